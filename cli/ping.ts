@@ -19,7 +19,7 @@ not permit PING.
 Examples:
   dbsync ping
   dbsync ping -s 10.0.0.1,10.0.0.2 -k private.pem
-${exitCodeHelp("at least one daemon did not answer")}`,
+${exitCodeHelp("at min one daemon did not answer")}`,
     )
     .action(ping);
 }

@@ -67,7 +67,7 @@ export async function wire(options: DaemonOptions, components: Components): Prom
   const made = isRecorded ? [] : await addBackends(options, observer, components);
   const floor = addFloor(options, signers === null ? [] : made, components);
   const channels = new Channels();
-  const broadcasts = new Broadcasts({ channels, window, environment, most: limits.maxRemembered });
+  const broadcasts = new Broadcasts({ channels, window, environment, max: limits.maxRemembered });
   const identity = isRecorded ? await identityOf(options) : makeIdentity();
   const arrived: RecordedWrites["arrived"] = (entries) => pipeline.arrived(entries);
   const page: RecordedWrites["page"] = () => admin?.address ?? null;
@@ -156,7 +156,7 @@ async function addListeners(
 
 /** Returns the limits for remembered ids and answers. */
 function boundsOf({ limits }: Settings): SeenBounds {
-  return { most: limits.maxRemembered, mostBytes: limits.maxRememberedBytes };
+  return { max: limits.maxRemembered, maxBytes: limits.maxRememberedBytes };
 }
 
 /** Loads the keys. Returns null if there are none; the modules of keys/ are then not loaded. */

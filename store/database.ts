@@ -76,8 +76,8 @@ export class Database {
    * Searches for expired keys in advance, so that `expiredKeys` takes little time.
    * @param most approximate number of keys to check in each database
    */
-  lookForExpired(at: number, most: number): void {
-    for (const keyspace of this.#keyspaces) keyspace.lookForExpired(at, most);
+  lookForExpired(at: number, max: number): void {
+    for (const keyspace of this.#keyspaces) keyspace.lookForExpired(at, max);
   }
 
   /**

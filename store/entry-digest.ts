@@ -86,8 +86,8 @@ function mixValue(mix: Mix, value: Value, salt: number): void {
 }
 
 /** Returns the offset of the part that a salt selects. */
-const partOf = (size: number, most: number, salt: number) =>
-  size <= most ? 0 : (salt % Math.ceil(size / most)) * most;
+const partOf = (size: number, max: number, salt: number) =>
+  size <= max ? 0 : (salt % Math.ceil(size / max)) * max;
 
 function mixHash(mix: Mix, { fields, values }: Hash, from: number, to: number): void {
   for (let i = from; i < to; i++) {
@@ -177,14 +177,14 @@ class Mix {
 
   /** Adds an element or, if the element is long, the part of it that the salt selects. */
   part(bytes: ByteString): void {
-    const most = this.#elementBytes;
-    if (bytes.length <= most) {
+    const max = this.#elementBytes;
+    if (bytes.length <= max) {
       this.text(bytes);
       return;
     }
-    const from = partOf(bytes.length, most, this.#elementSalt);
+    const from = partOf(bytes.length, max, this.#elementSalt);
     this.number(bytes.length);
-    this.text(bytes.slice(from, from + most));
+    this.text(bytes.slice(from, from + max));
   }
 
   /** Adds an integer below 2⁵³. */

@@ -12,9 +12,9 @@ export interface Activity {
   readonly commands: number;
   readonly errors: number;
   readonly refusals: number;
-  /** Milliseconds within which half (`half`) or 99 % (`most`) of the answers were sent, or null without answers. */
-  readonly half: number | null;
-  readonly most: number | null;
+  /** Milliseconds within which 50 % (`p50`) or 99 % (`p99`) of the answers were sent, or null without answers. */
+  readonly p50: number | null;
+  readonly p99: number | null;
 }
 
 interface Update {
@@ -66,8 +66,8 @@ function activityOf(before: DaemonFigures, after: DaemonFigures, seconds: number
     commands: rate("commands"),
     errors: rate("errors"),
     refusals: rate("refusals"),
-    half: quantile(times, 0.5),
-    most: quantile(times, 0.99),
+    p50: quantile(times, 0.5),
+    p99: quantile(times, 0.99),
   };
 }
 

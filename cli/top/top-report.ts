@@ -46,8 +46,8 @@ export const TOP_COLUMNS: readonly Column<TopRow>[] = [
   {
     head: "P50/P99 MS",
     about: "maximum time in the daemon for 50 % and for 99 % of its answers",
-    cell: activityCell(({ half, most }) =>
-      half === null || most === null ? "-" : `${endText(half)}/${endText(most)}`,
+    cell: activityCell(({ p50, p99 }) =>
+      p50 === null || p99 === null ? "-" : `${endText(p50)}/${endText(p99)}`,
     ),
   },
   {

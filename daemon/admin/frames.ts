@@ -152,10 +152,10 @@ export class Frames implements EventSource {
       units: rate(sums, this.#sums, "units"),
       recorded: rate(sums, this.#sums, "recorded"),
       refused: rate(sums, this.#sums, "refused"),
-      verifyHalf: verify?.half ?? null,
-      verifyMost: verify?.most ?? null,
-      delayHalf: delay?.half ?? null,
-      delayMost: delay?.most ?? null,
+      verifyHalf: verify?.p50 ?? null,
+      verifyMost: verify?.p99 ?? null,
+      delayHalf: delay?.p50 ?? null,
+      delayMost: delay?.p99 ?? null,
       memory: process.memoryUsage.rss(),
       connections: listeners.reduce((sum, { connections }) => sum + connections, 0),
       lag: figures === null ? null : lagOf(figures.members),
@@ -170,11 +170,11 @@ export class Frames implements EventSource {
     return { resident: process.memoryUsage.rss(), heap, buffered: bufferedBytes(), ...memory() };
   }
 
-  #delay(): { readonly half: number; readonly most: number } | null {
+  #delay(): { readonly p50: number; readonly p99: number } | null {
     const loop = this.#loop;
     if (loop.count === 0) return null;
     const delayOf = (nanoseconds: number) => Math.max(0, nanoseconds / NANOSECONDS - LOOP_EVERY_MS);
-    const times = { half: delayOf(loop.percentile(50)), most: delayOf(loop.percentile(99)) };
+    const times = { p50: delayOf(loop.percentile(50)), p99: delayOf(loop.percentile(99)) };
     loop.reset();
     return times;
   }

@@ -2,11 +2,11 @@
 
 import type { Histogram } from "../../net/admin/histogram.js";
 
-/** The milliseconds that half of the times (`half`), or 99 % of them (`most`), do not exceed. */
+/** The number of times, and the milliseconds that 50 % (`p50`) and 99 % (`p99`) of them do not exceed. */
 interface Times {
   readonly count: number;
-  readonly half: number;
-  readonly most: number;
+  readonly p50: number;
+  readonly p99: number;
 }
 
 const MS_PER_SECOND = 1000;
@@ -27,7 +27,7 @@ export class TimesSince {
     this.#before = counts.slice();
     const count = since.reduce((sum, one) => sum + one, 0);
     if (count === 0) return null;
-    return { count, half: this.#end(since, count * 0.5), most: this.#end(since, count * 0.99) };
+    return { count, p50: this.#end(since, count * 0.5), p99: this.#end(since, count * 0.99) };
   }
 
   /** Returns the upper end, in milliseconds, of the bucket in which the given count is reached. */

@@ -47,8 +47,8 @@ export class PrefixMap<Of> {
    * Yields the lengths to look up: either the lengths of all stored prefixes, or all lengths up to the length of the
    * text, whichever are fewer.
    */
-  *lengthsUpTo(most: number): Generator<number> {
-    if (this.#lengths.size > most) for (let length = 0; length <= most; length++) yield length;
-    else for (const length of this.#lengths.keys()) if (length <= most) yield length;
+  *lengthsUpTo(max: number): Generator<number> {
+    if (this.#lengths.size > max) for (let length = 0; length <= max; length++) yield length;
+    else for (const length of this.#lengths.keys()) if (length <= max) yield length;
   }
 }

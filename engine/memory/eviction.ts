@@ -109,16 +109,16 @@ const inLaterTurn = (step: () => void): void => void setImmediate(step).unref();
 /** Returns a function that selects the least used of several candidates. */
 function leastUsed(choose: Choice): Choice {
   return (keyspaces, random, usage) => {
-    let least = choose(keyspaces, random, usage);
-    if (least === null || usage === null) return least;
-    let worth = usage.worth(least.entry);
+    let min = choose(keyspaces, random, usage);
+    if (min === null || usage === null) return min;
+    let worth = usage.worth(min.entry);
     for (let i = 1; i < CANDIDATES; i++) {
       const other = choose(keyspaces, random, usage);
       if (other === null || usage.worth(other.entry) >= worth) continue;
-      least = other;
+      min = other;
       worth = usage.worth(other.entry);
     }
-    return least;
+    return min;
   };
 }
 

@@ -21,14 +21,14 @@ export class DirtyKeys implements KeyObserver {
    * keys again.
    */
   #waiting = this.#keys.entries();
-  readonly #most: number;
+  readonly #max: number;
   readonly #wake: () => void;
   #bytes = 0;
   #lost: string | null = null;
 
   /** @param most  maximum number of keys @param wake  called when there are keys to write */
-  constructor(most: number, wake: () => void) {
-    this.#most = most;
+  constructor(max: number, wake: () => void) {
+    this.#max = max;
     this.#wake = wake;
   }
 
@@ -51,7 +51,7 @@ export class DirtyKeys implements KeyObserver {
   keyChanged(db: number, key: ByteString): void {
     if (this.#lost !== null || isMark(db, key)) return;
     this.#keep(nameOf(db, key), { db, key });
-    if (this.#keys.size > this.#most || this.#bytes > NAME_BYTES_MAX)
+    if (this.#keys.size > this.#max || this.#bytes > NAME_BYTES_MAX)
       this.lose("more keys changed than --mirror-keys before they could be written");
   }
 

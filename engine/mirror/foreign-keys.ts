@@ -16,11 +16,11 @@ export class ForeignKeys {
    * names again.
    */
   #waiting = this.#names.values();
-  readonly #most: number;
+  readonly #max: number;
 
   /** @param most  maximum number of keys */
-  constructor(most: number) {
-    this.#most = most;
+  constructor(max: number) {
+    this.#max = max;
   }
 
   get size(): number {
@@ -30,7 +30,7 @@ export class ForeignKeys {
   /** Adds names. @returns false if there are too many names; in that case all names are dropped */
   add(names: readonly Buffer[]): boolean {
     for (const name of names) {
-      if (this.#names.size < this.#most) this.#names.add(name.toString("latin1"));
+      if (this.#names.size < this.#max) this.#names.add(name.toString("latin1"));
       else {
         this.clear();
         return false;

@@ -32,9 +32,9 @@ export class WakeSignal {
   }
 
   /** Waits for the signal. @param most  maximum milliseconds */
-  async wait(most: number): Promise<void> {
+  async wait(max: number): Promise<void> {
     if (!this.#isSet && !this.#hasEnded) {
-      await this.#timed(most, (wake) => {
+      await this.#timed(max, (wake) => {
         this.#wake = wake;
       });
     }

@@ -29,18 +29,18 @@ export class Broadcasts {
     channels,
     environment,
     window,
-    most,
+    max,
   }: {
     readonly channels: Channels;
     readonly environment: Environment;
     readonly window: DateWindow;
-    readonly most: number;
+    readonly max: number;
   }) {
     this.channels = channels;
     this.#environment = environment;
     this.#window = window;
     // Do not publish messages dated before this start, because the previous process may have published them.
-    this.#seen = new SeenEnvelopes(environment.clock(), { most, mostBytes: 0 });
+    this.#seen = new SeenEnvelopes(environment.clock(), { max, maxBytes: 0 });
   }
 
   /** Returns whether an envelope was published, or may have been published and forgotten, according to its date. */

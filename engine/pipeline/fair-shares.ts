@@ -11,9 +11,9 @@ export class FairShares {
    * @param most  the size of the complete resource
    * @returns false if the key would hold too much
    */
-  take(key: ByteString, amount: number, most: number): boolean {
+  take(key: ByteString, amount: number, max: number): boolean {
     const held = (this.#held.get(key) ?? 0) + amount;
-    if (held > most - this.total - amount) return false;
+    if (held > max - this.total - amount) return false;
     this.#held.set(key, held);
     this.total += amount;
     return true;

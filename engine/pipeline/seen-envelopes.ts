@@ -41,9 +41,9 @@ interface Kept {
 
 export interface SeenBounds {
   /** Maximum number of ids. In addition, an eighth of that number may be ids of refused envelopes. */
-  readonly most: number;
+  readonly max: number;
   /** Maximum bytes of answers. */
-  readonly mostBytes: number;
+  readonly maxBytes: number;
 }
 
 export class SeenEnvelopes {
@@ -101,7 +101,7 @@ export class SeenEnvelopes {
    * @returns true if there is room, false if there is none, or the new low watermark if ids had to be forgotten
    */
   makeRoom(now: number): number | boolean {
-    if (this.#size - this.#refused.total < this.bounds.most) return true;
+    if (this.#size - this.#refused.total < this.bounds.max) return true;
     let first = Number.POSITIVE_INFINITY;
     for (const [number, { ids, refused }] of this.#buckets) {
       if (ids.size > refused.length) first = Math.min(first, number);
@@ -125,7 +125,7 @@ export class SeenEnvelopes {
    * @returns whether there was space
    */
   addRefused(id: ByteString, at: number, key: ByteString, answer: EnvelopeAnswer): boolean {
-    if (!this.#refused.take(key, 1, this.bounds.most * REFUSED_SHARE)) return false;
+    if (!this.#refused.take(key, 1, this.bounds.max * REFUSED_SHARE)) return false;
     this.add(id, at, answer);
     this.#bucketAt(at).refused.push(key);
     return true;
@@ -156,7 +156,7 @@ export class SeenEnvelopes {
     const bytes = answer.replies.length + ANSWER_BYTES;
     this.#bytes += bytes;
     this.#kept.push({ bucket, id, bytes });
-    while (this.#bytes > this.bounds.mostBytes) this.#dropOldest();
+    while (this.#bytes > this.bounds.maxBytes) this.#dropOldest();
   }
 
   #dropOldest(): void {

@@ -38,8 +38,8 @@ export class RedisHistory implements History {
   async last(room: string, count: number, before: string | null): Promise<readonly Message[]> {
     const { messages, times } = keysOf(room);
     const from = before === null ? "+inf" : String(Number.parseInt(before, 16));
-    const most = before === null ? count : count + SAME_TIME_MAX;
-    const ids = await this.#redis.zrange(times, from, "-inf", "BYSCORE", "REV", "LIMIT", 0, most);
+    const max = before === null ? count : count + SAME_TIME_MAX;
+    const ids = await this.#redis.zrange(times, from, "-inf", "BYSCORE", "REV", "LIMIT", 0, max);
     const found = await this.#read(messages, ids);
     return found
       .filter(({ order }) => before === null || order < before)

@@ -162,10 +162,10 @@ export class Sessions {
   }
 
   async present(room: string): Promise<Present> {
-    const most = this.#limits.NAMES_TOLD;
+    const max = this.#limits.NAMES_TOLD;
     const now = Date.now();
     const [uuids, count] = await Promise.all([
-      this.#redis.zrange(hereKey(room), now, "+inf", "BYSCORE", "LIMIT", 0, most),
+      this.#redis.zrange(hereKey(room), now, "+inf", "BYSCORE", "LIMIT", 0, max),
       this.#redis.zcount(hereKey(room), now, "+inf"),
     ]);
     return { people: (await this.#people(uuids)).map(({ person }) => person), count };

@@ -60,12 +60,12 @@ const listOf = (text = ""): readonly string[] =>
     .map((one) => one.trim())
     .filter((one) => one !== "");
 
-function numberOf(values: Values, name: string, usual: number, least: number): number {
+function numberOf(values: Values, name: string, usual: number, min: number): number {
   const text = values[name];
   if (text === undefined || text === "") return usual;
   const value = Number(text);
-  const most = name.endsWith("PORT") ? 65_535 : 2 ** 31 - 1;
-  if (!Number.isInteger(value) || value < least || value > most)
-    throw new Error(`${name}=${text}: expected a whole number from ${least} to ${most}`);
+  const max = name.endsWith("PORT") ? 65_535 : 2 ** 31 - 1;
+  if (!Number.isInteger(value) || value < min || value > max)
+    throw new Error(`${name}=${text}: expected a whole number from ${min} to ${max}`);
   return value;
 }

@@ -36,8 +36,7 @@ export function countOperation(
   }
   // Each member of one set is looked up in the remaining sets.
   const first = sizes[0] ?? 0;
-  const read =
-    operation === intersection ? sizes.reduce((least, size) => Math.min(least, size), first) : first;
+  const read = operation === intersection ? sizes.reduce((min, size) => Math.min(min, size), first) : first;
   effort.work(read * (READ_STEPS + LOOKUP_STEPS * (sizes.length - 1)));
 }
 

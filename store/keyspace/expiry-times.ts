@@ -78,7 +78,7 @@ export class ExpiryTimes {
    * Does part of the work of the next `dueBefore`.
    * @param most maximum number of keys, not counting further keys with the same time as the last one
    */
-  advance(at: number, most: number): void {
+  advance(at: number, max: number): void {
     if (at <= this.#at) return;
     let moved = 0;
     let expire = -1;
@@ -89,7 +89,7 @@ export class ExpiryTimes {
         this.#at = at;
         return;
       }
-      if (moved >= most && next.expire !== expire) {
+      if (moved >= max && next.expire !== expire) {
         this.#at = next.expire;
         return;
       }

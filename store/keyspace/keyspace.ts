@@ -128,8 +128,8 @@ export class Keyspace {
   }
 
   /** Does part of the work of the next `expired`. @param most approximate number of keys to check */
-  lookForExpired(at: number, most: number): void {
-    if (this.expiring > 0) this.#times.advance(at, most);
+  lookForExpired(at: number, max: number): void {
+    if (this.expiring > 0) this.#times.advance(at, max);
   }
 
   /**

@@ -17,7 +17,7 @@ type Part =
   | { readonly kind: "one"; readonly step: Step }
   | { readonly kind: "row"; readonly parts: readonly Part[] }
   | { readonly kind: "either"; readonly parts: readonly Part[] }
-  | { readonly kind: "times"; readonly part: Part; readonly least: number; readonly most: number };
+  | { readonly kind: "times"; readonly part: Part; readonly min: number; readonly max: number };
 
 /** @throws PatternFault with the position of the error */
 export function compilePattern(pattern: string): PatternProgram {
@@ -40,14 +40,14 @@ function emit(part: Part, steps: Step[]): void {
   else if (part.kind === "row") for (const one of part.parts) emit(one, steps);
   else if (part.kind === "either") emitEither(part.parts, steps);
   else {
-    for (let count = 0; count < part.least; count++) {
+    for (let count = 0; count < part.min; count++) {
       const { length } = steps;
       emit(part.part, steps);
       // A part that needs no steps is not repeated: nested empty groups would otherwise be repeated for hours.
       if (steps.length === length) break;
     }
-    if (part.most === Number.POSITIVE_INFINITY) emitAnyTimes(part.part, steps);
-    else emitMaybe(part.part, part.most - part.least, steps);
+    if (part.max === Number.POSITIVE_INFINITY) emitAnyTimes(part.part, steps);
+    else emitMaybe(part.part, part.max - part.min, steps);
   }
 }
 
@@ -181,14 +181,14 @@ class Reader {
     if (found === null) return part;
     // Greedy and lazy quantifiers do not differ in whether there is a match.
     this.#take("?");
-    const [text, least = "", comma, most] = found;
-    if (text === "*") return { kind: "times", part, least: 0, most: Number.POSITIVE_INFINITY };
-    if (text === "+") return { kind: "times", part, least: 1, most: Number.POSITIVE_INFINITY };
-    if (text === "?") return { kind: "times", part, least: 0, most: 1 };
+    const [text, min = "", comma, max] = found;
+    if (text === "*") return { kind: "times", part, min: 0, max: Number.POSITIVE_INFINITY };
+    if (text === "+") return { kind: "times", part, min: 1, max: Number.POSITIVE_INFINITY };
+    if (text === "?") return { kind: "times", part, min: 0, max: 1 };
     const last =
-      comma === undefined ? Number(least) : most === undefined ? Number.POSITIVE_INFINITY : Number(most);
-    if (last < Number(least)) throw this.#fault("numbers in the wrong order");
-    return { kind: "times", part, least: Number(least), most: last };
+      comma === undefined ? Number(min) : max === undefined ? Number.POSITIVE_INFINITY : Number(max);
+    if (last < Number(min)) throw this.#fault("numbers in the wrong order");
+    return { kind: "times", part, min: Number(min), max: last };
   }
 
   #one(): Part {

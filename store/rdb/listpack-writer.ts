@@ -61,7 +61,7 @@ export class ListpackWriter {
    * bit set.
    */
   #end(bytes: number): void {
-    const size = BACKWARD_LENGTHS.filter((least) => bytes >= least).length;
+    const size = BACKWARD_LENGTHS.filter((min) => bytes >= min).length;
     for (let index = size; index >= 0; index--) {
       const bits = Math.floor(bytes / 2 ** (7 * index)) & 0x7f;
       this.#writer.byte(index === size ? bits : 0x80 | bits);

@@ -35,7 +35,7 @@ export function readListpack(bytes: Buffer): ByteString[] {
   while (at < end) {
     const entry = readEntry(bytes.subarray(at, end));
     values.push(entry.value);
-    at += entry.bytes + 1 + BACKWARD_LENGTHS.filter((least) => entry.bytes >= least).length;
+    at += entry.bytes + 1 + BACKWARD_LENGTHS.filter((min) => entry.bytes >= min).length;
   }
   const count = bytes.readUInt16LE(COUNT_AT);
   if (at !== end || (count !== values.length && count !== COUNT_UNKNOWN))

@@ -65,7 +65,7 @@ export function makeScene({ clock, pair, root, clusterName = "dbsync", parts = {
     observer: NOBODY,
     window: DATE_WINDOW_DEFAULT,
     databases: new Databases([backend]),
-    remembered: { most: 1_000_000, mostBytes: 1 << 30 },
+    remembered: { max: 1_000_000, maxBytes: 1 << 30 },
     floor,
     recording: new Unrecorded(environment, floor),
     ...parts,

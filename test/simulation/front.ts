@@ -96,7 +96,7 @@ export function makeFront(parts: FrontParts): Front {
     observer: NOBODY,
     daemon: identity.id,
     hash: (...pieces) => sha256(Buffer.concat(pieces)),
-    remembered: { most: remembered, mostBytes: 100_000 },
+    remembered: { max: remembered, maxBytes: 100_000 },
     floor: { date: environment.clock(), pending: null },
     recording: recorder,
   });

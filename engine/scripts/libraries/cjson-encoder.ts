@@ -79,12 +79,12 @@ export class CjsonEncoder {
     const found = arrayLength(this.#machine, this.#state, index);
     if (found === null) return -1;
     const { sparseRatio, sparseSafe, sparseConverts } = this.#settings;
-    const { most, count } = found;
-    if (sparseRatio > 0 && most > count * sparseRatio && most > sparseSafe) {
+    const { max, count } = found;
+    if (sparseRatio > 0 && max > count * sparseRatio && max > sparseSafe) {
       if (!sparseConverts) this.#refuse("excessively sparse array");
       return -1;
     }
-    return most;
+    return max;
   }
 
   #array(index: number, length: number, depth: number): ByteString {

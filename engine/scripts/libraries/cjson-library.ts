@@ -15,11 +15,11 @@ export function cjsonLibrary(machine: LuaMachine): Library {
     if (lua.lua_gettop(state) !== 1) machine.failArgument(state, 1, what);
   };
   /** Returns an optional integer argument, or `before` if it is absent. Checks its bounds. */
-  const integer = (state: number, argument: number, before: number, least: number, most: number): number => {
+  const integer = (state: number, argument: number, before: number, min: number, max: number): number => {
     if (lua.lua_type(state, argument) < 1) return before;
     const value = Math.trunc(lua.luaL_checknumber(state, argument));
-    if (value < least || value > most)
-      machine.failArgument(state, argument, `expected integer between ${least} and ${most}`);
+    if (value < min || value > max)
+      machine.failArgument(state, argument, `expected integer between ${min} and ${max}`);
     return value;
   };
   const number = (state: number, value: number): number => {

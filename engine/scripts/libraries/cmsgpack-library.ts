@@ -29,9 +29,9 @@ export function cmsgpackLibrary(machine: LuaMachine): Library {
     if (offset > text.length)
       return machine.failThere(state, `Start offset ${offset} greater than input length ${text.length}.`);
     const reader = new CmsgpackReader(machine, state, text, offset);
-    const most = limit === 0 ? Number.POSITIVE_INFINITY : limit;
+    const max = limit === 0 ? Number.POSITIVE_INFINITY : limit;
     let count = 0;
-    while (reader.hasMore && count < most) {
+    while (reader.hasMore && count < max) {
       if (lua.lua_checkstack(state, 2) === 0) return machine.failThere(state, "too many values");
       reader.read();
       count++;
@@ -110,7 +110,7 @@ function packedTable(
   const index = lua.lua_gettop(state);
   const found = arrayLength(machine, state, index);
   const parts: ByteString[] = [];
-  if (found !== null && found.most === found.count) {
+  if (found !== null && found.max === found.count) {
     for (let i = 1; i <= found.count; i++) {
       lua.lua_rawgeti(state, index, i);
       parts.push(packedTop(machine, state, depth + 1, allowance));

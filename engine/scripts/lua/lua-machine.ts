@@ -44,7 +44,7 @@ export class LuaMachine {
   /** The state of the main thread. */
   readonly state: number;
   /** The maximum size of the machine's memory in bytes. */
-  readonly most: number;
+  readonly max: number;
   readonly #checkTime: (state: number | null) => void;
   readonly #scratch: number;
   readonly #record: number;
@@ -60,8 +60,8 @@ export class LuaMachine {
    * @param look  called at intervals while a script runs, and stops the script by throwing LuaBroken. It receives the
    * state, or null in the middle of an instruction, when Lua must not be called
    */
-  constructor(module: WasmModule, most: number, look: (state: number | null) => void) {
-    this.most = most;
+  constructor(module: WasmModule, max: number, look: (state: number | null) => void) {
+    this.max = max;
     this.#checkTime = look;
     this.lua = instantiated(module, this.#imports()) as LuaExports;
     this.#bytes = Buffer.from(this.lua.memory.buffer);
@@ -320,9 +320,9 @@ export class LuaMachine {
   #grow(wanted: number): number {
     const { memory } = this.lua;
     const size = memory.buffer.byteLength;
-    if (wanted > this.most) return 0;
+    if (wanted > this.max) return 0;
     // Grow in large steps, because each step creates new views.
-    const target = Math.min(this.most, Math.max(wanted, size + size / 4));
+    const target = Math.min(this.max, Math.max(wanted, size + size / 4));
     try {
       memory.grow(Math.ceil((target - size) / PAGE_BYTES));
       return 1;

@@ -14,8 +14,8 @@ export class ValueMemoryLimit {
   #remaining: number;
 
   /** @param exceeded  called when the limit is exceeded */
-  constructor({ most }: LuaMachine, exceeded: () => never) {
-    this.#remaining = most;
+  constructor({ max }: LuaMachine, exceeded: () => never) {
+    this.#remaining = max;
     this.#exceeded = exceeded;
   }
 

@@ -13,8 +13,8 @@ export function arrayLength(
   { lua }: LuaMachine,
   state: number,
   index: number,
-): { most: number; count: number } | null {
-  let most = 0;
+): { max: number; count: number } | null {
+  let max = 0;
   let count = 0;
   lua.lua_pushnil(state);
   while (lua.lua_next(state, index) !== 0) {
@@ -23,9 +23,9 @@ export function arrayLength(
       lua.lua_settop(state, -3);
       return null;
     }
-    if (key > most) most = key;
+    if (key > max) max = key;
     count++;
     lua.lua_settop(state, -2);
   }
-  return { most, count };
+  return { max, count };
 }

@@ -45,29 +45,29 @@ export function parseMemory(text: ByteString): number | undefined {
 }
 
 interface NumberBounds {
-  readonly least: number | bigint;
-  readonly most: number | bigint;
+  readonly min: number | bigint;
+  readonly max: number | bigint;
   readonly isMemory?: boolean;
 }
 
 /** Parses a number within bounds. If the text is invalid, returns an error message instead. */
 export function parseNumber(
   text: ByteString,
-  { least, most, isMemory }: NumberBounds,
+  { min, max, isMemory }: NumberBounds,
 ): number | bigint | string {
   const value = isMemory === true ? parseMemory(text) : parseInteger(text);
   if (value === undefined)
     return isMemory === true
       ? "argument must be a memory value"
       : "argument couldn't be parsed into an integer";
-  return value < least || value > most ? `argument must be between ${least} and ${most} inclusive` : value;
+  return value < min || value > max ? `argument must be between ${min} and ${max} inclusive` : value;
 }
 
 export function limit({ limit: name, scale, isMemory = undefined, mayBeNegative }: LimitSetting): Setting {
-  const { min: least, max: most } = LIMITS[name];
+  const { min, max } = LIMITS[name];
   const bounds = {
-    least: mayBeNegative === true ? -1 : Math.ceil(least / scale),
-    most: Math.floor(most / scale),
+    min: mayBeNegative === true ? -1 : Math.ceil(min / scale),
+    max: Math.floor(max / scale),
     isMemory: isMemory === true,
   };
   return {

@@ -97,7 +97,7 @@ const maxmemoryPolicy: Setting = {
 };
 
 /** The maximum number of tracked keys. Beyond it, clients receive invalidations for the oldest keys. */
-const mostTracked = kept("tracking-table-max-keys", TRACKED_KEYS_MAX, { least: 0, most: INT64_MAX });
+const mostTracked = kept("tracking-table-max-keys", TRACKED_KEYS_MAX, { min: 0, max: INT64_MAX });
 const trackingTableMaxKeys: Setting = {
   ...mostTracked,
   prepare: (session, value) => {

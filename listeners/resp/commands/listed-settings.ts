@@ -73,10 +73,10 @@ export const clientOutputBufferLimit: Setting = {
         return "Error in hard, soft or soft_seconds setting in buffer limit configuration.";
       all[name] = [hard, soft, seconds];
     }
-    const { min: least, max: most } = LIMITS.maxOutputBytes;
+    const { min, max } = LIMITS.maxOutputBytes;
     const [hard] = all.normal;
-    if (hard !== 0 && (hard < least || hard > most))
-      return `the hard limit of normal clients must be 0, or between ${least} and ${most}`;
+    if (hard !== 0 && (hard < min || hard > max))
+      return `the hard limit of normal clients must be 0, or between ${min} and ${max}`;
     return () => {
       server.settings.set(OUTPUT, boundsText(all));
       if (hard !== 0) server.host.limits = { ...server.host.limits, maxOutputBytes: hard };

@@ -14,34 +14,33 @@ const INT_MAX = 2 ** 31 - 1;
 const MANY = INT64_MAX;
 
 /** The numeric settings, each with its default and bounds. */
-const NUMBERS: readonly (readonly [name: string, fallback: number, least: number, most: number | bigint])[] =
-  [
-    ["acllog-max-len", 128, 0, MANY],
-    ["active-defrag-cycle-max", 25, 1, 99],
-    ["active-defrag-cycle-min", 1, 1, 99],
-    ["active-defrag-max-scan-fields", 1000, 1, MANY],
-    ["active-defrag-threshold-lower", 10, 0, 1000],
-    ["active-defrag-threshold-upper", 100, 0, 1000],
-    ["active-expire-effort", 1, 1, 10],
-    ["auto-aof-rewrite-percentage", 100, 0, INT_MAX],
-    ["busy-reply-threshold", 5000, 0, MANY],
-    ["hz", 10, 0, INT_MAX],
-    ["lfu-decay-time", 1, 0, INT_MAX],
-    ["lfu-log-factor", 10, 0, INT_MAX],
-    ["list-compress-depth", 0, 0, INT_MAX],
-    ["list-max-listpack-size", -2, -INT_MAX - 1, INT_MAX],
-    ["maxmemory-eviction-tenacity", 10, 0, 100],
-    ["maxmemory-samples", 5, 1, INT_MAX],
-    ["min-replicas-max-lag", 10, 0, INT_MAX],
-    ["repl-backlog-ttl", 3600, 0, MANY],
-    ["repl-diskless-sync-delay", 5, 0, INT_MAX],
-    ["repl-ping-replica-period", 10, 1, INT_MAX],
-    ["repl-timeout", 60, 1, INT_MAX],
-    ["replica-priority", 100, 0, INT_MAX],
-    ["shutdown-timeout", 10, 0, INT_MAX],
-    ["stream-node-max-entries", 100, 0, MANY],
-    ["tcp-keepalive", 300, 0, INT_MAX],
-  ];
+const NUMBERS: readonly (readonly [name: string, fallback: number, min: number, max: number | bigint])[] = [
+  ["acllog-max-len", 128, 0, MANY],
+  ["active-defrag-cycle-max", 25, 1, 99],
+  ["active-defrag-cycle-min", 1, 1, 99],
+  ["active-defrag-max-scan-fields", 1000, 1, MANY],
+  ["active-defrag-threshold-lower", 10, 0, 1000],
+  ["active-defrag-threshold-upper", 100, 0, 1000],
+  ["active-expire-effort", 1, 1, 10],
+  ["auto-aof-rewrite-percentage", 100, 0, INT_MAX],
+  ["busy-reply-threshold", 5000, 0, MANY],
+  ["hz", 10, 0, INT_MAX],
+  ["lfu-decay-time", 1, 0, INT_MAX],
+  ["lfu-log-factor", 10, 0, INT_MAX],
+  ["list-compress-depth", 0, 0, INT_MAX],
+  ["list-max-listpack-size", -2, -INT_MAX - 1, INT_MAX],
+  ["maxmemory-eviction-tenacity", 10, 0, 100],
+  ["maxmemory-samples", 5, 1, INT_MAX],
+  ["min-replicas-max-lag", 10, 0, INT_MAX],
+  ["repl-backlog-ttl", 3600, 0, MANY],
+  ["repl-diskless-sync-delay", 5, 0, INT_MAX],
+  ["repl-ping-replica-period", 10, 1, INT_MAX],
+  ["repl-timeout", 60, 1, INT_MAX],
+  ["replica-priority", 100, 0, INT_MAX],
+  ["shutdown-timeout", 10, 0, INT_MAX],
+  ["stream-node-max-entries", 100, 0, MANY],
+  ["tcp-keepalive", 300, 0, INT_MAX],
+];
 
 /** The settings in bytes, each with its default and bounds. */
 const SIZES: typeof NUMBERS = [
@@ -105,7 +104,7 @@ function encodingLimit(name: keyof EncodingLimits, isMemory: boolean): Setting {
   return {
     text: ({ server }) => String(server.encoding[name]),
     prepare: ({ server }, text) => {
-      const value = parseNumber(text, { least: 0, most: MANY, isMemory });
+      const value = parseNumber(text, { min: 0, max: MANY, isMemory });
       if (typeof value === "string") return value;
       return () => {
         server.encoding = { ...server.encoding, [name]: Number(value) };
@@ -115,11 +114,8 @@ function encodingLimit(name: keyof EncodingLimits, isMemory: boolean): Setting {
 }
 
 const settings: Readonly<Record<string, Setting>> = Object.fromEntries([
-  ...NUMBERS.map(([name, fallback, least, most]) => [name, kept(name, fallback, { least, most })]),
-  ...SIZES.map(([name, fallback, least, most]) => [
-    name,
-    kept(name, fallback, { least, most, isMemory: true }),
-  ]),
+  ...NUMBERS.map(([name, fallback, min, max]) => [name, kept(name, fallback, { min, max })]),
+  ...SIZES.map(([name, fallback, min, max]) => [name, kept(name, fallback, { min, max, isMemory: true })]),
   ...Object.entries(ENCODING).map(([name, [limit, isMemory]]) => [name, encodingLimit(limit, isMemory)]),
   ...Object.entries(SWITCHES).map(([name, fallback]) => [name, keptSwitch(name, fallback)]),
 ]);

@@ -210,7 +210,7 @@ function bitop(data: Data, argv: readonly ByteString[]): Reply {
   if (combine === undefined && argv.length !== 4)
     throw custom("ERR BITOP NOT must be called with a single source key.");
   const sources = argv.slice(3).map((key) => data.getString(key)?.value ?? "");
-  const longest = sources.reduce((most, { length }) => Math.max(most, length), 0);
+  const longest = sources.reduce((max, { length }) => Math.max(max, length), 0);
   data.effort.produce(1, longest);
   for (const { length } of sources) data.effort.work(length / BYTES_A_STEP);
   const result = combine === undefined ? inverted(sources[0]!) : combined(sources, combine);

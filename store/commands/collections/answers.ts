@@ -22,9 +22,9 @@ const ANSWER_DEPTH = DEPTH_MAX + 8;
 export function answered(
   document: BsonDocument,
   request: ByteString,
-  most: number = Number.POSITIVE_INFINITY,
+  max: number = Number.POSITIVE_INFINITY,
 ): Reply {
-  const bounds = { bytes: most, depth: ANSWER_DEPTH };
+  const bounds = { bytes: max, depth: ANSWER_DEPTH };
   return bulk(isJson(request) ? writeExtendedJson(document) : guarded(() => writeBson(document, bounds)));
 }
 

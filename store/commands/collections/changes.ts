@@ -231,13 +231,13 @@ export function* inStepsOf(found: Findings): Generator<void, readonly Found[]> {
  * @param steps additional cost of each document found
  * @throws TooMuch
  */
-function foundBy(target: Target, query: BsonDocument, most: number, steps = 0): readonly Found[] {
-  const findings = finding(target, query, most, steps);
+function foundBy(target: Target, query: BsonDocument, max: number, steps = 0): readonly Found[] {
+  const findings = finding(target, query, max, steps);
   return isComplete(findings) ? findings : finish(findings);
 }
 
 /** Finds the first documents that a filter matches. Works in steps unless few documents must be checked. */
-export function finding(target: Target, query: BsonDocument, most: number, steps = 0): Findings {
+export function finding(target: Target, query: BsonDocument, max: number, steps = 0): Findings {
   const { data, namespace, work } = target;
   // An invalid filter is an error even if there are no documents.
   const general = filterOf(query, work, target);
@@ -255,7 +255,7 @@ export function finding(target: Target, query: BsonDocument, most: number, steps
       const range = byRange(collection, query, work, () => isAsRead(target, collection));
       const first = target.readings === null ? { done: true, value: finish(range) } : range.next();
       if (first.done !== true)
-        return findingInSteps(target, matchingIn(range, documents, filter, work), most, steps);
+        return findingInSteps(target, matchingIn(range, documents, filter, work), max, steps);
       numbers = first.value?.numbers ?? null;
     }
   }
@@ -263,7 +263,7 @@ export function finding(target: Target, query: BsonDocument, most: number, steps
     return findingInSteps(
       target,
       matching(documentsAt(target, collection), numbers, filter, work),
-      most,
+      max,
       steps,
     );
   const matches: Found[] = [];
@@ -271,7 +271,7 @@ export function finding(target: Target, query: BsonDocument, most: number, steps
     const one = matchOf(number, collection.document(number), filter, work);
     if (one === null) continue;
     work.effort.work(steps);
-    if (matches.push(one) === most) break;
+    if (matches.push(one) === max) break;
   }
   return matches;
 }
@@ -298,7 +298,7 @@ function* matchingIn(
 function* findingInSteps(
   { work }: Target,
   candidates: Iterable<Found | null>,
-  most: number,
+  max: number,
   steps: number,
 ): Generator<void, readonly Found[]> {
   const matches: Found[] = [];
@@ -308,7 +308,7 @@ function* findingInSteps(
       continue;
     }
     work.effort.work(steps);
-    if (matches.push(one) === most) break;
+    if (matches.push(one) === max) break;
   }
   return matches;
 }

@@ -136,9 +136,9 @@ export const STAGES: ReadonlyMap<string, Make> = new Map<string, Make>([
   [
     "$limit",
     (operand) => {
-      const most = countOf(operand, "$limit");
-      if (most === 0) throw new MongoFailure(15958, "the limit must be positive");
-      return inOneStep((documents) => documents.slice(0, most));
+      const max = countOf(operand, "$limit");
+      if (max === 0) throw new MongoFailure(15958, "the limit must be positive");
+      return inOneStep((documents) => documents.slice(0, max));
     },
   ],
   [

@@ -91,10 +91,10 @@ function candidates(document: Document, at: number, alike?: Alike): Candidates {
 /** Checks entries in steps, since a document may be large. */
 function* scan({ entries, expired }: Candidates, { test, sort, limit }: Query): Generator<void, Entries> {
   const { keys, texts } = entries;
-  const most = limit === null ? Number.POSITIVE_INFINITY : limit.offset + limit.count;
+  const max = limit === null ? Number.POSITIVE_INFINITY : limit.offset + limit.count;
   const isSorted = sort.length > 0;
   const matches: Found = { keys: [], texts: [] };
-  for (let position = 0; position < texts.length && (isSorted || matches.texts.length < most); position++) {
+  for (let position = 0; position < texts.length && (isSorted || matches.texts.length < max); position++) {
     if (position % STEP_ITEMS === STEP_ITEMS - 1) yield;
     const text = texts[position] as ByteString;
     if (expired?.has(keyIn(entries, position)) === true || !test(text)) continue;
@@ -290,12 +290,12 @@ function accessOf(document: Document, condition: JsonCondition): Access | null {
       return { parts: [{ index, spans }], count: spans.reduce((sum, span) => sum + index.count(span), 0) };
     }
     case "all": {
-      let least: Access | null = null;
+      let min: Access | null = null;
       for (const part of condition.parts) {
         const access = accessOf(document, part);
-        if (access !== null && (least === null || access.count < least.count)) least = access;
+        if (access !== null && (min === null || access.count < min.count)) min = access;
       }
-      return least;
+      return min;
     }
     default: {
       const parts: Access[] = [];

@@ -179,7 +179,7 @@ function* groupRows(
 interface Total {
   count: number;
   sum: number;
-  least: Scalar;
+  min: Scalar;
   greatest: Scalar;
   /** The values counted so far, or null if equal values count separately. */
   readonly seen: Set<string> | null;
@@ -188,7 +188,7 @@ interface Total {
 const newTotal = ({ isDistinct }: Aggregate): Total => ({
   count: 0,
   sum: 0,
-  least: null,
+  min: null,
   greatest: null,
   seen: isDistinct ? new Set() : null,
 });
@@ -207,7 +207,7 @@ function addTo(total: Total, { name }: Aggregate, value: Scalar | undefined, eva
     total.sum += Number(value);
     if (!Number.isFinite(total.sum)) throw failure(evaluation, "tooLarge");
   }
-  if (total.least === null || sortOrder(value, total.least) < 0) total.least = value;
+  if (total.min === null || sortOrder(value, total.min) < 0) total.min = value;
   if (total.greatest === null || sortOrder(value, total.greatest) > 0) total.greatest = value;
 }
 
@@ -215,7 +215,7 @@ function addTo(total: Total, { name }: Aggregate, value: Scalar | undefined, eva
  * Returns the result of an aggregate. For a group without values a sum and an average are null in the standard form,
  * and 0 in the recorded one.
  */
-function resultOf({ count, sum, least, greatest }: Total, name: AggregateName, { form }: Evaluation): Scalar {
+function resultOf({ count, sum, min, greatest }: Total, name: AggregateName, { form }: Evaluation): Scalar {
   if (count === 0 && form === "standard") return name === "count" ? 0 : null;
   switch (name) {
     case "count":
@@ -225,7 +225,7 @@ function resultOf({ count, sum, least, greatest }: Total, name: AggregateName, {
     case "avg":
       return count === 0 ? 0 : sum / count;
     case "min":
-      return least;
+      return min;
     case "max":
       return greatest;
   }

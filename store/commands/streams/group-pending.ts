@@ -46,8 +46,8 @@ function pendingOptions(argv: readonly ByteString[]): PendingOptions {
     ByteString,
     ByteString?,
   ];
-  const most = Math.max(0, indexArgument(count));
-  return { minIdle, start: startArgument(start), end: endArgument(end), count: most, consumer };
+  const max = Math.max(0, indexArgument(count));
+  return { minIdle, start: startArgument(start), end: endArgument(end), count: max, consumer };
 }
 
 function summary({ pending, consumers }: ConsumerGroup): Reply {

@@ -101,8 +101,8 @@ class TrimReader {
     if (excess === null || !this.#isApproximate) return excess;
     const limit = this.#limit === 0n ? Number.POSITIVE_INFINITY : Number(this.#limit ?? APPROXIMATE_LIMIT);
     return (stream) => {
-      const most = Math.min(excess(stream), limit);
-      return most - (most % APPROXIMATE_STEP);
+      const max = Math.min(excess(stream), limit);
+      return max - (max % APPROXIMATE_STEP);
     };
   }
 }

@@ -47,7 +47,7 @@ export function sortingOf(spec: BsonDocument, work: Work): Sorting {
   };
   const keyOf = (document: BsonDocument): SortKey => {
     const keys = indexKeys(document, paths, false).map(({ values }) => values);
-    return keys.reduce((least, key) => (compare(key, least) < 0 ? key : least));
+    return keys.reduce((min, key) => (compare(key, min) < 0 ? key : min));
   };
   return {
     roots: new Set(paths.map(([root]) => root as ByteString)),

@@ -73,9 +73,9 @@ export function checkDepth(value: JsonValue, names: number, path: string): void 
 
 function depthOf(value: JsonValue): number {
   if (!isContainer(value)) return 0;
-  let most = 0;
-  for (const one of memberValues(value)) most = Math.max(most, depthOf(one));
-  return most + 1;
+  let max = 0;
+  for (const one of memberValues(value)) max = Math.max(max, depthOf(one));
+  return max + 1;
 }
 
 const fault = (text: string): CommandFailure => custom(`ERR ${bytesOfText(text)}`);

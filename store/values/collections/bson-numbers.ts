@@ -79,9 +79,9 @@ const signOf = ({ isNegative, coefficient }: Finite): number =>
 function compareSizes(a: Finite, b: Finite): number {
   const [topA, topB] = [digitsOf(a.coefficient) + a.exponent, digitsOf(b.coefficient) + b.exponent];
   if (topA !== topB) return topA < topB ? -1 : 1;
-  const least = Math.min(a.exponent, b.exponent);
-  const x = a.coefficient * 10n ** BigInt(a.exponent - least);
-  const y = b.coefficient * 10n ** BigInt(b.exponent - least);
+  const min = Math.min(a.exponent, b.exponent);
+  const x = a.coefficient * 10n ** BigInt(a.exponent - min);
+  const y = b.coefficient * 10n ** BigInt(b.exponent - min);
   return x < y ? -1 : x > y ? 1 : 0;
 }
 

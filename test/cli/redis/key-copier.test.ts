@@ -34,13 +34,13 @@ function sourceOf(lengths: readonly number[]): RedisSource {
 test("many entries of a stream are sent together, in order and within the limits", async () => {
   const lengths = [...Array(1200).fill(10), ...Array(300).fill(50_000)];
   const [sent, ids]: [number, string[]] = [0, []];
-  let [waiting, bytes, most, mostBytes] = [sent, 0, 0, 0];
+  let [waiting, bytes, most, maxBytes] = [sent, 0, 0, 0];
   const copier = await KeyCopier.of(sourceOf(lengths), async (command) => {
     const argv = (command as readonly Buffer[]).map(String);
     if (argv[0] === "XADD") ids.push(argv[2] as string);
     const length = argv.join("").length;
     [waiting, bytes] = [waiting + 1, bytes + length];
-    [most, mostBytes] = [Math.max(most, waiting), Math.max(mostBytes, bytes)];
+    [most, maxBytes] = [Math.max(most, waiting), Math.max(maxBytes, bytes)];
     await new Promise((resolve) => setImmediate(resolve));
     [waiting, bytes] = [waiting - 1, bytes - length];
     return "OK";
@@ -51,5 +51,5 @@ test("many entries of a stream are sent together, in order and within the limits
     lengths.map((_, i) => `${i + 1}-0`),
   );
   assert.equal(most, TOGETHER_MAX);
-  assert.ok(mostBytes > TOGETHER_BYTES_MAX / 2 && mostBytes <= TOGETHER_BYTES_MAX, String(mostBytes));
+  assert.ok(maxBytes > TOGETHER_BYTES_MAX / 2 && maxBytes <= TOGETHER_BYTES_MAX, String(maxBytes));
 });

@@ -137,8 +137,8 @@ test("rates are computed from two updates, but not for a daemon that was started
     commands: 100,
     errors: 0,
     refusals: 0,
-    half: 0.05,
-    most: 0.05,
+    p50: 0.05,
+    p99: 0.05,
   });
   update(5, "50=5,100=0,more=0", 5000);
   assert.equal(activities.of("a:1"), null);

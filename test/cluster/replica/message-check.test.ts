@@ -26,7 +26,7 @@ function sceneOf() {
   const channels = new Channels();
   channels.add("pattern", "*", { receive: ({ parts }) => delivered.push(parts.at(-1) ?? ""), review() {} });
   const environment = double<Environment>({ clock: () => now, setTimer: () => () => {} });
-  const broadcasts = new Broadcasts({ channels, environment, window, most: 100 });
+  const broadcasts = new Broadcasts({ channels, environment, window, max: 100 });
   const { deliver } = messageDelivery(
     double<ReplicaContext>({ signers, environment, settings: { window } }),
     broadcasts,

@@ -26,7 +26,7 @@ async function openOn(
     channels: new Channels(),
     environment: realEnvironment,
     window: settings.window,
-    most: 100,
+    max: 100,
   });
   const signers = loadSigners(settings, log);
   return await openNode(

@@ -18,7 +18,7 @@ class Scene {
   readonly broadcasts: Broadcasts;
   timer: (() => void) | null = null;
 
-  constructor(most = 100) {
+  constructor(max = 100) {
     const channels = new Channels();
     channels.add("channel", "news", {
       receive: () => this.received++,
@@ -32,7 +32,7 @@ class Scene {
       return () => {};
     };
     const environment = double<Environment>({ clock: () => this.now, setTimer });
-    this.broadcasts = new Broadcasts({ channels, environment, window, most });
+    this.broadcasts = new Broadcasts({ channels, environment, window, max });
     this.broadcasts.passOn = () => this.passed++;
   }
 
@@ -114,7 +114,7 @@ test("an envelope that this daemon signed is recognized when a member sends it b
   assert.equal(scene.received, 0);
 });
 
-test("a gap event is sent immediately, and then at most once a second", () => {
+test("a gap event is sent immediately, and then at max once a second", () => {
   const scene = new Scene();
   for (let i = 0; i < 1000; i++) scene.tell(`id ${i}`, START);
   assert.equal(scene.missed, 1);

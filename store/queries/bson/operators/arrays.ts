@@ -66,11 +66,11 @@ const filter: Operator = (operand, scope, name) => {
   const { spec, input, calculate, element, parts } = forEach(operand, scope, name, "cond");
   const limit = compiled(spec.get("limit") ?? null, scope);
   return (root) => {
-    const [value, most] = [input(root), limit(root)];
+    const [value, max] = [input(root), limit(root)];
     if (isNothing(value)) return null;
     const array = arrayIn(value, name, 28651);
     passed(array.length, scope.work, parts);
-    const end = isNothing(most) ? array.length : integerIn(most, name, 327391);
+    const end = isNothing(max) ? array.length : integerIn(max, name, 327391);
     const passing: Bson[] = [];
     for (const one of array) {
       if (passing.length >= end) break;
