@@ -98,9 +98,9 @@ test("TimesSince returns the times of the observations since the previous call",
   for (let i = 0; i < 98; i++) histogram.observe(0.0005);
   histogram.observe(0.005);
   histogram.observe(7);
-  assert.deepEqual(times.take(), { count: 100, half: 1, most: 10 });
+  assert.deepEqual(times.take(), { count: 100, p50: 1, p99: 10 });
   histogram.observe(7);
-  assert.deepEqual(times.take(), { count: 1, half: 100, most: 100 });
+  assert.deepEqual(times.take(), { count: 1, p50: 100, p99: 100 });
   assert.equal(times.take(), null);
 });
 
