@@ -178,7 +178,7 @@ try {
 ${machine()} \`npm run bench -- path-length\`. The table shows how much of the code in dist/ the main thread of a daemon runs for one request: the number of different functions, of files that
 contain them, and of calls. A sample ends ${SETTLE_MS} ms after the answer. For an entry received from a peer it ends shortly after the entry is in the log, so this row is not
 reliable on a busy machine. The figures are medians of ${SAMPLES} requests after a warm-up of ${WARM_UP} requests. Calls that an idle daemon makes in the same time, for example in timers, are
-subtracted. "Before" is a run of the same script on 2026-11-23, before the path was shortened; it ended the sample of the third row earlier. Load average over one minute: ${load.toFixed(1)}.
+subtracted. "Before" is a run of the same script on 2026-11-23, before the path was shortened. Load average over one minute: ${load.toFixed(1)}.
 
 ${table(["", "functions before", "files before", "functions", "files", "calls"], cells)}`;
   report("path-length", text, smoke);

@@ -32,11 +32,11 @@ export function chooseCluster(
 ): Choice {
   const voters = new Map<ByteString, string[]>();
   for (const [address, cluster] of votes) voters.set(cluster, [...(voters.get(cluster) ?? []), address]);
-  const [max, next] = [...voters].sort(([, left], [, right]) => right.length - left.length);
-  if (max === undefined) return { kind: "open" };
-  if (2 * max[1].length <= servers && !final) return { kind: "open" };
-  if (next === undefined || next[1].length < max[1].length) return { kind: "chosen", cluster: max[0] };
-  const named = [max, next].map(([cluster, addresses]) => `${addresses.join(", ")} to ${hexOf(cluster)}`);
+  const [first, next] = [...voters].sort(([, left], [, right]) => right.length - left.length);
+  if (first === undefined) return { kind: "open" };
+  if (2 * first[1].length <= servers && !final) return { kind: "open" };
+  if (next === undefined || next[1].length < first[1].length) return { kind: "chosen", cluster: first[0] };
+  const named = [first, next].map(([cluster, addresses]) => `${addresses.join(", ")} to ${hexOf(cluster)}`);
   return {
     kind: "conflict",
     detail: `${named.join("; ")}. Correct the list of servers, or select one with the option cluster`,

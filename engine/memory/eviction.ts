@@ -109,16 +109,16 @@ const inLaterTurn = (step: () => void): void => void setImmediate(step).unref();
 /** Returns a function that selects the least used of several candidates. */
 function leastUsed(choose: Choice): Choice {
   return (keyspaces, random, usage) => {
-    let min = choose(keyspaces, random, usage);
-    if (min === null || usage === null) return min;
-    let worth = usage.worth(min.entry);
+    let candidate = choose(keyspaces, random, usage);
+    if (candidate === null || usage === null) return candidate;
+    let worth = usage.worth(candidate.entry);
     for (let i = 1; i < CANDIDATES; i++) {
       const other = choose(keyspaces, random, usage);
       if (other === null || usage.worth(other.entry) >= worth) continue;
-      min = other;
+      candidate = other;
       worth = usage.worth(other.entry);
     }
-    return min;
+    return candidate;
   };
 }
 

@@ -290,12 +290,12 @@ function accessOf(document: Document, condition: JsonCondition): Access | null {
       return { parts: [{ index, spans }], count: spans.reduce((sum, span) => sum + index.count(span), 0) };
     }
     case "all": {
-      let min: Access | null = null;
+      let cheapest: Access | null = null;
       for (const part of condition.parts) {
         const access = accessOf(document, part);
-        if (access !== null && (min === null || access.count < min.count)) min = access;
+        if (access !== null && (cheapest === null || access.count < cheapest.count)) cheapest = access;
       }
-      return min;
+      return cheapest;
     }
     default: {
       const parts: Access[] = [];

@@ -180,7 +180,7 @@ interface Total {
   count: number;
   sum: number;
   min: Scalar;
-  greatest: Scalar;
+  max: Scalar;
   /** The values counted so far, or null if equal values count separately. */
   readonly seen: Set<string> | null;
 }
@@ -189,7 +189,7 @@ const newTotal = ({ isDistinct }: Aggregate): Total => ({
   count: 0,
   sum: 0,
   min: null,
-  greatest: null,
+  max: null,
   seen: isDistinct ? new Set() : null,
 });
 
@@ -208,14 +208,14 @@ function addTo(total: Total, { name }: Aggregate, value: Scalar | undefined, eva
     if (!Number.isFinite(total.sum)) throw failure(evaluation, "tooLarge");
   }
   if (total.min === null || sortOrder(value, total.min) < 0) total.min = value;
-  if (total.greatest === null || sortOrder(value, total.greatest) > 0) total.greatest = value;
+  if (total.max === null || sortOrder(value, total.max) > 0) total.max = value;
 }
 
 /**
  * Returns the result of an aggregate. For a group without values a sum and an average are null in the standard form,
  * and 0 in the recorded one.
  */
-function resultOf({ count, sum, min, greatest }: Total, name: AggregateName, { form }: Evaluation): Scalar {
+function resultOf({ count, sum, min, max }: Total, name: AggregateName, { form }: Evaluation): Scalar {
   if (count === 0 && form === "standard") return name === "count" ? 0 : null;
   switch (name) {
     case "count":
@@ -227,6 +227,6 @@ function resultOf({ count, sum, min, greatest }: Total, name: AggregateName, { f
     case "min":
       return min;
     case "max":
-      return greatest;
+      return max;
   }
 }

@@ -83,10 +83,10 @@ function membership({ operand, list }: Membership, compile: Compile): (row: Rela
 }
 
 function between({ operand, from, to }: Between, compile: Compile): (row: RelationRow) => Truth {
-  const [value, min, greatest] = [compile(operand), compile(from), compile(to)];
+  const [value, low, high] = [compile(operand), compile(from), compile(to)];
   return (row) => {
     const one = value(row);
-    const [above, below] = [standardOrder(one, min(row)), standardOrder(one, greatest(row))];
+    const [above, below] = [standardOrder(one, low(row)), standardOrder(one, high(row))];
     if ((above !== null && above < 0) || (below !== null && below > 0)) return false;
     return above === null || below === null ? null : true;
   };
