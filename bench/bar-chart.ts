@@ -23,8 +23,11 @@ const FONT = 'font-family="system-ui, sans-serif" font-size="12"';
 const GRAY = "#8a8f98";
 const OURS = "#2f81f7";
 
-/** Returns an SVG picture of the panels, one below the other. Each panel has its own scale from 0 to its maximum. */
-export function barCharts(panels: readonly Panel[]): string {
+/**
+ * Returns an SVG picture of the panels, one below the other. Each panel has its own scale from 0 to its maximum. The
+ * title is read aloud by screen readers.
+ */
+export function barCharts(title: string, panels: readonly Panel[]): string {
   let y = 0;
   const parts = panels.map((panel) => {
     const drawn = drawPanel(panel, y);
@@ -32,7 +35,8 @@ export function barCharts(panels: readonly Panel[]): string {
     return drawn;
   });
   const size = `width="${WIDTH}" height="${y}" viewBox="0 0 ${WIDTH} ${y}"`;
-  return `<svg xmlns="http://www.w3.org/2000/svg" ${size} ${FONT} fill="${GRAY}">\n${parts.join("\n")}\n</svg>\n`;
+  const attributes = `xmlns="http://www.w3.org/2000/svg" role="img" ${size} ${FONT} fill="${GRAY}"`;
+  return `<svg ${attributes}>\n<title>${escaped(title)}</title>\n${parts.join("\n")}\n</svg>\n`;
 }
 
 function drawPanel({ title, bars }: Panel, top: number): string {

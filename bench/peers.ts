@@ -192,7 +192,7 @@ function picture(): string {
       isOurs: name.startsWith("dbsyncd"),
     })),
   });
-  return barCharts(IN_FLIGHT.map(panel));
+  return barCharts("Calls per second of dbsyncd beside etcd, NATS and Redis", IN_FLIGHT.map(panel));
 }
 
 try {
