@@ -5,6 +5,7 @@
 
 import type { Joining } from "./joining.js";
 import type { Member } from "./member.js";
+import type { OwnClock } from "./member-clocks.js";
 import type { Gaps } from "./past/gaps.js";
 import type { Roster } from "./roster.js";
 import { type ClusterState, haveMembersConnected } from "./shared/cluster-state.js";
@@ -32,6 +33,7 @@ export class CatchingUp {
   readonly #roster: Roster;
   readonly #gaps: Gaps;
   readonly #joining: Joining;
+  readonly #clock: OwnClock;
   /** Whether the log already reports that catching up is over. */
   #isLogged = false;
   /**
@@ -50,12 +52,13 @@ export class CatchingUp {
   constructor(
     cluster: ClusterState<Member>,
     roster: Roster,
-    { gaps, joining }: { gaps: Gaps; joining: Joining },
+    { gaps, joining, clock }: { gaps: Gaps; joining: Joining; clock: OwnClock },
   ) {
     this.#cluster = cluster;
     this.#roster = roster;
     this.#gaps = gaps;
     this.#joining = joining;
+    this.#clock = clock;
   }
 
   start(): void {
@@ -75,8 +78,8 @@ export class CatchingUp {
 
   tick(now: number): void {
     const [peering, gaps] = [this.#cluster, this.#gaps];
+    this.#cluster.voters = electorateIn(this.#cluster);
     const { size, seen } = this.#roster.count(now - peering.limits.silenceMs);
-    this.#cluster.size = size;
     const isMajority = 2 * seen > size;
     if (this.#cluster.state === "isolated" && isMajority !== this.#isReturning) this.#turn(isMajority);
     if (this.isUnderWay) this.#consider(now);
@@ -125,7 +128,7 @@ export class CatchingUp {
     const { voices } = this.#roster;
     this.#joining.caughtUp(
       voices.flatMap(({ status }) => status ?? []),
-      electorateIn(peering),
+      peering.voters,
     );
     if (!this.#isLogged) peering.log.info({}, "caught up with the members");
     this.#isLogged = true;
@@ -154,7 +157,7 @@ export class CatchingUp {
   #hasMajorityContinued(): boolean {
     const wasLiveBefore = ({ metAs, status, since }: Member) =>
       metAs === "live" && status?.state === "live" && since >= this.#cutOffAt;
-    return this.#cluster.size > 2 && this.#roster.voices.some(wasLiveBefore);
+    return this.#cluster.voters.others > 1 && this.#roster.voices.some(wasLiveBefore);
   }
 
   /**
@@ -197,14 +200,15 @@ export class CatchingUp {
     const compared = this.#roster.voices.filter((member) => member.compared !== null).length;
     return (
       now - this.#cluster.settledAt > this.#cluster.limits.catchUpMaxMs &&
-      2 * (1 + compared) > this.#cluster.size
+      2 * (1 + compared) > 1 + this.#cluster.voters.others
     );
   }
 
   /**
    * Ends catching up when one of these conditions holds:
    * - The comparison with a live member is complete. A single member could report anything, so in addition the
-   *   comparison with all other live members must be complete, or the time to wait for them must be over.
+   *   comparison with all other live members must be complete, and this machine's clock must have been checked, or the
+   *   time to wait for both must be over.
    * - All members are connected, and the comparison with each of them is complete.
    * - The comparison with all connected members is complete, and the time to wait for more members is over.
    * - The time to wait for the comparison is over, even if members keep sending new entries.
@@ -218,7 +222,7 @@ export class CatchingUp {
     const isAlone = members.length === 0;
     // The daemon is cut off again, which the next ticks detect. A daemon that is the only member of its list is never
     // cut off.
-    if (isAlone && this.#isReturning && this.#cluster.size > 1) return;
+    if (isAlone && this.#isReturning && this.#cluster.voters.others > 0) return;
     const isCompared = members.every(({ compared }) => compared !== null);
     const isLate =
       now - peering.progressAt > (isCompared ? catchUpMs : catchUpStuckMs) || this.#isHeldUp(now);
@@ -229,7 +233,7 @@ export class CatchingUp {
     const isDone =
       isComplete ||
       (members.some(({ compared }) => compared === "live") &&
-        (isLiveCompared || now - this.#cluster.settledAt > catchUpMs));
+        ((isLiveCompared && this.#clock.canCheck) || now - this.#cluster.settledAt > catchUpMs));
     if (isDone) this.isUnderWay = false;
     else if (isLate) {
       this.isUnderWay = false;

@@ -6,6 +6,7 @@
 import type { ByteString } from "../../protocol/byte-string.js";
 import { skewedWatermark } from "../../timeline/members/skew-rule.js";
 import type { ClusterState } from "./shared/cluster-state.js";
+import type { Electorate } from "./shared/electorate.js";
 
 interface Sample {
   /** The member's clock minus this machine's uptime, in milliseconds. */
@@ -23,32 +24,34 @@ export class MemberClocks {
     this.#limits = limits;
   }
 
-  /** @param clock  the member's clock at this moment */
+  /**
+   * Notes a member's clock. A member is noted before it is known to be a voter, because its address may be proved later.
+   * @param clock  the member's clock at this moment
+   */
   note(member: ByteString, clock: number, uptime: number): void {
     this.#samples.set(member, { ahead: clock - uptime, takenAt: uptime });
   }
 
   /**
-   * Returns the median of all clocks, the lower one if two are in the middle, or null if the clocks of fewer than a
-   * majority of `members` are known.
+   * Returns the median of all voters' clocks, the lower one if two are in the middle, or null if the clocks of fewer
+   * than a majority of the voters are known.
    */
-  median(clock: number, uptime: number, members: number): number | null {
+  median(clock: number, uptime: number, { ids, others }: Electorate): number | null {
     const clocks = [clock];
     for (const [member, { ahead, takenAt }] of this.#samples) {
       if (uptime - takenAt > this.#limits.clockSampleMs) this.#samples.delete(member);
-      else clocks.push(ahead + uptime);
+      else if (ids.has(member)) clocks.push(ahead + uptime);
     }
-    if (2 * clocks.length <= members) return null;
+    if (2 * clocks.length <= 1 + others) return null;
     clocks.sort((a, b) => a - b);
     return clocks[(clocks.length - 1) >> 1] as number;
   }
 
   /**
    * Whether this machine's clock is off. While the clocks of a majority are unknown, the last result remains valid.
-   * @param members  the number of members, including this one
    */
-  isSkewed(clock: number, uptime: number, members: number): boolean {
-    const median = this.median(clock, uptime, members);
+  isSkewed(clock: number, uptime: number, voters: Electorate): boolean {
+    const median = this.median(clock, uptime, voters);
     if (median !== null) this.#verdict = Math.abs(clock - median) > this.#limits.skewMs;
     return this.#verdict;
   }
@@ -74,7 +77,12 @@ export class OwnClock {
 
   /** Whether this machine's clock differs too much from the members' median. Computed at each access. */
   get isSkewed(): boolean {
-    return this.clocks.isSkewed(this.#cluster.clock(), this.#cluster.uptime(), this.#cluster.size);
+    return this.clocks.isSkewed(this.#cluster.clock(), this.#cluster.uptime(), this.#cluster.voters);
+  }
+
+  /** Whether enough members' clocks are known to check this machine's clock. */
+  get canCheck(): boolean {
+    return this.#median !== null;
   }
 
   /** Returns `isSkewed`, and logs when that has changed. */
@@ -101,7 +109,7 @@ export class OwnClock {
   }
 
   get #median(): number | null {
-    return this.clocks.median(this.#cluster.clock(), this.#cluster.uptime(), this.#cluster.size);
+    return this.clocks.median(this.#cluster.clock(), this.#cluster.uptime(), this.#cluster.voters);
   }
 
   #logVerdict(isSkewed: boolean): void {

@@ -23,7 +23,6 @@ import {
   factsOf,
   type MemberStatus,
 } from "./shared/cluster-state.js";
-import { electorateIn } from "./shared/electorate.js";
 import { isSameTotals, totalsOf } from "./shared/totals.js";
 
 /** The objects that all members share. */
@@ -363,8 +362,7 @@ export class Member implements Sender, Receiver, Reconciled, ConnectedMember {
     this.status = status;
     if (status.state !== "live" && this.compared !== null) this.compared = "other";
     this.#trips.receive(status);
-    if (electorateIn(cluster).ids.has(this.id))
-      clock.clocks.note(this.id, status.clock + (this.#trips.last ?? 0) / 2, now);
+    clock.clocks.note(this.id, status.clock + (this.#trips.last ?? 0) / 2, now);
     gaps.receiveStatus(this, status, before === null);
     if (status.echo >= this.#freshFromEcho) this.#reconciling.receiveTotals(status);
     // The first status after connecting starts the first comparison immediately.

@@ -78,7 +78,11 @@ export class Peering implements RosterEvents {
     this.#stable = new StablePoint(cluster.timeline, cluster.limits);
     this.#joining = new Joining(cluster);
     this.#past = new ForgottenPast(cluster, roster, this.#onSnapshotTaken);
-    this.#catchingUp = new CatchingUp(cluster, roster, { gaps: this.#past.gaps, joining: this.#joining });
+    this.#catchingUp = new CatchingUp(cluster, roster, {
+      gaps: this.#past.gaps,
+      joining: this.#joining,
+      clock: this.#clock,
+    });
     this.states = new StateComparing(cluster, this.#stable);
     this.#listed = new ListedMembers(cluster, roster);
     this.standstill = new StandstillDetector(cluster, roster);
@@ -376,7 +380,7 @@ function createClusterState(context: PeeringContext): ClusterState<Member> {
     members: new Map(),
     addresses: [],
     state: "catching-up",
-    size: 1 + peers.length,
+    voters: { ids: new Set(), others: peers.length },
     beganEmpty: false,
     settledAt: 0,
     progressAt: 0,

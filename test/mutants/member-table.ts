@@ -179,6 +179,13 @@ export const memberMutants: readonly Mutant[] = [
     test: "test/cluster/peers/catching-up.test.js",
   },
   {
+    name: "a daemon accepts writes before it can check its clock",
+    file: "cluster/peers/catching-up.js",
+    find: "isLiveCompared && this.#clock.canCheck",
+    replace: "isLiveCompared",
+    test: "test/cluster/peers/catching-up.test.js",
+  },
+  {
     name: "a running daemon refuses writes when a member returns",
     file: "cluster/peers/catching-up.js",
     find: "if (this.#hasMajorityContinued())",

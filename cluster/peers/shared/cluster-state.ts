@@ -13,7 +13,7 @@ import type { Entry, OrderKey } from "../../../timeline/entries/entry.js";
 import type { Timeline } from "../../../timeline/timeline.js";
 import type { MemberLists } from "../../members/member-lists.js";
 import type { CloseCode } from "./close-reasons.js";
-import { allMembersIfConnected } from "./electorate.js";
+import { allMembersIfConnected, type Electorate } from "./electorate.js";
 import type { Connect } from "./member-socket.js";
 import type { PeeringLimits } from "./peering-limits.js";
 
@@ -178,8 +178,8 @@ export interface ClusterState<Member extends ConnectedMember = ConnectedMember> 
   addresses: readonly { readonly id: ByteString | null; readonly isSelf: boolean }[];
   /** This daemon's state as of the last tick. CatchingUp sets this field and the next three. */
   state: DaemonState;
-  /** The number of daemons, including this one, as of the last tick. */
-  size: number;
+  /** The voters, as of the last tick. */
+  voters: Electorate;
   /**
    * Whether this daemon began without data, and has not served since. It reports no watermark before it serves, even
    * after a restart.

@@ -58,3 +58,16 @@ test("a daemon that accepts writes while a member returns is live once its state
   world.run(100);
   assert.equal(a.peering.state, "live");
 });
+
+test("a daemon that a live member connects to waits until it can check its clock by a voter's clock", () => {
+  const world = new World();
+  world.add("a", { peers: ["b"] });
+  // The only address that b knows does not answer, so no voter's clock is known.
+  const b = world.add("b", { peers: ["nowhere"] });
+  b.offset = 3500;
+  world.run(5000);
+  assert.equal(b.peering.state, "catching-up");
+  b.peering.setPeers([world.addressOf("a")]);
+  world.runUntil(() => b.peering.state === "live");
+  assert.equal(b.peering.isSkewed, true);
+});

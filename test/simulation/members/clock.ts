@@ -50,12 +50,14 @@ export class Clock {
   #read(): Reading {
     const { now } = this;
     const time = this.#around.time();
-    const size = this.#daemon.membership.members.size;
+    const { members } = this.#daemon.membership;
+    const { size } = members;
     const reading = this.#reading;
     if (reading !== null && reading.now === now && reading.time === time && reading.size === size)
       return reading;
-    const median = this.#clocks.median(now, time, size);
-    this.#reading = { now, time, size, median, isSkewed: this.#clocks.isSkewed(now, time, size) };
+    const voters = { ids: members, others: size - 1 };
+    const median = this.#clocks.median(now, time, voters);
+    this.#reading = { now, time, size, median, isSkewed: this.#clocks.isSkewed(now, time, voters) };
     return this.#reading;
   }
 

@@ -1,6 +1,7 @@
 /** Variants of the rules in which one rule is missing or wrong. For each variant, some seeds must find a problem. */
 
 import { MemberClocks } from "../../../cluster/peers/member-clocks.js";
+import type { Electorate } from "../../../cluster/peers/shared/electorate.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { MemberList } from "../../../protocol/members/member-list.js";
 import { type MembershipState, membershipStateOf, nextList } from "../../../protocol/members/succession.js";
@@ -31,8 +32,8 @@ class UpperClocks extends MemberClocks {
     this.#samples.set(member, { ahead: clock - uptime, at: uptime });
   }
 
-  override median(clock: number, uptime: number, members: number): number | null {
-    if (super.median(clock, uptime, members) === null) return null;
+  override median(clock: number, uptime: number, voters: Electorate): number | null {
+    if (super.median(clock, uptime, voters) === null) return null;
     const clocks = [clock];
     for (const { ahead, at } of this.#samples.values()) if (uptime - at <= 8000) clocks.push(ahead + uptime);
     clocks.sort((a, b) => a - b);
