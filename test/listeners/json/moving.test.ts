@@ -25,11 +25,11 @@ const document = "moved";
 /** Returns the command that the manual prints, adapted to the server with this index and to ports of this machine. */
 function printedCommand(ports: readonly number[], index: number): string[] {
   const manual = readFileSync(join(repositoryRoot, "docs/json-clients.md"), "utf8");
-  const [, section = ""] = manual.split("**To replace several originals**");
+  const [, section = ""] = manual.split("## Replace several originals");
   const command = /```console\s+(dbsyncd [^`]*)```/.exec(section)?.[1];
   assert.ok(command !== undefined, "docs/json-clients.md has no command for several originals");
   const words = command.replaceAll("\\\n", " ").trim().split(/\s+/).slice(1);
-  // The page prints the command for the first server.
+  // The page prints the command for one of the servers.
   return words.map((word, at) =>
     word.replace(/^10\.0\.0\.(\d):8888$/, (_, server) => {
       const port = words[at - 1] === "--json" ? ports[index] : ports[Number(server) - 1];
