@@ -315,7 +315,7 @@ describe("the commands that the pages print for their readers", { timeout: 900_0
     const file = join(desk.at("backup"), `${(await desk.succeeds("date +%F")).trim()}.dbsync`);
     const keys = `--sign-key ${trio.app.file} --root-key ${trio.root.file}`;
     await desk.succeeds(`dbsync log verify --backup ${file} ${keys}`);
-    const [pin] = block(page, "Members") as [ConsoleLine];
+    const [pin] = block(page, "Keys instead of a secret") as [ConsoleLine];
     const pins: string[] = [];
     for (const index of [0, 1, 2]) {
       const { log } = trio.daemon(index);

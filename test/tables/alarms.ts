@@ -126,7 +126,7 @@ export const ALARMS: Readonly<Record<string, Alarm>> = {
     severity: "warning",
     summary: "{{ $labels.instance }} cannot reach its member {{ $labels.member }}",
     says: ["it cannot reach its member …"],
-    page: "Start that daemon. If it is permanently lost, remove it from `peer` everywhere or [evict](#members) it: while it is listed but down, newer writes do not become final. If `dbsync status` reports `not-a-member` or `other-secret`, configure the same `cluster-secret` on both daemons; if `not-pinned`, correct `#ed25519:…` in `peer`; if `no-peers`, add this daemon to the other one's `peer`",
+    page: "Start that daemon. If it is permanently lost, remove it from `peer` everywhere or [evict](#members-by-list) it: while it is listed but down, newer writes do not become final. If `dbsync status` reports `not-a-member` or `other-secret`, configure the same `cluster-secret` on both daemons; if `not-pinned`, correct `#ed25519:…` in `peer`; if `no-peers`, add this daemon to the other one's `peer`",
   },
   DbsyncNothingFinal: {
     expr: "time() - dbsyncd_timeline_stable_seconds > 120 and on (instance, job) count by (instance, job) (dbsyncd_member_connected) > 0",
@@ -135,7 +135,7 @@ export const ALARMS: Readonly<Record<string, Alarm>> = {
     summary:
       "On {{ $labels.instance }} no write of the last two minutes is final, or no write has become final since its start",
     says: ["only units older than … s are final", "no unit has become final since it was started … s ago"],
-    page: "Find the daemon that is down or out of date: `dbsync status`, `dbsync members list`. Start it, remove it from `peer` everywhere, or [evict](#members) it. The alarm also fires if no write has become final since the start",
+    page: "Find the daemon that is down or out of date: `dbsync status`, `dbsync members list`. Start it, remove it from `peer` everywhere, or [evict](#members-by-list) it. The alarm also fires if no write has become final since the start",
   },
   DbsyncMembersDiffer: {
     expr: "max_over_time(dbsyncd_member_equal[10m]) == 0 and on (instance, job) time() - dbsyncd_timeline_stable_seconds > 120",
@@ -244,7 +244,7 @@ export const FINDINGS: readonly (Finding & {
   {
     alarm: "DbsyncNotLive",
     says: ["it accepts no writes: …"],
-    page: "Run `dbsync members list`, and read [Members](#members)",
+    page: "Run `dbsync members list`, and read [Members by list](#members-by-list)",
   },
   {
     alarm: "DbsyncNotLive",
@@ -254,7 +254,7 @@ export const FINDINGS: readonly (Finding & {
   {
     alarm: "DbsyncNotLive",
     says: ["it applies no further entries, and answers neither reads nor writes: …"],
-    page: "Upgrade it, as described in [Members](#members)",
+    page: "[Upgrade](#upgrades) it",
   },
   {
     alarm: null,
@@ -302,12 +302,12 @@ export const FINDINGS: readonly (Finding & {
   {
     alarm: null,
     says: ["… is not on the member list"],
-    page: "Run `dbsync members list`, and read [Members](#members)",
+    page: "Run `dbsync members list`, and read [Members by list](#members-by-list)",
   },
   {
     alarm: "DbsyncNothingFinal",
     says: ["it knows parallel member lists (numbers …), so no unit becomes final"],
-    page: "Merge the lists as an administrator with `dbsync members merge`: [Members](#members)",
+    page: "Merge the lists as an administrator with `dbsync members merge`: [Members by list](#members-by-list)",
   },
   {
     alarm: null,
