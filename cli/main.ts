@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /** The program `dbsync`. Turns errors into text and exit codes; the subcommands are in program.ts. */
 import { CommanderError } from "commander";
-import { writingFailure } from "../keys/unwritable.js";
+import { writingFailure } from "../keys/write-failures.js";
 import { shownLines } from "../net/terminal/shown-text.js";
 import { makeProgram } from "./program.js";
 import { isCommandName } from "./shared/command-names.js";

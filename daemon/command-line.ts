@@ -3,10 +3,10 @@ import { type Command, CommanderError } from "commander";
 import { version } from "../net/process/version.js";
 import { breakHelp } from "../net/terminal/help-text.js";
 import { attributeOf, environmentNameOf, nameOf, type OptionRow } from "../options/option-row.js";
-import { type Actions, applyNamedFile, optionTable, parseArguments } from "../options/options.js";
+import { OPTION_NAMES, OPTIONS, type OptionName } from "../options/option-table.js";
+import { type Actions, applyNamedFile, optionTable, parseArguments } from "../options/parse-options.js";
 import { settingsOf, valuesOf } from "../options/read-settings.js";
 import type { OptionValues, Settings } from "../options/settings.js";
-import { OPTION_NAMES, OPTIONS, type OptionName } from "../options/table.js";
 import { checkFiles } from "./check-files.js";
 
 export type Task =

@@ -1,6 +1,6 @@
 /** The components of the daemon, in the order in which wiring.ts registers them. */
 import { SlowLog } from "../engine/slow-log/slow-log.js";
-import type { Environment } from "../net/process/environment.js";
+import type { Environment } from "../net/process/clock-and-randomness.js";
 import type { Service } from "../net/process/service.js";
 import type { Settings } from "../options/settings.js";
 import type { FrameSources } from "./admin/frames.js";

@@ -7,7 +7,7 @@ import type { MemoryLimit } from "../engine/memory/memory-limit.js";
 import type { Pipeline } from "../engine/pipeline/pipeline.js";
 import type { SlowLog } from "../engine/slow-log/slow-log.js";
 import type { DaemonListenerParts } from "../listeners/daemon-listener.js";
-import type { Environment } from "../net/process/environment.js";
+import type { Environment } from "../net/process/clock-and-randomness.js";
 import type { Settings } from "../options/settings.js";
 import type { ByteString } from "../protocol/byte-string.js";
 import type { Semantics } from "../store/semantics.js";

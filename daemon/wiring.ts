@@ -18,7 +18,7 @@ import { DbsyncListener } from "../listeners/dbsync/dbsync-listener.js";
 import type { DbsyncService } from "../listeners/dbsync/dbsync-server.js";
 import { EventSources, type WatchedDatabase } from "../listeners/dbsync/event-sources.js";
 import type { WsListener } from "../listeners/ws/ws-listener.js";
-import type { AdminServer } from "../net/admin/server.js";
+import type { AdminServer } from "../net/admin/admin-server.js";
 import { loadWith } from "../net/process/optional-package.js";
 import { bindAddressOf } from "../options/reachable-addresses.js";
 import {

@@ -4,8 +4,8 @@
  * connects.
  */
 import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
-import { KeyFileError } from "./errors.js";
 import { fingerprint } from "./fingerprint.js";
+import { KeyFileError } from "./key-file-errors.js";
 import { readKeyFile } from "./key-source.js";
 import { contentOf, isEncrypted, type PemBlock, pemBlocks } from "./pem.js";
 import { shellWord } from "./shell-word.js";

@@ -4,8 +4,8 @@
  * checks more than a signature requires.
  */
 import { createPrivateKey, createPublicKey, KeyObject } from "node:crypto";
-import { KeyFileError, type KeyOrigin } from "./errors.js";
 import { fingerprint } from "./fingerprint.js";
+import { KeyFileError, type KeyOrigin } from "./key-file-errors.js";
 import { type KeySource, originOf, readKeyFile } from "./key-source.js";
 import { MAX_PASSPHRASE_BYTES } from "./passphrase-file.js";
 import { contentOf, contentWithoutPem, damageOf, isEncrypted, type PemBlock, pemBlocks } from "./pem.js";
@@ -42,7 +42,7 @@ const CIPHER_UNSUPPORTED = "ERR_OSSL_EVP_UNSUPPORTED";
 
 /**
  * Loads a private key that can sign.
- * @throws KeyFileError  the codes are in errors.ts
+ * @throws KeyFileError  the codes are in key-file-errors.ts
  */
 export function loadPrivateKey(source: KeySource, options: LoadPrivateKeyOptions = {}): LoadedKey {
   const origin = originOf(source, "private");
@@ -54,7 +54,7 @@ export function loadPrivateKey(source: KeySource, options: LoadPrivateKeyOptions
 /**
  * Loads a public key that can verify signatures. Rejects a private key, although it contains the public half:
  * private keys do not belong on servers.
- * @throws KeyFileError  the codes are in errors.ts
+ * @throws KeyFileError  the codes are in key-file-errors.ts
  */
 export function loadPublicKey(source: KeySource, options: LoadKeyOptions = {}): LoadedKey {
   const origin = originOf(source, "public");

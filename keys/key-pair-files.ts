@@ -2,10 +2,10 @@
 import { existsSync, lstatSync, mkdirSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { discard, publishNew, publishOver, stage } from "./atomic-file.js";
-import { KeyFileError } from "./errors.js";
-import type { KeyPairPem } from "./generate.js";
+import type { KeyPairPem } from "./generate-keys.js";
+import { KeyFileError } from "./key-file-errors.js";
 import { errnoOf } from "./key-source.js";
-import { writingFailure } from "./unwritable.js";
+import { writingFailure } from "./write-failures.js";
 
 export interface KeyPairPaths {
   readonly privateFile: string;

@@ -4,8 +4,8 @@
 import type { KeyObject } from "node:crypto";
 import { readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { KeyFileError } from "./errors.js";
 import { type LoadKeyOptions, loadPublicKey } from "./key-file.js";
+import { KeyFileError } from "./key-file-errors.js";
 import { readingFailed } from "./key-source.js";
 
 export interface AcceptedKey {

@@ -4,7 +4,7 @@
 
 import type { KeyObject } from "node:crypto";
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
-import { KeyFileError, type KeyHalf, type KeyOrigin } from "./errors.js";
+import { KeyFileError, type KeyHalf, type KeyOrigin } from "./key-file-errors.js";
 import { shellWord } from "./shell-word.js";
 
 export type KeySource = { readonly file: string } | { readonly pem: string | Buffer } | KeyObject;

@@ -8,11 +8,11 @@ import { InvalidArgumentError, Option } from "commander";
 import { discard, publishOver, stage } from "./atomic-file.js";
 import { type CertificatePem, isCertificateName, MAX_NAMES, makeCertificate } from "./certificate.js";
 import { loadCertificateKey } from "./certificate-pair.js";
-import { KeyFileError } from "./errors.js";
+import { KeyFileError } from "./key-file-errors.js";
 import { type KeyPairPaths, prepareKeyPairFiles, writeKeyPair } from "./key-pair-files.js";
 import { errnoOf } from "./key-source.js";
 import { shellWord } from "./shell-word.js";
-import { writingFailure } from "./unwritable.js";
+import { writingFailure } from "./write-failures.js";
 
 const DEFAULT_DAYS = 825;
 const MAX_DAYS = 3650;

@@ -2,9 +2,9 @@
 import { createRequire } from "node:module";
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import { CertificateError } from "./certificate-pair.js";
-import { writeClusterSecret } from "./cluster-secret.js";
-import { KeyFileError } from "./errors.js";
-import { generateKeyPair, KEY_BITS, KEY_TYPES, type KeyBits, type KeyType } from "./generate.js";
+import { writeClusterSecret } from "./cluster-secret-file.js";
+import { generateKeyPair, KEY_BITS, KEY_TYPES, type KeyBits, type KeyType } from "./generate-keys.js";
+import { KeyFileError } from "./key-file-errors.js";
 import { type KeyPairPaths, keyPairPaths, prepareKeyPairFiles, writeKeyPair } from "./key-pair-files.js";
 import {
   type CertificateFlags,

@@ -1,6 +1,6 @@
 /** Parses and writes PEM text (RFC 7468): finds blocks, interprets their labels, and reports damage. */
-import { isCompleteDer } from "./der.js";
-import type { KeyFileErrorCode, KeyHalf } from "./errors.js";
+import { isCompleteDer } from "./complete-der.js";
+import type { KeyFileErrorCode, KeyHalf } from "./key-file-errors.js";
 
 /** A PEM block. `text` is null if the END line is missing. */
 export interface PemBlock {

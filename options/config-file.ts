@@ -10,7 +10,7 @@ import { UnusableFile } from "../net/process/start-error.js";
 import { nearestName } from "../protocol/nearest-name.js";
 import { insteadOf } from "./absent-options.js";
 import { attributeOf, nameOf, type OptionRow } from "./option-row.js";
-import { OPTIONS } from "./table.js";
+import { OPTIONS } from "./option-table.js";
 import { WrongType } from "./value-forms.js";
 
 /**

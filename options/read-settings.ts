@@ -10,6 +10,7 @@ import { isRedis, parseSpecifications } from "./database-list.js";
 import { formatLimit } from "./limit-text.js";
 import { LIMITS, type LimitName, type Limits } from "./limits.js";
 import { attributeOf } from "./option-row.js";
+import { OPTION_NAMES, OPTIONS, type OptionName } from "./option-table.js";
 import { refuseOpen } from "./reachable-addresses.js";
 import {
   hasKeys,
@@ -22,7 +23,6 @@ import {
   type Settings,
 } from "./settings.js";
 import { SIDECAR } from "./sidecar-rows.js";
-import { OPTION_NAMES, OPTIONS, type OptionName } from "./table.js";
 import { validateTimeline } from "./timeline-rules.js";
 import { fail, refuseSamePlaces, validateUserListeners } from "./user-listener-rules.js";
 

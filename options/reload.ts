@@ -2,8 +2,8 @@
 import { isDeepStrictEqual } from "node:util";
 import { isLimitName } from "./limits.js";
 import { nameOf } from "./option-row.js";
+import { OPTION_NAMES, OPTIONS, type OptionName } from "./option-table.js";
 import { hasTimeline, type Settings } from "./settings.js";
-import { OPTION_NAMES, OPTIONS, type OptionName } from "./table.js";
 
 /** Returns the names of options that have changed and need a restart. */
 export function restartNames(before: Settings, after: Settings): string[] {

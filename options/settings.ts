@@ -4,7 +4,7 @@ import type { CertificateFiles } from "../keys/certificate-pair.js";
 import type { RedisSpecification } from "./database-list.js";
 import type { LimitName, Limits } from "./limits.js";
 import type { OptionRow } from "./option-row.js";
-import { OPTION_NAMES, OPTIONS, type OptionName } from "./table.js";
+import { OPTION_NAMES, OPTIONS, type OptionName } from "./option-table.js";
 import type { Version1 } from "./timeline-rows.js";
 
 /** The values of all options by name. */

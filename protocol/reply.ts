@@ -9,7 +9,7 @@ export type Reply =
   | ErrorReply
   | { readonly kind: "integer"; readonly value: number | bigint }
   | { readonly kind: "bulk"; readonly bytes: ByteString }
-  /** `text`: the written form, if it differs from the usual one (double.ts). */
+  /** `text`: the written form, if it differs from the usual one (double-text.ts). */
   | { readonly kind: "double"; readonly value: number; readonly text?: string }
   | { readonly kind: "nil" }
   /** RESP2 distinguishes a missing array from a missing string. All other formats do not. */

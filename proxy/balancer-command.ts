@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import type { Logger } from "pino";
-import { realEnvironment } from "../net/process/environment.js";
+import { realEnvironment } from "../net/process/clock-and-randomness.js";
 import { LOG_FORMATS, LOG_LEVELS, type LogFormat, type LogLevel } from "../net/process/log.js";
 import { runService } from "../net/process/run-service.js";
 import type { Service } from "../net/process/service.js";

@@ -1,6 +1,6 @@
 /** Runs `dbsync-proxy cache`, with the arguments of the earlier cache, which are also available as options. */
 import { type Command, InvalidArgumentError, Option } from "commander";
-import { realEnvironment } from "../net/process/environment.js";
+import { realEnvironment } from "../net/process/clock-and-randomness.js";
 import type { ListenAddress } from "../net/process/host-and-port.js";
 import { LOG_FORMATS, LOG_LEVELS, type LogFormat, type LogLevel } from "../net/process/log.js";
 import { loadWith } from "../net/process/optional-package.js";

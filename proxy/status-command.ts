@@ -4,7 +4,7 @@
  */
 import type { Command } from "commander";
 import { StartError } from "../net/process/start-error.js";
-import { formatTable } from "../net/terminal/table.js";
+import { formatTable } from "../net/terminal/text-table.js";
 import type { BalancerHealth } from "./admin/balancer-health.js";
 import type { CacheHealth } from "./admin/cache-health.js";
 

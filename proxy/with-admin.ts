@@ -1,9 +1,9 @@
 /** Implements `--admin` of the proxy's subcommands: a service together with the server that reports on it. */
 import { type Command, Option } from "commander";
 import type { Logger } from "pino";
+import { AdminServer, type HealthReport } from "../net/admin/admin-server.js";
 import { makeExposition } from "../net/admin/exposition.js";
 import type { Metrics } from "../net/admin/metric.js";
-import { AdminServer, type HealthReport } from "../net/admin/server.js";
 import type { ListenAddress } from "../net/process/host-and-port.js";
 import type { Service } from "../net/process/service.js";
 import { listenAddress } from "./option-values.js";

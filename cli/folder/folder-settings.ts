@@ -1,7 +1,7 @@
 /** Finds the data folder from the daemon's options. */
 import { StartError } from "../../net/process/start-error.js";
 import { version } from "../../net/process/version.js";
-import { applyNamedFile, optionTable, parseArguments } from "../../options/options.js";
+import { applyNamedFile, optionTable, parseArguments } from "../../options/parse-options.js";
 import { settingsOf } from "../../options/read-settings.js";
 import type { Settings } from "../../options/settings.js";
 import type { FolderFlags } from "../shared/folder-options.js";

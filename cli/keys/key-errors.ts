@@ -1,7 +1,7 @@
 /** Errors of commands on keys, with advice for the user. */
 
 import { DbsyncError } from "../../client/shared/errors.js";
-import { KeyFileError } from "../../keys/errors.js";
+import { KeyFileError } from "../../keys/key-file-errors.js";
 import { exitCodeOf } from "../shared/exit-codes.js";
 import { printJson } from "../shared/output.js";
 

@@ -1,6 +1,6 @@
 /** Formats the keys of a key ring as text. */
 
-import { formatHeadedTable, formatTable } from "../../net/terminal/table.js";
+import { formatHeadedTable, formatTable } from "../../net/terminal/text-table.js";
 import { formatDate } from "../shared/dates.js";
 import type { RingKey } from "./key-ring.js";
 

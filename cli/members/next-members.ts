@@ -1,8 +1,8 @@
 /** Computes the list to sign next, and the objections to it. The functions are pure. */
 
 import { DbsyncError } from "../../client/shared/errors.js";
+import { type KnownList, nextList } from "../../protocol/members/list-succession.js";
 import { type MemberList, writeMemberList } from "../../protocol/members/member-list.js";
-import { type KnownList, nextList } from "../../protocol/members/succession.js";
 import { hexOf } from "../../protocol/version-2/envelope.js";
 import { type MemberView, rawId } from "./member-views.js";
 import { reasonNotToSign } from "./reasons-not-to-sign.js";

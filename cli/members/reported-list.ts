@@ -3,9 +3,9 @@ import { hash, type KeyObject } from "node:crypto";
 import { verifyEnvelope } from "../../keys/verify.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { MalformedFrame } from "../../protocol/errors.js";
+import type { KnownList } from "../../protocol/members/list-succession.js";
 import { listHash, parseMemberList } from "../../protocol/members/member-list.js";
 import { readListAlone } from "../../protocol/members/signed-list.js";
-import type { KnownList } from "../../protocol/members/succession.js";
 import { type EnvelopeHead, signedBytes } from "../../protocol/version-2/envelope.js";
 import { readHead } from "../../protocol/version-2/envelope-head.js";
 

@@ -1,7 +1,7 @@
 /** Formats dead letters as text and as JSON. */
 
 import { shown } from "../../net/terminal/shown-text.js";
-import { formatHeadedTable } from "../../net/terminal/table.js";
+import { formatHeadedTable } from "../../net/terminal/text-table.js";
 import type { DeadLetterEnvelope, DeadLetterList, ListedDeadLetter } from "../folder/folder-dead-letters.js";
 import { formatDate, formatMoment } from "../shared/dates.js";
 

@@ -1,7 +1,7 @@
 /** Past units as TIMELINE reports them, and their formatting as text. */
 import type { ReplyValue } from "../../client/shared/reply-value.js";
 import type { Tone } from "../../net/terminal/colours.js";
-import { formatTable } from "../../net/terminal/table.js";
+import { formatTable } from "../../net/terminal/text-table.js";
 import { formatMoment } from "../shared/dates.js";
 import { fieldsOf } from "../shared/output.js";
 import { BinaryText } from "./binary-text.js";

@@ -3,7 +3,7 @@
 import { shownLines } from "../../net/terminal/shown-text.js";
 import { type ByteString, textOfBytes } from "../../protocol/byte-string.js";
 import type { Reply } from "../../protocol/reply.js";
-import { formatDouble } from "../../protocol/resp/double.js";
+import { formatDouble } from "../../protocol/resp/double-text.js";
 import { escapedByte, quotedWord } from "../../protocol/resp/inline-command.js";
 
 /** Control characters, quotes and backslashes. */

@@ -1,7 +1,7 @@
 /** The exit codes of `dbsync`, and the errors that cause them. */
 
 import { DbsyncError, type ErrorCode } from "../../client/shared/errors.js";
-import { KeyFileError } from "../../keys/errors.js";
+import { KeyFileError } from "../../keys/key-file-errors.js";
 
 export const EXIT = { ok: 0, failed: 1, usage: 2, configuration: 3, unchecked: 4 } as const;
 

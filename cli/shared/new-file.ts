@@ -8,7 +8,7 @@ import { type FileHandle, open } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { discard, publishNew } from "../../keys/atomic-file.js";
 import { errnoOf } from "../../keys/key-source.js";
-import { unwritable } from "../../keys/unwritable.js";
+import { unwritable } from "../../keys/write-failures.js";
 
 /** The file's mode; only its owner may read it, because it contains data. */
 const MODE = 0o600;

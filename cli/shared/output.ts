@@ -5,7 +5,7 @@ import { DbsyncError, type Outcome } from "../../client/shared/errors.js";
 import type { ReplyValue } from "../../client/shared/reply-value.js";
 import { painted, type Tone } from "../../net/terminal/colours.js";
 import { shownLines } from "../../net/terminal/shown-text.js";
-import { terminalColumns, wrapped } from "../../net/terminal/table.js";
+import { terminalColumns, wrapped } from "../../net/terminal/text-table.js";
 import { type ByteString, bytesOfText, textOfBytes } from "../../protocol/byte-string.js";
 import { type ExitCode, exitCodeOf } from "./exit-codes.js";
 

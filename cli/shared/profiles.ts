@@ -10,7 +10,7 @@ import { DbsyncError } from "../../client/shared/errors.js";
 import { parseServers } from "../../client/shared/servers.js";
 import { readVersions, VERSIONS_ALLOWED } from "../../client/shared/versions.js";
 import { discard, publishOver, stage } from "../../keys/atomic-file.js";
-import { writingFailure } from "../../keys/unwritable.js";
+import { writingFailure } from "../../keys/write-failures.js";
 import { shown } from "../../net/terminal/shown-text.js";
 import { didYouMean } from "../../protocol/nearest-name.js";
 

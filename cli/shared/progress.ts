@@ -3,7 +3,7 @@
  * and the other functions print nothing.
  */
 import { shown as shownText } from "../../net/terminal/shown-text.js";
-import { clip, terminalColumns } from "../../net/terminal/table.js";
+import { clip, terminalColumns } from "../../net/terminal/text-table.js";
 
 const EVERY_MS = 500;
 const CLEAR_LINE = "\r\x1b[K";

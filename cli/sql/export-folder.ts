@@ -1,7 +1,7 @@
 /** `dbsync export sql:DIR`: writes the databases of the daemons as a data folder of the earlier SQL server. */
 import { mkdir, mkdtemp, open, readdir, rename, rm } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
-import { unwritable } from "../../keys/unwritable.js";
+import { unwritable } from "../../keys/write-failures.js";
 import { type ByteString, textOfBytes } from "../../protocol/byte-string.js";
 import type { Reply } from "../../protocol/reply.js";
 import { printLine } from "../shared/output.js";

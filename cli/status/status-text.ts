@@ -2,7 +2,7 @@
 import { realEnvironment } from "../../client/shared/environment.js";
 import { painted, type Tone } from "../../net/terminal/colours.js";
 import { shown } from "../../net/terminal/shown-text.js";
-import { wrapped } from "../../net/terminal/table.js";
+import { wrapped } from "../../net/terminal/text-table.js";
 import type { Problem } from "../../protocol/figures/problem.js";
 import { formatDaemons } from "./daemon-report.js";
 import type { DaemonStatus } from "./daemon-status.js";

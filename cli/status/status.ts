@@ -2,7 +2,7 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 import type { Settings } from "../../client/settings/options.js";
 import { loadSigningKey } from "../../client/settings/signing-key.js";
-import { terminalColumns } from "../../net/terminal/table.js";
+import { terminalColumns } from "../../net/terminal/text-table.js";
 import {
   addClientOptions,
   type ClientFlags,

@@ -2,7 +2,7 @@
 
 import type { Tone } from "../../net/terminal/colours.js";
 import { shown as shownText } from "../../net/terminal/shown-text.js";
-import { clip, fitted, tableLines, wrapped } from "../../net/terminal/table.js";
+import { clip, fitted, tableLines, wrapped } from "../../net/terminal/text-table.js";
 import { bytesText, countText, millisecondsText, spanText } from "../shared/amounts.js";
 import { stateOf } from "./daemon-report.js";
 import type { DaemonStatus } from "./daemon-status.js";

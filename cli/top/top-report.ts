@@ -2,7 +2,7 @@
 
 import type { Tone } from "../../net/terminal/colours.js";
 import { shown } from "../../net/terminal/shown-text.js";
-import { clip, fitted, formatHeadedTable, wrapped } from "../../net/terminal/table.js";
+import { clip, fitted, formatHeadedTable, wrapped } from "../../net/terminal/text-table.js";
 import { bytesText, countText, spanText } from "../shared/amounts.js";
 import { type Column, rowsOf } from "../shared/column.js";
 import { stateOf } from "../status/daemon-report.js";

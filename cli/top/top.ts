@@ -3,7 +3,7 @@ import { type Command, Option } from "commander";
 import { realEnvironment } from "../../client/shared/environment.js";
 import { painted } from "../../net/terminal/colours.js";
 import { shownLines } from "../../net/terminal/shown-text.js";
-import { terminalColumns } from "../../net/terminal/table.js";
+import { terminalColumns } from "../../net/terminal/text-table.js";
 import { addClientOptions, type ClientFlags, readCount, readSettings } from "../shared/client-options.js";
 import { exitCodeHelp } from "../shared/exit-codes.js";
 import { JSON_FLAG, printJson } from "../shared/output.js";

@@ -1,7 +1,7 @@
 /** Loads the key of a client, and builds the signed frame that all daemons receive. */
 import { createPublicKey, type KeyObject } from "node:crypto";
-import { KeyFileError } from "../../keys/errors.js";
 import { loadPrivateKey } from "../../keys/key-file.js";
+import { KeyFileError } from "../../keys/key-file-errors.js";
 import { signCommand, signEnvelope, signEnvelopeAside } from "../../keys/sign.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { UnsendableCommand } from "../../protocol/errors.js";

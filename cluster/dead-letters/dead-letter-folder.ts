@@ -17,7 +17,7 @@ import {
 import { join } from "node:path";
 import { discard, publishOver, stage } from "../../keys/atomic-file.js";
 import { errnoOf } from "../../keys/key-source.js";
-import { writingFailure } from "../../keys/unwritable.js";
+import { writingFailure } from "../../keys/write-failures.js";
 import { syncPathNow } from "../../net/process/synced-path.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { hexOf } from "../../protocol/version-2/envelope.js";

@@ -4,7 +4,7 @@
  * timeline/members/dead-letter-rule.ts.
  */
 import { join } from "node:path";
-import { writingFailure } from "../../keys/unwritable.js";
+import { writingFailure } from "../../keys/write-failures.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { DeadLetterWriter } from "../../timeline/dead-letters.js";
 import { openFolderView } from "../../timeline/disk/folder-view.js";

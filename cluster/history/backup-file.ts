@@ -6,7 +6,7 @@ import { noTimeline, snapshotFolder } from "../../engine/trust/data-folder.js";
 import { hashOf } from "../../engine/trust/identity.js";
 import { discard, publishNew, stage } from "../../keys/atomic-file.js";
 import { errnoOf } from "../../keys/key-source.js";
-import { unwritable } from "../../keys/unwritable.js";
+import { unwritable } from "../../keys/write-failures.js";
 import { syncPathNow } from "../../net/process/synced-path.js";
 import { hexOf } from "../../protocol/version-2/envelope.js";
 import { FrameWriter } from "../../timeline/backup/backup-frames.js";

@@ -3,7 +3,7 @@
 import type { Mirror } from "../../engine/mirror/mirror.js";
 import type { MirrorFigures } from "../../engine/mirror/mirror-parts.js";
 import type { MemberReport, MirrorReport, TimelineReport } from "../../protocol/figures/timeline-figures.js";
-import { type MembershipState, membershipStateOf } from "../../protocol/members/succession.js";
+import { type MembershipState, membershipStateOf } from "../../protocol/members/list-succession.js";
 import { hexOf } from "../../protocol/version-2/envelope.js";
 import type { Recalls } from "../../timeline/recall.js";
 import type { Timeline } from "../../timeline/timeline.js";

@@ -7,7 +7,7 @@ import { hashOf } from "../../engine/trust/identity.js";
 import { compareGenesis } from "../../engine/trust/recorded-genesis.js";
 import type { Signers } from "../../engine/trust/signers.js";
 import { publishOver, stage } from "../../keys/atomic-file.js";
-import { unwritable } from "../../keys/unwritable.js";
+import { unwritable } from "../../keys/write-failures.js";
 import { loadWith } from "../../net/process/optional-package.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { finish } from "../../protocol/steps.js";

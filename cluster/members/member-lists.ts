@@ -1,7 +1,7 @@
 /**
  * The member lists that this daemon knows, stored on its disk with their proofs. They are outside the fold, which must
  * not depend on when a list was received. Source: docs/protocol-v2.md "Members by list". The order of lists is
- * defined in protocol/members/succession.ts.
+ * defined in protocol/members/list-succession.ts.
  */
 
 import { hashOf } from "../../engine/trust/identity.js";
@@ -9,9 +9,9 @@ import type { Signers } from "../../engine/trust/signers.js";
 import { StartError } from "../../net/process/start-error.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { takeList } from "../../protocol/members/known-lists.js";
+import { type MembershipState, membershipStateOf } from "../../protocol/members/list-succession.js";
 import { readEntries, writeEntries } from "../../protocol/members/member-packing.js";
 import type { SignedList } from "../../protocol/members/signed-list.js";
-import { type MembershipState, membershipStateOf } from "../../protocol/members/succession.js";
 import { dateText, hexOf } from "../../protocol/version-2/envelope.js";
 import { readHead } from "../../protocol/version-2/envelope-head.js";
 import type { Storage } from "../../timeline/entries/storage.js";

@@ -13,7 +13,7 @@ import {
   type StreamInfo,
 } from "@nats-io/jetstream";
 import { connect, credsAuthenticator, errors, type NatsConnection, nanos } from "@nats-io/transport-node";
-import type { Environment } from "../../net/process/environment.js";
+import type { Environment } from "../../net/process/clock-and-randomness.js";
 import { LogThrottle } from "../../net/process/log-throttle.js";
 import { StartError } from "../../net/process/start-error.js";
 import type { OrderAddress } from "../../options/addresses/order-address.js";

@@ -7,7 +7,7 @@ import { workerData } from "node:worker_threads";
 import type { Genesis } from "../../engine/trust/cluster-id.js";
 import { hashOf } from "../../engine/trust/identity.js";
 import { Signers } from "../../engine/trust/signers.js";
-import { realEnvironment } from "../../net/process/environment.js";
+import { realEnvironment } from "../../net/process/clock-and-randomness.js";
 import type { OrderAddress } from "../../options/addresses/order-address.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { KeyRing } from "../../store/key-ring.js";

@@ -11,7 +11,7 @@ import {
   nanos,
   type Subscription,
 } from "@nats-io/transport-node";
-import type { Environment } from "../../net/process/environment.js";
+import type { Environment } from "../../net/process/clock-and-randomness.js";
 import type { TimelineLogger } from "../../timeline/entries/timeline-logger.js";
 import type { StreamMessage, StreamReader } from "./order-stream.js";
 

@@ -1,7 +1,7 @@
 /** The channel messages that are sent to one member and received from it. */
 
 import type { Work } from "../../net/process/background-work.js";
-import { Queue } from "../../net/process/queue.js";
+import { Queue } from "../../net/process/fifo-queue.js";
 import { KNOWS_SPEAK, type SpeakMessage } from "../../protocol/members/member-messages.js";
 import {
   type PackedEntry,

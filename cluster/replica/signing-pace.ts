@@ -3,7 +3,7 @@
  * flushed, because the disk would not write the next envelope earlier anyway. Each envelope costs every daemon one
  * signature check and one write, so it should contain many commands.
  */
-import type { Environment } from "../../net/process/environment.js";
+import type { Environment } from "../../net/process/clock-and-randomness.js";
 
 /**
  * The number of waiting commands that are signed without waiting for more commands: executing them costs much more than

@@ -10,7 +10,7 @@ import type { LocalUnit } from "../../engine/backends/local-units.js";
 import { foreignCursor, foreignCursorAmong } from "../../engine/backends/scan-cursor.js";
 import { foundInTurns } from "../../engine/backends/steps-in-turns.js";
 import type { WriteObserver } from "../../engine/backends/write-observer.js";
-import type { Environment } from "../../net/process/environment.js";
+import type { Environment } from "../../net/process/clock-and-randomness.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { error, type Reply } from "../../protocol/reply.js";
 import { settled } from "../../protocol/step-reply.js";

@@ -1,7 +1,7 @@
 /** Creates the server of --admin. The daemon loads this module only with --admin. */
 import type { Logger } from "pino";
+import { AdminServer } from "../../net/admin/admin-server.js";
 import { makeExposition } from "../../net/admin/exposition.js";
-import { AdminServer } from "../../net/admin/server.js";
 import { foreignClient } from "../../net/connections/foreign-client.js";
 import type { ListenAddress } from "../../net/process/host-and-port.js";
 import { DashboardSite } from "./dashboard-site.js";

@@ -4,7 +4,7 @@
  */
 
 import type { Backend, Outcome } from "../../engine/backends/backend.js";
-import type { Environment } from "../../net/process/environment.js";
+import type { Environment } from "../../net/process/clock-and-randomness.js";
 import type { Metrics } from "./metrics.js";
 
 export class TimedBackend implements Backend {

@@ -5,8 +5,8 @@
 
 import { isLimitName } from "../../options/limits.js";
 import { nameOf, type OptionRow } from "../../options/option-row.js";
+import { OPTION_NAMES, OPTIONS, type OptionName } from "../../options/option-table.js";
 import type { Settings } from "../../options/settings.js";
-import { OPTION_NAMES, OPTIONS, type OptionName } from "../../options/table.js";
 import { type ByteString, bytesOfText } from "../../protocol/byte-string.js";
 import { bulk, map, type Reply } from "../../protocol/reply.js";
 import { globMatches } from "../../store/patterns/glob.js";

@@ -3,7 +3,7 @@
  * version 1 and of RESP clients.
  */
 
-import type { Environment } from "../../net/process/environment.js";
+import type { Environment } from "../../net/process/clock-and-randomness.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { type Envelope, unitId } from "../../protocol/version-2/envelope.js";
 import type { EncodingLimits } from "../../store/keyspace/encoding-name.js";

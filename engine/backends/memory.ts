@@ -1,6 +1,6 @@
 /** The in-memory database as a backend. It replies in the same turn, except to long queries. */
 
-import type { Environment } from "../../net/process/environment.js";
+import type { Environment } from "../../net/process/clock-and-randomness.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { type ErrorReply, error, type Reply } from "../../protocol/reply.js";
 import { settled } from "../../protocol/step-reply.js";

@@ -4,7 +4,7 @@
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { writeFrame } from "../../protocol/frame.js";
-import { writePush } from "../../protocol/resp/push.js";
+import { writePush } from "../../protocol/resp/push-messages.js";
 import { writeEvent } from "../../protocol/version-2/messages-v2.js";
 
 export class Message {

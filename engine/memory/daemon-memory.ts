@@ -1,6 +1,6 @@
 /** Creates a daemon's memory limit from its settings. */
 import type { Logger } from "pino";
-import type { Environment } from "../../net/process/environment.js";
+import type { Environment } from "../../net/process/clock-and-randomness.js";
 import { hasTimeline, type Settings } from "../../options/settings.js";
 import type { Backend } from "../backends/backend.js";
 import { MemoryBackend } from "../backends/memory.js";

@@ -3,7 +3,7 @@
  * nothing is recorded and no other daemon has the same data.
  */
 
-import type { Environment } from "../../net/process/environment.js";
+import type { Environment } from "../../net/process/clock-and-randomness.js";
 import type { Evicting } from "../../options/eviction-policy.js";
 import { BACKGROUND_TURN_MS, inTurns, type Steps } from "../../protocol/steps.js";
 import type { Database } from "../../store/database.js";

@@ -4,7 +4,7 @@
  * because the fold must not depend on a daemon's memory. Source: docs/limits.md "Memory"; texts: redis-server 7.0.
  */
 
-import type { Environment } from "../../net/process/environment.js";
+import type { Environment } from "../../net/process/clock-and-randomness.js";
 import type { Service } from "../../net/process/service.js";
 import { EVICTION_POLICIES, type EvictionPolicy, usageKindOf } from "../../options/eviction-policy.js";
 import type { ByteString } from "../../protocol/byte-string.js";

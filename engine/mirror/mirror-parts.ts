@@ -1,7 +1,7 @@
 /** The configuration, environment and figures of a mirror. */
 
 import type { Logger } from "pino";
-import type { Environment } from "../../net/process/environment.js";
+import type { Environment } from "../../net/process/clock-and-randomness.js";
 import type { RedisSpecification } from "../../options/database-list.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Database } from "../../store/database.js";

@@ -1,7 +1,7 @@
 /**
  * A signal that there is work. It wakes the waiting task or, if no task waits, makes the next wait return immediately.
  */
-import type { Environment } from "../../net/process/environment.js";
+import type { Environment } from "../../net/process/clock-and-randomness.js";
 
 export class WakeSignal {
   readonly #setTimer: Environment["setTimer"];

@@ -1,6 +1,6 @@
 /** The components of the pipeline, which a test or the simulation can replace. */
 import type { Logger } from "pino";
-import type { Environment } from "../../net/process/environment.js";
+import type { Environment } from "../../net/process/clock-and-randomness.js";
 import type { DateWindow } from "../../options/date-window.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { MemoryLimit } from "../memory/memory-limit.js";

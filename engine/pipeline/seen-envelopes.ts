@@ -4,7 +4,7 @@
  * at or before the low watermark is ever accepted, even if the clock is changed.
  */
 
-import { Queue } from "../../net/process/queue.js";
+import { Queue } from "../../net/process/fifo-queue.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { EnvelopeAnswer } from "../answers/request.js";
 import { FairShares } from "./fair-shares.js";

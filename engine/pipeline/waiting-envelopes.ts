@@ -3,7 +3,7 @@
  * (FairShares), and so is the time that an envelope waits.
  */
 
-import type { Environment } from "../../net/process/environment.js";
+import type { Environment } from "../../net/process/clock-and-randomness.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { FairShares } from "./fair-shares.js";
 

@@ -2,8 +2,8 @@
 import { existsSync, mkdirSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { discard, publishNew, stage } from "../../keys/atomic-file.js";
-import { KeyFileError } from "../../keys/errors.js";
 import { loadPrivateKey } from "../../keys/key-file.js";
+import { KeyFileError } from "../../keys/key-file-errors.js";
 import { errnoOf } from "../../keys/key-source.js";
 import { StartError } from "../../net/process/start-error.js";
 import { type Identity, identityOf, makeIdentity } from "./identity.js";

@@ -1,6 +1,6 @@
 /** Logs changes of the key ring with their signer, and unauthorized attempts. */
 import type { Logger } from "pino";
-import type { Environment } from "../../net/process/environment.js";
+import type { Environment } from "../../net/process/clock-and-randomness.js";
 import { type LineLog, LogThrottle } from "../../net/process/log-throttle.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { dateText, hexOf } from "../../protocol/version-2/envelope.js";

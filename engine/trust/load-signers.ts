@@ -1,7 +1,7 @@
 /** Loads the files of -s and --root-key into the initial key ring of a daemon. */
 import type { KeyObject } from "node:crypto";
 import type { Logger } from "pino";
-import { KeyFileError } from "../../keys/errors.js";
+import { KeyFileError } from "../../keys/key-file-errors.js";
 import { loadPublicKeys } from "../../keys/key-set.js";
 import { StartError, UnusableFile } from "../../net/process/start-error.js";
 import type { Settings } from "../../options/settings.js";

@@ -6,7 +6,7 @@
 
 import type { PeerAddress } from "../../options/peer-address.js";
 import type { ByteString } from "../../protocol/byte-string.js";
-import type { MembershipState } from "../../protocol/members/succession.js";
+import type { MembershipState } from "../../protocol/members/list-succession.js";
 import type { KeyRing } from "../../store/key-ring.js";
 
 /** The reasons for rejecting a daemon; each is a code of cluster/peers/shared/close-reasons.ts. */

@@ -11,7 +11,7 @@ import {
   type CertificatePair,
   loadCertificatePair,
 } from "../../keys/certificate-pair.js";
-import type { Environment } from "../../net/process/environment.js";
+import type { Environment } from "../../net/process/clock-and-randomness.js";
 import { LogThrottle } from "../../net/process/log-throttle.js";
 import type { Service } from "../../net/process/service.js";
 import { StartError } from "../../net/process/start-error.js";

@@ -3,7 +3,7 @@
  * Callers can also wait until there are enough copies.
  */
 
-import type { Environment } from "../../net/process/environment.js";
+import type { Environment } from "../../net/process/clock-and-randomness.js";
 import type { OrderKey } from "../../timeline/entries/entry.js";
 
 /** The part of the peers' interface that is used here. */

@@ -4,7 +4,7 @@
  * RFC 5802 (SaltedPassword, StoredKey, ServerKey), RFC 4013 (preparation of passwords).
  */
 import { createHash, createHmac, pbkdf2 } from "node:crypto";
-import type { Environment } from "../../net/process/environment.js";
+import type { Environment } from "../../net/process/clock-and-randomness.js";
 import { type ByteString, bytesOf, textOfBytes } from "../../protocol/byte-string.js";
 
 /**

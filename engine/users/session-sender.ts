@@ -2,7 +2,7 @@
  * The sender of a user's commands. All commands use the same database, and no answer is delayed until a write is final.
  */
 
-import type { Environment } from "../../net/process/environment.js";
+import type { Environment } from "../../net/process/clock-and-randomness.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { CommandSender } from "./command-path.js";
 import type { UserSession } from "./user-session.js";

@@ -4,10 +4,10 @@ import type { ClientConnection } from "../../net/connections/client-connection.j
 import { type Closing, closing } from "../../net/connections/dialect.js";
 import { type ForeignClient, foreignClient } from "../../net/connections/foreign-client.js";
 import type { ByteString } from "../../protocol/byte-string.js";
-import { isRefused } from "../../protocol/mongo/answers.js";
-import type { MongoMessage } from "../../protocol/mongo/message.js";
-import { MESSAGE_BYTES_MAX } from "../../protocol/mongo/message.js";
-import { MongoMessageParser } from "../../protocol/mongo/message-parser.js";
+import { isRefused } from "../../protocol/mongo/mongo-answers.js";
+import type { MongoMessage } from "../../protocol/mongo/mongo-message.js";
+import { MESSAGE_BYTES_MAX } from "../../protocol/mongo/mongo-message.js";
+import { MongoMessageParser } from "../../protocol/mongo/mongo-message-parser.js";
 import type { DaemonSocketHost } from "../daemon-listener.js";
 import { SessionDialect } from "../session-dialect.js";
 import { mongoCommandsByName } from "./commands/mongo-commands.js";

@@ -1,7 +1,7 @@
 /** The listener of --mongo. */
 
 import { isLoopback } from "../../net/process/loopback.js";
-import type { MongoMessage } from "../../protocol/mongo/message.js";
+import type { MongoMessage } from "../../protocol/mongo/mongo-message.js";
 import { UserListener, type UserListenerParts } from "../user-listener.js";
 import { MONGO_LISTENER, MongoDialect } from "./mongo-dialect.js";
 import { MongoServer } from "./session/mongo-server.js";

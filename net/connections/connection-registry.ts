@@ -3,14 +3,14 @@
  * connections hold too many bytes in total, the registry closes unauthenticated connections first.
  */
 import type { Logger } from "pino";
-import type { Environment } from "../process/environment.js";
+import type { Environment } from "../process/clock-and-randomness.js";
 import { ByteBudget } from "./byte-budget.js";
 import type { ConnectionLimits } from "./connection-limits.js";
 import type { ConnectionObserver } from "./connection-observer.js";
 import type { OpenConnection } from "./open-connection.js";
 import { PushedOutput } from "./pushed-output.js";
 import { RefusalLog, type Refusals } from "./refusal-log.js";
-import { Unauthenticated } from "./unauthenticated.js";
+import { Unauthenticated } from "./unauthenticated-clients.js";
 
 /**
  * The share of the unauthenticated connections that is closed in one step. Each step has to examine all unauthenticated

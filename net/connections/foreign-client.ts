@@ -4,7 +4,7 @@
  */
 
 import { writeFrame } from "../../protocol/frame.js";
-import { refusedAnswer, written } from "../../protocol/mongo/answers.js";
+import { refusedAnswer, written } from "../../protocol/mongo/mongo-answers.js";
 import { errorFrame } from "../../protocol/sql-frames.js";
 import { writeRefused } from "../../protocol/version-2/messages-v2.js";
 

@@ -5,7 +5,7 @@
  */
 import { Socket } from "node:net";
 import type { ByteString } from "../../protocol/byte-string.js";
-import type { Environment } from "../process/environment.js";
+import type { Environment } from "../process/clock-and-randomness.js";
 import type { ClientSocket } from "./client-socket.js";
 
 interface GoodBye {

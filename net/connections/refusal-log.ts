@@ -1,6 +1,6 @@
 /** Logs why connections were closed, with a limited number of lines for each reason and period. */
 import type { Logger } from "pino";
-import type { Environment } from "../process/environment.js";
+import type { Environment } from "../process/clock-and-randomness.js";
 import { LogThrottle } from "../process/log-throttle.js";
 
 /** The maximum number of lines for one reason in a period. Further ones are only counted. */

@@ -4,7 +4,7 @@
  */
 import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
 import type { Logger } from "pino";
-import type { Environment } from "../process/environment.js";
+import type { Environment } from "../process/clock-and-randomness.js";
 import type { ListenAddress } from "../process/host-and-port.js";
 import type { Service } from "../process/service.js";
 import { StartError } from "../process/start-error.js";

@@ -4,7 +4,7 @@
  * for all of them.
  */
 import { BACKGROUND_TURN_MS } from "../../protocol/steps.js";
-import { Queue } from "./queue.js";
+import { Queue } from "./fifo-queue.js";
 
 /**
  * Long work, which yields wherever it may be interrupted. If it yields a promise, which must not reject, it continues

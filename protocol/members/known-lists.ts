@@ -4,8 +4,8 @@
  * predecessors. The daemons that the list names must then show that it follows the stored lists.
  */
 import type { ByteString } from "../byte-string.js";
+import { type KnownList, successionProblem } from "./list-succession.js";
 import { type MemberList, problemOf } from "./member-list.js";
-import { type KnownList, successionProblem } from "./succession.js";
 
 /** The maximum number of conflicting lists that are stored. Administrators do not produce more by mistake. */
 export const HEADS_MAX = 8;

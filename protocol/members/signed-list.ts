@@ -5,8 +5,8 @@
 import type { ByteString } from "../byte-string.js";
 import { readBody } from "../version-2/envelope.js";
 import { LIST_BODY_BYTES_MAX } from "./list-message.js";
+import type { KnownList } from "./list-succession.js";
 import { listHash, parseMemberList } from "./member-list.js";
-import type { KnownList } from "./succession.js";
 
 /** A list and the envelope that proves it. */
 export interface SignedList extends KnownList {

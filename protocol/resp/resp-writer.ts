@@ -2,7 +2,7 @@
 import type { ByteString } from "../byte-string.js";
 import { LazyBulkReply } from "../lazy-bulk-reply.js";
 import type { Reply } from "../reply.js";
-import { formatDouble } from "./double.js";
+import { formatDouble } from "./double-text.js";
 
 const END = "\r\n";
 /** The headers of short bulk strings, by length. */

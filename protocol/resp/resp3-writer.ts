@@ -2,7 +2,7 @@
 import type { ByteString } from "../byte-string.js";
 import { LazyBulkReply } from "../lazy-bulk-reply.js";
 import type { Reply } from "../reply.js";
-import { formatDouble } from "./double.js";
+import { formatDouble } from "./double-text.js";
 import { appendBulk, PIECES_TOGETHER, writeBulk, writeBulks, writeMany, writeReply } from "./resp-writer.js";
 
 /** Writes a reply in RESP3. */

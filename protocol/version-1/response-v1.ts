@@ -7,7 +7,7 @@ import { MalformedFrame } from "../errors.js";
 import { writeFrame } from "../frame.js";
 import { plainText } from "../plain-text.js";
 import type { PlainReply, Reply, ValueReply } from "../reply.js";
-import { formatDouble } from "../resp/double.js";
+import { formatDouble } from "../resp/double-text.js";
 
 /** The name of a chunk. PHP code parses it, so the memory backend uses the same name. */
 const CHUNK_NAME = "redis";

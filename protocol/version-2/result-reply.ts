@@ -5,7 +5,7 @@
  */
 import { LazyBulkReply } from "../lazy-bulk-reply.js";
 import { array, type Reply, status } from "../reply.js";
-import { formatDouble } from "../resp/double.js";
+import { formatDouble } from "../resp/double-text.js";
 
 /** Returns the reply to write in RESP2. */
 export function resultReply(reply: Reply): Reply {

@@ -1,5 +1,5 @@
 /** The health of a balancer and its servers, for /healthz and `dbsync-proxy status`. The report contains no secrets. */
-import type { HealthReport } from "../../net/admin/server.js";
+import type { HealthReport } from "../../net/admin/admin-server.js";
 import { version } from "../../net/process/version.js";
 import type { BalancedServer } from "../balancer/balanced-server.js";
 import type { BalancerSources } from "./balancer-metrics.js";

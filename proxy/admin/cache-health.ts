@@ -1,5 +1,5 @@
 /** The health of a cache and its server, for /healthz and `dbsync-proxy status`. The report contains no secrets. */
-import type { HealthReport } from "../../net/admin/server.js";
+import type { HealthReport } from "../../net/admin/admin-server.js";
 import { version } from "../../net/process/version.js";
 import type { CacheSources } from "./cache-metrics.js";
 

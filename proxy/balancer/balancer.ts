@@ -1,6 +1,6 @@
 /** The balancer between clients and servers. */
 import type { Logger } from "pino";
-import type { Environment } from "../../net/process/environment.js";
+import type { Environment } from "../../net/process/clock-and-randomness.js";
 import type { ListenAddress } from "../../net/process/host-and-port.js";
 import type { Service } from "../../net/process/service.js";
 import type { ClientLimits } from "../clients/client-limits.js";

@@ -1,7 +1,7 @@
 /** A cache of recent reads between clients of the SQL line protocol and one server. */
 import type { LRUCache } from "lru-cache";
 import type { Logger } from "pino";
-import type { Environment } from "../../net/process/environment.js";
+import type { Environment } from "../../net/process/clock-and-randomness.js";
 import type { ListenAddress } from "../../net/process/host-and-port.js";
 import type { Service } from "../../net/process/service.js";
 import type { ClientLimits } from "../clients/client-limits.js";

@@ -4,7 +4,7 @@ import { ClientConnection } from "../../net/connections/client-connection.js";
 import { CONNECTION_REFUSALS } from "../../net/connections/connection-refusals.js";
 import { SharedInput } from "../../net/connections/shared-input.js";
 import { SocketListener } from "../../net/connections/socket-listener.js";
-import type { Environment } from "../../net/process/environment.js";
+import type { Environment } from "../../net/process/clock-and-randomness.js";
 import { FULL_FRAME } from "../../protocol/sql-frames.js";
 import type { ClientLimits } from "./client-limits.js";
 import { LINE_LISTENER, LineDialect, type LineObserver, type LineSession } from "./line-dialect.js";

@@ -6,7 +6,7 @@ import { readOptions, type SendOptions } from "../../client/settings/options.js"
 import type { DbsyncError } from "../../client/shared/errors.js";
 import { startDaemon } from "../../daemon/testing.js";
 import { MemoryBackend } from "../../engine/backends/memory.js";
-import { realEnvironment } from "../../net/process/environment.js";
+import { realEnvironment } from "../../net/process/clock-and-randomness.js";
 import { startInProcess } from "../daemon/in-process.js";
 import { FakeServer } from "./fake-server.js";
 import { ServedDaemon } from "./served-daemon.js";

@@ -1,7 +1,7 @@
 /** Converts the store's replies to RESP2, for the comparison with redis-server's. */
 
 import { array, bulk, type Reply } from "../../protocol/reply.js";
-import { formatDouble } from "../../protocol/resp/double.js";
+import { formatDouble } from "../../protocol/resp/double-text.js";
 
 /** Converts doubles to bulk strings, and maps and sets to arrays. */
 export function folded(reply: Reply): Reply {

@@ -1,7 +1,7 @@
 /** The complete state of the store and of redis-server in one comparable form. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Reply } from "../../protocol/reply.js";
-import { formatDouble } from "../../protocol/resp/double.js";
+import { formatDouble } from "../../protocol/resp/double-text.js";
 import type { Database } from "../../store/database.js";
 import { isExpired, NO_EXPIRY } from "../../store/keyspace/keyspace.js";
 import { Collection } from "../../store/values/collections/collection.js";

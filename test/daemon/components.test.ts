@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Health } from "../../daemon/admin/health.js";
 import { Components } from "../../daemon/components.js";
-import { realEnvironment } from "../../net/process/environment.js";
+import { realEnvironment } from "../../net/process/clock-and-randomness.js";
 import type { Settings } from "../../options/settings.js";
 
 const settings = {} as Settings;

@@ -4,7 +4,7 @@ import { after, test } from "node:test";
 import { pino } from "pino";
 import { dbsyncSend } from "../../client/dbsync-send.js";
 import { RedisBackend } from "../../engine/backends/redis/redis.js";
-import { realEnvironment } from "../../net/process/environment.js";
+import { realEnvironment } from "../../net/process/clock-and-randomness.js";
 import { parseSpecifications, type RedisSpecification } from "../../options/database-list.js";
 import { writeFrame } from "../../protocol/frame.js";
 import { bulk, integer, type Reply } from "../../protocol/reply.js";

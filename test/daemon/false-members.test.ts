@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { introductionOf } from "../../cluster/replica/own-envelopes.js";
 import { makeIdentity } from "../../engine/trust/identity.js";
-import { readClusterSecret, writeClusterSecret } from "../../keys/cluster-secret.js";
+import { readClusterSecret, writeClusterSecret } from "../../keys/cluster-secret-file.js";
 import { OK } from "../../protocol/reply.js";
 import { knowsSecret, secretFile } from "../support/cluster-secret.js";
 import { EnvelopeClient, makeKeyPair } from "../support/envelope-client.js";

@@ -11,7 +11,7 @@ import { loadSigners } from "../../engine/trust/load-signers.js";
 import type { DaemonListenerParts } from "../../listeners/daemon-listener.js";
 import { DbsyncListener } from "../../listeners/dbsync/dbsync-listener.js";
 import { WsListener, type WsSettings } from "../../listeners/ws/ws-listener.js";
-import { type Environment, realEnvironment } from "../../net/process/environment.js";
+import { type Environment, realEnvironment } from "../../net/process/clock-and-randomness.js";
 import { DATE_WINDOW_DEFAULT, type DateWindow } from "../../options/date-window.js";
 import { LIMITS, type LimitName, type Limits } from "../../options/limits.js";
 import type { LogLine } from "../support/daemon-process.js";

@@ -9,7 +9,7 @@ import type { PipelineParts } from "../../engine/pipeline/pipeline-parts.js";
 import { Unrecorded } from "../../engine/pipeline/recording.js";
 import { hashOf, makeIdentity } from "../../engine/trust/identity.js";
 import { loadSigners } from "../../engine/trust/load-signers.js";
-import { type Environment, realEnvironment } from "../../net/process/environment.js";
+import { type Environment, realEnvironment } from "../../net/process/clock-and-randomness.js";
 import { DATE_WINDOW_DEFAULT } from "../../options/date-window.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { EnvelopeHeader } from "../../protocol/version-2/envelope.js";

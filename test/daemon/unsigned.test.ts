@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import WebSocket from "ws";
 import { MemoryBackend } from "../../engine/backends/memory.js";
-import { type Environment, realEnvironment } from "../../net/process/environment.js";
+import { type Environment, realEnvironment } from "../../net/process/clock-and-randomness.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { writeFrame } from "../../protocol/frame.js";
 import { writeCommand, writeReply } from "../../protocol/resp/resp-writer.js";

@@ -10,7 +10,7 @@ import { pino } from "pino";
 import type { Backend } from "../../engine/backends/backend.js";
 import { MemoryBackend } from "../../engine/backends/memory.js";
 import { RedisBackend } from "../../engine/backends/redis/redis.js";
-import { realEnvironment } from "../../net/process/environment.js";
+import { realEnvironment } from "../../net/process/clock-and-randomness.js";
 import { parseSpecifications, type RedisSpecification } from "../../options/database-list.js";
 import { runDaemon } from "../support/daemon-process.js";
 import { freePort } from "../support/free-port.js";

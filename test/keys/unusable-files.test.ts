@@ -7,8 +7,8 @@ import { execFileSync } from "node:child_process";
 import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { KeyFileError, type KeyFileErrorCode, type KeyHalf } from "../../keys/errors.js";
 import { loadPrivateKey, loadPublicKey } from "../../keys/key-file.js";
+import { KeyFileError, type KeyFileErrorCode, type KeyHalf } from "../../keys/key-file-errors.js";
 import { openssl, temporaryFolder, vectorKeys, withoutOpenssl, withoutSshKeygen } from "./openssl.js";
 
 interface Case {

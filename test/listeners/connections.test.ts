@@ -4,7 +4,7 @@ import { execFileSync } from "node:child_process";
 import { once } from "node:events";
 import { test } from "node:test";
 import { MemoryBackend } from "../../engine/backends/memory.js";
-import { realEnvironment } from "../../net/process/environment.js";
+import { realEnvironment } from "../../net/process/clock-and-randomness.js";
 import { startInProcess } from "../daemon/in-process.js";
 import { until } from "../daemon/replicas.js";
 import { amount } from "../support/amount.js";

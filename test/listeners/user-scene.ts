@@ -10,7 +10,7 @@ import { Users } from "../../engine/users/users.js";
 import type { DaemonInterface } from "../../listeners/daemon-interface.js";
 import type { DaemonListener } from "../../listeners/daemon-listener.js";
 import type { UserListenerParts } from "../../listeners/user-listener.js";
-import { type Environment, realEnvironment } from "../../net/process/environment.js";
+import { type Environment, realEnvironment } from "../../net/process/clock-and-randomness.js";
 import type { Limits } from "../../options/limits.js";
 import { defaultLimits } from "../daemon/in-process.js";
 import type { LogLine } from "../support/daemon-process.js";

@@ -3,7 +3,7 @@ import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { makeProgram } from "../../cli/program.js";
 import { makeKeygen } from "../../keys/keygen-command.js";
-import { optionTable } from "../../options/options.js";
+import { optionTable } from "../../options/parse-options.js";
 import { makeProxy } from "../../proxy/program.js";
 import { buildRoot, repositoryRoot } from "../support/repository.js";
 import { manPage } from "./man-page.js";

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { createClient } from "../../client/entry.js";
 import { readCommandLine } from "../../daemon/command-line.js";
 import { Daemon } from "../../daemon/daemon.js";
-import { realEnvironment } from "../../net/process/environment.js";
+import { realEnvironment } from "../../net/process/clock-and-randomness.js";
 import { StartError } from "../../net/process/start-error.js";
 import { runDbsync } from "../client/child.js";
 import { until } from "../daemon/replicas.js";

@@ -13,7 +13,7 @@ import { createServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createClient } from "../../client/entry.js";
-import { generateKeyPair } from "../../keys/generate.js";
+import { generateKeyPair } from "../../keys/generate-keys.js";
 import { FakeServer } from "../client/fake-server.js";
 import { type RunningReplica, startReplica } from "../daemon/replicas.js";
 import { type TestCertificate, writeCertificate } from "../support/certificate-files.js";

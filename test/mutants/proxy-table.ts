@@ -58,6 +58,6 @@ export const proxyMutants: readonly Mutant[] = [
     file: "net/terminal/help-text.js",
     find: "columns + 1",
     replace: "columns + 99",
-    test: "test/options/options.test.js",
+    test: "test/options/parse-options.test.js",
   },
 ];

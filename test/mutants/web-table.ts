@@ -116,7 +116,7 @@ export const webMutants: readonly Mutant[] = [
   },
   {
     name: "admin: an exception while sending a page ends the process",
-    file: "net/admin/server.js",
+    file: "net/admin/admin-server.js",
     find: 'this.#parts.log.error({ err: problem }, "a page of --admin could not be sent");',
     replace: "throw problem;",
     test: "test/daemon/admin/server.test.js",
@@ -137,7 +137,7 @@ export const webMutants: readonly Mutant[] = [
   },
   {
     name: "admin: pages of any site may read the last hour",
-    file: "net/admin/server.js",
+    file: "net/admin/admin-server.js",
     find: 'if (isOwn && (headers["sec-fetch-site"]',
     replace: 'if (page === null && (headers["sec-fetch-site"]',
     test: "test/daemon/admin/frames.test.js",
@@ -193,10 +193,10 @@ export const webMutants: readonly Mutant[] = [
   },
   {
     name: "options: an option of another program is compared only by its letters",
-    file: "options/options.js",
+    file: "options/parse-options.js",
     find: "insteadOf(bare) ?? suggestionFor(bare)",
     replace: "insteadOf(bare)",
-    test: "test/options/options.test.js",
+    test: "test/options/parse-options.test.js",
   },
   {
     name: "status: the state of a member is the one that another daemon received last",

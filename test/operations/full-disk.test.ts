@@ -22,7 +22,7 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { DeadLetterStore } from "../../cluster/dead-letters/dead-letter-store.js";
 import { hashOf } from "../../engine/trust/identity.js";
-import { unwritable } from "../../keys/unwritable.js";
+import { unwritable } from "../../keys/write-failures.js";
 import { bulk, type Reply } from "../../protocol/reply.js";
 import { readBody, signedBytes } from "../../protocol/version-2/envelope.js";
 import { writeOrderKey } from "../../timeline/entries/entry.js";

@@ -3,7 +3,7 @@
  * that it requires.
  */
 import { nameOf, type OptionRow } from "../../options/option-row.js";
-import { OPTIONS } from "../../options/table.js";
+import { OPTIONS } from "../../options/option-table.js";
 
 const ROWS: Readonly<Record<string, OptionRow>> = OPTIONS;
 

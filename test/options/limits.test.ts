@@ -5,7 +5,7 @@ import { test } from "node:test";
 import { pino } from "pino";
 import { REFUSALS } from "../../engine/answers/refusals.js";
 import { RefusalLog } from "../../net/connections/refusal-log.js";
-import { realEnvironment } from "../../net/process/environment.js";
+import { realEnvironment } from "../../net/process/clock-and-randomness.js";
 import { isLoopback } from "../../net/process/loopback.js";
 import { formatLimit, formatRetention, parseLimit, parseRetention } from "../../options/limit-text.js";
 import { LIMITS } from "../../options/limits.js";

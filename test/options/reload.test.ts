@@ -3,9 +3,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { readCommandLine } from "../../daemon/command-line.js";
 import { nameOf } from "../../options/option-row.js";
+import { OPTION_NAMES, OPTIONS } from "../../options/option-table.js";
 import { reloaded, restartNames } from "../../options/reload.js";
 import { hasTimeline, type Settings } from "../../options/settings.js";
-import { OPTION_NAMES, OPTIONS } from "../../options/table.js";
 import { argumentsOf, neededBy } from "./examples.js";
 
 async function settingsOf(args: readonly string[]): Promise<Settings> {

@@ -5,7 +5,7 @@ import type { Peering } from "../../cluster/peers/peering.js";
 import type { EnvelopeAnswer } from "../../engine/answers/request.js";
 import type { PeerAddress } from "../../options/peer-address.js";
 import type { ByteString } from "../../protocol/byte-string.js";
-import type { KnownList } from "../../protocol/members/succession.js";
+import type { KnownList } from "../../protocol/members/list-succession.js";
 import type { Wait } from "../../protocol/version-2/messages-v2.js";
 import type { Entry, OrderKey } from "../../timeline/entries/entry.js";
 import type { Timeline } from "../../timeline/timeline.js";

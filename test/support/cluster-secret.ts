@@ -1,6 +1,6 @@
 /** The cluster secret of all daemons that one test process starts. The file is removed when the process ends. */
 import { join } from "node:path";
-import { writeClusterSecret } from "../../keys/cluster-secret.js";
+import { writeClusterSecret } from "../../keys/cluster-secret-file.js";
 import { scratchFolder } from "./scratch-folder.js";
 
 export const secretFile: string = join(scratchFolder("secret"), "cluster.secret");

@@ -11,7 +11,7 @@ import type { Metrics } from "../../net/admin/metric.js";
 import { formatLimit } from "../../options/limit-text.js";
 import { LIMITS } from "../../options/limits.js";
 import { nameOf, type OptionRow } from "../../options/option-row.js";
-import { OPTIONS } from "../../options/table.js";
+import { OPTIONS } from "../../options/option-table.js";
 import { type FigureTable, wireName } from "../../protocol/figures/figure.js";
 import {
   DIFFERENCE_FIGURES,

@@ -3,7 +3,7 @@
  * lists that the daemon knows, even if these are not on disk yet.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
-import type { MembershipState } from "../../protocol/members/succession.js";
+import type { MembershipState } from "../../protocol/members/list-succession.js";
 
 /** The state of a daemon on which these rules depend. */
 export interface OwnMembership {

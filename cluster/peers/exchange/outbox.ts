@@ -4,7 +4,7 @@
  * `have` messages reopen it. Long lists are read with a cursor, and never loaded completely.
  */
 
-import { Queue } from "../../../net/process/queue.js";
+import { Queue } from "../../../net/process/fifo-queue.js";
 import { type PackedEntry, packedBytes } from "../../../protocol/members/member-packing.js";
 import { hexOf, signedBytes } from "../../../protocol/version-2/envelope.js";
 import { type OrderKey, readOrderKey } from "../../../timeline/entries/entry.js";

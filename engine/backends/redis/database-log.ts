@@ -1,6 +1,6 @@
 /** Logs when a database on another machine is connected, and once a minute while it is not. */
 import type { Logger } from "pino";
-import type { Environment } from "../../../net/process/environment.js";
+import type { Environment } from "../../../net/process/clock-and-randomness.js";
 import { LogThrottle } from "../../../net/process/log-throttle.js";
 
 /** The interval between two log lines about a server that is still down, in milliseconds. */

@@ -5,7 +5,7 @@
  * sent in order, the redirected ones first. A command is sent again only if it was certainly not executed.
  */
 
-import type { Environment } from "../../../net/process/environment.js";
+import type { Environment } from "../../../net/process/clock-and-randomness.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { error } from "../../../protocol/reply.js";
 import type { BackendFailure, Outcome } from "../backend.js";

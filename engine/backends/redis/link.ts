@@ -5,7 +5,7 @@
  */
 import { Command, Redis } from "ioredis";
 import type { Logger } from "pino";
-import type { Environment } from "../../../net/process/environment.js";
+import type { Environment } from "../../../net/process/clock-and-randomness.js";
 import type { RedisAccess } from "../../../options/addresses/redis-access.js";
 import { type ByteString, bytesOfText } from "../../../protocol/byte-string.js";
 import { error } from "../../../protocol/reply.js";

@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { error } from "../../../protocol/reply.js";
-import { formatDouble } from "../../../protocol/resp/double.js";
+import { formatDouble } from "../../../protocol/resp/double-text.js";
 import { pushError, pushNamed, pushReply } from "../lua/conversions.js";
 import { TYPE } from "../lua/lua-exports.js";
 import type { LuaMachine } from "../lua/lua-machine.js";

@@ -2,7 +2,7 @@
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { LazyBulkReply } from "../../../protocol/lazy-bulk-reply.js";
 import type { Reply } from "../../../protocol/reply.js";
-import { formatDouble } from "../../../protocol/resp/double.js";
+import { formatDouble } from "../../../protocol/resp/double-text.js";
 import type { LuaMachine } from "./lua-machine.js";
 
 export type Protocol = 2 | 3;

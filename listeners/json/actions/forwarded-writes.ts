@@ -4,7 +4,7 @@
  * docs/json-documents.md "Moving over, and testing".
  */
 import type { Logger } from "pino";
-import type { Environment } from "../../../net/process/environment.js";
+import type { Environment } from "../../../net/process/clock-and-randomness.js";
 import { LogThrottle } from "../../../net/process/log-throttle.js";
 import { type ByteString, bytesOfText, textOfBytes } from "../../../protocol/byte-string.js";
 import { parseJson } from "../../../protocol/json/json-reader.js";

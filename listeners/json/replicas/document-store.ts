@@ -3,7 +3,7 @@
  * Errors are returned as replies.
  */
 import type { CommandPath } from "../../../engine/users/command-path.js";
-import type { Environment } from "../../../net/process/environment.js";
+import type { Environment } from "../../../net/process/clock-and-randomness.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { OK, type Reply } from "../../../protocol/reply.js";
 import { CommandFailure } from "../../../store/arguments/errors.js";

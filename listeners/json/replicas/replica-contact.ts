@@ -1,6 +1,6 @@
 /** A server of --json-replica, and the connection to it. Only an original server receives writes. */
 import type { Logger } from "pino";
-import type { Environment } from "../../../net/process/environment.js";
+import type { Environment } from "../../../net/process/clock-and-randomness.js";
 import { formatHost, type HostAndPort } from "../../../net/process/host-and-port.js";
 import { type ReplicaBounds, ReplicaConnection } from "./replica-connection.js";
 

@@ -1,6 +1,6 @@
 /** The commands on collections, their indexes, and databases. */
 import type { ByteString } from "../../../protocol/byte-string.js";
-import { elements, embedded, list } from "../../../protocol/mongo/bson-writer.js";
+import { elements, embedded, list } from "../../../protocol/mongo/bson-document-writer.js";
 import { CommandDocument } from "../messages/command-document.js";
 import { failure } from "../messages/failure.js";
 import { checkMembers, type Fields } from "../messages/fields.js";

@@ -1,6 +1,6 @@
 /** The commands that follow a first answer: they fetch further documents, or close the cursor. */
 import type { ByteString } from "../../../protocol/byte-string.js";
-import { elements, int64, list } from "../../../protocol/mongo/bson-writer.js";
+import { elements, int64, list } from "../../../protocol/mongo/bson-document-writer.js";
 import type { CommandDocument } from "../messages/command-document.js";
 import { failure } from "../messages/failure.js";
 import { nextBatch } from "../session/batches.js";

@@ -15,12 +15,12 @@ import {
   text,
   words,
   document as written,
-} from "../../../protocol/mongo/bson-writer.js";
+} from "../../../protocol/mongo/bson-document-writer.js";
 import {
   BATCH_DOCUMENTS_MAX,
   DOCUMENT_BYTES_MAX,
   MESSAGE_BYTES_MAX,
-} from "../../../protocol/mongo/message.js";
+} from "../../../protocol/mongo/mongo-message.js";
 import type { CommandDocument } from "../messages/command-document.js";
 import { failure } from "../messages/failure.js";
 import type { MongoServer } from "../session/mongo-server.js";

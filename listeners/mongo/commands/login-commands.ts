@@ -8,7 +8,7 @@ import {
   int32,
   list,
   text,
-} from "../../../protocol/mongo/bson-writer.js";
+} from "../../../protocol/mongo/bson-document-writer.js";
 import type { CommandDocument } from "../messages/command-document.js";
 import { failure } from "../messages/failure.js";
 import type { MongoCommand, MongoSession } from "../session/mongo-session.js";

@@ -1,7 +1,14 @@
 /** The commands that read documents. */
 import type { ByteString } from "../../../protocol/byte-string.js";
-import { document, element, elements, framed, int32, text } from "../../../protocol/mongo/bson-writer.js";
-import { BATCH_DOCUMENTS_MAX, DOCUMENT_BYTES_MAX } from "../../../protocol/mongo/message.js";
+import {
+  document,
+  element,
+  elements,
+  framed,
+  int32,
+  text,
+} from "../../../protocol/mongo/bson-document-writer.js";
+import { BATCH_DOCUMENTS_MAX, DOCUMENT_BYTES_MAX } from "../../../protocol/mongo/mongo-message.js";
 import { CommandDocument } from "../messages/command-document.js";
 import { failure } from "../messages/failure.js";
 import type { Fields } from "../messages/fields.js";

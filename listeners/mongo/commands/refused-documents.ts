@@ -4,8 +4,6 @@
  * All documents are identified by their indexes in the client's command.
  */
 import { type ByteString, bytesOf } from "../../../protocol/byte-string.js";
-import { MalformedBson, membersOf } from "../../../protocol/mongo/bson-members.js";
-import { BSON } from "../../../protocol/mongo/bson-types.js";
 import {
   document,
   element,
@@ -14,7 +12,9 @@ import {
   int32Bytes,
   list,
   text,
-} from "../../../protocol/mongo/bson-writer.js";
+} from "../../../protocol/mongo/bson-document-writer.js";
+import { MalformedBson, membersOf } from "../../../protocol/mongo/bson-members.js";
+import { BSON } from "../../../protocol/mongo/bson-types.js";
 import type { Reply } from "../../../protocol/reply.js";
 import { failure, type MongoFailure } from "../messages/failure.js";
 

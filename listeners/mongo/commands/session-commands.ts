@@ -2,7 +2,7 @@
  * The commands of logical sessions, which drivers begin and end themselves. The daemon stores nothing for them, and
  * refuses transactions.
  */
-import { binary, date, document, elements, int32 } from "../../../protocol/mongo/bson-writer.js";
+import { binary, date, document, elements, int32 } from "../../../protocol/mongo/bson-document-writer.js";
 import { noTransactions } from "../messages/fields.js";
 import type { MongoCommand } from "../session/mongo-session.js";
 

@@ -1,8 +1,8 @@
 /** The commands that change documents. Each command is one unit, regardless of the number of its documents. */
 import { type ByteString, bytesOf } from "../../../protocol/byte-string.js";
+import { type BsonValue, element, framed } from "../../../protocol/mongo/bson-document-writer.js";
 import { MalformedBson, membersOf } from "../../../protocol/mongo/bson-members.js";
-import { type BsonValue, element, framed } from "../../../protocol/mongo/bson-writer.js";
-import { BATCH_DOCUMENTS_MAX, DOCUMENT_BYTES_MAX } from "../../../protocol/mongo/message.js";
+import { BATCH_DOCUMENTS_MAX, DOCUMENT_BYTES_MAX } from "../../../protocol/mongo/mongo-message.js";
 import { CommandDocument } from "../messages/command-document.js";
 import { failure, type MongoFailure } from "../messages/failure.js";
 import { checkMembers, type Fields } from "../messages/fields.js";

@@ -3,10 +3,10 @@
  * decoded only when it is requested.
  */
 import { type ByteString, bytesOf, textOfBytes } from "../../../protocol/byte-string.js";
+import { framed } from "../../../protocol/mongo/bson-document-writer.js";
 import { MalformedBson, type Member, membersOf } from "../../../protocol/mongo/bson-members.js";
 import { BSON } from "../../../protocol/mongo/bson-types.js";
-import { framed } from "../../../protocol/mongo/bson-writer.js";
-import type { DocumentSequence } from "../../../protocol/mongo/message.js";
+import type { DocumentSequence } from "../../../protocol/mongo/mongo-message.js";
 import { failure } from "./failure.js";
 
 /** Maximum number of members in a command. */

@@ -1,7 +1,14 @@
 /** Writes answers with many documents: the first documents immediately, and a cursor for the remaining ones. */
 import type { ByteString } from "../../../protocol/byte-string.js";
-import { document, elements, embedded, int64, list, text } from "../../../protocol/mongo/bson-writer.js";
-import { DOCUMENT_BYTES_MAX } from "../../../protocol/mongo/message.js";
+import {
+  document,
+  elements,
+  embedded,
+  int64,
+  list,
+  text,
+} from "../../../protocol/mongo/bson-document-writer.js";
+import { DOCUMENT_BYTES_MAX } from "../../../protocol/mongo/mongo-message.js";
 import type { Reply } from "../../../protocol/reply.js";
 import { failure } from "../messages/failure.js";
 import type { Cursor } from "./cursors.js";

@@ -4,9 +4,9 @@
  * version 3 that arrives late could still make the fold apply the write.
  */
 import { type ByteString, textOfBytes } from "../../../protocol/byte-string.js";
+import { element, framed, int32 } from "../../../protocol/mongo/bson-document-writer.js";
 import { MalformedBson, membersOf } from "../../../protocol/mongo/bson-members.js";
 import { BSON } from "../../../protocol/mongo/bson-types.js";
-import { element, framed, int32 } from "../../../protocol/mongo/bson-writer.js";
 import { FROM_THIRD } from "../../../store/queries/bson/command-fields.js";
 import { EXTENDED_QUERY_SEMANTICS, FIRST_SEMANTICS } from "../../../store/semantics.js";
 import type { DaemonInterface } from "../../daemon-interface.js";

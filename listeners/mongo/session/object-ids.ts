@@ -3,9 +3,9 @@
  * random bytes, a counter.
  */
 
-import type { Environment } from "../../../net/process/environment.js";
+import type { Environment } from "../../../net/process/clock-and-randomness.js";
 import { type ByteString, bytesOf } from "../../../protocol/byte-string.js";
-import { type BsonValue, objectId } from "../../../protocol/mongo/bson-writer.js";
+import { type BsonValue, objectId } from "../../../protocol/mongo/bson-document-writer.js";
 
 const RANDOM_BYTES = 5;
 const COUNT_BYTES = 3;

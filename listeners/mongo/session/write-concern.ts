@@ -3,7 +3,7 @@
  * a higher number the answer waits for other daemons, like WAIT.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
-import { boolean, document, element, int32, text } from "../../../protocol/mongo/bson-writer.js";
+import { boolean, document, element, int32, text } from "../../../protocol/mongo/bson-document-writer.js";
 import type { OrderKey } from "../../../timeline/entries/entry.js";
 import type { DaemonInterface } from "../../daemon-interface.js";
 import type { CommandDocument } from "../messages/command-document.js";

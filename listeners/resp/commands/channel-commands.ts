@@ -3,7 +3,7 @@
 import type { ChannelKind, ChannelMessage } from "../../../engine/channels/channels.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { array, bulk, bulks, integer, type Reply } from "../../../protocol/reply.js";
-import { subscriptionReply } from "../../../protocol/resp/push.js";
+import { subscriptionReply } from "../../../protocol/resp/push-messages.js";
 import { custom } from "../../../store/arguments/errors.js";
 import { globMatches } from "../../../store/patterns/glob.js";
 import { answerBytes } from "../session/reply-bytes.js";

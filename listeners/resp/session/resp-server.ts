@@ -7,7 +7,7 @@ import { Scripts } from "../../../engine/scripts/scripts.js";
 import { withoutSecrets } from "../../../engine/slow-log/secrets.js";
 import { shortened } from "../../../engine/slow-log/slow-log.js";
 import type { CommandPath } from "../../../engine/users/command-path.js";
-import type { Environment } from "../../../net/process/environment.js";
+import type { Environment } from "../../../net/process/clock-and-randomness.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { Reply } from "../../../protocol/reply.js";
 import { quotedWord } from "../../../protocol/resp/inline-command.js";

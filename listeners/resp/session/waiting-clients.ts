@@ -7,7 +7,7 @@
 
 import type { CheckedCommand } from "../../../engine/backends/checked-command.js";
 import type { CommandPath, CommandSender } from "../../../engine/users/command-path.js";
-import type { Environment } from "../../../net/process/environment.js";
+import type { Environment } from "../../../net/process/clock-and-randomness.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { type ErrorReply, error, NIL_ARRAY, type Reply } from "../../../protocol/reply.js";
 import { findCommand } from "../../../store/command-table.js";

@@ -3,7 +3,7 @@
  * checks them.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
-import { formatFixed } from "../../../protocol/resp/double.js";
+import { formatFixed } from "../../../protocol/resp/double-text.js";
 import { custom } from "../../arguments/errors.js";
 import { doubleArgument } from "../../arguments/numbers.js";
 import type { Shape } from "./geo-area.js";

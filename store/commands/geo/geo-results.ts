@@ -1,7 +1,7 @@
 /** Returns or stores the results of a search. The behaviour is that of Redis 7; test/conformance checks it. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { array, bulk, EMPTY_ARRAY, integer, type Reply, writtenDouble } from "../../../protocol/reply.js";
-import { formatFixed } from "../../../protocol/resp/double.js";
+import { formatFixed } from "../../../protocol/resp/double-text.js";
 import type { Data } from "../../keyspace/mutators.js";
 import type { SortedSet } from "../../values/sorted-set.js";
 import { storeSortedSet } from "../sorted-sets/sorted-set-results.js";

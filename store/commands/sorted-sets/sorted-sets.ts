@@ -4,7 +4,7 @@
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { array, bulk, double, EMPTY_ARRAY, integer, NIL, type Reply, ZERO } from "../../../protocol/reply.js";
-import { formatDouble } from "../../../protocol/resp/double.js";
+import { formatDouble } from "../../../protocol/resp/double-text.js";
 import { custom, syntaxError } from "../../arguments/errors.js";
 import { countPage, scanCursor, scanOptions, scanReply, VISITED_STEPS } from "../../arguments/scan.js";
 import { isCompact } from "../../keyspace/encoding-name.js";

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { generateKeyPair } from "../../../keys/generate.js";
+import { generateKeyPair } from "../../../keys/generate-keys.js";
 import { FakeServer } from "../../client/fake-server.js";
 import { some } from "../../support/amount.js";
 import { refusingAddress } from "../../support/free-port.js";

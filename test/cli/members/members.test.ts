@@ -4,7 +4,7 @@ import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { generateKeyPair } from "../../../keys/generate.js";
+import { generateKeyPair } from "../../../keys/generate-keys.js";
 import { type MemberList, writeMemberList } from "../../../protocol/members/member-list.js";
 import { bytesOfHex, hexOf } from "../../../protocol/version-2/envelope.js";
 import { type ChildResult, runDbsync } from "../../client/child.js";

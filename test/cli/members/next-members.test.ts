@@ -5,7 +5,7 @@ import { daemonNamed } from "../../../cli/members/member-names.js";
 import { headsOf, type MemberView } from "../../../cli/members/member-views.js";
 import { type Change, hexIds, nextMembers } from "../../../cli/members/next-members.js";
 import type { ReportedList } from "../../../cli/members/reported-list.js";
-import type { KnownList } from "../../../protocol/members/succession.js";
+import type { KnownList } from "../../../protocol/members/list-succession.js";
 import { hexOf } from "../../../protocol/version-2/envelope.js";
 import { CLUSTER, idOf, idsOf, listAfter } from "../../timeline/members/lists.js";
 

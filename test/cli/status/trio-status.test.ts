@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { sameText } from "../../../cli/status/timeline-report.js";
 import type { MemberStatus, TimelineStatus } from "../../../cli/status/timeline-status.js";
-import { clippedAddresses, fitted, tableLines } from "../../../net/terminal/table.js";
+import { clippedAddresses, fitted, tableLines } from "../../../net/terminal/text-table.js";
 import { runDbsync } from "../../client/child.js";
 import { Trio } from "../../faults/trio.js";
 import { programPaths } from "../../support/programs.js";

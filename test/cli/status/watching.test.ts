@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import type { DaemonStatus } from "../../../cli/status/daemon-status.js";
 import { bars, Rates, watchedLines } from "../../../cli/status/watched-report.js";
-import { clip, wrapped } from "../../../net/terminal/table.js";
+import { clip, wrapped } from "../../../net/terminal/text-table.js";
 import { refusingAddress } from "../../support/free-port.js";
 import { programPaths } from "../../support/programs.js";
 import { startCluster } from "../cluster.js";

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { WebSocket } from "ws";
 import type { BrowserOptions } from "../../../client/browser/browser-client.js";
 import { MemoryBackend } from "../../../engine/backends/memory.js";
-import { realEnvironment } from "../../../net/process/environment.js";
+import { realEnvironment } from "../../../net/process/clock-and-randomness.js";
 import { type InProcessDaemon, startInProcess } from "../../daemon/in-process.js";
 import { freePort } from "../../support/free-port.js";
 import { browserModule } from "../../support/make-browser-module.js";

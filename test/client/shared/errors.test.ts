@@ -6,7 +6,7 @@ import { test } from "node:test";
 import { DbsyncError, ERROR_CODES } from "../../../client/shared/errors.js";
 import { REFUSAL_CURES } from "../../../client/shared/refusal-cures.js";
 import { STAGES } from "../../../client/shared/sentences.js";
-import { formatTable } from "../../../net/terminal/table.js";
+import { formatTable } from "../../../net/terminal/text-table.js";
 import { repositoryRoot } from "../../support/repository.js";
 
 const readme = readFileSync(join(repositoryRoot, "client/README.md"), "utf8");

@@ -9,7 +9,7 @@ import { hashOf } from "../../../engine/trust/identity.js";
 import { loadSigners } from "../../../engine/trust/load-signers.js";
 import { DiskSpace } from "../../../net/process/disk-space.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
-import { membershipStateOf } from "../../../protocol/members/succession.js";
+import { membershipStateOf } from "../../../protocol/members/list-succession.js";
 import type { Reply } from "../../../protocol/reply.js";
 import { type EnvelopeHeader, hexOf, readBody } from "../../../protocol/version-2/envelope.js";
 import { CommandFailure } from "../../../store/arguments/errors.js";

@@ -15,7 +15,7 @@ import type { StreamReader } from "../../../cluster/order/order-stream.js";
 import type { ReplicaContext } from "../../../cluster/replica/replica-context.js";
 import { orderFolder } from "../../../engine/trust/data-folder.js";
 import { loadSigners } from "../../../engine/trust/load-signers.js";
-import { realEnvironment } from "../../../net/process/environment.js";
+import { realEnvironment } from "../../../net/process/clock-and-randomness.js";
 import { parseOrder } from "../../../options/addresses/order-address.js";
 import { makeFolder, until } from "../../daemon/replicas.js";
 import { double } from "../../support/double.js";

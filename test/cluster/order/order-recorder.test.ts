@@ -8,7 +8,7 @@ import { nothingYet, OrderedState } from "../../../cluster/order/ordered-state.j
 import { entryCheck } from "../../../cluster/replica/check-entry.js";
 import { TimelineBackend, type TimelineState } from "../../../cluster/replica/timeline-backend.js";
 import { loadSigners } from "../../../engine/trust/load-signers.js";
-import { realEnvironment } from "../../../net/process/environment.js";
+import { realEnvironment } from "../../../net/process/clock-and-randomness.js";
 import { readBody } from "../../../protocol/version-2/envelope.js";
 import { canonicalState } from "../../../store/digest.js";
 import { UNIT_STEPS_DEFAULT } from "../../../store/keyspace/effort-budget.js";

@@ -8,7 +8,7 @@ import { entryCheck } from "../../../cluster/replica/check-entry.js";
 import { orderFolder } from "../../../engine/trust/data-folder.js";
 import { makeIdentity } from "../../../engine/trust/identity.js";
 import { loadSigners } from "../../../engine/trust/load-signers.js";
-import { type Environment, realEnvironment } from "../../../net/process/environment.js";
+import { type Environment, realEnvironment } from "../../../net/process/clock-and-randomness.js";
 import { writeValue } from "../../../timeline/entries/stored-value.js";
 import { SnapshotFiles } from "../../../timeline/snapshots/snapshot-files.js";
 import { makeFolder, settingsFrom } from "../../daemon/replicas.js";

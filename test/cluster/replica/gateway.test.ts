@@ -9,7 +9,7 @@ import type { KeyChangeObservers } from "../../../engine/backends/key-change-obs
 import { RING_BODY_BYTES_MAX } from "../../../engine/pipeline/envelope-checks.js";
 import { makeIdentity } from "../../../engine/trust/identity.js";
 import { loadSigners } from "../../../engine/trust/load-signers.js";
-import { realEnvironment } from "../../../net/process/environment.js";
+import { realEnvironment } from "../../../net/process/clock-and-randomness.js";
 import { LIMITS } from "../../../options/limits.js";
 import { array, bulk, type Reply } from "../../../protocol/reply.js";
 import type { Entry } from "../../../timeline/entries/entry.js";

@@ -7,7 +7,7 @@ import type { ReplicaContext } from "../../../cluster/replica/replica-context.js
 import { Channels } from "../../../engine/channels/channels.js";
 import { Broadcasts } from "../../../engine/pipeline/broadcasts.js";
 import { loadSigners } from "../../../engine/trust/load-signers.js";
-import type { Environment } from "../../../net/process/environment.js";
+import type { Environment } from "../../../net/process/clock-and-randomness.js";
 import type { EnvelopeHeader } from "../../../protocol/version-2/envelope.js";
 import { log } from "../../daemon/scene.js";
 import { double } from "../../support/double.js";

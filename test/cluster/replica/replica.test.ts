@@ -7,7 +7,7 @@ import { Channels } from "../../../engine/channels/channels.js";
 import { Broadcasts } from "../../../engine/pipeline/broadcasts.js";
 import { hashOf, makeIdentity } from "../../../engine/trust/identity.js";
 import { loadSigners } from "../../../engine/trust/load-signers.js";
-import { realEnvironment } from "../../../net/process/environment.js";
+import { realEnvironment } from "../../../net/process/clock-and-randomness.js";
 import { writeCommand } from "../../../protocol/resp/resp-writer.js";
 import { readBody, signedBytes } from "../../../protocol/version-2/envelope.js";
 import { writeBody } from "../../../protocol/version-2/envelope-body.js";

@@ -12,7 +12,7 @@ import { completeSums } from "../../../daemon/make-mirror.js";
 import { LocalUnits } from "../../../engine/backends/local-units.js";
 import { NewestDate } from "../../../engine/backends/newest-date.js";
 import type { CommandSender } from "../../../engine/users/command-path.js";
-import { realEnvironment } from "../../../net/process/environment.js";
+import { realEnvironment } from "../../../net/process/clock-and-randomness.js";
 import { NIL_ARRAY, type Reply } from "../../../protocol/reply.js";
 import { findCommand } from "../../../store/command-table.js";
 import type { Command } from "../../../store/rows/command.js";

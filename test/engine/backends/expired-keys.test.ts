@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { mock, test } from "node:test";
 import { MemoryBackend } from "../../../engine/backends/memory.js";
-import { type Environment, realEnvironment } from "../../../net/process/environment.js";
+import { type Environment, realEnvironment } from "../../../net/process/clock-and-randomness.js";
 
 const KEYS = 20_000;
 const START = 1_000_000;

@@ -8,7 +8,7 @@ import { TimelineBackend } from "../../../cluster/replica/timeline-backend.js";
 import type { Backend } from "../../../engine/backends/backend.js";
 import { MemoryBackend } from "../../../engine/backends/memory.js";
 import { foreignCursor } from "../../../engine/backends/scan-cursor.js";
-import { realEnvironment } from "../../../net/process/environment.js";
+import { realEnvironment } from "../../../net/process/clock-and-randomness.js";
 import { commandTable } from "../../../store/command-table.js";
 import type { Command } from "../../../store/rows/command.js";
 import { cursorTag } from "../../../store/values/tables/name-hash.js";

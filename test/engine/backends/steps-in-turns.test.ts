@@ -12,7 +12,7 @@ import { MemoryBackend } from "../../../engine/backends/memory.js";
 import { NewestDate } from "../../../engine/backends/newest-date.js";
 import type { CommandSender } from "../../../engine/users/command-path.js";
 import { LocalPath } from "../../../engine/users/local-path.js";
-import { type Environment, realEnvironment } from "../../../net/process/environment.js";
+import { type Environment, realEnvironment } from "../../../net/process/clock-and-randomness.js";
 import type { Reply } from "../../../protocol/reply.js";
 import { settled } from "../../../protocol/step-reply.js";
 import { TURN_MS } from "../../../protocol/steps.js";

@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { createClient } from "../../../client/entry.js";
-import { readClusterSecret } from "../../../keys/cluster-secret.js";
+import { readClusterSecret } from "../../../keys/cluster-secret-file.js";
 import { writeEntries } from "../../../protocol/members/member-packing.js";
 import { integer } from "../../../protocol/reply.js";
 import { FalseMember } from "../../daemon/false-member.js";

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Evictor } from "../../../engine/memory/eviction.js";
-import type { Environment } from "../../../net/process/environment.js";
+import type { Environment } from "../../../net/process/clock-and-randomness.js";
 import type { Evicting } from "../../../options/eviction-policy.js";
 import { Database } from "../../../store/database.js";
 import { KeyUsage } from "../../../store/keyspace/key-usage.js";

@@ -7,7 +7,7 @@ import { test } from "node:test";
 import { refused } from "../../../engine/answers/request.js";
 import { MemoryBackend } from "../../../engine/backends/memory.js";
 import type { MemoryLimit } from "../../../engine/memory/memory-limit.js";
-import { realEnvironment } from "../../../net/process/environment.js";
+import { realEnvironment } from "../../../net/process/clock-and-randomness.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { array, bulk, integer, type Reply } from "../../../protocol/reply.js";
 import { startInProcess } from "../../daemon/in-process.js";

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { HeapGauge, type MemoryGauge } from "../../../engine/memory/memory-gauge.js";
 import { MemoryLimit } from "../../../engine/memory/memory-limit.js";
-import type { Environment } from "../../../net/process/environment.js";
+import type { Environment } from "../../../net/process/clock-and-randomness.js";
 import type { EvictionPolicy } from "../../../options/eviction-policy.js";
 import { Database } from "../../../store/database.js";
 import { double } from "../../support/double.js";

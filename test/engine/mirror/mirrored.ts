@@ -2,7 +2,7 @@
 import { KeyChangeObservers } from "../../../engine/backends/key-change-observers.js";
 import { Mirror } from "../../../engine/mirror/mirror.js";
 import type { MirrorFigures, MirrorParts } from "../../../engine/mirror/mirror-parts.js";
-import { realEnvironment } from "../../../net/process/environment.js";
+import { realEnvironment } from "../../../net/process/clock-and-randomness.js";
 import { parseSpecifications, type RedisSpecification } from "../../../options/database-list.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { Database } from "../../../store/database.js";

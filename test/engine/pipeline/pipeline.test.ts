@@ -12,7 +12,7 @@ import { hashOf, makeIdentity } from "../../../engine/trust/identity.js";
 import { loadSigners } from "../../../engine/trust/load-signers.js";
 import type { Signers } from "../../../engine/trust/signers.js";
 import { signCommand } from "../../../keys/sign.js";
-import { type Environment, realEnvironment } from "../../../net/process/environment.js";
+import { type Environment, realEnvironment } from "../../../net/process/clock-and-randomness.js";
 import { DATE_WINDOW_DEFAULT } from "../../../options/date-window.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { bulk, error } from "../../../protocol/reply.js";

@@ -6,7 +6,7 @@ import { Unrecorded } from "../../../engine/pipeline/recording.js";
 import type { SeenEnvelopes } from "../../../engine/pipeline/seen-envelopes.js";
 import type { Taken } from "../../../engine/pipeline/units.js";
 import type { Signers } from "../../../engine/trust/signers.js";
-import { realEnvironment } from "../../../net/process/environment.js";
+import { realEnvironment } from "../../../net/process/clock-and-randomness.js";
 import { makeScene } from "../../daemon/scene.js";
 import { double } from "../../support/double.js";
 import { makeKeyPair } from "../../support/envelope-client.js";

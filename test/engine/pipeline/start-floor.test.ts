@@ -4,7 +4,7 @@ import { after, test } from "node:test";
 import { RedisBackend } from "../../../engine/backends/redis/redis.js";
 import { Databases } from "../../../engine/pipeline/databases.js";
 import { StartFloor } from "../../../engine/pipeline/start-floor.js";
-import { type Environment, realEnvironment } from "../../../net/process/environment.js";
+import { type Environment, realEnvironment } from "../../../net/process/clock-and-randomness.js";
 import { parseSpecifications, type RedisSpecification } from "../../../options/database-list.js";
 import { integer } from "../../../protocol/reply.js";
 import { dateText } from "../../../protocol/version-2/envelope.js";

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { WaitingEnvelopes } from "../../../engine/pipeline/waiting-envelopes.js";
-import { realEnvironment } from "../../../net/process/environment.js";
+import { realEnvironment } from "../../../net/process/clock-and-randomness.js";
 
 const MIB = 1024 * 1024;
 

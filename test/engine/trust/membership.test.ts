@@ -6,7 +6,7 @@ import { hashOf, makeIdentity } from "../../../engine/trust/identity.js";
 import { loadSigners } from "../../../engine/trust/load-signers.js";
 import { refusalOfMember } from "../../../engine/trust/membership.js";
 import type { PeerAddress } from "../../../options/peer-address.js";
-import { membershipStateOf } from "../../../protocol/members/succession.js";
+import { membershipStateOf } from "../../../protocol/members/list-succession.js";
 import { hexOf } from "../../../protocol/version-2/envelope.js";
 import { log } from "../../daemon/scene.js";
 import { double } from "../../support/double.js";

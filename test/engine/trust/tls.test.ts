@@ -10,7 +10,7 @@ import { pino } from "pino";
 import { MemoryBackend } from "../../../engine/backends/memory.js";
 import { TlsCertificate } from "../../../engine/trust/tls.js";
 import { TlsGate } from "../../../net/connections/tls-gate.js";
-import { realEnvironment } from "../../../net/process/environment.js";
+import { realEnvironment } from "../../../net/process/clock-and-randomness.js";
 import { type InProcessDaemon, startInProcess } from "../../daemon/in-process.js";
 import { temporaryFolder } from "../../keys/openssl.js";
 import { some } from "../../support/amount.js";

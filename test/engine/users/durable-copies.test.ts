@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { DurableCopies } from "../../../engine/users/durable-copies.js";
-import type { Environment } from "../../../net/process/environment.js";
+import type { Environment } from "../../../net/process/clock-and-randomness.js";
 import type { OrderKey } from "../../../timeline/entries/entry.js";
 import { double } from "../../support/double.js";
 

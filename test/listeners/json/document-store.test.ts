@@ -6,7 +6,7 @@ import { MemoryBackend } from "../../../engine/backends/memory.js";
 import { NewestDate } from "../../../engine/backends/newest-date.js";
 import { LocalPath } from "../../../engine/users/local-path.js";
 import { DocumentStore } from "../../../listeners/json/replicas/document-store.js";
-import { realEnvironment } from "../../../net/process/environment.js";
+import { realEnvironment } from "../../../net/process/clock-and-randomness.js";
 import { shown } from "../../conformance/resp2-fold.js";
 
 let store: DocumentStore;

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { createServer } from "node:net";
 import { test } from "node:test";
 import { ReplicaConnection } from "../../../listeners/json/replicas/replica-connection.js";
-import { Queue } from "../../../net/process/queue.js";
+import { Queue } from "../../../net/process/fifo-queue.js";
 import { listenAtFreePort } from "../../support/free-port.js";
 
 const NOT_VALID = '{"status":"error","message":"The action \'listindexes\' provided is not valid."}\r';

@@ -1,6 +1,6 @@
 /** Starts a memcached listener in the test process, with its own memory and clock. */
 import { MemcachedListener } from "../../../listeners/memcached/memcached-listener.js";
-import { realEnvironment } from "../../../net/process/environment.js";
+import { realEnvironment } from "../../../net/process/clock-and-randomness.js";
 import { startUserListener, type UserScene, type UserSceneOptions } from "../user-scene.js";
 
 export type SceneOptions = UserSceneOptions;

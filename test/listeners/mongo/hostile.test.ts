@@ -10,7 +10,7 @@ import {
   int32,
   int32Bytes,
   text,
-} from "../../../protocol/mongo/bson-writer.js";
+} from "../../../protocol/mongo/bson-document-writer.js";
 import { until } from "../../daemon/replicas.js";
 import { command, message, sequence } from "../../protocol/mongo/messages.js";
 import { amount } from "../../support/amount.js";

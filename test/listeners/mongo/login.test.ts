@@ -4,7 +4,14 @@ import { createHash } from "node:crypto";
 import { test } from "node:test";
 import { MongoServerError } from "mongodb";
 import { type ByteString, bytesOfText } from "../../../protocol/byte-string.js";
-import { binary, elements, framed, int32, text, words } from "../../../protocol/mongo/bson-writer.js";
+import {
+  binary,
+  elements,
+  framed,
+  int32,
+  text,
+  words,
+} from "../../../protocol/mongo/bson-document-writer.js";
 import { command } from "../../protocol/mongo/messages.js";
 import { RawClient } from "../../support/raw-client.js";
 import { clientOf, startMongo } from "./scene.js";

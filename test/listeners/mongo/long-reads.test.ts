@@ -1,7 +1,7 @@
 /** Tests that reads of many documents yield to other connections. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { realEnvironment } from "../../../net/process/environment.js";
+import { realEnvironment } from "../../../net/process/clock-and-randomness.js";
 import { TURN_MS } from "../../../protocol/steps.js";
 import { clientOf, startMongo } from "./scene.js";
 

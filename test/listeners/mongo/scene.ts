@@ -2,7 +2,7 @@
 import { MongoClient, type MongoClientOptions } from "mongodb";
 import type { DaemonInterface } from "../../../listeners/daemon-interface.js";
 import { MongoListener } from "../../../listeners/mongo/mongo-listener.js";
-import type { Environment } from "../../../net/process/environment.js";
+import type { Environment } from "../../../net/process/clock-and-randomness.js";
 import { double } from "../../support/double.js";
 import { startUserListener, type UserScene, type UserSceneOptions } from "../user-scene.js";
 

@@ -7,7 +7,7 @@ import { once } from "node:events";
 import { createServer, type Socket } from "node:net";
 import { test } from "node:test";
 import { MongoClient } from "mongodb";
-import { type Environment, realEnvironment } from "../../../net/process/environment.js";
+import { type Environment, realEnvironment } from "../../../net/process/clock-and-randomness.js";
 import { startReplica, until } from "../../daemon/replicas.js";
 import { knowsSecret } from "../../support/cluster-secret.js";
 import { double } from "../../support/double.js";

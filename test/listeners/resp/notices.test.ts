@@ -4,7 +4,7 @@ import { after, before, test } from "node:test";
 import { MemoryBackend } from "../../../engine/backends/memory.js";
 import type { ChannelMessage, Channels } from "../../../engine/channels/channels.js";
 import { KeyspaceNotices } from "../../../listeners/resp/session/keyspace-notices.js";
-import { realEnvironment } from "../../../net/process/environment.js";
+import { realEnvironment } from "../../../net/process/clock-and-randomness.js";
 import { parseEventFlags } from "../../../options/event-flags.js";
 import { makeFolder, startReplica, until } from "../../daemon/replicas.js";
 import { double } from "../../support/double.js";

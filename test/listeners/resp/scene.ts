@@ -14,7 +14,7 @@ import { LocalPath } from "../../../engine/users/local-path.js";
 import { Users } from "../../../engine/users/users.js";
 import type { DaemonInterface } from "../../../listeners/daemon-interface.js";
 import { RespListener } from "../../../listeners/resp/resp-listener.js";
-import { type Environment, realEnvironment } from "../../../net/process/environment.js";
+import { type Environment, realEnvironment } from "../../../net/process/clock-and-randomness.js";
 import { NO_EVENTS } from "../../../options/event-flags.js";
 import type { Limits } from "../../../options/limits.js";
 import { USER_LISTENER_NAMES, type UserListenerName } from "../../../options/settings.js";

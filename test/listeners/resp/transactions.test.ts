@@ -10,7 +10,7 @@ import {
   NOTHING_UNCARRIED,
 } from "../../../engine/users/command-path.js";
 import { LocalPath } from "../../../engine/users/local-path.js";
-import { realEnvironment } from "../../../net/process/environment.js";
+import { realEnvironment } from "../../../net/process/clock-and-randomness.js";
 import { NIL_ARRAY } from "../../../protocol/reply.js";
 import { RedisConnection } from "../../support/redis-connection.js";
 import { answers, lines } from "./redis-comparison.js";

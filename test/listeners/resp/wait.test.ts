@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { DurableCopies } from "../../../engine/users/durable-copies.js";
-import { realEnvironment } from "../../../net/process/environment.js";
+import { realEnvironment } from "../../../net/process/clock-and-randomness.js";
 import { bulk, integer, NIL } from "../../../protocol/reply.js";
 import { until } from "../../daemon/replicas.js";
 import { RedisConnection } from "../../support/redis-connection.js";

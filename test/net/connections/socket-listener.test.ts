@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { NOBODY } from "../../../engine/pipeline/observer.js";
 import { CONNECTION_REFUSALS } from "../../../net/connections/connection-refusals.js";
 import { SocketListener } from "../../../net/connections/socket-listener.js";
-import { realEnvironment } from "../../../net/process/environment.js";
+import { realEnvironment } from "../../../net/process/clock-and-randomness.js";
 import { defaultLimits } from "../../daemon/in-process.js";
 import { keepLog } from "../../support/log-lines.js";
 

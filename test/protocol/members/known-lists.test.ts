@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { HEADS_MAX, takeList } from "../../../protocol/members/known-lists.js";
-import type { KnownList } from "../../../protocol/members/succession.js";
+import type { KnownList } from "../../../protocol/members/list-succession.js";
 import { CLUSTER, idOf, known, listAfter } from "../../timeline/members/lists.js";
 
 const first = listAfter([], { add: "ABC" });

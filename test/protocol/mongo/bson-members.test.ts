@@ -2,8 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type Document, BSON as Package } from "mongodb";
-import { MalformedBson, membersOf } from "../../../protocol/mongo/bson-members.js";
-import * as writer from "../../../protocol/mongo/bson-writer.js";
+import * as writer from "../../../protocol/mongo/bson-document-writer.js";
 import {
   element,
   elements,
@@ -12,7 +11,8 @@ import {
   int32Bytes,
   list,
   words,
-} from "../../../protocol/mongo/bson-writer.js";
+} from "../../../protocol/mongo/bson-document-writer.js";
+import { MalformedBson, membersOf } from "../../../protocol/mongo/bson-members.js";
 import { seed } from "../../support/seed.js";
 import { SeededRandom } from "../../support/seeded-random.js";
 

@@ -1,6 +1,6 @@
 /** Builds messages of MongoDB clients, without a driver. */
 import type { ByteString } from "../../../protocol/byte-string.js";
-import { int32Bytes } from "../../../protocol/mongo/bson-writer.js";
+import { int32Bytes } from "../../../protocol/mongo/bson-document-writer.js";
 import { crc32c } from "../../../protocol/mongo/crc32c.js";
 
 export const OP_MSG = 2013;

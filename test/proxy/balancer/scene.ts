@@ -1,6 +1,6 @@
 /** Runs a balancer in the test's own process. */
 
-import { realEnvironment } from "../../../net/process/environment.js";
+import { realEnvironment } from "../../../net/process/clock-and-randomness.js";
 import { Balancer } from "../../../proxy/balancer/balancer.js";
 import { CLIENT_LIMITS, type ClientLimits } from "../../../proxy/clients/client-limits.js";
 import { type BalancerSettings, DEFAULT_ROUTING } from "../../../proxy/settings/balancer-settings.js";

@@ -1,6 +1,6 @@
 /** A cache in the test's own process, with a clock that the test can advance. */
 import { LRUCache } from "lru-cache";
-import { realEnvironment } from "../../../net/process/environment.js";
+import { realEnvironment } from "../../../net/process/clock-and-randomness.js";
 import type { CacheFigures } from "../../../proxy/cache/cache-figures.js";
 import { CACHE_LIMITS, type CacheLimits } from "../../../proxy/cache/cache-limits.js";
 import { SqlCache } from "../../../proxy/cache/sql-cache.js";

@@ -5,7 +5,7 @@
  * they sign lists until all daemons of one list are running.
  */
 import { type MemberView, rawId } from "../../../cli/members/member-views.js";
-import type { KnownList } from "../../../protocol/members/succession.js";
+import type { KnownList } from "../../../protocol/members/list-succession.js";
 import { hexOf } from "../../../protocol/version-2/envelope.js";
 import { SeededRandom } from "../../support/seeded-random.js";
 import { restartFailed } from "../faults.js";

@@ -3,8 +3,12 @@
 import { MemberClocks } from "../../../cluster/peers/member-clocks.js";
 import type { Electorate } from "../../../cluster/peers/shared/electorate.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
+import {
+  type MembershipState,
+  membershipStateOf,
+  nextList,
+} from "../../../protocol/members/list-succession.js";
 import type { MemberList } from "../../../protocol/members/member-list.js";
-import { type MembershipState, membershipStateOf, nextList } from "../../../protocol/members/succession.js";
 import { firstHandRefusal, mayReport, mayTakeFrom } from "../../../timeline/members/acceptance-rule.js";
 import { entryOutcomeOf } from "../../../timeline/members/dead-letter-rule.js";
 import { type JoinReport, joinedWatermark } from "../../../timeline/members/joining-rule.js";

@@ -3,7 +3,7 @@
  * reports. removals.ts removes them one by one.
  */
 import { MemberClocks } from "../../../cluster/peers/member-clocks.js";
-import { membershipStateOf, nextList } from "../../../protocol/members/succession.js";
+import { membershipStateOf, nextList } from "../../../protocol/members/list-succession.js";
 import { firstHandRefusal, mayReport, mayTakeFrom } from "../../../timeline/members/acceptance-rule.js";
 import { entryOutcomeOf } from "../../../timeline/members/dead-letter-rule.js";
 import { joinedWatermark } from "../../../timeline/members/joining-rule.js";

@@ -1,12 +1,12 @@
 /** Member lists for tests: ids are one repeated letter. */
 import { createHash } from "node:crypto";
-import { listHash, type MemberList } from "../../../protocol/members/member-list.js";
 import {
   type KnownList,
   type MemberChange,
   nextList,
   successionProblem,
-} from "../../../protocol/members/succession.js";
+} from "../../../protocol/members/list-succession.js";
+import { listHash, type MemberList } from "../../../protocol/members/member-list.js";
 
 export const idOf = (letter: string): string => letter.repeat(32);
 export const idsOf = (letters: string): string[] => [...letters].map(idOf);

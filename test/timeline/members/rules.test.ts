@@ -1,7 +1,7 @@
 /** Tests each rule of members alone. test/simulation/members tests their combination. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { membershipStateOf } from "../../../protocol/members/succession.js";
+import { membershipStateOf } from "../../../protocol/members/list-succession.js";
 import { firstHandRefusal, mayReport, mayTakeFrom } from "../../../timeline/members/acceptance-rule.js";
 import { entryOutcomeOf } from "../../../timeline/members/dead-letter-rule.js";
 import { type JoinReport, joinedWatermark } from "../../../timeline/members/joining-rule.js";

@@ -15,7 +15,7 @@ import { verifyEnvelope } from "../../../../keys/verify.js";
 import type { DaemonListenerParts } from "../../../../listeners/daemon-listener.js";
 import { DbsyncListener } from "../../../../listeners/dbsync/dbsync-listener.js";
 import { TlsGate } from "../../../../net/connections/tls-gate.js";
-import { realEnvironment } from "../../../../net/process/environment.js";
+import { realEnvironment } from "../../../../net/process/clock-and-randomness.js";
 import type { PeerAddress } from "../../../../options/peer-address.js";
 import { FrameParser, writeFrame } from "../../../../protocol/frame.js";
 import { readDaemonMessage, writeHello } from "../../../../protocol/version-2/messages-v2.js";

@@ -10,7 +10,7 @@ import type { Outcome } from "../../../../engine/backends/backend.js";
 import { redisCluster } from "../../../../engine/backends/redis/cluster.js";
 import { slotOf } from "../../../../engine/backends/redis/cluster-slots.js";
 import type { RedisGroupBackend } from "../../../../engine/backends/redis/server-group.js";
-import { realEnvironment } from "../../../../net/process/environment.js";
+import { realEnvironment } from "../../../../net/process/clock-and-randomness.js";
 import { parseRedisGroup } from "../../../../options/addresses/redis-group-list.js";
 import { bulk, integer } from "../../../../protocol/reply.js";
 import { skipUnlessFull } from "../../../support/amount.js";

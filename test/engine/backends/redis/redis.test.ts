@@ -7,7 +7,7 @@ import { describe, test } from "node:test";
 import { pino } from "pino";
 import type { Outcome } from "../../../../engine/backends/backend.js";
 import { RedisBackend } from "../../../../engine/backends/redis/redis.js";
-import { realEnvironment } from "../../../../net/process/environment.js";
+import { realEnvironment } from "../../../../net/process/clock-and-randomness.js";
 import { parseSpecifications, type RedisSpecification } from "../../../../options/database-list.js";
 import { startDaemon } from "../../../support/daemon-process.js";
 import { RawClient } from "../../../support/raw-client.js";

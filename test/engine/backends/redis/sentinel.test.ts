@@ -5,7 +5,7 @@ import { type Logger, pino } from "pino";
 import type { Outcome } from "../../../../engine/backends/backend.js";
 import { redisSentinel } from "../../../../engine/backends/redis/sentinel.js";
 import type { RedisGroupBackend } from "../../../../engine/backends/redis/server-group.js";
-import { realEnvironment } from "../../../../net/process/environment.js";
+import { realEnvironment } from "../../../../net/process/clock-and-randomness.js";
 import { parseRedisGroup } from "../../../../options/addresses/redis-group-list.js";
 import { bulk, integer } from "../../../../protocol/reply.js";
 import { skipUnlessFull } from "../../../support/amount.js";

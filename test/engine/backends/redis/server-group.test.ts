@@ -9,7 +9,7 @@ import { keysOf } from "../../../../engine/backends/redis/keys.js";
 import type { Argv, RedisLink } from "../../../../engine/backends/redis/link.js";
 import type { ServerFinder } from "../../../../engine/backends/redis/server-finder.js";
 import { RedisGroupBackend } from "../../../../engine/backends/redis/server-group.js";
-import { realEnvironment } from "../../../../net/process/environment.js";
+import { realEnvironment } from "../../../../net/process/clock-and-randomness.js";
 import { bulk, error } from "../../../../protocol/reply.js";
 
 const OK = bulk("OK");

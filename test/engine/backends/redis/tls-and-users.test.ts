@@ -12,7 +12,7 @@ import { createClient } from "../../../../client/entry.js";
 import { redisCluster } from "../../../../engine/backends/redis/cluster.js";
 import { redisSentinel } from "../../../../engine/backends/redis/sentinel.js";
 import type { RedisGroupBackend } from "../../../../engine/backends/redis/server-group.js";
-import { realEnvironment } from "../../../../net/process/environment.js";
+import { realEnvironment } from "../../../../net/process/clock-and-randomness.js";
 import { parseRedisGroup } from "../../../../options/addresses/redis-group-list.js";
 import { openssl } from "../../../keys/openssl.js";
 import { startDaemon } from "../../../support/daemon-process.js";

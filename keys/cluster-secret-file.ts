@@ -4,15 +4,15 @@
  */
 import { randomBytes } from "node:crypto";
 import { discard, publishNew, stage } from "./atomic-file.js";
-import { KeyFileError, type KeyFileErrorCode } from "./errors.js";
+import { KeyFileError, type KeyFileErrorCode } from "./key-file-errors.js";
 import { errnoOf, readKeyFile } from "./key-source.js";
 import { shellWord } from "./shell-word.js";
-import { writingFailure } from "./unwritable.js";
+import { writingFailure } from "./write-failures.js";
 
 const SECRET_BYTES = 32;
 const SECRET_MODE = 0o600;
 
-/** Descriptions of reading errors, by code. They replace the sentences of errors.ts, which are about key files. */
+/** Descriptions of reading errors, by code. They replace the sentences of key-file-errors.ts, which are about key files. */
 const NO_SECRET: { readonly [code in KeyFileErrorCode]?: string } = {
   "is-folder": "is a folder",
   "too-big": "is too big",

@@ -5,10 +5,17 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { bytesOf } from "../../../protocol/byte-string.js";
-import { element, elements, framed, int32, int32Bytes, text } from "../../../protocol/mongo/bson-writer.js";
+import {
+  element,
+  elements,
+  framed,
+  int32,
+  int32Bytes,
+  text,
+} from "../../../protocol/mongo/bson-document-writer.js";
 import { crc32c } from "../../../protocol/mongo/crc32c.js";
-import type { MongoMessage } from "../../../protocol/mongo/message.js";
-import { MongoMessageParser } from "../../../protocol/mongo/message-parser.js";
+import type { MongoMessage } from "../../../protocol/mongo/mongo-message.js";
+import { MongoMessageParser } from "../../../protocol/mongo/mongo-message-parser.js";
 import { seed } from "../../support/seed.js";
 import { SeededRandom } from "../../support/seeded-random.js";
 import { command, message, query, sequence, summed } from "./messages.js";

@@ -5,7 +5,7 @@ import { StartError } from "../net/process/start-error.js";
 import { nearestName } from "../protocol/nearest-name.js";
 import { insteadOf, suggestionFor } from "./absent-options.js";
 import { environmentNameOf, type OptionRow, ENVIRONMENT_PREFIX as PREFIX } from "./option-row.js";
-import { SECTIONS } from "./table.js";
+import { SECTIONS } from "./option-table.js";
 import { explained, parsePath } from "./value-forms.js";
 
 const EXIT_CODES = `

@@ -2,7 +2,7 @@
  * Splits a byte stream into messages of the MongoDB wire protocol, according to the length in each message's header.
  */
 import { ReceiveBuffer } from "../receive-buffer.js";
-import { HEAD_BYTES, lengthOf, MalformedMessage, type MongoMessage, readMessage } from "./message.js";
+import { HEAD_BYTES, lengthOf, MalformedMessage, type MongoMessage, readMessage } from "./mongo-message.js";
 
 export class MongoMessageParser {
   /** The maximum length of a message. It may be changed between two messages. */

@@ -1,7 +1,7 @@
 /** Compares doubles as text with the output of redis-server 7.0 and of C's `%.17g`. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { formatDouble, formatFixed } from "../../../protocol/resp/double.js";
+import { formatDouble, formatFixed } from "../../../protocol/resp/double-text.js";
 
 const PRINTED: readonly (readonly [number, string])[] = [
   [0, "0"],

@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { readCommandLine } from "../../daemon/command-line.js";
-import { writeClusterSecret } from "../../keys/cluster-secret.js";
+import { writeClusterSecret } from "../../keys/cluster-secret-file.js";
 import { StartError } from "../../net/process/start-error.js";
 import { breakHelp } from "../../net/terminal/help-text.js";
 import { runDbsync } from "../client/child.js";

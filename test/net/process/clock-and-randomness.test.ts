@@ -1,7 +1,7 @@
 /** Tests the randomness that the daemon's components receive. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { realEnvironment } from "../../../net/process/environment.js";
+import { realEnvironment } from "../../../net/process/clock-and-randomness.js";
 
 test("a caller receives the requested number of random bytes, and no bytes are used twice", () => {
   const { randomBytes } = realEnvironment;

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { before, test } from "node:test";
 import { pathToFileURL } from "node:url";
 import { discard, publishNew, stage } from "../../keys/atomic-file.js";
-import { generateKeyPair, type KeyPairPem } from "../../keys/generate.js";
+import { generateKeyPair, type KeyPairPem } from "../../keys/generate-keys.js";
 import { loadPrivateKey, loadPublicKey } from "../../keys/key-file.js";
 import { keyPairPaths, writeKeyPair } from "../../keys/key-pair-files.js";
 import { buildRoot } from "../support/repository.js";

@@ -2,8 +2,8 @@
  * The answers to commands, as documents: the result, which ends with `ok: 1`, or an error, which begins with `ok: 0`.
  */
 import { type ByteString, bytesOf } from "../byte-string.js";
-import { double, element, elements, framed, int32, text } from "./bson-writer.js";
-import { answerHead, type MongoMessage } from "./message.js";
+import { double, element, elements, framed, int32, text } from "./bson-document-writer.js";
+import { answerHead, type MongoMessage } from "./mongo-message.js";
 
 const DONE = element("ok", double(1));
 const REFUSED = element("ok", double(0));

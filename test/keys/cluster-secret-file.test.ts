@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { chmodSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { readClusterSecret } from "../../keys/cluster-secret.js";
+import { readClusterSecret } from "../../keys/cluster-secret-file.js";
 import { keygen } from "../../keys/keygen-command.js";
 import { temporaryFolder } from "./openssl.js";
 
