@@ -1,6 +1,6 @@
 /** All commands of the store, by name. To add a family, add a line to this file. */
 import { bitmaps } from "./commands/bitmaps/bitmaps.js";
-import { collections } from "./commands/collections/mdb.js";
+import { collections } from "./commands/collections/mdb-commands.js";
 import { connection } from "./commands/connection.js";
 import { dbsync } from "./commands/dbsync.js";
 import { documents } from "./commands/documents/documents.js";
@@ -10,12 +10,12 @@ import { geo } from "./commands/geo/geo.js";
 import { hashes } from "./commands/hashes.js";
 import { hyperloglogs } from "./commands/hyperloglogs.js";
 import { introspection } from "./commands/introspection.js";
-import { keys } from "./commands/keys.js";
-import { listener } from "./commands/listener.js";
+import { keys } from "./commands/key-ring-commands.js";
+import { listener } from "./commands/listener-commands.js";
 import { lists } from "./commands/lists/lists.js";
 import { objects } from "./commands/object.js";
 import { pubsub } from "./commands/pubsub.js";
-import { relations } from "./commands/relations/sql.js";
+import { relations } from "./commands/relations/sql-commands.js";
 import { scripting } from "./commands/scripting.js";
 import { server } from "./commands/server.js";
 import { sets } from "./commands/sets.js";
@@ -25,8 +25,8 @@ import { consumerGroups } from "./commands/streams/consumer-groups.js";
 import { streams } from "./commands/streams/streams.js";
 import { strings } from "./commands/strings.js";
 import { timeline } from "./commands/timeline.js";
-import type { Command } from "./rows/command.js";
 import { CommandIndex } from "./rows/command-index.js";
+import type { Command } from "./rows/command-row.js";
 
 export const commands: readonly Command[] = [
   ...strings,

@@ -6,7 +6,7 @@ import type { ByteString } from "../protocol/byte-string.js";
 import { array, type Reply } from "../protocol/reply.js";
 import { settled } from "../protocol/step-reply.js";
 import type { Condition } from "../protocol/version-2/envelope.js";
-import { CommandFailure } from "./arguments/errors.js";
+import { CommandFailure } from "./arguments/command-errors.js";
 import { commandTable } from "./command-table.js";
 import type { ChangeListener } from "./events/change-listener.js";
 import { expiredWrites, lookFor, noteUse } from "./key-lookups.js";
@@ -18,8 +18,8 @@ import { Data } from "./keyspace/mutators.js";
 import type { StringForms } from "./keyspace/string-forms.js";
 import { type UndoRecord, undo } from "./keyspace/undo.js";
 import type { Unit } from "./keyspace/unit.js";
-import type { Command } from "./rows/command.js";
 import type { CommandIndex } from "./rows/command-index.js";
+import type { Command } from "./rows/command-row.js";
 
 const isBounded = ({ writes, isQuery }: Command): boolean => writes || isQuery;
 

@@ -3,7 +3,7 @@ import type { ByteString } from "../protocol/byte-string.js";
 import { isUse, type KeyUsage } from "./keyspace/key-usage.js";
 import { isExpired, type Keyspace } from "./keyspace/keyspace.js";
 import type { Unit } from "./keyspace/unit.js";
-import type { Command } from "./rows/command.js";
+import type { Command } from "./rows/command-row.js";
 import { touchesOf } from "./rows/key-spec.js";
 
 /** Records that the keys a command touches are used. */

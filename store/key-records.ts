@@ -1,7 +1,7 @@
 /** Records of keys: their initial contents, and comparisons of existing records. */
 import type { ByteString } from "../protocol/byte-string.js";
 import { findCommand } from "./command-table.js";
-import type { KeyRequest } from "./commands/keys.js";
+import type { KeyRequest } from "./commands/key-ring-commands.js";
 import { Acl } from "./rights/acl.js";
 import type { KeyRecord, Role } from "./rights/key-record.js";
 import { readSpki } from "./rights/spki.js";

@@ -5,8 +5,8 @@
 import type { ByteString } from "../protocol/byte-string.js";
 import { type ErrorReply, error, type Reply } from "../protocol/reply.js";
 import type { Condition, Envelope } from "../protocol/version-2/envelope.js";
-import { CommandFailure, custom, echoed } from "./arguments/errors.js";
-import { type KeyRequest, type KeyUnit, keyHandlers, type Ring } from "./commands/keys.js";
+import { CommandFailure, custom, echoed } from "./arguments/command-errors.js";
+import { type KeyRequest, type KeyUnit, keyHandlers, type Ring } from "./commands/key-ring-commands.js";
 import { commandOfPast } from "./commands/timeline.js";
 import { isKeyCommand } from "./key-command.js";
 import { daemonRecord, isAdministrator, isEqual, isSame, RIGHTS } from "./key-records.js";

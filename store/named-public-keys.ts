@@ -4,7 +4,7 @@
  * has received so far.
  */
 import type { ByteString } from "../protocol/byte-string.js";
-import { CommandFailure } from "./arguments/errors.js";
+import { CommandFailure } from "./arguments/command-errors.js";
 import { commandTable } from "./command-table.js";
 import { readSpki, spkiOfText } from "./rights/spki.js";
 

@@ -4,16 +4,16 @@
  * Source: docs/decisions/0044-what-commands-mean-is-numbered.md.
  */
 import type { ByteString } from "../protocol/byte-string.js";
-import { CommandFailure } from "./arguments/errors.js";
+import { CommandFailure } from "./arguments/command-errors.js";
 import { commands, commandTable } from "./command-table.js";
-import { laterCollections, recordedCollections } from "./commands/collections/mdb.js";
+import { laterCollections, recordedCollections } from "./commands/collections/mdb-commands.js";
 import { recordedDocuments } from "./commands/documents/documents.js";
-import { relationsBy } from "./commands/relations/sql.js";
+import { relationsBy } from "./commands/relations/sql-commands.js";
 import { isKeyCommand } from "./key-command.js";
 import { PRODUCED_MAX } from "./keyspace/effort-budget.js";
-import type { Command } from "./rows/command.js";
 import { CommandIndex } from "./rows/command-index.js";
-import { connectionMistake } from "./rows/connection-commands.js";
+import type { Command } from "./rows/command-row.js";
+import { connectionMistake } from "./rows/connection-only-commands.js";
 
 /** The version that applies before any CLUSTER SEMANTICS. */
 export const FIRST_SEMANTICS = 1;

@@ -141,7 +141,7 @@ const spreading: Readonly<Record<string, string>> = {
   "cluster/peers/past/cut-voting.ts": "at most VOTES_MAX votes per member",
   "store/commands/documents/document-options.ts": "a constant",
   "store/commands/generic.ts": "the accesses of one argument",
-  "store/commands/relations/plan.ts": "at most COLUMNS_MAX columns, and their sources",
+  "store/commands/relations/condition-plan.ts": "at most COLUMNS_MAX columns, and their sources",
   "store/commands/sort.ts": "the accesses of one key, and the operands of one option",
   "store/values/list-chunks.ts": "CHUNK_ELEMENTS elements",
   "store/values/list.ts": "END_ELEMENTS_MAX elements",

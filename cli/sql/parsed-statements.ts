@@ -3,9 +3,9 @@
  * the rest of the program.
  */
 import { type ByteString, bytesOfText, textOfBytes } from "../../protocol/byte-string.js";
-import { SqlMistake } from "../../store/sql/mistake.js";
 import { parseEither } from "../../store/sql/parse.js";
-import type { Query, Source, Statement } from "../../store/sql/tree.js";
+import { SqlMistake } from "../../store/sql/syntax-error.js";
+import type { Query, Source, Statement } from "../../store/sql/syntax-tree.js";
 import type { ViewQuery, ViewSource } from "./view-query.js";
 import { isName } from "./view-tree.js";
 

@@ -5,7 +5,7 @@
 import type { ByteString } from "../../protocol/byte-string.js";
 import { array, bulk, type Reply } from "../../protocol/reply.js";
 import { bytesOfHex, HASH_BYTES } from "../../protocol/version-2/envelope.js";
-import { custom, echoed } from "../../store/arguments/errors.js";
+import { custom, echoed } from "../../store/arguments/command-errors.js";
 import { ORDER_KEY_BYTES, readOrderKey } from "../../timeline/entries/entry.js";
 import { type EntryOutcome, entryOutcomeOf } from "../../timeline/members/dead-letter-rule.js";
 import type { Recorder } from "../replica/recorder.js";

@@ -1,7 +1,7 @@
 /** TIMELINE GET: runs a reading command on the state as it was at a date. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Reply } from "../../protocol/reply.js";
-import { CommandFailure, custom, echoed } from "../../store/arguments/errors.js";
+import { CommandFailure, custom, echoed } from "../../store/arguments/command-errors.js";
 import { commandTable } from "../../store/command-table.js";
 import { PAST_COMMAND_AT } from "../../store/commands/timeline.js";
 import { RecallFailure, type Recalls } from "../../timeline/recall.js";

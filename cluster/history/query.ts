@@ -1,7 +1,7 @@
 /** Parses the arguments of TIMELINE's subcommands. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { bytesOfHex, HASH_BYTES, hexOf } from "../../protocol/version-2/envelope.js";
-import { custom, echoed, syntaxError } from "../../store/arguments/errors.js";
+import { custom, echoed, syntaxError } from "../../store/arguments/command-errors.js";
 
 /** The maximum number of units in one answer. */
 export const UNITS_MAX = 10_000;

@@ -3,7 +3,7 @@
 import type { Mirror } from "../../engine/mirror/mirror.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { integer, type Reply } from "../../protocol/reply.js";
-import { custom, syntaxError } from "../../store/arguments/errors.js";
+import { custom, syntaxError } from "../../store/arguments/command-errors.js";
 
 /** @param argv  `TIMELINE REPAIR [TAKEOVER]`. @returns the number of the comparison. @throws CommandFailure */
 export function repair(argv: readonly ByteString[], mirror: Mirror | null): Reply {

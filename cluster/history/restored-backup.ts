@@ -12,7 +12,7 @@ import { loadWith } from "../../net/process/optional-package.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { finish } from "../../protocol/steps.js";
 import { dateText } from "../../protocol/version-2/envelope.js";
-import { CommandFailure } from "../../store/arguments/errors.js";
+import { CommandFailure } from "../../store/arguments/command-errors.js";
 import { NO_EXPIRY } from "../../store/keyspace/keyspace.js";
 import { dumpPayload } from "../../store/rdb/dump-payload.js";
 import { asOf, BackupView, DamagedBackup } from "../../timeline/backup/backup-view.js";

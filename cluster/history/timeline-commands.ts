@@ -8,7 +8,7 @@ import type { Mirror } from "../../engine/mirror/mirror.js";
 import { hashOf } from "../../engine/trust/identity.js";
 import { type ByteString, bytesOfText } from "../../protocol/byte-string.js";
 import { error, type Reply } from "../../protocol/reply.js";
-import { CommandFailure } from "../../store/arguments/errors.js";
+import { CommandFailure } from "../../store/arguments/command-errors.js";
 import { DATABASES_DEFAULT } from "../../store/database.js";
 import type { Unit } from "../../store/keyspace/unit.js";
 import { Recalls } from "../../timeline/recall.js";

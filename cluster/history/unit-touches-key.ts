@@ -1,6 +1,6 @@
 /** Determines from the bytes of a past unit whether the unit may have read or written a key. */
 import type { ByteString } from "../../protocol/byte-string.js";
-import { CommandFailure } from "../../store/arguments/errors.js";
+import { CommandFailure } from "../../store/arguments/command-errors.js";
 import { commandTable } from "../../store/command-table.js";
 import { type Touch, touchesOf } from "../../store/rows/key-spec.js";
 import type { RecalledUnit } from "../../timeline/recall.js";

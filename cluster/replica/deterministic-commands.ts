@@ -7,7 +7,7 @@ import type { CheckedCommand } from "../../engine/backends/checked-command.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Reply } from "../../protocol/reply.js";
 import { findCommand } from "../../store/command-table.js";
-import type { Command } from "../../store/rows/command.js";
+import type { Command } from "../../store/rows/command-row.js";
 
 const REMOVE = findCommand("SREM") as Command;
 /** The options of DOC.INSERT, which precede the documents, each with its number of arguments. */

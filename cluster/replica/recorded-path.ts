@@ -21,7 +21,7 @@ import {
 import type { ByteString } from "../../protocol/byte-string.js";
 import { array, NIL_ARRAY, type Reply } from "../../protocol/reply.js";
 import type { Condition } from "../../protocol/version-2/envelope.js";
-import type { Command } from "../../store/rows/command.js";
+import type { Command } from "../../store/rows/command-row.js";
 import type { Gateway } from "./gateway.js";
 import type { TimelineBackend } from "./timeline-backend.js";
 import { TrialRun } from "./trial-run.js";

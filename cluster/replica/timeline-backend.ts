@@ -15,11 +15,11 @@ import type { ByteString } from "../../protocol/byte-string.js";
 import { error, type Reply } from "../../protocol/reply.js";
 import { settled } from "../../protocol/step-reply.js";
 import type { Condition } from "../../protocol/version-2/envelope.js";
-import { CommandFailure } from "../../store/arguments/errors.js";
+import { CommandFailure } from "../../store/arguments/command-errors.js";
 import { DATABASES_DEFAULT, type Database } from "../../store/database.js";
 import { UNIT_STEPS_DEFAULT } from "../../store/keyspace/effort-budget.js";
 import type { Unit } from "../../store/keyspace/unit.js";
-import type { Command } from "../../store/rows/command.js";
+import type { Command } from "../../store/rows/command-row.js";
 import { readRow, rowIn } from "../../store/semantics.js";
 
 /** The command group of the TIMELINE commands. It also contains many other commands. */

@@ -10,7 +10,7 @@ import type { Taken } from "../../engine/pipeline/units.js";
 import type { KeyAudit } from "../../engine/trust/key-audit.js";
 import { type ErrorReply, error } from "../../protocol/reply.js";
 import type { Envelope } from "../../protocol/version-2/envelope.js";
-import { semanticsAskedBy } from "../../store/commands/keys.js";
+import { semanticsAskedBy } from "../../store/commands/key-ring-commands.js";
 import { isKeyCommand, type KeyRecord, type KeyRing } from "../../store/key-ring.js";
 import { isDenied, refusalOf } from "../../store/unit-permission.js";
 

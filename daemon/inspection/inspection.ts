@@ -9,7 +9,7 @@ import { slowLogReply } from "../../engine/slow-log/slow-log-reply.js";
 import { isOwnMemory } from "../../options/settings.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { type ErrorReply, error, integer, OK, type Reply, verbatim } from "../../protocol/reply.js";
-import { CommandFailure } from "../../store/arguments/errors.js";
+import { CommandFailure } from "../../store/arguments/command-errors.js";
 import { commandTable } from "../../store/command-table.js";
 import type { KeyRecord, KeyRing } from "../../store/key-ring.js";
 import { configValues } from "./config-values.js";

@@ -5,8 +5,8 @@
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { type ErrorReply, error } from "../../protocol/reply.js";
-import { CommandFailure } from "../../store/arguments/errors.js";
-import type { Command } from "../../store/rows/command.js";
+import { CommandFailure } from "../../store/arguments/command-errors.js";
+import type { Command } from "../../store/rows/command-row.js";
 import { isOfOtherProcess } from "../../store/values/tables/scan-page.js";
 
 /** The index of the cursor in the arguments of each scan command. */

@@ -5,7 +5,7 @@
 import type { Reply } from "../../protocol/reply.js";
 import { StepReply, settled } from "../../protocol/step-reply.js";
 import { inTurns } from "../../protocol/steps.js";
-import { CommandFailure } from "../../store/arguments/errors.js";
+import { CommandFailure } from "../../store/arguments/command-errors.js";
 
 /**
  * Returns a reply with all its items. A failure while the items are being found becomes an error reply.

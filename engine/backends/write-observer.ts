@@ -1,7 +1,7 @@
 /** An observer of all writes, regardless of their sender. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Reply } from "../../protocol/reply.js";
-import type { Command } from "../../store/rows/command.js";
+import type { Command } from "../../store/rows/command-row.js";
 import type { CheckedCommand } from "./checked-command.js";
 
 export interface WriteObserver {

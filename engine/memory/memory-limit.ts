@@ -8,7 +8,7 @@ import type { Environment } from "../../net/process/clock-and-randomness.js";
 import type { Service } from "../../net/process/service.js";
 import { EVICTION_POLICIES, type EvictionPolicy, usageKindOf } from "../../options/eviction-policy.js";
 import type { ByteString } from "../../protocol/byte-string.js";
-import { CommandFailure } from "../../store/arguments/errors.js";
+import { CommandFailure } from "../../store/arguments/command-errors.js";
 import { commandTable } from "../../store/command-table.js";
 import type { Database } from "../../store/database.js";
 import { type Refused, refused } from "../answers/request.js";

@@ -1,6 +1,6 @@
 /** Builds the commands that copy a key's value from the fold to Redis, and compares both values. */
 import type { ByteString } from "../../protocol/byte-string.js";
-import { CommandFailure } from "../../store/arguments/errors.js";
+import { CommandFailure } from "../../store/arguments/command-errors.js";
 import type { Database } from "../../store/database.js";
 import { isExpired } from "../../store/keyspace/keyspace.js";
 import { estimatedBytes } from "../../store/keyspace/size-estimate.js";

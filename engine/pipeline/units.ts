@@ -6,7 +6,7 @@ import type { ByteString } from "../../protocol/byte-string.js";
 import { array, type ErrorReply, error, integer, NIL_ARRAY, type Reply } from "../../protocol/reply.js";
 import type { Envelope } from "../../protocol/version-2/envelope.js";
 import type { CommandMessage } from "../../protocol/version-2/messages-v2.js";
-import { semanticsAskedBy } from "../../store/commands/keys.js";
+import { semanticsAskedBy } from "../../store/commands/key-ring-commands.js";
 import { isKeyCommand, type KeyRecord, type KeyRing } from "../../store/key-ring.js";
 import { EnvelopeUnit, type Unit } from "../../store/keyspace/unit.js";
 import { isDenied, type JudgedUnit, refusalOf } from "../../store/unit-permission.js";

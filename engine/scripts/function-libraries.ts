@@ -1,6 +1,6 @@
 /** The function libraries of this daemon. They are not sent to other daemons. Messages: redis-server 7.0. */
 import type { ByteString } from "../../protocol/byte-string.js";
-import { CommandFailure } from "../../store/arguments/errors.js";
+import { CommandFailure } from "../../store/arguments/command-errors.js";
 import { sealed, unsealed } from "../../store/rdb/dump-payload.js";
 import { MalformedRdb } from "../../store/rdb/malformed-rdb.js";
 import { RdbReader } from "../../store/rdb/rdb-reader.js";

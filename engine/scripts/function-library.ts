@@ -3,7 +3,7 @@
  * functions.c.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
-import { CommandFailure } from "../../store/arguments/errors.js";
+import { CommandFailure } from "../../store/arguments/command-errors.js";
 import { type LoadedFunction, WRONG_NAME } from "./function-loader.js";
 
 /** The code of a library. */

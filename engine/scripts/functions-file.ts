@@ -9,7 +9,7 @@ import { discard, publishOver, stage } from "../../keys/atomic-file.js";
 import { errnoOf } from "../../keys/key-source.js";
 import { syncPathNow } from "../../net/process/synced-path.js";
 import type { ByteString } from "../../protocol/byte-string.js";
-import { custom } from "../../store/arguments/errors.js";
+import { custom } from "../../store/arguments/command-errors.js";
 
 export const FUNCTIONS_NAME = "functions.rdb";
 const MODE = 0o600;

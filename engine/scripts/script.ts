@@ -1,7 +1,7 @@
 /** A script: its text, its SHA-1, and the flags in its first line. Source: redis-server 7.0, eval.c. */
 import { createHash } from "node:crypto";
 import type { ByteString } from "../../protocol/byte-string.js";
-import { CommandFailure } from "../../store/arguments/errors.js";
+import { CommandFailure } from "../../store/arguments/command-errors.js";
 
 export interface Script {
   /** The SHA-1 in hexadecimal, in lower case. */

@@ -1,7 +1,7 @@
 /** The stored scripts and their engine, which is loaded when the first script runs. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Reply } from "../../protocol/reply.js";
-import { CommandFailure } from "../../store/arguments/errors.js";
+import { CommandFailure } from "../../store/arguments/command-errors.js";
 import { FunctionLibraries } from "./function-libraries.js";
 import type { ScriptCaller } from "./lua/script-run.js";
 import { readScript, type Script } from "./script.js";

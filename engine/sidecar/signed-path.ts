@@ -8,7 +8,7 @@ import { type ErrorReply, error, type Reply } from "../../protocol/reply.js";
 import { COMMANDS_MAX, type Condition } from "../../protocol/version-2/envelope.js";
 import { commands, findCommand } from "../../store/command-table.js";
 import { DATABASES_DEFAULT, Database } from "../../store/database.js";
-import type { Command } from "../../store/rows/command.js";
+import type { Command } from "../../store/rows/command-row.js";
 import type { CheckedCommand } from "../backends/checked-command.js";
 import type { KeyCounts } from "../backends/key-counts.js";
 import { SCANS } from "../backends/scan-cursor.js";

@@ -6,7 +6,7 @@
 import type { ByteString } from "../../protocol/byte-string.js";
 import { EntriesReply } from "../../protocol/entries-reply.js";
 import { array, map, mapInPairs, pairs, type Reply, set, writtenDouble } from "../../protocol/reply.js";
-import type { Command } from "../../store/rows/command.js";
+import type { Command } from "../../store/rows/command-row.js";
 
 type Making = (reply: Reply) => Reply;
 

@@ -1,6 +1,6 @@
 /** Removes passwords from commands that are logged or shown. */
 import type { ByteString } from "../../protocol/byte-string.js";
-import type { Command } from "../../store/rows/command.js";
+import type { Command } from "../../store/rows/command-row.js";
 
 /** The names of settings that are secrets. */
 const SECRET_SETTINGS: ReadonlySet<string> = new Set(["requirepass", "masterauth", "tls-key-file-pass"]);

@@ -4,7 +4,7 @@
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { readBody } from "../../protocol/version-2/envelope.js";
-import { CommandFailure } from "../../store/arguments/errors.js";
+import { CommandFailure } from "../../store/arguments/command-errors.js";
 import { commandTable } from "../../store/command-table.js";
 import { withoutSecrets } from "./secrets.js";
 import type { SlowLog } from "./slow-log.js";

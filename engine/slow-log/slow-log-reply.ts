@@ -1,8 +1,8 @@
 /** Implements SLOWLOG GET for all protocols. Texts: redis-server 7.0. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { array, bulk, bulks, integer, type Reply } from "../../protocol/reply.js";
-import { custom } from "../../store/arguments/errors.js";
-import { parseInteger } from "../../store/arguments/numbers.js";
+import { custom } from "../../store/arguments/command-errors.js";
+import { parseInteger } from "../../store/arguments/number-arguments.js";
 import type { SlowLog } from "./slow-log.js";
 
 const ENTRIES_DEFAULT = 10;

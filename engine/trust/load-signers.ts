@@ -7,7 +7,7 @@ import { StartError, UnusableFile } from "../../net/process/start-error.js";
 import type { Settings } from "../../options/settings.js";
 import { type ByteString, bytesOf, bytesOfText } from "../../protocol/byte-string.js";
 import { hexOf } from "../../protocol/version-2/envelope.js";
-import { CommandFailure } from "../../store/arguments/errors.js";
+import { CommandFailure } from "../../store/arguments/command-errors.js";
 import { KeyRing } from "../../store/key-ring.js";
 import { SEMANTICS, type Semantics } from "../../store/semantics.js";
 import { hashOf } from "./identity.js";

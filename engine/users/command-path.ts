@@ -6,7 +6,7 @@
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { ErrorReply, Reply } from "../../protocol/reply.js";
 import type { Condition } from "../../protocol/version-2/envelope.js";
-import type { Command } from "../../store/rows/command.js";
+import type { Command } from "../../store/rows/command-row.js";
 import type { OrderKey } from "../../timeline/entries/entry.js";
 import type { Refused } from "../answers/request.js";
 import type { CheckedCommand } from "../backends/checked-command.js";

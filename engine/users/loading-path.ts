@@ -4,7 +4,7 @@
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Reply } from "../../protocol/reply.js";
-import type { Command } from "../../store/rows/command.js";
+import type { Command } from "../../store/rows/command-row.js";
 import type { LocalUnits } from "../backends/local-units.js";
 import type { MemoryBackend } from "../backends/memory.js";
 import type { CommandSender } from "./command-path.js";

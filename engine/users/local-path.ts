@@ -3,7 +3,7 @@ import type { ByteString } from "../../protocol/byte-string.js";
 import { array, NIL_ARRAY, type Reply } from "../../protocol/reply.js";
 import { settled } from "../../protocol/step-reply.js";
 import type { Condition } from "../../protocol/version-2/envelope.js";
-import type { Command } from "../../store/rows/command.js";
+import type { Command } from "../../store/rows/command-row.js";
 import type { CheckedCommand } from "../backends/checked-command.js";
 import type { KeyChangeObservers } from "../backends/key-change-observers.js";
 import type { KeyCounts } from "../backends/key-counts.js";

@@ -7,7 +7,7 @@
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { AclRefusal } from "../../store/rights/acl.js";
 import { forbiddenChannel } from "../../store/rights/channel-rights.js";
-import type { Command } from "../../store/rows/command.js";
+import type { Command } from "../../store/rows/command-row.js";
 import type { MemoryLimit } from "../memory/memory-limit.js";
 import type { User, Users } from "./users.js";
 

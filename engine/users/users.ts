@@ -7,7 +7,7 @@ import { readFileSync, renameSync, writeFileSync } from "node:fs";
 import { StartError } from "../../net/process/start-error.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { USER_BYTES_MAX } from "../../protocol/version-2/envelope.js";
-import { CommandFailure, echoed } from "../../store/arguments/errors.js";
+import { CommandFailure, echoed } from "../../store/arguments/command-errors.js";
 import { commands, findCommand } from "../../store/command-table.js";
 import { Acl } from "../../store/rights/acl.js";
 import type { PasswordSecrets } from "./password-secrets.js";

@@ -12,7 +12,7 @@ import type { ByteString } from "../../protocol/byte-string.js";
 import { type MemcachedRequest, type StoreRequest, uint64 } from "../../protocol/memcached-requests.js";
 import { type ErrorReply, error, type Reply } from "../../protocol/reply.js";
 import { findCommand } from "../../store/command-table.js";
-import type { Command } from "../../store/rows/command.js";
+import type { Command } from "../../store/rows/command-row.js";
 import type { UserSocketHost } from "../user-listener.js";
 import { expiryOf, itemOf, stringOf, uniqueOf } from "./item.js";
 

@@ -2,7 +2,7 @@
 import { type ByteString, bytesOfText } from "../../protocol/byte-string.js";
 import type { Reply } from "../../protocol/reply.js";
 import { languageOf } from "../../store/sql/parse.js";
-import type { Statement } from "../../store/sql/tree.js";
+import type { Statement } from "../../store/sql/syntax-tree.js";
 
 /** A value of --sql-language. */
 export type SqlLanguage = "mg" | "en";

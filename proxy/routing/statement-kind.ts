@@ -5,10 +5,10 @@
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { readAside } from "../../protocol/sql-statement.js";
-import { SqlMistake } from "../../store/sql/mistake.js";
 import { parseEither } from "../../store/sql/parse.js";
 import { namesIn } from "../../store/sql/query-names.js";
-import type { ObjectKind, Statement } from "../../store/sql/tree.js";
+import { SqlMistake } from "../../store/sql/syntax-error.js";
+import type { ObjectKind, Statement } from "../../store/sql/syntax-tree.js";
 
 /** The objects that a read depends on, or that a write changes. */
 export type Reach =

@@ -1,7 +1,7 @@
 /** Expiry times in arguments, shared by EX, PX, EXAT, PXAT and the EXPIRE commands. */
 import type { ByteString } from "../../protocol/byte-string.js";
-import { invalidExpire } from "./errors.js";
-import { INT64_MAX, INT64_MIN, integerArgument } from "./numbers.js";
+import { invalidExpire } from "./command-errors.js";
+import { INT64_MAX, INT64_MIN, integerArgument } from "./number-arguments.js";
 
 /** The unit of an option in milliseconds, and whether the option's time counts from the command's date or from 1970. */
 export interface ExpireUnit {

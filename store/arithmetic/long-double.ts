@@ -4,7 +4,7 @@
  * redis-server 7.0 on x86-64, test/conformance.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
-import { parseDouble } from "../arguments/numbers.js";
+import { parseDouble } from "../arguments/number-arguments.js";
 
 interface LongDouble {
   readonly mantissa: bigint;
@@ -26,7 +26,7 @@ const FRACTION_DIGITS = 17;
 const TEXT_BYTES_MAX = 5 * 1024 - 1;
 
 /**
- * Matches a decimal number. As in numbers.ts, digits match in only one way, because several ways would take quadratic
+ * Matches a decimal number. As in number-arguments.ts, digits match in only one way, because several ways would take quadratic
  * time.
  */
 const DECIMAL = /^([+-]?)(\d*)(?:\.(\d*))?(?:e([+-]?\d+))?$/i;

@@ -2,8 +2,8 @@
  * Commands that affect only the connection on which they arrive. listeners/resp executes them; in an envelope they
  * return an error that names the alternative. The rows are those of redis-server 7.0.
  */
-import { family } from "../rows/command.js";
-import { refuseWithoutConnection } from "../rows/connection-commands.js";
+import { family } from "../rows/command-row.js";
+import { refuseWithoutConnection } from "../rows/connection-only-commands.js";
 import { none } from "../rows/key-spec.js";
 
 export const connection = family("connection", {

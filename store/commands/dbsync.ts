@@ -2,7 +2,7 @@
 import type { ByteString } from "../../protocol/byte-string.js";
 import { bulks, type Reply } from "../../protocol/reply.js";
 import type { Data } from "../keyspace/mutators.js";
-import { family } from "../rows/command.js";
+import { family } from "../rows/command-row.js";
 import { read } from "../rows/key-spec.js";
 
 export const dbsync = family("dbsync", {

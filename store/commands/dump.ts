@@ -4,14 +4,14 @@
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { bulk, NIL, OK, type Reply } from "../../protocol/reply.js";
-import { custom, syntaxError } from "../arguments/errors.js";
-import { integerArgument } from "../arguments/numbers.js";
+import { custom, syntaxError } from "../arguments/command-errors.js";
+import { integerArgument } from "../arguments/number-arguments.js";
 import { BYTES_A_STEP } from "../keyspace/effort-budget.js";
 import { NO_EXPIRY } from "../keyspace/keyspace.js";
 import type { Data } from "../keyspace/mutators.js";
 import type { Unit } from "../keyspace/unit.js";
 import { dumpPayload, valueOfPayload } from "../rdb/dump-payload.js";
-import { family } from "../rows/command.js";
+import { family } from "../rows/command-row.js";
 import { read, write } from "../rows/key-spec.js";
 import { typeName } from "../values/value.js";
 

@@ -9,15 +9,15 @@ import {
   noSuchKey,
   sameObject,
   syntaxError,
-} from "../arguments/errors.js";
+} from "../arguments/command-errors.js";
 import { type ExpireUnit, expireTime } from "../arguments/expire-options.js";
-import { INT64_MAX, int32Argument, parseInteger } from "../arguments/numbers.js";
-import { countPage, matcherOf, scanCursor, scanOptions, scanReply } from "../arguments/scan.js";
+import { INT64_MAX, int32Argument, parseInteger } from "../arguments/number-arguments.js";
+import { countPage, matcherOf, scanCursor, scanOptions, scanReply } from "../arguments/scan-arguments.js";
 import { isExpired, NO_EXPIRY } from "../keyspace/keyspace.js";
 import type { Data } from "../keyspace/mutators.js";
-import { seededChoice } from "../keyspace/random.js";
+import { seededChoice } from "../keyspace/seeded-choice.js";
 import type { Unit } from "../keyspace/unit.js";
-import { family } from "../rows/command.js";
+import { family } from "../rows/command-row.js";
 import { currentDb, inspect, read, type Touch, touchesOf, update, write } from "../rows/key-spec.js";
 import { visitPage } from "../values/tables/scan-page.js";
 import { cloneValue, typeName } from "../values/value.js";

@@ -3,8 +3,8 @@
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { bulk, integer, type Reply } from "../../protocol/reply.js";
-import { custom, nanOrInfinity, notFloat, overflow } from "../arguments/errors.js";
-import { addIntegers, integerArgument, parseInteger } from "../arguments/numbers.js";
+import { custom, nanOrInfinity, notFloat, overflow } from "../arguments/command-errors.js";
+import { addIntegers, integerArgument, parseInteger } from "../arguments/number-arguments.js";
 import { addFloats } from "../arithmetic/long-double.js";
 import type { Data } from "../keyspace/mutators.js";
 import { Hash } from "../values/hash.js";

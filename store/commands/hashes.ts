@@ -12,12 +12,12 @@ import {
   type Reply,
   ZERO,
 } from "../../protocol/reply.js";
-import { wrongArity } from "../arguments/errors.js";
-import { countPage, scanCursor, scanOptions, scanReply } from "../arguments/scan.js";
+import { wrongArity } from "../arguments/command-errors.js";
+import { countPage, scanCursor, scanOptions, scanReply } from "../arguments/scan-arguments.js";
 import { isCompact } from "../keyspace/encoding-name.js";
 import type { Data } from "../keyspace/mutators.js";
 import type { Unit } from "../keyspace/unit.js";
-import { family } from "../rows/command.js";
+import { family } from "../rows/command-row.js";
 import { inspect, read, update, write } from "../rows/key-spec.js";
 import { Hash } from "../values/hash.js";
 import { visitPage } from "../values/tables/scan-page.js";

@@ -5,13 +5,13 @@
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { array, bulk, integer, OK, ONE, type Reply, status, ZERO } from "../../protocol/reply.js";
-import { custom, echoed } from "../arguments/errors.js";
-import { narrow } from "../arguments/numbers.js";
+import { custom, echoed } from "../arguments/command-errors.js";
+import { narrow } from "../arguments/number-arguments.js";
 import type { Data } from "../keyspace/mutators.js";
-import { family } from "../rows/command.js";
+import { family } from "../rows/command-row.js";
 import { none, read, recode, update, write } from "../rows/key-spec.js";
-import { CorruptSketch, estimateOf, Sketch } from "../values/sketch.js";
-import { REGISTERS } from "../values/sketch-sparse.js";
+import { CorruptSketch, estimateOf, Sketch } from "../values/hyperloglog.js";
+import { REGISTERS } from "../values/hyperloglog-sparse.js";
 
 export const hyperloglogs = family("hyperloglog", {
   PFADD: {

@@ -1,10 +1,10 @@
 /** COMMAND and its subcommands: replies that describe the command table. Source: redis-server 7.0, test/conformance. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { array, bulk, bulks, integer, map, NIL, type Reply, set, status } from "../../protocol/reply.js";
-import { custom, syntaxError } from "../arguments/errors.js";
+import { custom, syntaxError } from "../arguments/command-errors.js";
 import type { EffortBudget } from "../keyspace/effort-budget.js";
 import { globMatches } from "../patterns/glob.js";
-import { type Command, type CommandTable, categoriesOf, family, type Row } from "../rows/command.js";
+import { type Command, type CommandTable, categoriesOf, family, type Row } from "../rows/command-row.js";
 import { tipsOf } from "../rows/command-tips.js";
 import { type KeyHint, type KeyUse, keyHints, keyUses } from "../rows/key-hints.js";
 import { none } from "../rows/key-spec.js";

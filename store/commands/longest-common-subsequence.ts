@@ -2,8 +2,8 @@
 import type { ByteString } from "../../protocol/byte-string.js";
 import { array, bulk, integer, map, type Reply } from "../../protocol/reply.js";
 import { repliedBy } from "../../protocol/step-reply.js";
-import { custom, syntaxError } from "../arguments/errors.js";
-import { indexArgument } from "../arguments/numbers.js";
+import { custom, syntaxError } from "../arguments/command-errors.js";
+import { indexArgument } from "../arguments/number-arguments.js";
 import type { Data } from "../keyspace/mutators.js";
 import type { Unit } from "../keyspace/unit.js";
 

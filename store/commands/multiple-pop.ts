@@ -3,8 +3,8 @@
  * which wait.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
-import { custom, syntaxError } from "../arguments/errors.js";
-import { integerFrom } from "../arguments/numbers.js";
+import { custom, syntaxError } from "../arguments/command-errors.js";
+import { integerFrom } from "../arguments/number-arguments.js";
 
 /** The parsed arguments. `End` is the type that names the ends of a value. */
 export interface MultiplePop<End> {

@@ -4,14 +4,14 @@
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { array, bulk, integer, NIL, type Reply, status } from "../../protocol/reply.js";
-import { custom, syntaxError, wrongArity } from "../arguments/errors.js";
-import { indexArgument } from "../arguments/numbers.js";
+import { custom, syntaxError, wrongArity } from "../arguments/command-errors.js";
+import { indexArgument } from "../arguments/number-arguments.js";
 import { encodingName, referenceCount } from "../keyspace/encoding-name.js";
 import type { Entry } from "../keyspace/keyspace.js";
 import type { Data } from "../keyspace/mutators.js";
 import { estimatedBytes } from "../keyspace/size-estimate.js";
 import type { Unit } from "../keyspace/unit.js";
-import { family, type Row } from "../rows/command.js";
+import { family, type Row } from "../rows/command-row.js";
 import { inspect, none } from "../rows/key-spec.js";
 
 export const objects = family("server", {

@@ -2,7 +2,7 @@
  * Channels, which carry messages to subscribers. The messages are not data. listeners/resp implements the commands for
  * connections. The rows are those of redis-server 7.0.
  */
-import type { Command, Flag } from "../rows/command.js";
+import type { Command, Flag } from "../rows/command-row.js";
 import { container, listenerRows } from "../rows/listener-rows.js";
 
 const LISTENING: readonly Flag[] = ["pubsub", "noscript", "loading", "stale"];

@@ -1,9 +1,9 @@
 /** The count of SRANDMEMBER, HRANDFIELD and ZRANDMEMBER: positive for different elements, negative with repetition. */
 import type { ByteString } from "../../protocol/byte-string.js";
-import { custom } from "../arguments/errors.js";
-import { INT64_MAX, integerArgument } from "../arguments/numbers.js";
+import { custom } from "../arguments/command-errors.js";
+import { INT64_MAX, integerArgument } from "../arguments/number-arguments.js";
 import type { Data } from "../keyspace/mutators.js";
-import { distinctChoices } from "../keyspace/random.js";
+import { distinctChoices } from "../keyspace/seeded-choice.js";
 
 /**
  * Maximum number of choices with repetition in one command. Redis has no limit, so one command can keep a Redis server

@@ -4,10 +4,10 @@
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { array, bulk, EMPTY_ARRAY, NIL, pairs, type Reply } from "../../protocol/reply.js";
-import { custom, syntaxError } from "../arguments/errors.js";
-import { INT64_MAX } from "../arguments/numbers.js";
+import { custom, syntaxError } from "../arguments/command-errors.js";
+import { INT64_MAX } from "../arguments/number-arguments.js";
 import type { Data } from "../keyspace/mutators.js";
-import { seededChoice } from "../keyspace/random.js";
+import { seededChoice } from "../keyspace/seeded-choice.js";
 import type { Unit } from "../keyspace/unit.js";
 import { Hash } from "../values/hash.js";
 import { chosenIndexes, signedCount } from "./random-count.js";

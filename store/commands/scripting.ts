@@ -5,8 +5,8 @@
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { array, bulk, EMPTY_ARRAY, map, NIL, OK, type Reply, ZERO } from "../../protocol/reply.js";
-import { custom, echoed } from "../arguments/errors.js";
-import { type Command, type Flag, family } from "../rows/command.js";
+import { custom, echoed } from "../arguments/command-errors.js";
+import { type Command, type Flag, family } from "../rows/command-row.js";
 import { counted, none, read, update } from "../rows/key-spec.js";
 import { container, listenerRows } from "../rows/listener-rows.js";
 

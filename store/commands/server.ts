@@ -5,11 +5,11 @@
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { bulk, bulks, integer, OK, type Reply, status, ZERO } from "../../protocol/reply.js";
-import { custom, dbIndexOutOfRange, syntaxError, wrongArity } from "../arguments/errors.js";
-import { int32Argument, parseInteger } from "../arguments/numbers.js";
+import { custom, dbIndexOutOfRange, syntaxError, wrongArity } from "../arguments/command-errors.js";
+import { int32Argument, parseInteger } from "../arguments/number-arguments.js";
 import type { Data } from "../keyspace/mutators.js";
 import type { Unit } from "../keyspace/unit.js";
-import { family } from "../rows/command.js";
+import { family } from "../rows/command-row.js";
 import { allDbs, currentDb, inspect, none, type Touch } from "../rows/key-spec.js";
 import { waitArguments } from "./timeout.js";
 

@@ -2,17 +2,17 @@
 import type { ByteString } from "../../protocol/byte-string.js";
 import { bulksReply } from "../../protocol/lazy-bulk-reply.js";
 import { array, bulk, EMPTY_ARRAY, integer, NIL, ONE, type Reply, set, ZERO } from "../../protocol/reply.js";
-import { custom, mustBePositive, syntaxError } from "../arguments/errors.js";
-import { integerFrom } from "../arguments/numbers.js";
-import { countPage, scanCursor, scanOptions, scanReply } from "../arguments/scan.js";
+import { custom, mustBePositive, syntaxError } from "../arguments/command-errors.js";
+import { integerFrom } from "../arguments/number-arguments.js";
+import { countPage, scanCursor, scanOptions, scanReply } from "../arguments/scan-arguments.js";
 import { isCompact } from "../keyspace/encoding-name.js";
 import type { Data } from "../keyspace/mutators.js";
-import { seededChoice } from "../keyspace/random.js";
+import { seededChoice } from "../keyspace/seeded-choice.js";
 import type { Unit } from "../keyspace/unit.js";
-import { family } from "../rows/command.js";
+import { family } from "../rows/command-row.js";
 import { counted, inspect, read, update, write } from "../rows/key-spec.js";
 import { MemberSet } from "../values/member-set.js";
-import { copied } from "../values/tables/packed.js";
+import { copied } from "../values/tables/packed-elements.js";
 import { visitPage } from "../values/tables/scan-page.js";
 import { chosenIndexes, signedCount } from "./random-count.js";
 import {

@@ -6,11 +6,11 @@
 import type { ByteString } from "../../protocol/byte-string.js";
 import { bulksReply } from "../../protocol/lazy-bulk-reply.js";
 import { array, bulkOrNil, integer, type Reply } from "../../protocol/reply.js";
-import { custom, syntaxError, wrongType } from "../arguments/errors.js";
-import { doubleArgument, indexArgument } from "../arguments/numbers.js";
+import { custom, syntaxError, wrongType } from "../arguments/command-errors.js";
+import { doubleArgument, indexArgument } from "../arguments/number-arguments.js";
 import { BYTES_A_STEP } from "../keyspace/effort-budget.js";
 import type { Data } from "../keyspace/mutators.js";
-import { family } from "../rows/command.js";
+import { family } from "../rows/command-row.js";
 import { read, type Touch, touchesOf, write } from "../rows/key-spec.js";
 import { Hash } from "../values/hash.js";
 import { List } from "../values/list.js";

@@ -12,7 +12,7 @@ import {
   stringTooLong,
   syntaxError,
   wrongArity,
-} from "../arguments/errors.js";
+} from "../arguments/command-errors.js";
 import { expireTime, expireUnits } from "../arguments/expire-options.js";
 import {
   addIntegers,
@@ -20,12 +20,12 @@ import {
   indexArgument,
   integerArgument,
   parseInteger,
-} from "../arguments/numbers.js";
+} from "../arguments/number-arguments.js";
 import { addFloats } from "../arithmetic/long-double.js";
 import { type Entry, NO_EXPIRY } from "../keyspace/keyspace.js";
 import type { Data } from "../keyspace/mutators.js";
 import { stringLength, stringPart } from "../keyspace/string-parts.js";
-import { family } from "../rows/command.js";
+import { family } from "../rows/command-row.js";
 import { inspect, read, type Touch, update, write } from "../rows/key-spec.js";
 import { STRING_BYTES_MAX } from "../values/value.js";
 import { longestCommonSubsequence } from "./longest-common-subsequence.js";

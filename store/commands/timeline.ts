@@ -5,7 +5,7 @@
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Reply } from "../../protocol/reply.js";
-import { custom } from "../arguments/errors.js";
+import { custom } from "../arguments/command-errors.js";
 import {
   type Command,
   type CommandDescription,
@@ -13,7 +13,7 @@ import {
   type Flag,
   family,
   type Row,
-} from "../rows/command.js";
+} from "../rows/command-row.js";
 import { allDbs, type KeySpec, none, read, touchesOf } from "../rows/key-spec.js";
 
 /** Index of the command in TIMELINE GET. */

@@ -3,8 +3,8 @@
  * them.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
-import { custom } from "../arguments/errors.js";
-import { indexArgument, parseInteger } from "../arguments/numbers.js";
+import { custom } from "../arguments/command-errors.js";
+import { indexArgument, parseInteger } from "../arguments/number-arguments.js";
 import { thousandTimes } from "../arithmetic/long-double.js";
 
 /** The usual form of seconds, which needs no emulation of C's arithmetic. */

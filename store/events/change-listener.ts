@@ -4,7 +4,7 @@ import type { Reply } from "../../protocol/reply.js";
 import type { Keyspace } from "../keyspace/keyspace.js";
 import type { UndoRecord } from "../keyspace/undo.js";
 import type { Unit } from "../keyspace/unit.js";
-import type { Command } from "../rows/command.js";
+import type { Command } from "../rows/command-row.js";
 
 /** A command that has been executed. */
 export interface ExecutedCommand {

@@ -6,7 +6,7 @@
 import type { ByteString } from "../../protocol/byte-string.js";
 import { LazyBulkReply } from "../../protocol/lazy-bulk-reply.js";
 import type { Reply } from "../../protocol/reply.js";
-import { CommandFailure } from "../arguments/errors.js";
+import { CommandFailure } from "../arguments/command-errors.js";
 
 /** Number of bytes that count as one element. */
 export const BYTES_A_STEP = 64;

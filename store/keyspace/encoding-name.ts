@@ -3,7 +3,7 @@
  * collection may have another encoding, because a collection that was once large keeps its encoding.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
-import { parseInteger } from "../arguments/numbers.js";
+import { parseInteger } from "../arguments/number-arguments.js";
 import { Hash } from "../values/hash.js";
 import { MemberSet } from "../values/member-set.js";
 import { SortedSet } from "../values/sorted-set.js";

@@ -4,7 +4,7 @@
  * from one queue to another when its time has passed.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
-import { ExpiryQueue, STALE_MIN } from "../values/tables/expiry.js";
+import { ExpiryQueue, STALE_MIN } from "../values/tables/expiry-queue.js";
 
 /** Whether a key exists and has exactly this expiry time: entries of the queues may be stale. */
 export type IsCurrent = (key: ByteString, expire: number) => boolean;

@@ -4,12 +4,12 @@
  * value, the expiry time or the name of a key changes.
  */
 import { type ByteString, detached } from "../../protocol/byte-string.js";
-import { wrongType } from "../arguments/errors.js";
+import { wrongType } from "../arguments/command-errors.js";
 import type { Hash } from "../values/hash.js";
 import type { End, List } from "../values/list.js";
 import type { MemberSet } from "../values/member-set.js";
 import { SortedSet } from "../values/sorted-set.js";
-import { copied } from "../values/tables/packed.js";
+import { copied } from "../values/tables/packed-elements.js";
 import type { Value } from "../values/value.js";
 import { CollectionMutators } from "./collection-mutators.js";
 import { DocumentMutators } from "./document-mutators.js";

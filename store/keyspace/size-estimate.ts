@@ -13,7 +13,7 @@ import { SortedSet } from "../values/sorted-set.js";
 import { Stream } from "../values/streams/stream.js";
 import { BLOCK_MAX } from "../values/streams/stream-block.js";
 import { STREAM_ID_MAX } from "../values/streams/stream-id.js";
-import { isPackable, PACKED_ELEMENTS_MAX } from "../values/tables/packed.js";
+import { isPackable, PACKED_ELEMENTS_MAX } from "../values/tables/packed-elements.js";
 import type { Value } from "../values/value.js";
 import { NO_EXPIRY } from "./keyspace.js";
 

@@ -3,7 +3,7 @@
  * in the same way. Source: redis-server 7.0.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
-import { custom, stringTooLong } from "../arguments/errors.js";
+import { custom, stringTooLong } from "../arguments/command-errors.js";
 import { STRING_BYTES_MAX, type Value } from "../values/value.js";
 import { crc64 } from "./crc64.js";
 import { MalformedRdb } from "./malformed-rdb.js";

@@ -1,6 +1,6 @@
 /** Reads the parts of values in RDB: lengths, strings in their encodings, doubles. Source: redis-server 7.0's dumps. */
 import { type ByteString, bytesOf } from "../../protocol/byte-string.js";
-import { parseDouble } from "../arguments/numbers.js";
+import { parseDouble } from "../arguments/number-arguments.js";
 import { STRING_BYTES_MAX } from "../values/value.js";
 import { decompressLzf } from "./lzf.js";
 import { MalformedRdb } from "./malformed-rdb.js";

@@ -1,6 +1,6 @@
 /** Writes the parts of values in RDB, each in its simplest form, which every version can read. */
 import { type ByteString, bytesOf } from "../../protocol/byte-string.js";
-import { stringTooLong } from "../arguments/errors.js";
+import { stringTooLong } from "../arguments/command-errors.js";
 import { STRING_BYTES_MAX } from "../values/value.js";
 
 /** Initial size of the buffer, which is doubled when it is full. */

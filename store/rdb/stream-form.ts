@@ -4,7 +4,7 @@
  * Source: redis-server 7.0's dumps.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
-import { parseInteger } from "../arguments/numbers.js";
+import { parseInteger } from "../arguments/number-arguments.js";
 import { Stream } from "../values/streams/stream.js";
 import type { StreamEntry } from "../values/streams/stream-entry.js";
 import { msOf, STREAM_ID_MAX, type StreamId, seqOf, streamId } from "../values/streams/stream-id.js";

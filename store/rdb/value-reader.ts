@@ -3,7 +3,7 @@
  * streams. To read another type of value, add a row to the table. Source: redis-server 7.0's dumps.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
-import { parseDouble } from "../arguments/numbers.js";
+import { parseDouble } from "../arguments/number-arguments.js";
 import { Hash } from "../values/hash.js";
 import { List } from "../values/list.js";
 import { MemberSet } from "../values/member-set.js";

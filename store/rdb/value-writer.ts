@@ -1,6 +1,6 @@
 /** Writes values as RDB, each in its simplest form, which Redis reads and converts to its own encoding. */
 import type { ByteString } from "../../protocol/byte-string.js";
-import { custom } from "../arguments/errors.js";
+import { custom } from "../arguments/command-errors.js";
 import type { Hash } from "../values/hash.js";
 import type { List } from "../values/list.js";
 import type { MemberSet } from "../values/member-set.js";

@@ -4,9 +4,9 @@
  * apply to a signing key.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
-import { CommandFailure, echoed } from "../arguments/errors.js";
+import { CommandFailure, echoed } from "../arguments/command-errors.js";
 import { ABSENT_COMMANDS } from "../rows/absent-commands.js";
-import type { CommandTable } from "../rows/command.js";
+import type { CommandTable } from "../rows/command-row.js";
 import type { KeyPattern } from "./key-pattern.js";
 
 export type Rule = { readonly text: ByteString } & (

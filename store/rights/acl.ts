@@ -4,9 +4,9 @@
  * one set must permit a command with all its keys. Source: redis-server 7.0, test/store/rights/acl.test.ts.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
-import { echoed } from "../arguments/errors.js";
+import { echoed } from "../arguments/command-errors.js";
 import { ABSENT_COMMANDS } from "../rows/absent-commands.js";
-import { type Command, type CommandTable, categoriesOf } from "../rows/command.js";
+import { type Command, type CommandTable, categoriesOf } from "../rows/command-row.js";
 import { administers } from "../rows/foreign-command.js";
 import { type Permission, permissionFor, type Touch, touchesOf } from "../rows/key-spec.js";
 import { type NormalRules, normalForm } from "./acl-normal-form.js";

@@ -3,8 +3,13 @@
  * arity and arguments.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
-import { type CommandFailure, unknownCommand, unknownSubcommand, wrongArity } from "../arguments/errors.js";
-import type { Command, CommandTable } from "./command.js";
+import {
+  type CommandFailure,
+  unknownCommand,
+  unknownSubcommand,
+  wrongArity,
+} from "../arguments/command-errors.js";
+import type { Command, CommandTable } from "./command-row.js";
 
 /**
  * Containers that Redis does not have: the error for an unknown subcommand lists their subcommands, because they have

@@ -4,7 +4,7 @@
  * test/conformance/command-table.test.ts.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
-import type { Command } from "./command.js";
+import type { Command } from "./command-row.js";
 import { type KeyRange, permissionFor, type Touch, touchesOf } from "./key-spec.js";
 
 /** Flags, and the commands that have them. Semicolons separate the flags of a command's key specifications. */

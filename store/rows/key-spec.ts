@@ -4,7 +4,7 @@
  * life of a signed write".
  */
 import type { ByteString } from "../../protocol/byte-string.js";
-import { parseInteger } from "../arguments/numbers.js";
+import { parseInteger } from "../arguments/number-arguments.js";
 
 export type Access = "read" | "write";
 

@@ -4,8 +4,8 @@
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { array, status } from "../../protocol/reply.js";
-import { CommandFailure, wrongArity } from "../arguments/errors.js";
-import { type Command, type Flag, family, type Row } from "./command.js";
+import { CommandFailure, wrongArity } from "../arguments/command-errors.js";
+import { type Command, type Flag, family, type Row } from "./command-row.js";
 import { none } from "./key-spec.js";
 
 /** Arity, flags, the Redis version that introduced the command, complexity, summary. */

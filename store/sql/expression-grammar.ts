@@ -5,10 +5,19 @@
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { AGGREGATES, SCALAR_FUNCTIONS } from "./functions.js";
-import { SqlMistake } from "./mistake.js";
+import { SqlMistake } from "./syntax-error.js";
+import type {
+  Arithmetic,
+  Binary,
+  Call,
+  Column,
+  Comparison,
+  Expression,
+  Like,
+  Membership,
+} from "./syntax-tree.js";
 import type { TokenReader } from "./token-reader.js";
-import type { Arithmetic, Binary, Call, Column, Comparison, Expression, Like, Membership } from "./tree.js";
-import { unsupportedFunction } from "./unsupported.js";
+import { unsupportedFunction } from "./unsupported-features.js";
 
 const COMPARISONS: Readonly<Record<string, Comparison>> = {
   "=": "=",

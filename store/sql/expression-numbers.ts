@@ -1,6 +1,6 @@
 /** Assigns numbers to expressions: two expressions with the same number have the same value in every row. */
 import type { ByteString } from "../../protocol/byte-string.js";
-import { type Column, type Expression, operandsOf } from "./tree.js";
+import { type Column, type Expression, operandsOf } from "./syntax-tree.js";
 
 export class ExpressionNumbers {
   readonly #parameters: readonly ByteString[];

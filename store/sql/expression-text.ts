@@ -6,7 +6,7 @@ import type { ByteString } from "../../protocol/byte-string.js";
 import { numberText } from "../../protocol/sql-numbers.js";
 import type { Scalar } from "../values/relations/cell.js";
 import type { Domain, DomainAtom } from "../values/relations/domain.js";
-import type { Binary, Column, Expression, Test } from "./tree.js";
+import type { Binary, Column, Expression, Test } from "./syntax-tree.js";
 
 const OPERATORS: Readonly<Record<Binary["operator"], string>> = {
   and: "AND",

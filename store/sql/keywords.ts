@@ -3,7 +3,7 @@
  * Source: test/vectors/sql/GRAMMAR.md; the words for features that the database replaced by `--sql` does not have are
  * ours.
  */
-import type { Language } from "./tree.js";
+import type { Language } from "./syntax-tree.js";
 
 export interface Keyword {
   /** The spellings; the words of one spelling must follow each other. The first spelling is the usual one. */

@@ -1,7 +1,7 @@
 /** Splits a statement into words, numbers, texts and signs. */
 import { type ByteString, detached, isAscii, isBlank, textOfBytes } from "../../protocol/byte-string.js";
-import { SqlMistake } from "./mistake.js";
-import type { Form } from "./tree.js";
+import { SqlMistake } from "./syntax-error.js";
+import type { Form } from "./syntax-tree.js";
 
 export interface Token {
   readonly kind: "word" | "number" | "text" | "sign" | "end";

@@ -5,11 +5,11 @@
 import type { ByteString } from "../../protocol/byte-string.js";
 import { ENGLISH_WORDS, MALAGASY_BEGINNINGS } from "./keywords.js";
 import { tokensOf } from "./lexer.js";
-import { SqlMistake } from "./mistake.js";
 import { statement } from "./statement-grammar.js";
+import { SqlMistake } from "./syntax-error.js";
+import type { Form, Language, Statement } from "./syntax-tree.js";
 import { TokenReader } from "./token-reader.js";
-import type { Form, Language, Statement } from "./tree.js";
-import { unsupported } from "./unsupported.js";
+import { unsupported } from "./unsupported-features.js";
 
 /** Maximum number of bytes in a statement: its tokens and its tree take a hundred times as much memory. */
 export const STATEMENT_BYTES_MAX = 4 * 1024 * 1024;

@@ -2,8 +2,7 @@
 import type { ByteString } from "../../protocol/byte-string.js";
 import { column, expression, numberToken } from "./expression-grammar.js";
 import type { Token } from "./lexer.js";
-import { SqlMistake } from "./mistake.js";
-import type { TokenReader } from "./token-reader.js";
+import { SqlMistake } from "./syntax-error.js";
 import type {
   Expression,
   Join,
@@ -17,7 +16,8 @@ import type {
   SetQuery,
   Source,
   Tail,
-} from "./tree.js";
+} from "./syntax-tree.js";
+import type { TokenReader } from "./token-reader.js";
 
 /** Maximum number of sources in a join, and of selects in a combination: their rows multiply. */
 const PARTS_MAX = 32;

@@ -3,7 +3,7 @@
  * the data.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
-import type { Query } from "./tree.js";
+import type { Query } from "./syntax-tree.js";
 
 export function namesIn(query: Query): ReadonlySet<ByteString> {
   const names = new Set<ByteString>();

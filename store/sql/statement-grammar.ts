@@ -3,10 +3,10 @@ import type { ByteString } from "../../protocol/byte-string.js";
 import type { Cell } from "../values/relations/cell.js";
 import { expression, numberToken } from "./expression-grammar.js";
 import { KEYWORDS, type KeywordName } from "./keywords.js";
-import { SqlMistake } from "./mistake.js";
 import { query, select } from "./query-grammar.js";
+import { SqlMistake } from "./syntax-error.js";
+import type { ColumnDefinition, DomainPart, Expression, ObjectKind, Statement } from "./syntax-tree.js";
 import type { TokenReader } from "./token-reader.js";
-import type { ColumnDefinition, DomainPart, Expression, ObjectKind, Statement } from "./tree.js";
 
 const OBJECTS: readonly ObjectKind[] = ["table", "domain", "view"];
 

@@ -9,8 +9,8 @@ import {
   RESERVED_WORDS,
 } from "./keywords.js";
 import { restOfWord, type Token } from "./lexer.js";
-import { SqlMistake } from "./mistake.js";
-import type { Form, Language, Query } from "./tree.js";
+import { SqlMistake } from "./syntax-error.js";
+import type { Form, Language, Query } from "./syntax-tree.js";
 
 /** Maximum nesting of parentheses, queries and signs: each level uses stack space here and during execution. */
 const NESTING_MAX = 32;

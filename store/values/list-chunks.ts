@@ -13,7 +13,7 @@ import {
   packed,
   splicePacked,
   unpacked,
-} from "./tables/packed.js";
+} from "./tables/packed-elements.js";
 
 /** Number of elements in a new chunk. */
 export const CHUNK_ELEMENTS = 128;

@@ -13,7 +13,7 @@ import {
   packed,
   splicePacked,
   unpacked,
-} from "./tables/packed.js";
+} from "./tables/packed-elements.js";
 
 export type End = "left" | "right";
 

@@ -15,7 +15,7 @@ import {
   restorePackedItem,
   splicePacked,
   unpacked,
-} from "./tables/packed.js";
+} from "./tables/packed-elements.js";
 import { type PageRequest, type ScanPage, smallPage } from "./tables/scan-page.js";
 
 export class MemberSet {

@@ -16,7 +16,7 @@ import {
   PACKED_ELEMENTS_MAX,
   splicePacked,
   unpacked,
-} from "./tables/packed.js";
+} from "./tables/packed-elements.js";
 import { type PageRequest, type ScanPage, smallPage } from "./tables/scan-page.js";
 
 const MEMBERS_PACKED_MAX = PACKED_ELEMENTS_MAX / 2;

@@ -4,7 +4,7 @@ import { after, before, test } from "node:test";
 import type { Reply } from "../../protocol/reply.js";
 import { commands, findCommand } from "../../store/command-table.js";
 import { Database } from "../../store/database.js";
-import { isOfConnection } from "../../store/rows/connection-commands.js";
+import { isOfConnection } from "../../store/rows/connection-only-commands.js";
 import { isOfListener } from "../../store/rows/listener-rows.js";
 import { RedisConnection } from "../support/redis-connection.js";
 import { type RedisServer, startRedis } from "../support/redis-server.js";

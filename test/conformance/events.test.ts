@@ -12,7 +12,7 @@ import { settled } from "../../protocol/step-reply.js";
 import { commands, findCommand } from "../../store/command-table.js";
 import { Database } from "../../store/database.js";
 import { EVENT_RULES } from "../../store/events/event-rules.js";
-import type { Command } from "../../store/rows/command.js";
+import type { Command } from "../../store/rows/command-row.js";
 import { amount } from "../support/amount.js";
 import { RedisConnection } from "../support/redis-connection.js";
 import { type RedisServer, startRedis } from "../support/redis-server.js";

@@ -4,7 +4,7 @@
  * commands; times are relative to the run's `now`.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
-import { parseInteger } from "../../store/arguments/numbers.js";
+import { parseInteger } from "../../store/arguments/number-arguments.js";
 import type { SeededRandom } from "../support/seeded-random.js";
 import {
   ALL_KEYS,

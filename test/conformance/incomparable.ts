@@ -4,7 +4,7 @@
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { array, bulk, double, type Reply } from "../../protocol/reply.js";
-import { parseDouble } from "../../store/arguments/numbers.js";
+import { parseDouble } from "../../store/arguments/number-arguments.js";
 import { positionOf } from "../../store/commands/geo/geohash.js";
 import { SortedSet } from "../../store/values/sorted-set.js";
 import {

@@ -22,7 +22,7 @@ import { loadPrivateKey, loadPublicKey } from "../../keys/key-file.js";
 import { signCommand, signEnvelope } from "../../keys/sign.js";
 import { isSmallOrderKey } from "../../keys/small-order-keys.js";
 import { verifyCommand, verifyDigest, verifyEnvelope } from "../../keys/verify.js";
-import { CommandFailure } from "../../store/arguments/errors.js";
+import { CommandFailure } from "../../store/arguments/command-errors.js";
 import { readSpki } from "../../store/rights/spki.js";
 import { withHighS } from "../support/v2-vectors/bad-signatures.js";
 import { vectorKeys } from "./openssl.js";

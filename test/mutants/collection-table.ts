@@ -7,8 +7,8 @@ import type { Mutant } from "./mutant.js";
 const ORACLE = "test/store/commands/collections/oracle.test.js";
 const DIALECT = "test/store/commands/collections/dialect.test.js";
 const ORDERING = "test/store/commands/collections/ordering.test.js";
-const READS = "test/store/commands/collections/reads.test.js";
-const WRITES = "test/store/commands/collections/mdb.test.js";
+const READS = "test/store/commands/collections/find-and-count.test.js";
+const WRITES = "test/store/commands/collections/mdb-commands.test.js";
 const KEYS = "test/store/commands/collections/collection-keys.test.js";
 const BSON = "test/store/values/collections/bson.test.js";
 
@@ -72,14 +72,14 @@ export const collectionMutants: readonly Mutant[] = [
   },
   {
     name: "collections: documents that exchange their keys conflict",
-    file: "store/commands/collections/changes.js",
+    file: "store/commands/collections/update-and-delete.js",
     find: "entry.value, new Set(numbers)",
     replace: "entry.value, new Set()",
     test: KEYS,
   },
   {
     name: "collections: the index returns a missing field as null",
-    file: "store/commands/collections/candidates.js",
+    file: "store/commands/collections/candidate-documents.js",
     find: "value !== null && !isArray(value)",
     replace: "!isArray(value)",
     test: READS,
@@ -107,14 +107,14 @@ export const collectionMutants: readonly Mutant[] = [
   },
   {
     name: "collections: a statement without a dialect may use later operators",
-    file: "store/commands/collections/changes.js",
+    file: "store/commands/collections/update-and-delete.js",
     find: "operators = null",
     replace: "operators = EXPRESSION_OPERATORS",
     test: DIALECT,
   },
   {
     name: "collections: an expired document prevents an equal value",
-    file: "store/commands/collections/uniqueness.js",
+    file: "store/commands/collections/unique-indexes.js",
     find: "return this.#isExpired?.(this.#collection.document(number)) !== true;",
     replace: "return true;",
     test: DIALECT,
@@ -135,7 +135,7 @@ export const collectionMutants: readonly Mutant[] = [
   },
   {
     name: "collections: a read returns documents that were added after its start",
-    file: "store/commands/collections/changes.js",
+    file: "store/commands/collections/update-and-delete.js",
     find: "readings?.every((one) => one.collection !== collection || one.isCurrent) ?? true",
     replace: "true",
     test: ORDERING,

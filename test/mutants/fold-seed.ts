@@ -4,7 +4,7 @@
  */
 import { type Condition, hexOf, unitId } from "../../protocol/version-2/envelope.js";
 import { DATABASES_DEFAULT, Database } from "../../store/database.js";
-import { canonicalState } from "../../store/digest.js";
+import { canonicalState } from "../../store/state-digest.js";
 import { compareEntries, type Entry } from "../../timeline/entries/entry.js";
 import { Fold } from "../../timeline/fold/fold.js";
 import { type Genesis, makeGenesis, makeKey, randomBytes, ringOf, sign } from "../simulation/cast.js";

@@ -46,7 +46,7 @@ export const semanticsMutants: readonly Mutant[] = [
   },
   {
     name: "semantics: recorded statements of collections may have a dialect before version 3",
-    file: "store/commands/collections/mdb.js",
+    file: "store/commands/collections/mdb-commands.js",
     find: "run: byVersion(false, run)",
     replace: "run: byVersion(true, run)",
     test: COLLECTIONS,

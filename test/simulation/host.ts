@@ -8,7 +8,7 @@ import type { EnvelopeAnswer } from "../../engine/answers/request.js";
 import { type ByteString, bytesOf } from "../../protocol/byte-string.js";
 import { OK } from "../../protocol/reply.js";
 import type { Wait } from "../../protocol/version-2/messages-v2.js";
-import { CommandFailure } from "../../store/arguments/errors.js";
+import { CommandFailure } from "../../store/arguments/command-errors.js";
 import { commandTable } from "../../store/command-table.js";
 import { isKeyCommand } from "../../store/key-ring.js";
 import { type Entry, type OrderKey, writeOrderKey } from "../../timeline/entries/entry.js";

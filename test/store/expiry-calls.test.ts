@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { commandTable } from "../../store/command-table.js";
 import { Database } from "../../store/database.js";
-import type { Command } from "../../store/rows/command.js";
+import type { Command } from "../../store/rows/command-row.js";
 import { touchesOf } from "../../store/rows/key-spec.js";
 import { commandGrammars } from "../conformance/families.js";
 import { Generator } from "../conformance/grammar.js";

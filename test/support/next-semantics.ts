@@ -4,10 +4,10 @@
  * argument (another arity). TWICE is new.
  */
 import { integer } from "../../protocol/reply.js";
-import { CommandFailure } from "../../store/arguments/errors.js";
+import { CommandFailure } from "../../store/arguments/command-errors.js";
 import { commands, commandTable } from "../../store/command-table.js";
-import { type Command, family, type Handler } from "../../store/rows/command.js";
 import { CommandIndex } from "../../store/rows/command-index.js";
+import { type Command, family, type Handler } from "../../store/rows/command-row.js";
 import { read, update, write } from "../../store/rows/key-spec.js";
 import { Semantics } from "../../store/semantics.js";
 

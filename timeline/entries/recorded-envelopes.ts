@@ -1,7 +1,7 @@
 /** Selects the envelopes that the timeline stores, by their bytes. Source: docs/protocol-v2.md "What is recorded". */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Envelope } from "../../protocol/version-2/envelope.js";
-import { CommandFailure } from "../../store/arguments/errors.js";
+import { CommandFailure } from "../../store/arguments/command-errors.js";
 import { commandTable } from "../../store/command-table.js";
 import { isKeyCommand } from "../../store/key-ring.js";
 import type { CommandIndex } from "../../store/rows/command-index.js";

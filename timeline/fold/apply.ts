@@ -6,7 +6,7 @@
 import type { ByteString } from "../../protocol/byte-string.js";
 import { array, error, NIL_ARRAY, type Reply } from "../../protocol/reply.js";
 import { settled } from "../../protocol/step-reply.js";
-import { CommandFailure, dbIndexOutOfRange } from "../../store/arguments/errors.js";
+import { CommandFailure, dbIndexOutOfRange } from "../../store/arguments/command-errors.js";
 import type { Database } from "../../store/database.js";
 import type { KeyRing } from "../../store/key-ring.js";
 import { TooMuch } from "../../store/keyspace/effort-budget.js";
@@ -14,8 +14,8 @@ import { throwOutOfMemory } from "../../store/keyspace/out-of-memory.js";
 import type { UndoRecord } from "../../store/keyspace/undo.js";
 import { FoldedUnit, type Unit } from "../../store/keyspace/unit.js";
 import { type KeyRecord, validity } from "../../store/rights/key-record.js";
-import type { Command } from "../../store/rows/command.js";
 import type { CommandIndex } from "../../store/rows/command-index.js";
+import type { Command } from "../../store/rows/command-row.js";
 import { isDenied, type JudgedUnit, refusalOf } from "../../store/unit-permission.js";
 import type { FoldUnit, UnitAnswer } from "./unit.js";
 

@@ -3,7 +3,7 @@
  * decision, on its own state; recorded entries are always folded.
  */
 
-import { CommandFailure } from "../../store/arguments/errors.js";
+import { CommandFailure } from "../../store/arguments/command-errors.js";
 import type { Database } from "../../store/database.js";
 import type { KeyRing } from "../../store/key-ring.js";
 import { TooMuch } from "../../store/keyspace/effort-budget.js";

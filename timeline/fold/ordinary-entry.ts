@@ -10,7 +10,7 @@ import { TooMuch } from "../../store/keyspace/effort-budget.js";
 import type { UndoRecord } from "../../store/keyspace/undo.js";
 import { FoldedUnit } from "../../store/keyspace/unit.js";
 import { validity } from "../../store/rights/key-record.js";
-import type { Command } from "../../store/rows/command.js";
+import type { Command } from "../../store/rows/command-row.js";
 import { isDenied, refusalOf } from "../../store/unit-permission.js";
 import type { Entry } from "../entries/entry.js";
 import { runCommand, takeRecords } from "./apply.js";

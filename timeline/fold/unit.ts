@@ -6,12 +6,12 @@
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Reply } from "../../protocol/reply.js";
 import { type Envelope, unitId } from "../../protocol/version-2/envelope.js";
-import { CommandFailure } from "../../store/arguments/errors.js";
+import { CommandFailure } from "../../store/arguments/command-errors.js";
 import { isKeyCommand } from "../../store/key-ring.js";
 import type { UndoRecord } from "../../store/keyspace/undo.js";
-import type { Command } from "../../store/rows/command.js";
 import type { CommandIndex } from "../../store/rows/command-index.js";
-import { connectionMistake } from "../../store/rows/connection-commands.js";
+import type { Command } from "../../store/rows/command-row.js";
+import { connectionMistake } from "../../store/rows/connection-only-commands.js";
 import { type Touch, touchesOf } from "../../store/rows/key-spec.js";
 import { SEMANTICS, type Semantics } from "../../store/semantics.js";
 import type { Entry, OrderKey } from "../entries/entry.js";

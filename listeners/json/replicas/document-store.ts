@@ -6,7 +6,7 @@ import type { CommandPath } from "../../../engine/users/command-path.js";
 import type { Environment } from "../../../net/process/clock-and-randomness.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { OK, type Reply } from "../../../protocol/reply.js";
-import { CommandFailure } from "../../../store/arguments/errors.js";
+import { CommandFailure } from "../../../store/arguments/command-errors.js";
 import { commandTable } from "../../../store/command-table.js";
 import { bytesOf, itemsOf } from "../messages/reply-parts.js";
 

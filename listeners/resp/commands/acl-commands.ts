@@ -17,12 +17,12 @@ import {
   type Reply,
   set,
 } from "../../../protocol/reply.js";
-import { CommandFailure, custom, notInteger } from "../../../store/arguments/errors.js";
-import { parseInteger } from "../../../store/arguments/numbers.js";
+import { CommandFailure, custom, notInteger } from "../../../store/arguments/command-errors.js";
+import { parseInteger } from "../../../store/arguments/number-arguments.js";
 import { commands, commandTable } from "../../../store/command-table.js";
 import type { NormalRules } from "../../../store/rights/acl-normal-form.js";
 import { CATEGORIES, RULE_MISTAKES, UNCLOSED, WrongRule } from "../../../store/rights/acl-rules.js";
-import { categoriesOf } from "../../../store/rows/command.js";
+import { categoriesOf } from "../../../store/rows/command-row.js";
 import { objectOf } from "../session/refused-commands.js";
 import type { RespSession, SessionHandler } from "../session/resp-session.js";
 

@@ -4,7 +4,7 @@ import type { ChannelKind, ChannelMessage } from "../../../engine/channels/chann
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { array, bulk, bulks, integer, type Reply } from "../../../protocol/reply.js";
 import { subscriptionReply } from "../../../protocol/resp/push-messages.js";
-import { custom } from "../../../store/arguments/errors.js";
+import { custom } from "../../../store/arguments/command-errors.js";
 import { globMatches } from "../../../store/patterns/glob.js";
 import { answerBytes } from "../session/reply-bytes.js";
 import type { RespSession, SessionHandler } from "../session/resp-session.js";

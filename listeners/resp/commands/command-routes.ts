@@ -3,10 +3,10 @@
 import type { CommandPath } from "../../../engine/users/command-path.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { Reply } from "../../../protocol/reply.js";
-import { CommandFailure } from "../../../store/arguments/errors.js";
+import { CommandFailure } from "../../../store/arguments/command-errors.js";
 import { commands, commandTable, findCommand } from "../../../store/command-table.js";
 import { isKeyCommand } from "../../../store/key-ring.js";
-import type { Command } from "../../../store/rows/command.js";
+import type { Command } from "../../../store/rows/command-row.js";
 import { mayWait } from "../session/blocking.js";
 import { CommandCounts } from "../session/command-counts.js";
 import type { Route, SessionHandler } from "../session/resp-session.js";

@@ -1,7 +1,7 @@
 /** The commands CONFIG GET, SET, RESETSTAT and REWRITE. Texts: redis-server 7.0. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { bulk, map, OK, type Reply } from "../../../protocol/reply.js";
-import { custom, syntaxError } from "../../../store/arguments/errors.js";
+import { custom, syntaxError } from "../../../store/arguments/command-errors.js";
 import { globMatches } from "../../../store/patterns/glob.js";
 import type { RespSession, SessionHandler } from "../session/resp-session.js";
 import type { Setting } from "./config-setting.js";

@@ -2,7 +2,7 @@
 
 import { LIMITS, type LimitName } from "../../../options/limits.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
-import { parseInteger } from "../../../store/arguments/numbers.js";
+import { parseInteger } from "../../../store/arguments/number-arguments.js";
 import type { RespSession } from "../session/resp-session.js";
 
 export interface Setting {

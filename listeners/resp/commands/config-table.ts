@@ -9,7 +9,7 @@ import { DEFAULT_USER } from "../../../engine/users/users.js";
 import type { LogLevel } from "../../../net/process/log.js";
 import { StartError } from "../../../net/process/start-error.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
-import { INT64_MAX } from "../../../store/arguments/numbers.js";
+import { INT64_MAX } from "../../../store/arguments/number-arguments.js";
 import { TRACKED_KEYS_MAX } from "../session/tracking-table.js";
 import { fixed, kept, keptSwitch, limit, parseMemory, type Setting } from "./config-setting.js";
 import {

@@ -3,8 +3,8 @@
 import { DEFAULT_USER } from "../../../engine/users/users.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { array, bulk, integer, map, OK, type Reply, status } from "../../../protocol/reply.js";
-import { custom, dbIndexOutOfRange, syntaxError } from "../../../store/arguments/errors.js";
-import { int32Argument, parseInteger } from "../../../store/arguments/numbers.js";
+import { custom, dbIndexOutOfRange, syntaxError } from "../../../store/arguments/command-errors.js";
+import { int32Argument, parseInteger } from "../../../store/arguments/number-arguments.js";
 import { noteDenied } from "../session/refused-commands.js";
 import type { RespSession, SessionHandler } from "../session/resp-session.js";
 

@@ -15,7 +15,7 @@ import {
   verbatim,
 } from "../../../protocol/reply.js";
 import { writeBulk } from "../../../protocol/resp/resp-writer.js";
-import { custom } from "../../../store/arguments/errors.js";
+import { custom } from "../../../store/arguments/command-errors.js";
 
 const resp3 = (written: ByteString, plain: Reply): Reply => ({ kind: "resp3", written, plain });
 

@@ -7,8 +7,8 @@ import type { RestorePolicy } from "../../../engine/scripts/function-libraries.j
 import type { FunctionLibrary } from "../../../engine/scripts/function-library.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { array, bulk, integer, map, NIL, OK, type Reply, set, status } from "../../../protocol/reply.js";
-import { CommandFailure, custom, echoed } from "../../../store/arguments/errors.js";
-import { parseInteger } from "../../../store/arguments/numbers.js";
+import { CommandFailure, custom, echoed } from "../../../store/arguments/command-errors.js";
+import { parseInteger } from "../../../store/arguments/number-arguments.js";
 import { globMatches } from "../../../store/patterns/glob.js";
 import type { RespSession, SessionHandler } from "../session/resp-session.js";
 import { SessionCaller } from "../session/script-caller.js";

@@ -13,8 +13,8 @@ import {
   verbatim,
   ZERO,
 } from "../../../protocol/reply.js";
-import { custom, syntaxError } from "../../../store/arguments/errors.js";
-import { integerArgument } from "../../../store/arguments/numbers.js";
+import { custom, syntaxError } from "../../../store/arguments/command-errors.js";
+import { integerArgument } from "../../../store/arguments/number-arguments.js";
 import type { RespSession, SessionHandler } from "../session/resp-session.js";
 import { REDIS_VERSION } from "./connection-commands.js";
 

@@ -5,10 +5,10 @@
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { EMPTY_ARRAY, OK, type Reply } from "../../../protocol/reply.js";
 import { settled } from "../../../protocol/step-reply.js";
-import { custom, syntaxError } from "../../../store/arguments/errors.js";
+import { custom, syntaxError } from "../../../store/arguments/command-errors.js";
 import { findCommand } from "../../../store/command-table.js";
 import { RdbFile } from "../../../store/rdb/rdb-file.js";
-import type { Command } from "../../../store/rows/command.js";
+import type { Command } from "../../../store/rows/command-row.js";
 import type { RespSession, SessionHandler } from "../session/resp-session.js";
 
 export const replicationHandlers: readonly (readonly [string, SessionHandler])[] = [

@@ -7,8 +7,8 @@ import type { RunBounds } from "../../../engine/scripts/script-engine.js";
 import type { StepRunner } from "../../../engine/users/command-path.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { array, bulk, error, OK, ONE, type Reply, ZERO } from "../../../protocol/reply.js";
-import { CommandFailure, custom } from "../../../store/arguments/errors.js";
-import { integerArgument } from "../../../store/arguments/numbers.js";
+import { CommandFailure, custom } from "../../../store/arguments/command-errors.js";
+import { integerArgument } from "../../../store/arguments/number-arguments.js";
 import type { RespSession, SessionHandler } from "../session/resp-session.js";
 import { SessionCaller } from "../session/script-caller.js";
 

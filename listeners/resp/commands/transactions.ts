@@ -10,7 +10,7 @@ import type { ByteString } from "../../../protocol/byte-string.js";
 import { array, error, NIL, NIL_ARRAY, OK, type Reply } from "../../../protocol/reply.js";
 import { settled } from "../../../protocol/step-reply.js";
 import { COMMANDS_MAX, type Condition } from "../../../protocol/version-2/envelope.js";
-import { custom } from "../../../store/arguments/errors.js";
+import { custom } from "../../../store/arguments/command-errors.js";
 import type { AclRefusal } from "../../../store/rights/acl.js";
 import { noteRefusal } from "../session/refused-commands.js";
 import type { Queued, RespSession, SessionHandler } from "../session/resp-session.js";

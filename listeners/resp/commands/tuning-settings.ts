@@ -6,7 +6,7 @@
  * Names, bounds and defaults: redis-server 7.0, config.c.
  */
 
-import { INT64_MAX } from "../../../store/arguments/numbers.js";
+import { INT64_MAX } from "../../../store/arguments/number-arguments.js";
 import type { EncodingLimits } from "../../../store/keyspace/encoding-name.js";
 import { kept, keptSwitch, parseNumber, type Setting } from "./config-setting.js";
 

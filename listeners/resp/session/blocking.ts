@@ -11,7 +11,7 @@ import { bulk, error, NIL_ARRAY, type Reply } from "../../../protocol/reply.js";
 import { findCommand } from "../../../store/command-table.js";
 import { XREADGROUP_OUTLOOK } from "../../../store/commands/streams/group-reads.js";
 import { Database } from "../../../store/database.js";
-import type { Command } from "../../../store/rows/command.js";
+import type { Command } from "../../../store/rows/command-row.js";
 import type { RespServer } from "./resp-server.js";
 import { isNothing, TIMED_OUT, type WaitingClients } from "./waiting-clients.js";
 import { WAIT_SHAPES, type WaitShape, type WaitShapeOf, withLastIds } from "./waiting-commands.js";

@@ -6,7 +6,7 @@ import type { ByteString } from "../../../protocol/byte-string.js";
 import { type ErrorReply, error } from "../../../protocol/reply.js";
 import { patternOption } from "../../../store/commands/sort.js";
 import type { AclRefusal } from "../../../store/rights/acl.js";
-import type { Command } from "../../../store/rows/command.js";
+import type { Command } from "../../../store/rows/command-row.js";
 import { type Client, clientLine } from "./clients.js";
 import type { Denied } from "./denied-log.js";
 import type { RespServer } from "./resp-server.js";

@@ -14,7 +14,7 @@ import { quotedWord } from "../../../protocol/resp/inline-command.js";
 import { ShortStrings } from "../../../protocol/resp/short-strings.js";
 import { hexOf } from "../../../protocol/version-2/envelope.js";
 import { ENCODING_LIMITS } from "../../../store/keyspace/encoding-name.js";
-import type { Command } from "../../../store/rows/command.js";
+import type { Command } from "../../../store/rows/command-row.js";
 import type { DaemonInterface } from "../../daemon-interface.js";
 import type { UserSocketHost } from "../../user-listener.js";
 import { ClientPause } from "./client-pause.js";

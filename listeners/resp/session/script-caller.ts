@@ -8,11 +8,11 @@ import type { StepRunner } from "../../../engine/users/command-path.js";
 import type { LogLevel } from "../../../net/process/log.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { type ErrorReply, error, NIL, type Reply } from "../../../protocol/reply.js";
-import { CommandFailure } from "../../../store/arguments/errors.js";
+import { CommandFailure } from "../../../store/arguments/command-errors.js";
 import { findCommand } from "../../../store/command-table.js";
 import { sortedInstead } from "../../../store/commands/sort.js";
 import type { AclRefusal } from "../../../store/rights/acl.js";
-import type { Command } from "../../../store/rows/command.js";
+import type { Command } from "../../../store/rows/command-row.js";
 import { noteRefusal, OUT_OF_MEMORY } from "./refused-commands.js";
 import type { RespSession, Route } from "./resp-session.js";
 

@@ -11,7 +11,7 @@ import type { UserSession } from "../../../engine/users/user-session.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { bulks, error, type Reply } from "../../../protocol/reply.js";
 import { refusedChannel } from "../../../store/rights/channel-rights.js";
-import type { Command } from "../../../store/rows/command.js";
+import type { Command } from "../../../store/rows/command-row.js";
 import type { Client } from "./clients.js";
 
 /**

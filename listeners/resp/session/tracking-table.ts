@@ -8,7 +8,7 @@
 import type { KeyChangeObservers, KeyObserver } from "../../../engine/backends/key-change-observers.js";
 import { PrefixMap } from "../../../engine/channels/prefix-map.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
-import type { Command } from "../../../store/rows/command.js";
+import type { Command } from "../../../store/rows/command-row.js";
 import { touchesOf } from "../../../store/rows/key-spec.js";
 import { type Client, type Clients, Tracker, type TrackingMode } from "./clients.js";
 

@@ -12,7 +12,7 @@ import type { ByteString } from "../../../protocol/byte-string.js";
 import { type ErrorReply, error, NIL_ARRAY, type Reply } from "../../../protocol/reply.js";
 import { findCommand } from "../../../store/command-table.js";
 import { XREADGROUP_OUTLOOK } from "../../../store/commands/streams/group-reads.js";
-import type { Command } from "../../../store/rows/command.js";
+import type { Command } from "../../../store/rows/command-row.js";
 import { touchesOf } from "../../../store/rows/key-spec.js";
 import type { AwaitedType, WaitShape } from "./waiting-commands.js";
 

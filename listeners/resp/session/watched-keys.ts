@@ -6,7 +6,7 @@
 import type { CommandPath } from "../../../engine/users/command-path.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { Condition } from "../../../protocol/version-2/envelope.js";
-import type { Command } from "../../../store/rows/command.js";
+import type { Command } from "../../../store/rows/command-row.js";
 import { touchesOf } from "../../../store/rows/key-spec.js";
 
 /** The watched keys of one connection. */

@@ -3,8 +3,8 @@
  * them.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
-import { custom, stringTooLong } from "../../arguments/errors.js";
-import { parseInteger } from "../../arguments/numbers.js";
+import { custom, stringTooLong } from "../../arguments/command-errors.js";
+import { parseInteger } from "../../arguments/number-arguments.js";
 import { STRING_BYTES_MAX } from "../../values/value.js";
 
 /**

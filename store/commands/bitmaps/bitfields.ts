@@ -4,8 +4,8 @@
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { array, integer, NIL, type Reply } from "../../../protocol/reply.js";
-import { custom, syntaxError } from "../../arguments/errors.js";
-import { INT64_MAX, integerArgument, narrow, parseInteger } from "../../arguments/numbers.js";
+import { custom, syntaxError } from "../../arguments/command-errors.js";
+import { INT64_MAX, integerArgument, narrow, parseInteger } from "../../arguments/number-arguments.js";
 import type { Entry } from "../../keyspace/keyspace.js";
 import type { Data } from "../../keyspace/mutators.js";
 import { stringLength, stringPart } from "../../keyspace/string-parts.js";

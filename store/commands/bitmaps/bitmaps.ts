@@ -1,14 +1,14 @@
 /** Bitmaps: the bits of strings. Behaviour and error texts are those of Redis 7; test/conformance checks them. */
 import { type ByteString, bytesOf } from "../../../protocol/byte-string.js";
 import { integer, type Reply, ZERO } from "../../../protocol/reply.js";
-import { custom, syntaxError } from "../../arguments/errors.js";
-import { indexArgument } from "../../arguments/numbers.js";
-import { BLOCK_BYTES, newWords, WORD_BYTES, wordsFrom, wordsIn } from "../../arguments/words.js";
+import { custom, syntaxError } from "../../arguments/command-errors.js";
+import { indexArgument } from "../../arguments/number-arguments.js";
+import { BLOCK_BYTES, newWords, WORD_BYTES, wordsFrom, wordsIn } from "../../arguments/string-as-words.js";
 import { BYTES_A_STEP } from "../../keyspace/effort-budget.js";
 import type { Entry } from "../../keyspace/keyspace.js";
 import type { Data } from "../../keyspace/mutators.js";
 import { stringPart } from "../../keyspace/string-parts.js";
-import { family } from "../../rows/command.js";
+import { family } from "../../rows/command-row.js";
 import { read, update, write } from "../../rows/key-spec.js";
 import { bitOffset, bytesUpTo } from "./bit-offset.js";
 import { bitfield, bitfieldKeys, bitfieldReadOnly } from "./bitfields.js";

@@ -3,7 +3,7 @@
  * Source: redis-server 7.0, test/conformance.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
-import { BLOCK_BYTES, WORD_BYTES, wordsFrom, wordsIn } from "../../arguments/words.js";
+import { BLOCK_BYTES, WORD_BYTES, wordsFrom, wordsIn } from "../../arguments/string-as-words.js";
 
 export type Bit = 0 | 1;
 

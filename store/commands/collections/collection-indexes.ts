@@ -27,10 +27,10 @@ import {
   indexBytes,
 } from "../../values/collections/collection-index.js";
 import { isArrayIndex } from "../../values/collections/index-keys.js";
-import { answered, answeredAll, count } from "./answers.js";
 import { collectionAt, type Namespace, namespaceOf } from "./collection-names.js";
-import { removeExpired } from "./expiring.js";
-import { duplicate, keysOf } from "./uniqueness.js";
+import { answered, answeredAll, count } from "./mdb-replies.js";
+import { removeExpired } from "./ttl-indexes.js";
+import { duplicate, keysOf } from "./unique-indexes.js";
 
 /** Maximum number of indexes of a collection, including the one on _id, as in MongoDB. */
 const INDEXES_MAX = 64;

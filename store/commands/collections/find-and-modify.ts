@@ -8,7 +8,8 @@ import { failedToParse } from "../../queries/bson/mongo-failure.js";
 import { projectionOf } from "../../queries/bson/projection.js";
 import { type Bson, type BsonDocument, Int32 } from "../../values/collections/bson.js";
 import { readKnownBson } from "../../values/collections/bson-reader.js";
-import { answered } from "./answers.js";
+import { chosen } from "./find-and-count.js";
+import { answered } from "./mdb-replies.js";
 import {
   changedBy,
   changeOf,
@@ -19,8 +20,7 @@ import {
   targetFor,
   upsertedBy,
   writingTargetOf,
-} from "./changes.js";
-import { chosen } from "./reads.js";
+} from "./update-and-delete.js";
 
 const FIELDS = ["query", "sort", "remove", "update", "new", "fields", "upsert", "upsertId", ...LATER_FIELDS];
 const NOTHING: BsonDocument = new Map();

@@ -3,16 +3,16 @@ import type { ByteString } from "../../../protocol/byte-string.js";
 import type { Reply } from "../../../protocol/reply.js";
 import type { Data } from "../../keyspace/mutators.js";
 import type { Unit } from "../../keyspace/unit.js";
+import { withId } from "../../queries/bson/bson-update.js";
 import { documentOf, isJson } from "../../queries/bson/command-fields.js";
 import { MongoFailure } from "../../queries/bson/mongo-failure.js";
-import { withId } from "../../queries/bson/update.js";
 import { type Bson, type BsonDocument, isArray, Regex } from "../../values/collections/bson.js";
 import { typeOf } from "../../values/collections/bson-type.js";
 import { Collection } from "../../values/collections/collection.js";
-import { answered, bytesOf, count, stepByStep } from "./answers.js";
 import { collectionAt, namespaceOf } from "./collection-names.js";
-import { removeExpired } from "./expiring.js";
-import { Uniqueness } from "./uniqueness.js";
+import { answered, bytesOf, count, stepByStep } from "./mdb-replies.js";
+import { removeExpired } from "./ttl-indexes.js";
+import { Uniqueness } from "./unique-indexes.js";
 
 /** `MDB.INSERT db collection ordered document …` */
 export function insert(data: Data, argv: readonly ByteString[], { at }: Unit): Reply {

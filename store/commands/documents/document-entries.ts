@@ -12,7 +12,7 @@ import {
 } from "../../../protocol/json/json-value.js";
 import { writeJson } from "../../../protocol/json/json-writer.js";
 import { phpInteger, phpNumeric } from "../../../protocol/json/php-number.js";
-import { CommandFailure, custom, echoed } from "../../arguments/errors.js";
+import { CommandFailure, custom, echoed } from "../../arguments/command-errors.js";
 import type { Data, Typed } from "../../keyspace/mutators.js";
 import { Document } from "../../values/documents/document.js";
 

@@ -14,7 +14,7 @@ import {
   memberNames,
 } from "../../../protocol/json/json-value.js";
 import { bulks, type Reply } from "../../../protocol/reply.js";
-import { custom, wrongArity } from "../../arguments/errors.js";
+import { custom, wrongArity } from "../../arguments/command-errors.js";
 import type { Data } from "../../keyspace/mutators.js";
 import type { Unit } from "../../keyspace/unit.js";
 import type { Document } from "../../values/documents/document.js";

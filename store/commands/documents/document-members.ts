@@ -13,9 +13,9 @@ import {
   memberValues,
 } from "../../../protocol/json/json-value.js";
 import { integer, type Reply } from "../../../protocol/reply.js";
-import { custom } from "../../arguments/errors.js";
+import { custom } from "../../arguments/command-errors.js";
 import type { Data } from "../../keyspace/mutators.js";
-import { checkDepth } from "../../queries/json/update.js";
+import { checkDepth } from "../../queries/json/json-update.js";
 import { documentToChange, jsonArgument, notMembers, textOfEntry, valueOfEntry } from "./document-entries.js";
 
 /**

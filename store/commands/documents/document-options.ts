@@ -1,10 +1,10 @@
 /** Options of the commands on documents. They follow the arguments in any order, each with its values. */
 import { type ByteString, bytesOfText, textOfBytes } from "../../../protocol/byte-string.js";
 import { isContainer, JsonObject, type JsonValue } from "../../../protocol/json/json-value.js";
-import { custom, echoed, syntaxError } from "../../arguments/errors.js";
+import { custom, echoed, syntaxError } from "../../arguments/command-errors.js";
 import { expireTime, expireUnits } from "../../arguments/expire-options.js";
-import { parseInteger } from "../../arguments/numbers.js";
-import { checkPath, conditionOf, type JsonCondition } from "../../queries/json/filter.js";
+import { parseInteger } from "../../arguments/number-arguments.js";
+import { checkPath, conditionOf, type JsonCondition } from "../../queries/json/json-filter.js";
 import { memberName } from "../../values/documents/member-value.js";
 import { jsonArgument } from "./document-entries.js";
 import type { SortKey } from "./document-selection.js";

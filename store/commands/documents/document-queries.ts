@@ -13,8 +13,8 @@ import {
   memberValues,
 } from "../../../protocol/json/json-value.js";
 import { phpNumberOf, phpNumeric } from "../../../protocol/json/php-number.js";
-import type { JsonCondition } from "../../queries/json/filter.js";
-import { equalTo } from "../../queries/json/spans.js";
+import type { JsonCondition } from "../../queries/json/json-filter.js";
+import { equalTo } from "../../queries/json/key-spans.js";
 import { type Alike, markOf } from "../../values/documents/document-columns.js";
 import type { Span } from "../../values/documents/document-index.js";
 import {

@@ -4,7 +4,7 @@
  * docs/json-documents.md "Revisions".
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
-import { custom, echoed } from "../../arguments/errors.js";
+import { custom, echoed } from "../../arguments/command-errors.js";
 import type { Document } from "../../values/documents/document.js";
 import { murmurHash64A } from "../../values/tables/murmur-hash.js";
 

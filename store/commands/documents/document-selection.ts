@@ -6,7 +6,7 @@ import type { ByteString } from "../../../protocol/byte-string.js";
 import { CountReply, type Entries, EntriesReply, keyIn } from "../../../protocol/entries-reply.js";
 import { integer, type Reply } from "../../../protocol/reply.js";
 import { STEP_ITEMS, sortedInSteps } from "../../../protocol/steps.js";
-import type { JsonCondition } from "../../queries/json/filter.js";
+import type { JsonCondition } from "../../queries/json/json-filter.js";
 import type { Document } from "../../values/documents/document.js";
 import type { Alike } from "../../values/documents/document-columns.js";
 import type { DocumentEntry } from "../../values/documents/document-entry.js";

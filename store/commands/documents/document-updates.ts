@@ -14,11 +14,11 @@ import {
 import { writeJson } from "../../../protocol/json/json-writer.js";
 import { phpInteger, phpNumeric } from "../../../protocol/json/php-number.js";
 import { bulk, bulks, map, NIL, type Reply } from "../../../protocol/reply.js";
-import { custom } from "../../arguments/errors.js";
+import { custom } from "../../arguments/command-errors.js";
 import type { Data, Typed } from "../../keyspace/mutators.js";
 import type { Unit } from "../../keyspace/unit.js";
-import { isOperators } from "../../queries/json/filter.js";
-import { changed, type JsonChange, jsonChangesOf } from "../../queries/json/update.js";
+import { isOperators } from "../../queries/json/json-filter.js";
+import { changed, type JsonChange, jsonChangesOf } from "../../queries/json/json-update.js";
 import type { Document } from "../../values/documents/document.js";
 import { choiceOf, isChoosing } from "./document-choice.js";
 import {

@@ -4,8 +4,8 @@
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { formatFixed } from "../../../protocol/resp/double-text.js";
-import { custom } from "../../arguments/errors.js";
-import { doubleArgument } from "../../arguments/numbers.js";
+import { custom } from "../../arguments/command-errors.js";
+import { doubleArgument } from "../../arguments/number-arguments.js";
 import type { Shape } from "./geo-area.js";
 import { type GeoPosition, isOnMap } from "./geohash.js";
 

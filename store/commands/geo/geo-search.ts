@@ -4,8 +4,8 @@
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { EMPTY_ARRAY, type Reply } from "../../../protocol/reply.js";
-import { custom, syntaxError } from "../../arguments/errors.js";
-import { integerArgument } from "../../arguments/numbers.js";
+import { custom, syntaxError } from "../../arguments/command-errors.js";
+import { integerArgument } from "../../arguments/number-arguments.js";
 import type { Data } from "../../keyspace/mutators.js";
 import type { KeySpec, Touch } from "../../rows/key-spec.js";
 import { SortedSet } from "../../values/sorted-set.js";

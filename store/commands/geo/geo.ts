@@ -4,9 +4,9 @@
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { array, bulk, NIL, NIL_ARRAY, type Reply } from "../../../protocol/reply.js";
-import { syntaxError } from "../../arguments/errors.js";
+import { syntaxError } from "../../arguments/command-errors.js";
 import type { Data } from "../../keyspace/mutators.js";
-import { family, type Row } from "../../rows/command.js";
+import { family, type Row } from "../../rows/command-row.js";
 import { read, write } from "../../rows/key-spec.js";
 import { SortedSet } from "../../values/sorted-set.js";
 import { zadd } from "../sorted-sets/sorted-set-add.js";

@@ -6,7 +6,7 @@
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { array, bulk, NIL_ARRAY, type Reply } from "../../../protocol/reply.js";
 import type { Data } from "../../keyspace/mutators.js";
-import type { Flag, Row } from "../../rows/command.js";
+import type { Flag, Row } from "../../rows/command-row.js";
 import { counted, update, write } from "../../rows/key-spec.js";
 import { type End, List } from "../../values/list.js";
 import { multiplePop } from "../multiple-pop.js";

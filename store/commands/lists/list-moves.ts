@@ -2,12 +2,12 @@
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { bulksReply } from "../../../protocol/lazy-bulk-reply.js";
 import { array, bulk, NIL, NIL_ARRAY, type Reply } from "../../../protocol/reply.js";
-import { mustBePositive, syntaxError, wrongArity } from "../../arguments/errors.js";
-import { integerFrom } from "../../arguments/numbers.js";
+import { mustBePositive, syntaxError, wrongArity } from "../../arguments/command-errors.js";
+import { integerFrom } from "../../arguments/number-arguments.js";
 import { REMOVED_ELEMENT_STEPS } from "../../keyspace/effort-budget.js";
 import type { Data, Typed } from "../../keyspace/mutators.js";
 import { type End, List } from "../../values/list.js";
-import { copied } from "../../values/tables/packed.js";
+import { copied } from "../../values/tables/packed-elements.js";
 import { type MultiplePop, multiplePop } from "../multiple-pop.js";
 
 /** Removes elements from an end and returns them in the order of removal; a list that becomes empty is removed. */

@@ -1,14 +1,14 @@
 /** The list commands that search for an element: LPOS, LINSERT and LREM. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { array, EMPTY_ARRAY, integer, NIL, type Reply, ZERO } from "../../../protocol/reply.js";
-import { custom, syntaxError } from "../../arguments/errors.js";
+import { custom, syntaxError } from "../../arguments/command-errors.js";
 import {
   INT64_MAX,
   INT64_MIN,
   indexArgument,
   integerArgument,
   parseInteger,
-} from "../../arguments/numbers.js";
+} from "../../arguments/number-arguments.js";
 import type { Data } from "../../keyspace/mutators.js";
 import { List } from "../../values/list.js";
 

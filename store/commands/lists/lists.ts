@@ -2,10 +2,10 @@
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { bulksReply } from "../../../protocol/lazy-bulk-reply.js";
 import { bulk, EMPTY_ARRAY, integer, NIL, OK, type Reply, ZERO } from "../../../protocol/reply.js";
-import { indexOutOfRange, noSuchKey } from "../../arguments/errors.js";
-import { indexArgument } from "../../arguments/numbers.js";
+import { indexOutOfRange, noSuchKey } from "../../arguments/command-errors.js";
+import { indexArgument } from "../../arguments/number-arguments.js";
 import type { Data } from "../../keyspace/mutators.js";
-import { family } from "../../rows/command.js";
+import { family } from "../../rows/command-row.js";
 import { counted, inspect, read, update, write } from "../../rows/key-spec.js";
 import { type End, List } from "../../values/list.js";
 import { blockingLists } from "./blocking-lists.js";

@@ -5,8 +5,8 @@
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { type Entry, isExpired } from "../../keyspace/keyspace.js";
 import type { Data, Typed } from "../../keyspace/mutators.js";
-import { SqlMistake } from "../../sql/mistake.js";
 import { parse } from "../../sql/parse.js";
+import { SqlMistake } from "../../sql/syntax-error.js";
 import { Hash } from "../../values/hash.js";
 import { type Domain, domainOfText } from "../../values/relations/domain.js";
 import { Table } from "../../values/relations/table.js";

@@ -4,7 +4,7 @@
  * statement fails exactly when it would fail if the condition were checked as written. In the standard form, all parts
  * may be checked early, because a failure of a part counts only if no other part rejects the row.
  */
-import { type Binary, type Expression, type Form, operandsOf } from "../../sql/tree.js";
+import { type Binary, type Expression, type Form, operandsOf } from "../../sql/syntax-tree.js";
 
 /** The parts of a condition, all of which must hold. */
 export interface Demands {

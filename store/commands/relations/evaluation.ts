@@ -1,9 +1,9 @@
 /** The context in which a statement is executed. */
 import type { ByteString } from "../../../protocol/byte-string.js";
-import type { CommandFailure } from "../../arguments/errors.js";
+import type { CommandFailure } from "../../arguments/command-errors.js";
 import type { Data } from "../../keyspace/mutators.js";
-import { type MessageName, sqlFailure } from "../../sql/messages.js";
-import type { Form, Language } from "../../sql/tree.js";
+import { type MessageName, sqlFailure } from "../../sql/error-messages.js";
+import type { Form, Language } from "../../sql/syntax-tree.js";
 import type { Sources } from "./sources.js";
 
 export interface Evaluation {

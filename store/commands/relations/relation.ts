@@ -1,9 +1,9 @@
 /** Relations: rows under columns, which every operator accepts and returns. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { STEP_ITEMS } from "../../../protocol/steps.js";
-import { sqlFailure } from "../../sql/messages.js";
-import type { Column } from "../../sql/tree.js";
-import { adviceForName } from "../../sql/unsupported.js";
+import { sqlFailure } from "../../sql/error-messages.js";
+import type { Column } from "../../sql/syntax-tree.js";
+import { adviceForName } from "../../sql/unsupported-features.js";
 import type { Scalar } from "../../values/relations/cell.js";
 import type { TableColumn } from "../../values/relations/table.js";
 import type { TableReading } from "../../values/relations/table-reading.js";

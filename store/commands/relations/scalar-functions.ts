@@ -3,7 +3,7 @@
  * upper convert only ASCII letters.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
-import type { Call, Expression } from "../../sql/tree.js";
+import type { Call, Expression } from "../../sql/syntax-tree.js";
 import type { Scalar } from "../../values/relations/cell.js";
 import { type Evaluation, failure } from "./evaluation.js";
 import { fold } from "./relation.js";

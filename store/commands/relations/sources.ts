@@ -3,9 +3,9 @@
  * continue in later turns of the event loop, but still reads the tables as they were when it began.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
-import type { CommandFailure } from "../../arguments/errors.js";
+import type { CommandFailure } from "../../arguments/command-errors.js";
 import type { Parsed } from "../../sql/parse.js";
-import type { Query } from "../../sql/tree.js";
+import type { Query } from "../../sql/syntax-tree.js";
 import type { TableColumn } from "../../values/relations/table.js";
 import type { TableReading } from "../../values/relations/table-reading.js";
 

@@ -1,6 +1,6 @@
 /** `in`, `between` and `like` of standard statements. They use three truth values: true, false and null (unknown). */
 import type { ByteString } from "../../../protocol/byte-string.js";
-import type { Between, Expression, Like, Membership, Test } from "../../sql/tree.js";
+import type { Between, Expression, Like, Membership, Test } from "../../sql/syntax-tree.js";
 import type { Scalar } from "../../values/relations/cell.js";
 import { numberOfText } from "../../values/relations/domain.js";
 import { type Evaluation, failure } from "./evaluation.js";

@@ -5,10 +5,10 @@
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { Permission, Touch } from "../../rows/key-spec.js";
-import { SqlMistake } from "../../sql/mistake.js";
 import { type Parsed, parse } from "../../sql/parse.js";
 import { namesIn } from "../../sql/query-names.js";
-import type { Form, Query, Statement } from "../../sql/tree.js";
+import { SqlMistake } from "../../sql/syntax-error.js";
+import type { Form, Query, Statement } from "../../sql/syntax-tree.js";
 import { catalogueKey, tableKey } from "./catalogue.js";
 
 /** Whether a call changes nothing, which includes a call that can only fail. @param argv `SQL database statement …` */

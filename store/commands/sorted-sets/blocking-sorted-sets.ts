@@ -5,7 +5,7 @@
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { array, bulk, double, NIL_ARRAY, type Reply } from "../../../protocol/reply.js";
 import type { Data } from "../../keyspace/mutators.js";
-import type { Flag, Row } from "../../rows/command.js";
+import type { Flag, Row } from "../../rows/command-row.js";
 import { counted, update } from "../../rows/key-spec.js";
 import { SortedSet } from "../../values/sorted-set.js";
 import { multiplePop } from "../multiple-pop.js";

@@ -1,8 +1,8 @@
 /** ZADD and ZINCRBY. Behaviour and error texts are those of Redis 7; test/conformance checks them. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { double, integer, NIL, type Reply, ZERO } from "../../../protocol/reply.js";
-import { custom, syntaxError } from "../../arguments/errors.js";
-import { doubleArgument } from "../../arguments/numbers.js";
+import { custom, syntaxError } from "../../arguments/command-errors.js";
+import { doubleArgument } from "../../arguments/number-arguments.js";
 import type { Data } from "../../keyspace/mutators.js";
 import { SortedSet } from "../../values/sorted-set.js";
 

@@ -5,10 +5,10 @@
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { integer, type Reply } from "../../../protocol/reply.js";
-import { custom, notInteger, syntaxError, wrongType } from "../../arguments/errors.js";
-import { doubleArgument, integerFrom } from "../../arguments/numbers.js";
+import { custom, notInteger, syntaxError, wrongType } from "../../arguments/command-errors.js";
+import { doubleArgument, integerFrom } from "../../arguments/number-arguments.js";
 import type { Data } from "../../keyspace/mutators.js";
-import type { Row } from "../../rows/command.js";
+import type { Row } from "../../rows/command-row.js";
 import { counted, read, write } from "../../rows/key-spec.js";
 import { MemberSet } from "../../values/member-set.js";
 import { SortedSet } from "../../values/sorted-set.js";

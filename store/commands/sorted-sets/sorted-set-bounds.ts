@@ -3,8 +3,8 @@
  * because an invalid one is an error regardless of the key's value, and are applied to a set afterwards.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
-import { custom } from "../../arguments/errors.js";
-import { indexArgument, parseDouble } from "../../arguments/numbers.js";
+import { custom } from "../../arguments/command-errors.js";
+import { indexArgument, parseDouble } from "../../arguments/number-arguments.js";
 import type { Data } from "../../keyspace/mutators.js";
 import type { SortedSet } from "../../values/sorted-set.js";
 

@@ -4,8 +4,8 @@
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { array, bulk, NIL_ARRAY, type Reply } from "../../../protocol/reply.js";
-import { mustBePositive, syntaxError } from "../../arguments/errors.js";
-import { integerFrom } from "../../arguments/numbers.js";
+import { mustBePositive, syntaxError } from "../../arguments/command-errors.js";
+import { integerFrom } from "../../arguments/number-arguments.js";
 import type { Data } from "../../keyspace/mutators.js";
 import { SortedSet } from "../../values/sorted-set.js";
 import { type MultiplePop, multiplePop } from "../multiple-pop.js";

@@ -4,10 +4,10 @@
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { EMPTY_ARRAY, integer, type Reply, ZERO } from "../../../protocol/reply.js";
-import { custom, syntaxError } from "../../arguments/errors.js";
-import { indexArgument } from "../../arguments/numbers.js";
+import { custom, syntaxError } from "../../arguments/command-errors.js";
+import { indexArgument } from "../../arguments/number-arguments.js";
 import type { Data } from "../../keyspace/mutators.js";
-import type { Row } from "../../rows/command.js";
+import type { Row } from "../../rows/command-row.js";
 import { read, write } from "../../rows/key-spec.js";
 import { SortedSet } from "../../values/sorted-set.js";
 import {

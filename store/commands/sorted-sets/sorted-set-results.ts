@@ -5,7 +5,7 @@ import { array, bulk, double, integer, pairs, type Reply, ZERO } from "../../../
 import { BYTES_A_STEP } from "../../keyspace/effort-budget.js";
 import type { Data, Typed } from "../../keyspace/mutators.js";
 import { SortedSet } from "../../values/sorted-set.js";
-import { copied } from "../../values/tables/packed.js";
+import { copied } from "../../values/tables/packed-elements.js";
 import type { Span } from "./sorted-set-bounds.js";
 
 export type Pair = readonly [member: ByteString, score: number];

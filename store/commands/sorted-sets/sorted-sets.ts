@@ -5,13 +5,19 @@
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { array, bulk, double, EMPTY_ARRAY, integer, NIL, type Reply, ZERO } from "../../../protocol/reply.js";
 import { formatDouble } from "../../../protocol/resp/double-text.js";
-import { custom, syntaxError } from "../../arguments/errors.js";
-import { countPage, scanCursor, scanOptions, scanReply, VISITED_STEPS } from "../../arguments/scan.js";
+import { custom, syntaxError } from "../../arguments/command-errors.js";
+import {
+  countPage,
+  scanCursor,
+  scanOptions,
+  scanReply,
+  VISITED_STEPS,
+} from "../../arguments/scan-arguments.js";
 import { isCompact } from "../../keyspace/encoding-name.js";
 import type { Data } from "../../keyspace/mutators.js";
-import { seededChoice } from "../../keyspace/random.js";
+import { seededChoice } from "../../keyspace/seeded-choice.js";
 import type { Unit } from "../../keyspace/unit.js";
-import { family } from "../../rows/command.js";
+import { family } from "../../rows/command-row.js";
 import { counted, inspect, read, update, write } from "../../rows/key-spec.js";
 import { SortedSet } from "../../values/sorted-set.js";
 import { visitPage } from "../../values/tables/scan-page.js";

@@ -3,8 +3,8 @@
  * 7; test/conformance checks them.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
-import { custom, echoed } from "../../arguments/errors.js";
-import { parseInteger } from "../../arguments/numbers.js";
+import { custom, echoed } from "../../arguments/command-errors.js";
+import { parseInteger } from "../../arguments/number-arguments.js";
 import { DELIVERIES_MAX } from "../../values/streams/consumer-group.js";
 import type { StreamId } from "../../values/streams/stream-id.js";
 import { idArgument, idIfAny } from "./stream-arguments.js";

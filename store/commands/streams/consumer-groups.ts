@@ -2,8 +2,8 @@
  * Consumer groups of streams. Behaviour and error texts are those of Redis 7; test/conformance checks them.
  * docs/consistency.md describes their meaning among several daemons.
  */
-import { wrongArity } from "../../arguments/errors.js";
-import { family } from "../../rows/command.js";
+import { wrongArity } from "../../arguments/command-errors.js";
+import { family } from "../../rows/command-row.js";
 import { none, read, write } from "../../rows/key-spec.js";
 import { xack, xautoclaim, xclaim } from "./group-claims.js";
 import { create, createConsumer, deleteConsumer, destroy, setId, xgroupHelp } from "./group-keeping.js";

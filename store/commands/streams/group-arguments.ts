@@ -3,8 +3,8 @@
  * of redis-server 7.0.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
-import { custom, echoed } from "../../arguments/errors.js";
-import { parseInteger } from "../../arguments/numbers.js";
+import { custom, echoed } from "../../arguments/command-errors.js";
+import { parseInteger } from "../../arguments/number-arguments.js";
 import type { Data } from "../../keyspace/mutators.js";
 import type { ConsumerGroup } from "../../values/streams/consumer-group.js";
 import { Stream } from "../../values/streams/stream.js";

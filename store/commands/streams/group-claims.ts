@@ -1,8 +1,8 @@
 /** XACK, XCLAIM and XAUTOCLAIM. Behaviour and error texts are those of Redis 7; test/conformance checks them. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { array, bulk, integer, type Reply, ZERO } from "../../../protocol/reply.js";
-import { custom, syntaxError } from "../../arguments/errors.js";
-import { parseInteger } from "../../arguments/numbers.js";
+import { custom, syntaxError } from "../../arguments/command-errors.js";
+import { parseInteger } from "../../arguments/number-arguments.js";
 import { SORTED_MEMBER_STEPS } from "../../keyspace/effort-budget.js";
 import type { Data } from "../../keyspace/mutators.js";
 import type { Unit } from "../../keyspace/unit.js";

@@ -1,8 +1,8 @@
 /** XGROUP. Behaviour and error texts are those of Redis 7; test/conformance checks them. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { array, integer, OK, ONE, type Reply, status, ZERO } from "../../../protocol/reply.js";
-import { type CommandFailure, custom, echoed } from "../../arguments/errors.js";
-import { integerArgument } from "../../arguments/numbers.js";
+import { type CommandFailure, custom, echoed } from "../../arguments/command-errors.js";
+import { integerArgument } from "../../arguments/number-arguments.js";
 import type { Data } from "../../keyspace/mutators.js";
 import { Stream } from "../../values/streams/stream.js";
 import { type GroupOfStream, noGroup } from "./group-arguments.js";

@@ -10,8 +10,8 @@ import {
   type Reply,
   ZERO,
 } from "../../../protocol/reply.js";
-import { syntaxError } from "../../arguments/errors.js";
-import { indexArgument } from "../../arguments/numbers.js";
+import { syntaxError } from "../../arguments/command-errors.js";
+import { indexArgument } from "../../arguments/number-arguments.js";
 import type { Data } from "../../keyspace/mutators.js";
 import type { Unit } from "../../keyspace/unit.js";
 import type { ConsumerGroup } from "../../values/streams/consumer-group.js";

@@ -1,10 +1,10 @@
 /** XREADGROUP. Behaviour and error texts are those of Redis 7; test/conformance checks them. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { array, bulk, mapInPairs, NIL_ARRAY, ONE, type Reply } from "../../../protocol/reply.js";
-import { custom } from "../../arguments/errors.js";
+import { custom } from "../../arguments/command-errors.js";
 import type { Data } from "../../keyspace/mutators.js";
 import type { Unit } from "../../keyspace/unit.js";
-import { type Command, family } from "../../rows/command.js";
+import { type Command, family } from "../../rows/command-row.js";
 import {
   type Consumer,
   oneMoreDelivery,

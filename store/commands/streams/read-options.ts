@@ -3,8 +3,8 @@
  * them.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
-import { custom, syntaxError } from "../../arguments/errors.js";
-import { indexArgument, parseInteger } from "../../arguments/numbers.js";
+import { custom, syntaxError } from "../../arguments/command-errors.js";
+import { indexArgument, parseInteger } from "../../arguments/number-arguments.js";
 import type { Access, Touch } from "../../rows/key-spec.js";
 
 export interface ReadOptions {

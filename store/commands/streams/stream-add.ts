@@ -5,7 +5,7 @@
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { bulk, NIL, type Reply } from "../../../protocol/reply.js";
-import { custom, wrongArity } from "../../arguments/errors.js";
+import { custom, wrongArity } from "../../arguments/command-errors.js";
 import type { Data } from "../../keyspace/mutators.js";
 import type { Unit } from "../../keyspace/unit.js";
 import { Stream } from "../../values/streams/stream.js";

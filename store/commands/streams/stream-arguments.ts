@@ -3,8 +3,8 @@
  * 7; test/conformance checks them.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
-import { custom } from "../../arguments/errors.js";
-import { INT64_MIN, parseInteger } from "../../arguments/numbers.js";
+import { custom } from "../../arguments/command-errors.js";
+import { INT64_MIN, parseInteger } from "../../arguments/number-arguments.js";
 import { STREAM_ID_MAX, type StreamId, streamId } from "../../values/streams/stream-id.js";
 
 const UINT64_MAX = 2n ** 64n - 1n;

@@ -10,8 +10,8 @@ import {
   type Reply,
   status,
 } from "../../../protocol/reply.js";
-import { custom, echoed, noSuchKey } from "../../arguments/errors.js";
-import { indexArgument, narrow } from "../../arguments/numbers.js";
+import { custom, echoed, noSuchKey } from "../../arguments/command-errors.js";
+import { indexArgument, narrow } from "../../arguments/number-arguments.js";
 import type { Data } from "../../keyspace/mutators.js";
 import type { Unit } from "../../keyspace/unit.js";
 import type { Consumer, ConsumerGroup, Pending } from "../../values/streams/consumer-group.js";

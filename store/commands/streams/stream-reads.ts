@@ -9,8 +9,8 @@ import {
   NIL_ARRAY,
   type Reply,
 } from "../../../protocol/reply.js";
-import { custom, syntaxError } from "../../arguments/errors.js";
-import { indexArgument } from "../../arguments/numbers.js";
+import { custom, syntaxError } from "../../arguments/command-errors.js";
+import { indexArgument } from "../../arguments/number-arguments.js";
 import type { Data } from "../../keyspace/mutators.js";
 import { Stream } from "../../values/streams/stream.js";
 import type { StreamEntry } from "../../values/streams/stream-entry.js";

@@ -3,8 +3,8 @@
  * Redis 7; test/conformance checks them.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
-import { custom, syntaxError } from "../../arguments/errors.js";
-import { integerArgument } from "../../arguments/numbers.js";
+import { custom, syntaxError } from "../../arguments/command-errors.js";
+import { integerArgument } from "../../arguments/number-arguments.js";
 import type { Stream } from "../../values/streams/stream.js";
 import { idArgument, newIdArgument, type RequestedId } from "./stream-arguments.js";
 

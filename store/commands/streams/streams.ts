@@ -4,10 +4,10 @@
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { integer, OK, type Reply, ZERO } from "../../../protocol/reply.js";
-import { custom, noSuchKey, syntaxError, wrongArity } from "../../arguments/errors.js";
-import { integerArgument } from "../../arguments/numbers.js";
+import { custom, noSuchKey, syntaxError, wrongArity } from "../../arguments/command-errors.js";
+import { integerArgument } from "../../arguments/number-arguments.js";
 import type { Data } from "../../keyspace/mutators.js";
-import { family } from "../../rows/command.js";
+import { family } from "../../rows/command-row.js";
 import { inspect, none, read, write } from "../../rows/key-spec.js";
 import { Stream } from "../../values/streams/stream.js";
 import type { StreamId } from "../../values/streams/stream-id.js";

@@ -3,10 +3,10 @@ import { finish } from "../../../protocol/steps.js";
 import { type Bson, type BsonDocument, isArray, isDocument } from "../../values/collections/bson.js";
 import { isNumber } from "../../values/collections/bson-numbers.js";
 import { compareBson, keyOf } from "../../values/collections/bson-order.js";
+import { elementTest } from "./bson-filter.js";
 import { integerIn } from "./command-fields.js";
-import { elementTest } from "./filter.js";
+import { sortingOf } from "./document-sorting.js";
 import { badValue, ELEMENTS_A_UNIT, failedToParse, spend, type Work } from "./mongo-failure.js";
-import { sortingOf } from "./sorting.js";
 
 export type ArrayChange = (array: readonly Bson[]) => readonly Bson[];
 

@@ -1,6 +1,6 @@
 /** Errors of the MDB.* commands: MongoDB's number and name of the error, and a message. */
 import type { ByteString } from "../../../protocol/byte-string.js";
-import { CommandFailure } from "../../arguments/errors.js";
+import { CommandFailure } from "../../arguments/command-errors.js";
 import type { EffortBudget } from "../../keyspace/effort-budget.js";
 import { type Bson, type BsonDocument, BsonFault, DEPTH_MAX, Int32 } from "../../values/collections/bson.js";
 import { countedBson } from "../../values/collections/bson-reader.js";

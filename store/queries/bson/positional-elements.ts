@@ -6,8 +6,8 @@
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { type Bson, type BsonDocument, isArray, isDocument } from "../../values/collections/bson.js";
 import type { FieldPath } from "../../values/collections/index-keys.js";
+import { type Filter, filterOf } from "./bson-filter.js";
 import type { Scope } from "./expressions.js";
-import { type Filter, filterOf } from "./filter.js";
 import { badValue, ELEMENTS_A_UNIT, failedToParse, spend } from "./mongo-failure.js";
 import { valueAt } from "./update-paths.js";
 

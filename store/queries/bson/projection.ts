@@ -2,10 +2,10 @@
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { type Bson, type BsonDocument, isArray, isDocument } from "../../values/collections/bson.js";
 import { isNumber } from "../../values/collections/bson-numbers.js";
+import { filterOf } from "./bson-filter.js";
 import { integerIn, isTrue } from "./command-fields.js";
 import { checkedPath, pathTo } from "./document-paths.js";
 import { type Expression, expressionOf, type Scope } from "./expressions.js";
-import { filterOf } from "./filter.js";
 import { badValue, MongoFailure, notHere, type Work } from "./mongo-failure.js";
 
 export type Projection = (document: BsonDocument) => BsonDocument;

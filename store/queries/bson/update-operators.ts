@@ -31,7 +31,7 @@ import {
   type PlacedChange,
   type UpdateAlgebra,
   type UpdateCall,
-} from "../update.js";
+} from "../update-compiler.js";
 import { type ArrayChange, addedToSet, popped, pulled, pulledAll, pushed } from "./array-operators.js";
 import { pathTo } from "./document-paths.js";
 import type { Scope } from "./expressions.js";

@@ -5,7 +5,7 @@ import type { ByteString } from "../../../protocol/byte-string.js";
 import { type Bson, type BsonDocument, isArray, isDocument } from "../../values/collections/bson.js";
 import { typeOf } from "../../values/collections/bson-type.js";
 import { type FieldPath, isArrayIndex } from "../../values/collections/index-keys.js";
-import type { Change } from "../update.js";
+import type { Change } from "../update-compiler.js";
 import { badValue, ELEMENTS_A_UNIT, MongoFailure, produce, spend, type Work } from "./mongo-failure.js";
 
 /** Maximum number of elements with which an array is padded to reach an index, as in MongoDB. */

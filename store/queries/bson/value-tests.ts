@@ -9,7 +9,7 @@ import { doubleOf, integerOf, isNumber } from "../../values/collections/bson-num
 import { compareBson, keyOf } from "../../values/collections/bson-order.js";
 import { rankOf, TYPES, typeNamed, typeNumbered, typeOf } from "../../values/collections/bson-type.js";
 import { Decimal } from "../../values/collections/decimal.js";
-import type { Comparison } from "../filter.js";
+import type { Comparison } from "../filter-compiler.js";
 import { integerIn } from "./command-fields.js";
 import type { ValueTest } from "./document-paths.js";
 import { badValue, notHere, spend, type Work } from "./mongo-failure.js";

@@ -3,7 +3,7 @@
  * Indexes are not part of the state.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
-import { firstIndexFrom } from "../tables/first-index.js";
+import { firstIndexFrom } from "../tables/binary-search.js";
 import { type Bson, type BsonDocument, Int32, isDocument } from "./bson.js";
 import { readKnownBson } from "./bson-reader.js";
 import { writeBson } from "./bson-writer.js";

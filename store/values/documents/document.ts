@@ -6,7 +6,7 @@
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { Entries } from "../../../protocol/entries-reply.js";
-import { firstIndexFrom } from "../tables/first-index.js";
+import { firstIndexFrom } from "../tables/binary-search.js";
 import { type Alike, DocumentColumns } from "./document-columns.js";
 import type { DocumentEntry, Keyed, RemovedEntry } from "./document-entry.js";
 import type { DocumentIndex } from "./document-index.js";

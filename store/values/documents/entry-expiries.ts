@@ -1,6 +1,6 @@
 /** The expiry times of a document's entries, by key and with the earliest first. */
 import type { ByteString } from "../../../protocol/byte-string.js";
-import { ExpiryQueue } from "../tables/expiry.js";
+import { ExpiryQueue } from "../tables/expiry-queue.js";
 
 export class EntryExpiries {
   readonly #times = new Map<ByteString, number>();

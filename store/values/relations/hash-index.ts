@@ -4,7 +4,7 @@
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { finish, STEP_ITEMS, sortedInSteps } from "../../../protocol/steps.js";
-import { firstIndexFrom } from "../tables/first-index.js";
+import { firstIndexFrom } from "../tables/binary-search.js";
 import type { Cell } from "./cell.js";
 import { numberForText } from "./text-number.js";
 

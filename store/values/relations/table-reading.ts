@@ -3,7 +3,7 @@
  * the event loop, after another statement has changed the table.
  */
 import { STEP_ITEMS } from "../../../protocol/steps.js";
-import { firstIndexFrom } from "../tables/first-index.js";
+import { firstIndexFrom } from "../tables/binary-search.js";
 import type { Row } from "./cell.js";
 import { HashIndex } from "./hash-index.js";
 

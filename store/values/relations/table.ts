@@ -4,7 +4,7 @@
  * of indexes are not part of the state.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
-import { firstIndexFrom } from "../tables/first-index.js";
+import { firstIndexFrom } from "../tables/binary-search.js";
 import type { Cell, Row } from "./cell.js";
 import { type Domain, isCell } from "./domain.js";
 import { HashIndex } from "./hash-index.js";

@@ -18,7 +18,7 @@ import { DeadLetterFolder } from "../../../cluster/dead-letters/dead-letter-fold
 import { DeadLetterStore } from "../../../cluster/dead-letters/dead-letter-store.js";
 import { deadLettersReply } from "../../../cluster/history/dead-letters.js";
 import { writeReply } from "../../../protocol/resp/resp-writer.js";
-import { CommandFailure } from "../../../store/arguments/errors.js";
+import { CommandFailure } from "../../../store/arguments/command-errors.js";
 import type { KeyRing } from "../../../store/key-ring.js";
 import type { DeadLetterReason, DeadLetterWriter } from "../../../timeline/dead-letters.js";
 import { type Entry, orderKeyOf, writeOrderKey } from "../../../timeline/entries/entry.js";

@@ -12,7 +12,7 @@ import type { ByteString } from "../../../protocol/byte-string.js";
 import { membershipStateOf } from "../../../protocol/members/list-succession.js";
 import type { Reply } from "../../../protocol/reply.js";
 import { type EnvelopeHeader, hexOf, readBody } from "../../../protocol/version-2/envelope.js";
-import { CommandFailure } from "../../../store/arguments/errors.js";
+import { CommandFailure } from "../../../store/arguments/command-errors.js";
 import { commandTable } from "../../../store/command-table.js";
 import { DATABASES_DEFAULT } from "../../../store/database.js";
 import type { Semantics } from "../../../store/semantics.js";

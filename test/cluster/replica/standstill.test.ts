@@ -15,7 +15,7 @@ import type { CommandSender } from "../../../engine/users/command-path.js";
 import { realEnvironment } from "../../../net/process/clock-and-randomness.js";
 import { NIL_ARRAY, type Reply } from "../../../protocol/reply.js";
 import { findCommand } from "../../../store/command-table.js";
-import type { Command } from "../../../store/rows/command.js";
+import type { Command } from "../../../store/rows/command-row.js";
 import { EARLIER_SEMANTICS, NEXT } from "../../support/next-semantics.js";
 import { ROOT } from "../../timeline/support/fold-subject.js";
 import { KEY_IDS } from "../../timeline/support/random-timeline.js";

@@ -13,7 +13,7 @@ import type { ByteString } from "../../../protocol/byte-string.js";
 import type { Reply } from "../../../protocol/reply.js";
 import { writeReply } from "../../../protocol/resp/resp-writer.js";
 import { commandTable } from "../../../store/command-table.js";
-import type { Command } from "../../../store/rows/command.js";
+import type { Command } from "../../../store/rows/command-row.js";
 import { makeScene } from "../../daemon/scene.js";
 import { makeKeyPair } from "../../support/envelope-client.js";
 

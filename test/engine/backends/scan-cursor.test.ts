@@ -10,7 +10,7 @@ import { MemoryBackend } from "../../../engine/backends/memory.js";
 import { foreignCursor } from "../../../engine/backends/scan-cursor.js";
 import { realEnvironment } from "../../../net/process/clock-and-randomness.js";
 import { commandTable } from "../../../store/command-table.js";
-import type { Command } from "../../../store/rows/command.js";
+import type { Command } from "../../../store/rows/command-row.js";
 import { cursorTag } from "../../../store/values/tables/name-hash.js";
 import { START, TimelineSubject } from "../../timeline/support/timeline-subject.js";
 

@@ -20,7 +20,7 @@ import { findCommand } from "../../../store/command-table.js";
 import type { Database } from "../../../store/database.js";
 import { UNIT_STEPS_DEFAULT } from "../../../store/keyspace/effort-budget.js";
 import type { Unit } from "../../../store/keyspace/unit.js";
-import type { Command } from "../../../store/rows/command.js";
+import type { Command } from "../../../store/rows/command-row.js";
 import { Collection } from "../../../store/values/collections/collection.js";
 import { START, TimelineSubject } from "../../timeline/support/timeline-subject.js";
 

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
 import { after, before, beforeEach, describe, test } from "node:test";
 import { MARK_KEY } from "../../../engine/mirror/mirror-mark.js";
-import { CommandFailure } from "../../../store/arguments/errors.js";
+import { CommandFailure } from "../../../store/arguments/command-errors.js";
 import { commandTable } from "../../../store/command-table.js";
 import { randomCall } from "../../conformance/call.js";
 import { comparedGrammars } from "../../conformance/families.js";

@@ -11,7 +11,7 @@ import { writeReply3 } from "../../../protocol/resp/resp3-writer.js";
 import { resultReply } from "../../../protocol/version-2/result-reply.js";
 import { findCommand } from "../../../store/command-table.js";
 import { Database } from "../../../store/database.js";
-import type { Command } from "../../../store/rows/command.js";
+import type { Command } from "../../../store/rows/command-row.js";
 import { randomCall } from "../../conformance/call.js";
 import { commandGrammars, families } from "../../conformance/families.js";
 import { Generator } from "../../conformance/grammar.js";

@@ -8,7 +8,7 @@ import { UserSession } from "../../../engine/users/user-session.js";
 import { Users } from "../../../engine/users/users.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { findCommand } from "../../../store/command-table.js";
-import type { Command } from "../../../store/rows/command.js";
+import type { Command } from "../../../store/rows/command-row.js";
 import { double } from "../../support/double.js";
 
 /**

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { NOTHING_UNCARRIED } from "../../../engine/users/command-path.js";
 import { CommandRoutes } from "../../../listeners/resp/commands/command-routes.js";
-import { CommandFailure } from "../../../store/arguments/errors.js";
+import { CommandFailure } from "../../../store/arguments/command-errors.js";
 
 const routes = new CommandRoutes(new Map(), NOTHING_UNCARRIED);
 

@@ -1,7 +1,7 @@
 /** Tests edge cases of HyperLogLogs. test/conformance compares their replies with Redis's. */
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
-import { Sketch } from "../../../store/values/sketch.js";
+import { Sketch } from "../../../store/values/hyperloglog.js";
 import { murmurHash64A } from "../../../store/values/tables/murmur-hash.js";
 import { SeededRandom, seedOfRun } from "../../support/seeded-random.js";
 import { StoreUnderTest } from "./store-under-test.js";

@@ -2,8 +2,8 @@
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { Reply } from "../../../protocol/reply.js";
 import { Database } from "../../../store/database.js";
-import { canonicalState } from "../../../store/digest.js";
 import type { UndoRecord } from "../../../store/keyspace/undo.js";
+import { canonicalState } from "../../../store/state-digest.js";
 import { shown } from "../../conformance/resp2-fold.js";
 
 export class StoreUnderTest {

@@ -7,7 +7,7 @@ import { test } from "node:test";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { commands, commandTable, findCommand } from "../../../store/command-table.js";
 import { Acl } from "../../../store/rights/acl.js";
-import type { Command } from "../../../store/rows/command.js";
+import type { Command } from "../../../store/rows/command-row.js";
 
 const table = { all: () => commands, find: findCommand };
 const aclOf = (...rules: ByteString[]) => new Acl(rules, table);

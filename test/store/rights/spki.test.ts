@@ -6,7 +6,7 @@ import { createPublicKey, generateKeyPairSync, type KeyObject } from "node:crypt
 import { test } from "node:test";
 import { loadPublicKey } from "../../../keys/key-file.js";
 import { type ByteString, bytesOf } from "../../../protocol/byte-string.js";
-import { CommandFailure } from "../../../store/arguments/errors.js";
+import { CommandFailure } from "../../../store/arguments/command-errors.js";
 import { pemOfSpki, readSpki, spkiOfText } from "../../../store/rights/spki.js";
 
 const rsa = generateKeyPairSync("rsa", { modulusLength: 2048 });

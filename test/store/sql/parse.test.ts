@@ -4,12 +4,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { bytesOfText, textOfBytes } from "../../../protocol/byte-string.js";
+import { mistakeFailure } from "../../../store/sql/error-messages.js";
 import { KEYWORDS } from "../../../store/sql/keywords.js";
 import { restOfWord, tokensOf } from "../../../store/sql/lexer.js";
-import { mistakeFailure } from "../../../store/sql/messages.js";
-import { SqlMistake } from "../../../store/sql/mistake.js";
 import { parse, STATEMENT_BYTES_MAX } from "../../../store/sql/parse.js";
-import type { Statement } from "../../../store/sql/tree.js";
+import { SqlMistake } from "../../../store/sql/syntax-error.js";
+import type { Statement } from "../../../store/sql/syntax-tree.js";
 import { SeededRandom, seedOfRun } from "../../support/seeded-random.js";
 
 const seed = seedOfRun();

@@ -7,7 +7,7 @@ import { test } from "node:test";
 import { Hash } from "../../../store/values/hash.js";
 import { type End, List } from "../../../store/values/list.js";
 import { MemberSet } from "../../../store/values/member-set.js";
-import { copied, packed, splicePacked, unpacked } from "../../../store/values/tables/packed.js";
+import { copied, packed, splicePacked, unpacked } from "../../../store/values/tables/packed-elements.js";
 import { amount } from "../../support/amount.js";
 import { SeededRandom, seedOfRun } from "../../support/seeded-random.js";
 

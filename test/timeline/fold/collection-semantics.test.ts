@@ -5,11 +5,11 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { CommandFailure } from "../../../store/arguments/errors.js";
+import { CommandFailure } from "../../../store/arguments/command-errors.js";
 import { commandTable } from "../../../store/command-table.js";
 import { Database } from "../../../store/database.js";
-import { canonicalState } from "../../../store/digest.js";
 import { firstTable, readRow, rowIn } from "../../../store/semantics.js";
+import { canonicalState } from "../../../store/state-digest.js";
 import type { Entry } from "../../../timeline/entries/entry.js";
 import { Fold } from "../../../timeline/fold/fold.js";
 import { shown } from "../../conformance/resp2-fold.js";

@@ -5,11 +5,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { ByteString } from "../../../protocol/byte-string.js";
-import { CommandFailure } from "../../../store/arguments/errors.js";
+import { CommandFailure } from "../../../store/arguments/command-errors.js";
 import { commandTable } from "../../../store/command-table.js";
 import { Database } from "../../../store/database.js";
-import { canonicalRing, canonicalState } from "../../../store/digest.js";
 import { isKeyCommand } from "../../../store/key-ring.js";
+import { canonicalRing, canonicalState } from "../../../store/state-digest.js";
 import { compareEntries, type Entry } from "../../../timeline/entries/entry.js";
 import { mayChange } from "../../../timeline/entries/recorded-envelopes.js";
 import { Fold, type FoldedEntry, type UnitAnswer } from "../../../timeline/fold/fold.js";

@@ -11,7 +11,7 @@ import type { Reply } from "../../../protocol/reply.js";
 import { StepReply } from "../../../protocol/step-reply.js";
 import type { Steps } from "../../../protocol/steps.js";
 import { findCommand } from "../../../store/command-table.js";
-import type { Command } from "../../../store/rows/command.js";
+import type { Command } from "../../../store/rows/command-row.js";
 import { amount } from "../../support/amount.js";
 import { SeededRandom, seedOfRun } from "../../support/seeded-random.js";
 import { AT, entry, Subject } from "../support/fold-subject.js";

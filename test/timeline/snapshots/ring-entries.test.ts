@@ -9,8 +9,8 @@ import { RING_BODY_BYTES_MAX } from "../../../engine/pipeline/envelope-checks.js
 import { finish } from "../../../protocol/steps.js";
 import { hexOf } from "../../../protocol/version-2/envelope.js";
 import { DATABASES_DEFAULT, Database } from "../../../store/database.js";
-import { canonicalRing } from "../../../store/digest.js";
 import type { KeyRing } from "../../../store/key-ring.js";
+import { canonicalRing } from "../../../store/state-digest.js";
 import { DigestIndex } from "../../../timeline/compare/digest-index.js";
 import { compareEntries, type Entry, orderKeyOf, writeOrderKey } from "../../../timeline/entries/entry.js";
 import { writeValue } from "../../../timeline/entries/stored-value.js";

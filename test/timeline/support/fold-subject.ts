@@ -2,8 +2,8 @@
 import { type ByteString, bytesOfText } from "../../../protocol/byte-string.js";
 import { type Envelope, hexOf, unitId } from "../../../protocol/version-2/envelope.js";
 import { Database } from "../../../store/database.js";
-import { canonicalRing, canonicalState } from "../../../store/digest.js";
 import { pemOfSpki } from "../../../store/rights/spki.js";
+import { canonicalRing, canonicalState } from "../../../store/state-digest.js";
 import type { Entry } from "../../../timeline/entries/entry.js";
 import { Fold, type UnitAnswer } from "../../../timeline/fold/fold.js";
 import { shown } from "../../conformance/resp2-fold.js";

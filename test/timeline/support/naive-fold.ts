@@ -5,11 +5,11 @@
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { array, type Reply } from "../../../protocol/reply.js";
 import { unitId } from "../../../protocol/version-2/envelope.js";
-import { CommandFailure } from "../../../store/arguments/errors.js";
+import { CommandFailure } from "../../../store/arguments/command-errors.js";
 import { commandTable } from "../../../store/command-table.js";
 import { Database } from "../../../store/database.js";
 import { isKeyCommand, type KeyRing } from "../../../store/key-ring.js";
-import { connectionMistake } from "../../../store/rows/connection-commands.js";
+import { connectionMistake } from "../../../store/rows/connection-only-commands.js";
 import { touchesOf } from "../../../store/rows/key-spec.js";
 import { refusalOf } from "../../../store/unit-permission.js";
 import { compareEntries, type Entry } from "../../../timeline/entries/entry.js";

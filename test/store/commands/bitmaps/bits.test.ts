@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { ByteString } from "../../../../protocol/byte-string.js";
-import { BLOCK_BYTES } from "../../../../store/arguments/words.js";
+import { BLOCK_BYTES } from "../../../../store/arguments/string-as-words.js";
 import { type Bit, bitAt, countOnes, findBit } from "../../../../store/commands/bitmaps/bits.js";
 import { SeededRandom, seedOfRun } from "../../../support/seeded-random.js";
 import { StoreUnderTest } from "../store-under-test.js";

@@ -4,7 +4,7 @@ import { beforeEach, test } from "node:test";
 import type { ByteString } from "../../../../protocol/byte-string.js";
 import type { Reply } from "../../../../protocol/reply.js";
 import { Database } from "../../../../store/database.js";
-import { canonicalState } from "../../../../store/digest.js";
+import { canonicalState } from "../../../../store/state-digest.js";
 import { Stream } from "../../../../store/values/streams/stream.js";
 import { MergingFold, naiveFold } from "../../simple-fold.js";
 import { StoreUnderTest } from "../store-under-test.js";

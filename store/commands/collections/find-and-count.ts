@@ -1,0 +1,215 @@
+/** MDB.FIND, MDB.COUNT and MDB.DISTINCT: read documents of a collection. */
+import type { ByteString } from "../../../protocol/byte-string.js";
+import { integer, type Reply } from "../../../protocol/reply.js";
+import { repliedBy } from "../../../protocol/step-reply.js";
+import { finish, mappedInSteps, STEP_ITEMS } from "../../../protocol/steps.js";
+import { filterOf } from "../../queries/bson/bson-filter.js";
+import { countAt, documentAt, specOf, stringAt } from "../../queries/bson/command-fields.js";
+import { isAny, pathTo, type Search } from "../../queries/bson/document-paths.js";
+import { sortingOf } from "../../queries/bson/document-sorting.js";
+import { withVariables } from "../../queries/bson/expressions.js";
+import { readCounted, spend } from "../../queries/bson/mongo-failure.js";
+import { EXPRESSION_OPERATORS } from "../../queries/bson/operators/operator-table.js";
+import { projectionOf } from "../../queries/bson/projection.js";
+import type { Handler } from "../../rows/command-row.js";
+import { type Bson, type BsonDocument, DOCUMENT_BYTES_MAX } from "../../values/collections/bson.js";
+import { keyOf } from "../../values/collections/bson-order.js";
+import type { CollectionReading } from "../../values/collections/collection.js";
+import { byEquality, collectInSteps, type Found, matching, matchOf } from "./candidate-documents.js";
+import { collectionAt } from "./collection-names.js";
+import { numbersIn, ordering, rangeInOrder } from "./index-ranges.js";
+import { answered, answeredAll, answeringAll, bytesOf, WRITTEN_STEPS } from "./mdb-replies.js";
+import { expiredBy } from "./ttl-indexes.js";
+import {
+  documentsAt,
+  type Findings,
+  finding,
+  inStepsOf,
+  isAsRead,
+  isComplete,
+  type Target,
+  targetOf,
+} from "./update-and-delete.js";
+
+const NOTHING: BsonDocument = new Map();
+
+type Read = (target: Target, spec: BsonDocument, request: ByteString) => Generator<void, Reply>;
+
+/**
+ * Returns the handler of a command that reads documents. If the caller accepts replies in steps, the handler reads in
+ * steps, but always returns the documents as they were when the command began.
+ */
+export const inSteps =
+  (fields: readonly string[], read: Read): Handler =>
+  (data, argv, unit) => {
+    const request = argv[3] ?? "";
+    const spec = specOf(request, fields);
+    const readings: CollectionReading[] | null = unit.takesSteps === true ? [] : null;
+    const general = targetOf(data, argv, unit, readings, EXPRESSION_OPERATORS);
+    const work = read(withVariables(documentAt(spec, "let"), general), spec, request);
+    return repliedBy(readings === null ? work : released(work, readings), unit.takesSteps);
+  };
+
+function* released(
+  work: Generator<void, Reply>,
+  readings: readonly CollectionReading[],
+): Generator<void, Reply> {
+  try {
+    return yield* work;
+  } finally {
+    for (const reading of readings) reading.release();
+  }
+}
+
+const FIND_FIELDS = ["filter", "sort", "projection", "skip", "limit", "let"];
+
+/** `MDB.FIND db collection spec` */
+export const find = inSteps(FIND_FIELDS, function* (target, spec, request) {
+  const projection = documentAt(spec, "projection") ?? NOTHING;
+  const project = projection.size === 0 ? null : projectionOf(projection, "find", target);
+  const [query, order] = [documentAt(spec, "filter") ?? NOTHING, documentAt(spec, "sort") ?? NOTHING];
+  const range = { skip: countAt(spec, "skip"), limit: countAt(spec, "limit") };
+  const shown = ({ bytes }: Found) => {
+    if (project === null) return bytes;
+    target.work.effort.work(WRITTEN_STEPS);
+    return bytesOf(project(readCounted(bytes, target.work)));
+  };
+  const matches = choosing(target, query, order, range);
+  // Most reads match few documents, for which steps cost more than they save.
+  if (isComplete(matches) && matches.length <= STEP_ITEMS)
+    return answeredAll(matches.map(shown), request, target.work.effort);
+  return yield* answeringAll(
+    yield* mappedInSteps(yield* inStepsOf(matches), shown),
+    request,
+    target.work.effort,
+  );
+});
+
+interface Range {
+  readonly skip: number;
+  /** The maximum number of documents; 0 means no limit. */
+  readonly limit: number;
+}
+
+/** Returns the sorted documents that a filter matches, starting at an offset. */
+export function chosen(
+  target: Target,
+  query: BsonDocument,
+  order: BsonDocument,
+  range: Range,
+): readonly Found[] {
+  return finish(inStepsOf(choosing(target, query, order, range)));
+}
+
+/**
+ * Finds the documents that a filter matches, sorted and starting at an offset. Works in steps unless few documents
+ * match.
+ */
+function choosing(
+  target: Target,
+  query: BsonDocument,
+  order: BsonDocument,
+  { skip, limit }: Range,
+): Findings {
+  const end = limit === 0 ? Number.POSITIVE_INFINITY : skip + limit;
+  if (order.size > 0) return sortedOf(target, query, order, { skip, end });
+  const findings = finding(target, query, end);
+  if (isComplete(findings)) return skip === 0 ? findings : findings.slice(skip);
+  return skipped(findings, skip);
+}
+
+function* skipped(findings: Findings, skip: number): Generator<void, readonly Found[]> {
+  return (yield* inStepsOf(findings)).slice(skip);
+}
+
+function* sortedOf(
+  target: Target,
+  query: BsonDocument,
+  order: BsonDocument,
+  { skip, end }: { readonly skip: number; readonly end: number },
+): Generator<void, readonly Found[]> {
+  const sorting = sortingOf(order, target.work);
+  const inOrder = yield* foundInOrder(target, query, order, end);
+  if (inOrder !== null) return inOrder.slice(skip);
+  const matches = yield* inStepsOf(finding(target, query, Number.POSITIVE_INFINITY));
+  const documentOf = ({ bytes }: Found) => readCounted(bytes, target.work, sorting.roots);
+  return (yield* sorting.sorted(matches, documentOf)).slice(skip, end);
+}
+
+/**
+ * Returns documents in the order of an index. Returns null if no index has that order, if an equality in the filter
+ * leaves only few documents, or if the collection changed while the order was read.
+ */
+function* foundInOrder(
+  target: Target,
+  query: BsonDocument,
+  order: BsonDocument,
+  max: number,
+): Generator<void, readonly Found[] | null> {
+  const collection = collectionAt(target.data, target.namespace)?.value;
+  if (target.operators === null || collection === undefined) return null;
+  const plan = rangeInOrder(collection, query, order);
+  if (plan === null) return null;
+  const few = byEquality(collection, query);
+  if (few !== null && few.numbers.length <= STEP_ITEMS) return null;
+  const filter = { ...filterOf(query, target.work, target), isExpired: expiredBy(collection, target.at) };
+  const documents = documentsAt(target, collection);
+  yield* ordering(collection, plan.range.index, target.work.effort);
+  if (!isAsRead(target, collection)) return null;
+  const numbers = numbersIn(plan.range, plan.isBackwards);
+  const matches: Found[] = [];
+  for (let checked = 0; checked < STEP_ITEMS; checked++) {
+    const next = numbers.next();
+    if (next.done === true) return matches;
+    const one = matchOf(next.value, collection.document(next.value), filter, target.work);
+    if (one !== null && matches.push(one) === max) return matches;
+  }
+  // The index orders the current documents, and these may change between steps.
+  const remaining = yield* collectInSteps(numbers, Number.POSITIVE_INFINITY, () =>
+    isAsRead(target, collection),
+  );
+  if (remaining === null) return null;
+  for (const one of matching(documents, remaining, filter, target.work)) {
+    if (one === null) yield;
+    else if (matches.push(one) === max) break;
+  }
+  return matches;
+}
+
+/** `MDB.COUNT db collection spec` */
+export const countDocuments = inSteps(["query", "skip", "limit"], function* (target, spec) {
+  const [skip, limit] = [countAt(spec, "skip"), countAt(spec, "limit")];
+  const query = documentAt(spec, "query") ?? NOTHING;
+  const collection = collectionAt(target.data, target.namespace)?.value;
+  const isFiltered =
+    query.size > 0 || (collection !== undefined && expiredBy(collection, target.at) !== null);
+  if (isFiltered)
+    return integer((yield* inStepsOf(choosing(target, query, NOTHING, { skip, limit }))).length);
+  // Without a filter, and without expired documents, the number of documents is known.
+  const remaining = Math.max(0, (collection?.size ?? 0) - skip);
+  return integer(limit === 0 ? remaining : Math.min(remaining, limit));
+});
+
+/** Cost in steps of comparing a value with the values found before, in addition to the unit of work of the value. */
+const DISTINCT_STEPS = 8;
+
+/** `MDB.DISTINCT db collection spec` */
+export const distinct = inSteps(["key", "query"], function* (target, spec, request) {
+  const path = pathTo(stringAt(spec, "key"));
+  const roots = new Set(path.slice(0, 1));
+  const values = new Map<ByteString, Bson>();
+  const test = (value: Bson | undefined) => {
+    spend(target.work, 1);
+    target.work.effort.work(DISTINCT_STEPS);
+    if (value !== undefined) {
+      const key = keyOf(value);
+      if (!values.has(key)) values.set(key, value);
+    }
+    return false;
+  };
+  const search: Search = { path, leaf: "elements", test, work: target.work };
+  const query = documentAt(spec, "query") ?? NOTHING;
+  const matches = yield* inStepsOf(finding(target, query, Number.POSITIVE_INFINITY));
+  yield* mappedInSteps(matches, ({ bytes }) => isAny(readCounted(bytes, target.work, roots), search));
+  return answered(new Map([["values", [...values.values()]]]), request, DOCUMENT_BYTES_MAX);
+});

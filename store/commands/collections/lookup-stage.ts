@@ -1,0 +1,74 @@
+/**
+ * $lookup by equality: adds to each document the documents of another collection in which a field has the same value.
+ */
+import type { ByteString } from "../../../protocol/byte-string.js";
+import { mappedInSteps, STEP_ITEMS } from "../../../protocol/steps.js";
+import { stringAt } from "../../queries/bson/command-fields.js";
+import { isAny, pathTo } from "../../queries/bson/document-paths.js";
+import { costOf, notHere, readCounted, spend, type Work } from "../../queries/bson/mongo-failure.js";
+import type { Bson, BsonDocument } from "../../values/collections/bson.js";
+import { keyOf } from "../../values/collections/bson-order.js";
+import { collectionAt, namespaceOf } from "./collection-names.js";
+import { replaced } from "./stages/unwind-stage.js";
+import { expiredBy } from "./ttl-indexes.js";
+import { documentsAt, type Target } from "./update-and-delete.js";
+
+/** @throws CommandFailure */
+export function lookedUp(
+  spec: BsonDocument,
+  target: Target,
+): (documents: readonly BsonDocument[]) => Generator<void, readonly BsonDocument[]> {
+  for (const name of spec.keys())
+    if (!["from", "localField", "foreignField", "as"].includes(name))
+      throw notHere(`$lookup with '${name}' is not supported: use localField and foreignField`);
+  const [from, local, foreign, as] = ["from", "localField", "foreignField", "as"].map((name) =>
+    stringAt(spec, name),
+  ) as [ByteString, ByteString, ByteString, ByteString];
+  const namespace = namespaceOf(target.namespace.database, from);
+  const [localPath, foreignPath, asPath] = [pathTo(local), pathTo(foreign), pathTo(as)];
+  const collection = collectionAt(target.data, namespace)?.value;
+  const source = collection === undefined ? null : documentsAt(target, collection);
+  const isExpired = collection === undefined ? null : expiredBy(collection, target.at);
+  return function* (documents) {
+    const others: BsonDocument[] = [];
+    const byKey = new Map<ByteString, number[]>();
+    for (const [, bytes] of source?.numbered() ?? []) {
+      if (isExpired?.(bytes) === true) continue;
+      spend(target.work, costOf(bytes));
+      const other = readCounted(bytes, target.work);
+      const number = others.push(other) - 1;
+      for (const key of keysAt(other, foreignPath, "both", target.work)) {
+        const numbers = byKey.get(key);
+        if (numbers === undefined) byKey.set(key, [number]);
+        else numbers.push(number);
+      }
+      if (others.length % STEP_ITEMS === 0) yield;
+    }
+    return yield* mappedInSteps(documents, (document) => {
+      const numbers = new Set<number>();
+      for (const key of keysAt(document, localPath, "elements", target.work))
+        for (const number of byKey.get(key) ?? []) numbers.add(number);
+      spend(target.work, numbers.size);
+      const matches: Bson[] = [...numbers]
+        .sort((a, b) => a - b)
+        .map((number) => others[number] as BsonDocument);
+      return replaced(document, asPath, matches);
+    });
+  };
+}
+
+/** Returns the keys at a path; a missing field counts as null. */
+function keysAt(
+  document: BsonDocument,
+  path: readonly ByteString[],
+  leaf: "both" | "elements",
+  work: Work,
+): ReadonlySet<ByteString> {
+  const keys = new Set<ByteString>();
+  const test = (value: Bson | undefined) => {
+    keys.add(keyOf(value ?? null));
+    return false;
+  };
+  isAny(document, { path, leaf, test, work });
+  return keys;
+}

@@ -1,0 +1,110 @@
+/** Replies of MDB.* commands: documents as BSON, or as Extended JSON if the request used it. */
+import type { ByteString } from "../../../protocol/byte-string.js";
+import { array, bulk, type Reply } from "../../../protocol/reply.js";
+import { finish, mappedInSteps } from "../../../protocol/steps.js";
+import { BYTES_A_STEP, type EffortBudget } from "../../keyspace/effort-budget.js";
+import { isJson } from "../../queries/bson/command-fields.js";
+import { guarded, MongoFailure } from "../../queries/bson/mongo-failure.js";
+import type { Handler } from "../../rows/command-row.js";
+import { type BsonDocument, DEPTH_MAX, Int32 } from "../../values/collections/bson.js";
+import { readKnownBson } from "../../values/collections/bson-reader.js";
+import { writeBson } from "../../values/collections/bson-writer.js";
+import { writeExtendedJson } from "../../values/collections/extended-json.js";
+
+/** Maximum depth of a reply: a reply wraps documents, which may themselves have the maximum depth. */
+const ANSWER_DEPTH = DEPTH_MAX + 8;
+
+/**
+ * @param request an argument of the request; the reply has the same form (BSON or Extended JSON)
+ * @param most maximum number of bytes
+ * @throws CommandFailure if the reply is longer
+ */
+export function answered(
+  document: BsonDocument,
+  request: ByteString,
+  max: number = Number.POSITIVE_INFINITY,
+): Reply {
+  const bounds = { bytes: max, depth: ANSWER_DEPTH };
+  return bulk(isJson(request) ? writeExtendedJson(document) : guarded(() => writeBson(document, bounds)));
+}
+
+/** Cost in steps of writing a document of a reply as BSON. */
+export const WRITTEN_STEPS = 20;
+/**
+ * Cost in steps of each document that is returned as Extended JSON, and of each `BYTES_A_STEP` bytes of the document.
+ */
+const JSON_STEPS = 30;
+
+/**
+ * Returns the documents in the requested form and counts the cost.
+ * @param documents the documents as BSON
+ * @throws TooMuch
+ */
+export function answeredAll(
+  documents: readonly ByteString[],
+  request: ByteString,
+  effort: EffortBudget,
+): Reply {
+  return finish(answeringAll(documents, request, effort));
+}
+
+/** Returns the documents in the requested form, in steps. */
+export function* answeringAll(
+  documents: readonly ByteString[],
+  request: ByteString,
+  effort: EffortBudget,
+): Generator<void, Reply> {
+  if (!isJson(request)) return array(yield* mappedInSteps(documents, bulk));
+  const written = (bytes: ByteString) => {
+    effort.work(JSON_STEPS * (1 + bytes.length / BYTES_A_STEP));
+    return bulk(writeExtendedJson(readKnownBson(bytes)));
+  };
+  return array(yield* mappedInSteps(documents, written));
+}
+
+/** @throws CommandFailure if the document has become too large */
+export function bytesOf(document: BsonDocument): ByteString {
+  return guarded(() => writeBson(document));
+}
+
+/**
+ * Maximum number of bytes of failures that are returned in full. Each further failure consists only of its index and
+ * its error code, as in MongoDB.
+ */
+const FAILURES_BYTES_MAX = 1024 * 1024;
+
+/**
+ * Executes steps one after the other and collects the failures.
+ * @param ordered "1" to stop after the first failure, "0" to continue
+ */
+export function stepByStep(ordered: ByteString, count: number, step: (i: number) => void): BsonDocument[] {
+  if (ordered !== "0" && ordered !== "1") throw new MongoFailure(9, "ordered has to be 1 or 0");
+  const failures: BsonDocument[] = [];
+  let writtenBytes = 0;
+  for (let i = 0; i < count; i++) {
+    try {
+      step(i);
+    } catch (failure) {
+      if (!(failure instanceof MongoFailure)) throw failure;
+      const written = writtenBytes > FAILURES_BYTES_MAX ? failure.numbered(i) : failure.written(i);
+      writtenBytes += writeBson(written, { bytes: Number.POSITIVE_INFINITY, depth: ANSWER_DEPTH }).length;
+      failures.push(written);
+      if (ordered === "1") break;
+    }
+  }
+  return failures;
+}
+
+export const count = (value: number): Int32 | bigint =>
+  value === (value | 0) ? new Int32(value) : BigInt(value);
+
+/** Returns a handler that adds the details to a failure of the complete command. */
+export const detailed =
+  (run: Handler): Handler =>
+  (data, argv, unit) => {
+    try {
+      return run(data, argv, unit);
+    } catch (failure) {
+      throw failure instanceof MongoFailure ? failure.alone() : failure;
+    }
+  };

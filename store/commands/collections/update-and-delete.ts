@@ -1,0 +1,441 @@
+/**
+ * MDB.UPDATE and MDB.DELETE: they execute statements one after the other, each of which is applied completely or not at
+ * all.
+ */
+import type { ByteString } from "../../../protocol/byte-string.js";
+import type { Reply } from "../../../protocol/reply.js";
+import { finish, STEP_ITEMS } from "../../../protocol/steps.js";
+import type { Data } from "../../keyspace/mutators.js";
+import { seededChoice } from "../../keyspace/seeded-choice.js";
+import type { Unit } from "../../keyspace/unit.js";
+import { filterOf } from "../../queries/bson/bson-filter.js";
+import {
+  documentOfQuery,
+  isReplacement,
+  type Update,
+  updateOf,
+  withId,
+} from "../../queries/bson/bson-update.js";
+import {
+  countAt,
+  documentAt,
+  refuseLater,
+  specOf,
+  truthAt,
+  unknownField,
+} from "../../queries/bson/command-fields.js";
+import { type Scope, type Variable, withVariables } from "../../queries/bson/expressions.js";
+import {
+  badValue,
+  costOf,
+  failedToParse,
+  mismatch,
+  readCounted,
+  spend,
+  type Work,
+  workOf,
+} from "../../queries/bson/mongo-failure.js";
+import { EXPRESSION_OPERATORS } from "../../queries/bson/operators/operator-table.js";
+import { PositionalElements } from "../../queries/bson/positional-elements.js";
+import { type Bson, type BsonDocument, isArray } from "../../values/collections/bson.js";
+import { integerOf, isNumber } from "../../values/collections/bson-numbers.js";
+import { Collection, type CollectionReading } from "../../values/collections/collection.js";
+import {
+  byEquality,
+  byRange,
+  type Candidates,
+  type Documents,
+  type Found,
+  matching,
+  matchOf,
+  type SeenFilter,
+} from "./candidate-documents.js";
+import { collectionAt, type Namespace, namespaceOf } from "./collection-names.js";
+import { checkedId } from "./inserts.js";
+import { answered, bytesOf, count, stepByStep } from "./mdb-replies.js";
+import { expiredBy, removeExpired } from "./ttl-indexes.js";
+import { Uniqueness } from "./unique-indexes.js";
+
+/** The scope of a statement, and the collection that it reads or changes. */
+export interface Target extends Scope {
+  readonly data: Data;
+  readonly namespace: Namespace;
+  /** The readings that the command must release when it ends, or null if the command runs in one step. */
+  readonly readings: CollectionReading[] | null;
+}
+
+/** @param readings receives the readings that the caller must release; null if the command runs in one step */
+export function targetOf(
+  data: Data,
+  argv: readonly ByteString[],
+  unit: Unit,
+  readings: CollectionReading[] | null = null,
+  operators: Scope["operators"] = null,
+): Target {
+  let choice: ((below: number) => number) | null = null;
+  return {
+    data,
+    namespace: namespaceOf(argv[1] ?? "", argv[2] ?? ""),
+    at: unit.at,
+    work: workOf(data.effort),
+    readings,
+    operators,
+    variables: NO_VARIABLES,
+    choose: (below) => (choice ??= seededChoice(unit))(below),
+  };
+}
+
+/** Removes expired documents, and returns the target of a write. */
+export function writingTargetOf(data: Data, argv: readonly ByteString[], unit: Unit): Target {
+  const target = targetOf(data, argv, unit);
+  removeExpired(data, collectionAt(data, target.namespace), unit.at);
+  return target;
+}
+
+const NO_VARIABLES: ReadonlyMap<ByteString, Variable> = new Map();
+
+/**
+ * Fields of a statement that older releases reject. The field `dialect`, with the value 2, also permits the filters and
+ * updates that were added later.
+ */
+export const LATER_FIELDS = ["dialect", "let", "arrayFilters"];
+const DIALECT = 2n;
+
+/**
+ * Reads a statement.
+ * @param isExtended whether the statement may have a dialect, as from CLUSTER SEMANTICS 3 on
+ * @throws CommandFailure if the statement has an unknown field, or a newer field without a dialect
+ */
+export function statementOf(
+  argument: ByteString,
+  fields: readonly string[],
+  isExtended: boolean,
+): BsonDocument {
+  const statement = specOf(argument, fields);
+  if (!isExtended) refuseLater(statement, LATER_FIELDS);
+  if (!statement.has("dialect"))
+    for (const name of ["let", "arrayFilters"]) if (statement.has(name)) throw unknownField(name);
+  return statement;
+}
+
+/**
+ * Returns the target of a statement. Operators of expressions are available only if the statement has `dialect: 2`.
+ * @throws CommandFailure
+ */
+export function targetFor(target: Target, statement: BsonDocument): Target {
+  const dialect = statement.get("dialect");
+  if (dialect === undefined) return target;
+  if (!isNumber(dialect) || integerOf(dialect) !== DIALECT) throw badValue("dialect has to be 2");
+  return withVariables(documentAt(statement, "let"), { ...target, operators: EXPRESSION_OPERATORS });
+}
+
+const UPDATE_FIELDS = ["q", "u", "multi", "upsert", "upsertId", ...LATER_FIELDS];
+
+/** `MDB.UPDATE db collection ordered statement …` */
+export function update(data: Data, argv: readonly ByteString[], unit: Unit, isExtended: boolean): Reply {
+  const target = writingTargetOf(data, argv, unit);
+  const statements = argv.slice(4).map((one) => statementOf(one, UPDATE_FIELDS, isExtended));
+  let [n, modified] = [0, 0];
+  const upserted: BsonDocument[] = [];
+  const failures = stepByStep(argv[3] ?? "", statements.length, (i) => {
+    const result = updated(target, statements[i] as BsonDocument);
+    n += result.n;
+    modified += result.modified;
+    if (result.upserted !== undefined)
+      upserted.push(
+        new Map<ByteString, Bson>([
+          ["index", count(i)],
+          ["_id", result.upserted],
+        ]),
+      );
+  });
+  const reply = new Map<ByteString, Bson>([
+    ["n", count(n)],
+    ["nModified", count(modified)],
+  ]);
+  if (upserted.length > 0) reply.set("upserted", upserted);
+  if (failures.length > 0) reply.set("writeErrors", failures);
+  return answered(reply, argv[4] ?? "");
+}
+
+/** The change that a statement requests. */
+interface RequestedChange {
+  readonly query: BsonDocument;
+  readonly update: Bson | undefined;
+  readonly arrayFilters: Bson | undefined;
+}
+
+export const changeOf = (
+  statement: BsonDocument,
+  name: "u" | "update",
+  query: BsonDocument,
+): RequestedChange => ({
+  query,
+  update: statement.get(name),
+  arrayFilters: statement.get("arrayFilters"),
+});
+
+/** @throws CommandFailure */
+function updateIn(
+  target: Target,
+  { query, update, arrayFilters }: RequestedChange,
+  isInsert: boolean,
+): Update {
+  if (target.operators !== null && isArray(update) && arrayFilters !== undefined)
+    throw failedToParse("arrayFilters may not be specified for pipeline-style updates");
+  const elements = target.operators === null ? null : new PositionalElements(query, arrayFilters, target);
+  return updateOf(update, { ...target, isInsert, elements });
+}
+
+interface Updated {
+  readonly n: number;
+  readonly modified: number;
+  /** The `_id` of a document that was inserted. */
+  readonly upserted?: Bson;
+}
+
+function updated(general: Target, statement: BsonDocument): Updated {
+  const target = targetFor(general, statement);
+  const query = documentAt(statement, "q");
+  if (query === undefined) throw mismatch("q has to be a document");
+  const isMulti = truthAt(statement, "multi");
+  if (isReplacement(statement.get("u"), target) && isMulti)
+    throw failedToParse("multi update is not supported for replacement-style update");
+  const matches = foundBy(target, query, isMulti ? Number.POSITIVE_INFINITY : 1, CHANGE_STEPS);
+  if (matches.length > 0 || !truthAt(statement, "upsert")) {
+    const changed = changedBy(target, matches, changeOf(statement, "u", query));
+    return { n: matches.length, modified: changed.modified };
+  }
+  const inserted = upsertedBy(target, changeOf(statement, "u", query), statement.get("upsertId"));
+  return { n: 1, modified: 0, upserted: checkedId(inserted) };
+}
+
+/**
+ * Cost in steps of each document that an update finds. The cost is counted during the search, so a large update is
+ * rejected before it has found all documents.
+ */
+const CHANGE_STEPS = 120;
+/** Cost in steps of each changed document, for each index of the collection. */
+const INDEX_STEPS = 90;
+/** Cost in steps of each document that is removed, in addition to the cost of finding the document. */
+const REMOVED_STEPS = 10;
+
+/**
+ * The documents that a filter matches: the complete list, or, if many documents must be checked, a generator that finds
+ * them in steps.
+ */
+export type Findings = readonly Found[] | Generator<void, readonly Found[]>;
+
+export const isComplete = (found: Findings): found is readonly Found[] => Array.isArray(found);
+
+export function* inStepsOf(found: Findings): Generator<void, readonly Found[]> {
+  return isComplete(found) ? found : yield* found;
+}
+
+/**
+ * Returns the first documents that a filter matches.
+ * @param steps additional cost of each document found
+ * @throws TooMuch
+ */
+function foundBy(target: Target, query: BsonDocument, max: number, steps = 0): readonly Found[] {
+  const findings = finding(target, query, max, steps);
+  return isComplete(findings) ? findings : finish(findings);
+}
+
+/** Finds the first documents that a filter matches. Works in steps unless few documents must be checked. */
+export function finding(target: Target, query: BsonDocument, max: number, steps = 0): Findings {
+  const { data, namespace, work } = target;
+  // An invalid filter is an error even if there are no documents.
+  const general = filterOf(query, work, target);
+  const collection = collectionAt(data, namespace)?.value;
+  if (collection === undefined) return [];
+  const isCurrent = isAsRead(target, collection);
+  const isExpired = expiredBy(collection, target.at, isCurrent);
+  const filter: SeenFilter = isExpired === null ? general : { ...general, isExpired };
+  let numbers: readonly number[] | null = null;
+  // Indexes describe only the current documents.
+  if (isCurrent) {
+    numbers = byEquality(collection, query)?.numbers ?? null;
+    if (numbers === null && target.operators !== null) {
+      const documents = documentsAt(target, collection);
+      const range = byRange(collection, query, work, () => isAsRead(target, collection));
+      const first = target.readings === null ? { done: true, value: finish(range) } : range.next();
+      if (first.done !== true)
+        return findingInSteps(target, matchingIn(range, documents, filter, work), max, steps);
+      numbers = first.value?.numbers ?? null;
+    }
+  }
+  if (numbers === null || numbers.length > STEP_ITEMS)
+    return findingInSteps(
+      target,
+      matching(documentsAt(target, collection), numbers, filter, work),
+      max,
+      steps,
+    );
+  const matches: Found[] = [];
+  for (const number of numbers) {
+    const one = matchOf(number, collection.document(number), filter, work);
+    if (one === null) continue;
+    work.effort.work(steps);
+    if (matches.push(one) === max) break;
+  }
+  return matches;
+}
+
+/**
+ * Yields the documents that meet a filter, and null after each step in which the range is still being searched. The
+ * caller has already executed the range's first step.
+ */
+function* matchingIn(
+  range: Generator<void, Candidates | null>,
+  documents: Documents,
+  filter: SeenFilter,
+  work: Work,
+): Generator<Found | null> {
+  for (;;) {
+    yield null;
+    const step = range.next();
+    if (step.done !== true) continue;
+    yield* matching(documents, step.value?.numbers ?? null, filter, work);
+    return;
+  }
+}
+
+function* findingInSteps(
+  { work }: Target,
+  candidates: Iterable<Found | null>,
+  max: number,
+  steps: number,
+): Generator<void, readonly Found[]> {
+  const matches: Found[] = [];
+  for (const one of candidates) {
+    if (one === null) {
+      yield;
+      continue;
+    }
+    work.effort.work(steps);
+    if (matches.push(one) === max) break;
+  }
+  return matches;
+}
+
+/** Whether a collection is unchanged since the command began to read it. */
+export const isAsRead = ({ readings }: Target, collection: Collection): boolean =>
+  readings?.every((one) => one.collection !== collection || one.isCurrent) ?? true;
+
+/**
+ * Returns the documents of a collection. A command that reads in steps receives the documents as they were when it
+ * began to read them, regardless of later changes.
+ */
+export function documentsAt({ readings }: Target, collection: Collection): Documents {
+  if (readings === null) return collection;
+  const existing = readings.find((one) => one.collection === collection);
+  if (existing !== undefined) return existing;
+  const reading = collection.reading();
+  readings.push(reading);
+  return reading;
+}
+
+/**
+ * Changes either all documents or none.
+ * @param see is called with the new bytes of the last document before any document is changed; it may throw to prevent
+ * all changes
+ */
+export function changedBy(
+  target: Target,
+  found: readonly Found[],
+  change: RequestedChange,
+  see: (last: ByteString) => void = () => {},
+): { readonly modified: number } {
+  const { data, namespace, work } = target;
+  const apply = updateIn(target, change, false);
+  const changes: Found[] = [];
+  let last: ByteString | undefined;
+  for (const { number, bytes } of found) {
+    last = bytesOf(apply(readCounted(bytes, work)));
+    // Writing and indexing the new document cost as much as reading a document of its size.
+    spend(work, costOf(last));
+    if (last !== bytes) changes.push({ number, bytes: last });
+  }
+  if (changes.length === 0) {
+    if (last !== undefined) see(last);
+    return { modified: 0 };
+  }
+  const entry = collectionAt(data, namespace);
+  if (entry === undefined) throw new Error("documents were found in a collection that does not exist");
+  const numbers = changes.map(({ number }) => number);
+  const documents = changes.map(({ bytes }) => bytes);
+  work.effort.work(INDEX_STEPS * entry.value.specs.length * changes.length);
+  const uniqueness = new Uniqueness(target, entry.value, new Set(numbers));
+  for (const bytes of documents) uniqueness.take(bytes);
+  if (last !== undefined) see(last);
+  data.collections.set(entry, { numbers, documents });
+  return { modified: changes.length };
+}
+
+/**
+ * Inserts the document of an update whose filter matched no document.
+ * @param see is called with the new document before it is inserted; it may throw to prevent the insertion
+ */
+export function upsertedBy(
+  target: Target,
+  change: RequestedChange,
+  id: Bson | undefined,
+  see: (inserted: BsonDocument) => void = () => {},
+): BsonDocument {
+  const { data, namespace, work } = target;
+  const apply = updateIn(target, change, true);
+  const queryDocument = documentOfQuery(change.query, work);
+  const start: BsonDocument = isReplacement(change.update, target) ? onlyId(queryDocument) : queryDocument;
+  const inserted = apply(start);
+  const ownId = inserted.has("_id") ? inserted.get("_id") : id;
+  if (ownId === undefined) throw badValue("an upsert needs an upsertId from its sender");
+  const document = withId(inserted, ownId);
+  checkedId(document);
+  const bytes = bytesOf(document);
+  spend(work, costOf(bytes));
+  const entry = collectionAt(data, namespace);
+  new Uniqueness(target, entry?.value ?? new Collection()).take(bytes);
+  see(document);
+  data.collections.push(entry ?? data.getOrPut(Collection, namespace.key), [bytes]);
+  return document;
+}
+
+function onlyId(document: BsonDocument): BsonDocument {
+  const id = document.get("_id");
+  return id === undefined ? new Map() : new Map([["_id", id]]);
+}
+
+const DELETE_FIELDS = ["q", "limit", "dialect", "let"];
+
+/** `MDB.DELETE db collection ordered statement …` */
+export function remove(data: Data, argv: readonly ByteString[], unit: Unit, isExtended: boolean): Reply {
+  const general = writingTargetOf(data, argv, unit);
+  const statements = argv.slice(4).map((one) => statementOf(one, DELETE_FIELDS, isExtended));
+  let n = 0;
+  const failures = stepByStep(argv[3] ?? "", statements.length, (i) => {
+    const statement = statements[i] as BsonDocument;
+    const target = targetFor(general, statement);
+    const query = documentAt(statement, "q");
+    if (query === undefined) throw mismatch("q has to be a document");
+    // Without a limit, which might be left out by mistake, all documents would be deleted.
+    if (!isNumber(statement.get("limit"))) throw mismatch("limit has to be 0 or 1");
+    const limit = countAt(statement, "limit");
+    if (limit > 1) throw failedToParse("the limit of a delete is 0 or 1");
+    n += removed(target, foundBy(target, query, limit === 0 ? Number.POSITIVE_INFINITY : 1));
+  });
+  const reply = new Map<ByteString, Bson>([["n", count(n)]]);
+  if (failures.length > 0) reply.set("writeErrors", failures);
+  return answered(reply, argv[4] ?? "");
+}
+
+export function removed({ data, namespace, work }: Target, found: readonly Found[]): number {
+  const entry = collectionAt(data, namespace);
+  if (entry === undefined || found.length === 0) return 0;
+  work.effort.work(REMOVED_STEPS * found.length);
+  data.collections.remove(
+    entry,
+    found.map(({ number }) => number),
+  );
+  return found.length;
+}

@@ -1,0 +1,305 @@
+/**
+ * Executes queries, from their sources to the rows of the reply. Each operation adds a suffix to the name of the
+ * relation, as in the database that `--sql` replaces.
+ */
+import type { ByteString } from "../../../protocol/byte-string.js";
+import { finish, STEP_ITEMS } from "../../../protocol/steps.js";
+import { expressionText, standardText } from "../../sql/expression-text.js";
+import type {
+  Expression,
+  Field,
+  Limit,
+  Query,
+  Select,
+  SetOperator,
+  SetQuery,
+  Source,
+} from "../../sql/syntax-tree.js";
+import { rowKey } from "../../values/relations/cell.js";
+import { numberOfText } from "../../values/relations/domain.js";
+import { compiled, condition, constantOf, countCalculated, rowsAStep } from "./compiled-expressions.js";
+import {
+  checkColumns,
+  checkSize,
+  countRows,
+  type Evaluation,
+  failure,
+  SOURCE_WORK,
+  spend,
+} from "./evaluation.js";
+import { findSources, ofView } from "./find-sources.js";
+import { joined, naturallyJoined } from "./join-before-semantics-2.js";
+import { plannedSources } from "./join-by-plan.js";
+import {
+  type Relation,
+  type RelationColumn,
+  type RelationRow,
+  tableRelation,
+  withoutDuplicates,
+} from "./relation.js";
+import { groupsOf, isGrouped } from "./row-grouping.js";
+import { allFields, sorted, sortedBy, sortKeys } from "./row-sorting.js";
+import { filtered, selected } from "./select-rows.js";
+import type { Compiled } from "./standard-values.js";
+
+/** Maximum nesting of views: each level uses stack space. */
+const VIEWS_MAX = 8;
+
+/** The source of a select that names no source: one row without columns. */
+const DUAL: Relation = { name: "dual", columns: [], rows: [[]], table: null, isSet: true };
+
+/**
+ * Returns the result of a query in a writing statement. Works in one step, since no other command may run before the
+ * statement ends.
+ * @throws CommandFailure
+ */
+export function answered(query: Query, evaluation: Evaluation, depth = 0): Relation {
+  return finish(answering(query, evaluation, depth));
+}
+
+/**
+ * Returns the result of a query on the current tables; rows are found in steps.
+ * @param depth number of views around the query
+ * @throws CommandFailure
+ */
+export function answering(query: Query, evaluation: Evaluation, depth = 0): Generator<void, Relation> {
+  findSources(query, evaluation);
+  return released(answeredQuery(query, evaluation, depth), evaluation);
+}
+
+function* released(work: Generator<void, Relation>, { sources }: Evaluation): Generator<void, Relation> {
+  try {
+    return yield* work;
+  } finally {
+    sources.release();
+  }
+}
+
+function* answeredQuery(query: Query, evaluation: Evaluation, depth: number): Generator<void, Relation> {
+  if (query.kind === "select") return yield* answeredSelect(query, evaluation, depth);
+  const left = yield* answeredQuery(query.left, evaluation, depth);
+  const right = yield* answeredQuery(query.right, evaluation, depth);
+  if (left.columns.length !== right.columns.length) {
+    const widths = [left, right].flatMap(({ name, columns }) => [name, String(columns.length)]);
+    throw failure(evaluation, "differentWidths", ...widths);
+  }
+  const all = yield* together(query.operator, { left, right }, evaluation);
+  return yield* ended(all, query, evaluation);
+}
+
+/** Sorts the result of a set operation by its columns, and applies the limit of the query. */
+function* ended(relation: Relation, { orderBy, limit }: SetQuery, evaluation: Evaluation) {
+  let all = relation;
+  if (orderBy.length > 0) {
+    checkColumns(evaluation, orderBy.length);
+    const { name, columns, isSet } = relation;
+    const { fields, scope } = allFields(null, columns, evaluation);
+    const rows = yield* sorted(relation.rows, { orderBy, fields }, scope, evaluation);
+    all = { name: `${name}_order`, columns, rows, table: null, isSet };
+  }
+  return limit === null ? all : limited(all, limit, evaluation);
+}
+
+const SET_NAMES: Readonly<Record<SetOperator, string>> = {
+  union: "Union",
+  "union-all": "UnionAll",
+  difference: "diff",
+  intersection: "inter",
+};
+
+function* together(
+  operator: SetOperator,
+  { left, right }: { readonly left: Relation; readonly right: Relation },
+  evaluation: Evaluation,
+): Generator<void, Relation> {
+  const { form } = evaluation;
+  countRows(evaluation, left.rows.length + right.rows.length);
+  const name = `${left.name}_${SET_NAMES[operator]}_${right.name}`;
+  const { columns } = left;
+  if (operator === "union-all") {
+    checkSize(evaluation, left.rows.length + right.rows.length, columns.length);
+    return { name, columns, rows: left.rows.concat(right.rows), table: null, isSet: false };
+  }
+  if (operator === "union") {
+    const rows = yield* withoutDuplicates([...left.rows, ...right.rows]);
+    return { name, columns, rows, table: null, isSet: true };
+  }
+  const others = new Set<string>();
+  for (const [i, row] of right.rows.entries()) {
+    others.add(rowKey(row));
+    if (i % STEP_ITEMS === STEP_ITEMS - 1) yield;
+  }
+  const isKept = operator === "intersection";
+  const rows = yield* filtered(left.rows, (row) => others.has(rowKey(row)) === isKept, STEP_ITEMS);
+  // In the recorded form a difference retains equal rows.
+  if (operator === "difference" && form === "recorded")
+    return { name, columns, rows, table: null, isSet: left.isSet };
+  return { name, columns, rows: yield* withoutDuplicates(rows), table: null, isSet: true };
+}
+
+function* answeredSelect(select: Select, evaluation: Evaluation, depth: number): Generator<void, Relation> {
+  const { source, fields, groupBy, orderBy, limit } = select;
+  checkColumns(evaluation, Math.max(fields?.length ?? 0, groupBy?.length ?? 0, orderBy.length));
+  if (source === null && fields === null) throw failure(evaluation, "noSource");
+  let relation = yield* combined(select, source, evaluation, depth);
+  relation = isGrouped(select)
+    ? yield* grouped(relation, select, evaluation)
+    : yield* shaped(relation, select, evaluation);
+  if (select.isDistinct) {
+    countRows(evaluation, relation.rows.length);
+    relation = {
+      ...relation,
+      name: `${relation.name}_distinct`,
+      rows: yield* withoutDuplicates(relation.rows),
+      table: null,
+      isSet: true,
+    };
+  }
+  return limit === null ? relation : limited(relation, limit, evaluation);
+}
+
+/** Joins all sources, and returns the rows that meet the condition. */
+function* combined(
+  select: Select,
+  source: Source | null,
+  evaluation: Evaluation,
+  depth: number,
+): Generator<void, Relation> {
+  const { joins, where } = select;
+  if (source === null || joins.length === 0) {
+    const only = source === null ? DUAL : yield* sourceRelation(source, evaluation, depth);
+    return where === null ? only : yield* selected(only, where, evaluation);
+  }
+  const aliases = new Set<ByteString>();
+  const read = function* (each: Source): Generator<void, Relation> {
+    if (each.alias !== null && aliases.has(each.alias)) throw failure(evaluation, "aliasUsed", each.alias);
+    if (each.alias !== null) aliases.add(each.alias);
+    return yield* sourceRelation(each, evaluation, depth);
+  };
+  if (evaluation.isPlanned) {
+    const relations = [yield* read(source)];
+    for (const join of joins) relations.push(yield* read(join.source));
+    return yield* plannedSources(relations, select, evaluation);
+  }
+  let relation = yield* read(source);
+  for (const join of joins) {
+    const right = yield* read(join.source);
+    if (join.kind === "natural") {
+      relation = yield* naturallyJoined(relation, right, evaluation);
+      if (join.on !== null) relation = yield* selected(relation, join.on, evaluation);
+    } else relation = joined(relation, right, join, evaluation);
+  }
+  return where === null ? relation : yield* selected(relation, where, evaluation);
+}
+
+function* sourceRelation(source: Source, evaluation: Evaluation, depth: number): Generator<void, Relation> {
+  spend(evaluation, SOURCE_WORK);
+  if (source.kind === "derived")
+    return withOrigin(yield* answeredQuery(source.query, evaluation, depth), source.alias);
+  const { name, alias } = source;
+  const namedSource = evaluation.sources.named(name);
+  if (namedSource.kind === "table") return tableRelation(name, alias ?? name, namedSource);
+  const { parsed, chars } = namedSource.view;
+  // The length of the view's text is counted, because parsing a long view takes time.
+  spend(evaluation, chars);
+  if (depth === VIEWS_MAX) throw failure(evaluation, "nestedViews", String(VIEWS_MAX));
+  const within = ofView(namedSource.view, evaluation);
+  return {
+    ...withOrigin(yield* answeredQuery(parsed.statement.query, within, depth + 1), alias ?? name),
+    name,
+  };
+}
+
+function withOrigin({ columns, ...rest }: Relation, origin: ByteString): Relation {
+  return { ...rest, columns: columns.map(({ name }) => ({ name, origin })) };
+}
+
+/** Sorts the rows and calculates the fields. */
+function* shaped(relation: Relation, select: Select, evaluation: Evaluation): Generator<void, Relation> {
+  const isSorted = select.orderBy.length > 0;
+  const { columns, isSet } = relation;
+  if (select.fields === null && !isSorted) return relation;
+  const { scope, fields } = allFields(select.fields, columns, evaluation);
+  const keys = { orderBy: select.orderBy, fields };
+  const rows = isSorted ? yield* sorted(relation.rows, keys, scope, evaluation) : null;
+  const name = isSorted ? `${relation.name}_order` : relation.name;
+  if (select.fields === null) return { name, columns, rows: rows ?? relation.rows, table: null, isSet };
+  const compiledFields = fields.map(({ value }) => compiled(value, scope, evaluation));
+  return yield* projected(name, rows ?? relation.rows, { fields, compiledFields }, evaluation);
+}
+
+function* projected(
+  name: ByteString,
+  rows: readonly RelationRow[],
+  {
+    fields,
+    compiledFields,
+  }: { readonly fields: readonly Field[]; readonly compiledFields: readonly Compiled[] },
+  evaluation: Evaluation,
+): Generator<void, Relation> {
+  checkSize(evaluation, rows.length, fields.length);
+  const result: RelationRow[] = [];
+  const values = fields.map(({ value }) => value);
+  countCalculated(evaluation, rows.length, values);
+  const step = rowsAStep(values);
+  for (const row of rows) {
+    if (result.push(compiledFields.map((each) => each(row))) % step === 0) yield;
+  }
+  return {
+    name: `${name}_projection`,
+    columns: fields.map((field) => columnOf(field, evaluation)),
+    rows: result,
+    table: null,
+    isSet: false,
+  };
+}
+
+function columnOf({ value, alias }: Field, { form }: Evaluation): RelationColumn {
+  if (alias !== null) return { name: alias, origin: null };
+  if (value.kind === "column") return { name: value.name, origin: value.origin };
+  return { name: form === "standard" ? standardText(value) : expressionText(value), origin: null };
+}
+
+function* grouped(relation: Relation, select: Select, evaluation: Evaluation): Generator<void, Relation> {
+  const { having } = select;
+  if (select.fields === null) throw failure(evaluation, "groupedAll");
+  const { fields } = allFields(select.fields, relation.columns, evaluation);
+  const groups = groupsOf(relation, select, fields, evaluation);
+  const { scope } = groups;
+  const compiledFields = fields.map(({ value }) => compiled(value, scope, evaluation));
+  const holds = having === null ? null : condition(having, scope, evaluation);
+  const keys =
+    select.orderBy.length > 0 ? sortKeys({ orderBy: select.orderBy, fields }, scope, evaluation) : null;
+  const all = yield* groups.rows();
+  if (having !== null) countCalculated(evaluation, all.length, [having]);
+  const remaining =
+    holds === null || having === null ? all : yield* filtered(all, holds, rowsAStep([having]));
+  const rows = keys === null ? remaining : yield* sortedBy(remaining, keys, evaluation);
+  const name = `${relation.name}_groupBy${holds === null ? "" : "_having"}${keys === null ? "" : "_order"}`;
+  return { ...(yield* projected(name, rows, { fields, compiledFields }, evaluation)), name };
+}
+
+function limited(relation: Relation, { from, to, count }: Limit, evaluation: Evaluation): Relation {
+  const start = from === null ? 0 : nonNegativeInteger(from, evaluation);
+  const end =
+    count !== null
+      ? start + nonNegativeInteger(count, evaluation)
+      : to === null
+        ? undefined
+        : nonNegativeInteger(to, evaluation);
+  return {
+    name: `${relation.name}_limit`,
+    columns: relation.columns,
+    rows: relation.rows.slice(start, end),
+    table: null,
+    isSet: relation.isSet,
+  };
+}
+
+function nonNegativeInteger(bound: Expression, evaluation: Evaluation): number {
+  const value = constantOf(bound, evaluation);
+  const number = typeof value === "string" ? numberOfText(value) : value;
+  if (typeof number !== "number" || !Number.isSafeInteger(number) || number < 0)
+    throw failure(evaluation, "wrongLimit", String(value));
+  return number;
+}

@@ -1,0 +1,193 @@
+/**
+ * Finds the rows that meet a condition. In a table, an index finds them if the condition requires a column to have a
+ * certain value.
+ */
+import { finish, STEP_ITEMS } from "../../../protocol/steps.js";
+import type { Expression } from "../../sql/syntax-tree.js";
+import type { Row, Scalar } from "../../values/relations/cell.js";
+import type { NumberedRows, Table } from "../../values/relations/table.js";
+import { condition, constantOf, countCalculated, rowScope, rowsAStep } from "./compiled-expressions.js";
+import { demandsOf, isEquality } from "./equalities.js";
+import { countScanned, type Evaluation, spend } from "./evaluation.js";
+import {
+  isText,
+  positionOf,
+  type Relation,
+  type RelationColumn,
+  type RelationRow,
+  withoutDuplicates,
+} from "./relation.js";
+
+/** Minimum number of rows of a table for an index to be used; in a smaller table all rows are checked. */
+export const INDEXED_ROWS_MIN = 16;
+
+/** Selects the rows that meet a condition. In the recorded form, equal rows appear in the result once. */
+export function* selected(
+  relation: Relation,
+  where: Expression,
+  evaluation: Evaluation,
+): Generator<void, Relation> {
+  const { columns, table } = relation;
+  const holds = condition(where, rowScope(columns, evaluation), evaluation);
+  const demand =
+    table === null || table.size < INDEXED_ROWS_MIN ? null : demanded(columns, where, evaluation, table);
+  const candidates =
+    table === null || demand === null
+      ? relation.rows
+      : (yield* numbersOf(demand, (value) => table.equal(demand.position, value))).map((number) =>
+          table.row(number),
+        );
+  if (demand !== null) countScanned(evaluation, demand.values.length - 1);
+  spend(evaluation, candidates.length);
+  countCalculated(evaluation, candidates.length, [where]);
+  const rows = yield* filtered(candidates, holds, rowsAStep([where]));
+  return yield* ofSelection(relation, rows, evaluation);
+}
+
+/** Returns a relation with only the rows that meet a condition. */
+export function* ofSelection(
+  { name, columns, isSet }: Relation,
+  rows: readonly RelationRow[],
+  { form }: Evaluation,
+): Generator<void, Relation> {
+  const keepsAll = isSet || form === "standard";
+  return {
+    name: `${name}_selection`,
+    columns,
+    rows: keepsAll ? rows : yield* withoutDuplicates(rows),
+    table: null,
+    isSet: isSet || !keepsAll,
+  };
+}
+
+/** @param step number of rows that are checked in one step */
+export function* filtered<R extends RelationRow>(
+  rows: readonly R[],
+  holds: (row: R) => boolean,
+  step: number,
+): Generator<void, readonly R[]> {
+  if (rows.length <= step) return rows.filter(holds);
+  const matches: R[] = [];
+  for (let from = 0; from < rows.length; from += step) {
+    const end = Math.min(rows.length, from + step);
+    for (let i = from; i < end; i++) if (holds(rows[i] as R)) matches.push(rows[i] as R);
+    yield;
+  }
+  return matches;
+}
+
+/** Returns the rows of a table to change, with their numbers; without a condition, all rows. */
+export function matching(
+  table: Table,
+  columns: readonly RelationColumn[],
+  where: Expression | null,
+  evaluation: Evaluation,
+): NumberedRows {
+  const numbers: number[] = [];
+  const rows: Row[] = [];
+  const holds = where === null ? () => true : condition(where, rowScope(columns, evaluation), evaluation);
+  const demand =
+    where === null || table.size < INDEXED_ROWS_MIN ? null : demanded(columns, where, evaluation, table);
+  countScanned(evaluation, demand === null ? table.size : demand.values.length - 1);
+  const candidates =
+    demand === null
+      ? table.numbered()
+      : finish(numbersOf(demand, (value) => equalIn(table, demand.position, value))).map(
+          (number) => [number, table.row(number)] as const,
+        );
+  const count = demand === null ? table.size : (candidates as readonly unknown[]).length;
+  if (where !== null) countCalculated(evaluation, count, [where]);
+  for (const [number, row] of candidates) {
+    if (!holds(row)) continue;
+    countScanned(evaluation, 1);
+    numbers.push(number);
+    rows.push(row);
+  }
+  return { numbers, rows };
+}
+
+/** A value that a condition requires a column to have. */
+export interface Demand {
+  readonly position: number;
+  readonly value: Scalar;
+}
+
+/** A column and the values of which it must equal one. */
+interface Choice {
+  readonly position: number;
+  readonly values: readonly Scalar[];
+}
+
+interface Indexed {
+  readonly size: number;
+  isUnique(position: number): boolean;
+}
+
+/**
+ * Returns the numbers of the rows whose column has one of the values, ascending.
+ * @param equal finds the rows with one value
+ */
+function* numbersOf(
+  { values }: Choice,
+  equal: (value: Scalar) => Generator<void, readonly number[]>,
+): Generator<void, readonly number[]> {
+  if (values.length === 1) return yield* equal(values[0] as Scalar);
+  const numbers = new Set<number>();
+  for (const [i, value] of values.entries()) {
+    for (const number of yield* equal(value)) numbers.add(number);
+    if (i % STEP_ITEMS === STEP_ITEMS - 1) yield;
+  }
+  return [...numbers].sort((a, b) => a - b);
+}
+
+// biome-ignore lint/correctness/useYield: writes find their rows in one step
+function* equalIn(table: Table, position: number, value: Scalar): Generator<void, readonly number[]> {
+  return table.index(position).equal(value);
+}
+
+/**
+ * Returns the values by which an index should find the rows, or null if no condition requires such values. A single
+ * required value is preferred to a list. Of several single values, the first one is returned or, in the standard form,
+ * the first one of a unique column, if there is one. Without a single value, returns the first list with fewer values
+ * than the table has rows.
+ */
+function demanded(
+  columns: readonly RelationColumn[],
+  where: Expression,
+  evaluation: Evaluation,
+  table: Indexed,
+): Choice | null {
+  const { parts } = demandsOf(where, evaluation.form);
+  const demand = equalityDemanded(columns, parts, evaluation, table);
+  if (demand !== null) return { position: demand.position, values: [demand.value] };
+  for (const part of parts) {
+    if (part.kind !== "in" || part.isNegated || part.operand.kind !== "column") continue;
+    if (part.list.length === 0 || part.list.length >= table.size || isText(part.operand, columns)) continue;
+    const values = part.list.map((each) => constantOf(each, evaluation));
+    if (values.every((value) => value !== undefined))
+      return { position: positionOf(part.operand, columns, evaluation), values };
+  }
+  return null;
+}
+
+function equalityDemanded(
+  columns: readonly RelationColumn[],
+  parts: readonly Expression[],
+  evaluation: Evaluation,
+  table: Indexed,
+): Demand | null {
+  let first: Demand | null = null;
+  for (const { left, right } of parts.filter(isEquality)) {
+    for (const [one, other] of [
+      [left, right],
+      [right, left],
+    ] as const) {
+      const value: Scalar | undefined = constantOf(other, evaluation);
+      if (one.kind !== "column" || value === undefined || isText(one, columns)) continue;
+      const demand = { position: positionOf(one, columns, evaluation), value };
+      if (evaluation.form === "recorded" || table.isUnique(demand.position)) return demand;
+      first ??= demand;
+    }
+  }
+  return first;
+}

@@ -1,0 +1,185 @@
+/**
+ * SQL: statements over tables, in English or in the Malagasy words of the database that `--sql` replaces. A statement
+ * that only reads always uses the row of SQL_RO. Source: docs/sql.md; test/vectors/sql.
+ */
+import type { ByteString } from "../../../protocol/byte-string.js";
+import { integer, OK, type Reply } from "../../../protocol/reply.js";
+import { custom } from "../../arguments/command-errors.js";
+import type { Data } from "../../keyspace/mutators.js";
+import type { Unit } from "../../keyspace/unit.js";
+import { type Command, family } from "../../rows/command-row.js";
+import { mistakeFailure } from "../../sql/error-messages.js";
+import { formOf, parse } from "../../sql/parse.js";
+import { SqlMistake } from "../../sql/syntax-error.js";
+import type { Form, Statement } from "../../sql/syntax-tree.js";
+import { checkName } from "./catalogue.js";
+import { type Evaluation, failure } from "./evaluation.js";
+import { answered, answering } from "./execute-query.js";
+import type { Relation } from "./relation.js";
+import { relationInSteps, relationReply } from "./relation-reply.js";
+import { insert, remove, update } from "./row-changes.js";
+import {
+  checkDatabase,
+  createDatabase,
+  createDomain,
+  createTable,
+  createView,
+  described,
+  drop,
+  dropDatabase,
+  shown,
+} from "./schema-statements.js";
+import { Sources } from "./sources.js";
+import { onlyReads, touchesOfStatement } from "./statement-keys.js";
+
+const READ_ROW = "SQL_RO";
+
+export const relations = family("sql", {
+  SQL: {
+    arity: -3,
+    flags: ["write", "denyoom", "movablekeys"],
+    keys: touchesOfStatement,
+    since: "",
+    complexity:
+      "INSERT: O(M), M: rows added; other changes: O(N), N: rows of the table, or those that an equality selects",
+    summary:
+      "Executes a statement on the tables of a database; further arguments are the values for each ? in it.",
+    otherRow: (argv) => (onlyReads(argv) ? READ_ROW : null),
+    run: (data, argv, unit) => execute(data, argv, unit, EXTENDED),
+  },
+  [READ_ROW]: {
+    arity: -3,
+    flags: ["readonly", "movablekeys"],
+    keys: touchesOfStatement,
+    since: "",
+    complexity: "O(N), N: rows of the tables, or those that an equality selects; O(N*log(N)) to sort",
+    summary: "Executes a statement that changes nothing. SQL with such a statement does the same.",
+    run: (data, argv, unit) => {
+      if (!onlyReads(argv)) throw custom("ERR SQL_RO accepts only statements that change nothing");
+      return execute(data, argv, unit, EXTENDED);
+    },
+  },
+});
+
+/** The CLUSTER SEMANTICS version that added further words of the standard form to writing statements. */
+const EXTENDED = 3;
+
+/**
+ * The SQL commands for writes as before CLUSTER SEMANTICS 2 or 3: recorded statements must keep their effect. In
+ * version 1, English statements have the recorded form, and their joins are executed without a plan, with the limits of
+ * that version. Reads are not included, since no timeline records them.
+ */
+export const relationsBy = (version: 1 | 2): readonly Command[] =>
+  relations
+    .filter(({ name }) => name !== READ_ROW)
+    .map((command) => ({ ...command, run: (data, argv, unit) => execute(data, argv, unit, version) }));
+
+const laterStatement = (version: number) =>
+  custom(`ERR this statement requires version ${version} of the semantics: CLUSTER SEMANTICS ${version}`);
+
+/**
+ * Parses a statement by the rules of the given version.
+ * @throws CommandFailure if it requires a later version, or is invalid
+ */
+function parsedBy(version: number, text: ByteString) {
+  const standard = parse(text);
+  if (standard.isExtended && version < EXTENDED) throw laterStatement(EXTENDED);
+  const parsed = version === 1 ? parse(text, "recorded") : standard;
+  const { statement, language } = parsed;
+  if (!(statement instanceof SqlMistake)) return { ...parsed, statement };
+  if (!(standard.statement instanceof SqlMistake)) throw laterStatement(2);
+  throw mistakeFailure(text, language, standard.statement);
+}
+
+/** @param version the version of the semantics */
+function execute(data: Data, argv: readonly ByteString[], { at, takesSteps }: Unit, version: number): Reply {
+  const [, database = "", text = "", ...parameters] = argv;
+  const form: Form = version === 1 ? "recorded" : "standard";
+  const parsed = parsedBy(version, text);
+  const { statement, language } = parsed;
+  const evaluation: Evaluation = {
+    data,
+    database,
+    language,
+    parameters,
+    at,
+    work: { rows: 0, likeSteps: 0 },
+    sources: new Sources(),
+    form: formOf(language, form),
+    english: form,
+    isPlanned: form === "standard",
+  };
+  if (parsed.parameters !== parameters.length)
+    throw failure(evaluation, "parameterCount", String(parsed.parameters), String(parameters.length));
+  checkName(evaluation);
+  try {
+    if (statement.kind === "query" && takesSteps === true)
+      return relationInSteps(stepped(answering(statement.query, evaluation), evaluation));
+    return carriedOut(statement, evaluation);
+  } catch (problem) {
+    throw ownError(problem, evaluation);
+  }
+}
+
+function* stepped(work: Generator<void, Relation>, evaluation: Evaluation): Generator<void, Relation> {
+  try {
+    return yield* work;
+  } catch (problem) {
+    throw ownError(problem, evaluation);
+  }
+}
+
+/**
+ * Replaces V8's error for a string that exceeds the maximum length by an error of the statement. The statement has
+ * changed nothing then, because no strings are created once rows are being changed.
+ */
+function ownError(problem: unknown, evaluation: Evaluation): unknown {
+  const isTooLong = problem instanceof RangeError && TOO_LONG.test(problem.message);
+  return isTooLong ? failure(evaluation, "tooLong") : problem;
+}
+
+const TOO_LONG = /invalid string length/i;
+
+/** Counts the cells of a relation that is returned in one step. @throws TooMuch */
+function countedReply(relation: Relation, { data }: Evaluation): Reply {
+  data.effort.answer(relation.rows.length * relation.columns.length);
+  return relationReply(relation);
+}
+
+function carriedOut(statement: Statement, evaluation: Evaluation): Reply {
+  switch (statement.kind) {
+    case "query":
+      return countedReply(answered(statement.query, evaluation), evaluation);
+    case "insert":
+      return integer(insert(statement, evaluation));
+    case "update":
+      return integer(update(statement, evaluation));
+    case "delete":
+      return integer(remove(statement.table, statement.where, evaluation));
+    case "show":
+      return relationReply(shown(statement.what, evaluation));
+    case "describe":
+      return relationReply(described(statement.name, evaluation));
+    case "use":
+      checkDatabase(statement.name, evaluation);
+      return OK;
+    case "create-database":
+      createDatabase(statement.name, evaluation);
+      return OK;
+    case "drop-database":
+      dropDatabase(statement.name, evaluation);
+      return OK;
+    case "create-domain":
+      createDomain(statement.name, statement.domain, evaluation);
+      return OK;
+    case "create-table":
+      createTable(statement, evaluation);
+      return OK;
+    case "create-view":
+      createView(statement, evaluation);
+      return OK;
+    case "drop":
+      drop(statement.what, statement.name, evaluation);
+      return OK;
+  }
+}

@@ -1,0 +1,173 @@
+/** Compiles updates, which modify or replace a document. Source: MongoDB's manual, "Update Documents". */
+
+import type { ByteString } from "../../../protocol/byte-string.js";
+import { type Bson, type BsonDocument, isArray, isDocument, Regex } from "../../values/collections/bson.js";
+import { compareBson } from "../../values/collections/bson-order.js";
+import { typeOf } from "../../values/collections/bson-type.js";
+import type { FieldPath } from "../../values/collections/index-keys.js";
+import { changesOf } from "../update-compiler.js";
+import { isOperators } from "./bson-filter.js";
+import { pathTo } from "./document-paths.js";
+import type { Scope } from "./expressions.js";
+import { badValue, failedToParse, MongoFailure, notHere, spend, type Work } from "./mongo-failure.js";
+import { isPositional } from "./positional-elements.js";
+import { RESHAPINGS } from "./reshaping-stages.js";
+import { type BsonChange, BsonUpdates, comparePaths, type UpdateContext } from "./update-operators.js";
+import { changeAt, putAt, renameAt, valueAt } from "./update-paths.js";
+
+/** Changes a document that the caller owns, or returns another one. @throws CommandFailure */
+export type Update = (document: BsonDocument) => BsonDocument;
+
+/** Maximum number of positions that one update changes. */
+const PATHS_MAX = 10_000;
+
+/**
+ * Whether an update replaces the document instead of changing parts of it.
+ * @throws CommandFailure if it does neither
+ */
+export function isReplacement(update: Bson | undefined, { operators }: Scope): boolean {
+  if (isArray(update) && operators !== null) return false;
+  if (isArray(update)) throw notHere("updates by a pipeline are not supported");
+  if (!isDocument(update)) throw failedToParse("an update has to be a document");
+  const [first] = update.keys();
+  return first?.startsWith("$") !== true;
+}
+
+/** @throws CommandFailure */
+export function updateOf(update: Bson | undefined, context: UpdateContext): Update {
+  if (isReplacement(update, context)) return replacementOf(update as BsonDocument);
+  return isArray(update) ? pipelineOf(update, context) : operatorsOf(update as BsonDocument, context);
+}
+
+/** Maximum number of stages in an update. */
+const STAGES_MAX = 1000;
+
+/** Compiles an update by a pipeline, which returns another document. */
+function pipelineOf(stages: readonly Bson[], context: UpdateContext): Update {
+  if (stages.length > STAGES_MAX) throw badValue(`an update has at most ${STAGES_MAX} stages`);
+  const reshapings = stages.map((stage) => {
+    const parts = isDocument(stage) && stage.size === 1 ? [...stage][0] : undefined;
+    const make = parts && RESHAPINGS.get(parts[0]);
+    if (parts === undefined || make === undefined)
+      throw new MongoFailure(72, `an update has stages of these kinds: ${[...RESHAPINGS.keys()].join(", ")}`);
+    return make(parts[1], context);
+  });
+  return (document) => {
+    spend(context.work, reshapings.length);
+    const result = reshapings.reduce((current, reshape) => reshape(current), document);
+    const [id, after] = [document.get("_id"), result.get("_id")];
+    if (id === undefined) return result;
+    // A stage that omits _id does not remove it.
+    if (after !== undefined && !isSame(id, after)) throw changedId();
+    return withId(result, id);
+  };
+}
+
+function replacementOf(replacement: BsonDocument): Update {
+  for (const name of replacement.keys())
+    if (name.startsWith("$"))
+      throw badValue(`The dollar ($) prefixed field '${name}' is not allowed in a replacement`);
+  return (document) => {
+    const [id, newId] = [document.get("_id"), replacement.get("_id")];
+    if (id === undefined) return replacement;
+    if (newId !== undefined && !isSame(id, newId)) throw changedId();
+    const result = new Map<ByteString, Bson>([["_id", id]]);
+    for (const [name, value] of replacement) if (name !== "_id") result.set(name, value);
+    return result;
+  };
+}
+
+const isSame = (a: Bson, b: Bson) => typeOf(a) === typeOf(b) && compareBson(a, b) === 0;
+const changedId = () =>
+  new MongoFailure(66, "the update was found to have altered the immutable field '_id'");
+
+function operatorsOf(update: BsonDocument, context: UpdateContext): Update {
+  const { work, elements } = context;
+  const changes = changesOf(update, new BsonUpdates(context));
+  elements?.checkUse();
+  if (changes.length > PATHS_MAX) throw tooManyPaths();
+  const isFixed = elements === null || changes.every(({ path }) => !path.some(isPositional));
+  if (isFixed) inOrder(changes);
+  return (document) => {
+    const resolved = isFixed
+      ? changes
+      : inOrder(changes.flatMap((change) => elements.resolved(change, document)));
+    if (resolved.length > PATHS_MAX) throw tooManyPaths();
+    spend(work, resolved.length);
+    const id = document.get("_id");
+    for (const { path, change } of resolved) {
+      if ("from" in change) renameAt(document, change.from, path, work);
+      else changeAt(document, path, change, work);
+    }
+    if (id === undefined) return document;
+    const after = document.get("_id");
+    if (after === undefined || !isSame(id, after)) throw changedId();
+    return document;
+  };
+}
+
+const tooManyPaths = () => badValue(`an update changes at most ${PATHS_MAX} positions`);
+
+/** Sorts changes by their paths. @throws CommandFailure if two changes conflict */
+function inOrder(changes: BsonChange[]): readonly BsonChange[] {
+  changes.sort((a, b) => comparePaths(a.path, b.path));
+  checkConflicts(changes);
+  return changes;
+}
+
+/** Checks for conflicts: in sorted order, a path is directly followed by the paths inside it. */
+function checkConflicts(changes: readonly BsonChange[]): void {
+  for (const [i, { path }] of changes.entries()) {
+    const before = changes[i - 1]?.path;
+    if (before?.every((name, at) => name === path[at]) === true)
+      throw new MongoFailure(
+        40,
+        `Updating the path '${path.join(".")}' would create a conflict at '${before.join(".")}'`,
+      );
+  }
+}
+
+/**
+ * Returns the document to insert if none matches the filter: the fields that must equal a value.
+ * @throws CommandFailure
+ */
+export function documentOfQuery(query: BsonDocument, work: Work): BsonDocument {
+  const document: BsonDocument = new Map();
+  putEqualities(query, document, work);
+  return document;
+}
+
+function putEqualities(query: BsonDocument, document: BsonDocument, work: Work): void {
+  for (const [name, operand] of query) {
+    if (name === "$and" || (name === "$or" && isArray(operand) && operand.length === 1)) {
+      for (const each of operand as readonly Bson[]) putEqualities(each as BsonDocument, document, work);
+      continue;
+    }
+    if (name.startsWith("$") || operand instanceof Regex) continue;
+    const value = isOperators(operand) ? equalValue(operand) : operand;
+    if (value === undefined) continue;
+    const path = pathTo(name);
+    if (
+      path.some((_, i) => valueAt(document, path.slice(0, i + 1)) !== undefined && isEnd(document, path, i))
+    )
+      throw new MongoFailure(54, `cannot infer query fields to set, path '${name}' is matched twice`);
+    putAt(document, path, value, work);
+  }
+}
+
+function equalValue(operand: BsonDocument): Bson | undefined {
+  const [equal, all] = [operand.get("$eq"), operand.get("$all")];
+  if (equal !== undefined) return equal;
+  return isArray(all) && all.length === 1 ? all[0] : undefined;
+}
+
+/** Whether a path cannot continue at part `i`: this is its last part, or the value there is not a document. */
+const isEnd = (document: BsonDocument, path: FieldPath, i: number): boolean =>
+  i === path.length - 1 || !isDocument(valueAt(document, path.slice(0, i + 1)));
+
+/** Returns the document with `_id` as its first field. */
+export function withId(document: BsonDocument, id: Bson): BsonDocument {
+  const result = new Map<ByteString, Bson>([["_id", id]]);
+  for (const [name, value] of document) if (name !== "_id") result.set(name, value);
+  return result;
+}
