@@ -138,7 +138,7 @@ const spreading: Readonly<Record<string, string>> = {
   "engine/pipeline/databases.ts": "the configured backends",
   "cluster/history/folder-verification.ts": "at most one fault",
   "cluster/peers/joining.ts": "at most two clocks",
-  "cluster/peers/past/cut-voting.ts": "at most VOTES_MAX votes per member",
+  "cluster/peers/finality/cut-voting.ts": "at most VOTES_MAX votes per member",
   "store/commands/documents/document-options.ts": "a constant",
   "store/commands/generic.ts": "the accesses of one argument",
   "store/commands/relations/condition-plan.ts": "at most COLUMNS_MAX columns, and their sources",

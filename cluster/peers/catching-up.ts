@@ -3,10 +3,10 @@
  * whether it reaches a majority of the members.
  */
 
+import type { Gaps } from "./finality/gaps.js";
 import type { Joining } from "./joining.js";
 import type { Member } from "./member.js";
 import type { OwnClock } from "./member-clocks.js";
-import type { Gaps } from "./past/gaps.js";
 import type { Roster } from "./roster.js";
 import { type ClusterState, haveMembersConnected } from "./shared/cluster-state.js";
 import { electorateIn } from "./shared/electorate.js";

@@ -6,13 +6,13 @@
  */
 
 import type { ByteString } from "../../protocol/byte-string.js";
+import { CommonPast } from "./finality/common-past.js";
+import { CutVoting } from "./finality/cut-voting.js";
+import { Gaps } from "./finality/gaps.js";
+import { SnapshotChoice } from "./finality/snapshot-choice.js";
+import { SnapshotTaking } from "./finality/snapshot-taking.js";
+import { type Report, type Reporter, reporterOf } from "./finality/stable-point.js";
 import type { Member } from "./member.js";
-import { CommonPast } from "./past/common-past.js";
-import { CutVoting } from "./past/cut-voting.js";
-import { Gaps } from "./past/gaps.js";
-import { SnapshotChoice } from "./past/snapshot-choice.js";
-import { SnapshotTaking } from "./past/snapshot-taking.js";
-import { type Report, type Reporter, reporterOf } from "./past/stable-point.js";
 import type { Roster } from "./roster.js";
 import type { ClusterState } from "./shared/cluster-state.js";
 import { type Electorate, electorateIn, majorityOf } from "./shared/electorate.js";

@@ -12,11 +12,11 @@ import { type EntrySpreading, type OfferPace, parts, type Receiver } from "./exc
 import type { IncomingBatch, Intake, Sender } from "./exchange/intake.js";
 import { Outbox } from "./exchange/outbox.js";
 import { type Reconciled, Reconciling } from "./exchange/reconciling.js";
+import type { Gaps } from "./finality/gaps.js";
+import { SnapshotSending } from "./finality/snapshot-sending.js";
+import { ReportAnswers } from "./finality/stable-point.js";
 import { MemberChannelMessages } from "./member-channel-messages.js";
 import type { OwnClock } from "./member-clocks.js";
-import type { Gaps } from "./past/gaps.js";
-import { SnapshotSending } from "./past/snapshot-sending.js";
-import { ReportAnswers } from "./past/stable-point.js";
 import {
   type ClusterState,
   type ConnectedMember,

@@ -19,14 +19,14 @@ import type { MemberConnection } from "./connections/member-connection.js";
 import { EntrySpreading } from "./exchange/entry-spreading.js";
 import { Intake } from "./exchange/intake.js";
 import { oldestSpread } from "./exchange/replication-states.js";
+import type { SnapshotTaking } from "./finality/snapshot-taking.js";
+import { reporterOf, StablePoint } from "./finality/stable-point.js";
 import { ForgottenPast } from "./forgotten-past.js";
 import { Joining } from "./joining.js";
 import { ListedMembers } from "./listed-members.js";
 import { Member } from "./member.js";
 import { OwnClock } from "./member-clocks.js";
 import type { OwnRemoval } from "./own-removal.js";
-import type { SnapshotTaking } from "./past/snapshot-taking.js";
-import { reporterOf, StablePoint } from "./past/stable-point.js";
 import { Roster, type RosterEvents } from "./roster.js";
 import {
   type ClusterState,

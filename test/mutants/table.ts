@@ -204,7 +204,7 @@ export const mutants: readonly Mutant[] = [
     file: "timeline/members/stable-rule.js",
     find: "report.watermark < at || !isSame(report.digest, own.digest)",
     replace: "report.watermark < at",
-    test: "test/cluster/peers/past/stable-point.test.js",
+    test: "test/cluster/peers/finality/stable-point.test.js",
   },
   {
     name: "the stable point does not require the watermarks",

@@ -1,8 +1,8 @@
 /** Tests members' signed votes for states: which votes count, and that no member signs twice for one date. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { CommonPast } from "../../../../cluster/peers/past/common-past.js";
-import { CutVoting, PROOFS_MAX } from "../../../../cluster/peers/past/cut-voting.js";
+import type { CommonPast } from "../../../../cluster/peers/finality/common-past.js";
+import { CutVoting, PROOFS_MAX } from "../../../../cluster/peers/finality/cut-voting.js";
 import type { ClusterState, ConnectedMember } from "../../../../cluster/peers/shared/cluster-state.js";
 import type { Electorate } from "../../../../cluster/peers/shared/electorate.js";
 import { PEERING_LIMITS } from "../../../../cluster/peers/shared/peering-limits.js";

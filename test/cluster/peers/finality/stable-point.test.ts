@@ -1,7 +1,7 @@
 /** Tests stable points, and the detection of wrong clocks. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { StablePoint } from "../../../../cluster/peers/past/stable-point.js";
+import { StablePoint } from "../../../../cluster/peers/finality/stable-point.js";
 import { PEERING_LIMITS } from "../../../../cluster/peers/shared/peering-limits.js";
 import { totalsUpTo } from "../../../../cluster/peers/shared/totals.js";
 import { EPOCH, entryOf, keyOf } from "../entries.js";

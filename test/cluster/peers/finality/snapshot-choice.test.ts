@@ -1,10 +1,10 @@
 /** Tests which of a member's signed snapshots a daemon requests. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { CutVoting } from "../../../../cluster/peers/past/cut-voting.js";
-import type { Gaps } from "../../../../cluster/peers/past/gaps.js";
-import { SnapshotChoice } from "../../../../cluster/peers/past/snapshot-choice.js";
-import { SnapshotTaking } from "../../../../cluster/peers/past/snapshot-taking.js";
+import type { CutVoting } from "../../../../cluster/peers/finality/cut-voting.js";
+import type { Gaps } from "../../../../cluster/peers/finality/gaps.js";
+import { SnapshotChoice } from "../../../../cluster/peers/finality/snapshot-choice.js";
+import { SnapshotTaking } from "../../../../cluster/peers/finality/snapshot-taking.js";
 import type { ClusterState, ConnectedMember } from "../../../../cluster/peers/shared/cluster-state.js";
 import { PEERING_LIMITS } from "../../../../cluster/peers/shared/peering-limits.js";
 import type { LogThrottle } from "../../../../net/process/log-throttle.js";

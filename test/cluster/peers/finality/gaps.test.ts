@@ -1,8 +1,8 @@
 /** Tests entries that members have pruned and can no longer send: a daemon that is missing them is not live. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { CutVoting } from "../../../../cluster/peers/past/cut-voting.js";
-import { Gaps } from "../../../../cluster/peers/past/gaps.js";
+import type { CutVoting } from "../../../../cluster/peers/finality/cut-voting.js";
+import { Gaps } from "../../../../cluster/peers/finality/gaps.js";
 import type { ClusterState, ConnectedMember } from "../../../../cluster/peers/shared/cluster-state.js";
 import { PEERING_LIMITS } from "../../../../cluster/peers/shared/peering-limits.js";
 import type { OwnMessage } from "../../../../protocol/members/member-messages.js";
