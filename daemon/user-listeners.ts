@@ -3,7 +3,7 @@
  * of each listener, only if an option needs it. To add a listener, add a line to LISTENERS.
  */
 import type { Logger } from "pino";
-import { RecordedPath } from "../cluster/replica/recorded-path.js";
+import { RecordedPath } from "../cluster/replica/recorded-command-path.js";
 import { MemoryBackend } from "../engine/backends/memory.js";
 import type { SigningBackend } from "../engine/sidecar/signing-backend.js";
 import type { CommandPath } from "../engine/users/command-path.js";

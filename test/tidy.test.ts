@@ -137,7 +137,7 @@ const spreading: Readonly<Record<string, string>> = {
   "engine/mirror/compare-keys.ts": "the commands that compare one key",
   "engine/pipeline/databases.ts": "the configured backends",
   "cluster/history/folder-verification.ts": "at most one fault",
-  "cluster/peers/joining.ts": "at most two clocks",
+  "cluster/peers/first-watermark.ts": "at most two clocks",
   "cluster/peers/finality/cut-voting.ts": "at most VOTES_MAX votes per member",
   "store/commands/documents/document-options.ts": "a constant",
   "store/commands/generic.ts": "the accesses of one argument",
@@ -157,7 +157,7 @@ const spreading: Readonly<Record<string, string>> = {
   "net/terminal/text-table.ts": "the columns of a table",
   "cli/sql/completion.ts": "the columns of a table",
   "cli/status/column-explanations.ts": "the steps of one explanation",
-  "cli/status/timeline-status.ts": "one status of each daemon",
+  "cli/status/read-timeline-status.ts": "one status of each daemon",
   "cli/status/watched-report.ts": "the width of a terminal",
   "dashboard/timeline-strip.ts": "the columns of a strip",
 };

@@ -4,11 +4,11 @@
  */
 import type { ByteString } from "../protocol/byte-string.js";
 import { BACKGROUND_TURN_MS, runTurn } from "../protocol/steps.js";
-import type { Archive } from "./archive.js";
 import type { DigestIndex } from "./compare/digest-index.js";
 import type { Entry, OrderKey } from "./entries/entry.js";
+import type { Archive } from "./entry-archive.js";
 import type { Fold } from "./fold/fold.js";
-import { trim } from "./fold/trim.js";
+import { trim } from "./fold/trim-tail.js";
 import { Refold } from "./snapshots/refold.js";
 import { DamagedSnapshot } from "./snapshots/snapshot.js";
 import type { TimelineParts } from "./timeline-owner.js";

@@ -4,7 +4,7 @@
  * that arrives now and comes before a lost unit should have been answered first. Therefore a unit counts as late unless
  * it is dated after the latest date that a lost unit can have. Source: docs/consistency.md, "What `late` means".
  */
-import type { FoldedEntry } from "./fold/batch.js";
+import type { FoldedEntry } from "./fold/entry-batch.js";
 import type { TimelineParts } from "./timeline-owner.js";
 
 export class ForgottenAnswers {

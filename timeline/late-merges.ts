@@ -5,8 +5,8 @@
  */
 import { BACKGROUND_TURN_MS } from "../protocol/steps.js";
 import type { RefoldingPlan } from "./background-refold.js";
+import type { Failure } from "./disk-failure.js";
 import type { Entry } from "./entries/entry.js";
-import type { Failure } from "./failure.js";
 import type { Fold } from "./fold/fold.js";
 import { appliedOf } from "./semantics-standstill.js";
 import { REDO_MAX, type ServingFold } from "./serving-fold.js";

@@ -5,13 +5,13 @@
  */
 import { inTurns, type Steps } from "../protocol/steps.js";
 import type { KeyRing } from "../store/key-ring.js";
-import type { Archive } from "./archive.js";
 import type { DigestIndex } from "./compare/digest-index.js";
 import { entriesMissingInSnapshot } from "./compare/entries-missing-in-snapshot.js";
 import type { DeadLetterReason, DeadLetterWriter, StoredDeadLetters } from "./dead-letters.js";
 import { type Entry, readOrderKey, writeOrderKey } from "./entries/entry.js";
 import type { Mark, Storage } from "./entries/storage.js";
 import { readEntry } from "./entries/stored-value.js";
+import type { Archive } from "./entry-archive.js";
 import type { TimelineParts } from "./timeline-owner.js";
 import { findUnverifiable } from "./unverifiable-entries.js";
 

@@ -2,7 +2,7 @@
  * Removes entries permanently: entries before a snapshot that are older than --retain, or that exceed the memory of a
  * timeline without a disk. A member that does not have the removed entries can no longer fetch them from this daemon.
  */
-import type { Archive } from "./archive.js";
+import type { Archive } from "./entry-archive.js";
 import type { TimelineParts } from "./timeline-owner.js";
 
 /** The maximum number of entries that are removed in one tick. */

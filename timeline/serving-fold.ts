@@ -4,12 +4,12 @@
  */
 import type { EnvelopeDate } from "../protocol/version-2/messages-v2.js";
 import { Database } from "../store/database.js";
-import type { Archive } from "./archive.js";
 import { BackgroundRefold } from "./background-refold.js";
 import type { DigestIndex } from "./compare/digest-index.js";
 import { type Entry, readOrderKey } from "./entries/entry.js";
+import type { Archive } from "./entry-archive.js";
 import { Fold, type FoldedEntry } from "./fold/fold.js";
-import { trim } from "./fold/trim.js";
+import { trim } from "./fold/trim-tail.js";
 import { FoldDates } from "./fold-dates.js";
 import { ForgottenAnswers } from "./forgotten-answers.js";
 import type { TimelineParts } from "./timeline-owner.js";

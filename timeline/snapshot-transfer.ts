@@ -8,15 +8,15 @@
 
 import { inTurns, type Steps } from "../protocol/steps.js";
 import { DigestIndex } from "./compare/digest-index.js";
+import type { Failure } from "./disk-failure.js";
 import { LaterSteps } from "./entries/later-steps.js";
-import type { Failure } from "./failure.js";
 import { type FoundOrphans, findLosing, type Losing, type ReceivedSnapshot } from "./lost-entries.js";
 import type { Retention } from "./retention.js";
 import type { ServingFold } from "./serving-fold.js";
 import { storeReplacedData } from "./snapshots/replaced-data.js";
 import { DamagedSnapshot, readSnapshot } from "./snapshots/snapshot.js";
 import type { SnapshotSeal, StagedSnapshot } from "./snapshots/snapshot-files.js";
-import type { Cut, SnapshotMaking } from "./snapshots/snapshot-making.js";
+import type { Cut, SnapshotMaking } from "./snapshots/snapshot-schedule.js";
 import type { TimelineParts } from "./timeline-owner.js";
 
 /** Milliseconds for which no entries are removed after a call of `hold`. */

@@ -11,7 +11,7 @@ import type { TimelineLogger } from "./entries/timeline-logger.js";
 import type { FoldedEntry, UnitAnswer } from "./fold/fold.js";
 import type { OpenAside } from "./snapshots/replaced-data.js";
 import type { RefuseRingEntry } from "./snapshots/ring-entries.js";
-import type { SnapshotParts } from "./snapshots/snapshot-making.js";
+import type { SnapshotParts } from "./snapshots/snapshot-schedule.js";
 
 export interface TimelineOwner {
   /** Called when entries are on disk. @param from  the member that sent them, or null for a client */

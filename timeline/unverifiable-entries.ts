@@ -9,7 +9,7 @@ import type { Envelope } from "../protocol/version-2/envelope.js";
 import { isKeyCommand, type KeyRing } from "../store/key-ring.js";
 import { type Entry, firstOrderKeyAt, readOrderKey } from "./entries/entry.js";
 import { viewEntry } from "./entries/stored-value.js";
-import { unitsOf } from "./fold/unit.js";
+import { unitsOf } from "./fold/fold-unit.js";
 import type { TimelineParts } from "./timeline-owner.js";
 
 /** The number of entries to check between two turns of the event loop, which takes a few milliseconds. */

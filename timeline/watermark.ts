@@ -3,8 +3,9 @@
  * valid immediately, but is sent to other members only when it is on disk. Source:
  * docs/decisions/0039-what-member-lists-allow.md.
  */
+
+import type { Failure } from "./disk-failure.js";
 import { SteadyClock } from "./entries/steady-clock.js";
-import type { Failure } from "./failure.js";
 import type { TimelineParts } from "./timeline-owner.js";
 
 const BYTES = 8;

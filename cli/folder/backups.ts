@@ -1,7 +1,7 @@
 /** Makes backups of a daemon's data folder, and restores them as a folder or key by key. */
 import { pino } from "pino";
 import { type BackupReport, backUp as writeBackup } from "../../cluster/history/backup-file.js";
-import { KEYS_MISSING } from "../../cluster/history/keys-missing.js";
+import { KEYS_MISSING } from "../../cluster/history/keys-missing-message.js";
 import {
   type RestoredKey,
   restoredKeys,

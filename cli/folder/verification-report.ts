@@ -1,7 +1,7 @@
 /** Formats the report of `dbsync log verify`. */
 import type { BackupVerification } from "../../cluster/history/backup-verification.js";
 import type { FolderReport, Seen } from "../../cluster/history/folder-verification.js";
-import type { FaultKind, VerificationReport } from "../../cluster/history/verification.js";
+import type { FaultKind, VerificationReport } from "../../cluster/history/timeline-verification.js";
 import { dateText } from "../../protocol/version-2/envelope.js";
 
 const SENTENCES: Readonly<Record<FaultKind, string>> = {

@@ -1,8 +1,8 @@
 /** Checks a daemon's data folder or a backup. */
 import { type BackupVerification, verifyBackup } from "../../cluster/history/backup-verification.js";
 import { type FolderReport, verifyFolder } from "../../cluster/history/folder-verification.js";
-import { KEYS_MISSING } from "../../cluster/history/keys-missing.js";
-import { NotChecked } from "../../cluster/history/verification.js";
+import { KEYS_MISSING } from "../../cluster/history/keys-missing-message.js";
+import { NotChecked } from "../../cluster/history/timeline-verification.js";
 import { StartError } from "../../net/process/start-error.js";
 import { isSigned, type Settings } from "../../options/settings.js";
 import { NoWriters } from "../../options/timeline-rules.js";

@@ -4,7 +4,7 @@ import { loadSigningKey, type SigningKey } from "../../client/settings/signing-k
 import { DbsyncError } from "../../client/shared/errors.js";
 import type { ReplyValue } from "../../client/shared/reply-value.js";
 import { askEach } from "../keys/key-ring.js";
-import { FOR_ADMINISTRATORS } from "./timeline-status.js";
+import { FOR_ADMINISTRATORS } from "./read-timeline-status.js";
 
 /** A daemon's current figures, and its counts since the start. Times are in seconds, sizes in bytes. */
 export interface DaemonFigures {

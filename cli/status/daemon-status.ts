@@ -2,7 +2,7 @@
 
 import type { Problem } from "../../protocol/figures/problem.js";
 import type { ShownDaemon } from "./daemon-report.js";
-import type { TimelineStatus } from "./timeline-status.js";
+import type { TimelineStatus } from "./read-timeline-status.js";
 
 /** The status of a daemon as --json prints it. Ids are hexadecimal, times in milliseconds, unknown values null. */
 export interface DaemonStatus extends ShownDaemon {

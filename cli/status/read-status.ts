@@ -23,7 +23,7 @@ import { hexOf } from "../../protocol/version-2/envelope.js";
 import { type FiguresAnswer, type OrderFigures, readFigures } from "./daemon-figures.js";
 import { short } from "./daemon-report.js";
 import type { DaemonStatus } from "./daemon-status.js";
-import { type MemberStatus, readTimelines, type TimelineStatus } from "./timeline-status.js";
+import { type MemberStatus, readTimelines, type TimelineStatus } from "./read-timeline-status.js";
 
 /**
  * Maximum difference of a daemon's clock, in milliseconds. If the clocks of two daemons differ more, they may not both

@@ -14,7 +14,7 @@ import { BackupView } from "../../timeline/backup/backup-view.js";
 import { NoBackup, writeBackup } from "../../timeline/backup/make-backup.js";
 import { openFolderView } from "../../timeline/disk/folder-view.js";
 import { SnapshotFiles } from "../../timeline/snapshots/snapshot-files.js";
-import { isIncomplete } from "./state-mark.js";
+import { isIncomplete } from "./catching-up-mark.js";
 
 /** A completed backup. */
 export interface BackupReport {

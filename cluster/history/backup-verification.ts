@@ -7,7 +7,7 @@ import type { Settings } from "../../options/settings.js";
 import { BackupView, DamagedBackup } from "../../timeline/backup/backup-view.js";
 import { MemoryStorage } from "../../timeline/memory-storage.js";
 import { whyUnread } from "./backup-file.js";
-import { FAULTS_MAX, NotChecked, Verification, type VerificationReport } from "./verification.js";
+import { FAULTS_MAX, NotChecked, Verification, type VerificationReport } from "./timeline-verification.js";
 
 export interface BackupVerification extends VerificationReport {
   /** When the backup was made, in milliseconds since 1970, or null if that part is damaged. */

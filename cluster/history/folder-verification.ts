@@ -19,8 +19,14 @@ import type { LogRemains } from "../../timeline/disk/write-ahead-log.js";
 import { readOrderKey } from "../../timeline/entries/entry.js";
 import { MemoryStorage } from "../../timeline/memory-storage.js";
 import { SnapshotFiles } from "../../timeline/snapshots/snapshot-files.js";
-import { isIncomplete } from "./state-mark.js";
-import { FAULTS_MAX, type Fault, NotChecked, Verification, type VerificationReport } from "./verification.js";
+import { isIncomplete } from "./catching-up-mark.js";
+import {
+  FAULTS_MAX,
+  type Fault,
+  NotChecked,
+  Verification,
+  type VerificationReport,
+} from "./timeline-verification.js";
 
 /** The state of the folder that was verified. */
 export interface Seen {

@@ -5,7 +5,7 @@ import type { MirrorFigures } from "../../engine/mirror/mirror-parts.js";
 import type { MemberReport, MirrorReport, TimelineReport } from "../../protocol/figures/timeline-figures.js";
 import { type MembershipState, membershipStateOf } from "../../protocol/members/list-succession.js";
 import { hexOf } from "../../protocol/version-2/envelope.js";
-import type { Recalls } from "../../timeline/recall.js";
+import type { Recalls } from "../../timeline/history-fold.js";
 import type { Timeline } from "../../timeline/timeline.js";
 import type { MemberStatus, MessageFigures } from "../peers/shared/cluster-state.js";
 import type { Recorder } from "../replica/recorder.js";

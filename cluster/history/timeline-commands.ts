@@ -11,18 +11,18 @@ import { error, type Reply } from "../../protocol/reply.js";
 import { CommandFailure } from "../../store/arguments/command-errors.js";
 import { DATABASES_DEFAULT } from "../../store/database.js";
 import type { Unit } from "../../store/keyspace/unit.js";
-import { Recalls } from "../../timeline/recall.js";
+import { Recalls } from "../../timeline/history-fold.js";
 import { DUE_AHEAD_MS } from "../../timeline/unfolded-entries.js";
 import type { Recorder } from "../replica/recorder.js";
 import type { NodeState } from "../replica/replica-context.js";
-import { blame } from "./blame.js";
-import { deadLettersReply } from "./dead-letters.js";
 import { envelopeOutcomes } from "./envelope-outcomes.js";
-import { log } from "./log.js";
-import { pastState } from "./past-state.js";
-import { repair } from "./repair.js";
 import { figuresOf, type ReplicaFigures } from "./replica-figures.js";
-import { status } from "./status.js";
+import { blame } from "./timeline-blame.js";
+import { deadLettersReply } from "./timeline-dead-letters.js";
+import { pastState } from "./timeline-get.js";
+import { log } from "./timeline-log.js";
+import { repair } from "./timeline-repair.js";
+import { status } from "./timeline-status.js";
 
 type Handler = (argv: readonly ByteString[], unit: Unit) => Reply | Promise<Reply>;
 

@@ -6,7 +6,7 @@ import { type ByteString, bytesOfText } from "../../protocol/byte-string.js";
 import { array, bulk, bulks, integer, map, NIL, namesAndValues, type Reply } from "../../protocol/reply.js";
 import { hexOf } from "../../protocol/version-2/envelope.js";
 import type { KeyRecord } from "../../store/rights/key-record.js";
-import type { RecalledUnit } from "../../timeline/recall.js";
+import type { RecalledUnit } from "../../timeline/history-fold.js";
 
 /** The maximum number of bytes that are shown of an argument or a reply. */
 const SHOWN_BYTES_MAX = 128;

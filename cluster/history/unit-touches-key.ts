@@ -3,7 +3,7 @@ import type { ByteString } from "../../protocol/byte-string.js";
 import { CommandFailure } from "../../store/arguments/command-errors.js";
 import { commandTable } from "../../store/command-table.js";
 import { type Touch, touchesOf } from "../../store/rows/key-spec.js";
-import type { RecalledUnit } from "../../timeline/recall.js";
+import type { RecalledUnit } from "../../timeline/history-fold.js";
 
 export interface DatabaseKey {
   readonly db: number;

@@ -15,7 +15,7 @@ import { RecordedWrites } from "../node/recorded-writes.js";
 import { StandstillClock } from "../peers/shared/standstill-clock.js";
 import { entryCheck } from "../replica/check-entry.js";
 import type { ReplicaContext } from "../replica/replica-context.js";
-import { logUnauthorized } from "../replica/start-log.js";
+import { logUnauthorized } from "../replica/start-log-lines.js";
 import { TimelineBackend, type TimelineState } from "../replica/timeline-backend.js";
 import { NatsStream } from "./nats-stream.js";
 import type { OrderContext } from "./order-context.js";

@@ -8,9 +8,9 @@ import type { ExchangeMessage, PushMessage, StatusMessage } from "../../protocol
 import type { OrderKey } from "../../timeline/entries/entry.js";
 import type { MemberConnection } from "./connections/member-connection.js";
 import { RoundTrips } from "./connections/round-trips.js";
+import type { IncomingBatch, Intake, Sender } from "./exchange/entry-intake.js";
 import { type EntrySpreading, type OfferPace, parts, type Receiver } from "./exchange/entry-spreading.js";
-import type { IncomingBatch, Intake, Sender } from "./exchange/intake.js";
-import { Outbox } from "./exchange/outbox.js";
+import { Outbox } from "./exchange/member-outbox.js";
 import { type Reconciled, Reconciling } from "./exchange/reconciling.js";
 import type { Gaps } from "./finality/gaps.js";
 import { SnapshotSending } from "./finality/snapshot-sending.js";
@@ -23,7 +23,7 @@ import {
   factsOf,
   type MemberStatus,
 } from "./shared/cluster-state.js";
-import { isSameTotals, totalsOf } from "./shared/totals.js";
+import { isSameTotals, totalsOf } from "./shared/entry-totals.js";
 
 /** The objects that all members share. */
 export interface MemberShared {

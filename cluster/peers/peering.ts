@@ -13,20 +13,20 @@ import type { ListMessage } from "../../protocol/members/list-message.js";
 import type { ExchangeMessage, StatusMessage } from "../../protocol/members/member-messages.js";
 import type { DaemonState, Hello } from "../../protocol/version-2/messages-v2.js";
 import type { Entry, FlushedEntry, OrderKey } from "../../timeline/entries/entry.js";
-import { CatchingUp } from "./catching-up.js";
+import { CatchingUp } from "./catching-up-state.js";
 import { ChannelMessages } from "./channel-messages.js";
 import type { MemberConnection } from "./connections/member-connection.js";
+import { Intake } from "./exchange/entry-intake.js";
 import { EntrySpreading } from "./exchange/entry-spreading.js";
-import { Intake } from "./exchange/intake.js";
 import { oldestSpread } from "./exchange/replication-states.js";
 import type { SnapshotTaking } from "./finality/snapshot-taking.js";
 import { reporterOf, StablePoint } from "./finality/stable-point.js";
-import { ForgottenPast } from "./forgotten-past.js";
-import { Joining } from "./joining.js";
+import { Joining } from "./first-watermark.js";
 import { ListedMembers } from "./listed-members.js";
 import { Member } from "./member.js";
 import { OwnClock } from "./member-clocks.js";
 import type { OwnRemoval } from "./own-removal.js";
+import { ForgottenPast } from "./pruned-entries.js";
 import { Roster, type RosterEvents } from "./roster.js";
 import {
   type ClusterState,

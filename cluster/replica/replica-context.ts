@@ -7,7 +7,7 @@ import type { DiskSpace } from "../../net/process/disk-space.js";
 import type { Settings } from "../../options/settings.js";
 import type { Entry } from "../../timeline/entries/entry.js";
 import type { Storage } from "../../timeline/entries/storage.js";
-import type { SnapshotParts } from "../../timeline/snapshots/snapshot-making.js";
+import type { SnapshotParts } from "../../timeline/snapshots/snapshot-schedule.js";
 import type { Timeline } from "../../timeline/timeline.js";
 import type { MemberLists } from "../members/member-lists.js";
 import type { Peering } from "../peers/peering.js";

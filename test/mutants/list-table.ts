@@ -4,7 +4,7 @@ import type { Mutant } from "./mutant.js";
 export const listMutants: readonly Mutant[] = [
   {
     name: "lists: a daemon that has only just become live joins",
-    file: "cluster/members/bound-lists.js",
+    file: "cluster/members/make-member-lists.js",
     find: ' || node.peering.state !== "catching-up"',
     replace: "",
     killer: "lists",
@@ -56,7 +56,7 @@ export const listMutants: readonly Mutant[] = [
   },
   {
     name: "status: a daemon can choose the command that the status asks an administrator to sign",
-    file: "cli/status/timeline-status.js",
+    file: "cli/status/read-timeline-status.js",
     find: "?? NOT_ITS_OWN",
     replace: "?? reported",
     test: "test/cli/status/timeline-problems.test.js",

@@ -25,21 +25,21 @@ export const semanticsMutants: readonly Mutant[] = [
   },
   {
     name: "semantics: accessed keys are determined with the newest table only",
-    file: "timeline/fold/unit.js",
+    file: "timeline/fold/fold-unit.js",
     find: "if (!known.isAlike)",
     replace: "if (false)",
     test: FOLD,
   },
   {
     name: "semantics: units are determined with the newest table only",
-    file: "timeline/fold/unit.js",
+    file: "timeline/fold/fold-unit.js",
     find: "known.isAlike ? kind :",
     replace: "true ? kind :",
     test: FOLD,
   },
   {
     name: "semantics: a command that is invalid in one version is invalid in the next one",
-    file: "timeline/fold/unit.js",
+    file: "timeline/fold/fold-unit.js",
     find: "if (isAlike && this.command !== null && table.has(this.command))",
     replace: "if (isAlike && (this.command === null || table.has(this.command)))",
     test: COLLECTIONS,
@@ -67,7 +67,7 @@ export const semanticsMutants: readonly Mutant[] = [
   },
   {
     name: "semantics: an unknown version is treated as the last known one",
-    file: "timeline/fold/apply.js",
+    file: "timeline/fold/apply-unit.js",
     find: "if (table === null)\n        return notApplied(unit);",
     replace: "if (table === null)\n        table = unit.table;",
     test: FOLD,

@@ -48,7 +48,7 @@ export const mutants: readonly Mutant[] = [
     file: "store/key-ring.js",
     find: "denial = acl.denial(command, argv) ?? acl.channelDenial(command, argv);",
     replace: "denial = acl.denial(command, argv);",
-    test: "test/cluster/replica/message-check.test.js",
+    test: "test/cluster/replica/channel-message-check.test.js",
   },
   {
     name: "any daemon accepts a listen request",
@@ -66,7 +66,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: "dedupe off",
-    file: "timeline/archive.js",
+    file: "timeline/entry-archive.js",
     find: `if (orderKey.at <= this.prunedTo || this.#unflushed.has(orderKey.id))
             return true;`,
     replace: "return false;",
@@ -109,7 +109,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: "conditions are missing in the sets",
-    file: "timeline/fold/unit.js",
+    file: "timeline/fold/fold-unit.js",
     find: "if (envelope.if === null)\n        return;",
     replace: "return;",
     killer: "fold",
@@ -151,7 +151,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: "only the listener checks permissions",
-    file: "timeline/fold/apply.js",
+    file: "timeline/fold/apply-unit.js",
     find: "const refusal = verdictOn(unit, signer, ring);",
     replace: "const refusal = null;",
   },
@@ -180,7 +180,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: "an envelope is one unit",
-    file: "timeline/fold/unit.js",
+    file: "timeline/fold/fold-unit.js",
     find: "const isOneUnit = ({ multi, if: conditions }) => multi || conditions !== null;",
     replace:
       "const isOneUnit = ({ multi, if: conditions, commands }) => multi || conditions !== null || commands.length > 1;",
@@ -195,7 +195,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: "members are notified before an entry is on disk",
-    file: "timeline/archive.js",
+    file: "timeline/entry-archive.js",
     find: "storage.put(values,",
     replace: "this.#parts.owner.flushed(entries.map(flushedEntry), from); storage.put(values,",
   },
@@ -284,24 +284,24 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: "a snapshot that is made again for the same date is reported with its earlier content",
-    file: "timeline/snapshots/snapshot-making.js",
+    file: "timeline/snapshots/snapshot-schedule.js",
     find: "if (date >= at)\n                this.#cuts.delete(date);",
     replace: "",
     test: "test/timeline/retention.test.js",
   },
   {
     name: "the rest of a damaged entry that no member has stays on disk",
-    file: "timeline/archive.js",
+    file: "timeline/entry-archive.js",
     find: "storage.remove(orderKeys.map(writeOrderKey), ",
     replace: "storage.remove([], ",
     test: "test/timeline/damaged-entries.test.js",
   },
   {
     name: "the entries of a snapshot are no longer counted when it is damaged",
-    file: "timeline/archive.js",
+    file: "timeline/entry-archive.js",
     find: "if (orderKey.at <= this.prunedTo || this.#damaged.has(orderKey.id))",
     replace: "if (this.#damaged.has(orderKey.id))",
-    test: "test/timeline/archive.test.js",
+    test: "test/timeline/entry-archive.test.js",
   },
   {
     name: "a slow disk blocks the event loop",
@@ -341,10 +341,10 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: "an entry that is not on disk yet is offered to members",
-    file: "timeline/archive.js",
+    file: "timeline/entry-archive.js",
     find: "if (isFlushed && storage.isSafe)",
     replace: "if (isFlushed)",
-    test: "test/timeline/archive.test.js",
+    test: "test/timeline/entry-archive.test.js",
   },
   {
     name: "each envelope of a turn causes a separate write",

@@ -10,7 +10,7 @@ import type { DaemonFigures, OrderFigures } from "../../cli/status/daemon-figure
 import type { DaemonStatus } from "../../cli/status/daemon-status.js";
 import { readFigures } from "../../cli/status/read-figures.js";
 import { problemsOf, progressOf, withFigures } from "../../cli/status/read-status.js";
-import type { MemberStatus, TimelineStatus } from "../../cli/status/timeline-status.js";
+import type { MemberStatus, TimelineStatus } from "../../cli/status/read-timeline-status.js";
 import type { Greeting } from "../../client/version-2/single-hello.js";
 import { MIRROR_FIGURES } from "../../protocol/figures/timeline-figures.js";
 import { diagnose } from "../../protocol/figures/timeline-problems.js";

@@ -1,6 +1,6 @@
 /** One process of a simulated daemon: the real timeline and peering on simulated surroundings. */
 
-import { boundLists } from "../../cluster/members/bound-lists.js";
+import { boundLists } from "../../cluster/members/make-member-lists.js";
 import type { MemberLists } from "../../cluster/members/member-lists.js";
 import { Peering } from "../../cluster/peers/peering.js";
 import { CLOSE_REASONS } from "../../cluster/peers/shared/close-reasons.js";

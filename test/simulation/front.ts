@@ -3,7 +3,7 @@ import type { Logger } from "pino";
 import type { MemberLists } from "../../cluster/members/member-lists.js";
 import type { Peering } from "../../cluster/peers/peering.js";
 import type { Gateway } from "../../cluster/replica/gateway.js";
-import { RecordedPath } from "../../cluster/replica/recorded-path.js";
+import { RecordedPath } from "../../cluster/replica/recorded-command-path.js";
 import { Recorder } from "../../cluster/replica/recorder.js";
 import type { NodeState } from "../../cluster/replica/replica-context.js";
 import { TimelineBackend } from "../../cluster/replica/timeline-backend.js";

@@ -8,7 +8,7 @@ import type { KeyRing } from "../../store/key-ring.js";
 import { dateOf, firstOrderKeyAt } from "../../timeline/entries/entry.js";
 import { makeSnapshot } from "../../timeline/snapshots/make-snapshot.js";
 import type { SnapshotSeal, SnapshotStore } from "../../timeline/snapshots/snapshot-files.js";
-import type { SnapshotParts } from "../../timeline/snapshots/snapshot-making.js";
+import type { SnapshotParts } from "../../timeline/snapshots/snapshot-schedule.js";
 import { SEAL_BYTES } from "../../timeline/snapshots/snapshot-stream.js";
 import { notAside } from "./asides.js";
 import { sha256 } from "./cast.js";

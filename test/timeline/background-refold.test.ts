@@ -4,9 +4,9 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Archive } from "../../timeline/archive.js";
 import { BackgroundRefold } from "../../timeline/background-refold.js";
 import type { Entry } from "../../timeline/entries/entry.js";
+import type { Archive } from "../../timeline/entry-archive.js";
 import { MemoryStorage } from "../../timeline/memory-storage.js";
 import type { TimelineParts } from "../../timeline/timeline-owner.js";
 import { double } from "../support/double.js";

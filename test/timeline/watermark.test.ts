@@ -1,7 +1,7 @@
 /** Tests the low watermark: what moves it, and when other daemons receive it. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Failure } from "../../timeline/failure.js";
+import { Failure } from "../../timeline/disk-failure.js";
 import type { TimelineParts } from "../../timeline/timeline-owner.js";
 import { Watermark } from "../../timeline/watermark.js";
 import { double } from "../support/double.js";

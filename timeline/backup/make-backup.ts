@@ -7,7 +7,7 @@ import type { FolderView } from "../disk/folder-view.js";
 import { dateOf, readOrderKey } from "../entries/entry.js";
 import { viewParts } from "../entries/stored-value.js";
 import type { SnapshotSource } from "../snapshots/snapshot-files.js";
-import { heldSnapshots } from "../snapshots/snapshot-making.js";
+import { heldSnapshots } from "../snapshots/snapshot-schedule.js";
 import { FrameReader, type FrameWriter, type Hash, isDamage } from "./backup-frames.js";
 import {
   BACKUP_MARKS,

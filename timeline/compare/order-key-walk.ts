@@ -3,7 +3,7 @@ import { type ByteString, bytesOf } from "../../protocol/byte-string.js";
 import type { Steps } from "../../protocol/steps.js";
 import { firstOrderKeyAt, ORDER_KEY_BYTES } from "../entries/entry.js";
 import type { DigestIndex, DigestSet } from "./digest-index.js";
-import { nextOrderKey } from "./ranges.js";
+import { nextOrderKey } from "./order-key-ranges.js";
 
 /**
  * The number of order keys that are visited between two turns of the event loop, which takes one or two milliseconds.

@@ -4,7 +4,7 @@
  * exchange costs nothing. cluster/peers/ uses the functions as follows:
  *
  *   one side  `start` → message;   either side  `answer(message)` → { reply, toSend, requested };
- *   send `reply` (if any) and the entries of `toSend` (through a RangeCursor, ranges.ts) to the other side,
+ *   send `reply` (if any) and the entries of `toSend` (through a RangeCursor, order-key-ranges.ts) to the other side,
  *   until there is no reply.
  *
  * The messages become finer step by step: sums of 262144, 4096 or 64 seconds (coarser for older dates) → sums of
@@ -15,8 +15,8 @@ import { type ByteString, bytesOf } from "../../protocol/byte-string.js";
 import type { Steps } from "../../protocol/steps.js";
 import type { DigestIndex, DigestSet } from "./digest-index.js";
 import { ownRows } from "./digest-rows.js";
+import { type OrderKeyRange, RangeList } from "./order-key-ranges.js";
 import { groupOf, OrderKeyWalk, shortId } from "./order-key-walk.js";
-import { type OrderKeyRange, RangeList } from "./ranges.js";
 import {
   GROUP_BITS_MAX,
   type GroupsSection,

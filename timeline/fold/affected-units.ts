@@ -6,8 +6,8 @@
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { Heap } from "../entries/heap.js";
+import { compareUnits, type DatabaseTouch, type FoldUnit, type TouchNode } from "./fold-unit.js";
 import { nodesOf } from "./touch-lists.js";
-import { compareUnits, type DatabaseTouch, type FoldUnit, type TouchNode } from "./unit.js";
 
 /** The units from which a change of the fold spreads. */
 export interface Seeds {

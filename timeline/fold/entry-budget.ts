@@ -9,10 +9,10 @@ import type { KeyRing } from "../../store/key-ring.js";
 import { TooMuch } from "../../store/keyspace/effort-budget.js";
 import type { UndoRecord } from "../../store/keyspace/undo.js";
 import type { Entry } from "../entries/entry.js";
-import { applyUnit } from "./apply.js";
-import { type FoldedEntry, isAfter } from "./batch.js";
+import { applyUnit } from "./apply-unit.js";
+import { type FoldedEntry, isAfter } from "./entry-batch.js";
 import type { Fold } from "./fold.js";
-import { unitsOf } from "./unit.js";
+import { unitsOf } from "./fold-unit.js";
 
 /**
  * Merges an entry that is not recorded yet.

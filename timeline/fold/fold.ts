@@ -10,7 +10,8 @@ import { TooMuch } from "../../store/keyspace/effort-budget.js";
 import type { UndoRecord } from "../../store/keyspace/undo.js";
 import type { Semantics } from "../../store/semantics.js";
 import { compareOrderKeys, type Entry, firstOrderKey, type OrderKey, orderKeyOf } from "../entries/entry.js";
-import { applyUnit, notApplied, takeRecords, verdictOn } from "./apply.js";
+import { applyUnit, notApplied, takeRecords, verdictOn } from "./apply-unit.js";
+import type { ChangedKeys } from "./changed-keys.js";
 import {
   type Arrival,
   answered,
@@ -20,13 +21,12 @@ import {
   isAfter,
   ofDatabases,
   ringUnitsOf,
-} from "./batch.js";
-import type { ChangedKeys } from "./changed-keys.js";
+} from "./entry-batch.js";
+import { compareUnits, type FoldUnit, ordinaryCommands, type UnitAnswer, unitsOf } from "./fold-unit.js";
 import { applyOrdinary } from "./ordinary-entry.js";
 import { RingFold } from "./ring-fold.js";
 import { bytesOfUnit } from "./tail-bytes.js";
 import { TouchedTail } from "./touched-tail.js";
-import { compareUnits, type FoldUnit, ordinaryCommands, type UnitAnswer, unitsOf } from "./unit.js";
 
 export type { FoldedEntry, UnitAnswer };
 

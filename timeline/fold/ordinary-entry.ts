@@ -13,9 +13,9 @@ import { validity } from "../../store/rights/key-record.js";
 import type { Command } from "../../store/rows/command-row.js";
 import { isDenied, refusalOf } from "../../store/unit-permission.js";
 import type { Entry } from "../entries/entry.js";
-import { runCommand, takeRecords } from "./apply.js";
+import { runCommand, takeRecords } from "./apply-unit.js";
+import type { UnitAnswer } from "./fold-unit.js";
 import type { Undoing } from "./tail.js";
-import type { UnitAnswer } from "./unit.js";
 
 /** The result of an entry's units. */
 export interface AppliedEntry {

@@ -8,8 +8,8 @@ import type { KeyRecord, KeyRing } from "../../store/key-ring.js";
 import type { CommandIndex } from "../../store/rows/command-index.js";
 import { canonicalRecord } from "../../store/state-digest.js";
 import type { OrderKey } from "../entries/entry.js";
-import { applyToRing } from "./apply.js";
-import { compareUnits, type FoldUnit } from "./unit.js";
+import { applyToRing } from "./apply-unit.js";
+import { compareUnits, type FoldUnit } from "./fold-unit.js";
 
 /** A key's record after a unit. */
 interface Version {

@@ -3,8 +3,8 @@ import type { UndoRecord } from "../../store/keyspace/undo.js";
 import type { Row } from "../../store/values/relations/cell.js";
 import { Stream } from "../../store/values/streams/stream.js";
 import type { Value } from "../../store/values/value.js";
+import type { FoldUnit } from "./fold-unit.js";
 import type { TailEntry, Undoing } from "./tail.js";
-import type { FoldUnit } from "./unit.js";
 
 /** Bytes of an entry without its units, in addition to its body. */
 const ENTRY_BYTES = 320;

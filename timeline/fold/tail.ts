@@ -9,7 +9,7 @@ import { readBody } from "../../protocol/version-2/envelope.js";
 import type { UndoRecord } from "../../store/keyspace/undo.js";
 import type { Semantics } from "../../store/semantics.js";
 import { compareOrderKeys, type Entry, type OrderKey } from "../entries/entry.js";
-import { compareUnits, type FoldUnit, unitsOf } from "./unit.js";
+import { compareUnits, type FoldUnit, unitsOf } from "./fold-unit.js";
 
 /** The minimum number of dropped slots at the front for which the remaining slots are moved. */
 const DROPPED_MIN = 1024;

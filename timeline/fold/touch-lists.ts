@@ -3,7 +3,7 @@
  * units of its keys, and not on the complete tail.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
-import { compareUnits, type FoldUnit, type TouchNode } from "./unit.js";
+import { compareUnits, type FoldUnit, type TouchNode } from "./fold-unit.js";
 
 /** The position that the insertion of a batch has reached in one list. It starts at the newest node. */
 interface Cursor {

@@ -11,7 +11,7 @@ import { isRingEntry } from "../entries/recorded-envelopes.js";
 import type { EntrySource } from "../entries/storage.js";
 import { copiedEntry, viewEntry } from "../entries/stored-value.js";
 import { Fold, type FoldedEntry, type UnitAnswer } from "../fold/fold.js";
-import { trim } from "../fold/trim.js";
+import { trim } from "../fold/trim-tail.js";
 import { type Beginning, concernsRing } from "./ring-entries.js";
 import { readSnapshot } from "./snapshot.js";
 import type { SnapshotSource } from "./snapshot-files.js";

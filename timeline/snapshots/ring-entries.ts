@@ -9,8 +9,8 @@ import type { Steps } from "../../protocol/steps.js";
 import { readBody, signedBytes } from "../../protocol/version-2/envelope.js";
 import { isKeyCommand, type KeyRing } from "../../store/key-ring.js";
 import { compareEntries, type Entry } from "../entries/entry.js";
-import { applyToRing } from "../fold/apply.js";
-import { unitsOf } from "../fold/unit.js";
+import { applyToRing } from "../fold/apply-unit.js";
+import { unitsOf } from "../fold/fold-unit.js";
 import {
   DamagedSnapshot,
   type SnapshotHash,

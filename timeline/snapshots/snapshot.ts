@@ -20,8 +20,8 @@ import { Stream } from "../../store/values/streams/stream.js";
 import { typeName, type Value } from "../../store/values/value.js";
 import { type Entry, type OrderKey, orderKeyOf } from "../entries/entry.js";
 import { isRingEntry } from "../entries/recorded-envelopes.js";
+import { readCollection, writeCollection } from "./collections-in-snapshots.js";
 import { type Beginning, type RefuseRingEntry, readRingEntries, writeRingEntries } from "./ring-entries.js";
-import { readCollection, writeCollection } from "./snapshot-collections.js";
 import {
   DamagedSnapshot,
   ForeignSnapshot,
@@ -29,8 +29,8 @@ import {
   SnapshotReader,
   SnapshotWriter,
 } from "./snapshot-stream.js";
-import { readStream, writeStream } from "./snapshot-streams.js";
-import { readTable, writeTable } from "./snapshot-tables.js";
+import { readStream, writeStream } from "./streams-in-snapshots.js";
+import { readTable, writeTable } from "./tables-in-snapshots.js";
 
 export { DamagedSnapshot, type SnapshotHash };
 

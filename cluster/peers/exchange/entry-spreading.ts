@@ -6,8 +6,8 @@
  */
 import { type Entry, type OrderKey, orderKeyOf } from "../../../timeline/entries/entry.js";
 import { type ClusterState, type ConnectedMember, membersWithStatus } from "../shared/cluster-state.js";
-import type { Outbox } from "./outbox.js";
-import { Packer } from "./packing.js";
+import { Packer } from "./entry-packing.js";
+import type { Outbox } from "./member-outbox.js";
 import { PendingRequests } from "./pending-requests.js";
 import { type AtOnce, type ReplicationState, ReplicationStates, Replications } from "./replication-states.js";
 

@@ -10,10 +10,10 @@ import { MalformedFrame } from "../../../protocol/errors.js";
 import type { ExchangeMessage } from "../../../protocol/members/member-messages.js";
 import type { Totals } from "../../../protocol/members/member-totals.js";
 import { type DigestSet, isSameDigest } from "../../../timeline/compare/digest-index.js";
-import { RangeCursor } from "../../../timeline/compare/ranges.js";
+import { RangeCursor } from "../../../timeline/compare/order-key-ranges.js";
 import { answer, start } from "../../../timeline/compare/reconcile.js";
 import type { ClusterState } from "../shared/cluster-state.js";
-import type { Outbox } from "./outbox.js";
+import type { Outbox } from "./member-outbox.js";
 
 /**
  * After an exchange that has transferred at least this number of entries, the next exchange follows immediately. After

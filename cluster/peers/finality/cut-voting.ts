@@ -13,10 +13,10 @@ import {
 } from "../../../protocol/members/cut-votes.js";
 import { dateText, hexOf } from "../../../protocol/version-2/envelope.js";
 import type { SnapshotSeal } from "../../../timeline/snapshots/snapshot-files.js";
-import type { Cut } from "../../../timeline/snapshots/snapshot-making.js";
+import type { Cut } from "../../../timeline/snapshots/snapshot-schedule.js";
 import { type ClusterState, type ConnectedMember, membersWithStatus } from "../shared/cluster-state.js";
 import { electorateIn, majorityOf } from "../shared/electorate.js";
-import type { CommonPast } from "./common-past.js";
+import type { CommonPast } from "./common-date.js";
 
 /** The maximum number of votes that are stored for one member. An honest member has fewer snapshots. */
 const VOTES_EACH = 64;

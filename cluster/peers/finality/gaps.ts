@@ -11,9 +11,9 @@ import type { Totals } from "../../../protocol/members/member-totals.js";
 import { dateText, hexOf } from "../../../protocol/version-2/envelope.js";
 import { type ClusterState, type ConnectedMember, requestReports } from "../shared/cluster-state.js";
 import { electorateIn, majorityOf } from "../shared/electorate.js";
-import { endOfPruned, holdsLess, isSameTotals, totalsOf, totalsUpTo } from "../shared/totals.js";
+import { endOfPruned, holdsLess, isSameTotals, totalsOf, totalsUpTo } from "../shared/entry-totals.js";
 import type { CutVoting } from "./cut-voting.js";
-import { OwnPast } from "./own-past.js";
+import { OwnPast } from "./own-pruned-entries.js";
 import type { Report } from "./stable-point.js";
 
 /**

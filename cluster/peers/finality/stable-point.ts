@@ -13,7 +13,7 @@ import {
 } from "../../../timeline/members/stable-rule.js";
 import type { Timeline } from "../../../timeline/timeline.js";
 import type { ClusterState } from "../shared/cluster-state.js";
-import { isSameTotals, totalsUpTo } from "../shared/totals.js";
+import { isSameTotals, totalsUpTo } from "../shared/entry-totals.js";
 
 /**
  * A constant in place of the hash of the member list. The lists need not be compared here, because the caller passes

@@ -24,7 +24,7 @@ import {
 import type { Timeline } from "../../../timeline/timeline.js";
 import { type ClusterState, type ConnectedMember, membersWithStatus } from "../shared/cluster-state.js";
 import { electorateIn } from "../shared/electorate.js";
-import { isSameTotals, totalsUpTo } from "../shared/totals.js";
+import { isSameTotals, totalsUpTo } from "../shared/entry-totals.js";
 import { StateDifferences } from "./state-differences.js";
 
 const SECOND = 1000;

@@ -8,7 +8,7 @@ import {
   checkedAuthorization,
   type MemberStatus,
   type TimelineStatus,
-} from "../../../cli/status/timeline-status.js";
+} from "../../../cli/status/read-timeline-status.js";
 import { CLOSED } from "../../../cluster/peers/connections/transport.js";
 import { CLOSE_REASONS } from "../../../cluster/peers/shared/close-reasons.js";
 import { INCOMPLETE } from "../../../protocol/figures/daemon-problems.js";

@@ -1,5 +1,9 @@
 /** A healthy daemon's report about its timeline. */
-import { type MemberStatus, type TimelineStatus, timelineOf } from "../../../cli/status/timeline-status.js";
+import {
+  type MemberStatus,
+  type TimelineStatus,
+  timelineOf,
+} from "../../../cli/status/read-timeline-status.js";
 
 export const NOW = 1_790_000_000_000;
 

@@ -16,7 +16,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { DeadLetterFolder } from "../../../cluster/dead-letters/dead-letter-folder.js";
 import { DeadLetterStore } from "../../../cluster/dead-letters/dead-letter-store.js";
-import { deadLettersReply } from "../../../cluster/history/dead-letters.js";
+import { deadLettersReply } from "../../../cluster/history/timeline-dead-letters.js";
 import { writeReply } from "../../../protocol/resp/resp-writer.js";
 import { CommandFailure } from "../../../store/arguments/command-errors.js";
 import type { KeyRing } from "../../../store/key-ring.js";

@@ -1,7 +1,7 @@
 /** Tests TIMELINE: its exact reports about history, and its refusals. */
 import assert from "node:assert/strict";
 import { beforeEach, describe, test } from "node:test";
-import { readLogQuery } from "../../../cluster/history/query.js";
+import { readLogQuery } from "../../../cluster/history/timeline-arguments.js";
 import { hexOf } from "../../../protocol/version-2/envelope.js";
 import { writeOrderKey } from "../../../timeline/entries/entry.js";
 import { makeKeyPair } from "../../support/envelope-client.js";

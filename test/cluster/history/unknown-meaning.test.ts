@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { restoredKeys } from "../../../cluster/history/restored-backup.js";
-import { Verification } from "../../../cluster/history/verification.js";
+import { Verification } from "../../../cluster/history/timeline-verification.js";
 import { DATABASES_DEFAULT } from "../../../store/database.js";
 import { AT, backUp, PastScene } from "./past-scene.js";
 

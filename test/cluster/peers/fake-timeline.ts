@@ -1,6 +1,5 @@
 /** The part of a timeline that members use, on a disk that a test can block. */
 import type { ByteString } from "../../../protocol/byte-string.js";
-import { flushedEntry } from "../../../timeline/archive.js";
 import { DigestIndex } from "../../../timeline/compare/digest-index.js";
 import {
   type Entry,
@@ -11,6 +10,7 @@ import {
   writeOrderKey,
 } from "../../../timeline/entries/entry.js";
 import { readEntry, writeValue } from "../../../timeline/entries/stored-value.js";
+import { flushedEntry } from "../../../timeline/entry-archive.js";
 import { MemoryStorage } from "../../../timeline/memory-storage.js";
 import type { Timeline } from "../../../timeline/timeline.js";
 import { sha256 } from "./entries.js";

@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Gateway } from "../../../cluster/replica/gateway.js";
-import { RecordedPath } from "../../../cluster/replica/recorded-path.js";
+import { RecordedPath } from "../../../cluster/replica/recorded-command-path.js";
 import { TimelineBackend } from "../../../cluster/replica/timeline-backend.js";
 import { TrialRun } from "../../../cluster/replica/trial-run.js";
 import { completeSums } from "../../../daemon/make-mirror.js";

@@ -9,7 +9,7 @@ import type { Reply } from "../../../protocol/reply.js";
 import { writeReply } from "../../../protocol/resp/resp-writer.js";
 import { findCommand } from "../../../store/command-table.js";
 import { Database } from "../../../store/database.js";
-import { runCommand } from "../../../timeline/fold/apply.js";
+import { runCommand } from "../../../timeline/fold/apply-unit.js";
 
 /** The number of keys, which is larger than the number of documents that a read visits in one turn. */
 const KEYS = 10_050;

@@ -2,7 +2,7 @@
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { Steps } from "../../../protocol/steps.js";
 import { DigestIndex, type DigestSet } from "../../../timeline/compare/digest-index.js";
-import { RangeCursor } from "../../../timeline/compare/ranges.js";
+import { RangeCursor } from "../../../timeline/compare/order-key-ranges.js";
 import { answer, type Outcome, start } from "../../../timeline/compare/reconcile.js";
 import { type OrderKey, readOrderKey, writeOrderKey } from "../../../timeline/entries/entry.js";
 import { MemoryStorage } from "../../../timeline/memory-storage.js";

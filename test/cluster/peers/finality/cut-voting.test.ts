@@ -1,7 +1,7 @@
 /** Tests members' signed votes for states: which votes count, and that no member signs twice for one date. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { CommonPast } from "../../../../cluster/peers/finality/common-past.js";
+import type { CommonPast } from "../../../../cluster/peers/finality/common-date.js";
 import { CutVoting, PROOFS_MAX } from "../../../../cluster/peers/finality/cut-voting.js";
 import type { ClusterState, ConnectedMember } from "../../../../cluster/peers/shared/cluster-state.js";
 import type { Electorate } from "../../../../cluster/peers/shared/electorate.js";
@@ -11,7 +11,7 @@ import { bytesOf } from "../../../../protocol/byte-string.js";
 import { type CutVote, cutVoteBytes, readCutVotes } from "../../../../protocol/members/cut-votes.js";
 import type { OwnMessage, StatusMessage } from "../../../../protocol/members/member-messages.js";
 import type { DaemonState } from "../../../../protocol/version-2/messages-v2.js";
-import type { Cut } from "../../../../timeline/snapshots/snapshot-making.js";
+import type { Cut } from "../../../../timeline/snapshots/snapshot-schedule.js";
 import type { Timeline } from "../../../../timeline/timeline.js";
 import { double } from "../../../support/double.js";
 import { CLUSTER, EPOCH, isSignedBy, sha256, signWith } from "../entries.js";

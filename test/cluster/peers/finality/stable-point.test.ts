@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { StablePoint } from "../../../../cluster/peers/finality/stable-point.js";
+import { totalsUpTo } from "../../../../cluster/peers/shared/entry-totals.js";
 import { PEERING_LIMITS } from "../../../../cluster/peers/shared/peering-limits.js";
-import { totalsUpTo } from "../../../../cluster/peers/shared/totals.js";
 import { EPOCH, entryOf, keyOf } from "../entries.js";
 import { FakeTimeline } from "../fake-timeline.js";
 import { isLevel, World } from "../support.js";

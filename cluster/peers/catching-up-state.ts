@@ -4,13 +4,13 @@
  */
 
 import type { Gaps } from "./finality/gaps.js";
-import type { Joining } from "./joining.js";
+import type { Joining } from "./first-watermark.js";
 import type { Member } from "./member.js";
 import type { OwnClock } from "./member-clocks.js";
 import type { Roster } from "./roster.js";
 import { type ClusterState, haveMembersConnected } from "./shared/cluster-state.js";
 import { electorateIn } from "./shared/electorate.js";
-import { holdsLess, totalsOf } from "./shared/totals.js";
+import { holdsLess, totalsOf } from "./shared/entry-totals.js";
 
 /** Reasons for catching up. They follow "This daemon accepts no writes yet: ". */
 const REASONS = {

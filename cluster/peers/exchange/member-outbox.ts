@@ -10,7 +10,7 @@ import { hexOf, signedBytes } from "../../../protocol/version-2/envelope.js";
 import { type OrderKey, readOrderKey } from "../../../timeline/entries/entry.js";
 import type { MemberConnection } from "../connections/member-connection.js";
 import type { ClusterState } from "../shared/cluster-state.js";
-import type { Packer } from "./packing.js";
+import type { Packer } from "./entry-packing.js";
 import type { AtOnce, ReplicationStates } from "./replication-states.js";
 
 /** A list of order keys as timeline/compare/reconcile.ts makes it. */

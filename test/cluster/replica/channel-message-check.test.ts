@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { messageDelivery } from "../../../cluster/replica/message-check.js";
+import { messageDelivery } from "../../../cluster/replica/channel-message-check.js";
 import type { ReplicaContext } from "../../../cluster/replica/replica-context.js";
 import { Channels } from "../../../engine/channels/channels.js";
 import { Broadcasts } from "../../../engine/pipeline/broadcasts.js";

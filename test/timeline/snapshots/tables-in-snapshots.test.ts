@@ -11,7 +11,7 @@ import {
   SnapshotReader,
   SnapshotWriter,
 } from "../../../timeline/snapshots/snapshot-stream.js";
-import { readTable, writeTable } from "../../../timeline/snapshots/snapshot-tables.js";
+import { readTable, writeTable } from "../../../timeline/snapshots/tables-in-snapshots.js";
 
 const hash = (bytes: Buffer) => bytesOf(createHash("sha256").update(bytes).digest());
 

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { test } from "node:test";
-import { Packer, unpack } from "../../../../cluster/peers/exchange/packing.js";
+import { Packer, unpack } from "../../../../cluster/peers/exchange/entry-packing.js";
 import { type PackedEntry, packedBytes, readEntries } from "../../../../protocol/members/member-packing.js";
 
 const KIB = 1024;

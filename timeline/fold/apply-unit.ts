@@ -17,7 +17,7 @@ import { type KeyRecord, validity } from "../../store/rights/key-record.js";
 import type { CommandIndex } from "../../store/rows/command-index.js";
 import type { Command } from "../../store/rows/command-row.js";
 import { isDenied, type JudgedUnit, refusalOf } from "../../store/unit-permission.js";
-import type { FoldUnit, UnitAnswer } from "./unit.js";
+import type { FoldUnit, UnitAnswer } from "./fold-unit.js";
 
 /** Our own error instead of the engine's message, which differs between versions. */
 const INTERNAL = error("ERR internal error, and nothing was changed");

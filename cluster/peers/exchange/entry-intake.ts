@@ -10,7 +10,7 @@ import { type PackedEntry, readEntries } from "../../../protocol/members/member-
 import type { Steps } from "../../../protocol/steps.js";
 import { type Entry, type OrderKey, orderKeyOf } from "../../../timeline/entries/entry.js";
 import type { ClusterState, ProvedEntry, SignatureThreads } from "../shared/cluster-state.js";
-import { unpack } from "./packing.js";
+import { unpack } from "./entry-packing.js";
 import { oldestSpread, type ReplicationStates } from "./replication-states.js";
 
 /** The number of entries that are verified between two checks of the clock. */

@@ -1,7 +1,7 @@
 /** Entries that are about to be folded: divided into units, sorted, and combined again with their answers. */
 import type { Semantics } from "../../store/semantics.js";
 import { compareEntries, compareOrderKeys, type Entry, type OrderKey, orderKeyOf } from "../entries/entry.js";
-import { type FoldUnit, type UnitAnswer, unitsOf } from "./unit.js";
+import { type FoldUnit, type UnitAnswer, unitsOf } from "./fold-unit.js";
 
 /** An entry that is being merged. */
 export interface Arrival {

@@ -7,7 +7,7 @@ import { finish } from "../../../protocol/steps.js";
 import type { Bson } from "../../../store/values/collections/bson.js";
 import { writeBson } from "../../../store/values/collections/bson-writer.js";
 import { Collection } from "../../../store/values/collections/collection.js";
-import { readCollection, writeCollection } from "../../../timeline/snapshots/snapshot-collections.js";
+import { readCollection, writeCollection } from "../../../timeline/snapshots/collections-in-snapshots.js";
 import {
   DamagedSnapshot,
   SnapshotReader,

@@ -1,12 +1,12 @@
 /**
  * Handles entries that some members have pruned and that are missing on other members. gaps.ts detects such entries.
- * common-past.ts determines the date up to which all members have the same entries, and cut-voting.ts determines the
+ * common-date.ts determines the date up to which all members have the same entries, and cut-voting.ts determines the
  * states that members have signed. Then snapshot-choice.ts selects the snapshot that may replace the missing entries,
  * and snapshot-taking.ts loads it. Source: docs/decisions/0016-a-snapshot-needs-a-majority.md.
  */
 
 import type { ByteString } from "../../protocol/byte-string.js";
-import { CommonPast } from "./finality/common-past.js";
+import { CommonPast } from "./finality/common-date.js";
 import { CutVoting } from "./finality/cut-voting.js";
 import { Gaps } from "./finality/gaps.js";
 import { SnapshotChoice } from "./finality/snapshot-choice.js";
@@ -16,7 +16,7 @@ import type { Member } from "./member.js";
 import type { Roster } from "./roster.js";
 import type { ClusterState } from "./shared/cluster-state.js";
 import { type Electorate, electorateIn, majorityOf } from "./shared/electorate.js";
-import { endOfPruned, isSameTotals, totalsUpTo } from "./shared/totals.js";
+import { endOfPruned, isSameTotals, totalsUpTo } from "./shared/entry-totals.js";
 
 export class ForgottenPast {
   readonly gaps: Gaps;

@@ -3,9 +3,14 @@ import type { ByteString } from "../../protocol/byte-string.js";
 import { array, integer, map, NIL, namesAndValues, type Reply } from "../../protocol/reply.js";
 import { type Envelope, hexOf } from "../../protocol/version-2/envelope.js";
 import type { KeyRing } from "../../store/key-ring.js";
-import { type Recalled, type RecalledUnit, type Recalls, recalledUnits } from "../../timeline/recall.js";
+import {
+  type Recalled,
+  type RecalledUnit,
+  type Recalls,
+  recalledUnits,
+} from "../../timeline/history-fold.js";
 import { NewestItems } from "./newest-items.js";
-import { type LogQuery, readLogQuery } from "./query.js";
+import { type LogQuery, readLogQuery } from "./timeline-arguments.js";
 import { reporting } from "./unit-report.js";
 import { type DatabaseKey, unitTouchesKey } from "./unit-touches-key.js";
 

@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { canonicalRing, canonicalState } from "../../store/state-digest.js";
 import type { Entry } from "../../timeline/entries/entry.js";
 import type { Fold } from "../../timeline/fold/fold.js";
-import { RECALL_MS_MAX, RecallFailure, Recalls } from "../../timeline/recall.js";
+import { RECALL_MS_MAX, RecallFailure, Recalls } from "../../timeline/history-fold.js";
 import { makeSnapshot } from "../../timeline/snapshots/make-snapshot.js";
 import { AT, MemorySnapshots, PastScene } from "../cluster/history/past-scene.js";
 import { SeededRandom, seedOfRun } from "../support/seeded-random.js";

@@ -4,8 +4,8 @@ import type { Reply } from "../../protocol/reply.js";
 import { CommandFailure, custom, echoed } from "../../store/arguments/command-errors.js";
 import { commandTable } from "../../store/command-table.js";
 import { PAST_COMMAND_AT } from "../../store/commands/timeline.js";
-import { RecallFailure, type Recalls } from "../../timeline/recall.js";
-import { readDate } from "./query.js";
+import { RecallFailure, type Recalls } from "../../timeline/history-fold.js";
+import { readDate } from "./timeline-arguments.js";
 
 export interface PastScene {
   readonly recalls: Recalls;

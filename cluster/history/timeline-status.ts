@@ -6,8 +6,8 @@ import { TIMELINE_FIGURES, UPTO_FIGURES } from "../../protocol/figures/timeline-
 import type { Reply } from "../../protocol/reply.js";
 import { hexOf } from "../../protocol/version-2/envelope.js";
 import type { DigestIndex } from "../../timeline/compare/digest-index.js";
-import { readStatusUpTo } from "./query.js";
 import type { ReplicaFigures } from "./replica-figures.js";
+import { readStatusUpTo } from "./timeline-arguments.js";
 
 /** @param argv  `TIMELINE STATUS [UPTO ms]`. @throws CommandFailure */
 export function status(argv: readonly ByteString[], figures: ReplicaFigures, index: DigestIndex): Reply {

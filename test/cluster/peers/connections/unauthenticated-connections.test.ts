@@ -1,8 +1,8 @@
 /** Tests which connection is closed if there are too many unauthenticated ones. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Handshakes, subnetOf } from "../../../../cluster/peers/connections/handshakes.js";
 import type { MemberConnection } from "../../../../cluster/peers/connections/member-connection.js";
+import { Handshakes, subnetOf } from "../../../../cluster/peers/connections/unauthenticated-connections.js";
 import type { MemberSocket } from "../../../../cluster/peers/shared/member-socket.js";
 import { PEERING_LIMITS } from "../../../../cluster/peers/shared/peering-limits.js";
 import type { Hello } from "../../../../protocol/version-2/messages-v2.js";

@@ -7,7 +7,7 @@ import { array, bulk, integer, map, NIL, namesAndValues, type Reply } from "../.
 import { hexOf, readBody } from "../../protocol/version-2/envelope.js";
 import type { KeyRing } from "../../store/key-ring.js";
 import type { DeadLetter, DeadLetterFolder } from "../dead-letters/dead-letter-folder.js";
-import { readDeadLettersQuery } from "./query.js";
+import { readDeadLettersQuery } from "./timeline-arguments.js";
 import { shownCommands } from "./unit-report.js";
 
 /**

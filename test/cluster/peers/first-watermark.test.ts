@@ -1,7 +1,7 @@
 /** Tests from which date a daemon without data accepts entries: only after all dates that its members call final. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Joining, joiningWatermark } from "../../../cluster/peers/joining.js";
+import { Joining, joiningWatermark } from "../../../cluster/peers/first-watermark.js";
 import type { ClusterState } from "../../../cluster/peers/shared/cluster-state.js";
 import type { StatusMessage } from "../../../protocol/members/member-messages.js";
 import { DigestIndex } from "../../../timeline/compare/digest-index.js";

@@ -1,7 +1,7 @@
 /** Tests that members' entries are recorded only if the facts on which their verification relied are still true. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type IncomingBatch, Intake, type Sender } from "../../../../cluster/peers/exchange/intake.js";
+import { type IncomingBatch, Intake, type Sender } from "../../../../cluster/peers/exchange/entry-intake.js";
 import { ReplicationStates } from "../../../../cluster/peers/exchange/replication-states.js";
 import type { ClusterState, SignatureThreads } from "../../../../cluster/peers/shared/cluster-state.js";
 import { PEERING_LIMITS } from "../../../../cluster/peers/shared/peering-limits.js";

@@ -1,7 +1,7 @@
 /** Tests the date up to which members have the same entries, and how a daemon treats a member that never has them. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { CommonPast } from "../../../../cluster/peers/finality/common-past.js";
+import { CommonPast } from "../../../../cluster/peers/finality/common-date.js";
 import type { ClusterState } from "../../../../cluster/peers/shared/cluster-state.js";
 import { PEERING_LIMITS } from "../../../../cluster/peers/shared/peering-limits.js";
 import type { Timeline } from "../../../../timeline/timeline.js";

@@ -5,6 +5,7 @@
 import type { ByteString } from "../protocol/byte-string.js";
 import { dateText, hexOf } from "../protocol/version-2/envelope.js";
 import { DigestIndex, type DigestSet } from "./compare/digest-index.js";
+import type { Failure } from "./disk-failure.js";
 import {
   compareEntries,
   compareOrderKeys,
@@ -20,9 +21,8 @@ import {
 import { isRingEntry } from "./entries/recorded-envelopes.js";
 import type { Mark } from "./entries/storage.js";
 import { readEntry, viewParts, writeValue } from "./entries/stored-value.js";
-import type { Failure } from "./failure.js";
 import { RecentIds } from "./recent-ids.js";
-import { SnapshotMaking } from "./snapshots/snapshot-making.js";
+import { SnapshotMaking } from "./snapshots/snapshot-schedule.js";
 import type { TimelineParts } from "./timeline-owner.js";
 
 /** An entry that was found damaged on disk, and has to be stored again. */

@@ -7,7 +7,7 @@ import type { ByteString } from "../../../protocol/byte-string.js";
 import type { Totals } from "../../../protocol/members/member-totals.js";
 import { type ClusterState, requestReports } from "../shared/cluster-state.js";
 import { electorateIn, majorityOf } from "../shared/electorate.js";
-import { endOfPruned, isSameTotals, totalsOf, totalsUpTo } from "../shared/totals.js";
+import { endOfPruned, isSameTotals, totalsOf, totalsUpTo } from "../shared/entry-totals.js";
 import type { Report } from "./stable-point.js";
 
 export class OwnPast {

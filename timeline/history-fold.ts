@@ -13,7 +13,7 @@ import { Refold } from "./snapshots/refold.js";
 import type { Beginning } from "./snapshots/ring-entries.js";
 import { DamagedSnapshot } from "./snapshots/snapshot.js";
 import type { SnapshotSource } from "./snapshots/snapshot-files.js";
-import { heldSnapshots } from "./snapshots/snapshot-making.js";
+import { heldSnapshots } from "./snapshots/snapshot-schedule.js";
 
 /** The maximum number of concurrent recalls. Each has a separate state in memory, as large as the served state. */
 const RECALLS_MAX = 2;

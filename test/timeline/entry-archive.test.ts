@@ -1,9 +1,9 @@
 /** Tests the archive: it announces entries once they are on the disk, and requests damaged entries again. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Archive } from "../../timeline/archive.js";
+import { Failure } from "../../timeline/disk-failure.js";
 import { type Entry, type OrderKey, orderKeyOf, writeOrderKey } from "../../timeline/entries/entry.js";
-import { Failure } from "../../timeline/failure.js";
+import { Archive } from "../../timeline/entry-archive.js";
 import { MemoryStorage } from "../../timeline/memory-storage.js";
 import type { TimelineParts } from "../../timeline/timeline-owner.js";
 import { double } from "../support/double.js";

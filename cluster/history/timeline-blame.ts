@@ -9,10 +9,10 @@ import { HASH_BYTES, hexOf, unitId } from "../../protocol/version-2/envelope.js"
 import { NO_EXPIRY } from "../../store/keyspace/keyspace.js";
 import type { Entry } from "../../timeline/entries/entry.js";
 import type { Fold, UnitAnswer } from "../../timeline/fold/fold.js";
-import { type RecalledUnit, recalledUnits } from "../../timeline/recall.js";
-import { factsOf, type LogScene } from "./log.js";
+import { type RecalledUnit, recalledUnits } from "../../timeline/history-fold.js";
 import { NewestItems } from "./newest-items.js";
-import { readBlameFrom, UNITS_MAX } from "./query.js";
+import { readBlameFrom, UNITS_MAX } from "./timeline-arguments.js";
+import { factsOf, type LogScene } from "./timeline-log.js";
 import { ELLIPSIS, outcomeOf, reporting } from "./unit-report.js";
 import { type DatabaseKey, mayWrite, writes } from "./unit-touches-key.js";
 

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { NodeState } from "../../../cluster/replica/replica-context.js";
-import { snapshotParts } from "../../../cluster/replica/snapshots.js";
+import { snapshotParts } from "../../../cluster/replica/snapshot-maker.js";
 import { DiskStorage } from "../../../timeline/disk/disk-storage.js";
 import { type Entry, orderKeyOf, writeOrderKey } from "../../../timeline/entries/entry.js";
 import { writeValue } from "../../../timeline/entries/stored-value.js";

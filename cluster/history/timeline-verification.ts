@@ -18,11 +18,11 @@ import { isRingEntry } from "../../timeline/entries/recorded-envelopes.js";
 import type { Storage } from "../../timeline/entries/storage.js";
 import { readEntry, readValue } from "../../timeline/entries/stored-value.js";
 import { Fold } from "../../timeline/fold/fold.js";
-import { recalledUnits } from "../../timeline/recall.js";
+import { recalledUnits } from "../../timeline/history-fold.js";
 import { standstillOf } from "../../timeline/semantics-standstill.js";
 import { DamagedSnapshot, readSnapshot } from "../../timeline/snapshots/snapshot.js";
 import type { Snapshots } from "../../timeline/snapshots/snapshot-files.js";
-import { heldSnapshots } from "../../timeline/snapshots/snapshot-making.js";
+import { heldSnapshots } from "../../timeline/snapshots/snapshot-schedule.js";
 import { type Outcome, outcomeOf } from "./unit-report.js";
 
 /** Thrown if a timeline cannot be verified. The message states the reason, and what to do. */

@@ -1,7 +1,7 @@
 /** Tests `dbsync log verify`: it finds every kind of fault, and none in intact data. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Verification, type VerificationReport } from "../../../cluster/history/verification.js";
+import { Verification, type VerificationReport } from "../../../cluster/history/timeline-verification.js";
 import { dateText, hexOf } from "../../../protocol/version-2/envelope.js";
 import { type Entry, orderKeyOf, writeOrderKey } from "../../../timeline/entries/entry.js";
 import { writeValue } from "../../../timeline/entries/stored-value.js";
