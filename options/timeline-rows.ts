@@ -246,7 +246,7 @@ export const TIMELINE_LIMITS = {
     min: SECOND,
     max: HOUR,
     summary:
-      "with --data or --peer: how late a command from another daemon may arrive before it requires folding again from a snapshot",
+      "with --data or --peer: how late a command from another daemon may arrive before the daemon must load a snapshot and apply all later commands again",
     reason:
       "longer than the window and a few seconds of lost connections; each unit of this time needs about 500 bytes",
     restart: true,
@@ -269,7 +269,7 @@ export const TIMELINE_LIMITS = {
     min: 0,
     max: 100_000,
     summary:
-      "with --fsync always: if disk writes take at most this number of microseconds on average, an idle event loop does them itself; 0: threads always do them",
+      "with --fsync always: if disk writes take at most this number of microseconds on average, the main thread does them itself when it is idle; 0: other threads always do them",
     reason:
       "a thread costs about 50 µs of CPU and 100 µs of waiting; after a single write of ten times the limit, threads are used for at least a second",
     restart: true,
@@ -323,7 +323,7 @@ export const TIMELINE_LIMITS = {
     min: SECOND,
     max: MINUTE,
     summary:
-      "with --peer or --order: a daemon that did not run for longer than this (stopped, suspended, a long garbage collection) counts as catching up until it has compared its entries with most of its peers, or has applied all messages of the stream",
+      "with --peer or --order: after a pause longer than this (stopped, suspended, a long garbage collection), a daemon counts as catching up until it has compared its entries with most of its peers, or has applied all messages of the stream",
     reason:
       "ten times a long garbage collection; a silent member is reported 2 s (one status) after this time",
     restart: true,
