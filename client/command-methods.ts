@@ -226,7 +226,7 @@ export interface CommandMethods {
   zcount(key: Argument, min: Argument, max: Argument): Promise<number>;
   /** Adds to a member's score; an absent member counts as 0. */
   zincrby(key: Argument, increment: Argument, member: Argument): Promise<string>;
-  /** Counts the members of equal score in a range of names. */
+  /** Counts the members in a range of names; all must have the same score. */
   zlexcount(key: Argument, min: Argument, max: Argument): Promise<number>;
   /** Returns the scores of several members. */
   zmscore(key: Argument, member: Argument, ...members: Argument[]): Promise<(string | null)[]>;
@@ -238,7 +238,7 @@ export interface CommandMethods {
   zrandmember(key: Argument, ...options: Argument[]): Promise<string | string[] | null>;
   /** Returns the members in a range of ranks, scores or names. */
   zrange(key: Argument, start: Argument, stop: Argument, ...options: Argument[]): Promise<string[]>;
-  /** Returns the members of equal score in a range of names. */
+  /** Returns the members in a range of names; all must have the same score. */
   zrangebylex(key: Argument, min: Argument, max: Argument, ...options: Argument[]): Promise<string[]>;
   /** Returns the members with a score in a range, lowest first. */
   zrangebyscore(key: Argument, min: Argument, max: Argument, ...options: Argument[]): Promise<string[]>;
@@ -246,7 +246,7 @@ export interface CommandMethods {
   zrank(key: Argument, member: Argument): Promise<number | null>;
   /** Removes members from a sorted set. */
   zrem(key: Argument, member: Argument, ...members: Argument[]): Promise<number>;
-  /** Removes the members of equal score in a range of names. */
+  /** Removes the members in a range of names; all must have the same score. */
   zremrangebylex(key: Argument, min: Argument, max: Argument): Promise<number>;
   /** Removes the members in a range of ranks. */
   zremrangebyrank(key: Argument, start: Argument, stop: Argument): Promise<number>;

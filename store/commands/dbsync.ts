@@ -12,7 +12,7 @@ export const dbsync = family("dbsync", {
     keys: [read(1, -1)],
     since: "",
     complexity: "O(N), N: keys",
-    summary: "Returns the unit that changed each key last, for `if`; empty for an absent key.",
+    summary: "Returns the last writer of each key, for the condition `if`; empty for an absent key.",
     run: writers,
   },
 });

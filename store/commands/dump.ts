@@ -22,7 +22,7 @@ export const dumps = family("keyspace", {
     keys: [read(1)],
     since: "2.6.0",
     complexity: "O(N), N: elements of the value",
-    summary: "Returns a key's value, serialized: RESTORE of another server accepts it.",
+    summary: "Returns a key's value in a serialized form, which RESTORE accepts, also on another server.",
     run: dump,
   },
   RESTORE: {

@@ -133,7 +133,7 @@ export const keys: readonly Command[] = family("server", {
     keys: none,
     since: "",
     complexity: "Depends on the subcommand",
-    summary: "Commands on the ring of public keys, for administrators.",
+    summary: "Commands that read and change the key ring, for administrators.",
     run: refuse,
   },
   ...Object.fromEntries(

@@ -56,7 +56,7 @@ export const timeline = (find: CommandTable["find"]): readonly Command[] => {
       keys: none,
       since: "",
       complexity: "Depends on the subcommand",
-      summary: "Commands on recorded entries, for administrators.",
+      summary: "Commands that read the recorded entries and their history, for administrators.",
       run: refuse,
     },
     ...rowsOf({
@@ -77,7 +77,7 @@ export const timeline = (find: CommandTable["find"]): readonly Command[] => {
         keys: none,
         complexity: "O(N), N: order keys",
         summary:
-          "Returns the outcome of writes of a daemon that the member list leaves out: TIMELINE FATE daemon order-key [order-key ...].",
+          "Returns the outcome of writes of a daemon that is not in the member list: TIMELINE FATE daemon order-key [order-key ...].",
       },
       "TIMELINE|GET": {
         arity: -4,

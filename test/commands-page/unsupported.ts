@@ -3,11 +3,11 @@
 /** The reasons, each with the names of commands. A name includes its subcommands. */
 export const UNSUPPORTED: readonly (readonly [reason: string, names: string])[] = [
   [
-    "There is no Redis Cluster, because every daemon has all keys. The answer is that of a Redis whose cluster support is disabled.",
+    "There is no Redis Cluster, because every daemon has all keys. The daemon answers as a Redis without cluster support does.",
     "cluster restore-asking",
   ],
-  ["Use DUMP and RESTORE to move keys: the daemon opens no connections to other servers.", "migrate"],
-  ["Draws a picture for terminals; LATENCY HISTORY returns the numbers.", "latency|graph"],
+  ["The daemon opens no connections to other servers. Use DUMP and RESTORE to move keys.", "migrate"],
+  ["It draws a picture for terminals. LATENCY HISTORY returns the same numbers.", "latency|graph"],
 ];
 
 /** Returns the reason why a command does not exist, or null if none is known. @param name  in lower case */

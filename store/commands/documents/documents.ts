@@ -141,7 +141,7 @@ export const documents = family("document", {
     since: "",
     complexity: "O(M), M: entries added",
     summary:
-      "Adds entries to a document, under numbers or given keys, for a time or permanently: all of them, or none.",
+      "Adds entries to a document: all of them, or none. The daemon numbers them, or the command names their keys; they may expire.",
     run: insert,
   },
   "DOC.LIST": {

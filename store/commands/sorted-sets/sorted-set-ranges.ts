@@ -52,12 +52,18 @@ const remover = (since: string, summary: string, bounds: BoundsReader): Row => (
 
 export const sortedSetRanges: Readonly<Record<string, Row>> = {
   ZCOUNT: counter("2.0.0", "Counts the members with a score in a range.", scoreBounds),
-  ZLEXCOUNT: counter("2.8.9", "Counts the members of equal score in a range of names.", lexBounds),
+  ZLEXCOUNT: counter(
+    "2.8.9",
+    "Counts the members in a range of names; all must have the same score.",
+    lexBounds,
+  ),
   ZRANGE: reader("1.2.0", "Returns the members in a range of ranks, scores or names.", (data, argv) =>
     range(data, argv, {}),
   ),
-  ZRANGEBYLEX: reader("2.8.9", "Returns the members of equal score in a range of names.", (data, argv) =>
-    range(data, argv, { by: "lex", reverse: false }),
+  ZRANGEBYLEX: reader(
+    "2.8.9",
+    "Returns the members in a range of names; all must have the same score.",
+    (data, argv) => range(data, argv, { by: "lex", reverse: false }),
   ),
   ZRANGEBYSCORE: reader("1.0.5", "Returns the members with a score in a range, lowest first.", (data, argv) =>
     range(data, argv, { by: "score", reverse: false }),
@@ -71,7 +77,11 @@ export const sortedSetRanges: Readonly<Record<string, Row>> = {
     summary: "Stores the members in a range of ranks, scores or names.",
     run: rangeStore,
   },
-  ZREMRANGEBYLEX: remover("2.8.9", "Removes the members of equal score in a range of names.", lexBounds),
+  ZREMRANGEBYLEX: remover(
+    "2.8.9",
+    "Removes the members in a range of names; all must have the same score.",
+    lexBounds,
+  ),
   ZREMRANGEBYRANK: remover("2.0.0", "Removes the members in a range of ranks.", rankBounds),
   ZREMRANGEBYSCORE: remover("1.2.0", "Removes the members with a score in a range.", scoreBounds),
   ZREVRANGE: reader(
@@ -81,7 +91,7 @@ export const sortedSetRanges: Readonly<Record<string, Row>> = {
   ),
   ZREVRANGEBYLEX: reader(
     "2.8.9",
-    "Returns the members of equal score in a range of names, last first.",
+    "Returns the members in a range of names, last first; all must have the same score.",
     (data, argv) => range(data, argv, { by: "lex", reverse: true }),
   ),
   ZREVRANGEBYSCORE: reader(

@@ -74,7 +74,7 @@ export const consumerGroups = family("stream", {
     keys: [write(2)],
     since: "5.0.0",
     complexity: "O(1)",
-    summary: "Removes a group of consumers.",
+    summary: "Removes a consumer group.",
     run: destroy,
   },
   "XGROUP|HELP": {
@@ -110,7 +110,7 @@ export const consumerGroups = family("stream", {
     keys: [read(2)],
     since: "5.0.0",
     complexity: "O(N*log(N)), N: groups",
-    summary: "Returns a stream's groups of consumers, and how far they have read.",
+    summary: "Returns a stream's consumer groups, and how far they have read.",
     run: xinfoGroups,
   },
   XPENDING: {
