@@ -17,9 +17,13 @@ export interface CallingClient extends AsyncDisposable {
   /**
    * Sends a command and resolves with its typed reply: text, number, list and so on. A daemon that speaks version 1
    * returns text. null means nil, or that a condition of `if` does not hold. `WRITERS` returns the hexadecimal digits
-   * that `if` accepts, unless `buffers` is set.
+   * that `if` accepts, unless `buffers` is set. `Reply` is the type that the caller expects, for example
+   * `string | null`; the client does not check it.
    */
-  call(command: CommandInput, options?: TypedCallOptions): Promise<ReplyValue>;
+  call<Reply extends ReplyValue = ReplyValue>(
+    command: CommandInput,
+    options?: TypedCallOptions,
+  ): Promise<Reply>;
   /**
    * Sends commands that each daemon applies together, with no other command between them, and resolves with their
    * replies. The reply of a failed command is its error. null means that a condition of `if` does not hold. Requires

@@ -120,12 +120,16 @@ export class FanOutClient implements CallingClient, CallsOwner {
     );
   }
 
-  call(command: CommandInput, options: TypedCallOptions = {}): Promise<ReplyValue> {
-    return this.#promise([command], (resolve: (reply: ReplyValue) => void, reject, message) => {
+  call<Reply extends ReplyValue = ReplyValue>(
+    command: CommandInput,
+    options: TypedCallOptions = {},
+  ): Promise<Reply> {
+    return this.#promise<Reply>([command], (resolve, reject, message) => {
       const settings = traced(readCallOptions(options, this.#settings), message);
       if (settings.buffers || !isWritersCommand(command))
         this.#start(settings.buffers ? "buffers" : "value", command, settings, resolve, reject);
-      else this.#start("buffers", command, settings, (reply) => resolve(writersAsText(reply)), reject);
+      else
+        this.#start("buffers", command, settings, (reply) => resolve(writersAsText(reply) as Reply), reject);
     });
   }
 

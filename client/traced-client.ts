@@ -14,8 +14,11 @@ export class TracedClient extends ListeningClient {
     return fromCaller(super.sendWith(command, settings), this.sendWith);
   }
 
-  override call(command: CommandInput, options?: TypedCallOptions): Promise<ReplyValue> {
-    return fromCaller(super.call(command, options), this.call);
+  override call<Reply extends ReplyValue = ReplyValue>(
+    command: CommandInput,
+    options?: TypedCallOptions,
+  ): Promise<Reply> {
+    return fromCaller(super.call<Reply>(command, options), this.call);
   }
 
   override multi(

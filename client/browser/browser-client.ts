@@ -85,8 +85,14 @@ export interface BrowserDaemon {
 export interface BrowserClient {
   /** Sends a command to every daemon, and resolves with the value as text, or null for nil. */
   send(command: CommandInput, options?: BrowserCallOptions): Promise<string | null>;
-  /** Sends a command and resolves with its reply, typed. */
-  call(command: CommandInput, options?: BrowserCallOptions): Promise<BrowserReply>;
+  /**
+   * Sends a command and resolves with its reply, typed. `Reply` is the type that the caller expects, for example
+   * `string | null`; the client does not check it.
+   */
+  call<Reply extends BrowserReply = BrowserReply>(
+    command: CommandInput,
+    options?: BrowserCallOptions,
+  ): Promise<Reply>;
   /** Sends commands that each daemon applies together, with no other command between them. */
   multi(commands: readonly CommandInput[], options?: BrowserCallOptions): Promise<BrowserReply[] | null>;
   /** Resolves when each daemon has answered or failed. */

@@ -91,10 +91,13 @@ export class WebClient implements BrowserClient, CallsOwner {
     return this.#start("text", command, options);
   }
 
-  async call(command: CommandInput, options: BrowserCallOptions = {}): Promise<BrowserReply> {
+  async call<Reply extends BrowserReply = BrowserReply>(
+    command: CommandInput,
+    options: BrowserCallOptions = {},
+  ): Promise<Reply> {
     if (options.buffers === true || !isWritersCommand(command))
       return await this.#start(options.buffers ? "buffers" : "value", command, options);
-    return writersAsText(await this.#start("buffers", command, options));
+    return writersAsText(await this.#start("buffers", command, options)) as Reply;
   }
 
   multi(commands: readonly CommandInput[], options: BrowserCallOptions = {}): Promise<BrowserReply[] | null> {

@@ -31,6 +31,12 @@ test("a method accepts the command's arguments, and resolves with its typed repl
   await assert.rejects(client.lpush("greeting", "x"), { code: "reply", command: "LPUSH greeting" });
   // @ts-expect-error  GET needs a key
   await assert.rejects(client.get());
+  // @ts-expect-error  an argument is text, a number or bytes
+  await assert.rejects(client.get({ key: "greeting" }), { code: "bad-command" });
+  const [writer] = await client.call<[string | null]>("WRITERS greeting");
+  assert.equal(writer?.length, 72);
+  // @ts-expect-error  no reply is a Date
+  await client.call<Date>("GET greeting");
 });
 
 test("only clients from createClient have the methods, and none hides a method of the client", () => {

@@ -40,6 +40,15 @@ test("the TypeScript examples of docs/browsers.md compile without @types/node", 
   assert.equal(await compiled(block), "");
 });
 
+test("in web pages, a call returns the type that the caller states", async () => {
+  const text = `import { createClient } from "dbsyncd/browser";
+    const visits = await createClient({ servers: "ws://a:1" }).call<TYPE>("INCR visits");
+    console.log(visits + 1);`;
+  assert.equal(await compiled(text.replace("TYPE", "number")), "");
+  assert.match(await compiled(text.replace("TYPE", "number | null")), /'visits' is possibly 'null'/);
+  assert.match(await compiled(text.replace("TYPE", "Date")), /Type 'Date' does not satisfy the constraint/);
+});
+
 test("in web pages, bytes of events have the type Uint8Array, not string", async () => {
   const text = `import { createClient } from "dbsyncd/browser";
     for await (const event of createClient({ servers: "ws://a:1" }).watch("k", { buffers: true }))
