@@ -69,9 +69,8 @@ export class RespDialect extends Dialect<Argv> {
     return { name: this.#session.userSession.name ?? "", command: this.#session.lastCommand ?? "" };
   }
 
-  /** Recognizes other protocols, except memcached's, whose lines are valid inline commands of Redis. */
   override foreignClient(chunk: Buffer): ForeignClient | null {
-    return foreignClient(chunk, "resp", ["memcached"]);
+    return foreignClient(chunk, "resp");
   }
 
   override isFirstByte(byte: number): boolean {

@@ -67,8 +67,12 @@ const POSTGRESQL_ERROR = "08P01";
 
 interface Protocol {
   readonly spoken: Spoken;
-  /** Whether the first bytes of a connection belong to the protocol. @param head  the bytes, one character each */
-  readonly begins: (head: string, chunk: Buffer) => boolean;
+  /**
+   * Whether the first bytes of a connection belong to the protocol.
+   * @param head  the bytes, one character each
+   * @param here  the protocol of the port
+   */
+  readonly begins: (head: string, chunk: Buffer, here: Port) => boolean;
   /** A description of the client, and the option that serves it. */
   readonly served: string;
   readonly answer: ((text: string, chunk: Buffer) => string) | null;
@@ -77,15 +81,16 @@ interface Protocol {
 const HTTP = /^(?:GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS|CONNECT|TRACE) \S+ HTTP\/\d/;
 /** Matches the arrays of Redis clients, and the lines that people type to test a Redis server. */
 const RESP = /^(?:\*[1-9]\d{0,6}\r\n\$\d{1,9}\r\n|(?:ping|info|hello \d|auth \S+)(?: \S+)?\r?\n)/i;
-/**
- * Matches memcached commands. No SQL statement has this form; on a Redis port, commands that Redis also has are Redis
- * commands.
- */
+/** Matches memcached commands. No SQL statement has this form. */
 const MEMCACHED =
   /^(?:gets? \S[^\r\n]*|(?:set|add|replace|append|prepend|cas) \S+ \d+ -?\d+ \d+[^\r\n]*|(?:version|stats|mn)(?: [^\r\n]*)?)\r\n/;
 
+/** Matches the memcached command that is also an inline command of Redis. On a Redis port, it is Redis's command. */
+const MEMCACHED_AND_RESP = /^get /;
+
 /**
- * Matches the first line of an SQL client: a login, the page length, or a statement. No other protocol has such lines.
+ * Matches the beginning of an SQL client's input: a login, the page length, or a statement. No other protocol has such
+ * lines.
  */
 const SQL =
   /^\s*(?:login \S+ \S|pages \d|(?:use|create|drop|show|describe)\s+\w|select\s[\s\S]*?\sfrom\s|insert\s+into\s|update\s[\s\S]*?\sset\s|delete\s+from\s)/i;
@@ -114,7 +119,7 @@ const PROTOCOLS: readonly Protocol[] = [
   },
   {
     spoken: "memcached",
-    begins: (head) => MEMCACHED.test(head),
+    begins: (head, _, here) => MEMCACHED.test(head) && !(here === "resp" && MEMCACHED_AND_RESP.test(head)),
     served: "a memcached client; --memcached serves memcached clients",
     answer: (text) => `CLIENT_ERROR ${text}\r\n`,
   },
@@ -156,9 +161,10 @@ const PROTOCOLS: readonly Protocol[] = [
   },
 ];
 
+/** Whether the bytes begin with an SQL statement, or with a line of one that has no `;` yet, as users type it. */
 function isSql(head: string): boolean {
-  const statement = head.slice(0, head.indexOf(";") + 1);
-  return SQL.test(statement) || MALAGASY_SQL.test(statement);
+  const beginnings = [";", "\n"].map((end) => head.slice(0, head.indexOf(end) + 1));
+  return beginnings.some((beginning) => SQL.test(beginning) || MALAGASY_SQL.test(beginning));
 }
 
 /** Returns a version 2 refusal that belongs to no envelope. */
@@ -224,7 +230,7 @@ function httpAnswer(text: string): string {
  */
 export function foreignClient(chunk: Buffer, here: Port, also: readonly Spoken[] = []): ForeignClient | null {
   const head = chunk.toString("latin1", 0, EXAMINED_MAX);
-  const found = PROTOCOLS.find(({ begins }) => begins(head, chunk));
+  const found = PROTOCOLS.find(({ begins }) => begins(head, chunk, here));
   if (found === undefined || found.spoken === here || also.includes(found.spoken)) return null;
   const { spoken, served, answer } = found;
   const detail = `this port serves ${PORTS[here]}, and this is ${served}`;

@@ -112,6 +112,27 @@ test("a line that people type to test a Redis server is recognised on ports that
     assert.equal(foreignClient(Buffer.from(line), "memcached")?.spoken === "resp", false, line);
 });
 
+test("a memcached client and an SQL statement without ; are recognised on a Redis port", () => {
+  for (const line of ["gets SECRET\r\n", "set SECRET 0 0 5\r\nhello\r\n", "stats\r\n", "version\r\n"])
+    assert.match(foreignClient(Buffer.from(line), "resp")?.detail ?? "", /; --memcached serves/, line);
+  for (const line of [
+    "select * from SECRET\r\n",
+    "SELECT a\nFROM t;\n",
+    "show tables\n",
+    "alaivo a #ao@ t\n",
+  ])
+    assert.match(foreignClient(Buffer.from(line), "resp")?.detail ?? "", /; --sql serves SQL/, line);
+  for (const line of [
+    "get a\r\n",
+    "get a b\r\n",
+    "set a 0 0\r\n",
+    "select 1\r\n",
+    "SELECT 1;\r\n",
+    "append a 0\r\n",
+  ])
+    assert.equal(foreignClient(Buffer.from(line), "resp"), null, line);
+});
+
 test("a client on the wrong port receives one line in its protocol, which names the right option and quotes no input", async () => {
   await using all = await startDaemon([
     ...["resp", "memcached", "json", "mongo", "sql", "admin"].flatMap((name) => [`--${name}`, "0"]),
@@ -128,7 +149,7 @@ test("a client on the wrong port receives one line in its protocol, which names 
   };
   for (const [here, port] of Object.entries(ports))
     for (const speaker of PROTOCOLS) {
-      // The RESP listener interprets a memcached line as an inline command.
+      // The RESP listener interprets `get` as an inline command.
       if (here === speaker || (here === "resp" && speaker === "memcached")) continue;
       const [expected, option] = ANSWERS[speaker];
       const name = `${speaker} at ${here}`;
