@@ -119,13 +119,22 @@ export function makeKeygen(streams: KeygenStreams): Command {
     .configureOutput({
       writeOut: (text) => streams.stdout.write(text),
       writeErr: (text) => streams.stderr.write(text),
-      outputError: (text, write) => write(text.replace(/^error: /, "dbsync-keygen: ")),
+      outputError: (text, write) => write(errorText(text, program)),
     })
     .showHelpAfterError("Run dbsync-keygen --help to see the options.")
     .exitOverride()
     .allowExcessArguments(false);
   for (const option of certificateFlags()) program.addOption(option);
   return program;
+}
+
+/** Returns the text of an error. An argument that is not an option is named, with the option that it resembles. */
+function errorText(text: string, program: Command): string {
+  const named = text.replace(/^error: /, "dbsync-keygen: ");
+  const [word] = program.args;
+  if (word === undefined || !named.startsWith("dbsync-keygen: too many arguments")) return named;
+  const hint = program.options.some(({ long }) => long === `--${word}`) ? `(Did you mean --${word}?)\n` : "";
+  return `dbsync-keygen: too many arguments: "${word}". dbsync-keygen accepts only options, such as --out keys.\n${hint}`;
 }
 
 function parse(argv: readonly string[], streams: KeygenStreams): Options {

@@ -151,7 +151,9 @@ test("dbsync-keygen names the wrong option, and exits with 2", async () => {
     [/--name.*\.\.\/x/, "--name", "../x"],
     [/--name/, "--name", ".hidden"],
     [/--name/, "--name", ""],
-    [/too many arguments/, "keys"],
+    [/too many arguments: "keys"\. .* only options, such as --out keys\.\nRun /, "keys"],
+    [/too many arguments: "version"\. .*\n\(Did you mean --version\?\)\nRun /, "version"],
+    [/\(Did you mean --certificate\?\)/, "certificate", "--san", "localhost"],
     [/--out/, "--out"],
   ];
   for (const [says, ...argv] of some(cases, 4)) {
