@@ -66,6 +66,10 @@ const MESSAGES = {
     "there is no aggregate function '{0}': use count, sum, avg, min or max",
   ),
   oneArgument: message("{0} attend exactement 1 argument", "{0} takes one argument"),
+  severalArguments: message(
+    "{0} attend exactement 1 argument",
+    "{0} takes one argument, whose values it compares in several rows: to compare the values of one row, write a select for each case, combined by union all",
+  ),
   columnArgument: message(
     "{0} attend un identifiant de colonne (ex: {0}(a))",
     "{0} takes the name of a column",

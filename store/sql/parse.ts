@@ -112,7 +112,8 @@ const SIGNS = /[(;.\\#\s]*/y;
 
 /**
  * Returns the language of a statement and of its errors. The language follows from the first word. Only English
- * statements may have comments before it. If no statement begins with that word, the language is English.
+ * statements may have comments before it. If no statement begins with that word, the language is English. A text
+ * without words, such as `;`, is Malagasy only if it contains a `#`.
  */
 export function languageOf(text: ByteString): Language {
   let at = afterBlanks(text, 0);
@@ -123,7 +124,8 @@ export function languageOf(text: ByteString): Language {
   const [word = ""] = WORD.exec(text) ?? [];
   const lower = word.toLowerCase();
   if (ENGLISH_WORDS.has(lower)) return "english";
-  return word === "" || MALAGASY_BEGINNINGS.has(lower) ? "malagasy" : "english";
+  if (word === "") return text.includes("#") ? "malagasy" : "english";
+  return MALAGASY_BEGINNINGS.has(lower) ? "malagasy" : "english";
 }
 
 function afterBlanks(text: ByteString, at: number): number {

@@ -20,7 +20,9 @@ export function lookedUp(
 ): (documents: readonly BsonDocument[]) => Generator<void, readonly BsonDocument[]> {
   for (const name of spec.keys())
     if (!["from", "localField", "foreignField", "as"].includes(name))
-      throw notHere(`$lookup with '${name}' is not supported: use localField and foreignField`);
+      throw notHere(
+        `$lookup with '${name}' is not supported: use localField and foreignField, then $unwind and $match`,
+      );
   const [from, local, foreign, as] = ["from", "localField", "foreignField", "as"].map((name) =>
     stringAt(spec, name),
   ) as [ByteString, ByteString, ByteString, ByteString];

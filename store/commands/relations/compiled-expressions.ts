@@ -13,7 +13,7 @@ import {
   operandsOf,
 } from "../../sql/syntax-tree.js";
 import type { Scalar } from "../../values/relations/cell.js";
-import { type Evaluation, failure } from "./evaluation.js";
+import { type Evaluation, failure, notByRow } from "./evaluation.js";
 import { isText, positionOf, type RelationColumn, type RelationRow } from "./relation.js";
 import { amount, compare, isEqual, isTrue } from "./scalar-comparison.js";
 import { scalarCall } from "./scalar-functions.js";
@@ -39,8 +39,8 @@ export function rowScope(columns: readonly RelationColumn[], evaluation: Evaluat
       const position = positionOf(column, columns, evaluation);
       return (row) => row[position] as Scalar;
     },
-    call: ({ name }) => {
-      throw failure(evaluation, "notByRow", name);
+    call: (call) => {
+      throw notByRow(evaluation, call);
     },
   };
 }

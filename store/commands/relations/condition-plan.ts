@@ -12,7 +12,7 @@ import type { Scalar } from "../../values/relations/cell.js";
 import { numberOfText } from "../../values/relations/domain.js";
 import { compiled, condition, constantOf, type Scope } from "./compiled-expressions.js";
 import { demandsOf, isEquality, isSafe } from "./equalities.js";
-import { checkColumns, type Evaluation, failure } from "./evaluation.js";
+import { checkColumns, type Evaluation, notByRow } from "./evaluation.js";
 import { isText, positionOf, type Relation, type RelationColumn, sharedColumns } from "./relation.js";
 import { isEqual } from "./scalar-comparison.js";
 import type { Demand } from "./select-rows.js";
@@ -365,8 +365,8 @@ export class Planner {
         const position = local(positionOf(column, columns, this.#evaluation));
         return (row) => row[position] as Scalar;
       },
-      call: ({ name }) => {
-        throw failure(this.#evaluation, "notByRow", name);
+      call: (call) => {
+        throw notByRow(this.#evaluation, call);
       },
     };
   }

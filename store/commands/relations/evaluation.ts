@@ -3,7 +3,7 @@ import type { ByteString } from "../../../protocol/byte-string.js";
 import type { CommandFailure } from "../../arguments/command-errors.js";
 import type { Data } from "../../keyspace/mutators.js";
 import { type MessageName, sqlFailure } from "../../sql/error-messages.js";
-import type { Form, Language } from "../../sql/syntax-tree.js";
+import type { Call, Form, Language } from "../../sql/syntax-tree.js";
 import type { Sources } from "./sources.js";
 
 export interface Evaluation {
@@ -104,4 +104,19 @@ export function failure(
   ...about: readonly ByteString[]
 ): CommandFailure {
   return sqlFailure(language, name, ...about);
+}
+
+/** Returns the error for a call of an aggregate function where only functions of one row are allowed. */
+export function notByRow(evaluation: Evaluation, call: Call): CommandFailure {
+  return failure(
+    evaluation,
+    comparesArguments(evaluation, call) ? "severalArguments" : "notByRow",
+    call.name,
+  );
+}
+
+/** Whether an English statement calls min or max with several arguments, as SQLite allows. */
+export function comparesArguments({ language }: Evaluation, { name, arguments: operands }: Call): boolean {
+  const isExtreme = ["min", "max"].includes(name.toLowerCase());
+  return language === "english" && isExtreme && (operands?.length ?? 0) > 1;
 }

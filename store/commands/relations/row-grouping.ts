@@ -5,7 +5,7 @@ import { AGGREGATE_NAMES, type AggregateName, SCALAR_FUNCTIONS } from "../../sql
 import { type Call, type Expression, type Field, operandsOf, type Select } from "../../sql/syntax-tree.js";
 import { cellKey, rowKey, type Scalar } from "../../values/relations/cell.js";
 import { compiled, countCalculated, rowScope, rowsAStep, type Scope } from "./compiled-expressions.js";
-import { countRows, type Evaluation, failure, spend } from "./evaluation.js";
+import { comparesArguments, countRows, type Evaluation, failure, spend } from "./evaluation.js";
 import { isText, positionOf, type Relation, type RelationColumn, type RelationRow } from "./relation.js";
 import { sortOrder } from "./scalar-comparison.js";
 import type { Compiled } from "./standard-values.js";
@@ -123,6 +123,7 @@ function aggregateOf(call: Call, columns: readonly RelationColumn[], evaluation:
   if (aggregateName === undefined) throw failure(evaluation, "unknownFunction", name);
   if (operands === null && aggregateName === "count")
     return { name: aggregateName, call, value: null, isDistinct: false };
+  if (comparesArguments(evaluation, call)) throw failure(evaluation, "severalArguments", name);
   const [argument] = operands ?? [];
   if (operands?.length !== 1 || argument === undefined) throw failure(evaluation, "oneArgument", name);
   if (argument.kind !== "column" && evaluation.form === "recorded")

@@ -40,17 +40,18 @@ const KINDS = {
   expression: EXPRESSIONS,
 } as const;
 
+/** Operators whose results only a client can calculate. */
+const LEFT_TO_CLIENTS = named(
+  "acos acosh asin asinh atan atan2 atanh bitsAllClear bitsAllSet bitsAnyClear bitsAnySet cos cosh degreesToRadians exp ln log log10 " +
+    "radiansToDegrees sin sinh stdDevPop stdDevSamp tan tanh",
+);
+
 /** Alternatives to unsupported features and to fields of commands; docs/mongo-collections.md lists them. */
 const INSTEAD: ReadonlyMap<ByteString, string> = new Map([
-  ["$bitsAllClear", "calculate it in the client"],
-  ["$bitsAllSet", "calculate it in the client"],
-  ["$bitsAnyClear", "calculate it in the client"],
-  ["$bitsAnySet", "calculate it in the client"],
+  ...[...LEFT_TO_CLIENTS].map((name) => [name, "calculate it in the client"] as const),
   ["$documents", "read the documents from a collection"],
   ["$redact", "use $match and $project"],
   ["$sampleRate", "use $sample"],
-  ["$stdDevPop", "calculate it in the client"],
-  ["$stdDevSamp", "calculate it in the client"],
   ["2d indexes", "use GEOSEARCH of the Redis commands"],
   ["2dsphere indexes", "use GEOSEARCH of the Redis commands"],
   ["hashed indexes", "create the index with 1"],
@@ -75,6 +76,7 @@ const INSTEAD: ReadonlyMap<ByteString, string> = new Map([
   ["$near", "use GEOSEARCH of the Redis commands"],
   ["$nearSphere", "use GEOSEARCH of the Redis commands"],
   ["$out", "read the result, and insert it into the other collection"],
+  ["$pow", "use $multiply, or calculate it in the client"],
   ["$search", "use $regex, or a search engine"],
   ["$setWindowFields", "calculate it in the client"],
   ["$text", "use $regex, or a search engine"],

@@ -106,6 +106,11 @@ test("the parser knows every word of the table, in each language", () => {
       assert.ok(statements.includes(phrase.toLowerCase().split(" ")[0] as string), `${name}: ${phrase}`);
 });
 
+test("the errors of a statement without words are in English, unless it contains a #", () => {
+  for (const text of [";", " ; ", "", "1", "(", "-- hi"]) assert.equal(read(text).language, "english", text);
+  assert.equal(read("#").language, "malagasy");
+});
+
 test("in English AND binds tighter than OR, and NOT applies to a comparison; ary and na have equal precedence", () => {
   const grouped = (text: string) => {
     const tree = treeOf(text);
@@ -233,8 +238,7 @@ test("comments before the first word use no stack, however long or numerous they
     const long = parse(`${beginning.repeat(4)} select 1`);
     assert.ok(long.statement instanceof SqlMistake && long.statement.kind === "limit", beginning.slice(0, 8));
   }
-  for (const open of ["/*", "/* *", "/*/"])
-    assert.equal(parse(`${open} select 1`).language, "malagasy", open);
+  for (const open of ["/*", "/* *", "/*/"]) assert.equal(parse(`${open} select 1`).language, "english", open);
 });
 
 test(`no bytes cause more than a syntax error (seed ${seed})`, () => {

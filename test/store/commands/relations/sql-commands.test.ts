@@ -241,6 +241,18 @@ test("dropping a database drops its tables, but no tables of other databases", (
   assert.match(shown(call("SQL", "", "select * from t")), /no database is chosen/);
 });
 
+test("min and max of several arguments: the error names the alternative", () => {
+  for (const name of ["min", "MAX"])
+    for (const statement of [`select ${name}(k, 1) from t`, `select k from t where ${name}(k, 1) > 0`]) {
+      const expected = new RegExp(
+        `ERR ${name} takes one argument, .*: to compare .*, write a select for each case`,
+      );
+      assert.match(shown(sql(statement)), expected, statement);
+    }
+  assert.match(shown(sql("select sum(k, 1) from t")), /ERR sum takes one argument"/);
+  assert.match(shown(sql("select k from t where max(k) > 0")), /'max' is not a function of one row/);
+});
+
 test("no name contains a ':', so no database contains the tables of another database", () => {
   call("HSET", "sql:d:t2", "database", "1");
   for (const statement of ["create table u (k number)", "show tables", "select 1", "drop database d"])
