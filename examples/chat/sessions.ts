@@ -147,7 +147,7 @@ export class Sessions {
   /**
    * Ends the connection of a session.
    * @param hasLeft  whether the client has closed the connection, which releases the name immediately; otherwise the
-   *   name stays reserved for the disconnected client
+   *   name stays reserved for RETURN_SECONDS, in which a disconnected client that still runs connects again
    * @returns false if another connection has the session
    */
   async end(session: Session, hasLeft: boolean): Promise<boolean> {
@@ -155,8 +155,10 @@ export class Sessions {
     if (stored !== null && stored.seat !== session.seat) return false;
     await this.#store(session, false, this.#limits.AWAY_SECONDS);
     const key = this.#nameKey(session.pseudo);
-    if (!hasLeft) await this.#redis.expire(key, this.#limits.SESSION_SECONDS);
-    else if ((await this.#redis.get(key)) === session.uuid) await this.#redis.del(key);
+    if ((await this.#redis.get(key)) === session.uuid) {
+      if (hasLeft) await this.#redis.del(key);
+      else await this.#redis.expire(key, this.#limits.RETURN_SECONDS);
+    }
     await this.exit(session);
     return true;
   }
@@ -238,8 +240,12 @@ export class Sessions {
 
   async #hasName(uuid: string, pseudo: string): Promise<boolean> {
     const key = this.#nameKey(pseudo);
-    if ((await this.#redis.set(key, uuid, "EX", this.#limits.SESSION_SECONDS, "NX")) === "OK") return true;
-    return (await this.#redis.get(key)) === uuid;
+    const seconds = this.#limits.SESSION_SECONDS;
+    if ((await this.#redis.set(key, uuid, "EX", seconds, "NX")) === "OK") return true;
+    if ((await this.#redis.get(key)) !== uuid) return false;
+    // The session may be back after a disconnection, which has shortened the reservation.
+    await this.#redis.expire(key, seconds);
+    return true;
   }
 
   async #find(uuid: string): Promise<StoredSession | null> {
