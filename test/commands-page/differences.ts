@@ -3,7 +3,7 @@ export const DIFFERENCES: Readonly<Record<string, string>> = {
   "ACL|GETUSER": "See ACL LIST.",
   "ACL|LIST": "Lists each rule on commands once, in the order in which the rules were set, as in Redis 7.2.",
   PUBLISH:
-    "All connected daemons deliver the message (consistency.md), but the answer counts only the subscribers of this daemon. A signed envelope with PUBLISH can contain only messages. In a transaction, messages to the same connection precede EXEC's answer, as RESP3 requires, and are not part of it.",
+    "All connected daemons deliver the message ([consistency.md](consistency.md)), but the answer counts only the subscribers of this daemon. A signed envelope with PUBLISH can contain only messages. In a transaction, messages to the same connection precede EXEC's answer, as RESP3 requires, and are not part of it.",
   SPUBLISH: "See PUBLISH.",
   "ACL|SETUSER":
     "Rules cannot name first arguments (+select|0), but may name commands of Redis that the daemon does not have. If you switch a user off, the daemon closes the user's session immediately.",
@@ -28,12 +28,12 @@ export const DIFFERENCES: Readonly<Record<string, string>> = {
   REPLCONF: "Only the option rdb-only has an effect.",
   SYNC: "It works only after REPLCONF rdb-only 1, which redis-cli --rdb sends. It then returns all keys in one answer of at most --max-output-bytes. It is an error if the client wants to replicate, or if some keys are documents, tables or collections.",
   LASTSAVE: "With --data, it returns the present time, because acknowledged writes are on the disk.",
-  EVAL: "The daemon stops a script that takes longer than --lua-time-limit, with an error. Until then, it answers no other client. Writes that the script has made remain. With --data or --peer, a script can write to only one database, with at most 4096 commands, and the daemon records its writes as one unit (consistency.md). redis.set_repl and redis.debug have no effect.",
+  EVAL: "The daemon stops a script that takes longer than --lua-time-limit, with an error. Until then, it answers no other client. Writes that the script has made remain. With --data or --peer, a script can write to only one database, with at most 4096 commands, and the daemon records its writes as one unit ([consistency.md](consistency.md)). redis.set_repl and redis.debug have no effect.",
   EVALSHA: "See EVAL.",
   FCALL: "See EVAL.",
   "FUNCTION|LIST": "The libraries appear in the order in which they were loaded.",
   "FUNCTION|LOAD":
-    "A library belongs to the daemon that loaded it. The daemon does not send it to other daemons. With --data, it stores the library in the data folder; otherwise the library is lost when the daemon stops. Values in local variables of a library may be lost between two calls.",
+    "A library belongs to the daemon that loaded it. The daemon neither records it in the timeline nor sends it to other daemons. With --data, it stores the library in the data folder; otherwise the library is lost when the daemon stops. Values in local variables of a library may be lost between two calls.",
   "SCRIPT|DEBUG": "YES and SYNC are errors; NO is not.",
   "SCRIPT|KILL": "It is always an error, because the daemon reads no command while a script runs.",
   "FUNCTION|KILL": "See SCRIPT KILL.",
@@ -54,7 +54,7 @@ export const DIFFERENCES: Readonly<Record<string, string>> = {
     "It needs an LRU --maxmemory-policy, because the daemon otherwise does not store the time of the last use.",
   PFCOUNT: "It does not change the key. In Redis, it caches the result in the key.",
   REPLICAOF: "Only NO ONE is permitted.",
-  RESTORE: "The strings of a payload may have a total of 512 MiB after decompression.",
+  RESTORE: "The compressed strings of a payload may have a total of at most 512 MiB after decompression.",
   ROLE: "The role is always master.",
   SAVE: "Without --data, it is an error.",
   SHUTDOWN: "SAVE and NOSAVE have no effect: with --data, acknowledged writes are already on the disk.",
@@ -67,6 +67,6 @@ export const DIFFERENCES: Readonly<Record<string, string>> = {
   XADD: "With a timeline, the sequence numbers of ids have many digits. With `~`, it trims in multiples of 100.",
   XCLAIM: "The maximum of RETRYCOUNT is 2^53-1.",
   XREADGROUP:
-    "With a timeline, two consumers that read from two daemons may receive the same entry (consistency.md).",
+    "With a timeline, two consumers that read from two daemons may receive the same entry ([consistency.md](consistency.md)).",
   XTRIM: "With `~`, it trims in multiples of 100.",
 };
