@@ -77,7 +77,7 @@ export const timeline = (find: CommandTable["find"]): readonly Command[] => {
         keys: none,
         complexity: "O(N), N: order keys",
         summary:
-          "Returns the outcome of writes of a daemon that is not in the member list: TIMELINE FATE daemon order-key [order-key ...].",
+          "Returns the outcome of writes of an evicted daemon: TIMELINE FATE daemon order-key [order-key ...].",
       },
       "TIMELINE|GET": {
         arity: -4,
