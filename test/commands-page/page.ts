@@ -67,7 +67,7 @@ export function commandsPage(): string {
     "- **difference** says what differs from Redis. A test sends random calls to the daemon and to redis-server, and compares answers and errors (test/conformance).",
     "",
     "AUTH, SELECT, MULTI, EXEC, DISCARD, WATCH and UNWATCH have their usual effect only on connections of Redis clients.",
-    "Envelopes have headers instead. In version 1, the daemon handles each command as if it came on a separate connection.",
+    "Signed envelopes have headers for these purposes. In version 1, the daemon handles each command as if it came on a separate connection.",
     "",
     "## Supported",
     "",
