@@ -19,7 +19,7 @@ export async function checkFiles(settings: Settings): Promise<void> {
   }
   const tls = tlsFilesOf(settings);
   if (tls !== null) {
-    const { readPair } = await import("../engine/trust/tls.js");
+    const { readPair } = await import("../engine/trust/tls-certificate.js");
     readPair(tls);
   }
   if (hasUserListener(settings)) {

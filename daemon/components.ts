@@ -3,7 +3,7 @@ import { SlowLog } from "../engine/slow-log/slow-log.js";
 import type { Environment } from "../net/process/clock-and-randomness.js";
 import type { Service } from "../net/process/service.js";
 import type { Settings } from "../options/settings.js";
-import type { FrameSources } from "./admin/frames.js";
+import type { FrameSources } from "./admin/dashboard-frames.js";
 import type { BackendHealth, Health, State } from "./admin/health.js";
 import { Metrics } from "./admin/metrics.js";
 import type { InspectedDaemon } from "./inspection/inspected-daemon.js";

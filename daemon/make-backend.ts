@@ -1,6 +1,6 @@
 /** Creates the backend that -d names, and loads only its modules. */
 import type { Backend } from "../engine/backends/backend.js";
-import type { RedisBackendParts } from "../engine/backends/redis/link.js";
+import type { RedisBackendParts } from "../engine/backends/redis/redis-link.js";
 import type { TimedDatabase } from "../engine/pipeline/start-floor.js";
 import { loadWith } from "../net/process/optional-package.js";
 import type { RedisGroupSpecification } from "../options/addresses/redis-group-list.js";
@@ -23,7 +23,7 @@ export async function makeBackend(
   metrics: Metrics | null,
 ): Promise<MadeBackend> {
   if (specification.kind === "memory") {
-    const { MemoryBackend } = await import("../engine/backends/memory.js");
+    const { MemoryBackend } = await import("../engine/backends/memory-backend.js");
     // A daemon without keys need not reach the same state as other daemons. Expired keys are therefore removed
     // immediately, whatever the dates of envelopes are.
     const past = isSigned(settings) ? settings.window.past : 0;
@@ -53,13 +53,13 @@ async function redisOf(
   parts: Omit<RedisBackendParts<unknown>, "specification">,
 ): Promise<Backend & TimedDatabase> {
   if (specification.kind === "redis") {
-    const { RedisBackend } = await import("../engine/backends/redis/redis.js");
+    const { RedisBackend } = await import("../engine/backends/redis/redis-backend.js");
     return new RedisBackend({ ...parts, specification });
   }
   if (specification.kind === "redis-cluster") {
-    const { redisCluster } = await import("../engine/backends/redis/cluster.js");
+    const { redisCluster } = await import("../engine/backends/redis/redis-cluster.js");
     return redisCluster({ ...parts, specification });
   }
-  const { redisSentinel } = await import("../engine/backends/redis/sentinel.js");
+  const { redisSentinel } = await import("../engine/backends/redis/redis-sentinel.js");
   return redisSentinel({ ...parts, specification });
 }

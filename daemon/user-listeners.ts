@@ -4,11 +4,11 @@
  */
 import type { Logger } from "pino";
 import { RecordedPath } from "../cluster/replica/recorded-command-path.js";
-import { MemoryBackend } from "../engine/backends/memory.js";
+import { MemoryBackend } from "../engine/backends/memory-backend.js";
 import type { SigningBackend } from "../engine/sidecar/signing-backend.js";
 import type { CommandPath } from "../engine/users/command-path.js";
-import { LoadingPath } from "../engine/users/loading-path.js";
-import { LocalPath } from "../engine/users/local-path.js";
+import { LoadingPath } from "../engine/users/loading-command-path.js";
+import { LocalPath } from "../engine/users/local-command-path.js";
 import type { PasswordSecrets } from "../engine/users/password-secrets.js";
 import { permissionWarning, readUsers, readUsersAgain } from "../engine/users/read-users.js";
 import type { Users } from "../engine/users/users.js";

@@ -9,7 +9,7 @@ import type { MemoryLimit } from "../engine/memory/memory-limit.js";
 import { Broadcasts } from "../engine/pipeline/broadcasts.js";
 import { Databases } from "../engine/pipeline/databases.js";
 import { Pipeline } from "../engine/pipeline/pipeline.js";
-import { Unrecorded } from "../engine/pipeline/recording.js";
+import { Unrecorded } from "../engine/pipeline/recording-interface.js";
 import type { SeenBounds } from "../engine/pipeline/seen-envelopes.js";
 import { StartFloor } from "../engine/pipeline/start-floor.js";
 import { hashOf, type Identity, makeIdentity } from "../engine/trust/identity.js";
@@ -177,7 +177,7 @@ async function addGate(
   const files = tlsFilesOf(settings);
   if (files === null) return null;
   const [{ TlsCertificate, LOOK_EVERY_MS }, { TlsGate }] = await Promise.all([
-    import("../engine/trust/tls.js"),
+    import("../engine/trust/tls-certificate.js"),
     import("../net/connections/tls-gate.js"),
   ]);
   const certificate = new TlsCertificate({ files, lookEvery: LOOK_EVERY_MS, environment, log });

@@ -1,8 +1,8 @@
 /** Shows the daemon's work for its clients: slow commands, and connections with their last commands. */
 import { byId, type Cell, fillTable, setText } from "./elements.js";
+import { bytesText, countText, millisecondsText, spanText } from "./number-texts.js";
 import { itemsOf, reasonText, shown, textOf } from "./replies.js";
 import type { SigningClient } from "./signing-client.js";
-import { bytesText, countText, millisecondsText, spanText } from "./texts.js";
 
 const SLOW_MAX = 50;
 const CLIENTS_MAX = 200;

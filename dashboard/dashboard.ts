@@ -2,12 +2,12 @@
 import type { DashboardFrame, FrameMember } from "../protocol/json/dashboard-frame.js";
 import { Chart } from "./chart.js";
 import { byId, setText } from "./elements.js";
-import { Feed } from "./feed.js";
-import { isAway, showListeners, showMembers, showMemoryAndDisk, stateClass } from "./lists.js";
+import { Feed } from "./frame-feed.js";
+import { isAway, showListeners, showMembers, showMemoryAndDisk, stateClass } from "./frame-tables.js";
+import { bytesText, millisecondsText, rateText, shortCountText, spanText } from "./number-texts.js";
 import { showProblems } from "./problems.js";
 import { SampleHistory } from "./sample-history.js";
 import { prepareSigning } from "./signing.js";
-import { bytesText, millisecondsText, rateText, shortCountText, spanText } from "./texts.js";
 import { TimelineStrip } from "./timeline-strip.js";
 
 const NO_SAMPLE = "No figures yet: the daemon takes a sample every 5 s, and a rate needs two samples.";

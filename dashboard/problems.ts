@@ -2,7 +2,7 @@
 import type { Severity } from "../protocol/figures/problem.js";
 import type { DashboardFrame } from "../protocol/json/dashboard-frame.js";
 import { byId, newElement, setText } from "./elements.js";
-import { spanText } from "./texts.js";
+import { spanText } from "./number-texts.js";
 
 /** A problem, and the daemons that it concerns. */
 interface ShownProblem {

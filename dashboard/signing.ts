@@ -5,8 +5,8 @@
 import type { DashboardFrame } from "../protocol/json/dashboard-frame.js";
 import { showClients, showSlow } from "./client-work.js";
 import { byId, setText } from "./elements.js";
-import { KeyBrowser } from "./keys.js";
-import { prepareLog, showDeadLetters, showKeyList } from "./records.js";
+import { KeyBrowser } from "./key-browser.js";
+import { prepareLog, showDeadLetters, showKeyList } from "./log-and-dead-letters.js";
 import type { SigningClient, SigningModule } from "./signing-client.js";
 
 /** The name under which the browser stores the key, for pages of this address. */

@@ -10,7 +10,7 @@ import {
   type FrameTimeline,
 } from "../protocol/json/dashboard-frame.js";
 import { newSvg, setText } from "./elements.js";
-import { countText, spanText } from "./texts.js";
+import { countText, spanText } from "./number-texts.js";
 
 const HEIGHT = 144;
 /** Pixels above the columns, for names, and below them, for times. */

@@ -12,8 +12,8 @@ import {
 } from "../../engine/answers/request.js";
 import { finalResultOf, type ReadStatus } from "../../engine/answers/result-writer.js";
 import type { KeyChangeObservers } from "../../engine/backends/key-change-observers.js";
-import type { ShownState } from "../../engine/pipeline/recording.js";
-import type { Taken } from "../../engine/pipeline/units.js";
+import type { Taken } from "../../engine/pipeline/apply-units.js";
+import type { ShownState } from "../../engine/pipeline/recording-interface.js";
 import { ORDER_WINDOW } from "../../options/date-window.js";
 import type { Envelope } from "../../protocol/version-2/envelope.js";
 import type { DaemonState, EnvelopeDate, Wait } from "../../protocol/version-2/messages-v2.js";

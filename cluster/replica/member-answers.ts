@@ -6,7 +6,7 @@
 
 import type { Result } from "../../engine/answers/request.js";
 import { finalResultOf, type ReadStatus, resultOf } from "../../engine/answers/result-writer.js";
-import type { Taken } from "../../engine/pipeline/units.js";
+import type { Taken } from "../../engine/pipeline/apply-units.js";
 import { WaitingEnvelopes } from "../../engine/pipeline/waiting-envelopes.js";
 import type { Environment } from "../../net/process/clock-and-randomness.js";
 import type { ByteString } from "../../protocol/byte-string.js";

@@ -6,7 +6,7 @@
 
 import { type EnvelopeAnswer, notApplied, refused, unknown } from "../../engine/answers/request.js";
 import { ResultWriter } from "../../engine/answers/result-writer.js";
-import type { Taken } from "../../engine/pipeline/units.js";
+import type { Taken } from "../../engine/pipeline/apply-units.js";
 import { hashOf } from "../../engine/trust/identity.js";
 import { type ByteString, bytesOfText } from "../../protocol/byte-string.js";
 import { listHash, parseMemberList, writeMemberList } from "../../protocol/members/member-list.js";

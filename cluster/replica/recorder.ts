@@ -11,8 +11,8 @@ import {
   unknown,
 } from "../../engine/answers/request.js";
 import { type ReadStatus, resultOf } from "../../engine/answers/result-writer.js";
-import type { ShownState } from "../../engine/pipeline/recording.js";
-import type { Taken } from "../../engine/pipeline/units.js";
+import type { Taken } from "../../engine/pipeline/apply-units.js";
+import type { ShownState } from "../../engine/pipeline/recording-interface.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { type Envelope, unitId } from "../../protocol/version-2/envelope.js";
 import type { DaemonState, EnvelopeDate, Wait } from "../../protocol/version-2/messages-v2.js";

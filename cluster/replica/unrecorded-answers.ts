@@ -6,7 +6,7 @@
 
 import { type EnvelopeAnswer, notApplied, type Refused, refused } from "../../engine/answers/request.js";
 import { denialOf, type ReadStatus } from "../../engine/answers/result-writer.js";
-import type { Taken } from "../../engine/pipeline/units.js";
+import type { Taken } from "../../engine/pipeline/apply-units.js";
 import type { KeyAudit } from "../../engine/trust/key-audit.js";
 import { type ErrorReply, error } from "../../protocol/reply.js";
 import type { Envelope } from "../../protocol/version-2/envelope.js";

@@ -4,8 +4,8 @@ import { AdminServer } from "../../net/admin/admin-server.js";
 import { makeExposition } from "../../net/admin/exposition.js";
 import { foreignClient } from "../../net/connections/foreign-client.js";
 import type { ListenAddress } from "../../net/process/host-and-port.js";
+import { type FrameSources, Frames } from "./dashboard-frames.js";
 import { DashboardSite } from "./dashboard-site.js";
-import { type FrameSources, Frames } from "./frames.js";
 import { isHealthy } from "./health.js";
 import { METRICS } from "./metric-table.js";
 

@@ -10,7 +10,7 @@ import { dirname, join } from "node:path";
 import { EventStream } from "../../net/admin/event-stream.js";
 import { hostnameOf } from "../../net/admin/host-check.js";
 import type { Site, SitePage } from "../../net/admin/site.js";
-import type { Frames } from "./frames.js";
+import type { Frames } from "./dashboard-frames.js";
 
 /** The files by path: the location in the build, and the media type. */
 const FILES: Readonly<Record<string, readonly [file: string, type: string]>> = {

@@ -4,7 +4,7 @@
  * the fold. Source: docs/protocol-v2.md "The daemon itself".
  */
 
-import type { Inspecting } from "../../engine/pipeline/units.js";
+import type { Inspecting } from "../../engine/pipeline/apply-units.js";
 import { slowLogReply } from "../../engine/slow-log/slow-log-reply.js";
 import { isOwnMemory } from "../../options/settings.js";
 import type { ByteString } from "../../protocol/byte-string.js";

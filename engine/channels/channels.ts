@@ -5,7 +5,7 @@
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { GlobSteps, globMatches } from "../../store/patterns/glob.js";
-import { Message } from "./message.js";
+import { Message } from "./channel-message.js";
 
 /** The kinds of subscriptions. A pattern matches channels, but not shard channels, whose messages are separate. */
 export const CHANNEL_KINDS = ["channel", "pattern", "shard"] as const;

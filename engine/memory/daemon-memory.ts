@@ -3,7 +3,7 @@ import type { Logger } from "pino";
 import type { Environment } from "../../net/process/clock-and-randomness.js";
 import { hasTimeline, type Settings } from "../../options/settings.js";
 import type { Backend } from "../backends/backend.js";
-import { MemoryBackend } from "../backends/memory.js";
+import { MemoryBackend } from "../backends/memory-backend.js";
 import { HeapGauge } from "./memory-gauge.js";
 import { MemoryLimit } from "./memory-limit.js";
 

@@ -3,7 +3,7 @@ import type { DirtyKeys, MirrorKey } from "./dirty-keys.js";
 import { isMark } from "./mirror-mark.js";
 import type { MirroredFold } from "./mirror-parts.js";
 import { compareKey, expectedBytes, type RedisCommand } from "./mirrored-key.js";
-import type { RedisAnswer, RedisLine } from "./redis-line.js";
+import type { RedisAnswer, RedisLine } from "./redis-connections.js";
 
 export interface MirrorScene {
   /** The fold. Each of its changes is completed within one turn of the event loop. */

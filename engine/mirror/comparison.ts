@@ -14,7 +14,7 @@ import type { MirrorKey } from "./dirty-keys.js";
 import { isMark } from "./mirror-mark.js";
 import type { ComparisonReport } from "./mirror-parts.js";
 import { expectedBytes, shownKey } from "./mirrored-key.js";
-import type { RedisLine } from "./redis-line.js";
+import type { RedisLine } from "./redis-connections.js";
 
 const SLICE_KEYS_MAX = 200;
 /** Maximum number of differing keys that a report names. */

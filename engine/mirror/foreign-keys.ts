@@ -5,7 +5,7 @@
 
 import { compareKeys, type MirrorScene } from "./compare-keys.js";
 import type { MirrorKey } from "./dirty-keys.js";
-import type { RedisLine } from "./redis-line.js";
+import type { RedisLine } from "./redis-connections.js";
 
 const SLICE_NAMES = 50;
 

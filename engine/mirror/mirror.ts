@@ -4,9 +4,8 @@
  * When the content of Redis is uncertain, it compares all keys.
  */
 import type { Service } from "../../net/process/service.js";
-import { type BatchOutcome, type RefusedKey, removeDeletedKeys, takeBatch, writeBatch } from "./batch.js";
 import { type MirrorScene, readable } from "./compare-keys.js";
-import { Comparing } from "./comparing.js";
+import { Comparing } from "./comparison-schedule.js";
 import { CpuTime } from "./cpu-time.js";
 import { DirtyKeys, type MirrorKey } from "./dirty-keys.js";
 import { ForeignKeys } from "./foreign-keys.js";
@@ -14,8 +13,15 @@ import { MirrorLog } from "./mirror-log.js";
 import { formatMark, judgeMark, MARK_DB, MARK_KEY, type MirrorMark } from "./mirror-mark.js";
 import type { MirrorCounts, MirrorFigures, MirrorParts } from "./mirror-parts.js";
 import type { RedisCommand } from "./mirrored-key.js";
-import { RedisLine } from "./redis-line.js";
+import { RedisLine } from "./redis-connections.js";
 import { WakeSignal } from "./wake-signal.js";
+import {
+  type BatchOutcome,
+  type RefusedKey,
+  removeDeletedKeys,
+  takeBatch,
+  writeBatch,
+} from "./write-keys.js";
 
 /** Milliseconds between two attempts to connect: the initial and the maximum value. */
 const AGAIN_FIRST_MS = 50;

@@ -5,13 +5,13 @@ import type { DateWindow } from "../../options/date-window.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { MemoryLimit } from "../memory/memory-limit.js";
 import type { Signers } from "../trust/signers.js";
+import type { Inspecting } from "./apply-units.js";
 import type { Broadcasts } from "./broadcasts.js";
 import type { Databases } from "./databases.js";
-import type { Observer } from "./observer.js";
-import type { Recording } from "./recording.js";
+import type { Observer } from "./pipeline-observer.js";
+import type { Recording } from "./recording-interface.js";
 import type { SeenBounds } from "./seen-envelopes.js";
 import type { Floor } from "./start-floor.js";
-import type { Inspecting } from "./units.js";
 
 export interface PipelineParts {
   readonly databases: Databases;

@@ -21,15 +21,15 @@ import {
 } from "../answers/request.js";
 import { KeyAudit } from "../trust/key-audit.js";
 import type { Signers } from "../trust/signers.js";
+import { type Taken, type UnitListener, Units } from "./apply-units.js";
 import { type CommandSigner, checkSigned, signerOfEnvelope } from "./command-signer.js";
 import { type Audience, checkDate, checkEnvelope, checkValidity, reading } from "./envelope-checks.js";
 import { parseOrderKey } from "./order-key.js";
 import type { PipelineParts } from "./pipeline-parts.js";
 import { Rates } from "./rates.js";
-import type { Recording } from "./recording.js";
+import type { Recording } from "./recording-interface.js";
 import { SeenEnvelopes } from "./seen-envelopes.js";
-import { type Taken, type UnitListener, Units } from "./units.js";
-import { handleVersion1 } from "./version-1.js";
+import { handleVersion1 } from "./version-1-commands.js";
 import { WaitingEnvelopes } from "./waiting-envelopes.js";
 
 type Answered = EnvelopeAnswer | Promise<EnvelopeAnswer>;

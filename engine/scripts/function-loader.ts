@@ -5,9 +5,9 @@
 import type { ByteString } from "../../protocol/byte-string.js";
 import { type ErrorReply, error } from "../../protocol/reply.js";
 import { redisConstants } from "./library-constants.js";
-import { pushError } from "./lua/conversions.js";
 import { REGISTRY, TYPE } from "./lua/lua-exports.js";
 import type { LuaMachine } from "./lua/lua-machine.js";
+import { pushError } from "./lua/reply-to-lua.js";
 import { SCRIPT_FLAGS } from "./script.js";
 
 /** A function that its library has registered. */

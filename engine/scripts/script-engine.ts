@@ -13,11 +13,11 @@ import { redisLibrary } from "./libraries/redis-library.js";
 import { structLibrary } from "./libraries/struct-library.js";
 import { ERROR_OF_MEMORY, GC, REGISTRY, TYPE } from "./lua/lua-exports.js";
 import { LuaBroken, LuaMachine } from "./lua/lua-machine.js";
-import { answerOf, oneLine } from "./lua/script-answer.js";
+import { answerOf, oneLine } from "./lua/lua-to-reply.js";
 import { type ScriptCaller, ScriptRun } from "./lua/script-run.js";
 import { isTrap, type WasmModule } from "./lua/web-assembly.js";
-import { furnish } from "./sandbox.js";
 import type { Script } from "./script.js";
+import { furnish } from "./script-globals.js";
 
 /** A machine that has grown beyond this number of bytes is dropped, because WebAssembly memory cannot shrink. */
 const KEPT_BYTES = 16 * 1024 * 1024;

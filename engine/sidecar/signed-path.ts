@@ -20,7 +20,7 @@ import type {
   Writers,
 } from "../users/command-path.js";
 import { ForwardedReply } from "./forwarded-reply.js";
-import { FOREIGN_CURSOR, isForeignCursor, singlePageScan } from "./scans.js";
+import { FOREIGN_CURSOR, isForeignCursor, singlePageScan } from "./forwarded-scans.js";
 import { makingOf } from "./typed-replies.js";
 import { refusalOfForm, UNSUPPORTED_COMMANDS } from "./unsupported-commands.js";
 

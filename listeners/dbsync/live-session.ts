@@ -6,10 +6,10 @@
  */
 
 import { REFUSALS } from "../../engine/answers/refusals.js";
+import type { Message } from "../../engine/channels/channel-message.js";
 import type { ChannelKind, Subscriber } from "../../engine/channels/channels.js";
 import type { KeyWatcher, RemovalCause, WatchKind } from "../../engine/channels/key-watchers.js";
-import type { Message } from "../../engine/channels/message.js";
-import type { Taken, UnitListener } from "../../engine/pipeline/units.js";
+import type { Taken, UnitListener } from "../../engine/pipeline/apply-units.js";
 import type { ClientConnection } from "../../net/connections/client-connection.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { writeFrame } from "../../protocol/frame.js";

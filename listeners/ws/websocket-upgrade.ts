@@ -9,8 +9,8 @@ import { WebSocketServer } from "ws";
 import { type NonHttpClient, refuseNonHttpClient } from "../../net/admin/non-http-clients.js";
 import { foreignClient } from "../../net/connections/foreign-client.js";
 import type { DaemonSocketHost } from "../daemon-listener.js";
+import { isWelcome } from "./allowed-origins.js";
 import { MessageSocket } from "./message-socket.js";
-import { isWelcome } from "./origins.js";
 
 const NO_PAGES =
   "This port serves WebSocket (--ws) to pages that send commands. --admin serves the dashboard, /healthz and /metrics.\n";

@@ -5,7 +5,7 @@ import { openClient } from "../../client/dbsync-send.js";
 import { readOptions, type SendOptions } from "../../client/settings/options.js";
 import type { DbsyncError } from "../../client/shared/errors.js";
 import { startDaemon } from "../../daemon/testing.js";
-import { MemoryBackend } from "../../engine/backends/memory.js";
+import { MemoryBackend } from "../../engine/backends/memory-backend.js";
 import { realEnvironment } from "../../net/process/clock-and-randomness.js";
 import { startInProcess } from "../daemon/in-process.js";
 import { FakeServer } from "./fake-server.js";

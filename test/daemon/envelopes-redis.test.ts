@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { pino } from "pino";
 import { dbsyncSend } from "../../client/dbsync-send.js";
-import { RedisBackend } from "../../engine/backends/redis/redis.js";
+import { RedisBackend } from "../../engine/backends/redis/redis-backend.js";
 import { realEnvironment } from "../../net/process/clock-and-randomness.js";
 import { parseSpecifications, type RedisSpecification } from "../../options/database-list.js";
 import { writeFrame } from "../../protocol/frame.js";

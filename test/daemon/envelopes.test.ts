@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
-import { MemoryBackend } from "../../engine/backends/memory.js";
+import { MemoryBackend } from "../../engine/backends/memory-backend.js";
 import { realEnvironment } from "../../net/process/clock-and-randomness.js";
 import { bulk, integer, NIL, NIL_ARRAY, OK, type Reply, status } from "../../protocol/reply.js";
 import { orderKey, unitId } from "../../protocol/version-2/envelope.js";

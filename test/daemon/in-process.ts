@@ -2,9 +2,9 @@
 import type { Backend } from "../../engine/backends/backend.js";
 import type { MemoryLimit } from "../../engine/memory/memory-limit.js";
 import { Databases } from "../../engine/pipeline/databases.js";
-import { NOBODY, type Observer } from "../../engine/pipeline/observer.js";
 import { Pipeline } from "../../engine/pipeline/pipeline.js";
-import { Unrecorded } from "../../engine/pipeline/recording.js";
+import { NOBODY, type Observer } from "../../engine/pipeline/pipeline-observer.js";
+import { Unrecorded } from "../../engine/pipeline/recording-interface.js";
 import { StartFloor } from "../../engine/pipeline/start-floor.js";
 import { hashOf, makeIdentity } from "../../engine/trust/identity.js";
 import { loadSigners } from "../../engine/trust/load-signers.js";

@@ -1,12 +1,12 @@
 /** A pipeline with a database in memory and a clock that the test sets, without sockets. */
 import { pino } from "pino";
 import type { EnvelopeAnswer } from "../../engine/answers/request.js";
-import { MemoryBackend } from "../../engine/backends/memory.js";
+import { MemoryBackend } from "../../engine/backends/memory-backend.js";
 import { Databases } from "../../engine/pipeline/databases.js";
-import { NOBODY } from "../../engine/pipeline/observer.js";
 import { Pipeline } from "../../engine/pipeline/pipeline.js";
+import { NOBODY } from "../../engine/pipeline/pipeline-observer.js";
 import type { PipelineParts } from "../../engine/pipeline/pipeline-parts.js";
-import { Unrecorded } from "../../engine/pipeline/recording.js";
+import { Unrecorded } from "../../engine/pipeline/recording-interface.js";
 import { hashOf, makeIdentity } from "../../engine/trust/identity.js";
 import { loadSigners } from "../../engine/trust/load-signers.js";
 import { type Environment, realEnvironment } from "../../net/process/clock-and-randomness.js";

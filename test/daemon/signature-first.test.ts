@@ -6,7 +6,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { entryCheck } from "../../cluster/replica/check-entry.js";
-import type { Recording } from "../../engine/pipeline/recording.js";
+import type { Recording } from "../../engine/pipeline/recording-interface.js";
 import type { Signers } from "../../engine/trust/signers.js";
 import { MalformedFrame } from "../../protocol/errors.js";
 import { HASH_BYTES, readBody, signerOf } from "../../protocol/version-2/envelope.js";

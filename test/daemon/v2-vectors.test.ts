@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { MemoryBackend } from "../../engine/backends/memory.js";
+import { MemoryBackend } from "../../engine/backends/memory-backend.js";
 import { type Environment, realEnvironment } from "../../net/process/clock-and-randomness.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { writeReply } from "../../protocol/resp/resp-writer.js";

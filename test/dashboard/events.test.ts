@@ -10,9 +10,9 @@ import { type AddressInfo, connect, type Socket } from "node:net";
 import { join } from "node:path";
 import { test } from "node:test";
 import { gzipSync } from "node:zlib";
-import { Arrivals } from "../../daemon/admin/arrivals.js";
 import { Samples } from "../../daemon/admin/chart-samples.js";
-import { TimesSince } from "../../daemon/admin/times-since.js";
+import { Arrivals } from "../../daemon/admin/envelope-arrivals.js";
+import { TimesSince } from "../../daemon/admin/recent-quantiles.js";
 import { EventStream } from "../../net/admin/event-stream.js";
 import { Histogram } from "../../net/admin/histogram.js";
 import {

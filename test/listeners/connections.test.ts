@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { once } from "node:events";
 import { test } from "node:test";
-import { MemoryBackend } from "../../engine/backends/memory.js";
+import { MemoryBackend } from "../../engine/backends/memory-backend.js";
 import { realEnvironment } from "../../net/process/clock-and-randomness.js";
 import { startInProcess } from "../daemon/in-process.js";
 import { until } from "../daemon/replicas.js";

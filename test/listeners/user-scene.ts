@@ -1,10 +1,10 @@
 /** Starts a listener for users in the test process, with its own memory. */
 import { LocalUnits } from "../../engine/backends/local-units.js";
-import { MemoryBackend } from "../../engine/backends/memory.js";
+import { MemoryBackend } from "../../engine/backends/memory-backend.js";
 import { NewestDate } from "../../engine/backends/newest-date.js";
 import type { MemoryLimit } from "../../engine/memory/memory-limit.js";
-import { NOBODY } from "../../engine/pipeline/observer.js";
-import { LocalPath } from "../../engine/users/local-path.js";
+import { NOBODY } from "../../engine/pipeline/pipeline-observer.js";
+import { LocalPath } from "../../engine/users/local-command-path.js";
 import { PasswordSecrets } from "../../engine/users/password-secrets.js";
 import { Users } from "../../engine/users/users.js";
 import type { DaemonInterface } from "../../listeners/daemon-interface.js";

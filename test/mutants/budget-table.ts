@@ -249,7 +249,7 @@ export const budgetMutants: readonly Mutant[] = [
   },
   {
     name: "turns: several rounds of expiring keys run at the same time",
-    file: "engine/backends/memory.js",
+    file: "engine/backends/memory-backend.js",
     find: "if (!this.#isSweeping)",
     replace: "if (true)",
     test: "test/engine/backends/expired-keys.test.js",

@@ -22,14 +22,14 @@ export const collectionMutants: readonly Mutant[] = [
   },
   {
     name: "mongo: a feature of a later version is recorded before it is refused",
-    file: "listeners/mongo/session/later-features.js",
+    file: "listeners/mongo/session/semantics-3-features.js",
     find: "semantics >= EXTENDED_QUERY_SEMANTICS ||",
     replace: "semantics > 0 ||",
     test: "test/listeners/mongo/later-features.test.js",
   },
   {
     name: "mongo: a value is taken for a feature of a later version",
-    file: "listeners/mongo/session/later-features.js",
+    file: "listeners/mongo/session/semantics-3-features.js",
     find: 'if (!name.startsWith("$") || type !== BSON.document)\n            continue;',
     replace:
       'if (update.includes(".$"))\n            return name;\n        if (!name.startsWith("$") || type !== BSON.document)\n            continue;',
@@ -37,14 +37,14 @@ export const collectionMutants: readonly Mutant[] = [
   },
   {
     name: "mongo: a sidecar's error about a later version does not name the feature",
-    file: "listeners/mongo/session/later-features.js",
+    file: "listeners/mongo/session/semantics-3-features.js",
     find: "problem.sentence.includes(FROM_THIRD)",
     replace: "false",
     test: "test/listeners/mongo/later-features.test.js",
   },
   {
     name: "mongo: a transaction is refused like a repeated write, whose error drivers replace",
-    file: "listeners/mongo/messages/fields.js",
+    file: "listeners/mongo/messages/field-checks.js",
     find: "TRANSACTION.some((name) => command.has(name))",
     replace: "false",
     test: "test/listeners/mongo/documents.test.js",

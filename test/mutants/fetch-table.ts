@@ -23,14 +23,14 @@ export const fetchMutants: readonly Mutant[] = [
   },
   {
     name: "first fetch: Redis clients read and write documents before they are fetched",
-    file: "engine/users/loading-path.js",
+    file: "engine/users/loading-command-path.js",
     find: "this.#backend.refusalOf(command) ?? ",
     replace: "",
     test: LOADING,
   },
   {
     name: "first fetch: signed transactions write documents before they are fetched",
-    file: "engine/backends/memory.js",
+    file: "engine/backends/memory-backend.js",
     find: "if (refused !== null)\n                return refused;",
     replace: "",
     test: LOADING,

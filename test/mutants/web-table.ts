@@ -4,17 +4,17 @@ import type { Mutant } from "./mutant.js";
 export const webMutants: readonly Mutant[] = [
   {
     name: "pages that use another host name for this address are admitted",
-    file: "listeners/ws/origins.js",
+    file: "listeners/ws/allowed-origins.js",
     find: "isOfThisMachine(origin) && ",
     replace: "isOfThisMachine(origin) || ",
-    test: "test/listeners/ws/origins.test.js",
+    test: "test/listeners/ws/allowed-origins.test.js",
   },
   {
     name: "pages of this machine are admitted in addition to the configured sites",
-    file: "listeners/ws/origins.js",
+    file: "listeners/ws/allowed-origins.js",
     find: "named.length > 0 || ",
     replace: "",
-    test: "test/listeners/ws/origins.test.js",
+    test: "test/listeners/ws/allowed-origins.test.js",
   },
   {
     name: "an HTTP request is limited like a message",
@@ -140,14 +140,14 @@ export const webMutants: readonly Mutant[] = [
     file: "net/admin/admin-server.js",
     find: 'if (isOwn && (headers["sec-fetch-site"]',
     replace: 'if (page === null && (headers["sec-fetch-site"]',
-    test: "test/daemon/admin/frames.test.js",
+    test: "test/daemon/admin/dashboard-frames.test.js",
   },
   {
     name: "admin: writes are counted only while a page is open",
-    file: "daemon/admin/frames.js",
+    file: "daemon/admin/dashboard-frames.js",
     find: "this.#sources.watchRecorded((entries, isFromClients) => this.#arrivals.add(entries, isFromClients));",
     replace: "",
-    test: "test/daemon/admin/frames.test.js",
+    test: "test/daemon/admin/dashboard-frames.test.js",
   },
   {
     name: "admin: problems show keys to every visitor",

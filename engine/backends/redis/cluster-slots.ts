@@ -4,7 +4,7 @@
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { type ErrorReply, error, type Reply } from "../../../protocol/reply.js";
-import type { Address } from "./link.js";
+import type { Address } from "./redis-link.js";
 
 export const SLOTS = 16_384;
 

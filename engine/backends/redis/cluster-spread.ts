@@ -7,8 +7,8 @@ import type { ByteString } from "../../../protocol/byte-string.js";
 import { array, bulk, error, integer, NIL, type Reply } from "../../../protocol/reply.js";
 import type { BackendFailure, Outcome } from "../backend.js";
 import { numberIn, SLOTS, slotOf } from "./cluster-slots.js";
-import type { Argv, RedisLink } from "./link.js";
 import { addressText } from "./redirections.js";
+import type { Argv, RedisLink } from "./redis-link.js";
 
 /** @param masters  in the order of their slots, all up */
 type Run = (masters: readonly RedisLink[], argv: Argv) => Promise<Outcome>;

@@ -9,7 +9,7 @@ import { array, bulk, type ErrorReply, error, type Reply } from "../../../protoc
 import { cursorTag } from "../../../store/values/tables/name-hash.js";
 import type { Outcome } from "../backend.js";
 import { FOREIGN, SCANS } from "../scan-cursor.js";
-import type { Argv } from "./link.js";
+import type { Argv } from "./redis-link.js";
 
 /** The upper bound of the server's own cursors: they are smaller than the number of slots in a hash table. */
 const OWN = 2n ** 34n;

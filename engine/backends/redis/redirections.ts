@@ -3,7 +3,7 @@
  * attempt.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
-import type { Address } from "./link.js";
+import type { Address } from "./redis-link.js";
 
 export type Redirection =
   /** `moved`: the slot has another master. `ask`: only this command must be sent to another server. */

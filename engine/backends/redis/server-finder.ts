@@ -3,8 +3,8 @@
  */
 import type { ErrorReply } from "../../../protocol/reply.js";
 import type { Outcome } from "../backend.js";
-import type { Address, Argv, RedisLink } from "./link.js";
 import type { Redirection } from "./redirections.js";
+import type { Address, Argv, RedisLink } from "./redis-link.js";
 
 /** The lane of commands for all servers. */
 export const ALL = -1;

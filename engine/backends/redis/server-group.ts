@@ -1,5 +1,5 @@
 /**
- * Several Redis servers as one backend. A finder (cluster.ts, sentinel.ts) determines the server that currently has a
+ * Several Redis servers as one backend. A finder (redis-cluster.ts, redis-sentinel.ts) determines the server that currently has a
  * command's keys, and lanes keep the commands in order. While a server is down, its commands wait for up to
  * --backend-timeout.
  */
@@ -10,12 +10,12 @@ import { error } from "../../../protocol/reply.js";
 import type { Backend, BackendFailure, Outcome } from "../backend.js";
 import { isolationOf } from "../connection-isolation.js";
 import { CommandBarrier } from "./command-barrier.js";
-import { keysOf } from "./keys.js";
-import { type Flight, Lane, lateFailure } from "./lane.js";
-import { type Address, type Argv, isAscii } from "./link.js";
+import { keysOf } from "./command-keys.js";
+import { type Flight, Lane, lateFailure } from "./command-lane.js";
 import { isScan, sendScan, sendScans } from "./marked-cursors.js";
 import { isScript, redirectionOf } from "./redirections.js";
-import { notShared } from "./redis.js";
+import { notShared } from "./redis-backend.js";
+import { type Address, type Argv, isAscii } from "./redis-link.js";
 import { ALL, type ServerFinder, type Spread, type Way } from "./server-finder.js";
 
 const AGAIN_MS = 50;

@@ -3,7 +3,7 @@ import type { ByteString } from "../../../protocol/byte-string.js";
 import { formatSignificant } from "../lua/c-numbers.js";
 import { TYPE } from "../lua/lua-exports.js";
 import type { LuaMachine } from "../lua/lua-machine.js";
-import { arrayLength, typeName } from "../lua/value.js";
+import { arrayLength, typeName } from "../lua/lua-tables.js";
 import { ValueMemoryLimit } from "../lua/value-memory-limit.js";
 import type { CjsonSettings } from "./cjson-settings.js";
 

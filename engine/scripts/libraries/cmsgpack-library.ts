@@ -2,7 +2,7 @@
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { TYPE } from "../lua/lua-exports.js";
 import type { LuaMachine } from "../lua/lua-machine.js";
-import { arrayLength } from "../lua/value.js";
+import { arrayLength } from "../lua/lua-tables.js";
 import { ValueMemoryLimit } from "../lua/value-memory-limit.js";
 import { floatBytes, integerBytes } from "./bytes.js";
 import { CmsgpackReader } from "./cmsgpack-reader.js";

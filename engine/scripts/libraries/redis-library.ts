@@ -3,9 +3,9 @@ import { createHash } from "node:crypto";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { error } from "../../../protocol/reply.js";
 import { formatDouble } from "../../../protocol/resp/double-text.js";
-import { pushError, pushNamed, pushReply } from "../lua/conversions.js";
 import { TYPE } from "../lua/lua-exports.js";
 import type { LuaMachine } from "../lua/lua-machine.js";
+import { pushError, pushNamed, pushReply } from "../lua/reply-to-lua.js";
 import type { ScriptRun } from "../lua/script-run.js";
 import type { Library } from "./library.js";
 

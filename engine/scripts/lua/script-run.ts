@@ -1,8 +1,8 @@
 /** One run of a script, with its caller, its protocol and its time limit. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { Reply } from "../../../protocol/reply.js";
-import type { Protocol } from "./conversions.js";
 import { LuaBroken } from "./lua-machine.js";
+import type { Protocol } from "./reply-to-lua.js";
 
 /** The operations that a script can perform outside its machine. */
 export interface ScriptCaller {

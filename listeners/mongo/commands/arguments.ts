@@ -1,7 +1,7 @@
 /** Parses arguments that many commands have: the database, the collection, and numbers of documents. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { CommandDocument } from "../messages/command-document.js";
-import { failure } from "../messages/failure.js";
+import { failure } from "../messages/failure-codes.js";
 
 /** Returns the database of a command. @throws MongoFailure */
 export function databaseOf(command: CommandDocument): ByteString {

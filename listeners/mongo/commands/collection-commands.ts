@@ -2,9 +2,9 @@
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { elements, embedded, list } from "../../../protocol/mongo/bson-document-writer.js";
 import { CommandDocument } from "../messages/command-document.js";
-import { failure } from "../messages/failure.js";
-import { checkMembers, type Fields } from "../messages/fields.js";
-import { documentsOf, firstBatch } from "../session/batches.js";
+import { failure } from "../messages/failure-codes.js";
+import { checkMembers, type Fields } from "../messages/field-checks.js";
+import { documentsOf, firstBatch } from "../session/document-batches.js";
 import type { MongoCommand, MongoSession } from "../session/mongo-session.js";
 import { collectionArguments, countOf, databaseOf, namespaceOf } from "./arguments.js";
 import { membersOfReply } from "./refused-documents.js";

@@ -2,9 +2,9 @@
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { elements, int64, list } from "../../../protocol/mongo/bson-document-writer.js";
 import type { CommandDocument } from "../messages/command-document.js";
-import { failure } from "../messages/failure.js";
-import { nextBatch } from "../session/batches.js";
+import { failure } from "../messages/failure-codes.js";
 import type { Cursor } from "../session/cursors.js";
+import { nextBatch } from "../session/document-batches.js";
 import type { MongoCommand, MongoSession } from "../session/mongo-session.js";
 import { countOf, namespaceOf } from "./arguments.js";
 

@@ -22,7 +22,7 @@ import {
   MESSAGE_BYTES_MAX,
 } from "../../../protocol/mongo/mongo-message.js";
 import type { CommandDocument } from "../messages/command-document.js";
-import { failure } from "../messages/failure.js";
+import { failure } from "../messages/failure-codes.js";
 import type { MongoServer } from "../session/mongo-server.js";
 import type { MongoCommand, MongoSession } from "../session/mongo-session.js";
 import { MECHANISMS, startLogin } from "./login-commands.js";

@@ -10,7 +10,7 @@ import {
   text,
 } from "../../../protocol/mongo/bson-document-writer.js";
 import type { CommandDocument } from "../messages/command-document.js";
-import { failure } from "../messages/failure.js";
+import { failure } from "../messages/failure-codes.js";
 import type { MongoCommand, MongoSession } from "../session/mongo-session.js";
 import { ScramLogin, scramStart } from "../session/scram.js";
 

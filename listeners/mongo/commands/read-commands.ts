@@ -10,9 +10,9 @@ import {
 } from "../../../protocol/mongo/bson-document-writer.js";
 import { BATCH_DOCUMENTS_MAX, DOCUMENT_BYTES_MAX } from "../../../protocol/mongo/mongo-message.js";
 import { CommandDocument } from "../messages/command-document.js";
-import { failure } from "../messages/failure.js";
-import type { Fields } from "../messages/fields.js";
-import { documentsOf, firstBatch } from "../session/batches.js";
+import { failure } from "../messages/failure-codes.js";
+import type { Fields } from "../messages/field-checks.js";
+import { documentsOf, firstBatch } from "../session/document-batches.js";
 import type { MongoCommand, MongoSession } from "../session/mongo-session.js";
 import { collectionArguments, collectionOf, countOf, databaseOf, namespaceOf } from "./arguments.js";
 import { membersOfReply } from "./refused-documents.js";

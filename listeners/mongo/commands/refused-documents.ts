@@ -16,7 +16,7 @@ import {
 import { MalformedBson, membersOf } from "../../../protocol/mongo/bson-members.js";
 import { BSON } from "../../../protocol/mongo/bson-types.js";
 import type { Reply } from "../../../protocol/reply.js";
-import { failure, type MongoFailure } from "../messages/failure.js";
+import { failure, type MongoFailure } from "../messages/failure-codes.js";
 
 const ID = "_id";
 const INDEX = "index";

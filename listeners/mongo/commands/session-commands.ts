@@ -3,7 +3,7 @@
  * refuses transactions.
  */
 import { binary, date, document, elements, int32 } from "../../../protocol/mongo/bson-document-writer.js";
-import { noTransactions } from "../messages/fields.js";
+import { noTransactions } from "../messages/field-checks.js";
 import type { MongoCommand } from "../session/mongo-session.js";
 
 const UUID = 4;

@@ -4,10 +4,10 @@ import { type BsonValue, element, framed } from "../../../protocol/mongo/bson-do
 import { MalformedBson, membersOf } from "../../../protocol/mongo/bson-members.js";
 import { BATCH_DOCUMENTS_MAX, DOCUMENT_BYTES_MAX } from "../../../protocol/mongo/mongo-message.js";
 import { CommandDocument } from "../messages/command-document.js";
-import { failure, type MongoFailure } from "../messages/failure.js";
-import { checkMembers, type Fields } from "../messages/fields.js";
-import { inDialect } from "../session/later-features.js";
+import { failure, type MongoFailure } from "../messages/failure-codes.js";
+import { checkMembers, type Fields } from "../messages/field-checks.js";
 import type { MongoCommand, MongoSession } from "../session/mongo-session.js";
+import { inDialect } from "../session/semantics-3-features.js";
 import { collectionArguments } from "./arguments.js";
 import { membersOfReply, Refusals, refusedId, refusedUpsertId } from "./refused-documents.js";
 

@@ -7,7 +7,7 @@ import { framed } from "../../../protocol/mongo/bson-document-writer.js";
 import { MalformedBson, type Member, membersOf } from "../../../protocol/mongo/bson-members.js";
 import { BSON } from "../../../protocol/mongo/bson-types.js";
 import type { DocumentSequence } from "../../../protocol/mongo/mongo-message.js";
-import { failure } from "./failure.js";
+import { failure } from "./failure-codes.js";
 
 /** Maximum number of members in a command. */
 const MEMBERS_MAX = 1000;

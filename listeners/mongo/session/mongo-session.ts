@@ -14,11 +14,11 @@ import type { MongoMessage } from "../../../protocol/mongo/mongo-message.js";
 import type { Reply } from "../../../protocol/reply.js";
 import { alternativeTo } from "../../../store/queries/bson/mongodb-names.js";
 import { CommandDocument } from "../messages/command-document.js";
-import { failure, failureOf, MongoFailure } from "../messages/failure.js";
-import { checkFields, type Fields } from "../messages/fields.js";
-import { namingFeature, refuseLater } from "./later-features.js";
+import { failure, failureOf, MongoFailure } from "../messages/failure-codes.js";
+import { checkFields, type Fields } from "../messages/field-checks.js";
 import { MongoLogin } from "./login.js";
 import type { MongoServer } from "./mongo-server.js";
+import { namingFeature, refuseLater } from "./semantics-3-features.js";
 import { type WriteConcern, waited, writeConcernOf } from "./write-concern.js";
 
 /** A command, as a row of the table. */

@@ -7,7 +7,7 @@ import { boolean, document, element, int32, text } from "../../../protocol/mongo
 import type { OrderKey } from "../../../timeline/entries/entry.js";
 import type { DaemonInterface } from "../../daemon-interface.js";
 import type { CommandDocument } from "../messages/command-document.js";
-import { failure } from "../messages/failure.js";
+import { failure } from "../messages/failure-codes.js";
 
 export interface WriteConcern {
   /** The number of other daemons that must have the write. */

@@ -7,9 +7,9 @@ import { CommandFailure } from "../../../store/arguments/command-errors.js";
 import { commands, commandTable, findCommand } from "../../../store/command-table.js";
 import { isKeyCommand } from "../../../store/key-ring.js";
 import type { Command } from "../../../store/rows/command-row.js";
-import { mayWait } from "../session/blocking.js";
 import { CommandCounts } from "../session/command-counts.js";
 import type { Route, SessionHandler } from "../session/resp-session.js";
+import { mayWait } from "../session/run-blocking-command.js";
 
 /** The handlers by name in the command table; subcommands are `CONTAINER|NAME`. */
 export type SessionHandlers = ReadonlyMap<string, SessionHandler>;

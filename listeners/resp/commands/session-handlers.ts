@@ -7,15 +7,15 @@ import { configHandlers } from "./config-commands.js";
 import { greetingHandlers } from "./connection-commands.js";
 import { debugHandlers } from "./debug-commands.js";
 import { functionHandlers } from "./function-commands.js";
-import { infoHandlers } from "./info.js";
+import { infoHandlers } from "./info-command.js";
 import { memoryHandlers } from "./memory-commands.js";
 import { processHandlers } from "./process-commands.js";
-import { replicaWaitHandlers } from "./replica-wait.js";
 import { replicationHandlers } from "./replication-commands.js";
 import { scriptHandlers } from "./script-commands.js";
-import { slowHandlers } from "./slow-commands.js";
+import { slowHandlers } from "./slowlog-and-latency-commands.js";
 import { trackingHandlers } from "./tracking-commands.js";
-import { transactionHandlers } from "./transactions.js";
+import { transactionHandlers } from "./transaction-commands.js";
+import { replicaWaitHandlers } from "./wait-command.js";
 
 export const sessionHandlers: SessionHandlers = new Map([
   ...greetingHandlers,

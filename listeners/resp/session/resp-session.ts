@@ -18,12 +18,12 @@ import { CommandFailure } from "../../../store/arguments/command-errors.js";
 import type { EncodingLimits } from "../../../store/keyspace/encoding-name.js";
 import type { Command } from "../../../store/rows/command-row.js";
 import { AwaitedCommand } from "./awaited-command.js";
-import { runOrWait } from "./blocking.js";
 import type { Client, SubscriptionCounts, Tracker } from "./clients.js";
 import type { CommandCounts } from "./command-counts.js";
 import { OUT_OF_MEMORY, refusalReply } from "./refused-commands.js";
 import { queuedBytes } from "./reply-bytes.js";
 import type { RespServer } from "./resp-server.js";
+import { runOrWait } from "./run-blocking-command.js";
 import type { Subscriptions } from "./subscriptions.js";
 import { WatchedKeys } from "./watched-keys.js";
 

@@ -1,12 +1,12 @@
 /** The subscriptions of a connection of --resp. The object is created with the first subscription. */
 
+import type { Message } from "../../../engine/channels/channel-message.js";
 import {
   CHANNEL_KINDS,
   type ChannelKind,
   type Channels,
   type Subscriber,
 } from "../../../engine/channels/channels.js";
-import type { Message } from "../../../engine/channels/message.js";
 import type { UserSession } from "../../../engine/users/user-session.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { bulks, error, type Reply } from "../../../protocol/reply.js";

@@ -14,7 +14,7 @@ import { findCommand } from "../../../store/command-table.js";
 import { XREADGROUP_OUTLOOK } from "../../../store/commands/streams/group-reads.js";
 import type { Command } from "../../../store/rows/command-row.js";
 import { touchesOf } from "../../../store/rows/key-spec.js";
-import type { AwaitedType, WaitShape } from "./waiting-commands.js";
+import type { AwaitedType, WaitShape } from "./blocking-command-table.js";
 
 /** The reply after the time limit. It is the same for all commands, even those with a different empty reply. */
 export const TIMED_OUT = NIL_ARRAY;

@@ -6,7 +6,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { WebSocket } from "ws";
 import type { BrowserOptions } from "../../../client/browser/browser-client.js";
-import { MemoryBackend } from "../../../engine/backends/memory.js";
+import { MemoryBackend } from "../../../engine/backends/memory-backend.js";
 import { realEnvironment } from "../../../net/process/clock-and-randomness.js";
 import { type InProcessDaemon, startInProcess } from "../../daemon/in-process.js";
 import { freePort } from "../../support/free-port.js";

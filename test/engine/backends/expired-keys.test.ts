@@ -1,7 +1,7 @@
 /** Tests that keys that expire at the same time are dropped in several turns, regardless of their number. */
 import assert from "node:assert/strict";
 import { mock, test } from "node:test";
-import { MemoryBackend } from "../../../engine/backends/memory.js";
+import { MemoryBackend } from "../../../engine/backends/memory-backend.js";
 import { type Environment, realEnvironment } from "../../../net/process/clock-and-randomness.js";
 
 const KEYS = 20_000;

@@ -5,9 +5,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { LocalUnits } from "../../../engine/backends/local-units.js";
-import { MemoryBackend } from "../../../engine/backends/memory.js";
+import { MemoryBackend } from "../../../engine/backends/memory-backend.js";
 import { NewestDate } from "../../../engine/backends/newest-date.js";
-import { LocalPath } from "../../../engine/users/local-path.js";
+import { LocalPath } from "../../../engine/users/local-command-path.js";
 import { realEnvironment } from "../../../net/process/clock-and-randomness.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { Reply } from "../../../protocol/reply.js";

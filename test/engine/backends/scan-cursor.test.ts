@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { TimelineBackend } from "../../../cluster/replica/timeline-backend.js";
 import type { Backend } from "../../../engine/backends/backend.js";
-import { MemoryBackend } from "../../../engine/backends/memory.js";
+import { MemoryBackend } from "../../../engine/backends/memory-backend.js";
 import { foreignCursor } from "../../../engine/backends/scan-cursor.js";
 import { realEnvironment } from "../../../net/process/clock-and-randomness.js";
 import { commandTable } from "../../../store/command-table.js";

@@ -8,10 +8,10 @@ import { RecordedPath } from "../../../cluster/replica/recorded-command-path.js"
 import { TimelineBackend } from "../../../cluster/replica/timeline-backend.js";
 import { TrialRun } from "../../../cluster/replica/trial-run.js";
 import { LocalUnits } from "../../../engine/backends/local-units.js";
-import { MemoryBackend } from "../../../engine/backends/memory.js";
+import { MemoryBackend } from "../../../engine/backends/memory-backend.js";
 import { NewestDate } from "../../../engine/backends/newest-date.js";
 import type { CommandSender } from "../../../engine/users/command-path.js";
-import { LocalPath } from "../../../engine/users/local-path.js";
+import { LocalPath } from "../../../engine/users/local-command-path.js";
 import { type Environment, realEnvironment } from "../../../net/process/clock-and-randomness.js";
 import type { Reply } from "../../../protocol/reply.js";
 import { settled } from "../../../protocol/step-reply.js";

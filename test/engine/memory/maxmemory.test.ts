@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { refused } from "../../../engine/answers/request.js";
-import { MemoryBackend } from "../../../engine/backends/memory.js";
+import { MemoryBackend } from "../../../engine/backends/memory-backend.js";
 import type { MemoryLimit } from "../../../engine/memory/memory-limit.js";
 import { realEnvironment } from "../../../net/process/clock-and-randomness.js";
 import type { ByteString } from "../../../protocol/byte-string.js";

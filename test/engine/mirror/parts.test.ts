@@ -15,7 +15,7 @@ import {
 } from "../../../engine/mirror/mirror-mark.js";
 import type { MirroredFold } from "../../../engine/mirror/mirror-parts.js";
 import { compareKey, type RedisCommand } from "../../../engine/mirror/mirrored-key.js";
-import type { RedisLine } from "../../../engine/mirror/redis-line.js";
+import type { RedisLine } from "../../../engine/mirror/redis-connections.js";
 import { isSameValue } from "../../../engine/mirror/same-value.js";
 import { isOwnMemory, mirrorOf } from "../../../options/settings.js";
 import { Database } from "../../../store/database.js";

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { denialOf, resultOf } from "../../../engine/answers/result-writer.js";
-import type { Recording } from "../../../engine/pipeline/recording.js";
+import type { Recording } from "../../../engine/pipeline/recording-interface.js";
 import { error } from "../../../protocol/reply.js";
 import type { UnitAnswer } from "../../../timeline/fold/fold.js";
 import { makeScene } from "../../daemon/scene.js";

@@ -1,7 +1,7 @@
 /** Tests when a daemon in front of real redis-servers starts to accept envelopes, with a clock that the test sets. */
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
-import { RedisBackend } from "../../../engine/backends/redis/redis.js";
+import { RedisBackend } from "../../../engine/backends/redis/redis-backend.js";
 import { Databases } from "../../../engine/pipeline/databases.js";
 import { StartFloor } from "../../../engine/pipeline/start-floor.js";
 import { type Environment, realEnvironment } from "../../../net/process/clock-and-randomness.js";

@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
-import { MemoryBackend } from "../../../engine/backends/memory.js";
+import { MemoryBackend } from "../../../engine/backends/memory-backend.js";
 import { realEnvironment } from "../../../net/process/clock-and-randomness.js";
 import { hexOf } from "../../../protocol/version-2/envelope.js";
 import { startInProcess } from "../../daemon/in-process.js";

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { REFUSALS } from "../../../engine/answers/refusals.js";
 import type { EnvelopeAnswer } from "../../../engine/answers/request.js";
-import { NOBODY } from "../../../engine/pipeline/observer.js";
+import { NOBODY } from "../../../engine/pipeline/pipeline-observer.js";
 import type { DaemonSocketHost } from "../../../listeners/daemon-listener.js";
 import { DbsyncServer } from "../../../listeners/dbsync/dbsync-server.js";
 import { SessionV2 } from "../../../listeners/dbsync/session-v2.js";

@@ -2,9 +2,9 @@
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 import { LocalUnits } from "../../../engine/backends/local-units.js";
-import { MemoryBackend } from "../../../engine/backends/memory.js";
+import { MemoryBackend } from "../../../engine/backends/memory-backend.js";
 import { NewestDate } from "../../../engine/backends/newest-date.js";
-import { LocalPath } from "../../../engine/users/local-path.js";
+import { LocalPath } from "../../../engine/users/local-command-path.js";
 import { DocumentStore } from "../../../listeners/json/replicas/document-store.js";
 import { realEnvironment } from "../../../net/process/clock-and-randomness.js";
 import { shown } from "../../conformance/resp2-fold.js";

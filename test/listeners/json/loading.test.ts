@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { MemoryBackend } from "../../../engine/backends/memory.js";
+import { MemoryBackend } from "../../../engine/backends/memory-backend.js";
 import { realEnvironment } from "../../../net/process/clock-and-randomness.js";
 import { startReplica, until } from "../../daemon/replicas.js";
 import { freePort } from "../../support/free-port.js";

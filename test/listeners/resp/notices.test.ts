@@ -1,7 +1,7 @@
 /** Compares keyspace notifications with redis-server's: which are sent, on which channels, in which form. */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { MemoryBackend } from "../../../engine/backends/memory.js";
+import { MemoryBackend } from "../../../engine/backends/memory-backend.js";
 import type { ChannelMessage, Channels } from "../../../engine/channels/channels.js";
 import { KeyspaceNotices } from "../../../listeners/resp/session/keyspace-notices.js";
 import { realEnvironment } from "../../../net/process/clock-and-randomness.js";

@@ -2,14 +2,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { LocalUnits } from "../../../engine/backends/local-units.js";
-import { MemoryBackend } from "../../../engine/backends/memory.js";
+import { MemoryBackend } from "../../../engine/backends/memory-backend.js";
 import { NewestDate } from "../../../engine/backends/newest-date.js";
 import {
   type CommandPath,
   type CommandSender,
   NOTHING_UNCARRIED,
 } from "../../../engine/users/command-path.js";
-import { LocalPath } from "../../../engine/users/local-path.js";
+import { LocalPath } from "../../../engine/users/local-command-path.js";
 import { realEnvironment } from "../../../net/process/clock-and-randomness.js";
 import { NIL_ARRAY } from "../../../protocol/reply.js";
 import { RedisConnection } from "../../support/redis-connection.js";

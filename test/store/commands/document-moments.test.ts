@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { LocalUnits } from "../../../engine/backends/local-units.js";
-import { MemoryBackend } from "../../../engine/backends/memory.js";
+import { MemoryBackend } from "../../../engine/backends/memory-backend.js";
 import { NewestDate } from "../../../engine/backends/newest-date.js";
 import { realEnvironment } from "../../../net/process/clock-and-randomness.js";
 import type { Reply } from "../../../protocol/reply.js";

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { slotOf } from "../../../../engine/backends/redis/cluster-slots.js";
 import { spreadOf } from "../../../../engine/backends/redis/cluster-spread.js";
-import type { RedisLink } from "../../../../engine/backends/redis/link.js";
+import type { RedisLink } from "../../../../engine/backends/redis/redis-link.js";
 import { array, bulk, bulks, type Reply } from "../../../../protocol/reply.js";
 
 /** Returns a master whose cursors are indexes of its keys. */

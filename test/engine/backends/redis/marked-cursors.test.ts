@@ -7,7 +7,7 @@ import { describe, test } from "node:test";
 import { pino } from "pino";
 import type { Outcome } from "../../../../engine/backends/backend.js";
 import { sendScan } from "../../../../engine/backends/redis/marked-cursors.js";
-import { RedisBackend } from "../../../../engine/backends/redis/redis.js";
+import { RedisBackend } from "../../../../engine/backends/redis/redis-backend.js";
 import { realEnvironment } from "../../../../net/process/clock-and-randomness.js";
 import { parseSpecifications, type RedisSpecification } from "../../../../options/database-list.js";
 import { array, bulk } from "../../../../protocol/reply.js";

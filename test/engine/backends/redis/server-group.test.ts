@@ -5,8 +5,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Outcome } from "../../../../engine/backends/backend.js";
-import { keysOf } from "../../../../engine/backends/redis/keys.js";
-import type { Argv, RedisLink } from "../../../../engine/backends/redis/link.js";
+import { keysOf } from "../../../../engine/backends/redis/command-keys.js";
+import type { Argv, RedisLink } from "../../../../engine/backends/redis/redis-link.js";
 import type { ServerFinder } from "../../../../engine/backends/redis/server-finder.js";
 import { RedisGroupBackend } from "../../../../engine/backends/redis/server-group.js";
 import { realEnvironment } from "../../../../net/process/clock-and-randomness.js";

@@ -3,7 +3,7 @@ import { type ByteString, textOfBytes } from "../../../protocol/byte-string.js";
 import { BSON } from "../../../protocol/mongo/bson-types.js";
 import { alternativeTo } from "../../../store/queries/bson/mongodb-names.js";
 import type { CommandDocument } from "./command-document.js";
-import { failure } from "./failure.js";
+import { failure } from "./failure-codes.js";
 
 /**
  * The use of a field. `taken`: the command reads it. `ignored`: it may have any value, because no answer depends on it.

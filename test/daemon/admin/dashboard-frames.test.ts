@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { get } from "node:http";
 import { test } from "node:test";
 import pino from "pino";
-import { type FrameSources, Frames } from "../../../daemon/admin/frames.js";
+import { type FrameSources, Frames } from "../../../daemon/admin/dashboard-frames.js";
 import { Metrics } from "../../../daemon/admin/metrics.js";
 import { AdminServer } from "../../../net/admin/admin-server.js";
 import { Histogram } from "../../../net/admin/histogram.js";

@@ -5,8 +5,8 @@
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { integer, type Reply, ZERO } from "../../../protocol/reply.js";
 import { waitArguments } from "../../../store/commands/timeout.js";
-import { UNBLOCKED } from "../session/blocking.js";
 import type { RespSession, SessionHandler } from "../session/resp-session.js";
+import { UNBLOCKED } from "../session/run-blocking-command.js";
 
 export const replicaWaitHandlers: readonly (readonly [string, SessionHandler])[] = [["WAIT", wait]];
 

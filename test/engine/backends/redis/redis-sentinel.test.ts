@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { type Logger, pino } from "pino";
 import type { Outcome } from "../../../../engine/backends/backend.js";
-import { redisSentinel } from "../../../../engine/backends/redis/sentinel.js";
+import { redisSentinel } from "../../../../engine/backends/redis/redis-sentinel.js";
 import type { RedisGroupBackend } from "../../../../engine/backends/redis/server-group.js";
 import { realEnvironment } from "../../../../net/process/clock-and-randomness.js";
 import { parseRedisGroup } from "../../../../options/addresses/redis-group-list.js";

@@ -2,9 +2,9 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Unrecorded } from "../../../engine/pipeline/recording.js";
+import type { Taken } from "../../../engine/pipeline/apply-units.js";
+import { Unrecorded } from "../../../engine/pipeline/recording-interface.js";
 import type { SeenEnvelopes } from "../../../engine/pipeline/seen-envelopes.js";
-import type { Taken } from "../../../engine/pipeline/units.js";
 import type { Signers } from "../../../engine/trust/signers.js";
 import { realEnvironment } from "../../../net/process/clock-and-randomness.js";
 import { makeScene } from "../../daemon/scene.js";

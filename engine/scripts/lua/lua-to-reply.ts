@@ -13,9 +13,9 @@ import {
   status,
 } from "../../../protocol/reply.js";
 import { integerOf } from "./c-numbers.js";
-import { DEPTH_MAX, DEPTH_SLOTS, type Protocol } from "./conversions.js";
 import { TYPE } from "./lua-exports.js";
 import { LuaBroken, type LuaMachine } from "./lua-machine.js";
+import { DEPTH_MAX, DEPTH_SLOTS, type Protocol } from "./reply-to-lua.js";
 import { ValueMemoryLimit } from "./value-memory-limit.js";
 
 /**

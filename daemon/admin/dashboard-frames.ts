@@ -20,11 +20,11 @@ import {
   SAMPLE_EVERY_MS,
 } from "../../protocol/json/dashboard-frame.js";
 import type { KeyRing } from "../../store/key-ring.js";
-import { Arrivals } from "./arrivals.js";
 import { Samples } from "./chart-samples.js";
+import { Arrivals } from "./envelope-arrivals.js";
 import { isHealthy } from "./health.js";
 import type { Sources } from "./metric-row.js";
-import { TimesSince } from "./times-since.js";
+import { TimesSince } from "./recent-quantiles.js";
 
 /** Time between two checks of the event loop's delay, in milliseconds. Each value of the histogram includes it. */
 const LOOP_EVERY_MS = 50;

@@ -8,7 +8,7 @@ import type { CheckedCommand } from "../backends/checked-command.js";
 import type { KeyChangeObservers } from "../backends/key-change-observers.js";
 import type { KeyCounts } from "../backends/key-counts.js";
 import type { LocalUnits } from "../backends/local-units.js";
-import type { MemoryBackend } from "../backends/memory.js";
+import type { MemoryBackend } from "../backends/memory-backend.js";
 import type { WriteObserver } from "../backends/write-observer.js";
 import {
   type CommandPath,

@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { connect } from "node:net";
 import { test } from "node:test";
-import { isWelcome } from "../../../listeners/ws/origins.js";
+import { isWelcome } from "../../../listeners/ws/allowed-origins.js";
 import { startWs, statusOf } from "./scene.js";
 
 const LOCAL: readonly [origin: string | undefined, host: string | undefined, isIn: boolean][] = [

@@ -10,7 +10,7 @@ import { BSON } from "../../../protocol/mongo/bson-types.js";
 import { FROM_THIRD } from "../../../store/queries/bson/command-fields.js";
 import { EXTENDED_QUERY_SEMANTICS, FIRST_SEMANTICS } from "../../../store/semantics.js";
 import type { DaemonInterface } from "../../daemon-interface.js";
-import { type FailureCode, failure, MongoFailure } from "../messages/failure.js";
+import { type FailureCode, failure, MongoFailure } from "../messages/failure-codes.js";
 
 const LENGTH_BYTES = 4;
 const FILTERS = "arrayFilters";

@@ -2,7 +2,7 @@
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { commands } from "../../../store/command-table.js";
 import type { KeyRange } from "../../../store/rows/key-spec.js";
-import { type Argv, commandOf } from "./link.js";
+import { type Argv, commandOf } from "./redis-link.js";
 
 /** The index of the key, for commands with exactly one key, which are the most common. */
 const INDEXES: ReadonlyMap<string, number> = new Map(

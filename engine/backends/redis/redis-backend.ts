@@ -5,8 +5,8 @@ import { error } from "../../../protocol/reply.js";
 import type { Backend, BackendFailure, Outcome } from "../backend.js";
 import { isolationOf } from "../connection-isolation.js";
 import { DatabaseLog } from "./database-log.js";
-import { type Argv, isAscii, type RedisBackendParts, RedisLink } from "./link.js";
 import { isScan, sendScan, sendScans } from "./marked-cursors.js";
+import { type Argv, isAscii, type RedisBackendParts, RedisLink } from "./redis-link.js";
 
 type Waiter = (failure: BackendFailure | null) => void;
 

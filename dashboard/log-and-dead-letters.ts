@@ -2,6 +2,7 @@
 
 import { show } from "./client-work.js";
 import { byId, type Cell, fillTable, setText } from "./elements.js";
+import { countText } from "./number-texts.js";
 import {
   commandsText,
   dateOf,
@@ -14,7 +15,6 @@ import {
   textOf,
 } from "./replies.js";
 import type { SignedReply, SigningClient } from "./signing-client.js";
-import { countText } from "./texts.js";
 
 const UNITS_MAX = 200;
 const DEAD_LETTERS_MAX = 50;

@@ -7,7 +7,7 @@ import type { MirrorScene } from "./compare-keys.js";
 import type { MirrorKey } from "./dirty-keys.js";
 import { MARK_DB, MARK_KEY } from "./mirror-mark.js";
 import { commandFor, type RedisCommand } from "./mirrored-key.js";
-import type { RedisAnswer, RedisLine } from "./redis-line.js";
+import type { RedisAnswer, RedisLine } from "./redis-connections.js";
 
 const BATCH_KEYS_MAX = 500;
 /** The bytes of values from which no more keys are added to a batch. */

@@ -6,7 +6,7 @@
 import type { MirrorScene } from "./compare-keys.js";
 import { Comparison } from "./comparison.js";
 import type { ComparisonReport, MirrorCounts, MirrorParts } from "./mirror-parts.js";
-import type { RedisLine } from "./redis-line.js";
+import type { RedisLine } from "./redis-connections.js";
 
 const IDLE_MS = 60_000;
 const SECOND_MS = 1000;

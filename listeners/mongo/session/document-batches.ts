@@ -10,7 +10,7 @@ import {
 } from "../../../protocol/mongo/bson-document-writer.js";
 import { DOCUMENT_BYTES_MAX } from "../../../protocol/mongo/mongo-message.js";
 import type { Reply } from "../../../protocol/reply.js";
-import { failure } from "../messages/failure.js";
+import { failure } from "../messages/failure-codes.js";
 import type { Cursor } from "./cursors.js";
 import type { MongoSession } from "./mongo-session.js";
 

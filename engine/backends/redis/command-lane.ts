@@ -10,8 +10,8 @@ import type { ByteString } from "../../../protocol/byte-string.js";
 import { error } from "../../../protocol/reply.js";
 import type { BackendFailure, Outcome } from "../backend.js";
 import type { CommandBarrier, Crowd } from "./command-barrier.js";
-import type { Address, RedisLink } from "./link.js";
 import { type Redirection, redirectionOf } from "./redirections.js";
+import type { Address, RedisLink } from "./redis-link.js";
 import type { ServerFinder } from "./server-finder.js";
 
 /** Milliseconds between two attempts if nothing indicates when the next one may succeed. */

@@ -6,9 +6,9 @@ import type { ByteString } from "../../protocol/byte-string.js";
 import type { Reply } from "../../protocol/reply.js";
 import type { Command } from "../../store/rows/command-row.js";
 import type { LocalUnits } from "../backends/local-units.js";
-import type { MemoryBackend } from "../backends/memory.js";
+import type { MemoryBackend } from "../backends/memory-backend.js";
 import type { CommandSender } from "./command-path.js";
-import { LocalPath } from "./local-path.js";
+import { LocalPath } from "./local-command-path.js";
 
 export class LoadingPath extends LocalPath {
   readonly #backend: MemoryBackend;

@@ -12,9 +12,9 @@ import { findCommand } from "../../../store/command-table.js";
 import { XREADGROUP_OUTLOOK } from "../../../store/commands/streams/group-reads.js";
 import { Database } from "../../../store/database.js";
 import type { Command } from "../../../store/rows/command-row.js";
+import { WAIT_SHAPES, type WaitShape, type WaitShapeOf, withLastIds } from "./blocking-command-table.js";
 import type { RespServer } from "./resp-server.js";
 import { isNothing, TIMED_OUT, type WaitingClients } from "./waiting-clients.js";
-import { WAIT_SHAPES, type WaitShape, type WaitShapeOf, withLastIds } from "./waiting-commands.js";
 
 /** The reply to a waiting client that CLIENT UNBLOCK ends with an error. */
 export const UNBLOCKED = error("UNBLOCKED client unblocked via CLIENT UNBLOCK");

@@ -1,5 +1,6 @@
 /** Shows keys, values and the histories of keys. Loads one page at a time, so that no request keeps the daemon busy. */
 import { byId, type Cell, fillTable, setText } from "./elements.js";
+import { bytesText, countOf, countText, spanText } from "./number-texts.js";
 import {
   commandsText,
   dateOf,
@@ -12,7 +13,6 @@ import {
   textOf,
 } from "./replies.js";
 import type { SignedReply, SigningClient, Word } from "./signing-client.js";
-import { bytesText, countOf, countText, spanText } from "./texts.js";
 
 /** Number of keys on a page, and of keys that the search for the largest keys requests in one step. */
 const PAGE_KEYS = 50;

@@ -11,8 +11,8 @@ import { type ByteString, bytesOfText } from "../../../protocol/byte-string.js";
 import { error } from "../../../protocol/reply.js";
 import type { BackendFailure, Outcome } from "../backend.js";
 import { connectionOptions, sentenceOf } from "./connection-options.js";
+import { mayWrite } from "./may-write.js";
 import { replyOfRedis } from "./redis-reply.js";
-import { mayWrite } from "./writes.js";
 
 /**
  * Limits of the reconnection delay. The delay is random (full jitter), up to a bound that doubles with each attempt.

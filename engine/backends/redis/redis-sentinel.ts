@@ -7,8 +7,8 @@
 import type { RedisGroupSpecification } from "../../../options/addresses/redis-group-list.js";
 import type { Reply } from "../../../protocol/reply.js";
 import { DatabaseLog } from "./database-log.js";
-import { type Address, type RedisBackendParts, RedisLink } from "./link.js";
 import { addressText, type Redirection } from "./redirections.js";
+import { type Address, type RedisBackendParts, RedisLink } from "./redis-link.js";
 import type { ServerFinder } from "./server-finder.js";
 import { RedisGroupBackend } from "./server-group.js";
 

@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { pino } from "pino";
 import type { Outcome } from "../../../../engine/backends/backend.js";
-import { RedisBackend } from "../../../../engine/backends/redis/redis.js";
+import { RedisBackend } from "../../../../engine/backends/redis/redis-backend.js";
 import { realEnvironment } from "../../../../net/process/clock-and-randomness.js";
 import { parseSpecifications, type RedisSpecification } from "../../../../options/database-list.js";
 import { startDaemon } from "../../../support/daemon-process.js";

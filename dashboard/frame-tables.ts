@@ -1,7 +1,7 @@
 /** Shows the contents of a frame in the tables and lists of the page. */
 import type { DashboardFrame, FrameMember } from "../protocol/json/dashboard-frame.js";
 import { byId, type Cell, fillList, fillTable } from "./elements.js";
-import { bytesText, countText, differenceText, millisecondsText, spanText } from "./texts.js";
+import { bytesText, countText, differenceText, millisecondsText, spanText } from "./number-texts.js";
 
 /**
  * Maximum difference between two clocks in milliseconds. If two daemons' clocks differ by more, one of the daemons may

@@ -7,10 +7,10 @@ import type { ByteString } from "../../../protocol/byte-string.js";
 import { error } from "../../../protocol/reply.js";
 import { oneSlotOf, readSlots, SLOTS } from "./cluster-slots.js";
 import { spreadOf } from "./cluster-spread.js";
+import { keysOf } from "./command-keys.js";
 import { DatabaseLog } from "./database-log.js";
-import { keysOf } from "./keys.js";
-import { type Address, type Argv, type RedisBackendParts, RedisLink } from "./link.js";
 import { addressText, type Redirection } from "./redirections.js";
+import { type Address, type Argv, type RedisBackendParts, RedisLink } from "./redis-link.js";
 import { ALL, type ServerFinder, type Way } from "./server-finder.js";
 import { RedisGroupBackend } from "./server-group.js";
 

@@ -13,9 +13,9 @@ import type { EnvelopeAnswer, Refused } from "../answers/request.js";
 import type { ReadStatus } from "../answers/result-writer.js";
 import { LocalUnits } from "../backends/local-units.js";
 import { NewestDate } from "../backends/newest-date.js";
+import type { Taken } from "./apply-units.js";
 import type { SeenEnvelopes } from "./seen-envelopes.js";
 import type { Floor } from "./start-floor.js";
-import type { Taken } from "./units.js";
 
 /** The state that operators see. The last three values require different actions of the operator. */
 export type ShownState = DaemonState | "revoked" | "not-listed" | "outdated";
