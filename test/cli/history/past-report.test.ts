@@ -1,8 +1,8 @@
 /** Tests the text and JSON that show recorded units. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { textsOf } from "../../../cli/past/binary-text.js";
-import { formatPast, type PastUnit, readPast } from "../../../cli/past/past-report.js";
+import { textsOf } from "../../../cli/history/binary-text.js";
+import { formatPast, type PastUnit, readPast } from "../../../cli/history/past-report.js";
 import type { ReplyValue } from "../../../client/shared/reply-value.js";
 
 const UNIT: PastUnit = {
