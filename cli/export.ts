@@ -3,7 +3,6 @@
  */
 import { type Command, InvalidArgumentError } from "commander";
 import { type ExportForm, exportKeys } from "./redis/export-keys.js";
-import { warnIfCatchingUp } from "./shared/catching-up.js";
 import {
   addClientOptions,
   addDatabaseOption,
@@ -12,8 +11,9 @@ import {
   readSettings,
 } from "./shared/client-options.js";
 import { exitCodeHelp } from "./shared/exit-codes.js";
-import { oneDaemon } from "./shared/one-daemon.js";
+import { oneDaemon } from "./shared/first-answering-daemon.js";
 import { typedRequests } from "./shared/typed-requests.js";
+import { warnIfCatchingUp } from "./shared/wait-for-catch-up.js";
 import { exportFolder } from "./sql/export-folder.js";
 
 /** Time limit for a page of rows, in milliseconds. */

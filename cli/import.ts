@@ -10,7 +10,6 @@ import { JSON_URL_HELP, readJsonUrl } from "./json/json-server-client.js";
 import { importRedis } from "./redis/import-redis.js";
 import { isRedisUrl, REDIS_URL_HELP, type RedisAddress, readRedisUrl } from "./redis/redis-url.js";
 import { replicateRedis } from "./redis/replicate-redis.js";
-import { waitUntilComplete } from "./shared/catching-up.js";
 import {
   addClientOptions,
   addDatabaseOption,
@@ -20,9 +19,10 @@ import {
   readSettings,
 } from "./shared/client-options.js";
 import { exitCodeHelp } from "./shared/exit-codes.js";
-import { oneDaemon } from "./shared/one-daemon.js";
+import { oneDaemon } from "./shared/first-answering-daemon.js";
 import type { SendToAll } from "./shared/send-to-all.js";
-import { trusted } from "./shared/server-url.js";
+import { trusted } from "./shared/server-url-argument.js";
+import { waitUntilComplete } from "./shared/wait-for-catch-up.js";
 import { importFolder } from "./sql/import-folder.js";
 
 /**

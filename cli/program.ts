@@ -13,7 +13,7 @@ import { addLog } from "./history/log.js";
 import { addRepair } from "./history/repair.js";
 import { addRestore } from "./history/restore.js";
 import { addImport } from "./import.js";
-import { addTest } from "./json/test-server.js";
+import { addTest } from "./json/test-command.js";
 import { addKeys } from "./keys/keys.js";
 import { addSubscribe, addWatch } from "./listen.js";
 import { addMembers } from "./members/members.js";

@@ -2,7 +2,7 @@
 import { buffer } from "node:stream/consumers";
 import { type Command, Option } from "commander";
 import type { CallingClient } from "../client/client.js";
-import type { Argument, CommandInput } from "../client/shared/command.js";
+import type { Argument, CommandInput } from "../client/shared/command-input.js";
 import { DbsyncError, type Outcome } from "../client/shared/errors.js";
 import { isWritersCommand } from "../client/writers-command.js";
 import { shownLines } from "../net/terminal/shown-text.js";

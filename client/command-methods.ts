@@ -2,7 +2,7 @@
  * Commands as methods: `client.get(key)` is `client.call(["GET", key])`, with the types of the command's arguments and
  * result. Only `call` accepts options (`db`, `if`, `policy` and so on).
  */
-import type { Argument } from "./shared/command.js";
+import type { Argument } from "./shared/command-input.js";
 import type { ReplyValue } from "./shared/reply-value.js";
 
 // From the store's table: made by npm run tables.

@@ -8,15 +8,15 @@ import type { Client } from "./client.js";
 import { withCommands } from "./command-methods.js";
 import type { FanOutClient } from "./fan-out-client.js";
 import { ListeningClient } from "./listening-client.js";
+import { readOptions, type SendOptions, type Settings } from "./settings/client-settings.js";
 import { type Defaults, defaultSources, readDefaults } from "./settings/defaults.js";
-import { readOptions, type SendOptions, type Settings } from "./settings/options.js";
 import { loadSigningKey, type SigningKey } from "./settings/signing-key.js";
-import type { CommandInput } from "./shared/command.js";
-import { frameTracer } from "./shared/debug.js";
-import { type Environment, realEnvironment } from "./shared/environment.js";
+import { type Environment, realEnvironment } from "./shared/client-environment.js";
+import type { CommandInput } from "./shared/command-input.js";
 import { DbsyncError } from "./shared/errors.js";
+import { frameTracer } from "./shared/frame-tracer.js";
 import { withAuthorities } from "./shared/servers.js";
-import { readAuthorities } from "./shared/tls.js";
+import { readAuthorities } from "./shared/tls-connection.js";
 import { TracedClient } from "./traced-client.js";
 
 /**

@@ -1,6 +1,6 @@
 /** The public exports of `dbsyncd`. */
 
-export type { CallMessage, OutcomeMessage, VersionMessage } from "./calls/channels.js";
+export type { CallMessage, OutcomeMessage, VersionMessage } from "./calls/diagnostics-channels.js";
 export type { Client } from "./client.js";
 export type { CommandMethods } from "./command-methods.js";
 // biome-ignore lint/performance/noBarrelFile: the package's one entry; no file inside imports it
@@ -17,9 +17,9 @@ export type {
   WatchEvent,
 } from "./live/live-event.js";
 export type { CallOptions, TypedCallOptions } from "./settings/call-options.js";
+export type { KeyOption, SendOptions } from "./settings/client-settings.js";
 export type { HeaderOptions, If } from "./settings/header-options.js";
-export type { KeyOption, SendOptions } from "./settings/options.js";
-export type { Argument, CommandInput } from "./shared/command.js";
+export type { Argument, CommandInput } from "./shared/command-input.js";
 export { DbsyncError, type ErrorCode, type Outcome, type Stage } from "./shared/errors.js";
 export type { Format } from "./shared/outcome.js";
 export type { Policy } from "./shared/policy.js";

@@ -6,7 +6,7 @@ import type { ByteString } from "../protocol/byte-string.js";
 import { bytesOfHex, COMMANDS_MAX, HASH_BYTES, hexOf, orderKey } from "../protocol/version-2/envelope.js";
 import { isTraceparent } from "../protocol/version-2/traceparent.js";
 import type { CallsOwner } from "./calls/calls-owner.js";
-import { type CallMessage, isTraced, tracedCall } from "./calls/channels.js";
+import { type CallMessage, isTraced, tracedCall } from "./calls/diagnostics-channels.js";
 import { type Carrying, PendingCall } from "./calls/pending-call.js";
 import type { CallingClient } from "./client.js";
 import {
@@ -15,10 +15,10 @@ import {
   readCallOptions,
   type TypedCallOptions,
 } from "./settings/call-options.js";
+import type { Settings } from "./settings/client-settings.js";
 import { sealerOf } from "./settings/key-sealer.js";
-import type { Settings } from "./settings/options.js";
 import { frameOf, type Signer, type Signing } from "./settings/signing-key.js";
-import { Alarm } from "./shared/alarm.js";
+import type { Environment } from "./shared/client-environment.js";
 import {
   type CommandInput,
   type Company,
@@ -26,11 +26,11 @@ import {
   companyOf,
   isReadCommand,
   textArguments,
-} from "./shared/command.js";
+} from "./shared/command-input.js";
 import { commandLabel, commandsLabel } from "./shared/command-labels.js";
-import type { FrameTracer } from "./shared/debug.js";
-import type { Environment } from "./shared/environment.js";
+import { Alarm } from "./shared/deadline-timer.js";
 import { closedClient, DbsyncError, needsVersion2, type Outcome } from "./shared/errors.js";
+import type { FrameTracer } from "./shared/frame-tracer.js";
 import type { ReplyValue, Shape, Waiter } from "./shared/reply-value.js";
 import type { Address } from "./shared/servers.js";
 import { Version1Calls } from "./version-1/calls.js";

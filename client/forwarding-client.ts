@@ -10,11 +10,11 @@ import type { Carrying } from "./calls/pending-call.js";
 import { openClient } from "./dbsync-send.js";
 import type { FanOutClient } from "./fan-out-client.js";
 import type { CallSettings } from "./settings/call-options.js";
+import { readOptions, type SendOptions } from "./settings/client-settings.js";
 import { readDefaults } from "./settings/defaults.js";
 import type { EnvelopeOptions } from "./settings/header-options.js";
-import { readOptions, type SendOptions } from "./settings/options.js";
-import { companyOf, isReadCommand } from "./shared/command.js";
-import { type Environment, realEnvironment } from "./shared/environment.js";
+import { type Environment, realEnvironment } from "./shared/client-environment.js";
+import { companyOf, isReadCommand } from "./shared/command-input.js";
 import { DbsyncError } from "./shared/errors.js";
 
 export type { Carrying };

@@ -4,13 +4,13 @@
  */
 import type { ListenedClient } from "./client.js";
 import { FanOutClient } from "./fan-out-client.js";
-import type { Listening } from "./live/listening.js";
 import type { ChannelEvent, ChannelInput, KeyInput, ListenOptions, WatchEvent } from "./live/live-event.js";
+import type { Listening } from "./live/subscription-requests.js";
+import type { Settings } from "./settings/client-settings.js";
 import { sealerOf } from "./settings/key-sealer.js";
-import type { Settings } from "./settings/options.js";
 import type { EnvelopeSigner } from "./settings/signing-key.js";
+import type { Environment } from "./shared/client-environment.js";
 import { deferredEvents } from "./shared/deferred-events.js";
-import type { Environment } from "./shared/environment.js";
 import { DbsyncError } from "./shared/errors.js";
 
 export class ListeningClient extends FanOutClient implements ListenedClient {
@@ -44,7 +44,7 @@ export class ListeningClient extends FanOutClient implements ListenedClient {
 
   async #load(): Promise<Listening> {
     if (this.#isShut) throw new DbsyncError("closed", "the client is closed");
-    this.#listening ??= import("./live/listening.js").then(
+    this.#listening ??= import("./live/subscription-requests.js").then(
       (module) => new module.Listening(this.#settings, this.#environment, sealerOf(this.#signer)),
     );
     return await this.#listening;

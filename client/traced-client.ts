@@ -5,7 +5,7 @@
  */
 import { ListeningClient } from "./listening-client.js";
 import type { CallOptions, CallSettings, TypedCallOptions } from "./settings/call-options.js";
-import type { CommandInput } from "./shared/command.js";
+import type { CommandInput } from "./shared/command-input.js";
 import type { Outcome } from "./shared/errors.js";
 import type { ReplyValue } from "./shared/reply-value.js";
 

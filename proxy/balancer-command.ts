@@ -18,7 +18,7 @@ import { listenAddress, number } from "./option-values.js";
 import { type BalancerFlags, withFlags } from "./settings/balancer-flags.js";
 import { type BalancerSettings, DEFAULT_PORT, DEFAULT_SETTLE_TIME } from "./settings/balancer-settings.js";
 import { readOriginalConfig } from "./settings/original-config.js";
-import { UPSTREAM_LIMITS, type UpstreamLimits } from "./upstream/limits.js";
+import { UPSTREAM_LIMITS, type UpstreamLimits } from "./upstream/upstream-limits.js";
 import { type AdminOptions, addAdmin, withAdmin } from "./with-admin.js";
 
 const TIME_MAX = 24 * 60 * 60 * 1000;

@@ -12,8 +12,8 @@ import { CACHE_LIMITS } from "./cache/cache-limits.js";
 import { SqlCache } from "./cache/sql-cache.js";
 import { CLIENT_LIMITS } from "./clients/client-limits.js";
 import { listenAddress, number } from "./option-values.js";
-import { UPSTREAM_LIMITS } from "./upstream/limits.js";
 import { parseUpstreamAddress } from "./upstream/parse-upstream-address.js";
+import { UPSTREAM_LIMITS } from "./upstream/upstream-limits.js";
 import { type AdminOptions, addAdmin, withAdmin } from "./with-admin.js";
 
 const MIB = 1024 * 1024;

@@ -155,7 +155,7 @@ const spreading: Readonly<Record<string, string>> = {
   "cli/bench/bench-report.ts": "the bands of a histogram",
   "cli/json/json-test-report.ts": "a constant number of samples",
   "net/terminal/text-table.ts": "the columns of a table",
-  "cli/sql/completion.ts": "the columns of a table",
+  "cli/sql/sql-completion.ts": "the columns of a table",
   "cli/status/column-explanations.ts": "the steps of one explanation",
   "cli/status/read-timeline-status.ts": "one status of each daemon",
   "cli/status/watched-report.ts": "the width of a terminal",

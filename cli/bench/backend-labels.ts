@@ -1,6 +1,6 @@
 /** Describes the backends of daemons in a few words; `dbsync bench` prints this description with its figures. */
 import type { CallingClient } from "../../client/client.js";
-import type { Settings } from "../../client/settings/options.js";
+import type { Settings } from "../../client/settings/client-settings.js";
 import { DbsyncError } from "../../client/shared/errors.js";
 import type { DaemonStatus } from "../status/daemon-status.js";
 import { readWorkStatus } from "../status/read-status.js";

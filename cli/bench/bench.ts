@@ -2,10 +2,10 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 import type { CallingClient } from "../../client/client.js";
 import type { FanOutClient } from "../../client/fan-out-client.js";
-import type { Settings } from "../../client/settings/options.js";
-import { realEnvironment } from "../../client/shared/environment.js";
+import type { Settings } from "../../client/settings/client-settings.js";
+import { realEnvironment } from "../../client/shared/client-environment.js";
 import { DbsyncError } from "../../client/shared/errors.js";
-import { isLoopback } from "../../client/shared/loopback.js";
+import { isLoopback } from "../../client/shared/local-address.js";
 import {
   addClientOptions,
   addPolicyOption,

@@ -3,7 +3,7 @@
  * previous one is answered. In an open loop, commands arrive at random times (Poisson) at a given rate, however slow
  * the daemons are. Their latency counts from the arrival, so a stall affects all commands that arrive during it.
  */
-import type { Environment } from "../../client/shared/environment.js";
+import type { Environment } from "../../client/shared/client-environment.js";
 import { DbsyncError } from "../../client/shared/errors.js";
 import { LatencyHistogram } from "./latency-histogram.js";
 

@@ -5,7 +5,7 @@
 import { Argument, type Command } from "commander";
 import { exitCodeHelp } from "../shared/exit-codes.js";
 import { printLine } from "../shared/output.js";
-import { candidatesFor } from "./candidates.js";
+import { candidatesFor } from "./completion-candidates.js";
 
 /** The scripts for the shells. Each offers files if there are no candidates. */
 const SCRIPTS = {

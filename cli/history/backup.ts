@@ -1,7 +1,7 @@
 /** `dbsync backup`: writes one file with everything that a daemon has recorded. The daemon may be running. */
 import type { Command } from "commander";
 import type { BackupReport } from "../folder/backups.js";
-import { formatDate } from "../shared/dates.js";
+import { formatDate } from "../shared/date-text.js";
 import { exitCodeHelp } from "../shared/exit-codes.js";
 import { addFolderOption, type FolderFlags } from "../shared/folder-options.js";
 import { JSON_FLAG, printJson, printLine } from "../shared/output.js";

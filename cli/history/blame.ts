@@ -1,12 +1,12 @@
 /** `dbsync blame KEY`: shows the commands that produced the current value of a key, with their signers. */
 import type { Command } from "commander";
-import { realEnvironment } from "../../client/shared/environment.js";
+import { realEnvironment } from "../../client/shared/client-environment.js";
 import { addClientOptions, addDatabaseOption, type ClientFlags } from "../shared/client-options.js";
-import { parsePastDate } from "../shared/dates.js";
+import { parsePastDate } from "../shared/date-text.js";
 import { exitCodeHelp } from "../shared/exit-codes.js";
 import { fieldsOf, JSON_FLAG, printJson, printLine } from "../shared/output.js";
 import { PAST_TIMEOUT_MS, queryHistory } from "./history-queries.js";
-import { formatPast, readPast } from "./past-report.js";
+import { formatPast, readPast } from "./recorded-units.js";
 
 interface BlameFlags extends ClientFlags {
   readonly from?: string;

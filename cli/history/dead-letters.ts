@@ -9,7 +9,7 @@ import { addClientOptions, type ClientFlags, openFrom, readSettings } from "../s
 import { EXIT, exitCodeHelp } from "../shared/exit-codes.js";
 import { addFolderOption, type FolderFlags } from "../shared/folder-options.js";
 import { JSON_FLAG, printJson, printLine } from "../shared/output.js";
-import { formatDeadLetter, formatDeadLetters, jsonDeadLetter } from "./dead-letter.js";
+import { formatDeadLetter, formatDeadLetters, jsonDeadLetter } from "./dead-letter-text.js";
 import { addFindOptions, find } from "./find-dead-letters.js";
 
 type DeadLetterFlags = FolderFlags & { readonly json?: boolean };

@@ -3,7 +3,7 @@ import type { Command } from "commander";
 import { DbsyncError } from "../../client/shared/errors.js";
 import type { ReplyValue } from "../../client/shared/reply-value.js";
 import type { EntryOutcome, FoundOutcomes } from "../folder/folder-dead-letters.js";
-import { askEach } from "../keys/key-ring.js";
+import { askEach } from "../keys/fetch-key-rings.js";
 import { addClientOptions, type ClientFlags, openFrom, readSettings } from "../shared/client-options.js";
 import { EXIT, exitCodeHelp } from "../shared/exit-codes.js";
 import type { FolderFlags } from "../shared/folder-options.js";

@@ -1,13 +1,13 @@
 /** The requests of `dbsync log`, `blame` and `get --at`, which go to the first daemon that answers. */
 
-import type { Settings } from "../../client/settings/options.js";
+import type { Settings } from "../../client/settings/client-settings.js";
 import { DbsyncError } from "../../client/shared/errors.js";
 import type { ReplyValue } from "../../client/shared/reply-value.js";
 import type { Address } from "../../client/shared/servers.js";
+import { askEach } from "../keys/fetch-key-rings.js";
 import { explainErrors, type Hint } from "../keys/key-errors.js";
-import { askEach } from "../keys/key-ring.js";
-import { warnIfCatchingUp } from "../shared/catching-up.js";
 import { type ClientFlags, openFrom, readSettings } from "../shared/client-options.js";
+import { warnIfCatchingUp } from "../shared/wait-for-catch-up.js";
 import { textsOf } from "./binary-text.js";
 
 /** Time limit for an answer, in milliseconds. It is long because a fold takes time; daemons have the same limit. */

@@ -4,7 +4,7 @@
 import type { ReplyValue } from "../../client/shared/reply-value.js";
 import { fieldsOf } from "../shared/output.js";
 import type { AskPast } from "./history-queries.js";
-import { type Past, type PastUnit, readPast } from "./past-report.js";
+import { type Past, type PastUnit, readPast } from "./recorded-units.js";
 
 /** Minimum time between two updates, in milliseconds. */
 const UPDATE_EVERY_MS = 1000;

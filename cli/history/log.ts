@@ -1,9 +1,9 @@
 /** `dbsync log`: shows recorded commands with their signers and outcomes. */
 import { type Command, Option } from "commander";
-import type { Settings } from "../../client/settings/options.js";
-import { realEnvironment } from "../../client/shared/environment.js";
+import type { Settings } from "../../client/settings/client-settings.js";
+import { realEnvironment } from "../../client/shared/client-environment.js";
 import { shown } from "../../net/terminal/shown-text.js";
-import { askEach, idOf, ringsOf } from "../keys/key-ring.js";
+import { askEach, idOf, ringsOf } from "../keys/fetch-key-rings.js";
 import {
   addClientOptions,
   addDatabaseOption,
@@ -11,14 +11,14 @@ import {
   openFrom,
   readCount,
 } from "../shared/client-options.js";
-import { parsePastDate } from "../shared/dates.js";
+import { parsePastDate } from "../shared/date-text.js";
 import { EXIT, exitCodeHelp } from "../shared/exit-codes.js";
 import { JSON_FLAG, printJson, printLine } from "../shared/output.js";
 import { endOnQ } from "../shared/quit-key.js";
 import { type AskPast, PAST_TIMEOUT_MS, queryHistory } from "./history-queries.js";
 import { followLog } from "./log-following.js";
 import { addLogVerify } from "./log-verify.js";
-import { formatPast, type Past, readPast } from "./past-report.js";
+import { formatPast, type Past, readPast } from "./recorded-units.js";
 
 interface LogFlags extends ClientFlags {
   readonly from?: string;

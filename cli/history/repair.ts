@@ -1,6 +1,6 @@
 /** `dbsync repair`: makes a daemon compare its mirror in Redis with its own state, and repair the differences. */
 import type { Command } from "commander";
-import { realEnvironment } from "../../client/shared/environment.js";
+import { realEnvironment } from "../../client/shared/client-environment.js";
 import { DbsyncError } from "../../client/shared/errors.js";
 import { addClientOptions, type ClientFlags, readSettings } from "../shared/client-options.js";
 import { exitCodeHelp } from "../shared/exit-codes.js";

@@ -1,6 +1,6 @@
 /** `dbsync restore`: restores a backup as a data folder, or sends some of its keys to daemons as signed commands. */
 import type { Command } from "commander";
-import { realEnvironment } from "../../client/shared/environment.js";
+import { realEnvironment } from "../../client/shared/client-environment.js";
 import { DbsyncError } from "../../client/shared/errors.js";
 import { shownLines } from "../../net/terminal/shown-text.js";
 import { type ByteString, bytesOfText, textOfBytes } from "../../protocol/byte-string.js";
@@ -11,7 +11,7 @@ import {
   openFrom,
   readSettings,
 } from "../shared/client-options.js";
-import { formatDate, parsePastDate } from "../shared/dates.js";
+import { formatDate, parsePastDate } from "../shared/date-text.js";
 import { EXIT, exitCodeHelp } from "../shared/exit-codes.js";
 import { addFolderOptions, type FolderFlags } from "../shared/folder-options.js";
 import { printLine } from "../shared/output.js";

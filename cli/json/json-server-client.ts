@@ -5,11 +5,11 @@
 import type { Socket } from "node:net";
 import { StringDecoder } from "node:string_decoder";
 import type { ServerAddress } from "../../client/shared/server-url.js";
-import { isTlsAlert } from "../../client/shared/tls.js";
+import { isTlsAlert } from "../../client/shared/tls-connection.js";
 import { bytesOfText } from "../../protocol/byte-string.js";
 import { type AnswerReader, RequestClient } from "../../protocol/request-client.js";
 import { openSocket, setTimer } from "../shared/open-socket.js";
-import { readServerUrl } from "../shared/server-url.js";
+import { readServerUrl } from "../shared/server-url-argument.js";
 
 const SCHEME = "json";
 const DEFAULT_PORT = 8888;

@@ -1,8 +1,8 @@
 /** Formats the keys of a key ring as text. */
 
 import { formatHeadedTable, formatTable } from "../../net/terminal/text-table.js";
-import { formatDate } from "../shared/dates.js";
-import type { RingKey } from "./key-ring.js";
+import { formatDate } from "../shared/date-text.js";
+import type { RingKey } from "./fetch-key-rings.js";
 
 /** Number of hexadecimal digits of an id in a table, enough to identify the key. */
 const SHORT_DIGITS = 16;

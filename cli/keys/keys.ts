@@ -1,9 +1,9 @@
 /** `dbsync keys`: manages the public keys whose commands the daemons accept, and the rules of each key. */
 import type { Command } from "commander";
-import type { Settings } from "../../client/settings/options.js";
+import type { Settings } from "../../client/settings/client-settings.js";
 import type { SigningKey } from "../../client/settings/signing-key.js";
+import { realEnvironment } from "../../client/shared/client-environment.js";
 import { describeOutcome } from "../../client/shared/described-outcomes.js";
-import { realEnvironment } from "../../client/shared/environment.js";
 import { DbsyncError, type Outcome } from "../../client/shared/errors.js";
 import type { ReplyValue } from "../../client/shared/reply-value.js";
 import { loadPublicKey } from "../../keys/key-file.js";
@@ -14,14 +14,14 @@ import {
   readCount,
   readSettings,
 } from "../shared/client-options.js";
-import { parseDate } from "../shared/dates.js";
+import { parseDate } from "../shared/date-text.js";
 import { EXIT, exitCodeHelp } from "../shared/exit-codes.js";
 import { parseOptionsAfterArguments } from "../shared/options-after-arguments.js";
 import { fieldsOf, JSON_FLAG, printJson, printLine } from "../shared/output.js";
+import { type Answer, askEach, idOf, type RingKey, readKey, ringsOf } from "./fetch-key-rings.js";
 import { reportKeyChange } from "./key-change-report.js";
 import { explainErrors } from "./key-errors.js";
 import { formatKey, formatKeys } from "./key-report.js";
-import { type Answer, askEach, idOf, type RingKey, readKey, ringsOf } from "./key-ring.js";
 import { differenceLines, differencesOf } from "./ring-differences.js";
 
 const LIST = ["KEY", "LIST"];

@@ -2,7 +2,7 @@
  * Finds differences between the key rings of daemons: keys that are missing from a daemon, and keys whose fields
  * differ.
  */
-import type { DaemonRing, RingKey } from "./key-ring.js";
+import type { DaemonRing, RingKey } from "./fetch-key-rings.js";
 
 export interface KeyDifference {
   readonly id: string;

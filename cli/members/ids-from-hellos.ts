@@ -3,11 +3,11 @@
  * of its options. It receives the remaining keys after a list has added it. Until then, its hello reports its id.
  */
 
-import type { Settings } from "../../client/settings/options.js";
-import { realEnvironment } from "../../client/shared/environment.js";
+import type { Settings } from "../../client/settings/client-settings.js";
+import { realEnvironment } from "../../client/shared/client-environment.js";
 import { readHello } from "../../client/version-2/single-hello.js";
 import { hexOf } from "../../protocol/version-2/envelope.js";
-import type { Answer } from "../keys/key-ring.js";
+import type { Answer } from "../keys/fetch-key-rings.js";
 
 export interface Greeted {
   readonly address: string;

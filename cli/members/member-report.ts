@@ -4,8 +4,8 @@ import { formatHeadedTable } from "../../net/terminal/text-table.js";
 import { dateText, hexOf } from "../../protocol/version-2/envelope.js";
 import { printJson, printLine } from "../shared/output.js";
 import { type MemberView, rawId } from "./member-views.js";
-import { hexIds, shown } from "./next-members.js";
-import type { ReportedList } from "./reported-list.js";
+import { hexIds, shown } from "./next-member-list.js";
+import type { ReportedList } from "./reported-member-list.js";
 
 const NONE =
   "There is no member list: every daemon that --peer, a pin or the secret admits is a member. dbsync members add creates a list.";

@@ -5,9 +5,9 @@ import type { ReplyValue } from "../../client/shared/reply-value.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { takeList } from "../../protocol/members/known-lists.js";
 import { bytesOfHex, HASH_BYTES } from "../../protocol/version-2/envelope.js";
-import type { Answer } from "../keys/key-ring.js";
+import type { Answer } from "../keys/fetch-key-rings.js";
 import { fieldsOf } from "../shared/output.js";
-import { type ReportedList, reportedList, type VerifiesList } from "./reported-list.js";
+import { type ReportedList, reportedList, type VerifiesList } from "./reported-member-list.js";
 
 /** A peer of the queried daemon. */
 export interface SeenPeer {

@@ -2,7 +2,7 @@
  * `dbsync members`: manages the member list, which an administrator signs and which names the daemons of the cluster.
  */
 import { type Command, Option } from "commander";
-import type { Settings } from "../../client/settings/options.js";
+import type { Settings } from "../../client/settings/client-settings.js";
 import { publicKeyOf } from "../../client/settings/signing-key.js";
 import { describeOutcome } from "../../client/shared/described-outcomes.js";
 import { DbsyncError, type Outcome } from "../../client/shared/errors.js";
@@ -10,8 +10,8 @@ import { loadPublicKeys } from "../../keys/key-set.js";
 import type { KnownList } from "../../protocol/members/list-succession.js";
 import { listHash, type MemberList } from "../../protocol/members/member-list.js";
 import { hexOf } from "../../protocol/version-2/envelope.js";
+import { type Answer, askEach } from "../keys/fetch-key-rings.js";
 import { explainErrors, type Hint } from "../keys/key-errors.js";
-import { type Answer, askEach } from "../keys/key-ring.js";
 import { addClientOptions, type ClientFlags, openFrom, readSettings } from "../shared/client-options.js";
 import { EXIT, exitCodeHelp } from "../shared/exit-codes.js";
 import { JSON_FLAG, printJson, printLine } from "../shared/output.js";
@@ -27,8 +27,8 @@ import { type Greeted, idsFromHellos } from "./ids-from-hellos.js";
 import { daemonNamed, type Meant } from "./member-names.js";
 import { printMembers } from "./member-report.js";
 import { headsOf, type MemberView, rawId, viewsOf } from "./member-views.js";
-import { type Change, hexIds, nextMembers, shown } from "./next-members.js";
-import { type ReportedList, sha256, type VerifiesList, verifierBy } from "./reported-list.js";
+import { type Change, hexIds, nextMembers, shown } from "./next-member-list.js";
+import { type ReportedList, sha256, type VerifiesList, verifierBy } from "./reported-member-list.js";
 
 const COMMAND = ["CLUSTER", "MEMBERS"];
 

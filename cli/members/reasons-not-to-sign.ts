@@ -5,7 +5,7 @@
 import type { MemberList } from "../../protocol/members/member-list.js";
 import { hexOf } from "../../protocol/version-2/envelope.js";
 import type { MemberView } from "./member-views.js";
-import type { ReportedList } from "./reported-list.js";
+import type { ReportedList } from "./reported-member-list.js";
 
 /** Number of digits of a key's id that are shown. */
 const KEY_DIGITS = 12;

@@ -1,7 +1,7 @@
 /** Reads all keys of one database of a daemon. Each key has its value at the moment when it is read. */
 import { DbsyncError } from "../../client/shared/errors.js";
 import type { ReplyValue } from "../../client/shared/reply-value.js";
-import type { AskBuffers } from "../shared/one-daemon.js";
+import type { AskBuffers } from "../shared/first-answering-daemon.js";
 
 export interface DumpedKey<Value> {
   readonly key: Buffer;

@@ -5,8 +5,8 @@
 import { isUtf8 } from "node:buffer";
 import type { ReplyValue } from "../../client/shared/reply-value.js";
 import { writeCommand } from "../../protocol/resp/resp-writer.js";
+import type { AskBuffers } from "../shared/first-answering-daemon.js";
 import { writeNewFile } from "../shared/new-file.js";
-import type { AskBuffers } from "../shared/one-daemon.js";
 import { progressOf, showProgress } from "../shared/progress.js";
 import { type DumpedKey, dumpedKeys, UnreadableKey } from "./dumped-keys.js";
 

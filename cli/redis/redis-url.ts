@@ -4,7 +4,7 @@
  */
 import { InvalidArgumentError } from "commander";
 import type { ServerAddress } from "../../client/shared/server-url.js";
-import { readServerUrl } from "../shared/server-url.js";
+import { readServerUrl } from "../shared/server-url-argument.js";
 
 const SCHEME = "redis";
 const DEFAULT_PORT = 6379;

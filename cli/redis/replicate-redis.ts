@@ -6,8 +6,8 @@
 
 import { DbsyncError } from "../../client/shared/errors.js";
 import type { ByteString } from "../../protocol/byte-string.js";
+import type { AskBuffers } from "../shared/first-answering-daemon.js";
 import { inParallel } from "../shared/in-parallel.js";
-import type { AskBuffers } from "../shared/one-daemon.js";
 import { printLine } from "../shared/output.js";
 import { showProgress } from "../shared/progress.js";
 import type { SendToAll } from "../shared/send-to-all.js";

@@ -3,14 +3,14 @@
 import type { FanOutClient } from "../../client/fan-out-client.js";
 import { repliedError } from "../../client/forwarding-client.js";
 import { readCallOptions } from "../../client/settings/call-options.js";
-import type { Settings } from "../../client/settings/options.js";
+import type { Settings } from "../../client/settings/client-settings.js";
 import {
   type CommandInput,
   type Company,
   commandBytes,
   companyOf,
   isReadCommand,
-} from "../../client/shared/command.js";
+} from "../../client/shared/command-input.js";
 import { DbsyncError, type Outcome } from "../../client/shared/errors.js";
 import { bytesOfText } from "../../protocol/byte-string.js";
 import { NIL, type Reply, status } from "../../protocol/reply.js";

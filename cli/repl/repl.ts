@@ -15,7 +15,7 @@ import { HistoryFile } from "../shared/history-file.js";
 import { JSON_FLAG, jsonValue, printJson, printJsonError, printValue } from "../shared/output.js";
 import { isQuoted, splitArguments } from "../shared/typed-arguments.js";
 import { ReplSession } from "./repl-session.js";
-import { converse } from "./terminal.js";
+import { converse } from "./repl-terminal.js";
 
 export function addRepl(program: Command): void {
   addDatabaseOption(

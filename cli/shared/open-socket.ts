@@ -4,7 +4,7 @@ import { connect, type Socket } from "node:net";
 import { constants } from "node:os";
 import { getSystemErrorMap } from "node:util";
 import type { Endpoint } from "../../client/shared/servers.js";
-import { connectTls, handshakeTrouble, SILENT } from "../../client/shared/tls.js";
+import { connectTls, handshakeTrouble, SILENT } from "../../client/shared/tls-connection.js";
 
 /** Runs a step once after the given milliseconds. @returns a function that cancels it */
 export function setTimer(milliseconds: number, step: () => void): () => void {

@@ -1,5 +1,5 @@
 /** The function with which an import sends commands to every daemon. */
-import type { CommandInput } from "../../client/shared/command.js";
+import type { CommandInput } from "../../client/shared/command-input.js";
 import type { ReplyValue } from "../../client/shared/reply-value.js";
 
 /** Sends a command to all daemons. @throws DbsyncError  a daemon has not accepted it */

@@ -6,10 +6,10 @@ import { type ByteString, textOfBytes } from "../../protocol/byte-string.js";
 import type { Reply } from "../../protocol/reply.js";
 import { printLine } from "../shared/output.js";
 import type { TypedRequests } from "../shared/typed-requests.js";
-import { fileOf, isFolderName } from "./data-folder.js";
 import { exportTable } from "./export-table.js";
 import { domainType, typeTree } from "./folder-type.js";
 import { type JacksonValue, jacksonText } from "./jackson-text.js";
+import { fileOf, isFolderName } from "./sql-data-folder.js";
 import { cellsOf, textOf } from "./typed-rows.js";
 import { viewTree } from "./view-tree.js";
 

@@ -2,6 +2,8 @@
 import type { ReplyValue } from "../../client/shared/reply-value.js";
 import { fieldsOf, printLine } from "../shared/output.js";
 import type { SendToAll } from "../shared/send-to-all.js";
+import { typeText } from "./folder-type.js";
+import { importViews } from "./import-views.js";
 import {
   databasesIn,
   type FolderDatabase,
@@ -9,9 +11,7 @@ import {
   fileOf,
   readDomain,
   readTable,
-} from "./data-folder.js";
-import { typeText } from "./folder-type.js";
-import { importViews } from "./import-views.js";
+} from "./sql-data-folder.js";
 import { valueText } from "./value-text.js";
 
 /** Maximum number of rows and characters in a statement. */

@@ -3,7 +3,7 @@
  * instead.
  */
 import type { SendToAll } from "../shared/send-to-all.js";
-import { type FolderDatabase, fileOf, readViewObject } from "./data-folder.js";
+import { type FolderDatabase, fileOf, readViewObject } from "./sql-data-folder.js";
 import { sourcesOf, type ViewQuery, viewText } from "./view-query.js";
 import { readViewTree } from "./view-tree.js";
 

@@ -2,7 +2,7 @@
  * Parses the answers of the SQL line protocol: messages, errors, and relations in pages. Source:
  * test/vectors/sql/GRAMMAR.md "Wire".
  */
-import { isTlsAlert } from "../../client/shared/tls.js";
+import { isTlsAlert } from "../../client/shared/tls-connection.js";
 import { ReceiveBuffer } from "../../protocol/receive-buffer.js";
 import type { AnswerReader } from "../../protocol/request-client.js";
 import { BALANCER_ERROR, ERROR_HEAD } from "../../protocol/sql-frames.js";

@@ -8,7 +8,7 @@ import { bytesOfText } from "../../protocol/byte-string.js";
 import { RequestClient } from "../../protocol/request-client.js";
 import { ended, forTheOriginal, unfinishedPart } from "../../protocol/sql-statement.js";
 import { openSocket, setTimer } from "../shared/open-socket.js";
-import { readServerUrl } from "../shared/server-url.js";
+import { readServerUrl } from "../shared/server-url-argument.js";
 import { type SqlAnswer, SqlAnswerReader } from "./sql-answer-reader.js";
 
 const SCHEME = "sql";

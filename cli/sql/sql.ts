@@ -5,12 +5,12 @@ import { CA_HELP } from "../shared/client-options.js";
 import { EXIT, type ExitCode, exitCodeHelp } from "../shared/exit-codes.js";
 import { HistoryFile } from "../shared/history-file.js";
 import { JSON_FLAG } from "../shared/output.js";
-import { trusted } from "../shared/server-url.js";
+import { trusted } from "../shared/server-url-argument.js";
 import { printAnswer } from "./print-answer.js";
+import { SqlSession } from "./sql-client-session.js";
 import { DEFAULT_ADDRESS, readSqlAddress } from "./sql-server.js";
-import { SqlSession } from "./sql-session.js";
-import { StatementReader } from "./statement.js";
-import { converse } from "./terminal.js";
+import { converse } from "./sql-terminal.js";
+import { StatementReader } from "./statement-reader.js";
 
 interface SqlFlags {
   readonly ca?: string;

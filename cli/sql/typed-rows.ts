@@ -1,7 +1,7 @@
 /** Parses the rows of a relation in a daemon's reply, keeping the types of cells. */
 import { type ByteString, bytesOfText, textOfBytes } from "../../protocol/byte-string.js";
 import type { Reply } from "../../protocol/reply.js";
-import type { FolderCell } from "./data-folder.js";
+import type { FolderCell } from "./sql-data-folder.js";
 
 /** A number, the bytes of a text, or null. */
 export type TypedCell = number | { readonly bytes: ByteString } | null;

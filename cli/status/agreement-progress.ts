@@ -1,7 +1,7 @@
 /** Shows a line on a terminal while a call waits until daemons agree, with the time and the states of the daemons. */
 import type { WriteStream } from "node:tty";
-import type { Settings } from "../../client/settings/options.js";
-import { realEnvironment } from "../../client/shared/environment.js";
+import type { Settings } from "../../client/settings/client-settings.js";
+import { realEnvironment } from "../../client/shared/client-environment.js";
 import { type Greeting, readHello } from "../../client/version-2/single-hello.js";
 import { isScreen } from "./screen.js";
 

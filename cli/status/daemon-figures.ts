@@ -1,9 +1,9 @@
 /** Reads the figures that daemons report to administrators (INFO dbsync), and whether their databases answer. */
-import type { Settings } from "../../client/settings/options.js";
+import type { Settings } from "../../client/settings/client-settings.js";
 import { loadSigningKey, type SigningKey } from "../../client/settings/signing-key.js";
 import { DbsyncError } from "../../client/shared/errors.js";
 import type { ReplyValue } from "../../client/shared/reply-value.js";
-import { askEach } from "../keys/key-ring.js";
+import { askEach } from "../keys/fetch-key-rings.js";
 import { FOR_ADMINISTRATORS } from "./read-timeline-status.js";
 
 /** A daemon's current figures, and its counts since the start. Times are in seconds, sizes in bytes. */

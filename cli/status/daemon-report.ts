@@ -2,7 +2,7 @@
 import type { Stage } from "../../client/shared/errors.js";
 import { fitted, formatHeadedTable } from "../../net/terminal/text-table.js";
 import { bytesText, countText, spanText } from "../shared/amounts.js";
-import { type Column, rowsOf } from "../shared/column.js";
+import { type Column, rowsOf } from "../shared/report-column.js";
 import type { DaemonFigures, OrderFigures } from "./daemon-figures.js";
 
 /** Number of hexadecimal digits of an id in a sentence. */

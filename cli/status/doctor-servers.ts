@@ -2,12 +2,12 @@
 
 import { openClient } from "../../client/dbsync-send.js";
 import type { FanOutClient } from "../../client/fan-out-client.js";
-import type { Settings } from "../../client/settings/options.js";
+import type { Settings } from "../../client/settings/client-settings.js";
 import { outcomeCure } from "../../client/shared/described-outcomes.js";
 import { DbsyncError, type Outcome } from "../../client/shared/errors.js";
 import { STAGES } from "../../client/shared/sentences.js";
 import type { Address } from "../../client/shared/servers.js";
-import type { Report } from "../shared/finding.js";
+import type { Report } from "../shared/doctor-finding.js";
 import { isDenied } from "../shared/ping-result.js";
 import { short } from "./daemon-report.js";
 import type { DaemonStatus } from "./daemon-status.js";

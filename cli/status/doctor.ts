@@ -4,13 +4,13 @@
  */
 import { statSync } from "node:fs";
 import type { Command } from "commander";
+import type { Settings } from "../../client/settings/client-settings.js";
 import type { Defaults } from "../../client/settings/defaults.js";
-import type { Settings } from "../../client/settings/options.js";
 import { isFile, loadSigningKey } from "../../client/settings/signing-key.js";
 import type { Tone } from "../../net/terminal/colours.js";
 import { addClientOptions, type ClientFlags, defaultsFor, readSettings } from "../shared/client-options.js";
+import type { Finding, Report } from "../shared/doctor-finding.js";
 import { EXIT, exitCodeHelp, exitCodeOf } from "../shared/exit-codes.js";
-import type { Finding, Report } from "../shared/finding.js";
 import { JSON_FLAG, printJson, printSentence } from "../shared/output.js";
 import { examineServers } from "./doctor-servers.js";
 

@@ -1,7 +1,7 @@
 /** Reads the status of daemons and finds problems in it. */
 
-import type { Settings } from "../../client/settings/options.js";
-import { realEnvironment } from "../../client/shared/environment.js";
+import type { Settings } from "../../client/settings/client-settings.js";
+import { realEnvironment } from "../../client/shared/client-environment.js";
 import { STAGES } from "../../client/shared/sentences.js";
 import type { Address } from "../../client/shared/servers.js";
 import { type Greeting, readHello } from "../../client/version-2/single-hello.js";

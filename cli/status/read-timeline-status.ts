@@ -1,6 +1,6 @@
 /** Reads the reports of daemons on their timelines and members (TIMELINE STATUS). */
 
-import type { Settings } from "../../client/settings/options.js";
+import type { Settings } from "../../client/settings/client-settings.js";
 import { loadSigningKey, type SigningKey } from "../../client/settings/signing-key.js";
 import { DbsyncError } from "../../client/shared/errors.js";
 import type { ReplyValue } from "../../client/shared/reply-value.js";
@@ -11,7 +11,7 @@ import {
 } from "../../protocol/figures/timeline-figures.js";
 import { type DiagnosedTimeline, diagnosed, NOT_ITS_OWN } from "../../protocol/figures/timeline-problems.js";
 import { authorizationOf } from "../keys/authorization.js";
-import { askEach } from "../keys/key-ring.js";
+import { askEach } from "../keys/fetch-key-rings.js";
 import { fieldsOf } from "../shared/output.js";
 import { readFigures } from "./read-figures.js";
 

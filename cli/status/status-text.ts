@@ -1,5 +1,5 @@
 /** Formats the output of `dbsync status`: tables, followed by the problems. */
-import { realEnvironment } from "../../client/shared/environment.js";
+import { realEnvironment } from "../../client/shared/client-environment.js";
 import { painted, type Tone } from "../../net/terminal/colours.js";
 import { shown } from "../../net/terminal/shown-text.js";
 import { wrapped } from "../../net/terminal/text-table.js";

@@ -1,6 +1,6 @@
 /** Reads the status of daemons until no work is in progress, and shows the work until then. */
-import type { Settings } from "../../client/settings/options.js";
-import { realEnvironment } from "../../client/shared/environment.js";
+import type { Settings } from "../../client/settings/client-settings.js";
+import { realEnvironment } from "../../client/shared/client-environment.js";
 import { showSteps } from "../shared/progress.js";
 import type { DaemonStatus } from "./daemon-status.js";
 import { readFullStatus } from "./read-status.js";

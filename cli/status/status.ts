@@ -1,6 +1,6 @@
 /** `dbsync status`: shows the reports of all daemons side by side, and their problems. */
 import { type Command, InvalidArgumentError, Option } from "commander";
-import type { Settings } from "../../client/settings/options.js";
+import type { Settings } from "../../client/settings/client-settings.js";
 import { loadSigningKey } from "../../client/settings/signing-key.js";
 import { terminalColumns } from "../../net/terminal/text-table.js";
 import {

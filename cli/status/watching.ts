@@ -1,5 +1,5 @@
 /** A screen that is redrawn until a key or a signal ends the program; then the cursor is restored. */
-import { realEnvironment } from "../../client/shared/environment.js";
+import { realEnvironment } from "../../client/shared/client-environment.js";
 import { endOnQ } from "../shared/quit-key.js";
 import type { DaemonStatus } from "./daemon-status.js";
 import { isScreen, Screen } from "./screen.js";

@@ -1,6 +1,6 @@
 /** `dbsync top`: shows the activity of each daemon, and updates the display. */
 import { type Command, Option } from "commander";
-import { realEnvironment } from "../../client/shared/environment.js";
+import { realEnvironment } from "../../client/shared/client-environment.js";
 import { painted } from "../../net/terminal/colours.js";
 import { shownLines } from "../../net/terminal/shown-text.js";
 import { terminalColumns } from "../../net/terminal/text-table.js";

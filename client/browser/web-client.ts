@@ -6,24 +6,24 @@
 import { bytesOfHex, COMMANDS_MAX, HASH_BYTES, hexOf, orderKey } from "../../protocol/version-2/envelope.js";
 import type { CallsOwner } from "../calls/calls-owner.js";
 import { PendingCall } from "../calls/pending-call.js";
-import { NO_VERSION_1 } from "../calls/version-1-way.js";
-import type { Listening } from "../live/listening.js";
+import { NO_VERSION_1 } from "../calls/version-1-sending.js";
 import type { ChannelEvent, ChannelInput, KeyInput, ListenOptions, WatchEvent } from "../live/live-event.js";
+import type { Listening } from "../live/subscription-requests.js";
 import { type CallSettings, readCallOptions, type TypedCallOptions } from "../settings/call-options.js";
-import { Alarm } from "../shared/alarm.js";
+import type { Environment } from "../shared/client-environment.js";
 import {
   type CommandInput,
   type Company,
   commandBytes,
   companyOf,
   isReadCommand,
-} from "../shared/command.js";
+} from "../shared/command-input.js";
+import { Alarm } from "../shared/deadline-timer.js";
 import { deferredEvents } from "../shared/deferred-events.js";
-import type { Environment } from "../shared/environment.js";
 import { DbsyncError, type Outcome } from "../shared/errors.js";
 import type { Shape } from "../shared/reply-value.js";
 import type { Address } from "../shared/servers.js";
-import type { Batch } from "../version-2/batch.js";
+import type { Batch } from "../version-2/call-batch.js";
 import type { Outbox } from "../version-2/outbox.js";
 import { isWritersCommand, writersAsText } from "../writers-command.js";
 import type {
@@ -34,7 +34,7 @@ import type {
   Recovered,
   Waiting,
 } from "./browser-client.js";
-import type { KeptEnvelope, KeptEnvelopes } from "./kept-envelopes.js";
+import type { KeptEnvelope, KeptEnvelopes } from "./stored-envelopes.js";
 import { publicKeyPem, type WebKey } from "./web-key.js";
 import { WebSealer } from "./web-sealer.js";
 
@@ -299,7 +299,7 @@ export class WebClient implements BrowserClient, CallsOwner {
     const settings = this.#settings;
     const { servers: addresses } = settings;
     const loading = loaded(import("../version-2/outbox.js"));
-    const storing = settings.keyName === null ? null : loaded(import("./kept-envelopes.js"));
+    const storing = settings.keyName === null ? null : loaded(import("./stored-envelopes.js"));
     // If the key cannot be loaded, that error is reported. If an import fails meanwhile, its rejection must not count
     // as unhandled.
     loading.catch(() => {});
@@ -328,7 +328,7 @@ export class WebClient implements BrowserClient, CallsOwner {
   }
 
   async #openStore(
-    storing: Promise<typeof import("./kept-envelopes.js")>,
+    storing: Promise<typeof import("./stored-envelopes.js")>,
     outbox: Outbox,
   ): Promise<KeptEnvelopes | null> {
     const { keyName, cluster } = this.#settings;
@@ -367,7 +367,7 @@ export class WebClient implements BrowserClient, CallsOwner {
   async #loadListening(): Promise<Listening> {
     const [sealer, { Listening }] = await Promise.all([
       this.#key.then(WebSealer.of),
-      loaded(import("../live/listening.js")),
+      loaded(import("../live/subscription-requests.js")),
     ]);
     if (this.#isClosed) throw new DbsyncError("closed", "it is closed");
     return new Listening(this.#settings, this.#environment, sealer);

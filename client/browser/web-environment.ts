@@ -1,5 +1,5 @@
 /** The environment of a client in a browser: its clock, its timers, and WebSockets. */
-import type { ClientSocket, Environment, SocketEvents, Timer } from "../shared/environment.js";
+import type { ClientSocket, Environment, SocketEvents, Timer } from "../shared/client-environment.js";
 import type { Endpoint } from "../shared/servers.js";
 
 /** The subprotocol of `--ws`. */

@@ -2,7 +2,7 @@
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Reply } from "../../protocol/reply.js";
 import type { CallSettings } from "../settings/call-options.js";
-import type { CommandInput } from "../shared/command.js";
+import type { CommandInput } from "../shared/command-input.js";
 import type { Shape, Waiter } from "../shared/reply-value.js";
 
 /** The handlers of a forwarded command. Exactly one of the two is called, once. */

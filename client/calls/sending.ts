@@ -3,7 +3,7 @@ import { type ByteString, textOfBytes } from "../../protocol/byte-string.js";
 import type { PlainReply } from "../../protocol/reply.js";
 import type { ResultMessage, Wait } from "../../protocol/version-2/messages-v2.js";
 import type { EnvelopeOptions } from "../settings/header-options.js";
-import type { Company } from "../shared/command.js";
+import type { Company } from "../shared/command-input.js";
 import { type Answer, type Failure, isCatchingUp, type Report } from "../shared/outcome.js";
 import { replyValues } from "../shared/reply-value.js";
 import type { Address } from "../shared/servers.js";
@@ -21,7 +21,7 @@ export interface SignedEnvelope {
   readonly message: Buffer;
 }
 
-/** The part of a batch that sendings and links use; see batch.ts. */
+/** The part of a batch that sendings and links use; see call-batch.ts. */
 export interface SentBatch {
   readonly company: Company;
   readonly isRead: boolean;

@@ -6,10 +6,10 @@ import { signCommand, signEnvelope, signEnvelopeAside } from "../../keys/sign.js
 import type { ByteString } from "../../protocol/byte-string.js";
 import { UnsendableCommand } from "../../protocol/errors.js";
 import { commandText, writeCommandFrame } from "../../protocol/version-1/command-v1.js";
-import type { CommandInput } from "../shared/command.js";
+import type { CommandInput } from "../shared/command-input.js";
 import { commandLabel } from "../shared/command-labels.js";
 import { DbsyncError } from "../shared/errors.js";
-import type { Settings } from "./options.js";
+import type { Settings } from "./client-settings.js";
 
 /** Signs one text, which ends with a NUL. Tests replace it to count signatures. */
 export type Signer = (text: Buffer) => Buffer;

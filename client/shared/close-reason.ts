@@ -1,5 +1,5 @@
 /** Determines why a connection ended: the stage, and the observed cause. */
-import type { SocketError } from "./environment.js";
+import type { SocketError } from "./client-environment.js";
 import type { Stage } from "./errors.js";
 
 /**

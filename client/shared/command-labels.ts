@@ -4,7 +4,7 @@
  */
 import { type ByteString, textOfBytes } from "../../protocol/byte-string.js";
 
-/** The same types as in command.ts, which imports this file. */
+/** The same types as in command-input.ts, which imports this file. */
 type Argument = string | number | Uint8Array;
 type CommandInput = string | readonly Argument[];
 

@@ -4,21 +4,21 @@
  */
 
 import type { CallsOwner } from "../calls/calls-owner.js";
-import { publishDelivery } from "../calls/channels.js";
+import { publishDelivery } from "../calls/diagnostics-channels.js";
 import type { CallSettings } from "../settings/call-options.js";
-import type { Alarm } from "../shared/alarm.js";
-import type { CommandInput } from "../shared/command.js";
+import type { Environment } from "../shared/client-environment.js";
+import type { CommandInput } from "../shared/command-input.js";
 import { commandLabel } from "../shared/command-labels.js";
-import type { FrameTracer } from "../shared/debug.js";
-import type { Environment } from "../shared/environment.js";
+import type { Alarm } from "../shared/deadline-timer.js";
 import { DbsyncError, type Outcome, type Stage } from "../shared/errors.js";
+import type { FrameTracer } from "../shared/frame-tracer.js";
 import { MISS_LINGER_MS } from "../shared/link-times.js";
 import { outcomeOf, type Report } from "../shared/outcome.js";
 import { judge, ruleFor } from "../shared/policy.js";
 import { resultOf, type Waiter } from "../shared/reply-value.js";
 import type { Address } from "../shared/servers.js";
+import { Pool } from "./connection-pool.js";
 import type { Delivery, Sender } from "./delivery.js";
-import { Pool } from "./pool.js";
 
 export class Call implements Sender {
   readonly deliveries: readonly Delivery[];

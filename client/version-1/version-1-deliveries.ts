@@ -3,18 +3,18 @@
  * receives the version that it supports. A call is signed as version 1 only when such a daemon needs it, because most
  * fleets have no such daemon.
  */
-import { publishDelivery } from "../calls/channels.js";
+import { publishDelivery } from "../calls/diagnostics-channels.js";
 import type { PendingCall } from "../calls/pending-call.js";
 import type { Sending } from "../calls/sending.js";
-import type { Version1Way } from "../calls/version-1-way.js";
+import type { Version1Way } from "../calls/version-1-sending.js";
 import { frameOf, type Signer } from "../settings/signing-key.js";
-import { type CommandInput, textArguments } from "../shared/command.js";
-import type { Environment } from "../shared/environment.js";
+import type { Environment } from "../shared/client-environment.js";
+import { type CommandInput, textArguments } from "../shared/command-input.js";
 import { DbsyncError } from "../shared/errors.js";
 import type { Failure, Report } from "../shared/outcome.js";
 import type { Address } from "../shared/servers.js";
+import type { Pool } from "./connection-pool.js";
 import type { Delivery, Sender } from "./delivery.js";
-import type { Pool } from "./pool.js";
 
 /** The version 1 deliveries to one daemon, through its pool. */
 export class Version1Deliveries implements Version1Way {

@@ -5,10 +5,10 @@
 
 import type { ByteString } from "../../protocol/byte-string.js";
 import { hexOf } from "../../protocol/version-2/envelope.js";
-import type { Alarm } from "../shared/alarm.js";
-import { isLoopback } from "../shared/loopback.js";
+import type { Alarm } from "../shared/deadline-timer.js";
+import { isLoopback } from "../shared/local-address.js";
 import { type Choice, CLUSTER_LINGER_MS, chooseCluster } from "./cluster-choice.js";
-import type { Link } from "./link.js";
+import type { Link } from "./daemon-link.js";
 
 /** If a conflict is at least this old, the next call makes the client query the daemons again. */
 const CONFLICT_MS = 1_000;

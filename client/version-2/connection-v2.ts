@@ -1,5 +1,5 @@
 /**
- * One version 2 connection. It converts between bytes and messages, and begins with a hello. link.ts manages the
+ * One version 2 connection. It converts between bytes and messages, and begins with a hello. daemon-link.ts manages the
  * envelopes in flight, and handles the end of the connection.
  *
  *   connecting ──opened──► greeting ──hello──► speaking
@@ -8,10 +8,10 @@
 import { MalformedFrame, unreadable } from "../../protocol/errors.js";
 import { FrameParser, writeFrame } from "../../protocol/frame.js";
 import { type DaemonMessage, type EventMessage, writeHello } from "../../protocol/version-2/messages-v2.js";
+import type { ClientSocket, Environment, SocketError, SocketEvents } from "../shared/client-environment.js";
 import { closeReason } from "../shared/close-reason.js";
-import type { FrameTracer } from "../shared/debug.js";
-import type { ClientSocket, Environment, SocketError, SocketEvents } from "../shared/environment.js";
 import type { Stage } from "../shared/errors.js";
+import type { FrameTracer } from "../shared/frame-tracer.js";
 import type { Address } from "../shared/servers.js";
 import { disagreement } from "./signing-terms.js";
 

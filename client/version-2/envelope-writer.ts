@@ -5,7 +5,7 @@ import { writeBody } from "../../protocol/version-2/envelope-body.js";
 import { commandFrame, type Wait } from "../../protocol/version-2/messages-v2.js";
 import type { SignedEnvelope } from "../calls/sending.js";
 import type { Seal } from "../shared/sealer.js";
-import type { Batch } from "./batch.js";
+import type { Batch } from "./call-batch.js";
 
 /** An unsigned envelope. */
 export interface Draft {

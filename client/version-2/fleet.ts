@@ -10,20 +10,20 @@ import type {
   RefusedMessage,
   ResultMessage,
 } from "../../protocol/version-2/messages-v2.js";
-import { publishOutcome, publishVersion } from "../calls/channels.js";
+import { publishOutcome, publishVersion } from "../calls/diagnostics-channels.js";
 import type { PendingCall } from "../calls/pending-call.js";
 import type { Sending, SentBatch } from "../calls/sending.js";
-import type { Version1Way } from "../calls/version-1-way.js";
-import type { Alarm } from "../shared/alarm.js";
-import type { FrameTracer } from "../shared/debug.js";
-import type { Environment } from "../shared/environment.js";
+import type { Version1Way } from "../calls/version-1-sending.js";
+import type { Environment } from "../shared/client-environment.js";
+import type { Alarm } from "../shared/deadline-timer.js";
+import type { FrameTracer } from "../shared/frame-tracer.js";
 import type { Failure } from "../shared/outcome.js";
 import { ClientClock } from "./client-clock.js";
 import { ClusterVotes } from "./cluster-votes.js";
 import { ConsistencySession, type LastWrite } from "./consistency-session.js";
+import { Link, type LinkOwner } from "./daemon-link.js";
 import type { FleetOwner } from "./fleet-owner.js";
 import type { FleetSettings } from "./fleet-settings.js";
-import { Link, type LinkOwner } from "./link.js";
 import { RefusedBatches } from "./refused-batches.js";
 import { clusterOrNoKey } from "./signing-terms.js";
 

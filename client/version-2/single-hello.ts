@@ -8,7 +8,7 @@ import {
   KNOWS_UNSIGNED,
   readDaemonMessage,
 } from "../../protocol/version-2/messages-v2.js";
-import type { Environment } from "../shared/environment.js";
+import type { Environment } from "../shared/client-environment.js";
 import type { Stage } from "../shared/errors.js";
 import type { Address } from "../shared/servers.js";
 import { ConnectionV2, type ConnectionV2Owner } from "./connection-v2.js";

@@ -4,8 +4,8 @@
  * sockets, so it also runs in browsers.
  */
 import type { Message, RoomEvent } from "./message.js";
+import { type ClientFrame, PROTOCOL, type ServerFrame } from "./page-frames.js";
 import type { Person } from "./sessions.js";
-import { type ClientFrame, PROTOCOL, type ServerFrame } from "./wire.js";
 
 /** The part of WebSocket that this module uses, in any implementation. */
 export interface ChatSocket {

@@ -26,7 +26,7 @@ const FILES: Readonly<Record<string, PageFile>> = {
   "/page.js": file(page, "page.js", script),
   "/timeline.js": file(page, "timeline.js", script),
   "/conversation.js": file(compiled, "conversation.js", script),
-  "/wire.js": file(compiled, "wire.js", script),
+  "/page-frames.js": file(compiled, "page-frames.js", script),
 };
 
 export function pageAt(

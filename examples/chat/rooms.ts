@@ -3,7 +3,7 @@
  * Publications are not stored, so each server regularly reads missed messages from the history.
  */
 import type { Redis } from "ioredis";
-import type { Dialect } from "./dialect.js";
+import type { Dialect } from "./chat-protocol.js";
 import type { History } from "./history.js";
 import type { Limits } from "./limits.js";
 import { isEventOf, type RoomEvent } from "./message.js";

@@ -9,18 +9,18 @@ import type { Duplex } from "node:stream";
 import { setTimeout as delay } from "node:timers/promises";
 import { Redis } from "ioredis";
 import { WebSocketServer } from "ws";
-import { frames } from "./frames.js";
+import { Seat } from "./chat-connection.js";
+import { words } from "./exercise-protocol.js";
 import type { History } from "./history.js";
 import { lookAlikes } from "./look-alikes.js";
 import { MongoHistory } from "./mongo-history.js";
 import { isOwnSite, pageAt } from "./page-files.js";
+import { PROTOCOL } from "./page-frames.js";
+import { frames } from "./page-protocol.js";
 import { RedisHistory } from "./redis-history.js";
 import { Rooms } from "./rooms.js";
-import { Seat } from "./seat.js";
 import { Sessions } from "./sessions.js";
 import type { ChatSettings } from "./settings.js";
-import { PROTOCOL } from "./wire.js";
-import { words } from "./words.js";
 
 /** The maximum size of a request's head in bytes, and the time in milliseconds within which it must arrive. */
 const HEAD_BYTES = 8192;

@@ -7,8 +7,8 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { parseArgs } from "node:util";
 import { WebSocket } from "ws";
+import type { Refusal, Rejection } from "./chat-protocol.js";
 import { type ChatSocket, Conversation, type ConversationEvent } from "./conversation.js";
-import type { Refusal, Rejection } from "./dialect.js";
 import { clockOf } from "./message.js";
 import type { Person } from "./sessions.js";
 

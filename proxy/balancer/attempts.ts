@@ -1,7 +1,7 @@
 /** Tries servers one after the other for one statement, as long as that is safe. */
 import type { ByteString } from "../../protocol/byte-string.js";
-import type { UpstreamSession } from "../upstream/session.js";
 import type { UpstreamAnswer, UpstreamFailure } from "../upstream/statement-outcome.js";
+import type { UpstreamSession } from "../upstream/upstream-session.js";
 import type { BalancedServer } from "./balanced-server.js";
 import { isNotReady } from "./not-ready.js";
 

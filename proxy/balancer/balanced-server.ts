@@ -1,7 +1,7 @@
 /** One of a balancer's servers, with its counters. */
 import type { OrderedServer } from "../routing/server-order.js";
 import type { ServerSettings } from "../settings/balancer-settings.js";
-import type { UpstreamServer } from "../upstream/server.js";
+import type { UpstreamServer } from "../upstream/upstream-server.js";
 
 export class BalancedServer implements OrderedServer {
   readonly id: string;

@@ -10,7 +10,7 @@ import type { LineSession } from "../clients/line-dialect.js";
 import type { ServerOrder } from "../routing/server-order.js";
 import { type StatementKind, statementKind } from "../routing/statement-kind.js";
 import { failureFrame } from "../upstream/failure-frame.js";
-import { NEW_SESSION, sessionAfter, type UpstreamSession } from "../upstream/session.js";
+import { NEW_SESSION, sessionAfter, type UpstreamSession } from "../upstream/upstream-session.js";
 import { type Attempted, attempt } from "./attempts.js";
 import type { BalancedServer } from "./balanced-server.js";
 import { isNotReady } from "./not-ready.js";

@@ -1,7 +1,7 @@
 /** The address of a server, and a function that connects to it. */
 import { connect, type Socket } from "node:net";
 import type { TlsPeer } from "../../client/shared/servers.js";
-import { connectTls, handshakeTrouble } from "../../client/shared/tls.js";
+import { connectTls, handshakeTrouble } from "../../client/shared/tls-connection.js";
 
 export interface UpstreamAddress {
   readonly host: string;

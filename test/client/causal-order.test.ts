@@ -6,9 +6,9 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { FanOutClient } from "../../client/fan-out-client.js";
-import { readOptions } from "../../client/settings/options.js";
+import { readOptions } from "../../client/settings/client-settings.js";
 import { loadSigningKey } from "../../client/settings/signing-key.js";
-import { realEnvironment } from "../../client/shared/environment.js";
+import { realEnvironment } from "../../client/shared/client-environment.js";
 import { amount } from "../support/amount.js";
 import { type DaemonProcess, startDaemon } from "../support/daemon-process.js";
 import { makeKeyPair } from "../support/envelope-client.js";

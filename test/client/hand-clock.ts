@@ -2,7 +2,7 @@
  * A client's clock that the test controls, for tests with real sockets. On this clock, steps without a delay take no
  * time, even on a busy machine.
  */
-import { type Environment, realEnvironment, type Timer } from "../../client/shared/environment.js";
+import { type Environment, realEnvironment, type Timer } from "../../client/shared/client-environment.js";
 
 interface SetTimer {
   readonly at: number;

@@ -1,9 +1,9 @@
 /** Fake version 2 daemons on loopback, and their clients. */
 import { createServer, type Server, type Socket } from "node:net";
 import { FanOutClient } from "../../client/fan-out-client.js";
-import { readOptions, type SendOptions } from "../../client/settings/options.js";
+import { readOptions, type SendOptions } from "../../client/settings/client-settings.js";
 import type { EnvelopeSigner } from "../../client/settings/signing-key.js";
-import { type Environment, realEnvironment } from "../../client/shared/environment.js";
+import { type Environment, realEnvironment } from "../../client/shared/client-environment.js";
 import { listenAtFreePort } from "../support/free-port.js";
 import { FakeDaemon } from "./fake-daemon-v2.js";
 import type { FakeServer } from "./fake-server.js";

@@ -1,6 +1,6 @@
 /** A simulated connection to a fake version 2 daemon. Bytes arrive late, in pieces and in order, or not at all. */
 import assert from "node:assert/strict";
-import type { ClientSocket, SocketError, SocketEvents } from "../../client/shared/environment.js";
+import type { ClientSocket, SocketError, SocketEvents } from "../../client/shared/client-environment.js";
 import type { SeededRandom } from "../support/seeded-random.js";
 import type { FakeDaemon } from "./fake-daemon-v2.js";
 

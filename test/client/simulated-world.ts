@@ -9,7 +9,7 @@ import type {
   SocketError,
   SocketEvents,
   Timer,
-} from "../../client/shared/environment.js";
+} from "../../client/shared/client-environment.js";
 import type { Endpoint } from "../../client/shared/servers.js";
 import { FrameParser } from "../../protocol/frame.js";
 import type { SeededRandom } from "../support/seeded-random.js";

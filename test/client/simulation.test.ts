@@ -6,7 +6,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { FanOutClient } from "../../client/fan-out-client.js";
-import { readOptions } from "../../client/settings/options.js";
+import { readOptions } from "../../client/settings/client-settings.js";
 import type { EnvelopeSigner } from "../../client/settings/signing-key.js";
 import { DbsyncError } from "../../client/shared/errors.js";
 import { amount } from "../support/amount.js";

@@ -1,10 +1,10 @@
 /** A client with real sockets for fake servers, and helpers for its errors. */
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
-import type { OutcomeMessage } from "../../client/calls/channels.js";
+import type { OutcomeMessage } from "../../client/calls/diagnostics-channels.js";
 import { FanOutClient } from "../../client/fan-out-client.js";
-import { readOptions, type SendOptions } from "../../client/settings/options.js";
+import { readOptions, type SendOptions } from "../../client/settings/client-settings.js";
 import type { EnvelopeSigner, Signer } from "../../client/settings/signing-key.js";
-import { realEnvironment } from "../../client/shared/environment.js";
+import { realEnvironment } from "../../client/shared/client-environment.js";
 import { DbsyncError, type Outcome } from "../../client/shared/errors.js";
 import type { FakeServer } from "./fake-server.js";
 import type { HandClock } from "./hand-clock.js";

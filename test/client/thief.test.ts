@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { test } from "node:test";
 import { createClient } from "../../client/dbsync-send.js";
-import type { SendOptions } from "../../client/settings/options.js";
+import type { SendOptions } from "../../client/settings/client-settings.js";
 import { startDaemon } from "../../daemon/testing.js";
 import { repositoryRoot } from "../support/repository.js";
 import { startThief, THEFTS } from "../support/thief.js";

@@ -4,7 +4,7 @@ import { tracingChannel } from "node:diagnostics_channel";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import type { CallMessage } from "../../client/calls/channels.js";
+import type { CallMessage } from "../../client/calls/diagnostics-channels.js";
 import { type Client, createClient } from "../../client/entry.js";
 import { type Cluster, startCluster } from "../cli/cluster.js";
 import { until } from "../daemon/replicas.js";

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { openClient } from "../../client/dbsync-send.js";
-import { readOptions, type SendOptions } from "../../client/settings/options.js";
+import { readOptions, type SendOptions } from "../../client/settings/client-settings.js";
 import type { DbsyncError } from "../../client/shared/errors.js";
 import { startDaemon } from "../../daemon/testing.js";
 import { MemoryBackend } from "../../engine/backends/memory-backend.js";

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { FanOutClient } from "../../client/fan-out-client.js";
-import { readOptions } from "../../client/settings/options.js";
+import { readOptions } from "../../client/settings/client-settings.js";
 import { amount } from "../support/amount.js";
 import { SeededRandom, seedOfRun } from "../support/seeded-random.js";
 import { FakeDaemon } from "./fake-daemon-v2.js";

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type Client, createClient } from "../../client/entry.js";
 import { FanOutClient } from "../../client/fan-out-client.js";
-import { readOptions } from "../../client/settings/options.js";
+import { readOptions } from "../../client/settings/client-settings.js";
 import { frameOf, loadSigningKey } from "../../client/settings/signing-key.js";
 import { signCommand } from "../../keys/sign.js";
 import { bulk, integer, NIL, OK } from "../../protocol/reply.js";

@@ -1,6 +1,6 @@
 /** The types of a mistake that users make: how a test makes it, and what each text about it must contain. */
-import type { SendOptions } from "../../client/settings/options.js";
-import type { CommandInput } from "../../client/shared/command.js";
+import type { SendOptions } from "../../client/settings/client-settings.js";
+import type { CommandInput } from "../../client/shared/command-input.js";
 import type { Scene } from "./scene.js";
 
 /** Where a text appears: in the error of a program, on the terminal, or in the log of a daemon. */

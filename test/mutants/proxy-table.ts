@@ -37,11 +37,11 @@ export const proxyMutants: readonly Mutant[] = [
     file: "protocol/request-client.js",
     find: "else if (reader.isMidAnswer && this.#waiting.length === 0 && hasMessages !== true)",
     replace: "else if (false)",
-    test: "test/proxy/upstream/connection.test.js",
+    test: "test/proxy/upstream/upstream-connection.test.js",
   },
   {
     name: "proxy: statements sent to a hung server count as not sent when it is declared down",
-    file: "proxy/upstream/pool.js",
+    file: "proxy/upstream/upstream-pool.js",
     find: 'connection.close("timeout", detail);',
     replace: 'connection.close("timeout", detail, "no");',
     test: "test/proxy/balancer/hung-server.test.js",
@@ -51,7 +51,7 @@ export const proxyMutants: readonly Mutant[] = [
     file: "protocol/request-client.js",
     find: 'this.close("malformed", `parsing the answer failed',
     replace: 'throw problem;\nvoid ("", `parsing the answer failed',
-    test: "test/proxy/upstream/connection.test.js",
+    test: "test/proxy/upstream/upstream-connection.test.js",
   },
   {
     name: "help: long lines are not broken at the terminal's width",

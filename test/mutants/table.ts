@@ -62,7 +62,7 @@ export const mutants: readonly Mutant[] = [
     file: "listeners/dbsync/live-session.js",
     find: "if (record === before)",
     replace: "if (true)",
-    test: "test/client/live/live.test.js",
+    test: "test/client/live/subscriptions.test.js",
   },
   {
     name: "dedupe off",

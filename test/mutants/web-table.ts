@@ -67,7 +67,7 @@ export const webMutants: readonly Mutant[] = [
   },
   {
     name: "tracing: a daemon that does not support it receives a trace context",
-    file: "client/version-2/link.js",
+    file: "client/version-2/daemon-link.js",
     find: "this.#takesTrace && traceparent",
     replace: "traceparent",
     test: "test/client/trace-context.test.js",
@@ -109,7 +109,7 @@ export const webMutants: readonly Mutant[] = [
   },
   {
     name: "contained: an exception while reading replies ends the client's process",
-    file: "client/version-2/batch.js",
+    file: "client/version-2/call-batch.js",
     find: "problem instanceof MalformedFrame ? problem : reader.malformed(unreadable(problem))",
     replace: "problem",
     test: "test/client/version-2.test.js",

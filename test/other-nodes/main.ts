@@ -12,7 +12,7 @@ import { otherNodes } from "./nodes.js";
 const FILES = [
   "client-package",
   "client/processes",
-  "client/shared/tls",
+  "client/shared/tls-connection",
   "daemon/admin/server",
   "daemon/signals",
   "keys/certificate",

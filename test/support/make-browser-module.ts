@@ -22,8 +22,8 @@ const sourceFolder = join(buildRoot, "client", "browser");
 const MODULES: Readonly<Record<string, string>> = {
   dbsync: join(sourceFolder, "entry.js"),
   "dbsync-core": join(buildRoot, "client/version-2/outbox.js"),
-  "dbsync-live": join(buildRoot, "client/live/listening.js"),
-  "dbsync-kept": join(sourceFolder, "kept-envelopes.js"),
+  "dbsync-live": join(buildRoot, "client/live/subscription-requests.js"),
+  "dbsync-kept": join(sourceFolder, "stored-envelopes.js"),
 };
 
 /**
@@ -32,8 +32,8 @@ const MODULES: Readonly<Record<string, string>> = {
  */
 const STAND_INS: readonly (readonly [files: RegExp, standIn: string])[] = [
   [/\/(sentences|described-outcomes|allowed-values|waiting-reasons|command-labels)\.js$/, "no-sentences.js"],
-  [/\/calls\/channels\.js$/, "no-channels.js"],
-  [/\/signing-terms\.js$/, "no-keyless.js"],
+  [/\/diagnostics-channels\.js$/, "no-diagnostics-channels.js"],
+  [/\/signing-terms\.js$/, "no-signing-terms.js"],
   [/\/protocol\/frame\.js$/, "message-frames.js"],
 ];
 

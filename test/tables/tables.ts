@@ -94,7 +94,7 @@ const PARTS: readonly Part[] = [
       ),
     ],
   },
-  { file: "client/shared/read-commands.ts", lines: () => textOf("NAMES", readCommands()) },
+  { file: "client/shared/read-only-commands.ts", lines: () => textOf("NAMES", readCommands()) },
   { file: "client/shared/command-labels.ts", lines: () => textOf("NAMES", keyedCommands()) },
   { file: "client/command-methods.ts", lines: commandMethods },
   { file: "examples/python/dbsync/sentences.py", lines: curesInPython },
@@ -103,7 +103,7 @@ const PARTS: readonly Part[] = [
     lines: () => ["NAMES = (", ...textLines(readCommands()).map((line) => `    "${line}"`), ")"],
   },
   { file: "cli/shared/command-names.ts", lines: () => textOf("NAMES", envelopeCommands()) },
-  { file: "cli/sql/completion.ts", lines: () => textOf("WORDS", statementWords()) },
+  { file: "cli/sql/sql-completion.ts", lines: () => textOf("WORDS", statementWords()) },
 ];
 
 function figureRows(table: FigureTable): string[] {

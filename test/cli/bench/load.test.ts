@@ -4,7 +4,7 @@ import { describe, test } from "node:test";
 import { figuresOf, formatFigures } from "../../../cli/bench/bench-report.js";
 import { Load, type LoadPlan } from "../../../cli/bench/load.js";
 import { loadCommand } from "../../../cli/bench/load-command.js";
-import type { Environment, Timer } from "../../../client/shared/environment.js";
+import type { Environment, Timer } from "../../../client/shared/client-environment.js";
 import { DbsyncError } from "../../../client/shared/errors.js";
 import { double } from "../../support/double.js";
 import { SeededRandom, seedOfRun } from "../../support/seeded-random.js";

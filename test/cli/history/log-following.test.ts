@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { followLog } from "../../../cli/history/log-following.js";
-import { type Past, readPast } from "../../../cli/history/past-report.js";
+import { type Past, readPast } from "../../../cli/history/recorded-units.js";
 import type { ReplyValue } from "../../../client/shared/reply-value.js";
 import { SeededRandom, seedOfRun } from "../../support/seeded-random.js";
 

@@ -1,7 +1,7 @@
 /** Fake daemons without sockets and signatures. They greet clients, and serve subscriptions as a test configures. */
 
-import { Live, type Wanted } from "../../../client/live/live.js";
-import type { Environment, SocketEvents } from "../../../client/shared/environment.js";
+import { Live, type Wanted } from "../../../client/live/subscriptions.js";
+import type { Environment, SocketEvents } from "../../../client/shared/client-environment.js";
 import type { Seal } from "../../../client/shared/sealer.js";
 import { parseServers } from "../../../client/shared/servers.js";
 import { FrameParser, writeFrame } from "../../../protocol/frame.js";

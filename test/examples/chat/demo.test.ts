@@ -39,7 +39,7 @@ test("npm run chat starts three daemons and two servers, serves the page, and st
         response.headers.get("content-security-policy") ?? "",
         /^default-src 'none'; script-src 'self';/,
       );
-      for (const file of ["page.js", "page.css", "timeline.js", "conversation.js", "wire.js"])
+      for (const file of ["page.js", "page.css", "timeline.js", "conversation.js", "page-frames.js"])
         assert.equal((await fetch(page + file)).status, 200, file);
       assert.equal((await fetch(`${page}package.json`)).status, 404);
       assert.equal((await fetch(page, { method: "POST" })).status, 405);

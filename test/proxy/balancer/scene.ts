@@ -4,7 +4,7 @@ import { realEnvironment } from "../../../net/process/clock-and-randomness.js";
 import { Balancer } from "../../../proxy/balancer/balancer.js";
 import { CLIENT_LIMITS, type ClientLimits } from "../../../proxy/clients/client-limits.js";
 import { type BalancerSettings, DEFAULT_ROUTING } from "../../../proxy/settings/balancer-settings.js";
-import { UPSTREAM_LIMITS, type UpstreamLimits } from "../../../proxy/upstream/limits.js";
+import { UPSTREAM_LIMITS, type UpstreamLimits } from "../../../proxy/upstream/upstream-limits.js";
 import type { LogLine } from "../../support/daemon-process.js";
 import { keepLog } from "../../support/log-lines.js";
 import { LineClient } from "../line-client.js";

@@ -5,7 +5,7 @@ import type { CacheFigures } from "../../../proxy/cache/cache-figures.js";
 import { CACHE_LIMITS, type CacheLimits } from "../../../proxy/cache/cache-limits.js";
 import { SqlCache } from "../../../proxy/cache/sql-cache.js";
 import { CLIENT_LIMITS, type ClientLimits } from "../../../proxy/clients/client-limits.js";
-import { UPSTREAM_LIMITS, type UpstreamLimits } from "../../../proxy/upstream/limits.js";
+import { UPSTREAM_LIMITS, type UpstreamLimits } from "../../../proxy/upstream/upstream-limits.js";
 import type { LogLine } from "../../support/daemon-process.js";
 import { keepLog } from "../../support/log-lines.js";
 

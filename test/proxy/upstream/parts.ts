@@ -1,9 +1,10 @@
 /** Objects from which tests make servers, pools and connections. */
-import { UPSTREAM_LIMITS, type UpstreamLimits } from "../../../proxy/upstream/limits.js";
-import { UpstreamPool } from "../../../proxy/upstream/pool.js";
-import { UpstreamServer } from "../../../proxy/upstream/server.js";
+
 import type { UpstreamAddress } from "../../../proxy/upstream/server-address.js";
 import type { UpstreamOutcome } from "../../../proxy/upstream/statement-outcome.js";
+import { UPSTREAM_LIMITS, type UpstreamLimits } from "../../../proxy/upstream/upstream-limits.js";
+import { UpstreamPool } from "../../../proxy/upstream/upstream-pool.js";
+import { UpstreamServer } from "../../../proxy/upstream/upstream-server.js";
 import { keepLog } from "../../support/log-lines.js";
 
 export const environment = {

@@ -3,8 +3,8 @@
  * `dbsync members`. The administrator signs nothing that `dbsync members` would refuse.
  */
 import { headsOf, type MemberView, viewsOf } from "../../../cli/members/member-views.js";
-import { type Change, nextMembers } from "../../../cli/members/next-members.js";
-import type { ReportedList, VerifiesList } from "../../../cli/members/reported-list.js";
+import { type Change, nextMembers } from "../../../cli/members/next-member-list.js";
+import type { ReportedList, VerifiesList } from "../../../cli/members/reported-member-list.js";
 import { DbsyncError } from "../../../client/shared/errors.js";
 import { replyValue } from "../../../client/shared/reply-value.js";
 import type { EnvelopeAnswer } from "../../../engine/answers/request.js";

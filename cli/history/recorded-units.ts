@@ -1,0 +1,152 @@
+/** Past units as TIMELINE reports them, and their formatting as text. */
+import type { ReplyValue } from "../../client/shared/reply-value.js";
+import type { Tone } from "../../net/terminal/colours.js";
+import { formatTable } from "../../net/terminal/text-table.js";
+import { formatMoment } from "../shared/date-text.js";
+import { fieldsOf } from "../shared/output.js";
+import { BinaryText } from "./binary-text.js";
+
+/** Number of hexadecimal digits of an id that are shown. */
+const SHORT_DIGITS = 12;
+
+/** An argument of a command, or a reply to a command. */
+export type PastWord = string | BinaryText;
+
+/** A recorded command, or several commands that formed one unit. Times are in milliseconds since 1970. */
+export interface PastUnit {
+  readonly at: number;
+  readonly seq: number;
+  /** The envelope's id, hexadecimal. */
+  readonly id: string;
+  /** The position in the envelope. */
+  readonly index: number;
+  /** Id of the signer's key. */
+  readonly signer: string;
+  readonly label: string;
+  /** The user of a listener without signatures, or null if the signer signed for itself. */
+  readonly as: string | null;
+  readonly db: number;
+  /** The commands; long commands are truncated and end with an ellipsis. */
+  readonly commands: readonly (readonly PastWord[])[];
+  /** The outcome; `error`: the unit was permitted but failed. */
+  readonly outcome: "applied" | "error" | "denied" | "unmet" | "malformed";
+  /** The beginning of the reply. */
+  readonly reply: PastWord;
+  /** The change of the key, for `blame`, or null if it was not requested. */
+  readonly change: string | null;
+}
+
+/** Colours of outcomes; all other outcomes are plain. */
+const TONES: ReadonlyMap<string, Tone> = new Map([
+  ["error", "warn"],
+  ["unmet", "warn"],
+  ["denied", "bad"],
+  ["malformed", "bad"],
+]);
+
+export interface Past {
+  /** The first date that was requested. */
+  readonly from: number;
+  /** Date of the snapshot with which the log begins, or null if it begins with the first command. */
+  readonly snapshot: number | null;
+  /** Number of entries that the daemon could not read; the units after them may differ from the original ones. */
+  readonly damaged: number;
+  /** Number of older units that were left out. */
+  readonly left: number;
+  readonly units: readonly PastUnit[];
+}
+
+export function readPast(reply: ReplyValue): Past {
+  const { from, snapshot, damaged, left, units } = fieldsOf(reply);
+  return {
+    from: Number(from),
+    snapshot: snapshot == null ? null : Number(snapshot),
+    damaged: Number(damaged),
+    left: Number(left),
+    units: Array.isArray(units) ? units.map(readUnit) : [],
+  };
+}
+
+function readUnit(reply: ReplyValue): PastUnit {
+  const fields = fieldsOf(reply);
+  const text = (name: string) => String(fields[name] ?? "");
+  const { commands, as, change } = fields;
+  return {
+    at: Number(fields["at"]),
+    seq: Number(fields["seq"]),
+    id: text("id"),
+    index: Number(fields["index"]),
+    signer: text("signer"),
+    label: text("label"),
+    as: as == null ? null : String(as),
+    db: Number(fields["db"]),
+    commands: Array.isArray(commands)
+      ? commands.map((argv) => (Array.isArray(argv) ? argv.map(wordOf) : []))
+      : [],
+    outcome: text("outcome") as PastUnit["outcome"],
+    reply: wordOf(fields["reply"] ?? ""),
+    change: change == null ? null : String(change),
+  };
+}
+
+function wordOf(value: ReplyValue): PastWord {
+  return Buffer.isBuffer(value) ? new BinaryText(value) : String(value);
+}
+
+/** Formats one line per unit, oldest first, followed by remarks. */
+export function formatPast({ snapshot, damaged, left, units }: Past): string {
+  const rows = units.map((unit) => [
+    formatMoment(unit.at),
+    unit.change ?? unit.outcome,
+    signerOf(unit),
+    `${shownCommands(unit)}${shownOutcome(unit)}`,
+  ]);
+  const remarks = [
+    ...(left > 0 ? [`${left} older commands are left out; --limit shows more.`] : []),
+    ...(damaged > 0
+      ? [
+          `The daemon could not read ${damaged} entries, so the commands after them may be shown with wrong outcomes.`,
+        ]
+      : []),
+    ...(snapshot !== null && units[0]?.change != null
+      ? [
+          `Commands before ${formatMoment(snapshot)} are not known: the log begins with a snapshot of that date.`,
+        ]
+      : []),
+  ];
+  return `${formatTable(rows, (row) => TONES.get(units[row]?.outcome ?? "") ?? "plain")}${remarks.map((remark) => `${remark}\n`).join("")}`;
+}
+
+function signerOf({ label, signer, as }: PastUnit): string {
+  const short = signer.slice(0, SHORT_DIGITS);
+  const name = label === "" ? short : `${harmless(label)} (${short})`;
+  if (as === null) return name;
+  // For a client of version 1, `as` is the id of the client's key, because the daemon signed the envelope.
+  return `${/^[\da-f]{64}$/.test(as) ? as.slice(0, SHORT_DIGITS) : harmless(as)} by ${name}`;
+}
+
+function shownCommands({ commands, db }: PastUnit): string {
+  const shown = commands.map((argv) => argv.map(shownWord).join(" ")).join("; ");
+  return db === 0 ? shown : `[db ${db}] ${shown}`;
+}
+
+function shownOutcome({ outcome, reply, change }: PastUnit): string {
+  if (outcome === "unmet") return "  → its conditions were not met";
+  // A unit that changed the key was applied, so its outcome needs no mention.
+  if (change !== null) return "";
+  return `  → ${outcome === "applied" ? shownWord(reply) : harmless(reply)}`;
+}
+
+/** Returns an argument as a user would type it, with quotes if needed. */
+function shownWord(text: PastWord): string {
+  if (text instanceof BinaryText) return String(text);
+  return /^[^\s"'\p{C}]+$/u.test(text) ? text : harmless(JSON.stringify(text));
+}
+
+/** Escapes characters that move the cursor or change the direction of the text. */
+function harmless(text: PastWord): string {
+  return String(text).replace(
+    /\p{C}/gu,
+    (character) => `\\u{${(character.codePointAt(0) as number).toString(16)}}`,
+  );
+}

@@ -1,0 +1,187 @@
+/**
+ * Stores a page's signed, unanswered envelopes in IndexedDB, so that they outlive the page. The next page of the site
+ * with the same key takes them over. Each open page holds its own lock. While the page is open, the lock protects the
+ * page's envelopes. After the page has closed, the lock ensures that exactly one other page takes them over.
+ */
+
+import type { SignedEnvelope } from "../calls/sending.js";
+import type { CallSettings } from "../settings/call-options.js";
+import type { EnvelopeOptions } from "../settings/header-options.js";
+import type { CommandInput, Company } from "../shared/command-input.js";
+import { DbsyncError } from "../shared/errors.js";
+import type { Batch } from "../version-2/call-batch.js";
+import { IndexedStore } from "./indexed-store.js";
+
+/** A stored envelope. Times are milliseconds since 1970. */
+export interface KeptEnvelope {
+  readonly company: Company;
+  readonly options: EnvelopeOptions | null;
+  readonly envelope: Omit<SignedEnvelope, "message"> & { readonly message: Uint8Array<ArrayBuffer> };
+  readonly calls: readonly KeptCall[];
+}
+
+export interface KeptCall {
+  readonly inputs: CommandInput | readonly CommandInput[];
+  readonly settings: CallSettings;
+  readonly since: number;
+  readonly until: number;
+}
+
+interface Locks {
+  request(name: string, options: object, held: () => unknown): Promise<unknown>;
+}
+
+const DATABASE = "dbsync-outbox";
+const STORE = "envelopes";
+
+export class KeptEnvelopes {
+  /** The reason why an envelope could not be stored, or null if all were stored. */
+  problem: string | null = null;
+  readonly #ahead: () => number;
+  readonly #adopted: (kept: KeptEnvelope) => Batch;
+  readonly #changed: () => void;
+  readonly #prefix: string;
+  readonly #owner = crypto.randomUUID();
+  readonly #names = new Map<Batch, string>();
+  #last = 0;
+  /** The ids of the pages that this page waits for: it takes over their envelopes when they close. */
+  readonly #awaited = new Set<string>();
+  /** The channel on which a page notifies other pages that it has stored an envelope. */
+  #channel: InstanceType<typeof BroadcastChannel> | null = null;
+  readonly #closing = new AbortController();
+  /** The store, or null if it could not be opened. */
+  readonly #store: Promise<IndexedStore<KeptEnvelope> | null>;
+
+  /**
+   * Opens the store.
+   * @param name  the name of the key
+   * @param ahead  returns `Date.now` minus the client's clock
+   * @param adopted  takes over an earlier page's envelope
+   * @param changed  called when `problem` has changed
+   */
+  constructor(
+    name: string,
+    ahead: () => number,
+    adopted: (kept: KeptEnvelope) => Batch,
+    changed: () => void,
+  ) {
+    this.#ahead = ahead;
+    this.#adopted = adopted;
+    this.#changed = changed;
+    this.#prefix = `${encodeURIComponent(name)}/`;
+    this.#awaited.add(this.#owner);
+    this.#store = this.#open().catch(this.#failed);
+    this.adopt();
+  }
+
+  /** Stores an envelope until `forget`. Reads are not stored, because their results are useless later. */
+  keep(batch: Batch): void {
+    if (batch.isRead) return;
+    const name = this.#names.get(batch) ?? this.#newName();
+    this.#names.set(batch, name);
+    this.#do(async (store) => {
+      if (!this.#names.has(batch)) return;
+      await store.put(name, this.#keptOf(batch));
+      this.#channel?.postMessage(this.#owner);
+    });
+  }
+
+  forget(batch: Batch): void {
+    const name = this.#names.get(batch);
+    if (name === undefined) return;
+    this.#names.delete(batch);
+    this.#do((store) => store.delete(name));
+  }
+
+  /** Takes over the envelopes of closed pages, and those of open pages when they close. */
+  adopt(): void {
+    this.#do(async (store) => {
+      for (const name of await store.names(this.#prefix))
+        this.#await(store, name.slice(this.#prefix.length, name.lastIndexOf("/")));
+    });
+  }
+
+  close(): void {
+    this.#do((store) => {
+      this.#closing.abort();
+      this.#channel?.close();
+      store.close();
+    });
+  }
+
+  #await(store: IndexedStore<KeptEnvelope>, owner: string): void {
+    if (this.#awaited.has(owner)) return;
+    this.#awaited.add(owner);
+    this.#hold(owner, () => this.#adopt(store, owner)).catch(this.#failed);
+  }
+
+  async #open(): Promise<IndexedStore<KeptEnvelope>> {
+    const store = await IndexedStore.open<KeptEnvelope>(DATABASE, STORE);
+    await new Promise<void>((resolve, reject) => {
+      const closed = new Promise((end) => this.#closing.signal.addEventListener("abort", end));
+      const held = () => {
+        resolve();
+        return closed;
+      };
+      this.#hold(this.#owner, held).catch(reject);
+    });
+    this.#channel = new BroadcastChannel(this.#prefix);
+    this.#channel.onmessage = ({ data }: { data: string }) => this.#await(store, data);
+    return store;
+  }
+
+  async #hold(owner: string, held: () => unknown): Promise<void> {
+    const { locks } = (globalThis as unknown as { navigator: { locks?: Locks } }).navigator;
+    if (locks === undefined) throw new DbsyncError("bad-key", "no Web Locks");
+    // The promise rejects if the signal aborts the request.
+    await locks.request(`${DATABASE}/${owner}`, { signal: this.#closing.signal }, held).catch((problem) => {
+      if (!this.#closing.signal.aborted) throw problem;
+    });
+  }
+
+  async #adopt(store: IndexedStore<KeptEnvelope>, owner: string): Promise<void> {
+    this.#awaited.delete(owner);
+    const found = await store.rename(`${this.#prefix}${owner}/`, this.#newName);
+    if (found.size > 0) this.#channel?.postMessage(this.#owner);
+    for (const [name, kept] of found) {
+      try {
+        const batch = this.#adopted(kept);
+        this.#names.set(batch, name);
+        if (batch.unsettled === 0) this.forget(batch);
+      } catch (problem) {
+        // The envelope was written by another version, or is damaged. If it remained, every page would fail on it and
+        // on the envelopes after it.
+        this.#failed(problem);
+        await store.delete(name);
+      }
+    }
+  }
+
+  readonly #newName = (): string => `${this.#prefix}${this.#owner}/${++this.#last}`;
+
+  #keptOf({ company, options, envelope, calls }: Batch): KeptEnvelope {
+    const { at, seq, cluster, id, message } = envelope as SignedEnvelope;
+    const ahead = this.#ahead();
+    return {
+      company,
+      options,
+      envelope: { at, seq, cluster, id, message: new Uint8Array(message) },
+      calls: calls.map(({ inputs, settings, startedAt, deadline }) => ({
+        inputs,
+        settings,
+        since: startedAt + ahead,
+        until: deadline + ahead,
+      })),
+    };
+  }
+
+  #do(act: (store: IndexedStore<KeptEnvelope>) => unknown): void {
+    this.#store.then((store) => store && act(store)).catch(this.#failed);
+  }
+
+  readonly #failed = (problem: unknown): null => {
+    this.problem = String(problem);
+    this.#changed();
+    return null;
+  };
+}

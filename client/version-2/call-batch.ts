@@ -1,0 +1,348 @@
+/**
+ * Calls that are signed together: one envelope, its sendings to the daemons, and the promises of its calls. The state
+ * of the envelope is in the batch; a call has only its promise.
+ */
+
+import type { ByteString } from "../../protocol/byte-string.js";
+import { MalformedFrame, unreadable } from "../../protocol/errors.js";
+import type { PlainReply } from "../../protocol/reply.js";
+import { COMMANDS_MAX } from "../../protocol/version-2/envelope.js";
+import type { ResultMessage, Wait } from "../../protocol/version-2/messages-v2.js";
+import type { PendingCall } from "../calls/pending-call.js";
+import { Sending, type SentBatch, type SignedEnvelope, type SilentStage } from "../calls/sending.js";
+import type { CallSettings } from "../settings/call-options.js";
+import { type EnvelopeOptions, isDatabaseAlone } from "../settings/header-options.js";
+import { waitingReasons } from "../settings/waiting-reasons.js";
+import type { Company } from "../shared/command-input.js";
+import { callLabel } from "../shared/command-labels.js";
+import type { Alarm } from "../shared/deadline-timer.js";
+import { DbsyncError, type ErrorCode, type Outcome } from "../shared/errors.js";
+import { MISS_LINGER_MS } from "../shared/link-times.js";
+import { type Failure, outcomeOf, type Report, replyError, valueText } from "../shared/outcome.js";
+import { judge, type Rule, ruleFor } from "../shared/policy.js";
+import { isHit, replyValue, replyValues, resultOf } from "../shared/reply-value.js";
+import type { Address } from "../shared/servers.js";
+
+/** The size at which a batch is closed. Larger batches save no more, and daemons may limit the size they accept. */
+const BATCH_BYTES_MAX = 256 * 1024;
+
+/** The part of the outbox that its batches use. */
+export interface BatchOwner {
+  nextMoment(): number;
+  /** Called when calls of the batch have settled. */
+  settled(batch: Batch, calls: number): void;
+  /** Called when a sending of the batch has ended. */
+  ended(sending: Sending): void;
+}
+
+/** The fields of a batch that a client stores to send its envelope again. */
+export interface SignedBatch {
+  readonly company: Company;
+  readonly options: EnvelopeOptions | null;
+  readonly envelope: SignedEnvelope;
+}
+
+export class Batch implements SentBatch {
+  /** The kind of its commands; for a call with a separate envelope, whether it only reads. */
+  readonly company: Company;
+  readonly isRead: boolean;
+  /** The options of a call with a separate envelope, or those common to all calls, or null if the calls have none. */
+  readonly options: EnvelopeOptions | null;
+  readonly sendings: readonly Sending[];
+  calls: PendingCall[] = [];
+  unsettled = 0;
+  /** The latest deadline of its calls. */
+  deadline = 0;
+  /** The time at which `judgeDue` must be called. */
+  dueAt = Number.POSITIVE_INFINITY;
+  envelope: SignedEnvelope | null = null;
+  /** The number of times the batch was signed. */
+  signatures = 0;
+  /** Whether the batch is closed to further calls. */
+  isClosed = false;
+  /** Whether a daemon has answered, or all calls have settled. */
+  isAnswered = false;
+  /** The total length of its commands. */
+  bytes = 0;
+  /** Its position among the client's batches. */
+  readonly number: number;
+  /** The number of calls in its envelope. */
+  units = 0;
+  /** The trace context of the first call that has one, or null if none has one. */
+  traceparent: string | null = null;
+  readonly #owner: BatchOwner;
+  readonly #alarm: Alarm;
+  /** The rule for calls without a policy. */
+  readonly #usualRule: Rule;
+
+  constructor(parts: {
+    owner: BatchOwner;
+    alarm: Alarm;
+    company: Company;
+    options: EnvelopeOptions | null;
+    addresses: readonly Address[];
+    number: number;
+  }) {
+    this.#owner = parts.owner;
+    this.#alarm = parts.alarm;
+    this.number = parts.number;
+    this.company = parts.company;
+    this.isRead = parts.company === "reads";
+    this.options = parts.options;
+    this.#usualRule = ruleFor("usual", parts.options?.if != null);
+    this.sendings = parts.addresses.map((address, index) => new Sending(this, address, index));
+  }
+
+  /** Whether a call may join the batch: it must have no options, or only the batch's database. */
+  takes(company: Company, bytes: number, options: EnvelopeOptions | null): boolean {
+    return (
+      company === this.company &&
+      options === this.options &&
+      (options === null || isDatabaseAlone(options)) &&
+      !this.isClosed &&
+      this.unsettled > 0 &&
+      this.calls.length < COMMANDS_MAX &&
+      this.bytes + bytes <= BATCH_BYTES_MAX
+    );
+  }
+
+  add(call: PendingCall): void {
+    this.calls.push(call);
+    this.unsettled++;
+    this.units++;
+    this.traceparent ??= call.settings.traceparent;
+    // A list of commands is alone in its batch, so its length has no limit here.
+    this.bytes += call.size;
+    if (call.deadline > this.deadline) this.deadline = call.deadline;
+    if (call.deadline < this.dueAt) this.dueAt = call.deadline;
+  }
+
+  /** The condition that its answers wait for, or null if there is none. */
+  get wait(): Wait | null {
+    return this.options?.wait ?? null;
+  }
+
+  /** Whether the envelope must still be sent to at least one daemon. */
+  get hasWaiting(): boolean {
+    return this.sendings.some(({ state }) => state === "waiting");
+  }
+
+  /** Whether the batch may be signed again, because no daemon has applied or can apply a part of it. */
+  get isUntouched(): boolean {
+    return this.sendings.every((sending) => !sending.mayBeApplied);
+  }
+
+  /**
+   * Handles a daemon's answer.
+   * @throws MalformedFrame  no part of the answer was used
+   */
+  answered(sending: Sending, message: ResultMessage, now: number): void {
+    const { replies: reader, units } = message;
+    if (this.unsettled === 0) {
+      this.#end(sending, now);
+      return;
+    }
+    if (units !== this.units) throw reader.malformed("expected one reply for each unit of the envelope");
+    const replies: PlainReply[] = [];
+    const flags: ByteString[] = [];
+    try {
+      for (let unit = 0; unit < units; unit++) {
+        replies.push(reader.readReply());
+        flags.push(reader.readBulk());
+      }
+      reader.expectEnd();
+    } catch (problem) {
+      throw problem instanceof MalformedFrame ? problem : reader.malformed(unreadable(problem));
+    }
+    sending.keep(replies, flags);
+    this.isAnswered = true;
+    sending.endedAt = now;
+    const before = this.unsettled;
+    for (let index = 0; index < units; index++)
+      this.#take(index, replies[index] as PlainReply, sending, flags[index] as ByteString, now);
+    this.#reportSettled(before);
+    this.#end(sending, now);
+  }
+
+  /** Records that a daemon will not answer. */
+  failed(sending: Sending, failure: Failure): void {
+    if (sending.state === "ended") return;
+    sending.failure = failure;
+    const before = this.unsettled;
+    this.#judgeAll(failure.at, false);
+    this.#reportSettled(before);
+    this.#end(sending, failure.at);
+  }
+
+  /** Handles the end of a call's version 1 delivery. */
+  delivered(sending: Sending, call: PendingCall, now: number): void {
+    sending.openDeliveries--;
+    const before = this.unsettled;
+    this.#judge(this.calls.indexOf(call), now, false);
+    this.#reportSettled(before);
+    if (this.isClosed && sending.openDeliveries === 0) this.#end(sending, now);
+  }
+
+  /** Restores the batch's state before it was signed, except for daemons that have answered or must still answer. */
+  reset(): void {
+    this.envelope = null;
+    for (const call of this.calls) call.lingerUntil = Number.POSITIVE_INFINITY;
+    if (this.isUntouched) this.#dropSettled();
+    for (const sending of this.sendings)
+      if (sending.state === "waiting" || sending.state === "queued") sending.reset();
+  }
+
+  /** Closes the batch to further calls. */
+  close(now: number): void {
+    this.isClosed = true;
+    for (const sending of this.sendings) {
+      if (sending.state === "version-1" && sending.openDeliveries === 0) this.#end(sending, now);
+    }
+  }
+
+  /** Settles the calls whose deadline, or whose wait after a miss, is over. */
+  judgeDue(now: number): void {
+    const before = this.unsettled;
+    this.#judgeAll(now, true);
+    this.#reportSettled(before);
+    this.dueAt = Number.POSITIVE_INFINITY;
+    for (const call of this.calls) {
+      if (isOpen(call)) this.dueAt = Math.min(this.dueAt, call.deadline, call.lingerUntil);
+    }
+  }
+
+  /** Rejects all calls with an error. The sendings continue. */
+  cutOff(code: ErrorCode, detail: string, now: number): void {
+    const before = this.unsettled;
+    for (const [index, call] of this.calls.entries()) {
+      if (!isOpen(call)) continue;
+      const isEnd = code === "closed" || code === "reset";
+      const reports = this.#reports(index, now, isEnd ? "closed" : "not-awaited");
+      // Unless the client is being closed, the error lists only the daemons to which the envelope was written.
+      const sent = reports.map((report) => (report?.ok || report?.written ? report : null));
+      this.#fail(call, code, detail, isEnd ? reports : sent);
+    }
+    this.#reportSettled(before);
+  }
+
+  #ruleOf({ policy }: CallSettings): Rule {
+    return policy === "usual" ? this.#usualRule : policy;
+  }
+
+  #take(index: number, reply: PlainReply, sending: Sending, flags: ByteString, now: number): void {
+    const call = this.calls[index] as PendingCall;
+    if (!isOpen(call)) return;
+    const { shape, settings } = call;
+    const isFirst = this.#ruleOf(settings) === "first" && shape !== "outcomes";
+    if (!isFirst || !isHit(reply) || sending.isOld(flags)) {
+      this.#judge(index, now, false);
+      return;
+    }
+    this.#settle(call);
+    if (shape === "reply") call.resolve(reply);
+    else if (shape !== "text") call.resolve(replyValue(reply, shape === "buffers", call));
+    else call.resolve(valueText(replyValues(reply), settings.format));
+  }
+
+  #judgeAll(now: number, isDue: boolean): void {
+    for (let index = 0; index < this.calls.length; index++) this.#judge(index, now, isDue);
+  }
+
+  #judge(index: number, now: number, isDue: boolean): void {
+    const call = this.calls[index];
+    if (call === undefined || !isOpen(call)) return;
+    const isOver = now >= call.deadline;
+    const reports = isOver ? this.#reports(index, now, "timeout") : this.#reports(index, now, null);
+    const { shape, settings } = call;
+    if (shape === "outcomes") {
+      if (reports.includes(null)) return;
+      this.#settle(call);
+      call.resolve({ outcomes: this.#outcomes(call, reports) });
+      return;
+    }
+    const final = isOver || (isDue && now >= call.lingerUntil);
+    const refusers = this.sendings.filter(({ hasRefusedDate }) => hasRefusedDate).length;
+    const verdict = judge(this.#ruleOf(settings), reports, final, refusers);
+    if (verdict.kind === "wait") call.lingerUntil = Number.POSITIVE_INFINITY;
+    else if (verdict.kind === "linger") {
+      call.lingerUntil = Math.min(call.lingerUntil, now + MISS_LINGER_MS);
+      if (call.lingerUntil < this.dueAt) this.dueAt = call.lingerUntil;
+      this.#alarm.ringBy(call.lingerUntil);
+    } else if (verdict.kind === "value") {
+      this.#settle(call);
+      call.resolve(resultOf(verdict.answer, shape, settings.format, call));
+    } else if (verdict.kind === "failed") {
+      const detail = verdict.code === "reply" ? replyError(reports) : "";
+      this.#fail(call, verdict.code, detail, this.#reports(index, now, isOver ? "timeout" : "not-awaited"));
+    }
+  }
+
+  #fail(call: PendingCall, code: ErrorCode, detail: string, reports: readonly (Report | null)[]): void {
+    const outcomes = this.#outcomes(call, reports);
+    this.#settle(call);
+    call.reject(new DbsyncError(code, detail, { outcomes, isRead: this.isRead, command: callLabel(call) }));
+  }
+
+  /**
+   * Returns the reports of all daemons on a call.
+   * @param silent  the stage for daemons that have not answered, or null to return null for them
+   */
+  #reports(index: number, now: number, silent: SilentStage | null): (Report | null)[] {
+    return this.sendings.map((sending) => {
+      const report = sending.report(index);
+      if (report !== null || silent === null) return report;
+      const failure = sending.givenUp(index, silent, now);
+      const detail = failure.stage === "timeout" && failure.written ? waitingReasons(this.options) : null;
+      return detail === null ? failure : { ...failure, detail };
+    });
+  }
+
+  #outcomes(call: PendingCall, reports: readonly (Report | null)[]): Outcome[] {
+    return reports.flatMap((report, index) => {
+      if (report === null) return [];
+      const { startedAt, shape, settings } = call;
+      const address = (this.sendings[index] as Sending).address.text;
+      return [outcomeOf(report, { address, startedAt, format: settings.format, shape, isRead: this.isRead })];
+    });
+  }
+
+  #settle(call: PendingCall): void {
+    call.settledMoment = this.#owner.nextMoment();
+    this.unsettled--;
+  }
+
+  /** Reports settled calls to the owner, in one step. @param before  the number of unsettled calls before */
+  #reportSettled(before: number): void {
+    if (this.unsettled === 0 && before > 0) {
+      this.isAnswered = true;
+      this.#release();
+    }
+    if (this.unsettled < before) this.#owner.settled(this, before - this.unsettled);
+  }
+
+  #end(sending: Sending, now: number): void {
+    if (sending.state === "ended") return;
+    sending.state = "ended";
+    sending.endedAt = now;
+    if (this.unsettled === 0) this.#release();
+    this.#owner.ended(sending);
+  }
+
+  /** Removes the calls that have settled. */
+  #dropSettled(): void {
+    this.calls = this.calls.filter(isOpen);
+    this.units = this.calls.length;
+    this.bytes = this.calls.reduce((bytes, { size }) => bytes + size, 0);
+  }
+
+  /** Frees the data that only the calls needed, so that a hung daemon does not keep it in memory. */
+  #release(): void {
+    for (const sending of this.sendings) sending.forgetReplies();
+    const isNeeded = this.sendings.some(({ state, mayTurn }) => state !== "ended" && mayTurn);
+    if (!isNeeded) this.calls = [];
+  }
+}
+
+function isOpen(call: PendingCall): boolean {
+  return call.settledMoment === Number.POSITIVE_INFINITY;
+}

@@ -1,0 +1,432 @@
+/**
+ * The link to one daemon in version 2: a connection, the envelopes that wait for its answer, and a queue. A daemon that
+ * speaks version 1 closes the connection after the hello. It has executed nothing, so the client may send the commands
+ * as version 1 if the user has allowed that. After the loss of a connection, its unanswered envelopes are written again
+ * with the same bytes, and the daemon applies them once. Source: docs/protocol-v2.md "hello", "Retrying".
+ */
+import {
+  type DaemonMessage,
+  type Hello,
+  KNOWS_TRACE,
+  type RefusedMessage,
+  type ResultMessage,
+  readDaemonMessage,
+  tracedFrame,
+} from "../../protocol/version-2/messages-v2.js";
+import type { Sending } from "../calls/sending.js";
+import type { Version1Way } from "../calls/version-1-sending.js";
+import { BackOff } from "../shared/back-off.js";
+import type { Environment } from "../shared/client-environment.js";
+import type { Alarm } from "../shared/deadline-timer.js";
+import type { Stage } from "../shared/errors.js";
+import type { FrameTracer } from "../shared/frame-tracer.js";
+import {
+  ASK_AGAIN_MS,
+  CONNECT_MS,
+  DRAIN_MS,
+  IDLE_MS,
+  OVERDUE_MS,
+  STALL_MS,
+  WRITES_MAX,
+} from "../shared/link-times.js";
+import type { Failure } from "../shared/outcome.js";
+import type { Address } from "../shared/servers.js";
+import { ConnectionV2, type ConnectionV2Owner } from "./connection-v2.js";
+import { DetectedVersion } from "./detected-version.js";
+import type { FleetSettings } from "./fleet-settings.js";
+import { InFlightEnvelopes } from "./in-flight-envelopes.js";
+import { LinkQueue } from "./link-queue.js";
+import { disagreement, isSigningMismatch } from "./signing-terms.js";
+
+/** The part of the fleet that its links use. */
+export interface LinkOwner {
+  /** The configured cluster, for the hello, or "" if there is none. */
+  readonly cluster: string;
+  /** Called for each answer to a hello. */
+  greeted(link: Link, hello: Hello, sentAt: number, now: number): void;
+  /** Called with the queued sendings when the daemon has closed the connection after the hello. */
+  turnedOut1(link: Link, sendings: readonly Sending[], now: number): void;
+  /**
+   * Called for each result. Returns false for a read whose daemon may not have the client's writes.
+   * @throws MalformedFrame
+   */
+  answered(link: Link, sending: Sending, message: ResultMessage, now: number): boolean;
+  /** Called if `answered` returned false: the read is signed again, with the missing write in `after`. */
+  notProven(sending: Sending, now: number): void;
+  refused(link: Link, sending: Sending, message: RefusedMessage, now: number): void;
+  failed(sending: Sending, failure: Failure): void;
+  /**
+   * Called when an attempt to connect has failed: possibly no daemon remains for the batches that wait to be signed.
+   */
+  lostHope(link: Link, now: number): void;
+  /** Whether another daemon has answered since `time`. */
+  othersAnsweredSince(link: Link, time: number): boolean;
+}
+
+export class Link implements ConnectionV2Owner {
+  readonly address: Address;
+  readonly version: DetectedVersion;
+  /** Whether the daemon belongs to another cluster, and therefore receives no commands. */
+  isForeign = false;
+  lastAnswerAt = Number.NEGATIVE_INFINITY;
+  /** Whether the daemon has peers, according to its hello. */
+  hasPeers = false;
+  readonly #owner: LinkOwner;
+  readonly #environment: Environment;
+  readonly #alarm: Alarm;
+  readonly #settings: FleetSettings;
+  readonly #version1: Version1Way;
+  readonly #knows: readonly string[] | undefined;
+  readonly #trace: FrameTracer | null;
+  readonly #backOff = new BackOff();
+  readonly #queue = new LinkQueue();
+  readonly #onTheWay = new InFlightEnvelopes();
+  #connection: ConnectionV2 | null = null;
+  /** The time of the last read or write. */
+  #activeAt = 0;
+  /** The time of a further hello that the daemon has not answered yet, or -1. */
+  #askedAt = -1;
+  #greetedAt = Number.NEGATIVE_INFINITY;
+  /** A refusal that applies to the entire connection. */
+  #complaint = "";
+  /** Whether its hellos ask if the daemon supports trace contexts. */
+  #isTraced = false;
+  /** Whether the daemon has announced on this connection that it accepts trace contexts. */
+  #takesTrace = false;
+
+  constructor(parts: {
+    owner: LinkOwner;
+    environment: Environment;
+    alarm: Alarm;
+    settings: FleetSettings;
+    address: Address;
+    /** The version 1 deliveries to the same daemon. */
+    version1: Version1Way;
+    /** The capabilities for its hellos, which announce an unsigned client, or undefined if there are none. */
+    knows: readonly string[] | undefined;
+    trace: FrameTracer | null;
+  }) {
+    this.#owner = parts.owner;
+    this.#environment = parts.environment;
+    this.#alarm = parts.alarm;
+    this.#settings = parts.settings;
+    this.address = parts.address;
+    this.#version1 = parts.version1;
+    this.#knows = parts.knows;
+    this.#trace = parts.trace;
+    this.version = new DetectedVersion(parts.address.versions ?? parts.settings.versions);
+  }
+
+  get state(): ConnectionV2["state"] {
+    return this.#connection?.state ?? "closed";
+  }
+
+  get cluster(): string {
+    return this.#knows === undefined ? this.#owner.cluster : "";
+  }
+
+  /** The capabilities for the hello, or undefined if there are none. */
+  get knows(): readonly string[] | undefined {
+    return this.#isTraced ? [...(this.#knows ?? []), KNOWS_TRACE] : this.#knows;
+  }
+
+  /**
+   * Finds out, now or with the next hello, whether the daemon accepts trace contexts. Until it answers, envelopes
+   * contain none.
+   */
+  trace(): void {
+    if (this.#isTraced) return;
+    this.#isTraced = true;
+    if (this.state === "greeting" || this.state === "speaking") this.#connection?.greet();
+  }
+
+  /** Whether a sending would be refused without an attempt to connect. */
+  isBackingOff(now: number): boolean {
+    return this.state === "closed" && this.#backOff.refusal(now) !== null;
+  }
+
+  /** The time of the next attempt to connect. */
+  get nextAttempt(): number {
+    return this.#backOff.until;
+  }
+
+  /** Returns the last failure to connect, as the failure of a sending. */
+  failure(now: number): Failure {
+    const { stage, detail } = this.#backOff.failure ?? { stage: "connect", detail: "" };
+    return { ok: false, stage, detail, written: false, at: now };
+  }
+
+  /** Connects, unless the link is already connected. @param insist  connect even during the back-off */
+  want(now: number, insist: boolean): void {
+    if (this.state !== "closed") return;
+    if (insist || this.#backOff.refusal(now) === null) this.#connect(now);
+  }
+
+  /** Whether another hello has not been answered yet. */
+  get isAsking(): boolean {
+    return this.#askedAt >= 0;
+  }
+
+  /** Queries the daemon's cluster again. If the daemon is not connected, the next hello queries the cluster. */
+  ask(now: number): void {
+    if (this.state !== "speaking" || this.isAsking) return;
+    this.#askedAt = now;
+    this.#activeAt = now;
+    this.#connection?.greet();
+    this.#alarm.ringBy(now + CONNECT_MS);
+  }
+
+  /** Accepts a sending, which ends now or later. */
+  offer(sending: Sending, now: number, insist: boolean): void {
+    sending.mayTurn = this.version.known === 0;
+    const isSettled = (this.state === "speaking" || this.state === "closed") && !this.isAsking;
+    if (this.isForeign && isSettled && now < this.#greetedAt + ASK_AGAIN_MS)
+      this.#fail(sending, "wrong-cluster", "", now);
+    else if (!insist && !this.#settings.isPatient && this.isBackingOff(now))
+      this.#owner.failed(sending, this.failure(now));
+    else if (!this.#queue.hasRoomFor(sending)) this.#fail(sending, "busy", "", now);
+    else {
+      sending.state = "queued";
+      this.#queue.push(sending);
+      if (this.state === "closed") this.want(now, insist);
+      else {
+        if (this.isForeign) this.ask(now);
+        this.#pump(now);
+      }
+    }
+  }
+
+  /** Removes a sending from the queue. */
+  withdraw(sending: Sending): void {
+    this.#queue.remove(sending);
+  }
+
+  tick(now: number): void {
+    const { state } = this;
+    const since = this.#connection?.since ?? now;
+    if (state === "connecting" && now >= since + CONNECT_MS)
+      this.disconnected("connect", "the connection attempt was not answered", now);
+    else if (state === "greeting" && now >= since + CONNECT_MS)
+      this.#lose("timeout", "connected, but the hello was not answered", now);
+    else if (this.isAsking && now >= this.#askedAt + CONNECT_MS)
+      this.#lose("lost", "another hello was not answered", now);
+    else if (this.#isIdle && now >= this.#activeAt + IDLE_MS) this.#drop();
+    this.#expire(now);
+    if (this.#queue.length > 0) this.want(now, false);
+    this.#pump(now);
+  }
+
+  /** Returns the time at which `tick` must be called next. Later events may make an earlier call necessary. */
+  nextTick(): number {
+    let time = Number.POSITIVE_INFINITY;
+    if (this.#connection !== null && this.state !== "speaking") time = this.#connection.since + CONNECT_MS;
+    else if (this.isAsking) time = this.#askedAt + CONNECT_MS;
+    else if (this.#isIdle) time = this.#activeAt + IDLE_MS;
+    if (this.state === "closed" && this.#queue.length > 0) time = Math.min(time, this.nextAttempt);
+    return Math.min(time, this.#queue.dueAt, this.#onTheWay.dueAt, this.#onTheWay.silentSince + OVERDUE_MS);
+  }
+
+  /**
+   * Closes a connection that would keep an otherwise idle process alive. Any other connection may still receive
+   * answers.
+   */
+  releaseProcess(now: number): void {
+    if (this.#connection?.holdsProcess()) this.close(now);
+  }
+
+  close(now: number): void {
+    this.#drop();
+    for (const sending of this.#takeAll()) this.#fail(sending, "closed", "", now);
+  }
+
+  get #isIdle(): boolean {
+    return this.state === "speaking" && !this.isAsking && this.#onTheWay.isEmpty && this.#queue.length === 0;
+  }
+
+  opened(now: number): void {
+    this.#alarm.ringBy(now + CONNECT_MS);
+    this.#pump(now);
+  }
+
+  receive(message: DaemonMessage, now: number): void {
+    if (message.kind === "hello") {
+      this.#greeted(message, now);
+      return;
+    }
+    const sending = this.#onTheWay.find(message.id);
+    if (sending === undefined) {
+      if (message.kind === "refused") this.#complaint = `${message.code}: ${message.sentence}`;
+      return;
+    }
+    this.lastAnswerAt = now;
+    const isProven = message.kind !== "result" || this.#owner.answered(this, sending, message, now);
+    this.#onTheWay.remove(sending);
+    if (!isProven) this.#owner.notProven(sending, now);
+    if (message.kind === "refused") this.#owner.refused(this, sending, message, now);
+  }
+
+  chunkEnded(now: number): void {
+    this.#activeAt = now;
+    this.#onTheWay.received(now);
+    this.#pump(now);
+    if (!this.#settings.keepalive && this.#isIdle) this.#drop();
+  }
+
+  disconnected(stage: Stage, detail: string, now: number): void {
+    if (stage === "lost" && this.state === "greeting" && !this.#connection?.hasReceived) this.#turnOut1(now);
+    else this.#lose(stage, stage === "lost" && this.#complaint !== "" ? this.#complaint : detail, now);
+  }
+
+  #connect(now: number): void {
+    this.#complaint = "";
+    this.#takesTrace = false;
+    this.#alarm.ringBy(now + CONNECT_MS);
+    const { address } = this;
+    const [environment, trace] = [this.#environment, this.#trace];
+    this.#connection = new ConnectionV2({
+      address,
+      environment,
+      trace,
+      owner: this,
+      read: readDaemonMessage,
+      now,
+    });
+  }
+
+  #greeted(hello: Hello, now: number): void {
+    this.#backOff.succeeded();
+    const problem = disagreement(hello, this.knows);
+    if (problem !== null) {
+      if (problem === "version-1") this.#turnOut1(now);
+      else this.#lose("refused", problem, now);
+      return;
+    }
+    this.#takesTrace = hello.knows?.includes(KNOWS_TRACE) === true;
+    this.version.spoke2();
+    this.lastAnswerAt = now;
+    this.#greetedAt = now;
+    const sentAt = this.isAsking ? this.#askedAt : (this.#connection?.since ?? now);
+    this.#askedAt = -1;
+    this.#owner.greeted(this, hello, sentAt, now);
+  }
+
+  #turnOut1(now: number): void {
+    const meaning = this.version.closedHello(now);
+    // Connect even if the queue is empty: calls may be waiting until a daemon names the cluster.
+    if (meaning === "doubt") this.#retry("lost", "", now, true);
+    else if (meaning !== "version-1") this.#lose(meaning, "", now);
+    else {
+      this.#drop();
+      this.#backOff.succeeded();
+      this.#owner.turnedOut1(this, this.#takeAll(), now);
+    }
+  }
+
+  /**
+   * Handles the loss of the connection. Sendings fail if they can neither wait for a new connection nor be written
+   * again.
+   */
+  #lose(stage: Stage, detail: string, now: number): void {
+    if (this.state !== "speaking") {
+      this.#drop();
+      this.#backOff.failed({ stage, detail }, now, this.#environment.random());
+      if (this.#settings.isPatient) {
+        this.#queue.putBack(this.#onTheWay.takeAll());
+        this.#alarm.ringBy(this.#backOff.until);
+      } else for (const sending of this.#takeAll()) this.#fail(sending, stage, detail, now);
+      this.#owner.lostHope(this, now);
+      return;
+    }
+    this.#retry(stage, detail, now);
+  }
+
+  /** Writes the sendings that may be repeated on a new connection. The remaining ones fail. */
+  #retry(stage: Stage, detail: string, now: number, isNeeded = this.isAsking): void {
+    this.#drop();
+    const written = this.#onTheWay.takeAll();
+    const again = written.filter(({ writes }) => stage !== "garbage" && writes < WRITES_MAX);
+    for (const sending of again) sending.state = "queued";
+    this.#queue.putBack(again);
+    if (this.#queue.length > 0 || isNeeded) this.#connect(now);
+    for (const sending of written) if (!again.includes(sending)) this.#fail(sending, stage, detail, now);
+  }
+
+  /** Closes the connection without notifying the owner. */
+  #drop(): void {
+    this.#connection?.close();
+    this.#connection = null;
+    this.#askedAt = -1;
+    this.#onTheWay.silentSince = Number.POSITIVE_INFINITY;
+  }
+
+  /** Whether envelopes may be written. */
+  get #isOpen(): boolean {
+    return this.state === "greeting" ? this.version.isCertain : this.state === "speaking";
+  }
+
+  #pump(now: number): void {
+    this.#dropExpired(now);
+    if (!this.#isOpen || this.#isStalled(now)) return;
+    if (this.#queue.length > 0 && !this.#version1.isEmpty) {
+      // The daemon has spoken version 1 until now: envelopes must not overtake the commands that are still in flight.
+      this.#alarm.ringBy(now + DRAIN_MS);
+      return;
+    }
+    if (this.isForeign) {
+      // The daemon may have joined another cluster in the meantime.
+      if (this.state !== "speaking" || this.isAsking) return;
+      for (const sending of this.#queue.takeAll()) this.#fail(sending, "wrong-cluster", "", now);
+    }
+    while (this.#onTheWay.hasRoom && this.#queue.length > 0) {
+      const sending = this.#queue.shift() as Sending;
+      this.#activeAt = now;
+      if (this.#onTheWay.takes(sending)) this.#write(sending, now);
+      else this.#fail(sending, "busy", "too many answers are pending", now);
+    }
+  }
+
+  #write(sending: Sending, now: number): void {
+    const frame = this.#onTheWay.add(sending, now);
+    const { traceparent } = sending.batch;
+    this.#connection?.write(this.#takesTrace && traceparent ? tracedFrame(frame, traceparent) : frame);
+  }
+
+  #isStalled(now: number): boolean {
+    const { silentSince } = this.#onTheWay;
+    return now - silentSince > STALL_MS && this.#owner.othersAnsweredSince(this, silentSince);
+  }
+
+  #expire(now: number): void {
+    this.#dropExpired(now);
+    const { silentSince } = this.#onTheWay;
+    let isAlone = false;
+    for (const sending of this.#onTheWay.takeExpired(now)) {
+      // If no other daemon has answered either, this machine's network may have failed: give up the connection, so that
+      // the next call uses a new one.
+      isAlone ||= sending.writtenAt >= silentSince && !this.#owner.othersAnsweredSince(this, silentSince);
+      this.#fail(sending, "timeout", "", now);
+    }
+    if (isAlone || now >= silentSince + OVERDUE_MS) this.#lose("lost", "silent for too long", now);
+  }
+
+  #dropExpired(now: number): void {
+    for (const sending of this.#queue.takeExpired(now))
+      this.#fail(
+        sending,
+        "timeout",
+        sending.writes > 0 ? "" : "never sent: other calls were ahead of it",
+        now,
+      );
+  }
+
+  #takeAll(): Sending[] {
+    return [...this.#onTheWay.takeAll(), ...this.#queue.takeAll()];
+  }
+
+  #fail(sending: Sending, stage: Stage, detail: string, now: number): void {
+    // The daemon refuses all envelopes of this client, so it has not applied an envelope that was written only on this
+    // connection.
+    const before = isSigningMismatch(detail) && sending.state === "written" ? 1 : 0;
+    this.#owner.failed(sending, { ok: false, stage, detail, written: sending.writes > before, at: now });
+  }
+}
