@@ -1,9 +1,9 @@
 /** `dbsync profile`: stores servers with their pins, and the path of a key, under a name. */
 import { resolve } from "node:path";
 import { type Command, InvalidArgumentError, Option } from "commander";
-import { defaultSources } from "../client/settings/defaults.js";
+import { defaultSources } from "../client/settings/default-options.js";
 import { DbsyncError } from "../client/shared/errors.js";
-import { readVersions, VERSIONS_ALLOWED } from "../client/shared/versions.js";
+import { readVersions, VERSIONS_ALLOWED } from "../client/shared/protocol-versions.js";
 import { formatHeadedTable } from "../net/terminal/text-table.js";
 import { exitCodeHelp } from "./shared/exit-codes.js";
 import { JSON_FLAG, printJson, printLine } from "./shared/output.js";

@@ -5,7 +5,7 @@ import type { CallingClient } from "../client/client.js";
 import type { Argument, CommandInput } from "../client/shared/command-input.js";
 import { DbsyncError, type Outcome } from "../client/shared/errors.js";
 import { isWritersCommand } from "../client/writers-command.js";
-import { shownLines } from "../net/terminal/shown-text.js";
+import { shownLines } from "../net/terminal/escaped-text.js";
 import { didYouMean } from "../protocol/nearest-name.js";
 import {
   addClientOptions,

@@ -9,13 +9,13 @@ import { withCommands } from "./command-methods.js";
 import type { FanOutClient } from "./fan-out-client.js";
 import { ListeningClient } from "./listening-client.js";
 import { readOptions, type SendOptions, type Settings } from "./settings/client-settings.js";
-import { type Defaults, defaultSources, readDefaults } from "./settings/defaults.js";
+import { type Defaults, defaultSources, readDefaults } from "./settings/default-options.js";
 import { loadSigningKey, type SigningKey } from "./settings/signing-key.js";
 import { type Environment, realEnvironment } from "./shared/client-environment.js";
 import type { CommandInput } from "./shared/command-input.js";
 import { DbsyncError } from "./shared/errors.js";
 import { frameTracer } from "./shared/frame-tracer.js";
-import { withAuthorities } from "./shared/servers.js";
+import { withAuthorities } from "./shared/server-list.js";
 import { readAuthorities } from "./shared/tls-connection.js";
 import { TracedClient } from "./traced-client.js";
 

@@ -32,7 +32,7 @@ import { Alarm } from "./shared/deadline-timer.js";
 import { closedClient, DbsyncError, needsVersion2, type Outcome } from "./shared/errors.js";
 import type { FrameTracer } from "./shared/frame-tracer.js";
 import type { ReplyValue, Shape, Waiter } from "./shared/reply-value.js";
-import type { Address } from "./shared/servers.js";
+import type { Address } from "./shared/server-list.js";
 import { Version1Calls } from "./version-1/calls.js";
 import { Version1Deliveries } from "./version-1/version-1-deliveries.js";
 import { Outbox } from "./version-2/outbox.js";

@@ -11,7 +11,7 @@ import { openClient } from "./dbsync-send.js";
 import type { FanOutClient } from "./fan-out-client.js";
 import type { CallSettings } from "./settings/call-options.js";
 import { readOptions, type SendOptions } from "./settings/client-settings.js";
-import { readDefaults } from "./settings/defaults.js";
+import { readDefaults } from "./settings/default-options.js";
 import type { EnvelopeOptions } from "./settings/header-options.js";
 import { type Environment, realEnvironment } from "./shared/client-environment.js";
 import { companyOf, isReadCommand } from "./shared/command-input.js";

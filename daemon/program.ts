@@ -1,7 +1,7 @@
 /** The program `dbsyncd`: reads the options, runs the daemon, handles signals and sets the exit code. */
 import { randomBytes } from "node:crypto";
 import { realEnvironment } from "../net/process/clock-and-randomness.js";
-import { compileEarly } from "../net/process/early-compilation.js";
+import { compileEarly } from "../net/process/early-optimization.js";
 import { runService } from "../net/process/run-service.js";
 import type { SighupHandler } from "../net/process/sighup.js";
 import { StartError } from "../net/process/start-error.js";

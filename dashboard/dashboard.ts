@@ -7,7 +7,7 @@ import { isAway, showListeners, showMembers, showMemoryAndDisk, stateClass } fro
 import { bytesText, millisecondsText, rateText, shortCountText, spanText } from "./number-texts.js";
 import { showProblems } from "./problems.js";
 import { SampleHistory } from "./sample-history.js";
-import { prepareSigning } from "./signing.js";
+import { prepareSigning } from "./sign-in.js";
 import { TimelineStrip } from "./timeline-strip.js";
 
 const NO_SAMPLE = "No figures yet: the daemon takes a sample every 5 s, and a rate needs two samples.";

@@ -1,6 +1,5 @@
 /** Shows the log, the dead letters and the signing keys of the daemon. */
 
-import { show } from "./client-work.js";
 import { byId, type Cell, fillTable, setText } from "./elements.js";
 import { countText } from "./number-texts.js";
 import {
@@ -15,6 +14,7 @@ import {
   textOf,
 } from "./replies.js";
 import type { SignedReply, SigningClient } from "./signing-client.js";
+import { show } from "./slow-commands-and-clients.js";
 
 const UNITS_MAX = 200;
 const DEAD_LETTERS_MAX = 50;

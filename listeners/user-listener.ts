@@ -8,7 +8,7 @@ import type { CommandPath } from "../engine/users/command-path.js";
 import type { Users } from "../engine/users/users.js";
 import { ClientConnection } from "../net/connections/client-connection.js";
 import type { Dialect } from "../net/connections/dialect.js";
-import { SharedInput } from "../net/connections/shared-input.js";
+import { SharedInput } from "../net/connections/shared-read-buffer.js";
 import type { UserListenerName } from "../options/settings.js";
 import type { DaemonInterface } from "./daemon-interface.js";
 import { DaemonListener, type DaemonListenerParts, type DaemonSocketHost } from "./daemon-listener.js";

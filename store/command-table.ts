@@ -2,7 +2,6 @@
 import { bitmaps } from "./commands/bitmaps/bitmaps.js";
 import { collections } from "./commands/collections/mdb-commands.js";
 import { connection } from "./commands/connection.js";
-import { dbsync } from "./commands/dbsync.js";
 import { documents } from "./commands/documents/documents.js";
 import { dumps } from "./commands/dump.js";
 import { generic } from "./commands/generic.js";
@@ -25,6 +24,7 @@ import { consumerGroups } from "./commands/streams/consumer-groups.js";
 import { streams } from "./commands/streams/streams.js";
 import { strings } from "./commands/strings.js";
 import { timeline } from "./commands/timeline.js";
+import { dbsync } from "./commands/writers.js";
 import { CommandIndex } from "./rows/command-index.js";
 import type { Command } from "./rows/command-row.js";
 

@@ -133,7 +133,7 @@ function functionsOf(lines: readonly string[]): { name: string; length: number }
 const spreading: Readonly<Record<string, string>> = {
   "client/browser/byte-buffer.ts": "slices of CODES_AT_ONCE bytes",
   "client/browser/web-key.ts": "the bytes of one public key",
-  "engine/backends/redis/cluster-spread.ts": "one reply of each node",
+  "engine/backends/redis/cluster-commands-without-keys.ts": "one reply of each node",
   "engine/mirror/compare-keys.ts": "the commands that compare one key",
   "engine/pipeline/databases.ts": "the configured backends",
   "cluster/history/folder-verification.ts": "at most one fault",

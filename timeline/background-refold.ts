@@ -11,7 +11,7 @@ import type { Fold } from "./fold/fold.js";
 import { trim } from "./fold/trim-tail.js";
 import { Refold } from "./snapshots/refold.js";
 import { DamagedSnapshot } from "./snapshots/snapshot.js";
-import type { TimelineParts } from "./timeline-owner.js";
+import type { TimelineParts } from "./timeline-environment.js";
 
 /**
  * The minimum number of missed commands to merge in one turn. If commands arrive faster, each turn merges twice as many

@@ -14,7 +14,7 @@ import type { Mark } from "./entries/storage.js";
 import { isUnreadable } from "./entries/stored-value.js";
 import type { LateMerges } from "./late-merges.js";
 import type { ServingFold } from "./serving-fold.js";
-import type { DamagedEntryStore, TimelineParts } from "./timeline-owner.js";
+import type { DamagedEntryStore, TimelineParts } from "./timeline-environment.js";
 
 /**
  * The outcome for an entry's remains. They stay if only another version can read them or if they could not be copied;

@@ -1,6 +1,6 @@
 /** The first failure of a timeline's disk. From then on the timeline accepts no entry. */
 import { FAILED } from "./entries/timeline-logger.js";
-import type { TimelineParts } from "./timeline-owner.js";
+import type { TimelineParts } from "./timeline-environment.js";
 
 export class Failure {
   /** The reason, or null if the disk has not failed. */

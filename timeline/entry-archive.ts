@@ -23,7 +23,7 @@ import type { Mark } from "./entries/storage.js";
 import { readEntry, viewParts, writeValue } from "./entries/stored-value.js";
 import { RecentIds } from "./recent-ids.js";
 import { SnapshotMaking } from "./snapshots/snapshot-schedule.js";
-import type { TimelineParts } from "./timeline-owner.js";
+import type { TimelineParts } from "./timeline-environment.js";
 
 /** An entry that was found damaged on disk, and has to be stored again. */
 interface Damaged {

@@ -2,7 +2,7 @@
  * The date at which the tail ends, and the date up to which entries are folded. Both follow the clock, as far as it is
  * trusted.
  */
-import type { TimelineParts } from "./timeline-owner.js";
+import type { TimelineParts } from "./timeline-environment.js";
 import { DUE_AHEAD_MS } from "./unfolded-entries.js";
 import type { Watermark } from "./watermark.js";
 

@@ -5,7 +5,7 @@
  * it is dated after the latest date that a lost unit can have. Source: docs/consistency.md, "What `late` means".
  */
 import type { FoldedEntry } from "./fold/entry-batch.js";
-import type { TimelineParts } from "./timeline-owner.js";
+import type { TimelineParts } from "./timeline-environment.js";
 
 export class ForgottenAnswers {
   readonly #parts: TimelineParts;

@@ -10,7 +10,7 @@ import type { Entry } from "./entries/entry.js";
 import type { Fold } from "./fold/fold.js";
 import { appliedOf } from "./semantics-standstill.js";
 import { REDO_MAX, type ServingFold } from "./serving-fold.js";
-import type { TimelineParts } from "./timeline-owner.js";
+import type { TimelineParts } from "./timeline-environment.js";
 
 /**
  * The maximum number of units to redo for all waiting entries, in all merges together. Above it, a refold costs less

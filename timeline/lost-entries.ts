@@ -12,7 +12,7 @@ import { type Entry, readOrderKey, writeOrderKey } from "./entries/entry.js";
 import type { Mark, Storage } from "./entries/storage.js";
 import { readEntry } from "./entries/stored-value.js";
 import type { Archive } from "./entry-archive.js";
-import type { TimelineParts } from "./timeline-owner.js";
+import type { TimelineParts } from "./timeline-environment.js";
 import { findUnverifiable } from "./unverifiable-entries.js";
 
 /** The maximum number of entries that are reported individually. */

@@ -3,7 +3,7 @@
  * timeline without a disk. A member that does not have the removed entries can no longer fetch them from this daemon.
  */
 import type { Archive } from "./entry-archive.js";
-import type { TimelineParts } from "./timeline-owner.js";
+import type { TimelineParts } from "./timeline-environment.js";
 
 /** The maximum number of entries that are removed in one tick. */
 const ENTRIES_A_TICK = 5000;

@@ -12,7 +12,7 @@ import { Fold, type FoldedEntry } from "./fold/fold.js";
 import { trim } from "./fold/trim-tail.js";
 import { FoldDates } from "./fold-dates.js";
 import { ForgottenAnswers } from "./forgotten-answers.js";
-import type { TimelineParts } from "./timeline-owner.js";
+import type { TimelineParts } from "./timeline-environment.js";
 import { UnfoldedEntries } from "./unfolded-entries.js";
 import type { Watermark } from "./watermark.js";
 

@@ -17,7 +17,7 @@ import { storeReplacedData } from "./snapshots/replaced-data.js";
 import { DamagedSnapshot, readSnapshot } from "./snapshots/snapshot.js";
 import type { SnapshotSeal, StagedSnapshot } from "./snapshots/snapshot-files.js";
 import type { Cut, SnapshotMaking } from "./snapshots/snapshot-schedule.js";
-import type { TimelineParts } from "./timeline-owner.js";
+import type { TimelineParts } from "./timeline-environment.js";
 
 /** Milliseconds for which no entries are removed after a call of `hold`. */
 const HOLD_MS = 5000;

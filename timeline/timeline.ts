@@ -27,7 +27,7 @@ import { REDO_MAX, ServingFold } from "./serving-fold.js";
 import { SnapshotTransfer } from "./snapshot-transfer.js";
 import { StateDigests } from "./state-digests.js";
 import type { TimelineFigures } from "./timeline-counts.js";
-import type { Taking, TimelineParts } from "./timeline-owner.js";
+import type { Taking, TimelineParts } from "./timeline-environment.js";
 import type { UnfoldedEntries } from "./unfolded-entries.js";
 import { Watermark } from "./watermark.js";
 

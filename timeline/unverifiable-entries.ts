@@ -10,7 +10,7 @@ import { isKeyCommand, type KeyRing } from "../store/key-ring.js";
 import { type Entry, firstOrderKeyAt, readOrderKey } from "./entries/entry.js";
 import { viewEntry } from "./entries/stored-value.js";
 import { unitsOf } from "./fold/fold-unit.js";
-import type { TimelineParts } from "./timeline-owner.js";
+import type { TimelineParts } from "./timeline-environment.js";
 
 /** The number of entries to check between two turns of the event loop, which takes a few milliseconds. */
 const ENTRIES_A_STEP = 64;

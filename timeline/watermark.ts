@@ -6,7 +6,7 @@
 
 import type { Failure } from "./disk-failure.js";
 import { SteadyClock } from "./entries/steady-clock.js";
-import type { TimelineParts } from "./timeline-owner.js";
+import type { TimelineParts } from "./timeline-environment.js";
 
 const BYTES = 8;
 /** Milliseconds after which the clock raises the watermark again, and the watermark is published again. */

@@ -1,6 +1,6 @@
 /** The commands that `dbsync bench` sends, made from a template with placeholders for a random key and a value. */
 import { DbsyncError } from "../../client/shared/errors.js";
-import { splitArguments } from "../shared/typed-arguments.js";
+import { splitArguments } from "../shared/split-typed-line.js";
 
 const KEY_MARK = "__rand__";
 const VALUE_MARK = "__value__";

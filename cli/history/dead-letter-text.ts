@@ -1,6 +1,6 @@
 /** Formats dead letters as text and as JSON. */
 
-import { shown } from "../../net/terminal/shown-text.js";
+import { shown } from "../../net/terminal/escaped-text.js";
 import { formatHeadedTable } from "../../net/terminal/text-table.js";
 import type { DeadLetterEnvelope, DeadLetterList, ListedDeadLetter } from "../folder/folder-dead-letters.js";
 import { formatDate, formatMoment } from "../shared/date-text.js";

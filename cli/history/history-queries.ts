@@ -3,7 +3,7 @@
 import type { Settings } from "../../client/settings/client-settings.js";
 import { DbsyncError } from "../../client/shared/errors.js";
 import type { ReplyValue } from "../../client/shared/reply-value.js";
-import type { Address } from "../../client/shared/servers.js";
+import type { Address } from "../../client/shared/server-list.js";
 import { askEach } from "../keys/fetch-key-rings.js";
 import { explainErrors, type Hint } from "../keys/key-errors.js";
 import { type ClientFlags, openFrom, readSettings } from "../shared/client-options.js";

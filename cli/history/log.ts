@@ -2,7 +2,7 @@
 import { type Command, Option } from "commander";
 import type { Settings } from "../../client/settings/client-settings.js";
 import { realEnvironment } from "../../client/shared/client-environment.js";
-import { shown } from "../../net/terminal/shown-text.js";
+import { shown } from "../../net/terminal/escaped-text.js";
 import { askEach, idOf, ringsOf } from "../keys/fetch-key-rings.js";
 import {
   addClientOptions,

@@ -1,7 +1,7 @@
 /** Writes documents to all daemons, with many entries per command and several commands in flight. */
 import type { ReplyValue } from "../../client/shared/reply-value.js";
 import type { SendToAll } from "../shared/send-to-all.js";
-import type { SourceEntry } from "./json-source.js";
+import type { SourceEntry } from "./imported-documents.js";
 
 const BATCH_ENTRIES_MAX = 500;
 const BATCH_CHARACTERS_MAX = 256 * 1024;

@@ -5,8 +5,8 @@ import { printLine } from "../shared/output.js";
 import { showProgress } from "../shared/progress.js";
 import type { SendToAll } from "../shared/send-to-all.js";
 import { DocumentWriter } from "./document-writer.js";
+import { documentsOf } from "./imported-documents.js";
 import { JsonServerClient } from "./json-server-client.js";
-import { documentsOf } from "./json-source.js";
 
 /**
  * Silence after which the import gives up on a server, in milliseconds. The time is long because the original JSON

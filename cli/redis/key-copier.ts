@@ -4,7 +4,7 @@ import { DbsyncError } from "../../client/shared/errors.js";
 import { type ByteString, textOfBytes } from "../../protocol/byte-string.js";
 import type { SendToAll } from "../shared/send-to-all.js";
 import { bytesIn, RedisError, type RedisSource } from "./redis-source.js";
-import { type Argv, piecesOf } from "./value-pieces.js";
+import { type Argv, piecesOf } from "./value-as-commands.js";
 
 /**
  * Maximum length of a serialized value; longer values are copied in pieces, because the size of an envelope is limited.

@@ -16,9 +16,9 @@ import { bytesOfText } from "../../protocol/byte-string.js";
 import { NIL, type Reply, status } from "../../protocol/reply.js";
 import { COMMANDS_MAX } from "../../protocol/version-2/envelope.js";
 import { callForRawReply, type RawReplyCall } from "../shared/raw-reply-call.js";
-import { splitArguments } from "../shared/typed-arguments.js";
+import { splitArguments } from "../shared/split-typed-line.js";
 import { CommandHelp } from "./command-help.js";
-import { typedText } from "./typed-text.js";
+import { typedText } from "./reply-text.js";
 
 const QUEUED = "QUEUED";
 const WATCHES = "WATCH is not available here: use the option if of the library for conditions";

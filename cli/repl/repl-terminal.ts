@@ -5,13 +5,13 @@
 import { createInterface, type Interface } from "node:readline";
 import { styleText } from "node:util";
 import { DbsyncError } from "../../client/shared/errors.js";
-import { shownLines } from "../../net/terminal/shown-text.js";
+import { shownLines } from "../../net/terminal/escaped-text.js";
 import { bytesOfText } from "../../protocol/byte-string.js";
 import { completeCommand } from "../shared/command-names.js";
 import { type HistoryFile, MAX_HISTORY_LINES } from "../shared/history-file.js";
-import { isQuoteOpen, splitArguments } from "../shared/typed-arguments.js";
+import { isQuoteOpen, splitArguments } from "../shared/split-typed-line.js";
 import type { ReplSession } from "./repl-session.js";
-import { quoted } from "./typed-text.js";
+import { quoted } from "./reply-text.js";
 
 const HOW_TO_EXIT = "Ctrl-D, exit or quit ends the session.";
 const EXIT_LINE = /^\s*(?:exit|quit)\s*$/i;

@@ -13,7 +13,7 @@ import {
 import { EXIT, type ExitCode, exitCodeHelp, exitCodeOf } from "../shared/exit-codes.js";
 import { HistoryFile } from "../shared/history-file.js";
 import { JSON_FLAG, jsonValue, printJson, printJsonError, printValue } from "../shared/output.js";
-import { isQuoted, splitArguments } from "../shared/typed-arguments.js";
+import { isQuoted, splitArguments } from "../shared/split-typed-line.js";
 import { ReplSession } from "./repl-session.js";
 import { converse } from "./repl-terminal.js";
 

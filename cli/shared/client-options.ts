@@ -4,10 +4,10 @@ import { openClient, trusting } from "../../client/dbsync-send.js";
 import type { ListeningClient } from "../../client/listening-client.js";
 import { DEFAULT_TIMEOUT_MS } from "../../client/settings/call-limits.js";
 import { readOptions, type Settings } from "../../client/settings/client-settings.js";
-import { type Defaults, defaultSources, readDefaults } from "../../client/settings/defaults.js";
+import { type Defaults, defaultSources, readDefaults } from "../../client/settings/default-options.js";
 import type { SigningKey } from "../../client/settings/signing-key.js";
 import type { Policy } from "../../client/shared/policy.js";
-import { readVersions, VERSIONS_ALLOWED, type Versions } from "../../client/shared/versions.js";
+import { readVersions, VERSIONS_ALLOWED, type Versions } from "../../client/shared/protocol-versions.js";
 import { readPassphraseFile } from "../../keys/passphrase-file.js";
 import { defaultsOf, describeProfile, profileFor, type UsedProfile } from "./profiles.js";
 

@@ -2,7 +2,7 @@
 import type { Settings } from "../../client/settings/client-settings.js";
 import { DbsyncError } from "../../client/shared/errors.js";
 import type { ReplyValue } from "../../client/shared/reply-value.js";
-import type { Address } from "../../client/shared/servers.js";
+import type { Address } from "../../client/shared/server-list.js";
 import { openFrom } from "./client-options.js";
 
 /** Sends a command; strings of the reply are Buffers. @throws DbsyncError */

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { constants } from "node:os";
 import { getSystemErrorMap } from "node:util";
-import type { Endpoint } from "../../client/shared/servers.js";
+import type { Endpoint } from "../../client/shared/server-list.js";
 import { connectTls, handshakeTrouble, SILENT } from "../../client/shared/tls-connection.js";
 
 /** Runs a step once after the given milliseconds. @returns a function that cancels it */

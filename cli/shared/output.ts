@@ -4,7 +4,7 @@ import { describeOutcome } from "../../client/shared/described-outcomes.js";
 import { DbsyncError, type Outcome } from "../../client/shared/errors.js";
 import type { ReplyValue } from "../../client/shared/reply-value.js";
 import { painted, type Tone } from "../../net/terminal/colours.js";
-import { shownLines } from "../../net/terminal/shown-text.js";
+import { shownLines } from "../../net/terminal/escaped-text.js";
 import { terminalColumns, wrapped } from "../../net/terminal/text-table.js";
 import { type ByteString, bytesOfText, textOfBytes } from "../../protocol/byte-string.js";
 import { type ExitCode, exitCodeOf } from "./exit-codes.js";

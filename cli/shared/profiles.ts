@@ -5,13 +5,13 @@
  */
 import { existsSync, mkdirSync, readFileSync, statSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
-import { type DefaultSources, type Defaults, readDefaults } from "../../client/settings/defaults.js";
+import { type DefaultSources, type Defaults, readDefaults } from "../../client/settings/default-options.js";
 import { DbsyncError } from "../../client/shared/errors.js";
-import { parseServers } from "../../client/shared/servers.js";
-import { readVersions, VERSIONS_ALLOWED } from "../../client/shared/versions.js";
+import { readVersions, VERSIONS_ALLOWED } from "../../client/shared/protocol-versions.js";
+import { parseServers } from "../../client/shared/server-list.js";
 import { discard, publishOver, stage } from "../../keys/atomic-file.js";
 import { writingFailure } from "../../keys/write-failures.js";
-import { shown } from "../../net/terminal/shown-text.js";
+import { shown } from "../../net/terminal/escaped-text.js";
 import { didYouMean } from "../../protocol/nearest-name.js";
 
 /** A profile. Files are absolute paths, "" for none. It contains no secrets: the key is the path of its file. */

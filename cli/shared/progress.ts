@@ -2,7 +2,7 @@
  * Shows the progress of work on one line of a terminal. Without a terminal, `showSteps` prints a line for each change,
  * and the other functions print nothing.
  */
-import { shown as shownText } from "../../net/terminal/shown-text.js";
+import { shown as shownText } from "../../net/terminal/escaped-text.js";
 import { clip, terminalColumns } from "../../net/terminal/text-table.js";
 
 const EVERY_MS = 500;

@@ -1,9 +1,9 @@
 /** Parses URLs of servers in the arguments of subcommands. */
 import { InvalidArgumentError } from "commander";
 import { authoritiesFor } from "../../client/settings/client-settings.js";
-import { defaultSources, readDefaults } from "../../client/settings/defaults.js";
+import { defaultSources, readDefaults } from "../../client/settings/default-options.js";
+import { withAuthorities } from "../../client/shared/server-list.js";
 import { parseServerUrl, type ServerAddress, type UrlForm } from "../../client/shared/server-url.js";
-import { withAuthorities } from "../../client/shared/servers.js";
 import { readAuthorities } from "../../client/shared/tls-connection.js";
 
 /** Parses a URL. @throws InvalidArgumentError */

@@ -3,7 +3,7 @@
  */
 import type { Settings } from "../../client/settings/client-settings.js";
 import { realEnvironment } from "../../client/shared/client-environment.js";
-import type { Address } from "../../client/shared/servers.js";
+import type { Address } from "../../client/shared/server-list.js";
 import { readHello } from "../../client/version-2/single-hello.js";
 import { showSteps } from "./progress.js";
 

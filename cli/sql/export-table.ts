@@ -3,7 +3,7 @@
  */
 import { type FileHandle, open, rm } from "node:fs/promises";
 import type { Reply } from "../../protocol/reply.js";
-import type { KeyState, TypedRequests } from "../shared/typed-requests.js";
+import type { KeyState, TypedRequests } from "../shared/export-requests.js";
 import { type FolderType, typeOfWords, typeTree } from "./folder-type.js";
 import { type JacksonValue, jacksonText } from "./jackson-text.js";
 import { cellsOf, folderCell, type TypedCell, textOf } from "./typed-rows.js";

@@ -1,6 +1,6 @@
 /** Prints the answers of `dbsync sql` as tables or lines of JSON, and errors on standard error. */
 
-import { shown, shownLines } from "../../net/terminal/shown-text.js";
+import { shown, shownLines } from "../../net/terminal/escaped-text.js";
 import { EXIT, type ExitCode } from "../shared/exit-codes.js";
 import type { Cell, Relation, SqlAnswer } from "./sql-answer-reader.js";
 

@@ -6,7 +6,7 @@ import type { Settings } from "../../client/settings/client-settings.js";
 import { outcomeCure } from "../../client/shared/described-outcomes.js";
 import { DbsyncError, type Outcome } from "../../client/shared/errors.js";
 import { STAGES } from "../../client/shared/sentences.js";
-import type { Address } from "../../client/shared/servers.js";
+import type { Address } from "../../client/shared/server-list.js";
 import type { Report } from "../shared/doctor-finding.js";
 import { isDenied } from "../shared/ping-result.js";
 import { short } from "./daemon-report.js";

@@ -5,7 +5,7 @@
 import { statSync } from "node:fs";
 import type { Command } from "commander";
 import type { Settings } from "../../client/settings/client-settings.js";
-import type { Defaults } from "../../client/settings/defaults.js";
+import type { Defaults } from "../../client/settings/default-options.js";
 import { isFile, loadSigningKey } from "../../client/settings/signing-key.js";
 import type { Tone } from "../../net/terminal/colours.js";
 import { addClientOptions, type ClientFlags, defaultsFor, readSettings } from "../shared/client-options.js";

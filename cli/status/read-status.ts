@@ -3,7 +3,7 @@
 import type { Settings } from "../../client/settings/client-settings.js";
 import { realEnvironment } from "../../client/shared/client-environment.js";
 import { STAGES } from "../../client/shared/sentences.js";
-import type { Address } from "../../client/shared/servers.js";
+import type { Address } from "../../client/shared/server-list.js";
 import { type Greeting, readHello } from "../../client/version-2/single-hello.js";
 import { withoutScheme } from "../../net/terminal/text-table.js";
 import {

@@ -1,7 +1,7 @@
 /** Formats the output of `dbsync status`: tables, followed by the problems. */
 import { realEnvironment } from "../../client/shared/client-environment.js";
 import { painted, type Tone } from "../../net/terminal/colours.js";
-import { shown } from "../../net/terminal/shown-text.js";
+import { shown } from "../../net/terminal/escaped-text.js";
 import { wrapped } from "../../net/terminal/text-table.js";
 import type { Problem } from "../../protocol/figures/problem.js";
 import { formatDaemons } from "./daemon-report.js";

@@ -17,7 +17,7 @@ import type { DaemonStatus } from "./daemon-status.js";
 import { readFullStatus } from "./read-status.js";
 import { formatStatus, waitingText } from "./status-text.js";
 import { readStatusUntilIdle } from "./status-until-idle.js";
-import { beginWatching, type Show } from "./watching.js";
+import { beginWatching, type Show } from "./watch-screen.js";
 
 interface StatusFlags extends ClientFlags {
   readonly watch?: boolean;

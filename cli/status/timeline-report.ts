@@ -2,7 +2,7 @@
 
 import { fitted, formatHeadedTable } from "../../net/terminal/text-table.js";
 import { dateText } from "../../protocol/version-2/envelope.js";
-import { bytesText, countText, spanText } from "../shared/amounts.js";
+import { bytesText, countText, spanText } from "../shared/amount-text.js";
 import { type Column, rowsOf } from "../shared/report-column.js";
 import type { MemberStatus, TimelineStatus } from "./read-timeline-status.js";
 

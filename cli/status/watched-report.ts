@@ -1,9 +1,9 @@
 /** The screen of `dbsync status --watch`, with lines that fit the width of the terminal. */
 
 import type { Tone } from "../../net/terminal/colours.js";
-import { shown as shownText } from "../../net/terminal/shown-text.js";
+import { shown as shownText } from "../../net/terminal/escaped-text.js";
 import { clip, fitted, tableLines, wrapped } from "../../net/terminal/text-table.js";
-import { bytesText, countText, millisecondsText, spanText } from "../shared/amounts.js";
+import { bytesText, countText, millisecondsText, spanText } from "../shared/amount-text.js";
 import { stateOf } from "./daemon-report.js";
 import type { DaemonStatus } from "./daemon-status.js";
 import { readyText, sentencesOf, timelinesOf } from "./status-text.js";

@@ -1,15 +1,15 @@
 /** Formats the output of `dbsync top`: a table that fits 80 columns, and on a terminal also the recent activity. */
 
 import type { Tone } from "../../net/terminal/colours.js";
-import { shown } from "../../net/terminal/shown-text.js";
+import { shown } from "../../net/terminal/escaped-text.js";
 import { clip, fitted, formatHeadedTable, wrapped } from "../../net/terminal/text-table.js";
-import { bytesText, countText, spanText } from "../shared/amounts.js";
+import { bytesText, countText, spanText } from "../shared/amount-text.js";
 import { type Column, rowsOf } from "../shared/report-column.js";
 import { stateOf } from "../status/daemon-report.js";
 import type { DaemonStatus } from "../status/daemon-status.js";
 import { readyText, sentencesOf } from "../status/status-text.js";
 import { bars, headedLines, line, type ShownLine } from "../status/watched-report.js";
-import type { Activities, Activity } from "./activity.js";
+import type { Activities, Activity } from "./daemon-activity.js";
 import { listLine } from "./member-list-line.js";
 
 export interface TopRow {

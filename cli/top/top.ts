@@ -2,7 +2,7 @@
 import { type Command, Option } from "commander";
 import { realEnvironment } from "../../client/shared/client-environment.js";
 import { painted } from "../../net/terminal/colours.js";
-import { shownLines } from "../../net/terminal/shown-text.js";
+import { shownLines } from "../../net/terminal/escaped-text.js";
 import { terminalColumns } from "../../net/terminal/text-table.js";
 import { addClientOptions, type ClientFlags, readCount, readSettings } from "../shared/client-options.js";
 import { exitCodeHelp } from "../shared/exit-codes.js";
@@ -11,8 +11,8 @@ import { columnLines } from "../status/column-explanations.js";
 import type { DaemonStatus } from "../status/daemon-status.js";
 import { readFullStatus } from "../status/read-status.js";
 import { statusCode } from "../status/status.js";
-import { openScreen } from "../status/watching.js";
-import { Activities } from "./activity.js";
+import { openScreen } from "../status/watch-screen.js";
+import { Activities } from "./daemon-activity.js";
 import { ACTIVITY_COLUMNS, TOP_COLUMNS, topLines, topRows, topTable } from "./top-report.js";
 
 const EVERY_SECONDS = 2;

@@ -22,7 +22,7 @@ import { Alarm } from "../shared/deadline-timer.js";
 import { deferredEvents } from "../shared/deferred-events.js";
 import { DbsyncError, type Outcome } from "../shared/errors.js";
 import type { Shape } from "../shared/reply-value.js";
-import type { Address } from "../shared/servers.js";
+import type { Address } from "../shared/server-list.js";
 import type { Batch } from "../version-2/call-batch.js";
 import type { Outbox } from "../version-2/outbox.js";
 import { isWritersCommand, writersAsText } from "../writers-command.js";

@@ -1,6 +1,6 @@
 /** The environment of a client in a browser: its clock, its timers, and WebSockets. */
 import type { ClientSocket, Environment, SocketEvents, Timer } from "../shared/client-environment.js";
-import type { Endpoint } from "../shared/servers.js";
+import type { Endpoint } from "../shared/server-list.js";
 
 /** The subprotocol of `--ws`. */
 const PROTOCOL = "dbsync2";

@@ -1,6 +1,6 @@
 /** Parses the list of daemons that a page connects to: the addresses of their `--ws` ports. */
 import { badOption } from "../shared/errors.js";
-import type { Address } from "../shared/servers.js";
+import type { Address } from "../shared/server-list.js";
 
 const SERVERS_MAX = 64;
 const FORMS = "addresses of daemons with --ws, such as wss://db1.example:1180, as text or as a list";

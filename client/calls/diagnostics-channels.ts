@@ -6,7 +6,7 @@ import { channel, tracingChannel } from "node:diagnostics_channel";
 import { hexOf } from "../../protocol/version-2/envelope.js";
 import type { Stage } from "../shared/errors.js";
 import type { Report } from "../shared/outcome.js";
-import type { Address } from "../shared/servers.js";
+import type { Address } from "../shared/server-list.js";
 import type { Sending } from "./sending.js";
 
 const outcomes = channel("dbsync:outcome");

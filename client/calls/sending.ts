@@ -6,7 +6,7 @@ import type { EnvelopeOptions } from "../settings/header-options.js";
 import type { Company } from "../shared/command-input.js";
 import { type Answer, type Failure, isCatchingUp, type Report } from "../shared/outcome.js";
 import { replyValues } from "../shared/reply-value.js";
-import type { Address } from "../shared/servers.js";
+import type { Address } from "../shared/server-list.js";
 import type { PendingCall } from "./pending-call.js";
 
 /** The signed form of a batch. */

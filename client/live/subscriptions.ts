@@ -22,7 +22,7 @@ import { BackOff } from "../shared/back-off.js";
 import type { Environment, Timer } from "../shared/client-environment.js";
 import { DbsyncError, type Stage } from "../shared/errors.js";
 import type { Seal, Sealer } from "../shared/sealer.js";
-import type { Address } from "../shared/servers.js";
+import type { Address } from "../shared/server-list.js";
 import { ConnectionV2, type ConnectionV2Owner } from "../version-2/connection-v2.js";
 import {
   clusterOrNoKey,

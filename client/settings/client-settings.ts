@@ -1,8 +1,8 @@
 /** Checks the options of a client and converts them to settings. Each option is defined here and nowhere else. */
 import type { KeyObject } from "node:crypto";
 import type { Format } from "../shared/outcome.js";
-import { type Address, type Endpoint, needsAuthorities, parseServers } from "../shared/servers.js";
-import { readVersions, type Versions } from "../shared/versions.js";
+import { readVersions, type Versions } from "../shared/protocol-versions.js";
+import { type Address, type Endpoint, needsAuthorities, parseServers } from "../shared/server-list.js";
 import { DEFAULT_TIMEOUT_MS } from "./call-limits.js";
 import {
   CALL_CHECKS,
@@ -13,7 +13,7 @@ import {
   type TypedCallOptions,
   timeoutFor,
 } from "./call-options.js";
-import type { Defaults } from "./defaults.js";
+import type { Defaults } from "./default-options.js";
 import { readHeaderOptions } from "./header-options.js";
 
 /** A key file's path, PEM text, or a loaded key; `false` or "" sends unsigned. */

@@ -3,7 +3,7 @@
  * with faults. Source: CONTRIBUTING.md "Where things live".
  */
 import { connect as connectTcp, type Socket } from "node:net";
-import type { Endpoint, TlsPeer } from "./servers.js";
+import type { Endpoint, TlsPeer } from "./server-list.js";
 import {
   connectTls,
   HANDSHAKE_MS,

@@ -1,5 +1,5 @@
 /** Detects addresses on this machine. */
-import type { Address } from "./servers.js";
+import type { Address } from "./server-list.js";
 
 /** Whether the connection stays on this machine, so that no third party can intercept it. */
 export function isLoopback({ host }: Address): boolean {

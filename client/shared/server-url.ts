@@ -1,6 +1,6 @@
 /** Parses the URLs of servers that speak other protocols: SQL, JSON lines, Redis. */
 import { DbsyncError } from "./errors.js";
-import { type Endpoint, parsePins } from "./servers.js";
+import { type Endpoint, parsePins } from "./server-list.js";
 
 export interface ServerAddress extends Endpoint {
   /** The credentials, or null if there are none. */

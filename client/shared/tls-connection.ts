@@ -10,7 +10,7 @@ import { isIPv6 } from "node:net";
 import { checkServerIdentity, connect, type PeerCertificate, type TLSSocket } from "node:tls";
 import { fingerprint } from "../../keys/fingerprint.js";
 import { badOption } from "./errors.js";
-import type { TlsPeer } from "./servers.js";
+import type { TlsPeer } from "./server-list.js";
 
 /** The oldest supported version. Earlier ones are insecure. */
 const MIN_VERSION = "TLSv1.2";

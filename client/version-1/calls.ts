@@ -9,14 +9,14 @@ import type { CallSettings } from "../settings/call-options.js";
 import type { Environment } from "../shared/client-environment.js";
 import type { CommandInput } from "../shared/command-input.js";
 import { commandLabel } from "../shared/command-labels.js";
+import { MISS_LINGER_MS } from "../shared/connection-timeouts.js";
 import type { Alarm } from "../shared/deadline-timer.js";
 import { DbsyncError, type Outcome, type Stage } from "../shared/errors.js";
 import type { FrameTracer } from "../shared/frame-tracer.js";
-import { MISS_LINGER_MS } from "../shared/link-times.js";
 import { outcomeOf, type Report } from "../shared/outcome.js";
 import { judge, ruleFor } from "../shared/policy.js";
 import { resultOf, type Waiter } from "../shared/reply-value.js";
-import type { Address } from "../shared/servers.js";
+import type { Address } from "../shared/server-list.js";
 import { Pool } from "./connection-pool.js";
 import type { Delivery, Sender } from "./delivery.js";
 

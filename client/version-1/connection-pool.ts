@@ -17,10 +17,10 @@ import { BackOff } from "../shared/back-off.js";
 import { BoundedQueue } from "../shared/bounded-queue.js";
 import type { ClientSocket, Environment, SocketError, SocketEvents } from "../shared/client-environment.js";
 import { closeReason } from "../shared/close-reason.js";
+import { CONNECT_MS, OVERDUE_MS, SLACK_MS, STALL_MS } from "../shared/connection-timeouts.js";
 import type { Stage } from "../shared/errors.js";
 import type { FrameTracer } from "../shared/frame-tracer.js";
-import { CONNECT_MS, OVERDUE_MS, SLACK_MS, STALL_MS } from "../shared/link-times.js";
-import type { Address } from "../shared/servers.js";
+import type { Address } from "../shared/server-list.js";
 import { CloseDetection } from "./close-detection.js";
 import type { Delivery } from "./delivery.js";
 

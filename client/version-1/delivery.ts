@@ -1,6 +1,6 @@
 /** The delivery of a version 1 command to one daemon. */
 import type { Report } from "../shared/outcome.js";
-import type { Address } from "../shared/servers.js";
+import type { Address } from "../shared/server-list.js";
 
 /** The part of a call that its deliveries use. Its moments are sequence numbers; see CallsOwner. */
 export interface Sender {

@@ -12,7 +12,7 @@ import type { Environment } from "../shared/client-environment.js";
 import { type CommandInput, textArguments } from "../shared/command-input.js";
 import { DbsyncError } from "../shared/errors.js";
 import type { Failure, Report } from "../shared/outcome.js";
-import type { Address } from "../shared/servers.js";
+import type { Address } from "../shared/server-list.js";
 import type { Pool } from "./connection-pool.js";
 import type { Delivery, Sender } from "./delivery.js";
 

@@ -12,7 +12,7 @@ import type { ClientSocket, Environment, SocketError, SocketEvents } from "../sh
 import { closeReason } from "../shared/close-reason.js";
 import type { Stage } from "../shared/errors.js";
 import type { FrameTracer } from "../shared/frame-tracer.js";
-import type { Address } from "../shared/servers.js";
+import type { Address } from "../shared/server-list.js";
 import { disagreement } from "./signing-terms.js";
 
 /**

@@ -17,9 +17,6 @@ import type { Sending } from "../calls/sending.js";
 import type { Version1Way } from "../calls/version-1-sending.js";
 import { BackOff } from "../shared/back-off.js";
 import type { Environment } from "../shared/client-environment.js";
-import type { Alarm } from "../shared/deadline-timer.js";
-import type { Stage } from "../shared/errors.js";
-import type { FrameTracer } from "../shared/frame-tracer.js";
 import {
   ASK_AGAIN_MS,
   CONNECT_MS,
@@ -28,9 +25,12 @@ import {
   OVERDUE_MS,
   STALL_MS,
   WRITES_MAX,
-} from "../shared/link-times.js";
+} from "../shared/connection-timeouts.js";
+import type { Alarm } from "../shared/deadline-timer.js";
+import type { Stage } from "../shared/errors.js";
+import type { FrameTracer } from "../shared/frame-tracer.js";
 import type { Failure } from "../shared/outcome.js";
-import type { Address } from "../shared/servers.js";
+import type { Address } from "../shared/server-list.js";
 import { ConnectionV2, type ConnectionV2Owner } from "./connection-v2.js";
 import { DetectedVersion } from "./detected-version.js";
 import type { FleetSettings } from "./fleet-settings.js";

@@ -4,7 +4,7 @@
  * allowed that, and never if the daemon has spoken version 2 before. Callers pass all times. Source:
  * docs/protocol-v2.md "hello".
  */
-import type { Versions } from "../shared/versions.js";
+import type { Versions } from "../shared/protocol-versions.js";
 
 /** The time after which the client checks again whether a daemon speaks only version 1. */
 const VERSION_1_MS = 60_000;

@@ -1,7 +1,7 @@
 /** The settings for a client's connections. */
 import type { ByteString } from "../../protocol/byte-string.js";
-import type { Address } from "../shared/servers.js";
-import type { Versions } from "../shared/versions.js";
+import type { Versions } from "../shared/protocol-versions.js";
+import type { Address } from "../shared/server-list.js";
 
 export interface FleetSettings {
   readonly addresses: readonly Address[];

@@ -1,6 +1,6 @@
 /** The envelopes in flight to one daemon, and the time since its last answer. */
 import type { Sending, SignedEnvelope } from "../calls/sending.js";
-import { SLACK_MS } from "../shared/link-times.js";
+import { SLACK_MS } from "../shared/connection-timeouts.js";
 
 /** The maximum number of envelopes and bytes in flight. More would only fill the buffers of a hung daemon. */
 const ENVELOPES_MAX = 256;

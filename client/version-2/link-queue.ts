@@ -2,7 +2,7 @@
 
 import type { Sending } from "../calls/sending.js";
 import { BoundedQueue } from "../shared/bounded-queue.js";
-import { SLACK_MS } from "../shared/link-times.js";
+import { SLACK_MS } from "../shared/connection-timeouts.js";
 
 export class LinkQueue {
   readonly #queue = new BoundedQueue<Sending>();

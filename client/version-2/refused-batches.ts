@@ -5,8 +5,8 @@
  */
 
 import type { Sending, SentBatch } from "../calls/sending.js";
+import { MISS_LINGER_MS } from "../shared/connection-timeouts.js";
 import type { Alarm } from "../shared/deadline-timer.js";
-import { MISS_LINGER_MS } from "../shared/link-times.js";
 import type { ClusterVotes } from "./cluster-votes.js";
 import type { Link } from "./daemon-link.js";
 import type { FleetOwner } from "./fleet-owner.js";

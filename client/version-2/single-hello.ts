@@ -10,7 +10,7 @@ import {
 } from "../../protocol/version-2/messages-v2.js";
 import type { Environment } from "../shared/client-environment.js";
 import type { Stage } from "../shared/errors.js";
-import type { Address } from "../shared/servers.js";
+import type { Address } from "../shared/server-list.js";
 import { ConnectionV2, type ConnectionV2Owner } from "./connection-v2.js";
 
 /** The number of hellos. The fastest answer gives the best estimate of the clock. */

@@ -4,11 +4,11 @@
  * these options is set.
  */
 import type { Socket } from "node:net";
-import type { Broadcasts } from "../../engine/pipeline/broadcasts.js";
+import type { Broadcasts } from "../../engine/pipeline/publish-messages.js";
 import { type ClusterSecret, loadClusterSecret } from "../../engine/trust/cluster-secret.js";
 import { hashOf } from "../../engine/trust/identity.js";
 import { tellReceived } from "../../engine/trust/key-audit.js";
-import { refusalOfMember } from "../../engine/trust/membership.js";
+import { refusalOfMember } from "../../engine/trust/membership-rule.js";
 import { keepGenesis } from "../../engine/trust/recorded-genesis.js";
 import { signatureThreads } from "../../engine/trust/signature-threads.js";
 import { DurableCopies } from "../../engine/users/durable-copies.js";

@@ -5,8 +5,8 @@
 
 import type { Refused } from "../../engine/answers/request.js";
 import { messagesOf } from "../../engine/channels/message-commands.js";
-import type { Broadcasts } from "../../engine/pipeline/broadcasts.js";
 import { checkDate, checkEnvelope, checkValidity } from "../../engine/pipeline/envelope-checks.js";
+import type { Broadcasts } from "../../engine/pipeline/publish-messages.js";
 import { hashOf } from "../../engine/trust/identity.js";
 import type { Signers } from "../../engine/trust/signers.js";
 import type { ByteString } from "../../protocol/byte-string.js";

@@ -6,7 +6,7 @@
 import type { Refused } from "../../engine/answers/request.js";
 import type { ChannelMessage, Relay } from "../../engine/channels/channels.js";
 import { commandOf } from "../../engine/channels/message-commands.js";
-import type { Broadcasts } from "../../engine/pipeline/broadcasts.js";
+import type { Broadcasts } from "../../engine/pipeline/publish-messages.js";
 import type { Environment } from "../../net/process/clock-and-randomness.js";
 import { type LineLog, LogThrottle } from "../../net/process/log-throttle.js";
 import type { Settings } from "../../options/settings.js";

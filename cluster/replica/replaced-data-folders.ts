@@ -15,7 +15,7 @@ import type { Storage } from "../../timeline/entries/storage.js";
 import type { TimelineLogger } from "../../timeline/entries/timeline-logger.js";
 import type { OpenAside } from "../../timeline/snapshots/replaced-data.js";
 import { freeBytesOf, SHARE_OF_FREE, SnapshotFiles } from "../../timeline/snapshots/snapshot-files.js";
-import type { OpenDamagedEntries } from "../../timeline/timeline-owner.js";
+import type { OpenDamagedEntries } from "../../timeline/timeline-environment.js";
 import type { DeadLetterFolder } from "../dead-letters/dead-letter-folder.js";
 import { DeadLetterStore } from "../dead-letters/dead-letter-store.js";
 

@@ -10,15 +10,15 @@ import { CommandFailure } from "../../store/arguments/command-errors.js";
 import { commandTable } from "../../store/command-table.js";
 import { DATABASES_DEFAULT, Database } from "../../store/database.js";
 import { KeyUsage, type UsageKind } from "../../store/keyspace/key-usage.js";
-import { StringForms } from "../../store/keyspace/string-forms.js";
+import { StringForms } from "../../store/keyspace/remembered-string-encodings.js";
 import type { Unit } from "../../store/keyspace/unit.js";
 import type { Command } from "../../store/rows/command-row.js";
 import type { Backend } from "./backend.js";
 import { KeyChangeObservers } from "./key-change-observers.js";
 import { type KeyCounts, keyCountsOf } from "./key-counts.js";
 import type { LocalUnit } from "./local-units.js";
+import { foundInTurns } from "./run-steps-in-turns.js";
 import { foreignCursor } from "./scan-cursor.js";
-import { foundInTurns } from "./steps-in-turns.js";
 import type { WriteObserver } from "./write-observer.js";
 
 /** The interval between two rounds of dropping expired keys, in milliseconds. */

@@ -17,8 +17,8 @@ import type { ChannelMessage } from "../channels/channels.js";
 import { messagesOf } from "../channels/message-commands.js";
 import type { KeyAudit } from "../trust/key-audit.js";
 import { unsignedRefusalOf } from "./administrator-commands.js";
-import type { Broadcasts } from "./broadcasts.js";
 import { type Databases, effectOf, replyOrFailure } from "./databases.js";
+import type { Broadcasts } from "./publish-messages.js";
 
 /** Receives envelopes whose commands subscribe to events, after they were checked. */
 export interface UnitListener {

@@ -62,7 +62,7 @@ export class Scripts {
   /** Loads the engine. @throws CommandFailure  its package is not installed */
   async load(): Promise<void> {
     if (this.#engine !== null) return;
-    const { loadEngine } = await import("./load-engine.js");
+    const { loadEngine } = await import("./load-lua.js");
     this.#engine ??= loadEngine(this.#uptime) ?? null;
     if (this.#engine === null) throw NOT_INSTALLED;
   }

@@ -6,8 +6,8 @@ import type { ByteString } from "../../protocol/byte-string.js";
 import { readBody } from "../../protocol/version-2/envelope.js";
 import { CommandFailure } from "../../store/arguments/command-errors.js";
 import { commandTable } from "../../store/command-table.js";
-import { withoutSecrets } from "./secrets.js";
 import type { SlowLog } from "./slow-log.js";
+import { withoutSecrets } from "./without-secrets.js";
 
 export interface SlowEnvelope {
   /** The body as received; it has already been checked. */

@@ -1,7 +1,7 @@
 /** The listener of versions 1 and 2: php-dbsync's port. */
 
 import { ClientConnection } from "../../net/connections/client-connection.js";
-import { SharedInput } from "../../net/connections/shared-input.js";
+import { SharedInput } from "../../net/connections/shared-read-buffer.js";
 import { DaemonListener, type DaemonListenerParts } from "../daemon-listener.js";
 import { DbsyncDialect } from "./dbsync-dialect.js";
 import { DbsyncServer, type DbsyncService } from "./dbsync-server.js";

@@ -11,8 +11,8 @@ import { SessionDialect } from "../session-dialect.js";
 import type { UserSocketHost } from "../user-listener.js";
 import type { RefusedRequests } from "./actions/forwarded-writes.js";
 import { JsonSession } from "./json-session.js";
+import type { PieceOutput } from "./long-answer-output.js";
 import { ANSWER_END, bounded, ERROR_HEAD, failure, type Text } from "./messages/json-answers.js";
-import type { PieceOutput } from "./piece-output.js";
 import type { JsonReplicas } from "./replicas/replicas.js";
 
 export const JSON_LISTENER = "json";

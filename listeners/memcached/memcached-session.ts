@@ -14,7 +14,7 @@ import { type ErrorReply, error, type Reply } from "../../protocol/reply.js";
 import { findCommand } from "../../store/command-table.js";
 import type { Command } from "../../store/rows/command-row.js";
 import type { UserSocketHost } from "../user-listener.js";
-import { expiryOf, itemOf, stringOf, uniqueOf } from "./item.js";
+import { expiryOf, itemOf, stringOf, uniqueOf } from "./memcached-item.js";
 
 /** A request that needs a user. */
 type CommandRequest = Exclude<MemcachedRequest, { readonly kind: "quit" | "http" | "wrong" | "version" }>;

@@ -18,11 +18,11 @@ import type { ByteString } from "../../protocol/byte-string.js";
 import { error, OK, type Reply } from "../../protocol/reply.js";
 import { RespRequestParser } from "../../protocol/resp/resp-request-parser.js";
 import { bulkHead, writeReply } from "../../protocol/resp/resp-writer.js";
+import { LONG_BYTES, type SharedOutput } from "./long-value-output.js";
 import type { AwaitedCommand } from "./session/awaited-command.js";
 import { answerBytes, argumentBytes } from "./session/reply-bytes.js";
 import type { RespServer } from "./session/resp-server.js";
 import { RespSession, type Routes } from "./session/resp-session.js";
-import { LONG_BYTES, type SharedOutput } from "./shared-output.js";
 
 export const RESP_LISTENER = "resp";
 

@@ -6,9 +6,9 @@ import type { FamilyCounts } from "../daemon-listener.js";
 import { UserListener, type UserListenerParts } from "../user-listener.js";
 import { CommandRoutes } from "./commands/command-routes.js";
 import { sessionHandlers } from "./commands/session-handlers.js";
+import { SharedOutput } from "./long-value-output.js";
 import { type Argv, RESP_LISTENER, RespDialect } from "./resp-dialect.js";
 import { RespServer } from "./session/resp-server.js";
-import { SharedOutput } from "./shared-output.js";
 
 /** Redis's default for tcp-keepalive, in seconds. */
 const KEEP_ALIVE_SECONDS = 300;

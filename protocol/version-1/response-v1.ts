@@ -5,8 +5,8 @@
 import { type ByteString, bytesOf } from "../byte-string.js";
 import { MalformedFrame } from "../errors.js";
 import { writeFrame } from "../frame.js";
-import { plainText } from "../plain-text.js";
 import type { PlainReply, Reply, ValueReply } from "../reply.js";
+import { plainText } from "../reply-as-text.js";
 import { formatDouble } from "../resp/double-text.js";
 
 /** The name of a chunk. PHP code parses it, so the memory backend uses the same name. */

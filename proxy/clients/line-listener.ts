@@ -2,7 +2,7 @@
 import type { Logger } from "pino";
 import { ClientConnection } from "../../net/connections/client-connection.js";
 import { CONNECTION_REFUSALS } from "../../net/connections/connection-refusals.js";
-import { SharedInput } from "../../net/connections/shared-input.js";
+import { SharedInput } from "../../net/connections/shared-read-buffer.js";
 import { SocketListener } from "../../net/connections/socket-listener.js";
 import type { Environment } from "../../net/process/clock-and-randomness.js";
 import { FULL_FRAME } from "../../protocol/sql-frames.js";

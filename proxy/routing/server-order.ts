@@ -1,7 +1,7 @@
 /** Determines the order in which servers are tried for a statement. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { keyOfDatabase, originalKey, type Partition, placementKey } from "./placement-key.js";
-import { type Hash, rendezvous } from "./rendezvous.js";
+import { type Hash, rendezvous } from "./rendezvous-hash.js";
 import type { StatementKind } from "./statement-kind.js";
 
 export interface OrderedServer {

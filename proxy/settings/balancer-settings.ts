@@ -1,7 +1,7 @@
 /** The settings of a balancer. */
 
 import type { Partition } from "../routing/placement-key.js";
-import type { Hash } from "../routing/rendezvous.js";
+import type { Hash } from "../routing/rendezvous-hash.js";
 import type { UpstreamAddress } from "../upstream/server-address.js";
 
 export const DEFAULT_PORT = 3949;

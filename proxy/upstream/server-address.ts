@@ -1,6 +1,6 @@
 /** The address of a server, and a function that connects to it. */
 import { connect, type Socket } from "node:net";
-import type { TlsPeer } from "../../client/shared/servers.js";
+import type { TlsPeer } from "../../client/shared/server-list.js";
 import { connectTls, handshakeTrouble } from "../../client/shared/tls-connection.js";
 
 export interface UpstreamAddress {

@@ -11,7 +11,7 @@ import type { Data } from "../keyspace/mutators.js";
 import type { Unit } from "../keyspace/unit.js";
 import { family } from "../rows/command-row.js";
 import { allDbs, currentDb, inspect, none, type Touch } from "../rows/key-spec.js";
-import { waitArguments } from "./timeout.js";
+import { waitArguments } from "./timeout-arguments.js";
 
 export const server = family("connection", {
   AUTH: {

@@ -24,9 +24,9 @@ import {
 import { GroupMutators } from "./group-mutators.js";
 import type { KeyUsage } from "./key-usage.js";
 import { type Entry, isExpired, Keyspace, NO_EXPIRY, noteWriter } from "./keyspace.js";
-import { Lookups, UNCOUNTED } from "./lookups.js";
+import { Lookups, UNCOUNTED } from "./lookup-counts.js";
+import type { StringForms } from "./remembered-string-encodings.js";
 import { StreamMutators } from "./stream-mutators.js";
-import type { StringForms } from "./string-forms.js";
 import { holdsString, patchString, stringLength, stringPart } from "./string-parts.js";
 import { TableMutators } from "./table-mutators.js";
 import { putRecord, swapKeyspaces, type UndoRecord } from "./undo.js";

@@ -13,7 +13,7 @@ import type { Value } from "../values/value.js";
 import { readListpack } from "./listpack.js";
 import { MalformedRdb } from "./malformed-rdb.js";
 import type { RdbReader } from "./rdb-reader.js";
-import { readStream } from "./stream-form.js";
+import { readStream } from "./streams-in-rdb.js";
 import { readZiplist } from "./ziplist.js";
 
 type ValueReader = (reader: RdbReader) => Value;

@@ -7,7 +7,7 @@ import type { MemberSet } from "../values/member-set.js";
 import type { SortedSet } from "../values/sorted-set.js";
 import { typeName, type Value } from "../values/value.js";
 import type { RdbWriter } from "./rdb-writer.js";
-import { writeStream } from "./stream-form.js";
+import { writeStream } from "./streams-in-rdb.js";
 
 interface ValueWriter {
   /** Redis's number for the form. */

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
-import { STALL_MS } from "../../client/shared/link-times.js";
+import { STALL_MS } from "../../client/shared/connection-timeouts.js";
 import { refusingAddress } from "../support/free-port.js";
 import { FakeServer, until } from "./fake-server.js";
 import { HandClock } from "./hand-clock.js";

@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
-import { MISS_LINGER_MS } from "../../client/shared/link-times.js";
+import { MISS_LINGER_MS } from "../../client/shared/connection-timeouts.js";
 import { refusingAddress } from "../support/free-port.js";
 import { NAMELESS } from "../support/nameless.js";
 import { type Behaviour, FakeServer, until } from "./fake-server.js";

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { FanOutClient } from "../../client/fan-out-client.js";
-import { SLACK_MS, STALL_MS } from "../../client/shared/link-times.js";
+import { SLACK_MS, STALL_MS } from "../../client/shared/connection-timeouts.js";
 import { bytesInUse } from "../support/garbage.js";
 import { HandClock } from "./hand-clock.js";
 import { client2Of, ServedDaemon } from "./served-daemon.js";

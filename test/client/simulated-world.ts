@@ -10,7 +10,7 @@ import type {
   SocketEvents,
   Timer,
 } from "../../client/shared/client-environment.js";
-import type { Endpoint } from "../../client/shared/servers.js";
+import type { Endpoint } from "../../client/shared/server-list.js";
 import { FrameParser } from "../../protocol/frame.js";
 import type { SeededRandom } from "../support/seeded-random.js";
 import type { FakeDaemon } from "./fake-daemon-v2.js";

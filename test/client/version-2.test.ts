@@ -9,7 +9,7 @@ import type { OutcomeMessage } from "../../client/calls/diagnostics-channels.js"
 import { createClient } from "../../client/dbsync-send.js";
 import { realEnvironment } from "../../client/shared/client-environment.js";
 import { DbsyncError } from "../../client/shared/errors.js";
-import { parseServers } from "../../client/shared/servers.js";
+import { parseServers } from "../../client/shared/server-list.js";
 import { readHello } from "../../client/version-2/single-hello.js";
 import { startDaemon } from "../../daemon/testing.js";
 import { FrameParser, writeFrame } from "../../protocol/frame.js";

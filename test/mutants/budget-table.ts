@@ -4,7 +4,7 @@ import type { Mutant } from "./mutant.js";
 const STORE = "test/store/effort.test.js";
 const ADMISSION = "test/timeline/fold/entry-budget.test.js";
 const PAGE = "test/store/effort-page.test.js";
-const TURNS = "test/engine/backends/steps-in-turns.test.js";
+const TURNS = "test/engine/backends/run-steps-in-turns.test.js";
 const ORDER = "test/cluster/order/order-recorder.test.js";
 
 export const budgetMutants: readonly Mutant[] = [
@@ -242,7 +242,7 @@ export const budgetMutants: readonly Mutant[] = [
   },
   {
     name: "budgets: rows that an update checks are not counted",
-    file: "store/commands/relations/evaluation.js",
+    file: "store/commands/relations/evaluation-context.js",
     find: "data.effort.work(rows * STEPS_A_ROW);",
     replace: "",
     test: PAGE,

@@ -6,7 +6,7 @@ const PAGES = "test/timeline/fold/pages.test.js";
 /** A replacement that finds keys only in their current order. */
 const FIRST_ENTRIES =
   "((kept) => ({ keyspace: () => ({ entries: [...kept.values()], find: (key) => kept.get(key) }) }))(new Map(data.keyspace(db).entries.map((entry) => [entry.key, entry])))";
-const SPREAD = "test/engine/backends/redis/cluster-spread.test.js";
+const SPREAD = "test/engine/backends/redis/cluster-commands-without-keys.test.js";
 const MARKED = "test/engine/backends/redis/marked-cursors.test.js";
 const TABLE = "test/store/values/tables/dense-table.test.js";
 
@@ -62,14 +62,14 @@ export const scanMutants: readonly Mutant[] = [
   },
   {
     name: "scans: a cursor of a Redis Cluster continues on the first master if its own is down",
-    file: "engine/backends/redis/cluster-spread.js",
+    file: "engine/backends/redis/cluster-commands-without-keys.js",
     find: "names.indexOf(name);",
     replace: "Math.max(0, names.indexOf(name));",
     test: SPREAD,
   },
   {
     name: "scans: two masters of a Redis Cluster have the same name",
-    file: "engine/backends/redis/cluster-spread.js",
+    file: "engine/backends/redis/cluster-commands-without-keys.js",
     find: "name === 0 || taken.has(name)",
     replace: "name === 0",
     test: SPREAD,

@@ -38,10 +38,10 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: "messages of members are delivered twice",
-    file: "engine/pipeline/broadcasts.js",
+    file: "engine/pipeline/publish-messages.js",
     find: "this.#seen.add(id, at, null);\n        if (from !== null)",
     replace: "if (from !== null)",
-    test: "test/engine/pipeline/broadcasts.test.js",
+    test: "test/engine/pipeline/publish-messages.test.js",
   },
   {
     name: "the channels in the rules of a key are not checked",

@@ -25,10 +25,10 @@ export const webMutants: readonly Mutant[] = [
   },
   {
     name: "dbsync: a chunk is overwritten by the next one that is read",
-    file: "net/connections/shared-input.js",
+    file: "net/connections/shared-read-buffer.js",
     find: "this.#copies ? Buffer.from(chunk) : chunk",
     replace: "chunk",
-    test: "test/net/connections/shared-input.test.js",
+    test: "test/net/connections/shared-read-buffer.test.js",
   },
   {
     name: "frame: a complete header may announce a frame that is too long",

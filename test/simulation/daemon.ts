@@ -6,7 +6,7 @@ import { Peering } from "../../cluster/peers/peering.js";
 import { CLOSE_REASONS } from "../../cluster/peers/shared/close-reasons.js";
 import { PEERING_LIMITS } from "../../cluster/peers/shared/peering-limits.js";
 import { entryCheck, ringEntryCheck } from "../../cluster/replica/check-entry.js";
-import { refusalOfMember } from "../../engine/trust/membership.js";
+import { refusalOfMember } from "../../engine/trust/membership-rule.js";
 import type { Environment } from "../../net/process/clock-and-randomness.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { hexOf } from "../../protocol/version-2/envelope.js";

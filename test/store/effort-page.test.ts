@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { SOURCE_WORK, WORK_MAX } from "../../store/commands/relations/evaluation.js";
+import { SOURCE_WORK, WORK_MAX } from "../../store/commands/relations/evaluation-context.js";
 import { PAIRS_MAX } from "../../store/commands/relations/join-before-semantics-2.js";
 import type { Database } from "../../store/database.js";
 import {

@@ -8,7 +8,7 @@ import { BackgroundRefold } from "../../timeline/background-refold.js";
 import type { Entry } from "../../timeline/entries/entry.js";
 import type { Archive } from "../../timeline/entry-archive.js";
 import { MemoryStorage } from "../../timeline/memory-storage.js";
-import type { TimelineParts } from "../../timeline/timeline-owner.js";
+import type { TimelineParts } from "../../timeline/timeline-environment.js";
 import { double } from "../support/double.js";
 import { genesisRing } from "./support/random-timeline.js";
 import { bulk, entryAt, fiveMinutes, hash, MEMBER, START } from "./support/timeline-subject.js";

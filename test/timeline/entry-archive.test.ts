@@ -5,7 +5,7 @@ import { Failure } from "../../timeline/disk-failure.js";
 import { type Entry, type OrderKey, orderKeyOf, writeOrderKey } from "../../timeline/entries/entry.js";
 import { Archive } from "../../timeline/entry-archive.js";
 import { MemoryStorage } from "../../timeline/memory-storage.js";
-import type { TimelineParts } from "../../timeline/timeline-owner.js";
+import type { TimelineParts } from "../../timeline/timeline-environment.js";
 import { double } from "../support/double.js";
 import { bytesInUse } from "../support/garbage.js";
 import { entryOf } from "./support/random-timeline.js";

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Failure } from "../../timeline/disk-failure.js";
-import type { TimelineParts } from "../../timeline/timeline-owner.js";
+import type { TimelineParts } from "../../timeline/timeline-environment.js";
 import { Watermark } from "../../timeline/watermark.js";
 import { double } from "../support/double.js";
 import { DAY_MS, HeldStorage, MINUTE_MS, START } from "./support/timeline-subject.js";

@@ -1,12 +1,12 @@
 /**
  * A Redis Cluster as a backend. The nodes report the masters and their slots. There is one connection to each master,
- * and one lane for each slot. The table of cluster-spread.ts routes commands without keys.
+ * and one lane for each slot. The table of cluster-commands-without-keys.ts routes commands without keys.
  */
 import type { RedisGroupSpecification } from "../../../options/addresses/redis-group-list.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { error } from "../../../protocol/reply.js";
+import { spreadOf } from "./cluster-commands-without-keys.js";
 import { oneSlotOf, readSlots, SLOTS } from "./cluster-slots.js";
-import { spreadOf } from "./cluster-spread.js";
 import { keysOf } from "./command-keys.js";
 import { DatabaseLog } from "./database-log.js";
 import { addressText, type Redirection } from "./redirections.js";

@@ -4,9 +4,9 @@ import { TYPE } from "../lua/lua-exports.js";
 import type { LuaMachine } from "../lua/lua-machine.js";
 import { arrayLength } from "../lua/lua-tables.js";
 import { ValueMemoryLimit } from "../lua/value-memory-limit.js";
-import { floatBytes, integerBytes } from "./bytes.js";
 import { CmsgpackReader } from "./cmsgpack-reader.js";
 import type { Library } from "./library.js";
+import { floatBytes, integerBytes } from "./packed-numbers.js";
 
 /** Maximum nesting of tables; deeper tables are encoded as nil. */
 const DEPTH_MAX = 16;

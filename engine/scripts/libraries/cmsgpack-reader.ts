@@ -1,7 +1,7 @@
 /** The decoder of `cmsgpack`. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { LuaMachine } from "../lua/lua-machine.js";
-import { floatAt, integerAt } from "./bytes.js";
+import { floatAt, integerAt } from "./packed-numbers.js";
 
 /** Maximum nesting of the tables that are decoded, because each level uses space on the daemon's own stack. */
 const DEPTH_MAX = 1000;

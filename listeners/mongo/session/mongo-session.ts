@@ -3,7 +3,7 @@
  * not handle sockets.
  */
 
-import { foundInTurns } from "../../../engine/backends/steps-in-turns.js";
+import { foundInTurns } from "../../../engine/backends/run-steps-in-turns.js";
 import type { LastWrite } from "../../../engine/users/command-path.js";
 import { SessionSender } from "../../../engine/users/session-sender.js";
 import { UserCommands } from "../../../engine/users/user-commands.js";

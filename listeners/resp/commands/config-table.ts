@@ -11,14 +11,14 @@ import { StartError } from "../../../net/process/start-error.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { INT64_MAX } from "../../../store/arguments/number-arguments.js";
 import { TRACKED_KEYS_MAX } from "../session/tracking-table.js";
-import { fixed, kept, keptSwitch, limit, parseMemory, type Setting } from "./config-setting.js";
 import {
   clientOutputBufferLimit,
   latencyPercentiles,
   notifyKeyspaceEvents,
   PERCENTILES,
   save,
-} from "./listed-settings.js";
+} from "./config-lists.js";
+import { fixed, kept, keptSwitch, limit, parseMemory, type Setting } from "./config-setting.js";
 import { TUNING_SETTINGS } from "./tuning-settings.js";
 
 const LEVELS: Readonly<Record<LogLevel, string>> = {

@@ -9,8 +9,8 @@ import type { ByteString } from "../../../protocol/byte-string.js";
 import { type Reply, verbatim } from "../../../protocol/reply.js";
 import type { CommandCounts } from "../session/command-counts.js";
 import type { RespSession, SessionHandler } from "../session/resp-session.js";
+import { percentilesOf } from "./config-lists.js";
 import { REDIS_VERSION } from "./connection-commands.js";
-import { percentilesOf } from "./listed-settings.js";
 
 type Fields = Readonly<Record<string, string | number>>;
 

@@ -4,7 +4,7 @@
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { integer, type Reply, ZERO } from "../../../protocol/reply.js";
-import { waitArguments } from "../../../store/commands/timeout.js";
+import { waitArguments } from "../../../store/commands/timeout-arguments.js";
 import type { RespSession, SessionHandler } from "../session/resp-session.js";
 import { UNBLOCKED } from "../session/run-blocking-command.js";
 

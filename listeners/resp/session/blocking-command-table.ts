@@ -4,7 +4,7 @@
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { valuesOf } from "../../../store/commands/streams/read-options.js";
-import { timeoutArgument } from "../../../store/commands/timeout.js";
+import { timeoutArgument } from "../../../store/commands/timeout-arguments.js";
 
 type Argv = readonly ByteString[];
 

@@ -4,8 +4,8 @@ import type { CheckedCommand } from "../../../engine/backends/checked-command.js
 import type { WriteObserver } from "../../../engine/backends/write-observer.js";
 import type { Channels } from "../../../engine/channels/channels.js";
 import { Scripts } from "../../../engine/scripts/scripts.js";
-import { withoutSecrets } from "../../../engine/slow-log/secrets.js";
 import { shortened } from "../../../engine/slow-log/slow-log.js";
+import { withoutSecrets } from "../../../engine/slow-log/without-secrets.js";
 import type { CommandPath } from "../../../engine/users/command-path.js";
 import type { Environment } from "../../../net/process/clock-and-randomness.js";
 import type { ByteString } from "../../../protocol/byte-string.js";

@@ -3,7 +3,7 @@
  * or run. It parses no bytes. Order of the checks, and texts: redis-server 7.0, processCommand; test/listeners/resp.
  */
 
-import { foundInTurns } from "../../../engine/backends/steps-in-turns.js";
+import { foundInTurns } from "../../../engine/backends/run-steps-in-turns.js";
 import type { ChannelKind } from "../../../engine/channels/channels.js";
 import type { LastWrite, StepRunner, WaitingSender } from "../../../engine/users/command-path.js";
 import { type Denial, UserSession } from "../../../engine/users/user-session.js";

@@ -10,7 +10,7 @@ import type { Flag, Row } from "../../rows/command-row.js";
 import { counted, update, write } from "../../rows/key-spec.js";
 import { type End, List } from "../../values/list.js";
 import { multiplePop } from "../multiple-pop.js";
-import { timeoutArgument } from "../timeout.js";
+import { timeoutArgument } from "../timeout-arguments.js";
 import { endArgument, move, popFirst } from "./list-moves.js";
 
 const WAITS: readonly Flag[] = ["write", "noscript", "blocking"];

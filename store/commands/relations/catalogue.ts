@@ -10,7 +10,7 @@ import { SqlMistake } from "../../sql/syntax-error.js";
 import { Hash } from "../../values/hash.js";
 import { type Domain, domainOfText } from "../../values/relations/domain.js";
 import { Table } from "../../values/relations/table.js";
-import { type Evaluation, failure, spend } from "./evaluation.js";
+import { type Evaluation, failure, spend } from "./evaluation-context.js";
 import type { View } from "./sources.js";
 
 const PREFIX = "sql:";

@@ -13,7 +13,7 @@ import {
   operandsOf,
 } from "../../sql/syntax-tree.js";
 import type { Scalar } from "../../values/relations/cell.js";
-import { type Evaluation, failure, notByRow } from "./evaluation.js";
+import { type Evaluation, failure, notByRow } from "./evaluation-context.js";
 import { isText, positionOf, type RelationColumn, type RelationRow } from "./relation.js";
 import { amount, compare, isEqual, isTrue } from "./scalar-comparison.js";
 import { scalarCall } from "./scalar-functions.js";

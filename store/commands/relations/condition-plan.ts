@@ -12,7 +12,7 @@ import type { Scalar } from "../../values/relations/cell.js";
 import { numberOfText } from "../../values/relations/domain.js";
 import { compiled, condition, constantOf, type Scope } from "./compiled-expressions.js";
 import { demandsOf, isEquality, isSafe } from "./equalities.js";
-import { checkColumns, type Evaluation, notByRow } from "./evaluation.js";
+import { checkColumns, type Evaluation, notByRow } from "./evaluation-context.js";
 import { isText, positionOf, type Relation, type RelationColumn, sharedColumns } from "./relation.js";
 import { isEqual } from "./scalar-comparison.js";
 import type { Demand } from "./select-rows.js";

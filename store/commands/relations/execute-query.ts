@@ -26,7 +26,7 @@ import {
   failure,
   SOURCE_WORK,
   spend,
-} from "./evaluation.js";
+} from "./evaluation-context.js";
 import { findSources, ofView } from "./find-sources.js";
 import { joined, naturallyJoined } from "./join-before-semantics-2.js";
 import { plannedSources } from "./join-by-plan.js";

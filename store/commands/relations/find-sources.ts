@@ -5,7 +5,7 @@ import { formOf } from "../../sql/parse.js";
 import { namesIn } from "../../sql/query-names.js";
 import type { Query } from "../../sql/syntax-tree.js";
 import { tableNamed, viewNamed } from "./catalogue.js";
-import type { Evaluation } from "./evaluation.js";
+import type { Evaluation } from "./evaluation-context.js";
 import type { NamedSource, View } from "./sources.js";
 
 /** Finds all tables and views that a query names, and those that its views name. */

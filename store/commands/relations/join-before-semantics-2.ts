@@ -11,7 +11,7 @@ import { cellKey, rowKey } from "../../values/relations/cell.js";
 import { HashIndex } from "../../values/relations/hash-index.js";
 import { condition, rowScope } from "./compiled-expressions.js";
 import { leadingEqualities } from "./equalities.js";
-import { checkColumns, checkSize, type Evaluation, failure, spend } from "./evaluation.js";
+import { checkColumns, checkSize, type Evaluation, failure, spend } from "./evaluation-context.js";
 import {
   isText,
   positionOf,

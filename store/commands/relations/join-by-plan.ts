@@ -19,7 +19,7 @@ import {
   type SourceConditions,
   type Stage,
 } from "./condition-plan.js";
-import { checkSize, type Evaluation, failure, spend } from "./evaluation.js";
+import { checkSize, type Evaluation, failure, spend } from "./evaluation-context.js";
 import { naturallyJoined, ofJoin, PAIRS_MAX } from "./join-before-semantics-2.js";
 import type { Relation, RelationRow } from "./relation.js";
 import { filtered, INDEXED_ROWS_MIN, ofSelection, selected } from "./select-rows.js";

@@ -8,7 +8,7 @@ import type { Scalar } from "../../values/relations/cell.js";
 import type { TableColumn } from "../../values/relations/table.js";
 import type { TableReading } from "../../values/relations/table-reading.js";
 import { DistinctRows } from "./distinct-rows.js";
-import type { Evaluation } from "./evaluation.js";
+import type { Evaluation } from "./evaluation-context.js";
 
 export interface RelationColumn {
   readonly name: ByteString;

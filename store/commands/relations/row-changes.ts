@@ -7,7 +7,7 @@ import { boundCell, fits } from "../../values/relations/domain.js";
 import type { NumberedRows, Table, TableColumn } from "../../values/relations/table.js";
 import { tableNamed } from "./catalogue.js";
 import { compiled, countCalculated, rowScope } from "./compiled-expressions.js";
-import { checkColumns, checkSize, countMade, type Evaluation, failure } from "./evaluation.js";
+import { checkColumns, checkSize, countMade, type Evaluation, failure } from "./evaluation-context.js";
 import { answered } from "./execute-query.js";
 import { columnsOf } from "./relation.js";
 import { matching } from "./select-rows.js";

@@ -5,7 +5,7 @@ import { AGGREGATE_NAMES, type AggregateName, SCALAR_FUNCTIONS } from "../../sql
 import { type Call, type Expression, type Field, operandsOf, type Select } from "../../sql/syntax-tree.js";
 import { cellKey, rowKey, type Scalar } from "../../values/relations/cell.js";
 import { compiled, countCalculated, rowScope, rowsAStep, type Scope } from "./compiled-expressions.js";
-import { comparesArguments, countRows, type Evaluation, failure, spend } from "./evaluation.js";
+import { comparesArguments, countRows, type Evaluation, failure, spend } from "./evaluation-context.js";
 import { isText, positionOf, type Relation, type RelationColumn, type RelationRow } from "./relation.js";
 import { sortOrder } from "./scalar-comparison.js";
 import type { Compiled } from "./standard-values.js";

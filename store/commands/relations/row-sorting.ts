@@ -3,7 +3,7 @@ import { sortedInSteps } from "../../../protocol/steps.js";
 import type { Expression, Field, SelectField, Tail } from "../../sql/syntax-tree.js";
 import type { Scalar } from "../../values/relations/cell.js";
 import { compiled, countCalculated, rowScope, rowsAStep, type Scope } from "./compiled-expressions.js";
-import { checkColumns, countRows, type Evaluation, spend } from "./evaluation.js";
+import { checkColumns, countRows, type Evaluation, spend } from "./evaluation-context.js";
 import { columnsOfOrigin, type RelationColumn, type RelationRow } from "./relation.js";
 import { fieldNumbered } from "./row-grouping.js";
 import { sortOrder } from "./scalar-comparison.js";

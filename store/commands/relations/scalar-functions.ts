@@ -5,7 +5,7 @@
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { Call, Expression } from "../../sql/syntax-tree.js";
 import type { Scalar } from "../../values/relations/cell.js";
-import { type Evaluation, failure } from "./evaluation.js";
+import { type Evaluation, failure } from "./evaluation-context.js";
 import { fold } from "./relation.js";
 import { type Compiled, standardAmount, textFor } from "./standard-values.js";
 

@@ -23,7 +23,7 @@ import {
   tableNamed,
   viewNamed,
 } from "./catalogue.js";
-import { checkColumns, type Evaluation, failure } from "./evaluation.js";
+import { checkColumns, type Evaluation, failure } from "./evaluation-context.js";
 import { answered } from "./execute-query.js";
 import { ofView } from "./find-sources.js";
 import type { Relation } from "./relation.js";

@@ -8,7 +8,7 @@ import type { Row, Scalar } from "../../values/relations/cell.js";
 import type { NumberedRows, Table } from "../../values/relations/table.js";
 import { condition, constantOf, countCalculated, rowScope, rowsAStep } from "./compiled-expressions.js";
 import { demandsOf, isEquality } from "./equalities.js";
-import { countScanned, type Evaluation, spend } from "./evaluation.js";
+import { countScanned, type Evaluation, spend } from "./evaluation-context.js";
 import {
   isText,
   positionOf,

@@ -13,7 +13,7 @@ import { formOf, parse } from "../../sql/parse.js";
 import { SqlMistake } from "../../sql/syntax-error.js";
 import type { Form, Statement } from "../../sql/syntax-tree.js";
 import { checkName } from "./catalogue.js";
-import { type Evaluation, failure } from "./evaluation.js";
+import { type Evaluation, failure } from "./evaluation-context.js";
 import { answered, answering } from "./execute-query.js";
 import type { Relation } from "./relation.js";
 import { relationInSteps, relationReply } from "./relation-reply.js";

@@ -3,7 +3,7 @@ import type { ByteString } from "../../../protocol/byte-string.js";
 import type { Between, Expression, Like, Membership, Test } from "../../sql/syntax-tree.js";
 import type { Scalar } from "../../values/relations/cell.js";
 import { numberOfText } from "../../values/relations/domain.js";
-import { type Evaluation, failure } from "./evaluation.js";
+import { type Evaluation, failure } from "./evaluation-context.js";
 import { fold, type RelationRow } from "./relation.js";
 import { type Compiled, standardOrder, textFor } from "./standard-values.js";
 

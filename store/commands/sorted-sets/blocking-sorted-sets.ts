@@ -9,7 +9,7 @@ import type { Flag, Row } from "../../rows/command-row.js";
 import { counted, update } from "../../rows/key-spec.js";
 import { SortedSet } from "../../values/sorted-set.js";
 import { multiplePop } from "../multiple-pop.js";
-import { timeoutArgument } from "../timeout.js";
+import { timeoutArgument } from "../timeout-arguments.js";
 import { type PopEnd, pop, popEndArgument, popFirst } from "./sorted-set-pops.js";
 
 const WAITS: readonly Flag[] = ["write", "noscript", "fast", "blocking"];

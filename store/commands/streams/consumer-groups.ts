@@ -6,7 +6,7 @@ import { wrongArity } from "../../arguments/command-errors.js";
 import { family } from "../../rows/command-row.js";
 import { none, read, write } from "../../rows/key-spec.js";
 import { xack, xautoclaim, xclaim } from "./group-claims.js";
-import { create, createConsumer, deleteConsumer, destroy, setId, xgroupHelp } from "./group-keeping.js";
+import { create, createConsumer, deleteConsumer, destroy, setId, xgroupHelp } from "./group-management.js";
 import { xpending } from "./group-pending.js";
 import { xreadgroup } from "./group-reads.js";
 import { xreadgroupKeys } from "./read-options.js";

@@ -4,7 +4,12 @@
  * again if an entry is removed from it.
  */
 import { type ByteString, detached } from "../../../protocol/byte-string.js";
-import { type EntryColumns, type Names, SEALED_VALUES_BYTES_MAX, SealedEntries } from "./sealed-entries.js";
+import {
+  type EntryColumns,
+  type Names,
+  SEALED_VALUES_BYTES_MAX,
+  SealedEntries,
+} from "./packed-stream-entries.js";
 import type { StreamEntry } from "./stream-entry.js";
 import type { StreamId } from "./stream-id.js";
 

@@ -4,7 +4,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import type { TypedRequests } from "../../../cli/shared/typed-requests.js";
+import type { TypedRequests } from "../../../cli/shared/export-requests.js";
 import { exportTable } from "../../../cli/sql/export-table.js";
 import { array, bulk, map, NIL, type Reply, status } from "../../../protocol/reply.js";
 

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { figuresOf } from "../../../cli/status/daemon-figures.js";
 import type { DaemonStatus } from "../../../cli/status/daemon-status.js";
-import { Activities, quantile } from "../../../cli/top/activity.js";
+import { Activities, quantile } from "../../../cli/top/daemon-activity.js";
 import { listLine } from "../../../cli/top/member-list-line.js";
 import { topLines, topRows } from "../../../cli/top/top-report.js";
 import { programPaths } from "../../support/programs.js";

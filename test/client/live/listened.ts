@@ -3,7 +3,7 @@
 import { Live, type Wanted } from "../../../client/live/subscriptions.js";
 import type { Environment, SocketEvents } from "../../../client/shared/client-environment.js";
 import type { Seal } from "../../../client/shared/sealer.js";
-import { parseServers } from "../../../client/shared/servers.js";
+import { parseServers } from "../../../client/shared/server-list.js";
 import { FrameParser, writeFrame } from "../../../protocol/frame.js";
 import { integer } from "../../../protocol/reply.js";
 import { writeBulk, writeReply } from "../../../protocol/resp/resp-writer.js";

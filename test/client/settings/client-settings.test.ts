@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { readCallOptions } from "../../../client/settings/call-options.js";
 import { readOptions, type SendOptions } from "../../../client/settings/client-settings.js";
-import { type Defaults, readDefaults } from "../../../client/settings/defaults.js";
+import { type Defaults, readDefaults } from "../../../client/settings/default-options.js";
 import { DbsyncError } from "../../../client/shared/errors.js";
 import { repositoryRoot } from "../../support/repository.js";
 

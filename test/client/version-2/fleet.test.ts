@@ -1,8 +1,8 @@
 /** Tests a client of fake daemons on loopback that differ in version, cluster or clock. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { CONNECT_MS } from "../../../client/shared/connection-timeouts.js";
 import { DbsyncError } from "../../../client/shared/errors.js";
-import { CONNECT_MS } from "../../../client/shared/link-times.js";
 import { startDaemon } from "../../../daemon/testing.js";
 import { writeFrame } from "../../../protocol/frame.js";
 import { writeHello } from "../../../protocol/version-2/messages-v2.js";

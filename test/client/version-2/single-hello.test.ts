@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { type AddressInfo, createServer, type Socket } from "node:net";
 import { test } from "node:test";
 import { realEnvironment } from "../../../client/shared/client-environment.js";
-import { parseServers } from "../../../client/shared/servers.js";
+import { parseServers } from "../../../client/shared/server-list.js";
 import { readHello } from "../../../client/version-2/single-hello.js";
 import { startDaemon } from "../../../daemon/testing.js";
 import { writeFrame } from "../../../protocol/frame.js";

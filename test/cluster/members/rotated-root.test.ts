@@ -8,7 +8,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { MemberLists } from "../../../cluster/members/member-lists.js";
 import { loadSigners } from "../../../engine/trust/load-signers.js";
-import { refusalOfMember } from "../../../engine/trust/membership.js";
+import { refusalOfMember } from "../../../engine/trust/membership-rule.js";
 import type { Signers } from "../../../engine/trust/signers.js";
 import type { PeerAddress } from "../../../options/peer-address.js";
 import { type KnownList, nextList } from "../../../protocol/members/list-succession.js";

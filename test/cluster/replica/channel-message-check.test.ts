@@ -5,7 +5,7 @@ import { test } from "node:test";
 import { messageDelivery } from "../../../cluster/replica/channel-message-check.js";
 import type { ReplicaContext } from "../../../cluster/replica/replica-context.js";
 import { Channels } from "../../../engine/channels/channels.js";
-import { Broadcasts } from "../../../engine/pipeline/broadcasts.js";
+import { Broadcasts } from "../../../engine/pipeline/publish-messages.js";
 import { loadSigners } from "../../../engine/trust/load-signers.js";
 import type { Environment } from "../../../net/process/clock-and-randomness.js";
 import type { EnvelopeHeader } from "../../../protocol/version-2/envelope.js";

@@ -14,7 +14,7 @@ import type { DaemonState } from "../../../protocol/version-2/messages-v2.js";
 import { KeyRing } from "../../../store/key-ring.js";
 import type { Entry, OrderKey } from "../../../timeline/entries/entry.js";
 import type { UnitAnswer } from "../../../timeline/fold/fold.js";
-import type { Taking } from "../../../timeline/timeline-owner.js";
+import type { Taking } from "../../../timeline/timeline-environment.js";
 import { settingsFrom } from "../../daemon/replicas.js";
 import { log, makeScene, type Scene } from "../../daemon/scene.js";
 import { double } from "../../support/double.js";

@@ -21,7 +21,7 @@ import {
   openDamagedEntriesIn,
 } from "../../../cluster/replica/replaced-data-folders.js";
 import type { OpenAside } from "../../../timeline/snapshots/replaced-data.js";
-import type { OpenDamagedEntries } from "../../../timeline/timeline-owner.js";
+import type { OpenDamagedEntries } from "../../../timeline/timeline-environment.js";
 import { makeFolder, startReplica } from "../../daemon/replicas.js";
 import { log } from "../../daemon/scene.js";
 import { makeKeyPair } from "../../support/envelope-client.js";

@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { openNode } from "../../../cluster/node/cluster-node.js";
 import type { ReplicaContext } from "../../../cluster/replica/replica-context.js";
 import { Channels } from "../../../engine/channels/channels.js";
-import { Broadcasts } from "../../../engine/pipeline/broadcasts.js";
+import { Broadcasts } from "../../../engine/pipeline/publish-messages.js";
 import { hashOf, makeIdentity } from "../../../engine/trust/identity.js";
 import { loadSigners } from "../../../engine/trust/load-signers.js";
 import { realEnvironment } from "../../../net/process/clock-and-randomness.js";

@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Pieces } from "../../../listeners/json/piece-output.js";
+import { Pieces } from "../../../listeners/json/long-answer-output.js";
 import { bytesOfText } from "../../../protocol/byte-string.js";
 import { parseJson } from "../../../protocol/json/json-reader.js";
 import { phpFormOf, phpFormPieces, writeJson } from "../../../protocol/json/json-writer.js";

@@ -21,7 +21,7 @@ import type {
   DamagedEntryStore,
   OpenDamagedEntries,
   TimelineLimits,
-} from "../../../timeline/timeline-owner.js";
+} from "../../../timeline/timeline-environment.js";
 import { entryOf, genesisRing } from "./random-timeline.js";
 
 export const START = 1_790_000_000_000;

@@ -12,7 +12,7 @@ import { integer } from "../../../../protocol/reply.js";
 import { STEP_ITEMS } from "../../../../protocol/steps.js";
 import { CommandFailure } from "../../../../store/arguments/command-errors.js";
 import { commandTable } from "../../../../store/command-table.js";
-import { type Evaluation, SOURCE_WORK } from "../../../../store/commands/relations/evaluation.js";
+import { type Evaluation, SOURCE_WORK } from "../../../../store/commands/relations/evaluation-context.js";
 import { answered, answering } from "../../../../store/commands/relations/execute-query.js";
 import { Sources } from "../../../../store/commands/relations/sources.js";
 import { Database } from "../../../../store/database.js";

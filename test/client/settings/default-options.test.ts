@@ -4,7 +4,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, test } from "node:test";
-import { type DefaultSources, readDefaults } from "../../../client/settings/defaults.js";
+import { type DefaultSources, readDefaults } from "../../../client/settings/default-options.js";
 import { DbsyncError } from "../../../client/shared/errors.js";
 
 let root: string;

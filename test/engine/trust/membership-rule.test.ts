@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { hashOf, makeIdentity } from "../../../engine/trust/identity.js";
 import { loadSigners } from "../../../engine/trust/load-signers.js";
-import { refusalOfMember } from "../../../engine/trust/membership.js";
+import { refusalOfMember } from "../../../engine/trust/membership-rule.js";
 import type { PeerAddress } from "../../../options/peer-address.js";
 import { membershipStateOf } from "../../../protocol/members/list-succession.js";
 import { hexOf } from "../../../protocol/version-2/envelope.js";

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { test } from "node:test";
-import { SharedInput } from "../../../net/connections/shared-input.js";
+import { SharedInput } from "../../../net/connections/shared-read-buffer.js";
 import { listenAtFreePort } from "../../support/free-port.js";
 
 /**

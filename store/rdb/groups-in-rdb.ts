@@ -15,7 +15,7 @@ import type { StreamId } from "../values/streams/stream-id.js";
 import { MalformedRdb } from "./malformed-rdb.js";
 import type { RdbReader } from "./rdb-reader.js";
 import type { RdbWriter } from "./rdb-writer.js";
-import { bytesOfId, ID_BYTES, idOfBytes, readId, writeId } from "./stream-id-form.js";
+import { bytesOfId, ID_BYTES, idOfBytes, readId, writeId } from "./stream-ids-in-rdb.js";
 
 /** The value that represents an unknown number of entries. */
 const UNKNOWN = 2n ** 64n - 1n;

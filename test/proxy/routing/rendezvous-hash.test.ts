@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { keyOfDatabase, originalKey, placementKey } from "../../../proxy/routing/placement-key.js";
-import { rendezvous } from "../../../proxy/routing/rendezvous.js";
+import { rendezvous } from "../../../proxy/routing/rendezvous-hash.js";
 import { statementKind } from "../../../proxy/routing/statement-kind.js";
 import { repositoryRoot } from "../../support/repository.js";
 

@@ -7,8 +7,8 @@ import { homedir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { badOption, DbsyncError } from "../shared/errors.js";
 import type { Format } from "../shared/outcome.js";
-import { type Address, parseServers } from "../shared/servers.js";
-import { readVersions, VERSIONS_ALLOWED, type Versions } from "../shared/versions.js";
+import { readVersions, VERSIONS_ALLOWED, type Versions } from "../shared/protocol-versions.js";
+import { type Address, parseServers } from "../shared/server-list.js";
 import { type IniSettings, parseIni } from "./ini-file.js";
 
 /** The original daemon's default address. */

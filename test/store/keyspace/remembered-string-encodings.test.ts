@@ -5,7 +5,7 @@ import { Database } from "../../../store/database.js";
 import { ENCODING_LIMITS } from "../../../store/keyspace/encoding-name.js";
 import { Keyspace } from "../../../store/keyspace/keyspace.js";
 import { Data } from "../../../store/keyspace/mutators.js";
-import { StringForms } from "../../../store/keyspace/string-forms.js";
+import { StringForms } from "../../../store/keyspace/remembered-string-encodings.js";
 import type { Unit } from "../../../store/keyspace/unit.js";
 
 const KEYS = 5000;

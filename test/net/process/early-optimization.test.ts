@@ -12,7 +12,7 @@ const IS_OPTIMIZED = 1 << 4;
 
 /** Returns the number of calls after which V8 optimized a small function. @param options  the engine's options */
 async function callsUntilOptimized(options: string): Promise<number> {
-  const file = pathToFileURL(join(buildRoot, "net/process/early-compilation.js")).href;
+  const file = pathToFileURL(join(buildRoot, "net/process/early-optimization.js")).href;
   const program = `
     import { compileEarly } from ${JSON.stringify(file)};
     compileEarly(${JSON.stringify(options)});

@@ -2,7 +2,7 @@
 import { realEnvironment } from "../../client/shared/client-environment.js";
 import { endOnQ } from "../shared/quit-key.js";
 import type { DaemonStatus } from "./daemon-status.js";
-import { isScreen, Screen } from "./screen.js";
+import { isScreen, Screen } from "./redrawn-lines.js";
 import { Rates, watchedLines } from "./watched-report.js";
 
 export type Show = (daemons: readonly DaemonStatus[]) => void;

@@ -1,7 +1,7 @@
 /** Tests typed lines: quotes and escapes, as redis-cli parses them. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { isQuoted, splitArguments } from "../../../cli/shared/typed-arguments.js";
+import { isQuoted, splitArguments } from "../../../cli/shared/split-typed-line.js";
 import { DbsyncError } from "../../../client/shared/errors.js";
 
 const GOOD: [line: string, words: (string | Buffer)[]][] = [

@@ -8,13 +8,13 @@ import { parseInteger } from "../arguments/number-arguments.js";
 import { Stream } from "../values/streams/stream.js";
 import type { StreamEntry } from "../values/streams/stream-entry.js";
 import { msOf, STREAM_ID_MAX, type StreamId, seqOf, streamId } from "../values/streams/stream-id.js";
-import { readGroups, writeGroups } from "./group-form.js";
+import { readGroups, writeGroups } from "./groups-in-rdb.js";
 import { readListpack } from "./listpack.js";
 import { ListpackWriter } from "./listpack-writer.js";
 import { MalformedRdb } from "./malformed-rdb.js";
 import type { RdbReader } from "./rdb-reader.js";
 import type { RdbWriter } from "./rdb-writer.js";
-import { bytesOfId, idOfBytes, readId, writeId } from "./stream-id-form.js";
+import { bytesOfId, idOfBytes, readId, writeId } from "./stream-ids-in-rdb.js";
 
 /** Redis's default of `stream-node-max-entries`. */
 const NODE_ENTRIES_MAX = 100;

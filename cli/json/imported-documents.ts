@@ -2,8 +2,9 @@
  * Reads the documents of a running server for an import. The original JSON server sends all documents in one answer. A
  * dbsyncd sends one document at a time, with expiry times and indexes, which the original server does not have.
  */
-import { JsonPieces } from "./json-pieces.js";
+
 import type { JsonServerClient } from "./json-server-client.js";
+import { JsonPieces } from "./json-stream-reader.js";
 
 export interface SourceEntry {
   readonly key: string;

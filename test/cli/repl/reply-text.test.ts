@@ -1,8 +1,8 @@
 /** Tests how `dbsync repl` formats replies. The expected texts are from redis-cli of Redis 7 on a terminal. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { quoted, typedText } from "../../../cli/repl/typed-text.js";
-import { isQuoteOpen } from "../../../cli/shared/typed-arguments.js";
+import { quoted, typedText } from "../../../cli/repl/reply-text.js";
+import { isQuoteOpen } from "../../../cli/shared/split-typed-line.js";
 import {
   array,
   bulk,

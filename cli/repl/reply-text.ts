@@ -1,6 +1,6 @@
 /** Formats a reply for a terminal, with types and numbered lists. Source: the format of redis-cli, Redis 7. */
 
-import { shownLines } from "../../net/terminal/shown-text.js";
+import { shownLines } from "../../net/terminal/escaped-text.js";
 import { type ByteString, textOfBytes } from "../../protocol/byte-string.js";
 import type { Reply } from "../../protocol/reply.js";
 import { formatDouble } from "../../protocol/resp/double-text.js";

@@ -5,7 +5,7 @@
  */
 import { isIPv6 } from "node:net";
 import { badOption } from "./errors.js";
-import { readVersions, type Versions } from "./versions.js";
+import { readVersions, type Versions } from "./protocol-versions.js";
 
 /** The original daemon's port. Source: test/vectors/php-dbsync/README.md. */
 const DEFAULT_PORT = 1111;

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { DbsyncError } from "../../../client/shared/errors.js";
-import { parseServers } from "../../../client/shared/servers.js";
+import { parseServers } from "../../../client/shared/server-list.js";
 
 const GOOD: [string | string[], string[]][] = [
   ["127.0.0.1:1111", ["127.0.0.1:1111"]],

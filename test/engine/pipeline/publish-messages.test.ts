@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type ChannelMessage, Channels } from "../../../engine/channels/channels.js";
-import { Broadcasts } from "../../../engine/pipeline/broadcasts.js";
+import { Broadcasts } from "../../../engine/pipeline/publish-messages.js";
 import type { Environment } from "../../../net/process/clock-and-randomness.js";
 import { double } from "../../support/double.js";
 

@@ -1,8 +1,8 @@
 /** Tests SCAN on a Redis Cluster: the masters are scanned in turn, and a cursor is an error if its master is gone. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { spreadOf } from "../../../../engine/backends/redis/cluster-commands-without-keys.js";
 import { slotOf } from "../../../../engine/backends/redis/cluster-slots.js";
-import { spreadOf } from "../../../../engine/backends/redis/cluster-spread.js";
 import type { RedisLink } from "../../../../engine/backends/redis/redis-link.js";
 import { array, bulk, bulks, type Reply } from "../../../../protocol/reply.js";
 
