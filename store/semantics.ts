@@ -1,7 +1,7 @@
 /**
  * The numbered versions of the commands' semantics: each number has a table of all commands. The key ring determines
  * which version applies to a unit (CLUSTER SEMANTICS).
- * Source: docs/decisions/0044-what-commands-mean-is-numbered.md.
+ * Source: docs/decisions/0044-the-meaning-of-commands-has-a-version.md.
  */
 import type { ByteString } from "../protocol/byte-string.js";
 import { CommandFailure } from "./arguments/command-errors.js";
@@ -23,7 +23,8 @@ export const FIRST_SEMANTICS = 1;
  */
 export const EXTENDED_QUERY_SEMANTICS = 3;
 /**
- * The version that limits how much a unit may produce. Source: docs/decisions/0047-budgets-count-what-is-produced.md.
+ * The version that limits how much a unit may produce. Source:
+ * docs/decisions/0047-budgets-limit-the-output-of-a-unit.md.
  */
 const BOUNDED_SEMANTICS = 2;
 

@@ -1,7 +1,7 @@
 /**
  * A fold that does not know the semantics version from some position applies nothing after that position. These
  * functions report up to where the fold's state is valid, and what users can do.
- * Source: docs/decisions/0044-what-commands-mean-is-numbered.md.
+ * Source: docs/decisions/0044-the-meaning-of-commands-has-a-version.md.
  */
 import { dateText } from "../protocol/version-2/envelope.js";
 import { compareOrderKeys, orderKeyOf } from "./entries/entry.js";

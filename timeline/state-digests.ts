@@ -2,7 +2,7 @@
  * Digests by which daemons compare their states. The keys are divided into buckets, and the sum of each bucket is
  * computed in short steps while the state changes, so the sums only locate keys that may differ. The digest of a single
  * key is exact as of a date.
- * Source: docs/decisions/0043-states-are-compared.md.
+ * Source: docs/decisions/0043-members-compare-their-states.md.
  */
 import type { ByteString } from "../protocol/byte-string.js";
 import type { Steps } from "../protocol/steps.js";

@@ -1,7 +1,7 @@
 /**
  * The low watermark: the daemon accepts no client's entry dated at or before this date. A raised watermark is
  * valid immediately, but is sent to other members only when it is on disk. Source:
- * docs/decisions/0039-what-member-lists-allow.md.
+ * docs/decisions/0039-states-of-member-lists.md.
  */
 
 import type { Failure } from "./disk-failure.js";

@@ -2,7 +2,7 @@
  * Encrypted connections (`dbsyncs://`): the TLS handshake, the server's proof of its identity, and readable reasons for
  * failures. With a fingerprint, only the server's key counts, not the issuer, names or dates of its certificate (as in
  * RFC 7671, 5.1). Without one the certificate must be valid for the name in the list. Source:
- * docs/decisions/0005-pins-are-of-keys.md.
+ * docs/decisions/0005-clients-pin-the-daemons-key.md.
  */
 import { X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";

@@ -1,7 +1,7 @@
 /**
  * Checks whether this machine's clock is off, by comparing it with the median of the clocks of all members, including
  * this daemon. A sample states how far a member's clock was ahead of this machine's uptime. Source:
- * docs/decisions/0039-what-member-lists-allow.md.
+ * docs/decisions/0039-states-of-member-lists.md.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { skewedWatermark } from "../../timeline/members/skew-rule.js";

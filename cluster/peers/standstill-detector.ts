@@ -2,7 +2,7 @@
  * Detects that this process did nothing for a while, because it was stopped, its machine was suspended, or a garbage
  * collection took long. Until the daemon has compared its entries with most of the cluster again, its state may be
  * stale. Also detects that most members have been silent, before the daemon counts as cut off. Source:
- * docs/decisions/0045-a-daemon-that-stood-still-is-behind.md.
+ * docs/decisions/0045-a-daemon-that-did-not-run-is-out-of-date.md.
  */
 import type { Member } from "./member.js";
 import type { Roster } from "./roster.js";

@@ -45,7 +45,7 @@ export class WebSocketUpgrade {
       maxFragments: PIECES_MAX,
       handleProtocols: (offered) => offered.has(PROTOCOL) && PROTOCOL,
       // The package inflates in callbacks whose exceptions would end the process:
-      // docs/decisions/0050-browsers-get-no-compression.md.
+      // docs/decisions/0050-no-compression-for-browsers.md.
       perMessageDeflate: false,
     });
     this.#http.on("request", (_request, response) => {

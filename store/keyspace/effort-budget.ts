@@ -1,7 +1,7 @@
 /**
  * Counts the cost of a unit while it runs: how much it produces and how much it reads. The budgets count steps, never
  * time: what a unit produces follows from the state and the unit alone, so every daemon rejects the same units.
- * Source: docs/decisions/0047-budgets-count-what-is-produced.md.
+ * Source: docs/decisions/0047-budgets-limit-the-output-of-a-unit.md.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { LazyBulkReply } from "../../protocol/lazy-bulk-reply.js";

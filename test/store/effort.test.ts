@@ -1,7 +1,7 @@
 /**
  * Tests small units with large effects: random units of every family on an existing state, under a small budget. The
  * test compares the states before and after, so it also detects a command that does not count what it produces. Source:
- * docs/decisions/0047-budgets-count-what-is-produced.md.
+ * docs/decisions/0047-budgets-limit-the-output-of-a-unit.md.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";

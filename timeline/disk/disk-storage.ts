@@ -1,7 +1,7 @@
 /**
  * A timeline on disk, in DIR/timeline: puts are written to the log, which acknowledges them, and later to LMDB. Puts
  * that arrive while the log writes share the next write, so one sync serves all waiting callers. This module needs the
- * package lmdb, so load it only when it is used. Source: docs/decisions/0013-a-log-before-lmdb.md.
+ * package lmdb, so load it only when it is used. Source: docs/decisions/0013-a-log-in-front-of-lmdb.md.
  */
 import { randomBytes } from "node:crypto";
 import { mkdirSync } from "node:fs";

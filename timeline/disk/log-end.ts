@@ -5,7 +5,7 @@
  *   CRC-32 of the rest (4) ‖ number of the last group written (6) ‖ number of the last group synced (6) ‖ boot id (16)
  * The file never names a group that the log did not contain. After a kill of the process, the first number is valid,
  * because the operating system keeps the writes to both files. After a power failure, which changes the boot id, only
- * the second number is valid, and it may be out of date. Source: docs/decisions/0013-a-log-before-lmdb.md.
+ * the second number is valid, and it may be out of date. Source: docs/decisions/0013-a-log-in-front-of-lmdb.md.
  */
 import { closeSync, constants, fstatSync, openSync, readFileSync, writeSync } from "node:fs";
 import { join } from "node:path";

@@ -1,7 +1,7 @@
 /**
  * The log of operations that LMDB may not have yet: two files, DIR/timeline/log-1 and log-2, are written in turn, with
  * one write for each group. When a file has become long, the log continues in the other file as soon as LMDB has
- * everything in that file, so both files stay small. Source: docs/decisions/0013-a-log-before-lmdb.md.
+ * everything in that file, so both files stay small. Source: docs/decisions/0013-a-log-in-front-of-lmdb.md.
  */
 import {
   closeSync,

@@ -1,6 +1,6 @@
 /**
  * Measures how long this process did nothing, because it was stopped, its machine was suspended, or a garbage
- * collection took long. Source: docs/decisions/0045-a-daemon-that-stood-still-is-behind.md.
+ * collection took long. Source: docs/decisions/0045-a-daemon-that-did-not-run-is-out-of-date.md.
  */
 export class StandstillClock {
   readonly #clocks: Readonly<Record<"uptime" | "clock", () => number>>;

@@ -2,7 +2,7 @@
  * Checks whether members that have applied the same commands have the same state. Each member computes sums over its
  * keys as of common dates, in short slices of time. Where the sums of two members differ, they compare the individual
  * keys as of one moment. Only this second step can prove that a key differs. Source:
- * docs/decisions/0043-states-are-compared.md.
+ * docs/decisions/0043-members-compare-their-states.md.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { OwnMessage } from "../../../protocol/members/member-messages.js";

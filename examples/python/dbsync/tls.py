@@ -1,7 +1,7 @@
 """
 Encrypted connections (`dbsyncs://`), and the verification of the server. With a fingerprint, only the server's key counts; the authority,
 the names and the dates of its certificate do not. Without one, the certificate must be valid for the name in the list.
-Source: docs/decisions/0005-pins-are-of-keys.md.
+Source: docs/decisions/0005-clients-pin-the-daemons-key.md.
 """
 
 from __future__ import annotations

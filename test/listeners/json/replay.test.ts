@@ -77,7 +77,7 @@ const {
 
 /**
  * The reason for answers before the documents were fetched. Source:
- * docs/decisions/0054-recorded-answers-that-need-a-fetch.md.
+ * docs/decisions/0054-recorded-answers-that-need-fetched-documents.md.
  */
 const NOT_FETCHED = "not-fetched";
 /** Milliseconds that a request waits for the first fetch before it is refused. */

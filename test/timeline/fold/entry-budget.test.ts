@@ -1,7 +1,7 @@
 /**
  * Tests small units with large effects: a daemon refuses such units before it records them, folds recorded units
  * unchanged, and limits their effects from CLUSTER SEMANTICS 2 on. Source:
- * docs/decisions/0047-budgets-count-what-is-produced.md, docs/limits.md.
+ * docs/decisions/0047-budgets-limit-the-output-of-a-unit.md, docs/limits.md.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
