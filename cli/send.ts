@@ -40,7 +40,7 @@ export function addSend(program: Command): void {
   const command = program.command("send").description("send a command to every daemon and print the answer");
   addWaitOptions(addDatabaseOption(addPolicyOption(addClientOptions(command, undefined, true))))
     .addOption(new Option("--all", "print every daemon's answer, a line for each").conflicts("policy"))
-    .option("-x, --stdin", "read the last argument from standard input, as bytes, to its end")
+    .option("-x, --stdin", "read the last argument, as bytes, from standard input until its end")
     .option(JSON_FLAG, 'print JSON: {"value": …}, with --all {"outcomes": […]}, or {"error": …}')
     .argument("<command...>", "the command as several arguments, or as one argument with spaces")
     .passThroughOptions()

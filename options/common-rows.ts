@@ -38,7 +38,7 @@ export const COMMON = {
   }),
   database: row({
     flags: "-d, --database <list>",
-    help: "memory; redis:host:port, several separated by commas; redis-cluster:host:port,…; redis-sentinel:name@host:port,…; or dbsync:host:port,… to sign for other daemons",
+    help: "where commands are executed: memory; redis:host:port, several separated by commas; redis-cluster:host:port,…; redis-sentinel:name@host:port,…; or dbsync:host:port,…: other daemons, for which this one signs",
     form: text<readonly BackendSpecification[]>(parseSpecifications, (all) =>
       all.map(({ name }) => name).join(","),
     ),
@@ -64,7 +64,7 @@ export const COMMON = {
   }),
   compat: row({
     flags: "--compat <program>",
-    help: `php-dbsync: -d ${COMPAT_DATABASE} --allow-unsigned`,
+    help: `php-dbsync: the same as -d ${COMPAT_DATABASE} --allow-unsigned`,
     form: choice(["php-dbsync"]),
     fallback: null,
     reload: "restart",

@@ -11,19 +11,19 @@ import { explained, parsePath } from "./value-forms.js";
 const EXIT_CODES = `
 Exit codes: 0 stopped normally, 1 could not start (a port or a file), 2 wrong usage or configuration.
 
-Signals: TERM and INT answer requests in flight and stop; HUP reads keys and configuration again.
+Signals: on TERM and INT, the daemon answers requests in flight and stops; on HUP, it reads keys and configuration again.
 `;
 
 const EXAMPLES = `
 Examples:
   dbsyncd                              in memory, on 127.0.0.1:1111, unsigned
   dbsyncd -b 0.0.0.0 -s public.pem     signed commands from other machines
-  dbsyncd -s public.pem --data data    stores everything in the folder data
+    dbsyncd -s public.pem --data data    all data stored in the folder data
   dbsyncd -s public.pem --data data --cluster-secret cluster.secret \\
     --peer db2:1111 --peer db3:1111    one of three replicas
   dbsyncd --resp 6379                  Redis clients too, on 127.0.0.1:6379
   dbsyncd --json                       JSON documents too, on 127.0.0.1:8888
-  dbsyncd --compat php-dbsync          this machine's Redis, like php-dbsync`;
+    dbsyncd --compat php-dbsync          this machine's Redis, for php-dbsync`;
 
 /** The end of the short help, where users look first. */
 const MORE = `
@@ -41,7 +41,9 @@ export interface TableOptions {
 /** Returns the program with its options; nothing is parsed yet. */
 export function optionTable({ version, everything, print }: TableOptions): Command {
   const program = new Command("dbsyncd")
-    .description("Accepts commands from dbsync, php-dbsync, Redis and JSON clients, and applies them.")
+    .description(
+      "Runs a daemon of dbsync: accepts commands from clients and applies them to its in-memory database, or to a Redis.",
+    )
     .version(version, "-V, --version", "print the version")
     .helpOption("-h, --help", "print the common options")
     .exitOverride()

@@ -72,7 +72,7 @@ export const TIMELINE = {
   /** The data folder, or null to lose all data when the process ends. */
   data: row({
     flags: "--data <folder>",
-    help: "store all data in this folder, so that it outlives the daemon",
+    help: "store all data in this folder, so that it survives a restart",
     form: path,
     fallback: null,
     reload: "restart",
@@ -81,7 +81,7 @@ export const TIMELINE = {
   }),
   fsync: row({
     flags: "--fsync <when>",
-    help: "sync the disk always: before each answer; interval=MS: at this interval; never: when the system does",
+    help: "when writes are synced to the disk; always: before each answer; interval=MS: at this interval; never: when the system does it",
     form: text<Fsync>(parseFsync, formatFsync),
     fallback: "always",
     reload: "restart",
@@ -101,7 +101,7 @@ export const TIMELINE = {
   /** The file of the secret that all daemons of the cluster share, or null if there is none. */
   clusterSecret: row({
     flags: "--cluster-secret <file>",
-    help: "secret by which the daemons of a cluster recognize each other: the same file on each, from dbsync-keygen",
+    help: "secret by which the daemons of a cluster authenticate each other: the same file on each (dbsync-keygen makes it)",
     form: path,
     fallback: null,
     reload: "timeline",
@@ -112,8 +112,8 @@ export const TIMELINE = {
   adopt: row({
     flags: "--adopt <id>",
     help:
-      "use only if dbsync status says so: replace this daemon's data with the snapshot of this member, without further checks; " +
-      "the old data is moved to replaced/ in the data folder. Remove the option afterwards",
+      "replace this daemon's data by the snapshot of this member, without further checks; the old data is moved to replaced/ in the data folder. " +
+      "Use this only if dbsync status says so, and remove the option afterwards",
     form: text(parseMemberId, hexOf),
     fallback: null,
     reload: "timeline",
@@ -135,7 +135,7 @@ export const TIMELINE = {
   /** Minimum time that recorded commands are kept, in milliseconds, or Infinity to keep them forever. */
   retain: row({
     flags: "--retain <days>",
-    help: "how long the folder keeps recorded commands: a number of days, a time such as 12h, or forever",
+    help: "how long recorded commands stay in the folder: a number of days, a time such as 12h, or forever",
     form: text(parseRetention, formatRetention),
     fallback: Number.POSITIVE_INFINITY,
     reload: "restart",
@@ -171,7 +171,7 @@ export const TIMELINE = {
   v1: row({
     flags: "--v1 <how>",
     help:
-      "off: refuse version 1; local: only apply its writes; gateway: sign and record its writes (default: local; gateway " +
+      "commands of version 1; off: refuse them; local: apply them without recording them; gateway: sign and record their writes (default: local; gateway " +
       "with --data; off with --peer or --order)",
     form: choice(VERSION_1),
     fallback: null,
@@ -201,7 +201,7 @@ export const CLUSTER = {
   /** The dates of envelopes that are accepted, in milliseconds around the daemon's clock. */
   window: row({
     flags: "--window <past,future>",
-    help: "dates of envelopes that are accepted, relative to this daemon's clock",
+    help: "how far the date of a signed command may be before and after this daemon's clock",
     form: text(parseDateWindow, formatDateWindow),
     fallback: DATE_WINDOW_DEFAULT,
     reload: "restart",
@@ -210,7 +210,7 @@ export const CLUSTER = {
   /** The oldest version that is accepted. */
   require: row({
     flags: "--require <version>",
-    help: "oldest accepted version; v2 refuses version 1, which can be replayed",
+    help: "oldest version of the protocol that is accepted; v2 refuses version 1, whose commands can be replayed",
     form: choice(["v1", "v2"]),
     fallback: "v1",
     reload: "restart",

@@ -43,7 +43,7 @@ export const USER_LISTENERS = {
   json: {
     clients: "JSON",
     ...row({
-      flags: "--json [place]",
+      flags: "--json [address]",
       help: `serve JSON lines on a port of 127.0.0.1 (default: ${JSON_PORT}), or on address:port`,
       form: { ...listenAddress, prepare: (option) => listenAddress.prepare(option.preset(JSON_PORT)) },
       fallback: null,
@@ -65,7 +65,7 @@ export const USER_LISTENERS = {
   sql: {
     clients: "SQL",
     ...row({
-      flags: "--sql [place]",
+      flags: "--sql [address]",
       help: `serve the SQL line protocol on a port of 127.0.0.1 (default: ${SQL_PORT}), or on address:port`,
       form: { ...listenAddress, prepare: (option) => listenAddress.prepare(option.preset(SQL_PORT)) },
       fallback: null,
@@ -76,7 +76,7 @@ export const USER_LISTENERS = {
   mongo: {
     clients: "MongoDB",
     ...row({
-      flags: "--mongo [place]",
+      flags: "--mongo [address]",
       help: `serve MongoDB clients on a port of 127.0.0.1 (default: ${MONGO_PORT}), or on address:port`,
       form: { ...listenAddress, prepare: (option) => listenAddress.prepare(option.preset(MONGO_PORT)) },
       fallback: null,
@@ -97,7 +97,7 @@ export const USER_LISTENERS = {
   /** The original servers to which writes of JSON clients are sent. */
   jsonReplicas: row({
     flags: "--json-replica <host:port>",
-    help: "an original server to which writes of JSON clients are sent (repeatable)",
+    help: "a server of the original JSON database, to which writes of JSON clients are also sent (repeatable)",
     form: list<HostAndPort>({ parse: parseReplica, format: formatHost, check: checkReplicas }),
     fallback: [],
     reload: "restart",
@@ -117,7 +117,7 @@ export const USER_LISTENERS = {
   /** Whether these listeners may be reachable from other machines although a user has no password. */
   allowAnonymous: row({
     flags: "--allow-anonymous",
-    help: "listen for users on addresses that other machines can reach, although a user has no password",
+    help: "listen on addresses that other machines can reach even if a user has no password",
     form: toggle,
     fallback: false,
     reload: "restart",
@@ -126,7 +126,7 @@ export const USER_LISTENERS = {
   }),
   /** The Redis clients that may send DEBUG: none, clients of this machine, or all. */
   enableDebugCommand: row({
-    flags: "--enable-debug-command <who>",
+    flags: "--enable-debug-command <clients>",
     help: "which Redis clients may send DEBUG, as in Redis",
     form: choice(["no", "local", "yes"]),
     fallback: "no",

@@ -45,7 +45,7 @@ export function addBalancer(program: Command): void {
     .command("balance", { isDefault: true })
     .summary("balances several servers: reads and writes continue when one fails (the default)")
     .description(
-      "Distributes statements to several servers. Reads are sent to any of them, writes to the one on which their database is placed; when a server fails, both continue.",
+      "Distributes statements over several servers. It sends reads to any of them, and all writes of a database (with --partition object: of an object) to the same one. If a server fails, reads and writes continue on another server.",
     )
     .argument(
       "[server...]",

@@ -9,7 +9,9 @@ import { addStatus } from "./status-command.js";
 /** Returns the program, which has not parsed any arguments yet. */
 export function makeProxy(): Command {
   const program = new Command("dbsync-proxy")
-    .description("A proxy in front of servers of the SQL line protocol.")
+    .description(
+      "Connects clients to servers of the SQL line protocol (dbsyncd --sql, or the earlier SQL server).",
+    )
     .version(version, "-V, --version", "print the version")
     .enablePositionalOptions()
     .exitOverride()

@@ -62,7 +62,7 @@ export function addLog(program: Command): void {
       "after",
       `
 For administrators (-k) of daemons with a timeline (--data, --peer). The first daemon of the list that answers is
-queried. It folds its entries again for the answer, which costs time and memory. With --follow it is queried again when
+queried. To answer, it computes its states again from its entries, which takes time and memory. With --follow it is queried again when
 it has new entries, at most once a second, and with --json each unit is then a line. Entries from a daemon that was
 disconnected for more than a minute appear only when you run dbsync log again.
 

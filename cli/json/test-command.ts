@@ -36,7 +36,7 @@ export function addTest(program: Command): void {
     .addHelpText(
       "after",
       `
-Prints the same report as the original's test client. The test uses a temporary document, which it removes.
+Prints the same report as the test client of the original JSON server. The test uses a temporary document, which it removes.
 
 Examples:
   dbsync test json://127.0.0.1

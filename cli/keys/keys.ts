@@ -55,7 +55,7 @@ export function addKeys(program: Command): void {
     .addHelpText(
       "after",
       `
-For administrators: sign with the private key (-k) whose public key the daemons were started with, for example
+For administrators: sign with an administrator's private key (-k). The daemons must know its public key, for example by
 dbsyncd -s public.pem --root-key root-public.pem
 The command is sent to all daemons. Daemons without peers keep separate lists: if one did not receive a command, repeat it.
 

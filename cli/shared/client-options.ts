@@ -90,7 +90,7 @@ export function addDatabaseOption(command: Command): Command {
   return command.addOption(
     new Option(
       "--db <number>",
-      "number of the database (default: 0); other databases than 0 need version 2",
+      "number of the database (default: 0); databases other than 0 need version 2",
     ).argParser((text) => readCount(text, "A database is")),
   );
 }

@@ -23,7 +23,7 @@ export function addSql(program: Command): void {
     .description("run SQL statements on a dbsyncd with --sql, from a terminal or a pipe")
     .argument(
       "[address]",
-      `[user:password@]host[:port] of a dbsyncd with --sql, or of the original (default: ${DEFAULT_ADDRESS}); ` +
+      `[user:password@]host[:port] of a dbsyncd with --sql, or of the earlier SQL server (default: ${DEFAULT_ADDRESS}); ` +
         "with TLS sqls://…, followed by #sha256:… to pin the server's key",
       readSqlAddress,
     )
