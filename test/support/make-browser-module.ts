@@ -138,7 +138,7 @@ async function innerOf(
       const owner = owners.get(file) as string;
       const exported = inner.get(owner) ?? [];
       inner.set(owner, exported);
-      for (const [, name = ""] of imported.matchAll(/(\w+)(?: as \w+)?(?:, ?|\s*$)/g)) {
+      for (const [, name = ""] of imported.matchAll(/([\w$]+)(?: as [\w$]+)?(?:, ?|\s*$)/g)) {
         const known = exported.find((each) => each.file === file && each.name === name);
         if (known === undefined) exported.push({ file, name, users: new Set([module]) });
         else known.users.add(module);
