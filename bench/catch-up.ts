@@ -10,7 +10,7 @@ import { exchange, Holder } from "../test/timeline/support/members.js";
 import { cpuSeconds, mainThreadSeconds, verifySeconds } from "./daemon-cpu.js";
 import { type Server, startDaemon } from "./processes.js";
 import { machine, report, table } from "./report.js";
-import { Scene, stopAll } from "./timeline-daemons.js";
+import { stopAll, Workspace } from "./timeline-daemons.js";
 import { type DataPlan, signedEntries, writeFolders } from "./timeline-data.js";
 import { memoryUse } from "./usage.js";
 
@@ -35,7 +35,7 @@ const GOALS = {
   stallMs: 20,
 };
 
-const scene = new Scene();
+const workspace = new Workspace();
 
 async function main(): Promise<void> {
   const rows = [];
@@ -75,25 +75,25 @@ function planOf(commands: number, size: number, keys: number): DataPlan {
  */
 async function catchUp(plan: DataPlan, goal: number, threads: string | null = null) {
   const commands = plan.envelopes * plan.size;
-  const folder = scene.newFolder();
-  await writeFolders([folder], signedEntries(scene, plan));
-  const { sender, receiver } = await scene.pair(
+  const folder = workspace.newFolder();
+  await writeFolders([folder], signedEntries(workspace, plan));
+  const { sender, receiver } = await workspace.pair(
     folder,
-    scene.newFolder(),
+    workspace.newFolder(),
     threads === null ? [] : ["--verify-threads", threads],
   );
   const mainBefore = mainThreadSeconds(receiver.process.pid as number);
   try {
     const startedAt = performance.now();
     const before = cpuOf([sender, receiver]);
-    await scene.until(receiver, ({ entries }) => entries >= plan.envelopes);
+    await workspace.until(receiver, ({ entries }) => entries >= plan.envelopes);
     const storedMs = performance.now() - startedAt;
-    await scene.until(receiver, ({ state, waiting }) => state === "live" && waiting === 0);
+    await workspace.until(receiver, ({ state, waiting }) => state === "live" && waiting === 0);
     const seconds = (performance.now() - startedAt) / 1000;
     const cpu = cpuOf([sender, receiver]).map((after, i) => after - (before[i] as number));
     const [sendCpu, receiveCpu] = cpu as [number, number];
     const mainThread = mainThreadSeconds(receiver.process.pid as number) - mainBefore;
-    const verifying = verifySeconds(scene.key) * plan.envelopes;
+    const verifying = verifySeconds(workspace.key) * plan.envelopes;
     const perSecond = commands / seconds;
     const row = [
       `${commands.toLocaleString("en")} commands, ${plan.size} per envelope${goal === GOALS.join ? ", each with its own key" : ""}${threads === null ? "" : `, --verify-threads ${threads}`}`,
@@ -118,7 +118,7 @@ const cpuOf = (servers: readonly Server[]) =>
 
 /** Measures how long a daemon takes to start with a folder without a snapshot. */
 async function ownTimeline(folder: string, commands: number, what: string): Promise<Start> {
-  await using daemon = await startDaemon(scene.args(folder));
+  await using daemon = await startDaemon(workspace.args(folder));
   return {
     what,
     commands,
@@ -188,5 +188,5 @@ ${bytes.toLocaleString("en")} bytes (goal: ${GOALS.bytes.toLocaleString("en")}, 
 try {
   await main();
 } finally {
-  scene[Symbol.dispose]();
+  workspace[Symbol.dispose]();
 }

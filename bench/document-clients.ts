@@ -39,7 +39,7 @@ export class JsonClient implements Disposable {
   }
 
   /** Sends a request. @returns the text of the answer @throws Error if the answer is an error */
-  ask(request: unknown): Promise<string> {
+  request(request: unknown): Promise<string> {
     return new Promise<string>((resolve, reject) => {
       this.#settle = { resolve, reject };
       this.#socket.write(`${JSON.stringify(request)}\n`);
@@ -93,7 +93,7 @@ export function loadJson(
   return load(
     () => JsonClient.open(port),
     amount,
-    (client, turn) => client.ask(request(turn)),
+    (client, turn) => client.request(request(turn)),
   );
 }
 
@@ -132,11 +132,11 @@ export function entryOf(index: number, count: number): Entry {
 
 export async function fillDocument(port: number, document: string, count: number): Promise<void> {
   using client = await JsonClient.open(port);
-  await client.ask({ action: "create", document });
+  await client.request({ action: "create", document });
   for (let from = 0; from < count; from += BATCH) {
     const length = Math.min(BATCH, count - from);
     const data = Array.from({ length }, (_, at) => entryOf(from + at, count));
-    await client.ask({ action: "insert", document, data });
+    await client.request({ action: "insert", document, data });
   }
 }
 

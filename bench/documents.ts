@@ -190,9 +190,9 @@ const QUERIES = [
 
 async function makeIndex(port: number, document: string, count: number): Promise<void> {
   using client = await JsonClient.open(port);
-  await client.ask({ action: "createindex", document, field: "group" });
+  await client.request({ action: "createindex", document, field: "group" });
   // The daemon builds the index when it receives the first query.
-  await client.ask(queryOf(document, 0, count));
+  await client.request(queryOf(document, 0, count));
 }
 
 async function indexed(port: number): Promise<string> {
@@ -301,7 +301,7 @@ const HEAD = [
 
 async function main(): Promise<void> {
   const waiting = (loadavg()[0] as number).toFixed(1);
-  const most = await ceiling();
+  const ceilingRates = await ceiling();
   const rows = [...(await alone()), ...(await replicated())];
   const port = await freePort();
   await using _ = await startDaemon(["--json", String(port)]);
@@ -316,7 +316,7 @@ ${machine()} \`node dist/bench/documents.js\`. Requests per second through \`--j
 Medians of ${ROUNDS} rounds of ${SECONDS} s, with the clients on the same cores. The figures of the original were recorded in an earlier run, on 2 shared cores with PHP 8.2,
 so only large ratios are reliable. redis-server was measured in this run, in turn (HSET and HGETALL of one hash per entry;
 it has no queries). The replica is a second daemon connected with \`--peer\`; both are in memory, like the original. A Node socket loop that only
-answers these clients reaches ${most}. The load average before the run was ${waiting}. If it
+answers these clients reaches ${ceilingRates}. The load average before the run was ${waiting}. If it
 is above 1, other programs used the cores: rates and verdicts are then too low, and p50 is less affected.
 
 ${table(HEAD, rows)}

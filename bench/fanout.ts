@@ -212,7 +212,7 @@ async function beforeRedis(redises: readonly RedisServer[]): Promise<string> {
   await using plain = createClient({ servers: unsigned.all.map(address), ...version1 });
   await using single = createClient({ servers: unsigned.all.map(address), ...version1, keepalive: false });
   await using keyed = createClient({ servers: signed.all.map(address), key: privateKey, ...version1 });
-  const trip = tripToAll(bare.all);
+  const trip = roundTripToAll(bare.all);
   const subjects = [
     { name: "three bare proxies, each before a Redis", call: trip.call, original: "" },
     { name: "unsigned", call: () => plain.send(command()), original: String(ORIGINAL.unsigned) },
@@ -243,7 +243,7 @@ ${table(["", "per second", "p50 µs", "÷ bare proxies", "original, recorded"], 
 }
 
 /** Returns a call that writes a request to all servers, and waits for the first answer. */
-function tripToAll(servers: readonly Server[]) {
+function roundTripToAll(servers: readonly Server[]) {
   const answers = servers.map(() => 0);
   let calls = 0;
   let resolve: () => void = () => {};

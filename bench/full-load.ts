@@ -7,8 +7,8 @@ import { loadavg } from "node:os";
 import { SeededRandom } from "../test/support/seeded-random.js";
 import { type Argv, ConstantSizeWorkload, KINDS } from "./constant-size-workload.js";
 import { machine, report, table } from "./report.js";
-import { Scene, stopAll } from "./timeline-daemons.js";
-import { diskUse, growthOf, inRows, meanOf, memoryUse } from "./usage.js";
+import { stopAll, Workspace } from "./timeline-daemons.js";
+import { diskUse, growthOf, inGroups, meanOf, memoryUse } from "./usage.js";
 
 const smoke = process.argv.includes("--smoke");
 const SECONDS = smoke ? 2 : 600;
@@ -35,19 +35,19 @@ interface Sample {
   readonly resident: number;
 }
 
-const scene = new Scene();
+const workspace = new Workspace();
 
 const sumOf = <Name extends string>(uses: readonly Readonly<Record<Name, number>>[], name: Name): number =>
   uses.reduce((sum, use) => sum + use[name], 0);
 
 async function loaded(count: number): Promise<Sample[]> {
-  const folders = Array.from({ length: count }, () => scene.newFolder());
-  const servers = await scene.cluster(folders, { options: LIMITS });
+  const folders = Array.from({ length: count }, () => workspace.newFolder());
+  const servers = await workspace.cluster(folders, { options: LIMITS });
   const samples: Sample[] = [];
   const startedAt = performance.now();
   const seconds = () => (performance.now() - startedAt) / 1000;
   let commands = 0;
-  const clients = Array.from({ length: CLIENTS }, () => scene.client(servers));
+  const clients = Array.from({ length: CLIENTS }, () => workspace.client(servers));
   const caller = async (client: (typeof clients)[number], seed: number) => {
     const workload = new ConstantSizeWorkload(
       new SeededRandom(seed),
@@ -88,7 +88,7 @@ const judged = (growth: number) =>
 
 function textOf(samples: readonly Sample[], what: string): string {
   const level = samples.filter(({ seconds }) => seconds >= LEVEL_SECONDS);
-  const rows = inRows(samples, ROWS).map((some) => {
+  const rows = inGroups(samples, ROWS).map((some) => {
     const { seconds, commands } = some.at(-1) as Sample;
     return [
       `${Math.round(seconds)}`,
@@ -98,7 +98,7 @@ function textOf(samples: readonly Sample[], what: string): string {
       meanOf(some.map(({ resident }) => resident)),
     ];
   });
-  const greatest = samples.reduce((most, one) => (one.own > most.own ? one : most));
+  const greatest = samples.reduce((oldest, one) => (one.own > oldest.own ? one : oldest));
   const growth = (name: "disk" | "own" | "resident") => judged(growthOf(level.map((one) => one[name])));
   return `${what}:
 
@@ -122,4 +122,4 @@ ${textOf(one, "One daemon")}
 ${textOf(three, "Three daemons, in total")}`,
   smoke,
 );
-scene[Symbol.dispose]();
+workspace[Symbol.dispose]();

@@ -7,7 +7,7 @@ import { cpuSeconds } from "./daemon-cpu.js";
 import { type Figures, measure, median } from "./measure.js";
 import type { Server } from "./processes.js";
 import { FIGURE_HEAD, figureCells, machine, report, table } from "./report.js";
-import { type Keeping, Scene, stopAll } from "./timeline-daemons.js";
+import { type Durability, stopAll, Workspace } from "./timeline-daemons.js";
 
 const smoke = process.argv.includes("--smoke");
 const SECONDS = smoke ? 0.3 : 4;
@@ -21,7 +21,7 @@ const MEMORY_GOAL = 100_000;
 const ALWAYS_GOAL = 45_000;
 const RECORDED_GOAL = 0.6;
 
-const scene = new Scene();
+const workspace = new Workspace();
 let counter = 0;
 
 interface Run {
@@ -31,36 +31,36 @@ interface Run {
 }
 
 interface Row extends Run {
-  readonly keeping: Keeping;
+  readonly durability: Durability;
 }
 
-const KEEPINGS = ["plain", "memory", "interval", "always"] as const;
+const DURABILITIES = ["plain", "memory", "interval", "always"] as const;
 
 /** Measures each kind of cluster in alternating rounds, and returns the medians. */
 async function rowsOf(callers: number): Promise<Row[]> {
-  const runs = new Map<Keeping, Run[]>(KEEPINGS.map((keeping) => [keeping, []]));
+  const runs = new Map<Durability, Run[]>(DURABILITIES.map((durability) => [durability, []]));
   for (let round = 0; round < ROUNDS; round++)
-    for (const keeping of KEEPINGS)
-      runs.get(keeping)?.push(await withDaemons(keeping, (servers) => loaded(servers, callers)));
-  return KEEPINGS.map((keeping) => {
-    const all = runs.get(keeping) ?? [];
+    for (const durability of DURABILITIES)
+      runs.get(durability)?.push(await withDaemons(durability, (servers) => loaded(servers, callers)));
+  return DURABILITIES.map((durability) => {
+    const all = runs.get(durability) ?? [];
     const middle = median(all.map(({ figures }) => figures.perSecond));
     const { figures } = all.find((run) => run.figures.perSecond === middle) as Run;
-    return { keeping, figures, cpu: median(all.map(({ cpu }) => cpu)) };
+    return { durability, figures, cpu: median(all.map(({ cpu }) => cpu)) };
   });
 }
 
-const rateOf = (rows: readonly Row[], keeping: Keeping): number =>
-  rows.find((row) => row.keeping === keeping)?.figures.perSecond ?? Number.NaN;
+const rateOf = (rows: readonly Row[], durability: Durability): number =>
+  rows.find((row) => row.durability === durability)?.figures.perSecond ?? Number.NaN;
 
 const verdict = (isMet: boolean): string => (isMet ? "met" : "missed");
 
 function tableOf(rows: readonly Row[]): string {
   const [plain] = rows as [Row];
-  const cells = rows.map(({ keeping, figures, cpu }) => {
+  const cells = rows.map(({ durability, figures, cpu }) => {
     const ratio = figures.perSecond / plain.figures.perSecond;
     return [
-      NAMES[keeping],
+      NAMES[durability],
       ...figureCells(figures),
       ratio.toFixed(2),
       cpu.toFixed(2),
@@ -72,12 +72,12 @@ function tableOf(rows: readonly Row[]): string {
 
 async function text(): Promise<string> {
   const [few, many] = [await rowsOf(64), await rowsOf(256)];
-  const fanOut = (keeping: Keeping) => {
-    const ratio = rateOf(many, keeping) / rateOf(many, "plain");
-    return `${NAMES[keeping]} ${ratio.toFixed(2)} (${verdict(ratio >= FAN_OUT_GOAL)})`;
+  const fanOut = (durability: Durability) => {
+    const ratio = rateOf(many, durability) / rateOf(many, "plain");
+    return `${NAMES[durability]} ${ratio.toFixed(2)} (${verdict(ratio >= FAN_OUT_GOAL)})`;
   };
-  const rate = (keeping: Keeping, goal: number) => {
-    const found = rateOf(few, keeping);
+  const rate = (durability: Durability, goal: number) => {
+    const found = rateOf(few, durability);
     return `${Math.round(found).toLocaleString("en")} (goal: ${goal.toLocaleString("en")}, ${verdict(found >= goal)})`;
   };
   const recorded = rateOf(few, "always") / rateOf(few, "memory");
@@ -102,7 +102,7 @@ The rate divided by that without timeline (goal: ${FAN_OUT_GOAL}): ${(["memory",
 
 const CPU_HEAD = ["CPU µs per command and daemon", "without ÷ this"];
 
-const NAMES: Readonly<Record<Keeping, string>> = {
+const NAMES: Readonly<Record<Durability, string>> = {
   plain: "without timeline",
   memory: "peers, in memory",
   interval: "peers, --data, --fsync interval=100",
@@ -110,10 +110,10 @@ const NAMES: Readonly<Record<Keeping, string>> = {
 };
 
 async function withDaemons<T>(
-  keeping: Keeping,
+  durability: Durability,
   work: (servers: readonly Server[]) => Promise<T>,
 ): Promise<T> {
-  const servers = await scene.start(keeping);
+  const servers = await workspace.start(durability);
   try {
     return await work(servers);
   } finally {
@@ -122,7 +122,7 @@ async function withDaemons<T>(
 }
 
 async function loaded(servers: readonly Server[], callers: number): Promise<Run> {
-  await using client = scene.client(servers);
+  await using client = workspace.client(servers);
   const set = () => client.send(["SET", `key:${++counter % KEYS}`, "x".repeat(16)]);
   await measure({ callers, seconds: SECONDS / 2 }, set);
   const before = cpuOf(servers);
@@ -137,5 +137,5 @@ const cpuOf = (servers: readonly Server[]): number =>
 try {
   report("hot-path", await text(), smoke);
 } finally {
-  scene[Symbol.dispose]();
+  workspace[Symbol.dispose]();
 }

@@ -18,7 +18,7 @@ import { cpuMicros } from "./daemon-cpu.js";
 import { measure, median } from "./measure.js";
 import { type Server, startDaemon, startEcho } from "./processes.js";
 import { machine, report, table } from "./report.js";
-import { Scene } from "./timeline-daemons.js";
+import { Workspace } from "./timeline-daemons.js";
 
 const smoke = process.argv.includes("--smoke");
 const SECONDS = 0.2;
@@ -174,9 +174,9 @@ async function idleMicros({ server }: Subject): Promise<number> {
  * @returns the text of the section
  */
 async function sequential(signers: readonly Signer[]): Promise<string> {
-  using scene = new Scene();
-  for (const { type, pem } of signers) copyFileSync(pem, join(scene.publicFolder, `${type}.pem`));
-  const servers = await scene.start("always");
+  using workspace = new Workspace();
+  for (const { type, pem } of signers) copyFileSync(pem, join(workspace.publicFolder, `${type}.pem`));
+  const servers = await workspace.start("always");
   closed.push(...servers.map((server) => () => server[Symbol.asyncDispose]()));
   const groups: { type: string; calls: readonly Call[]; micros: readonly number[][] }[] = [];
   for (const { type, pem, key, bytes } of signers) {
@@ -194,7 +194,7 @@ async function sequential(signers: readonly Signer[]): Promise<string> {
       sign(type === "rsa" ? "sha256" : null, bytes.subarray(0, BODY_BYTES), key);
       return call();
     };
-    const client = scene.client(servers, { privateKey: key });
+    const client = workspace.client(servers, { privateKey: key });
     closed.push(() => client.close());
     groups.push({
       type,

@@ -15,7 +15,7 @@ import type { EnteredFunctions } from "./path-probe.js";
 import { probeOf } from "./probed-daemon.js";
 import { type Server, startDaemon, startProgram } from "./processes.js";
 import { machine, report, table } from "./report.js";
-import { Scene, stopAll } from "./timeline-daemons.js";
+import { stopAll, Workspace } from "./timeline-daemons.js";
 
 const smoke = process.argv.includes("--smoke");
 const listsFunctions = process.argv.includes("--list");
@@ -45,7 +45,7 @@ const BEFORE: Readonly<Record<string, readonly [number, number]>> = {
   "SET of a Redis client, in memory": [105, 36],
 };
 
-const scene = new Scene();
+const workspace = new Workspace();
 const load = loadavg()[0] as number;
 
 interface Path {
@@ -132,15 +132,15 @@ async function recordedSet(peers: number, sentTo: "all" | "peers"): Promise<Path
   const ports = await Promise.all(Array.from({ length: peers + 1 }, freePort));
   const start = (port: number, i: number) => {
     const others = ports.filter((other) => other !== port);
-    const args = ["-p", String(port), ...scene.args(scene.newFolder(), others)];
+    const args = ["-p", String(port), ...workspace.args(workspace.newFolder(), others)];
     return i === 0 ? probed(args) : startDaemon(args);
   };
   const servers = await Promise.all(ports.map(start));
-  for (const server of servers) await scene.until(server, ({ state }) => state === "live");
+  for (const server of servers) await workspace.until(server, ({ state }) => state === "live");
   const [daemon, ...peersOfDaemon] = servers as [Server, ...Server[]];
-  const client = scene.client(sentTo === "peers" ? peersOfDaemon : servers);
+  const client = workspace.client(sentTo === "peers" ? peersOfDaemon : servers);
   const set = () => client.send(["SET", "key", "value"]);
-  const isWarm = () => scene.until(daemon, ({ entries }) => entries >= WARM_UP);
+  const isWarm = () => workspace.until(daemon, ({ entries }) => entries >= WARM_UP);
   const path = await pathOf(daemon, set, sentTo === "peers" ? LOG_FILE : "", isWarm);
   await client[Symbol.asyncDispose]();
   await stopAll(servers);
@@ -148,8 +148,8 @@ async function recordedSet(peers: number, sentTo: "all" | "peers"): Promise<Path
 }
 
 async function signedSet(): Promise<Path> {
-  await using daemon = await probed(["-p", "0", "-s", scene.publicFolder]);
-  await using client = scene.client([daemon]);
+  await using daemon = await probed(["-p", "0", "-s", workspace.publicFolder]);
+  await using client = workspace.client([daemon]);
   return await pathOf(daemon, () => client.send(["SET", "key", "value"]));
 }
 
@@ -183,5 +183,5 @@ subtracted. "Before" is a run of the same script on 2026-11-23, before the path 
 ${table(["", "functions before", "files before", "functions", "files", "calls"], cells)}`;
   report("path-length", text, smoke);
 } finally {
-  scene[Symbol.dispose]();
+  workspace[Symbol.dispose]();
 }

@@ -15,7 +15,7 @@ import { NatsServer } from "../test/support/nats-server.js";
 import { RedisConnection } from "../test/support/redis-connection.js";
 import { startRedis } from "../test/support/redis-server.js";
 import { scratchFolder } from "../test/support/scratch-folder.js";
-import { type Keeping, type PrivateKey, type Scene, stopAll } from "./timeline-daemons.js";
+import { type Durability, type PrivateKey, stopAll, type Workspace } from "./timeline-daemons.js";
 
 export const SERVERS = 3;
 const POLL_MS = 50;
@@ -207,11 +207,11 @@ export async function startRedisReplicas(connections: number): Promise<Cluster> 
 
 /** Starts daemons that are peers of each other. The client sends to all of them. */
 export async function startDaemons(
-  scene: Scene,
-  { keeping, key, policy }: { keeping: Keeping; key: PrivateKey; policy: Policy },
+  workspace: Workspace,
+  { durability, key, policy }: { durability: Durability; key: PrivateKey; policy: Policy },
 ): Promise<Cluster> {
-  const servers = await scene.start(keeping);
-  const client = scene.client(servers, key);
+  const servers = await workspace.start(durability);
+  const client = workspace.client(servers, key);
   return {
     pids: servers.map(({ process: { pid } }) => pid as number),
     put: (key, value) => client.send(["SET", key, value], { policy }),

@@ -24,7 +24,7 @@ import {
   startRedisReplicas,
 } from "./peer-clusters.js";
 import { machine, report, table } from "./report.js";
-import { type PrivateKey, Scene } from "./timeline-daemons.js";
+import { type PrivateKey, Workspace } from "./timeline-daemons.js";
 
 const smoke = process.argv.includes("--smoke");
 const SECONDS = smoke ? 0.2 : 2;
@@ -40,10 +40,10 @@ const IN_FLIGHT = [1, 8, 64];
 const KEYS = 10_000;
 const VALUE = "x".repeat(16);
 
-const scene = new Scene();
+const workspace = new Workspace();
 const ed25519 = generateKeyPairSync("ed25519");
 writeFileSync(
-  join(scene.publicFolder, "ed25519.pem"),
+  join(workspace.publicFolder, "ed25519.pem"),
   ed25519.publicKey.export({ type: "spki", format: "pem" }),
 );
 const loadBefore = loadavg()[0] as number;
@@ -91,9 +91,9 @@ function natsSystems(): System[] {
 const ours = (key: string, fsync: string, policy: Policy) => `dbsyncd, ${key}, --fsync ${fsync}, ${policy}`;
 
 function daemonSystems(name: string, key: PrivateKey): System[] {
-  const one = (keeping: "always" | "interval", policy: Policy) =>
-    system(ours(name, keeping === "always" ? "always" : "interval=100", policy), () =>
-      startDaemons(scene, { keeping, key, policy }),
+  const one = (durability: "always" | "interval", policy: Policy) =>
+    system(ours(name, durability === "always" ? "always" : "interval=100", policy), () =>
+      startDaemons(workspace, { durability, key, policy }),
     );
   return [one("always", "first"), one("always", "majority"), one("interval", "first")];
 }
@@ -104,7 +104,7 @@ const systems = [
   ...ofProgram("redis-server", "redis-server", () => [
     system(REDIS, () => startRedisReplicas(Math.max(...IN_FLIGHT))),
   ]),
-  ...daemonSystems("RSA", scene.key),
+  ...daemonSystems("RSA", workspace.key),
   ...daemonSystems("Ed25519", ed25519),
 ];
 
@@ -200,5 +200,5 @@ try {
   report("peers", text(), smoke);
   if (!smoke) writeFileSync(join(repositoryRoot, "docs/pictures/peers.svg"), picture());
 } finally {
-  scene[Symbol.dispose]();
+  workspace[Symbol.dispose]();
 }

@@ -48,7 +48,7 @@ const FIRST_REQUESTS = 5_000;
 /** The maximum number of times that a run that was too short is repeated with more requests. */
 const TRIES = 4;
 /** The factor for the number of requests after a run of less than a millisecond. */
-const LONGER = 10;
+const GROWTH_FACTOR = 10;
 /** A repeated run is planned to take the required time multiplied by this factor. */
 const SPARE = 1.1;
 /** The number of SETs per key. With random keys, about an eighth of the keys remain absent. */
@@ -69,7 +69,7 @@ export function measureCommand(
     const perSecond = call(target, setting, name, requests);
     const cpu = ((cpuSeconds(target.pid) - before) * 1e6) / requests;
     if (perSecond === Number.POSITIVE_INFINITY) {
-      requests *= LONGER;
+      requests *= GROWTH_FACTOR;
       continue;
     }
     if (requests / perSecond >= seconds || tries >= TRIES) return { perSecond, cpu };
@@ -82,7 +82,7 @@ export function flush({ port }: Target): void {
 }
 
 /** Waits until a daemon with peers accepts writes, which it does once it knows the status of its peers. */
-export async function untilItWrites({ port }: Target): Promise<void> {
+export async function waitUntilWritable({ port }: Target): Promise<void> {
   const set = () =>
     execFileSync("redis-cli", ["-p", String(port), "set", "key", "value"], { encoding: "utf8" });
   while (set().trim() !== "OK") await sleep(POLL_MS);

@@ -18,10 +18,10 @@ import {
   measureCommand,
   type Setting,
   type Target,
-  untilItWrites,
+  waitUntilWritable,
 } from "./redis-benchmark.js";
 import { machine, report, table } from "./report.js";
-import { Scene, stopAll } from "./timeline-daemons.js";
+import { stopAll, Workspace } from "./timeline-daemons.js";
 
 const smoke = process.argv.includes("--smoke");
 const ROUNDS = roundsOption() ?? (smoke ? 1 : 3);
@@ -164,7 +164,7 @@ async function alone(): Promise<Tables> {
 
 /** Measures one of three daemons with a timeline on disk, and a daemon without a timeline. */
 async function recorded(): Promise<Tables> {
-  using scene = new Scene();
+  using workspace = new Workspace();
   const [plainPort, port] = [await freePort(), await freePort()];
   await using plain = await startDaemon(["--resp", String(plainPort)]);
   const ports = [await freePort(), await freePort(), await freePort()];
@@ -172,7 +172,7 @@ async function recorded(): Promise<Tables> {
     ports.map((own, index) =>
       startDaemon([
         // Without a root key the daemons authorize their own keys.
-        ...["-s", scene.publicFolder, "--data", scene.newFolder(), "--fsync", "interval=100"],
+        ...["-s", workspace.publicFolder, "--data", workspace.newFolder(), "--fsync", "interval=100"],
         ...ports.filter((other) => other !== own).flatMap((peer) => ["--peer", `127.0.0.1:${peer}`]),
         ...knowsSecret,
         ...["-p", String(own), ...(index === 0 ? ["--resp", String(port)] : [])],
@@ -181,7 +181,7 @@ async function recorded(): Promise<Tables> {
   );
   try {
     const target = targetOf(servers[0] as Server, port);
-    await untilItWrites(target);
+    await waitUntilWritable(target);
     const rates: string[][] = [];
     const cpu: string[][] = [];
     for (const scenario of RECORDED_SCENARIOS) {

@@ -10,7 +10,7 @@ import { type KeyPair, makeKeys } from "./daemon-cpu.js";
 import { type Server, startDaemon } from "./processes.js";
 
 /** How daemons store their timelines; `plain`: they have no timeline. */
-export type Keeping = "plain" | "memory" | "interval" | "always";
+export type Durability = "plain" | "memory" | "interval" | "always";
 
 /** The private key of a client. */
 export interface PrivateKey {
@@ -21,7 +21,7 @@ const DAEMONS = 3;
 const POLL_MS = 20;
 
 /** The keys and folders of a benchmark. */
-export class Scene implements Disposable {
+export class Workspace implements Disposable {
   readonly folder = mkdtempSync(join(tmpdir(), "dbsync-bench-"));
   readonly publicFolder: string;
   readonly #keys: readonly KeyPair[];
@@ -58,12 +58,12 @@ export class Scene implements Disposable {
   }
 
   /** Starts three daemons. */
-  async start(keeping: Keeping): Promise<Server[]> {
-    const fsync = keeping === "interval" ? "interval=100" : "always";
+  async start(durability: Durability): Promise<Server[]> {
+    const fsync = durability === "interval" ? "interval=100" : "always";
     const folders = Array.from({ length: DAEMONS }, () =>
-      keeping === "plain" || keeping === "memory" ? null : this.newFolder(),
+      durability === "plain" || durability === "memory" ? null : this.newFolder(),
     );
-    if (keeping === "plain") return Promise.all(folders.map(() => startDaemon(this.args(null))));
+    if (durability === "plain") return Promise.all(folders.map(() => startDaemon(this.args(null))));
     return this.cluster(folders, { fsync });
   }
 

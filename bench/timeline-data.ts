@@ -8,7 +8,7 @@ import { pino } from "pino";
 import { hashOf } from "../engine/trust/identity.js";
 import { loadSigners } from "../engine/trust/load-signers.js";
 import type { Signers } from "../engine/trust/signers.js";
-import { signEnvelopeAside } from "../keys/sign.js";
+import { signEnvelopeAsync } from "../keys/sign.js";
 import { type ByteString, bytesOf } from "../protocol/byte-string.js";
 import { writeCommand } from "../protocol/resp/resp-writer.js";
 import { NONCE_BYTES, SEQ_MAX, signedBytes } from "../protocol/version-2/envelope.js";
@@ -17,7 +17,7 @@ import type { KeyRing } from "../store/key-ring.js";
 import { DiskStorage } from "../timeline/disk/disk-storage.js";
 import { type Entry, writeOrderKey } from "../timeline/entries/entry.js";
 import { writeValue } from "../timeline/entries/stored-value.js";
-import type { Scene } from "./timeline-daemons.js";
+import type { Workspace } from "./timeline-daemons.js";
 
 export interface DataPlan {
   readonly envelopes: number;
@@ -39,28 +39,28 @@ export type SignedEntry = Pick<Entry, "id" | "body" | "signature"> & {
 const CONCURRENCY = 64;
 const BATCH = 10_000;
 
-function signersOf({ publicFolder, rootFolder }: Scene): Signers {
+function signersOf({ publicFolder, rootFolder }: Workspace): Signers {
   const keys = { signKey: [publicFolder], rootKey: [rootFolder], clusterName: "dbsync" };
   return loadSigners(keys, pino({ level: "silent" }));
 }
 
-/** Returns the initial key ring of a scene's daemons. */
-export const ringOf = (scene: Scene): KeyRing => signersOf(scene).ring;
+/** Returns the initial key ring of a workspace's daemons. */
+export const ringOf = (workspace: Workspace): KeyRing => signersOf(workspace).ring;
 
 /** Yields entries in the form in which a client would have sent them. */
-export async function* signedEntries(scene: Scene, plan: DataPlan): AsyncGenerator<SignedEntry> {
-  const { ring, cluster } = signersOf(scene);
+export async function* signedEntries(workspace: Workspace, plan: DataPlan): AsyncGenerator<SignedEntry> {
+  const { ring, cluster } = signersOf(workspace);
   const key = [...ring.all()].find(({ role }) => role === "application")?.id as ByteString;
   for (let i = 0; i < plan.envelopes; i += CONCURRENCY) {
     const count = Math.min(CONCURRENCY, plan.envelopes - i);
     yield* await Promise.all(
-      Array.from({ length: count }, (_, j) => signed(scene, plan, i + j, { key, cluster })),
+      Array.from({ length: count }, (_, j) => signed(workspace, plan, i + j, { key, cluster })),
     );
   }
 }
 
 async function signed(
-  scene: Scene,
+  workspace: Workspace,
   { size, from, every, command }: DataPlan,
   number: number,
   header: { key: ByteString; cluster: ByteString },
@@ -71,7 +71,7 @@ async function signed(
   const nonce = bytesOf(randomBytes(NONCE_BYTES));
   const body = Buffer.from(writeBody({ ...header, at, seq, nonce }, commands), "latin1");
   const bytes = signedBytes(body);
-  const signature = await signEnvelopeAside(bytes, scene.key.privateKey);
+  const signature = await signEnvelopeAsync(bytes, workspace.key.privateKey);
   return { id: hashOf(bytes), body, signature, at, seq };
 }
 

@@ -59,7 +59,7 @@ export const meanOf = (values: readonly number[]): number =>
   values.reduce((sum, value) => sum + value, 0) / values.length;
 
 /** Splits samples into a number of groups of consecutive samples. */
-export function inRows<T>(samples: readonly T[], rows: number): T[][] {
+export function inGroups<T>(samples: readonly T[], rows: number): T[][] {
   const size = Math.ceil(samples.length / rows);
   return Array.from({ length: Math.ceil(samples.length / size) }, (_, i) =>
     samples.slice(i * size, (i + 1) * size),

@@ -72,9 +72,9 @@ function readTarget(text: string): Target {
 async function exportTo({ form, path }: Target, flags: ClientFlags): Promise<void> {
   const settings = readSettings({ timeout: COMMAND_MS, ...flags });
   if (form !== "sql") {
-    const { ask, server } = await oneDaemon(settings);
+    const { query, server } = await oneDaemon(settings);
     await warnIfCatchingUp([server], "keys");
-    await exportKeys(form, path, { ask, db: flags.db ?? 0 });
+    await exportKeys(form, path, { query, db: flags.db ?? 0 });
     return;
   }
   const { client } = openFrom(settings);

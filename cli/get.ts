@@ -7,7 +7,7 @@ import { realEnvironment } from "../client/shared/client-environment.js";
 import { DbsyncError } from "../client/shared/errors.js";
 import type { ReplyValue } from "../client/shared/reply-value.js";
 import { BinaryText, jsonOf } from "./history/binary-text.js";
-import { type AskPast, queryHistory } from "./history/history-queries.js";
+import { type HistoryQuery, queryHistory } from "./history/history-queries.js";
 import { type SendFlags, sendCommand } from "./send.js";
 import { addClientOptions, addDatabaseOption } from "./shared/client-options.js";
 import { isCommandName } from "./shared/command-names.js";
@@ -81,7 +81,7 @@ function get(typed: string[], _: GetFlags, command: Command): Promise<void> {
     }
     return sendCommand(["GET", ...words], flags, (error) => typeHint(error, words[0] as string));
   }
-  return queryHistory(flags, async (ask) => {
+  return queryHistory(flags, async (query) => {
     const now = realEnvironment.wallClock();
     const at = parsePastDate(date, { option: "--at", now, end: false });
     if (at > now + MAX_AHEAD_MS)
@@ -90,9 +90,9 @@ function get(typed: string[], _: GetFlags, command: Command): Promise<void> {
         `--at is ${JSON.stringify(date)}, which is ${formatDate(at)}. That is in the future: it is ${formatDate(now)} here. ` +
           `For the current value, leave out --at`,
       );
-    const past: AskPast = (command) => ask(["TIMELINE", "GET", String(at), ...command]);
+    const queryAt: HistoryQuery = (command) => query(["TIMELINE", "GET", String(at), ...command]);
     const { address, reply } =
-      words.length === 1 ? await readAll(past, words[0] as string) : await past(words);
+      words.length === 1 ? await readAll(queryAt, words[0] as string) : await queryAt(words);
     if (flags.json) printJson({ at, daemon: address, value: jsonOf(reply) });
     else printLine(shown(reply));
   });
@@ -107,15 +107,15 @@ function typeHint(error: DbsyncError, key: string): string {
   return `(GET reads strings; dbsync send TYPE ${shellWords([key])} prints the type. To read another type:\n${commands.join("").trimEnd()})\n`;
 }
 
-async function readAll(past: AskPast, key: string): ReturnType<AskPast> {
+async function readAll(queryAt: HistoryQuery, key: string): ReturnType<HistoryQuery> {
   try {
-    return await past(["GET", key]);
+    return await queryAt(["GET", key]);
   } catch (error) {
     if (!(error instanceof DbsyncError) || !error.message.includes("WRONGTYPE")) throw error;
-    const type = String((await past(["TYPE", key])).reply);
+    const type = String((await queryAt(["TYPE", key])).reply);
     const command = READ_ALL[type];
     if (command === undefined) throw error;
-    return await past(command(key));
+    return await queryAt(command(key));
   }
 }
 

@@ -21,7 +21,7 @@ import {
 import { exitCodeHelp } from "./shared/exit-codes.js";
 import { oneDaemon } from "./shared/first-answering-daemon.js";
 import type { SendToAll } from "./shared/send-to-all.js";
-import { trusted } from "./shared/server-url-argument.js";
+import { withLoadedAuthorities } from "./shared/server-url-argument.js";
 import { waitUntilComplete } from "./shared/wait-for-catch-up.js";
 import { importFolder } from "./sql/import-folder.js";
 
@@ -121,13 +121,13 @@ async function importFrom(origin: Origin, flags: ImportFlags): Promise<void> {
   const send: SendToAll = (command) => client.call(command, { policy: "all" });
   if (origin.kind === "folder") await importFolder(origin.folder, send, flags.replace);
   else if (origin.kind === "json")
-    await importDocuments(trusted(origin.address, flags.ca), send, flags.replace);
+    await importDocuments(withLoadedAuthorities(origin.address, flags.ca), send, flags.replace);
   else {
     const { server, db: from } = origin.address;
-    const address = { server: trusted(server, flags.ca), db: from };
+    const address = { server: withLoadedAuthorities(server, flags.ca), db: from };
     if (!flags.replicate) return await importRedis(address, send, flags.replace);
-    const { ask } = await oneDaemon(settings);
+    const { query } = await oneDaemon(settings);
     const quietMs = flags.cutOver === undefined ? null : flags.cutOver * 1000;
-    await replicateRedis(address, { send, ask }, { replace: flags.replace ?? false, quietMs });
+    await replicateRedis(address, { send, query }, { replace: flags.replace ?? false, quietMs });
   }
 }

@@ -31,7 +31,7 @@ const clients = new Map<string, FanOutClient>();
 let keyNumbers = new WeakMap<KeyObject, number>();
 let keyCount = 0;
 
-let keptDefaults: Defaults | null = null;
+let cachedDefaults: Defaults | null = null;
 let clientWithoutOptions: FanOutClient | null = null;
 
 /**
@@ -44,11 +44,11 @@ let clientWithoutOptions: FanOutClient | null = null;
 export function dbsyncSend(command: CommandInput, options?: SendOptions | string): Promise<string | null> {
   try {
     if (options === undefined) {
-      clientWithoutOptions ??= keptClient(readOptions({}, defaults));
+      clientWithoutOptions ??= cachedClient(readOptions({}, defaults));
       return clientWithoutOptions.send(command);
     }
     const settings = readOptions(options, defaults);
-    return keptClient(settings).sendWith(command, settings);
+    return cachedClient(settings).sendWith(command, settings);
   } catch (error) {
     return Promise.reject(error);
   }
@@ -62,9 +62,9 @@ export function dbsyncReset(): void {
   const closing = [...clients.values()];
   clients.clear();
   clientWithoutOptions = null;
-  keptDefaults = null;
+  cachedDefaults = null;
   keyNumbers = new WeakMap();
-  for (const client of closing) client.shut("reset");
+  for (const client of closing) client.closeWith("reset");
 }
 
 /**
@@ -87,7 +87,7 @@ export function openClient(
   environment: Environment = realEnvironment,
   isSession = false,
 ): { client: ListeningClient; key: SigningKey } {
-  const settings = trusting(configured);
+  const settings = withLoadedAuthorities(configured);
   const key = loadSigningKey(settings);
   for (const warning of key.warnings) warned(warning);
   const trace = frameTracer(process.env);
@@ -96,7 +96,7 @@ export function openClient(
 }
 
 /** Loads the authorities that may sign the daemons' certificates. @throws DbsyncError `bad-option` */
-export function trusting(settings: Settings): Settings {
+export function withLoadedAuthorities(settings: Settings): Settings {
   const { servers, authorities } = settings;
   if (authorities === null) return settings;
   return {
@@ -110,16 +110,16 @@ function warn(warning: string): void {
 }
 
 function defaults(): Defaults {
-  keptDefaults ??= readDefaults(defaultSources());
-  return keptDefaults;
+  cachedDefaults ??= readDefaults(defaultSources());
+  return cachedDefaults;
 }
 
-function keptClient(settings: Settings): FanOutClient {
+function cachedClient(settings: Settings): FanOutClient {
   const name = nameOf(settings);
-  const kept = clients.get(name);
-  if (kept !== undefined) clients.delete(name);
+  const cached = clients.get(name);
+  if (cached !== undefined) clients.delete(name);
   else if (clients.size >= CLIENTS_MAX) dropOne();
-  const client = kept ?? openClient(settings, warn).client;
+  const client = cached ?? openClient(settings, warn).client;
   clients.set(name, client);
   return client;
 }
@@ -130,7 +130,7 @@ function dropOne(): void {
     if (client.isBusy) continue;
     clients.delete(name);
     if (client === clientWithoutOptions) clientWithoutOptions = null;
-    client.shut("closed");
+    client.closeWith("closed");
     return;
   }
   throw new DbsyncError("too-many-clients", `${CLIENTS_MAX}; use fewer, or createClient and close it`);

@@ -7,7 +7,7 @@ import { bytesOfHex, COMMANDS_MAX, HASH_BYTES, hexOf, orderKey } from "../protoc
 import { isTraceparent } from "../protocol/version-2/traceparent.js";
 import type { CallsOwner } from "./calls/calls-owner.js";
 import { type CallMessage, isTraced, tracedCall } from "./calls/diagnostics-channels.js";
-import { type Carrying, PendingCall } from "./calls/pending-call.js";
+import { PendingCall, type ReplyHandlers } from "./calls/pending-call.js";
 import type { CallingClient } from "./client.js";
 import {
   type CallOptions,
@@ -21,9 +21,9 @@ import { frameOf, type Signer, type Signing } from "./settings/signing-key.js";
 import type { Environment } from "./shared/client-environment.js";
 import {
   type CommandInput,
-  type Company,
+  type CommandKind,
   commandBytes,
-  companyOf,
+  commandKindOf,
   isReadCommand,
   textArguments,
 } from "./shared/command-input.js";
@@ -66,7 +66,7 @@ export class FanOutClient implements CallingClient, CallsOwner {
   #deliveries = 0;
   /** The time, once all calls have settled, at which connections stop keeping the process alive. */
   #lingerUntil = Number.POSITIVE_INFINITY;
-  #moment = 0;
+  #sequence = 0;
   #closedBy: "closed" | "reset" | null = null;
 
   /**
@@ -154,18 +154,18 @@ export class FanOutClient implements CallingClient, CallsOwner {
    */
   carry(
     bytes: ByteString | readonly ByteString[],
-    company: Company,
+    commandKind: CommandKind,
     settings: CallSettings,
-    to: Carrying,
+    to: ReplyHandlers,
   ): void {
     const { resolve, reject } = to;
     try {
       if (this.#closedBy !== null) throw closedClient(this.#closedBy, "");
       const now = this.#environment.now();
-      const moment = ++this.#moment;
+      const sequence = ++this.#sequence;
       const shape = "reply";
-      const call = new PendingCall({ shape, inputs: [], bytes, settings, now, moment, resolve, reject });
-      this.#add(call, company, this.#outbox);
+      const call = new PendingCall({ shape, inputs: [], bytes, settings, now, sequence, resolve, reject });
+      this.#add(call, commandKind, this.#outbox);
     } catch (problem) {
       if (!(problem instanceof DbsyncError)) throw problem;
       reject(problem);
@@ -188,7 +188,7 @@ export class FanOutClient implements CallingClient, CallsOwner {
   }
 
   close(): Promise<void> {
-    this.shut("closed");
+    this.closeWith("closed");
     return Promise.resolve();
   }
 
@@ -197,7 +197,7 @@ export class FanOutClient implements CallingClient, CallsOwner {
   }
 
   /** Closes the client. Calls in flight fail with `code`. */
-  shut(code: "closed" | "reset"): void {
+  closeWith(code: "closed" | "reset"): void {
     if (this.#closedBy !== null) return;
     this.#closedBy = code;
     const now = this.#environment.now();
@@ -206,8 +206,8 @@ export class FanOutClient implements CallingClient, CallsOwner {
     this.#alarm.stop();
   }
 
-  nextMoment(): number {
-    return ++this.#moment;
+  nextSequence(): number {
+    return ++this.#sequence;
   }
 
   settled(calls: number): void {
@@ -248,13 +248,13 @@ export class FanOutClient implements CallingClient, CallsOwner {
     const now = this.#environment.now();
     const outbox = this.#outbox;
     if (outbox.fleet.isVersion1(now, this.#deliveries === 0)) {
-      this.#start1({ shape, resolve: resolve as Waiter["resolve"], reject }, command, settings, now);
+      this.#startVersion1({ shape, resolve: resolve as Waiter["resolve"], reject }, command, settings, now);
       return;
     }
     const bytes = commandBytes(command);
-    const moment = ++this.#moment;
-    const call = new PendingCall({ shape, inputs: command, bytes, settings, now, moment, resolve, reject });
-    this.#add(call, companyOf(command), outbox);
+    const sequence = ++this.#sequence;
+    const call = new PendingCall({ shape, inputs: command, bytes, settings, now, sequence, resolve, reject });
+    this.#add(call, commandKindOf(command), outbox);
   }
 
   #startMulti(
@@ -271,21 +271,30 @@ export class FanOutClient implements CallingClient, CallsOwner {
       throw new DbsyncError("bad-command", `multi accepts 1 to ${COMMANDS_MAX} commands`);
     const bytes = commands.map(commandBytes);
     const shape = settings.buffers ? "buffers" : "value";
-    const company = commands.every(isReadCommand) ? "reads" : "writes";
-    const moment = ++this.#moment;
-    const call = new PendingCall({ shape, inputs: commands, bytes, settings, now, moment, resolve, reject });
-    this.#add(call, company, outbox);
+    const commandKind = commands.every(isReadCommand) ? "reads" : "writes";
+    const sequence = ++this.#sequence;
+    const call = new PendingCall({
+      shape,
+      inputs: commands,
+      bytes,
+      settings,
+      now,
+      sequence,
+      resolve,
+      reject,
+    });
+    this.#add(call, commandKind, outbox);
   }
 
   /** Adds a call to the outbox. @throws DbsyncError  the outbox does not accept it */
-  #add(call: PendingCall, company: Company, to: Outbox): void {
+  #add(call: PendingCall, commandKind: CommandKind, to: Outbox): void {
     to.admit(call);
     this.#expect(call.deadline, call.startedAt);
-    to.add(call, company, call.startedAt);
+    to.add(call, commandKind, call.startedAt);
   }
 
   /** Sends a call in version 1, because no daemon speaks another version. */
-  #start1(waiter: Waiter, command: CommandInput, settings: CallSettings, now: number): void {
+  #startVersion1(waiter: Waiter, command: CommandInput, settings: CallSettings, now: number): void {
     if (settings.envelope !== null) throw needsVersion2(commandLabel(command));
     if (this.#hasKey && this.#sign === null)
       throw new DbsyncError("bad-key", "every daemon speaks version 1, which supports only RSA keys");

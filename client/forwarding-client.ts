@@ -6,7 +6,7 @@ import { type ByteString, bytesOfText } from "../protocol/byte-string.js";
 import { type ErrorReply, error } from "../protocol/reply.js";
 import { writeCommand } from "../protocol/resp/resp-writer.js";
 import type { Condition } from "../protocol/version-2/envelope.js";
-import type { Carrying } from "./calls/pending-call.js";
+import type { ReplyHandlers } from "./calls/pending-call.js";
 import { openClient } from "./dbsync-send.js";
 import type { FanOutClient } from "./fan-out-client.js";
 import type { CallSettings } from "./settings/call-options.js";
@@ -14,10 +14,10 @@ import { readOptions, type SendOptions } from "./settings/client-settings.js";
 import { readDefaults } from "./settings/default-options.js";
 import type { EnvelopeOptions } from "./settings/header-options.js";
 import { type Environment, realEnvironment } from "./shared/client-environment.js";
-import { companyOf, isReadCommand } from "./shared/command-input.js";
+import { commandKindOf, isReadCommand } from "./shared/command-input.js";
 import { DbsyncError } from "./shared/errors.js";
 
-export type { Carrying };
+export type { ReplyHandlers };
 
 type Argv = readonly ByteString[];
 
@@ -28,7 +28,7 @@ type Argv = readonly ByteString[];
 const STABLE_TIMEOUT_MS = 60_000;
 
 /** The number of databases whose settings are cached. */
-const KEPT_DATABASES = 16;
+const CACHED_DATABASES = 16;
 
 /**
  * An environment that delays signing until the client has read the commands that have already arrived from all
@@ -40,7 +40,7 @@ const ENVIRONMENT: Environment = { ...realEnvironment, soon: (run) => void setIm
 const NOTHING = { folder: "", home: "", system: "" };
 
 /** The connection that a command comes from. */
-export interface CarriedFor {
+export interface ForwardingSender {
   readonly db: number;
   /** Whether the daemon answers only once the position of the write is final. */
   readonly isStable: boolean;
@@ -87,7 +87,7 @@ export class ForwardingClient {
 
   set timeout(timeout: number) {
     this.#timeout = timeout;
-    this.#ofDatabases = Array.from({ length: KEPT_DATABASES }, (_, db) => ({
+    this.#ofDatabases = Array.from({ length: CACHED_DATABASES }, (_, db) => ({
       ...this.#settings,
       timeout,
       envelope: db === 0 ? null : headerOf(db),
@@ -100,32 +100,32 @@ export class ForwardingClient {
   }
 
   /** Sends one command. @param argv  the command's name, then its arguments */
-  send(argv: Argv, sender: CarriedFor, carrying: Carrying): void {
-    const company = companyOf(argv);
+  send(argv: Argv, sender: ForwardingSender, carrying: ReplyHandlers): void {
+    const commandKind = commandKindOf(argv);
     const settings = this.#settingsFor(sender);
-    const isWatching = company === "reads" && sender.watched !== undefined && sender.watched.size > 0;
-    this.#client.carry(writeCommand(argv), company, isWatching ? watching(settings) : settings, carrying);
+    const isWatching = commandKind === "reads" && sender.watched !== undefined && sender.watched.size > 0;
+    this.#client.carry(writeCommand(argv), commandKind, isWatching ? watching(settings) : settings, carrying);
   }
 
   /** Sends several commands as one unit, which is applied only if all conditions hold. */
   sendTogether(
     commands: readonly Argv[],
     conditions: readonly Condition[],
-    sender: CarriedFor,
-    carrying: Carrying,
+    sender: ForwardingSender,
+    carrying: ReplyHandlers,
   ): void {
     const settings = this.#settingsFor(sender);
     const header = settings.envelope ?? headerOf(sender.db);
     const envelope = { ...header, multi: true, if: conditions.length === 0 ? null : conditions };
-    const company = commands.every(isReadCommand) ? "reads" : "writes";
-    this.#client.carry(commands.map(writeCommand), company, { ...settings, envelope }, carrying);
+    const commandKind = commands.every(isReadCommand) ? "reads" : "writes";
+    this.#client.carry(commands.map(writeCommand), commandKind, { ...settings, envelope }, carrying);
   }
 
   close(): Promise<void> {
     return this.#client.close();
   }
 
-  #settingsFor({ db, isStable }: CarriedFor): CallSettings {
+  #settingsFor({ db, isStable }: ForwardingSender): CallSettings {
     const settings = this.#ofDatabases[db] ?? { ...this.#settings, envelope: headerOf(db) };
     if (!isStable) return settings;
     const envelope = { ...headerOf(db), wait: { kind: "stable" } as const };

@@ -36,8 +36,8 @@ export class ListeningClient extends FanOutClient implements ListenedClient {
     return deferredEvents(this.#load().then((listening) => listening.watch(key, options)));
   }
 
-  override shut(code: "closed" | "reset"): void {
-    super.shut(code);
+  override closeWith(code: "closed" | "reset"): void {
+    super.closeWith(code);
     this.#isShut = true;
     this.#listening?.then((listening) => listening.close()).catch(() => {});
   }

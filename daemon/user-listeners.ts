@@ -111,7 +111,7 @@ export class UserListeners {
   reload({ aclFile }: Settings): () => void {
     const users = readUsersAgain(this.#users, { ...this.#settings, aclFile });
     return () => {
-      this.#users.become(users);
+      this.#users.replaceAll(users);
       warnOfReaders(aclFile, this.#log);
     };
   }
@@ -147,7 +147,7 @@ function faceOf(
     set logLevel(level) {
       log.level = level;
     },
-    say: (level, sentence) => log[level](sentence),
+    writeLog: (level, sentence) => log[level](sentence),
     get address() {
       return listeners.address(name)?.address ?? "";
     },

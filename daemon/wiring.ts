@@ -10,7 +10,7 @@ import { Databases } from "../engine/pipeline/databases.js";
 import { Pipeline } from "../engine/pipeline/pipeline.js";
 import { Broadcasts } from "../engine/pipeline/publish-messages.js";
 import { Unrecorded } from "../engine/pipeline/recording-interface.js";
-import type { SeenBounds } from "../engine/pipeline/seen-envelopes.js";
+import type { SeenLimits } from "../engine/pipeline/seen-envelopes.js";
 import { StartFloor } from "../engine/pipeline/start-floor.js";
 import { hashOf, type Identity, makeIdentity } from "../engine/trust/identity.js";
 import type { Signers } from "../engine/trust/signers.js";
@@ -155,7 +155,7 @@ async function addListeners(
 }
 
 /** Returns the limits for remembered ids and answers. */
-function boundsOf({ limits }: Settings): SeenBounds {
+function boundsOf({ limits }: Settings): SeenLimits {
   return { max: limits.maxRemembered, maxBytes: limits.maxRememberedBytes };
 }
 
@@ -176,11 +176,11 @@ async function addGate(
 ): Promise<Core["gate"]> {
   const files = tlsFilesOf(settings);
   if (files === null) return null;
-  const [{ TlsCertificate, LOOK_EVERY_MS }, { TlsGate }] = await Promise.all([
+  const [{ TlsCertificate, CHECK_EVERY_MS }, { TlsGate }] = await Promise.all([
     import("../engine/trust/tls-certificate.js"),
     import("../net/connections/tls-gate.js"),
   ]);
-  const certificate = new TlsCertificate({ files, lookEvery: LOOK_EVERY_MS, environment, log });
+  const certificate = new TlsCertificate({ files, checkEvery: CHECK_EVERY_MS, environment, log });
   components.add({ service: certificate, reload: (next) => certificate.reload(tlsFilesOf(next) ?? files) });
   return (refusals) => new TlsGate(certificate, refusals);
 }
@@ -329,14 +329,14 @@ function addPipeline(
       cluster: () => hexOf(current?.cluster ?? ""),
       ring: () => current?.ring ?? null,
       members: () => pipeline.recording.members,
-      state: () => pipeline.recording.shownState,
+      state: () => pipeline.recording.displayedState,
     },
     async reload(next) {
       const loaded = current === null ? null : await signersAgain(current, settings, next, log);
       return () => {
         current = loaded;
         pipeline.signers = loaded;
-        pipeline.seen.bounds = boundsOf(next);
+        pipeline.seen.limits = boundsOf(next);
       };
     },
   });

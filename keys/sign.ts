@@ -34,7 +34,7 @@ export function signEnvelope(
 }
 
 /** Signs like `signEnvelope`, on a pool thread. `signed` must not change until the promise settles. */
-export function signEnvelopeAside(signed: Buffer, key: KeyObject): Promise<Buffer> {
+export function signEnvelopeAsync(signed: Buffer, key: KeyObject): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     const done = (error: Error | null, signature: Buffer): void =>
       error === null ? resolve(signature) : reject(error);

@@ -30,7 +30,7 @@ export interface DaemonInterface {
   /** The level of the daemon's log. */
   logLevel: LogLevel;
   /** Writes a client's message to the log. */
-  say(level: LogLevel, text: string): void;
+  writeLog(level: LogLevel, text: string): void;
   /** The address on which the listener listens. */
   readonly address: string;
   readonly port: number;

@@ -30,10 +30,10 @@ export interface RequestSocket {
 
 /**
  * The reason why a connection ended. closed: by the server. broken: the system reported an error. late: no answer in
- * time. malformed: the received bytes are not an answer. unasked: an answer arrived without a request. dropped: by the
+ * time. malformed: the received bytes are not an answer. unexpected: an answer arrived without a request. dropped: by the
  * caller.
  */
-export type EndCause = "closed" | "broken" | "late" | "malformed" | "unasked" | "dropped";
+export type EndCause = "closed" | "broken" | "late" | "malformed" | "unexpected" | "dropped";
 
 export class ConnectionEnd extends Error {
   readonly why: EndCause;
@@ -56,7 +56,7 @@ export interface RequestClientOptions<Answer> {
   /** Whether each received chunk restarts this timeout, which then limits only silence. */
   readonly isSilence?: boolean;
   /** Handles an answer that belongs to no request, such as a channel message. Returns false for any other answer. */
-  readonly takesAside?: (answer: Answer) => boolean;
+  readonly handlesMessage?: (answer: Answer) => boolean;
   /** Whether bytes may arrive while no request is waiting, because they may begin a message that was not requested. */
   readonly hasMessages?: boolean;
   /** Called once when the connection has ended, before the requests fail. */
@@ -106,7 +106,7 @@ export class RequestClient<Answer> {
   }
 
   /** Sends a request and resolves with its answer. Rejects with ConnectionEnd. */
-  ask(request: ByteString): Promise<Answer> {
+  request(request: ByteString): Promise<Answer> {
     return new Promise((resolve, fail) => {
       const take = (answer: Answer) => {
         resolve(answer);
@@ -120,7 +120,7 @@ export class RequestClient<Answer> {
    * Sends a request and yields the parts of its answer as they arrive. Throws ConnectionEnd. If the iteration stops
    * early, the connection ends.
    */
-  async *askParts(
+  async *requestParts(
     request: ByteString,
     isLast: (part: Answer) => boolean,
   ): AsyncGenerator<Answer, void, undefined> {
@@ -194,21 +194,22 @@ export class RequestClient<Answer> {
   }
 
   #take(chunk: Buffer): void {
-    const { reader, takesAside, hasMessages } = this.#options;
+    const { reader, handlesMessage, hasMessages } = this.#options;
     reader.push(chunk);
     for (let answer = reader.next(); answer !== null; answer = reader.next()) {
-      if (takesAside?.(answer) === true) continue;
+      if (handlesMessage?.(answer) === true) continue;
       if (!this.#answered(answer)) return;
     }
     if (reader.problem !== null) this.close("malformed", reader.problem);
     // Otherwise these bytes would be treated as the answer to the next request.
-    else if (reader.isMidAnswer && this.#waiting.length === 0 && hasMessages !== true) this.#closeUnasked();
+    else if (reader.isMidAnswer && this.#waiting.length === 0 && hasMessages !== true)
+      this.#closeUnexpected();
   }
 
   #answered(answer: Answer): boolean {
     const [waiter] = this.#waiting;
     if (waiter === undefined) {
-      this.#closeUnasked();
+      this.#closeUnexpected();
       return false;
     }
     if (!waiter.take(answer)) return true;
@@ -219,8 +220,8 @@ export class RequestClient<Answer> {
     return this.#end === null;
   }
 
-  #closeUnasked(): void {
-    this.close("unasked", "an answer without a request");
+  #closeUnexpected(): void {
+    this.close("unexpected", "an answer without a request");
   }
 
   #setTimer(): void {

@@ -19,14 +19,14 @@ const SINGLE = 0x27;
 const DOUBLE = 0x22;
 const BACKSLASH = 0x5c;
 
-export type SqlAside =
+export type SessionRequest =
   | { readonly kind: "login"; readonly name: ByteString; readonly password: ByteString }
   | { readonly kind: "pages"; readonly rows: number }
   /** A client that speaks HTTP. */
   | { readonly kind: "http" };
 
 /** Parses a request that concerns the connection. Returns null if it is a statement. */
-export function readAside(statement: ByteString): SqlAside | null {
+export function readSessionRequest(statement: ByteString): SessionRequest | null {
   const login = LOGIN.exec(statement);
   if (login !== null) return { kind: "login", name: login[1] as string, password: login[2] as string };
   const pages = PAGES.exec(statement);

@@ -49,13 +49,13 @@ export function addStatus(program: Command): void {
 }
 
 async function status(adminAddress: string, { json = false }: { readonly json?: boolean }): Promise<void> {
-  const report = await ask(/^\d+$/.test(adminAddress) ? `127.0.0.1:${adminAddress}` : adminAddress);
+  const report = await requestReport(/^\d+$/.test(adminAddress) ? `127.0.0.1:${adminAddress}` : adminAddress);
   process.stdout.write(json ? `${JSON.stringify(report)}\n` : shown(report));
   if (report.status !== "ok") process.exitCode = 1;
 }
 
 /** Requests the report. @throws StartError  there is no answer, or it is not from a proxy */
-async function ask(adminAddress: string): Promise<Report> {
+async function requestReport(adminAddress: string): Promise<Report> {
   try {
     const response = await fetch(`http://${adminAddress}/healthz`, {
       signal: AbortSignal.timeout(ANSWER_MS),

@@ -115,7 +115,7 @@ async function bench(flags: BenchFlags): Promise<void> {
     );
     const value = "x".repeat(flags.payload);
     const command = loadCommand(flags.command, { keys: flags.keys, value, random: Math.random });
-    for (const settings of all) refuseFlood(flags, settings, describePlan(flags, command, settings));
+    for (const settings of all) refuseOverload(flags, settings, describePlan(flags, command, settings));
     await (all.length === 1 ? benchOne(flags, command, all[0] as Settings) : benchEach(flags, command, all));
   } catch (error) {
     if (!flags.json) throw error;
@@ -164,7 +164,7 @@ function describePlan(flags: BenchFlags, { title }: LoadCommand, { servers, poli
 }
 
 /** @throws DbsyncError `bad-option`: daemons are on other machines, and --yes is missing */
-function refuseFlood(flags: BenchFlags, { servers }: Settings, plan: string): void {
+function refuseOverload(flags: BenchFlags, { servers }: Settings, plan: string): void {
   const remote = servers.filter((server) => !isLoopback(server)).map(({ text }) => text);
   if (remote.length === 0 || flags.yes) return;
   throw new DbsyncError(

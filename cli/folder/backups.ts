@@ -16,7 +16,7 @@ import type { BackupView } from "../../timeline/backup/backup-view.js";
 import type { FolderFlags } from "../shared/folder-options.js";
 import { inParallel } from "../shared/in-parallel.js";
 import { countEntries } from "../shared/progress.js";
-import { onFolder } from "./folder-failures.js";
+import { withFolderErrors } from "./folder-failures.js";
 import { daemonSettings, folderPath } from "./folder-settings.js";
 
 export type { BackupReport };
@@ -28,7 +28,7 @@ const log = pino({ level: "silent" });
 
 /** Makes a backup. @param incomplete  whether to make it even if the daemon is catching up @throws Failure, NoBackup */
 export function backUp(file: string, incomplete: boolean, flags: FolderFlags): Promise<BackupReport> {
-  return onFolder(async () => {
+  return withFolderErrors(async () => {
     const data = await folderPath(flags);
     using progress = countEntries();
     return await writeBackup(data, file, incomplete, (entries) => progress.show(entries));
@@ -45,7 +45,7 @@ export function restoreFolder(
   at: number | null,
   flags: FolderFlags,
 ): Promise<BackupView["end"]> {
-  return onFolder(async () => restoreInto(await folderPath(flags), file, at, log));
+  return withFolderErrors(async () => restoreInto(await folderPath(flags), file, at, log));
 }
 
 export interface WantedKeys {
@@ -65,7 +65,7 @@ export function restoreKeys(
   flags: FolderFlags,
   restore: (found: RestoredKey) => Promise<void>,
 ): Promise<void> {
-  return onFolder(async () => {
+  return withFolderErrors(async () => {
     const settings = await daemonSettings(flags);
     if (!isSigned(settings)) throw new StartError(KEYS_MISSING, 2);
     const signers = loadSigners(settings, log);

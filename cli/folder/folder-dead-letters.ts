@@ -4,8 +4,8 @@ import { join } from "node:path";
 import {
   checkRemovable,
   checkWritable,
-  chosen,
   reasonNotToWrite,
+  selected,
   shortId,
 } from "../../cluster/dead-letters/dead-letter-choice.js";
 import {
@@ -24,7 +24,7 @@ import { hexOf } from "../../protocol/version-2/envelope.js";
 import type { Entry } from "../../timeline/entries/entry.js";
 import type { EntryOutcome } from "../../timeline/members/dead-letter-rule.js";
 import type { FolderFlags } from "../shared/folder-options.js";
-import { onFolder } from "./folder-failures.js";
+import { withFolderErrors } from "./folder-failures.js";
 import { folderPath } from "./folder-settings.js";
 
 export type { EntryOutcome, FoundOutcomes };
@@ -73,7 +73,7 @@ export type DeadLetterOutcome = "written" | "unwritten" | "unknown";
 
 /** Lists the dead letters of a folder. @throws Failure */
 export function listDeadLetters(flags: FolderFlags): Promise<DeadLetterList> {
-  return onFolder(async () => {
+  return withFolderErrors(async () => {
     const folder = new DeadLetterFolder(await daemonFolder(flags));
     const { deadLetters, unread } = folder.list();
     return {
@@ -88,21 +88,21 @@ export function listDeadLetters(flags: FolderFlags): Promise<DeadLetterList> {
 /**
  * Returns dead letters with all their commands.
  * @param ids  hexadecimal, or their first digits
- * @throws Failure, NotChosen
+ * @throws Failure, NotSelected
  */
 export function showDeadLetters(ids: readonly string[], flags: FolderFlags): Promise<ListedDeadLetter[]> {
-  return onFolder(async () => {
+  return withFolderErrors(async () => {
     const folder = new DeadLetterFolder(await daemonFolder(flags));
-    const deadLetters = chosen(folder.list().deadLetters, ids);
+    const deadLetters = selected(folder.list().deadLetters, ids);
     return deadLetters.map((deadLetter) => listedDeadLetter(deadLetter, folder.entry(deadLetter), false));
   });
 }
 
-/** Removes dead letters. @returns the removed dead letters @throws Failure, NotChosen, DeadLettersNotWritten */
+/** Removes dead letters. @returns the removed dead letters @throws Failure, NotSelected, DeadLettersNotWritten */
 export function removeDeadLetters(ids: readonly string[], flags: FolderFlags): Promise<ListedDeadLetter[]> {
-  return onFolder(async () => {
+  return withFolderErrors(async () => {
     const folder = new DeadLetterFolder(await daemonFolder(flags));
-    const deadLetters = chosen(folder.list().deadLetters, ids);
+    const deadLetters = selected(folder.list().deadLetters, ids);
     checkRemovable(deadLetters);
     const shown = deadLetters.map((deadLetter) =>
       listedDeadLetter(deadLetter, folder.entry(deadLetter), false),
@@ -114,14 +114,14 @@ export function removeDeadLetters(ids: readonly string[], flags: FolderFlags): P
 
 /**
  * Finds the entries of an evicted daemon that no member has, and stores them as dead letters.
- * @param ask  sends TIMELINE FATE to the members, with the daemon's id and then positions, all hexadecimal
- * @throws Failure, and the errors of `ask`; in both cases no dead letter is stored
+ * @param query  sends TIMELINE FATE to the members, with the daemon's id and then positions, all hexadecimal
+ * @throws Failure, and the errors of `query`; in both cases no dead letter is stored
  */
 export function findDeadLetters(
   flags: FolderFlags,
-  ask: (words: readonly string[]) => Promise<readonly EntryOutcome[]>,
+  query: (words: readonly string[]) => Promise<readonly EntryOutcome[]>,
 ): Promise<FoundOutcomes> {
-  return onFolder(async () => {
+  return withFolderErrors(async () => {
     const data = await daemonFolder(flags);
     const owner = ownerOf(data);
     if (owner === null || !existsSync(join(data, "timeline")))
@@ -130,7 +130,7 @@ export function findDeadLetters(
         1,
       );
     const id = hexOf(owner.id);
-    return await findIn(data, (positions) => ask([id, ...positions]));
+    return await findIn(data, (positions) => query([id, ...positions]));
   });
 }
 
@@ -148,14 +148,14 @@ export interface DeadLettersToWrite {
  * Writes dead letters one after the other: marks each as begun, calls `write`, and marks it with the returned outcome.
  * If `write` throws, the dead letter remains marked as begun.
  * @param write  receives the dead letter, or null if its bytes are damaged, and its short id
- * @throws Failure, NotChosen, DeadLetterTaken
+ * @throws Failure, NotSelected, DeadLetterTaken
  */
 export function writeDeadLettersAgain(
   { ids, isAnyway }: DeadLettersToWrite,
   flags: FolderFlags,
   write: (deadLetter: ListedDeadLetter | null, id: string) => Promise<DeadLetterOutcome>,
 ): Promise<void> {
-  return onFolder(async () => {
+  return withFolderErrors(async () => {
     const folder = new DeadLetterFolder(await daemonFolder(flags));
     const { deadLetters } = folder.list();
     const wanted =
@@ -163,7 +163,7 @@ export function writeDeadLettersAgain(
         ? deadLetters.filter(
             (deadLetter) => deadLetter.state !== "undecided" && reasonNotToWrite(deadLetter) === null,
           )
-        : chosen(deadLetters, ids);
+        : selected(deadLetters, ids);
     checkWritable(wanted, isAnyway);
     for (const deadLetter of wanted) {
       const entry = folder.entry(deadLetter);

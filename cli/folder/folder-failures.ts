@@ -15,7 +15,7 @@ export interface Expected {
 }
 
 /** Runs work on a folder. @throws Failure  for an error in the folder, the options or the operating system */
-export async function onFolder<T>(
+export async function withFolderErrors<T>(
   work: () => Promise<T>,
   { kinds = [], failed = EXIT.failed }: Expected = {},
 ): Promise<T> {

@@ -61,7 +61,7 @@ export function describeVerification(report: FolderReport | BackupVerification):
   return (
     facts +
     (report.faultCount === 0
-      ? allWell(untold)
+      ? noFaultsText(untold)
       : describeFaults(report, "seen" in report ? CURE : BACKUP_CURE))
   );
 }
@@ -77,7 +77,7 @@ function describeSeen({ process, group, isWritten, missed }: Seen): string {
   return `${upTo}; ${opener}, and later entries were not checked${late}`;
 }
 
-function allWell(untold: readonly string[]): string {
+function noFaultsText(untold: readonly string[]): string {
   return untold.length === 0 ? "No faults.\n" : "No faults in the parts that can be checked.\n";
 }
 

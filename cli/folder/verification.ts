@@ -9,7 +9,7 @@ import { NoWriters } from "../../options/timeline-rules.js";
 import { EXIT } from "../shared/exit-codes.js";
 import type { FolderFlags } from "../shared/folder-options.js";
 import { countEntries } from "../shared/progress.js";
-import { onFolder } from "./folder-failures.js";
+import { withFolderErrors } from "./folder-failures.js";
 import { daemonSettings } from "./folder-settings.js";
 
 /** Checks a folder. @param backup  a file to check instead, or undefined @throws Failure */
@@ -18,7 +18,7 @@ export function verify(
   backup: string | undefined,
 ): Promise<FolderReport | BackupVerification> {
   // A file that cannot be opened does not mean that the folder is damaged.
-  return onFolder(async () => verifyWith(await settingsFor(flags), backup), {
+  return withFolderErrors(async () => verifyWith(await settingsFor(flags), backup), {
     kinds: [NotChecked],
     failed: EXIT.unchecked,
   });

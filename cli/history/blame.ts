@@ -5,8 +5,8 @@ import { addClientOptions, addDatabaseOption, type ClientFlags } from "../shared
 import { parsePastDate } from "../shared/date-text.js";
 import { exitCodeHelp } from "../shared/exit-codes.js";
 import { fieldsOf, JSON_FLAG, printJson, printLine } from "../shared/output.js";
-import { PAST_TIMEOUT_MS, queryHistory } from "./history-queries.js";
-import { formatPast, readPast } from "./recorded-units.js";
+import { HISTORY_TIMEOUT_MS, queryHistory } from "./history-queries.js";
+import { formatHistory, readHistory } from "./recorded-units.js";
 
 interface BlameFlags extends ClientFlags {
   readonly from?: string;
@@ -18,7 +18,7 @@ export function addBlame(program: Command): void {
       program
         .command("blame")
         .description("show the commands that led to the value of a key, with their signers"),
-      PAST_TIMEOUT_MS,
+      HISTORY_TIMEOUT_MS,
     ),
   )
     .argument("<key>")
@@ -42,20 +42,21 @@ ${exitCodeHelp("no daemon could answer")}`,
 }
 
 function blame(key: string, flags: BlameFlags): Promise<void> {
-  return queryHistory(flags, async (ask) => {
+  return queryHistory(flags, async (query) => {
     const now = realEnvironment.wallClock();
     const since =
       flags.from === undefined
         ? []
         : ["FROM", String(parsePastDate(flags.from, { option: "--from", now, end: false }))];
-    const { address, reply } = await ask(["TIMELINE", "BLAME", key, ...since]);
+    const { address, reply } = await query(["TIMELINE", "BLAME", key, ...since]);
     const { before, writer } = fieldsOf(reply);
-    const past = readPast(reply);
+    const history = readHistory(reply);
     const shown = JSON.stringify(key);
-    if (flags.json) printJson({ daemon: address, ...past, before: before ?? null, writer: writer ?? null });
-    else if (past.units.length > 0) {
+    if (flags.json)
+      printJson({ daemon: address, ...history, before: before ?? null, writer: writer ?? null });
+    else if (history.units.length > 0) {
       if (before != null) printLine(`${shown} already existed, written by ${String(before)}`);
-      process.stdout.write(formatPast(past));
+      process.stdout.write(formatHistory(history));
       if (writer == null) printLine(`${shown} does not exist now.`);
     } else printLine(writer == null ? `${shown} was never written.` : `${shown} has not changed since then.`);
   });

@@ -3,7 +3,7 @@
 import { shown } from "../../net/terminal/escaped-text.js";
 import { formatHeadedTable } from "../../net/terminal/text-table.js";
 import type { DeadLetterEnvelope, DeadLetterList, ListedDeadLetter } from "../folder/folder-dead-letters.js";
-import { formatDate, formatMoment } from "../shared/date-text.js";
+import { formatDate, formatExactDate } from "../shared/date-text.js";
 
 /** Number of hexadecimal digits of an id that are shown. */
 const SHORT_DIGITS = 12;
@@ -51,7 +51,7 @@ export function formatDeadLetter({
   const when = since === null ? "" : `, ${formatDate(since)}`;
   const facts: [string, string][] = [
     ["id", id],
-    ["date", formatMoment(at)],
+    ["date", formatExactDate(at)],
     ["state", `${state}${when}`],
     ["why", reason],
     ["bytes", String(bytes)],

@@ -3,7 +3,7 @@ import type { Command } from "commander";
 import { DbsyncError } from "../../client/shared/errors.js";
 import type { ReplyValue } from "../../client/shared/reply-value.js";
 import type { EntryOutcome, FoundOutcomes } from "../folder/folder-dead-letters.js";
-import { askEach } from "../keys/fetch-key-rings.js";
+import { queryEach } from "../keys/fetch-key-rings.js";
 import { addClientOptions, type ClientFlags, openFrom, readSettings } from "../shared/client-options.js";
 import { EXIT, exitCodeHelp } from "../shared/exit-codes.js";
 import type { FolderFlags } from "../shared/folder-options.js";
@@ -34,8 +34,8 @@ ${exitCodeHelp("some outcomes are not known yet, pages cannot be read, or no mem
 export async function find(flags: FindFlags): Promise<void> {
   const settings = readSettings({ ...flags, timeout: flags.timeout ?? COMMAND_MS });
   const { key } = openFrom(settings);
-  const ask = async (words: readonly string[]): Promise<EntryOutcome[]> => {
-    const answers = await askEach(settings, key, ["TIMELINE", "FATE", ...words]);
+  const query = async (words: readonly string[]): Promise<EntryOutcome[]> => {
+    const answers = await queryEach(settings, key, ["TIMELINE", "FATE", ...words]);
     const reports = answers.flatMap(({ error, reply }) => (error === null ? [outcomesIn(reply)] : []));
     const [first] = reports;
     if (first === undefined) throw answers[0]?.error ?? new DbsyncError("all-failed", "");
@@ -44,7 +44,7 @@ export async function find(flags: FindFlags): Promise<void> {
     );
   };
   const { findDeadLetters } = await import("../folder/folder-dead-letters.js");
-  const found = await findDeadLetters(flags, ask);
+  const found = await findDeadLetters(flags, query);
   const { kept, unread, counts } = found;
   if (flags.json) printJson({ kept, unread, fates: counts });
   else for (const line of linesOf(found)) printLine(line);

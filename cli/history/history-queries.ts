@@ -4,19 +4,19 @@ import type { Settings } from "../../client/settings/client-settings.js";
 import { DbsyncError } from "../../client/shared/errors.js";
 import type { ReplyValue } from "../../client/shared/reply-value.js";
 import type { Address } from "../../client/shared/server-list.js";
-import { askEach } from "../keys/fetch-key-rings.js";
+import { queryEach } from "../keys/fetch-key-rings.js";
 import { explainErrors, type Hint } from "../keys/key-errors.js";
 import { type ClientFlags, openFrom, readSettings } from "../shared/client-options.js";
 import { warnIfCatchingUp } from "../shared/wait-for-catch-up.js";
 import { textsOf } from "./binary-text.js";
 
 /** Time limit for an answer, in milliseconds. It is long because a fold takes time; daemons have the same limit. */
-export const PAST_TIMEOUT_MS = 20_000;
+export const HISTORY_TIMEOUT_MS = 20_000;
 
 /**
  * Sends a command to one daemon after another until one answers. Strings of the reply that are not UTF-8 are Buffers.
  */
-export type AskPast = (command: readonly string[]) => Promise<{ address: string; reply: ReplyValue }>;
+export type HistoryQuery = (command: readonly string[]) => Promise<{ address: string; reply: ReplyValue }>;
 
 const ADMINISTRATOR =
   "sign with an administrator's private key (-k), whose public key the daemons were started with (--root-key)";
@@ -35,12 +35,12 @@ const HINTS: readonly Hint[] = [
 /** Runs an action as an administrator; errors are printed with a hint. */
 export function queryHistory(
   flags: ClientFlags,
-  act: (ask: AskPast, settings: Settings) => Promise<void>,
+  act: (query: HistoryQuery, settings: Settings) => Promise<void>,
 ): Promise<void> {
   return explainErrors(
     flags,
     async () => {
-      const settings = readSettings({ ...flags, timeout: flags.timeout ?? PAST_TIMEOUT_MS });
+      const settings = readSettings({ ...flags, timeout: flags.timeout ?? HISTORY_TIMEOUT_MS });
       if (settings.key === null)
         throw new DbsyncError("bad-key", "none is set; name an administrator's private key (-k)");
       const { key } = openFrom(settings);
@@ -48,7 +48,9 @@ export function queryHistory(
       await act(async (command) => {
         let failure: Error | null = null;
         for (const server of settings.servers) {
-          const [answer] = await askEach({ ...settings, servers: [server] }, key, command, { buffers: true });
+          const [answer] = await queryEach({ ...settings, servers: [server] }, key, command, {
+            buffers: true,
+          });
           if (answer?.error === null) {
             if (!queried.has(server)) await warnIfCatchingUp([server], "entries");
             queried.add(server);

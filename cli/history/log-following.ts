@@ -3,8 +3,8 @@
  */
 import type { ReplyValue } from "../../client/shared/reply-value.js";
 import { fieldsOf } from "../shared/output.js";
-import type { AskPast } from "./history-queries.js";
-import { type Past, type PastUnit, readPast } from "./recorded-units.js";
+import type { HistoryQuery } from "./history-queries.js";
+import { type HistoryReport, type RecordedUnit, readHistory } from "./recorded-units.js";
 
 /** Minimum time between two updates, in milliseconds. */
 const UPDATE_EVERY_MS = 1000;
@@ -24,37 +24,37 @@ const UNITS_MAX = 10_000;
 const PAGES_MAX = 50;
 
 export interface FollowParts {
-  readonly ask: AskPast;
+  readonly query: HistoryQuery;
   /** Arguments of TIMELINE LOG, except the dates and the limit. */
   readonly filters: readonly string[];
   /** The units that were already shown. */
-  readonly first: Past;
-  readonly show: (past: Past, address: string) => void;
+  readonly first: HistoryReport;
+  readonly show: (history: HistoryReport, address: string) => void;
   /** Called when no daemon answers. */
   readonly trouble: (error: Error) => void;
   readonly now: () => number;
   readonly wait: (milliseconds: number) => Promise<void>;
   /** Whether to continue. */
-  readonly goesOn: () => boolean;
+  readonly isRunning: () => boolean;
 }
 
-/** Shows new units until `goesOn` returns false. If no daemon answers, the function tries again. */
+/** Shows new units until `isRunning` returns false. If no daemon answers, the function tries again. */
 export async function followLog(parts: FollowParts): Promise<void> {
-  const { ask, first, show, trouble, now, wait, goesOn } = parts;
+  const { query, first, show, trouble, now, wait, isRunning } = parts;
   const seen = new SeenUnits();
   seen.take(first);
   let previousSums = "";
-  while (goesOn()) {
+  while (isRunning()) {
     const startedAt = now();
     try {
-      const status = await ask(["TIMELINE", "STATUS"]);
+      const status = await query(["TIMELINE", "STATUS"]);
       const sums = `${status.address} ${sumsOf(status.reply)}`;
       if (sums !== previousSums) {
         const pages = await newPages(parts, seen);
         previousSums = sums;
         for (const { page, address } of pages) {
-          const past = seen.take(page);
-          if (past.units.length > 0) show(past, address);
+          const history = seen.take(page);
+          if (history.units.length > 0) show(history, address);
         }
       }
     } catch (error) {
@@ -66,26 +66,26 @@ export async function followLog(parts: FollowParts): Promise<void> {
 
 /** An answer to TIMELINE LOG, and the daemon that sent it. */
 interface PageOfLog {
-  readonly page: Past;
+  readonly page: HistoryReport;
   readonly address: string;
 }
 
 /**
  * Fetches the units that have not been shown yet, and returns them oldest first. An answer has only the newest units,
- * so the function asks for earlier ones until an answer reaches the units that were already shown.
+ * so the function requests earlier ones until an answer reaches the units that were already shown.
  */
-async function newPages({ ask, filters }: FollowParts, seen: SeenUnits): Promise<readonly PageOfLog[]> {
+async function newPages({ query, filters }: FollowParts, seen: SeenUnits): Promise<readonly PageOfLog[]> {
   const pages: PageOfLog[] = [];
   for (let to: readonly string[] = []; ; ) {
     const dates = ["FROM", String(seen.from), ...to, "LIMIT", String(UNITS_MAX)];
-    const { address, reply } = await ask(["TIMELINE", "LOG", ...dates, ...filters]);
-    const page = readPast(reply);
+    const { address, reply } = await query(["TIMELINE", "LOG", ...dates, ...filters]);
+    const page = readHistory(reply);
     const oldest = page.units[0]?.at ?? 0;
     const isMissing = page.left > 0 && oldest > seen.newest;
     const goesBack = to.length === 0 || oldest < Number(to[1]);
-    const asksOn = isMissing && goesBack && pages.length < PAGES_MAX - 1;
-    pages.unshift({ page: asksOn || !isMissing ? { ...page, left: 0 } : page, address });
-    if (!asksOn) return pages;
+    const readsEarlierPage = isMissing && goesBack && pages.length < PAGES_MAX - 1;
+    pages.unshift({ page: readsEarlierPage || !isMissing ? { ...page, left: 0 } : page, address });
+    if (!readsEarlierPage) return pages;
     to = ["TO", String(oldest)];
   }
 }
@@ -110,17 +110,17 @@ class SeenUnits {
   }
 
   /** Adds units. @returns the units that were not shown before */
-  take(past: Past): Past {
-    const units = past.units.filter((unit) => !this.#units.has(nameOf(unit)));
+  take(history: HistoryReport): HistoryReport {
+    const units = history.units.filter((unit) => !this.#units.has(nameOf(unit)));
     // Units that --limit left out are older than the shown ones.
-    if (this.#begin === 0) this.#begin = past.left > 0 ? (units[0]?.at ?? past.from) : past.from;
+    if (this.#begin === 0) this.#begin = history.left > 0 ? (units[0]?.at ?? history.from) : history.from;
     for (const unit of units) {
       this.#units.set(nameOf(unit), unit.at);
       this.newest = Math.max(this.newest, unit.at);
     }
     for (const [name, at] of this.#units) if (at < this.from) this.#units.delete(name);
-    return { ...past, units };
+    return { ...history, units };
   }
 }
 
-const nameOf = ({ id, index }: PastUnit): string => `${id} ${index}`;
+const nameOf = ({ id, index }: RecordedUnit): string => `${id} ${index}`;

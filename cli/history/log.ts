@@ -3,7 +3,7 @@ import { type Command, Option } from "commander";
 import type { Settings } from "../../client/settings/client-settings.js";
 import { realEnvironment } from "../../client/shared/client-environment.js";
 import { shown } from "../../net/terminal/escaped-text.js";
-import { askEach, idOf, ringsOf } from "../keys/fetch-key-rings.js";
+import { idOf, queryEach, ringsOf } from "../keys/fetch-key-rings.js";
 import {
   addClientOptions,
   addDatabaseOption,
@@ -15,10 +15,10 @@ import { parsePastDate } from "../shared/date-text.js";
 import { EXIT, exitCodeHelp } from "../shared/exit-codes.js";
 import { JSON_FLAG, printJson, printLine } from "../shared/output.js";
 import { endOnQ } from "../shared/quit-key.js";
-import { type AskPast, PAST_TIMEOUT_MS, queryHistory } from "./history-queries.js";
+import { HISTORY_TIMEOUT_MS, type HistoryQuery, queryHistory } from "./history-queries.js";
 import { followLog } from "./log-following.js";
 import { addLogVerify } from "./log-verify.js";
-import { formatPast, type Past, readPast } from "./recorded-units.js";
+import { formatHistory, type HistoryReport, readHistory } from "./recorded-units.js";
 
 interface LogFlags extends ClientFlags {
   readonly from?: string;
@@ -34,7 +34,7 @@ export function addLog(program: Command): void {
     .command("log")
     .description("show recorded commands with their dates, signers and outcomes")
     .enablePositionalOptions();
-  addDatabaseOption(addClientOptions(command, PAST_TIMEOUT_MS))
+  addDatabaseOption(addClientOptions(command, HISTORY_TIMEOUT_MS))
     .option(
       "--from <date>",
       "show commands since this date: -2h, -7d, 2027-01-31, 2027-01-31T12:00Z (default: an hour before --to)",
@@ -83,7 +83,7 @@ async function log(flags: LogFlags): Promise<void> {
     process.once("SIGINT", () => process.exit(EXIT.ok));
     endOnQ(() => process.exit(EXIT.ok));
   }
-  await queryHistory(flags, async (ask, settings) => {
+  await queryHistory(flags, async (query, settings) => {
     const now = realEnvironment.wallClock();
     const { from, to, limit } = flags;
     const dates: string[] = [];
@@ -92,10 +92,10 @@ async function log(flags: LogFlags): Promise<void> {
     if (to !== undefined) dates.push("TO", String(parsePastDate(to, { option: "--to", now, end: true })));
     if (limit !== undefined) dates.push("LIMIT", String(limit));
     const filters = await filtersOf(flags, settings);
-    const { address, reply } = await ask(["TIMELINE", "LOG", ...dates, ...filters]);
-    const first = readPast(reply);
+    const { address, reply } = await query(["TIMELINE", "LOG", ...dates, ...filters]);
+    const first = readHistory(reply);
     show(first, address, flags);
-    if (flags.follow) await follow(ask, filters, first, flags);
+    if (flags.follow) await follow(query, filters, first, flags);
   });
 }
 
@@ -104,28 +104,33 @@ async function filtersOf({ touching, signer }: LogFlags, settings: Settings): Pr
   const words = touching === undefined ? [] : ["KEY", touching];
   if (signer === undefined) return words;
   const { key } = openFrom(settings);
-  const ring = async () => ringsOf(await askEach(settings, key, ["KEY", "LIST"]))[0].keys;
+  const ring = async () => ringsOf(await queryEach(settings, key, ["KEY", "LIST"]))[0].keys;
   return [...words, "SIGNER", await idOf(signer, ring)];
 }
 
-function show(past: Past, daemon: string, { json, follow }: LogFlags): void {
-  if (json && follow) for (const unit of past.units) printJson({ daemon, ...unit });
-  else if (json) printJson({ daemon, ...past });
-  else if (past.units.length > 0) process.stdout.write(formatPast(past));
+function show(history: HistoryReport, daemon: string, { json, follow }: LogFlags): void {
+  if (json && follow) for (const unit of history.units) printJson({ daemon, ...unit });
+  else if (json) printJson({ daemon, ...history });
+  else if (history.units.length > 0) process.stdout.write(formatHistory(history));
   else if (!follow) printLine("Nothing was recorded in that time.");
 }
 
-function follow(ask: AskPast, filters: readonly string[], first: Past, flags: LogFlags): Promise<void> {
+function follow(
+  query: HistoryQuery,
+  filters: readonly string[],
+  first: HistoryReport,
+  flags: LogFlags,
+): Promise<void> {
   let troubles = 0;
   return followLog({
-    ask,
+    query,
     filters,
     first,
     now: realEnvironment.now,
-    goesOn: () => true,
-    show(past, address) {
+    isRunning: () => true,
+    show(history, address) {
       troubles = 0;
-      show(past, address, flags);
+      show(history, address, flags);
     },
     trouble({ message }) {
       // Print it once, not with every update.

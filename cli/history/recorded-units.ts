@@ -1,8 +1,8 @@
-/** Past units as TIMELINE reports them, and their formatting as text. */
+/** Recorded units as TIMELINE reports them, and their formatting as text. */
 import type { ReplyValue } from "../../client/shared/reply-value.js";
 import type { Tone } from "../../net/terminal/colours.js";
 import { formatTable } from "../../net/terminal/text-table.js";
-import { formatMoment } from "../shared/date-text.js";
+import { formatExactDate } from "../shared/date-text.js";
 import { fieldsOf } from "../shared/output.js";
 import { BinaryText } from "./binary-text.js";
 
@@ -10,10 +10,10 @@ import { BinaryText } from "./binary-text.js";
 const SHORT_DIGITS = 12;
 
 /** An argument of a command, or a reply to a command. */
-export type PastWord = string | BinaryText;
+export type RecordedArgument = string | BinaryText;
 
 /** A recorded command, or several commands that formed one unit. Times are in milliseconds since 1970. */
-export interface PastUnit {
+export interface RecordedUnit {
   readonly at: number;
   readonly seq: number;
   /** The envelope's id, hexadecimal. */
@@ -27,11 +27,11 @@ export interface PastUnit {
   readonly as: string | null;
   readonly db: number;
   /** The commands; long commands are truncated and end with an ellipsis. */
-  readonly commands: readonly (readonly PastWord[])[];
+  readonly commands: readonly (readonly RecordedArgument[])[];
   /** The outcome; `error`: the unit was permitted but failed. */
   readonly outcome: "applied" | "error" | "denied" | "unmet" | "malformed";
   /** The beginning of the reply. */
-  readonly reply: PastWord;
+  readonly reply: RecordedArgument;
   /** The change of the key, for `blame`, or null if it was not requested. */
   readonly change: string | null;
 }
@@ -44,7 +44,7 @@ const TONES: ReadonlyMap<string, Tone> = new Map([
   ["malformed", "bad"],
 ]);
 
-export interface Past {
+export interface HistoryReport {
   /** The first date that was requested. */
   readonly from: number;
   /** Date of the snapshot with which the log begins, or null if it begins with the first command. */
@@ -53,10 +53,10 @@ export interface Past {
   readonly damaged: number;
   /** Number of older units that were left out. */
   readonly left: number;
-  readonly units: readonly PastUnit[];
+  readonly units: readonly RecordedUnit[];
 }
 
-export function readPast(reply: ReplyValue): Past {
+export function readHistory(reply: ReplyValue): HistoryReport {
   const { from, snapshot, damaged, left, units } = fieldsOf(reply);
   return {
     from: Number(from),
@@ -67,7 +67,7 @@ export function readPast(reply: ReplyValue): Past {
   };
 }
 
-function readUnit(reply: ReplyValue): PastUnit {
+function readUnit(reply: ReplyValue): RecordedUnit {
   const fields = fieldsOf(reply);
   const text = (name: string) => String(fields[name] ?? "");
   const { commands, as, change } = fields;
@@ -83,20 +83,20 @@ function readUnit(reply: ReplyValue): PastUnit {
     commands: Array.isArray(commands)
       ? commands.map((argv) => (Array.isArray(argv) ? argv.map(wordOf) : []))
       : [],
-    outcome: text("outcome") as PastUnit["outcome"],
+    outcome: text("outcome") as RecordedUnit["outcome"],
     reply: wordOf(fields["reply"] ?? ""),
     change: change == null ? null : String(change),
   };
 }
 
-function wordOf(value: ReplyValue): PastWord {
+function wordOf(value: ReplyValue): RecordedArgument {
   return Buffer.isBuffer(value) ? new BinaryText(value) : String(value);
 }
 
 /** Formats one line per unit, oldest first, followed by remarks. */
-export function formatPast({ snapshot, damaged, left, units }: Past): string {
+export function formatHistory({ snapshot, damaged, left, units }: HistoryReport): string {
   const rows = units.map((unit) => [
-    formatMoment(unit.at),
+    formatExactDate(unit.at),
     unit.change ?? unit.outcome,
     signerOf(unit),
     `${shownCommands(unit)}${shownOutcome(unit)}`,
@@ -110,14 +110,14 @@ export function formatPast({ snapshot, damaged, left, units }: Past): string {
       : []),
     ...(snapshot !== null && units[0]?.change != null
       ? [
-          `Commands before ${formatMoment(snapshot)} are not known: the log begins with a snapshot of that date.`,
+          `Commands before ${formatExactDate(snapshot)} are not known: the log begins with a snapshot of that date.`,
         ]
       : []),
   ];
   return `${formatTable(rows, (row) => TONES.get(units[row]?.outcome ?? "") ?? "plain")}${remarks.map((remark) => `${remark}\n`).join("")}`;
 }
 
-function signerOf({ label, signer, as }: PastUnit): string {
+function signerOf({ label, signer, as }: RecordedUnit): string {
   const short = signer.slice(0, SHORT_DIGITS);
   const name = label === "" ? short : `${harmless(label)} (${short})`;
   if (as === null) return name;
@@ -125,12 +125,12 @@ function signerOf({ label, signer, as }: PastUnit): string {
   return `${/^[\da-f]{64}$/.test(as) ? as.slice(0, SHORT_DIGITS) : harmless(as)} by ${name}`;
 }
 
-function shownCommands({ commands, db }: PastUnit): string {
+function shownCommands({ commands, db }: RecordedUnit): string {
   const shown = commands.map((argv) => argv.map(shownWord).join(" ")).join("; ");
   return db === 0 ? shown : `[db ${db}] ${shown}`;
 }
 
-function shownOutcome({ outcome, reply, change }: PastUnit): string {
+function shownOutcome({ outcome, reply, change }: RecordedUnit): string {
   if (outcome === "unmet") return "  → its conditions were not met";
   // A unit that changed the key was applied, so its outcome needs no mention.
   if (change !== null) return "";
@@ -138,13 +138,13 @@ function shownOutcome({ outcome, reply, change }: PastUnit): string {
 }
 
 /** Returns an argument as a user would type it, with quotes if needed. */
-function shownWord(text: PastWord): string {
+function shownWord(text: RecordedArgument): string {
   if (text instanceof BinaryText) return String(text);
   return /^[^\s"'\p{C}]+$/u.test(text) ? text : harmless(JSON.stringify(text));
 }
 
 /** Escapes characters that move the cursor or change the direction of the text. */
-function harmless(text: PastWord): string {
+function harmless(text: RecordedArgument): string {
   return String(text).replace(
     /\p{C}/gu,
     (character) => `\\u{${(character.codePointAt(0) as number).toString(16)}}`,

@@ -6,13 +6,13 @@ import { addClientOptions, type ClientFlags, readSettings } from "../shared/clie
 import { exitCodeHelp } from "../shared/exit-codes.js";
 import { fieldsOf, JSON_FLAG, printJson, printLine } from "../shared/output.js";
 import { progressOf, showProgress } from "../shared/progress.js";
-import { type AskPast, queryHistory } from "./history-queries.js";
+import { type HistoryQuery, queryHistory } from "./history-queries.js";
 
 interface RepairFlags extends ClientFlags {
   readonly takeOver?: boolean;
 }
 
-const ASK_EVERY_MS = 200;
+const POLL_MS = 200;
 /** Time after which a mirror or a daemon counts as unreachable, in milliseconds. */
 const TIMEOUT_MS = 10_000;
 
@@ -65,8 +65,8 @@ async function repair({ takeOver = false, ...flags }: RepairFlags): Promise<void
   if (takeOver && servers.length > 1)
     throw new DbsyncError("bad-option", "--take-over is for one daemon at a time: name it with -s");
   for (const { text } of servers) {
-    await queryHistory({ ...flags, servers: text }, async (ask) => {
-      const report = await repaired(ask, takeOver, flags.timeout ?? TIMEOUT_MS);
+    await queryHistory({ ...flags, servers: text }, async (query) => {
+      const report = await repaired(query, takeOver, flags.timeout ?? TIMEOUT_MS);
       if (flags.json) printJson({ daemon: text, ...report });
       else printReport(text, report);
     });
@@ -77,10 +77,10 @@ async function repair({ takeOver = false, ...flags }: RepairFlags): Promise<void
  * Runs a comparison and returns its result.
  * @throws DbsyncError  the comparison could not be started, or the Redis cannot be written
  */
-async function repaired(ask: AskPast, takeOver: boolean, timeout: number): Promise<MirrorStatus> {
-  const { reply } = await ask(["TIMELINE", "REPAIR", ...(takeOver ? ["TAKEOVER"] : [])]);
+async function repaired(query: HistoryQuery, takeOver: boolean, timeout: number): Promise<MirrorStatus> {
+  const { reply } = await query(["TIMELINE", "REPAIR", ...(takeOver ? ["TAKEOVER"] : [])]);
   const number = Number(reply);
-  let status = await mirrorOf(ask);
+  let status = await mirrorOf(query);
   const since = performance.now();
   let writtenAt = since;
   using _ = showProgress(() => progressOf(status.checked, status.total, "keys", since));
@@ -89,14 +89,14 @@ async function repaired(ask: AskPast, takeOver: boolean, timeout: number): Promi
     if (status.trouble === null) writtenAt = now;
     if (now - writtenAt > timeout)
       throw new DbsyncError("refused", `${status.redis} cannot be written: ${status.trouble}`);
-    await new Promise<void>((resolve) => void realEnvironment.setTimer(ASK_EVERY_MS, resolve));
-    status = await mirrorOf(ask);
+    await new Promise<void>((resolve) => void realEnvironment.setTimer(POLL_MS, resolve));
+    status = await mirrorOf(query);
   }
   return status;
 }
 
-async function mirrorOf(ask: AskPast): Promise<MirrorStatus> {
-  const { reply } = await ask(["TIMELINE", "STATUS"]);
+async function mirrorOf(query: HistoryQuery): Promise<MirrorStatus> {
+  const { reply } = await query(["TIMELINE", "STATUS"]);
   const { mirror } = fieldsOf(reply);
   const fields = mirror == null ? {} : fieldsOf(mirror);
   const count = (name: string) => Number(fields[name] ?? 0);

@@ -58,7 +58,7 @@ async function* oneByOne(server: JsonServerClient): AsyncGenerator<SourceDocumen
   for await (const _ of membersCalled(list, "documents", "list"))
     for await (const _ of list.members()) names.push(nameOf(await list.value()));
   for (const name of names) {
-    const { indexes, message } = await server.ask({ action: "listindexes", document: name });
+    const { indexes, message } = await server.query({ action: "listindexes", document: name });
     if (message !== undefined) throw refused(JSON.stringify(message));
     const fields = Array.isArray(indexes) ? indexes.map(String) : [];
     yield { name, indexes: fields, each: (take) => eachOf(server, name, take) };

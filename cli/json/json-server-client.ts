@@ -47,7 +47,7 @@ export class JsonServerClient implements Disposable {
     const socket = await openSocket(address, silenceMs, `${SCHEME}://`);
     const server = new JsonServerClient(socket, silenceMs, `${host}:${port}`);
     if (login !== null) {
-      const { status, message } = await server.ask({ action: "auth", ...login });
+      const { status, message } = await server.query({ action: "auth", ...login });
       if (status !== "success") {
         server[Symbol.dispose]();
         throw new Error(`${host}:${port} rejects the login of ${login.user}: ${String(message)}`);
@@ -60,7 +60,7 @@ export class JsonServerClient implements Disposable {
    * Sends a request and returns its complete answer.
    * @throws Error  the connection failed, or the answer is not a JSON object
    */
-  async ask(request: object): Promise<Record<string, unknown>> {
+  async query(request: object): Promise<Record<string, unknown>> {
     let text = "";
     for await (const piece of this.pieces(request)) text += piece;
     const answer: unknown = parsed(text);
@@ -70,7 +70,10 @@ export class JsonServerClient implements Disposable {
 
   /** Sends a request and yields its answer in pieces, without the end mark. @throws Error  the connection failed */
   async *pieces(request: object): AsyncGenerator<string, void, undefined> {
-    const parts = this.#client.askParts(bytesOfText(`${JSON.stringify(request)}\n`), ({ isLast }) => isLast);
+    const parts = this.#client.requestParts(
+      bytesOfText(`${JSON.stringify(request)}\n`),
+      ({ isLast }) => isLast,
+    );
     try {
       for await (const { text } of parts) yield text;
     } catch (problem) {

@@ -38,11 +38,11 @@ export async function testJsonServer(server: JsonServerClient): Promise<JsonTest
   const checks: Check[] = [];
   const timed = async (request: object) => {
     const started = performance.now();
-    const answer = await server.ask(request);
+    const answer = await server.query(request);
     return { answer, ms: performance.now() - started };
   };
   /** @param name  the action's name in the report */
-  const ask = async (name: string, action: string, more: object = {}) => {
+  const query = async (name: string, action: string, more: object = {}) => {
     const { answer, ms } = await timed({ action, ...more });
     samples.set(name, [...(samples.get(name) ?? []), ms]);
     return answer;
@@ -51,32 +51,33 @@ export async function testJsonServer(server: JsonServerClient): Promise<JsonTest
 
   const { ms: latency, answer: probe } = await timed({ action: "list" });
   check("latency probe (list) returns response", "status" in probe);
-  check("list returns response", "status" in (await ask("list", "list")));
-  await ask("drop", "drop", { document });
-  check("create document", succeeded(await ask("create", "create", { document })));
-  const inserted = await ask("insert", "insert", { document, data: [JOHN, ANNA] });
+  check("list returns response", "status" in (await query("list", "list")));
+  await query("drop", "drop", { document });
+  check("create document", succeeded(await query("create", "create", { document })));
+  const inserted = await query("insert", "insert", { document, data: [JOHN, ANNA] });
   check("insert entries", succeeded(inserted));
-  const entries = entriesOf(await ask("get", "get", { document }));
+  const entries = entriesOf(await query("get", "get", { document }));
   check("get document returns 2 entries", Object.keys(entries).length === 2);
-  const byId = entriesOf(await ask("get_by_id", "get", { document, id: FIRST_ID }))[FIRST_ID];
+  const byId = entriesOf(await query("get_by_id", "get", { document, id: FIRST_ID }))[FIRST_ID];
   check("get by id returns John", nameOf(byId) === JOHN.name);
-  const { document_keys: keys } = await ask("getkeys", "getkeys", { document });
+  const { document_keys: keys } = await query("getkeys", "getkeys", { document });
   const hasKeys = Array.isArray(keys) && Object.keys(JOHN).every((name) => keys.includes(name));
   check("getkeys includes name/role/gender", hasKeys);
-  const found = entriesOf(await ask("query", "get", { document, query: { name: JOHN.name } }));
+  const found = entriesOf(await query("query", "get", { document, query: { name: JOHN.name } }));
   check("query returns 1 entry", Object.keys(found).length === 1);
-  check("count returns 2", (await ask("count", "count", { document }))["count"] === 2);
-  const updated = await ask("update", "update", { document, id: FIRST_ID, data: OTHERS });
+  check("count returns 2", (await query("count", "count", { document }))["count"] === 2);
+  const updated = await query("update", "update", { document, id: FIRST_ID, data: OTHERS });
   check("update whole document", succeeded(updated));
-  check("delete entry", succeeded(await ask("delete", "delete", { document, id: FIRST_ID })));
-  const remaining = await ask("count_after_delete", "count", { document });
+  check("delete entry", succeeded(await query("delete", "delete", { document, id: FIRST_ID })));
+  const remaining = await query("count_after_delete", "count", { document });
   check("count after delete returns 1", remaining["count"] === 1);
-  check("empty document", succeeded(await ask("empty", "empty", { document })));
-  check("drop document", succeeded(await ask("drop_final", "drop", { document })));
-  check("getall returns response", "status" in (await ask("getall", "getall", { replicate: false })));
-  for (let sample = 0; sample < SAMPLES; sample++) await ask("list_sample", "list");
-  for (let sample = 0; sample < SAMPLES; sample++) await ask("getall_sample", "getall", { replicate: false });
-  for (let sample = 0; sample < SAMPLES; sample++) await ask("count_sample", "count", { document });
+  check("empty document", succeeded(await query("empty", "empty", { document })));
+  check("drop document", succeeded(await query("drop_final", "drop", { document })));
+  check("getall returns response", "status" in (await query("getall", "getall", { replicate: false })));
+  for (let sample = 0; sample < SAMPLES; sample++) await query("list_sample", "list");
+  for (let sample = 0; sample < SAMPLES; sample++)
+    await query("getall_sample", "getall", { replicate: false });
+  for (let sample = 0; sample < SAMPLES; sample++) await query("count_sample", "count", { document });
   return { latency, samples, checks };
 }
 

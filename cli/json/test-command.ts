@@ -5,7 +5,7 @@ import { CA_HELP } from "../shared/client-options.js";
 import { EXIT, exitCodeHelp } from "../shared/exit-codes.js";
 import { openSocket } from "../shared/open-socket.js";
 import { JSON_FLAG } from "../shared/output.js";
-import { trusted } from "../shared/server-url-argument.js";
+import { withLoadedAuthorities } from "../shared/server-url-argument.js";
 import { JSON_URL_HELP, JsonServerClient, readJsonUrl } from "./json-server-client.js";
 import { testJsonServer } from "./json-test.js";
 import { jsonReport, type Replica, textReport } from "./json-test-report.js";
@@ -50,10 +50,12 @@ ${exitCodeHelp("no connection, a check failed, or a replica cannot be reached")}
 const withScheme = (text: string) => (text.includes("://") ? text : `json://${text}`);
 
 async function test(address: ServerAddress, { replica = [], ca, json }: TestFlags): Promise<void> {
-  const replicaAddresses = replica.map((one) => trusted(one, ca));
-  using server = await JsonServerClient.open(trusted(address, ca), SILENCE_MS).catch((problem: Error) => {
-    throw new Error(`Connect error: ${problem.message}`);
-  });
+  const replicaAddresses = replica.map((one) => withLoadedAuthorities(one, ca));
+  using server = await JsonServerClient.open(withLoadedAuthorities(address, ca), SILENCE_MS).catch(
+    (problem: Error) => {
+      throw new Error(`Connect error: ${problem.message}`);
+    },
+  );
   const report = await testJsonServer(server);
   const replicas: Replica[] = [];
   for (const other of replicaAddresses)

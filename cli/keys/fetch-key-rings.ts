@@ -39,7 +39,7 @@ export interface RingKey {
 }
 
 /** Sends a command to each daemon separately, and returns all answers in the order of the list. */
-export function askEach(
+export function queryEach(
   settings: Settings,
   key: SigningKey,
   command: readonly string[],
@@ -106,16 +106,16 @@ export function readKey(reply: ReplyValue): RingKey {
 
 /**
  * Returns the id of the key that a text names: an id, its first digits, a label, or the file of a public key.
- * @param ask  fetches the key ring; called only if the key ring is needed
+ * @param query  fetches the key ring; called only if the key ring is needed
  * @throws DbsyncError `bad-command`; KeyFileError
  */
-export async function idOf(text: string, ask: () => Promise<readonly RingKey[]>): Promise<string> {
+export async function idOf(text: string, query: () => Promise<readonly RingKey[]>): Promise<string> {
   const digits = text.toLowerCase();
   if (/^[\da-f]+$/.test(digits) && digits.length === ID_DIGITS) return digits;
   if (text.includes("/") || text.endsWith(".pem")) {
     return loadPublicKey({ file: text }, { kinds: ["rsa", "ed25519"] }).fingerprint;
   }
-  const keys = await ask();
+  const keys = await query();
   const isPrefix = /^[\da-f]+$/.test(digits) && digits.length >= PREFIX_DIGITS_MIN;
   const found = keys.filter(({ id, label }) => label === text || (isPrefix && id.startsWith(digits)));
   const [only] = found;

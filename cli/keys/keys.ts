@@ -18,7 +18,7 @@ import { parseDate } from "../shared/date-text.js";
 import { EXIT, exitCodeHelp } from "../shared/exit-codes.js";
 import { parseOptionsAfterArguments } from "../shared/options-after-arguments.js";
 import { fieldsOf, JSON_FLAG, printJson, printLine } from "../shared/output.js";
-import { type Answer, askEach, idOf, type RingKey, readKey, ringsOf } from "./fetch-key-rings.js";
+import { type Answer, idOf, queryEach, type RingKey, readKey, ringsOf } from "./fetch-key-rings.js";
 import { reportKeyChange } from "./key-change-report.js";
 import { explainErrors } from "./key-errors.js";
 import { formatKey, formatKeys } from "./key-report.js";
@@ -43,7 +43,7 @@ interface Administration {
   /** Signs a command once and sends it to all daemons. */
   readonly sendToAll: (command: readonly string[]) => Promise<Outcome[]>;
   /** Sends a command to each daemon separately. */
-  readonly ask: (command: readonly string[]) => Promise<Answer[]>;
+  readonly query: (command: readonly string[]) => Promise<Answer[]>;
   readonly idOf: (text: string) => Promise<string>;
 }
 
@@ -100,19 +100,19 @@ function addAdd(keys: Command): void {
       readCount(text, "A rate is"),
     )
     .action((file: string, flags: AddFlags) =>
-      administer(flags, async ({ sendToAll, ask }) => {
+      administer(flags, async ({ sendToAll, query }) => {
         const { key, fingerprint } = loadPublicKey({ file }, { kinds: ["rsa", "ed25519"] });
         const text = key.export({ type: "spki", format: "der" }).toString("base64");
         const command = ["KEY", "ADD", text, ...addOptions(flags)];
-        if (flags.label !== undefined) await warnOfNamesakes(flags.label, fingerprint, ask);
+        if (flags.label !== undefined) await warnOfNamesakes(flags.label, fingerprint, query);
         reportKeyChange(flags, await sendToAll(command), (id) => `added ${id}`);
       }),
     );
 }
 
 /** Warns if another key already has the label, because a shared label cannot identify a key. */
-async function warnOfNamesakes(label: string, id: string, ask: Administration["ask"]): Promise<void> {
-  const answers = await ask(LIST);
+async function warnOfNamesakes(label: string, id: string, query: Administration["query"]): Promise<void> {
+  const answers = await query(LIST);
   if (answers.every(({ error }) => error !== null)) return;
   const namesake = keysOf(answers).find(
     (key) => key.label === label && key.id !== id && key.revoked === null,
@@ -181,8 +181,8 @@ function addList(keys: Command): void {
   const failed = "a daemon does not answer, or the daemons' lists differ";
   subcommand(keys, ["list", "show all keys, including revoked ones"], { examples, failed }).action(
     (flags: ClientFlags) =>
-      administer(flags, async ({ ask }) => {
-        const answers = await ask(LIST);
+      administer(flags, async ({ query }) => {
+        const answers = await query(LIST);
         const rings = ringsOf(answers);
         const [{ keys }] = rings;
         const differences = differencesOf(rings);
@@ -209,8 +209,8 @@ function addInfo(keys: Command): void {
   })
     .usage(`[options] <key>\n\n<key>: ${KEY_ARGUMENT}`)
     .action((text: string, flags: ClientFlags) =>
-      administer(flags, async ({ ask, idOf }) => {
-        const answers = await ask(["KEY", "INFO", await idOf(text)]);
+      administer(flags, async ({ query, idOf }) => {
+        const answers = await query(["KEY", "INFO", await idOf(text)]);
         const reply = firstReply(answers);
         const publicKey = String(fieldsOf(reply)["public-key"] ?? "");
         if (flags.json) printJson({ ...readKey(reply), publicKey });
@@ -239,8 +239,8 @@ function addDryrun(keys: Command): void {
         length === 1 ? word.split(" ").filter((part) => part !== "") : [word],
       );
       const flags = command.opts<ClientFlags>();
-      return administer(flags, async ({ ask, idOf }) => {
-        const answers = await ask(["KEY", "DRYRUN", await idOf(text), ...tested]);
+      return administer(flags, async ({ query, idOf }) => {
+        const answers = await query(["KEY", "DRYRUN", await idOf(text), ...tested]);
         const reply = firstReply(answers);
         const permitted = answers.every(({ error, reply }) => error !== null || reply === "OK");
         if (flags.json)
@@ -267,13 +267,13 @@ function administer(
     if (settings.key === null)
       throw new DbsyncError("bad-key", "none is set; name an administrator's private key (-k)");
     const { client, key } = openFrom(settings);
-    const ask = (command: readonly string[]) => askEach(settings, key, command);
+    const query = (command: readonly string[]) => queryEach(settings, key, command);
     await act({
       settings,
       key,
-      ask,
+      query,
       sendToAll: async (command) => (await client.sendAll(command)).outcomes,
-      idOf: (text) => idOf(text, async () => keysOf(await ask(LIST))),
+      idOf: (text) => idOf(text, async () => keysOf(await query(LIST))),
     });
   });
 }

@@ -23,7 +23,9 @@ export function differencesOf(rings: readonly DaemonRing[]): KeyDifference[] {
     const names = differingNames(holders.map(({ key }) => key));
     if (missingOn.length === 0 && names.length === 0) return [];
     const held =
-      names.length === 0 ? [] : holders.map(({ address, key }) => ({ address, differing: pick(key, names) }));
+      names.length === 0
+        ? []
+        : holders.map(({ address, key }) => ({ address, differing: pickFields(key, names) }));
     return [{ id, label: holders[0]?.key.label ?? "", missingOn, held }];
   });
 }
@@ -49,7 +51,7 @@ function differingNames([first, ...remaining]: readonly RingKey[]): (keyof RingK
   );
 }
 
-function pick(key: RingKey, names: readonly (keyof RingKey)[]): Partial<RingKey> {
+function pickFields(key: RingKey, names: readonly (keyof RingKey)[]): Partial<RingKey> {
   return Object.fromEntries(names.map((name) => [name, key[name]]));
 }
 

@@ -10,7 +10,7 @@ import type { MemberView } from "./member-views.js";
  * The command that authorizes a daemon's key; "nothing": the key is already authorized; "unknown": no daemon that
  * answered knows the key yet.
  */
-export type Needed = readonly string[] | "nothing" | "unknown";
+export type NeededAuthorization = readonly string[] | "nothing" | "unknown";
 
 /**
  * Returns the command that authorizes an added daemon's key. A daemon that does not know the administrator's key yet
@@ -18,7 +18,7 @@ export type Needed = readonly string[] | "nothing" | "unknown";
  * its hash is the daemon's id.
  * @param id  the added daemon's id, hexadecimal
  */
-export function neededBy(id: string, views: readonly MemberView[]): Needed {
+export function authorizationFor(id: string, views: readonly MemberView[]): NeededAuthorization {
   const own = views.find((view) => view.id === id);
   if (own !== undefined && own.authorize === null) return "nothing";
   const seen = views.flatMap(({ peers }) => peers.filter((peer) => peer.id === id).map(({ key }) => key));
@@ -59,14 +59,14 @@ export interface Authorization {
 export interface Failure {
   readonly problem: string;
   /** Whether the reason may be temporary, so that a retry can succeed. */
-  readonly isPassing: boolean;
+  readonly isTemporary: boolean;
 }
 
-export interface Authorizing {
+export interface AuthorizationContext {
   /** The latest reports of the daemons. */
   readonly views: readonly MemberView[];
-  /** Asks the daemons for new reports. */
-  readonly ask: () => Promise<readonly MemberView[]>;
+  /** Requests new reports from the daemons. */
+  readonly query: () => Promise<readonly MemberView[]>;
   /** Sends a command to members. @returns null if a daemon has executed it */
   readonly send: (command: readonly string[]) => Promise<Failure | null>;
   /** Waits until the next attempt. @returns false if there is no further attempt */
@@ -80,12 +80,12 @@ export interface Authorizing {
  */
 export async function authorizeAdded(
   ids: readonly string[],
-  { views, ask, send, next }: Authorizing,
+  { views, query, send, next }: AuthorizationContext,
 ): Promise<readonly Authorization[]> {
   const done = new Map<string, Authorization>();
-  for (let reports = views; ; reports = await ask().catch(() => reports)) {
+  for (let reports = views; ; reports = await query().catch(() => reports)) {
     for (const id of ids.filter((one) => done.get(one)?.problem !== null)) {
-      const needed = neededBy(id, reports);
+      const needed = authorizationFor(id, reports);
       if (needed === "nothing") {
         done.delete(id);
         continue;
@@ -93,7 +93,7 @@ export async function authorizeAdded(
       const failure = needed === "unknown" ? UNSEEN : await send(needed);
       const command = needed === "unknown" ? "" : `. As administrator: dbsync send ${needed.join(" ")}`;
       const problem = failure === null ? null : `${failure.problem}${command}`;
-      done.set(id, { id, problem, isPending: failure?.isPassing === true });
+      done.set(id, { id, problem, isPending: failure?.isTemporary === true });
     }
     if (![...done.values()].some(({ isPending }) => isPending) || !(await next())) return [...done.values()];
   }
@@ -102,5 +102,5 @@ export async function authorizeAdded(
 const UNSEEN: Failure = {
   problem:
     "no member knows its key yet. If it has clients that do not sign (Redis, SQL, JSON, MongoDB), dbsync status shows the command that authorizes it",
-  isPassing: true,
+  isTemporary: true,
 };

@@ -9,7 +9,7 @@ import { readHello } from "../../client/version-2/single-hello.js";
 import { hexOf } from "../../protocol/version-2/envelope.js";
 import type { Answer } from "../keys/fetch-key-rings.js";
 
-export interface Greeted {
+export interface IdentifiedDaemon {
   readonly address: string;
   /** The daemon's id, hexadecimal. */
   readonly id: string;
@@ -23,7 +23,7 @@ export async function idsFromHellos(
   { servers, timeout }: Settings,
   answers: readonly Answer[],
   cluster: string,
-): Promise<readonly Greeted[]> {
+): Promise<readonly IdentifiedDaemon[]> {
   const rejecting = servers.filter((_, index) => /unknown-key/.test(answers[index]?.error?.message ?? ""));
   const greetings = await Promise.all(
     rejecting.map((server) => readHello(server, realEnvironment, { timeout, hasKey: true })),

@@ -1,6 +1,6 @@
 /** Finds a daemon by its id, the first digits of its id, or its address. */
 import { DbsyncError } from "../../client/shared/errors.js";
-import type { Greeted } from "./ids-from-hellos.js";
+import type { IdentifiedDaemon } from "./ids-from-hellos.js";
 import type { MemberView } from "./member-views.js";
 
 const ID_DIGITS = 64;
@@ -8,7 +8,7 @@ const ID_DIGITS = 64;
 const PREFIX_DIGITS_MIN = 4;
 
 /** The daemons that a name can refer to. */
-export interface Known {
+export interface KnownDaemons {
   readonly views: readonly MemberView[];
   /** Hexadecimal ids of the members on the list. */
   readonly listed: readonly string[];
@@ -18,18 +18,22 @@ export interface Known {
    * Queried daemons that do not know the administrator's key, for example because their folder is empty. The id comes
    * from the hello.
    */
-  readonly greeted: readonly Greeted[];
+  readonly greeted: readonly IdentifiedDaemon[];
 }
 
 /** The daemon that a name means if several daemons have had the same address: the one on the list, or a new one. */
-export type Meant = "listed" | "new";
+export type AmbiguousName = "listed" | "new";
 
 /**
  * Returns the hexadecimal id of the daemon that a name means. A name that matches no daemon of the list may mean one
  * that the list already removes, so that users can repeat a command.
  * @throws DbsyncError `bad-command`
  */
-export function daemonNamed(text: string, meant: Meant, { views, listed, left, greeted }: Known): string {
+export function daemonNamed(
+  text: string,
+  meant: AmbiguousName,
+  { views, listed, left, greeted }: KnownDaemons,
+): string {
   // Tables show an id's first digits and an ellipsis.
   const digits = text.replace(/^#?ed25519:|…$/g, "").toLowerCase();
   const isHex = /^[\da-f]+$/.test(digits);

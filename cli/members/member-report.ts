@@ -63,12 +63,12 @@ function printList(head: ReportedList, views: readonly MemberView[]): void {
   if (left.length > 0) printLine(`removed permanently: ${hexIds(left).map(shown).join(" ")}`);
 }
 
-function signatureText({ signedAt, signer, doubt }: ReportedList): string {
+function signatureText({ signedAt, signer, signatureProblem }: ReportedList): string {
   if (signedAt === null)
     return "NOT VERIFIED: no daemon that reports this list has an administrator's signature for it";
   const by = `signed ${dateText(signedAt)} by the key ${shown(hexOf(signer))}`;
-  if (doubt === null) return by;
-  return doubt === "unknown-key"
+  if (signatureProblem === null) return by;
+  return signatureProblem === "unknown-key"
     ? `${by}, not checked. To check it, name that administrator's public key (--root-key)`
     : `NOT VERIFIED: reported as ${by}, but the signature is wrong`;
 }
@@ -82,10 +82,10 @@ function rowOf(id: string, views: readonly MemberView[]): Row {
   return { id, state, address: peer?.address ?? "" };
 }
 
-const plain = ({ hash, list, signedAt, signer, doubt }: ReportedList): object => ({
+const plain = ({ hash, list, signedAt, signer, signatureProblem }: ReportedList): object => ({
   signer: hexOf(signer),
   signedAt,
-  doubt,
+  doubt: signatureProblem,
   number: list.number,
   hash: hexOf(hash),
   parents: hexIds(list.parents),

@@ -60,11 +60,11 @@ export function viewsOf(
 /**
  * Returns the newest lists: the reported lists that no other reported list follows. Several newest lists are parallel.
  */
-export function headsOf(views: readonly MemberView[]): readonly ReportedList[] {
+export function newestListsOf(views: readonly MemberView[]): readonly ReportedList[] {
   // Verified lists come last, so that a proof from one daemon counts for all daemons that report the same list.
   const reported = views
     .flatMap(({ lists }) => lists)
-    .sort((a, b) => Number(a.doubt === null) - Number(b.doubt === null));
+    .sort((a, b) => Number(a.signatureProblem === null) - Number(b.signatureProblem === null));
   const all = new Map(reported.map((list) => [list.hash, list] as const));
   const cluster = rawId(views[0]?.cluster ?? "");
   let heads: readonly ReportedList[] = [];

@@ -10,7 +10,7 @@ import { loadPublicKeys } from "../../keys/key-set.js";
 import type { KnownList } from "../../protocol/members/list-succession.js";
 import { listHash, type MemberList } from "../../protocol/members/member-list.js";
 import { hexOf } from "../../protocol/version-2/envelope.js";
-import { type Answer, askEach } from "../keys/fetch-key-rings.js";
+import { type Answer, queryEach } from "../keys/fetch-key-rings.js";
 import { explainErrors, type Hint } from "../keys/key-errors.js";
 import { addClientOptions, type ClientFlags, openFrom, readSettings } from "../shared/client-options.js";
 import { EXIT, exitCodeHelp } from "../shared/exit-codes.js";
@@ -23,12 +23,12 @@ import {
   authorizeAdded,
   type Failure,
 } from "./daemon-key-authorization.js";
-import { type Greeted, idsFromHellos } from "./ids-from-hellos.js";
-import { daemonNamed, type Meant } from "./member-names.js";
+import { type IdentifiedDaemon, idsFromHellos } from "./ids-from-hellos.js";
+import { type AmbiguousName, daemonNamed } from "./member-names.js";
 import { printMembers } from "./member-report.js";
-import { headsOf, type MemberView, rawId, viewsOf } from "./member-views.js";
+import { type MemberView, newestListsOf, rawId, viewsOf } from "./member-views.js";
 import { type Change, hexIds, nextMembers, shown } from "./next-member-list.js";
-import { type ReportedList, sha256, type VerifiesList, verifierBy } from "./reported-member-list.js";
+import { listVerifier, type ReportedList, sha256, type VerifiesList } from "./reported-member-list.js";
 
 const COMMAND = ["CLUSTER", "MEMBERS"];
 
@@ -55,11 +55,11 @@ interface Session {
   readonly views: readonly MemberView[];
   readonly heads: readonly ReportedList[];
   /** Daemons that do not know the administrator's key, identified by their hello. */
-  readonly greeted: readonly Greeted[];
+  readonly greeted: readonly IdentifiedDaemon[];
   /** Signs a command once and sends it to the members that remain on the next list. */
   readonly send: (command: readonly string[], next: MemberList) => Promise<Outcome[]>;
-  /** Asks all daemons for their current views. */
-  readonly ask: () => Promise<readonly MemberView[]>;
+  /** Requests the current views of all daemons. */
+  readonly query: () => Promise<readonly MemberView[]>;
 }
 
 export function addMembers(program: Command): void {
@@ -130,7 +130,7 @@ function addMembersOptions(command: Command): Command {
 function readVerifier({ rootKey = [] }: MembersFlags, settings: Settings): VerifiesList {
   const own = publicKeyOf(settings);
   const { keys } = loadPublicKeys(rootKey, { kinds: ["rsa", "ed25519"] });
-  return verifierBy([...(own === null ? [] : [own]), ...keys.map(({ key }) => key)]);
+  return listVerifier([...(own === null ? [] : [own]), ...keys.map(({ key }) => key)]);
 }
 
 function addList(members: Command): void {
@@ -179,12 +179,13 @@ function addChange(
  */
 async function makeChange(
   flags: MembersFlags,
-  { views, heads, greeted, send, ask }: Session,
+  { views, heads, greeted, send, query }: Session,
   { add, leave, ...kind }: Request,
 ): Promise<void> {
   const listed = heads.flatMap(({ list }) => hexIds(list.members));
   const left = heads.flatMap(({ list }) => hexIds(list.left));
-  const idOf = (which: Meant) => (text: string) => daemonNamed(text, which, { views, listed, left, greeted });
+  const idOf = (which: AmbiguousName) => (text: string) =>
+    daemonNamed(text, which, { views, listed, left, greeted });
   const added = add.map(idOf("new"));
   const { list, text, isKnown } = nextMembers(views, heads, {
     ...kind,
@@ -197,7 +198,7 @@ async function makeChange(
   const progress = showProgress(() => "waiting until a member knows the new daemon's key and accepts writes");
   const authorized = await authorizeAdded(added, {
     views,
-    ask,
+    query,
     next: attempts(),
     send: async (command) => failureOf(await send(command, list)),
   }).finally(() => progress[Symbol.dispose]());
@@ -229,7 +230,7 @@ function failureOf(outcomes: readonly Outcome[]): Failure | null {
   const [first] = failed;
   if (first === undefined || failed.length < outcomes.length) return null;
   const denied = failed.find(isDenied);
-  return { problem: (denied ?? first).detail, isPassing: denied === undefined };
+  return { problem: (denied ?? first).detail, isTemporary: denied === undefined };
 }
 
 interface Done {
@@ -291,10 +292,10 @@ function administer(flags: MembersFlags, act: (session: Session) => Promise<void
         throw new DbsyncError("bad-key", "none is set; name an administrator's private key (-k)");
       const { key } = openFrom(settings);
       const verifies = readVerifier(flags, settings);
-      const answers = await askEach(settings, key, COMMAND);
+      const answers = await queryEach(settings, key, COMMAND);
       const views = viewsOf(answers, verifies);
-      const heads = headsOf(views);
-      const ask = async () => viewsOf(await askEach(settings, key, COMMAND), verifies);
+      const heads = newestListsOf(views);
+      const query = async () => viewsOf(await queryEach(settings, key, COMMAND), verifies);
       const greeted = await idsFromHellos(settings, answers, views[0].cluster);
       const send = async (command: readonly string[], next: MemberList) => {
         const receivers = firstReceivers(views, heads, next);
@@ -303,7 +304,7 @@ function administer(flags: MembersFlags, act: (session: Session) => Promise<void
         );
         return (await openFrom({ ...settings, servers }).client.sendAll(command)).outcomes;
       };
-      await act({ answers, views, heads, greeted, send, ask });
+      await act({ answers, views, heads, greeted, send, query });
     },
     HINTS,
   );

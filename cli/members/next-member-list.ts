@@ -29,7 +29,7 @@ const MERGE =
 const CAUGHT_UP: ReadonlySet<string> = new Set(["live", "isolated"]);
 
 /** The list that results from a change. */
-export interface Next {
+export interface NextList {
   readonly list: MemberList;
   readonly text: string;
   /** Whether nothing has to be sent, because the list is the newest one and all its daemons that answered know it. */
@@ -41,7 +41,7 @@ export function nextMembers(
   views: readonly MemberView[],
   heads: readonly ReportedList[],
   change: Change,
-): Next {
+): NextList {
   const again = alreadyDone(views, heads, change);
   const isKnown = again !== null && !isUnknownToSome(views, again);
   const problem = again === null ? problemOf(views, heads, change) : null;
@@ -52,7 +52,7 @@ export function nextMembers(
   const list = again?.list ?? nextList(heads.slice(0, 2), ids, cluster);
   if (typeof list === "string") throw new DbsyncError("bad-command", list);
   const objection =
-    (isKnown ? null : objectionTo(list, views, heads, change)) ??
+    (isKnown ? null : reasonAgainst(list, views, heads, change)) ??
     (change.force ? null : reasonNotToSign(again === null ? list : null, views, heads));
   if (objection !== null) throw new DbsyncError("bad-command", objection);
   return { list, text: writeMemberList(list), isKnown };
@@ -116,7 +116,7 @@ function problemOf(views: readonly MemberView[], heads: readonly KnownList[], ch
 }
 
 /** Returns an objection to a list, such as a loss of writes or an excluded daemon, or null if there is none. */
-function objectionTo(
+function reasonAgainst(
   { members }: MemberList,
   views: readonly MemberView[],
   heads: readonly KnownList[],

@@ -16,7 +16,7 @@ export function reasonNotToSign(
   views: readonly MemberView[],
   heads: readonly ReportedList[],
 ): string | null {
-  const unproved = heads.find(({ doubt }) => doubt !== null);
+  const unproved = heads.find(({ signatureProblem }) => signatureProblem !== null);
   if (unproved !== undefined) return unprovedText(unproved, views);
   return next === null ? null : tooFew(next, views, heads);
 }
@@ -24,7 +24,7 @@ export function reasonNotToSign(
 function unprovedText(head: ReportedList, views: readonly MemberView[]): string {
   const reporter = views.find(({ lists }) => lists.some(({ hash }) => hash === head.hash))?.address ?? "";
   const subject = `list ${head.list.number}, which ${reporter} reports,`;
-  if (head.doubt === "unknown-key")
+  if (head.signatureProblem === "unknown-key")
     return (
       `${subject} is signed by the key ${hexOf(head.signer).slice(0, KEY_DIGITS)}, which is not yours. To check the signature, name that administrator's ` +
       "public key (--root-key other-public.pem); --force skips the check"

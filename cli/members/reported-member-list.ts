@@ -10,15 +10,15 @@ import { type EnvelopeHead, signedBytes } from "../../protocol/version-2/envelop
 import { readHead } from "../../protocol/version-2/envelope-head.js";
 
 /**
- * A reported list with its signer. `doubt` is null if the signer is an administrator whose public key is known, and the
- * signature is correct.
+ * A reported list with its signer. `signatureProblem` is null if the signer is an administrator whose public key is
+ * known, and the signature is correct.
  */
 export interface ReportedList extends KnownList {
   /** The signature's date in milliseconds since 1970, or null if the daemon reported no envelope for this list. */
   readonly signedAt: number | null;
   /** Id of the key that signed the list. */
   readonly signer: ByteString;
-  readonly doubt: "no-proof" | "unknown-key" | "bad-signature" | null;
+  readonly signatureProblem: "no-proof" | "unknown-key" | "bad-signature" | null;
 }
 
 export const sha256 = (bytes: Buffer): ByteString => hash("sha256", bytes, "binary");
@@ -27,7 +27,7 @@ export const sha256 = (bytes: Buffer): ByteString => hash("sha256", bytes, "bina
 export type VerifiesList = (signer: ByteString, signed: Buffer, signature: Buffer) => boolean | null;
 
 /** Returns a function that verifies signatures. @param keys  public keys of administrators */
-export function verifierBy(keys: readonly KeyObject[]): VerifiesList {
+export function listVerifier(keys: readonly KeyObject[]): VerifiesList {
   const byId = new Map(keys.map((key) => [sha256(key.export({ type: "spki", format: "der" })), key]));
   return (signer, signed, signature) => {
     const key = byId.get(signer);
@@ -46,10 +46,13 @@ export function reportedList(
   const known = { list, hash: listHash(text, sha256) };
   const bytes = Buffer.from(body, "base64");
   const head = headOf(bytes, known);
-  if (head === null) return { ...known, signedAt: null, signer: "", doubt: "no-proof" };
+  if (head === null) return { ...known, signedAt: null, signer: "", signatureProblem: "no-proof" };
   const facts = { ...known, signedAt: head.at, signer: head.key };
   const isCorrect = verifies(head.key, signedBytes(bytes), Buffer.from(signature, "base64"));
-  return { ...facts, doubt: isCorrect ? null : isCorrect === null ? "unknown-key" : "bad-signature" };
+  return {
+    ...facts,
+    signatureProblem: isCorrect ? null : isCorrect === null ? "unknown-key" : "bad-signature",
+  };
 }
 
 /**

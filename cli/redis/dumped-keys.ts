@@ -1,7 +1,7 @@
 /** Reads all keys of one database of a daemon. Each key has its value at the moment when it is read. */
 import { DbsyncError } from "../../client/shared/errors.js";
 import type { ReplyValue } from "../../client/shared/reply-value.js";
-import type { AskBuffers } from "../shared/first-answering-daemon.js";
+import type { BufferQuery } from "../shared/first-answering-daemon.js";
 
 export interface DumpedKey<Value> {
   readonly key: Buffer;
@@ -25,14 +25,14 @@ const AT_ONCE = 64;
  * @param skipped  receives each key that cannot be read, with the reason
  */
 export async function* dumpedKeys<Value>(
-  ask: AskBuffers,
-  read: (ask: AskBuffers, key: Buffer) => Promise<Value | null>,
+  query: BufferQuery,
+  read: (query: BufferQuery, key: Buffer) => Promise<Value | null>,
   skipped: (key: Buffer, reason: string) => void,
 ): AsyncGenerator<DumpedKey<Value>> {
   const one = async (key: Buffer): Promise<DumpedKey<Value> | null> => {
     const [expires, value] = await Promise.all([
-      ask(["PEXPIRETIME", key]),
-      read(ask, key).catch((problem: unknown) => {
+      query(["PEXPIRETIME", key]),
+      read(query, key).catch((problem: unknown) => {
         const isOfKey =
           problem instanceof UnreadableKey || (problem instanceof DbsyncError && problem.code === "reply");
         if (!isOfKey) throw problem;
@@ -44,7 +44,7 @@ export async function* dumpedKeys<Value>(
   };
   let cursor: ReplyValue = "0";
   do {
-    const [next, found] = (await ask(["SCAN", String(cursor), "COUNT", SCAN_COUNT])) as [Buffer, Buffer[]];
+    const [next, found] = (await query(["SCAN", String(cursor), "COUNT", SCAN_COUNT])) as [Buffer, Buffer[]];
     cursor = String(next);
     for (let from = 0; from < found.length; from += AT_ONCE)
       for (const dumped of await Promise.all(found.slice(from, from + AT_ONCE).map(one)))

@@ -5,7 +5,7 @@
 import { isUtf8 } from "node:buffer";
 import type { ReplyValue } from "../../client/shared/reply-value.js";
 import { writeCommand } from "../../protocol/resp/resp-writer.js";
-import type { AskBuffers } from "../shared/first-answering-daemon.js";
+import type { BufferQuery } from "../shared/first-answering-daemon.js";
 import { writeNewFile } from "../shared/new-file.js";
 import { progressOf, showProgress } from "../shared/progress.js";
 import { type DumpedKey, dumpedKeys, UnreadableKey } from "./dumped-keys.js";
@@ -16,7 +16,7 @@ export type ExportForm = "resp" | "json";
 const NAMED_MAX = 10;
 
 interface Form<Value> {
-  readonly read: (ask: AskBuffers, key: Buffer) => Promise<Value | null>;
+  readonly read: (query: BufferQuery, key: Buffer) => Promise<Value | null>;
   /** Formats a key; each character is a byte. */
   readonly format: (dumped: DumpedKey<Value>, db: number) => string;
   /** Formats the beginning of a database. */
@@ -30,14 +30,19 @@ interface Form<Value> {
 export async function exportKeys(
   form: ExportForm,
   path: string,
-  { ask, db }: { readonly ask: AskBuffers; readonly db: number },
+  { query, db }: { readonly query: BufferQuery; readonly db: number },
 ): Promise<void> {
-  if (form === "resp") await exportAs(RESP, path, ask, db);
-  else await exportAs(JSON_LINES, path, ask, db);
+  if (form === "resp") await exportAs(RESP, path, query, db);
+  else await exportAs(JSON_LINES, path, query, db);
 }
 
-async function exportAs<Value>(form: Form<Value>, path: string, ask: AskBuffers, db: number): Promise<void> {
-  const all = Number(await ask(["DBSIZE"]));
+async function exportAs<Value>(
+  form: Form<Value>,
+  path: string,
+  query: BufferQuery,
+  db: number,
+): Promise<void> {
+  const all = Number(await query(["DBSIZE"]));
   const started = performance.now();
   const skipped: string[] = [];
   let count = 0;
@@ -47,7 +52,7 @@ async function exportAs<Value>(form: Form<Value>, path: string, ask: AskBuffers,
     const skip = (key: Buffer, reason: string) => {
       skipped.push(`  ${JSON.stringify(key.toString())}: ${reason}`);
     };
-    for await (const dumped of dumpedKeys(ask, form.read, skip)) {
+    for await (const dumped of dumpedKeys(query, form.read, skip)) {
       await write(form.format(dumped, db));
       count++;
     }
@@ -64,7 +69,7 @@ const latin1 = (bytes: Buffer) => bytes.toString("latin1");
 
 /** The form that `redis-cli --pipe` reads. */
 const RESP: Form<Buffer> = {
-  read: async (ask, key) => (await ask(["DUMP", key])) as Buffer | null,
+  read: async (query, key) => (await query(["DUMP", key])) as Buffer | null,
   head: (db) => writeCommand(["SELECT", String(db)]),
   format: ({ key, expires, value }) =>
     writeCommand(["RESTORE", latin1(key), String(expires ?? 0), latin1(value), "REPLACE", "ABSTTL"]),
@@ -76,13 +81,13 @@ interface TypedValue {
 }
 
 const JSON_LINES: Form<TypedValue> = {
-  async read(ask, key) {
-    const type = String(await ask(["TYPE", key]));
+  async read(query, key) {
+    const type = String(await query(["TYPE", key]));
     if (type === "none") return null;
     const reading = READS[type];
     if (reading === undefined) throw new UnreadableKey(`its type is ${type}`);
     const [command, shape] = reading;
-    const value = await ask([command[0] as string, key, ...command.slice(1)]);
+    const value = await query([command[0] as string, key, ...command.slice(1)]);
     return value === null ? null : { type, value: shape(value) };
   },
   head: () => "",

@@ -6,7 +6,7 @@ import { inParallel } from "../shared/in-parallel.js";
 import { printLine } from "../shared/output.js";
 import { progressOf, showProgress } from "../shared/progress.js";
 import type { SendToAll } from "../shared/send-to-all.js";
-import { type Copied, KeyCopier } from "./key-copier.js";
+import { type CopyOutcome, KeyCopier } from "./key-copier.js";
 import { bulksOf, bytesIn, RedisSource } from "./redis-source.js";
 import type { RedisAddress } from "./redis-url.js";
 
@@ -18,7 +18,7 @@ export const KEYS_IN_FLIGHT_MAX = 256;
 /** Maximum number of failed keys that an error names. */
 const NAMED_MAX = 10;
 
-export interface Tally {
+export interface CopyCounts {
   dumps: number;
   pieces: number;
   absent: number;
@@ -35,9 +35,9 @@ export async function importRedis(address: RedisAddress, send: SendToAll, replac
   if (!replace) await requireEmpty(send, "leaves all other keys unchanged");
   using source = await RedisSource.open(address, SILENCE_MS);
   const started = performance.now();
-  const all = Number(bytesIn(await source.ask(["DBSIZE"])));
+  const all = Number(bytesIn(await source.query(["DBSIZE"])));
   const copier = await KeyCopier.of(source, send);
-  const tally: Tally = { dumps: 0, pieces: 0, absent: 0, left: [] };
+  const tally: CopyCounts = { dumps: 0, pieces: 0, absent: 0, left: [] };
   const done = () => tally.dumps + tally.pieces;
   try {
     using _ = showProgress(() => progressOf(done(), all, "keys", started));
@@ -80,14 +80,14 @@ export async function requireEmpty(send: SendToAll, rest: string): Promise<void>
 export async function* keysOf(source: RedisSource): AsyncGenerator<ByteString> {
   let cursor = "0";
   do {
-    const reply = await source.ask(["SCAN", cursor, "COUNT", SCAN_COUNT]);
+    const reply = await source.query(["SCAN", cursor, "COUNT", SCAN_COUNT]);
     const [next, found] = reply.kind === "array" ? reply.items : [];
     cursor = next === undefined ? "0" : bytesIn(next);
     yield* bulksOf(found);
   } while (cursor !== "0");
 }
 
-export function count(tally: Tally, key: ByteString, copied: Copied): void {
+export function count(tally: CopyCounts, key: ByteString, copied: CopyOutcome): void {
   if (copied === "dump") tally.dumps++;
   else if (copied === "pieces") tally.pieces++;
   else if (copied === "absent") tally.absent++;

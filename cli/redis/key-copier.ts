@@ -11,8 +11,8 @@ import { type Argv, piecesOf } from "./value-as-commands.js";
  */
 const DUMP_BYTES_MAX = 16 * 1024 * 1024;
 /** Maximum number and total length of pieces in flight; each entry of a stream is a piece. */
-export const TOGETHER_MAX = 500;
-export const TOGETHER_BYTES_MAX = 1024 * 1024;
+export const PIECES_IN_FLIGHT_MAX = 500;
+export const PIECE_BYTES_IN_FLIGHT_MAX = 1024 * 1024;
 /** The error of a daemon, or of the Redis behind it, for an unknown serialization format. */
 const UNKNOWN_FORM = /payload version or checksum|Bad data format/;
 
@@ -21,7 +21,7 @@ const UNKNOWN_FORM = /payload version or checksum|Bad data format/;
  * `absent`: the key has expired or was deleted; `same`: its mark is unchanged; otherwise the reason why it was not
  * copied.
  */
-export type Copied = "dump" | "pieces" | "absent" | "same" | { readonly reason: string };
+export type CopyOutcome = "dump" | "pieces" | "absent" | "same" | { readonly reason: string };
 
 /** Marks (hashes of value and expiry) of the copied keys; a key with an unchanged mark is not copied again. */
 export type Marks = Map<ByteString, string>;
@@ -52,7 +52,7 @@ export class KeyCopier {
 
   /** @param marks  the marks of the keys copied so far, or null if all keys are copied */
   static async of(source: RedisSource, send: SendToAll, marks: Marks | null = null): Promise<KeyCopier> {
-    const knowsDates = await source.ask(["PEXPIRETIME", ""]).then(
+    const knowsDates = await source.query(["PEXPIRETIME", ""]).then(
       () => true,
       () => false,
     );
@@ -65,9 +65,9 @@ export class KeyCopier {
   }
 
   /** Copies the key's value and expiry to the daemons. @throws DbsyncError; Error  a connection failed */
-  async copy(key: ByteString): Promise<Copied> {
-    const expiryReply = this.#source.ask([this.#expiry, key]);
-    const dumpReply = this.#refused === null ? this.#source.ask(["DUMP", key]) : null;
+  async copy(key: ByteString): Promise<CopyOutcome> {
+    const expiryReply = this.#source.query([this.#expiry, key]);
+    const dumpReply = this.#refused === null ? this.#source.query(["DUMP", key]) : null;
     const [expiry, dump] = await Promise.allSettled([expiryReply, dumpReply]);
     if (expiry.status === "rejected") throw expiry.reason;
     const expires = this.#dateOf(Number(bytesIn(expiry.value)));
@@ -94,8 +94,8 @@ export class KeyCopier {
     }
   }
 
-  async #copyPieces(key: ByteString, expires: number | null): Promise<Copied> {
-    const type = bytesIn(await this.#source.ask(["TYPE", key]));
+  async #copyPieces(key: ByteString, expires: number | null): Promise<CopyOutcome> {
+    const type = bytesIn(await this.#source.query(["TYPE", key]));
     if (type === "none") return "absent";
     const pieces = piecesOf(type);
     if (pieces === null) return { reason: `its type is ${textOfBytes(type)}` };
@@ -121,7 +121,8 @@ export class KeyCopier {
     };
     for await (const argv of all) {
       const length = argv.reduce((sum, argument) => sum + argument.length, 0);
-      if (bytes + length > TOGETHER_BYTES_MAX || together.length === TOGETHER_MAX) await flush();
+      if (bytes + length > PIECE_BYTES_IN_FLIGHT_MAX || together.length === PIECES_IN_FLIGHT_MAX)
+        await flush();
       together.push(argv);
       bytes += length;
     }

@@ -27,7 +27,7 @@ export class KeyNotices {
   async restore(source: RedisSource): Promise<void> {
     if (this.#before === null) return;
     try {
-      await source.ask(["CONFIG", "SET", SETTING, this.#before]);
+      await source.query(["CONFIG", "SET", SETTING, this.#before]);
       printLine(`restored ${SETTING} of the Redis to "${shown(this.#before)}"`);
     } catch (problem) {
       printLine(
@@ -39,7 +39,7 @@ export class KeyNotices {
 
 async function configure(source: RedisSource, argv: readonly string[]) {
   try {
-    return await source.ask(argv);
+    return await source.query(argv);
   } catch (problem) {
     if (!(problem instanceof RedisError)) throw problem;
     throw new RedisError(

@@ -35,7 +35,7 @@ export class RedisSource implements Disposable {
       answerMs: silenceMs,
       isSilence: true,
       hasMessages: onMessage !== null,
-      takesAside(reply) {
+      handlesMessage(reply) {
         const [kind, , , message] = onMessage === null ? [] : bulksOf(reply);
         if (kind !== "pmessage") return false;
         onMessage?.(message ?? "");
@@ -65,8 +65,8 @@ export class RedisSource implements Disposable {
       const { login } = server;
       // Redis before version 6 has no users.
       const user = login === null || login.user === "default" ? [] : [bytesOfText(login.user)];
-      if (login !== null) await source.ask(["AUTH", ...user, bytesOfText(login.password)]);
-      await source.ask(["SELECT", String(db)]);
+      if (login !== null) await source.query(["AUTH", ...user, bytesOfText(login.password)]);
+      await source.query(["SELECT", String(db)]);
       return source;
     } catch (problem) {
       source[Symbol.dispose]();
@@ -81,8 +81,8 @@ export class RedisSource implements Disposable {
    * @throws RedisError  the reply is an error
    * @throws Error  the connection failed
    */
-  async ask(argv: readonly ByteString[]): Promise<PlainReply> {
-    const reply = await this.#client.ask(writeCommand(argv)).catch(({ message }: Error) => {
+  async query(argv: readonly ByteString[]): Promise<PlainReply> {
+    const reply = await this.#client.request(writeCommand(argv)).catch(({ message }: Error) => {
       throw new Error(`${this.#name}: ${message}`);
     });
     if (reply.kind === "error") throw new RedisError(textOfBytes(reply.text));

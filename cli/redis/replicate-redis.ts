@@ -6,12 +6,13 @@
 
 import { DbsyncError } from "../../client/shared/errors.js";
 import type { ByteString } from "../../protocol/byte-string.js";
-import type { AskBuffers } from "../shared/first-answering-daemon.js";
+import type { BufferQuery } from "../shared/first-answering-daemon.js";
 import { inParallel } from "../shared/in-parallel.js";
 import { printLine } from "../shared/output.js";
 import { showProgress } from "../shared/progress.js";
 import type { SendToAll } from "../shared/send-to-all.js";
 import {
+  type CopyCounts,
   count,
   KEYS_IN_FLIGHT_MAX,
   keys,
@@ -19,7 +20,6 @@ import {
   named,
   requireEmpty,
   SILENCE_MS,
-  type Tally,
 } from "./import-redis.js";
 import { KeyCopier, type Marks } from "./key-copier.js";
 import { KeyNotices } from "./key-notices.js";
@@ -37,7 +37,7 @@ const STARTING = /^LOADING /;
 export interface Daemons {
   readonly send: SendToAll;
   /** Sends a command to the daemon whose keys are listed. */
-  readonly ask: AskBuffers;
+  readonly query: BufferQuery;
 }
 
 export interface ReplicateOptions {
@@ -127,13 +127,13 @@ class Replica {
 
   async #followConnected(source: RedisSource, events: RedisSource): Promise<void> {
     this.#events = events;
-    await events.ask(["PSUBSCRIBE", `__keyevent@${this.#address.db}__:*`]);
+    await events.query(["PSUBSCRIBE", `__keyevent@${this.#address.db}__:*`]);
     const copier = await KeyCopier.of(source, this.#daemons.send, this.#marks);
     await this.#copyAll(source, copier);
     using _ = showProgress(() => `following; ${keys(this.#written.size)} to copy; Ctrl-C cuts over`);
     for (;;) {
       // Notifications of earlier writes arrive before the answers to these commands.
-      await Promise.all([events.ask(["PING"]), source.ask(["PING"])]);
+      await Promise.all([events.query(["PING"]), source.query(["PING"])]);
       if (this.#interrupts > 1) throw new Ended("ended before the cut-over: later writes are not copied");
       if (this.#written.size > 0) await this.#copyWritten(copier);
       else if (!this.#mustCutOver()) await pause(CHECK_MS);
@@ -161,7 +161,7 @@ class Replica {
 
   /** Compares all keys, and copies each key that differs. @returns the number of keys that differed */
   async #compare(source: RedisSource, copier: KeyCopier): Promise<number> {
-    const tally: Tally = { dumps: 0, pieces: 0, absent: 0, left: [] };
+    const tally: CopyCounts = { dumps: 0, pieces: 0, absent: 0, left: [] };
     const seen = new Set<ByteString>();
     const marks = this.#marks;
     const once = async function* () {
@@ -205,7 +205,7 @@ class Replica {
     const isAnswer =
       problem instanceof RedisError || (problem instanceof DbsyncError && problem.code === "reply");
     if (!isAnswer) return false;
-    await this.#events?.ask(["PING"]);
+    await this.#events?.query(["PING"]);
     return this.#written.has(key);
   }
 
@@ -216,7 +216,7 @@ class Replica {
   async #cutOver(source: RedisSource, events: RedisSource, copier: KeyCopier): Promise<boolean> {
     const changed = await this.#compare(source, copier);
     const deleted = await this.#deleteOthers();
-    await events.ask(["PING"]);
+    await events.query(["PING"]);
     if (this.#written.size > 0) {
       if (!this.#hasReportedWriters)
         printLine("clients still write to the Redis: stop them to let the import end");
@@ -236,7 +236,7 @@ class Replica {
     let deleted = 0;
     let cursor = "0";
     do {
-      const [next, found] = (await this.#daemons.ask(["SCAN", cursor, "COUNT", SCAN_COUNT])) as [
+      const [next, found] = (await this.#daemons.query(["SCAN", cursor, "COUNT", SCAN_COUNT])) as [
         Buffer,
         Buffer[],
       ];

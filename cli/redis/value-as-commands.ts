@@ -23,7 +23,7 @@ export function piecesOf(type: ByteString): Pieces | null {
 const PIECES: Readonly<Record<string, Pieces>> = { string, list, hash, set, zset, stream };
 
 async function* string(source: RedisSource, key: ByteString): AsyncGenerator<Argv> {
-  const reply = await source.ask(["GET", key]);
+  const reply = await source.query(["GET", key]);
   // The key may have been deleted since its type was requested.
   if (reply.kind === "bulk") yield ["SET", key, reply.bytes];
 }
@@ -31,7 +31,7 @@ async function* string(source: RedisSource, key: ByteString): AsyncGenerator<Arg
 async function* list(source: RedisSource, key: ByteString): AsyncGenerator<Argv> {
   for (let from = 0; ; from += PIECE_ELEMENTS) {
     const range = ["LRANGE", key, String(from), String(from + PIECE_ELEMENTS - 1)];
-    const elements = bulksOf(await source.ask(range));
+    const elements = bulksOf(await source.query(range));
     if (elements.length > 0) yield ["RPUSH", key, ...elements];
     if (elements.length < PIECE_ELEMENTS) return;
   }
@@ -56,7 +56,7 @@ async function* zset(source: RedisSource, key: ByteString): AsyncGenerator<Argv>
 async function* scanned(source: RedisSource, name: string, key: ByteString): AsyncGenerator<ByteString[]> {
   let cursor = "0";
   do {
-    const reply = await source.ask([name, key, cursor, "COUNT", PIECE]);
+    const reply = await source.query([name, key, cursor, "COUNT", PIECE]);
     const [next, elements] = reply.kind === "array" ? reply.items : [];
     cursor = next === undefined ? "0" : bytesIn(next);
     const found = bulksOf(elements);
@@ -71,12 +71,12 @@ async function* scanned(source: RedisSource, name: string, key: ByteString): Asy
  * entries of consumers.
  */
 async function* stream(source: RedisSource, key: ByteString): AsyncGenerator<Argv> {
-  const facts = fieldsOf(await source.ask(["XINFO", "STREAM", key]));
+  const facts = fieldsOf(await source.query(["XINFO", "STREAM", key]));
   // Entries after this id were added later; without this limit the loop might never end.
   const last = facts.get("last-generated-id") ?? "0-0";
   let count = 0;
   for (let from = "-"; ; ) {
-    const reply = await source.ask(["XRANGE", key, from, last, "COUNT", PIECE]);
+    const reply = await source.query(["XRANGE", key, from, last, "COUNT", PIECE]);
     const entries = reply.kind === "array" ? reply.items : [];
     for (const entry of entries) {
       const [id, fields] = entry.kind === "array" ? entry.items : [];
@@ -98,7 +98,7 @@ async function* stream(source: RedisSource, key: ByteString): AsyncGenerator<Arg
   const more =
     added === undefined || deleted === undefined ? [] : ["ENTRIESADDED", added, "MAXDELETEDID", deleted];
   yield ["XSETID", key, last, ...more];
-  const groups = await source.ask(["XINFO", "GROUPS", key]);
+  const groups = await source.query(["XINFO", "GROUPS", key]);
   for (const group of groups.kind === "array" ? groups.items : []) {
     const fields = fieldsOf(group);
     const read = fields.get("entries-read");

@@ -13,12 +13,12 @@ MULTI       queues the following commands until EXEC applies them together; DISC
 exit        ends the session, like Ctrl-D; Ctrl-C clears the line. Tab completes names.`;
 
 export class CommandHelp {
-  readonly #ask: (command: CommandInput) => Promise<Reply>;
+  readonly #query: (command: CommandInput) => Promise<Reply>;
   /** Descriptions by name in upper case. A description is null if it is unknown or has not arrived yet. */
   readonly #known = new Map<string, string | null>();
 
-  constructor(ask: (command: CommandInput) => Promise<Reply>) {
-    this.#ask = ask;
+  constructor(query: (command: CommandInput) => Promise<Reply>) {
+    this.#query = query;
   }
 
   /** Returns the text that `help` prints. @param name  a command, or "" for the general help */
@@ -47,7 +47,7 @@ export class CommandHelp {
     const known = this.#known.get(name);
     if (known !== undefined && known !== null) return known;
     this.#known.set(name, null);
-    const summary = summaryIn(await this.#ask(["COMMAND", "DOCS", name]));
+    const summary = summaryIn(await this.#query(["COMMAND", "DOCS", name]));
     this.#known.set(name, summary);
     return summary;
   }

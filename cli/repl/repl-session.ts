@@ -6,9 +6,9 @@ import { readCallOptions } from "../../client/settings/call-options.js";
 import type { Settings } from "../../client/settings/client-settings.js";
 import {
   type CommandInput,
-  type Company,
+  type CommandKind,
   commandBytes,
-  companyOf,
+  commandKindOf,
   isReadCommand,
 } from "../../client/shared/command-input.js";
 import { DbsyncError, type Outcome } from "../../client/shared/errors.js";
@@ -50,7 +50,7 @@ export class ReplSession {
     this.#client = client;
     this.#settings = settings;
     this.#db = settings.envelope?.db ?? 0;
-    this.help = new CommandHelp((command) => this.#ask(command));
+    this.help = new CommandHelp((command) => this.#query(command));
   }
 
   /** Returns a prompt like redis-cli's: the servers, the database, and whether commands wait for EXEC. */
@@ -68,7 +68,7 @@ export class ReplSession {
     const { [name]: sessionCommand } = SESSION_COMMANDS;
     if (sessionCommand !== undefined && Object.hasOwn(SESSION_COMMANDS, name))
       return await sessionCommand(this, words);
-    if (this.#queue === null) return typedText(await this.#ask(words));
+    if (this.#queue === null) return typedText(await this.#query(words));
     if (this.#queue.length === COMMANDS_MAX)
       throw new DbsyncError(
         "bad-command",
@@ -104,13 +104,13 @@ export class ReplSession {
     if (queue === null) return "(error) EXEC without MULTI";
     this.#queue = null;
     if (queue.length === 0) return "(empty array)";
-    const company = queue.every(isReadCommand) ? "reads" : "writes";
-    return typedText(await this.#carry(queue.map(commandBytes), company, true));
+    const commandKind = queue.every(isReadCommand) ? "reads" : "writes";
+    return typedText(await this.#carry(queue.map(commandBytes), commandKind, true));
   }
 
-  async #ask(command: CommandInput): Promise<Reply> {
+  async #query(command: CommandInput): Promise<Reply> {
     try {
-      return await this.#carry(commandBytes(command), companyOf(command), false);
+      return await this.#carry(commandBytes(command), commandKindOf(command), false);
     } catch (problem) {
       if (!isForVersion1(problem)) throw problem;
       // Version 1 transmits only text.
@@ -119,11 +119,11 @@ export class ReplSession {
     }
   }
 
-  async #carry(bytes: RawReplyCall["bytes"], company: Company, multi: boolean): Promise<Reply> {
+  async #carry(bytes: RawReplyCall["bytes"], commandKind: CommandKind, multi: boolean): Promise<Reply> {
     const settings = readCallOptions({ db: this.#db }, this.#settings);
     const call = multi ? { ...settings, envelope: { ...settings.envelope, multi } } : settings;
     try {
-      return await callForRawReply(this.#client, { bytes, company, settings: call });
+      return await callForRawReply(this.#client, { bytes, commandKind, settings: call });
     } catch (problem) {
       const replied = repliedError(problem as Error);
       if (replied === null) throw problem;

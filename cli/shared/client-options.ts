@@ -1,6 +1,6 @@
 /** The options of all subcommands that send commands, and the client that they configure. */
 import { type Command, InvalidArgumentError, Option } from "commander";
-import { openClient, trusting } from "../../client/dbsync-send.js";
+import { openClient, withLoadedAuthorities } from "../../client/dbsync-send.js";
 import type { ListeningClient } from "../../client/listening-client.js";
 import { DEFAULT_TIMEOUT_MS } from "../../client/settings/call-limits.js";
 import { readOptions, type Settings } from "../../client/settings/client-settings.js";
@@ -133,7 +133,7 @@ export function readSettings(
     passphrase,
     format,
   } as const;
-  return trusting(readOptions(options, defaults));
+  return withLoadedAuthorities(readOptions(options, defaults));
 }
 
 let used: UsedProfile | null = null;

@@ -25,8 +25,8 @@ export function parseDate(
   // A shorter number may be a mistyped year.
   if (/^\d{12,15}$/.test(text)) return Number(text);
   const isDay = /^\d{4}-\d\d-\d\d$/.test(text);
-  const isMoment = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,3})?)?(Z|[+-]\d\d:\d\d)$/.test(text);
-  const time = isDay || isMoment ? Date.parse(text) : Number.NaN;
+  const isDateTime = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,3})?)?(Z|[+-]\d\d:\d\d)$/.test(text);
+  const time = isDay || isDateTime ? Date.parse(text) : Number.NaN;
   // Date.parse converts 30 February to a day in March.
   const exists = !isDay || (!Number.isNaN(time) && new Date(time).toISOString().startsWith(text));
   if (Number.isNaN(time) || !exists)
@@ -54,11 +54,11 @@ export function parsePastDate(text: string, context: { option: string; now: numb
 }
 
 /** Formats a date as `2027-01-31 12:00:00.000Z`. */
-export function formatMoment(ms: number): string {
+export function formatExactDate(ms: number): string {
   return dateText(ms).replace("T", " ");
 }
 
 /** Formats a date as `2027-01-31 12:00:00Z`. */
 export function formatDate(ms: number): string {
-  return formatMoment(ms).replace(/\.\d+Z$/, "Z");
+  return formatExactDate(ms).replace(/\.\d+Z$/, "Z");
 }

@@ -25,7 +25,7 @@ export interface TypedRequests {
    * @returns the reply, which is nil if the key's state differs from the required one
    * @throws DbsyncError
    */
-  ask(command: CommandInput, state?: KeyState | null): Promise<Reply>;
+  query(command: CommandInput, state?: KeyState | null): Promise<Reply>;
 }
 
 export function typedRequests(client: FanOutClient, settings: Settings): TypedRequests {
@@ -35,9 +35,13 @@ export function typedRequests(client: FanOutClient, settings: Settings): TypedRe
       const writer = Array.isArray(writers) ? writers[0] : null;
       return typeof writer === "string" ? { key, writer } : null;
     },
-    ask(command, state = null) {
+    query(command, state = null) {
       const options = readCallOptions(state === null ? {} : { if: [state] }, settings);
-      return callForRawReply(client, { bytes: commandBytes(command), company: "reads", settings: options });
+      return callForRawReply(client, {
+        bytes: commandBytes(command),
+        commandKind: "reads",
+        settings: options,
+      });
     },
   };
 }

@@ -6,11 +6,11 @@ import type { Address } from "../../client/shared/server-list.js";
 import { openFrom } from "./client-options.js";
 
 /** Sends a command; strings of the reply are Buffers. @throws DbsyncError */
-export type AskBuffers = (command: readonly (string | Buffer)[]) => Promise<ReplyValue>;
+export type BufferQuery = (command: readonly (string | Buffer)[]) => Promise<ReplyValue>;
 
 /** The daemon that receives all requests. */
 export interface QueriedDaemon {
-  readonly ask: AskBuffers;
+  readonly query: BufferQuery;
   readonly server: Address;
 }
 
@@ -20,8 +20,8 @@ export async function oneDaemon(settings: Settings): Promise<QueriedDaemon> {
   for (const server of settings.servers) {
     const { client } = openFrom({ ...settings, servers: [server], policy: "first" });
     try {
-      const ask: AskBuffers = (command) => client.call(command, { buffers: true });
-      if (Array.isArray(await ask(["SCAN", "0", "COUNT", "1"]))) return { ask, server };
+      const query: BufferQuery = (command) => client.call(command, { buffers: true });
+      if (Array.isArray(await query(["SCAN", "0", "COUNT", "1"]))) return { query, server };
       throw new DbsyncError(
         "bad-key",
         "the daemon was called by version 1, which has no cursors; name a private key (-k)",

@@ -4,7 +4,7 @@ import { connect, type Socket } from "node:net";
 import { constants } from "node:os";
 import { getSystemErrorMap } from "node:util";
 import type { Endpoint } from "../../client/shared/server-list.js";
-import { connectTls, handshakeTrouble, SILENT } from "../../client/shared/tls-connection.js";
+import { connectTls, HANDSHAKE_TIMEOUT, handshakeFailure } from "../../client/shared/tls-connection.js";
 
 /** Runs a step once after the given milliseconds. @returns a function that cancels it */
 export function setTimer(milliseconds: number, step: () => void): () => void {
@@ -47,10 +47,13 @@ function openTlsSocket(
     const failWith = (problem: NodeJS.ErrnoException | null) =>
       fail(
         problem === null || isConnected
-          ? new Error(handshakeTrouble(problem, plain))
+          ? new Error(handshakeFailure(problem, plain))
           : connectProblem(problem),
       );
-    const timer = setTimeout(() => fail(new Error(isConnected ? SILENT : systemMessage("ETIMEDOUT"))), ms);
+    const timer = setTimeout(
+      () => fail(new Error(isConnected ? HANDSHAKE_TIMEOUT : systemMessage("ETIMEDOUT"))),
+      ms,
+    );
     const socket = connectTls(endpoint, {
       failed: (reason) => fail(new Error(reason)),
       secured() {

@@ -1,5 +1,5 @@
 /**
- * Shows the progress of work on one line of a terminal. Without a terminal, `showSteps` prints a line for each change,
+ * Shows the progress of work on one line of a terminal. Without a terminal, `showProgressText` prints a line for each change,
  * and the other functions print nothing.
  */
 import { shown as shownText } from "../../net/terminal/escaped-text.js";
@@ -25,7 +25,7 @@ export function showProgress(text: () => string): Disposable {
   };
 }
 
-export interface Steps extends Disposable {
+export interface ProgressText extends Disposable {
   /**
    * Shows a text, which may come from a server. On a terminal the text replaces the line; otherwise it is printed if it
    * has changed.
@@ -34,7 +34,7 @@ export interface Steps extends Disposable {
 }
 
 /** Shows what the program waits for. @returns  an object that shows texts, and ends the display */
-export function showSteps(): Steps {
+export function showProgressText(): ProgressText {
   const { isTTY } = process.stderr;
   const startedAt = performance.now();
   let last = "";

@@ -2,21 +2,21 @@
 
 import type { FanOutClient } from "../../client/fan-out-client.js";
 import type { CallSettings } from "../../client/settings/call-options.js";
-import type { Company } from "../../client/shared/command-input.js";
+import type { CommandKind } from "../../client/shared/command-input.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Reply } from "../../protocol/reply.js";
 
 export interface RawReplyCall {
   /** A command, or several commands that are applied together. */
   readonly bytes: ByteString | readonly ByteString[];
-  readonly company: Company;
+  readonly commandKind: CommandKind;
   readonly settings: CallSettings;
 }
 
 /** Makes the call. @throws DbsyncError  the call failed, or the reply is an error (see repliedError) */
 export function callForRawReply(
   client: FanOutClient,
-  { bytes, company, settings }: RawReplyCall,
+  { bytes, commandKind, settings }: RawReplyCall,
 ): Promise<Reply> {
-  return new Promise((resolve, reject) => client.carry(bytes, company, settings, { resolve, reject }));
+  return new Promise((resolve, reject) => client.carry(bytes, commandKind, settings, { resolve, reject }));
 }

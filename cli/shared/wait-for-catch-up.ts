@@ -5,7 +5,7 @@ import type { Settings } from "../../client/settings/client-settings.js";
 import { realEnvironment } from "../../client/shared/client-environment.js";
 import type { Address } from "../../client/shared/server-list.js";
 import { readHello } from "../../client/version-2/single-hello.js";
-import { showSteps } from "./progress.js";
+import { showProgressText } from "./progress.js";
 
 /** Time limit for the answer to a hello, in milliseconds, so that a hung daemon causes no long delay. */
 const HELLO_MS = 2_000;
@@ -36,7 +36,7 @@ export async function warnIfCatchingUp(servers: readonly Address[], missing: str
  */
 export async function waitUntilComplete({ servers, timeout }: Settings): Promise<void> {
   const end = realEnvironment.now() + timeout;
-  using steps = showSteps();
+  using steps = showProgressText();
   for (;;) {
     const states = await statesOf(servers);
     const late = servers.filter((_, index) => states[index] === CATCHING_UP).map(({ text }) => text);

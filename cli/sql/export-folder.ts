@@ -23,14 +23,14 @@ export type NoteHandler = (note: string) => void;
  * Writes the folder. If that fails, the folder does not exist.
  * @throws Error  the folder is not empty; a daemon did not answer; a table changes too often
  */
-export async function exportFolder(path: string, asking: TypedRequests, note: NoteHandler): Promise<void> {
+export async function exportFolder(path: string, requests: TypedRequests, note: NoteHandler): Promise<void> {
   const folder = resolve(path);
   await checkFree(folder);
   let made = "";
   try {
     await mkdir(dirname(folder), { recursive: true });
     made = await mkdtemp(folder + UNFINISHED);
-    const sums = await exportDatabases(made, asking, note);
+    const sums = await exportDatabases(made, requests, note);
     await rename(made, folder).catch((problem: Error) => {
       throw new Error(`${folder}: ${problem.message}; name a folder that does not exist yet`);
     });
@@ -59,17 +59,17 @@ interface Sums {
   rows: number;
 }
 
-async function exportDatabases(folder: string, asking: TypedRequests, note: NoteHandler): Promise<Sums> {
+async function exportDatabases(folder: string, requests: TypedRequests, note: NoteHandler): Promise<Sums> {
   const sums: Sums = { databases: 0, tables: 0, views: 0, rows: 0 };
-  for (const database of await namesIn(asking, "", "asehoy ny tahiry", note)) {
+  for (const database of await namesIn(requests, "", "asehoy ny tahiry", note)) {
     for (const kind of ["tables", "views", "domains"])
       await mkdir(join(folder, database, kind), { recursive: true });
-    sums.views += await exportDomainsAndViews(folder, database, asking, note);
-    for (const table of await namesIn(asking, database, "asehoy ny tabilao", note)) {
+    sums.views += await exportDomainsAndViews(folder, database, requests, note);
+    for (const table of await namesIn(requests, database, "asehoy ny tabilao", note)) {
       const rows = await exportTable(fileOf(folder, database, "tables", table), {
         database,
         table,
-        asking,
+        requests,
         note,
       });
       if (rows === null) continue;
@@ -82,12 +82,12 @@ async function exportDatabases(folder: string, asking: TypedRequests, note: Note
 }
 
 async function namesIn(
-  asking: TypedRequests,
+  requests: TypedRequests,
   database: string,
   statement: string,
   note: NoteHandler,
 ): Promise<string[]> {
-  const names = cellsOf(await asking.ask(["SQL", database, statement])).map(([name]) => textOf(name));
+  const names = cellsOf(await requests.query(["SQL", database, statement])).map(([name]) => textOf(name));
   return names.filter((name) => {
     const isKnown = isFolderName(name);
     if (!isKnown)
@@ -102,12 +102,12 @@ async function namesIn(
 async function exportDomainsAndViews(
   folder: string,
   database: string,
-  asking: TypedRequests,
+  requests: TypedRequests,
   note: NoteHandler,
 ): Promise<number> {
   const { readView } = await import("./parsed-statements.js");
   let views = 0;
-  for (const [field, text] of pairsOf(await asking.ask(["HGETALL", `sql:${database}`]))) {
+  for (const [field, text] of pairsOf(await requests.query(["HGETALL", `sql:${database}`]))) {
     const [kind, name = ""] = field.split(" ", 2);
     if ((kind !== "domain" && kind !== "view") || !isFolderName(name)) continue;
     if (kind === "domain") await write(fileOf(folder, database, "domains", name), typeTree(domainType(text)));

@@ -4,7 +4,7 @@
 import { type FileHandle, open, rm } from "node:fs/promises";
 import type { Reply } from "../../protocol/reply.js";
 import type { KeyState, TypedRequests } from "../shared/export-requests.js";
-import { type FolderType, typeOfWords, typeTree } from "./folder-type.js";
+import { type FolderType, parseFolderType, typeTree } from "./folder-type.js";
 import { type JacksonValue, jacksonText } from "./jackson-text.js";
 import { cellsOf, folderCell, type TypedCell, textOf } from "./typed-rows.js";
 
@@ -19,7 +19,7 @@ const ATTEMPTS = 5;
 interface TableExport {
   readonly database: string;
   readonly table: string;
-  readonly asking: TypedRequests;
+  readonly requests: TypedRequests;
   readonly note: (text: string) => void;
 }
 
@@ -34,9 +34,9 @@ interface Column {
  * @throws Error  the table changes too often, or contains bytes that are not text
  */
 export async function exportTable(file: string, parts: TableExport): Promise<number | null> {
-  const { database, table, asking } = parts;
+  const { database, table, requests } = parts;
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-    const state = await asking.stateOf(`sql:${database}:${table}`);
+    const state = await requests.stateOf(`sql:${database}:${table}`);
     if (state === null) {
       // A previous attempt may have written the file.
       await rm(file, { force: true });
@@ -56,17 +56,17 @@ export async function exportTable(file: string, parts: TableExport): Promise<num
 async function writeTable(
   handle: FileHandle,
   state: KeyState,
-  { database, table, asking, note }: TableExport,
+  { database, table, requests, note }: TableExport,
 ): Promise<number | null> {
-  const ask = (statement: string) => asking.ask(["SQL", database, statement], state);
-  const described = await ask(`famaritana ${table}`);
+  const query = (statement: string) => requests.query(["SQL", database, statement], state);
+  const described = await query(`famaritana ${table}`);
   if (isNil(described)) return null;
   const notes: string[] = [];
   const columns = cellsOf(described).map((cells) => columnOf(cells, (text) => notes.push(text)));
   await handle.writeFile(headText(table, columns));
   let rows = 0;
   for (let limit = FIRST_ROWS; ; ) {
-    const page = await ask(`alaivo * #ao@ ${table} #fetra ${rows} ${rows + limit}`);
+    const page = await query(`alaivo * #ao@ ${table} #fetra ${rows} ${rows + limit}`);
     if (isNil(page)) return null;
     const cells = cellsOf(page);
     const texts = cells.map((row, i) => rowText(row, `${database}.${table}, row ${rows + i + 1}`));
@@ -84,7 +84,7 @@ async function writeTable(
 const isNil = ({ kind }: Reply) => kind === "nil" || kind === "nil-array";
 
 function columnOf([name, words, key]: readonly TypedCell[], note: (text: string) => void): Column {
-  const column = { name: textOf(name), type: typeOfWords(textOf(words)) };
+  const column = { name: textOf(name), type: parseFolderType(textOf(words)) };
   const uniqueness = textOf(key);
   if (uniqueness !== "")
     note(`column ${column.name} is ${uniqueness}, which the earlier server cannot store`);

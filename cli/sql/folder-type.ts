@@ -42,7 +42,7 @@ export function typeText(type: FolderType): string {
 }
 
 /** Checks a value. @returns the error, or null if the value is valid */
-export function misfit(type: FolderType, value: unknown): string | null {
+export function valueError(type: FolderType, value: unknown): string | null {
   if (value === null) return null;
   if (typeof value !== "string" && typeof value !== "number")
     return `contains ${JSON.stringify(value)}, which is not a number, text or null`;
@@ -84,7 +84,7 @@ const ATOM = new RegExp(
 );
 
 /** Parses a type as the answer to `famaritana` (describe) shows it. @throws Error  the input is not a type */
-export function typeOfWords(words: string): FolderType {
+export function parseFolderType(words: string): FolderType {
   const type: FolderAtom[] = [];
   for (let at = 0; at < words.length; at = ATOM.lastIndex) {
     ATOM.lastIndex = at;

@@ -4,7 +4,7 @@ import { shown, shownLines } from "../../net/terminal/escaped-text.js";
 import { EXIT, type ExitCode } from "../shared/exit-codes.js";
 import type { Cell, Relation, SqlAnswer } from "./sql-answer-reader.js";
 
-export interface Printing {
+export interface PrintOptions {
   readonly isJson: boolean;
   /** Whether to print the confirmations of statements without rows. */
   readonly printsMessages: boolean;
@@ -12,7 +12,7 @@ export interface Printing {
 }
 
 /** Prints an answer. @returns the exit code for it */
-export function printAnswer(answer: SqlAnswer, { isJson, printsMessages, output }: Printing): ExitCode {
+export function printAnswer(answer: SqlAnswer, { isJson, printsMessages, output }: PrintOptions): ExitCode {
   const hasSucceeded = answer.kind !== "error";
   if (isJson) output.write(`${JSON.stringify(objectOf(answer))}\n`);
   else if (answer.kind === "relation") output.write(tableOf(answer));

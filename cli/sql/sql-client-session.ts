@@ -49,22 +49,22 @@ export class SqlSession implements Disposable {
       throw new Error(`${host}:${port}: ${problem.message}${question}`);
     });
     this.#server = server;
-    if (this.#selected !== null) await server.ask(this.#selected.statement);
+    if (this.#selected !== null) await server.query(this.#selected.statement);
     return server;
   }
 
   /** Sends a statement. @throws Error  there is no server, or the connection was lost */
-  ask(statement: string): Promise<SqlAnswer> {
-    const answer = this.#turn.then(() => this.#askNow(statement));
+  query(statement: string): Promise<SqlAnswer> {
+    const answer = this.#turn.then(() => this.#queryNow(statement));
     this.#turn = answer.catch(() => {});
     return answer;
   }
 
-  async #askNow(statement: string): Promise<SqlAnswer> {
+  async #queryNow(statement: string): Promise<SqlAnswer> {
     const server = await this.open();
     this.#isBusy = true;
     try {
-      const answer = await server.ask(statement);
+      const answer = await server.query(statement);
       const { databaseChosenBy } = await import("./parsed-statements.js");
       const database = databaseChosenBy(statement);
       if (database !== null && answer.kind === "message") this.#selected = { statement, database };

@@ -70,9 +70,9 @@ export class Completion {
    * Returns cached names, or fetches them.
    * @param table  the table whose columns are requested, or "" for the names of databases, tables and views
    */
-  #cached(table: string, ask: () => Promise<readonly string[]>): Promise<readonly string[]> {
+  #cached(table: string, query: () => Promise<readonly string[]>): Promise<readonly string[]> {
     const key = `${this.#session.database}\n${table}`;
-    const names = this.#names.get(key) ?? ask().catch(() => []);
+    const names = this.#names.get(key) ?? query().catch(() => []);
     this.#names.set(key, names);
     return names;
   }
@@ -83,12 +83,12 @@ export class Completion {
    */
   async #columnsOf(name: string): Promise<readonly string[]> {
     if (this.#session.isOurs) return await this.#firstColumn(`describe ${name}`);
-    const answer = await this.#session.ask(`alaivo * #ao@ ${name} #fetra 0 0`);
+    const answer = await this.#session.query(`alaivo * #ao@ ${name} #fetra 0 0`);
     return answer.kind === "relation" ? answer.columns : [];
   }
 
   async #firstColumn(statement: string): Promise<readonly string[]> {
-    const answer = await this.#session.ask(statement);
+    const answer = await this.#session.query(statement);
     return answer.kind === "relation" ? answer.rows.map(([name]) => String(name)) : [];
   }
 }

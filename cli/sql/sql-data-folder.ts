@@ -5,7 +5,7 @@
  */
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { type FolderType, misfit, typeOf } from "./folder-type.js";
+import { type FolderType, typeOf, valueError } from "./folder-type.js";
 
 export interface FolderDatabase {
   readonly name: string;
@@ -113,7 +113,7 @@ function checkedRow(row: unknown, columns: FolderTable["columns"], location: str
       `${location} does not have ${columns.length} values, one for each column; correct it or remove it`,
     );
   for (const [i, { name, type }] of columns.entries()) {
-    const problem = misfit(type, row[i]);
+    const problem = valueError(type, row[i]);
     if (problem !== null) throw new Error(`${location}: ${name} ${problem}; correct it or remove the row`);
   }
   return row as FolderRow;

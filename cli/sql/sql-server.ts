@@ -58,7 +58,7 @@ export class SqlServer implements Disposable {
    * @param statement  the statement without the final `;`
    * @throws Error  the connection broke; it is unknown whether the statement was applied
    */
-  async ask(statement: string): Promise<SqlAnswer> {
+  async query(statement: string): Promise<SqlAnswer> {
     if (!this.#isOurs) {
       const line = forTheOriginal(statement);
       return line === null
@@ -89,7 +89,7 @@ export class SqlServer implements Disposable {
   }
 
   #send(statement: string): Promise<SqlAnswer> {
-    return this.#client.ask(bytesOfText(`${ended(statement)}\n`));
+    return this.#client.request(bytesOfText(`${ended(statement)}\n`));
   }
 
   [Symbol.dispose](): void {

@@ -69,7 +69,7 @@ export async function converse(
     else {
       for (const statement of reader.push(Buffer.from(`${line}\n`))) {
         await session
-          .ask(statement)
+          .query(statement)
           .then((answer) => printAnswer(answer, { isJson, printsMessages: true, output }), printProblem);
         completion.forget();
       }

@@ -5,7 +5,7 @@ import { CA_HELP } from "../shared/client-options.js";
 import { EXIT, type ExitCode, exitCodeHelp } from "../shared/exit-codes.js";
 import { HistoryFile } from "../shared/history-file.js";
 import { JSON_FLAG } from "../shared/output.js";
-import { trusted } from "../shared/server-url-argument.js";
+import { withLoadedAuthorities } from "../shared/server-url-argument.js";
 import { printAnswer } from "./print-answer.js";
 import { SqlSession } from "./sql-client-session.js";
 import { DEFAULT_ADDRESS, readSqlAddress } from "./sql-server.js";
@@ -52,7 +52,7 @@ ${exitCodeHelp("no connection, or from a pipe: a statement failed (a session on 
 }
 
 async function sql(address: ServerAddress | undefined, { ca, json = false }: SqlFlags): Promise<void> {
-  using session = new SqlSession(trusted(address ?? readSqlAddress(DEFAULT_ADDRESS), ca));
+  using session = new SqlSession(withLoadedAuthorities(address ?? readSqlAddress(DEFAULT_ADDRESS), ca));
   await session.open();
   if (!process.stdin.isTTY) {
     process.exitCode = await runAll(session, json);
@@ -71,7 +71,7 @@ async function runAll(session: SqlSession, isJson: boolean): Promise<ExitCode> {
   const reader = new StatementReader();
   let worst: ExitCode = EXIT.ok;
   const run = async (statement: string) => {
-    const code = printAnswer(await session.ask(statement), {
+    const code = printAnswer(await session.query(statement), {
       isJson,
       printsMessages: false,
       output: process.stdout,

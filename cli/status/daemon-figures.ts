@@ -3,7 +3,7 @@ import type { Settings } from "../../client/settings/client-settings.js";
 import { loadSigningKey, type SigningKey } from "../../client/settings/signing-key.js";
 import { DbsyncError } from "../../client/shared/errors.js";
 import type { ReplyValue } from "../../client/shared/reply-value.js";
-import { askEach } from "../keys/fetch-key-rings.js";
+import { queryEach } from "../keys/fetch-key-rings.js";
 import { FOR_ADMINISTRATORS } from "./read-timeline-status.js";
 
 /** A daemon's current figures, and its counts since the start. Times are in seconds, sizes in bytes. */
@@ -60,18 +60,19 @@ const NOTHING: FiguresAnswer = { figures: null, missing: null, note: null };
 /**
  * Reads the figures of daemons. A daemon that does not report to this key receives a PING instead, which it can answer
  * only if its database answers.
- * @param asked  for each server, whether to query it
+ * @param isQueried  for each server, whether to query it
  * @returns an answer for each server
  */
 export async function readFigures(
   settings: Settings,
-  asked: readonly boolean[],
+  isQueried: readonly boolean[],
 ): Promise<readonly FiguresAnswer[]> {
-  const servers = settings.servers.filter((_, index) => asked[index]);
+  const servers = settings.servers.filter((_, index) => isQueried[index]);
   const key = keyOf(settings);
-  if (servers.length === 0 || key === null) return asked.map(() => NOTHING);
-  if (typeof key === "string") return asked.map((isAsked) => (isAsked ? { ...NOTHING, note: key } : NOTHING));
-  const answers = await askEach({ ...settings, servers }, key, QUESTION);
+  if (servers.length === 0 || key === null) return isQueried.map(() => NOTHING);
+  if (typeof key === "string")
+    return isQueried.map((isThisQueried) => (isThisQueried ? { ...NOTHING, note: key } : NOTHING));
+  const answers = await queryEach({ ...settings, servers }, key, QUESTION);
   const figures = await Promise.all(
     answers.map(async ({ reply, error }, index): Promise<FiguresAnswer> => {
       const figures = reply === null ? null : figuresOf(reply);
@@ -80,12 +81,12 @@ export async function readFigures(
       }
       const note = /NOPERM/.test(error?.message ?? "") ? FOR_ADMINISTRATORS : null;
       const server = servers[index] as Settings["servers"][number];
-      const [ping] = await askEach({ ...settings, servers: [server] }, key, ["PING"]);
+      const [ping] = await queryEach({ ...settings, servers: [server] }, key, ["PING"]);
       return { figures, note, missing: isDatabaseDown(ping?.error ?? null) ? "" : null };
     }),
   );
   let next = 0;
-  return asked.map((isAsked) => (isAsked ? (figures[next++] ?? NOTHING) : NOTHING));
+  return isQueried.map((isThisQueried) => (isThisQueried ? (figures[next++] ?? NOTHING) : NOTHING));
 }
 
 /** Returns the key, the reason why the key cannot be used, or null if no key is configured. */

@@ -34,7 +34,7 @@ export const MAX_CLOCK_DIFFERENCE_MS = 2_000;
 export const CLOCK_CURE = "set both clocks by NTP";
 const CLUSTER_CURE = "start all daemons with the same -s, --root-key and --cluster-name";
 
-/** Greets all daemons and asks for their figures. */
+/** Sends a hello to all daemons, and queries their figures. */
 export async function readWorkStatus(settings: Settings): Promise<DaemonStatus[]> {
   const daemons = await readStatus(settings);
   const figures = await readFigures(settings, daemons.map(canBeQueried));
@@ -44,7 +44,7 @@ export async function readWorkStatus(settings: Settings): Promise<DaemonStatus[]
 const canBeQueried = ({ versions, clusterDiffers }: DaemonStatus): boolean =>
   versions.includes(2) && !clusterDiffers;
 
-/** Greets all daemons, and asks for their figures and timelines. */
+/** Sends a hello to all daemons, and queries their figures and timelines. */
 export async function readFullStatus(settings: Settings): Promise<DaemonStatus[]> {
   const daemons = await readWorkStatus(settings);
   const ids = daemons.map((one) => (one.members !== null && canBeQueried(one) ? one.daemon : null));
@@ -150,7 +150,7 @@ export async function readStatus(settings: Settings): Promise<DaemonStatus[]> {
       twin < 0
         ? []
         : [problem(`it is the same daemon as ${servers[twin]?.text}`, "name it only once in the list")];
-    if (speaks2(greeting) && isSentVersion1(settings, servers[index]))
+    if (supportsVersion2(greeting) && isSentVersion1(settings, servers[index]))
       remarks.push(
         problem(
           "it speaks version 2, but commands are sent to it as version 1",
@@ -213,7 +213,7 @@ export function problemsOf(
     if (needs2) problems.push(problem(STAGES.version.meaning, `update it; ${STAGES.version.cure}`));
     return problems;
   }
-  if (needs2 && !speaks2(greeting))
+  if (needs2 && !supportsVersion2(greeting))
     problems.push(
       problem(
         "it has no keys, and accepts no signed commands",
@@ -240,7 +240,7 @@ function needsVersion2({ key, versions }: Settings, server: Address | undefined)
   return allowed === null ? key !== null : allowed === "2";
 }
 
-function speaks2(greeting: Greeting): boolean {
+function supportsVersion2(greeting: Greeting): boolean {
   return greeting.kind === "hello" && greeting.hello.versions.includes(2);
 }
 

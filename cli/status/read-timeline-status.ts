@@ -11,7 +11,7 @@ import {
 } from "../../protocol/figures/timeline-figures.js";
 import { type DiagnosedTimeline, diagnosed, NOT_ITS_OWN } from "../../protocol/figures/timeline-problems.js";
 import { authorizationOf } from "../keys/authorization.js";
-import { askEach } from "../keys/fetch-key-rings.js";
+import { queryEach } from "../keys/fetch-key-rings.js";
 import { fieldsOf } from "../shared/output.js";
 import { readFigures } from "./read-figures.js";
 
@@ -59,10 +59,10 @@ export async function readTimelines(
   const key = keyOf(settings);
   if (typeof key === "string")
     return ids.map((id) => (id === null ? NOTHING : { timeline: null, note: key }));
-  const ask = (command: readonly string[]) => askEach({ ...settings, servers }, key, command);
-  const answers = await ask(COMMAND);
+  const query = (command: readonly string[]) => queryEach({ ...settings, servers }, key, command);
+  const answers = await query(COMMAND);
   const settled = settledOf(answers.flatMap(({ error, reply }) => (error === null ? [fieldsOf(reply)] : [])));
-  const last = settled === null ? answers : await ask([...COMMAND, "UPTO", String(settled)]);
+  const last = settled === null ? answers : await query([...COMMAND, "UPTO", String(settled)]);
   let next = 0;
   return ids.map((id) => {
     if (id === null) return NOTHING;

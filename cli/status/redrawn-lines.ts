@@ -4,7 +4,7 @@
  */
 import type { WriteStream } from "node:tty";
 import { painted } from "../../net/terminal/colours.js";
-import type { ShownLine } from "./watched-report.js";
+import type { StyledLine } from "./watched-report.js";
 
 const ESCAPE = "\x1b[";
 const END_OF_LINE = `${ESCAPE}K`;
@@ -39,10 +39,10 @@ export class Screen {
     return this.#stream.columns || DEFAULT_COLUMNS;
   }
 
-  draw(lines: readonly ShownLine[]): void {
+  draw(lines: readonly StyledLine[]): void {
     const height = (this.#stream.rows || DEFAULT_ROWS) - 1;
     const excess = lines.length - height;
-    const more: ShownLine = { text: `… ${excess + 1} more lines: make the window higher`, tone: "warn" };
+    const more: StyledLine = { text: `… ${excess + 1} more lines: make the window higher`, tone: "warn" };
     const shown = excess > 0 ? [...lines.slice(0, Math.max(0, height - 1)), more] : lines;
     const start = this.#isStale ? CLEAR : this.#height > 0 ? `${ESCAPE}${this.#height}A\r` : "";
     // One write prevents flicker.

@@ -1,7 +1,7 @@
 /** Reads the status of daemons until no work is in progress, and shows the work until then. */
 import type { Settings } from "../../client/settings/client-settings.js";
 import { realEnvironment } from "../../client/shared/client-environment.js";
-import { showSteps } from "../shared/progress.js";
+import { showProgressText } from "../shared/progress.js";
 import type { DaemonStatus } from "./daemon-status.js";
 import { readFullStatus } from "./read-status.js";
 
@@ -19,7 +19,7 @@ export async function readStatusUntilIdle(
   textOf: (daemons: readonly DaemonStatus[]) => string | null,
 ): Promise<readonly DaemonStatus[]> {
   const end = realEnvironment.now() + milliseconds;
-  using steps = showSteps();
+  using steps = showProgressText();
   for (;;) {
     const daemons = await readFullStatus(settings);
     const text = textOf(daemons);

@@ -17,7 +17,7 @@ import type { DaemonStatus } from "./daemon-status.js";
 import { readFullStatus } from "./read-status.js";
 import { formatStatus, waitingText } from "./status-text.js";
 import { readStatusUntilIdle } from "./status-until-idle.js";
-import { beginWatching, type Show } from "./watch-screen.js";
+import { beginWatching, type ShowStatus } from "./watch-screen.js";
 
 interface StatusFlags extends ClientFlags {
   readonly watch?: boolean;
@@ -83,7 +83,7 @@ function refuseUrl(): never {
 async function status(_: undefined, flags: StatusFlags): Promise<void> {
   if (flags.explain) return printText(explanation(terminalColumns()));
   const settings = readSettings(flags);
-  if (flags.wait !== undefined) return await waitUntilWell(settings, flags.wait, flags);
+  if (flags.wait !== undefined) return await waitUntilHealthy(settings, flags.wait, flags);
   const show = flags.watch ? beginWatching(showOnce(flags), flags.json ?? false) : showOnce(flags);
   for (;;) {
     const daemons = await readFullStatus(settings);
@@ -94,7 +94,7 @@ async function status(_: undefined, flags: StatusFlags): Promise<void> {
   }
 }
 
-async function waitUntilWell(settings: Settings, seconds: number, flags: StatusFlags): Promise<void> {
+async function waitUntilHealthy(settings: Settings, seconds: number, flags: StatusFlags): Promise<void> {
   const daemons = await readStatusUntilIdle(settings, seconds * MS_PER_SECOND, waitingText);
   process.exitCode = statusCode(daemons, settings);
   showOnce(flags)(daemons);
@@ -112,7 +112,7 @@ export function statusCode(daemons: readonly DaemonStatus[], settings: Settings)
 }
 
 const showOnce =
-  ({ json }: StatusFlags): Show =>
+  ({ json }: StatusFlags): ShowStatus =>
   (daemons) => {
     const profile = usedProfile();
     if (json) return printJson(profile === null ? { daemons } : { profile: profile.name, daemons });

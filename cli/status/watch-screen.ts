@@ -5,7 +5,7 @@ import type { DaemonStatus } from "./daemon-status.js";
 import { isScreen, Screen } from "./redrawn-lines.js";
 import { Rates, watchedLines } from "./watched-report.js";
 
-export type Show = (daemons: readonly DaemonStatus[]) => void;
+export type ShowStatus = (daemons: readonly DaemonStatus[]) => void;
 
 /**
  * Opens the screen. q and Ctrl-C end the program with the exit code of the last update. The terminal is restored after
@@ -32,7 +32,7 @@ export function openScreen(): Screen | null {
  * @param once    prints a status, if the output is not a terminal
  * @param isJson  whether each status is a line of JSON
  */
-export function beginWatching(once: Show, isJson: boolean): Show {
+export function beginWatching(once: ShowStatus, isJson: boolean): ShowStatus {
   if (isJson) return once;
   const screen = openScreen();
   if (screen === null) {

@@ -14,7 +14,7 @@ const UPDATES_MAX = 40;
 const BARS = "▁▂▃▄▅▆▇█";
 const MS_PER_SECOND = 1000;
 
-export interface ShownLine {
+export interface StyledLine {
   readonly text: string;
   readonly tone: Tone;
 }
@@ -48,7 +48,7 @@ export class Rates {
   }
 }
 
-export interface WatchedScene {
+export interface WatchView {
   readonly daemons: readonly DaemonStatus[];
   readonly rates: Rates;
   /** The current time, in milliseconds since 1970. */
@@ -57,7 +57,7 @@ export interface WatchedScene {
   readonly columns: number;
 }
 
-export function watchedLines(scene: WatchedScene): ShownLine[] {
+export function watchedLines(scene: WatchView): StyledLine[] {
   const { daemons, rates, now, columns } = scene;
   const time = new Date(now).toTimeString().slice(0, 8);
   const lines = [
@@ -70,9 +70,9 @@ export function watchedLines(scene: WatchedScene): ShownLine[] {
   return lines.map(({ text, tone }) => ({ text: clip(shownText(text), columns), tone }));
 }
 
-export const line = (text: string, tone: ShownLine["tone"] = "plain"): ShownLine => ({ text, tone });
+export const line = (text: string, tone: StyledLine["tone"] = "plain"): StyledLine => ({ text, tone });
 
-function daemonLines(daemons: readonly DaemonStatus[], rates: Rates, columns: number): ShownLine[] {
+function daemonLines(daemons: readonly DaemonStatus[], rates: Rates, columns: number): StyledLine[] {
   const head = ["DAEMON", "STATE", "CLOCK", "ENTRIES", "A SECOND", "WAIT", "MEMORY", "REFUSED"];
   const rows = daemons.map((daemon) => [
     daemon.address,
@@ -88,7 +88,7 @@ function daemonLines(daemons: readonly DaemonStatus[], rates: Rates, columns: nu
   return headedLines([head, ...rows], columns, (row) => (isHealthy(row) ? "plain" : "bad"));
 }
 
-function timelineLines({ daemons, rates, now, columns }: WatchedScene): ShownLine[] {
+function timelineLines({ daemons, rates, now, columns }: WatchView): StyledLine[] {
   const head = ["TIMELINE OF", "NEWEST", "FINAL", "TAIL", "REDONE", "RECORDED A SECOND"];
   const rows = timelinesOf(daemons).map(({ address, timeline }) => [
     address,
@@ -101,7 +101,7 @@ function timelineLines({ daemons, rates, now, columns }: WatchedScene): ShownLin
   return rows.length === 0 ? [] : headedLines([head, ...rows], columns, () => "plain");
 }
 
-function memberLines(daemons: readonly DaemonStatus[], columns: number): ShownLine[] {
+function memberLines(daemons: readonly DaemonStatus[], columns: number): StyledLine[] {
   const shown = membersOf(timelinesOf(daemons)).filter(({ member }) => member.connection !== "self");
   const head = ["SEEN BY", "MEMBER", "STATE", "LAG", "CLOCK", "SILENT", "SAME"];
   const isAway = (index: number) => shown[index]?.member.connection !== "connected";
@@ -118,7 +118,7 @@ function memberLines(daemons: readonly DaemonStatus[], columns: number): ShownLi
   return headedLines([head, ...rows], columns, (row) => (isAway(row) ? "bad" : "plain"));
 }
 
-function troubleLines(daemons: readonly DaemonStatus[], columns: number): ShownLine[] {
+function troubleLines(daemons: readonly DaemonStatus[], columns: number): StyledLine[] {
   const sentences = sentencesOf(daemons).flatMap(({ text, tone }) =>
     wrapped(shownText(text), columns).map((part) => line(part, tone)),
   );
@@ -133,7 +133,7 @@ export function headedLines(
   rows: readonly (readonly string[])[],
   columns: number,
   toneOf: (row: number) => Tone,
-): ShownLine[] {
+): StyledLine[] {
   const [head = "", ...others] = tableLines(fitted(rows, columns));
   return [line(""), line(head, "head"), ...others.map((text, row) => line(text, toneOf(row)))];
 }

@@ -8,7 +8,7 @@ import { type Column, rowsOf } from "../shared/report-column.js";
 import { stateOf } from "../status/daemon-report.js";
 import type { DaemonStatus } from "../status/daemon-status.js";
 import { readyText, sentencesOf } from "../status/status-text.js";
-import { bars, headedLines, line, type ShownLine } from "../status/watched-report.js";
+import { bars, headedLines, line, type StyledLine } from "../status/watched-report.js";
 import type { Activities, Activity } from "./daemon-activity.js";
 import { listLine } from "./member-list-line.js";
 
@@ -97,7 +97,7 @@ export function topTable(rows: readonly TopRow[], columns: number): string {
   return formatHeadedTable(fitted(rowsOf(TOP_COLUMNS, rows), columns), toneIn(rows));
 }
 
-export interface TopScene {
+export interface TopView {
   readonly rows: readonly TopRow[];
   /** Seconds between two updates. */
   readonly every: number;
@@ -107,7 +107,7 @@ export interface TopScene {
   readonly columns: number;
 }
 
-export function topLines({ rows, every, now, columns }: TopScene): readonly ShownLine[] {
+export function topLines({ rows, every, now, columns }: TopView): readonly StyledLine[] {
   const time = new Date(now).toTimeString().slice(0, 8);
   const daemons = rows.map(({ daemon }) => daemon);
   const title = `dbsync top: ${readyText(daemons)}, ${time}, every ${every} s, q ends`;

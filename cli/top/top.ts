@@ -73,7 +73,7 @@ async function top(flags: TopFlags): Promise<void> {
   const settings = readSettings(flags);
   const { every = EVERY_SECONDS, rounds = Number.POSITIVE_INFINITY } = flags;
   const activities = new Activities();
-  const show = shower(flags, activities);
+  const show = displayFor(flags, activities);
   for (let round = 1; ; round++) {
     const startedAt = performance.now();
     const daemons = await readFullStatus(settings);
@@ -86,7 +86,7 @@ async function top(flags: TopFlags): Promise<void> {
   }
 }
 
-function shower(
+function displayFor(
   { json, every = EVERY_SECONDS }: TopFlags,
   activities: Activities,
 ): (daemons: readonly DaemonStatus[]) => void {

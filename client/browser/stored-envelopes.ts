@@ -7,20 +7,21 @@
 import type { SignedEnvelope } from "../calls/sending.js";
 import type { CallSettings } from "../settings/call-options.js";
 import type { EnvelopeOptions } from "../settings/header-options.js";
-import type { CommandInput, Company } from "../shared/command-input.js";
+import type { CommandInput, CommandKind } from "../shared/command-input.js";
 import { DbsyncError } from "../shared/errors.js";
 import type { Batch } from "../version-2/call-batch.js";
 import { IndexedStore } from "./indexed-store.js";
 
 /** A stored envelope. Times are milliseconds since 1970. */
-export interface KeptEnvelope {
-  readonly company: Company;
+export interface StoredEnvelope {
+  /** The kind of the commands. The name `company` is part of the stored format. */
+  readonly company: CommandKind;
   readonly options: EnvelopeOptions | null;
   readonly envelope: Omit<SignedEnvelope, "message"> & { readonly message: Uint8Array<ArrayBuffer> };
-  readonly calls: readonly KeptCall[];
+  readonly calls: readonly StoredCall[];
 }
 
-export interface KeptCall {
+export interface StoredCall {
   readonly inputs: CommandInput | readonly CommandInput[];
   readonly settings: CallSettings;
   readonly since: number;
@@ -34,11 +35,11 @@ interface Locks {
 const DATABASE = "dbsync-outbox";
 const STORE = "envelopes";
 
-export class KeptEnvelopes {
+export class StoredEnvelopes {
   /** The reason why an envelope could not be stored, or null if all were stored. */
   problem: string | null = null;
   readonly #ahead: () => number;
-  readonly #adopted: (kept: KeptEnvelope) => Batch;
+  readonly #adopted: (stored: StoredEnvelope) => Batch;
   readonly #changed: () => void;
   readonly #prefix: string;
   readonly #owner = crypto.randomUUID();
@@ -50,7 +51,7 @@ export class KeptEnvelopes {
   #channel: InstanceType<typeof BroadcastChannel> | null = null;
   readonly #closing = new AbortController();
   /** The store, or null if it could not be opened. */
-  readonly #store: Promise<IndexedStore<KeptEnvelope> | null>;
+  readonly #store: Promise<IndexedStore<StoredEnvelope> | null>;
 
   /**
    * Opens the store.
@@ -62,7 +63,7 @@ export class KeptEnvelopes {
   constructor(
     name: string,
     ahead: () => number,
-    adopted: (kept: KeptEnvelope) => Batch,
+    adopted: (stored: StoredEnvelope) => Batch,
     changed: () => void,
   ) {
     this.#ahead = ahead;
@@ -75,13 +76,13 @@ export class KeptEnvelopes {
   }
 
   /** Stores an envelope until `forget`. Reads are not stored, because their results are useless later. */
-  keep(batch: Batch): void {
+  save(batch: Batch): void {
     if (batch.isRead) return;
     const name = this.#names.get(batch) ?? this.#newName();
     this.#names.set(batch, name);
     this.#do(async (store) => {
       if (!this.#names.has(batch)) return;
-      await store.put(name, this.#keptOf(batch));
+      await store.put(name, this.#storedEnvelope(batch));
       this.#channel?.postMessage(this.#owner);
     });
   }
@@ -109,14 +110,14 @@ export class KeptEnvelopes {
     });
   }
 
-  #await(store: IndexedStore<KeptEnvelope>, owner: string): void {
+  #await(store: IndexedStore<StoredEnvelope>, owner: string): void {
     if (this.#awaited.has(owner)) return;
     this.#awaited.add(owner);
     this.#hold(owner, () => this.#adopt(store, owner)).catch(this.#failed);
   }
 
-  async #open(): Promise<IndexedStore<KeptEnvelope>> {
-    const store = await IndexedStore.open<KeptEnvelope>(DATABASE, STORE);
+  async #open(): Promise<IndexedStore<StoredEnvelope>> {
+    const store = await IndexedStore.open<StoredEnvelope>(DATABASE, STORE);
     await new Promise<void>((resolve, reject) => {
       const closed = new Promise((end) => this.#closing.signal.addEventListener("abort", end));
       const held = () => {
@@ -139,13 +140,13 @@ export class KeptEnvelopes {
     });
   }
 
-  async #adopt(store: IndexedStore<KeptEnvelope>, owner: string): Promise<void> {
+  async #adopt(store: IndexedStore<StoredEnvelope>, owner: string): Promise<void> {
     this.#awaited.delete(owner);
     const found = await store.rename(`${this.#prefix}${owner}/`, this.#newName);
     if (found.size > 0) this.#channel?.postMessage(this.#owner);
-    for (const [name, kept] of found) {
+    for (const [name, stored] of found) {
       try {
-        const batch = this.#adopted(kept);
+        const batch = this.#adopted(stored);
         this.#names.set(batch, name);
         if (batch.unsettled === 0) this.forget(batch);
       } catch (problem) {
@@ -159,11 +160,11 @@ export class KeptEnvelopes {
 
   readonly #newName = (): string => `${this.#prefix}${this.#owner}/${++this.#last}`;
 
-  #keptOf({ company, options, envelope, calls }: Batch): KeptEnvelope {
+  #storedEnvelope({ commandKind, options, envelope, calls }: Batch): StoredEnvelope {
     const { at, seq, cluster, id, message } = envelope as SignedEnvelope;
     const ahead = this.#ahead();
     return {
-      company,
+      company: commandKind,
       options,
       envelope: { at, seq, cluster, id, message: new Uint8Array(message) },
       calls: calls.map(({ inputs, settings, startedAt, deadline }) => ({
@@ -175,7 +176,7 @@ export class KeptEnvelopes {
     };
   }
 
-  #do(act: (store: IndexedStore<KeptEnvelope>) => unknown): void {
+  #do(act: (store: IndexedStore<StoredEnvelope>) => unknown): void {
     this.#store.then((store) => store && act(store)).catch(this.#failed);
   }
 

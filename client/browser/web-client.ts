@@ -13,9 +13,9 @@ import { type CallSettings, readCallOptions, type TypedCallOptions } from "../se
 import type { Environment } from "../shared/client-environment.js";
 import {
   type CommandInput,
-  type Company,
+  type CommandKind,
   commandBytes,
-  companyOf,
+  commandKindOf,
   isReadCommand,
 } from "../shared/command-input.js";
 import { Alarm } from "../shared/deadline-timer.js";
@@ -34,7 +34,7 @@ import type {
   Recovered,
   Waiting,
 } from "./browser-client.js";
-import type { KeptEnvelope, KeptEnvelopes } from "./stored-envelopes.js";
+import type { StoredEnvelope, StoredEnvelopes } from "./stored-envelopes.js";
 import { publicKeyPem, type WebKey } from "./web-key.js";
 import { WebSealer } from "./web-sealer.js";
 
@@ -69,12 +69,12 @@ export class WebClient implements BrowserClient, CallsOwner {
   /** The subscriptions, or null if the caller has not subscribed yet. */
   #listening: Promise<Listening> | null = null;
   /** The store of signed envelopes, or null if there is none or it is not opened yet. */
-  #kept: Promise<KeptEnvelopes | null> | null = null;
+  #storedEnvelopes: Promise<StoredEnvelopes | null> | null = null;
   /** Returns the reason why signed envelopes are not stored, or null if they are stored. */
   #storeProblem: () => string | null = () => null;
   readonly #held = new Set<Held>();
   #heldBytes = 0;
-  #moment = 0;
+  #sequence = 0;
   #isClosed = false;
   #isNotifying = false;
 
@@ -103,9 +103,9 @@ export class WebClient implements BrowserClient, CallsOwner {
   multi(commands: readonly CommandInput[], options: BrowserCallOptions = {}): Promise<BrowserReply[] | null> {
     if (!Array.isArray(commands) || commands.length === 0 || commands.length > COMMANDS_MAX)
       return Promise.reject(new DbsyncError("bad-command", `1 to ${COMMANDS_MAX} commands`));
-    const company = commands.every(isReadCommand) ? "reads" : "writes";
+    const commandKind = commands.every(isReadCommand) ? "reads" : "writes";
     return this.#add(options.buffers ? "buffers" : "value", commands, options, () => ({
-      company,
+      commandKind,
       bytes: commands.map(commandBytes),
     }));
   }
@@ -164,15 +164,15 @@ export class WebClient implements BrowserClient, CallsOwner {
   }
 
   signed(batch: Batch): void {
-    this.#withStore((store) => store.keep(batch));
+    this.#withStore((store) => store.save(batch));
   }
 
   done(batch: Batch): void {
     this.#withStore((store) => store.forget(batch));
   }
 
-  nextMoment(): number {
-    return ++this.#moment;
+  nextSequence(): number {
+    return ++this.#sequence;
   }
 
   settled(): void {}
@@ -187,7 +187,7 @@ export class WebClient implements BrowserClient, CallsOwner {
 
   #start<Result>(shape: Shape, command: CommandInput, options: BrowserCallOptions): Promise<Result> {
     return this.#add(shape, command, options, () => ({
-      company: companyOf(command),
+      commandKind: commandKindOf(command),
       bytes: commandBytes(command),
     }));
   }
@@ -196,11 +196,11 @@ export class WebClient implements BrowserClient, CallsOwner {
     shape: Shape,
     inputs: CommandInput | readonly CommandInput[],
     options: BrowserCallOptions,
-    make: () => { company: Company; bytes: PendingCall["bytes"] },
+    make: () => { commandKind: CommandKind; bytes: PendingCall["bytes"] },
   ): Promise<Result> {
     const environment = this.#environment;
     const read = readCallOptions(options as TypedCallOptions, this.#settings);
-    const { company, bytes } = make();
+    const { commandKind, bytes } = make();
     const isAlone = typeof bytes === "string";
     const settings = isAlone ? read : { ...read, envelope: { ...read.envelope, multi: true } };
     const now = environment.now();
@@ -214,11 +214,11 @@ export class WebClient implements BrowserClient, CallsOwner {
       const outbox = this.#outbox ?? (await this.#openWithin(settings.timeout));
       if (this.#isClosed) throw new DbsyncError("closed", "it is closed");
       return await new Promise<Result>((resolve, reject) => {
-        const moment = ++this.#moment;
-        const call = new PendingCall({ shape, inputs, bytes, settings, now, moment, resolve, reject });
+        const sequence = ++this.#sequence;
+        const call = new PendingCall({ shape, inputs, bytes, settings, now, sequence, resolve, reject });
         outbox.admit(call);
         this.#alarm.ringBy(call.deadline);
-        outbox.add(call, company, environment.now());
+        outbox.add(call, commandKind, environment.now());
       });
     } finally {
       this.#release(held);
@@ -239,7 +239,7 @@ export class WebClient implements BrowserClient, CallsOwner {
   }
 
   /** Continues the calls of an earlier page. Calls above the limits end immediately. */
-  #resume(outbox: Outbox, { calls, envelope, ...kept }: KeptEnvelope): Batch {
+  #resume(outbox: Outbox, { company, options, envelope, calls }: StoredEnvelope): Batch {
     const environment = this.#environment;
     const { recovered } = this.#settings;
     const now = environment.now();
@@ -265,12 +265,13 @@ export class WebClient implements BrowserClient, CallsOwner {
         bytes,
         settings: { ...before, timeout },
         now,
-        moment: ++this.#moment,
+        sequence: ++this.#sequence,
         resolve: (value) => end(value, null),
         reject: (error) => end(null, error as DbsyncError),
       });
     });
-    return outbox.resume(pending, { ...kept, envelope: { ...envelope, message } }, now);
+    const batch = { commandKind: company, options, envelope: { ...envelope, message } };
+    return outbox.resume(pending, batch, now);
   }
 
   /** Opens the outbox. @throws DbsyncError  `all-failed`: loading its module, or the key, takes longer than `ms` */
@@ -323,23 +324,28 @@ export class WebClient implements BrowserClient, CallsOwner {
       trace: null,
       warn: (warning: string) => console.warn(warning),
     });
-    if (storing !== null) this.#kept = this.#openStore(storing, this.#outbox);
+    if (storing !== null) this.#storedEnvelopes = this.#openStore(storing, this.#outbox);
     return this.#outbox;
   }
 
   async #openStore(
     storing: Promise<typeof import("./stored-envelopes.js")>,
     outbox: Outbox,
-  ): Promise<KeptEnvelopes | null> {
+  ): Promise<StoredEnvelopes | null> {
     const { keyName, cluster } = this.#settings;
     const environment = this.#environment;
     const ahead = () => environment.wallClock() - environment.now();
     try {
-      const { KeptEnvelopes } = await storing;
+      const { StoredEnvelopes } = await storing;
       if (this.#isClosed) return null;
       // Pages of one site may use one key for several clusters.
       const name = `${keyName}${cluster}`;
-      const store = new KeptEnvelopes(name, ahead, (kept) => this.#resume(outbox, kept), this.#notifyChanged);
+      const store = new StoredEnvelopes(
+        name,
+        ahead,
+        (stored) => this.#resume(outbox, stored),
+        this.#notifyChanged,
+      );
       this.#storeProblem = () => store.problem;
       return store;
     } catch (problem) {
@@ -350,8 +356,8 @@ export class WebClient implements BrowserClient, CallsOwner {
   }
 
   /** Calls `act` with the store once it is loaded, in the order of the calls. Does nothing if there is no store. */
-  #withStore(act: (store: KeptEnvelopes) => void): void {
-    this.#kept?.then((store) => store && act(store));
+  #withStore(act: (store: StoredEnvelopes) => void): void {
+    this.#storedEnvelopes?.then((store) => store && act(store));
   }
 
   async #listen(): Promise<Listening> {

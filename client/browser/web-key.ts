@@ -50,8 +50,8 @@ export async function openKey(name: string): Promise<WebKey> {
     throw new DbsyncError("bad-key", `IndexedDB: ${cause}`, { cause });
   });
   try {
-    const kept = await store.get(name);
-    if (kept !== undefined) return kept;
+    const stored = await store.get(name);
+    if (stored !== undefined) return stored;
     const made = await makeKey();
     // If another page has stored a key in the meantime, that key is used.
     await store.add(name, made).catch(() => {});

@@ -22,7 +22,7 @@ export class WebSealer implements Sealer {
     return Buffer.from(crypto.getRandomValues(new Uint8Array(NONCE_BYTES))).toString("latin1");
   }
 
-  async sealAside(bytes: Buffer): Promise<Seal> {
+  async sealAsync(bytes: Buffer): Promise<Seal> {
     const data = bytes as Uint8Array<ArrayBuffer>;
     const [signature, id] = await Promise.all([
       crypto.subtle.sign(this.#key.algorithm.name, this.#key, data),

@@ -3,7 +3,7 @@ import type { SentBatch } from "./sending.js";
 
 export interface CallsOwner {
   /** Returns the next sequence number. Sequence numbers order the starts and the ends of calls. */
-  nextMoment(): number;
+  nextSequence(): number;
   /** Counts settled calls. */
   settled(calls: number): void;
   /** Counts sendings, or deliveries, that have begun. */

@@ -6,7 +6,7 @@ import type { CommandInput } from "../shared/command-input.js";
 import type { Shape, Waiter } from "../shared/reply-value.js";
 
 /** The handlers of a forwarded command. Exactly one of the two is called, once. */
-export interface Carrying {
+export interface ReplyHandlers {
   readonly resolve: (reply: Reply) => void;
   readonly reject: (problem: Error) => void;
 }
@@ -24,9 +24,9 @@ export class PendingCall implements Waiter {
   readonly settings: CallSettings;
   readonly startedAt: number;
   readonly deadline: number;
-  /** The sequence numbers of the start and the end, from CallsOwner.nextMoment. */
-  readonly startedMoment: number;
-  settledMoment = Number.POSITIVE_INFINITY;
+  /** The sequence numbers of the start and the end, from CallsOwner.nextSequence. */
+  readonly startSequence: number;
+  settleSequence = Number.POSITIVE_INFINITY;
   /** The time at which the call settles with the answers received so far; set once a nil or an error has arrived. */
   lingerUntil = Number.POSITIVE_INFINITY;
   readonly resolve: (result: unknown) => void;
@@ -38,7 +38,7 @@ export class PendingCall implements Waiter {
     bytes: ByteString | readonly ByteString[];
     settings: CallSettings;
     now: number;
-    moment: number;
+    sequence: number;
     resolve: (result: never) => void;
     reject: (error: Error) => void;
   }) {
@@ -49,7 +49,7 @@ export class PendingCall implements Waiter {
     this.settings = parts.settings;
     this.startedAt = parts.now;
     this.deadline = parts.now + parts.settings.timeout;
-    this.startedMoment = parts.moment;
+    this.startSequence = parts.sequence;
     this.resolve = parts.resolve as (result: unknown) => void;
     this.reject = parts.reject;
   }

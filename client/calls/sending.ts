@@ -3,7 +3,7 @@ import { type ByteString, textOfBytes } from "../../protocol/byte-string.js";
 import type { PlainReply } from "../../protocol/reply.js";
 import type { ResultMessage, Wait } from "../../protocol/version-2/messages-v2.js";
 import type { EnvelopeOptions } from "../settings/header-options.js";
-import type { Company } from "../shared/command-input.js";
+import type { CommandKind } from "../shared/command-input.js";
 import { type Answer, type Failure, isCatchingUp, type Report } from "../shared/outcome.js";
 import { replyValues } from "../shared/reply-value.js";
 import type { Address } from "../shared/server-list.js";
@@ -23,7 +23,7 @@ export interface SignedEnvelope {
 
 /** The part of a batch that sendings and links use; see call-batch.ts. */
 export interface SentBatch {
-  readonly company: Company;
+  readonly commandKind: CommandKind;
   readonly isRead: boolean;
   readonly options: EnvelopeOptions | null;
   readonly isClosed: boolean;
@@ -82,7 +82,7 @@ export class Sending {
   /** One delivery for each call, in the state `version-1`. */
   deliveries: { readonly report: Report | null; readonly writtenAt: number }[] | null = null;
   /** Whether the daemon may still turn out to speak version 1, so that it needs the calls individually. */
-  mayTurn = true;
+  mayBeVersion1 = true;
   /** Whether the daemon has peers. If the daemon is also live, a nil that it answers is valid for all its peers. */
   hasPeers = false;
   /**
@@ -107,7 +107,7 @@ export class Sending {
    * RESP.
    */
   get bytes(): number {
-    return 2 * (this.envelope?.message.length ?? 0) + (this.mayTurn ? 2 * this.batch.bytes : 0);
+    return 2 * (this.envelope?.message.length ?? 0) + (this.mayBeVersion1 ? 2 * this.batch.bytes : 0);
   }
 
   /** Marks the sending as written by an earlier page, so its outcome is unknown. */
@@ -116,7 +116,7 @@ export class Sending {
     this.writtenAt = now;
   }
 
-  keep(replies: readonly PlainReply[], flags: readonly ByteString[]): void {
+  storeReplies(replies: readonly PlainReply[], flags: readonly ByteString[]): void {
     this.#replies = replies;
     this.#flags = flags;
     this.hasRefusedDate = false;

@@ -3,7 +3,7 @@ import type { Failure } from "../shared/outcome.js";
 import type { PendingCall } from "./pending-call.js";
 import type { Sending } from "./sending.js";
 
-export interface Version1Way {
+export interface Version1Path {
   /** Whether no delivery is in progress. */
   readonly isEmpty: boolean;
   /** Whether a delivery would fail without an attempt to connect. */
@@ -17,7 +17,7 @@ export interface Version1Way {
 }
 
 /** The implementation for clients that never speak version 1. */
-export const NO_VERSION_1: Version1Way = {
+export const NO_VERSION_1: Version1Path = {
   isEmpty: true,
   isBackingOff: () => true,
   deliver: () => ({ ok: false, stage: "version", detail: "", written: false, at: 0 }),

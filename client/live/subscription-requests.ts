@@ -16,7 +16,7 @@ import type {
   ListenOptions,
   WatchEvent,
 } from "./live-event.js";
-import { Live, type LiveOptions, nameBytes, topicOf, type Wanted } from "./subscriptions.js";
+import { Live, type LiveOptions, nameBytes, type Subscription, topicOf } from "./subscriptions.js";
 
 interface ListeningOptions extends LiveOptions {
   readonly envelope: EnvelopeOptions | null;
@@ -33,25 +33,25 @@ export class Listening {
   }
 
   subscribe(channel: ChannelInput, options: ListenOptions): AsyncIterableIterator<ChannelEvent> {
-    return this.#listen<ChannelEvent>(wantedChannel(channel, options));
+    return this.#listen<ChannelEvent>(channelSubscription(channel, options));
   }
 
   watch(key: KeyInput, options: ListenOptions): AsyncIterableIterator<WatchEvent> {
-    return this.#listen<WatchEvent>(wantedKey(key, { ...options, db: options.db ?? this.#db }));
+    return this.#listen<WatchEvent>(keySubscription(key, { ...options, db: options.db ?? this.#db }));
   }
 
   close(): void {
     this.#live.close();
   }
 
-  #listen<Event extends ChannelEvent | WatchEvent>(wanted: Wanted): EventQueue<Event> {
+  #listen<Event extends ChannelEvent | WatchEvent>(subscription: Subscription): EventQueue<Event> {
     const queue = new EventQueue<Event>((left) => this.#live.forget(left));
-    this.#live.listen(wanted, queue);
+    this.#live.listen(subscription, queue);
     return queue;
   }
 }
 
-function wantedChannel(channel: ChannelInput, { buffers = false }: ListenOptions): Wanted {
+function channelSubscription(channel: ChannelInput, { buffers = false }: ListenOptions): Subscription {
   if (typeof channel === "object" && channel !== null && "pattern" in channel) {
     const name = nameOf(channel.pattern, "a pattern");
     const read = ([what, pattern, from = "", text = ""]: readonly ByteString[]) =>
@@ -75,7 +75,10 @@ function wantedChannel(channel: ChannelInput, { buffers = false }: ListenOptions
   return { word: isShard ? "SSUBSCRIBE" : "SUBSCRIBE", name, db: 0, topic, read };
 }
 
-function wantedKey(key: KeyInput, { buffers = false, db }: ListenOptions & { readonly db: number }): Wanted {
+function keySubscription(
+  key: KeyInput,
+  { buffers = false, db }: ListenOptions & { readonly db: number },
+): Subscription {
   if (!Number.isSafeInteger(db) || db < 0)
     throw new DbsyncError("bad-option", "db: the number of a database");
   const isPrefix = typeof key === "object" && key !== null && "prefix" in key;

@@ -41,7 +41,7 @@ const SILENT_MS = 12_000;
 const REQUESTS_MAX = 1_000;
 
 /** A subscription. */
-export interface Wanted {
+export interface Subscription {
   /** The command, such as SUBSCRIBE. */
   readonly word: string;
   readonly name: ByteString;
@@ -52,7 +52,7 @@ export interface Wanted {
   readonly read: (words: readonly ByteString[]) => LiveEvent | null;
 }
 
-interface Listener extends Wanted {
+interface Listener extends Subscription {
   readonly queue: EventQueue<LiveEvent>;
 }
 
@@ -88,8 +88,8 @@ export class Live {
     this.cluster = unsignedCapabilities(sealer) ? "" : (bytesOfHex(cluster, HASH_BYTES) ?? "");
   }
 
-  listen<Event extends LiveEvent>(wanted: Wanted, queue: EventQueue<Event>): void {
-    const listener: Listener = { ...wanted, queue: queue as unknown as EventQueue<LiveEvent> };
+  listen<Event extends LiveEvent>(subscription: Subscription, queue: EventQueue<Event>): void {
+    const listener: Listener = { ...subscription, queue: queue as unknown as EventQueue<LiveEvent> };
     this.#listeners.add(listener);
     const others = this.#byTopic.get(listener.topic);
     if (others === undefined) this.#byTopic.set(listener.topic, new Set([listener]));
@@ -336,7 +336,7 @@ class LiveConnection implements ConnectionV2Owner<DaemonMessage | EventMessage> 
     const seal = this.#sealer.seal?.(signed) ?? null;
     if (seal !== null) this.#send(body, seal, requests);
     else
-      this.#sent = Promise.all([this.#sealer.sealAside(signed), this.#sent]).then(
+      this.#sent = Promise.all([this.#sealer.sealAsync(signed), this.#sent]).then(
         ([later]) => this.#send(body, later, requests),
         ({ message }: Error) => this.#lose(message),
       );

@@ -67,7 +67,7 @@ export function readDefaults(sources: DefaultSources): Defaults {
     cluster: readCluster(cluster, ini),
     ...readCa(sources, ini),
     versions: readVersionsFrom(sources, ini),
-    ...readManners(ini),
+    ...readKeepaliveAndFormat(ini),
   };
 }
 
@@ -78,19 +78,19 @@ const OFF: readonly string[] = ["0", "off", "no", "false", "none", ""];
 const FORMATS: readonly Format[] = ["text", "php-dbsync"];
 
 /** Reads the settings that exist only in dbsync.ini. */
-function readManners(ini: FoundIni | null): { keepalive: boolean; format: Format } {
+function readKeepaliveAndFormat(ini: FoundIni | null): { keepalive: boolean; format: Format } {
   const { keepalive = "1", format = "text" } = ini?.settings ?? {};
   const fail = (name: string, value: string, allowed: string) =>
     new DbsyncError(
       "bad-config",
       `${ini?.file}: dbsync.${name} is ${JSON.stringify(value)}, allowed: ${allowed}`,
     );
-  const isKept = ON.includes(keepalive.toLowerCase());
-  if (!isKept && !OFF.includes(keepalive.toLowerCase()))
+  const isKeepalive = ON.includes(keepalive.toLowerCase());
+  if (!isKeepalive && !OFF.includes(keepalive.toLowerCase()))
     throw fail("keepalive", keepalive, "1 or 0, On or Off");
   const known = FORMATS.find((each) => each === format);
   if (known === undefined) throw fail("format", format, FORMATS.join(" or "));
-  return { keepalive: isKept, format: known };
+  return { keepalive: isKeepalive, format: known };
 }
 
 function readVersionsFrom({ variables }: DefaultSources, ini: FoundIni | null): Versions | null {

@@ -30,8 +30,8 @@ class KeySealer implements Sealer {
     return { signature: this.#signer.sign(bytes, id), id };
   }
 
-  async sealAside(bytes: Buffer): Promise<Seal> {
-    return new LateSeal(await this.#signer.signAside(bytes), bytes);
+  async sealAsync(bytes: Buffer): Promise<Seal> {
+    return new LateSeal(await this.#signer.signAsync(bytes), bytes);
   }
 }
 
@@ -47,7 +47,7 @@ class UnsignedSealer implements Sealer {
     return new LateSeal(NO_SIGNATURE, bytes);
   }
 
-  async sealAside(bytes: Buffer): Promise<Seal> {
+  async sealAsync(bytes: Buffer): Promise<Seal> {
     return this.seal(bytes);
   }
 }

@@ -2,7 +2,7 @@
 import { createPublicKey, type KeyObject } from "node:crypto";
 import { loadPrivateKey } from "../../keys/key-file.js";
 import { KeyFileError } from "../../keys/key-file-errors.js";
-import { signCommand, signEnvelope, signEnvelopeAside } from "../../keys/sign.js";
+import { signCommand, signEnvelope, signEnvelopeAsync } from "../../keys/sign.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { UnsendableCommand } from "../../protocol/errors.js";
 import { commandText, writeCommandFrame } from "../../protocol/version-1/command-v1.js";
@@ -21,7 +21,7 @@ export interface EnvelopeSigner {
   /** Signs bytes. @param id  the SHA-256 of the bytes */
   sign(bytes: Buffer, id: ByteString): Buffer;
   /** Signs on another thread. The caller must not change the bytes before the promise settles. */
-  signAside(bytes: Buffer): Promise<Buffer>;
+  signAsync(bytes: Buffer): Promise<Buffer>;
 }
 
 /**
@@ -57,7 +57,7 @@ export function loadSigningKey(settings: KeyOptions): SigningKey {
     const signer: EnvelopeSigner = {
       keyId: Buffer.from(fingerprint, "hex").toString("latin1"),
       sign: (bytes, id) => signEnvelope(bytes, key, id),
-      signAside: (bytes) => signEnvelopeAside(bytes, key),
+      signAsync: (bytes) => signEnvelopeAsync(bytes, key),
     };
     return { sign, signer, fingerprint, warnings };
   } catch (cause) {

@@ -7,9 +7,9 @@ import type { Endpoint, TlsPeer } from "./server-list.js";
 import {
   connectTls,
   HANDSHAKE_MS,
-  handshakeTrouble,
+  HANDSHAKE_TIMEOUT,
+  handshakeFailure,
   isTlsAlert,
-  SILENT,
   TLS_ONLY,
 } from "./tls-connection.js";
 
@@ -128,18 +128,18 @@ function openTls(endpoint: Endpoint & { tls: TlsPeer }, events: SocketEvents): S
       clearTimeout(overdue);
       events.opened();
     },
-    failed: (doubt) => fail({ message: doubt, stage: "tls" }),
+    failed: (certificateProblem) => fail({ message: certificateProblem, stage: "tls" }),
   });
   const closed = listen(socket, (error) => {
     clearTimeout(overdue);
     const isExplained = stage !== "tls" || error?.stage !== undefined;
-    events.closed(isExplained ? error : { message: handshakeTrouble(error), stage: "tls" });
+    events.closed(isExplained ? error : { message: handshakeFailure(error), stage: "tls" });
   });
   socket.on("connect", () => {
     socket.unref();
     socket.setNoDelay(true);
     stage = "tls";
-    overdue = setTimeout(() => fail({ message: SILENT, stage: "tls" }), HANDSHAKE_MS).unref();
+    overdue = setTimeout(() => fail({ message: HANDSHAKE_TIMEOUT, stage: "tls" }), HANDSHAKE_MS).unref();
   });
   socket.on("data", (chunk: Buffer) => events.received(chunk));
   return socket;

@@ -45,9 +45,9 @@ export function isReadCommand(command: CommandInput): boolean {
  * The kind of a command. Only commands of one kind share an envelope: daemons do not record reads and messages, and
  * accept reads, messages and commands for the key ring only in separate envelopes.
  */
-export type Company = "reads" | "writes" | "messages" | "ring";
+export type CommandKind = "reads" | "writes" | "messages" | "ring";
 
-export function companyOf(command: CommandInput): Company {
+export function commandKindOf(command: CommandInput): CommandKind {
   const name = commandName(command);
   if (name === undefined || typeof name === "number") return "writes";
   if (typeof name !== "string") return ALONE[Buffer.from(name).toString("latin1").toUpperCase()] ?? "writes";
@@ -55,7 +55,7 @@ export function companyOf(command: CommandInput): Company {
   return READ_COMMANDS.has(upper) ? "reads" : (ALONE[upper] ?? "writes");
 }
 
-const ALONE: Readonly<Record<string, Company>> = Object.assign(Object.create(null), {
+const ALONE: Readonly<Record<string, CommandKind>> = Object.assign(Object.create(null), {
   KEY: "ring",
   CLUSTER: "ring",
   PUBLISH: "messages",

@@ -32,7 +32,7 @@ let keyed: ReadonlySet<string> | null = null;
 const NAME_CHARS_MAX = 40;
 const KEY_CHARS_MAX = 60;
 /** Characters that require quotes around a key, so that its end is visible. */
-const UNPLAIN = /[^\x21-\x7e\u00a1-\uffff]|["'\\]/;
+const NEEDS_QUOTES = /[^\x21-\x7e\u00a1-\uffff]|["'\\]/;
 
 /** The commands of a call: several if `bytes` is a list. */
 export interface LabelledCall {
@@ -88,7 +88,7 @@ const isArgument = (value: unknown): value is Argument =>
 function argumentLabel(argument: Argument, charsMax: number): string {
   const text = textOf(argument);
   const shortened = text.length > charsMax ? `${text.slice(0, charsMax)}…` : text;
-  return UNPLAIN.test(shortened) || shortened === "" ? JSON.stringify(shortened) : shortened;
+  return NEEDS_QUOTES.test(shortened) || shortened === "" ? JSON.stringify(shortened) : shortened;
 }
 
 function textOf(argument: Argument): string {

@@ -18,7 +18,7 @@ export const OVERDUE_MS = 10_000;
 export const STALL_MS = 250;
 
 /** The minimum interval at which a daemon of another cluster is queried for its cluster. */
-export const ASK_AGAIN_MS = 1_000;
+export const FOREIGN_RETRY_MS = 1_000;
 
 /**
  * The interval at which the client checks whether a daemon that turned out to speak version 2 has answered its version

@@ -53,7 +53,8 @@ export const isCatchingUp = (flags: ByteString): boolean =>
   flags !== "" && flags.split(" ").includes("catching-up");
 
 /** Whether flags say that a condition of the unit did not hold. */
-export const isUnmet = (flags: ByteString): boolean => flags !== "" && flags.split(" ").includes("unmet");
+export const hasFailedCondition = (flags: ByteString): boolean =>
+  flags !== "" && flags.split(" ").includes("unmet");
 
 /** Returns the value for the caller, that of the daemon's first database; null for nil. */
 export function valueText(values: readonly ByteString[], format: Form): string | null {

@@ -1,6 +1,6 @@
 /** Determines the result of a call from the daemons' reports. The functions are pure. */
 import type { ByteString } from "../../protocol/byte-string.js";
-import { type Answer, isCatchingUp, isLate, isUnmet, type Report } from "./outcome.js";
+import { type Answer, hasFailedCondition, isCatchingUp, isLate, type Report } from "./outcome.js";
 
 /**
  * A rule for the result of a call:
@@ -111,11 +111,11 @@ function judgeFirst(reports: Reports, final: boolean, refusers: number): Verdict
     }
   }
   if (catchingUp !== null) return silent && !final ? LINGER : { kind: "value", answer: catchingUp };
-  const isDoubted = misses <= refusers;
-  if (silent && miss !== null && isDoubted && !erred) return WAIT;
+  const isDisputed = misses <= refusers;
+  if (silent && miss !== null && isDisputed && !erred) return WAIT;
   if (silent && !final) return miss !== null || erred ? LINGER : WAIT;
-  if (miss === null || (isDoubted && erred)) return failure(reports);
-  return isDoubted ? { kind: "failed", code: "clocks-differ" } : { kind: "value", answer: miss };
+  if (miss === null || (isDisputed && erred)) return failure(reports);
+  return isDisputed ? { kind: "failed", code: "clocks-differ" } : { kind: "value", answer: miss };
 }
 
 /** Judges a number or `all`. This rule waits for every daemon before it fails, like `all-equal`. */
@@ -189,7 +189,7 @@ function judgeOutcome(reports: Reports, final: boolean): Verdict {
 /** Returns the outcome of a unit with conditions. Its replies may differ if the daemons have different data. */
 function outcomeWord(report: Report): string {
   if (!report.ok) return `failed: ${report.detail}`;
-  return isUnmet(report.flags) ? "unmet" : "applied";
+  return hasFailedCondition(report.flags) ? "unmet" : "applied";
 }
 
 /**

@@ -12,8 +12,8 @@ export interface Sealer {
   readonly keyId: ByteString;
   /** Returns unique bytes. */
   nonce(): ByteString;
-  /** Seals synchronously. It is null if the sealer supports only `sealAside`. */
+  /** Seals synchronously. It is null if the sealer supports only `sealAsync`. */
   readonly seal: ((bytes: Buffer) => Seal) | null;
   /** Seals asynchronously. The caller must not change the bytes before the promise settles. */
-  sealAside(bytes: Buffer): Promise<Seal>;
+  sealAsync(bytes: Buffer): Promise<Seal>;
 }

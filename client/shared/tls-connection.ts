@@ -29,7 +29,7 @@ const sessions = new WeakMap<TlsPeer, Buffer>();
  */
 export function connectTls(
   endpoint: { readonly host: string; readonly port: number; readonly tls: TlsPeer },
-  handlers: { secured(socket: TLSSocket): void; failed(doubt: string): void },
+  handlers: { secured(socket: TLSSocket): void; failed(certificateProblem: string): void },
 ): TLSSocket {
   const { host, port, tls } = endpoint;
   const session = sessions.get(tls);
@@ -52,9 +52,9 @@ export function connectTls(
     else offered = latest;
   });
   socket.on("secureConnect", () => {
-    const doubt = reasonNotToTrust(socket, tls);
-    if (doubt !== null) {
-      handlers.failed(doubt);
+    const certificateProblem = reasonNotToTrust(socket, tls);
+    if (certificateProblem !== null) {
+      handlers.failed(certificateProblem);
       return;
     }
     isProven = true;
@@ -83,14 +83,14 @@ function reasonNotToTrust(socket: TLSSocket, { pins }: TlsPeer): string | null {
     return `its key is sha256:${seen}, which is not the one in the list; an attacker may have intercepted the connection, or the key is new`;
   }
   if (socket.authorized) return null;
-  return doubtAbout(String(socket.authorizationError), certificate, seen);
+  return describeCertificateProblem(String(socket.authorizationError), certificate, seen);
 }
 
 /**
  * Describes a rejected certificate.
  * @param code  the error of OpenSSL or Node. Source: Node.js, "X509 certificate error codes"
  */
-function doubtAbout(code: string, certificate: X509Certificate, seen: string): string {
+function describeCertificateProblem(code: string, certificate: X509Certificate, seen: string): string {
   switch (code) {
     case "ERR_TLS_CERT_ALTNAME_INVALID":
       return `its certificate is for other names (${certificate.subjectAltName ?? "none"})`;
@@ -111,7 +111,7 @@ function doubtAbout(code: string, certificate: X509Certificate, seen: string): s
  * @param error  the error, or null if the other side closed the connection normally
  * @param plain  the scheme for servers without TLS
  */
-export function handshakeTrouble(
+export function handshakeFailure(
   error: { readonly code?: string | undefined; readonly message: string } | null,
   plain = "dbsync://",
 ): string {
@@ -130,7 +130,8 @@ export function handshakeTrouble(
 export const HANDSHAKE_MS = 2_500;
 
 /** The message if the server exceeds this timeout. */
-export const SILENT = "no answer during the handshake; is it a TLS port, or is the server overloaded?";
+export const HANDSHAKE_TIMEOUT =
+  "no answer during the handshake; is it a TLS port, or is the server overloaded?";
 
 /** The message if the first bytes of a connection without TLS come from a TLS server. */
 export const TLS_ONLY = "it accepts only TLS: write dbsyncs:// before its address in the list of servers";

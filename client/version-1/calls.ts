@@ -25,9 +25,9 @@ export class Call implements Sender {
   readonly frame: Buffer;
   readonly startedAt: number;
   readonly deadline: number;
-  /** The sequence numbers of the start and the end, from CallsOwner.nextMoment; infinity if the call has not settled. */
-  readonly startedMoment: number;
-  settledMoment = Number.POSITIVE_INFINITY;
+  /** The sequence numbers of the start and the end, from CallsOwner.nextSequence; infinity if the call has not settled. */
+  readonly startSequence: number;
+  settleSequence = Number.POSITIVE_INFINITY;
   /** The time at which `judgeNow` must be called: the deadline, or the end of the wait after a miss. */
   dueAt: number;
 
@@ -60,7 +60,7 @@ export class Call implements Sender {
     this.frame = parts.frame;
     this.startedAt = parts.now;
     this.deadline = this.dueAt = parts.now + parts.settings.timeout;
-    this.startedMoment = parts.calls.nextMoment();
+    this.startSequence = parts.calls.nextSequence();
     this.deliveries = parts.addresses.map((address) => ({
       call: this,
       address,
@@ -71,7 +71,7 @@ export class Call implements Sender {
   }
 
   get isSettled(): boolean {
-    return this.settledMoment !== Number.POSITIVE_INFINITY;
+    return this.settleSequence !== Number.POSITIVE_INFINITY;
   }
 
   end(delivery: Delivery, report: Report): void {
@@ -92,7 +92,7 @@ export class Call implements Sender {
   }
 
   /** Ends the call because its client closes. The pools end its deliveries. */
-  cutOff(code: "closed" | "reset", now: number): void {
+  abort(code: "closed" | "reset", now: number): void {
     if (this.isSettled) return;
     this.#giveUp(() => ({ stage: "closed", detail: code === "reset" ? "reset" : "" }), now);
     this.#settle();
@@ -131,7 +131,7 @@ export class Call implements Sender {
   }
 
   #settle(): void {
-    this.settledMoment = this.#calls.nextMoment();
+    this.settleSequence = this.#calls.nextSequence();
     this.#calls.settled(this);
   }
 
@@ -210,12 +210,12 @@ export class Version1Calls {
   }
 
   close(code: "closed" | "reset", now: number): void {
-    for (const call of this.#calls) call.cutOff(code, now);
+    for (const call of this.#calls) call.abort(code, now);
     for (const pool of this.pools) pool.close(now);
   }
 
-  nextMoment(): number {
-    return this.#owner.nextMoment();
+  nextSequence(): number {
+    return this.#owner.nextSequence();
   }
 
   settled(call: Call): void {

@@ -24,7 +24,7 @@ export class CloseDetection {
   }
 
   /** Records that the daemon left a connection open after its answer. */
-  leftOpen(): void {
+  stayedOpen(): void {
     if (this.isKnown) this.#closes = 0;
   }
 

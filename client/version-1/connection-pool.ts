@@ -56,7 +56,7 @@ export class Pool {
   readonly #pools: readonly Pool[];
   readonly #trace: FrameTracer | null;
   readonly #keepalive: boolean;
-  readonly #closeHabit = new CloseDetection();
+  readonly #closeDetection = new CloseDetection();
   readonly #queue = new BoundedQueue<Delivery>();
   readonly #backOff = new BackOff();
   readonly #connecting = new Set<Connection>();
@@ -68,7 +68,7 @@ export class Pool {
    */
   readonly #idle: Connection[] = [];
   /** The connection that stays open and unused to detect whether the daemon closes it. */
-  #onTrial: Connection | null = null;
+  #observed: Connection | null = null;
 
   constructor(parts: {
     address: Address;
@@ -130,7 +130,7 @@ export class Pool {
       // the next call opens a new one.
       const stays = this.#othersAnsweredSince(connection.since - STALL_MS);
       if (stays) this.#overdue.add(connection);
-      this.#fail((stays ? connection.letPass() : connection.close()) as Delivery, "timeout", "", now);
+      this.#fail((stays ? connection.markOverdue() : connection.close()) as Delivery, "timeout", "", now);
     }
     for (const connection of this.#overdue) {
       if (connection.since + OVERDUE_MS > now) continue;
@@ -145,10 +145,10 @@ export class Pool {
     while (this.#idle.length > 0 && (this.#idle[0] as Connection).since + IDLE_MS_MAX <= now) {
       (this.#idle.shift() as Connection).close();
     }
-    if (this.#onTrial !== null && this.#onTrial.since + TRIAL_MS <= now) {
-      this.#closeHabit.leftOpen();
-      this.#idle.push(this.#onTrial);
-      this.#onTrial = null;
+    if (this.#observed !== null && this.#observed.since + TRIAL_MS <= now) {
+      this.#closeDetection.stayedOpen();
+      this.#idle.push(this.#observed);
+      this.#observed = null;
     }
     this.#dropExpired(now);
     this.#pump(now);
@@ -162,7 +162,7 @@ export class Pool {
     for (const connection of this.#overdue) time = Math.min(time, connection.since + OVERDUE_MS);
     for (const connection of this.#connecting) time = Math.min(time, connection.connectBy);
     if (this.#idle.length > 0) time = Math.min(time, (this.#idle[0] as Connection).since + IDLE_MS_MAX);
-    if (this.#onTrial !== null) time = Math.min(time, this.#onTrial.since + TRIAL_MS);
+    if (this.#observed !== null) time = Math.min(time, this.#observed.since + TRIAL_MS);
     return time;
   }
 
@@ -183,13 +183,13 @@ export class Pool {
 
   close(now: number): void {
     const connections = [...this.#connecting, ...this.#waiting, ...this.#overdue, ...this.#idle];
-    if (this.#onTrial !== null) connections.push(this.#onTrial);
+    if (this.#observed !== null) connections.push(this.#observed);
     const deliveries = connections.flatMap((connection) => connection.close() ?? []);
     this.#connecting.clear();
     this.#waiting.clear();
     this.#overdue.clear();
     this.#idle.length = 0;
-    this.#onTrial = null;
+    this.#observed = null;
     for (const delivery of [...deliveries, ...this.#queue.takeAll()]) this.#fail(delivery, "closed", "", now);
   }
 
@@ -204,9 +204,9 @@ export class Pool {
     const now = this.#environment.now();
     this.#waiting.delete(connection);
     this.#overdue.delete(connection);
-    this.#closeHabit.answered(connection.answers);
-    if (!this.#keepalive || (this.#closeHabit.isKnown && this.#onTrial !== null)) connection.close();
-    if (connection.state === "idle" && this.#closeHabit.isKnown) this.#onTrial = connection;
+    this.#closeDetection.answered(connection.answers);
+    if (!this.#keepalive || (this.#closeDetection.isKnown && this.#observed !== null)) connection.close();
+    if (connection.state === "idle" && this.#closeDetection.isKnown) this.#observed = connection;
     else if (connection.state === "idle") this.#idle.push(connection);
     this.lastAnswerAt = now;
     delivery?.call.end(delivery, { ok: true, values, reply: null, flags: "", isForAll: false, at: now });
@@ -216,7 +216,7 @@ export class Pool {
   lost(connection: Connection, delivery: Delivery | null, stage: Stage, detail: string): void {
     const now = this.#environment.now();
     const wasConnecting = this.#connecting.has(connection);
-    if (stage === "no-reason") this.#closeHabit.closed(connection.answers);
+    if (stage === "no-reason") this.#closeDetection.closed(connection.answers);
     this.#forget(connection);
     if (delivery !== null) this.#fail(delivery, stage, detail, now);
     if (wasConnecting) {
@@ -262,7 +262,7 @@ export class Pool {
     if (this.#waiting.size === 0) return true;
     let oldest = now;
     for (const connection of this.#waiting) {
-      if ((connection.delivery as Delivery).call.settledMoment < delivery.call.startedMoment) return false;
+      if ((connection.delivery as Delivery).call.settleSequence < delivery.call.startSequence) return false;
       oldest = Math.min(oldest, connection.since);
     }
     return now - oldest <= STALL_MS || !this.#othersAnsweredSince(oldest);
@@ -301,7 +301,7 @@ export class Pool {
     this.#overdue.delete(connection);
     const at = this.#idle.indexOf(connection);
     if (at >= 0) this.#idle.splice(at, 1);
-    if (this.#onTrial === connection) this.#onTrial = null;
+    if (this.#observed === connection) this.#observed = null;
   }
 
   /** Removes expired deliveries from the head of the queue. Later ones are removed when they reach the head. */
@@ -327,7 +327,7 @@ export class Pool {
  * its answer, and bytes are never sent twice.
  *
  *   connecting ──opened──► idle ──send──► waiting ──answer──► idle
- *        │                   │               └──letPass──► overdue ──answer──► idle
+ *        │                   │               └──timeout──► overdue ──answer──► idle
  *        └───────────────────┴───────────────┴───────────────┴──closed, garbage, close()──► closed
  *
  * Source: test/vectors/php-dbsync/README.md "Connections, timeouts, limits".
@@ -380,7 +380,7 @@ class Connection implements SocketEvents {
    * Stops waiting for an answer after its timeout. If the answer arrives later, it still shows that the daemon is
    * alive. The caller ends the delivery.
    */
-  letPass(): Delivery {
+  markOverdue(): Delivery {
     const delivery = this.delivery as Delivery;
     this.delivery = null;
     this.state = "overdue";

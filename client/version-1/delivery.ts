@@ -6,8 +6,8 @@ import type { Address } from "../shared/server-list.js";
 export interface Sender {
   readonly frame: Buffer;
   readonly deadline: number;
-  readonly startedMoment: number;
-  readonly settledMoment: number;
+  readonly startSequence: number;
+  readonly settleSequence: number;
   /** Ends a delivery with one daemon's report. It is called exactly once for each delivery. */
   end(delivery: Delivery, report: Report): void;
 }

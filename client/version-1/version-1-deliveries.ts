@@ -6,7 +6,7 @@
 import { publishDelivery } from "../calls/diagnostics-channels.js";
 import type { PendingCall } from "../calls/pending-call.js";
 import type { Sending } from "../calls/sending.js";
-import type { Version1Way } from "../calls/version-1-sending.js";
+import type { Version1Path } from "../calls/version-1-sending.js";
 import { frameOf, type Signer } from "../settings/signing-key.js";
 import type { Environment } from "../shared/client-environment.js";
 import { type CommandInput, textArguments } from "../shared/command-input.js";
@@ -17,7 +17,7 @@ import type { Pool } from "./connection-pool.js";
 import type { Delivery, Sender } from "./delivery.js";
 
 /** The version 1 deliveries to one daemon, through its pool. */
-export class Version1Deliveries implements Version1Way {
+export class Version1Deliveries implements Version1Path {
   readonly #pool: Pool;
   readonly #sign: Signer | null;
   readonly #hasKey: boolean;
@@ -88,9 +88,9 @@ function version1Delivery(parts: {
   const sender: Sender = {
     frame,
     deadline: call.deadline,
-    startedMoment: call.startedMoment,
-    get settledMoment() {
-      return call.settledMoment;
+    startSequence: call.startSequence,
+    get settleSequence() {
+      return call.settleSequence;
     },
     end(delivery, report) {
       delivery.report ??= report;

@@ -13,7 +13,7 @@ import { Sending, type SentBatch, type SignedEnvelope, type SilentStage } from "
 import type { CallSettings } from "../settings/call-options.js";
 import { type EnvelopeOptions, isDatabaseAlone } from "../settings/header-options.js";
 import { waitingReasons } from "../settings/waiting-reasons.js";
-import type { Company } from "../shared/command-input.js";
+import type { CommandKind } from "../shared/command-input.js";
 import { callLabel } from "../shared/command-labels.js";
 import { MISS_LINGER_MS } from "../shared/connection-timeouts.js";
 import type { Alarm } from "../shared/deadline-timer.js";
@@ -28,7 +28,7 @@ const BATCH_BYTES_MAX = 256 * 1024;
 
 /** The part of the outbox that its batches use. */
 export interface BatchOwner {
-  nextMoment(): number;
+  nextSequence(): number;
   /** Called when calls of the batch have settled. */
   settled(batch: Batch, calls: number): void;
   /** Called when a sending of the batch has ended. */
@@ -37,14 +37,14 @@ export interface BatchOwner {
 
 /** The fields of a batch that a client stores to send its envelope again. */
 export interface SignedBatch {
-  readonly company: Company;
+  readonly commandKind: CommandKind;
   readonly options: EnvelopeOptions | null;
   readonly envelope: SignedEnvelope;
 }
 
 export class Batch implements SentBatch {
   /** The kind of its commands; for a call with a separate envelope, whether it only reads. */
-  readonly company: Company;
+  readonly commandKind: CommandKind;
   readonly isRead: boolean;
   /** The options of a call with a separate envelope, or those common to all calls, or null if the calls have none. */
   readonly options: EnvelopeOptions | null;
@@ -78,7 +78,7 @@ export class Batch implements SentBatch {
   constructor(parts: {
     owner: BatchOwner;
     alarm: Alarm;
-    company: Company;
+    commandKind: CommandKind;
     options: EnvelopeOptions | null;
     addresses: readonly Address[];
     number: number;
@@ -86,17 +86,17 @@ export class Batch implements SentBatch {
     this.#owner = parts.owner;
     this.#alarm = parts.alarm;
     this.number = parts.number;
-    this.company = parts.company;
-    this.isRead = parts.company === "reads";
+    this.commandKind = parts.commandKind;
+    this.isRead = parts.commandKind === "reads";
     this.options = parts.options;
     this.#usualRule = ruleFor("usual", parts.options?.if != null);
     this.sendings = parts.addresses.map((address, index) => new Sending(this, address, index));
   }
 
   /** Whether a call may join the batch: it must have no options, or only the batch's database. */
-  takes(company: Company, bytes: number, options: EnvelopeOptions | null): boolean {
+  takes(commandKind: CommandKind, bytes: number, options: EnvelopeOptions | null): boolean {
     return (
-      company === this.company &&
+      commandKind === this.commandKind &&
       options === this.options &&
       (options === null || isDatabaseAlone(options)) &&
       !this.isClosed &&
@@ -154,7 +154,7 @@ export class Batch implements SentBatch {
     } catch (problem) {
       throw problem instanceof MalformedFrame ? problem : reader.malformed(unreadable(problem));
     }
-    sending.keep(replies, flags);
+    sending.storeReplies(replies, flags);
     this.isAnswered = true;
     sending.endedAt = now;
     const before = this.unsettled;
@@ -212,7 +212,7 @@ export class Batch implements SentBatch {
   }
 
   /** Rejects all calls with an error. The sendings continue. */
-  cutOff(code: ErrorCode, detail: string, now: number): void {
+  abort(code: ErrorCode, detail: string, now: number): void {
     const before = this.unsettled;
     for (const [index, call] of this.calls.entries()) {
       if (!isOpen(call)) continue;
@@ -307,7 +307,7 @@ export class Batch implements SentBatch {
   }
 
   #settle(call: PendingCall): void {
-    call.settledMoment = this.#owner.nextMoment();
+    call.settleSequence = this.#owner.nextSequence();
     this.unsettled--;
   }
 
@@ -338,11 +338,11 @@ export class Batch implements SentBatch {
   /** Frees the data that only the calls needed, so that a hung daemon does not keep it in memory. */
   #release(): void {
     for (const sending of this.sendings) sending.forgetReplies();
-    const isNeeded = this.sendings.some(({ state, mayTurn }) => state !== "ended" && mayTurn);
+    const isNeeded = this.sendings.some(({ state, mayBeVersion1 }) => state !== "ended" && mayBeVersion1);
     if (!isNeeded) this.calls = [];
   }
 }
 
 function isOpen(call: PendingCall): boolean {
-  return call.settledMoment === Number.POSITIVE_INFINITY;
+  return call.settleSequence === Number.POSITIVE_INFINITY;
 }

@@ -28,7 +28,7 @@ export class ClusterVotes {
   /** The time at which the conflict began. */
   #conflictAt = 0;
   /** The last cluster that the client adopted, and warned about if necessary. */
-  #believed: ByteString = "";
+  #adopted: ByteString = "";
 
   /** Creates the votes. @param cluster  32 bytes, or "" if none is configured */
   constructor(cluster: ByteString, links: readonly Link[], warn: (warning: string) => void, alarm: Alarm) {
@@ -51,13 +51,13 @@ export class ClusterVotes {
   }
 
   /** Queries the daemons again if the conflict began some time ago, because an administrator may have fixed it. */
-  doubtConflict(now: number): void {
+  recheckConflict(now: number): void {
     if (this.conflict === null || now < this.#conflictAt + CONFLICT_MS) return;
     this.conflict = null;
     this.cluster = "";
     this.#votes.clear();
     this.#decideBy = Number.POSITIVE_INFINITY;
-    for (const link of this.#links) link.ask(now);
+    for (const link of this.#links) link.greetAgain(now);
   }
 
   /**
@@ -65,10 +65,10 @@ export class ClusterVotes {
    * has already named another cluster.
    * @returns whether the cluster is undecided again, because no majority of daemons names it
    */
-  doubt(link: Link, refused: ByteString, now: number): boolean {
+  handleRefusal(link: Link, refused: ByteString, now: number): boolean {
     if (this.#votes.get(link) === refused) {
       this.#votes.delete(link);
-      link.ask(now);
+      link.greetAgain(now);
     }
     if (this.cluster !== refused) return false;
     const links = this.#links;
@@ -91,7 +91,7 @@ export class ClusterVotes {
       this.#decideBy = Number.POSITIVE_INFINITY;
       this.#conflictAt = now;
       this.conflict = choice.kind === "conflict" ? choice.detail : null;
-      if (choice.kind === "chosen" && choice.cluster !== this.cluster) this.#believe(choice.cluster);
+      if (choice.kind === "chosen" && choice.cluster !== this.cluster) this.#adopt(choice.cluster);
     }
     for (const link of this.#links) {
       const vote = this.#votes.get(link);
@@ -130,16 +130,16 @@ export class ClusterVotes {
     return votes;
   }
 
-  #believe(cluster: ByteString): void {
+  #adopt(cluster: ByteString): void {
     this.cluster = cluster;
-    if (cluster === this.#believed) return;
-    this.#believed = cluster;
+    if (cluster === this.#adopted) return;
+    this.#adopted = cluster;
     const links = this.#links;
     const warn = this.#warn;
-    const doubtful = links.find(({ address }) => !isLoopback(address) && address.tls === null);
-    if (doubtful === undefined) return;
+    const unprotected = links.find(({ address }) => !isLoopback(address) && address.tls === null);
+    if (unprotected === undefined) return;
     warn(
-      `the servers named their cluster over an unprotected connection: an attacker between here and ${doubtful.address.text} ` +
+      `the servers named their cluster over an unprotected connection: an attacker between here and ${unprotected.address.text} ` +
         `could have answered; configure it with the option cluster or DBSYNC_CLUSTER: ${hexOf(cluster)}`,
     );
   }

@@ -34,7 +34,7 @@ export interface MissedWrite extends EnvelopeDate {
 export class ConsistencySession {
   lastWrite: LastWrite | null = null;
   readonly #isOn: boolean;
-  /** The newest acknowledged write of a batch whose company is `writes`. */
+  /** The newest acknowledged write of a batch whose command kind is `writes`. */
   #last: LastWrite | null = null;
   /** For each daemon, the newest acknowledged write that it may be missing, or null if there is none. */
   readonly #missed: (MissedWrite | null)[];
@@ -78,7 +78,7 @@ export class ConsistencySession {
     const last = this.lastWrite;
     if (last === null || at > last.at || (at === last.at && seq > last.seq))
       this.lastWrite = { at, seq, id, index: units - 1, answeredAt: now };
-    if (!this.#isOn || batch.company !== "writes") return;
+    if (!this.#isOn || batch.commandKind !== "writes") return;
     const missed = this.#missed[daemon];
     if (missed?.at === at && missed.seq === seq) this.#missed[daemon] = null;
     this.#last = this.lastWrite;
@@ -87,7 +87,7 @@ export class ConsistencySession {
 
   /** Records that a daemon has refused a batch or will not answer it. */
   failed(daemon: number, batch: SentBatch, now: number): void {
-    if (this.#isOn && batch.company === "writes" && batch.sendings.some(({ isTaken }) => isTaken))
+    if (this.#isOn && batch.commandKind === "writes" && batch.sendings.some(({ isTaken }) => isTaken))
       this.#miss(daemon, batch, now);
   }
 

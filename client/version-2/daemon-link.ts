@@ -14,13 +14,13 @@ import {
   tracedFrame,
 } from "../../protocol/version-2/messages-v2.js";
 import type { Sending } from "../calls/sending.js";
-import type { Version1Way } from "../calls/version-1-sending.js";
+import type { Version1Path } from "../calls/version-1-sending.js";
 import { BackOff } from "../shared/back-off.js";
 import type { Environment } from "../shared/client-environment.js";
 import {
-  ASK_AGAIN_MS,
   CONNECT_MS,
   DRAIN_MS,
+  FOREIGN_RETRY_MS,
   IDLE_MS,
   OVERDUE_MS,
   STALL_MS,
@@ -45,7 +45,7 @@ export interface LinkOwner {
   /** Called for each answer to a hello. */
   greeted(link: Link, hello: Hello, sentAt: number, now: number): void;
   /** Called with the queued sendings when the daemon has closed the connection after the hello. */
-  turnedOut1(link: Link, sendings: readonly Sending[], now: number): void;
+  detectedVersion1(link: Link, sendings: readonly Sending[], now: number): void;
   /**
    * Called for each result. Returns false for a read whose daemon may not have the client's writes.
    * @throws MalformedFrame
@@ -58,7 +58,7 @@ export interface LinkOwner {
   /**
    * Called when an attempt to connect has failed: possibly no daemon remains for the batches that wait to be signed.
    */
-  lostHope(link: Link, now: number): void;
+  connectionFailed(link: Link, now: number): void;
   /** Whether another daemon has answered since `time`. */
   othersAnsweredSince(link: Link, time: number): boolean;
 }
@@ -75,20 +75,20 @@ export class Link implements ConnectionV2Owner {
   readonly #environment: Environment;
   readonly #alarm: Alarm;
   readonly #settings: FleetSettings;
-  readonly #version1: Version1Way;
+  readonly #version1: Version1Path;
   readonly #knows: readonly string[] | undefined;
   readonly #trace: FrameTracer | null;
   readonly #backOff = new BackOff();
   readonly #queue = new LinkQueue();
-  readonly #onTheWay = new InFlightEnvelopes();
+  readonly #inFlight = new InFlightEnvelopes();
   #connection: ConnectionV2 | null = null;
   /** The time of the last read or write. */
   #activeAt = 0;
   /** The time of a further hello that the daemon has not answered yet, or -1. */
-  #askedAt = -1;
+  #greetedAgainAt = -1;
   #greetedAt = Number.NEGATIVE_INFINITY;
   /** A refusal that applies to the entire connection. */
-  #complaint = "";
+  #connectionRefusal = "";
   /** Whether its hellos ask if the daemon supports trace contexts. */
   #isTraced = false;
   /** Whether the daemon has announced on this connection that it accepts trace contexts. */
@@ -101,7 +101,7 @@ export class Link implements ConnectionV2Owner {
     settings: FleetSettings;
     address: Address;
     /** The version 1 deliveries to the same daemon. */
-    version1: Version1Way;
+    version1: Version1Path;
     /** The capabilities for its hellos, which announce an unsigned client, or undefined if there are none. */
     knows: readonly string[] | undefined;
     trace: FrameTracer | null;
@@ -157,20 +157,20 @@ export class Link implements ConnectionV2Owner {
   }
 
   /** Connects, unless the link is already connected. @param insist  connect even during the back-off */
-  want(now: number, insist: boolean): void {
+  ensureConnected(now: number, insist: boolean): void {
     if (this.state !== "closed") return;
     if (insist || this.#backOff.refusal(now) === null) this.#connect(now);
   }
 
   /** Whether another hello has not been answered yet. */
-  get isAsking(): boolean {
-    return this.#askedAt >= 0;
+  get isGreetingAgain(): boolean {
+    return this.#greetedAgainAt >= 0;
   }
 
   /** Queries the daemon's cluster again. If the daemon is not connected, the next hello queries the cluster. */
-  ask(now: number): void {
-    if (this.state !== "speaking" || this.isAsking) return;
-    this.#askedAt = now;
+  greetAgain(now: number): void {
+    if (this.state !== "speaking" || this.isGreetingAgain) return;
+    this.#greetedAgainAt = now;
     this.#activeAt = now;
     this.#connection?.greet();
     this.#alarm.ringBy(now + CONNECT_MS);
@@ -178,9 +178,9 @@ export class Link implements ConnectionV2Owner {
 
   /** Accepts a sending, which ends now or later. */
   offer(sending: Sending, now: number, insist: boolean): void {
-    sending.mayTurn = this.version.known === 0;
-    const isSettled = (this.state === "speaking" || this.state === "closed") && !this.isAsking;
-    if (this.isForeign && isSettled && now < this.#greetedAt + ASK_AGAIN_MS)
+    sending.mayBeVersion1 = this.version.known === 0;
+    const isSettled = (this.state === "speaking" || this.state === "closed") && !this.isGreetingAgain;
+    if (this.isForeign && isSettled && now < this.#greetedAt + FOREIGN_RETRY_MS)
       this.#fail(sending, "wrong-cluster", "", now);
     else if (!insist && !this.#settings.isPatient && this.isBackingOff(now))
       this.#owner.failed(sending, this.failure(now));
@@ -188,9 +188,9 @@ export class Link implements ConnectionV2Owner {
     else {
       sending.state = "queued";
       this.#queue.push(sending);
-      if (this.state === "closed") this.want(now, insist);
+      if (this.state === "closed") this.ensureConnected(now, insist);
       else {
-        if (this.isForeign) this.ask(now);
+        if (this.isForeign) this.greetAgain(now);
         this.#pump(now);
       }
     }
@@ -208,11 +208,11 @@ export class Link implements ConnectionV2Owner {
       this.disconnected("connect", "the connection attempt was not answered", now);
     else if (state === "greeting" && now >= since + CONNECT_MS)
       this.#lose("timeout", "connected, but the hello was not answered", now);
-    else if (this.isAsking && now >= this.#askedAt + CONNECT_MS)
+    else if (this.isGreetingAgain && now >= this.#greetedAgainAt + CONNECT_MS)
       this.#lose("lost", "another hello was not answered", now);
     else if (this.#isIdle && now >= this.#activeAt + IDLE_MS) this.#drop();
     this.#expire(now);
-    if (this.#queue.length > 0) this.want(now, false);
+    if (this.#queue.length > 0) this.ensureConnected(now, false);
     this.#pump(now);
   }
 
@@ -220,10 +220,10 @@ export class Link implements ConnectionV2Owner {
   nextTick(): number {
     let time = Number.POSITIVE_INFINITY;
     if (this.#connection !== null && this.state !== "speaking") time = this.#connection.since + CONNECT_MS;
-    else if (this.isAsking) time = this.#askedAt + CONNECT_MS;
+    else if (this.isGreetingAgain) time = this.#greetedAgainAt + CONNECT_MS;
     else if (this.#isIdle) time = this.#activeAt + IDLE_MS;
     if (this.state === "closed" && this.#queue.length > 0) time = Math.min(time, this.nextAttempt);
-    return Math.min(time, this.#queue.dueAt, this.#onTheWay.dueAt, this.#onTheWay.silentSince + OVERDUE_MS);
+    return Math.min(time, this.#queue.dueAt, this.#inFlight.dueAt, this.#inFlight.silentSince + OVERDUE_MS);
   }
 
   /**
@@ -240,7 +240,9 @@ export class Link implements ConnectionV2Owner {
   }
 
   get #isIdle(): boolean {
-    return this.state === "speaking" && !this.isAsking && this.#onTheWay.isEmpty && this.#queue.length === 0;
+    return (
+      this.state === "speaking" && !this.isGreetingAgain && this.#inFlight.isEmpty && this.#queue.length === 0
+    );
   }
 
   opened(now: number): void {
@@ -253,32 +255,38 @@ export class Link implements ConnectionV2Owner {
       this.#greeted(message, now);
       return;
     }
-    const sending = this.#onTheWay.find(message.id);
+    const sending = this.#inFlight.find(message.id);
     if (sending === undefined) {
-      if (message.kind === "refused") this.#complaint = `${message.code}: ${message.sentence}`;
+      if (message.kind === "refused") this.#connectionRefusal = `${message.code}: ${message.sentence}`;
       return;
     }
     this.lastAnswerAt = now;
     const isProven = message.kind !== "result" || this.#owner.answered(this, sending, message, now);
-    this.#onTheWay.remove(sending);
+    this.#inFlight.remove(sending);
     if (!isProven) this.#owner.notProven(sending, now);
     if (message.kind === "refused") this.#owner.refused(this, sending, message, now);
   }
 
   chunkEnded(now: number): void {
     this.#activeAt = now;
-    this.#onTheWay.received(now);
+    this.#inFlight.received(now);
     this.#pump(now);
     if (!this.#settings.keepalive && this.#isIdle) this.#drop();
   }
 
   disconnected(stage: Stage, detail: string, now: number): void {
-    if (stage === "lost" && this.state === "greeting" && !this.#connection?.hasReceived) this.#turnOut1(now);
-    else this.#lose(stage, stage === "lost" && this.#complaint !== "" ? this.#complaint : detail, now);
+    if (stage === "lost" && this.state === "greeting" && !this.#connection?.hasReceived)
+      this.#handleClosedHello(now);
+    else
+      this.#lose(
+        stage,
+        stage === "lost" && this.#connectionRefusal !== "" ? this.#connectionRefusal : detail,
+        now,
+      );
   }
 
   #connect(now: number): void {
-    this.#complaint = "";
+    this.#connectionRefusal = "";
     this.#takesTrace = false;
     this.#alarm.ringBy(now + CONNECT_MS);
     const { address } = this;
@@ -297,28 +305,28 @@ export class Link implements ConnectionV2Owner {
     this.#backOff.succeeded();
     const problem = disagreement(hello, this.knows);
     if (problem !== null) {
-      if (problem === "version-1") this.#turnOut1(now);
+      if (problem === "version-1") this.#handleClosedHello(now);
       else this.#lose("refused", problem, now);
       return;
     }
     this.#takesTrace = hello.knows?.includes(KNOWS_TRACE) === true;
-    this.version.spoke2();
+    this.version.confirmVersion2();
     this.lastAnswerAt = now;
     this.#greetedAt = now;
-    const sentAt = this.isAsking ? this.#askedAt : (this.#connection?.since ?? now);
-    this.#askedAt = -1;
+    const sentAt = this.isGreetingAgain ? this.#greetedAgainAt : (this.#connection?.since ?? now);
+    this.#greetedAgainAt = -1;
     this.#owner.greeted(this, hello, sentAt, now);
   }
 
-  #turnOut1(now: number): void {
+  #handleClosedHello(now: number): void {
     const meaning = this.version.closedHello(now);
     // Connect even if the queue is empty: calls may be waiting until a daemon names the cluster.
-    if (meaning === "doubt") this.#retry("lost", "", now, true);
+    if (meaning === "uncertain") this.#retry("lost", "", now, true);
     else if (meaning !== "version-1") this.#lose(meaning, "", now);
     else {
       this.#drop();
       this.#backOff.succeeded();
-      this.#owner.turnedOut1(this, this.#takeAll(), now);
+      this.#owner.detectedVersion1(this, this.#takeAll(), now);
     }
   }
 
@@ -331,19 +339,19 @@ export class Link implements ConnectionV2Owner {
       this.#drop();
       this.#backOff.failed({ stage, detail }, now, this.#environment.random());
       if (this.#settings.isPatient) {
-        this.#queue.putBack(this.#onTheWay.takeAll());
+        this.#queue.putBack(this.#inFlight.takeAll());
         this.#alarm.ringBy(this.#backOff.until);
       } else for (const sending of this.#takeAll()) this.#fail(sending, stage, detail, now);
-      this.#owner.lostHope(this, now);
+      this.#owner.connectionFailed(this, now);
       return;
     }
     this.#retry(stage, detail, now);
   }
 
   /** Writes the sendings that may be repeated on a new connection. The remaining ones fail. */
-  #retry(stage: Stage, detail: string, now: number, isNeeded = this.isAsking): void {
+  #retry(stage: Stage, detail: string, now: number, isNeeded = this.isGreetingAgain): void {
     this.#drop();
-    const written = this.#onTheWay.takeAll();
+    const written = this.#inFlight.takeAll();
     const again = written.filter(({ writes }) => stage !== "garbage" && writes < WRITES_MAX);
     for (const sending of again) sending.state = "queued";
     this.#queue.putBack(again);
@@ -355,8 +363,8 @@ export class Link implements ConnectionV2Owner {
   #drop(): void {
     this.#connection?.close();
     this.#connection = null;
-    this.#askedAt = -1;
-    this.#onTheWay.silentSince = Number.POSITIVE_INFINITY;
+    this.#greetedAgainAt = -1;
+    this.#inFlight.silentSince = Number.POSITIVE_INFINITY;
   }
 
   /** Whether envelopes may be written. */
@@ -374,33 +382,33 @@ export class Link implements ConnectionV2Owner {
     }
     if (this.isForeign) {
       // The daemon may have joined another cluster in the meantime.
-      if (this.state !== "speaking" || this.isAsking) return;
+      if (this.state !== "speaking" || this.isGreetingAgain) return;
       for (const sending of this.#queue.takeAll()) this.#fail(sending, "wrong-cluster", "", now);
     }
-    while (this.#onTheWay.hasRoom && this.#queue.length > 0) {
+    while (this.#inFlight.hasRoom && this.#queue.length > 0) {
       const sending = this.#queue.shift() as Sending;
       this.#activeAt = now;
-      if (this.#onTheWay.takes(sending)) this.#write(sending, now);
+      if (this.#inFlight.takes(sending)) this.#write(sending, now);
       else this.#fail(sending, "busy", "too many answers are pending", now);
     }
   }
 
   #write(sending: Sending, now: number): void {
-    const frame = this.#onTheWay.add(sending, now);
+    const frame = this.#inFlight.add(sending, now);
     const { traceparent } = sending.batch;
     this.#connection?.write(this.#takesTrace && traceparent ? tracedFrame(frame, traceparent) : frame);
   }
 
   #isStalled(now: number): boolean {
-    const { silentSince } = this.#onTheWay;
+    const { silentSince } = this.#inFlight;
     return now - silentSince > STALL_MS && this.#owner.othersAnsweredSince(this, silentSince);
   }
 
   #expire(now: number): void {
     this.#dropExpired(now);
-    const { silentSince } = this.#onTheWay;
+    const { silentSince } = this.#inFlight;
     let isAlone = false;
-    for (const sending of this.#onTheWay.takeExpired(now)) {
+    for (const sending of this.#inFlight.takeExpired(now)) {
       // If no other daemon has answered either, this machine's network may have failed: give up the connection, so that
       // the next call uses a new one.
       isAlone ||= sending.writtenAt >= silentSince && !this.#owner.othersAnsweredSince(this, silentSince);
@@ -420,7 +428,7 @@ export class Link implements ConnectionV2Owner {
   }
 
   #takeAll(): Sending[] {
-    return [...this.#onTheWay.takeAll(), ...this.#queue.takeAll()];
+    return [...this.#inFlight.takeAll(), ...this.#queue.takeAll()];
   }
 
   #fail(sending: Sending, stage: Stage, detail: string, now: number): void {

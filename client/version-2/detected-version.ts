@@ -11,20 +11,20 @@ const VERSION_1_MS = 60_000;
 
 /**
  * The meanings of a closed hello:
- * - `doubt`: the daemon may just have stopped; the next hello is sent without envelopes, so that the cause is certain
+ * - `uncertain`: the daemon may just have stopped; the next hello is sent without envelopes, so that the cause is certain
  * - `version-1`: the daemon speaks version 1
  * - `version`: the daemon speaks version 1, or pretends to, and the user has not allowed version 1
  * - `downgrade`: the daemon has spoken version 2 before
  */
-export type ClosedHello = "doubt" | "version-1" | "version" | "downgrade";
+export type ClosedHello = "uncertain" | "version-1" | "version" | "downgrade";
 
 export class DetectedVersion {
   /** The version, or 0 if it is not known yet. */
   known: 0 | 1 | 2;
   readonly #versions: Versions | null;
   #foundAt = 0;
-  #hasSpoken2 = false;
-  #isDoubted = false;
+  #hasUsedVersion2 = false;
+  #isUncertain = false;
 
   /** Creates the state for one daemon. @param versions  null (not configured) does not allow version 1 */
   constructor(versions: Versions | null) {
@@ -37,20 +37,20 @@ export class DetectedVersion {
    * them, but the client could not be certain that it may send them again as version 1.
    */
   get isCertain(): boolean {
-    return (this.#hasSpoken2 || this.#versions === "2") && !this.#isDoubted;
+    return (this.#hasUsedVersion2 || this.#versions === "2") && !this.#isUncertain;
   }
 
-  spoke2(): void {
+  confirmVersion2(): void {
     this.known = 2;
-    this.#hasSpoken2 = true;
-    this.#isDoubted = false;
+    this.#hasUsedVersion2 = true;
+    this.#isUncertain = false;
   }
 
   closedHello(now: number): ClosedHello {
-    if (this.#hasSpoken2 || this.#versions !== "1,2") {
-      if (this.#isDoubted) return this.#hasSpoken2 ? "downgrade" : "version";
-      this.#isDoubted = true;
-      return "doubt";
+    if (this.#hasUsedVersion2 || this.#versions !== "1,2") {
+      if (this.#isUncertain) return this.#hasUsedVersion2 ? "downgrade" : "version";
+      this.#isUncertain = true;
+      return "uncertain";
     }
     this.known = 1;
     this.#foundAt = now;

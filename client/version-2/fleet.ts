@@ -13,7 +13,7 @@ import type {
 import { publishOutcome, publishVersion } from "../calls/diagnostics-channels.js";
 import type { PendingCall } from "../calls/pending-call.js";
 import type { Sending, SentBatch } from "../calls/sending.js";
-import type { Version1Way } from "../calls/version-1-sending.js";
+import type { Version1Path } from "../calls/version-1-sending.js";
 import type { Environment } from "../shared/client-environment.js";
 import type { Alarm } from "../shared/deadline-timer.js";
 import type { FrameTracer } from "../shared/frame-tracer.js";
@@ -42,7 +42,7 @@ export class Fleet implements LinkOwner {
   readonly session: ConsistencySession;
   readonly #owner: FleetOwner;
   readonly #environment: Environment;
-  readonly #version1: readonly Version1Way[];
+  readonly #version1: readonly Version1Path[];
   readonly votes: ClusterVotes;
   readonly #held: RefusedBatches;
 
@@ -52,7 +52,7 @@ export class Fleet implements LinkOwner {
     alarm: Alarm;
     settings: FleetSettings;
     /** The version 1 deliveries, one for each address. */
-    version1: readonly Version1Way[];
+    version1: readonly Version1Path[];
     /** The capabilities for the hello, which announce an unsigned client, or undefined if there are none. */
     knows: readonly string[] | undefined;
     trace: FrameTracer | null;
@@ -65,7 +65,7 @@ export class Fleet implements LinkOwner {
     const shared = { owner: this, environment, alarm, settings, knows, trace };
     this.clock = new ClientClock(environment.wallClock() - environment.now());
     this.links = settings.addresses.map(
-      (address, index) => new Link({ ...shared, address, version1: parts.version1[index] as Version1Way }),
+      (address, index) => new Link({ ...shared, address, version1: parts.version1[index] as Version1Path }),
     );
     this.session = new ConsistencySession(this.links.length, settings.isSession);
     // Unsigned envelopes name no cluster, and only daemons without a cluster accept them.
@@ -90,11 +90,11 @@ export class Fleet implements LinkOwner {
   }
 
   /**
-   * Whether every daemon is known to speak version 1. Also asks daemons again whose version was detected some time ago.
+   * Whether every daemon is known to speak version 1. Also queries daemons again whose version was detected some time ago.
    * @param isQuiet  whether no envelope is in flight to any daemon
    */
   isVersion1(now: number, isQuiet: boolean): boolean {
-    for (const link of this.links) if (link.version.recheck(now, isQuiet)) link.want(now, true);
+    for (const link of this.links) if (link.version.recheck(now, isQuiet)) link.ensureConnected(now, true);
     return this.links.every(({ version }) => version.known === 1);
   }
 
@@ -105,7 +105,7 @@ export class Fleet implements LinkOwner {
 
   /** Begins to query the daemons for their version and cluster. */
   greet(now: number, insist = this.isBackingOff(now)): void {
-    for (const link of this.links) if (link.version.known !== 1) link.want(now, insist);
+    for (const link of this.links) if (link.version.known !== 1) link.ensureConnected(now, insist);
   }
 
   /** Returns the earliest end of a daemon's back-off, or infinity if there is none. */
@@ -150,18 +150,18 @@ export class Fleet implements LinkOwner {
   }
 
   /** Sends a call that joins a batch to the daemons that speak version 1, or did when the batch began. */
-  deliver1(batch: SentBatch, call: PendingCall, now: number): void {
+  deliverAsVersion1(batch: SentBatch, call: PendingCall, now: number): void {
     for (const sending of batch.sendings) {
       if (sending.state === "version-1" || this.#link(sending).version.known === 1)
-        this.#deliver1(sending, call, now);
+        this.#deliverAsVersion1(sending, call, now);
     }
   }
 
   /** Sends all calls of a batch to a daemon that turned out to speak version 1. */
-  turn1(sending: Sending, now: number): void {
+  switchToVersion1(sending: Sending, now: number): void {
     if (sending.state === "ended") return;
     sending.reset();
-    for (const call of sending.batch.calls) this.#deliver1(sending, call, now);
+    for (const call of sending.batch.calls) this.#deliverAsVersion1(sending, call, now);
     if (sending.batch.isClosed) sending.batch.close(now);
   }
 
@@ -201,11 +201,11 @@ export class Fleet implements LinkOwner {
     this.#decide(now);
   }
 
-  turnedOut1(link: Link, sendings: readonly Sending[], now: number): void {
+  detectedVersion1(link: Link, sendings: readonly Sending[], now: number): void {
     publishVersion(link.address.text, 1);
-    for (const sending of sendings) this.turn1(sending, now);
+    for (const sending of sendings) this.switchToVersion1(sending, now);
     this.#decide(now);
-    this.#owner.turnedOut1(this.links.indexOf(link), now);
+    this.#owner.detectedVersion1(this.links.indexOf(link), now);
     if (this.isUnreachable) this.#owner.unreachable(now);
   }
 
@@ -261,7 +261,7 @@ export class Fleet implements LinkOwner {
       sending.state = "waiting";
       this.#held.hold(batch, now);
     } else batch.failed(sending, failure);
-    if (isForCluster && this.votes.doubt(link, batch.envelope?.cluster ?? "", now)) this.#decide(now);
+    if (isForCluster && this.votes.handleRefusal(link, batch.envelope?.cluster ?? "", now)) this.#decide(now);
     this.session.failed(sending.index, batch, now);
     this.#held.reconsider(batch, now);
   }
@@ -271,7 +271,7 @@ export class Fleet implements LinkOwner {
     this.session.failed(sending.index, sending.batch, failure.at);
   }
 
-  lostHope(_link: Link, now: number): void {
+  connectionFailed(_link: Link, now: number): void {
     this.#decide(now);
     if (this.isUnreachable) this.#owner.unreachable(now);
   }
@@ -280,13 +280,13 @@ export class Fleet implements LinkOwner {
     return this.links.some((other) => other !== link && other.lastAnswerAt > time);
   }
 
-  #deliver1(sending: Sending, call: PendingCall, now: number): void {
+  #deliverAsVersion1(sending: Sending, call: PendingCall, now: number): void {
     const { batch } = sending;
     sending.state = "version-1";
     sending.deliveries ??= [];
     sending.openDeliveries++;
     const ended = () => batch.delivered(sending, call, this.#environment.now());
-    const version1 = this.#version1[sending.index] as Version1Way;
+    const version1 = this.#version1[sending.index] as Version1Path;
     const problem = version1.deliver(sending, call, ended, this.isBackingOff(now));
     if (problem === null) return;
     sending.deliveries.push({ report: problem, writtenAt: -1 });
@@ -301,7 +301,7 @@ export class Fleet implements LinkOwner {
   isBackingOff(now: number): boolean {
     return this.links.every((link, index) =>
       link.version.known === 1
-        ? (this.#version1[index] as Version1Way).isBackingOff(now)
+        ? (this.#version1[index] as Version1Path).isBackingOff(now)
         : link.isBackingOff(now),
     );
   }

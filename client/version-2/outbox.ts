@@ -7,9 +7,9 @@
 import type { CallsOwner } from "../calls/calls-owner.js";
 import type { PendingCall } from "../calls/pending-call.js";
 import type { Sending, SentBatch } from "../calls/sending.js";
-import type { Version1Way } from "../calls/version-1-sending.js";
+import type { Version1Path } from "../calls/version-1-sending.js";
 import type { Environment } from "../shared/client-environment.js";
-import type { Company } from "../shared/command-input.js";
+import type { CommandKind } from "../shared/command-input.js";
 import { callLabel } from "../shared/command-labels.js";
 import type { Alarm } from "../shared/deadline-timer.js";
 import { DbsyncError, type ErrorCode } from "../shared/errors.js";
@@ -60,7 +60,7 @@ export class Outbox implements BatchOwner, FleetOwner {
     alarm: Alarm;
     sealer: Sealer;
     settings: FleetSettings;
-    version1: readonly Version1Way[];
+    version1: readonly Version1Path[];
     trace: FrameTracer | null;
     warn: (warning: string) => void;
   }) {
@@ -74,7 +74,7 @@ export class Outbox implements BatchOwner, FleetOwner {
 
   /** Checks whether a call may be added. @throws DbsyncError `busy`, `clusters-differ`: the call may not be added */
   admit(call: PendingCall): void {
-    this.fleet.votes.doubtConflict(call.startedAt);
+    this.fleet.votes.recheckConflict(call.startedAt);
     if (this.fleet.conflict !== null)
       throw new DbsyncError("clusters-differ", this.fleet.conflict, { command: callLabel(call) });
     if (this.#waitingCalls >= WAITING_MAX || this.#waitingBytes + call.size > WAITING_BYTES_MAX)
@@ -88,18 +88,18 @@ export class Outbox implements BatchOwner, FleetOwner {
   }
 
   /** Accepts a call that has been admitted. */
-  add(call: PendingCall, company: Company, now: number): void {
+  add(call: PendingCall, commandKind: CommandKind, now: number): void {
     const bytes = call.size;
     const options = call.settings.envelope;
     let batch = this.#waiting.at(-1);
-    if (batch === undefined || !batch.takes(company, bytes, options)) {
-      batch = this.#begin(company, options);
+    if (batch === undefined || !batch.takes(commandKind, bytes, options)) {
+      batch = this.#begin(commandKind, options);
       this.#waiting.push(batch);
     }
     batch.add(call);
     this.#waitingCalls++;
     this.#waitingBytes += bytes;
-    this.fleet.deliver1(batch, call, now);
+    this.fleet.deliverAsVersion1(batch, call, now);
     if (call.settings.traceparent) this.fleet.trace();
     if (this.fleet.cluster === "") {
       this.fleet.greet(now, this.#settings.isPatient ? false : undefined);
@@ -110,8 +110,8 @@ export class Outbox implements BatchOwner, FleetOwner {
   }
 
   /** Resends, unchanged, an envelope that an earlier page or process has signed. */
-  resume(calls: readonly PendingCall[], { company, options, envelope }: SignedBatch, now: number): Batch {
-    const batch = this.#begin(company, options);
+  resume(calls: readonly PendingCall[], { commandKind, options, envelope }: SignedBatch, now: number): Batch {
+    const batch = this.#begin(commandKind, options);
     for (const call of calls) {
       batch.add(call);
       this.#alarm.ringBy(call.deadline, now);
@@ -140,13 +140,13 @@ export class Outbox implements BatchOwner, FleetOwner {
   /** Rejects all calls, and closes the connections. */
   close(code: ErrorCode, now: number): void {
     this.#isClosed = true;
-    for (const batch of this.#live) batch.cutOff(code, "", now);
+    for (const batch of this.#live) batch.abort(code, "", now);
     this.fleet.close(now);
     for (const batch of this.#waiting.splice(0)) this.#discard(batch, now);
   }
 
-  nextMoment(): number {
-    return this.#owner.nextMoment();
+  nextSequence(): number {
+    return this.#owner.nextSequence();
   }
 
   settled(batch: Batch, calls: number): void {
@@ -167,15 +167,15 @@ export class Outbox implements BatchOwner, FleetOwner {
   ready(now: number): void {
     const { conflict } = this.fleet;
     if (conflict !== null) {
-      for (const batch of this.#waiting) batch.cutOff("clusters-differ", conflict, now);
+      for (const batch of this.#waiting) batch.abort("clusters-differ", conflict, now);
     }
     this.#planFlush();
   }
 
-  turnedOut1(index: number, now: number): void {
+  detectedVersion1(index: number, now: number): void {
     for (const batch of [...this.#waiting, ...this.#live]) {
       const sending = batch.sendings[index] as Sending;
-      if (sending.state === "waiting" && sending.refusal === null) this.fleet.turn1(sending, now);
+      if (sending.state === "waiting" && sending.refusal === null) this.fleet.switchToVersion1(sending, now);
     }
     this.#planFlush();
   }
@@ -201,7 +201,7 @@ export class Outbox implements BatchOwner, FleetOwner {
       this.#waitingCalls += batch.units;
       this.#waitingBytes += batch.bytes;
       const { conflict } = this.fleet;
-      if (conflict !== null) batch.cutOff("clusters-differ", conflict, this.#environment.now());
+      if (conflict !== null) batch.abort("clusters-differ", conflict, this.#environment.now());
     }
     this.#planFlush();
   }
@@ -264,7 +264,7 @@ export class Outbox implements BatchOwner, FleetOwner {
       return;
     }
     this.#isSigning = true;
-    sealer.sealAside(draft.bytes).then(
+    sealer.sealAsync(draft.bytes).then(
       (seal) => {
         this.#isSigning = false;
         batch.envelope = sealed(draft, seal, batch.wait);
@@ -276,7 +276,7 @@ export class Outbox implements BatchOwner, FleetOwner {
       (error: Error) => {
         this.#isSigning = false;
         const failedAt = this.#environment.now();
-        batch.cutOff("bad-key", error.message, failedAt);
+        batch.abort("bad-key", error.message, failedAt);
         this.#discard(batch, failedAt);
         this.#flush();
       },
@@ -288,10 +288,10 @@ export class Outbox implements BatchOwner, FleetOwner {
     this.fleet.offer(batch, now);
   }
 
-  #begin(company: Company, options: Batch["options"]): Batch {
+  #begin(commandKind: CommandKind, options: Batch["options"]): Batch {
     const number = ++this.#batches;
     const parts = { owner: this, alarm: this.#alarm, addresses: this.#settings.addresses };
-    const batch = new Batch({ ...parts, company, options, number });
+    const batch = new Batch({ ...parts, commandKind, options, number });
     this.#live.add(batch);
     this.#owner.started(batch.sendings.length);
     return batch;

@@ -47,7 +47,7 @@ export class RefusedBatches {
     if (!isWanted) this.#fail(batch);
     else if (maySendTwice || (batch.isUntouched && (isForDate || !this.#isForSameCluster(batch))))
       this.#signAgain(batch);
-    else if (!(isOpen || (batch.isUntouched && this.#mayTurnOut(batch)))) this.#fail(batch);
+    else if (!(isOpen || (batch.isUntouched && this.#mayChangeCluster(batch)))) this.#fail(batch);
   }
 
   reconsiderAll(now: number): void {
@@ -91,9 +91,10 @@ export class RefusedBatches {
   }
 
   /** Whether an answer is pending that may change the cluster. */
-  #mayTurnOut({ sendings }: SentBatch): boolean {
+  #mayChangeCluster({ sendings }: SentBatch): boolean {
     return sendings.some(
-      (sending) => sending.state === "queued" || (sending.refusal !== null && this.#linkOf(sending).isAsking),
+      (sending) =>
+        sending.state === "queued" || (sending.refusal !== null && this.#linkOf(sending).isGreetingAgain),
     );
   }
 

@@ -38,8 +38,8 @@ export function disagreement(
   { versions, knows = [] }: Hello,
   capabilities: readonly string[] | undefined,
 ): string | null {
-  const speaks2 = versions.includes(2);
-  if (capabilities?.includes(KNOWS_UNSIGNED) !== true) return speaks2 ? null : KEYLESS;
+  const supportsVersion2 = versions.includes(2);
+  if (capabilities?.includes(KNOWS_UNSIGNED) !== true) return supportsVersion2 ? null : KEYLESS;
   if (knows.includes(KNOWS_UNSIGNED)) return null;
-  return speaks2 ? SIGNED_ONLY : "version-1";
+  return supportsVersion2 ? SIGNED_ONLY : "version-1";
 }

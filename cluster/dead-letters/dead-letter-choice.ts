@@ -6,28 +6,30 @@ const DIGITS_MIN = 4;
 const NAMED_MAX = 10;
 
 /** Thrown if the dead letters cannot be chosen. The message is a sentence for the operator. */
-export class NotChosen extends Error {
-  override readonly name = "NotChosen";
+export class NotSelected extends Error {
+  override readonly name = "NotSelected";
 }
 
 /**
  * @param ids  the dead letters' ids in hexadecimal, or their first digits
- * @throws NotChosen  an id matches no dead letter, or several
+ * @throws NotSelected  an id matches no dead letter, or several
  */
-export function chosen(deadLetters: readonly DeadLetter[], ids: readonly string[]): DeadLetter[] {
+export function selected(deadLetters: readonly DeadLetter[], ids: readonly string[]): DeadLetter[] {
   const found = new Set<DeadLetter>();
   for (const text of ids) {
     const digits = text.toLowerCase();
     if (!/^[\da-f]+$/.test(digits) || digits.length < DIGITS_MIN)
-      throw new NotChosen(
+      throw new NotSelected(
         `${JSON.stringify(text)} is not an id: enter at least its first ${DIGITS_MIN} hexadecimal digits.`,
       );
     const matching = deadLetters.filter(({ orderKey }) => hexOf(orderKey.id).startsWith(digits));
     const [only] = matching;
     if (only === undefined)
-      throw new NotChosen(`No dead letter's id begins with ${digits}: dbsync dead-letters list shows them.`);
+      throw new NotSelected(
+        `No dead letter's id begins with ${digits}: dbsync dead-letters list shows them.`,
+      );
     if (matching.length > 1)
-      throw new NotChosen(`${matching.length} dead letters' ids begin with ${digits}: enter more digits.`);
+      throw new NotSelected(`${matching.length} dead letters' ids begin with ${digits}: enter more digits.`);
     found.add(only);
   }
   return deadLetters.filter((deadLetter) => found.has(deadLetter));
@@ -43,12 +45,12 @@ export function reasonNotToWrite({ state, reason, since }: DeadLetter): string |
 
 /**
  * Checks that all given dead letters may be written again.
- * @throws NotChosen  at least one dead letter may not be written again
+ * @throws NotSelected  at least one dead letter may not be written again
  */
 export function checkWritable(deadLetters: readonly DeadLetter[], isAnyway: boolean): void {
   const undecided = deadLetters.filter(({ state }) => state === "undecided");
   if (undecided.length > 0)
-    throw new NotChosen(
+    throw new NotSelected(
       `${namesOf(undecided)}: the daemon was stopped while it adopted a snapshot, and may still have it. Start the daemon first.`,
     );
   const doubtful = isAnyway ? [] : deadLetters.filter((deadLetter) => reasonNotToWrite(deadLetter) !== null);
@@ -57,7 +59,7 @@ export function checkWritable(deadLetters: readonly DeadLetter[], isAnyway: bool
     .slice(0, NAMED_MAX)
     .map((deadLetter) => `  ${shortId(deadLetter)}: ${reasonNotToWrite(deadLetter)}`);
   const more = doubtful.length > NAMED_MAX ? [`  and ${doubtful.length - NAMED_MAX} more`] : [];
-  throw new NotChosen(
+  throw new NotSelected(
     [
       "Nothing was written, because it could take effect twice:",
       ...lines,
@@ -67,11 +69,11 @@ export function checkWritable(deadLetters: readonly DeadLetter[], isAnyway: bool
   );
 }
 
-/** Checks that the dead letters may be removed. @throws NotChosen  the entry of one may still be in the timeline */
+/** Checks that the dead letters may be removed. @throws NotSelected  the entry of one may still be in the timeline */
 export function checkRemovable(deadLetters: readonly DeadLetter[]): void {
   const undecided = deadLetters.filter(({ state }) => state === "undecided");
   if (undecided.length > 0)
-    throw new NotChosen(
+    throw new NotSelected(
       `${namesOf(undecided)} cannot be removed now: the next start of the daemon decides about it.`,
     );
 }

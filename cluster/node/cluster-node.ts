@@ -7,9 +7,9 @@ import type { Socket } from "node:net";
 import type { Broadcasts } from "../../engine/pipeline/publish-messages.js";
 import { type ClusterSecret, loadClusterSecret } from "../../engine/trust/cluster-secret.js";
 import { hashOf } from "../../engine/trust/identity.js";
-import { tellReceived } from "../../engine/trust/key-audit.js";
+import { logReceivedChanges } from "../../engine/trust/key-audit.js";
 import { refusalOfMember } from "../../engine/trust/membership-rule.js";
-import { keepGenesis } from "../../engine/trust/recorded-genesis.js";
+import { recordGenesis } from "../../engine/trust/recorded-genesis.js";
 import { signatureThreads } from "../../engine/trust/signature-threads.js";
 import { DurableCopies } from "../../engine/users/durable-copies.js";
 import { signEnvelope } from "../../keys/sign.js";
@@ -57,7 +57,7 @@ export async function openNode(context: ReplicaContext, broadcasts: Broadcasts):
   const secret = loadClusterSecret(context.settings, context.log);
   const storage = await openStorage(context.settings, context.log);
   try {
-    if (storage.isDurable) await keepGenesis(storage, context.signers.genesis);
+    if (storage.isDurable) await recordGenesis(storage, context.signers.genesis);
     return new ClusterNode(context, { storage, secret, broadcasts });
   } catch (problem) {
     await storage.close();
@@ -230,7 +230,7 @@ export class ClusterNode extends RecordedWrites implements NodeState {
           this.backend.observer?.changed();
           this.peering.flushed(entries, from);
           this.watcher?.(entries, from === null);
-          if (from !== null) tellReceived(entries, log);
+          if (from !== null) logReceivedChanges(entries, log);
           // Report entries of the gateway here, because they do not pass through the pipeline.
           else arrived(entries);
         },

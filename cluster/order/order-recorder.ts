@@ -12,8 +12,8 @@ import {
 } from "../../engine/answers/request.js";
 import { finalResultOf, type ReadStatus } from "../../engine/answers/result-writer.js";
 import type { KeyChangeObservers } from "../../engine/backends/key-change-observers.js";
-import type { Taken } from "../../engine/pipeline/apply-units.js";
-import type { ShownState } from "../../engine/pipeline/recording-interface.js";
+import type { AcceptedEnvelope } from "../../engine/pipeline/apply-units.js";
+import type { DisplayedState } from "../../engine/pipeline/recording-interface.js";
 import { ORDER_WINDOW } from "../../options/date-window.js";
 import type { Envelope } from "../../protocol/version-2/envelope.js";
 import type { DaemonState, EnvelopeDate, Wait } from "../../protocol/version-2/messages-v2.js";
@@ -47,7 +47,7 @@ export class OrderRecorder extends RecordingBase {
     return stream.facts === null ? "isolated" : "live";
   }
 
-  get shownState(): ShownState {
+  get displayedState(): DisplayedState {
     return this.#order.state.standstill === null ? this.state : "outdated";
   }
 
@@ -103,15 +103,15 @@ export class OrderRecorder extends RecordingBase {
   /** Does nothing: the other daemons receive the entry from the stream. */
   sendToPeers(): void {}
 
-  protected take(taken: Taken): EnvelopeAnswer | Promise<EnvelopeAnswer> {
+  protected take(taken: AcceptedEnvelope): EnvelopeAnswer | Promise<EnvelopeAnswer> {
     const { readStatus } = this;
     const answer = answerUnrecorded(taken, readStatus, this, this.audit);
     if (answer !== null) return answer;
-    const { id, room } = taken;
+    const { id, maxReplyBytes } = taken;
     const outcome = this.#add(entryOf(taken), null);
     if (!(outcome instanceof Promise)) return outcome;
     return outcome.then((answer) =>
-      isRefusal(answer) ? answer : finalResultOf(id, answer, { room, readStatus }),
+      isRefusal(answer) ? answer : finalResultOf(id, answer, { maxReplyBytes, readStatus }),
     );
   }
 
@@ -164,7 +164,7 @@ export class OrderRecorder extends RecordingBase {
   }
 
   /** Answers a client's envelope that another daemon has already added to the stream. */
-  protected async heldAnswer(taken: Taken): Promise<EnvelopeAnswer> {
+  protected async heldAnswer(taken: AcceptedEnvelope): Promise<EnvelopeAnswer> {
     return (await this.memberAnswers.find(taken)) ?? answerNotStored(taken.id);
   }
 }

@@ -97,7 +97,7 @@ export class MessageRelay implements Relay {
  */
 export function relayMessages(parts: MessageRelaying): void {
   const { own, speaking, broadcasts } = parts;
-  broadcasts.passOn = ({ body, signature }) => {
+  broadcasts.forwardToMembers = ({ body, signature }) => {
     if (!speaking.hasReceivers) return;
     // Copy the bytes, because they are views of a receive buffer.
     speaking.speak({ body: Buffer.from(body), signature: Buffer.from(signature) });

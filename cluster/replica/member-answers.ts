@@ -6,7 +6,7 @@
 
 import type { Result } from "../../engine/answers/request.js";
 import { finalResultOf, type ReadStatus, resultOf } from "../../engine/answers/result-writer.js";
-import type { Taken } from "../../engine/pipeline/apply-units.js";
+import type { AcceptedEnvelope } from "../../engine/pipeline/apply-units.js";
 import { WaitingEnvelopes } from "../../engine/pipeline/waiting-envelopes.js";
 import type { Environment } from "../../net/process/clock-and-randomness.js";
 import type { ByteString } from "../../protocol/byte-string.js";
@@ -68,7 +68,7 @@ export class MemberAnswers {
       // Skip old entries: while this daemon catches up, it receives millions of entries whose answers no client will
       // request.
       if (at <= oldest) continue;
-      const result = write(entry.id, answers, { room: BYTES_MAX, readStatus });
+      const result = write(entry.id, answers, { maxReplyBytes: BYTES_MAX, readStatus });
       this.#answers.set(entry.id, { at, result });
       this.#bytes += bytesOf(result);
     }
@@ -77,15 +77,15 @@ export class MemberAnswers {
   }
 
   /** Returns the answer to an envelope, once its entry is on disk, or null if it is unknown. */
-  async find({ id, room }: Taken): Promise<Result | null> {
+  async find({ id, maxReplyBytes }: AcceptedEnvelope): Promise<Result | null> {
     const result = this.#answers.get(id)?.result;
-    if (result === undefined || result.replies.length > room) return null;
+    if (result === undefined || result.replies.length > maxReplyBytes) return null;
     await this.#storage?.flushed();
     return result;
   }
 
   /** Waits until the entry of an envelope is folded, and returns the answer, or null if that takes too long. */
-  async wait(taken: Taken): Promise<Result | null> {
+  async wait(taken: AcceptedEnvelope): Promise<Result | null> {
     const { id, envelope, message } = taken;
     return (await this.#waiters.wait(id, envelope.key, message.body.length)) ? this.find(taken) : null;
   }

@@ -6,7 +6,7 @@
 
 import { type EnvelopeAnswer, notApplied, refused, unknown } from "../../engine/answers/request.js";
 import { ResultWriter } from "../../engine/answers/result-writer.js";
-import type { Taken } from "../../engine/pipeline/apply-units.js";
+import type { AcceptedEnvelope } from "../../engine/pipeline/apply-units.js";
 import { hashOf } from "../../engine/trust/identity.js";
 import { type ByteString, bytesOfText } from "../../protocol/byte-string.js";
 import { listHash, parseMemberList, writeMemberList } from "../../protocol/members/member-list.js";
@@ -42,7 +42,7 @@ export class ListCommands {
   /**
    * @returns null if the envelope contains another command, or if the key ring has to answer it because it is malformed
    */
-  answer(taken: Taken): EnvelopeAnswer | Promise<EnvelopeAnswer> | null {
+  answer(taken: AcceptedEnvelope): EnvelopeAnswer | Promise<EnvelopeAnswer> | null {
     const { envelope, signer, message } = taken;
     const { commands, key, at, as, multi, if: conditions } = envelope;
     const [argv = []] = commands;
@@ -55,7 +55,7 @@ export class ListCommands {
   }
 
   #take(
-    taken: Taken,
+    taken: AcceptedEnvelope,
     [, , text = ""]: readonly ByteString[],
     body: Buffer,
     signature: Buffer,
@@ -79,14 +79,14 @@ export class ListCommands {
   #report(): Reply {
     const lists = this.#lists;
     const { identity, signers, peering } = this.#node;
-    const { introduction: command, shownState } = this.#recording;
+    const { introduction: command, displayedState } = this.#recording;
     const { isDurable, isJoining, isReporting, refusal } = lists;
     const known = peering.members.filter(({ id, connection }) => id !== null && connection !== "self");
     return map(
       namesAndValues({
         id: bulk(hexOf(identity.id)),
         cluster: bulk(hexOf(signers.cluster)),
-        state: bulk(shownState),
+        state: bulk(displayedState),
         durable: flag(isDurable),
         joining: flag(isJoining),
         reporting: flag(isReporting),
@@ -114,8 +114,8 @@ const problem = (reason: string): ErrorReply => error(`ERR the list of members i
 const base64 = (bytes: Buffer): Reply => bulk(bytes.toString("base64"));
 const flag = (value: boolean): Reply => integer(value ? 1 : 0);
 
-function answered({ id, room, readStatus }: Taken, reply: Reply): EnvelopeAnswer {
-  const result = new ResultWriter(room, readStatus);
+function answered({ id, maxReplyBytes, readStatus }: AcceptedEnvelope, reply: Reply): EnvelopeAnswer {
+  const result = new ResultWriter(maxReplyBytes, readStatus);
   result.add(reply, "");
   return result.done(id);
 }

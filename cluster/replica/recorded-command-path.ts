@@ -10,9 +10,9 @@ import type { KeyCounts } from "../../engine/backends/key-counts.js";
 import type { LocalUnits } from "../../engine/backends/local-units.js";
 import type { WriteObserver } from "../../engine/backends/write-observer.js";
 import {
+  ALL_COMMANDS_SUPPORTED,
   type CommandPath,
   type CommandSender,
-  NOTHING_UNCARRIED,
   type ReplyWaiter,
   type StepRunner,
   type WaitingSender,
@@ -29,7 +29,7 @@ import { TrialRun } from "./trial-run.js";
 export class RecordedPath implements CommandPath {
   readonly records = true;
   readonly carries = false;
-  readonly uncarried = NOTHING_UNCARRIED;
+  readonly unsupported = ALL_COMMANDS_SUPPORTED;
   readonly #backend: TimelineBackend;
   readonly #gateway: Gateway;
   readonly #units: LocalUnits;
@@ -130,7 +130,7 @@ export class RecordedPath implements CommandPath {
     return this.#backend.keyCounts;
   }
 
-  tellOf(observer: WriteObserver): void {
+  observeWrites(observer: WriteObserver): void {
     this.#backend.observer = observer;
   }
 

@@ -11,8 +11,8 @@ import {
   unknown,
 } from "../../engine/answers/request.js";
 import { type ReadStatus, resultOf } from "../../engine/answers/result-writer.js";
-import type { Taken } from "../../engine/pipeline/apply-units.js";
-import type { ShownState } from "../../engine/pipeline/recording-interface.js";
+import type { AcceptedEnvelope } from "../../engine/pipeline/apply-units.js";
+import type { DisplayedState } from "../../engine/pipeline/recording-interface.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { type Envelope, unitId } from "../../protocol/version-2/envelope.js";
 import type { DaemonState, EnvelopeDate, Wait } from "../../protocol/version-2/messages-v2.js";
@@ -57,7 +57,7 @@ export class Recorder extends RecordingBase {
    * The state that is shown to operators. It distinguishes the reasons for catching up that require an action of the
    * operator, such as a revoked key.
    */
-  get shownState(): ShownState {
+  get displayedState(): DisplayedState {
     if (this.revoked !== null) return "revoked";
     if (this.#node.timeline.standstill !== null) return "outdated";
     return this.unlisted === null ? this.state : "not-listed";
@@ -160,7 +160,7 @@ export class Recorder extends RecordingBase {
     super.stop();
   }
 
-  protected override answerHere(taken: Taken): Answered | null {
+  protected override answerHere(taken: AcceptedEnvelope): Answered | null {
     return this.#lists?.answer(taken) ?? null;
   }
 
@@ -172,7 +172,7 @@ export class Recorder extends RecordingBase {
     this.#node.peering.pushOwn(entry);
   }
 
-  protected take(taken: Taken): EnvelopeAnswer | Promise<EnvelopeAnswer> {
+  protected take(taken: AcceptedEnvelope): EnvelopeAnswer | Promise<EnvelopeAnswer> {
     const { readStatus } = this;
     const answer = answerUnrecorded(taken, readStatus, this, this.audit);
     if (answer !== null) return answer;
@@ -183,7 +183,7 @@ export class Recorder extends RecordingBase {
   }
 
   /** Records an entry whose preparation takes several turns. Other clients are served between these turns. */
-  async #takePrepared(taken: Taken, entry: Entry): Promise<EnvelopeAnswer> {
+  async #takePrepared(taken: AcceptedEnvelope, entry: Entry): Promise<EnvelopeAnswer> {
     const { timeline, soon } = this.#node;
     do await new Promise<void>((resolve) => soon(resolve));
     while (!timeline.prepare(entry));
@@ -195,10 +195,14 @@ export class Recorder extends RecordingBase {
     );
   }
 
-  #take({ id, room }: Taken, entry: Entry, readStatus: ReadStatus): EnvelopeAnswer | Promise<EnvelopeAnswer> {
+  #take(
+    { id, maxReplyBytes }: AcceptedEnvelope,
+    entry: Entry,
+    readStatus: ReadStatus,
+  ): EnvelopeAnswer | Promise<EnvelopeAnswer> {
     const recorded = this.record(entry);
     if ("kind" in recorded) return recorded;
-    const result = resultOf(id, recorded.answers, { room, readStatus });
+    const result = resultOf(id, recorded.answers, { maxReplyBytes, readStatus });
     if (recorded.flushed === null) return result;
     return recorded.flushed.then(
       () => result,
@@ -249,7 +253,7 @@ export class Recorder extends RecordingBase {
   }
 
   /** Answers a client's envelope whose entry has already arrived from a member. */
-  protected async heldAnswer(taken: Taken): Promise<EnvelopeAnswer> {
+  protected async heldAnswer(taken: AcceptedEnvelope): Promise<EnvelopeAnswer> {
     const { at, seq } = taken.envelope;
     const { id } = taken;
     try {

@@ -5,8 +5,8 @@ import type { ReadStatus } from "../../engine/answers/result-writer.js";
 import type { KeyChangeObservers } from "../../engine/backends/key-change-observers.js";
 import { LocalUnits } from "../../engine/backends/local-units.js";
 import { NewestDate } from "../../engine/backends/newest-date.js";
-import type { Taken } from "../../engine/pipeline/apply-units.js";
-import type { Recording, ShownState } from "../../engine/pipeline/recording-interface.js";
+import type { AcceptedEnvelope } from "../../engine/pipeline/apply-units.js";
+import type { DisplayedState, Recording } from "../../engine/pipeline/recording-interface.js";
 import type { SeenEnvelopes } from "../../engine/pipeline/seen-envelopes.js";
 import { KeyAudit } from "../../engine/trust/key-audit.js";
 import { hasUserListener } from "../../options/settings.js";
@@ -45,7 +45,7 @@ export abstract class RecordingBase implements Recording, EntryRecorder {
   }
 
   abstract get state(): DaemonState;
-  abstract get shownState(): ShownState;
+  abstract get displayedState(): DisplayedState;
   abstract get readStatus(): ReadStatus;
   abstract get members(): number;
   abstract get daemons(): number;
@@ -59,9 +59,9 @@ export abstract class RecordingBase implements Recording, EntryRecorder {
   abstract sendToPeers(entry: Entry): void;
   abstract confirm(orderKey: OrderKey, wait: Wait): Promise<boolean>;
   /** Records a client's envelope. */
-  protected abstract take(taken: Taken): EnvelopeAnswer | Promise<EnvelopeAnswer>;
+  protected abstract take(taken: AcceptedEnvelope): EnvelopeAnswer | Promise<EnvelopeAnswer>;
   /** Returns the first answer to an envelope that is already stored. */
-  protected abstract heldAnswer(taken: Taken): Promise<EnvelopeAnswer>;
+  protected abstract heldAnswer(taken: AcceptedEnvelope): Promise<EnvelopeAnswer>;
   /** Whether reads already include the unit, or can never include it. */
   protected abstract isSettled(orderKey: OrderKey): boolean;
 
@@ -82,16 +82,16 @@ export abstract class RecordingBase implements Recording, EntryRecorder {
   }
 
   /** Always returns true, because another daemon may send an envelope of any date. */
-  mayCome(): boolean {
+  mayArrive(): boolean {
     return true;
   }
 
-  firstAnswer(taken: Taken): Promise<EnvelopeAnswer> | null {
+  firstAnswer(taken: AcceptedEnvelope): Promise<EnvelopeAnswer> | null {
     const { at, seq } = taken.envelope;
     return this.holds({ at, seq, id: taken.id }) ? this.heldAnswer(taken) : null;
   }
 
-  apply(taken: Taken): EnvelopeAnswer | Promise<EnvelopeAnswer> | null {
+  apply(taken: AcceptedEnvelope): EnvelopeAnswer | Promise<EnvelopeAnswer> | null {
     return taken.isRecorded ? this.take(taken) : this.answerHere(taken);
   }
 
@@ -99,7 +99,7 @@ export abstract class RecordingBase implements Recording, EntryRecorder {
    * Answers envelopes that are neither recorded nor for the databases.
    * @returns null if the envelope is for the databases
    */
-  protected answerHere(_: Taken): EnvelopeAnswer | Promise<EnvelopeAnswer> | null {
+  protected answerHere(_: AcceptedEnvelope): EnvelopeAnswer | Promise<EnvelopeAnswer> | null {
     return null;
   }
 
@@ -118,7 +118,7 @@ export const answerNotStored = (id: ByteString): RefusedEnvelope =>
   unknown(notApplied(id, refused("answer-not-kept", "seen before")));
 
 /** Returns the entry of a client's envelope. Copies the bytes, because the originals are views of a receive buffer. */
-export const entryOf = ({ id, envelope, message }: Taken): Entry => ({
+export const entryOf = ({ id, envelope, message }: AcceptedEnvelope): Entry => ({
   id,
   body: Buffer.from(message.body),
   signature: Buffer.from(message.signature),

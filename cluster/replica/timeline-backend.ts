@@ -7,7 +7,7 @@ import type { Backend } from "../../engine/backends/backend.js";
 import { KeyChangeObservers } from "../../engine/backends/key-change-observers.js";
 import { type KeyCounts, keyCountsOf } from "../../engine/backends/key-counts.js";
 import type { LocalUnit } from "../../engine/backends/local-units.js";
-import { foundInTurns } from "../../engine/backends/run-steps-in-turns.js";
+import { completeReply } from "../../engine/backends/run-steps-in-turns.js";
 import { foreignCursor, foreignCursorAmong } from "../../engine/backends/scan-cursor.js";
 import type { WriteObserver } from "../../engine/backends/write-observer.js";
 import type { Environment } from "../../net/process/clock-and-randomness.js";
@@ -115,7 +115,7 @@ export class TimelineBackend implements Backend {
     const { database } = this.#timeline;
     if (!command.isQuery) return settled(database.run(command, argv, this.#dated(unit)));
     const { uptime } = this.#environment;
-    return foundInTurns(database.run(command, argv, { ...this.#dated(unit), takesSteps: true }), uptime);
+    return completeReply(database.run(command, argv, { ...this.#dated(unit), takesSteps: true }), uptime);
   }
 
   /**

@@ -6,7 +6,7 @@
 
 import { type EnvelopeAnswer, notApplied, type Refused, refused } from "../../engine/answers/request.js";
 import { denialOf, type ReadStatus } from "../../engine/answers/result-writer.js";
-import type { Taken } from "../../engine/pipeline/apply-units.js";
+import type { AcceptedEnvelope } from "../../engine/pipeline/apply-units.js";
 import type { KeyAudit } from "../../engine/trust/key-audit.js";
 import { type ErrorReply, error } from "../../protocol/reply.js";
 import type { Envelope } from "../../protocol/version-2/envelope.js";
@@ -26,7 +26,7 @@ interface Recording {
 
 /** Returns the answer, or null if the envelope has to be recorded. @param readStatus  the current read status */
 export function answerUnrecorded(
-  { id, envelope, signer, room }: Taken,
+  { id, envelope, signer, maxReplyBytes }: AcceptedEnvelope,
   readStatus: ReadStatus,
   recording: Recording,
   audit: KeyAudit,
@@ -39,7 +39,7 @@ export function answerUnrecorded(
   if (refusal !== null) return notApplied(id, refusal);
   const { ring } = recording;
   const denials = denialsOf(envelope, signer, ring, audit) ?? unknownSemantics(envelope, ring);
-  return denials === null ? null : denialOf(id, denials, { room, readStatus });
+  return denials === null ? null : denialOf(id, denials, { maxReplyBytes, readStatus });
 }
 
 /**

@@ -4,7 +4,7 @@
  * the fold. Source: docs/protocol-v2.md "The daemon itself".
  */
 
-import type { Inspecting } from "../../engine/pipeline/apply-units.js";
+import type { DaemonInspector } from "../../engine/pipeline/apply-units.js";
 import { slowLogReply } from "../../engine/slow-log/slow-log-reply.js";
 import { isOwnMemory } from "../../options/settings.js";
 import type { ByteString } from "../../protocol/byte-string.js";
@@ -43,7 +43,7 @@ const DENIED: ErrorReply = error(
   "NOPERM this key may not run 'info' on the daemon itself: it is for administrators, whose rules allow 'config|get'",
 );
 
-export class Inspection implements Inspecting {
+export class Inspection implements DaemonInspector {
   readonly #daemon: InspectedDaemon;
 
   constructor(daemon: InspectedDaemon) {

@@ -26,17 +26,17 @@ export class ResultWriter {
   readonly #readStatus: ReadStatus;
   /** The encoded flags of units that have no flags of their own. */
   readonly #usualFlags: ByteString;
-  readonly #room: number;
+  readonly #maxReplyBytes: number;
   #left: number;
   /** The reply and the flags of each unit. */
   readonly #pieces: ByteString[] = [];
   #units = 0;
   #errors = 0;
 
-  /** @param room  maximum bytes of all replies together */
-  constructor(room: number, readStatus: ReadStatus) {
-    this.#room = room;
-    this.#left = room;
+  /** @param maxReplyBytes  maximum bytes of all replies together */
+  constructor(maxReplyBytes: number, readStatus: ReadStatus) {
+    this.#maxReplyBytes = maxReplyBytes;
+    this.#left = maxReplyBytes;
     this.#readStatus = readStatus;
     this.#usualFlags = readStatus === "" ? NO_FLAGS : writeBulk(readStatus);
   }
@@ -51,7 +51,7 @@ export class ResultWriter {
   }
 
   done(id: ByteString): Result {
-    const isCopied = this.#room - this.#left <= COPIED_BYTES_A_UNIT * this.#units;
+    const isCopied = this.#maxReplyBytes - this.#left <= COPIED_BYTES_A_UNIT * this.#units;
     const replies = isCopied ? this.#pieces.join("") : this.#pieces.reduce((all, piece) => all + piece, "");
     return { kind: "result", id, units: this.#units, errors: this.#errors, replies };
   }
@@ -65,9 +65,9 @@ export class ResultWriter {
 export function resultOf(
   id: ByteString,
   answers: readonly UnitAnswer[],
-  { room, readStatus }: { room: number; readStatus: ReadStatus },
+  { maxReplyBytes, readStatus }: { maxReplyBytes: number; readStatus: ReadStatus },
 ): Result {
-  const result = new ResultWriter(room, readStatus);
+  const result = new ResultWriter(maxReplyBytes, readStatus);
   for (const answer of answers) result.add(answer.reply, flagsOf(answer));
   return result.done(id);
 }
@@ -76,9 +76,9 @@ export function resultOf(
 export function finalResultOf(
   id: ByteString,
   answers: readonly UnitAnswer[],
-  { room, readStatus }: { room: number; readStatus: ReadStatus },
+  { maxReplyBytes, readStatus }: { maxReplyBytes: number; readStatus: ReadStatus },
 ): Result {
-  const result = new ResultWriter(room, readStatus);
+  const result = new ResultWriter(maxReplyBytes, readStatus);
   for (const { reply, outcome } of answers) result.add(reply, outcome === "unmet" ? "unmet" : "");
   return result.done(id);
 }
@@ -98,9 +98,9 @@ function flagsOf({ reply, outcome, late }: UnitAnswer): ByteString {
 export function denialOf(
   id: ByteString,
   denials: readonly ErrorReply[],
-  { room, readStatus }: { room: number; readStatus: ReadStatus },
+  { maxReplyBytes, readStatus }: { maxReplyBytes: number; readStatus: ReadStatus },
 ): Result {
-  const result = new ResultWriter(room, readStatus);
+  const result = new ResultWriter(maxReplyBytes, readStatus);
   for (const denial of denials) result.add(denial, "");
   return { ...result.done(id), isDenied: true };
 }
@@ -109,10 +109,10 @@ export function denialOf(
  * Returns the bytes of a reply. A reply that is too long is replaced by an error, so that the other units still receive
  * their replies.
  */
-function replyWithin(reply: Reply, room: number): ByteString {
+function replyWithin(reply: Reply, maxReplyBytes: number): ByteString {
   try {
     const bytes = writeReply(resultReply(reply));
-    return bytes.length <= room ? bytes : TOO_LONG;
+    return bytes.length <= maxReplyBytes ? bytes : TOO_LONG;
   } catch (problem) {
     // The reply exceeds V8's maximum string length.
     if (problem instanceof RangeError) return TOO_LONG;

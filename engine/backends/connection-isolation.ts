@@ -18,7 +18,7 @@ const MESSAGES = none(
   "it turns the connection into a stream of messages, and version 1 has only one answer for each request",
 );
 const REPLICATION = none("it turns the connection into a replication link");
-const GONE = none("it ends or resets its connection, which other clients share");
+const ENDS_CONNECTION = none("it ends or resets its connection, which other clients share");
 const SILENT = none("it may switch off the reply that the client waits for");
 
 const TABLE: ReadonlyMap<string, Isolation> = new Map([
@@ -27,7 +27,7 @@ const TABLE: ReadonlyMap<string, Isolation> = new Map([
   ),
   ...["MONITOR"].map(row(MESSAGES)),
   ...["SYNC", "PSYNC", "REPLCONF"].map(row(REPLICATION)),
-  ...["QUIT", "RESET"].map(row(GONE)),
+  ...["QUIT", "RESET"].map(row(ENDS_CONNECTION)),
   // Commands that change the state of the connection.
   ...["SELECT", "MULTI", "EXEC", "DISCARD", "WATCH", "UNWATCH", "AUTH", "HELLO", "CLIENT", "READONLY"].map(
     row(OWN),

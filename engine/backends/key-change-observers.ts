@@ -132,7 +132,7 @@ export class KeyChangeObservers implements ChangeListener {
   }
 
   #listen(): void {
-    const isAsked = this.#keyObservers.size + this.#eventObservers.size > 0;
-    this.#owner.database.listener = isAsked ? this : null;
+    const isObserved = this.#keyObservers.size + this.#eventObservers.size > 0;
+    this.#owner.database.listener = isObserved ? this : null;
   }
 }

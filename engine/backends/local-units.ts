@@ -74,7 +74,7 @@ export class LocalUnits {
   /** The id that successive units share, or null if the next unit receives a new id. */
   #shared: ByteString | null = null;
   #step = 0;
-  readonly #lent = new LocalUnit();
+  readonly #reusedUnit = new LocalUnit();
 
   /** @param newest  raised to the date of each unit */
   constructor(environment: Environment, newest: NewestDate) {
@@ -105,7 +105,7 @@ export class LocalUnits {
       this.#step = 0;
     }
     this.#newest.raise(sender.now, 0);
-    const unit = this.#lent;
+    const unit = this.#reusedUnit;
     unit.at = this.#newest.at;
     unit.db = sender.db;
     unit.id = this.#shared;

@@ -17,7 +17,7 @@ import type { Backend } from "./backend.js";
 import { KeyChangeObservers } from "./key-change-observers.js";
 import { type KeyCounts, keyCountsOf } from "./key-counts.js";
 import type { LocalUnit } from "./local-units.js";
-import { foundInTurns } from "./run-steps-in-turns.js";
+import { completeReply } from "./run-steps-in-turns.js";
 import { foreignCursor } from "./scan-cursor.js";
 import type { WriteObserver } from "./write-observer.js";
 
@@ -47,7 +47,7 @@ export class MemoryBackend implements Backend {
    * The maximum age in milliseconds of a unit that may still arrive. Keys that expired earlier than that can be
    * dropped.
    */
-  readonly #past: number;
+  readonly #maxUnitAge: number;
   readonly #database: Database;
   #timer: NodeJS.Timeout | null = null;
   /** Whether a round of dropping expired keys is still running. */
@@ -56,9 +56,9 @@ export class MemoryBackend implements Backend {
   #readAt = 0;
 
   /** @param usage  the kind of key usage that is tracked, or null if none is */
-  constructor(environment: Environment, past = 0, usage: UsageKind | null = null) {
+  constructor(environment: Environment, maxUnitAge = 0, usage: UsageKind | null = null) {
     this.#environment = environment;
-    this.#past = past;
+    this.#maxUnitAge = maxUnitAge;
     this.#database = new Database({
       usage: usage === null ? null : new KeyUsage(usage, environment.random),
       forms: new StringForms(),
@@ -97,7 +97,7 @@ export class MemoryBackend implements Backend {
     if (refused !== null) return refused;
     const { clock, uptime } = this.#environment;
     if (command.isQuery)
-      return foundInTurns(
+      return completeReply(
         this.#run(command, argv, { ...this.#dated(unit, clock()), takesSteps: true }),
         uptime,
       );
@@ -196,7 +196,7 @@ export class MemoryBackend implements Backend {
     while (this.#timer !== null) {
       const now = this.#environment.clock();
       this.#database.reportExpired(now);
-      if (this.#database.dropExpired(now - this.#past, KEYS_PER_STEP) < KEYS_PER_STEP) break;
+      if (this.#database.dropExpired(now - this.#maxUnitAge, KEYS_PER_STEP) < KEYS_PER_STEP) break;
       yield;
     }
     this.#isSweeping = false;

@@ -12,7 +12,7 @@ import { CommandFailure } from "../../store/arguments/command-errors.js";
  * @param uptime  the clock, in milliseconds
  * @returns a promise if finding the items takes longer than one turn
  */
-export function foundInTurns(reply: Reply, uptime: () => number): Reply | Promise<Reply> {
+export function completeReply(reply: Reply, uptime: () => number): Reply | Promise<Reply> {
   return reply instanceof StepReply ? inTurns(found(reply), { uptime, soon: setImmediate }) : reply;
 }
 

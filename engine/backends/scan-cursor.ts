@@ -19,7 +19,7 @@ export const SCANS: ReadonlyMap<string, number> = new Map([
 
 const CURSOR = /^\d+$/;
 
-export const FOREIGN = error(
+export const INVALID_CURSOR = error(
   "ERR invalid cursor: another daemon issued it, or this one before it restarted. Begin again with 0, on one daemon or with a COUNT that returns everything",
 );
 
@@ -29,7 +29,9 @@ export const FOREIGN = error(
 export function foreignCursor({ name, writes }: Command, argv: readonly ByteString[]): ErrorReply | null {
   const index = writes ? undefined : SCANS.get(name);
   const cursor = index === undefined ? undefined : argv[index];
-  return cursor !== undefined && CURSOR.test(cursor) && isOfOtherProcess(Number(cursor)) ? FOREIGN : null;
+  return cursor !== undefined && CURSOR.test(cursor) && isOfOtherProcess(Number(cursor))
+    ? INVALID_CURSOR
+    : null;
 }
 
 /**

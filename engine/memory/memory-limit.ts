@@ -16,18 +16,18 @@ import { Evictor } from "./eviction.js";
 import type { MemoryGauge } from "./memory-gauge.js";
 
 /** The interval between two readings of the gauge, in milliseconds. */
-const LOOK_INTERVAL_MS = 50;
+const CHECK_INTERVAL_MS = 50;
 /**
  * When usage exceeds the limit, the daemon forces a garbage collection, to measure how many bytes are really in use. It
  * does so only after `GAP_MS` milliseconds, and after `GAP_COLLECTIONS` times the duration of the last collection, have
  * passed since the last exact measurement. There are two exceptions. While no command is refused, it collects earlier
  * if usage has grown by the share `GROWTH` of the limit. While commands are refused, it collects earlier if the share
- * `GONE` of all keys was dropped.
+ * `DROPPED_SHARE` of all keys was dropped.
  */
 const GAP_MS = 2000;
 const GAP_COLLECTIONS = 20;
 const GROWTH = 1 / 8;
-const GONE = 1 / 2;
+const DROPPED_SHARE = 1 / 2;
 /** The share of the limit that eviction frees in addition, so that the limit is not exceeded again immediately. */
 const SPARE = 1 / 32;
 
@@ -46,7 +46,7 @@ export class MemoryLimit implements Service {
   /** The number of keys that were evicted under earlier policies. */
   #evicted = 0;
   /** Cancels the next reading. Null if none is scheduled. */
-  #cancelLook: (() => void) | null = null;
+  #cancelCheck: (() => void) | null = null;
   #isRunning = false;
   /** An upper bound of the bytes in use, and the uptime at which it was exact. */
   #known = 0;
@@ -81,7 +81,7 @@ export class MemoryLimit implements Service {
   set bytes(bytes: number) {
     this.#bytes = bytes;
     this.#knownAt = Number.NEGATIVE_INFINITY;
-    this.#look();
+    this.#check();
   }
 
   /** The bytes in use, including garbage. */
@@ -99,7 +99,7 @@ export class MemoryLimit implements Service {
     this.#evictor = this.#evictorBy(policy);
     this.#knownAt = Number.NEGATIVE_INFINITY;
     this.isFull = false;
-    this.#look();
+    this.#check();
   }
 
   /**
@@ -119,12 +119,12 @@ export class MemoryLimit implements Service {
 
   async start(): Promise<void> {
     this.#isRunning = true;
-    this.#look();
+    this.#check();
   }
 
   async stop(): Promise<void> {
     this.#isRunning = false;
-    this.#cancelLook?.();
+    this.#cancelCheck?.();
     this.#evictor?.stop();
   }
 
@@ -135,7 +135,7 @@ export class MemoryLimit implements Service {
   refuses(needsMemory: boolean): boolean {
     if (!this.isFull || !needsMemory) return false;
     // Measure again only rarely: while commands are refused, usage grows only by the garbage of refusals and reads.
-    if (this.#isTime || this.#keysNow < this.#keys * (1 - GONE)) this.#measure();
+    if (this.#isTime || this.#keysNow < this.#keys * (1 - DROPPED_SHARE)) this.#measure();
     return this.isFull;
   }
 
@@ -154,12 +154,12 @@ export class MemoryLimit implements Service {
     return this.#database?.keyspaces.reduce((sum, { size }) => sum + size, 0) ?? 0;
   }
 
-  readonly #look = (): void => {
-    this.#cancelLook?.();
-    this.#cancelLook = null;
+  readonly #check = (): void => {
+    this.#cancelCheck?.();
+    this.#cancelCheck = null;
     this.#compare();
     if (this.#isRunning && this.#bytes > 0)
-      this.#cancelLook = this.#environment.setTimer(LOOK_INTERVAL_MS, this.#look);
+      this.#cancelCheck = this.#environment.setTimer(CHECK_INTERVAL_MS, this.#check);
   };
 
   #compare(): void {

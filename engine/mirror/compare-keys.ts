@@ -5,7 +5,7 @@ import type { MirroredFold } from "./mirror-parts.js";
 import { compareKey, expectedBytes, type RedisCommand } from "./mirrored-key.js";
 import type { RedisAnswer, RedisLine } from "./redis-connections.js";
 
-export interface MirrorScene {
+export interface ComparisonContext {
   /** The fold. Each of its changes is completed within one turn of the event loop. */
   readonly fold: MirroredFold;
   /** Milliseconds since 1970. */
@@ -34,20 +34,20 @@ export const COMPARED_BYTES_MAX = 1024 * 1024;
 export async function compareKeys(
   line: RedisLine,
   keys: readonly MirrorKey[],
-  scene: MirrorScene,
+  context: ComparisonContext,
 ): Promise<KeyDifferences> {
   const present = await line.present(keys.filter(({ db, key }) => !isMark(db, key)));
-  const looked = { different: [] as MirrorKey[], unreadable: [] as MirrorKey[], bytes: 0 };
+  const total = { different: [] as MirrorKey[], unreadable: [] as MirrorKey[], bytes: 0 };
   for (let from = 0; from < present.length; ) {
-    const piece = scene.timed(() => pieceOf(present, from, scene));
+    const piece = context.timed(() => pieceOf(present, from, context));
     from += piece.keys.length;
-    const answers = await line.ask(piece.commands);
-    const { different, unreadable, bytes } = scene.timed(() => compareAll(piece.keys, answers, scene));
-    for (const key of different) looked.different.push(key);
-    for (const key of unreadable) looked.unreadable.push(key);
-    looked.bytes += bytes;
+    const answers = await line.request(piece.commands);
+    const { different, unreadable, bytes } = context.timed(() => compareAll(piece.keys, answers, context));
+    for (const key of different) total.different.push(key);
+    for (const key of unreadable) total.unreadable.push(key);
+    total.bytes += bytes;
   }
-  return looked;
+  return total;
 }
 
 interface Piece {
@@ -59,7 +59,7 @@ interface Piece {
  * Returns the keys of the next request: at least one, and further keys until the total size of their values in the fold
  * reaches the limit.
  */
-function pieceOf(all: readonly MirrorKey[], from: number, { fold, clock }: MirrorScene): Piece {
+function pieceOf(all: readonly MirrorKey[], from: number, { fold, clock }: ComparisonContext): Piece {
   const keys: MirrorKey[] = [];
   const commands: RedisCommand[] = [];
   const now = Math.floor(clock());
@@ -77,7 +77,7 @@ function pieceOf(all: readonly MirrorKey[], from: number, { fold, clock }: Mirro
 function compareAll(
   keys: readonly MirrorKey[],
   answers: readonly RedisAnswer[],
-  { fold, clock, dirty }: MirrorScene,
+  { fold, clock, dirty }: ComparisonContext,
 ): KeyDifferences {
   const different: MirrorKey[] = [];
   const unreadable: MirrorKey[] = [];

@@ -3,7 +3,7 @@
  * reason to compare, the comparison starts again.
  */
 
-import type { MirrorScene } from "./compare-keys.js";
+import type { ComparisonContext } from "./compare-keys.js";
 import { Comparison } from "./comparison.js";
 import type { ComparisonReport, MirrorCounts, MirrorParts } from "./mirror-parts.js";
 import type { RedisLine } from "./redis-connections.js";
@@ -13,7 +13,7 @@ const SECOND_MS = 1000;
 
 export class Comparing {
   readonly #parts: MirrorParts;
-  readonly #scene: MirrorScene;
+  readonly #context: ComparisonContext;
   readonly #counts: MirrorCounts;
   readonly #onEnded: (report: ComparisonReport) => void;
   #comparison: Comparison | null = null;
@@ -33,12 +33,12 @@ export class Comparing {
 
   constructor(
     parts: MirrorParts,
-    scene: MirrorScene,
+    context: ComparisonContext,
     counts: MirrorCounts,
     onEnded: (report: ComparisonReport) => void,
   ) {
     this.#parts = parts;
-    this.#scene = scene;
+    this.#context = context;
     this.#counts = counts;
     this.#onEnded = onEnded;
     this.#dueAt = this.#nextDue();
@@ -64,7 +64,7 @@ export class Comparing {
     const before = this.#comparison;
     this.#different = this.different;
     const about = before?.isUrgent && !isUrgent ? before : { reason, isUrgent };
-    this.#comparison = new Comparison(++this.#number, about.reason, about.isUrgent, this.#scene);
+    this.#comparison = new Comparison(++this.#number, about.reason, about.isUrgent, this.#context);
     this.#drainedAt = null;
     this.#sliceAt = 0;
     return this.#number;
@@ -82,13 +82,13 @@ export class Comparing {
     const comparison = this.#comparison;
     if (comparison === null) return Math.min(IDLE_MS, this.#dueAt - now);
     if (comparison.isDone) {
-      this.#drainedAt ??= this.#handled + this.#scene.dirty.size;
+      this.#drainedAt ??= this.#handled + this.#context.dirty.size;
       if (this.#handled >= this.#drainedAt) this.#end(comparison);
       return 0;
     }
     if (now < this.#sliceAt) return this.#sliceAt - now;
-    const looked = await comparison.step(line);
-    if (!comparison.isUrgent) this.#sliceAt = now + (looked * SECOND_MS) / compareRate;
+    const comparedKeys = await comparison.step(line);
+    if (!comparison.isUrgent) this.#sliceAt = now + (comparedKeys * SECOND_MS) / compareRate;
     return Math.max(0, this.#sliceAt - now);
   }
 

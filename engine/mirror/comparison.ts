@@ -5,15 +5,15 @@
 import type { ByteString } from "../../protocol/byte-string.js";
 import {
   COMPARED_BYTES_MAX,
+  type ComparisonContext,
   compareKeys,
   type KeyDifferences,
-  type MirrorScene,
   readable,
 } from "./compare-keys.js";
 import type { MirrorKey } from "./dirty-keys.js";
 import { isMark } from "./mirror-mark.js";
 import type { ComparisonReport } from "./mirror-parts.js";
-import { expectedBytes, shownKey } from "./mirrored-key.js";
+import { expectedBytes, keyText } from "./mirrored-key.js";
 import type { RedisLine } from "./redis-connections.js";
 
 const SLICE_KEYS_MAX = 200;
@@ -25,7 +25,7 @@ export class Comparison {
   readonly reason: string;
   /** Whether the comparison runs at full speed, because any key in Redis may differ. */
   readonly isUrgent: boolean;
-  #scene: MirrorScene;
+  #context: ComparisonContext;
   #checked = 0;
   #total = 0;
   #different = 0;
@@ -44,11 +44,11 @@ export class Comparison {
    */
   #ourIndex: number | null = null;
 
-  constructor(number: number, reason: string, isUrgent: boolean, scene: MirrorScene) {
+  constructor(number: number, reason: string, isUrgent: boolean, context: ComparisonContext) {
     this.number = number;
     this.reason = reason;
     this.isUrgent = isUrgent;
-    this.#scene = scene;
+    this.#context = context;
   }
 
   get report(): ComparisonReport {
@@ -64,7 +64,7 @@ export class Comparison {
   }
 
   get isDone(): boolean {
-    return this.#theirs?.length === 0 && this.#ourDb >= this.#scene.fold.database.keyspaces.length;
+    return this.#theirs?.length === 0 && this.#ourDb >= this.#context.fold.database.keyspaces.length;
   }
 
   /**
@@ -79,7 +79,7 @@ export class Comparison {
   }
 
   async #begin(line: RedisLine): Promise<number[]> {
-    const { keyspaces } = this.#scene.fold.database;
+    const { keyspaces } = this.#context.fold.database;
     const counts = (await line.keyCounts()).filter(({ db }) => db < keyspaces.length);
     this.#total = [...counts.map(({ keys }) => keys), ...keyspaces.map(({ size }) => size)].reduce(
       (sum, count) => sum + count,
@@ -89,16 +89,16 @@ export class Comparison {
   }
 
   async #stepTheirs(line: RedisLine, db: number): Promise<number> {
-    const [, answer] = await line.ask([
+    const [, answer] = await line.request([
       ["SELECT", String(db)],
       ["SCAN", this.#cursor, "COUNT", String(this.#sliceKeys)],
     ]);
     const [cursor, found] = readable(answer) as [Buffer, Buffer[]];
-    const keyspace = this.#scene.fold.database.keyspaces[db];
+    const keyspace = this.#context.fold.database.keyspaces[db];
     const unknown = found
       .map((key) => ({ db, key: key.toString("latin1") }))
       .filter((key) => keyspace?.find(key.key) === undefined && !isMark(db, key.key));
-    if (unknown.length > 0) this.#note(await compareKeys(line, unknown, this.#scene));
+    if (unknown.length > 0) this.#note(await compareKeys(line, unknown, this.#context));
     this.#cursor = cursor.toString();
     if (this.#cursor === "0") this.#theirs?.shift();
     this.#checked += found.length;
@@ -107,15 +107,15 @@ export class Comparison {
 
   async #stepOurs(line: RedisLine): Promise<number> {
     const slice = this.#takeOurs();
-    if (slice.length > 0) this.#note(await compareKeys(line, slice, this.#scene));
+    if (slice.length > 0) this.#note(await compareKeys(line, slice, this.#context));
     this.#checked += slice.length;
     return slice.length;
   }
 
   #takeOurs(): MirrorKey[] {
-    const { keyspaces } = this.#scene.fold.database;
+    const { keyspaces } = this.#context.fold.database;
     const slice: MirrorKey[] = [];
-    const now = Math.floor(this.#scene.clock());
+    const now = Math.floor(this.#context.clock());
     let bytes = 0;
     while (slice.length < this.#sliceKeys && bytes < COMPARED_BYTES_MAX && this.#ourDb < keyspaces.length) {
       const entries = keyspaces[this.#ourDb]?.entries ?? [];
@@ -127,7 +127,7 @@ export class Comparison {
       } else {
         this.#ourIndex = index;
         const key = { db: this.#ourDb, key: entry.key };
-        bytes += expectedBytes(key, this.#scene.fold.database, now) ?? 0;
+        bytes += expectedBytes(key, this.#context.fold.database, now) ?? 0;
         slice.push(key);
       }
     }
@@ -136,8 +136,8 @@ export class Comparison {
 
   #note({ different, unreadable, bytes }: KeyDifferences): void {
     this.#different += different.length;
-    for (const key of different.slice(0, NAMED_MAX - this.#named.length)) this.#named.push(shownKey(key));
-    this.#scene.dirty.add([...different, ...unreadable]);
+    for (const key of different.slice(0, NAMED_MAX - this.#named.length)) this.#named.push(keyText(key));
+    this.#context.dirty.add([...different, ...unreadable]);
     const next = bytes > COMPARED_BYTES_MAX ? this.#sliceKeys / 2 : this.#sliceKeys * 2;
     this.#sliceKeys = Math.min(SLICE_KEYS_MAX, Math.max(1, Math.floor(next)));
   }

@@ -26,7 +26,7 @@ export class DirtyKeys implements KeyObserver {
   #bytes = 0;
   #lost: string | null = null;
 
-  /** @param most  maximum number of keys @param wake  called when there are keys to write */
+  /** @param max  maximum number of keys @param wake  called when there are keys to write */
   constructor(max: number, wake: () => void) {
     this.#max = max;
     this.#wake = wake;

@@ -3,7 +3,7 @@
  * also reports keys that have merely expired.
  */
 
-import { compareKeys, type MirrorScene } from "./compare-keys.js";
+import { type ComparisonContext, compareKeys } from "./compare-keys.js";
 import type { MirrorKey } from "./dirty-keys.js";
 import type { RedisLine } from "./redis-connections.js";
 
@@ -18,7 +18,7 @@ export class ForeignKeys {
   #waiting = this.#names.values();
   readonly #max: number;
 
-  /** @param most  maximum number of keys */
+  /** @param max  maximum number of keys */
   constructor(max: number) {
     this.#max = max;
   }
@@ -48,13 +48,13 @@ export class ForeignKeys {
    * @returns these keys
    * @throws Error  the line has ended
    */
-  async look(line: RedisLine, scene: MirrorScene): Promise<readonly MirrorKey[]> {
+  async compareSample(line: RedisLine, context: ComparisonContext): Promise<readonly MirrorKey[]> {
     const names = this.#take();
-    const dbs = await usedDatabases(line, scene);
+    const dbs = await usedDatabases(line, context);
     // Redis does not report the database of a changed key, so the key is compared in every database in use.
     const keys = names.flatMap((key) => dbs.map((db) => ({ db, key })));
-    const { different, unreadable } = await compareKeys(line, keys, scene);
-    scene.dirty.add([...different, ...unreadable]);
+    const { different, unreadable } = await compareKeys(line, keys, context);
+    context.dirty.add([...different, ...unreadable]);
     return different;
   }
 
@@ -72,7 +72,7 @@ export class ForeignKeys {
   }
 }
 
-async function usedDatabases(line: RedisLine, { fold }: MirrorScene): Promise<readonly number[]> {
+async function usedDatabases(line: RedisLine, { fold }: ComparisonContext): Promise<readonly number[]> {
   const { keyspaces } = fold.database;
   const theirs = new Set((await line.keyCounts()).map(({ db }) => db));
   return [...keyspaces.keys()].filter((db) => theirs.has(db) || (keyspaces[db]?.size ?? 0) > 0);

@@ -3,7 +3,7 @@
 import { LogThrottle } from "../../net/process/log-throttle.js";
 import type { MirrorKey } from "./dirty-keys.js";
 import type { ComparisonReport, MirrorParts } from "./mirror-parts.js";
-import { shownKey } from "./mirrored-key.js";
+import { keyText } from "./mirrored-key.js";
 
 const REMINDER_MS = 60_000;
 
@@ -52,7 +52,7 @@ export class MirrorLog {
     const [first] = keys;
     if (first === undefined) return;
     this.#counts[what] += keys.length;
-    const about = { mirror: this.#mirror, keys: this.#counts[what], first: shownKey(first) };
+    const about = { mirror: this.#mirror, keys: this.#counts[what], first: keyText(first) };
     const isWritten = this.#throttle.warn(
       what,
       reason === undefined ? about : { ...about, reason },

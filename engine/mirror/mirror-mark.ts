@@ -52,7 +52,7 @@ export function parseMark(text: string): MirrorMark | null {
 }
 
 /** What the daemon that finds a mark in Redis has to do. */
-export type Claim =
+export type MarkCheck =
   /** The daemon continues where it stopped. */
   | { readonly kind: "same" }
   /** All keys must be compared before Redis equals the fold. */
@@ -60,7 +60,7 @@ export type Claim =
   /** The daemon may not write to this Redis. */
   | { readonly kind: "refused"; readonly reason: string };
 
-export interface Claimant {
+export interface MarkContext {
   readonly cluster: string;
   readonly daemon: string;
   /**
@@ -80,8 +80,8 @@ export interface Claimant {
  * @param text     the mark, or null if there is none
  * @param isEmpty  whether Redis has no keys at all
  */
-export function judgeMark(text: string | null, isEmpty: boolean, claimant: Claimant): Claim {
-  const { written, takesOver } = claimant;
+export function checkMark(text: string | null, isEmpty: boolean, context: MarkContext): MarkCheck {
+  const { written, takesOver } = context;
   const hasBegun = written.length > 0 && !written.includes(null);
   if (text !== null && written.includes(text)) return { kind: "same" };
   if (text === null) {
@@ -96,12 +96,12 @@ export function judgeMark(text: string | null, isEmpty: boolean, claimant: Claim
     };
   }
   const mark = parseMark(text);
-  if (mark?.daemon !== claimant.daemon || mark.cluster !== claimant.cluster) {
+  if (mark?.daemon !== context.daemon || mark.cluster !== context.cluster) {
     if (takesOver) return compare("it was taken over", false);
-    return { kind: "refused", reason: refusalOf(mark, claimant) };
+    return { kind: "refused", reason: refusalOf(mark, context) };
   }
   if (hasBegun) return compare("its mark is older than the last one: Redis was restored from a dump", true);
-  if (mark.folded !== "" && mark.folded === claimant.folded) return { kind: "same" };
+  if (mark.folded !== "" && mark.folded === context.folded) return { kind: "same" };
   const reason =
     mark.folded === ""
       ? "the daemon stopped before Redis was up to date"
@@ -109,9 +109,9 @@ export function judgeMark(text: string | null, isEmpty: boolean, claimant: Claim
   return compare(reason, false);
 }
 
-const compare = (reason: string, isAlarm: boolean): Claim => ({ kind: "compare", reason, isAlarm });
+const compare = (reason: string, isAlarm: boolean): MarkCheck => ({ kind: "compare", reason, isAlarm });
 
-function refusalOf(mark: MirrorMark | null, { cluster }: Claimant): string {
+function refusalOf(mark: MirrorMark | null, { cluster }: MarkContext): string {
   if (mark === null)
     return `its key ${MARK_KEY} is not a mark: delete that key, or run dbsync repair --take-over`;
   const whose = mark.cluster === cluster ? "" : " of another cluster";

@@ -32,7 +32,7 @@ export interface MirrorParts {
    * The interval in milliseconds between two checks of the connection that receives changes by other clients. Defaults
    * to ten seconds.
    */
-  readonly hearEvery?: number;
+  readonly pingInterval?: number;
   /** Maximum number of keys that wait to be written. */
   readonly keys: number;
   /** The interval between two regular comparisons of all keys, in milliseconds, or 0 if there are none. */

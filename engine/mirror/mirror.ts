@@ -4,13 +4,13 @@
  * When the content of Redis is uncertain, it compares all keys.
  */
 import type { Service } from "../../net/process/service.js";
-import { type MirrorScene, readable } from "./compare-keys.js";
+import { type ComparisonContext, readable } from "./compare-keys.js";
 import { Comparing } from "./comparison-schedule.js";
 import { CpuTime } from "./cpu-time.js";
 import { DirtyKeys, type MirrorKey } from "./dirty-keys.js";
 import { ForeignKeys } from "./foreign-keys.js";
 import { MirrorLog } from "./mirror-log.js";
-import { formatMark, judgeMark, MARK_DB, MARK_KEY, type MirrorMark } from "./mirror-mark.js";
+import { checkMark, formatMark, MARK_DB, MARK_KEY, type MirrorMark } from "./mirror-mark.js";
 import type { MirrorCounts, MirrorFigures, MirrorParts } from "./mirror-parts.js";
 import type { RedisCommand } from "./mirrored-key.js";
 import { RedisLine } from "./redis-connections.js";
@@ -46,7 +46,7 @@ class Refused extends Error {}
 export class Mirror implements Service {
   readonly #parts: MirrorParts;
   readonly #signal: WakeSignal;
-  readonly #scene: MirrorScene;
+  readonly #context: ComparisonContext;
   readonly #dirty: DirtyKeys;
   readonly #foreign: ForeignKeys;
   readonly #log: MirrorLog;
@@ -82,13 +82,13 @@ export class Mirror implements Service {
     this.#foreign = new ForeignKeys(parts.keys);
     this.#log = new MirrorLog(parts);
     this.#run = Buffer.from(environment.randomBytes(RUN_BYTES), "latin1").toString("hex");
-    this.#scene = {
+    this.#context = {
       fold,
       clock: environment.clock,
       dirty: this.#dirty,
       timed: this.#work.timed,
     };
-    this.#comparing = new Comparing(parts, this.#scene, this.#counts, (report) => {
+    this.#comparing = new Comparing(parts, this.#context, this.#counts, (report) => {
       this.#isMarkDue = true;
       this.#log.compared(report);
     });
@@ -112,7 +112,7 @@ export class Mirror implements Service {
     const { report: comparing, last: compared, different } = this.#comparing;
     return {
       name: this.#parts.specification.name,
-      state: this.#shownState,
+      state: this.#displayedState,
       trouble: this.#trouble,
       level: this.#level,
       dirty: this.#dirty.size + this.#flying,
@@ -132,11 +132,11 @@ export class Mirror implements Service {
     this.#takesOver ||= takesOver;
     const number = this.#comparing.begin("requested by an administrator", true);
     this.#signal.set();
-    if (this.#state !== "up") this.#signal.hurry();
+    if (this.#state !== "up") this.#signal.endPause();
     return number;
   }
 
-  get #shownState(): MirrorFigures["state"] {
+  get #displayedState(): MirrorFigures["state"] {
     if (this.#state !== "up") return this.#state;
     if (this.#comparing.isUrgent) return "comparing";
     return this.#isLagging || this.#flying > 0 ? "behind" : "level";
@@ -170,8 +170,8 @@ export class Mirror implements Service {
    */
   async #onLine(): Promise<Error | null> {
     try {
-      this.#line = await RedisLine.open(this.#parts, this.#scene.timed, this.#onChanged, this.#signal.set);
-      await this.#claim(this.#line);
+      this.#line = await RedisLine.open(this.#parts, this.#context.timed, this.#onChanged, this.#signal.set);
+      await this.#verdict(this.#line);
       this.#state = "up";
       while (!this.#isStopping) await this.#round(this.#line);
       await this.#finish(this.#line);
@@ -186,33 +186,33 @@ export class Mirror implements Service {
   }
 
   /** Checks which daemon the Redis belongs to, and claims it. */
-  async #claim(line: RedisLine): Promise<void> {
-    const [, answer] = await line.ask([
+  async #verdict(line: RedisLine): Promise<void> {
+    const [, answer] = await line.request([
       ["SELECT", String(MARK_DB)],
       ["GET", MARK_KEY],
     ]);
     const found = readable(answer);
     const text = found === null ? null : String(found);
     const { daemon, cluster, fold } = this.#parts;
-    const claimant = {
+    const markContext = {
       daemon,
       cluster,
       written: this.#marks,
       folded: fold.folded,
       takesOver: this.#takesOver,
     };
-    const claim = judgeMark(text, (await line.keyCounts()).length === 0, claimant);
-    if (claim.kind === "refused") throw new Refused(claim.reason);
+    const verdict = checkMark(text, (await line.keyCounts()).length === 0, markContext);
+    if (verdict.kind === "refused") throw new Refused(verdict.reason);
     this.#takesOver = false;
-    if (claim.kind === "same") {
+    if (verdict.kind === "same") {
       // Compare all keys slowly, to find changes that other clients made while the daemon was disconnected.
       if (this.#marks.length > 0) this.#comparing.begin("it was disconnected", false);
       this.#marks = [text as string];
       this.#isMarkDue = true;
       return;
     }
-    if (claim.isAlarm) this.#log.alarm(claim.reason);
-    this.#comparing.begin(claim.reason, true);
+    if (verdict.isAlarm) this.#log.alarm(verdict.reason);
+    this.#comparing.begin(verdict.reason, true);
     const outcome = await this.#write(line, new Map(), text);
     if (outcome.kind === "refused") throw new Refused(outcome.reason);
   }
@@ -226,7 +226,7 @@ export class Mirror implements Service {
       this.#comparing.begin(lost, true);
     }
     const isFull = await this.#writeSome(line);
-    if (this.#foreign.size > 0) await this.#lookAtForeign(line);
+    if (this.#foreign.size > 0) await this.#compareForeignKeys(line);
     const pause = await this.#comparing.step(line);
     const rest = isFull ? FULL_PAUSE_MS : Math.max(BATCH_PAUSE_MS, REST * this.#work.take());
     await this.#signal.pause(rest);
@@ -238,7 +238,7 @@ export class Mirror implements Service {
   async #writeSome(line: RedisLine): Promise<boolean> {
     if (this.#dirty.size === 0 && !this.#isMarkDue) return false;
     this.#isMarkDue = false;
-    const batch = takeBatch(this.#scene);
+    const batch = takeBatch(this.#context);
     const outcome = await this.#write(line, batch, this.#marks.at(-1) ?? null);
     if (outcome.kind !== "refused") return false;
     if (!outcome.reason.startsWith("OOM")) throw new Refused(outcome.reason);
@@ -301,8 +301,8 @@ export class Mirror implements Service {
   }
 
   /** Checks keys that other clients have changed. */
-  async #lookAtForeign(line: RedisLine): Promise<void> {
-    const different = await this.#foreign.look(line, this.#scene);
+  async #compareForeignKeys(line: RedisLine): Promise<void> {
+    const different = await this.#foreign.compareSample(line, this.#context);
     this.#counts.foreign += different.length;
     this.#log.foreign(different);
   }
@@ -323,7 +323,7 @@ export class Mirror implements Service {
 
   /** Writes all pending changes. If Redis then has all changes, writes a mark that states this. */
   async #finish(line: RedisLine): Promise<void> {
-    while (this.#foreign.size > 0) await this.#lookAtForeign(line);
+    while (this.#foreign.size > 0) await this.#compareForeignKeys(line);
     while (this.#dirty.size > 0 && this.#dirty.lost === null) if (await this.#writeSome(line)) return;
     const { folded } = this.#parts.fold;
     if (!this.#isLagging) await this.#write(line, new Map(), this.#marks.at(-1) ?? null, folded);

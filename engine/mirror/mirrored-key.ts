@@ -76,7 +76,7 @@ function payloadOf(value: Value): Buffer | null {
 }
 
 /** A key in Redis, from the replies to DUMP and PEXPIRETIME. */
-export interface Found {
+export interface KeyState {
   /** The dumped value, or null if the key does not exist. Empty if the key exists but should not. */
   readonly dump: Buffer | null;
   /** The expiry time in milliseconds since 1970; negative if there is none. */
@@ -89,7 +89,12 @@ export interface Found {
  */
 export type Comparison = "same" | "different" | "unreadable";
 
-export function compareKey(mirrored: MirrorKey, found: Found, database: Database, now: number): Comparison {
+export function compareKey(
+  mirrored: MirrorKey,
+  found: KeyState,
+  database: Database,
+  now: number,
+): Comparison {
   const expected = expectedOf(mirrored, database, now);
   if (expected === null) {
     // Ignore an expired key: Redis will remove it, but its clock may differ from this one.
@@ -122,4 +127,4 @@ function packedSet(bytes: Buffer): MemberSet {
 }
 
 /** Formats a key for log lines. */
-export const shownKey = ({ db, key }: MirrorKey): ByteString => `${db}:${key.slice(0, 100)}`;
+export const keyText = ({ db, key }: MirrorKey): ByteString => `${db}:${key.slice(0, 100)}`;

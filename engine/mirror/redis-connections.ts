@@ -22,7 +22,7 @@ export type RedisAnswer = Buffer | string | null | Error | readonly RedisAnswer[
  * The interval in milliseconds between two pings on the connection that receives changes. That connection may be silent
  * for hours, so only a ping can detect that the other end is gone.
  */
-const HEAR_EVERY_MS = 10_000;
+const PING_INTERVAL_MS = 10_000;
 
 export class RedisLine {
   readonly #requesting: Redis;
@@ -77,8 +77,8 @@ export class RedisLine {
     const line = new RedisLine(parts, timed, onChanged, onEnded);
     try {
       await Promise.all([line.#requesting.connect(), line.#receiving.connect()]);
-      const id = await line.#askOf(line.#receiving, ["CLIENT", "ID"]);
-      await line.#askOf(line.#receiving, ["SUBSCRIBE", INVALIDATIONS]);
+      const id = await line.#requestOn(line.#receiving, ["CLIENT", "ID"]);
+      await line.#requestOn(line.#receiving, ["SUBSCRIBE", INVALIDATIONS]);
       const version = /redis_version:(\d+)/.exec(String(await line.#one(["INFO", "server"])))?.[1] ?? "0";
       if (Number(version) < REDIS_MIN)
         throw new Error(`it is Redis ${version}, but a mirror needs ${REDIS_MIN}.0 or later`);
@@ -102,10 +102,10 @@ export class RedisLine {
    * @returns one reply for each command, in order
    * @throws Error  the line has ended, and the outcome of the commands is unknown
    */
-  async ask(commands: readonly RedisCommand[]): Promise<readonly RedisAnswer[]> {
+  async request(commands: readonly RedisCommand[]): Promise<readonly RedisAnswer[]> {
     try {
       return await Promise.all(
-        this.#timed(() => commands.map((command) => this.#askOf(this.#requesting, command))),
+        this.#timed(() => commands.map((command) => this.#requestOn(this.#requesting, command))),
       );
     } catch (problem) {
       this.#trouble ??= sentenceOf(problem);
@@ -121,7 +121,7 @@ export class RedisLine {
   async present<Key extends { readonly db: number }>(keys: readonly Key[]): Promise<readonly Key[]> {
     for (const { db } of keys) {
       if (this.#databases.has(db)) continue;
-      const [answer] = await this.ask([["SELECT", String(db)]]);
+      const [answer] = await this.request([["SELECT", String(db)]]);
       this.#databases.set(db, !(answer instanceof Error));
     }
     return keys.filter(({ db }) => this.#databases.get(db));
@@ -148,8 +148,8 @@ export class RedisLine {
    * changes that were missed.
    */
   #pingRegularly(parts: MirrorParts): void {
-    this.#cancel = parts.environment.setTimer(parts.hearEvery ?? HEAR_EVERY_MS, () => {
-      this.#askOf(this.#receiving, ["PING"]).then(
+    this.#cancel = parts.environment.setTimer(parts.pingInterval ?? PING_INTERVAL_MS, () => {
+      this.#requestOn(this.#receiving, ["PING"]).then(
         () => {
           if (this.#trouble === null) this.#pingRegularly(parts);
         },
@@ -163,12 +163,12 @@ export class RedisLine {
 
   /** @throws Error  the line has ended, or Redis replied with an error */
   async #one(command: RedisCommand): Promise<RedisAnswer> {
-    const answer = await this.#askOf(this.#requesting, command);
+    const answer = await this.#requestOn(this.#requesting, command);
     if (answer instanceof Error) throw answer;
     return answer;
   }
 
-  #askOf(redis: Redis, [name, ...args]: RedisCommand): Promise<RedisAnswer> {
+  #requestOn(redis: Redis, [name, ...args]: RedisCommand): Promise<RedisAnswer> {
     // Write names in upper case, so that ioredis does not convert arguments and replies. Only the names of the commands
     // in `SUBSCRIBERS` are in lower case, because ioredis must recognize them.
     const known = SUBSCRIBERS.has(String(name)) ? String(name).toLowerCase() : String(name);

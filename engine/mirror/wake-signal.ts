@@ -23,15 +23,15 @@ export class WakeSignal {
   end(): void {
     this.#hasEnded = true;
     this.#wake();
-    this.hurry();
+    this.endPause();
   }
 
   /** Ends the current pause early. */
-  hurry(): void {
+  endPause(): void {
     this.#wakePause();
   }
 
-  /** Waits for the signal. @param most  maximum milliseconds */
+  /** Waits for the signal. @param max  maximum milliseconds */
   async wait(max: number): Promise<void> {
     if (!this.#isSet && !this.#hasEnded) {
       await this.#timed(max, (wake) => {
@@ -41,7 +41,7 @@ export class WakeSignal {
     this.#isSet = false;
   }
 
-  /** Pauses even if there is work. Only `hurry` and `end` end the pause early. */
+  /** Pauses even if there is work. Only `endPause` and `end` end the pause early. */
   async pause(milliseconds: number): Promise<void> {
     if (this.#hasEnded) return;
     await this.#timed(milliseconds, (wake) => {

@@ -3,7 +3,7 @@
  * the previous batch, so a batch is never applied to a state that the mirror has not written.
  */
 
-import type { MirrorScene } from "./compare-keys.js";
+import type { ComparisonContext } from "./compare-keys.js";
 import type { MirrorKey } from "./dirty-keys.js";
 import { MARK_DB, MARK_KEY } from "./mirror-mark.js";
 import { commandFor, type RedisCommand } from "./mirrored-key.js";
@@ -14,10 +14,10 @@ const BATCH_KEYS_MAX = 500;
 const BATCH_BYTES_MAX = 1024 * 1024;
 
 /** Removes the next keys from the queue, and returns the commands that write their current values. */
-export const takeBatch = (scene: MirrorScene): Map<MirrorKey, RedisCommand> =>
-  scene.timed(() => taken(scene));
+export const takeBatch = (context: ComparisonContext): Map<MirrorKey, RedisCommand> =>
+  context.timed(() => taken(context));
 
-function taken({ dirty, fold, clock }: MirrorScene): Map<MirrorKey, RedisCommand> {
+function taken({ dirty, fold, clock }: ComparisonContext): Map<MirrorKey, RedisCommand> {
   const commands = new Map<MirrorKey, RedisCommand>();
   const now = Math.floor(clock());
   let bytes = 0;
@@ -55,14 +55,14 @@ export async function writeBatch(
   batch: ReadonlyMap<MirrorKey, RedisCommand>,
   { from, to }: { readonly from: string | null; readonly to: string | null },
 ): Promise<BatchOutcome> {
-  const guard = await line.ask([select(MARK_DB), ["WATCH", MARK_KEY], ["GET", MARK_KEY]]);
+  const guard = await line.request([select(MARK_DB), ["WATCH", MARK_KEY], ["GET", MARK_KEY]]);
   const failed = guard.find((answer) => answer instanceof Error);
   if (failed !== undefined) return { kind: "refused", reason: failed.message };
   const found = guard[2] === null ? null : String(guard[2]);
   if (found !== from) return { kind: "moved" };
   const body = [...batch].flatMap(([{ db }, command]) => [select(db), command]);
   const mark = to === null ? [] : [select(MARK_DB), ["SET", MARK_KEY, to]];
-  const answers = await line.ask([["MULTI"], ...body, ...mark, ["EXEC"]]);
+  const answers = await line.request([["MULTI"], ...body, ...mark, ["EXEC"]]);
   const done = answers.at(-1) as RedisAnswer;
   if (done === null) return { kind: "moved" };
   if (done instanceof Error || !Array.isArray(done)) {
@@ -93,7 +93,7 @@ export async function removeDeletedKeys(
   from: string,
 ): Promise<void> {
   const deleted = [...batch].filter(([, [name]]) => name === "DEL");
-  await line.ask(
+  await line.request(
     deleted.map(([{ db }, [, key]]) => [
       ...["EVAL", REMOVE, "1", key as Buffer],
       ...[String(MARK_DB), MARK_KEY, from, String(db)],

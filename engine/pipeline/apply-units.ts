@@ -23,17 +23,17 @@ import type { Broadcasts } from "./publish-messages.js";
 /** Receives envelopes whose commands subscribe to events, after they were checked. */
 export interface UnitListener {
   /** @param ring  the key ring, or null if the daemon has no keys @returns a reply for each command */
-  listen(taken: Taken, ring: KeyRing | null): readonly Reply[];
+  listen(accepted: AcceptedEnvelope, ring: KeyRing | null): readonly Reply[];
 }
 
 /** Answers administrators' requests about the daemon itself, which are not recorded. */
-export interface Inspecting {
+export interface DaemonInspector {
   /** @returns null if the command is meant for the databases */
   answer(argv: readonly ByteString[], signer: KeyRecord, ring: KeyRing): Reply | null;
 }
 
 /** An envelope whose signature (if one is required), header and date are accepted. */
-export interface Taken {
+export interface AcceptedEnvelope {
   readonly id: ByteString;
   readonly envelope: Envelope;
   /** The signer, or null if the envelope is not signed because the daemon has no keys. */
@@ -45,7 +45,7 @@ export interface Taken {
   /** Whether the timeline records the envelope. */
   readonly isRecorded: boolean;
   /** Maximum bytes of the replies of all units together. */
-  readonly room: number;
+  readonly maxReplyBytes: number;
   /** The flag that is added to the answers if the envelope is not recorded. */
   readonly readStatus: ReadStatus;
   /** The listener that receives the envelope, or null if the databases receive it. */
@@ -59,7 +59,7 @@ export class Units {
   readonly #databases: Databases;
   readonly #audit: KeyAudit;
   readonly #broadcasts: Broadcasts | null;
-  readonly #inspection: Inspecting | null;
+  readonly #inspection: DaemonInspector | null;
 
   /**
    * @param broadcasts  publishes messages, or null if the databases publish them
@@ -69,7 +69,7 @@ export class Units {
     databases: Databases,
     audit: KeyAudit,
     broadcasts: Broadcasts | null,
-    inspection: Inspecting | null,
+    inspection: DaemonInspector | null,
   ) {
     this.#databases = databases;
     this.#audit = audit;
@@ -81,22 +81,24 @@ export class Units {
    * Applies an envelope. Returns the answer itself if all databases answer in this turn, otherwise a promise.
    * @param ring  the key ring, or null if the daemon has no keys
    */
-  apply(taken: Taken, ring: KeyRing | null): EnvelopeAnswer | Promise<EnvelopeAnswer> {
-    const { envelope, listener } = taken;
-    if (listener !== null) return answerOf(taken, listener.listen(taken, ring));
+  apply(accepted: AcceptedEnvelope, ring: KeyRing | null): EnvelopeAnswer | Promise<EnvelopeAnswer> {
+    const { envelope, listener } = accepted;
+    if (listener !== null) return answerOf(accepted, listener.listen(accepted, ring));
     const messages = this.#broadcasts === null ? null : messagesOf(envelope);
     if (messages !== null && this.#broadcasts !== null)
-      return answerOf(taken, this.#publish(taken, messages, ring, this.#broadcasts));
+      return answerOf(accepted, this.#publish(accepted, messages, ring, this.#broadcasts));
     const outcomes =
-      envelope.multi || envelope.if !== null ? [this.#applyAsOne(taken, ring)] : this.#applyEach(taken, ring);
+      envelope.multi || envelope.if !== null
+        ? [this.#applyAsOne(accepted, ring)]
+        : this.#applyEach(accepted, ring);
     for (const outcome of outcomes) {
       if (outcome instanceof Promise)
-        return Promise.all(outcomes).then((settled) => answerOf(taken, settled));
+        return Promise.all(outcomes).then((settled) => answerOf(accepted, settled));
     }
-    return answerOf(taken, outcomes as readonly Outcome[]);
+    return answerOf(accepted, outcomes as readonly Outcome[]);
   }
 
-  #applyEach({ id, envelope }: Taken, ring: KeyRing | null): Outcomes {
+  #applyEach({ id, envelope }: AcceptedEnvelope, ring: KeyRing | null): Outcomes {
     const { commands, at, key, as } = envelope;
     const outcomes: (Outcome | Promise<Outcome>)[] = [];
     const single: Argv[] = [];
@@ -125,7 +127,7 @@ export class Units {
   }
 
   /** Applies an envelope that consists of one unit, because it has `multi` or conditions. */
-  #applyAsOne({ id, envelope }: Taken, ring: KeyRing | null): Outcome | Promise<Outcome> {
+  #applyAsOne({ id, envelope }: AcceptedEnvelope, ring: KeyRing | null): Outcome | Promise<Outcome> {
     const { commands, key, at, as, multi, if: conditions } = envelope;
     const signer = ring === null ? null : (ring.find(key) as KeyRecord);
     const unit = new EnvelopeUnit(id, envelope, 0, signer?.acl.mayReadAll ?? true);
@@ -147,12 +149,12 @@ export class Units {
    * copies of the envelope arrive.
    */
   #publish(
-    taken: Taken,
+    accepted: AcceptedEnvelope,
     messages: readonly ChannelMessage[],
     ring: KeyRing | null,
     broadcasts: Broadcasts,
   ): readonly Reply[] {
-    const { id, envelope, message } = taken;
+    const { id, envelope, message } = accepted;
     const { commands, at, key, as, only } = envelope;
     const signer = ring === null ? null : (ring.find(key) as KeyRecord);
     const refusals = commands.map((argv) =>
@@ -193,8 +195,11 @@ const REQUIRES_TIMELINE = error(
  */
 const UNMET_REPLY: Reply = { ...NIL_ARRAY };
 
-function answerOf({ id, room, readStatus }: Taken, outcomes: readonly Outcome[]): EnvelopeAnswer {
-  const result = new ResultWriter(room, readStatus);
+function answerOf(
+  { id, maxReplyBytes, readStatus }: AcceptedEnvelope,
+  outcomes: readonly Outcome[],
+): EnvelopeAnswer {
+  const result = new ResultWriter(maxReplyBytes, readStatus);
   for (const one of outcomes) {
     const outcome = one.kind === "failed" ? replyOrFailure(one) : one;
     if (outcome.kind === "failed") {

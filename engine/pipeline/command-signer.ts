@@ -28,8 +28,8 @@ export function signerOfCommand(
   signers: Signers | null,
   { environment, observer }: PipelineParts,
 ): CommandSigner {
-  const undue = checkSigned(signature !== null, signers, "command");
-  if (undue !== null || signers === null || signature === null) return undue;
+  const refusal = checkSigned(signature !== null, signers, "command");
+  if (refusal !== null || signers === null || signature === null) return refusal;
   const before = environment.uptime();
   const signer = signers.ofCommand(text, signature);
   observer.verified(environment.uptime() - before);
@@ -51,8 +51,8 @@ export function signerOfEnvelope(
   const { body, signature } = message;
   const key = signerOf(body);
   // An envelope with the id NO_KEY and a signature counts as signed. It is refused later because no key has that id.
-  const undue = checkSigned(key !== NO_KEY || signature.length > 0, signers, "envelope");
-  if (undue !== null || signers === null) return undue;
+  const refusal = checkSigned(key !== NO_KEY || signature.length > 0, signers, "envelope");
+  if (refusal !== null || signers === null) return refusal;
   const signer = signers.ring.find(key);
   if (signer === undefined)
     return refused("unknown-key", `key ${Buffer.from(key, "latin1").toString("hex")}`);

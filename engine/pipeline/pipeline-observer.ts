@@ -24,7 +24,7 @@ export interface Observer extends ConnectionObserver {
 }
 
 /** The observer of daemons without metrics. */
-export const NOBODY: Observer = {
+export const NO_OBSERVER: Observer = {
   served() {},
   refused() {},
   verified() {},

@@ -5,12 +5,12 @@ import type { DateWindow } from "../../options/date-window.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { MemoryLimit } from "../memory/memory-limit.js";
 import type { Signers } from "../trust/signers.js";
-import type { Inspecting } from "./apply-units.js";
+import type { DaemonInspector } from "./apply-units.js";
 import type { Databases } from "./databases.js";
 import type { Observer } from "./pipeline-observer.js";
 import type { Broadcasts } from "./publish-messages.js";
 import type { Recording } from "./recording-interface.js";
-import type { SeenBounds } from "./seen-envelopes.js";
+import type { SeenLimits } from "./seen-envelopes.js";
 import type { Floor } from "./start-floor.js";
 
 export interface PipelineParts {
@@ -26,11 +26,11 @@ export interface PipelineParts {
   readonly hash: (...pieces: readonly Buffer[]) => ByteString;
   readonly memory: MemoryLimit;
   readonly window: DateWindow;
-  readonly remembered: SeenBounds;
+  readonly remembered: SeenLimits;
   readonly floor: Floor;
   readonly recording: Recording;
   /** Publishes messages on channels. Null or absent if the databases publish them. */
   readonly broadcasts?: Broadcasts | null;
   /** Answers administrators' commands about the daemon itself. If it is null or absent, such commands are refused. */
-  readonly inspection?: Inspecting | null;
+  readonly inspection?: DaemonInspector | null;
 }

@@ -21,7 +21,7 @@ import {
 } from "../answers/request.js";
 import { KeyAudit } from "../trust/key-audit.js";
 import type { Signers } from "../trust/signers.js";
-import { type Taken, type UnitListener, Units } from "./apply-units.js";
+import { type AcceptedEnvelope, type UnitListener, Units } from "./apply-units.js";
 import { type CommandSigner, checkSigned, signerOfEnvelope } from "./command-signer.js";
 import { type Audience, checkDate, checkEnvelope, checkValidity, reading } from "./envelope-checks.js";
 import { parseOrderKey } from "./order-key.js";
@@ -66,10 +66,10 @@ export class Pipeline {
 
   /**
    * Handles an envelope of version 2.
-   * @param room      maximum bytes of all replies together
+   * @param maxReplyBytes  maximum bytes of all replies together
    * @param listener  receives the envelope instead of the databases, or null for the databases
    */
-  take(message: CommandMessage, room: number, listener: UnitListener | null = null): Answered {
+  take(message: CommandMessage, maxReplyBytes: number, listener: UnitListener | null = null): Answered {
     const id = this.#parts.hash(...signedPieces(message.body));
     let signer: CommandSigner;
     let envelope: Envelope;
@@ -91,7 +91,7 @@ export class Pipeline {
       message,
       now,
       isRecorded,
-      room,
+      maxReplyBytes,
       readStatus,
       listener,
     });
@@ -99,17 +99,18 @@ export class Pipeline {
     return answer instanceof Promise ? answer : this.#asHeld(answer, envelope);
   }
 
-  #answer(taken: Taken): Answered {
-    const { id, message, signer, now } = taken;
-    const misdirected = (signer && checkValidity(signer, now)) ?? this.#address(taken);
+  #answer(accepted: AcceptedEnvelope): Answered {
+    const { id, message, signer, now } = accepted;
+    const misdirected = (signer && checkValidity(signer, now)) ?? this.#address(accepted);
     if (misdirected !== null) return notApplied(id, misdirected);
     // Do not remember the refusal of an envelope without `only` by a listener. Otherwise an attacker could send an
     // intercepted command to a listener first, so that the daemon would refuse the client's own copy.
-    if (taken.listener !== null && taken.envelope.only === null) return this.#apply(taken);
-    if (message.wait !== undefined) return this.#laterAsHeld(this.#confirmed(taken, message.wait), taken);
-    const first = this.#firstAnswer(taken);
-    if (first === null) return this.#admit(taken);
-    return first instanceof Promise ? this.#laterAsHeld(first, taken) : first;
+    if (accepted.listener !== null && accepted.envelope.only === null) return this.#apply(accepted);
+    if (message.wait !== undefined)
+      return this.#laterAsHeld(this.#confirmed(accepted, message.wait), accepted);
+    const first = this.#firstAnswer(accepted);
+    if (first === null) return this.#admit(accepted);
+    return first instanceof Promise ? this.#laterAsHeld(first, accepted) : first;
   }
 
   /**
@@ -121,7 +122,10 @@ export class Pipeline {
     return isCertain && this.recording.holds({ at, seq, id: answer.id }) ? unknown(answer) : answer;
   }
 
-  #laterAsHeld(answer: Promise<EnvelopeAnswer>, { envelope: { at, seq } }: Taken): Promise<EnvelopeAnswer> {
+  #laterAsHeld(
+    answer: Promise<EnvelopeAnswer>,
+    { envelope: { at, seq } }: AcceptedEnvelope,
+  ): Promise<EnvelopeAnswer> {
     return answer.then((one) => this.#asHeld(one, { at, seq }));
   }
 
@@ -150,15 +154,15 @@ export class Pipeline {
   }
 
   /** Delays the result until it is as certain as the client requires. */
-  async #confirmed(taken: Taken, wait: Wait): Promise<EnvelopeAnswer> {
-    const { id, envelope, isRecorded } = taken;
+  async #confirmed(accepted: AcceptedEnvelope, wait: Wait): Promise<EnvelopeAnswer> {
+    const { id, envelope, isRecorded } = accepted;
     const recording = this.recording;
-    const first = this.#firstAnswer(taken);
+    const first = this.#firstAnswer(accepted);
     const isTooMany = wait.kind === "replicated" && wait.daemons > recording.daemons;
     const refusal = notApplied(id, refused(isRecorded ? "too-few-daemons" : "cannot-wait", wait.kind));
     // The client may have sent the envelope before without a wait, so it may have been applied.
     if (!isRecorded || isTooMany) return first === null ? refusal : unknown(refusal);
-    const answer = await (first ?? this.#admit(taken));
+    const answer = await (first ?? this.#admit(accepted));
     const { at, seq } = envelope;
     if (answer.kind === "refused") return answer;
     const isHeld = recording.holds({ at, seq, id });
@@ -170,7 +174,7 @@ export class Pipeline {
   }
 
   /** Checks that the envelope is meant for this daemon, and that its key was valid at the envelope's date. */
-  #address({ envelope, signer, message }: Taken): Refused | null {
+  #address({ envelope, signer, message }: AcceptedEnvelope): Refused | null {
     const cluster = this.signers?.cluster ?? NO_KEY;
     // The cluster's id may have changed, because the keys may have been read again.
     if (cluster !== this.#audience.cluster) this.#audience = { ...this.#audience, cluster };
@@ -182,41 +186,44 @@ export class Pipeline {
    * Returns the answer to an earlier copy of the envelope, or null if none is known, because the envelope is new or too
    * old.
    */
-  #firstAnswer(taken: Taken): EnvelopeAnswer | Promise<EnvelopeAnswer> | null {
-    const { id, envelope, isRecorded, now } = taken;
+  #firstAnswer(accepted: AcceptedEnvelope): EnvelopeAnswer | Promise<EnvelopeAnswer> | null {
+    const { id, envelope, isRecorded, now } = accepted;
     this.seen.forget(now, now - this.#parts.window.past);
     const found = this.seen.find(id, envelope.at);
     if (found !== undefined)
       return found ?? unknown(notApplied(id, refused("answer-not-kept", "seen before")));
-    return isRecorded ? this.recording.firstAnswer(taken) : null;
+    return isRecorded ? this.recording.firstAnswer(accepted) : null;
   }
 
   /**
    * Applies a new envelope, and remembers its id from now on, even if it is refused: a refused envelope must not be
    * applied later.
    */
-  #admit(taken: Taken): Answered {
+  #admit(accepted: AcceptedEnvelope): Answered {
     const refusal =
-      this.#checkDate(taken) ?? this.#checkRate(taken) ?? this.#checkMemory(taken) ?? this.#makeRoom(taken);
+      this.#checkDate(accepted) ??
+      this.#checkRate(accepted) ??
+      this.#checkMemory(accepted) ??
+      this.#makeRoom(accepted);
     if (refusal !== null) return refusal;
-    const { after } = taken.envelope;
+    const { after } = accepted.envelope;
     const isReady = after === null || this.#holds(parseOrderKey(after));
-    return this.#remember(taken, isReady ? this.#apply(taken) : this.#applyAfter(taken, after));
+    return this.#remember(accepted, isReady ? this.#apply(accepted) : this.#applyAfter(accepted, after));
   }
 
-  #checkDate(taken: Taken): EnvelopeAnswer | null {
+  #checkDate(accepted: AcceptedEnvelope): EnvelopeAnswer | null {
     const { observer, window } = this.#parts;
-    const { envelope, now } = taken;
+    const { envelope, now } = accepted;
     const { at } = envelope;
     observer.skewed(at - now);
     const skewed = checkDate(at, now, window);
-    if (skewed === null) return this.#checkFloor(taken);
-    if (at >= now) return this.#refuse(taken, skewed);
+    if (skewed === null) return this.#checkFloor(accepted);
+    if (at >= now) return this.#refuse(accepted, skewed);
     this.seen.floor = Math.max(this.seen.floor, at);
-    return notApplied(taken.id, skewed);
+    return notApplied(accepted.id, skewed);
   }
 
-  #checkFloor({ id, envelope, isRecorded }: Taken): EnvelopeAnswer | null {
+  #checkFloor({ id, envelope, isRecorded }: AcceptedEnvelope): EnvelopeAnswer | null {
     const { date, pending } = this.#parts.floor;
     if (pending !== null) {
       // Raise the floor, so that later attempts with the same envelope are refused too.
@@ -230,48 +237,48 @@ export class Pipeline {
     return notApplied(id, refused(code, `dated ${early} ms too early`));
   }
 
-  #checkRate(taken: Taken): EnvelopeAnswer | null {
-    const { id, rate } = taken.signer ?? UNLIMITED;
+  #checkRate(accepted: AcceptedEnvelope): EnvelopeAnswer | null {
+    const { id, rate } = accepted.signer ?? UNLIMITED;
     if (rate === 0 || this.#rates.take(id, rate, this.#parts.environment.uptime())) return null;
-    return this.#refuse(taken, refused("over-rate", `${rate} a second`));
+    return this.#refuse(accepted, refused("over-rate", `${rate} a second`));
   }
 
-  #checkMemory(taken: Taken): EnvelopeAnswer | null {
-    const refusal = this.#parts.memory.refusal(taken.envelope.commands);
-    return refusal === null ? null : this.#refuse(taken, refusal);
+  #checkMemory(accepted: AcceptedEnvelope): EnvelopeAnswer | null {
+    const refusal = this.#parts.memory.refusal(accepted.envelope.commands);
+    return refusal === null ? null : this.#refuse(accepted, refusal);
   }
 
   /**
    * Makes room for the envelope's id. This is the last check, so that an envelope that is refused does not displace the
    * record of an accepted one.
    */
-  #makeRoom(taken: Taken): EnvelopeAnswer | null {
+  #makeRoom(accepted: AcceptedEnvelope): EnvelopeAnswer | null {
     const { seen } = this;
-    const room = seen.makeRoom(taken.now);
-    if (room === false) return unknown(notApplied(taken.id, refused("memory-full", `${seen.size} ids`)));
+    const room = seen.makeRoom(accepted.now);
+    if (room === false) return unknown(notApplied(accepted.id, refused("memory-full", `${seen.size} ids`)));
     if (room === true) return null;
     this.#parts.log.warn({ takesFrom: room + 1 }, FORGOTTEN_EARLY);
-    return this.#checkFloor(taken);
+    return this.#checkFloor(accepted);
   }
 
   /**
    * Refuses an envelope that would be accepted at another time. If its id can be remembered, the envelope is certainly
    * never applied. Otherwise its outcome is unknown, because it could be accepted if it arrived again.
    */
-  #refuse({ id, envelope: { at, key } }: Taken, refusal: Refused): EnvelopeAnswer {
+  #refuse({ id, envelope: { at, key } }: AcceptedEnvelope, refusal: Refused): EnvelopeAnswer {
     const answer = notApplied(id, refusal);
     if (!this.seen.addRefused(id, at, key, answer)) return unknown(answer);
     this.#waiters.applied(id);
     return answer;
   }
 
-  #remember({ id, envelope: { at, seq } }: Taken, answer: Answered): Answered {
+  #remember({ id, envelope: { at, seq } }: AcceptedEnvelope, answer: Answered): Answered {
     this.seen.add(id, at, answer);
     if (!(answer instanceof Promise)) {
       this.#waiters.applied(id);
       return answer;
     }
-    // Do not use `taken` in this callback, so that the commands need not stay in memory until they are on disk.
+    // Do not use `accepted` in this callback, so that the commands need not stay in memory until they are on disk.
     return answer.then((settled) => {
       this.seen.settle(id, at, settled);
       this.#waiters.applied(id);
@@ -279,21 +286,21 @@ export class Pipeline {
     });
   }
 
-  async #applyAfter(taken: Taken, after: ByteString): Promise<EnvelopeAnswer> {
-    const held = await this.#held(after, taken);
+  async #applyAfter(accepted: AcceptedEnvelope, after: ByteString): Promise<EnvelopeAnswer> {
+    const held = await this.#held(after, accepted);
     if (!held)
-      return notApplied(taken.id, refused("not-yet", "the entry named in `after` did not arrive in time"));
+      return notApplied(accepted.id, refused("not-yet", "the entry named in `after` did not arrive in time"));
     // Look up the signer again, because its key may have been revoked in the meantime.
-    const signer = taken.signer === null ? null : this.signers?.ring.find(taken.signer.id);
-    if (signer === undefined) return notApplied(taken.id, refused("unknown-key", "the key was removed"));
+    const signer = accepted.signer === null ? null : this.signers?.ring.find(accepted.signer.id);
+    if (signer === undefined) return notApplied(accepted.id, refused("unknown-key", "the key was removed"));
     const invalid = signer && checkValidity(signer, this.#parts.environment.clock());
-    return invalid === null ? await this.#apply(taken) : notApplied(taken.id, invalid);
+    return invalid === null ? await this.#apply(accepted) : notApplied(accepted.id, invalid);
   }
 
-  async #held(after: ByteString, { envelope, message }: Taken): Promise<boolean> {
+  async #held(after: ByteString, { envelope, message }: AcceptedEnvelope): Promise<boolean> {
     const orderKey = parseOrderKey(after);
     if (this.#holds(orderKey)) return true;
-    if (!this.recording.mayCome(orderKey, this.seen)) return false;
+    if (!this.recording.mayArrive(orderKey, this.seen)) return false;
     return (
       (await this.#waiters.wait(orderKey.id, envelope.key, message.body.length)) && this.#holds(orderKey)
     );
@@ -303,13 +310,13 @@ export class Pipeline {
     return this.recording.hasApplied(orderKey, this.seen);
   }
 
-  #apply(taken: Taken): Answered {
+  #apply(accepted: AcceptedEnvelope): Answered {
     const { signers } = this;
     // Check again, because the keys may have been read again while the envelope was waiting. Otherwise an unsigned
     // envelope could be applied.
-    const undue = checkSigned(taken.signer !== null, signers, "envelope");
-    if (undue !== null) return notApplied(taken.id, undue);
-    return this.recording.apply(taken) ?? this.#units.apply(taken, signers?.ring ?? null);
+    const refusal = checkSigned(accepted.signer !== null, signers, "envelope");
+    if (refusal !== null) return notApplied(accepted.id, refusal);
+    return this.recording.apply(accepted) ?? this.#units.apply(accepted, signers?.ring ?? null);
   }
 }
 

@@ -16,7 +16,7 @@ const MISSED_EVERY_MS = 1000;
 
 export class Broadcasts {
   /** Forwards a client's envelope to the members. Null if there are none. */
-  passOn: ((message: CommandMessage) => void) | null = null;
+  forwardToMembers: ((message: CommandMessage) => void) | null = null;
   readonly channels: Channels;
   readonly #environment: Environment;
   readonly #window: DateWindow;
@@ -24,7 +24,7 @@ export class Broadcasts {
   /** Whether there was another gap since the last gap event, or null if the interval after that event is over. */
   #hasGap: boolean | null = null;
 
-  /** @param most  maximum number of ids that are remembered */
+  /** @param max  maximum number of ids that are remembered */
   constructor({
     channels,
     environment,
@@ -109,7 +109,7 @@ export class Broadcasts {
       return messages.map(() => 0);
     }
     this.#seen.add(id, at, null);
-    if (from !== null) this.passOn?.(from);
+    if (from !== null) this.forwardToMembers?.(from);
     // Send a pending gap event first, because it must precede the messages after the gap.
     if (this.#hasGap === true) {
       this.#hasGap = false;

@@ -13,12 +13,12 @@ import type { EnvelopeAnswer, Refused } from "../answers/request.js";
 import type { ReadStatus } from "../answers/result-writer.js";
 import { LocalUnits } from "../backends/local-units.js";
 import { NewestDate } from "../backends/newest-date.js";
-import type { Taken } from "./apply-units.js";
+import type { AcceptedEnvelope } from "./apply-units.js";
 import type { SeenEnvelopes } from "./seen-envelopes.js";
 import type { Floor } from "./start-floor.js";
 
 /** The state that operators see. The last three values require different actions of the operator. */
-export type ShownState = DaemonState | "revoked" | "not-listed" | "outdated";
+export type DisplayedState = DaemonState | "revoked" | "not-listed" | "outdated";
 
 export interface Recording {
   /** The date up to which no envelope is accepted after this start, in milliseconds since 1970. */
@@ -27,7 +27,7 @@ export interface Recording {
   readonly localUnits: LocalUnits;
   readonly state: DaemonState;
   /** The state that operators see. */
-  readonly shownState: ShownState;
+  readonly displayedState: DisplayedState;
   /** The flag of every answer, such as `catching-up`, or an empty string if there is none. */
   readonly readStatus: ReadStatus;
   /** The highest date and number of an applied write. */
@@ -43,14 +43,14 @@ export interface Recording {
   /** Returns whether the entry was applied. If so, later reads include it. */
   hasApplied(orderKey: OrderKey, seen: SeenEnvelopes): boolean;
   /** Returns whether an entry that was not applied may still arrive. */
-  mayCome(orderKey: OrderKey, seen: SeenEnvelopes): boolean;
+  mayArrive(orderKey: OrderKey, seen: SeenEnvelopes): boolean;
   /**
    * Returns the first answer to an envelope that the pipeline no longer remembers, or null if the envelope is not
    * recorded.
    */
-  firstAnswer(taken: Taken): Promise<EnvelopeAnswer> | null;
+  firstAnswer(accepted: AcceptedEnvelope): Promise<EnvelopeAnswer> | null;
   /** Applies a client's envelope. @returns null if it is not recorded, and the databases must apply it */
-  apply(taken: Taken): EnvelopeAnswer | Promise<EnvelopeAnswer> | null;
+  apply(accepted: AcceptedEnvelope): EnvelopeAnswer | Promise<EnvelopeAnswer> | null;
   /** Waits until an entry is as certain as the client requires. @returns false if that takes too long */
   confirm(orderKey: OrderKey, wait: Wait): Promise<boolean>;
   /**
@@ -92,7 +92,7 @@ export class Unrecorded implements Recording {
     return pending !== null || this.#environment.clock() < date ? "catching-up" : "live";
   }
 
-  get shownState(): DaemonState {
+  get displayedState(): DaemonState {
     return this.state;
   }
 
@@ -108,7 +108,7 @@ export class Unrecorded implements Recording {
     return seen.isApplied(id, at);
   }
 
-  mayCome({ at }: OrderKey, seen: SeenEnvelopes): boolean {
+  mayArrive({ at }: OrderKey, seen: SeenEnvelopes): boolean {
     return at > seen.floor;
   }
 
@@ -116,7 +116,7 @@ export class Unrecorded implements Recording {
     return null;
   }
 
-  apply({ envelope }: Taken): null {
+  apply({ envelope }: AcceptedEnvelope): null {
     this.localUnits.note(envelope);
     return null;
   }

@@ -13,7 +13,7 @@ import { FairShares } from "./fair-shares.js";
  * The answer to a seen envelope: a promise while the envelope is being processed, or null if it was applied but its
  * answer is no longer stored.
  */
-export type Remembered = EnvelopeAnswer | Promise<EnvelopeAnswer> | null;
+export type StoredAnswer = EnvelopeAnswer | Promise<EnvelopeAnswer> | null;
 
 /** The length in milliseconds of an interval of dates. All ids with dates in one interval are forgotten together. */
 const BUCKET_MS = 1000;
@@ -26,20 +26,20 @@ const ANSWER_BYTES = 200;
 const REFUSED_SHARE = 1 / 8;
 
 interface Bucket {
-  readonly ids: Map<ByteString, Remembered>;
+  readonly ids: Map<ByteString, StoredAnswer>;
   /** The signers of the refused envelopes that `addRefused` has added. */
   readonly refused: ByteString[];
   forgotten: boolean;
 }
 
 /** A stored answer in the queue of answers, which is in the order of arrival. */
-interface Kept {
+interface StoredEntry {
   readonly bucket: Bucket;
   readonly id: ByteString;
   readonly bytes: number;
 }
 
-export interface SeenBounds {
+export interface SeenLimits {
   /** Maximum number of ids. In addition, an eighth of that number may be ids of refused envelopes. */
   readonly max: number;
   /** Maximum bytes of answers. */
@@ -50,17 +50,17 @@ export class SeenEnvelopes {
   /** The low watermark. No envelope dated at or before it is accepted. */
   floor: number;
   /** Replaced when the configuration is read again. */
-  bounds: SeenBounds;
+  limits: SeenLimits;
   readonly #buckets = new Map<number, Bucket>();
-  readonly #kept = new Queue<Kept>();
+  readonly #stored = new Queue<StoredEntry>();
   #size = 0;
   #bytes = 0;
   readonly #refused = new FairShares();
   #forgottenAt = Number.NEGATIVE_INFINITY;
 
-  constructor(floor: number, bounds: SeenBounds) {
+  constructor(floor: number, limits: SeenLimits) {
     this.floor = floor;
-    this.bounds = bounds;
+    this.limits = limits;
   }
 
   get size(): number {
@@ -73,7 +73,7 @@ export class SeenEnvelopes {
   }
 
   /** Returns the answer to an envelope, or undefined if the envelope was never received or is forgotten. */
-  find(id: ByteString, at: number): Remembered | undefined {
+  find(id: ByteString, at: number): StoredAnswer | undefined {
     return this.#buckets.get(bucketOf(at))?.ids.get(id);
   }
 
@@ -101,7 +101,7 @@ export class SeenEnvelopes {
    * @returns true if there is room, false if there is none, or the new low watermark if ids had to be forgotten
    */
   makeRoom(now: number): number | boolean {
-    if (this.#size - this.#refused.total < this.bounds.max) return true;
+    if (this.#size - this.#refused.total < this.limits.max) return true;
     let first = Number.POSITIVE_INFINITY;
     for (const [number, { ids, refused }] of this.#buckets) {
       if (ids.size > refused.length) first = Math.min(first, number);
@@ -112,11 +112,11 @@ export class SeenEnvelopes {
   }
 
   /** Remembers an envelope that `find` does not know. */
-  add(id: ByteString, at: number, answer: Remembered): void {
+  add(id: ByteString, at: number, answer: StoredAnswer): void {
     const bucket = this.#bucketAt(at);
     bucket.ids.set(id, answer);
     this.#size++;
-    this.#keep(bucket, id, answer);
+    this.#store(bucket, id, answer);
   }
 
   /**
@@ -125,7 +125,7 @@ export class SeenEnvelopes {
    * @returns whether there was space
    */
   addRefused(id: ByteString, at: number, key: ByteString, answer: EnvelopeAnswer): boolean {
-    if (!this.#refused.take(key, 1, this.bounds.max * REFUSED_SHARE)) return false;
+    if (!this.#refused.take(key, 1, this.limits.max * REFUSED_SHARE)) return false;
     this.add(id, at, answer);
     this.#bucketAt(at).refused.push(key);
     return true;
@@ -136,7 +136,7 @@ export class SeenEnvelopes {
     const bucket = this.#buckets.get(bucketOf(at));
     if (bucket === undefined || !bucket.ids.has(id)) return;
     bucket.ids.set(id, answer);
-    this.#keep(bucket, id, answer);
+    this.#store(bucket, id, answer);
   }
 
   #bucketAt(at: number): Bucket {
@@ -149,18 +149,18 @@ export class SeenEnvelopes {
     return bucket;
   }
 
-  #keep(bucket: Bucket, id: ByteString, answer: Remembered): void {
+  #store(bucket: Bucket, id: ByteString, answer: StoredAnswer): void {
     // Refusals are kept as long as their ids and are not counted, because they are small, and because they guarantee
     // that an envelope is not applied.
     if (answer === null || answer instanceof Promise || answer.kind === "refused") return;
     const bytes = answer.replies.length + ANSWER_BYTES;
     this.#bytes += bytes;
-    this.#kept.push({ bucket, id, bytes });
-    while (this.#bytes > this.bounds.maxBytes) this.#dropOldest();
+    this.#stored.push({ bucket, id, bytes });
+    while (this.#bytes > this.limits.maxBytes) this.#dropOldest();
   }
 
   #dropOldest(): void {
-    const { bucket, id, bytes } = this.#kept.shift() as Kept;
+    const { bucket, id, bytes } = this.#stored.shift() as StoredEntry;
     this.#bytes -= bytes;
     if (!bucket.forgotten) bucket.ids.set(id, null);
   }
@@ -172,7 +172,7 @@ export class SeenEnvelopes {
     this.#size -= bucket.ids.size;
     for (const key of bucket.refused) this.#refused.give(key, 1);
     this.floor = Math.max(this.floor, endOf(number));
-    while (this.#kept.first?.bucket.forgotten) this.#dropOldest();
+    while (this.#stored.first?.bucket.forgotten) this.#dropOldest();
   }
 }
 

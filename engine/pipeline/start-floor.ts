@@ -33,7 +33,7 @@ export interface TimedDatabase {
 }
 
 /** The interval between two requests to a database that has not reported its time, in milliseconds. */
-const ASK_AGAIN_MS = 250;
+const RETRY_MS = 250;
 /**
  * The minimum lag of the daemon's clock that is logged, in milliseconds. Synchronized clocks differ by less, even
  * including the time of the request.
@@ -94,7 +94,7 @@ export class StartFloor implements Floor, Service {
    * databases, resolves when the date has passed, so that the first client's envelope is not refused as too old.
    */
   async start(): Promise<void> {
-    for (const database of this.#databases) void this.#ask(database);
+    for (const database of this.#databases) void this.#requestTime(database);
     if (this.#databases.length === 0) await this.#pass();
   }
 
@@ -110,31 +110,32 @@ export class StartFloor implements Floor, Service {
     for (const cancel of this.#timers.values()) cancel();
   }
 
-  async #ask(database: TimedDatabase): Promise<void> {
-    const askedAt = this.#environment.uptime();
+  async #requestTime(database: TimedDatabase): Promise<void> {
+    const requestedAt = this.#environment.uptime();
     const outcome = await database.execute(["TIME"]);
     if (this.#isStopped) return;
-    if (outcome.kind === "failed" || isPassing(outcome)) return this.#askLater(database, outcome);
+    if (outcome.kind === "failed" || isTemporary(outcome)) return this.#retryLater(database, outcome);
     const time = timeOf(outcome);
-    if (time === null) this.#log.warn({ database: database.name, reason: reasonOf(outcome) }, TELLS_NO_TIME);
-    else this.#rise(database, time, askedAt);
+    if (time === null)
+      this.#log.warn({ database: database.name, reason: reasonOf(outcome) }, NO_TIME_REPORTED);
+    else this.#raise(database, time, requestedAt);
     this.#awaited.delete(database);
     this.#updatePending();
   }
 
-  #askLater(database: TimedDatabase, outcome: BackendFailure | ErrorReply): void {
+  #retryLater(database: TimedDatabase, outcome: BackendFailure | ErrorReply): void {
     const refusal = refusalBy(database, outcome);
     const isNew = this.#awaited.get(database)?.detail !== refusal.detail;
     // Log only errors, because the backend has already logged that a database cannot be reached.
-    if (isNew && outcome.kind === "error") this.#log.warn({ reason: refusal.detail }, AWAITED);
+    if (isNew && outcome.kind === "error") this.#log.warn({ reason: refusal.detail }, TIME_AWAITED);
     this.#await(database, refusal);
-    const ask = () => void this.#ask(database);
-    this.#timers.set(database, this.#environment.setTimer(ASK_AGAIN_MS, ask));
+    const requestTime = () => void this.#requestTime(database);
+    this.#timers.set(database, this.#environment.setTimer(RETRY_MS, requestTime));
   }
 
-  /** Raises the date according to a database's time. @param askedAt  the uptime when the time was requested */
-  #rise(database: TimedDatabase, time: number, askedAt: number): void {
-    const startedAt = Math.ceil(time - (askedAt - this.#startedAt));
+  /** Raises the date according to a database's time. @param requestedAt  the uptime when the time was requested */
+  #raise(database: TimedDatabase, time: number, requestedAt: number): void {
+    const startedAt = Math.ceil(time - (requestedAt - this.#startedAt));
     this.date = Math.max(this.date, startedAt + this.#future);
     const behindMs = time - Math.floor(this.#environment.clock());
     if (behindMs < LAG_LOGGED_MS) return;
@@ -170,7 +171,7 @@ function timeOf(reply: Reply): number | null {
  * Returns whether a later request may succeed, as after the errors BUSY and NOAUTH. It cannot succeed if the server has
  * no TIME command or does not permit it.
  */
-const isPassing = (reply: Reply): reply is ErrorReply =>
+const isTemporary = (reply: Reply): reply is ErrorReply =>
   reply.kind === "error" && !/^(NOPERM |ERR unknown command)/.test(reply.text);
 
 const reasonOf = (reply: Reply): string =>
@@ -186,6 +187,6 @@ function refusalBy(database: TimedDatabase, outcome: BackendFailure | ErrorReply
 const CLOCK_LAGS =
   "this clock is behind the clock of a Redis server: no command of version 2 dated before takesFrom is accepted; " +
   "check both clocks (chronyc tracking), and restart the daemon if the server's clock was wrong";
-const TELLS_NO_TIME =
+const NO_TIME_REPORTED =
   "the Redis server does not report its time, so a clock that was set back cannot be detected; permit its user the command TIME (+time)";
-const AWAITED = "no command of version 2 is accepted until the Redis server has reported its time";
+const TIME_AWAITED = "no command of version 2 is accepted until the Redis server has reported its time";

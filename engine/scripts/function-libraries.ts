@@ -6,7 +6,7 @@ import { MalformedRdb } from "../../store/rdb/malformed-rdb.js";
 import { RdbReader } from "../../store/rdb/rdb-reader.js";
 import { RdbWriter } from "../../store/rdb/rdb-writer.js";
 import { type FunctionLibrary, readLibrary } from "./function-library.js";
-import type { RunBounds, ScriptEngine } from "./script-engine.js";
+import type { RunLimits, ScriptEngine } from "./script-engine.js";
 
 /** The byte before each library in a dump. */
 const LIBRARY = 245;
@@ -20,7 +20,7 @@ export class FunctionLibraries {
    * Stores a dump of all libraries. Called before a change takes effect; if the call throws, the libraries are not
    * changed. Null if libraries are not stored.
    */
-  keep: ((payload: ByteString) => void) | null = null;
+  persist: ((payload: ByteString) => void) | null = null;
   #libraries: Libraries = new Map();
 
   get all(): readonly FunctionLibrary[] {
@@ -42,8 +42,8 @@ export class FunctionLibraries {
   }
 
   /** Loads a library. @returns its name @throws CommandFailure  it cannot be loaded; nothing has changed */
-  load(code: ByteString, replaces: boolean, engine: ScriptEngine, bounds: RunBounds): ByteString {
-    const { library, remaining } = this.#loaded(this.#libraries, code, replaces, engine, bounds);
+  load(code: ByteString, replaces: boolean, engine: ScriptEngine, limits: RunLimits): ByteString {
+    const { library, remaining } = this.#loaded(this.#libraries, code, replaces, engine, limits);
     this.#change(new Map(remaining).set(library.name, library));
     return library.name;
   }
@@ -65,24 +65,24 @@ export class FunctionLibraries {
   }
 
   /** Restores the stored libraries at the start of the daemon. @throws CommandFailure  no library was restored */
-  begin(payload: ByteString, engine: ScriptEngine, bounds: RunBounds): void {
-    this.#libraries = this.#restored(payload, "FLUSH", engine, bounds);
+  begin(payload: ByteString, engine: ScriptEngine, limits: RunLimits): void {
+    this.#libraries = this.#restored(payload, "FLUSH", engine, limits);
   }
 
   /** Restores all libraries of a dump, or none. @throws CommandFailure */
-  restore(payload: ByteString, policy: RestorePolicy, engine: ScriptEngine, bounds: RunBounds): void {
-    this.#change(this.#restored(payload, policy, engine, bounds));
+  restore(payload: ByteString, policy: RestorePolicy, engine: ScriptEngine, limits: RunLimits): void {
+    this.#change(this.#restored(payload, policy, engine, limits));
   }
 
   #change(libraries: Libraries): void {
-    this.keep?.(dumpOf(libraries));
+    this.persist?.(dumpOf(libraries));
     this.#libraries = libraries;
   }
 
-  #restored(payload: ByteString, policy: RestorePolicy, engine: ScriptEngine, bounds: RunBounds): Libraries {
+  #restored(payload: ByteString, policy: RestorePolicy, engine: ScriptEngine, limits: RunLimits): Libraries {
     let libraries: Libraries = policy === "FLUSH" ? new Map() : this.#libraries;
     for (const code of codesOf(payload)) {
-      const { library, remaining } = this.#loaded(libraries, code, policy === "REPLACE", engine, bounds);
+      const { library, remaining } = this.#loaded(libraries, code, policy === "REPLACE", engine, limits);
       libraries = new Map(remaining).set(library.name, library);
     }
     return libraries;
@@ -93,14 +93,14 @@ export class FunctionLibraries {
     code: ByteString,
     replaces: boolean,
     engine: ScriptEngine,
-    bounds: RunBounds,
+    limits: RunLimits,
   ): { library: FunctionLibrary; remaining: Libraries } {
     const read = readLibrary(code);
     if (libraries.has(read.name) && !replaces)
       throw new CommandFailure(`ERR Library '${read.name}' already exists`);
     const remaining = new Map(libraries);
     remaining.delete(read.name);
-    const loaded = engine.loadLibrary(read, bounds);
+    const loaded = engine.loadLibrary(read, limits);
     if ("kind" in loaded) throw new CommandFailure(loaded.text);
     for (const { functions } of remaining.values())
       for (const { name } of loaded)

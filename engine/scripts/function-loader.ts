@@ -93,17 +93,17 @@ export class FunctionLoader {
     lua.lua_pushcclosure(state, this.#handler, 0);
     if (!machine.load(state, body, SOURCE))
       return error(`ERR Error compiling function: ${machine.text(state, -1)}`);
-    this.#standsFor(this.#loading);
+    this.#replaceGuardIndex(this.#loading);
     try {
       if (lua.lua_pcall(state, 0, 0, 1) !== 0) return error(`ERR Error registering functions: ${failure()}`);
     } finally {
-      this.#standsFor(this.#redis);
+      this.#replaceGuardIndex(this.#redis);
     }
     if (this.#found.size === 0) return error("ERR No functions registered");
     return [...this.#found.values()];
   }
 
-  #standsFor(table: number): void {
+  #replaceGuardIndex(table: number): void {
     const machine = this.#machine;
     const { lua, state } = machine;
     lua.lua_rawgeti(state, REGISTRY, this.#guard);

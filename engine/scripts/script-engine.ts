@@ -12,15 +12,15 @@ import { Randomness } from "./libraries/random-library.js";
 import { redisLibrary } from "./libraries/redis-library.js";
 import { structLibrary } from "./libraries/struct-library.js";
 import { ERROR_OF_MEMORY, GC, REGISTRY, TYPE } from "./lua/lua-exports.js";
-import { LuaBroken, LuaMachine } from "./lua/lua-machine.js";
+import { LuaFailure, LuaMachine } from "./lua/lua-machine.js";
 import { answerOf, oneLine } from "./lua/lua-to-reply.js";
 import { type ScriptCaller, ScriptRun } from "./lua/script-run.js";
 import { isTrap, type WasmModule } from "./lua/web-assembly.js";
 import type { Script } from "./script.js";
-import { furnish } from "./script-globals.js";
+import { createGlobals } from "./script-globals.js";
 
 /** A machine that has grown beyond this number of bytes is dropped, because WebAssembly memory cannot shrink. */
-const KEPT_BYTES = 16 * 1024 * 1024;
+const MACHINE_BYTES_MAX = 16 * 1024 * 1024;
 /** The number of runs between two steps of Lua's garbage collection, and the size of a step, as in Redis. */
 const RUNS_A_STEP = 50;
 const SOURCE = "@user_script";
@@ -28,7 +28,7 @@ const SOURCE = "@user_script";
 const NO_MEMORY = "not enough memory";
 
 /** The limits of a run. */
-export interface RunBounds {
+export interface RunLimits {
   /** Bytes of memory, including 16 MiB for Lua itself. */
   readonly memory: number;
   /** The time limit in milliseconds. */
@@ -96,9 +96,9 @@ export class ScriptEngine {
   }
 
   /** Compiles a script. @returns the error, or null if the script was compiled */
-  compile(source: Script, bounds: RunBounds): ErrorReply | null {
+  compile(source: Script, limits: RunLimits): ErrorReply | null {
     try {
-      const found = this.#compiled(source, bounds);
+      const found = this.#compiled(source, limits);
       return typeof found === "number" ? null : found;
     } catch (problem) {
       return this.#broken(problem);
@@ -110,23 +110,23 @@ export class ScriptEngine {
     keys: readonly ByteString[],
     args: readonly ByteString[],
     caller: ScriptCaller,
-    bounds: RunBounds,
+    limits: RunLimits,
   ): Reply {
     try {
-      const script = this.#compiled(source, bounds);
+      const script = this.#compiled(source, limits);
       if (typeof script !== "number") return script;
-      const run = new ScriptRun(caller, this.#uptime, bounds);
+      const run = new ScriptRun(caller, this.#uptime, limits);
       const call = { script, sha: source.sha, keys, args, isFunction: false };
-      return this.#called(this.#machine(bounds), run, call);
+      return this.#called(this.#machine(limits), run, call);
     } catch (problem) {
       return this.#broken(problem);
     }
   }
 
   /** Loads a library to check it, and returns its functions. The caller decides whether to store the library. */
-  loadLibrary(library: LibraryCode, bounds: RunBounds): readonly LoadedFunction[] | ErrorReply {
+  loadLibrary(library: LibraryCode, limits: RunLimits): readonly LoadedFunction[] | ErrorReply {
     try {
-      return this.#loadedLibrary(library, bounds);
+      return this.#loadedLibrary(library, limits);
     } catch (problem) {
       return this.#broken(problem);
     }
@@ -139,29 +139,29 @@ export class ScriptEngine {
     keys: readonly ByteString[],
     args: readonly ByteString[],
     caller: ScriptCaller,
-    bounds: RunBounds,
+    limits: RunLimits,
   ): Reply {
     try {
-      let functions = this.#machine(bounds).libraries.get(library.code);
+      let functions = this.#machine(limits).libraries.get(library.code);
       if (functions === undefined) {
-        const loaded = this.#loadedLibrary(library, bounds);
+        const loaded = this.#loadedLibrary(library, limits);
         if ("kind" in loaded) return loaded;
         functions = new Map(loaded.map((one) => [one.name, one.reference]));
-        this.#machine(bounds).libraries.set(library.code, functions);
+        this.#machine(limits).libraries.set(library.code, functions);
       }
-      const run = new ScriptRun(caller, this.#uptime, bounds);
+      const run = new ScriptRun(caller, this.#uptime, limits);
       const call = { script: functions.get(name) as number, sha: name, keys, args, isFunction: true };
-      return this.#called(this.#machine(bounds), run, call);
+      return this.#called(this.#machine(limits), run, call);
     } catch (problem) {
       return this.#broken(problem);
     }
   }
 
-  #loadedLibrary({ body }: LibraryCode, bounds: RunBounds): readonly LoadedFunction[] | ErrorReply {
-    const ready = this.#machine(bounds);
+  #loadedLibrary({ body }: LibraryCode, limits: RunLimits): readonly LoadedFunction[] | ErrorReply {
+    const ready = this.#machine(limits);
     const { machine, globals, handler } = ready;
     ready.loader ??= new FunctionLoader(machine, globals, handler);
-    const time = Math.min(bounds.time, LOAD_TIME_MS);
+    const time = Math.min(limits.time, LOAD_TIME_MS);
     const run = new ScriptRun(LOADING_CALLER, this.#uptime, { time, spent: 0 });
     this.#run = run;
     try {
@@ -218,7 +218,7 @@ export class ScriptEngine {
 
   #tidy(machine: LuaMachine, run: ScriptRun): void {
     const { lua, state } = machine;
-    if (run.isStopped || machine.size > KEPT_BYTES) {
+    if (run.isStopped || machine.size > MACHINE_BYTES_MAX) {
       this.#ready = null;
       return;
     }
@@ -227,8 +227,8 @@ export class ScriptEngine {
     if (++this.#runs % RUNS_A_STEP === 0) lua.lua_gc(state, GC.step, RUNS_A_STEP);
   }
 
-  #compiled(source: Script, bounds: RunBounds, isAgain = false): number | ErrorReply {
-    const { machine, compiled } = this.#machine(bounds);
+  #compiled(source: Script, limits: RunLimits, isAgain = false): number | ErrorReply {
+    const { machine, compiled } = this.#machine(limits);
     const known = compiled.get(source.sha);
     if (known !== undefined) return known;
     const { lua, state } = machine;
@@ -238,7 +238,7 @@ export class ScriptEngine {
       if (text !== NO_MEMORY) return error(`ERR Error compiling script (new function): ${text}`);
       // The other compiled scripts fill the memory. Drop them all: each is compiled again when it runs.
       this.#ready = null;
-      if (!isAgain) return this.#compiled(source, bounds, true);
+      if (!isAgain) return this.#compiled(source, limits, true);
       return error(`ERR Error compiling script (new function): ${text}`);
     }
     const reference = lua.luaL_ref(state, REGISTRY);
@@ -246,10 +246,10 @@ export class ScriptEngine {
     return reference;
   }
 
-  #machine({ memory }: RunBounds): Ready {
+  #machine({ memory }: RunLimits): Ready {
     if (this.#ready !== null && this.#ready.memory === memory) return this.#ready;
     const machine = new LuaMachine(this.#module, memory, (state) => {
-      this.#run?.look(() => (state === null ? "" : machine.position(state, 0)));
+      this.#run?.checkTime(() => (state === null ? "" : machine.position(state, 0)));
     });
     const current = () => this.#run as ScriptRun;
     const libraries = {
@@ -258,7 +258,7 @@ export class ScriptEngine {
       cmsgpack: cmsgpackLibrary(machine),
       struct: structLibrary(machine),
     };
-    const globals = furnish(machine, libraries, this.#randomness);
+    const globals = createGlobals(machine, libraries, this.#randomness);
     const [handler] = machine.addFunctions([(state) => noteFailure(machine, state, current())]);
     this.#ready = {
       machine,
@@ -280,7 +280,7 @@ export class ScriptEngine {
     this.#ready = null;
     this.#run = null;
     // V8 throws a RangeError if the stack is too deep or a string is too long.
-    if (!(problem instanceof LuaBroken || problem instanceof RangeError || isTrap(problem))) throw problem;
+    if (!(problem instanceof LuaFailure || problem instanceof RangeError || isTrap(problem))) throw problem;
     return error("ERR the script used more memory or a deeper stack than allowed");
   }
 }

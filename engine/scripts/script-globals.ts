@@ -4,7 +4,12 @@
  * Names and messages: redis-server 7.0.
  */
 
-import { baseLibrary, type LuasOwn, stringLibrary, tableLibrary } from "./libraries/base-library.js";
+import {
+  baseLibrary,
+  type StandardFunctions,
+  stringLibrary,
+  tableLibrary,
+} from "./libraries/base-library.js";
 import { bitLibrary } from "./libraries/bit-library.js";
 import type { Library } from "./libraries/library.js";
 import { type Randomness, randomLibrary } from "./libraries/random-library.js";
@@ -13,18 +18,19 @@ import { GLOBALS, REGISTRY } from "./lua/lua-exports.js";
 import type { LuaMachine } from "./lua/lua-machine.js";
 
 /** The names in Lua's globals that scripts may use unchanged. */
-const KEPT = "assert collectgarbage error gcinfo ipairs rawequal select tostring type unpack xpcall _VERSION";
-const KEPT_LIBRARIES = ["coroutine", "math", "string", "table"];
+const ALLOWED_NAMES =
+  "assert collectgarbage error gcinfo ipairs rawequal select tostring type unpack xpcall _VERSION";
+const ALLOWED_LIBRARIES = ["coroutine", "math", "string", "table"];
 
 /**
  * Lua code that builds the globals, with guards in front of the real tables. It receives the host functions, and
  * returns the real globals, the globals that scripts see, and the guards.
  */
 const PRELUDE = `
-local ours, kept, libraries = ...
+local ours, allowed, libraries = ...
 local seen, real, guards = _G, {}, {}
 local setmetatable, pairs, stringMeta = setmetatable, pairs, getmetatable("")
-for name in kept:gmatch("%S+") do real[name] = seen[name] end
+for name in allowed:gmatch("%S+") do real[name] = seen[name] end
 for name, value in pairs(ours.base) do real[name] = value end
 local refuse, missing = real.refuse, real.missing
 real.refuse, real.missing = nil, nil
@@ -53,7 +59,7 @@ return real, seen, guards
  * @param libraries  Redis's libraries, by name
  * @returns a registry reference to the real globals
  */
-export function furnish(
+export function createGlobals(
   machine: LuaMachine,
   libraries: Readonly<Record<string, Library>>,
   randomness: Randomness,
@@ -70,7 +76,7 @@ export function furnish(
     return found;
   };
   const original = (library: string, name: string) => lua.__indirect_function_table.get(index(library, name));
-  const own: LuasOwn = { original, index };
+  const own: StandardFunctions = { original, index };
   const all: Record<string, Library> = {
     base: baseLibrary(machine, own, guarded),
     string: stringLibrary(machine, own),
@@ -82,8 +88,8 @@ export function furnish(
   if (!machine.load(state, PRELUDE, "=prelude")) throw new Error(machine.text(state, -1));
   pushLibraries(machine, all);
   libraryConstants(machine, state);
-  machine.push(state, KEPT);
-  machine.push(state, [...KEPT_LIBRARIES, "bit", ...Object.keys(libraries)].join(" "));
+  machine.push(state, ALLOWED_NAMES);
+  machine.push(state, [...ALLOWED_LIBRARIES, "bit", ...Object.keys(libraries)].join(" "));
   if (lua.lua_pcall(state, 3, 3, 0) !== 0) throw new Error(machine.text(state, -1));
   const guards = lua.lua_objlen(state, -1);
   for (let i = 1; i <= guards; i++) {

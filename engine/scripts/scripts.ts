@@ -5,7 +5,7 @@ import { CommandFailure } from "../../store/arguments/command-errors.js";
 import { FunctionLibraries } from "./function-libraries.js";
 import type { ScriptCaller } from "./lua/script-run.js";
 import { readScript, type Script } from "./script.js";
-import type { RunBounds, ScriptEngine } from "./script-engine.js";
+import type { RunLimits, ScriptEngine } from "./script-engine.js";
 
 const PACKAGE = "wasmoon-lua5.1";
 const NOT_INSTALLED = new CommandFailure(
@@ -72,15 +72,15 @@ export class Scripts {
    * @returns null if the libraries were restored or there are none, otherwise the reason why they cannot be restored,
    * and their file
    */
-  async keepFunctions(data: string, bounds: RunBounds): Promise<{ reason: string; file: string } | null> {
+  async persistFunctions(data: string, limits: RunLimits): Promise<{ reason: string; file: string } | null> {
     const { FunctionsFile } = await import("./functions-file.js");
     const file = new FunctionsFile(data);
-    this.functions.keep = (payload) => file.write(payload);
+    this.functions.persist = (payload) => file.write(payload);
     try {
       const payload = file.read();
       if (payload === null) return null;
       await this.load();
-      this.functions.begin(payload, this.engine, bounds);
+      this.functions.begin(payload, this.engine, limits);
       return null;
     } catch (problem) {
       return { reason: (problem as Error).message, file: file.path };
@@ -92,14 +92,14 @@ export class Scripts {
    * @param isNamed  whether clients will refer to it by its SHA-1
    * @throws CommandFailure  the script cannot be compiled
    */
-  add(text: ByteString, isNamed: boolean, bounds: RunBounds): Script {
+  add(text: ByteString, isNamed: boolean, limits: RunLimits): Script {
     const known = this.#byText.get(text);
     if (known !== undefined) {
       if (isNamed && this.#unnamed.delete(text)) this.#unnamedBytes -= text.length;
       return known;
     }
     const script = readScript(text);
-    const mistake = (this.#engine as ScriptEngine).compile(script, bounds);
+    const mistake = (this.#engine as ScriptEngine).compile(script, limits);
     if (mistake !== null) throw new CommandFailure(mistake.text);
     this.#byText.set(text, script);
     this.#bySha.set(script.sha, script);
@@ -125,9 +125,9 @@ export class Scripts {
     keys: readonly ByteString[],
     args: readonly ByteString[],
     caller: ScriptCaller,
-    bounds: RunBounds,
+    limits: RunLimits,
   ): Reply {
-    return (this.#engine as ScriptEngine).run(script, keys, args, caller, bounds);
+    return (this.#engine as ScriptEngine).run(script, keys, args, caller, limits);
   }
 
   #note(text: ByteString): void {

@@ -1,5 +1,5 @@
 /** The pending reply to a command that was sent to the daemons. */
-import type { Carrying } from "../../client/forwarding-client.js";
+import type { ReplyHandlers } from "../../client/forwarding-client.js";
 import type { Reply } from "../../protocol/reply.js";
 import { replyOf } from "./failure-replies.js";
 
@@ -8,7 +8,7 @@ interface ReplyReceiver {
   answered(reply: Reply): void;
 }
 
-export class ForwardedReply implements Carrying {
+export class ForwardedReply implements ReplyHandlers {
   readonly #convert: (reply: Reply) => Reply;
   readonly #receiver: ReplyReceiver;
 

@@ -27,11 +27,11 @@ export function singlePageScan(argv: readonly ByteString[], cursor: number): rea
   // In a transaction, replace such a cursor by an invalid one, so that the daemons refuse the command.
   if (isForeignCursor(argv[cursor])) return [...argv.slice(0, cursor), "foreign", ...options];
   if (argv.length <= cursor || options.length % 2 !== 0) return argv;
-  const kept: ByteString[] = [];
+  const otherOptions: ByteString[] = [];
   for (let at = 0; at < options.length; at += 2) {
     const [name, value] = [options[at] as ByteString, options[at + 1] as ByteString];
-    if (name.toUpperCase() !== "COUNT") kept.push(name, value);
+    if (name.toUpperCase() !== "COUNT") otherOptions.push(name, value);
     else if (!COUNT.test(value)) return argv;
   }
-  return [...argv.slice(0, cursor + 1), ...kept, "COUNT", ALL];
+  return [...argv.slice(0, cursor + 1), ...otherOptions, "COUNT", ALL];
 }

@@ -21,7 +21,7 @@ import type {
 } from "../users/command-path.js";
 import { ForwardedReply } from "./forwarded-reply.js";
 import { FOREIGN_CURSOR, isForeignCursor, singlePageScan } from "./forwarded-scans.js";
-import { makingOf } from "./typed-replies.js";
+import { converterOf } from "./typed-replies.js";
 import { refusalOfForm, UNSUPPORTED_COMMANDS } from "./unsupported-commands.js";
 
 /** The commands that the sidecar answers itself, because the answer needs no data. */
@@ -49,7 +49,7 @@ export class SignedPath implements CommandPath {
   readonly expiredKeys = 0;
   readonly changes = null;
   readonly keyCounts: readonly KeyCounts[] = [];
-  readonly uncarried = UNSUPPORTED_COMMANDS;
+  readonly unsupported = UNSUPPORTED_COMMANDS;
   readonly #carrier: ForwardingClient;
 
   constructor(carrier: ForwardingClient) {
@@ -59,7 +59,7 @@ export class SignedPath implements CommandPath {
   execute(command: Command, argv: readonly ByteString[], sender: CommandSender): Reply | Promise<Reply> {
     return (
       replyHere(command, argv, sender) ??
-      this.#promised(makingOf(command, argv), (reply) =>
+      this.#promised(converterOf(command, argv), (reply) =>
         this.#carrier.send(sentAs(command, argv), sender, reply),
       )
     );
@@ -73,7 +73,7 @@ export class SignedPath implements CommandPath {
     const here = replyHere(command, argv, sender);
     if (here !== null) return here;
     const waiter = sender.waiter();
-    this.#carrier.send(sentAs(command, argv), sender, new ForwardedReply(makingOf(command, argv), waiter));
+    this.#carrier.send(sentAs(command, argv), sender, new ForwardedReply(converterOf(command, argv), waiter));
     return waiter;
   }
 
@@ -91,7 +91,7 @@ export class SignedPath implements CommandPath {
     sender: CommandSender,
   ): Reply | Promise<Reply> {
     if (calls.length > COMMANDS_MAX) return TOO_MANY;
-    const makings = calls.map(({ command, argv }) => makingOf(command, argv));
+    const makings = calls.map(({ command, argv }) => converterOf(command, argv));
     const made = (all: Reply): Reply => {
       if (all.kind !== "array") return all;
       const items = all.items.map((item, at) =>
@@ -104,7 +104,7 @@ export class SignedPath implements CommandPath {
   }
 
   /** Does nothing, because this daemon applies no writes. */
-  tellOf(): void {}
+  observeWrites(): void {}
 
   writersOf(db: number, keys: readonly ByteString[]): Promise<Writers | ErrorReply> {
     const sender = { db, isStable: false, watched: { size: keys.length } };

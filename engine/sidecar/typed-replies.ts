@@ -28,7 +28,7 @@ const ofItems =
   (reply) =>
     reply.kind === "array" ? make(reply.items) : reply;
 
-const odd = (making: Making) => (items: readonly Reply[]) =>
+const convertOdd = (making: Making) => (items: readonly Reply[]) =>
   items.map((item, at) => (at % 2 === 0 ? item : making(item)));
 
 const asSet = ofItems(set);
@@ -45,12 +45,14 @@ const asEntries = ofItems((items) => {
 });
 const asDoubles = ofItems((items) => array(items.map(asDouble)));
 const asPairs = ofItems(pairs);
-const asScores = ofItems((items) => pairs(odd(asDouble)(items)));
+const asScores = ofItems((items) => pairs(convertOdd(asDouble)(items)));
 /** Converts a member and its score. */
-const asScore = ofItems((items) => array(odd(asDouble)(items)));
-const asMapOf = (making: Making) => ofItems((items) => map(odd(making)(items)));
+const asScore = ofItems((items) => array(convertOdd(asDouble)(items)));
+const asMapOf = (making: Making) => ofItems((items) => map(convertOdd(making)(items)));
 /** Converts a key followed by members with their scores. */
-const asPopped = ofItems((items) => array(odd(ofItems((members) => array(members.map(asScore))))(items)));
+const asPopped = ofItems((items) =>
+  array(convertOdd(ofItems((members) => array(members.map(asScore))))(items)),
+);
 /** Converts a key, a member and its score. */
 const asOnePopped = ofItems((items) => array(items.map((item, at) => (at === 2 ? asDouble(item) : item))));
 /** Converts the positions of members: longitude and latitude, or nil. */
@@ -102,7 +104,7 @@ const scoresOfKeys = withWord("WITHSCORES", asScores, afterKeys);
 const scoresOfRange = withWord("WITHSCORES", asScores, after(4));
 
 /** The functions that return the converter for a command. The converter may depend on the arguments. */
-const MAKINGS: Readonly<Record<string, (argv: readonly ByteString[]) => Making>> = {
+const CONVERTERS: Readonly<Record<string, (argv: readonly ByteString[]) => Making>> = {
   GEOPOS: always(asPositions),
   GEORADIUS: always(asLocations),
   GEORADIUSBYMEMBER: always(asLocations),
@@ -149,6 +151,6 @@ const MAKINGS: Readonly<Record<string, (argv: readonly ByteString[]) => Making>>
 };
 
 /** Returns the converter for the reply to a command. */
-export function makingOf({ name }: Command, argv: readonly ByteString[]): (reply: Reply) => Reply {
-  return MAKINGS[name]?.(argv) ?? unchanged;
+export function converterOf({ name }: Command, argv: readonly ByteString[]): (reply: Reply) => Reply {
+  return CONVERTERS[name]?.(argv) ?? unchanged;
 }

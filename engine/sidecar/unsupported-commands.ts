@@ -14,7 +14,7 @@ const SHOWS = "the commands that the daemons accept do not pass through the side
 const COPIES = "only the daemons know which of them have a write: --policy sets how many must answer";
 const INSIDE = "it concerns a daemon's internals, but this daemon has no data";
 const DECIDES = "a script reads data while it runs, but this daemon has no data";
-const KEEPS = "this daemon stores nothing: the other daemons do";
+const STORES_NOTHING = "this daemon stores nothing: the other daemons do";
 
 const REASONS: readonly (readonly [reason: string, names: string])[] = [
   [WAITS, "BLMOVE BLMPOP BLPOP BRPOP BRPOPLPUSH BZMPOP BZPOPMAX BZPOPMIN"],
@@ -27,7 +27,7 @@ const REASONS: readonly (readonly [reason: string, names: string])[] = [
   [COPIES, "WAIT"],
   [INSIDE, "DEBUG"],
   [DECIDES, "EVAL EVALSHA EVALSHA_RO EVAL_RO FCALL FCALL_RO FUNCTION|LOAD FUNCTION|RESTORE SCRIPT|LOAD"],
-  [KEEPS, "SAVE BGSAVE BGREWRITEAOF LASTSAVE"],
+  [STORES_NOTHING, "SAVE BGSAVE BGREWRITEAOF LASTSAVE"],
 ];
 
 /** The errors for unsupported commands, by command name in upper case. */

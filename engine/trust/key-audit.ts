@@ -30,20 +30,20 @@ export class KeyAudit {
   /** @param at  the unit's date @param unit  the unit's id */
   changed(argv: Argv, at: number, unit: ByteString, signer: NamedKey): void {
     const what = { command: textOf(argv), at: dateText(at) };
-    this.#log.warn({ ...what, ...whoIs(signer), unit: hexOf(unit) }, "the keys were changed");
+    this.#log.warn({ ...what, ...describeKey(signer), unit: hexOf(unit) }, "the keys were changed");
   }
 
   /** Logs a unit that was denied, if it contains KEY commands. */
   denied(unit: readonly Argv[], signer: NamedKey, reason: string): void {
     const argv = unit.find(isKeyCommand);
     if (argv === undefined) return;
-    const facts = { command: textOf(argv), ...whoIs(signer), reason };
+    const facts = { command: textOf(argv), ...describeKey(signer), reason };
     this.#denials.warn("denied", facts, "a KEY command was denied");
   }
 }
 
 /** Logs the changes of the key ring in entries that another daemon sent. */
-export function tellReceived(entries: readonly FlushedEntry[], log: Logger): void {
+export function logReceivedChanges(entries: readonly FlushedEntry[], log: Logger): void {
   for (const { id, at, ring } of entries) {
     if (ring === null) continue;
     const { key, commands } = ring.envelope;
@@ -52,7 +52,7 @@ export function tellReceived(entries: readonly FlushedEntry[], log: Logger): voi
   }
 }
 
-function whoIs({ id, label }: NamedKey): { by: string; label: string } {
+function describeKey({ id, label }: NamedKey): { by: string; label: string } {
   return { by: hexOf(id), label };
 }
 

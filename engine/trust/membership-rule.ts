@@ -10,7 +10,7 @@ import type { MembershipState } from "../../protocol/members/list-succession.js"
 import type { KeyRing } from "../../store/key-ring.js";
 
 /** The reasons for rejecting a daemon; each is a code of cluster/peers/shared/close-reasons.ts. */
-export type NoMember = "no-peers" | "not-a-member" | "revoked" | "left-out" | "not-listed";
+export type NonMemberReason = "no-peers" | "not-a-member" | "revoked" | "left-out" | "not-listed";
 
 /**
  * Returns why a daemon is not a member, or null if it is one. A daemon with a revoked key can never be a member,
@@ -27,7 +27,7 @@ export function refusalOfMember(
     peers,
     membership,
   }: { readonly ring: KeyRing; readonly peers: readonly PeerAddress[]; readonly membership: MembershipState },
-): NoMember | null {
+): NonMemberReason | null {
   if (peers.length === 0) return "no-peers";
   const record = ring.find(id);
   if (record !== undefined && record.role !== "daemon") return "not-a-member";

@@ -14,7 +14,7 @@ import { type Genesis, readGenesis, writeGenesis } from "./cluster-id.js";
  * Records the keys in a new data folder, or compares them with the recorded keys of an existing one.
  * @throws StartError  they differ; names the commands that change keys
  */
-export async function keepGenesis(storage: Storage, genesis: Genesis): Promise<void> {
+export async function recordGenesis(storage: Storage, genesis: Genesis): Promise<void> {
   const bytes = storage.mark("genesis");
   if (bytes === null) {
     storage.put([], [["genesis", Buffer.from(writeGenesis(genesis), "latin1")]]);

@@ -25,11 +25,11 @@ const WARN_EVERY_MS = 86_400_000;
  * The interval between two checks of the files, in milliseconds. The files are polled, because watching them would miss
  * changed links and mounts.
  */
-export const LOOK_EVERY_MS = 30_000;
+export const CHECK_EVERY_MS = 30_000;
 
 export class TlsCertificate implements Service {
   /** The interval between two checks of the files, in milliseconds. */
-  readonly #lookEvery: number;
+  readonly #checkEvery: number;
   readonly #environment: Environment;
   readonly #log: Logger;
   #files: CertificateFiles;
@@ -38,22 +38,22 @@ export class TlsCertificate implements Service {
   #seen: string;
   readonly #throttle: LogThrottle;
   #timer: NodeJS.Timeout | null = null;
-  readonly #takers: ((certificate: SecureContextOptions) => void)[] = [];
+  readonly #listeners: ((certificate: SecureContextOptions) => void)[] = [];
 
   /** Reads the files. @throws StartError */
   constructor({
     files,
-    lookEvery,
+    checkEvery,
     environment,
     log,
   }: {
     readonly files: CertificateFiles;
-    readonly lookEvery: number;
+    readonly checkEvery: number;
     readonly environment: Environment;
     readonly log: Logger;
   }) {
     this.#files = files;
-    this.#lookEvery = lookEvery;
+    this.#checkEvery = checkEvery;
     this.#environment = environment;
     this.#log = log;
     this.#seen = stampOf(files);
@@ -67,12 +67,12 @@ export class TlsCertificate implements Service {
   }
 
   /** Registers a listener that receives each new certificate. */
-  handTo(taker: (certificate: SecureContextOptions) => void): void {
-    this.#takers.push(taker);
+  provideTo(listener: (certificate: SecureContextOptions) => void): void {
+    this.#listeners.push(listener);
   }
 
   async start(): Promise<void> {
-    this.#timer = setInterval(this.#look, this.#lookEvery).unref();
+    this.#timer = setInterval(this.#checkFiles, this.#checkEvery).unref();
   }
 
   async stop(): Promise<void> {
@@ -90,7 +90,7 @@ export class TlsCertificate implements Service {
     };
   }
 
-  readonly #look = (): void => {
+  readonly #checkFiles = (): void => {
     this.#warnOfEnd();
     const stamp = stampOf(this.#files);
     if (stamp === this.#seen) return;
@@ -109,7 +109,7 @@ export class TlsCertificate implements Service {
     if (pair.certificatePem === this.#pair.certificatePem && pair.keyPem === this.#pair.keyPem) return;
     this.#pair = pair;
     this.#throttle.clear("dates");
-    for (const taker of this.#takers) taker(this.current);
+    for (const listener of this.#listeners) listener(this.current);
     this.#logCertificate();
   }
 

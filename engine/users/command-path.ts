@@ -62,7 +62,7 @@ export interface WaitingSender<Waiter extends ReplyWaiter> extends CommandSender
 export type Writers = readonly ByteString[];
 
 /** The refusals of a path that supports every command. */
-export const NOTHING_UNCARRIED: CommandPath["uncarried"] = new Map();
+export const ALL_COMMANDS_SUPPORTED: CommandPath["unsupported"] = new Map();
 
 /**
  * Runs one command of a program, which already sees the writes of the program's earlier commands. Errors are returned
@@ -87,7 +87,7 @@ export interface CommandPath {
    * The errors for commands that this path refuses, by name in upper case. Some of these commands are unknown to this
    * daemon.
    */
-  readonly uncarried: ReadonlyMap<string, ErrorReply>;
+  readonly unsupported: ReadonlyMap<string, ErrorReply>;
   /** The number of other connected daemons with the same data, or null if this daemon runs alone. */
   readonly others: number | null;
   /** The source of key changes, or null if the keys are on other daemons. */
@@ -129,7 +129,7 @@ export interface CommandPath {
   /** The key counts of all databases that are not empty. */
   readonly keyCounts: readonly KeyCounts[];
   /** Registers an observer, which is notified of all later writes. */
-  tellOf(observer: WriteObserver): void;
+  observeWrites(observer: WriteObserver): void;
   /**
    * Returns the id of the unit that changed each key last, or an empty string if the key does not exist; an error if no
    * daemon replied.

@@ -18,7 +18,7 @@ export interface CopyPeers {
 }
 
 /** The condition that a client waits for, and its time limit. */
-export interface CopiesWait {
+export interface CopiesCondition {
   /**
    * The order key of the write, or null if the client has written nothing. In that case the daemons only need to be
    * connected.
@@ -33,9 +33,9 @@ export interface CopiesWait {
 /** Maximum number of clients that wait. */
 const WAITING_MAX = 10_000;
 /** The interval at which the request to the peers is repeated before it expires, in milliseconds. */
-const ASK_AGAIN_MS = 15_000;
+const RETRY_MS = 15_000;
 /** The interval between two checks of the connected daemons, in milliseconds. */
-const LOOK_MS = 100;
+const CHECK_MS = 100;
 /** The longest possible timer in milliseconds. A wait with a longer time limit has no timer. */
 const TIMER_MS_MAX = 2 ** 31 - 1;
 
@@ -83,31 +83,31 @@ export class DurableCopies {
    * clients wait
    * @returns a function that ends the wait early, and does nothing if the wait has already ended
    */
-  wait({ orderKey, wanted, milliseconds }: CopiesWait, ended: () => void): () => void {
+  wait({ orderKey, wanted, milliseconds }: CopiesCondition, ended: () => void): () => void {
     if (this.#waiting >= WAITING_MAX) {
       ended();
       return () => {};
     }
     this.#waiting++;
-    let cancelAsking = () => {};
+    let cancelRetry = () => {};
     let cancelTimer = () => {};
     let isOver = false;
     const end = () => {
       if (isOver) return;
       isOver = true;
       this.#waiting--;
-      cancelAsking();
+      cancelRetry();
       cancelTimer();
       ended();
     };
-    const ask = () => {
+    const requestReports = () => {
       if (orderKey === null && this.#members() >= wanted) return end();
       if (orderKey !== null) this.#peers.replicated(orderKey, wanted + 1).then(end);
-      cancelAsking = this.#environment.setTimer(orderKey === null ? LOOK_MS : ASK_AGAIN_MS, ask);
+      cancelRetry = this.#environment.setTimer(orderKey === null ? CHECK_MS : RETRY_MS, requestReports);
     };
     if (milliseconds > 0 && milliseconds <= TIMER_MS_MAX)
       cancelTimer = this.#environment.setTimer(milliseconds, end);
-    ask();
+    requestReports();
     return end;
   }
 }

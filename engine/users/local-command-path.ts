@@ -11,9 +11,9 @@ import type { LocalUnits } from "../backends/local-units.js";
 import type { MemoryBackend } from "../backends/memory-backend.js";
 import type { WriteObserver } from "../backends/write-observer.js";
 import {
+  ALL_COMMANDS_SUPPORTED,
   type CommandPath,
   type CommandSender,
-  NOTHING_UNCARRIED,
   type StepRunner,
   type Writers,
 } from "./command-path.js";
@@ -21,7 +21,7 @@ import {
 export class LocalPath implements CommandPath {
   readonly records = false;
   readonly carries = false;
-  readonly uncarried = NOTHING_UNCARRIED;
+  readonly unsupported = ALL_COMMANDS_SUPPORTED;
   readonly others = null;
   /** A reply never arrives later, so the sender's waiters are not used. */
   readonly send = this.execute;
@@ -83,7 +83,7 @@ export class LocalPath implements CommandPath {
     return this.#backend.keyCounts;
   }
 
-  tellOf(observer: WriteObserver): void {
+  observeWrites(observer: WriteObserver): void {
     this.#backend.observer = observer;
   }
 

@@ -18,7 +18,7 @@ const KEY_BYTES = 32;
 const AT_A_TIME = 2;
 
 /** Characters of RFC 3454, tables C.1.2 and B.1: those that count as a space, and those that are ignored. */
-const OTHER_BLANKS = /[\u00a0\u1680\u2000-\u200b\u202f\u205f\u3000]/g;
+const OTHER_SPACES = /[\u00a0\u1680\u2000-\u200b\u202f\u205f\u3000]/g;
 const NOTHING = /\u00ad|\u034f|\u1806|[\u180b-\u180d]|\u200c|\u200d|\u2060|[\ufe00-\ufe0f]|\ufeff/g;
 
 export interface PasswordSecret {
@@ -51,7 +51,7 @@ export class PasswordSecrets {
   }
 
   /** Derives the secret of a user's password. @param hash  SHA-256 of the password */
-  keep(name: ByteString, hash: Buffer, password: ByteString): void {
+  derive(name: ByteString, hash: Buffer, password: ByteString): void {
     const key = keyOf(name, hash);
     if (!this.#made.has(key)) this.#made.set(key, this.#make(name, password));
   }
@@ -63,10 +63,10 @@ export class PasswordSecrets {
 
   /** Deletes the secrets of passwords that no user has anymore. */
   retain(users: Iterable<Named>): void {
-    const kept = new Set(
+    const used = new Set(
       [...users].flatMap(({ name, passwords }) => passwords.map((one) => keyOf(name, one))),
     );
-    for (const key of this.#made.keys()) if (!kept.has(key)) this.#made.delete(key);
+    for (const key of this.#made.keys()) if (!used.has(key)) this.#made.delete(key);
   }
 
   async #make(name: ByteString, password: ByteString): Promise<PasswordSecret> {
@@ -89,7 +89,7 @@ const keyOf = (name: ByteString, hash: Buffer) => `${hash.toString("hex")} ${nam
 
 /** Prepares a password in the same way as clients do, so that equivalent characters become identical. */
 function prepared(password: ByteString): string {
-  return textOfBytes(password).replace(OTHER_BLANKS, " ").replace(NOTHING, "").normalize("NFKC");
+  return textOfBytes(password).replace(OTHER_SPACES, " ").replace(NOTHING, "").normalize("NFKC");
 }
 
 function saltedOf(password: string, salt: Buffer): Promise<Buffer> {

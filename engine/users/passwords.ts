@@ -15,7 +15,7 @@ export function hashOf(password: ByteString): Buffer {
   return createHash("sha256").update(password, "latin1").digest();
 }
 
-export const wrongWord = (modifier: ByteString, problem: string, mistake: WrongRule["mistake"]) =>
+export const wrongRule = (modifier: ByteString, problem: string, mistake: WrongRule["mistake"]) =>
   new WrongRule(problem, modifier, problem, mistake);
 
 /**
@@ -32,11 +32,11 @@ export function takePassword(
   const value = word.slice(1);
   const isHash = sign === "#" || sign === "!";
   if (isHash && !HASH_DIGITS.test(value))
-    throw wrongWord(word, `'${sign}...': a hash has 64 hexadecimal digits in lower case`, "hash");
+    throw wrongRule(word, `'${sign}...': a hash has 64 hexadecimal digits in lower case`, "hash");
   const hash = isHash ? Buffer.from(value, "hex") : hashOf(value);
   const remaining = draft.passwords.filter((one) => !one.equals(hash));
   if ((sign === "<" || sign === "!") && remaining.length === draft.passwords.length)
-    throw wrongWord(word, `'${sign}...': the user has no such password`, "password");
+    throw wrongRule(word, `'${sign}...': the user has no such password`, "password");
   draft.passwords = remaining;
   if (sign === ">" || sign === "#") {
     draft.passwords.push(hash);

@@ -11,7 +11,7 @@ import { CommandFailure, echoed } from "../../store/arguments/command-errors.js"
 import { commands, findCommand } from "../../store/command-table.js";
 import { Acl } from "../../store/rights/acl.js";
 import type { PasswordSecrets } from "./password-secrets.js";
-import { hashOf, type Passwords, takePassword, wrongWord } from "./passwords.js";
+import { hashOf, type Passwords, takePassword, wrongRule } from "./passwords.js";
 
 export const DEFAULT_USER = "default";
 /** Maximum size of the file in bytes. A larger file is a mistake, because the file is maintained by hand. */
@@ -57,7 +57,7 @@ export class Users {
   }
 
   /** Replaces these users with those of another object. */
-  become(other: Users): void {
+  replaceAll(other: Users): void {
     this.#users = other.#users;
     this.#changed();
   }
@@ -135,7 +135,7 @@ export class Users {
     for (const one of user?.passwords ?? [hash]) {
       if (!timingSafeEqual(one, hash) || user === undefined) continue;
       matches = true;
-      this.secrets?.keep(name, hash, password);
+      this.secrets?.derive(name, hash, password);
     }
     return user?.isOn && matches ? user : null;
   }
@@ -234,13 +234,13 @@ function drafted(
   // Limit the name's length, because the name must fit into an envelope.
   if (name.length > USER_BYTES_MAX)
     throw new CommandFailure(`ERR a user's name of ${name.length} bytes, above ${USER_BYTES_MAX}`);
-  const onPassword = (hash: Buffer, password: ByteString) => secrets?.keep(name, hash, password);
+  const onPassword = (hash: Buffer, password: ByteString) => secrets?.derive(name, hash, password);
   let draft = start;
   let isInSelector = false;
   for (const [index, word] of words.entries()) {
     isInSelector ||= word.startsWith("(");
     if (BARE.test(word.replace(/^\(|\)$/g, "")))
-      throw wrongWord(word, `word ${index + first} ${NO_RULE}`, "syntax");
+      throw wrongRule(word, `word ${index + first} ${NO_RULE}`, "syntax");
     if (isInSelector) {
       draft.rules.push(withoutChannels(word));
       isInSelector = !word.endsWith(")");
@@ -321,7 +321,7 @@ function takeChannels(draft: Draft, word: ByteString): boolean {
   if (/^(&\*|allchannels)$/i.test(word)) draft.channels = null;
   else if (word.startsWith("&")) {
     if (draft.channels === null)
-      throw wrongWord(word, `rule '${echoed(word)}': after all channels it has no effect`, "channel");
+      throw wrongRule(word, `rule '${echoed(word)}': after all channels it has no effect`, "channel");
     draft.channels = [...new Set([...draft.channels, word.slice(1)])];
   } else draft.channels = [];
   return true;

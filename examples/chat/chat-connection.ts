@@ -4,7 +4,7 @@
  */
 import { randomUUID } from "node:crypto";
 import type { WebSocket } from "ws";
-import type { Dialect, First, Refusal, Rejection, Request } from "./chat-protocol.js";
+import type { Dialect, FirstMessage, Refusal, Rejection, Request } from "./chat-protocol.js";
 import type { History } from "./history.js";
 import type { Limits } from "./limits.js";
 import { idOf, type Message, orderOf, pseudoOf, type RoomEvent, roomNamed, textOf } from "./message.js";
@@ -35,7 +35,7 @@ const CLOSE = { normal: 1000, policy: 1008, binary: 1003, later: 1013 } as const
  */
 const SHOWN_PER_HISTORY = 3;
 /** A message that a client sends again is not published again if it was stored longer ago than this. */
-const TOLD_AGAIN_MS = 60_000;
+const REPUBLISH_MAX_MS = 60_000;
 const SAY_AGAIN_MS = 1000;
 
 export class Seat implements Listener {
@@ -153,7 +153,7 @@ export class Seat implements Listener {
     });
   }
 
-  async #begin(first: First): Promise<void> {
+  async #begin(first: FirstMessage): Promise<void> {
     const { sessions, addr, limits } = this.#parts;
     const room = roomNamed(first.room, limits.NAME_CHARS) ?? undefined;
     if (first.kind === "begin") {
@@ -219,7 +219,7 @@ export class Seat implements Listener {
     const kept = dialect.kept(message, this.#shown.has(id));
     this.#remember(id);
     if (kept !== null) this.send(kept);
-    if (message.room !== room || at - message.at > TOLD_AGAIN_MS) return;
+    if (message.room !== room || at - message.at > REPUBLISH_MAX_MS) return;
     await rooms.publish(room, { kind: "said", message });
     await sessions.write(session);
   }

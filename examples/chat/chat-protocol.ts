@@ -1,8 +1,8 @@
 /** The interface of both protocols: the exercise's text, and JSON frames. Seats use only this interface. */
 import type { Message, RoomEvent } from "./message.js";
-import type { Present, Session } from "./sessions.js";
+import type { Presence, Session } from "./sessions.js";
 
-export type First =
+export type FirstMessage =
   | { readonly kind: "begin"; readonly pseudo: unknown; readonly room?: unknown }
   | { readonly kind: "resume"; readonly uuid: unknown; readonly room?: unknown };
 
@@ -36,14 +36,14 @@ export interface Page {
   readonly more: boolean;
 }
 
-export interface RoomState extends Present {
+export interface RoomState extends Presence {
   readonly room: string;
   readonly rooms: readonly string[];
 }
 
 export interface Dialect {
   /** Parses the first message. @returns null if a connection cannot begin with it */
-  first(text: string): First | null;
+  first(text: string): FirstMessage | null;
   request(text: string): Request | null;
   welcome(welcome: Welcome): readonly string[];
   history(page: Page): readonly string[];

@@ -2,7 +2,7 @@
  * The protocol of the exercise, with the texts that its terminal client sends and expects and with fields separated
  * by ESC. It is for connections without a sub-protocol.
  */
-import type { Dialect, First, Request } from "./chat-protocol.js";
+import type { Dialect, FirstMessage, Request } from "./chat-protocol.js";
 import { clockOf, type Message, type RoomEvent } from "./message.js";
 
 const ESC = "\u001b";
@@ -21,7 +21,7 @@ const said = (message: Message, isOwn: boolean): string =>
     : line(message.at, message.color, message.pseudo, ` a dit : ${oneLine(message.text)}`);
 
 export const words: Dialect = {
-  first(text): First | null {
+  first(text): FirstMessage | null {
     const [, word, rest = ""] = /^(Hello|ID)\|(.*)$/su.exec(text) ?? [];
     if (word === "Hello") return { kind: "begin", pseudo: rest };
     return word === "ID" ? { kind: "resume", uuid: rest.trim() } : null;

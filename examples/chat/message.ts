@@ -43,20 +43,20 @@ const DATE_MAX = 8.64e15;
 export function isEventOf(event: unknown, room: string): event is RoomEvent {
   if (typeof event !== "object" || event === null) return false;
   const { kind, message } = event as Record<string, unknown>;
-  if (kind !== "said") return EVENTS.includes(kind) && isSomeones(event);
-  if (typeof message !== "object" || message === null || !isSomeones(message)) return false;
+  if (kind !== "said") return EVENTS.includes(kind) && hasSender(event);
+  if (typeof message !== "object" || message === null || !hasSender(message)) return false;
   const { room: its, order, text } = message as Record<string, unknown>;
-  return its === room && typeof order === "string" && isWithout(UNTOLD, text);
+  return its === room && typeof order === "string" && isFreeOf(FORBIDDEN_IN_TEXT, text);
 }
 
-function isSomeones(event: object): boolean {
+function hasSender(event: object): boolean {
   const { id, at, from, pseudo, color } = event as Record<string, unknown>;
   const isDated = Number.isInteger(at) && Math.abs(at as number) <= DATE_MAX;
-  const isNamed = typeof id === "string" && typeof from === "string" && isWithout(UNNAMED, pseudo);
+  const isNamed = typeof id === "string" && typeof from === "string" && isFreeOf(FORBIDDEN_IN_NAME, pseudo);
   return isDated && isNamed && Number.isInteger(color);
 }
 
-const isWithout = (characters: RegExp, text: unknown): boolean =>
+const isFreeOf = (characters: RegExp, text: unknown): boolean =>
   typeof text === "string" && !characters.test(text);
 
 /** Returns an order key, which sorts messages by time and then by id. */
@@ -79,24 +79,24 @@ export function roomNamed(text: unknown, chars: number): string | null {
  * Matches control characters, direction marks and characters without a width. They could make a name look like
  * another one, or move the cursor of a terminal.
  */
-const UNNAMED = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Co}\p{Cn}\p{Cs}]/u;
-const UNSEEN = new RegExp(UNNAMED, "gu");
+const FORBIDDEN_IN_NAME = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Co}\p{Cn}\p{Cs}]/u;
+const ALL_FORBIDDEN_IN_NAME = new RegExp(FORBIDDEN_IN_NAME, "gu");
 
 /** Returns the name of a user, or null if it is invalid. */
 export function pseudoOf(text: unknown, chars: number): string | null {
   if (typeof text !== "string") return null;
-  const name = text.normalize("NFC").replace(UNSEEN, "").replace(/\s+/g, " ").trim();
+  const name = text.normalize("NFC").replace(ALL_FORBIDDEN_IN_NAME, "").replace(/\s+/g, " ").trim();
   return name !== "" && name.length <= chars ? name : null;
 }
 
 /** Matches control characters except line ends and tabs. ESC separates the fields of messages. */
-const UNTOLD = /[^\P{Cc}\n\t]/u;
-const CONTROL = new RegExp(UNTOLD, "gu");
+const FORBIDDEN_IN_TEXT = /[^\P{Cc}\n\t]/u;
+const ALL_FORBIDDEN_IN_TEXT = new RegExp(FORBIDDEN_IN_TEXT, "gu");
 
 /** Returns the text of a message, or null if it is empty or too long. */
 export function textOf(value: unknown, chars: number): string | null {
   if (typeof value !== "string" || value.length > chars) return null;
-  const text = value.replace(/\r\n?/g, "\n").replace(CONTROL, "").trim();
+  const text = value.replace(/\r\n?/g, "\n").replace(ALL_FORBIDDEN_IN_TEXT, "").trim();
   return text === "" ? null : text;
 }
 

@@ -1,5 +1,5 @@
 /** The dialect of the page and of this terminal client: the frames of page-frames.ts as JSON. */
-import type { Dialect, First, Request } from "./chat-protocol.js";
+import type { Dialect, FirstMessage, Request } from "./chat-protocol.js";
 import { isUuid } from "./message.js";
 import type { ServerFrame } from "./page-frames.js";
 
@@ -11,7 +11,7 @@ const ALIVE = write({ is: "alive" });
 const ORDER_CHARS = 64;
 
 export const frames: Dialect = {
-  first(text): First | null {
+  first(text): FirstMessage | null {
     const frame = read(text);
     if (frame?.["do"] === "begin") return { kind: "begin", pseudo: frame["pseudo"], room: frame["room"] };
     if (frame?.["do"] !== "resume") return null;

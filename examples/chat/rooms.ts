@@ -7,7 +7,7 @@ import type { Dialect } from "./chat-protocol.js";
 import type { History } from "./history.js";
 import type { Limits } from "./limits.js";
 import { isEventOf, type RoomEvent } from "./message.js";
-import type { Present, Sessions } from "./sessions.js";
+import type { Presence, Sessions } from "./sessions.js";
 
 /** A connection in a room. */
 export interface Listener {
@@ -88,7 +88,7 @@ export class Rooms {
   #sendPresent(
     listeners: ReadonlySet<Listener>,
     room: string,
-    present: Present,
+    present: Presence,
     rooms: readonly string[],
   ): void {
     const texts = new Map<Dialect, string | null>();

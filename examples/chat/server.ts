@@ -45,7 +45,7 @@ export class ChatServer {
   #rooms: Rooms | null = null;
   #signs: NodeJS.Timeout | null = null;
   #beats: NodeJS.Timeout | null = null;
-  #isGivingSign = false;
+  #isSendingHeartbeat = false;
   #renewedAt = performance.now();
   #address = "";
 
@@ -222,8 +222,8 @@ export class ChatServer {
 
   async #sendHeartbeat(): Promise<void> {
     // The previous heartbeat may still be waiting for Redis.
-    if (this.#isGivingSign) return;
-    this.#isGivingSign = true;
+    if (this.#isSendingHeartbeat) return;
+    this.#isSendingHeartbeat = true;
     try {
       await this.#sessions?.announce(this.#address);
       const seated = [...this.#seats].flatMap(({ session }) => session ?? []);
@@ -235,7 +235,7 @@ export class ChatServer {
     } catch (problem) {
       this.#log(`no heartbeat could be sent: ${(problem as Error).message}`);
     } finally {
-      this.#isGivingSign = false;
+      this.#isSendingHeartbeat = false;
     }
   }
 }

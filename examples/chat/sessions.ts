@@ -37,7 +37,7 @@ export interface Person {
   readonly color: number;
 }
 
-export interface Present {
+export interface Presence {
   readonly people: readonly Person[];
   /** The number of users. `people` may contain only the first ones. */
   readonly count: number;
@@ -163,7 +163,7 @@ export class Sessions {
     return true;
   }
 
-  async present(room: string): Promise<Present> {
+  async present(room: string): Promise<Presence> {
     const max = this.#limits.NAMES_TOLD;
     const now = Date.now();
     const [uuids, count] = await Promise.all([

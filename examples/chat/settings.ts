@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { parseEnv } from "node:util";
 import { LIMITS, type Limits } from "./limits.js";
 
-export interface RedisPlace {
+export interface RedisAddress {
   readonly host: string;
   readonly port: number;
 }
@@ -16,7 +16,7 @@ export interface ChatSettings {
   /** The sites whose pages may connect, in addition to those of the servers. */
   readonly origins: readonly string[];
   /** The Redis servers, which are tried in turn. */
-  readonly redis: readonly RedisPlace[];
+  readonly redis: readonly RedisAddress[];
   /** The MongoDB servers, which are tried in turn. If there are none, the history is also stored in Redis. */
   readonly mongoUrls: readonly string[];
   readonly limits: Limits;

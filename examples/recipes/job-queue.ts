@@ -5,7 +5,8 @@
 import type { Client, CommandInput } from "dbsyncd";
 
 const DAY_MS = 86_400_000;
-const LOOKED_AT = 100;
+/** The number of waiting jobs that a worker reads to find a free one. */
+const JOBS_CHECKED = 100;
 
 export interface Job {
   readonly id: string;
@@ -39,7 +40,7 @@ export class Queue {
 
   /** Claims a job. @returns null if every job has a worker */
   async take(): Promise<Job | null> {
-    const ids = (await this.#client.call(["LRANGE", this.#name, 0, LOOKED_AT - 1])) as string[];
+    const ids = (await this.#client.call(["LRANGE", this.#name, 0, JOBS_CHECKED - 1])) as string[];
     const keys = ids.map((id) => this.#key("claim", id));
     const claims = keys.length === 0 ? [] : await this.#client.call(["MGET", ...keys]);
     for (const [index, id] of ids.entries()) {

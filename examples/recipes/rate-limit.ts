@@ -2,10 +2,10 @@
 import type { Client, Outcome } from "dbsyncd";
 
 /**
- * The time for which a count is kept after its slot. It is twice the maximum age of dates, so that no late call
+ * The time for which a count is stored after its slot. It is twice the maximum age of dates, so that no late call
  * begins a new count.
  */
-const KEPT_MS = 60_000;
+const COUNT_LINGER_MS = 60_000;
 /** The timeout in milliseconds after which a daemon counts as down. */
 const PATIENCE_MS = 250;
 
@@ -29,7 +29,7 @@ export class RateLimit {
    */
   async admit(name: string): Promise<boolean> {
     const key = `rate:${name}:${Math.floor(Date.now() / this.#slotMs)}`;
-    const begin = ["SET", key, "0", "PX", String(this.#slotMs + KEPT_MS), "NX"];
+    const begin = ["SET", key, "0", "PX", String(this.#slotMs + COUNT_LINGER_MS), "NX"];
     this.#client.send(begin, this.#calls).catch(() => {}); // arrives before the following commands
     const counted = await this.#client.sendAll(["INCR", key], this.#calls);
     // INCR returns the position in the final order. GET returns the number of calls that have arrived so far.

@@ -11,7 +11,7 @@ import type { EventSources } from "./event-sources.js";
 /**
  * Takes over the socket of another daemon. The socket has no event listeners anymore, and no bytes followed the hello.
  */
-export type TakeMember = (socket: Socket, hello: Hello) => void;
+export type MemberHandler = (socket: Socket, hello: Hello) => void;
 
 /** The services that a listener of versions 1 and 2 provides to its clients. */
 export interface DbsyncService {
@@ -27,7 +27,7 @@ export interface DbsyncService {
   /** Whether each connection closes after one answer (php-dbsync's option -c); for version 1 only. */
   readonly closeAfterAnswer: boolean;
   /** Takes over the connections of other daemons after their hello; null if daemons are served like clients. */
-  readonly members: TakeMember | null;
+  readonly members: MemberHandler | null;
 }
 
 export class DbsyncServer {

@@ -5,7 +5,7 @@ import type { Hello } from "../../protocol/version-2/messages-v2.js";
 import type { DbsyncServer } from "./dbsync-server.js";
 
 /** A frame, or the reason why the connection is closed. */
-export type Spoken = string | Closing;
+export type FrameOrClose = string | Closing;
 
 /** The hello of another daemon, whose connection is handed over. */
 export interface MembersHello {
@@ -22,7 +22,7 @@ export interface Session {
   readonly isProven: boolean;
   /** Returns whether another request may be served while the given number of requests is pending. */
   takes(pending: number): boolean;
-  serve(payload: Buffer): Spoken | MembersHello | Promise<Spoken>;
+  serve(payload: Buffer): FrameOrClose | MembersHello | Promise<FrameOrClose>;
   readonly doing?: ClientDoing;
   /** The number of bytes that are held in memory for the client. */
   readonly heldBytes?: number;

@@ -9,7 +9,7 @@ import { REFUSALS } from "../../engine/answers/refusals.js";
 import type { Message } from "../../engine/channels/channel-message.js";
 import type { ChannelKind, Subscriber } from "../../engine/channels/channels.js";
 import type { KeyWatcher, RemovalCause, WatchKind } from "../../engine/channels/key-watchers.js";
-import type { Taken, UnitListener } from "../../engine/pipeline/apply-units.js";
+import type { AcceptedEnvelope, UnitListener } from "../../engine/pipeline/apply-units.js";
 import type { ClientConnection } from "../../net/connections/client-connection.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { writeFrame } from "../../protocol/frame.js";
@@ -51,7 +51,7 @@ export class LiveSession implements Subscriber, KeyWatcher, UnitListener {
   readonly #changed = new Map<string, Changed>();
   /** Databases in which all keys may have changed, or null if there are none. */
   #replaced: ReadonlySet<number> | "all" | null = null;
-  #willReport = false;
+  #isReportScheduled = false;
   /** The approximate memory of the subscriptions in bytes. */
   bytes = 0;
 
@@ -65,7 +65,7 @@ export class LiveSession implements Subscriber, KeyWatcher, UnitListener {
     return this.#names.size === 0;
   }
 
-  listen(taken: Taken, ring: KeyRing | null): readonly Reply[] {
+  listen(taken: AcceptedEnvelope, ring: KeyRing | null): readonly Reply[] {
     const { envelope, signer } = taken;
     // Without `only`, an attacker could replay the same bytes to another daemon and subscribe there.
     if (envelope.only === null) return envelope.commands.map(() => FOR_ONE);
@@ -109,7 +109,7 @@ export class LiveSession implements Subscriber, KeyWatcher, UnitListener {
     this.bytes = 0;
   }
 
-  #take(argv: readonly ByteString[], { envelope }: Taken, ring: KeyRing | null): Reply {
+  #take(argv: readonly ByteString[], { envelope }: AcceptedEnvelope, ring: KeyRing | null): Reply {
     const word = listenCommandOf(argv);
     if (word === null) return NO_LISTENING;
     const { db } = envelope;
@@ -164,13 +164,13 @@ export class LiveSession implements Subscriber, KeyWatcher, UnitListener {
    * Schedules a report after the unit is complete, because other connections must not see an intermediate state.
    */
   #reportSoon(): void {
-    if (this.#willReport) return;
-    this.#willReport = true;
+    if (this.#isReportScheduled) return;
+    this.#isReportScheduled = true;
     setImmediate(this.#reportChanges);
   }
 
   readonly #reportChanges = (): void => {
-    this.#willReport = false;
+    this.#isReportScheduled = false;
     const changed = [...this.#changed.values()];
     const replaced = this.#replaced;
     this.#changed.clear();

@@ -9,7 +9,7 @@ import { MalformedFrame } from "../../protocol/errors.js";
 import { readCommandPayload } from "../../protocol/version-1/command-v1.js";
 import { replyText, writeResponseFrame } from "../../protocol/version-1/response-v1.js";
 import type { DbsyncServer } from "./dbsync-server.js";
-import type { Session, Spoken } from "./dbsync-session.js";
+import type { FrameOrClose, Session } from "./dbsync-session.js";
 import { isProofOfPermission } from "./proof-of-permission.js";
 
 export class SessionV1 implements Session {
@@ -31,7 +31,7 @@ export class SessionV1 implements Session {
     return pending === 0;
   }
 
-  serve(payload: Buffer): Spoken | Promise<Spoken> {
+  serve(payload: Buffer): FrameOrClose | Promise<FrameOrClose> {
     const { pipeline, takesVersion1 } = this.#server.service;
     const { environment } = this.#server.host;
     if (!takesVersion1) return closing("version-1-off", `a request of ${payload.length} bytes`);
@@ -41,15 +41,15 @@ export class SessionV1 implements Session {
     // The answer is a promise if the request waits for a database, which requires a verified signature.
     this.isProven ||= answer instanceof Promise || isProofOfPermission(answer);
     return answer instanceof Promise
-      ? answer.then((one) => this.#speak(one, startedAt))
-      : this.#speak(answer, startedAt);
+      ? answer.then((one) => this.#frameOf(one, startedAt))
+      : this.#frameOf(answer, startedAt);
   }
 
   malformed(detail: string): Closing {
     return closing("malformed", detail);
   }
 
-  #speak(answer: Answer, startedAt: number): Spoken {
+  #frameOf(answer: Answer, startedAt: number): FrameOrClose {
     const { environment, observer, limits } = this.#server.host;
     observer.answered(environment.uptime() - startedAt);
     const frame = answerFrame(answer, limits.maxOutputBytes);

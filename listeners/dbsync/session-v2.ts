@@ -27,7 +27,7 @@ import {
   writeResult,
 } from "../../protocol/version-2/messages-v2.js";
 import type { DbsyncServer } from "./dbsync-server.js";
-import type { MembersHello, Session, Spoken } from "./dbsync-session.js";
+import type { FrameOrClose, MembersHello, Session } from "./dbsync-session.js";
 import type { EventSources } from "./event-sources.js";
 import { LiveSession, NO_EVENTS_LISTENER } from "./live-session.js";
 import { isProofOfPermission } from "./proof-of-permission.js";
@@ -86,7 +86,7 @@ export class SessionV2 implements Session {
     return pending - this.#waiting < UNANSWERED_MAX;
   }
 
-  serve(payload: Buffer): Spoken | MembersHello | Promise<Spoken> {
+  serve(payload: Buffer): FrameOrClose | MembersHello | Promise<FrameOrClose> {
     const isFirst = !this.#hasServed;
     this.#hasServed = true;
     let message: ClientMessage;
@@ -110,7 +110,7 @@ export class SessionV2 implements Session {
     if (worked >= limits.slowlogTime) this.#noteSlow(body, worked, answer, traceparent);
     if (!(answer instanceof Promise)) {
       observer.answered(worked);
-      return this.#speak(answer, body);
+      return this.#frameOf(answer, body);
     }
     // A pending request that does not wait for other daemons has passed a check that proves the client's right. For
     // other requests, the answer proves it.
@@ -120,7 +120,7 @@ export class SessionV2 implements Session {
     return answer.then((one) => {
       this.#waiting -= waits;
       observer.answered(environment.uptime() - startedAt);
-      return this.#speak(one, body);
+      return this.#frameOf(one, body);
     });
   }
 
@@ -147,14 +147,14 @@ export class SessionV2 implements Session {
   }
 
   /** Subscribes this connection. The commands name this daemon, so an attacker cannot use the same bytes elsewhere. */
-  #listen({ body, signature }: ListenMessage): Spoken | Promise<Spoken> {
+  #listen({ body, signature }: ListenMessage): FrameOrClose | Promise<FrameOrClose> {
     const { pipeline, events } = this.#server.service;
     const { limits } = this.#server.host;
     const listener = events === null ? NO_EVENTS_LISTENER : this.#liveOf(events);
     const answer = pipeline.take({ kind: "command", body, signature }, limits.maxOutputBytes, listener);
     return answer instanceof Promise
-      ? answer.then((one) => this.#speak(one, body))
-      : this.#speak(answer, body);
+      ? answer.then((one) => this.#frameOf(one, body))
+      : this.#frameOf(answer, body);
   }
 
   #liveOf(events: EventSources): LiveSession {
@@ -186,7 +186,7 @@ export class SessionV2 implements Session {
     );
   }
 
-  #speak(answer: EnvelopeAnswer, body: Buffer): string {
+  #frameOf(answer: EnvelopeAnswer, body: Buffer): string {
     this.isProven ||= isProofOfPermission(answer);
     if (answer.kind === "result") {
       this.#lastBytes = body.copy(this.#last, 0, 0, HEAD_SHOWN_BYTES);

@@ -12,7 +12,7 @@ import type { UserSocketHost } from "../user-listener.js";
 import type { RefusedRequests } from "./actions/forwarded-writes.js";
 import { JsonSession } from "./json-session.js";
 import type { PieceOutput } from "./long-answer-output.js";
-import { ANSWER_END, bounded, ERROR_HEAD, failure, type Text } from "./messages/json-answers.js";
+import { ANSWER_END, ERROR_HEAD, failure, type Text, withinLimit } from "./messages/json-answers.js";
 import type { JsonReplicas } from "./replicas/replicas.js";
 
 export const JSON_LISTENER = "json";
@@ -79,7 +79,7 @@ export class JsonDialect extends SessionDialect<Buffer, Text> {
   }
 
   protected written(joined: Text): Answer {
-    const answer = bounded(joined, this.#host.limits.maxOutputBytes);
+    const answer = withinLimit(joined, this.#host.limits.maxOutputBytes);
     return typeof answer === "string" ? answer + ANSWER_END : this.#output.long([...answer, ANSWER_END]);
   }
 

@@ -9,9 +9,9 @@ import { PieceOutput } from "./long-answer-output.js";
 import { ANSWER_END, failure } from "./messages/json-answers.js";
 import { DocumentStore } from "./replicas/document-store.js";
 import { ReplicaContact } from "./replicas/replica-contact.js";
-import { boundsOf, JsonReplicas } from "./replicas/replicas.js";
+import { JsonReplicas, replicaLimitsOf } from "./replicas/replicas.js";
 
-const PASSED_ON_REFUSED =
+const FORWARDED_REFUSED =
   'a request with "replicate":false was refused: if another server forwarded it, the two servers now differ';
 
 export class JsonListener extends UserListener<Buffer> {
@@ -20,11 +20,11 @@ export class JsonListener extends UserListener<Buffer> {
   constructor(parts: UserListenerParts) {
     const { path, daemon, environment, log } = parts;
     const { jsonReplicas: addresses } = daemon.settings;
-    const refused = new RefusedRequests(log, environment, PASSED_ON_REFUSED);
+    const refused = new RefusedRequests(log, environment, FORWARDED_REFUSED);
     const store = new DocumentStore(path, environment);
-    const bounds = boundsOf(parts.limits);
-    const contacts = addresses.map((address) => new ReplicaContact(address, bounds, log, environment));
-    const replicas = addresses.length === 0 ? null : new JsonReplicas(contacts, store, bounds, log);
+    const replicaLimits = replicaLimitsOf(parts.limits);
+    const contacts = addresses.map((address) => new ReplicaContact(address, replicaLimits, log, environment));
+    const replicas = addresses.length === 0 ? null : new JsonReplicas(contacts, store, replicaLimits, log);
     const output = new PieceOutput();
     super(parts, {
       name: JSON_LISTENER,

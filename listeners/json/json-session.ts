@@ -8,17 +8,17 @@ import type { UserSocketHost } from "../user-listener.js";
 import { actions } from "./actions/actions.js";
 import { type Action, DocumentClient } from "./actions/document-client.js";
 import { isForwardedWrite, type RefusedRequests } from "./actions/forwarded-writes.js";
-import { coded } from "./messages/error-codes.js";
+import { withErrorCode } from "./messages/error-codes.js";
 import {
   ERROR_HEAD,
   failure,
   faultSentence,
   type Member,
   type Text,
-  withinStrings,
+  withinStringLimit,
 } from "./messages/json-answers.js";
 import { type JsonRequest, readRequest, textOfLine } from "./messages/json-request.js";
-import { memberFault } from "./messages/request-members.js";
+import { unknownMember } from "./messages/request-members.js";
 import { PROBE_ACTION } from "./replicas/replica-connection.js";
 import type { JsonReplicas } from "./replicas/replicas.js";
 
@@ -30,7 +30,7 @@ export const QUIT = "quit";
  */
 const HTTP = /^(?:[A-Z]+ \S+ HTTP\/|Host:)/i;
 /** Maximum milliseconds that a forwarded request waits for the daemon to be ready. */
-const PASSED_ON_WAIT_MS = 500;
+const FORWARDED_WAIT_MS = 500;
 /** The member that an original reads in every answer to `getall`, because it does not expect an error. */
 const NO_DOCUMENTS: Member = ["documents", "[]"];
 
@@ -64,8 +64,8 @@ export class JsonSession {
     if (!this.#hasCodes || answer === null) return answer;
     const action = this.#action;
     return answer instanceof Promise
-      ? answer.then((settled) => coded(settled, action))
-      : coded(answer, action);
+      ? answer.then((settled) => withErrorCode(settled, action))
+      : withErrorCode(answer, action);
   }
 
   #answerTo(line: Buffer): Text | Promise<Text> | null {
@@ -94,9 +94,9 @@ export class JsonSession {
   }
 
   #run(action: string, run: Action, request: JsonRequest): Text | Promise<Text> {
-    const fault = memberFault(action, request);
+    const fault = unknownMember(action, request);
     if (fault !== null) return failure(fault);
-    const answer = withinStrings(() => run(this.#client, request));
+    const answer = withinStringLimit(() => run(this.#client, request));
     if (
       typeof answer === "string" &&
       answer.startsWith(ERROR_HEAD) &&
@@ -122,7 +122,7 @@ export class JsonSession {
     const isPassed = request.isOff("replicate");
     // An original that forwards a request, or fetches all documents at its start, is blocked until it receives the
     // answer. Meanwhile this daemon cannot fetch that original's documents.
-    if (await replicas.whenReady(isPassed ? PASSED_ON_WAIT_MS : undefined)) return null;
+    if (await replicas.whenReady(isPassed ? FORWARDED_WAIT_MS : undefined)) return null;
     if (!isPassed) return failure(replicas.notReady);
     if (action === "getall") return failure(replicas.notReady, NO_DOCUMENTS);
     replicas.noteRefused();

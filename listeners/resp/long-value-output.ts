@@ -13,10 +13,10 @@ export const LONG_BYTES = 16 * 1024;
 /** The number of bytes of a value that are written in one call. */
 const PART_BYTES = 64 * 1024;
 /** Maximum bytes of the text before and after the value. */
-const AROUND_BYTES_MAX = 1024;
+const OVERHEAD_BYTES_MAX = 1024;
 
 export class SharedOutput {
-  #buffer = Buffer.allocUnsafeSlow(PART_BYTES + AROUND_BYTES_MAX);
+  #buffer = Buffer.allocUnsafeSlow(PART_BYTES + OVERHEAD_BYTES_MAX);
 
   /** Returns an answer that is written with `write`, after all earlier answers. */
   long(before: ByteString, value: ByteString, after: ByteString): LongAnswer {
@@ -30,7 +30,7 @@ export class SharedOutput {
 
   /**
    * Writes a value.
-   * @param before  ASCII text before the value; at most `AROUND_BYTES_MAX` bytes together with `after`
+   * @param before  ASCII text before the value; at most `OVERHEAD_BYTES_MAX` bytes together with `after`
    * @returns the result of `socket.write`
    */
   write(socket: ClientSocket, before: ByteString, value: ByteString, after: ByteString): boolean {

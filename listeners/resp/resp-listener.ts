@@ -17,7 +17,7 @@ const MILLISECONDS = 1000;
 export class RespListener extends UserListener<Argv, RespServer> {
   constructor(parts: UserListenerParts) {
     const { path, daemon } = parts;
-    const routes = new CommandRoutes(sessionHandlers, path.uncarried);
+    const routes = new CommandRoutes(sessionHandlers, path.unsupported);
     const output = new SharedOutput();
     super(parts, {
       name: RESP_LISTENER,
@@ -46,7 +46,7 @@ export class RespListener extends UserListener<Argv, RespServer> {
   }
 
   override async start(): Promise<void> {
-    await this.#keepFunctions();
+    await this.#persistFunctions();
     await super.start();
     this.server.load.start();
   }
@@ -56,11 +56,11 @@ export class RespListener extends UserListener<Argv, RespServer> {
     await super.stop();
   }
 
-  async #keepFunctions(): Promise<void> {
+  async #persistFunctions(): Promise<void> {
     const { daemon, host, scripts } = this.server;
     const { data } = daemon.settings;
     const { luaMemory: memory, luaTimeLimit: time } = host.limits;
-    const lost = data === null ? null : await scripts.keepFunctions(data, { memory, time, spent: 0 });
+    const lost = data === null ? null : await scripts.persistFunctions(data, { memory, time, spent: 0 });
     if (lost !== null) host.log.error(lost, NOT_LOADED);
   }
 }

@@ -9,7 +9,7 @@ import type { Denial } from "../../engine/users/user-session.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { type ErrorReply, error, type Reply } from "../../protocol/reply.js";
 import { errorFrame, messageFrame } from "../../protocol/sql-frames.js";
-import { readAside, type SqlAside } from "../../protocol/sql-statement.js";
+import { readSessionRequest, type SessionRequest } from "../../protocol/sql-statement.js";
 import { StepReply } from "../../protocol/step-reply.js";
 import { inTurns } from "../../protocol/steps.js";
 import { CommandFailure } from "../../store/arguments/command-errors.js";
@@ -42,8 +42,8 @@ export class SqlSession {
   serve(statement: ByteString): ByteString | Promise<ByteString> | null {
     this.commands.userSession.renew();
     this.#language = this.languageFor(statement);
-    const aside = readAside(statement);
-    if (aside !== null) return this.#setUp(aside);
+    const request = readSessionRequest(statement);
+    if (request !== null) return this.#setUp(request);
     const reply = this.commands.run(["SQL", this.#database, statement], this.#sender);
     return reply instanceof Promise
       ? reply.then((settled) => this.#answerOf(statement, settled))
@@ -55,16 +55,16 @@ export class SqlSession {
     return this.#setting ?? languageOfRequest(statement);
   }
 
-  #setUp(aside: SqlAside): ByteString | null {
-    switch (aside.kind) {
+  #setUp(request: SessionRequest): ByteString | null {
+    switch (request.kind) {
       case "http":
         return null;
       case "login": {
-        const isAccepted = this.commands.userSession.logIn(aside.name, aside.password);
+        const isAccepted = this.commands.userSession.logIn(request.name, request.password);
         return isAccepted ? messageFrame(this.#message("loggedIn")) : this.#refusal("wrongLogin");
       }
       case "pages":
-        this.#pageRows = aside.rows;
+        this.#pageRows = request.rows;
         return messageFrame(this.#message("pages"));
     }
   }

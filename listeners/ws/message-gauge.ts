@@ -17,7 +17,7 @@ const IS_MASKED = 0x80;
 const LENGTH = 0x7f;
 const MASK_BYTES = 4;
 /** The number of additional head bytes for the length, by the length code in the second byte. */
-const LONGER: Readonly<Record<number, number>> = { 126: 2, 127: 8 };
+const EXTENDED_LENGTH_BYTES: Readonly<Record<number, number>> = { 126: 2, 127: 8 };
 const HEAD_MAX = 14;
 
 export class MessageGauge {
@@ -60,7 +60,7 @@ export class MessageGauge {
   get #headSize(): number {
     if (this.#headLength < 2) return 2;
     const second = this.#head[1] as number;
-    return 2 + (LONGER[second & LENGTH] ?? 0) + ((second & IS_MASKED) === 0 ? 0 : MASK_BYTES);
+    return 2 + (EXTENDED_LENGTH_BYTES[second & LENGTH] ?? 0) + ((second & IS_MASKED) === 0 ? 0 : MASK_BYTES);
   }
 
   get #payload(): number {

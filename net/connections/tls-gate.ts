@@ -22,7 +22,7 @@ const ALERT = Buffer.from([0x15, 3, 3, 0, 2, 2, 70]);
 export interface ServedCertificate {
   readonly current: SecureContextOptions;
   /** Passes each renewed certificate to `taker`. */
-  handTo(taker: (certificate: SecureContextOptions) => void): void;
+  provideTo(taker: (certificate: SecureContextOptions) => void): void;
 }
 
 export class TlsGate {
@@ -45,7 +45,7 @@ export class TlsGate {
       ...secureOptions,
       handshakeTimeout: handshakeMs,
     });
-    certificate.handTo((renewed) => this.#server.setSecureContext({ ...renewed, ...secureOptions }));
+    certificate.provideTo((renewed) => this.#server.setSecureContext({ ...renewed, ...secureOptions }));
     this.#server.on("secureConnection", (secured) => this.#passed(secured));
     this.#server.on("tlsClientError", (error: NodeJS.ErrnoException, secured) =>
       this.#failed(error, secured),

@@ -16,7 +16,7 @@ export interface Attempt {
 }
 
 /** The outcome on the last server that was tried. */
-export type Attempted =
+export type AttemptOutcome =
   | (UpstreamAnswer & { readonly server: BalancedServer; readonly tries: number })
   | (UpstreamFailure & { readonly server: BalancedServer; readonly tries: number });
 
@@ -24,13 +24,13 @@ export type Attempted =
 const OF_STATEMENT: ReadonlySet<UpstreamFailure["why"]> = new Set(["too-long"]);
 
 /** Tries the servers. @param attempt  must have at least one server */
-export async function attempt({ servers, session, statement, ...rules }: Attempt): Promise<Attempted> {
+export async function attempt({ servers, session, statement, ...rules }: Attempt): Promise<AttemptOutcome> {
   const { isRepeatable, notReady } = rules;
   let tries = 0;
   let notYet: (UpstreamAnswer & { readonly server: BalancedServer }) | null = null;
   for (const server of servers) {
     tries++;
-    const outcome = await server.upstream.ask(session, statement);
+    const outcome = await server.upstream.execute(session, statement);
     if (outcome.kind === "answered") {
       server.answered++;
       const isReady = !isNotReady(outcome);

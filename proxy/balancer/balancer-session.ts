@@ -11,7 +11,7 @@ import type { ServerOrder } from "../routing/server-order.js";
 import { type StatementKind, statementKind } from "../routing/statement-kind.js";
 import { failureFrame } from "../upstream/failure-frame.js";
 import { NEW_SESSION, sessionAfter, type UpstreamSession } from "../upstream/upstream-session.js";
-import { type Attempted, attempt } from "./attempts.js";
+import { type AttemptOutcome, attempt } from "./attempts.js";
 import type { BalancedServer } from "./balanced-server.js";
 import { isNotReady } from "./not-ready.js";
 import { RecentWrites } from "./recent-writes.js";
@@ -45,7 +45,7 @@ export class BalancerSession implements LineSession {
     counts.statements[kind.kind]++;
     const isRepeatable = kind.kind !== "write";
     const servers = this.#serversFor(kind, statement);
-    const result = await this.#askUntilReady(servers, statement, isRepeatable);
+    const result = await this.#executeUntilReady(servers, statement, isRepeatable);
     if (result.tries > 1 && result.kind === "answered") {
       if (isRepeatable) counts.retried++;
       else counts.moved++;
@@ -54,11 +54,11 @@ export class BalancerSession implements LineSession {
   }
 
   /** Retries a statement while reconnecting daemons temporarily accept no writes. */
-  async #askUntilReady(
+  async #executeUntilReady(
     servers: readonly BalancedServer[],
     statement: ByteString,
     isRepeatable: boolean,
-  ): Promise<Attempted> {
+  ): Promise<AttemptOutcome> {
     const { notReady, environment, settleTime } = this.#parts;
     const deadline = environment.uptime() + settleTime;
     for (;;) {
@@ -84,13 +84,13 @@ export class BalancerSession implements LineSession {
   #databaseOf(kind: StatementKind): ByteString | null {
     if (kind.kind === "use") return kind.database;
     if (kind.kind === "write" && kind.object?.kind === "database") return kind.object.name;
-    return kind.kind === "read" && kind.reach.kind === "server" ? null : this.#session.database;
+    return kind.kind === "read" && kind.affected.kind === "server" ? null : this.#session.database;
   }
 
   #answered(
     kind: StatementKind,
     statement: ByteString,
-    { frame, server }: Extract<Attempted, { kind: "answered" }>,
+    { frame, server }: Extract<AttemptOutcome, { kind: "answered" }>,
   ): ByteString {
     if (kind.kind === "write") {
       const { settleTime, environment } = this.#parts;
@@ -103,7 +103,10 @@ export class BalancerSession implements LineSession {
     return frame.bytes;
   }
 
-  #failed(kind: StatementKind, { server, ...failure }: Extract<Attempted, { kind: "failed" }>): ByteString {
+  #failed(
+    kind: StatementKind,
+    { server, ...failure }: Extract<AttemptOutcome, { kind: "failed" }>,
+  ): ByteString {
     const { counts } = this.#parts;
     const isRepeatable = kind.kind !== "write";
     if (failure.reached === "unknown" && !isRepeatable) counts.unknown++;

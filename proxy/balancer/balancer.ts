@@ -40,7 +40,7 @@ export class Balancer implements Service {
       hash: routing.hash,
     });
     const { counts } = this;
-    const notReady = (server: BalancedServer) => this.#avoid(server);
+    const notReady = (server: BalancedServer) => this.#markSettling(server);
     this.#listener = new LineListener({
       ...settings.listen,
       limits: limits.clients,
@@ -89,7 +89,7 @@ export class Balancer implements Service {
       environment,
       log,
       ({ isUp }) => {
-        if (isUp) this.#avoid(server);
+        if (isUp) this.#markSettling(server);
       },
     );
     const server = new BalancedServer(settings, readRoles.includes(settings.role), upstream);
@@ -97,7 +97,7 @@ export class Balancer implements Service {
   }
 
   /** Avoids a server that was down, because it needs some time to receive the missed writes from the other servers. */
-  #avoid(server: BalancedServer): void {
+  #markSettling(server: BalancedServer): void {
     const { environment, settings } = this.#parts;
     server.freshFrom = environment.uptime() + settings.settleTime;
   }

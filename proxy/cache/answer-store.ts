@@ -20,7 +20,7 @@ interface Entry {
 export interface Fetched<Result> {
   readonly result: Result;
   /** The entry to store, or null if the answer is not stored. */
-  readonly keep: Entry | null;
+  readonly entry: Entry | null;
 }
 
 interface Flight<Result> {
@@ -40,7 +40,7 @@ export class AnswerStore<Result> {
   readonly #flights = new Map<ByteString, Flight<Result>>();
   readonly #flying = new TagIndex<Flight<Result>>();
   /** The tags whose answers are not stored at present, with the times at which storing resumes. */
-  readonly #doubts = new Map<string, number>();
+  readonly #distrusted = new Map<string, number>();
   #waiting = 0;
 
   /**
@@ -127,8 +127,8 @@ export class AnswerStore<Result> {
   distrust(tags: readonly string[], milliseconds: number): void {
     this.empty(tags);
     const now = this.#uptime();
-    for (const [tag, until] of this.#doubts) if (until <= now) this.#doubts.delete(tag);
-    for (const tag of tags) this.#doubts.set(tag, now + milliseconds);
+    for (const [tag, until] of this.#distrusted) if (until <= now) this.#distrusted.delete(tag);
+    for (const tag of tags) this.#distrusted.set(tag, now + milliseconds);
   }
 
   /** Removes all answers, because any data may have changed. */
@@ -143,25 +143,25 @@ export class AnswerStore<Result> {
     if (this.#flights.get(flight.key) === flight) this.#flights.delete(flight.key);
   }
 
-  #land(flight: Flight<Result>, { keep }: Fetched<Result>): void {
+  #land(flight: Flight<Result>, { entry }: Fetched<Result>): void {
     this.#waiting -= flight.readers;
     this.#flying.delete(flight, flight.tags);
     if (this.#flights.get(flight.key) === flight) this.#flights.delete(flight.key);
-    if (keep === null) return;
+    if (entry === null) return;
     const figures = this.#figures;
-    if (flight.isOvertaken || keep.tags.some((tag) => this.#isDoubtful(tag))) {
+    if (flight.isOvertaken || entry.tags.some((tag) => this.#isDistrusted(tag))) {
       figures.overtaken++;
       return;
     }
-    this.#entries.set(flight.key, keep);
+    this.#entries.set(flight.key, entry);
     // The cache does not store an answer that alone exceeds its limit.
     if (!this.#entries.has(flight.key)) return;
     figures.stored++;
-    this.#tagged.add(flight.key, keep.tags);
+    this.#tagged.add(flight.key, entry.tags);
   }
 
-  #isDoubtful(tag: string): boolean {
-    const until = this.#doubts.get(tag);
+  #isDistrusted(tag: string): boolean {
+    const until = this.#distrusted.get(tag);
     return until !== undefined && until > this.#uptime();
   }
 }

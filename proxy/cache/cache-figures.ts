@@ -18,7 +18,7 @@ export interface CacheFigures {
   failed: number;
 }
 
-export const noFigures = (): CacheFigures => ({
+export const emptyFigures = (): CacheFigures => ({
   hits: 0,
   misses: 0,
   joined: 0,

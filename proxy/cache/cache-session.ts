@@ -5,8 +5,8 @@
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { LineSession } from "../clients/line-dialect.js";
-import { type Reach, statementKind } from "../routing/statement-kind.js";
-import { failureFrame, mayBeUnknown } from "../upstream/failure-frame.js";
+import { type AffectedObjects, statementKind } from "../routing/statement-kind.js";
+import { failureFrame, mayHaveUnknownOutcome } from "../upstream/failure-frame.js";
 import type { UpstreamOutcome } from "../upstream/statement-outcome.js";
 import type { UpstreamServer } from "../upstream/upstream-server.js";
 import { NEW_SESSION, sessionAfter, type UpstreamSession } from "../upstream/upstream-session.js";
@@ -22,37 +22,37 @@ export class CacheSession implements LineSession {
   readonly #server: UpstreamServer;
   readonly #store: AnswerStore<UpstreamOutcome>;
   readonly #figures: CacheFigures;
-  readonly #doubtTime: number;
+  readonly #distrustMs: number;
   #session: UpstreamSession = NEW_SESSION;
   /** The prefix of the cache's keys. It prevents a client from receiving an answer for another user or database. */
   #prefix = prefixOf(NEW_SESSION);
 
   /**
    * Creates a session.
-   * @param doubtTime  the milliseconds within which a write whose answer was lost may still be executed
+   * @param distrustMs  the milliseconds within which a write whose answer was lost may still be executed
    */
   constructor(
     server: UpstreamServer,
     store: AnswerStore<UpstreamOutcome>,
     figures: CacheFigures,
-    doubtTime: number,
+    distrustMs: number,
   ) {
     this.#server = server;
     this.#store = store;
     this.#figures = figures;
-    this.#doubtTime = doubtTime;
+    this.#distrustMs = distrustMs;
   }
 
   serve(statement: ByteString): ByteString | Promise<ByteString> {
-    return this.#store.get(this.#prefix + statement) ?? this.#ask(statement);
+    return this.#store.get(this.#prefix + statement) ?? this.#execute(statement);
   }
 
-  async #ask(statement: ByteString): Promise<ByteString> {
+  async #execute(statement: ByteString): Promise<ByteString> {
     const kind = statementKind(statement);
     const isRead = kind.kind === "read";
     const outcome = isRead
-      ? await this.#read(statement, kind.reach)
-      : await this.#forward(statement, kind.kind === "write" ? kind.reach : null);
+      ? await this.#read(statement, kind.affected)
+      : await this.#forward(statement, kind.kind === "write" ? kind.affected : null);
     if (outcome.kind === "answered") return outcome.frame.bytes;
     const server = this.#server;
     const figures = this.#figures;
@@ -60,19 +60,19 @@ export class CacheSession implements LineSession {
     return failureFrame(outcome, server.serverAddress.text, kind.kind !== "write");
   }
 
-  #read(statement: ByteString, reach: Reach): Promise<UpstreamOutcome> {
+  #read(statement: ByteString, affected: AffectedObjects): Promise<UpstreamOutcome> {
     const session = this.#session;
     const store = this.#store;
     const stored = store.peek(this.#prefix + VIEWS);
     const known = stored === undefined ? null : viewNamesIn({ bytes: stored, isError: false });
     // Until the views are known, any write to the database invalidates the answer.
-    const tags = tagsOfRead(reach, session.database, known);
+    const tags = tagsOfRead(affected, session.database, known);
     return store.fetch(this.#prefix + statement, tags, async () => {
-      const answer = this.#askTwice(session, statement);
-      if (stored !== undefined || reach.kind !== "tables" || reach.names.size === 0)
+      const answer = this.#executeWithRetry(session, statement);
+      if (stored !== undefined || affected.kind !== "tables" || affected.names.size === 0)
         return fetched(await answer, tags);
       const [result, names] = await Promise.all([answer, this.#views()]);
-      return fetched(result, tagsOfRead(reach, session.database, names));
+      return fetched(result, tagsOfRead(affected, session.database, names));
     });
   }
 
@@ -81,34 +81,34 @@ export class CacheSession implements LineSession {
     const session = this.#session;
     if (session.database === "") return null;
     const tags = tagsOfViews(session.database);
-    const load = async () => fetched(await this.#askTwice(session, VIEWS), tags);
+    const load = async () => fetched(await this.#executeWithRetry(session, VIEWS), tags);
     const outcome = await this.#store.fetch(this.#prefix + VIEWS, tags, load);
     return outcome.kind === "answered" ? viewNamesIn(outcome.frame) : null;
   }
 
   /** Tries a read twice, because the server may have closed a connection while it was idle. */
-  async #askTwice(session: UpstreamSession, statement: ByteString): Promise<UpstreamOutcome> {
+  async #executeWithRetry(session: UpstreamSession, statement: ByteString): Promise<UpstreamOutcome> {
     const server = this.#server;
-    const outcome = await server.ask(session, statement);
+    const outcome = await server.execute(session, statement);
     const isStale = outcome.kind === "failed" && outcome.why === "lost";
-    return isStale ? server.ask(session, statement) : outcome;
+    return isStale ? server.execute(session, statement) : outcome;
   }
 
-  /** Forwards a statement. @param reach  the objects that it changes, or null if it changes only its connection */
-  async #forward(statement: ByteString, reach: Reach | null): Promise<UpstreamOutcome> {
+  /** Forwards a statement. @param affected  the objects that it changes, or null if it changes only its connection */
+  async #forward(statement: ByteString, affected: AffectedObjects | null): Promise<UpstreamOutcome> {
     const server = this.#server;
     const store = this.#store;
     const figures = this.#figures;
-    const doubtTime = this.#doubtTime;
+    const distrustMs = this.#distrustMs;
     figures.forwarded++;
     const { database } = this.#session;
-    const outcome = await server.ask(this.#session, statement);
-    const tags = reach === null ? [] : tagsOfWrite(reach, database);
+    const outcome = await server.execute(this.#session, statement);
+    const tags = affected === null ? [] : tagsOfWrite(affected, database);
     if (outcome.kind === "answered") {
-      if (mayBeUnknown(outcome.frame.bytes)) store.distrust(tags, doubtTime);
+      if (mayHaveUnknownOutcome(outcome.frame.bytes)) store.distrust(tags, distrustMs);
       else store.empty(tags);
       this.#enter(sessionAfter(this.#session, statement, outcome.frame));
-    } else if (outcome.reached === "unknown") store.distrust(tags, doubtTime);
+    } else if (outcome.reached === "unknown") store.distrust(tags, distrustMs);
     return outcome;
   }
 
@@ -120,9 +120,9 @@ export class CacheSession implements LineSession {
 }
 
 function fetched(result: UpstreamOutcome, tags: readonly string[]): Fetched<UpstreamOutcome> {
-  const isKept =
+  const isCacheable =
     result.kind === "answered" && !result.frame.isError && result.frame.bytes.startsWith(RELATION);
-  return { result, keep: isKept ? { answer: result.frame.bytes, tags } : null };
+  return { result, entry: isCacheable ? { answer: result.frame.bytes, tags } : null };
 }
 
 /** Returns the prefix for a session. The end of the JSON text shows where the statement begins. */

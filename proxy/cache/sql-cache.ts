@@ -12,7 +12,7 @@ import type { UpstreamOutcome } from "../upstream/statement-outcome.js";
 import type { UpstreamLimits } from "../upstream/upstream-limits.js";
 import { UpstreamServer } from "../upstream/upstream-server.js";
 import { AnswerStore } from "./answer-store.js";
-import { type CacheFigures, noFigures } from "./cache-figures.js";
+import { type CacheFigures, emptyFigures } from "./cache-figures.js";
 import type { CacheLimits } from "./cache-limits.js";
 import { CacheSession } from "./cache-session.js";
 
@@ -33,7 +33,7 @@ export interface SqlCacheParts {
 }
 
 export class SqlCache implements Service {
-  readonly figures: CacheFigures = noFigures();
+  readonly figures: CacheFigures = emptyFigures();
   readonly #parts: SqlCacheParts;
   readonly #server: UpstreamServer;
   readonly #store: AnswerStore<UpstreamOutcome>;
@@ -47,7 +47,7 @@ export class SqlCache implements Service {
     this.#store = new AnswerStore(Lru, limits, figures, environment.uptime);
     // A write whose answer was lost may still be executed until the reply timeout. The time is at least the lifetime of
     // stored answers, during which they may be out of date in any case.
-    const doubtTime = Math.max(limits.life, upstreamLimits.replyTimeout);
+    const distrustMs = Math.max(limits.life, upstreamLimits.replyTimeout);
     this.#listener = new LineListener({
       address: parts.address,
       port: parts.port,
@@ -55,7 +55,7 @@ export class SqlCache implements Service {
       environment,
       log,
       observer: parts.observer,
-      makeSession: () => new CacheSession(this.#server, this.#store, figures, doubtTime),
+      makeSession: () => new CacheSession(this.#server, this.#store, figures, distrustMs),
     });
   }
 

@@ -1,6 +1,6 @@
 /** The tags of the data that answers depend on and that statements change. */
 import type { ByteString } from "../../protocol/byte-string.js";
-import type { Reach } from "../routing/statement-kind.js";
+import type { AffectedObjects } from "../routing/statement-kind.js";
 
 /** The tag of all answers. A statement that may have changed any data removes all of them. */
 const SERVER = "server";
@@ -21,17 +21,17 @@ export const tagsOfViews = (name: ByteString): readonly string[] => [SERVER, dat
  * @param views  the names of the database's views, which may depend on any of its tables, or null if not known
  */
 export function tagsOfRead(
-  reach: Reach,
+  affected: AffectedObjects,
   name: ByteString,
   views: ReadonlySet<ByteString> | null,
 ): readonly string[] {
-  switch (reach.kind) {
+  switch (affected.kind) {
     case "server":
       return [SERVER, ANY_WRITE];
     case "database":
       return [SERVER, database(name), anyTable(name)];
     case "tables": {
-      const names = [...reach.names];
+      const names = [...affected.names];
       if (names.length === 0) return [SERVER];
       const isKnown = views !== null && !names.some((each) => views.has(each));
       const tables = isKnown ? names.map((each) => table(each, name)) : [anyTable(name)];
@@ -41,13 +41,13 @@ export function tagsOfRead(
 }
 
 /** Returns the tags of the data that a write changes. The tag of the server means all data. */
-export function tagsOfWrite(reach: Reach, name: ByteString): readonly string[] {
-  switch (reach.kind) {
+export function tagsOfWrite(affected: AffectedObjects, name: ByteString): readonly string[] {
+  switch (affected.kind) {
     case "server":
       return [SERVER];
     case "database":
       return [database(name), ANY_WRITE];
     case "tables":
-      return [...[...reach.names].map((each) => table(each, name)), anyTable(name), ANY_WRITE];
+      return [...[...affected.names].map((each) => table(each, name)), anyTable(name), ANY_WRITE];
   }
 }

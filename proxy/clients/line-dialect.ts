@@ -7,7 +7,7 @@ import { isTextByte } from "../../net/connections/first-byte.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { BALANCER_ERROR, ERROR_HEAD, errorFrame } from "../../protocol/sql-frames.js";
 import { SqlLineParser } from "../../protocol/sql-lines.js";
-import { readAside } from "../../protocol/sql-statement.js";
+import { readSessionRequest } from "../../protocol/sql-statement.js";
 import type { ClientLimits } from "./client-limits.js";
 
 export const LINE_LISTENER = "sql";
@@ -64,7 +64,7 @@ export class LineDialect extends Dialect<ByteString> {
   }
 
   serve(statement: ByteString): ByteString | Promise<ByteString> {
-    this.isClosing = readAside(statement)?.kind === "http";
+    this.isClosing = readSessionRequest(statement)?.kind === "http";
     if (this.isClosing) return "";
     const answer = this.#session.serve(statement);
     return typeof answer === "string" ? this.#answered(answer) : answer.then(this.#answered);

@@ -7,7 +7,7 @@ import { type ByteString, textOfBytes } from "../../protocol/byte-string.js";
 /** The hash for scores: `even`, or `original`, which gives similar scores to servers with similar names. */
 export type Hash = "even" | "original";
 
-export interface Named {
+export interface WithId {
   readonly id: string;
 }
 
@@ -15,7 +15,7 @@ const OFFSET = 0xcbf29ce484222325n;
 const PRIME = 0x100000001b3n;
 
 /** Returns the servers ordered by score, highest first; servers with equal scores keep their order. */
-export function rendezvous<Server extends Named>(
+export function rendezvous<Server extends WithId>(
   servers: readonly Server[],
   key: ByteString,
   hash: Hash,

@@ -23,4 +23,4 @@ export function failureFrame(
  * Whether an answer is from a balancer that may not know the statement's outcome, so that the statement may still be
  * executed.
  */
-export const mayBeUnknown = (answer: ByteString): boolean => OF_BALANCER.test(answer);
+export const mayHaveUnknownOutcome = (answer: ByteString): boolean => OF_BALANCER.test(answer);

@@ -1,7 +1,7 @@
 /** The address of a server, and a function that connects to it. */
 import { connect, type Socket } from "node:net";
 import type { TlsPeer } from "../../client/shared/server-list.js";
-import { connectTls, handshakeTrouble } from "../../client/shared/tls-connection.js";
+import { connectTls, handshakeFailure } from "../../client/shared/tls-connection.js";
 
 export interface UpstreamAddress {
   readonly host: string;
@@ -12,14 +12,14 @@ export interface UpstreamAddress {
   readonly text: string;
 }
 
-export interface ConnectingTo {
+export interface ConnectHandlers {
   /** Called when bytes may be written. */
   connected(): void;
   /** Called instead of `connected` if the connection failed. */
   failed(detail: string): void;
 }
 
-export function connectTo(serverAddress: UpstreamAddress, handlers: ConnectingTo): Socket {
+export function connectTo(serverAddress: UpstreamAddress, handlers: ConnectHandlers): Socket {
   const { host, port, tls } = serverAddress;
   let isOver = false;
   const once = (step: () => void) => {
@@ -37,11 +37,11 @@ export function connectTo(serverAddress: UpstreamAddress, handlers: ConnectingTo
     { host, port, tls },
     {
       secured: () => once(() => handlers.connected()),
-      failed: (doubt) => once(() => handlers.failed(doubt)),
+      failed: (certificateProblem) => once(() => handlers.failed(certificateProblem)),
     },
   );
   socket.once("connect", () => socket.setNoDelay(true));
-  socket.once("error", (problem) => once(() => handlers.failed(handshakeTrouble(problem, "sql://"))));
+  socket.once("error", (problem) => once(() => handlers.failed(handshakeFailure(problem, "sql://"))));
   return socket;
 }
 

@@ -7,18 +7,24 @@ import type { Socket } from "node:net";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { type ConnectionEnd, RequestClient } from "../../protocol/request-client.js";
 import { FULL_FRAME, type SqlFrame, SqlFrameReader } from "../../protocol/sql-frames.js";
-import { ended, forTheOriginal, isPlain, readAside, unfinishedPart } from "../../protocol/sql-statement.js";
+import {
+  ended,
+  forTheOriginal,
+  isPlain,
+  readSessionRequest,
+  unfinishedPart,
+} from "../../protocol/sql-statement.js";
 import { connectTo, type UpstreamAddress } from "./server-address.js";
 import { type FailureKind, failed, type UpstreamFailure, type UpstreamOutcome } from "./statement-outcome.js";
 import type { UpstreamLimits } from "./upstream-limits.js";
 import {
   isSameClient,
   isSameSession,
-  mayChoose,
+  mayBeUse,
   NEW_SESSION,
   sessionAfter,
   type UpstreamSession,
-  useOf,
+  useStatement,
 } from "./upstream-session.js";
 
 /** A statement that only dbsyncd knows. It sets the default number of rows per page, so it has no effect. */
@@ -28,14 +34,14 @@ export const NO_CONNECTION = "the connection attempt was not answered";
 const CLOSED = "closed by the server";
 
 /** Facts about one server that its connections share. */
-export interface ServerManners {
+export interface ServerFacts {
   /** Whether the server answered with an error before the proxy had found out whether it is the original. */
   hasErred: boolean;
 }
 
 export interface ConnectionParts {
   readonly serverAddress: UpstreamAddress;
-  readonly manners: ServerManners;
+  readonly facts: ServerFacts;
   readonly limits: UpstreamLimits;
   /** Runs a step once, after the given number of milliseconds. @returns a function that cancels it */
   readonly setTimer: (milliseconds: number, step: () => void) => () => void;
@@ -86,11 +92,11 @@ export class UpstreamConnection {
   }
 
   /** Executes a statement in a session that this connection supports. */
-  async ask(session: UpstreamSession, statement: ByteString): Promise<UpstreamOutcome> {
+  async execute(session: UpstreamSession, statement: ByteString): Promise<UpstreamOutcome> {
     const fit = this.fitOf(session);
     if (fit === "none") return failed("unsuited", "no", "the connection belongs to another client");
     const obstacle =
-      (await this.#open()) ?? (await this.#enter(session, fit)) ?? (await this.#suit(statement));
+      (await this.#open()) ?? (await this.#enter(session, fit)) ?? (await this.#identifyServer(statement));
     if (obstacle !== null) return obstacle;
     const sent = this.#isDbsyncd === true || isPlain(statement) ? statement : forTheOriginal(statement);
     if (sent === null)
@@ -147,7 +153,7 @@ export class UpstreamConnection {
       },
       setTimer: this.#parts.setTimer,
       answerMs: this.#parts.limits.replyTimeout,
-      takesAside: (frame) => this.#isFull(frame),
+      handlesMessage: (frame) => this.#isFull(frame),
       ended: (end) => this.#ended(end),
     });
   }
@@ -177,7 +183,7 @@ export class UpstreamConnection {
     if (fit === "ready") return null;
     const { login, pages, database } = session;
     const asides = fit === "prepare" ? [login, pages].filter((aside) => aside !== "") : [];
-    for (const statement of database === "" ? asides : [...asides, useOf(database)]) {
+    for (const statement of database === "" ? asides : [...asides, useStatement(database)]) {
       const outcome = await this.#send(statement);
       if (outcome.kind === "failed") return { ...outcome, reached: "no" };
       if (outcome.frame.isError) {
@@ -194,11 +200,11 @@ export class UpstreamConnection {
    * Finds out whether the server is the original, if that matters: the original misinterprets some statements, and may
    * send several frames after an error.
    */
-  async #suit(statement: ByteString): Promise<UpstreamFailure | null> {
+  async #identifyServer(statement: ByteString): Promise<UpstreamFailure | null> {
     const isSafe = isPlain(statement);
     if (!isSafe && unfinishedPart(statement) !== null)
       return failed("unsuited", "no", "a string or comment in it has no end");
-    if (this.#isDbsyncd !== null || (isSafe && !this.#parts.manners.hasErred)) return null;
+    if (this.#isDbsyncd !== null || (isSafe && !this.#parts.facts.hasErred)) return null;
     const { pages } = this.#session;
     const outcome = await this.#send(pages === "" ? DBSYNCD_PROBE : pages);
     if (outcome.kind === "failed") return { ...outcome, reached: "no" };
@@ -220,12 +226,12 @@ export class UpstreamConnection {
     const before = this.#session;
     this.#session = sessionAfter(before, statement, frame);
     // After a refused USE the original refuses all statements; after a refused login the user is unknown.
-    const isDoubtful = mayChoose(statement) || readAside(statement) !== null;
-    if (isDoubtful && this.#session === before) this.#drop();
+    const mayChangeSession = mayBeUse(statement) || readSessionRequest(statement) !== null;
+    if (mayChangeSession && this.#session === before) this.#drop();
     // The original repeats strings in its errors, including line breaks. Frames that are not answers may therefore
     // follow the error.
     if (!frame.isError || this.#isDbsyncd === true) return;
-    this.#parts.manners.hasErred = true;
+    this.#parts.facts.hasErred = true;
     this.#drop();
   }
 
@@ -240,7 +246,7 @@ export class UpstreamConnection {
 
   #send(statement: ByteString): Promise<UpstreamOutcome> {
     if (this.isClosed || this.#client === null) return Promise.resolve(failed("lost", "no", CLOSED));
-    return this.#client.ask(`${ended(statement)}\n`).then(
+    return this.#client.request(`${ended(statement)}\n`).then(
       (frame) => ({ kind: "answered", frame, isOfSession: false }),
       () => this.#failure as UpstreamFailure,
     );

@@ -6,7 +6,7 @@
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { UpstreamAddress } from "./server-address.js";
 import { failed, type UpstreamOutcome } from "./statement-outcome.js";
-import { type ServerManners, UpstreamConnection } from "./upstream-connection.js";
+import { type ServerFacts, UpstreamConnection } from "./upstream-connection.js";
 import type { UpstreamLimits } from "./upstream-limits.js";
 import type { UpstreamSession } from "./upstream-session.js";
 
@@ -34,7 +34,7 @@ export class UpstreamPool {
   /** The idle connections, with the times of their last use; the oldest is first. */
   readonly #idle = new Map<UpstreamConnection, number>();
   readonly #waiters = new Set<Waiter>();
-  readonly #manners: ServerManners = { hasErred: false };
+  readonly #facts: ServerFacts = { hasErred: false };
   #heldBytes = 0;
   #isClosed = false;
   #cancelSweep: (() => void) | null = null;
@@ -54,16 +54,16 @@ export class UpstreamPool {
     return this.#waiters.size;
   }
 
-  async ask(session: UpstreamSession, statement: ByteString): Promise<UpstreamOutcome> {
+  async execute(session: UpstreamSession, statement: ByteString): Promise<UpstreamOutcome> {
     const { maxWaiting } = this.#limits;
     const connection = this.#isClosed ? null : this.#take(session);
-    if (connection !== null) return this.#askOn(connection, session, statement);
+    if (connection !== null) return this.#executeOn(connection, session, statement);
     if (this.#isClosed) return failed("closed", "no", "");
     if (this.#waiters.size >= maxWaiting) return failed("busy", "no", `${maxWaiting} statements are waiting`);
     const freed = await this.#wait(session);
     return freed === null
       ? failed("busy", "no", "no connection became free")
-      : this.#askOn(freed, session, statement);
+      : this.#executeOn(freed, session, statement);
   }
 
   /** Handles a server that is down: the outcome of sent statements is unknown, and waiting statements were not sent. */
@@ -80,13 +80,13 @@ export class UpstreamPool {
     for (const connection of [...this.#all]) connection.close();
   }
 
-  async #askOn(
+  async #executeOn(
     connection: UpstreamConnection,
     session: UpstreamSession,
     statement: ByteString,
   ): Promise<UpstreamOutcome> {
     try {
-      return await connection.ask(session, statement);
+      return await connection.execute(session, statement);
     } finally {
       this.#release(connection);
     }
@@ -124,7 +124,7 @@ export class UpstreamPool {
     const connection = new UpstreamConnection({
       serverAddress,
       limits,
-      manners: this.#manners,
+      facts: this.#facts,
       setTimer: (milliseconds, step) => environment.setTimer(milliseconds, step),
       held: (bytes) => this.#hold(bytes),
       disconnected: (disconnected) => this.#forget(disconnected),

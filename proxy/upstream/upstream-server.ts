@@ -6,10 +6,10 @@
 import type { Logger } from "pino";
 import { BackOff } from "../../client/shared/back-off.js";
 import type { ByteString } from "../../protocol/byte-string.js";
-import { mayBeUnknown } from "./failure-frame.js";
+import { mayHaveUnknownOutcome } from "./failure-frame.js";
 import type { UpstreamAddress } from "./server-address.js";
 import { failed, type UpstreamFailure, type UpstreamOutcome } from "./statement-outcome.js";
-import { NO_CONNECTION, type ServerManners, UpstreamConnection } from "./upstream-connection.js";
+import { NO_CONNECTION, type ServerFacts, UpstreamConnection } from "./upstream-connection.js";
 import type { UpstreamLimits } from "./upstream-limits.js";
 import { type UpstreamEnvironment, UpstreamPool } from "./upstream-pool.js";
 import { NEW_SESSION, type UpstreamSession } from "./upstream-session.js";
@@ -48,10 +48,10 @@ export class UpstreamServer {
    * The connection for heartbeats. It is separate from the pool, whose connections may all be executing slow
    * statements.
    */
-  #heart: UpstreamConnection | null = null;
-  readonly #manners: ServerManners = { hasErred: false };
-  #isBeating = false;
-  #cancelBeat: (() => void) | null = null;
+  #heartbeatConnection: UpstreamConnection | null = null;
+  readonly #facts: ServerFacts = { hasErred: false };
+  #isHeartbeatPending = false;
+  #cancelHeartbeat: (() => void) | null = null;
 
   /** Creates a server. @param onChanged  called when the server is up again or down */
   constructor(
@@ -95,30 +95,30 @@ export class UpstreamServer {
 
   /** Starts checking whether the server is up. */
   start(): void {
-    this.#beatAfter(0);
+    this.#heartbeatAfter(0);
   }
 
   stop(): void {
     this.#isStopped = true;
-    this.#cancelBeat?.();
-    this.#heart?.close();
+    this.#cancelHeartbeat?.();
+    this.#heartbeatConnection?.close();
     this.#pool.close();
   }
 
   /** Executes a statement in a session. Never rejects. */
-  async ask(session: UpstreamSession, statement: ByteString): Promise<UpstreamOutcome> {
+  async execute(session: UpstreamSession, statement: ByteString): Promise<UpstreamOutcome> {
     if (!this.#isUp) return failed("down", "no", this.#lastFailure?.detail ?? "");
-    const outcome = await this.#askPool(session, statement);
+    const outcome = await this.#executeInPool(session, statement);
     if (outcome.kind === "failed" || !outcome.isOfSession || session.database === "") return outcome;
     // The error of a balancer without servers does not concern the database.
-    if (mayBeUnknown(outcome.frame.bytes)) return outcome;
+    if (mayHaveUnknownOutcome(outcome.frame.bytes)) return outcome;
     // The session's database was dropped. A statement that needs no database, or creates it again, can still run.
-    const without = await this.#askPool({ ...session, database: "" }, statement);
+    const without = await this.#executeInPool({ ...session, database: "" }, statement);
     return without.kind === "answered" && without.frame.isError ? outcome : without;
   }
 
-  async #askPool(session: UpstreamSession, statement: ByteString): Promise<UpstreamOutcome> {
-    const outcome = await this.#pool.ask(session, statement);
+  async #executeInPool(session: UpstreamSession, statement: ByteString): Promise<UpstreamOutcome> {
+    const outcome = await this.#pool.execute(session, statement);
     this.#judge(outcome);
     return outcome;
   }
@@ -160,21 +160,21 @@ export class UpstreamServer {
     this.#onChanged?.(this);
   }
 
-  async #beat(): Promise<void> {
+  async #sendHeartbeat(): Promise<void> {
     const environment = this.#environment;
     const limits = this.#limits;
     const silent = environment.uptime() - this.#answeredAt;
     if (this.#isUp && this.#answeredAt > 0 && silent < limits.heartbeatInterval) {
-      this.#beatAfter(limits.heartbeatInterval - silent);
+      this.#heartbeatAfter(limits.heartbeatInterval - silent);
       return;
     }
-    this.#isBeating = true;
+    this.#isHeartbeatPending = true;
     const beganAt = environment.uptime();
-    const outcome = await this.#ownConnection().ask(NEW_SESSION, HEARTBEAT);
-    this.#isBeating = false;
+    const outcome = await this.#openHeartbeatConnection().execute(NEW_SESSION, HEARTBEAT);
+    this.#isHeartbeatPending = false;
     const isTimeout = outcome.kind === "failed" && outcome.why === "timeout";
     this.#judge(outcome, isTimeout && this.#answeredAt < beganAt);
-    if (this.#isUp) this.#beatAfter(limits.heartbeatInterval);
+    if (this.#isUp) this.#heartbeatAfter(limits.heartbeatInterval);
     else this.#retreat();
   }
 
@@ -183,29 +183,30 @@ export class UpstreamServer {
     const environment = this.#environment;
     const now = environment.uptime();
     this.#backOff.failed({ stage: "connect", detail: "" }, now, environment.random());
-    this.#beatAfter(this.#backOff.wait(now));
+    this.#heartbeatAfter(this.#backOff.wait(now));
   }
 
-  #beatAfter(milliseconds: number): void {
-    this.#cancelBeat?.();
+  #heartbeatAfter(milliseconds: number): void {
+    this.#cancelHeartbeat?.();
     // An attempt in progress schedules the next one.
-    if (this.#isStopped || this.#isBeating) return;
-    this.#cancelBeat = this.#environment.setTimer(milliseconds, () => void this.#beat());
+    if (this.#isStopped || this.#isHeartbeatPending) return;
+    this.#cancelHeartbeat = this.#environment.setTimer(milliseconds, () => void this.#sendHeartbeat());
   }
 
-  #ownConnection(): UpstreamConnection {
-    if (this.#heart !== null && !this.#heart.isClosed) return this.#heart;
+  #openHeartbeatConnection(): UpstreamConnection {
+    if (this.#heartbeatConnection !== null && !this.#heartbeatConnection.isClosed)
+      return this.#heartbeatConnection;
     const serverAddress = this.serverAddress;
     const limits = this.#limits;
     const environment = this.#environment;
-    this.#heart = new UpstreamConnection({
+    this.#heartbeatConnection = new UpstreamConnection({
       serverAddress,
-      manners: this.#manners,
+      facts: this.#facts,
       limits: { ...limits, replyTimeout: limits.heartbeatTimeout },
       setTimer: (milliseconds, step) => environment.setTimer(milliseconds, step),
       held() {},
       disconnected() {},
     });
-    return this.#heart;
+    return this.#heartbeatConnection;
   }
 }

@@ -4,7 +4,7 @@
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { SqlFrame } from "../../protocol/sql-frames.js";
-import { readAside } from "../../protocol/sql-statement.js";
+import { readSessionRequest } from "../../protocol/sql-statement.js";
 
 export interface UpstreamSession {
   /** The complete statement `login name password`, or "" if the client has not logged in. */
@@ -18,7 +18,7 @@ export interface UpstreamSession {
 export const NEW_SESSION: UpstreamSession = { login: "", pages: "", database: "" };
 
 /** Returns the USE statement for a database. dbsyncd supports both keywords, and the original only `ampiasao`. */
-export const useOf = (database: ByteString): ByteString => `ampiasao ${database}`;
+export const useStatement = (database: ByteString): ByteString => `ampiasao ${database}`;
 
 /**
  * Matches a server's answers to a successful USE, in either language. They show that a database was chosen, regardless
@@ -35,7 +35,7 @@ const USE = /^#?(?:ampiasao|use)/i;
 const USE_NAME = /^#?(?:ampiasao@?|use)[ \t\r\n]+([^ \t\r\n]+)$/i;
 
 /** Whether a server may interpret a statement as a USE, which changes or unsets the database. */
-export const mayChoose = (statement: ByteString): boolean => USE.test(statement);
+export const mayBeUse = (statement: ByteString): boolean => USE.test(statement);
 
 /** Returns the session after an answered statement. */
 export function sessionAfter(
@@ -49,9 +49,9 @@ export function sessionAfter(
     const name = malagasy ?? english ?? USE_NAME.exec(statement)?.[1];
     if (name !== undefined) return { ...session, database: name };
   }
-  const aside = readAside(statement);
-  if (aside?.kind === "login") return { ...session, login: statement };
-  return aside?.kind === "pages" ? { ...session, pages: statement } : session;
+  const request = readSessionRequest(statement);
+  if (request?.kind === "login") return { ...session, login: statement };
+  return request?.kind === "pages" ? { ...session, pages: statement } : session;
 }
 
 /** Whether two sessions may share a connection, on which only the database must be chosen again. */

@@ -10,7 +10,7 @@ import type { CallPolicy } from "../../client/shared/policy.js";
 function policiesOf(policy: CallPolicy, sent: readonly (readonly [command: string, watched: number])[]) {
   const policies: CallPolicy[] = [];
   const client: Pick<FanOutClient, "carry"> = {
-    carry: (_bytes, _company, settings) => void policies.push(settings.policy),
+    carry: (_bytes, _commandKind, settings) => void policies.push(settings.policy),
   };
   const settings: CallSettings = {
     timeout: 1,

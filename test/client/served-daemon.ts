@@ -98,7 +98,7 @@ export function client2Of(
     signatures.count++;
     return Buffer.alloc(64, "s");
   };
-  const signer: EnvelopeSigner = { keyId: "k".repeat(32), sign, signAside: () => Promise.resolve(sign()) };
+  const signer: EnvelopeSigner = { keyId: "k".repeat(32), sign, signAsync: () => Promise.resolve(sign()) };
   const real = clock?.environment ?? realEnvironment;
   const environment: Environment = { ...real, wallClock: () => Date.now() + wallOffset };
   return new FanOutClient(settings, environment, { sign, signer }, { isSession, ...(warn ? { warn } : {}) });

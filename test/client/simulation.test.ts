@@ -46,7 +46,7 @@ function signerIn(world: SimulatedWorld, random: SeededRandom): EnvelopeSigner {
   return {
     keyId: "k".repeat(32),
     sign: () => Buffer.alloc(64),
-    signAside: () =>
+    signAsync: () =>
       new Promise((resolve) => world.at(random.below(20) / 10, () => resolve(Buffer.alloc(64)))),
   };
 }
@@ -122,7 +122,8 @@ async function live(random: SeededRandom, version: 1 | 2): Promise<{ good: numbe
       world.at(random.below(8_000), () => (clock.difference = random.between(-60_000, 60_000)));
     }
   }
-  if (random.chance(0.2)) world.at(random.below(9_000), () => client.shut(random.oneOf(["closed", "reset"])));
+  if (random.chance(0.2))
+    world.at(random.below(9_000), () => client.closeWith(random.oneOf(["closed", "reset"])));
 
   await world.runUntil(8_000 + AFTERMATH_MS, () => {
     const open = calls.filter(({ settledAt }) => settledAt === null);

@@ -27,7 +27,7 @@ export function clientOf(
     throw new Error("no defaults in tests");
   });
   const signer: EnvelopeSigner | null =
-    sign === null ? null : { keyId: "k".repeat(32), sign, signAside: async (bytes) => sign(bytes) };
+    sign === null ? null : { keyId: "k".repeat(32), sign, signAsync: async (bytes) => sign(bytes) };
   return new FanOutClient(settings, clock?.environment ?? realEnvironment, { sign, signer });
 }
 

@@ -26,8 +26,8 @@ function clientIn(world: SimulatedWorld, signingMs: number): FanOutClient {
   const servers = [...world.servers.keys()].map((host) => `${host}:1`);
   const settings = readOptions({ servers, key: false, versions: "1,2" }, () => assert.fail("no defaults"));
   const sign = () => Buffer.alloc(64);
-  const signAside = () => new Promise<Buffer>((resolve) => world.at(signingMs, () => resolve(sign())));
-  const signer = { keyId: "k".repeat(32), sign, signAside };
+  const signAsync = () => new Promise<Buffer>((resolve) => world.at(signingMs, () => resolve(sign())));
+  const signer = { keyId: "k".repeat(32), sign, signAsync };
   return new FanOutClient(settings, world, { sign, signer });
 }
 
@@ -63,7 +63,7 @@ async function live(random: SeededRandom, isMixed: boolean): Promise<void> {
   await world.runUntil(UPGRADE_MS + NOTICED_MS, () => assert.ok(client.isBusy));
   const noticed = [fast.daemon, slow.daemon].map((daemon) => (daemon?.applied.length ?? 0) > 0);
   await world.runUntil(END_MS + 10_000, () => {});
-  client.shut("closed");
+  client.closeWith("closed");
   judgeOrder(world, calls);
   assert.deepEqual(noticed, [true, true], "envelopes are sent");
   for (const { command, startedAt, settledAt } of calls)
@@ -103,7 +103,7 @@ test("calls that are being signed when the client notices an upgraded daemon sti
     call();
     for (let time = NOTICED_MS - 3_500; time < NOTICED_MS; time += 4) world.at(time, call);
     await world.runUntil(NOTICED_MS + 10_000, () => {});
-    client.shut("closed");
+    client.closeWith("closed");
     assert.deepEqual(failures, [], `run ${run} of DBSYNC_SEED=${seed}`);
     const applied = world.servers.get("two")?.daemon?.applied.length ?? 0;
     assert.ok(applied > 0, "the daemon receives envelopes");

@@ -155,12 +155,13 @@ export function stateDifferences(ours: State, theirs: State, lag: number): strin
       actual?.contents === other?.contents &&
       isWithin(actual?.expire ?? 0, other?.expire ?? 0, lag) &&
       areNear(actual?.times ?? [], other?.times ?? [], lag);
-    if (!same) differences.push(`${name}: ours ${shownState(actual)}, redis-server's ${shownState(other)}`);
+    if (!same)
+      differences.push(`${name}: ours ${displayedState(actual)}, redis-server's ${displayedState(other)}`);
   }
   return differences;
 }
 
-function shownState(state: KeyState | undefined): string {
+function displayedState(state: KeyState | undefined): string {
   return state === undefined
     ? "is absent"
     : `${state.contents} until ${state.expire}, times ${state.times.join()}`;

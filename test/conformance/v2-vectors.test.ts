@@ -8,7 +8,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { fingerprint } from "../../keys/fingerprint.js";
-import { signEnvelope, signEnvelopeAside } from "../../keys/sign.js";
+import { signEnvelope, signEnvelopeAsync } from "../../keys/sign.js";
 import { verifyEnvelope } from "../../keys/verify.js";
 import { MalformedFrame } from "../../protocol/errors.js";
 import { FrameParser } from "../../protocol/frame.js";
@@ -109,7 +109,7 @@ describe("Every good vector", () => {
       assert.ok(privateKey);
       assert.equal(signEnvelope(signedBytes(body), privateKey).toString("hex"), vector.signature);
       assert.equal(
-        (await signEnvelopeAside(signedBytes(body), privateKey)).toString("hex"),
+        (await signEnvelopeAsync(signedBytes(body), privateKey)).toString("hex"),
         vector.signature,
       );
       assert.equal(signerOf(body), fields.key);

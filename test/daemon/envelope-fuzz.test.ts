@@ -8,7 +8,7 @@ import { test } from "node:test";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { REFUSALS } from "../../engine/answers/refusals.js";
-import { NOBODY } from "../../engine/pipeline/pipeline-observer.js";
+import { NO_OBSERVER } from "../../engine/pipeline/pipeline-observer.js";
 import type { DaemonSocketHost } from "../../listeners/daemon-listener.js";
 import { DbsyncServer } from "../../listeners/dbsync/dbsync-server.js";
 import { SessionV2 } from "../../listeners/dbsync/session-v2.js";
@@ -33,7 +33,7 @@ function sessionOf(scene: Scene): SessionV2 {
   const host: DaemonSocketHost = new ConnectionRegistry("dbsync", {
     environment: scene.environment,
     log,
-    observer: NOBODY,
+    observer: NO_OBSERVER,
     limits: { ...defaultLimits, maxBufferedBytes: REQUEST_BYTES },
     refusals: REFUSALS,
   });

@@ -3,7 +3,7 @@ import type { Backend } from "../../engine/backends/backend.js";
 import type { MemoryLimit } from "../../engine/memory/memory-limit.js";
 import { Databases } from "../../engine/pipeline/databases.js";
 import { Pipeline } from "../../engine/pipeline/pipeline.js";
-import { NOBODY, type Observer } from "../../engine/pipeline/pipeline-observer.js";
+import { NO_OBSERVER, type Observer } from "../../engine/pipeline/pipeline-observer.js";
 import { Unrecorded } from "../../engine/pipeline/recording-interface.js";
 import { StartFloor } from "../../engine/pipeline/start-floor.js";
 import { hashOf, makeIdentity } from "../../engine/trust/identity.js";
@@ -61,7 +61,7 @@ export async function startInProcess(options: InProcessOptions): Promise<InProce
     environment = realEnvironment,
     gate = null,
     memory = UNBOUNDED,
-    observer = NOBODY,
+    observer = NO_OBSERVER,
   } = options;
   const { log, lines } = keepLog("debug");
   const settings = { signKey: keys, rootKey: rootKeys, clusterName };

@@ -4,7 +4,7 @@ import type { EnvelopeAnswer } from "../../engine/answers/request.js";
 import { MemoryBackend } from "../../engine/backends/memory-backend.js";
 import { Databases } from "../../engine/pipeline/databases.js";
 import { Pipeline } from "../../engine/pipeline/pipeline.js";
-import { NOBODY } from "../../engine/pipeline/pipeline-observer.js";
+import { NO_OBSERVER } from "../../engine/pipeline/pipeline-observer.js";
 import type { PipelineParts } from "../../engine/pipeline/pipeline-parts.js";
 import { Unrecorded } from "../../engine/pipeline/recording-interface.js";
 import { hashOf, makeIdentity } from "../../engine/trust/identity.js";
@@ -62,7 +62,7 @@ export function makeScene({ clock, pair, root, clusterName = "dbsync", parts = {
     log,
     daemon,
     hash: hashOf,
-    observer: NOBODY,
+    observer: NO_OBSERVER,
     window: DATE_WINDOW_DEFAULT,
     databases: new Databases([backend]),
     remembered: { max: 1_000_000, maxBytes: 1 << 30 },

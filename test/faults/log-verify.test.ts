@@ -29,7 +29,7 @@ import { programPaths } from "../support/programs.js";
 import { SeededRandom, seedOfRun } from "../support/seeded-random.js";
 import { Trio } from "./trio.js";
 
-const NOBODY = 65_534;
+const NO_OBSERVER = 65_534;
 const PAGE_BYTES = 4096;
 const KEYS = 120;
 const CUTS_AT_RANDOM = amount(1, 3);
@@ -241,15 +241,15 @@ test(
           writeFileSync(keys[name].file, readFileSync(trio[name].file));
         const before = stateOf(copy);
         const ownResult = await verify(copy, keys);
-        const others = await verify(copy, keys, NOBODY);
+        const others = await verify(copy, keys, NO_OBSERVER);
         assert.deepEqual([others.code, others.report], [0, ownResult.report], others.text);
         assert.deepEqual(stateOf(copy), before);
         chmodSync(join(copy, "timeline", "data.mdb"), 0o400);
-        const refused = await verify(copy, keys, NOBODY);
+        const refused = await verify(copy, keys, NO_OBSERVER);
         assert.equal(refused.code, 4);
         assert.match(refused.text, /cannot be read: EACCES/);
         chmodSync(copy, 0o700);
-        const closed = await verify(copy, keys, NOBODY);
+        const closed = await verify(copy, keys, NO_OBSERVER);
         assert.equal(closed.code, 4);
         assert.match(closed.text, /cannot be read: EACCES.* Check it as its daemon's user, or as root/);
       }),

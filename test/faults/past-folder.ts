@@ -7,7 +7,7 @@ import { openStorage } from "../../cluster/replica/open-storage.js";
 import { snapshotFolder } from "../../engine/trust/data-folder.js";
 import { hashOf } from "../../engine/trust/identity.js";
 import { loadSigners } from "../../engine/trust/load-signers.js";
-import { keepGenesis } from "../../engine/trust/recorded-genesis.js";
+import { recordGenesis } from "../../engine/trust/recorded-genesis.js";
 import type { Settings } from "../../options/settings.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { readBody, signedBytes } from "../../protocol/version-2/envelope.js";
@@ -51,7 +51,7 @@ export async function makePastFolder(folder: string, { keys, retainMs, entries }
   const signers = loadSigners(keys, SILENT);
   const limits = double<Settings["limits"]>({ inlineWriteMicros: 0 });
   const storage = await openStorage(double<Settings>({ data: folder, fsync: "always", limits }), SILENT);
-  await keepGenesis(storage, signers.genesis);
+  await recordGenesis(storage, signers.genesis);
   const snapshots = new SnapshotFiles(snapshotFolder(folder));
   const parts = { storage, snapshots, genesis: signers.makeRing, databases: DATABASES_DEFAULT, hash: hashOf };
   let now = entries[0]?.envelope.at ?? 0;

@@ -3,7 +3,7 @@ import { LocalUnits } from "../../engine/backends/local-units.js";
 import { MemoryBackend } from "../../engine/backends/memory-backend.js";
 import { NewestDate } from "../../engine/backends/newest-date.js";
 import type { MemoryLimit } from "../../engine/memory/memory-limit.js";
-import { NOBODY } from "../../engine/pipeline/pipeline-observer.js";
+import { NO_OBSERVER } from "../../engine/pipeline/pipeline-observer.js";
 import { LocalPath } from "../../engine/users/local-command-path.js";
 import { PasswordSecrets } from "../../engine/users/password-secrets.js";
 import { Users } from "../../engine/users/users.js";
@@ -50,7 +50,7 @@ export async function startUserListener<Listener extends DaemonListener>(
     address: "127.0.0.1",
     port: 0,
     gate: null,
-    observer: NOBODY,
+    observer: NO_OBSERVER,
     environment,
     log,
     daemon: double<DaemonInterface>({}),

@@ -56,7 +56,7 @@ export const scanMutants: readonly Mutant[] = [
   {
     name: "scans: log --follow skips entries that are missing in one answer",
     file: "cli/history/log-following.js",
-    find: "const asksOn = isMissing && ",
+    find: "const readsEarlierPage = isMissing && ",
     replace: "const asksOn = false && ",
     test: "test/cli/history/log-following.test.js",
   },

@@ -82,7 +82,7 @@ const endsBy = (why: EndCause) => (problem: unknown) =>
 
 test("answers are matched with requests in order, for any division into chunks", async () => {
   const { socket, client, timers } = scene();
-  const answers = Promise.all([client.ask("a"), client.ask("b"), client.ask("c")]);
+  const answers = Promise.all([client.request("a"), client.request("b"), client.request("c")]);
   assert.equal(socket.written, "abc");
   for (const char of "one;two;three;") socket.say(char);
   assert.deepEqual(await answers, ["one", "two", "three"]);
@@ -96,28 +96,28 @@ test("each cause ends the connection once, and fails all waiting and later reque
     ["late", (_, timers) => [...timers].at(-1)?.()],
     ["malformed", (socket) => socket.say("!")],
     ["malformed", (socket) => socket.say("?")],
-    ["unasked", (socket) => socket.say("1;2;3;")],
+    ["unexpected", (socket) => socket.say("1;2;3;")],
   ];
   for (const [why, act] of causes) {
     const { socket, client, timers, ends } = scene();
-    const all = Promise.allSettled([client.ask("a"), client.ask("b")]);
+    const all = Promise.allSettled([client.request("a"), client.request("b")]);
     act(socket, timers);
     socket.emit("close");
     const failed = (await all).filter(({ status }) => status === "rejected");
-    assert.equal(failed.length, why === "unasked" ? 0 : 2, why);
+    assert.equal(failed.length, why === "unexpected" ? 0 : 2, why);
     assert.deepEqual([ends.length, ends[0]?.why, socket.isDestroyed, timers.size], [1, why, true, 0]);
-    await assert.rejects(client.ask("later"), endsBy(why));
+    await assert.rejects(client.request("later"), endsBy(why));
   }
 });
 
 test("bytes without a request end the connection, unless they are an unrequested message", () => {
   const strict = scene();
   strict.socket.say("half");
-  assert.equal(strict.client.end?.why, "unasked");
+  assert.equal(strict.client.end?.why, "unexpected");
   const messages: string[] = [];
   const { socket, client } = scene({
     hasMessages: true,
-    takesAside: (answer) => answer.startsWith("m") && messages.push(answer) > 0,
+    handlesMessage: (answer) => answer.startsWith("m") && messages.push(answer) > 0,
   });
   socket.say("m1;m");
   socket.say("2;");
@@ -126,7 +126,7 @@ test("bytes without a request end the connection, unless they are an unrequested
 
 test("parts of an answer arrive one by one, and a slow reader pauses the socket", async () => {
   const { socket, client } = scene();
-  const parts = client.askParts("a", (part) => part === "last");
+  const parts = client.requestParts("a", (part) => part === "last");
   const first = parts.next();
   socket.say("1;".repeat(20));
   assert.equal(socket.isPaused, true);
@@ -145,7 +145,7 @@ test("parts of an answer arrive one by one, and a slow reader pauses the socket"
 
 test("an answer that is not read to its end ends the connection", async () => {
   const { socket, client } = scene();
-  const parts = client.askParts("a", () => false);
+  const parts = client.requestParts("a", () => false);
   const first = parts.next();
   socket.say("1;");
   await first;
@@ -161,8 +161,8 @@ test("each answer restarts the time limit, and a limit of silence also restarts 
       return () => {};
     };
     const { socket, client } = scene({ isSilence, setTimer });
-    void client.ask("a").catch(() => {});
-    void client.ask("b").catch(() => {});
+    void client.request("a").catch(() => {});
+    void client.request("b").catch(() => {});
     assert.equal(begun, 1);
     socket.say("on");
     assert.equal(begun, isSilence ? 2 : 1);

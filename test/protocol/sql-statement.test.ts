@@ -1,7 +1,13 @@
 /** Tests statements in the dialects of other servers, and texts that are not statements. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { ended, forTheOriginal, isPlain, readAside, unfinishedPart } from "../../protocol/sql-statement.js";
+import {
+  ended,
+  forTheOriginal,
+  isPlain,
+  readSessionRequest,
+  unfinishedPart,
+} from "../../protocol/sql-statement.js";
 
 test("an unterminated string is found, whatever it contains", () => {
   for (const open of ["select 'a", `select "it's`, "select 'a\\'", "select 'a\\", "'a' 'b"])
@@ -41,9 +47,13 @@ test("for the original server a statement is written on one line, and line break
 });
 
 test("logins, pages and HTTP requests are not statements", () => {
-  assert.deepEqual(readAside("LOGIN  ada\tsecret"), { kind: "login", name: "ada", password: "secret" });
-  assert.deepEqual(readAside("pejy 100"), { kind: "pages", rows: 100 });
-  assert.deepEqual(readAside("GET / HTTP/1.1\r\nHost: here"), { kind: "http" });
+  assert.deepEqual(readSessionRequest("LOGIN  ada\tsecret"), {
+    kind: "login",
+    name: "ada",
+    password: "secret",
+  });
+  assert.deepEqual(readSessionRequest("pejy 100"), { kind: "pages", rows: 100 });
+  assert.deepEqual(readSessionRequest("GET / HTTP/1.1\r\nHost: here"), { kind: "http" });
   for (const statement of ["login ada", "pages 0", "pages x", "select 1"])
-    assert.equal(readAside(statement), null);
+    assert.equal(readSessionRequest(statement), null);
 });

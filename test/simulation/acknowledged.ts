@@ -4,7 +4,7 @@
  * Source: docs/consistency.md "What the answer to a condition means".
  */
 
-import { isUnmet, type Report } from "../../client/shared/outcome.js";
+import { hasFailedCondition, type Report } from "../../client/shared/outcome.js";
 import { judge, ruleFor } from "../../client/shared/policy.js";
 import { replyValues } from "../../client/shared/reply-value.js";
 import type { EnvelopeAnswer } from "../../engine/answers/request.js";
@@ -41,7 +41,7 @@ export class ConditionalCall {
     if (verdict.kind !== "value") return;
     this.#isDecided = true;
     const known = ledger.arrivals.knownBefore(this.#entry.id, hosts);
-    const word = isUnmet(verdict.answer.flags) ? "unmet" : "applied";
+    const word = hasFailedCondition(verdict.answer.flags) ? "unmet" : "applied";
     ledger.conditional.push({ entry: this.#entry, word, known });
   }
 }

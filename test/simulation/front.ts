@@ -12,7 +12,7 @@ import { LocalUnits } from "../../engine/backends/local-units.js";
 import { NewestDate } from "../../engine/backends/newest-date.js";
 import { Databases } from "../../engine/pipeline/databases.js";
 import { Pipeline } from "../../engine/pipeline/pipeline.js";
-import { NOBODY } from "../../engine/pipeline/pipeline-observer.js";
+import { NO_OBSERVER } from "../../engine/pipeline/pipeline-observer.js";
 import type { Signers } from "../../engine/trust/signers.js";
 import type { Environment } from "../../net/process/clock-and-randomness.js";
 import type { ByteString } from "../../protocol/byte-string.js";
@@ -93,7 +93,7 @@ export function makeFront(parts: FrontParts): Front {
     log,
     window,
     databases: new Databases([backend]),
-    observer: NOBODY,
+    observer: NO_OBSERVER,
     daemon: identity.id,
     hash: (...pieces) => sha256(Buffer.concat(pieces)),
     remembered: { max: remembered, maxBytes: 100_000 },

@@ -21,7 +21,7 @@ export const FULL_ONLY: readonly string[] = [
   "cli/json/json-server-client.test",
   "cli/keys-help.test",
   "cli/limited-key.test",
-  "cli/past/",
+  "cli/history/",
   "cli/redis/export-keys.test",
   "cli/redis/import-redis.test",
   "cli/redis/replicate-redis.test",

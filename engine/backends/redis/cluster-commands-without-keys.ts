@@ -13,16 +13,16 @@ import type { Argv, RedisLink } from "./redis-link.js";
 /** @param masters  in the order of their slots, all up */
 type Run = (masters: readonly RedisLink[], argv: Argv) => Promise<Outcome>;
 
-export type SpreadWay =
+export type BroadcastRule =
   | { readonly kind: "any" }
-  /** `isBefore` means that the command writes, so that later commands must wait for it. */
-  | { readonly kind: "all"; readonly isBefore: boolean; readonly run: Run }
+  /** `isBarrier` means that the command writes, so that later commands must wait for it. */
+  | { readonly kind: "all"; readonly isBarrier: boolean; readonly run: Run }
   | { readonly kind: "refused"; readonly reason: string };
 
-const ANY: SpreadWay = { kind: "any" };
+const ANY: BroadcastRule = { kind: "any" };
 
 /** The routes by command name, or by command and subcommand if their routes differ. */
-const WAYS: ReadonlyMap<string, SpreadWay> = new Map([
+const RULES: ReadonlyMap<string, BroadcastRule> = new Map([
   // Commands that any master can answer.
   ...names("PING ECHO TIME COMMAND LOLWUT CLUSTER PUBLISH SELECT MULTI EXEC DISCARD UNWATCH AUTH HELLO", ANY),
   ...names("CLIENT READONLY READWRITE ASKING EVAL EVAL_RO EVALSHA EVALSHA_RO FCALL FCALL_RO", ANY),
@@ -31,32 +31,32 @@ const WAYS: ReadonlyMap<string, SpreadWay> = new Map([
   ...names("KEYS", all(joined)),
   ...names("FLUSHALL FLUSHDB SCRIPT|LOAD SCRIPT|FLUSH", all(first, true)),
   ...names("FUNCTION|LOAD FUNCTION|DELETE FUNCTION|FLUSH FUNCTION|RESTORE", all(first, true)),
-  ...names("SCRIPT|EXISTS", all(leastEach)),
-  ["RANDOMKEY", { kind: "all", isBefore: false, run: randomKey }],
-  ["SCAN", { kind: "all", isBefore: false, run: scan }],
+  ...names("SCRIPT|EXISTS", all(minEach)),
+  ["RANDOMKEY", { kind: "all", isBarrier: false, run: randomKey }],
+  ["SCAN", { kind: "all", isBarrier: false, run: scan }],
 ]);
 
-export function spreadOf([name = "", subcommand = ""]: Argv): SpreadWay {
+export function broadcastRuleOf([name = "", subcommand = ""]: Argv): BroadcastRule {
   const upper = name.toUpperCase();
-  const way = WAYS.get(upper) ?? WAYS.get(`${upper}|${subcommand.toUpperCase()}`);
-  return way ?? { kind: "refused", reason: `${upper} ${OF_ONE}` };
+  const rule = RULES.get(upper) ?? RULES.get(`${upper}|${subcommand.toUpperCase()}`);
+  return rule ?? { kind: "refused", reason: `${upper} ${OF_ONE}` };
 }
 
 const OF_ONE =
   "names no key that selects a server of the cluster, and cannot be sent to all servers: connect to one server directly";
 
-function names(text: string, way: SpreadWay): [string, SpreadWay][] {
-  return text.split(" ").map((name) => [name, way]);
+function names(text: string, rule: BroadcastRule): [string, BroadcastRule][] {
+  return text.split(" ").map((name) => [name, rule]);
 }
 
 /**
  * Returns the route of a command that is sent to every master.
  * @param merge  combines the replies, none of which is an error
  */
-function all(merge: (replies: readonly Reply[]) => Reply, isBefore = false): SpreadWay {
+function all(merge: (replies: readonly Reply[]) => Reply, isBarrier = false): BroadcastRule {
   return {
     kind: "all",
-    isBefore,
+    isBarrier,
     run: async (masters, argv) => {
       const outcomes = await Promise.all(masters.map((link) => link.send(argv)));
       const trouble = troubleIn(outcomes);
@@ -93,7 +93,7 @@ function joined(replies: readonly Reply[]): Reply {
   return array(replies.flatMap(itemsOf));
 }
 
-function leastEach(replies: readonly Reply[]): Reply {
+function minEach(replies: readonly Reply[]): Reply {
   const each = itemsOf(first(replies)).map((_, i) =>
     Math.min(...replies.map((one) => numberIn(itemsOf(one)[i]))),
   );

@@ -1,7 +1,7 @@
 /** Counts the commands in all lanes, so that a command can wait for all earlier ones. */
 
 /** The commands that arrived between two calls of `CommandBarrier.passed`. */
-export class Crowd {
+export class CommandGroup {
   #count = 0;
   #whenDrained: (() => void) | null = null;
 
@@ -23,22 +23,22 @@ export class Crowd {
 }
 
 export class CommandBarrier {
-  #crowd = new Crowd();
+  #group = new CommandGroup();
   #before: Promise<void> = Promise.resolve();
 
   /** Adds a command. The caller must call `leave` of the result once, when the command is answered. */
-  enter(): Crowd {
-    this.#crowd.enter();
-    return this.#crowd;
+  enter(): CommandGroup {
+    this.#group.enter();
+    return this.#group;
   }
 
   /** Resolves when all commands that were added before this call are answered. */
   async passed(): Promise<void> {
-    const crowd = this.#crowd;
-    this.#crowd = new Crowd();
+    const group = this.#group;
+    this.#group = new CommandGroup();
     const before = this.#before;
     // Do not use Promise.all: each result would contain the previous one, so that no result could be freed.
-    this.#before = crowd.drained().then(() => before);
+    this.#before = group.drained().then(() => before);
     await this.#before;
   }
 }

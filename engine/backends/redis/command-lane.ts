@@ -9,7 +9,7 @@ import type { Environment } from "../../../net/process/clock-and-randomness.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { error } from "../../../protocol/reply.js";
 import type { BackendFailure, Outcome } from "../backend.js";
-import type { CommandBarrier, Crowd } from "./command-barrier.js";
+import type { CommandBarrier, CommandGroup } from "./command-barrier.js";
 import { type Redirection, redirectionOf } from "./redirections.js";
 import type { Address, RedisLink } from "./redis-link.js";
 import type { ServerFinder } from "./server-finder.js";
@@ -17,36 +17,36 @@ import type { ServerFinder } from "./server-finder.js";
 /** Milliseconds between two attempts if nothing indicates when the next one may succeed. */
 const AGAIN_MS = 50;
 
-export interface Flight {
+export interface LaneCommand {
   /** Returns the keys of the command. Called only after a redirection. */
   readonly keys: () => readonly ByteString[];
   /** Whether the command's errors may come from a script; called only for an error. */
   readonly isScript: () => boolean;
-  readonly send: (link: RedisLink, asks: boolean) => Promise<Outcome>;
+  readonly send: (link: RedisLink, sendsAsking: boolean) => Promise<Outcome>;
 }
 
 /** A command in a lane. It is a class so that all its objects have the same shape, which is faster in V8. */
-class Taken {
-  readonly flight: Flight;
-  readonly crowd: Crowd;
+class QueuedCommand {
+  readonly command: LaneCommand;
+  readonly group: CommandGroup;
   readonly number: number;
   readonly until: number;
   readonly resolve: (outcome: Outcome) => void;
   /** The server that this command was redirected to for one attempt, or null if there is none. */
-  ask: Address | null = null;
+  askAddress: Address | null = null;
   /** The last reply of a server that did not execute the command, or null if there is none. */
   reply: string | null = null;
-  turns = 0;
+  redirections = 0;
   /** Whether a later command that shares a key was executed first. */
   isOvertaken = false;
 
   constructor(
-    flight: Flight,
-    position: { readonly crowd: Crowd; readonly number: number; readonly until: number },
+    command: LaneCommand,
+    position: { readonly group: CommandGroup; readonly number: number; readonly until: number },
     resolve: (outcome: Outcome) => void,
   ) {
-    this.flight = flight;
-    this.crowd = position.crowd;
+    this.command = command;
+    this.group = position.group;
     this.number = position.number;
     this.until = position.until;
     this.resolve = resolve;
@@ -56,112 +56,115 @@ class Taken {
 export class Lane {
   readonly #number: number;
   readonly #finder: ServerFinder;
-  readonly #traffic: CommandBarrier;
+  readonly #barrier: CommandBarrier;
   readonly #environment: Environment;
-  #taken = 0;
-  #flying = 0;
+  #nextNumber = 0;
+  #running = 0;
   /** The connection of the running commands. */
   #link: RedisLink | null = null;
   /** Waiting commands, in the order of arrival. */
-  readonly #waiting: Taken[] = [];
+  readonly #waiting: QueuedCommand[] = [];
   #cancel: (() => void) | null = null;
 
-  /** @param traffic  counts the commands of all lanes */
-  constructor(number: number, finder: ServerFinder, traffic: CommandBarrier, environment: Environment) {
+  /** @param barrier  counts the commands of all lanes */
+  constructor(number: number, finder: ServerFinder, barrier: CommandBarrier, environment: Environment) {
     this.#number = number;
     this.#finder = finder;
-    this.#traffic = traffic;
+    this.#barrier = barrier;
     this.#environment = environment;
   }
 
-  take(flight: Flight): Promise<Outcome> {
+  take(command: LaneCommand): Promise<Outcome> {
     return new Promise((resolve) => {
       const position = {
-        crowd: this.#traffic.enter(),
-        number: this.#taken++,
+        group: this.#barrier.enter(),
+        number: this.#nextNumber++,
         until: this.#environment.uptime() + this.#finder.timeout,
       };
-      const taken = new Taken(flight, position, resolve);
-      if (this.#waiting.length === 0 && this.#launch(taken)) return;
-      this.#waiting.push(taken);
-      this.#goOnLater();
+      const queued = new QueuedCommand(command, position, resolve);
+      if (this.#waiting.length === 0 && this.#trySend(queued)) return;
+      this.#waiting.push(queued);
+      this.#resumeLater();
     });
   }
 
   /** Answers all waiting commands with an outcome. */
   stop(outcome: Outcome): void {
     this.#cancel?.();
-    for (const taken of this.#waiting.splice(0)) this.#settle(taken, outcome);
+    for (const queued of this.#waiting.splice(0)) this.#settle(queued, outcome);
   }
 
-  #launch(taken: Taken): boolean {
-    const link = this.#finder.linkFor(this.#number, taken.ask);
-    if (link === null || (this.#flying > 0 && link !== this.#link)) return false;
+  #trySend(queued: QueuedCommand): boolean {
+    const link = this.#finder.linkFor(this.#number, queued.askAddress);
+    if (link === null || (this.#running > 0 && link !== this.#link)) return false;
     this.#link = link;
-    this.#flying++;
-    void taken.flight.send(link, taken.ask !== null).then((outcome) => this.#landed(taken, outcome, link));
+    this.#running++;
+    void queued.command
+      .send(link, queued.askAddress !== null)
+      .then((outcome) => this.#returned(queued, outcome, link));
     return true;
   }
 
-  #landed(taken: Taken, outcome: Outcome, link: RedisLink): void {
-    this.#flying--;
-    const redirection = outcome.kind === "error" ? redirectionOf(outcome.text, link.address) : null;
-    const turn =
-      redirection !== null && taken.flight.isScript() ? this.#finder.believed(redirection) : redirection;
-    if (turn !== null) this.#turn(taken, outcome.kind === "error" ? outcome.text : "", turn, link);
+  #returned(queued: QueuedCommand, outcome: Outcome, link: RedisLink): void {
+    this.#running--;
+    const reported = outcome.kind === "error" ? redirectionOf(outcome.text, link.address) : null;
+    const redirection =
+      reported !== null && queued.command.isScript() ? this.#finder.checkedRedirection(reported) : reported;
+    if (redirection !== null)
+      this.#redirect(queued, outcome.kind === "error" ? outcome.text : "", redirection, link);
     // The command was not written, because the connection was closing.
     else if (outcome.kind === "failed" && outcome.code === "database-down") {
-      this.#wait(taken);
-      this.#goOnLater();
+      this.#wait(queued);
+      this.#resumeLater();
     } else {
       for (const other of this.#waiting)
-        if (other.number < taken.number && haveOneInCommon(other.flight.keys(), taken.flight.keys()))
+        if (other.number < queued.number && haveOneInCommon(other.command.keys(), queued.command.keys()))
           other.isOvertaken = true;
-      this.#settle(taken, outcome);
+      this.#settle(queued, outcome);
     }
-    if (this.#flying > 0) return;
+    if (this.#running > 0) return;
     const next = this.#waiting[0];
     // Wait before the next attempt: two servers may redirect to each other until both have learnt of a change.
-    if (next !== undefined && next.turns > 1) this.#goOnLater();
-    else this.#goOn();
+    if (next !== undefined && next.redirections > 1) this.#resumeLater();
+    else this.#resume();
   }
 
-  #turn(taken: Taken, text: string, turn: Redirection, link: RedisLink): void {
-    taken.reply = text;
-    taken.turns += turn.kind === "later" ? 2 : 1;
-    taken.ask = turn.kind === "ask" ? turn.address : null;
-    this.#finder.turned(turn, link);
-    this.#wait(taken);
+  #redirect(queued: QueuedCommand, text: string, redirection: Redirection, link: RedisLink): void {
+    queued.reply = text;
+    queued.redirections += redirection.kind === "later" ? 2 : 1;
+    queued.askAddress = redirection.kind === "ask" ? redirection.address : null;
+    this.#finder.redirected(redirection, link);
+    this.#wait(queued);
   }
 
-  #wait(taken: Taken): void {
-    const index = this.#waiting.findIndex(({ number }) => number > taken.number);
-    this.#waiting.splice(index === -1 ? this.#waiting.length : index, 0, taken);
+  #wait(queued: QueuedCommand): void {
+    const index = this.#waiting.findIndex(({ number }) => number > queued.number);
+    this.#waiting.splice(index === -1 ? this.#waiting.length : index, 0, queued);
   }
 
-  #goOnLater(): void {
-    if (this.#cancel !== null || this.#flying > 0) return;
+  #resumeLater(): void {
+    if (this.#cancel !== null || this.#running > 0) return;
     this.#cancel = this.#environment.setTimer(AGAIN_MS, () => {
       this.#cancel = null;
-      this.#goOn();
+      this.#resume();
     });
   }
 
-  #goOn(): void {
+  #resume(): void {
     if (this.#cancel !== null) return;
     const now = this.#environment.uptime();
     for (let next = this.#waiting[0]; next !== undefined; next = this.#waiting[0]) {
       if (next.isOvertaken) this.#settle(next, error(`TRYAGAIN ${OVERTAKEN}: ${next.reply}`));
       else if (next.until <= now) this.#settle(next, lateFailure(this.#finder, this.#number, next.reply));
-      else if (!this.#launch(next)) break;
+      else if (!this.#trySend(next)) break;
       this.#waiting.shift();
     }
-    if (this.#waiting.length > 0) this.#goOnLater();
+    if (this.#waiting.length > 0) this.#resumeLater();
   }
 
-  #settle(taken: Taken, outcome: Outcome): void {
-    taken.crowd.leave();
-    taken.resolve(outcome);
+  #settle(queued: QueuedCommand, outcome: Outcome): void {
+    queued.group.leave();
+    queued.resolve(outcome);
   }
 }
 

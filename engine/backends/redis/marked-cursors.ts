@@ -8,7 +8,7 @@ import type { ByteString } from "../../../protocol/byte-string.js";
 import { array, bulk, type ErrorReply, error, type Reply } from "../../../protocol/reply.js";
 import { cursorTag } from "../../../store/values/tables/name-hash.js";
 import type { Outcome } from "../backend.js";
-import { FOREIGN, SCANS } from "../scan-cursor.js";
+import { INVALID_CURSOR, SCANS } from "../scan-cursor.js";
 import type { Argv } from "./redis-link.js";
 
 /** The upper bound of the server's own cursors: they are smaller than the number of slots in a hash table. */
@@ -55,7 +55,7 @@ function ownScan(argv: Argv): Argv | ErrorReply {
   if (cursor === undefined || !CURSOR.test(cursor)) return argv;
   const value = BigInt(cursor);
   if (value === 0n || value >= MARKED) return argv;
-  if (value / OWN !== mark()) return FOREIGN;
+  if (value / OWN !== mark()) return INVALID_CURSOR;
   return [...argv.slice(0, index), String(value % OWN), ...argv.slice(index + 1)];
 }
 

@@ -5,18 +5,18 @@
 import type { RedisGroupSpecification } from "../../../options/addresses/redis-group-list.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { error } from "../../../protocol/reply.js";
-import { spreadOf } from "./cluster-commands-without-keys.js";
+import { broadcastRuleOf } from "./cluster-commands-without-keys.js";
 import { oneSlotOf, readSlots, SLOTS } from "./cluster-slots.js";
 import { keysOf } from "./command-keys.js";
 import { DatabaseLog } from "./database-log.js";
 import { addressText, type Redirection } from "./redirections.js";
 import { type Address, type Argv, type RedisBackendParts, RedisLink } from "./redis-link.js";
-import { ALL, type ServerFinder, type Way } from "./server-finder.js";
+import { ALL, type CommandRoute, type ServerFinder } from "./server-finder.js";
 import { RedisGroupBackend } from "./server-group.js";
 
 /** The interval between two requests for the slots, in milliseconds: while all masters are up, and while one is not. */
-const ASK_MS = 5_000;
-const ASK_SOON_MS = 100;
+const REFRESH_MS = 5_000;
+const REFRESH_SOON_MS = 100;
 /** Milliseconds to wait for a node's reply before the next node is queried. */
 const ANSWER_MS = 1_000;
 
@@ -29,9 +29,9 @@ class ClusterFinder implements ServerFinder {
   readonly #owners: (string | null)[] = Array.from({ length: SLOTS }, () => null);
   /** Addresses of the masters, in the order of their slots. */
   #masters: readonly string[] = [];
-  #lastAsked = 0;
+  #nextNode = 0;
   #cancel: (() => void) | null = null;
-  #isAsking = false;
+  #isRefreshing = false;
   #wasUp = false;
   #isStopped = false;
   /** The last reply of a node that did not contain the slots, or null if there is none. */
@@ -76,46 +76,48 @@ class ClusterFinder implements ServerFinder {
     for (const link of this.#links.values()) link.timeout = timeout;
   }
 
-  wayOf(commands: readonly Argv[]): Way {
+  routeOf(commands: readonly Argv[]): CommandRoute {
     const keys: ByteString[] = [];
     for (const argv of commands) {
       const own = keysOf(argv);
       for (const key of own) keys.push(key);
       if (own.length > 0) continue;
-      const spread = spreadOf(argv);
-      if (spread.kind === "refused") return error(`ERR ${spread.reason}`);
-      if (spread.kind === "all")
+      const rule = broadcastRuleOf(argv);
+      if (rule.kind === "refused") return error(`ERR ${rule.reason}`);
+      if (rule.kind === "all")
         return {
-          kind: "spread",
-          isBefore: spread.isBefore,
-          run: () => spread.run(this.#masterLinks, argv),
+          kind: "broadcast",
+          isBarrier: rule.isBarrier,
+          run: () => rule.run(this.#masterLinks, argv),
         };
     }
     return keys.length === 0 ? ALL : oneSlotOf(keys);
   }
 
-  linkFor(lane: number, ask: Address | null): RedisLink | null {
-    const link = ask === null ? this.#ownerOf(lane) : this.#linkTo(ask);
+  linkFor(lane: number, askAddress: Address | null): RedisLink | null {
+    const link = askAddress === null ? this.#ownerOf(lane) : this.#linkTo(askAddress);
     if (link?.isUp) return link;
-    if (ask === null) this.#askIn(ASK_SOON_MS);
+    if (askAddress === null) this.#refreshIn(REFRESH_SOON_MS);
     return null;
   }
 
-  turned(turn: Redirection): void {
-    if (turn.kind === "moved") {
+  redirected(redirection: Redirection): void {
+    if (redirection.kind === "moved") {
       // Only one node has reported so far that the slot has a new master.
-      this.#linkTo(turn.address);
-      this.#owners[turn.slot] = addressText(turn.address);
+      this.#linkTo(redirection.address);
+      this.#owners[redirection.slot] = addressText(redirection.address);
     }
-    if (turn.kind !== "ask") this.#askIn(ASK_SOON_MS);
+    if (redirection.kind !== "ask") this.#refreshIn(REFRESH_SOON_MS);
   }
 
   /**
    * Ignores an unknown address in a redirection that a script may have invented. Otherwise the script could cause the
    * password and other clients' commands to be sent to any server.
    */
-  believed(turn: Redirection): Redirection | null {
-    return turn.kind === "later" || this.#links.has(addressText(turn.address)) ? turn : { kind: "later" };
+  checkedRedirection(redirection: Redirection): Redirection | null {
+    return redirection.kind === "later" || this.#links.has(addressText(redirection.address))
+      ? redirection
+      : { kind: "later" };
   }
 
   reasonFor(lane: number): string {
@@ -146,8 +148,8 @@ class ClusterFinder implements ServerFinder {
     if (link !== undefined) return link;
     const parts = { ...this.#parts, timeout: this.#timeout };
     link = new RedisLink(parts, address, parts.specification, (isUp) => {
-      if (isUp && this.#masters.length === 0) void this.#ask();
-      else this.#askIn(ASK_SOON_MS);
+      if (isUp && this.#masters.length === 0) void this.#refreshSlots();
+      else this.#refreshIn(REFRESH_SOON_MS);
       this.#logState();
     });
     this.#links.set(name, link);
@@ -155,12 +157,12 @@ class ClusterFinder implements ServerFinder {
     return link;
   }
 
-  #askIn(milliseconds: number): void {
-    if (this.#isStopped || this.#isAsking) return;
-    if (milliseconds === ASK_SOON_MS && this.#isSoon) return;
-    this.#isSoon = milliseconds === ASK_SOON_MS;
+  #refreshIn(milliseconds: number): void {
+    if (this.#isStopped || this.#isRefreshing) return;
+    if (milliseconds === REFRESH_SOON_MS && this.#isSoon) return;
+    this.#isSoon = milliseconds === REFRESH_SOON_MS;
     this.#cancel?.();
-    this.#cancel = this.#parts.environment.setTimer(milliseconds, () => void this.#ask());
+    this.#cancel = this.#parts.environment.setTimer(milliseconds, () => void this.#refreshSlots());
   }
 
   #isSoon = false;
@@ -169,20 +171,20 @@ class ClusterFinder implements ServerFinder {
    * Requests the slots, each time from the next node, because a node that is cut off from the cluster may be out of
    * date.
    */
-  async #ask(): Promise<void> {
-    if (this.#isAsking || this.#isStopped) return;
-    this.#isAsking = true;
+  async #refreshSlots(): Promise<void> {
+    if (this.#isRefreshing || this.#isStopped) return;
+    this.#isRefreshing = true;
     this.#isSoon = false;
     const up = [...this.#links.values()].filter(({ isUp }) => isUp);
-    const link = up[this.#lastAsked++ % Math.max(1, up.length)];
-    if (link !== undefined) await this.#askOne(link);
-    this.#isAsking = false;
+    const link = up[this.#nextNode++ % Math.max(1, up.length)];
+    if (link !== undefined) await this.#requestSlots(link);
+    this.#isRefreshing = false;
     this.#logState();
-    this.#askIn(this.isUp ? ASK_MS : ASK_SOON_MS);
+    this.#refreshIn(this.isUp ? REFRESH_MS : REFRESH_SOON_MS);
   }
 
-  async #askOne(link: RedisLink): Promise<void> {
-    const outcome = await Promise.race([link.ask(["CLUSTER", "SLOTS"]), this.#silence()]);
+  async #requestSlots(link: RedisLink): Promise<void> {
+    const outcome = await Promise.race([link.request(["CLUSTER", "SLOTS"]), this.#silence()]);
     if (this.#isStopped || outcome === null || outcome.kind === "failed") return;
     const ranges = readSlots(outcome, link.address);
     if (ranges.length === 0) {
@@ -195,7 +197,7 @@ class ClusterFinder implements ServerFinder {
       this.#owners.fill(addressText(master), first, last + 1);
     }
     this.#masters = [...new Set(ranges.map(({ master }) => addressText(master)))];
-    this.#letGo();
+    this.#closeUnusedLinks();
   }
 
   #silence(): Promise<null> {
@@ -208,10 +210,10 @@ class ClusterFinder implements ServerFinder {
    * Closes connections to servers that are no longer masters. The nodes named in -d stay connected, because they are
    * queried for the slots.
    */
-  #letGo(): void {
-    const kept = new Set([...this.#masters, ...this.#parts.specification.nodes.map(addressText)]);
+  #closeUnusedLinks(): void {
+    const needed = new Set([...this.#masters, ...this.#parts.specification.nodes.map(addressText)]);
     for (const [name, link] of this.#links) {
-      if (kept.has(name) || link.pending > 0) continue;
+      if (needed.has(name) || link.pending > 0) continue;
       this.#links.delete(name);
       link.stop();
     }
@@ -221,7 +223,7 @@ class ClusterFinder implements ServerFinder {
     if (this.#isStopped) return;
     if (this.isUp && !this.#wasUp) this.#log.up({ masters: this.#masters });
     // Do not log before the first node has replied: the log reports a failure only once a minute.
-    else if (!this.isUp && !(this.#isAsking && this.#masters.length === 0))
+    else if (!this.isUp && !(this.#isRefreshing && this.#masters.length === 0))
       this.#log.down(this.reasonFor(ALL));
     this.#wasUp = this.isUp;
   }

@@ -55,14 +55,14 @@ export class RedisLink {
 
   /**
    * @param onChanged         called with true when the connection can be used, with false when it cannot
-   * @param asksWhetherReady  whether a server that is still loading its data counts as down
+   * @param checksReadiness  whether a server that is still loading its data counts as down
    */
   constructor(
     { specification, timeout, waitReplicas = 0, environment }: RedisBackendParts<{ readonly name: string }>,
     address: Address,
     access: RedisAccess,
     onChanged: (isUp: boolean) => void,
-    asksWhetherReady = true,
+    checksReadiness = true,
   ) {
     this.address = address;
     this.#name = specification.name;
@@ -70,7 +70,7 @@ export class RedisLink {
     this.#onChanged = onChanged;
     this.#redis = new Redis({
       ...connectionOptions(address, access, timeout),
-      enableReadyCheck: asksWhetherReady,
+      enableReadyCheck: checksReadiness,
       retryStrategy: (attempt: number) =>
         Math.ceil(environment.random() * Math.min(RECONNECT_MS_MAX, RECONNECT_FIRST_MS * 2 ** attempt)),
     });
@@ -129,7 +129,7 @@ export class RedisLink {
   }
 
   /** Sends a request of the daemon itself, which no replica has to confirm. */
-  ask(argv: Argv): Promise<Outcome> {
+  request(argv: Argv): Promise<Outcome> {
     return this.#send(this.#redis, argv);
   }
 

@@ -13,8 +13,8 @@ import type { ServerFinder } from "./server-finder.js";
 import { RedisGroupBackend } from "./server-group.js";
 
 /** The interval between two queries for the master, in milliseconds: while it serves, and while it does not. */
-const ASK_MS = 1_000;
-const ASK_SOON_MS = 100;
+const QUERY_MS = 1_000;
+const QUERY_SOON_MS = 100;
 
 class SentinelFinder implements ServerFinder {
   readonly name: string;
@@ -39,7 +39,7 @@ class SentinelFinder implements ServerFinder {
     this.#log = new DatabaseLog(this.name, parts);
     const access = { ...specification.sentinel, db: 0 };
     this.#sentinels = specification.nodes.map(
-      (address) => new RedisLink(parts, address, access, this.#ask, false),
+      (address) => new RedisLink(parts, address, access, this.#querySentinels, false),
     );
   }
 
@@ -70,7 +70,7 @@ class SentinelFinder implements ServerFinder {
     for (const link of [...this.#sentinels, this.#master]) if (link !== null) link.timeout = timeout;
   }
 
-  wayOf(): number {
+  routeOf(): number {
     return 0;
   }
 
@@ -79,7 +79,7 @@ class SentinelFinder implements ServerFinder {
   }
 
   /** Handles a server's reply that it is not a master, or is not ready yet. */
-  turned(_turn: Redirection, link: RedisLink): void {
+  redirected(_redirection: Redirection, link: RedisLink): void {
     this.#isMaster = false;
     link.drop("it is no longer a master");
   }
@@ -88,7 +88,7 @@ class SentinelFinder implements ServerFinder {
    * Ignores a redirection that a script may have invented, because it must not close the shared connection. After a
    * real failover, other commands receive the same reply.
    */
-  believed(): null {
+  checkedRedirection(): null {
     return null;
   }
 
@@ -115,19 +115,19 @@ class SentinelFinder implements ServerFinder {
     );
   }
 
-  readonly #ask = (): void => {
+  readonly #querySentinels = (): void => {
     if (this.#isStopped) return;
     for (const sentinel of this.#sentinels)
-      if (sentinel.isUp && sentinel.pending === 0) void this.#askOne(sentinel);
+      if (sentinel.isUp && sentinel.pending === 0) void this.#querySentinel(sentinel);
     if (!this.isUp && !this.#isWaiting) this.#log.down(this.reasonFor());
     this.#cancel?.();
-    const wait = this.isUp ? ASK_MS : ASK_SOON_MS;
-    this.#cancel = this.#parts.environment.setTimer(wait, this.#ask);
+    const wait = this.isUp ? QUERY_MS : QUERY_SOON_MS;
+    this.#cancel = this.#parts.environment.setTimer(wait, this.#querySentinels);
   };
 
-  async #askOne(sentinel: RedisLink): Promise<void> {
+  async #querySentinel(sentinel: RedisLink): Promise<void> {
     const { master, username, password, sentinel: own } = this.#parts.specification;
-    const outcome = await sentinel.ask(["SENTINEL", "MASTER", master]);
+    const outcome = await sentinel.request(["SENTINEL", "MASTER", master]);
     if (outcome.kind === "failed") this.#replies.set(sentinel, "it does not reply");
     if (this.#isStopped || outcome.kind === "failed") return;
     const facts = factsIn(outcome);
@@ -146,7 +146,7 @@ class SentinelFinder implements ServerFinder {
       this.#replies.set(sentinel, text);
       return;
     }
-    const login = await sentinel.ask(["AUTH", ...(username === null ? [] : [username]), password]);
+    const login = await sentinel.request(["AUTH", ...(username === null ? [] : [username]), password]);
     if (login.kind === "error") this.#replies.set(sentinel, login.text);
   }
 
@@ -172,8 +172,8 @@ class SentinelFinder implements ServerFinder {
   async #changed(link: RedisLink, isUp: boolean): Promise<void> {
     if (this.#isStopped || link !== this.#master) return;
     this.#isMaster = false;
-    if (!isUp) return this.#ask();
-    const outcome = await link.ask(["ROLE"]);
+    if (!isUp) return this.#querySentinels();
+    const outcome = await link.request(["ROLE"]);
     if (this.#isStopped || link !== this.#master || outcome.kind === "failed") return;
     const [role] = outcome.kind === "array" ? outcome.items : [];
     // If the user may not run ROLE, assume a master. If that is wrong, a later READONLY error shows it.

@@ -10,13 +10,13 @@ import type { Address, Argv, RedisLink } from "./redis-link.js";
 export const ALL = -1;
 
 /** The route of commands: a lane number, all servers, or an error. */
-export type Way = number | Spread | ErrorReply;
+export type CommandRoute = number | Broadcast | ErrorReply;
 
 /** A command that is sent to all servers. */
-export interface Spread {
-  readonly kind: "spread";
+export interface Broadcast {
+  readonly kind: "broadcast";
   /** Whether the command writes, so that later commands must wait for it. */
-  readonly isBefore: boolean;
+  readonly isBarrier: boolean;
   readonly run: () => Promise<Outcome>;
 }
 
@@ -32,20 +32,20 @@ export interface ServerFinder {
   /** Maximum milliseconds for which a command may run, and for which it may wait before it is sent. */
   timeout: number;
   /** Returns the route of one command, or of several commands that must run together. */
-  wayOf(commands: readonly Argv[]): Way;
+  routeOf(commands: readonly Argv[]): CommandRoute;
   /**
    * Returns the connection for a lane's commands.
-   * @param ask  the server that one command was redirected to, or null for the lane's own server
+   * @param askAddress  the server that one command was redirected to, or null for the lane's own server
    * @returns null if the server cannot be reached now
    */
-  linkFor(lane: number, ask: Address | null): RedisLink | null;
+  linkFor(lane: number, askAddress: Address | null): RedisLink | null;
   /** Records that a server has redirected or refused a command. */
-  turned(turn: Redirection, link: RedisLink): void;
+  redirected(redirection: Redirection, link: RedisLink): void;
   /**
    * Checks a redirection that a script may have invented. Returns the redirection to follow instead, or null to pass
    * the error to the client as an answer.
    */
-  believed(turn: Redirection): Redirection | null;
+  checkedRedirection(redirection: Redirection): Redirection | null;
   /** Returns the reason why a lane's server cannot be reached. */
   reasonFor(lane: number): string;
 }

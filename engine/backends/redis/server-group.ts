@@ -11,12 +11,12 @@ import type { Backend, BackendFailure, Outcome } from "../backend.js";
 import { isolationOf } from "../connection-isolation.js";
 import { CommandBarrier } from "./command-barrier.js";
 import { keysOf } from "./command-keys.js";
-import { type Flight, Lane, lateFailure } from "./command-lane.js";
+import { Lane, type LaneCommand, lateFailure } from "./command-lane.js";
 import { isScan, sendScan, sendScans } from "./marked-cursors.js";
 import { isScript, redirectionOf } from "./redirections.js";
 import { notShared } from "./redis-backend.js";
 import { type Address, type Argv, isAscii } from "./redis-link.js";
-import { ALL, type ServerFinder, type Spread, type Way } from "./server-finder.js";
+import { ALL, type Broadcast, type CommandRoute, type ServerFinder } from "./server-finder.js";
 
 const AGAIN_MS = 50;
 
@@ -26,7 +26,7 @@ export class RedisGroupBackend implements Backend {
   readonly #environment: Environment;
   readonly #finder: ServerFinder;
   readonly #lanes = new Map<number, Lane>();
-  readonly #traffic = new CommandBarrier();
+  readonly #barrier = new CommandBarrier();
   /** Set while a write for all servers waits for earlier commands. Later commands wait for this promise. */
   #gate: Promise<void> | null = null;
   #isStopped = false;
@@ -68,19 +68,19 @@ export class RedisGroupBackend implements Backend {
     if (!isAscii(name)) return error(`ERR unknown command '${argv[0]}'`);
     const isolation = isolationOf(name, argv);
     if (isolation.kind === "none") return this.#failure("not-carried", `${name}: ${isolation.reason}`);
-    const way = this.#finder.wayOf([argv]);
-    if (isolation.kind === "own" && typeof way === "number") return this.#executeAlone(argv, way);
+    const route = this.#finder.routeOf([argv]);
+    if (isolation.kind === "own" && typeof route === "number") return this.#executeAlone(argv, route);
     // Mark only the cursors of scans of a single server: a cursor of a scan of all masters already contains the number
     // of its master.
-    const isOfOne = typeof way === "number" && isScan(argv);
-    return isOfOne ? sendScan(argv, (own) => this.#send(own, way)) : this.#send(argv, way);
+    const isOfOne = typeof route === "number" && isScan(argv);
+    return isOfOne ? sendScan(argv, (own) => this.#send(own, route)) : this.#send(argv, route);
   }
 
-  #send(argv: Argv, way: Way): Outcome | Promise<Outcome> {
-    return this.#take(way, {
+  #send(argv: Argv, route: CommandRoute): Outcome | Promise<Outcome> {
+    return this.#take(route, {
       keys: () => keysOf(argv),
       isScript: () => isScript(argv),
-      send: (link, asks) => (asks ? link.sendInOrder([["ASKING"], argv]) : link.send(argv)),
+      send: (link, sendsAsking) => (sendsAsking ? link.sendInOrder([["ASKING"], argv]) : link.send(argv)),
     });
   }
 
@@ -88,37 +88,37 @@ export class RedisGroupBackend implements Backend {
   async executeTogether(commands: readonly Argv[]): Promise<Outcome> {
     const refused = notShared(commands);
     if (refused !== null) return refused;
-    const way = this.#finder.wayOf(commands);
-    if (typeof way !== "number" && way.kind === "spread") return error(`ERR ${NOT_TOGETHER}`);
-    return await sendScans(commands, async (own) => this.#sendTogether(own, way));
+    const route = this.#finder.routeOf(commands);
+    if (typeof route !== "number" && route.kind === "broadcast") return error(`ERR ${NOT_TOGETHER}`);
+    return await sendScans(commands, async (own) => this.#sendTogether(own, route));
   }
 
-  #sendTogether(commands: readonly Argv[], way: Way): Outcome | Promise<Outcome> {
+  #sendTogether(commands: readonly Argv[], route: CommandRoute): Outcome | Promise<Outcome> {
     const all = [["MULTI"], ...commands, ["EXEC"]];
-    return this.#take(way, {
+    return this.#take(route, {
       keys: () => commands.flatMap(keysOf),
       // An error that a script returns is inside the reply to EXEC, so an error of the transaction itself is genuine.
       isScript: () => false,
-      send: (link, asks) => link.sendInOrder(asks ? [["ASKING"], ...all] : all),
+      send: (link, sendsAsking) => link.sendInOrder(sendsAsking ? [["ASKING"], ...all] : all),
     });
   }
 
-  #take(way: Way, flight: Flight): Outcome | Promise<Outcome> {
+  #take(route: CommandRoute, command: LaneCommand): Outcome | Promise<Outcome> {
     if (this.#isStopped) return this.#down("the daemon is stopping");
-    if (typeof way !== "number" && way.kind === "error") return way;
+    if (typeof route !== "number" && route.kind === "error") return route;
     // Promise callbacks run in order, so the waiting commands keep their order.
-    if (this.#gate !== null) return this.#gate.then(() => this.#take(way, flight));
-    return typeof way === "number" ? this.#laneOf(way).take(flight) : this.#spread(way);
+    if (this.#gate !== null) return this.#gate.then(() => this.#take(route, command));
+    return typeof route === "number" ? this.#laneOf(route).take(command) : this.#broadcast(route);
   }
 
   /**
    * Runs a command for all servers once all earlier commands are answered, so that no earlier command is redirected and
    * executed after it.
    */
-  #spread({ isBefore, run }: Spread): Promise<Outcome> {
-    const ready = Promise.all([this.#allReachable(), this.#traffic.passed()]);
+  #broadcast({ isBarrier, run }: Broadcast): Promise<Outcome> {
+    const ready = Promise.all([this.#allReachable(), this.#barrier.passed()]);
     const ran = ready.then(([isReachable]) => (isReachable ? run() : lateFailure(this.#finder, ALL, null)));
-    if (isBefore)
+    if (isBarrier)
       this.#gate = ready.then(() => {
         this.#gate = null;
       });
@@ -136,21 +136,22 @@ export class RedisGroupBackend implements Backend {
   }
 
   /** Runs a blocking command on its own connection, so that its lane is not blocked. */
-  async #executeAlone(argv: Argv, way: number): Promise<Outcome> {
+  async #executeAlone(argv: Argv, route: number): Promise<Outcome> {
     const until = this.#environment.uptime() + this.timeout;
-    let ask: Address | null = null;
+    let askAddress: Address | null = null;
     for (let reply: string | null = null; ; ) {
-      const link = this.#finder.linkFor(way, ask);
+      const link = this.#finder.linkFor(route, askAddress);
       if (link !== null) {
-        const outcome = await link.sendAlone(ask === null ? [argv] : [["ASKING"], argv]);
-        const turn = outcome.kind === "error" ? redirectionOf(outcome.text, link.address) : null;
-        if (turn === null && !(outcome.kind === "failed" && outcome.code === "database-down")) return outcome;
+        const outcome = await link.sendAlone(askAddress === null ? [argv] : [["ASKING"], argv]);
+        const redirection = outcome.kind === "error" ? redirectionOf(outcome.text, link.address) : null;
+        if (redirection === null && !(outcome.kind === "failed" && outcome.code === "database-down"))
+          return outcome;
         if (outcome.kind === "error") reply = outcome.text;
-        ask = turn?.kind === "ask" ? turn.address : null;
-        if (turn !== null) this.#finder.turned(turn, link);
+        askAddress = redirection?.kind === "ask" ? redirection.address : null;
+        if (redirection !== null) this.#finder.redirected(redirection, link);
       }
       if (this.#isStopped || this.#environment.uptime() >= until)
-        return lateFailure(this.#finder, way, reply);
+        return lateFailure(this.#finder, route, reply);
       await this.#pause();
     }
   }
@@ -164,7 +165,7 @@ export class RedisGroupBackend implements Backend {
   #laneOf(number: number): Lane {
     let lane = this.#lanes.get(number);
     if (lane === undefined) {
-      lane = new Lane(number, this.#finder, this.#traffic, this.#environment);
+      lane = new Lane(number, this.#finder, this.#barrier, this.#environment);
       this.#lanes.set(number, lane);
     }
     return lane;

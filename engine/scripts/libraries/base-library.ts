@@ -5,7 +5,7 @@
  * messages are correct.
  */
 import { isShort, unsigned, writtenInteger } from "../lua/c-numbers.js";
-import { MANY_RESULTS, TYPE } from "../lua/lua-exports.js";
+import { MULTIPLE_RESULTS, TYPE } from "../lua/lua-exports.js";
 import type { LuaMachine } from "../lua/lua-machine.js";
 import type { Library } from "./library.js";
 
@@ -13,7 +13,7 @@ const READONLY = "Attempt to modify a readonly table";
 const BYTECODE = "\x1b";
 
 /** Lua's original functions, by library and name. */
-export interface LuasOwn {
+export interface StandardFunctions {
   readonly original: (library: string, name: string) => (state: number) => number;
   /** Returns the index by which a function can be pushed. */
   readonly index: (library: string, name: string) => number;
@@ -25,7 +25,11 @@ export interface LuasOwn {
  */
 export type Guarded = ReadonlyMap<number, "none" | "own">;
 
-export function baseLibrary(machine: LuaMachine, { original, index }: LuasOwn, guarded: Guarded): Library {
+export function baseLibrary(
+  machine: LuaMachine,
+  { original, index }: StandardFunctions,
+  guarded: Guarded,
+): Library {
   const { lua } = machine;
   const [setmetatable, getmetatable, rawset, loadstring, load, tonumber] = [
     original("_G", "setmetatable"),
@@ -97,7 +101,8 @@ function pcall(machine: LuaMachine, state: number): number {
   lua.luaL_checkany(state, 1);
   lua.lua_pushboolean(state, 1);
   lua.lua_insert(state, 1);
-  if (lua.lua_pcall(state, lua.lua_gettop(state) - 2, MANY_RESULTS, 0) === 0) return lua.lua_gettop(state);
+  if (lua.lua_pcall(state, lua.lua_gettop(state) - 2, MULTIPLE_RESULTS, 0) === 0)
+    return lua.lua_gettop(state);
   if (machine.isTable(state, -1)) {
     machine.push(state, "err");
     lua.lua_rawget(state, -2);
@@ -160,7 +165,7 @@ function wideNumber(machine: LuaMachine, state: number): number | null {
 /** Matches a directive in the format of string.format. */
 const DIRECTIVE = /%(?:%|([-+ #0]*)(\d*)(?:\.(\d*))?(.?))/gs;
 
-export function stringLibrary(machine: LuaMachine, { original }: LuasOwn): Library {
+export function stringLibrary(machine: LuaMachine, { original }: StandardFunctions): Library {
   const { lua } = machine;
   const format = original("string", "format");
   return {
@@ -197,7 +202,11 @@ export function stringLibrary(machine: LuaMachine, { original }: LuasOwn): Libra
  * Replaces `insert`, which would bypass the metatable of a read-only table. The other functions of `table` do not need
  * a replacement.
  */
-export function tableLibrary(machine: LuaMachine, { original }: LuasOwn, guarded: Guarded): Library {
+export function tableLibrary(
+  machine: LuaMachine,
+  { original }: StandardFunctions,
+  guarded: Guarded,
+): Library {
   return { insert: unlessGuarded(machine, guarded, original("table", "insert")) };
 }
 

@@ -37,12 +37,12 @@ export function redisLibrary(machine: LuaMachine, current: () => ScriptRun): Lib
     call: (state) => answered(machine, state, current(), true),
     pcall: (state) => answered(machine, state, current(), false),
     error_reply: (state) => {
-      const text = onlyText(machine, state);
+      const text = singleArgument(machine, state);
       if (text !== null) pushNamed(machine, state, "err", errorText(text));
       return 1;
     },
     status_reply: (state) => {
-      const text = onlyText(machine, state);
+      const text = singleArgument(machine, state);
       if (text !== null) pushNamed(machine, state, "ok", text);
       return 1;
     },
@@ -128,7 +128,7 @@ function commandOf(machine: LuaMachine, state: number): ByteString[] | string {
 }
 
 function answered(machine: LuaMachine, state: number, run: ScriptRun, raises: boolean): number {
-  run.look(() => machine.position(state, 1));
+  run.checkTime(() => machine.position(state, 1));
   const argv = commandOf(machine, state);
   machine.lua.lua_settop(state, 0);
   const reply = typeof argv === "string" ? error(`ERR ${argv}`) : run.caller.call(argv);
@@ -138,7 +138,7 @@ function answered(machine: LuaMachine, state: number, run: ScriptRun, raises: bo
 }
 
 /** Returns the argument if there is exactly one and it is a string. Otherwise pushes an error and returns null. */
-function onlyText(machine: LuaMachine, state: number): ByteString | null {
+function singleArgument(machine: LuaMachine, state: number): ByteString | null {
   const { lua } = machine;
   if (lua.lua_gettop(state) === 1 && lua.lua_type(state, 1) === TYPE.string) return machine.text(state, 1);
   pushError(machine, state, "ERR wrong number or type of arguments");

@@ -94,6 +94,6 @@ export const TYPE_NAMES = [
 
 export const REGISTRY = -10000;
 export const GLOBALS = -10002;
-export const MANY_RESULTS = -1;
+export const MULTIPLE_RESULTS = -1;
 export const GC = { restart: 1, count: 3, step: 5 } as const;
 export const ERROR_OF_MEMORY = 4;

@@ -6,12 +6,12 @@
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { ShortStrings } from "../../../protocol/resp/short-strings.js";
 import { type LuaExports, REGISTRY, TYPE } from "./lua-exports.js";
-import { type HostFunction, instantiated, typed, type WasmModule } from "./web-assembly.js";
+import { asWasmFunctions, type HostFunction, instantiated, type WasmModule } from "./web-assembly.js";
 
 /** The size of the buffer for strings that are passed in or out, in bytes; longer strings get their own buffer. */
 const SCRATCH_BYTES = 64 * 1024;
 /** The maximum length of a string that is copied byte by byte. Node copies longer strings. */
-const BY_HAND = 32;
+const SHORT_TEXT_CHARS = 32;
 const PAGE_BYTES = 64 * 1024;
 /** The error code "function not implemented" of a system call. */
 const ENOSYS = -52;
@@ -37,7 +37,7 @@ const LONG_JUMP = new Error("an error of Lua");
  * The error of a machine that must not be used again, because its script was stopped, Lua could not recover, or this
  * module has a bug.
  */
-export class LuaBroken extends Error {}
+export class LuaFailure extends Error {}
 
 export class LuaMachine {
   readonly lua: LuaExports;
@@ -57,12 +57,12 @@ export class LuaMachine {
 
   /**
    * @param most  the maximum size of the machine's memory in bytes
-   * @param look  called at intervals while a script runs, and stops the script by throwing LuaBroken. It receives the
+   * @param checkTime  called at intervals while a script runs, and stops the script by throwing LuaFailure. It receives the
    * state, or null in the middle of an instruction, when Lua must not be called
    */
-  constructor(module: WasmModule, max: number, look: (state: number | null) => void) {
+  constructor(module: WasmModule, max: number, checkTime: (state: number | null) => void) {
     this.max = max;
-    this.#checkTime = look;
+    this.#checkTime = checkTime;
     this.lua = instantiated(module, this.#imports()) as LuaExports;
     this.#bytes = Buffer.from(this.lua.memory.buffer);
     this.#words = new DataView(this.lua.memory.buffer);
@@ -70,10 +70,10 @@ export class LuaMachine {
     this.#scratch = this.lua.malloc(SCRATCH_BYTES);
     this.#record = this.lua.malloc(RECORD_BYTES);
     this.state = this.lua.luaL_newstate();
-    if (this.state === 0) throw new LuaBroken("not enough memory to start Lua");
+    if (this.state === 0) throw new LuaFailure("not enough memory to start Lua");
     this.lua.luaL_openlibs(this.state);
     const hook = (state: number) => {
-      look(state);
+      checkTime(state);
       return 0;
     };
     const [hookIndex] = this.#addFunctions([hook], "hook") as [number];
@@ -158,7 +158,7 @@ export class LuaMachine {
       return false;
     }
     const at = lua.malloc(Math.max(source.length, 1));
-    if (at === 0) throw new LuaBroken("no memory for a script");
+    if (at === 0) throw new LuaFailure("no memory for a script");
     try {
       this.#write(at, source);
       return lua.luaL_loadbuffer(state, at, source.length, this.named(name)) === 0;
@@ -171,7 +171,7 @@ export class LuaMachine {
   fail(state: number, text: ByteString): never {
     this.push(state, text);
     this.lua.lua_error(state);
-    throw new LuaBroken("an error that was not raised");
+    throw new LuaFailure("an error that was not raised");
   }
 
   /** Raises an error whose text begins with the line number in the script. */
@@ -180,12 +180,12 @@ export class LuaMachine {
     this.push(state, text);
     this.lua.lua_concat(state, 2);
     this.lua.lua_error(state);
-    throw new LuaBroken("an error that was not raised");
+    throw new LuaFailure("an error that was not raised");
   }
 
   failArgument(state: number, argument: number, text: string): never {
     this.lua.luaL_argerror(state, argument, this.named(text));
-    throw new LuaBroken("an error that was not raised");
+    throw new LuaFailure("an error that was not raised");
   }
 
   /**
@@ -226,7 +226,7 @@ export class LuaMachine {
   #addFunctions(functions: readonly HostFunction[], kind: "function" | "hook"): readonly number[] {
     const { __indirect_function_table: table } = this.lua;
     const first = table.grow(functions.length);
-    return typed(functions, kind).map((one, i) => {
+    return asWasmFunctions(functions, kind).map((one, i) => {
       table.set(first + i, one);
       return first + i;
     });
@@ -251,7 +251,7 @@ export class LuaMachine {
     if (this.#bytes.length === 0) this.#updateViews();
     const bytes = this.#bytes;
     const { length } = text;
-    if (length > BY_HAND) bytes.write(text, at, "latin1");
+    if (length > SHORT_TEXT_CHARS) bytes.write(text, at, "latin1");
     else for (let i = 0; i < length; i++) bytes[at + i] = text.charCodeAt(i);
   }
 
@@ -278,7 +278,7 @@ export class LuaMachine {
     const env = {
       ...Object.fromEntries(names.split(" ").map((name) => [name, absent])),
       exit: () => {
-        throw new LuaBroken("Lua has exited");
+        throw new LuaFailure("Lua has exited");
       },
       invoke_vii: (index: number, a: number, b: number) => this.#invoke(index, a, b),
       _emscripten_throw_longjmp: () => {

@@ -14,18 +14,18 @@ import {
 } from "../../../protocol/reply.js";
 import { integerOf } from "./c-numbers.js";
 import { TYPE } from "./lua-exports.js";
-import { LuaBroken, type LuaMachine } from "./lua-machine.js";
+import { LuaFailure, type LuaMachine } from "./lua-machine.js";
 import { DEPTH_MAX, DEPTH_SLOTS, type Protocol } from "./reply-to-lua.js";
 import { ValueMemoryLimit } from "./value-memory-limit.js";
 
 /**
  * Returns the reply of a script, which is on top of the stack.
  * @param protocol  the protocol that the script has selected
- * @throws LuaBroken  the reply takes too much memory
+ * @throws LuaFailure  the reply takes too much memory
  */
 export function answerOf(machine: LuaMachine, state: number, protocol: Protocol): Reply {
   const tooLong = (): never => {
-    throw new LuaBroken("the answer is too long");
+    throw new LuaFailure("the answer is too long");
   };
   return replyOf({ machine, state, protocol, allowance: new ValueMemoryLimit(machine, tooLong) }, -1, 0);
 }

@@ -1,7 +1,7 @@
 /** One run of a script, with its caller, its protocol and its time limit. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { Reply } from "../../../protocol/reply.js";
-import { LuaBroken } from "./lua-machine.js";
+import { LuaFailure } from "./lua-machine.js";
 import type { Protocol } from "./reply-to-lua.js";
 
 /** The operations that a script can perform outside its machine. */
@@ -27,7 +27,7 @@ export class ScriptRun {
   readonly #deadline: number;
   readonly #time: number;
 
-  /** @param bounds  the time limit in milliseconds, and the part of it that has already been used */
+  /** @param limits  the time limit in milliseconds, and the part of it that has already been used */
   constructor(
     caller: ScriptCaller,
     uptime: () => number,
@@ -43,11 +43,11 @@ export class ScriptRun {
    * Stops the script when its time is up. It does not raise an error in Lua, because the script could catch that error,
    * or run an endless loop in an error handler.
    */
-  look(position: () => string): void {
+  checkTime(position: () => string): void {
     if (this.#uptime() <= this.#deadline) return;
     this.isStopped = true;
     const text = `ERR Script stopped: it ran for more than ${this.#time} ms (lua-time-limit)`;
     this.failure = { text, position: position() };
-    throw new LuaBroken("the time limit was exceeded");
+    throw new LuaFailure("the time limit was exceeded");
   }
 }

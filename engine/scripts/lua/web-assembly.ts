@@ -38,7 +38,7 @@ export function isTrap(problem: unknown): boolean {
   return problem instanceof WebAssembly.RuntimeError;
 }
 
-/** A JavaScript function that Lua can call after `typed` has given it a WebAssembly type. */
+/** A JavaScript function that Lua can call after `asWasmFunctions` has given it a WebAssembly type. */
 export type HostFunction = (state: number, other: number) => number;
 
 const I32 = 0x7f;
@@ -51,7 +51,10 @@ const HEAD = [0, 0x61, 0x73, 0x6d, 1, 0, 0, 0];
  * Converts functions to WebAssembly functions, which a table accepts. To do so, it instantiates a module that imports
  * and exports them.
  */
-export function typed(functions: readonly HostFunction[], kind: "function" | "hook"): readonly unknown[] {
+export function asWasmFunctions(
+  functions: readonly HostFunction[],
+  kind: "function" | "hook",
+): readonly unknown[] {
   const type = kind === "function" ? 0 : 1;
   const names = functions.map((_, i) => String(i));
   const imports = names.flatMap((name) => [...text("h"), ...text(name), 0, type]);

@@ -33,13 +33,13 @@ export const NO_DATA = "No data provided.";
 export const NO_ID = "No id provided or not numeric value.";
 export const NOT_MEMBERS = "Data must be provided in array.";
 /** The messages for a document or an entry that does not exist. */
-export const NOT_THERE: ReadonlySet<string> = new Set([
+export const NOT_FOUND: ReadonlySet<string> = new Set([
   "Document provided does not exist.",
   "Key:id provided does not exist in document.",
 ]);
 
 /** Returns the answer for a command's reply. The message of a failure is the text of the error. */
-export function good(reply: Reply, members: () => readonly Member[]): string {
+export function answerOf(reply: Reply, members: () => readonly Member[]): string {
   return reply.kind === "error" ? failure(sentenceOf(reply)) : success(...members());
 }
 
@@ -48,7 +48,7 @@ export const replicatedMember = (replicated: boolean | null): Member[] =>
 
 /** Returns the keys and texts of entries as JSON. */
 export function entriesJson(reply: Reply): string {
-  if (reply instanceof EntriesReply) return keptJson(reply);
+  if (reply instanceof EntriesReply) return writtenEntries(reply);
   const keys: string[] = [];
   const texts: string[] = [];
   const items = itemsOf(reply);
@@ -69,7 +69,7 @@ export const isLong = (reply: EntriesReply) =>
 
 const areLong = (texts: readonly ByteString[]) => lengthOf(texts) > TOGETHER_CHARS_MAX;
 
-function keptJson(reply: EntriesReply): string {
+function writtenEntries(reply: EntriesReply): string {
   return finish(entriesPieces(reply)).join("");
 }
 
@@ -134,7 +134,7 @@ export function* documentsPieces(reply: Reply): Generator<void, readonly string[
       pieces.push(piece);
       for (const each of yield* entriesPieces(entries)) pieces.push(each);
       piece = "";
-    } else piece += keptJson(entries);
+    } else piece += writtenEntries(entries);
     if (at % STEP_DOCUMENTS !== 0) continue;
     pieces.push(piece);
     piece = "";
@@ -195,6 +195,6 @@ export const isNumeric = (id: ByteString) => phpNumeric(textOfBytes(id)) !== und
  * Applies a step to a value, in the same turn if the value is available. Most commands are answered in the turn in
  * which they arrive.
  */
-export function then<A>(value: A | Promise<A>, next: (value: A) => Answer): Answer {
+export function whenAvailable<A>(value: A | Promise<A>, next: (value: A) => Answer): Answer {
   return value instanceof Promise ? value.then(next) : next(value);
 }

@@ -19,10 +19,10 @@ import type { JsonRequest } from "../messages/json-request.js";
 import { bulksOf, bytesOf, itemsOf } from "../messages/reply-parts.js";
 import { filterWords, hasDetails, orderWords, shapeWords } from "../messages/selection-arguments.js";
 import {
+  answerOf,
   documentsPieces,
   entriesJson,
   entriesPieces,
-  good,
   idJson,
   idsPieces,
   isLong,
@@ -32,7 +32,7 @@ import {
   NO_DOCUMENT,
   NO_ID,
   namesPieces,
-  then,
+  whenAvailable,
 } from "./action-answers.js";
 import type { Action, Answer, DocumentClient } from "./document-client.js";
 import { change, changeIndex, changeMember, insert, remove, update } from "./write-actions.js";
@@ -49,10 +49,10 @@ export const actions: ReadonlyMap<string, Action> = new Map(
     empty: (client, request) => change(client, request, "DOC.EMPTY"),
     drop: (client, request) => change(client, request, "DOC.DROP"),
     list: (client) =>
-      then(client.read(["DOC.LIST"]), (reply) =>
+      whenAvailable(client.read(["DOC.LIST"]), (reply) =>
         reply.kind === "error"
           ? failure(sentenceOf(reply))
-          : then(client.inTurns(namesPieces(reply)), (names) => longSuccess([["documents", names]])),
+          : whenAvailable(client.inTurns(namesPieces(reply)), (names) => longSuccess([["documents", names]])),
       ),
     getall: getAll,
     createindex: (client, request) => changeIndex(client, request, "CREATE"),
@@ -78,20 +78,20 @@ function get(client: DocumentClient, request: JsonRequest): Answer {
     ...orderWords(request),
     ...shapeWords(request),
   ];
-  return then(client.read(argv), (reply) => {
+  return whenAvailable(client.read(argv), (reply) => {
     const isFound = reply.kind !== "map" || itemsOf(reply).length > 0;
     // Ignore an id that is neither a number nor an entry's key.
     return isFound || isNumeric(id)
-      ? good(reply, () => dataOf(reply, request))
+      ? answerOf(reply, () => dataOf(reply, request))
       : getSeveral(client, request, document);
   });
 }
 
 /** Explains how `get` would find the entries. */
 function explain(client: DocumentClient, request: JsonRequest, document: ByteString): Answer {
-  const chosen =
+  const selection =
     request.id === undefined ? [...filterWords(request), ...orderWords(request)] : ["ID", request.id];
-  return explanation(client, ["DOC.GET", document, ...chosen]);
+  return explanation(client, ["DOC.GET", document, ...selection]);
 }
 
 const ONE_ENTRY =
@@ -104,14 +104,14 @@ function explained(client: DocumentClient, request: JsonRequest): Answer | null 
   if (document === undefined) return failure(NO_DOCUMENT);
   if (request.action === "delete" && id === undefined && request.get("where") === undefined)
     return failure(NO_ID);
-  const isChosen = filterWords(request).length + orderWords(request).length > 0;
-  return id === undefined && !isChosen ? failure(ONE_ENTRY) : explain(client, request, document);
+  const hasSelection = filterWords(request).length + orderWords(request).length > 0;
+  return id === undefined && !hasSelection ? failure(ONE_ENTRY) : explain(client, request, document);
 }
 
 /** @param argv  a read, which then reports how entries are found instead of reading them */
 function explanation(client: DocumentClient, argv: readonly ByteString[]): Answer {
-  return then(client.read([...argv, "EXPLAIN"]), (reply) =>
-    good(reply, () => {
+  return whenAvailable(client.read([...argv, "EXPLAIN"]), (reply) =>
+    answerOf(reply, () => {
       const [, reads, , indexes, , entries, , of, , order] = itemsOf(reply);
       const number = (one: Reply | undefined) => (one?.kind === "integer" ? String(one.value) : "0");
       const members = [
@@ -132,10 +132,10 @@ const named = (request: JsonRequest) =>
 
 function getSeveral(client: DocumentClient, request: JsonRequest, document: ByteString): Answer {
   const words = [...filterWords(request), ...orderWords(request)];
-  return then(client.read(["DOC.GET", document, ...words, ...shapeWords(request)]), (reply) => {
+  return whenAvailable(client.read(["DOC.GET", document, ...words, ...shapeWords(request)]), (reply) => {
     if (!(reply instanceof EntriesReply && isLong(reply)))
-      return good(reply, () => dataOf(reply, request, words.length === 0));
-    return then(client.inTurns(longMembers(reply, request, words.length === 0)), longSuccess);
+      return answerOf(reply, () => dataOf(reply, request, words.length === 0));
+    return whenAvailable(client.inTurns(longMembers(reply, request, words.length === 0)), longSuccess);
   });
 }
 
@@ -155,8 +155,8 @@ function* longMembers(
 function getKeys(client: DocumentClient, request: JsonRequest): Answer {
   const { document } = request;
   if (document === undefined) return failure(NO_DOCUMENT);
-  return then(client.read(["DOC.GETKEYS", document]), (reply) =>
-    good(reply, () => {
+  return whenAvailable(client.read(["DOC.GETKEYS", document]), (reply) =>
+    answerOf(reply, () => {
       const [first, names] = itemsOf(reply);
       return [
         ["document_keys", listOf(bulksOf(names), keyJson)],
@@ -171,26 +171,28 @@ function count(client: DocumentClient, request: JsonRequest): Answer {
   if (document === undefined) return failure(NO_DOCUMENT, ["count", "0"]);
   const argv = ["DOC.COUNT", document, ...filterWords(request)];
   if (request.isOn("explain")) return explanation(client, argv);
-  return then(client.read(argv), (reply) =>
+  return whenAvailable(client.read(argv), (reply) =>
     reply instanceof CountReply
-      ? then(client.inTurns(reply.entries.steps()), ({ texts }) => success(["count", String(texts.length)]))
-      : good(reply, () => [["count", reply.kind === "integer" ? String(reply.value) : "0"]]),
+      ? whenAvailable(client.inTurns(reply.entries.steps()), ({ texts }) =>
+          success(["count", String(texts.length)]),
+        )
+      : answerOf(reply, () => [["count", reply.kind === "integer" ? String(reply.value) : "0"]]),
   );
 }
 
 function listIndexes(client: DocumentClient, { document }: JsonRequest): Answer {
   if (document === undefined) return failure(NO_DOCUMENT);
-  return then(client.read(["DOC.INDEX", "LIST", document]), (reply) =>
-    good(reply, () => [["indexes", listOf(bulksOf(reply), keyJson)]]),
+  return whenAvailable(client.read(["DOC.INDEX", "LIST", document]), (reply) =>
+    answerOf(reply, () => [["indexes", listOf(bulksOf(reply), keyJson)]]),
   );
 }
 
 /** Returns all documents. The member `replicated` only echoes the request's `replicate`: a read replicates nothing. */
 function getAll(client: DocumentClient, request: JsonRequest): Answer {
-  return then(client.read(["DOC.GETALL"]), (reply) => {
+  return whenAvailable(client.read(["DOC.GETALL"]), (reply) => {
     if (reply.kind === "error") return failure(sentenceOf(reply));
     const replicated: Member = ["replicated", String(!request.isOff("replicate"))];
-    return then(client.inTurns(documentsPieces(reply)), (data) =>
+    return whenAvailable(client.inTurns(documentsPieces(reply)), (data) =>
       longSuccess([["documents", data], replicated]),
     );
   });

@@ -22,12 +22,12 @@ import type { Reply } from "../../../protocol/reply.js";
 import { failure, sentenceOf } from "../messages/json-answers.js";
 import type { JsonRequest } from "../messages/json-request.js";
 import { bulksOf, bytesOf, itemsOf } from "../messages/reply-parts.js";
-import { good, isNumeric, keyJson, listOf, NOT_THERE, replicatedMember } from "./action-answers.js";
+import { answerOf, isNumeric, keyJson, listOf, NOT_FOUND, replicatedMember } from "./action-answers.js";
 import type { Answer, DocumentClient } from "./document-client.js";
 
 /** The id of the entry whose members are permitted in all entries. */
 const FIRST = "0";
-const [NO_DOCUMENT_THERE, NO_ENTRY] = [...NOT_THERE] as [string, string];
+const [NO_DOCUMENT_THERE, NO_ENTRY] = [...NOT_FOUND] as [string, string];
 
 export function isForwardedWrite(client: DocumentClient, request: JsonRequest): boolean {
   return client.ids === "moving" && request.isOff("replicate");
@@ -93,7 +93,7 @@ export function replaceAll(
     bytesOfText(writeJson(data.values[at] as JsonValue)),
   ]);
   const reply = write(client, request, ["DOC.INSERT", document, "NOCHECK", "KEYS", ...entries]);
-  return good(reply, () => [
+  return answerOf(reply, () => [
     ["document_keys", listOf(keys, keyJson)],
     ...replicatedMember(false),
     ["updated_data", "null"],

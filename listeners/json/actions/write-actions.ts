@@ -15,8 +15,8 @@ import type { JsonRequest } from "../messages/json-request.js";
 import { bulksOf, bytesOf, itemsOf } from "../messages/reply-parts.js";
 import { filterWords, lifetimeWords, orderWords, revisionWords } from "../messages/selection-arguments.js";
 import {
+  answerOf,
   entriesJson,
-  good,
   idJson,
   isNumeric,
   keyJson,
@@ -25,10 +25,10 @@ import {
   NO_DATA,
   NO_DOCUMENT,
   NO_ID,
+  NOT_FOUND,
   NOT_MEMBERS,
-  NOT_THERE,
   replicatedMember,
-  then,
+  whenAvailable,
 } from "./action-answers.js";
 import type { Answer, DocumentClient } from "./document-client.js";
 import { checkWords, idOf, isForwardedWrite, isReplacing, renumber, replaceAll } from "./forwarded-writes.js";
@@ -36,9 +36,11 @@ import { checkWords, idOf, isForwardedWrite, isReplacing, renumber, replaceAll }
 export function change(client: DocumentClient, request: JsonRequest, command: string): Answer {
   const { document } = request;
   if (document === undefined) return failure(NO_DOCUMENT);
-  return then(client.write([command, document], request), ({ reply, replicated }) =>
+  return whenAvailable(client.write([command, document], request), ({ reply, replicated }) =>
     // The reply 0 means that the document does not exist, so there was no write to replicate.
-    good(reply, () => replicatedMember(reply.kind === "integer" && reply.value === 0 ? null : replicated)),
+    answerOf(reply, () =>
+      replicatedMember(reply.kind === "integer" && reply.value === 0 ? null : replicated),
+    ),
   );
 }
 
@@ -58,7 +60,7 @@ export function insert(client: DocumentClient, request: JsonRequest): Answer {
   const unchecked = isForwardedWrite(client, request) ? checkWords(client, document, data, isNumbered) : [];
   const argv = ["DOC.INSERT", document, ...lifetime, ...counted, ...unchecked, ...keys, ...entries];
   const returnsIds = request.isOn("ids") || (isNumbered && client.ids === "long" && entries.length > 0);
-  return then(client.write(argv, request), ({ reply, replicated }) => {
+  return whenAvailable(client.write(argv, request), ({ reply, replicated }) => {
     if (reply.kind === "error") return failure(sentenceOf(reply));
     const additional: Member[] = [
       ...replicatedMember(replicated),
@@ -68,7 +70,7 @@ export function insert(client: DocumentClient, request: JsonRequest): Answer {
     const long = isNumbered ? longList(texts) : null;
     if (long === null)
       return success([INSERTED, insertedJson(texts, isNumbered ? null : names)], ...additional);
-    return then(client.inTurns(long), (pieces) => longSuccess([[INSERTED, pieces], ...additional]));
+    return whenAvailable(client.inTurns(long), (pieces) => longSuccess([[INSERTED, pieces], ...additional]));
   });
 }
 
@@ -77,8 +79,8 @@ const INSERTED = "data_interted";
 
 /** Returns the error for data that is neither an array nor an object, or the error for a missing document. */
 function insertFailure(client: DocumentClient, document: ByteString): Answer {
-  return then(client.read(["DOC.GET", document, "LIMIT", "0", "0"]), (reply) =>
-    failure(reply.kind === "error" && NOT_THERE.has(sentenceOf(reply)) ? sentenceOf(reply) : NOT_MEMBERS),
+  return whenAvailable(client.read(["DOC.GET", document, "LIMIT", "0", "0"]), (reply) =>
+    failure(reply.kind === "error" && NOT_FOUND.has(sentenceOf(reply)) ? sentenceOf(reply) : NOT_MEMBERS),
   );
 }
 
@@ -108,7 +110,7 @@ export function update(client: DocumentClient, request: JsonRequest): Answer {
     ...revisionWords(request),
     ...lifetimeWords(request, ["PERSIST"]),
   ];
-  return then(client.write(argv, request), ({ reply, replicated }) => {
+  return whenAvailable(client.write(argv, request), ({ reply, replicated }) => {
     if (reply.kind === "error") return updateFailure(client, document, sentenceOf(reply));
     const [, keys, , changed, , added] = itemsOf(reply);
     return success(
@@ -123,7 +125,7 @@ export function update(client: DocumentClient, request: JsonRequest): Answer {
 /** Answers a failed update. If the data has wrong members, the answer lists the permitted members. */
 function updateFailure(client: DocumentClient, document: ByteString, sentence: string): Answer {
   if (sentence !== NOT_MEMBERS && !sentence.startsWith("The required keys")) return failure(sentence);
-  return then(client.read(["DOC.GETKEYS", document]), (reply) =>
+  return whenAvailable(client.read(["DOC.GETKEYS", document]), (reply) =>
     reply.kind === "error"
       ? failure(sentence)
       : failure(sentence, ["document_keys", listOf(bulksOf(itemsOf(reply)[1]), keyJson)]),
@@ -132,12 +134,12 @@ function updateFailure(client: DocumentClient, document: ByteString, sentence: s
 
 const ONE_ENTRY = "id names one entry: leave it out if you use where, sort, limit or offset.";
 
-function removeChosen(client: DocumentClient, request: JsonRequest, document: ByteString): Answer {
+function removeMatching(client: DocumentClient, request: JsonRequest, document: ByteString): Answer {
   if (request.get("revision") !== undefined)
     return failure("revision belongs to one entry: name the entry with id.");
   const argv = ["DOC.DELETE", document, ...filterWords(request), ...orderWords(request)];
-  return then(client.write(argv, request), ({ reply, replicated }) =>
-    good(reply, () => {
+  return whenAvailable(client.write(argv, request), ({ reply, replicated }) =>
+    answerOf(reply, () => {
       const deleted = reply.kind === "integer" ? Number(reply.value) : 0;
       return [["deleted", String(deleted)], ...replicatedMember(deleted === 0 ? null : replicated)];
     }),
@@ -150,14 +152,14 @@ export function remove(client: DocumentClient, request: JsonRequest): Answer {
   const hasOrder = orderWords(request).length > 0;
   if (id !== undefined && (request.get("where") !== undefined || hasOrder)) return failure(ONE_ENTRY);
   if (request.get("where") !== undefined && request.get("id") === undefined)
-    return removeChosen(client, request, document);
+    return removeMatching(client, request, document);
   if (id === undefined) return failure(NO_ID);
-  return then(
+  return whenAvailable(
     client.write(["DOC.DELETE", document, id, ...revisionWords(request)], request),
     ({ reply, replicated }) =>
-      reply.kind === "error" && !isNumeric(id) && NOT_THERE.has(sentenceOf(reply))
+      reply.kind === "error" && !isNumeric(id) && NOT_FOUND.has(sentenceOf(reply))
         ? failure(NO_ID)
-        : good(reply, () => {
+        : answerOf(reply, () => {
             if (isForwardedWrite(client, request)) renumber(client, request, document);
             return replicatedMember(replicated);
           }),
@@ -172,8 +174,8 @@ export function changeMember(client: DocumentClient, request: JsonRequest, does:
   if (typeof field !== "string") return failure("No field provided: the name of the member.");
   const value = does === "ADD" ? [bytesOfText(writeJson(request.get("value") ?? null))] : [];
   const argv = ["DOC.MEMBER", does, document, bytesOfText(field), ...value];
-  return then(client.write(argv, request), ({ reply, replicated }) =>
-    good(reply, () => {
+  return whenAvailable(client.write(argv, request), ({ reply, replicated }) =>
+    answerOf(reply, () => {
       const changed = reply.kind === "integer" ? Number(reply.value) : 0;
       return [["changed", String(changed)], ...replicatedMember(changed === 0 ? null : replicated)];
     }),
@@ -186,7 +188,7 @@ export function changeIndex(client: DocumentClient, request: JsonRequest, does: 
   if (document === undefined) return failure(NO_DOCUMENT);
   if (typeof field !== "string") return failure("No field provided: the name of the indexed member.");
   const argv = ["DOC.INDEX", does, document, bytesOfText(field)];
-  return then(client.write(argv, request), ({ reply, replicated }) =>
-    good(reply, () => replicatedMember(replicated)),
+  return whenAvailable(client.write(argv, request), ({ reply, replicated }) =>
+    answerOf(reply, () => replicatedMember(replicated)),
   );
 }

@@ -74,7 +74,7 @@ export function errorCode(sentence: string, action: string | undefined): ErrorCo
 }
 
 /** Returns an answer with the code after the message, if the answer is an error. */
-export function coded(answer: Text, action: string | undefined): Text {
+export function withErrorCode(answer: Text, action: string | undefined): Text {
   if (typeof answer !== "string" || !answer.startsWith(ERROR_HEAD)) return answer;
   const { message } = JSON.parse(answer) as { readonly message?: unknown };
   return `${answer.slice(0, -1)},"code":"${errorCode(String(message), action)}"}`;

@@ -55,12 +55,14 @@ export function failure(message: string, ...members: readonly Member[]): string 
 }
 
 /** Returns the answer, or an error if the answer is too long to be sent. */
-export function bounded(answer: Text, maxChars: number): Text {
+export function withinLimit(answer: Text, maxChars: number): Text {
   return lengthOf(answer) + ANSWER_END.length > maxChars ? failure(ANSWER_TOO_LONG) : answer;
 }
 
 /** Returns the answer, or an error if V8 cannot create a string of its length. @param make  creates the answer */
-export function withinStrings<A extends Text>(make: () => A | Promise<A>): A | string | Promise<A | string> {
+export function withinStringLimit<A extends Text>(
+  make: () => A | Promise<A>,
+): A | string | Promise<A | string> {
   try {
     const answer = make();
     return answer instanceof Promise ? answer.catch(tooLong) : answer;

@@ -43,7 +43,7 @@ const MEMBERS: Readonly<Record<string, readonly string[]>> = {
   auth: ["user", "password"],
 };
 /** Actions that select no entries. They ignore members that no action has, and refuse members of other actions. */
-const LENIENT: ReadonlySet<string> = new Set([
+const LENIENT_ACTIONS: ReadonlySet<string> = new Set([
   "list",
   "getall",
   "getkeys",
@@ -53,22 +53,22 @@ const LENIENT: ReadonlySet<string> = new Set([
   "count",
 ]);
 /** Names that other databases use for members that we have. A client that sends them expects an effect. */
-const MEANT = ["skip", "filter", "condition", "match", "order", "orderby", "order_by", "page", "top"];
+const OTHER_NAMES = ["skip", "filter", "condition", "match", "order", "orderby", "order_by", "page", "top"];
 
 const ORIGINALS: ReadonlySet<string> = new Set(ORIGINAL);
 const membersOf: ReadonlyMap<string, ReadonlySet<string>> = new Map(
   Object.entries(MEMBERS).map(([action, names]) => [action, new Set([...ORIGINAL, ...EVERYWHERE, ...names])]),
 );
-const knownMembers: ReadonlySet<string> = new Set([...Object.values(MEMBERS).flat(), ...MEANT]);
+const knownMembers: ReadonlySet<string> = new Set([...Object.values(MEMBERS).flat(), ...OTHER_NAMES]);
 
 /** Returns the error for a member that its action does not have, or null if there is none. */
-export function memberFault(action: string, request: JsonRequest): string | null {
+export function unknownMember(action: string, request: JsonRequest): string | null {
   const accepted = membersOf.get(action) ?? ORIGINALS;
   const { names } = request;
   for (let at = 0; at < names.length; at++) {
     const name = names[at] as string;
     if (accepted.has(name) || request.get(name) === undefined) continue;
-    if (LENIENT.has(action) && !knownMembers.has(name)) continue;
+    if (LENIENT_ACTIONS.has(action) && !knownMembers.has(name)) continue;
     const own = MEMBERS[action] ?? [];
     const list = own.length === 0 ? "none" : own.join(", ");
     return `The action '${action}' has no member '${shown(name)}'. Its members are: ${list}.`;

@@ -12,7 +12,7 @@ const ALL = String(Number.MAX_SAFE_INTEGER);
 
 const jsonOf = (value: JsonValue): ByteString => bytesOfText(writeJson(value));
 /** Returns a scalar as an argument; the command refuses other values. */
-export const wordOf = (value: JsonValue): ByteString =>
+export const argumentOf = (value: JsonValue): ByteString =>
   typeof value === "string" ? bytesOfText(value) : value instanceof JsonNumber ? value.text : jsonOf(value);
 
 function named(request: JsonRequest, name: string, word: string): ByteString[] {
@@ -33,7 +33,11 @@ export function orderWords(request: JsonRequest): ByteString[] {
     ...named(request, "sort", "SORT"),
     ...(isComplete
       ? []
-      : ["LIMIT", offset === undefined ? "0" : wordOf(offset), limit === undefined ? ALL : wordOf(limit)]),
+      : [
+          "LIMIT",
+          offset === undefined ? "0" : argumentOf(offset),
+          limit === undefined ? ALL : argumentOf(limit),
+        ]),
   ];
 }
 
@@ -54,12 +58,12 @@ export function hasDetails(request: JsonRequest): boolean {
 export function lifetimeWords(request: JsonRequest, permanent: readonly ByteString[]): readonly ByteString[] {
   const ttl = request.get("ttl");
   if (ttl === undefined) return [];
-  const seconds = wordOf(ttl);
+  const seconds = argumentOf(ttl);
   return seconds === "0" ? permanent : ["EX", seconds];
 }
 
 /** Returns the arguments for `revision`. */
 export function revisionWords(request: JsonRequest): ByteString[] {
   const revision = request.get("revision");
-  return revision === undefined ? [] : ["REVISION", wordOf(revision)];
+  return revision === undefined ? [] : ["REVISION", argumentOf(revision)];
 }

@@ -69,7 +69,7 @@ export class FirstFetch {
   async start(): Promise<void> {
     const links = this.#links;
     const log = this.#log;
-    await Promise.all(links.map((link) => link.meet()));
+    await Promise.all(links.map((link) => link.connect()));
     for (const link of links) await this.#attempt(link);
     if (!this.#isReady && !this.#isStopped)
       log.warn(
@@ -79,7 +79,7 @@ export class FirstFetch {
   }
 
   /** Resolves when this daemon is ready, or after the given milliseconds. @returns whether it is ready */
-  async whenReady(mostMs: number): Promise<boolean> {
+  async whenReady(maxMs: number): Promise<boolean> {
     if (this.#isReady) return true;
     return await new Promise((resolve) => {
       const settle = () => {
@@ -87,7 +87,7 @@ export class FirstFetch {
         this.#waiters.delete(settle);
         resolve(this.#isReady);
       };
-      const timer = setTimeout(settle, mostMs).unref();
+      const timer = setTimeout(settle, maxMs).unref();
       this.#waiters.add(settle);
     });
   }
@@ -131,7 +131,7 @@ export class FirstFetch {
     const taken = new Set<ByteString>();
     for (let round = 0; round < ROUNDS; round++) {
       const refused = this.#refused;
-      const isReached = await link.meet();
+      const isReached = await link.connect();
       if (link.contact.isSelf) return [];
       if (!isReached) throw link.contact.problem;
       known = await this.#fetchOnce(link, taken);
@@ -179,7 +179,7 @@ export class FirstFetch {
  * contains no documents
  */
 async function documentsOf(link: ReplicaLink): Promise<Map<ByteString, readonly Entry[]>> {
-  const answer = await link.ask(GET_ALL);
+  const answer = await link.request(GET_ALL);
   const documents = answer.get("documents");
   if (answer.get("status") !== "success" || !isContainer(documents)) {
     const message = answer.get("message");

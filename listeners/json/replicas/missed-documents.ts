@@ -30,12 +30,12 @@ export class MissedDocuments {
   }
 
   /** Whether documents must be sent before any other write. */
-  get areDue(): boolean {
+  get hasPending(): boolean {
     return this.#all.size > this.#refused.size;
   }
 
   /** The documents to send now. */
-  get due(): ByteString[] {
+  get pending(): ByteString[] {
     return [...this.#all].filter((document) => !this.#refused.has(document));
   }
 

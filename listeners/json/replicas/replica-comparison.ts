@@ -22,14 +22,14 @@ export interface Differences {
  * Compares documents with those of a server. @param documents  the documents that the server should have @throws Error
  * the connection failed
  */
-export async function differing(
+export async function findDifferences(
   connection: ReplicaConnection,
   store: DocumentStore,
   documents: Iterable<ByteString>,
 ): Promise<Differences> {
   const expected = [...documents];
   if (expected.length === 0) return { absent: [], others: [] };
-  const listed = objectOf(await connection.ask(LIST)).get("documents");
+  const listed = objectOf(await connection.request(LIST)).get("documents");
   if (!isContainer(listed)) return { absent: [], others: [] };
   const present = new Set(
     memberValues(listed).map((name) => (name instanceof JsonNumber ? name.text : bytesOfText(String(name)))),
@@ -49,5 +49,5 @@ async function isSame(connection: ReplicaConnection, store: DocumentStore, name:
   const keys = entries.map(({ key }) => textOfBytes(key));
   const texts = entries.map(({ text }) => phpFormOf(text));
   const shown = `{"status":"success","data":${writePhpMembers(keys, texts)}}`;
-  return (await connection.ask(request)).trim() === shown;
+  return (await connection.request(request)).trim() === shown;
 }

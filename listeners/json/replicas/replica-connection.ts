@@ -11,7 +11,7 @@ import { parseJson } from "../../../protocol/json/json-reader.js";
 import { JsonObject } from "../../../protocol/json/json-value.js";
 import { type AnswerReader, ConnectionEnd, RequestClient } from "../../../protocol/request-client.js";
 
-export interface ReplicaBounds {
+export interface ReplicaLimits {
   /** Milliseconds without a received byte after which a request fails. */
   readonly silenceMs: number;
   /** Maximum length of an answer in bytes. */
@@ -37,12 +37,12 @@ export class ReplicaConnection {
   /** Settles when the previous request has been answered. */
   #before: Promise<unknown> = Promise.resolve();
 
-  private constructor(socket: Socket, bounds: ReplicaBounds, closed: () => void) {
-    this.#reader = new OriginalAnswers(bounds.maxBytes);
+  private constructor(socket: Socket, replicaLimits: ReplicaLimits, closed: () => void) {
+    this.#reader = new OriginalAnswers(replicaLimits.maxBytes);
     this.#client = new RequestClient({
       socket,
       reader: this.#reader,
-      answerMs: bounds.silenceMs,
+      answerMs: replicaLimits.silenceMs,
       isSilence: true,
       setTimer,
       ended: closed,
@@ -57,14 +57,14 @@ export class ReplicaConnection {
   static async open(
     { host, port }: HostAndPort,
     mark: string,
-    bounds: ReplicaBounds,
+    replicaLimits: ReplicaLimits,
     closed: () => void,
   ): Promise<ReplicaConnection> {
     const socket = connect({ host, port, noDelay: true });
-    const connection = new ReplicaConnection(socket, bounds, closed);
+    const connection = new ReplicaConnection(socket, replicaLimits, closed);
     // The request is sent before the socket is connected, so that its time limit includes connecting.
     try {
-      const answer = await connection.ask(JSON.stringify({ action: PROBE_ACTION, id: mark }));
+      const answer = await connection.request(JSON.stringify({ action: PROBE_ACTION, id: mark }));
       connection.#isDbsyncd = isFromDbsyncd(answer);
       return connection;
     } catch (problem) {
@@ -73,8 +73,8 @@ export class ReplicaConnection {
     }
   }
 
-  /** Replaces the bounds; the new time limit also applies to pending requests. */
-  set bounds({ silenceMs, maxBytes }: ReplicaBounds) {
+  /** Replaces the limits; the new time limit also applies to pending requests. */
+  set replicaLimits({ silenceMs, maxBytes }: ReplicaLimits) {
     this.#reader.maxBytes = maxBytes;
     this.#client.answerMs = silenceMs;
   }
@@ -90,8 +90,8 @@ export class ReplicaConnection {
   }
 
   /** Sends a request. @param request  one line @returns the answer as JSON @throws ConnectionEnd */
-  ask(request: string): Promise<string> {
-    const answer = this.#before.then(() => this.#client.ask(`${request}\n`));
+  request(request: string): Promise<string> {
+    const answer = this.#before.then(() => this.#client.request(`${request}\n`));
     this.#before = answer.catch(() => {});
     return answer;
   }

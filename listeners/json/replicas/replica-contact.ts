@@ -2,7 +2,7 @@
 import type { Logger } from "pino";
 import type { Environment } from "../../../net/process/clock-and-randomness.js";
 import { formatHost, type HostAndPort } from "../../../net/process/host-and-port.js";
-import { type ReplicaBounds, ReplicaConnection } from "./replica-connection.js";
+import { ReplicaConnection, type ReplicaLimits } from "./replica-connection.js";
 
 /** The kind of a server; `self` is the daemon's own listener. */
 export type ReplicaKind = "original" | "dbsyncd" | "self";
@@ -32,7 +32,7 @@ export class ReplicaContact {
   readonly #address: HostAndPort;
   readonly #log: Logger;
   readonly #environment: Environment;
-  #bounds: ReplicaBounds;
+  #replicaLimits: ReplicaLimits;
   #connection: ReplicaConnection | null = null;
   #kind: ReplicaKind | null = null;
   /** The mark sent with the first request of the connection that is being opened, or null if none is. */
@@ -47,29 +47,29 @@ export class ReplicaContact {
   /** The reason why the server was not reached. */
   problem: unknown = new Error("not connected yet");
 
-  constructor(address: HostAndPort, bounds: ReplicaBounds, log: Logger, environment: Environment) {
+  constructor(address: HostAndPort, replicaLimits: ReplicaLimits, log: Logger, environment: Environment) {
     this.#address = address;
-    this.#bounds = bounds;
+    this.#replicaLimits = replicaLimits;
     this.#log = log;
     this.#environment = environment;
   }
 
-  /** Replaces the bounds, including those of the open connection. */
-  set bounds(bounds: ReplicaBounds) {
-    this.#bounds = bounds;
-    if (this.#connection !== null) this.#connection.bounds = bounds;
+  /** Replaces the limits, including those of the open connection. */
+  set replicaLimits(replicaLimits: ReplicaLimits) {
+    this.#replicaLimits = replicaLimits;
+    if (this.#connection !== null) this.#connection.replicaLimits = replicaLimits;
   }
 
   /** Runs work during which the server may be silent for longer. @param factor  multiplies the time limit */
-  async withPatience<A>(factor: number, mostMs: number, work: () => Promise<A>): Promise<A> {
-    const usual = this.#bounds;
-    const silenceMs = Math.max(usual.silenceMs, Math.min(factor * usual.silenceMs, mostMs));
+  async withPatience<A>(factor: number, maxMs: number, work: () => Promise<A>): Promise<A> {
+    const usual = this.#replicaLimits;
+    const silenceMs = Math.max(usual.silenceMs, Math.min(factor * usual.silenceMs, maxMs));
     const patient = { ...usual, silenceMs };
-    this.bounds = patient;
+    this.replicaLimits = patient;
     try {
       return await work();
     } finally {
-      if (this.#bounds === patient) this.bounds = usual;
+      if (this.#replicaLimits === patient) this.replicaLimits = usual;
     }
   }
 
@@ -97,7 +97,7 @@ export class ReplicaContact {
   }
 
   /** Whether writes may be sent to the server. */
-  get isTaking(): boolean {
+  get acceptsWrites(): boolean {
     return this.hasSentDocuments && this.#kind === "original";
   }
 
@@ -115,7 +115,7 @@ export class ReplicaContact {
   }
 
   /** Logs that the server is unreachable, but only once until it answers again. */
-  reportAway(problem: unknown): void {
+  reportUnreachable(problem: unknown): void {
     this.problem = problem;
     const reason = problem instanceof Error ? problem.message : String(problem);
     const log = this.#log;
@@ -130,7 +130,7 @@ export class ReplicaContact {
   }
 
   /** Records that the server has answered a write. */
-  reportThere(): void {
+  reportReachable(): void {
     this.#isAway = false;
   }
 
@@ -146,7 +146,7 @@ export class ReplicaContact {
     this.#mark = Buffer.from(this.#environment.randomBytes(MARK_BYTES), "latin1").toString("hex");
     this.#isOwn = false;
     this.isCompared = false;
-    const connection = await ReplicaConnection.open(address, this.#mark, this.#bounds, () => {
+    const connection = await ReplicaConnection.open(address, this.#mark, this.#replicaLimits, () => {
       if (this.#connection?.isLost === true) this.onClosed();
     }).catch((problem) => {
       this.#kind = null;

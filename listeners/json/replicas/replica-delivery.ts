@@ -31,7 +31,7 @@ export class ReplicaDelivery {
     let areConfirmed = requests.length > 0;
     for (const [index, request] of requests.entries()) {
       const connection = await this.#contact.connected();
-      const answer = await connection.ask(request);
+      const answer = await connection.request(request);
       if ((dropsFirst && index === 0) || this.#isConfirmed(document, answer)) continue;
       areConfirmed = false;
       // The original treats a request that needs several reads as several requests, so more answers may follow.
@@ -53,7 +53,7 @@ export class ReplicaDelivery {
    * object
    */
   #isConfirmed(document: ByteString, answer: string): boolean {
-    this.#contact.reportThere();
+    this.#contact.reportReachable();
     if (answer.startsWith(DONE)) return true;
     this.#missed.refuse(document);
     const message = String(objectOf(answer).get("message") ?? "an answer without a message");

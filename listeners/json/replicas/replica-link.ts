@@ -9,7 +9,7 @@ import type { ByteString } from "../../../protocol/byte-string.js";
 import type { JsonObject } from "../../../protocol/json/json-value.js";
 import type { DocumentStore } from "./document-store.js";
 import { MissedDocuments } from "./missed-documents.js";
-import { differing } from "./replica-comparison.js";
+import { findDifferences } from "./replica-comparison.js";
 import { isSilence, objectOf, type ReplicaConnection } from "./replica-connection.js";
 import type { ReplicaContact } from "./replica-contact.js";
 import { ReplicaDelivery } from "./replica-delivery.js";
@@ -24,11 +24,11 @@ export interface ForwardedWrite {
   /** Whether the write drops the document. */
   readonly isDrop: boolean;
   /** Returns the equivalent request for the original, with the current document. */
-  translated(): Forwarded;
+  requestsForOriginal(): Forwarded;
 }
 
 /** Called when the server's documents differ although it missed no write to them. */
-export type OnDiffers = (link: ReplicaLink, documents: readonly ByteString[]) => void;
+export type DifferenceHandler = (link: ReplicaLink, documents: readonly ByteString[]) => void;
 
 /** Runs steps one after the other, in the order of the calls. */
 class SerialWork {
@@ -58,7 +58,7 @@ export class ReplicaLink {
   readonly missed: MissedDocuments;
   readonly #store: DocumentStore;
   readonly #log: Logger;
-  readonly #onDiffers: OnDiffers;
+  readonly #onDiffers: DifferenceHandler;
   readonly #delivery: ReplicaDelivery;
   /** The documents that the server should have, because it sent them or confirmed writes to them. */
   readonly #known = new Set<ByteString>();
@@ -70,13 +70,13 @@ export class ReplicaLink {
    * For each document that was sent completely, the number of the last write that it included, and whether the server
    * accepted the document.
    */
-  readonly #completed = new Map<ByteString, { readonly upTo: number; readonly isTaken: boolean }>();
+  readonly #completed = new Map<ByteString, { readonly upTo: number; readonly isAccepted: boolean }>();
   #retry: NodeJS.Timeout | null = null;
   /** Whether the server did not answer in time. Writes do not wait for it until it has been reached again. */
   #isSilent = false;
   #isStopped = false;
 
-  constructor(contact: ReplicaContact, store: DocumentStore, log: Logger, onDiffers: OnDiffers) {
+  constructor(contact: ReplicaContact, store: DocumentStore, log: Logger, onDiffers: DifferenceHandler) {
     this.contact = contact;
     this.#store = store;
     this.#log = log;
@@ -106,12 +106,12 @@ export class ReplicaLink {
   }
 
   /** Sends one request that changes nothing. @throws Error  the connection failed */
-  async ask(request: string): Promise<JsonObject> {
-    return objectOf(await (await this.#connected()).ask(request));
+  async request(request: string): Promise<JsonObject> {
+    return objectOf(await (await this.#connected()).request(request));
   }
 
   /** Connects to the server. @returns whether it is an original */
-  async meet(): Promise<boolean> {
+  async connect(): Promise<boolean> {
     return await this.#inOrder(async () => {
       try {
         await this.#connected();
@@ -144,9 +144,9 @@ export class ReplicaLink {
       this.missed.add(write.document);
       return false;
     }
-    const isNeeded = !this.missed.areDue && !this.missed.has(write.document);
-    const translated = isNeeded ? write.translated() : null;
-    return await this.#inOrder(() => this.#forward(write.document, translated, number));
+    const isNeeded = !this.missed.hasPending && !this.missed.has(write.document);
+    const requestsForOriginal = isNeeded ? write.requestsForOriginal() : null;
+    return await this.#inOrder(() => this.#forward(write.document, requestsForOriginal, number));
   }
 
   async #inOrder<A>(step: () => Promise<A>): Promise<A> {
@@ -155,21 +155,30 @@ export class ReplicaLink {
     return result;
   }
 
-  /** Sends a write when its turn comes. @param translated  the requests, or null to send the document */
-  async #forward(document: ByteString, translated: Forwarded | null, number: number): Promise<boolean> {
+  /** Sends a write when its turn comes. @param requestsForOriginal  the requests, or null to send the document */
+  async #forward(
+    document: ByteString,
+    requestsForOriginal: Forwarded | null,
+    number: number,
+  ): Promise<boolean> {
     const completed = this.#completed.get(document);
-    if (completed !== undefined && number <= completed.upTo) return completed.isTaken;
+    if (completed !== undefined && number <= completed.upTo) return completed.isAccepted;
     if (this.#isStopped || this.#isSilent) {
       this.missed.add(document);
       return false;
     }
     try {
       await this.#ready();
-      const isComplete = translated === null || this.missed.areDue || this.missed.isRefused(document);
-      if (this.contact.isTaking && !isComplete && (!translated.dropsFirst || this.#known.has(document)))
-        return await this.#delivery.send(document, translated);
+      const isComplete =
+        requestsForOriginal === null || this.missed.hasPending || this.missed.isRefused(document);
+      if (
+        this.contact.acceptsWrites &&
+        !isComplete &&
+        (!requestsForOriginal.dropsFirst || this.#known.has(document))
+      )
+        return await this.#delivery.send(document, requestsForOriginal);
       this.missed.add(document);
-      if (this.missed.areDue) await this.#sendMissed();
+      if (this.missed.hasPending) await this.#sendMissed();
       return !this.missed.has(document);
     } catch (problem) {
       this.#lost(problem, this.contact.connection);
@@ -181,8 +190,8 @@ export class ReplicaLink {
   /** Sends documents in their current state, which includes all earlier writes. */
   async #sendMissed(): Promise<void> {
     const [store, log] = [this.#store, this.#log];
-    for (const document of this.missed.due) {
-      if (!this.contact.isTaking) return this.#retrySoon();
+    for (const document of this.missed.pending) {
+      if (!this.contact.acceptsWrites) return this.#retrySoon();
       if (await this.#isForeign(document)) {
         this.missed.refuse(document);
         if (!this.#reported.has(document)) this.#differs([document]);
@@ -190,9 +199,9 @@ export class ReplicaLink {
       }
       this.#reported.delete(document);
       const upTo = this.#count;
-      const isTaken = await this.#delivery.sendDocument(document);
-      this.#completed.set(document, { upTo, isTaken });
-      if (!isTaken) continue;
+      const isAccepted = await this.#delivery.sendDocument(document);
+      this.#completed.set(document, { upTo, isAccepted });
+      if (!isAccepted) continue;
       this.missed.settle(document);
       if (store.has(document)) this.#known.add(document);
       else this.#known.delete(document);
@@ -207,7 +216,7 @@ export class ReplicaLink {
    */
   async #isForeign(document: ByteString): Promise<boolean> {
     if (this.#known.has(document)) return false;
-    const { others } = await differing(await this.contact.connected(), this.#store, [document]);
+    const { others } = await findDifferences(await this.contact.connected(), this.#store, [document]);
     return others.length > 0;
   }
 
@@ -220,8 +229,8 @@ export class ReplicaLink {
   /** Connects to the server, and compares its documents once. @throws Error  the connection failed */
   async #ready(): Promise<void> {
     const connection = await this.#connected();
-    if (this.contact.isCompared || !this.contact.isTaking) return;
-    const { absent, others } = await differing(connection, this.#store, this.#known);
+    if (this.contact.isCompared || !this.contact.acceptsWrites) return;
+    const { absent, others } = await findDifferences(connection, this.#store, this.#known);
     for (const document of absent) this.missed.add(document);
     const unexplained = others.filter((document) => !this.missed.has(document));
     if (unexplained.length > 0) this.#differs(unexplained);
@@ -245,7 +254,7 @@ export class ReplicaLink {
   #lost(problem: unknown, connection: ReplicaConnection | null): void {
     // Each unanswered request reports the loss of the connection, but the loss is handled only once.
     if (this.contact.isSelf || this.contact.connection !== connection) return;
-    this.contact.reportAway(problem);
+    this.contact.reportUnreachable(problem);
     this.missed.retry();
     this.contact.disconnect();
     this.#isSilent = isSilence(problem);
@@ -260,7 +269,7 @@ export class ReplicaLink {
     if (this.#isStopped) return;
     try {
       await this.#ready();
-      if (this.contact.isTaking && this.missed.areDue) await this.#sendMissed();
+      if (this.contact.acceptsWrites && this.missed.hasPending) await this.#sendMissed();
     } catch (problem) {
       this.#lost(problem, this.contact.connection);
     }

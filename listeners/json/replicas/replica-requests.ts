@@ -25,7 +25,7 @@ import type { Contents, DocumentStore, Entry } from "./document-store.js";
 export const REQUEST_CHARS_MAX = 60_000;
 
 /** Members of an update that select or add entries other than entry 0. */
-const BEYOND = ["query", "where", "sort", "limit", "offset", "upsert"];
+const NOT_IN_ORIGINAL = ["query", "where", "sort", "limit", "offset", "upsert"];
 /** Matches a number in its usual form, such as `12`. An id in another form, such as `012`, may mean another entry. */
 const ENTRY_NUMBER = /^(?:0|[1-9]\d{0,14})$/;
 
@@ -37,7 +37,11 @@ export interface Forwarded {
 }
 
 /** Returns the requests for an original server, which has no indexes. @param store  the store after the write */
-export function translated(request: JsonRequest, document: ByteString, store: DocumentStore): Forwarded {
+export function requestsForOriginal(
+  request: JsonRequest,
+  document: ByteString,
+  store: DocumentStore,
+): Forwarded {
   const { action } = request;
   if (action === "createindex" || action === "dropindex") return { requests: [], dropsFirst: false };
   const name = textOfBytes(document);
@@ -70,7 +74,7 @@ function deletionOf({ id = "" }: JsonRequest, document: ByteString, store: Docum
 function entryUpdateOf(request: JsonRequest, document: ByteString, store: DocumentStore): string | null {
   const { id } = request;
   const data = request.get("data");
-  if (BEYOND.some((name) => request.get(name) !== undefined)) return null;
+  if (NOT_IN_ORIGINAL.some((name) => request.get(name) !== undefined)) return null;
   const isEntry =
     data instanceof JsonObject &&
     (data.names.length === 0 || (!isListLike(data.names) && data.names[0]?.startsWith("$") !== true));

@@ -11,10 +11,10 @@ import type { JsonReplicaFigures } from "../../json-replica-figures.js";
 import type { JsonRequest } from "../messages/json-request.js";
 import type { DocumentStore } from "./document-store.js";
 import { FirstFetch } from "./first-fetch.js";
-import type { ReplicaBounds } from "./replica-connection.js";
+import type { ReplicaLimits } from "./replica-connection.js";
 import type { ReplicaContact } from "./replica-contact.js";
-import { type OnDiffers, ReplicaLink } from "./replica-link.js";
-import { type Forwarded, translated } from "./replica-requests.js";
+import { type DifferenceHandler, ReplicaLink } from "./replica-link.js";
+import { type Forwarded, requestsForOriginal } from "./replica-requests.js";
 
 /** The commands whose document is the argument after a subcommand. */
 const CONTAINERS: ReadonlySet<ByteString> = new Set(["DOC.INDEX", "DOC.MEMBER"]);
@@ -28,19 +28,24 @@ export class JsonReplicas {
   readonly #links: readonly ReplicaLink[];
   readonly #firstFetch: FirstFetch;
   readonly #differences = new Map<ReplicaLink, number>();
-  #bounds: ReplicaBounds;
+  #replicaLimits: ReplicaLimits;
 
-  constructor(contacts: readonly ReplicaContact[], store: DocumentStore, bounds: ReplicaBounds, log: Logger) {
+  constructor(
+    contacts: readonly ReplicaContact[],
+    store: DocumentStore,
+    replicaLimits: ReplicaLimits,
+    log: Logger,
+  ) {
     this.#store = store;
     this.#log = log;
-    this.#bounds = bounds;
+    this.#replicaLimits = replicaLimits;
     this.#links = contacts.map((contact) => new ReplicaLink(contact, store, log, this.#noteDifferent));
     this.#firstFetch = new FirstFetch(this.#links, store, log);
   }
 
   set limits(limits: Limits) {
-    this.#bounds = boundsOf(limits);
-    for (const { contact } of this.#links) contact.bounds = this.#bounds;
+    this.#replicaLimits = replicaLimitsOf(limits);
+    for (const { contact } of this.#links) contact.replicaLimits = this.#replicaLimits;
   }
 
   /** Fetches the documents that this daemon does not have yet, at the start. */
@@ -53,8 +58,8 @@ export class JsonReplicas {
   }
 
   /** Resolves when the daemon is ready, or after the given milliseconds. @returns whether it is ready */
-  whenReady(mostMs = this.#bounds.silenceMs): Promise<boolean> {
-    return this.#firstFetch.whenReady(mostMs);
+  whenReady(maxMs = this.#replicaLimits.silenceMs): Promise<boolean> {
+    return this.#firstFetch.whenReady(maxMs);
   }
 
   /** The error for clients before the daemon is ready. */
@@ -117,13 +122,13 @@ export class JsonReplicas {
     const write = {
       document,
       isDrop: argv[0] === "DOC.DROP",
-      translated: () => (forwarded ??= translated(request, document, this.#store)),
+      requestsForOriginal: () => (forwarded ??= requestsForOriginal(request, document, this.#store)),
     };
     const all = await Promise.all(this.#links.map((link) => link.forward(write)));
     return all.includes(true);
   }
 
-  readonly #noteDifferent: OnDiffers = (link, documents) => {
+  readonly #noteDifferent: DifferenceHandler = (link, documents) => {
     const count = documents.length;
     this.#differences.set(link, (this.#differences.get(link) ?? 0) + count);
     this.#log.warn(
@@ -133,7 +138,7 @@ export class JsonReplicas {
   };
 }
 
-export function boundsOf(limits: Limits): ReplicaBounds {
+export function replicaLimitsOf(limits: Limits): ReplicaLimits {
   return { silenceMs: limits.jsonReplicaTimeout, maxBytes: limits.maxOutputBytes };
 }
 

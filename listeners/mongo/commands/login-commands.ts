@@ -93,7 +93,7 @@ export async function startLogin(session: MongoSession, command: CommandDocument
   const secrets = user === undefined ? [] : ((await users.secrets?.of(user)) ?? []);
   const scram = new ScramLogin(start, salt, secrets, environment);
   const skipsLast = command.within("options")?.flag("skipEmptyExchange") ?? false;
-  login.conversation = { scram, skipsLast, isProved: false };
+  login.conversation = { scram, skipsLast, isVerified: false };
   return step(scram.challenge, false);
 }
 
@@ -111,12 +111,12 @@ function continueLogin({ login }: MongoSession, command: CommandDocument): ByteS
   if (conversation === null || command.number("conversationId") !== CONVERSATION)
     throw failure(17, "No SASL session state found");
   const payload = payloadOf(command);
-  if (conversation.isProved) return step("", true);
+  if (conversation.isVerified) return step("", true);
   const { scram, skipsLast } = conversation;
   const proof = scram.finish(payload);
   if (proof === null || !login.enter(scram.user)) throw refused();
   // Older drivers send one more message, which is empty.
-  if (!skipsLast) login.conversation = { ...conversation, isProved: true };
+  if (!skipsLast) login.conversation = { ...conversation, isVerified: true };
   return step(proof, skipsLast);
 }
 

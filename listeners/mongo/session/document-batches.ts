@@ -17,7 +17,7 @@ import type { MongoSession } from "./mongo-session.js";
 /** The number of documents in a first answer, as in MongoDB. */
 const FIRST_DOCUMENTS = 101;
 
-export interface BatchWish {
+export interface BatchOptions {
   /** The number of documents in the batch, or null for the default. */
   readonly size: number | null;
   /** Whether the answer is a single batch, without a cursor. */
@@ -29,7 +29,7 @@ export const documentsOf = (reply: Reply): readonly ByteString[] =>
   reply.kind === "array" ? reply.items.map((item) => (item.kind === "bulk" ? item.bytes : "")) : [];
 
 /** A query, and the collection on which it was run. */
-export interface Asked {
+export interface BatchQuery {
   /** The database and collection. */
   readonly namespace: ByteString;
   readonly argv: readonly ByteString[];
@@ -38,9 +38,9 @@ export interface Asked {
 /** Returns the elements of a first answer. @throws MongoFailure */
 export function firstBatch(
   { server, login }: MongoSession,
-  { namespace, argv }: Asked,
+  { namespace, argv }: BatchQuery,
   documents: readonly ByteString[],
-  { size, isSingle }: BatchWish,
+  { size, isSingle }: BatchOptions,
 ): ByteString {
   const at = batchEnd(documents, 0, size ?? FIRST_DOCUMENTS);
   const isComplete = at === documents.length || isSingle;

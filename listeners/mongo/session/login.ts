@@ -10,7 +10,7 @@ export interface Conversation {
   readonly scram: ScramLogin;
   /** Whether the client expects no further exchange after the proofs. */
   readonly skipsLast: boolean;
-  readonly isProved: boolean;
+  readonly isVerified: boolean;
 }
 
 export class MongoLogin {

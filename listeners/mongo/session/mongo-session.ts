@@ -3,7 +3,7 @@
  * not handle sockets.
  */
 
-import { foundInTurns } from "../../../engine/backends/run-steps-in-turns.js";
+import { completeReply } from "../../../engine/backends/run-steps-in-turns.js";
 import type { LastWrite } from "../../../engine/users/command-path.js";
 import { SessionSender } from "../../../engine/users/session-sender.js";
 import { UserCommands } from "../../../engine/users/user-commands.js";
@@ -18,8 +18,8 @@ import { failure, failureOf, MongoFailure } from "../messages/failure-codes.js";
 import { checkFields, type Fields } from "../messages/field-checks.js";
 import { MongoLogin } from "./login.js";
 import type { MongoServer } from "./mongo-server.js";
-import { namingFeature, refuseLater } from "./semantics-3-features.js";
-import { type WriteConcern, waited, writeConcernOf } from "./write-concern.js";
+import { refuseLaterFeatures, withFeatureName } from "./semantics-3-features.js";
+import { awaitCopies, type WriteConcern, writeConcernOf } from "./write-concern.js";
 
 /** A command, as a row of the table. */
 export interface MongoCommand {
@@ -108,7 +108,7 @@ export class MongoSession {
     const { uptime } = this.server.host.environment;
     const sent = this.commands.run(argv, sender);
     const reply =
-      sent instanceof Promise ? sent.then((one) => foundInTurns(one, uptime)) : foundInTurns(sent, uptime);
+      sent instanceof Promise ? sent.then((one) => completeReply(one, uptime)) : completeReply(sent, uptime);
     return reply instanceof Promise ? reply.then((one) => good(one, answered)) : good(reply, answered);
   }
 
@@ -120,9 +120,9 @@ export class MongoSession {
   ): ByteString | Promise<ByteString> {
     const { daemon } = this.server;
     const concern = writeConcernOf(command, daemon);
-    refuseLater(argv, daemon);
+    refuseLaterFeatures(argv, daemon);
     const fail = (problem: unknown) => {
-      throw namingFeature(problem, argv, daemon);
+      throw withFeatureName(problem, argv, daemon);
     };
     try {
       const answer = this.#written(concern, argv, answered);
@@ -140,7 +140,7 @@ export class MongoSession {
     if (concern.others === 0) return this.run(argv, answered);
     const sender = new AwaitedSender(this.#userSession, this.server.host.environment);
     const wait = (answer: ByteString) =>
-      waited(concern, sender.lastWrite.orderKey, answer, (end) => {
+      awaitCopies(concern, sender.lastWrite.orderKey, answer, (end) => {
         this.#endWait = end;
       });
     const answer = this.run(argv, answered, sender);
@@ -150,14 +150,14 @@ export class MongoSession {
   #answer(request: MongoMessage): ByteString | Promise<ByteString> {
     const refusal = (problem: unknown) => refusalOf(problem, request);
     try {
-      const done = this.#carriedOut(request);
+      const done = this.#execute(request);
       return typeof done === "string" ? doneAnswer(done) : done.then(doneAnswer).catch(refusal);
     } catch (problem) {
       return refusal(problem);
     }
   }
 
-  #carriedOut({ kind, collection, body, sequences }: MongoMessage): ByteString | Promise<ByteString> {
+  #execute({ kind, collection, body, sequences }: MongoMessage): ByteString | Promise<ByteString> {
     const document = new CommandDocument(body, sequences);
     const command = this.#table.get(document.name);
     if (kind === "query" && !(GREETED.test(collection) && command?.names.some(isGreeting)))

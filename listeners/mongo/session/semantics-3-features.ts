@@ -21,7 +21,7 @@ const DIALECT = element("dialect", int32(2));
 const DIALECT_END = `${DIALECT}\0`;
 
 /** Returns a statement with its dialect, or unchanged if the statement has the same meaning in every version. */
-export function inDialect(statement: ByteString): ByteString {
+export function withDialect(statement: ByteString): ByteString {
   return featureOf(statement) === null ? statement : framed(statement.slice(LENGTH_BYTES, -1) + DIALECT);
 }
 
@@ -96,7 +96,7 @@ function featureOfCommand([name = "", ...args]: readonly ByteString[]): string |
 }
 
 /** @throws MongoFailure  the command has a feature that this cluster does not have yet */
-export function refuseLater(argv: readonly ByteString[], daemon: DaemonInterface): void {
+export function refuseLaterFeatures(argv: readonly ByteString[], daemon: DaemonInterface): void {
   const { semantics } = daemon;
   // A daemon that is catching up does not know the version yet, and accepts no writes.
   if (semantics === null || semantics >= EXTENDED_QUERY_SEMANTICS || daemon.state === "catching-up") return;
@@ -105,7 +105,7 @@ export function refuseLater(argv: readonly ByteString[], daemon: DaemonInterface
 }
 
 /** Returns the failure of a write. If its feature needs a later version, the failure names the feature. */
-export function namingFeature(
+export function withFeatureName(
   problem: unknown,
   argv: readonly ByteString[],
   daemon: DaemonInterface,

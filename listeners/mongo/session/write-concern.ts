@@ -59,7 +59,7 @@ function othersOf(concern: CommandDocument, copies: DaemonInterface["copies"], p
  * @param answer  elements of the answer, to which an error is added if the wait times out
  * @param waits   receives a function that ends the wait early; later calls have no effect
  */
-export function waited(
+export function awaitCopies(
   { others, timeout, copies }: WriteConcern,
   orderKey: OrderKey | null,
   answer: ByteString,

@@ -85,7 +85,7 @@ function setUser({ server }: RespSession, argv: readonly ByteString[]): Reply {
     const changed = server.host.users.changed(name, rules);
     return withErrors(() => {
       requirePasswords(changed, server.daemon.settings);
-      server.host.users.become(changed);
+      server.host.users.replaceAll(changed);
     });
   } catch (problem) {
     throw problem instanceof WrongRule ? inRedisWords(problem) : problem;
@@ -155,7 +155,7 @@ function aclFile({ server }: RespSession): string {
 function load(session: RespSession): Reply {
   const { host, daemon } = session.server;
   const settings = { ...daemon.settings, aclFile: aclFile(session) };
-  return withErrors(() => host.users.become(readUsersAgain(host.users, settings)));
+  return withErrors(() => host.users.replaceAll(readUsersAgain(host.users, settings)));
 }
 
 function save(session: RespSession): Reply {

@@ -40,17 +40,17 @@ function ownLine(session: RespSession, argv: readonly ByteString[]): ByteString 
 function list(session: RespSession, argv: readonly ByteString[]): Reply {
   const { clients } = session.server;
   const option = argv[2]?.toUpperCase();
-  let chosen = clients.all();
+  let listed = clients.all();
   if (option === "TYPE" && argv.length === 4) {
     const type = checkedType(argv[3] as ByteString);
-    chosen = chosen.filter((client) => typeOf(client) === type);
+    listed = listed.filter((client) => typeOf(client) === type);
   } else if (option === "ID" && argv.length > 3) {
     const ids = argv.slice(3).map(parseInteger);
     if (ids.some((id) => id === undefined)) throw custom("ERR Invalid client ID");
-    chosen = ids.flatMap((id) => clients.find(Number(id)) ?? []);
+    listed = ids.flatMap((id) => clients.find(Number(id)) ?? []);
   } else if (argv.length > 2) throw syntaxError();
   const now = session.server.environment.uptime();
-  const lines = chosen.map((one) => (one === session ? ownLine(session, argv) : clientLine(one, now)));
+  const lines = listed.map((one) => (one === session ? ownLine(session, argv) : clientLine(one, now)));
   return verbatim(lines.map((line) => `${line}\n`).join(""));
 }
 
@@ -61,25 +61,25 @@ function checkedType(word: ByteString): string {
 }
 
 /** The criteria by which CLIENT KILL selects clients. */
-interface Chosen {
+interface ClientFilter {
   readonly matches: ((client: Client) => boolean)[];
   skipsSelf: boolean;
 }
 
 /** `CLIENT KILL address:port` or `CLIENT KILL [ID|TYPE|USER|ADDR|LADDR|SKIPME value] …` */
 function kill(session: RespSession, argv: readonly ByteString[]): Reply {
-  const chosen: Chosen = { matches: [], skipsSelf: true };
+  const filter: ClientFilter = { matches: [], skipsSelf: true };
   if (argv.length === 3) {
-    chosen.skipsSelf = false;
-    chosen.matches.push(({ remote }) => remote === argv[2]);
+    filter.skipsSelf = false;
+    filter.matches.push(({ remote }) => remote === argv[2]);
   } else if (argv.length % 2 === 1) throw syntaxError();
   else
     for (let i = 2; i < argv.length; i += 2)
-      choose(session, chosen, argv[i] as ByteString, argv[i + 1] as ByteString);
+      addCriterion(session, filter, argv[i] as ByteString, argv[i + 1] as ByteString);
   const selected = session.server.clients
     .all()
     .filter(
-      (one) => chosen.matches.every((matches) => matches(one)) && !(chosen.skipsSelf && one === session),
+      (one) => filter.matches.every((matches) => matches(one)) && !(filter.skipsSelf && one === session),
     );
   for (const one of selected) {
     if (one === session) one.endAfterAnswer();
@@ -90,31 +90,36 @@ function kill(session: RespSession, argv: readonly ByteString[]): Reply {
   return OK;
 }
 
-function choose({ server }: RespSession, chosen: Chosen, option: ByteString, value: ByteString): void {
+function addCriterion(
+  { server }: RespSession,
+  filter: ClientFilter,
+  option: ByteString,
+  value: ByteString,
+): void {
   switch (option.toUpperCase()) {
     case "ID": {
       const id = parseInteger(value);
       if (id === undefined || id < 1) throw custom("ERR client-id should be greater than 0");
-      chosen.matches.push((client) => client.id === Number(id));
+      filter.matches.push((client) => client.id === Number(id));
       break;
     }
     case "TYPE": {
       const type = checkedType(value);
-      chosen.matches.push((client) => typeOf(client) === type);
+      filter.matches.push((client) => typeOf(client) === type);
       break;
     }
     case "USER":
       if (server.host.users.find(value) === undefined) throw custom(`ERR No such user '${value}'`);
-      chosen.matches.push(({ userName }) => userName === value);
+      filter.matches.push(({ userName }) => userName === value);
       break;
     case "ADDR":
-      chosen.matches.push(({ remote }) => remote === value);
+      filter.matches.push(({ remote }) => remote === value);
       break;
     case "LADDR":
-      chosen.matches.push(({ local }) => local === value);
+      filter.matches.push(({ local }) => local === value);
       break;
     case "SKIPME":
-      chosen.skipsSelf = yesOrNo(value);
+      filter.skipsSelf = yesOrNo(value);
       break;
     default:
       throw syntaxError();

@@ -27,13 +27,13 @@ export class CommandRoutes {
   readonly #routes = new Map<Command, Route>();
   /** The routes of commands without subcommands and with a single row, by the usual spellings of their names. */
   readonly #byName = new Map<ByteString, Route>();
-  readonly #uncarried: CommandPath["uncarried"];
+  readonly #unsupported: CommandPath["unsupported"];
   /** The names of commands that have subcommands. */
   readonly #containers: ReadonlySet<string>;
 
-  /** @param uncarried  the commands that are refused, with the error */
-  constructor(handlers: SessionHandlers, uncarried: CommandPath["uncarried"]) {
-    this.#uncarried = uncarried;
+  /** @param unsupported  the commands that are refused, with the error */
+  constructor(handlers: SessionHandlers, unsupported: CommandPath["unsupported"]) {
+    this.#unsupported = unsupported;
     const containers = new Set(commands.flatMap(({ name }) => containerOf(name)));
     this.#containers = containers;
     for (const command of commands) {
@@ -42,7 +42,7 @@ export class CommandRoutes {
       if (isKeyCommand([name.split("|")[0] as string])) continue;
       const route: Route = {
         command,
-        handler: refusing(uncarried.get(name)) ?? handlers.get(name) ?? null,
+        handler: refusing(unsupported.get(name)) ?? handlers.get(name) ?? null,
         writes,
         isOpen: flags.includes("no_auth"),
         inTransaction: NEVER_QUEUED.has(name) ? "at-once" : flags.includes("no_multi") ? "refused" : "queued",
@@ -73,7 +73,7 @@ export class CommandRoutes {
       return (argv[0] as ByteString).toUpperCase() === "KEY" ? KEYS_NEED_ENVELOPES : NO_CLUSTER;
     const command = commandTable.resolve(argv);
     if (!(command instanceof CommandFailure)) return this.#routes.get(command) as Route;
-    const refusal = this.#uncarried.get((argv[0] as ByteString).toUpperCase());
+    const refusal = this.#unsupported.get((argv[0] as ByteString).toUpperCase());
     return refusal === undefined ? command : new CommandFailure(refusal.text);
   }
 

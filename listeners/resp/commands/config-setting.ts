@@ -96,7 +96,7 @@ export function fixed(text: Setting["text"]): Setting {
 }
 
 /** Creates a numeric setting that CONFIG SET stores and CONFIG GET returns, without any other effect. */
-export function kept(name: string, fallback: number, bounds: NumberBounds): Setting {
+export function storedNumber(name: string, fallback: number, bounds: NumberBounds): Setting {
   return {
     text: ({ server }) => server.settings.get(name) ?? String(fallback),
     prepare: ({ server }, text) => {
@@ -107,7 +107,7 @@ export function kept(name: string, fallback: number, bounds: NumberBounds): Sett
 }
 
 /** Creates a yes/no setting that CONFIG SET stores and CONFIG GET returns, without any other effect. */
-export function keptSwitch(name: string, fallback: boolean): Setting {
+export function storedSwitch(name: string, fallback: boolean): Setting {
   return {
     text: ({ server }) => server.settings.get(name) ?? (fallback ? "yes" : "no"),
     prepare: ({ server }, text) => {

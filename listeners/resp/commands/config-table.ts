@@ -18,7 +18,7 @@ import {
   PERCENTILES,
   save,
 } from "./config-lists.js";
-import { fixed, kept, keptSwitch, limit, parseMemory, type Setting } from "./config-setting.js";
+import { fixed, limit, parseMemory, type Setting, storedNumber, storedSwitch } from "./config-setting.js";
 import { TUNING_SETTINGS } from "./tuning-settings.js";
 
 const LEVELS: Readonly<Record<LogLevel, string>> = {
@@ -55,7 +55,7 @@ const loglevel: Setting = {
  * CONFIG GET returns the value that was set.
  */
 const appendonly: Setting = {
-  ...keptSwitch("appendonly", false),
+  ...storedSwitch("appendonly", false),
   text: ({ server }) =>
     server.settings.get("appendonly") ?? (server.daemon.settings.data === null ? "no" : "yes"),
 };
@@ -97,11 +97,14 @@ const maxmemoryPolicy: Setting = {
 };
 
 /** The maximum number of tracked keys. Beyond it, clients receive invalidations for the oldest keys. */
-const mostTracked = kept("tracking-table-max-keys", TRACKED_KEYS_MAX, { min: 0, max: INT64_MAX });
+const trackedKeysLimit = storedNumber("tracking-table-max-keys", TRACKED_KEYS_MAX, {
+  min: 0,
+  max: INT64_MAX,
+});
 const trackingTableMaxKeys: Setting = {
-  ...mostTracked,
+  ...trackedKeysLimit,
   prepare: (session, value) => {
-    const store = mostTracked.prepare(session, value);
+    const store = trackedKeysLimit.prepare(session, value);
     if (typeof store === "string") return store;
     return () => {
       store();
@@ -134,7 +137,7 @@ const requirepass: Setting = {
       return problem.message;
     }
     return () => {
-      server.host.users.become(users);
+      server.host.users.replaceAll(users);
       server.settings.set("requirepass", value);
     };
   },

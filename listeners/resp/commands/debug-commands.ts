@@ -44,7 +44,7 @@ const SUBCOMMANDS: Readonly<Record<string, Subcommand>> = {
   LISTPACK: { arity: 3, run: (session, argv) => printed(session, argv, "listpack", "Listpack") },
   // A reload would read the same data that is in memory already.
   LOADAOF: { arity: 2, run: () => OK },
-  LOG: { arity: 3, run: say },
+  LOG: { arity: 3, run: writeLog },
   OBJECT: { arity: 3, run: object },
   "PAUSE-CRON": ignored(3),
   POPULATE: { arity: -3, run: populate },
@@ -113,8 +113,8 @@ function printed(session: RespSession, argv: readonly ByteString[], encoding: st
 }
 
 /** `DEBUG LOG text` */
-function say({ server }: RespSession, argv: readonly ByteString[]): Reply {
-  server.daemon.say("info", `DEBUG LOG: ${argv[2]}`);
+function writeLog({ server }: RespSession, argv: readonly ByteString[]): Reply {
+  server.daemon.writeLog("info", `DEBUG LOG: ${argv[2]}`);
   return OK;
 }
 

@@ -24,7 +24,7 @@ const boolean = (value: boolean): Reply => resp3(value ? "#t\r\n" : "#f\r\n", in
 const BIG_NUMBER = "1234567999999999999999999999999999999";
 const POPULARITY = `|1\r\n${writeBulk("key-popularity")}*2\r\n${writeBulk("key:123")}:90\r\n`;
 const AFTER_ATTRIBUTE = "Some real reply following the attribute";
-const PUSHED = `>2\r\n${writeBulk("server-cpu-usage")}:42\r\n`;
+const PUSH_FRAME = `>2\r\n${writeBulk("server-cpu-usage")}:42\r\n`;
 const AFTER_PUSH = "Some real reply following the push reply";
 const NUMBERS = [0, 1, 2];
 
@@ -38,7 +38,7 @@ const SAMPLES: Readonly<Record<string, Reply>> = {
   set: set(NUMBERS.map(integer)),
   map: map(NUMBERS.flatMap((number) => [integer(number), boolean(number === 1)])),
   attrib: resp3(POPULARITY + writeBulk(AFTER_ATTRIBUTE), bulk(AFTER_ATTRIBUTE)),
-  push: resp3(PUSHED + writeBulk(AFTER_PUSH), error("ERR RESP2 is not supported by this command")),
+  push: resp3(PUSH_FRAME + writeBulk(AFTER_PUSH), error("ERR RESP2 is not supported by this command")),
   verbatim: verbatim("This is a verbatim\nstring"),
   true: boolean(true),
   false: boolean(false),

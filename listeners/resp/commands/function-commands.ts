@@ -12,7 +12,7 @@ import { parseInteger } from "../../../store/arguments/number-arguments.js";
 import { globMatches } from "../../../store/patterns/glob.js";
 import type { RespSession, SessionHandler } from "../session/resp-session.js";
 import { SessionCaller } from "../session/script-caller.js";
-import { boundsOf, inSteps, keyCount, onceReady, refusalOf } from "./script-commands.js";
+import { keyCount, refusalOf, runScript, scriptLimitsOf, withScriptEngine } from "./script-commands.js";
 
 export const functionHandlers: readonly (readonly [string, SessionHandler])[] = [
   ["FCALL", calling(false)],
@@ -21,13 +21,13 @@ export const functionHandlers: readonly (readonly [string, SessionHandler])[] = 
   ["FUNCTION|DUMP", ({ server }) => bulk(server.scripts.functions.dump())],
   ["FUNCTION|FLUSH", flush],
   ["FUNCTION|LIST", list],
-  ["FUNCTION|LOAD", onceReady(load)],
-  ["FUNCTION|RESTORE", onceReady(restore)],
+  ["FUNCTION|LOAD", withScriptEngine(load)],
+  ["FUNCTION|RESTORE", withScriptEngine(restore)],
   ["FUNCTION|STATS", stats],
 ];
 
 function calling(readsOnly: boolean): SessionHandler {
-  return onceReady((session, argv) => {
+  return withScriptEngine((session, argv) => {
     const { scripts } = session.server;
     const name = argv[1] as ByteString;
     const library = scripts.functions.find(name);
@@ -37,14 +37,14 @@ function calling(readsOnly: boolean): SessionHandler {
     const count = keyCount(argv, number);
     const flags = library.functions.get(name)?.flags ?? [];
     const writesNothing = flags.includes("no-writes");
-    const mayFill = flags.includes("allow-oom") || writesNothing;
-    const refusal = refusalOf(session, readsOnly, writesNothing, mayFill);
+    const allowsOom = flags.includes("allow-oom") || writesNothing;
+    const refusal = refusalOf(session, readsOnly, writesNothing, allowsOom);
     if (refusal !== null) return refusal;
     const keys = argv.slice(3, 3 + count);
     const args = argv.slice(3 + count);
-    return inSteps(session, (run) => {
-      const caller = new SessionCaller(session, run, { mayWrite: !writesNothing, mayFill });
-      return scripts.engine.runFunction(library, name, keys, args, caller, boundsOf(session));
+    return runScript(session, (run) => {
+      const caller = new SessionCaller(session, run, { mayWrite: !writesNothing, allowsOom });
+      return scripts.engine.runFunction(library, name, keys, args, caller, scriptLimitsOf(session));
     });
   });
 }
@@ -56,7 +56,7 @@ function load(session: RespSession, argv: readonly ByteString[]): Reply {
   for (const option of options)
     if (!/^replace$/i.test(option)) throw custom(`ERR Unknown option given: ${echoed(option)}`);
   const code = argv.at(-1) as ByteString;
-  return bulk(scripts.functions.load(code, options.length > 0, scripts.engine, boundsOf(session)));
+  return bulk(scripts.functions.load(code, options.length > 0, scripts.engine, scriptLimitsOf(session)));
 }
 
 /** `FUNCTION RESTORE payload [FLUSH|APPEND|REPLACE]` */
@@ -72,7 +72,7 @@ function restore(
   if (!isPolicy(chosen))
     throw custom("ERR Wrong restore policy given, value should be either FLUSH, APPEND or REPLACE.");
   const { scripts } = session.server;
-  scripts.functions.restore(payload, chosen, scripts.engine, boundsOf(session));
+  scripts.functions.restore(payload, chosen, scripts.engine, scriptLimitsOf(session));
   return OK;
 }
 

@@ -150,16 +150,16 @@ function human(bytes: number): string {
  */
 function persistenceFields({ server }: RespSession): Fields {
   const { daemon, seconds } = server;
-  const isKept = daemon.settings.data !== null;
+  const hasDataFolder = daemon.settings.data !== null;
   return {
     // Always 0, the value that clients wait for, because the daemon serves reads even while its data is incomplete or
     // after writes have failed.
     loading: 0,
-    ...(isKept ? { aof_last_write_status: daemon.failure === null ? "ok" : "err" } : {}),
+    ...(hasDataFolder ? { aof_last_write_status: daemon.failure === null ? "ok" : "err" } : {}),
     rdb_changes_since_last_save: 0,
     rdb_bgsave_in_progress: 0,
-    ...(isKept ? { rdb_last_save_time: seconds } : {}),
-    aof_enabled: isKept ? 1 : 0,
+    ...(hasDataFolder ? { rdb_last_save_time: seconds } : {}),
+    aof_enabled: hasDataFolder ? 1 : 0,
     aof_rewrite_in_progress: 0,
   };
 }

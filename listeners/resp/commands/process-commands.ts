@@ -31,22 +31,22 @@ export const processHandlers: readonly (readonly [string, SessionHandler])[] = [
   ["SLAVEOF", replicaOf],
 ];
 
-const KEPT = status("Nothing to save: commands are written to disk as they arrive");
+const ALREADY_STORED = status("Nothing to save: commands are written to disk as they arrive");
 
 /** Checks that data is stored on disk. @throws CommandFailure  the daemon has no --data */
-function checkKept({ server }: RespSession): void {
+function requireDataFolder({ server }: RespSession): void {
   if (server.daemon.settings.data === null)
     throw custom("ERR this daemon stores nothing on disk: start it with --data");
 }
 
 function save(session: RespSession): Reply {
-  checkKept(session);
+  requireDataFolder(session);
   return OK;
 }
 
 function inBackground(session: RespSession): Reply {
-  checkKept(session);
-  return KEPT;
+  requireDataFolder(session);
+  return ALREADY_STORED;
 }
 
 /** `BGSAVE [SCHEDULE]` */

@@ -3,7 +3,7 @@
  * writes records all writes of a script as one unit. Order and texts: redis-server 7.0, eval.c.
  */
 
-import type { RunBounds } from "../../../engine/scripts/script-engine.js";
+import type { RunLimits } from "../../../engine/scripts/script-engine.js";
 import type { StepRunner } from "../../../engine/users/command-path.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { array, bulk, error, OK, ONE, type Reply, ZERO } from "../../../protocol/reply.js";
@@ -26,11 +26,11 @@ export const scriptHandlers: readonly (readonly [string, SessionHandler])[] = [
   ["SCRIPT|DEBUG", debug],
   ["SCRIPT|EXISTS", exists],
   ["SCRIPT|FLUSH", flush],
-  ["SCRIPT|LOAD", onceReady(load)],
+  ["SCRIPT|LOAD", withScriptEngine(load)],
 ];
 
 /** Loads the script engine before the first script, then calls the handler. */
-export function onceReady(
+export function withScriptEngine(
   handler: (session: RespSession, argv: readonly ByteString[]) => Reply | Promise<Reply>,
 ): SessionHandler {
   return (session, argv) => {
@@ -46,18 +46,18 @@ export function onceReady(
   };
 }
 
-export const boundsOf = ({ server: { host, environment }, scriptsSince }: RespSession): RunBounds => ({
+export const scriptLimitsOf = ({ server: { host, environment }, scriptsSince }: RespSession): RunLimits => ({
   memory: host.limits.luaMemory,
   time: host.limits.luaTimeLimit,
   spent: scriptsSince === null ? 0 : environment.uptime() - scriptsSince,
 });
 
 function evaluating({ bySha, readsOnly }: { bySha: boolean; readsOnly: boolean }): SessionHandler {
-  return onceReady((session, argv) => {
+  return withScriptEngine((session, argv) => {
     const { scripts } = session.server;
     const count = keyCount(argv, integerArgument(argv[2] as ByteString));
     const text = argv[1] as ByteString;
-    const script = bySha ? scripts.find(text) : scripts.add(text, false, boundsOf(session));
+    const script = bySha ? scripts.find(text) : scripts.add(text, false, scriptLimitsOf(session));
     if (script === undefined) throw NO_SCRIPT;
     const { writesNothing, allowsFull } = script;
     const refusal = allowsFull === null ? null : refusalOf(session, readsOnly, writesNothing, allowsFull);
@@ -65,15 +65,15 @@ function evaluating({ bySha, readsOnly }: { bySha: boolean; readsOnly: boolean }
     const keys = argv.slice(3, 3 + count);
     const rights = {
       mayWrite: !readsOnly && !writesNothing,
-      mayFill: allowsFull === true,
+      allowsOom: allowsFull === true,
     };
-    return inSteps(session, (run) =>
+    return runScript(session, (run) =>
       scripts.run(
         script,
         keys,
         argv.slice(3 + count),
         new SessionCaller(session, run, rights),
-        boundsOf(session),
+        scriptLimitsOf(session),
       ),
     );
   });
@@ -91,17 +91,17 @@ export function refusalOf(
   { userSession }: RespSession,
   readsOnly: boolean,
   writesNothing: boolean,
-  mayFill: boolean,
+  allowsOom: boolean,
 ): Reply | null {
   if (readsOnly && !writesNothing) return NOT_READING;
-  return !mayFill && userSession.isMemoryFull ? NOT_FULL : null;
+  return !allowsOom && userSession.isMemoryFull ? NOT_FULL : null;
 }
 
 /**
  * Runs a script as a step of EXEC, or as its own unit. A database that the script selects is selected only for the
  * script.
  */
-export function inSteps(session: RespSession, program: (run: StepRunner) => Reply): Reply | Promise<Reply> {
+export function runScript(session: RespSession, program: (run: StepRunner) => Reply): Reply | Promise<Reply> {
   const { db, isExecuting, steps } = session;
   const contained = (run: StepRunner): Reply => {
     session.isExecuting = true;
@@ -116,7 +116,7 @@ export function inSteps(session: RespSession, program: (run: StepRunner) => Repl
 }
 
 function load(session: RespSession, argv: readonly ByteString[]): Reply {
-  return bulk(session.server.scripts.add(argv[2] as ByteString, true, boundsOf(session)).sha);
+  return bulk(session.server.scripts.add(argv[2] as ByteString, true, scriptLimitsOf(session)).sha);
 }
 
 function exists({ server: { scripts } }: RespSession, argv: readonly ByteString[]): Reply {

@@ -141,7 +141,7 @@ function choose(session: RespSession, argv: readonly ByteString[]): Reply {
     throw custom(
       `ERR CLIENT CACHING ${word} is only valid when tracking is enabled in ${choice.toUpperCase()} mode.`,
     );
-  tracker.isChosen = true;
+  tracker.isNamedByCaching = true;
   return OK;
 }
 
@@ -156,7 +156,7 @@ function describe(session: RespSession): Reply {
   if (mode !== null && mode.prefixes !== null) flags.push("bcast");
   if (mode !== null && mode.choice !== "all") {
     flags.push(mode.choice);
-    if (tracker?.isChosen) flags.push(mode.choice === "optin" ? "caching-yes" : "caching-no");
+    if (tracker?.isNamedByCaching) flags.push(mode.choice === "optin" ? "caching-yes" : "caching-no");
   }
   if (mode?.noLoop) flags.push("noloop");
   if (tracker?.isBroken) flags.push("broken_redirect");

@@ -86,7 +86,7 @@ function unwatch({ watched }: RespSession): Reply {
 
 /** @param isReady  false if the engine of scripts must be loaded first; true if it is loaded or has failed to load */
 function exec(session: RespSession, isReady: boolean): Reply | Promise<Reply> {
-  const { queued, isSpoilt, server } = session;
+  const { queued, hasQueueError, server } = session;
   if (queued === null) throw custom("ERR EXEC without MULTI");
   const hasScripts = queued.some(({ route }) => SCRIPTS.has(route.command.name));
   if (hasScripts && !isReady)
@@ -96,7 +96,7 @@ function exec(session: RespSession, isReady: boolean): Reply | Promise<Reply> {
     );
   const { conditions, hasChanged } = session.watched;
   session.leaveTransaction();
-  if (isSpoilt) return ABORTED;
+  if (hasQueueError) return ABORTED;
   if (hasChanged || !server.path.hold(conditions)) return NIL_ARRAY;
   session.isExecuting = true;
   if (hasScripts) session.scriptsSince = server.environment.uptime();
@@ -228,7 +228,7 @@ function execRecorded(
     for (const [i, { index }] of calls.entries()) replies[index] = reply.items[i] ?? NIL;
     const { tracking } = session.server;
     if (tracking.size > 0)
-      for (const { route, argv } of calls) tracking.ranBefore(session, route.command, argv);
+      for (const { route, argv } of calls) tracking.ranEarlier(session, route.command, argv);
     return withPublished();
   };
   const unit = session.server.path.executeTogether(

@@ -8,22 +8,22 @@
 
 import { INT64_MAX } from "../../../store/arguments/number-arguments.js";
 import type { EncodingLimits } from "../../../store/keyspace/encoding-name.js";
-import { kept, keptSwitch, parseNumber, type Setting } from "./config-setting.js";
+import { parseNumber, type Setting, storedNumber, storedSwitch } from "./config-setting.js";
 
 const INT_MAX = 2 ** 31 - 1;
-const MANY = INT64_MAX;
+const UNBOUNDED = INT64_MAX;
 
 /** The numeric settings, each with its default and bounds. */
 const NUMBERS: readonly (readonly [name: string, fallback: number, min: number, max: number | bigint])[] = [
-  ["acllog-max-len", 128, 0, MANY],
+  ["acllog-max-len", 128, 0, UNBOUNDED],
   ["active-defrag-cycle-max", 25, 1, 99],
   ["active-defrag-cycle-min", 1, 1, 99],
-  ["active-defrag-max-scan-fields", 1000, 1, MANY],
+  ["active-defrag-max-scan-fields", 1000, 1, UNBOUNDED],
   ["active-defrag-threshold-lower", 10, 0, 1000],
   ["active-defrag-threshold-upper", 100, 0, 1000],
   ["active-expire-effort", 1, 1, 10],
   ["auto-aof-rewrite-percentage", 100, 0, INT_MAX],
-  ["busy-reply-threshold", 5000, 0, MANY],
+  ["busy-reply-threshold", 5000, 0, UNBOUNDED],
   ["hz", 10, 0, INT_MAX],
   ["lfu-decay-time", 1, 0, INT_MAX],
   ["lfu-log-factor", 10, 0, INT_MAX],
@@ -32,23 +32,23 @@ const NUMBERS: readonly (readonly [name: string, fallback: number, min: number, 
   ["maxmemory-eviction-tenacity", 10, 0, 100],
   ["maxmemory-samples", 5, 1, INT_MAX],
   ["min-replicas-max-lag", 10, 0, INT_MAX],
-  ["repl-backlog-ttl", 3600, 0, MANY],
+  ["repl-backlog-ttl", 3600, 0, UNBOUNDED],
   ["repl-diskless-sync-delay", 5, 0, INT_MAX],
   ["repl-ping-replica-period", 10, 1, INT_MAX],
   ["repl-timeout", 60, 1, INT_MAX],
   ["replica-priority", 100, 0, INT_MAX],
   ["shutdown-timeout", 10, 0, INT_MAX],
-  ["stream-node-max-entries", 100, 0, MANY],
+  ["stream-node-max-entries", 100, 0, UNBOUNDED],
   ["tcp-keepalive", 300, 0, INT_MAX],
 ];
 
 /** The settings in bytes, each with its default and bounds. */
 const SIZES: typeof NUMBERS = [
-  ["active-defrag-ignore-bytes", 100 * 1024 * 1024, 1, MANY],
-  ["auto-aof-rewrite-min-size", 64 * 1024 * 1024, 0, MANY],
-  ["hll-sparse-max-bytes", 3000, 0, MANY],
-  ["repl-backlog-size", 1024 * 1024, 1, MANY],
-  ["stream-node-max-bytes", 4096, 0, MANY],
+  ["active-defrag-ignore-bytes", 100 * 1024 * 1024, 1, UNBOUNDED],
+  ["auto-aof-rewrite-min-size", 64 * 1024 * 1024, 0, UNBOUNDED],
+  ["hll-sparse-max-bytes", 3000, 0, UNBOUNDED],
+  ["repl-backlog-size", 1024 * 1024, 1, UNBOUNDED],
+  ["stream-node-max-bytes", 4096, 0, UNBOUNDED],
 ];
 
 /** The limits that OBJECT ENCODING uses: the name of the limit, and whether it is in bytes. */
@@ -104,7 +104,7 @@ function encodingLimit(name: keyof EncodingLimits, isMemory: boolean): Setting {
   return {
     text: ({ server }) => String(server.encoding[name]),
     prepare: ({ server }, text) => {
-      const value = parseNumber(text, { min: 0, max: MANY, isMemory });
+      const value = parseNumber(text, { min: 0, max: UNBOUNDED, isMemory });
       if (typeof value === "string") return value;
       return () => {
         server.encoding = { ...server.encoding, [name]: Number(value) };
@@ -114,10 +114,13 @@ function encodingLimit(name: keyof EncodingLimits, isMemory: boolean): Setting {
 }
 
 const settings: Readonly<Record<string, Setting>> = Object.fromEntries([
-  ...NUMBERS.map(([name, fallback, min, max]) => [name, kept(name, fallback, { min, max })]),
-  ...SIZES.map(([name, fallback, min, max]) => [name, kept(name, fallback, { min, max, isMemory: true })]),
+  ...NUMBERS.map(([name, fallback, min, max]) => [name, storedNumber(name, fallback, { min, max })]),
+  ...SIZES.map(([name, fallback, min, max]) => [
+    name,
+    storedNumber(name, fallback, { min, max, isMemory: true }),
+  ]),
   ...Object.entries(ENCODING).map(([name, [limit, isMemory]]) => [name, encodingLimit(limit, isMemory)]),
-  ...Object.entries(SWITCHES).map(([name, fallback]) => [name, keptSwitch(name, fallback)]),
+  ...Object.entries(SWITCHES).map(([name, fallback]) => [name, storedSwitch(name, fallback)]),
 ]);
 
 export const TUNING_SETTINGS: Readonly<Record<string, Setting>> = {

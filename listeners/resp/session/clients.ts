@@ -102,7 +102,7 @@ export class Tracker {
   /** The options, or null if the client does not cache now. */
   mode: TrackingMode | null = null;
   /** Whether CLIENT CACHING precedes the current command. */
-  isChosen = false;
+  isNamedByCaching = false;
   /** Whether the client that should receive the invalidations has disconnected. */
   isBroken = false;
   readonly #clients: Clients;
@@ -122,7 +122,7 @@ export class Tracker {
   get notes(): boolean {
     const { mode } = this;
     if (mode === null || mode.prefixes !== null) return false;
-    return mode.choice === "all" || (mode.choice === "optin") === this.isChosen;
+    return mode.choice === "all" || (mode.choice === "optin") === this.isNamedByCaching;
   }
 
   /** Sends an invalidation. @param keys  the keys, or null for all keys */

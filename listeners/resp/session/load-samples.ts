@@ -5,7 +5,7 @@ const SAMPLE_MS = 100;
 const SAMPLES = 16;
 
 /** The counts since the start. */
-export interface Counted {
+export interface Counts {
   readonly commands: number;
   readonly inputBytes: number;
   readonly outputBytes: number;
@@ -22,7 +22,7 @@ export class LoadSamples {
   /** The highest memory usage in a sample, in bytes. */
   peakBytes = 0;
   readonly #environment: Environment;
-  readonly #counted: Counted;
+  readonly #counted: Counts;
   readonly #usedBytes: () => number;
   /** The time and counts of each sample, in ring buffers. */
   readonly #times: number[] = [];
@@ -32,7 +32,7 @@ export class LoadSamples {
   #timer: NodeJS.Timeout | null = null;
 
   /** @param counted  the counts, which are read at each sample */
-  constructor(environment: Environment, counted: Counted, usedBytes: () => number) {
+  constructor(environment: Environment, counted: Counts, usedBytes: () => number) {
     this.#environment = environment;
     this.#counted = counted;
     this.#usedBytes = usedBytes;

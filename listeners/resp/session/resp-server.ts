@@ -45,7 +45,7 @@ const SHOWN_BYTES_MAX = 64 * 1024;
 const RUNS_SCRIPT = /^(?:EVAL|FCALL)/;
 
 /** A command that has been run. */
-export interface Ran {
+export interface ExecutedCommand {
   readonly command: Command;
   readonly argv: readonly ByteString[];
   readonly client: Client;
@@ -112,7 +112,7 @@ export class RespServer implements WriteObserver {
     this.startedAt = environment.uptime();
     this.pause = new ClientPause(environment);
     this.load = new LoadSamples(environment, this, () => daemon.memory.used);
-    path.tellOf(this);
+    path.observeWrites(this);
   }
 
   /** Returns the number of a new connection. */
@@ -180,7 +180,7 @@ export class RespServer implements WriteObserver {
   }
 
   /** Logs a command if its time exceeds the limits. */
-  logSlow({ command, argv, client, milliseconds }: Ran): void {
+  logSlow({ command, argv, client, milliseconds }: ExecutedCommand): void {
     const { limits } = this.host;
     if (milliseconds >= limits.slowlogTime && isLogged(command)) {
       const { remote, name } = client;

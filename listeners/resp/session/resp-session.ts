@@ -3,7 +3,7 @@
  * or run. It parses no bytes. Order of the checks, and texts: redis-server 7.0, processCommand; test/listeners/resp.
  */
 
-import { foundInTurns } from "../../../engine/backends/run-steps-in-turns.js";
+import { completeReply } from "../../../engine/backends/run-steps-in-turns.js";
 import type { ChannelKind } from "../../../engine/channels/channels.js";
 import type { LastWrite, StepRunner, WaitingSender } from "../../../engine/users/command-path.js";
 import { type Denial, UserSession } from "../../../engine/users/user-session.js";
@@ -37,7 +37,7 @@ export type SessionHandler = (
 ) => Reply | Promise<Reply> | null;
 
 /** The result of serving a command, or null if there is no reply. */
-export type Served = Reply | Promise<Reply> | AwaitedCommand | null;
+export type CommandResult = Reply | Promise<Reply> | AwaitedCommand | null;
 
 /** A command, and how a connection treats it. */
 export interface Route {
@@ -76,7 +76,7 @@ const QUEUED = status("QUEUED");
 const NO_AUTH = error("NOAUTH Authentication required.");
 const NOT_TOGETHER = error("ERR Command not allowed inside a transaction");
 /** Commands that end a transaction without running it. */
-const NEVER_FULL: ReadonlySet<string> = new Set(["DISCARD", "QUIT", "RESET"]);
+const ALLOWED_WHEN_FULL: ReadonlySet<string> = new Set(["DISCARD", "QUIT", "RESET"]);
 /**
  * Matches HTTP requests, which a page of another site can make a browser send here. Like Redis, the session then closes
  * the connection.
@@ -118,7 +118,7 @@ export class RespSession implements Client, WaitingSender<AwaitedCommand> {
   /** The approximate memory of the queued commands in bytes. */
   queuedBytes = 0;
   /** Whether a command could not be queued, so that EXEC will fail. */
-  isSpoilt = false;
+  hasQueueError = false;
   readonly watched: WatchedKeys;
   /** Whether EXEC is running its commands, none of which may wait. */
   isExecuting = false;
@@ -210,7 +210,7 @@ export class RespSession implements Client, WaitingSender<AwaitedCommand> {
     return this.waiting?.(outcome) ?? false;
   }
 
-  waitsLate(): void {
+  onLateWait(): void {
     this.#connection.listenOn();
   }
 
@@ -240,7 +240,7 @@ export class RespSession implements Client, WaitingSender<AwaitedCommand> {
    * Serves one command. @param argv  at least the name
    * @returns null if there is no reply
    */
-  serve(argv: readonly ByteString[]): Served {
+  serve(argv: readonly ByteString[]): CommandResult {
     const found = this.routes.find(argv);
     // As in Redis, a client whose user was removed or disabled is disconnected.
     if (!this.userSession.renew()) this.isClosing = true;
@@ -263,7 +263,7 @@ export class RespSession implements Client, WaitingSender<AwaitedCommand> {
   }
 
   /** Runs a command that was found and permitted. */
-  call(route: Route, argv: readonly ByteString[]): Served {
+  call(route: Route, argv: readonly ByteString[]): CommandResult {
     const { server } = this;
     const { environment, waiters, tracking, monitors } = server;
     const startedAt = server.mark;
@@ -301,13 +301,13 @@ export class RespSession implements Client, WaitingSender<AwaitedCommand> {
       this.server.logSlow({ command, argv, client: this, milliseconds });
   }
 
-  #run({ command, handler, mayWait }: Route, argv: readonly ByteString[]): Served {
+  #run({ command, handler, mayWait }: Route, argv: readonly ByteString[]): CommandResult {
     if (handler === null) {
       if (mayWait && !this.isExecuting) return runOrWait(this.server, command, argv, this);
       const reply = this.server.path.send(command, argv, this);
       // EXEC runs the steps itself, so that no other command runs between them.
       return reply instanceof StepReply && !this.isExecuting
-        ? foundInTurns(reply, this.server.environment.uptime)
+        ? completeReply(reply, this.server.environment.uptime)
         : reply;
     }
     try {
@@ -385,7 +385,7 @@ export class RespSession implements Client, WaitingSender<AwaitedCommand> {
   leaveTransaction(): void {
     this.queued = null;
     this.queuedBytes = 0;
-    this.isSpoilt = false;
+    this.hasQueueError = false;
     this.watched.clear();
   }
 
@@ -404,7 +404,7 @@ export class RespSession implements Client, WaitingSender<AwaitedCommand> {
       this.leaveTransaction();
       return error(`EXECABORT Transaction discarded because of: ${reply.text.replace(/^ERR /, "")}`);
     }
-    if (this.queued !== null) this.isSpoilt = true;
+    if (this.queued !== null) this.hasQueueError = true;
     return reply;
   }
 
@@ -414,7 +414,7 @@ export class RespSession implements Client, WaitingSender<AwaitedCommand> {
    */
   #queueNeedsMemory({ command: { name } }: Route): boolean {
     if (name === "EXEC") return this.queued?.some(({ route }) => route.needsMemory) ?? false;
-    return !NEVER_FULL.has(name);
+    return !ALLOWED_WHEN_FULL.has(name);
   }
 }
 

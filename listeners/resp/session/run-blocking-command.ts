@@ -9,12 +9,12 @@ import type {
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { bulk, error, NIL_ARRAY, type Reply } from "../../../protocol/reply.js";
 import { findCommand } from "../../../store/command-table.js";
-import { XREADGROUP_OUTLOOK } from "../../../store/commands/streams/group-reads.js";
+import { XREADGROUP_PREVIEW } from "../../../store/commands/streams/group-reads.js";
 import { Database } from "../../../store/database.js";
 import type { Command } from "../../../store/rows/command-row.js";
 import { WAIT_SHAPES, type WaitShape, type WaitShapeOf, withLastIds } from "./blocking-command-table.js";
 import type { RespServer } from "./resp-server.js";
-import { isNothing, TIMED_OUT, type WaitingClients } from "./waiting-clients.js";
+import { isNil, TIMED_OUT, type WaitingClients } from "./waiting-clients.js";
 
 /** The reply to a waiting client that CLIENT UNBLOCK ends with an error. */
 export const UNBLOCKED = error("UNBLOCKED client unblocked via CLIENT UNBLOCK");
@@ -29,7 +29,7 @@ export interface BlockableSender<Waiter extends ReplyWaiter> extends WaitingSend
   /** Called when the awaited data has arrived. */
   whenServed: (() => void) | null;
   /** Called when the wait begins in a later turn than the command. */
-  readonly waitsLate: (() => void) | null;
+  readonly onLateWait: (() => void) | null;
 }
 
 export function mayWait({ name }: Command): boolean {
@@ -46,7 +46,7 @@ export function runOrWait<Waiter extends ReplyWaiter>(
   if (path.records || path.carries) return runAndRecordOrWait(server, command, argv, sender);
   // The command runs in memory, so the reply is available immediately. It is an error if the command has a mistake.
   const reply = path.execute(command, argv, sender) as Reply;
-  if (!isNothing(reply)) return reply;
+  if (!isNil(reply)) return reply;
   const shape = shapeOf(path, command, argv, sender);
   if (shape === null) return reply;
   const waiter = sender.waiter();
@@ -71,18 +71,18 @@ function runAndRecordOrWait<Waiter extends ReplyWaiter>(
   };
   const waitLate = () => {
     const waited = waitFor();
-    sender.waitsLate?.();
+    sender.onLateWait?.();
     return waited;
   };
   // Do not record a command that finds nothing: the entry would be useless.
   if (path.records && isOfGroup) {
-    const outlook = path.execute(XREADGROUP_OUTLOOK, argv, sender);
-    if (!(outlook instanceof Promise) && outlook.kind === "error") return outlook;
-    if (!(outlook instanceof Promise) && isNothing(outlook)) return waitFor();
+    const preview = path.execute(XREADGROUP_PREVIEW, argv, sender);
+    if (!(preview instanceof Promise) && preview.kind === "error") return preview;
+    if (!(preview instanceof Promise) && isNil(preview)) return waitFor();
   } else if (path.records && command.writes && isEmpty(path, command, argv, sender)) return waitFor();
   const reply = path.execute(command, argv, sender);
-  if (reply instanceof Promise) return reply.then((settled) => (isNothing(settled) ? waitLate() : settled));
-  return isNothing(reply) ? waitFor() : reply;
+  if (reply instanceof Promise) return reply.then((settled) => (isNil(settled) ? waitLate() : settled));
+  return isNil(reply) ? waitFor() : reply;
 }
 
 /** Returns what a call waits for, or null if it does not wait. */

@@ -35,7 +35,7 @@ const LEVELS: readonly LogLevel[] = ["debug", "debug", "info", "warn"];
 export interface ScriptRights {
   readonly mayWrite: boolean;
   /** Whether the script may write even while memory is full. */
-  readonly mayFill: boolean;
+  readonly allowsOom: boolean;
 }
 
 export class SessionCaller implements ScriptCaller {
@@ -76,7 +76,7 @@ export class SessionCaller implements ScriptCaller {
   }
 
   log(level: number, text: ByteString): void {
-    this.#session.server.daemon.say(LEVELS[level] ?? "info", text);
+    this.#session.server.daemon.writeLog(LEVELS[level] ?? "info", text);
   }
 
   #refusal(found: Route, argv: readonly ByteString[]): ErrorReply | null {
@@ -89,7 +89,7 @@ export class SessionCaller implements ScriptCaller {
       noteRefusal(session, command, refused, "lua");
       return REFUSED[refused.what];
     }
-    const isFull = found.needsMemory && !this.#rights.mayFill && !this.#hasWritten;
+    const isFull = found.needsMemory && !this.#rights.allowsOom && !this.#hasWritten;
     if (isFull && session.userSession.isMemoryFull) return OUT_OF_MEMORY;
     return found.mayWait && waits(argv)
       ? error(`ERR ${command.name.toLowerCase()} command is not allowed with BLOCK option from scripts`)

@@ -108,7 +108,8 @@ export class TrackingTable implements KeyObserver {
       known?.trackers.delete(tracker as Tracker);
       if (known?.trackers.size === 0) this.#prefixes.delete(prefix);
     }
-    if (tracker !== undefined) Object.assign(tracker, { mode: null, isChosen: false, isBroken: false });
+    if (tracker !== undefined)
+      Object.assign(tracker, { mode: null, isNamedByCaching: false, isBroken: false });
   }
 
   /** Removes a closed connection. */
@@ -128,14 +129,14 @@ export class TrackingTable implements KeyObserver {
     if (tracker === undefined) return;
     if (command.reads && tracker.notes) for (const key of keysRead(command, argv)) this.#note(tracker, key);
     const isAlone = reader.queued === null && !reader.isExecuting;
-    if (isAlone && !command.name.startsWith("CLIENT")) tracker.isChosen = false;
+    if (isAlone && !command.name.startsWith("CLIENT")) tracker.isNamedByCaching = false;
   }
 
   /**
    * Invalidates the keys that an earlier command has read. The keys may have changed since then, so the client must not
    * cache the reply.
    */
-  ranBefore(client: Client, command: Command, argv: readonly ByteString[]): void {
+  ranEarlier(client: Client, command: Command, argv: readonly ByteString[]): void {
     const tracker = this.of(client);
     if (tracker === undefined || !command.reads || !tracker.notes) return;
     const keys = keysRead(command, argv);

@@ -11,7 +11,7 @@ import type { Environment } from "../../../net/process/clock-and-randomness.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { type ErrorReply, error, NIL_ARRAY, type Reply } from "../../../protocol/reply.js";
 import { findCommand } from "../../../store/command-table.js";
-import { XREADGROUP_OUTLOOK } from "../../../store/commands/streams/group-reads.js";
+import { XREADGROUP_PREVIEW } from "../../../store/commands/streams/group-reads.js";
 import type { Command } from "../../../store/rows/command-row.js";
 import { touchesOf } from "../../../store/rows/key-spec.js";
 import type { AwaitedType, WaitShape } from "./blocking-command-table.js";
@@ -46,7 +46,7 @@ const SERVE_NO_CLIENT: ReadonlySet<string> = new Set([
  * Commands that have added nothing if they return 0 or nil. Other commands may change keys although they return 0: a
  * command that stores an empty set removes the earlier value.
  */
-const MAY_LEAVE_NOTHING: ReadonlySet<string> = new Set([
+const UNCHANGED_IF_EMPTY: ReadonlySet<string> = new Set([
   ...["COPY", "MOVE", "MSETNX", "RENAMENX", "SET", "SETNX", "XGROUP|DESTROY"],
 ]);
 /** Commands that change the expiry time of a key. */
@@ -112,7 +112,7 @@ export class WaitingClients {
   readonly #expected = new Set<AwaitedKey>();
   #size = 0;
   #isServing = false;
-  #willServe = false;
+  #isServeScheduled = false;
 
   constructor(path: CommandPath, environment: Environment) {
     this.#path = path;
@@ -127,24 +127,24 @@ export class WaitingClients {
     const waiting = new WaitingClient(waiter);
     const { milliseconds, keys } = waiter.shape;
     if (milliseconds > 0 && milliseconds <= TIMER_MS_MAX)
-      waiting.cancelTimer = this.#environment.setTimer(milliseconds, () => this.#giveUp(waiting, TIMED_OUT));
+      waiting.cancelTimer = this.#environment.setTimer(milliseconds, () => this.#endWait(waiting, TIMED_OUT));
     for (const key of keys) {
       const awaited = this.#find(waiter.db, key) ?? this.#await(waiter.db, key);
       // A command may name a key twice.
       if (awaited.waiting.at(-1) !== waiting) awaited.waiting.push(waiting);
       if (waiter.shape.type === "group") this.#watchEnd(waiting, awaited);
     }
-    return (reply) => this.#giveUp(waiting, reply);
+    return (reply) => this.#endWait(waiting, reply);
   }
 
   /** Marks the keys of a write, so that clients that wait for them are served in this turn, or by `serve`. */
   written(command: Command, argv: readonly ByteString[], db: number, reply: Reply): void {
     const { name } = command;
     if (this.#size === 0 || SERVE_NO_CLIENT.has(name)) return;
-    if (reply.kind === "error" || (MAY_LEAVE_NOTHING.has(name) && isNoneOrNothing(reply))) return;
+    if (reply.kind === "error" || (UNCHANGED_IF_EMPTY.has(name) && isEmptyResult(reply))) return;
     for (const awaited of this.#namedBy(command, argv, db)) {
       if (!EXPIRY_COMMANDS.has(name)) this.#mark(awaited);
-      else this.#retimed(awaited);
+      else this.#expiryChanged(awaited);
     }
   }
 
@@ -226,13 +226,13 @@ export class WaitingClients {
   #mark(awaited: AwaitedKey): void {
     if (awaited.waiting.length === 0) return;
     this.ready.add(awaited);
-    if (this.#willServe) return;
-    this.#willServe = true;
+    if (this.#isServeScheduled) return;
+    this.#isServeScheduled = true;
     RESOLVED.then(this.#serveSoon);
   }
 
   readonly #serveSoon = (): void => {
-    this.#willServe = false;
+    this.#isServeScheduled = false;
     this.serve();
   };
 
@@ -258,7 +258,7 @@ export class WaitingClients {
       this.#expected.delete(awaited);
       const reply = this.#path.execute(command, argv, sender);
       if (!(reply instanceof Promise)) {
-        if (!isNothing(reply)) this.#finish(waiting, reply);
+        if (!isNil(reply)) this.#finish(waiting, reply);
         continue;
       }
       waiting.isRunning = true;
@@ -270,7 +270,7 @@ export class WaitingClients {
 
   #settled(waiting: WaitingClient, { db, key }: AwaitedKey, reply: Reply): void {
     waiting.isRunning = false;
-    if (!isNothing(reply)) this.#finish(waiting, reply);
+    if (!isNil(reply)) this.#finish(waiting, reply);
     else if (waiting.overdue !== null) this.#finish(waiting, waiting.overdue);
     // More clients may have begun to wait in the meantime.
     const awaited = this.#find(db, key);
@@ -288,8 +288,8 @@ export class WaitingClients {
     sender: CommandSender,
   ): boolean | ErrorReply {
     if (type === "group") {
-      const readiness = this.#read(XREADGROUP_OUTLOOK, argv, sender);
-      if (readiness?.kind !== "error") return readiness !== null && !isNothing(readiness);
+      const readiness = this.#read(XREADGROUP_PREVIEW, argv, sender);
+      if (readiness?.kind !== "error") return readiness !== null && !isNil(readiness);
       const found = this.#read(TYPE, ["TYPE", key], sender);
       return found?.kind === "status" && found.text === "stream" ? NO_GROUP : NO_STREAM;
     }
@@ -307,7 +307,7 @@ export class WaitingClients {
     return reply instanceof Promise ? null : reply;
   }
 
-  #giveUp(waiting: WaitingClient, reply: Reply): boolean {
+  #endWait(waiting: WaitingClient, reply: Reply): boolean {
     if (waiting.isRunning) {
       waiting.overdue ??= reply;
       return false;
@@ -342,7 +342,7 @@ export class WaitingClients {
   }
 
   /** Handles a changed expiry time. Clients are served only if it has made the key expire immediately. */
-  #retimed(awaited: AwaitedKey): void {
+  #expiryChanged(awaited: AwaitedKey): void {
     const first = awaited.waiting.find(({ waiter }) => waiter.shape.type === "group");
     if (first !== undefined && this.#watchEnd(first, awaited) === PTTL_ABSENT) this.#mark(awaited);
   }
@@ -369,11 +369,11 @@ export class WaitingClients {
 }
 
 /** Returns whether a reply means that the command has done nothing. */
-function isNoneOrNothing(reply: Reply): boolean {
-  return reply.kind === "integer" ? Number(reply.value) === 0 : isNothing(reply);
+function isEmptyResult(reply: Reply): boolean {
+  return reply.kind === "integer" ? Number(reply.value) === 0 : isNil(reply);
 }
 
 /** Returns whether a command has found nothing to read or remove. */
-export function isNothing({ kind }: Reply): boolean {
+export function isNil({ kind }: Reply): boolean {
   return kind === "nil" || kind === "nil-array";
 }

@@ -9,7 +9,7 @@ import type { Unit } from "../../keyspace/unit.js";
 import {
   documentAt,
   isJson,
-  refuseLater,
+  refuseLaterFeatures,
   specOf,
   stringAt,
   truthAt,
@@ -91,7 +91,7 @@ function secondsOf(document: BsonDocument, pattern: BsonDocument): number | unde
 
 function indexSpec(argument: ByteString, isExtended: boolean): IndexSpec {
   const document = specOf(argument, INDEX_FIELDS);
-  if (!isExtended) refuseLater(document, ["expireAfterSeconds"]);
+  if (!isExtended) refuseLaterFeatures(document, ["expireAfterSeconds"]);
   const pattern = documentAt(document, "key");
   if (pattern === undefined) throw mismatch("an index needs a key");
   if (pattern.size === 0 || pattern.size > FIELDS_MAX) throw cannot(`an index has 1 to ${FIELDS_MAX} fields`);

@@ -19,7 +19,7 @@ import {
 import {
   countAt,
   documentAt,
-  refuseLater,
+  refuseLaterFeatures,
   specOf,
   truthAt,
   unknownField,
@@ -112,7 +112,7 @@ export function statementOf(
   isExtended: boolean,
 ): BsonDocument {
   const statement = specOf(argument, fields);
-  if (!isExtended) refuseLater(statement, LATER_FIELDS);
+  if (!isExtended) refuseLaterFeatures(statement, LATER_FIELDS);
   if (!statement.has("dialect"))
     for (const name of ["let", "arrayFilters"]) if (statement.has(name)) throw unknownField(name);
   return statement;

@@ -47,7 +47,7 @@ export function xreadgroup(data: Data, argv: readonly ByteString[], unit: Unit):
  * or nil like that of XREADGROUP itself. Callers use it because a call that delivers nothing need not be recorded. The
  * row is not in the command table.
  */
-export const XREADGROUP_OUTLOOK = family("stream", {
+export const XREADGROUP_PREVIEW = family("stream", {
   XREADGROUP: {
     arity: -7,
     flags: ["readonly"],

@@ -34,7 +34,7 @@ export const unknownField = (name: ByteString): MongoFailure =>
   new MongoFailure(40415, `the field '${name}' is unknown here`);
 
 /** @throws CommandFailure if a field requires CLUSTER SEMANTICS 3, which is not in effect yet */
-export function refuseLater(spec: BsonDocument, names: readonly string[]): void {
+export function refuseLaterFeatures(spec: BsonDocument, names: readonly string[]): void {
   const later = names.find((name) => spec.has(name));
   if (later !== undefined) throw new MongoFailure(40415, `the field '${later}' ${FROM_THIRD}`);
 }

@@ -151,8 +151,8 @@ test("keys are restored as signed commands, and existing keys are overwritten on
   assert.deepEqual(await client.call("XRANGE stream - +"), [["5-1", ["field", "value"]]]);
   assert.equal(await client.call("GET cart:new"), "new");
   if (!isFull) return;
-  const past = await restoreKeys("second.dbsync", "--only", "cart:1", "--at", String(then), "--replace");
-  assert.equal(past.code, 0, past.stderr);
+  const history = await restoreKeys("second.dbsync", "--only", "cart:1", "--at", String(then), "--replace");
+  assert.equal(history.code, 0, history.stderr);
   assert.equal(await client.call("GET cart:1"), "one");
   const none = await restoreKeys("first.dbsync", "--only", "never");
   assert.equal(none.code, 1);

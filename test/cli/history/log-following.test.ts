@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { followLog } from "../../../cli/history/log-following.js";
-import { type Past, readPast } from "../../../cli/history/recorded-units.js";
+import { type HistoryReport, readHistory } from "../../../cli/history/recorded-units.js";
 import type { ReplyValue } from "../../../client/shared/reply-value.js";
 import { SeededRandom, seedOfRun } from "../../support/seeded-random.js";
 
@@ -16,7 +16,7 @@ const seed = seedOfRun();
 class Log {
   readonly dates: number[] = [];
 
-  ask(command: readonly string[]): ReplyValue {
+  query(command: readonly string[]): ReplyValue {
     if (command[1] === "STATUS") return ["data-sum", String(this.dates.length), "ring-sum", "0"];
     const option = (name: string, otherwise: number) => {
       const at = command.indexOf(name);
@@ -36,18 +36,18 @@ class Log {
 }
 
 /** Follows a log that receives units between the requests. @returns the shown units */
-async function follow(log: Log, added: readonly (readonly number[])[]): Promise<Past[]> {
-  const shown: Past[] = [];
+async function follow(log: Log, added: readonly (readonly number[])[]): Promise<HistoryReport[]> {
+  const shown: HistoryReport[] = [];
   let updates = 0;
   await followLog({
-    ask: async (command) => ({ address: "one", reply: log.ask(command) }),
+    query: async (command) => ({ address: "one", reply: log.query(command) }),
     filters: [],
-    first: readPast(log.ask(["TIMELINE", "LOG"])),
-    show: (past) => void shown.push(past),
+    first: readHistory(log.query(["TIMELINE", "LOG"])),
+    show: (history) => void shown.push(history),
     trouble: (error) => assert.fail(error.message),
     now: () => 0,
     wait: async () => void log.dates.push(...(added[updates++] ?? [])),
-    goesOn: () => updates <= added.length,
+    isRunning: () => updates <= added.length,
   });
   return shown;
 }
@@ -60,7 +60,7 @@ test(`each unit is shown once, in order (seed ${seed})`, async () => {
     Array.from({ length: count }, () => START + 10_000 * (update + 1) + random.below(9_000)),
   );
   const shown = await follow(log, added);
-  const units = shown.flatMap((past) => past.units);
+  const units = shown.flatMap((history) => history.units);
   assert.equal(units.length, 47_005);
   assert.equal(new Set(units.map(({ id }) => id)).size, 47_005);
   assert.ok(units.every(({ at }, i) => i === 0 || at >= (units[i - 1]?.at ?? 0)));

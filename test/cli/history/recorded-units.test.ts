@@ -2,10 +2,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { textsOf } from "../../../cli/history/binary-text.js";
-import { formatPast, type PastUnit, readPast } from "../../../cli/history/recorded-units.js";
+import { formatHistory, type RecordedUnit, readHistory } from "../../../cli/history/recorded-units.js";
 import type { ReplyValue } from "../../../client/shared/reply-value.js";
 
-const UNIT: PastUnit = {
+const UNIT: RecordedUnit = {
   at: 1_790_000_000_000,
   seq: 0,
   id: "00",
@@ -19,9 +19,9 @@ const UNIT: PastUnit = {
   reply: "OK",
   change: null,
 };
-const PAST = { from: 0, snapshot: null, damaged: 0, left: 0 };
-const lineOf = (unit: Partial<PastUnit>) =>
-  formatPast({ ...PAST, units: [{ ...UNIT, ...unit }] })
+const REPORT = { from: 0, snapshot: null, damaged: 0, left: 0 };
+const lineOf = (unit: Partial<RecordedUnit>) =>
+  formatHistory({ ...REPORT, units: [{ ...UNIT, ...unit }] })
     .trimEnd()
     .replace(/^2026-09-21 14:13:20\.000Z {2}/, "");
 
@@ -64,7 +64,7 @@ test("control characters in commands are escaped", () => {
 
 test("the report mentions omitted units and damaged entries", () => {
   const units = [{ ...UNIT, change: "changed" }];
-  const text = formatPast({ from: 0, snapshot: 1_789_999_999_000, damaged: 2, left: 3, units });
+  const text = formatHistory({ from: 0, snapshot: 1_789_999_999_000, damaged: 2, left: 3, units });
   assert.match(text, /\n3 older commands are left out; --limit shows more\.\n/);
   assert.match(text, /\nThe daemon could not read 2 entries/);
   assert.match(
@@ -77,8 +77,8 @@ test("bytes that are not text are formatted without loss", () => {
   const raw = Buffer.from([0, 0x22, 0x5c, 0xff, 0xc3, 0x0a, 0x61]);
   const commands: Buffer[][] = [[Buffer.from("SET"), Buffer.from("\\xff"), raw]];
   const fields: Record<string, ReplyValue> = { ...UNIT, label: "web", commands, reply: raw };
-  const past = readPast(textsOf(["units", [Object.entries(fields).flat()]] as ReplyValue));
-  const [unit] = past.units;
+  const history = readHistory(textsOf(["units", [Object.entries(fields).flat()]] as ReplyValue));
+  const [unit] = history.units;
   assert.equal(
     lineOf({ ...unit, change: null }),
     `applied  web (3d940c9fd6e3)  SET \\xff "\\x00\\"\\\\\\xff\\xc3\\na"  → "\\x00\\"\\\\\\xff\\xc3\\na"`,

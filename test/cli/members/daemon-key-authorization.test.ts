@@ -60,15 +60,15 @@ async function authorize(
   const sent: (readonly string[])[] = [];
   const authorized = await authorizeAdded([added], {
     views,
-    ask: async () => later.shift() ?? assert.fail(),
+    query: async () => later.shift() ?? assert.fail(),
     next: async () => later.length > 0,
     send: async (command) => outcomes[sent.push(command) - 1] ?? null,
   });
   return { authorized, sent };
 }
 
-const BUSY: Failure = { problem: "it is catching up", isPassing: true };
-const DENIED: Failure = { problem: "NOPERM", isPassing: false };
+const BUSY: Failure = { problem: "it is catching up", isTemporary: true };
+const DENIED: Failure = { problem: "NOPERM", isTemporary: false };
 const fine = { id: added, problem: null, isPending: false };
 
 test("the program waits until a member knows the new daemon's key, and authorizes it once", async () => {

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { daemonNamed } from "../../../cli/members/member-names.js";
-import { headsOf, type MemberView } from "../../../cli/members/member-views.js";
+import { type MemberView, newestListsOf } from "../../../cli/members/member-views.js";
 import { type Change, hexIds, nextMembers } from "../../../cli/members/next-member-list.js";
 import type { ReportedList } from "../../../cli/members/reported-member-list.js";
 import type { KnownList } from "../../../protocol/members/list-succession.js";
@@ -12,11 +12,14 @@ import { CLUSTER, idOf, idsOf, listAfter } from "../../timeline/members/lists.js
 const hex = (letter: string): string => hexOf(idOf(letter));
 
 /** Returns a reported list. By default its signature is valid. */
-const reported = (list: KnownList, doubt: ReportedList["doubt"] = null): ReportedList => ({
+const reported = (
+  list: KnownList,
+  signatureProblem: ReportedList["signatureProblem"] = null,
+): ReportedList => ({
   ...list,
   signedAt: 0,
   signer: idOf("K"),
-  doubt,
+  signatureProblem,
 });
 
 const view = (letter: string, lists: readonly KnownList[], other: Partial<MemberView> = {}): MemberView => ({
@@ -43,7 +46,7 @@ const change = (add: string, leave = "", other: Partial<Change> = {}): Change =>
 });
 
 const next = (views: readonly MemberView[], requested: Change) =>
-  nextMembers(views, headsOf(views), requested).list;
+  nextMembers(views, newestListsOf(views), requested).list;
 
 const first = listAfter([], { add: "ABC" });
 const less = listAfter([first], { leave: "C" });
@@ -75,7 +78,7 @@ test("a repeated command reports the unchanged list, and signs nothing", () => {
   const replaced = listAfter([first], { add: "D", leave: "C" });
   const views = ["A", "B", "D"].map((letter) => view(letter, [replaced]));
   const again = (requested: Change) => {
-    const { list, isKnown } = nextMembers(views, headsOf(views), requested);
+    const { list, isKnown } = nextMembers(views, newestListsOf(views), requested);
     assert.deepEqual([list, isKnown], [replaced.list, true]);
   };
   again(change("D", "C", { isReplacing: true }));
@@ -86,9 +89,15 @@ test("a repeated command reports the unchanged list, and signs nothing", () => {
   again(change("D", "D", { isReplacing: true }));
   // A listed daemon that is joining, or whose answer cannot be parsed, is not a reason to refuse.
   const joining = [view("A", [replaced]), view("B", [replaced]), view("D", [replaced], { joining: true })];
-  assert.equal(nextMembers(joining, headsOf(joining), change("D", "C", { isReplacing: true })).isKnown, true);
+  assert.equal(
+    nextMembers(joining, newestListsOf(joining), change("D", "C", { isReplacing: true })).isKnown,
+    true,
+  );
   const silent = [view("A", [replaced]), view("B", [replaced])];
-  assert.equal(nextMembers(silent, headsOf(silent), change("D", "C", { isReplacing: true })).isKnown, true);
+  assert.equal(
+    nextMembers(silent, newestListsOf(silent), change("D", "C", { isReplacing: true })).isKnown,
+    true,
+  );
   assert.throws(() => next(silent, change("D", "D", { isReplacing: true })), /no other daemon was seen at/);
   // A list without proof may be forged.
   const unproved = [view("A", [], { lists: [reported(replaced, "no-proof")] })];
@@ -96,7 +105,7 @@ test("a repeated command reports the unchanged list, and signs nothing", () => {
   const [one, other] = [listAfter([first], { add: "D" }), listAfter([first], { leave: "C" })];
   const merged = listAfter([one, other], {});
   const both = ["A", "B"].map((letter) => view(letter, [merged]));
-  assert.equal(nextMembers(both, headsOf(both), change("")).isKnown, true);
+  assert.equal(nextMembers(both, newestListsOf(both), change("")).isKnown, true);
 });
 
 const seen = { id: hex("C"), address: "c:1111", connection: "connected", key: null };

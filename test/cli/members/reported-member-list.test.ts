@@ -2,14 +2,14 @@
 import assert from "node:assert/strict";
 import { createPublicKey } from "node:crypto";
 import { test } from "node:test";
-import { reportedList, verifierBy } from "../../../cli/members/reported-member-list.js";
+import { listVerifier, reportedList } from "../../../cli/members/reported-member-list.js";
 import { writeMemberList } from "../../../protocol/members/member-list.js";
 import { makeKeyPair, signCommands } from "../../support/envelope-client.js";
 import { CLUSTER, listAfter } from "../../timeline/members/lists.js";
 
 const AT = Date.UTC(2026, 0, 2);
 const root = makeKeyPair();
-const verifies = verifierBy([createPublicKey(root.privateKey)]);
+const verifies = listVerifier([createPublicKey(root.privateKey)]);
 const first = listAfter([], { add: "ABC" });
 const text = writeMemberList(first.list);
 const made = writeMemberList(listAfter([first], { add: "X" }).list);
@@ -24,12 +24,12 @@ const [body = "", signature = ""] = proof([["CLUSTER", "MEMBERS", text]]);
 
 test("a list that an administrator has signed is verified, and reported with date and key", () => {
   const list = reportedList(text, [body, signature], verifies);
-  assert.deepEqual([list?.doubt, list?.signedAt, list?.hash], [null, AT, first.hash]);
+  assert.deepEqual([list?.signatureProblem, list?.signedAt, list?.hash], [null, AT, first.hash]);
 });
 
 test("other envelopes of a daemon do not verify an invented list", () => {
   const doubtOf = (text: string, proofParts: readonly string[]) =>
-    reportedList(text, proofParts, verifies)?.doubt;
+    reportedList(text, proofParts, verifies)?.signatureProblem;
   const list = ["CLUSTER", "MEMBERS", made];
   for (const proofParts of [
     [],

@@ -1,7 +1,7 @@
 /** Tests that the pieces of a long value are sent together, in order and within their limits. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { KeyCopier, TOGETHER_BYTES_MAX, TOGETHER_MAX } from "../../../cli/redis/key-copier.js";
+import { KeyCopier, PIECE_BYTES_IN_FLIGHT_MAX, PIECES_IN_FLIGHT_MAX } from "../../../cli/redis/key-copier.js";
 import { RedisError, type RedisSource } from "../../../cli/redis/redis-source.js";
 import type { PlainReply } from "../../../protocol/reply.js";
 
@@ -23,24 +23,24 @@ function sourceOf(lengths: readonly number[]): RedisSource {
       return array(...entries.slice(from, from + Number(argv[5])));
     },
   };
-  const ask = async (argv: readonly string[]): Promise<PlainReply> => {
+  const query = async (argv: readonly string[]): Promise<PlainReply> => {
     const answer = answers[argv[0] as string];
     if (answer === undefined) throw new RedisError("ERR not here");
     return answer(argv);
   };
-  return { ask } as unknown as RedisSource;
+  return { query } as unknown as RedisSource;
 }
 
 test("many entries of a stream are sent together, in order and within the limits", async () => {
   const lengths = [...Array(1200).fill(10), ...Array(300).fill(50_000)];
   const [sent, ids]: [number, string[]] = [0, []];
-  let [waiting, bytes, most, maxBytes] = [sent, 0, 0, 0];
+  let [waiting, bytes, maxWaiting, maxBytes] = [sent, 0, 0, 0];
   const copier = await KeyCopier.of(sourceOf(lengths), async (command) => {
     const argv = (command as readonly Buffer[]).map(String);
     if (argv[0] === "XADD") ids.push(argv[2] as string);
     const length = argv.join("").length;
     [waiting, bytes] = [waiting + 1, bytes + length];
-    [most, maxBytes] = [Math.max(most, waiting), Math.max(maxBytes, bytes)];
+    [maxWaiting, maxBytes] = [Math.max(maxWaiting, waiting), Math.max(maxBytes, bytes)];
     await new Promise((resolve) => setImmediate(resolve));
     [waiting, bytes] = [waiting - 1, bytes - length];
     return "OK";
@@ -50,6 +50,9 @@ test("many entries of a stream are sent together, in order and within the limits
     ids,
     lengths.map((_, i) => `${i + 1}-0`),
   );
-  assert.equal(most, TOGETHER_MAX);
-  assert.ok(maxBytes > TOGETHER_BYTES_MAX / 2 && maxBytes <= TOGETHER_BYTES_MAX, String(maxBytes));
+  assert.equal(maxWaiting, PIECES_IN_FLIGHT_MAX);
+  assert.ok(
+    maxBytes > PIECE_BYTES_IN_FLIGHT_MAX / 2 && maxBytes <= PIECE_BYTES_IN_FLIGHT_MAX,
+    String(maxBytes),
+  );
 });

@@ -56,7 +56,7 @@ test("completion offers words, tables and views, and columns of the tables in th
   assert.deepEqual(await completion.offer("ala", ""), [["alahatra", "alaivo"], "ala"]);
   assert.deepEqual(await completion.offer("ALAI", ""), [["ALAIVO"], "ALAI"]);
   assert.deepEqual(await completion.offer("use sho", ""), [["shop", "show"], "sho"]);
-  await session.ask("use shop");
+  await session.query("use shop");
   assert.deepEqual(await completion.offer("select * from che", ""), [["cheap"], "che"]);
   assert.deepEqual(await completion.offer("select pri", ""), [["primary"], "pri"]);
   assert.deepEqual(await completion.offer("where pri", "select *\nfrom item\n"), [
@@ -64,7 +64,7 @@ test("completion offers words, tables and views, and columns of the tables in th
     "pri",
   ]);
   assert.deepEqual(await completion.offer("select * from cheap where cheape", ""), [["cheapest"], "cheape"]);
-  await session.ask("create table fresh (k number)");
+  await session.query("create table fresh (k number)");
   completion.forget();
   assert.deepEqual(await completion.offer("from fre", ""), [["fresh"], "fre"]);
 });
@@ -83,7 +83,7 @@ test("completion finds the columns of the original's tables by a query without r
     "alaivo * #ao@ olona #fetra 0 0": relation(["anarana", "taona"], []),
   });
   using session = sessionAt(server.port);
-  await session.ask("ampiasao toko");
+  await session.query("ampiasao toko");
   const completion = new Completion(session);
   assert.deepEqual(await completion.offer("alaivo tao", ""), [[], "tao"]);
   assert.deepEqual(await completion.offer("alaivo * #ao@ olona #rehefa tao", ""), [["taona"], "tao"]);
@@ -95,9 +95,9 @@ test("after a lost connection the next statement reconnects, and selects the sam
     "alaivo 1": null,
   });
   using session = sessionAt(server.port);
-  await session.ask("ampiasao toko");
-  await assert.rejects(session.ask("alaivo 1"), /it is unknown whether the statement was executed/);
-  assert.equal((await session.ask("alaivo 2")).kind, "error");
+  await session.query("ampiasao toko");
+  await assert.rejects(session.query("alaivo 1"), /it is unknown whether the statement was executed/);
+  assert.equal((await session.query("alaivo 2")).kind, "error");
   assert.deepEqual(server.received, [
     ...["pages 1000", "ampiasao toko", "alaivo 1"],
     ...["pages 1000", "ampiasao toko", "alaivo 2"],

@@ -1,6 +1,6 @@
 /** Fake daemons without sockets and signatures. They greet clients, and serve subscriptions as a test configures. */
 
-import { Live, type Wanted } from "../../../client/live/subscriptions.js";
+import { Live, type Subscription } from "../../../client/live/subscriptions.js";
 import type { Environment, SocketEvents } from "../../../client/shared/client-environment.js";
 import type { Seal } from "../../../client/shared/sealer.js";
 import { parseServers } from "../../../client/shared/server-list.js";
@@ -41,7 +41,7 @@ export class Listened {
       keyId: "k".repeat(32),
       nonce: () => "n".repeat(16),
       seal: null,
-      sealAside: () => this.#seal(),
+      sealAsync: () => this.#seal(),
     });
   }
 
@@ -96,7 +96,7 @@ const HELLO = writeHello({
   ...({ role: "daemon", members: 0, knows: [KNOWS_LISTEN] } as const),
 });
 
-export const channel = (name: string): Wanted => ({
+export const channel = (name: string): Subscription => ({
   word: "SUBSCRIBE",
   name,
   db: 0,

@@ -275,7 +275,7 @@ describe("a mirror", { skip }, () => {
     fold.apply(["SET", "k", "ours"]);
     const between = await HalfOpen.open(server.port);
     t.after(() => between.close());
-    await using running = await startMirror(fold, between.port, { hearEvery: 50, timeout: () => 1000 });
+    await using running = await startMirror(fold, between.port, { pingInterval: 50, timeout: () => 1000 });
     await untilLevel(running);
     between.stall();
     using redis = await RedisConnection.open(server.port);

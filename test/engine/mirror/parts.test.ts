@@ -7,10 +7,10 @@ import { describe, test } from "node:test";
 import { COMPARED_BYTES_MAX, compareKeys } from "../../../engine/mirror/compare-keys.js";
 import { DirtyKeys } from "../../../engine/mirror/dirty-keys.js";
 import {
-  type Claimant,
+  checkMark,
   formatMark,
-  judgeMark,
   MARK_KEY,
+  type MarkContext,
   parseMark,
 } from "../../../engine/mirror/mirror-mark.js";
 import type { MirroredFold } from "../../../engine/mirror/mirror-parts.js";
@@ -53,15 +53,15 @@ test("-d redis in addition to --data is a mirror, and the daemon answers from it
 });
 
 describe("a mark", () => {
-  const claimant: Claimant = {
+  const claimant: MarkContext = {
     cluster: CLUSTER,
     daemon: OWN,
     written: [],
     folded: "3:aa/4:bb",
     takesOver: false,
   };
-  const judged = (text: string | null, isEmpty: boolean, overrides: Partial<Claimant> = {}) =>
-    judgeMark(text, isEmpty, { ...claimant, ...overrides }).kind;
+  const judged = (text: string | null, isEmpty: boolean, overrides: Partial<MarkContext> = {}) =>
+    checkMark(text, isEmpty, { ...claimant, ...overrides }).kind;
 
   test("a mark is parsed as it was written, and other texts are rejected", () => {
     assert.deepEqual(parseMark(formatMark(MARK)), MARK);
@@ -147,7 +147,7 @@ test("a comparison reads values in limited portions, and no values of keys that 
   const requests: (readonly RedisCommand[])[] = [];
   const line = double<RedisLine>({
     present: async (keys) => keys,
-    ask: async (commands: readonly RedisCommand[]) => {
+    request: async (commands: readonly RedisCommand[]) => {
       requests.push(commands);
       return commands.map(([name]) => (name === "DUMP" ? null : name === "EXISTS" ? "1" : "-1"));
     },

@@ -15,7 +15,7 @@ test("an error is final if its entry can be read, or if the command was denied",
   const failed: UnitAnswer = { reply: error("ERR no"), outcome: "applied", late: false };
   let isDenied = false;
   let isHeld = true;
-  const options = { room: 1000, readStatus: "" } as const;
+  const options = { maxReplyBytes: 1000, readStatus: "" } as const;
   const recording = double<Recording>({
     seenTo: Number.NEGATIVE_INFINITY,
     state: "live",

@@ -6,7 +6,7 @@ import type { Request } from "../../../engine/answers/request.js";
 import type { Backend, Outcome } from "../../../engine/backends/backend.js";
 import { Databases } from "../../../engine/pipeline/databases.js";
 import { Pipeline } from "../../../engine/pipeline/pipeline.js";
-import { NOBODY } from "../../../engine/pipeline/pipeline-observer.js";
+import { NO_OBSERVER } from "../../../engine/pipeline/pipeline-observer.js";
 import { Unrecorded } from "../../../engine/pipeline/recording-interface.js";
 import { hashOf, makeIdentity } from "../../../engine/trust/identity.js";
 import { loadSigners } from "../../../engine/trust/load-signers.js";
@@ -70,7 +70,7 @@ function pipelineOf(
     environment,
     log,
     hash: hashOf,
-    observer: NOBODY,
+    observer: NO_OBSERVER,
     window: DATE_WINDOW_DEFAULT,
     databases: new Databases(backends),
     daemon: makeIdentity().id,

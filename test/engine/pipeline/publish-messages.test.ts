@@ -33,7 +33,7 @@ class Scene {
     };
     const environment = double<Environment>({ clock: () => this.now, setTimer });
     this.broadcasts = new Broadcasts({ channels, environment, window, max });
-    this.broadcasts.passOn = () => this.passed++;
+    this.broadcasts.forwardToMembers = () => this.passed++;
   }
 
   runTimer(): void {

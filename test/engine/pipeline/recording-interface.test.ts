@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Taken } from "../../../engine/pipeline/apply-units.js";
+import type { AcceptedEnvelope } from "../../../engine/pipeline/apply-units.js";
 import { Unrecorded } from "../../../engine/pipeline/recording-interface.js";
 import type { SeenEnvelopes } from "../../../engine/pipeline/seen-envelopes.js";
 import type { Signers } from "../../../engine/trust/signers.js";
@@ -24,10 +24,10 @@ test("a daemon without a timeline knows only envelopes that it remembers, and re
   const at = (id: string, date: number) => ({ id, at: date, seq: 0 });
   assert.equal(recording.hasApplied(at("known", NOW), seen), true);
   assert.equal(recording.hasApplied(at("other", NOW), seen), false);
-  assert.equal(recording.mayCome(at("other", NOW), seen), true);
-  assert.equal(recording.mayCome(at("other", NOW - 5), seen), false);
+  assert.equal(recording.mayArrive(at("other", NOW), seen), true);
+  assert.equal(recording.mayArrive(at("other", NOW - 5), seen), false);
   const envelope = { at: NOW, seq: 3, commands: [["SET", "k", "v"]] };
-  assert.equal(recording.apply({ envelope } as unknown as Taken), null);
+  assert.equal(recording.apply({ envelope } as unknown as AcceptedEnvelope), null);
   assert.deepEqual([recording.newest.at, recording.newest.seq], [NOW, 3]);
   assert.equal(await recording.confirm(), false);
 });

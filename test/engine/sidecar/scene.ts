@@ -169,7 +169,7 @@ export async function startPlain({
 }
 
 /** Returns each daemon's own answer to a read. */
-export async function askEach(
+export async function queryEach(
   { servers, key }: SidecarScene,
   command: readonly string[],
 ): Promise<unknown[]> {
@@ -188,6 +188,6 @@ export async function untilAll(
   expected: unknown,
 ): Promise<void> {
   await until(`all daemons return ${String(expected)} for ${command.join(" ")}`, async () =>
-    (await askEach(scene, command)).every((answer) => answer === expected),
+    (await queryEach(scene, command)).every((answer) => answer === expected),
   );
 }

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ANSWERED_HERE } from "../../../engine/sidecar/signed-path.js";
-import { makingOf } from "../../../engine/sidecar/typed-replies.js";
+import { converterOf } from "../../../engine/sidecar/typed-replies.js";
 import { sessionHandlers } from "../../../listeners/resp/commands/session-handlers.js";
 import { bulk } from "../../../protocol/reply.js";
 import { RespReader } from "../../../protocol/resp/resp-reader.js";
@@ -48,7 +48,7 @@ test(`a sidecar's replies have the types of the daemons' replies (seed ${seed})`
         const reply = database.execute(argv, { at: AT, db: 0, id: `${episode}.${call}` });
         if (reply.kind === "error") continue;
         const wire = writeReply(resultReply(reply));
-        const typed = makingOf(command, argv)(new RespReader(Buffer.from(wire, "latin1")).readReply());
+        const typed = converterOf(command, argv)(new RespReader(Buffer.from(wire, "latin1")).readReply());
         const shown = JSON.stringify(argv);
         assert.equal(writeReply3(typed), writeReply3(reply), shown);
         assert.equal(writeReply(typed), writeReply(reply), shown);
@@ -68,7 +68,7 @@ test("the result of ZADD INCR, and the reply of ZSCORE, is a double", () => {
     ["ZSCORE", "z", "m"],
   ]) {
     const reply = database.execute(argv, { at: AT, db: 0, id: "" });
-    const typed = makingOf(findCommand(argv[0] as string) as Command, argv)(bulk("1.5"));
+    const typed = converterOf(findCommand(argv[0] as string) as Command, argv)(bulk("1.5"));
     assert.equal(writeReply3(typed), ",1.5\r\n");
     assert.equal(writeReply3(typed), writeReply3(reply));
   }
@@ -89,7 +89,10 @@ test("a key that is named like an option is not an option", () => {
   ]) {
     const reply = execute(argv);
     const wire = Buffer.from(writeReply(resultReply(reply)), "latin1");
-    const typed = makingOf(findCommand(argv[0] as string) as Command, argv)(new RespReader(wire).readReply());
+    const typed = converterOf(
+      findCommand(argv[0] as string) as Command,
+      argv,
+    )(new RespReader(wire).readReply());
     assert.equal(writeReply3(typed), writeReply3(reply), argv.join(" "));
   }
 });

@@ -54,7 +54,7 @@ async function startSecure(
 ): Promise<InProcessDaemon> {
   const { maxConnections = 100, ...gate } = options;
   const log = pino({ level: "silent" });
-  const certificate = new TlsCertificate({ files, lookEvery: 10, environment: realEnvironment, log });
+  const certificate = new TlsCertificate({ files, checkEvery: 10, environment: realEnvironment, log });
   return await startInProcess({
     backends: [new MemoryBackend(realEnvironment, 30_000)],
     gate: (refusals) => new TlsGate(certificate, refusals, gate),
@@ -169,7 +169,7 @@ test("new files are noticed; open connections stay, and new ones use the new cer
   const files = await writeCertificate(folder.path);
   const lines: { level: number; msg: string }[] = [];
   const log = pino({ level: "info" }, { write: (line) => lines.push(JSON.parse(line)) });
-  const certificate = new TlsCertificate({ files, lookEvery: 10, environment: realEnvironment, log });
+  const certificate = new TlsCertificate({ files, checkEvery: 10, environment: realEnvironment, log });
   await certificate.start();
   await using daemon = await startInProcess({
     backends: [new MemoryBackend(realEnvironment, 30_000)],
@@ -212,7 +212,7 @@ test("a certificate outside its validity period, or near its end, is reported on
   const begun = Date.now();
   let now = begun;
   const environment = { ...realEnvironment, clock: () => now, uptime: () => Math.abs(now - begun) };
-  const certificate = new TlsCertificate({ files, lookEvery: 1, environment, log });
+  const certificate = new TlsCertificate({ files, checkEvery: 1, environment, log });
   await certificate.start();
   assert.deepEqual(warnings, []);
   for (const [days, pattern] of [

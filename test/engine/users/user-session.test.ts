@@ -66,7 +66,7 @@ test("permission is checked before memory, even if no login is needed", () => {
 test("changed rules apply once the session is renewed", () => {
   const { session, users, denial } = makeScene("off");
   session.logIn("ann", "pw");
-  users.become(changed(users, "ann", "-set"));
+  users.replaceAll(changed(users, "ann", "-set"));
   assert.equal(denial("SET k v"), null);
   assert.equal(session.renew(), true);
   assert.deepEqual(denial("SET k v"), { what: "command" });
@@ -74,7 +74,7 @@ test("changed rules apply once the session is renewed", () => {
 
 test("a user that is disabled or removed is logged out", () => {
   for (const change of [
-    (users: Users) => users.become(changed(users, "ann", "off")),
+    (users: Users) => users.replaceAll(changed(users, "ann", "off")),
     (users: Users) => users.remove("ann"),
   ]) {
     const { session, users, denial } = makeScene("on nopass");
@@ -89,10 +89,10 @@ test("a user that is disabled or removed is logged out", () => {
 
 test("a session without a login has the default user while that user needs no password", () => {
   const { session, users } = makeScene("off");
-  users.become(changed(users, "default", "on nopass"));
+  users.replaceAll(changed(users, "default", "on nopass"));
   assert.equal(session.renew(), true);
   assert.equal(session.name, "default");
-  users.become(changed(users, "default", "off"));
+  users.replaceAll(changed(users, "default", "off"));
   assert.equal(session.renew(), false);
   assert.equal(session.user, null);
 });

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { REFUSALS } from "../../../engine/answers/refusals.js";
 import type { EnvelopeAnswer } from "../../../engine/answers/request.js";
-import { NOBODY } from "../../../engine/pipeline/pipeline-observer.js";
+import { NO_OBSERVER } from "../../../engine/pipeline/pipeline-observer.js";
 import type { DaemonSocketHost } from "../../../listeners/daemon-listener.js";
 import { DbsyncServer } from "../../../listeners/dbsync/dbsync-server.js";
 import { SessionV2 } from "../../../listeners/dbsync/session-v2.js";
@@ -21,7 +21,7 @@ test("a session counts the answers that wait for other daemons, up to a limit, u
   const host: DaemonSocketHost = new ConnectionRegistry("dbsync", {
     environment: scene.environment,
     log,
-    observer: NOBODY,
+    observer: NO_OBSERVER,
     limits: { ...defaultLimits, maxBufferedBytes: 1 },
     refusals: REFUSALS,
   });

@@ -1,7 +1,7 @@
 /** Tests that hostile clients and malformed requests receive a clear answer or none, and that the service continues. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { withinStrings } from "../../../listeners/json/messages/json-answers.js";
+import { withinStringLimit } from "../../../listeners/json/messages/json-answers.js";
 import { RawClient } from "../../support/raw-client.js";
 import { answer, ask, startJson } from "./scene.js";
 
@@ -146,10 +146,10 @@ test("an answer that is too long is refused, and the connection continues", asyn
 test("an answer that exceeds the maximum string length is refused in the same way", async () => {
   const long = "x".repeat(2 ** 28);
   const expected = /^\{"status":"error","message":"The answer is longer/;
-  assert.match(await withinStrings(() => long + long), expected);
-  assert.match(await withinStrings(async () => [long, long].join()), expected);
-  assert.equal(await withinStrings(() => "short"), "short");
-  assert.throws(() => withinStrings(() => assert.fail("another problem")), /another problem/);
+  assert.match(await withinStringLimit(() => long + long), expected);
+  assert.match(await withinStringLimit(async () => [long, long].join()), expected);
+  assert.equal(await withinStringLimit(() => "short"), "short");
+  assert.throws(() => withinStringLimit(() => assert.fail("another problem")), /another problem/);
 });
 
 test("a query for members that are named like JSON's punctuation is answered", async () => {

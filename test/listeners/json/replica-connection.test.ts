@@ -34,8 +34,8 @@ test("an exception while parsing an answer fails the request on that connection,
     bounds,
     () => closed++,
   );
-  assert.equal(await connection.ask("fine"), '{"ok":true}');
-  const [fail, next] = [connection.ask("fail"), connection.ask("next")];
+  assert.equal(await connection.request("fine"), '{"ok":true}');
+  const [fail, next] = [connection.request("fail"), connection.request("next")];
   await assert.rejects(fail, /an error in this program: TypeError: Cannot read/);
   await assert.rejects(next, /an error in this program: TypeError: Cannot read/);
   assert.deepEqual([closed, connection.isLost], [1, true]);

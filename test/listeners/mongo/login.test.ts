@@ -27,7 +27,7 @@ const USERS = [
 ];
 
 /** Logs in. @returns the user that is logged in, or the code of the refusal */
-async function become(port: number, credentials: string): Promise<string | number> {
+async function replaceAll(port: number, credentials: string): Promise<string | number> {
   await using client = clientOf(port, credentials);
   try {
     const { authInfo } = await client.db("admin").command({ connectionStatus: 1 });
@@ -54,7 +54,7 @@ test("users of the file log in with SCRAM-SHA-256 and any of their passwords, an
     "ann:secret?authMechanism=SCRAM-SHA-1",
     "",
   ];
-  assert.deepEqual(await Promise.all(logins.map((credentials) => become(scene.port, credentials))), [
+  assert.deepEqual(await Promise.all(logins.map((credentials) => replaceAll(scene.port, credentials))), [
     "ann",
     "ann",
     "two",
@@ -70,15 +70,15 @@ test("users of the file log in with SCRAM-SHA-256 and any of their passwords, an
 
 test("a user with only a password hash needs PLAIN once, and can use SCRAM from then on", async () => {
   await using scene = await startMongo({ users: USERS });
-  assert.equal(await become(scene.port, "hashed:secret"), 18);
-  assert.equal(await become(scene.port, `hashed:wrong?${PLAIN}`), 18);
-  assert.equal(await become(scene.port, `hashed:secret?${PLAIN}`), "hashed");
-  assert.equal(await become(scene.port, "hashed:secret"), "hashed");
+  assert.equal(await replaceAll(scene.port, "hashed:secret"), 18);
+  assert.equal(await replaceAll(scene.port, `hashed:wrong?${PLAIN}`), 18);
+  assert.equal(await replaceAll(scene.port, `hashed:secret?${PLAIN}`), "hashed");
+  assert.equal(await replaceAll(scene.port, "hashed:secret"), "hashed");
 });
 
 test("where no login is required a driver may still log in", async () => {
   await using scene = await startMongo();
-  assert.equal(await become(scene.port, ""), "");
+  assert.equal(await replaceAll(scene.port, ""), "");
   await using client = clientOf(scene.port);
   assert.deepEqual(await client.db("a").command({ ping: 1 }), { ok: 1 });
 });
@@ -149,10 +149,10 @@ test("a user that is disabled is logged out at the next command", async () => {
   await using client = clientOf(scene.port, "ann:secret");
   const admin = client.db("admin");
   await admin.command({ connectionStatus: 1 });
-  scene.users.become(scene.users.changed("ann", ["off"]));
+  scene.users.replaceAll(scene.users.changed("ann", ["off"]));
   await assert.rejects(admin.command({ connectionStatus: 1 }), { code: 13 });
-  assert.equal(await become(scene.port, "ann:secret"), 18);
-  scene.users.become(scene.users.changed("ann", ["on", ">other", "<secret"]));
-  assert.equal(await become(scene.port, "ann:secret"), 18);
-  assert.equal(await become(scene.port, "ann:other"), "ann");
+  assert.equal(await replaceAll(scene.port, "ann:secret"), 18);
+  scene.users.replaceAll(scene.users.changed("ann", ["on", ">other", "<secret"]));
+  assert.equal(await replaceAll(scene.port, "ann:secret"), 18);
+  assert.equal(await replaceAll(scene.port, "ann:other"), "ann");
 });

@@ -127,7 +127,8 @@ test("a file that Redis has saved is read, and saved unchanged", async () => {
 
 test("a user's rules may be changed any number of times", () => {
   const users = new Users(null);
-  for (let i = 0; i < 1000; i++) users.become(users.changed("ann", [i % 2 === 0 ? "+get" : "-get", "~a"]));
+  for (let i = 0; i < 1000; i++)
+    users.replaceAll(users.changed("ann", [i % 2 === 0 ? "+get" : "-get", "~a"]));
   assert.equal(userLine(users.find("ann") ?? assert.fail()), "user ann off ~a resetchannels -@all -get");
 });
 

@@ -1,11 +1,11 @@
 /** Tests which routes commands have. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { NOTHING_UNCARRIED } from "../../../engine/users/command-path.js";
+import { ALL_COMMANDS_SUPPORTED } from "../../../engine/users/command-path.js";
 import { CommandRoutes } from "../../../listeners/resp/commands/command-routes.js";
 import { CommandFailure } from "../../../store/arguments/command-errors.js";
 
-const routes = new CommandRoutes(new Map(), NOTHING_UNCARRIED);
+const routes = new CommandRoutes(new Map(), ALL_COMMANDS_SUPPORTED);
 
 test("a statement that only reads is not a write, however the name SQL is spelled", () => {
   for (const name of ["SQL", "sql", "Sql"])

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { connect } from "node:net";
 import { test } from "node:test";
-import { NOTHING_UNCARRIED } from "../../../engine/users/command-path.js";
+import { ALL_COMMANDS_SUPPORTED } from "../../../engine/users/command-path.js";
 import { bulk, type Reply } from "../../../protocol/reply.js";
 import { writeCommand } from "../../../protocol/resp/resp-writer.js";
 import { until } from "../../daemon/replicas.js";
@@ -78,12 +78,12 @@ test("pending answers together may exceed the maximum string length", async () =
     records: true,
     writersOf: (_: number, keys: readonly string[]) => keys.map(() => ""),
     carries: false,
-    uncarried: NOTHING_UNCARRIED,
+    unsupported: ALL_COMMANDS_SUPPORTED,
     hold: () => true,
     keyCounts: [],
     expiredKeys: 0,
     changes: null,
-    tellOf() {},
+    observeWrites() {},
     others: null,
     execute,
     send: execute,

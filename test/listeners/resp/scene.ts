@@ -7,7 +7,7 @@ import { MemoryBackend } from "../../../engine/backends/memory-backend.js";
 import { NewestDate } from "../../../engine/backends/newest-date.js";
 import { Channels } from "../../../engine/channels/channels.js";
 import type { MemoryLimit } from "../../../engine/memory/memory-limit.js";
-import { NOBODY } from "../../../engine/pipeline/pipeline-observer.js";
+import { NO_OBSERVER } from "../../../engine/pipeline/pipeline-observer.js";
 import { SlowLog } from "../../../engine/slow-log/slow-log.js";
 import type { CommandPath } from "../../../engine/users/command-path.js";
 import { LocalPath } from "../../../engine/users/local-command-path.js";
@@ -84,7 +84,7 @@ export async function startResp({
     },
     memory: { bytes: 0, policy: "noeviction", policies: ["noeviction"], used: 1_000_000, evicted: 0 },
     logLevel: "info",
-    say: (level, sentence) => log[level](sentence),
+    writeLog: (level, sentence) => log[level](sentence),
     address: "127.0.0.1",
     get port() {
       return port();
@@ -101,7 +101,7 @@ export async function startResp({
     address: "127.0.0.1",
     port: await freePort(),
     gate: null,
-    observer: NOBODY,
+    observer: NO_OBSERVER,
     environment,
     log,
     users: known,

@@ -5,9 +5,9 @@ import { LocalUnits } from "../../../engine/backends/local-units.js";
 import { MemoryBackend } from "../../../engine/backends/memory-backend.js";
 import { NewestDate } from "../../../engine/backends/newest-date.js";
 import {
+  ALL_COMMANDS_SUPPORTED,
   type CommandPath,
   type CommandSender,
-  NOTHING_UNCARRIED,
 } from "../../../engine/users/command-path.js";
 import { LocalPath } from "../../../engine/users/local-command-path.js";
 import { realEnvironment } from "../../../net/process/clock-and-randomness.js";
@@ -30,7 +30,7 @@ function recording() {
     new LocalUnits(realEnvironment, new NewestDate()),
   );
   const senders: CommandSender[] = [];
-  const state = { isUnmet: false };
+  const state = { hasConflict: false };
   const path: CommandPath = {
     databases: local.databases,
     records: true,
@@ -42,14 +42,14 @@ function recording() {
     send: (command, argv, sender) => local.send(command, argv, sender),
     executeTogether(calls, conditions, sender) {
       senders.push(sender);
-      return state.isUnmet ? NIL_ARRAY : local.executeTogether(calls, conditions, sender);
+      return state.hasConflict ? NIL_ARRAY : local.executeTogether(calls, conditions, sender);
     },
     sharing: (run) => run(),
     executeInSteps: () => assert.fail(),
-    tellOf: (observer) => local.tellOf(observer),
+    observeWrites: (observer) => local.observeWrites(observer),
     writersOf: (db, keys) => local.writersOf(db, keys),
     carries: false,
-    uncarried: NOTHING_UNCARRIED,
+    unsupported: ALL_COMMANDS_SUPPORTED,
     hold: (conditions) => local.hold(conditions),
   };
   return { path, senders, state };
@@ -96,7 +96,7 @@ test("commands after a change of users are checked with the new user's rights", 
 
 test("a transaction that does not run selects neither a database nor a user", async () => {
   const { path, state } = recording();
-  state.isUnmet = true;
+  state.hasConflict = true;
   await using ours = await startResp({ path, users });
   const reply = await answers(
     ours.port,

@@ -6,7 +6,7 @@ import { test } from "node:test";
 import * as ws from "ws";
 import { WebSocket, WebSocketServer } from "ws";
 import type { Observer } from "../../../engine/pipeline/pipeline-observer.js";
-import { NOBODY } from "../../../engine/pipeline/pipeline-observer.js";
+import { NO_OBSERVER } from "../../../engine/pipeline/pipeline-observer.js";
 import { MessageGauge } from "../../../listeners/ws/message-gauge.js";
 import { until } from "../../daemon/replicas.js";
 import { amount } from "../../support/amount.js";
@@ -178,7 +178,7 @@ test("above --max-connections only unauthenticated clients are disconnected", as
 test("units, connections and refusals are counted for ws", async () => {
   const counted: string[] = [];
   const observer: Observer = {
-    ...NOBODY,
+    ...NO_OBSERVER,
     served: (listener, units) => counted.push(`${units} served at ${listener}`),
     refused: (listener, code) => counted.push(`${code} at ${listener}`),
     connected: (listener, change) => counted.push(`${change} at ${listener}`),

@@ -1,7 +1,7 @@
 /** Tests the state of a listener before its start and after its end. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { NOBODY } from "../../../engine/pipeline/pipeline-observer.js";
+import { NO_OBSERVER } from "../../../engine/pipeline/pipeline-observer.js";
 import { CONNECTION_REFUSALS } from "../../../net/connections/connection-refusals.js";
 import { SocketListener } from "../../../net/connections/socket-listener.js";
 import { realEnvironment } from "../../../net/process/clock-and-randomness.js";
@@ -16,7 +16,7 @@ test("a listener has an address before its start and after its end, because --ad
     options: { address: "-l", port: "-p" },
     gate: null,
     fullText: "",
-    observer: NOBODY,
+    observer: NO_OBSERVER,
     limits: defaultLimits,
     refusals: CONNECTION_REFUSALS,
     environment: realEnvironment,

@@ -20,7 +20,7 @@ function connectionTo(port: number, limits: Partial<UpstreamLimits> = {}): Upstr
     serverAddress: placeAt(port),
     limits: limitsOf(limits),
     setTimer: environment.setTimer,
-    manners: { hasErred: false },
+    facts: { hasErred: false },
     held() {},
     disconnected() {},
   });
@@ -45,8 +45,8 @@ test("a session is set up once, before its statement", async () => {
   await withServer(
     ({ statement }) => (statement.startsWith("ampiasao") ? CHOSEN : messageFrame(`did ${statement}`)),
     async (connection, server) => {
-      assert.equal(shown(await connection.ask(session, "alaivo 2")), messageFrame("did alaivo 2"));
-      assert.equal(shown(await connection.ask(session, "alaivo 3")), messageFrame("did alaivo 3"));
+      assert.equal(shown(await connection.execute(session, "alaivo 2")), messageFrame("did alaivo 2"));
+      assert.equal(shown(await connection.execute(session, "alaivo 3")), messageFrame("did alaivo 3"));
       assert.deepEqual(server.statements, [
         "login ada secret",
         "pages 5",
@@ -57,7 +57,7 @@ test("a session is set up once, before its statement", async () => {
       assert.equal(connection.fitOf({ ...session, database: "other" }), "choose");
       assert.equal(connection.fitOf({ ...session, database: "" }), "none");
       assert.equal(connection.fitOf({ ...session, login: "login ben secret" }), "none");
-      assert.match(shown(await connection.ask(toko, "alaivo 4")), /^unsuited, reached: no/);
+      assert.match(shown(await connection.execute(toko, "alaivo 4")), /^unsuited, reached: no/);
     },
   );
 });
@@ -67,7 +67,7 @@ test("the refusal of a USE becomes the answer to the following statement, which 
   await withServer(
     () => refusal,
     async (connection, server) => {
-      assert.equal(shown(await connection.ask(toko, "fafao ao@ t")), refusal);
+      assert.equal(shown(await connection.execute(toko, "fafao ao@ t")), refusal);
       assert.deepEqual(server.statements, ["ampiasao toko"]);
       assert.ok(connection.isClosed);
     },
@@ -78,12 +78,12 @@ test("a session uses the database that the server reports, however USE was writt
   await withServer(
     ({ statement }) => (/toko/.test(statement) ? CHOSEN : messageFrame("done")),
     async (connection, server) => {
-      await connection.ask(NEW_SESSION, "#ampiasao@ toko");
+      await connection.execute(NEW_SESSION, "#ampiasao@ toko");
       assert.equal(connection.fitOf(toko), "ready");
-      await connection.ask(toko, "fafao ao@ t");
+      await connection.execute(toko, "fafao ao@ t");
       assert.deepEqual(server.statements, ["#ampiasao@ toko", "fafao ao@ t"]);
       // A server that refuses a USE may then refuse all statements.
-      await connection.ask(toko, "ampiasaonothing");
+      await connection.execute(toko, "ampiasaonothing");
       assert.ok(connection.isClosed);
     },
   );
@@ -91,10 +91,10 @@ test("a session uses the database that the server reports, however USE was writt
 
 test("a refused connection or session means that the server has not received the statement", async () => {
   const nobody = connectionTo(await freePort());
-  assert.equal(shown(await nobody.ask(NEW_SESSION, "x")), "connect, reached: no");
+  assert.equal(shown(await nobody.execute(NEW_SESSION, "x")), "connect, reached: no");
   await using server = await FakeSqlServer.start();
   server.welcome = (socket) => socket.end(FULL_FRAME);
-  assert.equal(shown(await connectionTo(server.port).ask(NEW_SESSION, "x")), "busy, reached: no");
+  assert.equal(shown(await connectionTo(server.port).execute(NEW_SESSION, "x")), "busy, reached: no");
 });
 
 test("a statement that was sent and not answered may have been executed", async () => {
@@ -104,18 +104,18 @@ test("a statement that was sent and not answered may have been executed", async 
       return null;
     },
     async (connection) =>
-      assert.equal(shown(await connection.ask(NEW_SESSION, "x")), "lost, reached: unknown"),
+      assert.equal(shown(await connection.execute(NEW_SESSION, "x")), "lost, reached: unknown"),
   );
   await withServer(
     () => null,
     async (connection) =>
-      assert.equal(shown(await connection.ask(NEW_SESSION, "x")), "timeout, reached: unknown"),
+      assert.equal(shown(await connection.execute(NEW_SESSION, "x")), "timeout, reached: unknown"),
     { replyTimeout: 50 },
   );
   // If the statement was still waiting for a USE, it was not sent.
   await withServer(
     () => null,
-    async (connection) => assert.equal(shown(await connection.ask(toko, "x")), "timeout, reached: no"),
+    async (connection) => assert.equal(shown(await connection.execute(toko, "x")), "timeout, reached: no"),
     { replyTimeout: 50 },
   );
 });
@@ -130,7 +130,7 @@ test("invalid, too long or unrequested answers end the connection", async () => 
     await withServer(
       () => answer,
       async (connection) => {
-        assert.match(shown(await connection.ask(NEW_SESSION, "x")), due);
+        assert.match(shown(await connection.execute(NEW_SESSION, "x")), due);
         assert.ok(connection.isClosed);
       },
       limits,
@@ -139,7 +139,7 @@ test("invalid, too long or unrequested answers end the connection", async () => 
     await withServer(
       () => messageFrame("first") + more,
       async (connection) => {
-        assert.equal(shown(await connection.ask(NEW_SESSION, "x")), messageFrame("first"));
+        assert.equal(shown(await connection.execute(NEW_SESSION, "x")), messageFrame("first"));
         assert.ok(connection.isClosed, more);
       },
     );
@@ -149,15 +149,15 @@ test("a text that a server would parse as several or incomplete statements is no
   const original: Answering = ({ statement }) =>
     statement.startsWith("pages") ? errorFrame("Commande valide non trouvé") : pageOf("x");
   await withServer(original, async (connection, server) => {
-    assert.equal(shown(await connection.ask(NEW_SESSION, "alaivo 'a;b'")), "unsuited, reached: no");
-    assert.equal(shown(await connection.ask(NEW_SESSION, "alaivo 'a")), "unsuited, reached: no");
-    await connection.ask(NEW_SESSION, "alaivo\n'a\nEND\n'");
+    assert.equal(shown(await connection.execute(NEW_SESSION, "alaivo 'a;b'")), "unsuited, reached: no");
+    assert.equal(shown(await connection.execute(NEW_SESSION, "alaivo 'a")), "unsuited, reached: no");
+    await connection.execute(NEW_SESSION, "alaivo\n'a\nEND\n'");
     assert.deepEqual(server.statements, ["pages 20", "alaivo 'a\\nEND\\n'"]);
   });
   await withServer(
     () => messageFrame("done"),
     async (connection, server) => {
-      await connection.ask(NEW_SESSION, "alaivo\n'a;b'");
+      await connection.execute(NEW_SESSION, "alaivo\n'a;b'");
       assert.deepEqual(server.statements, ["pages 20", "alaivo\n'a;b'"]);
     },
   );
@@ -172,7 +172,7 @@ for (const method of ["push", "next"] as const)
       ({ statement }) => messageFrame(`did ${statement}`),
       async (connection) => {
         const fault = context.mock.method(SqlFrameReader.prototype, method, fail);
-        const outcome = await connection.ask(NEW_SESSION, "alaivo 1");
+        const outcome = await connection.execute(NEW_SESSION, "alaivo 1");
         fault.mock.restore();
         assert.match(shown(outcome), /^garbage, reached: unknown/);
         assert.match(

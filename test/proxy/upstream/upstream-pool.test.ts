@@ -26,7 +26,7 @@ test("many statements share few connections, and each runs in its client's datab
   const names = ["", "a", "b", "c", "d"];
   const asked = Array.from({ length: 100 }, (_, i) => {
     const database = names[i % names.length] as string;
-    return pool.ask(inDatabase(database), `alaivo ${i}`).then((outcome) => {
+    return pool.execute(inDatabase(database), `alaivo ${i}`).then((outcome) => {
       assert.equal(shown(outcome), pageOf(`alaivo ${i} in ${database || "none"}`));
     });
   });
@@ -48,18 +48,18 @@ test("logged-in sessions share no connection with other sessions, even if few co
   const pool = poolAt(server.port, { maxConnections: 1 });
   for (const name of ["ada", "", "ben", "ada", ""]) {
     const session = name === "" ? NEW_SESSION : { ...NEW_SESSION, login: `login ${name} secret` };
-    assert.equal(shown(await pool.ask(session, "x")), pageOf(`x by ${name || "nobody"}`));
+    assert.equal(shown(await pool.execute(session, "x")), pageOf(`x by ${name || "nobody"}`));
   }
   // A manual login belongs to its connection: the next session does not inherit it.
-  await pool.ask(NEW_SESSION, "login eve secret");
-  assert.equal(shown(await pool.ask(NEW_SESSION, "x")), pageOf("x by nobody"));
+  await pool.execute(NEW_SESSION, "login eve secret");
+  assert.equal(shown(await pool.execute(NEW_SESSION, "x")), pageOf("x by nobody"));
   pool.close();
 });
 
 test("a statement that waits too long, or finds the queue full, is not sent", async () => {
   await using server = await FakeSqlServer.start(() => null);
   const pool = poolAt(server.port, { maxConnections: 1, maxWaiting: 1, replyTimeout: 100 });
-  const asked = [1, 2, 3].map((i) => pool.ask(NEW_SESSION, `alaivo ${i}`));
+  const asked = [1, 2, 3].map((i) => pool.execute(NEW_SESSION, `alaivo ${i}`));
   const [first, second, third] = (await Promise.all(asked)).map(shown);
   assert.equal(first, "timeout, reached: unknown");
   // When the first statement times out, the second one either receives a connection or itself times out in the queue,
@@ -77,9 +77,9 @@ test("the pool limits the total size of concurrent answers", async () => {
   });
   const limits = { maxReplyBytesTogether: 100_000, maxReplyBytes: 90_000 };
   const pool = poolAt(server.port, limits);
-  const large = [1, 2].map((i) => pool.ask(NEW_SESSION, `large ${i}`));
+  const large = [1, 2].map((i) => pool.execute(NEW_SESSION, `large ${i}`));
   assert.equal(shown(await Promise.race(large)), "too-long, reached: unknown");
-  assert.equal(shown(await pool.ask(NEW_SESSION, "small")), pageOf("small"));
+  assert.equal(shown(await pool.execute(NEW_SESSION, "small")), pageOf("small"));
   pool.close();
   assert.ok((await Promise.all(large)).map(shown).includes("closed, reached: unknown"));
 });
@@ -87,14 +87,14 @@ test("the pool limits the total size of concurrent answers", async () => {
 test("the pool closes idle connections after a while, and uses no connection that the server has closed", async () => {
   await using server = await FakeSqlServer.start();
   const pool = poolAt(server.port, { idleTimeout: 50 });
-  await pool.ask(NEW_SESSION, "x");
+  await pool.execute(NEW_SESSION, "x");
   await until(() => pool.connections === 0 && server.sockets.size === 0, "the idle connection is closed");
-  await pool.ask(NEW_SESSION, "y");
+  await pool.execute(NEW_SESSION, "y");
   for (const socket of server.sockets) socket.destroy();
   await until(() => pool.connections === 0, "the pool has removed the closed connection");
-  assert.equal(shown(await pool.ask(NEW_SESSION, "z")), messageFrame("done"));
+  assert.equal(shown(await pool.execute(NEW_SESSION, "z")), messageFrame("done"));
   pool.close();
-  assert.equal(shown(await pool.ask(NEW_SESSION, "z")), "closed, reached: no");
+  assert.equal(shown(await pool.execute(NEW_SESSION, "z")), "closed, reached: no");
 });
 
 test("the pool does not mistake the end of an error with line breaks for another answer", async () => {
@@ -108,8 +108,8 @@ test("the pool does not mistake the end of an error with line breaks for another
   });
   const pool = poolAt(server.port);
   for (let i = 2; i < 5; i++) {
-    assert.equal(shown(await pool.ask(NEW_SESSION, "bad")), errorFrame("a text"));
-    assert.equal(shown(await pool.ask(NEW_SESSION, `alaivo ${i}`)), pageOf(`alaivo ${i}`));
+    assert.equal(shown(await pool.execute(NEW_SESSION, "bad")), errorFrame("a text"));
+    assert.equal(shown(await pool.execute(NEW_SESSION, `alaivo ${i}`)), pageOf(`alaivo ${i}`));
   }
   pool.close();
 });
@@ -119,7 +119,7 @@ test("errors close no connections once the server is recognized as a dbsyncd", a
     statement.startsWith("pages") ? messageFrame("done") : errorFrame("no such table"),
   );
   const pool = poolAt(server.port);
-  for (let i = 0; i < 10; i++) await pool.ask(NEW_SESSION, "bad");
+  for (let i = 0; i < 10; i++) await pool.execute(NEW_SESSION, "bad");
   assert.equal(server.accepted, 2);
   assert.equal(pool.connections, 1);
   pool.close();

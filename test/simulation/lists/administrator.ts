@@ -2,7 +2,7 @@
  * An administrator of a run: queries daemons about the member list and signs the next list, in the same steps as
  * `dbsync members`. The administrator signs nothing that `dbsync members` would refuse.
  */
-import { headsOf, type MemberView, viewsOf } from "../../../cli/members/member-views.js";
+import { type MemberView, newestListsOf, viewsOf } from "../../../cli/members/member-views.js";
 import { type Change, nextMembers } from "../../../cli/members/next-member-list.js";
 import type { ReportedList, VerifiesList } from "../../../cli/members/reported-member-list.js";
 import { DbsyncError } from "../../../client/shared/errors.js";
@@ -65,7 +65,7 @@ export class Administrator {
       if (arrived.length === 0) return;
       const views = viewsOf(arrived, this.#verifies);
       world.trace(name, () => `receives ${views.map(shownView).join(", ")}`);
-      then({ views, heads: headsOf(views) });
+      then({ views, heads: newestListsOf(views) });
     });
   }
 

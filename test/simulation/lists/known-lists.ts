@@ -39,7 +39,7 @@ export class SignedLists {
     const { hosts, scheduler, genesis } = this.#world;
     this.#recent = this.#recent.filter(({ at }) => !isAll && scheduler.time - at < IN_FLIGHT_MS);
     const all = [...this.#recent.map(({ known }) => known), ...hosts.flatMap(listsOf)];
-    this.#world.heads = headsOf(all, genesis.cluster);
+    this.#world.heads = newestListsOf(all, genesis.cluster);
     this.#noteRotten();
   }
 
@@ -53,7 +53,7 @@ export class SignedLists {
 }
 
 /** Returns the lists without a successor. */
-function headsOf(lists: readonly KnownList[], cluster: ByteString): readonly KnownList[] {
+function newestListsOf(lists: readonly KnownList[], cluster: ByteString): readonly KnownList[] {
   let heads: readonly KnownList[] = [];
   for (const list of [...lists].sort((a, b) => a.list.number - b.list.number)) {
     const result = takeList(heads, list, cluster);

@@ -7,7 +7,7 @@ import { test } from "node:test";
 import { adoptSocket, openTransport } from "../../../../cluster/peers/connections/transport.js";
 import { Peering } from "../../../../cluster/peers/peering.js";
 import { PEERING_LIMITS } from "../../../../cluster/peers/shared/peering-limits.js";
-import { NOBODY } from "../../../../engine/pipeline/pipeline-observer.js";
+import { NO_OBSERVER } from "../../../../engine/pipeline/pipeline-observer.js";
 import { hashOf, type Identity, makeIdentity } from "../../../../engine/trust/identity.js";
 import { TlsCertificate } from "../../../../engine/trust/tls-certificate.js";
 import { signEnvelope } from "../../../../keys/sign.js";
@@ -70,7 +70,7 @@ async function startNode(
   const { pipeline } = makeScene({ clock: { now: Date.now() }, pair: makeKeyPair() });
   const address = { address: "127.0.0.1", port: 0 };
   const listener = new DbsyncListener(
-    { ...address, gate, observer: NOBODY, limits: defaultLimits, environment: realEnvironment, log },
+    { ...address, gate, observer: NO_OBSERVER, limits: defaultLimits, environment: realEnvironment, log },
     {
       pipeline,
       daemon: identity.id,
@@ -136,7 +136,8 @@ test("two members exchange their entries over real sockets", async () => {
 test("two members exchange their entries over TLS, bound to their connection", async () => {
   using folder = temporaryFolder();
   const files = await writeCertificate(folder.path);
-  const certificate = () => new TlsCertificate({ files, lookEvery: 1000, environment: realEnvironment, log });
+  const certificate = () =>
+    new TlsCertificate({ files, checkEvery: 1000, environment: realEnvironment, log });
   await using b = await startNode([], (refusals) => new TlsGate(certificate(), refusals));
   await using a = await startNode([addressOf(b, true)]);
   await until(() => a.peering.members[0]?.connection === "connected");
@@ -146,7 +147,8 @@ test("two members exchange their entries over TLS, bound to their connection", a
 test("a wrong choice between TLS and plain TCP is reported with the remedy", async () => {
   using folder = temporaryFolder();
   const files = await writeCertificate(folder.path);
-  const certificate = () => new TlsCertificate({ files, lookEvery: 1000, environment: realEnvironment, log });
+  const certificate = () =>
+    new TlsCertificate({ files, checkEvery: 1000, environment: realEnvironment, log });
   await using secret = await startNode([], (refusals) => new TlsGate(certificate(), refusals));
   await using open = await startNode([]);
   await using a = await startNode([addressOf(secret, false), addressOf(open, true)]);

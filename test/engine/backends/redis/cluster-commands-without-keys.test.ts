@@ -1,7 +1,7 @@
 /** Tests SCAN on a Redis Cluster: the masters are scanned in turn, and a cursor is an error if its master is gone. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { spreadOf } from "../../../../engine/backends/redis/cluster-commands-without-keys.js";
+import { broadcastRuleOf } from "../../../../engine/backends/redis/cluster-commands-without-keys.js";
 import { slotOf } from "../../../../engine/backends/redis/cluster-slots.js";
 import type { RedisLink } from "../../../../engine/backends/redis/redis-link.js";
 import { array, bulk, bulks, type Reply } from "../../../../protocol/reply.js";
@@ -17,7 +17,7 @@ function master(port: number, keys: readonly string[]): RedisLink {
 
 async function page(masters: readonly RedisLink[], cursor: string): Promise<[string, string[]] | string> {
   const argv = ["SCAN", cursor, "COUNT", "2"];
-  const way = spreadOf(argv);
+  const way = broadcastRuleOf(argv);
   assert.ok(way.kind === "all");
   const outcome = await way.run(masters, argv);
   if (outcome.kind === "error") return outcome.text;

@@ -28,9 +28,9 @@ class TestFinder implements ServerFinder {
   start(): void {}
   stop(): void {}
 
-  wayOf([argv]: readonly Argv[]) {
+  routeOf([argv]: readonly Argv[]) {
     const run = async () => this.#send(argv as Argv);
-    return argv?.[0] === "FLUSHALL" ? ({ kind: "spread", isBefore: true, run } as const) : 0;
+    return argv?.[0] === "FLUSHALL" ? ({ kind: "broadcast", isBarrier: true, run } as const) : 0;
   }
 
   linkFor(): RedisLink {
@@ -38,11 +38,11 @@ class TestFinder implements ServerFinder {
     return link as unknown as RedisLink;
   }
 
-  turned({ kind }: { readonly kind: string }): void {
+  redirected({ kind }: { readonly kind: string }): void {
     this.turns.push(kind);
   }
 
-  believed(): null {
+  checkedRedirection(): null {
     return null;
   }
 
