@@ -22,10 +22,10 @@ import { startChromium } from "./chromium.js";
 const VISITS = `document.getElementById("visits").textContent`;
 
 test("the first page works as described in docs/browsers.md", { skip: skipUnlessFull }, async () => {
-  const [root, app, ws, port] = [makeKeyPair(), makeKeyPair(), await freePort(), await freePort()];
-  const keys = ["--root-key", root.file, "-s", app.file];
-  await using _daemon = await startDaemon(["-p", `${port}`, "--ws", `${ws}`, ...keys]);
+  const [root, ws, port] = [makeKeyPair(), await freePort(), await freePort()];
   const shown = readFileSync(join(repositoryRoot, "docs", "browsers.md"), "utf8");
+  assert.ok(shown.includes("`dbsyncd --ws 1180 --root-key root-public.pem`"));
+  await using _daemon = await startDaemon(["-p", `${port}`, "--ws", `${ws}`, "--root-key", root.file]);
   const [, block = ""] = /^```html\n([\s\S]*?)^```$/m.exec(shown) ?? [];
   assert.ok(block.includes(":1180"));
   const html = block.replace(":1180", `:${ws}`);
