@@ -55,6 +55,7 @@ export const FULL_ONLY: readonly string[] = [
   "examples/recipes/job-queue.test",
   "examples/recipes/rate-limit.test",
   "examples/recipes/sessions.test",
+  "examples/recipes/page-programs.test",
   "examples/typescript.test",
   "faults/acknowledged-execs.test",
   "faults/catch-up.test",
