@@ -14,7 +14,7 @@ import { readOptions, type SendOptions } from "./settings/client-settings.js";
 import { readDefaults } from "./settings/default-options.js";
 import type { EnvelopeOptions } from "./settings/header-options.js";
 import { type Environment, realEnvironment } from "./shared/client-environment.js";
-import { commandKindOf, isReadCommand } from "./shared/command-input.js";
+import { type CommandKind, commandKindOf, isReadCommand } from "./shared/command-input.js";
 import { DbsyncError } from "./shared/errors.js";
 
 export type { ReplyHandlers };
@@ -102,7 +102,7 @@ export class ForwardingClient {
   /** Sends one command. @param argv  the command's name, then its arguments */
   send(argv: Argv, sender: ForwardingSender, carrying: ReplyHandlers): void {
     const commandKind = commandKindOf(argv);
-    const settings = this.#settingsFor(sender);
+    const settings = this.#settingsFor(sender, commandKind);
     const isWatching = commandKind === "reads" && sender.watched !== undefined && sender.watched.size > 0;
     this.#client.carry(writeCommand(argv), commandKind, isWatching ? watching(settings) : settings, carrying);
   }
@@ -114,10 +114,10 @@ export class ForwardingClient {
     sender: ForwardingSender,
     carrying: ReplyHandlers,
   ): void {
-    const settings = this.#settingsFor(sender);
+    const commandKind = commands.every(isReadCommand) ? "reads" : "writes";
+    const settings = this.#settingsFor(sender, commandKind);
     const header = settings.envelope ?? headerOf(sender.db);
     const envelope = { ...header, multi: true, if: conditions.length === 0 ? null : conditions };
-    const commandKind = commands.every(isReadCommand) ? "reads" : "writes";
     this.#client.carry(commands.map(writeCommand), commandKind, { ...settings, envelope }, carrying);
   }
 
@@ -125,9 +125,10 @@ export class ForwardingClient {
     return this.#client.close();
   }
 
-  #settingsFor({ db, isStable }: ForwardingSender): CallSettings {
+  /** Only writes wait until they are final: daemons refuse to wait for an envelope that they do not record. */
+  #settingsFor({ db, isStable }: ForwardingSender, commandKind: CommandKind): CallSettings {
     const settings = this.#ofDatabases[db] ?? { ...this.#settings, envelope: headerOf(db) };
-    if (!isStable) return settings;
+    if (!isStable || commandKind !== "writes") return settings;
     const envelope = { ...headerOf(db), wait: { kind: "stable" } as const };
     return { ...settings, timeout: STABLE_TIMEOUT_MS, envelope };
   }

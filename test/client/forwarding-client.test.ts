@@ -1,4 +1,4 @@
-/** Tests which policy a sidecar uses for its commands. */
+/** Tests which policy a sidecar uses for its commands, and which of them wait until they are final. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { FanOutClient } from "../../client/fan-out-client.js";
@@ -6,11 +6,13 @@ import { ForwardingClient } from "../../client/forwarding-client.js";
 import type { CallSettings } from "../../client/settings/call-options.js";
 import type { CallPolicy } from "../../client/shared/policy.js";
 
-/** Returns the policies of sent commands. `watched` is the number of keys that the command's connection watches. */
-function policiesOf(policy: CallPolicy, sent: readonly (readonly [command: string, watched: number])[]) {
-  const policies: CallPolicy[] = [];
+const CARRYING = { resolve: () => {}, reject: () => {} };
+
+/** Returns a client, and the settings of the calls that it makes. */
+function recordingClient(policy: CallPolicy) {
+  const calls: CallSettings[] = [];
   const client: Pick<FanOutClient, "carry"> = {
-    carry: (_bytes, _commandKind, settings) => void policies.push(settings.policy),
+    carry: (_bytes, _commandKind, settings) => void calls.push(settings),
   };
   const settings: CallSettings = {
     timeout: 1,
@@ -20,11 +22,15 @@ function policiesOf(policy: CallPolicy, sent: readonly (readonly [command: strin
     buffers: false,
     traceparent: null,
   };
-  const carrier = new ForwardingClient(client as FanOutClient, settings);
-  const carrying = { resolve: () => {}, reject: () => {} };
+  return { carrier: new ForwardingClient(client as FanOutClient, settings), calls };
+}
+
+/** Returns the policies of sent commands. `watched` is the number of keys that the command's connection watches. */
+function policiesOf(policy: CallPolicy, sent: readonly (readonly [command: string, watched: number])[]) {
+  const { carrier, calls } = recordingClient(policy);
   for (const [command, size] of sent)
-    carrier.send(command.split(" "), { db: 0, isStable: false, watched: { size } }, carrying);
-  return policies;
+    carrier.send(command.split(" "), { db: 0, isStable: false, watched: { size } }, CARRYING);
+  return calls.map((call) => call.policy);
 }
 
 test("a read while keys are watched needs a majority, unless a policy is set", () => {
@@ -36,4 +42,27 @@ test("a read while keys are watched needs a majority, unless a policy is set", (
   assert.deepEqual(policiesOf("usual", sent), ["usual", "majority", "usual"]);
   assert.deepEqual(policiesOf("first", sent), ["first", "first", "first"]);
   assert.deepEqual(policiesOf(1, sent), [1, 1, 1]);
+});
+
+test("on a stable connection, writes wait until they are final, and reads do not", () => {
+  const { carrier, calls } = recordingClient("usual");
+  const sender = { db: 0, isStable: true };
+  for (const command of ["SET k v", "GET k"]) carrier.send(command.split(" "), sender, CARRYING);
+  carrier.sendTogether(
+    [
+      ["GET", "k"],
+      ["SET", "k", "v"],
+    ],
+    [],
+    sender,
+    CARRYING,
+  );
+  carrier.sendTogether([["GET", "k"]], [], sender, CARRYING);
+  const waits = calls.map(({ envelope, timeout }) => [envelope?.wait?.kind ?? null, timeout]);
+  assert.deepEqual(waits, [
+    ["stable", 60_000],
+    [null, 1],
+    ["stable", 60_000],
+    [null, 1],
+  ]);
 });
