@@ -17,7 +17,7 @@ const NAMES =
   "SUNION SUNIONSTORE ZADD ZCARD ZCOUNT ZINCRBY ZLEXCOUNT ZMSCORE ZPOPMAX ZPOPMIN ZRANDMEMBER ZRANGE " +
   "ZRANGEBYLEX ZRANGEBYSCORE ZRANK ZREM ZREMRANGEBYLEX ZREMRANGEBYRANK ZREMRANGEBYSCORE ZREVRANGE " +
   "ZREVRANK ZSCAN ZSCORE XACK XADD XDEL XLEN XRANGE XREVRANGE XTRIM GEOADD GEODIST GEOHASH GEOPOS " +
-  "GEOSEARCH";
+  "GEOSEARCH PUBLISH PING";
 
 export interface CommandMethods {
   /** Appends to a string, which is created if absent. */
@@ -284,6 +284,10 @@ export interface CommandMethods {
   geopos(key: Argument, ...members: Argument[]): Promise<ReplyValue>;
   /** Returns the members in a circle or a box. */
   geosearch(key: Argument, ...rest: Argument[]): Promise<ReplyValue>;
+  /** Sends a message to the subscribers of a channel. */
+  publish(channel: Argument, message: Argument): Promise<number>;
+  /** Returns PONG, or its argument. */
+  ping(message?: Argument): Promise<string>;
 }
 // The end of what is made by npm run tables.
 

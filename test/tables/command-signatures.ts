@@ -150,6 +150,8 @@ GEODIST key member1 member2 unit?: @text?
 GEOHASH key ...members: @list?
 GEOPOS key ...members: @reply
 GEOSEARCH key ...rest: @reply
+PUBLISH channel message: number
+PING message?: string
 `;
 
 export interface Signature {
