@@ -10,7 +10,7 @@ import { mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Redis } from "ioredis";
-import { type Client, createClient } from "../client/entry.js";
+import { type Client, createClient } from "../client/public-api.js";
 import { type RedisServer, startRedis } from "../test/support/redis-server.js";
 import { type Figures, measure, measureOpen } from "./measure.js";
 import { type Server, startDaemon } from "./processes.js";

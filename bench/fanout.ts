@@ -8,7 +8,7 @@ import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Redis } from "ioredis";
-import { type Client, createClient } from "../client/entry.js";
+import { type Client, createClient } from "../client/public-api.js";
 import { type RedisServer, startRedis } from "../test/support/redis-server.js";
 import { type Figures, figuresOf, measure, median } from "./measure.js";
 import { type Server, startDaemon, startEcho } from "./processes.js";

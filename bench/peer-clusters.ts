@@ -9,7 +9,7 @@ import { connect as connectHttp2 } from "node:http2";
 import { join } from "node:path";
 import { jetstream, jetstreamManager } from "@nats-io/jetstream";
 import { connect as connectNats } from "@nats-io/transport-node";
-import type { Policy } from "../client/entry.js";
+import type { Policy } from "../client/public-api.js";
 import { freePort } from "../test/support/free-port.js";
 import { NatsServer } from "../test/support/nats-server.js";
 import { RedisConnection } from "../test/support/redis-connection.js";

@@ -8,7 +8,7 @@ import { generateKeyPairSync } from "node:crypto";
 import { writeFileSync } from "node:fs";
 import { loadavg } from "node:os";
 import { join } from "node:path";
-import type { Policy } from "../client/entry.js";
+import type { Policy } from "../client/public-api.js";
 import { repositoryRoot } from "../test/support/repository.js";
 import { isOnPath } from "../test/support/requirements.js";
 import { barCharts } from "./bar-chart.js";

@@ -3,7 +3,7 @@ import type { KeyObject } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type Client, createClient, type ReplyValue } from "../client/entry.js";
+import { type Client, createClient, type ReplyValue } from "../client/public-api.js";
 import { knowsSecret } from "../test/support/cluster-secret.js";
 import { freePort } from "../test/support/free-port.js";
 import { type KeyPair, makeKeys } from "./daemon-cpu.js";

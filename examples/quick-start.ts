@@ -10,7 +10,7 @@ import { dirname, join, relative } from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout as pause } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { type Client, createClient, type Outcome } from "../client/entry.js";
+import { type Client, createClient, type Outcome } from "../client/public-api.js";
 
 const DAEMONS = 3;
 const FIRST_PORT = 1111;

@@ -74,7 +74,7 @@ function node(script: string, type: "module" | "commonjs"): string {
 
 test("the package contains programs, the library and documents, but no keys, tests or vectors", () => {
   assert.ok(packedFiles.includes("dist/bundles/dbsyncd.js"));
-  assert.ok(packedFiles.includes("dist/types/client/entry.d.ts"));
+  assert.ok(packedFiles.includes("dist/types/client/public-api.d.ts"));
   assert.ok(packedFiles.includes("LICENSE"));
   const readme = readFileSync(join(repositoryRoot, "README.md"), "utf8");
   const named = readme.matchAll(/(?:\]\((?!https?:)|^(?:sh|php|python3) )([^)#\s]+)/gm);

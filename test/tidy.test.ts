@@ -25,7 +25,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** The files of the client that the daemon may import: its entry, and the class that forwards commands. */
-const clientEntries = ["client/entry.ts", "client/forwarding-client.ts"];
+const clientEntries = ["client/public-api.ts", "client/forwarding-client.ts"];
 
 /** The folders without I/O, clock or randomness. */
 const pure = ["protocol", "store"];

@@ -4,8 +4,8 @@
  * or may have been applied (MAYBEAPPLIED), and the reason of each daemon.
  */
 
-import { DbsyncError } from "../../client/entry.js";
 import { repliedError } from "../../client/forwarding-client.js";
+import { DbsyncError } from "../../client/public-api.js";
 import { bytesOfText } from "../../protocol/byte-string.js";
 import { type ErrorReply, error } from "../../protocol/reply.js";
 import type { BackendFailure } from "../backends/backend.js";

@@ -3,8 +3,8 @@
  * reported before any command is sent.
  */
 import type { Logger } from "pino";
-import { DbsyncError, type SendOptions } from "../../client/entry.js";
 import { ForwardingClient } from "../../client/forwarding-client.js";
+import { DbsyncError, type SendOptions } from "../../client/public-api.js";
 import { StartError } from "../../net/process/start-error.js";
 import type { SidecarSpecification } from "../../options/database-list.js";
 import type { Settings } from "../../options/settings.js";

@@ -16,14 +16,14 @@ export const PAGES: readonly Page[] = [
   {
     file: "client.md",
     title: "The client",
-    entry: "client/entry",
+    entry: "client/public-api",
     intro:
       "The exports of `dbsyncd` and `dbsync-client`, for Node.js. [client/README.md](../../client/README.md) explains how to use them, and lists the error codes with remedies.",
   },
   {
     file: "browser.md",
     title: "The client for web pages",
-    entry: "client/browser/entry",
+    entry: "client/browser/public-api",
     intro: "The exports of `dbsyncd/browser`. [browsers.md](../browsers.md) explains how to use them.",
   },
   {

@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { createClient, DbsyncError } from "../../client/entry.js";
+import { createClient, DbsyncError } from "../../client/public-api.js";
 import { until, Victims } from "./victims.js";
 
 test("a client does not report a command as not applied if an earlier write can make it succeed", {

@@ -1,7 +1,7 @@
 /** Attack: delay the command of a client. Two clients must never both believe that they have the lock. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { createClient } from "../../client/entry.js";
+import { createClient } from "../../client/public-api.js";
 import { some } from "../support/amount.js";
 import { Relay } from "./relay.js";
 import { Victims } from "./victims.js";

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { createClient } from "../../client/entry.js";
+import { createClient } from "../../client/public-api.js";
 import { until } from "../daemon/replicas.js";
 import { type Cluster, startCluster } from "./cluster.js";
 

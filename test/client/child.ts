@@ -25,7 +25,7 @@ export interface ChildOptions {
 }
 
 /** The library's entry, for an import statement. */
-export const ENTRY = JSON.stringify(pathToFileURL(join(buildRoot, "client/entry.js")).href);
+export const ENTRY = JSON.stringify(pathToFileURL(join(buildRoot, "client/public-api.js")).href);
 
 /** Runs the text of a module. */
 export function runScript(text: string, options?: ChildOptions): Promise<ChildResult> {

@@ -5,7 +5,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import type { CallMessage } from "../../client/calls/diagnostics-channels.js";
-import { type Client, createClient } from "../../client/entry.js";
+import { type Client, createClient } from "../../client/public-api.js";
 import { type Cluster, startCluster } from "../cli/cluster.js";
 import { until } from "../daemon/replicas.js";
 import { ServedDaemon } from "./served-daemon.js";

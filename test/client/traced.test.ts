@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type Client, createClient, DbsyncError } from "../../client/entry.js";
+import { type Client, createClient, DbsyncError } from "../../client/public-api.js";
 import { refusingAddress } from "../support/free-port.js";
 import { ENTRY, runScript } from "./child.js";
 

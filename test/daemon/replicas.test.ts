@@ -1,8 +1,8 @@
 /** Tests daemons that are each other's peers, as clients see them: the pipeline with a timeline and peers. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type Client, createClient } from "../../client/entry.js";
 import { FanOutClient } from "../../client/fan-out-client.js";
+import { type Client, createClient } from "../../client/public-api.js";
 import { readOptions } from "../../client/settings/client-settings.js";
 import { frameOf, loadSigningKey } from "../../client/settings/signing-key.js";
 import { signCommand } from "../../keys/sign.js";

@@ -4,7 +4,7 @@ import { execFileSync } from "node:child_process";
 import { statSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { DbsyncError } from "../../client/entry.js";
+import { DbsyncError } from "../../client/public-api.js";
 import { timelineFolder } from "../../timeline/disk/lmdb-reader.js";
 import { lines } from "../listeners/resp/redis-comparison.js";
 import { exchange } from "../listeners/resp/scene.js";

@@ -4,7 +4,7 @@ import { chmodSync, cpSync, mkdtempSync, readdirSync, readFileSync, rmSync } fro
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { createClient } from "../../client/entry.js";
+import { createClient } from "../../client/public-api.js";
 import { ENDINGS, foldersPath, privateKeyIn, readAll, startWith } from "./folder-vectors.js";
 
 const versions = readdirSync(foldersPath(), { withFileTypes: true }).filter((entry) => entry.isDirectory());

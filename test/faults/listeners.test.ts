@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { type ChannelEvent, createClient } from "../../client/entry.js";
+import { type ChannelEvent, createClient } from "../../client/public-api.js";
 import { until } from "../daemon/replicas.js";
 import { knowsSecret } from "../support/cluster-secret.js";
 import { type DaemonProcess, startDaemon } from "../support/daemon-process.js";

@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { createClient } from "../../client/entry.js";
+import { createClient } from "../../client/public-api.js";
 import { amount, some } from "../support/amount.js";
 import { CuttablePort } from "../support/cuttable-port.js";
 import { SeededRandom, seedOfRun } from "../support/seeded-random.js";

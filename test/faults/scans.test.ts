@@ -8,7 +8,7 @@ import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import type { Client } from "../../client/entry.js";
+import type { Client } from "../../client/public-api.js";
 import type { ReplyValue } from "../../client/shared/reply-value.js";
 import type { Reply } from "../../protocol/reply.js";
 import { makeFolder } from "../daemon/replicas.js";

@@ -1,5 +1,5 @@
 /** Reads the fields of TIMELINE STATUS that these tests need. */
-import type { Client, ReplyValue } from "../../client/entry.js";
+import type { Client, ReplyValue } from "../../client/public-api.js";
 
 export interface Status {
   readonly state: string;

@@ -5,7 +5,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type Client, createClient, type SendOptions } from "../../client/entry.js";
+import { type Client, createClient, type SendOptions } from "../../client/public-api.js";
 import { knowsSecret } from "../support/cluster-secret.js";
 import {
   type DaemonOptions,

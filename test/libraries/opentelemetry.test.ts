@@ -17,7 +17,7 @@ const skip = skipUnlessFull || (isThere ? false : "test/libraries/npm is not ins
 test("OpenTelemetry: a call is a child of the active span", { skip }, async () => {
   const key = makeKeyPair();
   await using daemon = await startDaemon(["-s", key.file]);
-  const urls = ["examples/recipes/tracing.js", "client/entry.js"].map(
+  const urls = ["examples/recipes/tracing.js", "client/public-api.js"].map(
     (file) => pathToFileURL(join(buildRoot, file)).href,
   );
   const script = join(folder, "opentelemetry.mjs");

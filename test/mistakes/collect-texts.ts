@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { mkdtempSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { createClient } from "../../client/entry.js";
+import { createClient } from "../../client/public-api.js";
 import { readCommandLine } from "../../daemon/command-line.js";
 import { Daemon } from "../../daemon/daemon.js";
 import { realEnvironment } from "../../net/process/clock-and-randomness.js";

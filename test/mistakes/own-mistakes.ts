@@ -1,5 +1,5 @@
 /** Mistakes in JavaScript programs and in a shell. */
-import { createClient } from "../../client/entry.js";
+import { createClient } from "../../client/public-api.js";
 import type { Mistake } from "./mistake.js";
 import type { Scene } from "./scene.js";
 

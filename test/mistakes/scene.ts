@@ -12,7 +12,7 @@ import {
 import { createServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createClient } from "../../client/entry.js";
+import { createClient } from "../../client/public-api.js";
 import { generateKeyPair } from "../../keys/generate-keys.js";
 import { FakeServer } from "../client/fake-server.js";
 import { type RunningReplica, startReplica } from "../daemon/replicas.js";

@@ -22,6 +22,6 @@ await makeBundles();
 await makeBrowserModule();
 await makeDashboard();
 makeManPages();
-copyTypes(["client/entry", "client/browser/entry", "daemon/testing"], join(buildRoot, "types"));
+copyTypes(["client/public-api", "client/browser/public-api", "daemon/testing"], join(buildRoot, "types"));
 await makeClientPackage();
 for (const program of Object.values(programPaths)) chmodSync(program, 0o755);

@@ -20,7 +20,7 @@ const sourceFolder = join(buildRoot, "client", "browser");
  * may need code of the modules listed above it, but not of those listed below it.
  */
 const MODULES: Readonly<Record<string, string>> = {
-  dbsync: join(sourceFolder, "entry.js"),
+  dbsync: join(sourceFolder, "public-api.js"),
   "dbsync-core": join(buildRoot, "client/version-2/outbox.js"),
   "dbsync-live": join(buildRoot, "client/live/subscription-requests.js"),
   "dbsync-kept": join(sourceFolder, "stored-envelopes.js"),
@@ -162,7 +162,7 @@ const BUNDLED_METHOD = /^ {2}(?:async |get )?(#?\w+)\(.*\) \{/gm;
 const WORD = /#?[A-Za-z_$][\w$]*/g;
 
 /** The files whose methods the page calls. */
-const PUBLIC_TYPES = ["entry.d.ts", "browser-client.d.ts"].map((file) => join(sourceFolder, file));
+const PUBLIC_TYPES = ["public-api.d.ts", "browser-client.d.ts"].map((file) => join(sourceFolder, file));
 
 /**
  * Finds the methods that no module calls, because only Node's client or the daemon does. In the modules and in the

@@ -16,7 +16,7 @@ type Bundles = Readonly<Record<string, string>>;
 
 /** The bundles of the package dbsync-client. */
 export const CLIENT_BUNDLES: Bundles = {
-  client: "client/entry.js",
+  client: "client/public-api.js",
   dbsync: "cli/main.js",
   "dbsync-keygen": "keys/keygen.js",
 };

@@ -38,7 +38,7 @@ export async function makeClientPackage(): Promise<void> {
   const lib = join(clientPackage, "lib");
   await joinFiles(CLIENT_BUNDLES, lib, [ownName, withoutDaemon]);
   writeRequired(lib, ["client"]);
-  copyTypes(["client/entry", "client/browser/entry"], join(clientPackage, "types"));
+  copyTypes(["client/public-api", "client/browser/public-api"], join(clientPackage, "types"));
   cpSync(browserFolder, join(clientPackage, "browser"), { recursive: true });
   cpSync(join(repositoryRoot, "LICENSE"), join(clientPackage, "LICENSE"));
   cpSync(join(repositoryRoot, "docs/client-package.md"), join(clientPackage, "README.md"));
@@ -61,14 +61,14 @@ function manifest(): object {
       "The client of dbsync: signs a command once, sends it to every daemon, uses the first successful result.",
     ...Object.fromEntries(SHARED.filter((field) => field in own).map((field) => [field, own[field]])),
     main: "./lib/client.cjs",
-    types: "./types/client/entry.d.cts",
-    typesVersions: { "*": { browser: ["./types/client/browser/entry.d.ts"] } },
+    types: "./types/client/public-api.d.cts",
+    typesVersions: { "*": { browser: ["./types/client/browser/public-api.d.ts"] } },
     exports: {
       ".": {
-        import: { types: "./types/client/entry.d.ts", default: "./lib/client.js" },
-        require: { types: "./types/client/entry.d.cts", default: "./lib/client.cjs" },
+        import: { types: "./types/client/public-api.d.ts", default: "./lib/client.js" },
+        require: { types: "./types/client/public-api.d.cts", default: "./lib/client.cjs" },
       },
-      "./browser": { types: "./types/client/browser/entry.d.ts", default: "./browser/dbsync.js" },
+      "./browser": { types: "./types/client/browser/public-api.d.ts", default: "./browser/dbsync.js" },
       "./package.json": "./package.json",
     },
     bin: { dbsync: "lib/dbsync.js", "dbsync-keygen": "lib/dbsync-keygen.js" },

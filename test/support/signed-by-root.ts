@@ -1,6 +1,6 @@
 /** Sends the commands by which an administrator prepares daemons for clients that do not sign. */
 import type { KeyObject } from "node:crypto";
-import { createClient } from "../../client/entry.js";
+import { createClient } from "../../client/public-api.js";
 import type { DaemonProcess } from "./daemon-process.js";
 
 async function send(daemon: DaemonProcess, root: KeyObject, ...commands: readonly string[]): Promise<void> {

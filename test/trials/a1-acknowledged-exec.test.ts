@@ -5,7 +5,7 @@
  */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { createClient } from "../../client/entry.js";
+import { createClient } from "../../client/public-api.js";
 import { Trio } from "../faults/trio.js";
 import { EnvelopeClient } from "../support/envelope-client.js";
 import { freePort } from "../support/free-port.js";

@@ -4,7 +4,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { createClient } from "../../../client/entry.js";
+import { createClient } from "../../../client/public-api.js";
 import { until } from "../../daemon/replicas.js";
 import { startDaemon } from "../../support/daemon-process.js";
 import { refusingAddress } from "../../support/free-port.js";

@@ -14,7 +14,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { type Client, createClient } from "../../../client/entry.js";
+import { type Client, createClient } from "../../../client/public-api.js";
 import type { ChildResult } from "../../client/child.js";
 import { isFull, skipUnlessFull } from "../../support/amount.js";
 import { type DaemonProcess, startDaemon } from "../../support/daemon-process.js";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { test } from "node:test";
-import { createClient } from "../../../client/entry.js";
+import { createClient } from "../../../client/public-api.js";
 import { makeFolder } from "../../daemon/replicas.js";
 import { startCluster } from "../cluster.js";
 

@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { type Client, createClient } from "../../../client/entry.js";
+import { type Client, createClient } from "../../../client/public-api.js";
 import { DeadLetterFolder } from "../../../cluster/dead-letters/dead-letter-folder.js";
 import { DeadLetterStore } from "../../../cluster/dead-letters/dead-letter-store.js";
 import type { ByteString } from "../../../protocol/byte-string.js";

@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, beforeEach, test } from "node:test";
-import { type Client, createClient } from "../../../client/entry.js";
+import { type Client, createClient } from "../../../client/public-api.js";
 import { type Cluster, startCluster } from "../cluster.js";
 
 const ROWS = 1_500;

@@ -14,7 +14,7 @@ import { browserModule } from "../../support/make-browser-module.js";
 import { scratchFolder } from "../../support/scratch-folder.js";
 
 /** The module in the form that a page loads. */
-export const page = (await import(browserModule)) as typeof import("../../../client/browser/entry.js");
+export const page = (await import(browserModule)) as typeof import("../../../client/browser/public-api.js");
 
 export const key = await page.makeKey();
 

@@ -16,7 +16,7 @@ const OPTIONS = {
   moduleResolution: "bundler",
   lib: ["es2022", "dom", "esnext.disposable"],
   types: [],
-  paths: { "dbsyncd/browser": [join(buildRoot, "client/browser/entry.d.ts")] },
+  paths: { "dbsyncd/browser": [join(buildRoot, "client/browser/public-api.d.ts")] },
 };
 
 /** Compiles a module for a page. @returns the compiler's output */

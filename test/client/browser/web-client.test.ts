@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { mock, test } from "node:test";
-import { createClient } from "../../../client/browser/entry.js";
+import { createClient } from "../../../client/browser/public-api.js";
 import { startDaemon } from "../../support/daemon-process.js";
 import { refusingAddress } from "../../support/free-port.js";
 import { scratchFolder } from "../../support/scratch-folder.js";

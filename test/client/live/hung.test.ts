@@ -1,7 +1,7 @@
 /** Tests subscriptions to a daemon that hangs: its kernel still accepts bytes, but it sends nothing. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { createClient } from "../../../client/entry.js";
+import { createClient } from "../../../client/public-api.js";
 import { skipUnlessFull } from "../../support/amount.js";
 import { type DaemonProcess, startDaemon } from "../../support/daemon-process.js";
 import { makeKeyPair } from "../../support/envelope-client.js";

@@ -1,7 +1,12 @@
 /** Tests iterators of `subscribe` with three real daemons: events, failover and gaps. */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { type ChannelEvent, type Client, createClient, type DbsyncError } from "../../../client/entry.js";
+import {
+  type ChannelEvent,
+  type Client,
+  createClient,
+  type DbsyncError,
+} from "../../../client/public-api.js";
 import { type RunningReplica, startReplica, until } from "../../daemon/replicas.js";
 import { knowsSecret } from "../../support/cluster-secret.js";
 import { EnvelopeClient, makeKeyPair } from "../../support/envelope-client.js";

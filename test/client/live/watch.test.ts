@@ -1,7 +1,7 @@
 /** Tests iterators of `watch`: the reported keys, late writes, expiry, FLUSHALL, and permissions. */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { type Client, createClient, type DbsyncError, type WatchEvent } from "../../../client/entry.js";
+import { type Client, createClient, type DbsyncError, type WatchEvent } from "../../../client/public-api.js";
 import { type RunningReplica, startReplica, until } from "../../daemon/replicas.js";
 import { knowsSecret } from "../../support/cluster-secret.js";
 import { EnvelopeClient, makeKeyPair } from "../../support/envelope-client.js";

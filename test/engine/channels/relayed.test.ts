@@ -3,7 +3,7 @@
  */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { createClient } from "../../../client/entry.js";
+import { createClient } from "../../../client/public-api.js";
 import { readClusterSecret } from "../../../keys/cluster-secret-file.js";
 import { writeEntries } from "../../../protocol/members/member-packing.js";
 import { integer } from "../../../protocol/reply.js";

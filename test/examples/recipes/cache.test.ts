@@ -1,7 +1,7 @@
 /** Tests the cache of examples/recipes. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Client } from "../../../client/entry.js";
+import type { Client } from "../../../client/public-api.js";
 import { Cache } from "../../../examples/recipes/cache.js";
 import { type CutTrio, shareTrio } from "./cut-trio.js";
 

@@ -2,7 +2,7 @@
  * Reads the values of the crash test's keys from a daemon. Computes the expected values from the entries in a folder,
  * with a separate implementation of SET, INCR and RPUSH, which are the only commands used.
  */
-import type { Client } from "../../../client/entry.js";
+import type { Client } from "../../../client/public-api.js";
 import type { Contents } from "../folder-contents.js";
 import type { ReportedWrite } from "./write.js";
 

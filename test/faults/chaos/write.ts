@@ -1,5 +1,5 @@
 /** One write of the crash test: its commands, and the outcome that its client received. */
-import { type Client, DbsyncError } from "../../../client/entry.js";
+import { type Client, DbsyncError } from "../../../client/public-api.js";
 import type { SeededRandom } from "../../support/seeded-random.js";
 
 /**

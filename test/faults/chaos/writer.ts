@@ -2,7 +2,7 @@
  * A process of the crash test that writes until it is stopped, usually to all daemons and sometimes to one daemon
  * alone. It reports the outcomes. The first message that it receives contains its settings; see writer-process.ts.
  */
-import { type Client, createClient } from "../../../client/entry.js";
+import { type Client, createClient } from "../../../client/public-api.js";
 import { SeededRandom } from "../../support/seeded-random.js";
 import { makeWrite, type ReportedWrite, sendWrite } from "./write.js";
 

@@ -7,7 +7,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { type Collection, type Document, MongoClient } from "mongodb";
-import { createClient } from "../../../client/entry.js";
+import { createClient } from "../../../client/public-api.js";
 import { makeFolder, type RunningReplica, startReplica, until } from "../../daemon/replicas.js";
 import { readStatus } from "../../faults/status.js";
 import { makeKeyPair } from "../../support/envelope-client.js";

@@ -6,7 +6,7 @@ import { createPublicKey } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { createClient } from "../../../client/entry.js";
+import { createClient } from "../../../client/public-api.js";
 import type { Reply } from "../../../protocol/reply.js";
 import { itemsOf, shown } from "../../conformance/resp2-fold.js";
 import { makeFolder, startReplica, until } from "../../daemon/replicas.js";

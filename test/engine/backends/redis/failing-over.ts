@@ -3,7 +3,7 @@
  * acknowledged or may have been executed.
  */
 import assert from "node:assert/strict";
-import { createClient, DbsyncError } from "../../../../client/entry.js";
+import { createClient, DbsyncError } from "../../../../client/public-api.js";
 import type { DaemonProcess } from "../../../support/daemon-process.js";
 import { until } from "../../../support/redis-cluster.js";
 

@@ -8,7 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { type Logger, pino } from "pino";
-import { createClient } from "../../../../client/entry.js";
+import { createClient } from "../../../../client/public-api.js";
 import { redisCluster } from "../../../../engine/backends/redis/redis-cluster.js";
 import { redisSentinel } from "../../../../engine/backends/redis/redis-sentinel.js";
 import type { RedisGroupBackend } from "../../../../engine/backends/redis/server-group.js";
