@@ -134,19 +134,19 @@ async function stoppedUnderLoad(key: KeyObject, daemons: readonly Server[]): Pro
   const before = process.memoryUsage.rss();
   victim.process.kill("SIGSTOP");
   const stopped = await measure(load, set);
-  const grown = process.memoryUsage.rss() - before;
+  const growth = process.memoryUsage.rss() - before;
   victim.process.kill("SIGCONT");
-  const woken = await measure(load, set);
+  const resumed = await measure(load, set);
   const rows = [
     ["all running", ...figureCells(healthy), healthy.max],
     ["one stopped", ...figureCells(stopped), stopped.max],
-    ["all running again", ...figureCells(woken), woken.max],
+    ["all running again", ...figureCells(resumed), resumed.max],
   ];
   return `## One of three daemons stopped under load, 64 calls in flight
 
 ${table(["", ...FIGURE_HEAD, "slowest µs"], rows)}
 
-The client's resident memory grew by ${(grown / 2 ** 20).toFixed(0)} MiB while the daemon was stopped for ${SECONDS} s.`;
+The client's resident memory grew by ${(growth / 2 ** 20).toFixed(0)} MiB while the daemon was stopped for ${SECONDS} s.`;
 }
 
 /**

@@ -45,7 +45,7 @@ const RECORDED_SCENARIOS = SCENARIOS.filter(({ keys, bytes }) => smoke || (keys 
 
 /** The name of the minimal server. Its cost is a lower bound for any Node server. It does not sort its sorted sets. */
 const BARE_LOOP = "bare loop";
-const OF_THE_LOOP = `dbsyncd ÷ ${BARE_LOOP}`;
+const RELATIVE_TO_LOOP = `dbsyncd ÷ ${BARE_LOOP}`;
 const BARE: readonly CommandName[] = ["SET", "GET", "INCR", "LPUSH", "HSET", "SADD"];
 const GOALS = { cpu: 1.25, pipelined: 0.6, single: 0.95, recorded: 0.5 } as const;
 
@@ -149,14 +149,14 @@ async function alone(): Promise<Tables> {
     rates.push(
       rateRow({ scenario, side: "dbsyncd", goal }, [first, second]),
       rateRow({ scenario, side: BARE_LOOP, goal: null }, [first, third]),
-      rateRow({ scenario, side: OF_THE_LOOP, goal: null }, [third, second]),
+      rateRow({ scenario, side: RELATIVE_TO_LOOP, goal: null }, [third, second]),
     );
     const [theirs, ours, loops] = runs.map(costsOf) as [number[], number[], number[]];
     cpu.push(
       costRow(scenario, "redis-server", theirs),
       costRow(scenario, "dbsyncd", ours),
       costRow(scenario, BARE_LOOP, loops),
-      multipleRow(scenario, OF_THE_LOOP, ours, loops),
+      multipleRow(scenario, RELATIVE_TO_LOOP, ours, loops),
     );
   }
   return { rates, cpu };

@@ -53,7 +53,7 @@ const HINTS: readonly Hint[] = [
 interface Session {
   readonly answers: readonly Answer[];
   readonly views: readonly MemberView[];
-  readonly heads: readonly ReportedList[];
+  readonly newestLists: readonly ReportedList[];
   /** Daemons that do not know the administrator's key, identified by their hello. */
   readonly greeted: readonly IdentifiedDaemon[];
   /** Signs a command once and sends it to the members that remain on the next list. */
@@ -141,8 +141,8 @@ function addList(members: Command): void {
       `\nExamples:\n  dbsync members list -k root-private.pem\n${exitCodeHelp("a daemon does not answer, or the daemons use different lists")}`,
     )
     .action((flags: MembersFlags) =>
-      administer(flags, async ({ answers, views, heads }) => {
-        const isOne = printMembers(views, heads, flags.json === true);
+      administer(flags, async ({ answers, views, newestLists }) => {
+        const isOne = printMembers(views, newestLists, flags.json === true);
         const isComplete = reportSilent(flags, answers);
         if (!isOne || !isComplete) process.exitCode = EXIT.failed;
       }),
@@ -179,15 +179,15 @@ function addChange(
  */
 async function makeChange(
   flags: MembersFlags,
-  { views, heads, greeted, send, query }: Session,
+  { views, newestLists, greeted, send, query }: Session,
   { add, leave, ...kind }: Request,
 ): Promise<void> {
-  const listed = heads.flatMap(({ list }) => hexIds(list.members));
-  const left = heads.flatMap(({ list }) => hexIds(list.left));
+  const listed = newestLists.flatMap(({ list }) => hexIds(list.members));
+  const left = newestLists.flatMap(({ list }) => hexIds(list.left));
   const idOf = (which: AmbiguousName) => (text: string) =>
     daemonNamed(text, which, { views, listed, left, greeted });
   const added = add.map(idOf("new"));
-  const { list, text, isKnown } = nextMembers(views, heads, {
+  const { list, text, isKnown } = nextMembers(views, newestLists, {
     ...kind,
     add: added,
     leave: [...new Set(leave.map(idOf("listed")))],
@@ -294,17 +294,17 @@ function administer(flags: MembersFlags, act: (session: Session) => Promise<void
       const verifies = readVerifier(flags, settings);
       const answers = await queryEach(settings, key, COMMAND);
       const views = viewsOf(answers, verifies);
-      const heads = newestListsOf(views);
+      const newestLists = newestListsOf(views);
       const query = async () => viewsOf(await queryEach(settings, key, COMMAND), verifies);
       const greeted = await idsFromHellos(settings, answers, views[0].cluster);
       const send = async (command: readonly string[], next: MemberList) => {
-        const receivers = firstReceivers(views, heads, next);
+        const receivers = firstReceivers(views, newestLists, next);
         const servers = settings.servers.filter(({ text }) =>
           receivers.some(({ address }) => address === text),
         );
         return (await openFrom({ ...settings, servers }).client.sendAll(command)).outcomes;
       };
-      await act({ answers, views, heads, greeted, send, query });
+      await act({ answers, views, newestLists, greeted, send, query });
     },
     HINTS,
   );
@@ -317,12 +317,12 @@ function administer(flags: MembersFlags, act: (session: Session) => Promise<void
  */
 function firstReceivers(
   views: readonly MemberView[],
-  heads: readonly KnownList[],
+  newestLists: readonly KnownList[],
   next: MemberList,
 ): readonly MemberView[] {
   const staying = views.filter(
     ({ id }) =>
-      next.members.includes(rawId(id)) && heads.some(({ list }) => list.members.includes(rawId(id))),
+      next.members.includes(rawId(id)) && newestLists.some(({ list }) => list.members.includes(rawId(id))),
   );
   return staying.length > 0 ? staying : views;
 }

@@ -90,7 +90,8 @@ export class Fleet implements LinkOwner {
   }
 
   /**
-   * Whether every daemon is known to speak version 1. Also queries daemons again whose version was detected some time ago.
+   * Whether every daemon is known to speak version 1. Also queries again the daemons whose version was detected some
+   * time ago.
    * @param isQuiet  whether no envelope is in flight to any daemon
    */
   isVersion1(now: number, isQuiet: boolean): boolean {

@@ -28,7 +28,7 @@ import { TrialRun } from "./trial-run.js";
 
 export class RecordedPath implements CommandPath {
   readonly records = true;
-  readonly carries = false;
+  readonly forwards = false;
   readonly unsupported = ALL_COMMANDS_SUPPORTED;
   readonly #backend: TimelineBackend;
   readonly #gateway: Gateway;

@@ -3,7 +3,7 @@ import type { DirtyKeys, MirrorKey } from "./dirty-keys.js";
 import { isMark } from "./mirror-mark.js";
 import type { MirroredFold } from "./mirror-parts.js";
 import { compareKey, expectedBytes, type RedisCommand } from "./mirrored-key.js";
-import type { RedisAnswer, RedisLine } from "./redis-connections.js";
+import type { RedisAnswer, RedisConnections } from "./redis-connections.js";
 
 export interface ComparisonContext {
   /** The fold. Each of its changes is completed within one turn of the event loop. */
@@ -29,19 +29,19 @@ export const COMPARED_BYTES_MAX = 1024 * 1024;
 /**
  * Compares keys. Keys that change in the fold in the meantime are left out, because they will be written anyway. No
  * write to Redis may be in flight.
- * @throws Error  the line has ended, or Redis refuses to read the keys
+ * @throws Error  the connections have closed, or Redis refuses to read the keys
  */
 export async function compareKeys(
-  line: RedisLine,
+  connections: RedisConnections,
   keys: readonly MirrorKey[],
   context: ComparisonContext,
 ): Promise<KeyDifferences> {
-  const present = await line.present(keys.filter(({ db, key }) => !isMark(db, key)));
+  const present = await connections.present(keys.filter(({ db, key }) => !isMark(db, key)));
   const total = { different: [] as MirrorKey[], unreadable: [] as MirrorKey[], bytes: 0 };
   for (let from = 0; from < present.length; ) {
     const piece = context.timed(() => pieceOf(present, from, context));
     from += piece.keys.length;
-    const answers = await line.request(piece.commands);
+    const answers = await connections.request(piece.commands);
     const { different, unreadable, bytes } = context.timed(() => compareAll(piece.keys, answers, context));
     for (const key of different) total.different.push(key);
     for (const key of unreadable) total.unreadable.push(key);

@@ -6,7 +6,7 @@
 import type { ComparisonContext } from "./compare-keys.js";
 import { Comparison } from "./comparison.js";
 import type { ComparisonReport, MirrorCounts, MirrorParts } from "./mirror-parts.js";
-import type { RedisLine } from "./redis-connections.js";
+import type { RedisConnections } from "./redis-connections.js";
 
 const IDLE_MS = 60_000;
 const SECOND_MS = 1000;
@@ -73,9 +73,9 @@ export class Comparing {
   /**
    * Compares a slice if one is scheduled now.
    * @returns milliseconds until the next slice
-   * @throws Error  the line has ended, or Redis refuses the requests
+   * @throws Error  the connections have closed, or Redis refuses the requests
    */
-  async step(line: RedisLine): Promise<number> {
+  async step(connections: RedisConnections): Promise<number> {
     const { environment, compareRate } = this.#parts;
     const now = environment.uptime();
     if (this.#comparison === null && now >= this.#dueAt) this.begin("scheduled", false);
@@ -87,7 +87,7 @@ export class Comparing {
       return 0;
     }
     if (now < this.#sliceAt) return this.#sliceAt - now;
-    const comparedKeys = await comparison.step(line);
+    const comparedKeys = await comparison.step(connections);
     if (!comparison.isUrgent) this.#sliceAt = now + (comparedKeys * SECOND_MS) / compareRate;
     return Math.max(0, this.#sliceAt - now);
   }

@@ -14,7 +14,7 @@ import type { MirrorKey } from "./dirty-keys.js";
 import { isMark } from "./mirror-mark.js";
 import type { ComparisonReport } from "./mirror-parts.js";
 import { expectedBytes, keyText } from "./mirrored-key.js";
-import type { RedisLine } from "./redis-connections.js";
+import type { RedisConnections } from "./redis-connections.js";
 
 const SLICE_KEYS_MAX = 200;
 /** Maximum number of differing keys that a report names. */
@@ -70,17 +70,17 @@ export class Comparison {
   /**
    * Compares the next slice.
    * @returns the number of keys compared
-   * @throws Error  the line has ended, or Redis refuses the requests
+   * @throws Error  the connections have closed, or Redis refuses the requests
    */
-  async step(line: RedisLine): Promise<number> {
-    this.#theirs ??= await this.#begin(line);
+  async step(connections: RedisConnections): Promise<number> {
+    this.#theirs ??= await this.#begin(connections);
     const [db] = this.#theirs;
-    return db === undefined ? await this.#stepOurs(line) : await this.#stepTheirs(line, db);
+    return db === undefined ? await this.#stepOurs(connections) : await this.#stepTheirs(connections, db);
   }
 
-  async #begin(line: RedisLine): Promise<number[]> {
+  async #begin(connections: RedisConnections): Promise<number[]> {
     const { keyspaces } = this.#context.fold.database;
-    const counts = (await line.keyCounts()).filter(({ db }) => db < keyspaces.length);
+    const counts = (await connections.keyCounts()).filter(({ db }) => db < keyspaces.length);
     this.#total = [...counts.map(({ keys }) => keys), ...keyspaces.map(({ size }) => size)].reduce(
       (sum, count) => sum + count,
       0,
@@ -88,8 +88,8 @@ export class Comparison {
     return counts.map(({ db }) => db);
   }
 
-  async #stepTheirs(line: RedisLine, db: number): Promise<number> {
-    const [, answer] = await line.request([
+  async #stepTheirs(connections: RedisConnections, db: number): Promise<number> {
+    const [, answer] = await connections.request([
       ["SELECT", String(db)],
       ["SCAN", this.#cursor, "COUNT", String(this.#sliceKeys)],
     ]);
@@ -98,16 +98,16 @@ export class Comparison {
     const unknown = found
       .map((key) => ({ db, key: key.toString("latin1") }))
       .filter((key) => keyspace?.find(key.key) === undefined && !isMark(db, key.key));
-    if (unknown.length > 0) this.#note(await compareKeys(line, unknown, this.#context));
+    if (unknown.length > 0) this.#note(await compareKeys(connections, unknown, this.#context));
     this.#cursor = cursor.toString();
     if (this.#cursor === "0") this.#theirs?.shift();
     this.#checked += found.length;
     return found.length;
   }
 
-  async #stepOurs(line: RedisLine): Promise<number> {
+  async #stepOurs(connections: RedisConnections): Promise<number> {
     const slice = this.#takeOurs();
-    if (slice.length > 0) this.#note(await compareKeys(line, slice, this.#context));
+    if (slice.length > 0) this.#note(await compareKeys(connections, slice, this.#context));
     this.#checked += slice.length;
     return slice.length;
   }

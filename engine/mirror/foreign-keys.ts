@@ -5,7 +5,7 @@
 
 import { type ComparisonContext, compareKeys } from "./compare-keys.js";
 import type { MirrorKey } from "./dirty-keys.js";
-import type { RedisLine } from "./redis-connections.js";
+import type { RedisConnections } from "./redis-connections.js";
 
 const SLICE_NAMES = 50;
 
@@ -46,14 +46,17 @@ export class ForeignKeys {
   /**
    * Compares some of the keys, and marks the keys that differ as dirty.
    * @returns these keys
-   * @throws Error  the line has ended
+   * @throws Error  the connections have closed
    */
-  async compareSample(line: RedisLine, context: ComparisonContext): Promise<readonly MirrorKey[]> {
+  async compareSample(
+    connections: RedisConnections,
+    context: ComparisonContext,
+  ): Promise<readonly MirrorKey[]> {
     const names = this.#take();
-    const dbs = await usedDatabases(line, context);
+    const dbs = await usedDatabases(connections, context);
     // Redis does not report the database of a changed key, so the key is compared in every database in use.
     const keys = names.flatMap((key) => dbs.map((db) => ({ db, key })));
-    const { different, unreadable } = await compareKeys(line, keys, context);
+    const { different, unreadable } = await compareKeys(connections, keys, context);
     context.dirty.add([...different, ...unreadable]);
     return different;
   }
@@ -72,8 +75,11 @@ export class ForeignKeys {
   }
 }
 
-async function usedDatabases(line: RedisLine, { fold }: ComparisonContext): Promise<readonly number[]> {
+async function usedDatabases(
+  connections: RedisConnections,
+  { fold }: ComparisonContext,
+): Promise<readonly number[]> {
   const { keyspaces } = fold.database;
-  const theirs = new Set((await line.keyCounts()).map(({ db }) => db));
+  const theirs = new Set((await connections.keyCounts()).map(({ db }) => db));
   return [...keyspaces.keys()].filter((db) => theirs.has(db) || (keyspaces[db]?.size ?? 0) > 0);
 }

@@ -13,7 +13,7 @@ import { MirrorLog } from "./mirror-log.js";
 import { checkMark, formatMark, MARK_DB, MARK_KEY, type MirrorMark } from "./mirror-mark.js";
 import type { MirrorCounts, MirrorFigures, MirrorParts } from "./mirror-parts.js";
 import type { RedisCommand } from "./mirrored-key.js";
-import { RedisLine } from "./redis-connections.js";
+import { RedisConnections } from "./redis-connections.js";
 import { WakeSignal } from "./wake-signal.js";
 import {
   type BatchOutcome,
@@ -53,9 +53,9 @@ export class Mirror implements Service {
   readonly #comparing: Comparing;
   readonly #run: string;
   #live: Promise<void> | null = null;
-  #line: RedisLine | null = null;
-  /** The line whose first write was logged, or null if there is none. */
-  #loggedLine: RedisLine | null = null;
+  #connections: RedisConnections | null = null;
+  /** The connections whose first write was logged, or null if there is none. */
+  #loggedConnections: RedisConnections | null = null;
   #isStopping = false;
   #state: "connecting" | "refused" | "up" = "connecting";
   #trouble: string | null = null;
@@ -68,7 +68,7 @@ export class Mirror implements Service {
   #batches = 0;
   #level = { at: 0, seq: 0 };
   /** The number of keys in the running batch. */
-  #flying = 0;
+  #inFlight = 0;
   #isMarkDue = false;
   #takesOver = false;
   readonly #counts: MirrorCounts = { written: 0, refused: 0, foreign: 0 };
@@ -102,7 +102,7 @@ export class Mirror implements Service {
   async stop(): Promise<void> {
     this.#isStopping = true;
     this.#signal.end();
-    const cancel = this.#parts.environment.setTimer(STOP_MS, () => this.#line?.close());
+    const cancel = this.#parts.environment.setTimer(STOP_MS, () => this.#connections?.close());
     await this.#live;
     cancel();
     this.#parts.fold.changes.forget(this.#dirty);
@@ -115,7 +115,7 @@ export class Mirror implements Service {
       state: this.#displayedState,
       trouble: this.#trouble,
       level: this.#level,
-      dirty: this.#dirty.size + this.#flying,
+      dirty: this.#dirty.size + this.#inFlight,
       ...this.#counts,
       different,
       comparing,
@@ -139,55 +139,60 @@ export class Mirror implements Service {
   get #displayedState(): MirrorFigures["state"] {
     if (this.#state !== "up") return this.#state;
     if (this.#comparing.isUrgent) return "comparing";
-    return this.#isLagging || this.#flying > 0 ? "behind" : "level";
+    return this.#isLagging || this.#inFlight > 0 ? "behind" : "level";
   }
 
   get #isLagging(): boolean {
     return this.#dirty.size > 0 || this.#dirty.lost !== null || this.#comparing.isUrgent;
   }
 
-  /** Opens a new line whenever the previous one has ended, until the daemon stops. */
+  /** Connects again whenever the connections have closed, until the daemon stops. */
   async #follow(): Promise<void> {
     const { random } = this.#parts.environment;
     for (let attempt = 0; !this.#isStopping; attempt++) {
-      const problem = await this.#onLine();
+      const problem = await this.#useConnections();
       if (problem === null) return;
       if (this.#state === "up") attempt = 0;
       this.#state = problem instanceof Refused ? "refused" : "connecting";
       this.#trouble = problem.message;
       this.#log.trouble(problem.message);
-      const bound = Math.min(AGAIN_MS_MAX, AGAIN_FIRST_MS * 2 ** attempt);
+      const maxPause = Math.min(AGAIN_MS_MAX, AGAIN_FIRST_MS * 2 ** attempt);
       if (!this.#isStopping)
         await this.#signal.pause(
-          problem instanceof Refused && !this.#takesOver ? REFUSED_PAUSE_MS : Math.ceil(random() * bound),
+          problem instanceof Refused && !this.#takesOver ? REFUSED_PAUSE_MS : Math.ceil(random() * maxPause),
         );
     }
   }
 
   /**
-   * Opens a line, and writes to it until it ends.
-   * @returns the reason why it has ended, or null if the daemon is stopping
+   * Connects, and writes until the connections close.
+   * @returns the reason why they have closed, or null if the daemon is stopping
    */
-  async #onLine(): Promise<Error | null> {
+  async #useConnections(): Promise<Error | null> {
     try {
-      this.#line = await RedisLine.open(this.#parts, this.#context.timed, this.#onChanged, this.#signal.set);
-      await this.#verdict(this.#line);
+      this.#connections = await RedisConnections.open(
+        this.#parts,
+        this.#context.timed,
+        this.#onChanged,
+        this.#signal.set,
+      );
+      await this.#claim(this.#connections);
       this.#state = "up";
-      while (!this.#isStopping) await this.#round(this.#line);
-      await this.#finish(this.#line);
+      while (!this.#isStopping) await this.#round(this.#connections);
+      await this.#finish(this.#connections);
       return null;
     } catch (problem) {
       return problem as Error;
     } finally {
-      this.#line?.close();
-      this.#line = null;
+      this.#connections?.close();
+      this.#connections = null;
       this.#foreign.clear();
     }
   }
 
   /** Checks which daemon the Redis belongs to, and claims it. */
-  async #verdict(line: RedisLine): Promise<void> {
-    const [, answer] = await line.request([
+  async #claim(connections: RedisConnections): Promise<void> {
+    const [, answer] = await connections.request([
       ["SELECT", String(MARK_DB)],
       ["GET", MARK_KEY],
     ]);
@@ -201,7 +206,7 @@ export class Mirror implements Service {
       folded: fold.folded,
       takesOver: this.#takesOver,
     };
-    const verdict = checkMark(text, (await line.keyCounts()).length === 0, markContext);
+    const verdict = checkMark(text, (await connections.keyCounts()).length === 0, markContext);
     if (verdict.kind === "refused") throw new Refused(verdict.reason);
     this.#takesOver = false;
     if (verdict.kind === "same") {
@@ -213,21 +218,21 @@ export class Mirror implements Service {
     }
     if (verdict.isAlarm) this.#log.alarm(verdict.reason);
     this.#comparing.begin(verdict.reason, true);
-    const outcome = await this.#write(line, new Map(), text);
+    const outcome = await this.#write(connections, new Map(), text);
     if (outcome.kind === "refused") throw new Refused(outcome.reason);
   }
 
   /** Does some of the pending work, then pauses. */
-  async #round(line: RedisLine): Promise<void> {
-    if (line.trouble !== null) throw new Error(line.trouble);
+  async #round(connections: RedisConnections): Promise<void> {
+    if (connections.trouble !== null) throw new Error(connections.trouble);
     const { lost } = this.#dirty;
     if (lost !== null) {
       this.#dirty.begin();
       this.#comparing.begin(lost, true);
     }
-    const isFull = await this.#writeSome(line);
-    if (this.#foreign.size > 0) await this.#compareForeignKeys(line);
-    const pause = await this.#comparing.step(line);
+    const isFull = await this.#writeSome(connections);
+    if (this.#foreign.size > 0) await this.#compareForeignKeys(connections);
+    const pause = await this.#comparing.step(connections);
     const rest = isFull ? FULL_PAUSE_MS : Math.max(BATCH_PAUSE_MS, REST * this.#work.take());
     await this.#signal.pause(rest);
     const isIdle = this.#dirty.size === 0 && this.#foreign.size === 0 && !this.#isMarkDue;
@@ -235,27 +240,27 @@ export class Mirror implements Service {
   }
 
   /** Writes a batch. @returns whether Redis is full */
-  async #writeSome(line: RedisLine): Promise<boolean> {
+  async #writeSome(connections: RedisConnections): Promise<boolean> {
     if (this.#dirty.size === 0 && !this.#isMarkDue) return false;
     this.#isMarkDue = false;
     const batch = takeBatch(this.#context);
-    const outcome = await this.#write(line, batch, this.#marks.at(-1) ?? null);
+    const outcome = await this.#write(connections, batch, this.#marks.at(-1) ?? null);
     if (outcome.kind !== "refused") return false;
     if (!outcome.reason.startsWith("OOM")) throw new Refused(outcome.reason);
     this.#trouble = outcome.reason;
     this.#log.trouble(outcome.reason);
-    await removeDeletedKeys(line, batch, this.#marks.at(-1) ?? "");
+    await removeDeletedKeys(connections, batch, this.#marks.at(-1) ?? "");
     return true;
   }
 
   /**
    * @param from   the mark that must be in Redis
    * @param folded  see `Mark.folded`
-   * @throws Error  the line has ended; all keys of the batch are marked dirty again, because they may not have been
+   * @throws Error  the connections have closed; all keys of the batch are marked dirty again, because they may not have been
    * written
    */
   async #write(
-    line: RedisLine,
+    connections: RedisConnections,
     batch: ReadonlyMap<MirrorKey, RedisCommand>,
     from: string | null,
     folded = "",
@@ -263,12 +268,12 @@ export class Mirror implements Service {
     const { at, seq } = this.#parts.fold.newest;
     const level = this.#isLagging ? this.#level : { at, seq };
     const to = this.#nextMark(level, folded);
-    this.#flying = batch.size;
+    this.#inFlight = batch.size;
     try {
-      const present = new Set(await line.present([...batch.keys()]));
+      const present = new Set(await connections.present([...batch.keys()]));
       const writable = new Map([...batch].filter(([key]) => present.has(key)));
       this.#marks = [from, to];
-      const outcome = await writeBatch(line, writable, { from, to });
+      const outcome = await writeBatch(connections, writable, { from, to });
       if (outcome.kind === "moved") throw new Error("its mark is not the last one that was written");
       if (outcome.kind === "refused") {
         this.#marks = [from];
@@ -279,15 +284,15 @@ export class Mirror implements Service {
       this.#marks = [to];
       this.#level = level;
       this.#trouble = null;
-      if (this.#loggedLine !== line) this.#log.up();
-      this.#loggedLine = line;
+      if (this.#loggedConnections !== connections) this.#log.up();
+      this.#loggedConnections = connections;
       this.#note([...batch.keys()], present, outcome.refused);
       return outcome;
     } catch (problem) {
       this.#dirty.add(batch.keys());
       throw problem;
     } finally {
-      this.#flying = 0;
+      this.#inFlight = 0;
     }
   }
 
@@ -301,8 +306,8 @@ export class Mirror implements Service {
   }
 
   /** Checks keys that other clients have changed. */
-  async #compareForeignKeys(line: RedisLine): Promise<void> {
-    const different = await this.#foreign.compareSample(line, this.#context);
+  async #compareForeignKeys(connections: RedisConnections): Promise<void> {
+    const different = await this.#foreign.compareSample(connections, this.#context);
     this.#counts.foreign += different.length;
     this.#log.foreign(different);
   }
@@ -322,11 +327,11 @@ export class Mirror implements Service {
   };
 
   /** Writes all pending changes. If Redis then has all changes, writes a mark that states this. */
-  async #finish(line: RedisLine): Promise<void> {
-    while (this.#foreign.size > 0) await this.#compareForeignKeys(line);
-    while (this.#dirty.size > 0 && this.#dirty.lost === null) if (await this.#writeSome(line)) return;
+  async #finish(connections: RedisConnections): Promise<void> {
+    while (this.#foreign.size > 0) await this.#compareForeignKeys(connections);
+    while (this.#dirty.size > 0 && this.#dirty.lost === null) if (await this.#writeSome(connections)) return;
     const { folded } = this.#parts.fold;
-    if (!this.#isLagging) await this.#write(line, new Map(), this.#marks.at(-1) ?? null, folded);
+    if (!this.#isLagging) await this.#write(connections, new Map(), this.#marks.at(-1) ?? null, folded);
   }
 
   #nextMark(level: MirrorMark["level"], folded: string): string {

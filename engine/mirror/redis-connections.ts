@@ -1,7 +1,7 @@
 /**
- * The mirror's line to Redis, which consists of two connections. The first is for requests and writes. The second
- * receives the keys that other clients have changed (CLIENT TRACKING in broadcast mode, excluding the first
- * connection's writes). When either connection closes, the line has ended.
+ * The mirror's two connections to Redis. The first is for requests and writes. The second receives the keys that other
+ * clients have changed (CLIENT TRACKING in broadcast mode, excluding the first connection's writes). If one of them
+ * closes, the other one is closed too.
  */
 import { Command, Redis } from "ioredis";
 import { connectionOptions, sentenceOf } from "../backends/redis/connection-options.js";
@@ -24,7 +24,7 @@ export type RedisAnswer = Buffer | string | null | Error | readonly RedisAnswer[
  */
 const PING_INTERVAL_MS = 10_000;
 
-export class RedisLine {
+export class RedisConnections {
   readonly #requesting: Redis;
   readonly #receiving: Redis;
   readonly #timed: CpuTime["timed"];
@@ -42,7 +42,7 @@ export class RedisLine {
     this.#timed = timed;
     const options = {
       ...connectionOptions(specification, specification, timeout()),
-      // Do not reconnect: the mirror opens a new line instead, and checks the mark again.
+      // Do not reconnect: the mirror opens new connections instead, and checks the mark again.
       retryStrategy: null as never,
     };
     this.#requesting = new Redis(options);
@@ -65,34 +65,35 @@ export class RedisLine {
   /**
    * @param timed      runs synchronous work, and adds its duration to the total
    * @param onChanged  called with the keys that other clients have changed, in any database, or null for all keys
-   * @param onEnded    called when the line has ended
-   * @throws Error  the reason why the line cannot be opened
+   * @param onEnded    called when the connections have closed
+   * @throws Error  the reason why they cannot be opened
    */
   static async open(
     parts: MirrorParts,
     timed: CpuTime["timed"],
     onChanged: (keys: readonly Buffer[] | null) => void,
     onEnded: () => void,
-  ): Promise<RedisLine> {
-    const line = new RedisLine(parts, timed, onChanged, onEnded);
+  ): Promise<RedisConnections> {
+    const connections = new RedisConnections(parts, timed, onChanged, onEnded);
     try {
-      await Promise.all([line.#requesting.connect(), line.#receiving.connect()]);
-      const id = await line.#requestOn(line.#receiving, ["CLIENT", "ID"]);
-      await line.#requestOn(line.#receiving, ["SUBSCRIBE", INVALIDATIONS]);
-      const version = /redis_version:(\d+)/.exec(String(await line.#one(["INFO", "server"])))?.[1] ?? "0";
+      await Promise.all([connections.#requesting.connect(), connections.#receiving.connect()]);
+      const id = await connections.#requestOn(connections.#receiving, ["CLIENT", "ID"]);
+      await connections.#requestOn(connections.#receiving, ["SUBSCRIBE", INVALIDATIONS]);
+      const version =
+        /redis_version:(\d+)/.exec(String(await connections.#one(["INFO", "server"])))?.[1] ?? "0";
       if (Number(version) < REDIS_MIN)
         throw new Error(`it is Redis ${version}, but a mirror needs ${REDIS_MIN}.0 or later`);
-      await line.#one(["CLIENT", "TRACKING", "ON", "REDIRECT", String(id), "BCAST", "NOLOOP"]);
-      line.#pingRegularly(parts);
-      return line;
+      await connections.#one(["CLIENT", "TRACKING", "ON", "REDIRECT", String(id), "BCAST", "NOLOOP"]);
+      connections.#pingRegularly(parts);
+      return connections;
     } catch (problem) {
-      const reason = line.#trouble ?? sentenceOf(problem);
-      line.close();
+      const reason = connections.#trouble ?? sentenceOf(problem);
+      connections.close();
       throw new Error(reason);
     }
   }
 
-  /** The reason why the line has ended, or null if it is open. */
+  /** The reason why the connections have closed, or null if they are open. */
   get trouble(): string | null {
     return this.#trouble;
   }
@@ -100,7 +101,7 @@ export class RedisLine {
   /**
    * Sends commands together.
    * @returns one reply for each command, in order
-   * @throws Error  the line has ended, and the outcome of the commands is unknown
+   * @throws Error  the connections have closed, and the outcome of the commands is unknown
    */
   async request(commands: readonly RedisCommand[]): Promise<readonly RedisAnswer[]> {
     try {
@@ -144,8 +145,8 @@ export class RedisLine {
   }
 
   /**
-   * Pings regularly. If no reply arrives within `timeout`, the line ends, and a comparison on the next line finds the
-   * changes that were missed.
+   * Pings regularly. If no reply arrives within `timeout`, both connections are closed. The comparison after the next
+   * connection finds the changes that were missed.
    */
   #pingRegularly(parts: MirrorParts): void {
     this.#cancel = parts.environment.setTimer(parts.pingInterval ?? PING_INTERVAL_MS, () => {
@@ -161,7 +162,7 @@ export class RedisLine {
     });
   }
 
-  /** @throws Error  the line has ended, or Redis replied with an error */
+  /** @throws Error  the connections have closed, or Redis replied with an error */
   async #one(command: RedisCommand): Promise<RedisAnswer> {
     const answer = await this.#requestOn(this.#requesting, command);
     if (answer instanceof Error) throw answer;

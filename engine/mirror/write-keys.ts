@@ -7,7 +7,7 @@ import type { ComparisonContext } from "./compare-keys.js";
 import type { MirrorKey } from "./dirty-keys.js";
 import { MARK_DB, MARK_KEY } from "./mirror-mark.js";
 import { commandFor, type RedisCommand } from "./mirrored-key.js";
-import type { RedisAnswer, RedisLine } from "./redis-connections.js";
+import type { RedisAnswer, RedisConnections } from "./redis-connections.js";
 
 const BATCH_KEYS_MAX = 500;
 /** The bytes of values from which no more keys are added to a batch. */
@@ -48,21 +48,21 @@ export type BatchOutcome =
  * Writes a batch.
  * @param from  the mark that must be in Redis, or null if there must be none
  * @param to    the mark to write with the batch, or null to leave the mark unchanged
- * @throws Error  the line has ended, and the outcome of the batch is unknown
+ * @throws Error  the connections have closed, and the outcome of the batch is unknown
  */
 export async function writeBatch(
-  line: RedisLine,
+  connections: RedisConnections,
   batch: ReadonlyMap<MirrorKey, RedisCommand>,
   { from, to }: { readonly from: string | null; readonly to: string | null },
 ): Promise<BatchOutcome> {
-  const guard = await line.request([select(MARK_DB), ["WATCH", MARK_KEY], ["GET", MARK_KEY]]);
+  const guard = await connections.request([select(MARK_DB), ["WATCH", MARK_KEY], ["GET", MARK_KEY]]);
   const failed = guard.find((answer) => answer instanceof Error);
   if (failed !== undefined) return { kind: "refused", reason: failed.message };
   const found = guard[2] === null ? null : String(guard[2]);
   if (found !== from) return { kind: "moved" };
   const body = [...batch].flatMap(([{ db }, command]) => [select(db), command]);
   const mark = to === null ? [] : [select(MARK_DB), ["SET", MARK_KEY, to]];
-  const answers = await line.request([["MULTI"], ...body, ...mark, ["EXEC"]]);
+  const answers = await connections.request([["MULTI"], ...body, ...mark, ["EXEC"]]);
   const done = answers.at(-1) as RedisAnswer;
   if (done === null) return { kind: "moved" };
   if (done instanceof Error || !Array.isArray(done)) {
@@ -85,15 +85,15 @@ return redis.call('DEL', KEYS[1])`;
 /**
  * Removes from Redis the keys that a refused batch would have deleted. This frees memory after Redis refused the batch
  * because it is full.
- * @throws Error  the line has ended
+ * @throws Error  the connections have closed
  */
 export async function removeDeletedKeys(
-  line: RedisLine,
+  connections: RedisConnections,
   batch: ReadonlyMap<MirrorKey, RedisCommand>,
   from: string,
 ): Promise<void> {
   const deleted = [...batch].filter(([, [name]]) => name === "DEL");
-  await line.request(
+  await connections.request(
     deleted.map(([{ db }, [, key]]) => [
       ...["EVAL", REMOVE, "1", key as Buffer],
       ...[String(MARK_DB), MARK_KEY, from, String(db)],

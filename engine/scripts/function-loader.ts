@@ -206,7 +206,7 @@ export class FunctionLoader {
     const machine = this.#machine;
     pushError(machine, state, `ERR ${text}`);
     machine.lua.lua_error(state);
-    throw new Error("an error that was not raised");
+    throw new Error("Lua did not raise the error");
   }
 }
 

@@ -43,7 +43,7 @@ const unchanged = (reply: Reply): Reply => reply;
 
 export class SignedPath implements CommandPath {
   readonly records = true;
-  readonly carries = true;
+  readonly forwards = true;
   readonly others = null;
   readonly databases = DATABASES_DEFAULT;
   readonly expiredKeys = 0;

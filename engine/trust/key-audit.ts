@@ -27,7 +27,7 @@ export class KeyAudit {
     this.#denials = new LogThrottle({ log, uptime, periodMs: PERIOD_MS, lines: DENIALS_MAX });
   }
 
-  /** @param at  the unit's date @param unit  the unit's id */
+  /** Logs a change of the key ring. @param at  the unit's date @param unit  the unit's id */
   changed(argv: Argv, at: number, unit: ByteString, signer: NamedKey): void {
     const what = { command: textOf(argv), at: dateText(at) };
     this.#log.warn({ ...what, ...describeKey(signer), unit: hexOf(unit) }, "the keys were changed");

@@ -82,7 +82,7 @@ export interface CommandPath {
    * Whether commands are sent to other daemons. If so, replies to reads arrive later too, because only the other
    * daemons have the data.
    */
-  readonly carries: boolean;
+  readonly forwards: boolean;
   /**
    * The errors for commands that this path refuses, by name in upper case. Some of these commands are unknown to this
    * daemon.

@@ -20,7 +20,7 @@ import {
 
 export class LocalPath implements CommandPath {
   readonly records = false;
-  readonly carries = false;
+  readonly forwards = false;
   readonly unsupported = ALL_COMMANDS_SUPPORTED;
   readonly others = null;
   /** A reply never arrives later, so the sender's waiters are not used. */

@@ -23,13 +23,13 @@ export interface Fetched<Result> {
   readonly entry: Entry | null;
 }
 
-interface Flight<Result> {
+interface PendingFetch<Result> {
   readonly key: ByteString;
   readonly tags: readonly string[];
   readonly result: Promise<Result>;
   /** The number of requests that wait for the fetch. */
   readers: number;
-  isOvertaken: boolean;
+  isOutdated: boolean;
 }
 
 export class AnswerStore<Result> {
@@ -37,8 +37,8 @@ export class AnswerStore<Result> {
   readonly #uptime: () => number;
   readonly #entries: LRUCache<ByteString, Entry>;
   readonly #tagged = new TagIndex<ByteString>();
-  readonly #flights = new Map<ByteString, Flight<Result>>();
-  readonly #flying = new TagIndex<Flight<Result>>();
+  readonly #pendingFetches = new Map<ByteString, PendingFetch<Result>>();
+  readonly #pendingByTag = new TagIndex<PendingFetch<Result>>();
   /** The tags whose answers are not stored at present, with the times at which storing resumes. */
   readonly #distrusted = new Map<string, number>();
   #waiting = 0;
@@ -96,7 +96,7 @@ export class AnswerStore<Result> {
   fetch(key: ByteString, tags: readonly string[], load: () => Promise<Fetched<Result>>): Promise<Result> {
     const figures = this.#figures;
     this.#waiting++;
-    const other = this.#flights.get(key);
+    const other = this.#pendingFetches.get(key);
     if (other !== undefined) {
       other.readers++;
       figures.joined++;
@@ -105,19 +105,19 @@ export class AnswerStore<Result> {
     figures.misses++;
     const loaded = load();
     const result = loaded.then((fetched) => {
-      this.#land(flight, fetched);
+      this.#complete(pendingFetch, fetched);
       return fetched.result;
     });
-    const flight: Flight<Result> = { key, tags, result, readers: 1, isOvertaken: false };
-    this.#flights.set(key, flight);
-    this.#flying.add(flight, tags);
+    const pendingFetch: PendingFetch<Result> = { key, tags, result, readers: 1, isOutdated: false };
+    this.#pendingFetches.set(key, pendingFetch);
+    this.#pendingByTag.add(pendingFetch, tags);
     return result;
   }
 
   /** Removes the answers with these tags, because their data have changed. */
   empty(tags: readonly string[]): void {
     for (const key of this.#tagged.of(tags)) if (this.#entries.delete(key)) this.#figures.emptied++;
-    for (const flight of this.#flying.of(tags)) this.#overtake(flight);
+    for (const pendingFetch of this.#pendingByTag.of(tags)) this.#markOutdated(pendingFetch);
   }
 
   /**
@@ -135,29 +135,31 @@ export class AnswerStore<Result> {
   clear(): void {
     this.#figures.emptied += this.#entries.size;
     this.#entries.clear();
-    for (const flight of [...this.#flights.values()]) this.#overtake(flight);
+    for (const pendingFetch of [...this.#pendingFetches.values()]) this.#markOutdated(pendingFetch);
   }
 
-  #overtake(flight: Flight<Result>): void {
-    flight.isOvertaken = true;
-    if (this.#flights.get(flight.key) === flight) this.#flights.delete(flight.key);
+  #markOutdated(pendingFetch: PendingFetch<Result>): void {
+    pendingFetch.isOutdated = true;
+    if (this.#pendingFetches.get(pendingFetch.key) === pendingFetch)
+      this.#pendingFetches.delete(pendingFetch.key);
   }
 
-  #land(flight: Flight<Result>, { entry }: Fetched<Result>): void {
-    this.#waiting -= flight.readers;
-    this.#flying.delete(flight, flight.tags);
-    if (this.#flights.get(flight.key) === flight) this.#flights.delete(flight.key);
+  #complete(pendingFetch: PendingFetch<Result>, { entry }: Fetched<Result>): void {
+    this.#waiting -= pendingFetch.readers;
+    this.#pendingByTag.delete(pendingFetch, pendingFetch.tags);
+    if (this.#pendingFetches.get(pendingFetch.key) === pendingFetch)
+      this.#pendingFetches.delete(pendingFetch.key);
     if (entry === null) return;
     const figures = this.#figures;
-    if (flight.isOvertaken || entry.tags.some((tag) => this.#isDistrusted(tag))) {
+    if (pendingFetch.isOutdated || entry.tags.some((tag) => this.#isDistrusted(tag))) {
       figures.overtaken++;
       return;
     }
-    this.#entries.set(flight.key, entry);
+    this.#entries.set(pendingFetch.key, entry);
     // The cache does not store an answer that alone exceeds its limit.
-    if (!this.#entries.has(flight.key)) return;
+    if (!this.#entries.has(pendingFetch.key)) return;
     figures.stored++;
-    this.#tagged.add(flight.key, entry.tags);
+    this.#tagged.add(pendingFetch.key, entry.tags);
   }
 
   #isDistrusted(tag: string): boolean {

@@ -28,7 +28,7 @@ export const proxyMutants: readonly Mutant[] = [
   {
     name: "proxy: the result of a read that a write has overtaken is cached",
     file: "proxy/cache/answer-store.js",
-    find: "flight.isOvertaken || ",
+    find: "pendingFetch.isOutdated || ",
     replace: "",
     test: "test/proxy/cache/races.test.js",
   },

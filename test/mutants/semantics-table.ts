@@ -173,7 +173,7 @@ export const semanticsMutants: readonly Mutant[] = [
   {
     name: "ids: peers do not count",
     file: "listeners/json/actions/document-client.js",
-    find: 'carries ? "long" : "counted"',
+    find: 'forwards ? "long" : "counted"',
     replace: '"long"',
     test: "test/listeners/json/recorded.test.js",
   },

@@ -31,7 +31,7 @@ export function redisLibrary(machine: LuaMachine, current: () => ScriptRun): Lib
   const raise = (state: number, text: ByteString): never => {
     pushError(machine, state, `ERR ${text}`);
     lua.lua_error(state);
-    throw new Error("an error that was not raised");
+    throw new Error("Lua did not raise the error");
   };
   return {
     call: (state) => answered(machine, state, current(), true),

@@ -171,7 +171,7 @@ export class LuaMachine {
   fail(state: number, text: ByteString): never {
     this.push(state, text);
     this.lua.lua_error(state);
-    throw new LuaFailure("an error that was not raised");
+    throw new LuaFailure("Lua did not raise the error");
   }
 
   /** Raises an error whose text begins with the line number in the script. */
@@ -180,12 +180,12 @@ export class LuaMachine {
     this.push(state, text);
     this.lua.lua_concat(state, 2);
     this.lua.lua_error(state);
-    throw new LuaFailure("an error that was not raised");
+    throw new LuaFailure("Lua did not raise the error");
   }
 
   failArgument(state: number, argument: number, text: string): never {
     this.lua.luaL_argerror(state, argument, this.named(text));
-    throw new LuaFailure("an error that was not raised");
+    throw new LuaFailure("Lua did not raise the error");
   }
 
   /**

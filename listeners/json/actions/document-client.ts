@@ -45,9 +45,9 @@ export class DocumentClient {
    * sidecar, whose writes may be dated before writes that the daemons have already applied.
    */
   get ids(): "moving" | "counted" | "long" {
-    const { records, carries } = this.#host.path;
+    const { records, forwards } = this.#host.path;
     if (!records) return "moving";
-    return carries ? "long" : "counted";
+    return forwards ? "long" : "counted";
   }
 
   read(argv: readonly ByteString[]): Reply | Promise<Reply> {

@@ -57,20 +57,20 @@ function othersOf(concern: CommandDocument, copies: DaemonInterface["copies"], p
  * Waits for the other daemons.
  * @param orderKey   the order key of the write, or null if nothing was written
  * @param answer  elements of the answer, to which an error is added if the wait times out
- * @param waits   receives a function that ends the wait early; later calls have no effect
+ * @param onWait  receives a function that ends the wait early; later calls have no effect
  */
 export function awaitCopies(
   { others, timeout, copies }: WriteConcern,
   orderKey: OrderKey | null,
   answer: ByteString,
-  waits: (end: () => void) => void,
+  onWait: (end: () => void) => void,
 ): ByteString | Promise<ByteString> {
   if (copies === null || orderKey === null || copies.count(orderKey) >= others) return answer;
   return new Promise((resolve) => {
     const end = copies.wait({ orderKey: orderKey, wanted: others, milliseconds: timeout }, () => {
       resolve(copies.count(orderKey) >= others ? answer : `${answer}${TOO_LATE}`);
     });
-    waits(end);
+    onWait(end);
   });
 }
 

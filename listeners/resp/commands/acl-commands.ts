@@ -88,11 +88,11 @@ function setUser({ server }: RespSession, argv: readonly ByteString[]): Reply {
       server.host.users.replaceAll(changed);
     });
   } catch (problem) {
-    throw problem instanceof WrongRule ? inRedisWords(problem) : problem;
+    throw problem instanceof WrongRule ? redisMessageOf(problem) : problem;
   }
 }
 
-function inRedisWords({ modifier, problem, mistake }: WrongRule): CommandFailure {
+function redisMessageOf({ modifier, problem, mistake }: WrongRule): CommandFailure {
   if (problem === UNCLOSED)
     return custom(`ERR Unmatched parenthesis in acl selector starting at '${modifier}'.`);
   const text = mistake === null ? problem : RULE_MISTAKES[mistake];

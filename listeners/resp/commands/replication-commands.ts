@@ -74,7 +74,7 @@ function dumpAll(session: RespSession): null {
  */
 function fileOf(session: RespSession, maxBytes: number): ByteString {
   const { path } = session.server;
-  if (path.carries) throw custom("ERR other daemons have the keys: dump them there");
+  if (path.forwards) throw custom("ERR other daemons have the keys: dump them there");
   const file = new RdbFile();
   for (let db = 0; db < path.databases; db++) {
     const keys = read(session, db, "KEYS", "*");

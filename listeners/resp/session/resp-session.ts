@@ -328,10 +328,10 @@ export class RespSession implements Client, WaitingSender<AwaitedCommand> {
    * recorded in order. If the path sends commands to other daemons in order, any command for the databases may run.
    */
   mayRunConcurrently(argv: readonly ByteString[]): boolean {
-    const { carries } = this.server.path;
-    if (this.last === null || !isPlain(this.last, carries)) return false;
+    const { forwards } = this.server.path;
+    if (this.last === null || !isPlain(this.last, forwards)) return false;
     const found = this.routes.find(argv);
-    return found instanceof CommandFailure || (this.queued === null && isPlain(found, carries));
+    return found instanceof CommandFailure || (this.queued === null && isPlain(found, forwards));
   }
 
   /** Returns whether CLIENT PAUSE delays a command. */
@@ -420,8 +420,8 @@ export class RespSession implements Client, WaitingSender<AwaitedCommand> {
 
 /**
  * Returns whether a command is answered in the order of arrival, without waiting for data, a time or other daemons.
- * @param carries  whether the daemon sends commands to other daemons, which answer even reads in that order
+ * @param forwards  whether the daemon sends commands to other daemons, which answer even reads in that order
  */
-function isPlain({ writes, handler, mayWait }: Route, carries: boolean): boolean {
-  return (writes || carries) && handler === null && !mayWait;
+function isPlain({ writes, handler, mayWait }: Route, forwards: boolean): boolean {
+  return (writes || forwards) && handler === null && !mayWait;
 }

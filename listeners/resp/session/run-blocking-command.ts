@@ -43,7 +43,7 @@ export function runOrWait<Waiter extends ReplyWaiter>(
   sender: BlockableSender<Waiter>,
 ): Reply | Promise<Reply> | Waiter {
   const { path } = server;
-  if (path.records || path.carries) return runAndRecordOrWait(server, command, argv, sender);
+  if (path.records || path.forwards) return runAndRecordOrWait(server, command, argv, sender);
   // The command runs in memory, so the reply is available immediately. It is an error if the command has a mistake.
   const reply = path.execute(command, argv, sender) as Reply;
   if (!isNil(reply)) return reply;

@@ -15,7 +15,7 @@ import {
 } from "../../../engine/mirror/mirror-mark.js";
 import type { MirroredFold } from "../../../engine/mirror/mirror-parts.js";
 import { compareKey, type RedisCommand } from "../../../engine/mirror/mirrored-key.js";
-import type { RedisLine } from "../../../engine/mirror/redis-connections.js";
+import type { RedisConnections } from "../../../engine/mirror/redis-connections.js";
 import { isSameValue } from "../../../engine/mirror/same-value.js";
 import { isOwnMemory, mirrorOf } from "../../../options/settings.js";
 import { Database } from "../../../store/database.js";
@@ -145,7 +145,7 @@ test("a comparison reads values in limited portions, and no values of keys that 
   const unit = { at: 1, db: 0, id: "u".repeat(32) };
   for (let i = 0; i < count; i++) database.execute(["SET", `k${i}`, "v".repeat(length)], unit, []);
   const requests: (readonly RedisCommand[])[] = [];
-  const line = double<RedisLine>({
+  const line = double<RedisConnections>({
     present: async (keys) => keys,
     request: async (commands: readonly RedisCommand[]) => {
       requests.push(commands);

@@ -77,7 +77,7 @@ test("pending answers together may exceed the maximum string length", async () =
     databases: 16,
     records: true,
     writersOf: (_: number, keys: readonly string[]) => keys.map(() => ""),
-    carries: false,
+    forwards: false,
     unsupported: ALL_COMMANDS_SUPPORTED,
     hold: () => true,
     keyCounts: [],

@@ -48,7 +48,7 @@ function recording() {
     executeInSteps: () => assert.fail(),
     observeWrites: (observer) => local.observeWrites(observer),
     writersOf: (db, keys) => local.writersOf(db, keys),
-    carries: false,
+    forwards: false,
     unsupported: ALL_COMMANDS_SUPPORTED,
     hold: (conditions) => local.hold(conditions),
   };
