@@ -17,7 +17,7 @@ import type { TimelineParts } from "./timeline-environment.js";
  * The minimum number of missed commands to merge in one turn. If commands arrive faster, each turn merges twice as many
  * as have arrived since the last turn, so that merging catches up.
  */
-const MISSED_A_TURN = 256;
+const MISSED_PER_TURN = 256;
 /** Milliseconds between two progress lines in the log. */
 const PROGRESS_EVERY_MS = 5000;
 
@@ -185,7 +185,7 @@ export class BackgroundRefold {
   #mergeMissed(fold: Fold, plan: RefoldingPlan, before: number, done: (fold: Fold) => void): void {
     if (this.#isStopped) return;
     const newCommands = before === 0 ? 0 : this.#missedCommands - before;
-    const slice = this.#takeMissed(Math.max(MISSED_A_TURN, 2 * newCommands));
+    const slice = this.#takeMissed(Math.max(MISSED_PER_TURN, 2 * newCommands));
     const above = slice.filter(({ envelope: { at } }) => at > fold.cutAt);
     // The result is null if commands that the fold left out would now take effect. Then the entries of this slice have
     // to be folded again together with those commands.

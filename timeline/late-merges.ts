@@ -18,8 +18,8 @@ import type { TimelineParts } from "./timeline-environment.js";
  */
 const REDO_ALL_MAX = 4 * REDO_MAX;
 /** Maximum units of the tail to prepare in one turn (about 2 ms), and between two checks of the clock. */
-export const UNITS_A_TURN = 512;
-const UNITS_A_CHECK = 128;
+export const UNITS_PER_TURN = 512;
+const UNITS_PER_CHECK = 128;
 /**
  * The maximum number of late commands in a merge. A merge of this size takes about one turn. Merges are made as large
  * as a turn allows, because merging many commands together costs less for each command.
@@ -63,8 +63,8 @@ export class LateMerges {
   /** @returns whether the fold is ready to merge the first late entry */
   #prepare(fold: Fold, first: Entry, until: number): boolean {
     const { uptime } = this.#parts;
-    for (let units = 0; units < UNITS_A_TURN; units += UNITS_A_CHECK) {
-      if (fold.prepare(first, UNITS_A_CHECK, REDO_MAX)) return true;
+    for (let units = 0; units < UNITS_PER_TURN; units += UNITS_PER_CHECK) {
+      if (fold.prepare(first, UNITS_PER_CHECK, REDO_MAX)) return true;
       if (uptime() >= until) break;
     }
     return false;

@@ -6,7 +6,7 @@ import type { Archive } from "./entry-archive.js";
 import type { TimelineParts } from "./timeline-environment.js";
 
 /** The maximum number of entries that are removed in one tick. */
-const ENTRIES_A_TICK = 5000;
+const ENTRIES_PER_TICK = 5000;
 /** Entries that members may need are retained until the storage has more bytes than `retainBytes` times this factor. */
 const HELPING_FACTOR = 2;
 
@@ -66,6 +66,6 @@ export class Retention {
       this.#isRemoving = true;
     }
     if (this.#isRemoving && this.#archive.prunedTo >= 0)
-      this.#isRemoving = this.#archive.removePruned(ENTRIES_A_TICK);
+      this.#isRemoving = this.#archive.removePruned(ENTRIES_PER_TICK);
   }
 }

@@ -52,16 +52,16 @@ export interface WantedKeys {
 
 /** The approximate maximum number of keys in a share: a larger keyspace is compared share by share. */
 const SHARE_KEYS = 2 ** 20;
-const KEYS_A_BUCKET = 8;
+const KEYS_PER_BUCKET = 8;
 const BUCKETS_MIN = 16;
 const BUCKETS_MAX = 65_536;
 /** The number of keys, or of entries of the tail, that are processed between two readings of the clock. */
-const KEYS_A_STEP = 32;
+const KEYS_PER_STEP = 32;
 /**
  * The number of keys in a page. Each page reads one segment of the table; scanning its cells takes a few microseconds.
  */
-const KEYS_A_PAGE = 512;
-const ENTRIES_A_STEP = 256;
+const KEYS_PER_PAGE = 512;
+const ENTRIES_PER_STEP = 256;
 
 export class StateDigests {
   readonly #folding: ServingFold;
@@ -86,7 +86,7 @@ export class StateDigests {
     const { database } = this.#folding.fold;
     const keys = database.keyspaces.reduce((sum, { size }) => sum + size, 0);
     const shares = powerOfTwo(keys / SHARE_KEYS, 1, 2 ** 16);
-    const buckets = powerOfTwo(keys / shares / KEYS_A_BUCKET, BUCKETS_MIN, BUCKETS_MAX);
+    const buckets = powerOfTwo(keys / shares / KEYS_PER_BUCKET, BUCKETS_MIN, BUCKETS_MAX);
     const sums = new Uint32Array(buckets);
     for (const [db, keyspace] of database.keyspaces.entries())
       yield* eachKey(keyspace, (entry) => {
@@ -105,7 +105,7 @@ export class StateDigests {
     for (let from: OrderKey | null = firstOrderKey(at); from !== null; ) {
       const { keys, changesDatabase, next }: ReturnType<Fold["changedFrom"]> = this.#folding.fold.changedFrom(
         from,
-        ENTRIES_A_STEP,
+        ENTRIES_PER_STEP,
       );
       if (changesDatabase) sums.fill(UNCOMPARED);
       for (const { db, key } of keys) sums[bucketOf(hashOfKey(db, key, salt), sums.length)] = UNCOMPARED;
@@ -153,7 +153,7 @@ export class StateDigests {
         keys: some,
         changesDatabase,
         next,
-      }: ReturnType<Fold["changedFrom"]> = this.#folding.fold.changedFrom(from, ENTRIES_A_STEP);
+      }: ReturnType<Fold["changedFrom"]> = this.#folding.fold.changedFrom(from, ENTRIES_PER_STEP);
       if (changesDatabase) return null;
       for (const name of some.map(nameOf)) if (names.has(name)) changed.add(name);
       from = next;
@@ -195,10 +195,10 @@ function powerOfTwo(min: number, from: number, to: number): number {
 function* eachKey(keyspace: Keyspace, visit: (entry: Keyspace["entries"][number]) => void): Steps<void> {
   let from = 0;
   do {
-    const { slots, next } = keyspace.page({ from, count: KEYS_A_PAGE });
+    const { slots, next } = keyspace.page({ from, count: KEYS_PER_PAGE });
     const page = slots.map((slot) => keyspace.entries[slot] as Keyspace["entries"][number]);
     for (const [index, entry] of page.entries()) {
-      if (index % KEYS_A_STEP === KEYS_A_STEP - 1) yield;
+      if (index % KEYS_PER_STEP === KEYS_PER_STEP - 1) yield;
       visit(entry);
     }
     yield;

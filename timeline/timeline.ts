@@ -20,7 +20,7 @@ import { admit } from "./fold/entry-budget.js";
 import type { FoldedEntry } from "./fold/fold.js";
 import type { FoldDates } from "./fold-dates.js";
 import type { ForgottenAnswers } from "./forgotten-answers.js";
-import { LateMerges, UNITS_A_TURN } from "./late-merges.js";
+import { LateMerges, UNITS_PER_TURN } from "./late-merges.js";
 import { Retention } from "./retention.js";
 import { heldTo, reaches, standstillOf } from "./semantics-standstill.js";
 import { REDO_MAX, ServingFold } from "./serving-fold.js";
@@ -32,7 +32,7 @@ import type { UnfoldedEntries } from "./unfolded-entries.js";
 import { Watermark } from "./watermark.js";
 
 /** Expired keys that are dropped in one tick. */
-const EXPIRED_A_TICK = 500;
+const EXPIRED_PER_TICK = 500;
 
 export class Timeline {
   /** Whether the clock is known to be wrong. If so, the clock raises no watermark, and no entry counts as too old. */
@@ -157,7 +157,7 @@ export class Timeline {
    */
   prepare = (entry: Entry): boolean =>
     entry.envelope.at <= this.#folding.fold.cutAt ||
-    this.#folding.fold.prepare(entry, UNITS_A_TURN, REDO_MAX);
+    this.#folding.fold.prepare(entry, UNITS_PER_TURN, REDO_MAX);
 
   /**
    * Accepts an entry from a client: checks, stores, folds and answers it in one step. Its date has already been
@@ -221,7 +221,7 @@ export class Timeline {
     this.waiting.addLate(this.waiting.takeDue(this.#dates.dueUntil));
     this.#late.run();
     this.#folding.cut();
-    this.#folding.fold.dropExpired(EXPIRED_A_TICK);
+    this.#folding.fold.dropExpired(EXPIRED_PER_TICK);
     this.#watermark.tick(this.isSkewed || this.#folding.isAtStandstill);
     if (this.#refolding.isRunning) return;
     this.#retention.tick({

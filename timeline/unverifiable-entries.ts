@@ -13,7 +13,7 @@ import { unitsOf } from "./fold/fold-unit.js";
 import type { TimelineParts } from "./timeline-environment.js";
 
 /** The number of entries to check between two turns of the event loop, which takes a few milliseconds. */
-const ENTRIES_A_STEP = 64;
+const ENTRIES_PER_STEP = 64;
 
 /** The order keys of the found entries, in order. */
 export interface Unverifiable {
@@ -53,7 +53,7 @@ export function* findUnverifiable(
     let count = 0;
     for (const [bytes, value] of storage.entries(from, null)) {
       const orderKey = Buffer.from(bytes);
-      if (count++ === ENTRIES_A_STEP) {
+      if (count++ === ENTRIES_PER_STEP) {
         next = orderKey;
         break;
       }

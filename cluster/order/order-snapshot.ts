@@ -44,7 +44,7 @@ const ID_BYTES = 32;
 const ID_ROW_BYTES = 4 + ID_BYTES;
 /** The bytes before an entry of the ring: `at` (8), `seq` (2), the length of what follows (4). */
 const RING_HEAD_BYTES = 14;
-const ROWS_A_CHUNK = 1000;
+const ROWS_PER_CHUNK = 1000;
 const SECOND = 1000;
 
 /** @param past  must not change until the last chunk has been read */
@@ -101,7 +101,7 @@ function* factsOf(
     const row = Buffer.alloc(ID_ROW_BYTES);
     row.writeUInt32BE(at / SECOND);
     row.write(id, 4, "latin1");
-    if (rows.push(row) < ROWS_A_CHUNK) continue;
+    if (rows.push(row) < ROWS_PER_CHUNK) continue;
     yield Buffer.concat(rows);
     rows = [];
   }

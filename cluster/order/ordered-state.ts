@@ -62,7 +62,7 @@ export interface OrderedPast {
 }
 
 /** The maximum number of expired keys that are removed in one step. */
-const EXPIRED_A_TICK = 500;
+const EXPIRED_PER_TICK = 500;
 
 export class OrderedState {
   /** The sequence of the last message. */
@@ -164,7 +164,7 @@ export class OrderedState {
 
   /** Drops keys that no later unit can see. */
   dropExpired(): void {
-    this.database.dropExpired(this.#date.at, EXPIRED_A_TICK);
+    this.database.dropExpired(this.#date.at, EXPIRED_PER_TICK);
   }
 
   #judge(data: Buffer, at: number): Ordered {

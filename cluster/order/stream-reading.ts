@@ -21,7 +21,7 @@ const HEARTBEAT_MS = 1000;
 const SILENCE_MS = 3500;
 /** Milliseconds after which NATS forgets a reader that has disconnected. */
 const FORGET_MS = 30_000;
-const NANOS_A_MS = 1_000_000;
+const NANOS_PER_MS = 1_000_000;
 /** The status code of a message from NATS itself. */
 const CONTROL = 100;
 
@@ -145,7 +145,7 @@ function positionOf(reply: string): { seq: number; at: number } | null {
   const parts = reply.split(".");
   if (parts[0] !== "$JS" || parts[1] !== "ACK" || parts.length < 9) return null;
   const from = parts.length === 9 ? 5 : 7;
-  return { seq: Number(parts[from]), at: Math.floor(Number(parts[from + 2]) / NANOS_A_MS) };
+  return { seq: Number(parts[from]), at: Math.floor(Number(parts[from + 2]) / NANOS_PER_MS) };
 }
 
 const bufferOf = ({ buffer, byteOffset, byteLength }: Uint8Array) =>

@@ -71,7 +71,7 @@ interface Speaker {
 /**
  * The number of messages that are checked between two checks of the clock. Some messages take a tenth of a millisecond.
  */
-const MESSAGES_A_CHECK = 8;
+const MESSAGES_PER_CHECK = 8;
 /**
  * After a key did not arrive in time, messages with unknown keys are refused immediately for a while, because repeated
  * waiting would delay the member's other messages. That period is this multiple of the maximum wait.
@@ -157,7 +157,7 @@ class MessageIntake {
     for (let count = 1; this.#waiting.first !== undefined; count++) {
       if (!this.#tryOne(this.#waiting.first)) break;
       this.#bytes -= packedBytes(this.#waiting.shift() as PackedEntry);
-      if (count % MESSAGES_A_CHECK !== 0) continue;
+      if (count % MESSAGES_PER_CHECK !== 0) continue;
       this.#reportMissing();
       yield;
     }

@@ -29,7 +29,7 @@ const PAST_GROUP = "server";
 const OUTCOME_COMMANDS: ReadonlySet<string> = new Set(["TIMELINE|BLAME", "TIMELINE|GET", "TIMELINE|LOG"]);
 
 /** The number of keys in each database that one tick checks for expiry. */
-const EXPIRED_A_TICK = 5000;
+const EXPIRED_PER_TICK = 5000;
 
 /** The part of the timeline's state that is read here. */
 export interface TimelineState {
@@ -91,7 +91,7 @@ export class TimelineBackend implements Backend {
   tick(): void {
     const { database } = this.#timeline;
     const now = this.#environment.clock();
-    database.lookForExpired(now, EXPIRED_A_TICK);
+    database.lookForExpired(now, EXPIRED_PER_TICK);
     database.reportExpired(now);
     this.#invalidateCopies();
   }

@@ -17,7 +17,7 @@ const TOO_LONG = writeReply(
  * string by pairs, two objects for each unit, until the string is read. If replies are short, the pairs of a stored
  * answer take more memory than the copy.
  */
-const COPIED_BYTES_A_UNIT = 64;
+const COPIED_BYTES_PER_UNIT = 64;
 
 /** The flag that is added to every unit of an answer: `isolated`, `catching-up` or, usually, an empty string. */
 export type ReadStatus = ByteString;
@@ -51,7 +51,7 @@ export class ResultWriter {
   }
 
   done(id: ByteString): Result {
-    const isCopied = this.#maxReplyBytes - this.#left <= COPIED_BYTES_A_UNIT * this.#units;
+    const isCopied = this.#maxReplyBytes - this.#left <= COPIED_BYTES_PER_UNIT * this.#units;
     const replies = isCopied ? this.#pieces.join("") : this.#pieces.reduce((all, piece) => all + piece, "");
     return { kind: "result", id, units: this.#units, errors: this.#errors, replies };
   }

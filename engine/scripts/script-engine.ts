@@ -22,7 +22,7 @@ import { createGlobals } from "./script-globals.js";
 /** A machine that has grown beyond this number of bytes is dropped, because WebAssembly memory cannot shrink. */
 const MACHINE_BYTES_MAX = 16 * 1024 * 1024;
 /** The number of runs between two steps of Lua's garbage collection, and the size of a step, as in Redis. */
-const RUNS_A_STEP = 50;
+const RUNS_PER_STEP = 50;
 const SOURCE = "@user_script";
 /** Lua's own error message. */
 const NO_MEMORY = "not enough memory";
@@ -224,7 +224,7 @@ export class ScriptEngine {
     }
     lua.lua_settop(state, 0);
     lua.lua_gc(state, GC.restart, 0);
-    if (++this.#runs % RUNS_A_STEP === 0) lua.lua_gc(state, GC.step, RUNS_A_STEP);
+    if (++this.#runs % RUNS_PER_STEP === 0) lua.lua_gc(state, GC.step, RUNS_PER_STEP);
   }
 
   #compiled(source: Script, limits: RunLimits, isAgain = false): number | ErrorReply {

@@ -6,7 +6,7 @@ import type { ByteString } from "../../protocol/byte-string.js";
 import { bulk, NIL, OK, type Reply } from "../../protocol/reply.js";
 import { custom, syntaxError } from "../arguments/command-errors.js";
 import { integerArgument } from "../arguments/number-arguments.js";
-import { BYTES_A_STEP } from "../keyspace/effort-budget.js";
+import { BYTES_PER_STEP } from "../keyspace/effort-budget.js";
 import { NO_EXPIRY } from "../keyspace/keyspace.js";
 import type { Data } from "../keyspace/mutators.js";
 import type { Unit } from "../keyspace/unit.js";
@@ -43,7 +43,7 @@ const FREQUENCY_MAX = 255;
 const DUMPED_STEPS = 6;
 /** Cost in steps of each stream entry that DUMP writes. */
 const DUMPED_ENTRY_STEPS = 60;
-/** Cost in steps of writing `BYTES_A_STEP` bytes and adding them to the checksum. */
+/** Cost in steps of writing `BYTES_PER_STEP` bytes and adding them to the checksum. */
 const DUMPED_BYTES_STEPS = 6;
 
 function dump(data: Data, argv: readonly ByteString[]): Reply {
@@ -52,7 +52,7 @@ function dump(data: Data, argv: readonly ByteString[]): Reply {
   const { value } = entry;
   if (typeof value !== "string")
     data.effort.work((typeName(value) === "stream" ? DUMPED_ENTRY_STEPS : DUMPED_STEPS) * value.size);
-  return bulk(dumpPayload(value, (bytes) => data.effort.work((DUMPED_BYTES_STEPS * bytes) / BYTES_A_STEP)));
+  return bulk(dumpPayload(value, (bytes) => data.effort.work((DUMPED_BYTES_STEPS * bytes) / BYTES_PER_STEP)));
 }
 
 interface RestoreOptions {

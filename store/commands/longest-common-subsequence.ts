@@ -25,7 +25,7 @@ interface Range {
 }
 
 /** Number of table cells that count as one step. */
-const CELLS_A_STEP = 8;
+const CELLS_PER_STEP = 8;
 
 /**
  * Number of cells of the table that one step fills, or of indexes that one step visits on the way back through the
@@ -47,7 +47,7 @@ export function longestCommonSubsequence(
   if ((a.length + 1) * (b.length + 1) * 4 > TABLE_BYTES_MAX) {
     throw custom("ERR Insufficient memory, transient memory for LCS exceeds proto-max-bulk-len");
   }
-  data.effort.work(((a.length + 1) * (b.length + 1)) / CELLS_A_STEP);
+  data.effort.work(((a.length + 1) * (b.length + 1)) / CELLS_PER_STEP);
   return repliedBy(reply(a, b, options), takesSteps);
 }
 

@@ -4,7 +4,7 @@
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { integer, type Reply, ZERO } from "../../protocol/reply.js";
-import { BYTES_A_STEP } from "../keyspace/effort-budget.js";
+import { BYTES_PER_STEP } from "../keyspace/effort-budget.js";
 import type { Data } from "../keyspace/mutators.js";
 import { MemberSet } from "../values/member-set.js";
 
@@ -84,7 +84,7 @@ export function storeSet(data: Data, key: ByteString, members: readonly ByteStri
   }
   const result = new MemberSet();
   for (const member of members) {
-    data.effort.work(member.length / BYTES_A_STEP);
+    data.effort.work(member.length / BYTES_PER_STEP);
     result.push(member);
   }
   data.put(key, result);

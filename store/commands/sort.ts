@@ -8,7 +8,7 @@ import { bulksReply } from "../../protocol/lazy-bulk-reply.js";
 import { array, bulkOrNil, integer, type Reply } from "../../protocol/reply.js";
 import { custom, syntaxError, wrongType } from "../arguments/command-errors.js";
 import { doubleArgument, indexArgument } from "../arguments/number-arguments.js";
-import { BYTES_A_STEP } from "../keyspace/effort-budget.js";
+import { BYTES_PER_STEP } from "../keyspace/effort-budget.js";
 import type { Data } from "../keyspace/mutators.js";
 import { family } from "../rows/command-row.js";
 import { read, type Touch, touchesOf, write } from "../rows/key-spec.js";
@@ -163,7 +163,7 @@ function sortRequest(argv: readonly ByteString[], mayStore: boolean): SortReques
 const FETCHED_STEPS = 9;
 /** Cost in steps of sorting each element, by its number or by its text. */
 const ORDERED_STEPS = { number: 11, text: 32 };
-/** Cost in steps of each `BYTES_A_STEP` bytes of an element's text, which is compared several times. */
+/** Cost in steps of each `BYTES_PER_STEP` bytes of an element's text, which is compared several times. */
 const COMPARED_BYTES_STEPS = 2;
 
 function sort(data: Data, key: ByteString, request: SortRequest): Reply {
@@ -225,7 +225,7 @@ function ordered(data: Data, elements: readonly ByteString[], request: SortReque
   if (alpha) {
     const weighed = elements.map((element) => {
       const weight = textOf(element);
-      data.effort.work((COMPARED_BYTES_STEPS * (weight?.length ?? 0)) / BYTES_A_STEP);
+      data.effort.work((COMPARED_BYTES_STEPS * (weight?.length ?? 0)) / BYTES_PER_STEP);
       return { element, weight };
     });
     return weighed.sort((a, b) => sign * compareTexts(a.weight, b.weight)).map(({ element }) => element);

@@ -9,9 +9,9 @@ import type { Reply } from "../../protocol/reply.js";
 import { CommandFailure } from "../arguments/command-errors.js";
 
 /** Number of bytes that count as one element. */
-export const BYTES_A_STEP = 64;
+export const BYTES_PER_STEP = 64;
 /** Number of elements read that count as much as one element produced. */
-export const LOOKS_A_STEP = 16;
+export const READS_PER_STEP = 16;
 /** Cost in steps of each member added to, removed from or looked up in a set, a hash or a sorted set. */
 export const MEMBER_STEPS = 4;
 /**
@@ -28,7 +28,7 @@ export const REMOVED_ELEMENT_STEPS = 7;
 const ANSWERED_ELEMENT_STEPS = 3;
 /** Cost in steps of each key of a database that is skipped in a search. */
 export const WALKED_KEY_STEPS = 1;
-/** Number of steps granted for each element, or each `BYTES_A_STEP` bytes, of the arguments. */
+/** Number of steps granted for each element, or each `BYTES_PER_STEP` bytes, of the arguments. */
 export const STEPS_GRANTED = 4;
 /**
  * Maximum number of steps that a unit may produce, wherever it is folded. The limit applies as of CLUSTER SEMANTICS 2.
@@ -131,7 +131,7 @@ export class EffortBudget {
   #grant(argv: readonly ByteString[]): void {
     let bytes = 0;
     for (const { length } of argv) bytes += length;
-    const steps = STEPS_GRANTED * (argv.length + bytes / BYTES_A_STEP);
+    const steps = STEPS_GRANTED * (argv.length + bytes / BYTES_PER_STEP);
     this.#granted += steps;
     this.#grantedToUnit += steps;
   }
@@ -157,7 +157,7 @@ export class EffortBudget {
 
   /** Counts elements and bytes that the command is about to produce. @throws TooMuch */
   produce(elements: number, bytes = 0): void {
-    const steps = elements + bytes / BYTES_A_STEP;
+    const steps = elements + bytes / BYTES_PER_STEP;
     this.produced += steps;
     if (this.produced > this.producedMax + this.#grantedToUnit)
       throw new TooMuch("it would produce too much");
@@ -166,7 +166,7 @@ export class EffortBudget {
 
   /** Counts elements and bytes that the command is about to read. @throws TooMuch */
   look(elements: number, bytes = 0): void {
-    this.work((elements + bytes / BYTES_A_STEP) / LOOKS_A_STEP);
+    this.work((elements + bytes / BYTES_PER_STEP) / READS_PER_STEP);
   }
 
   /**

@@ -14,7 +14,7 @@ import { SeededRandom, seedOfRun } from "../support/seeded-random.js";
 
 const FRAMES = amount(2_000, 40_000);
 const FRAMES_SIGNED = amount(500, 2_000);
-const FRAMES_A_CONNECTION = 40;
+const FRAMES_PER_CONNECTION = 40;
 const CONNECTIONS = 8;
 const MEMORY_MORE = 10 * 1024 * 1024;
 
@@ -117,7 +117,7 @@ interface Tally {
 /** Sends frames on one connection until the daemon closes it or has answered all. */
 async function sendFrames(port: number, maker: FrameMaker, tally: Tally): Promise<void> {
   using client = await RawClient.open(port);
-  const frames = Array.from({ length: FRAMES_A_CONNECTION }, () => maker.next());
+  const frames = Array.from({ length: FRAMES_PER_CONNECTION }, () => maker.next());
   client.send(frames.map(({ bytes }) => bytes).join(""));
   client.socket.end();
   const answers = (await client.rest()).match(/ds:\d+:(?=redis:|\0)/g)?.length ?? 0;

@@ -8,7 +8,7 @@ import { amount } from "../support/amount.js";
 import { Trio } from "./trio.js";
 
 const KEYS = amount(1500, 10_000);
-const KEYS_A_CALL = 100;
+const KEYS_PER_CALL = 100;
 const WRITE_EVERY_MS = 5;
 /** The number of consecutive answers that report live. */
 const LIVE_ANSWERS = 20;
@@ -20,8 +20,8 @@ test("a restarted daemon reports live only with all missed entries, even while a
   await others.send("SET before 1");
   await trio.end(2, "SIGKILL");
   const names = Array.from({ length: KEYS }, (_, number) => `key:${number}`);
-  for (let from = 0; from < KEYS; from += KEYS_A_CALL)
-    await Promise.all(names.slice(from, from + KEYS_A_CALL).map((name) => others.call(["SET", name, "v"])));
+  for (let from = 0; from < KEYS; from += KEYS_PER_CALL)
+    await Promise.all(names.slice(from, from + KEYS_PER_CALL).map((name) => others.call(["SET", name, "v"])));
 
   let isWriting = true;
   let written = 0;

@@ -187,7 +187,7 @@ export const budgetMutants: readonly Mutant[] = [
   {
     name: "budgets: entries that receive another member are not counted",
     file: "store/commands/documents/document-members.js",
-    find: "data.effort.work(REWRITTEN_STEPS + text.length / REWRITTEN_BYTES_A_STEP);",
+    find: "data.effort.work(REWRITTEN_STEPS + text.length / REWRITTEN_BYTES_PER_STEP);",
     replace: "",
     test: PAGE,
   },
@@ -243,7 +243,7 @@ export const budgetMutants: readonly Mutant[] = [
   {
     name: "budgets: rows that an update checks are not counted",
     file: "store/commands/relations/evaluation-context.js",
-    find: "data.effort.work(rows * STEPS_A_ROW);",
+    find: "data.effort.work(rows * STEPS_PER_ROW);",
     replace: "",
     test: PAGE,
   },

@@ -108,7 +108,7 @@ export const scanMutants: readonly Mutant[] = [
     file: "timeline/state-digests.js",
     find: "let from = 0;\n    do {",
     replace:
-      "for (let slot = keyspace.size - 1; slot >= 0; slot--) { if (keyspace.entries[slot] !== undefined) visit(keyspace.entries[slot]); if (slot % KEYS_A_STEP === 0) yield; }\n    return;\n    let from = 0;\n    do {",
+      "for (let slot = keyspace.size - 1; slot >= 0; slot--) { if (keyspace.entries[slot] !== undefined) visit(keyspace.entries[slot]); if (slot % KEYS_PER_STEP === 0) yield; }\n    return;\n    let from = 0;\n    do {",
     test: "test/timeline/state-digests.test.js",
   },
 ];

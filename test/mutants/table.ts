@@ -131,8 +131,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: "keys expire by the clock",
     file: "timeline/timeline.js",
-    find: "this.#folding.fold.dropExpired(EXPIRED_A_TICK)",
-    replace: "this.#folding.fold.database.dropExpired(this.#parts.clock(), EXPIRED_A_TICK)",
+    find: "this.#folding.fold.dropExpired(EXPIRED_PER_TICK)",
+    replace: "this.#folding.fold.database.dropExpired(this.#parts.clock(), EXPIRED_PER_TICK)",
     from: 11,
   },
   {

@@ -10,10 +10,10 @@ import { SOURCE_WORK, WORK_MAX } from "../../store/commands/relations/evaluation
 import { PAIRS_MAX } from "../../store/commands/relations/join-before-semantics-2.js";
 import type { Database } from "../../store/database.js";
 import {
-  BYTES_A_STEP,
-  LOOKS_A_STEP,
+  BYTES_PER_STEP,
   MEMBER_STEPS,
   PRODUCED_MAX,
+  READS_PER_STEP,
   SORTED_MEMBER_STEPS,
   STEPS_GRANTED,
   TooMuch,
@@ -30,12 +30,12 @@ const page = readFileSync(join(repositoryRoot, "docs/limits.md"), "utf8").replac
 const number = (value: number) => value.toLocaleString("en");
 
 for (const [name, sentence] of Object.entries({
-  BYTES_A_STEP: `${BYTES_A_STEP} bytes count as one step`,
+  BYTES_PER_STEP: `${BYTES_PER_STEP} bytes count as one step`,
   MEMBER_STEPS: `a member of a set or hash as ${MEMBER_STEPS}`,
   SORTED_MEMBER_STEPS: `a member of a sorted set as ${SORTED_MEMBER_STEPS}`,
-  LOOKS_A_STEP: `${LOOKS_A_STEP} elements that are only compared count as one step`,
+  READS_PER_STEP: `${READS_PER_STEP} elements that are only compared count as one step`,
   WALKED_KEY_STEPS: WALKED_KEY_STEPS === 1 ? "and so does each key that is skipped" : "no such sentence",
-  STEPS_GRANTED: `Each argument and each ${BYTES_A_STEP} bytes of a command grant it ${STEPS_GRANTED} more steps`,
+  STEPS_GRANTED: `Each argument and each ${BYTES_PER_STEP} bytes of a command grant it ${STEPS_GRANTED} more steps`,
   PRODUCED_MAX: `a unit with more than ${number(PRODUCED_MAX)} steps`,
   WORK_MAX: `${number(WORK_MAX)} rows (\`WORK_MAX\`)`,
   SOURCE_WORK: `counts as ${number(SOURCE_WORK)} rows`,

@@ -46,7 +46,7 @@ const ROWS_LEFT = (ROWS_MAX / 4) * 3;
  * older rows in memory.
  */
 const SAVED_SECONDS = [8192, 2 ** 22] as const;
-const ROWS_A_CHUNK = 1024;
+const ROWS_PER_CHUNK = 1024;
 const FORMAT = 1;
 const HEAD_BYTES = 4 + 6 * 2 + 4 * LEVEL_SECONDS.length;
 
@@ -258,8 +258,8 @@ function* writeSums({ tables, from }: Sums, cutAt: number): Generator<Buffer> {
   });
   yield head;
   for (const [level, table] of tables.entries()) {
-    for (let row = firsts[level] as number; row < table.size; row += ROWS_A_CHUNK)
-      yield table.write(row, Math.min(row + ROWS_A_CHUNK, table.size));
+    for (let row = firsts[level] as number; row < table.size; row += ROWS_PER_CHUNK)
+      yield table.write(row, Math.min(row + ROWS_PER_CHUNK, table.size));
   }
 }
 

@@ -11,7 +11,7 @@ import { ROW_SECONDS, type SumRow } from "./reconcile-message.js";
 import type { SumTable } from "./sum-table.js";
 
 /** The number of rows that are read between two turns of the event loop. */
-const ROWS_A_STEP = 8192;
+const ROWS_PER_STEP = 8192;
 const COARSEST = ROW_SECONDS.length - 1;
 
 /** Returns the rows that have entries and begin at a second with `from` ≤ second < `to`. */
@@ -51,7 +51,7 @@ function addRows(
   for (let row = first; row < table.size; row++) {
     const key = table.keyAt(row);
     if (key >= end) return end;
-    if (row - first === ROWS_A_STEP) return key;
+    if (row - first === ROWS_PER_STEP) return key;
     rows.add(key * seconds, table.countAt(row), table.highAt(row), table.lowAt(row));
   }
   return end;

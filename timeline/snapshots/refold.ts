@@ -17,7 +17,7 @@ import { readSnapshot } from "./snapshot.js";
 import type { SnapshotSource } from "./snapshot-files.js";
 
 /** Entries between two readings of the clock. */
-const ENTRIES_A_STEP = 64;
+const ENTRIES_PER_STEP = 64;
 
 export interface RefoldParts extends Beginning {
   readonly storage: EntrySource;
@@ -109,7 +109,7 @@ export class Refold {
     const { storage, hash, tailEnd, tailBytes, cutTo, index, skips, damaged, foundRing } = this.#parts;
     let count = 0;
     for (const [orderKey, value] of storage.entries(from, to)) {
-      if (count === ENTRIES_A_STEP) return Buffer.from(orderKey);
+      if (count === ENTRIES_PER_STEP) return Buffer.from(orderKey);
       count++;
       const found = readOrderKey(orderKey);
       if (skips(found.id)) continue;

@@ -7,7 +7,7 @@ import type { EntrySource, Mark, MarkName, MarkSource, Storage } from "../entrie
 import type { SnapshotSource, Snapshots } from "./snapshot-files.js";
 
 /** Entries that are copied between two turns. */
-const ENTRIES_A_TURN = 256;
+const ENTRIES_PER_TURN = 256;
 /** The marks that are needed to read the entries. */
 const MARKS: readonly MarkName[] = ["watermark", "pruned", "snapshots", "genesis"];
 
@@ -75,7 +75,7 @@ function copySome(from: EntrySource, to: Storage, start: Buffer | null): Buffer 
   const entries: (readonly [Buffer, Buffer])[] = [];
   let next: Buffer | null = null;
   for (const [orderKey, value] of from.entries(start, null)) {
-    if (entries.length === ENTRIES_A_TURN) {
+    if (entries.length === ENTRIES_PER_TURN) {
       next = Buffer.from(orderKey);
       break;
     }

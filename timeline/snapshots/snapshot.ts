@@ -45,7 +45,7 @@ const TYPES = [
   "collection",
 ] as const;
 /** Keys, or elements of a value, that are read between two turns: about a millisecond. */
-const ITEMS_A_STEP = 2048;
+const ITEMS_PER_STEP = 2048;
 
 export interface SnapshotState {
   readonly database: Database;
@@ -134,8 +134,8 @@ function* writeValue(writer: SnapshotWriter, value: Value): Generator<Buffer> {
     return;
   }
   if (value instanceof List) {
-    for (let from = 0; from < value.size; from += ITEMS_A_STEP) {
-      for (const element of value.slice(from, Math.min(value.size, from + ITEMS_A_STEP))) {
+    for (let from = 0; from < value.size; from += ITEMS_PER_STEP) {
+      for (const element of value.slice(from, Math.min(value.size, from + ITEMS_PER_STEP))) {
         writer.bytes(element);
         yield* fullFrame(writer);
       }
@@ -227,7 +227,7 @@ function* readKeyspace(reader: SnapshotReader, keyspace: Keyspace): Steps<void> 
     const expire = reader.number();
     const writer = reader.bytes();
     keyspace.set(key, yield* readValue(reader, type), expire, writer);
-    if (count % ITEMS_A_STEP === 0) yield;
+    if (count % ITEMS_PER_STEP === 0) yield;
   }
 }
 
@@ -238,19 +238,19 @@ function* readValue(reader: SnapshotReader, type: Exclude<(typeof TYPES)[number]
     return yield* readStream(reader, {
       size,
       hasGroups: type === "stream-of-groups",
-      itemsAStep: ITEMS_A_STEP,
+      itemsAStep: ITEMS_PER_STEP,
     });
   if (type === "document" || type === "document-of-more")
     return yield* readDocument(reader, size, type === "document-of-more");
-  if (type === "table") return yield* readTable(reader, size, ITEMS_A_STEP);
-  if (type === "collection") return yield* readCollection(reader, size, ITEMS_A_STEP);
+  if (type === "table") return yield* readTable(reader, size, ITEMS_PER_STEP);
+  if (type === "collection") return yield* readCollection(reader, size, ITEMS_PER_STEP);
   const value = new VALUES[type]();
   for (let index = 1; index <= size; index++) {
     if (value instanceof List) value.push("right", reader.bytes());
     else if (value instanceof Hash) value.push(reader.bytes(), reader.bytes());
     else if (value instanceof MemberSet) value.push(reader.bytes());
     else value.set(reader.bytes(), reader.double());
-    if (index % ITEMS_A_STEP === 0) yield;
+    if (index % ITEMS_PER_STEP === 0) yield;
   }
   return value;
 }
@@ -265,7 +265,7 @@ function* readDocument(reader: SnapshotReader, size: number, isExtended: boolean
     const [key, text] = [reader.bytes(), reader.bytes()];
     const expire = isExtended ? reader.number() : NO_EXPIRY;
     document.push(key, text, expire === NO_EXPIRY ? undefined : expire);
-    if (index % ITEMS_A_STEP === 0) yield;
+    if (index % ITEMS_PER_STEP === 0) yield;
   }
   document.raiseNext(next);
   return document;

@@ -14,11 +14,11 @@ import { unpack } from "./entry-packing.js";
 import { oldestSpread, type ReplicationStates } from "./replication-states.js";
 
 /** The number of entries that are verified between two checks of the clock. */
-const ENTRIES_A_CHECK = 8;
+const ENTRIES_PER_CHECK = 8;
 /**
  * The number of entries that are passed to the timeline in one step. Each step has a fixed cost, and takes about 1 ms.
  */
-const ENTRIES_A_STEP = 32;
+const ENTRIES_PER_STEP = 32;
 /**
  * The minimum number of entries in a push for other threads to check the signatures. With fewer entries, the transfer
  * to the threads costs more than it saves.
@@ -127,10 +127,12 @@ export class Intake {
     const { timeline, signatureThreads: threads } = this.#cluster;
     const adoptions = timeline.handover?.adoptions;
     const proofs =
-      threads && areForThreads(entries) ? new SignatureCheckResults(entries, ENTRIES_A_STEP, threads) : null;
-    for (let i = 0; i < entries.length; i += ENTRIES_A_STEP) {
-      const proved = proofs === null ? NOTHING_PROVED : yield* proofs.of(i / ENTRIES_A_STEP);
-      const part = entries.slice(i, i + ENTRIES_A_STEP);
+      threads && areForThreads(entries)
+        ? new SignatureCheckResults(entries, ENTRIES_PER_STEP, threads)
+        : null;
+    for (let i = 0; i < entries.length; i += ENTRIES_PER_STEP) {
+      const proved = proofs === null ? NOTHING_PROVED : yield* proofs.of(i / ENTRIES_PER_STEP);
+      const part = entries.slice(i, i + ENTRIES_PER_STEP);
       let checked: Checked;
       try {
         checked = yield* this.#check(part, proved, sender, since);
@@ -171,7 +173,7 @@ export class Intake {
       else if ("held" in checked) held.push(checked.held);
       else if ("refused" in checked) sender.refused(checked.refused);
       else valid.set(checked.id, checked);
-      if (++count % ENTRIES_A_CHECK === 0) yield;
+      if (++count % ENTRIES_PER_CHECK === 0) yield;
     }
     return { valid: [...valid.values()], held, unknown };
   }

@@ -16,7 +16,7 @@ import type { ClusterState } from "../shared/cluster-state.js";
 /** Milliseconds between two log lines about the progress. */
 const PROGRESS_EVERY_MS = 5000;
 /** The maximum number of orphaned entries in one log line. */
-const ORPHANED_A_LINE = 20;
+const ORPHANED_PER_LINE = 20;
 
 /** A member that may send a snapshot. */
 export interface SnapshotSender {
@@ -304,8 +304,8 @@ export class SnapshotTaking {
 /** Splits entries into groups, one for each log line. Returns at least one group. */
 function linesOf(entries: readonly Entry[]): string[][] {
   const lines: string[][] = [];
-  for (let from = 0; from === 0 || from < entries.length; from += ORPHANED_A_LINE)
-    lines.push(entries.slice(from, from + ORPHANED_A_LINE).map(textOf));
+  for (let from = 0; from === 0 || from < entries.length; from += ORPHANED_PER_LINE)
+    lines.push(entries.slice(from, from + ORPHANED_PER_LINE).map(textOf));
   return lines;
 }
 

@@ -4,7 +4,7 @@ import { integer, type Reply, ZERO } from "../../../protocol/reply.js";
 import { custom, syntaxError } from "../../arguments/command-errors.js";
 import { indexArgument } from "../../arguments/number-arguments.js";
 import { BLOCK_BYTES, newWords, WORD_BYTES, wordsFrom, wordsIn } from "../../arguments/string-as-words.js";
-import { BYTES_A_STEP } from "../../keyspace/effort-budget.js";
+import { BYTES_PER_STEP } from "../../keyspace/effort-budget.js";
 import type { Entry } from "../../keyspace/keyspace.js";
 import type { Data } from "../../keyspace/mutators.js";
 import { stringPart } from "../../keyspace/string-parts.js";
@@ -149,12 +149,12 @@ function bitcount(data: Data, argv: readonly ByteString[]): Reply {
   return integer(onesIn(data, bytes, partOf(bytes, start, end, unit)));
 }
 
-/** Cost in steps of each `BYTES_A_STEP` bytes whose bits are counted or compared. */
+/** Cost in steps of each `BYTES_PER_STEP` bytes whose bits are counted or compared. */
 const BITS_STEPS = 2;
 
 /** Counts the bytes of a part that are about to be read. @throws TooMuch */
 function countPart({ effort }: Data, { from, to }: Part): void {
-  effort.work((BITS_STEPS * Math.max(0, to - from)) / 8 / BYTES_A_STEP);
+  effort.work((BITS_STEPS * Math.max(0, to - from)) / 8 / BYTES_PER_STEP);
 }
 
 function onesIn(data: Data, bytes: ByteString, part: Part): number {
@@ -212,7 +212,7 @@ function bitop(data: Data, argv: readonly ByteString[]): Reply {
   const sources = argv.slice(3).map((key) => data.getString(key)?.value ?? "");
   const longest = sources.reduce((max, { length }) => Math.max(max, length), 0);
   data.effort.produce(1, longest);
-  for (const { length } of sources) data.effort.work(length / BYTES_A_STEP);
+  for (const { length } of sources) data.effort.work(length / BYTES_PER_STEP);
   const result = combine === undefined ? inverted(sources[0]!) : combined(sources, combine);
   if (result !== "") {
     const entry = data.put(argv[2]!, result);

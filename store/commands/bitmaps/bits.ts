@@ -55,7 +55,7 @@ function onesOf(bytes: ByteString, start: number, end: number): number {
 }
 
 /** Number of words whose bytewise sums fit in a byte: each word adds at most 8 to a byte. */
-const WORDS_A_SUM = 31;
+const WORDS_PER_SUM = 31;
 
 /**
  * Counts the bits that are 1 by adding within pairs, then within groups of four, then within bytes. Source: Warren,
@@ -64,7 +64,7 @@ const WORDS_A_SUM = 31;
 function onesOfWords(words: Int32Array, length: number): number {
   let count = 0;
   for (let index = 0; index < length; ) {
-    const end = Math.min(length, index + WORDS_A_SUM);
+    const end = Math.min(length, index + WORDS_PER_SUM);
     let sums = 0;
     for (; index < end; index++) {
       let word = words[index]!;

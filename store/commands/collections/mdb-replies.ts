@@ -2,7 +2,7 @@
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { array, bulk, type Reply } from "../../../protocol/reply.js";
 import { finish, mappedInSteps } from "../../../protocol/steps.js";
-import { BYTES_A_STEP, type EffortBudget } from "../../keyspace/effort-budget.js";
+import { BYTES_PER_STEP, type EffortBudget } from "../../keyspace/effort-budget.js";
 import { isJson } from "../../queries/bson/command-fields.js";
 import { guarded, MongoFailure } from "../../queries/bson/mongo-failure.js";
 import type { Handler } from "../../rows/command-row.js";
@@ -31,7 +31,7 @@ export function answered(
 /** Cost in steps of writing a document of a reply as BSON. */
 export const WRITTEN_STEPS = 20;
 /**
- * Cost in steps of each document that is returned as Extended JSON, and of each `BYTES_A_STEP` bytes of the document.
+ * Cost in steps of each document that is returned as Extended JSON, and of each `BYTES_PER_STEP` bytes of the document.
  */
 const JSON_STEPS = 30;
 
@@ -56,7 +56,7 @@ export function* answeringAll(
 ): Generator<void, Reply> {
   if (!isJson(request)) return array(yield* mappedInSteps(documents, bulk));
   const written = (bytes: ByteString) => {
-    effort.work(JSON_STEPS * (1 + bytes.length / BYTES_A_STEP));
+    effort.work(JSON_STEPS * (1 + bytes.length / BYTES_PER_STEP));
     return bulk(writeExtendedJson(readKnownBson(bytes)));
   };
   return array(yield* mappedInSteps(documents, written));

@@ -45,7 +45,7 @@ export function dropMember(data: Data, argv: readonly ByteString[]): Reply {
 /** Cost in steps of each entry that is read and rewritten. */
 const REWRITTEN_STEPS = 60;
 /** Number of bytes of a rewritten entry that cost one more step. */
-const REWRITTEN_BYTES_A_STEP = 8;
+const REWRITTEN_BYTES_PER_STEP = 8;
 
 /**
  * Changes all entries that have to change, or none if there is an error.
@@ -60,7 +60,7 @@ function rewrite(
   const entry = documentToChange(data, document);
   const changed: (readonly [key: ByteString, text: ByteString])[] = [];
   for (const [key, text] of entry.value.entries()) {
-    data.effort.work(REWRITTEN_STEPS + text.length / REWRITTEN_BYTES_A_STEP);
+    data.effort.work(REWRITTEN_STEPS + text.length / REWRITTEN_BYTES_PER_STEP);
     const value = valueOfEntry(text);
     if (!isContainer(value)) throw notMembers();
     const other = change(value);

@@ -106,7 +106,7 @@ export function rowsAStep(expressions: readonly Expression[]): number {
 /** Number of parts of expressions whose calculation is included in the cost of reading a row. */
 const PARTS_INCLUDED = 8;
 /** Cost in steps of each further part. */
-const STEPS_A_PART = 2;
+const STEPS_PER_PART = 2;
 
 /** Counts expressions that are about to be calculated for rows, in addition to reading the rows. @throws TooMuch */
 export function countCalculated(
@@ -115,7 +115,7 @@ export function countCalculated(
   expressions: readonly Expression[],
 ): void {
   const parts = Math.max(0, partsOfAll(expressions) - PARTS_INCLUDED);
-  if (parts > 0) data.effort.work(rows * parts * STEPS_A_PART);
+  if (parts > 0) data.effort.work(rows * parts * STEPS_PER_PART);
 }
 
 const partsOfAll = (expressions: readonly Expression[]) =>

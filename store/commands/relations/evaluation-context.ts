@@ -39,11 +39,11 @@ export const WORK_MAX = 20_000_000;
 export const SOURCE_WORK = 10_000;
 
 /** Cost in steps of each row that is checked. */
-const STEPS_A_ROW = 4;
+const STEPS_PER_ROW = 4;
 /** Cost in steps of each row that is sorted or found by its values. */
-const STEPS_A_KEYED_ROW = 24;
+const STEPS_PER_KEYED_ROW = 24;
 /** Cost in steps of each row that is added, changed or removed, in addition to the cost of changing the table. */
-const STEPS_A_MADE_ROW = 14;
+const STEPS_PER_MADE_ROW = 14;
 
 export interface Work {
   /** Number of rows checked. */
@@ -64,7 +64,7 @@ export function spend(evaluation: Evaluation, rows: number): void {
  * @throws TooMuch
  */
 export function countScanned({ data }: Evaluation, rows: number): void {
-  data.effort.work(rows * STEPS_A_ROW);
+  data.effort.work(rows * STEPS_PER_ROW);
 }
 
 /**
@@ -72,12 +72,12 @@ export function countScanned({ data }: Evaluation, rows: number): void {
  * @throws TooMuch
  */
 export function countRows({ data }: Evaluation, rows: number): void {
-  data.effort.work(rows * STEPS_A_KEYED_ROW);
+  data.effort.work(rows * STEPS_PER_KEYED_ROW);
 }
 
 /** Counts rows that are about to be created from other rows, or removed. @throws TooMuch */
 export function countMade({ data }: Evaluation, rows: number): void {
-  data.effort.work(rows * STEPS_A_MADE_ROW);
+  data.effort.work(rows * STEPS_PER_MADE_ROW);
 }
 
 /**

@@ -2,7 +2,7 @@
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { bulksReply } from "../../../protocol/lazy-bulk-reply.js";
 import { array, bulk, double, integer, pairs, type Reply, ZERO } from "../../../protocol/reply.js";
-import { BYTES_A_STEP } from "../../keyspace/effort-budget.js";
+import { BYTES_PER_STEP } from "../../keyspace/effort-budget.js";
 import type { Data, Typed } from "../../keyspace/mutators.js";
 import { SortedSet } from "../../values/sorted-set.js";
 import { copied } from "../../values/tables/packed-elements.js";
@@ -35,7 +35,7 @@ const STORED_STEPS = 3;
 export function storeSortedSet(data: Data, key: ByteString, pairs: Iterable<Pair>): Reply {
   const result = new SortedSet();
   for (const [member, score] of pairs) {
-    data.effort.work(STORED_STEPS + member.length / BYTES_A_STEP);
+    data.effort.work(STORED_STEPS + member.length / BYTES_PER_STEP);
     result.set(member, score);
   }
   if (result.size > 0) data.put(key, result);

@@ -6,7 +6,7 @@ import { compareBson, keyOf } from "../../values/collections/bson-order.js";
 import { elementTest } from "./bson-filter.js";
 import { integerIn } from "./command-fields.js";
 import { sortingOf } from "./document-sorting.js";
-import { badValue, ELEMENTS_A_UNIT, failedToParse, spend, type Work } from "./mongo-failure.js";
+import { badValue, ELEMENTS_PER_UNIT, failedToParse, spend, type Work } from "./mongo-failure.js";
 
 export type ArrayChange = (array: readonly Bson[]) => readonly Bson[];
 
@@ -29,11 +29,11 @@ export function pushed(operand: Bson, work: Work): ArrayChange {
   const sort = order === undefined ? null : elementSort(order, work);
   const limit = slice === undefined ? null : integerIn(slice, "$slice");
   return (array) => {
-    spend(work, array.length / ELEMENTS_A_UNIT);
+    spend(work, array.length / ELEMENTS_PER_UNIT);
     const at = index === null ? array.length : indexIn(array.length, index);
     let result: readonly Bson[] = [...array.slice(0, at), ...added, ...array.slice(at)];
     if (sort !== null) {
-      spend(work, result.length / ELEMENTS_SORTED_A_UNIT);
+      spend(work, result.length / SORTED_ELEMENTS_PER_UNIT);
       result = sort(result);
     }
     if (limit === null) return result;
@@ -42,7 +42,7 @@ export function pushed(operand: Bson, work: Work): ArrayChange {
 }
 
 /** Number of elements whose sorting costs as much as checking one document. */
-const ELEMENTS_SORTED_A_UNIT = 4;
+const SORTED_ELEMENTS_PER_UNIT = 4;
 
 const indexIn = (length: number, index: number): number =>
   index < 0 ? Math.max(0, length + index) : Math.min(index, length);
@@ -78,7 +78,7 @@ export function addedToSet(operand: Bson): ArrayChange {
 export function pulled(operand: Bson, work: Work): ArrayChange {
   const { isMeant, tests } = elementTest(operand, work);
   return (array) => {
-    spend(work, (array.length * (1 + tests)) / ELEMENTS_A_UNIT);
+    spend(work, (array.length * (1 + tests)) / ELEMENTS_PER_UNIT);
     return array.filter((one) => !isMeant(one));
   };
 }

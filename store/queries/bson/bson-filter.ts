@@ -16,7 +16,7 @@ import {
 import { isTrue } from "./command-fields.js";
 import { isAny, type Leaf, pathTo, type ValueTest } from "./document-paths.js";
 import { expressionOf, type Scope } from "./expressions.js";
-import { badValue, ELEMENTS_A_UNIT, spend, type Work } from "./mongo-failure.js";
+import { badValue, ELEMENTS_PER_UNIT, spend, type Work } from "./mongo-failure.js";
 import { unknownName } from "./mongodb-names.js";
 import { compares, equals, hasRemainder, hasSize, isIn, isOfType, matches } from "./value-tests.js";
 
@@ -252,7 +252,7 @@ class BsonFilters implements FilterAlgebra<Bson, FieldPath, BsonTest> {
     const work = this.#work;
     return (array) => {
       if (!isArray(array)) return false;
-      spend(work, (array.length * tests) / ELEMENTS_A_UNIT);
+      spend(work, (array.length * tests) / ELEMENTS_PER_UNIT);
       return array.some(isMet);
     };
   }

@@ -5,7 +5,7 @@
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { type Bson, type BsonDocument, isArray, isDocument } from "../../values/collections/bson.js";
 import { type FieldPath, isArrayIndex, pathOf } from "../../values/collections/index-keys.js";
-import { badValue, ELEMENTS_A_UNIT, spend, type Work } from "./mongo-failure.js";
+import { badValue, ELEMENTS_PER_UNIT, spend, type Work } from "./mongo-failure.js";
 
 /** Maximum number of names in a path, as in MongoDB. Documents are not nested that deeply. */
 const NAMES_MAX = 200;
@@ -54,7 +54,7 @@ function anyInDocument(document: BsonDocument, search: Search, from: number): bo
 
 function anyInArray(array: readonly Bson[], search: Search, at: number): boolean {
   const { path, leaf, test, work } = search;
-  spend(work, array.length / ELEMENTS_A_UNIT);
+  spend(work, array.length / ELEMENTS_PER_UNIT);
   if (at === path.length) {
     if (leaf === "itself") return test(array);
     return array.some(test) || (leaf === "both" && test(array));

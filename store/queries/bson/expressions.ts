@@ -47,7 +47,7 @@ export interface Scope {
 /** Maximum number of parts in the expressions of one command. */
 const PARTS_MAX = 10_000;
 /** Number of parts that cost as much as checking one document; a power of two, so fractions add up exactly. */
-export const PARTS_A_UNIT = 16;
+export const PARTS_PER_UNIT = 16;
 
 /**
  * Compiles an expression and counts the work of its evaluation.
@@ -60,7 +60,7 @@ export function expressionOf(value: Bson, scope: Scope): Expression {
   if (scope.operators === null) return calculate;
   const { work } = scope;
   return (root) => {
-    spend(work, parts / PARTS_A_UNIT);
+    spend(work, parts / PARTS_PER_UNIT);
     return calculate(root);
   };
 }

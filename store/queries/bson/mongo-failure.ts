@@ -109,17 +109,17 @@ export const workOf = (effort: EffortBudget): Work => ({ units: 0, effort });
  */
 export const WORK_MAX = 5_000_000;
 /** Number of bytes in a document that cost as much as the document itself. */
-const BYTES_A_UNIT = 256;
+const BYTES_PER_UNIT = 256;
 /**
  * Number of array elements that cost as much as checking one document, for each condition; a power of two, so fractions
  * add up exactly.
  */
-export const ELEMENTS_A_UNIT = 16;
+export const ELEMENTS_PER_UNIT = 16;
 /** Number of values in a document that cost as much as checking one document; also a power of two. */
-const VALUES_A_UNIT = 4;
+const VALUES_PER_UNIT = 4;
 
 /** Cost in steps of each document that is checked. */
-const STEPS_A_UNIT = 10;
+const STEPS_PER_UNIT = 10;
 
 /** Counts elements and bytes that are about to be created. @throws TooMuch */
 export function produce({ effort }: Work, elements: number, bytes = 0): void {
@@ -129,7 +129,7 @@ export function produce({ effort }: Work, elements: number, bytes = 0): void {
 /** Counts work that is about to be done. @throws CommandFailure if the command exceeds its limit @throws TooMuch */
 export function spend(work: Work, units: number): void {
   work.units += units;
-  work.effort.work(units * STEPS_A_UNIT);
+  work.effort.work(units * STEPS_PER_UNIT);
   if (work.units > WORK_MAX)
     throw new MongoFailure(
       146,
@@ -148,8 +148,8 @@ export function readCounted(
   only: ReadonlySet<ByteString> | null = null,
 ): BsonDocument {
   const { document, values } = countedBson(bytes, only);
-  spend(work, Math.floor(values / VALUES_A_UNIT));
+  spend(work, Math.floor(values / VALUES_PER_UNIT));
   return document;
 }
 
-export const costOf = (bytes: ByteString): number => 1 + Math.floor(bytes.length / BYTES_A_UNIT);
+export const costOf = (bytes: ByteString): number => 1 + Math.floor(bytes.length / BYTES_PER_UNIT);

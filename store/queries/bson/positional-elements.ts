@@ -8,7 +8,7 @@ import { type Bson, type BsonDocument, isArray, isDocument } from "../../values/
 import type { FieldPath } from "../../values/collections/index-keys.js";
 import { type Filter, filterOf } from "./bson-filter.js";
 import type { Scope } from "./expressions.js";
-import { badValue, ELEMENTS_A_UNIT, failedToParse, spend } from "./mongo-failure.js";
+import { badValue, ELEMENTS_PER_UNIT, failedToParse, spend } from "./mongo-failure.js";
 import { valueAt } from "./update-paths.js";
 
 export const isPositional = (part: ByteString): boolean => part === "$" || /^\$\[.*\]$/s.test(part);
@@ -82,7 +82,7 @@ export class PositionalElements {
     const indexes = [...array.keys()];
     if (part === "$[]") return indexes;
     const { filter } = this.#named.get(part.slice(2, -1)) as NamedFilter;
-    spend(this.#scope.work, (array.length * (1 + filter.tests)) / ELEMENTS_A_UNIT);
+    spend(this.#scope.work, (array.length * (1 + filter.tests)) / ELEMENTS_PER_UNIT);
     return indexes.filter((i) => filter.isMet(new Map([[part.slice(2, -1), array[i] as Bson]])));
   }
 
@@ -100,7 +100,7 @@ export class PositionalElements {
           this.#scope.work,
           this.#scope,
         );
-        spend(this.#scope.work, (array.length * (1 + filter.tests)) / ELEMENTS_A_UNIT);
+        spend(this.#scope.work, (array.length * (1 + filter.tests)) / ELEMENTS_PER_UNIT);
         const index = array.findIndex((one) => filter.isMet(withValue(document, path, [one])));
         if (index >= 0) return index;
       }

@@ -6,7 +6,7 @@ import { type Bson, type BsonDocument, isArray, isDocument } from "../../values/
 import { typeOf } from "../../values/collections/bson-type.js";
 import { type FieldPath, isArrayIndex } from "../../values/collections/index-keys.js";
 import type { Change } from "../update-compiler.js";
-import { badValue, ELEMENTS_A_UNIT, MongoFailure, produce, spend, type Work } from "./mongo-failure.js";
+import { badValue, ELEMENTS_PER_UNIT, MongoFailure, produce, spend, type Work } from "./mongo-failure.js";
 
 /** Maximum number of elements with which an array is padded to reach an index, as in MongoDB. */
 const PADDING_MAX = 1_500_000;
@@ -90,7 +90,7 @@ function setChild(inside: Bson, name: ByteString, value: Bson, path: FieldPath, 
   const array = inside as Bson[];
   if (index - array.length > PADDING_MAX) throw badValue(`can't backfill more than ${PADDING_MAX} elements`);
   const padding = Math.max(0, index - array.length);
-  spend(work, padding / ELEMENTS_A_UNIT);
+  spend(work, padding / ELEMENTS_PER_UNIT);
   // The array is padded and then copied element by element.
   produce(work, 2 * padding);
   while (array.length < index) array.push(null);

@@ -61,7 +61,7 @@ export function isIn(values: readonly Bson[], work: Work): ValueTest {
 }
 
 /** Number of characters in a text that cost as much as checking one document. */
-const CHARS_A_UNIT = 2;
+const CHARS_PER_UNIT = 2;
 
 /** Tests for a string that contains a match of the pattern, or for the pattern itself. */
 export function matches(regex: Regex, work: Work): ValueTest {
@@ -69,7 +69,7 @@ export function matches(regex: Regex, work: Work): ValueTest {
   const isSame = equals(regex);
   return (value) => {
     if (typeof value !== "string") return isSame(value);
-    spend(work, Math.floor(value.length / CHARS_A_UNIT));
+    spend(work, Math.floor(value.length / CHARS_PER_UNIT));
     return program.isIn(textOfBytes(value));
   };
 }

@@ -19,7 +19,7 @@ import { amount } from "../../support/amount.js";
 import { SeededRandom, seedOfRun } from "../../support/seeded-random.js";
 
 const seed = seedOfRun();
-const EPISODES_A_FAMILY = amount(1, 6);
+const EPISODES_PER_FAMILY = amount(1, 6);
 const CALLS = 400;
 const AT = Date.UTC(2026, 0, 1);
 /** The minimum number of commands whose reply differs between RESP3 and RESP2. */
@@ -36,7 +36,7 @@ function isCarried(command: Command): boolean {
 test(`a sidecar's replies have the types of the daemons' replies (seed ${seed})`, () => {
   const changed = new Set<string>();
   for (const [number, family] of families.entries()) {
-    for (let episode = 0; episode < EPISODES_A_FAMILY; episode++) {
+    for (let episode = 0; episode < EPISODES_PER_FAMILY; episode++) {
       const random = new SeededRandom(seed, number, episode);
       const g = new Generator({ random, now: AT });
       const database = new Database();

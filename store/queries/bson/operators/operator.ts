@@ -8,7 +8,7 @@ import {
   isDocument,
 } from "../../../values/collections/bson.js";
 import { typeOf } from "../../../values/collections/bson-type.js";
-import { compiled, type Expression, type Operator, PARTS_A_UNIT, type Scope } from "../expressions.js";
+import { compiled, type Expression, type Operator, PARTS_PER_UNIT, type Scope } from "../expressions.js";
 import { failedToParse, MongoFailure, produce, spend, type Work } from "../mongo-failure.js";
 
 export type Value = Bson | undefined;
@@ -16,7 +16,7 @@ export type Value = Bson | undefined;
 export const isNothing = (value: Value): value is null | undefined => value === undefined || value === null;
 
 /** Number of bytes whose creation costs as much as checking one document. */
-const BYTES_A_UNIT = 256;
+const BYTES_PER_UNIT = 256;
 
 /** Compiles an operator's operands: a list, or a single one. @throws CommandFailure if there are too few or too many */
 export function operandsOf(
@@ -77,13 +77,13 @@ export function madeText(text: ByteString, { work }: Scope): ByteString {
   if (text.length > DOCUMENT_BYTES_MAX)
     throw new MongoFailure(10334, `a text of ${text.length} bytes; ${DOCUMENT_BYTES_MAX} at most`);
   produce(work, 0, text.length);
-  spend(work, Math.floor(text.length / BYTES_A_UNIT));
+  spend(work, Math.floor(text.length / BYTES_PER_UNIT));
   return text;
 }
 
 /** Counts the elements of an array that an operator visits. @param parts number of parts evaluated for each element */
 export function passed(count: number, work: Work, parts = 1): void {
-  spend(work, (count * parts) / PARTS_A_UNIT);
+  spend(work, (count * parts) / PARTS_PER_UNIT);
 }
 
 /** Maximum number of elements in a new array. */
