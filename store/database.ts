@@ -10,7 +10,7 @@ import { CommandFailure } from "./arguments/command-errors.js";
 import { commandTable } from "./command-table.js";
 import type { ChangeListener } from "./events/change-listener.js";
 import { expiredWrites, lookFor, noteUse } from "./key-lookups.js";
-import { EffortBudget, TooMuch, tooMuch, UNCOUNTED_EFFORT } from "./keyspace/effort-budget.js";
+import { BudgetExceeded, budgetExceeded, EffortBudget, UNCOUNTED_EFFORT } from "./keyspace/effort-budget.js";
 import type { KeyUsage } from "./keyspace/key-usage.js";
 import { isExpired, Keyspace } from "./keyspace/keyspace.js";
 import type { Lookups } from "./keyspace/lookup-counts.js";
@@ -152,10 +152,10 @@ export class Database {
   /**
    * Runs units that are not recorded yet.
    * @param stepsMax maximum number of steps of all units together
-   * @throws TooMuch if a command exceeds it; that command has changed nothing
+   * @throws BudgetExceeded if a command exceeds it; that command has changed nothing
    */
-  admitting<Result>(stepsMax: number, run: () => Result): Result {
-    return this.#effort.admitting(stepsMax, run);
+  withBudget<Result>(stepsMax: number, run: () => Result): Result {
+    return this.#effort.withBudget(stepsMax, run);
   }
 
   /**
@@ -205,7 +205,7 @@ export class Database {
   }
 
   /** Runs a function whose effects will be undone, without notifying the listener. */
-  silently<Result>(run: () => Result): Result {
+  withoutNotifying<Result>(run: () => Result): Result {
     const { listener } = this;
     this.listener = null;
     try {
@@ -266,16 +266,16 @@ export class Database {
 
   /**
    * Applies a command and counts its steps. Undoes the command if it exceeds a budget.
-   * @throws TooMuch if the unit is not recorded yet
+   * @throws BudgetExceeded if the unit is not recorded yet
    */
   #applyBounded(command: Command, argv: readonly ByteString[], unit: Unit, records: UndoRecord[]): Reply {
     const before = records.length;
     const reply = this.#effort.bound(argv, (effort) => this.#apply(command, argv, unit, records, effort));
-    if (!(reply instanceof TooMuch)) return reply;
+    if (!(reply instanceof BudgetExceeded)) return reply;
     this.#data.lookups.missed = null;
     this.undo(records.splice(before));
-    if (this.#effort.isAdmitting) throw reply;
-    return tooMuch(command).reply;
+    if (this.#effort.areUnrecorded) throw reply;
+    return budgetExceeded(command).reply;
   }
 
   /**

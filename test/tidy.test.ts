@@ -131,7 +131,7 @@ function functionsOf(lines: readonly string[]): { name: string; length: number }
  * arguments throws a RangeError.
  */
 const spreading: Readonly<Record<string, string>> = {
-  "client/browser/byte-buffer.ts": "slices of CODES_AT_ONCE bytes",
+  "client/browser/byte-buffer.ts": "slices of CODES_PER_CALL bytes",
   "client/browser/web-key.ts": "the bytes of one public key",
   "engine/backends/redis/cluster-commands-without-keys.ts": "one reply of each node",
   "engine/mirror/compare-keys.ts": "the commands that compare one key",

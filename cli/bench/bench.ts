@@ -29,8 +29,8 @@ const MAX_RATE = 10_000_000;
 const MAX_KEYS = 1_000_000;
 
 /** Maximum number of keys that one command creates or removes, and maximum total length of their values. */
-const KEYS_AT_ONCE = 500;
-const BYTES_AT_ONCE = 1024 * 1024;
+const BATCH_KEYS_MAX = 500;
+const BATCH_BYTES_MAX = 1024 * 1024;
 
 const PROGRESS_MS = 1_000;
 const CLEAR_LINE = "\r\x1b[K";
@@ -205,9 +205,12 @@ async function measure(client: FanOutClient, command: LoadCommand, flags: BenchF
 
 async function makeKeys(client: CallingClient, keys: number, payload: number): Promise<void> {
   const value = "x".repeat(payload);
-  const atOnce = Math.min(KEYS_AT_ONCE, Math.max(1, Math.floor(BYTES_AT_ONCE / Math.max(1, payload))));
-  for (const names of keyNames(keys, atOnce))
-    await atOnceOrEach(
+  const keysPerCommand = Math.min(
+    BATCH_KEYS_MAX,
+    Math.max(1, Math.floor(BATCH_BYTES_MAX / Math.max(1, payload))),
+  );
+  for (const names of keyNames(keys, keysPerCommand))
+    await togetherOrEach(
       () => client.send(["MSET", ...names.flatMap((name) => [name, value])]),
       () => names.map((name) => client.send(["SET", name, value])),
     );
@@ -216,8 +219,8 @@ async function makeKeys(client: CallingClient, keys: number, payload: number): P
 /** @returns the reason why keys were not removed, or null if all keys were removed */
 async function removeKeys(client: CallingClient, keys: number): Promise<string | null> {
   try {
-    for (const names of keyNames(keys, KEYS_AT_ONCE))
-      await atOnceOrEach(
+    for (const names of keyNames(keys, BATCH_KEYS_MAX))
+      await togetherOrEach(
         () => client.send(["UNLINK", ...names], { policy: "all" }),
         () => names.map((name) => client.send(["UNLINK", name], { policy: "all" })),
       );
@@ -228,21 +231,21 @@ async function removeKeys(client: CallingClient, keys: number): Promise<string |
 }
 
 /** Sends one command for all keys. If a Redis Cluster rejects keys of several slots, sends a command for each key. */
-async function atOnceOrEach(
-  atOnce: () => Promise<unknown>,
+async function togetherOrEach(
+  together: () => Promise<unknown>,
   each: () => readonly Promise<unknown>[],
 ): Promise<void> {
   try {
-    await atOnce();
+    await together();
   } catch (error) {
     if (!(error instanceof DbsyncError) || !/CROSSSLOT/.test(error.message)) throw error;
     await Promise.all(each());
   }
 }
 
-function* keyNames(keys: number, atOnce: number): Generator<string[]> {
-  for (let start = 0; start < keys; start += atOnce) {
-    const count = Math.min(atOnce, keys - start);
+function* keyNames(keys: number, keysPerCommand: number): Generator<string[]> {
+  for (let start = 0; start < keys; start += keysPerCommand) {
+    const count = Math.min(keysPerCommand, keys - start);
     yield Array.from({ length: count }, (_, index) => `${BENCH_KEYS}${start + index}`);
   }
 }

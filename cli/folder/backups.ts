@@ -22,7 +22,7 @@ import { daemonSettings, folderPath } from "./folder-settings.js";
 export type { BackupReport };
 
 /** Number of keys that are restored at the same time; all their values are in memory. */
-const KEYS_AT_ONCE = 64;
+const CONCURRENT_RESTORES = 64;
 
 const log = pino({ level: "silent" });
 
@@ -72,6 +72,6 @@ export function restoreKeys(
     const databases = DATABASES_DEFAULT;
     const noticed = (text: string) => void process.stderr.write(`dbsync: ${text}\n`);
     const found = restoredKeys({ file, at, db, wanted, signers, databases, noticed });
-    await inParallel(found, KEYS_AT_ONCE, restore);
+    await inParallel(found, CONCURRENT_RESTORES, restore);
   });
 }

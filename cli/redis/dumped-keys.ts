@@ -17,7 +17,7 @@ export class UnreadableKey extends Error {
 
 const SCAN_COUNT = "512";
 /** Number of keys that are read together; all their values are in memory. */
-const AT_ONCE = 64;
+const CONCURRENT_READS = 64;
 
 /**
  * Yields all keys with their values.
@@ -46,8 +46,8 @@ export async function* dumpedKeys<Value>(
   do {
     const [next, found] = (await query(["SCAN", String(cursor), "COUNT", SCAN_COUNT])) as [Buffer, Buffer[]];
     cursor = String(next);
-    for (let from = 0; from < found.length; from += AT_ONCE)
-      for (const dumped of await Promise.all(found.slice(from, from + AT_ONCE).map(one)))
+    for (let from = 0; from < found.length; from += CONCURRENT_READS)
+      for (const dumped of await Promise.all(found.slice(from, from + CONCURRENT_READS).map(one)))
         if (dumped !== null) yield dumped;
   } while (cursor !== "0");
 }

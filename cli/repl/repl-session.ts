@@ -21,7 +21,7 @@ import { CommandHelp } from "./command-help.js";
 import { typedText } from "./reply-text.js";
 
 const QUEUED = "QUEUED";
-const WATCHES = "WATCH is not available here: use the option if of the library for conditions";
+const WATCHES = "WATCH is not available here. For conditions, use the option `if` of the client library";
 
 type Words = readonly (string | Buffer)[];
 
@@ -105,21 +105,21 @@ export class ReplSession {
     this.#queue = null;
     if (queue.length === 0) return "(empty array)";
     const commandKind = queue.every(isReadCommand) ? "reads" : "writes";
-    return typedText(await this.#carry(queue.map(commandBytes), commandKind, true));
+    return typedText(await this.#call(queue.map(commandBytes), commandKind, true));
   }
 
   async #query(command: CommandInput): Promise<Reply> {
     try {
-      return await this.#carry(commandBytes(command), commandKindOf(command), false);
+      return await this.#call(commandBytes(command), commandKindOf(command), false);
     } catch (problem) {
-      if (!isForVersion1(problem)) throw problem;
+      if (!needsVersion1(problem)) throw problem;
       // Version 1 transmits only text.
       const text = await this.#client.send(command, { db: this.#db });
       return text === null ? NIL : status(bytesOfText(text));
     }
   }
 
-  async #carry(bytes: RawReplyCall["bytes"], commandKind: CommandKind, multi: boolean): Promise<Reply> {
+  async #call(bytes: RawReplyCall["bytes"], commandKind: CommandKind, multi: boolean): Promise<Reply> {
     const settings = readCallOptions({ db: this.#db }, this.#settings);
     const call = multi ? { ...settings, envelope: { ...settings.envelope, multi } } : settings;
     try {
@@ -133,7 +133,7 @@ export class ReplSession {
 }
 
 /** Whether the call failed because a daemon speaks version 1, and no other daemon has answered. */
-function isForVersion1(problem: unknown): boolean {
+function needsVersion1(problem: unknown): boolean {
   const isSentVersion1 = (outcome: Outcome) => outcome.status === "failed" && outcome.stage === "version-1";
   return (
     problem instanceof DbsyncError &&

@@ -6,7 +6,7 @@
  */
 export async function inParallel<T>(
   items: AsyncGenerator<T> | Generator<T>,
-  atOnce: number,
+  concurrency: number,
   work: (item: T) => Promise<void>,
 ): Promise<void> {
   const failures: unknown[] = [];
@@ -18,7 +18,7 @@ export async function inParallel<T>(
     }
   };
   await Promise.all(
-    Array.from({ length: atOnce }, () =>
+    Array.from({ length: concurrency }, () =>
       one().catch((problem: unknown) => {
         failures.push(problem);
       }),

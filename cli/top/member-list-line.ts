@@ -2,7 +2,7 @@
 import type { DaemonStatus } from "../status/daemon-status.js";
 
 /** Returns the line, or null if no daemon reports a list. */
-export function listLine(daemons: readonly DaemonStatus[]): string | null {
+export function memberListLine(daemons: readonly DaemonStatus[]): string | null {
   const reports = daemons.flatMap(({ timeline, ...daemon }) =>
     timeline === null ? [] : [{ ...daemon, timeline }],
   );

@@ -10,7 +10,7 @@ import type { DaemonStatus } from "../status/daemon-status.js";
 import { readyText, sentencesOf } from "../status/status-text.js";
 import { bars, headedLines, line, type StyledLine } from "../status/watched-report.js";
 import type { Activities, Activity } from "./daemon-activity.js";
-import { listLine } from "./member-list-line.js";
+import { memberListLine } from "./member-list-line.js";
 
 export interface TopRow {
   readonly daemon: DaemonStatus;
@@ -114,7 +114,7 @@ export function topLines({ rows, every, now, columns }: TopView): readonly Style
   const sentences = sentencesOf(daemons).flatMap(({ text, tone }) =>
     wrapped(shown(text), columns).map((part) => line(part, tone)),
   );
-  const list = listLine(daemons);
+  const list = memberListLine(daemons);
   const lines = [
     line(title, "head"),
     ...(list === null ? [] : [line(list)]),

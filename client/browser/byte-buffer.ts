@@ -6,7 +6,7 @@
 export type Encoding = "latin1" | "utf8" | "hex";
 
 /** A number of arguments that every JavaScript engine accepts in one call. */
-const CODES_AT_ONCE = 8192;
+const CODES_PER_CALL = 8192;
 
 class ByteBuffer extends Uint8Array {
   override toString(encoding: Encoding = "utf8", start = 0, end = this.length): string {
@@ -14,8 +14,8 @@ class ByteBuffer extends Uint8Array {
     if (encoding === "utf8") return new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes);
     if (encoding === "hex") return [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
     let text = "";
-    for (let at = 0; at < bytes.length; at += CODES_AT_ONCE)
-      text += String.fromCharCode(...bytes.subarray(at, at + CODES_AT_ONCE));
+    for (let at = 0; at < bytes.length; at += CODES_PER_CALL)
+      text += String.fromCharCode(...bytes.subarray(at, at + CODES_PER_CALL));
     return text;
   }
 

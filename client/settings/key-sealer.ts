@@ -6,7 +6,7 @@ import type { Seal, Sealer } from "../shared/sealer.js";
 import type { EnvelopeSigner } from "./signing-key.js";
 
 /** The number of nonces generated from one request for random bytes. */
-const NONCES_AT_ONCE = 256;
+const NONCES_PER_BATCH = 256;
 
 /** Returns the sealer of a client. @param signer  null if it has no key */
 export const sealerOf = (signer: EnvelopeSigner | null): Sealer =>
@@ -56,7 +56,7 @@ const NO_SIGNATURE = Buffer.alloc(0);
 
 function nextNonce(): ByteString {
   if (nonceStart === nonces.length) {
-    nonces = randomBytes(NONCE_BYTES * NONCES_AT_ONCE);
+    nonces = randomBytes(NONCE_BYTES * NONCES_PER_BATCH);
     nonceStart = 0;
   }
   nonceStart += NONCE_BYTES;

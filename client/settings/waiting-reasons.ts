@@ -6,7 +6,7 @@ import type { Wait } from "../../protocol/version-2/messages-v2.js";
 import type { EnvelopeOptions } from "./header-options.js";
 
 /** Daemons wait longer than most calls do, so refusals such as `not-yet` often arrive after the call's deadline. */
-const MAY_WAIT = "perhaps it does not have the write that the option after names";
+const MAY_WAIT = "perhaps it does not have the write that `after` refers to";
 const MAY_WAIT_FOR: Readonly<Record<Wait["kind"], string>> = {
   stable:
     "perhaps it is waiting until the write is final: dbsync status shows whether a daemon is unreachable",

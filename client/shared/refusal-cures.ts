@@ -31,7 +31,7 @@ export const REFUSAL_CURES: Readonly<Record<string, string>> = {
   "over-rate":
     "this key exceeds its rate: wait, or generate a new pair, add it with a higher --rate (dbsync keys add), and " +
     "revoke this one",
-  "not-yet": "try again later: the daemon does not have the write that the option after names",
+  "not-yet": "try again later: the daemon does not have the write that `after` refers to",
   "memory-full": "wait, or raise the daemon's --max-remembered",
   "out-of-memory": "delete data that you do not need, or raise the daemon's --maxmemory",
   "too-much": "split the command, or raise the daemon's --max-unit-steps",

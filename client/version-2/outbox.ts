@@ -30,7 +30,7 @@ const WAITING_BYTES_MAX = 64 * 1024 * 1024;
  * If this number of envelopes has no answer from any daemon yet, the client signs the next one only after an answer or
  * after `PACE_MS`. With near daemons, more calls then share each envelope; with distant daemons, the delay stays short.
  */
-const UNANSWERED_AT_ONCE = 2;
+const UNANSWERED_MAX = 2;
 const PACE_MS = 2;
 
 export class Outbox implements BatchOwner, FleetOwner {
@@ -236,7 +236,7 @@ export class Outbox implements BatchOwner, FleetOwner {
   }
 
   #isInPace(now: number): boolean {
-    if (this.#unanswered.size < UNANSWERED_AT_ONCE || now >= this.#signedAt + PACE_MS) return true;
+    if (this.#unanswered.size < UNANSWERED_MAX || now >= this.#signedAt + PACE_MS) return true;
     this.#alarm.ringBy(this.#signedAt + PACE_MS);
     return false;
   }

@@ -128,7 +128,10 @@ export class OrderFolder {
     worker.once("exit", (code) => {
       this.#worker = null;
       if (code !== 0)
-        log.warn({ seq: task.to, reason }, "no snapshot: the next start reads more of the stream");
+        log.warn(
+          { seq: task.to, reason },
+          "the snapshot failed: the next start must read more of the stream",
+        );
       else log.info({ seq: task.to }, "a snapshot of the state was stored");
       for (const old of this.#files?.list().slice(0, -KEPT) ?? []) this.#files?.remove(old);
     });

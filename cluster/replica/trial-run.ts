@@ -12,7 +12,7 @@ import { settled } from "../../protocol/step-reply.js";
 import { COMMANDS_MAX } from "../../protocol/version-2/envelope.js";
 import { CommandFailure } from "../../store/arguments/command-errors.js";
 import type { Database } from "../../store/database.js";
-import { TooMuch, tooMuch } from "../../store/keyspace/effort-budget.js";
+import { BudgetExceeded, budgetExceeded } from "../../store/keyspace/effort-budget.js";
 import type { UndoRecord } from "../../store/keyspace/undo.js";
 import type { Unit } from "../../store/keyspace/unit.js";
 import type { Command } from "../../store/rows/command-row.js";
@@ -20,10 +20,8 @@ import { rowIn } from "../../store/semantics.js";
 import { deterministicCommands } from "./deterministic-commands.js";
 import type { UnitPosition } from "./gateway.js";
 
-const TOO_MANY = error(
-  `ERR where commands are recorded, one unit has at most ${COMMANDS_MAX} commands that write`,
-);
-const ONE_DATABASE = error("ERR where commands are recorded, one unit writes to one database only");
+const TOO_MANY = error(`ERR a recorded unit can contain at most ${COMMANDS_MAX} commands that write`);
+const ONE_DATABASE = error("ERR a recorded unit can write to only one database");
 
 export class TrialRun {
   readonly #database: Database;
@@ -57,9 +55,9 @@ export class TrialRun {
 
   /** Runs the program, and undoes its changes. */
   run(program: (run: StepRunner) => Reply): Reply {
-    return this.#database.silently(() => {
+    return this.#database.withoutNotifying(() => {
       try {
-        return this.#database.admitting(this.#stepsMax, () =>
+        return this.#database.withBudget(this.#stepsMax, () =>
           settled(program((command, argv, db) => this.#try(command, argv, db))),
         );
       } finally {
@@ -92,7 +90,7 @@ export class TrialRun {
     try {
       return settled(this.#database.run(command, argv, this.#unit(db), this.#records));
     } catch (problem) {
-      if (problem instanceof TooMuch) return tooMuch(command).reply;
+      if (problem instanceof BudgetExceeded) return budgetExceeded(command).reply;
       throw problem;
     }
   }

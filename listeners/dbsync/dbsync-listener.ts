@@ -1,4 +1,4 @@
-/** The listener of versions 1 and 2: php-dbsync's port. */
+/** The listener on the daemon's main port (-p), for versions 1 and 2 of the protocol. */
 
 import { ClientConnection } from "../../net/connections/client-connection.js";
 import { SharedInput } from "../../net/connections/shared-read-buffer.js";

@@ -19,12 +19,12 @@ import type { KeyRecord, KeyRing } from "../../store/key-ring.js";
 import { refusalOf } from "../../store/unit-permission.js";
 import type { DbsyncServer } from "./dbsync-server.js";
 import type { EventSources } from "./event-sources.js";
-import { type ListenCommand, listenCommandOf } from "./listen-commands.js";
+import { type SubscriptionCommand, subscriptionCommandOf } from "./subscription-commands.js";
 
 /** Maximum number of subscriptions of one connection. */
-const NAMES_MAX = 10_000;
+const SUBSCRIPTIONS_MAX = 10_000;
 /** The approximate memory of a subscription in addition to its name, in bytes. */
-const NAME_BYTES = 200;
+const SUBSCRIPTION_BYTES = 200;
 /** The number of changed keys in one turn above which a single event reports that all keys may have changed. */
 const CHANGES_MAX = 10_000;
 
@@ -34,8 +34,8 @@ interface Changed {
   readonly by: RemovalCause | null;
 }
 
-interface Listening {
-  readonly word: ListenCommand;
+interface Subscription {
+  readonly command: SubscriptionCommand;
   readonly db: number;
   readonly name: ByteString;
 }
@@ -44,7 +44,7 @@ export class LiveSession implements Subscriber, KeyWatcher, UnitListener {
   readonly #sources: EventSources;
   readonly #server: DbsyncServer;
   readonly #connection: ClientConnection<Buffer>;
-  readonly #names = new Map<string, Listening>();
+  readonly #subscriptions = new Map<string, Subscription>();
   /** The key whose rights apply, or null if the daemon has no keys or the connection has no subscriptions yet. */
   #record: KeyRecord | null = null;
   /** Changed keys that have not been reported yet, by database number and name. */
@@ -62,17 +62,17 @@ export class LiveSession implements Subscriber, KeyWatcher, UnitListener {
   }
 
   get isEmpty(): boolean {
-    return this.#names.size === 0;
+    return this.#subscriptions.size === 0;
   }
 
-  listen(taken: AcceptedEnvelope, ring: KeyRing | null): readonly Reply[] {
-    const { envelope, signer } = taken;
+  listen(accepted: AcceptedEnvelope, ring: KeyRing | null): readonly Reply[] {
+    const { envelope, signer } = accepted;
     // Without `only`, an attacker could replay the same bytes to another daemon and subscribe there.
     if (envelope.only === null) return envelope.commands.map(() => FOR_ONE);
     if (this.#record !== null && this.#record.id !== signer?.id)
       return envelope.commands.map(() => OTHER_KEY);
     this.#record = (signer === null ? null : ring?.find(signer.id)) ?? signer;
-    return envelope.commands.map((argv) => this.#take(argv, taken, ring));
+    return envelope.commands.map((argv) => this.#take(argv, accepted, ring));
   }
 
   receive(message: Message): void {
@@ -104,60 +104,65 @@ export class LiveSession implements Subscriber, KeyWatcher, UnitListener {
 
   /** Ends all subscriptions, because the connection was closed or the key has lost its rights. */
   clear(): void {
-    for (const listening of this.#names.values()) this.#remove(listening);
-    this.#names.clear();
+    for (const subscription of this.#subscriptions.values()) this.#remove(subscription);
+    this.#subscriptions.clear();
     this.bytes = 0;
   }
 
   #take(argv: readonly ByteString[], { envelope }: AcceptedEnvelope, ring: KeyRing | null): Reply {
-    const word = listenCommandOf(argv);
-    if (word === null) return NO_LISTENING;
+    const command = subscriptionCommandOf(argv);
+    if (command === null) return NOT_A_SUBSCRIPTION;
     const { db } = envelope;
     const names = argv.slice(1);
-    if (!word.adds) {
-      for (const name of names) this.#forget({ word, db, name });
-      return integer(this.#names.size);
+    if (!command.subscribes) {
+      for (const name of names) this.#unsubscribe({ command, db, name });
+      return integer(this.#subscriptions.size);
     }
-    if (word.of === "keys" && this.#sources.keys === null) return NO_KEYS;
-    const denial = ring === null ? null : this.#denial(argv, word, ring, envelope.at);
+    if (command.target === "keys" && this.#sources.keys === null) return NO_KEYS;
+    const denial = ring === null ? null : this.#denial(argv, command, ring, envelope.at);
     if (denial !== null) return denial;
-    if (this.#names.size + names.length > NAMES_MAX) return TOO_MANY;
-    for (const name of names) this.#add({ word, db, name });
-    return integer(this.#names.size);
+    if (this.#subscriptions.size + names.length > SUBSCRIPTIONS_MAX) return TOO_MANY;
+    for (const name of names) this.#subscribe({ command, db, name });
+    return integer(this.#subscriptions.size);
   }
 
-  #denial(argv: readonly ByteString[], word: ListenCommand, ring: KeyRing, at: number): Reply | null {
+  #denial(
+    argv: readonly ByteString[],
+    command: SubscriptionCommand,
+    ring: KeyRing,
+    at: number,
+  ): Reply | null {
     const record = this.#record as KeyRecord;
-    if (word.of === "channels")
+    if (command.target === "channels")
       return refusalOf({ key: record.id, at, commands: [argv], conditions: null, as: null }, record, ring);
     const { acl } = record;
     const isHidden = (name: ByteString) =>
-      word.kind === "key" ? !acl.mayRead(name) : !acl.mayReadBeginning(name);
+      command.kind === "key" ? !acl.mayRead(name) : !acl.mayReadBeginning(name);
     return argv.slice(1).some(isHidden) ? MAY_NOT_READ : null;
   }
 
-  #add(listening: Listening): void {
-    const { word, db, name } = listening;
-    const id = idOf(listening);
-    if (this.#names.has(id)) return;
-    this.#names.set(id, listening);
-    this.bytes += NAME_BYTES + name.length;
+  #subscribe(subscription: Subscription): void {
+    const { command, db, name } = subscription;
+    const id = idOf(subscription);
+    if (this.#subscriptions.has(id)) return;
+    this.#subscriptions.set(id, subscription);
+    this.bytes += SUBSCRIPTION_BYTES + name.length;
     const { channels, keys } = this.#sources;
-    if (word.of === "channels") channels.add(word.kind as ChannelKind, name, this);
-    else keys?.add(word.kind as WatchKind, db, name, this);
+    if (command.target === "channels") channels.add(command.kind as ChannelKind, name, this);
+    else keys?.add(command.kind as WatchKind, db, name, this);
   }
 
-  #forget(listening: Listening): void {
-    const id = idOf(listening);
-    if (!this.#names.delete(id)) return;
-    this.bytes -= NAME_BYTES + listening.name.length;
-    this.#remove(listening);
+  #unsubscribe(subscription: Subscription): void {
+    const id = idOf(subscription);
+    if (!this.#subscriptions.delete(id)) return;
+    this.bytes -= SUBSCRIPTION_BYTES + subscription.name.length;
+    this.#remove(subscription);
   }
 
-  #remove({ word, db, name }: Listening): void {
+  #remove({ command, db, name }: Subscription): void {
     const { channels, keys } = this.#sources;
-    if (word.of === "channels") channels.remove(word.kind as ChannelKind, name, this);
-    else keys?.remove(word.kind as WatchKind, db, name, this);
+    if (command.target === "channels") channels.remove(command.kind as ChannelKind, name, this);
+    else keys?.remove(command.kind as WatchKind, db, name, this);
   }
 
   /**
@@ -183,8 +188,8 @@ export class LiveSession implements Subscriber, KeyWatcher, UnitListener {
         this.#sendEvent([this.#sources.exists(db, key) ? "changed" : (by ?? "deleted"), String(db), key]);
   };
 
-  #sendEvent(words: readonly ByteString[]): void {
-    this.#push(writeFrame(writeEvent(words), 2));
+  #sendEvent(args: readonly ByteString[]): void {
+    this.#push(writeFrame(writeEvent(args), 2));
   }
 
   /** Returns whether the key still has the rights for its subscriptions; otherwise closes the connection. */
@@ -197,8 +202,8 @@ export class LiveSession implements Subscriber, KeyWatcher, UnitListener {
     if (ring === null || record === undefined || ring.validity(record, now) !== "valid") return this.#end();
     if (record === before) return true;
     this.#record = record;
-    for (const { word, name } of this.#names.values())
-      if (this.#denial([word.name, name], word, ring, now) !== null) return this.#end();
+    for (const { command, name } of this.#subscriptions.values())
+      if (this.#denial([command.name, name], command, ring, now) !== null) return this.#end();
     return true;
   }
 
@@ -226,8 +231,8 @@ export class LiveSession implements Subscriber, KeyWatcher, UnitListener {
   }
 }
 
-const idOf = ({ word, db, name }: Listening): string =>
-  `${word.kind} ${word.of === "keys" ? db : ""} ${name}`;
+const idOf = ({ command, db, name }: Subscription): string =>
+  `${command.kind} ${command.target === "keys" ? db : ""} ${name}`;
 
 /** Refuses subscriptions if the daemon has no events. */
 export const NO_EVENTS_LISTENER: UnitListener = {
@@ -237,9 +242,9 @@ export const NO_EVENTS_LISTENER: UnitListener = {
 const NO_EVENTS = error("ERR this daemon has no events: its databases do not report changes");
 const FOR_ONE = error('ERR a subscription requires a header that names this daemon ("only")');
 const OTHER_KEY = error("ERR another key has subscribed on this connection");
-const NO_LISTENING = error(
-  "ERR expected SUBSCRIBE, PSUBSCRIBE, SSUBSCRIBE, WATCH, WATCHPREFIX or the commands that end them, with names",
+const NOT_A_SUBSCRIPTION = error(
+  "ERR expected SUBSCRIBE, PSUBSCRIBE, SSUBSCRIBE, WATCH, WATCHPREFIX or the corresponding UN… command, with names",
 );
 const NO_KEYS = error("ERR the database of this daemon does not report which keys change");
-const TOO_MANY = error(`ERR a connection may have at most ${NAMES_MAX} subscriptions`);
-const MAY_NOT_READ = error("NOPERM this key may not read all the keys that it wants to watch");
+const TOO_MANY = error(`ERR a connection may have at most ${SUBSCRIPTIONS_MAX} subscriptions`);
+const MAY_NOT_READ = error("NOPERM this key may not read all keys that the command names");

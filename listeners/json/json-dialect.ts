@@ -70,8 +70,8 @@ export class JsonDialect extends SessionDialect<Buffer, Text> {
 
   problem(): Closing | null {
     if (!this.parser.isTooLong) return null;
-    const words = failure(this.needsLogin ? LOGIN_TOO_LONG : TOO_LONG) + ANSWER_END;
-    return closing("malformed", "a line above --max-request-bytes", words);
+    const answer = failure(this.needsLogin ? LOGIN_TOO_LONG : TOO_LONG) + ANSWER_END;
+    return closing("malformed", "a line above --max-request-bytes", answer);
   }
 
   override disconnected(): void {

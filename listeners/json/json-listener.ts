@@ -8,7 +8,7 @@ import { JSON_LISTENER, JsonDialect } from "./json-dialect.js";
 import { PieceOutput } from "./long-answer-output.js";
 import { ANSWER_END, failure } from "./messages/json-answers.js";
 import { DocumentStore } from "./replicas/document-store.js";
-import { ReplicaContact } from "./replicas/replica-contact.js";
+import { ReplicaServer } from "./replicas/replica-server.js";
 import { JsonReplicas, replicaLimitsOf } from "./replicas/replicas.js";
 
 const FORWARDED_REFUSED =
@@ -23,8 +23,8 @@ export class JsonListener extends UserListener<Buffer> {
     const refused = new RefusedRequests(log, environment, FORWARDED_REFUSED);
     const store = new DocumentStore(path, environment);
     const replicaLimits = replicaLimitsOf(parts.limits);
-    const contacts = addresses.map((address) => new ReplicaContact(address, replicaLimits, log, environment));
-    const replicas = addresses.length === 0 ? null : new JsonReplicas(contacts, store, replicaLimits, log);
+    const servers = addresses.map((address) => new ReplicaServer(address, replicaLimits, log, environment));
+    const replicas = addresses.length === 0 ? null : new JsonReplicas(servers, store, replicaLimits, log);
     const output = new PieceOutput();
     super(parts, {
       name: JSON_LISTENER,

@@ -86,7 +86,7 @@ export class JsonSession {
     if (request.isOn("codes")) this.#hasCodes = true;
     if (action === undefined) return failure("No action key provided.");
     const run = actions.get(action);
-    if (action === PROBE_ACTION && request.id !== undefined) this.#replicas?.recognize(request.id);
+    if (action === PROBE_ACTION && request.id !== undefined) this.#replicas?.probeReceived(request.id);
     if (run === undefined) return failure(`The action '${action}' provided is not valid.`);
     if (this.commands.needsLogin && action !== "auth") return failure("Authentication required.");
     if (this.#isServed(action, request)) return this.#run(action, run, request);

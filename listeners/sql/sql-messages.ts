@@ -62,5 +62,8 @@ export const MESSAGES = {
   noPermission: message("Tsy mahazo manao izany ianao", "this user has no permission to do that"),
   noMemory: message("Feno ny fitadidiana", "memory is full"),
   tooLong: message("Lava loatra ny fanontaniana", "the statement is longer than this server accepts"),
-  tooMuch: message("Lava loatra ny valiny : ampiasao #fetra", "the answer would be too long: use limit"),
+  budgetExceeded: message(
+    "Lava loatra ny valiny : ampiasao #fetra",
+    "the answer would be too long: use limit",
+  ),
 } as const satisfies Readonly<Record<string, Message>>;

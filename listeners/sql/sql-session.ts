@@ -86,11 +86,11 @@ export class SqlSession {
     const form = { pageRows: this.#pageRows, maxChars: this.#host.limits.maxOutputBytes };
     try {
       if (reply instanceof StepReply) yield* reply.steps();
-      return (yield* relationFrame(reply, form)) ?? this.#refusal("tooMuch");
+      return (yield* relationFrame(reply, form)) ?? this.#refusal("budgetExceeded");
     } catch (problem) {
       if (problem instanceof CommandFailure) return errorOf(problem.reply.text);
       // A single row may exceed the maximum string length.
-      if (problem instanceof RangeError) return this.#refusal("tooMuch");
+      if (problem instanceof RangeError) return this.#refusal("budgetExceeded");
       throw problem;
     }
   }

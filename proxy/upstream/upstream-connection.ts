@@ -84,7 +84,7 @@ export class UpstreamConnection {
    * Returns the preparation that a statement of this session requires; "none": the connection belongs to another
    * client.
    */
-  fitOf(session: UpstreamSession): "ready" | "choose" | "prepare" | "none" {
+  preparationFor(session: UpstreamSession): "ready" | "choose" | "prepare" | "none" {
     if (isSameSession(this.#session, session)) return "ready";
     if (this.#socket === null) return "prepare";
     // A chosen database can be changed, but not unset.
@@ -93,14 +93,18 @@ export class UpstreamConnection {
 
   /** Executes a statement in a session that this connection supports. */
   async execute(session: UpstreamSession, statement: ByteString): Promise<UpstreamOutcome> {
-    const fit = this.fitOf(session);
+    const fit = this.preparationFor(session);
     if (fit === "none") return failed("unsuited", "no", "the connection belongs to another client");
     const obstacle =
       (await this.#open()) ?? (await this.#enter(session, fit)) ?? (await this.#identifyServer(statement));
     if (obstacle !== null) return obstacle;
     const sent = this.#isDbsyncd === true || isPlain(statement) ? statement : forTheOriginal(statement);
     if (sent === null)
-      return failed("unsuited", "no", "the server ends a statement at every ;, even in a string");
+      return failed(
+        "unsuited",
+        "no",
+        "the server treats every ; as the end of a statement, even within a string",
+      );
     const outcome = await this.#send(sent);
     if (outcome.kind === "answered") this.#tryFollow(statement, outcome.frame);
     return outcome;
@@ -182,8 +186,8 @@ export class UpstreamConnection {
   ): Promise<UpstreamOutcome | null> {
     if (fit === "ready") return null;
     const { login, pages, database } = session;
-    const asides = fit === "prepare" ? [login, pages].filter((aside) => aside !== "") : [];
-    for (const statement of database === "" ? asides : [...asides, useStatement(database)]) {
+    const setup = fit === "prepare" ? [login, pages].filter((statement) => statement !== "") : [];
+    for (const statement of database === "" ? setup : [...setup, useStatement(database)]) {
       const outcome = await this.#send(statement);
       if (outcome.kind === "failed") return { ...outcome, reached: "no" };
       if (outcome.frame.isError) {
@@ -203,7 +207,7 @@ export class UpstreamConnection {
   async #identifyServer(statement: ByteString): Promise<UpstreamFailure | null> {
     const isSafe = isPlain(statement);
     if (!isSafe && unfinishedPart(statement) !== null)
-      return failed("unsuited", "no", "a string or comment in it has no end");
+      return failed("unsuited", "no", "it contains an unterminated string or comment");
     if (this.#isDbsyncd !== null || (isSafe && !this.#parts.facts.hasErred)) return null;
     const { pages } = this.#session;
     const outcome = await this.#send(pages === "" ? DBSYNCD_PROBE : pages);

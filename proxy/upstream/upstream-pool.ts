@@ -98,7 +98,7 @@ export class UpstreamPool {
     let other: UpstreamConnection | null = null;
     // The most recently used connection is preferred, so that unneeded ones expire.
     for (const connection of this.#idle.keys()) {
-      const fit = connection.fitOf(session);
+      const fit = connection.preparationFor(session);
       if (fit === "ready") ready = connection;
       else if (fit === "choose") other = connection;
     }

@@ -29,7 +29,7 @@ export function scanCursor(bytes: ByteString): number {
 /** Counts the steps of patterns and the elements that a page visits. */
 interface Counting {
   readonly effort: StepCounter & {
-    /** @throws TooMuch */
+    /** @throws BudgetExceeded */
     work(steps: number): void;
   };
 }

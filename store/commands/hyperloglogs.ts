@@ -82,7 +82,7 @@ const RAISED_STEPS = 2;
 const RAISED_IN_RUNS_STEPS = 100;
 const RUNS_REGISTERS_MAX = 1500;
 
-/** Returns a copy of a key's sketch and counts the cost of copying it. @throws CommandFailure, TooMuch */
+/** Returns a copy of a key's sketch and counts the cost of copying it. @throws CommandFailure, BudgetExceeded */
 function sketchAt(data: Data, key: ByteString): Sketch | undefined {
   const bytes = data.getString(key)?.value;
   if (bytes === undefined) return undefined;
@@ -125,7 +125,7 @@ function pfmerge(data: Data, [, ...keys]: readonly ByteString[]): Reply {
   return OK;
 }
 
-/** Counts registers that are about to be raised. @throws TooMuch */
+/** Counts registers that are about to be raised. @throws BudgetExceeded */
 function countRaised({ effort }: Data, { isDense }: Sketch, count: number): void {
   effort.work(RAISED_STEPS * count);
   if (!isDense) effort.work(RAISED_IN_RUNS_STEPS * Math.min(count, RUNS_REGISTERS_MAX));

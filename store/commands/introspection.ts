@@ -114,7 +114,7 @@ function helpOf(table: CommandTable, container: string): Row {
 /** Cost in steps of each command that is described, in addition to that of the reply's items. */
 const DESCRIBED_STEPS = 200;
 
-/** Returns descriptions and counts the cost of creating them. @throws TooMuch */
+/** Returns descriptions and counts the cost of creating them. @throws BudgetExceeded */
 function described<Named, Description>(
   effort: EffortBudget,
   commands: readonly Named[],

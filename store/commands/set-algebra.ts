@@ -23,7 +23,7 @@ export function operandsOf(data: Data, keys: readonly ByteString[]): Operand[] {
   return keys.map((key) => data.getAs(MemberSet, key)?.value);
 }
 
-/** Counts the members that an operation is about to read and to look up. @throws TooMuch */
+/** Counts the members that an operation is about to read and to look up. @throws BudgetExceeded */
 export function countOperation(
   { effort }: Data,
   operation: SetOperation,

@@ -38,12 +38,12 @@ export const PRODUCED_MAX = 16_000_000;
 export const UNIT_STEPS_DEFAULT = 1_000_000;
 
 /** Thrown when a unit exceeds a budget. The caller must undo the changes that have already been made. */
-export class TooMuch extends Error {
-  override readonly name = "TooMuch";
+export class BudgetExceeded extends Error {
+  override readonly name = "BudgetExceeded";
 }
 
 /** Returns the error of a single command that exceeds a budget. */
-export const tooMuch = ({ isQuery }: { isQuery?: boolean }): CommandFailure =>
+export const budgetExceeded = ({ isQuery }: { isQuery?: boolean }): CommandFailure =>
   new CommandFailure(
     isQuery
       ? "TOOMUCH the query would read too much in one step: send it by itself, outside of MULTI and scripts, or to the --sql listener, or raise --max-unit-steps"
@@ -80,7 +80,7 @@ export class EffortBudget {
    * Whether the current units are not recorded yet. If one of them exceeds a budget, it is undone and receives no
    * reply.
    */
-  isAdmitting = false;
+  areUnrecorded = false;
   /** Whether the current units share one count, although each is applied separately. */
   #isSharing = false;
 
@@ -93,21 +93,21 @@ export class EffortBudget {
     this.produced = 0;
     this.producedMax = producedMax;
     this.#grantedToUnit = 0;
-    if (!this.isAdmitting && !this.#isSharing) this.#reset();
+    if (!this.areUnrecorded && !this.#isSharing) this.#reset();
     return this.stepsMax !== Number.POSITIVE_INFINITY || producedMax !== Number.POSITIVE_INFINITY;
   }
 
-  /** Runs several units under one budget of `stepsMax` steps. @throws TooMuch */
-  admitting<Result>(stepsMax: number, run: () => Result): Result {
+  /** Runs several units under one budget of `stepsMax` steps. @throws BudgetExceeded */
+  withBudget<Result>(stepsMax: number, run: () => Result): Result {
     const before = this.stepsMax;
     this.#reset();
     this.stepsMax = stepsMax;
-    this.isAdmitting = true;
+    this.areUnrecorded = true;
     try {
       return run();
     } finally {
       this.stepsMax = before;
-      this.isAdmitting = false;
+      this.areUnrecorded = false;
     }
   }
 
@@ -142,7 +142,7 @@ export class EffortBudget {
   }
 
   /** Runs a command and counts its steps, unless its unit has already exceeded a budget. */
-  bound(argv: readonly ByteString[], run: (effort: this) => Reply): Reply | TooMuch {
+  bound(argv: readonly ByteString[], run: (effort: this) => Reply): Reply | BudgetExceeded {
     try {
       this.work(0);
       this.#grant(argv);
@@ -150,37 +150,37 @@ export class EffortBudget {
       this.work(itemsOf(reply));
       return reply;
     } catch (problem) {
-      if (problem instanceof TooMuch) return problem;
+      if (problem instanceof BudgetExceeded) return problem;
       throw problem;
     }
   }
 
-  /** Counts elements and bytes that the command is about to produce. @throws TooMuch */
+  /** Counts elements and bytes that the command is about to produce. @throws BudgetExceeded */
   produce(elements: number, bytes = 0): void {
     const steps = elements + bytes / BYTES_PER_STEP;
     this.produced += steps;
     if (this.produced > this.producedMax + this.#grantedToUnit)
-      throw new TooMuch("it would produce too much");
+      throw new BudgetExceeded("it would produce too much");
     this.work(steps);
   }
 
-  /** Counts elements and bytes that the command is about to read. @throws TooMuch */
-  look(elements: number, bytes = 0): void {
+  /** Counts elements and bytes that the command is about to read. @throws BudgetExceeded */
+  read(elements: number, bytes = 0): void {
     this.work((elements + bytes / BYTES_PER_STEP) / READS_PER_STEP);
   }
 
   /**
    * Counts elements that the command is about to read into its reply, in addition to the reply's items.
-   * @throws TooMuch
+   * @throws BudgetExceeded
    */
   answer(elements: number): void {
     this.work(elements * ANSWERED_ELEMENT_STEPS);
   }
 
-  /** Counts steps that produce nothing. @throws TooMuch */
+  /** Counts steps that produce nothing. @throws BudgetExceeded */
   work(steps: number): void {
     this.steps += steps;
-    if (this.steps > this.stepsMax + this.#granted) throw new TooMuch("it would read too much");
+    if (this.steps > this.stepsMax + this.#granted) throw new BudgetExceeded("it would read too much");
   }
 }
 

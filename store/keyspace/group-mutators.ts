@@ -20,7 +20,7 @@ export class GroupMutators {
     this.#host = host;
   }
 
-  /** Counts the steps of copying a stream's groups with the stream. @throws TooMuch */
+  /** Counts the steps of copying a stream's groups with the stream. @throws BudgetExceeded */
   countCopy(value: Value): void {
     if (!(value instanceof Stream)) return;
     for (const { pending, size } of value.groups)

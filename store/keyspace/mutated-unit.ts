@@ -5,7 +5,7 @@ import type { UndoRecord } from "./undo.js";
 export interface MutatedUnit {
   /** Returns the unit's date. */
   at(): number;
-  /** Counts elements and bytes that the unit is about to produce. @throws TooMuch */
+  /** Counts elements and bytes that the unit is about to produce. @throws BudgetExceeded */
   produce(elements: number, bytes: number): void;
   /** Stores the inverse of a change, unless no inverses are recorded for the unit. */
   record(record: UndoRecord): void;

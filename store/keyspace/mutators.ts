@@ -101,7 +101,7 @@ export class Data {
 
   /**
    * Returns all entries of the unit's database, including expired ones, and counts the cost of reading them.
-   * @throws TooMuch
+   * @throws BudgetExceeded
    */
   walked(): readonly Entry[] {
     const { entries } = this.keyspace();

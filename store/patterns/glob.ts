@@ -16,8 +16,8 @@ const CLASS_BYTES_FREE = 64;
 
 /** The step counter of a unit. */
 export interface StepCounter {
-  /** Counts elements that are about to be compared. @throws TooMuch */
-  look(elements: number): void;
+  /** Counts elements that are about to be compared. @throws BudgetExceeded */
+  read(elements: number): void;
 }
 
 /**
@@ -33,10 +33,10 @@ export class GlobSteps {
     this.#effort = effort;
   }
 
-  /** @throws TooMuch */
+  /** @throws BudgetExceeded */
   take(steps: number): void {
     this.#left -= steps;
-    this.#effort?.look(steps);
+    this.#effort?.read(steps);
   }
 
   /** Whether no steps are left, in which case texts may be reported as not matching although they do. */

@@ -307,7 +307,7 @@ test('a call that fails while a daemon waits for the write in "after" reports th
   await client.send("SET a 1");
   const later = `00ffff${(client.lastWrite ?? "").slice(6)}`;
   const failure = await errorOf(client.call("GET a", { after: later, timeout: WAITING_MS }));
-  assert.match(failure.message, /does not have the write that the option after names/);
+  assert.match(failure.message, /does not have the write that `after` refers to/);
 });
 
 test("a call that fails while a daemon waits until a write is final reports that", async () => {

@@ -62,7 +62,7 @@ export const budgetMutants: readonly Mutant[] = [
     file: "timeline/serving-fold.js",
     find: "merge(entries, folded = this.fold.mergeWithin(REDO_MAX, entries))",
     replace:
-      "merge(entries, folded = this.fold.database.admitting(this.#parts.limits.unitSteps, () => this.fold.mergeWithin(REDO_MAX, entries)))",
+      "merge(entries, folded = this.fold.database.withBudget(this.#parts.limits.unitSteps, () => this.fold.mergeWithin(REDO_MAX, entries)))",
     test: ADMISSION,
   },
   {
@@ -103,7 +103,7 @@ export const budgetMutants: readonly Mutant[] = [
   {
     name: "budgets: the backtracking of a pattern does not count for the unit",
     file: "store/patterns/glob.js",
-    find: "this.#effort?.look(steps);",
+    find: "this.#effort?.read(steps);",
     replace: "",
     test: STORE,
   },

@@ -38,7 +38,7 @@ export const collectionMutants: readonly Mutant[] = [
   {
     name: "mongo: a sidecar's error about a later version does not name the feature",
     file: "listeners/mongo/session/semantics-3-features.js",
-    find: "problem.sentence.includes(FROM_THIRD)",
+    find: "problem.sentence.includes(NEEDS_SEMANTICS_3)",
     replace: "false",
     test: "test/listeners/mongo/later-features.test.js",
   },

@@ -2,7 +2,7 @@
 import type { Mutant } from "./mutant.js";
 
 const FETCH = "listeners/json/replicas/first-fetch.js";
-const LINK = "listeners/json/replicas/replica-link.js";
+const FORWARDER = "listeners/json/replicas/replica-forwarder.js";
 const LOADING = "test/listeners/json/loading.test.js";
 const TEST = "test/listeners/json/first-fetch.test.js";
 
@@ -10,7 +10,7 @@ export const fetchMutants: readonly Mutant[] = [
   {
     name: "first fetch: a daemon is ready with the documents of one of several servers",
     file: FETCH,
-    find: "|| links.some(({ contact }) => !contact.hasSentDocuments)",
+    find: "|| forwarders.some(({ server }) => !server.hasSentDocuments)",
     replace: "",
     test: TEST,
   },
@@ -44,21 +44,21 @@ export const fetchMutants: readonly Mutant[] = [
   },
   {
     name: "replicas: a daemon does not recognize its own address",
-    file: "listeners/json/replicas/replica-contact.js",
+    file: "listeners/json/replicas/replica-server.js",
     find: "if (mark === this.#mark)",
     replace: "if (false)",
     test: "test/listeners/json/dbsyncd-replica.test.js",
   },
   {
     name: "first fetch: each attempt reports a difference again",
-    file: LINK,
+    file: FORWARDER,
     find: "if (!this.#reported.has(document))",
     replace: "if (true)",
     test: TEST,
   },
   {
     name: "fetch: without a secret, the start refuses the option that replaces --json-replica",
-    file: "listeners/json/replicas/replica-contact.js",
+    file: "listeners/json/replicas/replica-server.js",
     find: " --cluster-secret FILE",
     replace: "",
     test: "test/listeners/json/dbsyncd-replica.test.js",

@@ -10,13 +10,13 @@ import { SOURCE_WORK, WORK_MAX } from "../../store/commands/relations/evaluation
 import { PAIRS_MAX } from "../../store/commands/relations/join-before-semantics-2.js";
 import type { Database } from "../../store/database.js";
 import {
+  BudgetExceeded,
   BYTES_PER_STEP,
   MEMBER_STEPS,
   PRODUCED_MAX,
   READS_PER_STEP,
   SORTED_MEMBER_STEPS,
   STEPS_GRANTED,
-  TooMuch,
   UNIT_STEPS_DEFAULT,
   WALKED_KEY_STEPS,
 } from "../../store/keyspace/effort-budget.js";
@@ -65,14 +65,16 @@ function stepsOf(database: Database, argv: Argv): number {
   const fits = (steps: number) => {
     const records: UndoRecord[] = [];
     try {
-      const reply = database.admitting(steps, () => database.executeMulti([argv, WRITE], unit(1e6), records));
+      const reply = database.withBudget(steps, () =>
+        database.executeMulti([argv, WRITE], unit(1e6), records),
+      );
       assert.ok(
         reply.kind === "array" && reply.items[0]?.kind !== "error",
         JSON.stringify(reply).slice(0, 200),
       );
       return true;
     } catch (problem) {
-      if (!(problem instanceof TooMuch)) throw problem;
+      if (!(problem instanceof BudgetExceeded)) throw problem;
       return false;
     } finally {
       database.undo(records);

@@ -8,7 +8,7 @@ import { test } from "node:test";
 import type { Reply } from "../../protocol/reply.js";
 import { commandTable } from "../../store/command-table.js";
 import { Database } from "../../store/database.js";
-import { EffortBudget, TooMuch } from "../../store/keyspace/effort-budget.js";
+import { BudgetExceeded, EffortBudget } from "../../store/keyspace/effort-budget.js";
 import type { UndoRecord } from "../../store/keyspace/undo.js";
 import { sealed } from "../../store/rdb/dump-payload.js";
 import { RdbWriter } from "../../store/rdb/rdb-writer.js";
@@ -202,7 +202,7 @@ test(`a unit stays within its budget, or is undone (seed ${seed})`, () => {
     const before = sizeOf(database);
     const length = commands.flat().reduce((sum, one) => sum + 1 + one.length, 0);
     try {
-      const reply = database.admitting(STEPS, () =>
+      const reply = database.withBudget(STEPS, () =>
         database.executeMulti(commands, unit(1e6 + run), records),
       );
       assert.ok(itemsOf(reply) <= STEPS + 5 * length, `${name}: ${itemsOf(reply)} items`);
@@ -214,7 +214,7 @@ test(`a unit stays within its budget, or is undone (seed ${seed})`, () => {
       );
       assert.ok(after.bytes - before.bytes <= 64 * (STEPS + 5 * length), `${name}: ${after.bytes} bytes`);
     } catch (problem) {
-      if (!(problem instanceof TooMuch)) throw problem;
+      if (!(problem instanceof BudgetExceeded)) throw problem;
       refused++;
     }
     database.undo(records);
@@ -243,12 +243,12 @@ test("the elements that short reads visit count for a unit that writes", () => {
     const alone = database.executeMulti([["PERSIST", "none"], argv], unit(1));
     assert.ok(alone.kind === "array" && alone.items[1]?.kind !== "error", argv.join(" "));
     try {
-      database.admitting(LONG_STEPS + 5 * commands.flat().join("").length, () =>
+      database.withBudget(LONG_STEPS + 5 * commands.flat().join("").length, () =>
         database.executeMulti(commands, unit(2)),
       );
       return true;
     } catch (problem) {
-      if (problem instanceof TooMuch) return false;
+      if (problem instanceof BudgetExceeded) return false;
       throw problem;
     }
   });
@@ -260,11 +260,11 @@ test("PFMERGE counts each raised register, and COMMAND each command that it desc
   for (const argv of [["PFMERGE", "d", "p"], ["PFSELFTEST"], ["COMMAND"], ["COMMAND", "DOCS"]]) {
     const commands = [["PERSIST", "none"], argv];
     assert.throws(
-      () => database.admitting(STEPS, () => database.executeMulti(commands, unit(1))),
-      TooMuch,
+      () => database.withBudget(STEPS, () => database.executeMulti(commands, unit(1))),
+      BudgetExceeded,
       argv[0],
     );
-    database.admitting(5 * STEPS, () => database.executeMulti(commands, unit(2)));
+    database.withBudget(5 * STEPS, () => database.executeMulti(commands, unit(2)));
   }
 });
 
@@ -291,10 +291,10 @@ for (const argv of [
       database.execute(["DEL", "s", "l", "m", "h", "z", "g", "p", "x", "doc"], unit(1e6));
     const commands = [["PERSIST", "none"], argv];
     assert.throws(
-      () => database.admitting(KEYS - 100, () => database.executeMulti(commands, later)),
-      TooMuch,
+      () => database.withBudget(KEYS - 100, () => database.executeMulti(commands, later)),
+      BudgetExceeded,
     );
-    database.admitting(8 * KEYS, () => database.executeMulti(commands, later));
+    database.withBudget(8 * KEYS, () => database.executeMulti(commands, later));
   });
 
 test("each command that writes is counted, or its cost is proportional to its arguments", () => {
@@ -419,12 +419,15 @@ test("an update of 125 bytes that would pad many arrays is rejected before it pa
   const records: UndoRecord[] = [];
   const argv = update('{"$set":{"q.1499999":1}}');
   assert.throws(
-    () => database.admitting(1_000_000, () => database.execute(argv, unit(1), records)),
-    (problem) => problem instanceof TooMuch,
+    () => database.withBudget(1_000_000, () => database.execute(argv, unit(1), records)),
+    (problem) => problem instanceof BudgetExceeded,
   );
   assert.equal(records.length, 0);
   const few = update('{"$set":{"q.600000":1}}', false);
-  assert.throws(() => database.admitting(1_000_000, () => database.execute(few, unit(2), records)), TooMuch);
+  assert.throws(
+    () => database.withBudget(1_000_000, () => database.execute(few, unit(2), records)),
+    BudgetExceeded,
+  );
 });
 
 test("how much a unit may produce does not depend on units admitted with it", () => {
@@ -435,12 +438,12 @@ test("how much a unit may produce does not depend on units admitted with it", ()
       return { kind: "integer", value: 1n };
     });
   };
-  assert.ok(producedBy(new EffortBudget()) instanceof TooMuch);
+  assert.ok(producedBy(new EffortBudget()) instanceof BudgetExceeded);
   const together = new EffortBudget();
-  together.admitting(1_000_000, () => {
+  together.withBudget(1_000_000, () => {
     together.begin(1000);
     together.bound(["SADD", "m", ...repeated(500, (i) => `m${i}`)], () => ({ kind: "integer", value: 500n }));
     // A daemon that folds this entry has no earlier unit to count: it would reject what this daemon has applied.
-    assert.ok(producedBy(together) instanceof TooMuch);
+    assert.ok(producedBy(together) instanceof BudgetExceeded);
   });
 });

@@ -9,7 +9,7 @@ import { settled } from "../../protocol/step-reply.js";
 import { CommandFailure, dbIndexOutOfRange } from "../../store/arguments/command-errors.js";
 import type { Database } from "../../store/database.js";
 import type { KeyRing } from "../../store/key-ring.js";
-import { TooMuch } from "../../store/keyspace/effort-budget.js";
+import { BudgetExceeded } from "../../store/keyspace/effort-budget.js";
 import { throwOutOfMemory } from "../../store/keyspace/out-of-memory.js";
 import type { UndoRecord } from "../../store/keyspace/undo.js";
 import { FoldedUnit, type Unit } from "../../store/keyspace/unit.js";
@@ -35,7 +35,7 @@ export interface UnitContext {
  * Applies a unit of data.
  * @param records  empty; receives the undo records of the unit
  * @throws OutOfMemory  the unit may be half applied, and the caller discards the state
- * @throws TooMuch   the unit is not recorded yet, and exceeds the daemon's budget; nothing of it is applied
+ * @throws BudgetExceeded   the unit is not recorded yet, and exceeds the daemon's budget; nothing of it is applied
  */
 export function applyUnit(
   unit: FoldUnit,
@@ -133,7 +133,7 @@ function run(unit: FoldUnit, database: Database, records: UndoRecord[]): Reply {
  * Runs a command that is a complete unit.
  * @param records  empty; receives its undo records
  * @throws OutOfMemory  the unit may be half applied, and the caller discards the state
- * @throws TooMuch   the unit is not recorded yet, and exceeds the daemon's budget; nothing is changed
+ * @throws BudgetExceeded   the unit is not recorded yet, and exceeds the daemon's budget; nothing is changed
  */
 export function runCommand(
   database: Database,
@@ -153,13 +153,13 @@ export function runCommand(
 }
 
 /**
- * Undoes a unit that failed, because no other daemon would have the state after half a unit. @throws TooMuch  if
- * `problem` is a `TooMuch`
+ * Undoes a unit that failed, because no other daemon would have the state after half a unit. @throws BudgetExceeded  if
+ * `problem` is a `BudgetExceeded`
  */
 function undo(database: Database, records: UndoRecord[], problem: unknown): Reply {
   database.undo(records);
   records.length = 0;
-  if (problem instanceof TooMuch) throw problem;
+  if (problem instanceof BudgetExceeded) throw problem;
   return INTERNAL;
 }
 

@@ -6,7 +6,7 @@
 import { CommandFailure } from "../../store/arguments/command-errors.js";
 import type { Database } from "../../store/database.js";
 import type { KeyRing } from "../../store/key-ring.js";
-import { TooMuch } from "../../store/keyspace/effort-budget.js";
+import { BudgetExceeded } from "../../store/keyspace/effort-budget.js";
 import type { UndoRecord } from "../../store/keyspace/undo.js";
 import type { Entry } from "../entries/entry.js";
 import { applyUnit } from "./apply-unit.js";
@@ -33,10 +33,10 @@ export function admit(
     return isTooMuch ? "too-much" : merge();
   }
   try {
-    return fold.database.admitting(stepsMax, merge);
+    return fold.database.withBudget(stepsMax, merge);
   } catch (problem) {
     // The fold has already undone the entry's units.
-    if (problem instanceof TooMuch) return "too-much";
+    if (problem instanceof BudgetExceeded) return "too-much";
     throw problem;
   }
 }
@@ -61,9 +61,9 @@ export function exceeds(
 ): boolean {
   const done: UndoRecord[] = [];
   const context = { signer: ring.find(entry.envelope.key), table: ring.table };
-  return database.silently(() => {
+  return database.withoutNotifying(() => {
     try {
-      database.admitting(stepsMax, () => {
+      database.withBudget(stepsMax, () => {
         for (const unit of unitsOf(entry, database.keyspaces.length, ring.known)) {
           const records: UndoRecord[] = [];
           if (unit.kind === "data") applyUnit(unit, context, ring, database, records);
@@ -72,7 +72,7 @@ export function exceeds(
       });
       return false;
     } catch (problem) {
-      if (problem instanceof TooMuch) return true;
+      if (problem instanceof BudgetExceeded) return true;
       throw problem;
     } finally {
       database.undo(done);

@@ -6,7 +6,7 @@
  */
 import type { Database } from "../../store/database.js";
 import type { KeyRing } from "../../store/key-ring.js";
-import { TooMuch } from "../../store/keyspace/effort-budget.js";
+import { BudgetExceeded } from "../../store/keyspace/effort-budget.js";
 import type { UndoRecord } from "../../store/keyspace/undo.js";
 import type { Semantics } from "../../store/semantics.js";
 import { compareOrderKeys, type Entry, firstOrderKey, type OrderKey, orderKeyOf } from "../entries/entry.js";
@@ -299,7 +299,7 @@ export class Fold {
         if (unit.kind === "data") count++;
       }
     } catch (problem) {
-      if (problem instanceof TooMuch) for (const unit of units.toReversed()) this.#undo(unit);
+      if (problem instanceof BudgetExceeded) for (const unit of units.toReversed()) this.#undo(unit);
       throw problem;
     }
     if (count > 0) this.#tail.push({ entry, units }, count);

@@ -6,7 +6,7 @@
 import { type ErrorReply, OK, type Reply } from "../../protocol/reply.js";
 import type { Database } from "../../store/database.js";
 import type { KeyRing } from "../../store/key-ring.js";
-import { TooMuch } from "../../store/keyspace/effort-budget.js";
+import { BudgetExceeded } from "../../store/keyspace/effort-budget.js";
 import type { UndoRecord } from "../../store/keyspace/undo.js";
 import { FoldedUnit } from "../../store/keyspace/unit.js";
 import { validity } from "../../store/rights/key-record.js";
@@ -69,12 +69,12 @@ export function applyOrdinary(entry: Entry, commands: readonly Command[], state:
   return { answers, undoing, count };
 }
 
-/** @param undoing  the undo records of the preceding commands, which are undone with this one @throws TooMuch */
+/** @param undoing  the undo records of the preceding commands, which are undone with this one @throws BudgetExceeded */
 function runOrUndo(run: () => Reply, database: Database, undoing: readonly Undoing[]): Reply {
   try {
     return run();
   } catch (problem) {
-    if (problem instanceof TooMuch)
+    if (problem instanceof BudgetExceeded)
       for (const one of undoing.toReversed())
         if (one !== undefined && one !== null && one !== "denied")
           database.undo(Array.isArray(one) ? one : [one]);

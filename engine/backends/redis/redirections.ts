@@ -1,6 +1,6 @@
 /**
- * Parses the error replies by which a Redis server redirects a command that it did not execute, or requests a later
- * attempt.
+ * Parses the error replies by which a Redis server redirects a command that it did not execute, or asks the client to
+ * try again later.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { Address } from "./redis-link.js";

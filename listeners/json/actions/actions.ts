@@ -17,7 +17,12 @@ import {
 } from "../messages/json-answers.js";
 import type { JsonRequest } from "../messages/json-request.js";
 import { bulksOf, bytesOf, itemsOf } from "../messages/reply-parts.js";
-import { filterWords, hasDetails, orderWords, shapeWords } from "../messages/selection-arguments.js";
+import {
+  filterArguments,
+  hasDetails,
+  orderArguments,
+  resultArguments,
+} from "../messages/selection-arguments.js";
 import {
   answerOf,
   documentsPieces,
@@ -43,8 +48,8 @@ export const actions: ReadonlyMap<string, Action> = new Map(
     insert,
     get,
     getkeys: getKeys,
-    update: (client, request) => explained(client, request) ?? update(client, request),
-    delete: (client, request) => explained(client, request) ?? remove(client, request),
+    update: (client, request) => explainWrite(client, request) ?? update(client, request),
+    delete: (client, request) => explainWrite(client, request) ?? remove(client, request),
     count,
     empty: (client, request) => change(client, request, "DOC.EMPTY"),
     drop: (client, request) => change(client, request, "DOC.DROP"),
@@ -74,9 +79,9 @@ function get(client: DocumentClient, request: JsonRequest): Answer {
     document,
     "ID",
     id,
-    ...named(request),
-    ...orderWords(request),
-    ...shapeWords(request),
+    ...conditionsWithId(request),
+    ...orderArguments(request),
+    ...resultArguments(request),
   ];
   return whenAvailable(client.read(argv), (reply) => {
     const isFound = reply.kind !== "map" || itemsOf(reply).length > 0;
@@ -90,22 +95,22 @@ function get(client: DocumentClient, request: JsonRequest): Answer {
 /** Explains how `get` would find the entries. */
 function explain(client: DocumentClient, request: JsonRequest, document: ByteString): Answer {
   const selection =
-    request.id === undefined ? [...filterWords(request), ...orderWords(request)] : ["ID", request.id];
+    request.id === undefined ? [...filterArguments(request), ...orderArguments(request)] : ["ID", request.id];
   return explanation(client, ["DOC.GET", document, ...selection]);
 }
 
-const ONE_ENTRY =
+const NOTHING_SELECTED =
   "Nothing selects entries: without where, query, sort and limit there is nothing to explain.";
 
 /** Explains how a write would find the entries, without writing. @returns null if no explanation was requested */
-function explained(client: DocumentClient, request: JsonRequest): Answer | null {
+function explainWrite(client: DocumentClient, request: JsonRequest): Answer | null {
   if (!request.isOn("explain")) return null;
   const { document, id } = request;
   if (document === undefined) return failure(NO_DOCUMENT);
   if (request.action === "delete" && id === undefined && request.get("where") === undefined)
     return failure(NO_ID);
-  const hasSelection = filterWords(request).length + orderWords(request).length > 0;
-  return id === undefined && !hasSelection ? failure(ONE_ENTRY) : explain(client, request, document);
+  const hasSelection = filterArguments(request).length + orderArguments(request).length > 0;
+  return id === undefined && !hasSelection ? failure(NOTHING_SELECTED) : explain(client, request, document);
 }
 
 /** @param argv  a read, which then reports how entries are found instead of reading them */
@@ -127,16 +132,19 @@ function explanation(client: DocumentClient, argv: readonly ByteString[]): Answe
  * Returns the conditions of a request with an id. As in the original, a query is ignored. Unknown conditions are
  * refused.
  */
-const named = (request: JsonRequest) =>
-  filterWords(request).slice(request.get("query") === undefined ? 0 : 2);
+const conditionsWithId = (request: JsonRequest) =>
+  filterArguments(request).slice(request.get("query") === undefined ? 0 : 2);
 
 function getSeveral(client: DocumentClient, request: JsonRequest, document: ByteString): Answer {
-  const words = [...filterWords(request), ...orderWords(request)];
-  return whenAvailable(client.read(["DOC.GET", document, ...words, ...shapeWords(request)]), (reply) => {
-    if (!(reply instanceof EntriesReply && isLong(reply)))
-      return answerOf(reply, () => dataOf(reply, request, words.length === 0));
-    return whenAvailable(client.inTurns(longMembers(reply, request, words.length === 0)), longSuccess);
-  });
+  const filters = [...filterArguments(request), ...orderArguments(request)];
+  return whenAvailable(
+    client.read(["DOC.GET", document, ...filters, ...resultArguments(request)]),
+    (reply) => {
+      if (!(reply instanceof EntriesReply && isLong(reply)))
+        return answerOf(reply, () => dataOf(reply, request, filters.length === 0));
+      return whenAvailable(client.inTurns(longMembers(reply, request, filters.length === 0)), longSuccess);
+    },
+  );
 }
 
 /** Returns the same members as `dataOf`, in steps. */
@@ -169,7 +177,7 @@ function getKeys(client: DocumentClient, request: JsonRequest): Answer {
 function count(client: DocumentClient, request: JsonRequest): Answer {
   const { document } = request;
   if (document === undefined) return failure(NO_DOCUMENT, ["count", "0"]);
-  const argv = ["DOC.COUNT", document, ...filterWords(request)];
+  const argv = ["DOC.COUNT", document, ...filterArguments(request)];
   if (request.isOn("explain")) return explanation(client, argv);
   return whenAvailable(client.read(argv), (reply) =>
     reply instanceof CountReply

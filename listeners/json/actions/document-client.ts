@@ -40,14 +40,14 @@ export class DocumentClient {
   }
 
   /**
-   * The kind of ids that entries without keys receive. `moving`: 0, 1, 2, …, where a deletion renumbers the later
-   * entries. `counted`: also 0, 1, 2, …, but a deletion changes no other id. `long`: numbers with 19 digits, on a
+   * The kind of ids that entries without keys receive. `renumbered`: 0, 1, 2, …, where a deletion renumbers the later
+   * entries. `sequential`: also 0, 1, 2, …, but a deletion changes no other id. `long`: numbers with 19 digits, on a
    * sidecar, whose writes may be dated before writes that the daemons have already applied.
    */
-  get ids(): "moving" | "counted" | "long" {
+  get ids(): "renumbered" | "sequential" | "long" {
     const { records, forwards } = this.#host.path;
-    if (!records) return "moving";
-    return forwards ? "long" : "counted";
+    if (!records) return "renumbered";
+    return forwards ? "long" : "sequential";
   }
 
   read(argv: readonly ByteString[]): Reply | Promise<Reply> {

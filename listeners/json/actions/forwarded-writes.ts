@@ -30,14 +30,14 @@ const FIRST = "0";
 const [NO_DOCUMENT_THERE, NO_ENTRY] = [...NOT_FOUND] as [string, string];
 
 export function isForwardedWrite(client: DocumentClient, request: JsonRequest): boolean {
-  return client.ids === "moving" && request.isOff("replicate");
+  return client.ids === "renumbered" && request.isOff("replicate");
 }
 
 /**
  * Checks entries as the original does: members may be missing, and entries are compared only with entry 0. @returns
- * arguments of DOC.INSERT
+ * the arguments that DOC.INSERT needs: NOCHECK if the entries are accepted, otherwise none, so that it reports the error
  */
-export function checkWords(
+export function checkArguments(
   client: DocumentClient,
   document: ByteString,
   data: JsonContainer,
@@ -45,7 +45,7 @@ export function checkWords(
 ): ByteString[] {
   const values = memberValues(data);
   const first = entryOf(client, document, FIRST);
-  const isEmpty = itemsOf(atOnce(client.read(["DOC.GET", document, "LIMIT", "0", "1"]))).length === 0;
+  const isEmpty = itemsOf(immediate(client.read(["DOC.GET", document, "LIMIT", "0", "1"]))).length === 0;
   const model = first ?? (isEmpty && isNumbered ? values[0] : undefined);
   const names = isContainer(model) ? new Set(memberNames(model)) : null;
   const isAccepted = (value: JsonValue) =>
@@ -80,11 +80,11 @@ export function replaceAll(
     data,
   }: { readonly document: ByteString; readonly id: ByteString; readonly data: JsonObject },
 ): Answer {
-  const found = atOnce(client.read(["DOC.GET", document, "ID", id]));
+  const found = immediate(client.read(["DOC.GET", document, "ID", id]));
   if (found.kind === "error") return failure(NO_DOCUMENT_THERE);
   if (itemsOf(found).length === 0) return failure(NO_ENTRY);
-  const keys = bulksOf(itemsOf(atOnce(client.read(["DOC.GETKEYS", document])))[1]);
-  // A client that may not insert, or for which there is no memory, is refused before anything is removed.
+  const keys = bulksOf(itemsOf(immediate(client.read(["DOC.GETKEYS", document])))[1]);
+  // Refuse a client that may not insert, or whose entries do not fit into memory, before anything is removed.
   const tried = write(client, request, ["DOC.INSERT", document, "NOCHECK"]);
   if (tried.kind === "error") return failure(sentenceOf(tried));
   write(client, request, ["DOC.EMPTY", document]);
@@ -102,15 +102,15 @@ export function replaceAll(
 
 /** Renumbers all entries after a deletion, as the original does, including entries whose keys clients have chosen. */
 export function renumber(client: DocumentClient, request: JsonRequest, document: ByteString): void {
-  const items = itemsOf(atOnce(client.read(["DOC.GET", document])));
-  const isCounted = items.every((item, at) => at % 2 === 1 || bytesOf(item) === String(at / 2));
-  if (isCounted) return;
+  const items = itemsOf(immediate(client.read(["DOC.GET", document])));
+  const hasConsecutiveIds = items.every((item, at) => at % 2 === 1 || bytesOf(item) === String(at / 2));
+  if (hasConsecutiveIds) return;
   const texts = items.filter((_, at) => at % 2 === 1).map(bytesOf);
   write(client, request, ["DOC.UPDATE", document, `[${texts.join(",")}]`]);
 }
 
 function entryOf(client: DocumentClient, document: ByteString, id: ByteString): JsonValue | undefined {
-  const [, entry] = itemsOf(atOnce(client.read(["DOC.GET", document, "ID", id])));
+  const [, entry] = itemsOf(immediate(client.read(["DOC.GET", document, "ID", id])));
   return entry === undefined ? undefined : parseJson(textOfBytes(bytesOf(entry)));
 }
 
@@ -120,13 +120,13 @@ function write(client: DocumentClient, request: JsonRequest, argv: readonly Byte
   return written.reply;
 }
 
-function atOnce(reply: Reply | Promise<Reply>): Reply {
+function immediate(reply: Reply | Promise<Reply>): Reply {
   if (reply instanceof Promise) throw new Error("an in-memory daemon reads immediately");
   return reply;
 }
 
-/** The interval between two log lines about a refusal, in milliseconds. */
-const SILENCE_MS = 1_000;
+/** The minimum interval between two log lines about refusals, in milliseconds. */
+const LOG_INTERVAL_MS = 1_000;
 
 /** Logs refusals of requests that other servers have forwarded, because those servers do not log them. */
 export class RefusedRequests {
@@ -135,7 +135,7 @@ export class RefusedRequests {
 
   /** @param sentence  the message of the log line */
   constructor(log: Logger, environment: Environment, sentence: string) {
-    this.#throttle = new LogThrottle({ log, uptime: environment.uptime, periodMs: SILENCE_MS });
+    this.#throttle = new LogThrottle({ log, uptime: environment.uptime, periodMs: LOG_INTERVAL_MS });
     this.#sentence = sentence;
   }
 

@@ -13,7 +13,12 @@ import {
 import { failure, longSuccess, type Member, sentenceOf, success } from "../messages/json-answers.js";
 import type { JsonRequest } from "../messages/json-request.js";
 import { bulksOf, bytesOf, itemsOf } from "../messages/reply-parts.js";
-import { filterWords, lifetimeWords, orderWords, revisionWords } from "../messages/selection-arguments.js";
+import {
+  filterArguments,
+  lifetimeArguments,
+  orderArguments,
+  revisionArguments,
+} from "../messages/selection-arguments.js";
 import {
   answerOf,
   entriesJson,
@@ -31,7 +36,14 @@ import {
   whenAvailable,
 } from "./action-answers.js";
 import type { Answer, DocumentClient } from "./document-client.js";
-import { checkWords, idOf, isForwardedWrite, isReplacing, renumber, replaceAll } from "./forwarded-writes.js";
+import {
+  checkArguments,
+  idOf,
+  isForwardedWrite,
+  isReplacing,
+  renumber,
+  replaceAll,
+} from "./forwarded-writes.js";
 
 export function change(client: DocumentClient, request: JsonRequest, command: string): Answer {
   const { document } = request;
@@ -54,10 +66,12 @@ export function insert(client: DocumentClient, request: JsonRequest): Answer {
   const texts = memberValues(data).map((value) => bytesOfText(writeJson(value)));
   const names = isNumbered ? [] : memberNames(data);
   const entries = isNumbered ? texts : texts.flatMap((text, at) => [bytesOfText(names[at] as string), text]);
-  const lifetime = lifetimeWords(request, []);
+  const lifetime = lifetimeArguments(request, []);
   const keys = isNumbered || entries.length === 0 ? [] : ["KEYS"];
-  const counted = isNumbered && client.ids === "counted" ? ["COUNT"] : [];
-  const unchecked = isForwardedWrite(client, request) ? checkWords(client, document, data, isNumbered) : [];
+  const counted = isNumbered && client.ids === "sequential" ? ["COUNT"] : [];
+  const unchecked = isForwardedWrite(client, request)
+    ? checkArguments(client, document, data, isNumbered)
+    : [];
   const argv = ["DOC.INSERT", document, ...lifetime, ...counted, ...unchecked, ...keys, ...entries];
   const returnsIds = request.isOn("ids") || (isNumbered && client.ids === "long" && entries.length > 0);
   return whenAvailable(client.write(argv, request), ({ reply, replicated }) => {
@@ -104,11 +118,11 @@ export function update(client: DocumentClient, request: JsonRequest): Answer {
     document,
     bytesOfText(writeJson(data)),
     ...(id === undefined ? [] : ["ID", id]),
-    ...filterWords(request),
-    ...orderWords(request),
-    ...(request.isOn("upsert") ? ["UPSERT", ...(client.ids === "counted" ? ["COUNT"] : [])] : []),
-    ...revisionWords(request),
-    ...lifetimeWords(request, ["PERSIST"]),
+    ...filterArguments(request),
+    ...orderArguments(request),
+    ...(request.isOn("upsert") ? ["UPSERT", ...(client.ids === "sequential" ? ["COUNT"] : [])] : []),
+    ...revisionArguments(request),
+    ...lifetimeArguments(request, ["PERSIST"]),
   ];
   return whenAvailable(client.write(argv, request), ({ reply, replicated }) => {
     if (reply.kind === "error") return updateFailure(client, document, sentenceOf(reply));
@@ -137,7 +151,7 @@ const ONE_ENTRY = "id names one entry: leave it out if you use where, sort, limi
 function removeMatching(client: DocumentClient, request: JsonRequest, document: ByteString): Answer {
   if (request.get("revision") !== undefined)
     return failure("revision belongs to one entry: name the entry with id.");
-  const argv = ["DOC.DELETE", document, ...filterWords(request), ...orderWords(request)];
+  const argv = ["DOC.DELETE", document, ...filterArguments(request), ...orderArguments(request)];
   return whenAvailable(client.write(argv, request), ({ reply, replicated }) =>
     answerOf(reply, () => {
       const deleted = reply.kind === "integer" ? Number(reply.value) : 0;
@@ -149,13 +163,13 @@ function removeMatching(client: DocumentClient, request: JsonRequest, document: 
 export function remove(client: DocumentClient, request: JsonRequest): Answer {
   const { document, id } = request;
   if (document === undefined) return failure(NO_DOCUMENT);
-  const hasOrder = orderWords(request).length > 0;
+  const hasOrder = orderArguments(request).length > 0;
   if (id !== undefined && (request.get("where") !== undefined || hasOrder)) return failure(ONE_ENTRY);
   if (request.get("where") !== undefined && request.get("id") === undefined)
     return removeMatching(client, request, document);
   if (id === undefined) return failure(NO_ID);
   return whenAvailable(
-    client.write(["DOC.DELETE", document, id, ...revisionWords(request)], request),
+    client.write(["DOC.DELETE", document, id, ...revisionArguments(request)], request),
     ({ reply, replicated }) =>
       reply.kind === "error" && !isNumeric(id) && NOT_FOUND.has(sentenceOf(reply))
         ? failure(NO_ID)

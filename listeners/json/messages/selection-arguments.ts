@@ -15,22 +15,22 @@ const jsonOf = (value: JsonValue): ByteString => bytesOfText(writeJson(value));
 export const argumentOf = (value: JsonValue): ByteString =>
   typeof value === "string" ? bytesOfText(value) : value instanceof JsonNumber ? value.text : jsonOf(value);
 
-function named(request: JsonRequest, name: string, word: string): ByteString[] {
+function jsonArgument(request: JsonRequest, name: string, word: string): ByteString[] {
   const value = request.get(name);
   return value === undefined ? [] : [word, jsonOf(value)];
 }
 
 /** Returns the arguments for `query` and `where`. */
-export function filterWords(request: JsonRequest): ByteString[] {
-  return [...named(request, "query", "QUERY"), ...named(request, "where", "WHERE")];
+export function filterArguments(request: JsonRequest): ByteString[] {
+  return [...jsonArgument(request, "query", "QUERY"), ...jsonArgument(request, "where", "WHERE")];
 }
 
 /** Returns the arguments for `sort`, `limit` and `offset`. */
-export function orderWords(request: JsonRequest): ByteString[] {
+export function orderArguments(request: JsonRequest): ByteString[] {
   const [limit, offset] = [request.get("limit"), request.get("offset")];
   const isComplete = limit === undefined && offset === undefined;
   return [
-    ...named(request, "sort", "SORT"),
+    ...jsonArgument(request, "sort", "SORT"),
     ...(isComplete
       ? []
       : [
@@ -42,8 +42,8 @@ export function orderWords(request: JsonRequest): ByteString[] {
 }
 
 /** Returns the arguments for `fields` and `details`. */
-export function shapeWords(request: JsonRequest): ByteString[] {
-  return [...named(request, "fields", "FIELDS"), ...(hasDetails(request) ? ["DETAILS"] : [])];
+export function resultArguments(request: JsonRequest): ByteString[] {
+  return [...jsonArgument(request, "fields", "FIELDS"), ...(hasDetails(request) ? ["DETAILS"] : [])];
 }
 
 /** Returns whether the request has `details`, which adds revisions and expiry times. */
@@ -55,7 +55,10 @@ export function hasDetails(request: JsonRequest): boolean {
  * Returns the arguments for `ttl`, in seconds; 0: the entry does not expire. @param permanent  the command's arguments
  * for a permanent entry, if it needs any
  */
-export function lifetimeWords(request: JsonRequest, permanent: readonly ByteString[]): readonly ByteString[] {
+export function lifetimeArguments(
+  request: JsonRequest,
+  permanent: readonly ByteString[],
+): readonly ByteString[] {
   const ttl = request.get("ttl");
   if (ttl === undefined) return [];
   const seconds = argumentOf(ttl);
@@ -63,7 +66,7 @@ export function lifetimeWords(request: JsonRequest, permanent: readonly ByteStri
 }
 
 /** Returns the arguments for `revision`. */
-export function revisionWords(request: JsonRequest): ByteString[] {
+export function revisionArguments(request: JsonRequest): ByteString[] {
   const revision = request.get("revision");
   return revision === undefined ? [] : ["REVISION", argumentOf(revision)];
 }

@@ -66,7 +66,7 @@ export class DocumentStore {
    * Returns whether the ids of the document's n entries are 0 to n - 1. The caller has just deleted an entry, which
    * renumbered the numeric ids from 0 on. Therefore, if n - 1 is one of the ids, all ids are numeric.
    */
-  isCounted(document: ByteString): boolean {
+  hasConsecutiveIds(document: ByteString): boolean {
     const count = this.run(["DOC.COUNT", document]);
     if (count.kind !== "integer" || Number(count.value) === 0) return count.kind === "integer";
     const last = String(Number(count.value) - 1);
@@ -91,8 +91,8 @@ export class DocumentStore {
   #refill(first: ByteString, document: ByteString, entries: readonly Entry[]): Reply {
     const emptied = this.run([first, document]);
     if (emptied.kind === "error" || entries.length === 0) return emptied;
-    const words = ["DOC.INSERT", document, "NOCHECK", "KEYS"];
-    for (const { key, text } of entries) words.push(key, text);
-    return this.run(words);
+    const args = ["DOC.INSERT", document, "NOCHECK", "KEYS"];
+    for (const { key, text } of entries) args.push(key, text);
+    return this.run(args);
   }
 }

@@ -9,8 +9,8 @@ import { isContainer, type JsonValue, memberNames, memberValues } from "../../..
 import { writeJson } from "../../../protocol/json/json-writer.js";
 import type { DocumentStore, Entry } from "./document-store.js";
 import { isSilence } from "./replica-connection.js";
-import { DbsyncdReplica } from "./replica-contact.js";
-import type { ReplicaLink } from "./replica-link.js";
+import type { ReplicaForwarder } from "./replica-forwarder.js";
+import { DbsyncdReplica } from "./replica-server.js";
 
 /** Milliseconds until a server is queried again; the delay doubles with each failure. */
 const RETRY_MS = 50;
@@ -26,24 +26,24 @@ const ROUNDS = 3;
 const GET_ALL = '{"action":"getall","replicate":false}';
 
 export class FirstFetch {
-  readonly #links: readonly ReplicaLink[];
+  readonly #forwarders: readonly ReplicaForwarder[];
   readonly #store: DocumentStore;
   readonly #log: Logger;
   /** The documents that a server has sent. */
   readonly #received = new Set<ByteString>();
   /** The reason why each server has not sent its documents yet. */
-  readonly #reasons = new Map<ReplicaLink, string>();
-  readonly #timers = new Map<ReplicaLink, NodeJS.Timeout>();
-  readonly #failures = new Map<ReplicaLink, number>();
-  readonly #silences = new Map<ReplicaLink, number>();
+  readonly #reasons = new Map<ReplicaForwarder, string>();
+  readonly #timers = new Map<ReplicaForwarder, NodeJS.Timeout>();
+  readonly #failures = new Map<ReplicaForwarder, number>();
+  readonly #silences = new Map<ReplicaForwarder, number>();
   readonly #waiters = new Set<() => void>();
   #isReady = false;
   #isStopped = false;
   /** The number of writes from other servers that were refused because this daemon was not ready. */
   #refused = 0;
 
-  constructor(links: readonly ReplicaLink[], store: DocumentStore, log: Logger) {
-    this.#links = links;
+  constructor(forwarders: readonly ReplicaForwarder[], store: DocumentStore, log: Logger) {
+    this.#forwarders = forwarders;
     this.#store = store;
     this.#log = log;
   }
@@ -54,9 +54,9 @@ export class FirstFetch {
 
   /** The servers that have not sent their documents, each with the reason. */
   get pending(): string {
-    const links = this.#links.filter((link) => !link.contact.hasSentDocuments);
-    return links
-      .map((link) => `${link.contact.name} (${this.#reasons.get(link) ?? "not queried yet"})`)
+    const forwarders = this.#forwarders.filter((forwarder) => !forwarder.server.hasSentDocuments);
+    return forwarders
+      .map((forwarder) => `${forwarder.server.name} (${this.#reasons.get(forwarder) ?? "not queried yet"})`)
       .join(", ");
   }
 
@@ -67,10 +67,10 @@ export class FirstFetch {
 
   /** Queries every server once, in the order of the list. A document is taken from the first server that has it. */
   async start(): Promise<void> {
-    const links = this.#links;
+    const forwarders = this.#forwarders;
     const log = this.#log;
-    await Promise.all(links.map((link) => link.connect()));
-    for (const link of links) await this.#attempt(link);
+    await Promise.all(forwarders.map((forwarder) => forwarder.connect()));
+    for (const forwarder of forwarders) await this.#attempt(forwarder);
     if (!this.#isReady && !this.#isStopped)
       log.warn(
         { pending: this.pending },
@@ -98,53 +98,53 @@ export class FirstFetch {
     for (const waiter of [...this.#waiters]) waiter();
   }
 
-  async #attempt(link: ReplicaLink): Promise<void> {
+  async #attempt(forwarder: ReplicaForwarder): Promise<void> {
     const log = this.#log;
-    const silences = this.#silences.get(link) ?? 0;
+    const silences = this.#silences.get(forwarder) ?? 0;
     try {
-      const names = await link.contact.withPatience(2 ** silences, PATIENCE_MAX_MS, () =>
-        this.#fetchAll(link),
+      const names = await forwarder.server.withLongerTimeout(2 ** silences, PATIENCE_MAX_MS, () =>
+        this.#fetchAll(forwarder),
       );
       if (this.#isStopped) return;
-      this.#reasons.delete(link);
-      link.documentsReceived(names);
-      if (!link.contact.isSelf)
-        log.info({ replica: link.contact.name }, "a JSON replica has sent its documents");
+      this.#reasons.delete(forwarder);
+      forwarder.documentsReceived(names);
+      if (!forwarder.server.isSelf)
+        log.info({ replica: forwarder.server.name }, "a JSON replica has sent its documents");
       this.#decide();
     } catch (problem) {
       if (this.#isStopped) return;
       const reason = problem instanceof Error ? problem.message : String(problem);
-      if (this.#reasons.get(link) !== reason && !(problem instanceof DbsyncdReplica))
-        log.warn({ replica: link.contact.name, reason }, "a JSON replica could not send its documents");
-      this.#reasons.set(link, reason);
-      if (isSilence(problem)) this.#silences.set(link, silences + 1);
-      const failures = this.#failures.get(link) ?? 0;
-      this.#failures.set(link, failures + 1);
+      if (this.#reasons.get(forwarder) !== reason && !(problem instanceof DbsyncdReplica))
+        log.warn({ replica: forwarder.server.name, reason }, "a JSON replica could not send its documents");
+      this.#reasons.set(forwarder, reason);
+      if (isSilence(problem)) this.#silences.set(forwarder, silences + 1);
+      const failures = this.#failures.get(forwarder) ?? 0;
+      this.#failures.set(forwarder, failures + 1);
       const delay = Math.min(RETRY_MS * 2 ** failures, RETRY_MAX_MS);
-      this.#timers.set(link, setTimeout(() => void this.#attempt(link), delay).unref());
+      this.#timers.set(forwarder, setTimeout(() => void this.#attempt(forwarder), delay).unref());
     }
   }
 
   /** @returns the documents that the server is known to have @throws Error  the server has not sent all of them */
-  async #fetchAll(link: ReplicaLink): Promise<readonly ByteString[]> {
+  async #fetchAll(forwarder: ReplicaForwarder): Promise<readonly ByteString[]> {
     let known: readonly ByteString[] = [];
     const taken = new Set<ByteString>();
     for (let round = 0; round < ROUNDS; round++) {
       const refused = this.#refused;
-      const isReached = await link.connect();
-      if (link.contact.isSelf) return [];
-      if (!isReached) throw link.contact.problem;
-      known = await this.#fetchOnce(link, taken);
+      const isReached = await forwarder.connect();
+      if (forwarder.server.isSelf) return [];
+      if (!isReached) throw forwarder.server.problem;
+      known = await this.#fetchOnce(forwarder, taken);
       if (refused === this.#refused) break;
     }
     return known;
   }
 
   /** @param taken  documents fetched from this server in an earlier round, which its newer contents replace */
-  async #fetchOnce(link: ReplicaLink, taken: Set<ByteString>): Promise<readonly ByteString[]> {
+  async #fetchOnce(forwarder: ReplicaForwarder, taken: Set<ByteString>): Promise<readonly ByteString[]> {
     const store = this.#store;
     const known: ByteString[] = [];
-    const documents = await documentsOf(link);
+    const documents = await documentsOf(forwarder);
     for (const name of taken) if (!documents.has(name)) store.replace(name, null);
     for (const [name, entries] of documents) {
       if (!store.has(name) || taken.has(name)) {
@@ -165,9 +165,9 @@ export class FirstFetch {
   }
 
   #decide(): void {
-    const links = this.#links;
+    const forwarders = this.#forwarders;
     const log = this.#log;
-    if (this.#isReady || links.some(({ contact }) => !contact.hasSentDocuments)) return;
+    if (this.#isReady || forwarders.some(({ server }) => !server.hasSentDocuments)) return;
     this.#isReady = true;
     log.info("ready: the servers of --json-replica have sent their documents");
     for (const waiter of [...this.#waiters]) waiter();
@@ -178,8 +178,8 @@ export class FirstFetch {
  * Requests all documents. @returns the entries by document name @throws Error  the connection failed, or the reply
  * contains no documents
  */
-async function documentsOf(link: ReplicaLink): Promise<Map<ByteString, readonly Entry[]>> {
-  const answer = await link.request(GET_ALL);
+async function documentsOf(forwarder: ReplicaForwarder): Promise<Map<ByteString, readonly Entry[]>> {
+  const answer = await forwarder.request(GET_ALL);
   const documents = answer.get("documents");
   if (answer.get("status") !== "success" || !isContainer(documents)) {
     const message = answer.get("message");

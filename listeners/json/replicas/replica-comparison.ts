@@ -15,7 +15,7 @@ export interface Differences {
   /** The documents that the server does not have. */
   readonly absent: readonly ByteString[];
   /** The documents with different contents. */
-  readonly others: readonly ByteString[];
+  readonly different: readonly ByteString[];
 }
 
 /**
@@ -28,19 +28,19 @@ export async function findDifferences(
   documents: Iterable<ByteString>,
 ): Promise<Differences> {
   const expected = [...documents];
-  if (expected.length === 0) return { absent: [], others: [] };
+  if (expected.length === 0) return { absent: [], different: [] };
   const listed = objectOf(await connection.request(LIST)).get("documents");
-  if (!isContainer(listed)) return { absent: [], others: [] };
+  if (!isContainer(listed)) return { absent: [], different: [] };
   const present = new Set(
     memberValues(listed).map((name) => (name instanceof JsonNumber ? name.text : bytesOfText(String(name)))),
   );
   const absent: ByteString[] = [];
-  const others: ByteString[] = [];
+  const different: ByteString[] = [];
   for (const name of expected) {
     if (!present.has(name)) absent.push(name);
-    else if (!(await isSame(connection, store, name))) others.push(name);
+    else if (!(await isSame(connection, store, name))) different.push(name);
   }
-  return { absent, others };
+  return { absent, different };
 }
 
 async function isSame(connection: ReplicaConnection, store: DocumentStore, name: ByteString) {

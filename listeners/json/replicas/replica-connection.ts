@@ -50,13 +50,13 @@ export class ReplicaConnection {
   }
 
   /**
-   * @param mark    sent with the first request; a daemon whose own listener receives it has connected to itself
+   * @param probeId  sent with the first request; a daemon whose own listener receives it has connected to itself
    * @param closed  called once the connection is lost
    * @throws Error  no server listens there, or it is neither an original nor a dbsyncd
    */
   static async open(
     { host, port }: HostAndPort,
-    mark: string,
+    probeId: string,
     replicaLimits: ReplicaLimits,
     closed: () => void,
   ): Promise<ReplicaConnection> {
@@ -64,7 +64,7 @@ export class ReplicaConnection {
     const connection = new ReplicaConnection(socket, replicaLimits, closed);
     // The request is sent before the socket is connected, so that its time limit includes connecting.
     try {
-      const answer = await connection.request(JSON.stringify({ action: PROBE_ACTION, id: mark }));
+      const answer = await connection.request(JSON.stringify({ action: PROBE_ACTION, id: probeId }));
       connection.#isDbsyncd = isFromDbsyncd(answer);
       return connection;
     } catch (problem) {

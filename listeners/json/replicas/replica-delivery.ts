@@ -4,20 +4,20 @@ import { type ByteString, textOfBytes } from "../../../protocol/byte-string.js";
 import type { DocumentStore } from "./document-store.js";
 import type { MissedDocuments } from "./missed-documents.js";
 import { objectOf } from "./replica-connection.js";
-import type { ReplicaContact } from "./replica-contact.js";
 import { documentRequest, type Forwarded, REQUEST_CHARS_MAX } from "./replica-requests.js";
+import type { ReplicaServer } from "./replica-server.js";
 
 /** The beginning of the answer to a successful write. */
 const DONE = '{"status":"success"';
 
 export class ReplicaDelivery {
-  readonly #contact: ReplicaContact;
+  readonly #server: ReplicaServer;
   readonly #missed: MissedDocuments;
   readonly #store: DocumentStore;
   readonly #log: Logger;
 
-  constructor(contact: ReplicaContact, missed: MissedDocuments, store: DocumentStore, log: Logger) {
-    this.#contact = contact;
+  constructor(server: ReplicaServer, missed: MissedDocuments, store: DocumentStore, log: Logger) {
+    this.#server = server;
     this.#missed = missed;
     this.#store = store;
     this.#log = log;
@@ -30,12 +30,12 @@ export class ReplicaDelivery {
   async send(document: ByteString, { requests, dropsFirst }: Forwarded): Promise<boolean> {
     let areConfirmed = requests.length > 0;
     for (const [index, request] of requests.entries()) {
-      const connection = await this.#contact.connected();
+      const connection = await this.#server.connected();
       const answer = await connection.request(request);
       if ((dropsFirst && index === 0) || this.#isConfirmed(document, answer)) continue;
       areConfirmed = false;
       // The original treats a request that needs several reads as several requests, so more answers may follow.
-      if (request.length > REQUEST_CHARS_MAX) this.#contact.disconnect();
+      if (request.length > REQUEST_CHARS_MAX) this.#server.disconnect();
     }
     return areConfirmed;
   }
@@ -53,12 +53,12 @@ export class ReplicaDelivery {
    * object
    */
   #isConfirmed(document: ByteString, answer: string): boolean {
-    this.#contact.reportReachable();
+    this.#server.reportReachable();
     if (answer.startsWith(DONE)) return true;
     this.#missed.refuse(document);
     const message = String(objectOf(answer).get("message") ?? "an answer without a message");
     this.#log.warn(
-      { replica: this.#contact.name, document: textOfBytes(document), message },
+      { replica: this.#server.name, document: textOfBytes(document), message },
       "a JSON replica refuses a write; the complete document will be sent later",
     );
     return false;

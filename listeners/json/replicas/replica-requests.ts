@@ -60,7 +60,7 @@ export function requestsForOriginal(
  * the document there would then differ from ours
  */
 function deletionOf({ id = "" }: JsonRequest, document: ByteString, store: DocumentStore): string | null {
-  if (phpNumeric(textOfBytes(id)) === undefined || !store.isCounted(document)) return null;
+  if (phpNumeric(textOfBytes(id)) === undefined || !store.hasConsecutiveIds(document)) return null;
   return `"id":${writePhpString(textOfBytes(id))}`;
 }
 

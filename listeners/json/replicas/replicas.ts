@@ -12,9 +12,9 @@ import type { JsonRequest } from "../messages/json-request.js";
 import type { DocumentStore } from "./document-store.js";
 import { FirstFetch } from "./first-fetch.js";
 import type { ReplicaLimits } from "./replica-connection.js";
-import type { ReplicaContact } from "./replica-contact.js";
-import { type DifferenceHandler, ReplicaLink } from "./replica-link.js";
+import { type DifferenceHandler, ReplicaForwarder } from "./replica-forwarder.js";
 import { type Forwarded, requestsForOriginal } from "./replica-requests.js";
+import type { ReplicaServer } from "./replica-server.js";
 
 /** The commands whose document is the argument after a subcommand. */
 const CONTAINERS: ReadonlySet<ByteString> = new Set(["DOC.INDEX", "DOC.MEMBER"]);
@@ -25,13 +25,13 @@ const NOT_READY = "This daemon has not fetched yet the";
 export class JsonReplicas {
   readonly #store: DocumentStore;
   readonly #log: Logger;
-  readonly #links: readonly ReplicaLink[];
+  readonly #forwarders: readonly ReplicaForwarder[];
   readonly #firstFetch: FirstFetch;
-  readonly #differences = new Map<ReplicaLink, number>();
+  readonly #differences = new Map<ReplicaForwarder, number>();
   #replicaLimits: ReplicaLimits;
 
   constructor(
-    contacts: readonly ReplicaContact[],
+    servers: readonly ReplicaServer[],
     store: DocumentStore,
     replicaLimits: ReplicaLimits,
     log: Logger,
@@ -39,13 +39,13 @@ export class JsonReplicas {
     this.#store = store;
     this.#log = log;
     this.#replicaLimits = replicaLimits;
-    this.#links = contacts.map((contact) => new ReplicaLink(contact, store, log, this.#noteDifferent));
-    this.#firstFetch = new FirstFetch(this.#links, store, log);
+    this.#forwarders = servers.map((server) => new ReplicaForwarder(server, store, log, this.#noteDifferent));
+    this.#firstFetch = new FirstFetch(this.#forwarders, store, log);
   }
 
   set limits(limits: Limits) {
     this.#replicaLimits = replicaLimitsOf(limits);
-    for (const { contact } of this.#links) contact.replicaLimits = this.#replicaLimits;
+    for (const { server } of this.#forwarders) server.replicaLimits = this.#replicaLimits;
   }
 
   /** Fetches the documents that this daemon does not have yet, at the start. */
@@ -73,11 +73,11 @@ export class JsonReplicas {
   }
 
   /**
-   * Compares the mark of a request that the daemon's own listener has received, because the daemon may have connected
-   * to itself.
+   * Called with the probe id of a request that the daemon's own listener has received. If this daemon has sent it, it
+   * has connected to itself.
    */
-  recognize(mark: ByteString): void {
-    for (const { contact } of this.#links) contact.recognize(mark);
+  probeReceived(probeId: ByteString): void {
+    for (const { server } of this.#forwarders) server.probeReceived(probeId);
   }
 
   /**
@@ -93,16 +93,16 @@ export class JsonReplicas {
   }
 
   get figures(): JsonReplicaFigures {
-    const servers = this.#links
-      .filter(({ contact }) => !contact.isSelf)
-      .map((link) => ({
-        replica: link.contact.name,
-        isConnected: link.contact.isConnected,
-        isDbsyncd: link.contact.kind === "dbsyncd",
-        hasSentDocuments: link.contact.hasSentDocuments,
-        missing: link.missed.size,
-        refused: link.missed.refusedSize,
-        different: this.#differences.get(link) ?? 0,
+    const servers = this.#forwarders
+      .filter(({ server }) => !server.isSelf)
+      .map((forwarder) => ({
+        replica: forwarder.server.name,
+        isConnected: forwarder.server.isConnected,
+        isDbsyncd: forwarder.server.kind === "dbsyncd",
+        hasSentDocuments: forwarder.server.hasSentDocuments,
+        missing: forwarder.missed.size,
+        refused: forwarder.missed.refusedSize,
+        different: this.#differences.get(forwarder) ?? 0,
       }));
     return { isReady: this.isReady, servers };
   }
@@ -112,7 +112,7 @@ export class JsonReplicas {
   }
 
   stop(): void {
-    for (const link of this.#links) link.stop();
+    for (const forwarder of this.#forwarders) forwarder.stop();
   }
 
   /** @returns whether a server has confirmed the write */
@@ -124,15 +124,15 @@ export class JsonReplicas {
       isDrop: argv[0] === "DOC.DROP",
       requestsForOriginal: () => (forwarded ??= requestsForOriginal(request, document, this.#store)),
     };
-    const all = await Promise.all(this.#links.map((link) => link.forward(write)));
+    const all = await Promise.all(this.#forwarders.map((forwarder) => forwarder.forward(write)));
     return all.includes(true);
   }
 
-  readonly #noteDifferent: DifferenceHandler = (link, documents) => {
+  readonly #noteDifferent: DifferenceHandler = (forwarder, documents) => {
     const count = documents.length;
-    this.#differences.set(link, (this.#differences.get(link) ?? 0) + count);
+    this.#differences.set(forwarder, (this.#differences.get(forwarder) ?? 0) + count);
     this.#log.warn(
-      { replica: link.contact.name, documents: documents.slice(0, 10).map(textOfBytes), count },
+      { replica: forwarder.server.name, documents: documents.slice(0, 10).map(textOfBytes), count },
       "documents of a JSON replica differ from the documents here",
     );
   };

@@ -124,7 +124,7 @@ export class Refusals {
     for (const [index, one] of documents.entries()) {
       const why = refusal(one);
       if (why === null) indexes.push(index);
-      else refused.push(written(index, why));
+      else refused.push(writeError(index, why));
       if (why !== null && isOrdered) break;
     }
     this.#isOrdered = isOrdered;
@@ -139,12 +139,12 @@ export class Refusals {
   }
 
   /** The members of the answer if no document was passed to the store. */
-  get alone(): ByteString {
+  get withoutReply(): ByteString {
     return `${elements({ n: int32(0) })}${errorsOf(this.#refused)}`;
   }
 
   /** Returns the members of the store's answer, with the refused documents added to the reported failures. */
-  joined(reply: Reply): ByteString {
+  mergedWith(reply: Reply): ByteString {
     if (reply.kind !== "bulk") return "";
     const bytes = Buffer.from(reply.bytes, "latin1");
     let otherMembers = "";
@@ -170,7 +170,7 @@ export class Refusals {
   }
 }
 
-function written(index: number, { code, sentence }: MongoFailure): WriteError {
+function writeError(index: number, { code, sentence }: MongoFailure): WriteError {
   const members = { index: int32(index), code: int32(code), errmsg: text(sentence) };
   return { index, bytes: document(members).bytes };
 }

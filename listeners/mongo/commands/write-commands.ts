@@ -125,11 +125,11 @@ function batch(
   const ordered = command.has("ordered") && !command.flag("ordered") ? "0" : "1";
   const refused = new Refusals(documents, refusal, ordered === "1");
   const { accepted } = refused;
-  if (accepted.length === 0) return refused.alone;
+  if (accepted.length === 0) return refused.withoutReply;
   return session.write(
     command,
     [verb, ...collectionArguments(command), ordered, ...accepted.map(argument)],
-    (reply) => (refused.isEmpty ? membersOfReply(reply) : refused.joined(reply)),
+    (reply) => (refused.isEmpty ? membersOfReply(reply) : refused.mergedWith(reply)),
   );
 }
 

@@ -7,7 +7,7 @@ import { type ByteString, textOfBytes } from "../../../protocol/byte-string.js";
 import { element, framed, int32 } from "../../../protocol/mongo/bson-document-writer.js";
 import { MalformedBson, membersOf } from "../../../protocol/mongo/bson-members.js";
 import { BSON } from "../../../protocol/mongo/bson-types.js";
-import { FROM_THIRD } from "../../../store/queries/bson/command-fields.js";
+import { NEEDS_SEMANTICS_3 } from "../../../store/queries/bson/command-fields.js";
 import { EXTENDED_QUERY_SEMANTICS, FIRST_SEMANTICS } from "../../../store/semantics.js";
 import type { DaemonInterface } from "../../daemon-interface.js";
 import { type FailureCode, failure, MongoFailure } from "../messages/failure-codes.js";
@@ -15,12 +15,22 @@ import { type FailureCode, failure, MongoFailure } from "../messages/failure-cod
 const LENGTH_BYTES = 4;
 const FILTERS = "arrayFilters";
 /** Each statement with a later feature contains one of these strings. Statements without them need not be parsed. */
-const SIGNS = ["$expr\0", "$bit\0", ".$", `${FILTERS}\0`, "\x04u\0", "\x04update\0", "let\0", "\x03fields\0"];
+const FEATURE_STRINGS = [
+  "$expr\0",
+  "$bit\0",
+  ".$",
+  `${FILTERS}\0`,
+  "\x04u\0",
+  "\x04update\0",
+  "let\0",
+  "\x03fields\0",
+];
+/** The field of a statement by which the store accepts the features of version 3 in it. */
 const DIALECT = element("dialect", int32(2));
-/** The bytes with which a statement ends if its dialect was added. */
+/** The bytes at the end of a statement to which the field `dialect` was added. */
 const DIALECT_END = `${DIALECT}\0`;
 
-/** Returns a statement with its dialect, or unchanged if the statement has the same meaning in every version. */
+/** Returns a statement with the field `dialect`, or unchanged if the statement has the same meaning in every version. */
 export function withDialect(statement: ByteString): ByteString {
   return featureOf(statement) === null ? statement : framed(statement.slice(LENGTH_BYTES, -1) + DIALECT);
 }
@@ -30,9 +40,9 @@ export function withDialect(statement: ByteString): ByteString {
  * document, because the store itself refuses them.
  */
 function featureOf(statement: ByteString): string | null {
-  if (!SIGNS.some((sign) => statement.includes(sign))) return null;
+  if (!FEATURE_STRINGS.some((sign) => statement.includes(sign))) return null;
   try {
-    return namedIn(Buffer.from(statement, "latin1"));
+    return featureInStatement(Buffer.from(statement, "latin1"));
   } catch (problem) {
     if (problem instanceof MalformedBson) return null;
     throw problem;
@@ -40,30 +50,30 @@ function featureOf(statement: ByteString): string | null {
 }
 
 /** @throws MalformedBson */
-function namedIn(statement: Buffer): string | null {
+function featureInStatement(statement: Buffer): string | null {
   const members = [...membersOf(statement)];
   // Paths that use array filters are positional, too.
   if (members.some(({ name }) => name === FILTERS)) return FILTERS;
   for (const { name, type, from, end } of members) {
     const value = statement.subarray(from, end);
-    const feature = namedAt(name, type, value);
+    const feature = featureInMember(name, type, value);
     if (feature !== null) return feature;
   }
   return null;
 }
 
 /** Returns the later feature of a statement's member, or null if it has none. @throws MalformedBson */
-function namedAt(name: ByteString, type: number, value: Buffer): string | null {
+function featureInMember(name: ByteString, type: number, value: Buffer): string | null {
   if (name === "let") return name;
   const isUpdate = name === "u" || name === "update";
   if (isUpdate && type === BSON.array) return "an update by a pipeline";
   if (type !== BSON.document) return null;
-  if (isUpdate) return namedInUpdate(value);
+  if (isUpdate) return featureInUpdate(value);
   if (name === "fields") return value.includes("$") ? "'$' in a projection" : null;
   return (name === "q" || name === "query") && hasExpression(value) ? "$expr" : null;
 }
 
-function namedInUpdate(update: Buffer): string | null {
+function featureInUpdate(update: Buffer): string | null {
   for (const { name, type, from, end } of membersOf(update)) {
     if (name === "$bit") return name;
     if (!name.startsWith("$") || type !== BSON.document) continue;
@@ -110,7 +120,7 @@ export function withFeatureName(
   argv: readonly ByteString[],
   daemon: DaemonInterface,
 ): unknown {
-  if (!(problem instanceof MongoFailure && problem.sentence.includes(FROM_THIRD))) return problem;
+  if (!(problem instanceof MongoFailure && problem.sentence.includes(NEEDS_SEMANTICS_3))) return problem;
   const feature = featureOfCommand(argv);
   return feature === null ? problem : notYet(feature, argv, daemon);
 }

@@ -152,7 +152,7 @@ function bitcount(data: Data, argv: readonly ByteString[]): Reply {
 /** Cost in steps of each `BYTES_PER_STEP` bytes whose bits are counted or compared. */
 const BITS_STEPS = 2;
 
-/** Counts the bytes of a part that are about to be read. @throws TooMuch */
+/** Counts the bytes of a part that are about to be read. @throws BudgetExceeded */
 function countPart({ effort }: Data, { from, to }: Part): void {
   effort.work((BITS_STEPS * Math.max(0, to - from)) / 8 / BYTES_PER_STEP);
 }

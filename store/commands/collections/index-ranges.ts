@@ -101,7 +101,7 @@ const ORDERED_STEPS = 10;
  * Completes the order of an index in steps, between which the collection may change. The cost of each step is counted
  * before the step is executed, and the order completed so far is retained. If a write is rejected because it exceeds
  * the budget, it therefore has less work left when the client sends it again.
- * @throws TooMuch
+ * @throws BudgetExceeded
  */
 export function* ordering(
   collection: Collection,

@@ -7,7 +7,7 @@ import type { Reply } from "../../../protocol/reply.js";
 import { CommandFailure } from "../../arguments/command-errors.js";
 import type { Data } from "../../keyspace/mutators.js";
 import type { Unit } from "../../keyspace/unit.js";
-import { FROM_THIRD } from "../../queries/bson/command-fields.js";
+import { NEEDS_SEMANTICS_3 } from "../../queries/bson/command-fields.js";
 import { type Command, family, type Handler } from "../../rows/command-row.js";
 import { aggregate } from "./aggregation-pipeline.js";
 import { create, drop, dropDatabase, listCollections, listDatabases } from "./collection-definitions.js";
@@ -227,6 +227,6 @@ export const recordedCollections: readonly Command[] = collections.flatMap((comm
 export const laterCollections: ReadonlyMap<string, CommandFailure> = new Map(
   ["MDB.EXPLAIN", "MDB.RENAME", "MDB.STATS"].map((name) => [
     name,
-    new CommandFailure(`ERR ${name} ${FROM_THIRD}`),
+    new CommandFailure(`ERR ${name} ${NEEDS_SEMANTICS_3}`),
   ]),
 );

@@ -38,7 +38,7 @@ const JSON_STEPS = 30;
 /**
  * Returns the documents in the requested form and counts the cost.
  * @param documents the documents as BSON
- * @throws TooMuch
+ * @throws BudgetExceeded
  */
 export function answeredAll(
   documents: readonly ByteString[],

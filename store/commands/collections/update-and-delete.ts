@@ -235,7 +235,7 @@ export function* inStepsOf(found: Findings): Generator<void, readonly Found[]> {
 /**
  * Returns the first documents that a filter matches.
  * @param steps additional cost of each document found
- * @throws TooMuch
+ * @throws BudgetExceeded
  */
 function foundBy(target: Target, query: BsonDocument, max: number, steps = 0): readonly Found[] {
   const findings = finding(target, query, max, steps);

@@ -85,7 +85,7 @@ const READ_STEPS = 12;
  * Counts all entries of the document if the read must check all of them. Nothing is counted if an index finds the
  * entries.
  * @param selection null means all entries
- * @throws TooMuch
+ * @throws BudgetExceeded
  */
 function countScan({ effort }: Data, document: Document, selection: Selection | null): void {
   if (selection === null || isScan(document, selection)) effort.work(READ_STEPS * document.size);

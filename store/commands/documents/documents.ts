@@ -28,7 +28,7 @@ import { updateDocument, updateDocumentAsRecorded } from "./document-updates.js"
  * Maximum number of keys in a database for which all documents are read in one step. With more keys, the documents are
  * read in several steps, between which other commands may run.
  */
-const AT_ONCE_MAX = 10_000;
+const UNSLICED_KEYS_MAX = 10_000;
 
 export const documents = family("document", {
   "DOC.COUNT": {
@@ -250,7 +250,7 @@ function getAll(data: Data, _: readonly ByteString[], { at, db }: Unit): Reply {
 
 /** Completes the reply immediately if that takes little time, so that no other command runs between its steps. */
 function soonSettled(data: Data, reply: Reply): Reply {
-  return data.keyspace().size <= AT_ONCE_MAX ? settled(reply) : reply;
+  return data.keyspace().size <= UNSLICED_KEYS_MAX ? settled(reply) : reply;
 }
 
 function* allOf(

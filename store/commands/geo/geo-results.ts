@@ -37,7 +37,7 @@ const CHECKED_STEPS = 45;
 /** Cost in steps of each member that is found, sorted and returned. */
 const FOUND_STEPS = 60;
 
-/** Returns the members in an area, in the requested order, and counts the cost. @throws TooMuch */
+/** Returns the members in an area, in the requested order, and counts the cost. @throws BudgetExceeded */
 export function find(data: Data, value: SortedSet, search: Search): Found[] {
   const { order, count, any } = search;
   const members = inArea(data, value, search, any ? count : 0);

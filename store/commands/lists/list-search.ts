@@ -43,7 +43,7 @@ function find(
   const last = Math.min(list.size, looks);
   for (let checked = 0; checked < last && positions.length < limit; checked += BLOCK_ELEMENTS) {
     const count = Math.min(BLOCK_ELEMENTS, last - checked);
-    effort.look(LOOKS_AN_ELEMENT * count);
+    effort.read(LOOKS_AN_ELEMENT * count);
     const start = fromRight ? list.size - checked - count : checked;
     const matches = list.indexesOf(element, start, start + count);
     for (const position of fromRight ? matches.reverse() : matches) {

@@ -61,7 +61,7 @@ export function spend(evaluation: Evaluation, rows: number): void {
 
 /**
  * Counts rows only towards the unit's budget: the statement's own limit must not change for recorded statements.
- * @throws TooMuch
+ * @throws BudgetExceeded
  */
 export function countScanned({ data }: Evaluation, rows: number): void {
   data.effort.work(rows * STEPS_PER_ROW);
@@ -69,13 +69,13 @@ export function countScanned({ data }: Evaluation, rows: number): void {
 
 /**
  * Counts rows that are about to be sorted, grouped, compared with each other or looked up, in addition to reading them.
- * @throws TooMuch
+ * @throws BudgetExceeded
  */
 export function countRows({ data }: Evaluation, rows: number): void {
   data.effort.work(rows * STEPS_PER_KEYED_ROW);
 }
 
-/** Counts rows that are about to be created from other rows, or removed. @throws TooMuch */
+/** Counts rows that are about to be created from other rows, or removed. @throws BudgetExceeded */
 export function countMade({ data }: Evaluation, rows: number): void {
   data.effort.work(rows * STEPS_PER_MADE_ROW);
 }

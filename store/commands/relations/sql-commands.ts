@@ -140,7 +140,7 @@ function ownError(problem: unknown, evaluation: Evaluation): unknown {
 
 const TOO_LONG = /invalid string length/i;
 
-/** Counts the cells of a relation that is returned in one step. @throws TooMuch */
+/** Counts the cells of a relation that is returned in one step. @throws BudgetExceeded */
 function countedReply(relation: Relation, { data }: Evaluation): Reply {
   data.effort.answer(relation.rows.length * relation.columns.length);
   return relationReply(relation);

@@ -102,7 +102,7 @@ const ANSWERED_STEPS = 20;
 /**
  * Counts the members that are about to be read and looked up.
  * @param more additional steps for each member that is read
- * @throws TooMuch
+ * @throws BudgetExceeded
  */
 function countOperation({ effort }: Data, name: Name, operands: readonly Operand[], more = 0): void {
   const read = ({ value }: Operand) =>

@@ -31,7 +31,7 @@ const LOOKED_AT_STEPS = 50;
 /**
  * Counts an entry that is about to be assigned to another consumer, and its reply.
  * @param entry undefined if the entry was deleted
- * @throws TooMuch
+ * @throws BudgetExceeded
  */
 export function countHandedOut({ effort }: Data, entry: StreamEntry | undefined): void {
   effort.produce(SORTED_MEMBER_STEPS);

@@ -26,7 +26,7 @@ export function entryReply({ id, fields }: StreamEntry): Reply {
 /** Cost in steps of each entry that is returned, in addition to one step for each of its fields. */
 const ENTRY_STEPS = 20;
 
-/** Returns the first entries and counts them. @param count 0 means all entries @throws TooMuch */
+/** Returns the first entries and counts them. @param count 0 means all entries @throws BudgetExceeded */
 export function entriesReply({ effort }: Data, entries: Iterable<StreamEntry>, count: number): Reply {
   const items: Reply[] = [];
   for (const entry of entries) {

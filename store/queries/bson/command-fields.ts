@@ -20,7 +20,7 @@ export const isJson = (argument: ByteString): boolean =>
   argument.startsWith("{") && (argument.length < 4 || argument.charCodeAt(3) > 1);
 
 /** The end of the error for a field or a command that requires CLUSTER SEMANTICS 3. */
-export const FROM_THIRD =
+export const NEEDS_SEMANTICS_3 =
   "requires version 3 of the semantics: an administrator sends CLUSTER SEMANTICS 2, then CLUSTER SEMANTICS 3";
 
 /** @param known names of all permitted fields @throws CommandFailure */
@@ -36,7 +36,7 @@ export const unknownField = (name: ByteString): MongoFailure =>
 /** @throws CommandFailure if a field requires CLUSTER SEMANTICS 3, which is not in effect yet */
 export function refuseLaterFeatures(spec: BsonDocument, names: readonly string[]): void {
   const later = names.find((name) => spec.has(name));
-  if (later !== undefined) throw new MongoFailure(40415, `the field '${later}' ${FROM_THIRD}`);
+  if (later !== undefined) throw new MongoFailure(40415, `the field '${later}' ${NEEDS_SEMANTICS_3}`);
 }
 
 export function documentAt(spec: BsonDocument, name: string): BsonDocument | undefined {

@@ -121,12 +121,12 @@ const VALUES_PER_UNIT = 4;
 /** Cost in steps of each document that is checked. */
 const STEPS_PER_UNIT = 10;
 
-/** Counts elements and bytes that are about to be created. @throws TooMuch */
+/** Counts elements and bytes that are about to be created. @throws BudgetExceeded */
 export function produce({ effort }: Work, elements: number, bytes = 0): void {
   effort.produce(elements, bytes);
 }
 
-/** Counts work that is about to be done. @throws CommandFailure if the command exceeds its limit @throws TooMuch */
+/** Counts work that is about to be done. @throws CommandFailure if the command exceeds its limit @throws BudgetExceeded */
 export function spend(work: Work, units: number): void {
   work.units += units;
   work.effort.work(units * STEPS_PER_UNIT);

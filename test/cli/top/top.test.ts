@@ -7,7 +7,7 @@ import { after, before, test } from "node:test";
 import { figuresOf } from "../../../cli/status/daemon-figures.js";
 import type { DaemonStatus } from "../../../cli/status/daemon-status.js";
 import { Activities, quantile } from "../../../cli/top/daemon-activity.js";
-import { listLine } from "../../../cli/top/member-list-line.js";
+import { memberListLine } from "../../../cli/top/member-list-line.js";
 import { topLines, topRows } from "../../../cli/top/top-report.js";
 import { programPaths } from "../../support/programs.js";
 import { type Cluster, startCluster } from "../cluster.js";
@@ -187,9 +187,9 @@ test("a line shows the number of members on the list, the disconnected ones, and
       daemon: "0",
       timeline: { lists, members, unlisted },
     }) as unknown as DaemonStatus;
-  assert.equal(listLine([daemon("db1:1111", [], []), daemonWith(null)]), null);
+  assert.equal(memberListLine([daemon("db1:1111", [], []), daemonWith(null)]), null);
   const well = [daemon("db1:1111", [2], seenBy(true, ["self", "connected"]))];
-  assert.equal(listLine(well), "list 2: 2 members");
+  assert.equal(memberListLine(well), "list 2: 2 members");
   const ill = [
     daemon(
       "db1:1111",
@@ -198,7 +198,10 @@ test("a line shows the number of members on the list, the disconnected ones, and
     ),
     daemon("db3:1111", [2], seenBy(true, ["waiting", "waiting"]), "it leaves it out"),
   ];
-  assert.equal(listLine(ill), "list 2+3: 2 members; disconnected: db2:1111; not on it: db4:1111 db3:1111");
+  assert.equal(
+    memberListLine(ill),
+    "list 2+3: 2 members; disconnected: db2:1111; not on it: db4:1111 db3:1111",
+  );
   const rows = topRows(ill, new Activities());
   const lines = topLines({ rows, every: 2, now: 0, columns: 60 }).map(({ text }) => text);
   assert.match(lines[1] ?? "", /^list 2\+3: 2 members; disconnected: db2:1111/);

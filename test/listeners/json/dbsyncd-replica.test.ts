@@ -21,7 +21,7 @@ for (const [kind, users] of [
   test(`the daemon sends nothing to ${kind}, and reports that in log, errors and figures`, async () => {
     await using other = await startJson({ ...(users && { users }) });
     await using ours = await startJson({ replicas: [other.port], limits });
-    const find = () => ours.log.find(({ msg }) => String(msg).startsWith("nothing is sent to"));
+    const find = () => ours.log.find(({ msg }) => String(msg).startsWith("no writes are sent to"));
     await until("the dbsyncd is recognized", () => find() !== undefined);
     assert.equal(find()?.level, "error", JSON.stringify(ours.log));
     assert.match(String(find()?.["reason"]), PEER);

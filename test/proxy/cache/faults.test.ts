@@ -106,7 +106,7 @@ test("a statement that is too long, or a browser's request, ends its connection 
   using open = await LineClient.open(cache.port);
   open.raw.send("alaivo 'never ends");
   open.raw.socket.end();
-  assert.match(await open.raw.rest(), /a string or comment in it has no end\nEND\n$/);
+  assert.match(await open.raw.rest(), /it contains an unterminated string or comment\nEND\n$/);
   assert.deepEqual(server.statements, []);
 });
 

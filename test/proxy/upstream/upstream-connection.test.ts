@@ -54,9 +54,9 @@ test("a session is set up once, before its statement", async () => {
         "alaivo 2",
         "alaivo 3",
       ]);
-      assert.equal(connection.fitOf({ ...session, database: "other" }), "choose");
-      assert.equal(connection.fitOf({ ...session, database: "" }), "none");
-      assert.equal(connection.fitOf({ ...session, login: "login ben secret" }), "none");
+      assert.equal(connection.preparationFor({ ...session, database: "other" }), "choose");
+      assert.equal(connection.preparationFor({ ...session, database: "" }), "none");
+      assert.equal(connection.preparationFor({ ...session, login: "login ben secret" }), "none");
       assert.match(shown(await connection.execute(toko, "alaivo 4")), /^unsuited, reached: no/);
     },
   );
@@ -79,7 +79,7 @@ test("a session uses the database that the server reports, however USE was writt
     ({ statement }) => (/toko/.test(statement) ? CHOSEN : messageFrame("done")),
     async (connection, server) => {
       await connection.execute(NEW_SESSION, "#ampiasao@ toko");
-      assert.equal(connection.fitOf(toko), "ready");
+      assert.equal(connection.preparationFor(toko), "ready");
       await connection.execute(toko, "fafao ao@ t");
       assert.deepEqual(server.statements, ["#ampiasao@ toko", "fafao ao@ t"]);
       // A server that refuses a USE may then refuse all statements.

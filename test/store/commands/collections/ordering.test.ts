@@ -8,7 +8,7 @@ import type { Reply } from "../../../../protocol/reply.js";
 import { StepReply, settled } from "../../../../protocol/step-reply.js";
 import { STEP_ITEMS } from "../../../../protocol/steps.js";
 import { ordering } from "../../../../store/commands/collections/index-ranges.js";
-import { EffortBudget, TooMuch } from "../../../../store/keyspace/effort-budget.js";
+import { BudgetExceeded, EffortBudget } from "../../../../store/keyspace/effort-budget.js";
 import { writeBson } from "../../../../store/values/collections/bson-writer.js";
 import { Collection } from "../../../../store/values/collections/collection.js";
 import { readExtendedJson } from "../../../../store/values/collections/extended-json.js";
@@ -88,15 +88,15 @@ test("a write counts the cost of ordering before it sorts, and the index keeps w
   const { collection, index } = filled();
   const effort = new EffortBudget();
   const attempt = () =>
-    effort.admitting(10 * STEP_ITEMS * 4, () => {
+    effort.withBudget(10 * STEP_ITEMS * 4, () => {
       for (const _ of ordering(collection, index, effort));
     });
-  assert.throws(attempt, TooMuch);
+  assert.throws(attempt, BudgetExceeded);
   assert.ok(!index.isOrdered && index.orderedTo >= STEP_ITEMS);
   const before = index.orderedTo;
-  assert.throws(attempt, TooMuch);
+  assert.throws(attempt, BudgetExceeded);
   assert.ok(index.orderedTo > before);
-  assert.throws(attempt, TooMuch);
+  assert.throws(attempt, BudgetExceeded);
   attempt();
   assert.ok(index.isOrdered);
 });

@@ -1,5 +1,5 @@
 /**
- * One server of --json-replica. Writes are sent to it in order. If the server does not answer a write within the time
+ * Forwards writes to one server of --json-replica, in order. If the server does not answer a write within the time
  * limit, later writes do not wait for it until it has been reached again. If the server has missed or refused a write,
  * the complete document is sent again until the server has it. A document that the server has neither sent nor
  * confirmed never replaces one of the server's own documents.
@@ -11,9 +11,9 @@ import type { DocumentStore } from "./document-store.js";
 import { MissedDocuments } from "./missed-documents.js";
 import { findDifferences } from "./replica-comparison.js";
 import { isSilence, objectOf, type ReplicaConnection } from "./replica-connection.js";
-import type { ReplicaContact } from "./replica-contact.js";
 import { ReplicaDelivery } from "./replica-delivery.js";
 import type { Forwarded } from "./replica-requests.js";
+import type { ReplicaServer } from "./replica-server.js";
 
 /** The interval between two attempts to connect, in milliseconds. */
 const RETRY_MS = 1_000;
@@ -28,7 +28,7 @@ export interface ForwardedWrite {
 }
 
 /** Called when the server's documents differ although it missed no write to them. */
-export type DifferenceHandler = (link: ReplicaLink, documents: readonly ByteString[]) => void;
+export type DifferenceHandler = (forwarder: ReplicaForwarder, documents: readonly ByteString[]) => void;
 
 /** Runs steps one after the other, in the order of the calls. */
 class SerialWork {
@@ -52,8 +52,8 @@ class SerialWork {
   }
 }
 
-export class ReplicaLink {
-  readonly contact: ReplicaContact;
+export class ReplicaForwarder {
+  readonly server: ReplicaServer;
   /** The documents that may be incomplete on the server. */
   readonly missed: MissedDocuments;
   readonly #store: DocumentStore;
@@ -76,14 +76,14 @@ export class ReplicaLink {
   #isSilent = false;
   #isStopped = false;
 
-  constructor(contact: ReplicaContact, store: DocumentStore, log: Logger, onDiffers: DifferenceHandler) {
-    this.contact = contact;
+  constructor(server: ReplicaServer, store: DocumentStore, log: Logger, onDiffers: DifferenceHandler) {
+    this.server = server;
     this.#store = store;
     this.#log = log;
     this.#onDiffers = onDiffers;
     this.missed = new MissedDocuments(this.refresh);
-    this.#delivery = new ReplicaDelivery(contact, this.missed, store, log);
-    contact.onClosed = this.#retryClosed;
+    this.#delivery = new ReplicaDelivery(server, this.missed, store, log);
+    server.onClosed = this.#retryClosed;
   }
 
   /**
@@ -91,15 +91,15 @@ export class ReplicaLink {
    * is known to have
    */
   documentsReceived(documents: readonly ByteString[]): void {
-    this.contact.hasSentDocuments = true;
+    this.server.hasSentDocuments = true;
     for (const document of documents) this.#known.add(document);
     this.refresh();
   }
 
   /** Sends a write. @returns whether the server has confirmed it */
   async forward(write: ForwardedWrite): Promise<boolean> {
-    if (this.contact.isSelf) return false;
-    const isConfirmed = await this.#inTurn(write);
+    if (this.server.isSelf) return false;
+    const isConfirmed = await this.#forwardInOrder(write);
     if (isConfirmed && !write.isDrop) this.#known.add(write.document);
     else if (isConfirmed) this.#known.delete(write.document);
     return isConfirmed;
@@ -112,12 +112,12 @@ export class ReplicaLink {
 
   /** Connects to the server. @returns whether it is an original */
   async connect(): Promise<boolean> {
-    return await this.#inOrder(async () => {
+    return await this.#serially(async () => {
       try {
         await this.#connected();
         return true;
       } catch (problem) {
-        this.#lost(problem, this.contact.connection);
+        this.#connectionLost(problem, this.server.connection);
         return false;
       }
     });
@@ -127,18 +127,18 @@ export class ReplicaLink {
   readonly refresh = (): void => {
     if (this.#retry !== null) clearTimeout(this.#retry);
     this.#retry = null;
-    if (this.#isStopped || this.contact.isSelf) return;
-    void this.#inOrder(this.#catchUp);
+    if (this.#isStopped || this.server.isSelf) return;
+    void this.#serially(this.#catchUp);
   };
 
   stop(): void {
     this.#isStopped = true;
     if (this.#retry !== null) clearTimeout(this.#retry);
     this.missed.retry();
-    this.contact.connection?.destroy();
+    this.server.connection?.destroy();
   }
 
-  async #inTurn(write: ForwardedWrite): Promise<boolean> {
+  async #forwardInOrder(write: ForwardedWrite): Promise<boolean> {
     const number = ++this.#count;
     if (this.#isSilent) {
       this.missed.add(write.document);
@@ -146,10 +146,10 @@ export class ReplicaLink {
     }
     const isNeeded = !this.missed.hasPending && !this.missed.has(write.document);
     const requestsForOriginal = isNeeded ? write.requestsForOriginal() : null;
-    return await this.#inOrder(() => this.#forward(write.document, requestsForOriginal, number));
+    return await this.#serially(() => this.#forward(write.document, requestsForOriginal, number));
   }
 
-  async #inOrder<A>(step: () => Promise<A>): Promise<A> {
+  async #serially<A>(step: () => Promise<A>): Promise<A> {
     const result = await this.#work.run(step);
     if (this.#work.isIdle) this.#completed.clear();
     return result;
@@ -172,7 +172,7 @@ export class ReplicaLink {
       const isComplete =
         requestsForOriginal === null || this.missed.hasPending || this.missed.isRefused(document);
       if (
-        this.contact.acceptsWrites &&
+        this.server.acceptsWrites &&
         !isComplete &&
         (!requestsForOriginal.dropsFirst || this.#known.has(document))
       )
@@ -181,7 +181,7 @@ export class ReplicaLink {
       if (this.missed.hasPending) await this.#sendMissed();
       return !this.missed.has(document);
     } catch (problem) {
-      this.#lost(problem, this.contact.connection);
+      this.#connectionLost(problem, this.server.connection);
       this.missed.add(document);
       return false;
     }
@@ -191,7 +191,7 @@ export class ReplicaLink {
   async #sendMissed(): Promise<void> {
     const [store, log] = [this.#store, this.#log];
     for (const document of this.missed.pending) {
-      if (!this.contact.acceptsWrites) return this.#retrySoon();
+      if (!this.server.acceptsWrites) return this.#retrySoon();
       if (await this.#isForeign(document)) {
         this.missed.refuse(document);
         if (!this.#reported.has(document)) this.#differs([document]);
@@ -207,7 +207,7 @@ export class ReplicaLink {
       else this.#known.delete(document);
     }
     if (this.missed.size === 0)
-      log.info({ replica: this.contact.name }, "a JSON replica has all documents again");
+      log.info({ replica: this.server.name }, "a JSON replica has all documents again");
   }
 
   /**
@@ -216,8 +216,8 @@ export class ReplicaLink {
    */
   async #isForeign(document: ByteString): Promise<boolean> {
     if (this.#known.has(document)) return false;
-    const { others } = await findDifferences(await this.contact.connected(), this.#store, [document]);
-    return others.length > 0;
+    const { different } = await findDifferences(await this.server.connected(), this.#store, [document]);
+    return different.length > 0;
   }
 
   /** Reports documents whose contents differ on the server. Later retries do not report them again. */
@@ -229,16 +229,16 @@ export class ReplicaLink {
   /** Connects to the server, and compares its documents once. @throws Error  the connection failed */
   async #ready(): Promise<void> {
     const connection = await this.#connected();
-    if (this.contact.isCompared || !this.contact.acceptsWrites) return;
-    const { absent, others } = await findDifferences(connection, this.#store, this.#known);
+    if (this.server.isCompared || !this.server.acceptsWrites) return;
+    const { absent, different } = await findDifferences(connection, this.#store, this.#known);
     for (const document of absent) this.missed.add(document);
-    const unexplained = others.filter((document) => !this.missed.has(document));
+    const unexplained = different.filter((document) => !this.missed.has(document));
     if (unexplained.length > 0) this.#differs(unexplained);
-    this.contact.isCompared = true;
+    this.server.isCompared = true;
   }
 
   async #connected(): Promise<ReplicaConnection> {
-    const connection = await this.contact.connected();
+    const connection = await this.server.connected();
     this.#isSilent = false;
     return connection;
   }
@@ -251,12 +251,12 @@ export class ReplicaLink {
   };
 
   /** Handles a lost connection. @param connection  the lost connection, or null if there was none */
-  #lost(problem: unknown, connection: ReplicaConnection | null): void {
+  #connectionLost(problem: unknown, connection: ReplicaConnection | null): void {
     // Each unanswered request reports the loss of the connection, but the loss is handled only once.
-    if (this.contact.isSelf || this.contact.connection !== connection) return;
-    this.contact.reportUnreachable(problem);
+    if (this.server.isSelf || this.server.connection !== connection) return;
+    this.server.reportUnreachable(problem);
     this.missed.retry();
-    this.contact.disconnect();
+    this.server.disconnect();
     this.#isSilent = isSilence(problem);
     this.#retrySoon();
   }
@@ -269,9 +269,9 @@ export class ReplicaLink {
     if (this.#isStopped) return;
     try {
       await this.#ready();
-      if (this.contact.acceptsWrites && this.missed.hasPending) await this.#sendMissed();
+      if (this.server.acceptsWrites && this.missed.hasPending) await this.#sendMissed();
     } catch (problem) {
-      this.#lost(problem, this.contact.connection);
+      this.#connectionLost(problem, this.server.connection);
     }
   };
 }

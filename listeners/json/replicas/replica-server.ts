@@ -9,8 +9,8 @@ export type ReplicaKind = "original" | "dbsyncd" | "self";
 
 /** The default port of -p. */
 const DAEMON_PORT = 1111;
-/** The length of a mark in bytes, which no other program can guess. */
-const MARK_BYTES = 16;
+/** The length in bytes of a random probe id, long enough that no other program can guess it. */
+const PROBE_ID_BYTES = 16;
 
 /** The error when a dbsyncd listens at an address of --json-replica. */
 export class DbsyncdReplica extends Error {
@@ -26,7 +26,7 @@ export class DbsyncdReplica extends Error {
 /** The error when the daemon has connected to itself. */
 class OwnAddress extends Error {}
 
-export class ReplicaContact {
+export class ReplicaServer {
   /** Called when the server has closed the connection. */
   onClosed: () => void = () => {};
   readonly #address: HostAndPort;
@@ -35,11 +35,11 @@ export class ReplicaContact {
   #replicaLimits: ReplicaLimits;
   #connection: ReplicaConnection | null = null;
   #kind: ReplicaKind | null = null;
-  /** The mark sent with the first request of the connection that is being opened, or null if none is. */
-  #mark: string | null = null;
+  /** The probe id sent with the first request of the connection that is being opened, or null if none is. */
+  #probeId: string | null = null;
   #isOwn = false;
   /** Whether it has been logged that the server is unreachable. */
-  #isAway = false;
+  #isUnreachable = false;
   /** Whether the server's contents have been compared since it was connected. */
   isCompared = false;
   /** Whether the server has sent its documents since the daemon's start. Until then it receives no writes. */
@@ -60,16 +60,16 @@ export class ReplicaContact {
     if (this.#connection !== null) this.#connection.replicaLimits = replicaLimits;
   }
 
-  /** Runs work during which the server may be silent for longer. @param factor  multiplies the time limit */
-  async withPatience<A>(factor: number, maxMs: number, work: () => Promise<A>): Promise<A> {
+  /** Runs work during which the server may be silent for longer. @param factor  multiplies the usual time limit */
+  async withLongerTimeout<A>(factor: number, maxMs: number, work: () => Promise<A>): Promise<A> {
     const usual = this.#replicaLimits;
     const silenceMs = Math.max(usual.silenceMs, Math.min(factor * usual.silenceMs, maxMs));
-    const patient = { ...usual, silenceMs };
-    this.replicaLimits = patient;
+    const longer = { ...usual, silenceMs };
+    this.replicaLimits = longer;
     try {
       return await work();
     } finally {
-      if (this.#replicaLimits === patient) this.replicaLimits = usual;
+      if (this.#replicaLimits === longer) this.replicaLimits = usual;
     }
   }
 
@@ -101,9 +101,9 @@ export class ReplicaContact {
     return this.hasSentDocuments && this.#kind === "original";
   }
 
-  /** Compares a mark that this daemon's own listener has received. */
-  recognize(mark: string): void {
-    if (mark === this.#mark) this.#isOwn = true;
+  /** Called with the probe id of a request that this daemon's own listener has received. */
+  probeReceived(probeId: string): void {
+    if (probeId === this.#probeId) this.#isOwn = true;
   }
 
   /** Returns a connection to an original. @throws DbsyncdReplica @throws Error  the connection failed */
@@ -119,19 +119,19 @@ export class ReplicaContact {
     this.problem = problem;
     const reason = problem instanceof Error ? problem.message : String(problem);
     const log = this.#log;
-    if (!this.#isAway && problem instanceof DbsyncdReplica)
-      log.error({ replica: this.name, reason }, "nothing is sent to a server of --json-replica");
-    else if (!this.#isAway)
+    if (!this.#isUnreachable && problem instanceof DbsyncdReplica)
+      log.error({ replica: this.name, reason }, "no writes are sent to this server of --json-replica");
+    else if (!this.#isUnreachable)
       log.warn(
         { replica: this.name, reason },
         "a JSON replica is unreachable; missed writes will be sent later",
       );
-    this.#isAway = true;
+    this.#isUnreachable = true;
   }
 
   /** Records that the server has answered a write. */
   reportReachable(): void {
-    this.#isAway = false;
+    this.#isUnreachable = false;
   }
 
   disconnect(): void {
@@ -143,10 +143,10 @@ export class ReplicaContact {
 
   async #open(): Promise<ReplicaConnection> {
     const address = this.#address;
-    this.#mark = Buffer.from(this.#environment.randomBytes(MARK_BYTES), "latin1").toString("hex");
+    this.#probeId = Buffer.from(this.#environment.randomBytes(PROBE_ID_BYTES), "latin1").toString("hex");
     this.#isOwn = false;
     this.isCompared = false;
-    const connection = await ReplicaConnection.open(address, this.#mark, this.#replicaLimits, () => {
+    const connection = await ReplicaConnection.open(address, this.#probeId, this.#replicaLimits, () => {
       if (this.#connection?.isLost === true) this.onClosed();
     }).catch((problem) => {
       this.#kind = null;
