@@ -12,8 +12,7 @@ export interface Job {
   readonly id: string;
   readonly payload: string;
   /**
-   * Writes the effects and the end of the job as one unit. Use commands that do not depend on an earlier read, such
-   * as INCRBY.
+   * Writes the effects and the end of the job as one unit. Use commands without an earlier read, such as INCRBY.
    * @returns false if another worker has completed the job; then none of the effects is written
    */
   finish(effects: readonly CommandInput[]): Promise<boolean>;
