@@ -152,7 +152,7 @@ export class FanOutClient implements CallingClient, CallsOwner {
    * Sends bytes for a program that forwards commands: one command or, with `multi`, several. `to` receives the reply
    * unchanged. Requires version 2.
    */
-  carry(
+  forward(
     bytes: ByteString | readonly ByteString[],
     commandKind: CommandKind,
     settings: CallSettings,

@@ -104,7 +104,12 @@ export class ForwardingClient {
     const commandKind = commandKindOf(argv);
     const settings = this.#settingsFor(sender, commandKind);
     const isWatching = commandKind === "reads" && sender.watched !== undefined && sender.watched.size > 0;
-    this.#client.carry(writeCommand(argv), commandKind, isWatching ? watching(settings) : settings, carrying);
+    this.#client.forward(
+      writeCommand(argv),
+      commandKind,
+      isWatching ? watching(settings) : settings,
+      carrying,
+    );
   }
 
   /** Sends several commands as one unit, which is applied only if all conditions hold. */
@@ -118,7 +123,7 @@ export class ForwardingClient {
     const settings = this.#settingsFor(sender, commandKind);
     const header = settings.envelope ?? headerOf(sender.db);
     const envelope = { ...header, multi: true, if: conditions.length === 0 ? null : conditions };
-    this.#client.carry(commands.map(writeCommand), commandKind, { ...settings, envelope }, carrying);
+    this.#client.forward(commands.map(writeCommand), commandKind, { ...settings, envelope }, carrying);
   }
 
   close(): Promise<void> {

@@ -47,7 +47,7 @@ ${exitCodeHelp("there is no such dead letter, one was not written, or the folder
 function subcommand(parent: Command, usage: string, description: string): Command {
   return addFolderOption(parent.command(usage).description(description)).option(
     JSON_FLAG,
-    "print a line of JSON for each letter, with complete ids and arguments in base64",
+    "print a line of JSON for each dead letter, with complete ids and arguments in base64",
   );
 }
 
@@ -64,7 +64,7 @@ that added its key is missing too; evicted: its daemon was evicted before a memb
 Examples:
   dbsync dead-letters list --data /var/lib/dbsyncd
   dbsync dead-letters list --config /etc/dbsync/dbsyncd.toml --json
-${exitCodeHelp("the folder, or a part of a file of letters, cannot be read")}`,
+${exitCodeHelp("the folder, or a part of a file of dead letters, cannot be read")}`,
     )
     .action(list);
 }
@@ -103,15 +103,15 @@ function addWriteAgain(command: Command): void {
     subcommand(command, "write-again [id...]", "sign dead letters again and send them"),
     COMMAND_MS,
   )
-    .option("--all", "write all waiting letters that are certain to be missing, instead of naming ids")
-    .option("--anyway", "include letters that were already written again, or that may be in the state")
+    .option("--all", "write all waiting dead letters that are certain to be missing, instead of naming ids")
+    .option("--anyway", "include dead letters that were already written again, or that may be in the state")
     .addHelpText(
       "after",
       `
-Letters are signed with your key (-k) and dated now, because daemons no longer accept the date of the old signature. They are sent one after the other, in
-the order of their old dates. An envelope of several commands is written as one unit, conditions (if) still apply, and times to live start now. Each letter
-is marked on the disk before it is sent, so none is sent twice unless you add --anyway. Daemons that were disconnected together have the same letters, with
-the same ids: write them again from one folder, and remove them from the other folders.
+Dead letters are signed with your key (-k) and dated now, because daemons no longer accept the date of the old signature. They are sent one after the
+other, in the order of their old dates. An envelope of several commands is written as one unit, conditions (if) still apply, and times to live start now.
+Each dead letter is marked on the disk before it is sent, so none is sent twice unless you add --anyway. Daemons that were disconnected together have the
+same dead letters, with the same ids: write them again from one folder, and remove them from the other folders.
 
 Examples:
   dbsync dead-letters write-again 3f2ab9c1 --data /var/lib/dbsyncd -k private.pem
@@ -147,10 +147,10 @@ async function remove(ids: readonly string[], flags: DeadLetterFlags): Promise<v
 
 async function writeAgain(ids: readonly string[], flags: WriteFlags): Promise<void> {
   if ((ids.length === 0) === (flags.all !== true))
-    throw new DbsyncError("bad-option", "name letters by their ids, or add --all");
+    throw new DbsyncError("bad-option", "name dead letters by their ids, or add --all");
   const { client, key } = openFrom(readSettings({ ...flags, timeout: flags.timeout ?? COMMAND_MS }));
   if (key.signer === null)
-    throw new DbsyncError("bad-key", "letters must be signed again: name a private key (-k)");
+    throw new DbsyncError("bad-key", "dead letters must be signed again: name a private key (-k)");
   const { writeDeadLettersAgain } = await import("../folder/folder-dead-letters.js");
   const wanted = { ids: flags.all ? null : ids, isAnyway: flags.anyway ?? false };
   let count = 0;

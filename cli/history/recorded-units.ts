@@ -119,10 +119,10 @@ export function formatHistory({ snapshot, damaged, left, units }: HistoryReport)
 
 function signerOf({ label, signer, as }: RecordedUnit): string {
   const short = signer.slice(0, SHORT_DIGITS);
-  const name = label === "" ? short : `${harmless(label)} (${short})`;
+  const name = label === "" ? short : `${escaped(label)} (${short})`;
   if (as === null) return name;
   // For a client of version 1, `as` is the id of the client's key, because the daemon signed the envelope.
-  return `${/^[\da-f]{64}$/.test(as) ? as.slice(0, SHORT_DIGITS) : harmless(as)} by ${name}`;
+  return `${/^[\da-f]{64}$/.test(as) ? as.slice(0, SHORT_DIGITS) : escaped(as)} by ${name}`;
 }
 
 function shownCommands({ commands, db }: RecordedUnit): string {
@@ -134,17 +134,17 @@ function shownOutcome({ outcome, reply, change }: RecordedUnit): string {
   if (outcome === "unmet") return "  → its conditions were not met";
   // A unit that changed the key was applied, so its outcome needs no mention.
   if (change !== null) return "";
-  return `  → ${outcome === "applied" ? shownWord(reply) : harmless(reply)}`;
+  return `  → ${outcome === "applied" ? shownWord(reply) : escaped(reply)}`;
 }
 
 /** Returns an argument as a user would type it, with quotes if needed. */
 function shownWord(text: RecordedArgument): string {
   if (text instanceof BinaryText) return String(text);
-  return /^[^\s"'\p{C}]+$/u.test(text) ? text : harmless(JSON.stringify(text));
+  return /^[^\s"'\p{C}]+$/u.test(text) ? text : escaped(JSON.stringify(text));
 }
 
 /** Escapes characters that move the cursor or change the direction of the text. */
-function harmless(text: RecordedArgument): string {
+function escaped(text: RecordedArgument): string {
   return String(text).replace(
     /\p{C}/gu,
     (character) => `\\u{${(character.codePointAt(0) as number).toString(16)}}`,

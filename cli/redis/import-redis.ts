@@ -37,12 +37,12 @@ export async function importRedis(address: RedisAddress, send: SendToAll, replac
   const started = performance.now();
   const all = Number(bytesIn(await source.query(["DBSIZE"])));
   const copier = await KeyCopier.of(source, send);
-  const tally: CopyCounts = { dumps: 0, pieces: 0, absent: 0, left: [] };
-  const done = () => tally.dumps + tally.pieces;
+  const counts: CopyCounts = { dumps: 0, pieces: 0, absent: 0, left: [] };
+  const done = () => counts.dumps + counts.pieces;
   try {
     using _ = showProgress(() => progressOf(done(), all, "keys", started));
     await inParallel(keysOf(source), KEYS_IN_FLIGHT_MAX, async (key) =>
-      count(tally, key, await copier.copy(key)),
+      count(counts, key, await copier.copy(key)),
     );
   } catch (problem) {
     throw new Error(
@@ -52,13 +52,13 @@ export async function importRedis(address: RedisAddress, send: SendToAll, replac
   }
   const seconds = ((performance.now() - started) / 1000).toFixed(1);
   printLine(`${keys(done())} in ${seconds} s`);
-  if (tally.pieces > 0)
+  if (counts.pieces > 0)
     printLine(
-      `${keys(tally.pieces)} copied by the commands of their types (${shown(copier.refused ?? LONG)})`,
+      `${keys(counts.pieces)} copied by the commands of their types (${shown(copier.refused ?? LONG)})`,
     );
-  if (tally.absent > 0) printLine(`${keys(tally.absent)} expired or were deleted during the import`);
-  if (tally.left.length > 0)
-    throw new Error(`${keys(tally.left.length)} could not be copied:\n${named(tally.left)}`);
+  if (counts.absent > 0) printLine(`${keys(counts.absent)} expired or were deleted during the import`);
+  if (counts.left.length > 0)
+    throw new Error(`${keys(counts.left.length)} could not be copied:\n${named(counts.left)}`);
 }
 
 const LONG = "their values are long";
@@ -87,11 +87,11 @@ export async function* keysOf(source: RedisSource): AsyncGenerator<ByteString> {
   } while (cursor !== "0");
 }
 
-export function count(tally: CopyCounts, key: ByteString, copied: CopyOutcome): void {
-  if (copied === "dump") tally.dumps++;
-  else if (copied === "pieces") tally.pieces++;
-  else if (copied === "absent") tally.absent++;
-  else if (copied !== "same") tally.left.push(`  ${JSON.stringify(textOfBytes(key))}: ${copied.reason}`);
+export function count(counts: CopyCounts, key: ByteString, copied: CopyOutcome): void {
+  if (copied === "dump") counts.dumps++;
+  else if (copied === "pieces") counts.pieces++;
+  else if (copied === "absent") counts.absent++;
+  else if (copied !== "same") counts.left.push(`  ${JSON.stringify(textOfBytes(key))}: ${copied.reason}`);
 }
 
 export function named(left: readonly string[]): string {

@@ -113,7 +113,7 @@ class Replica {
       const isLost =
         problem instanceof RedisError
           ? STARTING.test(problem.message)
-          : !(problem instanceof DbsyncError || problem instanceof Ended);
+          : !(problem instanceof DbsyncError || problem instanceof ImportEnded);
       if (!this.#hasCopied || !isLost || this.#interrupts > 0) throw problem;
       printLine(`${(problem as Error).message}; reconnecting and comparing all keys`);
       return false;
@@ -134,7 +134,8 @@ class Replica {
     for (;;) {
       // Notifications of earlier writes arrive before the answers to these commands.
       await Promise.all([events.query(["PING"]), source.query(["PING"])]);
-      if (this.#interrupts > 1) throw new Ended("ended before the cut-over: later writes are not copied");
+      if (this.#interrupts > 1)
+        throw new ImportEnded("ended before the cut-over: later writes are not copied");
       if (this.#written.size > 0) await this.#copyWritten(copier);
       else if (!this.#mustCutOver()) await pause(CHECK_MS);
       else if (await this.#cutOver(source, events, copier)) return;
@@ -161,7 +162,7 @@ class Replica {
 
   /** Compares all keys, and copies each key that differs. @returns the number of keys that differed */
   async #compare(source: RedisSource, copier: KeyCopier): Promise<number> {
-    const tally: CopyCounts = { dumps: 0, pieces: 0, absent: 0, left: [] };
+    const counts: CopyCounts = { dumps: 0, pieces: 0, absent: 0, left: [] };
     const seen = new Set<ByteString>();
     const marks = this.#marks;
     const once = async function* () {
@@ -173,10 +174,10 @@ class Replica {
       for (const key of [...marks.keys()]) if (!seen.has(key)) yield key;
     };
     await inParallel(once(), KEYS_IN_FLIGHT_MAX, async (key) =>
-      count(tally, key, await this.#copy(copier, key)),
+      count(counts, key, await this.#copy(copier, key)),
     );
-    this.#left = tally.left;
-    return tally.dumps + tally.pieces + tally.absent;
+    this.#left = counts.left;
+    return counts.dumps + counts.pieces + counts.absent;
   }
 
   async #copyWritten(copier: KeyCopier): Promise<void> {
@@ -227,7 +228,7 @@ class Replica {
     if (changed > 0) printLine(`${keys(changed)} had changed without a notification, and were copied`);
     if (deleted > 0) printLine(`${keys(deleted)} that the Redis does not have were deleted`);
     if (this.#left.length > 0)
-      throw new Ended(`${keys(this.#left.length)} could not be copied:\n${named(this.#left)}`);
+      throw new ImportEnded(`${keys(this.#left.length)} could not be copied:\n${named(this.#left)}`);
     return true;
   }
 
@@ -256,8 +257,8 @@ class Replica {
 }
 
 /** An error after which the import must not reconnect. */
-class Ended extends Error {
-  override readonly name = "Ended";
+class ImportEnded extends Error {
+  override readonly name = "ImportEnded";
 }
 
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));

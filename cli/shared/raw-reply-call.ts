@@ -18,5 +18,5 @@ export function callForRawReply(
   client: FanOutClient,
   { bytes, commandKind, settings }: RawReplyCall,
 ): Promise<Reply> {
-  return new Promise((resolve, reject) => client.carry(bytes, commandKind, settings, { resolve, reject }));
+  return new Promise((resolve, reject) => client.forward(bytes, commandKind, settings, { resolve, reject }));
 }

@@ -50,7 +50,7 @@ export class DirtyKeys implements KeyObserver {
 
   keyChanged(db: number, key: ByteString): void {
     if (this.#lost !== null || isMark(db, key)) return;
-    this.#keep(nameOf(db, key), { db, key });
+    this.#insert(nameOf(db, key), { db, key });
     if (this.#keys.size > this.#max || this.#bytes > NAME_BYTES_MAX)
       this.lose("more keys changed than --mirror-keys before they could be written");
   }
@@ -78,7 +78,7 @@ export class DirtyKeys implements KeyObserver {
    * comparison that finds many differing keys would start again and again.
    */
   add(keys: Iterable<MirrorKey>): void {
-    if (this.#lost === null) for (const key of keys) this.#keep(nameOf(key.db, key.key), key);
+    if (this.#lost === null) for (const key of keys) this.#insert(nameOf(key.db, key.key), key);
   }
 
   lose(reason: string): void {
@@ -92,7 +92,7 @@ export class DirtyKeys implements KeyObserver {
     this.#lost = null;
   }
 
-  #keep(name: string, key: MirrorKey): void {
+  #insert(name: string, key: MirrorKey): void {
     if (this.#keys.has(name)) return;
     this.#keys.set(name, key);
     this.#bytes += name.length;

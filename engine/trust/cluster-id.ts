@@ -8,6 +8,7 @@ import { RespReader } from "../../protocol/resp/resp-reader.js";
 import { writeArrayHead, writeBulk, writeCommand } from "../../protocol/resp/resp-writer.js";
 import { hashOf } from "./identity.js";
 
+/** The settings that determine the id of a cluster. */
 export interface Genesis {
   /** The value of --cluster-name. */
   readonly name: string;

@@ -84,11 +84,11 @@ export class UpstreamConnection {
    * Returns the preparation that a statement of this session requires; "none": the connection belongs to another
    * client.
    */
-  preparationFor(session: UpstreamSession): "ready" | "choose" | "prepare" | "none" {
+  preparationFor(session: UpstreamSession): "ready" | "needs-use" | "prepare" | "none" {
     if (isSameSession(this.#session, session)) return "ready";
     if (this.#socket === null) return "prepare";
     // A chosen database can be changed, but not unset.
-    return isSameClient(this.#session, session) && session.database !== "" ? "choose" : "none";
+    return isSameClient(this.#session, session) && session.database !== "" ? "needs-use" : "none";
   }
 
   /** Executes a statement in a session that this connection supports. */
@@ -182,7 +182,7 @@ export class UpstreamConnection {
   /** Enters a session. @returns the outcome that prevents a statement of this session, or null if there is none */
   async #enter(
     session: UpstreamSession,
-    fit: "ready" | "choose" | "prepare",
+    fit: "ready" | "needs-use" | "prepare",
   ): Promise<UpstreamOutcome | null> {
     if (fit === "ready") return null;
     const { login, pages, database } = session;

@@ -100,7 +100,7 @@ export class UpstreamPool {
     for (const connection of this.#idle.keys()) {
       const fit = connection.preparationFor(session);
       if (fit === "ready") ready = connection;
-      else if (fit === "choose") other = connection;
+      else if (fit === "needs-use") other = connection;
     }
     const hasRoom = this.#all.size < this.#limits.maxConnections;
     const found = ready ?? (hasRoom ? this.#make() : other);

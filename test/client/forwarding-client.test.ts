@@ -11,8 +11,8 @@ const CARRYING = { resolve: () => {}, reject: () => {} };
 /** Returns a client, and the settings of the calls that it makes. */
 function recordingClient(policy: CallPolicy) {
   const calls: CallSettings[] = [];
-  const client: Pick<FanOutClient, "carry"> = {
-    carry: (_bytes, _commandKind, settings) => void calls.push(settings),
+  const client: Pick<FanOutClient, "forward"> = {
+    forward: (_bytes, _commandKind, settings) => void calls.push(settings),
   };
   const settings: CallSettings = {
     timeout: 1,

@@ -12,7 +12,7 @@ import { membersOfReply } from "./refused-documents.js";
 /** Maximum number of indexes in one command. */
 const INDEXES_MAX = 64;
 
-const WRITES: Fields = { writeConcern: "taken" };
+const WRITES: Fields = { writeConcern: "used" };
 /** Options that would create a special kind of collection. */
 const KINDS: Fields = {
   capped: "default",
@@ -37,7 +37,7 @@ const KINDS: Fields = {
 const INDEX_FIELDS = ["key", "name", "unique", "sparse", "v", "background", "expireAfterSeconds"] as const;
 /** The supported fields of indexes, and options that would create a special kind of index. */
 const INDEX: Fields = {
-  ...Object.fromEntries(INDEX_FIELDS.map((name) => [name, "taken"] as const)),
+  ...Object.fromEntries(INDEX_FIELDS.map((name) => [name, "used"] as const)),
   weights: "default",
   wildcardProjection: "default",
   bits: "default",
@@ -81,14 +81,14 @@ export const collectionCommands: readonly MongoCommand[] = [
     group: "collections",
     summary:
       "creates indexes; `unique` ones refuse duplicates (11000), those with `expireAfterSeconds` remove documents",
-    fields: { ...WRITES, indexes: "taken", commitQuorum: "ignored" },
+    fields: { ...WRITES, indexes: "used", commitQuorum: "ignored" },
     run: createIndexes,
   },
   {
     names: ["dropIndexes", "deleteIndexes"],
     group: "collections",
     summary: "removes indexes",
-    fields: { ...WRITES, index: "taken" },
+    fields: { ...WRITES, index: "used" },
     run: (session, command) =>
       session.write(
         command,
@@ -100,7 +100,7 @@ export const collectionCommands: readonly MongoCommand[] = [
     names: ["listIndexes"],
     group: "collections",
     summary: "lists the indexes of a collection",
-    fields: { cursor: "taken" },
+    fields: { cursor: "used" },
     run: (session, command) =>
       listed(session, command, namespaceOf(command), ["MDB.LISTINDEXES", ...collectionArguments(command)]),
   },
@@ -108,7 +108,7 @@ export const collectionCommands: readonly MongoCommand[] = [
     names: ["listCollections"],
     group: "collections",
     summary: "lists the collections of a database",
-    fields: { cursor: "taken", filter: "taken", nameOnly: "taken", authorizedCollections: "ignored" },
+    fields: { cursor: "used", filter: "used", nameOnly: "used", authorizedCollections: "ignored" },
     run: listCollections,
   },
   {
@@ -116,7 +116,7 @@ export const collectionCommands: readonly MongoCommand[] = [
     group: "collections",
     summary:
       "renames a collection, in its database or into another one; `dropTarget` replaces an existing collection",
-    fields: { ...WRITES, to: "taken", dropTarget: "taken" },
+    fields: { ...WRITES, to: "used", dropTarget: "used" },
     run: rename,
   },
   {
@@ -137,7 +137,7 @@ export const collectionCommands: readonly MongoCommand[] = [
     names: ["listDatabases"],
     group: "collections",
     summary: "lists the databases",
-    fields: { filter: "taken", nameOnly: "taken", authorizedDatabases: "ignored" },
+    fields: { filter: "used", nameOnly: "used", authorizedDatabases: "ignored" },
     run: (session, command) =>
       session.run(["MDB.LISTDATABASES", command.only(["filter", "nameOnly"])], (reply) =>
         elements({ databases: list(documentsOf(reply).map(embedded)) }),

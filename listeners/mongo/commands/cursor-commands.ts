@@ -16,14 +16,14 @@ export const cursorCommands: readonly MongoCommand[] = [
     names: ["getMore"],
     group: "cursors",
     summary: "returns further documents, in the state in which the command found them",
-    fields: { collection: "taken", batchSize: "taken", term: "default" },
+    fields: { collection: "used", batchSize: "used", term: "default" },
     run: getMore,
   },
   {
     names: ["killCursors"],
     group: "cursors",
     summary: "closes cursors and discards their remaining documents",
-    fields: { cursors: "taken" },
+    fields: { cursors: "used" },
     run: killCursors,
   },
 ];

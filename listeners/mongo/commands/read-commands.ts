@@ -35,7 +35,7 @@ export const readCommands: readonly MongoCommand[] = [
     names: ["explain"],
     group: "documents",
     summary: "shows which index a command uses, without executing it; there are no execution times",
-    fields: { verbosity: "taken" },
+    fields: { verbosity: "used" },
     run: explain,
   },
   {
@@ -45,14 +45,14 @@ export const readCommands: readonly MongoCommand[] = [
     fields: {
       ...READ_OPTIONS,
       ...CURSOR_OPTIONS,
-      filter: "taken",
-      sort: "taken",
-      projection: "taken",
-      skip: "taken",
-      limit: "taken",
-      batchSize: "taken",
-      singleBatch: "taken",
-      let: "taken",
+      filter: "used",
+      sort: "used",
+      projection: "used",
+      skip: "used",
+      limit: "used",
+      batchSize: "used",
+      singleBatch: "used",
+      let: "used",
     },
     run: find,
   },
@@ -62,9 +62,9 @@ export const readCommands: readonly MongoCommand[] = [
     summary: "runs a pipeline on a collection's documents",
     fields: {
       ...READ_OPTIONS,
-      pipeline: "taken",
-      let: "taken",
-      cursor: "taken",
+      pipeline: "used",
+      let: "used",
+      cursor: "used",
       explain: "default",
       bypassDocumentValidation: "ignored",
       writeConcern: "ignored",
@@ -75,7 +75,7 @@ export const readCommands: readonly MongoCommand[] = [
     names: ["count"],
     group: "documents",
     summary: "counts the matching documents",
-    fields: { ...READ_OPTIONS, query: "taken", limit: "taken", skip: "taken", fields: "ignored" },
+    fields: { ...READ_OPTIONS, query: "used", limit: "used", skip: "used", fields: "ignored" },
     run: (session, command) =>
       session.run(
         ["MDB.COUNT", ...collectionArguments(command), command.only(["query", "skip", "limit"])],
@@ -86,7 +86,7 @@ export const readCommands: readonly MongoCommand[] = [
     names: ["distinct"],
     group: "documents",
     summary: "returns the distinct values of a field in matching documents",
-    fields: { ...READ_OPTIONS, key: "taken", query: "taken" },
+    fields: { ...READ_OPTIONS, key: "used", query: "used" },
     run: (session, command) =>
       session.run(
         ["MDB.DISTINCT", ...collectionArguments(command), command.only(["key", "query"])],

@@ -16,37 +16,37 @@ const UPSERT_ID = "upsertId";
 const LENGTH_BYTES = 4;
 
 const WRITE_OPTIONS: Fields = {
-  ordered: "taken",
-  writeConcern: "taken",
+  ordered: "used",
+  writeConcern: "used",
   bypassDocumentValidation: "ignored",
-  let: "taken",
+  let: "used",
   maxTimeMS: "ignored",
 };
 const UPDATE_FIELDS: Fields = {
-  q: "taken",
-  u: "taken",
-  multi: "taken",
-  upsert: "taken",
+  q: "used",
+  u: "used",
+  multi: "used",
+  upsert: "used",
   collation: "default",
-  arrayFilters: "taken",
+  arrayFilters: "used",
   c: "default",
   sort: "default",
   hint: "ignored",
 };
-const DELETION_FIELDS: Fields = { q: "taken", limit: "taken", collation: "default", hint: "ignored" };
+const DELETION_FIELDS: Fields = { q: "used", limit: "used", collation: "default", hint: "ignored" };
 const FIND_AND_MODIFY_FIELDS: Fields = {
-  query: "taken",
-  sort: "taken",
-  remove: "taken",
-  update: "taken",
-  new: "taken",
-  fields: "taken",
-  upsert: "taken",
-  writeConcern: "taken",
+  query: "used",
+  sort: "used",
+  remove: "used",
+  update: "used",
+  new: "used",
+  fields: "used",
+  upsert: "used",
+  writeConcern: "used",
   bypassDocumentValidation: "ignored",
   collation: "default",
-  arrayFilters: "taken",
-  let: "taken",
+  arrayFilters: "used",
+  let: "used",
   hint: "ignored",
 };
 
@@ -55,7 +55,7 @@ export const writeCommands: readonly MongoCommand[] = [
     names: ["insert"],
     group: "documents",
     summary: "adds documents; those without `_id` receive an ObjectId",
-    fields: { ...WRITE_OPTIONS, documents: "taken" },
+    fields: { ...WRITE_OPTIONS, documents: "used" },
     run: (session, command) =>
       batch(session, command, {
         verb: "MDB.INSERT",
@@ -68,7 +68,7 @@ export const writeCommands: readonly MongoCommand[] = [
     names: ["update"],
     group: "documents",
     summary: "changes or replaces one matching document, or (`multi`) all; `upsert` adds one if none matches",
-    fields: { ...WRITE_OPTIONS, updates: "taken" },
+    fields: { ...WRITE_OPTIONS, updates: "used" },
     run: (session, command) =>
       batch(session, command, {
         verb: "MDB.UPDATE",
@@ -84,7 +84,7 @@ export const writeCommands: readonly MongoCommand[] = [
     names: ["delete"],
     group: "documents",
     summary: "removes one matching document, or all",
-    fields: { ...WRITE_OPTIONS, deletes: "taken" },
+    fields: { ...WRITE_OPTIONS, deletes: "used" },
     run: (session, command) =>
       batch(session, command, {
         verb: "MDB.DELETE",

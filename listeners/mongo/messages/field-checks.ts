@@ -6,34 +6,34 @@ import type { CommandDocument } from "./command-document.js";
 import { failure } from "./failure-codes.js";
 
 /**
- * The use of a field. `taken`: the command reads it. `ignored`: it may have any value, because no answer depends on it.
+ * The use of a field. `used`: the command reads it. `ignored`: it may have any value, because no answer depends on it.
  * `default`: the daemon does not support it, so it may only have a value that requests nothing.
  */
-export type FieldUse = "taken" | "ignored" | "default";
+export type FieldUse = "used" | "ignored" | "default";
 
 export type Fields = Readonly<Record<string, FieldUse>>;
 
 /** The fields of all commands, including those of sessions, for which nothing is stored. */
 const COMMON_FIELDS: Fields = {
-  $db: "taken",
+  $db: "used",
   $readPreference: "ignored",
   $clusterTime: "ignored",
   lsid: "ignored",
   comment: "ignored",
   maxTimeMS: "ignored",
-  apiVersion: "taken",
-  apiStrict: "taken",
+  apiVersion: "used",
+  apiStrict: "used",
   apiDeprecationErrors: "ignored",
-  readConcern: "taken",
-  txnNumber: "taken",
-  autocommit: "taken",
-  startTransaction: "taken",
+  readConcern: "used",
+  txnNumber: "used",
+  autocommit: "used",
+  startTransaction: "used",
 };
 
 /** The fields of a command in a transaction. */
 const TRANSACTION = ["startTransaction", "autocommit"];
 const READ_CONCERN: Fields = {
-  level: "taken",
+  level: "used",
   provenance: "ignored",
   afterClusterTime: "default",
   atClusterTime: "default",
@@ -46,7 +46,7 @@ export function checkFields(command: CommandDocument, fields: Fields): void {
   const { name: own } = command;
   for (const { name } of command.members)
     if (name !== own) checkMember(command, name, useOf(fields, name) ?? useOf(COMMON_FIELDS, name), own);
-  for (const name of command.sequenceNames) if (useOf(fields, name) !== "taken") throw unknown(own, name);
+  for (const name of command.sequenceNames) if (useOf(fields, name) !== "used") throw unknown(own, name);
   checkCommon(command);
 }
 

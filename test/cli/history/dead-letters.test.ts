@@ -82,7 +82,7 @@ const writeAgain = (...words: string[]) =>
   runDeadLetters("write-again", ...words, "-k", join(cluster.folder, "app.pem"));
 const statesOf = () => new DeadLetterFolder(data).list().deadLetters.map(({ state }) => state);
 
-test("list shows the date, the state and the reason of each letter, and show prints the complete letter", async () => {
+test("list shows the date, the state and the reason of each dead letter, and show prints it completely", async () => {
   const { stdout, code, stderr } = await runDeadLetters("list");
   assert.equal(code, 0, stderr);
   const [head, ...rows] = stdout.trimEnd().split("\n");
@@ -109,7 +109,11 @@ test("an unknown or ambiguous id and a wrong folder are reported", async () => {
     [["show", "0000"], 1, /No dead letter's id begins with 0000/],
     [["show", "xyz"], 1, /"xyz" is not an id/],
     [["remove", shortId(counted), "ffffffffffff"], 1, /No dead letter's id begins with ffffffffffff/],
-    [["write-again", "-k", join(cluster.folder, "app.pem")], 2, /name letters by their ids, or add --all/],
+    [
+      ["write-again", "-k", join(cluster.folder, "app.pem")],
+      2,
+      /name dead letters by their ids, or add --all/,
+    ],
     [["write-again", shortId(counted), "-k", ""], 3, /name a private key/],
   ] as const) {
     const [task, ...parameters] = words;
@@ -144,7 +148,7 @@ test("write-again writes a letter once, with its bytes and in its database, and 
   assert.equal(third.stdout, `${shortId(counted)} written again: 2\n`);
 });
 
-test("--all writes only letters that are certainly missing, in their order", async () => {
+test("--all writes only dead letters that are certainly missing, in their order", async () => {
   const { stdout, stderr, code } = await writeAgain("--all");
   assert.equal(code, 1, stderr);
   const [first, second, third] = stdout.trimEnd().split("\n");
@@ -178,7 +182,7 @@ test("a letter with an unknown outcome is not sent again without --anyway", asyn
   assert.equal((await runDeadLetters("list")).stdout.includes("begun"), true);
 });
 
-test("a damaged letter is shown as damaged and not written, and only the named letters are removed", async () => {
+test("a damaged dead letter is shown as damaged and not written, and only the named ones are removed", async () => {
   const file =
     new DeadLetterFolder(data).list().deadLetters.find(({ orderKey }) => orderKey.id === doubtful.id)?.file ??
     assert.fail();

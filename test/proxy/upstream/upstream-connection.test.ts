@@ -54,7 +54,7 @@ test("a session is set up once, before its statement", async () => {
         "alaivo 2",
         "alaivo 3",
       ]);
-      assert.equal(connection.preparationFor({ ...session, database: "other" }), "choose");
+      assert.equal(connection.preparationFor({ ...session, database: "other" }), "needs-use");
       assert.equal(connection.preparationFor({ ...session, database: "" }), "none");
       assert.equal(connection.preparationFor({ ...session, login: "login ben secret" }), "none");
       assert.match(shown(await connection.execute(toko, "alaivo 4")), /^unsuited, reached: no/);
