@@ -10,19 +10,19 @@ import type { DaemonOptions } from "./core.js";
 /** Creates the mirror without starting it, or returns null if there is none. @param current  returns the settings */
 export async function makeMirror(
   { settings, environment, log }: DaemonOptions,
-  kept: RecordedWrites | null,
+  recorded: RecordedWrites | null,
   current: () => Settings,
 ): Promise<Mirror | null> {
   const specification = mirrorOf(settings);
-  if (kept?.mirrored == null || specification === null) return null;
+  if (recorded?.mirrored == null || specification === null) return null;
   const { Mirror } = await loadWith("ioredis", "-d redis", () => import("../engine/mirror/mirror.js"));
-  const { timeline, backend, history } = kept.mirrored;
+  const { timeline, backend, history } = recorded.mirrored;
   const mirror = new Mirror({
     specification,
     environment,
     log,
-    daemon: hexOf(kept.identity.id),
-    cluster: hexOf(kept.signers.cluster),
+    daemon: hexOf(recorded.identity.id),
+    cluster: hexOf(recorded.signers.cluster),
     timeout: () => current().limits.backendTimeout,
     keys: settings.mirrorKeys,
     compareEvery: settings.mirrorCompareEvery,

@@ -73,8 +73,8 @@ export const REDIS = {
 } as const;
 
 function parsePolicy(value: string): Policy {
-  const word = POLICIES.find((one) => one === value);
-  if (word !== undefined) return word;
+  const policy = POLICIES.find((one) => one === value);
+  if (policy !== undefined) return policy;
   if (/^[1-9]\d?$/.test(value)) return Number(value);
   throw new RangeError(`Expected ${POLICIES.join(", ")}, or a number of daemons.`);
 }

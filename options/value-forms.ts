@@ -41,13 +41,13 @@ export const toggle: Form<boolean> = {
 };
 
 /** Returns the form of a value that is one of several words. */
-export function choice<const Word extends string>(words: readonly Word[]): Form<Word> {
+export function choice<const Choice extends string>(choices: readonly Choice[]): Form<Choice> {
   return {
-    prepare: (option) => option.choices(words),
+    prepare: (option) => option.choices(choices),
     fromFile: (value) => {
-      const word = words.find((one) => one === textOf(value));
-      if (word === undefined) throw new RangeError(`Allowed choices are ${words.join(", ")}.`);
-      return word;
+      const choice = choices.find((one) => one === textOf(value));
+      if (choice === undefined) throw new RangeError(`Allowed choices are ${choices.join(", ")}.`);
+      return choice;
     },
     show: (value) => value,
   };

@@ -17,7 +17,7 @@ export class FrameQueue extends FrameParser {
 
   /** The number of bytes of the waiting frames and of the incomplete one. */
   get heldBytes(): number {
-    return this.#completeBytes + Math.max(this.#unfinishedBytes, this.unfinished.held);
+    return this.#completeBytes + Math.max(this.#unfinishedBytes, this.unfinished.heldBytes);
   }
 
   /**

@@ -105,7 +105,7 @@ export class MemcachedParser {
 
   /** The number of received bytes that belong to no returned request. */
   get heldBytes(): number {
-    return this.#input.held;
+    return this.#input.heldBytes;
   }
 
   get isMidRequest(): boolean {
@@ -122,7 +122,7 @@ export class MemcachedParser {
     return this.#announced === null && this.#scanned > LINE_BYTES_MAX;
   }
 
-  /** Adds received bytes, which must not be changed before `keep`. */
+  /** Adds received bytes, which must not be changed before `copyUnread`. */
   push(chunk: Buffer): void {
     this.#isBinary ??= chunk[0] === BINARY_MAGIC;
     const skipped = Math.min(this.#skipped, chunk.length);
@@ -132,8 +132,8 @@ export class MemcachedParser {
   }
 
   /** Copies the unused part of the last chunk, which may then be changed. */
-  keep(): void {
-    this.#input.keep();
+  copyUnread(): void {
+    this.#input.copyUnread();
   }
 
   /** Returns the next complete request; null if it has not arrived. */
@@ -189,45 +189,45 @@ export class MemcachedParser {
 }
 
 function readLine(line: ByteString): Line {
-  const [verb = "", ...words] = line.split(" ").filter((word) => word !== "");
+  const [verb = "", ...args] = line.split(" ").filter((word) => word !== "");
   switch (verb) {
     case "get":
     case "gets":
-      if (words.length === 0) break;
-      if (words.some((key) => key.length > KEY_BYTES_MAX)) return BAD_FORMAT;
-      return { kind: "get", keys: words, withUnique: verb === "gets" };
+      if (args.length === 0) break;
+      if (args.some((key) => key.length > KEY_BYTES_MAX)) return BAD_FORMAT;
+      return { kind: "get", keys: args, withUnique: verb === "gets" };
     case "set":
     case "add":
     case "replace":
     case "cas":
     case "append":
     case "prepend":
-      return readStore(verb, words);
+      return readStore(verb, args);
     case "delete":
-      return readDelete(words);
+      return readDelete(args);
     case "incr":
     case "decr":
     case "touch":
-      return readChange(verb, words);
+      return readChange(verb, args);
     case "version":
     case "quit":
       return { kind: verb };
   }
   if (HTTP.test(line)) return { kind: "http" };
-  return refused(ERROR, ABSENT_WITH_NOREPLY.includes(verb) && words.at(-1) === NOREPLY);
+  return refused(ERROR, ABSENT_WITH_NOREPLY.includes(verb) && args.at(-1) === NOREPLY);
 }
 
 /** Parses `key flags exptime bytes`, for `cas` also `unique`, and optionally `noreply`. */
-function readStore(verb: Announced["verb"], words: readonly ByteString[]): Line {
+function readStore(verb: Announced["verb"], args: readonly ByteString[]): Line {
   const expected = verb === "cas" ? 5 : 4;
-  if (words.length < expected || words.length > expected + 1) return ERROR;
-  const [key = "", flagsText = "", exptimeText = "", bytesText = "", uniqueText = "0"] = words;
+  if (args.length < expected || args.length > expected + 1) return ERROR;
+  const [key = "", flagsText = "", exptimeText = "", bytesText = "", uniqueText = "0"] = args;
   const flags = unsigned(flagsText, FLAGS_MAX);
   const bytes = unsigned(bytesText, LENGTH_MAX);
   const exptime = exptimeOf(exptimeText);
   const unique = verb === "cas" ? uint64(uniqueText) : 0n;
   const isValid = key.length <= KEY_BYTES_MAX && flags !== null && bytes !== null;
-  const isSilent = words[expected] === NOREPLY;
+  const isSilent = args[expected] === NOREPLY;
   if (!isValid || exptime === null || unique === null) return refused(BAD_FORMAT, isSilent);
   return { kind: "store", verb, key, flags, exptime, unique, bytes, isSilent };
 }
@@ -243,9 +243,9 @@ function readDelete([key, ...more]: readonly ByteString[]): Line {
 }
 
 /** Parses `key number`, and optionally `noreply`. */
-function readChange(verb: "incr" | "decr" | "touch", words: readonly ByteString[]): Line {
-  const [key, number, last] = words;
-  if (key === undefined || number === undefined || words.length > 3) return ERROR;
+function readChange(verb: "incr" | "decr" | "touch", args: readonly ByteString[]): Line {
+  const [key, number, last] = args;
+  if (key === undefined || number === undefined || args.length > 3) return ERROR;
   const isSilent = (last ?? number) === NOREPLY;
   if (key.length > KEY_BYTES_MAX) return refused(BAD_FORMAT, isSilent);
   if (verb === "touch") {

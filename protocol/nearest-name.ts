@@ -9,18 +9,18 @@ const CORRECT_PER_MISTAKE = 2;
 export function nearestName(typed: string, names: Iterable<string>): string | null {
   const typedLetters = lettersOf(typed);
   let nearest: string | null = null;
-  let fewest = MISTAKES_MAX + 1;
+  let fewestMistakes = MISTAKES_MAX + 1;
   for (const name of names) {
     const letters = lettersOf(name);
-    if (Math.abs(letters.length - typedLetters.length) >= fewest) continue;
+    if (Math.abs(letters.length - typedLetters.length) >= fewestMistakes) continue;
     const mistakes = mistakesBetween(typedLetters, letters);
     if (
-      mistakes >= fewest ||
+      mistakes >= fewestMistakes ||
       mistakes * (CORRECT_PER_MISTAKE + 1) > Math.max(typedLetters.length, letters.length)
     )
       continue;
     nearest = name;
-    fewest = mistakes;
+    fewestMistakes = mistakes;
   }
   return nearest;
 }

@@ -21,20 +21,20 @@ export class ReceiveBuffer {
   }
 
   /** The number of bytes of memory in use, including free space. */
-  get held(): number {
+  get heldBytes(): number {
     return this.bytes.length - this.at;
   }
 
-  /** Adds a chunk. It is not copied if no other bytes are waiting, so it must not be changed before `keep`. */
+  /** Adds a chunk. It is not copied if no other bytes are waiting, so it must not be changed before `copyUnread`. */
   push(chunk: Buffer, expected?: number): void {
     if (this.at < this.end) this.append(chunk, chunk.length, expected);
-    else this.lend(chunk, 0);
+    else this.borrow(chunk, 0);
   }
 
   /**
-   * Replaces the contents with the part of a chunk that begins at `at`. The chunk must not be changed before `keep`.
+   * Replaces the contents with the part of a chunk that begins at `at`. The chunk must not be changed before `copyUnread`.
    */
-  lend(chunk: Buffer, at: number): void {
+  borrow(chunk: Buffer, at: number): void {
     this.bytes = chunk;
     this.at = at;
     this.end = chunk.length;
@@ -53,7 +53,7 @@ export class ReceiveBuffer {
   }
 
   /** Copies the unused part of a chunk that is not owned. The chunk may then be changed. */
-  keep(): void {
+  copyUnread(): void {
     if (!this.#isOwn && this.at < this.end) this.#makeRoom(0, this.end - this.at);
   }
 

@@ -72,15 +72,15 @@ export class SqlFrameReader {
     let frameAt = 0;
     for (let at = 0; this.problem === null; ) {
       const end = text.indexOf("\n", at);
-      const kept = LINE_KEPT - this.#line.length;
-      if (kept > 0) this.#line += text.slice(at, Math.min(end < 0 ? text.length : end, at + kept));
+      const room = LINE_KEPT - this.#line.length;
+      if (room > 0) this.#line += text.slice(at, Math.min(end < 0 ? text.length : end, at + room));
       if (end < 0) break;
       at = end + 1;
       if (!this.#endLine()) continue;
       this.#endFrame(text.slice(frameAt, at), chunk.subarray(frameAt, at));
       frameAt = at;
     }
-    this.#keep(chunk.subarray(frameAt));
+    this.#append(chunk.subarray(frameAt));
   }
 
   /** Handles the end of a line. @returns whether the frame ends with it */
@@ -124,7 +124,7 @@ export class SqlFrameReader {
     this.#hasPages = false;
   }
 
-  #keep(part: Buffer): void {
+  #append(part: Buffer): void {
     if (part.length === 0) return;
     this.#unfinished.append(part, part.length);
     // A line that is not a header is not an answer. The end of such a line may never arrive, so the

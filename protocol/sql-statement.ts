@@ -62,7 +62,7 @@ export function isPlain(statement: string): boolean {
  * Returns an equivalent statement for the original, on one line.
  * @returns null if the original would not interpret it as one statement
  */
-export function forTheOriginal(statement: string): string | null {
+export function statementForOriginal(statement: string): string | null {
   if (statement.includes(";")) return null;
   let written = "";
   let at = 0;
@@ -82,7 +82,7 @@ const ENGLISH =
   /^(?:\s|--[^\n]*(?:\n|$)|\/\*[^*]*(?:\*(?!\/)[^*]*)*\*\/)*(?:select|insert|update|delete|create|drop|show|use|describe)\b/i;
 
 /** Returns the statement with its final `;`, which a comment on its last line must not hide. */
-export function ended(statement: string): string {
+export function terminated(statement: string): string {
   return statement.includes("--") ? `${statement}\n;` : `${statement};`;
 }
 

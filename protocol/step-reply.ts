@@ -31,7 +31,7 @@ export class StepReply<Kind extends "array" | "map"> {
 
 /**
  * A reply of any kind that is found in steps. It has the form of an array whose only item is the actual reply, which
- * `settled` returns.
+ * `withItemsFound` returns.
  */
 class SteppedReply extends StepReply<"array"> {
   constructor(work: Generator<void, Reply>) {
@@ -49,14 +49,14 @@ function* alone(work: Generator<void, Reply>): Generator<void, readonly Reply[]>
  *   run here
  * @throws the errors of the steps that run here
  */
-export function repliedBy(work: Generator<void, Reply>, takesSteps: boolean | undefined): Reply {
+export function replyOfSteps(work: Generator<void, Reply>, takesSteps: boolean | undefined): Reply {
   if (takesSteps !== true) return finish(work);
   const step = work.next();
   return step.done === true ? step.value : new SteppedReply(work);
 }
 
 /** Returns the reply with its items found now, so that later changes do not affect it. */
-export function settled(reply: Reply): Reply {
+export function withItemsFound(reply: Reply): Reply {
   if (!(reply instanceof StepReply)) return reply;
   const items = finish(reply.steps());
   return reply instanceof SteppedReply ? (items[0] as Reply) : reply;

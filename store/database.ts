@@ -4,7 +4,7 @@
  */
 import type { ByteString } from "../protocol/byte-string.js";
 import { array, type Reply } from "../protocol/reply.js";
-import { settled } from "../protocol/step-reply.js";
+import { withItemsFound } from "../protocol/step-reply.js";
 import type { Condition } from "../protocol/version-2/envelope.js";
 import { CommandFailure } from "./arguments/command-errors.js";
 import { commandTable } from "./command-table.js";
@@ -136,7 +136,7 @@ export class Database {
           isCounted && !command.isLinear
             ? this.#applyBounded(command, argv, stepUnit, records ?? [])
             : this.#apply(command, argv, stepUnit, records, UNCOUNTED_EFFORT);
-        return settled(reply);
+        return withItemsFound(reply);
       }),
     );
   }

@@ -1,7 +1,7 @@
 /** Formats strings that are not UTF-8, as text and as JSON, without losing a byte. */
 import { isUtf8 } from "node:buffer";
 import type { ReplyValue } from "../../client/shared/reply-value.js";
-import { quotedWord } from "../../protocol/resp/inline-command.js";
+import { quotedArgument } from "../../protocol/resp/inline-command.js";
 
 export class BinaryText {
   readonly bytes: Buffer;
@@ -12,7 +12,7 @@ export class BinaryText {
 
   /** Returns the bytes in quotation marks, with `\xHH` for bytes that are not printable ASCII. */
   toString(): string {
-    return quotedWord(this.bytes.toString("latin1"));
+    return quotedArgument(this.bytes.toString("latin1"));
   }
 
   toJSON(): { readonly base64: string } {

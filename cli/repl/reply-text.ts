@@ -4,7 +4,7 @@ import { shownLines } from "../../net/terminal/escaped-text.js";
 import { type ByteString, textOfBytes } from "../../protocol/byte-string.js";
 import type { Reply } from "../../protocol/reply.js";
 import { formatDouble } from "../../protocol/resp/double-text.js";
-import { escapedByte, quotedWord } from "../../protocol/resp/inline-command.js";
+import { escapedByte, quotedArgument } from "../../protocol/resp/inline-command.js";
 
 /** Control characters, quotes and backslashes. */
 const UNSHOWN = /[\x00-\x1f\x7f-\x9f"\\]/g;
@@ -49,5 +49,5 @@ function list(items: readonly Reply[]): string {
 /** Returns bytes in quotes, as a user would type them; bytes that are not UTF-8 are written as `\xff`. */
 export function quoted(bytes: ByteString): string {
   const text = textOfBytes(bytes);
-  return text.includes("\ufffd") ? quotedWord(bytes) : `"${text.replace(UNSHOWN, escapedByte)}"`;
+  return text.includes("\ufffd") ? quotedArgument(bytes) : `"${text.replace(UNSHOWN, escapedByte)}"`;
 }

@@ -6,7 +6,7 @@ import type { Socket } from "node:net";
 import type { ServerAddress } from "../../client/shared/server-url.js";
 import { bytesOfText } from "../../protocol/byte-string.js";
 import { RequestClient } from "../../protocol/request-client.js";
-import { ended, forTheOriginal, unfinishedPart } from "../../protocol/sql-statement.js";
+import { statementForOriginal, terminated, unfinishedPart } from "../../protocol/sql-statement.js";
 import { openSocket, setTimer } from "../shared/open-socket.js";
 import { readServerUrl } from "../shared/server-url-argument.js";
 import { type SqlAnswer, SqlAnswerReader } from "./sql-answer-reader.js";
@@ -60,7 +60,7 @@ export class SqlServer implements Disposable {
    */
   async query(statement: string): Promise<SqlAnswer> {
     if (!this.#isOurs) {
-      const line = forTheOriginal(statement);
+      const line = statementForOriginal(statement);
       return line === null
         ? unsent("this server ends a statement at every ;, even inside a text")
         : this.#send(line);
@@ -89,7 +89,7 @@ export class SqlServer implements Disposable {
   }
 
   #send(statement: string): Promise<SqlAnswer> {
-    return this.#client.request(bytesOfText(`${ended(statement)}\n`));
+    return this.#client.request(bytesOfText(`${terminated(statement)}\n`));
   }
 
   [Symbol.dispose](): void {

@@ -353,7 +353,7 @@ class LiveConnection implements ConnectionV2Owner<DaemonMessage | EventMessage> 
   opened(): void {}
 
   receive(message: DaemonMessage | EventMessage): void {
-    if (message.kind === "event") this.#live.receive(message.words);
+    if (message.kind === "event") this.#live.receive(message.elements);
     else if (message.kind === "hello") this.#greeted(message);
     else if (message.kind === "result") this.#answered(message);
     else this.#lose(`${message.code}: ${message.sentence}`);

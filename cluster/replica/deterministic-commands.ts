@@ -76,10 +76,11 @@ function withKeys(
 function indexOfId(argv: readonly ByteString[]): number {
   let at = 2;
   for (;;) {
-    const word = (argv[at] as ByteString).toUpperCase();
-    if (word === "NOMKSTREAM") at++;
-    else if (word === "LIMIT") at += 2;
-    else if (word === "MAXLEN" || word === "MINID") at += /^[=~]$/.test(argv[at + 1] as ByteString) ? 3 : 2;
+    const option = (argv[at] as ByteString).toUpperCase();
+    if (option === "NOMKSTREAM") at++;
+    else if (option === "LIMIT") at += 2;
+    else if (option === "MAXLEN" || option === "MINID")
+      at += /^[=~]$/.test(argv[at + 1] as ByteString) ? 3 : 2;
     else return at;
   }
 }

@@ -13,7 +13,7 @@ import type { WriteObserver } from "../../engine/backends/write-observer.js";
 import type { Environment } from "../../net/process/clock-and-randomness.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { error, type Reply } from "../../protocol/reply.js";
-import { settled } from "../../protocol/step-reply.js";
+import { withItemsFound } from "../../protocol/step-reply.js";
 import type { Condition } from "../../protocol/version-2/envelope.js";
 import { CommandFailure } from "../../store/arguments/command-errors.js";
 import { DATABASES_DEFAULT, type Database } from "../../store/database.js";
@@ -113,7 +113,7 @@ export class TimelineBackend implements Backend {
       this.#refusalOf(command) ?? this.#ofPast(command, argv, unit) ?? foreignCursor(command, argv);
     if (other !== null) return other;
     const { database } = this.#timeline;
-    if (!command.isQuery) return settled(database.run(command, argv, this.#dated(unit)));
+    if (!command.isQuery) return withItemsFound(database.run(command, argv, this.#dated(unit)));
     const { uptime } = this.#environment;
     return completeReply(database.run(command, argv, { ...this.#dated(unit), takesSteps: true }), uptime);
   }

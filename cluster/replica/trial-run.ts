@@ -8,7 +8,7 @@ import type { CheckedCommand } from "../../engine/backends/checked-command.js";
 import type { CommandSender, StepRunner } from "../../engine/users/command-path.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { error, type Reply } from "../../protocol/reply.js";
-import { settled } from "../../protocol/step-reply.js";
+import { withItemsFound } from "../../protocol/step-reply.js";
 import { COMMANDS_MAX } from "../../protocol/version-2/envelope.js";
 import { CommandFailure } from "../../store/arguments/command-errors.js";
 import type { Database } from "../../store/database.js";
@@ -58,7 +58,7 @@ export class TrialRun {
     return this.#database.withoutNotifying(() => {
       try {
         return this.#database.withBudget(this.#stepsMax, () =>
-          settled(program((command, argv, db) => this.#try(command, argv, db))),
+          withItemsFound(program((command, argv, db) => this.#try(command, argv, db))),
         );
       } finally {
         this.#database.undo(this.#records);
@@ -88,7 +88,7 @@ export class TrialRun {
 
   #bounded(command: Command, argv: readonly ByteString[], db: number): Reply {
     try {
-      return settled(this.#database.run(command, argv, this.#unit(db), this.#records));
+      return withItemsFound(this.#database.run(command, argv, this.#unit(db), this.#records));
     } catch (problem) {
       if (problem instanceof BudgetExceeded) return budgetExceeded(command).reply;
       throw problem;

@@ -28,9 +28,9 @@ const SECTIONS: Readonly<Record<string, (daemon: InspectedDaemon) => Fields>> = 
   keyspace: keyspaceFields,
 };
 
-/** Formats sections. @param words  names of sections; none, default, all or everything: all sections */
-export function infoText(words: readonly ByteString[], daemon: InspectedDaemon): ByteString {
-  const names = new Set(words.map((word) => word.toLowerCase()));
+/** Formats sections. @param sections  names of sections; none, default, all or everything: all sections */
+export function infoText(sections: readonly ByteString[], daemon: InspectedDaemon): ByteString {
+  const names = new Set(sections.map((word) => word.toLowerCase()));
   const isAll = names.size === 0 || ["all", "everything", "default"].some((word) => names.has(word));
   return Object.entries(SECTIONS)
     .filter(([name]) => isAll || names.has(name))

@@ -3,7 +3,7 @@
 import type { Environment } from "../../net/process/clock-and-randomness.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { type ErrorReply, error, type Reply } from "../../protocol/reply.js";
-import { settled } from "../../protocol/step-reply.js";
+import { withItemsFound } from "../../protocol/step-reply.js";
 import { BACKGROUND_TURN_MS, inTurns, type Steps } from "../../protocol/steps.js";
 import type { Condition } from "../../protocol/version-2/envelope.js";
 import { CommandFailure } from "../../store/arguments/command-errors.js";
@@ -101,7 +101,7 @@ export class MemoryBackend implements Backend {
         this.#run(command, argv, { ...this.#dated(unit, clock()), takesSteps: true }),
         uptime,
       );
-    return settled(this.#run(command, argv, command.reads ? this.#dated(unit, clock()) : unit));
+    return withItemsFound(this.#run(command, argv, command.reads ? this.#dated(unit, clock()) : unit));
   }
 
   /**

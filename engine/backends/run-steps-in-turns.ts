@@ -3,7 +3,7 @@
  * clients.
  */
 import type { Reply } from "../../protocol/reply.js";
-import { StepReply, settled } from "../../protocol/step-reply.js";
+import { StepReply, withItemsFound } from "../../protocol/step-reply.js";
 import { inTurns } from "../../protocol/steps.js";
 import { CommandFailure } from "../../store/arguments/command-errors.js";
 
@@ -19,7 +19,7 @@ export function completeReply(reply: Reply, uptime: () => number): Reply | Promi
 function* completed(reply: StepReply<"array"> | StepReply<"map">): Generator<void, Reply> {
   try {
     yield* reply.steps();
-    return settled(reply);
+    return withItemsFound(reply);
   } catch (problem) {
     if (problem instanceof CommandFailure) return problem.reply;
     throw problem;

@@ -1,7 +1,7 @@
 /** Applies commands in memory, in the turn in which they arrive. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { array, NIL_ARRAY, type Reply } from "../../protocol/reply.js";
-import { settled } from "../../protocol/step-reply.js";
+import { withItemsFound } from "../../protocol/step-reply.js";
 import type { Condition } from "../../protocol/version-2/envelope.js";
 import type { Command } from "../../store/rows/command-row.js";
 import type { CheckedCommand } from "../backends/checked-command.js";
@@ -54,7 +54,7 @@ export class LocalPath implements CommandPath {
   ): Reply {
     if (!this.hold(conditions)) return NIL_ARRAY;
     return this.sharing(() =>
-      array(calls.map(({ command, argv }) => settled(this.execute(command, argv, sender)))),
+      array(calls.map(({ command, argv }) => withItemsFound(this.execute(command, argv, sender)))),
     );
   }
 
@@ -71,7 +71,7 @@ export class LocalPath implements CommandPath {
     const sender = { db: 0, now, as, isStable, readsAll, encoding };
     return program((command, argv, db) => {
       sender.db = db;
-      return settled(this.execute(command, argv, sender));
+      return withItemsFound(this.execute(command, argv, sender));
     });
   }
 

@@ -51,7 +51,7 @@ export class DbsyncDialect extends Dialect<Buffer> {
     return this.parser.push(chunk);
   }
 
-  override takes(pending: number): boolean {
+  override accepts(pending: number): boolean {
     // Either version serves a request if no other request is pending.
     return pending === 0 || this.#session === null || this.#session.takes(pending);
   }

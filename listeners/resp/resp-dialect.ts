@@ -37,7 +37,7 @@ export class RespDialect extends Dialect<Argv> {
   readonly listener = RESP_LISTENER;
   override readonly readsOn = true;
   /** Reading the clock takes longer than a command, so it is read once for several commands. */
-  override readonly requestsPerLook = 16;
+  override readonly requestsPerClockCheck = 16;
   isProven = false;
   protected readonly parser: RespRequestParser;
   readonly #server: RespServer;
@@ -90,7 +90,7 @@ export class RespDialect extends Dialect<Argv> {
     return false;
   }
 
-  override get listensOn(): boolean {
+  override get isWaitingForData(): boolean {
     return this.#session.waiting !== null;
   }
 
@@ -99,15 +99,15 @@ export class RespDialect extends Dialect<Argv> {
     return super.push(chunk);
   }
 
-  override keep(): void {
-    this.parser.keep();
+  override copyUnread(): void {
+    this.parser.copyUnread();
     if (this.#session.waiting === null) return;
     const { heldBytes } = this.parser;
     if (heldBytes > this.#server.host.limits.maxQueryBytes)
       this.#connection.drop("too-much-behind", `${heldBytes} bytes`);
   }
 
-  override takes(pending: number): boolean {
+  override accepts(pending: number): boolean {
     return !this.isHeldBack && (this.#heldBack === null || pending === 0);
   }
 
@@ -179,7 +179,7 @@ export class RespDialect extends Dialect<Argv> {
     return problem === null ? null : closing("malformed", problem, writeReply(error(`ERR ${problem}`)));
   }
 
-  override leave(): void {
+  override stopWaiting(): void {
     this.#session.leave();
   }
 

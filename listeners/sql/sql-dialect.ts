@@ -49,7 +49,7 @@ export class SqlDialect extends SessionDialect<ByteString> {
   }
 
   /** Accepts text without a final `;` as a statement, because the client has ended its stream. */
-  override sendsNoMore(): void {
+  override inputEnded(): void {
     this.parser.end();
   }
 

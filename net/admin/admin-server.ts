@@ -65,7 +65,7 @@ export interface AdminServerParts {
 }
 
 interface WrongClient {
-  readonly spoken: string;
+  readonly protocol: string;
   readonly detail: string;
   readonly answer: string | null;
   readonly isInterim: boolean;
@@ -134,8 +134,8 @@ export class AdminServer implements Service {
     const foreign = rawPacket === undefined ? null : (this.#parts.foreignClient?.(rawPacket) ?? null);
     refuseNonHttpClient(problem, socket, foreign);
     if (foreign === null) return;
-    const { spoken, detail } = foreign;
-    this.#throttle.warn(spoken, { detail }, "A client that does not speak HTTP connected to --admin.");
+    const { protocol, detail } = foreign;
+    this.#throttle.warn(protocol, { detail }, "A client that does not speak HTTP connected to --admin.");
   }
 
   /** Serves a request. An error ends only the connection of the request. */

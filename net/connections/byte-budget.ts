@@ -28,7 +28,7 @@ export class ByteBudget {
   }
 
   /** Whether the held bytes are within both limits. */
-  get isKept(): boolean {
+  get isWithinLimits(): boolean {
     return this.#held <= this.#max && this.#heldUnauthenticated <= this.#maxUnauthenticated;
   }
 
@@ -49,7 +49,7 @@ export class ByteBudget {
   change(bytes: number, isUnauthenticated: boolean): boolean {
     this.#held += bytes;
     if (isUnauthenticated) this.#heldUnauthenticated += bytes;
-    return this.isKept;
+    return this.isWithinLimits;
   }
 
   /** Counts bytes as those of an authenticated connection from now on. */

@@ -21,7 +21,7 @@ import {
 } from "./dialect.js";
 import { wrongBeginning } from "./first-byte.js";
 import { HeldBytes } from "./held-bytes.js";
-import { lingerThenCut, sayGoodBye } from "./linger.js";
+import { destroyAfterLinger, endSocket } from "./linger.js";
 import type { OpenConnection } from "./open-connection.js";
 import type { PushedTo } from "./pushed-output.js";
 
@@ -67,7 +67,7 @@ export class ClientConnection<Request> implements OpenConnection, OutputHandlers
       data: this.#onData,
       end: this.#onEnd,
       drain: this.#onDrain,
-      finish: () => lingerThenCut(socket, registry.environment),
+      finish: () => destroyAfterLinger(socket, registry.environment),
       timeout: this.#onTimeout,
       error: ({ message }) =>
         registry.log.debug({ remote: this.remote, reason: message }, "connection failed"),
@@ -98,7 +98,7 @@ export class ClientConnection<Request> implements OpenConnection, OutputHandlers
 
   stop(): void {
     this.#isStopping = true;
-    this.#dialect.leave?.();
+    this.#dialect.stopWaiting?.();
     if (this.#state === "ending") this.socket.destroySoon();
     else if (this.#state === "open" && !this.#isBusy) this.#end("");
   }
@@ -110,10 +110,10 @@ export class ClientConnection<Request> implements OpenConnection, OutputHandlers
 
   /**
    * Closes the connection, and logs the reason.
-   * @param words  the bytes to send after all earlier ones, or null to send none and close immediately
+   * @param lastBytes  the bytes to send after all earlier ones, or null to send none and close immediately
    */
-  drop(code: string, detail: string, words: string | null = null): void {
-    this.#close(closing(code, detail, words));
+  drop(code: string, detail: string, lastBytes: string | null = null): void {
+    this.#close(closing(code, detail, lastBytes));
   }
 
   /** Counts the connection's bytes as an authenticated client's, before the listener authenticates the client. */
@@ -129,7 +129,7 @@ export class ClientConnection<Request> implements OpenConnection, OutputHandlers
     if (this.#state !== "open") return;
     const output = this.#output;
     output.push(bytes);
-    if (output.isMuch) output.flush();
+    if (output.hasFullWrite) output.flush();
     if (this.#isPushing) return;
     this.#isPushing = true;
     this.#registry.pushes.add(this);
@@ -160,11 +160,11 @@ export class ClientConnection<Request> implements OpenConnection, OutputHandlers
    * Continues to read from a client that waits for data, to detect that the client disconnects. The request of a
    * disconnected client stops waiting, so that the data remains available to other clients.
    */
-  listenOn(): void {
-    if (!this.#dialect.listensOn) return;
+  continueReading(): void {
+    if (!this.#dialect.isWaitingForData) return;
     if (this.#inputEnded) this.#end("");
-    if (this.#state !== "open" || this.#isStopping) this.#dialect.leave?.();
-    else this.#readOn();
+    if (this.#state !== "open" || this.#isStopping) this.#dialect.stopWaiting?.();
+    else this.#resumeReading();
   }
 
   get #isBusy(): boolean {
@@ -172,7 +172,7 @@ export class ClientConnection<Request> implements OpenConnection, OutputHandlers
   }
 
   get #mayServe(): boolean {
-    return !this.#hasTurn && !this.#output.isFull && this.#dialect.takes(this.#output.pending);
+    return !this.#hasTurn && !this.#output.isFull && this.#dialect.accepts(this.#output.pending);
   }
 
   readonly #onData = (chunk: Buffer): void => {
@@ -193,29 +193,29 @@ export class ClientConnection<Request> implements OpenConnection, OutputHandlers
       return void this.#close(readingFailed(problem));
     }
     if (this.#mayServe) this.#work();
-    else if (!dialect.listensOn) this.socket.pause();
-    dialect.keep();
+    else if (!dialect.isWaitingForData) this.socket.pause();
+    dialect.copyUnread();
     this.#account();
   };
 
   /** Answers a client of another protocol. The time of the last request does not change. */
-  #answerInterim({ detail, words }: InterimAnswer): void {
+  #answerInterim({ detail, bytes }: InterimAnswer): void {
     this.#noteRefusal("malformed", detail);
     this.#isNoted = true;
-    this.push(words);
+    this.push(bytes);
   }
 
   readonly #onEnd = (): void => {
     this.#inputEnded = true;
-    this.#dialect.sendsNoMore?.();
-    this.listenOn();
+    this.#dialect.inputEnded?.();
+    this.continueReading();
     if (this.#state === "open" && !this.#isBusy) this.#work();
   };
 
   readonly #onTimeout = (): void => this.drop("output-stuck", `${this.socket.writableLength} bytes wait`);
 
   #work(): void {
-    if (!this.#output.writeOn()) return;
+    if (!this.#output.continueLong()) return;
     this.#dialect.begin?.(this.activeAt);
     const isThrough = this.#serve();
     this.#dialect.end?.();
@@ -228,7 +228,7 @@ export class ClientConnection<Request> implements OpenConnection, OutputHandlers
     const [dialect, output] = [this.#dialect, this.#output];
     const { environment } = this.#registry;
     const endsAt = this.activeAt + TURN_MS;
-    let remaining = dialect.requestsPerLook;
+    let remaining = dialect.requestsPerClockCheck;
     while (!dialect.isClosing) {
       let request: Request | null;
       try {
@@ -240,13 +240,13 @@ export class ClientConnection<Request> implements OpenConnection, OutputHandlers
       if (request === null) return true;
       const served = dialect.serve(request);
       if (typeof served === "string") output.add(served);
-      else if (!this.#takeUp(served, request)) return false;
+      else if (!this.#handleServed(served, request)) return false;
       // A request may have closed its own connection.
       if (this.#state !== "open") return false;
-      if (--remaining > 0 && !output.isMuch) continue;
-      remaining = dialect.requestsPerLook;
+      if (--remaining > 0 && !output.hasFullWrite) continue;
+      remaining = dialect.requestsPerClockCheck;
       const isLate = environment.uptime() > endsAt;
-      if ((isLate || output.isMuch) && !output.flush()) return false;
+      if ((isLate || output.hasFullWrite) && !output.flush()) return false;
       if (isLate) {
         this.nextTurn();
         return false;
@@ -256,7 +256,7 @@ export class ClientConnection<Request> implements OpenConnection, OutputHandlers
   }
 
   /** Handles an answer that is not a string. @returns false if no more requests are served for now */
-  #takeUp(served: Exclude<Served, string>, request: Request): boolean {
+  #handleServed(served: Exclude<Served, string>, request: Request): boolean {
     if (served instanceof Promise || served.kind === "later") {
       this.#output.await(served, this.#dialect.bytesOf(request));
       return true;
@@ -314,26 +314,26 @@ export class ClientConnection<Request> implements OpenConnection, OutputHandlers
     const dialect = this.#dialect;
     if (this.#isBusy) {
       if (!this.#output.flush()) return;
-      this.listenOn();
-      if (!this.#isStopping && this.#mayServe) this.#readOn();
+      this.continueReading();
+      if (!this.#isStopping && this.#mayServe) this.#resumeReading();
       return;
     }
     const problem = dialect.isClosing ? null : dialect.problem(this.#inputEnded);
     if (problem !== null) this.#close(problem);
     else if (dialect.isClosing || this.#inputEnded || this.#isStopping) this.#end("");
-    else if (this.#output.flush()) this.#readOn();
+    else if (this.#output.flush()) this.#resumeReading();
   }
 
-  #readOn(): void {
+  #resumeReading(): void {
     if (this.socket.isPaused()) this.socket.resume();
   }
 
-  #close({ code, detail, words, offset }: Closing): void {
-    if (this.#state !== "open" && words !== null) return;
+  #close({ code, detail, lastBytes, offset }: Closing): void {
+    if (this.#state !== "open" && lastBytes !== null) return;
     this.#noteRefusal(code, detail, offset);
     this.#isNoted = false;
-    if (words === null) this.destroy();
-    else this.#end(words);
+    if (lastBytes === null) this.destroy();
+    else this.#end(lastBytes);
   }
 
   #noteRefusal(code: string, detail: string, offset?: number): void {
@@ -344,21 +344,21 @@ export class ClientConnection<Request> implements OpenConnection, OutputHandlers
   }
 
   /** Ends the connection after the collected answers. */
-  #end(words: string): void {
+  #end(lastBytes: string): void {
     if (this.#state !== "open") return;
-    const last = this.#output.take() + words;
+    const last = this.#output.take() + lastBytes;
     this.#state = "ending";
-    this.#output.cease();
+    this.#output.stop();
     const { idleTimeout } = this.#registry.limits;
-    const hasLeft = this.#inputEnded;
-    sayGoodBye(this.socket, last, { idleTimeout, isExpected: this.#isStopping || hasLeft, hasLeft });
+    const inputEnded = this.#inputEnded;
+    endSocket(this.socket, last, { idleTimeout, isExpected: this.#isStopping || inputEnded, inputEnded });
     this.#account();
   }
 
   readonly #disconnected = (): void => {
     if (this.#state === "closed") return;
     this.#state = "closed";
-    this.#output.cease();
+    this.#output.stop();
     this.#dialect.disconnected?.();
     this.#held.release();
     this.#registry.leave(this);

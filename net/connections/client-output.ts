@@ -60,7 +60,7 @@ export class ClientOutput implements AnswerListener {
   /** The number of requests without an answer. */
   #unanswered = 0;
   #isSending = false;
-  #hasCeased = false;
+  #isStopped = false;
 
   constructor(
     connection: OutputHandlers,
@@ -80,7 +80,7 @@ export class ClientOutput implements AnswerListener {
   }
 
   /** Whether enough bytes for one write are collected. */
-  get isMuch(): boolean {
+  get hasFullWrite(): boolean {
     return this.written.length >= WRITE_CHARS;
   }
 
@@ -120,7 +120,7 @@ export class ClientOutput implements AnswerListener {
   answered(later: LaterAnswer, answer: Answer): void {
     this.#unanswered--;
     this.#held.unanswered -= later.bytes;
-    if (!this.#hasCeased) this.#settle(later, answer);
+    if (!this.#isStopped) this.#settle(later, answer);
   }
 
   /** Adds bytes that answer no request, and that many connections may receive. */
@@ -159,7 +159,7 @@ export class ClientOutput implements AnswerListener {
   }
 
   /** Continues to write a long answer, if there is one. */
-  writeOn(): boolean {
+  continueLong(): boolean {
     return this.#long === null || this.#writeLong(this.#long);
   }
 
@@ -172,8 +172,8 @@ export class ClientOutput implements AnswerListener {
   }
 
   /** Stops sending, and discards pending answers. */
-  cease(): void {
-    this.#hasCeased = true;
+  stop(): void {
+    this.#isStopped = true;
     this.#answers.clear();
   }
 
@@ -188,7 +188,7 @@ export class ClientOutput implements AnswerListener {
   }
 
   /**
-   * Writes a long answer after the earlier answers. `writeOn` later writes the part that could not be written
+   * Writes a long answer after the earlier answers. `continueLong` later writes the part that could not be written
    * immediately.
    */
   #writeLong(long: LongAnswer): boolean {

@@ -111,7 +111,7 @@ export class ConnectionRegistry<
 
   /** Closes the unauthenticated connection that has been silent for the longest time. @returns whether there was one */
   dropSilent(): boolean {
-    const silent = this.#unauthenticated.silentLongest;
+    const silent = this.#unauthenticated.longestSilent;
     if (silent === null) return false;
     this.refuseExcess(silent.remote, GAVE_WAY);
     silent.destroy();
@@ -126,10 +126,10 @@ export class ConnectionRegistry<
       : [];
     const min = unauthenticated.length * CLOSED_TOGETHER;
     for (const [index, connection] of unauthenticated.entries()) {
-      if (index >= min && budget.isKept) return;
+      if (index >= min && budget.isWithinLimits) return;
       this.#close(connection, `of ${budget.heldUnauthenticated} bytes of unauthenticated clients`);
     }
-    if (budget.isKept) return;
+    if (budget.isWithinLimits) return;
     const biggest = this.#biggest();
     if (biggest !== null) this.#close(biggest, `of ${budget.held} bytes`);
   }

@@ -27,7 +27,7 @@ export interface Closing {
   /** The detail for the log. */
   readonly detail: string;
   /** The bytes to send after the earlier answers, or null to close immediately, without sending those answers. */
-  readonly words: string | null;
+  readonly lastBytes: string | null;
   /** The position in the stream, in bytes. */
   readonly offset?: number;
 }
@@ -37,16 +37,16 @@ export interface InterimAnswer {
   readonly kind: "interim";
   /** The detail for the log. */
   readonly detail: string;
-  readonly words: string;
+  readonly bytes: string;
 }
 
 /** Creates a close reason. @typeParam Code  the codes that the program defines */
 export function closing<Code extends string = ConnectionRefusal>(
   code: Code,
   detail: string,
-  words: string | null = "",
+  lastBytes: string | null = "",
 ): Closing {
-  return { kind: "closing", code, detail, words };
+  return { kind: "closing", code, detail, lastBytes };
 }
 
 /** Passes the socket to another connection, for example to one with a peer. */
@@ -88,9 +88,9 @@ export interface RequestParser<Request> {
   readonly heldBytes: number;
   /** Whether a request is incomplete. */
   readonly isMidRequest: boolean;
-  /** Adds received bytes. The parser may use them without a copy only until `keep`. */
+  /** Adds received bytes. The parser may use them without a copy only until `copyUnread`. */
   push(chunk: Buffer): void;
-  keep?(): void;
+  copyUnread?(): void;
   /** Returns the next complete request, or null if there is none. */
   next(): Request | null;
 }
@@ -116,7 +116,7 @@ export abstract class Dialect<Request> {
    */
   readonly readsOn: boolean = false;
   /** The number of requests served between two checks of the clock. */
-  readonly requestsPerLook: number = 1;
+  readonly requestsPerClockCheck: number = 1;
   /** Whether the client has authenticated. */
   abstract readonly isProven: boolean;
   /** Whether the connection closes after the answers to the served requests. */
@@ -143,7 +143,7 @@ export abstract class Dialect<Request> {
    * Whether the client is waiting for data. The connection then continues to read, because it could not detect a
    * disconnect otherwise.
    */
-  get listensOn(): boolean {
+  get isWaitingForData(): boolean {
     return false;
   }
 
@@ -158,7 +158,7 @@ export abstract class Dialect<Request> {
   }
 
   /**
-   * Adds received bytes. They may be used without a copy only until `keep`.
+   * Adds received bytes. They may be used without a copy only until `copyUnread`.
    * @returns whether a request has begun or is complete; otherwise the connection counts as silent
    */
   push(chunk: Buffer): boolean {
@@ -167,12 +167,12 @@ export abstract class Dialect<Request> {
   }
 
   /** Copies the bytes that are still needed, because the last chunk will be overwritten. */
-  keep(): void {
-    this.parser.keep?.();
+  copyUnread(): void {
+    this.parser.copyUnread?.();
   }
 
   /** Whether more requests may be served while `pending` requests are not answered. */
-  takes(pending: number): boolean {
+  accepts(pending: number): boolean {
     return pending === 0;
   }
 
@@ -181,7 +181,7 @@ export abstract class Dialect<Request> {
    * none.
    */
   next(pending: number): Request | null {
-    return this.takes(pending) ? this.parser.next() : null;
+    return this.accepts(pending) ? this.parser.next() : null;
   }
 
   abstract serve(request: Request): Served;
@@ -201,13 +201,13 @@ export abstract class Dialect<Request> {
   end?(): void;
 
   /** Called when the client has ended its stream, which may complete an unfinished request. */
-  sendsNoMore?(): void;
+  inputEnded?(): void;
 
   /** Called with the number of characters that are sent to the client. */
   sent?(characters: number): void;
 
   /** Called when the daemon stops or the client sends no more: requests must stop waiting for data. */
-  leave?(): void;
+  stopWaiting?(): void;
 
   /** Called when the connection is closed. */
   disconnected?(): void;

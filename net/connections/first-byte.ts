@@ -33,7 +33,7 @@ export function wrongBeginning(
   if (foreign !== null) {
     const { answer, detail } = foreign;
     return foreign.isInterim
-      ? { kind: "interim", detail, words: answer ?? "" }
+      ? { kind: "interim", detail, bytes: answer ?? "" }
       : closing("malformed", detail, answer);
   }
   const [byte] = chunk;

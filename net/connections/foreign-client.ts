@@ -4,12 +4,12 @@
  */
 
 import { writeFrame } from "../../protocol/frame.js";
-import { refusedAnswer, written } from "../../protocol/mongo/mongo-answers.js";
+import { messageBytes, refusedAnswer } from "../../protocol/mongo/mongo-answers.js";
 import { errorFrame } from "../../protocol/sql-frames.js";
 import { writeRefused } from "../../protocol/version-2/messages-v2.js";
 
 /** A protocol that dbsyncd speaks on one of its ports, or that clients may try there. */
-export type Spoken = Port | "tls" | "postgresql";
+export type ForeignProtocol = Port | "tls" | "postgresql";
 
 type Port = keyof typeof PORTS;
 
@@ -26,7 +26,7 @@ const PORTS = {
 } as const;
 
 export interface ForeignClient {
-  readonly spoken: Spoken;
+  readonly protocol: ForeignProtocol;
   /** The reason for the refusal, which the log and the answer contain. */
   readonly detail: string;
   /**
@@ -66,7 +66,7 @@ const POSTGRESQL_BYTES_MAX = 10_000;
 const POSTGRESQL_ERROR = "08P01";
 
 interface Protocol {
-  readonly spoken: Spoken;
+  readonly protocol: ForeignProtocol;
   /**
    * Whether the first bytes of a connection belong to the protocol.
    * @param head  the bytes, one character each
@@ -99,62 +99,62 @@ const MALAGASY_SQL =
 
 const PROTOCOLS: readonly Protocol[] = [
   {
-    spoken: "tls",
+    protocol: "tls",
     begins: (_, chunk) => chunk[0] === 0x16 && chunk[1] === 3,
     served: "a TLS client; dbsyncd speaks TLS with --tls-cert and --tls-key",
     answer: null,
   },
   {
-    spoken: "http",
+    protocol: "http",
     begins: (head) => HTTP.test(head),
     served:
       "a browser or another HTTP client; --admin serves the dashboard, and --ws serves web pages that send commands",
     answer: httpAnswer,
   },
   {
-    spoken: "resp",
+    protocol: "resp",
     begins: (head) => RESP.test(head),
     served: "a Redis client; --resp serves Redis clients",
     answer: (text) => `-ERR ${text}\r\n`,
   },
   {
-    spoken: "memcached",
+    protocol: "memcached",
     begins: (head, _, here) => MEMCACHED.test(head) && !(here === "resp" && MEMCACHED_AND_RESP.test(head)),
     served: "a memcached client; --memcached serves memcached clients",
     answer: (text) => `CLIENT_ERROR ${text}\r\n`,
   },
   {
-    spoken: "json",
+    protocol: "json",
     begins: (head) => /^\s*[[{]\s*"/.test(head),
     served: "a client for JSON documents; --json serves them",
     answer: (text) => `{"status":"error","message":${JSON.stringify(text)}}\n\r`,
   },
   {
-    spoken: "mongo",
+    protocol: "mongo",
     begins: (_, chunk) => isMongo(chunk),
     served: "a MongoDB driver; --mongo serves MongoDB's drivers",
     answer: mongoAnswer,
   },
   {
-    spoken: "postgresql",
+    protocol: "postgresql",
     begins: (_, chunk) => isPostgresql(chunk),
     served: "a PostgreSQL client, whose protocol dbsyncd does not speak; --sql serves SQL to dbsync sql",
     answer: postgresqlAnswer,
   },
   {
-    spoken: "dbsync",
+    protocol: "dbsync",
     begins: (head) => /^ds2:\d/.test(head),
     served: "a dbsync client; --port serves dbsync's protocol",
     answer: dbsyncAnswer,
   },
   {
-    spoken: "dbsync",
+    protocol: "dbsync",
     begins: (head) => /^ds:\d/.test(head),
     served: "a client for version 1 of dbsync's protocol; --port serves it",
     answer: null,
   },
   {
-    spoken: "sql",
+    protocol: "sql",
     begins: isSql,
     served: "an SQL client; --sql serves SQL",
     answer: errorFrame,
@@ -178,7 +178,7 @@ function mongoAnswer(sentence: string, chunk: Buffer): string {
   const isQuery = chunk.readInt32LE(MONGO_KIND_AT) === MONGO_QUERY;
   const request = { id: chunk.readInt32LE(MONGO_ID_AT), kind: isQuery ? "query" : "message" } as const;
   const failure = { code: PROTOCOL_ERROR, codeName: "ProtocolError", sentence, details: "" };
-  return written(request.id, request.kind, refusedAnswer(failure, request.kind));
+  return messageBytes(request.id, request.kind, refusedAnswer(failure, request.kind));
 }
 
 function isMongo(chunk: Buffer): boolean {
@@ -228,12 +228,16 @@ function httpAnswer(text: string): string {
  * @param here  the protocol of the port
  * @param also  further protocols that are accepted there
  */
-export function foreignClient(chunk: Buffer, here: Port, also: readonly Spoken[] = []): ForeignClient | null {
+export function foreignClient(
+  chunk: Buffer,
+  here: Port,
+  also: readonly ForeignProtocol[] = [],
+): ForeignClient | null {
   const head = chunk.toString("latin1", 0, EXAMINED_MAX);
   const found = PROTOCOLS.find(({ begins }) => begins(head, chunk, here));
-  if (found === undefined || found.spoken === here || also.includes(found.spoken)) return null;
-  const { spoken, served, answer } = found;
+  if (found === undefined || found.protocol === here || also.includes(found.protocol)) return null;
+  const { protocol, served, answer } = found;
   const detail = `this port serves ${PORTS[here]}, and this is ${served}`;
-  const isInterim = spoken === "postgresql" && requestsEncryption(chunk);
-  return { spoken, detail, answer: answer?.(detail, chunk) ?? null, isInterim };
+  const isInterim = protocol === "postgresql" && requestsEncryption(chunk);
+  return { protocol, detail, answer: answer?.(detail, chunk) ?? null, isInterim };
 }

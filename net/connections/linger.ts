@@ -8,12 +8,12 @@ import type { ByteString } from "../../protocol/byte-string.js";
 import type { Environment } from "../process/clock-and-randomness.js";
 import type { ClientSocket } from "./client-socket.js";
 
-interface GoodBye {
+interface EndOptions {
   readonly idleTimeout: number;
   /** Whether the client sends no more requests and expects no more answers. */
   readonly isExpected: boolean;
   /** Whether the client has ended its stream, and all of it was read. */
-  readonly hasLeft: boolean;
+  readonly inputEnded: boolean;
 }
 
 /** The milliseconds within which a client must close the connection. */
@@ -26,13 +26,13 @@ export const LINGER_MS = 2000;
  * system call, two timers and several stream events for each client that connects for a single call. TLS connections
  * are always shut down, because TLS requires a last record.
  */
-export function sayGoodBye(
+export function endSocket(
   socket: ClientSocket,
   last: ByteString,
-  { idleTimeout, isExpected, hasLeft }: GoodBye,
+  { idleTimeout, isExpected, inputEnded }: EndOptions,
 ): void {
   const isPlain = socket instanceof Socket && !("encrypted" in socket);
-  if (isPlain && hasLeft && last === "" && socket.writableLength === 0) return void socket.destroy();
+  if (isPlain && inputEnded && last === "" && socket.writableLength === 0) return void socket.destroy();
   if (last === "") socket.end();
   else socket.end(last, "latin1");
   socket.setTimeout(idleTimeout);
@@ -40,7 +40,7 @@ export function sayGoodBye(
   else socket.resume();
 }
 
-export function lingerThenCut(socket: ClientSocket, environment: Environment): void {
+export function destroyAfterLinger(socket: ClientSocket, environment: Environment): void {
   socket.setTimeout(0);
   socket.once(
     "close",

@@ -41,7 +41,7 @@ export class Unauthenticated {
   }
 
   /** The connection that has been silent longest, or null if there is none. */
-  get silentLongest(): OpenConnection | null {
+  get longestSilent(): OpenConnection | null {
     for (const connection of this.#connections) return connection;
     return null;
   }

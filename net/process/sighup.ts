@@ -4,11 +4,11 @@
  */
 export class SighupHandler {
   #reload: (() => void) | null = null;
-  #hasCome = false;
+  #isPending = false;
 
   constructor() {
     process.on("SIGHUP", () => {
-      if (this.#reload === null) this.#hasCome = true;
+      if (this.#reload === null) this.#isPending = true;
       else this.#reload();
     });
   }
@@ -19,6 +19,6 @@ export class SighupHandler {
    */
   handle(reload: () => void): void {
     this.#reload = reload;
-    if (this.#hasCome) reload();
+    if (this.#isPending) reload();
   }
 }

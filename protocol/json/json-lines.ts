@@ -69,13 +69,13 @@ export class JsonLineParser {
   }
 
   /** Copies the parts of the last chunk that are still needed. The caller may then overwrite it. */
-  keep(): void {
+  copyUnread(): void {
     for (let at = this.#next; at < this.#lines.length; at++)
       this.#lines[at] = Buffer.from(this.#lines[at] as Buffer);
-    this.#unfinished.keep();
+    this.#unfinished.copyUnread();
   }
 
-  /** Adds received bytes. They are not copied, so the caller must not change them before `keep`. */
+  /** Adds received bytes. They are not copied, so the caller must not change them before `copyUnread`. */
   push(chunk: Buffer): void {
     let from = 0;
     let hasRequest = false;
@@ -98,7 +98,7 @@ export class JsonLineParser {
       hasRequest = true;
       this.#awaitsBreak = false;
     }
-    if (from < chunk.length && !this.#isTooLong) this.#keep(chunk.subarray(from));
+    if (from < chunk.length && !this.#isTooLong) this.#append(chunk.subarray(from));
   }
 
   /** Returns the complete line that ends with these bytes. */
@@ -109,7 +109,7 @@ export class JsonLineParser {
     return trimmed(line);
   }
 
-  #keep(piece: Buffer): void {
+  #append(piece: Buffer): void {
     if (this.#unfinished.length + piece.length > this.maxBytes) {
       this.#isTooLong = true;
       return;

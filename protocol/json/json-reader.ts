@@ -107,7 +107,7 @@ class JsonReader {
   read(): JsonValue {
     const value = this.#value();
     this.#blanks();
-    if (this.#at < this.#text.length) throw this.#strange();
+    if (this.#at < this.#text.length) throw this.#unexpected();
     if (this.#hasInfinite) throw new MalformedJson("infinite");
     return value;
   }
@@ -132,10 +132,10 @@ class JsonReader {
     if (this.#open(0x7d, 0x5d)) return object;
     for (;;) {
       this.#blanks();
-      if (this.#text.charCodeAt(this.#at) !== 0x22) throw this.#strange();
+      if (this.#text.charCodeAt(this.#at) !== 0x22) throw this.#unexpected();
       const name = this.#string();
       this.#blanks();
-      if (this.#text.charCodeAt(this.#at) !== 0x3a) throw this.#strange();
+      if (this.#text.charCodeAt(this.#at) !== 0x3a) throw this.#unexpected();
       this.#at++;
       object.set(name, this.#value());
       if (this.#closes(0x7d, 0x5d)) return object;
@@ -192,7 +192,7 @@ class JsonReader {
       return false;
     }
     if (next === wrong) throw new MalformedJson("mismatch");
-    if (next !== close) throw this.#strange();
+    if (next !== close) throw this.#unexpected();
     this.#at++;
     this.#depth--;
     return true;
@@ -260,7 +260,7 @@ class JsonReader {
       this.#at += word.length;
       return value;
     }
-    throw this.#strange();
+    throw this.#unexpected();
   }
 
   #blanks(): void {
@@ -272,7 +272,7 @@ class JsonReader {
   }
 
   /** Returns the error for unexpected text. An error inside a string takes precedence. */
-  #strange(): MalformedJson {
+  #unexpected(): MalformedJson {
     const code = this.#text.charCodeAt(this.#at);
     if (code < 0x20) return new MalformedJson("control");
     if (code === 0x22) this.#string();

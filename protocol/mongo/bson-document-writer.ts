@@ -40,7 +40,7 @@ export const text = (bytes: ByteString): BsonValue => ({
   bytes: `${int32Bytes(bytes.length + 1)}${bytes}\0`,
 });
 /** Returns a string. @param value  characters */
-export const words = (value: string): BsonValue => text(bytesOfText(value));
+export const textOf = (value: string): BsonValue => text(bytesOfText(value));
 export const objectId = (bytes: ByteString): BsonValue => ({ type: BSON.objectId, bytes });
 export const binary = (subtype: number, bytes: ByteString): BsonValue => ({
   type: BSON.binary,
@@ -64,14 +64,14 @@ export function elements(members: BsonMembers): ByteString {
 }
 
 /** Returns a document with elements that are already written. */
-export function framed(written: ByteString): ByteString {
+export function documentBytes(written: ByteString): ByteString {
   return `${int32Bytes(written.length + 5)}${written}\0`;
 }
 
-export const document = (members: BsonMembers): BsonValue => embedded(framed(elements(members)));
+export const document = (members: BsonMembers): BsonValue => embedded(documentBytes(elements(members)));
 
 export function list(values: readonly BsonValue[]): BsonValue {
   let written = "";
   for (const [at, value] of values.entries()) written += element(String(at), value);
-  return { type: BSON.array, bytes: framed(written) };
+  return { type: BSON.array, bytes: documentBytes(written) };
 }

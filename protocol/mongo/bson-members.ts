@@ -32,8 +32,8 @@ const LENGTHS: ReadonlyMap<number, number> = new Map([
   [BSON.timestamp, 8],
   [BSON.int64, 8],
   [BSON.decimal, 16],
-  [BSON.most, 0],
-  [BSON.least, 0],
+  [BSON.maxKey, 0],
+  [BSON.minKey, 0],
 ]);
 /**
  * The number of bytes that the length of a value does not include: the length itself, and a subtype or an id after it.

@@ -19,6 +19,6 @@ export const BSON = {
   timestamp: 0x11,
   int64: 0x12,
   decimal: 0x13,
-  most: 0x7f,
-  least: 0xff,
+  maxKey: 0x7f,
+  minKey: 0xff,
 } as const;

@@ -2,7 +2,7 @@
  * The answers to commands, as documents: the result, which ends with `ok: 1`, or an error, which begins with `ok: 0`.
  */
 import { type ByteString, bytesOf } from "../byte-string.js";
-import { double, element, elements, framed, int32, text } from "./bson-document-writer.js";
+import { documentBytes, double, element, elements, int32, text } from "./bson-document-writer.js";
 import { answerHead, type MongoMessage } from "./mongo-message.js";
 
 const DONE = element("ok", double(1));
@@ -21,7 +21,7 @@ interface Failure {
 
 /** Returns the answer to a successful command. @param written  the elements of its result */
 export function doneAnswer(written: ByteString): ByteString {
-  return framed(`${written}${DONE}`);
+  return documentBytes(`${written}${DONE}`);
 }
 
 /**
@@ -34,11 +34,11 @@ export function refusedAnswer(
 ): ByteString {
   const old = kind === "query" ? element("$err", text(sentence)) : "";
   const reason = elements({ errmsg: text(sentence), code: int32(code), codeName: text(codeName) });
-  return framed(`${REFUSED}${old}${reason}${details}`);
+  return documentBytes(`${REFUSED}${old}${reason}${details}`);
 }
 
 /** Returns an answer as a complete message. */
-export function written(id: number, kind: MongoMessage["kind"], answer: ByteString): ByteString {
+export function messageBytes(id: number, kind: MongoMessage["kind"], answer: ByteString): ByteString {
   const isError = answer.startsWith(REFUSED, LENGTH_BYTES);
   return `${bytesOf(answerHead(id, kind, answer.length, isError))}${answer}`;
 }

@@ -18,7 +18,7 @@ export class MongoMessageParser {
   }
 
   get heldBytes(): number {
-    return this.#input.held;
+    return this.#input.heldBytes;
   }
 
   get isMidRequest(): boolean {
@@ -26,7 +26,7 @@ export class MongoMessageParser {
   }
 
   /**
-   * Adds received bytes, which must not be changed before `keep`. An announced message needs no memory until it
+   * Adds received bytes, which must not be changed before `copyUnread`. An announced message needs no memory until it
    * arrives.
    */
   push(chunk: Buffer): void {
@@ -34,8 +34,8 @@ export class MongoMessageParser {
   }
 
   /** Copies the unused part of the last chunk, which may then be changed. */
-  keep(): void {
-    this.#input.keep();
+  copyUnread(): void {
+    this.#input.copyUnread();
   }
 
   /**

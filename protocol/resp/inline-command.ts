@@ -26,22 +26,22 @@ export interface QuoteMistake {
   readonly isOpen: boolean;
 }
 
-interface Read {
-  readonly word: ByteString;
+interface ReadArgument {
+  readonly argument: ByteString;
   /** The index at which the line continues. */
   readonly end: number;
 }
 
 /** Returns the words of a line, or the error. */
 export function splitLine(line: ByteString): ByteString[] | QuoteMistake {
-  const words: ByteString[] = [];
+  const argv: ByteString[] = [];
   for (let at = 0; ; ) {
     while (at < line.length && BLANK.test(line[at] as string)) at++;
-    if (at === line.length) return words;
-    const read = readWord(line, at);
+    if (at === line.length) return argv;
+    const read = readArgument(line, at);
     if ("quote" in read) return read;
     // The word was concatenated from characters, each of which would otherwise need 32 bytes while the word is stored.
-    words.push(detached(read.word));
+    argv.push(detached(read.argument));
     at = read.end;
   }
 }
@@ -49,8 +49,8 @@ export function splitLine(line: ByteString): ByteString[] | QuoteMistake {
 /**
  * Returns a word in double quotes, in the form that `splitLine` accepts. All bytes except printable ASCII are escaped.
  */
-export function quotedWord(word: ByteString): ByteString {
-  return `"${word.replace(/["\\]|[^ -~]/g, escapedByte)}"`;
+export function quotedArgument(argument: ByteString): ByteString {
+  return `"${argument.replace(/["\\]|[^ -~]/g, escapedByte)}"`;
 }
 
 /** Returns the escape sequence of a byte in double quotes, with its letter or its number. */
@@ -60,13 +60,13 @@ export function escapedByte(byte: ByteString): ByteString {
   return letter === undefined ? `\\x${byte.charCodeAt(0).toString(16).padStart(2, "0")}` : `\\${letter}`;
 }
 
-function readWord(line: ByteString, start: number): Read | QuoteMistake {
-  let word = "";
+function readArgument(line: ByteString, start: number): ReadArgument | QuoteMistake {
+  let argument = "";
   let at = start;
   while (at < line.length && !WORD_END.test(line[at] as string)) {
     const char = line[at] as string;
     if (char !== '"' && char !== "'") {
-      word += char;
+      argument += char;
       at++;
       continue;
     }
@@ -75,38 +75,38 @@ function readWord(line: ByteString, start: number): Read | QuoteMistake {
     // After a closing quote the word must end.
     if (quoted.end < line.length && !BLANK.test(line[quoted.end] as string))
       return { quote: char, isOpen: false };
-    return { word: word + quoted.word, end: quoted.end };
+    return { argument: argument + quoted.argument, end: quoted.end };
   }
-  return { word, end: at };
+  return { argument, end: at };
 }
 
-function readDoubleQuoted(line: ByteString, start: number): Read | null {
-  let word = "";
+function readDoubleQuoted(line: ByteString, start: number): ReadArgument | null {
+  let argument = "";
   for (let at = start; at < line.length; at++) {
     const char = line[at] as string;
-    if (char === '"') return { word, end: at + 1 };
+    if (char === '"') return { argument, end: at + 1 };
     if (char !== "\\" || at + 1 === line.length) {
-      word += char;
+      argument += char;
       continue;
     }
     const digits = line.slice(at + 2, at + 4);
     if (line[at + 1] === "x" && HEXADECIMAL.test(digits)) {
-      word += String.fromCharCode(Number.parseInt(digits, 16));
+      argument += String.fromCharCode(Number.parseInt(digits, 16));
       at += 3;
     } else {
       at++;
-      word += ESCAPES[line[at] as string] ?? line[at];
+      argument += ESCAPES[line[at] as string] ?? line[at];
     }
   }
   return null;
 }
 
-function readSingleQuoted(line: ByteString, start: number): Read | null {
-  let word = "";
+function readSingleQuoted(line: ByteString, start: number): ReadArgument | null {
+  let argument = "";
   for (let at = start; at < line.length; at++) {
-    if (line[at] === "'") return { word, end: at + 1 };
+    if (line[at] === "'") return { argument, end: at + 1 };
     if (line[at] === "\\" && line[at + 1] === "'") at++;
-    word += line[at];
+    argument += line[at];
   }
   return null;
 }

@@ -38,8 +38,8 @@ export function writeLostRedirection(id: number): ByteString {
  * @param name   the channel or pattern, or null if there was no subscription to end
  * @param count  the number of the connection's subscriptions afterwards
  */
-export function subscriptionReply(word: ByteString, name: ByteString | null, count: number): Reply {
-  const written = `>3\r\n${writeBulk(word)}${name === null ? "_\r\n" : writeBulk(name)}:${count}\r\n`;
-  const plain = array([bulk(word), name === null ? NIL : bulk(name), integer(count)]);
+export function subscriptionReply(kind: ByteString, name: ByteString | null, count: number): Reply {
+  const written = `>3\r\n${writeBulk(kind)}${name === null ? "_\r\n" : writeBulk(name)}:${count}\r\n`;
+  const plain = array([bulk(kind), name === null ? NIL : bulk(name), integer(count)]);
   return { kind: "resp3", written, plain };
 }

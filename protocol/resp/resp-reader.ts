@@ -79,13 +79,14 @@ export class RespReader {
     return bytes;
   }
 
-  /** Skips a bulk string of any length without copying it. @returns whether it equals `word` */
-  readWord(word: ByteString): boolean {
+  /** Skips a bulk string of any length without copying it. @returns whether it equals `expected` */
+  readIfEqual(expected: ByteString): boolean {
     const end = this.#startBulk();
     const start = this.#at;
     this.#at = end + 2;
-    if (end - start !== word.length) return false;
-    for (let i = 0; i < word.length; i++) if (this.#buffer[start + i] !== word.charCodeAt(i)) return false;
+    if (end - start !== expected.length) return false;
+    for (let i = 0; i < expected.length; i++)
+      if (this.#buffer[start + i] !== expected.charCodeAt(i)) return false;
     return true;
   }
 
@@ -132,7 +133,7 @@ export class RespReader {
       const end = this.#startBulk();
       const start = this.#at;
       this.#at = end + 2;
-      argv[i] = known.find(this.#buffer, start, end) ?? known.keep(this.#bytes(start, end));
+      argv[i] = known.find(this.#buffer, start, end) ?? known.store(this.#bytes(start, end));
     }
     return argv;
   }

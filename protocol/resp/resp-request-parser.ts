@@ -58,7 +58,7 @@ export class RespRequestParser {
 
   /** The number of received bytes that were not returned as requests. */
   get heldBytes(): number {
-    return this.#input.held + this.#argvBytes;
+    return this.#input.heldBytes + this.#argvBytes;
   }
 
   /** Whether a request is incomplete. */
@@ -68,11 +68,11 @@ export class RespRequestParser {
 
   /**
    * Adds a chunk.
-   * @param chunk  is not copied if no other bytes are waiting, so it must not be changed before `keep`
+   * @param chunk  is not copied if no other bytes are waiting, so it must not be changed before `copyUnread`
    */
   push(chunk: Buffer): void {
     if (this.#input.length > 0) this.#join(chunk);
-    else this.#input.lend(chunk, 0);
+    else this.#input.borrow(chunk, 0);
   }
 
   #join(chunk: Buffer): void {
@@ -82,13 +82,13 @@ export class RespRequestParser {
       // The bytes after a long argument do not have to be copied.
       input.append(chunk, missing, this.#bulk + 2);
       this.#takeArgument();
-      input.lend(chunk, missing);
+      input.borrow(chunk, missing);
     } else input.append(chunk, chunk.length, this.#bulk < 0 ? undefined : this.#bulk + 2);
   }
 
   /** Copies the unused part of a chunk, which may then be changed. */
-  keep(): void {
-    this.#input.keep();
+  copyUnread(): void {
+    this.#input.copyUnread();
   }
 
   /**

@@ -17,7 +17,7 @@ export class ShortStrings {
 
   /** Returns the bytes of a buffer from `start` up to `end`. */
   take(buffer: Buffer, start: number, end: number): ByteString {
-    return this.find(buffer, start, end) ?? this.keep(bytesOf(buffer, start, end));
+    return this.find(buffer, start, end) ?? this.store(bytesOf(buffer, start, end));
   }
 
   /** Returns these bytes if they are cached; null if they are not, or are too long. */
@@ -40,7 +40,7 @@ export class ShortStrings {
    * Caches a string.
    * @param made  the string that the last search did not find; not a slice, which would retain the longer string
    */
-  keep(made: ByteString): ByteString {
+  store(made: ByteString): ByteString {
     if (this.#slot >= 0) this.#strings[this.#slot] = made;
     return made;
   }

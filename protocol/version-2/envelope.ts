@@ -113,7 +113,7 @@ export const BODY_START = SIGNED_PREFIX.length + 8;
 export function signerOf(body: Buffer): ByteString {
   const reader = new RespReader(body);
   readStart(reader);
-  if (!reader.readWord("key")) throw reader.malformed('expected "key" as the first name of the header');
+  if (!reader.readIfEqual("key")) throw reader.malformed('expected "key" as the first name of the header');
   const key = reader.readBulkView();
   if (key.length !== HASH_BYTES) throw reader.malformed(`expected ${HASH_BYTES} bytes of key`);
   return bytesOf(key);
@@ -131,7 +131,7 @@ export function readStart(reader: RespReader): { elements: number; names: number
   const elements = reader.readArrayHead();
   if (elements < 3) throw reader.malformed("expected a magic, a header and at least one command");
   if (elements - 2 > COMMANDS_MAX) throw reader.malformed(`expected at most ${COMMANDS_MAX} commands`);
-  if (!reader.readWord(MAGIC)) throw reader.malformed(`expected "${MAGIC}"`);
+  if (!reader.readIfEqual(MAGIC)) throw reader.malformed(`expected "${MAGIC}"`);
   const names = reader.readArrayHead();
   if (names % 2 !== 0 || names > 2 * FIELD_NAMES.length)
     throw reader.malformed("expected pairs of names and values");

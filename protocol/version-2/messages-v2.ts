@@ -73,7 +73,7 @@ export const KNOWS_TRACE = "trace";
 /** An event for a subscribed client: its kind and details. */
 export interface EventMessage {
   readonly kind: "event";
-  readonly words: readonly ByteString[];
+  readonly elements: readonly ByteString[];
 }
 
 /**
@@ -185,7 +185,8 @@ export function writeResult(
 export const writeListen = (body: ByteString, signature: ByteString): ByteString =>
   writeCommand(["listen", body, signature]);
 
-export const writeEvent = (words: readonly ByteString[]): ByteString => writeCommand(["event", ...words]);
+export const writeEvent = (elements: readonly ByteString[]): ByteString =>
+  writeCommand(["event", ...elements]);
 
 export function writeRefused({
   id,
@@ -201,7 +202,7 @@ export function writeRefused({
 export function readClientMessage(payload: Buffer): ClientMessage {
   const reader = new RespReader(payload);
   const length = reader.readArrayHead();
-  if (length >= COMMAND_ELEMENTS_MIN && length <= COMMAND_ELEMENTS_MAX && reader.readWord("command")) {
+  if (length >= COMMAND_ELEMENTS_MIN && length <= COMMAND_ELEMENTS_MAX && reader.readIfEqual("command")) {
     const body = reader.readBulkView();
     const envelope = { kind: "command", body, signature: reader.readBulkView() } as const;
     const message =
@@ -210,7 +211,7 @@ export function readClientMessage(payload: Buffer): ClientMessage {
     return message;
   }
   if (length === 3) return readListen(payload);
-  if (isHelloLength(length) && reader.readWord("hello")) return readHello(reader, length);
+  if (isHelloLength(length) && reader.readIfEqual("hello")) return readHello(reader, length);
   throw reader.malformed("expected a hello or a command");
 }
 
@@ -232,7 +233,7 @@ function readUnsigned(reader: RespReader, length: number): { wait?: Wait; tracep
 function readListen(payload: Buffer): ListenMessage {
   const reader = new RespReader(payload);
   reader.readArrayHead();
-  if (!reader.readWord("listen")) throw reader.malformed("expected a hello, a command or a listen");
+  if (!reader.readIfEqual("listen")) throw reader.malformed("expected a hello, a command or a listen");
   const message = { kind: "listen", body: reader.readBulkView(), signature: reader.readBulkView() } as const;
   reader.expectEnd();
   return message;
@@ -259,11 +260,11 @@ export function readDaemonMessage(payload: Buffer): DaemonMessage {
 export function readSubscriberMessage(payload: Buffer): DaemonMessage | EventMessage {
   const reader = new RespReader(payload);
   const length = reader.readArrayHead();
-  const isEvent = length >= EVENT_ELEMENTS_MIN && length <= EVENT_ELEMENTS_MAX && reader.readWord("event");
+  const isEvent = length >= EVENT_ELEMENTS_MIN && length <= EVENT_ELEMENTS_MAX && reader.readIfEqual("event");
   if (!isEvent) return readDaemonMessage(payload);
-  const words = Array.from({ length: length - 1 }, () => reader.readBulk());
+  const elements = Array.from({ length: length - 1 }, () => reader.readBulk());
   reader.expectEnd();
-  return { kind: "event", words };
+  return { kind: "event", elements };
 }
 
 /** The limits for the number of elements of an event: its name, its kind, and its details. */

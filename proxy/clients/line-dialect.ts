@@ -55,7 +55,7 @@ export class LineDialect extends Dialect<ByteString> {
   }
 
   /** A statement without `;` is complete when the client ends the stream. */
-  override sendsNoMore(): void {
+  override inputEnded(): void {
     this.parser.end();
   }
 

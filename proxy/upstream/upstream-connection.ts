@@ -8,10 +8,10 @@ import type { ByteString } from "../../protocol/byte-string.js";
 import { type ConnectionEnd, RequestClient } from "../../protocol/request-client.js";
 import { FULL_FRAME, type SqlFrame, SqlFrameReader } from "../../protocol/sql-frames.js";
 import {
-  ended,
-  forTheOriginal,
   isPlain,
   readSessionRequest,
+  statementForOriginal,
+  terminated,
   unfinishedPart,
 } from "../../protocol/sql-statement.js";
 import { connectTo, type UpstreamAddress } from "./server-address.js";
@@ -98,7 +98,7 @@ export class UpstreamConnection {
     const obstacle =
       (await this.#open()) ?? (await this.#enter(session, fit)) ?? (await this.#identifyServer(statement));
     if (obstacle !== null) return obstacle;
-    const sent = this.#isDbsyncd === true || isPlain(statement) ? statement : forTheOriginal(statement);
+    const sent = this.#isDbsyncd === true || isPlain(statement) ? statement : statementForOriginal(statement);
     if (sent === null)
       return failed(
         "unsuited",
@@ -250,7 +250,7 @@ export class UpstreamConnection {
 
   #send(statement: ByteString): Promise<UpstreamOutcome> {
     if (this.isClosed || this.#client === null) return Promise.resolve(failed("lost", "no", CLOSED));
-    return this.#client.request(`${ended(statement)}\n`).then(
+    return this.#client.request(`${terminated(statement)}\n`).then(
       (frame) => ({ kind: "answered", frame, isOfSession: false }),
       () => this.#failure as UpstreamFailure,
     );

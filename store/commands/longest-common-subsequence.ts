@@ -1,7 +1,7 @@
 /** LCS. The behaviour is that of Redis 7; test/conformance checks it. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { array, bulk, integer, map, type Reply } from "../../protocol/reply.js";
-import { repliedBy } from "../../protocol/step-reply.js";
+import { replyOfSteps } from "../../protocol/step-reply.js";
 import { custom, syntaxError } from "../arguments/command-errors.js";
 import { indexArgument } from "../arguments/number-arguments.js";
 import type { Data } from "../keyspace/mutators.js";
@@ -48,7 +48,7 @@ export function longestCommonSubsequence(
     throw custom("ERR Insufficient memory, transient memory for LCS exceeds proto-max-bulk-len");
   }
   data.effort.work(((a.length + 1) * (b.length + 1)) / CELLS_PER_STEP);
-  return repliedBy(reply(a, b, options), takesSteps);
+  return replyOfSteps(reply(a, b, options), takesSteps);
 }
 
 function* reply(a: ByteString, b: ByteString, options: Options): Generator<void, Reply> {

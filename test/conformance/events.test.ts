@@ -8,7 +8,7 @@ import { after, before, test } from "node:test";
 import { KeyChangeObservers } from "../../engine/backends/key-change-observers.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Reply } from "../../protocol/reply.js";
-import { settled } from "../../protocol/step-reply.js";
+import { withItemsFound } from "../../protocol/step-reply.js";
 import { commands, findCommand } from "../../store/command-table.js";
 import { Database } from "../../store/database.js";
 import { EVENT_RULES } from "../../store/events/event-rules.js";
@@ -128,7 +128,7 @@ class StoreEvents {
   tell({ argv, db, at, id }: Step): Reported {
     this.#events = [];
     const { hits, misses } = this.#database.lookups;
-    const { kind } = settled(this.#database.execute(argv, { db, at, id }));
+    const { kind } = withItemsFound(this.#database.execute(argv, { db, at, id }));
     const after = this.#database.lookups;
     const looked = `${after.hits - hits} hits, ${after.misses - misses} misses`;
     return { events: this.#events, looked, isError: kind === "error" };

@@ -55,8 +55,8 @@ function codesOf(session: SessionV2, bytes: Buffer): string[] {
   return parser.split(bytes).map((payload) => {
     const spoken = session.serve(payload);
     assert.ok(!(spoken instanceof Promise), "a changed envelope must not wait");
-    assert.ok(typeof spoken === "string" || "words" in spoken, "no connection is handed over to members");
-    const frame = typeof spoken === "string" ? spoken : (spoken.words as string);
+    assert.ok(typeof spoken === "string" || "lastBytes" in spoken, "no connection is handed over to members");
+    const frame = typeof spoken === "string" ? spoken : (spoken.lastBytes as string);
     const [received] = new FrameParser(REQUEST_BYTES, 2).split(Buffer.from(frame, "latin1"));
     const message = readDaemonMessage(received as Buffer);
     return message.kind === "refused" ? message.code : message.kind;

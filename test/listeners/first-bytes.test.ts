@@ -102,14 +102,14 @@ const PROTOCOLS = Object.keys(ANSWERS) as Speaker[];
 test("a line that people type to test a Redis server is recognised on ports that do not serve Redis", () => {
   for (const line of ["PING\r\n", "ping\n", "INFO server\r\n", "HELLO 3\r\n", "AUTH SECRET\r\n"])
     for (const here of ["dbsync", "http", "json", "memcached", "mongo", "sql", "ws"] as const) {
-      const { spoken, answer } = foreignClient(Buffer.from(line), here) ?? {};
-      assert.equal(spoken, "resp", `${line} at ${here}`);
+      const { protocol, answer } = foreignClient(Buffer.from(line), here) ?? {};
+      assert.equal(protocol, "resp", `${line} at ${here}`);
       assert.match(answer ?? "", /^-ERR this port serves .*; --resp serves Redis clients\r\n$/);
       assert.doesNotMatch(answer ?? "", /SECRET/);
     }
   assert.equal(foreignClient(Buffer.from("PING\r\n"), "resp"), null);
   for (const line of ["pinging\r\n", "information\r\n", "set a 0 0\r\n", "create table ping;\r\n"])
-    assert.equal(foreignClient(Buffer.from(line), "memcached")?.spoken === "resp", false, line);
+    assert.equal(foreignClient(Buffer.from(line), "memcached")?.protocol === "resp", false, line);
 });
 
 test("a memcached client and an SQL statement without ; are recognised on a Redis port", () => {

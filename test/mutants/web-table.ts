@@ -54,7 +54,7 @@ export const webMutants: readonly Mutant[] = [
   {
     name: "serving: a connection is closed while its client may still send",
     file: "net/connections/linger.js",
-    find: "isPlain && hasLeft",
+    find: "isPlain && inputEnded",
     replace: "isPlain",
     test: "test/net/connections/linger.test.js",
   },

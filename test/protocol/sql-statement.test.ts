@@ -2,10 +2,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import {
-  ended,
-  forTheOriginal,
   isPlain,
   readSessionRequest,
+  statementForOriginal,
+  terminated,
   unfinishedPart,
 } from "../../protocol/sql-statement.js";
 
@@ -21,7 +21,7 @@ test("a quote in a comment of an English statement does not begin a string, and 
     assert.ok(unfinishedPart(whole) === null && !isPlain(whole), whole);
   for (const open of ["select 1 /* more", "select 1 -- a\n 'b", "alaivo 1 -- it's"])
     assert.ok(unfinishedPart(open) !== null, open);
-  assert.equal(ended("select 1 -- it"), "select 1 -- it\n;");
+  assert.equal(terminated("select 1 -- it"), "select 1 -- it\n;");
 });
 
 test("the message about an unfinished part names a comment, or the backslash that continues a text", () => {
@@ -40,8 +40,8 @@ test("the message about an unfinished part names a comment, or the backslash tha
 });
 
 test("for the original server a statement is written on one line, and line breaks in strings are escaped", () => {
-  assert.equal(forTheOriginal("select\n 'a\r\nEND'\r\n, \"b\n\""), `select  'a\\r\\nEND' , "b\\n"`);
-  assert.equal(forTheOriginal("select 'a;b'"), null);
+  assert.equal(statementForOriginal("select\n 'a\r\nEND'\r\n, \"b\n\""), `select  'a\\r\\nEND' , "b\\n"`);
+  assert.equal(statementForOriginal("select 'a;b'"), null);
   assert.ok(isPlain("select k from t where k = 1"));
   for (const other of ["select 'a'", "a\nb", "a;b", 'select "a"']) assert.ok(!isPlain(other), other);
 });

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { bulk, integer } from "../../protocol/reply.js";
-import { repliedBy, StepReply, settled } from "../../protocol/step-reply.js";
+import { replyOfSteps, StepReply, withItemsFound } from "../../protocol/step-reply.js";
 import { finish, STEP_ITEMS, sortedInSteps } from "../../protocol/steps.js";
 import { SeededRandom, seedOfRun } from "../support/seeded-random.js";
 
@@ -36,7 +36,7 @@ test("a reply in steps is computed once, by the first reader", () => {
     return [bulk("a")];
   }
   const reply = new StepReply("array", work());
-  assert.equal(settled(reply), reply);
+  assert.equal(withItemsFound(reply), reply);
   assert.equal(runs, 1);
   assert.deepEqual(reply.items, [bulk("a")]);
   assert.deepEqual(finish(reply.steps()), [bulk("a")]);
@@ -48,9 +48,9 @@ test("work that needs one step returns its reply; longer work returns an object 
     while (steps-- > 1) yield;
     return integer(7);
   }
-  assert.deepEqual(repliedBy(work(1), true), integer(7));
-  const begunWork = repliedBy(work(3), true);
+  assert.deepEqual(replyOfSteps(work(1), true), integer(7));
+  const begunWork = replyOfSteps(work(3), true);
   assert.ok(begunWork instanceof StepReply);
-  assert.deepEqual(settled(begunWork), integer(7));
-  assert.deepEqual(settled(begunWork), integer(7));
+  assert.deepEqual(withItemsFound(begunWork), integer(7));
+  assert.deepEqual(withItemsFound(begunWork), integer(7));
 });

@@ -5,7 +5,7 @@
 
 import type { ByteString } from "../../protocol/byte-string.js";
 import { array, error, NIL_ARRAY, type Reply } from "../../protocol/reply.js";
-import { settled } from "../../protocol/step-reply.js";
+import { withItemsFound } from "../../protocol/step-reply.js";
 import { CommandFailure, dbIndexOutOfRange } from "../../store/arguments/command-errors.js";
 import type { Database } from "../../store/database.js";
 import type { KeyRing } from "../../store/key-ring.js";
@@ -145,7 +145,7 @@ export function runCommand(
 ): Reply {
   try {
     // Complete the reply now, so that later units cannot change it.
-    return settled(database.run(command, argv, origin, records, table));
+    return withItemsFound(database.run(command, argv, origin, records, table));
   } catch (problem) {
     throwOutOfMemory(problem);
     return undo(database, records, problem);

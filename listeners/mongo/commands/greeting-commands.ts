@@ -5,15 +5,15 @@ import { type ByteString, bytesOfText } from "../../../protocol/byte-string.js";
 import {
   boolean,
   date,
+  documentBytes,
   double,
   element,
   elements,
   embedded,
-  framed,
   int32,
   list,
   text,
-  words,
+  textOf,
   document as written,
 } from "../../../protocol/mongo/bson-document-writer.js";
 import {
@@ -83,7 +83,7 @@ export const greetings: readonly MongoCommand[] = [
     group: "connection",
     summary: "returns the address of the client",
     fields: {},
-    run: ({ remote }) => elements({ you: words(remote) }),
+    run: ({ remote }) => elements({ you: textOf(remote) }),
   },
   {
     names: ["getParameter"],
@@ -146,7 +146,7 @@ function greeting(session: MongoSession, command: CommandDocument, isPrimary: st
   const loginStart = command.within("speculativeAuthenticate");
   if (loginStart === null) return `${hello}${mechanisms}`;
   return startLogin(session, loginStart).then(
-    (begun) => `${hello}${mechanisms}${element("speculativeAuthenticate", embedded(framed(begun)))}`,
+    (begun) => `${hello}${mechanisms}${element("speculativeAuthenticate", embedded(documentBytes(begun)))}`,
     // If the login cannot begin, the driver sends saslStart next, and receives the error in reply to that.
     () => `${hello}${mechanisms}`,
   );
@@ -164,7 +164,7 @@ function parameters(command: CommandDocument) {
 
 function status({ host: { environment }, daemon }: MongoServer) {
   return elements({
-    host: words(`${daemon.address}:${daemon.port}`),
+    host: textOf(`${daemon.address}:${daemon.port}`),
     version: text(EMULATED.slice(0, 3).join(".")),
     process: text(bytesOfText("dbsyncd")),
     pid: int32(process.pid),

@@ -2,9 +2,9 @@
 import type { ByteString } from "../../../protocol/byte-string.js";
 import {
   document,
+  documentBytes,
   element,
   elements,
-  framed,
   int32,
   text,
 } from "../../../protocol/mongo/bson-document-writer.js";
@@ -102,12 +102,15 @@ export const readCommands: readonly MongoCommand[] = [
 /** For each command that `explain` supports, a function that returns the query to describe. */
 const EXPLAINED: ReadonlyMap<string, (command: CommandDocument) => ByteString> = new Map([
   ["find", (command) => command.only(["filter", "sort"])],
-  ["count", (command) => framed(named(command, "query", "filter"))],
-  ["distinct", (command) => framed(named(command, "query", "filter"))],
-  ["findAndModify", (command) => framed(`${named(command, "query", "filter")}${command.element("sort")}`)],
-  ["update", (command) => framed(ofFirst(command, "updates"))],
-  ["delete", (command) => framed(ofFirst(command, "deletes"))],
-  ["aggregate", (command) => framed(ofFirst(command, "pipeline", "$match"))],
+  ["count", (command) => documentBytes(named(command, "query", "filter"))],
+  ["distinct", (command) => documentBytes(named(command, "query", "filter"))],
+  [
+    "findAndModify",
+    (command) => documentBytes(`${named(command, "query", "filter")}${command.element("sort")}`),
+  ],
+  ["update", (command) => documentBytes(ofFirst(command, "updates"))],
+  ["delete", (command) => documentBytes(ofFirst(command, "deletes"))],
+  ["aggregate", (command) => documentBytes(ofFirst(command, "pipeline", "$match"))],
 ]);
 
 /** Returns a member of a command, renamed to `other`. */

@@ -1,6 +1,6 @@
 /** The commands that change documents. Each command is one unit, regardless of the number of its documents. */
 import { type ByteString, bytesOf } from "../../../protocol/byte-string.js";
-import { type BsonValue, element, framed } from "../../../protocol/mongo/bson-document-writer.js";
+import { type BsonValue, documentBytes, element } from "../../../protocol/mongo/bson-document-writer.js";
 import { MalformedBson, membersOf } from "../../../protocol/mongo/bson-members.js";
 import { BATCH_DOCUMENTS_MAX, DOCUMENT_BYTES_MAX } from "../../../protocol/mongo/mongo-message.js";
 import { CommandDocument } from "../messages/command-document.js";
@@ -75,7 +75,9 @@ export const writeCommands: readonly MongoCommand[] = [
         field: "updates",
         argument: (bytes) => {
           const update = statement(bytes, UPDATE_FIELDS, "update.updates");
-          return withDialect(framed(upsertable(update, UPDATE_NAMES, session) + command.element("let")));
+          return withDialect(
+            documentBytes(upsertable(update, UPDATE_NAMES, session) + command.element("let")),
+          );
         },
         refusal: (bytes) => refusedUpsertId(bytes, "q", "u"),
       }),
@@ -91,7 +93,7 @@ export const writeCommands: readonly MongoCommand[] = [
         field: "deletes",
         argument: (bytes) => {
           const deletion = statement(bytes, DELETION_FIELDS, "delete.deletes");
-          return withDialect(framed(deletion.elements(["q", "limit"]) + command.element("let")));
+          return withDialect(documentBytes(deletion.elements(["q", "limit"]) + command.element("let")));
         },
       }),
   },
@@ -139,7 +141,7 @@ function findAndModify(session: MongoSession, command: CommandDocument): ByteStr
     ? refusedUpsertId(Buffer.from(command.only(names), "latin1"), "query", "update")
     : null;
   if (refusal !== null) throw refusal;
-  const spec = withDialect(framed(upsertable(command, names, session)));
+  const spec = withDialect(documentBytes(upsertable(command, names, session)));
   return session.write(command, ["MDB.FINDANDMODIFY", ...collectionArguments(command), spec], membersOfReply);
 }
 
@@ -175,4 +177,4 @@ function hasId(bytes: Buffer): boolean {
 }
 
 const preceded = (bytes: Buffer, id: BsonValue): ByteString =>
-  framed(`${element(ID, id)}${bytesOf(bytes, LENGTH_BYTES, bytes.length - 1)}`);
+  documentBytes(`${element(ID, id)}${bytesOf(bytes, LENGTH_BYTES, bytes.length - 1)}`);

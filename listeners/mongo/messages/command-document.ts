@@ -3,7 +3,7 @@
  * decoded only when it is requested.
  */
 import { type ByteString, bytesOf, textOfBytes } from "../../../protocol/byte-string.js";
-import { framed } from "../../../protocol/mongo/bson-document-writer.js";
+import { documentBytes } from "../../../protocol/mongo/bson-document-writer.js";
 import { MalformedBson, type Member, membersOf } from "../../../protocol/mongo/bson-members.js";
 import { BSON } from "../../../protocol/mongo/bson-types.js";
 import type { DocumentSequence } from "../../../protocol/mongo/mongo-message.js";
@@ -65,7 +65,7 @@ export class CommandDocument {
 
   /** Returns a document that contains the named members, unchanged. */
   only(names: readonly string[]): ByteString {
-    return framed(this.elements(names));
+    return documentBytes(this.elements(names));
   }
 
   /** Returns the bytes of a string, or null if it is absent. @throws MongoFailure  it has another type */
@@ -144,7 +144,7 @@ export class CommandDocument {
     const array = this.#bytes.subarray(member.from, member.end);
     return listed(array, max).map(({ type, from, end }) => {
       const written = `${String.fromCharCode(type)}\0${bytesOf(array, from, end)}`;
-      return new CommandDocument(Buffer.from(framed(written), "latin1"));
+      return new CommandDocument(Buffer.from(documentBytes(written), "latin1"));
     });
   }
 

@@ -9,7 +9,7 @@ import { SessionSender } from "../../../engine/users/session-sender.js";
 import { UserCommands } from "../../../engine/users/user-commands.js";
 import type { Denial, UserSession } from "../../../engine/users/user-session.js";
 import { type ByteString, textOfBytes } from "../../../protocol/byte-string.js";
-import { doneAnswer, refusedAnswer, written } from "../../../protocol/mongo/mongo-answers.js";
+import { doneAnswer, messageBytes, refusedAnswer } from "../../../protocol/mongo/mongo-answers.js";
 import type { MongoMessage } from "../../../protocol/mongo/mongo-message.js";
 import type { Reply } from "../../../protocol/reply.js";
 import { alternativeTo } from "../../../store/queries/bson/mongodb-names.js";
@@ -85,7 +85,8 @@ export class MongoSession {
   serve(request: MongoMessage): ByteString | Promise<ByteString> {
     this.#userSession.renew();
     const answer = this.#answer(request);
-    const message = (done: ByteString) => (request.isSilent ? "" : written(request.id, request.kind, done));
+    const message = (done: ByteString) =>
+      request.isSilent ? "" : messageBytes(request.id, request.kind, done);
     return typeof answer === "string" ? message(answer) : answer.then(message);
   }
 

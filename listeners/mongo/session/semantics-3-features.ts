@@ -4,7 +4,7 @@
  * version 3 that arrives late could still make the fold apply the write.
  */
 import { type ByteString, textOfBytes } from "../../../protocol/byte-string.js";
-import { element, framed, int32 } from "../../../protocol/mongo/bson-document-writer.js";
+import { documentBytes, element, int32 } from "../../../protocol/mongo/bson-document-writer.js";
 import { MalformedBson, membersOf } from "../../../protocol/mongo/bson-members.js";
 import { BSON } from "../../../protocol/mongo/bson-types.js";
 import { NEEDS_SEMANTICS_3 } from "../../../store/queries/bson/command-fields.js";
@@ -32,7 +32,9 @@ const DIALECT_END = `${DIALECT}\0`;
 
 /** Returns a statement with the field `dialect`, or unchanged if the statement has the same meaning in every version. */
 export function withDialect(statement: ByteString): ByteString {
-  return featureOf(statement) === null ? statement : framed(statement.slice(LENGTH_BYTES, -1) + DIALECT);
+  return featureOf(statement) === null
+    ? statement
+    : documentBytes(statement.slice(LENGTH_BYTES, -1) + DIALECT);
 }
 
 /**

@@ -4,7 +4,7 @@
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { EMPTY_ARRAY, OK, type Reply } from "../../../protocol/reply.js";
-import { settled } from "../../../protocol/step-reply.js";
+import { withItemsFound } from "../../../protocol/step-reply.js";
 import { custom, syntaxError } from "../../../store/arguments/command-errors.js";
 import { findCommand } from "../../../store/command-table.js";
 import { RdbFile } from "../../../store/rdb/rdb-file.js";
@@ -100,5 +100,5 @@ function read({ server, now, as }: RespSession, db: number, ...argv: readonly [s
   const sender = { db, now, as, readsAll: true, isStable: false };
   const reply = server.path.execute(findCommand(argv[0]) as Command, argv, sender);
   if (reply instanceof Promise) throw new Error(`${argv[0]} was not answered immediately`);
-  return settled(reply);
+  return withItemsFound(reply);
 }

@@ -8,7 +8,7 @@ import type { CommandSender, StepRunner, Writers } from "../../../engine/users/c
 import type { User } from "../../../engine/users/users.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { array, error, NIL, NIL_ARRAY, OK, type Reply } from "../../../protocol/reply.js";
-import { settled } from "../../../protocol/step-reply.js";
+import { withItemsFound } from "../../../protocol/step-reply.js";
 import { COMMANDS_MAX, type Condition } from "../../../protocol/version-2/envelope.js";
 import { custom } from "../../../store/arguments/command-errors.js";
 import type { AclRefusal } from "../../../store/rights/acl.js";
@@ -132,7 +132,7 @@ function runOne(session: RespSession, { route, argv }: Queued): Reply | Promise<
   const served = denialOf(session, { route, argv }) ?? session.call(route, argv) ?? NIL;
   if (!("kind" in served)) return served;
   if (served.kind === "later") throw new Error(`${route.command.name} is recorded separately`);
-  return settled(served);
+  return withItemsFound(served);
 }
 
 /** Runs a transaction with scripts. Scripts see what earlier commands wrote, so the unit is built step by step. */

@@ -10,7 +10,7 @@ import type { CommandPath } from "../../../engine/users/command-path.js";
 import type { Environment } from "../../../net/process/clock-and-randomness.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { Reply } from "../../../protocol/reply.js";
-import { quotedWord } from "../../../protocol/resp/inline-command.js";
+import { quotedArgument } from "../../../protocol/resp/inline-command.js";
 import { ShortStrings } from "../../../protocol/resp/short-strings.js";
 import { hexOf } from "../../../protocol/version-2/envelope.js";
 import { ENCODING_LIMITS } from "../../../store/keyspace/encoding-name.js";
@@ -174,7 +174,7 @@ export class RespServer implements WriteObserver {
     const microseconds = Math.round(this.environment.clock() * 1000);
     const at = `${Math.floor(microseconds / 1e6)}.${String(microseconds % 1e6).padStart(6, "0")}`;
     const shown = argumentBytes(argv) > SHOWN_BYTES_MAX ? shortened(argv) : argv;
-    const words = withoutSecrets(command, shown).map(quotedWord).join(" ");
+    const words = withoutSecrets(command, shown).map(quotedArgument).join(" ");
     const line = `+${at} [${db} ${from}] ${words}\r\n`;
     for (const monitor of this.monitors) monitor.push(line);
   }

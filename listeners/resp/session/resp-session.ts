@@ -211,7 +211,7 @@ export class RespSession implements Client, WaitingSender<AwaitedCommand> {
   }
 
   onLateWait(): void {
-    this.#connection.listenOn();
+    this.#connection.continueReading();
   }
 
   /** The user that has logged in, or null if the client must still log in. */

@@ -1,7 +1,7 @@
 /** MDB.FIND, MDB.COUNT and MDB.DISTINCT: read documents of a collection. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { integer, type Reply } from "../../../protocol/reply.js";
-import { repliedBy } from "../../../protocol/step-reply.js";
+import { replyOfSteps } from "../../../protocol/step-reply.js";
 import { finish, mappedInSteps, STEP_ITEMS } from "../../../protocol/steps.js";
 import { filterOf } from "../../queries/bson/bson-filter.js";
 import { countAt, documentAt, specOf, stringAt } from "../../queries/bson/command-fields.js";
@@ -47,7 +47,7 @@ export const inSteps =
     const readings: CollectionReading[] | null = unit.takesSteps === true ? [] : null;
     const general = targetOf(data, argv, unit, readings, EXPRESSION_OPERATORS);
     const work = read(withVariables(documentAt(spec, "let"), general), spec, request);
-    return repliedBy(readings === null ? work : released(work, readings), unit.takesSteps);
+    return replyOfSteps(readings === null ? work : released(work, readings), unit.takesSteps);
   };
 
 function* released(

@@ -5,7 +5,7 @@
  */
 import { type ByteString, bytesOfText } from "../../../protocol/byte-string.js";
 import { array, bulk, bulks, integer, OK, type Reply } from "../../../protocol/reply.js";
-import { StepReply, settled } from "../../../protocol/step-reply.js";
+import { StepReply, withItemsFound } from "../../../protocol/step-reply.js";
 import { STEP_ITEMS, sortedInSteps } from "../../../protocol/steps.js";
 import { custom, wrongType } from "../../arguments/command-errors.js";
 import type { EffortBudget } from "../../keyspace/effort-budget.js";
@@ -250,7 +250,7 @@ function getAll(data: Data, _: readonly ByteString[], { at, db }: Unit): Reply {
 
 /** Completes the reply immediately if that takes little time, so that no other command runs between its steps. */
 function soonSettled(data: Data, reply: Reply): Reply {
-  return data.keyspace().size <= UNSLICED_KEYS_MAX ? settled(reply) : reply;
+  return data.keyspace().size <= UNSLICED_KEYS_MAX ? withItemsFound(reply) : reply;
 }
 
 function* allOf(

@@ -24,7 +24,7 @@ const app = makeKeyPair();
 type Received =
   | Hello
   | { readonly replies: readonly Reply[] }
-  | { readonly words: readonly ByteString[] }
+  | { readonly elements: readonly ByteString[] }
   | { readonly code: string };
 
 /** A client that sends hand-made frames and receives the events of its subscriptions. */
@@ -121,7 +121,7 @@ test("requested events are sent between the answers, and none are sent after uns
   await run("PUBLISH", "a", "text");
   const events = [await listener.next(), await listener.next(), await listener.next()];
   assert.deepEqual(
-    events.filter((one) => "words" in one).map((one) => "words" in one && one.words),
+    events.filter((one) => "elements" in one).map((one) => "elements" in one && one.elements),
     [
       ["message", "a", "text"],
       ["pmessage", "*", "a", "text"],
@@ -135,8 +135,8 @@ test("requested events are sent between the answers, and none are sent after uns
   await run("PUBLISH", "a", "unsubscribed");
   assert.ok("replies" in (await listener.next()));
   await run("SPUBLISH", "a", "shard");
-  const shard = [await listener.next(), await listener.next()].find((one) => "words" in one);
-  assert.deepEqual(shard && "words" in shard && shard.words, ["smessage", "a", "shard"]);
+  const shard = [await listener.next(), await listener.next()].find((one) => "elements" in one);
+  assert.deepEqual(shard && "elements" in shard && shard.elements, ["smessage", "a", "shard"]);
 });
 
 test("a daemon executes a client's command even if an attacker has sent it before as a subscription", async () => {
@@ -173,7 +173,7 @@ test("only the daemon that a subscription names accepts it, and only its first s
   assert.ok("replies" in answer);
   assert.deepEqual(answer.replies, [integer(1)], "the attacker receives no events");
   const event = await listener.next();
-  assert.ok("words" in event);
+  assert.ok("elements" in event);
 });
 
 test("an invalid subscription is an error, and so are too many subscriptions", async () => {

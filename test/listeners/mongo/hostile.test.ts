@@ -3,10 +3,10 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import {
+  documentBytes,
   element,
   elements,
   embedded,
-  framed,
   int32,
   int32Bytes,
   text,
@@ -24,11 +24,13 @@ const CHANGED = amount(300, 3000);
 const CONNECTIONS = amount(200, 2000);
 
 const inShop = { $db: text("shop") };
-const ping = command(framed(elements({ ping: int32(1), ...inShop })));
+const ping = command(documentBytes(elements({ ping: int32(1), ...inShop })));
 const insert = (document: ByteString) =>
-  command(framed(`${elements({ insert: text("items"), ...inShop })}\x04documents\0${array([document])}`));
+  command(
+    documentBytes(`${elements({ insert: text("items"), ...inShop })}\x04documents\0${array([document])}`),
+  );
 const array = (documents: readonly ByteString[]) =>
-  framed(documents.map((one, at) => element(String(at), embedded(one))).join(""));
+  documentBytes(documents.map((one, at) => element(String(at), embedded(one))).join(""));
 
 async function stillServes({ port }: MongoScene): Promise<void> {
   await using client = clientOf(port);
@@ -66,21 +68,21 @@ test("bytes that are not a message end the connection, and the log names the rea
 test("documents that are invalid or nested too deeply are refused, and the connection continues", async () => {
   await using scene = await startMongo();
   using client = await RawClient.open(scene.port);
-  let well = framed("");
-  for (let depth = 0; depth < 5000; depth++) well = framed(element("a", embedded(well)));
+  let well = documentBytes("");
+  for (let depth = 0; depth < 5000; depth++) well = documentBytes(element("a", embedded(well)));
   assert.match(await send(client, insert(well)), /writeErrors.*more than 100 levels deep/s);
   let wide = "";
   for (let n = 0; n < 50_000; n++) wide += `\x03a${n}\0${int32Bytes(5)}\0`;
-  assert.match(await send(client, insert(framed(wide))), /ok/);
+  assert.match(await send(client, insert(documentBytes(wide))), /ok/);
   const lying = [
-    framed(`\x02a\0${int32Bytes(0x7fffffff)}x\0`),
-    framed(`\x02a\0${int32Bytes(-1)}x\0`),
-    framed(`\x05a\0${int32Bytes(100)}\0x`),
-    framed("\x10a"),
-    framed("\x42a\0"),
-    framed(`\x03a\0${int32Bytes(500)}`),
-    framed(`\x02a\0${int32Bytes(2)}\xff\0`),
-    framed(`\x02_id\0${int32Bytes(0)}`),
+    documentBytes(`\x02a\0${int32Bytes(0x7fffffff)}x\0`),
+    documentBytes(`\x02a\0${int32Bytes(-1)}x\0`),
+    documentBytes(`\x05a\0${int32Bytes(100)}\0x`),
+    documentBytes("\x10a"),
+    documentBytes("\x42a\0"),
+    documentBytes(`\x03a\0${int32Bytes(500)}`),
+    documentBytes(`\x02a\0${int32Bytes(2)}\xff\0`),
+    documentBytes(`\x02_id\0${int32Bytes(0)}`),
   ];
   for (const document of lying)
     assert.match(
@@ -88,12 +90,12 @@ test("documents that are invalid or nested too deeply are refused, and the conne
       /\x01ok\0\0\0\0\0\0\0\0\0|writeErrors/,
       JSON.stringify(document),
     );
-  const twice = framed(`${elements({ ping: int32(1), ...inShop })}${elements(inShop)}`);
+  const twice = documentBytes(`${elements({ ping: int32(1), ...inShop })}${elements(inShop)}`);
   assert.match(await send(client, command(twice)), /duplicate field/);
-  const alongside = `${int32Bytes(0)}\0${framed(elements({ ping: int32(1), ...inShop }))}${sequence("documents", [])}`;
+  const alongside = `${int32Bytes(0)}\0${documentBytes(elements({ ping: int32(1), ...inShop }))}${sequence("documents", [])}`;
   assert.match(await send(client, message(alongside)), /unknown field/);
   const many = Array.from({ length: 1001 }, (_, n) => element(`a${n}`, int32(n))).join("");
-  assert.match(await send(client, command(framed(many))), /more than 1000/);
+  assert.match(await send(client, command(documentBytes(many))), /more than 1000/);
   assert.match(await send(client, ping), /\x01ok\0\0\0\0\0\0\0\xf0\?/);
 });
 
@@ -101,24 +103,26 @@ test("commands with changed bytes are answered, or end their connection", async 
   await using scene = await startMongo();
   const random = new SeededRandom(seed());
   const commands = [
-    insert(framed(elements({ _id: int32(1), a: text("b") }))),
+    insert(documentBytes(elements({ _id: int32(1), a: text("b") }))),
     command(
-      framed(
+      documentBytes(
         elements({
           find: text("items"),
-          filter: embedded(framed(elements({ a: text("b") }))),
+          filter: embedded(documentBytes(elements({ a: text("b") }))),
           limit: int32(3),
           ...inShop,
         }),
       ),
     ),
     command(
-      framed(
-        `${elements({ aggregate: text("items"), cursor: embedded(framed("")), ...inShop })}\x04pipeline\0${array([framed(elements({ $match: embedded(framed("")) }))])}`,
+      documentBytes(
+        `${elements({ aggregate: text("items"), cursor: embedded(documentBytes("")), ...inShop })}\x04pipeline\0${array([documentBytes(elements({ $match: embedded(documentBytes("")) }))])}`,
       ),
     ),
     command(
-      framed(elements({ saslStart: int32(1), mechanism: text("PLAIN"), payload: text("x"), ...inShop })),
+      documentBytes(
+        elements({ saslStart: int32(1), mechanism: text("PLAIN"), payload: text("x"), ...inShop }),
+      ),
     ),
   ];
   let client = await RawClient.open(scene.port);
@@ -154,7 +158,7 @@ test("a client that reads no answers is disconnected, and other clients are serv
   await good.db("shop").collection("items").insertMany(documents);
   using slow = await RawClient.open(scene.port);
   slow.socket.pause();
-  slow.send(command(framed(elements({ find: text("items"), ...inShop }))).repeat(20));
+  slow.send(command(documentBytes(elements({ find: text("items"), ...inShop }))).repeat(20));
   await stillServes(scene);
   await until("the connection is closed", () => scene.log.some(({ reason }) => reason === "output-stuck"));
 });

@@ -6,11 +6,11 @@ import { MongoServerError } from "mongodb";
 import { type ByteString, bytesOfText } from "../../../protocol/byte-string.js";
 import {
   binary,
+  documentBytes,
   elements,
-  framed,
   int32,
   text,
-  words,
+  textOf,
 } from "../../../protocol/mongo/bson-document-writer.js";
 import { command } from "../../protocol/mongo/messages.js";
 import { RawClient } from "../../support/raw-client.js";
@@ -91,7 +91,7 @@ async function send(client: RawClient, document: ByteString): Promise<string> {
 }
 
 const start = (payload: string, mechanism = "SCRAM-SHA-256") =>
-  framed(
+  documentBytes(
     elements({
       saslStart: int32(1),
       mechanism: text(mechanism),
@@ -100,7 +100,7 @@ const start = (payload: string, mechanism = "SCRAM-SHA-256") =>
     }),
   );
 const proof = (payload: string) =>
-  framed(
+  documentBytes(
     elements({
       saslContinue: int32(1),
       conversationId: int32(1),
@@ -129,7 +129,7 @@ test("an unknown user receives the same challenge as a known user, and a proof i
     assert.match(await send(client, start(payload)), /Authentication failed/);
   for (const payload of ["", "ann", "\0ann", "\0ann\0wrong", "\0ann\0secret\0more"])
     assert.match(await send(client, start(payload, "PLAIN")), /Authentication failed/);
-  assert.match(await send(client, framed(elements({ ping: int32(1) }))), /\x01ok\0\0\0\0\0\0\0\xf0\?/);
+  assert.match(await send(client, documentBytes(elements({ ping: int32(1) }))), /\x01ok\0\0\0\0\0\0\0\xf0\?/);
 });
 
 test("an unauthenticated client's commands are refused, and long commands end the connection", async () => {
@@ -137,10 +137,10 @@ test("an unauthenticated client's commands are refused, and long commands end th
   using client = await RawClient.open(scene.port);
   for (const name of ["find", "insert", "listDatabases", "whatsmyuri", "getMore"])
     assert.match(
-      await send(client, framed(elements({ [name]: words("a"), $db: text("a") }))),
+      await send(client, documentBytes(elements({ [name]: textOf("a"), $db: text("a") }))),
       /requires authentication|no such command/,
     );
-  client.send(command(framed(elements({ find: text("x".repeat(17_000)) }))));
+  client.send(command(documentBytes(elements({ find: text("x".repeat(17_000)) }))));
   assert.equal(await client.rest(), "");
 });
 

@@ -70,7 +70,7 @@ test("a long answer waits until the client has read the short answers before it"
   assert.deepEqual(sent, ["short"]);
   takeAll();
   assert.ok(output.drained());
-  output.writeOn();
+  output.continueLong();
   assert.deepEqual(sent, ["short", "long"]);
 });
 

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { createServer, type Socket } from "node:net";
 import { test } from "node:test";
-import { sayGoodBye } from "../../../net/connections/linger.js";
+import { endSocket } from "../../../net/connections/linger.js";
 import { listenAtFreePort } from "../../support/free-port.js";
 import { RawClient } from "../../support/raw-client.js";
 
@@ -31,7 +31,7 @@ async function connected(): Promise<Pair> {
   };
 }
 
-const LEFT = { idleTimeout: 60_000, isExpected: true, hasLeft: true };
+const LEFT = { idleTimeout: 60_000, isExpected: true, inputEnded: true };
 
 test("a connection closes immediately if all bytes were sent and the client has ended its stream", async () => {
   await using pair = await connected();
@@ -39,7 +39,7 @@ test("a connection closes immediately if all bytes were sent and the client has 
   socket.write("answer");
   client.socket.end();
   await once(socket, "end");
-  sayGoodBye(socket, "", LEFT);
+  endSocket(socket, "", LEFT);
   assert.equal(socket.destroyed, true);
   assert.equal(await client.rest(), "answer");
 });
@@ -51,7 +51,7 @@ test("bytes that are written but not yet sent are sent before the connection clo
   await once(socket, "end");
   socket.cork();
   socket.write("answer");
-  sayGoodBye(socket, "", LEFT);
+  endSocket(socket, "", LEFT);
   assert.equal(await client.rest(), "answer");
 });
 
@@ -60,14 +60,14 @@ test("the last bytes are sent before the connection closes", async () => {
   const { client, socket } = pair;
   client.socket.end();
   await once(socket, "end");
-  sayGoodBye(socket, "last", LEFT);
+  endSocket(socket, "last", LEFT);
   assert.equal(await client.rest(), "last");
 });
 
 test("a connection stays open while its client may still send bytes", async () => {
   await using pair = await connected();
   const { client, socket } = pair;
-  sayGoodBye(socket, "", { ...LEFT, isExpected: false, hasLeft: false });
+  endSocket(socket, "", { ...LEFT, isExpected: false, inputEnded: false });
   assert.equal(socket.destroyed, false);
   assert.equal(await client.rest(), "");
 });

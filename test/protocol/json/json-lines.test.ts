@@ -39,7 +39,7 @@ function requestsOf(chunks: readonly Buffer[], maxBytes: number): (string | bool
     const lent = Buffer.from(chunk);
     parser.push(lent);
     take(2);
-    parser.keep();
+    parser.copyUnread();
     lent.fill("~");
     take(Number.POSITIVE_INFINITY);
   }

@@ -4,13 +4,13 @@ import { test } from "node:test";
 import { type Document, BSON as Package } from "mongodb";
 import * as writer from "../../../protocol/mongo/bson-document-writer.js";
 import {
+  documentBytes,
   element,
   elements,
-  framed,
   int32,
   int32Bytes,
   list,
-  words,
+  textOf,
 } from "../../../protocol/mongo/bson-document-writer.js";
 import { MalformedBson, membersOf } from "../../../protocol/mongo/bson-members.js";
 import { seed } from "../../support/seed.js";
@@ -49,7 +49,7 @@ test("members of all types are found in documents of the package bson", () => {
     Object.keys(ALL),
   );
   for (const { name, start, end } of members) {
-    const alone = framed(bytes.toString("latin1", start, end));
+    const alone = documentBytes(bytes.toString("latin1", start, end));
     const { [name]: value } = Package.deserialize(Buffer.from(alone, "latin1"), { promoteValues: false });
     assert.deepEqual(value, Package.deserialize(bytes, { promoteValues: false })[name]);
   }
@@ -63,13 +63,13 @@ test("the package bson parses the written documents", () => {
     yes: writer.boolean(true),
     no: writer.boolean(false),
     date: writer.date(1e12),
-    words: words("é"),
+    words: textOf("é"),
     id: writer.objectId("0123456789ab"),
     bytes: writer.binary(4, "\x00\xff"),
-    list: list([int32(1), words("b")]),
+    list: list([int32(1), textOf("b")]),
     inner: writer.document({ a: int32(1) }),
   });
-  const read = Package.deserialize(Buffer.from(framed(written), "latin1"));
+  const read = Package.deserialize(Buffer.from(documentBytes(written), "latin1"));
   assert.deepEqual(
     [read["int32"], read["int64"], read["double"], read["yes"], read["no"], read["date"]],
     [-2, -3, 0.1, true, false, new Date(1e12)],
@@ -80,10 +80,10 @@ test("the package bson parses the written documents", () => {
 });
 
 test("the time for a document within a hundred thousand others is proportional to its length", () => {
-  let bomb = framed("");
-  for (let depth = 0; depth < 100; depth++) bomb = framed(element("a", writer.embedded(bomb)));
+  let bomb = documentBytes("");
+  for (let depth = 0; depth < 100; depth++) bomb = documentBytes(element("a", writer.embedded(bomb)));
   const nested = `${`${int32Bytes(0x7fffffff)}\x03a\0`.repeat(100_000)}`;
-  const within = framed(`\x03a\0${int32Bytes(nested.length + 5)}${nested}\0`);
+  const within = documentBytes(`\x03a\0${int32Bytes(nested.length + 5)}${nested}\0`);
   for (const document of [bomb, within])
     assert.equal([...membersOf(Buffer.from(document, "latin1"))].length, 1);
 });

@@ -6,9 +6,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { bytesOf } from "../../../protocol/byte-string.js";
 import {
+  documentBytes,
   element,
   elements,
-  framed,
   int32,
   int32Bytes,
   text,
@@ -33,8 +33,8 @@ function parsed(chunks: Iterable<string>, most = MAX) {
   return { messages, fault: parser.fault, held: parser.heldBytes };
 }
 
-const PING = framed(elements({ ping: int32(1), $db: text("admin") }));
-const DOCUMENTS = [1, 2, 3].map((n) => framed(elements({ _id: int32(n) })));
+const PING = documentBytes(elements({ ping: int32(1), $db: text("admin") }));
+const DOCUMENTS = [1, 2, 3].map((n) => documentBytes(elements({ _id: int32(n) })));
 const STREAM = [
   command(PING, 1),
   message(`${int32Bytes(2)}\0${PING}${sequence("documents", DOCUMENTS)}`, undefined, 2),
@@ -75,7 +75,7 @@ test("messages are complete for any division of their bytes", () => {
 });
 
 test("a long message does not delay the message that follows it", () => {
-  const long = framed(element("a", text("x".repeat(90_000))));
+  const long = documentBytes(element("a", text("x".repeat(90_000))));
   const { messages, held } = parsed([command(long), command(PING)]);
   assert.deepEqual([messages.length, bytesOf(messages[0]?.body as Buffer), held], [2, long, 0]);
 });
@@ -84,7 +84,7 @@ test("a checksum is CRC-32C", () => {
   assert.equal(crc32c(Buffer.from("123456789")), 0xe3069283);
 });
 
-const empty = framed("");
+const empty = documentBytes("");
 const flags = int32Bytes(0);
 
 for (const [what, bytes, fault] of [

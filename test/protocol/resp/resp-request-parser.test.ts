@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { HeapGauge } from "../../../engine/memory/memory-gauge.js";
-import { quotedWord, splitLine } from "../../../protocol/resp/inline-command.js";
+import { quotedArgument, splitLine } from "../../../protocol/resp/inline-command.js";
 import { RespRequestParser } from "../../../protocol/resp/resp-request-parser.js";
 import { writeCommand } from "../../../protocol/resp/resp-writer.js";
 import { ShortStrings } from "../../../protocol/resp/short-strings.js";
@@ -24,7 +24,7 @@ function read(pieces: readonly Buffer[]): { requests: (readonly string[])[]; pro
     piece.copy(lent);
     parser.push(lent.subarray(0, piece.length));
     for (let argv = parser.next(); argv !== null; argv = parser.next()) requests.push(argv);
-    parser.keep();
+    parser.copyUnread();
   }
   return { requests, problem: parser.problem };
 }
@@ -167,8 +167,8 @@ test("a line's words are quoted as in Redis", () => {
   ] as const)
     assert.deepEqual(splitLine(line), { quote, isOpen }, line);
   const bytes = String.fromCharCode(...Array(256).keys());
-  assert.deepEqual(splitLine(`a ${quotedWord(bytes)} ""`), ["a", bytes, ""]);
-  assert.equal(quotedWord('a"\\\n\x7f\xe9'), '"a\\"\\\\\\n\\x7f\\xe9"');
+  assert.deepEqual(splitLine(`a ${quotedArgument(bytes)} ""`), ["a", bytes, ""]);
+  assert.equal(quotedArgument('a"\\\n\x7f\xe9'), '"a\\"\\\\\\n\\x7f\\xe9"');
 });
 
 test("a request above the limit is reported for any division into pieces", () => {
@@ -199,7 +199,7 @@ test("a complete short request is refused for the same reasons as a request in p
       for (const piece of pieces) {
         parser.push(Buffer.from(piece, "latin1"));
         while (parser.next() !== null) {}
-        parser.keep();
+        parser.copyUnread();
       }
       assert.equal(parser.problem, problem === null ? null : `Protocol error: ${problem}`, bytes);
     }

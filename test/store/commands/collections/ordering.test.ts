@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 import type { Reply } from "../../../../protocol/reply.js";
-import { StepReply, settled } from "../../../../protocol/step-reply.js";
+import { StepReply, withItemsFound } from "../../../../protocol/step-reply.js";
 import { STEP_ITEMS } from "../../../../protocol/steps.js";
 import { ordering } from "../../../../store/commands/collections/index-ranges.js";
 import { BudgetExceeded, EffortBudget } from "../../../../store/keyspace/effort-budget.js";
@@ -42,7 +42,7 @@ function finished(reply: Reply, between: (step: number) => void = () => {}): [st
   if (!(reply instanceof StepReply)) return [1, textOf(reply)];
   let steps = 1;
   for (const _ of reply.steps()) between(steps++);
-  return [steps + 1, textOf(settled(reply))];
+  return [steps + 1, textOf(withItemsFound(reply))];
 }
 
 test("the first range query and the first sort run in steps, and later ones take one step, even after an insert", () => {
