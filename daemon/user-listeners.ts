@@ -50,7 +50,7 @@ export async function openUserListeners(core: Core): Promise<UserListeners> {
     const Listener = await LISTENERS[name]();
     // Until documents are loaded, the JSON listener itself refuses clients, in its own protocol.
     const own = { limits: settings.limits, users, path: name === "json" ? path : (loadingPath ?? path) };
-    const daemon = faceOf(core, name, listeners);
+    const daemon = daemonInterfaceOf(core, name, listeners);
     listeners.add(name, new Listener({ ...core, ...listenAddress, ...own, daemon }));
   }
   return listeners;
@@ -129,7 +129,7 @@ function warnOfReaders(aclFile: string | null, log: Logger): void {
   if (warning !== null) log.warn(warning);
 }
 
-function faceOf(
+function daemonInterfaceOf(
   { settings, replica, pipeline, shutDown, memory, slowLog, log, channels, known = SEMANTICS }: Core,
   name: UserListenerName,
   listeners: UserListeners,

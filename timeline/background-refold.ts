@@ -123,7 +123,7 @@ export class BackgroundRefold {
   #begin(plan: RefoldingPlan, done: (fold: Fold) => void, failed: (problem: Error) => void): void {
     const { storage, uptime, soon, log } = this.#parts;
     const { making } = this.#archive;
-    const from = making?.best(plan.tailEnd) ?? null;
+    const from = making?.newestUpTo(plan.tailEnd) ?? null;
     if (from === null && storage.mark("pruned") !== null) {
       failed(new Error(NO_BEGINNING));
       return;

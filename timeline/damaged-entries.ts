@@ -77,7 +77,7 @@ export class DamagedEntries {
     const { archive, waiting, isServing } = this.#folding;
     const orderKeys = archive.damagedUpTo(this.#parts.clock());
     const last = orderKeys.at(-1);
-    return last !== undefined && isServing && waiting.isPast(last.at) ? orderKeys : [];
+    return last !== undefined && isServing && waiting.hasNoneUpTo(last.at) ? orderKeys : [];
   }
 
   async #drop(orderKeys: readonly OrderKey[]): Promise<void> {
@@ -142,7 +142,7 @@ export class DamagedEntries {
     if (first === undefined) return;
     // Snapshots that contain any of these entries are no longer valid.
     const removed = orderKeys.filter(({ id }) => !this.#staying.has(id));
-    void this.#removeAll(removed, archive.making?.outdated(first.at) ?? null);
+    void this.#removeAll(removed, archive.making?.invalidateFrom(first.at) ?? null);
   }
 
   async #removeAll(removed: readonly OrderKey[], mark: Mark | null): Promise<void> {

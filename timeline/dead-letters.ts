@@ -30,7 +30,7 @@ export interface DeadLetterWriter {
    * @param value  as stored
    * @throws Error  the disk has failed: then no entry may be dropped
    */
-  keep(orderKey: Buffer, value: Buffer, reason: DeadLetterReason): void;
+  store(orderKey: Buffer, value: Buffer, reason: DeadLetterReason): void;
   /**
    * Writes the dead letters to disk as undecided. If the daemon stops before `settle`, the next start confirms the dead
    * letters if the returned mark is in the storage, and otherwise removes them.
@@ -42,15 +42,15 @@ export interface DeadLetterWriter {
   settle(): void;
   /** Drops the dead letters, because the entries remain. May be called at any time before `settle`. */
   discard(): void;
-  readonly figures: StoredDeadLetters;
+  readonly figures: DeadLetterFigures;
 }
 
-export interface StoredDeadLetters {
+export interface DeadLetterFigures {
   /** The file's name, or null if there were no dead letters. */
-  readonly name: string | null;
-  readonly kept: number;
+  readonly file: string | null;
+  readonly stored: number;
   /** The number of further entries for which there was no room. */
-  readonly left: number;
+  readonly notStored: number;
 }
 
 /** Opens a store for dead letters. @param cutAt  the date of the new snapshot; milliseconds since 1970 */

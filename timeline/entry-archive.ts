@@ -166,7 +166,7 @@ export class Archive {
    */
   add(entries: readonly Entry[], from: ByteString | null): Promise<void> | null {
     const [{ envelope }] = entries as readonly [Entry];
-    const mark = this.making?.outdated(envelope.at) ?? null;
+    const mark = this.making?.invalidateFrom(envelope.at) ?? null;
     const { storage } = this.#parts;
     const values: (readonly [Buffer, Buffer])[] = [];
     const added: FlushedEntry[] = [];

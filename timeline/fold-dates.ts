@@ -3,7 +3,7 @@
  * trusted.
  */
 import type { TimelineParts } from "./timeline-environment.js";
-import { DUE_AHEAD_MS } from "./unfolded-entries.js";
+import { FOLD_AHEAD_MS } from "./unfolded-entries.js";
 import type { Watermark } from "./watermark.js";
 
 export class FoldDates {
@@ -32,7 +32,7 @@ export class FoldDates {
   }
 
   /** The date up to which entries are folded now. */
-  get dueUntil(): number {
-    return Math.floor(this.#parts.clock()) + DUE_AHEAD_MS;
+  get foldUntil(): number {
+    return Math.floor(this.#parts.clock()) + FOLD_AHEAD_MS;
   }
 }

@@ -26,14 +26,14 @@ export class ForgottenAnswers {
   opened(isBegun: boolean): void {
     const { storage, isAlone } = this.#parts;
     if (this.#isOpened || storage.lostGroups > 0 || (isBegun ? !storage.isSafe : !isAlone())) {
-      if (this.#isOpened) this.some();
+      if (this.#isOpened) this.noteLost();
       else this.#untilAtStart = this.#end;
     }
     this.#isOpened = true;
   }
 
   /** Records that some answered units are lost. The lost units may be dated ahead of the clock. */
-  some(): void {
+  noteLost(): void {
     this.#until = Math.max(this.#until, this.#end);
   }
 

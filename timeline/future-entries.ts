@@ -45,7 +45,7 @@ export class FutureEntries {
   }
 
   /** Removes and returns the entries dated up to a time, in order. */
-  takeDue(until: number): Entry[] {
+  takeUntil(until: number): Entry[] {
     const due: Entry[] = [];
     while (this.#heap.size > 0 && this.firstAt <= until) {
       const { id, body, signature } = this.#heap.shift();

@@ -13,7 +13,7 @@ import { Refold } from "./snapshots/refold.js";
 import type { Beginning } from "./snapshots/ring-entries.js";
 import { DamagedSnapshot } from "./snapshots/snapshot.js";
 import type { SnapshotSource } from "./snapshots/snapshot-files.js";
-import { heldSnapshots } from "./snapshots/snapshot-schedule.js";
+import { storedSnapshots } from "./snapshots/snapshot-schedule.js";
 
 /** The maximum number of concurrent recalls. Each has a separate state in memory, as large as the served state. */
 const RECALLS_MAX = 2;
@@ -179,7 +179,7 @@ export class Recalls {
   #beginnings(from: number): (number | null)[] {
     const files = new Set(this.#snapshots?.list() ?? []);
     const kept = prunedTo(this.#storage);
-    const dates = heldSnapshots(this.#storage).filter(
+    const dates = storedSnapshots(this.#storage).filter(
       (date) => files.has(date) && date < from && date >= kept,
     );
     // Pruned entries exist only in snapshots.

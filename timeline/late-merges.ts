@@ -45,7 +45,7 @@ export class LateMerges {
 
   /** Merges some of the waiting entries now, unless a turn is scheduled, and the remaining entries in later turns. */
   run(): void {
-    this.#folding.waiting.noteTime(this.#parts.uptime());
+    this.#folding.waiting.noteDelay(this.#parts.uptime());
     // Two batches in one turn of the event loop would delay clients twice as long.
     if (!this.#isScheduled) this.#turn();
   }
@@ -121,7 +121,7 @@ export class LateMerges {
     this.#folding.raise(plan.tailEnd);
     log.info({ entries: late.length }, "late entries: folding again");
     const done = (fold: Fold) => {
-      if (archive.refolded(refolding.takeGaps(), plan.until)) forgotten.some();
+      if (archive.refolded(refolding.takeGaps(), plan.until)) forgotten.noteLost();
       this.#folding.swap(fold, entries);
       waiting.refolded();
       waiting.merged(startedAt, uptime());
@@ -142,9 +142,9 @@ export class LateMerges {
     // The new fold must include all entries of the current fold, even if the clock has been set back.
     const until = late.reduce(
       (latest, { envelope: { at } }) => Math.max(latest, at),
-      Math.max(end, dates.dueUntil, newest.at),
+      Math.max(end, dates.foldUntil, newest.at),
     );
-    const entries = [...late, ...waiting.takeDue(until)];
+    const entries = [...late, ...waiting.takeUntil(until)];
     // Clients' entries that arrive in the meantime are dated after the end of the current tail; members' entries wait.
     const cutTo = () => Math.min(this.#folding.fold.cutAt, waiting.lateFrom - 1);
     return { plan: { index: null, tailEnd: end, until, tailBytes, cutTo, found: () => {} }, entries };

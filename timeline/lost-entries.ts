@@ -7,7 +7,7 @@ import { inTurns, type Steps } from "../protocol/steps.js";
 import type { KeyRing } from "../store/key-ring.js";
 import type { DigestIndex } from "./compare/digest-index.js";
 import { entriesMissingInSnapshot } from "./compare/entries-missing-in-snapshot.js";
-import type { DeadLetterReason, DeadLetterWriter, StoredDeadLetters } from "./dead-letters.js";
+import type { DeadLetterFigures, DeadLetterReason, DeadLetterWriter } from "./dead-letters.js";
 import { type Entry, readOrderKey, writeOrderKey } from "./entries/entry.js";
 import type { Mark, Storage } from "./entries/storage.js";
 import { readEntry } from "./entries/stored-value.js";
@@ -37,7 +37,7 @@ export interface FoundOrphans extends LostEntries {
   /** Later entries signed with keys that the snapshot does not know: orphaned entries had added these keys. */
   readonly unverifiable: LostEntries;
   /** The dead letters that were written for all these entries, or null if there is no disk to store them on. */
-  readonly deadLetters: StoredDeadLetters | null;
+  readonly deadLetters: DeadLetterFigures | null;
 }
 
 /** A snapshot that has been read to its end. */
@@ -46,7 +46,7 @@ export interface ReceivedSnapshot {
   readonly ring: KeyRing;
 }
 
-export interface Losing {
+export interface EntriesToDrop {
   readonly orphans: FoundOrphans;
   /** The order keys of entries dated after the snapshot that have to be dropped too. */
   readonly dropped: readonly Buffer[];
@@ -60,12 +60,12 @@ export interface Losing {
  * Finds and stores the lost entries. Nothing may be written to the storage in the meantime.
  * @throws Error  the dead letters cannot be stored; then no dead letter remains on disk, and no entry may be dropped
  */
-export async function findLosing(
+export async function findEntriesToDrop(
   parts: TimelineParts,
   archive: Archive,
   received: ReceivedSnapshot,
   cutAt: number,
-): Promise<Losing> {
+): Promise<EntriesToDrop> {
   const { openDeadLetters } = parts;
   const max = openDeadLetters === null ? REPORTED_MAX : DEAD_LETTERS_MAX;
   const { unknown, damaged } = await inTurns(findUnverifiable(parts, received.ring, cutAt), parts);
@@ -124,7 +124,7 @@ function* storeSteps(
   for (const { reason, group } of groups)
     for (const orderKey of group) {
       const value = storage.get(orderKey);
-      if (value !== null) deadLetters.keep(orderKey, value, reason);
+      if (value !== null) deadLetters.store(orderKey, value, reason);
       if (++number % DEAD_LETTERS_PER_STEP === 0) yield;
     }
 }

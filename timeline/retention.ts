@@ -51,17 +51,18 @@ export class Retention {
     const bytes = retainBytes === Number.POSITIVE_INFINITY ? 0 : storage.bytes;
     const { making } = this.#archive;
     // Start a snapshot early, so that entries can be pruned in time.
-    making?.consider(cutAt, bytes > retainBytes / 2, finalTo);
+    making?.beginIfTime(cutAt, bytes > retainBytes / 2, finalTo);
     const isOverfull = bytes > HELPING_FACTOR * retainBytes;
     const end = isOverfull ? Number.POSITIVE_INFINITY : retainsFrom;
     const isFree = isAlone || isOverfull;
     const isFull = bytes > retainBytes;
     const base =
-      (isFull ? making?.next(isFree) : making?.bestBase(Math.min(now - retainMs, end - 1, cutAt), isFree)) ??
-      null;
+      (isFull
+        ? making?.nextBase(isFree)
+        : making?.bestBase(Math.min(now - retainMs, end - 1, cutAt), isFree)) ?? null;
     // Prune exactly up to a snapshot, so that entries that arrive later can be folded from that snapshot.
     if (base !== null && base < end && base <= cutAt && base > this.#archive.prunedTo) {
-      making?.begin(base);
+      making?.setBase(base);
       this.#archive.prune(base);
       this.#isRemoving = true;
     }

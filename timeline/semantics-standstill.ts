@@ -20,10 +20,10 @@ export function standstillOf(fold: Fold): string | null {
 }
 
 /** Whether the fold applies entries dated at a time. */
-export const reaches = ({ end }: Fold, at: number): boolean => end === null || at < end.at;
+export const appliesAt = ({ end }: Fold, at: number): boolean => end === null || at < end.at;
 
 /** Returns the dates up to which all entries are in the fold and final, at most the date before the fold's end. */
-export function heldTo({ end, cutAt }: Fold, finalTo: number) {
+export function limitToEnd({ end, cutAt }: Fold, finalTo: number) {
   if (end === null) return { cutAt, finalTo };
   return { cutAt: Math.min(cutAt, end.at - 1), finalTo: Math.min(finalTo, end.at - 1) };
 }

@@ -71,7 +71,7 @@ export class ServingFold {
     const newest = last === null ? 0 : readOrderKey(last).at;
     const tailEnd = Math.max(this.dates.tailEnd(newest), making?.newest ?? -1);
     // Entries that were accepted before a restart are folded after it, even if the clock now shows an earlier time.
-    const until = Math.max(tailEnd, this.dates.dueUntil, this.#watermark.takenTo);
+    const until = Math.max(tailEnd, this.dates.foldUntil, this.#watermark.takenTo);
     const found = (entry: Entry) => {
       if (entry.envelope.at > tailEnd) archive.found(entry);
       making?.grown(1);
@@ -79,7 +79,7 @@ export class ServingFold {
     const fold = await refolding.run({ ...this.#parts.limits, index, tailEnd, until, found });
     archive.index = index;
     const gaps = refolding.takeGaps();
-    if (gaps.size > 0) forgotten.some();
+    if (gaps.size > 0) forgotten.noteLost();
     archive.refolded(gaps, until);
     this.swap(fold, waiting.takeAll());
     waiting.addFuture(archive.findAfter(until));

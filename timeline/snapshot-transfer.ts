@@ -10,7 +10,12 @@ import { inTurns, type Steps } from "../protocol/steps.js";
 import { DigestIndex } from "./compare/digest-index.js";
 import type { Failure } from "./disk-failure.js";
 import { LaterSteps } from "./entries/later-steps.js";
-import { type FoundOrphans, findLosing, type Losing, type ReceivedSnapshot } from "./lost-entries.js";
+import {
+  type EntriesToDrop,
+  type FoundOrphans,
+  findEntriesToDrop,
+  type ReceivedSnapshot,
+} from "./lost-entries.js";
 import type { Retention } from "./retention.js";
 import type { ServingFold } from "./serving-fold.js";
 import { storeReplacedData } from "./snapshots/replaced-data.js";
@@ -106,7 +111,7 @@ export class SnapshotTransfer {
    * @param after  the snapshot must have a later date; milliseconds since 1970, or -1 for any date
    */
   want(after: number): void {
-    this.#folding.archive.making?.want(after);
+    this.#folding.archive.making?.requireAfter(after);
   }
 
   /** Whether an entry up to this date was found damaged here and not received again. */
@@ -170,22 +175,22 @@ export class SnapshotTransfer {
     const folding = this.#folding;
     const received = await inTurns(this.#check(arrived), this.#parts);
     if (!handlers.isWanted()) throw new Error("it is no longer needed");
-    let losing: Losing | null = null;
+    let toDrop: EntriesToDrop | null = null;
     try {
       await this.#making.expect(staged.cutAt);
       folding.isOpen = false;
       await this.#becomeIdle();
       await this.#storeAside(arrived);
-      losing = await findLosing(this.#parts, folding.archive, received, staged.cutAt);
+      toDrop = await findEntriesToDrop(this.#parts, folding.archive, received, staged.cutAt);
       await staged.commit();
     } catch (problem) {
-      losing?.deadLetters?.discard();
-      this.#making.expectNone();
+      toDrop?.deadLetters?.discard();
+      this.#making.cancelExpected();
       folding.isOpen = true;
       throw problem;
     }
     try {
-      await this.#begin(staged, losing, handlers);
+      await this.#begin(staged, toDrop, handlers);
     } catch (problem) {
       // After a stop the only possible problem is that the disk is closed.
       if (!this.#later.isStopped) this.#failure.report(problem as Error);
@@ -195,19 +200,21 @@ export class SnapshotTransfer {
 
   /** Copies the previous entries before anything is changed: an operator may want them back. */
   async #storeAside({ staged, handlers }: Arrived): Promise<void> {
-    const { storage, openAside, soon } = this.#parts;
+    const { storage, openReplacedData, soon } = this.#parts;
     if (storage.last() === null && this.#making.base === null) return;
     const turn = () => new Promise<void>((resolve) => soon(resolve));
     const source = { storage, snapshots: this.#making.snapshots };
     handlers.onAside(
-      openAside === null ? null : await storeReplacedData(source, await openAside(staged.cutAt), turn),
+      openReplacedData === null
+        ? null
+        : await storeReplacedData(source, await openReplacedData(staged.cutAt), turn),
     );
   }
 
-  async #begin(staged: StagedSnapshot, losing: Losing, handlers: AdoptionHandlers): Promise<void> {
+  async #begin(staged: StagedSnapshot, toDrop: EntriesToDrop, handlers: AdoptionHandlers): Promise<void> {
     const { cutAt } = staged;
     const { archive } = this.#folding;
-    const { orphans, deadLetters, dropped, marks } = losing;
+    const { orphans, deadLetters, dropped, marks } = toDrop;
     this.adoptions++;
     handlers.onOrphaned(orphans);
     const index = await archive.adopt(cutAt, [this.#making.adopt(cutAt), ...marks], dropped);

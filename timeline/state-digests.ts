@@ -78,7 +78,7 @@ export class StateDigests {
     const { fold, archive, waiting, isServing } = this.#folding;
     const { cutAt, end } = fold;
     if (end !== null && end.at < at) return false;
-    return cutAt < at && isServing && waiting.isPast(at) && archive.countsBefore(at);
+    return cutAt < at && isServing && waiting.hasNoneUpTo(at) && archive.countsBefore(at);
   }
 
   /** Computes the sums while the state may change. */

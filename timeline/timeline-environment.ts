@@ -9,7 +9,7 @@ import type { Entry, FlushedEntry, OrderKey } from "./entries/entry.js";
 import type { Storage } from "./entries/storage.js";
 import type { TimelineLogger } from "./entries/timeline-logger.js";
 import type { FoldedEntry, UnitAnswer } from "./fold/fold.js";
-import type { OpenAside } from "./snapshots/replaced-data.js";
+import type { OpenReplacedData } from "./snapshots/replaced-data.js";
 import type { RefuseRingEntry } from "./snapshots/ring-entries.js";
 import type { SnapshotParts } from "./snapshots/snapshot-schedule.js";
 
@@ -65,7 +65,7 @@ export interface TimelineParts {
   /** Returns why an entry of the key ring in another daemon's snapshot is refused. */
   readonly refusesRing: RefuseRingEntry;
   /** Opens a folder for the data that a member's snapshot replaces. Null if there is no disk. */
-  readonly openAside: OpenAside | null;
+  readonly openReplacedData: OpenReplacedData | null;
   /** Opens a store for entries that may be lost with that data. Null if there is no disk. */
   readonly openDeadLetters: OpenDeadLetters | null;
   /** Opens a store for the remains of damaged entries that no member has. Null if there is no disk. */
@@ -80,7 +80,7 @@ export interface TimelineParts {
   readonly owner: TimelineOwner;
 }
 
-export type Taking =
+export type TakeOutcome =
   /** `flushed` resolves when the entry is as safe as --fsync requires; null if it already is. */
   | {
       readonly kind: "taken";

@@ -22,12 +22,12 @@ import type { FoldDates } from "./fold-dates.js";
 import type { ForgottenAnswers } from "./forgotten-answers.js";
 import { LateMerges, UNITS_PER_TURN } from "./late-merges.js";
 import { Retention } from "./retention.js";
-import { heldTo, reaches, standstillOf } from "./semantics-standstill.js";
+import { appliesAt, limitToEnd, standstillOf } from "./semantics-standstill.js";
 import { REDO_MAX, ServingFold } from "./serving-fold.js";
 import { SnapshotTransfer } from "./snapshot-transfer.js";
 import { StateDigests } from "./state-digests.js";
 import type { TimelineFigures } from "./timeline-counts.js";
-import type { Taking, TimelineParts } from "./timeline-environment.js";
+import type { TakeOutcome, TimelineParts } from "./timeline-environment.js";
 import type { UnfoldedEntries } from "./unfolded-entries.js";
 import { Watermark } from "./watermark.js";
 
@@ -134,7 +134,7 @@ export class Timeline {
 
   /** Whether the state includes everything that is stored and dated up to a time. */
   isFolded(at: number): boolean {
-    return this.#folding.isServing && this.waiting.isPast(at) && reaches(this.#folding.fold, at);
+    return this.#folding.isServing && this.waiting.hasNoneUpTo(at) && appliesAt(this.#folding.fold, at);
   }
 
   /** Whether an entry is stored, and the state includes it. */
@@ -163,7 +163,7 @@ export class Timeline {
    * Accepts an entry from a client: checks, stores, folds and answers it in one step. Its date has already been
    * checked.
    */
-  take(entry: Entry): Taking {
+  take(entry: Entry): TakeOutcome {
     const failure = this.failure ?? this.standstill;
     if (failure !== null) return { kind: "failed", detail: failure };
     const orderKey = orderKeyOf(entry);
@@ -174,7 +174,7 @@ export class Timeline {
     const merged = admitted === "too-much" ? admitted : this.#folding.merge([entry], admitted);
     if (merged === null || merged === "too-much") return { kind: merged ?? "too-old" };
     const [{ answers }] = merged as [FoldedEntry];
-    return { kind: "taken", answers, flushed: this.#keep([entry], null) };
+    return { kind: "taken", answers, flushed: this.#store([entry], null) };
   }
 
   /**
@@ -190,8 +190,8 @@ export class Timeline {
     // These entries were damaged and have been sent again. A running refold may have read some of the entries before
     // the damage; the remaining entries have to be merged into its result.
     this.#refolding.missed(again.filter((entry) => !this.#refolding.hasFolded(orderKeyOf(entry))));
-    this.#keep(added, from)?.catch(() => {});
-    this.waiting.add(unfolded, this.#dates.dueUntil);
+    this.#store(added, from)?.catch(() => {});
+    this.waiting.add(unfolded, this.#dates.foldUntil);
     this.#late.run();
     return added;
   }
@@ -203,7 +203,7 @@ export class Timeline {
    * Whether there is room for a member's entry: the number of entries dated far ahead is bounded.
    * @param bytes  the length of body and signature
    */
-  hasRoom = ({ at }: OrderKey, bytes: number) => this.waiting.hasRoom(at, bytes, this.#dates.dueUntil);
+  hasRoom = ({ at }: OrderKey, bytes: number) => this.waiting.hasRoom(at, bytes, this.#dates.foldUntil);
 
   /**
    * Returns the bytes of an entry on disk. Returns null if the entry is missing or the timeline is not open yet, and if
@@ -218,14 +218,14 @@ export class Timeline {
    */
   tick(): void {
     if (!this.#folding.isOpen || this.failure !== null) return;
-    this.waiting.addLate(this.waiting.takeDue(this.#dates.dueUntil));
+    this.waiting.addLate(this.waiting.takeUntil(this.#dates.foldUntil));
     this.#late.run();
     this.#folding.cut();
     this.#folding.fold.dropExpired(EXPIRED_PER_TICK);
     this.#watermark.tick(this.isSkewed || this.#folding.isAtStandstill);
     if (this.#refolding.isRunning) return;
     this.#retention.tick({
-      ...heldTo(this.#folding.fold, this.#dates.finalTo),
+      ...limitToEnd(this.#folding.fold, this.#dates.finalTo),
       // If the clock is wrong, no entry is too old.
       now: this.isSkewed ? Number.NEGATIVE_INFINITY : this.#watermark.now(),
       retainsFrom: this.handover.retainsFrom,
@@ -234,7 +234,7 @@ export class Timeline {
   }
 
   /** @param entries  in order, at least one */
-  #keep(entries: readonly Entry[], from: ByteString | null): Promise<void> | null {
+  #store(entries: readonly Entry[], from: ByteString | null): Promise<void> | null {
     this.#refolding.arrived(entries);
     return this.#archive.add(entries, from);
   }

@@ -7,7 +7,7 @@ import { compareEntries, type Entry, type OrderKey } from "./entries/entry.js";
 import { FutureEntries } from "./future-entries.js";
 
 /** Milliseconds ahead of the clock up to which an entry is folded: as far as a client may date its entries. */
-export const DUE_AHEAD_MS = 5000;
+export const FOLD_AHEAD_MS = 5000;
 
 /** After a merge that had to redo units, the next merge starts after this multiple of the merge's duration. */
 const PAUSE_FACTOR = 4;
@@ -53,7 +53,7 @@ export class UnfoldedEntries {
   /** The entries that were late when `mark` was called and still are, and whether a refold includes some of them. */
   readonly #marked = new Set<Entry>();
   #isMarkRefolding = false;
-  /** The uptime since which `noteTime` has found entries waiting past their dates, or null if none are waiting. */
+  /** The uptime since which `noteDelay` has found entries waiting past their dates, or null if none are waiting. */
   #since: number | null = null;
 
   get size(): number {
@@ -61,11 +61,11 @@ export class UnfoldedEntries {
   }
 
   /** Whether the dates of all waiting entries are still ahead of the clock. */
-  get isLevel(): boolean {
+  get hasOnlyFuture(): boolean {
     return this.#late.length === 0 && this.#refolding.length === 0;
   }
 
-  /** Marks the waiting entries whose date has been reached: `isMarkPast` concerns only these. */
+  /** Marks the waiting entries whose date has been reached: `areMarkedFolded` concerns only these. */
   mark(): void {
     this.#marked.clear();
     for (const entry of this.#late) this.#marked.add(entry);
@@ -73,13 +73,13 @@ export class UnfoldedEntries {
   }
 
   /** Whether no marked entry is waiting any longer. */
-  get isMarkPast(): boolean {
+  get areMarkedFolded(): boolean {
     return this.#marked.size === 0 && !this.#isMarkRefolding;
   }
 
   /** Records the time since which entries have been waiting past their dates. @param uptime  milliseconds */
-  noteTime(uptime: number): void {
-    if (this.isLevel) this.#since = null;
+  noteDelay(uptime: number): void {
+    if (this.hasOnlyFuture) this.#since = null;
     else this.#since ??= uptime;
   }
 
@@ -98,7 +98,7 @@ export class UnfoldedEntries {
   }
 
   /** Whether no waiting entry is dated up to a time. */
-  isPast(at: number): boolean {
+  hasNoneUpTo(at: number): boolean {
     return at < Math.min(this.#ahead.firstAt, this.#lateFrom);
   }
 
@@ -140,8 +140,8 @@ export class UnfoldedEntries {
   }
 
   /** Removes and returns the entries dated up to a time. */
-  takeDue(until: number): Entry[] {
-    return this.#ahead.takeDue(until);
+  takeUntil(until: number): Entry[] {
+    return this.#ahead.takeUntil(until);
   }
 
   /**
@@ -173,7 +173,7 @@ export class UnfoldedEntries {
     const taken = this.#late.splice(0, count);
     this.#lateFrom = this.#late[0]?.envelope.at ?? Number.POSITIVE_INFINITY;
     if (this.#marked.size > 0) for (const entry of taken) this.#marked.delete(entry);
-    if (this.isLevel) this.#since = null;
+    if (this.hasOnlyFuture) this.#since = null;
     return taken;
   }
 
@@ -187,12 +187,12 @@ export class UnfoldedEntries {
   refolded(): void {
     this.#refolding = [];
     this.#isMarkRefolding = false;
-    if (this.isLevel) this.#since = null;
+    if (this.hasOnlyFuture) this.#since = null;
   }
 
   /** Removes and returns all waiting entries. */
   takeAll(): Entry[] {
-    return [...this.takeLate(this.#late.length), ...this.#ahead.takeDue(Number.POSITIVE_INFINITY)];
+    return [...this.takeLate(this.#late.length), ...this.#ahead.takeUntil(Number.POSITIVE_INFINITY)];
   }
 
   /** Records the time of a merge that had to redo units. */

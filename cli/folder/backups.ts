@@ -53,7 +53,7 @@ export interface WantedKeys {
   /** The date in milliseconds since 1970, or null for the time of the backup. */
   readonly at: number | null;
   readonly db: number;
-  readonly wanted: (key: ByteString) => boolean;
+  readonly isWanted: (key: ByteString) => boolean;
 }
 
 /**
@@ -61,7 +61,7 @@ export interface WantedKeys {
  * @throws Failure, NotRestored, and the errors of `restore`
  */
 export function restoreKeys(
-  { file, at, db, wanted }: WantedKeys,
+  { file, at, db, isWanted }: WantedKeys,
   flags: FolderFlags,
   restore: (found: RestoredKey) => Promise<void>,
 ): Promise<void> {
@@ -70,8 +70,8 @@ export function restoreKeys(
     if (!isSigned(settings)) throw new StartError(KEYS_MISSING, 2);
     const signers = loadSigners(settings, log);
     const databases = DATABASES_DEFAULT;
-    const noticed = (text: string) => void process.stderr.write(`dbsync: ${text}\n`);
-    const found = restoredKeys({ file, at, db, wanted, signers, databases, noticed });
+    const onNotice = (text: string) => void process.stderr.write(`dbsync: ${text}\n`);
+    const found = restoredKeys({ file, at, db, isWanted, signers, databases, onNotice });
     await inParallel(found, CONCURRENT_RESTORES, restore);
   });
 }

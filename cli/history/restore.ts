@@ -90,11 +90,11 @@ async function restoreKeys(file: string, at: number | null, flags: RestoreFlags)
   const { client } = openFrom(readSettings({ ...flags, timeout: flags.timeout ?? COMMAND_MS }));
   const exact = only === undefined ? null : bytesOfText(only);
   const start = bytesOfText(prefix);
-  const wanted =
+  const isWanted =
     exact === null ? (key: ByteString) => key.startsWith(start) : (key: ByteString) => key === exact;
   const tally = { restored: 0, existing: 0, expired: 0, failed: [] as string[] };
   const backups = await import("../folder/backups.js");
-  await backups.restoreKeys({ file, at, db, wanted }, flags, async ({ key, expires, payload, left }) => {
+  await backups.restoreKeys({ file, at, db, isWanted }, flags, async ({ key, expires, payload, left }) => {
     if (payload === null) tally.failed.push(`  ${JSON.stringify(textOfBytes(key))}: ${left ?? ""}`);
     else if (expires > 0 && expires <= realEnvironment.wallClock()) tally.expired++;
     else {

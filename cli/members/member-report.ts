@@ -23,7 +23,7 @@ export function printMembers(
   heads: readonly ReportedList[],
   json: boolean,
 ): boolean {
-  const isRemoved = ({ id }: MemberView) => heads.some(({ list }) => list.left.includes(rawId(id)));
+  const isRemoved = ({ id }: MemberView) => heads.some(({ list }) => list.removed.includes(rawId(id)));
   const outdated = views.filter(
     (view) => !(isRemoved(view) || heads.every(({ hash }) => view.lists.some((list) => list.hash === hash))),
   );
@@ -50,7 +50,7 @@ export function printMembers(
 
 function printList(head: ReportedList, views: readonly MemberView[]): void {
   const { hash, list } = head;
-  const { number, members, left } = list;
+  const { number, members, removed } = list;
   printLine(`List ${number}, ${hexOf(hash)}`);
   printLine(signatureText(head));
   const rows = hexIds(members).map((id) => rowOf(id, views));
@@ -60,7 +60,7 @@ function printList(head: ReportedList, views: readonly MemberView[]): void {
       ...rows.map(({ id, state, address }) => [shown(id), state, address]),
     ]),
   );
-  if (left.length > 0) printLine(`removed permanently: ${hexIds(left).map(shown).join(" ")}`);
+  if (removed.length > 0) printLine(`removed permanently: ${hexIds(removed).map(shown).join(" ")}`);
 }
 
 function signatureText({ signedAt, signer, signatureProblem }: ReportedList): string {
@@ -90,7 +90,7 @@ const plain = ({ hash, list, signedAt, signer, signatureProblem }: ReportedList)
   hash: hexOf(hash),
   parents: hexIds(list.parents),
   members: hexIds(list.members),
-  left: hexIds(list.left),
+  left: hexIds(list.removed),
 });
 
 const daemonOf = ({ address, id, state, durable, joining, refusal, lists }: MemberView): object => ({

@@ -183,7 +183,7 @@ async function makeChange(
   { add, leave, ...kind }: Request,
 ): Promise<void> {
   const listed = newestLists.flatMap(({ list }) => hexIds(list.members));
-  const left = newestLists.flatMap(({ list }) => hexIds(list.left));
+  const left = newestLists.flatMap(({ list }) => hexIds(list.removed));
   const idOf = (which: AmbiguousName) => (text: string) =>
     daemonNamed(text, which, { views, listed, left, greeted });
   const added = add.map(idOf("new"));
@@ -246,13 +246,13 @@ function reportListChange(
 ): void {
   const failed = failedOf(outcomes);
   const denied = failed.filter(isDenied);
-  const { number, members, left } = list;
+  const { number, members, removed } = list;
   if (flags.json)
     printJson({
       number,
       hash: hexOf(hash),
       members: hexIds(members),
-      left: hexIds(left),
+      left: hexIds(removed),
       isKnown,
       outcomes,
       authorized,

@@ -70,14 +70,14 @@ function alreadyDone(
 ): KnownList | null {
   const [head] = heads;
   if (isRenewed || head === undefined || heads.length > 1) return null;
-  const { members, left, parents } = head.list;
+  const { members, removed, parents } = head.list;
   const isMerge = add.length + leave.length === 0;
   if (isMerge) return parents.length > 1 || isUnknownToSome(views, head) ? head : null;
   // When a replacement is repeated, the address of the lost daemon already belongs to the new daemon.
   const isSuccessor = (id: string) => isReplacing && add.includes(id) && views.some((view) => view.id === id);
   const isDone =
     add.every((id) => members.includes(rawId(id))) &&
-    leave.every((id) => left.includes(rawId(id)) || isSuccessor(id));
+    leave.every((id) => removed.includes(rawId(id)) || isSuccessor(id));
   return isDone ? head : null;
 }
 
@@ -92,8 +92,8 @@ function problemOf(views: readonly MemberView[], heads: readonly KnownList[], ch
   if (heads.length > 1) return isMerge ? null : MERGE;
   const [head] = heads;
   if (head === undefined && (isRenewed || leave.length > 0)) return BEGIN;
-  const { members = [], left = [] } = head?.list ?? {};
-  const returned = add.find((id) => left.includes(rawId(id)));
+  const { members = [], removed = [] } = head?.list ?? {};
+  const returned = add.find((id) => removed.includes(rawId(id)));
   if (returned !== undefined)
     return `${shown(returned)} was removed, and a removed id cannot return: start that daemon with a new data folder, and add its new id`;
   const listed = add.find((id) => members.includes(rawId(id)));
@@ -101,9 +101,9 @@ function problemOf(views: readonly MemberView[], heads: readonly KnownList[], ch
     return `${shown(listed)} is on the list, and no other daemon was seen at its address: start the new one first, or name it by its id`;
   if (listed !== undefined)
     return `${shown(listed)} is already on the list: ${isReplacing ? "run dbsync members evict to remove the other one" : "name only daemons that are not on it"}`;
-  const removed = leave.find((id) => left.includes(rawId(id)));
-  if (removed !== undefined)
-    return `${shown(removed)} was already removed: ${isReplacing ? "run dbsync members add to add the new one" : "name only daemons on the list"}`;
+  const repeated = leave.find((id) => removed.includes(rawId(id)));
+  if (repeated !== undefined)
+    return `${shown(repeated)} was already removed: ${isReplacing ? "run dbsync members add to add the new one" : "name only daemons on the list"}`;
   const unknown = leave.find((id) => !members.includes(rawId(id)));
   if (unknown !== undefined) return `${shown(unknown)} is not on the list, which dbsync members list shows`;
   const unsafe = views.find(({ id, durable }) => add.includes(id) && !durable);

@@ -9,7 +9,7 @@ import {
   TIMELINE_FIGURES,
   UPTO_FIGURES,
 } from "../../protocol/figures/timeline-figures.js";
-import { type DiagnosedTimeline, diagnosed, NOT_ITS_OWN } from "../../protocol/figures/timeline-problems.js";
+import { type DiagnosedTimeline, diagnosed, FOREIGN_KEY } from "../../protocol/figures/timeline-problems.js";
 import { authorizationOf } from "../keys/authorization.js";
 import { queryEach } from "../keys/fetch-key-rings.js";
 import { fieldsOf } from "../shared/output.js";
@@ -21,7 +21,7 @@ export type MemberStatus = MemberReport;
 export interface TimelineStatus extends DiagnosedTimeline {
   /**
    * The command that authorizes the daemon's key to sign for clients without keys, or null if no command is needed.
-   * NOT_ITS_OWN if the command that the daemon reports would authorize another key.
+   * FOREIGN_KEY if the command that the daemon reports would authorize another key.
    */
   readonly authorize: string | null;
   readonly entries: number;
@@ -108,7 +108,7 @@ export const FOR_ADMINISTRATORS =
 
 /** Checks that a reported command authorizes the daemon's own key. */
 export const checkedAuthorization = (reported: string, id: string): string =>
-  authorizationOf(id, reported.split(" ").slice(2, 3))?.join(" ") ?? NOT_ITS_OWN;
+  authorizationOf(id, reported.split(" ").slice(2, 3))?.join(" ") ?? FOREIGN_KEY;
 
 /** Parses a reply to TIMELINE STATUS, with or without UPTO. @param id  the daemon's id, hexadecimal */
 export function timelineOf(reply: ReplyValue, id: string): TimelineStatus {

@@ -250,9 +250,9 @@ function removeFrom(file: string, removed: ReadonlySet<ByteString>): void {
     const { heads, unread } = opened.heads();
     const remaining = heads.filter(({ orderKey }) => !removed.has(orderKey.id));
     if (remaining.length === heads.length) return null;
-    const kept = remaining.map(({ from, to }) => opened.read(from, to));
+    const pieces = remaining.map(({ from, to }) => opened.read(from, to));
     const size = sizeOf(file);
-    return unread > 0 ? [...kept, opened.read(size - unread, size)] : kept;
+    return unread > 0 ? [...pieces, opened.read(size - unread, size)] : pieces;
   });
   if (contents === null) return;
   if (contents.length === 0) {

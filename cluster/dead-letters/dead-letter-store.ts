@@ -11,10 +11,10 @@ import { errnoOf } from "../../keys/key-source.js";
 import { syncPath } from "../../net/process/synced-path.js";
 import { dateText } from "../../protocol/version-2/envelope.js";
 import type {
+  DeadLetterFigures,
   DeadLetterReason,
   DeadLetterWriter,
   OpenDeadLetters,
-  StoredDeadLetters,
 } from "../../timeline/dead-letters.js";
 import type { Mark, Storage } from "../../timeline/entries/storage.js";
 import type { TimelineLogger } from "../../timeline/entries/timeline-logger.js";
@@ -97,31 +97,31 @@ class DeadLetterFileWriter implements DeadLetterWriter {
   readonly #store: DeadLetterStore;
   #descriptor: number | null = null;
   #room = 0;
-  #kept = 0;
-  #left = 0;
+  #stored = 0;
+  #notStored = 0;
 
   constructor(path: string, store: DeadLetterStore) {
     this.#path = path;
     this.#store = store;
   }
 
-  keep(orderKey: Buffer, value: Buffer, reason: DeadLetterReason): void {
+  store(orderKey: Buffer, value: Buffer, reason: DeadLetterReason): void {
     this.#try(() => {
       const descriptor = this.#opened();
       const pieces = deadLetterBytes(orderKey, value, reason);
       const bytes = pieces.reduce((sum, { length }) => sum + length, 0);
       if (bytes > this.#room) {
-        this.#left++;
+        this.#notStored++;
         return;
       }
       this.#write(descriptor, pieces);
       this.#room -= bytes;
-      this.#kept++;
+      this.#stored++;
     });
   }
 
   async commit(): Promise<Mark | null> {
-    if (this.#kept === 0) {
+    if (this.#stored === 0) {
       this.discard();
       return null;
     }
@@ -139,7 +139,7 @@ class DeadLetterFileWriter implements DeadLetterWriter {
   }
 
   settle(): void {
-    if (this.#kept === 0) return;
+    if (this.#stored === 0) return;
     try {
       renameSync(this.#path + UNDECIDED, this.#path + DECIDED);
       syncFolder(dirname(this.#path));
@@ -159,9 +159,9 @@ class DeadLetterFileWriter implements DeadLetterWriter {
     }
   }
 
-  get figures(): StoredDeadLetters {
-    const name = this.#kept === 0 ? null : this.#path + DECIDED;
-    return { name, kept: this.#kept, left: this.#left };
+  get figures(): DeadLetterFigures {
+    const file = this.#stored === 0 ? null : this.#path + DECIDED;
+    return { file, stored: this.#stored, notStored: this.#notStored };
   }
 
   #opened(): number {

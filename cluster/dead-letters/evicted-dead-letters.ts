@@ -52,7 +52,7 @@ export async function findDeadLetters(
       for (const [index, [orderKey, value]] of batch.entries()) {
         const outcome = outcomes[index] ?? "undecided";
         counts[outcome]++;
-        if (outcome === "dead-letter") writer.keep(orderKey, value, "evicted");
+        if (outcome === "dead-letter") writer.store(orderKey, value, "evicted");
       }
     }
     return { kept: await settled(writer), unread, counts };
@@ -74,7 +74,7 @@ export async function findDeadLetters(
 async function settled(writer: DeadLetterWriter): Promise<number> {
   await writer.commit();
   writer.settle();
-  return writer.figures.kept;
+  return writer.figures.stored;
 }
 
 const knownIn = (data: string): ReadonlySet<ByteString> =>

@@ -11,19 +11,19 @@ const CATCHING_UP = "catching-up";
 export class StateMark {
   readonly #node: NodeState;
   readonly #recorder: Recorder;
-  #noted: boolean;
+  #isMarked: boolean;
 
   constructor(node: NodeState, recorder: Recorder) {
     this.#node = node;
     this.#recorder = recorder;
-    this.#noted = isIncomplete(node.storage);
+    this.#isMarked = isIncomplete(node.storage);
   }
 
   tick(): void {
     const { storage, timeline } = this.#node;
     const isCatchingUp = this.#recorder.state === CATCHING_UP;
-    if (isCatchingUp === this.#noted || !storage.isDurable || timeline.failure !== null) return;
-    this.#noted = isCatchingUp;
+    if (isCatchingUp === this.#isMarked || !storage.isDurable || timeline.failure !== null) return;
+    this.#isMarked = isCatchingUp;
     storage.put([], [["state", Buffer.from(isCatchingUp ? CATCHING_UP : "complete")]]);
   }
 }

@@ -25,7 +25,7 @@ export function envelopeOutcomes(argv: readonly ByteString[], node: NodeState, r
   if (state !== "live") throw custom(`ERR this daemon is ${state}: send the command to a live one`);
   // Refuse the command if the daemon may still return, because it would then send its entries itself. If an operator
   // wrote them again too, they would exist twice.
-  if (node.lists?.membership.left.has(id) !== true) throw custom(NOT_LEFT);
+  if (node.lists?.membership.removed.has(id) !== true) throw custom(NOT_LEFT);
   return array(orderKeys.map((text) => bulk(outcomeAt(text, node))));
 }
 
@@ -35,8 +35,8 @@ function outcomeAt(text: ByteString, { timeline, peering }: NodeState): EntryOut
     throw custom(`ERR '${echoed(text)}' is not an order key of ${2 * ORDER_KEY_BYTES} hexadecimal digits`);
   const orderKey = readOrderKey(Buffer.from(bytes, "latin1"));
   const idsFrom = timeline.prunedTo + 1;
-  const isHeld = orderKey.at >= idsFrom && timeline.holds(orderKey);
-  return entryOutcomeOf(orderKey.at, isHeld, { stablePoint: peering.stablePoint, idsFrom });
+  const isStored = orderKey.at >= idsFrom && timeline.holds(orderKey);
+  return entryOutcomeOf(orderKey.at, isStored, { stablePoint: peering.stablePoint, idsFrom });
 }
 
 const NOT_LEFT =

@@ -70,7 +70,7 @@ export function figuresOf(sources: FigureSources): ReplicaFigures {
     dataEntries: data.count,
     dataSum: hexOf(data.sum),
     quarantined: size,
-    messages: peering.speaking.figures,
+    messages: peering.channelMessages.figures,
     recalls: recalls.running,
     snapshotsTaken: taken,
     takingFrom: progress?.address ?? null,
@@ -114,8 +114,10 @@ function memberReport(
  * Whether the member and this daemon have the same entries, and have applied all of them; null if the member has not
  * reported its entries.
  */
-const isEqual = (member: MemberStatus, { isLevel }: { readonly isLevel: boolean }): boolean | null =>
-  member.isEqual && isLevel && member.state !== "catching-up";
+const isEqual = (
+  member: MemberStatus,
+  { hasOnlyFuture }: { readonly hasOnlyFuture: boolean },
+): boolean | null => member.isEqual && hasOnlyFuture && member.state !== "catching-up";
 
 function mirrorReport(figures: MirrorFigures): MirrorReport {
   const { name, level, comparing, compared } = figures;

@@ -18,7 +18,7 @@ import { dumpPayload } from "../../store/rdb/dump-payload.js";
 import { asOf, BackupView, DamagedBackup } from "../../timeline/backup/backup-view.js";
 import type { DiskStorage } from "../../timeline/disk/disk-storage.js";
 import type { TimelineLogger } from "../../timeline/entries/timeline-logger.js";
-import { reaches, standstillOf } from "../../timeline/semantics-standstill.js";
+import { appliesAt, standstillOf } from "../../timeline/semantics-standstill.js";
 import { Refold } from "../../timeline/snapshots/refold.js";
 import { storeReplacedData } from "../../timeline/snapshots/replaced-data.js";
 import { SnapshotFiles } from "../../timeline/snapshots/snapshot-files.js";
@@ -151,11 +151,11 @@ export interface KeysRestoring {
   readonly file: string;
   readonly at: number | null;
   readonly db: number;
-  readonly wanted: (key: ByteString) => boolean;
+  readonly isWanted: (key: ByteString) => boolean;
   readonly signers: Signers;
   readonly databases: number;
   /** Receives notes about the backup. */
-  readonly noticed: (text: string) => void;
+  readonly onNotice: (text: string) => void;
 }
 
 /** A key and its value in the form that RESTORE accepts, or the reason (`left`) why the key cannot be restored. */
@@ -172,11 +172,11 @@ export interface RestoredKey {
  * @throws NotRestored, StartError
  */
 export function* restoredKeys(parts: KeysRestoring): Generator<RestoredKey> {
-  const { file, at, db, wanted, signers, databases, noticed } = parts;
+  const { file, at, db, isWanted, signers, databases, onNotice } = parts;
   using view = closing(openBackup(file));
   requireReach(view, file, at);
   if (view.end.incomplete === true)
-    noticed(`${file} was made while its daemon was catching up: entries may be missing`);
+    onNotice(`${file} was made while its daemon was catching up: entries may be missing`);
   const genesis = view.mark("genesis");
   if (genesis !== null) compareGenesis(genesis, signers.genesis);
   const source = at === null ? view : asOf(view, at);
@@ -197,13 +197,13 @@ export function* restoredKeys(parts: KeysRestoring): Generator<RestoredKey> {
     found: () => {},
   });
   const fold = finish(steps);
-  const standstill = reaches(fold, until) ? null : standstillOf(fold);
+  const standstill = appliesAt(fold, until) ? null : standstillOf(fold);
   if (standstill !== null)
     throw new NotRestored(
       `${file}: nothing was restored from it: ${standstill}. dbsync restore --data makes a folder for that release`,
     );
   for (const { key, value, expire } of fold.database.keyspaces[db]?.entries ?? []) {
-    if (!wanted(key) || (expire !== NO_EXPIRY && expire < (at ?? view.end.made))) continue;
+    if (!isWanted(key) || (expire !== NO_EXPIRY && expire < (at ?? view.end.made))) continue;
     const expires = expire === NO_EXPIRY ? 0 : expire;
     try {
       yield { key, expires, payload: dumpPayload(value), left: null };

@@ -12,7 +12,7 @@ import type { Fold, UnitAnswer } from "../../timeline/fold/fold.js";
 import { type RecalledUnit, recalledUnits } from "../../timeline/history-fold.js";
 import { NewestItems } from "./newest-items.js";
 import { readBlameFrom, UNITS_MAX } from "./timeline-arguments.js";
-import { factsOf, type LogScene } from "./timeline-log.js";
+import { factsOf, type LogContext } from "./timeline-log.js";
 import { ELLIPSIS, outcomeOf, reporting } from "./unit-report.js";
 import { type DatabaseKey, mayWrite, writes } from "./unit-touches-key.js";
 
@@ -21,7 +21,7 @@ type Writer = ByteString | null;
 
 type Change = "created" | "changed" | "removed";
 
-export interface BlameScene extends LogScene {
+export interface BlameContext extends LogContext {
   /** Whether commands are shown with all their arguments. If not, only their names and the key are shown. */
   readonly showsAll: boolean;
 }
@@ -33,7 +33,7 @@ export interface BlameScene extends LogScene {
  */
 export async function blame(
   argv: readonly ByteString[],
-  { recalls, last, db, showsAll }: BlameScene,
+  { recalls, last, db, showsAll }: BlameContext,
 ): Promise<Reply> {
   const from = readBlameFrom(argv) ?? recalls.earliest;
   const tracker = new BlameTracker({ db, key: argv[2] as ByteString }, from, showsAll);

@@ -12,7 +12,7 @@ import { CommandFailure } from "../../store/arguments/command-errors.js";
 import { DATABASES_DEFAULT } from "../../store/database.js";
 import type { Unit } from "../../store/keyspace/unit.js";
 import { Recalls } from "../../timeline/history-fold.js";
-import { DUE_AHEAD_MS } from "../../timeline/unfolded-entries.js";
+import { FOLD_AHEAD_MS } from "../../timeline/unfolded-entries.js";
 import type { Recorder } from "../replica/recorder.js";
 import type { NodeState } from "../replica/replica-context.js";
 import { envelopeOutcomes } from "./envelope-outcomes.js";
@@ -46,7 +46,7 @@ export class TimelineCommands {
     this.recorder = recorder;
     this.startedAt = Math.floor(environment.clock());
     const now = () => Math.floor(environment.clock());
-    const scene = ({ db }: Unit) => ({ recalls, db, last: now() + DUE_AHEAD_MS });
+    const scene = ({ db }: Unit) => ({ recalls, db, last: now() + FOLD_AHEAD_MS });
     this.#handlers = new Map<string, Handler>([
       ["TIMELINE|BLAME", (argv, unit) => blame(argv, { ...scene(unit), showsAll: unit.readsAll ?? false })],
       [

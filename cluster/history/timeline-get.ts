@@ -7,7 +7,7 @@ import { PAST_COMMAND_AT } from "../../store/commands/timeline.js";
 import { RecallFailure, type Recalls } from "../../timeline/history-fold.js";
 import { readDate } from "./timeline-arguments.js";
 
-export interface PastScene {
+export interface PastStateContext {
   readonly recalls: Recalls;
   /** Milliseconds since 1970. The state after that time cannot be read. */
   readonly now: number;
@@ -24,7 +24,7 @@ export interface PastScene {
  */
 export async function pastState(
   argv: readonly ByteString[],
-  { recalls, now, db, id }: PastScene,
+  { recalls, now, db, id }: PastStateContext,
 ): Promise<Reply> {
   const at = readDate(argv[2] as ByteString, "the date");
   if (at > now) throw custom(`ERR the date is ${at - now} ms ahead of this daemon's clock`);

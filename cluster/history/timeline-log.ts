@@ -14,7 +14,7 @@ import { type LogQuery, readLogQuery } from "./timeline-arguments.js";
 import { reporting } from "./unit-report.js";
 import { type DatabaseKey, unitTouchesKey } from "./unit-touches-key.js";
 
-export interface LogScene {
+export interface LogContext {
   readonly recalls: Recalls;
   /** The latest date at which an entry may be folded. */
   readonly last: number;
@@ -23,7 +23,7 @@ export interface LogScene {
 }
 
 /** @throws CommandFailure  @returns a promise that rejects with RecallFailure if the history cannot be read */
-export function log(argv: readonly ByteString[], { recalls, last, db }: LogScene): Promise<Reply> {
+export function log(argv: readonly ByteString[], { recalls, last, db }: LogContext): Promise<Reply> {
   const query = readLogQuery(argv, last, recalls.earliest);
   const databaseKey = query.key === null ? null : { db, key: query.key };
   const found = new NewestItems<() => Reply>(query.limit);

@@ -22,7 +22,7 @@ import { recalledUnits } from "../../timeline/history-fold.js";
 import { standstillOf } from "../../timeline/semantics-standstill.js";
 import { DamagedSnapshot, readSnapshot } from "../../timeline/snapshots/snapshot.js";
 import type { Snapshots } from "../../timeline/snapshots/snapshot-files.js";
-import { heldSnapshots } from "../../timeline/snapshots/snapshot-schedule.js";
+import { storedSnapshots } from "../../timeline/snapshots/snapshot-schedule.js";
 import { type Outcome, outcomeOf } from "./unit-report.js";
 
 /** Thrown if a timeline cannot be verified. The message states the reason, and what to do. */
@@ -120,7 +120,7 @@ export class Verification {
   /** @throws NotChecked  this release does not know the meaning of its commands */
   run(): VerificationReport {
     const files = new Set(this.#snapshots?.list() ?? []);
-    const dates = heldSnapshots(this.#storage)
+    const dates = storedSnapshots(this.#storage)
       .filter((date) => files.has(date))
       .sort((a, b) => a - b);
     const { fold, begins } = this.#begin(dates);
@@ -201,7 +201,7 @@ export class Verification {
     try {
       const chunks = this.#snapshots?.read(date) ?? null;
       // The daemon has removed it in the meantime.
-      if (chunks === null && !heldSnapshots(this.#storage).includes(date)) return null;
+      if (chunks === null && !storedSnapshots(this.#storage).includes(date)) return null;
       if (chunks === null) throw new DamagedSnapshot("it does not exist");
       const { makeRing: genesis } = this.#signers;
       return finish(readSnapshot(chunks, { genesis, databases: DATABASES_DEFAULT, hash: hashOf }));

@@ -15,7 +15,7 @@ import type { SignedList } from "../../protocol/members/signed-list.js";
 import { dateText, hexOf } from "../../protocol/version-2/envelope.js";
 import { readHead } from "../../protocol/version-2/envelope-head.js";
 import type { Storage } from "../../timeline/entries/storage.js";
-import { firstHandRefusal, mayReport, mayTakeFrom } from "../../timeline/members/acceptance-rule.js";
+import { firstHandRefusal, mayAcceptFrom, mayReport } from "../../timeline/members/acceptance-rule.js";
 import { type CheckedList, checkList, listOf, readVouched } from "./list-proof.js";
 
 /** The outcome of an envelope that should contain a list. */
@@ -59,9 +59,9 @@ export class MemberLists {
     this.#signers = signers;
     this.#own = own;
     this.#hasServed = hasServed;
-    const kept = storage.mark("members");
-    this.#hasJoined = kept === null || kept[0] === 1;
-    this.#lists = kept === null ? [] : readKept(kept.subarray(1));
+    const stored = storage.mark("members");
+    this.#hasJoined = stored === null || stored[0] === 1;
+    this.#lists = stored === null ? [] : readStoredLists(stored.subarray(1));
     this.membership = membershipStateOf(this.#lists);
     this.durable = { hash: hashOfAll(this.#lists), lists: this.#lists };
   }
@@ -71,7 +71,7 @@ export class MemberLists {
   }
 
   /** Whether there is at least one list. */
-  get isThere(): boolean {
+  get hasLists(): boolean {
     return this.#lists.length > 0;
   }
 
@@ -87,20 +87,20 @@ export class MemberLists {
 
   /** The other members, or null if there is no list. */
   get others(): ReadonlySet<ByteString> | null {
-    if (!this.isThere) return null;
+    if (!this.hasLists) return null;
     const others = new Set(this.membership.members);
     others.delete(this.#own);
     return others;
   }
 
   /** Daemons that any of the lists leaves out. A daemon that was left out once can never return. */
-  get left(): ReadonlySet<ByteString> {
-    return this.membership.left;
+  get removed(): ReadonlySet<ByteString> {
+    return this.membership.removed;
   }
 
   /** Whether there is a list, and it does not name this daemon. */
   get isOutside(): boolean {
-    return this.isThere && !this.membership.members.has(this.#own);
+    return this.hasLists && !this.membership.members.has(this.#own);
   }
 
   /** Whether this daemon is a member. Without a data folder it would restart empty, so it is not. */
@@ -129,11 +129,11 @@ export class MemberLists {
     if (reason === null) return null;
     const name = `the list of members, number ${this.#lists.map(named).join(" and number ")}`;
     if (reason === "no-data") return `${name}, can name no daemon without --data`;
-    return membership.left.has(own) ? `${name}, leaves it out permanently` : `${name}, does not name it`;
+    return membership.removed.has(own) ? `${name}, leaves it out permanently` : `${name}, does not name it`;
   }
 
-  mayTakeFrom(id: ByteString): boolean {
-    return mayTakeFrom(this.membership, this.#own, id);
+  mayAcceptFrom(id: ByteString): boolean {
+    return mayAcceptFrom(this.membership, this.#own, id);
   }
 
   /** @param body  kept, like the signature: the caller must not overwrite the bytes of either later */
@@ -148,7 +148,7 @@ export class MemberLists {
    * daemon may already have accepted writes, at least two peers must use the list.
    */
   takeVouched(body: Buffer, signature: Buffer, peers: number): ListOutcome {
-    const mayHaveWrites = this.isThere ? this.isMember : this.#hasServed();
+    const mayHaveWrites = this.hasLists ? this.isMember : this.#hasServed();
     if (mayHaveWrites && peers < 2) return "unknown-signer";
     return this.#takeChecked(readVouched(body, signature, this.#signers.cluster));
   }
@@ -159,7 +159,7 @@ export class MemberLists {
     if (result === "old") return result;
     if ("problem" in result) return { refused: result.problem };
     this.#hasJoined = this.#isJoinedUnder(checked, membershipStateOf(result.heads));
-    const saved = this.#keep(result.heads);
+    const saved = this.#store(result.heads);
     // The member that sent the list does not wait for the disk. A disk failure is reported elsewhere.
     saved.catch(() => {});
     return { saved };
@@ -169,7 +169,7 @@ export class MemberLists {
   joined(): void {
     if (this.#hasJoined) return;
     this.#hasJoined = true;
-    void this.#keep([...this.#lists]).catch(() => {});
+    void this.#store([...this.#lists]).catch(() => {});
   }
 
   /**
@@ -180,10 +180,10 @@ export class MemberLists {
     const own = this.#own;
     if (this.membership.members.has(own)) return this.#hasJoined;
     if (!after.members.has(own)) return false;
-    return !this.isThere && list.parents.length === 0 && this.#hasServed();
+    return !this.hasLists && list.parents.length === 0 && this.#hasServed();
   }
 
-  async #keep(lists: readonly SignedList[]): Promise<void> {
+  async #store(lists: readonly SignedList[]): Promise<void> {
     this.#lists = lists;
     this.membership = membershipStateOf(lists);
     this.changed();
@@ -212,7 +212,7 @@ function hashOfAll(lists: readonly SignedList[]): ByteString {
   return hashOf(Buffer.from(hashes.join(""), "latin1"));
 }
 
-function readKept(bytes: Buffer): readonly SignedList[] {
+function readStoredLists(bytes: Buffer): readonly SignedList[] {
   const lists = (readEntries(Buffer.from(bytes)) ?? []).map(({ body, signature }) => listOf(body, signature));
   const readable = lists.filter((list): list is SignedList => !("refused" in list));
   if (readable.length === lists.length && readable.length > 0) return readable;

@@ -110,7 +110,14 @@ export class ClusterNode extends RecordedWrites implements NodeState {
     this.history = new TimelineCommands(this, this.recording);
     this.backend.past = this.history;
     const own = this.gateway?.own ?? null;
-    relayMessages({ settings, environment, log, broadcasts, speaking: this.peering.speaking, own });
+    relayMessages({
+      settings,
+      environment,
+      log,
+      broadcasts,
+      channelMessages: this.peering.channelMessages,
+      own,
+    });
     this.copies = new DurableCopies({
       peers: this.peering,
       members: () => this.recording.members,

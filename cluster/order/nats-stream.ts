@@ -184,8 +184,8 @@ export class NatsStream implements OrderStream {
     const { stream: name, replicas } = this.#address;
     const found = await infoOf(manager, name);
     if (found !== null) {
-      const misfit = unmetRequirement(found.config, this.#subject);
-      if (misfit !== null) throw new StartError(`--order: ${misfit}`, 1);
+      const unmet = unmetRequirement(found.config, this.#subject);
+      if (unmet !== null) throw new StartError(`--order: ${unmet}`, 1);
       return found;
     }
     // A new, empty stream would hide from starting daemons that the writes are lost.

@@ -5,11 +5,11 @@ import type { KeyRing } from "../../store/key-ring.js";
 import type { TimelineLogger } from "../../timeline/entries/timeline-logger.js";
 import type { SnapshotFiles } from "../../timeline/snapshots/snapshot-files.js";
 import { readOrderSnapshot } from "./order-snapshot.js";
-import { nothingYet, type OrderedPast } from "./ordered-state.js";
+import { emptyStreamState, type StreamState } from "./ordered-state.js";
 
 /** The state from which a daemon continues at startup. */
 export interface Loaded {
-  readonly past: OrderedPast;
+  readonly past: StreamState;
   /** When the stream of this state was created, or null if the state comes from no stream. */
   readonly created: string | null;
 }
@@ -36,5 +36,5 @@ export function newestIn(
       );
     }
   }
-  return { past: nothingYet(genesis(), databases), created: null };
+  return { past: emptyStreamState(genesis(), databases), created: null };
 }

@@ -21,28 +21,28 @@ import type { OrderTask } from "./order-worker.js";
 /** The number of snapshots to retain: the newest one, and the one before it in case the newest cannot be read. */
 const KEPT = 2;
 /** Milliseconds for which the thread that makes a snapshot waits for the next message of the stream. */
-const PATIENCE_MS = 60_000;
+const MESSAGE_TIMEOUT_MS = 60_000;
 
 export class OrderFolder {
   readonly #context: ReplicaContext;
   readonly #order: OrderAddress;
-  readonly #patience: number;
+  readonly #messageTimeoutMs: number;
   readonly #files: SnapshotFiles | null = null;
   readonly #lock: FolderLock | null = null;
   /** The sequence of the newest snapshot, or of the last attempt. */
   #seq = 0;
   #worker: Worker | null = null;
   /** The stream that the folder belongs to, or null if there is none yet. */
-  #met: FirstStream | null = null;
+  #firstStream: FirstStream | null = null;
 
   /**
-   * @param patience  milliseconds without a message after which no snapshot is made
+   * @param messageTimeoutMs  milliseconds without a message after which no snapshot is made
    * @throws StartError  the folder is in use, or contains something else
    */
-  constructor(context: ReplicaContext, order: OrderAddress, patience = PATIENCE_MS) {
+  constructor(context: ReplicaContext, order: OrderAddress, messageTimeoutMs = MESSAGE_TIMEOUT_MS) {
     this.#context = context;
     this.#order = order;
-    this.#patience = patience;
+    this.#messageTimeoutMs = messageTimeoutMs;
     const { data } = context.settings;
     if (data === null) return;
     if (existsSync(join(data, DATA_FILE)))
@@ -57,10 +57,10 @@ export class OrderFolder {
       throw new StartError(`--data: ${problem.message}.`, 1);
     }
     this.#files = new SnapshotFiles(orderFolder(data));
-    this.#met = readFirstStream(orderFolder(data));
-    if (this.#met !== null && this.#met.name !== order.stream)
+    this.#firstStream = readFirstStream(orderFolder(data));
+    if (this.#firstStream !== null && this.#firstStream.name !== order.stream)
       throw new StartError(
-        `--data ${data}: it belongs to the stream ${this.#met.name}, but --order names ${order.stream}: correct one of them.`,
+        `--data ${data}: it belongs to the stream ${this.#firstStream.name}, but --order names ${order.stream}: correct one of them.`,
         2,
       );
   }
@@ -76,7 +76,7 @@ export class OrderFolder {
     const { makeRing, cluster } = signers;
     const loaded = newestIn(this.#files, { makeRing, cluster, databases: DATABASES_DEFAULT, log });
     this.#seq = loaded.past.seq;
-    return { ...loaded, created: loaded.created ?? this.#met?.created ?? null };
+    return { ...loaded, created: loaded.created ?? this.#firstStream?.created ?? null };
   }
 
   /**
@@ -84,12 +84,12 @@ export class OrderFolder {
    * @param created  when the stream was created
    * @throws Error  a disk error
    */
-  met(created: string): void {
+  connected(created: string): void {
     const { data } = this.#context.settings;
-    if (data === null || this.#met !== null) return;
-    const met = { name: this.#order.stream, created };
-    writeFirstStream(orderFolder(data), met);
-    this.#met = met;
+    if (data === null || this.#firstStream !== null) return;
+    const firstStream = { name: this.#order.stream, created };
+    writeFirstStream(orderFolder(data), firstStream);
+    this.#firstStream = firstStream;
   }
 
   /**
@@ -112,7 +112,7 @@ export class OrderFolder {
       to: seq,
       databases: DATABASES_DEFAULT,
       genesis,
-      patience: this.#patience,
+      messageTimeoutMs: this.#messageTimeoutMs,
       keys,
     });
   }
@@ -168,9 +168,9 @@ function readFirstStream(folder: string): FirstStream | null {
 }
 
 /** Writes the file. When this returns, the file is on disk under its name. */
-function writeFirstStream(folder: string, met: FirstStream): void {
+function writeFirstStream(folder: string, firstStream: FirstStream): void {
   const file = join(folder, FILE);
-  const staged = stage(file, JSON.stringify(met), FILE_MODE);
+  const staged = stage(file, JSON.stringify(firstStream), FILE_MODE);
   try {
     publishOver(staged, file);
   } finally {

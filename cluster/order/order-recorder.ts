@@ -164,7 +164,7 @@ export class OrderRecorder extends RecordingBase {
   }
 
   /** Answers a client's envelope that another daemon has already added to the stream. */
-  protected async heldAnswer(taken: AcceptedEnvelope): Promise<EnvelopeAnswer> {
+  protected async storedAnswer(taken: AcceptedEnvelope): Promise<EnvelopeAnswer> {
     return (await this.memberAnswers.find(taken)) ?? answerNotStored(taken.id);
   }
 }

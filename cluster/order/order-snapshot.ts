@@ -16,7 +16,7 @@ import { applyToRing } from "../../timeline/fold/apply-unit.js";
 import { unitsOf } from "../../timeline/fold/fold-unit.js";
 import { DamagedSnapshot, readSnapshot, writeSnapshot } from "../../timeline/snapshots/snapshot.js";
 import { OrderedIds } from "./ordered-ids.js";
-import { datedAt, type OrderedPast, type RingEntry } from "./ordered-state.js";
+import { datedAt, type RingEntry, type StreamState } from "./ordered-state.js";
 
 /** The stream and the cluster that a state belongs to. */
 export interface OrderOrigin {
@@ -48,7 +48,7 @@ const ROWS_PER_CHUNK = 1000;
 const SECOND = 1000;
 
 /** @param past  must not change until the last chunk has been read */
-export function writeOrderSnapshot(past: OrderedPast, origin: OrderOrigin): Iterable<Buffer> {
+export function writeOrderSnapshot(past: StreamState, origin: OrderOrigin): Iterable<Buffer> {
   const { database, date } = past;
   // Keys that expire in the message's own millisecond may still be visible to the next message.
   const cutAt = Math.max(-1, date.at - 1);
@@ -59,7 +59,7 @@ export function writeOrderSnapshot(past: OrderedPast, origin: OrderOrigin): Iter
 export function readOrderSnapshot(
   chunks: Iterable<Buffer>,
   parts: { readonly genesis: () => KeyRing; readonly databases: number; readonly cluster: ByteString },
-): { readonly past: OrderedPast; readonly created: string } {
+): { readonly past: StreamState; readonly created: string } {
   const { genesis, databases, cluster } = parts;
   const { database, sums } = finish(readSnapshot(chunks, { genesis, databases, hash: hashOf }));
   const reader = new FactReader(sums);
@@ -74,12 +74,12 @@ export function readOrderSnapshot(
   for (const { date, entry } of ringEntries)
     for (const unit of unitsOf(datedAt(date, entry), databases))
       if (unit.kind === "ring") applyToRing(unit, ring);
-  const past: OrderedPast = { seq: message, mark, date: { at, seq }, database, ring, ringEntries, ids };
+  const past: StreamState = { seq: message, mark, date: { at, seq }, database, ring, ringEntries, ids };
   return { past, created: head.created };
 }
 
 function* factsOf(
-  { seq, mark, date, ids, ringEntries }: OrderedPast,
+  { seq, mark, date, ids, ringEntries }: StreamState,
   { created, cluster }: OrderOrigin,
 ): Generator<Buffer> {
   const head: Head = {

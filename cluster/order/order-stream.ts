@@ -48,7 +48,7 @@ export interface StreamReader {
    * Receives the message before `next`: each connection begins with it if the stream still has it.
    * @returns why reading cannot continue after it, or null if it can
    */
-  again(message: StreamMessage): string | null;
+  checkRepeated(message: StreamMessage): string | null;
   /** Receives messages in order, each once. */
   message(message: StreamMessage): void;
 }

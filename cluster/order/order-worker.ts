@@ -34,13 +34,13 @@ export interface OrderTask {
   readonly databases: number;
   readonly genesis: Genesis;
   /** Milliseconds to wait for each message of the stream. After this time, the thread fails without a snapshot. */
-  readonly patience: number;
+  readonly messageTimeoutMs: number;
   /** The keys that the daemon was started with. */
   readonly keys: readonly { readonly role: Role; readonly spki: ByteString; readonly label: ByteString }[];
 }
 
 const task = workerData as OrderTask;
-const { folder, order, credentials, created, to, databases, patience } = task;
+const { folder, order, credentials, created, to, databases, messageTimeoutMs } = task;
 
 const makeRing = (): KeyRing => {
   const ring = new KeyRing({ hash: (bytes) => hashOf(Buffer.from(bytes, "latin1")) });
@@ -67,7 +67,7 @@ const reader: StreamReader = {
   },
   isNew: false,
   connected: (facts) => (facts.created === created ? null : "it is another stream"),
-  again(message) {
+  checkRepeated(message) {
     if (!state.isLast(message)) throw new Error("the stream has a different message at that sequence");
     return null;
   },
@@ -80,9 +80,11 @@ const reader: StreamReader = {
 const stream = new NatsStream(reader, order, credentials, { environment: realEnvironment, log: silent });
 const timer = setTimeout(() => {
   giveUp(
-    new Error(`no message of the stream arrived for ${patience} ms: ${stream.trouble ?? "reason unknown"}`),
+    new Error(
+      `no message of the stream arrived for ${messageTimeoutMs} ms: ${stream.trouble ?? "reason unknown"}`,
+    ),
   );
-}, patience);
+}, messageTimeoutMs);
 try {
   await stream.start();
   await arrived;

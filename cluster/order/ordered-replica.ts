@@ -168,15 +168,15 @@ export class OrderedReplica extends RecordedWrites implements StreamReader, Orde
 
   connected(facts: StreamFacts): string | null {
     const { last, created } = facts;
-    this.failure = this.#lost ?? this.state.standstill ?? this.#misfit(facts);
+    this.failure = this.#lost ?? this.state.standstill ?? this.#mismatch(facts);
     if (this.failure !== null) return this.failure;
     this.#created = created;
-    this.#folder.met(created);
+    this.#folder.connected(created);
     this.#goal = Math.max(this.#goal ?? 0, last);
     return null;
   }
 
-  again(message: StreamMessage): string | null {
+  checkRepeated(message: StreamMessage): string | null {
     if (this.state.isLast(message)) return null;
     const folder = this.settings.data === null ? "" : " without the folder order of --data";
     this.#lost = `message ${message.seq} of the stream is not the one that this daemon has applied: the stream has lost messages, and new ones were added. Restart the daemon${folder}`;
@@ -209,7 +209,7 @@ export class OrderedReplica extends RecordedWrites implements StreamReader, Orde
    * Returns why this state cannot be continued from a stream, for example because it is not the stream from which the
    * state was made; null if it can.
    */
-  #misfit({ first, last, created }: StreamFacts): string | null {
+  #mismatch({ first, last, created }: StreamFacts): string | null {
     const { seq } = this.state;
     if (this.#created !== null && this.#created !== created)
       return `the stream was created again since this daemon began to read it: if that was meant, ${this.settings.data === null ? "" : "remove the folder order from --data, and "}restart the daemon`;

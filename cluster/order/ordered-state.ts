@@ -46,7 +46,7 @@ export interface RingEntry {
 }
 
 /** The state after a message. The object that receives it becomes its owner, and may change it. */
-export interface OrderedPast {
+export interface StreamState {
   readonly seq: number;
   /**
    * A mark that distinguishes the last message from a different one with the same sequence, or "" if there is no
@@ -70,7 +70,7 @@ export class OrderedState {
   /** The number of messages that were skipped or refused. */
   skipped = 0;
   readonly #check: CheckEntry;
-  readonly #past: OrderedPast;
+  readonly #past: StreamState;
   readonly #onApplying: (id: ByteString) => void;
   readonly #fold: Fold;
   readonly #ids: OrderedIds;
@@ -89,7 +89,7 @@ export class OrderedState {
    * @param check  checks a body and its signature by the ring of this state
    * @param onApplying  called before an entry is applied
    */
-  constructor(past: OrderedPast, check: CheckEntry, onApplying: (id: ByteString) => void = () => {}) {
+  constructor(past: StreamState, check: CheckEntry, onApplying: (id: ByteString) => void = () => {}) {
     this.#past = past;
     this.#check = check;
     this.#onApplying = onApplying;
@@ -109,7 +109,7 @@ export class OrderedState {
   }
 
   /** The current state; it changes with the next message. */
-  get past(): OrderedPast {
+  get past(): StreamState {
     const { seq, database, ring } = this;
     const mark = this.#last === null ? this.#past.mark : markOf(this.#last);
     return { seq, mark, date: this.#date, database, ring, ringEntries: this.#ringEntries, ids: this.#ids };
@@ -172,7 +172,7 @@ export class OrderedState {
     if (value === null) return { kind: "skipped", reason: "no envelope" };
     const entry = this.#check(value.body, value.signature, this.#known);
     if (typeof entry === "string") return { kind: "skipped", reason: entry };
-    if ("held" in entry) return { kind: "skipped", reason: "it was in the stream before", isKnown: true };
+    if ("stored" in entry) return { kind: "skipped", reason: "it was in the stream before", isKnown: true };
     if ("refused" in entry) return { kind: "skipped", reason: entry.refused };
     const late = checkDate(entry.envelope.at, at, this.#ids.floor);
     // Do not remember the refused id: an envelope dated ahead becomes acceptable later, and an envelope that is too old
@@ -198,7 +198,7 @@ export class OrderedState {
 }
 
 /** Returns the state before the first message. @param ring  with the keys of genesis */
-export function nothingYet(ring: KeyRing, databases: number): OrderedPast {
+export function emptyStreamState(ring: KeyRing, databases: number): StreamState {
   const [database, ids] = [new Database({ databases }), new OrderedIds()];
   return { seq: 0, mark: "", date: { at: 0, seq: 0 }, database, ring, ringEntries: [], ids };
 }

@@ -99,7 +99,7 @@ export class StreamReading {
     try {
       if (message.seq === reader.next) reader.message(message);
       else {
-        const problem = reader.again(message);
+        const problem = reader.checkRepeated(message);
         if (problem !== null) void this.#fail(problem);
       }
     } catch (problem) {

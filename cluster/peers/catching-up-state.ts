@@ -70,7 +70,7 @@ export class CatchingUp {
   }
 
   /** Starts catching up again, because this daemon's entries have been replaced since they were compared. */
-  again(): void {
+  restart(): void {
     this.#cluster.progressAt = this.#cluster.uptime();
     this.isUnderWay = true;
     this.#isLogged = false;
@@ -85,7 +85,7 @@ export class CatchingUp {
     if (this.isUnderWay) this.#consider(now);
     gaps.tick(now);
     if (this.#isFullestOfStuck(now)) {
-      gaps.forgive();
+      gaps.ignoreOpenGaps();
       peering.log.warn({}, FULLEST_OF_STUCK);
     }
     this.#step(now, isMajority);
@@ -105,10 +105,10 @@ export class CatchingUp {
     if (isIncomplete || isJoining) this.#leave(isIncomplete ? REASONS.missing : REASONS.joining);
     else if (this.#isReturning) {
       if (this.#hasMajorityContinued()) this.#leave(REASONS.cutOff);
-      else if (!this.isUnderWay && !gaps.isIncomplete(now, true, this.#cluster.settledAt) && this.#isLevel())
+      else if (!this.isUnderWay && !gaps.isIncomplete(now, true, this.#cluster.settledAt) && this.#isFolded())
         this.#complete(now, isMajority);
     } else if (this.isUnderWay) this.#leave(this.reason);
-    else if (this.#cluster.state !== "catching-up" || this.#isLevel()) this.#complete(now, isMajority);
+    else if (this.#cluster.state !== "catching-up" || this.#isFolded()) this.#complete(now, isMajority);
   }
 
   #leave(reason: string): void {
@@ -125,9 +125,9 @@ export class CatchingUp {
     if (state !== this.#cluster.state) this.#cutOffAt = now;
     this.#cluster.state = state;
     this.#cluster.beganEmpty = false;
-    const { voices } = this.#roster;
+    const { voters } = this.#roster;
     this.#joining.caughtUp(
-      voices.flatMap(({ status }) => status ?? []),
+      voters.flatMap(({ status }) => status ?? []),
       peering.voters,
     );
     if (!this.#isLogged) peering.log.info({}, "caught up with the members");
@@ -142,7 +142,7 @@ export class CatchingUp {
    */
   #turn(isReturning: boolean): void {
     this.#isReturning = isReturning;
-    this.again();
+    this.restart();
     this.#isMarked = false;
     if (isReturning) return;
     this.isUnderWay = false;
@@ -155,20 +155,20 @@ export class CatchingUp {
    * In a cluster of two daemons, neither daemon alone is a majority.
    */
   #hasMajorityContinued(): boolean {
-    const wasLiveBefore = ({ metAs, status, since }: Member) =>
-      metAs === "live" && status?.state === "live" && since >= this.#cutOffAt;
-    return this.#cluster.voters.others > 1 && this.#roster.voices.some(wasLiveBefore);
+    const wasLiveBefore = ({ stateAtConnect, status, since }: Member) =>
+      stateAtConnect === "live" && status?.state === "live" && since >= this.#cutOffAt;
+    return this.#cluster.voters.others > 1 && this.#roster.voters.some(wasLiveBefore);
   }
 
   /**
    * Whether all entries that this daemon had when it caught up have been folded. Entries that arrived later may still
    * wait to be folded.
    */
-  #isLevel(): boolean {
+  #isFolded(): boolean {
     const { timeline } = this.#cluster;
     if (!this.#isMarked) timeline.waiting.mark();
     this.#isMarked = true;
-    return timeline.state === "live" && timeline.waiting.isMarkPast;
+    return timeline.state === "live" && timeline.waiting.areMarkedFolded;
   }
 
   /**
@@ -197,7 +197,7 @@ export class CatchingUp {
    * complete: the remaining members keep sending new entries.
    */
   #isHeldUp(now: number): boolean {
-    const compared = this.#roster.voices.filter((member) => member.compared !== null).length;
+    const compared = this.#roster.voters.filter((member) => member.compared !== null).length;
     return (
       now - this.#cluster.settledAt > this.#cluster.limits.catchUpMaxMs &&
       2 * (1 + compared) > 1 + this.#cluster.voters.others

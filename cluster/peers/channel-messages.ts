@@ -25,14 +25,15 @@ export class ChannelMessages {
 
   /** Whether any member accepts messages. */
   get hasReceivers(): boolean {
-    for (const { speech } of membersWithStatus(this.#cluster)) if (speech.acceptsMessages) return true;
+    for (const { channelMessages } of membersWithStatus(this.#cluster))
+      if (channelMessages.acceptsMessages) return true;
     return false;
   }
 
   /** Passes an envelope of messages to all members that are connected now, without waiting for any of them. */
-  speak(message: PackedEntry): void {
+  sendToMembers(message: PackedEntry): void {
     for (const member of membersWithStatus(this.#cluster))
-      if (member.speech.acceptsMessages && !member.speech.enqueue(message))
+      if (member.channelMessages.acceptsMessages && !member.channelMessages.enqueue(message))
         this.#cluster.notices.warn(`messages to ${member.id}`, factsOf(member), DROPPED);
   }
 }

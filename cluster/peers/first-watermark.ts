@@ -35,7 +35,7 @@ export class Joining {
    * Records the first status of a member's connection; later connections of the member do not count.
    * @param id  the member's proved id
    */
-  met(id: ByteString, { data }: StatusMessage): void {
+  receiveFirstStatus(id: ByteString, { data }: StatusMessage): void {
     if (!this.#mayBeNew || this.#empty.has(id)) return;
     if (data.count === 0) this.#empty.add(id);
     else this.#mayBeNew = false;

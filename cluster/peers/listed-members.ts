@@ -53,7 +53,7 @@ export class ListedMembers {
   }
 
   /** Called when a member has disconnected. */
-  left(member: Member): void {
+  disconnected(member: Member): void {
     this.#reports.delete(member);
   }
 

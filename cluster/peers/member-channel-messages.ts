@@ -2,7 +2,7 @@
 
 import type { Work } from "../../net/process/background-work.js";
 import { Queue } from "../../net/process/fifo-queue.js";
-import { KNOWS_SPEAK, type SpeakMessage } from "../../protocol/members/member-messages.js";
+import { KNOWS_RELAY, type RelayMessage } from "../../protocol/members/member-messages.js";
 import {
   type PackedEntry,
   packedBytes,
@@ -13,24 +13,24 @@ import type { MemberConnection } from "./connections/member-connection.js";
 import type { ClusterState, MessageFigures } from "./shared/cluster-state.js";
 
 /** The member that sends and receives the messages. */
-interface SpeakingMember extends Speaker {
+interface MessagePeer extends MessageSender {
   readonly connection: MemberConnection;
 }
 
 export class MemberChannelMessages {
-  readonly #member: SpeakingMember;
+  readonly #member: MessagePeer;
   readonly #figures: MessageFigures;
   /** The messages to the member, or null if it accepts none. */
   readonly #outbox: MessageOutbox | null;
   /** The messages from the member, or null if this daemon accepts none. */
   readonly #intake: MessageIntake | null;
 
-  constructor(member: SpeakingMember, cluster: ClusterState) {
+  constructor(member: MessagePeer, cluster: ClusterState) {
     this.#member = member;
     const { limits, messages, messageFigures } = cluster;
     this.#figures = messageFigures;
     const { connection } = member;
-    this.#outbox = connection.knows.has(KNOWS_SPEAK) ? new MessageOutbox(connection, limits) : null;
+    this.#outbox = connection.knows.has(KNOWS_RELAY) ? new MessageOutbox(connection, limits) : null;
     this.#intake = messages === undefined ? null : new MessageIntake(cluster, messages, member);
   }
 
@@ -43,11 +43,11 @@ export class MemberChannelMessages {
   enqueue(entry: PackedEntry): boolean {
     if (this.#outbox === null) return false;
     const isEnqueued = this.#outbox.enqueue(entry);
-    this.#figures[isEnqueued ? "given" : "dropped"]++;
+    this.#figures[isEnqueued ? "sent" : "dropped"]++;
     return isEnqueued;
   }
 
-  receive(message: SpeakMessage): void {
+  receive(message: RelayMessage): void {
     if (this.#intake === null) this.#member.malformed("messages, which this daemon does not accept");
     else this.#intake.receive(message);
   }
@@ -60,7 +60,7 @@ export class MemberChannelMessages {
 }
 
 /** The member that sends the messages. */
-interface Speaker {
+interface MessageSender {
   malformed(detail: string): void;
   /** Called when checking a message threw an exception. */
   failed(problem: unknown): void;
@@ -87,7 +87,7 @@ class MessageIntake {
   readonly #cluster: ClusterState;
   readonly #messages: NonNullable<ClusterState["messages"]>;
   readonly #figures: MessageFigures;
-  readonly #speaker: Speaker;
+  readonly #sender: MessageSender;
   readonly #waiting = new Queue<PackedEntry>();
   #bytes = 0;
   #next = 1;
@@ -109,18 +109,18 @@ class MessageIntake {
   /** The `uptime` in milliseconds from which messages may wait for a key again. */
   #waitsFrom = 0;
 
-  constructor(cluster: ClusterState, messages: NonNullable<ClusterState["messages"]>, speaker: Speaker) {
+  constructor(cluster: ClusterState, messages: NonNullable<ClusterState["messages"]>, sender: MessageSender) {
     this.#cluster = cluster;
     this.#messages = messages;
     this.#figures = cluster.messageFigures;
-    this.#speaker = speaker;
+    this.#sender = sender;
   }
 
-  receive({ number, entries: packed }: SpeakMessage): void {
+  receive({ number, entries: packed }: RelayMessage): void {
     const { limits } = this.#cluster;
     const entries = readEntries(packed);
     if (entries === null || number < this.#next) {
-      this.#speaker.malformed(`message ${number} where ${this.#next} was expected`);
+      this.#sender.malformed(`message ${number} where ${this.#next} was expected`);
       return;
     }
     let missing = number - this.#next;
@@ -175,7 +175,7 @@ class MessageIntake {
     try {
       return this.#checkOne(entry);
     } catch (problem) {
-      this.#speaker.failed(problem);
+      this.#sender.failed(problem);
       return false;
     }
   }
@@ -193,7 +193,7 @@ class MessageIntake {
       figures.refused++;
       // Other daemons may have delivered the message, for example if its key is unknown only here.
       this.#isMissing ||= !isLie;
-      this.#speaker.onRefusedMessage(reason, isLie);
+      this.#sender.onRefusedMessage(reason, isLie);
     }
     return true;
   }

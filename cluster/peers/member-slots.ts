@@ -52,12 +52,12 @@ export class MemberSlots {
   }
 
   /** Called when a member has disconnected. */
-  left(id: ByteString): void {
-    this.#bits.left(id);
+  disconnected(id: ByteString): void {
+    this.#bits.disconnected(id);
   }
 
   /** Connected members with a vote. */
-  get voices(): readonly Member[] {
+  get voters(): readonly Member[] {
     return [...this.#cluster.members.values()].filter(this.#isVoter());
   }
 
@@ -100,7 +100,7 @@ export class MemberBits {
   }
 
   /** Called when a member has disconnected. */
-  left(id: ByteString): void {
+  disconnected(id: ByteString): void {
     const bit = this.#bits.get(id);
     if (bit === undefined) return;
     this.#bits.delete(id);

@@ -57,13 +57,13 @@ export class Member implements Sender, Receiver, Reconciled, ConnectedMember {
   readonly bit: number;
   readonly outbox: Outbox;
   readonly offerPace: OfferPace;
-  readonly speech: MemberChannelMessages;
+  readonly channelMessages: MemberChannelMessages;
   /** Order keys of entries on this daemon's disk that still have to be reported to the member. */
   pendingAcks: OrderKey[] = [];
   /** Its last status, or null if there is none yet. */
   status: StatusMessage | null = null;
   /** The state in its first status, before this daemon sent it anything, or null if there is none yet. */
-  metAs: StatusMessage["state"] | null = null;
+  stateAtConnect: StatusMessage["state"] | null = null;
   /** Its last report about itself, or null if there is none yet. */
   about: MemberAbout | null = null;
   refusals = 0;
@@ -104,7 +104,7 @@ export class Member implements Sender, Receiver, Reconciled, ConnectedMember {
     this.#trips = new RoundTrips(cluster.uptime);
     this.#reports = new ReportAnswers(cluster);
     this.#snapshotSending = new SnapshotSending(cluster, connection);
-    this.speech = new MemberChannelMessages(this, cluster);
+    this.channelMessages = new MemberChannelMessages(this, cluster);
     this.offerPace = spreading.newPace();
     this.outbox = new Outbox(cluster, this, spreading.states, spreading.packer);
     this.#reconciling = new Reconciling(cluster, this);
@@ -143,7 +143,7 @@ export class Member implements Sender, Receiver, Reconciled, ConnectedMember {
       case "have":
         this.#reconciling.moved();
         if (!this.outbox.acked(message.number)) this.malformed(`push ${message.number} was never sent`);
-        spreading.had(message.orderKeys, this);
+        spreading.acknowledgedBy(message.orderKeys, this);
         break;
       case "reconcile":
         this.#reconciling.step(message.session, message.step);
@@ -155,7 +155,7 @@ export class Member implements Sender, Receiver, Reconciled, ConnectedMember {
         this.#reports.sendReport(message.at, this);
         break;
       case "speak":
-        this.speech.receive(message);
+        this.channelMessages.receive(message);
         break;
       case "snapshot-pull":
         this.#snapshotSending.pull(message.at, message.number);
@@ -174,7 +174,7 @@ export class Member implements Sender, Receiver, Reconciled, ConnectedMember {
     this.compared = null;
     this.#sendStatus(this.#shared.cluster.uptime());
     this.#freshFromEcho = this.#trips.serial;
-    this.#reconciling.again();
+    this.#reconciling.restart();
   }
 
   tick(now: number): void {
@@ -186,7 +186,7 @@ export class Member implements Sender, Receiver, Reconciled, ConnectedMember {
     if (now >= this.#nextStatusAt) this.#sendStatus(now);
     if (now >= this.#nextAboutAt && this.status !== null) this.#sendAbout(now);
     this.outbox.tick();
-    this.speech.tick(this.status !== null);
+    this.channelMessages.tick(this.status !== null);
     this.#snapshotSending.tick(now, this.status?.state === "live");
     this.#reconciling.tick(now, this.status);
   }
@@ -367,7 +367,7 @@ export class Member implements Sender, Receiver, Reconciled, ConnectedMember {
     if (status.echo >= this.#freshFromEcho) this.#reconciling.receiveTotals(status);
     // The first status after connecting starts the first comparison immediately.
     if (before !== null) return;
-    this.metAs = status.state;
+    this.stateAtConnect = status.state;
     this.#reconciling.tick(now, status);
   }
 

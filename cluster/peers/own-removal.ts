@@ -14,7 +14,7 @@ export class OwnRemoval {
    * The reason for the removal, and the member that reported it. Null if no member has reported a removal, or if a
    * member has accepted this daemon since then.
    */
-  word: { readonly code: CloseCode; readonly by: string } | null = null;
+  report: { readonly code: CloseCode; readonly by: string } | null = null;
   readonly #notices: LogThrottle;
 
   constructor(notices: LogThrottle) {
@@ -22,15 +22,15 @@ export class OwnRemoval {
   }
 
   /** Called when a member treats this daemon as a member. */
-  taken(): void {
-    this.word = null;
+  accepted(): void {
+    this.report = null;
   }
 
   /** Called when a connection has closed. @param others  the number of members that are still connected */
-  left({ isProven, closeCode, name, id }: MemberConnection, others: number): void {
-    if (!isProven || closeCode === null || !isMembershipCode(closeCode) || this.word !== null || others > 0)
+  disconnected({ isProven, closeCode, name, id }: MemberConnection, others: number): void {
+    if (!isProven || closeCode === null || !isMembershipCode(closeCode) || this.report !== null || others > 0)
       return;
-    this.word = { code: closeCode, by: name };
+    this.report = { code: closeCode, by: name };
     // Log repeated reports only once: a member that keeps connecting to this daemon reports the same reason each time.
     this.#notices.error(
       "own membership",

@@ -26,7 +26,7 @@ import { ListedMembers } from "./listed-members.js";
 import { Member } from "./member.js";
 import { OwnClock } from "./member-clocks.js";
 import type { OwnRemoval } from "./own-removal.js";
-import { ForgottenPast } from "./pruned-entries.js";
+import { PrunedEntries } from "./pruned-entries.js";
 import { Roster, type RosterEvents } from "./roster.js";
 import {
   type ClusterState,
@@ -52,14 +52,14 @@ export class Peering implements RosterEvents {
   readonly #intake: Intake;
   readonly #clock: OwnClock;
   readonly #stable: StablePoint;
-  readonly #past: ForgottenPast;
+  readonly #pruned: PrunedEntries;
   readonly #joining: Joining;
   readonly #catchingUp: CatchingUp;
   /** The comparison of this daemon's state with the members' states. */
   readonly states: StateComparing;
   readonly #listed: ListedMembers;
   /** The channel messages. */
-  readonly speaking: ChannelMessages;
+  readonly channelMessages: ChannelMessages;
   /** Whether the state may be stale although the daemon is live. */
   readonly standstill: StandstillDetector;
   #isRunning = false;
@@ -71,15 +71,15 @@ export class Peering implements RosterEvents {
     this.#cluster = cluster;
     const roster = new Roster(cluster, this);
     this.#roster = roster;
-    this.speaking = new ChannelMessages(cluster);
+    this.channelMessages = new ChannelMessages(cluster);
     this.#spreading = new EntrySpreading(cluster);
     this.#intake = new Intake(cluster, this.#spreading.states);
     this.#clock = new OwnClock(cluster);
     this.#stable = new StablePoint(cluster.timeline, cluster.limits);
     this.#joining = new Joining(cluster);
-    this.#past = new ForgottenPast(cluster, roster, this.#onSnapshotTaken);
+    this.#pruned = new PrunedEntries(cluster, roster, this.#onSnapshotTaken);
     this.#catchingUp = new CatchingUp(cluster, roster, {
-      gaps: this.#past.gaps,
+      gaps: this.#pruned.gaps,
       joining: this.#joining,
       clock: this.#clock,
     });
@@ -91,13 +91,13 @@ export class Peering implements RosterEvents {
   /** Called when a connection is authenticated on both sides. */
   onJoined(connection: MemberConnection, bit: number): Member {
     this.#stable.discard();
-    this.#past.joined();
+    this.#pruned.joined();
     const shared = {
       cluster: this.#cluster,
       spreading: this.#spreading,
       intake: this.#intake,
       clock: this.#clock,
-      gaps: this.#past.gaps,
+      gaps: this.#pruned.gaps,
     };
     return new Member(shared, connection, bit);
   }
@@ -106,17 +106,17 @@ export class Peering implements RosterEvents {
   onMessage(member: Member, message: ExchangeMessage): void {
     switch (message.kind) {
       case "cuts":
-        this.#past.voting.receiveVotes(member.id, message.votes);
+        this.#pruned.voting.receiveVotes(member.id, message.votes);
         break;
       case "list":
         this.#listed.receiveList(member, message);
         break;
       case "report":
         if (this.#listed.isUnderOwn(member)) this.#stable.reported(member.id, message);
-        this.#past.reported(member.id, message);
+        this.#pruned.reported(member.id, message);
         break;
       case "snapshot-part":
-        if (!this.#past.snapshots.part(member, message))
+        if (!this.#pruned.snapshots.part(member, message))
           member.malformed("a part of a snapshot that was not requested");
         break;
       case "state-sums":
@@ -135,22 +135,22 @@ export class Peering implements RosterEvents {
     const isFirst = member.status === null;
     member.receive(message);
     if (!isFirst) return;
-    this.#joining.met(member.id, message);
+    this.#joining.receiveFirstStatus(member.id, message);
     this.#listed.announce(member);
-    this.#past.voting.joined(member);
+    this.#pruned.voting.joined(member);
   }
 
-  onLeft(member: Member): void {
+  onDisconnected(member: Member): void {
     this.#stable.discard();
-    this.#past.left(member.id);
-    this.states.left(member.id);
+    this.#pruned.disconnected(member.id);
+    this.states.disconnected(member.id);
     this.#cluster.messages?.missed();
     member.stop();
-    this.#listed.left(member);
+    this.#listed.disconnected(member);
     this.#spreading.disconnected(member);
   }
 
-  onLeftOut(id: ByteString, message: ListMessage): void {
+  onRemoved(id: ByteString, message: ListMessage): void {
     this.#listed.leftOut(id, message);
   }
 
@@ -162,7 +162,7 @@ export class Peering implements RosterEvents {
     this.#isRunning = true;
     this.#catchingUp.start();
     this.#joining.start(this.#catchingUp.isUnderWay);
-    this.#past.start();
+    this.#pruned.start();
     this.#roster.start();
     this.tick();
   }
@@ -171,7 +171,7 @@ export class Peering implements RosterEvents {
     this.#isRunning = false;
     this.#cluster.slices.clear();
     this.#cluster.signatureThreads?.stop();
-    this.#past.stop();
+    this.#pruned.stop();
     this.#roster.stop();
   }
 
@@ -189,7 +189,7 @@ export class Peering implements RosterEvents {
     this.#spreading.tick(now);
     for (const member of [...this.#cluster.members.values()]) member.tick(now);
     this.#catchingUp.tick(now);
-    this.#past.tick(now);
+    this.#pruned.tick(now);
     this.watchClock();
     this.#listed.tick(now);
     this.#stable.tick(now, () => this.#listed.reporters(this.#roster.all)?.map(reporterOf) ?? null);
@@ -299,15 +299,15 @@ export class Peering implements RosterEvents {
    * A member's report that this daemon's own key was revoked, or that no list names this daemon. Null if there is no
    * such report, or if another member accepts this daemon.
    */
-  get word(): OwnRemoval["word"] {
-    return this.#roster.revocation.word;
+  get removalReport(): OwnRemoval["report"] {
+    return this.#roster.revocation.report;
   }
 
   /**
    * The loading of snapshots from members: the snapshot in transfer, and counts of adopted snapshots and lost entries.
    */
   get snapshots(): SnapshotTaking {
-    return this.#past.snapshots;
+    return this.#pruned.snapshots;
   }
 
   /**
@@ -315,7 +315,7 @@ export class Peering implements RosterEvents {
    * null if no operator has to decide.
    */
   get order(): string | null {
-    return this.#past.order;
+    return this.#pruned.order;
   }
 
   /** The date before which everything is final, or 0 if unknown. */
@@ -349,7 +349,7 @@ export class Peering implements RosterEvents {
 
   /** Called when a snapshot has replaced this daemon's entries. */
   readonly #onSnapshotTaken = (): void => {
-    this.#catchingUp.again();
+    this.#catchingUp.restart();
     for (const member of this.#cluster.members.values()) member.compareAgain();
   };
 
@@ -358,14 +358,14 @@ export class Peering implements RosterEvents {
     this.#roster.recheck();
     // Forget members that are neither configured nor connected: a member that has lost its folder returns with a new
     // id.
-    this.#past.gaps.retain((id) => this.#roster.has(id));
+    this.#pruned.gaps.retain((id) => this.#roster.has(id));
     this.#ringChanged = false;
-    const entries = this.#intake.takeHeldBack();
+    const entries = this.#intake.takePostponed();
     if (entries > 0) this.#cluster.notices.warn("dated ahead", { entries }, TOO_FAR_AHEAD);
     if (this.#intake.quarantine.size > 0) {
       this.#intake.retry((id) => this.#cluster.members.get(id) ?? null);
     }
-    const watermark = this.#clock.watermarkIfSkewed(this.#roster.voices);
+    const watermark = this.#clock.watermarkIfSkewed(this.#roster.voters);
     if (watermark !== null) this.#cluster.timeline.raise(watermark);
   }
 }

@@ -6,7 +6,7 @@
  */
 
 import type { ByteString } from "../../protocol/byte-string.js";
-import { CommonPast } from "./finality/common-date.js";
+import { CommonDate } from "./finality/common-date.js";
 import { CutVoting } from "./finality/cut-voting.js";
 import { Gaps } from "./finality/gaps.js";
 import { SnapshotChoice } from "./finality/snapshot-choice.js";
@@ -18,19 +18,19 @@ import type { ClusterState } from "./shared/cluster-state.js";
 import { type Electorate, electorateIn, majorityOf } from "./shared/electorate.js";
 import { endOfPruned, isSameTotals, totalsUpTo } from "./shared/entry-totals.js";
 
-export class ForgottenPast {
+export class PrunedEntries {
   readonly gaps: Gaps;
   readonly snapshots: SnapshotTaking;
   readonly voting: CutVoting;
   readonly #cluster: ClusterState<Member>;
-  readonly #common: CommonPast;
+  readonly #common: CommonDate;
   readonly #damage: SettlingDamage;
   readonly #choice: SnapshotChoice;
 
   /** @param onTaken  called when a snapshot has replaced this daemon's entries */
   constructor(cluster: ClusterState<Member>, roster: Roster, onTaken: () => void) {
     this.#cluster = cluster;
-    this.#common = new CommonPast(cluster);
+    this.#common = new CommonDate(cluster);
     this.#damage = new SettlingDamage(cluster);
     this.voting = new CutVoting(cluster, this.#common, (id) => roster.banPermanently(id));
     const gaps = new Gaps(cluster, this.voting);
@@ -66,10 +66,10 @@ export class ForgottenPast {
   }
 
   /** Called when a member has disconnected. */
-  left(id: ByteString): void {
-    this.#common.left(id);
-    this.gaps.left(id);
-    this.snapshots.left(id);
+  disconnected(id: ByteString): void {
+    this.#common.disconnected(id);
+    this.gaps.disconnected(id);
+    this.snapshots.disconnected(id);
   }
 
   reported(id: ByteString, report: Report): void {
@@ -138,18 +138,18 @@ class SettlingDamage {
     if (report.at === this.#at) this.#reports.set(id, report);
   }
 
-  #isAgreed(voices: Electorate, members: readonly Reporter[]): boolean {
+  #isAgreed(electorate: Electorate, members: readonly Reporter[]): boolean {
     const own = totalsUpTo(this.#cluster.timeline.index, this.#at);
     const isEqual = ({ id }: Reporter) => {
       const report = this.#reports.get(id);
-      return report !== undefined && voices.ids.has(id) && isSameTotals(report, own);
+      return report !== undefined && electorate.ids.has(id) && isSameTotals(report, own);
     };
     const alike = members.filter(isEqual).length;
     // A member that has the entry only in a snapshot cannot send it, so most other members have to agree with this
     // daemon. Once all members have replied, this daemon counts itself too, and half of the other members can be
     // enough.
     const haveAllReplied =
-      voices.ids.size === voices.others && [...voices.ids].every((id) => this.#reports.has(id));
-    return alike >= majorityOf(voices) || (haveAllReplied && 2 * (1 + alike) > voices.others + 1);
+      electorate.ids.size === electorate.others && [...electorate.ids].every((id) => this.#reports.has(id));
+    return alike >= majorityOf(electorate) || (haveAllReplied && 2 * (1 + alike) > electorate.others + 1);
   }
 }

@@ -29,9 +29,9 @@ export interface RosterEvents {
    */
   onJoined(connection: MemberConnection, bit: number): Member;
   onMessage(member: Member, message: ExchangeMessage): void;
-  onLeft(member: Member): void;
+  onDisconnected(member: Member): void;
   /** Called when a member sends a list while closing the connection. @param id  the member's id */
-  onLeftOut(id: ByteString, message: ListMessage): void;
+  onRemoved(id: ByteString, message: ListMessage): void;
   /** Called when a bit is assigned to another member. */
   onForgotten(bit: number): void;
 }
@@ -44,17 +44,17 @@ export class Roster implements ConnectionOwner {
   /** Authenticated connections over which only lists have been received so far. */
   readonly #unconfirmed = new WeakSet<MemberConnection>();
   readonly #handshakes: Handshakes;
-  readonly #seats: MemberSlots;
+  readonly #slots: MemberSlots;
   /** When disconnected members last sent something; `uptime` milliseconds. */
   readonly #lastSeen = new Map<ByteString, number>();
-  readonly #bans = new Bans((id) => this.#seats.hasVote(id));
+  readonly #bans = new Bans((id) => this.#slots.hasVote(id));
   #isRunning = false;
 
   constructor(cluster: ClusterState<Member>, events: RosterEvents) {
     this.#cluster = cluster;
     this.#events = events;
     const bits = new MemberBits(cluster, this.#lastSeen, (bit) => events.onForgotten(bit));
-    this.#seats = new MemberSlots(cluster, bits);
+    this.#slots = new MemberSlots(cluster, bits);
     this.revocation = new OwnRemoval(cluster.notices);
     this.#handshakes = new Handshakes(cluster.limits);
     this.setPeers(cluster.peers);
@@ -136,8 +136,8 @@ export class Roster implements ConnectionOwner {
    * majority.
    */
   get configured(): Electorate {
-    const left = this.#cluster.lists?.left;
-    return electorateOf(this.#dialers.all.filter(({ id }) => id === null || left?.has(id) !== true));
+    const removed = this.#cluster.lists?.removed;
+    return electorateOf(this.#dialers.all.filter(({ id }) => id === null || removed?.has(id) !== true));
   }
 
   get #listed(): ReadonlySet<ByteString> | null {
@@ -145,8 +145,8 @@ export class Roster implements ConnectionOwner {
   }
 
   /** Voting members that are connected. */
-  get voices(): readonly Member[] {
-    return this.#seats.voices;
+  get voters(): readonly Member[] {
+    return this.#slots.voters;
   }
 
   /**
@@ -205,7 +205,7 @@ export class Roster implements ConnectionOwner {
    * Returns why a hello alone is sufficient to refuse a daemon, or null if it is not. No proof has been made or
    * verified yet.
    */
-  doubt(connection: MemberConnection, id: ByteString): CloseCode | null {
+  helloRefusal(connection: MemberConnection, id: ByteString): CloseCode | null {
     const { refusal, secret, uptime, identity } = this.#cluster;
     // If the hello contains this daemon's own id, only the proof can show whether the connection really leads to this
     // daemon.
@@ -213,7 +213,7 @@ export class Roster implements ConnectionOwner {
     const reason = refusal(id, secret !== null);
     if (reason !== null && !isMembershipCode(reason)) return reason;
     if (this.#bans.has(id, uptime())) return "too-many-refused";
-    if (!this.#seats.hasOneFor(id, this.#dialers.of(connection) !== undefined)) return "too-many-members";
+    if (!this.#slots.hasOneFor(id, this.#dialers.of(connection) !== undefined)) return "too-many-members";
     const other = this.#cluster.members.get(id)?.connection;
     // Report a duplicate only for an id that was proved at this address before. Any other hello may be forged, and must
     // not keep this daemon from connecting to the address.
@@ -228,13 +228,13 @@ export class Roster implements ConnectionOwner {
     dialer?.proved(connection);
     const other = this.#cluster.members.get(id);
     const isSpare = other !== undefined && !isBetter(connection, other.connection, this.#cluster.identity.id);
-    if (isSpare || !this.#seats.hasOneFor(id, dialer !== undefined)) {
+    if (isSpare || !this.#slots.hasOneFor(id, dialer !== undefined)) {
       this.#close(connection, isSpare ? "duplicate" : "too-many-members");
       return;
     }
-    const displaced = this.#seats.nonVoterToDropFor(id);
+    const displaced = this.#slots.nonVoterToDropFor(id);
     displaced?.connection.drop("too-many-members", CLOSE_REASONS["too-many-members"]);
-    const bit = this.#seats.take(id);
+    const bit = this.#slots.take(id);
     if (other !== undefined) this.#close(other.connection, "duplicate");
     const member = this.#events.onJoined(connection, bit);
     this.#cluster.members.set(id, member);
@@ -251,7 +251,7 @@ export class Roster implements ConnectionOwner {
   message(connection: MemberConnection, message: ExchangeMessage): void {
     const member = this.#cluster.members.get(connection.id);
     if (member?.connection !== connection) return;
-    this.revocation.taken();
+    this.revocation.accepted();
     // Even a daemon that no list names receives lists when it connects. Therefore a list does not show that the member
     // accepts this daemon, and does not clear the logged problem.
     if (message.kind !== "list" && this.#unconfirmed.delete(connection))
@@ -264,7 +264,7 @@ export class Roster implements ConnectionOwner {
   /** Called when a member closes its connection with the list that leaves this daemon out. */
   leftOut(connection: MemberConnection, message: ListMessage): void {
     this.#dialers.of(connection)?.proved(connection);
-    this.#events.onLeftOut(connection.id, message);
+    this.#events.onRemoved(connection.id, message);
   }
 
   /** Closes a connection without logging it. */
@@ -294,13 +294,13 @@ export class Roster implements ConnectionOwner {
       openFor = Math.max(1, now - member.since);
       this.#cluster.members.delete(connection.id);
       this.#lastSeen.set(connection.id, connection.lastSeenAt);
-      this.#seats.left(connection.id);
-      this.#events.onLeft(member);
+      this.#slots.disconnected(connection.id);
+      this.#events.onDisconnected(member);
     }
     const dialer = this.#dialers.of(connection);
     // If the proof arrived together with the closing message, `proven` was not called: record the proved id here.
     if (connection.spki !== "") dialer?.proved(connection);
-    this.revocation.left(connection, this.#cluster.members.size);
+    this.revocation.disconnected(connection, this.#cluster.members.size);
     const isSelf = connection.id === this.#cluster.identity.id;
     const isCertain = connection.isProven && (code !== "self" || isSelf);
     // A duplicate does not explain why the member cannot be reached once its other connection is lost as well.
@@ -377,5 +377,5 @@ function isAccepted(
   lists: ClusterState["lists"],
 ): boolean {
   if (lists === undefined || kind === "list" || kind === "status") return true;
-  return refusal === null && lists.mayTakeFrom(id);
+  return refusal === null && lists.mayAcceptFrom(id);
 }

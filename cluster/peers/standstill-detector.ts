@@ -46,8 +46,8 @@ export class StandstillDetector {
     const { size, seen } = this.#roster.count(now - standstillMs - statusEveryMs);
     this.isCutOff = 2 * seen <= size;
     if (this.#wokeAt === null) return;
-    const compared = this.#roster.voices.filter((member) => member.compared !== null).length;
-    if (2 * (1 + compared) > size && this.#isLevel()) this.#done(now, "compared");
+    const compared = this.#roster.voters.filter((member) => member.compared !== null).length;
+    if (2 * (1 + compared) > size && this.#isFolded()) this.#done(now, "compared");
     // Stop waiting if too few members are reachable. The state `isolated` then reports that.
     else if (now - this.#wokeAt > catchUpMs) this.#done(now, "alone");
   }
@@ -71,11 +71,11 @@ export class StandstillDetector {
   /**
    * Whether the state includes all entries that this daemon had when it had completed the comparison with most members.
    */
-  #isLevel(): boolean {
+  #isFolded(): boolean {
     const { waiting } = this.#cluster.timeline;
     if (!this.#isMarked) waiting.mark();
     this.#isMarked = true;
-    return waiting.isMarkPast;
+    return waiting.areMarkedFolded;
   }
 
   #done(now: number, how: "compared" | "alone"): void {

@@ -20,7 +20,7 @@ export interface MessageRelaying {
   readonly environment: Environment;
   readonly log: LineLog;
   readonly broadcasts: Broadcasts;
-  readonly speaking: ChannelMessages;
+  readonly channelMessages: ChannelMessages;
   /** Signs the daemon's own envelopes. Null if no listener accepts messages without a signature. */
   readonly own: OwnEnvelopes | null;
 }
@@ -39,23 +39,26 @@ const HEADER = { db: 0, as: null, multi: false, conditions: null } as const;
 export class MessageRelay implements Relay {
   readonly #own: OwnEnvelopes;
   readonly #broadcasts: Broadcasts;
-  readonly #speaking: ChannelMessages;
+  readonly #channelMessages: ChannelMessages;
   /** The maximum bytes that may wait to be signed. */
   readonly #maxBytes: number;
   #waiting: ChannelMessage[] = [];
   #bytes = 0;
   readonly #throttle: LogThrottle;
 
-  constructor(own: OwnEnvelopes, { settings, environment, log, broadcasts, speaking }: MessageRelaying) {
+  constructor(
+    own: OwnEnvelopes,
+    { settings, environment, log, broadcasts, channelMessages }: MessageRelaying,
+  ) {
     this.#own = own;
     this.#broadcasts = broadcasts;
-    this.#speaking = speaking;
+    this.#channelMessages = channelMessages;
     this.#maxBytes = settings.limits.maxRelayBytes;
     this.#throttle = new LogThrottle({ log, uptime: environment.uptime, periodMs: REMINDER_MS });
   }
 
   send(message: ChannelMessage): void {
-    if (!this.#speaking.hasReceivers) return;
+    if (!this.#channelMessages.hasReceivers) return;
     const bytes = bytesOf(message);
     if (this.#bytes + bytes > this.#maxBytes) {
       this.#drop(1, `${this.#bytes} bytes wait to be signed`);
@@ -81,12 +84,12 @@ export class MessageRelay implements Relay {
       const entry = own.sign(HEADER, part.map(commandOf));
       // Remember the envelope, because a member may send it back after reconnecting.
       this.#broadcasts.note(entry.id, entry.envelope.at);
-      this.#speaking.speak(entry);
+      this.#channelMessages.sendToMembers(entry);
     }
   };
 
   #drop(count: number, reason: string): void {
-    this.#speaking.figures.dropped += count;
+    this.#channelMessages.figures.dropped += count;
     this.#throttle.warn("not signed", { reason }, NOT_SIGNED);
   }
 }
@@ -96,11 +99,11 @@ export class MessageRelay implements Relay {
  * daemon signs all other messages.
  */
 export function relayMessages(parts: MessageRelaying): void {
-  const { own, speaking, broadcasts } = parts;
+  const { own, channelMessages, broadcasts } = parts;
   broadcasts.forwardToMembers = ({ body, signature }) => {
-    if (!speaking.hasReceivers) return;
+    if (!channelMessages.hasReceivers) return;
     // Copy the bytes, because they are views of a receive buffer.
-    speaking.speak({ body: Buffer.from(body), signature: Buffer.from(signature) });
+    channelMessages.sendToMembers({ body: Buffer.from(body), signature: Buffer.from(signature) });
   };
   if (own === null) return;
   broadcasts.channels.relay = new MessageRelay(own, parts);

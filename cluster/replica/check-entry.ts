@@ -81,7 +81,7 @@ function check(
   const id = proved?.id ?? hashOf(...signedPieces(body));
   const orderKey = { at, seq, id };
   if (key === NO_KEY) return { refused: UNSIGNED };
-  if (timeline.holds(orderKey)) return { held: orderKey };
+  if (timeline.holds(orderKey)) return { stored: orderKey };
   if (!timeline.hasRoom(orderKey, body.length + signature.length)) return "no-room";
   const spki = knownKey(ring, key) ?? introducedBy(ring, body);
   if (spki === undefined) return "unknown-signer";

@@ -71,15 +71,16 @@ export class Recorder extends RecordingBase {
     const { identity, timeline, peering } = this.#node;
     const record = timeline.ring.find(identity.id);
     if (record !== undefined && record.revokedAt !== null) return "the key ring";
-    return peering.word?.code === "revoked" ? peering.word.by : null;
+    return peering.removalReport?.code === "revoked" ? peering.removalReport.by : null;
   }
 
   /** The reason why this daemon is not a member of the current list, or null if it is a member, or there is no list. */
   get unlisted(): string | null {
     const { lists, peering } = this.#node;
     const own = lists?.refusal ?? null;
-    if (own !== null || peering.word === null || peering.word.code === "revoked") return own;
-    return `${peering.word.by} reports that the list of members does not name it`;
+    if (own !== null || peering.removalReport === null || peering.removalReport.code === "revoked")
+      return own;
+    return `${peering.removalReport.by} reports that the list of members does not name it`;
   }
 
   /** The read status that is sent with each answer. */
@@ -253,7 +254,7 @@ export class Recorder extends RecordingBase {
   }
 
   /** Answers a client's envelope whose entry has already arrived from a member. */
-  protected async heldAnswer(taken: AcceptedEnvelope): Promise<EnvelopeAnswer> {
+  protected async storedAnswer(taken: AcceptedEnvelope): Promise<EnvelopeAnswer> {
     const { at, seq } = taken.envelope;
     const { id } = taken;
     try {

@@ -61,7 +61,7 @@ export abstract class RecordingBase implements Recording, EntryRecorder {
   /** Records a client's envelope. */
   protected abstract take(taken: AcceptedEnvelope): EnvelopeAnswer | Promise<EnvelopeAnswer>;
   /** Returns the first answer to an envelope that is already stored. */
-  protected abstract heldAnswer(taken: AcceptedEnvelope): Promise<EnvelopeAnswer>;
+  protected abstract storedAnswer(taken: AcceptedEnvelope): Promise<EnvelopeAnswer>;
   /** Whether reads already include the unit, or can never include it. */
   protected abstract isSettled(orderKey: OrderKey): boolean;
 
@@ -88,7 +88,7 @@ export abstract class RecordingBase implements Recording, EntryRecorder {
 
   firstAnswer(taken: AcceptedEnvelope): Promise<EnvelopeAnswer> | null {
     const { at, seq } = taken.envelope;
-    return this.holds({ at, seq, id: taken.id }) ? this.heldAnswer(taken) : null;
+    return this.holds({ at, seq, id: taken.id }) ? this.storedAnswer(taken) : null;
   }
 
   apply(taken: AcceptedEnvelope): EnvelopeAnswer | Promise<EnvelopeAnswer> | null {

@@ -13,7 +13,7 @@ import type { OpenDeadLetters } from "../../timeline/dead-letters.js";
 import type { OrderKey } from "../../timeline/entries/entry.js";
 import type { Storage } from "../../timeline/entries/storage.js";
 import type { TimelineLogger } from "../../timeline/entries/timeline-logger.js";
-import type { OpenAside } from "../../timeline/snapshots/replaced-data.js";
+import type { OpenReplacedData } from "../../timeline/snapshots/replaced-data.js";
 import { freeBytesOf, SHARE_OF_FREE, SnapshotFiles } from "../../timeline/snapshots/snapshot-files.js";
 import type { OpenDamagedEntries } from "../../timeline/timeline-environment.js";
 import type { DeadLetterFolder } from "../dead-letters/dead-letter-folder.js";
@@ -44,7 +44,7 @@ export function asideOf(
   data: string | null,
   log: TimelineLogger,
   freeBytes: (folder: string) => number = freeBytesOf,
-): OpenAside | null {
+): OpenReplacedData | null {
   if (data === null) return null;
   const folder = join(data, ASIDE_FOLDER);
   try {
@@ -91,7 +91,7 @@ export function asideOf(
  * nothing is stored.
  */
 export interface RemovedDataStores {
-  readonly openAside: OpenAside | null;
+  readonly openReplacedData: OpenReplacedData | null;
   readonly openDamagedEntries: OpenDamagedEntries | null;
   readonly openDeadLetters: OpenDeadLetters | null;
   /** Returns the number of dead letters that wait for an operator. @param now  milliseconds since 1970 */
@@ -109,7 +109,7 @@ export function removedDataStoresIn(
   const deadLetters = data === null ? null : new DeadLetterStore(data, limits.maxDeadLetterBytes);
   deadLetters?.decide(storage, log);
   return {
-    openAside: asideOf(data, log),
+    openReplacedData: asideOf(data, log),
     openDamagedEntries: openDamagedEntriesIn(data),
     openDeadLetters: deadLetters?.open ?? null,
     waitingDeadLetters: (now) => deadLetters?.waiting(now) ?? 0,
@@ -127,19 +127,19 @@ export function openDamagedEntriesIn(data: string | null): OpenDamagedEntries | 
   const folder = join(replaced, DAMAGED_FOLDER);
   return () => {
     /** Bytes stored so far, or null if not counted yet. */
-    let kept: number | null = null;
+    let bytesKept: number | null = null;
     const copies: string[] = [];
     const store = ({ at, id }: OrderKey, value: Buffer): string | null => {
       const copy = join(folder, `${nameOf(at)}-${hexOf(id)}`);
       try {
-        kept ??= bytesIn(folder);
+        bytesKept ??= bytesIn(folder);
         // Do not count an existing file again: an earlier attempt may have stored the entry without dropping it from
         // the timeline.
         const more = value.length - (statSync(copy, { throwIfNoEntry: false })?.size ?? 0);
-        if (kept + more > DAMAGED_BYTES_MAX) return null;
+        if (bytesKept + more > DAMAGED_BYTES_MAX) return null;
         mkdirSync(folder, { recursive: true, mode: FOLDER_MODE });
         writeFileSync(copy, value, { mode: FILE_MODE });
-        kept += more;
+        bytesKept += more;
         copies.push(copy);
         return copy;
       } catch {

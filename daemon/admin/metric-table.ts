@@ -93,7 +93,7 @@ export const METRICS: Readonly<Record<string, MetricRow>> = {
   ...KEY_METRICS,
   ...TIMELINE_METRICS,
   dbsyncd_messages_given_total: ofMessages(
-    "given",
+    "sent",
     "Envelopes of messages (PUBLISH) that were sent to a member, each counted once for each member.",
   ),
   dbsyncd_messages_dropped_total: ofMessages(

@@ -32,7 +32,7 @@ export function refusalOfMember(
   const record = ring.find(id);
   if (record !== undefined && record.role !== "daemon") return "not-a-member";
   if (record !== undefined && record.revokedAt !== null) return "revoked";
-  if (membership.left.has(id)) return "left-out";
+  if (membership.removed.has(id)) return "left-out";
   if (membership.members.has(id)) return null;
   // A key that its own daemon has added does not count as authorized. Without administrators, daemons add their own
   // keys so that they can sign.

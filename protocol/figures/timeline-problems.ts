@@ -34,7 +34,7 @@ export interface DiagnosedTimeline extends TimelineReport {
 }
 
 /** The value of `authorize` if the command that a daemon reports would not authorize the daemon's own key. */
-export const NOT_ITS_OWN = "";
+export const FOREIGN_KEY = "";
 
 /** Returns a report with the conclusions that follow from it alone. */
 export function diagnosed(report: TimelineReport): DiagnosedTimeline {
@@ -54,7 +54,7 @@ export interface Diagnosis {
   readonly progress: readonly Problem[];
 }
 
-export interface Surroundings {
+export interface DiagnosisContext {
   /** The other daemons' timelines, as far as they are known. */
   readonly others: readonly DiagnosedTimeline[];
   /** Milliseconds since 1970. */
@@ -64,7 +64,7 @@ export interface Surroundings {
 
 export function diagnose(
   timeline: DiagnosedTimeline,
-  { others, now, availabilityOf = () => null }: Surroundings,
+  { others, now, availabilityOf = () => null }: DiagnosisContext,
 ): Diagnosis {
   const found = { problems: [], remarks: [], progress: [] };
   const adders = addersTo(found, false);
@@ -276,7 +276,7 @@ function diagnoseList(
       `it accepts no writes: ${unlisted}`,
       "if it was removed: run dbsync dead-letters find there, start it with a new data folder, and run dbsync members replace; otherwise add it with dbsync members add",
     );
-  if (authorize === NOT_ITS_OWN)
+  if (authorize === FOREIGN_KEY)
     bad(
       "the command that it reports for authorizing its key is not CLUSTER ADD with its own key",
       "do not sign it; read the daemon's key on its machine, and check which program runs there",
@@ -318,12 +318,12 @@ function diagnoseMember(
     // The line about the member already reports this.
     if (availability === "away" && isUnanswered(trouble)) return;
     if ((isNew || availability === "busy") && isUnanswered(trouble)) {
-      passing(`it is connecting to its member ${address}`, cureOf(trouble ?? "", member));
+      passing(`it is connecting to its member ${address}`, remedyFor(trouble ?? "", member));
       return;
     }
     bad(
       `it cannot reach its member ${address}${trouble === null ? "" : ` (${trouble.replace(/\.$/, "")})`}`,
-      cureOf(trouble ?? "", member),
+      remedyFor(trouble ?? "", member),
     );
     return;
   }
@@ -367,7 +367,7 @@ function diagnoseMirror(
 }
 
 /** Returns the remedy for a member that is not connected. @param trouble  the reason that the daemon reports */
-function cureOf(trouble: string, { address, id }: MemberReport): string {
+function remedyFor(trouble: string, { address, id }: MemberReport): string {
   if (/^it says: other-secret\b/.test(trouble) || trouble.startsWith("It has another --cluster-secret"))
     return "start both with the same --cluster-secret";
   if (/^it says: no-peers\b/.test(trouble)) return "also name this daemon in --peer of that member";

@@ -52,7 +52,7 @@ function problemOfOrphan(list: MemberList, cluster: ByteString): string | null {
 /** Whether `later` lists every daemon of `earlier`, as a member or as removed, as every successor does. */
 function accountsFor(later: MemberList, earlier: MemberList): boolean {
   if (later.number <= earlier.number) return false;
-  const left = new Set(later.left);
-  const named = new Set([...later.members, ...later.left]);
-  return earlier.left.every((id) => left.has(id)) && earlier.members.every((id) => named.has(id));
+  const removed = new Set(later.removed);
+  const named = new Set([...later.members, ...later.removed]);
+  return earlier.removed.every((id) => removed.has(id)) && earlier.members.every((id) => named.has(id));
 }

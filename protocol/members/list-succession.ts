@@ -25,7 +25,7 @@ export interface MembershipState {
   /** The daemons that are members in every head. */
   readonly members: ReadonlySet<ByteString>;
   /** The daemons that at least one list has removed. */
-  readonly left: ReadonlySet<ByteString>;
+  readonly removed: ReadonlySet<ByteString>;
 }
 
 /** The daemons to add and to remove. */
@@ -52,9 +52,9 @@ export function successionProblem(
   if (parents.length !== list.parents.length) return "a parent is not known";
   if (list.number !== numberAfter(parents)) return `its number must be ${numberAfter(parents)}`;
   const members = new Set(list.members);
-  const left = leftAfter(parents, members);
-  if (list.members.some((id) => left.has(id))) return RETURNS;
-  if (list.left.length !== left.size || list.left.some((id) => !left.has(id)))
+  const removed = removedAfter(parents, members);
+  if (list.members.some((id) => removed.has(id))) return RETURNS;
+  if (list.removed.length !== removed.size || list.removed.some((id) => !removed.has(id)))
     return "it must name exactly the daemons that were removed";
   if (parents.length > 1 && list.members.some((id) => parents.some((parent) => !parent.members.includes(id))))
     return "after two lists, only the members of both may remain";
@@ -76,15 +76,15 @@ export function nextList(
   const lists = parents.map(({ list }) => list);
   const members = new Set(inAll(lists));
   for (const id of leave) if (!members.delete(id)) return "the daemon to remove is not a member";
-  const left = new Set(lists.flatMap((list) => list.left));
-  if (add.some((id) => left.has(id))) return RETURNS;
+  const removed = new Set(lists.flatMap((list) => list.removed));
+  if (add.some((id) => removed.has(id))) return RETURNS;
   for (const id of add) members.add(id);
   const list: MemberList = {
     cluster,
     number: numberAfter(lists),
     parents: parents.map(({ hash }) => hash).sort(),
     members: [...members].sort(),
-    left: [...leftAfter(lists, members)].sort(),
+    removed: [...removedAfter(lists, members)].sort(),
   };
   return successionProblem(list, lists, cluster) ?? list;
 }
@@ -95,8 +95,8 @@ export function membershipStateOf(known: Iterable<KnownList>): MembershipState {
   const followed = new Set(all.flatMap(({ list }) => list.parents));
   const heads = all.filter(({ hash }) => !followed.has(hash));
   const members = new Set(inAll(heads.map(({ list }) => list)));
-  const left = new Set(heads.flatMap(({ list }) => list.left));
-  return { heads, inForce: heads.length === 1 ? (heads[0] as KnownList) : null, members, left };
+  const removed = new Set(heads.flatMap(({ list }) => list.removed));
+  return { heads, inForce: heads.length === 1 ? (heads[0] as KnownList) : null, members, removed };
 }
 
 const numberAfter = (parents: readonly MemberList[]): number =>
@@ -106,8 +106,8 @@ const inAll = (lists: readonly MemberList[]): readonly ByteString[] =>
   (lists[0]?.members ?? []).filter((id) => lists.every(({ members }) => members.includes(id)));
 
 /** Returns the daemons that were removed earlier or are removed now. */
-function leftAfter(parents: readonly MemberList[], members: ReadonlySet<ByteString>): Set<ByteString> {
-  const left = new Set(parents.flatMap((parent) => parent.left));
-  for (const parent of parents) for (const id of parent.members) if (!members.has(id)) left.add(id);
-  return left;
+function removedAfter(parents: readonly MemberList[], members: ReadonlySet<ByteString>): Set<ByteString> {
+  const removed = new Set(parents.flatMap((parent) => parent.removed));
+  for (const parent of parents) for (const id of parent.members) if (!members.has(id)) removed.add(id);
+  return removed;
 }

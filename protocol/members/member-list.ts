@@ -15,12 +15,12 @@ export interface MemberList {
   readonly parents: readonly ByteString[];
   readonly members: readonly ByteString[];
   /** The daemons that this list or an earlier one removed. They can never return. */
-  readonly left: readonly ByteString[];
+  readonly removed: readonly ByteString[];
 }
 
 export const LIST_MEMBERS_MAX = 128;
 /** The maximum number of removed daemons, enough for one removal per day for eleven years. */
-export const LIST_LEFT_MAX = 4096;
+export const LIST_REMOVED_MAX = 4096;
 const LIST_NUMBER_MAX = 999_999_999;
 
 const HEAD = "dbsync members 1";
@@ -29,20 +29,20 @@ const HEX_CHARACTERS = 2 * HASH_BYTES;
 /** The maximum length of a line: the longest keyword, `cluster `, the digits, and the line ending. */
 const LINE_BYTES_MAX = 8 + HEX_CHARACTERS + 1;
 /** The maximum length of a list. A longer text is not a list and is not parsed. */
-export const LIST_BYTES_MAX = LINE_BYTES_MAX * (3 + PARENTS_MAX + LIST_MEMBERS_MAX + LIST_LEFT_MAX);
+export const LIST_BYTES_MAX = LINE_BYTES_MAX * (3 + PARENTS_MAX + LIST_MEMBERS_MAX + LIST_REMOVED_MAX);
 
 const LINES =
   /^dbsync members 1\ncluster ([0-9a-f]{64})\nnumber ([1-9][0-9]{0,8})\n((?:parent [0-9a-f]{64}\n)*)((?:member [0-9a-f]{64}\n)*)((?:left [0-9a-f]{64}\n)*)$/;
 
 /** Returns the unique text of a list. Hashes are sorted, regardless of their order in `list`. */
-export function writeMemberList({ cluster, number, parents, members, left }: MemberList): string {
+export function writeMemberList({ cluster, number, parents, members, removed }: MemberList): string {
   return [
     HEAD,
     `cluster ${hexOf(cluster)}`,
     `number ${number}`,
     ...linesOf("parent", parents),
     ...linesOf("member", members),
-    ...linesOf("left", left),
+    ...linesOf("left", removed),
     "",
   ].join("\n");
 }
@@ -53,8 +53,14 @@ export function parseMemberList(text: string): MemberList | string {
   const parts = LINES.exec(text);
   if (parts === null) return "these are not the lines of a member list";
   const [, cluster, number, ...groups] = parts as unknown as [string, string, string, string, string, string];
-  const [parents, members, left] = groups.map(hashesOf) as [ByteString[], ByteString[], ByteString[]];
-  const list: MemberList = { cluster: bytesOfHex(cluster), number: Number(number), parents, members, left };
+  const [parents, members, removed] = groups.map(hashesOf) as [ByteString[], ByteString[], ByteString[]];
+  const list: MemberList = {
+    cluster: bytesOfHex(cluster),
+    number: Number(number),
+    parents,
+    members,
+    removed,
+  };
   const problem = problemOf(list);
   if (problem !== null) return problem;
   return writeMemberList(list) === text ? list : "the lines of a member list are not sorted";
@@ -66,15 +72,15 @@ export function listHash(list: MemberList | string, hash: (bytes: Buffer) => Byt
 }
 
 /** Returns what is wrong with a list, regardless of the lists that it follows; null if nothing is. */
-export function problemOf({ number, parents, members, left }: MemberList): string | null {
+export function problemOf({ number, parents, members, removed }: MemberList): string | null {
   if (number > LIST_NUMBER_MAX) return `a list's number is at most ${LIST_NUMBER_MAX}`;
   if (parents.length > PARENTS_MAX) return `a list has at most ${PARENTS_MAX} parents`;
   if ((parents.length === 0) !== (number === 1)) return "the first list, and no other, has no parent";
   if (members.length === 0) return "a list has at least one member";
   if (members.length > LIST_MEMBERS_MAX) return `a list has at most ${LIST_MEMBERS_MAX} members`;
-  if (left.length > LIST_LEFT_MAX) return `a list has at most ${LIST_LEFT_MAX} removed daemons`;
-  const ids = new Set([...members, ...left]);
-  const isOnce = ids.size === members.length + left.length && new Set(parents).size === parents.length;
+  if (removed.length > LIST_REMOVED_MAX) return `a list has at most ${LIST_REMOVED_MAX} removed daemons`;
+  const ids = new Set([...members, ...removed]);
+  const isOnce = ids.size === members.length + removed.length && new Set(parents).size === parents.length;
   return isOnce ? null : "a list contains a duplicate";
 }
 

@@ -70,7 +70,7 @@ export type MemberMessage =
   /** Requests a part of the snapshot of a date. `number` is the index of the part, starting at 0. */
   | { readonly kind: "snapshot-pull"; readonly at: number; readonly number: number }
   | SnapshotPartMessage
-  | SpeakMessage
+  | RelayMessage
   | StateSumsMessage
   /** `isAnswer`: whether the message answers another `state-keys` about the same keys. */
   | ({ readonly kind: "state-keys"; readonly isAnswer: boolean } & StateKeys & Totals)
@@ -107,7 +107,7 @@ export interface PushMessage {
 }
 
 /** Envelopes with channel messages, which are delivered to subscribers and not stored. */
-export interface SpeakMessage {
+export interface RelayMessage {
   readonly kind: "speak";
   /** The number of the first envelope on the connection, starting at 1. Skipped envelopes also have numbers. */
   readonly number: number;
@@ -115,8 +115,8 @@ export interface SpeakMessage {
   readonly entries: Buffer;
 }
 
-/** The capability in a hello: the sender supports this message. */
-export const KNOWS_SPEAK = "speak";
+/** The capability in a hello: the sender supports RelayMessage. */
+export const KNOWS_RELAY = "speak";
 
 /** The messages that only members send; clients also send the hello. */
 export type OwnMessage = Exclude<MemberMessage, Hello>;

@@ -76,7 +76,7 @@ export async function makePastFolder(folder: string, { keys, retainMs, entries }
       make: (from, to) => makeSnapshotInTurns({ ...parts, from, to }, time),
     },
     refusesRing: () => null,
-    openAside: null,
+    openReplacedData: null,
     openDeadLetters: null,
     openDamagedEntries: null,
     isAlone: () => false,

@@ -57,7 +57,7 @@ export const listMutants: readonly Mutant[] = [
   {
     name: "status: a daemon can choose the command that the status asks an administrator to sign",
     file: "cli/status/read-timeline-status.js",
-    find: "?? NOT_ITS_OWN",
+    find: "?? FOREIGN_KEY",
     replace: "?? reported",
     test: "test/cli/status/timeline-problems.test.js",
   },
@@ -127,14 +127,14 @@ export const listMutants: readonly Mutant[] = [
   {
     name: "lists: an earlier list lowers the majority of confirming peers",
     file: "cluster/peers/roster.js",
-    find: "left?.has(id) !== true",
+    find: "removed?.has(id) !== true",
     replace: "this.#listed?.has(id) !== false",
     test: "test/cluster/members/rotated-root.test.js",
   },
   {
     name: "lists: a removed peer counts as a confirming peer",
     file: "cluster/peers/roster.js",
-    find: "left?.has(id) !== true",
+    find: "removed?.has(id) !== true",
     replace: "true",
     test: "test/cluster/peers/listed-members.test.js",
   },

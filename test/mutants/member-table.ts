@@ -139,7 +139,7 @@ export const memberMutants: readonly Mutant[] = [
   {
     name: "one member's message makes a live daemon catch up",
     file: "cluster/peers/finality/gaps.js",
-    find: "if (voices.others > 1 && agreeing >= majorityOf(voices))",
+    find: "if (electorate.others > 1 && agreeing >= majorityOf(electorate))",
     replace: "if (agreeing > 0)",
     test: "test/cluster/peers/one-word.test.js",
   },
@@ -174,7 +174,7 @@ export const memberMutants: readonly Mutant[] = [
   {
     name: "a reconnected daemon is live before received entries are in its state",
     file: "cluster/peers/catching-up-state.js",
-    find: "this.#cluster.settledAt) && this.#isLevel()",
+    find: "this.#cluster.settledAt) && this.#isFolded()",
     replace: "this.#cluster.settledAt)",
     test: "test/cluster/peers/catching-up-state.test.js",
   },
@@ -201,7 +201,7 @@ export const memberMutants: readonly Mutant[] = [
   {
     name: "a member that became live with the entries of this daemon counts as a live majority",
     file: "cluster/peers/catching-up-state.js",
-    find: 'metAs === "live" && ',
+    find: 'stateAtConnect === "live" && ',
     replace: "",
     test: "test/cluster/peers/staying-live.test.js",
   },
@@ -215,7 +215,7 @@ export const memberMutants: readonly Mutant[] = [
   {
     name: "a daemon adopts the snapshot that it already has",
     file: "cluster/peers/finality/snapshot-choice.js",
-    find: "!this.#isHere(vote) && ",
+    find: "!this.#hasCut(vote) && ",
     replace: "",
     test: "test/cluster/peers/finality/snapshot-choice.test.js",
   },

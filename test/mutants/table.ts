@@ -88,16 +88,17 @@ export const mutants: readonly Mutant[] = [
   {
     name: "denied units are missing in the sets",
     file: "timeline/fold/touched-tail.js",
-    find: "const units = entry.unfold(this.#databases, this.#known);",
-    replace: "const units = entry.unfold(this.#databases, this.#known).filter(({ isDenied }) => !isDenied);",
+    find: "const units = entry.createUnits(this.#databases, this.#known);",
+    replace:
+      "const units = entry.createUnits(this.#databases, this.#known).filter(({ isDenied }) => !isDenied);",
     killer: "fold",
   },
   {
     name: "failed units are missing in the sets",
     file: "timeline/fold/touched-tail.js",
-    find: "const units = entry.unfold(this.#databases, this.#known);",
+    find: "const units = entry.createUnits(this.#databases, this.#known);",
     replace:
-      "const units = entry.unfold(this.#databases, this.#known).filter(({ isDenied, records }) => isDenied || records !== null);",
+      "const units = entry.createUnits(this.#databases, this.#known).filter(({ isDenied, records }) => isDenied || records !== null);",
     killer: "fold",
   },
   {
@@ -189,9 +190,9 @@ export const mutants: readonly Mutant[] = [
   {
     name: "late units are dropped",
     file: "timeline/timeline.js",
-    find: "this.waiting.add(unfolded, this.#dates.dueUntil);",
+    find: "this.waiting.add(unfolded, this.#dates.foldUntil);",
     replace:
-      "this.waiting.add(unfolded.filter((entry) => !(entry.envelope.at < this.#folding.fold.newest?.at)), this.#dates.dueUntil);",
+      "this.waiting.add(unfolded.filter((entry) => !(entry.envelope.at < this.#folding.fold.newest?.at)), this.#dates.foldUntil);",
   },
   {
     name: "members are notified before an entry is on disk",
@@ -223,8 +224,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: "entries with future dates are never folded",
     file: "timeline/timeline.js",
-    find: "this.waiting.addLate(this.waiting.takeDue(this.#dates.dueUntil));",
-    replace: "this.waiting.takeDue(this.#dates.dueUntil);",
+    find: "this.waiting.addLate(this.waiting.takeUntil(this.#dates.foldUntil));",
+    replace: "this.waiting.takeUntil(this.#dates.foldUntil);",
   },
   {
     name: "damaged signatures are accepted",
@@ -278,7 +279,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: "dropped entries are not stored as dead letters",
     file: "timeline/snapshot-transfer.js",
-    find: "openAside === null ? null : await storeReplacedData(source, await openAside(staged.cutAt), turn)",
+    find: "await storeReplacedData(source, await openReplacedData(staged.cutAt), turn)",
     replace: "null",
     test: "test/timeline/snapshots/replaced-data.test.js",
   },

@@ -57,7 +57,7 @@ async function makeDeadLetters(): Promise<void> {
     });
     const { at: date, seq } = readBody(body);
     const path = { at: date, seq, id: hashOf(Buffer.from(signedBytes(body))) };
-    writer.keep(writeOrderKey(path), writeValue(body, signature), "missing");
+    writer.store(writeOrderKey(path), writeValue(body, signature), "missing");
   }
   await writer.commit();
   writer.settle();

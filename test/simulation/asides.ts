@@ -1,7 +1,7 @@
 /** The asides of a simulated daemon: where it stores the data that a member's snapshot replaces. */
 import { type ByteString, bytesOf } from "../../protocol/byte-string.js";
 import { MemoryStorage } from "../../timeline/memory-storage.js";
-import type { OpenAside } from "../../timeline/snapshots/replaced-data.js";
+import type { OpenReplacedData } from "../../timeline/snapshots/replaced-data.js";
 import type { Snapshots } from "../../timeline/snapshots/snapshot-files.js";
 import { double } from "../support/double.js";
 import type { Disk } from "./disk.js";
@@ -13,7 +13,7 @@ export function openAsideOf(
   { disk, processor }: Host,
   { scheduler, random }: World,
   { isAlive }: { isAlive: () => boolean },
-): OpenAside {
+): OpenReplacedData {
   return async (cutAt) => {
     scheduler.settles = true;
     if (disk.isFull) throw new Error("ENOSPC: no space left on device");

@@ -167,7 +167,7 @@ export function startDaemon(host: Host, world: World): Daemon {
     },
     snapshots: snapshotParts(host, world, { storage, isAlive, ring }),
     refusesRing: (entry, ring) => refusesRing(entry, ring),
-    openAside: openAsideOf(host, world, { isAlive }),
+    openReplacedData: openAsideOf(host, world, { isAlive }),
     openDamagedEntries: null,
     openDeadLetters: settings.lists ? openDeadLettersOf(host, world, { isAlive }) : null,
     isAlone: () => false,

@@ -113,7 +113,7 @@ const SMALL: Partial<PeeringLimits> = {
   batchEntries: 2,
   windowBytes: 1_500,
   maxUnsentBytes: 4_000,
-  maxAtOnceBytes: 1_000,
+  maxUrgentBytes: 1_000,
   deflateFromBytes: 200,
   quarantineEntries: 3,
   maxReplicationStates: 5,

@@ -150,7 +150,7 @@ test("after a crash, lost entries are dead letters only if the crash came after 
         (kind) => possible.count > 0 || !kind.endsWith("possible"),
       ),
     ]);
-    assert.deepEqual([deadLetters?.kept, deadLetters?.left], [deadLettersIn(folder).count, 0]);
+    assert.deepEqual([deadLetters?.stored, deadLetters?.notStored], [deadLettersIn(folder).count, 0]);
     assert.equal(deadLettersIn(folder).count, count);
     assert.ok(missing > 100 && entries.every(({ id }) => deadLettersIn(folder).ids.has(id)));
     // The next start finds nothing to decide.
@@ -168,13 +168,13 @@ test("if dead letters cannot be stored, the daemon adopts no snapshot and change
   const target = await written(
     {
       openDeadLetters: () => ({
-        keep: () => {
+        store: () => {
           if (isFull) throw new Error("the disk is full");
         },
         commit: async () => null,
         settle: () => {},
         discard: () => void discarded++,
-        figures: { name: null, kept: 0, left: 0 },
+        figures: { file: null, stored: 0, notStored: 0 },
       }),
     },
     "mine",

@@ -12,9 +12,9 @@ test("a stream of old entries, each of which requires a refold, does not delay t
   subject.isSlow = true;
   timeline.receive([entryAt(START + 1, "SET marked 1")], MEMBER);
   timeline.waiting.mark();
-  assert.ok(!timeline.waiting.isMarkPast);
+  assert.ok(!timeline.waiting.areMarkedFolded);
   let turns = 0;
-  for (; !timeline.waiting.isMarkPast && turns < 2000; turns++) {
+  for (; !timeline.waiting.areMarkedFolded && turns < 2000; turns++) {
     // The next refold becomes necessary before the previous refold is over.
     if (turns % 5 === 0) timeline.receive([entryAt(START + 2, `SET old${turns} 1`)], MEMBER);
     subject.elapse(20);
@@ -22,6 +22,6 @@ test("a stream of old entries, each of which requires a refold, does not delay t
     await subject.turns(1);
     assert.ok(turns < 20 || !timeline.isFolded(subject.now), "some old entries always remain");
   }
-  assert.ok(timeline.waiting.isMarkPast, `not after ${turns} turns`);
+  assert.ok(timeline.waiting.areMarkedFolded, `not after ${turns} turns`);
   assert.deepEqual(subject.get("marked"), bulk("1"));
 });

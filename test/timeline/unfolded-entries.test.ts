@@ -46,7 +46,7 @@ test("late entries are taken in order, up to a number of commands, but at least 
   assert.equal(waiting.firstLate(0), a);
   assert.deepEqual([waiting.late(1), waiting.late(6), waiting.late(7)], [[a], [a, b], [a, b, c]]);
   assert.deepEqual(waiting.takeLate(1), [a]);
-  assert.deepEqual([waiting.firstLate(0), waiting.isPast(1), waiting.isPast(2)], [b, true, false]);
+  assert.deepEqual([waiting.firstLate(0), waiting.hasNoneUpTo(1), waiting.hasNoneUpTo(2)], [b, true, false]);
 });
 
 test("a refold for a stream of late entries waits until no more entries arrive", () => {
@@ -90,7 +90,7 @@ test("a refold does not wait for clients that keep writing", () => {
 test("`isDelayed` reports entries that wait for a long time, including entries of a refold that is not done", () => {
   const waiting = new UnfoldedEntries();
   const isDelayed = (now: number) => {
-    waiting.noteTime(now);
+    waiting.noteDelay(now);
     return waiting.isDelayed(() => now);
   };
   assert.ok(!isDelayed(0));
@@ -104,17 +104,17 @@ test("`isDelayed` reports entries that wait for a long time, including entries o
   assert.deepEqual([isDelayed(9000), isDelayed(90_000), waiting.size], [false, false, 1]);
 });
 
-test("`isPast` depends on the earliest waiting date", () => {
+test("`hasNoneUpTo` depends on the earliest waiting date", () => {
   const waiting = new UnfoldedEntries();
-  assert.ok(waiting.isPast(Number.MAX_SAFE_INTEGER));
+  assert.ok(waiting.hasNoneUpTo(Number.MAX_SAFE_INTEGER));
   waiting.addFuture([signed(9), signed(8)]);
   waiting.addLate([dated(6), dated(5), dated(7)]);
-  assert.deepEqual([waiting.isPast(4), waiting.isPast(5)], [true, false]);
+  assert.deepEqual([waiting.hasNoneUpTo(4), waiting.hasNoneUpTo(5)], [true, false]);
   assert.equal(waiting.firstLate(0)?.envelope.at, 5);
   waiting.takeLate(3);
-  assert.deepEqual([waiting.isPast(7), waiting.isPast(8)], [true, false]);
-  assert.equal(waiting.takeDue(8).length, 1);
-  assert.deepEqual([waiting.isPast(8), waiting.isPast(9)], [true, false]);
+  assert.deepEqual([waiting.hasNoneUpTo(7), waiting.hasNoneUpTo(8)], [true, false]);
+  assert.equal(waiting.takeUntil(8).length, 1);
+  assert.deepEqual([waiting.hasNoneUpTo(8), waiting.hasNoneUpTo(9)], [true, false]);
 });
 
 test("entries dated ahead are returned unchanged and in order, up to the given date", () => {
@@ -122,7 +122,7 @@ test("entries dated ahead are returned unchanged and in order, up to the given d
   const dates = Array.from({ length: 500 }, (_, i) => (i * 211) % 500);
   for (const at of dates) waiting.addFuture([signed(1000 + at, at % 3)]);
   assert.equal(waiting.size, 500);
-  const due = waiting.takeDue(1249);
+  const due = waiting.takeUntil(1249);
   assert.deepEqual(
     due.map(({ envelope: { at } }) => at),
     Array.from({ length: 250 }, (_, i) => 1000 + i),
@@ -137,7 +137,7 @@ test("the entries dated ahead are limited in number and in bytes", () => {
   const one = signed(1);
   for (let i = 0; i < 500; i++) waiting.addFuture(Array<Entry>(100).fill(one));
   assert.ok(!waiting.hasRoom(2, 0, 1));
-  waiting.takeDue(1);
+  waiting.takeUntil(1);
   assert.ok(waiting.hasRoom(2, 0, 1));
   large.addFuture([signed(1, 0, "x".repeat(31 * 1024 * 1024))]);
   assert.ok(large.hasRoom(2, 1000, 1));
@@ -152,21 +152,21 @@ test("the daemon waits for marked entries until they are merged or refolded, but
   waiting.addLate([dated(1), dated(2)]);
   waiting.firstLate(0);
   waiting.takeLate(3);
-  assert.ok(!waiting.isMarkPast, "the entry of 9 is still waiting");
+  assert.ok(!waiting.areMarkedFolded, "the entry of 9 is still waiting");
   waiting.takeLate(1);
-  assert.ok(waiting.isMarkPast);
+  assert.ok(waiting.areMarkedFolded);
   waiting.addLate([dated(3)]);
-  assert.ok(waiting.isMarkPast, "the entry of 3 arrived after the mark");
+  assert.ok(waiting.areMarkedFolded, "the entry of 3 arrived after the mark");
   waiting.mark();
   waiting.takeForRefold();
-  assert.ok(!waiting.isMarkPast, "the refold runs");
+  assert.ok(!waiting.areMarkedFolded, "the refold runs");
   waiting.refolded();
-  assert.ok(waiting.isMarkPast);
+  assert.ok(waiting.areMarkedFolded);
   waiting.addLate([dated(4)]);
   waiting.takeForRefold();
-  assert.ok(waiting.isMarkPast, "the refold is of later entries only");
+  assert.ok(waiting.areMarkedFolded, "the refold is of later entries only");
   waiting.mark();
-  assert.ok(!waiting.isMarkPast, "the entry of 4 is now marked");
+  assert.ok(!waiting.areMarkedFolded, "the entry of 4 is now marked");
 });
 
 test("an entry waits until it is itself merged or refolded, whatever happens to other entries", () => {

@@ -7,7 +7,7 @@ import type { FolderView } from "../disk/folder-view.js";
 import { dateOf, readOrderKey } from "../entries/entry.js";
 import { viewParts } from "../entries/stored-value.js";
 import type { SnapshotSource } from "../snapshots/snapshot-files.js";
-import { heldSnapshots } from "../snapshots/snapshot-schedule.js";
+import { storedSnapshots } from "../snapshots/snapshot-schedule.js";
 import { FrameReader, type FrameWriter, type Hash, isDamage } from "./backup-frames.js";
 import {
   BACKUP_MARKS,
@@ -65,12 +65,12 @@ export function writeBackup(parts: BackupParts): BackupEnd | null {
     // Read the marks before the search. If the search finds no entry, the marks and the copied entries belong to the
     // same moment.
     const marks = marksOf(view);
-    const held = heldSnapshots(view);
+    const stored = storedSnapshots(view);
     const found = addMissing(parts, late);
     if (view.hasForgotten || found === "removed") return null;
     if (found > 0) continue;
     const dates = [...late.values()];
-    const snapshots = copies.filter((date) => held.includes(date) && dates.every((at) => at > date));
+    const snapshots = copies.filter((date) => stored.includes(date) && dates.every((at) => at > date));
     const { last } = copied;
     const end: BackupEnd = {
       made: parts.now,
@@ -112,9 +112,9 @@ function copyEntries({ view, hash, writer, progress }: BackupParts): { count: nu
  * @returns their dates
  */
 function copySnapshots({ view, snapshots, writer }: BackupParts): number[] {
-  const held = heldSnapshots(view);
+  const stored = storedSnapshots(view);
   const base = view.mark("pruned");
-  const wanted = new Set([...held.slice(-1), ...(base === null ? [] : [Number(base.toString())])]);
+  const wanted = new Set([...stored.slice(-1), ...(base === null ? [] : [Number(base.toString())])]);
   const copied: number[] = [];
   for (const date of wanted) {
     const chunks = snapshots?.read(date) ?? null;

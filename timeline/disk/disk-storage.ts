@@ -94,9 +94,9 @@ export class DiskStorage implements Storage {
       this.#tree = new LmdbTree(this.#folder, fsync !== "never");
       // Check before reading: if two processes have the same process id, LMDB makes the second wait for seconds, and
       // then fails.
-      const hasNamesake = this.#tree.hasNamesake && !hadOpen;
-      const processes = hasNamesake ? [] : this.#tree.otherProcesses;
-      refuseForeignProcesses(this.#folder, DATA_FILE, { processes, hasNamesake });
+      const hasSamePid = this.#tree.hasSamePid && !hadOpen;
+      const processes = hasSamePid ? [] : this.#tree.otherProcesses;
+      refuseForeignProcesses(this.#folder, DATA_FILE, { processes, hasSamePid });
       const marker = randomBytes(MARKER_BYTES);
       const { last, lost } = recoverLog(this.#folder, this.#tree, marker, log);
       this.lostGroups = lost;

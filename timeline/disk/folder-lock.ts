@@ -92,16 +92,16 @@ export function hasOpen(folder: string, file: string): boolean {
  * Refuses the folder if a process in another container has a file of it open. The lock already excludes the processes
  * of this container that write; processes that only read are permitted.
  * @param processes    the processes that have the file open, by their process ids in their own containers
- * @param hasNamesake  whether one of these processes has the same process id as this process
+ * @param hasSamePid  whether one of these processes has the same process id as this process
  * @throws FolderInUse
  */
 export function refuseForeignProcesses(
   folder: string,
   file: string,
-  { processes, hasNamesake }: { readonly processes: readonly number[]; readonly hasNamesake: boolean },
+  { processes, hasSamePid }: { readonly processes: readonly number[]; readonly hasSamePid: boolean },
 ): void {
   const inode = statSync(join(folder, file)).ino;
-  if (hasNamesake || processes.some((pid) => isForeign(pid, inode)))
+  if (hasSamePid || processes.some((pid) => isForeign(pid, inode)))
     throw inUse(folder, "a process of another container, or of another user");
 }
 

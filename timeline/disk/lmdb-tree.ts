@@ -36,7 +36,7 @@ export class LmdbTree {
   readonly #entries: Database<Buffer, Buffer>;
   readonly #marks: Database<Buffer, Buffer>;
   /** Whether a process with the same process id, perhaps this process, already had the environment open. */
-  readonly hasNamesake: boolean;
+  readonly hasSamePid: boolean;
 
   /**
    * @param folder    must exist
@@ -59,7 +59,7 @@ export class LmdbTree {
     });
     // LMDB adds this process to its list of readers only at the first read, so the list does not contain this opening
     // yet. If no other process has the environment open, LMDB has cleared the list.
-    this.hasNamesake = this.#readers().includes(process.pid);
+    this.hasSamePid = this.#readers().includes(process.pid);
     this.#entries = this.#root.openDB("entries", BINARY);
     this.#marks = this.#root.openDB("marks", BINARY);
   }

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import type { TimelineLogger } from "../entries/timeline-logger.js";
 import type { LmdbTree } from "./lmdb-tree.js";
 import { LOG_END_FILE } from "./log-end.js";
-import { type LogRemains, readLog, setLogAside } from "./write-ahead-log.js";
+import { type LogRemains, readLog, renameDamagedLog } from "./write-ahead-log.js";
 
 /**
  * Moves the log of a killed process into LMDB, together with the marker of the next process's records.
@@ -23,7 +23,7 @@ export function recoverLog(
     groups.flatMap(({ operations }) => operations),
     { sequence, marker },
   );
-  if (lost > 0) log.error({ lost, kept: setLogAside(folder) }, DAMAGED);
+  if (lost > 0) log.error({ lost, kept: renameDamagedLog(folder) }, DAMAGED);
   if (unsynced > 0) log.warn({ unsynced }, UNSYNCED);
   if (end === "damaged") log.warn({ file: join(folder, LOG_END_FILE) }, NO_END);
   return { last: sequence, lost };

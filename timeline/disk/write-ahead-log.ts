@@ -289,7 +289,7 @@ function safeIn(records: readonly LogRecord[], end: FoundLogEnd, filed: number):
 }
 
 /** Moves the files aside, so that an operator can examine them. @returns their new paths */
-export function setLogAside(folder: string): string[] {
+export function renameDamagedLog(folder: string): string[] {
   const names = FILE_NAMES.filter((name) => existsSync(join(folder, name)));
   return names.map((name) => {
     const target = join(folder, `${name}.damaged`);

@@ -43,7 +43,7 @@ export class TailEntry implements OrderKey {
   }
 
   /** Creates the units from the bytes. */
-  unfold(databases: number, known: Semantics): readonly FoldUnit[] {
+  createUnits(databases: number, known: Semantics): readonly FoldUnit[] {
     const { id, body, undoing } = this;
     const all = unitsOf({ id, body, signature: body, envelope: readBody(body) }, databases, known);
     this.units = all.filter(({ kind }) => kind === "data");
@@ -59,7 +59,7 @@ export class TailEntry implements OrderKey {
 }
 
 /** Entries whose `units` are null. */
-export interface FoldedEntries {
+export interface EntriesWithoutUnits {
   /** Entries that precede the entries with units, if there are any. */
   readonly between: readonly TailEntry[];
   /** Entries that follow all entries with units. */
@@ -77,8 +77,8 @@ export class Tail {
    * The range of entries whose units have been created: it begins at the index `#unfoldedFrom` and ends before the
    * index `#foldedFrom`. The entries from `#foldedFrom` on have no units.
    */
-  #unfoldedFrom = 0;
-  #foldedFrom = 0;
+  #unitsFrom = 0;
+  #unitsTo = 0;
   /** The number of entries added since units were last requested. */
   #sinceRequested = RETAINED_AFTER_LATE;
 
@@ -97,7 +97,7 @@ export class Tail {
 
   /** Whether the next pushed entry should retain its units. */
   get retainsUnits(): boolean {
-    return this.#sinceRequested < RETAINED_AFTER_LATE && this.#foldedFrom === this.#entries.length;
+    return this.#sinceRequested < RETAINED_AFTER_LATE && this.#unitsTo === this.#entries.length;
   }
 
   /** Returns the entries at or after an order key, in order. @param max  the maximum number of entries */
@@ -111,7 +111,7 @@ export class Tail {
     this.#entries.push(entry);
     this.#length += entry.count;
     this.#sinceRequested++;
-    if (entry.units !== null) this.#foldedFrom = this.#entries.length;
+    if (entry.units !== null) this.#unitsTo = this.#entries.length;
   }
 
   /**
@@ -132,7 +132,7 @@ export class Tail {
       this.#length += entry.count;
       end = at;
     }
-    this.#foldedFrom = entries.length;
+    this.#unitsTo = entries.length;
   }
 
   /** Removes and returns the first entry; there must be one. */
@@ -142,8 +142,8 @@ export class Tail {
     this.#length -= first.count;
     if (this.#dropped >= DROPPED_MIN && 2 * this.#dropped >= this.#entries.length) {
       this.#entries = this.#entries.slice(this.#dropped);
-      this.#unfoldedFrom = Math.max(0, this.#unfoldedFrom - this.#dropped);
-      this.#foldedFrom = Math.max(0, this.#foldedFrom - this.#dropped);
+      this.#unitsFrom = Math.max(0, this.#unitsFrom - this.#dropped);
+      this.#unitsTo = Math.max(0, this.#unitsTo - this.#dropped);
       this.#dropped = 0;
     }
     return first;
@@ -153,13 +153,13 @@ export class Tail {
    * Returns the entries at or after an order key that have no units yet, in order; the caller creates the units.
    * @param max  the approximate number of units; if the entries have more units, only the newest entries are returned
    */
-  takeFolded(from: OrderKey, max: number): FoldedEntries {
+  takeWithoutUnits(from: OrderKey, max: number): EntriesWithoutUnits {
     const wanted = this.#firstFrom(from);
     const first = this.#firstOfNewest(wanted, max);
-    const between = first < this.#unfoldedFrom ? this.#folded(first, this.#unfoldedFrom) : [];
-    const after = this.#folded(Math.max(first, this.#foldedFrom), this.#entries.length);
-    if (first >= this.#foldedFrom || first < this.#unfoldedFrom) this.#unfoldedFrom = first;
-    this.#foldedFrom = this.#entries.length;
+    const between = first < this.#unitsFrom ? this.#withoutUnits(first, this.#unitsFrom) : [];
+    const after = this.#withoutUnits(Math.max(first, this.#unitsTo), this.#entries.length);
+    if (first >= this.#unitsTo || first < this.#unitsFrom) this.#unitsFrom = first;
+    this.#unitsTo = this.#entries.length;
     this.#sinceRequested = 0;
     return { between, after, isAll: first <= wanted };
   }
@@ -170,7 +170,7 @@ export class Tail {
     for (let at = this.#entries.length; at > wanted; ) {
       if (units >= max) return at;
       // Skip the entries that have their units.
-      if (at === this.#foldedFrom && at > this.#unfoldedFrom) at = this.#unfoldedFrom;
+      if (at === this.#unitsTo && at > this.#unitsFrom) at = this.#unitsFrom;
       else units += this.#entries[--at]?.count ?? 0;
     }
     return wanted;
@@ -199,13 +199,13 @@ export class Tail {
     return false;
   }
 
-  #folded(from: number, to: number): TailEntry[] {
-    const folded: TailEntry[] = [];
+  #withoutUnits(from: number, to: number): TailEntry[] {
+    const found: TailEntry[] = [];
     for (let i = from; i < to; i++) {
       const entry = this.#entries[i] as TailEntry;
-      if (entry.units === null) folded.push(entry);
+      if (entry.units === null) found.push(entry);
     }
-    return folded;
+    return found;
   }
 
   /** @param end  entries after it are not searched */

@@ -62,13 +62,13 @@ export class TouchedTail {
 
   /** Adds an entry after all existing entries. @param count  its applied units that may change data */
   push({ entry, units }: Arrival, count: number): void {
-    const kept = new TailEntry(entry, count);
+    const tailEntry = new TailEntry(entry, count);
     if (this.#tail.retainsUnits) {
-      kept.units = units.filter(({ kind }) => kind === "data");
-      for (const unit of kept.units) this.#appendUnit(unit);
-    } else kept.undoing = units.map(undoingOf);
-    this.#count(kept);
-    this.#tail.push(kept);
+      tailEntry.units = units.filter(({ kind }) => kind === "data");
+      for (const unit of tailEntry.units) this.#appendUnit(unit);
+    } else tailEntry.undoing = units.map(undoingOf);
+    this.#count(tailEntry);
+    this.#tail.push(tailEntry);
   }
 
   /** Whether the next entry should be pushed with its units. */
@@ -78,10 +78,10 @@ export class TouchedTail {
 
   /** Adds an entry, after all existing entries, that was applied without creating its units. */
   pushApplied(entry: Entry, { undoing, count }: AppliedEntry): void {
-    const kept = new TailEntry(entry, count);
-    kept.undoing = undoing;
-    this.#count(kept);
-    this.#tail.push(kept);
+    const tailEntry = new TailEntry(entry, count);
+    tailEntry.undoing = undoing;
+    this.#count(tailEntry);
+    this.#tail.push(tailEntry);
   }
 
   /** Drops entries dated at or before `at`. */
@@ -106,13 +106,13 @@ export class TouchedTail {
     if (last === null || compareOrderKeys(last, orderKey) < 0) return true;
     return (
       this.#isTooMuch(this.#touching(unitsOf(late, this.#databases, this.#known)), orderKey, maxAffected) ||
-      this.#unfold(orderKey, max)
+      this.#createUnits(orderKey, max)
     );
   }
 
   /** Returns the applied units after the given unit. */
   unitsAfter(unit: FoldUnit): FoldUnit[] {
-    this.#unfold(unit.orderKey);
+    this.#createUnits(unit.orderKey);
     return this.#tail.unitsAfter(unit);
   }
 
@@ -126,7 +126,7 @@ export class TouchedTail {
     const inserted = this.#touching(ofDatabases(late));
     const orderKey = orderKeyOf(first.entry);
     if (this.#isTooMuch(inserted.slice(0, first.units.length), orderKey, max)) return null;
-    this.#unfold(orderKey);
+    this.#createUnits(orderKey);
     return this.#lists.insert(inserted, max) ? inserted : null;
   }
 
@@ -225,10 +225,10 @@ export class TouchedTail {
    * @param max  the approximate number of units to create
    * @returns whether all of these entries now have their units
    */
-  #unfold(from: OrderKey, max = Number.POSITIVE_INFINITY): boolean {
-    const { between, after, isAll } = this.#tail.takeFolded(from, max);
-    for (const entry of after) for (const unit of this.#unfoldOne(entry)) this.#appendUnit(unit);
-    const units = between.flatMap((entry) => this.#unfoldOne(entry));
+  #createUnits(from: OrderKey, max = Number.POSITIVE_INFINITY): boolean {
+    const { between, after, isAll } = this.#tail.takeWithoutUnits(from, max);
+    for (const entry of after) for (const unit of this.#createUnitsOf(entry)) this.#appendUnit(unit);
+    const units = between.flatMap((entry) => this.#createUnitsOf(entry));
     for (const unit of units) {
       findTouches(unit, this.#databases, this.#known);
       this.markApplied(unit);
@@ -237,8 +237,8 @@ export class TouchedTail {
     return isAll;
   }
 
-  #unfoldOne(entry: TailEntry): readonly FoldUnit[] {
-    const units = entry.unfold(this.#databases, this.#known);
+  #createUnitsOf(entry: TailEntry): readonly FoldUnit[] {
+    const units = entry.createUnits(this.#databases, this.#known);
     this.#count(entry);
     return units;
   }
@@ -256,10 +256,10 @@ export class TouchedTail {
     for (const { entry, units } of late) {
       const data = units.filter(({ kind }) => kind === "data");
       if (data.length === 0) continue;
-      const kept = new TailEntry(entry, data.length);
-      kept.units = data;
-      this.#count(kept);
-      added.push(kept);
+      const tailEntry = new TailEntry(entry, data.length);
+      tailEntry.units = data;
+      this.#count(tailEntry);
+      added.push(tailEntry);
     }
     this.#tail.insert(added);
   }

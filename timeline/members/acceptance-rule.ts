@@ -25,7 +25,7 @@ const isListed = ({ heads }: MembershipState): boolean => heads.length > 0;
  * could receive entries from a daemon before it learns that the list leaves that daemon out. Without a list every
  * authenticated daemon may send entries.
  */
-export const mayTakeFrom = (membership: MembershipState, own: ByteString, id: ByteString): boolean =>
+export const mayAcceptFrom = (membership: MembershipState, own: ByteString, id: ByteString): boolean =>
   !isListed(membership) || (membership.members.has(own) && membership.members.has(id));
 
 /**

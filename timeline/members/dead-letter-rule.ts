@@ -10,7 +10,7 @@
  */
 export type EntryOutcome = "held" | "undecided" | "dead-letter" | "forgotten";
 
-export interface MembersPast {
+export interface MembersHistory {
   /** The date up to which a live member's entries can no longer change. */
   readonly stablePoint: number;
   /** The date from which the member knows all ids, including the ids of removed entries. */
@@ -26,7 +26,7 @@ export interface MembersPast {
 export function entryOutcomeOf(
   at: number,
   isHeld: boolean,
-  { stablePoint, idsFrom }: MembersPast,
+  { stablePoint, idsFrom }: MembersHistory,
 ): EntryOutcome {
   if (at >= stablePoint) return "undecided";
   if (isHeld) return "held";

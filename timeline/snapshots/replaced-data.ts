@@ -12,7 +12,7 @@ const ENTRIES_PER_TURN = 256;
 const MARKS: readonly MarkName[] = ["watermark", "pruned", "snapshots", "genesis"];
 
 /** The folder that receives the copy. */
-export interface AsideFolder {
+export interface ReplacedDataFolder {
   /** The folder's name in the log. */
   readonly name: string;
   readonly storage: Storage;
@@ -28,9 +28,9 @@ export interface AsideFolder {
  * @param cutAt  the date of the new snapshot; milliseconds since 1970
  * @throws Error  there is not enough space
  */
-export type OpenAside = (cutAt: number) => Promise<AsideFolder>;
+export type OpenReplacedData = (cutAt: number) => Promise<ReplacedDataFolder>;
 
-export interface AsideSource {
+export interface ReplacedDataSource {
   readonly storage: EntrySource & MarkSource;
   readonly snapshots: SnapshotSource | null;
 }
@@ -41,8 +41,8 @@ export interface AsideSource {
  * @returns the folder's name
  */
 export async function storeReplacedData(
-  { storage, snapshots }: AsideSource,
-  folder: AsideFolder,
+  { storage, snapshots }: ReplacedDataSource,
+  folder: ReplacedDataFolder,
   turn: () => Promise<void>,
 ): Promise<string> {
   try {

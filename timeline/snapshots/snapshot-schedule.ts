@@ -63,7 +63,7 @@ export class SnapshotMaking {
   /** Whether the store has snapshots that are no longer valid. */
   #hasOutdated = true;
   /** The date after which the next snapshot is required immediately, or null if none is required. */
-  #wantedAfter: number | null = null;
+  #requiredAfter: number | null = null;
   /** The date of a member's snapshot that is about to be adopted. */
   #expected: number | null = null;
 
@@ -80,13 +80,13 @@ export class SnapshotMaking {
     this.#onDamaged = onDamaged;
     this.snapshots = parts.snapshots;
     const files = new Set(parts.snapshots.list());
-    this.#valid = heldSnapshots(storage).filter((date) => files.has(date));
+    this.#valid = storedSnapshots(storage).filter((date) => files.has(date));
     const pruned = storage.mark("pruned");
     this.#base = pruned === null ? null : Number(pruned.toString());
   }
 
   /** Returns the newest valid snapshot dated up to `tailEnd`, or null if there is none. */
-  best(tailEnd: number): number | null {
+  newestUpTo(tailEnd: number): number | null {
     return this.#valid.findLast((date) => date <= tailEnd) ?? null;
   }
 
@@ -99,7 +99,7 @@ export class SnapshotMaking {
    * newest snapshot.
    * @param isFree  whether no member has to have the same snapshot
    */
-  next(isFree: boolean): number | null {
+  nextBase(isFree: boolean): number | null {
     const base = this.#base ?? -1;
     return this.#valid.slice(0, -1).find((date) => date > base && this.#mayPrune(date, isFree)) ?? null;
   }
@@ -144,7 +144,7 @@ export class SnapshotMaking {
   }
 
   /** Records that entries up to this snapshot are removed from now on. */
-  begin(date: number): void {
+  setBase(date: number): void {
     this.#base = date;
   }
 
@@ -167,7 +167,7 @@ export class SnapshotMaking {
   }
 
   /** Ends the preparation: the member's snapshot was abandoned. */
-  expectNone(): void {
+  cancelExpected(): void {
     this.#expected = null;
     this.#hasOutdated = true;
   }
@@ -197,7 +197,7 @@ export class SnapshotMaking {
   }
 
   /** Returns the mark to write together with an entry of this date, or null if none is needed. */
-  outdated(at: number): Mark | null {
+  invalidateFrom(at: number): Mark | null {
     if (this.#target !== null && at <= this.#target) this.#target = null;
     const stillValid = this.#valid.filter((date) => date < at);
     if (stillValid.length === this.#valid.length) return null;
@@ -222,8 +222,8 @@ export class SnapshotMaking {
    * snapshot: members may have signed a different state for the date of the last snapshot.
    * @param after  the snapshot must have a later date; milliseconds since 1970, or -1 for any date
    */
-  want(after: number): void {
-    this.#wantedAfter = after;
+  requireAfter(after: number): void {
+    this.#requiredAfter = after;
   }
 
   /** Returns the date of the first stored entry. */
@@ -238,15 +238,15 @@ export class SnapshotMaking {
    * @param finalTo  the date up to which nothing is accepted from clients. A required snapshot may be dated up to
    * `finalTo`: while no client writes, `cutAt` does not advance, so there would be no later date to choose
    */
-  consider(cutAt: number, isUrgent: boolean, finalTo: number): void {
+  beginIfTime(cutAt: number, isUrgent: boolean, finalTo: number): void {
     if (this.#running !== null || this.#expected !== null) return;
     const every = this.#parts.every / (isUrgent ? URGENCY : 1);
-    if (this.#grown < every && this.#wantedAfter === null) return;
-    const after = Math.max(this.newest ?? this.#firstDate() - 1, this.#wantedAfter ?? -1);
-    const target = roundestDate(after, this.#wantedAfter === null ? cutAt : Math.max(cutAt, finalTo));
+    if (this.#grown < every && this.#requiredAfter === null) return;
+    const after = Math.max(this.newest ?? this.#firstDate() - 1, this.#requiredAfter ?? -1);
+    const target = roundestDate(after, this.#requiredAfter === null ? cutAt : Math.max(cutAt, finalTo));
     if (target === null) return;
     this.#grown = 0;
-    this.#wantedAfter = null;
+    this.#requiredAfter = null;
     this.#target = target;
     this.#running = this.#make(target).finally(() => {
       this.#running = null;
@@ -262,7 +262,7 @@ export class SnapshotMaking {
     try {
       // Other threads may not be able to read all entries dated up to `to` yet.
       await this.#storage.settled();
-      await this.#parts.make(this.best(to), to);
+      await this.#parts.make(this.newestUpTo(to), to);
     } catch (problem) {
       this.#target = null;
       this.#log.warn(
@@ -293,7 +293,7 @@ export class SnapshotMaking {
 const writeDates = (dates: readonly number[]) => Buffer.from(dates.join(" "));
 
 /** Returns the dates of the snapshots that are marked as valid. */
-export function heldSnapshots(storage: MarkSource): number[] {
+export function storedSnapshots(storage: MarkSource): number[] {
   const mark = storage.mark("snapshots")?.toString() ?? "";
   return mark.split(" ").filter(Boolean).map(Number);
 }

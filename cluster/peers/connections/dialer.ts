@@ -139,9 +139,9 @@ export class Dialers implements Iterable<Dialer> {
   set(addresses: ClusterState["peers"], { limits, random }: ClusterState): MemberConnection[] {
     const before = new Map(this.#all.map((dialer) => [dialingKey(dialer.address), dialer]));
     this.#all = addresses.map((address) => {
-      const kept = before.get(dialingKey(address));
+      const existing = before.get(dialingKey(address));
       before.delete(dialingKey(address));
-      return kept ?? new Dialer(address, limits, random);
+      return existing ?? new Dialer(address, limits, random);
     });
     return [...before.values()].flatMap(({ connection }) => connection ?? []);
   }

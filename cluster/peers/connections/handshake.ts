@@ -8,7 +8,7 @@ import type { ByteString } from "../../../protocol/byte-string.js";
 import { writeFrame } from "../../../protocol/frame.js";
 import { KNOWS_ABOUT } from "../../../protocol/members/about-message.js";
 import { KNOWS_LISTS } from "../../../protocol/members/list-message.js";
-import { KNOWS_SPEAK, type ProofMessage } from "../../../protocol/members/member-messages.js";
+import { KNOWS_RELAY, type ProofMessage } from "../../../protocol/members/member-messages.js";
 import { KNOWS_STATES } from "../../../protocol/members/state-messages.js";
 import { writeHello } from "../../../protocol/version-2/messages-v2.js";
 import type { ClusterState } from "../shared/cluster-state.js";
@@ -51,7 +51,7 @@ export function makeProof(
 export function helloOf({ identity, cluster, clock, messages, lists, state }: ClusterState): Buffer {
   const hello = { kind: "hello", versions: [VERSION], daemon: identity.id, cluster, role: "daemon" } as const;
   const knows = [
-    ...(messages === undefined ? [] : [KNOWS_SPEAK]),
+    ...(messages === undefined ? [] : [KNOWS_RELAY]),
     KNOWS_STATES,
     KNOWS_ABOUT,
     ...(lists === undefined ? [] : [KNOWS_LISTS]),

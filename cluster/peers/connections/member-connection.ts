@@ -45,7 +45,7 @@ const EARLY_MAX = 1024;
 /** Receives the events of connections. */
 export interface ConnectionOwner {
   /** Returns why a daemon that claims this id is refused, or null if it is not. The id is not verified yet. */
-  doubt(connection: MemberConnection, id: ByteString): CloseCode | null;
+  helloRefusal(connection: MemberConnection, id: ByteString): CloseCode | null;
   /** Called when both sides are authenticated. To refuse the member, the callee closes the connection. */
   proven(connection: MemberConnection): void;
   message(connection: MemberConnection, message: ExchangeMessage): void;
@@ -243,9 +243,9 @@ export class MemberConnection implements MemberSocketOwner {
   }
 
   #greet(hello: Hello): void {
-    const doubt = this.#doubt(hello);
-    if (doubt !== null) {
-      this.#lose(doubt, CLOSE_REASONS[doubt]);
+    const refusal = this.#helloRefusal(hello);
+    if (refusal !== null) {
+      this.#lose(refusal, CLOSE_REASONS[refusal]);
       return;
     }
     this.id = hello.daemon;
@@ -256,12 +256,12 @@ export class MemberConnection implements MemberSocketOwner {
     this.send({ kind: "challenge", nonce: this.#nonce });
   }
 
-  #doubt({ daemon, cluster, role, versions }: Hello): CloseCode | null {
+  #helloRefusal({ daemon, cluster, role, versions }: Hello): CloseCode | null {
     if (role !== "daemon" || daemon === "" || !versions.includes(VERSION)) return "not-a-daemon";
     if (cluster !== this.#cluster.cluster) return "wrong-cluster";
     const pin = this.address?.pin ?? null;
     if (pin !== null && pin !== daemon) return "not-pinned";
-    return this.#owner.doubt(this, daemon);
+    return this.#owner.helloRefusal(this, daemon);
   }
 
   #sendHello(): void {

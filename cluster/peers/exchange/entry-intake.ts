@@ -50,7 +50,7 @@ export interface Sender {
 interface Checked {
   readonly valid: readonly Entry[];
   /** Order keys of entries that this daemon already had. */
-  readonly held: readonly OrderKey[];
+  readonly stored: readonly OrderKey[];
   /** The number of entries with an unknown signer. */
   readonly unknown: number;
 }
@@ -61,7 +61,7 @@ export class Intake {
   readonly #states: ReplicationStates;
   /** Batches that were passed to the timeline together and are not on disk yet, by the id of their first entry. */
   readonly #unflushed = new Map<ByteString, IncomingBatch>();
-  #heldBack = 0;
+  #postponed = 0;
 
   constructor(cluster: ClusterState, states: ReplicationStates) {
     this.#cluster = cluster;
@@ -73,10 +73,10 @@ export class Intake {
    * Returns the number of entries that were not stored since the last call, because too many entries are dated ahead of
    * the clock. Members send these entries again later.
    */
-  takeHeldBack(): number {
-    const heldBack = this.#heldBack;
-    this.#heldBack = 0;
-    return heldBack;
+  takePostponed(): number {
+    const postponed = this.#postponed;
+    this.#postponed = 0;
+    return postponed;
   }
 
   /** Processes a complete push. The generators of one member must run one after the other. */
@@ -101,9 +101,9 @@ export class Intake {
 
   /** Retries entries with an unknown signer. @param senderOf  returns null if the member has disconnected */
   retry(senderOf: (id: ByteString) => Sender | null): void {
-    const held = this.quarantine.take(this.#cluster.uptime());
-    const groups = new Map<ByteString, (typeof held)[number][]>();
-    for (const one of held) {
+    const quarantined = this.quarantine.take(this.#cluster.uptime());
+    const groups = new Map<ByteString, (typeof quarantined)[number][]>();
+    for (const one of quarantined) {
       const group = groups.get(one.from);
       if (group === undefined) groups.set(one.from, [one]);
       else group.push(one);
@@ -114,11 +114,11 @@ export class Intake {
     }
   }
 
-  *#retry(held: readonly (PackedEntry & { since: number })[], sender: Sender): Work {
+  *#retry(quarantined: readonly (PackedEntry & { since: number })[], sender: Sender): Work {
     const batch: IncomingBatch = { pending: 0, isRead: true, changed: () => {} };
     const { batchEntries } = this.#cluster.limits;
-    for (let i = 0; i < held.length; i += batchEntries) {
-      const part = held.slice(i, i + batchEntries);
+    for (let i = 0; i < quarantined.length; i += batchEntries) {
+      const part = quarantined.slice(i, i + batchEntries);
       yield* this.#read(part, sender, batch, (part[0] as { since: number }).since);
     }
   }
@@ -142,12 +142,12 @@ export class Intake {
         sender.failed(problem);
         return;
       }
-      const { valid, held, unknown } = checked;
+      const { valid, stored, unknown } = checked;
       // Discard the entries if a snapshot was adopted in the meantime, because its key ring may not contain the
       // signers' keys. The comparison that follows the adoption transfers the entries again.
       if (timeline.handover?.adoptions !== adoptions) return;
       if (unknown > 0) sender.unknown();
-      this.#store(valid, held, sender, batch);
+      this.#store(valid, stored, sender, batch);
       yield;
     }
   }
@@ -161,7 +161,7 @@ export class Intake {
     const { checkEntry, timeline } = this.#cluster;
     // Use a map by id, because one push may contain an entry twice: once as requested, and once from a comparison.
     const valid = new Map<ByteString, Entry>();
-    const held: OrderKey[] = [];
+    const stored: OrderKey[] = [];
     let unknown = 0;
     let count = 0;
     for (const packed of entries) {
@@ -169,17 +169,17 @@ export class Intake {
       if (checked === "unknown-signer") {
         this.quarantine.add(packed, sender.id, since);
         unknown++;
-      } else if (checked === "no-room") this.#heldBack++;
-      else if ("held" in checked) held.push(checked.held);
+      } else if (checked === "no-room") this.#postponed++;
+      else if ("stored" in checked) stored.push(checked.stored);
       else if ("refused" in checked) sender.refused(checked.refused);
       else valid.set(checked.id, checked);
       if (++count % ENTRIES_PER_CHECK === 0) yield;
     }
-    return { valid: [...valid.values()], held, unknown };
+    return { valid: [...valid.values()], stored, unknown };
   }
 
-  /** @param held  order keys of the other entries of the same push, which this daemon already had */
-  #store(entries: readonly Entry[], held: readonly OrderKey[], sender: Sender, batch: IncomingBatch): void {
+  /** @param stored  order keys of the other entries of the same push, which this daemon already had */
+  #store(entries: readonly Entry[], stored: readonly OrderKey[], sender: Sender, batch: IncomingBatch): void {
     const { timeline } = this.#cluster;
     this.#note(entries, sender);
     const fresh = entries.length === 0 ? [] : timeline.receive(entries, sender.id);
@@ -189,10 +189,10 @@ export class Intake {
       batch.pending++;
       this.#unflushed.set(first.id, batch);
     }
-    this.#settleHeld(held, sender);
+    this.#acknowledgeStored(stored, sender);
     if (fresh.length < entries.length) {
       const freshIds = new Set(fresh.map(({ id }) => id));
-      this.#settleHeld(entries.filter(({ id }) => !freshIds.has(id)).map(orderKeyOf), sender);
+      this.#acknowledgeStored(entries.filter(({ id }) => !freshIds.has(id)).map(orderKeyOf), sender);
     }
   }
 
@@ -207,7 +207,7 @@ export class Intake {
   }
 
   /** Notifies the member of entries that this daemon already had, once they are on disk. */
-  #settleHeld(orderKeys: readonly OrderKey[], sender: Sender): void {
+  #acknowledgeStored(orderKeys: readonly OrderKey[], sender: Sender): void {
     const [states, peering] = [this.#states, this.#cluster];
     for (const orderKey of orderKeys) {
       const state = states.of(orderKey);
@@ -289,7 +289,7 @@ interface QuarantineLimits {
   readonly quarantineMs: number;
 }
 
-interface Held extends PackedEntry {
+interface QuarantinedEntry extends PackedEntry {
   readonly from: ByteString;
   /** `uptime` milliseconds. */
   readonly since: number;
@@ -306,7 +306,7 @@ class Quarantine {
   readonly #limits: QuarantineLimits;
   readonly #hash: (bytes: Buffer) => ByteString;
   /** Entries by the hash of the body, so that an entry that a member sends again is not stored twice. */
-  #held = new Map<ByteString, Held>();
+  #entries = new Map<ByteString, QuarantinedEntry>();
   #bytes = 0;
 
   constructor(limits: QuarantineLimits, hash: (bytes: Buffer) => ByteString) {
@@ -315,7 +315,7 @@ class Quarantine {
   }
 
   get size(): number {
-    return this.#held.size;
+    return this.#entries.size;
   }
 
   /**
@@ -325,25 +325,25 @@ class Quarantine {
    */
   add({ body, signature }: PackedEntry, from: ByteString, since: number): boolean {
     const key = this.#hash(body);
-    if (this.#held.has(key)) return true;
+    if (this.#entries.has(key)) return true;
     const bytes = body.length + signature.length;
     const { quarantineEntries, quarantineBytes } = this.#limits;
-    if (this.#held.size >= quarantineEntries || this.#bytes + bytes > quarantineBytes) {
+    if (this.#entries.size >= quarantineEntries || this.#bytes + bytes > quarantineBytes) {
       this.dropped++;
       return false;
     }
-    this.#held.set(key, { body: Buffer.from(body), signature: Buffer.from(signature), from, since });
+    this.#entries.set(key, { body: Buffer.from(body), signature: Buffer.from(signature), from, since });
     this.#bytes += bytes;
     return true;
   }
 
   /** Removes all entries. Returns the entries to check again, which are those that have not waited for too long. */
-  take(now: number): readonly Held[] {
-    const held = [...this.#held.values()];
-    this.#held = new Map();
+  take(now: number): readonly QuarantinedEntry[] {
+    const entries = [...this.#entries.values()];
+    this.#entries = new Map();
     this.#bytes = 0;
-    const retried = held.filter(({ since }) => now - since <= this.#limits.quarantineMs);
-    this.dropped += held.length - retried.length;
+    const retried = entries.filter(({ since }) => now - since <= this.#limits.quarantineMs);
+    this.dropped += entries.length - retried.length;
     return retried;
   }
 }

@@ -9,7 +9,12 @@ import { type ClusterState, type ConnectedMember, membersWithStatus } from "../s
 import { Packer } from "./entry-packing.js";
 import type { Outbox } from "./member-outbox.js";
 import { PendingRequests } from "./pending-requests.js";
-import { type AtOnce, type ReplicationState, ReplicationStates, Replications } from "./replication-states.js";
+import {
+  type ReplicationState,
+  ReplicationStates,
+  Replications,
+  type UrgentEntry,
+} from "./replication-states.js";
 
 /** A member as a receiver of entries. */
 export interface Receiver extends ConnectedMember {
@@ -31,9 +36,9 @@ export class EntrySpreading {
   readonly #cluster: ClusterState<Receiver>;
   readonly #replications: Replications;
   /** Entries that were flushed since the last tick. */
-  #fresh: ReplicationState[] = [];
+  #justFlushed: ReplicationState[] = [];
   /** Entries that were flushed before the last tick: one array for each tick, the latest tick first. */
-  readonly #ripe: (readonly ReplicationState[])[] = [];
+  readonly #flushedByTick: (readonly ReplicationState[])[] = [];
   #ticks = 0;
   #sendsAcksSoon = false;
   #offerAgainAt = 0;
@@ -65,9 +70,9 @@ export class EntrySpreading {
         state.pendingAcks &= ~from.bit;
       }
       this.#settle(state);
-      if (state.atOnce !== null) this.#pushAtOnce(state, state.atOnce);
+      if (state.urgentEntry !== null) this.#pushUrgent(state, state.urgentEntry);
       else if (state.isUrgent) this.#offer([state]);
-      else if (!isOld) this.#fresh.push(state);
+      else if (!isOld) this.#justFlushed.push(state);
     }
   }
 
@@ -75,9 +80,9 @@ export class EntrySpreading {
   pushOwn(entry: Entry): void {
     const { body, signature } = entry;
     const state = this.states.of(orderKeyOf(entry));
-    const given = { orderKey: state.orderKey, body, signature };
-    if (state.isFlushed) this.#pushAtOnce(state, given);
-    else state.atOnce = given;
+    const urgent = { orderKey: state.orderKey, body, signature };
+    if (state.isFlushed) this.#pushUrgent(state, urgent);
+    else state.urgentEntry = urgent;
   }
 
   /** Resolves when the given number of daemons, including this one, have reported that the entry is on their disk. */
@@ -118,7 +123,7 @@ export class EntrySpreading {
     if (wanted.length > 0) member.connection.send({ kind: "want", orderKeys: wanted });
   }
 
-  had(orderKeys: readonly OrderKey[], member: Receiver): void {
+  acknowledgedBy(orderKeys: readonly OrderKey[], member: Receiver): void {
     for (const { id } of orderKeys) {
       const state = this.states.find(id);
       if (state !== undefined) this.#has(state, member);
@@ -160,20 +165,21 @@ export class EntrySpreading {
   /** Offers entries that have been on disk for a moment. */
   tick(now: number): void {
     this.#ticks++;
-    this.#offerRipe();
-    if (this.#ripe.unshift(this.#fresh) > this.#cluster.limits.offerTicksMax) this.#ripe.pop();
-    this.#fresh = [];
+    this.#offerFlushed();
+    if (this.#flushedByTick.unshift(this.#justFlushed) > this.#cluster.limits.offerTicksMax)
+      this.#flushedByTick.pop();
+    this.#justFlushed = [];
     this.#request(this.requests.overdue(now, this.#live()));
     this.states.tick(now);
     this.#replications.tick(now);
     if (now >= this.#offerAgainAt) this.#offerAwaited(now);
   }
 
-  #offerRipe(): void {
+  #offerFlushed(): void {
     for (const member of membersWithStatus(this.#cluster)) {
       const ticks = member.offerPace.ticksToOffer(this.#ticks);
       if (ticks === 0) continue;
-      const count = this.#offerTo(member, this.#ripe.slice(0, ticks).flat());
+      const count = this.#offerTo(member, this.#flushedByTick.slice(0, ticks).flat());
       member.offerPace.offered(this.#ticks, count === 0);
     }
   }
@@ -224,13 +230,13 @@ export class EntrySpreading {
     this.#replications.check(state);
   }
 
-  #pushAtOnce(state: ReplicationState, given: AtOnce): void {
-    state.atOnce = null;
+  #pushUrgent(state: ReplicationState, entry: UrgentEntry): void {
+    state.urgentEntry = null;
     let isToOffer = false;
     for (const { bit, outbox } of membersWithStatus(this.#cluster)) {
-      if (((state.has | state.sent) & bit) === 0 && !outbox.pushAtOnce(given)) isToOffer = true;
+      if (((state.has | state.sent) & bit) === 0 && !outbox.pushUrgent(entry)) isToOffer = true;
     }
-    if (isToOffer) this.#fresh.push(state);
+    if (isToOffer) this.#justFlushed.push(state);
   }
 
   /**

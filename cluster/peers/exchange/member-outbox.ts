@@ -11,7 +11,7 @@ import { type OrderKey, readOrderKey } from "../../../timeline/entries/entry.js"
 import type { MemberConnection } from "../connections/member-connection.js";
 import type { ClusterState } from "../shared/cluster-state.js";
 import type { Packer } from "./entry-packing.js";
-import type { AtOnce, ReplicationStates } from "./replication-states.js";
+import type { ReplicationStates, UrgentEntry } from "./replication-states.js";
 
 /** A list of order keys as timeline/compare/reconcile.ts makes it. */
 export interface OrderKeyCursor {
@@ -50,8 +50,8 @@ export class Outbox {
   readonly #unacked = new Queue<{ readonly number: number; readonly bytes: number }>();
   #unackedBytes = 0;
   #ackedNumber = 0;
-  readonly #atOnce = new Queue<AtOnce>();
-  #atOnceBytes = 0;
+  readonly #urgent = new Queue<UrgentEntry>();
+  #urgentBytes = 0;
   readonly #wanted = new Queue<OrderKey>();
   #wantedCount = 0;
   #lists: ListPush[] = [];
@@ -77,10 +77,10 @@ export class Outbox {
   }
 
   /** @returns false if too many bytes wait; the caller should then offer the entry instead */
-  pushAtOnce(entry: AtOnce): boolean {
-    if (this.#atOnceBytes >= this.#cluster.limits.maxAtOnceBytes) return false;
-    this.#atOnce.push(entry);
-    this.#atOnceBytes += packedBytes(entry);
+  pushUrgent(entry: UrgentEntry): boolean {
+    if (this.#urgentBytes >= this.#cluster.limits.maxUrgentBytes) return false;
+    this.#urgent.push(entry);
+    this.#urgentBytes += packedBytes(entry);
     this.#schedule();
     return true;
   }
@@ -147,7 +147,7 @@ export class Outbox {
   }
 
   #hasWork(): boolean {
-    return this.#atOnce.first !== undefined || this.#wantedCount > 0 || this.#lists.length > 0;
+    return this.#urgent.first !== undefined || this.#wantedCount > 0 || this.#lists.length > 0;
   }
 
   #pushBatch(): void {
@@ -183,9 +183,9 @@ export class Outbox {
 
   /** Returns the next entry, or null if it no longer exists, or the current list has just ended. */
   #next(): PackedEntry | null {
-    const entry = this.#atOnce.shift();
+    const entry = this.#urgent.shift();
     if (entry !== undefined) {
-      this.#atOnceBytes -= packedBytes(entry);
+      this.#urgentBytes -= packedBytes(entry);
       this.#states.of(entry.orderKey).sent |= this.#bit;
       return entry;
     }

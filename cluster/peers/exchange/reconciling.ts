@@ -61,8 +61,10 @@ interface Exchange {
   pushedCount: number;
   /** The value of the member's `entriesReceived` when the exchange began. */
   readonly receivedBefore: number;
-  hasSentGiven: boolean;
-  hasReceivedGiven: boolean;
+  /** Whether this daemon has sent `given`: it has pushed all entries of the exchange. */
+  hasSentEnd: boolean;
+  /** Whether the member has sent `given`. */
+  hasReceivedEnd: boolean;
   /** Whether this daemon's entries were replaced after the exchange began. */
   isStale: boolean;
   /** Whether the member has sent a message of this exchange, and therefore knows about it. */
@@ -133,7 +135,7 @@ export class Reconciling {
   }
 
   /** Compares all entries again, because this daemon's entries were replaced. */
-  again(): void {
+  restart(): void {
     // Complete an exchange that the member has begun: otherwise the member would wait for the end of that exchange.
     if (this.#exchange?.isOwn === false) this.#exchange.isStale = true;
     else this.#giveUp();
@@ -180,7 +182,7 @@ export class Reconciling {
     this.#member.afterReceived(() => {
       const exchange = this.#exchange;
       if (exchange === null || exchange.session !== session) return;
-      exchange.hasReceivedGiven = true;
+      exchange.hasReceivedEnd = true;
       exchange.isCompared = true;
       this.#consider(exchange);
     });
@@ -270,8 +272,8 @@ export class Reconciling {
       isCompared: false,
       openLists: 0,
       pushedCount: 0,
-      hasSentGiven: false,
-      hasReceivedGiven: false,
+      hasSentEnd: false,
+      hasReceivedEnd: false,
       isKnownToMember: false,
       isStale: false,
       cancels: [],
@@ -289,11 +291,11 @@ export class Reconciling {
   /** Reports when all entries have been sent, and ends the exchange when both sides have reported it. */
   #consider(exchange: Exchange): void {
     if (this.#exchange !== exchange) return;
-    if (exchange.isCompared && exchange.openLists === 0 && !exchange.hasSentGiven) {
-      exchange.hasSentGiven = true;
+    if (exchange.isCompared && exchange.openLists === 0 && !exchange.hasSentEnd) {
+      exchange.hasSentEnd = true;
       this.#member.connection.send({ kind: "given", session: exchange.session });
     }
-    if (exchange.hasSentGiven && exchange.hasReceivedGiven) this.#end(exchange);
+    if (exchange.hasSentEnd && exchange.hasReceivedEnd) this.#end(exchange);
   }
 
   #end({ set, isOwn, pushedCount, receivedBefore, isStale }: Exchange): void {

@@ -8,7 +8,7 @@ import type { PackedEntry } from "../../../protocol/members/member-packing.js";
 import type { OrderKey } from "../../../timeline/entries/entry.js";
 
 /** The bytes of an entry to push without a request. The parsed envelope is omitted to save memory. */
-export interface AtOnce extends PackedEntry {
+export interface UrgentEntry extends PackedEntry {
   readonly orderKey: OrderKey;
 }
 
@@ -23,7 +23,7 @@ export interface ReplicationState {
   /** The bits of the members to notify when the entry is on this daemon's disk. */
   pendingAcks: number;
   /** The entry to be pushed without a request, or null if there is none. */
-  atOnce: AtOnce | null;
+  urgentEntry: UrgentEntry | null;
   /** The number of rounds of `tick` in which the state was kept because a notification was pending. */
   turns: number;
   /** Whether a caller waits until members have the entry; if so, the entry is offered immediately. */
@@ -47,7 +47,7 @@ const TURNS_MAX = 6;
 
 export class ReplicationStates {
   readonly #limits: { readonly replicationStateMs: number; readonly maxReplicationStates: number };
-  #young = new Map<ByteString, ReplicationState>();
+  #recent = new Map<ByteString, ReplicationState>();
   #old = new Map<ByteString, ReplicationState>();
   #turnsAt = 0;
   /** Whether a caller waits until members have an entry. */
@@ -62,16 +62,16 @@ export class ReplicationStates {
   }
 
   get size(): number {
-    return this.#young.size + this.#old.size;
+    return this.#recent.size + this.#old.size;
   }
 
   find(id: ByteString): ReplicationState | undefined {
-    return this.#young.get(id) ?? this.#old.get(id);
+    return this.#recent.get(id) ?? this.#old.get(id);
   }
 
   /** Returns the state for an order key, and creates it if there is none. */
   of(orderKey: OrderKey): ReplicationState {
-    let state = this.#young.get(orderKey.id);
+    let state = this.#recent.get(orderKey.id);
     if (state !== undefined) return state;
     const { at, seq, id } = orderKey;
     state = this.#old.get(id);
@@ -81,33 +81,33 @@ export class ReplicationStates {
       has: 0,
       sent: 0,
       pendingAcks: 0,
-      atOnce: null,
+      urgentEntry: null,
       isUrgent: false,
       turns: 0,
     };
-    this.#young.set(id, state);
+    this.#recent.set(id, state);
     return state;
   }
 
   /** @param now  `uptime` milliseconds */
   tick(now: number): void {
-    if (now < this.#turnsAt && this.#young.size < this.#limits.maxReplicationStates) return;
+    if (now < this.#turnsAt && this.#recent.size < this.#limits.maxReplicationStates) return;
     this.#turnsAt = now + this.#limits.replicationStateMs;
     const forgotten = this.#old;
-    this.#old = this.#young;
-    this.#young = new Map();
+    this.#old = this.#recent;
+    this.#recent = new Map();
     // Limit the rounds for pending notifications: the entry may have been stored here earlier and then pruned, so that
     // the notification is never sent.
     for (const [id, state] of forgotten) {
       const hasPendingAcks = state.pendingAcks !== 0 && ++state.turns < TURNS_MAX;
       const isAwaited = hasPendingAcks || this.#isWaitedFor(id);
-      if (isAwaited && !this.#old.has(id)) this.#young.set(id, state);
+      if (isAwaited && !this.#old.has(id)) this.#recent.set(id, state);
     }
   }
 
   /** Forgets the previous member of a bit, because the bit is assigned to another member. */
   forget(bit: number): void {
-    for (const states of [this.#young, this.#old]) {
+    for (const states of [this.#recent, this.#old]) {
       for (const state of states.values()) {
         state.has &= ~bit;
         state.sent &= ~bit;
@@ -118,7 +118,7 @@ export class ReplicationStates {
 
   /** Forgets which entries were in flight to a member, because they may be lost. */
   disconnected(bit: number): void {
-    for (const states of [this.#young, this.#old]) {
+    for (const states of [this.#recent, this.#old]) {
       for (const state of states.values()) state.sent &= ~bit;
     }
   }
@@ -178,7 +178,7 @@ export class Replications {
     const waiting = this.#waiting.get(id);
     if (waiting === undefined) return;
     const holders = Replications.holders(state);
-    this.#keep(
+    this.#setWaiting(
       id,
       waiting.filter(({ count, resolve }) => {
         if (holders >= count) resolve();
@@ -191,14 +191,14 @@ export class Replications {
   tick(now: number): void {
     for (const [id, waiting] of this.#waiting) {
       if (waiting.some(({ until }) => now > until))
-        this.#keep(
+        this.#setWaiting(
           id,
           waiting.filter(({ until }) => now <= until),
         );
     }
   }
 
-  #keep(id: ByteString, waiting: Waiting[]): void {
+  #setWaiting(id: ByteString, waiting: Waiting[]): void {
     if (waiting.length === 0) this.#waiting.delete(id);
     else this.#waiting.set(id, waiting);
   }

@@ -15,7 +15,7 @@ export interface CommonReporter extends Reporter {
   readonly isCatchingUp: boolean;
 }
 
-export class CommonPast {
+export class CommonDate {
   readonly #cluster: ClusterState;
   #point: StablePoint;
   /** When each member that is catching up began to do so. */
@@ -42,7 +42,7 @@ export class CommonPast {
   }
 
   /** Called when a member has disconnected. */
-  left(id: ByteString): void {
+  disconnected(id: ByteString): void {
     this.#point.discard();
     this.#catchingUpSince.delete(id);
   }

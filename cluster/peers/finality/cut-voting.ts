@@ -16,7 +16,7 @@ import type { SnapshotSeal } from "../../../timeline/snapshots/snapshot-files.js
 import type { Cut } from "../../../timeline/snapshots/snapshot-schedule.js";
 import { type ClusterState, type ConnectedMember, membersWithStatus } from "../shared/cluster-state.js";
 import { electorateIn, majorityOf } from "../shared/electorate.js";
-import type { CommonPast } from "./common-date.js";
+import type { CommonDate } from "./common-date.js";
 
 /** The maximum number of votes that are stored for one member. An honest member has fewer snapshots. */
 const VOTES_EACH = 64;
@@ -29,12 +29,12 @@ const SECOND = 1000;
 
 export class CutVoting {
   readonly #cluster: ClusterState;
-  readonly #common: CommonPast;
+  readonly #common: CommonDate;
   readonly #onContradicted: (id: ByteString) => void;
   /** Votes by signer and date. */
   readonly #votes = new Map<ByteString, Map<number, CutVote>>();
   /** Members that have signed two different states of one date: their remaining votes are worthless. */
-  readonly #guilty = new Contradictions();
+  readonly #contradictions = new Contradictions();
   /** Signatures that were checked since `#checksSince`, by the member that sent them. */
   readonly #checks = new Map<ByteString, number>();
   #checksSince = 0;
@@ -57,7 +57,7 @@ export class CutVoting {
   #last = -1;
 
   /** @param onContradicted  called when a member has signed two states of one date, to ban it permanently */
-  constructor(cluster: ClusterState, common: CommonPast, onContradicted: (id: ByteString) => void) {
+  constructor(cluster: ClusterState, common: CommonDate, onContradicted: (id: ByteString) => void) {
     this.#cluster = cluster;
     this.#common = common;
     this.#onContradicted = onContradicted;
@@ -65,15 +65,15 @@ export class CutVoting {
 
   /** Reads the votes that were stored before the start. */
   start(): void {
-    const kept = this.#cluster.timeline.handover?.votes ?? null;
-    for (const vote of (kept === null ? null : readCutVotes(kept)) ?? []) this.#add(vote);
+    const stored = this.#cluster.timeline.handover?.votes ?? null;
+    for (const vote of (stored === null ? null : readCutVotes(stored)) ?? []) this.#add(vote);
     const { id } = this.#cluster.identity;
     this.#last = Math.max(-1, ...(this.#votes.get(id)?.keys() ?? []));
   }
 
   /** Sends votes to a member that has connected and sent its first status. */
   joined(voter: ConnectedMember): void {
-    const votes = this.#toSend();
+    const votes = this.#votesToSend();
     if (votes.length > 0) voter.connection.send({ kind: "cuts", votes });
   }
 
@@ -85,7 +85,7 @@ export class CutVoting {
       const id = peering.hash(Buffer.from(vote.spki, "latin1"));
       const known = this.#votes.get(id)?.get(vote.at);
       const isNews = known === undefined || !isSame(known, vote);
-      if (!ids.has(id) || this.#guilty.has(id) || !isNews || !this.#mayCheck(from)) continue;
+      if (!ids.has(id) || this.#contradictions.has(id) || !isNews || !this.#mayCheck(from)) continue;
       const bytes = cutVoteBytes(peering.cluster, vote);
       if (peering.verifySignature(vote.spki, bytes, Buffer.from(vote.signature, "latin1"))) this.#add(vote);
     }
@@ -95,8 +95,8 @@ export class CutVoting {
   #add(vote: CutVote): void {
     const id = this.#cluster.hash(Buffer.from(vote.spki, "latin1"));
     const known = this.#votes.get(id)?.get(vote.at);
-    if (this.#guilty.has(id)) return;
-    if (known === undefined || isSame(known, vote)) this.#keep(id, vote);
+    if (this.#contradictions.has(id)) return;
+    if (known === undefined || isSame(known, vote)) this.#store(id, vote);
     else this.#contradicted(id, known, vote);
   }
 
@@ -141,9 +141,9 @@ export class CutVoting {
 
   /** Returns the vote that most of the other members have signed for a date, or null if they have not agreed. */
   agreedOn(at: number): CutVote | null {
-    const voices = electorateIn(this.#cluster);
-    const found = [...voices.ids].flatMap((id) => this.#votes.get(id)?.get(at) ?? []);
-    const needed = majorityOf(voices);
+    const electorate = electorateIn(this.#cluster);
+    const found = [...electorate.ids].flatMap((id) => this.#votes.get(id)?.get(at) ?? []);
+    const needed = majorityOf(electorate);
     return found.find((one) => found.filter((other) => isSame(one, other)).length >= needed) ?? null;
   }
 
@@ -189,12 +189,14 @@ export class CutVoting {
    */
   #count(cut: Cut): void {
     const peering = this.#cluster;
-    const voices = electorateIn(peering);
+    const electorate = electorateIn(peering);
     const alike = [...this.#votes].filter(([id, votes]) => {
       const vote = votes.get(cut.at);
-      return vote !== undefined && isSame(vote, cut) && (id === peering.identity.id || voices.ids.has(id));
+      return (
+        vote !== undefined && isSame(vote, cut) && (id === peering.identity.id || electorate.ids.has(id))
+      );
     });
-    if (alike.length >= majorityOf(voices)) peering.timeline.handover?.certify(cut.at);
+    if (alike.length >= majorityOf(electorate)) peering.timeline.handover?.certify(cut.at);
   }
 
   /**
@@ -207,24 +209,24 @@ export class CutVoting {
     this.#isChanged = false;
     // This write replaces an earlier write that may not be complete yet, so it repeats the votes of that write.
     this.#unsaved = [...this.#unsaved, ...signed];
-    handover?.storeVotes(writeCutVotes([...this.#unsaved, ...this.#toKeep()]), () => {
+    handover?.storeVotes(writeCutVotes([...this.#unsaved, ...this.#votesToStore()]), () => {
       if (signed.length === 0) return;
       this.#unsaved = this.#unsaved.filter((vote) => !signed.includes(vote));
-      for (const vote of signed) this.#keep(peering.identity.id, vote);
+      for (const vote of signed) this.#store(peering.identity.id, vote);
       for (const { connection } of membersWithStatus(peering))
         connection.send({ kind: "cuts", votes: signed });
     });
   }
 
-  #keep(id: ByteString, vote: CutVote): void {
+  #store(id: ByteString, vote: CutVote): void {
     let votes = this.#votes.get(id);
     if (votes === undefined) this.#votes.set(id, (votes = new Map()));
     votes.set(vote.at, vote);
     this.#isChanged = true;
     if (votes.size <= VOTES_EACH) return;
-    const held = new Set(this.#cluster.timeline.handover?.cuts.map(({ at }) => at));
+    const cutDates = new Set(this.#cluster.timeline.handover?.cuts.map(({ at }) => at));
     const dates = [...votes.keys()].sort((a, b) => a - b);
-    votes.delete(dates.find((at) => !held.has(at)) ?? (dates[0] as number));
+    votes.delete(dates.find((at) => !cutDates.has(at)) ?? (dates[0] as number));
   }
 
   /**
@@ -243,19 +245,19 @@ export class CutVoting {
    * Returns the votes to store: this daemon's own votes (so that it never signs a date twice), the other members' votes
    * for its snapshots, and the proofs of contradictions.
    */
-  #toKeep(): CutVote[] {
+  #votesToStore(): CutVote[] {
     const peering = this.#cluster;
     const own = [...(this.#votes.get(peering.identity.id)?.values() ?? [])].slice(-VOTES_EACH);
-    const others = this.#ofHeld().filter(({ spki }) => spki !== peering.identity.spki);
-    return [...own, ...others, ...this.#guilty.votes];
+    const others = this.#votesForOwnCuts().filter(({ spki }) => spki !== peering.identity.spki);
+    return [...own, ...others, ...this.#contradictions.votes];
   }
 
-  #toSend(): CutVote[] {
-    return this.#ofHeld().slice(-VOTES_MAX);
+  #votesToSend(): CutVote[] {
+    return this.#votesForOwnCuts().slice(-VOTES_MAX);
   }
 
   /** Returns the votes of this daemon and of the voters for the dates of this daemon's cuts, ordered by date. */
-  #ofHeld(): CutVote[] {
+  #votesForOwnCuts(): CutVote[] {
     const peering = this.#cluster;
     const { ids } = electorateIn(peering);
     const cuts = peering.timeline.handover?.cuts ?? [];
@@ -280,7 +282,7 @@ export class CutVoting {
   #contradicted(id: ByteString, one: CutVote, other: CutVote): void {
     const seals = [one, other].map(({ seal }) => hexOf(seal));
     this.#cluster.log.error({ member: hexOf(id), upTo: dateText(one.at), seals }, CONTRADICTED);
-    this.#guilty.add(id, one, other);
+    this.#contradictions.add(id, one, other);
     this.#votes.delete(id);
     this.#isChanged = true;
     this.#onContradicted(id);

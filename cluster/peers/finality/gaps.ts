@@ -13,7 +13,7 @@ import { type ClusterState, type ConnectedMember, requestReports } from "../shar
 import { electorateIn, majorityOf } from "../shared/electorate.js";
 import { endOfPruned, holdsLess, isSameTotals, totalsOf, totalsUpTo } from "../shared/entry-totals.js";
 import type { CutVoting } from "./cut-voting.js";
-import { OwnPast } from "./own-pruned-entries.js";
+import { OwnPrunedEntries } from "./own-pruned-entries.js";
 import type { Report } from "./stable-point.js";
 
 /**
@@ -42,11 +42,11 @@ interface Gap {
   /** The last reports of the other members on that date. */
   readonly witnesses: Map<ByteString, Report>;
   /** Whether the member is connected. */
-  isHere: boolean;
+  isConnected: boolean;
   /** When reports were last requested from the other members. */
   requestedAt: number;
   /** The member's report on the entries for which this daemon has stopped waiting, or null if there is none. */
-  forgiven: Report | null;
+  ignoredReport: Report | null;
   /** Whether the member's entries and this daemon's have been compared. */
   isKnown: boolean;
   /** Whether entries are missing here. */
@@ -68,13 +68,13 @@ export class Gaps {
   readonly #cluster: ClusterState;
   readonly #voting: CutVoting;
   readonly #gaps = new Map<ByteString, Gap>();
-  readonly #own: OwnPast;
+  readonly #own: OwnPrunedEntries;
   #nextAt = 0;
 
   constructor(cluster: ClusterState, voting: CutVoting) {
     this.#cluster = cluster;
     this.#voting = voting;
-    this.#own = new OwnPast(cluster);
+    this.#own = new OwnPrunedEntries(cluster);
   }
 
   /**
@@ -98,7 +98,7 @@ export class Gaps {
     gap.isKnown &&= gap.pruned > 0;
     gap.pruned = status.pruned;
     gap.isComplete = status.state !== "catching-up";
-    gap.isHere = true;
+    gap.isConnected = true;
     if (isFirst) gap.isNew = true;
     const { index, prunedTo } = this.#cluster.timeline;
     if (isSameTotals(totalsOf(index), status)) {
@@ -139,11 +139,11 @@ export class Gaps {
   }
 
   /** Called when a member has disconnected. */
-  left(id: ByteString): void {
+  disconnected(id: ByteString): void {
     const gap = this.#gaps.get(id);
-    if (gap !== undefined) gap.isHere = false;
+    if (gap !== undefined) gap.isConnected = false;
     for (const { witnesses } of this.#gaps.values()) witnesses.delete(id);
-    this.#own.left(id);
+    this.#own.disconnected(id);
   }
 
   /** Forgets members that no longer belong to the cluster. */
@@ -179,10 +179,10 @@ export class Gaps {
   }
 
   /** Stops waiting for the missing entries, until a member that has them sends a different report. */
-  forgive(): void {
+  ignoreOpenGaps(): void {
     for (const gap of this.#gaps.values()) {
       if (!gap.isOpen) continue;
-      gap.forgiven = gap.report;
+      gap.ignoredReport = gap.report;
       close(gap);
     }
   }
@@ -226,7 +226,7 @@ export class Gaps {
       gap.isKnown
         ? gap.isOpen && (isCatchingUp || gap.isNew || now - gap.since >= catchUpMs)
         : // Do not wait indefinitely for a member that has pruned entries but never reports what it has.
-          gap.isHere && isCatchingUp && now - since < catchUpStuckMs,
+          gap.isConnected && isCatchingUp && now - since < catchUpStuckMs,
     );
   }
 
@@ -239,7 +239,7 @@ export class Gaps {
     const isOlder = !gap.isOpen && timeline.prunedTo >= gap.pruned;
     if (
       isSameTotals(own, report) ||
-      isSameReport(report, gap.forgiven) ||
+      isSameReport(report, gap.ignoredReport) ||
       (!isLess && (isOlder || !gap.isComplete)) ||
       !isBelieved({ ...gap, report, own }, this.#cluster, this.#voting)
     ) {
@@ -276,9 +276,9 @@ const noGap = (member: ByteString): Gap => ({
   isComplete: false,
   at: 0,
   report: null,
-  forgiven: null,
+  ignoredReport: null,
   witnesses: new Map(),
-  isHere: true,
+  isConnected: true,
   requestedAt: Number.NEGATIVE_INFINITY,
   isKnown: false,
   isOpen: false,
@@ -322,8 +322,8 @@ function isBelieved(
   // The claim then needs no witness.
   const hasLost = timeline.handover?.hasLost(pruned) === true;
   if (hasLost && voting.haveSigned(member, pruned) && holdsLess(own, report)) return true;
-  const voices = electorateIn(cluster);
-  const reports = [...witnesses, [member, report] as const].filter(([id]) => voices.ids.has(id));
+  const electorate = electorateIn(cluster);
+  const reports = [...witnesses, [member, report] as const].filter(([id]) => electorate.ids.has(id));
   const count = (isOne: (id: ByteString, totals: Totals) => boolean) =>
     reports.filter(([id, totals]) => isOne(id, totals)).length;
   if (cluster.state !== "live") {
@@ -334,13 +334,13 @@ function isBelieved(
       return state === "live" || (watermark > 0 && !cluster.beganEmpty);
     };
     const alike = count((id, totals) => isSameTotals(totals, own) && isWitness(id));
-    return 2 * (1 + alike) <= voices.others + 1;
+    return 2 * (1 + alike) <= electorate.others + 1;
   }
   const agreeing = count((_, totals) => isSameTotals(totals, report));
-  if (voices.others > 1 && agreeing >= majorityOf(voices)) return true;
+  if (electorate.others > 1 && agreeing >= majorityOf(electorate)) return true;
   // Some of the other members may not have replied yet.
-  if (witnesses.size + 1 < voices.ids.size) return false;
-  const facts = { member: hexOf(member), address, agreeing, others: voices.others };
+  if (witnesses.size + 1 < electorate.ids.size) return false;
+  const facts = { member: hexOf(member), address, agreeing, others: electorate.others };
   notices.warn(`gap ${member}`, facts, NOT_BELIEVED);
   return false;
 }

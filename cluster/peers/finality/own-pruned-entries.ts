@@ -10,7 +10,7 @@ import { electorateIn, majorityOf } from "../shared/electorate.js";
 import { endOfPruned, isSameTotals, totalsOf, totalsUpTo } from "../shared/entry-totals.js";
 import type { Report } from "./stable-point.js";
 
-export class OwnPast {
+export class OwnPrunedEntries {
   readonly #cluster: ClusterState;
   /** The end of the period that this daemon had pruned when it last requested reports; milliseconds since 1970. */
   #at = -1;
@@ -34,7 +34,7 @@ export class OwnPast {
     if (prunedTo < 0) return;
     if (isSameTotals(totalsOf(index), held)) {
       // The member has the same entries now: its earlier report is outdated, or this daemon's entries have changed.
-      this.left(id);
+      this.disconnected(id);
       return;
     }
     const now = uptime();
@@ -53,7 +53,7 @@ export class OwnPast {
   }
 
   /** Called when a member has disconnected. */
-  left(id: ByteString): void {
+  disconnected(id: ByteString): void {
     if (this.#reports.delete(id)) this.tick();
   }
 
@@ -96,14 +96,14 @@ export class OwnPast {
    * reports that it is catching up is not a witness.
    */
   #ofMost(): Report | null {
-    const voices = electorateIn(this.#cluster);
+    const electorate = electorateIn(this.#cluster);
     const isLive = (id: ByteString) => this.#cluster.members.get(id)?.status?.state === "live";
-    if (voices.others < 2) return null;
+    if (electorate.others < 2) return null;
     const reports = [...this.#reports].flatMap(([id, report]) =>
-      voices.ids.has(id) && isLive(id) ? [report] : [],
+      electorate.ids.has(id) && isLive(id) ? [report] : [],
     );
     const isMost = (one: Report) =>
-      reports.filter((other) => isSameTotals(one, other)).length >= majorityOf(voices);
+      reports.filter((other) => isSameTotals(one, other)).length >= majorityOf(electorate);
     return reports.find(isMost) ?? null;
   }
 }

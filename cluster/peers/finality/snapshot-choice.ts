@@ -82,11 +82,11 @@ export class SnapshotChoice {
     const { clock, order, beganEmpty } = this.#cluster;
     const now = clock();
     const due = voting.from(id, needed).filter(({ at }) => at <= now);
-    const votes = due.filter((vote) => !this.#isHere(vote) && !this.#taking.wasTaken(vote));
-    const voices = electorateIn(this.#cluster);
+    const votes = due.filter((vote) => !this.#hasCut(vote) && !this.#taking.wasTaken(vote));
+    const electorate = electorateIn(this.#cluster);
     // A daemon that began empty has nothing to lose. If it has only one other member, it believes that member's report
     // alone.
-    const isBelieved = order === id || (voices.others === 1 && voices.ids.has(id) && beganEmpty);
+    const isBelieved = order === id || (electorate.others === 1 && electorate.ids.has(id) && beganEmpty);
     const missing = this.#taking.missingOf(id);
     // A member may no longer have a snapshot that it voted for. In that case try its later votes, then all its votes
     // again.
@@ -94,7 +94,8 @@ export class SnapshotChoice {
     if (isBelieved) return first(votes);
     // A state that this daemon itself has signed needs no further proof, even if the daemon has lost entries since.
     const isProved = (vote: CutVote) =>
-      voting.haveSigned(id, vote.at) || (voices.others > 1 && voting.agreedOn(vote.at)?.seal === vote.seal);
+      voting.haveSigned(id, vote.at) ||
+      (electorate.others > 1 && voting.agreedOn(vote.at)?.seal === vote.seal);
     return first(votes.filter(isProved));
   }
 
@@ -102,7 +103,7 @@ export class SnapshotChoice {
    * Whether the vote is for the snapshot that this daemon already has in place of its pruned entries: adopting it again
    * would change nothing.
    */
-  #isHere({ at, seal }: CutVote): boolean {
+  #hasCut({ at, seal }: CutVote): boolean {
     const { prunedTo, handover } = this.#cluster.timeline;
     return at === prunedTo && handover?.cuts.some((cut) => cut.at === at && cut.seal === seal) === true;
   }

@@ -24,7 +24,7 @@ export class SnapshotSending {
   readonly #connection: MemberConnection;
   #sending: Sending | null = null;
   /** When this daemon began to retain entries for the member, or null if it does not. */
-  #helpsSince: number | null = null;
+  #retainsSince: number | null = null;
 
   constructor(cluster: ClusterState, connection: MemberConnection) {
     this.#cluster = cluster;
@@ -84,8 +84,8 @@ export class SnapshotSending {
   tick(now: number, isLive: boolean): void {
     const { timeline, limits } = this.#cluster;
     if (this.#sending !== null && now - this.#sending.pulledAt > limits.snapshotStuckMs) this.#end();
-    if (this.#helpsSince === null) return;
-    if (isLive || now - this.#helpsSince > limits.snapshotHoldMs) this.#helpsSince = null;
+    if (this.#retainsSince === null) return;
+    if (isLive || now - this.#retainsSince > limits.snapshotHoldMs) this.#retainsSince = null;
     else timeline.handover?.hold();
   }
 
@@ -101,7 +101,7 @@ export class SnapshotSending {
     const snapshot = peering.state === "live" ? (peering.timeline.handover?.sendable(at) ?? null) : null;
     if (snapshot === null) return;
     const now = peering.uptime();
-    this.#helpsSince ??= now;
+    this.#retainsSince ??= now;
     peering.timeline.handover?.hold();
     const parts = piecesOf(snapshot.chunks, peering.limits.snapshotPartBytes);
     const next = parts.next().value ?? null;

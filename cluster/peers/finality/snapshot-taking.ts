@@ -7,7 +7,7 @@ import type { ByteString } from "../../../protocol/byte-string.js";
 import type { CutVote } from "../../../protocol/members/cut-votes.js";
 import type { OwnMessage, SnapshotPartMessage } from "../../../protocol/members/member-messages.js";
 import { dateText, hexOf } from "../../../protocol/version-2/envelope.js";
-import type { StoredDeadLetters } from "../../../timeline/dead-letters.js";
+import type { DeadLetterFigures } from "../../../timeline/dead-letters.js";
 import type { Entry } from "../../../timeline/entries/entry.js";
 import type { LostEntries } from "../../../timeline/lost-entries.js";
 import type { StagedSnapshot } from "../../../timeline/snapshots/snapshot-files.js";
@@ -107,7 +107,7 @@ export class SnapshotTaking {
   }
 
   /** Called when a member has disconnected. */
-  left(id: ByteString): void {
+  disconnected(id: ByteString): void {
     this.#missing.delete(id);
   }
 
@@ -284,12 +284,12 @@ export class SnapshotTaking {
     for (const line of linesOf(entries)) log.error({ count, upTo, entries: line }, text);
   }
 
-  #logDeadLetters(deadLetters: StoredDeadLetters | null): void {
+  #logDeadLetters(deadLetters: DeadLetterFigures | null): void {
     const { log } = this.#cluster;
-    if (deadLetters === null || deadLetters.kept + deadLetters.left === 0) return;
-    const { name, kept, left } = deadLetters;
-    if (kept > 0) log.warn({ kept, file: name }, KEPT);
-    if (left > 0) log.error({ left }, NO_ROOM);
+    if (deadLetters === null || deadLetters.stored + deadLetters.notStored === 0) return;
+    const { file, stored, notStored } = deadLetters;
+    if (stored > 0) log.warn({ kept: stored, file }, KEPT);
+    if (notStored > 0) log.error({ left: notStored }, NO_ROOM);
   }
 
   /** Logs entries that are probably in the snapshot, as information and not as an error. */

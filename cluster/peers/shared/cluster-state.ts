@@ -23,7 +23,7 @@ import type { PeeringLimits } from "./peering-limits.js";
  */
 export type CheckedEntry =
   | Entry
-  | { readonly held: OrderKey }
+  | { readonly stored: OrderKey }
   | "unknown-signer"
   | "no-room"
   | { readonly refused: string };
@@ -275,7 +275,7 @@ export interface MemberStatus {
  */
 export interface MessageFigures {
   /** Envelopes of messages that were sent to a member. */
-  given: number;
+  sent: number;
   /** Envelopes of messages that were not sent, because the member's queue was full or they could not be signed. */
   dropped: number;
   /** Envelopes of messages from members that were delivered to this daemon's subscribers. */
@@ -287,7 +287,7 @@ export interface MessageFigures {
 }
 
 export const noMessages = (): MessageFigures => ({
-  given: 0,
+  sent: 0,
   dropped: 0,
   delivered: 0,
   refused: 0,

@@ -79,7 +79,7 @@ export const PEERING_LIMITS = {
    */
   closeAboveUnsentBytes: 64 * MIB,
   /** The maximum bytes of entries that wait to be pushed without a request. Further entries are offered instead. */
-  maxAtOnceBytes: 4 * MIB,
+  maxUrgentBytes: 4 * MIB,
   /** Smaller pushes are not worth deflating. Deflating pushes above `deflateMaxBytes` would block the event loop. */
   deflateFromBytes: 4 * KIB,
   deflateMaxBytes: MIB,

@@ -113,9 +113,9 @@ export class StateComparing {
     if (this.#work !== null && runTurn(this.#work, uptime, share) !== null) this.#work = null;
   }
 
-  left(id: ByteString): void {
+  disconnected(id: ByteString): void {
     this.#theirs.delete(id);
-    this.differences.left(id);
+    this.differences.disconnected(id);
   }
 
   /** Handles a member's report about its state. */
@@ -132,8 +132,8 @@ export class StateComparing {
     const from = uptime();
     if (message.kind === "state-keys") this.#receiveKeys(member, message);
     else if (electorateIn(this.#cluster).ids.has(member.id)) {
-      const kept = [...(this.#theirs.get(member.id) ?? []), message].slice(-SUMS_KEPT);
-      this.#theirs.set(member.id, kept);
+      const latest = [...(this.#theirs.get(member.id) ?? []), message].slice(-SUMS_KEPT);
+      this.#theirs.set(member.id, latest);
       for (const own of this.#own) this.#compare(own, message);
     }
     received.spent += uptime() - from;

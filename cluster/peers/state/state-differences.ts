@@ -75,7 +75,7 @@ export class StateDifferences {
   }
 
   /** Called when a member has disconnected. Its answers are discarded, because it may return with another state. */
-  left(id: ByteString): void {
+  disconnected(id: ByteString): void {
     for (const { answers } of this.#keys.values()) answers.delete(id);
   }
 

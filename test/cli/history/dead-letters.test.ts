@@ -56,7 +56,7 @@ const wrong = deadLetter(6, [["INCR", "list"]]);
 async function keep(deadLetters: readonly (readonly [Entry, DeadLetterReason])[]): Promise<void> {
   const writer = new DeadLetterStore(data, 1e6).open(AT);
   for (const [entry, reason] of deadLetters)
-    writer.keep(writeOrderKey(orderKeyOf(entry)), writeValue(entry.body, entry.signature), reason);
+    writer.store(writeOrderKey(orderKeyOf(entry)), writeValue(entry.body, entry.signature), reason);
   await writer.commit();
   writer.settle();
 }

@@ -258,7 +258,7 @@ test("two lists of the same number are detected and merged", { skip: skipUnlessF
     cluster,
     number: 4,
     parents: [raw(head?.hash ?? "")],
-    left: (head?.left ?? []).map(raw),
+    removed: (head?.left ?? []).map(raw),
     members: [...daemons.map(({ id }) => raw(id)), letter.repeat(32)].sort(),
   });
   for (const [seat, letter] of [

@@ -56,7 +56,7 @@ test("the first list names all daemons, and the next ones contain additions and 
   assert.deepEqual(next(none, change("AB")).members, idsOf("AB"));
   const views = [view("A", [first]), view("B", [first])];
   const list = next(views, change("D", "C", { isReplacing: true }));
-  assert.deepEqual([list.number, list.members, list.left], [2, idsOf("ABD"), idsOf("C")]);
+  assert.deepEqual([list.number, list.members, list.removed], [2, idsOf("ABD"), idsOf("C")]);
   // A daemon that is catching up does not know the second list yet, and neither does a new one.
   const more = listAfter([first], { add: "E" });
   const knowing = ["A", "B", "E"].map((letter) => view(letter, [more]));
@@ -228,7 +228,7 @@ test("parallel lists must be merged first, and the result has the daemons on bot
   assert.throws(() => next(apart, change("")), /does not know the list/);
   assert.equal(next(apart, change("", "", { force: true })).number, 3);
   const list = next(views, change(""));
-  assert.deepEqual([list.number, list.members, list.left], [3, idsOf("AB"), idsOf("CD")]);
+  assert.deepEqual([list.number, list.members, list.removed], [3, idsOf("AB"), idsOf("CD")]);
 });
 
 test("--force overrides objections, and one remaining daemon of two is enough", () => {
@@ -293,7 +293,7 @@ test("a name may refer to a removed daemon, unless a new daemon has its address"
 test("dbsync members signs the current list again on request", () => {
   const views = [view("A", [first]), view("B", [first])];
   const list = next(views, change("", "", { isRenewed: true }));
-  assert.deepEqual([list.number, list.members, list.left], [2, first.list.members, []]);
+  assert.deepEqual([list.number, list.members, list.removed], [2, first.list.members, []]);
 });
 
 test("a proof from one daemon counts for all daemons, and only --force signs a list without proof", () => {

@@ -14,8 +14,8 @@ import { CLOSE_REASONS } from "../../../cluster/peers/shared/close-reasons.js";
 import { INCOMPLETE } from "../../../protocol/figures/daemon-problems.js";
 import {
   diagnose,
+  FOREIGN_KEY,
   type MemberAvailability,
-  NOT_ITS_OWN,
 } from "../../../protocol/figures/timeline-problems.js";
 import { hexOf } from "../../../protocol/version-2/envelope.js";
 import { makeKeyPair } from "../../support/envelope-client.js";
@@ -174,13 +174,13 @@ test("only the authorization of the daemon's own key is shown, whatever the daem
   // The text after the key is not shown.
   assert.equal(reported(`KEY ADD ${spki.toString("base64")} ROOT; reboot`), command);
   for (const text of ["", "FLUSHALL", `CLUSTER ADD ${other.toString("base64")}`, "CLUSTER ADD \x1b[2J"])
-    assert.equal(reported(text), NOT_ITS_OWN, text);
+    assert.equal(reported(text), FOREIGN_KEY, text);
   const shown = (authorize: string) => diagnose({ ...WELL, authorize }, { others: [WELL], now: NOW });
   assert.match(
     shown(command).remarks[0]?.fix ?? "",
     new RegExp(`-k root-private.pem ${command.replaceAll("+", "\\+")}$`),
   );
-  const { problems, remarks } = shown(NOT_ITS_OWN);
+  const { problems, remarks } = shown(FOREIGN_KEY);
   assert.deepEqual(remarks, []);
   assert.match(
     `${problems[0]?.text}; ${problems[0]?.fix}`,

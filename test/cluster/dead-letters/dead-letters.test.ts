@@ -39,7 +39,7 @@ function keep(
   reason: DeadLetterReason = "missing",
 ): void {
   for (const entry of entries)
-    writer.keep(writeOrderKey(orderKeyOf(entry)), writeValue(entry.body, entry.signature), reason);
+    writer.store(writeOrderKey(orderKeyOf(entry)), writeValue(entry.body, entry.signature), reason);
 }
 
 /** Stores and commits dead letters. @returns the file */
@@ -52,7 +52,7 @@ async function keepAll(
   keep(writer, entries, reason);
   await writer.commit();
   writer.settle();
-  return writer.figures.name ?? assert.fail();
+  return writer.figures.file ?? assert.fail();
 }
 
 const some = (count: number) =>
@@ -149,7 +149,7 @@ test("letters for which there is no space are counted, and the stored ones remai
   keep(writer, [first, second]);
   assert.equal(await writer.commit(), null);
   writer.settle();
-  assert.deepEqual(writer.figures, { name: null, kept: 0, left: 2 });
+  assert.deepEqual(writer.figures, { file: null, stored: 0, notStored: 2 });
   assert.deepEqual(readdirSync(join(data.path, "dead-letters")).length, 1);
 });
 

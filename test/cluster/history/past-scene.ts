@@ -151,7 +151,7 @@ export class PastScene {
         state: "live",
         newest: { at: AT, seq: 0 },
         figures: tail,
-        waiting: { isLevel: true },
+        waiting: { hasOnlyFuture: true },
         standstill: null,
         prunedTo: 3,
         holds: ({ at }: OrderKey) => at === 5,
@@ -169,10 +169,10 @@ export class PastScene {
           differences: { all: [{ db: 2, key: "k", verdict: "own", members: ["m"] }] },
         },
         members: [],
-        speaking: { figures: noMessages() },
+        channelMessages: { figures: noMessages() },
       },
       removedDataStores: { waitingDeadLetters: () => 9 },
-      lists: { membership: { ...membershipStateOf([]), left: new Set([LEFT_OUT]) }, isJoining: false },
+      lists: { membership: { ...membershipStateOf([]), removed: new Set([LEFT_OUT]) }, isJoining: false },
     });
   }
 }

@@ -40,10 +40,10 @@ test("a restore supports dates before the unknown version, and fails for later d
       file,
       at,
       db: 0,
-      wanted: () => true,
+      isWanted: () => true,
       signers,
       databases: DATABASES_DEFAULT,
-      noticed: () => {},
+      onNotice: () => {},
     }),
   ];
   assert.deepEqual(

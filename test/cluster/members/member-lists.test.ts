@@ -83,7 +83,7 @@ test("a list takes effect immediately, is sent once it is on the disk, and survi
   assert.deepEqual([lists.durable.hash, lists.isReporting, changes], [first.hash, true, 2]);
   assert.equal(take(lists, first), "old");
   take(lists, less);
-  assert.ok(lists.membership.left.has(idOf("C")) && !lists.isReporting);
+  assert.ok(lists.membership.removed.has(idOf("C")) && !lists.isReporting);
   await disk.sync();
   const again = open(idOf("A"), disk);
   assert.deepEqual([again.durable.hash, again.isReporting, again.isJoining], [less.hash, true, false]);
@@ -105,7 +105,7 @@ test("only an administrator's signature makes a list valid, whichever daemon sen
   const { body, signature } = signed(first);
   assert.ok("refused" in (lists.take(body, Buffer.alloc(signature.length)) as object));
   assert.ok("refused" in (lists.take(Buffer.from("no envelope"), signature) as object));
-  assert.equal(lists.isThere, false);
+  assert.equal(lists.hasLists, false);
 });
 
 test("a daemon that is left out, not named or without a disk is not a member, and reports the reason", () => {
@@ -161,7 +161,7 @@ test("an unknown signer's list is accepted if one peer uses it, or two if the da
   const later = makeKeyPair();
   const { body, signature } = signed(first, later);
   const isTaken = (lists: MemberLists, peers: number) =>
-    typeof lists.takeVouched(body, signature, peers) === "object" && lists.isThere;
+    typeof lists.takeVouched(body, signature, peers) === "object" && lists.hasLists;
   const empty = open(idOf("X"), new Disk(), false);
   assert.equal(empty.take(body, signature), "unknown-signer");
   assert.ok(isTaken(empty, 1) && empty.isOutside);

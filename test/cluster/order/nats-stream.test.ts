@@ -42,7 +42,7 @@ const reader = (parts: Partial<StreamReader> = {}): StreamReader => ({
   next: 1,
   isNew: true,
   connected: () => null,
-  again: () => null,
+  checkRepeated: () => null,
   message() {},
   ...parts,
 });
@@ -192,9 +192,10 @@ test("a folder's thread that receives nothing from the stream gives up, and repo
   assert.equal(folder.load().created, null);
   const order = orderFolder(data.path);
   renameSync(order, `${order}.away`);
-  for (let i = 0; i < 2; i++) assert.throws(() => folder.met("today"), /ENOENT/, "no stream is stored yet");
+  for (let i = 0; i < 2; i++)
+    assert.throws(() => folder.connected("today"), /ENOENT/, "no stream is stored yet");
   renameSync(`${order}.away`, order);
-  folder.met("today");
+  folder.connected("today");
   folder.passed(10, "today");
   await until("the log reports it", () => lines.some(({ msg }) => /^no snapshot/.test(String(msg))));
   const reason = String(lines.find(({ msg }) => /^no snapshot/.test(String(msg)))?.["reason"]);

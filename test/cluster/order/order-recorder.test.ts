@@ -4,7 +4,7 @@ import { test } from "node:test";
 import type { OrderContext } from "../../../cluster/order/order-context.js";
 import { OrderRecorder } from "../../../cluster/order/order-recorder.js";
 import type { OrderStream } from "../../../cluster/order/order-stream.js";
-import { nothingYet, OrderedState } from "../../../cluster/order/ordered-state.js";
+import { emptyStreamState, OrderedState } from "../../../cluster/order/ordered-state.js";
 import { entryCheck } from "../../../cluster/replica/check-entry.js";
 import { TimelineBackend, type TimelineState } from "../../../cluster/replica/timeline-backend.js";
 import { loadSigners } from "../../../engine/trust/load-signers.js";
@@ -26,7 +26,7 @@ const facts = { last: 0, first: 1, created: "today", replicas: 1, others: 0, max
 /** Returns a state, and a recorder for it whose stream assigns consecutive numbers. */
 function sceneOf(unitSteps: number) {
   const signers = loadSigners({ signKey: [pair.file], rootKey: [], clusterName: "dbsync" }, log);
-  const state = new OrderedState(nothingYet(signers.makeRing(), 16), entryCheck(signers));
+  const state = new OrderedState(emptyStreamState(signers.makeRing(), 16), entryCheck(signers));
   signers.follow(state);
   const published: Buffer[] = [];
   const stream = double<OrderStream>({

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { readOrderSnapshot, writeOrderSnapshot } from "../../../cluster/order/order-snapshot.js";
-import { nothingYet, type OrderedPast, OrderedState } from "../../../cluster/order/ordered-state.js";
+import { emptyStreamState, OrderedState, type StreamState } from "../../../cluster/order/ordered-state.js";
 import { entryCheck } from "../../../cluster/replica/check-entry.js";
 import { loadSigners } from "../../../engine/trust/load-signers.js";
 import { writeValue } from "../../../timeline/entries/stored-value.js";
@@ -14,7 +14,7 @@ const DATABASES = 16;
 const [pair, root, added] = [makeKeyPair(), makeKeyPair(), makeKeyPair()];
 const keys = { signKey: [pair.file], rootKey: [root.file], clusterName: "dbsync" };
 
-function stateFrom(past: (makeRing: () => OrderedPast["ring"]) => OrderedPast) {
+function stateFrom(past: (makeRing: () => StreamState["ring"]) => StreamState) {
   const signers = loadSigners(keys, log);
   const state = new OrderedState(past(signers.makeRing), entryCheck(signers));
   signers.follow(state);
@@ -26,7 +26,7 @@ function bytesOf(state: OrderedState, cluster: string, created = "today"): Buffe
 }
 
 test("messages after a snapshot have the same effect with and without the snapshot", () => {
-  const { state, signers } = stateFrom((makeRing) => nothingYet(makeRing(), DATABASES));
+  const { state, signers } = stateFrom((makeRing) => emptyStreamState(makeRing(), DATABASES));
   const { cluster } = signers;
   const sign = (by: typeof pair, at: number, ...argv: string[]) => signCommands(by, [argv], { cluster, at });
   const put = (to: OrderedState, { body, signature }: ReturnType<typeof sign>, at: number) =>
@@ -63,7 +63,7 @@ test("messages after a snapshot have the same effect with and without the snapsh
 });
 
 test("a snapshot that was truncated or made with other keys is not used", () => {
-  const { state, signers } = stateFrom((makeRing) => nothingYet(makeRing(), DATABASES));
+  const { state, signers } = stateFrom((makeRing) => emptyStreamState(makeRing(), DATABASES));
   const { cluster } = signers;
   const bytes = bytesOf(state, cluster);
   const parts = { genesis: signers.makeRing, databases: DATABASES, cluster };

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { writeOrderSnapshot } from "../../../cluster/order/order-snapshot.js";
 import { OrderedReplica } from "../../../cluster/order/ordered-replica.js";
-import { nothingYet, OrderedState } from "../../../cluster/order/ordered-state.js";
+import { emptyStreamState, OrderedState } from "../../../cluster/order/ordered-state.js";
 import { entryCheck } from "../../../cluster/replica/check-entry.js";
 import { orderFolder } from "../../../engine/trust/data-folder.js";
 import { makeIdentity } from "../../../engine/trust/identity.js";
@@ -90,8 +90,11 @@ test("a stream with a different last message is not read any further, however of
   assert.equal(replica.connected(factsUpTo(1)), null);
   const first = { seq: 1, at: 1, data: Buffer.from("one") };
   replica.message(first);
-  assert.equal(replica.again({ ...first, data: Buffer.from("one") }), null);
-  assert.match(replica.again({ ...first, data: Buffer.from("two") }) ?? "", /message 1 .* lost messages/);
+  assert.equal(replica.checkRepeated({ ...first, data: Buffer.from("one") }), null);
+  assert.match(
+    replica.checkRepeated({ ...first, data: Buffer.from("two") }) ?? "",
+    /message 1 .* lost messages/,
+  );
   assert.match(replica.connected(factsUpTo(2)) ?? "", /lost messages/);
   assert.match(replica.failure ?? "", /Restart the daemon$/);
 });
@@ -109,7 +112,7 @@ test("an unknown semantics version stops the daemon, in the stream and in a snap
   assert.equal(replica.recording.displayedState, "outdated");
   assert.match(replica.connected(factsUpTo(1)) ?? "", sentence);
   using folder = makeFolder();
-  const state = new OrderedState(nothingYet(makeRing(), 16), entryCheck(signersOf()));
+  const state = new OrderedState(emptyStreamState(makeRing(), 16), entryCheck(signersOf()));
   state.apply(message);
   const chunks = writeOrderSnapshot(state.past, { created: "today", cluster });
   new SnapshotFiles(orderFolder(folder.path)).write(1, chunks);

@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { nothingYet, type Ordered, OrderedState } from "../../../cluster/order/ordered-state.js";
+import { emptyStreamState, type Ordered, OrderedState } from "../../../cluster/order/ordered-state.js";
 import { entryCheck } from "../../../cluster/replica/check-entry.js";
 import { loadSigners } from "../../../engine/trust/load-signers.js";
 import { ORDER_WINDOW } from "../../../options/date-window.js";
@@ -25,7 +25,7 @@ function sceneOf(known: Semantics = EARLIER_SEMANTICS) {
   const keys = { signKey: [pair.file], rootKey: [root.file], clusterName: "dbsync" };
   const signers = loadSigners(keys, log, known);
   const applied: string[] = [];
-  const past = nothingYet(signers.makeRing(), 16);
+  const past = emptyStreamState(signers.makeRing(), 16);
   const state = new OrderedState(past, entryCheck(signers), (id) => void applied.push(id));
   signers.follow(state);
   const sign = (

@@ -8,7 +8,7 @@ test("a daemon is live once its state includes the received entries, and stays l
   const world = new World();
   const a = world.add("a");
   const b = world.add("b", { peers: ["a"] });
-  b.timeline.waiting.isMarkPast = false;
+  b.timeline.waiting.areMarkedFolded = false;
   world.run(20_000);
   assert.equal(b.peering.state, "catching-up");
   // Continuous writes do not keep a daemon from being live, however old their dates are.
@@ -17,10 +17,10 @@ test("a daemon is live once its state includes the received entries, and stays l
     world.run(1000);
   }
   assert.equal(b.timeline.waiting.marks, 1, "b waits for the entries that it had, and not for later ones");
-  b.timeline.waiting.isMarkPast = true;
+  b.timeline.waiting.areMarkedFolded = true;
   world.run(100);
   assert.equal(b.peering.state, "live");
-  b.timeline.waiting.isMarkPast = false;
+  b.timeline.waiting.areMarkedFolded = false;
   world.run(5000);
   assert.equal(b.peering.state, "live");
 });
@@ -34,12 +34,12 @@ test("a daemon that was cut off is live once its state includes the entries that
   world.breakAll((one, other) => world.cut.has(`${one} ${other}`));
   world.runUntil(() => c.peering.state === "isolated");
   a.timeline.take(entryOf(-30_000));
-  c.timeline.waiting.isMarkPast = false;
+  c.timeline.waiting.areMarkedFolded = false;
   world.cut.clear();
   world.run(20_000);
   assert.equal(entriesOf(c), 1);
   assert.equal(c.peering.state, "catching-up");
-  c.timeline.waiting.isMarkPast = true;
+  c.timeline.waiting.areMarkedFolded = true;
   world.run(100);
   assert.equal(c.peering.state, "live");
 });
@@ -50,11 +50,11 @@ test("a daemon that accepts writes while a member returns is live once its state
   world.runUntil(() => [a, b].every(({ peering }) => peering.state === "live"));
   world.kill("b");
   world.runUntil(() => a.peering.state === "isolated");
-  a.timeline.waiting.isMarkPast = false;
+  a.timeline.waiting.areMarkedFolded = false;
   world.add("b", { peers: ["a"] }).timeline.take(entryOf(-30_000));
   world.run(20_000);
   assert.deepEqual([entriesOf(a), a.peering.state], [1, "isolated"]);
-  a.timeline.waiting.isMarkPast = true;
+  a.timeline.waiting.areMarkedFolded = true;
   world.run(100);
   assert.equal(a.peering.state, "live");
 });

@@ -25,7 +25,7 @@ export class FakeTimeline {
   prunedTo = -1;
   handover: Timeline["handover"] | null = null;
   isSkewed = false;
-  readonly waiting = { marks: 0, isMarkPast: true, mark: () => void this.waiting.marks++ };
+  readonly waiting = { marks: 0, areMarkedFolded: true, mark: () => void this.waiting.marks++ };
   readonly damagedEntries = {
     lastAt: null as number | null,
     timesDropped: 0,

@@ -53,7 +53,7 @@ test("a daemon that has published a watermark before, or has no members, does no
     const joining = new Joining(double<ClusterState>({ timeline, clock: () => 10 }));
     joining.start(hasOthers);
     assert.ok(!joining.isUnderWay);
-    joining.met("a", double<StatusMessage>({ data: { count: 0, sum: "" } }));
+    joining.receiveFirstStatus("a", double<StatusMessage>({ data: { count: 0, sum: "" } }));
     joining.caughtUp([member(5, 10)], { ids: new Set(["a"]), others: 1 });
     assert.deepEqual(raised, []);
   }
@@ -70,7 +70,7 @@ function newDaemon() {
   const joining = new Joining(double<ClusterState>({ timeline, clock: () => 10 }));
   joining.start(true);
   const met = (id: string, count: number) =>
-    joining.met(id, double<StatusMessage>({ data: { count, sum: "" } }));
+    joining.receiveFirstStatus(id, double<StatusMessage>({ data: { count, sum: "" } }));
   return { joining, index, met, cleared: () => cleared };
 }
 

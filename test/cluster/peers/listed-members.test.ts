@@ -13,7 +13,7 @@ class Lists {
     readonly lists: readonly { readonly body: Buffer; readonly signature: Buffer }[];
   };
   others: ReadonlySet<string> | null;
-  left: ReadonlySet<string> = new Set();
+  removed: ReadonlySet<string> = new Set();
   isSettled = true;
   isOutside = false;
   refusal: string | null = null;
@@ -32,7 +32,7 @@ class Lists {
     return this as unknown as MemberLists;
   }
 
-  mayTakeFrom(): boolean {
+  mayAcceptFrom(): boolean {
     return !this.isOutside;
   }
 
@@ -147,7 +147,7 @@ for (const opener of ["member", "evicted"])
     const b = world.add("b", { peers: opener === "member" ? [] : ["a"], parts: { lists: at.real } });
     world.runUntil(() => at.given.length > 0);
     assert.ok(at.given[0]?.equals(body));
-    assert.equal(b.peering.word?.code, "left-out");
+    assert.equal(b.peering.removalReport?.code, "left-out");
   });
 
 test("a daemon logs that no list names it", () => {
@@ -210,7 +210,7 @@ test("a peer excluded by the list does not count for the majority, but an unname
     const world = new World();
     const lists = new Lists("c", "K".repeat(32), NAMES);
     lists.others = new Set([keyOf("a").id]);
-    if (isLeftOut) lists.left = new Set([keyOf("b").id]);
+    if (isLeftOut) lists.removed = new Set([keyOf("b").id]);
     lists.take = () => "unknown-signer";
     start(world, "a", new Lists("a", HASH, ["a", "c"]));
     start(world, "b", new Lists("b", "M".repeat(32), ["b", "c"]));

@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { PEERING_LIMITS } from "../../../cluster/peers/shared/peering-limits.js";
 import { EPOCH, entryOf } from "./entries.js";
-import { isLevel, type Node, World } from "./support.js";
+import { haveSameEntries, type Node, World } from "./support.js";
 
 /** Adds twenty entries, a second apart. */
 function fill(nodes: readonly Node[]): void {
@@ -52,7 +52,7 @@ test("in a pair, a live daemon stays live regardless of the other daemon's repor
   const world = new World();
   const [a, liar] = [world.add("a", { peers: ["liar"] }), world.add("liar", { peers: ["a"] })];
   fill([a, liar]);
-  world.runUntil(() => a.peering.state === "live" && isLevel(a, liar));
+  world.runUntil(() => a.peering.state === "live" && haveSameEntries(a, liar));
   const hidden = entryOf(-55_500);
   liar.timeline.index.add({ at: hidden.envelope.at, seq: 0, id: hidden.id }, false);
   liar.timeline.prune(EPOCH - 50_500);
@@ -116,7 +116,7 @@ test("entries that most other members have and no longer store make a live daemo
   const names = ["a", "b", "c"];
   const nodes = world.addAll(names);
   fill(nodes);
-  world.runUntil(() => nodes.every(({ peering }) => peering.state === "live") && isLevel(...nodes));
+  world.runUntil(() => nodes.every(({ peering }) => peering.state === "live") && haveSameEntries(...nodes));
   const [a, b, c] = nodes as [Node, Node, Node];
   const lost = entryOf(-55_500);
   for (const { timeline } of [a, b]) {

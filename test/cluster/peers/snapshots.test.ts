@@ -12,7 +12,7 @@ import type { Timeline } from "../../../timeline/timeline.js";
 import { double } from "../../support/double.js";
 import { EPOCH, entryOf, keyOf, sha256 } from "./entries.js";
 import type { FakeTimeline } from "./fake-timeline.js";
-import { isLevel, type Line, type Node, World } from "./support.js";
+import { haveSameEntries, type Line, type Node, World } from "./support.js";
 
 const PRUNED = -50_500;
 
@@ -157,7 +157,7 @@ test("a joiner loads a live member's snapshot, then the later entries, and becom
     return c.peering.state === "live";
   });
   assert.deepEqual([...states], ["catching-up", "live"]);
-  assert.ok(isLevel(a, b, c));
+  assert.ok(haveSameEntries(a, b, c));
   assert.equal(c.timeline.prunedTo, EPOCH + PRUNED);
   assert.deepEqual([c.peering.snapshots.taken, c.peering.snapshots.orphaned], [1, 3]);
   assert.equal(c.peering.snapshots.possiblyOrphaned, 9);
@@ -188,7 +188,7 @@ test("no snapshot is loaded while a member that is connected, or may still conne
   const c = world.add("c", { peers: ["a", "b"], limits: { maxRequests: 10 } });
   handoverOf(c);
   world.runUntil(() => c.peering.state === "live");
-  assert.ok(isLevel(a, b, c));
+  assert.ok(haveSameEntries(a, b, c));
   world.kill("b");
   world.kill("c");
   other.prune(PRUNED);
@@ -205,7 +205,7 @@ test("live daemons load no snapshot after pruning", () => {
   const world = new World();
   const [a, b] = [world.add("a", { peers: ["b"] }), world.add("b", { peers: ["a"] })];
   fill([a, b]);
-  world.runUntil(() => isLevel(a, b) && b.peering.state === "live");
+  world.runUntil(() => haveSameEntries(a, b) && b.peering.state === "live");
   for (const node of [a, b]) handoverOf(node).prune(PRUNED);
   world.run(60_000);
   assert.deepEqual([a.peering.state, b.peering.state], ["live", "live"]);
@@ -226,7 +226,7 @@ test("if a member sends no snapshot, or an unusable one, another member is tried
   const c = world.add("c", { peers: ["a", "b", "d"] });
   const own = handoverOf(c);
   world.runUntil(() => c.peering.state === "live");
-  assert.ok(isLevel(c, ...nodes));
+  assert.ok(haveSameEntries(c, ...nodes));
   const reasons = linesOf(c, /snapshot could not be loaded/).map(({ facts }) => facts["reason"]);
   assert.deepEqual(reasons, ["not the one", "it has no snapshot to send"]);
   assert.deepEqual(own.reported, ["discarded"]);
@@ -256,7 +256,7 @@ test("a member's snapshot uses no more than the available space", () => {
   assert.deepEqual([own.reported, parts], [["discarded"], 0]);
   own.room = Number.POSITIVE_INFINITY;
   world.runUntil(() => c.peering.state === "live");
-  assert.ok(isLevel(c, ...nodes));
+  assert.ok(haveSameEntries(c, ...nodes));
 });
 
 test("a member that sends a different snapshot from the agreed one, or a longer one, is replaced by another", () => {
@@ -280,7 +280,7 @@ test("a member that sends a different snapshot from the agreed one, or a longer 
   let parts = 0;
   own.written = () => void parts++;
   world.runUntil(() => c.peering.state === "live");
-  assert.ok(isLevel(c, ...nodes));
+  assert.ok(haveSameEntries(c, ...nodes));
   const reasons = linesOf(c, /snapshot could not be loaded/).map(({ facts }) => facts["reason"]);
   assert.deepEqual(reasons, [
     "it has no snapshot to send",
@@ -312,7 +312,7 @@ test("a member that disconnects during the transfer is replaced by another; a da
   }
   assert.equal(linesOf(c, /snapshot could not be loaded/).length, 1);
   assert.equal(max, 4);
-  assert.ok(isLevel(c, ...nodes));
+  assert.ok(haveSameEntries(c, ...nodes));
 });
 
 test("members that were disconnected for longer than the retention time keep their data, until an operator chooses one", () => {
@@ -338,7 +338,10 @@ test("members that were disconnected for longer than the retention time keep the
     assert.equal(linesOf(node, /too few have signed/)[0]?.facts["order"], expected);
   }
   for (const { peering } of nodes) peering.setOrder(keyOf(name).id);
-  world.runUntil(() => nodes.every(({ peering }) => peering.state === "live") && isLevel(...nodes), 120_000);
+  world.runUntil(
+    () => nodes.every(({ peering }) => peering.state === "live") && haveSameEntries(...nodes),
+    120_000,
+  );
   for (const node of nodes) assert.equal(node.peering.snapshots.taken, node.name === name ? 0 : 1, node.name);
 });
 
@@ -350,7 +353,7 @@ test("a daemon keeps entries that a connected member does not have, but not fore
   assert.ok(handover.retainsFrom > EPOCH, "alone it waits for no member");
   const b = world.add("b");
   world.runUntil(() => handover.retainsFrom === 0);
-  world.runUntil(() => handover.retainsFrom > EPOCH && isLevel(a, b));
+  world.runUntil(() => handover.retainsFrom > EPOCH && haveSameEntries(a, b));
   assert.equal(a.peering.stablePoint, 0, "nothing is final while a member is away");
   const before = handover.retainsFrom;
   world.run(10_000);
@@ -375,7 +378,7 @@ test("of two daemons with equally many but different pruned entries, one yields 
       ];
       const handovers = [a, b].map(handoverOf);
       fill([a, b]);
-      world.runUntil(() => isLevel(a, b) && b.peering.state === "live");
+      world.runUntil(() => haveSameEntries(a, b) && b.peering.state === "live");
       world.cut.add("a b").add("b a");
       a.timeline.take(entryOf(-59_500 + extra));
       b.timeline.take(entryOf(-59_499 - extra));
@@ -386,7 +389,11 @@ test("of two daemons with equally many but different pruned entries, one yields 
       const taken = () => a.peering.snapshots.taken + b.peering.snapshots.taken;
       if (isOrdered)
         world.runUntil(
-          () => isLevel(a, b) && a.peering.state === "live" && b.peering.state === "live" && taken() === 1,
+          () =>
+            haveSameEntries(a, b) &&
+            a.peering.state === "live" &&
+            b.peering.state === "live" &&
+            taken() === 1,
         );
       else world.run(60_000);
       assert.equal(taken(), isOrdered ? 1 : 0);

@@ -33,12 +33,12 @@ test("a daemon that stood still is immediately out of date, until it has its mem
   world.still.delete("c");
   assert.equal(c.peering.standstill.mayBeStale, true, "the check precedes all timers");
   assert.equal(c.peering.state, "live", "c does not repeat the steps of a start");
-  c.timeline.waiting.isMarkPast = false;
+  c.timeline.waiting.areMarkedFolded = false;
   world.wake("c");
   world.runUntil(() => entriesOf(c) === 5);
   world.run(2 * PEERING_LIMITS.statusEveryMs);
   assert.equal(c.peering.standstill.mayBeStale, true, "the received entries are not in its state yet");
-  c.timeline.waiting.isMarkPast = true;
+  c.timeline.waiting.areMarkedFolded = true;
   world.run(25);
   assert.equal(c.peering.standstill.mayBeStale, false);
 });

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { DaemonState } from "../../../protocol/version-2/messages-v2.js";
 import { EPOCH, entryOf } from "./entries.js";
-import { isLevel, type Node, World } from "./support.js";
+import { haveSameEntries, type Node, World } from "./support.js";
 
 const AWAY_MS = 15_000;
 
@@ -22,7 +22,7 @@ function statesUntilEqual(world: World, nodes: readonly Node[], all = nodes): Da
   world.runUntil(() => {
     for (const [i, { peering }] of nodes.entries())
       if (states[i]?.at(-1) !== peering.state) states[i]?.push(peering.state);
-    return all.every(({ peering }) => peering.state === "live") && isLevel(...all);
+    return all.every(({ peering }) => peering.state === "live") && haveSameEntries(...all);
   });
   return states;
 }

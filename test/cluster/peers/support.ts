@@ -352,7 +352,7 @@ export const checkEntryBy =
       const { key: signer, at, seq } = envelope;
       const signed = signedBytes(body);
       const orderKey = { at, seq, id: sha256(signed) };
-      if (timeline.holds(orderKey)) return { held: orderKey };
+      if (timeline.holds(orderKey)) return { stored: orderKey };
       if (!timeline.hasRoom(orderKey, body.length + signature.length)) return "no-room";
       const key = known.get(signer);
       if (key === undefined) return "unknown-signer";
@@ -365,7 +365,7 @@ export const checkEntryBy =
   };
 
 /** Whether all given nodes have the same entries. */
-export function isLevel(...nodes: readonly Node[]): boolean {
+export function haveSameEntries(...nodes: readonly Node[]): boolean {
   const totals = nodes.map(({ timeline: { index } }) =>
     JSON.stringify([index.total("ring"), index.total("data")]),
   );

@@ -47,7 +47,7 @@ test("a stored entry is recognized by its id alone, even if it is sent with anot
   const { judge, sign } = sceneOf();
   const valid = sign([["SET", "k", "v"]], { at: 5, seq: 7 });
   const again = { ...valid, signature: Buffer.alloc(256) };
-  assert.deepEqual(judge(again, [valid.id]), { held: { at: 5, seq: 7, id: valid.id } });
+  assert.deepEqual(judge(again, [valid.id]), { stored: { at: 5, seq: 7, id: valid.id } });
   assert.deepEqual(judge(again, ["x".repeat(32)]), { refused: "bad-signature" });
 });
 
@@ -152,5 +152,5 @@ test("an entry dated too far ahead to be stored is detected before its signature
   const { judge, sign } = sceneOf();
   const far = sign([["SET", "k", "v"]], { at: FAR });
   assert.equal(judge({ ...far, signature: Buffer.alloc(256) }), "no-room");
-  assert.deepEqual(judge(far, [far.id]), { held: { at: FAR, seq: 0, id: far.id } });
+  assert.deepEqual(judge(far, [far.id]), { stored: { at: FAR, seq: 0, id: far.id } });
 });

@@ -14,7 +14,7 @@ import type { DaemonState } from "../../../protocol/version-2/messages-v2.js";
 import { KeyRing } from "../../../store/key-ring.js";
 import type { Entry, OrderKey } from "../../../timeline/entries/entry.js";
 import type { UnitAnswer } from "../../../timeline/fold/fold.js";
-import type { Taking } from "../../../timeline/timeline-environment.js";
+import type { TakeOutcome } from "../../../timeline/timeline-environment.js";
 import { settingsFrom } from "../../daemon/replicas.js";
 import { log, makeScene, type Scene } from "../../daemon/scene.js";
 import { double } from "../../support/double.js";
@@ -41,7 +41,7 @@ class FakeTimeline {
   steps = 0;
   flush: Promise<void> = Promise.resolve();
   answers: readonly UnitAnswer[] = [applied];
-  taking: (entry: Entry) => Taking = (entry) => {
+  taking: (entry: Entry) => TakeOutcome = (entry) => {
     this.taken.push(entry);
     return { kind: "taken", answers: this.answers, flushed: this.flush };
   };
@@ -50,7 +50,7 @@ class FakeTimeline {
     return this.steps-- <= 0;
   }
 
-  take(entry: Entry): Taking {
+  take(entry: Entry): TakeOutcome {
     return this.taking(entry);
   }
 
@@ -73,7 +73,7 @@ const quietPeers = () => ({
   reason: "it has started",
   isSkewed: false,
   standstill: { mayBeStale: false, isCutOff: false },
-  word: null as { code: "revoked" | "not-listed"; by: string } | null,
+  removalReport: null as { code: "revoked" | "not-listed"; by: string } | null,
   members: [] as { id: string; connection: "connected" | "waiting" }[],
 });
 
@@ -253,7 +253,7 @@ const REFUSED: readonly [
     "receives the report that its own key was revoked",
     "daemon-revoked not-applied",
     () => ({}),
-    { word: { code: "revoked", by: "a member" } },
+    { removalReport: { code: "revoked", by: "a member" } },
   ],
   ["has a full disk", "storage-failed not-applied", () => ({ failure: "no space" })],
   [

@@ -20,7 +20,7 @@ import {
   DAMAGED_BYTES_MAX,
   openDamagedEntriesIn,
 } from "../../../cluster/replica/replaced-data-folders.js";
-import type { OpenAside } from "../../../timeline/snapshots/replaced-data.js";
+import type { OpenReplacedData } from "../../../timeline/snapshots/replaced-data.js";
 import type { OpenDamagedEntries } from "../../../timeline/timeline-environment.js";
 import { makeFolder, startReplica } from "../../daemon/replicas.js";
 import { log } from "../../daemon/scene.js";
@@ -50,7 +50,7 @@ test("an unfinished copy left by a crash is removed when the daemon starts, and 
 
 test("an unfinished copy is removed before the next one begins, and a copy has its final name once it is complete", async () => {
   using folder = makeFolder();
-  const open = asideOf(folder.path, log, () => GIBIBYTE) as OpenAside;
+  const open = asideOf(folder.path, log, () => GIBIBYTE) as OpenReplacedData;
   const replaced = leaveBehind(folder.path);
   const aside = await open(CUT_AT);
   assert.deepEqual(readdirSync(replaced), ["2029-01-01T00-00-00.000Z", `${NAME}.partial`]);
@@ -75,7 +75,7 @@ test("a daemon begins no copy that could use more than half of the free space", 
   const open = asideOf(folder.path, log, (of) => {
     assert.ok(statSync(of).isDirectory());
     return free;
-  }) as OpenAside;
+  }) as OpenReplacedData;
   await assert.rejects(open(CUT_AT), {
     message:
       /cannot be kept aside: that needs 24 MiB, which is more than half of the 48 MiB free in .*: free some/,

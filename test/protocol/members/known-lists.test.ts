@@ -42,7 +42,7 @@ test("two parallel lists are both stored until one list succeeds both", () => {
 });
 
 test("a list that omits a removed daemon, or belongs to another cluster, is refused", () => {
-  const forged = known({ ...third.list, left: [] });
+  const forged = known({ ...third.list, removed: [] });
   assert.deepEqual(takeList([second], forged, CLUSTER), {
     problem: "it must name exactly the daemons that were removed",
   });

@@ -16,15 +16,15 @@ test("a succeeding list adds and removes members, and lists all removed members 
       number: third.list.number,
       parents: third.list.parents,
       members: third.list.members,
-      left: third.list.left,
+      removed: third.list.removed,
     },
-    { number: 3, parents: [less.hash], members: idsOf("BCE"), left: idsOf("AD") },
+    { number: 3, parents: [less.hash], members: idsOf("BCE"), removed: idsOf("AD") },
   );
 });
 
 test("a list that succeeds two parallel lists has only the members of both", () => {
   assert.deepEqual(merged.list.members, idsOf("AB"));
-  assert.deepEqual(merged.list.left, idsOf("CDE"));
+  assert.deepEqual(merged.list.removed, idsOf("CDE"));
   assert.equal(merged.list.number, 3);
   assert.deepEqual(merged.list.parents, [less.hash, other.hash].sort());
   assert.match(after([less, other], { add: "F" }) as string, /the members of both/);
@@ -44,10 +44,10 @@ test("at least one member remains, and only members can be removed", () => {
 for (const [what, change, problem] of [
   ["of another cluster", { cluster: idOf("X") }, /another cluster/],
   ["with another number", { number: 3 }, /number must be 2/],
-  ["that does not name a removed daemon", { left: [] }, /exactly the daemons that were removed/],
+  ["that does not name a removed daemon", { removed: [] }, /exactly the daemons that were removed/],
   [
     "that removes a daemon that was never a member",
-    { left: idsOf("DX") },
+    { removed: idsOf("DX") },
     /exactly the daemons that were removed/,
   ],
   ["with a member twice", { members: idsOf("AAB") }, /duplicate/],
@@ -59,14 +59,19 @@ for (const [what, change, problem] of [
   });
 
 test("no list is in force if no list is known", () => {
-  assert.deepEqual(membershipStateOf([]), { heads: [], inForce: null, members: new Set(), left: new Set() });
+  assert.deepEqual(membershipStateOf([]), {
+    heads: [],
+    inForce: null,
+    members: new Set(),
+    removed: new Set(),
+  });
 });
 
 test("a list that succeeds all other known lists is in force", () => {
   const membership = membershipStateOf([less, first]);
   assert.equal(membership.inForce, less);
   assert.deepEqual([...membership.members], idsOf("ABC"));
-  assert.deepEqual([...membership.left], idsOf("D"));
+  assert.deepEqual([...membership.removed], idsOf("D"));
 });
 
 test("neither of two parallel lists is in force until a list has both as parents", () => {
@@ -74,7 +79,7 @@ test("neither of two parallel lists is in force until a list has both as parents
   assert.equal(doubled.inForce, null);
   assert.deepEqual(doubled.heads, [less, other]);
   assert.deepEqual([...doubled.members], idsOf("AB"));
-  assert.deepEqual([...doubled.left].sort(), idsOf("CD"));
+  assert.deepEqual([...doubled.removed].sort(), idsOf("CD"));
   assert.equal(membershipStateOf([first, less, other, merged]).inForce, merged);
   // A list that succeeds only one of the two is not in force either, whatever its number is.
   const later = listAfter([less], { add: "F" });
@@ -83,7 +88,7 @@ test("neither of two parallel lists is in force until a list has both as parents
 });
 
 test("two first lists are parallel, so neither is in force", () => {
-  const second = known({ cluster: CLUSTER, number: 1, parents: [], members: idsOf("AB"), left: [] });
+  const second = known({ cluster: CLUSTER, number: 1, parents: [], members: idsOf("AB"), removed: [] });
   assert.equal(membershipStateOf([first, second]).inForce, null);
   assert.deepEqual(listAfter([first, second], {}).list.members, idsOf("AB"));
 });

@@ -3,15 +3,15 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import {
   LIST_BYTES_MAX,
-  LIST_LEFT_MAX,
   LIST_MEMBERS_MAX,
+  LIST_REMOVED_MAX,
   type MemberList,
   parseMemberList,
   writeMemberList,
 } from "../../../protocol/members/member-list.js";
 import { CLUSTER, idOf, idsOf, known } from "../../timeline/members/lists.js";
 
-const FIRST: MemberList = { cluster: CLUSTER, number: 1, parents: [], members: idsOf("AB"), left: [] };
+const FIRST: MemberList = { cluster: CLUSTER, number: 1, parents: [], members: idsOf("AB"), removed: [] };
 const hex = (letter: string) => letter.charCodeAt(0).toString(16).repeat(32);
 const TEXT = [
   "dbsync members 1",
@@ -28,7 +28,7 @@ const LIST: MemberList = {
   number: 3,
   parents: idsOf("P"),
   members: idsOf("AB"),
-  left: idsOf("X"),
+  removed: idsOf("X"),
 };
 
 test("a list is written in one form, regardless of the given order, and parsed back", () => {
@@ -79,12 +79,12 @@ const many = (count: number, from: number) =>
   Array.from({ length: count }, (_, i) => (from + i).toString().padStart(32, "0"));
 
 test("a list with the maximum number of members is accepted", () => {
-  const full = { ...LIST, members: many(LIST_MEMBERS_MAX, 0), left: many(LIST_LEFT_MAX, 10_000) };
+  const full = { ...LIST, members: many(LIST_MEMBERS_MAX, 0), removed: many(LIST_REMOVED_MAX, 10_000) };
   assert.ok(writeMemberList(full).length <= LIST_BYTES_MAX);
   assert.deepEqual(parseMemberList(writeMemberList(full)), full);
   for (const more of [
     { ...full, members: [...full.members, idOf("z")] },
-    { ...full, left: [...full.left, idOf("z")] },
+    { ...full, removed: [...full.removed, idOf("z")] },
   ])
     assert.match(parseMemberList(writeMemberList(more)) as string, /at most/);
 });

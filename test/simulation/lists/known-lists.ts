@@ -18,7 +18,7 @@ export const isInEach = (lists: readonly KnownList[], { identity }: Host): boole
 
 /** Whether any of the given lists removes a host's daemon. */
 export const isRemoved = (lists: readonly KnownList[], { identity }: Host): boolean =>
-  lists.some(({ list }) => list.left.includes(identity.id));
+  lists.some(({ list }) => list.removed.includes(identity.id));
 
 /** The signed lists, each with its time in milliseconds of the run. */
 export class SignedLists {

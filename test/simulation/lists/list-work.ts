@@ -113,7 +113,7 @@ export class ListWork {
     const { members } = head.list;
     const lost = this.#lostOf(head);
     const unlisted = this.#unlisted(views, head);
-    const returning = views.filter(({ id }) => head.list.left.includes(rawId(id)));
+    const returning = views.filter(({ id }) => head.list.removed.includes(rawId(id)));
     for (const host of this.#world.hosts) if (!isRemoved(heads, host)) this.#replaceFolder(host);
     const kinds: (() => readonly [string, Wanted | null])[] = [
       () => ["evict", { add: [], leave: [hexOf(random.oneOf(members))] }],
@@ -172,7 +172,7 @@ export class ListWork {
 
   /** Returns the ids of daemons that have answered and that no list has ever named, in hexadecimal. */
   #unlisted(views: readonly MemberView[], { list }: KnownList): string[] {
-    const named = new Set([...list.members, ...list.left]);
+    const named = new Set([...list.members, ...list.removed]);
     return views.map(({ id }) => id).filter((id) => !named.has(rawId(id)));
   }
 

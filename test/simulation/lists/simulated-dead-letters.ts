@@ -24,7 +24,7 @@ export function openDeadLettersOf(
     const name = `${cutAt} ${scheduler.time}`;
     const orderKeys = new Set<ByteString>();
     return {
-      keep: (orderKey) => {
+      store: (orderKey) => {
         if (disk.isFull) throw new Error("ENOSPC: no space left on device");
         orderKeys.add(bytesOf(orderKey));
       },
@@ -43,7 +43,7 @@ export function openDeadLettersOf(
       },
       discard: () => void (isAlive() && disk.undecided.delete(name)),
       get figures() {
-        return { name: orderKeys.size === 0 ? null : name, kept: orderKeys.size, left: 0 };
+        return { file: orderKeys.size === 0 ? null : name, stored: orderKeys.size, notStored: 0 };
       },
     };
   };

@@ -130,7 +130,7 @@ export class Daemon implements DaemonView {
     if (arrival !== "accept" || at > this.clock.now + LIMITS.future) return;
     if (this.clock.isSure && at > time() + LIMITS.future + LIMITS.skewMs + AHEAD_MS)
       ledger.problem(this.number, "accepts an entry dated far ahead, although it knows other clocks");
-    if (membership.left.has(own))
+    if (membership.removed.has(own))
       ledger.problem(this.number, "accepts writes from a client though it knows that it was evicted");
     if (rules.checksWhenInserting) this.#insert(bit);
     else this.#checked.push({ bit, dueAt: time() + 3 * 1000 });
@@ -235,9 +235,9 @@ export class Daemon implements DaemonView {
       list: under?.hash ?? null,
       isReport,
     };
-    const { left } = this.membership;
+    const { removed } = this.membership;
     const isForAll = ++this.#statuses % STATUSES_TO_LEFT === 0;
-    for (const to of others(this.number)) if (isForAll || !left.has(idOf(to))) this.#send(to, status);
+    for (const to of others(this.number)) if (isForAll || !removed.has(idOf(to))) this.#send(to, status);
   }
 
   #status(from: number, status: Status, sentAt: number): void {
@@ -282,7 +282,7 @@ export class Daemon implements DaemonView {
   #receiveEntries(from: number, { envelopes, dropped, under, all, isAll }: Body & { kind: "entries" }): void {
     const { ledger, rules } = this.around;
     const { membership, id } = this;
-    if (!rules.mayTakeFrom(membership, id, idOf(from))) return;
+    if (!rules.mayAcceptFrom(membership, id, idOf(from))) return;
     this.#accept(from, envelopes);
     const missing = dropped & ~this.held;
     if (missing !== 0 && this.isLive)
@@ -297,7 +297,7 @@ export class Daemon implements DaemonView {
   #accept(from: number, envelopes: number): void {
     const { rules, envelopes: dates, ledger } = this.around;
     const fresh = envelopes & ~this.held;
-    if (fresh === 0 || !rules.mayTakeFrom(this.membership, this.id, idOf(from))) return;
+    if (fresh === 0 || !rules.mayAcceptFrom(this.membership, this.id, idOf(from))) return;
     const marks = { stablePoint: this.stable.value, watermark: this.watermark };
     for (const bit of bitsOf(fresh)) {
       const arrival = rules.arrivalOf(dates.dateOf(bit), false, false, marks);

@@ -86,7 +86,7 @@ export class Operator {
     if (!daemon.isUp || !daemon.isLive || daemon.stable.publishedPoint === 0) return;
     const past = { stablePoint: daemon.stable.publishedPoint, idsFrom: 0 };
     for (const left of daemons) {
-      if (left.isWiped || !daemon.membership.left.has(left.id)) continue;
+      if (left.isWiped || !daemon.membership.removed.has(left.id)) continue;
       const { firstHand } = left.disk.durable;
       const ids = rules.keepsIds ? daemon.held : daemon.held & ~daemon.disk.durable.dropped;
       for (const bit of bitsOf(firstHand & ~(ledger.reportedHeld & ledger.reportedDead))) {
@@ -117,7 +117,7 @@ export class Operator {
     if (members.length === 1) leaves.pop();
     if (!mayAdd || random.chance(leaves.length === 0 ? 0 : 0.4))
       return leaves.length === 0 ? null : { leave: leaves };
-    const left = heads[0]?.list.left ?? [];
+    const left = heads[0]?.list.removed ?? [];
     const returns = left.length > 0 && random.chance(0.4) ? random.oneOf(left) : null;
     if (returns !== null && this.#mayReturn(heads, returns)) return { leave: leaves, add: [returns] };
     return { leave: leaves, add: [begin().id] };

@@ -9,7 +9,7 @@ import {
   nextList,
 } from "../../../protocol/members/list-succession.js";
 import type { MemberList } from "../../../protocol/members/member-list.js";
-import { firstHandRefusal, mayReport, mayTakeFrom } from "../../../timeline/members/acceptance-rule.js";
+import { firstHandRefusal, mayAcceptFrom, mayReport } from "../../../timeline/members/acceptance-rule.js";
 import { entryOutcomeOf } from "../../../timeline/members/dead-letter-rule.js";
 import { type JoinReport, joinedWatermark } from "../../../timeline/members/joining-rule.js";
 import { isStable, type Report } from "../../../timeline/members/stable-rule.js";
@@ -49,7 +49,7 @@ class UpperClocks extends MemberClocks {
 function firstOfParallel(membership: MembershipState): MembershipState {
   const [head] = membership.heads;
   if (head === undefined || membership.heads.length === 1) return membership;
-  const left = new Set(membership.heads.flatMap(({ list }) => list.left));
+  const left = new Set(membership.heads.flatMap(({ list }) => list.removed));
   return {
     ...membership,
     heads: [head],
@@ -60,7 +60,7 @@ function firstOfParallel(membership: MembershipState): MembershipState {
 
 /** Returns the daemons that are in any head and were not removed by another head. */
 function inAnyHead(membership: MembershipState): MembershipState {
-  const left = new Set(membership.heads.flatMap(({ list }) => list.left));
+  const left = new Set(membership.heads.flatMap(({ list }) => list.removed));
   const members = membership.heads.flatMap(({ list }) => list.members).filter((id) => !left.has(id));
   return { ...membership, members: new Set(members) };
 }
@@ -74,7 +74,7 @@ function withReturning(
   const add = new Set(change.add);
   const forgiving = parents.map(({ hash, list }) => ({
     hash,
-    list: { ...list, left: list.left.filter((id) => !add.has(id)) },
+    list: { ...list, removed: list.removed.filter((id) => !add.has(id)) },
   }));
   return nextList(forgiving, change, cluster);
 }
@@ -87,10 +87,10 @@ function withEither(
 ): MemberList | string {
   const list = nextList(parents, change, cluster);
   if (parents.length < 2 || typeof list === "string") return list;
-  const before = parents.map((parent) => new Set(parent.list.left));
+  const before = parents.map((parent) => new Set(parent.list.removed));
   const members = [...new Set(parents.flatMap((parent) => parent.list.members))].sort();
-  const left = list.left.filter((id) => !members.includes(id) || before.every((one) => one.has(id)));
-  return { ...list, members: members.filter((id) => !left.includes(id)), left };
+  const removed = list.removed.filter((id) => !members.includes(id) || before.every((one) => one.has(id)));
+  return { ...list, members: members.filter((id) => !removed.includes(id)), removed };
 }
 
 export const REMOVALS: Readonly<Record<string, Partial<Rules>>> = {
@@ -148,14 +148,14 @@ export const REMOVALS: Readonly<Record<string, Partial<Rules>>> = {
     arrivalOf: (at, _, isFirstHand, marks) => arrivalOf(at, false, isFirstHand, marks),
   },
   "accept: nothing from removed daemons": {
-    mayTakeFrom: (membership, own, id) =>
+    mayAcceptFrom: (membership, own, id) =>
       membership.heads.length === 0 || membership.members.has(own) || id === own,
   },
   "accept: only from daemons that every head names": {
     membershipStateOf: (known) => inAnyHead(membershipStateOf(known)),
   },
   "accept: nothing unless a list names the daemon": {
-    mayTakeFrom: (membership, _, id) => mayTakeFrom(membership, id, id),
+    mayAcceptFrom: (membership, _, id) => mayAcceptFrom(membership, id, id),
   },
   "accept: only a member with data": { needsData: false },
   "accept: only a member accepts from clients": {

@@ -4,7 +4,7 @@
  */
 import { MemberClocks } from "../../../cluster/peers/member-clocks.js";
 import { membershipStateOf, nextList } from "../../../protocol/members/list-succession.js";
-import { firstHandRefusal, mayReport, mayTakeFrom } from "../../../timeline/members/acceptance-rule.js";
+import { firstHandRefusal, mayAcceptFrom, mayReport } from "../../../timeline/members/acceptance-rule.js";
 import { entryOutcomeOf } from "../../../timeline/members/dead-letter-rule.js";
 import { joinedWatermark } from "../../../timeline/members/joining-rule.js";
 import { skewedWatermark } from "../../../timeline/members/skew-rule.js";
@@ -14,7 +14,7 @@ import { arrivalOf } from "./arrival.js";
 export interface Rules {
   readonly nextList: typeof nextList;
   readonly membershipStateOf: typeof membershipStateOf;
-  readonly mayTakeFrom: typeof mayTakeFrom;
+  readonly mayAcceptFrom: typeof mayAcceptFrom;
   readonly mayReport: typeof mayReport;
   readonly firstHandRefusal: typeof firstHandRefusal;
   readonly arrivalOf: typeof arrivalOf;
@@ -54,7 +54,7 @@ export interface Rules {
 export const RULES: Rules = {
   nextList,
   membershipStateOf,
-  mayTakeFrom,
+  mayAcceptFrom,
   mayReport,
   firstHandRefusal,
   arrivalOf,

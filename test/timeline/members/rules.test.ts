@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { membershipStateOf } from "../../../protocol/members/list-succession.js";
-import { firstHandRefusal, mayReport, mayTakeFrom } from "../../../timeline/members/acceptance-rule.js";
+import { firstHandRefusal, mayAcceptFrom, mayReport } from "../../../timeline/members/acceptance-rule.js";
 import { entryOutcomeOf } from "../../../timeline/members/dead-letter-rule.js";
 import { type JoinReport, joinedWatermark } from "../../../timeline/members/joining-rule.js";
 import { skewedWatermark } from "../../../timeline/members/skew-rule.js";
@@ -50,12 +50,12 @@ test("a time that may be final is a full second that all watermarks have reached
 });
 
 test("a daemon accepts entries only from daemons that all lists name, and only if a list names the daemon itself", () => {
-  assert.equal(mayTakeFrom(NONE, idOf("A"), idOf("X")), true);
-  assert.equal(mayTakeFrom(ONE, idOf("A"), idOf("C")), true);
-  assert.equal(mayTakeFrom(LESS, idOf("A"), idOf("C")), false);
-  assert.equal(mayTakeFrom(DOUBLED, idOf("A"), idOf("A")), true);
-  assert.equal(mayTakeFrom(DOUBLED, idOf("A"), idOf("B")), false);
-  assert.equal(mayTakeFrom(LESS, idOf("C"), idOf("A")), false);
+  assert.equal(mayAcceptFrom(NONE, idOf("A"), idOf("X")), true);
+  assert.equal(mayAcceptFrom(ONE, idOf("A"), idOf("C")), true);
+  assert.equal(mayAcceptFrom(LESS, idOf("A"), idOf("C")), false);
+  assert.equal(mayAcceptFrom(DOUBLED, idOf("A"), idOf("A")), true);
+  assert.equal(mayAcceptFrom(DOUBLED, idOf("A"), idOf("B")), false);
+  assert.equal(mayAcceptFrom(LESS, idOf("C"), idOf("A")), false);
 });
 
 test("a daemon reports if it is live, no two lists are parallel, no list removes it, and its data is on disk", () => {

@@ -9,7 +9,7 @@ import type { MarkName } from "../../../timeline/entries/storage.js";
 import { MemoryStorage } from "../../../timeline/memory-storage.js";
 import type { AdoptionHandlers } from "../../../timeline/snapshot-transfer.js";
 import { MemorySnapshots } from "../../../timeline/snapshots/memory-snapshots.js";
-import type { AsideFolder, OpenAside } from "../../../timeline/snapshots/replaced-data.js";
+import type { OpenReplacedData, ReplacedDataFolder } from "../../../timeline/snapshots/replaced-data.js";
 import type { RefuseRingEntry } from "../../../timeline/snapshots/ring-entries.js";
 import type { SnapshotSeal, StagedSnapshot } from "../../../timeline/snapshots/snapshot-files.js";
 import { KEY_IDS, SPKIS } from "../support/random-timeline.js";
@@ -20,7 +20,7 @@ const MARKS: readonly MarkName[] = ["watermark", "pruned", "snapshots", "genesis
 const KEY_TEXT = Buffer.from(SPKIS[3] as string, "latin1").toString("base64");
 
 /** A fake folder for replaced data that records what happens to it. */
-class FakeAside implements AsideFolder {
+class FakeAside implements ReplacedDataFolder {
   readonly name = "replaced/here";
   readonly storage = new MemoryStorage();
   readonly snapshots = new MemorySnapshots();
@@ -30,7 +30,7 @@ class FakeAside implements AsideFolder {
   opened: () => void = () => {};
   committed: () => void = () => {};
 
-  readonly open: OpenAside = async (cutAt) => {
+  readonly open: OpenReplacedData = async (cutAt) => {
     this.cutAt = cutAt;
     this.opened();
     return this;
@@ -172,7 +172,7 @@ test("a refused entry of the snapshot's key ring ends the adoption, and changes 
 
 test("a daemon refuses a snapshot that it no longer needs when it has arrived and been checked, and changes nothing", async () => {
   const aside = new FakeAside();
-  const [source, target] = [await makeSource(), await makeTarget({ openAside: aside.open })];
+  const [source, target] = [await makeSource(), await makeTarget({ openReplacedData: aside.open })];
   let checks = 0;
   const isWanted = () => checks++ > 0;
   await assertUnchanged(target, () =>
@@ -183,7 +183,7 @@ test("a daemon refuses a snapshot that it no longer needs when it has arrived an
 
 test("the replaced data is put aside completely, so a daemon can start with it", async () => {
   const aside = new FakeAside();
-  const [source, target] = [await makeSource(), await makeTarget({ openAside: aside.open })];
+  const [source, target] = [await makeSource(), await makeTarget({ openReplacedData: aside.open })];
   target.storage.put([], [["genesis", Buffer.from("whose it is")]]);
   const ring = entryAt(target.now - 90_000, `KEY ADD ${KEY_TEXT} LABEL mine`, KEY_IDS[1]);
   target.timeline.receive([ring], MEMBER);
@@ -204,7 +204,7 @@ test("the replaced data is put aside completely, so a daemon can start with it",
 test("a history of many entries without a snapshot is put aside completely", async () => {
   const aside = new FakeAside();
   const source = await makeSource();
-  const target = await new TimelineSubject({ now: source.now, openAside: aside.open }).open();
+  const target = await new TimelineSubject({ now: source.now, openReplacedData: aside.open }).open();
   target.timeline.receive(
     Array.from({ length: 1100 }, (_, i) => entryAt(source.now - 700_000 + 500 * i, `SET k${i} v`)),
     MEMBER,
@@ -219,7 +219,11 @@ test("a history of many entries without a snapshot is put aside completely", asy
 test("a daemon without data puts no data aside, and a daemon without a disk reports that it cannot do so", async () => {
   const source = await makeSource();
   const aside = new FakeAside();
-  const empty = await new TimelineSubject({ ...OPTIONS, now: source.now, openAside: aside.open }).open();
+  const empty = await new TimelineSubject({
+    ...OPTIONS,
+    now: source.now,
+    openReplacedData: aside.open,
+  }).open();
   assert.deepEqual(await adopt(empty, { staged: stageFrom(source, empty) }), ["orphaned", "adopted"]);
   assert.equal(aside.cutAt, null);
   const target = await makeTarget();
@@ -237,7 +241,7 @@ for (const [what, fail] of [
   test(`if ${what}, no data is replaced, and no copy remains aside`, async () => {
     const aside = new FakeAside();
     fail(aside);
-    const [source, target] = [await makeSource(), await makeTarget({ openAside: aside.open })];
+    const [source, target] = [await makeSource(), await makeTarget({ openReplacedData: aside.open })];
     await assertUnchanged(target, () =>
       assert.rejects(adopt(target, { staged: stageFrom(source, target) }), { message: "no room" }),
     );
@@ -251,7 +255,7 @@ function noRoom(): never {
 
 test("entries that arrive while data is put aside are not accepted, or are put aside too", async () => {
   const aside = new FakeAside();
-  const [source, target] = [await makeSource(), await makeTarget({ openAside: aside.open })];
+  const [source, target] = [await makeSource(), await makeTarget({ openReplacedData: aside.open })];
   const { prunedTo } = target.timeline;
   await source.writes(100, 2000, (i) => `SET k${i} v`);
   const staged = stageFrom(source, target);

@@ -13,7 +13,7 @@ import type { FoldedEntry } from "../../../timeline/fold/fold.js";
 import { MemoryStorage } from "../../../timeline/memory-storage.js";
 import { makeSnapshotInTurns } from "../../../timeline/snapshots/make-snapshot.js";
 import { MemorySnapshots } from "../../../timeline/snapshots/memory-snapshots.js";
-import type { OpenAside } from "../../../timeline/snapshots/replaced-data.js";
+import type { OpenReplacedData } from "../../../timeline/snapshots/replaced-data.js";
 import type { RefuseRingEntry } from "../../../timeline/snapshots/ring-entries.js";
 import type { SnapshotStore } from "../../../timeline/snapshots/snapshot-files.js";
 import { Timeline } from "../../../timeline/timeline.js";
@@ -42,7 +42,7 @@ export interface SubjectOptions {
   /** Whether members confirm each of its snapshots at its next tick. By default they do. */
   readonly isCertified?: boolean;
   readonly refusesRing?: RefuseRingEntry;
-  readonly openAside?: OpenAside;
+  readonly openReplacedData?: OpenReplacedData;
   readonly openDeadLetters?: OpenDeadLetters;
   readonly keepDamaged?: DamagedEntryStore["store"];
   /** Syncs damaged entries. By default data is on the disk immediately. */
@@ -126,7 +126,7 @@ export class TimelineSubject {
         retainMs: limits.retainMs,
       },
       refusesRing: options.refusesRing ?? (() => null),
-      openAside: options.openAside ?? null,
+      openReplacedData: options.openReplacedData ?? null,
       openDeadLetters: options.openDeadLetters ?? null,
       openDamagedEntries: keepingOf(options),
       isAlone: () => options.isAlone ?? false,

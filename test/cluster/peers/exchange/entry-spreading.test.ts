@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { orderKeyOf } from "../../../../timeline/entries/entry.js";
 import { EPOCH, entryOf, keyOf } from "../entries.js";
-import { entriesOf, isLevel, type Node, World } from "../support.js";
+import { entriesOf, haveSameEntries, type Node, World } from "../support.js";
 
 test("a member offers an accepted entry by its order key, and pushes it to a member that requests it", () => {
   const world = new World();
@@ -89,7 +89,7 @@ test("a client's entry travels from one end of a chain to the other, without an 
   world.seen.length = 0;
   for (let i = 0; i < 100; i++) a.timeline.take(entryOf(500 + i));
   world.run(200);
-  assert.ok(isLevel(a, b, c));
+  assert.ok(haveSameEntries(a, b, c));
   assert.equal(entriesOf(c), 100);
   assert.equal(world.countOf("push", "b", "a") + world.countOf("offer", "c", "b"), 0);
   assert.equal(world.countOf("push"), 2);
@@ -191,7 +191,7 @@ test("a member that does not acknowledge pushes receives no more than one window
   b.timeline.isStuck = false;
   world.runUntil(() => {
     b.timeline.release();
-    return isLevel(a, b);
+    return haveSameEntries(a, b);
   });
 });
 
@@ -220,7 +220,7 @@ test("an envelope of an unknown signer waits for the envelope that adds the sign
   b.known.set(key.id, key);
   world.run(1000);
   assert.deepEqual(b.peering.quarantine, { size: 0, dropped: 0 });
-  assert.ok(isLevel(a, b));
+  assert.ok(haveSameEntries(a, b));
 });
 
 test("the quarantine is bounded, and members send dropped entries again", () => {
@@ -234,7 +234,7 @@ test("the quarantine is bounded, and members send dropped entries again", () => 
   const key = keyOf("client");
   b.known.set(key.id, key);
   world.run(8000);
-  assert.ok(isLevel(a, b));
+  assert.ok(haveSameEntries(a, b));
 });
 
 test("an entry dated too far ahead to be stored is sent again when its date is reached", () => {
@@ -250,7 +250,7 @@ test("an entry dated too far ahead to be stored is sent again when its date is r
   assert.equal(b.peering.members[0]?.refusals, 0);
   assert.equal(b.lines.filter(({ text }) => text.includes("dated far ahead")).length, 1);
   b.timeline.roomUntil = EPOCH + 80_000;
-  world.runUntil(() => isLevel(a, b));
+  world.runUntil(() => haveSameEntries(a, b));
   assert.equal(entriesOf(b), 30);
 });
 
@@ -293,9 +293,9 @@ for (const away of [40_000, 80_000]) {
       isDone = true;
     });
     world.run(away);
-    assert.ok(isLevel(a, b) && !isDone);
+    assert.ok(haveSameEntries(a, b) && !isDone);
     world.cut.clear();
-    world.runUntil(() => isLevel(a, b, c));
+    world.runUntil(() => haveSameEntries(a, b, c));
     world.run(2500);
     await Promise.resolve();
     assert.ok(isDone);

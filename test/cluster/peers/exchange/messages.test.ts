@@ -52,14 +52,14 @@ class MessageScene {
 test("a message is sent once to each connected member, and to no other", () => {
   const scene = new MessageScene();
   const [a] = scene.addAll() as [Node, Node, Node];
-  a.peering.speaking.speak(messageOf("one"));
+  a.peering.channelMessages.sendToMembers(messageOf("one"));
   scene.world.settle();
   scene.world.kill("c");
-  a.peering.speaking.speak(messageOf("two"));
+  a.peering.channelMessages.sendToMembers(messageOf("two"));
   scene.world.run(1000);
   const again = scene.add("c");
   scene.world.runUntil(() => (scene.missed.get("c") ?? 0) >= 2);
-  a.peering.speaking.speak(messageOf("three"));
+  a.peering.channelMessages.sendToMembers(messageOf("three"));
   scene.world.run(1000);
   assert.deepEqual(scene.texts.get("a"), []);
   assert.deepEqual(scene.texts.get("b"), ["one", "two", "three"]);
@@ -69,20 +69,20 @@ test("a message is sent once to each connected member, and to no other", () => {
     "c does not receive the message that was sent while it was disconnected",
   );
   assert.ok((scene.missed.get("b") ?? 0) >= 2, "a member that reconnects may have missed messages");
-  assert.equal(again.peering.speaking.figures.delivered, 1);
-  assert.equal(a.peering.speaking.figures.given, 5);
+  assert.equal(again.peering.channelMessages.figures.delivered, 1);
+  assert.equal(a.peering.channelMessages.figures.sent, 5);
 });
 
 test("an older member is sent no messages, and stays connected", () => {
   const scene = new MessageScene();
   const [a, b, c] = [scene.add("a"), scene.add("b"), scene.add("c", {}, true)];
   scene.connect([a, b, c]);
-  a.peering.speaking.speak(messageOf("one"));
+  a.peering.channelMessages.sendToMembers(messageOf("one"));
   scene.world.run(1000);
   assert.equal(scene.world.countOf("speak", "a", "b"), 1);
   assert.equal(scene.world.countOf("speak", "a", "c"), 0);
   assert.ok(a.peering.members.every(({ connection }) => connection === "connected"));
-  assert.equal(c.peering.speaking.hasReceivers, true);
+  assert.equal(c.peering.channelMessages.hasReceivers, true);
 });
 
 test("a member does not forward messages from members, so two members that only a third one knows do not exchange messages", () => {
@@ -93,7 +93,7 @@ test("a member does not forward messages from members, so two members that only 
     scene.add("c", { peers: ["b"] }),
   ];
   scene.connect([a, b, c]);
-  a.peering.speaking.speak(messageOf("one"));
+  a.peering.channelMessages.sendToMembers(messageOf("one"));
   scene.world.run(1000);
   assert.deepEqual([scene.texts.get("b"), scene.texts.get("c")], [["one"], []]);
 });
@@ -101,15 +101,16 @@ test("a member does not forward messages from members, so two members that only 
 test("messages that wait for a member are bounded; dropped ones are counted, logged, and noticed by the receiver", () => {
   const scene = new MessageScene();
   const [a] = scene.addAll({ limits: { relayBytes: 1000, relayUnsentBytes: 1 } }) as [Node];
-  for (let number = 0; number < 20; number++) a.peering.speaking.speak(messageOf(`${number} `.padEnd(100)));
+  for (let number = 0; number < 20; number++)
+    a.peering.channelMessages.sendToMembers(messageOf(`${number} `.padEnd(100)));
   scene.world.run(1000);
   const received = scene.texts.get("b")?.map((text) => Number.parseInt(text, 10));
   // The first is sent immediately, and five more of 170 bytes fit.
   assert.deepEqual(received, [0, 1, 2, 3, 4, 5]);
-  assert.equal(a.peering.speaking.figures.dropped, 2 * 14);
+  assert.equal(a.peering.channelMessages.figures.dropped, 2 * 14);
   assert.ok(a.lines.some(({ text }) => text.includes("--max-relay-bytes")));
   assert.equal(scene.missed.get("b"), 1);
-  a.peering.speaking.speak(messageOf("after"));
+  a.peering.channelMessages.sendToMembers(messageOf("after"));
   scene.world.run(1000);
   assert.equal(scene.texts.get("b")?.at(-1), "after");
   assert.equal(scene.missed.get("b"), 1, "the gap was reported");
@@ -119,20 +120,20 @@ test("messages whose signer's key is in flight wait for it in order, but not for
   const scene = new MessageScene();
   const [a] = scene.addAll() as [Node];
   scene.verdict = (text) => (text === "stranger" ? "unknown-signer" : "delivered");
-  a.peering.speaking.speak(messageOf("stranger"));
-  a.peering.speaking.speak(messageOf("behind"));
+  a.peering.channelMessages.sendToMembers(messageOf("stranger"));
+  a.peering.channelMessages.sendToMembers(messageOf("behind"));
   scene.world.run(1000);
   assert.deepEqual(scene.texts.get("b"), []);
   scene.verdict = () => "delivered";
   scene.world.run(100);
   assert.deepEqual(scene.texts.get("b"), ["stranger", "behind"]);
   scene.verdict = (text) => (text === "nobody" ? "unknown-signer" : "delivered");
-  a.peering.speaking.speak(messageOf("nobody"));
-  a.peering.speaking.speak(messageOf("last"));
+  a.peering.channelMessages.sendToMembers(messageOf("nobody"));
+  a.peering.channelMessages.sendToMembers(messageOf("last"));
   scene.world.run(2100);
   assert.deepEqual(scene.texts.get("b"), ["stranger", "behind", "last"]);
   const b = scene.world.nodes.get("b") as Node;
-  assert.equal(b.peering.speaking.figures.refused, 1);
+  assert.equal(b.peering.channelMessages.figures.refused, 1);
 });
 
 test("a message that waits for a key is checked only once, and later messages of its key do not wait", () => {
@@ -144,31 +145,33 @@ test("a message that waits for a key is checked only once, and later messages of
     looks++;
     return "unknown-signer";
   };
-  a.peering.speaking.speak(messageOf("nobody 0"));
+  a.peering.channelMessages.sendToMembers(messageOf("nobody 0"));
   for (let number = 0; number < 500; number++) {
-    a.peering.speaking.speak(messageOf(`${number}`));
+    a.peering.channelMessages.sendToMembers(messageOf(`${number}`));
     scene.world.settle();
   }
   assert.equal(looks, 2, "each of the two receivers checks it once");
   scene.world.run(2100);
   assert.equal(scene.texts.get("b")?.length, 500);
-  for (let number = 1; number < 20; number++) a.peering.speaking.speak(messageOf(`nobody ${number}`));
-  a.peering.speaking.speak(messageOf("last"));
+  for (let number = 1; number < 20; number++)
+    a.peering.channelMessages.sendToMembers(messageOf(`nobody ${number}`));
+  a.peering.channelMessages.sendToMembers(messageOf("last"));
   scene.world.run(200);
   assert.equal(scene.texts.get("b")?.at(-1), "last");
-  assert.equal(b.peering.speaking.figures.refused, 20);
+  assert.equal(b.peering.channelMessages.figures.refused, 20);
 });
 
 test("a member that sends lies is banned; one that sends late messages is not", () => {
   const scene = new MessageScene();
   const [a, b] = scene.addAll() as [Node, Node];
   const speak = () => {
-    for (let number = 0; number < 100; number++) a.peering.speaking.speak(messageOf(`${number}`));
+    for (let number = 0; number < 100; number++)
+      a.peering.channelMessages.sendToMembers(messageOf(`${number}`));
   };
   scene.verdict = () => ({ refused: "skew: too late", isLie: false });
   speak();
   scene.world.run(1000);
-  assert.equal(b.peering.speaking.figures.refused, 100);
+  assert.equal(b.peering.channelMessages.figures.refused, 100);
   const missed = scene.missed.get("b") ?? 0;
   assert.ok(missed > 0, "other members may have received it");
   const isConnected = () =>
@@ -188,10 +191,11 @@ test("messages that exceed the checking capacity are counted as missed", () => {
   const b = scene.add("b", { limits: { relayBytes: 1000 } });
   const c = scene.add("c");
   scene.connect([a, b, c]);
-  for (let number = 0; number < 20; number++) a.peering.speaking.speak(messageOf(`${number} `.padEnd(100)));
+  for (let number = 0; number < 20; number++)
+    a.peering.channelMessages.sendToMembers(messageOf(`${number} `.padEnd(100)));
   // All messages arrive in one turn, like a flood.
   scene.verdict = () => "unknown-signer";
   scene.world.settle();
-  assert.ok(b.peering.speaking.figures.missed >= 14, `${b.peering.speaking.figures.missed}`);
+  assert.ok(b.peering.channelMessages.figures.missed >= 14, `${b.peering.channelMessages.figures.missed}`);
   assert.ok((scene.missed.get("b") ?? 0) > 0);
 });

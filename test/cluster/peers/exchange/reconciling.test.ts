@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { packedBytes } from "../../../../protocol/members/member-packing.js";
 import { entryOf, keyOf } from "../entries.js";
-import { entriesOf, isLevel, type Node, World } from "../support.js";
+import { entriesOf, haveSameEntries, type Node, World } from "../support.js";
 
 test("a daemon that returns receives the entries that it missed, the key ring first, and is catching up until then", () => {
   const world = new World();
@@ -21,7 +21,7 @@ test("a daemon that returns receives the entries that it missed, the key ring fi
   };
   assert.equal(b.peering.state, "catching-up");
   world.runUntil(() => b.peering.state === "live");
-  assert.ok(isLevel(a, b));
+  assert.ok(haveSameEntries(a, b));
   assert.equal(order[0], "KEY");
   assert.equal(b.peering.members[0]?.isEqual, true);
   assert.equal(order.length, 3001, "each entry was received once");
@@ -39,7 +39,7 @@ test("both sides of a partition converge soon after the partition has healed", (
   }
   assert.equal(a.peering.state, "isolated");
   world.cut.clear();
-  assert.ok(world.runUntil(() => isLevel(a, b)) <= 20_000);
+  assert.ok(world.runUntil(() => haveSameEntries(a, b)) <= 20_000);
   assert.equal(entriesOf(a), 1400);
 });
 
@@ -53,7 +53,7 @@ test("entries that were lost with a connection are found by the next comparison"
   assert.equal(entriesOf(b), 0);
   world.breakAll(() => true);
   world.cut.clear();
-  assert.ok(world.runUntil(() => isLevel(a, b), 10_000) <= 1000);
+  assert.ok(world.runUntil(() => haveSameEntries(a, b), 10_000) <= 1000);
 });
 
 test("members with the same entries compare nothing", () => {
@@ -62,7 +62,7 @@ test("members with the same entries compare nothing", () => {
   world.run(1000);
   a.timeline.take(entryOf(1000));
   world.run(3000);
-  assert.ok(isLevel(a, b));
+  assert.ok(haveSameEntries(a, b));
   world.seen.length = 0;
   world.run(60_000);
   assert.equal(world.countOf("reconcile"), 0);
@@ -72,7 +72,7 @@ test("comparisons alone spread old entries from one daemon to the complete chain
   const world = new World();
   const [a, b, c] = [world.add("a", { peers: ["b"] }), world.add("b", { peers: ["c"] }), world.add("c")];
   for (let i = 0; i < 500; i++) a.timeline.take(entryOf(-1_000_000 + i));
-  assert.ok(world.runUntil(() => isLevel(a, b, c) && entriesOf(c) === 500) <= 15_000);
+  assert.ok(world.runUntil(() => haveSameEntries(a, b, c) && entriesOf(c) === 500) <= 15_000);
 });
 
 test("a comparison consists of steps between which other work runs", () => {
@@ -81,7 +81,7 @@ test("a comparison consists of steps between which other work runs", () => {
   for (let i = 0; i < 5000; i++) a.timeline.take(entryOf(i));
   world.run(100);
   const b = world.add("b", { peers: ["a"] });
-  world.runUntil(() => isLevel(a, b));
+  world.runUntil(() => haveSameEntries(a, b));
   const pushes = world.seen.filter(({ kind }) => kind === "push");
   assert.ok(pushes.every(({ bytes }) => bytes < 200_000));
 });
@@ -124,7 +124,7 @@ test("an exchange that takes longer than the idle limit continues, and nothing i
   world.run(1000);
   const b = world.add("b", { peers: ["a"], limits });
   const start = world.now;
-  while (!isLevel(a, b)) {
+  while (!haveSameEntries(a, b)) {
     b.timeline.isStuck = true;
     world.run(25);
     b.timeline.release();
@@ -150,7 +150,7 @@ test("a daemon that starts with another incomplete daemon is not live before a t
   assert.deepEqual([a.peering.state, c.peering.state], ["catching-up", "catching-up"]);
   world.cut.clear();
   world.runUntil(() => a.peering.state === "live" && c.peering.state === "live");
-  assert.ok(isLevel(a, b, c));
+  assert.ok(haveSameEntries(a, b, c));
   world.kill("b");
   const [d, e] = [world.add("d", { peers: ["e", "b"] }), world.add("e", { peers: ["d", "b"] })];
   world.run(9000);
@@ -174,13 +174,13 @@ test("a daemon that was cut off is not live before it has the entries that other
   world.run(1000);
   world.cut.clear();
   const states = new Set<string>();
-  while (!isLevel(a, c)) {
+  while (!haveSameEntries(a, c)) {
     c.timeline.isStuck = true;
     world.run(25);
     c.timeline.release();
     c.timeline.isStuck = true;
     world.settle();
-    if (!isLevel(a, c)) states.add(c.peering.state);
+    if (!haveSameEntries(a, c)) states.add(c.peering.state);
     assert.ok(world.now < 120_000);
   }
   assert.deepEqual([...states].sort(), ["catching-up", "isolated"]);

@@ -1,7 +1,7 @@
 /** Tests the date up to which members have the same entries, and how a daemon treats a member that never has them. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { CommonPast } from "../../../../cluster/peers/finality/common-date.js";
+import { CommonDate } from "../../../../cluster/peers/finality/common-date.js";
 import type { ClusterState } from "../../../../cluster/peers/shared/cluster-state.js";
 import { PEERING_LIMITS } from "../../../../cluster/peers/shared/peering-limits.js";
 import type { Timeline } from "../../../../timeline/timeline.js";
@@ -17,7 +17,7 @@ class Scene {
   retainsFrom = 0;
   isCatchingUp = true;
   isSame = false;
-  readonly past: CommonPast;
+  readonly past: CommonDate;
 
   constructor() {
     const scene = this;
@@ -28,7 +28,7 @@ class Scene {
       index: { digestUpTo: () => EMPTY },
       handover: { retainFrom: (date: number) => void (this.retainsFrom = date) },
     } as unknown as Timeline;
-    this.past = new CommonPast(double<ClusterState>({ timeline, limits: PEERING_LIMITS }));
+    this.past = new CommonDate(double<ClusterState>({ timeline, limits: PEERING_LIMITS }));
   }
 
   run(ms: number): void {

@@ -1,7 +1,7 @@
 /** Tests members' signed votes for states: which votes count, and that no member signs twice for one date. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { CommonPast } from "../../../../cluster/peers/finality/common-date.js";
+import type { CommonDate } from "../../../../cluster/peers/finality/common-date.js";
 import { CutVoting, PROOFS_MAX } from "../../../../cluster/peers/finality/cut-voting.js";
 import type { ClusterState, ConnectedMember } from "../../../../cluster/peers/shared/cluster-state.js";
 import type { Electorate } from "../../../../cluster/peers/shared/electorate.js";
@@ -111,7 +111,7 @@ class Scene {
         return scene.state;
       },
     });
-    const common = double<CommonPast>({
+    const common = double<CommonDate>({
       get value() {
         return scene.commonPast;
       },

@@ -11,7 +11,7 @@ import { orderKeyOf } from "../../../../timeline/entries/entry.js";
 import { double } from "../../../support/double.js";
 import { EPOCH, entryOf, keyOf, signWith } from "../entries.js";
 import { FakeTimeline } from "../fake-timeline.js";
-import { addressesOf, entriesOf, isLevel, type Node, World } from "../support.js";
+import { addressesOf, entriesOf, haveSameEntries, type Node, World } from "../support.js";
 
 const INCOMPLETE = /is missing entries that a member no longer stores/;
 
@@ -74,7 +74,7 @@ test("a joiner next to a member that has pruned and one with all entries becomes
   assert.equal(c.peering.state, "catching-up");
   c.peering.setPeers([world.addressOf("a"), world.addressOf("b")]);
   world.runUntil(() => c.peering.state === "live");
-  assert.ok(isLevel(a, b, c));
+  assert.ok(haveSameEntries(a, b, c));
   assert.ok(isLogged(c, /caught up/));
   assert.deepEqual(
     c.peering.members.map(({ isMissingEntries }) => isMissingEntries),
@@ -92,7 +92,7 @@ test("a joiner that receives everything from a complete member becomes live with
   const c = world.add("c", { peers: ["a", "b"] });
   const states: string[] = [];
   world.runUntil(() => {
-    if (c.peering.state === "live") states.push(isLevel(a, c) ? "level" : "lacking");
+    if (c.peering.state === "live") states.push(haveSameEntries(a, c) ? "level" : "lacking");
     return states.length > 0;
   }, 10_000);
   assert.deepEqual([states, errorsOf(c).length], [["level"], 0]);
@@ -114,7 +114,7 @@ test("two members with the same entries stay live during writes, whether one or 
     assert.ok(isLive() || i >= 300, `after ${i}`);
   }
   world.run(5000);
-  assert.ok(isLive() && isLevel(a, b));
+  assert.ok(isLive() && haveSameEntries(a, b));
   assert.equal(errorsOf(a).length + errorsOf(b).length, 0);
 });
 
@@ -293,7 +293,7 @@ test("entries pruned long ago are compared by coarse sums after the finer sums w
   b.peering.setPeers([world.addressOf("a")]);
   world.runUntil(() => requests.length > 0);
   assert.ok(requests.every((at) => at % 4_096_000 === 0 && at > EPOCH - 3 * DAY + 5500));
-  world.runUntil(() => isLevel(a, b) && b.peering.state === "live");
+  world.runUntil(() => haveSameEntries(a, b) && b.peering.state === "live");
 });
 
 test("of two daemons that were disconnected and pruned up to different dates, one is live, and the other is incomplete", () => {
