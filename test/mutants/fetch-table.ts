@@ -45,7 +45,7 @@ export const fetchMutants: readonly Mutant[] = [
   {
     name: "replicas: a daemon does not recognize its own address",
     file: "listeners/json/replicas/replica-server.js",
-    find: "if (mark === this.#mark)",
+    find: "if (probeId === this.#probeId)",
     replace: "if (false)",
     test: "test/listeners/json/dbsyncd-replica.test.js",
   },

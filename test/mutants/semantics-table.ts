@@ -173,7 +173,7 @@ export const semanticsMutants: readonly Mutant[] = [
   {
     name: "ids: peers do not count",
     file: "listeners/json/actions/document-client.js",
-    find: 'forwards ? "long" : "counted"',
+    find: 'forwards ? "long" : "sequential"',
     replace: '"long"',
     test: "test/listeners/json/recorded.test.js",
   },
