@@ -18,11 +18,11 @@ export class ListeningClient extends FanOutClient implements ListenedClient {
   readonly #environment: Environment;
   readonly #signer: EnvelopeSigner | null;
   #listening: Promise<Listening> | null = null;
-  #isShut = false;
+  #isClosed = false;
 
-  constructor(...of: ConstructorParameters<typeof FanOutClient>) {
-    super(...of);
-    const [settings, environment, { signer }] = of;
+  constructor(...args: ConstructorParameters<typeof FanOutClient>) {
+    super(...args);
+    const [settings, environment, { signer }] = args;
     this.#settings = settings;
     this.#environment = environment;
     this.#signer = signer;
@@ -38,12 +38,12 @@ export class ListeningClient extends FanOutClient implements ListenedClient {
 
   override closeWith(code: "closed" | "reset"): void {
     super.closeWith(code);
-    this.#isShut = true;
+    this.#isClosed = true;
     this.#listening?.then((listening) => listening.close()).catch(() => {});
   }
 
   async #load(): Promise<Listening> {
-    if (this.#isShut) throw new DbsyncError("closed", "the client is closed");
+    if (this.#isClosed) throw new DbsyncError("closed", "the client is closed");
     this.#listening ??= import("./live/subscription-requests.js").then(
       (module) => new module.Listening(this.#settings, this.#environment, sealerOf(this.#signer)),
     );

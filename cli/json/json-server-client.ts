@@ -40,7 +40,7 @@ export class JsonServerClient implements Disposable {
   /**
    * Connects and logs in.
    * @param silenceMs  milliseconds of silence after which a request fails
-   * @throws Error  there is no server, or it rejects the login
+   * @throws Error  no server answers at the address, or it rejects the login
    */
   static async open(address: ServerAddress, silenceMs: number): Promise<JsonServerClient> {
     const { host, port, login } = address;

@@ -1,5 +1,5 @@
 /**
- * Creates the views of a data folder, after its tables. Views that the earlier server itself cannot read are reported
+ * Creates the views of a data folder, after its tables. Views that the earlier SQL server itself cannot read are reported
  * instead.
  */
 import type { SendToAll } from "../shared/send-to-all.js";

@@ -4,11 +4,11 @@
  */
 import type { ServerAddress } from "../../client/shared/server-url.js";
 import type { SqlAnswer } from "./sql-answer-reader.js";
-import { SqlServer } from "./sql-server.js";
+import { SqlServerClient } from "./sql-server-client.js";
 
 export class SqlSession implements Disposable {
   readonly #address: ServerAddress;
-  #server: SqlServer | null = null;
+  #server: SqlServerClient | null = null;
   /** The statement that selected the database, and the database's name, or null if none is selected. */
   #selected: { readonly statement: string; readonly database: string } | null = null;
   #isBusy = false;
@@ -34,15 +34,15 @@ export class SqlSession implements Disposable {
     return this.#server !== null;
   }
 
-  get isOurs(): boolean {
-    return this.#server?.isOurs ?? false;
+  get isDbsyncd(): boolean {
+    return this.#server?.isDbsyncd ?? false;
   }
 
   /** Connects if necessary. @throws Error  there is no server, or it does not speak the protocol */
-  async open(): Promise<SqlServer> {
+  async open(): Promise<SqlServerClient> {
     if (this.#server !== null) return this.#server;
     const { host, port } = this.#address;
-    const server = await SqlServer.open(this.#address).catch((problem: Error) => {
+    const server = await SqlServerClient.open(this.#address).catch((problem: Error) => {
       const question = problem.message.startsWith("Connection refused")
         ? "; is dbsyncd --sql running there?"
         : "";

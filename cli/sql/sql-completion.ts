@@ -82,7 +82,7 @@ export class Completion {
    * columns even if there are no rows.
    */
   async #columnsOf(name: string): Promise<readonly string[]> {
-    if (this.#session.isOurs) return await this.#firstColumn(`describe ${name}`);
+    if (this.#session.isDbsyncd) return await this.#firstColumn(`describe ${name}`);
     const answer = await this.#session.query(`alaivo * #ao@ ${name} #fetra 0 0`);
     return answer.kind === "relation" ? answer.columns : [];
   }

@@ -8,7 +8,7 @@ import { JSON_FLAG } from "../shared/output.js";
 import { withLoadedAuthorities } from "../shared/server-url-argument.js";
 import { printAnswer } from "./print-answer.js";
 import { SqlSession } from "./sql-client-session.js";
-import { DEFAULT_ADDRESS, readSqlAddress } from "./sql-server.js";
+import { DEFAULT_ADDRESS, readSqlAddress } from "./sql-server-client.js";
 import { converse } from "./sql-terminal.js";
 import { StatementReader } from "./statement-reader.js";
 

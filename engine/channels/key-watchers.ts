@@ -95,7 +95,7 @@ export class KeyWatchers implements KeyObserver, EventObserver {
     const name = qualifiedName(db, key);
     for (const watcher of byName.get(name) ?? []) watcher.keyChanged(db, key, by);
     if (byBeginning.size === 0) return;
-    for (const watchers of byBeginning.of(name))
+    for (const watchers of byBeginning.matching(name))
       for (const watcher of watchers) watcher.keyChanged(db, key, by);
   }
 

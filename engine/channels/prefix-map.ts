@@ -4,41 +4,41 @@
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 
-export class PrefixMap<Of> {
-  readonly #all = new Map<ByteString, Of>();
+export class PrefixMap<Value> {
+  readonly #values = new Map<ByteString, Value>();
   /** The number of prefixes of each length. */
   readonly #lengths = new Map<number, number>();
 
   get size(): number {
-    return this.#all.size;
+    return this.#values.size;
   }
 
-  get(beginning: ByteString): Of | undefined {
-    return this.#all.get(beginning);
+  get(prefix: ByteString): Value | undefined {
+    return this.#values.get(prefix);
   }
 
-  values(): Iterable<Of> {
-    return this.#all.values();
+  values(): Iterable<Value> {
+    return this.#values.values();
   }
 
-  set(beginning: ByteString, of: Of): void {
-    const { length } = beginning;
-    if (!this.#all.has(beginning)) this.#lengths.set(length, (this.#lengths.get(length) ?? 0) + 1);
-    this.#all.set(beginning, of);
+  set(prefix: ByteString, value: Value): void {
+    const { length } = prefix;
+    if (!this.#values.has(prefix)) this.#lengths.set(length, (this.#lengths.get(length) ?? 0) + 1);
+    this.#values.set(prefix, value);
   }
 
-  delete(beginning: ByteString): void {
-    if (!this.#all.delete(beginning)) return;
-    const { length } = beginning;
+  delete(prefix: ByteString): void {
+    if (!this.#values.delete(prefix)) return;
+    const { length } = prefix;
     const remaining = (this.#lengths.get(length) as number) - 1;
     if (remaining === 0) this.#lengths.delete(length);
     else this.#lengths.set(length, remaining);
   }
 
   /** Yields the values of all stored prefixes of a text. */
-  *of(text: ByteString): Generator<Of> {
+  *matching(text: ByteString): Generator<Value> {
     for (const length of this.lengthsUpTo(text.length)) {
-      const found = this.#all.get(text.slice(0, length));
+      const found = this.#values.get(text.slice(0, length));
       if (found !== undefined) yield found;
     }
   }

@@ -194,10 +194,10 @@ export const TIMELINE_FIGURES = {
       help: "1 once the disk has failed and the daemon no longer accepts writes, otherwise 0.",
     },
   },
-  semantics: { kind: "number", help: "the version of the meaning of commands, after all applied envelopes" },
+  semantics: { kind: "number", help: "the semantics version after all applied envelopes" },
   availableSemantics: {
     kind: "number",
-    help: "the newest such version that an administrator can set, as far as this daemon supports it; without administrators the current one",
+    help: "the newest semantics version that this daemon supports and an administrator can set; without administrators, the current one",
   },
   standstill: { kind: "text-or-nil", help: "why the daemon applies nothing after a certain date" },
   revoked: { kind: "text-or-nil", help: "the daemon that reported that this daemon's own key was revoked" },
@@ -425,7 +425,7 @@ export const TIMELINE_FIGURES = {
   takingTotal: { kind: "number", help: "the size of this snapshot in bytes; 0: not known yet" },
   order: {
     kind: "text-or-nil",
-    help: "the option that would decide what the members cannot decide (rule 9)",
+    help: "the option that would resolve what the members cannot decide by themselves (rule 9)",
   },
   compared: {
     kind: "number",
@@ -447,7 +447,11 @@ export const TIMELINE_FIGURES = {
       help: "Keys whose values differ on a member, although both have the same envelopes; 0 unless something is wrong.",
     },
   },
-  mirror: { kind: "map", of: MIRROR_FIGURES, help: "the Redis that follows the fold" },
+  mirror: {
+    kind: "map",
+    of: MIRROR_FIGURES,
+    help: "the mirror: the Redis to which the daemon writes its state",
+  },
   members: { kind: "list", of: MEMBER_FIGURES, help: "the other daemons" },
 } as const satisfies FigureTable;
 

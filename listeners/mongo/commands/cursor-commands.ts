@@ -16,7 +16,7 @@ export const cursorCommands: readonly MongoCommand[] = [
     names: ["getMore"],
     group: "cursors",
     summary: "returns further documents, in the state in which the command found them",
-    fields: { collection: "used", batchSize: "used", term: "default" },
+    fields: { collection: "used", batchSize: "used", term: "unsupported" },
     run: getMore,
   },
   {

@@ -61,7 +61,7 @@ export const logins: readonly MongoCommand[] = [
     names: ["connectionStatus"],
     group: "login",
     summary: "returns the users that have logged in",
-    fields: { showPrivileges: "default" },
+    fields: { showPrivileges: "unsupported" },
     run: ({ login: { name } }) => {
       const users = name === null ? [] : [document({ user: text(name), db: text("admin") })];
       return elements({

@@ -17,17 +17,17 @@ import type { MongoCommand, MongoSession } from "../session/mongo-session.js";
 import { collectionArguments, collectionOf, countOf, databaseOf, namespaceOf } from "./arguments.js";
 import { membersOfReply } from "./refused-documents.js";
 
-const READ_OPTIONS: Fields = { collation: "default", hint: "ignored", allowDiskUse: "ignored" };
+const READ_OPTIONS: Fields = { collation: "unsupported", hint: "ignored", allowDiskUse: "ignored" };
 const CURSOR_OPTIONS: Fields = {
-  noCursorTimeout: "default",
+  noCursorTimeout: "unsupported",
   allowPartialResults: "ignored",
-  tailable: "default",
-  awaitData: "default",
-  oplogReplay: "default",
-  returnKey: "default",
-  showRecordId: "default",
-  min: "default",
-  max: "default",
+  tailable: "unsupported",
+  awaitData: "unsupported",
+  oplogReplay: "unsupported",
+  returnKey: "unsupported",
+  showRecordId: "unsupported",
+  min: "unsupported",
+  max: "unsupported",
 };
 
 export const readCommands: readonly MongoCommand[] = [
@@ -65,7 +65,7 @@ export const readCommands: readonly MongoCommand[] = [
       pipeline: "used",
       let: "used",
       cursor: "used",
-      explain: "default",
+      explain: "unsupported",
       bypassDocumentValidation: "ignored",
       writeConcern: "ignored",
     },
@@ -102,27 +102,27 @@ export const readCommands: readonly MongoCommand[] = [
 /** For each command that `explain` supports, a function that returns the query to describe. */
 const EXPLAINED: ReadonlyMap<string, (command: CommandDocument) => ByteString> = new Map([
   ["find", (command) => command.only(["filter", "sort"])],
-  ["count", (command) => documentBytes(named(command, "query", "filter"))],
-  ["distinct", (command) => documentBytes(named(command, "query", "filter"))],
+  ["count", (command) => documentBytes(renamedMember(command, "query", "filter"))],
+  ["distinct", (command) => documentBytes(renamedMember(command, "query", "filter"))],
   [
     "findAndModify",
-    (command) => documentBytes(`${named(command, "query", "filter")}${command.element("sort")}`),
+    (command) => documentBytes(`${renamedMember(command, "query", "filter")}${command.element("sort")}`),
   ],
-  ["update", (command) => documentBytes(ofFirst(command, "updates"))],
-  ["delete", (command) => documentBytes(ofFirst(command, "deletes"))],
-  ["aggregate", (command) => documentBytes(ofFirst(command, "pipeline", "$match"))],
+  ["update", (command) => documentBytes(filterOfFirst(command, "updates"))],
+  ["delete", (command) => documentBytes(filterOfFirst(command, "deletes"))],
+  ["aggregate", (command) => documentBytes(filterOfFirst(command, "pipeline", "$match"))],
 ]);
 
 /** Returns a member of a command, renamed to `other`. */
-function named(command: CommandDocument, name: string, other: string): ByteString {
-  const [written, head] = [command.element(name), name.length + 2];
-  return written === "" ? "" : `${written.charAt(0)}${other}\0${written.slice(head)}`;
+function renamedMember(command: CommandDocument, name: string, other: string): ByteString {
+  const [element, valueStart] = [command.element(name), name.length + 2];
+  return element === "" ? "" : `${element.charAt(0)}${other}\0${element.slice(valueStart)}`;
 }
 
 /** Returns the filter of the first statement, or of the first stage of a pipeline. */
-function ofFirst(command: CommandDocument, field: string, name = "q"): ByteString {
+function filterOfFirst(command: CommandDocument, field: string, name = "q"): ByteString {
   const [first] = command.documents(field, BATCH_DOCUMENTS_MAX) ?? [];
-  return first === undefined ? "" : named(new CommandDocument(first), name, "filter");
+  return first === undefined ? "" : renamedMember(new CommandDocument(first), name, "filter");
 }
 
 function explain(session: MongoSession, command: CommandDocument): ByteString | Promise<ByteString> {

@@ -27,13 +27,13 @@ const UPDATE_FIELDS: Fields = {
   u: "used",
   multi: "used",
   upsert: "used",
-  collation: "default",
+  collation: "unsupported",
   arrayFilters: "used",
-  c: "default",
-  sort: "default",
+  c: "unsupported",
+  sort: "unsupported",
   hint: "ignored",
 };
-const DELETION_FIELDS: Fields = { q: "used", limit: "used", collation: "default", hint: "ignored" };
+const DELETION_FIELDS: Fields = { q: "used", limit: "used", collation: "unsupported", hint: "ignored" };
 const FIND_AND_MODIFY_FIELDS: Fields = {
   query: "used",
   sort: "used",
@@ -44,7 +44,7 @@ const FIND_AND_MODIFY_FIELDS: Fields = {
   upsert: "used",
   writeConcern: "used",
   bypassDocumentValidation: "ignored",
-  collation: "default",
+  collation: "unsupported",
   arrayFilters: "used",
   let: "used",
   hint: "ignored",

@@ -7,9 +7,9 @@ import { failure } from "./failure-codes.js";
 
 /**
  * The use of a field. `used`: the command reads it. `ignored`: it may have any value, because no answer depends on it.
- * `default`: the daemon does not support it, so it may only have a value that requests nothing.
+ * `unsupported`: it may only have a value that requests nothing, such as false or an empty document.
  */
-export type FieldUse = "used" | "ignored" | "default";
+export type FieldUse = "used" | "ignored" | "unsupported";
 
 export type Fields = Readonly<Record<string, FieldUse>>;
 
@@ -35,9 +35,9 @@ const TRANSACTION = ["startTransaction", "autocommit"];
 const READ_CONCERN: Fields = {
   level: "used",
   provenance: "ignored",
-  afterClusterTime: "default",
-  atClusterTime: "default",
-  afterOpTime: "default",
+  afterClusterTime: "unsupported",
+  atClusterTime: "unsupported",
+  afterOpTime: "unsupported",
 };
 const LOCAL_LEVELS: readonly (string | null)[] = [null, "local", "available"];
 
@@ -66,7 +66,7 @@ function checkMember(
   where: ByteString,
 ): void {
   if (use === undefined) throw unknown(where, name);
-  if (use === "default" && !requestsNothing(document, name))
+  if (use === "unsupported" && !requestsNothing(document, name))
     throw failure(
       238,
       `'${textOfBytes(name)}' of ${textOfBytes(where)} is not supported by this server${alternativeTo(name)}`,

@@ -144,7 +144,7 @@ export class TrackingTable implements KeyObserver {
   }
 
   keyChanged(_: number, key: ByteString, by: object | null): void {
-    for (const prefix of this.#prefixes.size === 0 ? [] : this.#prefixes.of(key)) {
+    for (const prefix of this.#prefixes.size === 0 ? [] : this.#prefixes.matching(key)) {
       if (this.#changed.size === 0) queueMicrotask(this.#reportPrefixes);
       this.#changed.add(prefix);
       const { changed } = prefix;

@@ -5,7 +5,7 @@ import type { HistoryFile } from "../../../cli/shared/history-file.js";
 import { tableOf } from "../../../cli/sql/print-answer.js";
 import { SqlSession } from "../../../cli/sql/sql-client-session.js";
 import { Completion } from "../../../cli/sql/sql-completion.js";
-import { readSqlAddress } from "../../../cli/sql/sql-server.js";
+import { readSqlAddress } from "../../../cli/sql/sql-server-client.js";
 import { converse } from "../../../cli/sql/sql-terminal.js";
 import { type SqlScene, startSql } from "../../listeners/sql/scene.js";
 import { double } from "../../support/double.js";

@@ -148,7 +148,7 @@ test("dbsync sql combines the pages of the original, and sends a statement as on
   );
   assert.ok(rows.length > 40);
   assert.deepEqual([code, stderr], [1, ""]);
-  assert.match(third, /ends a statement at every ;, even inside a text: nothing was sent/);
+  assert.match(third, /treats every ; as the end of a statement, even within a string: nothing was sent/);
   assert.deepEqual(server.received, ["pages 1000", statement, "fafao ao@ t rehefa x = 'a\\nEND\\nb'"]);
 });
 

@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { PrefixMap } from "../../../engine/channels/prefix-map.js";
 
 const TEXT = "abcabcabc";
-const found = (beginnings: PrefixMap<string>, text = TEXT) => [...beginnings.of(text)].sort();
+const found = (beginnings: PrefixMap<string>, text = TEXT) => [...beginnings.matching(text)].sort();
 
 test("all prefixes of a text are found, including the empty one and the text itself, and no others", () => {
   const beginnings = new PrefixMap<string>();

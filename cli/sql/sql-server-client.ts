@@ -27,19 +27,19 @@ export function readSqlAddress(text: string): ServerAddress {
   return readServerUrl(url, { scheme: SCHEME, port: DEFAULT_PORT });
 }
 
-export class SqlServer implements Disposable {
+export class SqlServerClient implements Disposable {
   readonly #client: RequestClient<SqlAnswer>;
   /** Whether the server is a dbsyncd, which accepts a page length; the original server does not. */
-  #isOurs = false;
+  #isDbsyncd = false;
 
   private constructor(socket: Socket) {
     this.#client = new RequestClient({ socket, reader: new SqlAnswerReader(), setTimer, answerMs: 0 });
   }
 
-  /** Connects and logs in. @throws Error  there is no such server, or it rejects the login */
-  static async open(address: ServerAddress): Promise<SqlServer> {
+  /** Connects and logs in. @throws Error  no server answers at the address, or it rejects the login */
+  static async open(address: ServerAddress): Promise<SqlServerClient> {
     const socket = await openSocket(address, CONNECT_MS, `${SCHEME}://`);
-    const server = new SqlServer(socket);
+    const server = new SqlServerClient(socket);
     try {
       await server.#begin(address.login);
       return server;
@@ -49,8 +49,8 @@ export class SqlServer implements Disposable {
     }
   }
 
-  get isOurs(): boolean {
-    return this.#isOurs;
+  get isDbsyncd(): boolean {
+    return this.#isDbsyncd;
   }
 
   /**
@@ -59,10 +59,10 @@ export class SqlServer implements Disposable {
    * @throws Error  the connection broke; it is unknown whether the statement was applied
    */
   async query(statement: string): Promise<SqlAnswer> {
-    if (!this.#isOurs) {
+    if (!this.#isDbsyncd) {
       const line = statementForOriginal(statement);
       return line === null
-        ? unsent("this server ends a statement at every ;, even inside a text")
+        ? unsent("this server treats every ; as the end of a statement, even within a string")
         : this.#send(line);
     }
     const unfinished = unfinishedPart(statement);
@@ -77,7 +77,7 @@ export class SqlServer implements Disposable {
       const answer = await this.#first(`login ${user} ${password}`);
       if (answer.kind !== "message") throw new Error(`the server rejects the login of ${user}`);
     }
-    this.#isOurs = (await this.#first(`pages ${PAGE_ROWS}`)).kind === "message";
+    this.#isDbsyncd = (await this.#first(`pages ${PAGE_ROWS}`)).kind === "message";
   }
 
   /** Sends the first statement. @throws Error  the server is a dbsyncd, and its port serves other clients */
