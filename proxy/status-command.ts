@@ -38,6 +38,7 @@ type Report = (BalancerHealth | CacheHealth) & { readonly status: string };
 export function addStatus(program: Command): void {
   program
     .command("status")
+    .description("Shows the state of a balancer or a cache and of its servers.")
     .summary("shows the state of a balancer or a cache and its servers")
     .argument("<address>", "address of its --admin: port, or address:port")
     .option("--json", "prints the JSON of /healthz on one line")

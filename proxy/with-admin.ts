@@ -24,7 +24,7 @@ export function addAdmin(command: Command): Command {
   return command
     .option("--admin <address>", "serves /healthz and /metrics: port, or address:port", listenAddress)
     .addOption(
-      new Option("--admin-host <name>", "an accepted host name for --admin")
+      new Option("--admin-host <name>", "a host name that requests to --admin may use")
         .argParser((name: string, all: readonly string[]) => [...all, name.toLowerCase()])
         .default([], "none"),
     );

@@ -32,15 +32,19 @@ def _policy(text: str) -> Any:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the program. Returns the exit code: 0 with a reply, 1 if the command failed, 2 without a reply."""
-    parser = argparse.ArgumentParser("dbsync", description="Signs a command, sends it to all servers, prints an answer.")
-    parser.add_argument("-k", "--key", help="private key, PEM, RSA or Ed25519 (DBSYNC_SIGNKEY)")
-    parser.add_argument("-s", "--servers", help="host:port,host:port,… (DBSYNC_SERVERS, 127.0.0.1:1111)")
-    parser.add_argument("--ca", help="authorities for the certificates of the servers (DBSYNC_CA)")
-    parser.add_argument("--cluster", help="64 hexadecimal digits; default: the cluster of the servers (DBSYNC_CLUSTER)")
+    parser = argparse.ArgumentParser(
+        "dbsync",
+        description="Signs a command, sends it to all daemons, and prints the first successful result.",
+    )
+    parser.add_argument("-k", "--key", help="file with the private key, RSA or Ed25519 (DBSYNC_SIGNKEY)")
+    parser.add_argument("-s", "--servers", help="daemons as host:port,host:port (DBSYNC_SERVERS, 127.0.0.1:1111)")
+    parser.add_argument("--ca", help="file of authorities that may sign the daemons' certificates (DBSYNC_CA)")
+    parser.add_argument("--cluster", help="id of the cluster (DBSYNC_CLUSTER, otherwise requested from the daemons)")
     parser.add_argument("--db", type=int, help="number of the database")
-    parser.add_argument("--policy", type=_policy, help=f"{', '.join(POLICIES)}, or a number of daemons")
-    parser.add_argument("--timeout", type=float, help="seconds")
-    parser.add_argument("command", nargs=argparse.REMAINDER)
+    policies = ", ".join(POLICIES)
+    parser.add_argument("--policy", type=_policy, help=f"answers to wait for: {policies}, or a number of daemons")
+    parser.add_argument("--timeout", type=float, help="seconds until the command fails (3)")
+    parser.add_argument("command", nargs=argparse.REMAINDER, help="the command and its arguments")
     options = parser.parse_args(arguments)
     words = [os.fsencode(word) for word in options.command]
     if words[:1] == [b"--"]:
