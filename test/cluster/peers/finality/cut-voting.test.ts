@@ -35,7 +35,7 @@ class Scene {
   readonly guilty: ByteString[] = [];
   readonly errors: string[] = [];
   state: DaemonState = "live";
-  commonPast = EPOCH;
+  commonDate = EPOCH;
   prunedTo = -1;
   isCatchingUp = false;
   electorate: Electorate = { ids: new Set(["b", "c"].map(idOf)), others: 2 };
@@ -113,7 +113,7 @@ class Scene {
     });
     const common = double<CommonDate>({
       get value() {
-        return scene.commonPast;
+        return scene.commonDate;
       },
     });
     this.voting = new CutVoting(cluster, common, (id) => void this.guilty.push(id));
@@ -154,7 +154,7 @@ test("a cut is signed once all connected members have the same entries up to it,
 test("a daemon that is catching up signs nothing, and an isolated one signs cuts of pruned entries", () => {
   const scene = new Scene();
   scene.state = "catching-up";
-  scene.commonPast = 0;
+  scene.commonDate = 0;
   scene.cuts = [cutOf(AT), cutOf(EPOCH)];
   scene.prunedTo = AT;
   scene.pass();
