@@ -22,7 +22,7 @@ export const wrongRule = (modifier: ByteString, problem: string, mistake: WrongR
  * Applies a password rule: `>password` and `#hash` add a password, `<password` and `!hash` remove one.
  * @param onPassword  called with a password that is added in plain text
  */
-export function takePassword(
+export function applyPasswordRule(
   draft: Passwords,
   word: ByteString,
   onPassword: (hash: Buffer, password: ByteString) => void,

@@ -36,7 +36,7 @@ export function readUsers(
  */
 export function readUsersAgain(before: Users, settings: ListenerSettings & Pick<Settings, "aclFile">): Users {
   const users = readUsers(settings, before.secrets);
-  if (before.anonymous !== null || users.anonymous === null || users.isDefaultGiven) return users;
+  if (before.anonymous !== null || users.anonymous === null || users.definesDefaultUser) return users;
   const { aclFile } = settings;
   throw new StartError(
     `--acl-file${aclFile === null ? "" : ` ${aclFile}`} no longer names user ${DEFAULT_USER}, so any client could connect ` +

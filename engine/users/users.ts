@@ -11,7 +11,7 @@ import { CommandFailure, echoed } from "../../store/arguments/command-errors.js"
 import { commands, findCommand } from "../../store/command-table.js";
 import { Acl } from "../../store/rights/acl.js";
 import type { PasswordSecrets } from "./password-secrets.js";
-import { hashOf, type Passwords, takePassword, wrongRule } from "./passwords.js";
+import { applyPasswordRule, hashOf, type Passwords, wrongRule } from "./passwords.js";
 
 export const DEFAULT_USER = "default";
 /** Maximum size of the file in bytes. A larger file is a mistake, because the file is maintained by hand. */
@@ -41,7 +41,7 @@ export class Users {
   whenChanged: () => void = () => {};
   #users: ReadonlyMap<ByteString, User>;
   /** Whether the file has a line for the default user. */
-  readonly isDefaultGiven: boolean;
+  readonly definesDefaultUser: boolean;
 
   /** The secrets for SCRAM logins, or null if no listener needs them. */
   readonly secrets: PasswordSecrets | null;
@@ -50,8 +50,8 @@ export class Users {
   constructor(file: string | null, secrets: PasswordSecrets | null = null) {
     this.secrets = secrets;
     const users = readUsers(file, secrets);
-    this.isDefaultGiven = users.has(DEFAULT_USER);
-    if (!this.isDefaultGiven)
+    this.definesDefaultUser = users.has(DEFAULT_USER);
+    if (!this.definesDefaultUser)
       users.set(DEFAULT_USER, parseUser(`user ${DEFAULT_USER} on nopass ~* &* +@all`, null));
     this.#users = users;
   }
@@ -75,7 +75,7 @@ export class Users {
     const users = new Users(null, this.secrets);
     users.#users = new Map(this.#users).set(
       name,
-      drafted(name, draft, rules, { first: 1, secrets: this.secrets }),
+      withRules(name, draft, rules, { first: 1, secrets: this.secrets }),
     );
     return users;
   }
@@ -206,7 +206,7 @@ function emptyDraft(): Draft {
 /**
  * Matches a word that is probably a password without the initial `>`. Such a word must not appear in an error message.
  */
-const BARE = /^(?!on$|off$|(all|no|reset|clear|skip-|sanitize-))\w/i;
+const UNMARKED_PASSWORD = /^(?!on$|off$|(all|no|reset|clear|skip-|sanitize-))\w/i;
 const NO_RULE =
   "is not a rule: a password begins with > (its SHA-256 with #), a rule with + - ~ % or (, or it is a word such as on";
 
@@ -215,7 +215,7 @@ function parseUser(line: ByteString, secrets: PasswordSecrets | null): User {
   const [keyword, name, ...words] = line.split(" ").filter((word) => word !== "");
   if (keyword !== "user" || name === undefined)
     throw new CommandFailure("ERR expected: user NAME RULE ..., such as: user ann on >password ~* +@all");
-  return drafted(name, emptyDraft(), words, { first: 3, secrets });
+  return withRules(name, emptyDraft(), words, { first: 3, secrets });
 }
 
 interface Drafting {
@@ -225,7 +225,7 @@ interface Drafting {
 }
 
 /** Applies rules to a draft. @throws CommandFailure */
-function drafted(
+function withRules(
   name: ByteString,
   start: Draft,
   words: readonly ByteString[],
@@ -239,13 +239,13 @@ function drafted(
   let isInSelector = false;
   for (const [index, word] of words.entries()) {
     isInSelector ||= word.startsWith("(");
-    if (BARE.test(word.replace(/^\(|\)$/g, "")))
+    if (UNMARKED_PASSWORD.test(word.replace(/^\(|\)$/g, "")))
       throw wrongRule(word, `word ${index + first} ${NO_RULE}`, "syntax");
     if (isInSelector) {
       draft.rules.push(withoutChannels(word));
       isInSelector = !word.endsWith(")");
     } else if (word.toLowerCase() === "reset") draft = { ...emptyDraft(), isSanitizing: true };
-    else if (!takeSwitch(draft, word) && !takePassword(draft, word, onPassword)) draft.rules.push(word);
+    else if (!applySwitch(draft, word) && !applyPasswordRule(draft, word, onPassword)) draft.rules.push(word);
   }
   const { rules, ...properties } = draft;
   return { name, ...properties, acl: new Acl(rules, { all: () => commands, find: findCommand }) };
@@ -255,8 +255,8 @@ function drafted(
 export function userLine(user: User): ByteString {
   const { name, passwords, channels, acl } = user;
   const hashes = passwords.map((hash) => `#${hash.toString("hex")}`);
-  const [outside, ...selectors] = acl.normalForm;
-  const words = [...flagsOf(user), ...hashes, outside?.keys, channelsText(channels), outside?.commands];
+  const [root, ...selectors] = acl.normalForm;
+  const words = [...flagsOf(user), ...hashes, root?.keys, channelsText(channels), root?.commands];
   const inside = selectors.map(({ keys, commands: text }) => `(${joined([keys, NO_CHANNELS, text])})`);
   return `user ${name} ${joined([...words, ...inside])}`;
 }
@@ -280,9 +280,9 @@ function joined(words: readonly (ByteString | undefined)[]): ByteString {
 }
 
 /** Returns the rules of a user in normal form, which may be shorter than the rules that were originally set. */
-function rulesOf({ normalForm: [outside, ...selectors] }: Acl): ByteString[] {
+function rulesOf({ normalForm: [root, ...selectors] }: Acl): ByteString[] {
   const inside = selectors.map(({ keys, commands: text }) => `(${joined([keys, text])})`);
-  return [outside?.keys ?? "", outside?.commands ?? "", ...inside].filter((rule) => rule !== "");
+  return [root?.keys ?? "", root?.commands ?? "", ...inside].filter((rule) => rule !== "");
 }
 
 /** Matches rules on channels. Redis also writes such rules inside selectors, where they have no effect here. */
@@ -295,7 +295,7 @@ function withoutChannels(word: ByteString): ByteString {
 }
 
 /** Applies a switch or a rule on channels to the draft. @returns false if the word is another rule */
-function takeSwitch(draft: Draft, word: ByteString): boolean {
+function applySwitch(draft: Draft, word: ByteString): boolean {
   const known = word.toLowerCase();
   switch (known) {
     case "on":
@@ -312,11 +312,11 @@ function takeSwitch(draft: Draft, word: ByteString): boolean {
       draft.isSanitizing = known === "sanitize-payload";
       return true;
     default:
-      return takeChannels(draft, word);
+      return applyChannelRule(draft, word);
   }
 }
 
-function takeChannels(draft: Draft, word: ByteString): boolean {
+function applyChannelRule(draft: Draft, word: ByteString): boolean {
   if (!CHANNELS.test(word)) return false;
   if (/^(&\*|allchannels)$/i.test(word)) draft.channels = null;
   else if (word.startsWith("&")) {

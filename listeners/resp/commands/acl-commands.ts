@@ -63,11 +63,11 @@ function getUser({ server }: RespSession, argv: readonly ByteString[]): Reply {
   const user = server.host.users.find(argv[2] as ByteString);
   if (user === undefined) return NIL;
   const { passwords, channels, acl } = user;
-  const [outside, ...selectors] = acl.normalForm;
+  const [root, ...selectors] = acl.normalForm;
   return map([
     ...[bulk("flags"), set(flagsOf(user).map(bulk))],
     ...[bulk("passwords"), bulks(passwords.map((hash) => hash.toString("hex")))],
-    ...rulesOf(outside, channels === null ? "&*" : channels.map((channel) => `&${channel}`).join(" ")),
+    ...rulesOf(root, channels === null ? "&*" : channels.map((channel) => `&${channel}`).join(" ")),
     ...[bulk("selectors"), array(selectors.map((rules) => map(rulesOf(rules, ""))))],
   ]);
 }

@@ -13,13 +13,13 @@ export const memoryHandlers: readonly (readonly [string, SessionHandler])[] = [
 ];
 
 /** The share of the heap limit above which V8 spends most of its time on garbage collection. */
-const CROWDED = 0.8;
+const HIGH_HEAP_SHARE = 0.8;
 
 function doctor(): Reply {
   const { used_heap_size: used, heap_size_limit: limit } = getHeapStatistics();
   const share = Math.round((used / limit) * 100);
   const verdict =
-    used / limit > CROWDED
+    used / limit > HIGH_HEAP_SHARE
       ? "that is close to the limit; raise it with NODE_OPTIONS=--max-old-space-size=<MiB>"
       : "there is enough space";
   return bulk(`V8 uses ${share}% of its heap limit: ${verdict}.\n`);
