@@ -6,7 +6,7 @@ import type { ByteString } from "../protocol/byte-string.js";
 import { BACKGROUND_TURN_MS, runTurn } from "../protocol/steps.js";
 import type { DigestIndex } from "./compare/digest-index.js";
 import type { Entry, OrderKey } from "./entries/entry.js";
-import type { Archive } from "./entry-archive.js";
+import type { EntryStore } from "./entry-store.js";
 import type { Fold } from "./fold/fold.js";
 import { trim } from "./fold/trim-tail.js";
 import { Refold } from "./snapshots/refold.js";
@@ -43,7 +43,7 @@ export interface RefoldingPlan {
 
 export class BackgroundRefold {
   readonly #parts: TimelineParts;
-  readonly #archive: Archive;
+  readonly #entryStore: EntryStore;
   readonly #onDamaged: (orderKey: OrderKey) => void;
   #arrived = new Set<ByteString>();
   #missed: Entry[] = [];
@@ -59,9 +59,9 @@ export class BackgroundRefold {
   #isStopped = false;
 
   /** @param onDamaged  called for each entry that cannot be read */
-  constructor(parts: TimelineParts, archive: Archive, onDamaged: (orderKey: OrderKey) => void) {
+  constructor(parts: TimelineParts, entryStore: EntryStore, onDamaged: (orderKey: OrderKey) => void) {
     this.#parts = parts;
-    this.#archive = archive;
+    this.#entryStore = entryStore;
     this.#onDamaged = onDamaged;
   }
 
@@ -85,7 +85,7 @@ export class BackgroundRefold {
 
   /** Whether the new fold already includes an entry that was stored when the refold started. */
   hasFolded(orderKey: OrderKey): boolean {
-    const isFound = !this.#gaps.has(orderKey.id) && !this.#archive.isRemoved(orderKey.id);
+    const isFound = !this.#gaps.has(orderKey.id) && !this.#entryStore.isRemoved(orderKey.id);
     return this.#refold?.isPast(orderKey) === true && isFound;
   }
 
@@ -122,7 +122,7 @@ export class BackgroundRefold {
 
   #begin(plan: RefoldingPlan, done: (fold: Fold) => void, failed: (problem: Error) => void): void {
     const { storage, uptime, soon, log } = this.#parts;
-    const { making } = this.#archive;
+    const { making } = this.#entryStore;
     const from = making?.newestUpTo(plan.tailEnd) ?? null;
     if (from === null && storage.mark("pruned") !== null) {
       failed(new Error(NO_BEGINNING));

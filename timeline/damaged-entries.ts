@@ -50,7 +50,7 @@ export class DamagedEntries {
    * dated ahead of the clock do not count until their date.
    */
   get lastAt(): number | null {
-    return this.#folding.archive.lastDamagedUpTo(this.#parts.clock());
+    return this.#folding.entryStore.lastDamagedUpTo(this.#parts.clock());
   }
 
   /**
@@ -74,8 +74,8 @@ export class DamagedEntries {
    * disk.
    */
   #removable(): readonly OrderKey[] {
-    const { archive, waiting, isServing } = this.#folding;
-    const orderKeys = archive.damagedUpTo(this.#parts.clock());
+    const { entryStore, waiting, isServing } = this.#folding;
+    const orderKeys = entryStore.damagedUpTo(this.#parts.clock());
     const last = orderKeys.at(-1);
     return last !== undefined && isServing && waiting.hasNoneUpTo(last.at) ? orderKeys : [];
   }
@@ -127,27 +127,27 @@ export class DamagedEntries {
   /** Logs the outcome of one entry, once. */
   #report({ at, id }: OrderKey, outcome: Outcome): void {
     const { log } = this.#parts;
-    const { archive } = this.#folding;
+    const { entryStore } = this.#folding;
     const facts = { at: dateText(at), id: hexOf(id) };
     if (outcome.stays === null) {
       const details = { ...facts, ...(outcome.copy === null ? {} : { copy: outcome.copy }) };
-      log.error(details, archive.isFolded(id) ? LOST : LOST_BEFORE);
+      log.error(details, entryStore.isFolded(id) ? LOST : LOST_BEFORE);
     } else if (!this.#staying.has(id)) log.error(facts, outcome.stays === "intact" ? UNREADABLE : NO_COPY);
   }
 
   /** Removes the remains that need not stay. */
   #remove(orderKeys: readonly OrderKey[]): void {
-    const { archive } = this.#folding;
-    const [first] = orderKeys.filter(({ id }) => !this.#staying.has(id) || archive.isFolded(id));
+    const { entryStore } = this.#folding;
+    const [first] = orderKeys.filter(({ id }) => !this.#staying.has(id) || entryStore.isFolded(id));
     if (first === undefined) return;
     // Snapshots that contain any of these entries are no longer valid.
     const removed = orderKeys.filter(({ id }) => !this.#staying.has(id));
-    void this.#removeAll(removed, archive.making?.invalidateFrom(first.at) ?? null);
+    void this.#removeAll(removed, entryStore.making?.invalidateFrom(first.at) ?? null);
   }
 
   async #removeAll(removed: readonly OrderKey[], mark: Mark | null): Promise<void> {
     try {
-      await this.#folding.archive.removeDamaged(removed, mark);
+      await this.#folding.entryStore.removeDamaged(removed, mark);
     } catch {
       // A disk failure is reported elsewhere.
       return;
@@ -156,14 +156,14 @@ export class DamagedEntries {
   }
 
   /**
-   * Drops the entries from the archive. Starts a refold if the current state, or the state of a refold that began in
+   * Drops the entries from the entry store. Starts a refold if the current state, or the state of a refold that began in
    * the meantime, includes any of these entries.
    */
   #removed(orderKeys: readonly OrderKey[]): void {
-    const { archive, isServing } = this.#folding;
+    const { entryStore, isServing } = this.#folding;
     if (!isServing) return;
-    const isInState = [...this.#staying.keys()].some((id) => archive.isFolded(id));
-    if (archive.forgetDamaged(orderKeys) || isInState) this.#late.refoldAll();
+    const isInState = [...this.#staying.keys()].some((id) => entryStore.isFolded(id));
+    if (entryStore.forgetDamaged(orderKeys) || isInState) this.#late.refoldAll();
   }
 }
 

@@ -113,7 +113,7 @@ export class LateMerges {
   /** Folds the entries on disk again, together with all late entries, while the current fold serves. */
   refoldAll(): void {
     const { uptime, log } = this.#parts;
-    const { archive, forgotten, refolding, waiting } = this.#folding;
+    const { entryStore, forgotten, refolding, waiting } = this.#folding;
     this.#redoneEach = 0;
     const late = waiting.takeForRefold();
     const startedAt = uptime();
@@ -121,7 +121,7 @@ export class LateMerges {
     this.#folding.raise(plan.tailEnd);
     log.info({ entries: late.length }, "late entries: folding again");
     const done = (fold: Fold) => {
-      if (archive.refolded(refolding.takeGaps(), plan.until)) forgotten.noteLost();
+      if (entryStore.refolded(refolding.takeGaps(), plan.until)) forgotten.noteLost();
       this.#folding.swap(fold, entries);
       waiting.refolded();
       waiting.merged(startedAt, uptime());

@@ -11,7 +11,7 @@ import type { DeadLetterFigures, DeadLetterReason, DeadLetterWriter } from "./de
 import { type Entry, readOrderKey, writeOrderKey } from "./entries/entry.js";
 import type { Mark, Storage } from "./entries/storage.js";
 import { readEntry } from "./entries/stored-value.js";
-import type { Archive } from "./entry-archive.js";
+import type { EntryStore } from "./entry-store.js";
 import type { TimelineParts } from "./timeline-environment.js";
 import { findUnverifiable } from "./unverifiable-entries.js";
 
@@ -62,16 +62,16 @@ export interface EntriesToDrop {
  */
 export async function findEntriesToDrop(
   parts: TimelineParts,
-  archive: Archive,
+  entryStore: EntryStore,
   received: ReceivedSnapshot,
   cutAt: number,
 ): Promise<EntriesToDrop> {
   const { openDeadLetters } = parts;
   const max = openDeadLetters === null ? REPORTED_MAX : DEAD_LETTERS_MAX;
   const { unknown, damaged } = await inTurns(findUnverifiable(parts, received.ring, cutAt), parts);
-  const found = entriesMissingInSnapshot(archive.index, received.index, {
+  const found = entriesMissingInSnapshot(entryStore.index, received.index, {
     cutAt,
-    prunedTo: archive.prunedTo,
+    prunedTo: entryStore.prunedTo,
     max,
   });
   const { count, orderKeys, possible } = await inTurns(found, parts);

@@ -2,7 +2,7 @@
  * Removes entries permanently: entries before a snapshot that are older than --retain, or that exceed the memory of a
  * timeline without a disk. A member that does not have the removed entries can no longer fetch them from this daemon.
  */
-import type { Archive } from "./entry-archive.js";
+import type { EntryStore } from "./entry-store.js";
 import type { TimelineParts } from "./timeline-environment.js";
 
 /** The maximum number of entries that are removed in one tick. */
@@ -29,13 +29,13 @@ export interface RetentionTick {
 
 export class Retention {
   readonly #parts: TimelineParts;
-  readonly #archive: Archive;
+  readonly #entryStore: EntryStore;
   /** Whether pruned entries may still have to be removed. True at first: an earlier process may have left some. */
   #isRemoving = true;
 
-  constructor(parts: TimelineParts, archive: Archive) {
+  constructor(parts: TimelineParts, entryStore: EntryStore) {
     this.#parts = parts;
-    this.#archive = archive;
+    this.#entryStore = entryStore;
   }
 
   /** Called when a member's snapshot was adopted: the storage may still have entries that are now pruned. */
@@ -49,7 +49,7 @@ export class Retention {
     const { retainMs, retainBytes } = limits;
     // Without a limit the size is not needed, and querying the file system at each tick would be a waste.
     const bytes = retainBytes === Number.POSITIVE_INFINITY ? 0 : storage.bytes;
-    const { making } = this.#archive;
+    const { making } = this.#entryStore;
     // Start a snapshot early, so that entries can be pruned in time.
     making?.beginIfTime(cutAt, bytes > retainBytes / 2, finalTo);
     const isOverfull = bytes > HELPING_FACTOR * retainBytes;
@@ -61,12 +61,12 @@ export class Retention {
         ? making?.nextBase(isFree)
         : making?.bestBase(Math.min(now - retainMs, end - 1, cutAt), isFree)) ?? null;
     // Prune exactly up to a snapshot, so that entries that arrive later can be folded from that snapshot.
-    if (base !== null && base < end && base <= cutAt && base > this.#archive.prunedTo) {
+    if (base !== null && base < end && base <= cutAt && base > this.#entryStore.prunedTo) {
       making?.setBase(base);
-      this.#archive.prune(base);
+      this.#entryStore.prune(base);
       this.#isRemoving = true;
     }
-    if (this.#isRemoving && this.#archive.prunedTo >= 0)
-      this.#isRemoving = this.#archive.removePruned(ENTRIES_PER_TICK);
+    if (this.#isRemoving && this.#entryStore.prunedTo >= 0)
+      this.#isRemoving = this.#entryStore.removePruned(ENTRIES_PER_TICK);
   }
 }

@@ -7,7 +7,7 @@ import { Database } from "../store/database.js";
 import { BackgroundRefold } from "./background-refold.js";
 import type { DigestIndex } from "./compare/digest-index.js";
 import { type Entry, readOrderKey } from "./entries/entry.js";
-import type { Archive } from "./entry-archive.js";
+import type { EntryStore } from "./entry-store.js";
 import { Fold, type FoldedEntry } from "./fold/fold.js";
 import { trim } from "./fold/trim-tail.js";
 import { FoldDates } from "./fold-dates.js";
@@ -20,7 +20,7 @@ import type { Watermark } from "./watermark.js";
 export const REDO_MAX = 5000;
 
 export class ServingFold {
-  readonly archive: Archive;
+  readonly entryStore: EntryStore;
   readonly waiting = new UnfoldedEntries();
   readonly forgotten: ForgottenAnswers;
   readonly dates: FoldDates;
@@ -34,15 +34,15 @@ export class ServingFold {
   readonly #parts: TimelineParts;
   readonly #watermark: Watermark;
 
-  constructor(parts: TimelineParts, archive: Archive, watermark: Watermark) {
+  constructor(parts: TimelineParts, entryStore: EntryStore, watermark: Watermark) {
     const { databases, genesis } = parts;
     this.#parts = parts;
-    this.archive = archive;
+    this.entryStore = entryStore;
     this.#watermark = watermark;
     this.forgotten = new ForgottenAnswers(parts);
     this.dates = new FoldDates(parts, watermark);
-    this.refolding = new BackgroundRefold(parts, archive, (orderKey) =>
-      archive.damaged(orderKey, this.isOpen),
+    this.refolding = new BackgroundRefold(parts, entryStore, (orderKey) =>
+      entryStore.damaged(orderKey, this.isOpen),
     );
     this.fold = new Fold({ database: new Database({ databases }), ring: genesis(), cutAt: -1 });
   }
@@ -64,8 +64,8 @@ export class ServingFold {
 
   /** Folds the entries on disk, in slices. @param index  empty; it is filled from these entries */
   async open(index: DigestIndex): Promise<void> {
-    const { archive, forgotten, refolding, waiting } = this;
-    const { making } = archive;
+    const { entryStore, forgotten, refolding, waiting } = this;
+    const { making } = entryStore;
     const last = this.#parts.storage.last();
     forgotten.opened(last !== null || this.#watermark.value > 0);
     const newest = last === null ? 0 : readOrderKey(last).at;
@@ -73,16 +73,16 @@ export class ServingFold {
     // Entries that were accepted before a restart are folded after it, even if the clock now shows an earlier time.
     const until = Math.max(tailEnd, this.dates.foldUntil, this.#watermark.takenTo);
     const found = (entry: Entry) => {
-      if (entry.envelope.at > tailEnd) archive.found(entry);
+      if (entry.envelope.at > tailEnd) entryStore.found(entry);
       making?.grown(1);
     };
     const fold = await refolding.run({ ...this.#parts.limits, index, tailEnd, until, found });
-    archive.index = index;
+    entryStore.index = index;
     const gaps = refolding.takeGaps();
     if (gaps.size > 0) forgotten.noteLost();
-    archive.refolded(gaps, until);
+    entryStore.refolded(gaps, until);
     this.swap(fold, waiting.takeAll());
-    waiting.addFuture(archive.findAfter(until));
+    waiting.addFuture(entryStore.findAfter(until));
     this.isOpen = true;
   }
 
@@ -111,7 +111,7 @@ export class ServingFold {
     const tailEnd = this.dates.tailEnd(this.newest.at);
     this.fold.cut(tailEnd);
     // During a standstill the cut does not advance, but entries keep arriving, so their old ids are dropped here.
-    if (end !== null) this.archive.forget(tailEnd);
+    if (end !== null) this.entryStore.forget(tailEnd);
     trim(this.fold, this.#parts.limits.tailBytes, Math.floor(this.#parts.clock()));
     if (this.fold.cutAt > cutAt) this.#settle(this.fold.cutAt);
   }
@@ -119,6 +119,6 @@ export class ServingFold {
   /** Moves the watermark to a date. Ids up to that date no longer need to be in memory. */
   #settle(cutAt: number): void {
     this.raise(cutAt);
-    this.archive.forget(cutAt);
+    this.entryStore.forget(cutAt);
   }
 }

@@ -96,13 +96,14 @@ export class SnapshotTransfer {
    */
   sendable(cutAt: number): SendableSnapshot | null {
     const cut = this.cuts.find(({ at }) => at === cutAt);
-    const chunks = cut === undefined ? null : (this.#folding.archive.making?.snapshots.read(cutAt) ?? null);
+    const chunks =
+      cut === undefined ? null : (this.#folding.entryStore.making?.snapshots.read(cutAt) ?? null);
     return cut === undefined || chunks === null ? null : { cutAt, bytes: cut.bytes, chunks };
   }
 
   /** The valid snapshots of this daemon in ascending order: members compare them. */
   get cuts(): readonly Cut[] {
-    return this.#folding.archive.making?.cuts ?? [];
+    return this.#folding.entryStore.making?.cuts ?? [];
   }
 
   /**
@@ -111,17 +112,17 @@ export class SnapshotTransfer {
    * @param after  the snapshot must have a later date; milliseconds since 1970, or -1 for any date
    */
   want(after: number): void {
-    this.#folding.archive.making?.requireAfter(after);
+    this.#folding.entryStore.making?.requireAfter(after);
   }
 
   /** Whether an entry up to this date was found damaged here and not received again. */
   hasLost(date: number): boolean {
-    return this.#folding.archive.lastDamagedUpTo(date) !== null;
+    return this.#folding.entryStore.lastDamagedUpTo(date) !== null;
   }
 
   /** Records that enough members have the same snapshot of a date, so that everything before it may be pruned. */
   certify(date: number): void {
-    this.#folding.archive.making?.certify(date);
+    this.#folding.entryStore.making?.certify(date);
   }
 
   /** The stored votes on snapshots that members, including this one, have signed, or null if there are none. */
@@ -156,7 +157,7 @@ export class SnapshotTransfer {
   }
 
   get #making(): SnapshotMaking {
-    const { making } = this.#folding.archive;
+    const { making } = this.#folding.entryStore;
     if (making === null) throw new Error("this timeline stores no snapshots");
     return making;
   }
@@ -181,7 +182,7 @@ export class SnapshotTransfer {
       folding.isOpen = false;
       await this.#becomeIdle();
       await this.#storeAside(arrived);
-      toDrop = await findEntriesToDrop(this.#parts, folding.archive, received, staged.cutAt);
+      toDrop = await findEntriesToDrop(this.#parts, folding.entryStore, received, staged.cutAt);
       await staged.commit();
     } catch (problem) {
       toDrop?.deadLetters?.discard();
@@ -213,11 +214,11 @@ export class SnapshotTransfer {
 
   async #begin(staged: StagedSnapshot, toDrop: EntriesToDrop, handlers: AdoptionHandlers): Promise<void> {
     const { cutAt } = staged;
-    const { archive } = this.#folding;
+    const { entryStore } = this.#folding;
     const { orphans, deadLetters, dropped, marks } = toDrop;
     this.adoptions++;
     handlers.onOrphaned(orphans);
-    const index = await archive.adopt(cutAt, [this.#making.adopt(cutAt), ...marks], dropped);
+    const index = await entryStore.adopt(cutAt, [this.#making.adopt(cutAt), ...marks], dropped);
     // Do not settle earlier: after a crash before this point, only the previous snapshot matches the entries on disk.
     staged.settle();
     deadLetters?.settle();

@@ -75,10 +75,10 @@ export class StateDigests {
    * recognized.
    */
   isExact(at: number): boolean {
-    const { fold, archive, waiting, isServing } = this.#folding;
+    const { fold, entryStore, waiting, isServing } = this.#folding;
     const { cutAt, end } = fold;
     if (end !== null && end.at < at) return false;
-    return cutAt < at && isServing && waiting.hasNoneUpTo(at) && archive.countsBefore(at);
+    return cutAt < at && isServing && waiting.hasNoneUpTo(at) && entryStore.countsBefore(at);
   }
 
   /** Computes the sums while the state may change. */

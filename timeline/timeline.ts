@@ -15,7 +15,7 @@ import type { DigestIndex } from "./compare/digest-index.js";
 import { DamagedEntries } from "./damaged-entries.js";
 import { Failure } from "./disk-failure.js";
 import { type Entry, type OrderKey, orderKeyOf, type SignedBytes } from "./entries/entry.js";
-import { Archive } from "./entry-archive.js";
+import { EntryStore } from "./entry-store.js";
 import { admit } from "./fold/entry-budget.js";
 import type { FoldedEntry } from "./fold/fold.js";
 import type { FoldDates } from "./fold-dates.js";
@@ -40,7 +40,7 @@ export class Timeline {
   readonly #parts: TimelineParts;
   readonly #failure: Failure;
   readonly #watermark: Watermark;
-  readonly #archive: Archive;
+  readonly #entryStore: EntryStore;
   readonly #folding: ServingFold;
   readonly #dates: FoldDates;
   readonly #refolding: BackgroundRefold;
@@ -57,14 +57,14 @@ export class Timeline {
     this.#parts = parts;
     this.#failure = new Failure(parts);
     this.#watermark = new Watermark(parts, this.#failure);
-    this.#archive = new Archive(parts, this.#failure);
-    this.#folding = new ServingFold(parts, this.#archive, this.#watermark);
+    this.#entryStore = new EntryStore(parts, this.#failure);
+    this.#folding = new ServingFold(parts, this.#entryStore, this.#watermark);
     const { forgotten, dates, refolding, waiting } = this.#folding;
     this.forgotten = forgotten;
     this.waiting = waiting;
     this.#dates = dates;
     this.#refolding = refolding;
-    this.#retention = new Retention(parts, this.#archive);
+    this.#retention = new Retention(parts, this.#entryStore);
     this.#late = new LateMerges(parts, this.#folding, this.#failure);
     this.handover = new SnapshotTransfer(parts, this.#folding, this.#retention, this.#failure);
     this.damagedEntries = new DamagedEntries(parts, this.#folding, this.#late);
@@ -81,7 +81,7 @@ export class Timeline {
     this.#folding.isOpen = false;
     for (const part of [this.#refolding, this.handover, this.damagedEntries]) part.stop();
     if (this.failure === null) await this.#parts.storage.flushed().catch(() => {});
-    await this.#archive.making?.stop();
+    await this.#entryStore.making?.stop();
     await this.#parts.storage.close();
   }
 
@@ -100,12 +100,12 @@ export class Timeline {
 
   /** The index of the entries on disk, for comparison with members. */
   get index(): DigestIndex {
-    return this.#archive.index;
+    return this.#entryStore.index;
   }
 
   /** The date up to which entries are no longer stored, or -1 if all are stored. */
   get prunedTo(): number {
-    return this.#archive.prunedTo;
+    return this.#entryStore.prunedTo;
   }
 
   get newest(): EnvelopeDate {
@@ -167,7 +167,7 @@ export class Timeline {
     const failure = this.failure ?? this.standstill;
     if (failure !== null) return { kind: "failed", detail: failure };
     const orderKey = orderKeyOf(entry);
-    if (this.holds(orderKey) || this.#archive.isFolded(orderKey.id)) return { kind: "held" };
+    if (this.holds(orderKey) || this.#entryStore.isFolded(orderKey.id)) return { kind: "held" };
     if (orderKey.at <= this.#watermark.value || orderKey.at <= this.#folding.fold.cutAt)
       return { kind: "too-old" };
     const admitted = admit(this.#folding.fold, entry, REDO_MAX, this.#parts.limits.unitSteps);
@@ -183,10 +183,10 @@ export class Timeline {
    */
   receive(entries: readonly Entry[], from: ByteString): readonly Entry[] {
     if (this.failure !== null || !this.#folding.isOpen) return [];
-    const added = this.#archive.fresh(entries);
+    const added = this.#entryStore.fresh(entries);
     if (added.length === 0) return added;
-    const again = added.filter(({ id }) => this.#archive.isFolded(id));
-    const unfolded = again.length === 0 ? added : added.filter(({ id }) => !this.#archive.isFolded(id));
+    const again = added.filter(({ id }) => this.#entryStore.isFolded(id));
+    const unfolded = again.length === 0 ? added : added.filter(({ id }) => !this.#entryStore.isFolded(id));
     // These entries were damaged and have been sent again. A running refold may have read some of the entries before
     // the damage; the remaining entries have to be merged into its result.
     this.#refolding.missed(again.filter((entry) => !this.#refolding.hasFolded(orderKeyOf(entry))));
@@ -197,7 +197,7 @@ export class Timeline {
   }
 
   /** Whether an entry is stored, even if it is not on disk yet. */
-  holds = (orderKey: OrderKey): boolean => this.#archive.holds(orderKey);
+  holds = (orderKey: OrderKey): boolean => this.#entryStore.holds(orderKey);
 
   /**
    * Whether there is room for a member's entry: the number of entries dated far ahead is bounded.
@@ -210,7 +210,7 @@ export class Timeline {
    * the entry is damaged; members then send it again.
    */
   read = (orderKey: OrderKey): SignedBytes | null =>
-    this.#folding.isOpen ? this.#archive.read(orderKey) : null;
+    this.#folding.isOpen ? this.#entryStore.read(orderKey) : null;
 
   /**
    * Does periodic work: folds entries whose date has been reached, merges late entries, cuts the tail, and raises the
@@ -236,6 +236,6 @@ export class Timeline {
   /** @param entries  in order, at least one */
   #store(entries: readonly Entry[], from: ByteString | null): Promise<void> | null {
     this.#refolding.arrived(entries);
-    return this.#archive.add(entries, from);
+    return this.#entryStore.add(entries, from);
   }
 }

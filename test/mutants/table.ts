@@ -32,7 +32,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: "a state that is not completely on disk is reported",
     file: "timeline/state-digests.js",
-    find: " && archive.countsBefore(at)",
+    find: " && entryStore.countsBefore(at)",
     replace: "",
     test: "test/timeline/state-digests.test.js",
   },
@@ -66,7 +66,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: "dedupe off",
-    file: "timeline/entry-archive.js",
+    file: "timeline/entry-store.js",
     find: `if (orderKey.at <= this.prunedTo || this.#unflushed.has(orderKey.id))
             return true;`,
     replace: "return false;",
@@ -196,7 +196,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: "members are notified before an entry is on disk",
-    file: "timeline/entry-archive.js",
+    file: "timeline/entry-store.js",
     find: "storage.put(values,",
     replace: "this.#parts.owner.flushed(entries.map(flushedEntry), from); storage.put(values,",
   },
@@ -292,17 +292,17 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: "the rest of a damaged entry that no member has stays on disk",
-    file: "timeline/entry-archive.js",
+    file: "timeline/entry-store.js",
     find: "storage.remove(orderKeys.map(writeOrderKey), ",
     replace: "storage.remove([], ",
     test: "test/timeline/damaged-entries.test.js",
   },
   {
     name: "the entries of a snapshot are no longer counted when it is damaged",
-    file: "timeline/entry-archive.js",
+    file: "timeline/entry-store.js",
     find: "if (orderKey.at <= this.prunedTo || this.#damaged.has(orderKey.id))",
     replace: "if (this.#damaged.has(orderKey.id))",
-    test: "test/timeline/entry-archive.test.js",
+    test: "test/timeline/entry-store.test.js",
   },
   {
     name: "a slow disk blocks the event loop",
@@ -342,10 +342,10 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: "an entry that is not on disk yet is offered to members",
-    file: "timeline/entry-archive.js",
+    file: "timeline/entry-store.js",
     find: "if (isFlushed && storage.isSafe)",
     replace: "if (isFlushed)",
-    test: "test/timeline/entry-archive.test.js",
+    test: "test/timeline/entry-store.test.js",
   },
   {
     name: "each envelope of a turn causes a separate write",

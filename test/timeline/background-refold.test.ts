@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { BackgroundRefold } from "../../timeline/background-refold.js";
 import type { Entry } from "../../timeline/entries/entry.js";
-import type { Archive } from "../../timeline/entry-archive.js";
+import type { EntryStore } from "../../timeline/entry-store.js";
 import { MemoryStorage } from "../../timeline/memory-storage.js";
 import type { TimelineParts } from "../../timeline/timeline-environment.js";
 import { double } from "../support/double.js";
@@ -43,8 +43,8 @@ test("a refold may return more early entries than a function call can have argum
     uptime: () => 0,
     soon: (step) => void turns.push(step),
   });
-  const archive = double<Archive>({ isRemoved: () => false, making: null });
-  const refolding = new BackgroundRefold(parts, archive, () => {});
+  const entryStore = double<EntryStore>({ isRemoved: () => false, making: null });
+  const refolding = new BackgroundRefold(parts, entryStore, () => {});
   const many = 70_000;
   const one = entryAt(START - 1, "INCR k");
   const notifyMissed = () => refolding.missed(Array<Entry>(many).fill(one));

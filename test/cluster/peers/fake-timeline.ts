@@ -10,7 +10,7 @@ import {
   writeOrderKey,
 } from "../../../timeline/entries/entry.js";
 import { readEntry, writeValue } from "../../../timeline/entries/stored-value.js";
-import { flushedEntry } from "../../../timeline/entry-archive.js";
+import { flushedEntry } from "../../../timeline/entry-store.js";
 import { MemoryStorage } from "../../../timeline/memory-storage.js";
 import type { Timeline } from "../../../timeline/timeline.js";
 import { sha256 } from "./entries.js";

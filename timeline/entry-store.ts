@@ -1,6 +1,7 @@
 /**
- * The archive of entries. Each entry is stored once, is written to disk before it is announced, is looked up by its
- * order key, and is checked against its id. This class knows nothing about the state that the entries produce.
+ * The store of all entries that are not pruned. Each entry is stored once, is written to disk before it is announced, is
+ * looked up by its order key, and is checked against its id. This class knows nothing about the state that the entries
+ * produce.
  */
 import type { ByteString } from "../protocol/byte-string.js";
 import { dateText, hexOf } from "../protocol/version-2/envelope.js";
@@ -38,7 +39,7 @@ interface Damaged {
   readonly isRemoved: boolean;
 }
 
-export class Archive {
+export class EntryStore {
   /** The index of the entries on disk. */
   index: DigestIndex;
   /** The snapshots of these entries, or null if none are made. */
