@@ -10,7 +10,7 @@ import { addBackup } from "./history/backup.js";
 import { addBlame } from "./history/blame.js";
 import { addDeadLetters } from "./history/dead-letters.js";
 import { addLog } from "./history/log.js";
-import { addRepair } from "./history/repair.js";
+import { addRepairMirror } from "./history/repair-mirror.js";
 import { addRestore } from "./history/restore.js";
 import { addImport } from "./import.js";
 import { addTest } from "./json/test-command.js";
@@ -39,7 +39,7 @@ const SUBCOMMANDS: readonly (readonly [group: string, adds: readonly Add[]])[] =
   ["Cluster", [addStatus, addDoctor, addTop, addPing, addMembers]],
   ["Keys", [addKeys]],
   ["History", [addLog, addBlame]],
-  ["Backup", [addBackup, addRestore, addRepair, addDeadLetters]],
+  ["Backup", [addBackup, addRestore, addRepairMirror, addDeadLetters]],
   ["Tools", [addProfile, addBench, addTest, addCompletion]],
 ];
 

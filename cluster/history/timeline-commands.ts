@@ -16,12 +16,12 @@ import { FOLD_AHEAD_MS } from "../../timeline/unfolded-entries.js";
 import type { Recorder } from "../replica/recorder.js";
 import type { NodeState } from "../replica/replica-context.js";
 import { envelopeOutcomes } from "./envelope-outcomes.js";
+import { repairMirror } from "./repair-mirror.js";
 import { figuresOf, type ReplicaFigures } from "./replica-figures.js";
 import { blame } from "./timeline-blame.js";
 import { deadLettersReply } from "./timeline-dead-letters.js";
 import { pastState } from "./timeline-get.js";
 import { log } from "./timeline-log.js";
-import { repair } from "./timeline-repair.js";
 import { status } from "./timeline-status.js";
 
 type Handler = (argv: readonly ByteString[], unit: Unit) => Reply | Promise<Reply>;
@@ -56,7 +56,7 @@ export class TimelineCommands {
       ["TIMELINE|FATE", (argv) => envelopeOutcomes(argv, this.node, this.recorder)],
       ["TIMELINE|GET", (argv, { db, id }) => pastState(argv, { recalls, db, id, now: now() })],
       ["TIMELINE|LOG", async (argv, unit) => await log(argv, scene(unit))],
-      ["TIMELINE|REPAIR", (argv) => repair(argv, this.mirror)],
+      ["TIMELINE|REPAIR", (argv) => repairMirror(argv, this.mirror)],
       ["TIMELINE|STATUS", (argv) => status(argv, figuresOf(this), this.node.timeline.index)],
     ]);
   }

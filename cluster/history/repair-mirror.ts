@@ -6,7 +6,7 @@ import { integer, type Reply } from "../../protocol/reply.js";
 import { custom, syntaxError } from "../../store/arguments/command-errors.js";
 
 /** @param argv  `TIMELINE REPAIR [TAKEOVER]`. @returns the number of the comparison. @throws CommandFailure */
-export function repair(argv: readonly ByteString[], mirror: Mirror | null): Reply {
+export function repairMirror(argv: readonly ByteString[], mirror: Mirror | null): Reply {
   const [option, ...others] = argv.slice(2);
   if (others.length > 0 || (option !== undefined && option.toUpperCase() !== "TAKEOVER")) throw syntaxError();
   if (mirror === null) throw custom("ERR no Redis mirrors this daemon: it was started without -d redis");

@@ -31,7 +31,7 @@ interface MirrorStatus {
   readonly first: readonly string[];
 }
 
-export function addRepair(program: Command): void {
+export function addRepairMirror(program: Command): void {
   addClientOptions(
     program
       .command("repair")
