@@ -12,8 +12,8 @@ import { type Entry, readOrderKey, writeOrderKey } from "./entries/entry.js";
 import type { Mark, Storage } from "./entries/storage.js";
 import { readEntry } from "./entries/stored-value.js";
 import type { EntryStore } from "./entry-store.js";
+import { findUnverifiable } from "./find-unverifiable-entries.js";
 import type { TimelineParts } from "./timeline-environment.js";
-import { findUnverifiable } from "./unverifiable-entries.js";
 
 /** The maximum number of entries that are reported individually. */
 const REPORTED_MAX = 200;
