@@ -10,7 +10,7 @@ import { EXIT, exitCodeHelp } from "../shared/exit-codes.js";
 import { addFolderOption, type FolderFlags } from "../shared/folder-options.js";
 import { JSON_FLAG, printJson, printLine } from "../shared/output.js";
 import { formatDeadLetter, formatDeadLetters, jsonDeadLetter } from "./dead-letter-text.js";
-import { addFindOptions, find } from "./find-dead-letters.js";
+import { addFindOptions, find } from "./find-evicted-dead-letters.js";
 
 type DeadLetterFlags = FolderFlags & { readonly json?: boolean };
 type WriteFlags = DeadLetterFlags & ClientFlags & { readonly all?: boolean; readonly anyway?: boolean };
