@@ -3,7 +3,7 @@ import type { WriteStream } from "node:tty";
 import type { Settings } from "../../client/settings/client-settings.js";
 import { realEnvironment } from "../../client/shared/client-environment.js";
 import { type Greeting, readHello } from "../../client/version-2/single-hello.js";
-import { isScreen } from "./redrawn-lines.js";
+import { isScreen } from "./redrawn-screen.js";
 
 /** Time between two rounds of greetings, and time limit for an answer, in milliseconds. */
 const GREET_MS = 2000;

@@ -2,7 +2,7 @@
 import { realEnvironment } from "../../client/shared/client-environment.js";
 import { endOnQ } from "../shared/quit-key.js";
 import type { DaemonStatus } from "./daemon-status.js";
-import { isScreen, Screen } from "./redrawn-lines.js";
+import { isScreen, RedrawnScreen } from "./redrawn-screen.js";
 import { Rates, watchedLines } from "./watched-report.js";
 
 export type ShowStatus = (daemons: readonly DaemonStatus[]) => void;
@@ -12,8 +12,8 @@ export type ShowStatus = (daemons: readonly DaemonStatus[]) => void;
  * any other signal too.
  * @returns null if the output is not a terminal
  */
-export function openScreen(): Screen | null {
-  const screen = isScreen(process.stdout) ? new Screen(process.stdout) : null;
+export function openScreen(): RedrawnScreen | null {
+  const screen = isScreen(process.stdout) ? new RedrawnScreen(process.stdout) : null;
   // Restores the terminal however the process ends, including by a bug.
   process.once("exit", () => screen?.leave());
   process.once("SIGINT", () => process.exit());

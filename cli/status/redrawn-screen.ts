@@ -20,7 +20,7 @@ export function isScreen(stream: WriteStream): boolean {
   return stream.isTTY && process.env["TERM"] !== "dumb";
 }
 
-export class Screen {
+export class RedrawnScreen {
   readonly #stream: WriteStream;
   #height = 0;
   /** Whether the screen must be cleared, because the terminal may have rewrapped the lines. */
