@@ -8,7 +8,7 @@ import { StringDraft } from "../values/string-draft.js";
 import { DenseTable } from "../values/tables/dense-table.js";
 import type { PageRequest, ScanPage } from "../values/tables/scan-page.js";
 import type { Value } from "../values/value.js";
-import { ExpiryTimes } from "./expiry-times.js";
+import { ExpiringKeys } from "./expiring-keys.js";
 import type { Unit } from "./unit.js";
 
 /** The value of `Entry.expire` for a key that does not expire. */
@@ -105,7 +105,7 @@ export class UsedEntry extends StoredEntry {
 export class Keyspace {
   readonly #notesUse: boolean;
   readonly #table = new DenseTable<Entry>((entry) => entry.key);
-  readonly #times = new ExpiryTimes((key, expire) => this.find(key)?.expire === expire);
+  readonly #expiringKeys = new ExpiringKeys((key, expire) => this.find(key)?.expire === expire);
   /** The number of keys that have an expiry time. It is a field, because each write reads it; only this class sets it. */
   expiring = 0;
 
@@ -124,12 +124,12 @@ export class Keyspace {
    * @param at milliseconds since 1970; if it is before the latest time requested, the latest time is used instead
    */
   expired(at: number): number {
-    return this.expiring === 0 ? 0 : this.#times.dueBefore(at);
+    return this.expiring === 0 ? 0 : this.#expiringKeys.dueBefore(at);
   }
 
   /** Does part of the work of the next `expired`. @param most approximate number of keys to check */
   lookForExpired(at: number, max: number): void {
-    if (this.expiring > 0) this.#times.advance(at, max);
+    if (this.expiring > 0) this.#expiringKeys.advance(at, max);
   }
 
   /**
@@ -137,12 +137,12 @@ export class Keyspace {
    * returns none and begins to collect them.
    */
   takeExpired(at: number): readonly ByteString[] {
-    return this.#times.takeFresh(at);
+    return this.#expiringKeys.takeFresh(at);
   }
 
   /** Whether `takeExpired` has already returned keys with this expiry time. */
   hasTaken(expire: number): boolean {
-    return this.#times.isDue(expire);
+    return this.#expiringKeys.isDue(expire);
   }
 
   /** All entries as a dense array, for KEYS and RANDOMKEY; the caller must not change it. */
@@ -189,8 +189,8 @@ export class Keyspace {
     entry.expire = expire;
     if (expire === NO_EXPIRY) return;
     this.expiring++;
-    this.#times.add(expire, entry.key);
-    if (this.#times.isMostlyStale(this.expiring)) this.#times.rebuild(this.#expiryTimes());
+    this.#expiringKeys.add(expire, entry.key);
+    if (this.#expiringKeys.isMostlyStale(this.expiring)) this.#expiringKeys.rebuild(this.#expiryTimes());
   }
 
   delete(key: ByteString): void {
@@ -208,7 +208,7 @@ export class Keyspace {
   dropExpired(before: number, limit: number): number {
     let dropped = 0;
     while (dropped < limit) {
-      const earliest = this.#times.shift(before);
+      const earliest = this.#expiringKeys.shift(before);
       if (earliest === undefined) break;
       if (this.find(earliest.key)?.expire !== earliest.expire) continue;
       this.delete(earliest.key);
@@ -220,11 +220,11 @@ export class Keyspace {
   /** Returns the key that expires first, whether or not it has expired already. */
   firstToExpire(): Entry | undefined {
     for (;;) {
-      const { first } = this.#times;
+      const { first } = this.#expiringKeys;
       if (first === undefined) return undefined;
       const entry = this.find(first.key);
       if (entry?.expire === first.expire) return entry;
-      this.#times.shift(Number.POSITIVE_INFINITY);
+      this.#expiringKeys.shift(Number.POSITIVE_INFINITY);
     }
   }
 
@@ -233,7 +233,7 @@ export class Keyspace {
    * Another number may then select a key.
    */
   sampleExpiring(chance: number): Entry | undefined {
-    const chosen = this.#times.sample(chance);
+    const chosen = this.#expiringKeys.sample(chance);
     const entry = chosen === undefined ? undefined : this.find(chosen.key);
     return entry?.expire === chosen?.expire ? entry : undefined;
   }
@@ -242,7 +242,7 @@ export class Keyspace {
   #forgetExpire({ expire }: Entry): void {
     if (expire === NO_EXPIRY) return;
     this.expiring--;
-    this.#times.remove(expire);
+    this.#expiringKeys.remove(expire);
   }
 
   *#expiryTimes(): Generator<[number, ByteString]> {

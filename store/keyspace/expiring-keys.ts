@@ -9,7 +9,7 @@ import { ExpiryQueue, STALE_MIN } from "../values/tables/expiry-queue.js";
 /** Whether a key exists and has exactly this expiry time: entries of the queues may be stale. */
 export type IsCurrent = (key: ByteString, expire: number) => boolean;
 
-export class ExpiryTimes {
+export class ExpiringKeys {
   /** Keys that expire before `#at`; the other queue has the remaining ones. */
   readonly #due = new ExpiryQueue();
   readonly #pending = new ExpiryQueue();
