@@ -6,8 +6,8 @@ import type { ByteString } from "../../protocol/byte-string.js";
 import type { Database } from "../../store/database.js";
 import type { ChangeListener, ExecutedCommand, RemovalCause } from "../../store/events/change-listener.js";
 import type { ReportEvent } from "../../store/events/command-effects.js";
-import { reportEvents } from "../../store/events/events.js";
 import { visitChanges } from "../../store/events/key-changes.js";
+import { reportEvents } from "../../store/events/report-events.js";
 import type { UndoRecord } from "../../store/keyspace/undo.js";
 
 /**
