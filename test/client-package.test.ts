@@ -3,13 +3,23 @@
  * network, and uses it.
  */
 import assert from "node:assert/strict";
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { some } from "./support/amount.js";
 import { startDaemon } from "./support/daemon-process.js";
 import { clientPackage } from "./support/make-client-package.js";
+import { repositoryRoot } from "./support/repository.js";
 import { run } from "./support/run-program.js";
 import { MODULES, typeCheck } from "./support/type-check.js";
 
@@ -98,16 +108,18 @@ test("TypeScript finds the types from ES modules and from CommonJS, with old and
   }
 });
 
-test("dbsync-keygen makes a key, and the library and dbsync send commands signed with it", async () => {
+test("dbsync-keygen makes a key, and the program of docs/client-package.md and dbsync send commands signed with it", async () => {
   assert.equal((await program("dbsync-keygen", ["--out", "."])).code, 0);
   await using daemon = await startDaemon(["-s", join(user, "public.pem")]);
   const address = `${daemon.address}:${daemon.port}`;
-  const script = `import { dbsyncSend } from "dbsync-client";
-    const options = { servers: "${address}", key: "private.pem" };
-    console.log(await dbsyncSend(["SET", "greeting", "good morning"], options));`;
+  const page = readFileSync(join(repositoryRoot, "docs", "client-package.md"), "utf8");
+  const [, block = ""] = /^```js\n([\s\S]*?)^```$/m.exec(page) ?? [];
+  const script = block
+    .replace("127.0.0.1:1111", address)
+    .replace(/^await (.*); \/\/ "OK"$/m, "console.log(await $1);");
   assert.equal(await node(script, "module"), "OK");
   const got = await program("dbsync", ["send", "-s", address, "-k", "private.pem", "GET", "greeting"]);
-  assert.deepEqual(got, { code: 0, stdout: "good morning\n", stderr: "" });
+  assert.deepEqual(got, { code: 0, stdout: "hello\n", stderr: "" });
   const refused = await program("dbsync", ["send", "-s", address, "GET", "greeting"]);
   assert.notEqual(refused.code, 0, "unsigned");
 });

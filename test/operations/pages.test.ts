@@ -380,6 +380,19 @@ describe("the commands that the pages print for their readers", { timeout: 900_0
       );
   });
 
+  test("store servers and a key as a profile: docs/operations.md", async () => {
+    await using desk = new Desk();
+    const trio = desk.adopt(await Trio.start());
+    writeFileSync(desk.at("root-private.pem"), trio.root.privateKey.export(SIGN), { mode: 0o600 });
+    const printed: string[] = [];
+    for (const { command } of block("docs/operations.md", "Profiles")) {
+      const line = command.replace(/\bdb([1-3]):1111\b/g, (_, digit) => trio.servers[digit - 1] as string);
+      printed.push(await desk.succeeds(line, { XDG_CONFIG_HOME: desk.at("config") }));
+    }
+    assert.match(printed[1] as string, /(\blive\b.*){3}/s);
+    assert.match(printed[3] as string, /\bprod\b/);
+  });
+
   test("start three composed daemons, and one with the options of a container: docs/docker.md", async () => {
     await using desk = new Desk();
     const cwd = desk.at("examples/production");
