@@ -66,7 +66,7 @@ ${exitCodeHelp("the file or folder already exists, something was left out, or no
 function readTarget(text: string): Target {
   const [, form, path] = TO.exec(text) ?? [];
   if (form !== undefined && path !== undefined) return { form: form as Target["form"], path };
-  throw new InvalidArgumentError("Allowed: resp: or json: with a file, or sql: with a folder.");
+  throw new InvalidArgumentError("Expected resp: or json: and a file, or sql: and a folder.");
 }
 
 async function exportTo({ form, path }: Target, flags: ClientFlags): Promise<void> {

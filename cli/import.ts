@@ -106,13 +106,13 @@ function readOrigin(text: string): Origin {
   if (text.startsWith(FOLDER)) return { kind: "folder", folder: text.slice(FOLDER.length) };
   if (isRedisUrl(text)) return { kind: "redis", address: readRedisUrl(text) };
   if (/^jsons?:/.test(text)) return { kind: "json", address: readJsonUrl(text) };
-  throw new InvalidArgumentError("Allowed: redis://host:port or json://host:port, sql: and a folder.");
+  throw new InvalidArgumentError("Expected redis://host:port, json://host:port, or sql: and a folder.");
 }
 
 async function importFrom(origin: Origin, flags: ImportFlags): Promise<void> {
   const db = flags.db ?? (origin.kind === "redis" ? origin.address.db : 0);
   if (flags.replicate && origin.kind !== "redis")
-    throw new DbsyncError("bad-option", "--replicate works only with a Redis: redis://…");
+    throw new DbsyncError("bad-option", "--replicate works only with a Redis: import from redis://host:port");
   if (flags.cutOver !== undefined && !flags.replicate)
     throw new DbsyncError("bad-option", "--cut-over ends --replicate: add --replicate");
   const settings = readSettings({ timeout: COMMAND_MS, ...flags, db });

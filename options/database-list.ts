@@ -56,7 +56,7 @@ export function parseSpecifications(text: string): BackendSpecification[] {
   const names = specifications.map((specification) => specification.name);
   const duplicate = names.find((name, index) => names.indexOf(name) !== index);
   if (duplicate !== undefined)
-    throw new RangeError(`"${duplicate}" is named twice; name each database once.`);
+    throw new RangeError(`"${duplicate}" is listed twice; list each database only once.`);
   return specifications;
 }
 
@@ -65,7 +65,9 @@ function parseSidecar(text: string): SidecarSpecification {
   const entries = text.split(",").map((part) => part.trim().replace(/^dbsync:(?!\/\/)/, ""));
   const database = entries.find((entry) => /^(memory$|rediss?:)/.test(entry));
   if (database !== undefined)
-    throw new RangeError(`"${database}": after dbsync: name only daemons, and no other database.`);
+    throw new RangeError(
+      `"${database}": a list that begins with dbsync: contains only daemons. Leave out the other databases.`,
+    );
   if (entries.includes("")) throw new RangeError("A daemon is missing. Expected dbsync:host:port,host:port.");
   const servers = entries.join(",");
   return { kind: "dbsync", name: `dbsync:${servers}`, servers };

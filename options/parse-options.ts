@@ -18,12 +18,12 @@ const EXAMPLES = `
 Examples:
   dbsyncd                              in memory, on 127.0.0.1:1111, unsigned
   dbsyncd -b 0.0.0.0 -s public.pem     signed commands from other machines
-    dbsyncd -s public.pem --data data    all data stored in the folder data
+  dbsyncd -s public.pem --data data    all data stored in the folder data
   dbsyncd -s public.pem --data data --cluster-secret cluster.secret \\
     --peer db2:1111 --peer db3:1111    one of three replicas
   dbsyncd --resp 6379                  Redis clients too, on 127.0.0.1:6379
   dbsyncd --json                       JSON documents too, on 127.0.0.1:8888
-    dbsyncd --compat php-dbsync          this machine's Redis, for php-dbsync`;
+  dbsyncd --compat php-dbsync          this machine's Redis, for php-dbsync`;
 
 /** The end of the short help, where users look first. */
 const MORE = `
@@ -169,13 +169,13 @@ function refuseMisspelt(program: Command, env: NodeJS.ProcessEnv): void {
   for (const name of Object.keys(env)) {
     if (!name.startsWith(PREFIX) || names.includes(name)) continue;
     const instead = insteadOf(name.slice(PREFIX.length).toLowerCase().replaceAll("_", "-"));
-    if (instead !== null) throw new StartError(`the variable ${name} belongs to no option. ${instead}`, 2);
+    if (instead !== null) throw new StartError(`${name} is set, but there is no such option. ${instead}`, 2);
     const meant = nearestName(
       name.slice(PREFIX.length),
       names.map((known) => known.slice(PREFIX.length)),
     );
     if (meant !== null)
-      throw new StartError(`the variable ${name} belongs to no option: did you mean ${PREFIX}${meant}?`, 2);
+      throw new StartError(`${name} is set, but there is no such option: did you mean ${PREFIX}${meant}?`, 2);
   }
 }
 

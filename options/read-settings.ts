@@ -154,14 +154,14 @@ function validateMemory(settings: Settings): void {
 /** Checks the options of --admin. @throws StartError */
 function validateAdmin({ admin, adminHosts }: Settings): void {
   if (admin === null && adminHosts.length > 0)
-    fail("--admin-host names hosts for requests to --admin: add --admin.");
+    fail("--admin-host lists host names for requests to --admin: add --admin.");
 }
 
 /** Checks the options of --ws. @throws StartError  the message says what to do */
 function validateWeb(settings: Settings): void {
   const { ws, wsOrigins, wsCompress } = settings;
   if (ws === null) {
-    if (wsOrigins.length > 0) fail("--ws-origin names sites whose pages may connect to --ws: add --ws.");
+    if (wsOrigins.length > 0) fail("--ws-origin lists sites whose pages may connect to --ws: add --ws.");
     if (wsCompress) fail("--ws-compress has no effect: leave it out.");
     return;
   }

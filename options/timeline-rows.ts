@@ -228,7 +228,7 @@ function parseVerifyThreads(value: string): number {
 function checkPeers(peers: readonly PeerAddress[]): void {
   if (peers.length > PEERS_MAX) throw new RangeError(`Expected at most ${PEERS_MAX} peers.`);
   const addresses = peers.map(({ host, port }) => `${host} ${port}`);
-  if (new Set(addresses).size < addresses.length) throw new RangeError("A peer is named twice.");
+  if (new Set(addresses).size < addresses.length) throw new RangeError("A peer is listed twice.");
 }
 
 function parseClusterName(value: string): string {

@@ -160,5 +160,5 @@ function parseReplica(text: string): HostAndPort {
 
 function checkReplicas(replicas: readonly HostAndPort[]): void {
   const addresses = replicas.map(({ host, port }) => `${host} ${port}`);
-  if (new Set(addresses).size < addresses.length) throw new RangeError("A server is named twice.");
+  if (new Set(addresses).size < addresses.length) throw new RangeError("A server is listed twice.");
 }

@@ -17,7 +17,7 @@ export function validateUserListeners(settings: Settings): void {
   const { enableDebugCommand, notifyKeyspaceEvents } = settings;
   const requested = USER_LISTENER_NAMES.filter((name) => settings[name] !== null).map((name) => `--${name}`);
   if (aclFile !== null && requested.length === 0)
-    fail(`--acl-file names the users of ${allUserListeners("and")}: add one of them.`);
+    fail(`--acl-file lists the users of ${allUserListeners("and")}: add one of them.`);
   if (jsonReplicas.length > 0 && json === null)
     fail("--json-replica forwards the writes of JSON clients: add --json.");
   if (jsonReplicas.length > 0 && hasTimeline(settings))

@@ -169,7 +169,7 @@ function refuseOverload(flags: BenchFlags, { servers }: Settings, plan: string):
   if (remote.length === 0 || flags.yes) return;
   throw new DbsyncError(
     "bad-option",
-    `this would put load on other machines: ${remote.join(", ")} (${plan}). To do that, add --yes`,
+    `this would put load on other machines: ${remote.join(", ")} (${plan}). To run it anyway, add --yes`,
   );
 }
 

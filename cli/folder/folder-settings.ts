@@ -23,7 +23,7 @@ export async function folderPath(flags: FolderFlags): Promise<string> {
   const { data = process.env["DBSYNCD_DATA"], config } = flags;
   const found = config === undefined ? data : (await daemonSettings(flags)).data;
   if (found !== undefined && found !== null && found !== "") return found;
-  throw new StartError("--data is missing: name the folder.", 2);
+  throw new StartError("--data is missing: add --data FOLDER.", 2);
 }
 
 function argumentsOf({ data, signKey = [], rootKey = [], clusterName, config }: FolderFlags): string[] {

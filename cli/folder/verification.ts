@@ -40,7 +40,7 @@ async function verifyWith(
 ): Promise<FolderReport | BackupVerification> {
   const { data } = settings;
   if (data === null && backup === undefined)
-    throw new StartError("--data is missing: name the folder to check.", 2);
+    throw new StartError("--data is missing: add --data FOLDER, or --backup FILE.", 2);
   if (!isSigned(settings)) throw new StartError(KEYS_MISSING, 2);
   using progress = countEntries();
   const show = (entries: number) => progress.show(entries);

@@ -31,6 +31,6 @@ export function readRedisUrl(url: string): RedisAddress {
   } catch (problem) {
     if (!(problem instanceof InvalidArgumentError) || !problem.message.startsWith("The form is"))
       throw problem;
-    throw new InvalidArgumentError(`It is ${REDIS_URL_HELP}.`);
+    throw new InvalidArgumentError(`Expected ${REDIS_URL_HELP}.`);
   }
 }

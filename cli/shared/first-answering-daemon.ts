@@ -24,7 +24,7 @@ export async function oneDaemon(settings: Settings): Promise<QueriedDaemon> {
       if (Array.isArray(await query(["SCAN", "0", "COUNT", "1"]))) return { query, server };
       throw new DbsyncError(
         "bad-key",
-        "the daemon was called by version 1, which has no cursors; name a private key (-k)",
+        "the call used version 1 of the protocol, which has no cursors; specify a private key (-k)",
       );
     } catch (problem) {
       if (!(problem instanceof DbsyncError)) throw problem;

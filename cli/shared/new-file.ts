@@ -71,4 +71,4 @@ function failed(path: string, problem: unknown): unknown {
   return sentence === null ? problem : new Error(sentence, { cause: problem });
 }
 
-const fileExists = (path: string) => new Error(`${path} already exists; name a new file`);
+const fileExists = (path: string) => new Error(`${path} already exists; choose another name`);

@@ -68,7 +68,7 @@ export function readProfiles(sources: DefaultSources): Profiles {
   const found = parseProfiles(text);
   if (found === null)
     throw fail(
-      'has a wrong format, expected: {"current": name or null, "profiles": {name: {"servers": …}}}; correct it or remove it',
+      'has the wrong format; expected {"current": name or null, "profiles": {name: {"servers": …}}}; correct it or remove it',
     );
   return found;
 }

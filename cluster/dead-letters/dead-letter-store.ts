@@ -206,4 +206,4 @@ const failure = (path: string, problem: unknown) =>
   );
 
 const NOT_DECIDED =
-  "it cannot be decided whether the dead letters of an interrupted process count; the next start tries again";
+  "the dead letters that an interrupted process left in this folder could be neither kept nor removed; the next start tries again";

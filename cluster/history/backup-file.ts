@@ -167,4 +167,4 @@ function readIfThere(path: string): Buffer | null {
   return existsSync(path) ? readFileSync(path) : null;
 }
 
-const alreadyThere = (file: string) => new NoBackup(`${file} already exists: name a new file`);
+const alreadyThere = (file: string) => new NoBackup(`${file} already exists: choose another name`);

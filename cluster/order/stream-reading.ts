@@ -132,7 +132,7 @@ export class StreamReading {
     try {
       await this.#connection.close();
     } catch {
-      this.#log.warn({ reason }, "the connection was not closed");
+      this.#log.warn({ reason }, "the connection to NATS could not be closed");
     }
   }
 }

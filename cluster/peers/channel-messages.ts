@@ -39,4 +39,4 @@ export class ChannelMessages {
 }
 
 const DROPPED =
-  "more messages wait for a member than --max-relay-bytes: further ones are not sent, and the member is notified that messages are missing";
+  "more messages wait for a member than --max-relay-bytes allows: further ones are not sent, and the member is notified that messages are missing";

@@ -219,7 +219,7 @@ export class ListedMembers {
     if (from === null) return;
     timeline.raise(from);
     lists.joined();
-    log.info({}, "this daemon has joined the members of the list");
+    log.info({}, "this daemon has joined the members on the list");
   }
 }
 
@@ -227,9 +227,9 @@ const REMEDY =
   "A data folder that a list leaves out can never be used again. Save what no member has with dbsync dead-letters find; then start the daemon with an empty --data " +
   "folder, and replace the old id by the new one with dbsync members replace (if it was evicted: dbsync members add). A daemon that no list names yet: dbsync members add";
 const VOUCHED =
-  "a list of members was accepted although its signer's key is not in this daemon's key ring: most of its configured peers use it";
+  "a member list was accepted although its signer's key is not in this daemon's key ring: most of its configured peers use it";
 const LIST_REFUSED =
-  "a list of members that a member uses is refused by this daemon: nothing becomes final until an administrator signs another";
+  "this daemon refuses the member list that a member uses: nothing becomes final until an administrator signs a new one";
 const NO_BYTES = Buffer.alloc(0);
 
 const supportsLists = ({ status, connection }: Member): boolean =>

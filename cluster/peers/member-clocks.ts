@@ -115,10 +115,10 @@ export class OwnClock {
   #logVerdict(isSkewed: boolean): void {
     const { log, clock } = this.#cluster;
     const median = this.#median;
-    if (!isSkewed) log.info({}, "this machine's clock is right again");
+    if (!isSkewed) log.info({}, "this machine's clock is correct again");
     else log.warn(median === null ? {} : { aheadMs: Math.round(clock() - median) }, SKEWED);
   }
 }
 
 const SKEWED =
-  "this machine's clock differs from the members' clocks: nothing is accepted from clients until it is right";
+  "this machine's clock differs from the members' clocks: no writes are accepted from clients until it is corrected";

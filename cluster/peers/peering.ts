@@ -389,4 +389,4 @@ function createClusterState(context: PeeringContext): ClusterState<Member> {
 }
 
 const TOO_FAR_AHEAD =
-  "members send more entries dated far ahead than can wait here: they are accepted when their date is reached";
+  "members send more entries with future dates than can wait here: the rest are accepted when their dates are reached";

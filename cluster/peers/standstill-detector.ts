@@ -88,6 +88,6 @@ export class StandstillDetector {
 const STOOD_STILL =
   "this process was suspended, or its clock was set ahead: until it has compared itself with most of its peers it answers like a daemon that is catching up";
 const DONE = {
-  compared: "it has the entries that its peers accepted in the meantime",
-  alone: "too few of its peers were reached: serving with the data on this daemon",
+  compared: "this daemon has received the entries that its peers accepted during the suspension",
+  alone: "too few peers were reached after the suspension: serving with the data on this daemon",
 } as const;

@@ -31,7 +31,7 @@ export function logUnauthorized(ring: KeyRing, { identity, log }: ReplicaContext
 }
 
 const IN_MEMORY =
-  "without --data this daemon forgets everything when it stops and relies on its peers: what was acknowledged is lost " +
+  "without --data this daemon loses its data when it stops, and relies on its peers: acknowledged writes are lost " +
   "if all of them stop";
 const NOT_PINNED =
   "this peer is admitted once an administrator has added its key (CLUSTER ADD); or pin it with #ed25519:…, or start all daemons with the same --cluster-secret";

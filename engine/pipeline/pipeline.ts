@@ -324,4 +324,4 @@ export class Pipeline {
 const UNLIMITED = { id: NO_KEY, rate: 0 };
 
 const FORGOTTEN_EARLY =
-  "the daemon remembers as many envelopes as --max-remembered allows: older ones are refused from now on";
+  "the limit --max-remembered is reached: from now on, envelopes dated before `takesFrom` are refused";

@@ -48,7 +48,7 @@ export function logReceivedChanges(entries: readonly FlushedEntry[], log: Logger
     if (ring === null) continue;
     const { key, commands } = ring.envelope;
     const by = { by: hexOf(key), at: dateText(at), id: hexOf(id) };
-    log.warn({ ...by, commands: commands.length }, "received a change of keys from another daemon");
+    log.warn({ ...by, commands: commands.length }, "received a change of the key ring from another daemon");
   }
 }
 

@@ -55,7 +55,7 @@ function decoded(text: string): string {
     return decodeURIComponent(text);
   } catch {
     throw new RangeError(
-      "In a user or a password each % must be followed by two hexadecimal digits (write % itself as %25).",
+      "In a user name or a password, each % must be followed by two hexadecimal digits (write % itself as %25).",
     );
   }
 }

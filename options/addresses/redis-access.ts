@@ -15,6 +15,6 @@ export function decoded(text: string, shown: string): string | null {
   try {
     return text === "" ? null : decodeURIComponent(text);
   } catch {
-    throw new RangeError(`"${shown}": write a % in a user or a password as %25.`);
+    throw new RangeError(`"${shown}": in a user name or a password, write % as %25.`);
   }
 }

@@ -73,7 +73,7 @@ describe("dbsync profile", () => {
       writeFileSync(file, text);
       const { code, stderr } = await dbsync(["send", "SET", "k", "1"]);
       assert.equal(code, 3, text);
-      assert.match(stderr, /has a wrong format.*correct it or remove it/);
+      assert.match(stderr, /has the wrong format.*correct it or remove it/);
     }
     assert.equal((await dbsync(["send", "-s", cluster.daemons.servers, "-k", "app.pem", "PING"])).code, 0);
   });

@@ -118,11 +118,11 @@ for (const [text, problem] of [
   ["redis-sentinel:main@a:1?sentinel-user=w", /the sentinel-password is missing/],
   [
     "redis-sentinel://u:%zz@main@a:1",
-    /^"redis-sentinel:\/\/\*\*\*@main@a:1": write a % in a user or a password as/,
+    /^"redis-sentinel:\/\/\*\*\*@main@a:1": in a user name or a password, write % as/,
   ],
   ["redis-sentinel:main@a:0", /a port is a number from 1 to 65535/],
   ["dbsync:", /A daemon is missing/],
-  ["dbsync:a:1,memory", /after dbsync: name only daemons/],
+  ["dbsync:a:1,memory", /a list that begins with dbsync: contains only daemons/],
   ["", /A database is missing/],
   ["memory,", /A database is missing/],
   ["Memory", /unknown database type "Memory"/],
@@ -131,8 +131,8 @@ for (const [text, problem] of [
   ["redis:h:99999", /from 1 to 65535/],
   ["redis://user:secret@h:1/x", /^"redis:\/\/\*\*\*@h:1\/x" is not/],
   ["redis://u:secret@h:99999", /^"redis:\/\/\*\*\*@h:99999" is not a URL/],
-  ["redis://u:%zz@h:1", /^"redis:\/\/\*\*\*@h:1": write a % in a user or a password as %25/],
-  ["redis:h:1,redis:h:1", /"redis:h:1" is named twice/],
+  ["redis://u:%zz@h:1", /^"redis:\/\/\*\*\*@h:1": in a user name or a password, write % as %25/],
+  ["redis:h:1,redis:h:1", /"redis:h:1" is listed twice/],
 ] as const) {
   test(`${JSON.stringify(text)} is not a list of databases`, () => {
     assert.throws(() => parseSpecifications(text), { name: "RangeError", message: problem });

@@ -78,7 +78,7 @@ const REFUSED: readonly [args: readonly string[], code: number, stderr: RegExp][
   [["-d", "mysql:127.0.0.1:3306"], 2, /unknown database type "mysql"\. Expected memory, redis:host:port/],
   [["-d", "redis:127.0.0.1"], 2, /is not redis:host:port/],
   [["-d", "redis:127.0.0.1:0"], 2, /a port is a number from 1 to 65535/],
-  [["-d", "memory,memory"], 2, /"memory" is named twice/],
+  [["-d", "memory,memory"], 2, /"memory" is listed twice/],
   [["-d", ""], 2, /A database is missing/],
   [["-d", "dbsync:127.0.0.1:1"], 2, /no key is set: add --key private\.pem \(dbsync-keygen/],
   [
@@ -126,7 +126,7 @@ const REFUSED: readonly [args: readonly string[], code: number, stderr: RegExp][
   [["--peer", "db2"], 2, /Expected host:port/],
   [["--peer", "db2:0"], 2, /Expected host:port/],
   [["--peer", "db2:1#ed25519:12"], 2, /Expected #ed25519: and 64 hexadecimal digits/],
-  [["--peer", "db2:1", "--peer", "db2:1"], 2, /A peer is named twice/],
+  [["--peer", "db2:1", "--peer", "db2:1"], 2, /A peer is listed twice/],
   [
     ["-s", publicKey, "--peer", "db2:1", "--compat", "php-dbsync"],
     2,
@@ -206,7 +206,7 @@ const REFUSED: readonly [args: readonly string[], code: number, stderr: RegExp][
     2,
     /Expected host:port; the original server has no encryption/,
   ],
-  [["--json", "--json-replica", "old:1,old:1"], 2, /A server is named twice/],
+  [["--json", "--json-replica", "old:1,old:1"], 2, /A server is listed twice/],
   [
     ["--json", "--json-replica-kept-writes", "5"],
     2,

@@ -32,7 +32,7 @@ export function recoverLog(
 const NOTHING: LogRemains = { groups: [], lost: 0, unsynced: 0, end: "none" };
 
 const DAMAGED =
-  "the timeline's log is damaged: the last writes are incomplete, although they were safe; other members, if there are any, will " +
+  "the timeline's log is damaged: the last writes are incomplete, although they had been synced; other members, if there are any, will " +
   "send them again";
 const UNSYNCED =
   "the machine restarted before the last groups of writes were on the disk, as --fsync permits: other members, if there are any, " +

@@ -327,7 +327,7 @@ const ORPHANED =
   "this daemon had entries of that time that the adopted snapshot does not contain; this daemon no longer has them. Entries that are not " +
   "named were pruned here before, or are among those that the log reports as possibly lost. With --data they are kept as dead letters";
 const POSSIBLE =
-  "it is unknown whether the adopted snapshot contains these entries: it has only sums, and for their " +
+  "it is unknown whether the adopted snapshot contains these entries: it has only checksums, and for their " +
   "seconds these include other entries too. Usually it contains them; their signers can check whether they took effect";
 const KEPT =
   "the entries that the snapshot does not contain, or may not contain, are stored as dead letters in `file`: dbsync dead-letters lists them, and writes them again";

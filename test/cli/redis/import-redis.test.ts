@@ -254,7 +254,7 @@ describe("dbsync import redis:", () => {
     for (const url of ["redis://", "redis://h/name", "redis://h/1/2", "redis://h?x=1", "redis://h#sha256:00"])
       assert.throws(() => readRedisUrl(url), /redis:\/\/\[user:password@\]host|A fingerprint requires TLS/);
     for (const address of ["127.0.0.1:6379", "http://127.0.0.1:6379"])
-      assert.match((await importFrom(address)).stderr, /Allowed: redis:\/\/host:port or json:/);
+      assert.match((await importFrom(address)).stderr, /Expected redis:\/\/host:port, json:/);
     for (const scheme of ["redis", "resp"])
       assert.deepEqual(readRedisUrl(`${scheme}://:pass%25word@[::1]:7000/12`), {
         server: { ...PLACE, login: { user: "default", password: "pass%word" } },
