@@ -15,7 +15,7 @@ import type { SignedList } from "../../protocol/members/signed-list.js";
 import { dateText, hexOf } from "../../protocol/version-2/envelope.js";
 import { readHead } from "../../protocol/version-2/envelope-head.js";
 import type { Storage } from "../../timeline/entries/storage.js";
-import { firstHandRefusal, mayAcceptFrom, mayReport } from "../../timeline/members/acceptance-rule.js";
+import { firstHandRefusal, mayAcceptFrom, mayReport } from "../../timeline/members/entry-acceptance-rule.js";
 import { type CheckedList, checkList, listOf, readVouched } from "./list-proof.js";
 
 /** The outcome of an envelope that should contain a list. */

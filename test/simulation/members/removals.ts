@@ -9,8 +9,12 @@ import {
   nextList,
 } from "../../../protocol/members/list-succession.js";
 import type { MemberList } from "../../../protocol/members/member-list.js";
-import { firstHandRefusal, mayAcceptFrom, mayReport } from "../../../timeline/members/acceptance-rule.js";
 import { entryOutcomeOf } from "../../../timeline/members/dead-letter-rule.js";
+import {
+  firstHandRefusal,
+  mayAcceptFrom,
+  mayReport,
+} from "../../../timeline/members/entry-acceptance-rule.js";
 import { type JoinReport, joinedWatermark } from "../../../timeline/members/joining-rule.js";
 import { isStable, type Report } from "../../../timeline/members/stable-rule.js";
 import { arrivalOf } from "./arrival.js";

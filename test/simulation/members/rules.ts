@@ -4,8 +4,12 @@
  */
 import { MemberClocks } from "../../../cluster/peers/member-clocks.js";
 import { membershipStateOf, nextList } from "../../../protocol/members/list-succession.js";
-import { firstHandRefusal, mayAcceptFrom, mayReport } from "../../../timeline/members/acceptance-rule.js";
 import { entryOutcomeOf } from "../../../timeline/members/dead-letter-rule.js";
+import {
+  firstHandRefusal,
+  mayAcceptFrom,
+  mayReport,
+} from "../../../timeline/members/entry-acceptance-rule.js";
 import { joinedWatermark } from "../../../timeline/members/joining-rule.js";
 import { skewedWatermark } from "../../../timeline/members/skew-rule.js";
 import { isStable } from "../../../timeline/members/stable-rule.js";
