@@ -15,7 +15,7 @@ import type { SignedList } from "../../protocol/members/signed-list.js";
 import { dateText, hexOf } from "../../protocol/version-2/envelope.js";
 import { readHead } from "../../protocol/version-2/envelope-head.js";
 import type { Storage } from "../../timeline/entries/storage.js";
-import { firstHandRefusal, mayAcceptFrom, mayReport } from "../../timeline/members/entry-acceptance-rule.js";
+import { listRefusal, mayAcceptFrom, mayReport } from "../../timeline/members/entry-acceptance-rule.js";
 import { type CheckedList, checkList, listOf, readVouched } from "./list-proof.js";
 
 /** The outcome of an envelope that should contain a list. */
@@ -125,7 +125,7 @@ export class MemberLists {
   get refusal(): string | null {
     const { membership, isDurable: hasData } = this;
     const own = this.#own;
-    const reason = firstHandRefusal({ membership, own, hasData, isLive: true, isSkewed: false });
+    const reason = listRefusal({ membership, own, hasData });
     if (reason === null) return null;
     const name = `the list of members, number ${this.#lists.map(named).join(" and number ")}`;
     if (reason === "no-data") return `${name}, can name no daemon without --data`;

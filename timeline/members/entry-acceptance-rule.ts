@@ -5,16 +5,23 @@
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { MembershipState } from "../../protocol/members/list-succession.js";
 
-/** The state of a daemon on which these rules depend. */
-export interface OwnMembership {
+/** A daemon, and the lists that it knows. */
+interface ListedDaemon {
   readonly membership: MembershipState;
   readonly own: ByteString;
+}
+
+/** The state of a daemon that may report. */
+export interface OwnMembership extends ListedDaemon {
   /** Whether the daemon has caught up, and has raised its watermark above every date that other members call final. */
   readonly isLive: boolean;
 }
 
-/** The reason why a daemon accepts no entries from clients. */
-export type FirstHandRefusal = "no-data" | "no-member" | "joining" | "skewed";
+/** The reason why the lists do not permit a daemon to accept writes from clients. */
+export type ListRefusal = "no-data" | "no-member";
+
+/** The code with which a daemon refuses clients' writes because of the lists, its state or its clock. */
+export type WriteRefusal = "not-listed" | "catching-up" | "clock-off";
 
 /** Whether any list determines which daemons are members. */
 const isListed = ({ heads }: MembershipState): boolean => heads.length > 0;
@@ -29,20 +36,36 @@ export const mayAcceptFrom = (membership: MembershipState, own: ByteString, id: 
   !isListed(membership) || (membership.members.has(own) && membership.members.has(id));
 
 /**
- * Returns why clients' writes are refused, or null if they are accepted. A list must not have members without a data
- * folder, because such a member would restart empty.
+ * Returns why the lists do not permit a daemon to accept writes from clients, or null if they do. A list must not have
+ * members without a data folder, because such a member would restart empty.
  */
-export function firstHandRefusal({
+export function listRefusal({
   membership,
   own,
-  isLive,
   hasData,
+}: ListedDaemon & { readonly hasData: boolean }): ListRefusal | null {
+  if (!isListed(membership)) return null;
+  if (!hasData) return "no-data";
+  return membership.members.has(own) ? null : "no-member";
+}
+
+/**
+ * Returns the code with which clients' writes are refused, or null if they are accepted.
+ * @param daemon.isPermitted  whether the lists permit the daemon to accept writes
+ * @param daemon.isSkewed     whether its clock differs too much from the other daemons' clocks
+ */
+export function writeRefusal({
+  isPermitted,
+  isLive,
   isSkewed,
-}: OwnMembership & { readonly hasData: boolean; readonly isSkewed: boolean }): FirstHandRefusal | null {
-  if (isListed(membership) && !hasData) return "no-data";
-  if (isListed(membership) && !membership.members.has(own)) return "no-member";
-  if (!isLive) return "joining";
-  return isSkewed ? "skewed" : null;
+}: {
+  readonly isPermitted: boolean;
+  readonly isLive: boolean;
+  readonly isSkewed: boolean;
+}): WriteRefusal | null {
+  if (!isPermitted) return "not-listed";
+  if (!isLive) return "catching-up";
+  return isSkewed ? "clock-off" : null;
 }
 
 /**

@@ -114,13 +114,10 @@ export class Daemon implements DaemonView {
   /** Accepts a client's envelope. */
   write(bit: number): void {
     const { rules, envelopes, ledger, time } = this.around;
-    const { membership, id: own, isLive, hasData } = this;
-    const isSkewed = this.clock.isSkewed;
-    if (
-      rules.firstHandRefusal({ membership, own, isLive, hasData: hasData || !rules.needsData, isSkewed }) !==
-      null
-    )
-      return;
+    const { membership, id: own, isLive } = this;
+    const hasData = this.hasData || !rules.needsData;
+    const isPermitted = rules.listRefusal({ membership, own, hasData }) === null;
+    if (rules.writeRefusal({ isPermitted, isLive, isSkewed: this.clock.isSkewed }) !== null) return;
     const at = envelopes.dateOf(bit);
     const isKnown = (this.held & bit) !== 0;
     const { watermark } = this;

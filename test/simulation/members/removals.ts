@@ -11,9 +11,10 @@ import {
 import type { MemberList } from "../../../protocol/members/member-list.js";
 import { entryOutcomeOf } from "../../../timeline/members/dead-letter-rule.js";
 import {
-  firstHandRefusal,
+  listRefusal,
   mayAcceptFrom,
   mayReport,
+  writeRefusal,
 } from "../../../timeline/members/entry-acceptance-rule.js";
 import { type JoinReport, joinedWatermark } from "../../../timeline/members/joining-rule.js";
 import { isStable, type Report } from "../../../timeline/members/stable-rule.js";
@@ -163,10 +164,10 @@ export const REMOVALS: Readonly<Record<string, Partial<Rules>>> = {
   },
   "accept: only a member with data": { needsData: false },
   "accept: only a member accepts from clients": {
-    firstHandRefusal: (all) =>
-      firstHandRefusal({ ...all, membership: { ...all.membership, members: new Set([all.own]) } }),
+    listRefusal: (all) =>
+      listRefusal({ ...all, membership: { ...all.membership, members: new Set([all.own]) } }),
   },
-  "accept: a joiner waits": { firstHandRefusal: (all) => firstHandRefusal({ ...all, isLive: true }) },
+  "accept: a joiner waits": { writeRefusal: (all) => writeRefusal({ ...all, isLive: true }) },
   "lists: a removed daemon never returns": { nextList: withReturning },
   "lists: a merge retains the daemons of both": { nextList: withEither },
   "lists: no parallel list has precedence": {
@@ -191,7 +192,7 @@ export const REMOVALS: Readonly<Record<string, Partial<Rules>>> = {
       joinedWatermark(list, others, reports, Number.POSITIVE_INFINITY),
   },
   "clock: if it is wrong, nothing is accepted": {
-    firstHandRefusal: (all) => firstHandRefusal({ ...all, isSkewed: false }),
+    writeRefusal: (all) => writeRefusal({ ...all, isSkewed: false }),
   },
   "clock: the lower of two middle clocks counts": { Clocks: UpperClocks },
   "clock: if it is wrong, the watermark follows the members": { followsWhenSkewed: false },

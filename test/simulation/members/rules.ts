@@ -6,9 +6,10 @@ import { MemberClocks } from "../../../cluster/peers/member-clocks.js";
 import { membershipStateOf, nextList } from "../../../protocol/members/list-succession.js";
 import { entryOutcomeOf } from "../../../timeline/members/dead-letter-rule.js";
 import {
-  firstHandRefusal,
+  listRefusal,
   mayAcceptFrom,
   mayReport,
+  writeRefusal,
 } from "../../../timeline/members/entry-acceptance-rule.js";
 import { joinedWatermark } from "../../../timeline/members/joining-rule.js";
 import { skewedWatermark } from "../../../timeline/members/skew-rule.js";
@@ -20,7 +21,8 @@ export interface Rules {
   readonly membershipStateOf: typeof membershipStateOf;
   readonly mayAcceptFrom: typeof mayAcceptFrom;
   readonly mayReport: typeof mayReport;
-  readonly firstHandRefusal: typeof firstHandRefusal;
+  readonly listRefusal: typeof listRefusal;
+  readonly writeRefusal: typeof writeRefusal;
   readonly arrivalOf: typeof arrivalOf;
   readonly isStable: typeof isStable<number>;
   readonly joinedWatermark: typeof joinedWatermark;
@@ -60,7 +62,8 @@ export const RULES: Rules = {
   membershipStateOf,
   mayAcceptFrom,
   mayReport,
-  firstHandRefusal,
+  listRefusal,
+  writeRefusal,
   arrivalOf,
   isStable,
   joinedWatermark,

@@ -4,9 +4,10 @@ import { test } from "node:test";
 import { membershipStateOf } from "../../../protocol/members/list-succession.js";
 import { entryOutcomeOf } from "../../../timeline/members/dead-letter-rule.js";
 import {
-  firstHandRefusal,
+  listRefusal,
   mayAcceptFrom,
   mayReport,
+  writeRefusal,
 } from "../../../timeline/members/entry-acceptance-rule.js";
 import { type JoinReport, joinedWatermark } from "../../../timeline/members/joining-rule.js";
 import { skewedWatermark } from "../../../timeline/members/skew-rule.js";
@@ -76,15 +77,21 @@ test("a daemon reports if it is live, no two lists are parallel, no list removes
     assert.equal(mayReport({ ...ready, ...change }), false);
 });
 
-test("client entries are accepted by a live member with data whose clock is right", () => {
-  const ready = { membership: LESS, own: idOf("A"), isLive: true, hasData: true, isSkewed: false };
-  assert.equal(firstHandRefusal(ready), null);
-  assert.equal(firstHandRefusal({ ...ready, membership: NONE, hasData: false }), null);
-  assert.equal(firstHandRefusal({ ...ready, membership: DOUBLED }), null);
-  assert.equal(firstHandRefusal({ ...ready, own: idOf("C") }), "no-member");
-  assert.equal(firstHandRefusal({ ...ready, hasData: false }), "no-data");
-  assert.equal(firstHandRefusal({ ...ready, isLive: false }), "joining");
-  assert.equal(firstHandRefusal({ ...ready, isSkewed: true }), "skewed");
+test("the lists permit client writes on a member with data, and on any daemon if there is no list", () => {
+  const ready = { membership: LESS, own: idOf("A"), hasData: true };
+  assert.equal(listRefusal(ready), null);
+  assert.equal(listRefusal({ ...ready, membership: NONE, hasData: false }), null);
+  assert.equal(listRefusal({ ...ready, membership: DOUBLED }), null);
+  assert.equal(listRefusal({ ...ready, own: idOf("C") }), "no-member");
+  assert.equal(listRefusal({ ...ready, hasData: false }), "no-data");
+});
+
+test("client writes are accepted by a live daemon whose clock is right, if the lists permit it", () => {
+  const ready = { isPermitted: true, isLive: true, isSkewed: false };
+  assert.equal(writeRefusal(ready), null);
+  assert.equal(writeRefusal({ isPermitted: false, isLive: false, isSkewed: true }), "not-listed");
+  assert.equal(writeRefusal({ ...ready, isLive: false, isSkewed: true }), "catching-up");
+  assert.equal(writeRefusal({ ...ready, isSkewed: true }), "clock-off");
 });
 
 test("a joining daemon adopts the lowest watermark of the members whose entries it has", () => {
