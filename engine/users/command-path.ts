@@ -20,7 +20,10 @@ export interface LastWrite {
   orderKey: OrderKey | null;
 }
 
-/** The sender of a command. The object that represents a connection may implement this interface. */
+/**
+ * The client that sent a command: its name and rights, its database, and when its writes are answered. The object that
+ * represents a connection may implement this interface.
+ */
 export interface CommandSender extends UnitSender {
   /** The sender's name in the audit log, or null if unknown. */
   readonly as: ByteString | null;

@@ -4,7 +4,7 @@
  * contains name and password.
  */
 
-import { SessionSender } from "../../engine/users/session-sender.js";
+import { SessionCommandSender } from "../../engine/users/session-command-sender.js";
 import { UserCommands } from "../../engine/users/user-commands.js";
 import type { Denial } from "../../engine/users/user-session.js";
 import { version } from "../../net/process/version.js";
@@ -40,12 +40,12 @@ const NO_NUMBER = "CLIENT_ERROR cannot increment or decrement non-numeric value\
 export class MemcachedSession {
   readonly commands: UserCommands;
   readonly #host: UserSocketHost;
-  readonly #sender: SessionSender;
+  readonly #sender: SessionCommandSender;
 
   constructor(host: UserSocketHost) {
     this.#host = host;
     this.commands = new UserCommands(host, denied);
-    this.#sender = new SessionSender(this.commands.userSession, host.environment);
+    this.#sender = new SessionCommandSender(this.commands.userSession, host.environment);
   }
 
   /**

@@ -3,7 +3,7 @@
  * client has selected. The session does not handle sockets. A client logs in with `login name password`.
  */
 
-import { SessionSender } from "../../engine/users/session-sender.js";
+import { SessionCommandSender } from "../../engine/users/session-command-sender.js";
 import { UserCommands } from "../../engine/users/user-commands.js";
 import type { Denial } from "../../engine/users/user-session.js";
 import type { ByteString } from "../../protocol/byte-string.js";
@@ -26,7 +26,7 @@ export class SqlSession {
   readonly #setting: SqlLanguage | null;
   /** The language of the messages about the current statement. */
   #language: SqlLanguage = "mg";
-  readonly #sender: SessionSender;
+  readonly #sender: SessionCommandSender;
   /** The selected database, or an empty name if there is none. */
   #database: ByteString = "";
   #pageRows = PAGE_ROWS;
@@ -109,7 +109,7 @@ export class SqlSession {
   }
 }
 
-class SteppedSender extends SessionSender {
+class SteppedSender extends SessionCommandSender {
   readonly takesSteps = true;
 }
 

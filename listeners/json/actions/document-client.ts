@@ -1,6 +1,6 @@
 /** A JSON client as the actions see it. It accesses the documents with the rights of its user. */
 
-import { SessionSender } from "../../../engine/users/session-sender.js";
+import { SessionCommandSender } from "../../../engine/users/session-command-sender.js";
 import { UserCommands } from "../../../engine/users/user-commands.js";
 import type { Denial } from "../../../engine/users/user-session.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
@@ -28,7 +28,7 @@ export class DocumentClient {
   readonly commands: UserCommands;
   readonly #host: UserSocketHost;
   readonly #replicas: JsonReplicas | null;
-  readonly #sender: SessionSender;
+  readonly #sender: SessionCommandSender;
   #isDisconnected = false;
 
   /** @param replicas  original servers to which writes are sent, or null if there are none */
@@ -36,7 +36,7 @@ export class DocumentClient {
     this.#host = host;
     this.#replicas = replicas;
     this.commands = new UserCommands(host, denied);
-    this.#sender = new SessionSender(this.commands.userSession, host.environment);
+    this.#sender = new SessionCommandSender(this.commands.userSession, host.environment);
   }
 
   /**

@@ -5,7 +5,7 @@
 
 import { completeReply } from "../../../engine/backends/run-steps-in-turns.js";
 import type { LastWrite } from "../../../engine/users/command-path.js";
-import { SessionSender } from "../../../engine/users/session-sender.js";
+import { SessionCommandSender } from "../../../engine/users/session-command-sender.js";
 import { UserCommands } from "../../../engine/users/user-commands.js";
 import type { Denial, UserSession } from "../../../engine/users/user-session.js";
 import { type ByteString, textOfBytes } from "../../../protocol/byte-string.js";
@@ -173,7 +173,7 @@ export class MongoSession {
 }
 
 /** A MongoDB client as the sender of commands. */
-class MongoSender extends SessionSender {
+class MongoSender extends SessionCommandSender {
   /** Whether long answers are found in steps, between which other connections are served. */
   readonly takesSteps = true;
 }

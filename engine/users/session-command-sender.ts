@@ -1,5 +1,6 @@
 /**
- * The sender of a user's commands. All commands use the same database, and no answer is delayed until a write is final.
+ * A user session as the sender of its commands: the name and the rights are those of the session. All commands use the
+ * same database, and no answer is delayed until a write is final.
  */
 
 import type { Environment } from "../../net/process/clock-and-randomness.js";
@@ -7,7 +8,7 @@ import type { ByteString } from "../../protocol/byte-string.js";
 import type { CommandSender } from "./command-path.js";
 import type { UserSession } from "./user-session.js";
 
-export class SessionSender implements CommandSender {
+export class SessionCommandSender implements CommandSender {
   readonly db = 0;
   readonly isStable = false;
   readonly #session: UserSession;
