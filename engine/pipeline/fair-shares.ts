@@ -8,7 +8,7 @@ export class FairShares {
 
   /**
    * Reserves an amount for a signing key.
-   * @param most  the size of the complete resource
+   * @param max  the size of the complete resource
    * @returns false if the key would hold too much
    */
   take(key: ByteString, amount: number, max: number): boolean {

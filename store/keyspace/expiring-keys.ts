@@ -76,7 +76,7 @@ export class ExpiringKeys {
 
   /**
    * Does part of the work of the next `dueBefore`.
-   * @param most maximum number of keys, not counting further keys with the same time as the last one
+   * @param max maximum number of keys, not counting further keys with the same time as the last one
    */
   advance(at: number, max: number): void {
     if (at <= this.#at) return;

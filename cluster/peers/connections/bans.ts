@@ -1,6 +1,6 @@
 /**
  * The members whose connections are refused, each with the time at which its ban ends. The number of bans is limited,
- * because many ids may know the cluster's secret.
+ * because an attacker that knows the cluster's secret can use many ids.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 
@@ -14,7 +14,7 @@ export class Bans {
   readonly #ends = new Map<ByteString, number>();
   readonly #isRetained: (id: ByteString) => boolean;
 
-  /** @param isKept  whether the ban of an id must not be dropped before it ends; true for fewer than `BANS_MAX` ids */
+  /** @param isRetained  whether the ban of an id must not be dropped before it ends; true for fewer than `BANS_MAX` ids */
   constructor(isRetained: (id: ByteString) => boolean) {
     this.#isRetained = isRetained;
   }

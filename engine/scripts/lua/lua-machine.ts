@@ -56,7 +56,7 @@ export class LuaMachine {
   #words: DataView;
 
   /**
-   * @param most  the maximum size of the machine's memory in bytes
+   * @param max  the maximum size of the machine's memory in bytes
    * @param checkTime  called at intervals while a script runs, and stops the script by throwing LuaFailure. It receives the
    * state, or null in the middle of an instruction, when Lua must not be called
    */

@@ -16,7 +16,7 @@ const ANSWER_DEPTH = DEPTH_MAX + 8;
 
 /**
  * @param request an argument of the request; the reply has the same form (BSON or Extended JSON)
- * @param most maximum number of bytes
+ * @param max maximum number of bytes
  * @throws CommandFailure if the reply is longer
  */
 export function answered(

@@ -197,8 +197,8 @@ test("a folder's thread that receives nothing from the stream gives up, and repo
   renameSync(`${order}.away`, order);
   folder.connected("today");
   folder.passed(10, "today");
-  await until("the log reports it", () => lines.some(({ msg }) => /^no snapshot/.test(String(msg))));
-  const reason = String(lines.find(({ msg }) => /^no snapshot/.test(String(msg)))?.["reason"]);
+  await until("the log reports it", () => lines.some(({ msg }) => /^the snapshot failed/.test(String(msg))));
+  const reason = String(lines.find(({ msg }) => /^the snapshot failed/.test(String(msg)))?.["reason"]);
   assert.match(reason, /no message of the stream arrived for 3000 ms: .*refused/i);
   await folder.close();
   // The folder contains only the name of its stream, by which the next start recognizes the stream.
