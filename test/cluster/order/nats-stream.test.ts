@@ -172,7 +172,7 @@ describe("a stream of NATS", { skip }, () => {
   });
 });
 
-test("a folder's thread that receives nothing from the stream gives up, and reports that there is no snapshot", async (t) => {
+test("a folder's thread that receives nothing from the stream gives up, and the log reports the failed snapshot", async (t) => {
   const data = makeFolder();
   t.after(() => data[Symbol.dispose]());
   const lines: Line[] = [];
