@@ -49,7 +49,7 @@ function openBackup(file: string): BackupView {
     const more = problem.damages.length > DAMAGES_SHOWN ? [`  and more`] : [];
     throw new NotRestored(
       `${file} is damaged, and nothing was restored from it:\n${[...shown, ...more].join("\n")}\n` +
-        "Use another copy of this file, or an earlier backup; or query a daemon that still has the past with dbsync get --at.",
+        "Use another copy of this file, or an earlier backup; or query a daemon that still has the history, with dbsync get --at.",
     );
   }
 }

@@ -287,8 +287,7 @@ const isHelloLength = (length: number): boolean =>
 
 function readHello(reader: RespReader, length: number): Hello {
   const versions = reader.readBulk();
-  if (!/^[1-9]\d?( [1-9]\d?){0,9}$/.test(versions))
-    throw reader.malformed("expected the versions that are spoken");
+  if (!/^[1-9]\d?( [1-9]\d?){0,9}$/.test(versions)) throw reader.malformed("expected the supported versions");
   const daemon = readHashOrNothing(reader);
   const cluster = readHashOrNothing(reader);
   const clock = readTime(reader);

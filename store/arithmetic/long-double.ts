@@ -50,7 +50,7 @@ export function addFloats(a: ByteString, b: ByteString): ByteString | FloatProbl
 }
 
 /** Returns `1000 × a`, rounded up to an integer, as C converts seconds to milliseconds. */
-export function thousandTimes(a: ByteString): bigint | FloatProblem {
+export function timesThousand(a: ByteString): bigint | FloatProblem {
   const value = parse(a);
   if (typeof value === "string") return value;
   const { mantissa, exponent } = round(value.mantissa * 1000n, value.exponent);

@@ -5,7 +5,7 @@
 import type { ByteString } from "../../protocol/byte-string.js";
 import { custom } from "../arguments/command-errors.js";
 import { indexArgument, parseInteger } from "../arguments/number-arguments.js";
-import { thousandTimes } from "../arithmetic/long-double.js";
+import { timesThousand } from "../arithmetic/long-double.js";
 
 /** The usual form of seconds, which needs no emulation of C's arithmetic. */
 const PLAIN_SECONDS = /^\d{1,9}$/;
@@ -17,7 +17,7 @@ const PLAIN_SECONDS = /^\d{1,9}$/;
  */
 export function timeoutArgument(bytes: ByteString): number {
   if (PLAIN_SECONDS.test(bytes)) return Number(bytes) * 1000;
-  const milliseconds = thousandTimes(bytes);
+  const milliseconds = timesThousand(bytes);
   if (milliseconds === "not-a-float") throw custom("ERR timeout is not a float or out of range");
   // Numbers that do not fit in 64 bits are negative in Redis.
   if (milliseconds === "infinite" || milliseconds < 0n || milliseconds >= 2n ** 63n)

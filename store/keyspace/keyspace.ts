@@ -24,19 +24,19 @@ export interface Entry {
   expire: number;
   /** Id of the unit that last changed the value, the expiry time or the name. */
   writer: ByteString;
-  /** The stored part of the writer's id: the envelope's id, or the complete id if `writerIndex` is WHOLE. */
+  /** The stored part of the writer's id: the envelope's id, or the complete id if `writerIndex` is COMPLETE_ID. */
   writerStart: ByteString;
-  /** The unit's index in its envelope, or WHOLE. */
+  /** The unit's index in its envelope, or COMPLETE_ID. */
   writerIndex: number;
 }
 
 /** The value of `Entry.writerIndex` if the id is stored completely. */
-export const WHOLE = -1;
+export const COMPLETE_ID = -1;
 
 /** Makes a unit the key's last writer. */
 export function noteWriter(entry: Entry, unit: Unit): void {
   entry.writerStart = unit.envelope ?? unit.id;
-  entry.writerIndex = unit.index ?? WHOLE;
+  entry.writerIndex = unit.index ?? COMPLETE_ID;
 }
 
 /** Whether a key has expired for a unit with the given date: the key exists up to and including its expiry time. */
@@ -52,7 +52,7 @@ class StoredEntry implements Entry {
   readonly key: ByteString;
   content: Value | StringDraft;
   writerStart: ByteString;
-  writerIndex = WHOLE;
+  writerIndex = COMPLETE_ID;
   /** The expiry time; null means NO_EXPIRY. */
   lease: number | null = null;
 
@@ -63,12 +63,12 @@ class StoredEntry implements Entry {
   }
 
   get writer(): ByteString {
-    return this.writerIndex === WHOLE ? this.writerStart : unitId(this.writerStart, this.writerIndex);
+    return this.writerIndex === COMPLETE_ID ? this.writerStart : unitId(this.writerStart, this.writerIndex);
   }
 
   set writer(writer: ByteString) {
     this.writerStart = writer;
-    this.writerIndex = WHOLE;
+    this.writerIndex = COMPLETE_ID;
   }
 
   get value(): Value {

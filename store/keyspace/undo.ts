@@ -19,7 +19,7 @@ import type { StreamBlock } from "../values/streams/stream-block.js";
 import type { StreamEntry } from "../values/streams/stream-entry.js";
 import type { StreamId } from "../values/streams/stream-id.js";
 import type { Value } from "../values/value.js";
-import { type Entry, type Keyspace, NO_EXPIRY, WHOLE } from "./keyspace.js";
+import { COMPLETE_ID, type Entry, type Keyspace, NO_EXPIRY } from "./keyspace.js";
 import { unpatchString } from "./string-parts.js";
 
 interface OfKey {
@@ -203,7 +203,7 @@ function undoOne<M extends MutatorName>(
  */
 export function putRecord(db: number, key: ByteString, entry: Entry | undefined): UndoRecord {
   if (entry === undefined)
-    return { mutator: "put", db, key, old: null, expire: NO_EXPIRY, writer: "", index: WHOLE };
+    return { mutator: "put", db, key, old: null, expire: NO_EXPIRY, writer: "", index: COMPLETE_ID };
   const { key: storedKey, value: old, expire, writerStart: writer, writerIndex: index } = entry;
   return { mutator: "put", db, key: storedKey, old, expire, writer, index };
 }

@@ -29,7 +29,7 @@ export interface UpdateCall<Value, Path> {
 }
 
 /** @typeParam Own changes that only this algebra has */
-export interface PlacedChange<Value, Path, Own = never> {
+export interface ChangeAtPath<Value, Path, Own = never> {
   readonly operator: string;
   readonly path: Path;
   readonly change: Change<Value> | Own;
@@ -58,7 +58,7 @@ export interface UpdateAlgebra<Value, Path, Own = never> {
   /** @throws CommandFailure if the value is not a list */
   listOf(value: Value, call: UpdateCall<Value, Path>): readonly Value[];
   /** Compiles an operator that only this algebra has. @throws CommandFailure */
-  changesOf(call: UpdateCall<Value, Path>): readonly PlacedChange<Value, Path, Own>[];
+  changesOf(call: UpdateCall<Value, Path>): readonly ChangeAtPath<Value, Path, Own>[];
 }
 
 /** Operators that all algebras have. */
@@ -71,8 +71,8 @@ const REMOVAL: Change<never> = { makes: false, become: () => undefined };
 export function changesOf<Value, Path, Own>(
   update: Iterable<readonly [string, Value]>,
   algebra: UpdateAlgebra<Value, Path, Own>,
-): PlacedChange<Value, Path, Own>[] {
-  const changes: PlacedChange<Value, Path, Own>[] = [];
+): ChangeAtPath<Value, Path, Own>[] {
+  const changes: ChangeAtPath<Value, Path, Own>[] = [];
   for (const [operator, operands] of update) {
     if (!COMMON_OPERATORS.includes(operator) && !algebra.operators.includes(operator))
       throw algebra.unknownOperator(operator);

@@ -5,7 +5,7 @@
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { bulk, bulks, integer, map, type Reply } from "../../../protocol/reply.js";
 import type { Document } from "../../values/documents/document.js";
-import { countingAccess, type Selection, sortIndex, worthwhile } from "./document-selection.js";
+import { countingAccess, type Selection, sortIndex, worthwhileAccess } from "./document-selection.js";
 
 /**
  * How a read searches for entries: by an index; by marks, which are short checksums of a member's values; by checking
@@ -15,7 +15,7 @@ type SearchMethod = "index" | "marks" | "all" | "none";
 
 export function explained(document: Document, selection: Selection): Reply {
   const { sort, condition, alike } = selection;
-  const access = worthwhile(document, condition);
+  const access = worthwhileAccess(document, condition);
   const ordering = sortIndex(document, selection);
   const fields =
     access?.parts.map(({ index }) => index.field) ?? (ordering === undefined ? [] : [ordering.field]);

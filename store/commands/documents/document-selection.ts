@@ -69,7 +69,7 @@ export function selected(document: Document, at: number, selection: Selection): 
 
 /** Whether all entries are checked to find the matching ones. */
 export function isScan(document: Document, { condition, sort, limit }: Selection): boolean {
-  if (worthwhile(document, condition) !== null) return false;
+  if (worthwhileAccess(document, condition) !== null) return false;
   if (limit === null) return true;
   const [first] = sort;
   if (first === undefined) return !(condition.kind === "all" && condition.parts.length === 0);
@@ -214,7 +214,7 @@ function* passing(
   at: number,
   { test, condition, alike }: Selection,
 ): Generator<DocumentEntry> {
-  const access = worthwhile(document, condition);
+  const access = worthwhileAccess(document, condition);
   if (access === null) return yield* present(document, at, test, alike);
   const ranks = new Set<number>();
   for (const { index, spans } of access.parts)
@@ -268,10 +268,10 @@ export function sortIndex(
   const [first] = sort;
   const index =
     first !== undefined && sort.length === 1 && limit !== null ? document.index(first.field) : undefined;
-  return index !== undefined && worthwhile(document, condition) === null ? index : undefined;
+  return index !== undefined && worthwhileAccess(document, condition) === null ? index : undefined;
 }
 
-export function worthwhile(document: Document, condition: JsonCondition): Access | null {
+export function worthwhileAccess(document: Document, condition: JsonCondition): Access | null {
   if (document.indexed.length === 0) return null;
   const access = accessOf(document, condition);
   return access !== null && access.count <= document.size * WORTH ? access : null;

@@ -6,7 +6,7 @@ import { parseInteger } from "../../arguments/number-arguments.js";
 import { SORTED_MEMBER_STEPS } from "../../keyspace/effort-budget.js";
 import type { Data } from "../../keyspace/mutators.js";
 import type { Unit } from "../../keyspace/unit.js";
-import { oneMoreDelivery, type Pending, sharedPending } from "../../values/streams/consumer-group.js";
+import { nextDeliveryCount, type Pending, sharedPending } from "../../values/streams/consumer-group.js";
 import type { StreamEntry } from "../../values/streams/stream-entry.js";
 import { STREAM_ID_MAX, type StreamId, streamIdText } from "../../values/streams/stream-id.js";
 import { type ClaimOptions, claimOptions } from "./claim-options.js";
@@ -101,7 +101,7 @@ export function xautoclaim(data: Data, argv: readonly ByteString[], { at }: Unit
       changes.push([id, undefined]);
     } else if (!isTooYoung(pending, at, minIdle)) {
       const consumer = data.groups.seen(group, argv[3]!);
-      const deliveries = justId ? pending.deliveries : oneMoreDelivery(pending.deliveries);
+      const deliveries = justId ? pending.deliveries : nextDeliveryCount(pending.deliveries);
       changes.push([id, sharedPending({ consumer, deliveredAt: at, deliveries }, changes.at(-1)?.[1])]);
       items.push(claimedReply(entry, justId));
     }
@@ -131,7 +131,7 @@ const isTooYoung = ({ deliveredAt }: Pending, at: number, minIdle: number): bool
 
 function deliveriesOf({ deliveries, justId }: ClaimOptions, before: number): number {
   if (deliveries !== null) return deliveries;
-  return justId ? before : oneMoreDelivery(before);
+  return justId ? before : nextDeliveryCount(before);
 }
 
 const claimedReply = (entry: StreamEntry, justId: boolean): Reply =>

@@ -7,7 +7,7 @@ import type { Unit } from "../../keyspace/unit.js";
 import { type Command, family } from "../../rows/command-row.js";
 import {
   type Consumer,
-  oneMoreDelivery,
+  nextDeliveryCount,
   type Pending,
   sharedPending,
 } from "../../values/streams/consumer-group.js";
@@ -120,7 +120,7 @@ function handOutAgain({ stream, group, after }: Source, { data, consumer, at, op
     if (entry === undefined) items.push(array([bulk(streamIdText(id)), NIL_ARRAY]));
     else {
       items.push(entryReply(entry));
-      const again = { consumer, deliveredAt: at, deliveries: oneMoreDelivery(pending.deliveries) };
+      const again = { consumer, deliveredAt: at, deliveries: nextDeliveryCount(pending.deliveries) };
       changes.push([id, sharedPending(again, changes.at(-1)?.[1])]);
     }
     if (items.length === options.count) break;

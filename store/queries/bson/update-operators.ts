@@ -28,7 +28,7 @@ import { type FieldPath, isArrayIndex } from "../../values/collections/index-key
 import {
   assignment,
   type Change,
-  type PlacedChange,
+  type ChangeAtPath,
   type UpdateAlgebra,
   type UpdateCall,
 } from "../update-compiler.js";
@@ -54,7 +54,7 @@ export interface Renaming {
   readonly from: FieldPath;
 }
 
-export type BsonChange = PlacedChange<Bson, FieldPath, Renaming>;
+export type BsonChange = ChangeAtPath<Bson, FieldPath, Renaming>;
 type Call = UpdateCall<Bson, FieldPath>;
 
 const UNCHANGED: Change<Bson> = { makes: false, become: (old) => old };

@@ -19,15 +19,15 @@ import { phpNumberOf } from "../../../protocol/json/php-number.js";
 import { type CommandFailure, custom, echoed } from "../../arguments/command-errors.js";
 import {
   type Change,
+  type ChangeAtPath,
   COMMON_OPERATORS,
   changesOf,
-  type PlacedChange,
   type UpdateAlgebra,
   type UpdateCall,
 } from "../update-compiler.js";
 import { checkPath, elementTest, fieldsOf } from "./json-filter.js";
 
-export type JsonChange = PlacedChange<JsonValue, string>;
+export type JsonChange = ChangeAtPath<JsonValue, string>;
 type Call = UpdateCall<JsonValue, string>;
 
 const INTEGER = /^-?\d+$/;

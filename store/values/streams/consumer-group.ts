@@ -26,7 +26,7 @@ export interface Pending {
 /** The counter of deliveries stops at this number. */
 export const DELIVERIES_MAX = Number.MAX_SAFE_INTEGER;
 
-export const oneMoreDelivery = (deliveries: number): number => Math.min(deliveries + 1, DELIVERIES_MAX);
+export const nextDeliveryCount = (deliveries: number): number => Math.min(deliveries + 1, DELIVERIES_MAX);
 
 /** Returns the previous delivery if it is equal, so that both entries share it. */
 export function sharedPending(pending: Pending, last: Pending | undefined): Pending {
