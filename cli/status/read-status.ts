@@ -147,9 +147,7 @@ export async function readStatus(settings: Settings): Promise<DaemonStatus[]> {
     const problems = problemsOf(greeting, { foreign, needs2: needsVersion2(settings, servers[index]) });
     const twin = ids.findIndex((id, other) => id !== "" && id === ids[index] && other !== index);
     const remarks =
-      twin < 0
-        ? []
-        : [problem(`it is the same daemon as ${servers[twin]?.text}`, "name it only once in the list")];
+      twin < 0 ? [] : [problem(`it is the same daemon as ${servers[twin]?.text}`, "list it only once (-s)")];
     if (supportsVersion2(greeting) && isSentVersion1(settings, servers[index]))
       remarks.push(
         problem(

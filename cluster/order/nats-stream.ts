@@ -229,7 +229,7 @@ export class NatsStream implements OrderStream {
     this.#throttle.warn(
       "down",
       { order: this.#address.name, reason: message },
-      "the order's stream cannot be reached: nothing is written",
+      "the order's stream cannot be reached: no writes are accepted",
       message,
     );
     if (this.#isStopped) return;

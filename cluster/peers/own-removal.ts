@@ -45,9 +45,9 @@ const SENTENCES: Partial<Record<CloseCode, string>> = {
     "a member reports that this daemon's own key was revoked, and no other member is connected: no writes are accepted, because they would reach no other daemon. " +
     "Start it with a new --data folder, or stop it",
   "left-out":
-    "a member reports that the list of members leaves this daemon out permanently, and no other member is connected: no writes are accepted. " +
+    "a member reports that the member list leaves this daemon out permanently, and no other member is connected: no writes are accepted. " +
     "Start it with a new --data folder, and add it with dbsync members add; or stop it",
   "not-listed":
-    "a member reports that the list of members does not name this daemon, and no other member is connected: no writes are accepted before " +
+    "a member reports that the member list does not name this daemon, and no other member is connected: no writes are accepted before " +
     "dbsync members add",
 };

@@ -125,8 +125,8 @@ export class TlsCertificate implements Service {
     const now = this.#environment.clock();
     const { notBefore, notAfter } = this.#pair;
     if (notBefore <= now && now < notAfter - SOON_MS) return;
-    const begins = `begins to be valid only at ${new Date(notBefore).toISOString()}`;
-    const ends = `${now < notAfter ? "ends" : "has expired"} at ${new Date(notAfter).toISOString()}`;
+    const begins = `is not valid before ${new Date(notBefore).toISOString()}`;
+    const ends = `${now < notAfter ? "expires" : "expired"} at ${new Date(notAfter).toISOString()}`;
     this.#throttle.warn(
       "dates",
       {},

@@ -290,7 +290,7 @@ function diagnoseList(
   if (lists.length > 1)
     bad(
       `it knows parallel member lists (numbers ${lists.join(" and ")}), so no unit becomes final`,
-      "dbsync members merge",
+      "merge them as an administrator: dbsync members merge",
     );
   if (joining)
     passing(

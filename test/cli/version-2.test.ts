@@ -114,7 +114,7 @@ describe("dbsync status", () => {
   test("reports that a daemon is named twice", async () => {
     const [daemon] = cluster.daemons.daemons;
     const { stdout } = await run("status", "-s", `127.0.0.1:${daemon?.port},localhost:${daemon?.port}`);
-    assert.match(stdout, /it is the same daemon as localhost:\d+; name it only once/);
+    assert.match(stdout, /it is the same daemon as localhost:\d+; list it only once/);
   });
 });
 

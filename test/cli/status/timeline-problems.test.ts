@@ -63,7 +63,11 @@ const problems: readonly (readonly [string, Partial<TimelineStatus>, RegExp])[] 
     { unlisted: "the list of members, number 2, leaves it out" },
     /accepts no writes: the list.*; if it was removed: run dbsync dead-letters find/,
   ],
-  ["a pair of parallel lists", { lists: [3, 3] }, /numbers 3 and 3\).*; dbsync members merge/],
+  [
+    "a pair of parallel lists",
+    { lists: [3, 3] },
+    /numbers 3 and 3\).*; merge them as an administrator: dbsync members merge/,
+  ],
   ["one missing group", { lostGroups: 1 }, /1 group of writes .* was missing from its log/],
   [
     "a log whose end is missing",

@@ -131,7 +131,7 @@ test("a daemon keeps a member whose list it refuses, since the list's signer may
   world.runUntil(() => lists.given.length > 10);
   const seen = b.peering.members.find(({ id }) => id === a.key.id);
   assert.deepEqual([seen?.connection, seen?.refusals], ["connected", 0]);
-  assert.equal(b.lines.filter(({ text }) => text.includes("is refused by this daemon")).length, 1);
+  assert.equal(b.lines.filter(({ text }) => text.includes("this daemon refuses the member list")).length, 1);
 });
 
 for (const opener of ["member", "evicted"])
@@ -271,7 +271,7 @@ test("a daemon that no list names logs that once, however often members dial it"
   };
   world.runUntil(() => dials > 8);
   assert.equal(
-    b.lines.filter(({ text }) => text.startsWith("a member reports that the list of members")).length,
+    b.lines.filter(({ text }) => text.startsWith("a member reports that the member list")).length,
     1,
   );
 });
