@@ -46,6 +46,7 @@ export interface ReceivedSnapshot {
   readonly ring: KeyRing;
 }
 
+/** The entries that adopting a snapshot drops, and the dead letters that were stored for them. */
 export interface EntriesToDrop {
   readonly orphans: FoundOrphans;
   /** The order keys of entries dated after the snapshot that have to be dropped too. */

@@ -28,7 +28,7 @@ export interface UpdateCall<Value, Path> {
   readonly operand: Value;
 }
 
-/** @typeParam Own changes that only this algebra has */
+/** A change and the path of the member that it changes. @typeParam Own changes that only this algebra has */
 export interface ChangeAtPath<Value, Path, Own = never> {
   readonly operator: string;
   readonly path: Path;

@@ -123,6 +123,7 @@ export class EntrySpreading {
     if (wanted.length > 0) member.connection.send({ kind: "want", orderKeys: wanted });
   }
 
+  /** Records that a member has reported that these entries are on its disk. */
   acknowledgedBy(orderKeys: readonly OrderKey[], member: Receiver): void {
     for (const { id } of orderKeys) {
       const state = this.states.find(id);
