@@ -75,7 +75,7 @@ export class LateMerges {
     const { waiting } = this.#folding;
     const startedAt = uptime();
     const before = fold.redone;
-    const late = waiting.late(this.#commands);
+    const late = waiting.peekLate(this.#commands);
     const answered = this.#folding.merge(late);
     if (answered === null) {
       this.#refold();

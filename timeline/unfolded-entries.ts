@@ -6,7 +6,10 @@
 import { compareEntries, type Entry, type OrderKey } from "./entries/entry.js";
 import { FutureEntries } from "./future-entries.js";
 
-/** Milliseconds ahead of the clock up to which an entry is folded: as far as a client may date its entries. */
+/**
+ * How far ahead of the clock, in milliseconds, an entry may be dated and still be folded. Clients may date entries equally
+ * far ahead.
+ */
 export const FOLD_AHEAD_MS = 5000;
 
 /** After a merge that had to redo units, the next merge starts after this multiple of the merge's duration. */
@@ -32,7 +35,7 @@ const DELAYED_MS = 1000;
 
 /** A refold that has been postponed. */
 interface Postponed {
-  /** The `uptime` milliseconds of the request, and the clock's time. */
+  /** The uptime and the date at which the refold was requested, both in milliseconds. */
   readonly since: number;
   readonly date: number;
   /** Late entries dated before `date` that have arrived since the last check. */
@@ -52,7 +55,7 @@ export class UnfoldedEntries {
   #refolding: readonly Entry[] = [];
   /** The entries that were late when `mark` was called and still are, and whether a refold includes some of them. */
   readonly #marked = new Set<Entry>();
-  #isMarkRefolding = false;
+  #isRefoldingMarked = false;
   /** The uptime since which `noteDelay` has found entries waiting past their dates, or null if none are waiting. */
   #since: number | null = null;
 
@@ -69,12 +72,12 @@ export class UnfoldedEntries {
   mark(): void {
     this.#marked.clear();
     for (const entry of this.#late) this.#marked.add(entry);
-    this.#isMarkRefolding = this.#refolding.length > 0;
+    this.#isRefoldingMarked = this.#refolding.length > 0;
   }
 
   /** Whether no marked entry is waiting any longer. */
   get areMarkedFolded(): boolean {
-    return this.#marked.size === 0 && !this.#isMarkRefolding;
+    return this.#marked.size === 0 && !this.#isRefoldingMarked;
   }
 
   /** Records the time since which entries have been waiting past their dates. @param uptime  milliseconds */
@@ -97,7 +100,7 @@ export class UnfoldedEntries {
     return this.#lateFrom;
   }
 
-  /** Whether no waiting entry is dated up to a time. */
+  /** Whether all waiting entries are dated after `at`. */
   hasNoneUpTo(at: number): boolean {
     return at < Math.min(this.#ahead.firstAt, this.#lateFrom);
   }
@@ -156,10 +159,10 @@ export class UnfoldedEntries {
   }
 
   /**
-   * Returns the first late entries in order, with at most this many commands, but at least one entry. Does not remove
-   * these entries.
+   * Returns the first late entries in order, up to `maxCommands` commands but at least one entry. The entries stay in
+   * the list.
    */
-  late(maxCommands: number): Entry[] {
+  peekLate(maxCommands: number): Entry[] {
     let commands = 0;
     const beyond = this.#late.findIndex(({ envelope }, i) => {
       commands += envelope.commands.length;
@@ -179,14 +182,14 @@ export class UnfoldedEntries {
 
   /** Removes and returns all late entries for a refold, which includes them until `refolded`. */
   takeForRefold(): Entry[] {
-    this.#isMarkRefolding = this.#marked.size > 0;
+    this.#isRefoldingMarked = this.#marked.size > 0;
     this.#refolding = this.#late.slice();
     return this.takeLate(this.#late.length);
   }
 
   refolded(): void {
     this.#refolding = [];
-    this.#isMarkRefolding = false;
+    this.#isRefoldingMarked = false;
     if (this.hasOnlyFuture) this.#since = null;
   }
 
@@ -204,7 +207,7 @@ export class UnfoldedEntries {
    * Called when the late entries need a refold.
    * @param uptime  milliseconds
    * @param date    the clock's time
-   * @returns whether the refold should wait for more late entries; if so, nothing is merged for a moment
+   * @returns whether the refold should wait for more late entries; if so, no entries are merged for `CALM_MS`
    */
   postponesRefold(uptime: number, date: number): boolean {
     const isFirst = this.#postponed === null;

@@ -44,7 +44,7 @@ test("late entries are taken in order, up to a number of commands, but at least 
   waiting.addLate([b, c]);
   waiting.addLate([a]);
   assert.equal(waiting.firstLate(0), a);
-  assert.deepEqual([waiting.late(1), waiting.late(6), waiting.late(7)], [[a], [a, b], [a, b, c]]);
+  assert.deepEqual([waiting.peekLate(1), waiting.peekLate(6), waiting.peekLate(7)], [[a], [a, b], [a, b, c]]);
   assert.deepEqual(waiting.takeLate(1), [a]);
   assert.deepEqual([waiting.firstLate(0), waiting.hasNoneUpTo(1), waiting.hasNoneUpTo(2)], [b, true, false]);
 });
