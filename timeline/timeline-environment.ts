@@ -18,7 +18,7 @@ export interface TimelineOwner {
   flushed(entries: readonly FlushedEntry[], from: ByteString | null): void;
   /** Called when entries of members are part of the state. @param answered  the entries whose answers are known */
   folded(entries: readonly Entry[], answered: readonly FoldedEntry[]): void;
-  /** Called when the disk has failed: nothing is accepted any longer. */
+  /** Called when the disk has failed. The timeline accepts no entries after that. */
   failed(detail: string): void;
 }
 
@@ -36,7 +36,7 @@ export type OpenDamagedEntries = () => DamagedEntryStore;
 export interface TimelineLimits {
   readonly tailMs: number;
   readonly tailBytes: number;
-  /** The maximum steps that applying a client's entry may take on this daemon. */
+  /** The maximum number of steps for applying a client's entry on this daemon. */
   readonly unitSteps: number;
   /** Milliseconds for which entries are stored; infinity means forever. */
   readonly retainMs: number;
@@ -68,7 +68,7 @@ export interface TimelineParts {
   readonly openReplacedData: OpenReplacedData | null;
   /** Opens a store for entries that may be lost with that data. Null if there is no disk. */
   readonly openDeadLetters: OpenDeadLetters | null;
-  /** Opens a store for the remains of damaged entries that no member has. Null if there is no disk. */
+  /** Opens a store for copies of damaged entries that no member has. Null if there is no disk. */
   readonly openDamagedEntries: OpenDamagedEntries | null;
   /** Whether there is no member to compare the clock with. */
   readonly isAlone: () => boolean;
@@ -80,14 +80,14 @@ export interface TimelineParts {
   readonly owner: TimelineOwner;
 }
 
-export type TakeOutcome =
+export type AcceptOutcome =
   /** `flushed` resolves when the entry is as safe as --fsync requires; null if it already is. */
   | {
-      readonly kind: "taken";
+      readonly kind: "accepted";
       readonly answers: readonly UnitAnswer[];
       readonly flushed: Promise<void> | null;
     }
-  | { readonly kind: "held" }
+  | { readonly kind: "duplicate" }
   | { readonly kind: "too-old" }
-  | { readonly kind: "too-much" }
+  | { readonly kind: "too-many-steps" }
   | { readonly kind: "failed"; readonly detail: string };

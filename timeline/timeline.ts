@@ -27,7 +27,7 @@ import { REDO_MAX, ServingFold } from "./serving-fold.js";
 import { SnapshotTransfer } from "./snapshot-transfer.js";
 import { StateDigests } from "./state-digests.js";
 import type { TimelineFigures } from "./timeline-counts.js";
-import type { TakeOutcome, TimelineParts } from "./timeline-environment.js";
+import type { AcceptOutcome, TimelineParts } from "./timeline-environment.js";
 import type { UnfoldedEntries } from "./unfolded-entries.js";
 import { Watermark } from "./watermark.js";
 
@@ -163,18 +163,18 @@ export class Timeline {
    * Accepts an entry from a client: checks, stores, folds and answers it in one step. Its date has already been
    * checked.
    */
-  take(entry: Entry): TakeOutcome {
+  take(entry: Entry): AcceptOutcome {
     const failure = this.failure ?? this.standstill;
     if (failure !== null) return { kind: "failed", detail: failure };
     const orderKey = orderKeyOf(entry);
-    if (this.holds(orderKey) || this.#entryStore.isFolded(orderKey.id)) return { kind: "held" };
+    if (this.holds(orderKey) || this.#entryStore.isFolded(orderKey.id)) return { kind: "duplicate" };
     if (orderKey.at <= this.#watermark.value || orderKey.at <= this.#folding.fold.cutAt)
       return { kind: "too-old" };
     const admitted = admit(this.#folding.fold, entry, REDO_MAX, this.#parts.limits.unitSteps);
-    const merged = admitted === "too-much" ? admitted : this.#folding.merge([entry], admitted);
-    if (merged === null || merged === "too-much") return { kind: merged ?? "too-old" };
+    const merged = admitted === "too-many-steps" ? admitted : this.#folding.merge([entry], admitted);
+    if (merged === null || merged === "too-many-steps") return { kind: merged ?? "too-old" };
     const [{ answers }] = merged as [FoldedEntry];
-    return { kind: "taken", answers, flushed: this.#store([entry], null) };
+    return { kind: "accepted", answers, flushed: this.#store([entry], null) };
   }
 
   /**

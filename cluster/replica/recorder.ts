@@ -244,14 +244,14 @@ export class Recorder extends RecordingBase {
     const { changes } = ring;
     const taking = timeline.take(entry);
     switch (taking.kind) {
-      case "taken":
+      case "accepted":
         if (timeline.ring !== ring || ring.changes !== changes) this.#auditChange(entry, taking.answers);
         return { answers: taking.answers, flushed: taking.flushed };
-      case "held":
+      case "duplicate":
         return answerNotStored(id);
       case "too-old":
         return notApplied(id, refused("too-old", "at or before the low watermark"));
-      case "too-much":
+      case "too-many-steps":
         return notApplied(id, refused("too-much", "on this daemon's state"));
       case "failed":
         return notApplied(id, refused("storage-failed", taking.detail));

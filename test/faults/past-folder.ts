@@ -87,7 +87,7 @@ export async function makePastFolder(folder: string, { keys, retainMs, entries }
   for (const entry of entries) {
     now = entry.envelope.at;
     const result = timeline.take(entry);
-    if (result.kind !== "taken") throw new Error(`the timeline does not accept an entry: ${result.kind}`);
+    if (result.kind !== "accepted") throw new Error(`the timeline does not accept an entry: ${result.kind}`);
     await result.flushed;
     tick(timeline);
   }

@@ -64,7 +64,7 @@ export function makeFront(parts: FrontParts): Front {
   const watched: Pick<Timeline, "take"> = {
     take: (entry) => {
       const result = timeline.take(entry);
-      if (result.kind === "taken") accepted(entry);
+      if (result.kind === "accepted") accepted(entry);
       return result;
     },
   };

@@ -198,7 +198,7 @@ test("a client's late write is prepared in several steps, and other writes are a
     subject.write(`SET meanwhile${steps} v`, subject.now + 4000 + steps);
   assert.ok(steps >= 4, `${steps} steps`);
   const taking = subject.timeline.take(late);
-  assert.ok(taking.kind === "taken" && taking.answers[0]?.late);
+  assert.ok(taking.kind === "accepted" && taking.answers[0]?.late);
   assert.deepEqual(subject.get("k"), bulk("v"));
   assert.deepEqual(subject.get("meanwhile0"), bulk("v"));
 });
@@ -230,7 +230,7 @@ test("an entry that touches complete databases before very many units causes a r
   const few = entryAt(subject.now + 2500, "SWAPDB 5 6");
   // To find the affected units, the fold walks through all later units, although no unit is affected.
   while (!timeline.prepare(few)) await subject.turns(1);
-  assert.equal(timeline.take(few).kind, "taken");
+  assert.equal(timeline.take(few).kind, "accepted");
   assert.ok(timeline.prepare(swap), "the entry is ready, because more steps would not help");
   assert.equal(timeline.take(swap).kind, "too-old");
   timeline.receive([swap], MEMBER);

@@ -18,25 +18,25 @@ import { unitsOf } from "./fold-unit.js";
  * Merges an entry that is not recorded yet.
  * @param maxRedone  units that may be redone
  * @param stepsMax   steps that the entry may use on this daemon
- * @returns "too-much" if it needs more steps, or null if more units would be redone; in both cases nothing is changed
+ * @returns "too-many-steps" if it needs more steps, or null if more units would be redone; in both cases nothing is changed
  */
 export function admit(
   fold: Fold,
   entry: Entry,
   maxRedone: number,
   stepsMax: number,
-): readonly FoldedEntry[] | "too-much" | null {
+): readonly FoldedEntry[] | "too-many-steps" | null {
   const merge = () => fold.mergeWithin(maxRedone, [entry]);
   // If units after the entry may have to be redone, first try the entry separately: redoing those units must not count.
   if (!isAfter([entry], fold.newest)) {
     const isTooMuch = isCounted(entry, fold.ring) && exceeds(entry, stepsMax, fold);
-    return isTooMuch ? "too-much" : merge();
+    return isTooMuch ? "too-many-steps" : merge();
   }
   try {
     return fold.database.withBudget(stepsMax, merge);
   } catch (problem) {
     // The fold has already undone the entry's units.
-    if (problem instanceof BudgetExceeded) return "too-much";
+    if (problem instanceof BudgetExceeded) return "too-many-steps";
     throw problem;
   }
 }

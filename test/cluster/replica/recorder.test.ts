@@ -14,7 +14,7 @@ import type { DaemonState } from "../../../protocol/version-2/messages-v2.js";
 import { KeyRing } from "../../../store/key-ring.js";
 import type { Entry, OrderKey } from "../../../timeline/entries/entry.js";
 import type { UnitAnswer } from "../../../timeline/fold/fold.js";
-import type { TakeOutcome } from "../../../timeline/timeline-environment.js";
+import type { AcceptOutcome } from "../../../timeline/timeline-environment.js";
 import { settingsFrom } from "../../daemon/replicas.js";
 import { log, makeScene, type Scene } from "../../daemon/scene.js";
 import { double } from "../../support/double.js";
@@ -41,16 +41,16 @@ class FakeTimeline {
   steps = 0;
   flush: Promise<void> = Promise.resolve();
   answers: readonly UnitAnswer[] = [applied];
-  taking: (entry: Entry) => TakeOutcome = (entry) => {
+  taking: (entry: Entry) => AcceptOutcome = (entry) => {
     this.taken.push(entry);
-    return { kind: "taken", answers: this.answers, flushed: this.flush };
+    return { kind: "accepted", answers: this.answers, flushed: this.flush };
   };
 
   prepare(_: Entry): boolean {
     return this.steps-- <= 0;
   }
 
-  take(entry: Entry): TakeOutcome {
+  take(entry: Entry): AcceptOutcome {
     return this.taking(entry);
   }
 

@@ -45,7 +45,7 @@ for (const [name, commands] of Object.entries(LARGE)) {
       const before = canonicalState(fold.database);
       for (const at of [9, 3]) {
         const large = entry(`large ${at}`, at, commands, { multi });
-        assert.equal(admit(fold, large), "too-much", `dated ${at}`);
+        assert.equal(admit(fold, large), "too-many-steps", `dated ${at}`);
         assert.deepEqual(canonicalState(fold.database), before, `dated ${at}`);
       }
       assert.equal(fold.newest?.at, AT + 5);
@@ -65,7 +65,7 @@ test("SQL that computes much from few rows is refused, whichever clause contains
     "create table t (a number)",
     `insert into t values ${values}`,
   ].entries())
-    assert.notEqual(sql(i + 1, text), "too-much", text);
+    assert.notEqual(sql(i + 1, text), "too-many-steps", text);
   const long = `a${"+1".repeat(100)}`;
   const statements = (value: string) => [
     `update t set a = ${value}`,
@@ -79,11 +79,11 @@ test("SQL that computes much from few rows is refused, whichever clause contains
     `insert into t select x.a from t x join t y on x.a = y.a where x.${value} < 0`,
   ];
   const before = canonicalState(fold.database);
-  for (const text of statements(long)) assert.equal(sql(9, text), "too-much", text);
+  for (const text of statements(long)) assert.equal(sql(9, text), "too-many-steps", text);
   assert.deepEqual(canonicalState(fold.database), before);
   // The remaining statements would double the rows each time.
   for (const [i, text] of statements("a+1").slice(0, 3).entries())
-    assert.notEqual(sql(10 + i, text), "too-much", text);
+    assert.notEqual(sql(10 + i, text), "too-many-steps", text);
 });
 
 test("the budget does not count the size of the unit itself", () => {
@@ -94,8 +94,8 @@ test("the budget does not count the size of the unit itself", () => {
     [9, "newest"],
     [3, "late"],
   ] as const) {
-    assert.notEqual(admit(fold, entry(name, at, [["SADD", name, ...members]])), "too-much");
-    assert.notEqual(admit(fold, inserted(`${name} documents`, at, 2)), "too-much");
+    assert.notEqual(admit(fold, entry(name, at, [["SADD", name, ...members]])), "too-many-steps");
+    assert.notEqual(admit(fold, inserted(`${name} documents`, at, 2)), "too-many-steps");
   }
 });
 
@@ -116,8 +116,8 @@ test("a timeline does not record an entry that it refuses, but folds it once ano
   const subject = await new TimelineSubject({ now: START + 10_000, limits: small }).open();
   const set = entryAt(START + 1000, "SET k v");
   const large = entryAt(START + 2000, "SETRANGE k 10000000 x");
-  assert.equal(subject.timeline.take(set).kind, "taken");
-  assert.equal(subject.timeline.take(large).kind, "too-much");
+  assert.equal(subject.timeline.take(set).kind, "accepted");
+  assert.equal(subject.timeline.take(large).kind, "too-many-steps");
   await subject.settle();
   assert.equal(subject.timeline.index.total("data").count, 1);
   subject.timeline.receive([large], MEMBER);

@@ -181,7 +181,7 @@ export class TimelineSubject {
   /** Writes an entry dated now, as from a client. */
   write(command: string, at = this.now): Entry {
     const entry = entryAt(at, command);
-    assert.equal(this.timeline.take(entry).kind, "taken");
+    assert.equal(this.timeline.take(entry).kind, "accepted");
     return entry;
   }
 
