@@ -12,7 +12,7 @@ import {
   compareOrderKeys,
   type Entry,
   type FlushedEntry,
-  firstOrderKeyAt,
+  firstOrderKeyBytes,
   type OrderKey,
   orderKeyOf,
   readOrderKey,
@@ -113,7 +113,7 @@ export class EntryStore {
     if (this.#isRemoving) return true;
     const { storage } = this.#parts;
     const orderKeys: Buffer[] = [];
-    for (const orderKey of storage.orderKeys(null, firstOrderKeyAt(this.prunedTo + 1))) {
+    for (const orderKey of storage.orderKeys(null, firstOrderKeyBytes(this.prunedTo + 1))) {
       if (orderKeys.length === max) break;
       orderKeys.push(Buffer.from(orderKey));
     }
@@ -230,7 +230,7 @@ export class EntryStore {
   findAfter(until: number): Entry[] {
     const { storage, hash } = this.#parts;
     const found: Entry[] = [];
-    for (const [bytes, value] of storage.entries(firstOrderKeyAt(until + 1), null)) {
+    for (const [bytes, value] of storage.entries(firstOrderKeyBytes(until + 1), null)) {
       const orderKey = readOrderKey(bytes);
       const entry = readEntry(orderKey, value, hash);
       if (entry === null) {

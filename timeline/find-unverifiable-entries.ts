@@ -7,7 +7,7 @@ import type { ByteString } from "../protocol/byte-string.js";
 import type { Steps } from "../protocol/steps.js";
 import type { Envelope } from "../protocol/version-2/envelope.js";
 import { isKeyCommand, type KeyRing } from "../store/key-ring.js";
-import { type Entry, firstOrderKeyAt, readOrderKey } from "./entries/entry.js";
+import { type Entry, firstOrderKeyBytes, readOrderKey } from "./entries/entry.js";
 import { viewEntry } from "./entries/stored-value.js";
 import { unitsOf } from "./fold/fold-unit.js";
 import type { TimelineParts } from "./timeline-environment.js";
@@ -46,7 +46,7 @@ export function* findUnverifiable(
     for (const unit of signed.naming) ring.named.addOf(unit);
     return true;
   };
-  let next: Buffer | null = firstOrderKeyAt(after + 1);
+  let next: Buffer | null = firstOrderKeyBytes(after + 1);
   while (next !== null) {
     const from: Buffer = next;
     next = null;

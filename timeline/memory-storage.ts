@@ -4,7 +4,7 @@
  */
 import { type ByteString, bytesOf } from "../protocol/byte-string.js";
 import { firstFrom } from "./entries/ascending-search.js";
-import { dateOf, firstOrderKeyAt, ORDER_KEY_BYTES } from "./entries/entry.js";
+import { dateOf, firstOrderKeyBytes, ORDER_KEY_BYTES } from "./entries/entry.js";
 import type { Mark, MarkName, Storage } from "./entries/storage.js";
 
 /**
@@ -151,7 +151,7 @@ export class MemoryStorage implements Storage {
         if (end !== null && record >= end) return;
         yield record;
       }
-      next = bytesOf(firstOrderKeyAt((number + 1) * 1000));
+      next = bytesOf(firstOrderKeyBytes((number + 1) * 1000));
       number = this.#order[firstFrom(this.#order, number + 1)];
     }
   }

@@ -7,8 +7,8 @@ import { compareEntries, type Entry, type OrderKey } from "./entries/entry.js";
 import { FutureEntries } from "./future-entries.js";
 
 /**
- * How far ahead of the clock, in milliseconds, an entry may be dated and still be folded. Clients may date entries equally
- * far ahead.
+ * How far ahead of the clock, in milliseconds, an entry may be dated and still be folded. Clients may date entries
+ * equally far ahead.
  */
 export const FOLD_AHEAD_MS = 5000;
 

@@ -13,7 +13,7 @@ import type { KeyRing } from "../../store/key-ring.js";
 import { canonicalRing, canonicalState } from "../../store/state-digest.js";
 import type { BackupView } from "../../timeline/backup/backup-view.js";
 import type { FolderView } from "../../timeline/disk/folder-view.js";
-import { type Entry, firstOrderKeyAt, type OrderKey, readOrderKey } from "../../timeline/entries/entry.js";
+import { type Entry, firstOrderKeyBytes, type OrderKey, readOrderKey } from "../../timeline/entries/entry.js";
 import { isRingEntry } from "../../timeline/entries/recorded-envelopes.js";
 import type { Storage } from "../../timeline/entries/storage.js";
 import { readEntry, readValue } from "../../timeline/entries/stored-value.js";
@@ -126,7 +126,7 @@ export class Verification {
     const { fold, begins } = this.#begin(dates);
     requireMeaning(fold);
     const left = begins === null ? dates : dates.filter((date) => date > begins);
-    for (const [orderKey, value] of this.#storage.entries(firstOrderKeyAt(fold.cutAt + 1), null)) {
+    for (const [orderKey, value] of this.#storage.entries(firstOrderKeyBytes(fold.cutAt + 1), null)) {
       const found = readOrderKey(orderKey);
       while (left[0] !== undefined && left[0] < found.at) this.#compare(fold, left.shift() as number);
       this.#check(fold, found, value);

@@ -6,7 +6,7 @@ import { openReader, type Reader, timelineFolder } from "../../timeline/disk/lmd
 import { readLog } from "../../timeline/disk/write-ahead-log.js";
 import {
   type Entry,
-  firstOrderKeyAt,
+  firstOrderKeyBytes,
   orderKeyOf,
   readOrderKey,
   writeOrderKey,
@@ -20,7 +20,7 @@ export type Contents = ReadonlyMap<string, Entry | null>;
 export async function readFolder(data: string, since = 0): Promise<Contents> {
   const contents = new Map<string, Entry | null>();
   if (!existsSync(fileOf(data))) return contents;
-  const first = firstOrderKeyAt(since);
+  const first = firstOrderKeyBytes(since);
   const keep = (bytes: Buffer, value: Buffer) =>
     contents.set(bytes.toString("hex"), readEntry(readOrderKey(bytes), value, hashOf));
   const reader = openReader(data);

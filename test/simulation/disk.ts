@@ -5,7 +5,7 @@
 
 import type { ByteString } from "../../protocol/byte-string.js";
 import { bytesOf } from "../../protocol/byte-string.js";
-import { firstOrderKeyAt } from "../../timeline/entries/entry.js";
+import { firstOrderKeyBytes } from "../../timeline/entries/entry.js";
 import type { Mark, MarkName, Storage } from "../../timeline/entries/storage.js";
 import type { SeededRandom } from "../support/seeded-random.js";
 import type { Processor, Scheduler } from "./scheduler.js";
@@ -111,7 +111,7 @@ export class Disk {
   get #base(): { readonly forgotten: ReadonlySet<ByteString>; readonly end: ByteString } {
     const pruned = this.marks.get("pruned");
     const date = pruned === undefined ? -1 : Number(pruned.toString());
-    return { forgotten: this.contents.get(date) ?? new Set(), end: bytesOf(firstOrderKeyAt(date + 1)) };
+    return { forgotten: this.contents.get(date) ?? new Set(), end: bytesOf(firstOrderKeyBytes(date + 1)) };
   }
 
   /** Flips a bit of an entry. */

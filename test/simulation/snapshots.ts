@@ -5,7 +5,7 @@
 import { type ByteString, bytesOf } from "../../protocol/byte-string.js";
 import { DATABASES_DEFAULT } from "../../store/database.js";
 import type { KeyRing } from "../../store/key-ring.js";
-import { dateOf, firstOrderKeyAt } from "../../timeline/entries/entry.js";
+import { dateOf, firstOrderKeyBytes } from "../../timeline/entries/entry.js";
 import { makeSnapshot } from "../../timeline/snapshots/make-snapshot.js";
 import type { SnapshotSeal, SnapshotStore } from "../../timeline/snapshots/snapshot-files.js";
 import type { SnapshotParts } from "../../timeline/snapshots/snapshot-schedule.js";
@@ -129,7 +129,7 @@ export function snapshotParts(
           });
           const contents = new Set([
             ...(from === null ? [] : (host.disk.contents.get(from) ?? [])),
-            ...[...storage.orderKeys(firstOrderKeyAt((from ?? -1) + 1), firstOrderKeyAt(to + 1))].map(
+            ...[...storage.orderKeys(firstOrderKeyBytes((from ?? -1) + 1), firstOrderKeyBytes(to + 1))].map(
               (orderKey) => bytesOf(orderKey),
             ),
           ]);

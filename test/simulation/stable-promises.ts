@@ -4,13 +4,13 @@ import type { Peering } from "../../cluster/peers/peering.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { bytesOf } from "../../protocol/byte-string.js";
 import type { Entry } from "../../timeline/entries/entry.js";
-import { firstOrderKeyAt } from "../../timeline/entries/entry.js";
+import { firstOrderKeyBytes } from "../../timeline/entries/entry.js";
 import type { StablePromise } from "./ledger.js";
 import type { Host, World } from "./world.js";
 
 /** Records that a daemon reports everything up to a time as final. @param at  milliseconds since 1970 */
 export function noteStable({ ledger, scheduler }: World, { name, disk }: Host, at: number): void {
-  const end = bytesOf(firstOrderKeyAt(at + 1));
+  const end = bytesOf(firstOrderKeyBytes(at + 1));
   // Entries that are being repaired count too.
   const orderKeys = new Set([...disk.held(), ...disk.missed].filter((orderKey) => orderKey < end));
   ledger.stable.push({ host: name, at, reportedAt: scheduler.time, orderKeys });

@@ -2,7 +2,7 @@
  * Presents a backup file as a timeline with snapshots. The complete file is read and checked once; afterwards parts of
  * it are read on request. Memory holds only an index and the few entries that arrived while the backup was being made.
  */
-import { firstOrderKeyAt } from "../entries/entry.js";
+import { firstOrderKeyBytes } from "../entries/entry.js";
 import type { EntrySource, MarkName, MarkSource } from "../entries/storage.js";
 import type { SnapshotSource } from "../snapshots/snapshot-files.js";
 import { type DamagedBytes, type Frame, FrameReader, type Hash, isDamage } from "./backup-frames.js";
@@ -161,7 +161,7 @@ function addFrame(
  */
 export function asOf(view: BackupView, at: number): EntrySource & MarkSource & SnapshotSource {
   const list = () => view.list().filter((date) => date <= at);
-  const end = firstOrderKeyAt(at + 1);
+  const end = firstOrderKeyBytes(at + 1);
   return {
     mark: (name) => (name === "snapshots" ? Buffer.from(list().join(" ")) : view.mark(name)),
     entries: (from, to) => view.entries(from, to === null || end.compare(to) < 0 ? end : to),

@@ -7,7 +7,7 @@
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { bytesOf } from "../../protocol/byte-string.js";
-import { firstOrderKeyAt, ORDER_KEY_BYTES, type OrderKey, writeOrderKey } from "../entries/entry.js";
+import { firstOrderKeyBytes, ORDER_KEY_BYTES, type OrderKey, writeOrderKey } from "../entries/entry.js";
 import type { Storage } from "../entries/storage.js";
 import {
   addWords,
@@ -163,7 +163,11 @@ export class DigestIndex {
       reached = end * seconds;
     }
     if (reached * 1000 < at) {
-      for (const orderKey of this.orderKeys(set, firstOrderKeyAt(reached * 1000), firstOrderKeyAt(at))) {
+      for (const orderKey of this.orderKeys(
+        set,
+        firstOrderKeyBytes(reached * 1000),
+        firstOrderKeyBytes(at),
+      )) {
         readWordsAt(orderKey, ORDER_KEY_BYTES - 32, this.#id);
         addWords(sum, 0, this.#id, 0);
         count++;

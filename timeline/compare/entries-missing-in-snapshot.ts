@@ -6,7 +6,7 @@
  */
 import { bytesOf } from "../../protocol/byte-string.js";
 import type { Steps } from "../../protocol/steps.js";
-import { dateOf, firstOrderKeyAt, type OrderKey, readOrderKey } from "../entries/entry.js";
+import { dateOf, firstOrderKeyBytes, type OrderKey, readOrderKey } from "../entries/entry.js";
 import { type DigestIndex, LEVEL_SECONDS } from "./digest-index.js";
 import { ownRows } from "./digest-rows.js";
 import { OrderKeyWalk } from "./order-key-walk.js";
@@ -58,7 +58,7 @@ export function* entriesMissingInSnapshot(
   const possible: OrderKey[] = [];
   let [count, possibleCount] = [0, prunedBetween(own, cutAt, prunedTo)];
   const known = new Set([...snapshot.orderKeys("ring", null, null)].map((orderKey) => bytesOf(orderKey)));
-  for (const orderKey of own.orderKeys("ring", null, firstOrderKeyAt(cutAt + 1)))
+  for (const orderKey of own.orderKeys("ring", null, firstOrderKeyBytes(cutAt + 1)))
     if (!known.has(bytesOf(orderKey))) {
       count++;
       if (certain.length < max) certain.push(readOrderKey(orderKey));
@@ -134,7 +134,7 @@ function* differing(own: DigestIndex, snapshot: DigestIndex, cutAt: number): Ste
 function* lastOf(own: DigestIndex, snapshot: DigestIndex, cutAt: number): Steps<Range> {
   const second = Math.floor((cutAt + 1) / 1000);
   const [row] = yield* ownRows(snapshot, "data", 0, second, second + 1);
-  const end = firstOrderKeyAt(cutAt + 1);
+  const end = firstOrderKeyBytes(cutAt + 1);
   let count = 0;
   let low = 0n;
   yield* new OrderKeyWalk(own, "data").visit({ from: second, to: second + 1 }, (orderKey) => {

@@ -1,6 +1,6 @@
 /** Ranges of order keys whose entries are sent to a member, walked a batch at a time. */
 
-import { firstOrderKeyAt } from "../entries/entry.js";
+import { firstOrderKeyBytes } from "../entries/entry.js";
 import type { DigestIndex, DigestSet } from "./digest-index.js";
 
 /** The entries of a set with order keys `from` ≤ key < `to` (42 bytes each; a `to` of null means no end). */
@@ -19,8 +19,8 @@ export class RangeList {
   /** Adds everything dated `from` ≤ second < `to`. */
   span(from: number, to: number): void {
     this.endRun();
-    const start = firstOrderKeyAt(from * 1000);
-    const end = to === Infinity ? null : firstOrderKeyAt(to * 1000);
+    const start = firstOrderKeyBytes(from * 1000);
+    const end = to === Infinity ? null : firstOrderKeyBytes(to * 1000);
     const before = this.#ranges.at(-1);
     if (before?.to?.equals(start) === true)
       this.#ranges[this.#ranges.length - 1] = { from: before.from, to: end };

@@ -1,7 +1,7 @@
 /** Walks the order keys of a range of time in small steps, and extracts from them what comparisons need. */
 import { type ByteString, bytesOf } from "../../protocol/byte-string.js";
 import type { Steps } from "../../protocol/steps.js";
-import { firstOrderKeyAt, ORDER_KEY_BYTES } from "../entries/entry.js";
+import { firstOrderKeyBytes, ORDER_KEY_BYTES } from "../entries/entry.js";
 import type { DigestIndex, DigestSet } from "./digest-index.js";
 import { nextOrderKey } from "./order-key-ranges.js";
 
@@ -23,8 +23,8 @@ export class OrderKeyWalk {
 
   /** Visits every order key dated `from` ≤ second < `to`; Infinity means no end. */
   *visit({ from, to }: { from: number; to: number }, visitor: (orderKey: Buffer) => void): Steps<void> {
-    const end = to === Infinity ? null : firstOrderKeyAt(to * 1000);
-    let next: Buffer | null = firstOrderKeyAt(from * 1000);
+    const end = to === Infinity ? null : firstOrderKeyBytes(to * 1000);
+    let next: Buffer | null = firstOrderKeyBytes(from * 1000);
     while (next !== null) {
       const from: Buffer = next;
       next = null;

@@ -32,10 +32,10 @@ export interface OrderKey {
 
 /**
  * An entry that is being flushed or is on disk, without its parsed body. The parsed bodies of many entries with many
- * commands would take much memory, which the garbage collector would later have to free.
+ * commands would take a lot of memory.
  */
 export interface FlushedEntry extends OrderKey {
-  /** The entry itself, if it is for the key ring. */
+  /** The complete entry if it changes the key ring, otherwise null. */
   readonly ring: Entry | null;
 }
 
@@ -43,7 +43,7 @@ export const ORDER_KEY_BYTES = 42;
 
 export const orderKeyOf = ({ id, envelope: { at, seq } }: Entry): OrderKey => ({ at, seq, id });
 
-/** Compares two order keys: negative if `a` comes first, 0 if both are of the same entry. */
+/** Compares two order keys: negative if `a` comes first, 0 if they are equal. */
 export function compareOrderKeys(a: OrderKey, b: OrderKey): number {
   return a.at - b.at || a.seq - b.seq || (a.id < b.id ? -1 : a.id > b.id ? 1 : 0);
 }
@@ -77,6 +77,7 @@ export function readOrderKey(bytes: Uint8Array): OrderKey {
 export const dateOf = (orderKey: Buffer): number =>
   orderKey.readUInt32BE(0) * 2 ** 32 + orderKey.readUInt32BE(4);
 
-/** Returns the first order key that an entry of a date can have. */
+/** Returns the lowest order key that an entry dated `at` can have. */
 export const firstOrderKey = (at: number): OrderKey => ({ at, seq: 0, id: "\0".repeat(32) });
-export const firstOrderKeyAt = (at: number): Buffer => writeOrderKey(firstOrderKey(at));
+/** Returns the same order key as bytes. */
+export const firstOrderKeyBytes = (at: number): Buffer => writeOrderKey(firstOrderKey(at));

@@ -6,7 +6,13 @@ import type { ByteString } from "../../protocol/byte-string.js";
 import type { Steps } from "../../protocol/steps.js";
 import { Database } from "../../store/database.js";
 import type { DigestIndex } from "../compare/digest-index.js";
-import { type Entry, firstOrderKeyAt, type OrderKey, readOrderKey, writeOrderKey } from "../entries/entry.js";
+import {
+  type Entry,
+  firstOrderKeyBytes,
+  type OrderKey,
+  readOrderKey,
+  writeOrderKey,
+} from "../entries/entry.js";
 import { isRingEntry } from "../entries/recorded-envelopes.js";
 import type { EntrySource } from "../entries/storage.js";
 import { copiedEntry, viewEntry } from "../entries/stored-value.js";
@@ -77,8 +83,8 @@ export class Refold {
     const { until, tailEnd } = this.#parts;
     const fold = yield* this.#begin();
     this.#parts.begun?.(fold);
-    const to = firstOrderKeyAt(until + 1);
-    this.#next = firstOrderKeyAt(fold.cutAt + 1);
+    const to = firstOrderKeyBytes(until + 1);
+    this.#next = firstOrderKeyBytes(fold.cutAt + 1);
     for (let next: Buffer | null = this.#next; next !== null; yield) {
       next = this.#foldSome(fold, next, to);
       this.#next = next ?? to;

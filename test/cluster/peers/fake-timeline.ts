@@ -4,7 +4,7 @@ import { DigestIndex } from "../../../timeline/compare/digest-index.js";
 import {
   type Entry,
   type FlushedEntry,
-  firstOrderKeyAt,
+  firstOrderKeyBytes,
   type OrderKey,
   orderKeyOf,
   writeOrderKey,
@@ -99,7 +99,7 @@ export class FakeTimeline {
   prune(until: number): void {
     this.prunedTo = until;
     this.storage.remove(
-      [...this.storage.orderKeys(null, firstOrderKeyAt(until + 1))].map((p) => Buffer.from(p)),
+      [...this.storage.orderKeys(null, firstOrderKeyBytes(until + 1))].map((p) => Buffer.from(p)),
     );
   }
 
