@@ -92,7 +92,7 @@ export async function wire(options: DaemonOptions, components: Components): Prom
     databases: new Databases(backends),
     daemon: identity.id,
     hash: hashOf,
-    remembered: boundsOf(settings),
+    seenLimits: boundsOf(settings),
   });
   addPipeline(options, pipeline, signers, components);
   const own = { daemon: identity.id, gate, observer, slowLog, channels, replica, backends, memory, pipeline };

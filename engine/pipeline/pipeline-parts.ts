@@ -26,7 +26,7 @@ export interface PipelineParts {
   readonly hash: (...pieces: readonly Buffer[]) => ByteString;
   readonly memory: MemoryLimit;
   readonly window: DateWindow;
-  readonly remembered: SeenLimits;
+  readonly seenLimits: SeenLimits;
   readonly floor: Floor;
   readonly recording: Recording;
   /** Publishes messages on channels. Null or absent if the databases publish them. */

@@ -53,7 +53,7 @@ export class Pipeline {
     const { daemon, databases } = parts;
     const { numbers, takeConditions } = databases;
     this.#audience = { cluster: NO_KEY, daemon, databases: numbers, takesConditions: takeConditions };
-    this.seen = new SeenEnvelopes(parts.recording.seenTo, parts.remembered);
+    this.seen = new SeenEnvelopes(parts.recording.seenTo, parts.seenLimits);
     const audit = new KeyAudit(parts.log, parts.environment);
     this.#units = new Units(parts.databases, audit, parts.broadcasts ?? null, parts.inspection ?? null);
     this.#waiters = new WaitingEnvelopes(parts.environment);

@@ -1,6 +1,6 @@
 /**
- * Parses the timeouts of commands that wait. Behaviour and error texts are those of Redis 7; test/conformance checks
- * them.
+ * Parses the timeouts of blocking commands and of WAIT. Behaviour and error texts are those of Redis 7;
+ * test/conformance checks them.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { custom } from "../arguments/command-errors.js";

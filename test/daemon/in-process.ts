@@ -74,7 +74,7 @@ export async function startInProcess(options: InProcessOptions): Promise<InProce
     signers: keys.length + rootKeys.length === 0 ? null : loadSigners(settings, log),
     hash: hashOf,
     window,
-    remembered: { max: bounds.maxRemembered, maxBytes: bounds.maxRememberedBytes },
+    seenLimits: { max: bounds.maxRemembered, maxBytes: bounds.maxRememberedBytes },
     floor,
     recording: new Unrecorded(environment, floor),
     environment,

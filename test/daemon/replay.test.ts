@@ -69,7 +69,7 @@ test(`${RECORDED} recorded envelopes are applied once, and never in another clus
 
 test("a repeated envelope whose answer is no longer stored is not applied again", () => {
   const clock = { now: START };
-  const scene = makeScene({ clock, pair, parts: { remembered: { max: 1000, maxBytes: 2000 } } });
+  const scene = makeScene({ clock, pair, parts: { seenLimits: { max: 1000, maxBytes: 2000 } } });
   clock.now++;
   const envelopes = Array.from({ length: 100 }, () => scene.sign([["INCR", "n"]]));
   assert.deepEqual(play(scene, envelopes), { result: 100 });
@@ -82,7 +82,7 @@ test("a repeated envelope whose answer is no longer stored is not applied again"
 
 test("if no more ids can be remembered, the oldest envelopes are refused by their dates", () => {
   const clock = { now: START };
-  const scene = makeScene({ clock, pair, parts: { remembered: { max: 50, maxBytes: 1 << 20 } } });
+  const scene = makeScene({ clock, pair, parts: { seenLimits: { max: 50, maxBytes: 1 << 20 } } });
   const envelopes: SignedEnvelope[] = [];
   for (let i = 0; i < 300; i++) {
     clock.now += 100;
@@ -122,7 +122,7 @@ const outcomesOf = (scene: Scene, envelopes: readonly SignedEnvelope[]) =>
 test("a key that signs many envelopes for the future exhausts only its own share of the memory", () => {
   const clock = { now: START };
   const root = makeKeyPair();
-  const parts = { remembered: { max: 160, maxBytes: 1 << 20 } };
+  const parts = { seenLimits: { max: 160, maxBytes: 1 << 20 } };
   const scene = makeScene({ clock, pair, root, parts });
   const early = { cluster: scene.cluster, at: START + 60 * SECOND };
   const flood = Array.from({ length: 30 }, () => scene.sign([["INCR", "n"]], early));
@@ -147,7 +147,7 @@ test("a key that signs many envelopes for the future exhausts only its own share
 test("a key that exceeds its rate does not cause refusals for other keys", () => {
   const clock = { now: START };
   const [root, limited] = [makeKeyPair(), makeKeyPair()];
-  const scene = makeScene({ clock, pair, root, parts: { remembered: { max: 80, maxBytes: 1 << 20 } } });
+  const scene = makeScene({ clock, pair, root, parts: { seenLimits: { max: 80, maxBytes: 1 << 20 } } });
   const { cluster, pipeline } = scene;
   clock.now += 2 * SECOND;
   const add = ["KEY", "ADD", limited.pem, "RATE", "1", "RULES", "+@all", "~*"];
@@ -181,7 +181,7 @@ test("with random clock steps, repetitions and few ids, nothing is applied twice
     const scene = makeScene({
       clock,
       pair,
-      parts: { remembered: { max, maxBytes: random.oneOf([0, 5000, 1 << 20]) } },
+      parts: { seenLimits: { max, maxBytes: random.oneOf([0, 5000, 1 << 20]) } },
     });
     const envelopes: SignedEnvelope[] = [];
     for (let step = 0; step < 400; step++) {

@@ -65,7 +65,7 @@ export function makeScene({ clock, pair, root, clusterName = "dbsync", parts = {
     observer: NO_OBSERVER,
     window: DATE_WINDOW_DEFAULT,
     databases: new Databases([backend]),
-    remembered: { max: 1_000_000, maxBytes: 1 << 30 },
+    seenLimits: { max: 1_000_000, maxBytes: 1 << 30 },
     floor,
     recording: new Unrecorded(environment, floor),
     ...parts,

@@ -96,7 +96,7 @@ export function makeFront(parts: FrontParts): Front {
     observer: NO_OBSERVER,
     daemon: identity.id,
     hash: (...pieces) => sha256(Buffer.concat(pieces)),
-    remembered: { max: remembered, maxBytes: 100_000 },
+    seenLimits: { max: remembered, maxBytes: 100_000 },
     floor: { date: environment.clock(), pending: null },
     recording: recorder,
   });

@@ -68,7 +68,7 @@ export class RedisBackend implements Backend {
 
   /** Sends MULTI, the commands and EXEC without other commands between them. */
   async executeTogether(commands: readonly Argv[]): Promise<Outcome> {
-    const refused = notShared(commands);
+    const refused = transactionRefusal(commands);
     if (refused !== null) return refused;
     const failure = this.#link.isUp ? null : await this.#whenReady();
     if (failure !== null) return failure;
@@ -110,7 +110,7 @@ export class RedisBackend implements Backend {
 }
 
 /** Returns the error for a command that a transaction cannot contain, or null if all commands are allowed. */
-export function notShared(commands: readonly Argv[]): Outcome | null {
+export function transactionRefusal(commands: readonly Argv[]): Outcome | null {
   for (const argv of commands) {
     const isolation = isolationOf((argv[0] as ByteString).toUpperCase(), argv);
     if (isolation.kind !== "shared") return error(`ERR ${argv[0]} is not supported in a transaction`);

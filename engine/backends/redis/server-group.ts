@@ -14,7 +14,7 @@ import { keysOf } from "./command-keys.js";
 import { Lane, type LaneCommand, lateFailure } from "./command-lane.js";
 import { isScan, sendScan, sendScans } from "./marked-cursors.js";
 import { isScript, redirectionOf } from "./redirections.js";
-import { notShared } from "./redis-backend.js";
+import { transactionRefusal } from "./redis-backend.js";
 import { type Address, type Argv, isAscii } from "./redis-link.js";
 import { ALL, type Broadcast, type CommandRoute, type ServerFinder } from "./server-finder.js";
 
@@ -86,7 +86,7 @@ export class RedisGroupBackend implements Backend {
 
   /** Sends MULTI, the commands and EXEC to one server, without other commands between them. */
   async executeTogether(commands: readonly Argv[]): Promise<Outcome> {
-    const refused = notShared(commands);
+    const refused = transactionRefusal(commands);
     if (refused !== null) return refused;
     const route = this.#finder.routeOf(commands);
     if (typeof route !== "number" && route.kind === "broadcast") return error(`ERR ${NOT_TOGETHER}`);

@@ -67,7 +67,7 @@ export function awaitCopies(
 ): ByteString | Promise<ByteString> {
   if (copies === null || orderKey === null || copies.count(orderKey) >= others) return answer;
   return new Promise((resolve) => {
-    const end = copies.wait({ orderKey: orderKey, wanted: others, milliseconds: timeout }, () => {
+    const end = copies.wait({ orderKey, wanted: others, milliseconds: timeout }, () => {
       resolve(copies.count(orderKey) >= others ? answer : `${answer}${TOO_LATE}`);
     });
     onWait(end);

@@ -1,6 +1,6 @@
 /**
- * Implements WAIT, which counts the other daemons that have the connection's last write on disk. Texts: redis-server
- * 7.0.
+ * Implements WAIT, which counts the other daemons that have the connection's last write on disk. The error texts are
+ * those of redis-server 7.0.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { integer, type Reply, ZERO } from "../../../protocol/reply.js";
@@ -20,7 +20,7 @@ function wait(session: RespSession, argv: readonly ByteString[]): Reply | Promis
   if (count >= replicas || session.isExecuting) return integer(count);
   return new Promise((resolve) => {
     let failure: Reply | null = null;
-    const end = copies.wait({ orderKey: orderKey, wanted: replicas, milliseconds }, () => {
+    const end = copies.wait({ orderKey, wanted: replicas, milliseconds }, () => {
       session.waiting = null;
       resolve(failure ?? integer(copies.count(orderKey)));
     });

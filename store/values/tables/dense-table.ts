@@ -15,7 +15,7 @@ export class DenseTable<T> {
   /** The items in dense order; the caller must not change them. */
   readonly items: T[] = [];
   readonly #nameOf: (item: T) => ByteString;
-  /** The index; it exists only while there are many items. */
+  /** The index, or null until the table first has more than `LINEAR_SEARCH_ITEMS_MAX` items. */
   #index: SlotIndex | null = null;
 
   constructor(nameOf: (item: T) => ByteString) {

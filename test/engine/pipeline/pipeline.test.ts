@@ -74,7 +74,7 @@ function pipelineOf(
     window: DATE_WINDOW_DEFAULT,
     databases: new Databases(backends),
     daemon: makeIdentity().id,
-    remembered: { max: 1000, maxBytes: 1000 },
+    seenLimits: { max: 1000, maxBytes: 1000 },
     floor,
     recording: new Unrecorded(environment, floor),
   });
