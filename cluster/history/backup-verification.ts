@@ -4,7 +4,7 @@ import { hashOf } from "../../engine/trust/identity.js";
 import { loadSigners } from "../../engine/trust/load-signers.js";
 import { compareGenesis } from "../../engine/trust/recorded-genesis.js";
 import type { Settings } from "../../options/settings.js";
-import { BackupView, DamagedBackup } from "../../timeline/backup/backup-view.js";
+import { BackupView, DamagedBackup } from "../../timeline/backup/opened-backup.js";
 import { MemoryStorage } from "../../timeline/memory-storage.js";
 import { whyUnread } from "./backup-file.js";
 import { FAULTS_MAX, NotChecked, Verification, type VerificationReport } from "./timeline-verification.js";

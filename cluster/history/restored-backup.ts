@@ -15,7 +15,7 @@ import { dateText } from "../../protocol/version-2/envelope.js";
 import { CommandFailure } from "../../store/arguments/command-errors.js";
 import { NO_EXPIRY } from "../../store/keyspace/keyspace.js";
 import { dumpPayload } from "../../store/rdb/dump-payload.js";
-import { asOf, BackupView, DamagedBackup } from "../../timeline/backup/backup-view.js";
+import { asOf, BackupView, DamagedBackup } from "../../timeline/backup/opened-backup.js";
 import type { DiskStorage } from "../../timeline/disk/disk-storage.js";
 import type { TimelineLogger } from "../../timeline/entries/timeline-logger.js";
 import { appliesAt, standstillOf } from "../../timeline/semantics-standstill.js";

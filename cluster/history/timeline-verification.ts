@@ -11,7 +11,7 @@ import { dateText, hexOf } from "../../protocol/version-2/envelope.js";
 import { DATABASES_DEFAULT, Database } from "../../store/database.js";
 import type { KeyRing } from "../../store/key-ring.js";
 import { canonicalRing, canonicalState } from "../../store/state-digest.js";
-import type { BackupView } from "../../timeline/backup/backup-view.js";
+import type { BackupView } from "../../timeline/backup/opened-backup.js";
 import type { FolderView } from "../../timeline/disk/folder-view.js";
 import { type Entry, firstOrderKeyBytes, type OrderKey, readOrderKey } from "../../timeline/entries/entry.js";
 import { isRingEntry } from "../../timeline/entries/recorded-envelopes.js";
