@@ -12,7 +12,7 @@ import { StartError } from "../../net/process/start-error.js";
 import { isSigned } from "../../options/settings.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { DATABASES_DEFAULT } from "../../store/database.js";
-import type { BackupView } from "../../timeline/backup/opened-backup.js";
+import type { OpenedBackup } from "../../timeline/backup/opened-backup.js";
 import type { FolderFlags } from "../shared/folder-options.js";
 import { inParallel } from "../shared/in-parallel.js";
 import { countEntries } from "../shared/progress.js";
@@ -44,7 +44,7 @@ export function restoreFolder(
   file: string,
   at: number | null,
   flags: FolderFlags,
-): Promise<BackupView["end"]> {
+): Promise<OpenedBackup["end"]> {
   return withFolderErrors(async () => restoreInto(await folderPath(flags), file, at, log));
 }
 

@@ -11,7 +11,7 @@ import { syncPathNow } from "../../net/process/synced-path.js";
 import { hexOf } from "../../protocol/version-2/envelope.js";
 import { FrameWriter } from "../../timeline/backup/backup-frames.js";
 import { NoBackup, writeBackup } from "../../timeline/backup/make-backup.js";
-import { BackupView } from "../../timeline/backup/opened-backup.js";
+import { OpenedBackup } from "../../timeline/backup/opened-backup.js";
 import { openFolderView } from "../../timeline/disk/folder-view.js";
 import { SnapshotFiles } from "../../timeline/snapshots/snapshot-files.js";
 import { isIncomplete } from "./catching-up-mark.js";
@@ -134,8 +134,8 @@ const INCOMPLETE =
   "as live, or back up another daemon; --incomplete makes the backup anyway";
 
 /** Reads the file from the disk, and checks that it is complete. @throws Error  it is not */
-function readBack(staged: string): BackupView {
-  const view = new BackupView(staged, hashOf);
+function readBack(staged: string): OpenedBackup {
+  const view = new OpenedBackup(staged, hashOf);
   view.close();
   return view;
 }

@@ -4,7 +4,7 @@ import { hashOf } from "../../engine/trust/identity.js";
 import { loadSigners } from "../../engine/trust/load-signers.js";
 import { compareGenesis } from "../../engine/trust/recorded-genesis.js";
 import type { Settings } from "../../options/settings.js";
-import { BackupView, DamagedBackup } from "../../timeline/backup/opened-backup.js";
+import { DamagedBackup, OpenedBackup } from "../../timeline/backup/opened-backup.js";
 import { MemoryStorage } from "../../timeline/memory-storage.js";
 import { whyUnread } from "./backup-file.js";
 import { FAULTS_MAX, NotChecked, Verification, type VerificationReport } from "./timeline-verification.js";
@@ -49,9 +49,9 @@ export function verifyBackup(
 
 const INCOMPLETE = "The daemon was catching up when the backup was made: entries may be missing.";
 
-function open(file: string): BackupView | DamagedBackup {
+function open(file: string): OpenedBackup | DamagedBackup {
   try {
-    return new BackupView(file, hashOf);
+    return new OpenedBackup(file, hashOf);
   } catch (problem) {
     if (problem instanceof DamagedBackup) return problem;
     throw new NotChecked(`${file}: ${whyUnread(problem)}`);

@@ -15,7 +15,7 @@ import { dateText } from "../../protocol/version-2/envelope.js";
 import { CommandFailure } from "../../store/arguments/command-errors.js";
 import { NO_EXPIRY } from "../../store/keyspace/keyspace.js";
 import { dumpPayload } from "../../store/rdb/dump-payload.js";
-import { asOf, BackupView, DamagedBackup } from "../../timeline/backup/opened-backup.js";
+import { asOf, DamagedBackup, OpenedBackup } from "../../timeline/backup/opened-backup.js";
 import type { DiskStorage } from "../../timeline/disk/disk-storage.js";
 import type { TimelineLogger } from "../../timeline/entries/timeline-logger.js";
 import { appliesAt, standstillOf } from "../../timeline/semantics-standstill.js";
@@ -38,9 +38,9 @@ const SYNC_MS = 1000;
 const DAMAGES_SHOWN = 10;
 
 /** @throws NotRestored  which bytes are damaged, or why it cannot be read */
-function openBackup(file: string): BackupView {
+function openBackup(file: string): OpenedBackup {
   try {
-    return new BackupView(file, hashOf);
+    return new OpenedBackup(file, hashOf);
   } catch (problem) {
     if (!(problem instanceof DamagedBackup)) throw new NotRestored(`${file}: ${whyUnread(problem)}`);
     const shown = problem.damages
@@ -65,7 +65,7 @@ export async function restoreFolder(
   file: string,
   at: number | null,
   log: TimelineLogger,
-): Promise<BackupView["end"]> {
+): Promise<OpenedBackup["end"]> {
   const data = resolve(target);
   requireEmpty(data);
   using view = closing(openBackup(file));
@@ -119,7 +119,7 @@ function removeQuietly(folder: string): void {
 async function fill(
   made: string,
   data: string,
-  source: BackupView | ReturnType<typeof asOf>,
+  source: OpenedBackup | ReturnType<typeof asOf>,
   storage: DiskStorage,
 ): Promise<void> {
   await storeReplacedData(
@@ -139,7 +139,7 @@ async function fill(
   );
 }
 
-function requireReach(view: BackupView, file: string, at: number | null): void {
+function requireReach(view: OpenedBackup, file: string, at: number | null): void {
   const pruned = view.mark("pruned");
   if (pruned === null || at === null || at >= Number(pruned.toString())) return;
   throw new NotRestored(
@@ -215,5 +215,5 @@ export function* restoredKeys(parts: KeysRestoring): Generator<RestoredKey> {
 }
 
 /** Returns a backup whose file is closed at the end of a block. */
-const closing = (view: BackupView): BackupView & Disposable =>
+const closing = (view: OpenedBackup): OpenedBackup & Disposable =>
   Object.assign(view, { [Symbol.dispose]: () => view.close() });

@@ -11,7 +11,7 @@ import { dateText, hexOf } from "../../protocol/version-2/envelope.js";
 import { DATABASES_DEFAULT, Database } from "../../store/database.js";
 import type { KeyRing } from "../../store/key-ring.js";
 import { canonicalRing, canonicalState } from "../../store/state-digest.js";
-import type { BackupView } from "../../timeline/backup/opened-backup.js";
+import type { OpenedBackup } from "../../timeline/backup/opened-backup.js";
 import type { FolderView } from "../../timeline/disk/folder-view.js";
 import { type Entry, firstOrderKeyBytes, type OrderKey, readOrderKey } from "../../timeline/entries/entry.js";
 import { isRingEntry } from "../../timeline/entries/recorded-envelopes.js";
@@ -85,8 +85,8 @@ const UNKNOWN_MAX = 10_000;
 const PROGRESS_EVERY = 1000;
 
 export class Verification {
-  readonly #storage: Storage | FolderView | BackupView;
-  readonly #snapshots: Snapshots | BackupView | null;
+  readonly #storage: Storage | FolderView | OpenedBackup;
+  readonly #snapshots: Snapshots | OpenedBackup | null;
   readonly #signers: Signers;
   readonly #onProgress: (entries: number) => void;
   readonly #faults: Fault[] = [];
@@ -106,8 +106,8 @@ export class Verification {
    * @param onProgress  receives the number of entries checked so far, every thousand entries
    */
   constructor(
-    storage: Storage | FolderView | BackupView,
-    snapshots: Snapshots | BackupView | null,
+    storage: Storage | FolderView | OpenedBackup,
+    snapshots: Snapshots | OpenedBackup | null,
     signers: Signers,
     onProgress: (entries: number) => void,
   ) {

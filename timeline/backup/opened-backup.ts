@@ -28,7 +28,7 @@ interface EntriesFrame {
   readonly offset: number;
 }
 
-export class BackupView {
+export class OpenedBackup {
   readonly end: BackupEnd;
   readonly bytes: number;
   readonly #reader: FrameReader;
@@ -159,7 +159,7 @@ function addFrame(
  * Returns the contents of a backup at an earlier date: the entries up to that date, and the snapshots that are not
  * later.
  */
-export function asOf(view: BackupView, at: number): EntrySource & MarkSource & SnapshotSource {
+export function asOf(view: OpenedBackup, at: number): EntrySource & MarkSource & SnapshotSource {
   const list = () => view.list().filter((date) => date <= at);
   const end = firstOrderKeyBytes(at + 1);
   return {

@@ -7,7 +7,7 @@ import { after, test } from "node:test";
 import { hashOf } from "../../../engine/trust/identity.js";
 import { ForeignBackup, FrameWriter } from "../../../timeline/backup/backup-frames.js";
 import { NoBackup, writeBackup } from "../../../timeline/backup/make-backup.js";
-import { asOf, BackupView, DamagedBackup } from "../../../timeline/backup/opened-backup.js";
+import { asOf, DamagedBackup, OpenedBackup } from "../../../timeline/backup/opened-backup.js";
 import type { FolderView } from "../../../timeline/disk/folder-view.js";
 import { type Entry, orderKeyOf, writeOrderKey } from "../../../timeline/entries/entry.js";
 import type { EntrySource } from "../../../timeline/entries/storage.js";
@@ -66,7 +66,7 @@ test("a backup contains all entries in order, and can return any range of them",
   );
   const { path, end } = backUp(scene);
   assert.equal(end?.entries, 40);
-  const view = new BackupView(path, hashOf);
+  const view = new OpenedBackup(path, hashOf);
   const all = entries.map(orderKeyBytes);
   assert.deepEqual(orderKeysIn(view), all);
   for (const [from, to] of [
@@ -100,7 +100,7 @@ test("a backup includes entries that arrive while it is made and precede the las
     },
   });
   assert.equal(end?.entries, 6);
-  const view = new BackupView(path, hashOf);
+  const view = new OpenedBackup(path, hashOf);
   assert.deepEqual(orderKeysIn(view), entries.map(orderKeyBytes).sort());
   assert.deepEqual(orderKeysIn(view, 3, 7), entries.map(orderKeyBytes).sort().slice(1, 4));
   view.close();
@@ -112,7 +112,7 @@ test("a backup omits snapshots that later arrivals invalidate, and starts again 
   for (const at of [1, 5, 9]) scene.write(scene.app, at, ["INCR n"]);
   for (const to of [AT + 2, AT + 6]) makeSnapshot({ ...scene.recallParts, snapshots, from: null, to });
   scene.storage.put([], [["snapshots", Buffer.from(snapshots.list().join(" "))]]);
-  const complete = new BackupView(backUp(scene, {}, snapshots).path, hashOf);
+  const complete = new OpenedBackup(backUp(scene, {}, snapshots).path, hashOf);
   assert.deepEqual(complete.list(), [AT + 6], "only the newest snapshot is included");
   const chunks = [...(complete.read(AT + 6) ?? [])];
   assert.deepEqual(Buffer.concat(chunks), Buffer.concat(snapshots.files.get(AT + 6) ?? []));
@@ -126,11 +126,11 @@ test("a backup omits snapshots that later arrivals invalidate, and starts again 
     };
   };
   const { path } = backUp(scene, { orderKeys: adding(4) }, snapshots);
-  const view = new BackupView(path, hashOf);
+  const view = new OpenedBackup(path, hashOf);
   assert.deepEqual(view.list(), []);
   view.close();
   scene.storage.put([], [["pruned", Buffer.from(String(AT + 2))]]);
-  const based = new BackupView(backUp(scene, { orderKeys: adding(3) }, snapshots).path, hashOf);
+  const based = new OpenedBackup(backUp(scene, { orderKeys: adding(3) }, snapshots).path, hashOf);
   assert.deepEqual(based.list(), [AT + 2]);
   based.close();
   assert.equal(backUp(scene, {}, new MemorySnapshots()).end, null);
@@ -156,7 +156,7 @@ test("each changed byte and each truncation is detected and located", () => {
   const complete = readFileSync(path);
   const opened = () => {
     try {
-      new BackupView(path, hashOf).close();
+      new OpenedBackup(path, hashOf).close();
       return null;
     } catch (problem) {
       return problem;
@@ -194,7 +194,7 @@ test("a file with valid seals but invalid contents counts as damaged, and none o
     const writer = new FrameWriter(hashOf, (bytes) => parts.push(Buffer.from(bytes)));
     for (const [kind, items] of frames) writer.frame(kind, Buffer.from(items));
     writeFileSync(path, Buffer.concat(parts));
-    return new BackupView(path, hashOf);
+    return new OpenedBackup(path, hashOf);
   };
   const end = (more: object = {}) => {
     const complete = { made: 1, entries: 0, last: null, snapshots: [], marks: {}, functions: null };
