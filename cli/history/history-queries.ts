@@ -5,7 +5,7 @@ import { DbsyncError } from "../../client/shared/errors.js";
 import type { ReplyValue } from "../../client/shared/reply-value.js";
 import type { Address } from "../../client/shared/server-list.js";
 import { queryEach } from "../keys/fetch-key-rings.js";
-import { explainErrors, type Hint } from "../keys/key-errors.js";
+import { ADMINISTRATOR_HINT, explainErrors, type Hint } from "../keys/key-errors.js";
 import { type ClientFlags, openFrom, readSettings } from "../shared/client-options.js";
 import { warnIfCatchingUp } from "../shared/wait-for-catch-up.js";
 import { textsOf } from "./binary-text.js";
@@ -18,14 +18,11 @@ export const HISTORY_TIMEOUT_MS = 20_000;
  */
 export type HistoryQuery = (command: readonly string[]) => Promise<{ address: string; reply: ReplyValue }>;
 
-const ADMINISTRATOR =
-  "sign with an administrator's private key (-k), whose public key the daemons were started with (--root-key)";
-
 const HINTS: readonly Hint[] = [
-  [/none is set; name an administrator/, ADMINISTRATOR],
+  [/none is set; name an administrator/, ADMINISTRATOR_HINT],
   [/TIMELINE is answered by|unknown command .*TIMELINE/i, "start the daemon with --data DIR, or with --peer"],
-  [/NOPERM/, `this key has no permission for that: ${ADMINISTRATOR}`],
-  [/unknown-key/, `the daemons do not know this key: ${ADMINISTRATOR}`],
+  [/NOPERM/, `this key has no permission for that: ${ADMINISTRATOR_HINT}`],
+  [/unknown-key/, `the daemons do not know this key: ${ADMINISTRATOR_HINT}`],
   [
     /requires version 2|speaks (only )?version 1|only RSA keys/,
     "TIMELINE commands need version 2 of the protocol: update the daemons, and start them with keys",

@@ -9,6 +9,10 @@ const START =
   "start each daemon with an administrator's public key (dbsyncd -s public.pem --root-key root-public.pem), " +
   "and sign with the matching private key (-k root-private.pem)";
 
+/** Advice for commands that only administrators may run. */
+export const ADMINISTRATOR_HINT =
+  "sign with an administrator's private key (-k root-private.pem), whose public key the daemons were started with (--root-key)";
+
 /** A pattern of an error's message, and advice for that error. */
 export type Hint = readonly [pattern: RegExp, hint: string];
 

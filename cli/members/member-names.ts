@@ -18,21 +18,21 @@ export interface KnownDaemons {
    * Queried daemons that do not know the administrator's key, for example because their folder is empty. The id comes
    * from the hello.
    */
-  readonly greeted: readonly IdentifiedDaemon[];
+  readonly identifiedByHello: readonly IdentifiedDaemon[];
 }
 
-/** The daemon that a name means if several daemons have had the same address: the one on the list, or a new one. */
-export type AmbiguousName = "listed" | "new";
+/** Which daemon to prefer if several have had the same address: the one on the list, or a new one. */
+export type NamePreference = "listed" | "new";
 
 /**
- * Returns the hexadecimal id of the daemon that a name means. A name that matches no daemon of the list may mean one
- * that the list already removes, so that users can repeat a command.
+ * Returns the hexadecimal id of the daemon that a name means. If no daemon on the list matches, a removed daemon may
+ * match, so that users can repeat a command.
  * @throws DbsyncError `bad-command`
  */
 export function daemonNamed(
   text: string,
-  meant: AmbiguousName,
-  { views, listed, left, greeted }: KnownDaemons,
+  preferred: NamePreference,
+  { views, listed, left, identifiedByHello }: KnownDaemons,
 ): string {
   // Tables show an id's first digits and an ellipsis.
   const digits = text.replace(/^#?ed25519:|…$/g, "").toLowerCase();
@@ -40,9 +40,9 @@ export function daemonNamed(
   if (isHex && digits.length === ID_DIGITS) return digits;
   const hasName = ({ address }: { readonly address: string }) => address === text || hostOf(address) === text;
   const peers = views.flatMap((view) => view.peers);
-  const isCandidate = (id: string) => meant === "new" || listed.includes(id);
+  const isCandidate = (id: string) => preferred === "new" || listed.includes(id);
   // Daemons that answer take precedence over reports of peers, which may name an earlier daemon at the same address.
-  const answering = [...views, ...greeted]
+  const answering = [...views, ...identifiedByHello]
     .filter(hasName)
     .map(({ id }) => id)
     .filter(isCandidate);
@@ -51,22 +51,22 @@ export function daemonNamed(
     .map(({ id }) => id)
     .filter(isCandidate);
   const byAddress =
-    answering.length > 0 ? answering : meant === "new" ? newestFirst(byPeers, listed, left) : byPeers;
-  const known = [...views, ...greeted, ...peers].map(({ id }) => id).concat(listed);
+    answering.length > 0 ? answering : preferred === "new" ? newestFirst(byPeers, listed, left) : byPeers;
+  const known = [...views, ...identifiedByHello, ...peers].map(({ id }) => id).concat(listed);
   const byDigits =
     isHex && digits.length >= PREFIX_DIGITS_MIN ? known.filter((id) => id.startsWith(digits)) : [];
   const found = [...new Set([...byAddress, ...byDigits])];
   const [only] = found;
   if (only !== undefined && found.length === 1) return only;
-  if (found.length === 0 && meant === "listed") {
-    const matching = [...views, ...greeted, ...peers].filter(hasName).map(({ id }) => id);
+  if (found.length === 0 && preferred === "listed") {
+    const matching = [...views, ...identifiedByHello, ...peers].filter(hasName).map(({ id }) => id);
     const byName = (id: string) =>
       matching.includes(id) || (digits.length >= PREFIX_DIGITS_MIN && id.startsWith(digits));
     const leftOut = left.find(byName);
     if (leftOut !== undefined) return leftOut;
   }
   const name = JSON.stringify(text);
-  if (found.length > 1 && meant === "new" && byDigits.length === 0 && answering.length === 0)
+  if (found.length > 1 && preferred === "new" && byDigits.length === 0 && answering.length === 0)
     throw new DbsyncError(
       "bad-command",
       `${name} does not answer now, and ${found.length} daemons have had this address: start the new one first, or name it by its id`,
@@ -78,7 +78,7 @@ export function daemonNamed(
     );
   throw new DbsyncError(
     "bad-command",
-    `there is no daemon ${name}${meant === "listed" ? " on the list" : ""}; ${ALLOWED}`,
+    `there is no daemon ${name}${preferred === "listed" ? " on the list" : ""}; ${ALLOWED}`,
   );
 }
 

@@ -27,10 +27,10 @@ export function printMembers(
   const outdated = views.filter(
     (view) => !(isRemoved(view) || heads.every(({ hash }) => view.lists.some((list) => list.hash === hash))),
   );
-  const isOne = heads.length < 2 && outdated.length === 0;
+  const useSameList = heads.length < 2 && outdated.length === 0;
   if (json) {
-    printJson({ lists: heads.map(plain), isOne, daemons: views.map(daemonOf) });
-    return isOne;
+    printJson({ lists: heads.map(plain), isOne: useSameList, daemons: views.map(daemonOf) });
+    return useSameList;
   }
   if (heads.length === 0) printLine(NONE);
   for (const head of heads) printList(head, views);
@@ -45,7 +45,7 @@ export function printMembers(
     );
   for (const { address, refusal } of views)
     if (refusal !== null) printLine(`\n${address} accepts no writes: ${refusal}.`);
-  return isOne;
+  return useSameList;
 }
 
 function printList(head: ReportedList, views: readonly MemberView[]): void {

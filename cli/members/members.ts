@@ -11,7 +11,7 @@ import type { KnownList } from "../../protocol/members/list-succession.js";
 import { listHash, type MemberList } from "../../protocol/members/member-list.js";
 import { hexOf } from "../../protocol/version-2/envelope.js";
 import { type Answer, queryEach } from "../keys/fetch-key-rings.js";
-import { explainErrors, type Hint } from "../keys/key-errors.js";
+import { ADMINISTRATOR_HINT, explainErrors, type Hint } from "../keys/key-errors.js";
 import { addClientOptions, type ClientFlags, openFrom, readSettings } from "../shared/client-options.js";
 import { EXIT, exitCodeHelp } from "../shared/exit-codes.js";
 import { JSON_FLAG, printJson, printLine } from "../shared/output.js";
@@ -24,7 +24,7 @@ import {
   type Failure,
 } from "./daemon-key-authorization.js";
 import { type IdentifiedDaemon, idsFromHellos } from "./ids-from-hellos.js";
-import { type AmbiguousName, daemonNamed } from "./member-names.js";
+import { daemonNamed, type NamePreference } from "./member-names.js";
 import { printMembers } from "./member-report.js";
 import { type MemberView, newestListsOf, rawId, viewsOf } from "./member-views.js";
 import { type Change, hexIds, nextMembers, shown } from "./next-member-list.js";
@@ -37,12 +37,9 @@ interface MembersFlags extends ClientFlags {
   readonly rootKey?: readonly string[];
 }
 
-const ROOT =
-  "sign with an administrator's private key (-k root-private.pem), whose public key the daemons were started with (--root-key)";
-
 /** Hints by pattern; the first pattern that matches is used. */
 const HINTS: readonly Hint[] = [
-  [/none is set; name an administrator|NOPERM|unknown-key/, ROOT],
+  [/none is set; name an administrator|NOPERM|unknown-key/, ADMINISTRATOR_HINT],
   [
     /unknown (sub)?command|CLUSTER MEMBERS is answered by/i,
     "a member list needs daemons of this version that run with --data and --peer: update and restart them",
@@ -55,7 +52,7 @@ interface Session {
   readonly views: readonly MemberView[];
   readonly newestLists: readonly ReportedList[];
   /** Daemons that do not know the administrator's key, identified by their hello. */
-  readonly greeted: readonly IdentifiedDaemon[];
+  readonly identifiedByHello: readonly IdentifiedDaemon[];
   /** Signs a command once and sends it to the members that remain on the next list. */
   readonly send: (command: readonly string[], next: MemberList) => Promise<Outcome[]>;
   /** Requests the current views of all daemons. */
@@ -89,22 +86,22 @@ ${exitCodeHelp("nothing was changed, or the daemons use different lists")}`,
   addList(members);
   addChange(members, ["add <daemon...>", "add daemons; the first list must name all of them"], {
     example: "  dbsync members add db4:1111 -s db1:1111,db2:1111,db4:1111 -k root-private.pem",
-    change: (daemons) => ({ add: daemons, leave: [], isReplacing: false, isRenewed: false }),
+    change: (daemons) => ({ add: daemons, evict: [], isReplacing: false, isRenewed: false }),
   });
   addChange(members, ["evict <daemon...>", "remove daemons permanently"], {
     example: "  dbsync members evict db3:1111 -k root-private.pem",
-    change: (daemons) => ({ add: [], leave: daemons, isReplacing: false, isRenewed: false }),
+    change: (daemons) => ({ add: [], evict: daemons, isReplacing: false, isRenewed: false }),
   });
   addChange(members, ["replace <old> <new>", "remove a daemon whose folder is lost, and add another one"], {
     example: "  dbsync members replace 4f3a9c0e db3:1111 -k root-private.pem",
-    change: ([old = "", other = ""]) => ({ add: [other], leave: [old], isReplacing: true, isRenewed: false }),
+    change: ([old = "", other = ""]) => ({ add: [other], evict: [old], isReplacing: true, isRenewed: false }),
   });
   addChange(
     members,
     ["sign", "sign the same list again, before or after you revoke the key that signed it"],
     {
       example: "  dbsync members sign -k root-private.pem --root-key old-root-public.pem",
-      change: () => ({ add: [], leave: [], isReplacing: false, isRenewed: true }),
+      change: () => ({ add: [], evict: [], isReplacing: false, isRenewed: true }),
     },
   );
   addChange(
@@ -112,7 +109,7 @@ ${exitCodeHelp("nothing was changed, or the daemons use different lists")}`,
     ["merge", "merge two lists that were signed at the same time: keep the daemons that are on both"],
     {
       example: "  dbsync members merge -k root-private.pem",
-      change: () => ({ add: [], leave: [], isReplacing: false, isRenewed: false }),
+      change: () => ({ add: [], evict: [], isReplacing: false, isRenewed: false }),
     },
   );
 }
@@ -142,9 +139,9 @@ function addList(members: Command): void {
     )
     .action((flags: MembersFlags) =>
       administer(flags, async ({ answers, views, newestLists }) => {
-        const isOne = printMembers(views, newestLists, flags.json === true);
+        const useSameList = printMembers(views, newestLists, flags.json === true);
         const isComplete = reportSilent(flags, answers);
-        if (!isOne || !isComplete) process.exitCode = EXIT.failed;
+        if (!useSameList || !isComplete) process.exitCode = EXIT.failed;
       }),
     );
 }
@@ -179,21 +176,21 @@ function addChange(
  */
 async function makeChange(
   flags: MembersFlags,
-  { views, newestLists, greeted, send, query }: Session,
-  { add, leave, ...kind }: Request,
+  { views, newestLists, identifiedByHello, send, query }: Session,
+  { add, evict, ...kind }: Request,
 ): Promise<void> {
   const listed = newestLists.flatMap(({ list }) => hexIds(list.members));
   const left = newestLists.flatMap(({ list }) => hexIds(list.removed));
-  const idOf = (which: AmbiguousName) => (text: string) =>
-    daemonNamed(text, which, { views, listed, left, greeted });
+  const idOf = (preferred: NamePreference) => (text: string) =>
+    daemonNamed(text, preferred, { views, listed, left, identifiedByHello });
   const added = add.map(idOf("new"));
-  const { list, text, isKnown } = nextMembers(views, newestLists, {
+  const { list, text, isUnchanged } = nextMembers(views, newestLists, {
     ...kind,
     add: added,
-    leave: [...new Set(leave.map(idOf("listed")))],
+    evict: [...new Set(evict.map(idOf("listed")))],
     force: flags.force === true,
   });
-  const outcomes = isKnown ? [] : await send([...COMMAND, text], list);
+  const outcomes = isUnchanged ? [] : await send([...COMMAND, text], list);
   checkChange(outcomes);
   const progress = showProgress(() => "waiting until a member knows the new daemon's key and accepts writes");
   const authorized = await authorizeAdded(added, {
@@ -202,7 +199,7 @@ async function makeChange(
     next: attempts(),
     send: async (command) => failureOf(await send(command, list)),
   }).finally(() => progress[Symbol.dispose]());
-  reportListChange(flags, { isKnown, outcomes, authorized }, { list, hash: listHash(text, sha256) });
+  reportListChange(flags, { isUnchanged, outcomes, authorized }, { list, hash: listHash(text, sha256) });
 }
 
 type Failed = Extract<Outcome, { status: "failed" }>;
@@ -233,15 +230,15 @@ function failureOf(outcomes: readonly Outcome[]): Failure | null {
   return { problem: (denied ?? first).detail, isTemporary: denied === undefined };
 }
 
-interface Done {
-  readonly isKnown: boolean;
+interface ListChangeResult {
+  readonly isUnchanged: boolean;
   readonly outcomes: readonly Outcome[];
   readonly authorized: readonly Authorization[];
 }
 
 function reportListChange(
   flags: MembersFlags,
-  { isKnown, outcomes, authorized }: Done,
+  { isUnchanged, outcomes, authorized }: ListChangeResult,
   { list, hash }: KnownList,
 ): void {
   const failed = failedOf(outcomes);
@@ -253,14 +250,14 @@ function reportListChange(
       hash: hexOf(hash),
       members: hexIds(members),
       left: hexIds(removed),
-      isKnown,
+      isKnown: isUnchanged,
       outcomes,
       authorized,
     });
   else {
     const count = `${members.length} ${members.length === 1 ? "member" : "members"}`;
     printLine(
-      `${isKnown ? "the list already contains this change: " : ""}list ${number}, ${hexOf(hash)}: ${count}`,
+      `${isUnchanged ? "the list already contains this change: " : ""}list ${number}, ${hexOf(hash)}: ${count}`,
     );
     for (const outcome of failed) printLine(`not reached: ${describeOutcome(outcome)}`);
     if (failed.length > denied.length)
@@ -296,7 +293,7 @@ function administer(flags: MembersFlags, act: (session: Session) => Promise<void
       const views = viewsOf(answers, verifies);
       const newestLists = newestListsOf(views);
       const query = async () => viewsOf(await queryEach(settings, key, COMMAND), verifies);
-      const greeted = await idsFromHellos(settings, answers, views[0].cluster);
+      const identifiedByHello = await idsFromHellos(settings, answers, views[0].cluster);
       const send = async (command: readonly string[], next: MemberList) => {
         const receivers = firstReceivers(views, newestLists, next);
         const servers = settings.servers.filter(({ text }) =>
@@ -304,7 +301,7 @@ function administer(flags: MembersFlags, act: (session: Session) => Promise<void
         );
         return (await openFrom({ ...settings, servers }).client.sendAll(command)).outcomes;
       };
-      await act({ answers, views, newestLists, greeted, send, query });
+      await act({ answers, views, newestLists, identifiedByHello, send, query });
     },
     HINTS,
   );

@@ -11,7 +11,7 @@ import type { ReportedList } from "./reported-member-list.js";
 /** The requested change of the list; ids are hexadecimal. */
 export interface Change {
   readonly add: readonly string[];
-  readonly leave: readonly string[];
+  readonly evict: readonly string[];
   /** Whether a new daemon replaces one whose folder is lost. */
   readonly isReplacing: boolean;
   /** Whether to sign a list of the same daemons again. */
@@ -33,7 +33,7 @@ export interface NextList {
   readonly list: MemberList;
   readonly text: string;
   /** Whether nothing has to be sent, because the list is the newest one and all its daemons that answered know it. */
-  readonly isKnown: boolean;
+  readonly isUnchanged: boolean;
 }
 
 /** Returns the next list. @throws DbsyncError `bad-command`  the reason why there is none, and what to do */
@@ -43,19 +43,19 @@ export function nextMembers(
   change: Change,
 ): NextList {
   const again = alreadyDone(views, heads, change);
-  const isKnown = again !== null && !isUnknownToSome(views, again);
+  const isUnchanged = again !== null && !isUnknownToSome(views, again);
   const problem = again === null ? problemOf(views, heads, change) : null;
   if (problem !== null) throw new DbsyncError("bad-command", problem);
   const cluster = rawId(views[0]?.cluster ?? "");
-  const ids = { add: change.add.map(rawId), leave: change.leave.map(rawId) };
+  const ids = { add: change.add.map(rawId), leave: change.evict.map(rawId) };
   // A list has at most two parents. The list after this one merges a third parallel list.
   const list = again?.list ?? nextList(heads.slice(0, 2), ids, cluster);
   if (typeof list === "string") throw new DbsyncError("bad-command", list);
   const objection =
-    (isKnown ? null : reasonAgainst(list, views, heads, change)) ??
+    (isUnchanged ? null : reasonAgainst(list, views, heads, change)) ??
     (change.force ? null : reasonNotToSign(again === null ? list : null, views, heads));
   if (objection !== null) throw new DbsyncError("bad-command", objection);
-  return { list, text: writeMemberList(list), isKnown };
+  return { list, text: writeMemberList(list), isUnchanged };
 }
 
 /**
@@ -66,18 +66,18 @@ export function nextMembers(
 function alreadyDone(
   views: readonly MemberView[],
   heads: readonly KnownList[],
-  { add, leave, isReplacing, isRenewed }: Change,
+  { add, evict, isReplacing, isRenewed }: Change,
 ): KnownList | null {
   const [head] = heads;
   if (isRenewed || head === undefined || heads.length > 1) return null;
   const { members, removed, parents } = head.list;
-  const isMerge = add.length + leave.length === 0;
+  const isMerge = add.length + evict.length === 0;
   if (isMerge) return parents.length > 1 || isUnknownToSome(views, head) ? head : null;
   // When a replacement is repeated, the address of the lost daemon already belongs to the new daemon.
   const isSuccessor = (id: string) => isReplacing && add.includes(id) && views.some((view) => view.id === id);
   const isDone =
     add.every((id) => members.includes(rawId(id))) &&
-    leave.every((id) => removed.includes(rawId(id)) || isSuccessor(id));
+    evict.every((id) => removed.includes(rawId(id)) || isSuccessor(id));
   return isDone ? head : null;
 }
 
@@ -86,25 +86,25 @@ const isUnknownToSome = (views: readonly MemberView[], { list, hash }: KnownList
   views.some(({ id, lists }) => list.members.includes(rawId(id)) && !lists.some((own) => own.hash === hash));
 
 function problemOf(views: readonly MemberView[], heads: readonly KnownList[], change: Change): string | null {
-  const { add, leave, isReplacing, isRenewed } = change;
-  const isMerge = !isRenewed && add.length + leave.length === 0;
+  const { add, evict, isReplacing, isRenewed } = change;
+  const isMerge = !isRenewed && add.length + evict.length === 0;
   if (isMerge && heads.length < 2) return "there is only one list: there is nothing to merge";
   if (heads.length > 1) return isMerge ? null : MERGE;
   const [head] = heads;
-  if (head === undefined && (isRenewed || leave.length > 0)) return BEGIN;
+  if (head === undefined && (isRenewed || evict.length > 0)) return BEGIN;
   const { members = [], removed = [] } = head?.list ?? {};
   const returned = add.find((id) => removed.includes(rawId(id)));
   if (returned !== undefined)
     return `${shown(returned)} was removed, and a removed id cannot return: start that daemon with a new data folder, and add its new id`;
   const listed = add.find((id) => members.includes(rawId(id)));
-  if (listed !== undefined && leave.includes(listed))
+  if (listed !== undefined && evict.includes(listed))
     return `${shown(listed)} is on the list, and no other daemon was seen at its address: start the new one first, or name it by its id`;
   if (listed !== undefined)
     return `${shown(listed)} is already on the list: ${isReplacing ? "run dbsync members evict to remove the other one" : "name only daemons that are not on it"}`;
-  const repeated = leave.find((id) => removed.includes(rawId(id)));
+  const repeated = evict.find((id) => removed.includes(rawId(id)));
   if (repeated !== undefined)
     return `${shown(repeated)} was already removed: ${isReplacing ? "run dbsync members add to add the new one" : "name only daemons on the list"}`;
-  const unknown = leave.find((id) => !members.includes(rawId(id)));
+  const unknown = evict.find((id) => !members.includes(rawId(id)));
   if (unknown !== undefined) return `${shown(unknown)} is not on the list, which dbsync members list shows`;
   const unsafe = views.find(({ id, durable }) => add.includes(id) && !durable);
   if (unsafe !== undefined)

@@ -64,7 +64,7 @@ async function rotateAndReplace(
   const signs = (administrator: Administrator, change: () => Wanted) => () =>
     administrator.query(hosts, PATIENCE_MS, (answers) => {
       const isMerge = answers.heads.length > 1;
-      administrator.sign(answers, isMerge ? { add: [], leave: [] } : change(), hosts);
+      administrator.sign(answers, isMerge ? { add: [], evict: [] } : change(), hosts);
     });
   const pause = () => scheduler.runUntil(scheduler.time + random.below(PAUSE_MS));
   const rings = (holds: (ring: NonNullable<Host["daemon"]>["timeline"]["ring"]) => boolean) => () =>
@@ -81,7 +81,7 @@ async function rotateAndReplace(
     lost.restartAfter(random.below(PAUSE_MS));
   };
 
-  const all = () => ({ add: hosts.map(({ identity }) => hexOf(identity.id)), leave: [] });
+  const all = () => ({ add: hosts.map(({ identity }) => hexOf(identity.id)), evict: [] });
   await until(world, "the first list is signed", () => isKnown(world, 1), signs(before, all));
   await pause();
   lose(0);
@@ -97,7 +97,7 @@ async function rotateAndReplace(
   lose(1);
   if (random.chance(0.5)) {
     const number = (world.heads[0]?.list.number ?? 0) + 1;
-    const again = () => ({ add: [], leave: [], isRenewed: true });
+    const again = () => ({ add: [], evict: [], isRenewed: true });
     await until(world, "the list is signed again", () => isKnown(world, number), signs(after, again));
   }
   const old = genesis.roots[0]?.id ?? "";
@@ -110,7 +110,7 @@ async function rotateAndReplace(
   await pause();
   const replacing = () => ({
     add: [hexOf((lost as Host).identity.id)],
-    leave: [lostId],
+    evict: [lostId],
     isReplacing: true,
   });
   const isReplaced = () => {
@@ -118,7 +118,7 @@ async function rotateAndReplace(
     return world.heads.length === 1 && isInEach(world.heads, lost as Host);
   };
   await until(world, "the lost daemon is replaced", isReplaced, signs(after, replacing));
-  const merge = signs(after, () => ({ add: [], leave: [] }));
+  const merge = signs(after, () => ({ add: [], evict: [] }));
   return { doneAt: EPOCH + scheduler.time, merge };
 }
 

@@ -36,9 +36,9 @@ const view = (letter: string, lists: readonly KnownList[], other: Partial<Member
   ...other,
 });
 
-const change = (add: string, leave = "", other: Partial<Change> = {}): Change => ({
+const change = (add: string, evict = "", other: Partial<Change> = {}): Change => ({
   add: hexIds(idsOf(add)),
-  leave: hexIds(idsOf(leave)),
+  evict: hexIds(idsOf(evict)),
   isReplacing: false,
   force: false,
   isRenewed: false,
@@ -78,8 +78,8 @@ test("a repeated command reports the unchanged list, and signs nothing", () => {
   const replaced = listAfter([first], { add: "D", leave: "C" });
   const views = ["A", "B", "D"].map((letter) => view(letter, [replaced]));
   const again = (requested: Change) => {
-    const { list, isKnown } = nextMembers(views, newestListsOf(views), requested);
-    assert.deepEqual([list, isKnown], [replaced.list, true]);
+    const { list, isUnchanged } = nextMembers(views, newestListsOf(views), requested);
+    assert.deepEqual([list, isUnchanged], [replaced.list, true]);
   };
   again(change("D", "C", { isReplacing: true }));
   again(change("D"));
@@ -90,12 +90,12 @@ test("a repeated command reports the unchanged list, and signs nothing", () => {
   // A listed daemon that is joining, or whose answer cannot be parsed, is not a reason to refuse.
   const joining = [view("A", [replaced]), view("B", [replaced]), view("D", [replaced], { joining: true })];
   assert.equal(
-    nextMembers(joining, newestListsOf(joining), change("D", "C", { isReplacing: true })).isKnown,
+    nextMembers(joining, newestListsOf(joining), change("D", "C", { isReplacing: true })).isUnchanged,
     true,
   );
   const silent = [view("A", [replaced]), view("B", [replaced])];
   assert.equal(
-    nextMembers(silent, newestListsOf(silent), change("D", "C", { isReplacing: true })).isKnown,
+    nextMembers(silent, newestListsOf(silent), change("D", "C", { isReplacing: true })).isUnchanged,
     true,
   );
   assert.throws(() => next(silent, change("D", "D", { isReplacing: true })), /no other daemon was seen at/);
@@ -105,7 +105,7 @@ test("a repeated command reports the unchanged list, and signs nothing", () => {
   const [one, other] = [listAfter([first], { add: "D" }), listAfter([first], { leave: "C" })];
   const merged = listAfter([one, other], {});
   const both = ["A", "B"].map((letter) => view(letter, [merged]));
-  assert.equal(nextMembers(both, newestListsOf(both), change("")).isKnown, true);
+  assert.equal(nextMembers(both, newestListsOf(both), change("")).isUnchanged, true);
 });
 
 const seen = { id: hex("C"), address: "c:1111", connection: "connected", key: null };
@@ -242,7 +242,12 @@ test("--force overrides objections, and one remaining daemon of two is enough", 
 test("a daemon is named by its id, the first digits of its id, or its address", () => {
   const previous = { id: hex("C"), address: "c:1111", connection: "waiting", key: null };
   const views = [view("A", [first], { peers: [previous] }), view("D", [], { address: "c:1111" })];
-  const known = { views, listed: hexIds(first.list.members), left: [] as readonly string[], greeted: [] };
+  const known = {
+    views,
+    listed: hexIds(first.list.members),
+    left: [] as readonly string[],
+    identifiedByHello: [],
+  };
   assert.equal(daemonNamed(hex("X"), "new", known), hex("X"));
   assert.equal(daemonNamed(`ed25519:${hex("X")}`, "new", known), hex("X"));
   assert.equal(daemonNamed(hex("B").slice(0, 6), "listed", known), hex("B"));
@@ -261,10 +266,13 @@ test("a daemon is named by its id, the first digits of its id, or its address", 
   // The daemons that members have seen at an address take precedence over the listed one, and the daemon's own hello
   // takes precedence over both.
   assert.equal(daemonNamed("c:1111", "new", { ...known, views: seenBy("E") }), hex("E"));
-  const greeted = [{ address: "c:1111", id: hex("F") }];
-  assert.equal(daemonNamed("c:1111", "new", { ...known, views: seenBy("E"), greeted }), hex("F"));
-  assert.equal(daemonNamed(hex("F").slice(0, 4), "new", { ...known, greeted }), hex("F"));
-  assert.equal(daemonNamed("c:1111", "listed", { ...known, views: seenBy("E"), greeted }), hex("C"));
+  const identifiedByHello = [{ address: "c:1111", id: hex("F") }];
+  assert.equal(daemonNamed("c:1111", "new", { ...known, views: seenBy("E"), identifiedByHello }), hex("F"));
+  assert.equal(daemonNamed(hex("F").slice(0, 4), "new", { ...known, identifiedByHello }), hex("F"));
+  assert.equal(
+    daemonNamed("c:1111", "listed", { ...known, views: seenBy("E"), identifiedByHello }),
+    hex("C"),
+  );
   const both = { ...known, views: seenBy("EF") };
   assert.throws(
     () => daemonNamed("c:1111", "new", both),
@@ -276,7 +284,7 @@ test("a name may refer to a removed daemon, unless a new daemon has its address"
   const previous = { id: hex("C"), address: "c:1111", connection: "waiting", key: null };
   const successor = { ...previous, id: hex("D") };
   const views = [view("A", [first], { peers: [previous, successor] })];
-  const known = { views, listed: hexIds(idsOf("ABD")), left: [hex("C"), hex("E")], greeted: [] };
+  const known = { views, listed: hexIds(idsOf("ABD")), left: [hex("C"), hex("E")], identifiedByHello: [] };
   assert.equal(daemonNamed(hex("C").slice(0, 8), "listed", { ...known, views: [] }), hex("C"));
   assert.equal(daemonNamed(hex("E").slice(0, 8), "listed", known), hex("E"));
   assert.equal(daemonNamed("c:1111", "new", known), hex("D"));

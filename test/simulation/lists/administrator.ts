@@ -28,7 +28,7 @@ export interface Answers {
 }
 
 /** The change to sign; ids are hexadecimal. */
-export type Wanted = Pick<Change, "add" | "leave"> & Partial<Change>;
+export type Wanted = Pick<Change, "add" | "evict"> & Partial<Change>;
 
 export interface AdministratorParts {
   readonly name: string;
@@ -72,14 +72,14 @@ export class Administrator {
   /** Signs the next list and sends it to some hosts. @returns why it did not sign, or null if it did */
   sign(
     { views, heads }: Answers,
-    { add, leave, isReplacing = false, isRenewed = false, force = false }: Wanted,
+    { add, evict, isReplacing = false, isRenewed = false, force = false }: Wanted,
     to: readonly Host[],
   ): string | null {
     const { world, name, signed } = this.#parts;
     try {
-      const change = { add, leave, isReplacing, isRenewed, force };
-      const { list, text, isKnown } = nextMembers(views, heads, change);
-      if (isKnown) return "the list already contains this change";
+      const change = { add, evict, isReplacing, isRenewed, force };
+      const { list, text, isUnchanged } = nextMembers(views, heads, change);
+      if (isUnchanged) return "the list already contains this change";
       const known: KnownList = { list, hash: listHash(text, sha256) };
       const others = world.heads.filter(({ hash }) => !list.parents.includes(hash) && hash !== known.hash);
       const keeps = [known, ...others];

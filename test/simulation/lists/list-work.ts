@@ -109,25 +109,25 @@ export class ListWork {
     const random = this.#random;
     const [head] = heads;
     if (head === undefined) return ["begin", this.#first(views)];
-    if (heads.length > 1) return ["merge", { add: [], leave: [] }];
+    if (heads.length > 1) return ["merge", { add: [], evict: [] }];
     const { members } = head.list;
     const lost = this.#lostOf(head);
     const unlisted = this.#unlisted(views, head);
     const returning = views.filter(({ id }) => head.list.removed.includes(rawId(id)));
     for (const host of this.#world.hosts) if (!isRemoved(heads, host)) this.#replaceFolder(host);
     const kinds: (() => readonly [string, Wanted | null])[] = [
-      () => ["evict", { add: [], leave: [hexOf(random.oneOf(members))] }],
+      () => ["evict", { add: [], evict: [hexOf(random.oneOf(members))] }],
     ];
-    if (unlisted.length > 0) kinds.push(() => ["add", { add: [random.oneOf(unlisted)], leave: [] }]);
+    if (unlisted.length > 0) kinds.push(() => ["add", { add: [random.oneOf(unlisted)], evict: [] }]);
     if (unlisted.length > 0 && lost.length > 0)
       kinds.push(() => [
         "replace",
-        { add: [random.oneOf(unlisted)], leave: [random.oneOf(lost)], isReplacing: true },
+        { add: [random.oneOf(unlisted)], evict: [random.oneOf(lost)], isReplacing: true },
       ]);
-    if (lost.length > 0) kinds.push(() => ["evict", { add: [], leave: [random.oneOf(lost)] }]);
+    if (lost.length > 0) kinds.push(() => ["evict", { add: [], evict: [random.oneOf(lost)] }]);
     if (returning.length > 0) {
       const { id } = random.oneOf(returning);
-      kinds.push(() => ["return", { add: [id], leave: [] }]);
+      kinds.push(() => ["return", { add: [id], evict: [] }]);
       kinds.push(() => {
         this.#replaceFolder(this.#hostOf(id));
         return ["anew", null];
@@ -143,7 +143,7 @@ export class ListWork {
   #first(views: readonly MemberView[]): Wanted | null {
     const add = allOf(views);
     const areAllListed = this.#world.hosts.every(({ identity }) => add.includes(hexOf(identity.id)));
-    return areAllListed ? { add, leave: [] } : null;
+    return areAllListed ? { add, evict: [] } : null;
   }
 
   /**
@@ -223,13 +223,13 @@ export class ListWork {
     if (head === undefined) return this.#first(views);
     const isOutdated = ({ id, lists }: MemberView) =>
       head.list.members.includes(rawId(id)) && !lists.some(({ hash }) => hash === head.hash);
-    if (heads.length > 1 || views.some(isOutdated)) return { add: [], leave: [] };
+    if (heads.length > 1 || views.some(isOutdated)) return { add: [], evict: [] };
     const lost = this.#lostOf(head);
-    if (lost.length > 0) return { add: [], leave: lost };
+    if (lost.length > 0) return { add: [], evict: lost };
     if (!this.#allReturn) return null;
     for (const host of this.#world.hosts) this.#replaceFolder(host);
     const unlisted = this.#unlisted(views, head);
-    return unlisted.length === 0 ? null : { add: unlisted, leave: [] };
+    return unlisted.length === 0 ? null : { add: unlisted, evict: [] };
   }
 
   #unsettled(): string | null {
