@@ -118,7 +118,7 @@ ${EXIT_HELP}`,
       const folders = defaultSources();
       const known = readProfiles(folders);
       if (none === true && name !== undefined)
-        throw new DbsyncError("bad-option", "a name and --none exclude each other: leave one out");
+        throw new DbsyncError("bad-option", "a name and --none cannot be used together");
       if (none !== true && name === undefined) return printLine(known.current ?? "(none)");
       if (name !== undefined) profileNamed(name, known);
       writeProfiles(folders, { ...known, current: name ?? null });

@@ -17,7 +17,7 @@ export class NoWriters extends StartError {}
 export function validateTimeline(settings: Settings, canWrite: boolean, chosesV1: boolean): void {
   const { data, fsync, peers, v1, require } = settings;
   if (require === "v2" && chosesV1 && v1 !== "off")
-    fail(`--require v2 and --v1 ${v1} exclude each other: leave one out.`);
+    fail(`--require v2 and --v1 ${v1} cannot be used together.`);
   if (data === null && fsync !== "always") fail("--fsync needs a data folder: add --data DIR.");
   if (data === null && settings.retain !== Number.POSITIVE_INFINITY)
     fail("--retain needs a data folder: add --data DIR. In memory the limit is --max-timeline-bytes.");
@@ -65,7 +65,7 @@ function validateOrder({ order, orderCredentials, peers, fsync, retain, window }
   }
   if (peers.length > 0)
     fail(
-      "--order and --peer exclude each other: either the stream orders the writes and sends them to all daemons, or the " +
+      "--order and --peer cannot be used together: either the stream orders the writes and sends them to all daemons, or the " +
         "daemons do this by dates. Leave one out.",
     );
   if (fsync !== "always" || retain !== Number.POSITIVE_INFINITY)

@@ -66,7 +66,7 @@ async function restore(file: string, flags: RestoreFlags): Promise<void> {
   const now = realEnvironment.wallClock();
   const at = date === undefined ? null : parsePastDate(date, { option: "--at", now, end: false });
   if (only !== undefined && prefix !== undefined)
-    throw new DbsyncError("bad-option", "--only and --prefix exclude each other: leave one out");
+    throw new DbsyncError("bad-option", "--only and --prefix cannot be used together");
   if (only === undefined && prefix === undefined) await restoreFolder(file, at, flags);
   else await restoreKeys(file, at, flags);
 }

@@ -36,7 +36,7 @@ export function printMembers(
   for (const head of heads) printList(head, views);
   if (heads.length > 1)
     printLine(
-      "\nThese lists exclude each other because they were signed at the same time. Nothing becomes final until you run dbsync members merge.",
+      "\nThese lists conflict because they were signed at the same time. Nothing becomes final until you run dbsync members merge.",
     );
   for (const { address } of outdated) printLine(`\n${address} does not know this list yet.`);
   for (const { address } of views.filter(isRemoved))

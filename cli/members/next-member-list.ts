@@ -23,7 +23,7 @@ export interface Change {
 const BEGIN =
   "there is no member list yet: create one that names all daemons that should remain, dbsync members add ADDRESS ADDRESS ADDRESS";
 const MERGE =
-  "two lists exclude each other because they were signed at the same time: run dbsync members merge, then this command again";
+  "two lists conflict because they were signed at the same time: run dbsync members merge, then this command again";
 
 /** States of a daemon that has caught up with its peers. If only one of two daemons runs, its state is `isolated`. */
 const CAUGHT_UP: ReadonlySet<string> = new Set(["live", "isolated"]);

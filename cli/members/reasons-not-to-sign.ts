@@ -55,6 +55,6 @@ function tooFew(
       : `list ${heads.map(({ list }) => list.number).join(" and ")} is the newest`;
   return (
     `only ${agreeing} of the ${staying.size} daemons that would remain report that ${newest}. A newer list may exist, and nothing becomes final while ` +
-    "two lists exclude each other. Query more daemons (-s), or wait until they are live; --force signs the list despite this"
+    "two lists conflict. Query more daemons (-s), or wait until they are live; --force signs the list despite this"
   );
 }

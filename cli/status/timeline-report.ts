@@ -76,7 +76,7 @@ export const timelineColumns = (now: number, hasLists: boolean): readonly Column
 
 const LIST: Column<ShownTimeline> = {
   head: "LIST",
-  about: "number of its member list (dbsync members); two numbers: the lists exclude each other",
+  about: "number of its member list (dbsync members); two numbers: the lists conflict",
   cell: ({ timeline: { lists } }) => (lists.length === 0 ? "-" : lists.join("+")),
 };
 

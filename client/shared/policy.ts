@@ -14,7 +14,7 @@ import { type Answer, hasFailedCondition, isCatchingUp, isLate, type Report } fr
  * - `all-equal`: a value only if every server answered and all answers are equal, as in php-dbsync's driver. (That
  *   driver returns null otherwise; this client throws, so null always means nil.)
  *
- * Except with `first`, a late answer (`isLate`) does not count as agreement. If two commands exclude each other, a
+ * Except with `first`, a late answer (`isLate`) does not count as agreement. If two commands are mutually exclusive, a
  * daemon therefore counts for only one of them, and a majority reports success to at most one client.
  */
 export type Policy = "first" | "majority" | "all" | "all-equal" | number;

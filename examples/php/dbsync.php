@@ -1459,8 +1459,8 @@ namespace Dbsync {
          *   a number   this number of daemons have answered; the answers need not be equal. all: every daemon
          *   majority   more than half of all daemons gave the same answer
          *   all-equal  every daemon gave the same answer, as in php-dbsync
-         * Except for `first`, a late answer does not count as an agreement: a daemon counts for only one of two commands that
-         * exclude each other.
+         * Except for `first`, a late answer does not count as an agreement: a daemon counts for only one of two mutually
+         * exclusive commands.
          */
         final class Policy
         {

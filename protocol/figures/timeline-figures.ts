@@ -208,7 +208,7 @@ export const TIMELINE_FIGURES = {
   },
   list: {
     kind: "text-or-nil",
-    help: "the numbers of the newest member lists that it knows; if there are several, they exclude each other",
+    help: "the numbers of the newest member lists that it knows; if there are several, they conflict",
   },
   listHash: { kind: "text-or-nil", help: "the hash of the first of these lists" },
   joining: { kind: "flag", help: "whether a list has added this daemon but no live member has answered yet" },

@@ -357,8 +357,8 @@ function setrange(data: Data, argv: readonly ByteString[]): Reply {
 }
 
 /**
- * The options of SET and GETEX, parsed from left to right; both commands have the same rules about options that exclude
- * each other.
+ * The options of SET and GETEX, parsed from left to right; both commands have the same rules about options that cannot
+ * be used together.
  */
 interface StringOptions {
   condition: "NX" | "XX" | undefined;

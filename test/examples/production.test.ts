@@ -172,7 +172,7 @@ describe("the sample configuration", () => {
             ? REDIS_DATABASE
             : SIDECAR_DATABASE
           : (all.find((line) => settingOf(line) === setting) ?? assert.fail(setting));
-      // Limits can be combined. Some of the remaining options exclude each other.
+      // Limits can be combined. Some of the remaining options cannot be used together.
       const limits = lines.filter((line) => isLimitName(settingOf(line)));
       for (const line of ["", ...lines.filter((each) => !limits.includes(each))]) {
         const file = join(scratch, "one.toml");

@@ -156,11 +156,15 @@ const REFUSED: readonly [args: readonly string[], code: number, stderr: RegExp][
   [["-s", publicKey, "--peer", "db2:1", "--v1", "local"], 2, /its peers would differ permanently/],
   [["-s", publicKey, "--data", "d", "--v1", "local"], 2, /would lose them when it stops.*gateway, or off/],
   [["-s", publicKey, "--v1", "gateway"], 2, /needs --data, --peer or --order/],
-  [["-s", publicKey, "--require", "v2", "--v1", "gateway", "--data", "d"], 2, /exclude each other/],
+  [["-s", publicKey, "--require", "v2", "--v1", "gateway", "--data", "d"], 2, /cannot be used together/],
   [["-s", publicKey, "--order", "nats://u:secret@host"], 2, /"nats:\/\/\*\*\*@host" names no stream/],
   [["-s", publicKey, "--order", "nats://u:sec@ret@host/s"], 2, /"nats:\/\/\*\*\*@host\/s" names no stream/],
   [["-s", publicKey, "--order", "nats://host:0/s"], 2, /is not host:port/],
-  [["-s", publicKey, "--order", "nats://h/s", "--peer", "db2:1"], 2, /--order and --peer exclude each other/],
+  [
+    ["-s", publicKey, "--order", "nats://h/s", "--peer", "db2:1"],
+    2,
+    /--order and --peer cannot be used together/,
+  ],
   [
     ["-s", publicKey, "--order", "nats://h/s", "--data", "d", "--retain", "3"],
     2,

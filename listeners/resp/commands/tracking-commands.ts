@@ -82,7 +82,7 @@ function redirection({ clients }: RespSession["server"], { redirect }: Options, 
   return Number(id);
 }
 
-/** Checks options. @throws CommandFailure  they exclude each other, or conflict with the current mode */
+/** Checks options. @throws CommandFailure  they cannot be used together, or conflict with the current mode */
 function checkOptions({ isBroadcast, isOptin, isOptout, prefixes }: Options, old: TrackingMode | null): void {
   if (!isBroadcast && prefixes.length > 0)
     throw custom("ERR PREFIX option requires BCAST mode to be enabled");
