@@ -14,7 +14,7 @@ const program = makeProgram();
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   if (error.code === "EPIPE") process.exit(process.exitCode);
   const reason = writingFailure(error) ?? error.message;
-  process.stderr.write(`dbsync: standard output cannot be written (${reason}). The output is incomplete\n`);
+  process.stderr.write(`dbsync: cannot write to standard output (${reason}); the output is incomplete\n`);
   process.exit(EXIT.failed);
 });
 

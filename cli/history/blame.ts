@@ -6,7 +6,7 @@ import { parsePastDate } from "../shared/date-text.js";
 import { exitCodeHelp } from "../shared/exit-codes.js";
 import { fieldsOf, JSON_FLAG, printJson, printLine } from "../shared/output.js";
 import { HISTORY_TIMEOUT_MS, queryHistory } from "./history-queries.js";
-import { formatHistory, readHistory } from "./recorded-units.js";
+import { formatHistory, historyJson, readHistory } from "./recorded-units.js";
 
 interface BlameFlags extends ClientFlags {
   readonly from?: string;
@@ -53,7 +53,7 @@ function blame(key: string, flags: BlameFlags): Promise<void> {
     const history = readHistory(reply);
     const shown = JSON.stringify(key);
     if (flags.json)
-      printJson({ daemon: address, ...history, before: before ?? null, writer: writer ?? null });
+      printJson({ daemon: address, ...historyJson(history), before: before ?? null, writer: writer ?? null });
     else if (history.units.length > 0) {
       if (before != null) printLine(`${shown} already existed, written by ${String(before)}`);
       process.stdout.write(formatHistory(history));

@@ -81,10 +81,10 @@ async function newPages({ query, filters }: FollowParts, seen: SeenUnits): Promi
     const { address, reply } = await query(["TIMELINE", "LOG", ...dates, ...filters]);
     const page = readHistory(reply);
     const oldest = page.units[0]?.at ?? 0;
-    const isMissing = page.left > 0 && oldest > seen.newest;
+    const isMissing = page.omitted > 0 && oldest > seen.newest;
     const goesBack = to.length === 0 || oldest < Number(to[1]);
     const readsEarlierPage = isMissing && goesBack && pages.length < PAGES_MAX - 1;
-    pages.unshift({ page: readsEarlierPage || !isMissing ? { ...page, left: 0 } : page, address });
+    pages.unshift({ page: readsEarlierPage || !isMissing ? { ...page, omitted: 0 } : page, address });
     if (!readsEarlierPage) return pages;
     to = ["TO", String(oldest)];
   }
@@ -112,8 +112,8 @@ class SeenUnits {
   /** Adds units. @returns the units that were not shown before */
   take(history: HistoryReport): HistoryReport {
     const units = history.units.filter((unit) => !this.#units.has(nameOf(unit)));
-    // Units that --limit left out are older than the shown ones.
-    if (this.#begin === 0) this.#begin = history.left > 0 ? (units[0]?.at ?? history.from) : history.from;
+    // Units that --limit omitted are older than the shown ones.
+    if (this.#begin === 0) this.#begin = history.omitted > 0 ? (units[0]?.at ?? history.from) : history.from;
     for (const unit of units) {
       this.#units.set(nameOf(unit), unit.at);
       this.newest = Math.max(this.newest, unit.at);

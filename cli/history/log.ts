@@ -18,7 +18,7 @@ import { endOnQ } from "../shared/quit-key.js";
 import { HISTORY_TIMEOUT_MS, type HistoryQuery, queryHistory } from "./history-queries.js";
 import { followLog } from "./log-following.js";
 import { addLogVerify } from "./log-verify.js";
-import { formatHistory, type HistoryReport, readHistory } from "./recorded-units.js";
+import { formatHistory, type HistoryReport, historyJson, readHistory } from "./recorded-units.js";
 
 interface LogFlags extends ClientFlags {
   readonly from?: string;
@@ -110,7 +110,7 @@ async function filtersOf({ touching, signer }: LogFlags, settings: Settings): Pr
 
 function show(history: HistoryReport, daemon: string, { json, follow }: LogFlags): void {
   if (json && follow) for (const unit of history.units) printJson({ daemon, ...unit });
-  else if (json) printJson({ daemon, ...history });
+  else if (json) printJson({ daemon, ...historyJson(history) });
   else if (history.units.length > 0) process.stdout.write(formatHistory(history));
   else if (!follow) printLine("Nothing was recorded in that time.");
 }

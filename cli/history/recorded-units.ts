@@ -51,8 +51,8 @@ export interface HistoryReport {
   readonly snapshot: number | null;
   /** Number of entries that the daemon could not read; the units after them may differ from the original ones. */
   readonly damaged: number;
-  /** Number of older units that were left out. */
-  readonly left: number;
+  /** Number of older units that were omitted. */
+  readonly omitted: number;
   readonly units: readonly RecordedUnit[];
 }
 
@@ -62,9 +62,14 @@ export function readHistory(reply: ReplyValue): HistoryReport {
     from: Number(from),
     snapshot: snapshot == null ? null : Number(snapshot),
     damaged: Number(damaged),
-    left: Number(left),
+    omitted: Number(left),
     units: Array.isArray(units) ? units.map(readUnit) : [],
   };
+}
+
+/** Returns the report with the field names of `--json`. */
+export function historyJson({ from, snapshot, damaged, omitted, units }: HistoryReport): object {
+  return { from, snapshot, damaged, left: omitted, units };
 }
 
 function readUnit(reply: ReplyValue): RecordedUnit {
@@ -94,7 +99,7 @@ function wordOf(value: ReplyValue): RecordedArgument {
 }
 
 /** Formats one line per unit, oldest first, followed by remarks. */
-export function formatHistory({ snapshot, damaged, left, units }: HistoryReport): string {
+export function formatHistory({ snapshot, damaged, omitted, units }: HistoryReport): string {
   const rows = units.map((unit) => [
     formatExactDate(unit.at),
     unit.change ?? unit.outcome,
@@ -102,7 +107,7 @@ export function formatHistory({ snapshot, damaged, left, units }: HistoryReport)
     `${shownCommands(unit)}${shownOutcome(unit)}`,
   ]);
   const remarks = [
-    ...(left > 0 ? [`${left} older commands are left out; --limit shows more.`] : []),
+    ...(omitted > 0 ? [`${omitted} older commands are left out; --limit shows more.`] : []),
     ...(damaged > 0
       ? [
           `The daemon could not read ${damaged} entries, so the commands after them may be shown with wrong outcomes.`,
@@ -110,7 +115,7 @@ export function formatHistory({ snapshot, damaged, left, units }: HistoryReport)
       : []),
     ...(snapshot !== null && units[0]?.change != null
       ? [
-          `Commands before ${formatExactDate(snapshot)} are not known: the log begins with a snapshot of that date.`,
+          `Commands before ${formatExactDate(snapshot)} are unknown: the log begins with a snapshot of that date.`,
         ]
       : []),
   ];

@@ -44,12 +44,12 @@ export function addRestore(program: Command): void {
       "after",
       `
 As a folder: --data names a folder that does not exist yet or is empty. No daemon is contacted. Start a daemon with this folder and with the key options of the
-daemon of the backup, and start the other daemons of its cluster with empty folders. The restored daemon is a new one, with its own key. As long as any
-daemon of the cluster has later entries, the restored daemon receives them, even with --at.
+daemon that made the backup, and start the other daemons of its cluster with empty folders. The restored daemon is a new member with a new key. As long
+as any daemon of the cluster has later entries, the restored daemon receives them, even with --at.
 
 As keys: use --only or --prefix. The backup is folded, which needs as much memory as a daemon with that data, and the daemon's public keys (--sign-key
 and --root-key, or --config). Then a RESTORE, signed with -k, is sent for each key. Keys that have expired since are left out. Documents, tables and
-collections cannot be restored in this way: restore a folder on another machine, and copy them from a daemon there.
+collections cannot be restored as keys. Restore the backup as a folder on another machine, start a daemon there, and copy them from it.
 
 Examples:
   dbsync restore monday.dbsync --data /var/lib/dbsyncd
@@ -94,8 +94,8 @@ async function restoreKeys(file: string, at: number | null, flags: RestoreFlags)
     exact === null ? (key: ByteString) => key.startsWith(start) : (key: ByteString) => key === exact;
   const tally = { restored: 0, existing: 0, expired: 0, failed: [] as string[] };
   const backups = await import("../folder/backups.js");
-  await backups.restoreKeys({ file, at, db, isWanted }, flags, async ({ key, expires, payload, left }) => {
-    if (payload === null) tally.failed.push(`  ${JSON.stringify(textOfBytes(key))}: ${left ?? ""}`);
+  await backups.restoreKeys({ file, at, db, isWanted }, flags, async ({ key, expires, payload, problem }) => {
+    if (payload === null) tally.failed.push(`  ${JSON.stringify(textOfBytes(key))}: ${problem ?? ""}`);
     else if (expires > 0 && expires <= realEnvironment.wallClock()) tally.expired++;
     else {
       const [name, value] = [key, payload].map((bytes) => Buffer.from(bytes, "latin1")) as [Buffer, Buffer];
@@ -103,8 +103,8 @@ async function restoreKeys(file: string, at: number | null, flags: RestoreFlags)
       try {
         await client.call(command, { policy: "all" });
         tally.restored++;
-      } catch (problem) {
-        if (!(problem instanceof DbsyncError) || !problem.message.includes("BUSYKEY")) throw problem;
+      } catch (error) {
+        if (!(error instanceof DbsyncError) || !error.message.includes("BUSYKEY")) throw error;
         tally.existing++;
       }
     }

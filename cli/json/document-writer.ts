@@ -16,8 +16,10 @@ export class DocumentWriter {
   #characters = 0;
   /** The time at which all entries of the batch expire, in milliseconds since 1970, or null if they do not expire. */
   #expires: number | null = null;
-  #inDocument = 0;
-  #mayExpire = 0;
+  /** Number of entries added to the current document. */
+  #documentEntries = 0;
+  /** Number of these entries that may expire. */
+  #expiringEntries = 0;
   #entries = 0;
 
   constructor(send: SendToAll) {
@@ -32,7 +34,7 @@ export class DocumentWriter {
   /** Creates a document, to which the following entries belong. */
   async begin(document: string): Promise<void> {
     this.#document = document;
-    this.#inDocument = this.#mayExpire = 0;
+    this.#documentEntries = this.#expiringEntries = 0;
     await this.#send(["DOC.CREATE", document]);
   }
 
@@ -41,8 +43,8 @@ export class DocumentWriter {
     this.#expires = expires;
     this.#batch.push(key, json);
     this.#characters += key.length + json.length;
-    this.#inDocument++;
-    if (expires !== null) this.#mayExpire++;
+    this.#documentEntries++;
+    if (expires !== null) this.#expiringEntries++;
     this.#entries++;
     const isFull = this.#batch.length >= 2 * BATCH_ENTRIES_MAX || this.#characters >= BATCH_CHARACTERS_MAX;
     if (isFull) await this.#flush();
@@ -56,10 +58,10 @@ export class DocumentWriter {
     await this.#flush();
     await Promise.all(this.#sent.splice(0));
     const count = await this.#send(["DOC.COUNT", this.#document]);
-    const missing = this.#inDocument - Number(count);
-    if (missing >= 0 && missing <= this.#mayExpire) return;
+    const missing = this.#documentEntries - Number(count);
+    if (missing >= 0 && missing <= this.#expiringEntries) return;
     throw new Error(
-      `${this.#document}: ${this.#inDocument} entries were sent, but the daemons have ${String(count)}`,
+      `${this.#document}: ${this.#documentEntries} entries were sent, but the daemons have ${String(count)}`,
     );
   }
 

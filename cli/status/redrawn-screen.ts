@@ -25,7 +25,7 @@ export class RedrawnScreen {
   #height = 0;
   /** Whether the screen must be cleared, because the terminal may have rewrapped the lines. */
   #isStale = true;
-  #hasLeft = false;
+  #isClosed = false;
 
   constructor(stream: WriteStream) {
     this.#stream = stream;
@@ -42,7 +42,7 @@ export class RedrawnScreen {
   draw(lines: readonly StyledLine[]): void {
     const height = (this.#stream.rows || DEFAULT_ROWS) - 1;
     const excess = lines.length - height;
-    const more: StyledLine = { text: `… ${excess + 1} more lines: make the window higher`, tone: "warn" };
+    const more: StyledLine = { text: `… ${excess + 1} more lines: enlarge the window`, tone: "warn" };
     const shown = excess > 0 ? [...lines.slice(0, Math.max(0, height - 1)), more] : lines;
     const start = this.#isStale ? CLEAR : this.#height > 0 ? `${ESCAPE}${this.#height}A\r` : "";
     // One write prevents flicker.
@@ -54,9 +54,9 @@ export class RedrawnScreen {
   }
 
   /** Restores the cursor below the drawn lines. */
-  leave(): void {
-    if (this.#hasLeft) return;
-    this.#hasLeft = true;
+  close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
     this.#stream.write(SHOW_CURSOR);
   }
 }

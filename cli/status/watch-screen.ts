@@ -15,12 +15,12 @@ export type ShowStatus = (daemons: readonly DaemonStatus[]) => void;
 export function openScreen(): RedrawnScreen | null {
   const screen = isScreen(process.stdout) ? new RedrawnScreen(process.stdout) : null;
   // Restores the terminal however the process ends, including by a bug.
-  process.once("exit", () => screen?.leave());
+  process.once("exit", () => screen?.close());
   process.once("SIGINT", () => process.exit());
   const releaseKeys = screen === null ? () => {} : endOnQ(() => process.exit());
   for (const signal of ["SIGTERM", "SIGHUP"] as const)
     process.once(signal, () => {
-      screen?.leave();
+      screen?.close();
       releaseKeys();
       process.kill(process.pid, signal);
     });

@@ -158,13 +158,13 @@ export interface KeysRestoring {
   readonly onNotice: (text: string) => void;
 }
 
-/** A key and its value in the form that RESTORE accepts, or the reason (`left`) why the key cannot be restored. */
+/** A key and its value in the form that RESTORE accepts, or the reason (`problem`) why the key cannot be restored. */
 export interface RestoredKey {
   readonly key: ByteString;
   /** Milliseconds since 1970, or 0 if it does not expire. */
   readonly expires: number;
   readonly payload: ByteString | null;
-  readonly left: string | null;
+  readonly problem: string | null;
 }
 
 /**
@@ -206,10 +206,10 @@ export function* restoredKeys(parts: KeysRestoring): Generator<RestoredKey> {
     if (!isWanted(key) || (expire !== NO_EXPIRY && expire < (at ?? view.end.made))) continue;
     const expires = expire === NO_EXPIRY ? 0 : expire;
     try {
-      yield { key, expires, payload: dumpPayload(value), left: null };
-    } catch (problem) {
-      if (!(problem instanceof CommandFailure)) throw problem;
-      yield { key, expires, payload: null, left: problem.message };
+      yield { key, expires, payload: dumpPayload(value), problem: null };
+    } catch (error) {
+      if (!(error instanceof CommandFailure)) throw error;
+      yield { key, expires, payload: null, problem: error.message };
     }
   }
 }

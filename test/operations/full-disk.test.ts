@@ -148,7 +148,7 @@ for (const target of ["resp:-", "json:-"])
     assert.equal(status, 1, stderr);
     assert.match(
       stderr,
-      /^dbsync: standard output cannot be written \(ENOSPC: [^)]+\)\. The output is incomplete\n/m,
+      /^dbsync: cannot write to standard output \(ENOSPC: [^)]+\); the output is incomplete\n/m,
     );
     assert.doesNotMatch(stderr, /\n +at /);
   });

@@ -64,16 +64,16 @@ test(`each unit is shown once, in order (seed ${seed})`, async () => {
   assert.equal(units.length, 47_005);
   assert.equal(new Set(units.map(({ id }) => id)).size, 47_005);
   assert.ok(units.every(({ at }, i) => i === 0 || at >= (units[i - 1]?.at ?? 0)));
-  assert.ok(shown.every(({ left }) => left === 0));
+  assert.ok(shown.every(({ omitted }) => omitted === 0));
 });
 
-test("units of a millisecond that do not fit into an answer are counted as left out", async () => {
+test("units of a millisecond that do not fit into an answer are counted as omitted", async () => {
   const log = new Log();
   log.dates.push(START);
   const shown = await follow(log, [[START + 1, ...Array<number>(15_000).fill(START + 2), START + 3]]);
   assert.deepEqual(
     shown
-      .map(({ left, units }) => [left, units.length])
+      .map(({ omitted, units }) => [omitted, units.length])
       .reduce(([a = 0, b = 0], [c = 0, d = 0]) => [a + c, b + d]),
     [5_002, 10_001],
   );

@@ -19,7 +19,7 @@ const UNIT: RecordedUnit = {
   reply: "OK",
   change: null,
 };
-const REPORT = { from: 0, snapshot: null, damaged: 0, left: 0 };
+const REPORT = { from: 0, snapshot: null, damaged: 0, omitted: 0 };
 const lineOf = (unit: Partial<RecordedUnit>) =>
   formatHistory({ ...REPORT, units: [{ ...UNIT, ...unit }] })
     .trimEnd()
@@ -64,12 +64,12 @@ test("control characters in commands are escaped", () => {
 
 test("the report mentions omitted units and damaged entries", () => {
   const units = [{ ...UNIT, change: "changed" }];
-  const text = formatHistory({ from: 0, snapshot: 1_789_999_999_000, damaged: 2, left: 3, units });
+  const text = formatHistory({ from: 0, snapshot: 1_789_999_999_000, damaged: 2, omitted: 3, units });
   assert.match(text, /\n3 older commands are left out; --limit shows more\.\n/);
   assert.match(text, /\nThe daemon could not read 2 entries/);
   assert.match(
     text,
-    /\nCommands before 2026-09-21 14:13:19\.000Z are not known: the log begins with a snapshot of that date\.\n$/,
+    /\nCommands before 2026-09-21 14:13:19\.000Z are unknown: the log begins with a snapshot of that date\.\n$/,
   );
 });
 
