@@ -17,8 +17,8 @@ const RSA_BITS = 2048;
 const RSA_EXPONENT = 65537;
 const SERIAL_BYTES = 16;
 const DAY_MS = 86_400_000;
-/** The time before its creation from which the certificate is valid, for clients with slow clocks. */
-const EARLIER_MS = 3_600_000;
+/** How far `notBefore` is set before the time of creation, for clients with slow clocks. */
+const BACKDATE_MS = 3_600_000;
 /** The maximum length of a common name. Source: RFC 5280, A.1, ub-common-name. */
 const MAX_COMMON_NAME = 64;
 /** The types of alternative names. Source: RFC 5280, 4.2.1.6. */
@@ -66,7 +66,7 @@ export async function makeCertificate(options: {
     createPublicKey(key).export({ type: "spki", format: "pem" }).toString(),
   );
   certificate.serialNumber = newSerial();
-  certificate.validity.notBefore = new Date(now - EARLIER_MS);
+  certificate.validity.notBefore = new Date(now - BACKDATE_MS);
   certificate.validity.notAfter = notAfter;
   const subject = [
     { name: "commonName", value: names.find(({ length }) => length <= MAX_COMMON_NAME) ?? "dbsyncd" },

@@ -1,7 +1,4 @@
-/**
- * Runs `dbsync-proxy status`, which shows the report of a balancer or a cache with --admin about itself and its
- * servers, as text or as JSON.
- */
+/** Prints the health report of a balancer or cache that runs with --admin, as text or JSON. */
 import type { Command } from "commander";
 import { StartError } from "../net/process/start-error.js";
 import { formatTable } from "../net/terminal/text-table.js";
@@ -11,12 +8,12 @@ import type { CacheHealth } from "./admin/cache-health.js";
 const ANSWER_MS = 5_000;
 const FIELDS = [
   "server",
-  "place",
+  "address",
   "role",
   "state",
   "connections",
   "answered",
-  "unreached",
+  "not sent",
   "unknown",
   "reason",
 ];
@@ -29,7 +26,7 @@ const CACHE_FIELDS = [
   "waiting",
   "entries",
   "bytes",
-  "emptied",
+  "invalidated",
   "reason",
 ];
 
@@ -67,7 +64,7 @@ async function requestReport(adminAddress: string): Promise<Report> {
     const { cause, message } = problem as Error;
     throw new StartError(`${adminAddress}: ${cause instanceof Error ? cause.message : message}`, 1);
   }
-  throw new StartError(`${adminAddress}: the server there is not a proxy`, 1);
+  throw new StartError(`${adminAddress}: no dbsync-proxy answers at this address`, 1);
 }
 
 function shown(report: Report): string {

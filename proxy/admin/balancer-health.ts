@@ -6,6 +6,7 @@ import type { BalancerSources } from "./balancer-metrics.js";
 
 export interface ServerHealth {
   readonly id: string;
+  /** The server's address. */
   readonly place: string;
   readonly role: "MASTER" | "REPLICA";
   readonly up: boolean;

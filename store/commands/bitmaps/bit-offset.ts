@@ -20,10 +20,11 @@ const BITS_MAX = 8 * 512 * 1024 * 1024;
  * @throws CommandFailure
  */
 export function bitOffset(bytes: ByteString, width?: number): number {
-  const counts = width !== undefined && bytes.startsWith("#");
-  const number = parseInteger(counts ? bytes.slice(1) : bytes);
+  const isFieldNumber = width !== undefined && bytes.startsWith("#");
+  const number = parseInteger(isFieldNumber ? bytes.slice(1) : bytes);
   // If a product exceeds 64 bits, Redis uses its lower 64 bits.
-  const index = counts && number !== undefined ? BigInt.asIntN(64, BigInt(number) * BigInt(width)) : number;
+  const index =
+    isFieldNumber && number !== undefined ? BigInt.asIntN(64, BigInt(number) * BigInt(width)) : number;
   if (index === undefined || index < 0 || index >= BITS_MAX)
     throw custom("ERR bit offset is not an integer or out of range");
   return Number(index);
