@@ -5,7 +5,7 @@
 import { type Command, InvalidArgumentError } from "commander";
 import { DbsyncError } from "../client/shared/errors.js";
 import type { ServerAddress } from "../client/shared/server-url.js";
-import { importDocuments } from "./json/import-documents.js";
+import { copyFromJsonServer } from "./json/copy-from-json-server.js";
 import { JSON_URL_HELP, readJsonUrl } from "./json/json-server-client.js";
 import { importRedis } from "./redis/import-redis.js";
 import { isRedisUrl, REDIS_URL_HELP, type RedisAddress, readRedisUrl } from "./redis/redis-url.js";
@@ -121,7 +121,7 @@ async function importFrom(origin: Origin, flags: ImportFlags): Promise<void> {
   const send: SendToAll = (command) => client.call(command, { policy: "all" });
   if (origin.kind === "folder") await importFolder(origin.folder, send, flags.replace);
   else if (origin.kind === "json")
-    await importDocuments(withLoadedAuthorities(origin.address, flags.ca), send, flags.replace);
+    await copyFromJsonServer(withLoadedAuthorities(origin.address, flags.ca), send, flags.replace);
   else {
     const { server, db: from } = origin.address;
     const address = { server: withLoadedAuthorities(server, flags.ca), db: from };

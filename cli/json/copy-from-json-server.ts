@@ -19,7 +19,7 @@ const SILENCE_MS = 120_000;
  * @param replace  whether to drop documents that the daemons already have
  * @throws Error  no connection; a document already exists; a daemon has not accepted everything
  */
-export async function importDocuments(
+export async function copyFromJsonServer(
   source: ServerAddress,
   send: SendToAll,
   replace = false,
