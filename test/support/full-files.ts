@@ -14,6 +14,7 @@ export const FULL_ONLY: readonly string[] = [
   "attacks/11-",
   "attacks/15-",
   "attacks/16-",
+  "cli/backup/",
   "cli/bench/bench.test",
   "cli/completion/",
   "cli/exit-codes.test",
