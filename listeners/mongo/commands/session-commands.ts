@@ -30,7 +30,7 @@ export const sessionCommands: readonly MongoCommand[] = [
   {
     names: ["endSessions", "refreshSessions", "killSessions"],
     group: "connection",
-    summary: "does nothing, because the daemon stores no data of sessions",
+    summary: "does nothing, because the daemon stores no session data",
     fields: {},
     isOpen: true,
     run: () => "",
