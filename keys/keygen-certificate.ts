@@ -40,13 +40,13 @@ export function certificateFlags(): Option[] {
   return [
     new Option(
       "--certificate",
-      "instead of keys for signing, generates tls-key.pem and tls-cert.pem for dbsyncd",
+      "instead of keys for signing, generate tls-key.pem and tls-cert.pem for dbsyncd",
     ),
     new Option("--san <names>", "names and addresses of the daemon, separated by commas").argParser(
       readNames,
     ),
     new Option("--days <n>", "how long the certificate is valid").default(DEFAULT_DAYS).argParser(readDays),
-    new Option("--keep-key", "generates a new certificate for the existing tls-key.pem"),
+    new Option("--keep-key", "generate a new certificate for the existing tls-key.pem"),
   ];
 }
 

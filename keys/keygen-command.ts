@@ -58,9 +58,9 @@ Examples:
   dbsync-keygen                              private.pem and public.pem here
   dbsync-keygen --out keys --name web        keys/web-private.pem, …-public.pem
   dbsync-keygen --name root                  root-private.pem, …-public.pem
-  dbsync-keygen --bits 4096 --force          replaces the pair in this folder
+  dbsync-keygen --bits 4096 --force          replace the pair in this folder
   dbsync-keygen --type ed25519               an Ed25519 pair
-  dbsync-keygen --passphrase-file pass.txt   encrypts private.pem
+  dbsync-keygen --passphrase-file pass.txt   encrypt private.pem
   dbsync-keygen --certificate --san db1.example.org,10.0.0.1
                                              tls-key.pem and tls-cert.pem here
   dbsync-keygen --cluster-secret cluster.secret
@@ -108,12 +108,12 @@ export function makeKeygen(streams: KeygenStreams): Command {
         .default(String(KEY_BITS[0])),
     )
     .option("--out <dir>", "folder for the files, created if it is missing", ".")
-    .option("--name <name>", "writes <name>-private.pem and <name>-public.pem", plainFileName)
-    .option("--passphrase-file <file>", "encrypts the private key with the first line of this file")
-    .option("--force", "replaces existing files, but never a secret")
+    .option("--name <name>", "write <name>-private.pem and <name>-public.pem", plainFileName)
+    .option("--passphrase-file <file>", "encrypt the private key with the first line of this file")
+    .option("--force", "replace existing files, but never a secret")
     .option(
       "--cluster-secret <file>",
-      "instead of keys, generates the secret that all daemons of a cluster share",
+      "instead of keys, generate the secret that all daemons of a cluster share",
     )
     .addHelpText("after", HELP)
     .configureOutput({

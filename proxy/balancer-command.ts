@@ -43,9 +43,9 @@ interface Options extends BalancerFlags, AdminOptions {
 export function addBalancer(program: Command): void {
   const command = program
     .command("balance", { isDefault: true })
-    .summary("balances several servers: reads and writes continue when one fails (the default)")
+    .summary("balance several servers: reads and writes continue when one fails (the default)")
     .description(
-      "Distributes statements over several servers. It sends reads to any of them, and all writes of a database (with --partition object: of an object) to the same one. If a server fails, reads and writes continue on another server.",
+      "Distribute statements over several servers. The balancer sends reads to any of them, and all writes of a database (with --partition object: of an object) to the same one. If a server fails, reads and writes continue on another server.",
     )
     .argument(
       "[server...]",
@@ -82,7 +82,7 @@ function addRouting(command: Command): Command {
     )
     .addOption(new Option("--journal <folder>").hideHelp().argParser(refuseJournal))
     .addOption(new Option("--journal-mib <count>").hideHelp().argParser(refuseJournal))
-    .option("--single-primary", "sends all writes to the first server that is up")
+    .option("--single-primary", "send all writes to the first server that is up")
     .option(
       "--settle <ms>",
       `time within which servers replicate a write (${DEFAULT_SETTLE_TIME})`,
@@ -108,7 +108,7 @@ function addLimits(command: Command): Command {
     .option("--reply-timeout <ms>", "timeout for an answer", time, UPSTREAM_LIMITS.replyTimeout)
     .option(
       "--heartbeat <ms>",
-      "checks a server that was silent for this time",
+      "check a server that was silent for this time",
       time,
       UPSTREAM_LIMITS.heartbeatInterval,
     )
@@ -127,7 +127,7 @@ function addLimits(command: Command): Command {
     )
     .option(
       "--silence-timeout <ms>",
-      "disconnects a client that is silent for longer; 0: never",
+      "disconnect a client that is silent for longer; 0: never",
       number(0, TIME_MAX),
       CLIENT_LIMITS.silenceTimeout,
     );

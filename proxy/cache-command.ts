@@ -43,9 +43,9 @@ interface CacheOptions extends AdminOptions {
 export function addCache(program: Command): void {
   const command = program
     .command("cache")
-    .summary("caches recent reads in front of one server")
+    .summary("cache recent reads in front of one server")
     .description(
-      "Stores answers to reads for a limited time. Forwards writes. Before a write is answered, the cache removes the stored answers that the write may have changed.",
+      "Store answers to reads for a limited time, and forward writes. Before a write is answered, the cache removes the stored answers that the write may have changed.",
     )
     .argument("[host]", `host of the server (${LOOPBACK})`)
     .argument("[port]", `its port (${DEFAULT_UPSTREAM_PORT})`, number(1, PORT_MAX))

@@ -35,10 +35,10 @@ type Report = (BalancerHealth | CacheHealth) & { readonly status: string };
 export function addStatus(program: Command): void {
   program
     .command("status")
-    .description("Shows the state of a balancer or a cache and of its servers.")
-    .summary("shows the state of a balancer or a cache and its servers")
+    .description("show the state of a balancer or a cache and of its servers")
+    .summary("show the state of a balancer or a cache and its servers")
     .argument("<address>", "address of its --admin: port, or address:port")
-    .option("--json", "prints the JSON of /healthz on one line")
+    .option("--json", "print the JSON of /healthz on one line")
     .addHelpText(
       "after",
       "\nExits with 1 if there is no answer, or if no server is available for reads or for writes.",

@@ -22,7 +22,7 @@ export interface Reports<Sources> {
 
 export function addAdmin(command: Command): Command {
   return command
-    .option("--admin <address>", "serves /healthz and /metrics: port, or address:port", listenAddress)
+    .option("--admin <address>", "serve /healthz and /metrics: port, or address:port", listenAddress)
     .addOption(
       new Option("--admin-host <name>", "a host name that requests to --admin may use")
         .argParser((name: string, all: readonly string[]) => [...all, name.toLowerCase()])
