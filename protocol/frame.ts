@@ -12,9 +12,9 @@ const MAX_LENGTH_CHARS = 10;
 
 /** Programs that may have connected by mistake, by the first byte that they send. */
 const BEGINNERS: Readonly<Record<number, string>> = {
-  42: "Redis clients",
-  45: "Redis servers",
-  72: "HTTP servers",
+  42: "a Redis client",
+  45: "a Redis server",
+  72: "an HTTP server",
 };
 const COLON = 0x3a;
 const PLUS = 0x2b;
@@ -155,8 +155,8 @@ export class FrameParser {
 
   /** Returns the error for an unexpected byte. */
   #expected(byte: number): string {
-    const beginners = this.#offset === 0 ? BEGINNERS[byte] : undefined;
-    return EXPECTED[this.version] + (beginners === undefined ? "" : `; ${beginners} begin like this one`);
+    const beginner = this.#offset === 0 ? BEGINNERS[byte] : undefined;
+    return EXPECTED[this.version] + (beginner === undefined ? "" : `; this looks like ${beginner}`);
   }
 
   /**

@@ -36,7 +36,7 @@ export const STAGES = {
   connect: { meaning: "no connection", cure: "is dbsyncd running there?" },
   tls: {
     meaning: "no trusted encrypted connection",
-    cure: "compare its entry in the list (dbsyncs://, #sha256:…) and the option ca with the log that the daemon writes at its start",
+    cure: "compare its entry in the list (dbsyncs://, #sha256:…) and the option ca with what the daemon logs when it starts",
   },
   send: { meaning: "the connection broke while the command was being sent", cure: "see that daemon's log" },
   "no-reason": {
@@ -45,13 +45,13 @@ export const STAGES = {
   },
   timeout: {
     meaning: "no answer in time",
-    cure: "is it stopped, overloaded or without a key? see that daemon's log",
+    cure: "it may be suspended or overloaded, or started without a key (-s): see that daemon's log",
   },
   "not-awaited": {
     meaning: "the call had failed before it answered",
     cure: "see the reports of the other daemons",
   },
-  garbage: { meaning: "the answer is not dbsync's", cure: "is it really dbsyncd that listens there?" },
+  garbage: { meaning: "the answer is not a dbsync message", cure: "does dbsyncd listen on this port?" },
   busy: {
     meaning: "its queue in this client is full",
     cure: "send fewer commands at a time, or find out why it is slow",

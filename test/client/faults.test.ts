@@ -27,7 +27,7 @@ const ROWS: [behaviour: Behaviour, alone: string, message: RegExp][] = [
   [
     "close in mid-frame",
     "garbage unknown",
-    /garbage: the answer is not dbsync's \(closed in the middle of an answer\)/,
+    /garbage: the answer is not a dbsync message \(closed in the middle of an answer\)/,
   ],
   ["garbage", "garbage unknown", /garbage: .*at byte 0/],
   ["garbage in a frame", "garbage unknown", /garbage: .*expected a chunk/],

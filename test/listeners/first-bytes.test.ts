@@ -216,11 +216,11 @@ test("dbsync ping prints one line for a wrong port, with advice that depends on 
     ],
     [
       redis.port,
-      /garbage: .*; Redis servers begin like this one, at byte 0\); is it really dbsyncd that listens there\?/,
+      /garbage: .*; this looks like a Redis server, at byte 0\); does dbsyncd listen on this port\?/,
     ],
     [
       await listenAtFreePort(website),
-      /garbage: .*; HTTP servers begin like this one, at byte 0\); is it really dbsyncd that listens there\?/,
+      /garbage: .*; this looks like an HTTP server, at byte 0\); does dbsyncd listen on this port\?/,
     ],
     [await freePort(), /connect: no connection \(ECONNREFUSED\); is dbsyncd running there\?/],
   ] as const;

@@ -114,15 +114,12 @@ test("the parser recognizes a Redis client on the wrong port, and servers of oth
   const problem = (text: string) => parse([latin1(text)]).malformed?.message ?? "";
   assert.match(
     problem("*1\r\n$4\r\nPING\r\n"),
-    /begins with "ds:" or "ds2:"; Redis clients begin like this one/,
+    /begins with "ds:" or "ds2:"; this looks like a Redis client/,
   );
-  assert.match(problem("-ERR unknown command\r\n"), /"ds2:"; Redis servers begin like this one, at byte 0/);
-  assert.match(
-    problem("HTTP/1.1 400 Bad Request\r\n"),
-    /"ds2:"; HTTP servers begin like this one, at byte 0/,
-  );
+  assert.match(problem("-ERR unknown command\r\n"), /"ds2:"; this looks like a Redis server, at byte 0/);
+  assert.match(problem("HTTP/1.1 400 Bad Request\r\n"), /"ds2:"; this looks like an HTTP server, at byte 0/);
   for (const text of ["PING\r\n", "ds:1:a*1\r\n", "ds2:1:a*", "dH"])
-    assert.doesNotMatch(problem(text), /begin like/);
+    assert.doesNotMatch(problem(text), /looks like/);
 });
 
 test("the parser delivers frames before a malformed frame, but no later frames", () => {

@@ -165,7 +165,7 @@ test("an invalid answer of version 2 is reported as garbage", { skip }, async ()
     () => ["hello", "2"],
     () => null,
   );
-  assert.match((await send(daemon.address, "PING")).stderr, /garbage: the answer is not dbsync's/);
+  assert.match((await send(daemon.address, "PING")).stderr, /garbage: the answer is not a dbsync message/);
 });
 
 test("a call that fails reports daemons that have not answered yet as not awaited", {
