@@ -52,7 +52,7 @@ async function status(adminAddress: string, { json = false }: { readonly json?: 
   if (report.status !== "ok") process.exitCode = 1;
 }
 
-/** Requests the report. @throws StartError  there is no answer, or it is not from a proxy */
+/** Requests the report. @throws StartError  no dbsync-proxy answers at this address */
 async function requestReport(adminAddress: string): Promise<Report> {
   try {
     const response = await fetch(`http://${adminAddress}/healthz`, {
