@@ -34,7 +34,7 @@ const SENTENCES = {
   "not-readable": ({ origin, detail }) =>
     `${origin} cannot be read (${detail}). Grant read permission to the user that runs this program.`,
   "is-folder": ({ origin, due }) =>
-    `${origin} is a folder instead of a file. Name the ${due} key file in it.`,
+    `${origin} is a folder instead of a file. Specify the ${due} key file in it.`,
   "too-big": ({ origin, detail }) =>
     `${origin} is larger than ${detail}, and no key file is that large. Correct the path.`,
   empty: ({ origin }) => `${origin} is empty. Copy the file again, or ${NEW_PAIR}`,

@@ -150,7 +150,7 @@ async function writeAgain(ids: readonly string[], flags: WriteFlags): Promise<vo
     throw new DbsyncError("bad-option", "name dead letters by their ids, or add --all");
   const { client, key } = openFrom(readSettings({ ...flags, timeout: flags.timeout ?? COMMAND_MS }));
   if (key.signer === null)
-    throw new DbsyncError("bad-key", "dead letters must be signed again: name a private key (-k)");
+    throw new DbsyncError("bad-key", "dead letters must be signed again: specify a private key (-k)");
   const { writeDeadLettersAgain } = await import("../folder/folder-dead-letters.js");
   const wanted = { ids: flags.all ? null : ids, isAnyway: flags.anyway ?? false };
   let count = 0;

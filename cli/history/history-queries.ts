@@ -19,7 +19,7 @@ export const HISTORY_TIMEOUT_MS = 20_000;
 export type HistoryQuery = (command: readonly string[]) => Promise<{ address: string; reply: ReplyValue }>;
 
 const HINTS: readonly Hint[] = [
-  [/none is set; name an administrator/, ADMINISTRATOR_HINT],
+  [/none is set; specify an administrator/, ADMINISTRATOR_HINT],
   [/TIMELINE is answered by|unknown command .*TIMELINE/i, "start the daemon with --data DIR, or with --peer"],
   [/NOPERM/, `this key has no permission for that: ${ADMINISTRATOR_HINT}`],
   [/unknown-key/, `the daemons do not know this key: ${ADMINISTRATOR_HINT}`],
@@ -39,7 +39,7 @@ export function queryHistory(
     async () => {
       const settings = readSettings({ ...flags, timeout: flags.timeout ?? HISTORY_TIMEOUT_MS });
       if (settings.key === null)
-        throw new DbsyncError("bad-key", "none is set; name an administrator's private key (-k)");
+        throw new DbsyncError("bad-key", "none is set; specify an administrator's private key (-k)");
       const { key } = openFrom(settings);
       const queried = new Set<Address>();
       await act(async (command) => {

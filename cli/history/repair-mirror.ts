@@ -63,7 +63,7 @@ ${exitCodeHelp("a mirror could not be compared and repaired")}`,
 async function repair({ takeOver = false, ...flags }: RepairFlags): Promise<void> {
   const { servers } = readSettings(flags);
   if (takeOver && servers.length > 1)
-    throw new DbsyncError("bad-option", "--take-over is for one daemon at a time: name it with -s");
+    throw new DbsyncError("bad-option", "--take-over is for one daemon at a time: specify it with -s");
   for (const { text } of servers) {
     await queryHistory({ ...flags, servers: text }, async (query) => {
       const report = await repaired(query, takeOver, flags.timeout ?? TIMEOUT_MS);

@@ -18,7 +18,7 @@ export type Hint = readonly [pattern: RegExp, hint: string];
 
 /** Hints by pattern; the first pattern that matches is used. */
 const HINTS: readonly Hint[] = [
-  [/none is set; name an administrator/, `KEY commands must be signed: ${START}`],
+  [/none is set; specify an administrator/, `KEY commands must be signed: ${START}`],
   [/NOPERM .*\bkey/i, `this key does not belong to an administrator: ${START}`],
   [/unknown-key/, `the daemons do not know this key: ${START}`],
   [

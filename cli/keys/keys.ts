@@ -265,7 +265,7 @@ function administer(
   return explainErrors(flags, async () => {
     const settings = readSettings(flags);
     if (settings.key === null)
-      throw new DbsyncError("bad-key", "none is set; name an administrator's private key (-k)");
+      throw new DbsyncError("bad-key", "none is set; specify an administrator's private key (-k)");
     const { client, key } = openFrom(settings);
     const query = (command: readonly string[]) => queryEach(settings, key, command);
     await act({

@@ -69,7 +69,7 @@ function signatureText({ signedAt, signer, signatureProblem }: ReportedList): st
   const by = `signed ${dateText(signedAt)} by the key ${shown(hexOf(signer))}`;
   if (signatureProblem === null) return by;
   return signatureProblem === "unknown-key"
-    ? `${by}, not checked. To check it, name that administrator's public key (--root-key)`
+    ? `${by}, not checked. To check it, specify that administrator's public key (--root-key)`
     : `NOT VERIFIED: reported as ${by}, but the signature is wrong`;
 }
 

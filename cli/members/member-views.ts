@@ -53,7 +53,7 @@ export function viewsOf(
   if (other === undefined) return [first, ...others];
   throw new DbsyncError(
     "bad-option",
-    `${first.address} and ${other.address} belong to different clusters: name the daemons of one cluster (-s)`,
+    `${first.address} and ${other.address} belong to different clusters: specify the daemons of one cluster (-s)`,
   );
 }
 

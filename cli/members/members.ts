@@ -39,7 +39,7 @@ interface MembersFlags extends ClientFlags {
 
 /** Hints by pattern; the first pattern that matches is used. */
 const HINTS: readonly Hint[] = [
-  [/none is set; name an administrator|NOPERM|unknown-key/, ADMINISTRATOR_HINT],
+  [/none is set; specify an administrator|NOPERM|unknown-key/, ADMINISTRATOR_HINT],
   [
     /unknown (sub)?command|CLUSTER MEMBERS is answered by/i,
     "a member list needs daemons of this version that run with --data and --peer: update and restart them",
@@ -72,7 +72,7 @@ daemons send it to each other. An entry becomes final when all daemons on the li
 not return. Only daemons with --data can be on the list.
 Name a daemon by its id, the first digits of its id, or its address as host:port. Query as many daemons as you can (-s):
 a new list is signed only if the signature of the previous list is correct, and if more than half of the remaining
-daemons report that list as the newest. If another administrator signed it, name that public key (--root-key).
+daemons report that list as the newest. If another administrator signed it, specify that public key (--root-key).
 You may repeat a command: if the list already contains the change, nothing is signed. add and replace also authorize the
 key of the new daemon, and retry for ${AUTHORIZE_WAIT_MS / 1000} s; if that fails, they print a warning and exit with 0.
 
@@ -286,7 +286,7 @@ function administer(flags: MembersFlags, act: (session: Session) => Promise<void
     async () => {
       const settings = readSettings(flags);
       if (settings.key === null)
-        throw new DbsyncError("bad-key", "none is set; name an administrator's private key (-k)");
+        throw new DbsyncError("bad-key", "none is set; specify an administrator's private key (-k)");
       const { key } = openFrom(settings);
       const verifies = readVerifier(flags, settings);
       const answers = await queryEach(settings, key, COMMAND);

@@ -154,7 +154,7 @@ function reasonAgainst(
   if (forgotten === undefined) return null;
   return (
     `${forgotten.address} (${shown(forgotten.id)}) is a member now, and the first list would exclude it: ` +
-    "name it too, or add --force"
+    "specify it too, or add --force"
   );
 }
 

@@ -26,7 +26,7 @@ function unprovedText(head: ReportedList, views: readonly MemberView[]): string 
   const subject = `list ${head.list.number}, which ${reporter} reports,`;
   if (head.signatureProblem === "unknown-key")
     return (
-      `${subject} is signed by the key ${hexOf(head.signer).slice(0, KEY_DIGITS)}, which is not yours. To check the signature, name that administrator's ` +
+      `${subject} is signed by the key ${hexOf(head.signer).slice(0, KEY_DIGITS)}, which is not yours. To check the signature, specify that administrator's ` +
       "public key (--root-key other-public.pem); --force skips the check"
     );
   return `${subject} is not signed by an administrator: that daemon is malicious, or of an older version. Query other daemons (-s), or use --force to sign a list that follows it`;

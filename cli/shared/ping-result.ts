@@ -18,7 +18,7 @@ export function printKeyHint(isUnsigned: boolean, outcomes: readonly Outcome[]):
   const isClosed = (outcome: Outcome) => outcome.status === "failed" && outcome.stage === "no-reason";
   if (!isUnsigned || !outcomes.some(isClosed)) return;
   process.stderr.write(
-    "What to do: the command was sent unsigned, and daemons with keys do not answer unsigned commands. Name a private key " +
+    "What to do: the command was sent unsigned, and daemons with keys do not answer unsigned commands. Specify a private key " +
       "(-k private.pem, DBSYNC_SIGNKEY, dbsync.signkey).\n",
   );
 }

@@ -25,7 +25,7 @@ export async function warnIfCatchingUp(servers: readonly Address[], missing: str
   const late = servers.filter((_, index) => states[index] !== "").map(({ text }) => text);
   process.stderr.write(
     `dbsync: warning: ${areCatchingUp(late)}: some ${missing} may be missing. ` +
-      "Wait until dbsync status shows the daemon as live, or name another daemon (-s)\n",
+      "Wait until dbsync status shows the daemon as live, or specify another daemon (-s)\n",
   );
 }
 

@@ -32,7 +32,7 @@ export async function exportFolder(path: string, requests: TypedRequests, note: 
     made = await mkdtemp(folder + UNFINISHED);
     const sums = await exportDatabases(made, requests, note);
     await rename(made, folder).catch((problem: Error) => {
-      throw new Error(`${folder}: ${problem.message}; name a folder that does not exist yet`);
+      throw new Error(`${folder}: ${problem.message}; specify a folder that does not exist yet`);
     });
     printLine(
       `databases: ${sums.databases}, tables: ${sums.tables}, views: ${sums.views}, rows: ${sums.rows}`,
@@ -47,9 +47,9 @@ export async function exportFolder(path: string, requests: TypedRequests, note: 
 async function checkFree(folder: string): Promise<void> {
   const entries = await readdir(folder).catch((problem: NodeJS.ErrnoException) => {
     if (problem.code === "ENOENT") return [];
-    throw new Error(`${folder}: ${problem.message}; name a folder that does not exist yet`);
+    throw new Error(`${folder}: ${problem.message}; specify a folder that does not exist yet`);
   });
-  if (entries.length > 0) throw new Error(`${folder} is not empty; name a folder that does not exist yet`);
+  if (entries.length > 0) throw new Error(`${folder} is not empty; specify a folder that does not exist yet`);
 }
 
 interface Sums {

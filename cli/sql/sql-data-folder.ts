@@ -33,7 +33,7 @@ const ENDING = ".json";
 export async function databasesIn(folder: string): Promise<FolderDatabase[]> {
   const entries = await readdir(folder, { withFileTypes: true }).catch((problem: Error) => {
     throw new Error(
-      `${folder}: ${problem.message}; name the folder that contains a folder for each database`,
+      `${folder}: ${problem.message}; specify the folder that contains a folder for each database`,
     );
   });
   const names = entries.filter((entry) => entry.isDirectory()).map(({ name }) => name);

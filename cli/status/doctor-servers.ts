@@ -111,7 +111,7 @@ function version1Cure(isSigned: boolean): string {
   return isSigned
     ? 'it rejected a signed PING: compare the fingerprint above with "key accepted" in its log. ' +
         "If they are equal, its database is down. If the log has no such line, the daemon runs without -s"
-    : "it rejected an unsigned PING: name the private key (-k, DBSYNC_SIGNKEY, dbsync.signkey). " +
+    : "it rejected an unsigned PING: specify the private key (-k, DBSYNC_SIGNKEY, dbsync.signkey). " +
         "If the daemon runs without -s, its database is down; see its log";
 }
 

@@ -36,7 +36,7 @@ export function addStatus(program: Command): void {
       .command("status")
       .description("show the state, clock, software, keys, memory, timeline and members of every daemon"),
   )
-    .argument("[url]", "not used: name the daemons with -s", refuseUrl)
+    .argument("[url]", "not used: specify the daemons with -s", refuseUrl)
     .usage("[options]")
     .option("--watch", "update every 2 s until q or Ctrl-C; a terminal is redrawn, other output is appended")
     .addOption(

@@ -59,7 +59,7 @@ const OTHER_PORT = "malformed: this port serves ";
 
 /** Returns what to do about a failure. For a refusal this depends on its code. */
 export function outcomeCure({ stage, detail }: Omit<Failed, "status">): string {
-  if (detail.startsWith(OTHER_PORT)) return "name the daemon's --port instead, which is 1111 by default";
+  if (detail.startsWith(OTHER_PORT)) return "specify the daemon's --port instead, which is 1111 by default";
   const code = detail.split(":", 1)[0] ?? "";
   const isRefused = stage === "refused" || (stage === "lost" && Object.hasOwn(REFUSAL_CURES, code));
   return (isRefused ? REFUSAL_CURES[code] : undefined) ?? STAGES[stage].cure;

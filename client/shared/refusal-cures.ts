@@ -7,7 +7,7 @@ export const REFUSAL_CURES: Readonly<Record<string, string>> = {
     "the daemon's log says what is wrong, and where: a command may be longer than it accepts (--max-request-bytes); " +
     "otherwise update this client or that daemon",
   "not-due": "start the daemon with this key's public half (-s), or do not sign",
-  unsigned: "name the private key (-k, the option key, DBSYNC_SIGNKEY, dbsync.signkey)",
+  unsigned: "specify the private key (-k, the option key, DBSYNC_SIGNKEY, dbsync.signkey)",
   "unknown-key":
     "the daemon does not know this key: compare the fingerprint that dbsync doctor shows with dbsync keys list, or " +
     'with what the daemon was started with (-s, --root-key; "key accepted" in its log)',
@@ -20,7 +20,7 @@ export const REFUSAL_CURES: Readonly<Record<string, string>> = {
     "start all daemons with the same -s, --root-key and --cluster-name, or correct the option cluster",
   "wrong-daemon": "send it to the daemon that the option only names",
   "not-a-daemon": "sign with a daemon's key, or only for yourself",
-  "wrong-db": "name a database that exists (db)",
+  "wrong-db": "specify a database that exists (db)",
   "if-not-carried": "leave the option if out, or start the daemon with -d memory",
   "not-alone": "send KEY and CLUSTER commands separately, not in one multi",
   "ring-too-long": "change fewer keys in one step, or define fewer rules for them",

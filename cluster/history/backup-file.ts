@@ -144,7 +144,7 @@ function readBack(staged: string): OpenedBackup {
 export function whyUnread(problem: unknown): string {
   const code = errnoOf(problem);
   if (code === "ENOENT" || code === "ENOTDIR")
-    return "there is no such file: name a file that dbsync backup wrote";
+    return "there is no such file: specify a file that dbsync backup wrote";
   if (code === "EACCES" || code === "EPERM")
     return "this user may not read it: run this as the user that made it, or as root";
   return problem instanceof Error ? problem.message : String(problem);

@@ -96,10 +96,10 @@ export async function restoreFolder(
 function requireEmpty(data: string): void {
   if (!existsSync(data)) return;
   if (!statSync(data).isDirectory())
-    throw new NotRestored(`--data ${data} is a file: name a folder that does not exist yet`);
+    throw new NotRestored(`--data ${data} is a file: specify a folder that does not exist yet`);
   if (readdirSync(data).length > 0)
     throw new NotRestored(
-      `--data ${data} is not empty: name a folder that does not exist yet, or move its contents`,
+      `--data ${data} is not empty: specify a folder that does not exist yet, or move its contents`,
     );
 }
 
@@ -143,7 +143,7 @@ function requireReach(view: OpenedBackup, file: string, at: number | null): void
   const pruned = view.mark("pruned");
   if (pruned === null || at === null || at >= Number(pruned.toString())) return;
   throw new NotRestored(
-    `${file} reaches back to ${dateText(Number(pruned.toString()))}: earlier entries are not in it (--retain). Name a later --at, or use an earlier backup`,
+    `${file} reaches back to ${dateText(Number(pruned.toString()))}: earlier entries are not in it (--retain). Specify a later --at, or use an earlier backup`,
   );
 }
 

@@ -47,7 +47,7 @@ export class OrderFolder {
     if (data === null) return;
     if (existsSync(join(data, DATA_FILE)))
       throw new StartError(
-        `--data ${data}: it contains a timeline, which --order cannot continue: name a new folder.`,
+        `--data ${data}: it contains a timeline, which --order cannot continue: specify a new folder.`,
         2,
       );
     try {

@@ -15,7 +15,7 @@ interface Requirement {
   readonly remedy: string;
 }
 
-const NAME_ANOTHER = "name another stream";
+const SPECIFY_ANOTHER = "specify another stream";
 const dropsBy = (what: string) => `drops messages on its own (${what})`;
 const isLimited = (value: number | undefined): boolean => (value ?? NO_LIMIT) > NO_LIMIT;
 
@@ -23,22 +23,22 @@ const REQUIREMENTS: readonly Requirement[] = [
   {
     isUnmet: ({ mirror, sources = [] }) => mirror !== undefined || sources.length > 0,
     problem: () => "is filled from other streams",
-    remedy: NAME_ANOTHER,
+    remedy: SPECIFY_ANOTHER,
   },
   {
     isUnmet: ({ subjects = [] }, subject) => !subjects.includes(subject),
     problem: (_, subject) => `does not accept the subject ${subject}`,
-    remedy: `add it, or ${NAME_ANOTHER}`,
+    remedy: `add it, or ${SPECIFY_ANOTHER}`,
   },
   {
     isUnmet: ({ retention }) => retention !== undefined && retention !== "limits",
     problem: ({ retention }) => dropsBy(`retention ${retention}`),
-    remedy: NAME_ANOTHER,
+    remedy: SPECIFY_ANOTHER,
   },
   {
     isUnmet: ({ max_age }) => isLimited(max_age),
     problem: () => dropsBy("max_age"),
-    remedy: `set it to 0, or ${NAME_ANOTHER}`,
+    remedy: `set it to 0, or ${SPECIFY_ANOTHER}`,
   },
   {
     isUnmet: ({ max_msgs, max_bytes, discard }) =>
@@ -55,7 +55,7 @@ const REQUIREMENTS: readonly Requirement[] = [
   {
     isUnmet: ({ allow_msg_ttl }) => allow_msg_ttl === true,
     problem: () => dropsBy("allow_msg_ttl"),
-    remedy: NAME_ANOTHER,
+    remedy: SPECIFY_ANOTHER,
   },
   {
     isUnmet: ({ no_ack }) => no_ack === true,
@@ -65,7 +65,7 @@ const REQUIREMENTS: readonly Requirement[] = [
   {
     isUnmet: ({ sealed }) => sealed === true,
     problem: () => "is sealed: it accepts no messages",
-    remedy: NAME_ANOTHER,
+    remedy: SPECIFY_ANOTHER,
   },
 ];
 

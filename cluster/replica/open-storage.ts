@@ -17,7 +17,7 @@ export async function openStorage({ data, fsync, limits }: Settings, log: Timeli
   if (data === null) return new MemoryStorage();
   if (existsSync(orderFolder(data)))
     throw new StartError(
-      `--data ${data}: it holds the state of a stream, which only --order can continue: add --order, or name a new folder.`,
+      `--data ${data}: it holds the state of a stream, which only --order can continue: add --order, or specify a new folder.`,
       2,
     );
   const { DiskStorage } = await loadWith(

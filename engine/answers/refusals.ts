@@ -226,7 +226,7 @@ export const REFUSALS = {
   },
   "command-error": { sentence: "A database answered with an error." },
   "wrong-origin": {
-    sentence: "A browser's page of another site tried to connect: name its site with --ws-origin.",
+    sentence: "A browser's page of another site tried to connect: specify its site with --ws-origin.",
   },
   idle: { sentence: "No complete request arrived within --idle-timeout." },
 } as const satisfies Record<string, Refusal>;

@@ -26,7 +26,7 @@ export function noTimeline(folder: string): string {
     : statSync(folder).isDirectory()
       ? "there is no timeline in it, or this user cannot read it"
       : "it is a file";
-  return `${reason}. Name the folder of a daemon.`;
+  return `${reason}. Specify the folder of a daemon.`;
 }
 
 /**

@@ -107,7 +107,7 @@ function addGenesis(ring: KeyRing, role: "application" | "root", key: KeyObject,
   } catch (problem) {
     if (!(problem instanceof CommandFailure)) throw problem;
     const reason = problem.reply.text.replace(/^ERR /, "");
-    throw new StartError(`${file}: ${reason}. Name it in -s or in --root-key, not in both.`, 2);
+    throw new StartError(`${file}: ${reason}. Specify it in -s or in --root-key, not in both.`, 2);
   }
 }
 

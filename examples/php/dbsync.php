@@ -825,7 +825,7 @@ namespace Dbsync {
 
             /** The beginning of the refusal that a port of a daemon for another protocol sends, and the remedy. */
             private const OTHER_PORT = 'this port serves ';
-            private const OTHER_PORT_CURE = '; name the daemon\'s --port instead, which is 1111 by default';
+            private const OTHER_PORT_CURE = '; specify the daemon\'s --port instead, which is 1111 by default';
 
             /** Idle connections are closed after this time, because the original daemon closes them after 3 s. */
             private const IDLE_SECONDS = 2.5;
@@ -1206,7 +1206,7 @@ namespace Dbsync {
                     return;
                 }
                 if (!$isSigned && !in_array('unsigned', explode(' ', is_string($knows) ? $knows : ''), true)) {
-                    $this->failAll('unsigned: this daemon accepts only signed commands: name the private key (dbsync.signkey, DBSYNC_SIGNKEY)');
+                    $this->failAll('unsigned: this daemon accepts only signed commands: specify the private key (dbsync.signkey, DBSYNC_SIGNKEY)');
                     return;
                 }
                 $cluster->id = $cluster->id === '' ? $id : $cluster->id;
@@ -1400,7 +1400,7 @@ namespace Dbsync {
             private static function trouble(string $file, string $pem): string
             {
                 if (is_dir($file)) {
-                    return 'is a folder; name the private key file in it';
+                    return 'is a folder; specify the private key file in it';
                 }
                 $found = [
                     '/^\s*$/D' => 'is empty; copy the file again, or make a new pair: dbsync-keygen',

@@ -384,6 +384,6 @@ function remedyFor(trouble: string, { address, id }: MemberReport): string {
     return `start both with the same --cluster-secret; or ${pin}`;
   if (/^Its id is not the one/.test(trouble)) return pin;
   if (trouble.startsWith("No address of --peer leads to it"))
-    return `start that daemon, and name it in --peer; or remove it: dbsync members evict ${(id ?? "").slice(0, ID_DIGITS)}`;
+    return `start that daemon, and specify it in --peer; or remove it: dbsync members evict ${(id ?? "").slice(0, ID_DIGITS)}`;
   return `start the daemon at ${address}, or correct --peer (if that daemon was removed permanently, remove it from --peer)`;
 }

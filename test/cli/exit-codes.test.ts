@@ -33,7 +33,7 @@ const FOLDERS: readonly Case[] = [
   ["dead-letters list --data nope", 1, /^dbsync: --data nope: the folder does not exist/],
   ["backup new --data nope", 1, /^dbsync: --data nope: the folder does not exist/],
   ["log verify --data nope --sign-key broken.pem", 4, /^dbsync: --data nope: the folder does not exist/],
-  ["backup new --data broken.pem", 1, /^dbsync: --data broken\.pem: it is a file\. Name the folder/],
+  ["backup new --data broken.pem", 1, /^dbsync: --data broken\.pem: it is a file\. Specify the folder/],
   ["log verify --backup made.dbsync --sign-key nope.pem", 3, /nope\.pem does not exist/],
   ["backup new --data empty", 1, /no timeline in it/],
   ["backup new", 2, /--data is missing/],
@@ -49,7 +49,7 @@ const FOLDERS: readonly Case[] = [
   [
     "restore nope --data new",
     1,
-    /^dbsync: nope: there is no such file: name a file that dbsync backup wrote/,
+    /^dbsync: nope: there is no such file: specify a file that dbsync backup wrote/,
   ],
 ];
 

@@ -312,7 +312,7 @@ describe("dbsync doctor", () => {
     const signed = await run(refusing.address, "doctor", "-k", keyFile, "--versions", "1");
     assert.match(signed.stdout, /\nFirst fix: .*compare the fingerprint above with "key accepted"/);
     const unsigned = await run(refusing.address, "doctor", "-k", "");
-    assert.match(unsigned.stdout, /\nFirst fix: .*name the private key \(-k, DBSYNC_SIGNKEY/);
+    assert.match(unsigned.stdout, /\nFirst fix: .*specify the private key \(-k, DBSYNC_SIGNKEY/);
   });
 
   test("explains possible causes if a daemon closes the connection after the hello, and how to allow version 1", async () => {

@@ -241,7 +241,7 @@ describe("dbsync doctor", () => {
     assert.match(unknown.stdout, /FAIL {2}.*: refused: .*unknown-key/);
     assert.match(unknown.stdout, /\nFirst fix: .*the daemon does not know this key: compare the fingerprint/);
     const unsigned = await run("doctor", "-k", "");
-    assert.match(unsigned.stdout, /\nFirst fix: .*name the private key \(-k/);
+    assert.match(unsigned.stdout, /\nFirst fix: .*specify the private key \(-k/);
   });
 
   test("reports that the daemons belong to different clusters", async () => {

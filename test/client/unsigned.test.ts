@@ -12,7 +12,7 @@ import { FakeServer } from "./fake-server.js";
 import { ServedDaemon } from "./served-daemon.js";
 import { errorOf, PATIENCE_MS, summary } from "./test-client.js";
 
-const WANTS = /unsigned: this daemon accepts only signed commands\); name the private key \(-k/;
+const WANTS = /unsigned: this daemon accepts only signed commands\); specify the private key \(-k/;
 
 function keyless(servers: string, options: SendOptions = {}) {
   const settings = readOptions({ servers, key: false, timeout: PATIENCE_MS, ...options }, () =>

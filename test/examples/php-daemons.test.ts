@@ -104,7 +104,7 @@ describe("dbsync.php and dbsyncd", { skip }, () => {
     for (const [key, reason] of [
       [
         "",
-        /unsigned: this daemon accepts only signed commands: name the private key \(dbsync\.signkey, DBSYNC_SIGNKEY\)/,
+        /unsigned: this daemon accepts only signed commands: specify the private key \(dbsync\.signkey, DBSYNC_SIGNKEY\)/,
       ],
       [join(other, "private.pem"), /unknown-key/],
     ] as const) {

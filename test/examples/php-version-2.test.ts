@@ -210,7 +210,7 @@ describe("dbsync.php chooses a version", { skip: skipWithout("php"), concurrency
       assert.equal(value, null);
       assert.match(
         error,
-        /this daemon accepts only signed commands: name the private key \(dbsync\.signkey, DBSYNC_SIGNKEY\)/,
+        /this daemon accepts only signed commands: specify the private key \(dbsync\.signkey, DBSYNC_SIGNKEY\)/,
       );
       assert.equal(daemon.messages.length, 1);
     });

@@ -188,7 +188,7 @@ test("real clients on the wrong port report the option that serves them", async 
     const settings = { servers: `127.0.0.1:${port}`, versions: "2", timeout: 5_000 } as const;
     await assert.rejects(
       dbsyncSend("PING", settings),
-      /--port serves dbsync's protocol\); name the daemon's --port instead/,
+      /--port serves dbsync's protocol\); specify the daemon's --port instead/,
       `${port}`,
     );
   }
@@ -208,11 +208,11 @@ test("dbsync ping prints one line for a wrong port, with advice that depends on 
   const cases = [
     [
       await served("serving Redis clients"),
-      /serves Redis clients \(--resp\), .*; name the daemon's --port instead, /,
+      /serves Redis clients \(--resp\), .*; specify the daemon's --port instead, /,
     ],
     [
       await served("serving /healthz and /metrics"),
-      /serves HTTP \(--admin\), .*; name the daemon's --port instead, /,
+      /serves HTTP \(--admin\), .*; specify the daemon's --port instead, /,
     ],
     [
       redis.port,

@@ -44,14 +44,14 @@ export const CALL_MISTAKES: readonly Mistake[] = [
     says: [
       /127\.0\.0\.1:1111/,
       /this port serves Redis clients \(--resp\)/,
-      /name the daemon's --port instead/i,
+      /specify the daemon's --port instead/i,
     ],
   },
   {
     name: "No key for a daemon that requires signed commands",
     isCommon: true,
     call: but(() => ({ key: "" })),
-    says: [/127\.0\.0\.1:1111/, /accepts only signed commands/, /name the private key/],
+    says: [/127\.0\.0\.1:1111/, /accepts only signed commands/, /specify the private key/],
   },
   {
     name: "A key that the daemon does not know",
@@ -143,7 +143,7 @@ export const CALL_MISTAKES: readonly Mistake[] = [
   {
     name: "A folder in place of a key file",
     call: keyFile("keys"),
-    says: [/keys/, /is a folder/, /name the private key file/i],
+    says: [/keys/, /is a folder/, /specify the private key file/i],
   },
   {
     name: "An empty key file",

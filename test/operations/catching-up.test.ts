@@ -76,7 +76,7 @@ for (const [name, [words, missing]] of Object.entries(READING)) {
     }
     assert.deepEqual(lines, [
       `dbsync: warning: ${address} is catching up: some ${missing} may be missing. ` +
-        "Wait until dbsync status shows the daemon as live, or name another daemon (-s)",
+        "Wait until dbsync status shows the daemon as live, or specify another daemon (-s)",
     ]);
   });
 

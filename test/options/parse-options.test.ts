@@ -107,7 +107,7 @@ const REFUSED: readonly [args: readonly string[], code: number, stderr: RegExp][
   [
     ["-s", publicKey, "--root-key", publicKey],
     2,
-    /the same key .*\. Name it in -s or in --root-key, not in both/,
+    /the same key .*\. Specify it in -s or in --root-key, not in both/,
   ],
   [["--cluster-name", ""], 2, /Expected a name of 1 to 128 characters/],
   [["--window", "30s"], 2, /Expected two times separated by a comma/],

@@ -92,7 +92,7 @@ export class FrameReader {
     this.close();
     if (!head.subarray(0, MAGIC.length).equals(HEAD.subarray(0, MAGIC.length)))
       throw new ForeignBackup(
-        "it is not a backup: its first bytes differ; name a file that dbsync backup wrote",
+        "it is not a backup: its first bytes differ; specify a file that dbsync backup wrote",
       );
     const format = head.length < HEAD.length ? "none" : head.readUInt32BE(MAGIC.length);
     throw new ForeignBackup(`it is a backup of format ${format}, and this version reads ${FORMAT}`);

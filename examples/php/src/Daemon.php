@@ -20,7 +20,7 @@ final class Daemon
 
     /** The beginning of the refusal that a port of a daemon for another protocol sends, and the remedy. */
     private const OTHER_PORT = 'this port serves ';
-    private const OTHER_PORT_CURE = '; name the daemon\'s --port instead, which is 1111 by default';
+    private const OTHER_PORT_CURE = '; specify the daemon\'s --port instead, which is 1111 by default';
 
     /** Idle connections are closed after this time, because the original daemon closes them after 3 s. */
     private const IDLE_SECONDS = 2.5;
@@ -401,7 +401,7 @@ final class Daemon
             return;
         }
         if (!$isSigned && !in_array('unsigned', explode(' ', is_string($knows) ? $knows : ''), true)) {
-            $this->failAll('unsigned: this daemon accepts only signed commands: name the private key (dbsync.signkey, DBSYNC_SIGNKEY)');
+            $this->failAll('unsigned: this daemon accepts only signed commands: specify the private key (dbsync.signkey, DBSYNC_SIGNKEY)');
             return;
         }
         $cluster->id = $cluster->id === '' ? $id : $cluster->id;

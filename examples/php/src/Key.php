@@ -50,7 +50,7 @@ final class Key
     private static function trouble(string $file, string $pem): string
     {
         if (is_dir($file)) {
-            return 'is a folder; name the private key file in it';
+            return 'is a folder; specify the private key file in it';
         }
         $found = [
             '/^\s*$/D' => 'is empty; copy the file again, or make a new pair: dbsync-keygen',

@@ -44,9 +44,9 @@ CODES = {
 
 # The beginning of the refusal that a port of a daemon for another protocol sends, and the remedy.
 OTHER_PORT = "malformed: this port serves "
-OTHER_PORT_CURE = "name the daemon's --port instead, which is 1111 by default"
+OTHER_PORT_CURE = "specify the daemon's --port instead, which is 1111 by default"
 
-OWN_CURES = {"unsigned": "name the private key: key=… or DBSYNC_SIGNKEY, for python3 -m dbsync --key"}
+OWN_CURES = {"unsigned": "specify the private key: key=… or DBSYNC_SIGNKEY, for python3 -m dbsync --key"}
 """The remedies of refusals that differ in this package."""
 
 # From the client's table of refusals: made by npm run tables.
@@ -56,7 +56,7 @@ REFUSAL_CURES: dict[str, str] = {
         "(--max-request-bytes); otherwise update this client or that daemon"
     ),
     "not-due": "start the daemon with this key's public half (-s), or do not sign",
-    "unsigned": "name the private key (-k, the option key, DBSYNC_SIGNKEY, dbsync.signkey)",
+    "unsigned": "specify the private key (-k, the option key, DBSYNC_SIGNKEY, dbsync.signkey)",
     "unknown-key": (
         "the daemon does not know this key: compare the fingerprint that dbsync doctor shows with dbsync "
         "keys list, or with what the daemon was started with (-s, --root-key; \"key accepted\" in its log)"
@@ -68,7 +68,7 @@ REFUSAL_CURES: dict[str, str] = {
     "wrong-cluster": "start all daemons with the same -s, --root-key and --cluster-name, or correct the option cluster",
     "wrong-daemon": "send it to the daemon that the option only names",
     "not-a-daemon": "sign with a daemon's key, or only for yourself",
-    "wrong-db": "name a database that exists (db)",
+    "wrong-db": "specify a database that exists (db)",
     "if-not-carried": "leave the option if out, or start the daemon with -d memory",
     "not-alone": "send KEY and CLUSTER commands separately, not in one multi",
     "ring-too-long": "change fewer keys in one step, or define fewer rules for them",

@@ -65,7 +65,7 @@ def _read(key: str | bytes | os.PathLike[str]) -> tuple[str, bytes]:
     except FileNotFoundError:
         raise BadKey(f"{path} does not exist. Correct the path, or make a pair of keys: dbsync-keygen") from None
     except IsADirectoryError:
-        raise BadKey(f"{path} is a folder instead of a file. Name the private key file in it.") from None
+        raise BadKey(f"{path} is a folder instead of a file. Specify the private key file in it.") from None
     except OSError as error:
         raise BadKey(
             f"{path} cannot be read ({error.strerror}). Permit the user that runs this program to read it."

@@ -114,7 +114,7 @@ test("an unknown or ambiguous id and a wrong folder are reported", async () => {
       2,
       /name dead letters by their ids, or add --all/,
     ],
-    [["write-again", shortId(counted), "-k", ""], 3, /name a private key/],
+    [["write-again", shortId(counted), "-k", ""], 3, /specify a private key/],
   ] as const) {
     const [task, ...parameters] = words;
     const result = await runDeadLetters(task, ...parameters);

@@ -120,7 +120,7 @@ const refused: readonly (readonly [string, readonly MemberView[], Change, RegExp
     "a first list that excludes a current member",
     [view("A", [], { peers: [seen] })],
     change("A"),
-    /c:1111 .* name it too/,
+    /c:1111 .* specify it too/,
   ],
   [
     "an id that a list has removed",

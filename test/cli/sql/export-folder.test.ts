@@ -210,7 +210,7 @@ test("a folder that is not empty is left unchanged, and a failed export leaves n
   writeFileSync(at("out", "mine"), "");
   const full = await exporting("out");
   assert.equal(full.code, 1);
-  assert.match(full.stderr, /out is not empty; name a folder that does not exist yet/);
+  assert.match(full.stderr, /out is not empty; specify a folder that does not exist yet/);
   rmSync(at("out", "mine"));
   await sql("toko", "create table t (x text)");
   await sql("toko", Buffer.from("insert into t values ('a'),('\xff')", "latin1"));

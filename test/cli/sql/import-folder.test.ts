@@ -145,5 +145,5 @@ test("an error names the file and the row, and says what to do", async () => {
   }
   const none = await cluster.run(["import", "sql:nowhere", "-k", "app.pem"]);
   assert.equal(none.code, 1);
-  assert.match(none.stderr, /nowhere: ENOENT.*; name the folder that contains a folder for each database/);
+  assert.match(none.stderr, /nowhere: ENOENT.*; specify the folder that contains a folder for each database/);
 });

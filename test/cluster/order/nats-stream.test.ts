@@ -125,7 +125,7 @@ describe("a stream of NATS", { skip }, () => {
       ["count", { max_msgs: 100 }, /\(max_msgs with discard old\): set discard to new/],
       ["bytes", { max_bytes: MB }, /\(max_bytes with discard old\)/],
       ["each", { max_msgs_per_subject: 5 }, /\(max_msgs_per_subject\)/],
-      ["queue", { retention: "workqueue" }, /\(retention workqueue\): name another stream/],
+      ["queue", { retention: "workqueue" }, /\(retention workqueue\): specify another stream/],
       ["interest", { retention: "interest" }, /\(retention interest\)/],
       ["mute", { no_ack: true }, /acknowledges nothing \(no_ack\)/],
       ["subject", { subjects: ["dbsync.else"] }, /does not accept the subject dbsync\.subject: add it/],

@@ -215,6 +215,6 @@ test("a path without a timeline is reported as missing, as a file or as another 
   const file = join(folder.path, "file");
   writeFileSync(file, "");
   assert.match(noTimeline(join(folder.path, "missing")), /^the folder does not exist/);
-  assert.match(noTimeline(file), /^it is a file\. Name the folder of a daemon\.$/);
+  assert.match(noTimeline(file), /^it is a file\. Specify the folder of a daemon\.$/);
   assert.match(noTimeline(folder.path), /^there is no timeline in it/);
 });

@@ -114,7 +114,7 @@ class Keys(unittest.TestCase):
 
     def test_no_key(self):
         with Client(ALIVE, **PATIENT) as client:
-            with self.assertRaisesRegex(Refused, "accepts only signed commands.*name the private key") as caught:
+            with self.assertRaisesRegex(Refused, "accepts only signed commands.*specify the private key") as caught:
                 client.set("k", 1)
         self.assertEqual(caught.exception.effect, "not-applied")
 
