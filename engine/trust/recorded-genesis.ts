@@ -61,7 +61,9 @@ function differencesOf(before: Genesis, now: Genesis): string[] {
 function keyDifferences(option: string, before: readonly ByteString[], now: readonly ByteString[]): string[] {
   const missing = before
     .filter((id) => !now.includes(id))
-    .map((id) => `key ${hexOf(id)} is missing from ${option}`);
-  const added = now.filter((id) => !before.includes(id)).map((id) => `key ${hexOf(id)} is new in ${option}`);
+    .map((id) => `${option} no longer contains key ${hexOf(id)}`);
+  const added = now
+    .filter((id) => !before.includes(id))
+    .map((id) => `${option} additionally contains key ${hexOf(id)}`);
   return [...missing, ...added];
 }

@@ -132,7 +132,7 @@ export const DAEMON_MISTAKES: readonly Mistake[] = [
     name: "Data of another cluster",
     isCommon: true,
     daemon: ({ file }) => ({ words: ["-s", file("stranger-public.pem"), "--data", file("old-data")] }),
-    says: [/data folder/, /is missing from -s/, /dbsync keys add/],
+    says: [/data folder/, /-s no longer contains/, /dbsync keys add/],
   },
   {
     name: "A certificate without its key",

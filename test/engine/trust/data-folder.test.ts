@@ -85,8 +85,8 @@ test("a start with keys that differ from those of the folder is refused, and the
     return daemon;
   });
   const cases: readonly [args: string[], said: RegExp][] = [
-    [["-s", other.file], /key [\da-f]{64} is missing from -s; key [\da-f]{64} is new in -s/],
-    [["-s", app.file, "--root-key", root.file], /key [\da-f]{64} is new in --root-key/],
+    [["-s", other.file], /-s no longer contains key [\da-f]{64}; -s additionally contains key [\da-f]{64}/],
+    [["-s", app.file, "--root-key", root.file], /--root-key additionally contains key [\da-f]{64}/],
     [["-s", app.file, "--cluster-name", "x"], /--cluster-name was dbsync, and is x now/],
   ];
   for (const [args, answer] of cases) {
