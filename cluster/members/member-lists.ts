@@ -10,7 +10,7 @@ import { StartError } from "../../net/process/start-error.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { takeList } from "../../protocol/members/known-lists.js";
 import { type MembershipState, membershipStateOf } from "../../protocol/members/list-succession.js";
-import { readEntries, writeEntries } from "../../protocol/members/member-packing.js";
+import { readEntries, writeEntries } from "../../protocol/members/packed-entries.js";
 import type { SignedList } from "../../protocol/members/signed-list.js";
 import { dateText, hexOf } from "../../protocol/version-2/envelope.js";
 import { readHead } from "../../protocol/version-2/envelope-head.js";

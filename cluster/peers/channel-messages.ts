@@ -3,7 +3,7 @@
  * deliver.
  */
 
-import type { PackedEntry } from "../../protocol/members/member-packing.js";
+import type { PackedEntry } from "../../protocol/members/packed-entries.js";
 import type { Member } from "./member.js";
 import {
   type ClusterState,

@@ -8,7 +8,7 @@ import {
   packedBytes,
   readEntries,
   writeEntries,
-} from "../../protocol/members/member-packing.js";
+} from "../../protocol/members/packed-entries.js";
 import type { MemberConnection } from "./connections/member-connection.js";
 import type { ClusterState, MessageFigures } from "./shared/cluster-state.js";
 

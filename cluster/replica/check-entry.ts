@@ -11,7 +11,7 @@ import { hashOf } from "../../engine/trust/identity.js";
 import { knownKey, type Signers } from "../../engine/trust/signers.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { MalformedFrame } from "../../protocol/errors.js";
-import type { PackedEntry } from "../../protocol/members/member-packing.js";
+import type { PackedEntry } from "../../protocol/members/packed-entries.js";
 import { type Envelope, NO_KEY, readBody, signedPieces } from "../../protocol/version-2/envelope.js";
 import { readHead } from "../../protocol/version-2/envelope-head.js";
 import { DATABASES_DEFAULT } from "../../store/database.js";

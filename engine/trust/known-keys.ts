@@ -2,7 +2,7 @@
 import { createPublicKey, type KeyObject } from "node:crypto";
 import { verifyDigest, verifyEnvelope } from "../../keys/verify.js";
 import type { ByteString } from "../../protocol/byte-string.js";
-import type { PackedEntry } from "../../protocol/members/member-packing.js";
+import type { PackedEntry } from "../../protocol/members/packed-entries.js";
 import { signedBytes } from "../../protocol/version-2/envelope.js";
 
 /** A public key. */

@@ -5,7 +5,7 @@ import { availableParallelism } from "node:os";
 import type { Logger } from "pino";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { MalformedFrame } from "../../protocol/errors.js";
-import type { PackedEntry } from "../../protocol/members/member-packing.js";
+import type { PackedEntry } from "../../protocol/members/packed-entries.js";
 import { readHead } from "../../protocol/version-2/envelope-head.js";
 import type { KeyRing } from "../../store/key-ring.js";
 import { knownKey, type Signers } from "./signers.js";

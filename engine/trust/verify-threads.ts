@@ -5,7 +5,7 @@
  */
 import { Worker } from "node:worker_threads";
 import type { ByteString } from "../../protocol/byte-string.js";
-import { type PackedEntry, writeEntries } from "../../protocol/members/member-packing.js";
+import { type PackedEntry, writeEntries } from "../../protocol/members/packed-entries.js";
 import type { PublicKey } from "./known-keys.js";
 import type { SignatureAnswer, SignatureTask } from "./verify-worker.js";
 

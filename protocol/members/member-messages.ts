@@ -12,8 +12,8 @@ import { type AboutMessage, aboutElements, readAbout } from "./about-message.js"
 import { type CutVote, readCutVotes, VOTES_MAX, writeCutVotes } from "./cut-votes.js";
 import { type ListMessage, readListMessage } from "./list-message.js";
 import { readFixed, readFlag, readNumber, readShort } from "./member-elements.js";
-import { type PackedOrderKey, readOrderKeys, writeOrderKeys } from "./member-packing.js";
 import { readTotals, type Totals, totalElements } from "./member-totals.js";
+import { type PackedOrderKey, readOrderKeys, writeOrderKeys } from "./packed-entries.js";
 import {
   readKeys,
   readSums,

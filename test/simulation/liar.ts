@@ -14,8 +14,8 @@ import {
   type StatusMessage,
   writeMemberMessage,
 } from "../../protocol/members/member-messages.js";
-import { packedBytes, readEntries, writeEntries } from "../../protocol/members/member-packing.js";
 import type { Total, Totals } from "../../protocol/members/member-totals.js";
+import { packedBytes, readEntries, writeEntries } from "../../protocol/members/packed-entries.js";
 import { randomBytes, signatureOf } from "./cast.js";
 import type { Forger } from "./forger.js";
 import type { Lie } from "./lies.js";

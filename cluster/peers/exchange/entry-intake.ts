@@ -6,7 +6,7 @@
 import type { Work } from "../../../net/process/background-work.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { PushMessage } from "../../../protocol/members/member-messages.js";
-import { type PackedEntry, readEntries } from "../../../protocol/members/member-packing.js";
+import { type PackedEntry, readEntries } from "../../../protocol/members/packed-entries.js";
 import type { Steps } from "../../../protocol/steps.js";
 import { type Entry, type OrderKey, orderKeyOf } from "../../../timeline/entries/entry.js";
 import type { ClusterState, ProvedEntry, SignatureThreads } from "../shared/cluster-state.js";

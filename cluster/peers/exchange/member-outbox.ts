@@ -5,7 +5,7 @@
  */
 
 import { Queue } from "../../../net/process/fifo-queue.js";
-import { type PackedEntry, packedBytes } from "../../../protocol/members/member-packing.js";
+import { type PackedEntry, packedBytes } from "../../../protocol/members/packed-entries.js";
 import { hexOf, signedBytes } from "../../../protocol/version-2/envelope.js";
 import { type OrderKey, readOrderKey } from "../../../timeline/entries/entry.js";
 import type { MemberConnection } from "../connections/member-connection.js";

@@ -6,7 +6,7 @@ import type { PeerAddress } from "../../../options/peer-address.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { MemberAbout } from "../../../protocol/members/about-message.js";
 import type { OwnMessage, StatusMessage } from "../../../protocol/members/member-messages.js";
-import type { PackedEntry } from "../../../protocol/members/member-packing.js";
+import type { PackedEntry } from "../../../protocol/members/packed-entries.js";
 import { hexOf } from "../../../protocol/version-2/envelope.js";
 import type { DaemonState } from "../../../protocol/version-2/messages-v2.js";
 import type { Entry, OrderKey } from "../../../timeline/entries/entry.js";

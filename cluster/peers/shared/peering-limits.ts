@@ -2,7 +2,7 @@
 
 import { LIMITS } from "../../../options/limits.js";
 import type { Settings } from "../../../options/settings.js";
-import { ENTRIES_MAX, ORDER_KEYS_MAX } from "../../../protocol/members/member-packing.js";
+import { ENTRIES_MAX, ORDER_KEYS_MAX } from "../../../protocol/members/packed-entries.js";
 
 const KIB = 1024;
 const MIB = 1024 * KIB;

@@ -17,7 +17,7 @@ import {
   readMemberMessage,
   writeMemberMessage,
 } from "../../../protocol/members/member-messages.js";
-import { writeEntries } from "../../../protocol/members/member-packing.js";
+import { writeEntries } from "../../../protocol/members/packed-entries.js";
 import { writeHello } from "../../../protocol/version-2/messages-v2.js";
 import { ITEMS_MAX } from "../../../timeline/compare/reconcile-message.js";
 import type { Timeline } from "../../../timeline/timeline.js";

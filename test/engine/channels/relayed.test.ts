@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { createClient } from "../../../client/public-api.js";
 import { readClusterSecret } from "../../../keys/cluster-secret-file.js";
-import { writeEntries } from "../../../protocol/members/member-packing.js";
+import { writeEntries } from "../../../protocol/members/packed-entries.js";
 import { integer } from "../../../protocol/reply.js";
 import { FalseMember } from "../../daemon/false-member.js";
 import { type RunningReplica, startReplica, until } from "../../daemon/replicas.js";

@@ -7,7 +7,7 @@ import { entryCheck } from "../../../cluster/replica/check-entry.js";
 import { loadSigners } from "../../../engine/trust/load-signers.js";
 import { signatureThreads } from "../../../engine/trust/signature-threads.js";
 import { VerifyThreads } from "../../../engine/trust/verify-threads.js";
-import type { PackedEntry } from "../../../protocol/members/member-packing.js";
+import type { PackedEntry } from "../../../protocol/members/packed-entries.js";
 import { log } from "../../daemon/scene.js";
 import { double } from "../../support/double.js";
 import { makeKeyPair, signCommands } from "../../support/envelope-client.js";

@@ -8,7 +8,7 @@ import {
   readMemberMessage,
   writeMemberMessage,
 } from "../../../protocol/members/member-messages.js";
-import { packedBytes, readEntries, writeEntries } from "../../../protocol/members/member-packing.js";
+import { packedBytes, readEntries, writeEntries } from "../../../protocol/members/packed-entries.js";
 import { writeCommand } from "../../../protocol/resp/resp-writer.js";
 import { writeHello } from "../../../protocol/version-2/messages-v2.js";
 import { seed } from "../../support/seed.js";

@@ -7,7 +7,7 @@ import { listOf } from "../../../cluster/members/list-proof.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { takeList } from "../../../protocol/members/known-lists.js";
 import type { KnownList } from "../../../protocol/members/list-succession.js";
-import { readEntries } from "../../../protocol/members/member-packing.js";
+import { readEntries } from "../../../protocol/members/packed-entries.js";
 import type { Host, World } from "../world.js";
 
 /** Milliseconds after which a list that no daemon has accepted is no longer delivered. */

@@ -6,7 +6,7 @@ import { ReplicationStates } from "../../../../cluster/peers/exchange/replicatio
 import type { ClusterState, SignatureThreads } from "../../../../cluster/peers/shared/cluster-state.js";
 import { PEERING_LIMITS } from "../../../../cluster/peers/shared/peering-limits.js";
 import { BackgroundWork, type Work } from "../../../../net/process/background-work.js";
-import { writeEntries } from "../../../../protocol/members/member-packing.js";
+import { writeEntries } from "../../../../protocol/members/packed-entries.js";
 import type { Entry } from "../../../../timeline/entries/entry.js";
 import { double } from "../../../support/double.js";
 import { EPOCH, entryOf, sha256 } from "../entries.js";

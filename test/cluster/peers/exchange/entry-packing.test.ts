@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { test } from "node:test";
 import { Packer, unpack } from "../../../../cluster/peers/exchange/entry-packing.js";
-import { type PackedEntry, packedBytes, readEntries } from "../../../../protocol/members/member-packing.js";
+import { type PackedEntry, packedBytes, readEntries } from "../../../../protocol/members/packed-entries.js";
 
 const KIB = 1024;
 const LIMITS = { deflateFromBytes: 4 * KIB, deflateMaxBytes: 64 * KIB };
