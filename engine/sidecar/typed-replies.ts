@@ -4,7 +4,7 @@
  * test/engine/sidecar/typed-replies.test.ts compares the converted replies with those of the store.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
-import { EntriesReply } from "../../protocol/entries-reply.js";
+import { EntriesReply } from "../../protocol/document-entries-reply.js";
 import { array, map, mapInPairs, pairs, type Reply, set, writtenDouble } from "../../protocol/reply.js";
 import type { Command } from "../../store/rows/command-row.js";
 

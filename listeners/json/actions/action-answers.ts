@@ -1,6 +1,6 @@
 /** Functions that the answers to all actions share. */
 import { type ByteString, textOfBytes } from "../../../protocol/byte-string.js";
-import { type Entries, EntriesReply, keyIn } from "../../../protocol/entries-reply.js";
+import { type Entries, EntriesReply, keyIn } from "../../../protocol/document-entries-reply.js";
 import {
   ENTRIES_TOGETHER,
   isLongText,

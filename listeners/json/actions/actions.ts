@@ -4,7 +4,7 @@
  * docs/json-documents.md.
  */
 import { type ByteString, bytesOfText, textOfBytes } from "../../../protocol/byte-string.js";
-import { CountReply, EntriesReply } from "../../../protocol/entries-reply.js";
+import { CountReply, EntriesReply } from "../../../protocol/document-entries-reply.js";
 import { writePhpMembers } from "../../../protocol/json/json-writer.js";
 import type { Reply } from "../../../protocol/reply.js";
 import {

@@ -3,7 +3,7 @@
  * condition".
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
-import { keyIn } from "../../../protocol/entries-reply.js";
+import { keyIn } from "../../../protocol/document-entries-reply.js";
 import type { Data } from "../../keyspace/mutators.js";
 import type { Document } from "../../values/documents/document.js";
 import type { Options } from "./document-options.js";

@@ -3,7 +3,7 @@
  * Source: docs/json-documents.md.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
-import { EntriesReply, keyIn } from "../../../protocol/entries-reply.js";
+import { EntriesReply, keyIn } from "../../../protocol/document-entries-reply.js";
 import { JsonObject, type JsonValue } from "../../../protocol/json/json-value.js";
 import { array, bulk, integer, map, NIL, type Reply, ZERO } from "../../../protocol/reply.js";
 import { custom } from "../../arguments/command-errors.js";

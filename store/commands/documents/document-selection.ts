@@ -3,7 +3,7 @@
  * entry that the index finds is checked, so an index never changes a result. Source: docs/json-documents.md "Indexes".
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
-import { CountReply, type Entries, EntriesReply, keyIn } from "../../../protocol/entries-reply.js";
+import { CountReply, type Entries, EntriesReply, keyIn } from "../../../protocol/document-entries-reply.js";
 import { integer, type Reply } from "../../../protocol/reply.js";
 import { STEP_ITEMS, sortedInSteps } from "../../../protocol/steps.js";
 import type { JsonCondition } from "../../queries/json/json-filter.js";

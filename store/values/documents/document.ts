@@ -5,7 +5,7 @@
  * the texts, their order, the expiry times, the mark `next` and the names of the indexed members.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
-import type { Entries } from "../../../protocol/entries-reply.js";
+import type { Entries } from "../../../protocol/document-entries-reply.js";
 import { firstIndexFrom } from "../tables/binary-search.js";
 import { type Alike, DocumentColumns } from "./document-columns.js";
 import type { DocumentEntry, Keyed, RemovedEntry } from "./document-entry.js";

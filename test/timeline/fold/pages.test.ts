@@ -6,7 +6,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { ByteString } from "../../../protocol/byte-string.js";
-import { EntriesReply } from "../../../protocol/entries-reply.js";
+import { EntriesReply } from "../../../protocol/document-entries-reply.js";
 import type { Reply } from "../../../protocol/reply.js";
 import { StepReply } from "../../../protocol/step-reply.js";
 import type { Steps } from "../../../protocol/steps.js";
