@@ -6,29 +6,29 @@ import type { ByteString } from "./byte-string.js";
 import { bulk, type Reply } from "./reply.js";
 import { finish } from "./steps.js";
 
-export interface Entries {
+export interface DocumentEntries {
   /** One key for each text, or null if the keys are 0, 1, 2 and so on. A number is a numeric key. */
   readonly keys: readonly (ByteString | number)[] | null;
   readonly texts: readonly ByteString[];
 }
 
-export const keyIn = ({ keys }: Entries, at: number): ByteString =>
+export const keyIn = ({ keys }: DocumentEntries, at: number): ByteString =>
   keys === null ? String(at) : String(keys[at]);
 
-export class EntriesReply {
+export class DocumentEntriesReply {
   readonly kind = "map";
-  #work: Iterator<void, Entries> | null = null;
-  #found: Entries | null = null;
+  #work: Iterator<void, DocumentEntries> | null = null;
+  #found: DocumentEntries | null = null;
   #items: readonly Reply[] | null = null;
 
   /** Creates a reply. @param work  the entries, or an iterator that finds them and does not see later changes */
-  constructor(work: Entries | Iterator<void, Entries>) {
+  constructor(work: DocumentEntries | Iterator<void, DocumentEntries>) {
     if ("next" in work) this.#work = work;
     else this.#found = work;
   }
 
   /** Finds the entries in steps. */
-  *steps(): Generator<void, Entries> {
+  *steps(): Generator<void, DocumentEntries> {
     if (this.#work === null) return this.found;
     for (;;) {
       const step = this.#work.next();
@@ -37,8 +37,8 @@ export class EntriesReply {
     }
   }
 
-  get found(): Entries {
-    this.#found ??= finish(this.#work as Iterator<void, Entries>);
+  get found(): DocumentEntries {
+    this.#found ??= finish(this.#work as Iterator<void, DocumentEntries>);
     return this.#found;
   }
 
@@ -62,9 +62,9 @@ export class EntriesReply {
 /** A reply with the number of entries. */
 export class CountReply {
   readonly kind = "integer";
-  readonly entries: EntriesReply;
+  readonly entries: DocumentEntriesReply;
 
-  constructor(entries: EntriesReply) {
+  constructor(entries: DocumentEntriesReply) {
     this.entries = entries;
   }
 

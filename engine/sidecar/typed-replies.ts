@@ -4,7 +4,7 @@
  * test/engine/sidecar/typed-replies.test.ts compares the converted replies with those of the store.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
-import { EntriesReply } from "../../protocol/document-entries-reply.js";
+import { DocumentEntriesReply } from "../../protocol/document-entries-reply.js";
 import { array, map, mapInPairs, pairs, type Reply, set, writtenDouble } from "../../protocol/reply.js";
 import type { Command } from "../../store/rows/command-row.js";
 
@@ -38,7 +38,7 @@ const asEntries = ofItems((items) => {
   const bytes = items.flatMap((item) => (item.kind === "bulk" ? [item.bytes] : []));
   if (bytes.length < items.length) return map(items);
   const isKey = (_: ByteString, at: number) => at % 2 === 0;
-  return new EntriesReply({
+  return new DocumentEntriesReply({
     keys: bytes.filter(isKey),
     texts: bytes.filter((one, at) => !isKey(one, at)),
   });

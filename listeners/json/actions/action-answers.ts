@@ -1,6 +1,10 @@
 /** Functions that the answers to all actions share. */
 import { type ByteString, textOfBytes } from "../../../protocol/byte-string.js";
-import { type Entries, EntriesReply, keyIn } from "../../../protocol/document-entries-reply.js";
+import {
+  type DocumentEntries,
+  DocumentEntriesReply,
+  keyIn,
+} from "../../../protocol/document-entries-reply.js";
 import {
   ENTRIES_TOGETHER,
   isLongText,
@@ -48,7 +52,7 @@ export const replicatedMember = (replicated: boolean | null): Member[] =>
 
 /** Returns the keys and texts of entries as JSON. */
 export function entriesJson(reply: Reply): string {
-  if (reply instanceof EntriesReply) return writtenEntries(reply);
+  if (reply instanceof DocumentEntriesReply) return writtenEntries(reply);
   const keys: string[] = [];
   const texts: string[] = [];
   const items = itemsOf(reply);
@@ -64,17 +68,17 @@ export function entriesJson(reply: Reply): string {
  * Returns whether entries are written in pieces. This is the case if there are many entries, if their texts are long,
  * or if the query is still running.
  */
-export const isLong = (reply: EntriesReply) =>
+export const isLong = (reply: DocumentEntriesReply) =>
   reply.isPending || reply.size > ENTRIES_TOGETHER || areLong(reply.found.texts);
 
 const areLong = (texts: readonly ByteString[]) => lengthOf(texts) > TOGETHER_CHARS_MAX;
 
-function writtenEntries(reply: EntriesReply): string {
+function writtenEntries(reply: DocumentEntriesReply): string {
   return finish(entriesPieces(reply)).join("");
 }
 
 /** Writes entries in steps. Most texts are already in PHP's form, so many are written together. */
-export function* entriesPieces(reply: EntriesReply): Generator<void, readonly string[]> {
+export function* entriesPieces(reply: DocumentEntriesReply): Generator<void, readonly string[]> {
   const { keys, texts } = yield* reply.steps();
   const isList = keys === null || keys.every((key, index) => key === index || key === String(index));
   const pieces: string[] = [isList ? "[" : "{"];
@@ -129,7 +133,7 @@ export function* documentsPieces(reply: Reply): Generator<void, readonly string[
   for (let at = 0; at < items.length; at += 2) {
     if (at > 0) piece += ",";
     if (!isList) piece += `${writePhpString(textOfBytes(bytesOf(items[at])))}:`;
-    const entries = items[at + 1] as EntriesReply;
+    const entries = items[at + 1] as DocumentEntriesReply;
     if (isLong(entries)) {
       pieces.push(piece);
       for (const each of yield* entriesPieces(entries)) pieces.push(each);
@@ -145,7 +149,7 @@ export function* documentsPieces(reply: Reply): Generator<void, readonly string[
 }
 
 /** Writes the ids of entries in order, in steps. */
-export function* idsPieces(found: Entries): Generator<void, readonly string[]> {
+export function* idsPieces(found: DocumentEntries): Generator<void, readonly string[]> {
   const pieces: string[] = ["["];
   for (let from = 0; from < found.texts.length; from += NAMES_TOGETHER) {
     const length = Math.min(NAMES_TOGETHER, found.texts.length - from);

@@ -4,7 +4,7 @@
  * docs/json-documents.md.
  */
 import { type ByteString, bytesOfText, textOfBytes } from "../../../protocol/byte-string.js";
-import { CountReply, EntriesReply } from "../../../protocol/document-entries-reply.js";
+import { CountReply, DocumentEntriesReply } from "../../../protocol/document-entries-reply.js";
 import { writePhpMembers } from "../../../protocol/json/json-writer.js";
 import type { Reply } from "../../../protocol/reply.js";
 import {
@@ -140,7 +140,7 @@ function getSeveral(client: DocumentClient, request: JsonRequest, document: Byte
   return whenAvailable(
     client.read(["DOC.GET", document, ...filters, ...resultArguments(request)]),
     (reply) => {
-      if (!(reply instanceof EntriesReply && isLong(reply)))
+      if (!(reply instanceof DocumentEntriesReply && isLong(reply)))
         return answerOf(reply, () => dataOf(reply, request, filters.length === 0));
       return whenAvailable(client.inTurns(longMembers(reply, request, filters.length === 0)), longSuccess);
     },
@@ -149,7 +149,7 @@ function getSeveral(client: DocumentClient, request: JsonRequest, document: Byte
 
 /** Returns the same members as `dataOf`, in steps. */
 function* longMembers(
-  reply: EntriesReply,
+  reply: DocumentEntriesReply,
   request: JsonRequest,
   isAll: boolean,
 ): Generator<void, readonly LongMember[]> {
@@ -219,7 +219,7 @@ function logIn(client: DocumentClient, request: JsonRequest): Answer {
  * requested.
  */
 function dataOf(reply: Reply, request: JsonRequest, isAll = false): Member[] {
-  const count = reply instanceof EntriesReply ? reply.size : itemsOf(reply).length;
+  const count = reply instanceof DocumentEntriesReply ? reply.size : itemsOf(reply).length;
   if (count === 0 && !(isAll && !hasDetails(request))) return [];
   const members: Member[] = [["data", entriesJson(reply)], ...idsOf(reply, request)];
   if (hasDetails(request)) {

@@ -3,7 +3,7 @@
  * Source: docs/json-documents.md.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
-import { EntriesReply, keyIn } from "../../../protocol/document-entries-reply.js";
+import { DocumentEntriesReply, keyIn } from "../../../protocol/document-entries-reply.js";
 import { JsonObject, type JsonValue } from "../../../protocol/json/json-value.js";
 import { array, bulk, integer, map, NIL, type Reply, ZERO } from "../../../protocol/reply.js";
 import { custom } from "../../arguments/command-errors.js";
@@ -72,7 +72,7 @@ export function get(data: Data, argv: readonly ByteString[], { at }: Unit): Repl
   const key = keyOf(document, id);
   if (key === undefined || !isPresent(document, at, key)) return map([]);
   return shaped(
-    new EntriesReply({ keys: [key], texts: [document.get(key) as ByteString] }),
+    new DocumentEntriesReply({ keys: [key], texts: [document.get(key) as ByteString] }),
     document,
     options,
   );
@@ -110,7 +110,11 @@ export function selectionOf(
 }
 
 /** Returns the requested fields of each entry. */
-function shaped(reply: EntriesReply, document: Document, { fields, details = false }: Options): Reply {
+function shaped(
+  reply: DocumentEntriesReply,
+  document: Document,
+  { fields, details = false }: Options,
+): Reply {
   if (fields === undefined && !details) return reply;
   const { found: entries } = reply;
   const items: Reply[] = [];

@@ -3,7 +3,12 @@
  * entry that the index finds is checked, so an index never changes a result. Source: docs/json-documents.md "Indexes".
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
-import { CountReply, type Entries, EntriesReply, keyIn } from "../../../protocol/document-entries-reply.js";
+import {
+  CountReply,
+  type DocumentEntries,
+  DocumentEntriesReply,
+  keyIn,
+} from "../../../protocol/document-entries-reply.js";
 import { integer, type Reply } from "../../../protocol/reply.js";
 import { STEP_ITEMS, sortedInSteps } from "../../../protocol/steps.js";
 import type { JsonCondition } from "../../queries/json/json-filter.js";
@@ -55,16 +60,16 @@ interface Access {
 const WORTH = 0.5;
 
 /** @param at the unit's date: expired entries count as absent */
-export function selected(document: Document, at: number, selection: Selection): EntriesReply {
+export function selected(document: Document, at: number, selection: Selection): DocumentEntriesReply {
   if (isScan(document, selection))
-    return new EntriesReply(scan(candidates(document, at, selection.alike), selection));
+    return new DocumentEntriesReply(scan(candidates(document, at, selection.alike), selection));
   const keys: ByteString[] = [];
   const texts: ByteString[] = [];
   for (const [key, text] of limited(document, at, selection)) {
     keys.push(key);
     texts.push(text);
   }
-  return new EntriesReply({ keys, texts });
+  return new DocumentEntriesReply({ keys, texts });
 }
 
 /** Whether all entries are checked to find the matching ones. */
@@ -78,7 +83,7 @@ export function isScan(document: Document, { condition, sort, limit }: Selection
 
 /** The current entries, and the keys of those that have expired. */
 interface Candidates {
-  readonly entries: Entries;
+  readonly entries: DocumentEntries;
   readonly expired: ReadonlySet<ByteString> | null;
 }
 
@@ -89,7 +94,10 @@ function candidates(document: Document, at: number, alike?: Alike): Candidates {
 }
 
 /** Checks entries in steps, since a document may be large. */
-function* scan({ entries, expired }: Candidates, { test, sort, limit }: Query): Generator<void, Entries> {
+function* scan(
+  { entries, expired }: Candidates,
+  { test, sort, limit }: Query,
+): Generator<void, DocumentEntries> {
   const { keys, texts } = entries;
   const max = limit === null ? Number.POSITIVE_INFINITY : limit.offset + limit.count;
   const isSorted = sort.length > 0;
@@ -115,7 +123,7 @@ function* sortedEntries(
   { keys, texts }: Found,
   sort: readonly SortKey[],
   limit: Selection["limit"],
-): Generator<void, Entries> {
+): Generator<void, DocumentEntries> {
   const rows: Row<number>[] = [];
   for (const [position, text] of texts.entries()) {
     rows.push(rowOf(position, text, sort));
@@ -174,10 +182,10 @@ export function firstPresent(document: Document, at: number): DocumentEntry | un
 }
 
 /** Returns all current entries that have not expired. */
-export function presentEntries(document: Document, at: number): EntriesReply {
+export function presentEntries(document: Document, at: number): DocumentEntriesReply {
   const { entries, expired } = candidates(document, at);
-  if (expired === null) return new EntriesReply(entries);
-  return new EntriesReply(scan({ entries, expired }, { test: () => true, sort: [], limit: null }));
+  if (expired === null) return new DocumentEntriesReply(entries);
+  return new DocumentEntriesReply(scan({ entries, expired }, { test: () => true, sort: [], limit: null }));
 }
 
 /** Yields the entries that have not expired. */

@@ -5,7 +5,7 @@
  * the texts, their order, the expiry times, the mark `next` and the names of the indexed members.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
-import type { Entries } from "../../../protocol/document-entries-reply.js";
+import type { DocumentEntries } from "../../../protocol/document-entries-reply.js";
 import { firstIndexFrom } from "../tables/binary-search.js";
 import { type Alike, DocumentColumns } from "./document-columns.js";
 import type { DocumentEntry, Keyed, RemovedEntry } from "./document-entry.js";
@@ -242,7 +242,7 @@ export class Document {
    * Returns the current entries that may have a value; later changes do not affect the result.
    * @param alike if undefined, any value matches
    */
-  select(alike?: Alike): Entries {
+  select(alike?: Alike): DocumentEntries {
     const ids = this.#keyed?.keys ?? null;
     if (alike === undefined && this.#holes === 0)
       return { keys: ids && [...ids], texts: [...this.#texts] as ByteString[] };

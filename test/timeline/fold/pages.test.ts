@@ -6,7 +6,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { ByteString } from "../../../protocol/byte-string.js";
-import { EntriesReply } from "../../../protocol/document-entries-reply.js";
+import { DocumentEntriesReply } from "../../../protocol/document-entries-reply.js";
 import type { Reply } from "../../../protocol/reply.js";
 import { StepReply } from "../../../protocol/step-reply.js";
 import type { Steps } from "../../../protocol/steps.js";
@@ -191,7 +191,7 @@ const walks: readonly Walk[] = [
       const names: ByteString[] = [];
       for (let i = 0; i < found.length; i += 2) {
         const entries = found[i + 1];
-        assert.ok(entries instanceof EntriesReply);
+        assert.ok(entries instanceof DocumentEntriesReply);
         // The writes of an empty document were undone.
         if (entries.size === 1) names.push(text(found[i]));
       }
