@@ -9,7 +9,7 @@ import type { Condition } from "../protocol/version-2/envelope.js";
 import { CommandFailure } from "./arguments/command-errors.js";
 import { commandTable } from "./command-table.js";
 import type { ChangeListener } from "./events/change-listener.js";
-import { expiredWrites, lookFor, noteUse } from "./key-lookups.js";
+import { expiredWrites, lookUpKeys, recordUse } from "./key-lookups.js";
 import { BudgetExceeded, budgetExceeded, EffortBudget, UNCOUNTED_EFFORT } from "./keyspace/effort-budget.js";
 import type { KeyUsage } from "./keyspace/key-usage.js";
 import { isExpired, Keyspace } from "./keyspace/keyspace.js";
@@ -341,7 +341,7 @@ export class Database {
     const looked =
       command.lookedUp === null
         ? []
-        : lookFor(this.#keyspaces[unit.db], command.lookedUp(command.keys, argv), unit.at);
+        : lookUpKeys(this.#keyspaces[unit.db], command.lookedUp(command.keys, argv), unit.at);
     const reply = this.#carryOut(command, argv, unit);
     if (reply.kind !== "error") for (const { key, isFound } of looked) this.#data.lookups.note(key, isFound);
     return reply;
@@ -350,7 +350,7 @@ export class Database {
   #carryOut(command: Command, argv: readonly ByteString[], unit: Unit): Reply {
     try {
       const reply = command.run(this.#data, argv, unit);
-      if (this.usage !== null) noteUse(this.usage, this.#keyspaces, command, argv, unit);
+      if (this.usage !== null) recordUse(this.usage, this.#keyspaces, command, argv, unit);
       return reply;
     } catch (failure) {
       if (failure instanceof CommandFailure) return failure.reply;

@@ -7,7 +7,7 @@ import type { Command } from "./rows/command-row.js";
 import { touchesOf } from "./rows/key-spec.js";
 
 /** Records that the keys a command touches are used. */
-export function noteUse(
+export function recordUse(
   usage: KeyUsage,
   keyspaces: readonly Keyspace[],
   { name, keys }: Command,
@@ -21,8 +21,8 @@ export function noteUse(
   }
 }
 
-/** Looks up keys. @param at milliseconds since 1970; a key that has expired by then counts as absent */
-export function lookFor(
+/** Returns which keys exist. @param at milliseconds since 1970; a key that has expired by then counts as absent */
+export function lookUpKeys(
   keyspace: Keyspace | undefined,
   keys: readonly ByteString[],
   at: number,

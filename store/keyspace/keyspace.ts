@@ -127,7 +127,7 @@ export class Keyspace {
     return this.expiring === 0 ? 0 : this.#expiringKeys.dueBefore(at);
   }
 
-  /** Does part of the work of the next `expired`. @param most approximate number of keys to check */
+  /** Does part of the work of the next `expired`. @param max  approximate number of keys to check */
   lookForExpired(at: number, max: number): void {
     if (this.expiring > 0) this.#expiringKeys.advance(at, max);
   }

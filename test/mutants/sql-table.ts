@@ -105,7 +105,7 @@ export const sqlMutants: readonly Mutant[] = [
   {
     name: "SQL: a condition moves although an earlier one may fail",
     file: "store/commands/relations/condition-plan.js",
-    find: 'mayMove &&= form === "standard" || demands.isSafe;',
+    find: 'mayMove &&= form === "standard" || conditionParts.isSafe;',
     replace: "",
     test: PLANNED,
   },
@@ -147,7 +147,7 @@ export const sqlMutants: readonly Mutant[] = [
   {
     name: "SQL: a computed key uses no index",
     file: "store/commands/relations/condition-plan.js",
-    find: "for (const part of demands.leading)",
+    find: "for (const part of conditionParts.leading)",
     replace: "for (const part of [])",
     test: PLANNED,
   },

@@ -9,7 +9,13 @@ import { distinctChoices } from "../../keyspace/seeded-choice.js";
 import { filterOf } from "../../queries/bson/bson-filter.js";
 import { arrayAt, countOf } from "../../queries/bson/command-fields.js";
 import { sortingOf } from "../../queries/bson/document-sorting.js";
-import { badValue, MongoFailure, mismatch, readCounted, spend } from "../../queries/bson/mongo-failure.js";
+import {
+  badValue,
+  MongoFailure,
+  readCounted,
+  spend,
+  typeMismatch,
+} from "../../queries/bson/mongo-failure.js";
 import { unknownName } from "../../queries/bson/mongodb-names.js";
 import { RESHAPINGS } from "../../queries/bson/reshaping-stages.js";
 import { type Bson, type BsonDocument, Int32, isArray, isDocument } from "../../values/collections/bson.js";
@@ -95,7 +101,7 @@ function stageAt(stage: Bson | undefined): readonly [ByteString, Bson] | undefin
 }
 
 function stageOf(stage: Bson, target: Target): Stage {
-  if (!isDocument(stage)) throw mismatch("Each element of the 'pipeline' array must be an object");
+  if (!isDocument(stage)) throw typeMismatch("Each element of the 'pipeline' array must be an object");
   const parts = stageAt(stage);
   if (parts === undefined)
     throw new MongoFailure(40323, "A pipeline stage specification object must contain exactly one field.");

@@ -14,7 +14,7 @@ import {
   stringAt,
   truthAt,
 } from "../../queries/bson/command-fields.js";
-import { MongoFailure, mismatch } from "../../queries/bson/mongo-failure.js";
+import { MongoFailure, typeMismatch } from "../../queries/bson/mongo-failure.js";
 import { alternativeTo } from "../../queries/bson/mongodb-names.js";
 import { type Bson, type BsonDocument, isArray, isDocument } from "../../values/collections/bson.js";
 import { integerOf, isNumber } from "../../values/collections/bson-numbers.js";
@@ -93,7 +93,7 @@ function indexSpec(argument: ByteString, isExtended: boolean): IndexSpec {
   const document = specOf(argument, INDEX_FIELDS);
   if (!isExtended) refuseLaterFeatures(document, ["expireAfterSeconds"]);
   const pattern = documentAt(document, "key");
-  if (pattern === undefined) throw mismatch("an index needs a key");
+  if (pattern === undefined) throw typeMismatch("an index needs a key");
   if (pattern.size === 0 || pattern.size > FIELDS_MAX) throw cannot(`an index has 1 to ${FIELDS_MAX} fields`);
   for (const [field, direction] of pattern) {
     const parts = field.split(".");

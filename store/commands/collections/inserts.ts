@@ -10,7 +10,7 @@ import { type Bson, type BsonDocument, isArray, Regex } from "../../values/colle
 import { typeOf } from "../../values/collections/bson-type.js";
 import { Collection } from "../../values/collections/collection.js";
 import { collectionAt, namespaceOf } from "./collection-names.js";
-import { answered, bytesOf, count, stepByStep } from "./mdb-replies.js";
+import { answered, bytesOf, collectFailures, count } from "./mdb-replies.js";
 import { removeExpired } from "./ttl-indexes.js";
 import { Uniqueness } from "./unique-indexes.js";
 
@@ -22,7 +22,7 @@ export function insert(data: Data, argv: readonly ByteString[], { at }: Unit): R
   removeExpired(data, entry, at);
   const uniqueness = new Uniqueness({ namespace, at }, entry?.value ?? new Collection());
   const added: ByteString[] = [];
-  const failures = stepByStep(ordered, documents.length, (i) => {
+  const failures = collectFailures(ordered, documents.length, (i) => {
     const bytes = storedBytes(documents[i] as ByteString);
     uniqueness.take(bytes);
     added.push(bytes);

@@ -5,7 +5,7 @@ import type { ByteString } from "../../../protocol/byte-string.js";
 import { mappedInSteps, STEP_ITEMS } from "../../../protocol/steps.js";
 import { stringAt } from "../../queries/bson/command-fields.js";
 import { isAny, pathTo } from "../../queries/bson/document-paths.js";
-import { costOf, notHere, readCounted, spend, type Work } from "../../queries/bson/mongo-failure.js";
+import { costOf, notImplemented, readCounted, spend, type Work } from "../../queries/bson/mongo-failure.js";
 import type { Bson, BsonDocument } from "../../values/collections/bson.js";
 import { keyOf } from "../../values/collections/bson-order.js";
 import { collectionAt, namespaceOf } from "./collection-names.js";
@@ -20,7 +20,7 @@ export function lookedUp(
 ): (documents: readonly BsonDocument[]) => Generator<void, readonly BsonDocument[]> {
   for (const name of spec.keys())
     if (!["from", "localField", "foreignField", "as"].includes(name))
-      throw notHere(
+      throw notImplemented(
         `$lookup with '${name}' is not supported: use localField and foreignField, then $unwind and $match`,
       );
   const [from, local, foreign, as] = ["from", "localField", "foreignField", "as"].map((name) =>

@@ -74,10 +74,14 @@ export function bytesOf(document: BsonDocument): ByteString {
 const FAILURES_BYTES_MAX = 1024 * 1024;
 
 /**
- * Executes steps one after the other and collects the failures.
+ * Executes steps one after the other and returns the failures.
  * @param ordered "1" to stop after the first failure, "0" to continue
  */
-export function stepByStep(ordered: ByteString, count: number, step: (i: number) => void): BsonDocument[] {
+export function collectFailures(
+  ordered: ByteString,
+  count: number,
+  step: (i: number) => void,
+): BsonDocument[] {
   if (ordered !== "0" && ordered !== "1") throw new MongoFailure(9, "ordered has to be 1 or 0");
   const failures: BsonDocument[] = [];
   let writtenBytes = 0;

@@ -29,9 +29,9 @@ import {
   badValue,
   costOf,
   failedToParse,
-  mismatch,
   readCounted,
   spend,
+  typeMismatch,
   type Work,
   workOf,
 } from "../../queries/bson/mongo-failure.js";
@@ -52,7 +52,7 @@ import {
 } from "./candidate-documents.js";
 import { collectionAt, type Namespace, namespaceOf } from "./collection-names.js";
 import { checkedId } from "./inserts.js";
-import { answered, bytesOf, count, stepByStep } from "./mdb-replies.js";
+import { answered, bytesOf, collectFailures, count } from "./mdb-replies.js";
 import { expiredBy, removeExpired } from "./ttl-indexes.js";
 import { Uniqueness } from "./unique-indexes.js";
 
@@ -137,7 +137,7 @@ export function update(data: Data, argv: readonly ByteString[], unit: Unit, isEx
   const statements = argv.slice(4).map((one) => statementOf(one, UPDATE_FIELDS, isExtended));
   let [n, modified] = [0, 0];
   const upserted: BsonDocument[] = [];
-  const failures = stepByStep(argv[3] ?? "", statements.length, (i) => {
+  const failures = collectFailures(argv[3] ?? "", statements.length, (i) => {
     const result = updated(target, statements[i] as BsonDocument);
     n += result.n;
     modified += result.modified;
@@ -197,7 +197,7 @@ interface Updated {
 function updated(general: Target, statement: BsonDocument): Updated {
   const target = targetFor(general, statement);
   const query = documentAt(statement, "q");
-  if (query === undefined) throw mismatch("q has to be a document");
+  if (query === undefined) throw typeMismatch("q has to be a document");
   const isMulti = truthAt(statement, "multi");
   if (isReplacement(statement.get("u"), target) && isMulti)
     throw failedToParse("multi update is not supported for replacement-style update");
@@ -413,13 +413,13 @@ export function remove(data: Data, argv: readonly ByteString[], unit: Unit, isEx
   const general = writingTargetOf(data, argv, unit);
   const statements = argv.slice(4).map((one) => statementOf(one, DELETE_FIELDS, isExtended));
   let n = 0;
-  const failures = stepByStep(argv[3] ?? "", statements.length, (i) => {
+  const failures = collectFailures(argv[3] ?? "", statements.length, (i) => {
     const statement = statements[i] as BsonDocument;
     const target = targetFor(general, statement);
     const query = documentAt(statement, "q");
-    if (query === undefined) throw mismatch("q has to be a document");
+    if (query === undefined) throw typeMismatch("q has to be a document");
     // Without a limit, which might be left out by mistake, all documents would be deleted.
-    if (!isNumber(statement.get("limit"))) throw mismatch("limit has to be 0 or 1");
+    if (!isNumber(statement.get("limit"))) throw typeMismatch("limit has to be 0 or 1");
     const limit = countAt(statement, "limit");
     if (limit > 1) throw failedToParse("the limit of a delete is 0 or 1");
     n += removed(target, foundBy(target, query, limit === 0 ? Number.POSITIVE_INFINITY : 1));

@@ -222,7 +222,7 @@ function drop(data: Data, argv: readonly ByteString[]): Reply {
 }
 
 /** The date and the database of a unit, copied for replies in steps, because listeners reuse the unit object. */
-interface Moment {
+interface UnitContext {
   readonly at: number;
   readonly db: number;
 }
@@ -257,7 +257,7 @@ function* allOf(
   work: Generator<void, readonly ByteString[]>,
   effort: EffortBudget,
   data: Data,
-  { at, db }: Moment,
+  { at, db }: UnitContext,
 ): Generator<void, readonly Reply[]> {
   const items: Reply[] = [];
   for (const key of yield* work) {
@@ -289,15 +289,15 @@ interface Aged {
  * to be undone and applied again. Afterwards a key may have another value or none, so each step looks up its keys
  * again.
  */
-function documentsOf(data: Data, moment: Moment): Generator<void, readonly ByteString[]> {
+function documentsOf(data: Data, context: UnitContext): Generator<void, readonly ByteString[]> {
   const keys = data.walked().map(({ key }) => key);
-  return documentsIn(keys, data, moment);
+  return documentsIn(keys, data, context);
 }
 
 function* documentsIn(
   keys: readonly ByteString[],
   data: Data,
-  { at, db }: Moment,
+  { at, db }: UnitContext,
 ): Generator<void, readonly ByteString[]> {
   const documents: Aged[] = [];
   let isOrdered = true;

@@ -11,11 +11,11 @@ import { type Binary, type Expression, type Join, type JoinKind, operandsOf } fr
 import type { Scalar } from "../../values/relations/cell.js";
 import { numberOfText } from "../../values/relations/domain.js";
 import { compiled, condition, constantOf, type Scope } from "./compiled-expressions.js";
-import { demandsOf, isEquality, isSafe } from "./equalities.js";
+import { conditionPartsOf, isEquality, isSafe } from "./equalities.js";
 import { checkColumns, type Evaluation, notByRow } from "./evaluation-context.js";
 import { isText, positionOf, type Relation, type RelationColumn, sharedColumns } from "./relation.js";
 import { isEqual } from "./scalar-comparison.js";
-import type { Demand } from "./select-rows.js";
+import type { RequiredValue } from "./select-rows.js";
 import { type Compiled, standardOrder } from "./standard-values.js";
 
 export type Holds = (row: readonly Scalar[]) => boolean;
@@ -26,7 +26,7 @@ export interface SourceConditions {
   /** The same conditions as expressions. */
   readonly parts: Expression[];
   /** Values that columns of the source must equal. */
-  readonly demands: Demand[];
+  readonly requiredValues: RequiredValue[];
 }
 
 /** A value of each row on one side of a join. */
@@ -76,7 +76,7 @@ interface Part {
   readonly sources: readonly number[];
   /** @param local returns the index of a column in the rows that are checked */
   holds(local: (position: number) => number): Holds;
-  readonly demands: readonly Demand[];
+  readonly requiredValues: readonly RequiredValue[];
 }
 
 /** Two columns that the `on` of a join requires to be equal. */
@@ -88,7 +88,7 @@ interface EqualColumns {
 }
 
 /** A column and the value that it has in all rows of a stage; in rows that a later join adds, the column is null. */
-interface Fact extends Demand {
+interface Fact extends RequiredValue {
   readonly stage: number;
 }
 
@@ -111,7 +111,7 @@ export class Planner {
     this.#evaluation = evaluation;
     this.#joins = joins;
     this.#relations = relations;
-    this.#sources = relations.map(() => ({ holds: [], parts: [], demands: [] }));
+    this.#sources = relations.map(() => ({ holds: [], parts: [], requiredValues: [] }));
     let columns = (relations[0] as Relation).columns;
     const origins = columns.map((_, position): Origin => ({ source: 0, position }));
     const stages: Stage[] = [{ columns, holds: [], parts: [], equal: [] }];
@@ -137,17 +137,17 @@ export class Planner {
     for (const [i, { kind, on }] of this.#joins.entries()) {
       if (on === null) continue;
       const stage = i + 1;
-      const demands = demandsOf(on, form);
-      for (const part of demands.leading) this.#findEqual(part, stage);
-      if (mayMove) for (const part of demands.parts) this.#assignTo(part, kind, stage);
-      mayMove &&= form === "standard" || demands.isSafe;
+      const conditionParts = conditionPartsOf(on, form);
+      for (const part of conditionParts.leading) this.#findEqual(part, stage);
+      if (mayMove) for (const part of conditionParts.parts) this.#assignTo(part, kind, stage);
+      mayMove &&= form === "standard" || conditionParts.isSafe;
     }
     const last = this.#joins.length;
     let hasWhere = where === null;
     if (where !== null && mayMove) {
-      const demands = demandsOf(where, form);
-      for (const part of demands.parts) this.#put(this.#partOf(part, last), last);
-      hasWhere = demands.isSafe;
+      const conditionParts = conditionPartsOf(where, form);
+      for (const part of conditionParts.parts) this.#put(this.#partOf(part, last), last);
+      hasWhere = conditionParts.isSafe;
     }
     this.#deduce();
     return { sources: this.#sources, stages: this.#stages, hasWhere };
@@ -172,8 +172,8 @@ export class Planner {
 
   /** Schedules a part as early as it may be checked. @param top the stage after which it must have been checked */
   #put(part: Part, top: number): void {
-    const { sources, demands } = part;
-    for (const demand of demands) this.#facts.push({ ...demand, stage: top });
+    const { sources, requiredValues } = part;
+    for (const required of requiredValues) this.#facts.push({ ...required, stage: top });
     // A part without columns is checked at the end.
     let earliest = sources.length === 0 ? top : Math.max(...sources);
     for (let join = top; join > earliest; join--) {
@@ -193,11 +193,12 @@ export class Planner {
   }
 
   #putAtSource(part: Part, source: number): void {
-    const { holds, parts, demands } = this.#sources[source] as SourceConditions;
+    const { holds, parts, requiredValues } = this.#sources[source] as SourceConditions;
     const local = (position: number) => (this.#origins[position] as Origin).position;
     holds.push(part.holds(local));
     parts.push(part.expression);
-    for (const { position, value } of part.demands) demands.push({ position: local(position), value });
+    for (const { position, value } of part.requiredValues)
+      requiredValues.push({ position: local(position), value });
   }
 
   /** Propagates values through the columns that joins require to be equal. */
@@ -231,11 +232,11 @@ export class Planner {
       const { name } = columns[position] as RelationColumn;
       const other = (this.#relations[i + 1] as Relation).columns.findIndex((column) => column.name === name);
       if (other < 0) continue;
-      const { holds, parts, demands } = this.#sources[i + 1] as SourceConditions;
+      const { holds, parts, requiredValues } = this.#sources[i + 1] as SourceConditions;
       const part = this.#equalPart(position, value);
       holds.push(part.holds(() => other));
       parts.push(part.expression);
-      demands.push({ position: other, value });
+      requiredValues.push({ position: other, value });
     }
   }
 
@@ -263,7 +264,7 @@ export class Planner {
         if (isStandard) return (row) => standardOrder(row[at] as Scalar, value) === 0;
         return (row) => isEqual(row[at] as Scalar, value);
       },
-      demands: [{ position, value }],
+      requiredValues: [{ position, value }],
     };
   }
 
@@ -343,11 +344,11 @@ export class Planner {
         const holds = condition(expression, this.#scope(stage, local), this.#evaluation);
         return isSafe(expression) ? holds : (row) => unlessFailed(holds, row) ?? true;
       },
-      demands: this.#demandsOf(expression, stage),
+      requiredValues: this.#requiredValuesOf(expression, stage),
     };
   }
 
-  #demandsOf(part: Expression, stage: number): readonly Demand[] {
+  #requiredValuesOf(part: Expression, stage: number): readonly RequiredValue[] {
     if (!isEquality(part)) return [];
     const sides = [[part.left, part.right] as const, [part.right, part.left] as const];
     return sides.flatMap(([one, other]) => {

@@ -7,7 +7,7 @@
 import { type Binary, type Expression, type Form, operandsOf } from "../../sql/syntax-tree.js";
 
 /** The parts of a condition, all of which must hold. */
-export interface Demands {
+export interface ConditionParts {
   /** The parts that may be checked early. */
   readonly parts: readonly Expression[];
   /**
@@ -18,7 +18,8 @@ export interface Demands {
   readonly isSafe: boolean;
 }
 
-export function demandsOf(condition: Expression, form: Form): Demands {
+/** Splits a condition. @param form  determines which parts may be checked early */
+export function conditionPartsOf(condition: Expression, form: Form): ConditionParts {
   const all = conjuncts(condition, form);
   const end = all.findIndex((part) => !isSafe(part));
   if (end < 0 || form === "standard") return { parts: all, leading: all, isSafe: end < 0 };
@@ -29,7 +30,7 @@ export type Equality = Binary & { readonly operator: "=" };
 
 /** Returns the equalities that may be checked early, in order. */
 export function leadingEqualities(condition: Expression, form: Form): readonly Equality[] {
-  return demandsOf(condition, form).parts.filter(isEquality);
+  return conditionPartsOf(condition, form).parts.filter(isEquality);
 }
 
 export const isEquality = (part: Expression): part is Equality =>

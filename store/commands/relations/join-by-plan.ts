@@ -43,7 +43,7 @@ export function* plannedSources(
     const right = new Side(relations[i + 1] as Relation, source, evaluation);
     let joined = yield* new StagedJoin({ left, right }, join, stage, evaluation).relation();
     if (join.kind === "natural" && join.on !== null) joined = yield* selected(joined, join.on, evaluation);
-    left = new Side(joined, { ...stage, demands: [] }, evaluation);
+    left = new Side(joined, { ...stage, requiredValues: [] }, evaluation);
   }
   const rows = yield* left.rows();
   const all = { ...left.relation, rows, table: null };
@@ -74,7 +74,7 @@ class Side {
 
   /** Whether the side is a large table, and none of its conditions selects its rows by an index. */
   get isLargeTable(): boolean {
-    return this.isTable && this.conditions.demands.length === 0;
+    return this.isTable && this.conditions.requiredValues.length === 0;
   }
 
   get isTable(): boolean {
@@ -89,11 +89,12 @@ class Side {
 
   *#found(): Generator<void, readonly RelationRow[]> {
     const { table } = this.relation;
-    const { demands, parts } = this.conditions;
-    const demand = table === null ? undefined : mostSelective(demands, table, ({ position }) => position);
+    const { requiredValues, parts } = this.conditions;
+    const required =
+      table === null ? undefined : mostSelective(requiredValues, table, ({ position }) => position);
     const all =
-      table !== null && demand !== undefined && this.isTable
-        ? (yield* table.equal(demand.position, demand.value)).map((number) => table.row(number))
+      table !== null && required !== undefined && this.isTable
+        ? (yield* table.equal(required.position, required.value)).map((number) => table.row(number))
         : this.relation.rows;
     const { holds } = this;
     spend(this.#evaluation, all.length);

@@ -7,7 +7,7 @@ import type { Expression } from "../../sql/syntax-tree.js";
 import type { Row, Scalar } from "../../values/relations/cell.js";
 import type { NumberedRows, Table } from "../../values/relations/table.js";
 import { condition, constantOf, countCalculated, rowScope, rowsAStep } from "./compiled-expressions.js";
-import { demandsOf, isEquality } from "./equalities.js";
+import { conditionPartsOf, isEquality } from "./equalities.js";
 import { countScanned, type Evaluation, spend } from "./evaluation-context.js";
 import {
   isText,
@@ -29,15 +29,17 @@ export function* selected(
 ): Generator<void, Relation> {
   const { columns, table } = relation;
   const holds = condition(where, rowScope(columns, evaluation), evaluation);
-  const demand =
-    table === null || table.size < INDEXED_ROWS_MIN ? null : demanded(columns, where, evaluation, table);
+  const required =
+    table === null || table.size < INDEXED_ROWS_MIN
+      ? null
+      : indexedValuesOf(columns, where, evaluation, table);
   const candidates =
-    table === null || demand === null
+    table === null || required === null
       ? relation.rows
-      : (yield* numbersOf(demand, (value) => table.equal(demand.position, value))).map((number) =>
+      : (yield* numbersOf(required, (value) => table.equal(required.position, value))).map((number) =>
           table.row(number),
         );
-  if (demand !== null) countScanned(evaluation, demand.values.length - 1);
+  if (required !== null) countScanned(evaluation, required.values.length - 1);
   spend(evaluation, candidates.length);
   countCalculated(evaluation, candidates.length, [where]);
   const rows = yield* filtered(candidates, holds, rowsAStep([where]));
@@ -86,16 +88,18 @@ export function matching(
   const numbers: number[] = [];
   const rows: Row[] = [];
   const holds = where === null ? () => true : condition(where, rowScope(columns, evaluation), evaluation);
-  const demand =
-    where === null || table.size < INDEXED_ROWS_MIN ? null : demanded(columns, where, evaluation, table);
-  countScanned(evaluation, demand === null ? table.size : demand.values.length - 1);
+  const required =
+    where === null || table.size < INDEXED_ROWS_MIN
+      ? null
+      : indexedValuesOf(columns, where, evaluation, table);
+  countScanned(evaluation, required === null ? table.size : required.values.length - 1);
   const candidates =
-    demand === null
+    required === null
       ? table.numbered()
-      : finish(numbersOf(demand, (value) => equalIn(table, demand.position, value))).map(
+      : finish(numbersOf(required, (value) => equalIn(table, required.position, value))).map(
           (number) => [number, table.row(number)] as const,
         );
-  const count = demand === null ? table.size : (candidates as readonly unknown[]).length;
+  const count = required === null ? table.size : (candidates as readonly unknown[]).length;
   if (where !== null) countCalculated(evaluation, count, [where]);
   for (const [number, row] of candidates) {
     if (!holds(row)) continue;
@@ -107,7 +111,7 @@ export function matching(
 }
 
 /** A value that a condition requires a column to have. */
-export interface Demand {
+export interface RequiredValue {
   readonly position: number;
   readonly value: Scalar;
 }
@@ -151,15 +155,15 @@ function* equalIn(table: Table, position: number, value: Scalar): Generator<void
  * the first one of a unique column, if there is one. Without a single value, returns the first list with fewer values
  * than the table has rows.
  */
-function demanded(
+function indexedValuesOf(
   columns: readonly RelationColumn[],
   where: Expression,
   evaluation: Evaluation,
   table: Indexed,
 ): Choice | null {
-  const { parts } = demandsOf(where, evaluation.form);
-  const demand = equalityDemanded(columns, parts, evaluation, table);
-  if (demand !== null) return { position: demand.position, values: [demand.value] };
+  const { parts } = conditionPartsOf(where, evaluation.form);
+  const required = requiredValueOf(columns, parts, evaluation, table);
+  if (required !== null) return { position: required.position, values: [required.value] };
   for (const part of parts) {
     if (part.kind !== "in" || part.isNegated || part.operand.kind !== "column") continue;
     if (part.list.length === 0 || part.list.length >= table.size || isText(part.operand, columns)) continue;
@@ -170,13 +174,13 @@ function demanded(
   return null;
 }
 
-function equalityDemanded(
+function requiredValueOf(
   columns: readonly RelationColumn[],
   parts: readonly Expression[],
   evaluation: Evaluation,
   table: Indexed,
-): Demand | null {
-  let first: Demand | null = null;
+): RequiredValue | null {
+  let first: RequiredValue | null = null;
   for (const { left, right } of parts.filter(isEquality)) {
     for (const [one, other] of [
       [left, right],
@@ -184,9 +188,9 @@ function equalityDemanded(
     ] as const) {
       const value: Scalar | undefined = constantOf(other, evaluation);
       if (one.kind !== "column" || value === undefined || isText(one, columns)) continue;
-      const demand = { position: positionOf(one, columns, evaluation), value };
-      if (evaluation.form === "recorded" || table.isUnique(demand.position)) return demand;
-      first ??= demand;
+      const required = { position: positionOf(one, columns, evaluation), value };
+      if (evaluation.form === "recorded" || table.isUnique(required.position)) return required;
+      first ??= required;
     }
   }
   return first;

@@ -9,7 +9,7 @@ import { changesOf } from "../update-compiler.js";
 import { isOperators } from "./bson-filter.js";
 import { pathTo } from "./document-paths.js";
 import type { Scope } from "./expressions.js";
-import { badValue, failedToParse, MongoFailure, notHere, spend, type Work } from "./mongo-failure.js";
+import { badValue, failedToParse, MongoFailure, notImplemented, spend, type Work } from "./mongo-failure.js";
 import { isPositional } from "./positional-elements.js";
 import { RESHAPINGS } from "./reshaping-stages.js";
 import { type BsonChange, BsonUpdates, comparePaths, type UpdateContext } from "./update-operators.js";
@@ -27,7 +27,7 @@ const PATHS_MAX = 10_000;
  */
 export function isReplacement(update: Bson | undefined, { operators }: Scope): boolean {
   if (isArray(update) && operators !== null) return false;
-  if (isArray(update)) throw notHere("updates by a pipeline are not supported");
+  if (isArray(update)) throw notImplemented("updates by a pipeline are not supported");
   if (!isDocument(update)) throw failedToParse("an update has to be a document");
   const [first] = update.keys();
   return first?.startsWith("$") !== true;

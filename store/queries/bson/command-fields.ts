@@ -5,7 +5,7 @@ import { integerOf, isNumber } from "../../values/collections/bson-numbers.js";
 import { readBson } from "../../values/collections/bson-reader.js";
 import { typeOf } from "../../values/collections/bson-type.js";
 import { readExtendedJson } from "../../values/collections/extended-json.js";
-import { badValue, guarded, MongoFailure, mismatch } from "./mongo-failure.js";
+import { badValue, guarded, MongoFailure, typeMismatch } from "./mongo-failure.js";
 
 /**
  * Parses a document in an argument: BSON, or Extended JSON, which is recognized by its first bytes.
@@ -43,19 +43,19 @@ export function documentAt(spec: BsonDocument, name: string): BsonDocument | und
   const value = spec.get(name);
   if (value === undefined || value === null) return undefined;
   if (isDocument(value)) return value;
-  throw mismatch(`${name} is of type ${typeOf(value).name}, not a document`);
+  throw typeMismatch(`${name} is of type ${typeOf(value).name}, not a document`);
 }
 
 export function stringAt(spec: BsonDocument, name: string): ByteString {
   const value = spec.get(name);
   if (typeof value === "string") return value;
-  throw mismatch(`${name} must be a string`);
+  throw typeMismatch(`${name} must be a string`);
 }
 
 export function arrayAt(spec: BsonDocument, name: string): readonly Bson[] {
   const value = spec.get(name);
   if (isArray(value)) return value;
-  throw mismatch(`${name} has to be an array`);
+  throw typeMismatch(`${name} has to be an array`);
 }
 
 export function truthAt(spec: BsonDocument, name: string): boolean {

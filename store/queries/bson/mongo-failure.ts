@@ -82,8 +82,8 @@ export class MongoFailure extends CommandFailure {
 
 export const badValue = (sentence: ByteString): MongoFailure => new MongoFailure(2, sentence);
 export const failedToParse = (sentence: ByteString): MongoFailure => new MongoFailure(9, sentence);
-export const mismatch = (sentence: ByteString): MongoFailure => new MongoFailure(14, sentence);
-export const notHere = (sentence: ByteString): MongoFailure => new MongoFailure(238, sentence);
+export const typeMismatch = (sentence: ByteString): MongoFailure => new MongoFailure(14, sentence);
+export const notImplemented = (sentence: ByteString): MongoFailure => new MongoFailure(238, sentence);
 
 /** Runs a step and converts the error for an invalid value to a command error. @throws CommandFailure */
 export function guarded<T>(step: () => T): T {

@@ -3,7 +3,7 @@
  * NotImplemented, a misspelt one with MongoDB's own error.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
-import { type MongoFailure, notHere } from "./mongo-failure.js";
+import { type MongoFailure, notImplemented } from "./mongo-failure.js";
 
 const named = (names: string): ReadonlySet<ByteString> => new Set(names.split(" ").map((name) => `$${name}`));
 
@@ -97,7 +97,7 @@ const INSTEAD: ReadonlyMap<ByteString, string> = new Map([
 
 /** Returns the error for a name that MongoDB knows and this server does not support. */
 export function missing(name: ByteString): MongoFailure {
-  return notHere(`${name} is not supported by this server${alternativeTo(name)}`);
+  return notImplemented(`${name} is not supported by this server${alternativeTo(name)}`);
 }
 
 /** Returns the end of an error, with the alternative to an unsupported feature or field if there is one. */

@@ -6,7 +6,7 @@ import { filterOf } from "./bson-filter.js";
 import { integerIn, isTrue } from "./command-fields.js";
 import { checkedPath, pathTo } from "./document-paths.js";
 import { type Expression, expressionOf, type Scope } from "./expressions.js";
-import { badValue, MongoFailure, notHere, type Work } from "./mongo-failure.js";
+import { badValue, MongoFailure, notImplemented, type Work } from "./mongo-failure.js";
 
 export type Projection = (document: BsonDocument) => BsonDocument;
 
@@ -59,7 +59,9 @@ function read(
   const name = checkedPath(path).join(".");
   if (path.includes("")) throw badValue(`a projection's field '${name}' has no name`);
   if (path.some((part) => part.startsWith("$")))
-    throw notHere(`a projection of '${name}' is not supported: use $elemMatch or $slice in the projection`);
+    throw notImplemented(
+      `a projection of '${name}' is not supported: use $elemMatch or $slice in the projection`,
+    );
   if (isPlainChoice(value)) {
     if (isTrue(value)) parsed.isIncluding = true;
     else parsed.isExcluding = true;

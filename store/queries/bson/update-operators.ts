@@ -35,7 +35,7 @@ import {
 import { type ArrayChange, addedToSet, popped, pulled, pulledAll, pushed } from "./array-operators.js";
 import { pathTo } from "./document-paths.js";
 import type { Scope } from "./expressions.js";
-import { badValue, failedToParse, mismatch, notHere } from "./mongo-failure.js";
+import { badValue, failedToParse, notImplemented, typeMismatch } from "./mongo-failure.js";
 import { unknownName } from "./mongodb-names.js";
 import { isPositional, type PositionalElements } from "./positional-elements.js";
 
@@ -147,11 +147,11 @@ function counted(
   first: (amount: BsonNumber) => BsonNumber,
 ): (old: Bson | undefined) => Bson {
   if (!isNumber(operand))
-    throw mismatch(`Cannot ${verb} with non-numeric argument: {${name}: ${typeOf(operand).name}}`);
+    throw typeMismatch(`Cannot ${verb} with non-numeric argument: {${name}: ${typeOf(operand).name}}`);
   return (old) => {
     if (old === undefined) return first(operand);
     if (!isNumber(old))
-      throw mismatch(
+      throw typeMismatch(
         `Cannot apply ${operator} to a value of non-numeric type: the field '${name}' is of type ${typeOf(old).name}`,
       );
     try {
@@ -222,7 +222,8 @@ function updatePath(name: ByteString, elements: PositionalElements | null): Fiel
   for (const [i, part] of path.entries()) {
     if (part === "") throw failedToParse(`The update path '${name}' contains an empty field name`);
     if (isPositional(part)) {
-      if (elements === null) throw notHere(`positional elements are not supported by this server: '${name}'`);
+      if (elements === null)
+        throw notImplemented(`positional elements are not supported by this server: '${name}'`);
       if (i === 0)
         throw badValue(
           `Cannot have array filter identifier or positional element in the first position in path '${name}'`,

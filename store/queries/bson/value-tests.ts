@@ -12,7 +12,7 @@ import { Decimal } from "../../values/collections/decimal.js";
 import type { Comparison } from "../filter-compiler.js";
 import { integerIn } from "./command-fields.js";
 import type { ValueTest } from "./document-paths.js";
-import { badValue, notHere, spend, type Work } from "./mongo-failure.js";
+import { badValue, notImplemented, spend, type Work } from "./mongo-failure.js";
 
 const isNothing = (value: Bson | undefined): boolean => value === undefined || value === null;
 
@@ -79,10 +79,11 @@ const NOT_ASCII = /[^\x00-\x7f]/;
 /** @throws CommandFailure if the pattern or an option is not supported */
 export function programOf({ pattern, options }: Regex) {
   for (const option of options)
-    if (option !== "i" && option !== "u") throw notHere(`$regex supports only the option i, not ${option}`);
+    if (option !== "i" && option !== "u")
+      throw notImplemented(`$regex supports only the option i, not ${option}`);
   const ignoresCase = options.includes("i");
   if (ignoresCase && NOT_ASCII.test(pattern))
-    throw notHere("case-insensitive $regex supports only ASCII letters");
+    throw notImplemented("case-insensitive $regex supports only ASCII letters");
   try {
     return compilePattern((ignoresCase ? "(?i)" : "") + textOfBytes(pattern));
   } catch (problem) {

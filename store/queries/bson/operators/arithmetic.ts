@@ -22,7 +22,7 @@ import {
 } from "../../../values/collections/decimal.js";
 import { ACCUMULATORS } from "../accumulators.js";
 import type { Operator } from "../expressions.js";
-import { MongoFailure, mismatch } from "../mongo-failure.js";
+import { MongoFailure, typeMismatch } from "../mongo-failure.js";
 import { isNothing, kindOf, ofOne, ofValues, passed, type Value } from "./operator.js";
 
 /** Calculates with integers, or returns a double if the result does not fit in 64 bits. */
@@ -43,7 +43,7 @@ const negated = (value: BsonNumber): BsonNumber => widely(value, new Int32(-1), 
 
 function numberIn(value: Value, name: ByteString): BsonNumber {
   if (isNumber(value)) return value;
-  throw mismatch(`${name} only supports numeric types, not ${kindOf(value)}`);
+  throw typeMismatch(`${name} only supports numeric types, not ${kindOf(value)}`);
 }
 
 function dateAfter(date: BsonDate, milliseconds: BsonNumber): BsonDate {
@@ -63,7 +63,7 @@ function added(values: readonly Value[], name: ByteString): Value {
       if (date !== null) throw new MongoFailure(16612, "only one date allowed in an $add expression");
       date = value;
     } else if (isNumber(value)) sum = widely(sum, value, sumOf);
-    else throw mismatch(`${name} only supports numeric or date types, not ${kindOf(value)}`);
+    else throw typeMismatch(`${name} only supports numeric or date types, not ${kindOf(value)}`);
   }
   return date === null ? sum : dateAfter(date, sum);
 }
@@ -73,7 +73,7 @@ function subtracted([a, b]: readonly Value[]): Value {
   if (a instanceof BsonDate && b instanceof BsonDate) return a.at - b.at;
   if (a instanceof BsonDate && isNumber(b)) return dateAfter(a, negated(b));
   if (isNumber(a) && isNumber(b)) return widely(a, negated(b), sumOf);
-  throw mismatch(`can't $subtract ${kindOf(b)} from ${kindOf(a)}`);
+  throw typeMismatch(`can't $subtract ${kindOf(b)} from ${kindOf(a)}`);
 }
 
 function multiplied(values: readonly Value[], name: ByteString): Value {

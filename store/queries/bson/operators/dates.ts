@@ -2,7 +2,7 @@
 import type { ByteString } from "../../../../protocol/byte-string.js";
 import { type Bson, BsonDate, Int32, isDocument, ObjectId } from "../../../values/collections/bson.js";
 import { compiled, type Operator } from "../expressions.js";
-import { MongoFailure, notHere } from "../mongo-failure.js";
+import { MongoFailure, notImplemented } from "../mongo-failure.js";
 import { isoText } from "./conversions.js";
 import { isNothing, kindOf, madeText, namedOperands, ofOne, type Value } from "./operator.js";
 
@@ -26,7 +26,7 @@ const part =
   (calculate: (date: Date) => number): Operator =>
   (operand, scope, name) => {
     if (isDocument(operand) && operand.has("timezone"))
-      throw notHere(`${name} with a timezone is not supported: dates are in UTC`);
+      throw notImplemented(`${name} with a timezone is not supported: dates are in UTC`);
     const date = isDocument(operand) && operand.has("date") ? (operand.get("date") as Bson) : operand;
     return ofOne((value) => (isNothing(value) ? null : new Int32(calculate(dateIn(value, name)))))(
       date,
@@ -62,7 +62,7 @@ const dateToString: Operator = (operand, scope, name) => {
   const spec = namedOperands(operand, name, ["date"], ["format", "onNull"]);
   const format = spec.get("format") ?? DEFAULT_FORMAT;
   if (typeof format !== "string" || format.startsWith("$"))
-    throw notHere(`${name} takes a format that is the same for all documents`);
+    throw notImplemented(`${name} takes a format that is the same for all documents`);
   for (const [, letter = ""] of format.matchAll(/%(.?)/gs))
     if (FORMATS[letter] === undefined)
       throw new MongoFailure(18536, `Invalid format character '%${letter}' in format string`);
