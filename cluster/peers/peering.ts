@@ -300,7 +300,7 @@ export class Peering implements RosterEvents {
    * such report, or if another member accepts this daemon.
    */
   get removalReport(): OwnRemoval["report"] {
-    return this.#roster.revocation.report;
+    return this.#roster.ownRemoval.report;
   }
 
   /**

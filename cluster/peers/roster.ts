@@ -37,7 +37,7 @@ export interface RosterEvents {
 }
 
 export class Roster implements ConnectionOwner {
-  readonly revocation: OwnRemoval;
+  readonly ownRemoval: OwnRemoval;
   readonly #cluster: ClusterState<Member>;
   readonly #events: RosterEvents;
   readonly #dialers = new Dialers();
@@ -55,7 +55,7 @@ export class Roster implements ConnectionOwner {
     this.#events = events;
     const bits = new MemberBits(cluster, this.#lastSeen, (bit) => events.onForgotten(bit));
     this.#slots = new MemberSlots(cluster, bits);
-    this.revocation = new OwnRemoval(cluster.notices);
+    this.ownRemoval = new OwnRemoval(cluster.notices);
     this.#handshakes = new Handshakes(cluster.limits);
     this.setPeers(cluster.peers);
   }
@@ -251,7 +251,7 @@ export class Roster implements ConnectionOwner {
   message(connection: MemberConnection, message: ExchangeMessage): void {
     const member = this.#cluster.members.get(connection.id);
     if (member?.connection !== connection) return;
-    this.revocation.accepted();
+    this.ownRemoval.accepted();
     // Even a daemon that no list names receives lists when it connects. Therefore a list does not show that the member
     // accepts this daemon, and does not clear the logged problem.
     if (message.kind !== "list" && this.#unconfirmed.delete(connection))
@@ -300,7 +300,7 @@ export class Roster implements ConnectionOwner {
     const dialer = this.#dialers.of(connection);
     // If the proof arrived together with the closing message, `proven` was not called: record the proved id here.
     if (connection.spki !== "") dialer?.proved(connection);
-    this.revocation.disconnected(connection, this.#cluster.members.size);
+    this.ownRemoval.disconnected(connection, this.#cluster.members.size);
     const isSelf = connection.id === this.#cluster.identity.id;
     const isCertain = connection.isProven && (code !== "self" || isSelf);
     // A duplicate does not explain why the member cannot be reached once its other connection is lost as well.
