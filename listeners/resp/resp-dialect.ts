@@ -45,7 +45,7 @@ export class RespDialect extends Dialect<Argv> {
   readonly #connection: ClientConnection<Argv>;
   readonly #session: RespSession;
   /** A command that waits until earlier ones are answered, or until a pause ends. */
-  #heldBack: Argv | null = null;
+  #waitingCommand: Argv | null = null;
   /** The number of commands served in this turn, and the number of errors among their replies. */
   #served = 0;
   #errors = 0;
@@ -108,22 +108,22 @@ export class RespDialect extends Dialect<Argv> {
   }
 
   override accepts(pending: number): boolean {
-    return !this.isHeldBack && (this.#heldBack === null || pending === 0);
+    return !this.isRequestWaiting && (this.#waitingCommand === null || pending === 0);
   }
 
   override next(pending: number): Argv | null {
     const { pause, tracking } = this.#server;
     if (tracking.size > 0) tracking.sendDeferred();
-    const argv = this.#heldBack ?? this.parser.next();
+    const argv = this.#waitingCommand ?? this.parser.next();
     if (argv === null) return null;
-    this.#heldBack = argv;
+    this.#waitingCommand = argv;
     if (pause.mode !== null && this.#session.isPaused(argv)) {
-      this.isHeldBack = true;
+      this.isRequestWaiting = true;
       pause.hold(this.#resume);
       return null;
     }
     if (pending > 0 && (pending >= UNANSWERED_MAX || !this.#session.mayRunConcurrently(argv))) return null;
-    this.#heldBack = null;
+    this.#waitingCommand = null;
     return argv;
   }
 
@@ -189,7 +189,7 @@ export class RespDialect extends Dialect<Argv> {
   }
 
   readonly #resume = (): void => {
-    this.isHeldBack = false;
+    this.isRequestWaiting = false;
     this.#connection.nextTurn();
   };
 

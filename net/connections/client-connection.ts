@@ -168,7 +168,7 @@ export class ClientConnection<Request> implements OpenConnection, OutputHandlers
   }
 
   get #isBusy(): boolean {
-    return this.#output.pending > 0 || this.#hasTurn || this.#output.isFull || this.#dialect.isHeldBack;
+    return this.#output.pending > 0 || this.#hasTurn || this.#output.isFull || this.#dialect.isRequestWaiting;
   }
 
   get #mayServe(): boolean {

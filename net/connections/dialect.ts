@@ -122,7 +122,7 @@ export abstract class Dialect<Request> {
   /** Whether the connection closes after the answers to the served requests. */
   abstract readonly isClosing: boolean;
   /** Whether a request is waiting for something other than earlier answers. Only the dialect sets it. */
-  isHeldBack = false;
+  isRequestWaiting = false;
   protected abstract readonly parser: RequestParser<Request>;
 
   /** The number of bytes of requests that have not been served. */
