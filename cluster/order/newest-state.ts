@@ -9,7 +9,7 @@ import { emptyStreamState, type StreamState } from "./ordered-state.js";
 
 /** The state from which a daemon continues at startup. */
 export interface Loaded {
-  readonly past: StreamState;
+  readonly state: StreamState;
   /** When the stream of this state was created, or null if the state comes from no stream. */
   readonly created: string | null;
 }
@@ -36,5 +36,5 @@ export function newestIn(
       );
     }
   }
-  return { past: emptyStreamState(genesis(), databases), created: null };
+  return { state: emptyStreamState(genesis(), databases), created: null };
 }

@@ -75,7 +75,7 @@ export class OrderFolder {
     const { signers, log } = this.#context;
     const { makeRing, cluster } = signers;
     const loaded = newestIn(this.#files, { makeRing, cluster, databases: DATABASES_DEFAULT, log });
-    this.#seq = loaded.past.seq;
+    this.#seq = loaded.state.seq;
     return { ...loaded, created: loaded.created ?? this.#firstStream?.created ?? null };
   }
 

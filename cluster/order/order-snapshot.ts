@@ -47,19 +47,19 @@ const RING_HEAD_BYTES = 14;
 const ROWS_PER_CHUNK = 1000;
 const SECOND = 1000;
 
-/** @param past  must not change until the last chunk has been read */
-export function writeOrderSnapshot(past: StreamState, origin: OrderOrigin): Iterable<Buffer> {
-  const { database, date } = past;
+/** @param state  must not change until the last chunk has been read */
+export function writeOrderSnapshot(state: StreamState, origin: OrderOrigin): Iterable<Buffer> {
+  const { database, date } = state;
   // Keys that expire in the message's own millisecond may still be visible to the next message.
   const cutAt = Math.max(-1, date.at - 1);
-  return writeSnapshot({ database, ringEntries: [], cutAt, sums: factsOf(past, origin) }, hashOf);
+  return writeSnapshot({ database, ringEntries: [], cutAt, sums: factsOf(state, origin) }, hashOf);
 }
 
 /** @throws StartError  it belongs to another cluster @throws DamagedSnapshot */
 export function readOrderSnapshot(
   chunks: Iterable<Buffer>,
   parts: { readonly genesis: () => KeyRing; readonly databases: number; readonly cluster: ByteString },
-): { readonly past: StreamState; readonly created: string } {
+): { readonly state: StreamState; readonly created: string } {
   const { genesis, databases, cluster } = parts;
   const { database, sums } = finish(readSnapshot(chunks, { genesis, databases, hash: hashOf }));
   const reader = new FactReader(sums);
@@ -74,8 +74,8 @@ export function readOrderSnapshot(
   for (const { date, entry } of ringEntries)
     for (const unit of unitsOf(datedAt(date, entry), databases))
       if (unit.kind === "ring") applyToRing(unit, ring);
-  const past: StreamState = { seq: message, mark, date: { at, seq }, database, ring, ringEntries, ids };
-  return { past, created: head.created };
+  const state: StreamState = { seq: message, mark, date: { at, seq }, database, ring, ringEntries, ids };
+  return { state, created: head.created };
 }
 
 function* factsOf(

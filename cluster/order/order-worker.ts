@@ -51,8 +51,8 @@ const makeRing = (): KeyRing => {
 const silent = { info() {}, warn() {}, error() {} };
 const signers = new Signers({ genesis: task.genesis, makeRing, applications: [] });
 const files = new SnapshotFiles(folder, { sweeps: false });
-const { past } = newestIn(files, { makeRing, cluster: signers.cluster, databases, log: silent });
-const state = new OrderedState(past, entryCheck(signers));
+const { state: initial } = newestIn(files, { makeRing, cluster: signers.cluster, databases, log: silent });
+const state = new OrderedState(initial, entryCheck(signers));
 signers.follow(state);
 
 let arrive = () => {};
@@ -92,4 +92,4 @@ try {
   clearTimeout(timer);
   await stream.stop();
 }
-files.write(to, writeOrderSnapshot(state.past, { created, cluster: signers.cluster }));
+files.write(to, writeOrderSnapshot(state.current, { created, cluster: signers.cluster }));

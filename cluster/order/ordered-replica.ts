@@ -77,12 +77,12 @@ export class OrderedReplica extends RecordedWrites implements StreamReader, Orde
     this.#clock = new StandstillClock(environment);
     this.#skipped = new LogThrottle({ log, uptime: environment.uptime, periodMs: SKIPPED_EVERY_MS });
     this.#folder = new OrderFolder(context, order);
-    const { past, created } = this.#folder.load();
+    const { state, created } = this.#folder.load();
     this.#created = created;
     // Messages are checked with the key ring at their position. A signature that was verified here is not verified
     // again.
     const check = entryCheck(signers, (id, signature) => this.recording.waiting.has(id, signature));
-    this.state = new OrderedState(past, check, (id) => {
+    this.state = new OrderedState(state, check, (id) => {
       this.backend.changes.senders = this.recording.waiting.sendersOf(id);
     });
     signers.follow(this.state);

@@ -70,7 +70,7 @@ export class OrderedState {
   /** The number of messages that were skipped or refused. */
   skipped = 0;
   readonly #check: CheckEntry;
-  readonly #past: StreamState;
+  readonly #initial: StreamState;
   readonly #onApplying: (id: ByteString) => void;
   readonly #fold: Fold;
   readonly #ids: OrderedIds;
@@ -80,20 +80,20 @@ export class OrderedState {
    */
   #date: EnvelopeDate;
   readonly #ringEntries: RingEntry[];
-  /** The last message, or null if there is none since `past`. */
+  /** The last message, or null if there is none since `initial`. */
   #last: StreamMessage | null = null;
   readonly #known: Parameters<CheckEntry>[2];
 
   /**
-   * @param past  the state to continue from
+   * @param initial  the state to continue from
    * @param check  checks a body and its signature by the ring of this state
    * @param onApplying  called before an entry is applied
    */
-  constructor(past: StreamState, check: CheckEntry, onApplying: (id: ByteString) => void = () => {}) {
-    this.#past = past;
+  constructor(initial: StreamState, check: CheckEntry, onApplying: (id: ByteString) => void = () => {}) {
+    this.#initial = initial;
     this.#check = check;
     this.#onApplying = onApplying;
-    const { seq, date, database, ring, ringEntries, ids } = past;
+    const { seq, date, database, ring, ringEntries, ids } = initial;
     this.seq = seq;
     this.#date = date;
     this.#ids = ids;
@@ -109,9 +109,9 @@ export class OrderedState {
   }
 
   /** The current state; it changes with the next message. */
-  get past(): StreamState {
+  get current(): StreamState {
     const { seq, database, ring } = this;
-    const mark = this.#last === null ? this.#past.mark : markOf(this.#last);
+    const mark = this.#last === null ? this.#initial.mark : markOf(this.#last);
     return { seq, mark, date: this.#date, database, ring, ringEntries: this.#ringEntries, ids: this.#ids };
   }
 
@@ -145,7 +145,7 @@ export class OrderedState {
   /** Whether a message is the last applied one, and not a different message with the same sequence. */
   isLast(message: StreamMessage): boolean {
     const last = this.#last;
-    if (last === null) return this.#past.mark === markOf(message);
+    if (last === null) return this.#initial.mark === markOf(message);
     return last.at === message.at && last.data.equals(message.data);
   }
 

@@ -58,7 +58,7 @@ export class TrialRun {
     return this.#database.withoutNotifying(() => {
       try {
         return this.#database.withBudget(this.#stepsMax, () =>
-          withItemsFound(program((command, argv, db) => this.#try(command, argv, db))),
+          withItemsFound(program((command, argv, db) => this.#runCommand(command, argv, db))),
         );
       } finally {
         this.#database.undo(this.#records);
@@ -66,11 +66,11 @@ export class TrialRun {
     });
   }
 
-  #try(named: Command, argv: readonly ByteString[], db: number): Reply {
+  #runCommand(newest: Command, argv: readonly ByteString[], db: number): Reply {
     const { table } = this.#database;
     // Look up the command again: programs use the newest table, but the fold uses the table that is valid at the unit's
     // position.
-    const command = rowIn(table, named, argv);
+    const command = rowIn(table, newest, argv);
     if (command instanceof CommandFailure) return command.reply;
     if (!command.writes) return this.#bounded(command, argv, db);
     if (this.#calls.length === COMMANDS_MAX) return TOO_MANY;

@@ -14,15 +14,15 @@ const DATABASES = 16;
 const [pair, root, added] = [makeKeyPair(), makeKeyPair(), makeKeyPair()];
 const keys = { signKey: [pair.file], rootKey: [root.file], clusterName: "dbsync" };
 
-function stateFrom(past: (makeRing: () => StreamState["ring"]) => StreamState) {
+function stateFrom(initial: (makeRing: () => StreamState["ring"]) => StreamState) {
   const signers = loadSigners(keys, log);
-  const state = new OrderedState(past(signers.makeRing), entryCheck(signers));
+  const state = new OrderedState(initial(signers.makeRing), entryCheck(signers));
   signers.follow(state);
   return { state, signers };
 }
 
 function bytesOf(state: OrderedState, cluster: string, created = "today"): Buffer {
-  return Buffer.concat([...writeOrderSnapshot(state.past, { created, cluster })]);
+  return Buffer.concat([...writeOrderSnapshot(state.current, { created, cluster })]);
 }
 
 test("messages after a snapshot have the same effect with and without the snapshot", () => {
@@ -39,9 +39,9 @@ test("messages after a snapshot have the same effect with and without the snapsh
   put(state, last, NOW + 2);
   const chunks = [bytesOf(state, cluster)];
   const parts = { genesis: signers.makeRing, databases: DATABASES, cluster };
-  const { past, created } = readOrderSnapshot(chunks, parts);
+  const { state: initial, created } = readOrderSnapshot(chunks, parts);
   assert.equal(created, "today");
-  const { state: restored } = stateFrom(() => past);
+  const { state: restored } = stateFrom(() => initial);
   assert.ok(bytesOf(restored, cluster).equals(chunks[0] as Buffer));
   const { body, signature } = sign(pair, NOW, "RPUSH", "list", "a", "b");
   assert.equal(restored.isLast({ seq: 4, at: NOW + 2, data: writeValue(last.body, last.signature) }), true);

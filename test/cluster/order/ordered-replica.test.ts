@@ -114,7 +114,7 @@ test("an unknown semantics version stops the daemon, in the stream and in a snap
   using folder = makeFolder();
   const state = new OrderedState(emptyStreamState(makeRing(), 16), entryCheck(signersOf()));
   state.apply(message);
-  const chunks = writeOrderSnapshot(state.past, { created: "today", cluster });
+  const chunks = writeOrderSnapshot(state.current, { created: "today", cluster });
   new SnapshotFiles(orderFolder(folder.path)).write(1, chunks);
   const again = makeReplica(["--data", folder.path]);
   assert.match(again.connected(factsUpTo(1)) ?? "", sentence);
