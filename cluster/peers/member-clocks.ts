@@ -7,6 +7,10 @@ import type { ByteString } from "../../protocol/byte-string.js";
 import { skewedWatermark } from "../../timeline/members/skew-rule.js";
 import type { ClusterState } from "./shared/cluster-state.js";
 import type { Electorate } from "./shared/electorate.js";
+import { MEMBERS_MAX } from "./shared/peering-limits.js";
+
+/** The maximum number of members whose samples are stored, apart from voters. */
+const SAMPLES_MAX = 2 * MEMBERS_MAX;
 
 interface Sample {
   /** The member's clock minus this machine's uptime, in milliseconds. */
@@ -26,10 +30,14 @@ export class MemberClocks {
 
   /**
    * Notes a member's clock. A member is noted before it is known to be a voter, because its address may be proved later.
+   * Members that do not vote are not noted while the samples of SAMPLES_MAX members are stored.
    * @param clock  the member's clock at this moment
    */
-  note(member: ByteString, clock: number, uptime: number): void {
-    this.#samples.set(member, { ahead: clock - uptime, takenAt: uptime });
+  note(member: ByteString, clock: number, uptime: number, { ids }: Electorate): void {
+    for (const [other, { takenAt }] of this.#samples)
+      if (uptime - takenAt > this.#limits.clockSampleMs) this.#samples.delete(other);
+    if (this.#samples.size < SAMPLES_MAX || ids.has(member))
+      this.#samples.set(member, { ahead: clock - uptime, takenAt: uptime });
   }
 
   /**
@@ -38,9 +46,10 @@ export class MemberClocks {
    */
   median(clock: number, uptime: number, { ids, others }: Electorate): number | null {
     const clocks = [clock];
-    for (const [member, { ahead, takenAt }] of this.#samples) {
-      if (uptime - takenAt > this.#limits.clockSampleMs) this.#samples.delete(member);
-      else if (ids.has(member)) clocks.push(ahead + uptime);
+    for (const id of ids) {
+      const sample = this.#samples.get(id);
+      if (sample !== undefined && uptime - sample.takenAt <= this.#limits.clockSampleMs)
+        clocks.push(sample.ahead + uptime);
     }
     if (2 * clocks.length <= 1 + others) return null;
     clocks.sort((a, b) => a - b);
@@ -56,10 +65,10 @@ export class MemberClocks {
     return this.#verdict;
   }
 
-  /** Returns how far a member's clock is ahead of this one, or null if unknown. */
-  skewOf(member: ByteString, clock: number, uptime: number): number | null {
+  /** Returns how far a voter's clock is ahead of this one, or null if unknown, or if the member does not vote. */
+  skewOf(member: ByteString, clock: number, uptime: number, { ids }: Electorate): number | null {
     const sample = this.#samples.get(member);
-    return sample === undefined ? null : Math.round(sample.ahead + uptime - clock);
+    return sample === undefined || !ids.has(member) ? null : Math.round(sample.ahead + uptime - clock);
   }
 }
 

@@ -22,7 +22,6 @@ import { isKeyCommand, type KeyRing } from "../../store/key-ring.js";
 import type { Entry, OrderKey } from "../../timeline/entries/entry.js";
 import { mayChange } from "../../timeline/entries/recorded-envelopes.js";
 import type { FoldedEntry, UnitAnswer } from "../../timeline/fold/fold.js";
-import { writeRefusal } from "../../timeline/members/entry-acceptance-rule.js";
 import { Confirmations } from "./confirmations.js";
 import type { Recorded } from "./entry-recorder.js";
 import { MemberAnswers } from "./member-answers.js";
@@ -223,17 +222,15 @@ export class Recorder extends RecordingBase {
     const { timeline, peering } = this.#node;
     if (timeline.failure !== null) return refused("storage-failed", timeline.failure);
     if (timeline.standstill !== null) return refused("semantics-unknown", timeline.standstill);
-    const { revoked, unlisted } = this;
-    if (revoked !== null) return refused("daemon-revoked", `reported by ${revoked}`);
-    const isLive = this.state !== "catching-up";
-    const code = writeRefusal({ isPermitted: unlisted === null, isLive, isSkewed: peering.isSkewed });
-    if (code === null) return null;
-    const details = {
-      "not-listed": unlisted ?? "",
-      "catching-up": peering.reason,
-      "clock-off": "it differs too much from the other daemons' clocks",
-    };
-    return refused(code, details[code]);
+    if (this.state === "catching-up") {
+      const { revoked, unlisted } = this;
+      if (revoked !== null) return refused("daemon-revoked", `reported by ${revoked}`);
+      if (unlisted !== null) return refused("not-listed", unlisted);
+      return refused("catching-up", peering.reason);
+    }
+    return peering.isSkewed
+      ? refused("clock-off", "it differs too much from the other daemons' clocks")
+      : null;
   }
 
   /** Records an entry that is known to be valid. */

@@ -20,9 +20,6 @@ export interface OwnMembership extends ListedDaemon {
 /** The reason why the lists do not permit a daemon to accept writes from clients. */
 export type ListRefusal = "no-data" | "no-member";
 
-/** The code with which a daemon refuses clients' writes because of the lists, its state or its clock. */
-export type WriteRefusal = "not-listed" | "catching-up" | "clock-off";
-
 /** Whether any list determines which daemons are members. */
 const isListed = ({ heads }: MembershipState): boolean => heads.length > 0;
 
@@ -47,25 +44,6 @@ export function listRefusal({
   if (!isListed(membership)) return null;
   if (!hasData) return "no-data";
   return membership.members.has(own) ? null : "no-member";
-}
-
-/**
- * Returns the code with which clients' writes are refused, or null if they are accepted.
- * @param daemon.isPermitted  whether the lists permit the daemon to accept writes
- * @param daemon.isSkewed     whether its clock differs too much from the other daemons' clocks
- */
-export function writeRefusal({
-  isPermitted,
-  isLive,
-  isSkewed,
-}: {
-  readonly isPermitted: boolean;
-  readonly isLive: boolean;
-  readonly isSkewed: boolean;
-}): WriteRefusal | null {
-  if (!isPermitted) return "not-listed";
-  if (!isLive) return "catching-up";
-  return isSkewed ? "clock-off" : null;
 }
 
 /**

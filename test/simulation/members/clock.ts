@@ -1,5 +1,6 @@
 /** A daemon's clock, its estimate of the other members' clocks, and the watermark that follows it. */
 import type { MemberClocks } from "../../../cluster/peers/member-clocks.js";
+import type { Electorate } from "../../../cluster/peers/shared/electorate.js";
 import { idOf } from "./lists.js";
 import { LIMITS, TICK_MS } from "./settings.js";
 import type { DaemonView, Surroundings } from "./surroundings.js";
@@ -46,16 +47,20 @@ export class Clock {
     return this.#around.time() + this.offset;
   }
 
+  get #voters(): Electorate {
+    const { members } = this.#daemon.membership;
+    return { ids: members, others: members.size - 1 };
+  }
+
   /** Reads the clocks. The result is cached until a status arrives or a clock moves. */
   #read(): Reading {
     const { now } = this;
     const time = this.#around.time();
-    const { members } = this.#daemon.membership;
-    const { size } = members;
+    const { size } = this.#daemon.membership.members;
     const reading = this.#reading;
     if (reading !== null && reading.now === now && reading.time === time && reading.size === size)
       return reading;
-    const voters = { ids: members, others: size - 1 };
+    const voters = this.#voters;
     const median = this.#clocks.median(now, time, voters);
     this.#reading = { now, time, size, median, isSkewed: this.#clocks.isSkewed(now, time, voters) };
     return this.#reading;
@@ -82,7 +87,7 @@ export class Clock {
     // The two directions of a round trip may take different times.
     const error = random.between(-took / 4, took / 4);
     this.#reading = null;
-    this.#clocks.note(idOf(from), clock + took + error, time());
+    this.#clocks.note(idOf(from), clock + took + error, time(), this.#voters);
   }
 
   /** Moves the watermark. */

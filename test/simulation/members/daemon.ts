@@ -116,8 +116,9 @@ export class Daemon implements DaemonView {
     const { rules, envelopes, ledger, time } = this.around;
     const { membership, id: own, isLive } = this;
     const hasData = this.hasData || !rules.needsData;
-    const isPermitted = rules.listRefusal({ membership, own, hasData }) === null;
-    if (rules.writeRefusal({ isPermitted, isLive, isSkewed: this.clock.isSkewed }) !== null) return;
+    if (rules.listRefusal({ membership, own, hasData }) !== null) return;
+    if (rules.refusesWhileJoining && !isLive) return;
+    if (rules.refusesIfSkewed && this.clock.isSkewed) return;
     const at = envelopes.dateOf(bit);
     const isKnown = (this.held & bit) !== 0;
     const { watermark } = this;

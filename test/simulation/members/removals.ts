@@ -10,12 +10,7 @@ import {
 } from "../../../protocol/members/list-succession.js";
 import type { MemberList } from "../../../protocol/members/member-list.js";
 import { entryOutcomeOf } from "../../../timeline/members/dead-letter-rule.js";
-import {
-  listRefusal,
-  mayAcceptFrom,
-  mayReport,
-  writeRefusal,
-} from "../../../timeline/members/entry-acceptance-rule.js";
+import { listRefusal, mayAcceptFrom, mayReport } from "../../../timeline/members/entry-acceptance-rule.js";
 import { type JoinReport, joinedWatermark } from "../../../timeline/members/joining-rule.js";
 import { isStable, type Report } from "../../../timeline/members/stable-rule.js";
 import { arrivalOf } from "./arrival.js";
@@ -36,8 +31,8 @@ const eachJoinReport = (
 class UpperClocks extends MemberClocks {
   readonly #samples = new Map<ByteString, { readonly ahead: number; readonly at: number }>();
 
-  override note(member: ByteString, clock: number, uptime: number): void {
-    super.note(member, clock, uptime);
+  override note(member: ByteString, clock: number, uptime: number, voters: Electorate): void {
+    super.note(member, clock, uptime, voters);
     this.#samples.set(member, { ahead: clock - uptime, at: uptime });
   }
 
@@ -167,7 +162,7 @@ export const REMOVALS: Readonly<Record<string, Partial<Rules>>> = {
     listRefusal: (all) =>
       listRefusal({ ...all, membership: { ...all.membership, members: new Set([all.own]) } }),
   },
-  "accept: a joiner waits": { writeRefusal: (all) => writeRefusal({ ...all, isLive: true }) },
+  "accept: a joiner waits": { refusesWhileJoining: false },
   "lists: a removed daemon never returns": { nextList: withReturning },
   "lists: a merge retains the daemons of both": { nextList: withEither },
   "lists: no parallel list has precedence": {
@@ -191,9 +186,7 @@ export const REMOVALS: Readonly<Record<string, Partial<Rules>>> = {
     joinedWatermark: (list, others, reports) =>
       joinedWatermark(list, others, reports, Number.POSITIVE_INFINITY),
   },
-  "clock: if it is wrong, nothing is accepted": {
-    writeRefusal: (all) => writeRefusal({ ...all, isSkewed: false }),
-  },
+  "clock: if it is wrong, nothing is accepted": { refusesIfSkewed: false },
   "clock: the lower of two middle clocks counts": { Clocks: UpperClocks },
   "clock: if it is wrong, the watermark follows the members": { followsWhenSkewed: false },
   "clock: the watermark does not pass the median": {

@@ -5,12 +5,7 @@
 import { MemberClocks } from "../../../cluster/peers/member-clocks.js";
 import { membershipStateOf, nextList } from "../../../protocol/members/list-succession.js";
 import { entryOutcomeOf } from "../../../timeline/members/dead-letter-rule.js";
-import {
-  listRefusal,
-  mayAcceptFrom,
-  mayReport,
-  writeRefusal,
-} from "../../../timeline/members/entry-acceptance-rule.js";
+import { listRefusal, mayAcceptFrom, mayReport } from "../../../timeline/members/entry-acceptance-rule.js";
 import { joinedWatermark } from "../../../timeline/members/joining-rule.js";
 import { skewedWatermark } from "../../../timeline/members/skew-rule.js";
 import { isStable } from "../../../timeline/members/stable-rule.js";
@@ -22,7 +17,6 @@ export interface Rules {
   readonly mayAcceptFrom: typeof mayAcceptFrom;
   readonly mayReport: typeof mayReport;
   readonly listRefusal: typeof listRefusal;
-  readonly writeRefusal: typeof writeRefusal;
   readonly arrivalOf: typeof arrivalOf;
   readonly isStable: typeof isStable<number>;
   readonly joinedWatermark: typeof joinedWatermark;
@@ -55,6 +49,10 @@ export interface Rules {
   readonly replacesLost: boolean;
   /** No list names a daemon without data. */
   readonly needsData: boolean;
+  /** A daemon that is joining accepts no writes from clients. */
+  readonly refusesWhileJoining: boolean;
+  /** A daemon whose clock is off accepts no writes from clients. */
+  readonly refusesIfSkewed: boolean;
 }
 
 export const RULES: Rules = {
@@ -63,7 +61,6 @@ export const RULES: Rules = {
   mayAcceptFrom,
   mayReport,
   listRefusal,
-  writeRefusal,
   arrivalOf,
   isStable,
   joinedWatermark,
@@ -83,4 +80,6 @@ export const RULES: Rules = {
   pullsUnderList: true,
   replacesLost: true,
   needsData: true,
+  refusesWhileJoining: true,
+  refusesIfSkewed: true,
 };

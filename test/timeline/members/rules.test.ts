@@ -3,12 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { membershipStateOf } from "../../../protocol/members/list-succession.js";
 import { entryOutcomeOf } from "../../../timeline/members/dead-letter-rule.js";
-import {
-  listRefusal,
-  mayAcceptFrom,
-  mayReport,
-  writeRefusal,
-} from "../../../timeline/members/entry-acceptance-rule.js";
+import { listRefusal, mayAcceptFrom, mayReport } from "../../../timeline/members/entry-acceptance-rule.js";
 import { type JoinReport, joinedWatermark } from "../../../timeline/members/joining-rule.js";
 import { skewedWatermark } from "../../../timeline/members/skew-rule.js";
 import { isStable, type Report, stableCandidate } from "../../../timeline/members/stable-rule.js";
@@ -84,14 +79,6 @@ test("the lists permit client writes on a member with data, and on any daemon if
   assert.equal(listRefusal({ ...ready, membership: DOUBLED }), null);
   assert.equal(listRefusal({ ...ready, own: idOf("C") }), "no-member");
   assert.equal(listRefusal({ ...ready, hasData: false }), "no-data");
-});
-
-test("client writes are accepted by a live daemon whose clock is right, if the lists permit it", () => {
-  const ready = { isPermitted: true, isLive: true, isSkewed: false };
-  assert.equal(writeRefusal(ready), null);
-  assert.equal(writeRefusal({ isPermitted: false, isLive: false, isSkewed: true }), "not-listed");
-  assert.equal(writeRefusal({ ...ready, isLive: false, isSkewed: true }), "catching-up");
-  assert.equal(writeRefusal({ ...ready, isSkewed: true }), "clock-off");
 });
 
 test("a joining daemon adopts the lowest watermark of the members whose entries it has", () => {
