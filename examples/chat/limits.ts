@@ -40,8 +40,6 @@ export const LIMITS = {
   HERE_SECONDS: 30,
   /** The seconds without a heartbeat after which a session ends. */
   SESSION_SECONDS: 90,
-  /** The seconds for which a name stays reserved after the connection of its user was lost. */
-  RETURN_SECONDS: 15,
   /** The seconds for which the session of a user who has left is stored. */
   AWAY_SECONDS: 3600,
   /** The timeout of Redis and MongoDB in milliseconds. */

@@ -147,7 +147,7 @@ export class Sessions {
   /**
    * Ends the connection of a session.
    * @param hasLeft  whether the client has closed the connection, which releases the name immediately; otherwise the
-   *   name stays reserved for RETURN_SECONDS, in which a disconnected client that still runs connects again
+   *   name stays reserved for the disconnected client
    * @returns false if another connection has the session
    */
   async end(session: Session, hasLeft: boolean): Promise<boolean> {
@@ -157,7 +157,7 @@ export class Sessions {
     const key = this.#nameKey(session.pseudo);
     if ((await this.#redis.get(key)) === session.uuid) {
       if (hasLeft) await this.#redis.del(key);
-      else await this.#redis.expire(key, this.#limits.RETURN_SECONDS);
+      else await this.#redis.expire(key, this.#limits.SESSION_SECONDS);
     }
     await this.exit(session);
     return true;
@@ -240,12 +240,8 @@ export class Sessions {
 
   async #hasName(uuid: string, pseudo: string): Promise<boolean> {
     const key = this.#nameKey(pseudo);
-    const seconds = this.#limits.SESSION_SECONDS;
-    if ((await this.#redis.set(key, uuid, "EX", seconds, "NX")) === "OK") return true;
-    if ((await this.#redis.get(key)) !== uuid) return false;
-    // The session may be back after a disconnection, which has shortened the reservation.
-    await this.#redis.expire(key, seconds);
-    return true;
+    if ((await this.#redis.set(key, uuid, "EX", this.#limits.SESSION_SECONDS, "NX")) === "OK") return true;
+    return (await this.#redis.get(key)) === uuid;
   }
 
   async #find(uuid: string): Promise<StoredSession | null> {
