@@ -90,10 +90,10 @@ const MEMCACHED_AND_RESP = /^get /;
 
 /**
  * Matches the beginning of an SQL client's input: a login, the page length, or a statement. No other protocol has such
- * lines.
+ * lines. A line `select 1` is Redis's command that selects a database.
  */
 const SQL =
-  /^\s*(?:login \S+ \S|pages \d|(?:use|create|drop|show|describe)\s+\w|select\s[\s\S]*?\sfrom\s|insert\s+into\s|update\s[\s\S]*?\sset\s|delete\s+from\s)/i;
+  /^\s*(?:login \S+ \S|pages \d|(?:use|create|drop|show|describe)\s+\w|select\s(?!\s*\d+\r?\n)[\s\S]*?\sfrom\s|insert\s+into\s|update\s[\s\S]*?\sset\s|delete\s+from\s)/i;
 const MALAGASY_SQL =
   /^\s*(?:manamboara|ravao ny|asehoy ny|ampiasao|famaritana|manampia ao|havaozy|fafao ao|alaivo)\s/i;
 

@@ -128,6 +128,7 @@ test("a memcached client and an SQL statement without ; are recognised on a Redi
     "set a 0 0\r\n",
     "select 1\r\n",
     "SELECT 1;\r\n",
+    'select 1\r\nset msg "mail from bob; hi"\r\n',
     "append a 0\r\n",
   ])
     assert.equal(foreignClient(Buffer.from(line), "resp"), null, line);
