@@ -102,7 +102,7 @@ test("an entry from a member is read only up to its date before its signature is
   const foreign = signCommands(unlisted, COMMANDS, { cluster, at: NOW });
   const cases = [
     [furthestOf(good), "refused"],
-    [furthestOf(good, true), "held"],
+    [furthestOf(good, true), "stored"],
     [furthestOf(foreign), "unknown-signer"],
   ] as const;
   for (const [[outcome, furthest], expected] of cases) {
