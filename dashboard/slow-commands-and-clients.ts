@@ -1,4 +1,4 @@
-/** Shows the daemon's work for its clients: slow commands, and connections with their last commands. */
+/** Shows what the daemon does for its clients: slow commands, and connections with their last commands. */
 import { byId, type Cell, fillTable, setText } from "./elements.js";
 import { bytesText, countText, millisecondsText, spanText } from "./number-texts.js";
 import { itemsOf, reasonText, shown, textOf } from "./replies.js";
@@ -10,7 +10,7 @@ const SECOND_MS = 1000;
 
 export async function showSlow(client: SigningClient): Promise<void> {
   let rows: Cell[][] = [];
-  let note = "No command was slower than --slowlog-log-slower-than since the start.";
+  let note = "No command has been slower than --slowlog-log-slower-than since the daemon started.";
   try {
     const entries = itemsOf(await client.call(["SLOWLOG", "GET", String(SLOW_MAX)]));
     rows = entries.map((entry) => {

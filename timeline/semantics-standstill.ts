@@ -1,13 +1,13 @@
 /**
- * A fold that does not know the semantics version from some position applies nothing after that position. These
- * functions report up to where the fold's state is valid, and what users can do.
+ * A fold stops at the position from which an unknown semantics version applies. These functions report up to which date
+ * its state is valid, and what the operator can do.
  * Source: docs/decisions/0044-the-meaning-of-commands-has-a-version.md.
  */
 import { dateText } from "../protocol/version-2/envelope.js";
 import { compareOrderKeys, orderKeyOf } from "./entries/entry.js";
 import type { Fold, FoldedEntry } from "./fold/fold.js";
 
-/** Returns why a fold is at a standstill, and the remedy, or null if it is not at a standstill. */
+/** Returns why a fold is at a standstill and the remedy, or null if it is not. */
 export function standstillOf(fold: Fold): string | null {
   const { end } = fold;
   if (end === null) return null;
@@ -22,13 +22,13 @@ export function standstillOf(fold: Fold): string | null {
 /** Whether the fold applies entries dated at a time. */
 export const appliesAt = ({ end }: Fold, at: number): boolean => end === null || at < end.at;
 
-/** Returns the dates up to which all entries are in the fold and final, at most the date before the fold's end. */
+/** Limits `cutAt` and `finalTo` to the last date before the fold's end. */
 export function limitToEnd({ end, cutAt }: Fold, finalTo: number) {
   if (end === null) return { cutAt, finalTo };
   return { cutAt: Math.min(cutAt, end.at - 1), finalTo: Math.min(finalTo, end.at - 1) };
 }
 
-/** Returns the entries that the fold has really applied: only their answers are results of the commands. */
+/** Returns the entries that the fold has applied; only their answers are results of the commands. */
 export function appliedOf({ end }: Fold, folded: readonly FoldedEntry[]): readonly FoldedEntry[] {
   return end === null ? folded : folded.filter(({ entry }) => compareOrderKeys(orderKeyOf(entry), end) < 0);
 }

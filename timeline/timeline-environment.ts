@@ -22,7 +22,7 @@ export interface TimelineOwner {
   failed(detail: string): void;
 }
 
-/** Copies damaged entries that are removed together, so that an operator can read them with a later version. */
+/** Copies damaged entries that are removed in one operation, so that an operator can read them with a later version. */
 export interface DamagedEntryStore {
   /** @returns the copy's name, or null if there is no space for it */
   readonly store: (orderKey: OrderKey, value: Buffer) => string | null;

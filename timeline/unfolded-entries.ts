@@ -121,7 +121,7 @@ export class UnfoldedEntries {
     return at <= until || this.#ahead.hasRoom(bytes);
   }
 
-  /** @param until  entries dated up to this date are folded now */
+  /** @param until  entries dated up to this date count as late; the remaining ones as future */
   add(entries: readonly Entry[], until: number): void {
     this.addFuture(entries.filter(({ envelope: { at } }) => at > until));
     this.addLate(entries.filter(({ envelope: { at } }) => at <= until));
@@ -142,7 +142,7 @@ export class UnfoldedEntries {
     }
   }
 
-  /** Removes and returns the entries dated up to a time. */
+  /** Removes and returns the future entries dated up to a time. */
   takeUntil(until: number): Entry[] {
     return this.#ahead.takeUntil(until);
   }

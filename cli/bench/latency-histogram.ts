@@ -6,7 +6,7 @@
 /** Number of buckets between a value and twice that value. */
 const PER_OCTAVE = 64;
 /** The minimum latency in milliseconds; shorter latencies are counted as this value. */
-const SHORTEST_MS = 0.001;
+const MIN_MS = 0.001;
 /** Number of doublings, up to 2²⁶ µs (67 s), which is longer than any call may take. */
 const OCTAVES = 26;
 
@@ -25,7 +25,7 @@ export class LatencyHistogram {
 
   /** @param ms  0 or more */
   add(ms: number): void {
-    const octaves = Math.log2(Math.max(ms, SHORTEST_MS) / SHORTEST_MS);
+    const octaves = Math.log2(Math.max(ms, MIN_MS) / MIN_MS);
     const bucket = Math.min(Math.floor(octaves * PER_OCTAVE), this.#counts.length - 1);
     this.#counts[bucket] = (this.#counts[bucket] as number) + 1;
     this.count++;
@@ -62,5 +62,5 @@ export class LatencyHistogram {
 }
 
 function startOf(bucket: number): number {
-  return SHORTEST_MS * 2 ** (bucket / PER_OCTAVE);
+  return MIN_MS * 2 ** (bucket / PER_OCTAVE);
 }

@@ -32,7 +32,7 @@ export function describeVerification(report: FolderReport | BackupVerification):
   const span = first === null || last === null ? "" : `, ${dateText(first)} to ${dateText(last)}`;
   const outcomes = Object.entries(units).map(([outcome, count]) => `${count} ${outcome}`);
   const rows = [
-    ["entries", `${entries}, ${ringEntries} of them on keys${span}`],
+    ["entries", `${entries}, ${ringEntries} of them for the key ring${span}`],
     ...(begins === null
       ? []
       : [["begins", `with the snapshot of ${dateText(begins)}: earlier entries were deleted`]]),
@@ -49,7 +49,7 @@ export function describeVerification(report: FolderReport | BackupVerification):
     ["signatures", `${signatures} correct`],
     [
       "snapshots",
-      snapshots.length === 0 ? "none" : `${snapshots.length}, equal to the results of the commands`,
+      snapshots.length === 0 ? "none" : `${snapshots.length}, all match the results of the commands`,
     ],
     "seen" in report
       ? ["read", describeSeen(report.seen)]
@@ -73,12 +73,12 @@ function describeSeen({ process, group, isWritten, missed }: Seen): string {
   const late =
     missed === 0
       ? ""
-      : `; ${missed} entries with earlier dates arrived during the check, so the state below is not of a single moment`;
+      : `; ${missed} entries with earlier dates arrived during the check, so the state below does not represent a single moment`;
   return `${upTo}; ${opener}, and later entries were not checked${late}`;
 }
 
-function noFaultsText(untold: readonly string[]): string {
-  return untold.length === 0 ? "No faults.\n" : "No faults in the parts that can be checked.\n";
+function noFaultsText(unchecked: readonly string[]): string {
+  return unchecked.length === 0 ? "No faults.\n" : "No faults in the parts that can be checked.\n";
 }
 
 function describeFaults({ faultCount, faults }: VerificationReport, cure: string): string {

@@ -9,15 +9,16 @@ import { connectionMistake } from "../../store/rows/connection-only-commands.js"
 
 /** Returns whether a command is about the key ring or about the timeline's history. */
 export function isForAdministrators(argv: readonly ByteString[]): boolean {
-  return isKeyCommand(argv) || isOfTimeline(argv[0] as ByteString);
+  return isKeyCommand(argv) || isTimelineCommand(argv[0] as ByteString);
 }
 
 const TIMELINE = "TIMELINE";
 
-/** This runs for every command: the length rules out most of them. */
-const isOfTimeline = (name: ByteString) => name.length === TIMELINE.length && name.toUpperCase() === TIMELINE;
+/** Runs for every command, so it compares the length first. */
+const isTimelineCommand = (name: ByteString) =>
+  name.length === TIMELINE.length && name.toUpperCase() === TIMELINE;
 
-/** Returns the refusal of an unsigned unit, or null if it is applied, because a daemon without keys has no rules. */
+/** Returns why an unsigned unit is refused, or null if it is permitted. A daemon without keys has no other rules. */
 export function unsignedRefusalOf(commands: readonly (readonly ByteString[])[]): ErrorReply | null {
   for (const argv of commands) {
     if (isForAdministrators(argv)) return NEEDS_KEYS;

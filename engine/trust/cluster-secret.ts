@@ -34,7 +34,7 @@ export class ClusterSecret {
 /**
  * Reads the secret's file.
  * @returns the secret, or null if none is configured
- * @throws StartError  the file cannot be used; states the cure
+ * @throws StartError  the file cannot be used; the message states the remedy
  */
 export function loadClusterSecret({ clusterSecret }: Settings, log: Logger): ClusterSecret | null {
   if (clusterSecret === null) return null;

@@ -1,6 +1,5 @@
 /**
- * The list of a cluster's members, as a text with exactly one form: root keys sign its bytes, and their hash identifies
- * it.
+ * The list of a cluster's members in a canonical text form: root keys sign its bytes, and their hash identifies it.
  * Source: docs/decisions/0038-members-are-a-signed-list.md.
  */
 import type { ByteString } from "../byte-string.js";
@@ -23,7 +22,7 @@ export const LIST_MEMBERS_MAX = 128;
 export const LIST_REMOVED_MAX = 4096;
 const LIST_NUMBER_MAX = 999_999_999;
 
-const HEAD = "dbsync members 1";
+const FIRST_LINE = "dbsync members 1";
 const PARENTS_MAX = 2;
 const HEX_CHARACTERS = 2 * HASH_BYTES;
 /** The maximum length of a line: the longest keyword, `cluster `, the digits, and the line ending. */
@@ -37,7 +36,7 @@ const LINES =
 /** Returns the unique text of a list. Hashes are sorted, regardless of their order in `list`. */
 export function writeMemberList({ cluster, number, parents, members, removed }: MemberList): string {
   return [
-    HEAD,
+    FIRST_LINE,
     `cluster ${hexOf(cluster)}`,
     `number ${number}`,
     ...linesOf("parent", parents),

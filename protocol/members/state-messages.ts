@@ -1,5 +1,5 @@
 /**
- * The messages with which members compare their states: sums over all keys, and digests of single keys. Source:
+ * The messages with which members compare their states: sums over all keys, and digests of individual keys. Source:
  * docs/protocol-v2.md "Members".
  */
 import { type ByteString, bytesOf } from "../byte-string.js";
@@ -19,7 +19,7 @@ export interface StateSumsMessage {
   readonly sums: Uint32Array;
 }
 
-/** Digests of single keys at the date `at`, without keys that have changed since then. */
+/** Digests of individual keys at the date `at`, without keys that have changed since then. */
 export interface StateKeys {
   readonly at: number;
   readonly salt: number;

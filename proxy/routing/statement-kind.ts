@@ -1,7 +1,7 @@
 /**
- * Classifies statements for a program in front of servers: whether a statement changes data, which objects it reads or
+ * Classifies statements for the balancer and the cache: whether a statement changes data, which objects it reads or
  * changes, and which object determines its placement. It uses only the statement's bytes: the syntax tree of store/sql
- * if there is one, otherwise the first word, like the original.
+ * if there is one, otherwise only the first word, as the original balancer does.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { readSessionRequest } from "../../protocol/sql-statement.js";

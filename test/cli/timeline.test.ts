@@ -281,7 +281,7 @@ describe("a disconnected daemon and its folder", () => {
     await daemons[0]?.stop();
     const { code, stdout } = await verify("one");
     assert.equal(code, 0);
-    assert.match(stdout, /^entries +8, 0 of them on keys, /);
+    assert.match(stdout, /^entries +8, 0 of them for the key ring, /);
     assert.match(
       stdout,
       /\nunits +7 applied, 1 error, 0 denied, 0 unmet, 0 malformed\nsignatures +8 correct\n/,

@@ -3,8 +3,8 @@
  * the fold appears after fewer seeds here than in complete runs.
  */
 import { type Condition, hexOf, unitId } from "../../protocol/version-2/envelope.js";
+import { canonicalState } from "../../store/canonical-state.js";
 import { DATABASES_DEFAULT, Database } from "../../store/database.js";
-import { canonicalState } from "../../store/state-digest.js";
 import { compareEntries, type Entry } from "../../timeline/entries/entry.js";
 import { Fold } from "../../timeline/fold/fold.js";
 import { type Genesis, makeGenesis, makeKey, randomBytes, ringOf, sign } from "../simulation/cast.js";

@@ -4,9 +4,9 @@
  */
 import { type ByteString, bytesOf } from "../../protocol/byte-string.js";
 import { hexOf } from "../../protocol/version-2/envelope.js";
+import { canonicalState } from "../../store/canonical-state.js";
 import { DATABASES_DEFAULT, type Database } from "../../store/database.js";
 import type { KeyRing } from "../../store/key-ring.js";
-import { canonicalState } from "../../store/state-digest.js";
 import { type Entry, orderKeyOf, readOrderKey, writeOrderKey } from "../../timeline/entries/entry.js";
 import { wrongAcknowledgements } from "./acknowledged.js";
 import { ringOf, shortId } from "./cast.js";

@@ -6,13 +6,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Reply } from "../../protocol/reply.js";
+import { canonicalState } from "../../store/canonical-state.js";
 import { commandTable } from "../../store/command-table.js";
 import { Database } from "../../store/database.js";
 import { BudgetExceeded, EffortBudget } from "../../store/keyspace/effort-budget.js";
 import type { UndoRecord } from "../../store/keyspace/undo.js";
 import { sealed } from "../../store/rdb/dump-payload.js";
 import { RdbWriter } from "../../store/rdb/rdb-writer.js";
-import { canonicalState } from "../../store/state-digest.js";
 import { amount } from "../support/amount.js";
 import { SeededRandom, seedOfRun } from "../support/seeded-random.js";
 import { type Argv, databaseOfAllTypes, repeated, SIZE, unit } from "./effort-state.js";

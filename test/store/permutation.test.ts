@@ -5,8 +5,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Reply } from "../../protocol/reply.js";
+import { canonicalState } from "../../store/canonical-state.js";
 import type { Database } from "../../store/database.js";
-import { canonicalState } from "../../store/state-digest.js";
 import { commandGrammars, type Family, families } from "../conformance/families.js";
 import { Generator } from "../conformance/grammar.js";
 import { shown } from "../conformance/resp2-fold.js";

@@ -5,8 +5,8 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { canonicalState } from "../../store/canonical-state.js";
 import { Database } from "../../store/database.js";
-import { canonicalState } from "../../store/state-digest.js";
 import { cloneValue } from "../../store/values/value.js";
 import { commandGrammars } from "../conformance/families.js";
 import { Generator } from "../conformance/grammar.js";

@@ -3,10 +3,10 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { unitId } from "../../protocol/version-2/envelope.js";
+import { canonicalState } from "../../store/canonical-state.js";
 import { Database } from "../../store/database.js";
 import type { UndoRecord } from "../../store/keyspace/undo.js";
 import { FoldedUnit } from "../../store/keyspace/unit.js";
-import { canonicalState } from "../../store/state-digest.js";
 import { shown } from "../conformance/resp2-fold.js";
 import { bytesInUse } from "../support/garbage.js";
 

@@ -1,7 +1,7 @@
 /** Tests recalls: from a snapshot or from the beginning, the state at a date is that of the entries up to the date. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { canonicalRing, canonicalState } from "../../store/state-digest.js";
+import { canonicalRing, canonicalState } from "../../store/canonical-state.js";
 import type { Entry } from "../../timeline/entries/entry.js";
 import type { Fold } from "../../timeline/fold/fold.js";
 import { RECALL_MS_MAX, RecallFailure, Recalls } from "../../timeline/history-fold.js";

@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { canonicalState } from "../../store/state-digest.js";
+import { canonicalState } from "../../store/canonical-state.js";
 import { orderKeyOf } from "../../timeline/entries/entry.js";
 import { EARLIER_SEMANTICS, NEXT_SEMANTICS } from "../support/next-semantics.js";
 import { hexId, key, pem, ROOT } from "./support/fold-subject.js";

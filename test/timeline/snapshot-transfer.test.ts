@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { canonicalState } from "../../store/state-digest.js";
+import { canonicalState } from "../../store/canonical-state.js";
 import { orderKeyOf } from "../../timeline/entries/entry.js";
 import type { FoundOrphans } from "../../timeline/lost-entries.js";
 import { MemoryStorage } from "../../timeline/memory-storage.js";

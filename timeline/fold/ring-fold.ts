@@ -4,9 +4,9 @@
  * table as of their position. Source: docs/architecture.md "How daemons agree".
  */
 import type { ByteString } from "../../protocol/byte-string.js";
+import { canonicalRecord } from "../../store/canonical-state.js";
 import type { KeyRecord, KeyRing } from "../../store/key-ring.js";
 import type { CommandIndex } from "../../store/rows/command-index.js";
-import { canonicalRecord } from "../../store/state-digest.js";
 import type { OrderKey } from "../entries/entry.js";
 import { applyToRing } from "./apply-unit.js";
 import { compareUnits, type FoldUnit } from "./fold-unit.js";

@@ -19,7 +19,7 @@ export function rowKey(row: readonly Scalar[]): string {
   return key;
 }
 
-/** Returns a text that is the same for equal values of the same type. No text is the beginning of another one. */
+/** Returns a string that is the same for equal values of the same type. None is a prefix of another. */
 export function cellKey(cell: Scalar): string {
   if (typeof cell === "string") return `t${cell.length}:${cell}`;
   return `${cell};`;

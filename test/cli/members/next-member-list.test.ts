@@ -1,7 +1,7 @@
 /** Tests which list `dbsync members` signs next, and which it refuses to sign. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { daemonNamed } from "../../../cli/members/member-names.js";
+import { daemonNamed } from "../../../cli/members/find-daemon.js";
 import { type MemberView, newestListsOf } from "../../../cli/members/member-views.js";
 import { type Change, hexIds, nextMembers } from "../../../cli/members/next-member-list.js";
 import type { ReportedList } from "../../../cli/members/reported-member-list.js";

@@ -10,8 +10,8 @@ import { TimelineBackend, type TimelineState } from "../../../cluster/replica/ti
 import { loadSigners } from "../../../engine/trust/load-signers.js";
 import { realEnvironment } from "../../../net/process/clock-and-randomness.js";
 import { readBody } from "../../../protocol/version-2/envelope.js";
+import { canonicalState } from "../../../store/canonical-state.js";
 import { UNIT_STEPS_DEFAULT } from "../../../store/keyspace/effort-budget.js";
-import { canonicalState } from "../../../store/state-digest.js";
 import { settingsFrom } from "../../daemon/replicas.js";
 import { log } from "../../daemon/scene.js";
 import { double } from "../../support/double.js";

@@ -1,9 +1,9 @@
 /** A database for tests of commands: each run is a separate unit, at a time that the test sets, with a known seed. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { Reply } from "../../../protocol/reply.js";
+import { canonicalState } from "../../../store/canonical-state.js";
 import { Database } from "../../../store/database.js";
 import type { UndoRecord } from "../../../store/keyspace/undo.js";
-import { canonicalState } from "../../../store/state-digest.js";
 import { shown } from "../../conformance/resp2-fold.js";
 
 export class StoreUnderTest {

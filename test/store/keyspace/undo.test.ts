@@ -5,11 +5,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { isDeepStrictEqual } from "node:util";
+import { canonicalState } from "../../../store/canonical-state.js";
 import { commands, findCommand } from "../../../store/command-table.js";
 import type { Database } from "../../../store/database.js";
 import { NO_EXPIRY } from "../../../store/keyspace/keyspace.js";
 import type { UndoRecord } from "../../../store/keyspace/undo.js";
-import { canonicalState } from "../../../store/state-digest.js";
 import { type CommandGrammar, commandGrammars } from "../../conformance/families.js";
 import { Generator } from "../../conformance/grammar.js";
 import { shown } from "../../conformance/resp2-fold.js";

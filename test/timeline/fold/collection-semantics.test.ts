@@ -6,10 +6,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { CommandFailure } from "../../../store/arguments/command-errors.js";
+import { canonicalState } from "../../../store/canonical-state.js";
 import { commandTable } from "../../../store/command-table.js";
 import { Database } from "../../../store/database.js";
 import { firstTable, readRow, rowIn } from "../../../store/semantics.js";
-import { canonicalState } from "../../../store/state-digest.js";
 import type { Entry } from "../../../timeline/entries/entry.js";
 import { Fold } from "../../../timeline/fold/fold.js";
 import { shown } from "../../conformance/resp2-fold.js";

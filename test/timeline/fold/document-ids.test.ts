@@ -4,8 +4,8 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { canonicalState } from "../../../store/canonical-state.js";
 import { Database } from "../../../store/database.js";
-import { canonicalState } from "../../../store/state-digest.js";
 import type { Entry } from "../../../timeline/entries/entry.js";
 import { Fold } from "../../../timeline/fold/fold.js";
 import { shown } from "../../conformance/resp2-fold.js";

@@ -5,9 +5,9 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { canonicalState } from "../../../store/canonical-state.js";
 import { Database } from "../../../store/database.js";
 import { PRODUCED_MAX } from "../../../store/keyspace/effort-budget.js";
-import { canonicalState } from "../../../store/state-digest.js";
 import type { Entry } from "../../../timeline/entries/entry.js";
 import { admit as admitEntry } from "../../../timeline/fold/entry-budget.js";
 import { Fold } from "../../../timeline/fold/fold.js";

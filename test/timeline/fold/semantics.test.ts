@@ -6,11 +6,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { unitId } from "../../../protocol/version-2/envelope.js";
+import { canonicalRing, canonicalState } from "../../../store/canonical-state.js";
 import { commandTable } from "../../../store/command-table.js";
 import { Database } from "../../../store/database.js";
 import { CommandIndex } from "../../../store/rows/command-index.js";
 import { Semantics } from "../../../store/semantics.js";
-import { canonicalRing, canonicalState } from "../../../store/state-digest.js";
 import { compareEntries, type Entry, orderKeyOf } from "../../../timeline/entries/entry.js";
 import { Fold } from "../../../timeline/fold/fold.js";
 import { shown } from "../../conformance/resp2-fold.js";

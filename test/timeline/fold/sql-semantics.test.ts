@@ -6,11 +6,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { bytesOfText } from "../../../protocol/byte-string.js";
+import { canonicalState } from "../../../store/canonical-state.js";
 import { Database } from "../../../store/database.js";
 import { SEMANTICS } from "../../../store/semantics.js";
 import { parse } from "../../../store/sql/parse.js";
 import { SqlMistake } from "../../../store/sql/syntax-error.js";
-import { canonicalState } from "../../../store/state-digest.js";
 import { Fold } from "../../../timeline/fold/fold.js";
 import { shown } from "../../conformance/resp2-fold.js";
 import { SqlWriter } from "../../store/commands/relations/sql-writer.js";

@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { canonicalState } from "../../../store/state-digest.js";
+import { canonicalState } from "../../../store/canonical-state.js";
 import type { MarkName } from "../../../timeline/entries/storage.js";
 import { MemoryStorage } from "../../../timeline/memory-storage.js";
 import type { AdoptionHandlers } from "../../../timeline/snapshot-transfer.js";

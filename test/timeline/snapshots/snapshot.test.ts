@@ -8,10 +8,10 @@ import { test } from "node:test";
 import { type ByteString, bytesOf } from "../../../protocol/byte-string.js";
 import { finish } from "../../../protocol/steps.js";
 import { hexOf, signedBytes, unitId } from "../../../protocol/version-2/envelope.js";
+import { canonicalState } from "../../../store/canonical-state.js";
 import { DATABASES_DEFAULT, Database } from "../../../store/database.js";
 import { KeyRing } from "../../../store/key-ring.js";
 import { pemOfSpki } from "../../../store/rights/spki.js";
-import { canonicalState } from "../../../store/state-digest.js";
 import { DigestIndex } from "../../../timeline/compare/digest-index.js";
 import { type Entry, orderKeyOf } from "../../../timeline/entries/entry.js";
 import {

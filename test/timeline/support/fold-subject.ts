@@ -1,9 +1,9 @@
 /** A fold, and a short notation for its entries: dates count from AT, units have the entry's name. */
 import { type ByteString, bytesOfText } from "../../../protocol/byte-string.js";
 import { type Envelope, hexOf, unitId } from "../../../protocol/version-2/envelope.js";
+import { canonicalRing, canonicalState } from "../../../store/canonical-state.js";
 import { Database } from "../../../store/database.js";
 import { pemOfSpki } from "../../../store/rights/spki.js";
-import { canonicalRing, canonicalState } from "../../../store/state-digest.js";
 import type { Entry } from "../../../timeline/entries/entry.js";
 import { Fold, type UnitAnswer } from "../../../timeline/fold/fold.js";
 import { shown } from "../../conformance/resp2-fold.js";

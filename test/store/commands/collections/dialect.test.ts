@@ -1,7 +1,7 @@
 /** Tests features of statements with `dialect: 2`, indexes that expire documents, and ranges and sorts by index. */
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
-import { canonicalState } from "../../../../store/state-digest.js";
+import { canonicalState } from "../../../../store/canonical-state.js";
 import { SeededRandom, seedOfRun } from "../../../support/seeded-random.js";
 import { MdbUnderTest } from "./mdb-under-test.js";
 

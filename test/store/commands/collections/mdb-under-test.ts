@@ -1,9 +1,9 @@
 /** Runs MDB commands in tests: arguments and replies in Extended JSON, int32 as plain numbers. */
 import { type ByteString, bytesOfText, textOfBytes } from "../../../../protocol/byte-string.js";
 import type { Reply } from "../../../../protocol/reply.js";
+import { canonicalState } from "../../../../store/canonical-state.js";
 import { Database } from "../../../../store/database.js";
 import type { UndoRecord } from "../../../../store/keyspace/undo.js";
-import { canonicalState } from "../../../../store/state-digest.js";
 import { readBson } from "../../../../store/values/collections/bson-reader.js";
 import { writeExtendedJson } from "../../../../store/values/collections/extended-json.js";
 

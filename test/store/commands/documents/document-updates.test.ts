@@ -5,9 +5,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Reply } from "../../../../protocol/reply.js";
+import { canonicalState } from "../../../../store/canonical-state.js";
 import { Database } from "../../../../store/database.js";
 import type { UndoRecord } from "../../../../store/keyspace/undo.js";
-import { canonicalState } from "../../../../store/state-digest.js";
 import { SeededRandom, seedOfRun } from "../../../support/seeded-random.js";
 import { holds, type Row, type Where } from "../document-model.js";
 import { StoreUnderTest } from "../store-under-test.js";

@@ -1,10 +1,10 @@
 /** Tests edge cases of documents. test/listeners/json replays the original's recorded conversations. */
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
+import { canonicalState } from "../../../../store/canonical-state.js";
 import { numbering } from "../../../../store/commands/documents/document-inserts.js";
 import { Database } from "../../../../store/database.js";
 import type { UndoRecord } from "../../../../store/keyspace/undo.js";
-import { canonicalState } from "../../../../store/state-digest.js";
 import type { Document } from "../../../../store/values/documents/document.js";
 import { shown } from "../../../conformance/resp2-fold.js";
 import { double } from "../../../support/double.js";

@@ -4,6 +4,7 @@
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 import { bytesOfText } from "../../../../protocol/byte-string.js";
+import { canonicalState } from "../../../../store/canonical-state.js";
 import { commands, commandTable, findCommand } from "../../../../store/command-table.js";
 import { Database } from "../../../../store/database.js";
 import { digestOfEntry } from "../../../../store/entry-digest.js";
@@ -11,7 +12,6 @@ import type { UndoRecord } from "../../../../store/keyspace/undo.js";
 import { Acl } from "../../../../store/rights/acl.js";
 import type { Command } from "../../../../store/rows/command-row.js";
 import { touchesOf } from "../../../../store/rows/key-spec.js";
-import { canonicalState } from "../../../../store/state-digest.js";
 import { mayChange } from "../../../../timeline/entries/recorded-envelopes.js";
 import { shown } from "../../../conformance/resp2-fold.js";
 import { outcomeOfReply } from "./transcript.js";
