@@ -1,13 +1,13 @@
 /**
- * A fold stops at the position from which an unknown semantics version applies. These functions report up to which date
- * its state is valid, and what the operator can do.
+ * A fold stops at the position from which an unknown semantics version applies. These functions report the date up
+ * to which its state is valid, and what the operator can do.
  * Source: docs/decisions/0044-the-meaning-of-commands-has-a-version.md.
  */
 import { dateText } from "../protocol/version-2/envelope.js";
 import { compareOrderKeys, orderKeyOf } from "./entries/entry.js";
 import type { Fold, FoldedEntry } from "./fold/fold.js";
 
-/** Returns why a fold is at a standstill and the remedy, or null if it is not. */
+/** Returns the reason for a fold's standstill and the remedy, or null if there is none. */
 export function standstillOf(fold: Fold): string | null {
   const { end } = fold;
   if (end === null) return null;

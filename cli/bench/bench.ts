@@ -197,7 +197,7 @@ async function measure(client: FanOutClient, command: LoadCommand, flags: BenchF
     if (!isInterrupted) await load.run();
   } finally {
     endProgress();
-    if (command.isOwn) failure = await removeKeys(client, keys);
+    if (command.usesBenchKeys) failure = await removeKeys(client, keys);
     process.off("SIGINT", interrupt);
   }
   return { result: load.result, failure, isInterrupted };

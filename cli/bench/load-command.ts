@@ -20,7 +20,7 @@ export interface LoadCommand {
   /** Whether the keys must exist before the benchmark begins. */
   readonly reads: boolean;
   /** Whether `dbsync bench` chooses the names of the keys. If so, it removes the keys after the run. */
-  readonly isOwn: boolean;
+  readonly usesBenchKeys: boolean;
   readonly make: () => string[];
 }
 
@@ -37,16 +37,21 @@ export function loadCommand(
   const maker = (template: string) => templateOf(template, { keys, value, random });
   switch (text) {
     case "set":
-      return { title: SET, reads: false, isOwn: true, make: maker(SET) };
+      return { title: SET, reads: false, usesBenchKeys: true, make: maker(SET) };
     case "get":
-      return { title: GET, reads: true, isOwn: true, make: maker(GET) };
+      return { title: GET, reads: true, usesBenchKeys: true, make: maker(GET) };
     case "mixed": {
       const [set, get] = [maker(SET), maker(GET)];
       const make = () => (random() * 10 < READS_OF_TEN ? get() : set());
-      return { title: `${READS_OF_TEN} of 10 ${GET}, otherwise ${SET}`, reads: true, isOwn: true, make };
+      return {
+        title: `${READS_OF_TEN} of 10 ${GET}, otherwise ${SET}`,
+        reads: true,
+        usesBenchKeys: true,
+        make,
+      };
     }
     default:
-      return { title: text, reads: false, isOwn: false, make: maker(text) };
+      return { title: text, reads: false, usesBenchKeys: false, make: maker(text) };
   }
 }
 

@@ -1,4 +1,4 @@
-/** Fetches the key ring of each daemon, and finds keys in it. */
+/** Fetches the key rings of the daemons, and finds keys in them. */
 
 import { FanOutClient } from "../../client/fan-out-client.js";
 import type { TypedCallOptions } from "../../client/settings/call-options.js";

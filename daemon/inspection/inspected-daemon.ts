@@ -1,4 +1,4 @@
-/** The values that administrators can inspect. All of them are current. */
+/** The values that administrators can inspect. All are read at the time of the call. */
 
 import type { SlowLog } from "../../engine/slow-log/slow-log.js";
 import type { Settings } from "../../options/settings.js";

@@ -15,7 +15,7 @@ export class CollectionMutators {
     this.#host = host;
   }
 
-  /** Appends documents. An empty collection remains. */
+  /** Appends documents. */
   push(entry: CollectionEntry, documents: readonly ByteString[]): void {
     if (documents.length === 0) return;
     this.#produce(entry, documents);

@@ -15,7 +15,7 @@ export class StreamMutators {
     this.#host = host;
   }
 
-  /** Appends an entry, whose id becomes the last one. An empty stream remains. */
+  /** Appends an entry, whose id becomes the last one. */
   add(entry: KeyOfStream, added: StreamEntry): void {
     this.#host.produce(1, 0);
     const { marks } = entry.value;

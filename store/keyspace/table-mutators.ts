@@ -19,7 +19,7 @@ export class TableMutators {
     this.#host = host;
   }
 
-  /** Appends rows. An empty table remains. */
+  /** Appends rows. */
   push(entry: TableEntry, rows: readonly Row[]): void {
     if (rows.length === 0) return;
     this.#produce(entry, rows);
@@ -36,7 +36,10 @@ export class TableMutators {
     this.#host.touch(entry);
   }
 
-  /** Removes existing rows. @param numbers the numbers of the rows, ascending */
+  /**
+   * Removes existing rows. The key remains even if the table becomes empty.
+   * @param numbers  the numbers of the rows, ascending
+   */
   remove(entry: TableEntry, numbers: readonly number[]): void {
     if (numbers.length === 0) return;
     this.#host.produce(ROW_STEPS * numbers.length, 0);

@@ -8,7 +8,7 @@ import { type ByteString, detached } from "../../../protocol/byte-string.js";
 
 /** Maximum number of bytes in an element. Packing longer ones saves little. */
 const PACKED_ELEMENT_BYTES_MAX = 64;
-/** Maximum number of elements in a packed collection; a table finds more elements faster. */
+/** Maximum number of elements in a packed collection; for more elements, a table is faster. */
 export const PACKED_ELEMENTS_MAX = 32;
 
 const LENGTHS: readonly ByteString[] = Array.from({ length: 256 }, (_, code) => String.fromCharCode(code));
@@ -95,7 +95,7 @@ export function splicePacked(
 }
 
 /**
- * Removes the item at the given index, which has `stride` elements; the last item moves there, as in a DenseTable.
+ * Removes the item at the given index, which has `stride` elements; the last item takes its place, as in a DenseTable.
  * @param last index of the last item
  */
 export function removePackedItem(pack: ByteString, index: number, last: number, stride: number): ByteString {

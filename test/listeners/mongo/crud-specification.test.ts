@@ -28,7 +28,7 @@ interface Group {
 /** The failing tests by reason. The first group with a matching pattern counts. */
 const FAILING: readonly Group[] = [
   {
-    why: "they cause faults by a command of MongoDB's test builds",
+    why: "they inject faults by a command that only MongoDB's test builds have",
     pattern: /failPoint of testRunner/,
     isOfServers: false,
   },
