@@ -78,7 +78,7 @@ export class CatchingUp {
 
   tick(now: number): void {
     const [peering, gaps] = [this.#cluster, this.#gaps];
-    this.#cluster.voters = electorateIn(this.#cluster);
+    this.#cluster.electorate = electorateIn(this.#cluster);
     const { size, seen } = this.#roster.count(now - peering.limits.silenceMs);
     const isMajority = 2 * seen > size;
     if (this.#cluster.state === "isolated" && isMajority !== this.#isReturning) this.#turn(isMajority);
@@ -128,7 +128,7 @@ export class CatchingUp {
     const { voters } = this.#roster;
     this.#joining.caughtUp(
       voters.flatMap(({ status }) => status ?? []),
-      peering.voters,
+      peering.electorate,
     );
     if (!this.#isLogged) peering.log.info({}, "caught up with the members");
     this.#isLogged = true;
@@ -157,7 +157,7 @@ export class CatchingUp {
   #hasMajorityContinued(): boolean {
     const wasLiveBefore = ({ stateAtConnect, status, since }: Member) =>
       stateAtConnect === "live" && status?.state === "live" && since >= this.#cutOffAt;
-    return this.#cluster.voters.others > 1 && this.#roster.voters.some(wasLiveBefore);
+    return this.#cluster.electorate.others > 1 && this.#roster.voters.some(wasLiveBefore);
   }
 
   /**
@@ -200,7 +200,7 @@ export class CatchingUp {
     const compared = this.#roster.voters.filter((member) => member.compared !== null).length;
     return (
       now - this.#cluster.settledAt > this.#cluster.limits.catchUpMaxMs &&
-      2 * (1 + compared) > 1 + this.#cluster.voters.others
+      2 * (1 + compared) > 1 + this.#cluster.electorate.others
     );
   }
 
@@ -222,7 +222,7 @@ export class CatchingUp {
     const isAlone = members.length === 0;
     // The daemon is cut off again, which the next ticks detect. A daemon that is the only member of its list is never
     // cut off.
-    if (isAlone && this.#isReturning && this.#cluster.voters.others > 0) return;
+    if (isAlone && this.#isReturning && this.#cluster.electorate.others > 0) return;
     const isCompared = members.every(({ compared }) => compared !== null);
     const isLate =
       now - peering.progressAt > (isCompared ? catchUpMs : catchUpStuckMs) || this.#isHeldUp(now);

@@ -34,8 +34,7 @@ export class MemberClocks {
    * @param clock  the member's clock at this moment
    */
   note(member: ByteString, clock: number, uptime: number, { ids }: Electorate): void {
-    for (const [other, { takenAt }] of this.#samples)
-      if (uptime - takenAt > this.#limits.clockSampleMs) this.#samples.delete(other);
+    for (const [other, sample] of this.#samples) if (this.#isOld(sample, uptime)) this.#samples.delete(other);
     if (this.#samples.size < SAMPLES_MAX || ids.has(member))
       this.#samples.set(member, { ahead: clock - uptime, takenAt: uptime });
   }
@@ -48,8 +47,7 @@ export class MemberClocks {
     const clocks = [clock];
     for (const id of ids) {
       const sample = this.#samples.get(id);
-      if (sample !== undefined && uptime - sample.takenAt <= this.#limits.clockSampleMs)
-        clocks.push(sample.ahead + uptime);
+      if (sample !== undefined && !this.#isOld(sample, uptime)) clocks.push(sample.ahead + uptime);
     }
     if (2 * clocks.length <= 1 + others) return null;
     clocks.sort((a, b) => a - b);
@@ -59,8 +57,8 @@ export class MemberClocks {
   /**
    * Whether this machine's clock is off. While the clocks of a majority are unknown, the last result remains valid.
    */
-  isSkewed(clock: number, uptime: number, voters: Electorate): boolean {
-    const median = this.median(clock, uptime, voters);
+  isSkewed(clock: number, uptime: number, electorate: Electorate): boolean {
+    const median = this.median(clock, uptime, electorate);
     if (median !== null) this.#verdict = Math.abs(clock - median) > this.#limits.skewMs;
     return this.#verdict;
   }
@@ -69,6 +67,10 @@ export class MemberClocks {
   skewOf(member: ByteString, clock: number, uptime: number, { ids }: Electorate): number | null {
     const sample = this.#samples.get(member);
     return sample === undefined || !ids.has(member) ? null : Math.round(sample.ahead + uptime - clock);
+  }
+
+  #isOld({ takenAt }: Sample, uptime: number): boolean {
+    return uptime - takenAt > this.#limits.clockSampleMs;
   }
 }
 
@@ -86,7 +88,7 @@ export class OwnClock {
 
   /** Whether this machine's clock differs too much from the members' median. Computed at each access. */
   get isSkewed(): boolean {
-    return this.clocks.isSkewed(this.#cluster.clock(), this.#cluster.uptime(), this.#cluster.voters);
+    return this.clocks.isSkewed(this.#cluster.clock(), this.#cluster.uptime(), this.#cluster.electorate);
   }
 
   /** Whether enough members' clocks are known to check this machine's clock. */
@@ -118,7 +120,7 @@ export class OwnClock {
   }
 
   get #median(): number | null {
-    return this.clocks.median(this.#cluster.clock(), this.#cluster.uptime(), this.#cluster.voters);
+    return this.clocks.median(this.#cluster.clock(), this.#cluster.uptime(), this.#cluster.electorate);
   }
 
   #logVerdict(isSkewed: boolean): void {

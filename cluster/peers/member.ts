@@ -230,7 +230,7 @@ export class Member implements Sender, Receiver, Reconciled, ConnectedMember {
       skewed: status?.skewed ?? false,
       connectedSince: this.connectedSince,
       roundTrip: this.#trips.last,
-      skew: clock.clocks.skewOf(id, cluster.clock(), now, cluster.voters),
+      skew: clock.clocks.skewOf(id, cluster.clock(), now, cluster.electorate),
       watermark: status?.watermark ?? null,
       prunedTo: status?.pruned ?? null,
       isMissingEntries: gaps.isOpen(id),
@@ -362,7 +362,7 @@ export class Member implements Sender, Receiver, Reconciled, ConnectedMember {
     this.status = status;
     if (status.state !== "live" && this.compared !== null) this.compared = "other";
     this.#trips.receive(status);
-    clock.clocks.note(this.id, status.clock + (this.#trips.last ?? 0) / 2, now, cluster.voters);
+    clock.clocks.note(this.id, status.clock + (this.#trips.last ?? 0) / 2, now, cluster.electorate);
     gaps.receiveStatus(this, status, before === null);
     if (status.echo >= this.#freshFromEcho) this.#reconciling.receiveTotals(status);
     // The first status after connecting starts the first comparison immediately.

@@ -380,7 +380,7 @@ function createClusterState(context: PeeringContext): ClusterState<Member> {
     members: new Map(),
     addresses: [],
     state: "catching-up",
-    voters: { ids: new Set(), others: peers.length },
+    electorate: { ids: new Set(), others: peers.length },
     beganEmpty: false,
     settledAt: 0,
     progressAt: 0,

@@ -179,6 +179,13 @@ export const memberMutants: readonly Mutant[] = [
     test: "test/cluster/peers/catching-up-state.test.js",
   },
   {
+    name: "the clocks of any number of members without a vote are stored",
+    file: "cluster/peers/member-clocks.js",
+    find: "this.#samples.size < SAMPLES_MAX || ids.has(member)",
+    replace: "true",
+    test: "test/cluster/peers/member-clocks.test.js",
+  },
+  {
     name: "a daemon accepts writes before it can check its clock",
     file: "cluster/peers/catching-up-state.js",
     find: "isLiveCompared && this.#clock.canCheck",

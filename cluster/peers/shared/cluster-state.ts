@@ -178,8 +178,8 @@ export interface ClusterState<Member extends ConnectedMember = ConnectedMember> 
   addresses: readonly { readonly id: ByteString | null; readonly isSelf: boolean }[];
   /** This daemon's state as of the last tick. CatchingUp sets this field and the next three. */
   state: DaemonState;
-  /** The voters, as of the last tick. */
-  voters: Electorate;
+  /** The members that vote, as of the last tick. */
+  electorate: Electorate;
   /**
    * Whether this daemon began without data, and has not served since. It reports no watermark before it serves, even
    * after a restart.
