@@ -27,13 +27,18 @@ interface GetFlags extends SendFlags {
 const MAX_AHEAD_MS = 60_000;
 
 /** Commands that read a complete value, by the type of the key. */
-const READ_ALL: Readonly<Record<string, (key: string) => readonly string[]>> = {
-  hash: (key) => ["HGETALL", key],
-  list: (key) => ["LRANGE", key, "0", "-1"],
-  set: (key) => ["SMEMBERS", key],
-  stream: (key) => ["XRANGE", key, "-", "+"],
-  zset: (key) => ["ZRANGE", key, "0", "-1", "WITHSCORES"],
-};
+const READ_ALL: ReadonlyMap<string, (key: string) => readonly string[]> = new Map<
+  string,
+  (key: string) => readonly string[]
+>(
+  Object.entries({
+    hash: (key) => ["HGETALL", key],
+    list: (key) => ["LRANGE", key, "0", "-1"],
+    set: (key) => ["SMEMBERS", key],
+    stream: (key) => ["XRANGE", key, "-", "+"],
+    zset: (key) => ["ZRANGE", key, "0", "-1", "WITHSCORES"],
+  }),
+);
 
 /** The length of the longest name of a type. */
 const TYPE_WIDTH = "stream".length;
@@ -101,7 +106,7 @@ function get(typed: string[], _: GetFlags, command: Command): Promise<void> {
 /** Returns the commands that read values of other types, if the error says that the key has another type. */
 function typeHint(error: DbsyncError, key: string): string {
   if (!error.message.includes("WRONGTYPE")) return "";
-  const commands = Object.entries(READ_ALL).map(
+  const commands = [...READ_ALL].map(
     ([type, command]) => `  ${type.padEnd(TYPE_WIDTH)}  dbsync send ${shellWords(command(key))}\n`,
   );
   return `(GET reads strings; dbsync send TYPE ${shellWords([key])} prints the type. To read another type:\n${commands.join("").trimEnd()})\n`;
@@ -113,7 +118,7 @@ async function readAll(queryAt: HistoryQuery, key: string): ReturnType<HistoryQu
   } catch (error) {
     if (!(error instanceof DbsyncError) || !error.message.includes("WRONGTYPE")) throw error;
     const type = String((await queryAt(["TYPE", key])).reply);
-    const command = READ_ALL[type];
+    const command = READ_ALL.get(type);
     if (command === undefined) throw error;
     return await queryAt(command(key));
   }

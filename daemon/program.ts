@@ -44,8 +44,9 @@ async function run(settings: Settings, hangUps: SighupHandler, known?: Semantics
   );
   hangUps.handle(() => {
     reload(daemon.service).catch((problem) => {
-      if (!(problem instanceof StartError)) return daemon.crash(problem);
-      daemon.log.error(`The old configuration stays in effect: ${problem.message}`);
+      // No input of a file may end a daemon that runs, not even one that reveals a fault of this program.
+      const fault = problem instanceof StartError ? {} : { err: problem };
+      daemon.log.error(fault, `The old configuration stays in effect: ${problem.message}`);
     });
   });
 }

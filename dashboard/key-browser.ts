@@ -33,40 +33,46 @@ interface FoundKey {
   readonly expires: number;
 }
 
+type Reader = (key: Word, count: string) => readonly (readonly Word[])[];
+
 /** The commands that read the length and some elements of a value, by type. */
-const READERS: Readonly<Record<string, (key: Word, count: string) => readonly (readonly Word[])[]>> = {
-  string: (key) => [
-    ["STRLEN", key],
-    ["GETRANGE", key, "0", String(STRING_BYTES_MAX - 1)],
-  ],
-  list: (key, count) => [
-    ["LLEN", key],
-    ["LRANGE", key, "0", String(Number(count) - 1)],
-  ],
-  hash: (key, count) => [
-    ["HLEN", key],
-    ["HSCAN", key, "0", "COUNT", count],
-  ],
-  set: (key, count) => [
-    ["SCARD", key],
-    ["SSCAN", key, "0", "COUNT", count],
-  ],
-  zset: (key, count) => [
-    ["ZCARD", key],
-    ["ZRANGE", key, "0", String(Number(count) - 1), "WITHSCORES"],
-  ],
-  stream: (key, count) => [
-    ["XLEN", key],
-    ["XRANGE", key, "-", "+", "COUNT", count],
-  ],
-};
-const LENGTHS: Readonly<Record<string, string>> = {
-  list: "LLEN",
-  hash: "HLEN",
-  set: "SCARD",
-  zset: "ZCARD",
-  stream: "XLEN",
-};
+const READERS: ReadonlyMap<string, Reader> = new Map<string, Reader>(
+  Object.entries({
+    string: (key) => [
+      ["STRLEN", key],
+      ["GETRANGE", key, "0", String(STRING_BYTES_MAX - 1)],
+    ],
+    list: (key, count) => [
+      ["LLEN", key],
+      ["LRANGE", key, "0", String(Number(count) - 1)],
+    ],
+    hash: (key, count) => [
+      ["HLEN", key],
+      ["HSCAN", key, "0", "COUNT", count],
+    ],
+    set: (key, count) => [
+      ["SCARD", key],
+      ["SSCAN", key, "0", "COUNT", count],
+    ],
+    zset: (key, count) => [
+      ["ZCARD", key],
+      ["ZRANGE", key, "0", String(Number(count) - 1), "WITHSCORES"],
+    ],
+    stream: (key, count) => [
+      ["XLEN", key],
+      ["XRANGE", key, "-", "+", "COUNT", count],
+    ],
+  }),
+);
+const LENGTHS: ReadonlyMap<string, string> = new Map(
+  Object.entries({
+    list: "LLEN",
+    hash: "HLEN",
+    set: "SCARD",
+    zset: "ZCARD",
+    stream: "XLEN",
+  }),
+);
 
 export class KeyBrowser {
   readonly #client: SigningClient;
@@ -193,7 +199,7 @@ export class KeyBrowser {
 
   async #showValue(key: FoundKey): Promise<void> {
     try {
-      const read = READERS[key.type];
+      const read = READERS.get(key.type);
       if (read === undefined) {
         setText(byId("value-note"), `This page cannot show values of type ${key.type}.`);
         return;
@@ -217,7 +223,7 @@ export class KeyBrowser {
 
   /** Returns the number of elements that may be read, depending on their mean size. */
   async #countOf({ name, type, bytes }: FoundKey): Promise<number> {
-    const command = LENGTHS[type];
+    const command = LENGTHS.get(type);
     if (command === undefined) return 1;
     const length = Number(await this.#client.call([command, name], { db: this.#db }));
     const mean = bytes / Math.max(1, length);

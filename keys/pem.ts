@@ -12,21 +12,23 @@ export interface PemBlock {
 export type PemContent = KeyHalf | KeyFileErrorCode;
 
 /** The contents by label, as openssl and ssh-keygen write them. */
-const CONTENT_OF_LABEL: Readonly<Record<string, PemContent>> = {
-  "PRIVATE KEY": "private",
-  "ENCRYPTED PRIVATE KEY": "private",
-  "RSA PRIVATE KEY": "private",
-  "EC PRIVATE KEY": "private",
-  "DSA PRIVATE KEY": "private",
-  "PUBLIC KEY": "public",
-  "RSA PUBLIC KEY": "public",
-  CERTIFICATE: "certificate",
-  "X509 CERTIFICATE": "certificate",
-  "TRUSTED CERTIFICATE": "certificate",
-  "CERTIFICATE REQUEST": "certificate-request",
-  "NEW CERTIFICATE REQUEST": "certificate-request",
-  "OPENSSH PRIVATE KEY": "openssh-private",
-};
+const CONTENT_OF_LABEL: ReadonlyMap<string, PemContent> = new Map<string, PemContent>(
+  Object.entries({
+    "PRIVATE KEY": "private",
+    "ENCRYPTED PRIVATE KEY": "private",
+    "RSA PRIVATE KEY": "private",
+    "EC PRIVATE KEY": "private",
+    "DSA PRIVATE KEY": "private",
+    "PUBLIC KEY": "public",
+    "RSA PUBLIC KEY": "public",
+    CERTIFICATE: "certificate",
+    "X509 CERTIFICATE": "certificate",
+    "TRUSTED CERTIFICATE": "certificate",
+    "CERTIFICATE REQUEST": "certificate-request",
+    "NEW CERTIFICATE REQUEST": "certificate-request",
+    "OPENSSH PRIVATE KEY": "openssh-private",
+  }),
+);
 
 /** The first bytes of files that contain a key in another format. */
 const OTHER_FORMATS: readonly { readonly begins: RegExp; readonly code: KeyFileErrorCode }[] = [
@@ -45,7 +47,7 @@ const LONGEST_BEGINNING = 32;
 
 /** Returns the content of a block, according to its label. */
 export function contentOf(label: string): PemContent {
-  return CONTENT_OF_LABEL[label] ?? "other-block";
+  return CONTENT_OF_LABEL.get(label) ?? "other-block";
 }
 
 /** Determines the kind of a file without a PEM block from its first bytes. */

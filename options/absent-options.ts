@@ -1,8 +1,10 @@
 /** Suggestions for options that dbsyncd does not have: removed options, and options of other programs. */
-const REMOVED: Readonly<Record<string, string>> = {
-  "json-replica-kept-writes": "dbsyncd daemons share the writes of JSON clients with --peer",
-  "json-replica-kept-bytes": "dbsyncd daemons share the writes of JSON clients with --peer",
-};
+const REMOVED: ReadonlyMap<string, string> = new Map<string, string>(
+  Object.entries({
+    "json-replica-kept-writes": "dbsyncd daemons share the writes of JSON clients with --peer",
+    "json-replica-kept-bytes": "dbsyncd daemons share the writes of JSON clients with --peer",
+  }),
+);
 
 /** Suggestions for users that try an option of another program, by the names of these options. */
 const EXPECTED: readonly (readonly [names: string, suggestion: string])[] = [
@@ -43,7 +45,7 @@ const EXPECTED: readonly (readonly [names: string, suggestion: string])[] = [
  * @param name  without dashes
  */
 export function insteadOf(name: string): string | null {
-  const instead = REMOVED[name];
+  const instead = REMOVED.get(name);
   return instead === undefined ? null : `This option was removed: ${instead}. Leave it out.`;
 }
 

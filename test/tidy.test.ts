@@ -179,6 +179,67 @@ test("the number of arguments in a call does not depend on the size of an input"
   assert.deepEqual([...found].sort(), Object.keys(spreading).sort(), "files that spread an array");
 });
 
+/**
+ * Constant objects that are indexed with a value that is not in the code, with the reason why the value is never the name
+ * of a member of Object.prototype, such as constructor.
+ */
+const indexed: Readonly<Record<string, string>> = {
+  "cli/shared/date-text.ts UNIT_MS": "a letter of a pattern",
+  "cluster/replica/deterministic-commands.ts INSERT_OPTIONS": "upper case",
+  "daemon/command-line.ts SOURCES": "a source of settings",
+  "engine/channels/key-watchers.ts REMOVAL_CAUSES": "one character",
+  "engine/channels/message-commands.ts KINDS": "upper case",
+  "engine/scripts/libraries/cjson-decoder.ts ESCAPES": "one character",
+  "engine/scripts/libraries/cjson-decoder.ts SIGNS": "one character",
+  "engine/scripts/libraries/cjson-encoder.ts SHORT_ESCAPES": "one character",
+  "engine/scripts/libraries/struct-library.ts SIZES": "one character",
+  "engine/sidecar/open-forwarding-client.ts FLAGS": "an option of the client",
+  "engine/sidecar/typed-replies.ts CONVERTERS": "upper case",
+  "keys/write-failures.ts REASONS": "a code of the system, in upper case",
+  "listeners/mongo/messages/failure-codes.ts CODES": "upper case",
+  "listeners/resp/commands/config-setting.ts UNITS": "two letters of a pattern",
+  "listeners/resp/commands/tuning-settings.ts settings": "a constant",
+  "net/admin/non-http-clients.ts STATUS": "a code of Node.js, in upper case",
+  "net/connections/tls-gate.ts REASONS": "a code of Node.js, in upper case",
+  "net/terminal/escaped-text.ts NAMED": "one character",
+  "options/limit-text.ts RETAINED_UNITS": "a letter of a pattern",
+  "protocol/json/json-reader.ts ESCAPES": "one character",
+  "protocol/resp/inline-command.ts ESCAPES": "one character",
+  "proxy/routing/placement-key.ts KINDS": "a word of a pattern",
+  "store/commands/collections/mdb-commands.ts DIFFERING": "a name of a command",
+  "store/commands/introspection.ts GROUPS": "a family of commands",
+  "store/commands/pubsub.ts SHARDS": "a name of a command",
+  "store/commands/sort.ts OPERANDS": "upper case",
+  "store/patterns/pattern.ts CONTROLS": "one character",
+  "store/queries/bson/operators/dates.ts FORMATS": "one character",
+  "store/rows/counted-lookups.ts TABLE": "a name of a command",
+  "store/sql/expression-grammar.ts COMPARISONS": "a sign",
+  "store/sql/lexer.ts ESCAPES": "one character",
+  "store/sql/lexer.ts PAIRS": "one character",
+};
+
+test("a table that input indexes is a Map", () => {
+  const found = new Set<string>();
+  for (const [file, text] of texts) {
+    if (arrows[folderOf(file)] === undefined) continue;
+    for (const [, name] of text.matchAll(/^(?:export )?const (\w+): Readonly<Record<string, /gm)) {
+      const isIndexed = new RegExp(`\\b${name}\\[(?!["'\\d])`).test(text);
+      const isGuarded =
+        text.includes(`Object.hasOwn(${name}, `) ||
+        text.includes(
+          `const ${name}: Readonly<Record<string, CommandKind>> = Object.assign(Object.create(null)`,
+        );
+      if (!isIndexed || isGuarded) continue;
+      assert.ok(
+        indexed[`${file} ${name}`] !== undefined,
+        `${file}: make ${name} a Map, or state here what indexes it`,
+      );
+      found.add(`${file} ${name}`);
+    }
+  }
+  assert.deepEqual([...found].sort(), Object.keys(indexed).sort(), "objects that are indexed");
+});
+
 test("the repository contains no leftovers of its development", () => {
   // The pattern is composed of parts, since it would otherwise match this file.
   const leftOver = new RegExp(

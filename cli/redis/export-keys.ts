@@ -84,7 +84,7 @@ const JSON_LINES: Form<TypedValue> = {
   async read(query, key) {
     const type = String(await query(["TYPE", key]));
     if (type === "none") return null;
-    const reading = READS[type];
+    const reading = READS.get(type);
     if (reading === undefined) throw new UnreadableKey(`its type is ${type}`);
     const [command, shape] = reading;
     const value = await query([command[0] as string, key, ...command.slice(1)]);
@@ -100,17 +100,19 @@ const JSON_LINES: Form<TypedValue> = {
 /** The command that reads a value, and the conversion of its answer. */
 type Read = readonly [command: readonly string[], shape: (value: ReplyValue) => unknown];
 
-const READS: Readonly<Record<string, Read>> = {
-  string: [["GET"], plain],
-  list: [["LRANGE", "0", "-1"], plain],
-  set: [["SMEMBERS"], plain],
-  hash: [["HGETALL"], pairs],
-  zset: [
-    ["ZRANGE", "0", "-1", "WITHSCORES"],
-    (value) => pairs(value).map(([member, score]) => [member, String(score)]),
-  ],
-  stream: [["XRANGE", "-", "+"], plain],
-};
+const READS: ReadonlyMap<string, Read> = new Map<string, Read>(
+  Object.entries({
+    string: [["GET"], plain],
+    list: [["LRANGE", "0", "-1"], plain],
+    set: [["SMEMBERS"], plain],
+    hash: [["HGETALL"], pairs],
+    zset: [
+      ["ZRANGE", "0", "-1", "WITHSCORES"],
+      (value) => pairs(value).map(([member, score]) => [member, String(score)]),
+    ],
+    stream: [["XRANGE", "-", "+"], plain],
+  }),
+);
 
 /** Converts a value for JSON; bytes that are not text become `{"base64": …}`. */
 function plain(value: ReplyValue): unknown {

@@ -10,18 +10,22 @@ const PACKAGE = "sqlTsinjo.query.main.select";
 const ELEMENTS = `${PACKAGE}.element.classes`;
 const NAME = /^[\p{L}_][\p{L}\p{N}_]*$/u;
 
-const JOINS: Readonly<Record<string, JoinKind>> = {
-  INNER: "inner",
-  LEFT: "left",
-  RIGHT: "right",
-  FULL: "full",
-  NATURAL: "natural",
-};
-const SETS: Readonly<Record<string, SetOperator>> = {
-  UNION: "union",
-  DIFFERENCE: "difference",
-  INTERSECTION: "intersection",
-};
+const JOINS: ReadonlyMap<string, JoinKind> = new Map<string, JoinKind>(
+  Object.entries({
+    INNER: "inner",
+    LEFT: "left",
+    RIGHT: "right",
+    FULL: "full",
+    NATURAL: "natural",
+  }),
+);
+const SETS: ReadonlyMap<string, SetOperator> = new Map<string, SetOperator>(
+  Object.entries({
+    UNION: "union",
+    DIFFERENCE: "difference",
+    INTERSECTION: "intersection",
+  }),
+);
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -32,7 +36,7 @@ export function readViewTree(tree: unknown): ViewQuery | null {
     case "SelectRqst":
       return readSelect(fields);
     case "SelectBinOpExpr": {
-      const operator = SETS[String(fields["op"])];
+      const operator = SETS.get(String(fields["op"]));
       const [left, right] = [readViewTree(fields["left"]), readViewTree(fields["right"])];
       if (operator === undefined || left === null || right === null) return null;
       return { kind: "set", operator, left, right };
@@ -53,7 +57,7 @@ function readSelect({ fields, from, joins, ...restrictions }: Fields): ViewSelec
   const read: ViewSelect["joins"][number][] = [];
   for (const join of Array.isArray(joins) ? joins : []) {
     const { op, tableOrigin, onCondition = null } = fieldsOf(join);
-    const [kind, joined] = [JOINS[String(op)], readSource(tableOrigin)];
+    const [kind, joined] = [JOINS.get(String(op)), readSource(tableOrigin)];
     if (kind === undefined || joined === null || onCondition !== null) return null;
     read.push({ kind, source: joined });
   }
@@ -114,5 +118,5 @@ export function viewTree(query: ViewQuery, view: string): JacksonValue {
   return tree(query, null, null);
 }
 
-const wordOf = <Meaning>(words: Readonly<Record<string, Meaning>>, meaning: Meaning): string =>
-  Object.entries(words).find(([, each]) => each === meaning)?.[0] ?? "";
+const wordOf = <Meaning>(words: ReadonlyMap<string, Meaning>, meaning: Meaning): string =>
+  [...words].find(([, each]) => each === meaning)?.[0] ?? "";

@@ -16,9 +16,11 @@ export type Versions = "1" | "2" | "1,2";
 export const VERSIONS_ALLOWED =
   "2 (only version 2), 1 (only version 1), or 1,2 (version 2, and version 1 for daemons that support no other)";
 
-const FORMS: Readonly<Record<string, Versions>> = { "1": "1", "2": "2", "1,2": "1,2", "2,1": "1,2" };
+const FORMS: ReadonlyMap<string, Versions> = new Map<string, Versions>(
+  Object.entries({ "1": "1", "2": "2", "1,2": "1,2", "2,1": "1,2" }),
+);
 
 /** Parses the value of an option, a variable or dbsync.ini, and ignores spaces. Returns null if it is invalid. */
 export function readVersions(value: unknown): Versions | null {
-  return typeof value === "string" ? (FORMS[value.replaceAll(" ", "")] ?? null) : null;
+  return typeof value === "string" ? (FORMS.get(value.replaceAll(" ", "")) ?? null) : null;
 }

@@ -86,11 +86,13 @@ function readRsa(bytes: ByteString): PublicKeyFacts {
 const PEM = /^-----BEGIN ([A-Z0-9 ]{1,40})-----\r?\n([\s\S]*)-----END ([A-Z0-9 ]{1,40})-----$/;
 
 /** Labels of other PEM files that users paste by mistake, and what to do instead. */
-const OTHER_LABELS: Readonly<Record<string, string>> = {
-  "PRIVATE KEY": "a private key, which has now left its machine: make a new pair and add its public half",
-  CERTIFICATE: "a certificate; `openssl x509 -pubkey -noout` extracts the key",
-  "RSA PUBLIC KEY": "a bare RSA key; `openssl rsa -RSAPublicKey_in -pubout` creates the required file",
-};
+const OTHER_LABELS: ReadonlyMap<string, string> = new Map<string, string>(
+  Object.entries({
+    "PRIVATE KEY": "a private key, which has now left its machine: make a new pair and add its public half",
+    CERTIFICATE: "a certificate; `openssl x509 -pubkey -noout` extracts the key",
+    "RSA PUBLIC KEY": "a bare RSA key; `openssl rsa -RSAPublicKey_in -pubout` creates the required file",
+  }),
+);
 
 /**
  * Returns the bytes of a SubjectPublicKeyInfo.
@@ -107,7 +109,7 @@ export function spkiOfText(text: ByteString): ByteString {
   }
   if (label !== "PUBLIC KEY") {
     const known = label.endsWith("PRIVATE KEY") ? "PRIVATE KEY" : label;
-    throw unusable(OTHER_LABELS[known] ?? `a "${label}" instead of a "PUBLIC KEY"`);
+    throw unusable(OTHER_LABELS.get(known) ?? `a "${label}" instead of a "PUBLIC KEY"`);
   }
   return decodeBase64(body.replace(/\r?\n/g, ""));
 }

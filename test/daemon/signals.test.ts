@@ -145,6 +145,21 @@ test("SIGHUP with invalid files keeps the old configuration and logs the error",
   assert.equal(await answers(daemon.port, signedPing(2048)), true);
 });
 
+test("SIGHUP keeps the old keys if a label in the folder of keys is a member of every object", async () => {
+  const keys = mkdtempSync(join(folder, "labels-"));
+  copyFileSync(key(2048), join(keys, "good.pem"));
+  await using daemon = await startDaemon(["-s", keys]);
+  for (const label of Object.getOwnPropertyNames(Object.prototype)) {
+    writeFileSync(join(keys, `${label}.pem`), `-----BEGIN ${label}-----\nAAAA\n-----END ${label}-----\n`);
+    daemon.kill("SIGHUP");
+    await daemon.logged(
+      ({ msg }) => msg.startsWith("The old configuration stays in effect: ") && msg.includes(`${label}.pem`),
+    );
+    rmSync(join(keys, `${label}.pem`));
+  }
+  assert.equal(await answers(daemon.port, signedPing(2048)), true);
+});
+
 test("SIGHUP applies log level and limits, and logs settings that need a restart", async () => {
   const config = join(folder, "limits.toml");
   writeFileSync(config, 'log-level = "info"\n');

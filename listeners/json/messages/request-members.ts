@@ -11,37 +11,39 @@ const EVERYWHERE = ["codes"];
 const ORDER = ["sort", "limit", "offset"] as const;
 
 /** The members of each action, with the original's first. */
-const MEMBERS: Readonly<Record<string, readonly string[]>> = {
-  list: [],
-  getall: ["replicate"],
-  getkeys: ["document"],
-  create: ["document", "replicate"],
-  empty: ["document", "replicate"],
-  drop: ["document", "replicate"],
-  insert: ["document", "data", "auto-increment", "replicate", "ttl", "ids"],
-  get: ["document", "id", "query", "where", ...ORDER, "fields", "details", "explain"],
-  update: [
-    "document",
-    "data",
-    "id",
-    "query",
-    "where",
-    ...ORDER,
-    "upsert",
-    "replicate",
-    "ttl",
-    "revision",
-    "explain",
-  ],
-  delete: ["document", "id", "where", "query", ...ORDER, "replicate", "revision", "explain"],
-  count: ["document", "query", "where", "explain"],
-  createindex: ["document", "field", "replicate"],
-  dropindex: ["document", "field", "replicate"],
-  listindexes: ["document"],
-  addmember: ["document", "field", "value", "replicate"],
-  dropmember: ["document", "field", "replicate"],
-  auth: ["user", "password"],
-};
+const MEMBERS: ReadonlyMap<string, readonly string[]> = new Map<string, readonly string[]>(
+  Object.entries({
+    list: [],
+    getall: ["replicate"],
+    getkeys: ["document"],
+    create: ["document", "replicate"],
+    empty: ["document", "replicate"],
+    drop: ["document", "replicate"],
+    insert: ["document", "data", "auto-increment", "replicate", "ttl", "ids"],
+    get: ["document", "id", "query", "where", ...ORDER, "fields", "details", "explain"],
+    update: [
+      "document",
+      "data",
+      "id",
+      "query",
+      "where",
+      ...ORDER,
+      "upsert",
+      "replicate",
+      "ttl",
+      "revision",
+      "explain",
+    ],
+    delete: ["document", "id", "where", "query", ...ORDER, "replicate", "revision", "explain"],
+    count: ["document", "query", "where", "explain"],
+    createindex: ["document", "field", "replicate"],
+    dropindex: ["document", "field", "replicate"],
+    listindexes: ["document"],
+    addmember: ["document", "field", "value", "replicate"],
+    dropmember: ["document", "field", "replicate"],
+    auth: ["user", "password"],
+  }),
+);
 /** Actions that select no entries. They ignore members that no action has, and refuse members of other actions. */
 const LENIENT_ACTIONS: ReadonlySet<string> = new Set([
   "list",
@@ -57,9 +59,9 @@ const OTHER_NAMES = ["skip", "filter", "condition", "match", "order", "orderby",
 
 const ORIGINALS: ReadonlySet<string> = new Set(ORIGINAL);
 const membersOf: ReadonlyMap<string, ReadonlySet<string>> = new Map(
-  Object.entries(MEMBERS).map(([action, names]) => [action, new Set([...ORIGINAL, ...EVERYWHERE, ...names])]),
+  [...MEMBERS].map(([action, names]) => [action, new Set([...ORIGINAL, ...EVERYWHERE, ...names])]),
 );
-const knownMembers: ReadonlySet<string> = new Set([...Object.values(MEMBERS).flat(), ...OTHER_NAMES]);
+const knownMembers: ReadonlySet<string> = new Set([...[...MEMBERS.values()].flat(), ...OTHER_NAMES]);
 
 /** Returns the error for a member that its action does not have, or null if there is none. */
 export function unknownMember(action: string, request: JsonRequest): string | null {
@@ -69,7 +71,7 @@ export function unknownMember(action: string, request: JsonRequest): string | nu
     const name = names[at] as string;
     if (accepted.has(name) || request.get(name) === undefined) continue;
     if (LENIENT_ACTIONS.has(action) && !knownMembers.has(name)) continue;
-    const own = MEMBERS[action] ?? [];
+    const own = MEMBERS.get(action) ?? [];
     const list = own.length === 0 ? "none" : own.join(", ");
     return `The action '${action}' has no member '${shown(name)}'. Its members are: ${list}.`;
   }

@@ -27,12 +27,14 @@ export const notifyKeyspaceEvents: Setting = {
 };
 
 const CLASSES = ["normal", "slave", "pubsub"] as const;
-const CLASS_NAMES: Readonly<Record<string, (typeof CLASSES)[number]>> = {
-  normal: "normal",
-  slave: "slave",
-  replica: "slave",
-  pubsub: "pubsub",
-};
+const CLASS_NAMES: ReadonlyMap<string, (typeof CLASSES)[number]> = new Map<string, (typeof CLASSES)[number]>(
+  Object.entries({
+    normal: "normal",
+    slave: "slave",
+    replica: "slave",
+    pubsub: "pubsub",
+  }),
+);
 /** The limits of a client class in bytes. The soft limit may be exceeded for the given number of seconds. */
 type Bounds = readonly [hard: number, soft: number, seconds: number];
 
@@ -64,7 +66,7 @@ export const clientOutputBufferLimit: Setting = {
     if (words.length % 4 !== 0) return "Wrong number of arguments in buffer limit configuration.";
     const all = outputBounds(session);
     for (let at = 0; at < words.length; at += 4) {
-      const name = CLASS_NAMES[words[at]?.toLowerCase() ?? ""];
+      const name = CLASS_NAMES.get(words[at]?.toLowerCase() ?? "");
       if (name === undefined) return "Invalid client class specified in buffer limit configuration.";
       const hard = parseMemory(words[at + 1] ?? "");
       const soft = parseMemory(words[at + 2] ?? "");

@@ -31,19 +31,21 @@ const LEVELS: Readonly<Record<LogLevel, string>> = {
   trace: "debug",
 };
 
-const REDIS_LEVELS: Readonly<Record<string, LogLevel>> = {
-  debug: "trace",
-  verbose: "debug",
-  notice: "info",
-  warning: "warn",
-};
+const REDIS_LEVELS: ReadonlyMap<string, LogLevel> = new Map<string, LogLevel>(
+  Object.entries({
+    debug: "trace",
+    verbose: "debug",
+    notice: "info",
+    warning: "warn",
+  }),
+);
 
 const loglevel: Setting = {
   text: ({ server }) => LEVELS[server.daemon.logLevel],
   prepare: ({ server }, value) => {
-    const level = REDIS_LEVELS[value.toLowerCase()];
+    const level = REDIS_LEVELS.get(value.toLowerCase());
     if (level === undefined)
-      return `argument(s) must be one of the following: ${Object.keys(REDIS_LEVELS).join(", ")}`;
+      return `argument(s) must be one of the following: ${[...REDIS_LEVELS.keys()].join(", ")}`;
     return () => {
       server.daemon.logLevel = level;
     };

@@ -12,12 +12,14 @@ import { type Compiled, standardAmount, textFor } from "./standard-values.js";
 type Known = number | ByteString | boolean;
 
 /** The functions with one argument, by name. They are not called for null: the result is then null. */
-const OF_ONE: Readonly<Record<string, (value: Known) => Scalar>> = {
-  lower: (value) => fold(textFor(value)),
-  upper: (value) => textFor(value).replace(/[a-z]+/g, (letters) => letters.toUpperCase()),
-  length: (value) => charactersOf(textFor(value)),
-  abs: (value) => Math.abs(standardAmount(value)),
-};
+const OF_ONE: ReadonlyMap<string, (value: Known) => Scalar> = new Map<string, (value: Known) => Scalar>(
+  Object.entries({
+    lower: (value) => fold(textFor(value)),
+    upper: (value) => textFor(value).replace(/[a-z]+/g, (letters) => letters.toUpperCase()),
+    length: (value) => charactersOf(textFor(value)),
+    abs: (value) => Math.abs(standardAmount(value)),
+  }),
+);
 
 /** Compiles a call. The grammar has checked the number of arguments. @param compile  compiles an argument */
 export function scalarCall(
@@ -37,7 +39,7 @@ export function scalarCall(
         : rounded(standardAmount(value), standardAmount(decimals));
     };
   }
-  const calculate = OF_ONE[lower];
+  const calculate = OF_ONE.get(lower);
   if (calculate === undefined) throw failure(evaluation, "notByRow", name);
   return (row) => {
     const value = first(row);

@@ -21,6 +21,7 @@ test("malformed requests receive an error, and the connection continues", async 
     ["\xff\xfe", /Malformed UTF-8/],
     ['{"action":"delete","document":"d","id":{}}', /No id provided/],
     ['{"action":"get","document":{}}', /No document provided/],
+    ['{"action":"constructor","documents":"d"}', /Unknown action|constructor/],
     ['{"action":"auth","user":"x"}', /No password provided/],
   ];
   for (const [sent, expected] of odd) {

@@ -26,7 +26,7 @@ const VALUES: Readonly<Record<string, readonly string[]>> = {
   appendonly: ["no", "maybe"],
   "auto-aof-rewrite-min-size": ["32mb"],
   "client-output-buffer-limit": [
-    ...["normal 1mb 2mb 60", "normal 0 0 0", "slave 1 2", "foo 1 2 3", "normal -1 0 0"],
+    ...["normal 1mb 2mb 60", "normal 0 0 0", "slave 1 2", "foo 1 2 3", "constructor 0 0 0", "normal -1 0 0"],
     ...[
       "replica 1mb 1mb 60 pubsub 32mb 8mb 60",
       "Normal 2mb 0 0 slave 0 0 0 pubsub 0 0 0",
@@ -38,7 +38,7 @@ const VALUES: Readonly<Record<string, readonly string[]>> = {
   "latency-tracking-info-percentiles": ["50 99", "101", "", "50 99 99.9"],
   "lfu-decay-time": ["2"],
   "lfu-log-factor": ["5", "-1"],
-  loglevel: ["debug", "verbose", "warning", "foo", "notice"],
+  loglevel: ["debug", "verbose", "warning", "foo", "constructor", "notice"],
   "notify-keyspace-events": ["KEA", "AKE", "Kl$", "xyz", "gxe", ""],
   "repl-timeout": ["30", "0"],
   "replica-read-only": ["no", "yes"],
