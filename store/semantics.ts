@@ -7,7 +7,6 @@ import type { ByteString } from "../protocol/byte-string.js";
 import { CommandFailure } from "./arguments/command-errors.js";
 import { commands, commandTable } from "./command-table.js";
 import { laterCollections, recordedCollections } from "./commands/collections/mdb-commands.js";
-import { recordedDocuments } from "./commands/documents/documents.js";
 import { relationsBy } from "./commands/relations/sql-commands.js";
 import { isKeyCommand } from "./key-command.js";
 import { PRODUCED_MAX } from "./keyspace/effort-budget.js";
@@ -158,7 +157,7 @@ function rowsWith(differing: readonly Command[]): readonly Command[] {
 
 /** The version before CLUSTER SEMANTICS 2. */
 export const firstTable = new CommandIndex(
-  rowsWith([...relationsBy(1), ...recordedDocuments]),
+  rowsWith(relationsBy(1)),
   Number.POSITIVE_INFINITY,
   laterCollections,
 );

@@ -4,7 +4,6 @@ import type { Mutant } from "./mutant.js";
 const FOLD = "test/timeline/fold/semantics.test.js";
 const COLLECTIONS = "test/timeline/fold/collection-semantics.test.js";
 const IDS = "test/timeline/fold/document-ids.test.js";
-const DOCUMENTS = "test/timeline/fold/document-semantics.test.js";
 const EQUALITY = "test/store/commands/documents/loose-equality.test.js";
 const TIMELINE = "test/timeline/semantics-standstill.test.js";
 
@@ -115,37 +114,9 @@ export const semanticsMutants: readonly Mutant[] = [
     test: TIMELINE,
   },
   {
-    name: "semantics: recorded writes of documents compare like current ones",
-    file: "store/semantics.js",
-    find: ", ...recordedDocuments]",
-    replace: "]",
-    test: DOCUMENTS,
-  },
-  {
-    name: "semantics: recorded updates of documents compare like current ones",
-    file: "store/commands/documents/document-updates.js",
-    find: "?? null, value, form)",
-    replace: '?? null, value, "standard")',
-    test: DOCUMENTS,
-  },
-  {
-    name: "semantics: recorded filters of entries compare like current ones",
-    file: "store/commands/documents/document-choice.js",
-    find: "selectionOf(options, form)",
-    replace: "selectionOf(options)",
-    test: DOCUMENTS,
-  },
-  {
-    name: "ids: recorded inserts that continue from the highest number succeed before the switch",
-    file: "store/commands/documents/documents.js",
-    find: '["DOC.INSERT", insertAsRecorded],',
-    replace: "",
-    test: IDS,
-  },
-  {
     name: "ids: an acknowledged insert fails after the highest number",
     file: "store/commands/documents/document-inserts.js",
-    find: 'if (!isFolded || form === "recorded")',
+    find: "if (!isFolded)",
     replace: "if (true)",
     test: IDS,
   },

@@ -9,7 +9,6 @@ import type { Document } from "../../values/documents/document.js";
 import type { Options } from "./document-options.js";
 import { selectionOf } from "./document-reads.js";
 import { selected } from "./document-selection.js";
-import type { EqualityForm } from "./loose-equality.js";
 
 /** Cost in steps of each entry that is compared with conditions. */
 const LOOK_STEPS = 6;
@@ -24,12 +23,11 @@ export interface Choice {
   /** The unit's date. */
   readonly at: number;
   readonly options: Options;
-  readonly form: EqualityForm;
 }
 
 /** Returns the keys of the selected entries, in the requested order. */
-export function choiceOf({ effort }: Data, { document, at, options, form }: Choice): ByteString[] {
+export function choiceOf({ effort }: Data, { document, at, options }: Choice): ByteString[] {
   effort.work(LOOK_STEPS * document.size);
-  const { found: entries } = selected(document, at, selectionOf(options, form));
+  const { found: entries } = selected(document, at, selectionOf(options));
   return entries.texts.map((_, index) => keyIn(entries, index));
 }

@@ -12,7 +12,6 @@ import { choiceOf } from "./document-choice.js";
 import { documentToChange, keyOf, noEntry } from "./document-entries.js";
 import { CHOICE, onlyOptions } from "./document-options.js";
 import { checkRevision } from "./document-revisions.js";
-import type { EqualityForm } from "./loose-equality.js";
 
 /** Words that begin a condition in the position of an id. */
 const CONDITIONS: ReadonlySet<ByteString> = new Set(["QUERY", "WHERE"]);
@@ -24,12 +23,7 @@ const CONDITIONS: ReadonlySet<ByteString> = new Set(["QUERY", "WHERE"]);
  * @returns OK, or the number of entries that the conditions selected
  */
 export function deleteEntries(data: Data, argv: readonly ByteString[], unit: Unit): Reply {
-  return isCondition(argv) ? deleteChosen(data, argv, unit, "standard") : deleteOne(data, argv, unit);
-}
-
-/** Executes DOC.DELETE as before CLUSTER SEMANTICS 2. */
-export function deleteEntriesAsRecorded(data: Data, argv: readonly ByteString[], unit: Unit): Reply {
-  return isCondition(argv) ? deleteChosen(data, argv, unit, "recorded") : deleteOne(data, argv, unit);
+  return isCondition(argv) ? deleteChosen(data, argv, unit) : deleteOne(data, argv, unit);
 }
 
 /** Whether a condition begins in the position of an id. An id may be any word, even the name of a condition. */
@@ -37,10 +31,10 @@ function isCondition([, , word = "", next]: readonly ByteString[]): boolean {
   return CONDITIONS.has(word.toUpperCase()) && next !== undefined && next.toUpperCase() !== "REVISION";
 }
 
-function deleteChosen(data: Data, argv: readonly ByteString[], unit: Unit, form: EqualityForm): Reply {
+function deleteChosen(data: Data, argv: readonly ByteString[], unit: Unit): Reply {
   const options = onlyOptions(argv, { from: 2, allowed: CHOICE, name: "doc.delete" });
   const entry = documentToChange(data, argv[1]!);
-  const keys = choiceOf(data, { document: entry.value, at: unit.at, options, form });
+  const keys = choiceOf(data, { document: entry.value, at: unit.at, options });
   const [key] = keys;
   if (keys.length === 1) removeOne(data, entry, key as ByteString, unit);
   else if (keys.length > 0) removeMany({ data, entry, keys, unit });

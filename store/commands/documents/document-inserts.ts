@@ -57,15 +57,6 @@ interface NewEntry {
  * document's first entry.
  */
 export function insert(data: Data, argv: readonly ByteString[], unit: Unit): Reply {
-  return insertBy(data, argv, unit, "standard");
-}
-
-/** Executes DOC.INSERT as before CLUSTER SEMANTICS 2. */
-export function insertAsRecorded(data: Data, argv: readonly ByteString[], unit: Unit): Reply {
-  return insertBy(data, argv, unit, "recorded");
-}
-
-function insertBy(data: Data, argv: readonly ByteString[], unit: Unit, form: NumberForm): Reply {
   const { options, end } = leadingOptions(argv, {
     from: 2,
     allowed: [...LIFETIME, "NOCHECK", "COUNT"],
@@ -92,7 +83,7 @@ function insertBy(data: Data, argv: readonly ByteString[], unit: Unit, form: Num
     if (at + 1 < argv.length) expected ??= expectedOf(text);
   }
   const count = hasKeys ? 0 : added.length;
-  const next = numbersOf(entry.value, unit, { count, isCounted: options.counts, form });
+  const next = numbersOf(entry.value, unit, { count, isCounted: options.counts });
   const keys = added.map(({ key, text }) => {
     const entryKey = key ?? next();
     if (entry.value.get(entryKey) === undefined) data.documents.push(entry, entryKey, text);
@@ -142,30 +133,23 @@ function checkNames(value: JsonValue, first: JsonValue): void {
   if (!hasNames(value, names)) throw wrongMembers(names, memberNames(value));
 }
 
-/**
- * The version of the numbering. `recorded` is the version of writes before CLUSTER SEMANTICS 2: an insert fails if
- * there are not enough numbers above the document's highest one.
- */
-export type NumberForm = "standard" | "recorded";
-
 interface Numbered {
   /** Number of ids to assign. */
   readonly count: number;
   /** Whether the next number is one above the highest even if the daemon has a timeline (option COUNT). */
   readonly isCounted?: boolean | undefined;
-  readonly form: NumberForm;
 }
 
 /** Returns a function that returns the next entry's number. @throws CommandFailure if not enough numbers are left */
 export function numbersOf(
   document: Document,
   unit: Unit,
-  { count, isCounted = false, form }: Numbered,
+  { count, isCounted = false }: Numbered,
 ): () => ByteString {
   const isFolded = unit.seq !== undefined;
   if (isFolded && !isCounted) return numbering(document, unit);
   if (count === 0 || document.next + count <= NUMBERS_END) return () => String(document.next);
-  if (!isFolded || form === "recorded") throw noNumber();
+  if (!isFolded) throw noNumber();
   return spareNumbers(document, unit);
 }
 

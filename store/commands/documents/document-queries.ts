@@ -25,13 +25,12 @@ import {
   valueAt,
 } from "../../values/documents/member-value.js";
 import { valueOfEntry } from "./document-entries.js";
-import { type EqualityForm, isLooselyEqual, isTrue } from "./loose-equality.js";
+import { isLooselyEqual, isTrue } from "./loose-equality.js";
 
 /** One member that a query names. */
 interface QueriedMember {
   readonly name: MemberName;
   readonly value: JsonValue;
-  readonly form: EqualityForm;
   /** The JSON text of the only scalar, apart from `true`, that equals the value, or null if several scalars do. */
   readonly only: ByteString | null;
   /**
@@ -66,10 +65,10 @@ export interface Query {
  * Compiles a query. A query without members matches nothing. A member that is null in the query matches no entry, not
  * even one in which the member is null.
  */
-export function queryOf(query: JsonValue, form: EqualityForm = "standard"): Query {
+export function queryOf(query: JsonValue): Query {
   const values = isContainer(query) ? memberValues(query) : [];
   const members = isContainer(query)
-    ? memberNames(query).map((name, at) => askedFor(name, values[at] as JsonValue, form))
+    ? memberNames(query).map((name, at) => askedFor(name, values[at] as JsonValue))
     : [];
   if (members.length === 0) return { test: () => false, condition: { kind: "any", parts: [] } };
   const test = (text: ByteString) => {
@@ -111,21 +110,21 @@ const NUMERIC_STRINGS: Span = {
   to: { value: ":", isAfter: false },
 };
 
-function askedFor(name: string, value: JsonValue, form: EqualityForm): QueriedMember {
+function askedFor(name: string, value: JsonValue): QueriedMember {
   const isWord = typeof value === "string" && value !== "" && phpNumeric(value) === undefined;
   const only = isWord ? bytesOfText(JSON.stringify(value)) : null;
-  return { name: memberName(bytesOfText(name)), value, form, only, judged: new Map() };
+  return { name: memberName(bytesOfText(name)), value, only, judged: new Map() };
 }
 
 function hasAll(entry: JsonContainer, members: readonly QueriedMember[]): boolean {
-  return members.every(({ name, value, form }) => {
+  return members.every(({ name, value }) => {
     const member = memberOf(entry, name.name) ?? null;
-    return member !== null && isLooselyEqual(member, value, form);
+    return member !== null && isLooselyEqual(member, value);
   });
 }
 
 /** Whether an entry that is not a list has a member with this name and an equal value. */
-function hasSame(text: ByteString, { name, value, form, only, judged }: QueriedMember): boolean {
+function hasSame(text: ByteString, { name, value, only, judged }: QueriedMember): boolean {
   const at = valueAt(text, name);
   if (at < 0) return false;
   if (only !== null) return text.charCodeAt(at) === TRUE || text.startsWith(only, at);
@@ -133,7 +132,7 @@ function hasSame(text: ByteString, { name, value, form, only, judged }: QueriedM
   const remembered = judged.get(written);
   if (remembered !== undefined) return remembered;
   const member = valueOfEntry(written);
-  const isSame = member !== null && isLooselyEqual(member, value, form);
+  const isSame = member !== null && isLooselyEqual(member, value);
   if (judged.size < JUDGED_MAX && written.length <= JUDGED_CHARS_MAX) judged.set(detached(written), isSame);
   return isSame;
 }

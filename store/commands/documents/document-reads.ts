@@ -26,7 +26,6 @@ import {
   type Selection,
   selected,
 } from "./document-selection.js";
-import type { EqualityForm } from "./loose-equality.js";
 
 /** `DOC.COUNT document [QUERY json] [WHERE json] [EXPLAIN]` */
 export function count(data: Data, argv: readonly ByteString[], { at }: Unit): Reply {
@@ -91,12 +90,8 @@ function countScan({ effort }: Data, document: Document, selection: Selection | 
   if (selection === null || isScan(document, selection)) effort.work(READ_STEPS * document.size);
 }
 
-/** @param form the form of equality that QUERY uses */
-export function selectionOf(
-  { query, where, sort = [], limit }: Options,
-  form: EqualityForm = "standard",
-): Selection {
-  const compiledQuery = query === undefined ? null : queryOf(query, form);
+export function selectionOf({ query, where, sort = [], limit }: Options): Selection {
+  const compiledQuery = query === undefined ? null : queryOf(query);
   const test = where === undefined ? null : testOf(where);
   const conditions = [compiledQuery?.condition, where].filter((condition) => condition !== undefined);
   return {

@@ -37,7 +37,7 @@ import {
 import { numbersOf } from "./document-inserts.js";
 import { CHOICE, LIFETIME, type Options, onlyOptions } from "./document-options.js";
 import { checkRevision } from "./document-revisions.js";
-import { type EqualityForm, isLooselyEqual } from "./loose-equality.js";
+import { isLooselyEqual } from "./loose-equality.js";
 
 /** The entry that an update without an id changes. */
 const FIRST_KEY = "0";
@@ -48,7 +48,6 @@ interface Update {
   readonly newData: JsonValue;
   readonly options: Options;
   readonly unit: Unit;
-  readonly form: EqualityForm;
 }
 
 /** Cost in steps of each new text of an entry, in addition to the cost of its bytes. */
@@ -72,15 +71,6 @@ interface Changed {
  * changed members, or nil if all entries were replaced; `added`, the key of a new entry, if there is one
  */
 export function updateDocument(data: Data, argv: readonly ByteString[], unit: Unit): Reply {
-  return update(data, argv, unit, "standard");
-}
-
-/** Executes DOC.UPDATE as before CLUSTER SEMANTICS 2. */
-export function updateDocumentAsRecorded(data: Data, argv: readonly ByteString[], unit: Unit): Reply {
-  return update(data, argv, unit, "recorded");
-}
-
-function update(data: Data, argv: readonly ByteString[], unit: Unit, form: EqualityForm): Reply {
   const options = onlyOptions(argv, {
     from: 3,
     allowed: ["ID", "REVISION", "UPSERT", "COUNT", ...CHOICE, ...LIFETIME],
@@ -88,7 +78,7 @@ function update(data: Data, argv: readonly ByteString[], unit: Unit, form: Equal
     at: unit.at,
   });
   const entry = documentToChange(data, argv[1]!);
-  const request: Update = { data, entry, newData: jsonArgument(argv[2]!), options, unit, form };
+  const request: Update = { data, entry, newData: jsonArgument(argv[2]!), options, unit };
   return isChoosing(options) ? updateChosen(request) : updateOne(request);
 }
 
@@ -111,26 +101,26 @@ function updateOne(update: Update): Reply {
 }
 
 function updateChosen(update: Update): Reply {
-  const { data, entry, newData, options, unit, form } = update;
+  const { data, entry, newData, options, unit } = update;
   if (options.id !== undefined)
     throw custom("ERR ID names one entry: it cannot be combined with QUERY, WHERE, SORT and LIMIT");
   if (options.revision !== undefined) throw custom("ERR REVISION applies to one entry: name it with ID");
   if (!(newData instanceof JsonObject) || (newData.names.length > 0 && isListLike(newData.names)))
     throw notMembers();
-  const keys = choiceOf(data, { document: entry.value, at: unit.at, options, form });
+  const keys = choiceOf(data, { document: entry.value, at: unit.at, options });
   if (keys.length > 0 || options.upsert !== true) return apply(update, keys);
-  return insertNew(update, numbersOf(entry.value, unit, { count: 1, isCounted: options.counts, form })());
+  return insertNew(update, numbersOf(entry.value, unit, { count: 1, isCounted: options.counts })());
 }
 
 /** Changes entries. All results are computed before the first entry is changed. */
-function apply({ data, entry, newData, options, form }: Update, keys: readonly ByteString[]): Reply {
+function apply({ data, entry, newData, options }: Update, keys: readonly ByteString[]): Reply {
   const names = namesOf(entry.value.first) ?? [];
   if (!isContainer(newData)) throw notMembers();
   // If there are no entries, invalid operators cause no error, as in earlier versions.
   const changes = keys.length > 0 && isOperators(newData) ? jsonChangesOf(newData) : null;
   const results = keys.map((key) => {
     data.effort.work(CHANGE_STEPS);
-    const result = changeOf({ document: entry.value, key, newData, changes, names, form });
+    const result = changeOf({ document: entry.value, key, newData, changes, names });
     data.effort.produce(ENTRY_STEPS, result.text.length);
     return result;
   });
@@ -152,10 +142,9 @@ interface Change {
   readonly changes: readonly JsonChange[] | null;
   /** The members that entries may have. */
   readonly names: readonly string[];
-  readonly form: EqualityForm;
 }
 
-function changeOf({ document, key, newData, changes, names, form }: Change): Changed {
+function changeOf({ document, key, newData, changes, names }: Change): Changed {
   const old = valueOfEntry(document.get(key) as ByteString);
   if (changes !== null) {
     if (!isContainer(old)) throw notMembers();
@@ -166,7 +155,7 @@ function changeOf({ document, key, newData, changes, names, form }: Change): Cha
   }
   if (!isSubset(memberNames(newData), names)) throw wrongMembers(names, memberNames(newData));
   if (!isContainer(old)) throw notMembers();
-  const members = changesOf(old, newData, form);
+  const members = changesOf(old, newData);
   return { key, members, text: textOfEntry(merged(old, members)) };
 }
 
@@ -229,11 +218,11 @@ function answer(names: readonly string[], changed: Reply, added?: ByteString): R
 }
 
 /** Returns the new members that differ from the old ones. */
-function changesOf(old: JsonContainer, newData: JsonContainer, form: EqualityForm): JsonObject {
+function changesOf(old: JsonContainer, newData: JsonContainer): JsonObject {
   const changed = new JsonObject();
   for (const [at, name] of memberNames(newData).entries()) {
     const value = memberValues(newData)[at] as JsonValue;
-    if (!isLooselyEqual(memberOf(old, name) ?? null, value, form)) changed.set(name, value);
+    if (!isLooselyEqual(memberOf(old, name) ?? null, value)) changed.set(name, value);
   }
   return changed;
 }

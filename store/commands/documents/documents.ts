@@ -12,17 +12,17 @@ import type { EffortBudget } from "../../keyspace/effort-budget.js";
 import { isExpired } from "../../keyspace/keyspace.js";
 import type { Data } from "../../keyspace/mutators.js";
 import type { Unit } from "../../keyspace/unit.js";
-import { type Command, family, type Handler } from "../../rows/command-row.js";
+import { family } from "../../rows/command-row.js";
 import { currentDb, read, update, write } from "../../rows/key-spec.js";
 import { Document } from "../../values/documents/document.js";
-import { deleteEntries, deleteEntriesAsRecorded, empty } from "./document-deletions.js";
+import { deleteEntries, empty } from "./document-deletions.js";
 import { documentOf, namesOf, noEntry } from "./document-entries.js";
 import { createIndex, dropIndex, listIndexes } from "./document-index-commands.js";
-import { insert, insertAsRecorded } from "./document-inserts.js";
+import { insert } from "./document-inserts.js";
 import { addMember, dropMember } from "./document-members.js";
 import { count, get } from "./document-reads.js";
 import { firstPresent, presentEntries } from "./document-selection.js";
-import { updateDocument, updateDocumentAsRecorded } from "./document-updates.js";
+import { updateDocument } from "./document-updates.js";
 
 /**
  * Maximum number of keys in a database for which all documents are read in one step. With more keys, the documents are
@@ -182,22 +182,6 @@ export const documents = family("document", {
       "Changes members of an entry, if it has the named revision, or of all entries that meet conditions; or replaces all entries of a document.",
     run: updateDocument,
   },
-});
-
-const RECORDED: ReadonlyMap<string, Handler> = new Map([
-  ["DOC.DELETE", deleteEntriesAsRecorded],
-  ["DOC.INSERT", insertAsRecorded],
-  ["DOC.UPDATE", updateDocumentAsRecorded],
-]);
-
-/**
- * The writes as before CLUSTER SEMANTICS 2: they compare members by a different rule of equality, and an insert fails
- * if there are not enough numbers above the document's highest one. Reads are not included, since no timeline records
- * them.
- */
-export const recordedDocuments: readonly Command[] = documents.flatMap((command) => {
-  const run = RECORDED.get(command.name);
-  return run === undefined ? [] : [{ ...command, run }];
 });
 
 function create(data: Data, argv: readonly ByteString[], unit: Unit): Reply {

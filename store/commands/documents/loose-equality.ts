@@ -25,21 +25,13 @@ const INTEGER_TEXT = /^\s*[+-]?\d+\s*$/;
 const OVERFLOW = /^\s*[+-]?0*[1-9](?:\d{19}|\d{18}\s*$)/;
 const SPACE_AT_END = /\s$/;
 
-/**
- * The version of the rule. `standard` is PHP's rule. `recorded` is the rule of writes before CLUSTER SEMANTICS 2:
- * integers of more than 64 bits in strings were compared as doubles unless both operands were such integers. Recorded
- * commands must keep their effect.
- */
-export type EqualityForm = "standard" | "recorded";
-
-export function isLooselyEqual(a: JsonValue, b: JsonValue, form: EqualityForm = "standard"): boolean {
-  if (typeof a === "string" && typeof b === "string") return isSameText(a, b, form);
+export function isLooselyEqual(a: JsonValue, b: JsonValue): boolean {
+  if (typeof a === "string" && typeof b === "string") return isSameText(a, b);
   if (typeof a === "boolean" || typeof b === "boolean") return isTrue(a) === isTrue(b);
   if (a === null) return typeof b === "string" ? b === "" : !isTrue(b);
   if (b === null) return typeof a === "string" ? a === "" : !isTrue(a);
-  if (isContainer(a) || isContainer(b))
-    return isContainer(a) && isContainer(b) && isSameContainer(a, b, form);
-  const [first, second] = [numberOf(a, form), numberOf(b, form)];
+  if (isContainer(a) || isContainer(b)) return isContainer(a) && isContainer(b) && isSameContainer(a, b);
+  const [first, second] = [numberOf(a), numberOf(b)];
   return first !== undefined && second !== undefined && isSamePhpNumber(first, second);
 }
 
@@ -51,31 +43,24 @@ export function isTrue(value: JsonValue): boolean {
   return memberValues(value).length > 0;
 }
 
-function numberOf(value: string | JsonNumber, form: EqualityForm): PhpNumber | undefined {
+function numberOf(value: string | JsonNumber): PhpNumber | undefined {
   if (typeof value !== "string") return phpNumberOf(value.text);
   const number = phpNumeric(value);
   // To find out whether 19 digits fit in 64 bits, PHP compares the string from the first digit to its end, including
   // spaces, with the digits of the smallest integer. The smallest integer with spaces after it is therefore read as a
   // double.
-  return number === INT64_MIN && form === "standard" && SPACE_AT_END.test(value) ? Number(number) : number;
+  return number === INT64_MIN && SPACE_AT_END.test(value) ? Number(number) : number;
 }
 
 /** Compares strings that look like numbers as numbers, except where PHP detects that doubles are not exact enough. */
-function isSameText(a: string, b: string, form: EqualityForm): boolean {
+function isSameText(a: string, b: string): boolean {
   if (a === b) return true;
-  const [first, second] = [numberOf(a, form), numberOf(b, form)];
+  const [first, second] = [numberOf(a), numberOf(b)];
   if (first === undefined || second === undefined || !isSamePhpNumber(first, second)) return false;
-  if (form === "recorded") return !(isTooLarge(a, first) && isTooLarge(b, second));
   if (!Number.isFinite(Number(first))) return false;
   const [firstSign, secondSign] = [overflowOf(a, first), overflowOf(b, second)];
   if (firstSign === secondSign) return firstSign === 0;
   return !(firstSign === 0 ? INTEGER_TEXT.test(a) : secondSign === 0 && INTEGER_TEXT.test(b));
-}
-
-/** Implements the rule before CLUSTER SEMANTICS 2. */
-function isTooLarge(text: string, number: PhpNumber): boolean {
-  if (typeof number === "bigint" || Number.isSafeInteger(number)) return false;
-  return !Number.isFinite(number) || INTEGER_TEXT.test(text);
 }
 
 /**
@@ -87,12 +72,12 @@ function overflowOf(text: string, number: PhpNumber): -1 | 0 | 1 {
   return text.trimStart().startsWith("-") ? -1 : 1;
 }
 
-function isSameContainer(a: JsonContainer, b: JsonContainer, form: EqualityForm): boolean {
+function isSameContainer(a: JsonContainer, b: JsonContainer): boolean {
   const names = memberNames(a);
   const values = memberValues(a);
   if (memberValues(b).length !== values.length) return false;
   return names.every((name, at) => {
     const other = memberOf(b, name);
-    return other !== undefined && isLooselyEqual(values[at] as JsonValue, other, form);
+    return other !== undefined && isLooselyEqual(values[at] as JsonValue, other);
   });
 }
