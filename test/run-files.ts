@@ -1,7 +1,7 @@
 /**
  * `node run-files.js MS LANES FILE…`: runs test files, each for at most MS milliseconds, LANES in parallel. This
  * process leads a process group. If a file hangs and is killed, the servers that it started are killed as well. If
- * only a few files fail, they run again, one at a time (docs/decisions/0029).
+ * only a few files fail, they run again, one at a time.
  */
 import { existsSync } from "node:fs";
 import { basename, relative } from "node:path";

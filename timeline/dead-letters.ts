@@ -1,7 +1,7 @@
 /**
  * Dead letters: acknowledged entries that leave a timeline permanently although perhaps no other daemon has them. They
  * are stored as they were signed until an operator writes them again. The caller passes the store;
- * cluster/dead-letters/ has the files. Source: docs/decisions/0041-dead-letters-are-stored-on-disk.md.
+ * cluster/dead-letters/ has the files. Source: cluster/README.md.
  */
 import type { Mark } from "./entries/storage.js";
 

@@ -3,7 +3,7 @@
  * daemon. The receiver starts again from the snapshot and its own entries of later dates. Other modules decide which
  * snapshot may be trusted; this module checks that the snapshot has exactly the agreed bytes, and that its key ring
  * follows from signatures.
- * Source: docs/decisions/0014-a-daemon-sends-its-snapshot-unchanged.md, 0016-a-snapshot-needs-a-majority.md.
+ * Source: timeline/README.md, docs/decisions/0016-a-snapshot-needs-a-majority.md.
  */
 
 import { inTurns, type Steps } from "../protocol/steps.js";

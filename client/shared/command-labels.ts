@@ -1,6 +1,6 @@
 /**
  * Names commands in errors by their name and first key, never by a value. The text is built only for an error. The
- * bundle for web pages leaves this out (decision 23).
+ * bundle for web pages leaves this out (client/README.md).
  */
 import { type ByteString, textOfBytes } from "../../protocol/byte-string.js";
 

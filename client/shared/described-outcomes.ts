@@ -1,6 +1,6 @@
 /**
  * Describes outcomes in sentences: each daemon's response to a call, and what to do about a failure. Web pages do not
- * load this (decision 23).
+ * load this (client/README.md).
  */
 
 import { formatValue } from "./format-value.js";

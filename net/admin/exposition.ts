@@ -1,6 +1,6 @@
 /**
  * Writes metrics in Prometheus's text format, version 0.0.4. Nothing is stored here: each scrape reads the program's
- * counts. docs/decisions/0030 explains why dbsyncd uses no package for the format.
+ * counts. net/README.md explains why dbsyncd uses no package for the format.
  */
 import type { Histogram } from "./histogram.js";
 import type { AnyMetric, Metrics, Sample } from "./metric.js";

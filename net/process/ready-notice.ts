@@ -1,6 +1,8 @@
 /**
  * Notifies systemd that a program is ready, if its unit waits for that (Type=notify). Node does not support the type of
- * socket that systemd listens on, so this module runs systemd's own program. Alternatives: docs/decisions/0033.
+ * socket that systemd listens on, so this module runs systemd's own program, which exists wherever systemd does. A module
+ * in C would have to be compiled. The program waits until systemd has received the message, and is a separate process, so
+ * the unit needs NotifyAccess=all.
  */
 import { execFile } from "node:child_process";
 import type { Logger } from "pino";

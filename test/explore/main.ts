@@ -1,7 +1,7 @@
 /**
  * `npm run explore`: runs the randomised tests (simulation, differential, permutation, fuzz and other tests that use
  * a seed) with new seeds for five minutes. Prints each failure with the command that repeats it, and then exits with
- * 1. This includes failures that the same seed does not reproduce (docs/decisions/0029).
+ * 1. This includes failures that the same seed does not reproduce.
  *   --minutes N   time limit
  *   --runs N      number of runs, without a time limit
  *   --seed N      derives all seeds from this one, to repeat the same runs

@@ -1,6 +1,6 @@
 /**
  * Makes the package `dbsync-client` from the build: the client's library, its programs and its browser module,
- * without the daemon. The package is in `packages/client/` of the build, ready for `npm pack`. docs/decisions/0031
+ * without the daemon. The package is in `packages/client/` of the build, ready for `npm pack`. CONTRIBUTING.md
  * explains why there are two packages.
  */
 import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";

@@ -1,8 +1,7 @@
 /**
  * The bytes of a backup's file: a head (magic, format), then frames of length (4, big-endian) ‖ kind (1) ‖ items ‖
  * seal (32). A seal is the hash of the previous seal, the kind and the items. Seals locate damage, and reveal frames
- * that were left out, repeated or moved. The number of a kind never changes. Source:
- * docs/decisions/0034-a-backup-is-a-file-of-envelopes.md.
+ * that were left out, repeated or moved. The number of a kind never changes.
  */
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import type { ByteString } from "../../protocol/byte-string.js";

@@ -2,8 +2,8 @@
  * Shows a timeline's folder as it is on disk, even while a daemon writes to it. The view only reads: it opens nothing
  * for writing, and takes no lock. If the folder is being written, the view shows the entries that existed when it was
  * opened. Entries with earlier dates may be added in the meantime; the view shows some of these entries and counts
- * the rest. The view does not need the package lmdb. Source:
- * docs/decisions/0017-log-verify-does-not-change-the-folder.md.
+ * the rest. The view does not need the package lmdb. timeline/README.md gives
+ * the reasons.
  */
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";

@@ -1,6 +1,6 @@
 """
 The key that signs commands. The package "cryptography" makes the signatures, because Python's standard library has
-neither RSA nor Ed25519 (docs/decisions/0035-python-signs-with-the-package-cryptography.md). It is imported when the first key is
+neither RSA nor Ed25519 (README.md). It is imported when the first key is
 loaded.
 """
 

@@ -77,7 +77,7 @@ const {
 
 /**
  * The reason for answers before the documents were fetched. Source:
- * docs/decisions/0054-recorded-answers-that-need-fetched-documents.md.
+ * docs/decisions/0052-documents-are-fetched-before-a-json-replica-is-written.md.
  */
 const NOT_FETCHED = "not-fetched";
 /** Milliseconds that a request waits for the first fetch before it is refused. */
