@@ -100,7 +100,7 @@ for (const family of families)
       );
     });
 
-test("the example of decision 52: SCAN skips no key after a late write to b", () => {
+test("the example of decision 63: SCAN skips no key after a late write to b", () => {
   const subject = new Subject();
   for (const [i, name] of ["a", "b", "c"].entries())
     subject.merge(entry(name, 10 + 10 * i, [`SET ${name} 1`]));
