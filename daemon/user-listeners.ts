@@ -22,7 +22,6 @@ import { StartError } from "../net/process/start-error.js";
 import { OPTIONS } from "../options/option-table.js";
 import { isSidecar, type Settings, USER_LISTENER_NAMES, type UserListenerName } from "../options/settings.js";
 import { allUserListeners } from "../options/user-listener-rules.js";
-import { SEMANTICS } from "../store/semantics.js";
 import type { Core } from "./core.js";
 
 type Load = () => Promise<new (parts: UserListenerParts) => DaemonListener>;
@@ -130,7 +129,7 @@ function warnOfReaders(aclFile: string | null, log: Logger): void {
 }
 
 function daemonInterfaceOf(
-  { settings, replica, pipeline, shutDown, memory, slowLog, log, channels, known = SEMANTICS }: Core,
+  { settings, replica, pipeline, shutDown, memory, slowLog, log, channels }: Core,
   name: UserListenerName,
   listeners: UserListeners,
 ): DaemonInterface {
@@ -159,9 +158,6 @@ function daemonInterfaceOf(
     },
     get jsonReplicas() {
       return listeners.jsonReplicas;
-    },
-    get semantics() {
-      return replica === null ? null : known.numberOf(replica.backend.database.table);
     },
     get state() {
       return pipeline.recording.state;

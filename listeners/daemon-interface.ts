@@ -40,8 +40,6 @@ export interface DaemonInterface {
   readonly jsonReplicas: JsonReplicaFigures | null;
   /** The counter of copies of writes on other daemons, or null if nothing is recorded. */
   readonly copies: DurableCopies | null;
-  /** The version of the semantics that applies to the next recorded write, or null if nothing is recorded here. */
-  readonly semantics: number | null;
   /** The daemon's state, as clients see it. */
   readonly state: string;
   /** The reason why the daemon no longer accepts writes, or null if there is none. */

@@ -40,8 +40,7 @@ export class Database {
    */
   #expiredTo = 0;
   /**
-   * The semantics of commands in the newest state; `executeMulti` and `run` receive the semantics of other states as an
-   * argument.
+   * The table of commands in the newest state; `executeMulti` receives the table of other states as an argument.
    */
   table: CommandIndex = commandTable;
   /** Whether the current commands are applied again, because a late entry was inserted before them. */
@@ -96,7 +95,7 @@ export class Database {
    * run and the reply is that error. Errors at run time are elements of the reply, and the remaining commands are still
    * run.
    * @param commands the commands, each with its name and arguments
-   * @param table the semantics of the commands
+   * @param table the table of commands
    */
   executeMulti(
     commands: readonly (readonly ByteString[])[],
@@ -110,23 +109,20 @@ export class Database {
       if (command instanceof CommandFailure) return command.reply;
       resolved.push(command);
     }
-    return this.runMulti(resolved, commands, unit, records, table);
+    return this.runMulti(resolved, commands, unit, records);
   }
 
-  /**
-   * Runs commands as `executeMulti` does, after the caller has resolved them for these arguments.
-   * @param table the table in which they were resolved
-   */
+  /** Runs commands as `executeMulti` does, after the caller has resolved them for these arguments. */
   runMulti(
     resolved: readonly Command[],
     commands: readonly (readonly ByteString[])[],
     unit: Unit,
     records: UndoRecord[] | null = null,
-    table = this.table,
   ): Reply {
     const { at, seq, db, id, readsAll, encoding } = unit;
     const effort = this.#effort;
-    const isCounted = resolved.some(isBounded) && effort.begin(table.producedMax);
+    const isCounted = resolved.some(isBounded);
+    if (isCounted) effort.begin();
     return array(
       // Later commands of the unit may change the data that a lazy reply has not read yet.
       commands.map((argv, step) => {
@@ -247,21 +243,12 @@ export class Database {
     this.listener?.removed(db, key, "evicted");
   }
 
-  /**
-   * Runs a command as `execute` does, after the caller has resolved it for these arguments.
-   * @param table the table in which it was resolved; null means the table of the newest state
-   */
-  run(
-    command: Command,
-    argv: readonly ByteString[],
-    unit: Unit,
-    records: UndoRecord[] | null = null,
-    table: CommandIndex | null = null,
-  ): Reply {
+  /** Runs a command as `execute` does, after the caller has resolved it for these arguments. */
+  run(command: Command, argv: readonly ByteString[], unit: Unit, records: UndoRecord[] | null = null): Reply {
     const isCounted = command.writes ? !command.isLinear : command.isQuery && unit.takesSteps !== true;
-    if (isCounted && this.#effort.begin((table ?? this.table).producedMax))
-      return this.#applyBounded(command, argv, unit, records ?? []);
-    return this.#apply(command, argv, unit, records, UNCOUNTED_EFFORT);
+    if (!isCounted) return this.#apply(command, argv, unit, records, UNCOUNTED_EFFORT);
+    this.#effort.begin();
+    return this.#applyBounded(command, argv, unit, records ?? []);
   }
 
   /**

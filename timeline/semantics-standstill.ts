@@ -12,11 +12,9 @@ export function standstillOf(fold: Fold): string | null {
   const { end } = fold;
   if (end === null) return null;
   const { ring } = fold;
-  const { numbers } = ring.known;
-  const [first, last] = [numbers[0] as number, numbers.at(-1) as number];
-  const known = first === last ? `version ${first}` : `versions ${first} to ${last}`;
-  const cure = ring.semantics > last ? "upgrade it" : `start a release that knows version ${ring.semantics}`;
-  return `semantics version ${ring.semantics} applies from ${dateText(end.at)}, but this release knows only ${known}: ${cure}`;
+  const { last } = ring.known;
+  const known = last === 1 ? "version 1" : `versions 1 to ${last}`;
+  return `semantics version ${ring.semantics} applies from ${dateText(end.at)}, but this release knows only ${known}: upgrade it`;
 }
 
 /** Whether the fold applies entries dated at a time. */

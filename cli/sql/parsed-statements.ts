@@ -3,7 +3,7 @@
  * the rest of the program.
  */
 import { type ByteString, bytesOfText, textOfBytes } from "../../protocol/byte-string.js";
-import { parseEither } from "../../store/sql/parse.js";
+import { parse } from "../../store/sql/parse.js";
 import { SqlMistake } from "../../store/sql/syntax-error.js";
 import type { Query, Source, Statement } from "../../store/sql/syntax-tree.js";
 import type { ViewQuery, ViewSource } from "./view-query.js";
@@ -22,7 +22,7 @@ export function readView(text: string): ViewQuery | null {
 }
 
 function parsedOf(text: string): Statement | null {
-  const { statement } = parseEither(bytesOfText(text));
+  const { statement } = parse(bytesOfText(text));
   return statement instanceof SqlMistake ? null : statement;
 }
 

@@ -85,7 +85,7 @@ export function figuresOf(sources: FigureSources): ReplicaFigures {
 }
 
 const availableSemantics = ({ settings, timeline: { ring } }: NodeState): number =>
-  settings.rootKey.length === 0 ? ring.semantics : (ring.known.numbers.at(-1) as number);
+  settings.rootKey.length === 0 ? ring.semantics : ring.known.last;
 
 function memberReport(
   member: MemberStatus,

@@ -77,11 +77,11 @@ function unknownSemantics(
   { known }: KeyRing,
 ): ErrorReply[] | null {
   if (!isKeyCommand(commands[0] ?? [""])) return null;
-  const last = known.numbers.at(-1) as number;
+  const { last } = known;
   const required = commands.map(semanticsAskedBy).find((number) => number !== null && number > last);
   if (required == null) return null;
   const refusal = error(
-    `ERR this daemon's release knows only semantics version ${known.numbers.join(" and ")}, not ${required}: ` +
+    `ERR this daemon's release knows only semantics version ${Array.from({ length: last }, (_, i) => i + 1).join(" and ")}, not ${required}: ` +
       "upgrade all daemons first",
   );
   return multi || conditions !== null ? [refusal] : commands.map(() => refusal);

@@ -13,7 +13,7 @@ import { readSessionRequest, type SessionRequest } from "../../protocol/sql-stat
 import { StepReply } from "../../protocol/step-reply.js";
 import { inTurns } from "../../protocol/steps.js";
 import { CommandFailure } from "../../store/arguments/command-errors.js";
-import { parseEither } from "../../store/sql/parse.js";
+import { parse } from "../../store/sql/parse.js";
 import { SqlMistake } from "../../store/sql/syntax-error.js";
 import type { UserSocketHost } from "../user-listener.js";
 import { PAGE_ROWS, type RelationReply, relationFrame } from "./relation-frames.js";
@@ -75,7 +75,7 @@ export class SqlSession {
       const clock = { uptime: this.#host.environment.uptime, soon: setImmediate };
       return inTurns(this.#frameOf(reply), clock);
     }
-    const { statement } = parseEither(text);
+    const { statement } = parse(text);
     if (statement instanceof SqlMistake) return messageFrame("");
     if (statement.kind === "use") this.#database = statement.name;
     return messageFrame(doneText(statement, reply, this.#language));

@@ -5,7 +5,7 @@
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { readSessionRequest } from "../../protocol/sql-statement.js";
-import { parseEither } from "../../store/sql/parse.js";
+import { parse } from "../../store/sql/parse.js";
 import { namesIn } from "../../store/sql/query-names.js";
 import { SqlMistake } from "../../store/sql/syntax-error.js";
 import type { ObjectKind, Statement } from "../../store/sql/syntax-tree.js";
@@ -45,7 +45,7 @@ const DATABASE: AffectedObjects = { kind: "database" };
 /** Classifies a statement. @param text  without surrounding spaces and without the final `;` */
 export function statementKind(text: ByteString): StatementKind {
   if (readSessionRequest(text) !== null) return { kind: "connection" };
-  const { statement } = parseEither(text);
+  const { statement } = parse(text);
   return statement instanceof SqlMistake ? byFirstWord(text) : byTree(statement);
 }
 

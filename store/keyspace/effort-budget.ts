@@ -30,9 +30,7 @@ const ANSWERED_ELEMENT_STEPS = 3;
 export const WALKED_KEY_STEPS = 1;
 /** Number of steps granted for each element, or each `BYTES_PER_STEP` bytes, of the arguments. */
 export const STEPS_GRANTED = 4;
-/**
- * Maximum number of steps that a unit may produce, wherever it is folded. The limit applies as of CLUSTER SEMANTICS 2.
- */
+/** Maximum number of steps that a unit may produce, wherever it is folded. */
 export const PRODUCED_MAX = 16_000_000;
 /** The default of `--max-unit-steps`. */
 export const UNIT_STEPS_DEFAULT = 1_000_000;
@@ -87,14 +85,12 @@ export class EffortBudget {
   /**
    * Starts the count of another unit; units that are admitted or applied together share one count.
    * @param producedMax maximum number of steps that the unit may produce
-   * @returns whether the unit has any limit
    */
-  begin(producedMax: number): boolean {
+  begin(producedMax = PRODUCED_MAX): void {
     this.produced = 0;
     this.producedMax = producedMax;
     this.#grantedToUnit = 0;
     if (!this.areUnrecorded && !this.#isSharing) this.#reset();
-    return this.stepsMax !== Number.POSITIVE_INFINITY || producedMax !== Number.POSITIVE_INFINITY;
   }
 
   /** Runs several units under one budget of `stepsMax` steps. @throws BudgetExceeded */

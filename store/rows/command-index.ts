@@ -30,19 +30,7 @@ export class CommandIndex implements CommandTable {
   readonly #simple = new Map<string, Command>();
   readonly #ownSubcommands: ReadonlyMap<string, readonly string[]>;
 
-  readonly #later: ReadonlyMap<string, CommandFailure>;
-
-  /**
-   * @param producedMax maximum number of steps for the data that a unit may produce; the limit is the same on every
-   * daemon that folds the unit
-   * @param later errors, by command name, for the commands that only tables of later semantics contain
-   */
-  constructor(
-    commands: readonly Command[],
-    readonly producedMax = Number.POSITIVE_INFINITY,
-    later: ReadonlyMap<string, CommandFailure> = new Map(),
-  ) {
-    this.#later = later;
+  constructor(commands: readonly Command[]) {
     this.#commands = commands;
     for (const command of commands) {
       this.#byName.set(command.name, command);
@@ -93,9 +81,7 @@ export class CommandIndex implements CommandTable {
       }
     }
     if (command === undefined)
-      return this.#containers.has(name.toUpperCase())
-        ? wrongArity(name.toLowerCase())
-        : (this.#later.get(name.toUpperCase()) ?? unknownCommand(argv));
+      return this.#containers.has(name.toUpperCase()) ? wrongArity(name.toLowerCase()) : unknownCommand(argv);
     return hasArity(command, argv.length)
       ? this.#rowOf(command, argv)
       : wrongArity(command.name.toLowerCase());

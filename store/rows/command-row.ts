@@ -58,8 +58,20 @@ export interface Row extends CommandDescription {
   readonly otherRow?: (argv: readonly ByteString[]) => string | null;
   /** ACL categories in addition to those that follow from the family and the flags. */
   readonly categories?: readonly string[];
+  /** The number of CLUSTER SEMANTICS from which the row applies; default: 1. */
+  readonly sinceSemantics?: number;
+  /** The row before `sinceSemantics`; if it is missing, the command does not exist before. */
+  readonly earlier?: EarlierRow;
   readonly run: Handler;
 }
+
+/**
+ * What a row was before a number of CLUSTER SEMANTICS. The keys, the flags and the container of a command never change,
+ * because the fold determines them before it knows the number that applies to a unit; give a command that needs other
+ * keys another name.
+ */
+export type EarlierRow = Pick<Row, "run" | "sinceSemantics" | "earlier"> &
+  Partial<Pick<Command, "arity" | "isLinear">>;
 
 export interface Command extends Row {
   /** The command's name in upper case; a subcommand is `CONTAINER|NAME`. */

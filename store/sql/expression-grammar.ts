@@ -74,11 +74,8 @@ function comparison(reader: TokenReader): Expression {
     if (operator !== undefined && !(isStandard && isOrdering(operator))) {
       reader.advance();
       const right = operand(reader);
-      // The two forms group several comparisons differently.
-      if (isComparison(left) || isComparison(right)) reader.isOfForm = true;
       left = binary(reader, operator, left, right);
     } else if (reader.accept("is")) {
-      if (isComparison(left)) reader.isOfForm = true;
       left = nothing(reader, left);
     } else {
       const tested = isStandard ? test(reader, left) : null;
@@ -102,7 +99,6 @@ function test(reader: TokenReader, operand: Expression): Expression | null {
   if (isNegated) reader.advance();
   reader.advance();
   reader.countOperator();
-  [reader.isOfForm, reader.isExtended] = [true, true];
   switch (name) {
     case "null":
       return { kind: "is-null", operand, isNegated };
@@ -139,9 +135,6 @@ function escapeOf(reader: TokenReader): Like["escape"] {
   return factor(reader);
 }
 
-const isComparison = (expression: Expression) =>
-  ["is-null", "in", "between", "like"].includes(expression.kind) ||
-  (expression.kind === "binary" && expression.operator in COMPARISONS);
 const isOrdering = (operator: Comparison) => operator !== "=" && operator !== "!=";
 
 function ordering(reader: TokenReader): Expression {
@@ -207,7 +200,6 @@ function factor(reader: TokenReader): Expression {
     if (reader.acceptSign("!")) return { kind: "not", operand: reader.nested(() => factor(reader)) };
     if (reader.acceptSign("-")) return { kind: "negative", operand: reader.nested(() => factor(reader)) };
     if (reader.form === "standard" && reader.acceptSign("+")) {
-      reader.isOfForm = true;
       return reader.nested(() => factor(reader));
     }
     if (reader.acceptSign("?")) return { kind: "parameter", number: reader.parameters++ };
@@ -247,7 +239,6 @@ function call(reader: TokenReader): Call {
   if (reader.form === "standard" && !AGGREGATES.has(lower)) {
     const expected = SCALAR_FUNCTIONS.get(lower);
     if (expected === undefined) throw unsupportedFunction(position, lower);
-    reader.isExtended = true;
     const read = argumentsOf(reader, name);
     const count = read.arguments?.length ?? 0;
     if (read.isDistinct === true || count < expected.min || count > expected.max)

@@ -1,5 +1,5 @@
 /**
- * Names of columns without an alias: in the recorded form those of the database that `--sql` replaces, on which its
+ * Names of columns without an alias: in the original form those of the database that `--sql` replaces, on which its
  * clients may depend; in the standard form the SQL text.
  */
 import type { ByteString } from "../../protocol/byte-string.js";

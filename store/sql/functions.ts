@@ -1,5 +1,5 @@
 /**
- * The functions of SQL, by their names in lower case. Only the standard form has scalar functions: the recorded form,
+ * The functions of SQL, by their names in lower case. Only the standard form has scalar functions: the original form,
  * which Malagasy statements always have, supports only the aggregate functions.
  */
 

@@ -109,7 +109,7 @@ export const PHRASES: Readonly<Record<Language, Readonly<Record<KeywordName, Phr
   english: phrasesOf("english"),
 };
 
-/** The first words of English phrases in the recorded form: none of them is an alias there if `as` is left out. */
+/** The first words of English phrases in the original form: none of them is an alias there if `as` is left out. */
 export const ENGLISH_WORDS: ReadonlySet<string> = new Set(
   NAMES.filter((name) => !("isStandard" in KEYWORDS[name])).flatMap((name) =>
     PHRASES.english[name].map(([first]) => first as string),

@@ -13,10 +13,6 @@ export interface Token {
   readonly end: number;
   /** The next token, or null if this is the last one. */
   next: Token | null;
-  /**
-   * Whether the other form of the language (recorded or standard) reads this token, or the text before it, differently.
-   */
-  readonly isOfForm?: true;
 }
 
 /** Signs that another character may follow, with the permitted characters. */
@@ -49,10 +45,10 @@ export function tokensOf(statement: ByteString, form: Form): Token {
  * @throws SqlMistake
  */
 export function restOfWord(statement: ByteString, word: Token, length: number): Token {
-  const first = tokenFrom(statement, word.at + length, "recorded");
+  const first = tokenFrom(statement, word.at + length, "original");
   let later = word.next;
   for (let token = first; ; ) {
-    const next = tokenFrom(statement, token.end, "recorded");
+    const next = tokenFrom(statement, token.end, "original");
     while (later !== null && later.at < next.at) later = later.next;
     token.next = later?.at === next.at ? later : next;
     if (token.next === later) return first;
@@ -66,7 +62,7 @@ function tokenFrom(statement: ByteString, from: number, form: Form): Token {
   while (isBlank(statement.charCodeAt(at))) at++;
   if (form === "standard") {
     const end = afterComments(statement, at);
-    if (end !== at) return { ...tokenFrom(statement, end, form), isOfForm: true };
+    if (end !== at) return tokenFrom(statement, end, form);
   }
   return at < statement.length
     ? tokenAt(statement, at, form)
@@ -79,7 +75,7 @@ function tokenAt(statement: ByteString, at: number, form: Form): Token {
   if (form === "standard" && isNumberStart(statement, at)) return standardNumberAt(statement, at);
   if (isDigit(code)) return numberAt(statement, at);
   const char = statement[at] as string;
-  if (char === '"' && form === "standard") return { ...textAt(statement, at), kind: "word", isOfForm: true };
+  if (char === '"' && form === "standard") return { ...textAt(statement, at), kind: "word" };
   if (char === "'" || char === '"') return textAt(statement, at);
   if (!SIGNS.has(char))
     throw new SqlMistake("unexpected", { at, found: char }, "a word, a number, a text or a sign");
@@ -131,7 +127,6 @@ const isNumberStart = (statement: ByteString, at: number) =>
 
 /** Matches a hexadecimal number, or digits with an optional point and an optional exponent. */
 const STANDARD_NUMBER = /0x[\da-f]+|(?:\d+(?:\.\d*)?|\.\d+)(?:e[+-]?\d+)?/iy;
-const RECORDED_NUMBER = /^\d+(?:\.\d+)?$/;
 
 function standardNumberAt(statement: ByteString, at: number): Token {
   STANDARD_NUMBER.lastIndex = at;
@@ -143,8 +138,7 @@ function standardNumberAt(statement: ByteString, at: number): Token {
       { at, found: `${text}${wordAt(statement, end).text}` },
       "a number such as 12, 1.5, 1e5 or 0x1f",
     );
-  const token = { kind: "number", text, lower: text, at, end, next: null } as const;
-  return RECORDED_NUMBER.test(text) ? token : { ...token, isOfForm: true };
+  return { kind: "number", text, lower: text, at, end, next: null };
 }
 
 /** Returns the text that begins at a quote. Within the text, a quote is escaped by doubling it or with a backslash. */

@@ -20,10 +20,6 @@ export interface Parsed {
   readonly language: Language;
   /** Number of `?` in the statement. */
   readonly parameters: number;
-  /** Whether the other form of the language (recorded or standard) would yield another tree. */
-  readonly isOfForm: boolean;
-  /** Whether the statement requires CLUSTER SEMANTICS 3 if it writes. */
-  readonly isExtended: boolean;
 }
 
 /**
@@ -37,7 +33,6 @@ const LONG_MAX = 16;
 
 /** A cache of recent trees. */
 class KnownTrees {
-  readonly #form: Form;
   /** Statements that were parsed, or used again, in the current period. */
   #recent = new Map<ByteString, Parsed>();
   /** Statements of the previous period. */
@@ -48,15 +43,11 @@ class KnownTrees {
    */
   readonly #long: WeakRef<{ readonly text: ByteString; readonly parsed: Parsed }>[] = [];
 
-  constructor(form: Form) {
-    this.#form = form;
-  }
-
   of(text: ByteString): Parsed {
     if (text.length > KEPT_CHARS_MAX) return this.#ofLong(text);
     const known = this.#recent.get(text);
     if (known !== undefined) return known;
-    const parsed = this.#previous.get(text) ?? parsedAgain(text, this.#form);
+    const parsed = this.#previous.get(text) ?? parsedAgain(text);
     if (this.#recent.size >= RECENT_MAX) {
       this.#previous = this.#recent;
       this.#recent = new Map();
@@ -70,36 +61,20 @@ class KnownTrees {
       const before = each.deref();
       if (before?.text === text) return before.parsed;
     }
-    const parsed = parsedAgain(text, this.#form);
+    const parsed = parsedAgain(text);
     if (this.#long.length >= LONG_MAX) this.#long.shift();
     this.#long.push(new WeakRef({ text, parsed }));
     return parsed;
   }
 }
 
-const KNOWN: Readonly<Record<Form, KnownTrees>> = {
-  recorded: new KnownTrees("recorded"),
-  standard: new KnownTrees("standard"),
-};
+const KNOWN = new KnownTrees();
 
-/** Returns a statement's tree in the given form. The tree of a Malagasy statement always has the recorded form. */
-export function parse(text: ByteString, form: Form = "standard"): Parsed {
-  const standard = KNOWN.standard.of(text);
-  return form === "standard" || !standard.isOfForm ? standard : KNOWN.recorded.of(text);
-}
+/** Returns a statement's tree. */
+export const parse = (text: ByteString): Parsed => KNOWN.of(text);
 
-/**
- * Returns a statement's tree in the standard form, or in the recorded form if the statement is invalid in the standard
- * form.
- */
-export function parseEither(text: ByteString): Parsed {
-  const standard = parse(text);
-  return standard.statement instanceof SqlMistake ? parse(text, "recorded") : standard;
-}
-
-/** Returns the form of a statement, given the form of English statements. */
-export const formOf = (language: Language, english: Form): Form =>
-  language === "english" ? english : "recorded";
+/** Returns the form of a language's statements. */
+export const formOf = (language: Language): Form => (language === "english" ? "standard" : "original");
 
 /**
  * Sticky patterns, which are applied one after the other. A single pattern for all blanks and comments would use stack
@@ -147,27 +122,22 @@ function afterComment(text: ByteString, at: number): number {
   return close === "\n" ? text.length : at;
 }
 
-function parsedAgain(text: ByteString, english: Form): Parsed {
+function parsedAgain(text: ByteString): Parsed {
   const language = languageOf(text);
-  const form = formOf(language, english);
-  // The statement may be valid in the other form.
-  const mistaken = { language, parameters: 0, isOfForm: language === "english", isExtended: false };
+  const form = formOf(language);
   try {
     if (text.length > STATEMENT_BYTES_MAX)
       throw new SqlMistake("limit", { at: 0, found: "" }, `more than ${STATEMENT_BYTES_MAX} bytes`);
     const reader = new TokenReader(text, tokensOf(text, form), { language, form });
     const parsed = statement(reader);
-    const { parameters, isOfForm, isExtended, token } = reader;
-    return {
-      statement: parsed,
-      language,
-      parameters,
-      isOfForm: isOfForm || token.isOfForm === true,
-      isExtended,
-    };
+    return { statement: parsed, language, parameters: reader.parameters };
   } catch (mistake) {
     if (!(mistake instanceof SqlMistake)) throw mistake;
     const isStandard = form === "standard";
-    return { statement: (isStandard ? unsupported(text, mistake) : null) ?? mistake, ...mistaken };
+    return {
+      statement: (isStandard ? unsupported(text, mistake) : null) ?? mistake,
+      language,
+      parameters: 0,
+    };
   }
 }

@@ -73,9 +73,7 @@ function operand(reader: TokenReader): Query {
 }
 
 function acceptedAll(reader: TokenReader): boolean {
-  if (reader.form === "recorded" || !reader.accept("all")) return false;
-  [reader.isOfForm, reader.isExtended] = [true, true];
-  return true;
+  return reader.form === "standard" && reader.accept("all");
 }
 
 function setOperator(reader: TokenReader): Exclude<SetOperator, "union-all"> | null {
@@ -92,7 +90,6 @@ function setOperator(reader: TokenReader): Exclude<SetOperator, "union-all"> | n
 /** Parses one select, without the queries with which it may be combined. */
 export function select(reader: TokenReader): Select {
   reader.expect("select");
-  reader.isOfForm ||= reader.language === "english";
   const isDistinct = reader.accept("distinct");
   const fields = fieldList(reader);
   const from = reader.accept("from") ? source(reader) : null;
@@ -126,7 +123,7 @@ function fieldList(reader: TokenReader): Select["fields"] {
   do {
     const origin = isStandard ? acceptAll(reader) : undefined;
     fields.push(
-      origin === undefined ? { value: expression(reader), alias: alias(reader) } : allColumns(reader, origin),
+      origin === undefined ? { value: expression(reader), alias: alias(reader) } : allColumns(origin),
     );
   } while (reader.acceptSign(","));
   return fields;
@@ -134,10 +131,10 @@ function fieldList(reader: TokenReader): Select["fields"] {
 
 const isComma = ({ kind, text }: Token) => kind === "sign" && text === ",";
 
-function allColumns(reader: TokenReader, origin: ByteString | null): SelectField {
-  [reader.isOfForm, reader.isExtended] = [true, true];
-  return { value: { kind: "all", origin }, alias: null };
-}
+const allColumns = (origin: ByteString | null): SelectField => ({
+  value: { kind: "all", origin },
+  alias: null,
+});
 
 /** Returns the source of `t.*`, null for `*`, or undefined if neither follows. */
 function acceptAll(reader: TokenReader): ByteString | null | undefined {
@@ -190,14 +187,10 @@ function joins(reader: TokenReader): readonly Join[] {
 /** Parses the kind of a join: `#tonona:avia@`, or `left join`. */
 function joinKind(reader: TokenReader): JoinKind | null {
   if (reader.language === "english") {
-    if (reader.form === "standard" && (reader.acceptSign(",") || acceptedCross(reader))) {
-      [reader.isOfForm, reader.isExtended] = [true, true];
-      return "inner";
-    }
+    if (reader.form === "standard" && (reader.acceptSign(",") || acceptedCross(reader))) return "inner";
     const kind = JOIN_KINDS.find((each) => reader.accept(each));
     const isOuter = kind === "left" || kind === "right" || kind === "full";
-    if (isOuter && reader.form === "standard" && reader.accept("outer"))
-      [reader.isOfForm, reader.isExtended] = [true, true];
+    if (isOuter && reader.form === "standard") reader.accept("outer");
     if (kind !== undefined) reader.expect("join");
     else if (!reader.accept("join")) return null;
     return kind ?? "inner";

@@ -105,18 +105,14 @@ function columnDefinition(reader: TokenReader): ColumnDefinition {
 /** Parses the constraints after a column's type, in any order. */
 function constrained(reader: TokenReader, column: ColumnDefinition): ColumnDefinition {
   let result = column;
-  for (let count = 0; ; count++) {
+  for (;;) {
     const { uniqueness } = result;
-    // A second constraint, or one after `not null` or `default`, exists only in the standard form.
-    const isPlain = count === 0;
     if (reader.accept("primary")) result = { ...result, uniqueness: "primary" };
     else if (reader.accept("unique"))
       result = { ...result, uniqueness: uniqueness === "primary" ? "primary" : "unique" };
     else if (reader.accept("required")) result = { ...result, isRequired: true };
     else if (reader.accept("preset")) result = { ...result, preset: constant(reader) };
     else return result;
-    if (isPlain && result.uniqueness !== "none") continue;
-    [reader.isOfForm, reader.isExtended] = [true, true];
   }
 }
 
@@ -201,7 +197,6 @@ function standardValue(reader: TokenReader): Expression {
     typeof value.operand.value === "number"
   )
     return { kind: "literal", value: 0 - value.operand.value };
-  reader.isOfForm = true;
   return value.kind === "column" && value.isQuoted === true ? { kind: "literal", value: value.name } : value;
 }
 

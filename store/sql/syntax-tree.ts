@@ -9,11 +9,8 @@ import type { Uniqueness } from "../values/relations/table.js";
 /** The language of a statement's keywords, and of the reply. */
 export type Language = "malagasy" | "english";
 
-/**
- * The form of a statement: as recorded before CLUSTER SEMANTICS 2, or standard SQL. Malagasy statements always have the
- * recorded form.
- */
-export type Form = "recorded" | "standard";
+/** The rules of a statement: those of the database that `--sql` replaces, for Malagasy, or standard SQL, for English. */
+export type Form = "original" | "standard";
 
 export type ObjectKind = "table" | "domain" | "view";
 

@@ -22,10 +22,6 @@ export class TokenReader {
   readonly statement: ByteString;
   readonly language: Language;
   readonly form: Form;
-  /** Whether the other form of the language (recorded or standard) would read a part of the statement differently. */
-  isOfForm = false;
-  /** Whether the statement requires CLUSTER SEMANTICS 3 if it writes. */
-  isExtended = false;
   /** The query in parentheses that was read last. */
   endedQuery: Query | null = null;
   /** Number of `?` so far. */
@@ -52,7 +48,6 @@ export class TokenReader {
   advance(): Token {
     const { token } = this;
     this.token = this.following;
-    if (token.isOfForm === true) this.isOfForm = true;
     return token;
   }
 

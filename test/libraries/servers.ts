@@ -7,7 +7,7 @@ import { makeKeyPair } from "../support/envelope-client.js";
 import { freePort } from "../support/free-port.js";
 import { RedisConnection } from "../support/redis-connection.js";
 import { startRedis } from "../support/redis-server.js";
-import { letIn, switchToThird } from "../support/signed-by-root.js";
+import { letIn } from "../support/signed-by-root.js";
 
 export interface Served extends AsyncDisposable {
   readonly port: number;
@@ -55,7 +55,6 @@ async function startOneOfThree(clients: "Redis" | "MongoDB"): Promise<Served> {
     return info.kind === "bulk" && info.bytes.includes("dbsync_state:live");
   });
   await letIn(first, root.privateKey);
-  await switchToThird(first, root.privateKey);
   return {
     port,
     async [Symbol.asyncDispose]() {

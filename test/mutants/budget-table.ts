@@ -66,10 +66,10 @@ export const budgetMutants: readonly Mutant[] = [
     test: ADMISSION,
   },
   {
-    name: "budgets: the fold has no limit from version 2 on",
-    file: "store/semantics.js",
-    find: "CommandIndex(rowsWith(relationsBy(2)), PRODUCED_MAX,",
-    replace: "CommandIndex(rowsWith(relationsBy(2)), undefined,",
+    name: "budgets: the fold has no limit",
+    file: "store/keyspace/effort-budget.js",
+    find: "begin(producedMax = PRODUCED_MAX)",
+    replace: "begin(producedMax = Number.POSITIVE_INFINITY)",
     test: ADMISSION,
   },
   {

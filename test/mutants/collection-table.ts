@@ -5,7 +5,7 @@
 import type { Mutant } from "./mutant.js";
 
 const ORACLE = "test/store/commands/collections/oracle.test.js";
-const DIALECT = "test/store/commands/collections/dialect.test.js";
+const DETAILS = "test/store/commands/collections/statements.test.js";
 const ORDERING = "test/store/commands/collections/ordering.test.js";
 const READS = "test/store/commands/collections/find-and-count.test.js";
 const WRITES = "test/store/commands/collections/mdb-commands.test.js";
@@ -19,28 +19,6 @@ export const collectionMutants: readonly Mutant[] = [
     find: "if (upsert === null || upsert.every((byte) => byte === 0))",
     replace: "if (bytes !== null)",
     test: "test/listeners/mongo/documents.test.js",
-  },
-  {
-    name: "mongo: a feature of a later version is recorded before it is refused",
-    file: "listeners/mongo/session/semantics-3-features.js",
-    find: "semantics >= EXTENDED_QUERY_SEMANTICS ||",
-    replace: "semantics > 0 ||",
-    test: "test/listeners/mongo/later-features.test.js",
-  },
-  {
-    name: "mongo: a value is taken for a feature of a later version",
-    file: "listeners/mongo/session/semantics-3-features.js",
-    find: 'if (!name.startsWith("$") || type !== BSON.document)\n            continue;',
-    replace:
-      'if (update.includes(".$"))\n            return name;\n        if (!name.startsWith("$") || type !== BSON.document)\n            continue;',
-    test: "test/listeners/mongo/later-features.test.js",
-  },
-  {
-    name: "mongo: a sidecar's error about a later version does not name the feature",
-    file: "listeners/mongo/session/semantics-3-features.js",
-    find: "problem.sentence.includes(NEEDS_SEMANTICS_3)",
-    replace: "false",
-    test: "test/listeners/mongo/later-features.test.js",
   },
   {
     name: "mongo: a transaction is refused like a repeated write, whose error drivers replace",
@@ -103,28 +81,21 @@ export const collectionMutants: readonly Mutant[] = [
     file: "store/commands/collections/index-ranges.js",
     find: "const isOpen = index.isMultikey && lowest !== undefined;",
     replace: "const isOpen = false;",
-    test: DIALECT,
-  },
-  {
-    name: "collections: a statement without a dialect may use later operators",
-    file: "store/commands/collections/update-and-delete.js",
-    find: "operators = null",
-    replace: "operators = EXPRESSION_OPERATORS",
-    test: DIALECT,
+    test: DETAILS,
   },
   {
     name: "collections: an expired document prevents an equal value",
     file: "store/commands/collections/unique-indexes.js",
     find: "return this.#isExpired?.(this.#collection.document(number)) !== true;",
     replace: "return true;",
-    test: DIALECT,
+    test: DETAILS,
   },
   {
     name: "collections: a compound index with arrays is used for all conditions",
     file: "store/commands/collections/index-ranges.js",
     find: "if (index.isMultikey && i > 0)",
     replace: "if (false)",
-    test: DIALECT,
+    test: DETAILS,
   },
   {
     name: "collections: an index is sorted in one step",
@@ -145,6 +116,6 @@ export const collectionMutants: readonly Mutant[] = [
     file: "store/commands/collections/collection-indexes.js",
     find: "removeExpired(data, entry, unit.at, Number.POSITIVE_INFINITY);",
     replace: ";",
-    test: DIALECT,
+    test: DETAILS,
   },
 ];

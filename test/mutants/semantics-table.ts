@@ -2,7 +2,6 @@
 import type { Mutant } from "./mutant.js";
 
 const FOLD = "test/timeline/fold/semantics.test.js";
-const COLLECTIONS = "test/timeline/fold/collection-semantics.test.js";
 const IDS = "test/timeline/fold/document-ids.test.js";
 const EQUALITY = "test/store/commands/documents/loose-equality.test.js";
 const TIMELINE = "test/timeline/semantics-standstill.test.js";
@@ -23,46 +22,53 @@ export const semanticsMutants: readonly Mutant[] = [
     test: FOLD,
   },
   {
-    name: "semantics: accessed keys are determined with the newest table only",
-    file: "timeline/fold/fold-unit.js",
-    find: "if (!known.isAlike)",
-    replace: "if (false)",
-    test: FOLD,
-  },
-  {
-    name: "semantics: units are determined with the newest table only",
-    file: "timeline/fold/fold-unit.js",
-    find: "known.isAlike ? kind :",
-    replace: "true ? kind :",
-    test: FOLD,
-  },
-  {
     name: "semantics: a command that is invalid in one version is invalid in the next one",
     file: "timeline/fold/fold-unit.js",
-    find: "if (isAlike && this.command !== null && table.has(this.command))",
-    replace: "if (isAlike && (this.command === null || table.has(this.command)))",
-    test: COLLECTIONS,
-  },
-  {
-    name: "semantics: recorded statements of collections may have a dialect before version 3",
-    file: "store/commands/collections/mdb-commands.js",
-    find: "run: byVersion(false, run)",
-    replace: "run: byVersion(true, run)",
-    test: COLLECTIONS,
-  },
-  {
-    name: "semantics: collections are renamed before version 3",
-    file: "store/semantics.js",
-    find: "!laterCollections.has(name)",
-    replace: "name !== ''",
-    test: COLLECTIONS,
+    find: "if (this.command !== null && table.has(this.command))",
+    replace: "if (this.command === null || table.has(this.command))",
+    test: FOLD,
   },
   {
     name: "semantics: a read command does not exist before its version",
     file: "store/semantics.js",
     find: "row instanceof CommandFailure && !command.writes",
     replace: "false",
-    test: "test/timeline/fold/collection-semantics.test.js",
+    test: FOLD,
+  },
+  {
+    name: "semantics: a command exists before its number",
+    file: "store/semantics.js",
+    find: "if ((row.sinceSemantics ?? 1) <= number)",
+    replace: "if (row !== null)",
+    test: FOLD,
+  },
+  {
+    name: "semantics: a changed command does not exist before its number",
+    file: "store/semantics.js",
+    find: "row.earlier !== undefined",
+    replace: "false",
+    test: FOLD,
+  },
+  {
+    name: "semantics: a later row may accept fewer arguments",
+    file: "store/semantics.js",
+    find: "old !== undefined && !accepts(row.arity, old.arity)",
+    replace: "false",
+    test: FOLD,
+  },
+  {
+    name: "semantics: a later row makes a container of a command",
+    file: "store/semantics.js",
+    find: "container !== row.name && before.find(container) !== undefined",
+    replace: "false",
+    test: FOLD,
+  },
+  {
+    name: "semantics: commands of the key ring change with the number",
+    file: "store/semantics.js",
+    find: 'if (isKeyCommand(row.name.split("|")))',
+    replace: "if (false)",
+    test: FOLD,
   },
   {
     name: "semantics: an unknown version is treated as the last known one",

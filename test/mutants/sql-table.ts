@@ -180,9 +180,9 @@ export const sqlMutants: readonly Mutant[] = [
     test: PLANNED,
   },
   {
-    name: "SQL: in the recorded form a text is propagated through equal columns",
+    name: "SQL: in the original form a text is propagated through equal columns",
     file: "store/commands/relations/condition-plan.js",
-    find: 'this.#evaluation.form === "recorded" ? undefined :',
+    find: 'this.#evaluation.form === "original" ? undefined :',
     replace: "",
     test: PLANNED,
   },
@@ -271,13 +271,6 @@ export const sqlMutants: readonly Mutant[] = [
     test: SQLITE,
   },
   {
-    name: "SQL: recorded English statements have the meaning of standard ones",
-    file: "store/commands/relations/sql-commands.js",
-    find: "execute(data, argv, unit, version)",
-    replace: "execute(data, argv, unit, 2)",
-    test: ORACLE,
-  },
-  {
     name: "SQL: a table changes while a query reads it",
     file: "store/values/relations/table.js",
     find: "this.#rows = this.#rows.slice();",
@@ -360,13 +353,6 @@ export const sqlMutants: readonly Mutant[] = [
     find: "checkRequired(table, rows, evaluation);",
     replace: "",
     test: STATEMENTS,
-  },
-  {
-    name: "SQL: keywords of version 3 are valid in version 2",
-    file: "store/commands/relations/sql-commands.js",
-    find: "if (standard.isExtended && version < EXTENDED)",
-    replace: "if (standard.isExtended && version < 2)",
-    test: "test/timeline/fold/sql-semantics.test.js",
   },
   {
     name: "SQL: a default is not in the state",

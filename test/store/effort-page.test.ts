@@ -7,7 +7,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { SOURCE_WORK, WORK_MAX } from "../../store/commands/relations/evaluation-context.js";
-import { PAIRS_MAX } from "../../store/commands/relations/join-before-semantics-2.js";
+import { PAIRS_MAX } from "../../store/commands/relations/join-results.js";
 import type { Database } from "../../store/database.js";
 import {
   BudgetExceeded,

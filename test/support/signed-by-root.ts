@@ -15,7 +15,3 @@ export async function letIn(daemon: DaemonProcess, root: KeyObject): Promise<voi
   );
   await send(daemon, root, String(line["command"]));
 }
-
-/** Switches the cluster to semantics version 3. */
-export const switchToThird = (daemon: DaemonProcess, root: KeyObject): Promise<void> =>
-  send(daemon, root, "CLUSTER SEMANTICS 2", "CLUSTER SEMANTICS 3");

@@ -45,7 +45,7 @@ export function applyUnit(
   records: UndoRecord[],
 ): UnitAnswer {
   if (table === null) return notApplied(unit);
-  unit.setTable(table, ring.known);
+  unit.setTable(table);
   const refusal = verdictOn(unit, signer, ring);
   unit.isDenied = refusal !== null;
   if (refusal !== null) return answer(refusal, isDenied(refusal) ? "denied" : "malformed", unit);
@@ -93,7 +93,7 @@ export function applyToRing(unit: FoldUnit, ring: KeyRing): UnitAnswer {
   ring.named.addOf(commands);
   // If this release does not know the semantics version, it may not know all names in the unit's rules either.
   if (ring.table === null) return notApplied(unit);
-  unit.setTable(ring.table, ring.known);
+  unit.setTable(ring.table);
   const known = ring.find(key);
   const refusal = verdictOn(unit, known, ring);
   unit.isDenied = refusal !== null;
@@ -118,7 +118,7 @@ function run(unit: FoldUnit, database: Database, records: UndoRecord[]): Reply {
   const { envelope, command } = unit;
   if (command !== null) {
     const folded = new FoldedUnit(unit.entryId, envelope, unit.index);
-    return runCommand(database, command, unit.argv, folded, records, unit.table);
+    return runCommand(database, command, unit.argv, folded, records);
   }
   const { at, db, seq } = envelope;
   try {
@@ -141,11 +141,10 @@ export function runCommand(
   argv: readonly ByteString[],
   origin: Unit,
   records: UndoRecord[],
-  table: CommandIndex,
 ): Reply {
   try {
     // Complete the reply now, so that later units cannot change it.
-    return withItemsFound(database.run(command, argv, origin, records, table));
+    return withItemsFound(database.run(command, argv, origin, records));
   } catch (problem) {
     throwOutOfMemory(problem);
     return undo(database, records, problem);

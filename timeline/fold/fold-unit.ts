@@ -49,7 +49,7 @@ export function ordinaryCommands(
 }
 
 /**
- * The kind of a unit in any semantics version. `data`: the unit may write. `nothing`: an unknown command, a wrong
+ * The kind of a unit, by the newest table: it is the same in each table that has the unit's commands. `data`: the unit may write. `nothing`: an unknown command, a wrong
  * number of arguments, SELECT, a mixture with KEY, or a database that does not exist.
  */
 export type UnitKind = "data" | "read" | "ring" | "nothing";
@@ -127,26 +127,19 @@ export class FoldUnit extends TouchNode {
     const command = single === null ? null : table.resolve(single);
     this.table = table;
     this.command = command instanceof CommandFailure || envelope.multi ? null : command;
-    const kind =
+    this.kind =
       single === null
-        ? kindOfSeveral(envelope, databases, table, known)
+        ? kindOfSeveral(envelope, databases, known)
         : kindOf(command, single, envelope, databases, known);
-    this.isRunnable = kind !== "nothing";
-    this.kind = known.isAlike ? kind : kindOfAll(this.commands, envelope, databases, known);
+    this.isRunnable = this.kind !== "nothing";
   }
 
   /** Sets the command table that is valid at the unit's position, and looks up the unit's commands in that table. */
-  setTable(table: CommandIndex, { isAlike }: Semantics): void {
+  setTable(table: CommandIndex): void {
     if (this.table === table) return;
     this.table = table;
     // Most commands have the same row in both tables.
-    if (isAlike && this.command !== null && table.has(this.command)) return;
-    if (this.command !== null) {
-      const row = table.resolve(this.argv);
-      this.command = row instanceof CommandFailure ? null : row;
-      this.isRunnable = this.kind !== "nothing" && this.command !== null;
-      return;
-    }
+    if (this.command !== null && table.has(this.command)) return;
     const rows = this.commands.map((argv) => table.resolve(argv));
     const [first] = rows;
     const isSingle = !this.envelope.multi && rows.length === 1;
@@ -160,12 +153,11 @@ export class FoldUnit extends TouchNode {
   hasSameMeaning(one: CommandIndex | null, other: CommandIndex | null): boolean {
     if (one === other) return true;
     if (one === null || other === null) return false;
-    const isBoundAlike = one.producedMax === other.producedMax;
     return this.commands.every((argv) => {
       const [row, otherRow] = [one.resolve(argv), other.resolve(argv)];
       if (row instanceof CommandFailure || otherRow instanceof CommandFailure)
         return row instanceof CommandFailure && otherRow instanceof CommandFailure;
-      return row === otherRow && (isBoundAlike || row.isLinear);
+      return row === otherRow;
     });
   }
 
@@ -219,34 +211,13 @@ function kindOf(
   return command.writes ? "data" : "read";
 }
 
-function kindOfSeveral(
-  envelope: Envelope,
-  databases: number,
-  table: CommandIndex,
-  known: Semantics,
-): UnitKind {
+function kindOfSeveral(envelope: Envelope, databases: number, known: Semantics): UnitKind {
   const kinds = new Set(
-    envelope.commands.map((argv) => kindOf(table.resolve(argv), argv, envelope, databases, known)),
+    envelope.commands.map((argv) => kindOf(known.newest.resolve(argv), argv, envelope, databases, known)),
   );
   if (kinds.has("nothing")) return "nothing";
   if (kinds.has("ring")) return kinds.size === 1 ? "ring" : "nothing";
   return kinds.has("data") ? "data" : "read";
-}
-
-/**
- * Returns the kind of a unit according to the table with which the unit has the greatest effect, because entries that
- * arrive later may change the table that applies at the unit's position.
- */
-function kindOfAll(
-  commands: FoldUnit["commands"],
-  envelope: Envelope,
-  databases: number,
-  known: Semantics,
-): UnitKind {
-  const kinds = new Set(
-    known.tables.map((table) => kindOfSeveral({ ...envelope, commands }, databases, table, known)),
-  );
-  return (["data", "read", "ring"] as const).find((kind) => kinds.has(kind)) ?? "nothing";
 }
 
 /** Returns an entry's units in order. */
@@ -268,23 +239,17 @@ export function compareUnits(a: FoldUnit, b: FoldUnit): number {
 }
 
 /**
- * Sets the keys that a unit may touch in any semantics version: creates its nodes, which are in no list yet, and
+ * Sets the keys that a unit may touch, by the newest table: creates its nodes, which are in no list yet, and
  * records the complete databases that it touches. Databases that do not exist are ignored.
  */
 export function findTouches(unit: FoldUnit, databases: number, known: Semantics): void {
   const { envelope, command } = unit;
-  if (!known.isAlike) for (const argv of unit.commands) findOfAll(unit, argv, databases, known);
-  else if (command !== null) findOf(unit, command.keys, unit.argv, databases);
+  if (command !== null) findOf(unit, command.keys, unit.argv, databases);
   else
     for (const argv of unit.commands)
       findOf(unit, (known.newest.resolve(argv) as Command).keys, argv, databases);
   if (envelope.if === null) return;
   for (const { db, key } of envelope.if) if (db < databases) addNode(unit, db, key, false);
-}
-
-function findOfAll(unit: FoldUnit, argv: readonly ByteString[], databases: number, known: Semantics): void {
-  const specs = new Set(known.rowsOf(argv).map(({ keys }) => keys));
-  for (const keys of specs) findOf(unit, keys, argv, databases);
 }
 
 function findOf(unit: FoldUnit, keys: Command["keys"], argv: readonly ByteString[], databases: number): void {

@@ -265,7 +265,7 @@ export class Fold {
       if (!unit.hasSameMeaning(this.#ring.tableAt(unit), table)) return true;
       const from = changed.get(key);
       if (table === null || from === undefined || compareUnits(unit, from) < 0) return false;
-      unit.setTable(table, this.#known);
+      unit.setTable(table);
       return (verdictOn(unit, ring.recordAt(key, unit), ring.newest) !== null) !== unit.isDenied;
     });
   }

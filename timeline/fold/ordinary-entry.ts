@@ -37,7 +37,6 @@ export interface State {
 export function applyOrdinary(entry: Entry, commands: readonly Command[], state: State): AppliedEntry {
   const { ring, database, records } = state;
   const { commands: argvs, key, at, as } = entry.envelope;
-  const table = ring.table ?? database.table;
   const signer = ring.find(key);
   const isValid = signer !== undefined && validity(signer, at) === "valid";
   const acl = isValid && (as === null || signer.role === "daemon") ? signer.acl : null;
@@ -57,8 +56,8 @@ export function applyOrdinary(entry: Entry, commands: readonly Command[], state:
     if (refusal === null) {
       unit.index = i;
       const reply = command.isLinear
-        ? runCommand(database, command, argv, unit, records, table)
-        : runOrUndo(() => runCommand(database, command, argv, unit, records, table), database, undoing);
+        ? runCommand(database, command, argv, unit, records)
+        : runOrUndo(() => runCommand(database, command, argv, unit, records), database, undoing);
       answers[i] = reply === OK ? APPLIED_OK : applied(reply);
       undoing[i] = takeRecords(records);
     } else {

@@ -7,7 +7,6 @@ import { CommandDocument } from "../messages/command-document.js";
 import { failure, type MongoFailure } from "../messages/failure-codes.js";
 import { checkMembers, type Fields } from "../messages/field-checks.js";
 import type { MongoCommand, MongoSession } from "../session/mongo-session.js";
-import { withDialect } from "../session/semantics-3-features.js";
 import { collectionArguments } from "./arguments.js";
 import { membersOfReply, Refusals, refusedId, refusedUpsertId } from "./refused-documents.js";
 
@@ -75,9 +74,7 @@ export const writeCommands: readonly MongoCommand[] = [
         field: "updates",
         argument: (bytes) => {
           const update = statement(bytes, UPDATE_FIELDS, "update.updates");
-          return withDialect(
-            documentBytes(upsertable(update, UPDATE_NAMES, session) + command.element("let")),
-          );
+          return documentBytes(upsertable(update, UPDATE_NAMES, session) + command.element("let"));
         },
         refusal: (bytes) => refusedUpsertId(bytes, "q", "u"),
       }),
@@ -93,7 +90,7 @@ export const writeCommands: readonly MongoCommand[] = [
         field: "deletes",
         argument: (bytes) => {
           const deletion = statement(bytes, DELETION_FIELDS, "delete.deletes");
-          return withDialect(documentBytes(deletion.elements(["q", "limit"]) + command.element("let")));
+          return documentBytes(deletion.elements(["q", "limit"]) + command.element("let"));
         },
       }),
   },
@@ -141,7 +138,7 @@ function findAndModify(session: MongoSession, command: CommandDocument): ByteStr
     ? refusedUpsertId(Buffer.from(command.only(names), "latin1"), "query", "update")
     : null;
   if (refusal !== null) throw refusal;
-  const spec = withDialect(documentBytes(upsertable(command, names, session)));
+  const spec = documentBytes(upsertable(command, names, session));
   return session.write(command, ["MDB.FINDANDMODIFY", ...collectionArguments(command), spec], membersOfReply);
 }
 

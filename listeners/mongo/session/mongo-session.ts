@@ -18,8 +18,7 @@ import { failure, failureOf, MongoFailure } from "../messages/failure-codes.js";
 import { checkFields, type Fields } from "../messages/field-checks.js";
 import { MongoLogin } from "./login.js";
 import type { MongoServer } from "./mongo-server.js";
-import { refuseLaterFeatures, withFeatureName } from "./semantics-3-features.js";
-import { awaitCopies, type WriteConcern, writeConcernOf } from "./write-concern.js";
+import { awaitCopies, writeConcernOf } from "./write-concern.js";
 
 /** A command, as a row of the table. */
 export interface MongoCommand {
@@ -121,23 +120,6 @@ export class MongoSession {
   ): ByteString | Promise<ByteString> {
     const { daemon } = this.server;
     const concern = writeConcernOf(command, daemon);
-    refuseLaterFeatures(argv, daemon);
-    const fail = (problem: unknown) => {
-      throw withFeatureName(problem, argv, daemon);
-    };
-    try {
-      const answer = this.#written(concern, argv, answered);
-      return typeof answer === "string" ? answer : answer.catch(fail);
-    } catch (problem) {
-      return fail(problem);
-    }
-  }
-
-  #written(
-    concern: WriteConcern,
-    argv: readonly ByteString[],
-    answered: (reply: Reply) => ByteString,
-  ): ByteString | Promise<ByteString> {
     if (concern.others === 0) return this.run(argv, answered);
     const sender = new AwaitedSender(this.#userSession, this.server.host.environment);
     const wait = (answer: ByteString) =>

@@ -6,14 +6,7 @@ import type { ByteString } from "../../../protocol/byte-string.js";
 import type { Reply } from "../../../protocol/reply.js";
 import type { Data } from "../../keyspace/mutators.js";
 import type { Unit } from "../../keyspace/unit.js";
-import {
-  documentAt,
-  isJson,
-  refuseLaterFeatures,
-  specOf,
-  stringAt,
-  truthAt,
-} from "../../queries/bson/command-fields.js";
+import { documentAt, isJson, specOf, stringAt, truthAt } from "../../queries/bson/command-fields.js";
 import { MongoFailure, typeMismatch } from "../../queries/bson/mongo-failure.js";
 import { alternativeTo } from "../../queries/bson/mongodb-names.js";
 import { type Bson, type BsonDocument, isArray, isDocument } from "../../values/collections/bson.js";
@@ -38,19 +31,14 @@ const INDEXES_MAX = 64;
 const FIELDS_MAX = 32;
 
 /** `MDB.CREATEINDEXES db collection spec …` */
-export function createIndexes(
-  data: Data,
-  argv: readonly ByteString[],
-  _unit: Unit,
-  isExtended: boolean,
-): Reply {
+export function createIndexes(data: Data, argv: readonly ByteString[]): Reply {
   const [, database = "", name = "", ...args] = argv;
   const namespace = namespaceOf(database, name);
   const entry = collectionAt(data, namespace);
   const collection = entry?.value ?? new Collection();
   const specs: IndexSpec[] = [...collection.specs];
   for (const one of args) {
-    const spec = indexSpec(one, isExtended);
+    const spec = indexSpec(one);
     if (!isThere(spec, [ID_INDEX, ...specs])) specs.push(spec);
   }
   const [before, after] = [collection.specs.length + 1, specs.length + 1];
@@ -89,9 +77,8 @@ function secondsOf(document: BsonDocument, pattern: BsonDocument): number | unde
   return Number(seconds);
 }
 
-function indexSpec(argument: ByteString, isExtended: boolean): IndexSpec {
+function indexSpec(argument: ByteString): IndexSpec {
   const document = specOf(argument, INDEX_FIELDS);
-  if (!isExtended) refuseLaterFeatures(document, ["expireAfterSeconds"]);
   const pattern = documentAt(document, "key");
   if (pattern === undefined) throw typeMismatch("an index needs a key");
   if (pattern.size === 0 || pattern.size > FIELDS_MAX) throw cannot(`an index has 1 to ${FIELDS_MAX} fields`);

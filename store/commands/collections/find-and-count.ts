@@ -9,7 +9,6 @@ import { isAny, pathTo, type Search } from "../../queries/bson/document-paths.js
 import { sortingOf } from "../../queries/bson/document-sorting.js";
 import { withVariables } from "../../queries/bson/expressions.js";
 import { readCounted, spend } from "../../queries/bson/mongo-failure.js";
-import { EXPRESSION_OPERATORS } from "../../queries/bson/operators/operator-table.js";
 import { projectionOf } from "../../queries/bson/projection.js";
 import type { Handler } from "../../rows/command-row.js";
 import { type Bson, type BsonDocument, DOCUMENT_BYTES_MAX } from "../../values/collections/bson.js";
@@ -45,7 +44,7 @@ export const inSteps =
     const request = argv[3] ?? "";
     const spec = specOf(request, fields);
     const readings: CollectionReading[] | null = unit.takesSteps === true ? [] : null;
-    const general = targetOf(data, argv, unit, readings, EXPRESSION_OPERATORS);
+    const general = targetOf(data, argv, unit, readings);
     const work = read(withVariables(documentAt(spec, "let"), general), spec, request);
     return replyOfSteps(readings === null ? work : released(work, readings), unit.takesSteps);
   };
@@ -147,7 +146,7 @@ function* foundInOrder(
   max: number,
 ): Generator<void, readonly Found[] | null> {
   const collection = collectionAt(target.data, target.namespace)?.value;
-  if (target.operators === null || collection === undefined) return null;
+  if (collection === undefined) return null;
   const plan = rangeInOrder(collection, query, order);
   if (plan === null) return null;
   const few = byEquality(collection, query);

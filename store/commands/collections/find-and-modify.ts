@@ -3,7 +3,7 @@ import type { ByteString } from "../../../protocol/byte-string.js";
 import type { Reply } from "../../../protocol/reply.js";
 import type { Data } from "../../keyspace/mutators.js";
 import type { Unit } from "../../keyspace/unit.js";
-import { documentAt, truthAt } from "../../queries/bson/command-fields.js";
+import { documentAt, specOf, truthAt } from "../../queries/bson/command-fields.js";
 import { failedToParse } from "../../queries/bson/mongo-failure.js";
 import { projectionOf } from "../../queries/bson/projection.js";
 import { type Bson, type BsonDocument, Int32 } from "../../values/collections/bson.js";
@@ -13,16 +13,17 @@ import { answered } from "./mdb-replies.js";
 import {
   changedBy,
   changeOf,
-  LATER_FIELDS,
   removed,
-  statementOf,
   type Target,
   targetFor,
   upsertedBy,
   writingTargetOf,
 } from "./update-and-delete.js";
 
-const FIELDS = ["query", "sort", "remove", "update", "new", "fields", "upsert", "upsertId", ...LATER_FIELDS];
+const FIELDS = [
+  ...["query", "sort", "remove", "update", "new", "fields", "upsert", "upsertId"],
+  ...["let", "arrayFilters"],
+];
 const NOTHING: BsonDocument = new Map();
 
 type Shown = (document: BsonDocument) => BsonDocument;
@@ -33,14 +34,9 @@ interface Done {
 }
 
 /** `MDB.FINDANDMODIFY db collection spec` */
-export function findAndModify(
-  data: Data,
-  argv: readonly ByteString[],
-  unit: Unit,
-  isExtended: boolean,
-): Reply {
+export function findAndModify(data: Data, argv: readonly ByteString[], unit: Unit): Reply {
   const request = argv[3] ?? "";
-  const spec = statementOf(request, FIELDS, isExtended);
+  const spec = specOf(request, FIELDS);
   const target = targetFor(writingTargetOf(data, argv, unit), spec);
   const fields = documentAt(spec, "fields") ?? NOTHING;
   const project = fields.size === 0 ? null : projectionOf(fields, "find", target);

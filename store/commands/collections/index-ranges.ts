@@ -1,6 +1,6 @@
 /**
- * Range queries and sorts by indexes, for reads and for writes with `dialect: 2`. Other writes use indexes only for
- * equality: the maximum number of documents that they may check is part of their semantics.
+ * Range queries and sorts by indexes. Writes use them too: the maximum number of documents that a write may check is
+ * part of its meaning.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { EffortBudget } from "../../keyspace/effort-budget.js";

@@ -2,13 +2,7 @@
  * MDB.*: collections of documents with MongoDB's commands, under their own names. Documents are BSON or Extended JSON.
  * Source: MongoDB 7's manual; docs/mongo-collections.md.
  */
-import type { ByteString } from "../../../protocol/byte-string.js";
-import type { Reply } from "../../../protocol/reply.js";
-import { CommandFailure } from "../../arguments/command-errors.js";
-import type { Data } from "../../keyspace/mutators.js";
-import type { Unit } from "../../keyspace/unit.js";
-import { NEEDS_SEMANTICS_3 } from "../../queries/bson/command-fields.js";
-import { type Command, family, type Handler } from "../../rows/command-row.js";
+import { family } from "../../rows/command-row.js";
 import { aggregate } from "./aggregation-pipeline.js";
 import { create, drop, dropDatabase, listCollections, listDatabases } from "./collection-definitions.js";
 import { createIndexes, dropIndexes, listIndexes } from "./collection-indexes.js";
@@ -29,20 +23,6 @@ import { detailed } from "./mdb-replies.js";
 import { explain, rename, stats } from "./stats-explain-rename.js";
 import { remove, update } from "./update-and-delete.js";
 
-/** @param isExtended whether the command may use the additions of CLUSTER SEMANTICS 3 */
-type ByVersion = (data: Data, argv: readonly ByteString[], unit: Unit, isExtended: boolean) => Reply;
-
-/** Commands with fields that CLUSTER SEMANTICS 3 added. Before that version, these fields are an error. */
-const DIFFERING: Readonly<Record<string, ByVersion>> = {
-  "MDB.UPDATE": update,
-  "MDB.DELETE": remove,
-  "MDB.FINDANDMODIFY": findAndModify,
-  "MDB.CREATEINDEXES": createIndexes,
-};
-
-const byVersion = (isExtended: boolean, run: ByVersion): Handler =>
-  detailed((data, argv, unit) => run(data, argv, unit, isExtended));
-
 export const collections = family("mongo", {
   "MDB.INSERT": {
     arity: -5,
@@ -59,8 +39,8 @@ export const collections = family("mongo", {
     keys: updated,
     since: "",
     complexity: "O(N) for each statement, N: documents of the collection, or those that an index selects",
-    summary: "Changes documents by statements {q, u, multi, upsert, upsertId, arrayFilters, let, dialect}.",
-    run: byVersion(true, update),
+    summary: "Changes documents by statements {q, u, multi, upsert, upsertId, arrayFilters, let}.",
+    run: detailed(update),
   },
   "MDB.DELETE": {
     arity: -5,
@@ -68,8 +48,8 @@ export const collections = family("mongo", {
     keys: updated,
     since: "",
     complexity: "O(N) for each statement, N: documents of the collection, or those that an index selects",
-    summary: "Removes documents by statements {q, limit}.",
-    run: byVersion(true, remove),
+    summary: "Removes documents by statements {q, limit, let}.",
+    run: detailed(remove),
   },
   "MDB.FINDANDMODIFY": {
     arity: 4,
@@ -78,7 +58,7 @@ export const collections = family("mongo", {
     since: "",
     complexity: "O(N), N: documents of the collection, or those that an index selects",
     summary: "Changes or removes one document, and returns it.",
-    run: byVersion(true, findAndModify),
+    run: detailed(findAndModify),
   },
   "MDB.FIND": {
     arity: 4,
@@ -132,7 +112,7 @@ export const collections = family("mongo", {
     since: "",
     complexity: "O(N), N: documents of the collection",
     summary: "Creates indexes {key, name, unique, sparse, expireAfterSeconds}.",
-    run: byVersion(true, createIndexes),
+    run: detailed(createIndexes),
   },
   "MDB.DROPINDEXES": {
     arity: 4,
@@ -216,17 +196,3 @@ export const collections = family("mongo", {
     run: dropDatabase,
   },
 });
-
-/** The rows of the commands that behave differently before CLUSTER SEMANTICS 3. */
-export const recordedCollections: readonly Command[] = collections.flatMap((command) => {
-  const run = DIFFERING[command.name];
-  return run === undefined ? [] : [{ ...command, run: byVersion(false, run) }];
-});
-
-/** Commands that did not exist before CLUSTER SEMANTICS 3, and their replies before it. */
-export const laterCollections: ReadonlyMap<string, CommandFailure> = new Map(
-  ["MDB.EXPLAIN", "MDB.RENAME", "MDB.STATS"].map((name) => [
-    name,
-    new CommandFailure(`ERR ${name} ${NEEDS_SEMANTICS_3}`),
-  ]),
-);

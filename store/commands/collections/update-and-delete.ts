@@ -16,14 +16,7 @@ import {
   updateOf,
   withId,
 } from "../../queries/bson/bson-update.js";
-import {
-  countAt,
-  documentAt,
-  refuseLaterFeatures,
-  specOf,
-  truthAt,
-  unknownField,
-} from "../../queries/bson/command-fields.js";
+import { countAt, documentAt, specOf, truthAt } from "../../queries/bson/command-fields.js";
 import { type Scope, type Variable, withVariables } from "../../queries/bson/expressions.js";
 import {
   badValue,
@@ -38,7 +31,7 @@ import {
 import { EXPRESSION_OPERATORS } from "../../queries/bson/operators/operator-table.js";
 import { PositionalElements } from "../../queries/bson/positional-elements.js";
 import { type Bson, type BsonDocument, isArray } from "../../values/collections/bson.js";
-import { integerOf, isNumber } from "../../values/collections/bson-numbers.js";
+import { isNumber } from "../../values/collections/bson-numbers.js";
 import { Collection, type CollectionReading } from "../../values/collections/collection.js";
 import {
   byEquality,
@@ -70,7 +63,6 @@ export function targetOf(
   argv: readonly ByteString[],
   unit: Unit,
   readings: CollectionReading[] | null = null,
-  operators: Scope["operators"] = null,
 ): Target {
   let choice: ((below: number) => number) | null = null;
   return {
@@ -79,7 +71,7 @@ export function targetOf(
     at: unit.at,
     work: workOf(data.effort),
     readings,
-    operators,
+    operators: EXPRESSION_OPERATORS,
     variables: NO_VARIABLES,
     choose: (below) => (choice ??= seededChoice(unit))(below),
   };
@@ -94,47 +86,16 @@ export function writingTargetOf(data: Data, argv: readonly ByteString[], unit: U
 
 const NO_VARIABLES: ReadonlyMap<ByteString, Variable> = new Map();
 
-/**
- * Fields of a statement that older releases reject. The field `dialect`, with the value 2, also permits the filters and
- * updates that were added later.
- */
-export const LATER_FIELDS = ["dialect", "let", "arrayFilters"];
-const DIALECT = 2n;
+/** Returns the target of a statement, with the variables of its `let`. @throws CommandFailure */
+export const targetFor = (target: Target, statement: BsonDocument): Target =>
+  withVariables(documentAt(statement, "let"), target);
 
-/**
- * Reads a statement.
- * @param isExtended whether the statement may have a dialect, as from CLUSTER SEMANTICS 3 on
- * @throws CommandFailure if the statement has an unknown field, or a newer field without a dialect
- */
-export function statementOf(
-  argument: ByteString,
-  fields: readonly string[],
-  isExtended: boolean,
-): BsonDocument {
-  const statement = specOf(argument, fields);
-  if (!isExtended) refuseLaterFeatures(statement, LATER_FIELDS);
-  if (!statement.has("dialect"))
-    for (const name of ["let", "arrayFilters"]) if (statement.has(name)) throw unknownField(name);
-  return statement;
-}
-
-/**
- * Returns the target of a statement. Operators of expressions are available only if the statement has `dialect: 2`.
- * @throws CommandFailure
- */
-export function targetFor(target: Target, statement: BsonDocument): Target {
-  const dialect = statement.get("dialect");
-  if (dialect === undefined) return target;
-  if (!isNumber(dialect) || integerOf(dialect) !== DIALECT) throw badValue("dialect has to be 2");
-  return withVariables(documentAt(statement, "let"), { ...target, operators: EXPRESSION_OPERATORS });
-}
-
-const UPDATE_FIELDS = ["q", "u", "multi", "upsert", "upsertId", ...LATER_FIELDS];
+const UPDATE_FIELDS = ["q", "u", "multi", "upsert", "upsertId", "let", "arrayFilters"];
 
 /** `MDB.UPDATE db collection ordered statement …` */
-export function update(data: Data, argv: readonly ByteString[], unit: Unit, isExtended: boolean): Reply {
+export function update(data: Data, argv: readonly ByteString[], unit: Unit): Reply {
   const target = writingTargetOf(data, argv, unit);
-  const statements = argv.slice(4).map((one) => statementOf(one, UPDATE_FIELDS, isExtended));
+  const statements = argv.slice(4).map((one) => specOf(one, UPDATE_FIELDS));
   let [n, modified] = [0, 0];
   const upserted: BsonDocument[] = [];
   const failures = collectFailures(argv[3] ?? "", statements.length, (i) => {
@@ -181,9 +142,9 @@ function updateIn(
   { query, update, arrayFilters }: RequestedChange,
   isInsert: boolean,
 ): Update {
-  if (target.operators !== null && isArray(update) && arrayFilters !== undefined)
+  if (isArray(update) && arrayFilters !== undefined)
     throw failedToParse("arrayFilters may not be specified for pipeline-style updates");
-  const elements = target.operators === null ? null : new PositionalElements(query, arrayFilters, target);
+  const elements = new PositionalElements(query, arrayFilters, target);
   return updateOf(update, { ...target, isInsert, elements });
 }
 
@@ -199,7 +160,7 @@ function updated(general: Target, statement: BsonDocument): Updated {
   const query = documentAt(statement, "q");
   if (query === undefined) throw typeMismatch("q has to be a document");
   const isMulti = truthAt(statement, "multi");
-  if (isReplacement(statement.get("u"), target) && isMulti)
+  if (isReplacement(statement.get("u")) && isMulti)
     throw failedToParse("multi update is not supported for replacement-style update");
   const matches = foundBy(target, query, isMulti ? Number.POSITIVE_INFINITY : 1, CHANGE_STEPS);
   if (matches.length > 0 || !truthAt(statement, "upsert")) {
@@ -256,7 +217,7 @@ export function finding(target: Target, query: BsonDocument, max: number, steps 
   // Indexes describe only the current documents.
   if (isCurrent) {
     numbers = byEquality(collection, query)?.numbers ?? null;
-    if (numbers === null && target.operators !== null) {
+    if (numbers === null) {
       const documents = documentsAt(target, collection);
       const range = byRange(collection, query, work, () => isAsRead(target, collection));
       const first = target.readings === null ? { done: true, value: finish(range) } : range.next();
@@ -386,7 +347,7 @@ export function upsertedBy(
   const { data, namespace, work } = target;
   const apply = updateIn(target, change, true);
   const queryDocument = documentOfQuery(change.query, work);
-  const start: BsonDocument = isReplacement(change.update, target) ? onlyId(queryDocument) : queryDocument;
+  const start: BsonDocument = isReplacement(change.update) ? onlyId(queryDocument) : queryDocument;
   const inserted = apply(start);
   const ownId = inserted.has("_id") ? inserted.get("_id") : id;
   if (ownId === undefined) throw badValue("an upsert needs an upsertId from its sender");
@@ -406,12 +367,12 @@ function onlyId(document: BsonDocument): BsonDocument {
   return id === undefined ? new Map() : new Map([["_id", id]]);
 }
 
-const DELETE_FIELDS = ["q", "limit", "dialect", "let"];
+const DELETE_FIELDS = ["q", "limit", "let"];
 
 /** `MDB.DELETE db collection ordered statement …` */
-export function remove(data: Data, argv: readonly ByteString[], unit: Unit, isExtended: boolean): Reply {
+export function remove(data: Data, argv: readonly ByteString[], unit: Unit): Reply {
   const general = writingTargetOf(data, argv, unit);
-  const statements = argv.slice(4).map((one) => statementOf(one, DELETE_FIELDS, isExtended));
+  const statements = argv.slice(4).map((one) => specOf(one, DELETE_FIELDS));
   let n = 0;
   const failures = collectFailures(argv[3] ?? "", statements.length, (i) => {
     const statement = statements[i] as BsonDocument;

@@ -79,7 +79,7 @@ export function storedNames(evaluation: Evaluation, kind: StoredKind): readonly 
 export function viewNamed(evaluation: Evaluation, name: ByteString): View | undefined {
   const text = storedText(evaluation, "view", name);
   if (text === undefined) return undefined;
-  const parsed = parse(text, evaluation.english);
+  const parsed = parse(text);
   const { statement, parameters } = parsed;
   if (statement instanceof SqlMistake || statement.kind !== "query" || parameters > 0)
     throw failure(evaluation, "damaged", evaluation.database, name);

@@ -243,12 +243,12 @@ export class Planner {
   /**
    * Returns the value of a column that must equal another column whose value is known, or undefined if the value is not
    * certain. For a text that represents a number, returns the number, since `'01'` and `'1'` both equal 1. In the
-   * recorded form a text can equal many values, so nothing is certain.
+   * original form a text can equal many values, so nothing is certain.
    * @param value the value of the other column
    */
   #equalValue(value: Scalar): Scalar | undefined {
     if (typeof value !== "string") return value;
-    return this.#evaluation.form === "recorded" ? undefined : (numberOfText(value) ?? value);
+    return this.#evaluation.form === "original" ? undefined : (numberOfText(value) ?? value);
   }
 
   #equalPart(position: number, value: Scalar): Part {

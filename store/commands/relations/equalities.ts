@@ -1,6 +1,6 @@
 /**
  * Splits a condition into the parts that AND combines, and finds those that may be checked early, for example by an
- * index. In the recorded form, only the parts before the first one that can fail may be checked early, so that a
+ * index. In the original form, only the parts before the first one that can fail may be checked early, so that a
  * statement fails exactly when it would fail if the condition were checked as written. In the standard form, all parts
  * may be checked early, because a failure of a part counts only if no other part rejects the row.
  */
@@ -11,7 +11,7 @@ export interface ConditionParts {
   /** The parts that may be checked early. */
   readonly parts: readonly Expression[];
   /**
-   * The parts that may be checked early and, in the recorded form, the first part that can fail, which follows them.
+   * The parts that may be checked early and, in the original form, the first part that can fail, which follows them.
    */
   readonly leading: readonly Expression[];
   /** Whether no part of the condition can fail. */
@@ -28,11 +28,6 @@ export function conditionPartsOf(condition: Expression, form: Form): ConditionPa
 
 export type Equality = Binary & { readonly operator: "=" };
 
-/** Returns the equalities that may be checked early, in order. */
-export function leadingEqualities(condition: Expression, form: Form): readonly Equality[] {
-  return conditionPartsOf(condition, form).parts.filter(isEquality);
-}
-
 export const isEquality = (part: Expression): part is Equality =>
   part.kind === "binary" && part.operator === "=";
 
@@ -41,7 +36,7 @@ function conjuncts(condition: Expression, form: Form): readonly Expression[] {
   const parts: Expression[] = [];
   const pending = [condition];
   for (let part = pending.pop(); part !== undefined; part = pending.pop()) {
-    // In the recorded form, the right side of an AND remains one part, even if it is an AND in parentheses.
+    // In the original form, the right side of an AND remains one part, even if it is an AND in parentheses.
     const isSplit = form === "standard" || pending.length === 0;
     if (isSplit && part.kind === "binary" && part.operator === "and") pending.push(part.left, part.right);
     else parts.push(part);

@@ -13,10 +13,6 @@ export interface Evaluation {
   readonly language: Language;
   /** The form that determines the semantics of expressions and queries. */
   readonly form: Form;
-  /** The form of the English views that the statement reads. */
-  readonly english: Form;
-  /** Whether conditions are checked, and joined rows found, as early as possible; the result is the same. */
-  readonly isPlanned: boolean;
   /** The tables and views that the statement reads. */
   readonly sources: Sources;
   /** The values of the `?` in the statement, in order. */

@@ -28,7 +28,6 @@ import {
   spend,
 } from "./evaluation-context.js";
 import { findSources, ofView } from "./find-sources.js";
-import { joined, naturallyJoined } from "./join-before-semantics-2.js";
 import { plannedSources } from "./join-by-plan.js";
 import {
   type Relation,
@@ -131,8 +130,8 @@ function* together(
   }
   const isKept = operator === "intersection";
   const rows = yield* filtered(left.rows, (row) => others.has(rowKey(row)) === isKept, STEP_ITEMS);
-  // In the recorded form a difference retains equal rows.
-  if (operator === "difference" && form === "recorded")
+  // In the original form a difference retains equal rows.
+  if (operator === "difference" && form === "original")
     return { name, columns, rows, table: null, isSet: left.isSet };
   return { name, columns, rows: yield* withoutDuplicates(rows), table: null, isSet: true };
 }
@@ -176,20 +175,9 @@ function* combined(
     if (each.alias !== null) aliases.add(each.alias);
     return yield* sourceRelation(each, evaluation, depth);
   };
-  if (evaluation.isPlanned) {
-    const relations = [yield* read(source)];
-    for (const join of joins) relations.push(yield* read(join.source));
-    return yield* plannedSources(relations, select, evaluation);
-  }
-  let relation = yield* read(source);
-  for (const join of joins) {
-    const right = yield* read(join.source);
-    if (join.kind === "natural") {
-      relation = yield* naturallyJoined(relation, right, evaluation);
-      if (join.on !== null) relation = yield* selected(relation, join.on, evaluation);
-    } else relation = joined(relation, right, join, evaluation);
-  }
-  return where === null ? relation : yield* selected(relation, where, evaluation);
+  const relations = [yield* read(source)];
+  for (const join of joins) relations.push(yield* read(join.source));
+  return yield* plannedSources(relations, select, evaluation);
 }
 
 function* sourceRelation(source: Source, evaluation: Evaluation, depth: number): Generator<void, Relation> {

@@ -35,6 +35,6 @@ function sourceNamed(name: ByteString, evaluation: Evaluation): NamedSource {
 
 /** Returns the evaluation of a view, whose form may differ from that of the statement that names it. */
 export function ofView({ parsed }: View, evaluation: Evaluation): Evaluation {
-  const form = formOf(parsed.language, evaluation.english);
+  const form = formOf(parsed.language);
   return form === evaluation.form ? evaluation : { ...evaluation, form };
 }

@@ -1,7 +1,6 @@
 /**
  * Joins the sources of a select according to its plan. The partners of a row are found by the index of a table, or
- * otherwise by a hash. The rows and their order are those of join-before-semantics-2.ts: by the rows of the left side, then by those of
- * the right one. The limit of pairs counts the pairs that are created, and each row that is checked counts towards the
+ * otherwise by a hash. The order of the result is that of the rows of the left side, then that of the right side. The limit of pairs counts the pairs that are created, and each row that is checked counts towards the
  * statement's work. The choice of an index depends only on the rows and keys of the tables, not on the indexes that a
  * daemon has already built, so either all daemons reject a statement or none does.
  */
@@ -20,7 +19,7 @@ import {
   type Stage,
 } from "./condition-plan.js";
 import { checkSize, type Evaluation, failure, spend } from "./evaluation-context.js";
-import { naturallyJoined, ofJoin, PAIRS_MAX } from "./join-before-semantics-2.js";
+import { naturallyJoined, ofJoin, PAIRS_MAX } from "./join-results.js";
 import type { Relation, RelationRow } from "./relation.js";
 import { filtered, INDEXED_ROWS_MIN, ofSelection, selected } from "./select-rows.js";
 

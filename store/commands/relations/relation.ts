@@ -78,7 +78,7 @@ export function* withoutDuplicates(rows: readonly RelationRow[]): Generator<void
 }
 
 /**
- * Returns the index of a column. In the recorded form, an origin that no column has is ignored if only one column has
+ * Returns the index of a column. In the original form, an origin that no column has is ignored if only one column has
  * the name. In the standard form, if no column has exactly this name, upper and lower case are not distinguished.
  * @throws CommandFailure
  */

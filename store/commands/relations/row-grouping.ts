@@ -47,7 +47,7 @@ export interface Groups {
 
 /** Returns the expressions to group by; in the standard form an integer refers to a field. */
 function groupKeys(groupBy: readonly Expression[], fields: readonly Field[], evaluation: Evaluation) {
-  if (evaluation.form === "recorded") return groupBy;
+  if (evaluation.form === "original") return groupBy;
   return groupBy.map((key) => fieldNumbered(key, fields, "group by", evaluation) ?? key);
 }
 
@@ -126,7 +126,7 @@ function aggregateOf(call: Call, columns: readonly RelationColumn[], evaluation:
   if (comparesArguments(evaluation, call)) throw failure(evaluation, "severalArguments", name);
   const [argument] = operands ?? [];
   if (operands?.length !== 1 || argument === undefined) throw failure(evaluation, "oneArgument", name);
-  if (argument.kind !== "column" && evaluation.form === "recorded")
+  if (argument.kind !== "column" && evaluation.form === "original")
     throw failure(evaluation, "columnArgument", name);
   return {
     name: aggregateName,
@@ -203,7 +203,7 @@ function addTo(total: Total, { name }: Aggregate, value: Scalar | undefined, eva
   }
   total.count++;
   if (name === "sum" || name === "avg") {
-    if (typeof value !== "number" && (typeof value === "string" || evaluation.form === "recorded"))
+    if (typeof value !== "number" && (typeof value === "string" || evaluation.form === "original"))
       throw failure(evaluation, "notNumeric", name.toUpperCase());
     total.sum += Number(value);
     if (!Number.isFinite(total.sum)) throw failure(evaluation, "tooLarge");

@@ -21,7 +21,7 @@ import {
 /** Minimum number of rows of a table for an index to be used; in a smaller table all rows are checked. */
 export const INDEXED_ROWS_MIN = 16;
 
-/** Selects the rows that meet a condition. In the recorded form, equal rows appear in the result once. */
+/** Selects the rows that meet a condition. In the original form, equal rows appear in the result once. */
 export function* selected(
   relation: Relation,
   where: Expression,
@@ -189,7 +189,7 @@ function requiredValueOf(
       const value: Scalar | undefined = constantOf(other, evaluation);
       if (one.kind !== "column" || value === undefined || isText(one, columns)) continue;
       const required = { position: positionOf(one, columns, evaluation), value };
-      if (evaluation.form === "recorded" || table.isUnique(required.position)) return required;
+      if (evaluation.form === "original" || table.isUnique(required.position)) return required;
       first ??= required;
     }
   }

@@ -7,11 +7,11 @@ import { integer, OK, type Reply } from "../../../protocol/reply.js";
 import { custom } from "../../arguments/command-errors.js";
 import type { Data } from "../../keyspace/mutators.js";
 import type { Unit } from "../../keyspace/unit.js";
-import { type Command, family } from "../../rows/command-row.js";
+import { family } from "../../rows/command-row.js";
 import { mistakeFailure } from "../../sql/error-messages.js";
 import { formOf, parse } from "../../sql/parse.js";
 import { SqlMistake } from "../../sql/syntax-error.js";
-import type { Form, Statement } from "../../sql/syntax-tree.js";
+import type { Statement } from "../../sql/syntax-tree.js";
 import { checkName } from "./catalogue.js";
 import { type Evaluation, failure } from "./evaluation-context.js";
 import { answered, answering } from "./execute-query.js";
@@ -45,7 +45,7 @@ export const relations = family("sql", {
     summary:
       "Executes a statement on the tables of a database; further arguments are the values for each ? in it.",
     otherRow: (argv) => (onlyReads(argv) ? READ_ROW : null),
-    run: (data, argv, unit) => execute(data, argv, unit, EXTENDED),
+    run: execute,
   },
   [READ_ROW]: {
     arity: -3,
@@ -56,47 +56,16 @@ export const relations = family("sql", {
     summary: "Executes a statement that changes nothing. SQL with such a statement does the same.",
     run: (data, argv, unit) => {
       if (!onlyReads(argv)) throw custom("ERR SQL_RO accepts only statements that change nothing");
-      return execute(data, argv, unit, EXTENDED);
+      return execute(data, argv, unit);
     },
   },
 });
 
-/** The CLUSTER SEMANTICS version that added further words of the standard form to writing statements. */
-const EXTENDED = 3;
-
-/**
- * The SQL commands for writes as before CLUSTER SEMANTICS 2 or 3: recorded statements must keep their effect. In
- * version 1, English statements have the recorded form, and their joins are executed without a plan, with the limits of
- * that version. Reads are not included, since no timeline records them.
- */
-export const relationsBy = (version: 1 | 2): readonly Command[] =>
-  relations
-    .filter(({ name }) => name !== READ_ROW)
-    .map((command) => ({ ...command, run: (data, argv, unit) => execute(data, argv, unit, version) }));
-
-const laterStatement = (version: number) =>
-  custom(`ERR this statement requires version ${version} of the semantics: CLUSTER SEMANTICS ${version}`);
-
-/**
- * Parses a statement by the rules of the given version.
- * @throws CommandFailure if it requires a later version, or is invalid
- */
-function parsedBy(version: number, text: ByteString) {
-  const standard = parse(text);
-  if (standard.isExtended && version < EXTENDED) throw laterStatement(EXTENDED);
-  const parsed = version === 1 ? parse(text, "recorded") : standard;
-  const { statement, language } = parsed;
-  if (!(statement instanceof SqlMistake)) return { ...parsed, statement };
-  if (!(standard.statement instanceof SqlMistake)) throw laterStatement(2);
-  throw mistakeFailure(text, language, standard.statement);
-}
-
-/** @param version the version of the semantics */
-function execute(data: Data, argv: readonly ByteString[], { at, takesSteps }: Unit, version: number): Reply {
+function execute(data: Data, argv: readonly ByteString[], { at, takesSteps }: Unit): Reply {
   const [, database = "", text = "", ...parameters] = argv;
-  const form: Form = version === 1 ? "recorded" : "standard";
-  const parsed = parsedBy(version, text);
+  const parsed = parse(text);
   const { statement, language } = parsed;
+  if (statement instanceof SqlMistake) throw mistakeFailure(text, language, statement);
   const evaluation: Evaluation = {
     data,
     database,
@@ -105,9 +74,7 @@ function execute(data: Data, argv: readonly ByteString[], { at, takesSteps }: Un
     at,
     work: { rows: 0, likeSteps: 0 },
     sources: new Sources(),
-    form: formOf(language, form),
-    english: form,
-    isPlanned: form === "standard",
+    form: formOf(language),
   };
   if (parsed.parameters !== parameters.length)
     throw failure(evaluation, "parameterCount", String(parsed.parameters), String(parameters.length));

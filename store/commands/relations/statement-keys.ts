@@ -5,20 +5,15 @@
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { Permission, Touch } from "../../rows/key-spec.js";
-import { type Parsed, parse } from "../../sql/parse.js";
+import { parse } from "../../sql/parse.js";
 import { namesIn } from "../../sql/query-names.js";
 import { SqlMistake } from "../../sql/syntax-error.js";
-import type { Form, Query, Statement } from "../../sql/syntax-tree.js";
+import type { Query, Statement } from "../../sql/syntax-tree.js";
 import { catalogueKey, tableKey } from "./catalogue.js";
 
 /** Whether a call changes nothing, which includes a call that can only fail. @param argv `SQL database statement …` */
 export function onlyReads(argv: readonly ByteString[]): boolean {
-  const text = argv[2] ?? "";
-  return isReading(text, "standard") && isReading(text, "recorded");
-}
-
-function isReading(text: ByteString, form: Form): boolean {
-  const { statement } = parse(text, form);
+  const { statement } = parse(argv[2] ?? "");
   return statement instanceof SqlMistake || READING.has(statement.kind);
 }
 
@@ -26,25 +21,12 @@ const READING: ReadonlySet<Statement["kind"]> = new Set(["query", "show", "descr
 
 const EVERYTHING = { db: null, key: null, isCovered: true } as const;
 
-/**
- * Returns the keys that a statement may touch, in the recorded or the standard form: its bytes do not show in which
- * form it will be executed.
- * @param argv `SQL database statement …`
- */
+/** Returns the keys that a statement may touch. @param argv `SQL database statement …` */
 export function touchesOfStatement(argv: readonly ByteString[]): Touch[] {
   const [, database = "", text = ""] = argv;
-  const standard = parse(text, "standard");
-  const touches = touchesOf(standard, database);
-  // A statement that only reads has the standard form.
-  if (isReading(text, "standard") && touches.length > 0) return touches;
-  const recorded = parse(text, "recorded");
-  if (recorded === standard) return touches;
-  const more = touchesOf(recorded, database);
-  return JSON.stringify(more) === JSON.stringify(touches) ? touches : [...touches, ...more];
+  const { statement } = parse(text);
+  return statement instanceof SqlMistake ? [] : touchesOfTree(statement, database);
 }
-
-const touchesOf = ({ statement }: Parsed, database: ByteString): Touch[] =>
-  statement instanceof SqlMistake ? [] : touchesOfTree(statement, database);
 
 function touchesOfTree(statement: Statement, database: ByteString): Touch[] {
   const catalogue = catalogueKey(database);

@@ -116,7 +116,7 @@ class BsonFilters implements FilterAlgebra<Bson, FieldPath, BsonTest> {
   /** Compiles `$expr`, a condition on the complete document. */
   ownClause(name: string, operand: Bson): BsonCondition {
     const scope = this.#scope;
-    if (scope === null || scope.operators === null) throw this.unknownClause(name);
+    if (scope === null) throw this.unknownClause(name);
     const calculate = expressionOf(operand, scope);
     const test: ValueTest = (document) => isTrue(calculate(document as BsonDocument) ?? null);
     return { kind: "member", path: [], test: { leaf: "itself", test } };

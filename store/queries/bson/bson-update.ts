@@ -8,8 +8,7 @@ import type { FieldPath } from "../../values/collections/index-keys.js";
 import { changesOf } from "../update-compiler.js";
 import { isOperators } from "./bson-filter.js";
 import { pathTo } from "./document-paths.js";
-import type { Scope } from "./expressions.js";
-import { badValue, failedToParse, MongoFailure, notImplemented, spend, type Work } from "./mongo-failure.js";
+import { badValue, failedToParse, MongoFailure, spend, type Work } from "./mongo-failure.js";
 import { isPositional } from "./positional-elements.js";
 import { RESHAPINGS } from "./reshaping-stages.js";
 import { type BsonChange, BsonUpdates, comparePaths, type UpdateContext } from "./update-operators.js";
@@ -25,9 +24,8 @@ const PATHS_MAX = 10_000;
  * Whether an update replaces the document instead of changing parts of it.
  * @throws CommandFailure if it does neither
  */
-export function isReplacement(update: Bson | undefined, { operators }: Scope): boolean {
-  if (isArray(update) && operators !== null) return false;
-  if (isArray(update)) throw notImplemented("updates by a pipeline are not supported");
+export function isReplacement(update: Bson | undefined): boolean {
+  if (isArray(update)) return false;
   if (!isDocument(update)) throw failedToParse("an update has to be a document");
   const [first] = update.keys();
   return first?.startsWith("$") !== true;
@@ -35,7 +33,7 @@ export function isReplacement(update: Bson | undefined, { operators }: Scope): b
 
 /** @throws CommandFailure */
 export function updateOf(update: Bson | undefined, context: UpdateContext): Update {
-  if (isReplacement(update, context)) return replacementOf(update as BsonDocument);
+  if (isReplacement(update)) return replacementOf(update as BsonDocument);
   return isArray(update) ? pipelineOf(update, context) : operatorsOf(update as BsonDocument, context);
 }
 

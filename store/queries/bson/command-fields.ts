@@ -19,10 +19,6 @@ export function documentOf(argument: ByteString): BsonDocument {
 export const isJson = (argument: ByteString): boolean =>
   argument.startsWith("{") && (argument.length < 4 || argument.charCodeAt(3) > 1);
 
-/** The end of the error for a field or a command that requires CLUSTER SEMANTICS 3. */
-export const NEEDS_SEMANTICS_3 =
-  "requires version 3 of the semantics: an administrator sends CLUSTER SEMANTICS 2, then CLUSTER SEMANTICS 3";
-
 /** @param known names of all permitted fields @throws CommandFailure */
 export function specOf(argument: ByteString, known: readonly string[]): BsonDocument {
   const spec = documentOf(argument);
@@ -32,12 +28,6 @@ export function specOf(argument: ByteString, known: readonly string[]): BsonDocu
 
 export const unknownField = (name: ByteString): MongoFailure =>
   new MongoFailure(40415, `the field '${name}' is unknown here`);
-
-/** @throws CommandFailure if a field requires CLUSTER SEMANTICS 3, which is not in effect yet */
-export function refuseLaterFeatures(spec: BsonDocument, names: readonly string[]): void {
-  const later = names.find((name) => spec.has(name));
-  if (later !== undefined) throw new MongoFailure(40415, `the field '${later}' ${NEEDS_SEMANTICS_3}`);
-}
 
 export function documentAt(spec: BsonDocument, name: string): BsonDocument | undefined {
   const value = spec.get(name);

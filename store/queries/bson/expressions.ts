@@ -36,11 +36,7 @@ export interface Scope {
    * are the same on each daemon.
    */
   readonly choose: (below: number) => number;
-  /**
-   * The supported operators; null if there are none, as in a write that was recorded without `dialect: 2` and must
-   * still fail with the same error.
-   */
-  readonly operators: ReadonlyMap<ByteString, Operator> | null;
+  readonly operators: ReadonlyMap<ByteString, Operator>;
   readonly variables: ReadonlyMap<ByteString, Variable>;
 }
 
@@ -57,7 +53,6 @@ export function expressionOf(value: Bson, scope: Scope): Expression {
   const parts = partsOf(value);
   if (parts > PARTS_MAX) throw badValue(`an expression has at most ${PARTS_MAX} parts`);
   const calculate = compiled(value, scope);
-  if (scope.operators === null) return calculate;
   const { work } = scope;
   return (root) => {
     spend(work, parts / PARTS_PER_UNIT);
@@ -122,7 +117,7 @@ function called(name: ByteString, value: BsonDocument, scope: Scope): Expression
     );
   const operand = value.get(name) as Bson;
   if (name === "$literal") return () => operand;
-  const operator = scope.operators?.get(name);
+  const operator = scope.operators.get(name);
   if (operator !== undefined) return operator(operand, scope, name);
   throw unknownName("expression", name, new MongoFailure(168, `Unrecognized expression '${name}'`));
 }

@@ -70,22 +70,17 @@ const OPERATORS: ReadonlyMap<string, Operator> = new Map<string, Operator>([
   ["$addToSet", (call, algebra) => ofArray(call, algebra, addedToSet(call.operand), true)],
   ["$pullAll", (call, algebra) => ofArray(call, algebra, pulledAll(call.operand), false)],
   ["$pop", (call, algebra) => ofArray(call, algebra, popped(call.operand), false)],
+  ["$bit", (call) => ({ makes: true, become: bits(call) })],
 ]);
 
 const OPERATOR_NAMES = [...OPERATORS.keys(), RENAME];
-/** Operators that are available only with `dialect: 2`. */
-const LATER_OPERATORS = new Map<string, Operator>([
-  ["$bit", (call) => ({ makes: true, become: bits(call) })],
-]);
-const ALL_NAMES = [...OPERATOR_NAMES, ...LATER_OPERATORS.keys()];
 
 export class BsonUpdates implements UpdateAlgebra<Bson, FieldPath, Renaming> {
-  readonly operators: readonly string[];
+  readonly operators = OPERATOR_NAMES;
   readonly #context: UpdateContext;
 
   constructor(context: UpdateContext) {
     this.#context = context;
-    this.operators = context.operators === null ? OPERATOR_NAMES : ALL_NAMES;
   }
 
   unknownOperator(operator: string): Error {
@@ -124,7 +119,7 @@ export class BsonUpdates implements UpdateAlgebra<Bson, FieldPath, Renaming> {
   changesOf(call: Call): readonly BsonChange[] {
     const { operator, path, operand } = call;
     if (operator !== RENAME) {
-      const make = (OPERATORS.get(operator) ?? LATER_OPERATORS.get(operator)) as Operator;
+      const make = OPERATORS.get(operator) as Operator;
       return [{ operator, path, change: make(call, this, this.#context) }];
     }
     if (typeof operand !== "string") throw badValue("The 'to' field for $rename must be a string");

@@ -60,17 +60,6 @@ test("dbsync status finds no problem in a healthy cluster under writes, and exit
   await Promise.all(writers);
 });
 
-test("doctor shows the commands that set the newest version of the semantics, until they were sent", async () => {
-  const [, hint = ""] =
-    /^OK {4}cluster: .* all daemons support (.*)$/m.exec((await runDbsync(["doctor", ...words])).stdout) ??
-    [];
-  const commands = hint.match(/CLUSTER SEMANTICS \d/g) ?? [];
-  assert.deepEqual(commands, ["CLUSTER SEMANTICS 2", "CLUSTER SEMANTICS 3"], hint);
-  for (const command of commands)
-    assert.equal((await runDbsync(["send", ...words, "--policy", "all", ...command.split(" ")])).code, 0);
-  assert.doesNotMatch((await runDbsync(["doctor", ...words])).stdout, /semantics/i);
-});
-
 test("one dead daemon of three causes one FAIL line, and --wait prints each step of its start", async () => {
   await trio.end(2, "SIGKILL");
   const dead = `127.0.0.1:${trio.ports[2]}`;

@@ -12,15 +12,12 @@ import { AT, backUp, PastScene } from "./past-scene.js";
 const folder = mkdtempSync(join(tmpdir(), "dbsync-meaning-"));
 after(() => rmSync(folder, { recursive: true }));
 
-const SENTENCE =
-  /semantics version 4 applies from \S+, but this release knows only versions 1 to 3: upgrade it/;
+const SENTENCE = /semantics version 2 applies from \S+, but this release knows only version 1: upgrade it/;
 
 function sceneOf(): PastScene {
   const scene = new PastScene();
   scene.write(scene.app, 1, ["SET k before"]);
-  scene.write(scene.root, 0, ["CLUSTER SEMANTICS 2"]);
-  scene.write(scene.root, 1, ["CLUSTER SEMANTICS 3"]);
-  scene.write(scene.root, 2, ["CLUSTER SEMANTICS 4"]);
+  scene.write(scene.root, 2, ["CLUSTER SEMANTICS 2"]);
   scene.write(scene.app, 3, ["SET k behind"]);
   return scene;
 }

@@ -16,7 +16,7 @@ import { realEnvironment } from "../../../net/process/clock-and-randomness.js";
 import { NIL_ARRAY, type Reply } from "../../../protocol/reply.js";
 import { findCommand } from "../../../store/command-table.js";
 import type { Command } from "../../../store/rows/command-row.js";
-import { EARLIER_SEMANTICS, NEXT } from "../../support/next-semantics.js";
+import { EARLIER_SEMANTICS, NEXT_SEMANTICS } from "../../support/next-semantics.js";
 import { ROOT } from "../../timeline/support/fold-subject.js";
 import { KEY_IDS } from "../../timeline/support/random-timeline.js";
 import { entryAt, MEMBER, START, TimelineSubject } from "../../timeline/support/timeline-subject.js";
@@ -103,6 +103,6 @@ test("a trial run uses the command table of the database, not the newest one of 
     return new TrialRun(database, 1000, position, SENDER).run((run) => run(INCR, ["INCR", "n"], 0));
   };
   assert.deepEqual(incremented(), { kind: "integer", value: 1 });
-  database.table = NEXT;
+  database.table = NEXT_SEMANTICS.newest;
   assert.deepEqual(incremented(), { kind: "integer", value: 10 });
 });

@@ -11,7 +11,6 @@ import { knowsSecret } from "../../support/cluster-secret.js";
 import { type DaemonProcess, startDaemon } from "../../support/daemon-process.js";
 import { makeKeyPair } from "../../support/envelope-client.js";
 import { freePort } from "../../support/free-port.js";
-import { RedisConnection } from "../../support/redis-connection.js";
 
 const app = makeKeyPair();
 const ROUNDS = amount(12, 60);
@@ -123,29 +122,5 @@ test("documents and indexes are equal on three daemons after concurrent writes, 
   } finally {
     await Promise.all(clients.map((one) => one.close()));
     await Promise.all(daemons.map((one) => one[Symbol.asyncDispose]()));
-  }
-});
-
-test("before CLUSTER SEMANTICS 3 sizes and plans can be read, but are refused in a recorded unit", async () => {
-  using folder = makeFolder();
-  await using daemon = await startDaemon(["--data", folder.path, "--mongo", "0", "--resp", "0"]);
-  const client = await clientFor(daemon);
-  await using _ = client;
-  await itemsOf(client).insertOne({ n: 1 });
-  assert.equal((await client.db("shop").command({ collStats: "items" }))["count"], 1);
-  assert.ok("queryPlanner" in (await itemsOf(client).find({ n: 1 }).explain()));
-  const { port } = await daemon.logged(({ msg }) => msg === "serving Redis clients");
-  using redis = await RedisConnection.open(port as number);
-  for (const reading of [
-    ["MDB.STATS", "shop", "items"],
-    ["MDB.EXPLAIN", "shop", "items", "{}"],
-  ]) {
-    assert.notEqual((await redis.call(...reading)).kind, "error");
-    await redis.call("MULTI");
-    await redis.call("SET", "k", "v");
-    const queued = await redis.call(...reading);
-    const executed = await redis.call("EXEC");
-    assert.match(JSON.stringify([queued, executed]), /version 3 .*CLUSTER SEMANTICS 3/);
-    assert.match(JSON.stringify(await redis.call("GET", "k")), /nil/);
   }
 });

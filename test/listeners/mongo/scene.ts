@@ -14,7 +14,6 @@ export const ALONE = double<DaemonInterface>({
   port: 0,
   copies: null,
   members: 0,
-  semantics: null,
   state: "live",
   settings: { data: null, fsync: "always", peers: [] },
 });

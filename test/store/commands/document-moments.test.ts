@@ -44,7 +44,7 @@ test("a reply shows the state at its own unit within an envelope of many units, 
   const [getAll, list] = [["DOC.GETALL"], ["DOC.LIST"], ...LATER].map((argv) => {
     const command = findCommand(argv[0] as string);
     assert.ok(command !== undefined);
-    return runCommand(database, command, argv, UNIT, [], database.table);
+    return runCommand(database, command, argv, UNIT, []);
   });
   expectEarly(getAll, list);
 });

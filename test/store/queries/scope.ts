@@ -1,4 +1,4 @@
-/** The scope of filters and updates of a command with `dialect: 2`. */
+/** The scope of filters and updates of a command. */
 import { EffortBudget } from "../../../store/keyspace/effort-budget.js";
 import type { Scope } from "../../../store/queries/bson/expressions.js";
 import type { Work } from "../../../store/queries/bson/mongo-failure.js";

@@ -6,16 +6,18 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { unitId } from "../../../protocol/version-2/envelope.js";
+import { CommandFailure } from "../../../store/arguments/command-errors.js";
 import { canonicalRing, canonicalState } from "../../../store/canonical-state.js";
 import { commandTable } from "../../../store/command-table.js";
 import { Database } from "../../../store/database.js";
 import { CommandIndex } from "../../../store/rows/command-index.js";
-import { Semantics } from "../../../store/semantics.js";
+import type { Command } from "../../../store/rows/command-row.js";
+import { readRow, rowIn, Semantics } from "../../../store/semantics.js";
 import { compareEntries, type Entry, orderKeyOf } from "../../../timeline/entries/entry.js";
 import { Fold } from "../../../timeline/fold/fold.js";
 import { shown } from "../../conformance/resp2-fold.js";
 import { amount } from "../../support/amount.js";
-import { EARLIER_SEMANTICS, NEXT, NEXT_SEMANTICS } from "../../support/next-semantics.js";
+import { EARLIER_SEMANTICS, NEXT_SEMANTICS } from "../../support/next-semantics.js";
 import { SeededRandom, seedOfRun } from "../../support/seeded-random.js";
 import { AT, entry, hexId, key, pem, ROOT, unitOf } from "../support/fold-subject.js";
 import { naiveFold } from "../support/naive-fold.js";
@@ -29,7 +31,7 @@ const byRoot = { key: key(ROOT) };
 const switchTo = (name: string, at: number, number: number | string, by = byRoot) =>
   entry(name, at, [`CLUSTER SEMANTICS ${number}`], by);
 
-const newFold = (known = NEXT_SEMANTICS) =>
+const newFold = (known: Semantics = NEXT_SEMANTICS) =>
   new Fold({
     database: new Database({ databases: DATABASES }),
     ring: genesisRing({ hasRoots: true }, known),
@@ -65,19 +67,6 @@ test("a late switch redoes the later units whose meaning differs, and no others"
   fold.merge([switchTo("b", 2, 2)]);
   assert.equal(query(fold, "MGET n k x"), '["11" "1" "123"]');
   assert.equal(fold.redone - redone, 2);
-});
-
-test("the keys that a switch makes a unit touch are known in advance", () => {
-  const fold = newFold();
-  fold.merge([
-    entry("b", 2, ["SETNX k other"]),
-    entry("d", 4, ["SET k 5"]),
-    entry("e", 5, ["APPEND other !"]),
-  ]);
-  fold.merge([switchTo("a", 1, 2)]);
-  assert.equal(query(fold, "MGET k other"), '["5" "k!"]');
-  fold.merge([entry("c", 3, ["SET other 7"])]);
-  assert.equal(query(fold, "MGET k other"), '["5" "7!"]');
 });
 
 test("a switch that turns out not to be permitted is undone", () => {
@@ -180,23 +169,54 @@ test("an unknown version also ends the fold when its entry is replayed", () => {
   assert.ok(fold.cutAt <= AT + 2);
 });
 
-test("tables between which the fold could not switch are rejected", () => {
-  const without = (name: string) => new CommandIndex(commandTable.all().filter((row) => row.name !== name));
-  const otherwise = (name: string, change: object) =>
-    new CommandIndex(commandTable.all().map((row) => (row.name === name ? { ...row, ...change } : row)));
-  assert.throws(() => new Semantics({ 1: commandTable, 3: NEXT }), /a number is missing/);
-  assert.throws(() => new Semantics({ 1: commandTable, 2: without("GET") }), /GET is missing/);
-  assert.throws(
-    () => new Semantics({ 1: commandTable, 2: otherwise("GET", { writes: true }) }),
-    /GET writes/,
-  );
-  assert.notEqual(commandTable.find("SQL")?.otherRow, undefined);
-  assert.throws(
-    () => new Semantics({ 1: commandTable, 2: otherwise("SQL", { otherRow: () => "SQL_RO" }) }),
-    /SQL writes/,
-  );
-  assert.throws(() => new Semantics({ 1: commandTable, 2: otherwise("KEY|ADD", {}) }), /KEY\|ADD is folded/);
-  assert.throws(() => new Semantics({ 1: without("KEY|ADD"), 2: commandTable }), /of the key ring/);
+test("rows between which the fold could not switch are rejected", () => {
+  const withRow = (name: string, change: object) => {
+    const like = commandTable.find(name) ?? { ...(commandTable.find("GET") as Command), name };
+    const others = commandTable.all().filter((row) => row.name !== name);
+    return () => new Semantics(new CommandIndex([...others, { ...like, ...change }]));
+  };
+  const { run } = commandTable.find("GET") as Command;
+  const since = { sinceSemantics: 2 };
+  assert.equal(withRow("GET", { ...since, earlier: { run } })().last, 2);
+  assert.throws(withRow("GET", { ...since, arity: 3, earlier: { run, arity: 2 } }), /GET does not accept/);
+  assert.throws(withRow("GET", { ...since, arity: -3, earlier: { run, arity: -2 } }), /GET does not accept/);
+  assert.throws(withRow("GET|LATER", since), /GET\|LATER makes a container of a command/);
+  assert.equal(withRow("KEY|LATER", {})().last, 1);
+  assert.throws(withRow("KEY|LATER", since), /KEY\|LATER is folded/);
+  assert.throws(withRow("KEY|ADD", { ...since, earlier: { run } }), /KEY\|ADD is folded/);
+});
+
+test("a command of a container does not exist before its number", () => {
+  const later = {
+    ...(commandTable.find("XGROUP|CREATE") as Command),
+    name: "XGROUP|LATER",
+    sinceSemantics: 2,
+  };
+  const known = new Semantics(new CommandIndex([...commandTable.all(), later]));
+  const fold = newFold(known);
+  fold.merge([
+    entry(
+      "a",
+      2,
+      [
+        ["SET", "k", "1"],
+        ["XGROUP", "LATER", "k", "g", "$"],
+      ],
+      { multi: true },
+    ),
+  ]);
+  assert.equal(query(fold, "GET k"), "nil");
+  fold.merge([switchTo("s", 1, 2)]);
+  assert.equal(query(fold, "GET k"), '"1"');
+});
+
+test("a command of a later number runs before it only if it reads", () => {
+  const without = new CommandIndex(commandTable.all().filter(({ name }) => name !== "GET" && name !== "SET"));
+  const [get, set] = [commandTable.find("GET") as Command, commandTable.find("SET") as Command];
+  assert.equal(rowIn(without, get, ["GET", "k"]), get);
+  assert.equal(readRow(without, ["GET", "k"]), get);
+  assert.ok(rowIn(without, set, ["SET", "k", "v"]) instanceof CommandFailure);
+  assert.ok(readRow(without, ["SET", "k", "v"]) instanceof CommandFailure);
 });
 
 test(`data and switches in any order yield the result of their order (seed ${seed})`, () => {
@@ -280,14 +300,13 @@ const RING: readonly ((random: SeededRandom) => string[])[] = [
   () => ["KEY", "RULES", hexId(3), "+@all", "-twice", "~*"],
   () => ["KEY", "ADD", pem(4), "RULES", "+@read"],
 ];
-const CALLS = ["INCR", "SETNX", "APPEND", "APPEND", "TWICE", "SET", "GETDEL", "FLUSHDB", "GET", "COPY"];
+const CALLS = ["INCR", "INCR", "APPEND", "APPEND", "TWICE", "SET", "SETNX", "FLUSHDB", "GET", "COPY"];
 
 function call(random: SeededRandom): string[] {
   const name = random.chance(0.05) ? "FLUSHDB" : random.oneOf(CALLS);
   const [one, other] = [random.oneOf(KEYS), random.oneOf(KEYS)];
   if (name === "FLUSHDB") return random.chance(0.2) ? [name] : ["INCR", one];
   if (["INCR", "TWICE", "GET"].includes(name)) return [name, one];
-  if (name === "GETDEL") return [name, one, ...(random.chance(0.5) ? ["now"] : [])];
   if (name === "APPEND") return [name, one, String(random.below(3)), ...(random.chance(0.5) ? ["9"] : [])];
   return [name, one, random.chance(0.7) ? other : String(random.below(9))];
 }

@@ -15,7 +15,6 @@ export type Operation =
       readonly u: JsonObject;
       readonly multi: boolean;
       readonly arrayFilters: readonly JsonObject[];
-      readonly dialect: 2;
     }
   | { readonly kind: "delete"; readonly q: JsonObject; readonly limit: 0 | 1 }
   | {
@@ -61,7 +60,7 @@ export class RandomOperations {
     // Only arrays of numbers can be multiplied.
     const q =
       arrayFilters.length === 0 ? this.#filter() : { $and: [this.#filter(), { l: { $exists: true } }] };
-    return { kind: "update", q, u, multi: this.#chance(0.5), arrayFilters, dialect: 2 };
+    return { kind: "update", q, u, multi: this.#chance(0.5), arrayFilters };
   }
 
   #chance(probability: number): boolean {

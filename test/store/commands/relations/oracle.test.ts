@@ -1,7 +1,6 @@
 /**
- * Tests that random statements in the recorded form have the same result in a second, simple evaluator, and that undo
- * restores the state. It uses Malagasy statements in both versions of the semantics, and English writes in the first.
- * sqlite.test.ts compares English statements of the standard form with SQLite. DBSYNC_SEED replays a run.
+ * Tests that random Malagasy statements have the same result in a second, simple evaluator, and that undo restores the
+ * state. sqlite.test.ts compares English statements with SQLite. DBSYNC_SEED replays a run.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -10,12 +9,11 @@ import type { Reply } from "../../../../protocol/reply.js";
 import { canonicalState } from "../../../../store/canonical-state.js";
 import { Database } from "../../../../store/database.js";
 import type { UndoRecord } from "../../../../store/keyspace/undo.js";
-import { firstTable } from "../../../../store/semantics.js";
 import { amount } from "../../../support/amount.js";
 import { SeededRandom, seedOfRun } from "../../../support/seeded-random.js";
 import { Oracle, Refused } from "./oracle.js";
 import { randomStatement, type Statement } from "./random-statement.js";
-import { type Language, StatementText } from "./statement-text.js";
+import { StatementText } from "./statement-text.js";
 import { outcomeOfReply } from "./transcript.js";
 
 const RUNS = amount(50, 300);
@@ -36,18 +34,14 @@ test(`${RUNS * STATEMENTS} random statements return what a simple evaluator retu
   for (let run = 0; run < RUNS; run++) {
     const random = new SeededRandom(seed, run);
     const database = new Database();
-    const isFirst = random.chance(0.5);
-    if (isFirst) database.table = firstTable;
     const oracle = new Oracle();
     for (const statement of MAKE) execute(database, statement, []);
     for (let i = 0; i < STATEMENTS; i++) {
       const statement = randomStatement(random);
-      const isQuery = statement.kind === "select" || statement.kind === "set";
-      const language: Language = isFirst && !isQuery && random.chance(0.5) ? "english" : "malagasy";
-      const { text, bound } = new StatementText(statement, language);
+      const { text, bound } = new StatementText(statement);
       const where = `seed ${seed}, run ${run}, statement ${i}: ${text} ${JSON.stringify(bound)}`;
       if (i % UNDONE === 0) checkUndo(database, text, bound, where);
-      const expectedOutcome = expected(oracle, statement, language);
+      const expectedOutcome = expected(oracle, statement);
       const ours = outcomeOf(execute(database, text, bound));
       assert.deepEqual(ours, expectedOutcome, where);
       if (expectedOutcome === "refused") counts.refused++;
@@ -82,9 +76,9 @@ function checkUndo(database: Database, text: string, bound: readonly string[], w
 
 type Told = "refused" | number | readonly string[];
 
-function expected(oracle: Oracle, statement: Statement, language: Language): Told {
+function expected(oracle: Oracle, statement: Statement): Told {
   try {
-    const result = oracle.run(statement, language);
+    const result = oracle.run(statement);
     return typeof result === "number" ? result : plain(result);
   } catch (refused) {
     if (!(refused instanceof Refused)) throw refused;

@@ -12,7 +12,6 @@ import {
   type Test,
   type Value,
 } from "./random-statement.js";
-import type { Language } from "./statement-text.js";
 
 /** Thrown if the statement is an error. */
 export class Refused extends Error {}
@@ -25,11 +24,9 @@ interface Named {
 
 export class Oracle {
   readonly tables: Record<string, Row[]> = { t: [], u: [] };
-  #language: Language = "english";
 
   /** Runs a statement. @returns the rows, or the number of changed ones @throws Refused */
-  run(statement: Statement, language: Language): readonly Row[] | number {
-    this.#language = language;
+  run(statement: Statement): readonly Row[] | number {
     switch (statement.kind) {
       case "select":
         return this.#select(statement.select);
@@ -124,18 +121,10 @@ export class Oracle {
   #meets(row: Row, head: readonly Named[], condition: Condition | null): boolean {
     if (condition === null) return true;
     const { tests, words } = condition;
-    // Malagasy is evaluated from left to right; in English, AND binds tighter than OR.
-    if (this.#language === "malagasy") {
-      let holds = check(tests[0] as Test, row, head);
-      for (const [i, word] of words.entries())
-        if (holds === (word === "and")) holds = check(tests[i + 1] as Test, row, head);
-      return holds;
-    }
-    const parts: Test[][] = [[tests[0] as Test]];
+    let holds = check(tests[0] as Test, row, head);
     for (const [i, word] of words.entries())
-      if (word === "or") parts.push([tests[i + 1] as Test]);
-      else parts.at(-1)?.push(tests[i + 1] as Test);
-    return parts.some((part) => part.every((each) => check(each, row, head)));
+      if (holds === (word === "and")) holds = check(tests[i + 1] as Test, row, head);
+    return holds;
   }
 }
 

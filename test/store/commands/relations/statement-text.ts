@@ -1,48 +1,44 @@
-/** Writes a random statement as text, in English or in Malagasy words, with its bound values. */
+/** Writes a random statement as text, in Malagasy words, with its bound values. */
 import type { Condition, Select, Statement, Term, Test } from "./random-statement.js";
 
-export type Language = "english" | "malagasy";
-
-const WORDS: Readonly<Record<string, readonly [english: string, malagasy: string]>> = {
-  select: ["select", "alaivo"],
-  distinct: ["distinct", "samihafa"],
-  from: ["from", "#ao@"],
-  where: ["where", "#rehefa"],
-  on: ["on", "#ka"],
-  group: ["group by", "#vondrona"],
-  order: ["order by", "#alahatra"],
-  falling: ["desc", "midina"],
-  limit: ["limit", "#fetra"],
-  inner: ["join", "#tonona@"],
-  left: ["left join", "#tonona:avia@"],
-  right: ["right join", "#tonona:avanana@"],
-  full: ["full join", "#tonona:feno@"],
-  union: ["union", "#ankambana@"],
-  except: ["except", "#analana@"],
-  intersect: ["intersect", "#atifitra@"],
-  insert: ["insert into", "manampia ao@"],
-  values: ["values", "sanda"],
-  update: ["update", "havaozy"],
-  set: ["set", "ova"],
-  delete: ["delete from", "fafao ao@"],
-  and: ["and", "ary"],
-  or: ["or", "na"],
-  "is null": ["is null", "dia null"],
-  "is not null": ["is not null", "dia tsy null"],
+const WORDS: Readonly<Record<string, string>> = {
+  select: "alaivo",
+  distinct: "samihafa",
+  from: "#ao@",
+  where: "#rehefa",
+  on: "#ka",
+  group: "#vondrona",
+  order: "#alahatra",
+  falling: "midina",
+  limit: "#fetra",
+  inner: "#tonona@",
+  left: "#tonona:avia@",
+  right: "#tonona:avanana@",
+  full: "#tonona:feno@",
+  union: "#ankambana@",
+  except: "#analana@",
+  intersect: "#atifitra@",
+  insert: "manampia ao@",
+  values: "sanda",
+  update: "havaozy",
+  set: "ova",
+  delete: "fafao ao@",
+  and: "ary",
+  or: "na",
+  "is null": "dia null",
+  "is not null": "dia tsy null",
 };
 
 export class StatementText {
   readonly bound: string[] = [];
   readonly text: string;
-  readonly #language: number;
 
-  constructor(statement: Statement, language: Language) {
-    this.#language = language === "english" ? 0 : 1;
+  constructor(statement: Statement) {
     this.text = this.#statement(statement);
   }
 
   #w(word: string): string {
-    return WORDS[word]?.[this.#language] as string;
+    return WORDS[word] as string;
   }
 
   #statement(statement: Statement): string {

@@ -1,4 +1,4 @@
-/** Tests features of statements with `dialect: 2`, indexes that expire documents, and ranges and sorts by index. */
+/** Tests positional paths, expressions and pipelines in statements, indexes that expire documents, and ranges and sorts by index. */
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 import { canonicalState } from "../../../../store/canonical-state.js";
@@ -11,30 +11,7 @@ beforeEach(() => {
 });
 
 const insert = (...documents: readonly string[]) => store.run("INSERT", "1", ...documents);
-const update = (q: string, u: string, more = ',"dialect":2') =>
-  store.run("UPDATE", "1", `{"q":${q},"u":${u}${more}}`);
-
-test("a statement without a dialect still returns the error that it returned when it was recorded", () => {
-  insert('{"_id":1,"l":[1,2],"n":1}');
-  for (const [q, u] of [
-    ['{"l":1}', '{"$set":{"l.$":5}}'],
-    ["{}", '{"$set":{"l.$[]":5}}'],
-    ["{}", '{"$bit":{"n":{"or":2}}}'],
-    ["{}", '[{"$set":{"n":2}}]'],
-    ['{"$expr":{"$eq":["$n",1]}}', '{"$set":{"n":2}}'],
-  ] as const) {
-    assert.match(update(q, u, ""), /code:238/, u);
-    assert.match(update(q, u), /nModified:1/, u);
-    store = new MdbUnderTest();
-    insert('{"_id":1,"l":[1,2],"n":1}');
-  }
-  assert.match(update("{}", '{"$set":{"n":2}}', ',"arrayFilters":[]'), /^MONGO 40415/);
-  assert.match(update("{}", '{"$set":{"n":2}}', ',"let":{}'), /^MONGO 40415/);
-  assert.match(update("{}", '{"$set":{"n":2}}', ',"dialect":3'), /dialect has to be 2/);
-  assert.match(store.run("FINDANDMODIFY", '{"query":{},"update":[{"$set":{"n":2}}]}'), /^MONGO 238/);
-  assert.match(store.run("DELETE", "1", '{"q":{"$expr":true},"limit":0}'), /code:238/);
-  assert.equal(store.run("DELETE", "1", '{"q":{"$expr":true},"limit":0,"dialect":2}'), "{n:1}");
-});
+const update = (q: string, u: string, more = "") => store.run("UPDATE", "1", `{"q":${q},"u":${u}${more}}`);
 
 test("$ needs a condition that an element meets, and arrayFilters an update by operators", () => {
   insert('{"_id":1,"l":[1,2,3]}');
@@ -43,7 +20,7 @@ test("$ needs a condition that an element meets, and arrayFilters an update by o
   update('{"l":{"$ne":9,"$gt":1}}', '{"$set":{"l.$":9}}');
   update('{"l":{"$all":[3,1]}}', '{"$set":{"l.$":8}}');
   assert.equal(store.run("FIND", "{}"), "{_id:1,l:[1,9,8]}");
-  assert.match(update("{}", '[{"$set":{"n":1}}]', ',"arrayFilters":[],"dialect":2'), /pipeline-style/);
+  assert.match(update("{}", '[{"$set":{"n":1}}]', ',"arrayFilters":[]'), /pipeline-style/);
 });
 
 test("positional paths select the elements that MongoDB's manual shows", () => {
@@ -51,13 +28,9 @@ test("positional paths select the elements that MongoDB's manual shows", () => {
   insert('{"_id":1,"grades":[85,80,80]}', '{"_id":2,"grades":[88,90,92]}', '{"_id":3,"grades":[85,100,90]}');
   update('{"_id":1,"grades":80}', '{"$set":{"grades.$":82}}');
   assert.equal(store.run("FIND", '{"filter":{"_id":1}}'), "{_id:1,grades:[85,82,80]}");
-  update("{}", '{"$inc":{"grades.$[]":10}}', ',"multi":true,"dialect":2');
+  update("{}", '{"$inc":{"grades.$[]":10}}', ',"multi":true');
   assert.equal(store.run("FIND", '{"filter":{"_id":2}}'), "{_id:2,grades:[98,100,102]}");
-  update(
-    "{}",
-    '{"$set":{"grades.$[e]":100}}',
-    ',"multi":true,"arrayFilters":[{"e":{"$gte":100}}],"dialect":2',
-  );
+  update("{}", '{"$set":{"grades.$[e]":100}}', ',"multi":true,"arrayFilters":[{"e":{"$gte":100}}]');
   assert.equal(store.run("FIND", '{"filter":{"_id":3}}'), "{_id:3,grades:[95,100,100]}");
   insert('{"_id":4,"grades":[{"grade":80,"mean":75},{"grade":85,"mean":90},{"grade":90,"mean":85}]}');
   update('{"_id":4,"grades.grade":85}', '{"$set":{"grades.$.std":6}}');
@@ -65,11 +38,7 @@ test("positional paths select the elements that MongoDB's manual shows", () => {
     '{"_id":4,"grades":{"$elemMatch":{"grade":{"$lte":90},"mean":{"$gt":80}}}}',
     '{"$set":{"grades.$.top":1}}',
   );
-  update(
-    '{"_id":4}',
-    '{"$unset":{"grades.$[x].mean":1}}',
-    ',"arrayFilters":[{"x.grade":{"$gt":85}}],"dialect":2',
-  );
+  update('{"_id":4}', '{"$unset":{"grades.$[x].mean":1}}', ',"arrayFilters":[{"x.grade":{"$gt":85}}]');
   assert.equal(
     store.run("FIND", '{"filter":{"_id":4}}'),
     "{_id:4,grades:[{grade:80,mean:75},{grade:85,mean:90,std:6,top:1},{grade:90}]}",
@@ -85,7 +54,7 @@ test("positional paths select the elements that MongoDB's manual shows", () => {
     ['{"_id":1}', '{"$set":{"grades.$[]":1,"grades.0":2}}', "", /code:40/],
     ['{"_id":1}', '{"$rename":{"grades.$[]":"b"}}', "", /dynamic/],
   ];
-  for (const [q, u, more, failure] of failures) assert.match(update(q, u, `${more},"dialect":2`), failure, u);
+  for (const [q, u, more, failure] of failures) assert.match(update(q, u, `${more}`), failure, u);
 });
 
 test("updates support $bit, pipelines, let and $$NOW", () => {
@@ -97,7 +66,7 @@ test("updates support $bit, pipelines, let and $$NOW", () => {
   update(
     "{}",
     '[{"$set":{"avg":{"$avg":"$q"},"at":"$$NOW"}},{"$set":{"grade":{"$switch":{"branches":[{"case":{"$gte":["$avg",90]},"then":"A"}],"default":"B"}},"name":{"$concat":[{"$toUpper":{"$substrCP":["$who",0,1]}},{"$substrCP":["$who",1,9]}]},"x":"$$x"}},{"$unset":["q","who"]}]',
-    ',"let":{"x":{"$add":[1,2]}},"dialect":2',
+    ',"let":{"x":{"$add":[1,2]}}',
   );
   assert.equal(
     store.all(),
@@ -114,7 +83,7 @@ test("$rand and $sample follow from the unit, so they are the same on each daemo
   const filledStore = () => {
     const one = new MdbUnderTest();
     one.run("INSERT", "1", ...Array.from({ length: 50 }, (_, i) => `{"_id":${i}}`));
-    one.run("UPDATE", "1", '{"q":{},"u":[{"$set":{"r":{"$rand":{}}}}],"multi":true,"dialect":2}');
+    one.run("UPDATE", "1", '{"q":{},"u":[{"$set":{"r":{"$rand":{}}}}],"multi":true}');
     return one;
   };
   const [one, other] = [filledStore(), filledStore()];
@@ -264,9 +233,9 @@ test(`indexes do not change the results of ranges and sorts (seed ${seed})`, () 
       both(
         "UPDATE",
         "1",
-        `{"q":${filter},"u":{"$set":{"${field}":${value()}}},"multi":${random.chance(0.3)},"dialect":2}`,
+        `{"q":${filter},"u":{"$set":{"${field}":${value()}}},"multi":${random.chance(0.3)}}`,
       );
-    if (i % 7 === 0) both("FINDANDMODIFY", `{"query":${filter},"sort":${sort},"remove":true,"dialect":2}`);
+    if (i % 7 === 0) both("FINDANDMODIFY", `{"query":${filter},"sort":${sort},"remove":true}`);
   }
 });
 
