@@ -1,6 +1,7 @@
 /** Mutants of the rules of CLUSTER SEMANTICS. */
 import type { Mutant } from "./mutant.js";
 
+const TABLES = "test/tables/semantics.test.js";
 const FOLD = "test/timeline/fold/semantics.test.js";
 const IDS = "test/timeline/fold/document-ids.test.js";
 const EQUALITY = "test/store/commands/documents/loose-equality.test.js";
@@ -48,6 +49,20 @@ export const semanticsMutants: readonly Mutant[] = [
     find: "row.earlier !== undefined",
     replace: "false",
     test: FOLD,
+  },
+  {
+    name: "semantics: the weight of a member changes without a number",
+    file: "store/keyspace/effort-budget.js",
+    find: "export const MEMBER_STEPS = 4;",
+    replace: "export const MEMBER_STEPS = 5;",
+    test: TABLES,
+  },
+  {
+    name: "semantics: a command's keys need another permission without a number",
+    file: "store/rows/key-spec.js",
+    find: 'export const recode = range("write", "R");',
+    replace: 'export const recode = range("write", "RW");',
+    test: TABLES,
   },
   {
     name: "semantics: a later row may accept fewer arguments",

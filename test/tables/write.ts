@@ -2,6 +2,8 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { repositoryRoot } from "../support/repository.js";
+import { writeMeanings } from "./semantics.js";
 import { written } from "./tables.js";
 
 for (const { file, expected } of written()) writeFileSync(join(repositoryRoot, file), expected);
+writeMeanings();
