@@ -21,8 +21,6 @@ export interface OperatorCall<Value, Path> {
 export interface FilterAlgebra<Value, Path, Test> {
   /** Maximum number of members and operators in one filter. */
   readonly conditionsMax: number;
-  /** Whether an empty filter counts as a condition. */
-  readonly countsEmpty: boolean;
   /**
    * The clauses that a filter may contain in addition to members: $and, $or, $nor, $not, $comment, and clauses that
    * only this algebra has.
@@ -100,7 +98,7 @@ export class FilterCompiler<Value, Path, Test> {
    */
   filter(filter: Value, clause = ""): Condition<Path, Test> {
     const fields = this.#algebra.fieldsOf(filter, clause);
-    if (fields.length === 0 && this.#algebra.countsEmpty) this.count();
+    if (fields.length === 0 && clause !== "") this.count();
     const parts: Condition<Path, Test>[] = [];
     for (const [name, operand] of fields) {
       this.count();

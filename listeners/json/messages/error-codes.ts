@@ -29,7 +29,7 @@ export const ERROR_CODES = {
   },
   REVISION: { begins: ["The entry "], meaning: "the entry has another revision" },
   CONDITION: {
-    begins: ["WHERE:", "SORT ", "LIMIT ", "FIELDS "],
+    begins: ["WHERE:", "UPDATE:", "SORT ", "LIMIT ", "FIELDS "],
     meaning: "a condition, sort, path or operator is invalid",
   },
   MALFORMED: {

@@ -5,10 +5,12 @@
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { keyIn } from "../../../protocol/document-entries-reply.js";
 import type { Data } from "../../keyspace/mutators.js";
+import { workOf } from "../../queries/bson/mongo-failure.js";
 import type { Document } from "../../values/documents/document.js";
 import type { Options } from "./document-options.js";
 import { selectionOf } from "./document-reads.js";
 import { selected } from "./document-selection.js";
+import { explained } from "./entry-conditions.js";
 
 /** Cost in steps of each entry that is compared with conditions. */
 const LOOK_STEPS = 6;
@@ -27,7 +29,8 @@ export interface Choice {
 
 /** Returns the keys of the selected entries, in the requested order. */
 export function choiceOf({ effort }: Data, { document, at, options }: Choice): ByteString[] {
-  effort.work(LOOK_STEPS * document.size);
-  const { found: entries } = selected(document, at, selectionOf(options));
+  const selection = selectionOf(options, workOf(effort));
+  effort.work(Math.max(LOOK_STEPS, selection.tests) * document.size);
+  const { found: entries } = explained("WHERE", () => selected(document, at, selection));
   return entries.texts.map((_, index) => keyIn(entries, index));
 }

@@ -15,8 +15,8 @@ import {
 import { integer, type Reply } from "../../../protocol/reply.js";
 import { custom } from "../../arguments/command-errors.js";
 import type { Data } from "../../keyspace/mutators.js";
-import { checkDepth } from "../../queries/json/json-update.js";
 import { documentToChange, jsonArgument, notMembers, textOfEntry, valueOfEntry } from "./document-entries.js";
+import { checkDepth } from "./entry-operators.js";
 
 /**
  * `DOC.MEMBER ADD document name value`: entries that have the member keep their values.
@@ -25,7 +25,7 @@ import { documentToChange, jsonArgument, notMembers, textOfEntry, valueOfEntry }
 export function addMember(data: Data, argv: readonly ByteString[]): Reply {
   const name = nameArgument(argv[3]!);
   const value = jsonArgument(argv[4]!);
-  checkDepth(value, 1, name);
+  checkDepth(value, argv[3]!);
   return rewrite(data, argv[2]!, (entry) => {
     if (memberOf(entry, name) !== undefined) return null;
     const copy = copied(entry);

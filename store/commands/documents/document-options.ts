@@ -4,10 +4,11 @@ import { isContainer, JsonObject, type JsonValue } from "../../../protocol/json/
 import { custom, echoed, syntaxError } from "../../arguments/command-errors.js";
 import { expireTime, expireUnits } from "../../arguments/expire-options.js";
 import { parseInteger } from "../../arguments/number-arguments.js";
-import { checkPath, conditionOf, type JsonCondition } from "../../queries/json/json-filter.js";
-import { memberName } from "../../values/documents/member-value.js";
+import type { BsonDocument } from "../../values/collections/bson.js";
+import { memberPath, PATH_NAMES_MAX } from "../../values/documents/member-value.js";
 import { jsonArgument } from "./document-entries.js";
 import type { SortKey } from "./document-selection.js";
+import { filterIn } from "./entry-conditions.js";
 
 /** Maximum number of members to sort by. */
 const SORT_MEMBERS_MAX = 8;
@@ -17,7 +18,7 @@ const FIELDS_MAX = 1000;
 export interface Options {
   id?: ByteString;
   query?: JsonValue;
-  where?: JsonCondition;
+  where?: BsonDocument;
   sort?: readonly SortKey[];
   limit?: { readonly offset: number; readonly count: number };
   /** Names of the members to return. */
@@ -41,7 +42,7 @@ type Word = keyof typeof words | keyof typeof expireUnits;
 const words = {
   ID: { count: 1, read: ([id]) => ({ id: id as ByteString }) },
   QUERY: { count: 1, read: ([json]) => ({ query: jsonArgument(json as ByteString) }) },
-  WHERE: { count: 1, read: ([json]) => ({ where: conditionOf(jsonArgument(json as ByteString)) }) },
+  WHERE: { count: 1, read: ([json]) => ({ where: filterIn(jsonArgument(json as ByteString)) }) },
   SORT: { count: 1, read: ([json]) => ({ sort: sortKeys(jsonArgument(json as ByteString)) }) },
   LIMIT: {
     count: 2,
@@ -145,7 +146,7 @@ function sortKeys(value: JsonValue): readonly SortKey[] {
 function sortKey(name: string, isFalling: boolean): SortKey {
   checkPath(name);
   const field = bytesOfText(name);
-  return { field, name: memberName(field), isFalling };
+  return { field, name: memberPath(field), isFalling };
 }
 
 function fieldNames(value: JsonValue): readonly string[] {
@@ -154,6 +155,12 @@ function fieldNames(value: JsonValue): readonly string[] {
   if (value.length > FIELDS_MAX) throw custom(`ERR FIELDS accepts at most ${FIELDS_MAX} names`);
   for (const name of value) checkPath(name as string);
   return value as readonly string[];
+}
+
+/** @throws CommandFailure if a path contains too many names */
+function checkPath(path: string): void {
+  if (path.length > PATH_NAMES_MAX && path.split(".").length > PATH_NAMES_MAX)
+    throw custom(`ERR A path has at most ${PATH_NAMES_MAX} names: '${echoed(bytesOfText(path))}'`);
 }
 
 /** Checks an argument that is the name of a member, and returns it. @throws CommandFailure */

@@ -13,8 +13,6 @@ import {
   memberValues,
 } from "../../../protocol/json/json-value.js";
 import { phpNumberOf, phpNumeric } from "../../../protocol/json/php-number.js";
-import type { JsonCondition } from "../../queries/json/json-filter.js";
-import { equalTo } from "../../queries/json/key-spans.js";
 import { type Alike, markOf } from "../../values/documents/document-columns.js";
 import type { Span } from "../../values/documents/document-index.js";
 import {
@@ -25,7 +23,9 @@ import {
   valueAt,
 } from "../../values/documents/member-value.js";
 import { valueOfEntry } from "./document-entries.js";
+import { conjunction, type IndexCondition } from "./index-conditions.js";
 import { isLooselyEqual, isTrue } from "./loose-equality.js";
+import { equalTo } from "./value-spans.js";
 
 /** One member that a query names. */
 interface QueriedMember {
@@ -56,9 +56,11 @@ const TRUE = 0x74;
 export interface Query {
   readonly test: (text: ByteString) => boolean;
   /** The condition that an index can use. It holds for all matching entries, and possibly for more. */
-  readonly condition: JsonCondition;
+  readonly condition: IndexCondition;
   /** A value that all matching entries have, or undefined if none is known. */
   readonly alike?: Alike | undefined;
+  /** Number of the members. */
+  readonly tests: number;
 }
 
 /**
@@ -70,24 +72,25 @@ export function queryOf(query: JsonValue): Query {
   const members = isContainer(query)
     ? memberNames(query).map((name, at) => askedFor(name, values[at] as JsonValue))
     : [];
-  if (members.length === 0) return { test: () => false, condition: { kind: "any", parts: [] } };
+  if (members.length === 0) return { test: () => false, condition: { kind: "any", parts: [] }, tests: 0 };
   const test = (text: ByteString) => {
     // The text of a list does not contain its members' names.
     if (text.charCodeAt(0) === LIST) return hasAll(valueOfEntry(text) as JsonContainer, members);
     for (const one of members) if (!hasSame(text, one)) return false;
     return true;
   };
-  const parts = members.flatMap(({ name, value }): JsonCondition[] => {
-    const spans = spansOf(value);
-    if (spans === undefined) return [];
-    return [{ kind: "member", path: { field: bytesOfText(name.name), name }, test: { spans } }];
+  const parts = members.map(({ name, value }): IndexCondition => {
+    // An index contains the values at a path, but a point in a query is a part of the name.
+    const spans = name.name.includes(".") ? undefined : spansOf(value);
+    if (spans === undefined) return { kind: "unknown" };
+    return { kind: "member", field: bytesOfText(name.name), spans, isExact: false };
   });
   const scalar = members.find(({ value }) => typeof value === "string" || value instanceof JsonNumber);
-  return { test, condition: { kind: "all", parts }, alike: scalar && alikeTo(scalar) };
+  return { test, condition: conjunction(parts), alike: scalar && alikeTo(scalar), tests: members.length };
 }
 
 function alikeTo({ name, value }: QueriedMember): Alike {
-  return { name, mark: markOf(memberValueOf(value)) };
+  return { name, mark: markOf(memberValueOf(value)), orLists: false };
 }
 
 /**

@@ -9,7 +9,7 @@ import { array, bulk, integer, map, NIL, type Reply, ZERO } from "../../../proto
 import { custom } from "../../arguments/command-errors.js";
 import type { Data } from "../../keyspace/mutators.js";
 import type { Unit } from "../../keyspace/unit.js";
-import { alikeOf, testOf } from "../../queries/json/json-filter.js";
+import { uncountedWork, type Work } from "../../queries/bson/mongo-failure.js";
 import { Document } from "../../values/documents/document.js";
 import { memberAt } from "../../values/documents/member-value.js";
 import { documentOf, keyOf, textOfEntry, valueOfEntry } from "./document-entries.js";
@@ -26,6 +26,8 @@ import {
   type Selection,
   selected,
 } from "./document-selection.js";
+import { entryCondition } from "./entry-conditions.js";
+import { conjunction } from "./index-conditions.js";
 
 /** `DOC.COUNT document [QUERY json] [WHERE json] [EXPLAIN]` */
 export function count(data: Data, argv: readonly ByteString[], { at }: Unit): Reply {
@@ -87,18 +89,25 @@ const READ_STEPS = 12;
  * @throws BudgetExceeded
  */
 function countScan({ effort }: Data, document: Document, selection: Selection | null): void {
-  if (selection === null || isScan(document, selection)) effort.work(READ_STEPS * document.size);
+  if (selection === null || isScan(document, selection))
+    effort.work(Math.max(READ_STEPS, selection?.tests ?? 0) * document.size);
 }
 
-export function selectionOf({ query, where, sort = [], limit }: Options): Selection {
-  const compiledQuery = query === undefined ? null : queryOf(query);
-  const test = where === undefined ? null : testOf(where);
-  const conditions = [compiledQuery?.condition, where].filter((condition) => condition !== undefined);
+/** @param work counts the work of the conditions; reads run in steps, in which no test may fail */
+export function selectionOf(
+  { query, where, sort = [], limit }: Options,
+  work: Work = uncountedWork(),
+): Selection {
+  const parts = [
+    ...(query === undefined ? [] : [queryOf(query)]),
+    ...(where === undefined ? [] : [entryCondition(where, work)]),
+  ];
   return {
-    test: (text) => compiledQuery?.test(text) !== false && test?.(text) !== false,
-    condition: conditions.length === 1 ? conditions[0]! : { kind: "all", parts: conditions },
-    isExact: compiledQuery === null && where?.kind === "member",
-    alike: compiledQuery?.alike ?? (where === undefined ? undefined : alikeOf(where)),
+    test: (text) => parts.every(({ test }) => test(text)),
+    condition: conjunction(parts.map(({ condition }) => condition)),
+    isExact: query === undefined,
+    alike: parts.find(({ alike }) => alike !== undefined)?.alike,
+    tests: parts.reduce((sum, { tests }) => sum + tests, 0),
     sort,
     limit: limit ?? null,
   };

@@ -11,17 +11,18 @@ import {
 } from "../../../protocol/document-entries-reply.js";
 import { integer, type Reply } from "../../../protocol/reply.js";
 import { STEP_ITEMS, sortedInSteps } from "../../../protocol/steps.js";
-import type { JsonCondition } from "../../queries/json/json-filter.js";
 import type { Document } from "../../values/documents/document.js";
 import type { Alike } from "../../values/documents/document-columns.js";
 import type { DocumentEntry } from "../../values/documents/document-entry.js";
-import type { DocumentIndex, Span } from "../../values/documents/document-index.js";
+import type { DocumentIndex } from "../../values/documents/document-index.js";
 import {
   compareMembers,
   type MemberName,
   type MemberValue,
   memberIn,
 } from "../../values/documents/member-value.js";
+import type { IndexCondition } from "./index-conditions.js";
+import { LISTS, type Spans } from "./value-spans.js";
 
 export interface SortKey {
   readonly field: ByteString;
@@ -39,20 +40,22 @@ interface Query {
 /** A query, with the part of its test that an index can use. */
 export interface Selection extends Query {
   /**
-   * The condition that an index can use. It holds for all entries that pass the test and, if `isExact`, for no other
-   * entries.
+   * The condition that an index can use. It holds for all entries that pass the test and, if it is exact, for no other
+   * entries, unless they have a list.
    */
-  readonly condition: JsonCondition;
+  readonly condition: IndexCondition;
   readonly isExact: boolean;
   /** A value that all passing entries have, or undefined if none is known. */
   readonly alike?: Alike | undefined;
+  /** Number of the members and operators in the conditions. */
+  readonly tests: number;
 }
 
 /**
  * The indexes that find the entries to check, with the ranges of values to look up, and the number of these entries.
  */
 interface Access {
-  readonly parts: readonly { readonly index: DocumentIndex; readonly spans: readonly Span[] }[];
+  readonly parts: readonly { readonly index: DocumentIndex; readonly spans: Spans }[];
   readonly count: number;
 }
 
@@ -164,8 +167,9 @@ export function countSelected(document: Document, at: number, selection: Selecti
 /** Returns the index that can count the passing entries without checking any, or null if there is none. */
 export function countingAccess(document: Document, at: number, selection: Selection): Access | null {
   const isComplete = document.expiries?.mayHaveExpired(at) !== true;
-  const access = isComplete && selection.isExact ? accessOf(document, selection.condition) : null;
-  return access?.parts.length === 1 ? access : null;
+  const { condition } = selection;
+  if (!isComplete || !selection.isExact || condition.kind !== "member" || !condition.isExact) return null;
+  return document.index(condition.field)?.count(LISTS) === 0 ? accessOf(document, condition) : null;
 }
 
 /** Counts the entries that have not expired. */
@@ -279,22 +283,21 @@ export function sortIndex(
   return index !== undefined && worthwhileAccess(document, condition) === null ? index : undefined;
 }
 
-export function worthwhileAccess(document: Document, condition: JsonCondition): Access | null {
+export function worthwhileAccess(document: Document, condition: IndexCondition): Access | null {
   if (document.indexed.length === 0) return null;
   const access = accessOf(document, condition);
   return access !== null && access.count <= document.size * WORTH ? access : null;
 }
 
 /** Returns how indexes find the entries that may meet a condition, or null if no index helps. */
-function accessOf(document: Document, condition: JsonCondition): Access | null {
+function accessOf(document: Document, condition: IndexCondition): Access | null {
   switch (condition.kind) {
-    case "not":
+    case "unknown":
       return null;
     case "member": {
-      if (!("spans" in condition.test)) return null;
-      const index = document.index(condition.path.field);
+      const index = document.index(condition.field);
       if (index === undefined) return null;
-      const { spans } = condition.test;
+      const { spans } = condition;
       return { parts: [{ index, spans }], count: spans.reduce((sum, span) => sum + index.count(span), 0) };
     }
     case "all": {

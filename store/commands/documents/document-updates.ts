@@ -14,11 +14,9 @@ import {
 import { writeJson } from "../../../protocol/json/json-writer.js";
 import { phpInteger, phpNumeric } from "../../../protocol/json/php-number.js";
 import { bulk, bulks, map, NIL, type Reply } from "../../../protocol/reply.js";
-import { custom } from "../../arguments/command-errors.js";
+import { custom, echoed } from "../../arguments/command-errors.js";
 import type { Data, Typed } from "../../keyspace/mutators.js";
 import type { Unit } from "../../keyspace/unit.js";
-import { isOperators } from "../../queries/json/json-filter.js";
-import { changed, type JsonChange, jsonChangesOf } from "../../queries/json/json-update.js";
 import type { Document } from "../../values/documents/document.js";
 import { choiceOf, isChoosing } from "./document-choice.js";
 import {
@@ -37,6 +35,14 @@ import {
 import { numbersOf } from "./document-inserts.js";
 import { CHOICE, LIFETIME, type Options, onlyOptions } from "./document-options.js";
 import { checkRevision } from "./document-revisions.js";
+import {
+  checkDepth,
+  createdBy,
+  type EntryUpdate,
+  entryUpdate,
+  isOperators,
+  type OperatorContext,
+} from "./entry-operators.js";
 import { isLooselyEqual } from "./loose-equality.js";
 
 /** The entry that an update without an id changes. */
@@ -113,14 +119,14 @@ function updateChosen(update: Update): Reply {
 }
 
 /** Changes entries. All results are computed before the first entry is changed. */
-function apply({ data, entry, newData, options }: Update, keys: readonly ByteString[]): Reply {
+function apply(update: Update, keys: readonly ByteString[]): Reply {
+  const { data, entry, newData, options } = update;
   const names = namesOf(entry.value.first) ?? [];
   if (!isContainer(newData)) throw notMembers();
-  // If there are no entries, invalid operators cause no error, as in earlier versions.
-  const changes = keys.length > 0 && isOperators(newData) ? jsonChangesOf(newData) : null;
+  const operate = isOperators(newData) ? entryUpdate(newData, contextOf(update)) : null;
   const results = keys.map((key) => {
     data.effort.work(CHANGE_STEPS);
-    const result = changeOf({ document: entry.value, key, newData, changes, names });
+    const result = changeOf({ document: entry.value, key, newData, operate, names });
     data.effort.produce(ENTRY_STEPS, result.text.length);
     return result;
   });
@@ -134,24 +140,32 @@ function apply({ data, entry, newData, options }: Update, keys: readonly ByteStr
   return answer(names, map(shown));
 }
 
+const contextOf = ({ data, options, unit }: Update): OperatorContext => ({
+  filter: options.where ?? new Map(),
+  unit,
+  effort: data.effort,
+});
+
 interface Change {
   readonly document: Document;
   readonly key: ByteString;
   readonly newData: JsonContainer;
-  /** The changes by operators, or null if the data has no operators. */
-  readonly changes: readonly JsonChange[] | null;
+  /** Applies the operators, or null if the data has no operators. */
+  readonly operate: EntryUpdate | null;
   /** The members that entries may have. */
   readonly names: readonly string[];
 }
 
-function changeOf({ document, key, newData, changes, names }: Change): Changed {
+function changeOf({ document, key, newData, operate, names }: Change): Changed {
   const old = valueOfEntry(document.get(key) as ByteString);
-  if (changes !== null) {
+  if (operate !== null) {
     if (!isContainer(old)) throw notMembers();
-    const value = changed(old, changes, (name) => {
-      if (!names.includes(name)) throw wrongMembers(names, [name]);
-    });
-    return { key, members: differing(old, value), text: textOfEntry(value) };
+    const value = operate(old);
+    checkMembers(old, value, names);
+    const members = differing(old, value);
+    for (const [at, name] of members.names.entries())
+      checkDepth(members.values[at] as JsonValue, bytesOfText(name));
+    return { key, members, text: textOfEntry(value) };
   }
   if (!isSubset(memberNames(newData), names)) throw wrongMembers(names, memberNames(newData));
   if (!isContainer(old)) throw notMembers();
@@ -159,11 +173,12 @@ function changeOf({ document, key, newData, changes, names }: Change): Changed {
   return { key, members, text: textOfEntry(merged(old, members)) };
 }
 
-/** Inserts a new entry, which results from applying the data to an entry without members. */
-function insertNew({ data, entry, newData, options }: Update, key: ByteString): Reply {
+/** Inserts a new entry: the data, or the result of its operators. */
+function insertNew(update: Update, key: ByteString): Reply {
+  const { data, entry, newData, options } = update;
   if (!isContainer(newData)) throw notMembers();
   const names = namesOf(entry.value.first);
-  const value = isOperators(newData) ? built(newData, names) : newData;
+  const value = isOperators(newData) ? createdBy(newData, contextOf(update)) : newData;
   if (names !== undefined && !hasNames(value, names)) throw wrongMembers(names, memberNames(value));
   const text = textOfEntry(value);
   data.documents.push(entry, key, text);
@@ -172,14 +187,19 @@ function insertNew({ data, entry, newData, options }: Update, key: ByteString): 
 }
 
 /**
- * Applies operators to an entry without members.
- * @param names names of the members that the entry may have; undefined means any names
+ * Checks that operators removed no member from an entry, and added none that the document's entries do not have.
+ * @throws CommandFailure
  */
-function built(newData: JsonObject, names: readonly string[] | undefined): JsonContainer {
-  return changed(new JsonObject(), jsonChangesOf(newData), (name) => {
-    if (names?.includes(name) === false) throw wrongMembers(names, [name]);
-  });
+function checkMembers(old: JsonContainer, value: JsonContainer, names: readonly string[]): void {
+  const [before, after] = [old, value].map((one) => new Set(memberNames(one))) as [Set<string>, Set<string>];
+  for (const name of after) if (!before.has(name) && !names.includes(name)) throw wrongMembers(names, [name]);
+  for (const name of before) if (!after.has(name)) throw removedMember(name);
 }
+
+const removedMember = (name: string) =>
+  custom(
+    `ERR UPDATE: '${echoed(bytesOfText(name))}' cannot be removed from one entry, because all entries have the members of their document: DOC.MEMBER DROP (dropmember) removes it from all`,
+  );
 
 /** Returns the key that an id names if no entry has it; a number is converted to its canonical form. */
 function newKeyOf(id: ByteString): ByteString {

@@ -46,7 +46,7 @@ class Sum {
     else if (typeof value === "bigint") {
       this.#hasLong = true;
       this.#integers += value;
-    } else this.#addDouble(value);
+    } else this.#addDouble(doubleOf(value));
   }
 
   #addDouble(value: number): void {

@@ -35,12 +35,15 @@ export interface Filter {
 const TESTS_MAX = 10_000;
 
 /** A condition on a field: it holds if one of the values at the end of its path passes. */
-interface BsonTest {
+export interface BsonTest {
   readonly leaf: Leaf;
   readonly test: ValueTest;
+  /** The operator and its operand, by which an index may find the values that pass. */
+  readonly operator: string;
+  readonly operand: Bson;
 }
 
-type BsonCondition = Condition<FieldPath, BsonTest>;
+export type BsonCondition = Condition<FieldPath, BsonTest>;
 type Call = OperatorCall<Bson, FieldPath>;
 type Compiler = FilterCompiler<Bson, FieldPath, BsonTest>;
 
@@ -50,15 +53,28 @@ type Compiler = FilterCompiler<Bson, FieldPath, BsonTest>;
  * @throws CommandFailure if an operator is not supported, or its operand is wrong
  */
 export function filterOf(query: BsonDocument, work: Work, scope: Scope | null = null): Filter {
-  const compiler: Compiler = new FilterCompiler(new BsonFilters(work, scope));
-  const condition = compiler.filter(query);
+  const { condition, tests } = conditionOf(query, work, scope);
   const roots = new Set<ByteString>();
   let isAnyRoot = false;
   visitPaths(condition, ([root]) => {
     if (root === undefined) isAnyRoot = true;
     else roots.add(root);
   });
-  return { isMet: ofDocuments(condition, work), roots: isAnyRoot ? null : roots, tests: compiler.conditions };
+  return { isMet: ofDocuments(condition, work), roots: isAnyRoot ? null : roots, tests };
+}
+
+/**
+ * Compiles a filter to a condition, for values that are not read as documents.
+ * @param scope as for `filterOf`
+ * @returns the condition, and the number of its parts @throws CommandFailure
+ */
+export function conditionOf(
+  query: BsonDocument,
+  work: Work,
+  scope: Scope | null = null,
+): { readonly condition: BsonCondition; readonly tests: number } {
+  const compiler: Compiler = new FilterCompiler(new BsonFilters(work, scope));
+  return { condition: compiler.filter(query), tests: compiler.conditions };
 }
 
 const ofDocuments = (condition: BsonCondition, work: Work): Predicate<BsonDocument> =>
@@ -98,11 +114,10 @@ export function isOperators(value: Bson): value is BsonDocument {
 const REFERENCE = ["$ref", "$id", "$db"];
 const LOGICAL: readonly string[] = ["$and", "$or", "$nor"];
 const CLAUSES = [...LOGICAL, "$comment", "$expr"];
-const IS_THERE = both((value) => value !== undefined);
+const IS_THERE = both("$exists", true, (value) => value !== undefined);
 
 class BsonFilters implements FilterAlgebra<Bson, FieldPath, BsonTest> {
   readonly conditionsMax = TESTS_MAX;
-  readonly countsEmpty = false;
   readonly clauses = CLAUSES;
   readonly isThere = IS_THERE;
   readonly #work: Work;
@@ -119,7 +134,7 @@ class BsonFilters implements FilterAlgebra<Bson, FieldPath, BsonTest> {
     if (scope === null) throw this.unknownClause(name);
     const calculate = expressionOf(operand, scope);
     const test: ValueTest = (document) => isTrue(calculate(document as BsonDocument) ?? null);
-    return { kind: "member", path: [], test: { leaf: "itself", test } };
+    return { kind: "member", path: [], test: { leaf: "itself", test, operator: name, operand } };
   }
 
   tooManyConditions(): Error {
@@ -158,28 +173,31 @@ class BsonFilters implements FilterAlgebra<Bson, FieldPath, BsonTest> {
 
   /** Tests for equality. A pattern also matches the strings that contain a match. */
   same(value: Bson): BsonTest {
-    return both(value instanceof Regex ? matches(value, this.#work) : equals(value));
+    return value instanceof Regex
+      ? both("$regex", value, matches(value, this.#work))
+      : both("$eq", value, equals(value));
   }
 
   equals({ operator, operand }: Call): BsonTest {
     if (operator === "$ne" && operand instanceof Regex) throw badValue("Can't have regex as arg to $ne.");
-    return both(equals(operand));
+    return both("$eq", operand, equals(operand));
   }
 
   compares(comparison: Comparison, { operand }: Call): BsonTest {
     if (operand instanceof Regex)
       throw badValue(`Can't have RegEx as arg to predicate over field '${comparison}'.`);
-    return both(compares(comparison, operand));
+    return both(comparison, operand, compares(comparison, operand));
   }
 
   isOneOf({ operator, operand }: Call): BsonTest {
     if (!isArray(operand)) throw badValue(`${operator} needs an array`);
-    return both(isIn(operand, this.#work));
+    return both("$in", operand, isIn(operand, this.#work));
   }
 
   matches({ operand, siblings }: Call): BsonTest {
     const options = isDocument(siblings) ? siblings.get("$options") : undefined;
-    return both(matches(regexOf(operand, options), this.#work));
+    const regex = regexOf(operand, options);
+    return both("$regex", regex, matches(regex, this.#work));
   }
 
   asksForMember({ operand }: Call): boolean {
@@ -200,15 +218,15 @@ class BsonFilters implements FilterAlgebra<Bson, FieldPath, BsonTest> {
     const leaf = (test: BsonTest): BsonCondition => ({ kind: "member", path, test });
     switch (operator) {
       case "$type":
-        return leaf(both(isOfType(operand)));
+        return leaf(both(operator, operand, isOfType(operand)));
       case "$size":
-        return leaf({ leaf: "itself", test: hasSize(operand) });
+        return leaf({ leaf: "itself", test: hasSize(operand), operator, operand });
       case "$mod":
-        return leaf(both(hasRemainder(operand)));
+        return leaf(both(operator, operand, hasRemainder(operand)));
       case "$all":
         return this.#allOf(operand, path, compiler);
       case "$elemMatch":
-        return leaf({ leaf: "itself", test: this.#element(operand, compiler) });
+        return leaf({ leaf: "itself", test: this.#element(operand, compiler), operator, operand });
       case "$options":
         if (!(siblings as BsonDocument).has("$regex")) throw badValue("$options needs a $regex");
         return null;
@@ -219,7 +237,7 @@ class BsonFilters implements FilterAlgebra<Bson, FieldPath, BsonTest> {
 
   #allOf(operand: Bson, path: FieldPath, compiler: Compiler): BsonCondition {
     if (!isArray(operand)) throw badValue("$all needs an array");
-    if (operand.length === 0) return { kind: "member", path, test: both(() => false) };
+    if (operand.length === 0) return { kind: "member", path, test: both("$in", operand, () => false) };
     const isElementMatch = (one: Bson) => isDocument(one) && [...one.keys()][0] === "$elemMatch";
     if (operand.some(isElementMatch)) {
       if (!operand.every(isElementMatch)) throw badValue("$all/$elemMatch has to be consistent");
@@ -259,8 +277,8 @@ class BsonFilters implements FilterAlgebra<Bson, FieldPath, BsonTest> {
 }
 
 /** Returns a test for an array's elements and for the array itself. */
-function both(test: ValueTest): BsonTest {
-  return { leaf: "both", test };
+function both(operator: string, operand: Bson, test: ValueTest): BsonTest {
+  return { leaf: "both", test, operator, operand };
 }
 
 function regexOf(pattern: Bson, options: Bson | undefined): Regex {

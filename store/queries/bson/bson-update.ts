@@ -34,7 +34,15 @@ export function isReplacement(update: Bson | undefined): boolean {
 /** @throws CommandFailure */
 export function updateOf(update: Bson | undefined, context: UpdateContext): Update {
   if (isReplacement(update)) return replacementOf(update as BsonDocument);
-  return isArray(update) ? pipelineOf(update, context) : operatorsOf(update as BsonDocument, context);
+  if (isArray(update)) return pipelineOf(update, context);
+  const apply = operatorsOf(update as BsonDocument, context);
+  return (document) => {
+    const id = document.get("_id");
+    const result = apply(document);
+    const after = result.get("_id");
+    if (id !== undefined && (after === undefined || !isSame(id, after))) throw changedId();
+    return result;
+  };
 }
 
 /** Maximum number of stages in an update. */
@@ -79,7 +87,8 @@ const isSame = (a: Bson, b: Bson) => typeOf(a) === typeOf(b) && compareBson(a, b
 const changedId = () =>
   new MongoFailure(66, "the update was found to have altered the immutable field '_id'");
 
-function operatorsOf(update: BsonDocument, context: UpdateContext): Update {
+/** Compiles operators, which may change every field, including `_id`. @throws CommandFailure */
+export function operatorsOf(update: BsonDocument, context: UpdateContext): Update {
   const { work, elements } = context;
   const changes = changesOf(update, new BsonUpdates(context));
   elements?.checkUse();
@@ -92,14 +101,10 @@ function operatorsOf(update: BsonDocument, context: UpdateContext): Update {
       : inOrder(changes.flatMap((change) => elements.resolved(change, document)));
     if (resolved.length > PATHS_MAX) throw tooManyPaths();
     spend(work, resolved.length);
-    const id = document.get("_id");
     for (const { path, change } of resolved) {
       if ("from" in change) renameAt(document, change.from, path, work);
       else changeAt(document, path, change, work);
     }
-    if (id === undefined) return document;
-    const after = document.get("_id");
-    if (after === undefined || !isSame(id, after)) throw changedId();
     return document;
   };
 }

@@ -41,6 +41,16 @@ export interface Search {
   readonly work: Work;
 }
 
+/**
+ * Whether a value at the end of a path passes a test.
+ * @param value the value to which the first `at` names of the path lead
+ */
+export function isAnyFrom(value: Bson | undefined, search: Search, at: number): boolean {
+  if (isArray(value)) return anyInArray(value, search, at);
+  if (at === search.path.length) return search.test(value);
+  return isDocument(value) ? anyInDocument(value, search, at) : search.test(undefined);
+}
+
 function anyInDocument(document: BsonDocument, search: Search, from: number): boolean {
   const { path, test } = search;
   let value: Bson | undefined = document;

@@ -3,7 +3,7 @@
  * two kinds, and an int32 result that overflows becomes an int64.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
-import { type Bson, BsonFault, Int32 } from "./bson.js";
+import { type Bson, BsonFault, Int32, WrittenDouble } from "./bson.js";
 import {
   Decimal,
   type DecimalValue,
@@ -15,7 +15,7 @@ import {
   type Finite,
 } from "./decimal.js";
 
-export type BsonNumber = number | bigint | Int32 | Decimal;
+export type BsonNumber = number | bigint | Int32 | WrittenDouble | Decimal;
 
 export const INT32_MAX = 2147483647;
 export const INT64_MAX = 2n ** 63n - 1n;
@@ -24,12 +24,13 @@ export const isNumber = (value: Bson | undefined): value is BsonNumber =>
   typeof value === "number" ||
   value instanceof Int32 ||
   typeof value === "bigint" ||
+  value instanceof WrittenDouble ||
   value instanceof Decimal;
 
 /** Compares two numbers of any kind. NaN precedes all numbers and equals itself. */
 export function compareNumbers(a: BsonNumber, b: BsonNumber): number {
   if (a instanceof Decimal || b instanceof Decimal) return compareParts(exactParts(a), exactParts(b));
-  const [x, y] = [a instanceof Int32 ? a.value : a, b instanceof Int32 ? b.value : b];
+  const [x, y] = [typeof a === "object" ? a.value : a, typeof b === "object" ? b.value : b];
   if (x < y) return -1;
   if (x > y) return 1;
   // biome-ignore lint/suspicious/noDoubleEquals: a bigint and a number that are equal
@@ -41,7 +42,7 @@ export function compareNumbers(a: BsonNumber, b: BsonNumber): number {
 export function exactParts(value: BsonNumber): DecimalValue {
   if (value instanceof Decimal) return value.parts;
   if (typeof value === "bigint") return integerParts(value);
-  const number = value instanceof Int32 ? value.value : value;
+  const number = typeof value === "object" ? value.value : value;
   if (Number.isNaN(number)) return "nan";
   if (!Number.isFinite(number)) return number > 0 ? "infinity" : "-infinity";
   if (Number.isInteger(number))
@@ -88,7 +89,8 @@ function compareSizes(a: Finite, b: Finite): number {
 /** Returns the same key for equal numbers of any kind, and different keys for different numbers. */
 export function numberKey(value: BsonNumber): ByteString {
   if (value instanceof Int32) return String(value.value);
-  if (typeof value === "number") return String(value === 0 ? 0 : value);
+  if (typeof value === "number") return doubleKey(value);
+  if (value instanceof WrittenDouble) return doubleKey(value.value);
   if (typeof value === "bigint") {
     const near = Number(value);
     return BigInt(near) === value ? String(near) : partsKey(integerParts(value));
@@ -102,6 +104,8 @@ export function numberKey(value: BsonNumber): ByteString {
     : partsKey(parts);
 }
 
+const doubleKey = (value: number): ByteString => String(value === 0 ? 0 : value);
+
 function partsKey({ isNegative, coefficient, exponent }: Finite): ByteString {
   const digits = coefficient.toString();
   const significant = digits.replace(/0+$/, "");
@@ -114,7 +118,7 @@ const nearest = ({ isNegative, coefficient, exponent }: Finite): number =>
 /** Returns the double nearest to a number. */
 export function doubleOf(value: BsonNumber): number {
   if (typeof value === "number") return value;
-  if (value instanceof Int32) return value.value;
+  if (value instanceof Int32 || value instanceof WrittenDouble) return value.value;
   if (typeof value === "bigint") return Number(value);
   const { parts } = value;
   if (typeof parts !== "string") return nearest(parts);

@@ -3,7 +3,17 @@
  * "Comparison/Sort Order".
  */
 
-import { Binary, type Bson, BsonDate, type Extreme, Int32, ObjectId, Regex, Timestamp } from "./bson.js";
+import {
+  Binary,
+  type Bson,
+  BsonDate,
+  type Extreme,
+  Int32,
+  ObjectId,
+  Regex,
+  Timestamp,
+  WrittenDouble,
+} from "./bson.js";
 import { Decimal } from "./decimal.js";
 
 export interface BsonType {
@@ -59,6 +69,7 @@ export function typeOf(value: Bson): BsonType {
   }
   if (value === null) return TYPES.null;
   if (value instanceof Int32) return TYPES.int;
+  if (value instanceof WrittenDouble) return TYPES.double;
   if (value instanceof ObjectId) return TYPES.objectId;
   if (Array.isArray(value)) return TYPES.array;
   if (value instanceof Map) return TYPES.object;

@@ -13,6 +13,7 @@ import {
   ObjectId,
   Regex,
   Timestamp,
+  WrittenDouble,
 } from "./bson.js";
 import { Decimal } from "./decimal.js";
 
@@ -62,6 +63,7 @@ function elementBytes(name: ByteString, value: Bson, depth: number, bounds: Bson
   }
   if (value === null) return `\x0a${name}`;
   if (value instanceof Int32) return `\x10${name}${int32(value.value)}`;
+  if (value instanceof WrittenDouble) return `\x01${name}${double(value.value)}`;
   if (value instanceof ObjectId) return `\x07${name}${value.bytes}`;
   if (value instanceof Map) return `\x03${name}${documentBytes(value, depth + 1, bounds)}`;
   if (Array.isArray(value)) return `\x04${name}${documentBytes(value, depth + 1, bounds)}`;

@@ -21,6 +21,7 @@ export type Bson =
   | bigint
   | ByteString
   | Int32
+  | WrittenDouble
   | Decimal
   | ObjectId
   | BsonDate
@@ -36,6 +37,17 @@ export class Int32 {
 
   constructor(value: number) {
     this.value = value;
+  }
+}
+
+/** A double of a JSON document, with its digits as the client wrote them. No BSON document contains it. */
+export class WrittenDouble {
+  readonly value: number;
+  readonly text: string;
+
+  constructor(value: number, text: string) {
+    this.value = value;
+    this.text = text;
   }
 }
 

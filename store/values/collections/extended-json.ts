@@ -20,6 +20,7 @@ import {
   ObjectId,
   Regex,
   Timestamp,
+  WrittenDouble,
 } from "./bson.js";
 import { Decimal, decimalOfText, decimalText } from "./decimal.js";
 
@@ -188,8 +189,9 @@ function written(value: Bson): string {
 }
 
 function writtenSpecial(
-  value: Int32 | Decimal | ObjectId | BsonDate | Timestamp | Binary | Regex | Extreme,
+  value: Int32 | WrittenDouble | Decimal | ObjectId | BsonDate | Timestamp | Binary | Regex | Extreme,
 ): string {
+  if (value instanceof WrittenDouble) return written(value.value);
   if (value instanceof Int32) return `{"$numberInt":"${value.value}"}`;
   if (value instanceof ObjectId) return `{"$oid":"${hex(value.bytes)}"}`;
   if (value instanceof BsonDate) return `{"$date":{"$numberLong":"${value.at}"}}`;

@@ -8,12 +8,14 @@
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { phpNumeric } from "../../../protocol/json/php-number.js";
 import { hashOfName } from "../tables/name-hash.js";
-import { FALSE, type MemberName, type MemberValue, memberIn, TRUE } from "./member-value.js";
+import { FALSE, isListValue, type MemberName, type MemberValue, memberIn, TRUE } from "./member-value.js";
 
 /** A name and a value that a query requires. */
 export interface Alike {
   readonly name: MemberName;
   readonly mark: number;
+  /** Whether lists may match too, because they may contain the value. */
+  readonly orLists: boolean;
 }
 
 /** Maximum number of columns; those that queries used last are retained. */
@@ -27,6 +29,8 @@ const COMPLETED_MAX = 20_000;
 const ANY = 0;
 /** The mark of a value that equals no number and no string. */
 const NONE = 1;
+/** The mark of a list. */
+const LIST = 4;
 /** All other marks have this bit. */
 const VALUE = 2;
 const DIGITS_END = 0x3a;
@@ -46,7 +50,7 @@ export class DocumentColumns {
   finder(alike: Alike | undefined, texts: readonly (ByteString | null)[]): (from: number) => number {
     if (alike === undefined) return (from) => from;
     const column = this.#complete(alike.name, texts);
-    return (from) => column.find(alike.mark, from);
+    return (from) => column.find(alike, from);
   }
 
   /** Records the text that replaces the one at the given index. */
@@ -65,7 +69,7 @@ export class DocumentColumns {
   }
 
   #complete(name: MemberName, texts: readonly (ByteString | null)[]): Column {
-    const column = this.#columns.find(({ label }) => label === name.label) ?? new Column(name);
+    const column = this.#columns.find((one) => one.isOf(name)) ?? new Column(name);
     this.#columns = [column, ...this.#columns.filter((other) => other !== column)].slice(0, COLUMNS_MAX);
     column.complete(texts);
     return column;
@@ -82,8 +86,9 @@ class Column {
     this.#name = name;
   }
 
-  get label(): ByteString {
-    return this.#name.label;
+  /** Whether the column contains the values under a name, or at a path. */
+  isOf({ label, within }: MemberName): boolean {
+    return this.#name.label === label && (this.#name.within === null) === (within === null);
   }
 
   complete(texts: readonly (ByteString | null)[]): void {
@@ -101,11 +106,13 @@ class Column {
    * Returns the index of the first entry at or after `from` whose value may have the mark. An entry whose mark is not
    * known may have any mark.
    */
-  find(mark: number, from: number): number {
+  find({ mark, orLists }: Alike, from: number): number {
     const marks = this.#marks;
     const known = this.#known;
     let index = from;
-    while (index < known && marks[index] !== mark && marks[index] !== ANY) index++;
+    if (orLists)
+      while (index < known && marks[index] !== mark && marks[index] !== LIST && marks[index] !== ANY) index++;
+    else while (index < known && marks[index] !== mark && marks[index] !== ANY) index++;
     return index;
   }
 
@@ -130,7 +137,10 @@ class Column {
 
 /** Returns the mark of a value. */
 export function markOf(value: MemberValue): number {
-  if (typeof value === "object") return value.kind === TRUE.kind || value.kind === FALSE.kind ? ANY : NONE;
+  if (typeof value === "object") {
+    if (isListValue(value)) return LIST;
+    return value.kind === TRUE.kind || value.kind === FALSE.kind ? ANY : NONE;
+  }
   const number = typeof value === "string" ? numberIn(value) : value;
   if (number === undefined) return hashOfName(value as ByteString) | VALUE;
   // The addition converts -0 to 0.

@@ -4,7 +4,7 @@
  * are sorted by rank.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
-import { compareMembers, type MemberName, type MemberValue, memberIn, memberName } from "./member-value.js";
+import { compareMembers, type MemberName, type MemberValue, memberIn, memberPath } from "./member-value.js";
 
 /** Number of entries in a chunk; a chunk of twice as many is split. */
 const CHUNK = 256;
@@ -40,7 +40,7 @@ export class DocumentIndex {
 
   constructor(field: ByteString) {
     this.field = field;
-    this.#name = memberName(field);
+    this.#name = memberPath(field);
   }
 
   get isMade(): boolean {

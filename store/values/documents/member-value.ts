@@ -30,7 +30,7 @@ export type MemberValue = PhpNumber | ByteString | OtherValue;
 const other = (kind: number, text: ByteString = ""): OtherValue => ({ kind, text });
 /** The value of an entry that does not have the member. */
 export const MISSING = other(0);
-const NULL = other(1);
+export const NULL = other(1);
 export const FALSE = other(2);
 export const TRUE = other(3);
 const NUMBERS = 4;
@@ -38,6 +38,8 @@ const STRINGS = 5;
 const CONTAINERS = 6;
 /** A value that no entry has. It follows all scalars and precedes all lists and objects. */
 export const FIRST_CONTAINER = other(CONTAINERS);
+/** A value that no entry has. It follows all lists and precedes all objects. */
+export const FIRST_OBJECT = other(CONTAINERS, "{");
 /** The value that follows all others. */
 export const LAST = other(CONTAINERS + 1);
 
@@ -99,18 +101,15 @@ function numberText(number: PhpNumber): string {
   return Number.isInteger(number) ? String(BigInt(number)) : String(number);
 }
 
-/** Maximum number of names in a path; a longer name is a plain name, not a path. */
+/** Maximum number of names in a path. */
 export const PATH_NAMES_MAX = 32;
 const POINT = ".";
 
-/** A member's name, and the forms in which it appears in an entry's text. */
+/** The name of a member, or a path to it, and the forms in which a name appears in an entry's text. */
 export interface MemberName {
   readonly name: string;
   readonly label: ByteString;
-  /**
-   * If no member has the full name, the search continues with the inner name in the outer member. Null if the name is
-   * not a path.
-   */
+  /** The first name of the path, and the path that remains within its value; null for a name. */
   readonly within: { readonly outer: MemberName; readonly inner: MemberName } | null;
   /**
    * The label with its colon, for a search in the text. Null if the name begins with a character that can follow a
@@ -122,11 +121,11 @@ export interface MemberName {
 /** Matches a name that begins with a character that can follow a string in JSON. */
 const AFTER_STRING = /^[,:\]}]/;
 
-/** @param name in UTF-8; points separate the names of a path into nested members */
-export function memberName(name: ByteString): MemberName {
-  const text = textOfBytes(name);
-  return named(text, text.split(POINT).length <= PATH_NAMES_MAX);
-}
+/** @param path in UTF-8; points separate the names of nested members */
+export const memberPath = (path: ByteString): MemberName => named(textOfBytes(path), true);
+
+/** @param name in UTF-8; a point is a part of the name */
+export const memberName = (name: ByteString): MemberName => named(textOfBytes(name), false);
 
 function named(name: string, isPath: boolean): MemberName {
   const point = isPath ? name.indexOf(POINT) : -1;
@@ -138,31 +137,40 @@ function named(name: string, isPath: boolean): MemberName {
   return { name, label, within, mark: AFTER_STRING.test(name) ? null : `${label}:` };
 }
 
-/** Returns the member to which a name or a path leads. */
-export function memberAt(value: JsonValue | undefined, name: string): JsonValue | undefined {
+/** Returns the member to which a path leads; in a list, a number selects a value. */
+export function memberAt(value: JsonValue | undefined, path: string): JsonValue | undefined {
   if (!isContainer(value)) return undefined;
-  const found = memberOf(value, name);
-  const point = name.indexOf(POINT);
-  if (found !== undefined || point < 0) return found;
-  return memberAt(memberOf(value, name.slice(0, point)), name.slice(point + 1));
+  const point = path.indexOf(POINT);
+  if (point < 0) return memberOf(value, path);
+  return memberAt(memberOf(value, path.slice(0, point)), path.slice(point + 1));
 }
 
 /**
- * Returns the value of an entry under a name. Parses no more of the text than necessary.
+ * Returns the value of an entry at a path. If the path leads through all values of a list, this list is the value.
+ * Parses no more of the text than necessary.
  * @param text the text as `writeJson` writes it
  */
 export function memberIn(text: ByteString, name: MemberName): MemberValue {
-  const value = ownIn(text, name);
-  return value === MISSING && name.within !== null ? deepIn(text, name.within) : value;
+  const { within } = name;
+  if (within === null) return ownIn(text, name);
+  const inside = textIn(text, within.outer);
+  if (inside === null) return MISSING;
+  const { inner } = within;
+  const isList = inside.charCodeAt(0) === LIST;
+  return isList && !POSITION.test((inner.within?.outer ?? inner).name)
+    ? other(CONTAINERS, inside)
+    : memberIn(inside, inner);
 }
 
-function deepIn(text: ByteString, { outer, inner }: NonNullable<MemberName["within"]>): MemberValue {
-  const index = indexIn(text, outer);
-  return index === null ? MISSING : memberIn(index, inner);
-}
+/** Matches a name that selects a value of a list. */
+const POSITION = /^\d+$/;
+
+/** Whether a value is a list. */
+export const isListValue = (value: MemberValue): boolean =>
+  typeof value === "object" && value.text.charCodeAt(0) === LIST;
 
 /** Returns the text of a container's member, or null if there is no such member. */
-function indexIn(text: ByteString, of: MemberName): ByteString | null {
+function textIn(text: ByteString, of: MemberName): ByteString | null {
   if (text.charCodeAt(0) === LIST) {
     const value = memberOf(parseJson(textOfBytes(text)) as readonly JsonValue[], of.name);
     return value === undefined ? null : bytesOfText(writeJson(value));

@@ -54,9 +54,11 @@ const condition = (g: Generator): ByteString => {
       `{"$${g.oneOf("gt", "gte", "lt", "lte")}":${g.oneOf("0", "1", '"1"', '""', '"a"', "true")}}`,
       `{"$${g.oneOf("eq", "ne")}":${scalar(g)}}`,
       `{"$in":[${scalar(g)},${scalar(g)}]}`,
-      `{"$prefix":${g.oneOf('"a"', '"1"', '""', "1")}}`,
+      `{"$type":${g.oneOf('"string"', '"array"', "16", '"a"')}}`,
       `{"$nin":[${scalar(g)},${scalar(g)}]}`,
-      `{"$contains":${scalar(g)}}`,
+      `{"$all":[${scalar(g)}]}`,
+      `{"$elemMatch":{"$gt":${scalar(g)}}}`,
+      `{"$size":${g.oneOf("0", "2", '"a"')}}`,
       `{"$regex":${g.oneOf('"^a"', '"[0-9]"', '"("', "1")}}`,
       `{"$exists":${g.oneOf("true", "false", "0")}}`,
       `{"$not":{"$eq":${scalar(g)}}}`,
@@ -67,7 +69,7 @@ const condition = (g: Generator): ByteString => {
   if (kind < 10) return one();
   if (kind < 13) return `{"$or":[${one()},${one()}]}`;
   if (kind < 15) return `{"a":${operand()},"b":${operand()}}`;
-  return g.oneOf(`{"$not":${one()}}`, `{"$and":[${one()},${one()}]}`, "{}", "[]", '{"$nor":[]}', "1", "{");
+  return g.oneOf(`{"$nor":[${one()}]}`, `{"$and":[${one()},${one()}]}`, "{}", "[]", '{"$or":[]}', "1", "{");
 };
 
 const lifetime = (g: Generator): readonly ByteString[] => {
@@ -113,6 +115,10 @@ const operators = (g: Generator): ByteString =>
     `{"$inc":{"a.x":1},"$set":{"b":${scalar(g)},"a":1}}`,
     `{"$pull":{"b":${scalar(g)}}}`,
     `{"$push":{"a.y":1},"$unset":{"a.${g.oneOf("x", "y", "0")}":${scalar(g)}},"$pull":{"a.y":{"$gt":0}}}`,
+    `{"$addToSet":{"b":{"$each":[${scalar(g)},1]}},"$mul":{"a":2}}`,
+    `{"$min":{"a":${scalar(g)}},"$pop":{"b":1}}`,
+    `{"$rename":{"${g.oneOf("a.x", "a")}":"a.z"},"$currentDate":{"b":${g.oneOf("true", "1")}}}`,
+    `{"$bit":{"a":{"xor":5}},"$setOnInsert":{"b":${scalar(g)}}}`,
     '{"$set":{"z":1}}',
     '{"$nothing":{}}',
     '{"$inc":5}',

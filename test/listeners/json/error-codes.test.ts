@@ -26,7 +26,7 @@ test("errors contain codes once the client has requested them, with unchanged me
     [{ action: "update", document: "e", id: "k", revision: "0", data: { n: 2 } }, "REVISION"],
     [{ action: "update", document: "e", id: "k", data: { m: 2 } }, "WRONG_MEMBERS"],
     [{ action: "update", document: "e", id: "x", data: { n: 2 } }, "ENTRY_ABSENT"],
-    [{ action: "update", document: "e", id: "k", data: { $inc: { n: "" } } }, "REFUSED"],
+    [{ action: "update", document: "e", id: "k", data: { $inc: { n: "" } } }, "CONDITION"],
   ];
   await ask(client, { action: "create", document: "e" });
   const reply = await ask(client, {

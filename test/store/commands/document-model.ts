@@ -31,21 +31,15 @@ export const VALUES: readonly Scalar[] = [
   "é",
 ];
 const OPERATORS: Readonly<Record<string, (value: unknown, operand: never) => boolean>> = {
-  $eq: (value, operand: unknown) => order(value, operand) === 0,
-  $ne: (value, operand: unknown) => order(value, operand) !== 0,
+  $eq: isEqual,
   $gt: (value, operand: unknown) => typeof value === typeof operand && order(value, operand) > 0,
   $gte: (value, operand: unknown) => typeof value === typeof operand && order(value, operand) >= 0,
   $lt: (value, operand: unknown) => typeof value === typeof operand && order(value, operand) < 0,
   $lte: (value, operand: unknown) => typeof value === typeof operand && order(value, operand) <= 0,
-  $in: (value, operand: readonly unknown[]) => operand.some((one) => order(value, one) === 0),
-  $nin: (value, operand: readonly unknown[]) => operand.every((one) => order(value, one) !== 0),
-  $contains: (value, operand: unknown) =>
-    typeof value === "string"
-      ? typeof operand === "string" && value.includes(operand)
-      : Array.isArray(value) && value.some((one) => order(one, operand) === 0),
+  $in: (value, operand: readonly unknown[]) => operand.some((one) => isEqual(value, one)),
   $regex: (value, operand: string) => typeof value === "string" && new RegExp(operand, "u").test(value),
-  $prefix: (value, operand: string) => typeof value === "string" && value.startsWith(operand),
-  $exists: (value, operand: boolean) => (value !== undefined) === operand,
+  $exists: (value) => value !== undefined,
+  $type: (value, operand: string) => (Array.isArray(value) ? "array" : typeof value) === operand,
 };
 
 export function order(a: unknown, b: unknown): number {
@@ -65,26 +59,57 @@ export function order(a: unknown, b: unknown): number {
   return first < second ? -1 : Number(first > second);
 }
 
-/** Returns the member with a name, or at a path. */
-export function at(value: unknown, name: string): unknown {
+/** Whether values are equal in a condition: null equals a missing member. */
+function isEqual(value: unknown, operand: unknown): boolean {
+  return order(value ?? null, operand) === 0;
+}
+
+/** Returns the member at a path. */
+export function at(value: unknown, path: string): unknown {
   if (typeof value !== "object" || value === null) return undefined;
-  const members = value as Readonly<Record<string, unknown>>;
-  if (Object.hasOwn(members, name) && !(Array.isArray(value) && name === "length")) return members[name];
-  const point = name.indexOf(".");
-  return point < 0 ? undefined : at(at(value, name.slice(0, point)), name.slice(point + 1));
+  const [name = "", ...rest] = path.split(".");
+  const isOwn = Object.hasOwn(value, name) && !(Array.isArray(value) && name === "length");
+  const member = isOwn ? (value as Readonly<Record<string, unknown>>)[name] : undefined;
+  return rest.length === 0 ? member : at(member, rest.join("."));
+}
+
+/** Returns the value by which an entry is sorted: the first list on the path, unless a number follows it. */
+export function sortedBy(value: unknown, path: string): unknown {
+  const [name = "", ...rest] = path.split(".");
+  const member = at(value, name);
+  if (rest.length === 0) return member;
+  if (Array.isArray(member) && !/^\d+$/.test(rest[0] as string)) return member;
+  return sortedBy(member, rest.join("."));
+}
+
+/** Returns the values that a condition tests: all values to which the path leads, through lists too. */
+function reached(value: unknown, [name, ...rest]: readonly string[]): unknown[] {
+  if (name === undefined) return Array.isArray(value) ? [...(value as unknown[]), value] : [value];
+  if (typeof value !== "object" || value === null) return [undefined];
+  if (!Array.isArray(value)) return reached(at(value, name), rest);
+  return value.flatMap((element: unknown, index) => {
+    const isObject = typeof element === "object" && element !== null;
+    const inObject = isObject && !Array.isArray(element) ? reached(element, [name, ...rest]) : [];
+    if (String(index) !== name) return inObject;
+    return [...inObject, ...(rest.length === 0 ? [element] : isObject ? reached(element, rest) : [])];
+  });
 }
 
 export function holds(entry: Entry, where: Where): boolean {
   return Object.entries(where).every(([name, condition]) => {
     if (name === "$and") return (condition as Where[]).every((part) => holds(entry, part));
     if (name === "$or") return (condition as Where[]).some((part) => holds(entry, part));
-    if (name === "$not") return !holds(entry, condition as Where);
-    if (condition === null || typeof condition !== "object") return order(at(entry, name), condition) === 0;
-    return Object.entries(condition).every(([operator, operand]) =>
-      operator === "$not"
-        ? !holds(entry, { [name]: operand })
-        : OPERATORS[operator]?.(at(entry, name), operand as never),
-    );
+    if (name === "$nor") return !(condition as Where[]).some((part) => holds(entry, part));
+    const values = reached(entry, name.split("."));
+    const isMet = (operator: string, operand: unknown) =>
+      values.some((value) => OPERATORS[operator]?.(value, operand as never));
+    if (condition === null || typeof condition !== "object") return isMet("$eq", condition);
+    return Object.entries(condition).every(([operator, operand]) => {
+      if (operator === "$not") return !holds(entry, { [name]: operand });
+      if (operator === "$ne") return !isMet("$eq", operand);
+      if (operator === "$nin") return !isMet("$in", operand);
+      return isMet(operator, operand) === (operator !== "$exists" || operand === true);
+    });
   });
 }
 

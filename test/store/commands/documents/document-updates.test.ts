@@ -21,54 +21,78 @@ const OPERATIONS: readonly (readonly [entry: string, data: string, after: string
   ['{"n":1}', '{"$inc":{"n":2}}', '{"n":3}'],
   ['{"n":1}', '{"$inc":{"n":-2.5}}', '{"n":-1.5}'],
   ['{"n":9223372036854775806}', '{"$inc":{"n":1}}', '{"n":9223372036854775807}'],
-  ['{"n":9223372036854775807}', '{"$inc":{"n":1}}', /would exceed 64-bit integers/],
-  ['{"n":-9223372036854775808}', '{"$inc":{"n":-1}}', /would exceed 64-bit integers/],
+  [
+    '{"n":9223372036854775807}',
+    '{"$inc":{"n":1}}',
+    /current value of 'n': the result is not a 64-bit integer/,
+  ],
+  [
+    '{"n":-9223372036854775808}',
+    '{"$inc":{"n":-1}}',
+    /current value of 'n': the result is not a 64-bit integer/,
+  ],
   ['{"n":9223372036854775808}', '{"$inc":{"n":1}}', '{"n":9223372036854776000}'],
-  ['{"n":1.7e308}', '{"$inc":{"n":1.7e308}}', /would exceed the range of numbers/],
+  [
+    '{"n":1.7e308}',
+    '{"$inc":{"n":1.7e308}}',
+    /the result would be so large a number, which JSON does not have/,
+  ],
   ['{"n":0.1}', '{"$inc":{"n":0.2}}', '{"n":0.30000000000000004}'],
-  ['{"n":"1"}', '{"$inc":{"n":1}}', /\$inc of 'n': the member is not a number/],
-  ['{"n":1}', '{"$inc":{"n":"1"}}', /\$inc of 'n' requires a number/],
-  ['{"n":null}', '{"$inc":{"n":1}}', /is not a number/],
+  [
+    '{"n":"1"}',
+    '{"$inc":{"n":1}}',
+    /Cannot apply \$inc to a value of non-numeric type: the field 'n' is of type string/,
+  ],
+  ['{"n":1}', '{"$inc":{"n":"1"}}', /Cannot increment with non-numeric argument: \{n: string\}/],
+  ['{"n":null}', '{"$inc":{"n":1}}', /the field 'n' is of type null/],
   ['{"n":1}', '{"$inc":{"m":1}}', /The required keys for this document are: n, received: m\./],
   ['{"n":1}', '{"$set":{"m.x":1}}', /The required keys for this document are: n, received: m\./],
   ['{"n":{}}', '{"$inc":{"n.a.b":1}}', '{"n":{"a":{"b":1}}}'],
   ['{"n":[1,2]}', '{"$inc":{"n.1":1}}', '{"n":[1,3]}'],
   ['{"n":[1,2]}', '{"$set":{"n.2":{"a":0}}}', '{"n":[1,2,{"a":0}]}'],
-  ['{"n":[1,2]}', '{"$set":{"n.3":0}}', /a list has no index '3'/],
-  ['{"n":[1,2]}', '{"$set":{"n.x":0}}', /a list has no index 'x'/],
+  ['{"n":[1,2]}', '{"$set":{"n.3":0}}', '{"n":[1,2,null,0]}'],
+  ['{"n":[1,2]}', '{"$set":{"n.x":0}}', /Cannot create field 'x' in an element of type array/],
   ['{"n":[]}', '{"$set":{"n.x":0}}', '{"n":{"x":0}}'],
-  ['{"n":5}', '{"$set":{"n.x":0}}', /'n' of 'n.x' is neither list nor object/],
-  ['{"a.b":1,"a":{"b":2}}', '{"$inc":{"a.b":1}}', '{"a.b":2,"a":{"b":2}}'],
-  ['{"a":{"b.c":1}}', '{"$inc":{"a.b.c":1}}', '{"a":{"b.c":2}}'],
+  ['{"n":5}', '{"$set":{"n.x":0}}', /Cannot create field 'x' in an element of type int/],
+  ['{"a.b":1,"a":{"b":2}}', '{"$inc":{"a.b":1}}', '{"a.b":1,"a":{"b":3}}'],
+  ['{"a":{"b.c":1}}', '{"$inc":{"a.b.c":1}}', '{"a":{"b.c":1,"b":{"c":1}}}'],
   ['{"t":[1]}', '{"$push":{"t":[2]}}', '{"t":[1,[2]]}'],
   ['{"t":{}}', '{"$push":{"t":2}}', '{"t":[2]}'],
   ['{"t":{"u":{}}}', '{"$push":{"t.v":2}}', '{"t":{"u":{},"v":[2]}}'],
-  ['{"t":{"u":1}}', '{"$push":{"t":2}}', /\$push of 't': the member is not a list/],
-  ['{"t":"x"}', '{"$push":{"t":2}}', /the member is not a list/],
+  ['{"t":{"u":1}}', '{"$push":{"t":2}}', /The field 't' must be an array but is of type object \(\$push\)/],
+  ['{"t":"x"}', '{"$push":{"t":2}}', /must be an array but is of type string/],
   ['{"a":{"b":1,"c":2}}', '{"$unset":{"a.b":""}}', '{"a":{"c":2}}'],
   ['{"a":{"b":{"c":1}}}', '{"$unset":{"a.b.c":1}}', '{"a":{"b":{}}}'],
-  ['{"a":{"b.c":1,"b":{"c":2}}}', '{"$unset":{"a.b.c":1}}', '{"a":{"b":{"c":2}}}'],
+  ['{"a":{"b.c":1,"b":{"c":2}}}', '{"$unset":{"a.b.c":1}}', '{"a":{"b.c":1,"b":{}}}'],
   ['{"a":{"b":1}}', '{"$unset":{"a.x.y":1}}', '{"a":{"b":1}}'],
   ['{"a":5}', '{"$unset":{"a.b":1}}', '{"a":5}'],
-  ['{"a":1}', '{"$unset":{"a":1}}', /\$unset of 'a': all entries have the members .*DOC\.MEMBER DROP/],
-  ['{"a.b":1}', '{"$unset":{"a.b":1}}', /\$unset of 'a\.b': all entries have the members/],
-  ['{"a":{}}', '{"$unset":{"z.b":1}}', /The required keys for this document are: a, received: z\./],
-  ['{"a":[1,2]}', '{"$unset":{"a.0":1}}', /'0' is an index of a list: \$pull/],
+  [
+    '{"a":1}',
+    '{"$unset":{"a":1}}',
+    /'a' cannot be removed from one entry, because all entries have the members .*DOC\.MEMBER DROP/,
+  ],
+  ['{"a.b":1}', '{"$unset":{"a.b":1}}', '{"a.b":1}'],
+  ['{"a":{}}', '{"$unset":{"z.b":1}}', '{"a":{}}'],
+  ['{"a":[1,2]}', '{"$unset":{"a.0":1}}', '{"a":[null,2]}'],
   ['{"t":[1,"1",1.0,true,null]}', '{"$pull":{"t":1}}', '{"t":["1",true,null]}'],
-  ['{"t":[[1],{"a":1,"b":2},3]}', '{"$pull":{"t":{"b":2,"a":1}}}', '{"t":[[1],3]}'],
+  ['{"t":[[1],{"a":1,"b":2},3]}', '{"$pull":{"t":{"b":2}}}', '{"t":[[1],3]}'],
   ['{"t":[1,5,"x",9]}', '{"$pull":{"t":{"$gte":5,"$lt":9}}}', '{"t":[1,"x",9]}'],
   ['{"t":["ab","b"]}', '{"$pull":{"t":{"$regex":"^a"}}}', '{"t":["b"]}'],
   ['{"t":{"u":[1]}}', '{"$pull":{"t.u":1,"t.v":1}}', '{"t":{"u":[]}}'],
-  ['{"t":{}}', '{"$pull":{"t":2}}', '{"t":{}}'],
-  ['{"t":1}', '{"$pull":{"t":2}}', /\$pull of 't': the member is not a list/],
-  ['{"t":[]}', '{"$pull":{"t":{"$foo":2}}}', /there is no '\$foo' for 'value'/],
-  ['{"a":1,"b":2}', '{"$set":{"b":{"a":1}},"$inc":{"a":1,"b.a":5}}', '{"a":2,"b":{"a":6}}'],
+  ['{"t":{}}', '{"$pull":{"t":2}}', '{"t":[]}'],
+  ['{"t":1}', '{"$pull":{"t":2}}', /The field 't' must be an array but is of type int \(\$pull\)/],
+  ['{"t":[]}', '{"$pull":{"t":{"$foo":2}}}', /UPDATE: unknown operator: \$foo/],
+  [
+    '{"a":1,"b":2}',
+    '{"$set":{"b":{"a":1}},"$inc":{"a":1,"b.a":5}}',
+    /Updating the path 'b\.a' would create a conflict at 'b'/,
+  ],
   ['{"a":1}', '{"$set":{"a":1}}', '{"a":1}'],
   ['{"a":1}', '{"$set":{"a":1.0}}', '{"a":1.0}'],
-  ['{"a":1}', '{"$set":5}', /\$set requires an object of members/],
-  ['{"a":1}', '{"$inc":{"a":1},"b":2}', /there is no 'b': .*\$set, \$unset, \$inc, \$push, \$pull/],
+  ['{"a":1}', '{"$set":5}', /Modifiers operate on fields but we found type int instead/],
+  ['{"a":1}', '{"$inc":{"a":1},"b":2}', /Unknown modifier: b is not an operator/],
   ['{"__proto__":1}', '{"$inc":{"__proto__":1}}', '{"__proto__":2}'],
-  ['{"a":{}}', `{"$set":{"a${".b".repeat(32)}":1}}`, /A path has at most 32 names/],
+  ['{"a":{}}', `{"$set":{"a${".b".repeat(200)}":1}}`, /the path to a field has at most 200 names/],
   ['{"a":{}}', `{"$set":{"a.b":${"[".repeat(508)}${"]".repeat(508)}}}`, /more than 509 levels deep/],
 ];
 
@@ -96,7 +120,7 @@ test("an update that cannot change one of its entries changes no entry", () => {
   store.run("DOC.CREATE d");
   store.run('DOC.INSERT d {"n":1} {"n":"x"} {"n":3}');
   assert.equal(store.changes('DOC.UPDATE d {"$inc":{"n":1}} WHERE {}'), 0);
-  assert.match(store.run('DOC.UPDATE d {"$inc":{"n":1}} WHERE {}'), /the member is not a number/);
+  assert.match(store.run('DOC.UPDATE d {"$inc":{"n":1}} WHERE {}'), /of type string/);
   assert.equal(
     store.run('DOC.UPDATE d {"$inc":{"n":1}} WHERE {"n":{"$gt":0}} SORT {"n":"desc"} LIMIT 0 1'),
     '["keys" ["n"] "changed" ["2" "{\\"n\\":4}"]]',
@@ -123,6 +147,30 @@ test("UPSERT creates a missing entry with the document's members", () => {
   same('DOC.UPDATE d {"n":5} UPSERT', '-"ERR UPSERT requires ID, QUERY or WHERE"');
   same('DOC.UPDATE d {"n":5} ID x UPSERT REVISION 0', '-"ERR Key:id provided does not exist in document."');
   same("DOC.COUNT d", ":3");
+});
+
+test("operators of an upsert begin with the values that its condition requires", () => {
+  const store = new StoreUnderTest();
+  store.run("DOC.CREATE d");
+  const upsert =
+    'DOC.UPDATE d {"$inc":{"n":1},"$setOnInsert":{"at":"now"}} WHERE {"url":"/","n":{"$lt":9}} UPSERT';
+  store.run(upsert);
+  store.run(upsert);
+  assert.equal(store.run("DOC.GET d"), '["0" "{\\"url\\":\\"/\\",\\"at\\":\\"now\\",\\"n\\":2}"]');
+});
+
+test("a path with $ changes the value that the condition matched", () => {
+  const store = new StoreUnderTest();
+  store.run("DOC.CREATE d");
+  store.run('DOC.INSERT d {"t":[1,2,3]}');
+  store.run('DOC.UPDATE d {"$set":{"t.$":9}} WHERE {"t":2}');
+  assert.equal(store.run("DOC.GET d"), '["0" "{\\"t\\":[1,9,3]}"]');
+});
+
+test("wrong operators are an error even if the condition matches no entry", () => {
+  const store = new StoreUnderTest();
+  store.run("DOC.CREATE d");
+  assert.match(store.run('DOC.UPDATE d {"$nothing":{"a":1}} WHERE {"a":1}'), /Unknown modifier: \$nothing/);
 });
 
 test("an id may be one of the words that begin conditions", () => {
@@ -241,6 +289,6 @@ test("a write that would nest an entry too deeply to be read is refused", () => 
     for (const line of [`DOC.MEMBER ADD d x ${deep(levels)}`, `DOC.UPDATE d {"$push":{"a":${deep(levels)}}}`])
       assert.match(JSON.stringify(store.run(line)), /levels deep|nested too deeply/);
   store.run(`DOC.MEMBER ADD d x ${deep(508)}`);
-  store.run(`DOC.UPDATE d {"$push":{"a":${deep(508)}}}`);
+  store.run(`DOC.UPDATE d {"$push":{"a":${deep(507)}}}`);
   assert.match(JSON.stringify(store.run('DOC.GET d WHERE {"a.0.0":{"$exists":true}}')), /\[\[/);
 });

@@ -1,22 +1,20 @@
 /**
- * Sets of JSON values as ascending, disjoint spans in the order of all values. The same sets test entries and search
- * indexes.
+ * Sets of JSON values as ascending, disjoint spans in the order of all values, by which indexes are searched.
  */
-import { type ByteString, bytesOfText } from "../../../protocol/byte-string.js";
+import type { ByteString } from "../../../protocol/byte-string.js";
 import type { Bound, Span } from "../../values/documents/document-index.js";
 import {
   compareMembers,
   FIRST_CONTAINER,
+  FIRST_OBJECT,
   LAST,
   type MemberValue,
   MISSING,
+  NULL,
   TRUE,
 } from "../../values/documents/member-value.js";
 
 export type Spans = readonly Span[];
-
-/** Minimum number of spans for a binary search; fewer spans are tested one after the other. */
-const SEARCHED_MIN = 8;
 
 export const before = (value: MemberValue): Bound => ({ value, isAfter: false });
 export const after = (value: MemberValue): Bound => ({ value, isAfter: true });
@@ -25,10 +23,14 @@ export const equalTo = (value: MemberValue): Span => span(before(value), after(v
 
 const START = before(MISSING);
 const END = before(LAST);
+/** Missing members and null, which are equal in conditions. */
+export const NOTHING = span(START, after(NULL));
 export const EVERYTHING = span(START, END);
 export const PRESENT = span(after(MISSING), END);
 export const NUMBERS = span(after(TRUE), before(""));
 export const STRINGS = span(before(""), before(FIRST_CONTAINER));
+export const LISTS = span(before(FIRST_CONTAINER), before(FIRST_OBJECT));
+export const OBJECTS = span(before(FIRST_OBJECT), END);
 
 /** Returns the values that are in both sets. */
 export function inBoth(first: Spans, second: Spans): Spans {
@@ -59,38 +61,34 @@ export function outside(spans: Spans): Spans {
   return others;
 }
 
-/** Returns the set of the given values. */
-export function amongValues(values: readonly MemberValue[]): Spans {
-  const sorted = [...values].sort(compareMembers);
-  return sorted
-    .filter((value, at) => at === 0 || compareMembers(value, sorted[at - 1] as MemberValue) !== 0)
-    .map(equalTo);
+/** Returns the values that are in one of the spans, which may be in any order and overlap. */
+export function union(spans: readonly Span[]): Spans {
+  const ascending = [...spans].sort((a, b) => compareBounds(a.from, b.from));
+  const result: Span[] = [];
+  for (const { from, to } of ascending) {
+    const last = result.at(-1);
+    if (last === undefined || compareBounds(last.to, from) < 0) result.push(span(from, to));
+    else if (compareBounds(last.to, to) < 0) result[result.length - 1] = span(last.from, to);
+  }
+  return result;
 }
 
-/** Returns the set of strings that begin with the given text. */
-export function beginningWith(text: string): Span {
-  const bytes: ByteString = bytesOfText(text);
+/** Returns the set of strings that begin with the given text, in UTF-8. */
+export function beginningWith(bytes: ByteString): Span {
   if (bytes === "") return STRINGS;
   // The last byte of UTF-8 text is never the highest byte, so it can be incremented.
   const next = bytes.slice(0, -1) + String.fromCharCode(bytes.charCodeAt(bytes.length - 1) + 1);
   return span(before(bytes), before(next));
 }
 
-export function isWithin(value: MemberValue, spans: Spans): boolean {
-  if (spans.length < SEARCHED_MIN)
-    return spans.some(({ from, to }) => isFrom(value, from) && !isFrom(value, to));
-  let low = 0;
-  let high = spans.length;
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if (isFrom(value, (spans[middle] as Span).to)) low = middle + 1;
-    else high = middle;
-  }
-  return low < spans.length && isFrom(value, (spans[low] as Span).from);
+/** Returns the only value of a set, apart from lists, or null if there are several values or none. */
+export function singleValue(spans: Spans): MemberValue | null {
+  const [first, ...others] = spans;
+  if (first === undefined || !others.every(isLists)) return null;
+  const { from, to } = first;
+  const isOne = from.value === to.value && !from.isAfter && to.isAfter;
+  return isOne ? from.value : null;
 }
 
-/** Whether a value follows a bound. */
-function isFrom(value: MemberValue, { value: bound, isAfter }: Bound): boolean {
-  const order = compareMembers(value, bound);
-  return order > 0 || (order === 0 && !isAfter);
-}
+const isLists = ({ from, to }: Span): boolean =>
+  compareBounds(from, LISTS.from) === 0 && compareBounds(to, LISTS.to) === 0;

@@ -1,0 +1,41 @@
+/**
+ * Tests that the work of a write's conditions is the same on each daemon: it must not depend on earlier reads, which
+ * build columns of values.
+ */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { parseJson } from "../../../../protocol/json/json-reader.js";
+import { selectionOf } from "../../../../store/commands/documents/document-reads.js";
+import { selected } from "../../../../store/commands/documents/document-selection.js";
+import { filterIn } from "../../../../store/commands/documents/entry-conditions.js";
+import { EffortBudget } from "../../../../store/keyspace/effort-budget.js";
+import { workOf } from "../../../../store/queries/bson/mongo-failure.js";
+import { Document } from "../../../../store/values/documents/document.js";
+
+const ENTRIES = 200;
+const list = JSON.stringify(Array.from({ length: 600 }, (_, n) => n));
+
+function filled(): Document {
+  const document = new Document();
+  for (let n = 0; n < ENTRIES; n++) document.push(String(n), `{"l":${list},"a":${n % 7 === 0 ? '"x"' : 1}}`);
+  return document;
+}
+
+/** Finds the entries that meet a condition. @returns the counted work */
+function workOn(document: Document): number {
+  const work = workOf(new EffortBudget());
+  const where = filterIn(parseJson('{"l":{"$gt":600},"a":"x"}'));
+  assert.equal(selected(document, 1, selectionOf({ where }, work)).size, 0);
+  return work.units;
+}
+
+test("a condition counts the same work with and without earlier reads", () => {
+  const [cold, warm] = [filled(), filled()];
+  for (let reads = 0; reads < 3; reads++)
+    assert.equal(selected(warm, 1, selectionOf({ where: filterIn(parseJson('{"a":"x"}')) })).size, 29);
+  // Without a column, all entries are checked.
+  cold.select = () => ({ keys: null, texts: [...cold.entries()].map(([, text]) => text) });
+  const units = workOn(cold);
+  assert.ok(units > 0);
+  assert.equal(workOn(warm), units);
+});
