@@ -148,7 +148,7 @@ export const REFUSALS = {
   },
   "semantics-unknown": {
     sentence:
-      "This daemon's release does not know the semantics version of the cluster (CLUSTER SEMANTICS), so it accepts and answers no commands.",
+      "This daemon's release does not know the semantics version of the cluster, so it accepts and answers no commands.",
     wire: never("use another daemon; upgrade this one"),
   },
   "storage-failed": {

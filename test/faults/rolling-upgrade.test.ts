@@ -5,8 +5,10 @@
  * other daemons.
  */
 import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { runDbsync } from "../client/child.js";
 import { buildRoot } from "../support/repository.js";
 import { Trio } from "./trio.js";
 
@@ -40,6 +42,7 @@ test("daemons are upgraded one by one under load, and then switch to another mea
   }
   const [early] = (await numbers(trio, [2])) as [string];
   assert.ok(Number(early) <= written + 1, "INCR still adds one");
+  await assertDoctorShowsSwitch(trio, [0, 1]);
   const outdated = trio.client([2], { key: trio.root.privateKey });
   await assert.rejects(
     outdated.call("CLUSTER SEMANTICS 2"),
@@ -107,4 +110,15 @@ async function assertRefuses(trio: Trio, root: ReturnType<Trio["client"]>): Prom
     .daemon(2)
     .logged(({ msg }) => /semantics version that this release does not know/.test(msg));
   assert.equal(line.level, "error");
+}
+
+/** Asserts that doctor shows how to switch the given daemons, which all know the next number. */
+async function assertDoctorShowsSwitch(trio: Trio, indices: readonly number[]): Promise<void> {
+  const key = `${trio.root.file}.private`;
+  writeFileSync(key, trio.root.privateKey.export({ type: "pkcs8", format: "pem" }), { mode: 0o600 });
+  const servers = indices.map((index) => `127.0.0.1:${trio.ports[index]}`).join();
+  const { stdout } = await runDbsync(["doctor", "-s", servers, "-k", key]);
+  const shown =
+    /have version 1 of the semantics; all daemons support 2, .* --policy all CLUSTER SEMANTICS 2$/m;
+  assert.match(stdout, shown);
 }
