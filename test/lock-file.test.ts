@@ -1,6 +1,6 @@
 /**
- * Tests that `npm ci` works in a fresh clone: npm 11 refuses a lock file in which a package is missing, even one for
- * another platform.
+ * Tests that `npm ci` works in a fresh clone, and that it checks what it downloads: npm 11 refuses a lock file in which
+ * a package is missing, even one for another platform, and installs a package without `integrity` unchecked.
  */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
@@ -10,6 +10,7 @@ import { repositoryRoot } from "./support/repository.js";
 
 interface LockedPackage {
   readonly version?: string;
+  readonly integrity?: string;
   readonly dependencies?: Readonly<Record<string, string>>;
   readonly devDependencies?: Readonly<Record<string, string>>;
   readonly optionalDependencies?: Readonly<Record<string, string>>;
@@ -29,6 +30,16 @@ for (const folder of ["", "site/"]) {
 
   test(`${folder}package-lock.json lists each dependency of package.json with the same kind`, () => {
     for (const kind of KINDS) assert.deepEqual(packages[""]?.[kind], manifest[kind], kind);
+  });
+
+  test(`${folder}package-lock.json has a digest of each package`, () => {
+    const without = Object.entries(packages).filter(
+      ([path, { integrity }]) => path !== "" && !/^sha512-/.test(integrity ?? ""),
+    );
+    assert.deepEqual(
+      without.map(([path]) => path),
+      [],
+    );
   });
 
   test(`${folder}package-lock.json has an entry for each dependency of each package, on all platforms`, () => {
