@@ -2,7 +2,7 @@
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { STEP_ITEMS, sortedInSteps } from "../../../protocol/steps.js";
 import type { Filter } from "../../queries/bson/bson-filter.js";
-import { isOperators } from "../../queries/bson/bson-filter.js";
+import { isOperators } from "../../queries/bson/filter-compiler.js";
 import { costOf, readCounted, spend, type Work } from "../../queries/bson/mongo-failure.js";
 import { type Bson, type BsonDocument, isArray, isDocument, Regex } from "../../values/collections/bson.js";
 import { keyOf } from "../../values/collections/bson-order.js";

@@ -5,10 +5,10 @@
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { JsonObject, type JsonValue } from "../../../protocol/json/json-value.js";
 import { custom, echoed } from "../../arguments/command-errors.js";
-import { type BsonTest, conditionOf } from "../../queries/bson/bson-filter.js";
+import { conditionOf } from "../../queries/bson/bson-filter.js";
+import { type FieldTest, type Predicate, predicateOf } from "../../queries/bson/condition.js";
 import { isAnyFrom } from "../../queries/bson/document-paths.js";
 import { MongoFailure, type Work } from "../../queries/bson/mongo-failure.js";
-import { type Predicate, predicateOf } from "../../queries/condition.js";
 import type { BsonDocument } from "../../values/collections/bson.js";
 import type { FieldPath } from "../../values/collections/index-keys.js";
 import { type Alike, markOf } from "../../values/documents/document-columns.js";
@@ -65,7 +65,7 @@ export function entryCondition(filter: BsonDocument, work: Work): EntryCondition
 }
 
 /** Returns a test for the texts of entries. */
-function textTest(path: FieldPath, { leaf, test }: BsonTest, work: Work): Predicate<ByteString> {
+function textTest(path: FieldPath, { leaf, test }: FieldTest, work: Work): Predicate<ByteString> {
   const name = memberName(path[0] as ByteString);
   const search = { path, leaf, test, work };
   return (text) => isAnyFrom(bsonIn(text, name), search, 1);

@@ -29,10 +29,12 @@ import {
 import { typeOf } from "../../values/collections/bson-type.js";
 import { endOfValue, type MemberName, valueAt } from "../../values/documents/member-value.js";
 
-const INTEGER = /^-?\d+$/;
 /** The first character of a list. */
 const LIST = 0x5b;
 const QUOTE = 0x22;
+const MINUS = 0x2d;
+const NOUGHT = 0x30;
+const NINE = 0x39;
 
 export function bsonOf(value: JsonValue): Bson {
   if (typeof value === "string") return bytesOfText(value);
@@ -44,9 +46,9 @@ export function bsonOf(value: JsonValue): Bson {
 function numberOf(text: string): Bson {
   const number = phpNumberOf(text);
   if (typeof number === "bigint") return number;
-  if (INTEGER.test(text) && Number.isSafeInteger(number) && text !== "-0")
-    return (number | 0) === number ? new Int32(number) : BigInt(number);
-  return String(number) === text ? number : new WrittenDouble(number, text);
+  if (String(number) !== text) return new WrittenDouble(number, text);
+  if ((number | 0) === number) return new Int32(number);
+  return Number.isSafeInteger(number) ? BigInt(number) : number;
 }
 
 /** Returns the members of an object or a list, whose names are 0, 1, 2, …, as a new document. */
@@ -94,6 +96,8 @@ export function bsonIn(text: ByteString, name: MemberName): Bson | undefined {
   const from = valueAt(text, name);
   if (from < 0) return undefined;
   const written = text.slice(from, endOfValue(text, from));
-  if (written.charCodeAt(0) === QUOTE && !written.includes("\\")) return written.slice(1, -1);
+  const first = written.charCodeAt(0);
+  if (first === QUOTE && !written.includes("\\")) return written.slice(1, -1);
+  if (first === MINUS || (first >= NOUGHT && first <= NINE)) return numberOf(written);
   return bsonOf(parseJson(textOfBytes(written)));
 }

@@ -3,7 +3,7 @@
  * index, because each entry that an index finds is checked. Source: docs/json-documents.md "Indexes".
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
-import type { BsonCondition, BsonTest } from "../../queries/bson/bson-filter.js";
+import type { Condition, FieldTest } from "../../queries/bson/condition.js";
 import {
   type Bson,
   Int32,
@@ -56,7 +56,7 @@ const UNKNOWN = { kind: "unknown" } as const;
 /** The condition that all entries meet. */
 export const EVERY_ENTRY: IndexCondition = { kind: "all", parts: [] };
 
-export function indexConditionOf(condition: BsonCondition): IndexCondition {
+export function indexConditionOf(condition: Condition): IndexCondition {
   switch (condition.kind) {
     case "member":
       return memberCondition(condition.path, condition.test) ?? UNKNOWN;
@@ -94,7 +94,7 @@ export function conjunction(parts: readonly IndexCondition[]): IndexCondition {
 }
 
 /** @returns null if no index can find the values */
-function memberCondition(path: readonly ByteString[], test: BsonTest): MemberCondition | null {
+function memberCondition(path: readonly ByteString[], test: FieldTest): MemberCondition | null {
   // A number in a path selects a value of a list, but also a member of the objects in the list.
   if (path.length === 0 || path.slice(1).some(isArrayIndex)) return null;
   const found = valuesOf(test);
@@ -109,7 +109,7 @@ interface Values {
 }
 
 /** @returns the values that pass a test, apart from lists, or null if no spans contain them */
-function valuesOf({ operator, operand }: BsonTest): Values | null {
+function valuesOf({ operator, operand }: FieldTest): Values | null {
   switch (operator) {
     case "$eq":
       return equalValues(operand);

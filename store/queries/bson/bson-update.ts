@@ -5,13 +5,12 @@ import { type Bson, type BsonDocument, isArray, isDocument, Regex } from "../../
 import { compareBson } from "../../values/collections/bson-order.js";
 import { typeOf } from "../../values/collections/bson-type.js";
 import type { FieldPath } from "../../values/collections/index-keys.js";
-import { changesOf } from "../update-compiler.js";
-import { isOperators } from "./bson-filter.js";
 import { pathTo } from "./document-paths.js";
+import { isOperators } from "./filter-compiler.js";
 import { badValue, failedToParse, MongoFailure, spend, type Work } from "./mongo-failure.js";
 import { isPositional } from "./positional-elements.js";
 import { RESHAPINGS } from "./reshaping-stages.js";
-import { type BsonChange, BsonUpdates, comparePaths, type UpdateContext } from "./update-operators.js";
+import { type ChangeAtPath, changesOf, comparePaths, type UpdateContext } from "./update-operators.js";
 import { changeAt, putAt, renameAt, valueAt } from "./update-paths.js";
 
 /** Changes a document that the caller owns, or returns another one. @throws CommandFailure */
@@ -90,7 +89,7 @@ const changedId = () =>
 /** Compiles operators, which may change every field, including `_id`. @throws CommandFailure */
 export function operatorsOf(update: BsonDocument, context: UpdateContext): Update {
   const { work, elements } = context;
-  const changes = changesOf(update, new BsonUpdates(context));
+  const changes = changesOf(update, context);
   elements?.checkUse();
   if (changes.length > PATHS_MAX) throw tooManyPaths();
   const isFixed = elements === null || changes.every(({ path }) => !path.some(isPositional));
@@ -112,14 +111,14 @@ export function operatorsOf(update: BsonDocument, context: UpdateContext): Updat
 const tooManyPaths = () => badValue(`an update changes at most ${PATHS_MAX} positions`);
 
 /** Sorts changes by their paths. @throws CommandFailure if two changes conflict */
-function inOrder(changes: BsonChange[]): readonly BsonChange[] {
+function inOrder(changes: ChangeAtPath[]): readonly ChangeAtPath[] {
   changes.sort((a, b) => comparePaths(a.path, b.path));
   checkConflicts(changes);
   return changes;
 }
 
 /** Checks for conflicts: in sorted order, a path is directly followed by the paths inside it. */
-function checkConflicts(changes: readonly BsonChange[]): void {
+function checkConflicts(changes: readonly ChangeAtPath[]): void {
   for (const [i, { path }] of changes.entries()) {
     const before = changes[i - 1]?.path;
     if (before?.every((name, at) => name === path[at]) === true)

@@ -1,7 +1,4 @@
-/**
- * Updates of BSON documents, and the operators that only the MDB.* commands have. Source: MongoDB's manual, "Update
- * Operators".
- */
+/** The operators of updates, which define the new values of fields. Source: MongoDB's manual, "Update Operators". */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import {
   type Bson,
@@ -25,19 +22,13 @@ import { compareBson } from "../../values/collections/bson-order.js";
 import { typeOf } from "../../values/collections/bson-type.js";
 import { Decimal, decimalOf } from "../../values/collections/decimal.js";
 import { type FieldPath, isArrayIndex } from "../../values/collections/index-keys.js";
-import {
-  assignment,
-  type Change,
-  type ChangeAtPath,
-  type UpdateAlgebra,
-  type UpdateCall,
-} from "../update-compiler.js";
 import { type ArrayChange, addedToSet, popped, pulled, pulledAll, pushed } from "./array-operators.js";
 import { pathTo } from "./document-paths.js";
 import type { Scope } from "./expressions.js";
 import { badValue, failedToParse, notImplemented, typeMismatch } from "./mongo-failure.js";
 import { unknownName } from "./mongodb-names.js";
 import { isPositional, type PositionalElements } from "./positional-elements.js";
+import type { Change } from "./update-paths.js";
 
 export interface UpdateContext extends Scope {
   /** Whether the update inserts the document. */
@@ -54,84 +45,77 @@ export interface Renaming {
   readonly from: FieldPath;
 }
 
-export type BsonChange = ChangeAtPath<Bson, FieldPath, Renaming>;
-type Call = UpdateCall<Bson, FieldPath>;
+/** A change and the path of the field that it changes. */
+export interface ChangeAtPath {
+  readonly path: FieldPath;
+  readonly change: Change | Renaming;
+}
 
-const UNCHANGED: Change<Bson> = { makes: false, become: (old) => old };
+/** One use of an operator, for one field. */
+interface Call {
+  readonly operator: string;
+  /** The field's path as the client wrote it. */
+  readonly name: string;
+  readonly operand: Bson;
+}
+
+const UNCHANGED: Change = { makes: false, become: (old) => old };
+const REMOVAL: Change = { makes: false, become: () => undefined };
+const assignment = (value: Bson): Change => ({ makes: true, become: () => value });
 
 const RENAME = "$rename";
-type Operator = (call: Call, algebra: BsonUpdates, context: UpdateContext) => Change<Bson>;
+type Operator = (call: Call, context: UpdateContext) => Change;
 const OPERATORS: ReadonlyMap<string, Operator> = new Map<string, Operator>([
-  ["$setOnInsert", ({ operand }, _, { isInsert }) => (isInsert ? assignment(operand) : UNCHANGED)],
+  ["$set", ({ operand }) => assignment(operand)],
+  ["$setOnInsert", ({ operand }, { isInsert }) => (isInsert ? assignment(operand) : UNCHANGED)],
+  ["$unset", () => REMOVAL],
+  ["$inc", (call) => ({ makes: true, become: counted(call, "increment", sumOf, (amount) => amount) })],
   ["$mul", (call) => ({ makes: true, become: counted(call, "multiply", productOf, zeroLike) })],
   ["$min", ({ operand }) => chosen(operand, (order) => order < 0)],
   ["$max", ({ operand }) => chosen(operand, (order) => order > 0)],
-  ["$currentDate", ({ operand }, _, { at }) => assignment(dateOf(operand, at))],
-  ["$addToSet", (call, algebra) => ofArray(call, algebra, addedToSet(call.operand), true)],
-  ["$pullAll", (call, algebra) => ofArray(call, algebra, pulledAll(call.operand), false)],
-  ["$pop", (call, algebra) => ofArray(call, algebra, popped(call.operand), false)],
   ["$bit", (call) => ({ makes: true, become: bits(call) })],
+  ["$currentDate", ({ operand }, { at }) => assignment(dateOf(operand, at))],
+  ["$push", (call, { work }) => ofArray(call, pushed(call.operand, work), true)],
+  ["$addToSet", (call) => ofArray(call, addedToSet(call.operand), true)],
+  ["$pull", (call, { work }) => ofArray(call, pulled(call.operand, work), false)],
+  ["$pullAll", (call) => ofArray(call, pulledAll(call.operand), false)],
+  ["$pop", (call) => ofArray(call, popped(call.operand), false)],
 ]);
 
-const OPERATOR_NAMES = [...OPERATORS.keys(), RENAME];
-
-export class BsonUpdates implements UpdateAlgebra<Bson, FieldPath, Renaming> {
-  readonly operators = OPERATOR_NAMES;
-  readonly #context: UpdateContext;
-
-  constructor(context: UpdateContext) {
-    this.#context = context;
-  }
-
-  unknownOperator(operator: string): Error {
-    const about = operator.startsWith("$")
-      ? "does not exist"
-      : "is not an operator, and a replacement must not contain operators";
-    return unknownName("update", operator, failedToParse(`Unknown modifier: ${operator} ${about}`));
-  }
-
-  membersOf(_: string, operands: Bson): BsonDocument {
-    if (isDocument(operands)) return operands;
-    throw failedToParse(`Modifiers operate on fields but we found type ${typeOf(operands).name} instead`);
-  }
-
-  pathOf(name: string): FieldPath {
-    return updatePath(name, this.#context.elements);
-  }
-
-  add(call: Call): (old: Bson | undefined) => Bson {
-    return counted(call, "increment", sumOf, (amount) => amount);
-  }
-
-  append({ operand }: Call): ArrayChange {
-    return pushed(operand, this.#context.work);
-  }
-
-  pull({ operand }: Call): ArrayChange {
-    return pulled(operand, this.#context.work);
-  }
-
-  listOf(value: Bson, { operator, name }: Call): readonly Bson[] {
-    if (isArray(value)) return value;
-    throw badValue(`The field '${name}' must be an array but is of type ${typeOf(value).name} (${operator})`);
-  }
-
-  changesOf(call: Call): readonly BsonChange[] {
-    const { operator, path, operand } = call;
-    if (operator !== RENAME) {
-      const make = OPERATORS.get(operator) as Operator;
-      return [{ operator, path, change: make(call, this, this.#context) }];
+/** Compiles the operators of an update, in order. @throws CommandFailure */
+export function changesOf(update: BsonDocument, context: UpdateContext): ChangeAtPath[] {
+  const changes: ChangeAtPath[] = [];
+  for (const [operator, operands] of update) {
+    const make = OPERATORS.get(operator);
+    if (make === undefined && operator !== RENAME) throw unknownOperator(operator);
+    if (!isDocument(operands))
+      throw failedToParse(`Modifiers operate on fields but we found type ${typeOf(operands).name} instead`);
+    for (const [name, operand] of operands) {
+      const path = updatePath(name, context.elements);
+      if (make !== undefined) changes.push({ path, change: make({ operator, name, operand }, context) });
+      else for (const change of renaming(path, operand)) changes.push(change);
     }
-    if (typeof operand !== "string") throw badValue("The 'to' field for $rename must be a string");
-    for (const part of [...path, ...pathTo(operand)])
-      if (isPositional(part))
-        throw badValue(`The source and target field for $rename must not be dynamic: ${operand}`);
-    return [
-      { operator, path: updatePath(operand, null), change: { from: path } },
-      // This entry makes any other change of the source path a conflict.
-      { operator, path, change: UNCHANGED },
-    ];
   }
+  return changes;
+}
+
+function unknownOperator(operator: string): Error {
+  const about = operator.startsWith("$")
+    ? "does not exist"
+    : "is not an operator, and a replacement must not contain operators";
+  return unknownName("update", operator, failedToParse(`Unknown modifier: ${operator} ${about}`));
+}
+
+function renaming(path: FieldPath, operand: Bson): readonly ChangeAtPath[] {
+  if (typeof operand !== "string") throw badValue("The 'to' field for $rename must be a string");
+  for (const part of [...path, ...pathTo(operand)])
+    if (isPositional(part))
+      throw badValue(`The source and target field for $rename must not be dynamic: ${operand}`);
+  return [
+    { path: updatePath(operand, null), change: { from: path } },
+    // This entry makes any other change of the source path a conflict.
+    { path, change: UNCHANGED },
+  ];
 }
 
 /** @param combine throws BsonFault if the result of two integers does not fit in 64 bits */
@@ -166,7 +150,7 @@ function zeroLike(amount: BsonNumber): BsonNumber {
   return typeof amount === "bigint" ? 0n : 0;
 }
 
-const chosen = (operand: Bson, isBetter: (order: number) => boolean): Change<Bson> => ({
+const chosen = (operand: Bson, isBetter: (order: number) => boolean): Change => ({
   makes: true,
   become: (old) => (old === undefined || isBetter(compareBson(operand, old)) ? operand : old),
 });
@@ -180,9 +164,12 @@ function dateOf(operand: Bson, at: number): Bson {
   throw badValue("$currentDate takes true, {$type: 'date'} or {$type: 'timestamp'}");
 }
 
-const ofArray = (call: Call, algebra: BsonUpdates, next: ArrayChange, makes: boolean): Change<Bson> => ({
+const ofArray = ({ operator, name }: Call, next: ArrayChange, makes: boolean): Change => ({
   makes,
-  become: (old) => next(old === undefined ? [] : algebra.listOf(old, call)),
+  become(old = []) {
+    if (isArray(old)) return next(old);
+    throw badValue(`The field '${name}' must be an array but is of type ${typeOf(old).name} (${operator})`);
+  },
 });
 
 /** $bit: combines the bits of 32-bit or 64-bit integers. */

@@ -5,11 +5,22 @@ import type { ByteString } from "../../../protocol/byte-string.js";
 import { type Bson, type BsonDocument, isArray, isDocument } from "../../values/collections/bson.js";
 import { typeOf } from "../../values/collections/bson-type.js";
 import { type FieldPath, isArrayIndex } from "../../values/collections/index-keys.js";
-import type { Change } from "../update-compiler.js";
 import { badValue, ELEMENTS_PER_UNIT, MongoFailure, produce, spend, type Work } from "./mongo-failure.js";
 
 /** Maximum number of elements with which an array is padded to reach an index, as in MongoDB. */
 const PADDING_MAX = 1_500_000;
+
+/** The change of a field. */
+export interface Change {
+  /** Whether the change creates a missing field and the missing fields on its path; otherwise the field stays missing. */
+  readonly makes: boolean;
+  /**
+   * @param old undefined if the field does not exist
+   * @returns undefined if the field is removed
+   * @throws CommandFailure
+   */
+  become(old: Bson | undefined): Bson | undefined;
+}
 
 type Writable = Map<ByteString, Bson>;
 
@@ -28,7 +39,7 @@ export function valueAt(document: BsonDocument, path: FieldPath): Bson | undefin
 export function changeAt(
   document: BsonDocument,
   path: FieldPath,
-  { makes, become }: Change<Bson>,
+  { makes, become }: Change,
   work: Work,
 ): void {
   const old = valueAt(document, path);

@@ -9,7 +9,6 @@ import { doubleOf, integerOf, isNumber } from "../../values/collections/bson-num
 import { compareBson, keyOf } from "../../values/collections/bson-order.js";
 import { rankOf, TYPES, typeNamed, typeNumbered, typeOf } from "../../values/collections/bson-type.js";
 import { Decimal } from "../../values/collections/decimal.js";
-import type { Comparison } from "../filter-compiler.js";
 import { integerIn } from "./command-fields.js";
 import type { ValueTest } from "./document-paths.js";
 import { badValue, notImplemented, spend, type Work } from "./mongo-failure.js";
@@ -22,6 +21,8 @@ export function equals(expected: Bson): ValueTest {
   const rank = rankOf(expected);
   return (value) => rankOf(value) === rank && compareBson(value, expected) === 0;
 }
+
+export type Comparison = "$gt" | "$gte" | "$lt" | "$lte";
 
 const PASSES: Readonly<Record<Comparison, (order: number) => boolean>> = {
   $lt: (order) => order < 0,
