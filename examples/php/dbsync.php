@@ -7,12 +7,16 @@
  * Settings are read once from the environment or php.ini, and again after dbsync_reset(): see class Dbsync\Settings.
  * Source: docs/php.md, docs/protocol.md "Version 1", docs/protocol-v2.md; differences from the extension:
  * docs/compatibility.md.
- * Generated from examples/php/src by npm run tables.
+ *
+ * The classes are in these sections: errors, settings, keys and commands, connections and answers, calls, cache and
+ * sessions. The functions are at the end.
  */
 declare(strict_types=1);
 
 namespace Dbsync {
     if (!function_exists('dbsync_send')) {
+        // Errors
+
         /**
          * A call without an answer, or a command that could not be sent. The message states the failure, the daemon and the
          * remedy.
@@ -24,6 +28,23 @@ namespace Dbsync {
              * command.
              */
             public int $answered = 0;
+        }
+
+        /**
+         * An error of the database, for example "WRONGTYPE …". Client::multi() returns it in place of the reply to a command
+         * that failed.
+         */
+        final class CommandError extends Failure
+        {
+            /** The text of the error, without the names of the daemons. */
+            public string $reply = '';
+
+            public static function of(string $reply, string $message = ''): self
+            {
+                $error = new self($message === '' ? $reply : $message);
+                $error->reply = $reply;
+                return $error;
+            }
         }
 
         // The interface of PSR-16 if psr/simple-cache is installed, otherwise an empty interface.
@@ -48,654 +69,470 @@ namespace Dbsync {
             }
         }
 
-        /**
-         * A cache according to PSR-16, for PHP 8. If psr/simple-cache is installed, the class implements its interface. A
-         * failed read is a miss and a failed write returns false, so that a page can always be built. lastError() returns the
-         * reason. Requires daemons of version 2.
-         */
-        final class Cache implements SimpleCache
+        /** A key or a lifetime that PSR-16 does not permit. */
+        final class InvalidCacheKey extends \InvalidArgumentException implements SimpleCacheFault
         {
-            /** The maximum size of one envelope. */
-            private const MAX_KEYS = 500;
-            private const MAX_BYTES = 4 * 1024 * 1024;
-            private const SCAN_COUNT = '1000';
+        }
 
-            private Client $client;
-            private string $prefix;
-            private ?int $ttl;
-            /** @var bool|string[] */
-            private $classes;
-            private ?string $error = null;
+        // Settings
+
+        /**
+         * The settings of a call. Each option comes from the call, otherwise from the client, the environment or php.ini:
+         *   servers    DBSYNC_SERVERS    dbsync.servers    "10.0.0.1:1111, [fd00::2]:1111, dbsyncs://db3.example#sha256:…", or a list
+         *   signkey    DBSYNC_SIGNKEY    dbsync.signkey    private key file (PEM, no passphrase); '': unsigned
+         *   cluster    DBSYNC_CLUSTER    dbsync.cluster    64 hexadecimal digits; '': the cluster of the first daemon
+         *   versions   DBSYNC_VERSIONS   dbsync.versions   "2", "1", or "1,2"
+         *   ca         DBSYNC_CA         dbsync.ca         the authorities for daemons' certificates; '': those of the system
+         *   keepalive  DBSYNC_KEEPALIVE  dbsync.keepalive  whether connections stay open after a call
+         *   format     DBSYNC_FORMAT     dbsync.format     "php-dbsync" ("redis:5:PONG") or "text" ("PONG"), for send only
+         * These options come only from the call or the client:
+         *   timeout    seconds, up to 20 (3)
+         *   policy     the rule by which a call returns, such as "first" (Policy)
+         *   db         number of the database (0)
+         */
+        final class Settings
+        {
+            private const FOUND = ['servers', 'signkey', 'cluster', 'versions', 'ca', 'keepalive', 'format'];
+            private const CALL_SECONDS = 3.0;
+            private const MAX_CALL_SECONDS = 20;
+            private const MAX_DB = 2147483647;
+
+            /** @var Server[] the servers by address */
+            public array $servers;
+            public string $signkey;
+            public string $cluster;
+            /** The permitted versions: "1", "2", "1,2", or '' if they are not configured. */
+            public string $versions;
+            public string $ca;
+            public bool $keepAlive;
+            public bool $isText;
+            public float $timeout = self::CALL_SECONDS;
+            public Policy $policy;
+            public int $db;
 
             /**
-             * @param Client  $client  a client of all daemons
-             * @param string  $prefix  the prefix of all keys; clear() removes the keys with this prefix
-             * @param int|null  $ttl     the default lifetime of values in seconds, or null if they do not expire
-             * @param bool|string[]  $classes the classes of objects that may be restored: all, none, or a list
+             * @param array $options  the options of the call, which replace those of the client and the configured ones
+             * @throws Failure  if an option is invalid; the message lists the valid values
+             */
+            public function __construct(array $options)
+            {
+                $this->servers = Server::list($options['servers'] ?? '127.0.0.1:1111');
+                $this->signkey = self::text($options, 'signkey');
+                $this->cluster = strtolower(self::text($options, 'cluster'));
+                if (preg_match('/^([0-9a-f]{64})?$/D', $this->cluster) !== 1) {
+                    throw new Failure("dbsync.cluster: \"{$options['cluster']}\" is not 64 hexadecimal digits");
+                }
+                $versions = str_replace(' ', '', self::text($options, 'versions'));
+                $this->versions = ['' => '', '2' => '2', '1' => '1', '1,2' => '1,2', '2,1' => '1,2'][$versions] ?? '?';
+                if ($this->versions === '?') {
+                    throw new Failure("dbsync.versions: \"$versions\" is not \"2\", \"1\" or \"1,2\"");
+                }
+                $this->ca = self::text($options, 'ca');
+                if ($this->ca !== '' && !is_readable($this->ca)) {
+                    throw new Failure("dbsync.ca: $this->ca: cannot be read by this user; does it exist?");
+                }
+                $this->keepAlive = !in_array($options['keepalive'] ?? true, [false, 0, '', '0', 'off', 'no', 'false'], true);
+                $format = self::text($options, 'format') ?: 'php-dbsync';
+                if ($format !== 'php-dbsync' && $format !== 'text') {
+                    throw new Failure("dbsync.format: \"$format\" is not \"php-dbsync\" or \"text\"");
+                }
+                $this->isText = $format === 'text';
+                $this->policy = new Policy($options['policy'] ?? 'first');
+                $this->readNumbers($options);
+            }
+
+            private function readNumbers(array $options): void
+            {
+                $timeout = $options['timeout'] ?? null;
+                if ($timeout !== null) {
+                    $isNumber = is_int($timeout) || is_float($timeout);
+                    if (!$isNumber || !($timeout > 0 && $timeout <= self::MAX_CALL_SECONDS)) {
+                        throw new Failure('the option timeout is a number of seconds, above 0, at most ' . self::MAX_CALL_SECONDS);
+                    }
+                    $this->timeout = (float) $timeout;
+                }
+                $this->db = is_int($options['db'] ?? 0) ? $options['db'] ?? 0 : -1;
+                if ($this->db < 0 || $this->db > self::MAX_DB) {
+                    throw new Failure('the option db is a number from 0');
+                }
+            }
+
+            /** Returns the settings of the environment and of php.ini. */
+            public static function found(): array
+            {
+                $found = [];
+                foreach (self::FOUND as $each) {
+                    $value = getenv('DBSYNC_' . strtoupper($each));
+                    $value = $value === false ? get_cfg_var("dbsync.$each") : $value;
+                    // PHP converts Off to an empty string, which means "not set" for other settings.
+                    if (is_string($value) && ($each === 'keepalive' || trim($value) !== '')) {
+                        $found[$each] = strtolower($each) === 'keepalive' ? strtolower(trim($value)) : trim($value);
+                    }
+                }
+                return $found;
+            }
+
+            /**
+             * @param mixed $options  an array, or a string with the servers
+             * @throws Failure  if an option does not exist
+             */
+            public static function given($options): array
+            {
+                $options = is_string($options) ? ['servers' => $options] : $options ?? [];
+                $known = array_merge(self::FOUND, ['timeout', 'policy', 'db']);
+                foreach (is_array($options) ? array_keys($options) : [''] as $name) {
+                    if (!in_array($name, $known, true)) {
+                        throw new Failure(is_array($options) ? "there is no option \"$name\"; the options are " . implode(', ', $known)
+                            : 'options are an array, or a text that lists the servers');
+                    }
+                }
+                return array_filter($options, static fn ($value): bool => $value !== null);
+            }
+
+            private static function text(array $options, string $name): string
+            {
+                $value = $options[$name] ?? '';
+                if (!is_string($value)) {
+                    throw new Failure("the option $name is a text");
+                }
+                return $value;
+            }
+        }
+
+        /**
+         * An entry of the list of servers: `host`, `host:port` or `[IPv6]:port`. `dbsyncs://` before it selects TLS, and
+         * `#sha256:…` after it pins the fingerprints of the key. `dbsync1://` and `dbsyncs1://` select version 1, and a 2
+         * instead of the 1 selects version 2.
+         */
+        final class Server
+        {
+            private const DEFAULT_PORT = 1111;
+            private const MAX_PORT = 65535;
+
+            public string $host;
+            public int $port;
+            /** The name of the server in messages. */
+            public string $address;
+            public bool $isEncrypted;
+            /** @var string[] the pinned fingerprints, 64 hexadecimal digits each */
+            public array $pins;
+            /** The version in the entry, '1' or '2', or ''. */
+            public string $versions;
+
+            /** @throws Failure  if the entry has none of these forms */
+            public function __construct(string $entry)
+            {
+                preg_match('/^(?:dbsync(s?)([12]?):\/\/)?([^#]*)(.*)$/is', $entry, $parts);
+                [, $secure, $this->versions, $place, $fragment] = $parts;
+                $isAddress = filter_var($place, FILTER_VALIDATE_IP, FILTER_FLAG_IPV6) !== false;
+                $text = $isAddress ? "[$place]" : $place;
+                $matches = preg_match('/^(?:\[(.+)\]|([^\s:\[\]\/]+))(?::(\d{1,5}))?$/D', $text, $match);
+                $this->port = isset($match[3]) ? (int) $match[3] : self::DEFAULT_PORT;
+                $inBrackets = $match[1] ?? '';
+                $isHost = $inBrackets === '' || filter_var($inBrackets, FILTER_VALIDATE_IP, FILTER_FLAG_IPV6);
+                if ($matches !== 1 || !$isHost || $this->port < 1 || $this->port > self::MAX_PORT) {
+                    throw new Failure("dbsync.servers: \"$entry\" is not host, host:port or [IPv6]:port, with TLS dbsyncs:// before it");
+                }
+                $this->host = $inBrackets !== '' ? $inBrackets : $match[2];
+                $this->isEncrypted = $secure !== '';
+                $this->pins = self::pins($fragment, $entry, $this->isEncrypted);
+                $scheme = $secure === '' && $this->versions === '' ? '' : 'dbsync' . strtolower($secure) . "$this->versions://";
+                $this->address = $scheme . $this->place();
+            }
+
+            /**
+             * @param mixed $servers  a string with commas between the entries, or a list of strings
+             * @return self[] by address
              * @throws Failure
              */
-            public function __construct(Client $client, string $prefix = 'cache:', ?int $ttl = null, $classes = true)
+            public static function list($servers): array
             {
-                if ($prefix === '') {
-                    throw new Failure('a cache needs a prefix: clear() removes all keys that begin with it');
+                $texts = is_array($servers) ? $servers : [$servers];
+                if (array_filter($texts, 'is_string') !== $texts) {
+                    throw new Failure('the option servers is a text, or a list of texts');
                 }
-                [$this->client, $this->prefix, $this->ttl, $this->classes] = [$client, $prefix, $ttl, $classes];
-            }
-
-            /** Returns why the last call failed, or null if it succeeded. */
-            public function lastError(): ?string
-            {
-                return $this->error;
-            }
-
-            /**
-             * @param string $key
-             * @param mixed  $default
-             */
-            public function get($key, $default = null): mixed
-            {
-                $this->error = null;
-                $name = $this->name($key);
-                return $this->value($this->attempt(fn () => $this->client->call(['GET', $name])), $default);
-            }
-
-            /**
-             * @param string                 $key
-             * @param mixed                  $value
-             * @param int|\DateInterval|null $ttl
-             */
-            public function set($key, $value, $ttl = null): bool
-            {
-                return $this->setMultiple([self::checked($key) => $value], $ttl);
-            }
-
-            /** @param string $key */
-            public function delete($key): bool
-            {
-                return $this->deleteMultiple([$key]);
-            }
-
-            /** @param string $key */
-            public function has($key): bool
-            {
-                $this->error = null;
-                $name = $this->name($key);
-                return $this->attempt(fn () => $this->client->call(['EXISTS', $name])) === 1;
-            }
-
-            /**
-             * @param iterable $keys
-             * @param mixed    $default
-             */
-            public function getMultiple($keys, $default = null): iterable
-            {
-                $this->error = null;
-                $keys = self::list($keys);
-                $names = array_map([$this, 'name'], $keys);
-                $values = [];
-                foreach (array_chunk(array_combine($names, $keys), self::MAX_KEYS, true) as $some) {
-                    $found = $this->attempt(fn () => $this->client->call(array_merge(['MGET'], array_map('strval', array_keys($some)))));
-                    foreach (array_values($some) as $place => $key) {
-                        $values[$key] = $this->value(is_array($found) ? $found[$place] ?? null : null, $default);
+                $list = [];
+                foreach (explode(',', implode(',', $texts)) as $entry) {
+                    if (trim($entry) !== '') {
+                        $server = new self(trim($entry));
+                        $list[$server->address] = $list[$server->address] ?? $server;
                     }
                 }
-                return $values;
+                if ($list === []) {
+                    throw new Failure('dbsync.servers: names no server');
+                }
+                return $list;
+            }
+
+            /** Returns the address in the form for PHP's streams. */
+            public function place(): string
+            {
+                return (strpos($this->host, ':') === false ? $this->host : "[$this->host]") . ":$this->port";
+            }
+
+            /** Returns the pins in the form in which they follow an address. */
+            public function fragment(): string
+            {
+                return implode('', array_map(static fn (string $pin): string => "#sha256:$pin", $this->pins));
+            }
+
+            /** @return string[] */
+            private static function pins(string $fragment, string $entry, bool $isEncrypted): array
+            {
+                if ($fragment !== '' && !$isEncrypted) {
+                    throw new Failure("dbsync.servers: \"$entry\": a fingerprint needs TLS: write dbsyncs:// before the address");
+                }
+                $pins = [];
+                foreach (array_slice(explode('#', $fragment), 1) as $pin) {
+                    $digits = preg_match('/^sha256:(.+)$/Di', $pin, $match) === 1 ? $match[1] : '';
+                    if (preg_match('/^[\da-f]{64}$/Di', $digits) !== 1) {
+                        $bytes = base64_decode(strtr($digits, '-_', '+/'), true);
+                        $digits = $bytes !== false && strlen($bytes) === 32 ? bin2hex($bytes) : '';
+                    }
+                    if ($digits === '') {
+                        throw new Failure("dbsync.servers: \"$entry\": a fingerprint is #sha256: and 64 hexadecimal digits, or base64");
+                    }
+                    $pins[] = strtolower($digits);
+                }
+                return $pins;
+            }
+        }
+
+        /**
+         * The rule by which a call returns:
+         *   first      the first answer with a value; null if no daemon has returned a value after a short wait
+         *   a number   this number of daemons have answered; the answers need not be equal. all: every daemon
+         *   majority   more than half of all daemons gave the same answer
+         *   all-equal  every daemon gave the same answer, as in php-dbsync
+         * Except for `first`, a late answer does not count as an agreement: a daemon counts for only one of two mutually
+         * exclusive commands.
+         */
+        final class Policy
+        {
+            /** @var string|int */
+            private $name;
+
+            /**
+             * @param mixed $name
+             * @throws Failure
+             */
+            public function __construct($name)
+            {
+                $isNumber = is_int($name) && $name > 0;
+                if (!$isNumber && !in_array($name, ['first', 'majority', 'all', 'all-equal'], true)) {
+                    throw new Failure('the option policy is "first", "majority", "all", "all-equal", or a number of daemons from 1');
+                }
+                $this->name = $name;
+            }
+
+            public function isFirst(): bool
+            {
+                return $this->name === 'first';
             }
 
             /**
-             * @param iterable  $values  the values by key
-             * @param int|\DateInterval|null $ttl
+             * @param Delivery[] $deliveries  one per daemon
+             * @param bool  $isFinal     whether the decision must be based on the present answers
+             * @return Delivery|null  the delivery whose answer or error is the result, or null if it is not decided yet
              */
-            public function setMultiple($values, $ttl = null): bool
+            public function choose(array $deliveries, bool $isFinal): ?Delivery
             {
-                $this->error = null;
-                $seconds = $this->seconds($ttl);
-                $commands = $names = [];
-                foreach ($values as $key => $value) {
-                    $names[] = $name = $this->name(is_int($key) ? (string) $key : $key);
-                    $lasting = $seconds === null ? [] : ['EX', $seconds];
-                    $commands[] = array_merge(['SET', $name, serialize($value)], $lasting);
+                $answers = array_values(array_filter($deliveries, static fn (Delivery $each): bool => $each->answered));
+                $isFinal = $isFinal || self::open($deliveries) === 0;
+                if ($this->name === 'first') {
+                    return self::hit($answers) ?? ($isFinal ? $answers[0] ?? null : null);
                 }
-                if ($seconds !== null && $seconds <= 0) {
-                    return $this->deleted($names);
+                if ($this->name === 'majority') {
+                    return self::majority($deliveries);
                 }
-                $good = true;
-                foreach (self::portions($commands) as $some) {
-                    $replies = $this->attempt(fn () => count($some) === 1 ? [$this->client->call($some[0])] : $this->client->multi($some));
-                    foreach ($replies ?? [null] as $reply) {
-                        $this->error = $reply instanceof CommandError ? $reply->getMessage() : $this->error;
-                        $good = $good && $reply === 'OK';
+                $agreed = array_values(array_filter($answers, static fn (Delivery $each): bool => !$each->isLate));
+                $needed = is_int($this->name) ? $this->name : count($deliveries);
+                if (count($agreed) < $needed || ($this->name === 'all-equal' && !self::areEqual($agreed))) {
+                    return null;
+                }
+                return self::hit($agreed) ?? $agreed[0];
+            }
+
+            /** Returns the text of the policy for messages. */
+            public function text(): string
+            {
+                return (string) $this->name;
+            }
+
+            /** @param Delivery[] $deliveries */
+            public static function open(array $deliveries): int
+            {
+                return count(array_filter($deliveries, static fn (Delivery $each): bool => !$each->settled()));
+            }
+
+            /** @param Delivery[] $answers */
+            private static function hit(array $answers): ?Delivery
+            {
+                foreach ($answers as $answer) {
+                    if (!$answer->isMiss()) {
+                        return $answer;
                     }
                 }
-                return $good;
+                return null;
             }
 
-            /** @param iterable $keys */
-            public function deleteMultiple($keys): bool
+            /** @param Delivery[] $deliveries */
+            private static function majority(array $deliveries): ?Delivery
             {
-                $this->error = null;
-                return $this->deleted(array_map([$this, 'name'], self::list($keys)));
-            }
-
-            /** Removes all keys with the prefix. Each daemon removes the keys that it has. */
-            public function clear(): bool
-            {
-                $this->error = null;
-                $pattern = addcslashes($this->prefix, '*?[]\\^') . '*';
-                $names = [];
-                $good = true;
-                foreach ($this->client->servers() as $server) {
-                    $cursor = '0';
-                    do {
-                        $page = $this->attempt(fn () => $this->client->call(
-                            ['SCAN', $cursor, 'MATCH', $pattern, 'COUNT', self::SCAN_COUNT],
-                            ['servers' => $server]
-                        ));
-                        [$cursor, $some] = is_array($page) ? $page : ['0', []];
-                        $names += array_fill_keys($some, true);
-                        $good = $good && is_array($page);
-                    } while ($cursor !== '0');
+                $groups = [];
+                foreach ($deliveries as $delivery) {
+                    if (($delivery->answered || $delivery->error !== null) && !$delivery->isLate) {
+                        $groups[self::spoken($delivery)][] = $delivery;
+                    }
                 }
-                return $this->deleted(array_map('strval', array_keys($names))) && $good;
-            }
-
-            /** @param string[] $names */
-            private function deleted(array $names): bool
-            {
-                $good = true;
-                foreach (array_chunk($names, self::MAX_KEYS) as $some) {
-                    $good = is_int($this->attempt(fn () => $this->client->call(array_merge(['DEL'], $some)))) && $good;
+                foreach ($groups as $group) {
+                    if (2 * count($group) > count($deliveries)) {
+                        return $group[0];
+                    }
                 }
-                return $good;
+                return null;
             }
 
-            /** @return mixed  null if no daemon answered; then `error` is set */
-            private function attempt(callable $call)
+            /** @param Delivery[] $answers */
+            private static function areEqual(array $answers): bool
             {
+                return count(array_unique(array_map([self::class, 'spoken'], $answers))) <= 1;
+            }
+
+            /** Returns a text that is equal for equal answers of either version. */
+            private static function spoken(Delivery $delivery): string
+            {
+                return $delivery->error === null ? 'r' . $delivery->text() : 'e' . $delivery->error->reply;
+            }
+        }
+
+        /** The client of the dbsync_… functions, one per script. */
+        final class Shared
+        {
+            /** The reason why the last dbsync_send() had no answer, or null. */
+            public static ?string $error = null;
+            private static ?Client $client = null;
+
+            public static function client(): Client
+            {
+                return self::$client = self::$client ?? new Client();
+            }
+
+            /**
+             * @param string|array      $command
+             * @param array|string|null $options
+             */
+            public static function send($command, $options): ?string
+            {
+                self::$error = null;
                 try {
-                    return $call();
+                    return self::client()->send($command, $options);
                 } catch (Failure $failure) {
-                    $this->error = $failure->getMessage();
+                    self::$error = $failure->getMessage();
                     return null;
                 }
             }
+        }
 
-            /**
-             * @param mixed $bytes
-             * @param mixed $default
-             * @return mixed
-             */
-            private function value($bytes, $default)
+        /** The memory that PHP may still use, according to memory_limit. */
+        final class Memory
+        {
+            /** @return int  the number of bytes until the limit, or PHP_INT_MAX */
+            public static function left(): int
             {
-                $value = is_string($bytes) ? @unserialize($bytes, ['allowed_classes' => $this->classes]) : false;
-                return $value === false && $bytes !== 'b:0;' ? $default : $value;
-            }
-
-            /** @param int|\DateInterval|null $ttl */
-            private function seconds($ttl): ?int
-            {
-                if ($ttl instanceof \DateInterval) {
-                    $now = new \DateTimeImmutable();
-                    return $now->add($ttl)->getTimestamp() - $now->getTimestamp();
-                }
-                if ($ttl !== null && !is_int($ttl)) {
-                    throw new InvalidCacheKey('a lifetime is null, a number of seconds, or a DateInterval, not ' . gettype($ttl));
-                }
-                return $ttl ?? $this->ttl;
-            }
-
-            /** @param mixed $key */
-            private function name($key): string
-            {
-                return $this->prefix . self::checked($key);
-            }
-
-            /** @param mixed $key */
-            private static function checked($key): string
-            {
-                if (!is_string($key) || $key === '' || strpbrk($key, '{}()/\\@:') !== false) {
-                    $shown = is_string($key) ? "\"$key\"" : gettype($key);
-                    throw new InvalidCacheKey("$shown is no valid cache key: use a non-empty string without any of {}()/\\@:");
-                }
-                return $key;
-            }
-
-            /** @param mixed $keys */
-            private static function list($keys): array
-            {
-                if (!is_iterable($keys)) {
-                    throw new InvalidCacheKey('keys must be an array or another iterable, not ' . gettype($keys));
-                }
-                return is_array($keys) ? array_values($keys) : iterator_to_array($keys, false);
-            }
-
-            /** @return string[][][]  the commands, split into parts that fit into one envelope each */
-            private static function portions(array $commands): array
-            {
-                $portions = [];
-                $bytes = $count = 0;
-                foreach ($commands as $command) {
-                    $bytes += strlen($command[2]);
-                    if ($count === 0 || $count >= self::MAX_KEYS || $bytes > self::MAX_BYTES) {
-                        $portions[] = [];
-                        [$bytes, $count] = [strlen($command[2]), 0];
-                    }
-                    $portions[count($portions) - 1][] = $command;
-                    $count++;
-                }
-                return $portions;
+                $limit = ini_get('memory_limit');
+                $unit = ['k' => 1 << 10, 'm' => 1 << 20, 'g' => 1 << 30][strtolower(substr($limit, -1))] ?? 1;
+                return (int) $limit < 0 ? PHP_INT_MAX : (int) $limit * $unit - memory_get_usage(true);
             }
         }
 
-        /**
-         * Signs a command once, sends it to all daemons in parallel, and returns the first successful answer. It keeps the
-         * connections open, and runs the event loop that serves them. Slower daemons receive their commands during later
-         * calls, or shortly before the script ends.
-         */
-        final class Client
+        // Keys and commands
+
+        /** A private key: RSA for both versions, Ed25519 for version 2. */
+        final class Key
         {
-            /** The time for which other daemons may still return a value after the first "no value". */
-            private const MISS_LINGER_SECONDS = 0.05;
-            /** The time at the end of a script in which slower daemons still receive their commands. */
-            private const LAST_DELIVERY_SECONDS = 0.2;
-            private const MAX_COMMAND_BYTES = 64 * 1024 * 1024;
-            private const MAX_COMMANDS = 4096;
+            /** The bytes before the 32 bytes of an Ed25519 key in PKCS#8 and SubjectPublicKeyInfo (RFC 8410). */
+            private const ED25519_PRIVATE = '302e020100300506032b657004220420';
+            private const ED25519_PUBLIC = '302a300506032b6570032100';
 
-            private array $options;
-            private ?array $found = null;
-            /** @var Daemon[] the daemons, by all settings on which their connections depend */
-            private array $daemons = [];
-            /** @var Key[] the keys by their files */
-            private array $keys = [];
-            /** @var Cluster[] the clusters by the value of the option `cluster` */
-            private array $clusters = [];
-            private int $process = 0;
-            /** Whether the wait for pending commands at the end of the script is over. */
-            private bool $isFinished = true;
-
-            /**
-             * @param array|string|null $options  the options of all calls, see Settings; a string lists the servers
-             * @throws Failure
-             */
-            public function __construct($options = null)
-            {
-                $this->options = Settings::given($options);
-            }
-
-            public function __destruct()
-            {
-                if (!$this->isFinished) {
-                    $this->finish();
-                }
-            }
-
-            /**
-             * @param string|array      $command  a line, which is split at spaces without quoting; or a list of strings and integers
-             *                                    with any content
-             * @param array|string|null $options  the options of this call, see Settings
-             * @return string|null  the reply as text, with the elements of a list separated by line feeds, or null if there is no value
-             * @throws Failure
-             */
-            public function send($command, $options = null): ?string
-            {
-                $settings = $this->settings($options);
-                $answer = $this->answer(self::checked($command), false, $settings);
-                return $settings->isText ? $answer->text() : $answer->withName();
-            }
-
-            /**
-             * @param string|array      $command  see send()
-             * @param array|string|null $options
-             * @return string|int|array|null  the reply with its type if the daemon uses version 2, otherwise its text
-             * @throws CommandError  an error of the database
-             * @throws Failure       if there is no answer
-             */
-            public function call($command, $options = null)
-            {
-                return $this->answer(self::checked($command), false, $this->settings($options))->value();
-            }
-
-            /**
-             * Sends several commands as one unit with one signature. No other command is applied between them, and either all
-             * of them are applied or none. As in Redis, a command that fails does not undo the rest. Requires version 2.
-             * @param array[]|string[]  $commands
-             * @param array|string|null $options
-             * @return array  the reply to each command; for a failed command a CommandError
-             * @throws CommandError  if none of the commands was applied
-             * @throws Failure       if there is no answer
-             */
-            public function multi(array $commands, $options = null): array
-            {
-                if ($commands === [] || count($commands) > self::MAX_COMMANDS) {
-                    throw new Failure('multi takes 1 to ' . self::MAX_COMMANDS . ' commands');
-                }
-                $checked = array_map([self::class, 'checked'], array_values($commands));
-                $reply = $this->answer($checked, true, $this->settings($options))->value();
-                if (!is_array($reply) || count($reply) !== count($checked)) {
-                    throw new Failure('the answer does not contain a reply for each command');
-                }
-                return $reply;
-            }
-
-            /** @return string[]  the addresses of the daemons, in the order of the list */
-            public function servers(): array
-            {
-                $servers = $this->settings(null)->servers;
-                return array_map(static fn (Server $each): string => $each->address . $each->fragment(), array_values($servers));
-            }
-
-            /** Closes all connections. The next call reads settings and keys again. */
-            public function reset(): void
-            {
-                $this->leaveOtherProcess();
-                $this->finish();
-                foreach ($this->daemons as $daemon) {
-                    $daemon->close();
-                }
-                $this->daemons = $this->keys = $this->clusters = [];
-                $this->found = null;
-            }
-
-            /**
-             * Waits up to 0.2 s for pending answers, since the original drops the commands of a client that has disconnected.
-             */
-            public function finish(): void
-            {
-                $end = self::now() + self::LAST_DELIVERY_SECONDS;
-                $this->tellLeaving(true);
-                while ($this->process === getmypid() && self::now() < $end && $this->pump($end)) {
-                    continue;
-                }
-                $this->tellLeaving(false);
-                $this->isFinished = true;
-            }
-
-            private function tellLeaving(bool $leaving): void
-            {
-                foreach ($this->daemons as $daemon) {
-                    $daemon->leaving = $leaving;
-                }
-            }
-
-            /**
-             * @param string|array $command  a valid command
-             * @throws Failure
-             */
-            private function answer($command, bool $isMulti, Settings $settings): Delivery
-            {
-                $this->leaveOtherProcess();
-                $this->isFinished = false;
-                $daemons = $this->daemonsOf($settings);
-                $end = self::now() + $settings->timeout;
-                $deliveries = $this->deliver($daemons, $command, $isMulti, $settings, $end);
-                $missed = $dated = false;
-                while (true) {
-                    $chosen = $settings->policy->choose($deliveries, $missed && self::now() >= $end);
-                    if ($chosen !== null && $chosen->error === null) {
-                        return $chosen;
-                    }
-                    $isOpen = $chosen === null && Policy::open($deliveries) > 0;
-                    if (!$missed && $settings->policy->isFirst() && array_filter(array_column($deliveries, 'answered')) !== []) {
-                        $missed = true;
-                        $end = min($end, self::now() + self::MISS_LINGER_SECONDS);
-                    }
-                    if (!$isOpen && !$dated && self::wereMisdated($deliveries)) {
-                        $deliveries = $this->deliver($daemons, $command, $isMulti, $settings, $end);
-                        $dated = true;
-                    } elseif (!$isOpen) {
-                        throw self::failure($deliveries, $settings->policy, $chosen);
-                    }
-                    $this->pump($end);
-                }
-            }
-
-            /**
-             * @param Daemon[]     $daemons  by address
-             * @param string|array $given
-             * @return Delivery[] by address
-             */
-            private function deliver(array $daemons, $given, bool $isMulti, Settings $settings, float $end): array
-            {
-                $key = $this->key($settings);
-                $command = new Command($given, $isMulti, $key, $this->cluster($settings), $settings->db);
-                $deliveries = [];
-                foreach (array_keys($settings->servers) as $address) {
-                    $delivery = $deliveries[$address] = new Delivery($command, $end);
-                    $daemon = $daemons[$address];
-                    $daemon->keepAlive = $settings->keepAlive;
-                    $daemon->probe();
-                    $daemon->deliver($delivery);
-                }
-                return $deliveries;
-            }
-
-            /** Returns whether to send a new envelope: daemons refused the date of the old one, and none can execute it. */
-            private static function wereMisdated(array $deliveries): bool
-            {
-                $begun = array_filter($deliveries, static fn (Delivery $each): bool => $each->begun);
-                return $begun === [] && array_filter(array_column($deliveries, 'misdated')) !== [];
-            }
-
-            /**
-             * Runs one turn of the event loop: handles all events that are due now, or waits for the next one until `$end`.
-             * @return bool  whether a delivery is still pending
-             */
-            private function pump(float $end): bool
-            {
-                $read = $write = $none = [];
-                $open = false;
-                foreach ($this->daemons as $place => $daemon) {
-                    $daemon->tick(self::now());
-                    if ($daemon->isDecoding()) {
-                        $daemon->decode();
-                        $end = self::now();
-                    }
-                    $open = $open || !$daemon->isIdle();
-                    $end = min($end, $daemon->nextDeadline() ?? $end);
-                    $read[$place] = $daemon->toRead();
-                    $write[$place] = $daemon->toWrite();
-                }
-                $read = array_filter($read);
-                $write = array_filter($write);
-                if (!$open || ($read === [] && $write === [])) {
-                    return $open;
-                }
-                $wait = max(0, (int) ceil(($end - self::now()) * 1e6));
-                if (@stream_select($read, $write, $none, intdiv($wait, 1000000), $wait % 1000000) === false) {
-                    usleep(1000);
-                    return $open;
-                }
-                foreach ($write as $place => $stream) {
-                    $this->daemons[$place]->onWritable();
-                }
-                foreach ($read as $place => $stream) {
-                    // A failed write closes the stream.
-                    if ($this->daemons[$place]->toRead() === $stream) {
-                        $this->daemons[$place]->onReadable();
-                    }
-                }
-                return $open;
-            }
-
-            /**
-             * @param Delivery[]    $deliveries  the deliveries by address, which do not meet the policy
-             * @param Delivery|null $chosen      the delivery whose error is thrown, or null
-             */
-            private static function failure(array $deliveries, Policy $policy, ?Delivery $chosen): Failure
-            {
-                $answered = $late = 0;
-                $error = $chosen === null ? null : $chosen->error;
-                $lines = [];
-                foreach ($deliveries as $address => $delivery) {
-                    $answered += $delivery->answered ? 1 : 0;
-                    $late += $delivery->isLate ? 1 : 0;
-                    $lines[] = "\n  $address: " . $delivery->outcome();
-                }
-                $count = count($deliveries);
-                $text = $answered === 0 ? 'No daemon answered:' : "$answered of $count daemons answered"
-                    . ($late > 0 ? ", $late of them after a later command on the same keys" : '')
-                    . ', which is not enough for the policy ' . $policy->text();
-                $error = $error ?? ($answered === 0 ? array_values(array_filter(array_column($deliveries, 'error')))[0] ?? null : null);
-                $text = ($error === null ? $text : $error->reply) . implode('', $lines);
-                $failure = $error === null ? new Failure($text) : CommandError::of($error->reply, $text);
-                $failure->answered = $answered;
-                return $failure;
-            }
-
-            /**
-             * @param mixed $command
-             * @return string|string[]
-             * @throws Failure  if the command cannot be sent
-             */
-            private static function checked($command)
-            {
-                if (is_array($command)) {
-                    $command = array_map(static fn ($each) => is_int($each) ? (string) $each : $each, array_values($command));
-                }
-                $texts = is_array($command) ? $command : [$command];
-                foreach ($texts as $place => $each) {
-                    if (!is_string($each)) {
-                        $type = gettype($each);
-                        throw new Failure("a command is a string, or a list of strings and integers; the type of argument $place is $type");
-                    }
-                }
-                if (trim($texts[0] ?? '', ' ') === '') {
-                    throw new Failure('the command is empty');
-                }
-                if (is_string($command) && strpos($command, "\0") !== false) {
-                    throw new Failure('a command cannot contain a NUL byte, unless it is a list of arguments');
-                }
-                if (array_sum(array_map('strlen', $texts)) > self::MAX_COMMAND_BYTES) {
-                    throw new Failure('the command is longer than ' . self::MAX_COMMAND_BYTES . ' bytes');
-                }
-                return $command;
-            }
-
-            /** @param array|string|null $options */
-            private function settings($options): Settings
-            {
-                $this->found = $this->found ?? Settings::found();
-                return new Settings(Settings::given($options) + $this->options + $this->found);
-            }
-
-            private function key(Settings $settings): ?Key
-            {
-                $file = $settings->signkey;
-                return $file === '' ? null : $this->keys[$file] = $this->keys[$file] ?? new Key($file);
-            }
-
-            private function cluster(Settings $settings): Cluster
-            {
-                $id = $settings->signkey === '' ? bin2hex(Cluster::NO_KEY) : $settings->cluster;
-                return $this->clusters[$id] = $this->clusters[$id] ?? new Cluster((string) hex2bin($id));
-            }
-
-            /**
-             * Returns the daemons of a call, with their existing connections. Closes idle connections to other daemons.
-             * @return Daemon[] by address
-             */
-            private function daemonsOf(Settings $settings): array
-            {
-                $isSigned = $settings->signkey !== '';
-                $named = $places = [];
-                foreach ($settings->servers as $address => $server) {
-                    // Unsigned commands may use any version that a daemon supports.
-                    $versions = $server->versions ?: $settings->versions ?: ($isSigned ? '2' : '1,2');
-                    $place = implode(' ', [$address, $versions, $isSigned ? 'signed' : 'unsigned', $settings->cluster, $settings->ca, $server->fragment()]);
-                    $places[$place] = $named[$address] = $this->daemons[$place] ?? new Daemon($server, $settings->ca, $versions);
-                }
-                foreach ($this->daemons as $place => $daemon) {
-                    $daemon->tick(self::now());
-                    if (!isset($places[$place]) && $daemon->isIdle() && $daemon->isClosed()) {
-                        unset($this->daemons[$place]);
-                    }
-                }
-                // Host names come last: the other connections are opened while PHP waits for the resolver.
-                $names = array_filter($places + $this->daemons, static fn (Daemon $daemon): bool => $daemon->isName());
-                $this->daemons = array_diff_key($places + $this->daemons, $names) + $names;
-                return $named;
-            }
-
-            /** A forked child process must not use the connections of its parent. */
-            private function leaveOtherProcess(): void
-            {
-                if ($this->process !== getmypid()) {
-                    if ($this->process === 0) {
-                        // When PHP destroys this object at its shutdown, objects that it needs may already be destroyed.
-                        $client = \WeakReference::create($this);
-                        register_shutdown_function(static function () use ($client): void {
-                            if ($client->get() !== null) {
-                                $client->get()->finish();
-                            }
-                        });
-                    }
-                    $this->process = getmypid();
-                    $this->daemons = [];
-                }
-            }
-
-            private static function now(): float
-            {
-                return hrtime(true) / 1e9;
-            }
-        }
-
-        /** The clocks of the daemons and the id of their cluster, for version 2. */
-        final class Cluster
-        {
-            /** The key id in unsigned envelopes, and the cluster id of daemons that accept them. */
-            public const NO_KEY = "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0";
-
-            /** The maximum time by which the date of an envelope may be ahead of the daemons' clocks. */
-            private const MAX_AHEAD_MS = 4000;
-            private const MAX_SEQ = 65535;
-
-            /** The id of 32 bytes, or '' until the first daemon has sent it. */
+            /** The id of the key in version 2: the SHA-256 of its public key (SubjectPublicKeyInfo). */
             public string $id;
-            /** @var int[] the milliseconds by which the clock of each daemon is ahead of this one, by address */
-            private array $offsets = [];
-            /** @var int[] the highest `at` and `seq` that daemons have applied */
-            private array $newest = [0, 0];
-            /** @var int[] the `at` and `seq` of the last envelope */
-            private array $used = [0, 0];
+            /** @var resource|\OpenSSLAsymmetricKey|null */
+            private $rsa = null;
+            private string $ed25519 = '';
 
-            public function __construct(string $id)
+            /** @throws Failure */
+            public function __construct(string $file)
             {
-                $this->id = $id;
-            }
-
-            public static function clock(): int
-            {
-                return (int) (microtime(true) * 1000);
-            }
-
-            public function learn(string $address, string $clock, string $newest = '0 0'): void
-            {
-                $this->offsets[$address] = (int) $clock - self::clock();
-                [$at, $seq] = explode(' ', "$newest 0");
-                $this->newest = max($this->newest, [(int) $at, (int) $seq]);
-            }
-
-            /**
-             * Returns a new `at` and `seq`, later than those of all answered envelopes, according to the median of the
-             * daemons' clocks.
-             */
-            public function date(): array
-            {
-                $offsets = $this->offsets ?: [0];
-                sort($offsets);
-                $now = self::clock() + $offsets[intdiv(count($offsets) - 1, 2)];
-                $latest = $now + self::MAX_AHEAD_MS;
-                // Ignore dates that are too far ahead, because a clock was wrong.
-                $used = $this->used[0] > $latest ? [0, 0] : $this->used;
-                $newest = $this->newest[0] > $latest ? [$latest, -1] : $this->newest;
-                [$at, $seq] = max($used, $newest);
-                if ($now > $at) {
-                    [$at, $seq] = [$now, 0];
-                } elseif (++$seq > self::MAX_SEQ) {
-                    [$at, $seq] = [$at + 1, 0];
+                if (!function_exists('openssl_sign')) {
+                    throw new Failure('dbsync.signkey needs the openssl extension: install it');
                 }
-                return $this->used = [$at, $seq];
+                $pem = is_dir($file) ? '' : @file_get_contents($file);
+                if ($pem === false) {
+                    throw new Failure("dbsync.signkey: $file: cannot be read by this user; does it exist?");
+                }
+                $der = bin2hex(self::derOf($pem));
+                if (strlen($der) === 96 && strpos($der, self::ED25519_PRIVATE) === 0) {
+                    if (!function_exists('sodium_crypto_sign_detached')) {
+                        throw new Failure("dbsync.signkey: $file: Ed25519 needs the sodium extension: install it");
+                    }
+                    $pair = sodium_crypto_sign_seed_keypair(hex2bin(substr($der, 32)));
+                    $this->ed25519 = sodium_crypto_sign_secretkey($pair);
+                    $public = hex2bin(self::ED25519_PUBLIC) . sodium_crypto_sign_publickey($pair);
+                } else {
+                    $key = openssl_pkey_get_private($pem, '');
+                    $details = $key === false ? [] : openssl_pkey_get_details($key);
+                    if (($details['type'] ?? null) !== OPENSSL_KEYTYPE_RSA) {
+                        throw new Failure("dbsync.signkey: $file: " . self::trouble($file, $pem));
+                    }
+                    $this->rsa = $key;
+                    $public = self::derOf($details['key']);
+                }
+                $this->id = hash('sha256', $public, true);
+            }
+
+            /** Returns why a file contains no usable key, and the remedy. */
+            private static function trouble(string $file, string $pem): string
+            {
+                if (is_dir($file)) {
+                    return 'is a folder; specify the private key file in it';
+                }
+                $found = [
+                    '/^\s*$/D' => 'is empty; copy the file again, or make a new pair: dbsync-keygen',
+                    '/ENCRYPTED/' => 'is encrypted; make a copy without a passphrase: openssl pkey -in FILE -out private.pem',
+                    '/BEGIN [A-Z ]*PUBLIC KEY/' => 'contains a public key, which cannot sign. Specify the private file of the pair.',
+                    '/BEGIN CERTIFICATE/' => 'contains a certificate, but no private key. Specify the file of the private key.',
+                    '/^(?!.*BEGIN )/s' => 'contains no PEM block; correct the path',
+                ];
+                foreach ($found as $pattern => $trouble) {
+                    if (preg_match($pattern, $pem) === 1) {
+                        return $trouble;
+                    }
+                }
+                return 'contains no private RSA or Ed25519 key; make a pair: dbsync-keygen';
+            }
+
+            public function isForVersion1(): bool
+            {
+                return $this->rsa !== null;
+            }
+
+            public function sign(string $bytes): string
+            {
+                if ($this->rsa === null) {
+                    return sodium_crypto_sign_detached($bytes, $this->ed25519);
+                }
+                if (!openssl_sign($bytes, $signature, $this->rsa, OPENSSL_ALGO_SHA256)) {
+                    throw new Failure('dbsync.signkey: cannot sign: ' . openssl_error_string());
+                }
+                return $signature;
+            }
+
+            /** Returns the contents of a PEM text. */
+            public static function derOf(string $pem): string
+            {
+                $found = preg_match('/-----BEGIN [A-Z ]+-----([^-]*)-----END/', $pem, $match);
+                return $found === 1 ? (string) base64_decode($match[1]) : '';
             }
         }
 
@@ -791,20 +628,460 @@ namespace Dbsync {
             }
         }
 
-        /**
-         * An error of the database, for example "WRONGTYPE …". Client::multi() returns it in place of the reply to a command
-         * that failed.
-         */
-        final class CommandError extends Failure
+        /** The clocks of the daemons and the id of their cluster, for version 2. */
+        final class Cluster
         {
-            /** The text of the error, without the names of the daemons. */
-            public string $reply = '';
+            /** The key id in unsigned envelopes, and the cluster id of daemons that accept them. */
+            public const NO_KEY = "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0";
 
-            public static function of(string $reply, string $message = ''): self
+            /** The maximum time by which the date of an envelope may be ahead of the daemons' clocks. */
+            private const MAX_AHEAD_MS = 4000;
+            private const MAX_SEQ = 65535;
+
+            /** The id of 32 bytes, or '' until the first daemon has sent it. */
+            public string $id;
+            /** @var int[] the milliseconds by which the clock of each daemon is ahead of this one, by address */
+            private array $offsets = [];
+            /** @var int[] the highest `at` and `seq` that daemons have applied */
+            private array $newest = [0, 0];
+            /** @var int[] the `at` and `seq` of the last envelope */
+            private array $used = [0, 0];
+
+            public function __construct(string $id)
             {
-                $error = new self($message === '' ? $reply : $message);
-                $error->reply = $reply;
-                return $error;
+                $this->id = $id;
+            }
+
+            public static function clock(): int
+            {
+                return (int) (microtime(true) * 1000);
+            }
+
+            public function learn(string $address, string $clock, string $newest = '0 0'): void
+            {
+                $this->offsets[$address] = (int) $clock - self::clock();
+                [$at, $seq] = explode(' ', "$newest 0");
+                $this->newest = max($this->newest, [(int) $at, (int) $seq]);
+            }
+
+            /**
+             * Returns a new `at` and `seq`, later than those of all answered envelopes, according to the median of the
+             * daemons' clocks.
+             */
+            public function date(): array
+            {
+                $offsets = $this->offsets ?: [0];
+                sort($offsets);
+                $now = self::clock() + $offsets[intdiv(count($offsets) - 1, 2)];
+                $latest = $now + self::MAX_AHEAD_MS;
+                // Ignore dates that are too far ahead, because a clock was wrong.
+                $used = $this->used[0] > $latest ? [0, 0] : $this->used;
+                $newest = $this->newest[0] > $latest ? [$latest, -1] : $this->newest;
+                [$at, $seq] = max($used, $newest);
+                if ($now > $at) {
+                    [$at, $seq] = [$now, 0];
+                } elseif (++$seq > self::MAX_SEQ) {
+                    [$at, $seq] = [$at + 1, 0];
+                }
+                return $this->used = [$at, $seq];
+            }
+        }
+
+        // Connections and answers
+
+        /**
+         * A non-blocking connection through PHP's streams. It is opened in steps: it tries the addresses of the host one
+         * after the other, and then starts TLS.
+         */
+        final class Socket
+        {
+            private const READ_BYTES = 65536;
+            /** The size of a write with TLS. If OpenSSL cannot write, it requires a retry with exactly the same bytes. */
+            private const ENCRYPTED_BYTES = 8192;
+            private const METHODS = STREAM_CRYPTO_METHOD_TLSv1_2_CLIENT | STREAM_CRYPTO_METHOD_TLSv1_3_CLIENT;
+
+            private Server $server;
+            private string $authorities;
+            /** @var resource|null */
+            private $stream = null;
+            private bool $isConnected = false;
+            private bool $isOpen = false;
+            /** @var string[] the addresses of the host that were not tried yet */
+            private array $candidates = [];
+
+            /** @param string $authorities  a file with the certificates of authorities; '': those of the system */
+            public function __construct(Server $server, string $authorities)
+            {
+                $this->server = $server;
+                $this->authorities = $authorities;
+            }
+
+            public function isClosed(): bool
+            {
+                return $this->stream === null;
+            }
+
+            /** Returns whether the connection is open. */
+            public function isOpen(): bool
+            {
+                return $this->isOpen;
+            }
+
+            /** @return resource|null */
+            public function toRead()
+            {
+                return $this->isConnected ? $this->stream : null;
+            }
+
+            /** @return resource|null */
+            public function toWrite(bool $unsent)
+            {
+                return !$this->isConnected || ($this->isOpen && $unsent) ? $this->stream : null;
+            }
+
+            /** Returns whether the host is a name. PHP blocks while it resolves a name. */
+            public function isName(): bool
+            {
+                return filter_var($this->server->host, FILTER_VALIDATE_IP) === false;
+            }
+
+            /** @return string|null  the reason if it cannot be opened */
+            public function open(): ?string
+            {
+                $host = $this->server->host;
+                // The name itself comes last, since PHP would choose an IPv6 address first, and try no other.
+                $this->candidates = $this->isName() ? array_merge(gethostbynamel($host) ?: [], [$host]) : [$host];
+                return $this->tryNext('refused or unreachable');
+            }
+
+            /** Handles an event while the connection is being opened. @return string|null  the reason if it cannot be opened */
+            public function advance(): ?string
+            {
+                if (!$this->isConnected) {
+                    if (stream_socket_get_name($this->stream, true) === false) {
+                        $this->close();
+                        return $this->tryNext('refused or unreachable');
+                    }
+                    $this->isConnected = true;
+                }
+                if (!$this->server->isEncrypted) {
+                    $this->isOpen = true;
+                    return null;
+                }
+                error_clear_last();
+                $done = @stream_socket_enable_crypto($this->stream, true, self::METHODS);
+                $problem = $done === false ? self::problemOfTls() : ($done === true ? $this->problemOfKey() : null);
+                $this->isOpen = $done === true && $problem === null;
+                return $problem;
+            }
+
+            /** @return string|null  the bytes, '' if there are none now, or null if the connection has ended */
+            public function read(): ?string
+            {
+                $bytes = @fread($this->stream, self::READ_BYTES);
+                if ($bytes === false || $bytes === '') {
+                    return $bytes === false || stream_get_meta_data($this->stream)['eof'] ? null : '';
+                }
+                return $bytes;
+            }
+
+            /** @return int|null  the number of written bytes from `$at` on, or null if the connection is broken */
+            public function write(string $bytes, int $at): ?int
+            {
+                if ($this->server->isEncrypted) {
+                    $bytes = substr($bytes, $at, self::ENCRYPTED_BYTES);
+                } elseif ($at > 0) {
+                    $bytes = substr($bytes, $at);
+                }
+                $count = @fwrite($this->stream, $bytes);
+                if ($count === false) {
+                    // With TLS, fwrite also returns false if OpenSSL cannot write at the moment.
+                    return $this->server->isEncrypted && !feof($this->stream) ? 0 : null;
+                }
+                return $count;
+            }
+
+            public function close(): void
+            {
+                if ($this->stream !== null) {
+                    fclose($this->stream);
+                }
+                $this->stream = null;
+                $this->isConnected = $this->isOpen = false;
+            }
+
+            /** @return string|null  the reason if no address of the host remains */
+            private function tryNext(string $problem): ?string
+            {
+                $context = stream_context_create(['socket' => ['tcp_nodelay' => true], 'ssl' => $this->encryption()]);
+                $flags = STREAM_CLIENT_CONNECT | STREAM_CLIENT_ASYNC_CONNECT;
+                while ($this->candidates !== []) {
+                    $host = array_shift($this->candidates);
+                    $url = 'tcp://' . (strpos($host, ':') === false ? $host : "[$host]") . ":{$this->server->port}";
+                    $stream = @stream_socket_client($url, $number, $problem, 1.0, $flags, $context);
+                    if ($stream !== false) {
+                        stream_set_blocking($stream, false);
+                        stream_set_read_buffer($stream, 0);
+                        $this->stream = $stream;
+                        return null;
+                    }
+                }
+                return stripos($problem, 'getaddrinfo') === false
+                    ? "connect: $problem; is dbsyncd running there?"
+                    : 'dns: the name was not resolved; check its spelling and this machine\'s DNS';
+            }
+
+            private function encryption(): array
+            {
+                $isPinned = $this->server->pins !== [];
+                $options = [
+                    'peer_name' => $this->server->host,
+                    'SNI_enabled' => $this->isName(),
+                    'verify_peer' => !$isPinned,
+                    'verify_peer_name' => !$isPinned,
+                    'capture_peer_cert' => true,
+                ];
+                return $this->authorities === '' ? $options : $options + ['cafile' => $this->authorities];
+            }
+
+            private static function problemOfTls(): string
+            {
+                $message = error_get_last()['message'] ?? '';
+                if (preg_match('/certificate verify failed|did not match expected CN.*|cafile|[Cc]ould not/s', $message, $match) !== 1) {
+                    return 'tls: the handshake failed; is that daemon started with --tls-cert and --tls-key?';
+                }
+                return "tls: $match[0]: its certificate must not have expired, must be for the name in the list, and must be signed by an authority of"
+                    . ' dbsync.ca (DBSYNC_CA) or the system\'s; or pin its key: add the #sha256:… that the daemon logs after its address';
+            }
+
+            /**
+             * Checks whether the key is one of the pinned ones. In this case the authority of the certificate does not
+             * matter.
+             */
+            private function problemOfKey(): ?string
+            {
+                if ($this->server->pins === []) {
+                    return null;
+                }
+                $certificate = stream_context_get_options($this->stream)['ssl']['peer_certificate'] ?? null;
+                $key = $certificate === null ? false : openssl_pkey_get_public($certificate);
+                $der = $key === false ? '' : Key::derOf(openssl_pkey_get_details($key)['key']);
+                $fingerprint = hash('sha256', $der);
+                return in_array($fingerprint, $this->server->pins, true) ? null : "tls: its key is sha256:$fingerprint, which is not"
+                    . ' pinned: correct the #sha256:… after its address, if this is your daemon; nothing was sent';
+            }
+        }
+
+        /**
+         * Decodes the array of an answer in steps. Between the steps other connections are served, and deadlines are checked.
+         */
+        final class RespReader
+        {
+            private const MAX_NESTING = 32;
+            /** The maximum number of digits in a length. */
+            private const MAX_DIGITS = 10;
+            /** The maximum number of elements in an answer, including those of nested arrays. */
+            private const MAX_ELEMENTS = 4194304;
+            /** The number of elements that an error counts as, since an exception uses more memory than a string. */
+            private const ERROR_ELEMENTS = 16;
+            /** The number of elements per step, which takes about a millisecond. */
+            private const STEP_ELEMENTS = 2048;
+            /**
+             * The bytes per element. A growing array exists twice for a moment, with 16 bytes per element in the old copy and
+             * 32 in the new one.
+             */
+            private const GROWTH_BYTES = 32;
+            /** The memory that stays free for the script. */
+            private const SPARE_BYTES = 2 * 1024 * 1024;
+
+            private string $bytes;
+            private int $at;
+            private int $end;
+            private int $elements = 0;
+            /** @var array[] the arrays that are being read, the innermost one last; the first one contains the message */
+            private array $lists = [[]];
+            /** @var int[] the number of missing elements of each array */
+            private array $missing = [1];
+
+            public function __construct(string $bytes, int $at, int $end)
+            {
+                $this->bytes = $bytes;
+                $this->at = $at;
+                $this->end = $end;
+            }
+
+            /**
+             * Decodes up to STEP_ELEMENTS elements.
+             * @return array|null  the message, which consists of strings, integers, nulls, arrays and CommandErrors; or null if
+             *   it is incomplete
+             * @throws Failure  if the bytes are not a message, or exceed PHP's memory limit
+             */
+            public function step(): ?array
+            {
+                $this->checkMemory();
+                for ($left = self::STEP_ELEMENTS; $left > 0; $left--) {
+                    while ($this->missing[count($this->missing) - 1] === 0) {
+                        $list = array_pop($this->lists);
+                        array_pop($this->missing);
+                        if ($this->missing === []) {
+                            return $this->message($list[0]);
+                        }
+                        $this->lists[count($this->lists) - 1][] = $list;
+                    }
+                    $this->missing[count($this->missing) - 1]--;
+                    $this->readElement();
+                }
+                return null;
+            }
+
+            /** Adds an element to the innermost array, or begins a nested array. */
+            private function readElement(): void
+            {
+                $end = strpos($this->bytes, "\r\n", $this->at);
+                if ($end === false) {
+                    throw new Failure('no value');
+                }
+                $kind = $this->bytes[$this->at];
+                $line = substr($this->bytes, $this->at + 1, $end - $this->at - 1);
+                $this->at = $end + 2;
+                $this->elements += $kind === '-' ? self::ERROR_ELEMENTS : 1;
+                if ($this->elements > self::MAX_ELEMENTS) {
+                    throw new Failure('too many elements');
+                }
+                if ($kind === '*' && $line !== '-1') {
+                    $this->beginList($line);
+                } else {
+                    $this->lists[count($this->lists) - 1][] = $this->scalar($kind, $line);
+                }
+            }
+
+            /** @return string|int|CommandError|null */
+            private function scalar(string $kind, string $line)
+            {
+                if ($kind === '+') {
+                    return $line;
+                }
+                if ($kind === ':' && preg_match('/^-?\d{1,19}$/D', $line) === 1) {
+                    return (int) $line;
+                }
+                if ($kind === '-') {
+                    return CommandError::of($line);
+                }
+                if (($kind === '$' || $kind === '*') && $line === '-1') {
+                    return null;
+                }
+                $start = $this->at;
+                $length = $kind === '$' ? self::length($line) : -1;
+                if ($length < 0 || substr($this->bytes, $start + $length, 2) !== "\r\n") {
+                    throw new Failure('no value');
+                }
+                $this->at = $start + $length + 2;
+                return substr($this->bytes, $start, $length);
+            }
+
+            private function beginList(string $line): void
+            {
+                $count = self::length($line);
+                if ($count < 0 || $count > self::MAX_ELEMENTS - $this->elements || count($this->lists) > self::MAX_NESTING + 1) {
+                    throw new Failure('no value, or too many elements');
+                }
+                $this->lists[] = [];
+                $this->missing[] = $count;
+            }
+
+            /**
+             * @return int  -1 for longer texts, which are not valid lengths; PHP would convert them to floating-point numbers
+             */
+            private static function length(string $line): int
+            {
+                return ctype_digit($line) && strlen($line) <= self::MAX_DIGITS ? (int) $line : -1;
+            }
+
+            /** @param mixed $message */
+            private function message($message): array
+            {
+                if ($this->at !== $this->end || !is_array($message)) {
+                    throw new Failure('no message');
+                }
+                return $message;
+            }
+
+            /** PHP aborts scripts above the limit. */
+            private function checkMemory(): void
+            {
+                $needed = $this->elements * self::GROWTH_BYTES + self::SPARE_BYTES;
+                if ($this->elements > 0 && Memory::left() < $needed) {
+                    throw new Failure('no room');
+                }
+            }
+        }
+
+        /** Encodes RESP2, the format of version 2. */
+        final class Resp
+        {
+            public static function bulk(string $bytes): string
+            {
+                return '$' . strlen($bytes) . "\r\n$bytes\r\n";
+            }
+
+            /** @param string[] $items  encoded items */
+            public static function list(array $items): string
+            {
+                return '*' . count($items) . "\r\n" . implode('', $items);
+            }
+
+            /** @param string[] $strings */
+            public static function bulks(array $strings): string
+            {
+                return self::list(array_map([self::class, 'bulk'], $strings));
+            }
+
+            /** Returns a frame with an array of strings. */
+            public static function message(string ...$strings): string
+            {
+                $payload = self::bulks($strings);
+                return 'ds2:' . strlen($payload) . ":$payload";
+            }
+
+            /**
+             * Returns a reply in the form of version 1: the elements are joined by line feeds, null is an empty line, and
+             * nested arrays are flattened.
+             * @param mixed $reply
+             */
+            public static function text($reply): string
+            {
+                if ($reply instanceof CommandError) {
+                    return $reply->reply;
+                }
+                return is_array($reply) ? implode("\n", array_map([self::class, 'text'], $reply)) : (string) $reply;
+            }
+        }
+
+        /** Reads the answers of version 1. */
+        final class Version1
+        {
+            /** The maximum number of chunks in an answer. A daemon sends one chunk for each of its databases. */
+            private const MAX_CHUNKS = 1000;
+
+            /** Returns the first chunk between `$at` and `$end`, without its NUL; '' for "no value"; null for garbage. */
+            public static function firstChunk(string $input, int $at, int $end): ?string
+            {
+                if ($end - $at === 1 && $input[$at] === "\0") {
+                    return '';
+                }
+                $first = null;
+                $count = 0;
+                for ($next = $at; $at < $end; $at = $next) {
+                    if (++$count > self::MAX_CHUNKS || preg_match('/\G[a-z]+:(\d{1,10}):/', $input, $match, 0, $at) !== 1) {
+                        return null;
+                    }
+                    $next = $at + strlen($match[0]) + (int) $match[1];
+                    if ((int) $match[1] === 0 || $next > $end || $input[$next - 1] !== "\0") {
+                        return null;
+                    }
+                    $first = $first ?? substr($input, $at, $next - 1 - $at);
+                }
+                return $first;
             }
         }
 
@@ -1348,500 +1625,599 @@ namespace Dbsync {
             }
         }
 
-        /** A key or a lifetime that PSR-16 does not permit. */
-        final class InvalidCacheKey extends \InvalidArgumentException implements SimpleCacheFault
-        {
-        }
-
-        /** A private key: RSA for both versions, Ed25519 for version 2. */
-        final class Key
-        {
-            /** The bytes before the 32 bytes of an Ed25519 key in PKCS#8 and SubjectPublicKeyInfo (RFC 8410). */
-            private const ED25519_PRIVATE = '302e020100300506032b657004220420';
-            private const ED25519_PUBLIC = '302a300506032b6570032100';
-
-            /** The id of the key in version 2: the SHA-256 of its public key (SubjectPublicKeyInfo). */
-            public string $id;
-            /** @var resource|\OpenSSLAsymmetricKey|null */
-            private $rsa = null;
-            private string $ed25519 = '';
-
-            /** @throws Failure */
-            public function __construct(string $file)
-            {
-                if (!function_exists('openssl_sign')) {
-                    throw new Failure('dbsync.signkey needs the openssl extension: install it');
-                }
-                $pem = is_dir($file) ? '' : @file_get_contents($file);
-                if ($pem === false) {
-                    throw new Failure("dbsync.signkey: $file: cannot be read by this user; does it exist?");
-                }
-                $der = bin2hex(self::derOf($pem));
-                if (strlen($der) === 96 && strpos($der, self::ED25519_PRIVATE) === 0) {
-                    if (!function_exists('sodium_crypto_sign_detached')) {
-                        throw new Failure("dbsync.signkey: $file: Ed25519 needs the sodium extension: install it");
-                    }
-                    $pair = sodium_crypto_sign_seed_keypair(hex2bin(substr($der, 32)));
-                    $this->ed25519 = sodium_crypto_sign_secretkey($pair);
-                    $public = hex2bin(self::ED25519_PUBLIC) . sodium_crypto_sign_publickey($pair);
-                } else {
-                    $key = openssl_pkey_get_private($pem, '');
-                    $details = $key === false ? [] : openssl_pkey_get_details($key);
-                    if (($details['type'] ?? null) !== OPENSSL_KEYTYPE_RSA) {
-                        throw new Failure("dbsync.signkey: $file: " . self::trouble($file, $pem));
-                    }
-                    $this->rsa = $key;
-                    $public = self::derOf($details['key']);
-                }
-                $this->id = hash('sha256', $public, true);
-            }
-
-            /** Returns why a file contains no usable key, and the remedy. */
-            private static function trouble(string $file, string $pem): string
-            {
-                if (is_dir($file)) {
-                    return 'is a folder; specify the private key file in it';
-                }
-                $found = [
-                    '/^\s*$/D' => 'is empty; copy the file again, or make a new pair: dbsync-keygen',
-                    '/ENCRYPTED/' => 'is encrypted; make a copy without a passphrase: openssl pkey -in FILE -out private.pem',
-                    '/BEGIN [A-Z ]*PUBLIC KEY/' => 'contains a public key, which cannot sign. Specify the private file of the pair.',
-                    '/BEGIN CERTIFICATE/' => 'contains a certificate, but no private key. Specify the file of the private key.',
-                    '/^(?!.*BEGIN )/s' => 'contains no PEM block; correct the path',
-                ];
-                foreach ($found as $pattern => $trouble) {
-                    if (preg_match($pattern, $pem) === 1) {
-                        return $trouble;
-                    }
-                }
-                return 'contains no private RSA or Ed25519 key; make a pair: dbsync-keygen';
-            }
-
-            public function isForVersion1(): bool
-            {
-                return $this->rsa !== null;
-            }
-
-            public function sign(string $bytes): string
-            {
-                if ($this->rsa === null) {
-                    return sodium_crypto_sign_detached($bytes, $this->ed25519);
-                }
-                if (!openssl_sign($bytes, $signature, $this->rsa, OPENSSL_ALGO_SHA256)) {
-                    throw new Failure('dbsync.signkey: cannot sign: ' . openssl_error_string());
-                }
-                return $signature;
-            }
-
-            /** Returns the contents of a PEM text. */
-            public static function derOf(string $pem): string
-            {
-                $found = preg_match('/-----BEGIN [A-Z ]+-----([^-]*)-----END/', $pem, $match);
-                return $found === 1 ? (string) base64_decode($match[1]) : '';
-            }
-        }
-
-        /** The memory that PHP may still use, according to memory_limit. */
-        final class Memory
-        {
-            /** @return int  the number of bytes until the limit, or PHP_INT_MAX */
-            public static function left(): int
-            {
-                $limit = ini_get('memory_limit');
-                $unit = ['k' => 1 << 10, 'm' => 1 << 20, 'g' => 1 << 30][strtolower(substr($limit, -1))] ?? 1;
-                return (int) $limit < 0 ? PHP_INT_MAX : (int) $limit * $unit - memory_get_usage(true);
-            }
-        }
+        // Calls
 
         /**
-         * The rule by which a call returns:
-         *   first      the first answer with a value; null if no daemon has returned a value after a short wait
-         *   a number   this number of daemons have answered; the answers need not be equal. all: every daemon
-         *   majority   more than half of all daemons gave the same answer
-         *   all-equal  every daemon gave the same answer, as in php-dbsync
-         * Except for `first`, a late answer does not count as an agreement: a daemon counts for only one of two mutually
-         * exclusive commands.
+         * Signs a command once, sends it to all daemons in parallel, and returns the first successful answer. It keeps the
+         * connections open, and runs the event loop that serves them. Slower daemons receive their commands during later
+         * calls, or shortly before the script ends.
          */
-        final class Policy
+        final class Client
         {
-            /** @var string|int */
-            private $name;
+            /** The time for which other daemons may still return a value after the first "no value". */
+            private const MISS_LINGER_SECONDS = 0.05;
+            /** The time at the end of a script in which slower daemons still receive their commands. */
+            private const LAST_DELIVERY_SECONDS = 0.2;
+            private const MAX_COMMAND_BYTES = 64 * 1024 * 1024;
+            private const MAX_COMMANDS = 4096;
+
+            private array $options;
+            private ?array $found = null;
+            /** @var Daemon[] the daemons, by all settings on which their connections depend */
+            private array $daemons = [];
+            /** @var Key[] the keys by their files */
+            private array $keys = [];
+            /** @var Cluster[] the clusters by the value of the option `cluster` */
+            private array $clusters = [];
+            private int $process = 0;
+            /** Whether the wait for pending commands at the end of the script is over. */
+            private bool $isFinished = true;
 
             /**
-             * @param mixed $name
+             * @param array|string|null $options  the options of all calls, see Settings; a string lists the servers
              * @throws Failure
              */
-            public function __construct($name)
+            public function __construct($options = null)
             {
-                $isNumber = is_int($name) && $name > 0;
-                if (!$isNumber && !in_array($name, ['first', 'majority', 'all', 'all-equal'], true)) {
-                    throw new Failure('the option policy is "first", "majority", "all", "all-equal", or a number of daemons from 1');
-                }
-                $this->name = $name;
+                $this->options = Settings::given($options);
             }
 
-            public function isFirst(): bool
+            public function __destruct()
             {
-                return $this->name === 'first';
+                if (!$this->isFinished) {
+                    $this->finish();
+                }
             }
 
             /**
-             * @param Delivery[] $deliveries  one per daemon
-             * @param bool  $isFinal     whether the decision must be based on the present answers
-             * @return Delivery|null  the delivery whose answer or error is the result, or null if it is not decided yet
-             */
-            public function choose(array $deliveries, bool $isFinal): ?Delivery
-            {
-                $answers = array_values(array_filter($deliveries, static fn (Delivery $each): bool => $each->answered));
-                $isFinal = $isFinal || self::open($deliveries) === 0;
-                if ($this->name === 'first') {
-                    return self::hit($answers) ?? ($isFinal ? $answers[0] ?? null : null);
-                }
-                if ($this->name === 'majority') {
-                    return self::majority($deliveries);
-                }
-                $agreed = array_values(array_filter($answers, static fn (Delivery $each): bool => !$each->isLate));
-                $needed = is_int($this->name) ? $this->name : count($deliveries);
-                if (count($agreed) < $needed || ($this->name === 'all-equal' && !self::areEqual($agreed))) {
-                    return null;
-                }
-                return self::hit($agreed) ?? $agreed[0];
-            }
-
-            /** Returns the text of the policy for messages. */
-            public function text(): string
-            {
-                return (string) $this->name;
-            }
-
-            /** @param Delivery[] $deliveries */
-            public static function open(array $deliveries): int
-            {
-                return count(array_filter($deliveries, static fn (Delivery $each): bool => !$each->settled()));
-            }
-
-            /** @param Delivery[] $answers */
-            private static function hit(array $answers): ?Delivery
-            {
-                foreach ($answers as $answer) {
-                    if (!$answer->isMiss()) {
-                        return $answer;
-                    }
-                }
-                return null;
-            }
-
-            /** @param Delivery[] $deliveries */
-            private static function majority(array $deliveries): ?Delivery
-            {
-                $groups = [];
-                foreach ($deliveries as $delivery) {
-                    if (($delivery->answered || $delivery->error !== null) && !$delivery->isLate) {
-                        $groups[self::spoken($delivery)][] = $delivery;
-                    }
-                }
-                foreach ($groups as $group) {
-                    if (2 * count($group) > count($deliveries)) {
-                        return $group[0];
-                    }
-                }
-                return null;
-            }
-
-            /** @param Delivery[] $answers */
-            private static function areEqual(array $answers): bool
-            {
-                return count(array_unique(array_map([self::class, 'spoken'], $answers))) <= 1;
-            }
-
-            /** Returns a text that is equal for equal answers of either version. */
-            private static function spoken(Delivery $delivery): string
-            {
-                return $delivery->error === null ? 'r' . $delivery->text() : 'e' . $delivery->error->reply;
-            }
-        }
-
-        /** Encodes RESP2, the format of version 2. */
-        final class Resp
-        {
-            public static function bulk(string $bytes): string
-            {
-                return '$' . strlen($bytes) . "\r\n$bytes\r\n";
-            }
-
-            /** @param string[] $items  encoded items */
-            public static function list(array $items): string
-            {
-                return '*' . count($items) . "\r\n" . implode('', $items);
-            }
-
-            /** @param string[] $strings */
-            public static function bulks(array $strings): string
-            {
-                return self::list(array_map([self::class, 'bulk'], $strings));
-            }
-
-            /** Returns a frame with an array of strings. */
-            public static function message(string ...$strings): string
-            {
-                $payload = self::bulks($strings);
-                return 'ds2:' . strlen($payload) . ":$payload";
-            }
-
-            /**
-             * Returns a reply in the form of version 1: the elements are joined by line feeds, null is an empty line, and
-             * nested arrays are flattened.
-             * @param mixed $reply
-             */
-            public static function text($reply): string
-            {
-                if ($reply instanceof CommandError) {
-                    return $reply->reply;
-                }
-                return is_array($reply) ? implode("\n", array_map([self::class, 'text'], $reply)) : (string) $reply;
-            }
-        }
-
-        /**
-         * Decodes the array of an answer in steps. Between the steps other connections are served, and deadlines are checked.
-         */
-        final class RespReader
-        {
-            private const MAX_NESTING = 32;
-            /** The maximum number of digits in a length. */
-            private const MAX_DIGITS = 10;
-            /** The maximum number of elements in an answer, including those of nested arrays. */
-            private const MAX_ELEMENTS = 4194304;
-            /** The number of elements that an error counts as, since an exception uses more memory than a string. */
-            private const ERROR_ELEMENTS = 16;
-            /** The number of elements per step, which takes about a millisecond. */
-            private const STEP_ELEMENTS = 2048;
-            /**
-             * The bytes per element. A growing array exists twice for a moment, with 16 bytes per element in the old copy and
-             * 32 in the new one.
-             */
-            private const GROWTH_BYTES = 32;
-            /** The memory that stays free for the script. */
-            private const SPARE_BYTES = 2 * 1024 * 1024;
-
-            private string $bytes;
-            private int $at;
-            private int $end;
-            private int $elements = 0;
-            /** @var array[] the arrays that are being read, the innermost one last; the first one contains the message */
-            private array $lists = [[]];
-            /** @var int[] the number of missing elements of each array */
-            private array $missing = [1];
-
-            public function __construct(string $bytes, int $at, int $end)
-            {
-                $this->bytes = $bytes;
-                $this->at = $at;
-                $this->end = $end;
-            }
-
-            /**
-             * Decodes up to STEP_ELEMENTS elements.
-             * @return array|null  the message, which consists of strings, integers, nulls, arrays and CommandErrors; or null if
-             *   it is incomplete
-             * @throws Failure  if the bytes are not a message, or exceed PHP's memory limit
-             */
-            public function step(): ?array
-            {
-                $this->checkMemory();
-                for ($left = self::STEP_ELEMENTS; $left > 0; $left--) {
-                    while ($this->missing[count($this->missing) - 1] === 0) {
-                        $list = array_pop($this->lists);
-                        array_pop($this->missing);
-                        if ($this->missing === []) {
-                            return $this->message($list[0]);
-                        }
-                        $this->lists[count($this->lists) - 1][] = $list;
-                    }
-                    $this->missing[count($this->missing) - 1]--;
-                    $this->readElement();
-                }
-                return null;
-            }
-
-            /** Adds an element to the innermost array, or begins a nested array. */
-            private function readElement(): void
-            {
-                $end = strpos($this->bytes, "\r\n", $this->at);
-                if ($end === false) {
-                    throw new Failure('no value');
-                }
-                $kind = $this->bytes[$this->at];
-                $line = substr($this->bytes, $this->at + 1, $end - $this->at - 1);
-                $this->at = $end + 2;
-                $this->elements += $kind === '-' ? self::ERROR_ELEMENTS : 1;
-                if ($this->elements > self::MAX_ELEMENTS) {
-                    throw new Failure('too many elements');
-                }
-                if ($kind === '*' && $line !== '-1') {
-                    $this->beginList($line);
-                } else {
-                    $this->lists[count($this->lists) - 1][] = $this->scalar($kind, $line);
-                }
-            }
-
-            /** @return string|int|CommandError|null */
-            private function scalar(string $kind, string $line)
-            {
-                if ($kind === '+') {
-                    return $line;
-                }
-                if ($kind === ':' && preg_match('/^-?\d{1,19}$/D', $line) === 1) {
-                    return (int) $line;
-                }
-                if ($kind === '-') {
-                    return CommandError::of($line);
-                }
-                if (($kind === '$' || $kind === '*') && $line === '-1') {
-                    return null;
-                }
-                $start = $this->at;
-                $length = $kind === '$' ? self::length($line) : -1;
-                if ($length < 0 || substr($this->bytes, $start + $length, 2) !== "\r\n") {
-                    throw new Failure('no value');
-                }
-                $this->at = $start + $length + 2;
-                return substr($this->bytes, $start, $length);
-            }
-
-            private function beginList(string $line): void
-            {
-                $count = self::length($line);
-                if ($count < 0 || $count > self::MAX_ELEMENTS - $this->elements || count($this->lists) > self::MAX_NESTING + 1) {
-                    throw new Failure('no value, or too many elements');
-                }
-                $this->lists[] = [];
-                $this->missing[] = $count;
-            }
-
-            /**
-             * @return int  -1 for longer texts, which are not valid lengths; PHP would convert them to floating-point numbers
-             */
-            private static function length(string $line): int
-            {
-                return ctype_digit($line) && strlen($line) <= self::MAX_DIGITS ? (int) $line : -1;
-            }
-
-            /** @param mixed $message */
-            private function message($message): array
-            {
-                if ($this->at !== $this->end || !is_array($message)) {
-                    throw new Failure('no message');
-                }
-                return $message;
-            }
-
-            /** PHP aborts scripts above the limit. */
-            private function checkMemory(): void
-            {
-                $needed = $this->elements * self::GROWTH_BYTES + self::SPARE_BYTES;
-                if ($this->elements > 0 && Memory::left() < $needed) {
-                    throw new Failure('no room');
-                }
-            }
-        }
-
-        /**
-         * An entry of the list of servers: `host`, `host:port` or `[IPv6]:port`. `dbsyncs://` before it selects TLS, and
-         * `#sha256:…` after it pins the fingerprints of the key. `dbsync1://` and `dbsyncs1://` select version 1, and a 2
-         * instead of the 1 selects version 2.
-         */
-        final class Server
-        {
-            private const DEFAULT_PORT = 1111;
-            private const MAX_PORT = 65535;
-
-            public string $host;
-            public int $port;
-            /** The name of the server in messages. */
-            public string $address;
-            public bool $isEncrypted;
-            /** @var string[] the pinned fingerprints, 64 hexadecimal digits each */
-            public array $pins;
-            /** The version in the entry, '1' or '2', or ''. */
-            public string $versions;
-
-            /** @throws Failure  if the entry has none of these forms */
-            public function __construct(string $entry)
-            {
-                preg_match('/^(?:dbsync(s?)([12]?):\/\/)?([^#]*)(.*)$/is', $entry, $parts);
-                [, $secure, $this->versions, $place, $fragment] = $parts;
-                $isAddress = filter_var($place, FILTER_VALIDATE_IP, FILTER_FLAG_IPV6) !== false;
-                $text = $isAddress ? "[$place]" : $place;
-                $matches = preg_match('/^(?:\[(.+)\]|([^\s:\[\]\/]+))(?::(\d{1,5}))?$/D', $text, $match);
-                $this->port = isset($match[3]) ? (int) $match[3] : self::DEFAULT_PORT;
-                $inBrackets = $match[1] ?? '';
-                $isHost = $inBrackets === '' || filter_var($inBrackets, FILTER_VALIDATE_IP, FILTER_FLAG_IPV6);
-                if ($matches !== 1 || !$isHost || $this->port < 1 || $this->port > self::MAX_PORT) {
-                    throw new Failure("dbsync.servers: \"$entry\" is not host, host:port or [IPv6]:port, with TLS dbsyncs:// before it");
-                }
-                $this->host = $inBrackets !== '' ? $inBrackets : $match[2];
-                $this->isEncrypted = $secure !== '';
-                $this->pins = self::pins($fragment, $entry, $this->isEncrypted);
-                $scheme = $secure === '' && $this->versions === '' ? '' : 'dbsync' . strtolower($secure) . "$this->versions://";
-                $this->address = $scheme . $this->place();
-            }
-
-            /**
-             * @param mixed $servers  a string with commas between the entries, or a list of strings
-             * @return self[] by address
+             * @param string|array      $command  a line, which is split at spaces without quoting; or a list of strings and integers
+             *                                    with any content
+             * @param array|string|null $options  the options of this call, see Settings
+             * @return string|null  the reply as text, with the elements of a list separated by line feeds, or null if there is no value
              * @throws Failure
              */
-            public static function list($servers): array
+            public function send($command, $options = null): ?string
             {
-                $texts = is_array($servers) ? $servers : [$servers];
-                if (array_filter($texts, 'is_string') !== $texts) {
-                    throw new Failure('the option servers is a text, or a list of texts');
-                }
-                $list = [];
-                foreach (explode(',', implode(',', $texts)) as $entry) {
-                    if (trim($entry) !== '') {
-                        $server = new self(trim($entry));
-                        $list[$server->address] = $list[$server->address] ?? $server;
-                    }
-                }
-                if ($list === []) {
-                    throw new Failure('dbsync.servers: names no server');
-                }
-                return $list;
+                $settings = $this->settings($options);
+                $answer = $this->answer(self::checked($command), false, $settings);
+                return $settings->isText ? $answer->text() : $answer->withName();
             }
 
-            /** Returns the address in the form for PHP's streams. */
-            public function place(): string
+            /**
+             * @param string|array      $command  see send()
+             * @param array|string|null $options
+             * @return string|int|array|null  the reply with its type if the daemon uses version 2, otherwise its text
+             * @throws CommandError  an error of the database
+             * @throws Failure       if there is no answer
+             */
+            public function call($command, $options = null)
             {
-                return (strpos($this->host, ':') === false ? $this->host : "[$this->host]") . ":$this->port";
+                return $this->answer(self::checked($command), false, $this->settings($options))->value();
             }
 
-            /** Returns the pins in the form in which they follow an address. */
-            public function fragment(): string
+            /**
+             * Sends several commands as one unit with one signature. No other command is applied between them, and either all
+             * of them are applied or none. As in Redis, a command that fails does not undo the rest. Requires version 2.
+             * @param array[]|string[]  $commands
+             * @param array|string|null $options
+             * @return array  the reply to each command; for a failed command a CommandError
+             * @throws CommandError  if none of the commands was applied
+             * @throws Failure       if there is no answer
+             */
+            public function multi(array $commands, $options = null): array
             {
-                return implode('', array_map(static fn (string $pin): string => "#sha256:$pin", $this->pins));
+                if ($commands === [] || count($commands) > self::MAX_COMMANDS) {
+                    throw new Failure('multi takes 1 to ' . self::MAX_COMMANDS . ' commands');
+                }
+                $checked = array_map([self::class, 'checked'], array_values($commands));
+                $reply = $this->answer($checked, true, $this->settings($options))->value();
+                if (!is_array($reply) || count($reply) !== count($checked)) {
+                    throw new Failure('the answer does not contain a reply for each command');
+                }
+                return $reply;
             }
 
-            /** @return string[] */
-            private static function pins(string $fragment, string $entry, bool $isEncrypted): array
+            /** @return string[]  the addresses of the daemons, in the order of the list */
+            public function servers(): array
             {
-                if ($fragment !== '' && !$isEncrypted) {
-                    throw new Failure("dbsync.servers: \"$entry\": a fingerprint needs TLS: write dbsyncs:// before the address");
+                $servers = $this->settings(null)->servers;
+                return array_map(static fn (Server $each): string => $each->address . $each->fragment(), array_values($servers));
+            }
+
+            /** Closes all connections. The next call reads settings and keys again. */
+            public function reset(): void
+            {
+                $this->leaveOtherProcess();
+                $this->finish();
+                foreach ($this->daemons as $daemon) {
+                    $daemon->close();
                 }
-                $pins = [];
-                foreach (array_slice(explode('#', $fragment), 1) as $pin) {
-                    $digits = preg_match('/^sha256:(.+)$/Di', $pin, $match) === 1 ? $match[1] : '';
-                    if (preg_match('/^[\da-f]{64}$/Di', $digits) !== 1) {
-                        $bytes = base64_decode(strtr($digits, '-_', '+/'), true);
-                        $digits = $bytes !== false && strlen($bytes) === 32 ? bin2hex($bytes) : '';
-                    }
-                    if ($digits === '') {
-                        throw new Failure("dbsync.servers: \"$entry\": a fingerprint is #sha256: and 64 hexadecimal digits, or base64");
-                    }
-                    $pins[] = strtolower($digits);
+                $this->daemons = $this->keys = $this->clusters = [];
+                $this->found = null;
+            }
+
+            /**
+             * Waits up to 0.2 s for pending answers, since the original drops the commands of a client that has disconnected.
+             */
+            public function finish(): void
+            {
+                $end = self::now() + self::LAST_DELIVERY_SECONDS;
+                $this->tellLeaving(true);
+                while ($this->process === getmypid() && self::now() < $end && $this->pump($end)) {
+                    continue;
                 }
-                return $pins;
+                $this->tellLeaving(false);
+                $this->isFinished = true;
+            }
+
+            private function tellLeaving(bool $leaving): void
+            {
+                foreach ($this->daemons as $daemon) {
+                    $daemon->leaving = $leaving;
+                }
+            }
+
+            /**
+             * @param string|array $command  a valid command
+             * @throws Failure
+             */
+            private function answer($command, bool $isMulti, Settings $settings): Delivery
+            {
+                $this->leaveOtherProcess();
+                $this->isFinished = false;
+                $daemons = $this->daemonsOf($settings);
+                $end = self::now() + $settings->timeout;
+                $deliveries = $this->deliver($daemons, $command, $isMulti, $settings, $end);
+                $missed = $dated = false;
+                while (true) {
+                    $chosen = $settings->policy->choose($deliveries, $missed && self::now() >= $end);
+                    if ($chosen !== null && $chosen->error === null) {
+                        return $chosen;
+                    }
+                    $isOpen = $chosen === null && Policy::open($deliveries) > 0;
+                    if (!$missed && $settings->policy->isFirst() && array_filter(array_column($deliveries, 'answered')) !== []) {
+                        $missed = true;
+                        $end = min($end, self::now() + self::MISS_LINGER_SECONDS);
+                    }
+                    if (!$isOpen && !$dated && self::wereMisdated($deliveries)) {
+                        $deliveries = $this->deliver($daemons, $command, $isMulti, $settings, $end);
+                        $dated = true;
+                    } elseif (!$isOpen) {
+                        throw self::failure($deliveries, $settings->policy, $chosen);
+                    }
+                    $this->pump($end);
+                }
+            }
+
+            /**
+             * @param Daemon[]     $daemons  by address
+             * @param string|array $given
+             * @return Delivery[] by address
+             */
+            private function deliver(array $daemons, $given, bool $isMulti, Settings $settings, float $end): array
+            {
+                $key = $this->key($settings);
+                $command = new Command($given, $isMulti, $key, $this->cluster($settings), $settings->db);
+                $deliveries = [];
+                foreach (array_keys($settings->servers) as $address) {
+                    $delivery = $deliveries[$address] = new Delivery($command, $end);
+                    $daemon = $daemons[$address];
+                    $daemon->keepAlive = $settings->keepAlive;
+                    $daemon->probe();
+                    $daemon->deliver($delivery);
+                }
+                return $deliveries;
+            }
+
+            /** Returns whether to send a new envelope: daemons refused the date of the old one, and none can execute it. */
+            private static function wereMisdated(array $deliveries): bool
+            {
+                $begun = array_filter($deliveries, static fn (Delivery $each): bool => $each->begun);
+                return $begun === [] && array_filter(array_column($deliveries, 'misdated')) !== [];
+            }
+
+            /**
+             * Runs one turn of the event loop: handles all events that are due now, or waits for the next one until `$end`.
+             * @return bool  whether a delivery is still pending
+             */
+            private function pump(float $end): bool
+            {
+                $read = $write = $none = [];
+                $open = false;
+                foreach ($this->daemons as $place => $daemon) {
+                    $daemon->tick(self::now());
+                    if ($daemon->isDecoding()) {
+                        $daemon->decode();
+                        $end = self::now();
+                    }
+                    $open = $open || !$daemon->isIdle();
+                    $end = min($end, $daemon->nextDeadline() ?? $end);
+                    $read[$place] = $daemon->toRead();
+                    $write[$place] = $daemon->toWrite();
+                }
+                $read = array_filter($read);
+                $write = array_filter($write);
+                if (!$open || ($read === [] && $write === [])) {
+                    return $open;
+                }
+                $wait = max(0, (int) ceil(($end - self::now()) * 1e6));
+                if (@stream_select($read, $write, $none, intdiv($wait, 1000000), $wait % 1000000) === false) {
+                    usleep(1000);
+                    return $open;
+                }
+                foreach ($write as $place => $stream) {
+                    $this->daemons[$place]->onWritable();
+                }
+                foreach ($read as $place => $stream) {
+                    // A failed write closes the stream.
+                    if ($this->daemons[$place]->toRead() === $stream) {
+                        $this->daemons[$place]->onReadable();
+                    }
+                }
+                return $open;
+            }
+
+            /**
+             * @param Delivery[]    $deliveries  the deliveries by address, which do not meet the policy
+             * @param Delivery|null $chosen      the delivery whose error is thrown, or null
+             */
+            private static function failure(array $deliveries, Policy $policy, ?Delivery $chosen): Failure
+            {
+                $answered = $late = 0;
+                $error = $chosen === null ? null : $chosen->error;
+                $lines = [];
+                foreach ($deliveries as $address => $delivery) {
+                    $answered += $delivery->answered ? 1 : 0;
+                    $late += $delivery->isLate ? 1 : 0;
+                    $lines[] = "\n  $address: " . $delivery->outcome();
+                }
+                $count = count($deliveries);
+                $text = $answered === 0 ? 'No daemon answered:' : "$answered of $count daemons answered"
+                    . ($late > 0 ? ", $late of them after a later command on the same keys" : '')
+                    . ', which is not enough for the policy ' . $policy->text();
+                $error = $error ?? ($answered === 0 ? array_values(array_filter(array_column($deliveries, 'error')))[0] ?? null : null);
+                $text = ($error === null ? $text : $error->reply) . implode('', $lines);
+                $failure = $error === null ? new Failure($text) : CommandError::of($error->reply, $text);
+                $failure->answered = $answered;
+                return $failure;
+            }
+
+            /**
+             * @param mixed $command
+             * @return string|string[]
+             * @throws Failure  if the command cannot be sent
+             */
+            private static function checked($command)
+            {
+                if (is_array($command)) {
+                    $command = array_map(static fn ($each) => is_int($each) ? (string) $each : $each, array_values($command));
+                }
+                $texts = is_array($command) ? $command : [$command];
+                foreach ($texts as $place => $each) {
+                    if (!is_string($each)) {
+                        $type = gettype($each);
+                        throw new Failure("a command is a string, or a list of strings and integers; the type of argument $place is $type");
+                    }
+                }
+                if (trim($texts[0] ?? '', ' ') === '') {
+                    throw new Failure('the command is empty');
+                }
+                if (is_string($command) && strpos($command, "\0") !== false) {
+                    throw new Failure('a command cannot contain a NUL byte, unless it is a list of arguments');
+                }
+                if (array_sum(array_map('strlen', $texts)) > self::MAX_COMMAND_BYTES) {
+                    throw new Failure('the command is longer than ' . self::MAX_COMMAND_BYTES . ' bytes');
+                }
+                return $command;
+            }
+
+            /** @param array|string|null $options */
+            private function settings($options): Settings
+            {
+                $this->found = $this->found ?? Settings::found();
+                return new Settings(Settings::given($options) + $this->options + $this->found);
+            }
+
+            private function key(Settings $settings): ?Key
+            {
+                $file = $settings->signkey;
+                return $file === '' ? null : $this->keys[$file] = $this->keys[$file] ?? new Key($file);
+            }
+
+            private function cluster(Settings $settings): Cluster
+            {
+                $id = $settings->signkey === '' ? bin2hex(Cluster::NO_KEY) : $settings->cluster;
+                return $this->clusters[$id] = $this->clusters[$id] ?? new Cluster((string) hex2bin($id));
+            }
+
+            /**
+             * Returns the daemons of a call, with their existing connections. Closes idle connections to other daemons.
+             * @return Daemon[] by address
+             */
+            private function daemonsOf(Settings $settings): array
+            {
+                $isSigned = $settings->signkey !== '';
+                $named = $places = [];
+                foreach ($settings->servers as $address => $server) {
+                    // Unsigned commands may use any version that a daemon supports.
+                    $versions = $server->versions ?: $settings->versions ?: ($isSigned ? '2' : '1,2');
+                    $place = implode(' ', [$address, $versions, $isSigned ? 'signed' : 'unsigned', $settings->cluster, $settings->ca, $server->fragment()]);
+                    $places[$place] = $named[$address] = $this->daemons[$place] ?? new Daemon($server, $settings->ca, $versions);
+                }
+                foreach ($this->daemons as $place => $daemon) {
+                    $daemon->tick(self::now());
+                    if (!isset($places[$place]) && $daemon->isIdle() && $daemon->isClosed()) {
+                        unset($this->daemons[$place]);
+                    }
+                }
+                // Host names come last: the other connections are opened while PHP waits for the resolver.
+                $names = array_filter($places + $this->daemons, static fn (Daemon $daemon): bool => $daemon->isName());
+                $this->daemons = array_diff_key($places + $this->daemons, $names) + $names;
+                return $named;
+            }
+
+            /** A forked child process must not use the connections of its parent. */
+            private function leaveOtherProcess(): void
+            {
+                if ($this->process !== getmypid()) {
+                    if ($this->process === 0) {
+                        // When PHP destroys this object at its shutdown, objects that it needs may already be destroyed.
+                        $client = \WeakReference::create($this);
+                        register_shutdown_function(static function () use ($client): void {
+                            if ($client->get() !== null) {
+                                $client->get()->finish();
+                            }
+                        });
+                    }
+                    $this->process = getmypid();
+                    $this->daemons = [];
+                }
+            }
+
+            private static function now(): float
+            {
+                return hrtime(true) / 1e9;
+            }
+        }
+
+        // Cache and sessions
+
+        /**
+         * A cache according to PSR-16, for PHP 8. If psr/simple-cache is installed, the class implements its interface. A
+         * failed read is a miss and a failed write returns false, so that a page can always be built. lastError() returns the
+         * reason. Requires daemons of version 2.
+         */
+        final class Cache implements SimpleCache
+        {
+            /** The maximum size of one envelope. */
+            private const MAX_KEYS = 500;
+            private const MAX_BYTES = 4 * 1024 * 1024;
+            private const SCAN_COUNT = '1000';
+
+            private Client $client;
+            private string $prefix;
+            private ?int $ttl;
+            /** @var bool|string[] */
+            private $classes;
+            private ?string $error = null;
+
+            /**
+             * @param Client  $client  a client of all daemons
+             * @param string  $prefix  the prefix of all keys; clear() removes the keys with this prefix
+             * @param int|null  $ttl     the default lifetime of values in seconds, or null if they do not expire
+             * @param bool|string[]  $classes the classes of objects that may be restored: all, none, or a list
+             * @throws Failure
+             */
+            public function __construct(Client $client, string $prefix = 'cache:', ?int $ttl = null, $classes = true)
+            {
+                if ($prefix === '') {
+                    throw new Failure('a cache needs a prefix: clear() removes all keys that begin with it');
+                }
+                [$this->client, $this->prefix, $this->ttl, $this->classes] = [$client, $prefix, $ttl, $classes];
+            }
+
+            /** Returns why the last call failed, or null if it succeeded. */
+            public function lastError(): ?string
+            {
+                return $this->error;
+            }
+
+            /**
+             * @param string $key
+             * @param mixed  $default
+             */
+            public function get($key, $default = null): mixed
+            {
+                $this->error = null;
+                $name = $this->name($key);
+                return $this->value($this->attempt(fn () => $this->client->call(['GET', $name])), $default);
+            }
+
+            /**
+             * @param string                 $key
+             * @param mixed                  $value
+             * @param int|\DateInterval|null $ttl
+             */
+            public function set($key, $value, $ttl = null): bool
+            {
+                return $this->setMultiple([self::checked($key) => $value], $ttl);
+            }
+
+            /** @param string $key */
+            public function delete($key): bool
+            {
+                return $this->deleteMultiple([$key]);
+            }
+
+            /** @param string $key */
+            public function has($key): bool
+            {
+                $this->error = null;
+                $name = $this->name($key);
+                return $this->attempt(fn () => $this->client->call(['EXISTS', $name])) === 1;
+            }
+
+            /**
+             * @param iterable $keys
+             * @param mixed    $default
+             */
+            public function getMultiple($keys, $default = null): iterable
+            {
+                $this->error = null;
+                $keys = self::list($keys);
+                $names = array_map([$this, 'name'], $keys);
+                $values = [];
+                foreach (array_chunk(array_combine($names, $keys), self::MAX_KEYS, true) as $some) {
+                    $found = $this->attempt(fn () => $this->client->call(array_merge(['MGET'], array_map('strval', array_keys($some)))));
+                    foreach (array_values($some) as $place => $key) {
+                        $values[$key] = $this->value(is_array($found) ? $found[$place] ?? null : null, $default);
+                    }
+                }
+                return $values;
+            }
+
+            /**
+             * @param iterable  $values  the values by key
+             * @param int|\DateInterval|null $ttl
+             */
+            public function setMultiple($values, $ttl = null): bool
+            {
+                $this->error = null;
+                $seconds = $this->seconds($ttl);
+                $commands = $names = [];
+                foreach ($values as $key => $value) {
+                    $names[] = $name = $this->name(is_int($key) ? (string) $key : $key);
+                    $lasting = $seconds === null ? [] : ['EX', $seconds];
+                    $commands[] = array_merge(['SET', $name, serialize($value)], $lasting);
+                }
+                if ($seconds !== null && $seconds <= 0) {
+                    return $this->deleted($names);
+                }
+                $good = true;
+                foreach (self::portions($commands) as $some) {
+                    $replies = $this->attempt(fn () => count($some) === 1 ? [$this->client->call($some[0])] : $this->client->multi($some));
+                    foreach ($replies ?? [null] as $reply) {
+                        $this->error = $reply instanceof CommandError ? $reply->getMessage() : $this->error;
+                        $good = $good && $reply === 'OK';
+                    }
+                }
+                return $good;
+            }
+
+            /** @param iterable $keys */
+            public function deleteMultiple($keys): bool
+            {
+                $this->error = null;
+                return $this->deleted(array_map([$this, 'name'], self::list($keys)));
+            }
+
+            /** Removes all keys with the prefix. Each daemon removes the keys that it has. */
+            public function clear(): bool
+            {
+                $this->error = null;
+                $pattern = addcslashes($this->prefix, '*?[]\\^') . '*';
+                $names = [];
+                $good = true;
+                foreach ($this->client->servers() as $server) {
+                    $cursor = '0';
+                    do {
+                        $page = $this->attempt(fn () => $this->client->call(
+                            ['SCAN', $cursor, 'MATCH', $pattern, 'COUNT', self::SCAN_COUNT],
+                            ['servers' => $server]
+                        ));
+                        [$cursor, $some] = is_array($page) ? $page : ['0', []];
+                        $names += array_fill_keys($some, true);
+                        $good = $good && is_array($page);
+                    } while ($cursor !== '0');
+                }
+                return $this->deleted(array_map('strval', array_keys($names))) && $good;
+            }
+
+            /** @param string[] $names */
+            private function deleted(array $names): bool
+            {
+                $good = true;
+                foreach (array_chunk($names, self::MAX_KEYS) as $some) {
+                    $good = is_int($this->attempt(fn () => $this->client->call(array_merge(['DEL'], $some)))) && $good;
+                }
+                return $good;
+            }
+
+            /** @return mixed  null if no daemon answered; then `error` is set */
+            private function attempt(callable $call)
+            {
+                try {
+                    return $call();
+                } catch (Failure $failure) {
+                    $this->error = $failure->getMessage();
+                    return null;
+                }
+            }
+
+            /**
+             * @param mixed $bytes
+             * @param mixed $default
+             * @return mixed
+             */
+            private function value($bytes, $default)
+            {
+                $value = is_string($bytes) ? @unserialize($bytes, ['allowed_classes' => $this->classes]) : false;
+                return $value === false && $bytes !== 'b:0;' ? $default : $value;
+            }
+
+            /** @param int|\DateInterval|null $ttl */
+            private function seconds($ttl): ?int
+            {
+                if ($ttl instanceof \DateInterval) {
+                    $now = new \DateTimeImmutable();
+                    return $now->add($ttl)->getTimestamp() - $now->getTimestamp();
+                }
+                if ($ttl !== null && !is_int($ttl)) {
+                    throw new InvalidCacheKey('a lifetime is null, a number of seconds, or a DateInterval, not ' . gettype($ttl));
+                }
+                return $ttl ?? $this->ttl;
+            }
+
+            /** @param mixed $key */
+            private function name($key): string
+            {
+                return $this->prefix . self::checked($key);
+            }
+
+            /** @param mixed $key */
+            private static function checked($key): string
+            {
+                if (!is_string($key) || $key === '' || strpbrk($key, '{}()/\\@:') !== false) {
+                    $shown = is_string($key) ? "\"$key\"" : gettype($key);
+                    throw new InvalidCacheKey("$shown is no valid cache key: use a non-empty string without any of {}()/\\@:");
+                }
+                return $key;
+            }
+
+            /** @param mixed $keys */
+            private static function list($keys): array
+            {
+                if (!is_iterable($keys)) {
+                    throw new InvalidCacheKey('keys must be an array or another iterable, not ' . gettype($keys));
+                }
+                return is_array($keys) ? array_values($keys) : iterator_to_array($keys, false);
+            }
+
+            /** @return string[][][]  the commands, split into parts that fit into one envelope each */
+            private static function portions(array $commands): array
+            {
+                $portions = [];
+                $bytes = $count = 0;
+                foreach ($commands as $command) {
+                    $bytes += strlen($command[2]);
+                    if ($count === 0 || $count >= self::MAX_KEYS || $bytes > self::MAX_BYTES) {
+                        $portions[] = [];
+                        [$bytes, $count] = [strlen($command[2]), 0];
+                    }
+                    $portions[count($portions) - 1][] = $command;
+                    $count++;
+                }
+                return $portions;
             }
         }
 
@@ -2070,368 +2446,6 @@ namespace Dbsync {
             private static function now(): float
             {
                 return hrtime(true) / 1e9;
-            }
-        }
-
-        /**
-         * The settings of a call. Each option comes from the call, otherwise from the client, the environment or php.ini:
-         *   servers    DBSYNC_SERVERS    dbsync.servers    "10.0.0.1:1111, [fd00::2]:1111, dbsyncs://db3.example#sha256:…", or a list
-         *   signkey    DBSYNC_SIGNKEY    dbsync.signkey    private key file (PEM, no passphrase); '': unsigned
-         *   cluster    DBSYNC_CLUSTER    dbsync.cluster    64 hexadecimal digits; '': the cluster of the first daemon
-         *   versions   DBSYNC_VERSIONS   dbsync.versions   "2", "1", or "1,2"
-         *   ca         DBSYNC_CA         dbsync.ca         the authorities for daemons' certificates; '': those of the system
-         *   keepalive  DBSYNC_KEEPALIVE  dbsync.keepalive  whether connections stay open after a call
-         *   format     DBSYNC_FORMAT     dbsync.format     "php-dbsync" ("redis:5:PONG") or "text" ("PONG"), for send only
-         * These options come only from the call or the client:
-         *   timeout    seconds, up to 20 (3)
-         *   policy     the rule by which a call returns, such as "first" (Policy)
-         *   db         number of the database (0)
-         */
-        final class Settings
-        {
-            private const FOUND = ['servers', 'signkey', 'cluster', 'versions', 'ca', 'keepalive', 'format'];
-            private const CALL_SECONDS = 3.0;
-            private const MAX_CALL_SECONDS = 20;
-            private const MAX_DB = 2147483647;
-
-            /** @var Server[] the servers by address */
-            public array $servers;
-            public string $signkey;
-            public string $cluster;
-            /** The permitted versions: "1", "2", "1,2", or '' if they are not configured. */
-            public string $versions;
-            public string $ca;
-            public bool $keepAlive;
-            public bool $isText;
-            public float $timeout = self::CALL_SECONDS;
-            public Policy $policy;
-            public int $db;
-
-            /**
-             * @param array $options  the options of the call, which replace those of the client and the configured ones
-             * @throws Failure  if an option is invalid; the message lists the valid values
-             */
-            public function __construct(array $options)
-            {
-                $this->servers = Server::list($options['servers'] ?? '127.0.0.1:1111');
-                $this->signkey = self::text($options, 'signkey');
-                $this->cluster = strtolower(self::text($options, 'cluster'));
-                if (preg_match('/^([0-9a-f]{64})?$/D', $this->cluster) !== 1) {
-                    throw new Failure("dbsync.cluster: \"{$options['cluster']}\" is not 64 hexadecimal digits");
-                }
-                $versions = str_replace(' ', '', self::text($options, 'versions'));
-                $this->versions = ['' => '', '2' => '2', '1' => '1', '1,2' => '1,2', '2,1' => '1,2'][$versions] ?? '?';
-                if ($this->versions === '?') {
-                    throw new Failure("dbsync.versions: \"$versions\" is not \"2\", \"1\" or \"1,2\"");
-                }
-                $this->ca = self::text($options, 'ca');
-                if ($this->ca !== '' && !is_readable($this->ca)) {
-                    throw new Failure("dbsync.ca: $this->ca: cannot be read by this user; does it exist?");
-                }
-                $this->keepAlive = !in_array($options['keepalive'] ?? true, [false, 0, '', '0', 'off', 'no', 'false'], true);
-                $format = self::text($options, 'format') ?: 'php-dbsync';
-                if ($format !== 'php-dbsync' && $format !== 'text') {
-                    throw new Failure("dbsync.format: \"$format\" is not \"php-dbsync\" or \"text\"");
-                }
-                $this->isText = $format === 'text';
-                $this->policy = new Policy($options['policy'] ?? 'first');
-                $this->readNumbers($options);
-            }
-
-            private function readNumbers(array $options): void
-            {
-                $timeout = $options['timeout'] ?? null;
-                if ($timeout !== null) {
-                    $isNumber = is_int($timeout) || is_float($timeout);
-                    if (!$isNumber || !($timeout > 0 && $timeout <= self::MAX_CALL_SECONDS)) {
-                        throw new Failure('the option timeout is a number of seconds, above 0, at most ' . self::MAX_CALL_SECONDS);
-                    }
-                    $this->timeout = (float) $timeout;
-                }
-                $this->db = is_int($options['db'] ?? 0) ? $options['db'] ?? 0 : -1;
-                if ($this->db < 0 || $this->db > self::MAX_DB) {
-                    throw new Failure('the option db is a number from 0');
-                }
-            }
-
-            /** Returns the settings of the environment and of php.ini. */
-            public static function found(): array
-            {
-                $found = [];
-                foreach (self::FOUND as $each) {
-                    $value = getenv('DBSYNC_' . strtoupper($each));
-                    $value = $value === false ? get_cfg_var("dbsync.$each") : $value;
-                    // PHP converts Off to an empty string, which means "not set" for other settings.
-                    if (is_string($value) && ($each === 'keepalive' || trim($value) !== '')) {
-                        $found[$each] = strtolower($each) === 'keepalive' ? strtolower(trim($value)) : trim($value);
-                    }
-                }
-                return $found;
-            }
-
-            /**
-             * @param mixed $options  an array, or a string with the servers
-             * @throws Failure  if an option does not exist
-             */
-            public static function given($options): array
-            {
-                $options = is_string($options) ? ['servers' => $options] : $options ?? [];
-                $known = array_merge(self::FOUND, ['timeout', 'policy', 'db']);
-                foreach (is_array($options) ? array_keys($options) : [''] as $name) {
-                    if (!in_array($name, $known, true)) {
-                        throw new Failure(is_array($options) ? "there is no option \"$name\"; the options are " . implode(', ', $known)
-                            : 'options are an array, or a text that lists the servers');
-                    }
-                }
-                return array_filter($options, static fn ($value): bool => $value !== null);
-            }
-
-            private static function text(array $options, string $name): string
-            {
-                $value = $options[$name] ?? '';
-                if (!is_string($value)) {
-                    throw new Failure("the option $name is a text");
-                }
-                return $value;
-            }
-        }
-
-        /** The client of the dbsync_… functions, one per script. */
-        final class Shared
-        {
-            /** The reason why the last dbsync_send() had no answer, or null. */
-            public static ?string $error = null;
-            private static ?Client $client = null;
-
-            public static function client(): Client
-            {
-                return self::$client = self::$client ?? new Client();
-            }
-
-            /**
-             * @param string|array      $command
-             * @param array|string|null $options
-             */
-            public static function send($command, $options): ?string
-            {
-                self::$error = null;
-                try {
-                    return self::client()->send($command, $options);
-                } catch (Failure $failure) {
-                    self::$error = $failure->getMessage();
-                    return null;
-                }
-            }
-        }
-
-        /**
-         * A non-blocking connection through PHP's streams. It is opened in steps: it tries the addresses of the host one
-         * after the other, and then starts TLS.
-         */
-        final class Socket
-        {
-            private const READ_BYTES = 65536;
-            /** The size of a write with TLS. If OpenSSL cannot write, it requires a retry with exactly the same bytes. */
-            private const ENCRYPTED_BYTES = 8192;
-            private const METHODS = STREAM_CRYPTO_METHOD_TLSv1_2_CLIENT | STREAM_CRYPTO_METHOD_TLSv1_3_CLIENT;
-
-            private Server $server;
-            private string $authorities;
-            /** @var resource|null */
-            private $stream = null;
-            private bool $isConnected = false;
-            private bool $isOpen = false;
-            /** @var string[] the addresses of the host that were not tried yet */
-            private array $candidates = [];
-
-            /** @param string $authorities  a file with the certificates of authorities; '': those of the system */
-            public function __construct(Server $server, string $authorities)
-            {
-                $this->server = $server;
-                $this->authorities = $authorities;
-            }
-
-            public function isClosed(): bool
-            {
-                return $this->stream === null;
-            }
-
-            /** Returns whether the connection is open. */
-            public function isOpen(): bool
-            {
-                return $this->isOpen;
-            }
-
-            /** @return resource|null */
-            public function toRead()
-            {
-                return $this->isConnected ? $this->stream : null;
-            }
-
-            /** @return resource|null */
-            public function toWrite(bool $unsent)
-            {
-                return !$this->isConnected || ($this->isOpen && $unsent) ? $this->stream : null;
-            }
-
-            /** Returns whether the host is a name. PHP blocks while it resolves a name. */
-            public function isName(): bool
-            {
-                return filter_var($this->server->host, FILTER_VALIDATE_IP) === false;
-            }
-
-            /** @return string|null  the reason if it cannot be opened */
-            public function open(): ?string
-            {
-                $host = $this->server->host;
-                // The name itself comes last, since PHP would choose an IPv6 address first, and try no other.
-                $this->candidates = $this->isName() ? array_merge(gethostbynamel($host) ?: [], [$host]) : [$host];
-                return $this->tryNext('refused or unreachable');
-            }
-
-            /** Handles an event while the connection is being opened. @return string|null  the reason if it cannot be opened */
-            public function advance(): ?string
-            {
-                if (!$this->isConnected) {
-                    if (stream_socket_get_name($this->stream, true) === false) {
-                        $this->close();
-                        return $this->tryNext('refused or unreachable');
-                    }
-                    $this->isConnected = true;
-                }
-                if (!$this->server->isEncrypted) {
-                    $this->isOpen = true;
-                    return null;
-                }
-                error_clear_last();
-                $done = @stream_socket_enable_crypto($this->stream, true, self::METHODS);
-                $problem = $done === false ? self::problemOfTls() : ($done === true ? $this->problemOfKey() : null);
-                $this->isOpen = $done === true && $problem === null;
-                return $problem;
-            }
-
-            /** @return string|null  the bytes, '' if there are none now, or null if the connection has ended */
-            public function read(): ?string
-            {
-                $bytes = @fread($this->stream, self::READ_BYTES);
-                if ($bytes === false || $bytes === '') {
-                    return $bytes === false || stream_get_meta_data($this->stream)['eof'] ? null : '';
-                }
-                return $bytes;
-            }
-
-            /** @return int|null  the number of written bytes from `$at` on, or null if the connection is broken */
-            public function write(string $bytes, int $at): ?int
-            {
-                if ($this->server->isEncrypted) {
-                    $bytes = substr($bytes, $at, self::ENCRYPTED_BYTES);
-                } elseif ($at > 0) {
-                    $bytes = substr($bytes, $at);
-                }
-                $count = @fwrite($this->stream, $bytes);
-                if ($count === false) {
-                    // With TLS, fwrite also returns false if OpenSSL cannot write at the moment.
-                    return $this->server->isEncrypted && !feof($this->stream) ? 0 : null;
-                }
-                return $count;
-            }
-
-            public function close(): void
-            {
-                if ($this->stream !== null) {
-                    fclose($this->stream);
-                }
-                $this->stream = null;
-                $this->isConnected = $this->isOpen = false;
-            }
-
-            /** @return string|null  the reason if no address of the host remains */
-            private function tryNext(string $problem): ?string
-            {
-                $context = stream_context_create(['socket' => ['tcp_nodelay' => true], 'ssl' => $this->encryption()]);
-                $flags = STREAM_CLIENT_CONNECT | STREAM_CLIENT_ASYNC_CONNECT;
-                while ($this->candidates !== []) {
-                    $host = array_shift($this->candidates);
-                    $url = 'tcp://' . (strpos($host, ':') === false ? $host : "[$host]") . ":{$this->server->port}";
-                    $stream = @stream_socket_client($url, $number, $problem, 1.0, $flags, $context);
-                    if ($stream !== false) {
-                        stream_set_blocking($stream, false);
-                        stream_set_read_buffer($stream, 0);
-                        $this->stream = $stream;
-                        return null;
-                    }
-                }
-                return stripos($problem, 'getaddrinfo') === false
-                    ? "connect: $problem; is dbsyncd running there?"
-                    : 'dns: the name was not resolved; check its spelling and this machine\'s DNS';
-            }
-
-            private function encryption(): array
-            {
-                $isPinned = $this->server->pins !== [];
-                $options = [
-                    'peer_name' => $this->server->host,
-                    'SNI_enabled' => $this->isName(),
-                    'verify_peer' => !$isPinned,
-                    'verify_peer_name' => !$isPinned,
-                    'capture_peer_cert' => true,
-                ];
-                return $this->authorities === '' ? $options : $options + ['cafile' => $this->authorities];
-            }
-
-            private static function problemOfTls(): string
-            {
-                $message = error_get_last()['message'] ?? '';
-                if (preg_match('/certificate verify failed|did not match expected CN.*|cafile|[Cc]ould not/s', $message, $match) !== 1) {
-                    return 'tls: the handshake failed; is that daemon started with --tls-cert and --tls-key?';
-                }
-                return "tls: $match[0]: its certificate must not have expired, must be for the name in the list, and must be signed by an authority of"
-                    . ' dbsync.ca (DBSYNC_CA) or the system\'s; or pin its key: add the #sha256:… that the daemon logs after its address';
-            }
-
-            /**
-             * Checks whether the key is one of the pinned ones. In this case the authority of the certificate does not
-             * matter.
-             */
-            private function problemOfKey(): ?string
-            {
-                if ($this->server->pins === []) {
-                    return null;
-                }
-                $certificate = stream_context_get_options($this->stream)['ssl']['peer_certificate'] ?? null;
-                $key = $certificate === null ? false : openssl_pkey_get_public($certificate);
-                $der = $key === false ? '' : Key::derOf(openssl_pkey_get_details($key)['key']);
-                $fingerprint = hash('sha256', $der);
-                return in_array($fingerprint, $this->server->pins, true) ? null : "tls: its key is sha256:$fingerprint, which is not"
-                    . ' pinned: correct the #sha256:… after its address, if this is your daemon; nothing was sent';
-            }
-        }
-
-        /** Reads the answers of version 1. */
-        final class Version1
-        {
-            /** The maximum number of chunks in an answer. A daemon sends one chunk for each of its databases. */
-            private const MAX_CHUNKS = 1000;
-
-            /** Returns the first chunk between `$at` and `$end`, without its NUL; '' for "no value"; null for garbage. */
-            public static function firstChunk(string $input, int $at, int $end): ?string
-            {
-                if ($end - $at === 1 && $input[$at] === "\0") {
-                    return '';
-                }
-                $first = null;
-                $count = 0;
-                for ($next = $at; $at < $end; $at = $next) {
-                    if (++$count > self::MAX_CHUNKS || preg_match('/\G[a-z]+:(\d{1,10}):/', $input, $match, 0, $at) !== 1) {
-                        return null;
-                    }
-                    $next = $at + strlen($match[0]) + (int) $match[1];
-                    if ((int) $match[1] === 0 || $next > $end || $input[$next - 1] !== "\0") {
-                        return null;
-                    }
-                    $first = $first ?? substr($input, $at, $next - 1 - $at);
-                }
-                return $first;
             }
         }
     }

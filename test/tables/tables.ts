@@ -28,7 +28,6 @@ import { KEYWORDS } from "../../store/sql/keywords.js";
 import { repositoryRoot } from "../support/repository.js";
 import { alarmRows, alarmRules } from "./alarms.js";
 import { SIGNATURES, type Signature } from "./command-signatures.js";
-import { phpFile } from "./php-file.js";
 
 const MARK = "made by npm run tables";
 const LINE_CHARS = 120;
@@ -224,8 +223,7 @@ function comment(sentence: string): string[] {
 
 /** Returns the current and the expected text of each file. @throws Error if a marker line is missing */
 export function written(): { readonly file: string; readonly current: string; readonly expected: string }[] {
-  const files = [phpFile()];
-  const inParts = [...new Set(PARTS.map(({ file }) => file))].map((file) => {
+  return [...new Set(PARTS.map(({ file }) => file))].map((file) => {
     const parts = PARTS.filter((part) => part.file === file);
     const current = readFileSync(join(repositoryRoot, file), "utf8");
     const pieces = current.split(
@@ -241,5 +239,4 @@ export function written(): { readonly file: string; readonly current: string; re
     );
     return { file, current, expected: expected.join("") };
   });
-  return [...files, ...inParts];
 }
