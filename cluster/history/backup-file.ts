@@ -12,6 +12,7 @@ import { hexOf } from "../../protocol/version-2/envelope.js";
 import { FrameWriter } from "../../timeline/backup/backup-frames.js";
 import { NoBackup, writeBackup } from "../../timeline/backup/make-backup.js";
 import { OpenedBackup } from "../../timeline/backup/opened-backup.js";
+import { ForeignFolder } from "../../timeline/disk/folder-format.js";
 import { openFolderView } from "../../timeline/disk/folder-view.js";
 import { SnapshotFiles } from "../../timeline/snapshots/snapshot-files.js";
 import { isIncomplete } from "./catching-up-mark.js";
@@ -61,7 +62,7 @@ export async function backUp(
       // The file's name is on the disk only once its folder has been synced.
       syncPathNow(dirname(file));
       const { entries, last, snapshots } = end;
-      return { file, bytes, entries, last, snapshots, seal, incomplete: end.incomplete === true };
+      return { file, bytes, entries, last, snapshots, seal, incomplete: end.incomplete };
     }
   } catch (problem) {
     if (errnoOf(problem) === "EEXIST") throw alreadyThere(file);
@@ -97,7 +98,9 @@ async function runOnce(
       `${folder}: page ${page} of data.mdb is damaged (${problem}): dbsync log verify lists all damage`,
     );
   };
-  const view = await openFolderView(folder, damaged);
+  const view = await openFolderView(folder, damaged).catch((problem: unknown) => {
+    throw problem instanceof ForeignFolder ? new NoBackup(`--data: ${problem.message}`) : problem;
+  });
   const descriptor = openSync(staged, "w", MODE);
   try {
     if (view.mark("genesis") === null)

@@ -41,7 +41,7 @@ export function verifyBackup(
     const genesis = view.mark("genesis");
     if (genesis !== null) compareGenesis(genesis, signers.genesis);
     const report = new Verification(view, view, signers, progress).run();
-    return { ...report, made: view.end.made, untold: view.end.incomplete === true ? [INCOMPLETE] : [] };
+    return { ...report, made: view.end.made, untold: view.end.incomplete ? [INCOMPLETE] : [] };
   } finally {
     view.close();
   }

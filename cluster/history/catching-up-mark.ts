@@ -28,7 +28,7 @@ export class StateMark {
   }
 }
 
-/** Whether a folder's daemon is catching up, or was when it stopped; false for older versions, which wrote no mark. */
+/** Whether a folder's daemon is catching up, or was when it stopped. */
 export function isIncomplete(storage: { mark(name: "state"): Buffer | null }): boolean {
   return storage.mark("state")?.toString() === CATCHING_UP;
 }

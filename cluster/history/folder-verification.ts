@@ -12,6 +12,7 @@ import type { Signers } from "../../engine/trust/signers.js";
 import { errnoOf } from "../../keys/key-source.js";
 import type { Settings } from "../../options/settings.js";
 import { dateText } from "../../protocol/version-2/envelope.js";
+import { ForeignFolder } from "../../timeline/disk/folder-format.js";
 import { type FolderView, openFolderView } from "../../timeline/disk/folder-view.js";
 import type { PageDamage } from "../../timeline/disk/lmdb-file.js";
 import { DamagedFile } from "../../timeline/disk/lmdb-header.js";
@@ -126,6 +127,7 @@ async function open(
     return await openFolderView(join(data, "timeline"), onDamaged);
   } catch (problem) {
     if (problem instanceof DamagedFile) return problem;
+    if (problem instanceof ForeignFolder) throw new NotChecked(`--data: ${problem.message}.`);
     throw unreadableBy(data, problem);
   }
 }
@@ -174,10 +176,6 @@ function logFaults(folder: string, { lost }: LogRemains): Fault[] {
 }
 
 function uncheckedOf({ end, unsynced }: LogRemains, group: number): string[] {
-  if (end === "none")
-    return [
-      "Whether the log is complete to its end: there is no file log-end, because an older release wrote none.",
-    ];
   if (end === "damaged") return ["Whether the log is complete to its end: the file log-end cannot be read."];
   const sentences: string[] = [];
   if (unsynced > 0)

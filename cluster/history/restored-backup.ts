@@ -175,7 +175,7 @@ export function* restoredKeys(parts: KeysRestoring): Generator<RestoredKey> {
   const { file, at, db, isWanted, signers, databases, onNotice } = parts;
   using view = closing(openBackup(file));
   requireReach(view, file, at);
-  if (view.end.incomplete === true)
+  if (view.end.incomplete)
     onNotice(`${file} was made while its daemon was catching up: entries may be missing`);
   const genesis = view.mark("genesis");
   if (genesis !== null) compareGenesis(genesis, signers.genesis);

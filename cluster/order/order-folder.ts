@@ -11,6 +11,7 @@ import { StartError } from "../../net/process/start-error.js";
 import { syncPathNow } from "../../net/process/synced-path.js";
 import type { OrderAddress } from "../../options/addresses/order-address.js";
 import { DATABASES_DEFAULT } from "../../store/database.js";
+import { checkFolderFormat, ForeignFolder, writeFolderFormat } from "../../timeline/disk/folder-format.js";
 import { FolderInUse, type FolderLock, lockFolder } from "../../timeline/disk/folder-lock.js";
 import { DATA_FILE } from "../../timeline/disk/lmdb-file.js";
 import { SnapshotFiles } from "../../timeline/snapshots/snapshot-files.js";
@@ -50,14 +51,18 @@ export class OrderFolder {
         `--data ${data}: it contains a timeline, which --order cannot continue: specify a new folder.`,
         2,
       );
+    const folder = orderFolder(data);
     try {
+      const hasFormat = checkFolderFormat(folder);
       this.#lock = lockFolder(data);
+      this.#files = new SnapshotFiles(folder);
+      if (!hasFormat) writeFolderFormat(folder);
     } catch (problem) {
+      if (problem instanceof ForeignFolder) throw new StartError(`--data: ${problem.message}.`, 2);
       if (!(problem instanceof FolderInUse)) throw problem;
       throw new StartError(`--data: ${problem.message}.`, 1);
     }
-    this.#files = new SnapshotFiles(orderFolder(data));
-    this.#firstStream = readFirstStream(orderFolder(data));
+    this.#firstStream = readFirstStream(folder);
     if (this.#firstStream !== null && this.#firstStream.name !== order.stream)
       throw new StartError(
         `--data ${data}: it belongs to the stream ${this.#firstStream.name}, but --order names ${order.stream}: correct one of them.`,

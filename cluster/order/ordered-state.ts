@@ -179,8 +179,8 @@ export class OrderedState {
     // by this leader's clock may be in time by the clock of the next leader.
     if (late !== null)
       return { kind: "refused", entry, refusal: late, isFinal: entry.envelope.at <= this.floor };
-    // Use the command table at the message's position: a release that knows a newer table must skip the same messages
-    // as older releases.
+    // Use the command table at the message's position, so that a daemon that also knows a newer table skips the same
+    // messages as one that does not.
     if (!mayChange(entry.envelope, this.ring.table ?? undefined))
       return { kind: "skipped", reason: "it changes nothing" };
     this.#onApplying(entry.id);

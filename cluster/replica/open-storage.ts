@@ -4,6 +4,7 @@ import { orderFolder } from "../../engine/trust/data-folder.js";
 import { loadWith } from "../../net/process/optional-package.js";
 import { StartError } from "../../net/process/start-error.js";
 import type { Settings } from "../../options/settings.js";
+import { ForeignFolder } from "../../timeline/disk/folder-format.js";
 import { FolderInUse } from "../../timeline/disk/folder-lock.js";
 import type { Storage } from "../../timeline/entries/storage.js";
 import type { TimelineLogger } from "../../timeline/entries/timeline-logger.js";
@@ -28,6 +29,7 @@ export async function openStorage({ data, fsync, limits }: Settings, log: Timeli
   try {
     return new DiskStorage(data, fsync, log, limits.inlineWriteMicros);
   } catch (problem) {
+    if (problem instanceof ForeignFolder) throw new StartError(`--data: ${problem.message}.`, 2);
     if (problem instanceof FolderInUse) throw new StartError(`--data: ${problem.message}.`, 1);
     const reason = problem instanceof Error ? problem.message : String(problem);
     throw new StartError(

@@ -26,7 +26,7 @@ export interface Frame {
   readonly bytes: number;
 }
 
-/** The error for a file that is not a backup, or has a format that this version does not know. */
+/** The error for a file that is not a backup, or has another format. */
 export class ForeignBackup extends Error {
   override readonly name = "ForeignBackup";
 }
@@ -94,7 +94,9 @@ export class FrameReader {
         "it is not a backup: its first bytes differ; specify a file that dbsync backup wrote",
       );
     const format = head.length < HEAD.length ? "none" : head.readUInt32BE(MAGIC.length);
-    throw new ForeignBackup(`it is a backup of format ${format}, and this version reads ${FORMAT}`);
+    throw new ForeignBackup(
+      `it is a backup of format ${format}, and this program reads only ${FORMAT}: use the dbsync that made it`,
+    );
   }
 
   /**

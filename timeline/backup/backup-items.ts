@@ -23,8 +23,8 @@ export interface BackupEnd {
   readonly marks: Readonly<Partial<Record<MarkName, string>>>;
   /** Libraries of functions, base64, or null if there were none. */
   readonly functions: string | null;
-  /** Whether the daemon was catching up, so that entries may be missing. Absent in backups of older versions. */
-  readonly incomplete?: boolean;
+  /** Whether the daemon was catching up, so that entries may be missing. */
+  readonly incomplete: boolean;
 }
 
 const LENGTH_BYTES = 4;
@@ -83,11 +83,12 @@ export const writeEnd = (end: BackupEnd): Buffer => Buffer.from(JSON.stringify(e
 /** Reads the contents of the last frame. @throws Error  the bytes are malformed */
 export function readEnd(items: Buffer): BackupEnd {
   const end = JSON.parse(items.toString()) as BackupEnd;
-  const { made, entries, last, snapshots, marks, functions } = end;
+  const { made, entries, last, snapshots, marks, functions, incomplete } = end;
   const isValid =
     [made, entries, last ?? 0, ...snapshots].every(Number.isSafeInteger) &&
     Object.values(marks).every((mark) => typeof mark === "string") &&
-    (functions === null || typeof functions === "string");
+    (functions === null || typeof functions === "string") &&
+    typeof incomplete === "boolean";
   if (!isValid) throw new TypeError("the end of the backup is malformed");
   return end;
 }

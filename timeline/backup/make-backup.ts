@@ -79,7 +79,7 @@ export function writeBackup(parts: BackupParts): BackupEnd | null {
       snapshots,
       marks,
       functions: parts.functions?.toString("base64") ?? null,
-      ...(parts.isIncomplete ? { incomplete: true } : {}),
+      incomplete: parts.isIncomplete,
     };
     const base = view.mark("pruned");
     if (base !== null && !snapshots.includes(Number(base.toString()))) return null;

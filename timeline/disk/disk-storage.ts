@@ -9,6 +9,7 @@ import { performance } from "node:perf_hooks";
 import type { Mark, MarkName, Storage } from "../entries/storage.js";
 import type { OperationGroup, StorageOperation } from "../entries/storage-operation.js";
 import type { TimelineLogger } from "../entries/timeline-logger.js";
+import { checkFolderFormat, writeFolderFormat } from "./folder-format.js";
 import { FolderInUse, type FolderLock, hasOpen, lockFolder, refuseForeignProcesses } from "./folder-lock.js";
 import { InlineWrites } from "./inline-writes.js";
 import { DATA_FILE } from "./lmdb-file.js";
@@ -80,6 +81,7 @@ export class DiskStorage implements Storage {
    * @param log  receives a warning about a damaged log
    * @param inlineMicros  the event loop itself writes as long as a write takes fewer microseconds on average; 0 if only
    * threads write
+   * @throws ForeignFolder  it has another format, and was not changed
    * @throws FolderInUse  another process uses it
    * @throws DamagedFile  LMDB's file is damaged, and LMDB would end the process
    */
@@ -87,9 +89,12 @@ export class DiskStorage implements Storage {
     this.#folder = timelineFolder(data);
     this.#fsync = fsync;
     this.isSafe = fsync === "always";
+    checkFolderFormat(this.#folder);
     mkdirSync(this.#folder, { recursive: true, mode: FOLDER_MODE });
     this.#lock = lockFolder(this.#folder);
     try {
+      // Check again: another process may have written the folder before this process locked it.
+      if (!checkFolderFormat(this.#folder)) writeFolderFormat(this.#folder);
       const hadOpen = hasOpen(this.#folder, DATA_FILE);
       this.#tree = new LmdbTree(this.#folder, fsync !== "never");
       // Check before reading: if two processes have the same process id, LMDB makes the second wait for seconds, and

@@ -9,6 +9,7 @@ import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import type { MarkName } from "../entries/storage.js";
 import type { LogMark } from "../entries/storage-operation.js";
+import { checkFolderFormat } from "./folder-format.js";
 import { processIn } from "./folder-lock.js";
 import { DATA_FILE, keyAfter, LmdbFile, type PageDamage } from "./lmdb-file.js";
 import type { FileHead } from "./lmdb-header.js";
@@ -29,6 +30,7 @@ const READ_EVERY_MS = 500;
  * Opens a timeline's folder for reading.
  * @param folder     DIR/timeline
  * @param onDamaged  called once for each page that cannot be read
+ * @throws ForeignFolder  it has another format
  * @throws DamagedFile  the head of LMDB's file is torn
  * @throws Error        the system's error
  */
@@ -36,6 +38,7 @@ export async function openFolderView(
   folder: string,
   onDamaged: (damage: PageDamage) => void,
 ): Promise<FolderView> {
+  checkFolderFormat(folder);
   const file = new LmdbFile(join(folder, DATA_FILE));
   try {
     const tree = new TreeView(file, onDamaged);

@@ -29,8 +29,8 @@ export interface LogEnd {
   readonly isSameBoot: boolean;
 }
 
-/** The contents of the file; `none` if an older release wrote none, or if the file was removed. */
-export type FoundLogEnd = LogEnd | "none" | "damaged";
+/** The contents of the file; `damaged` if it does not exist or cannot be read. */
+export type FoundLogEnd = LogEnd | "damaged";
 
 export class LogEndWriter {
   readonly #descriptor: number;
@@ -63,8 +63,8 @@ export class LogEndWriter {
 
 export function readLogEnd(folder: string): FoundLogEnd {
   const bytes = read(join(folder, LOG_END_FILE));
-  if (bytes === null) return "none";
-  if (bytes.length !== BYTES || crc32(bytes.subarray(WRITTEN_AT)) !== bytes.readUInt32BE(0)) return "damaged";
+  if (bytes?.length !== BYTES || crc32(bytes.subarray(WRITTEN_AT)) !== bytes.readUInt32BE(0))
+    return "damaged";
   return {
     written: bytes.readUIntBE(WRITTEN_AT, 6),
     synced: bytes.readUIntBE(SYNCED_AT, 6),

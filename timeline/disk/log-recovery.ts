@@ -29,7 +29,12 @@ export function recoverLog(
   return { last: sequence, lost };
 }
 
-const NOTHING: LogRemains = { groups: [], lost: 0, unsynced: 0, end: "none" };
+const NOTHING: LogRemains = {
+  groups: [],
+  lost: 0,
+  unsynced: 0,
+  end: { written: 0, synced: 0, isSameBoot: true },
+};
 
 const DAMAGED =
   "the timeline's log is damaged: the last writes are incomplete, although they had been synced; other members, if there are any, will " +

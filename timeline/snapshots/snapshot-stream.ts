@@ -13,14 +13,14 @@ export class DamagedSnapshot extends Error {
   override readonly name = "DamagedSnapshot";
 }
 
-/** The error for a snapshot of another version or with other settings, which is not damaged. */
+/** The error for a snapshot of another format or with other settings, which is not damaged. */
 export class ForeignSnapshot extends Error {
   override readonly name = "ForeignSnapshot";
 }
 
 const MAGIC = "dbsync snapshot\0";
-/** The format's number. It is never reused, because existing folders contain it. */
-const FORMAT = 2;
+/** The format's number. CONTRIBUTING.md "Versions" lists all formats. */
+const FORMAT = 1;
 /** The bytes of a seal. The last frame's seal depends on everything before it. */
 export const SEAL_BYTES = 32;
 /** The size at which a frame is closed. */
@@ -115,7 +115,9 @@ export class SnapshotReader {
       throw new DamagedSnapshot("this is not a snapshot");
     const format = head.readUInt32BE(MAGIC.length);
     if (format !== FORMAT)
-      throw new ForeignSnapshot(`a snapshot of format ${format}; this daemon reads ${FORMAT}`);
+      throw new ForeignSnapshot(
+        `a snapshot of format ${format}, and this daemon reads only ${FORMAT}: use the dbsyncd that made it`,
+      );
   }
 
   number(): number {

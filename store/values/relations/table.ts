@@ -13,7 +13,7 @@ import { TableReading } from "./table-reading.js";
 /** The constraint of a column. "unique": no two values are equal; "primary": in addition, no value is missing. */
 export type Uniqueness = "none" | "unique" | "primary";
 
-/** Properties that columns of earlier releases did not have. */
+/** The optional properties of a column. */
 export interface ColumnExtras {
   /** Whether the column rejects null. */
   readonly isRequired?: true;

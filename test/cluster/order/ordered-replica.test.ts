@@ -9,6 +9,7 @@ import { orderFolder } from "../../../engine/trust/data-folder.js";
 import { makeIdentity } from "../../../engine/trust/identity.js";
 import { loadSigners } from "../../../engine/trust/load-signers.js";
 import { type Environment, realEnvironment } from "../../../net/process/clock-and-randomness.js";
+import { writeFolderFormat } from "../../../timeline/disk/folder-format.js";
 import { writeValue } from "../../../timeline/entries/stored-value.js";
 import { SnapshotFiles } from "../../../timeline/snapshots/snapshot-files.js";
 import { makeFolder, settingsFrom } from "../../daemon/replicas.js";
@@ -116,6 +117,7 @@ test("an unknown semantics version stops the daemon, in the stream and in a snap
   state.apply(message);
   const chunks = writeOrderSnapshot(state.current, { created: "today", cluster });
   new SnapshotFiles(orderFolder(folder.path)).write(1, chunks);
+  writeFolderFormat(orderFolder(folder.path));
   const again = makeReplica(["--data", folder.path]);
   assert.match(again.connected(factsUpTo(1)) ?? "", sentence);
   assert.equal(again.hasCaughtUp, false);

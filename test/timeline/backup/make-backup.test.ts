@@ -197,7 +197,15 @@ test("a file with valid seals but invalid contents counts as damaged, and none o
     return new OpenedBackup(path, hashOf);
   };
   const end = (more: object = {}) => {
-    const complete = { made: 1, entries: 0, last: null, snapshots: [], marks: {}, functions: null };
+    const complete = {
+      made: 1,
+      entries: 0,
+      last: null,
+      snapshots: [],
+      marks: {},
+      functions: null,
+      incomplete: false,
+    };
     return ["end", JSON.stringify({ ...complete, ...more })] as const;
   };
   opened(end()).close();

@@ -22,10 +22,9 @@ import { createInterface } from "node:readline";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { open } from "lmdb";
 import { DiskStorage, type Fsync } from "../../../timeline/disk/disk-storage.js";
 import { FolderInUse } from "../../../timeline/disk/folder-lock.js";
-import { BINARY, entrySlices, SLICE_BYTES } from "../../../timeline/disk/lmdb-reader.js";
+import { entrySlices, SLICE_BYTES } from "../../../timeline/disk/lmdb-reader.js";
 import { ORDER_KEY_BYTES, writeOrderKey } from "../../../timeline/entries/entry.js";
 import { some } from "../../support/amount.js";
 import { contentOf, KEPT, orderKeyOf, type ValueSize, WORKERS } from "../support/disk-child.js";
@@ -286,23 +285,6 @@ test("data put after closing is dropped and not acknowledged; closing twice is h
     await next.close();
   }));
 
-test("a storage reads a folder that was written before the log existed", () =>
-  withFolder(async (folder) => {
-    const root = open<Buffer, Buffer>({
-      path: join(folder, "timeline"),
-      maxDbs: 4,
-      ...BINARY,
-      noSubdir: false,
-    });
-    await root.openDB("entries", BINARY).put(orderKeyOf(1), contentOf(1));
-    await root.openDB("marks", BINARY).put(Buffer.from("watermark"), Buffer.from("7"));
-    await root.close();
-    const storage = new DiskStorage(folder, "always", failingLog);
-    assert.deepEqual([...storage.entries(null, null)], [[orderKeyOf(1), contentOf(1)]]);
-    assert.equal(storage.mark("watermark")?.toString(), "7");
-    await storage.close();
-  }));
-
 test("a storage whose folder was removed no longer acknowledges writes", () =>
   withFolder(async (data) => {
     const folder = join(data, "gone");
@@ -375,7 +357,7 @@ test("a write flushed by an idle event loop survives the process, and all data o
     storage.put([[orderKeyOf(3), contentOf(3)]]);
     assert.ok(!storage.flushNow());
     mkdirSync(join(copy, "timeline"), { recursive: true });
-    for (const name of ["data.mdb", "log-1", "log-2", "log-end"])
+    for (const name of ["format", "data.mdb", "log-1", "log-2", "log-end"])
       copyFileSync(join(copied, "timeline", name), join(copy, "timeline", name));
     await storage.flushed();
     assert.ok(storage.flushNow());
