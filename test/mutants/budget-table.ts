@@ -10,7 +10,7 @@ const ORDER = "test/cluster/order/order-recorder.test.js";
 export const budgetMutants: readonly Mutant[] = [
   {
     name: "budgets: elements that extend an array are not counted",
-    file: "store/queries/bson/update-paths.js",
+    file: "store/queries/update-paths.js",
     find: "produce(work, 2 * padding);",
     replace: "",
     test: STORE,
@@ -151,7 +151,7 @@ export const budgetMutants: readonly Mutant[] = [
   },
   {
     name: "budgets: sorting documents is not counted",
-    file: "store/queries/bson/document-sorting.js",
+    file: "store/queries/document-sorting.js",
     find: "work.effort.work(SORTED_STEPS * items.length);",
     replace: "",
     test: PAGE,

@@ -9,21 +9,21 @@ const ORACLE = "test/store/commands/collections/oracle.test.js";
 export const queryMutants: readonly Mutant[] = [
   {
     name: "queries: $nin matches an array if one element differs from all values",
-    file: "store/queries/bson/filter-compiler.js",
+    file: "store/queries/filter-compiler.js",
     find: 'return { kind: "not", part: leaf(this.#oneOf(call)) };',
     replace: "return leaf({ ...this.#oneOf(call), test: (value) => !this.#oneOf(call).test(value) });",
     test: ORACLE,
   },
   {
     name: "queries: $nor means $or",
-    file: "store/queries/bson/filter-compiler.js",
+    file: "store/queries/filter-compiler.js",
     find: 'name === "$or" ? any : { kind: "not", part: any }',
     replace: "any",
     test: ORACLE,
   },
   {
     name: "queries: empty filters do not count as conditions",
-    file: "store/queries/bson/filter-compiler.js",
+    file: "store/queries/filter-compiler.js",
     find: 'filter.size === 0 && clause !== ""',
     replace: "false",
     test: QUERIES,
@@ -72,7 +72,7 @@ export const queryMutants: readonly Mutant[] = [
   },
   {
     name: "updates: $pull of a missing field is an error",
-    file: "store/queries/bson/update-operators.js",
+    file: "store/queries/update-operators.js",
     find: '"$pull", (call, { work }) => ofArray(call, pulled(call.operand, work), false)',
     replace: '"$pull", (call, { work }) => ofArray(call, pulled(call.operand, work), true)',
     test: ORACLE,

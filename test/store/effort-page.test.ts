@@ -22,7 +22,7 @@ import {
 } from "../../store/keyspace/effort-budget.js";
 import type { UndoRecord } from "../../store/keyspace/undo.js";
 import { STEPS_BACK_MAX } from "../../store/patterns/glob.js";
-import { WORK_MAX as MONGO_WORK_MAX } from "../../store/queries/bson/mongo-failure.js";
+import { WORK_MAX as MONGO_WORK_MAX } from "../../store/queries/mongo-failure.js";
 import { repositoryRoot } from "../support/repository.js";
 import { type Argv, databaseOfAllTypes, SIZE, unit } from "./effort-state.js";
 

@@ -19,7 +19,7 @@ import {
   STEPS_GRANTED,
 } from "../../store/keyspace/effort-budget.js";
 import { STEPS_BACK_MAX } from "../../store/patterns/glob.js";
-import { WORK_MAX as DOCUMENTS_MAX } from "../../store/queries/bson/mongo-failure.js";
+import { WORK_MAX as DOCUMENTS_MAX } from "../../store/queries/mongo-failure.js";
 import { CommandIndex } from "../../store/rows/command-index.js";
 import { type Command, categoriesOf } from "../../store/rows/command-row.js";
 import { touchesOf } from "../../store/rows/key-spec.js";

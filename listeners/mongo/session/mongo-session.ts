@@ -12,7 +12,7 @@ import { type ByteString, textOfBytes } from "../../../protocol/byte-string.js";
 import { doneAnswer, messageBytes, refusedAnswer } from "../../../protocol/mongo/mongo-answers.js";
 import type { MongoMessage } from "../../../protocol/mongo/mongo-message.js";
 import type { Reply } from "../../../protocol/reply.js";
-import { alternativeTo } from "../../../store/queries/bson/mongodb-names.js";
+import { alternativeTo } from "../../../store/queries/mongodb-names.js";
 import { CommandDocument } from "../messages/command-document.js";
 import { failure, failureOf, MongoFailure } from "../messages/failure-codes.js";
 import { checkFields, type Fields } from "../messages/field-checks.js";

@@ -6,18 +6,12 @@
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { mappedInSteps } from "../../../protocol/steps.js";
 import { distinctChoices } from "../../keyspace/seeded-choice.js";
-import { filterOf } from "../../queries/bson/bson-filter.js";
-import { arrayAt, countOf } from "../../queries/bson/command-fields.js";
-import { sortingOf } from "../../queries/bson/document-sorting.js";
-import {
-  badValue,
-  MongoFailure,
-  readCounted,
-  spend,
-  typeMismatch,
-} from "../../queries/bson/mongo-failure.js";
-import { unknownName } from "../../queries/bson/mongodb-names.js";
-import { RESHAPINGS } from "../../queries/bson/reshaping-stages.js";
+import { filterOf } from "../../queries/bson-filter.js";
+import { arrayAt, countOf } from "../../queries/command-fields.js";
+import { sortingOf } from "../../queries/document-sorting.js";
+import { badValue, MongoFailure, readCounted, spend, typeMismatch } from "../../queries/mongo-failure.js";
+import { unknownName } from "../../queries/mongodb-names.js";
+import { RESHAPINGS } from "../../queries/reshaping-stages.js";
 import { type Bson, type BsonDocument, Int32, isArray, isDocument } from "../../values/collections/bson.js";
 import { writeBson } from "../../values/collections/bson-writer.js";
 import { inSteps } from "./find-and-count.js";

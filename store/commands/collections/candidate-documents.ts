@@ -1,9 +1,9 @@
 /** Finds, by indexes, the documents of a collection that a filter may match, and checks them. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { STEP_ITEMS, sortedInSteps } from "../../../protocol/steps.js";
-import type { Filter } from "../../queries/bson/bson-filter.js";
-import { isOperators } from "../../queries/bson/filter-compiler.js";
-import { costOf, readCounted, spend, type Work } from "../../queries/bson/mongo-failure.js";
+import type { Filter } from "../../queries/bson-filter.js";
+import { isOperators } from "../../queries/filter-compiler.js";
+import { costOf, readCounted, spend, type Work } from "../../queries/mongo-failure.js";
 import { type Bson, type BsonDocument, isArray, isDocument, Regex } from "../../values/collections/bson.js";
 import { keyOf } from "../../values/collections/bson-order.js";
 import type { Collection, CollectionReading } from "../../values/collections/collection.js";

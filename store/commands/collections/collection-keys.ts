@@ -1,7 +1,7 @@
 /** Determines from the bytes of MDB.* commands which keys they may touch. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { CommandFailure } from "../../arguments/command-errors.js";
-import { documentOf } from "../../queries/bson/command-fields.js";
+import { documentOf } from "../../queries/command-fields.js";
 import type { KeySpec, Permission, Touch } from "../../rows/key-spec.js";
 import { collectionsIn } from "./aggregation-pipeline.js";
 import { collectionKey, databaseBeginning, PREFIX } from "./collection-names.js";

@@ -3,7 +3,7 @@ import { type ByteString, bytesOfText, textOfBytes } from "../../../protocol/byt
 import { isExpired } from "../../keyspace/keyspace.js";
 import type { Data, Typed } from "../../keyspace/mutators.js";
 import type { Unit } from "../../keyspace/unit.js";
-import { MongoFailure } from "../../queries/bson/mongo-failure.js";
+import { MongoFailure } from "../../queries/mongo-failure.js";
 import { Collection } from "../../values/collections/collection.js";
 
 export const PREFIX = "mongo:";

@@ -4,7 +4,7 @@
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { EffortBudget } from "../../keyspace/effort-budget.js";
-import { isOperators } from "../../queries/bson/filter-compiler.js";
+import { isOperators } from "../../queries/filter-compiler.js";
 import {
   type Bson,
   BsonDate,

@@ -3,9 +3,9 @@
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { mappedInSteps, STEP_ITEMS } from "../../../protocol/steps.js";
-import { stringAt } from "../../queries/bson/command-fields.js";
-import { isAny, pathTo } from "../../queries/bson/document-paths.js";
-import { costOf, notImplemented, readCounted, spend, type Work } from "../../queries/bson/mongo-failure.js";
+import { stringAt } from "../../queries/command-fields.js";
+import { isAny, pathTo } from "../../queries/document-paths.js";
+import { costOf, notImplemented, readCounted, spend, type Work } from "../../queries/mongo-failure.js";
 import type { Bson, BsonDocument } from "../../values/collections/bson.js";
 import { keyOf } from "../../values/collections/bson-order.js";
 import { collectionAt, namespaceOf } from "./collection-names.js";

@@ -1,6 +1,6 @@
 /** Checks unique indexes. All changes of a statement are checked before the first document is changed. */
 import { type ByteString, bytesOfText } from "../../../protocol/byte-string.js";
-import { MongoFailure } from "../../queries/bson/mongo-failure.js";
+import { MongoFailure } from "../../queries/mongo-failure.js";
 import { type Bson, type BsonDocument, Int32, ObjectId } from "../../values/collections/bson.js";
 import { isNumber } from "../../values/collections/bson-numbers.js";
 import type { Collection } from "../../values/collections/collection.js";

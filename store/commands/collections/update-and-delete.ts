@@ -8,16 +8,10 @@ import { finish, STEP_ITEMS } from "../../../protocol/steps.js";
 import type { Data } from "../../keyspace/mutators.js";
 import { seededChoice } from "../../keyspace/seeded-choice.js";
 import type { Unit } from "../../keyspace/unit.js";
-import { filterOf } from "../../queries/bson/bson-filter.js";
-import {
-  documentOfQuery,
-  isReplacement,
-  type Update,
-  updateOf,
-  withId,
-} from "../../queries/bson/bson-update.js";
-import { countAt, documentAt, specOf, truthAt } from "../../queries/bson/command-fields.js";
-import { type Scope, type Variable, withVariables } from "../../queries/bson/expressions.js";
+import { filterOf } from "../../queries/bson-filter.js";
+import { documentOfQuery, isReplacement, type Update, updateOf, withId } from "../../queries/bson-update.js";
+import { countAt, documentAt, specOf, truthAt } from "../../queries/command-fields.js";
+import { type Scope, type Variable, withVariables } from "../../queries/expressions.js";
 import {
   badValue,
   costOf,
@@ -27,9 +21,9 @@ import {
   typeMismatch,
   type Work,
   workOf,
-} from "../../queries/bson/mongo-failure.js";
-import { EXPRESSION_OPERATORS } from "../../queries/bson/operators/operator-table.js";
-import { PositionalElements } from "../../queries/bson/positional-elements.js";
+} from "../../queries/mongo-failure.js";
+import { EXPRESSION_OPERATORS } from "../../queries/operators/operator-table.js";
+import { PositionalElements } from "../../queries/positional-elements.js";
 import { type Bson, type BsonDocument, isArray } from "../../values/collections/bson.js";
 import { isNumber } from "../../values/collections/bson-numbers.js";
 import { Collection, type CollectionReading } from "../../values/collections/collection.js";

@@ -5,7 +5,7 @@
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { keyIn } from "../../../protocol/document-entries-reply.js";
 import type { Data } from "../../keyspace/mutators.js";
-import { workOf } from "../../queries/bson/mongo-failure.js";
+import { workOf } from "../../queries/mongo-failure.js";
 import type { Document } from "../../values/documents/document.js";
 import type { Options } from "./document-options.js";
 import { selectionOf } from "./document-reads.js";

@@ -9,7 +9,7 @@ import { array, bulk, integer, map, NIL, type Reply, ZERO } from "../../../proto
 import { custom } from "../../arguments/command-errors.js";
 import type { Data } from "../../keyspace/mutators.js";
 import type { Unit } from "../../keyspace/unit.js";
-import { uncountedWork, type Work } from "../../queries/bson/mongo-failure.js";
+import { uncountedWork, type Work } from "../../queries/mongo-failure.js";
 import { Document } from "../../values/documents/document.js";
 import { memberAt } from "../../values/documents/member-value.js";
 import { documentOf, keyOf, textOfEntry, valueOfEntry } from "./document-entries.js";

@@ -5,10 +5,10 @@
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { JsonObject, type JsonValue } from "../../../protocol/json/json-value.js";
 import { custom, echoed } from "../../arguments/command-errors.js";
-import { conditionOf } from "../../queries/bson/bson-filter.js";
-import { type FieldTest, type Predicate, predicateOf } from "../../queries/bson/condition.js";
-import { isAnyFrom } from "../../queries/bson/document-paths.js";
-import { MongoFailure, type Work } from "../../queries/bson/mongo-failure.js";
+import { conditionOf } from "../../queries/bson-filter.js";
+import { type FieldTest, type Predicate, predicateOf } from "../../queries/condition.js";
+import { isAnyFrom } from "../../queries/document-paths.js";
+import { MongoFailure, type Work } from "../../queries/mongo-failure.js";
 import type { BsonDocument } from "../../values/collections/bson.js";
 import type { FieldPath } from "../../values/collections/index-keys.js";
 import { type Alike, markOf } from "../../values/documents/document-columns.js";

@@ -1,9 +1,9 @@
 /** The scope of filters and updates of a command. */
 import { EffortBudget } from "../../../store/keyspace/effort-budget.js";
-import type { Scope } from "../../../store/queries/bson/expressions.js";
-import type { Work } from "../../../store/queries/bson/mongo-failure.js";
-import { EXPRESSION_OPERATORS } from "../../../store/queries/bson/operators/operator-table.js";
-import type { UpdateContext } from "../../../store/queries/bson/update-operators.js";
+import type { Scope } from "../../../store/queries/expressions.js";
+import type { Work } from "../../../store/queries/mongo-failure.js";
+import { EXPRESSION_OPERATORS } from "../../../store/queries/operators/operator-table.js";
+import type { UpdateContext } from "../../../store/queries/update-operators.js";
 
 const freshWork = (): Work => ({ units: 0, effort: new EffortBudget() });
 

@@ -5,10 +5,10 @@
 
 import type { ByteString } from "../../../../protocol/byte-string.js";
 import { mappedInSteps } from "../../../../protocol/steps.js";
-import { ACCUMULATORS, type Accumulator } from "../../../queries/bson/accumulators.js";
-import { type Expression, expressionOf, type Scope } from "../../../queries/bson/expressions.js";
-import { MongoFailure, spend } from "../../../queries/bson/mongo-failure.js";
-import { unknownName } from "../../../queries/bson/mongodb-names.js";
+import { ACCUMULATORS, type Accumulator } from "../../../queries/accumulators.js";
+import { type Expression, expressionOf, type Scope } from "../../../queries/expressions.js";
+import { MongoFailure, spend } from "../../../queries/mongo-failure.js";
+import { unknownName } from "../../../queries/mongodb-names.js";
 import { type Bson, type BsonDocument, isDocument } from "../../../values/collections/bson.js";
 import { keyOf } from "../../../values/collections/bson-order.js";
 

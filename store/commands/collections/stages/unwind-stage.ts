@@ -1,9 +1,9 @@
 /** $unwind: returns a document for each element of an array. */
 import type { ByteString } from "../../../../protocol/byte-string.js";
 import { STEP_ITEMS } from "../../../../protocol/steps.js";
-import { truthAt, unknownField } from "../../../queries/bson/command-fields.js";
-import { pathTo } from "../../../queries/bson/document-paths.js";
-import { MongoFailure, spend, type Work } from "../../../queries/bson/mongo-failure.js";
+import { truthAt, unknownField } from "../../../queries/command-fields.js";
+import { pathTo } from "../../../queries/document-paths.js";
+import { MongoFailure, spend, type Work } from "../../../queries/mongo-failure.js";
 import { type Bson, type BsonDocument, isArray, isDocument } from "../../../values/collections/bson.js";
 import type { FieldPath } from "../../../values/collections/index-keys.js";
 

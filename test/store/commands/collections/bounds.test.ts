@@ -2,10 +2,10 @@
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 import { EffortBudget } from "../../../../store/keyspace/effort-budget.js";
-import { filterOf } from "../../../../store/queries/bson/bson-filter.js";
-import { updateOf } from "../../../../store/queries/bson/bson-update.js";
-import { WORK_MAX, type Work } from "../../../../store/queries/bson/mongo-failure.js";
-import { putAt } from "../../../../store/queries/bson/update-paths.js";
+import { filterOf } from "../../../../store/queries/bson-filter.js";
+import { updateOf } from "../../../../store/queries/bson-update.js";
+import { WORK_MAX, type Work } from "../../../../store/queries/mongo-failure.js";
+import { putAt } from "../../../../store/queries/update-paths.js";
 import { writeBson } from "../../../../store/values/collections/bson-writer.js";
 import { readExtendedJson } from "../../../../store/values/collections/extended-json.js";
 import { updateContext } from "../../queries/scope.js";

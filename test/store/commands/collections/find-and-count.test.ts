@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
-import { WORK_MAX } from "../../../../store/queries/bson/mongo-failure.js";
+import { WORK_MAX } from "../../../../store/queries/mongo-failure.js";
 import { MdbUnderTest } from "./mdb-under-test.js";
 
 let store: MdbUnderTest;

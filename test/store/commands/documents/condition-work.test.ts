@@ -9,7 +9,7 @@ import { selectionOf } from "../../../../store/commands/documents/document-reads
 import { selected } from "../../../../store/commands/documents/document-selection.js";
 import { filterIn } from "../../../../store/commands/documents/entry-conditions.js";
 import { EffortBudget } from "../../../../store/keyspace/effort-budget.js";
-import { workOf } from "../../../../store/queries/bson/mongo-failure.js";
+import { workOf } from "../../../../store/queries/mongo-failure.js";
 import { Document } from "../../../../store/values/documents/document.js";
 
 const ENTRIES = 200;

@@ -1,10 +1,10 @@
 /** Compiles updates, which modify or replace a document. Source: MongoDB's manual, "Update Documents". */
 
-import type { ByteString } from "../../../protocol/byte-string.js";
-import { type Bson, type BsonDocument, isArray, isDocument, Regex } from "../../values/collections/bson.js";
-import { compareBson } from "../../values/collections/bson-order.js";
-import { typeOf } from "../../values/collections/bson-type.js";
-import type { FieldPath } from "../../values/collections/index-keys.js";
+import type { ByteString } from "../../protocol/byte-string.js";
+import { type Bson, type BsonDocument, isArray, isDocument, Regex } from "../values/collections/bson.js";
+import { compareBson } from "../values/collections/bson-order.js";
+import { typeOf } from "../values/collections/bson-type.js";
+import type { FieldPath } from "../values/collections/index-keys.js";
 import { pathTo } from "./document-paths.js";
 import { isOperators } from "./filter-compiler.js";
 import { badValue, failedToParse, MongoFailure, spend, type Work } from "./mongo-failure.js";

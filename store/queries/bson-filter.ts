@@ -1,6 +1,6 @@
 /** Filters of documents and of array elements, compiled from BSON. */
-import type { ByteString } from "../../../protocol/byte-string.js";
-import { type Bson, type BsonDocument, isDocument } from "../../values/collections/bson.js";
+import type { ByteString } from "../../protocol/byte-string.js";
+import { type Bson, type BsonDocument, isDocument } from "../values/collections/bson.js";
 import { type Condition, type Predicate, visitPaths } from "./condition.js";
 import type { ValueTest } from "./document-paths.js";
 import type { Scope } from "./expressions.js";

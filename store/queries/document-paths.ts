@@ -2,9 +2,9 @@
  * Paths through documents, as filters follow them: in an array, a path continues in every element, and a number selects
  * a single element. Source: MongoDB's manual, "Query an Array of Embedded Documents".
  */
-import type { ByteString } from "../../../protocol/byte-string.js";
-import { type Bson, type BsonDocument, isArray, isDocument } from "../../values/collections/bson.js";
-import { type FieldPath, isArrayIndex, pathOf } from "../../values/collections/index-keys.js";
+import type { ByteString } from "../../protocol/byte-string.js";
+import { type Bson, type BsonDocument, isArray, isDocument } from "../values/collections/bson.js";
+import { type FieldPath, isArrayIndex, pathOf } from "../values/collections/index-keys.js";
 import { badValue, ELEMENTS_PER_UNIT, spend, type Work } from "./mongo-failure.js";
 
 /** Maximum number of names in a path, as in MongoDB. Documents are not nested that deeply. */

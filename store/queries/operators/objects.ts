@@ -1,6 +1,6 @@
 /** Documents in expressions. Source: MongoDB's manual, "Object Expression Operators". */
-import type { ByteString } from "../../../../protocol/byte-string.js";
-import { type Bson, type BsonDocument, isArray, isDocument } from "../../../values/collections/bson.js";
+import type { ByteString } from "../../../protocol/byte-string.js";
+import { type Bson, type BsonDocument, isArray, isDocument } from "../../values/collections/bson.js";
 import { compiled, type Operator, type Scope } from "../expressions.js";
 import { MongoFailure } from "../mongo-failure.js";
 import {

@@ -3,14 +3,8 @@
  * Source: MongoDB's manual, "Aggregation Expressions".
  */
 
-import type { ByteString } from "../../../protocol/byte-string.js";
-import {
-  type Bson,
-  BsonDate,
-  type BsonDocument,
-  isArray,
-  isDocument,
-} from "../../values/collections/bson.js";
+import type { ByteString } from "../../protocol/byte-string.js";
+import { type Bson, BsonDate, type BsonDocument, isArray, isDocument } from "../values/collections/bson.js";
 import { checkedPath } from "./document-paths.js";
 import { badValue, failedToParse, MongoFailure, spend, type Work } from "./mongo-failure.js";
 import { unknownName } from "./mongodb-names.js";

@@ -1,5 +1,5 @@
 /** The table of all operators of expressions. */
-import type { ByteString } from "../../../../protocol/byte-string.js";
+import type { ByteString } from "../../../protocol/byte-string.js";
 import type { Operator } from "../expressions.js";
 import { arithmetic } from "./arithmetic.js";
 import { arrays } from "./arrays.js";

@@ -1,7 +1,7 @@
 /** Projections of documents. Source: MongoDB's manual, "Projection". */
-import type { ByteString } from "../../../protocol/byte-string.js";
-import { type Bson, type BsonDocument, isArray, isDocument } from "../../values/collections/bson.js";
-import { isNumber } from "../../values/collections/bson-numbers.js";
+import type { ByteString } from "../../protocol/byte-string.js";
+import { type Bson, type BsonDocument, isArray, isDocument } from "../values/collections/bson.js";
+import { isNumber } from "../values/collections/bson-numbers.js";
 import { filterOf } from "./bson-filter.js";
 import { integerIn, isTrue } from "./command-fields.js";
 import { checkedPath, pathTo } from "./document-paths.js";

@@ -1,6 +1,6 @@
 /** The conditions of a filter as a tree, whose tests apply to the values at the ends of paths. */
-import type { Bson } from "../../values/collections/bson.js";
-import type { FieldPath } from "../../values/collections/index-keys.js";
+import type { Bson } from "../values/collections/bson.js";
+import type { FieldPath } from "../values/collections/index-keys.js";
 import type { Leaf, ValueTest } from "./document-paths.js";
 
 /** A condition on a field: it holds if one of the values at the end of its path passes. */

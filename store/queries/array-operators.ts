@@ -1,8 +1,8 @@
 /** $push, $addToSet, $pull and $pop. Source: MongoDB's manual, "Array Update Operators". */
-import { finish } from "../../../protocol/steps.js";
-import { type Bson, type BsonDocument, isArray, isDocument } from "../../values/collections/bson.js";
-import { isNumber } from "../../values/collections/bson-numbers.js";
-import { compareBson, keyOf } from "../../values/collections/bson-order.js";
+import { finish } from "../../protocol/steps.js";
+import { type Bson, type BsonDocument, isArray, isDocument } from "../values/collections/bson.js";
+import { isNumber } from "../values/collections/bson-numbers.js";
+import { compareBson, keyOf } from "../values/collections/bson-order.js";
 import { elementTest } from "./bson-filter.js";
 import { integerIn } from "./command-fields.js";
 import { sortingOf } from "./document-sorting.js";

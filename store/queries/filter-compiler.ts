@@ -2,8 +2,8 @@
  * The compiler of filters, with MongoDB's operators and rules: those of the MDB.* commands, and of WHERE and $pull of the
  * DOC.* commands. Source: MongoDB's manual, "Query Predicates"; docs/decisions/0056-one-compiler-of-filters-and-updates.md.
  */
-import { type Bson, type BsonDocument, isArray, isDocument, Regex } from "../../values/collections/bson.js";
-import type { FieldPath } from "../../values/collections/index-keys.js";
+import { type Bson, type BsonDocument, isArray, isDocument, Regex } from "../values/collections/bson.js";
+import type { FieldPath } from "../values/collections/index-keys.js";
 import { isTrue } from "./command-fields.js";
 import { allOf, type Condition, type FieldTest, type Predicate, predicateOf } from "./condition.js";
 import { isAny, pathTo, type ValueTest } from "./document-paths.js";

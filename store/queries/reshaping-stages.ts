@@ -2,10 +2,10 @@
  * Stages that turn each document into another one, for pipelines and updates. Source: MongoDB's manual, "Updates with
  * Aggregation Pipeline".
  */
-import type { ByteString } from "../../../protocol/byte-string.js";
-import { type Bson, type BsonDocument, isArray, isDocument } from "../../values/collections/bson.js";
-import { typeOf } from "../../values/collections/bson-type.js";
-import type { FieldPath } from "../../values/collections/index-keys.js";
+import type { ByteString } from "../../protocol/byte-string.js";
+import { type Bson, type BsonDocument, isArray, isDocument } from "../values/collections/bson.js";
+import { typeOf } from "../values/collections/bson-type.js";
+import type { FieldPath } from "../values/collections/index-keys.js";
 import { pathTo } from "./document-paths.js";
 import { type Expression, expressionOf, type Scope } from "./expressions.js";
 import { MongoFailure } from "./mongo-failure.js";

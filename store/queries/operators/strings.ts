@@ -2,9 +2,9 @@
  * Strings in expressions: UTF-8, in which only ASCII letters have upper and lower case. Source: MongoDB's manual,
  * "String Expression Operators".
  */
-import { type ByteString, bytesOfText, textOfBytes } from "../../../../protocol/byte-string.js";
-import { type Bson, DOCUMENT_BYTES_MAX, Int32, Regex } from "../../../values/collections/bson.js";
-import { doubleOf, isNumber } from "../../../values/collections/bson-numbers.js";
+import { type ByteString, bytesOfText, textOfBytes } from "../../../protocol/byte-string.js";
+import { type Bson, DOCUMENT_BYTES_MAX, Int32, Regex } from "../../values/collections/bson.js";
+import { doubleOf, isNumber } from "../../values/collections/bson-numbers.js";
 import { compiled, type Operator } from "../expressions.js";
 import { MongoFailure } from "../mongo-failure.js";
 import { programOf } from "../value-tests.js";

@@ -1,10 +1,10 @@
 /** Errors of the MDB.* commands: MongoDB's number and name of the error, and a message. */
-import type { ByteString } from "../../../protocol/byte-string.js";
-import { CommandFailure } from "../../arguments/command-errors.js";
-import { type EffortBudget, UNCOUNTED_EFFORT } from "../../keyspace/effort-budget.js";
-import { type Bson, type BsonDocument, BsonFault, DEPTH_MAX, Int32 } from "../../values/collections/bson.js";
-import { countedBson } from "../../values/collections/bson-reader.js";
-import { writeBson } from "../../values/collections/bson-writer.js";
+import type { ByteString } from "../../protocol/byte-string.js";
+import { CommandFailure } from "../arguments/command-errors.js";
+import { type EffortBudget, UNCOUNTED_EFFORT } from "../keyspace/effort-budget.js";
+import { type Bson, type BsonDocument, BsonFault, DEPTH_MAX, Int32 } from "../values/collections/bson.js";
+import { countedBson } from "../values/collections/bson-reader.js";
+import { writeBson } from "../values/collections/bson-writer.js";
 
 /** The names of MongoDB's error numbers. Any other error is named `Location` followed by its number. */
 const NAMES: ReadonlyMap<number, string> = new Map([

@@ -2,12 +2,12 @@
  * Sorting by fields: an array sorts by its smallest element, or by its greatest in descending order. Source: MongoDB's
  * manual, "cursor.sort()".
  */
-import type { ByteString } from "../../../protocol/byte-string.js";
-import { mappedInSteps, sortedInSteps } from "../../../protocol/steps.js";
-import type { Bson, BsonDocument } from "../../values/collections/bson.js";
-import { isNumber } from "../../values/collections/bson-numbers.js";
-import { compareBson } from "../../values/collections/bson-order.js";
-import { indexKeys, ParallelArrays, TooManyKeys } from "../../values/collections/index-keys.js";
+import type { ByteString } from "../../protocol/byte-string.js";
+import { mappedInSteps, sortedInSteps } from "../../protocol/steps.js";
+import type { Bson, BsonDocument } from "../values/collections/bson.js";
+import { isNumber } from "../values/collections/bson-numbers.js";
+import { compareBson } from "../values/collections/bson-order.js";
+import { indexKeys, ParallelArrays, TooManyKeys } from "../values/collections/index-keys.js";
 import { integerIn } from "./command-fields.js";
 import { pathTo } from "./document-paths.js";
 import { badValue, MongoFailure, spend, type Work } from "./mongo-failure.js";

@@ -1,13 +1,13 @@
 /** Functions that operators of expressions share: their operands, and counting their work. */
-import type { ByteString } from "../../../../protocol/byte-string.js";
+import type { ByteString } from "../../../protocol/byte-string.js";
 import {
   type Bson,
   type BsonDocument,
   DOCUMENT_BYTES_MAX,
   isArray,
   isDocument,
-} from "../../../values/collections/bson.js";
-import { typeOf } from "../../../values/collections/bson-type.js";
+} from "../../values/collections/bson.js";
+import { typeOf } from "../../values/collections/bson-type.js";
 import { compiled, type Expression, type Operator, PARTS_PER_UNIT, type Scope } from "../expressions.js";
 import { failedToParse, MongoFailure, produce, spend, type Work } from "../mongo-failure.js";
 

@@ -2,7 +2,7 @@
  * Names that MongoDB 7.0 knows, whether or not this server supports them: an unsupported name is rejected as
  * NotImplemented, a misspelt one with MongoDB's own error.
  */
-import type { ByteString } from "../../../protocol/byte-string.js";
+import type { ByteString } from "../../protocol/byte-string.js";
 import { type MongoFailure, notImplemented } from "./mongo-failure.js";
 
 const named = (names: string): ReadonlySet<ByteString> => new Set(names.split(" ").map((name) => `$${name}`));

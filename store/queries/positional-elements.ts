@@ -3,9 +3,9 @@
  * all elements, and `$[name]` those that a filter in `arrayFilters` matches. Source: MongoDB's manual, "Array Update
  * Operators".
  */
-import type { ByteString } from "../../../protocol/byte-string.js";
-import { type Bson, type BsonDocument, isArray, isDocument } from "../../values/collections/bson.js";
-import type { FieldPath } from "../../values/collections/index-keys.js";
+import type { ByteString } from "../../protocol/byte-string.js";
+import { type Bson, type BsonDocument, isArray, isDocument } from "../values/collections/bson.js";
+import type { FieldPath } from "../values/collections/index-keys.js";
 import { type Filter, filterOf } from "./bson-filter.js";
 import type { Scope } from "./expressions.js";
 import { badValue, ELEMENTS_PER_UNIT, failedToParse, spend } from "./mongo-failure.js";

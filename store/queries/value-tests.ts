@@ -2,13 +2,13 @@
  * Tests of single values by the operators of filters. Source: MongoDB's manual, "Query Predicates"; types as in
  * "Comparison/Sort Order".
  */
-import { type ByteString, textOfBytes } from "../../../protocol/byte-string.js";
-import { compilePattern, PatternFault } from "../../patterns/pattern.js";
-import { type Bson, Extreme, isArray, isDocument, Regex } from "../../values/collections/bson.js";
-import { doubleOf, integerOf, isNumber } from "../../values/collections/bson-numbers.js";
-import { compareBson, keyOf } from "../../values/collections/bson-order.js";
-import { rankOf, TYPES, typeNamed, typeNumbered, typeOf } from "../../values/collections/bson-type.js";
-import { Decimal } from "../../values/collections/decimal.js";
+import { type ByteString, textOfBytes } from "../../protocol/byte-string.js";
+import { compilePattern, PatternFault } from "../patterns/pattern.js";
+import { type Bson, Extreme, isArray, isDocument, Regex } from "../values/collections/bson.js";
+import { doubleOf, integerOf, isNumber } from "../values/collections/bson-numbers.js";
+import { compareBson, keyOf } from "../values/collections/bson-order.js";
+import { rankOf, TYPES, typeNamed, typeNumbered, typeOf } from "../values/collections/bson-type.js";
+import { Decimal } from "../values/collections/decimal.js";
 import { integerIn } from "./command-fields.js";
 import type { ValueTest } from "./document-paths.js";
 import { badValue, notImplemented, spend, type Work } from "./mongo-failure.js";

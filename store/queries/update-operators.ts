@@ -1,5 +1,5 @@
 /** The operators of updates, which define the new values of fields. Source: MongoDB's manual, "Update Operators". */
-import type { ByteString } from "../../../protocol/byte-string.js";
+import type { ByteString } from "../../protocol/byte-string.js";
 import {
   type Bson,
   BsonDate,
@@ -9,7 +9,7 @@ import {
   isArray,
   isDocument,
   Timestamp,
-} from "../../values/collections/bson.js";
+} from "../values/collections/bson.js";
 import {
   type BsonNumber,
   bigOf,
@@ -17,11 +17,11 @@ import {
   isNumber,
   productOf,
   sumOf,
-} from "../../values/collections/bson-numbers.js";
-import { compareBson } from "../../values/collections/bson-order.js";
-import { typeOf } from "../../values/collections/bson-type.js";
-import { Decimal, decimalOf } from "../../values/collections/decimal.js";
-import { type FieldPath, isArrayIndex } from "../../values/collections/index-keys.js";
+} from "../values/collections/bson-numbers.js";
+import { compareBson } from "../values/collections/bson-order.js";
+import { typeOf } from "../values/collections/bson-type.js";
+import { Decimal, decimalOf } from "../values/collections/decimal.js";
+import { type FieldPath, isArrayIndex } from "../values/collections/index-keys.js";
 import { type ArrayChange, addedToSet, popped, pulled, pulledAll, pushed } from "./array-operators.js";
 import { pathTo } from "./document-paths.js";
 import type { Scope } from "./expressions.js";

@@ -1,8 +1,8 @@
 /** Arrays in expressions. Source: MongoDB's manual, "Array Expression Operators" and "Set Expression Operators". */
-import type { ByteString } from "../../../../protocol/byte-string.js";
-import { type Bson, Int32, isArray } from "../../../values/collections/bson.js";
-import { integerOf, isNumber } from "../../../values/collections/bson-numbers.js";
-import { compareBson, keyOf } from "../../../values/collections/bson-order.js";
+import type { ByteString } from "../../../protocol/byte-string.js";
+import { type Bson, Int32, isArray } from "../../values/collections/bson.js";
+import { integerOf, isNumber } from "../../values/collections/bson-numbers.js";
+import { compareBson, keyOf } from "../../values/collections/bson-order.js";
 import {
   checkVariable,
   compiled,

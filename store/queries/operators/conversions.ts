@@ -2,16 +2,16 @@
  * Types of values, and conversions between types, in expressions. Source: MongoDB's manual, "Type Expression
  * Operators".
  */
-import type { ByteString } from "../../../../protocol/byte-string.js";
-import { type Bson, BsonDate, Int32, isArray, ObjectId } from "../../../values/collections/bson.js";
+import type { ByteString } from "../../../protocol/byte-string.js";
+import { type Bson, BsonDate, Int32, isArray, ObjectId } from "../../values/collections/bson.js";
 import {
   type BsonNumber,
   decimalParts,
   doubleOf,
   exactParts,
   isNumber,
-} from "../../../values/collections/bson-numbers.js";
-import { Decimal, decimalOf, decimalOfText, decimalText } from "../../../values/collections/decimal.js";
+} from "../../values/collections/bson-numbers.js";
+import { Decimal, decimalOf, decimalOfText, decimalText } from "../../values/collections/decimal.js";
 import type { Operator } from "../expressions.js";
 import { MongoFailure } from "../mongo-failure.js";
 import { isTruth } from "./conditionals.js";

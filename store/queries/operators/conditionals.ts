@@ -1,7 +1,7 @@
 /** Comparisons, conditions and variables in expressions. Source: MongoDB's manual, "Expression Operators". */
 
-import { type Bson, Int32, isArray, isDocument } from "../../../values/collections/bson.js";
-import { compareBson } from "../../../values/collections/bson-order.js";
+import { type Bson, Int32, isArray, isDocument } from "../../values/collections/bson.js";
+import { compareBson } from "../../values/collections/bson-order.js";
 import { isTrue } from "../command-fields.js";
 import { checkVariable, compiled, type Expression, type Operator, type Variable } from "../expressions.js";
 import { failedToParse, MongoFailure } from "../mongo-failure.js";

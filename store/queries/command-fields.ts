@@ -1,10 +1,10 @@
 /** Reads the fields of the documents in commands' arguments; rejects unknown fields. */
-import type { ByteString } from "../../../protocol/byte-string.js";
-import { type Bson, type BsonDocument, isArray, isDocument } from "../../values/collections/bson.js";
-import { integerOf, isNumber } from "../../values/collections/bson-numbers.js";
-import { readBson } from "../../values/collections/bson-reader.js";
-import { typeOf } from "../../values/collections/bson-type.js";
-import { readExtendedJson } from "../../values/collections/extended-json.js";
+import type { ByteString } from "../../protocol/byte-string.js";
+import { type Bson, type BsonDocument, isArray, isDocument } from "../values/collections/bson.js";
+import { integerOf, isNumber } from "../values/collections/bson-numbers.js";
+import { readBson } from "../values/collections/bson-reader.js";
+import { typeOf } from "../values/collections/bson-type.js";
+import { readExtendedJson } from "../values/collections/extended-json.js";
 import { badValue, guarded, MongoFailure, typeMismatch } from "./mongo-failure.js";
 
 /**

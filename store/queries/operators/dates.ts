@@ -1,6 +1,6 @@
 /** Dates in expressions, in UTC. Source: MongoDB's manual, "Date Expression Operators". */
-import type { ByteString } from "../../../../protocol/byte-string.js";
-import { type Bson, BsonDate, Int32, isDocument, ObjectId } from "../../../values/collections/bson.js";
+import type { ByteString } from "../../../protocol/byte-string.js";
+import { type Bson, BsonDate, Int32, isDocument, ObjectId } from "../../values/collections/bson.js";
 import { compiled, type Operator } from "../expressions.js";
 import { MongoFailure, notImplemented } from "../mongo-failure.js";
 import { isoText } from "./conversions.js";

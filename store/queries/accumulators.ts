@@ -1,20 +1,20 @@
 /** The accumulators of $group. Source: MongoDB's manual, "Accumulators". */
-import { type Bson, Int32 } from "../../values/collections/bson.js";
+import { type Bson, Int32 } from "../values/collections/bson.js";
 import {
   type BsonNumber,
   decimalParts,
   doubleOf,
   exactParts,
   isNumber,
-} from "../../values/collections/bson-numbers.js";
-import { compareBson, keyOf } from "../../values/collections/bson-order.js";
+} from "../values/collections/bson-numbers.js";
+import { compareBson, keyOf } from "../values/collections/bson-order.js";
 import {
   Decimal,
   type DecimalValue,
   decimalOf,
   decimalQuotient,
   decimalSum,
-} from "../../values/collections/decimal.js";
+} from "../values/collections/decimal.js";
 
 export interface Accumulator {
   /** @param value undefined if the document has no value */

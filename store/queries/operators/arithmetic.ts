@@ -2,8 +2,8 @@
  * Arithmetic in expressions. Functions whose last digit differs between machines (powers, logarithms, angles) are not
  * supported, because a write could depend on that digit. Source: MongoDB's manual, "Arithmetic Expression Operators".
  */
-import type { ByteString } from "../../../../protocol/byte-string.js";
-import { type Bson, BsonDate, BsonFault, Int32, isArray } from "../../../values/collections/bson.js";
+import type { ByteString } from "../../../protocol/byte-string.js";
+import { type Bson, BsonDate, BsonFault, Int32, isArray } from "../../values/collections/bson.js";
 import {
   type BsonNumber,
   doubleOf,
@@ -12,14 +12,14 @@ import {
   isNumber,
   productOf,
   sumOf,
-} from "../../../values/collections/bson-numbers.js";
+} from "../../values/collections/bson-numbers.js";
 import {
   Decimal,
   type DecimalValue,
   decimalOf,
   decimalQuotient,
   type Finite,
-} from "../../../values/collections/decimal.js";
+} from "../../values/collections/decimal.js";
 import { ACCUMULATORS } from "../accumulators.js";
 import type { Operator } from "../expressions.js";
 import { MongoFailure, typeMismatch } from "../mongo-failure.js";

@@ -1,10 +1,10 @@
 /**
  * Follows the paths of updates in a document literally; numbers select array elements. The caller owns the document.
  */
-import type { ByteString } from "../../../protocol/byte-string.js";
-import { type Bson, type BsonDocument, isArray, isDocument } from "../../values/collections/bson.js";
-import { typeOf } from "../../values/collections/bson-type.js";
-import { type FieldPath, isArrayIndex } from "../../values/collections/index-keys.js";
+import type { ByteString } from "../../protocol/byte-string.js";
+import { type Bson, type BsonDocument, isArray, isDocument } from "../values/collections/bson.js";
+import { typeOf } from "../values/collections/bson-type.js";
+import { type FieldPath, isArrayIndex } from "../values/collections/index-keys.js";
 import { badValue, ELEMENTS_PER_UNIT, MongoFailure, produce, spend, type Work } from "./mongo-failure.js";
 
 /** Maximum number of elements with which an array is padded to reach an index, as in MongoDB. */
