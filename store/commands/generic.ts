@@ -46,6 +46,7 @@ export const generic = family("keyspace", {
     since: "1.0.0",
     complexity: "O(N), N: keys",
     summary: "Removes keys.",
+    cost: "arguments",
     run: del,
   },
   EXISTS: {
@@ -64,6 +65,7 @@ export const generic = family("keyspace", {
     since: "1.0.0",
     complexity: "O(1)",
     summary: "Sets a key's time to live in seconds.",
+    cost: "arguments",
     run: (data, argv, unit) => expire(data, argv, unit, SECONDS, "expire"),
   },
   EXPIREAT: {
@@ -73,6 +75,7 @@ export const generic = family("keyspace", {
     since: "1.2.0",
     complexity: "O(1)",
     summary: "Sets the Unix time in seconds at which a key expires.",
+    cost: "arguments",
     run: (data, argv, unit) => expire(data, argv, unit, UNIX_SECONDS, "expireat"),
   },
   EXPIRETIME: {
@@ -103,6 +106,7 @@ export const generic = family("keyspace", {
     since: "1.0.0",
     complexity: "O(1)",
     summary: "Moves a key to another database.",
+    cost: "arguments",
     run: move,
   },
   PERSIST: {
@@ -112,6 +116,7 @@ export const generic = family("keyspace", {
     since: "2.2.0",
     complexity: "O(1)",
     summary: "Removes a key's expiry time.",
+    cost: "arguments",
     run: persist,
   },
   PEXPIRE: {
@@ -121,6 +126,7 @@ export const generic = family("keyspace", {
     since: "2.6.0",
     complexity: "O(1)",
     summary: "Sets a key's time to live in milliseconds.",
+    cost: "arguments",
     run: (data, argv, unit) => expire(data, argv, unit, MILLISECONDS, "pexpire"),
   },
   PEXPIREAT: {
@@ -130,6 +136,7 @@ export const generic = family("keyspace", {
     since: "2.6.0",
     complexity: "O(1)",
     summary: "Sets the Unix time in milliseconds at which a key expires.",
+    cost: "arguments",
     run: (data, argv, unit) => expire(data, argv, unit, UNIX_MILLISECONDS, "pexpireat"),
   },
   PEXPIRETIME: {
@@ -166,6 +173,7 @@ export const generic = family("keyspace", {
     since: "1.0.0",
     complexity: "O(1)",
     summary: "Renames a key, and replaces any key that has the new name.",
+    cost: "arguments",
     run: (data, argv) => {
       rename(data, argv, true);
       return OK;
@@ -178,6 +186,7 @@ export const generic = family("keyspace", {
     since: "1.0.0",
     complexity: "O(1)",
     summary: "Renames a key unless the new name exists.",
+    cost: "arguments",
     run: (data, argv) => (rename(data, argv, false) ? ONE : ZERO),
   },
   SCAN: {
@@ -223,6 +232,7 @@ export const generic = family("keyspace", {
     since: "4.0.0",
     complexity: "O(N), N: keys",
     summary: "Removes keys.",
+    cost: "arguments",
     run: del,
   },
 });

@@ -32,6 +32,7 @@ export const hashes = family("hash", {
     since: "2.0.0",
     complexity: "O(N), N: fields named",
     summary: "Removes fields, and the hash if no fields remain.",
+    cost: "arguments",
     run: hdel,
   },
   HEXISTS: {
@@ -68,6 +69,7 @@ export const hashes = family("hash", {
     since: "2.0.0",
     complexity: "O(1)",
     summary: "Adds a number to a field's integer; an absent field counts as 0.",
+    cost: "arguments",
     run: hincrby,
   },
   HINCRBYFLOAT: {
@@ -77,6 +79,7 @@ export const hashes = family("hash", {
     since: "2.6.0",
     complexity: "O(1)",
     summary: "Adds a floating-point number to a field's number.",
+    cost: "arguments",
     run: hincrbyfloat,
   },
   HKEYS: {
@@ -113,6 +116,7 @@ export const hashes = family("hash", {
     since: "2.0.0",
     complexity: "O(N), N: fields named",
     summary: "Sets fields; HSET's old form, which does not return the number of new fields.",
+    cost: "arguments",
     run: hmset,
   },
   HRANDFIELD: {
@@ -140,6 +144,7 @@ export const hashes = family("hash", {
     since: "2.0.0",
     complexity: "O(N), N: fields named",
     summary: "Sets fields of a hash, which is created if absent.",
+    cost: "arguments",
     run: hset,
   },
   HSETNX: {
@@ -149,6 +154,7 @@ export const hashes = family("hash", {
     since: "2.0.0",
     complexity: "O(1)",
     summary: "Sets a field if it is absent.",
+    cost: "arguments",
     run: hsetnx,
   },
   HSTRLEN: {

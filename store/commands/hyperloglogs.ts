@@ -21,6 +21,7 @@ export const hyperloglogs = family("hyperloglog", {
     since: "2.8.9",
     complexity: "O(1) for each element",
     summary: "Adds elements to a HyperLogLog, which is created if absent.",
+    cost: "arguments",
     run: (data, argv) => guarded(() => pfadd(data, argv)),
   },
   PFCOUNT: {

@@ -130,6 +130,7 @@ export const server = family("connection", {
       complexity: "O(1)",
       categories: ["dangerous"],
       summary: "Empties all databases.",
+      cost: "arguments",
       run: flushall,
     },
     FLUSHDB: {
@@ -140,6 +141,7 @@ export const server = family("connection", {
       complexity: "O(1)",
       categories: ["dangerous"],
       summary: "Empties the database.",
+      cost: "arguments",
       run: flushdb,
     },
     SWAPDB: {
@@ -150,6 +152,7 @@ export const server = family("connection", {
       complexity: "O(1)",
       categories: ["dangerous"],
       summary: "Exchanges two databases.",
+      cost: "arguments",
       run: swapdb,
     },
   }),

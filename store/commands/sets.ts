@@ -33,6 +33,7 @@ export const sets = family("set", {
     since: "1.0.0",
     complexity: "O(N), N: members named",
     summary: "Adds members to a set, which is created if absent.",
+    cost: "arguments",
     run: sadd,
   },
   SCARD: {
@@ -123,6 +124,7 @@ export const sets = family("set", {
     since: "1.0.0",
     complexity: "O(1)",
     summary: "Moves a member from one set to another.",
+    cost: "arguments",
     run: smove,
   },
   SPOP: {
@@ -150,6 +152,7 @@ export const sets = family("set", {
     since: "1.0.0",
     complexity: "O(N), N: members named",
     summary: "Removes members from a set.",
+    cost: "arguments",
     run: srem,
   },
   SSCAN: {

@@ -38,6 +38,7 @@ export const strings = family("string", {
     since: "2.0.0",
     complexity: "O(1)",
     summary: "Appends to a string, which is created if absent.",
+    cost: "arguments",
     run: append,
   },
   DECR: {
@@ -47,6 +48,7 @@ export const strings = family("string", {
     since: "1.0.0",
     complexity: "O(1)",
     summary: "Subtracts one from a key's integer; an absent key counts as 0.",
+    cost: "arguments",
     run: (data, argv) => increment(data, argv, -1),
   },
   DECRBY: {
@@ -56,6 +58,7 @@ export const strings = family("string", {
     since: "1.0.0",
     complexity: "O(1)",
     summary: "Subtracts a number from a key's integer.",
+    cost: "arguments",
     run: decrby,
   },
   GET: {
@@ -74,6 +77,7 @@ export const strings = family("string", {
     since: "6.2.0",
     complexity: "O(1)",
     summary: "Returns the string of a key, and removes the key.",
+    cost: "arguments",
     run: getdel,
   },
   GETEX: {
@@ -83,6 +87,7 @@ export const strings = family("string", {
     since: "6.2.0",
     complexity: "O(1)",
     summary: "Returns the string of a key, and sets or removes its expiry time.",
+    cost: "arguments",
     run: getex,
   },
   GETRANGE: {
@@ -101,6 +106,7 @@ export const strings = family("string", {
     since: "1.0.0",
     complexity: "O(1)",
     summary: "Sets a key and returns its previous value.",
+    cost: "arguments",
     run: getset,
   },
   INCR: {
@@ -110,6 +116,7 @@ export const strings = family("string", {
     since: "1.0.0",
     complexity: "O(1)",
     summary: "Adds one to a key's integer; an absent key counts as 0.",
+    cost: "arguments",
     run: (data, argv) => increment(data, argv, 1),
   },
   INCRBY: {
@@ -119,6 +126,7 @@ export const strings = family("string", {
     since: "1.0.0",
     complexity: "O(1)",
     summary: "Adds a number to a key's integer.",
+    cost: "arguments",
     run: (data, argv) => increment(data, argv, integerArgument(argv[2]!)),
   },
   INCRBYFLOAT: {
@@ -128,6 +136,7 @@ export const strings = family("string", {
     since: "2.6.0",
     complexity: "O(1)",
     summary: "Adds a floating-point number to a key's number.",
+    cost: "arguments",
     run: incrbyfloat,
   },
   LCS: {
@@ -137,6 +146,7 @@ export const strings = family("string", {
     since: "7.0.0",
     complexity: "O(N*M), N and M: the strings' lengths",
     summary: "Returns the longest common subsequence of two strings.",
+    cost: "query",
     run: longestCommonSubsequence,
   },
   MGET: {
@@ -155,6 +165,7 @@ export const strings = family("string", {
     since: "1.0.1",
     complexity: "O(N), N: keys",
     summary: "Sets several keys.",
+    cost: "arguments",
     run: mset,
   },
   MSETNX: {
@@ -164,6 +175,7 @@ export const strings = family("string", {
     since: "1.0.1",
     complexity: "O(N), N: keys",
     summary: "Sets several keys if none of them exists.",
+    cost: "arguments",
     run: msetnx,
   },
   PSETEX: {
@@ -173,6 +185,7 @@ export const strings = family("string", {
     since: "2.6.0",
     complexity: "O(1)",
     summary: "Sets a key with a time to live in milliseconds.",
+    cost: "arguments",
     run: (data, argv, unit) =>
       setex(data, argv, expireTime(argv[2]!, expireUnits["PX"]!, unit.at, "psetex", true)),
   },
@@ -184,6 +197,7 @@ export const strings = family("string", {
     since: "1.0.0",
     complexity: "O(1)",
     summary: "Sets a key to a string.",
+    cost: "arguments",
     run: set,
   },
   SETEX: {
@@ -193,6 +207,7 @@ export const strings = family("string", {
     since: "2.0.0",
     complexity: "O(1)",
     summary: "Sets a key with a time to live in seconds.",
+    cost: "arguments",
     run: (data, argv, unit) =>
       setex(data, argv, expireTime(argv[2]!, expireUnits["EX"]!, unit.at, "setex", true)),
   },
@@ -203,6 +218,7 @@ export const strings = family("string", {
     since: "1.0.0",
     complexity: "O(1)",
     summary: "Sets a key if it is absent.",
+    cost: "arguments",
     run: setnx,
   },
   SETRANGE: {

@@ -8,7 +8,6 @@ import type { Data } from "../keyspace/mutators.js";
 import type { Unit } from "../keyspace/unit.js";
 import { type LookedUp, lookedUpBy } from "./counted-lookups.js";
 import type { KeySpec } from "./key-spec.js";
-import { isLinear, isQuery } from "./linear-commands.js";
 
 /** Redis's flags. A command on data has either `write` or `readonly`; with `write`, it is recorded. */
 export type Flag =
@@ -48,20 +47,27 @@ export interface Row extends CommandDescription {
   /** Whether `keys` may name keys of other databases that the command writes. */
   readonly writesOtherDatabases?: boolean;
   /** First key, last key and step for COMMAND, if `keys` is a function although some keys have regular indexes. */
-  readonly keyRange?: readonly [first: number, last: number, step: number];
+  readonly keyRange?: readonly [first: number, last: number, step: number] | undefined;
   /** The Redis version that introduced the command. */
   readonly since: string;
   /**
    * Returns the name of another row to which a call belongs because of its arguments, or null for this row. The result
    * depends only on the bytes of the arguments.
    */
-  readonly otherRow?: (argv: readonly ByteString[]) => string | null;
+  readonly otherRow?: ((argv: readonly ByteString[]) => string | null) | undefined;
   /** ACL categories in addition to those that follow from the family and the flags. */
-  readonly categories?: readonly string[];
+  readonly categories?: readonly string[] | undefined;
+  /**
+   * `arguments` for a writing command whose time is proportional to the length of its arguments: a bounded number of
+   * steps for each argument (at most a tree's height), and the bytes of the arguments. Budgets count every writing
+   * command except these. `query` for a reading command whose time does not follow from its keys, but which can
+   * produce its reply in steps, if the caller supports that.
+   */
+  readonly cost?: "arguments" | "query";
   /** The number of CLUSTER SEMANTICS from which the row applies; default: 1. */
-  readonly sinceSemantics?: number;
+  readonly sinceSemantics?: number | undefined;
   /** The row before `sinceSemantics`; if it is missing, the command does not exist before. */
-  readonly earlier?: EarlierRow;
+  readonly earlier?: EarlierRow | undefined;
   readonly run: Handler;
 }
 
@@ -106,30 +112,33 @@ export interface CommandTable {
  * documentation.
  */
 export function family(group: string, rows: Readonly<Record<string, Row>>): readonly Command[] {
-  return Object.entries(rows).map(([name, row]) => {
-    // All rows have the same shape for V8, because each request reads one.
-    const {
-      arity,
-      flags,
-      keys,
-      run,
-      since,
-      summary,
-      complexity,
-      writesOtherDatabases = false,
-      ...rest
-    } = row;
-    const writes = flags.includes("write");
-    const effects = {
-      writes,
-      isLinear: isLinear(name, writes),
-      isQuery: isQuery(name),
-      reads: flags.includes("readonly"),
-      writesOtherDatabases,
-      lookedUp: lookedUpBy(name),
-    };
-    return { name, group, arity, flags, keys, run, ...effects, since, summary, complexity, ...rest };
-  });
+  return Object.entries(rows).map(([name, row]) => commandOf(group, name, row));
+}
+
+/** Returns a command. All commands have the same properties in the same order for V8, because each request reads one. */
+function commandOf(group: string, name: string, row: Row): Command {
+  return {
+    name,
+    group,
+    arity: row.arity,
+    flags: row.flags,
+    keys: row.keys,
+    run: row.run,
+    writes: row.flags.includes("write"),
+    reads: row.flags.includes("readonly"),
+    isLinear: row.cost === "arguments",
+    isQuery: row.cost === "query",
+    writesOtherDatabases: row.writesOtherDatabases ?? false,
+    otherRow: row.otherRow,
+    lookedUp: lookedUpBy(name),
+    categories: row.categories,
+    keyRange: row.keyRange,
+    since: row.since,
+    summary: row.summary,
+    complexity: row.complexity,
+    sinceSemantics: row.sinceSemantics,
+    earlier: row.earlier,
+  };
 }
 
 const categories = new WeakMap<Command, readonly string[]>();

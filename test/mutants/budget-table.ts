@@ -24,9 +24,9 @@ export const budgetMutants: readonly Mutant[] = [
   },
   {
     name: "budgets: a command that is not linear counts as linear",
-    file: "store/rows/linear-commands.js",
-    find: '"FLUSHALL"',
-    replace: '"SUNIONSTORE", "COPY", "SQL", "FLUSHALL"',
+    file: "store/rows/command-row.js",
+    find: 'isLinear: row.cost === "arguments"',
+    replace: 'isLinear: row.cost === "arguments" || ["SUNIONSTORE", "COPY", "SQL"].includes(name)',
     test: STORE,
   },
   {
@@ -235,8 +235,8 @@ export const budgetMutants: readonly Mutant[] = [
   },
   {
     name: "budgets: LCS compares in one step",
-    file: "store/rows/linear-commands.js",
-    find: '"LCS",',
+    file: "store/commands/strings.js",
+    find: 'cost: "query",',
     replace: "",
     test: TURNS,
   },

@@ -67,6 +67,7 @@ export const collections = family("mongo", {
     since: "",
     complexity: "O(N), N: documents of the collection, or those that an index selects; O(N*log(N)) to sort",
     summary: "Returns the documents that {filter, sort, projection, skip, limit} selects.",
+    cost: "query",
     run: find,
   },
   "MDB.COUNT": {
@@ -76,6 +77,7 @@ export const collections = family("mongo", {
     since: "",
     complexity: "O(N), N: documents of the collection, or those that an index selects",
     summary: "Counts the documents that {query, skip, limit} selects.",
+    cost: "query",
     run: countDocuments,
   },
   "MDB.DISTINCT": {
@@ -85,6 +87,7 @@ export const collections = family("mongo", {
     since: "",
     complexity: "O(N), N: documents of the collection, or those that an index selects",
     summary: "Returns the distinct values of a field, {key, query}.",
+    cost: "query",
     run: distinct,
   },
   "MDB.AGGREGATE": {
@@ -94,6 +97,7 @@ export const collections = family("mongo", {
     since: "",
     complexity: "O(N) for most stages, N: documents that reach the stage; O(N*log(N)) for $sort",
     summary: "Applies the stages of {pipeline} to a collection.",
+    cost: "query",
     run: aggregate,
   },
   "MDB.CREATE": {

@@ -47,6 +47,7 @@ export const geo = family("geo", {
     since: "3.2.0",
     complexity: "O(log(N)) for each member, N: members",
     summary: "Adds members with their longitudes and latitudes, or moves them.",
+    cost: "arguments",
     run: geoadd,
   },
   GEODIST: {

@@ -83,6 +83,7 @@ export const lists = family("list", {
     since: "1.0.0",
     complexity: "O(N), N: elements added",
     summary: "Adds elements to the left end of a list, which is created if absent.",
+    cost: "arguments",
     run: (data, argv) => push(data, argv, "left"),
   },
   LPUSHX: {
@@ -92,6 +93,7 @@ export const lists = family("list", {
     since: "2.2.0",
     complexity: "O(N), N: elements added",
     summary: "Adds elements to the left end of a list that exists.",
+    cost: "arguments",
     run: (data, argv) => pushIfPresent(data, argv, "left"),
   },
   LRANGE: {
@@ -155,6 +157,7 @@ export const lists = family("list", {
     since: "1.0.0",
     complexity: "O(N), N: elements added",
     summary: "Adds elements to the right end of a list, which is created if absent.",
+    cost: "arguments",
     run: (data, argv) => push(data, argv, "right"),
   },
   RPUSHX: {
@@ -164,6 +167,7 @@ export const lists = family("list", {
     since: "2.2.0",
     complexity: "O(N), N: elements added",
     summary: "Adds elements to the right end of a list that exists.",
+    cost: "arguments",
     run: (data, argv) => pushIfPresent(data, argv, "right"),
   },
   ...blockingLists,

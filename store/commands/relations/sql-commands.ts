@@ -54,6 +54,7 @@ export const relations = family("sql", {
     since: "",
     complexity: "O(N), N: rows of the tables, or those that an equality selects; O(N*log(N)) to sort",
     summary: "Executes a statement that changes nothing. SQL with such a statement does the same.",
+    cost: "query",
     run: (data, argv, unit) => {
       if (!onlyReads(argv)) throw custom("ERR SQL_RO accepts only statements that change nothing");
       return execute(data, argv, unit);

@@ -42,6 +42,7 @@ export const sortedSets = family("sortedset", {
     since: "1.2.0",
     complexity: "O(log(N)) for each member, N: members",
     summary: "Adds members to a sorted set, which is created if absent, or changes their scores.",
+    cost: "arguments",
     run: (data, argv) => zadd(data, argv, false),
   },
   ZCARD: {
@@ -60,6 +61,7 @@ export const sortedSets = family("sortedset", {
     since: "1.2.0",
     complexity: "O(log(N)), N: members",
     summary: "Adds to a member's score; an absent member counts as 0.",
+    cost: "arguments",
     run: (data, argv) => zadd(data, argv, true),
   },
   ZMPOP: {
@@ -123,6 +125,7 @@ export const sortedSets = family("sortedset", {
     since: "1.2.0",
     complexity: "O(log(N)*M), N: members, M: members named",
     summary: "Removes members from a sorted set.",
+    cost: "arguments",
     run: zrem,
   },
   ZREVRANK: {

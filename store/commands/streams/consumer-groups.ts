@@ -20,6 +20,7 @@ export const consumerGroups = family("stream", {
     since: "5.0.0",
     complexity: "O(M*log(N)), M: ids named, N: entries that are pending",
     summary: "Acknowledges entries: they are no longer pending.",
+    cost: "arguments",
     run: xack,
   },
   XAUTOCLAIM: {
@@ -48,6 +49,7 @@ export const consumerGroups = family("stream", {
     since: "5.0.0",
     complexity: "O(1)",
     summary: "Creates a consumer group; with MKSTREAM, also the stream.",
+    cost: "arguments",
     run: create,
   },
   "XGROUP|CREATECONSUMER": {
@@ -57,6 +59,7 @@ export const consumerGroups = family("stream", {
     since: "6.2.0",
     complexity: "O(1)",
     summary: "Creates a consumer of a group.",
+    cost: "arguments",
     run: createConsumer,
   },
   "XGROUP|DELCONSUMER": {
@@ -93,6 +96,7 @@ export const consumerGroups = family("stream", {
     since: "5.0.0",
     complexity: "O(1)",
     summary: "Sets the id after which a group continues.",
+    cost: "arguments",
     run: setId,
   },
   "XINFO|CONSUMERS": {

@@ -99,6 +99,7 @@ export const streams = family("stream", {
     since: "5.0.0",
     complexity: "O(1)",
     summary: "Sets the last id of a stream, and its counters of deleted entries.",
+    cost: "arguments",
     run: xsetid,
   },
   XTRIM: {
