@@ -2,10 +2,12 @@
  * DUMP and RESTORE: values in Redis's own serialized form. Behaviour and error texts are those of Redis 7;
  * test/conformance checks them.
  */
+
 import type { ByteString } from "../../protocol/byte-string.js";
 import { bulk, NIL, OK, type Reply } from "../../protocol/reply.js";
 import { custom, syntaxError } from "../arguments/command-errors.js";
 import { integerArgument } from "../arguments/number-arguments.js";
+import { restoreEvents } from "../events/event-rules.js";
 import { BYTES_PER_STEP } from "../keyspace/effort-budget.js";
 import { NO_EXPIRY } from "../keyspace/keyspace.js";
 import type { Data } from "../keyspace/mutators.js";
@@ -33,6 +35,7 @@ export const dumps = family("keyspace", {
     complexity: "O(N), N: elements of the value; sorted sets O(N*log(N))",
     categories: ["dangerous"],
     summary: "Sets a key to a value that DUMP has serialized, here or in Redis up to 7.0.",
+    events: restoreEvents,
     run: restore,
   },
 });

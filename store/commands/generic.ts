@@ -1,4 +1,5 @@
 /** Commands on keys of any type. Behaviour and error texts are those of Redis 7; test/conformance checks them. */
+
 import type { ByteString } from "../../protocol/byte-string.js";
 import { bulksReply } from "../../protocol/lazy-bulk-reply.js";
 import { bulk, integer, NIL, OK, ONE, type Reply, status, ZERO } from "../../protocol/reply.js";
@@ -13,6 +14,15 @@ import {
 import { type ExpireUnit, expireTime } from "../arguments/expire-options.js";
 import { INT64_MAX, int32Argument, parseInteger } from "../arguments/number-arguments.js";
 import { countPage, matcherOf, scanCursor, scanOptions, scanReply } from "../arguments/scan-arguments.js";
+import {
+  copyEvents,
+  deletedEvents,
+  event,
+  expireEvents,
+  ifCounted,
+  moveEvents,
+  renameEvents,
+} from "../events/event-rules.js";
 import { isExpired, NO_EXPIRY } from "../keyspace/keyspace.js";
 import type { Data } from "../keyspace/mutators.js";
 import { seededChoice } from "../keyspace/seeded-choice.js";
@@ -37,6 +47,7 @@ export const generic = family("keyspace", {
     since: "6.2.0",
     complexity: "O(N), N: elements of the value",
     summary: "Copies a key's value to another key, optionally in another database.",
+    events: copyEvents,
     run: copy,
   },
   DEL: {
@@ -47,6 +58,7 @@ export const generic = family("keyspace", {
     complexity: "O(N), N: keys",
     summary: "Removes keys.",
     cost: "arguments",
+    events: deletedEvents,
     run: del,
   },
   EXISTS: {
@@ -66,6 +78,7 @@ export const generic = family("keyspace", {
     complexity: "O(1)",
     summary: "Sets a key's time to live in seconds.",
     cost: "arguments",
+    events: expireEvents,
     run: (data, argv, unit) => expire(data, argv, unit, SECONDS, "expire"),
   },
   EXPIREAT: {
@@ -76,6 +89,7 @@ export const generic = family("keyspace", {
     complexity: "O(1)",
     summary: "Sets the Unix time in seconds at which a key expires.",
     cost: "arguments",
+    events: expireEvents,
     run: (data, argv, unit) => expire(data, argv, unit, UNIX_SECONDS, "expireat"),
   },
   EXPIRETIME: {
@@ -107,6 +121,7 @@ export const generic = family("keyspace", {
     complexity: "O(1)",
     summary: "Moves a key to another database.",
     cost: "arguments",
+    events: moveEvents,
     run: move,
   },
   PERSIST: {
@@ -117,6 +132,7 @@ export const generic = family("keyspace", {
     complexity: "O(1)",
     summary: "Removes a key's expiry time.",
     cost: "arguments",
+    events: event("g", "persist", ifCounted),
     run: persist,
   },
   PEXPIRE: {
@@ -127,6 +143,7 @@ export const generic = family("keyspace", {
     complexity: "O(1)",
     summary: "Sets a key's time to live in milliseconds.",
     cost: "arguments",
+    events: expireEvents,
     run: (data, argv, unit) => expire(data, argv, unit, MILLISECONDS, "pexpire"),
   },
   PEXPIREAT: {
@@ -137,6 +154,7 @@ export const generic = family("keyspace", {
     complexity: "O(1)",
     summary: "Sets the Unix time in milliseconds at which a key expires.",
     cost: "arguments",
+    events: expireEvents,
     run: (data, argv, unit) => expire(data, argv, unit, UNIX_MILLISECONDS, "pexpireat"),
   },
   PEXPIRETIME: {
@@ -174,6 +192,7 @@ export const generic = family("keyspace", {
     complexity: "O(1)",
     summary: "Renames a key, and replaces any key that has the new name.",
     cost: "arguments",
+    events: renameEvents,
     run: (data, argv) => {
       rename(data, argv, true);
       return OK;
@@ -187,6 +206,7 @@ export const generic = family("keyspace", {
     complexity: "O(1)",
     summary: "Renames a key unless the new name exists.",
     cost: "arguments",
+    events: renameEvents,
     run: (data, argv) => (rename(data, argv, false) ? ONE : ZERO),
   },
   SCAN: {
@@ -233,6 +253,7 @@ export const generic = family("keyspace", {
     complexity: "O(N), N: keys",
     summary: "Removes keys.",
     cost: "arguments",
+    events: deletedEvents,
     run: del,
   },
 });

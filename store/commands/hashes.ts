@@ -1,4 +1,5 @@
 /** Hashes. Behaviour and error texts are those of Redis 7; test/conformance checks them. */
+
 import type { ByteString } from "../../protocol/byte-string.js";
 import { bulksReply } from "../../protocol/lazy-bulk-reply.js";
 import {
@@ -14,6 +15,7 @@ import {
 } from "../../protocol/reply.js";
 import { wrongArity } from "../arguments/command-errors.js";
 import { countPage, scanCursor, scanOptions, scanReply } from "../arguments/scan-arguments.js";
+import { event, ifCounted } from "../events/event-rules.js";
 import { isCompact } from "../keyspace/encoding-name.js";
 import type { Data } from "../keyspace/mutators.js";
 import type { Unit } from "../keyspace/unit.js";
@@ -33,6 +35,7 @@ export const hashes = family("hash", {
     complexity: "O(N), N: fields named",
     summary: "Removes fields, and the hash if no fields remain.",
     cost: "arguments",
+    events: event("h", "hdel", ifCounted),
     run: hdel,
   },
   HEXISTS: {
@@ -70,6 +73,7 @@ export const hashes = family("hash", {
     complexity: "O(1)",
     summary: "Adds a number to a field's integer; an absent field counts as 0.",
     cost: "arguments",
+    events: event("h", "hincrby"),
     run: hincrby,
   },
   HINCRBYFLOAT: {
@@ -80,6 +84,7 @@ export const hashes = family("hash", {
     complexity: "O(1)",
     summary: "Adds a floating-point number to a field's number.",
     cost: "arguments",
+    events: event("h", "hincrbyfloat"),
     run: hincrbyfloat,
   },
   HKEYS: {
@@ -117,6 +122,7 @@ export const hashes = family("hash", {
     complexity: "O(N), N: fields named",
     summary: "Sets fields; HSET's old form, which does not return the number of new fields.",
     cost: "arguments",
+    events: event("h", "hset"),
     run: hmset,
   },
   HRANDFIELD: {
@@ -145,6 +151,7 @@ export const hashes = family("hash", {
     complexity: "O(N), N: fields named",
     summary: "Sets fields of a hash, which is created if absent.",
     cost: "arguments",
+    events: event("h", "hset"),
     run: hset,
   },
   HSETNX: {
@@ -155,6 +162,7 @@ export const hashes = family("hash", {
     complexity: "O(1)",
     summary: "Sets a field if it is absent.",
     cost: "arguments",
+    events: event("h", "hset", ifCounted),
     run: hsetnx,
   },
   HSTRLEN: {

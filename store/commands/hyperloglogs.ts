@@ -3,10 +3,12 @@
  * of Redis 7; test/conformance checks them. Unlike in Redis, PFCOUNT only reads: it does not cache its result in the
  * key.
  */
+
 import type { ByteString } from "../../protocol/byte-string.js";
 import { array, bulk, integer, OK, ONE, type Reply, status, ZERO } from "../../protocol/reply.js";
 import { custom, echoed } from "../arguments/command-errors.js";
 import { narrow } from "../arguments/number-arguments.js";
+import { event, ifCounted, noEvents } from "../events/event-rules.js";
 import type { Data } from "../keyspace/mutators.js";
 import { family } from "../rows/command-row.js";
 import { none, read, recode, update, write } from "../rows/key-spec.js";
@@ -22,6 +24,7 @@ export const hyperloglogs = family("hyperloglog", {
     complexity: "O(1) for each element",
     summary: "Adds elements to a HyperLogLog, which is created if absent.",
     cost: "arguments",
+    events: event("$", "pfadd", ifCounted),
     run: (data, argv) => guarded(() => pfadd(data, argv)),
   },
   PFCOUNT: {
@@ -40,6 +43,7 @@ export const hyperloglogs = family("hyperloglog", {
     since: "2.8.9",
     complexity: "O(1)",
     summary: "Returns how a HyperLogLog is stored: DECODE, ENCODING, GETREG, TODENSE.",
+    events: noEvents,
     run: (data, argv) => guarded(() => pfdebug(data, argv)),
   },
   PFMERGE: {
@@ -49,6 +53,7 @@ export const hyperloglogs = family("hyperloglog", {
     since: "2.8.9",
     complexity: "O(N), N: keys",
     summary: "Merges HyperLogLogs into one.",
+    events: event("$", "pfadd"),
     run: (data, argv) => guarded(() => pfmerge(data, argv)),
   },
   PFSELFTEST: {

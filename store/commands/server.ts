@@ -3,10 +3,12 @@
  * that concern a connection's state (SELECT, MULTI, WATCH) reply as on a new connection, and do not affect the next
  * command. Behaviour and error texts are those of Redis 7; test/conformance checks them.
  */
+
 import type { ByteString } from "../../protocol/byte-string.js";
 import { bulk, bulks, integer, OK, type Reply, status, ZERO } from "../../protocol/reply.js";
 import { custom, dbIndexOutOfRange, syntaxError, wrongArity } from "../arguments/command-errors.js";
 import { int32Argument, parseInteger } from "../arguments/number-arguments.js";
+import { noEvents } from "../events/event-rules.js";
 import type { Data } from "../keyspace/mutators.js";
 import type { Unit } from "../keyspace/unit.js";
 import { family } from "../rows/command-row.js";
@@ -131,6 +133,7 @@ export const server = family("connection", {
       categories: ["dangerous"],
       summary: "Empties all databases.",
       cost: "arguments",
+      events: noEvents,
       run: flushall,
     },
     FLUSHDB: {
@@ -142,6 +145,7 @@ export const server = family("connection", {
       categories: ["dangerous"],
       summary: "Empties the database.",
       cost: "arguments",
+      events: noEvents,
       run: flushdb,
     },
     SWAPDB: {
@@ -153,6 +157,7 @@ export const server = family("connection", {
       categories: ["dangerous"],
       summary: "Exchanges two databases.",
       cost: "arguments",
+      events: noEvents,
       run: swapdb,
     },
   }),

@@ -1,10 +1,12 @@
 /** Sets. Behaviour and error texts are those of Redis 7; test/conformance checks them. */
+
 import type { ByteString } from "../../protocol/byte-string.js";
 import { bulksReply } from "../../protocol/lazy-bulk-reply.js";
 import { array, bulk, EMPTY_ARRAY, integer, NIL, ONE, type Reply, set, ZERO } from "../../protocol/reply.js";
 import { custom, mustBePositive, syntaxError } from "../arguments/command-errors.js";
 import { integerFrom } from "../arguments/number-arguments.js";
 import { countPage, scanCursor, scanOptions, scanReply } from "../arguments/scan-arguments.js";
+import { event, ifChanged, ifCounted, smoveEvents, storedEvent } from "../events/event-rules.js";
 import { isCompact } from "../keyspace/encoding-name.js";
 import type { Data } from "../keyspace/mutators.js";
 import { seededChoice } from "../keyspace/seeded-choice.js";
@@ -34,6 +36,7 @@ export const sets = family("set", {
     complexity: "O(N), N: members named",
     summary: "Adds members to a set, which is created if absent.",
     cost: "arguments",
+    events: event("s", "sadd", ifCounted),
     run: sadd,
   },
   SCARD: {
@@ -61,6 +64,7 @@ export const sets = family("set", {
     since: "1.0.0",
     complexity: "O(N), N: members of all sets",
     summary: "Stores the members of the first set that are in no other set.",
+    events: storedEvent("s", "sdiffstore"),
     run: (data, argv) => combinedStore(data, argv, difference),
   },
   SINTER: {
@@ -88,6 +92,7 @@ export const sets = family("set", {
     since: "1.0.0",
     complexity: "O(N*M), N: members of the smallest set, M: sets",
     summary: "Stores the members that all sets have.",
+    events: storedEvent("s", "sinterstore"),
     run: (data, argv) => combinedStore(data, argv, intersection),
   },
   SISMEMBER: {
@@ -125,6 +130,7 @@ export const sets = family("set", {
     complexity: "O(1)",
     summary: "Moves a member from one set to another.",
     cost: "arguments",
+    events: smoveEvents,
     run: smove,
   },
   SPOP: {
@@ -134,6 +140,7 @@ export const sets = family("set", {
     since: "1.0.0",
     complexity: "O(N), N: members removed",
     summary: "Removes random members and returns them.",
+    events: event("s", "spop", ifChanged),
     run: spop,
   },
   SRANDMEMBER: {
@@ -153,6 +160,7 @@ export const sets = family("set", {
     complexity: "O(N), N: members named",
     summary: "Removes members from a set.",
     cost: "arguments",
+    events: event("s", "srem", ifCounted),
     run: srem,
   },
   SSCAN: {
@@ -180,6 +188,7 @@ export const sets = family("set", {
     since: "1.0.0",
     complexity: "O(N), N: members of all sets",
     summary: "Stores the members of any of the sets.",
+    events: storedEvent("s", "sunionstore"),
     run: (data, argv) => combinedStore(data, argv, union),
   },
 });

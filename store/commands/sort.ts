@@ -3,11 +3,13 @@
  * keys. Behaviour and error texts are those of Redis 7; test/conformance checks them. With ALPHA, Redis compares by the
  * server's locale, up to a NUL byte; here all bytes are always compared.
  */
+
 import type { ByteString } from "../../protocol/byte-string.js";
 import { bulksReply } from "../../protocol/lazy-bulk-reply.js";
 import { array, bulkOrNil, integer, type Reply } from "../../protocol/reply.js";
 import { custom, syntaxError, wrongType } from "../arguments/command-errors.js";
 import { doubleArgument, indexArgument } from "../arguments/number-arguments.js";
+import { optionStoredEvent } from "../events/event-rules.js";
 import { BYTES_PER_STEP } from "../keyspace/effort-budget.js";
 import type { Data } from "../keyspace/mutators.js";
 import { family } from "../rows/command-row.js";
@@ -28,6 +30,7 @@ export const sorting = family("list", {
     complexity: "O(N+M*log(M)), N: elements, M: elements returned",
     categories: ["set", "sortedset", "dangerous"],
     summary: "Sorts the elements of a list, set or sorted set, and stores them on request.",
+    events: optionStoredEvent("l", "sortstore", /^store$/i, 2),
     run: (data, argv) => sort(data, argv[1]!, sortRequest(argv, true)),
   },
   SORT_RO: {

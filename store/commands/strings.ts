@@ -1,4 +1,5 @@
 /** Strings. Behaviour and error texts are those of Redis 7; test/conformance checks them. */
+
 import type { ByteString } from "../../protocol/byte-string.js";
 import { array, bulk, bulkOrNil, integer, NIL, OK, ONE, type Reply, ZERO } from "../../protocol/reply.js";
 import {
@@ -22,6 +23,18 @@ import {
   parseInteger,
 } from "../arguments/number-arguments.js";
 import { addFloats } from "../arithmetic/long-double.js";
+import {
+  deletedEvents,
+  event,
+  expiringSetEvents,
+  getexEvents,
+  ifCounted,
+  incrementEvents,
+  msetnxEvents,
+  optionalExpirySetEvents,
+  setEvents,
+  severalSetEvents,
+} from "../events/event-rules.js";
 import { type Entry, NO_EXPIRY } from "../keyspace/keyspace.js";
 import type { Data } from "../keyspace/mutators.js";
 import { stringLength, stringPart } from "../keyspace/string-parts.js";
@@ -39,6 +52,7 @@ export const strings = family("string", {
     complexity: "O(1)",
     summary: "Appends to a string, which is created if absent.",
     cost: "arguments",
+    events: event("$", "append"),
     run: append,
   },
   DECR: {
@@ -49,6 +63,7 @@ export const strings = family("string", {
     complexity: "O(1)",
     summary: "Subtracts one from a key's integer; an absent key counts as 0.",
     cost: "arguments",
+    events: incrementEvents,
     run: (data, argv) => increment(data, argv, -1),
   },
   DECRBY: {
@@ -59,6 +74,7 @@ export const strings = family("string", {
     complexity: "O(1)",
     summary: "Subtracts a number from a key's integer.",
     cost: "arguments",
+    events: incrementEvents,
     run: decrby,
   },
   GET: {
@@ -78,6 +94,7 @@ export const strings = family("string", {
     complexity: "O(1)",
     summary: "Returns the string of a key, and removes the key.",
     cost: "arguments",
+    events: deletedEvents,
     run: getdel,
   },
   GETEX: {
@@ -88,6 +105,7 @@ export const strings = family("string", {
     complexity: "O(1)",
     summary: "Returns the string of a key, and sets or removes its expiry time.",
     cost: "arguments",
+    events: getexEvents,
     run: getex,
   },
   GETRANGE: {
@@ -107,6 +125,7 @@ export const strings = family("string", {
     complexity: "O(1)",
     summary: "Sets a key and returns its previous value.",
     cost: "arguments",
+    events: setEvents,
     run: getset,
   },
   INCR: {
@@ -117,6 +136,7 @@ export const strings = family("string", {
     complexity: "O(1)",
     summary: "Adds one to a key's integer; an absent key counts as 0.",
     cost: "arguments",
+    events: incrementEvents,
     run: (data, argv) => increment(data, argv, 1),
   },
   INCRBY: {
@@ -127,6 +147,7 @@ export const strings = family("string", {
     complexity: "O(1)",
     summary: "Adds a number to a key's integer.",
     cost: "arguments",
+    events: incrementEvents,
     run: (data, argv) => increment(data, argv, integerArgument(argv[2]!)),
   },
   INCRBYFLOAT: {
@@ -137,6 +158,7 @@ export const strings = family("string", {
     complexity: "O(1)",
     summary: "Adds a floating-point number to a key's number.",
     cost: "arguments",
+    events: event("$", "incrbyfloat"),
     run: incrbyfloat,
   },
   LCS: {
@@ -166,6 +188,7 @@ export const strings = family("string", {
     complexity: "O(N), N: keys",
     summary: "Sets several keys.",
     cost: "arguments",
+    events: severalSetEvents,
     run: mset,
   },
   MSETNX: {
@@ -176,6 +199,7 @@ export const strings = family("string", {
     complexity: "O(N), N: keys",
     summary: "Sets several keys if none of them exists.",
     cost: "arguments",
+    events: msetnxEvents,
     run: msetnx,
   },
   PSETEX: {
@@ -186,6 +210,7 @@ export const strings = family("string", {
     complexity: "O(1)",
     summary: "Sets a key with a time to live in milliseconds.",
     cost: "arguments",
+    events: expiringSetEvents,
     run: (data, argv, unit) =>
       setex(data, argv, expireTime(argv[2]!, expireUnits["PX"]!, unit.at, "psetex", true)),
   },
@@ -198,6 +223,7 @@ export const strings = family("string", {
     complexity: "O(1)",
     summary: "Sets a key to a string.",
     cost: "arguments",
+    events: optionalExpirySetEvents,
     run: set,
   },
   SETEX: {
@@ -208,6 +234,7 @@ export const strings = family("string", {
     complexity: "O(1)",
     summary: "Sets a key with a time to live in seconds.",
     cost: "arguments",
+    events: expiringSetEvents,
     run: (data, argv, unit) =>
       setex(data, argv, expireTime(argv[2]!, expireUnits["EX"]!, unit.at, "setex", true)),
   },
@@ -219,6 +246,7 @@ export const strings = family("string", {
     complexity: "O(1)",
     summary: "Sets a key if it is absent.",
     cost: "arguments",
+    events: event("$", "set", ifCounted),
     run: setnx,
   },
   SETRANGE: {
@@ -228,6 +256,7 @@ export const strings = family("string", {
     since: "2.2.0",
     complexity: "O(N), N: the string's length",
     summary: "Overwrites a part of a string, which is first padded with NULs if it is too short.",
+    events: event("$", "setrange", ({ argv }) => argv[3] !== ""),
     run: setrange,
   },
   STRLEN: {

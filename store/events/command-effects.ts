@@ -1,9 +1,10 @@
 /** The effects of an executed command, from which the rules derive its events. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Reply } from "../../protocol/reply.js";
+import type { Keyspace } from "../keyspace/keyspace.js";
 import type { MutatorName, UndoRecord } from "../keyspace/undo.js";
+import type { Unit } from "../keyspace/unit.js";
 import type { Value } from "../values/value.js";
-import type { ExecutedCommand } from "./change-listener.js";
 import { KeyChanges } from "./key-changes.js";
 
 /**
@@ -14,17 +15,29 @@ export type EventClass = "g" | "$" | "l" | "s" | "h" | "z" | "x" | "e" | "t" | "
 
 export type ReportEvent = (kind: EventClass, name: string, db: number, key: ByteString) => void;
 
+/** The result of an executed command. */
+export interface CommandResult {
+  readonly argv: readonly ByteString[];
+  /** Valid only during the call. */
+  readonly unit: Unit;
+  readonly reply: Reply;
+  /** The undo records, which describe the changes, in order. */
+  readonly records: readonly UndoRecord[];
+  /** The data after the command. */
+  readonly keyspaces: readonly Keyspace[];
+}
+
 export class CommandEffects {
   readonly argv: readonly ByteString[];
   readonly reply: Reply;
   /** The number of the command's database. */
   readonly db: number;
   readonly changes: KeyChanges;
-  readonly #records: ExecutedCommand["records"];
-  readonly #keyspaces: ExecutedCommand["keyspaces"];
+  readonly #records: CommandResult["records"];
+  readonly #keyspaces: CommandResult["keyspaces"];
   readonly #report: ReportEvent;
 
-  constructor({ argv, reply, unit, records, keyspaces }: ExecutedCommand, report: ReportEvent) {
+  constructor({ argv, reply, unit, records, keyspaces }: CommandResult, report: ReportEvent) {
     this.argv = argv;
     this.reply = reply;
     this.db = unit.db;

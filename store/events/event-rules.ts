@@ -1,43 +1,122 @@
-/** The events of each writing command. Source: redis-server 7.0, the calls of notifyKeyspaceEvent. */
+/** The events of writing commands. Source: redis-server 7.0, the calls of notifyKeyspaceEvent. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { ConsumerGroup } from "../values/streams/consumer-group.js";
 import { Stream } from "../values/streams/stream.js";
 import type { Value } from "../values/value.js";
-import type { CommandEffects } from "./command-effects.js";
-import {
-  always,
-  answered,
-  type Condition,
-  changed,
-  counted,
-  type EventRule,
-  eachChanged,
-  first,
-  found,
-  movedElement,
-  on,
-  poppedBy,
-  poppedFirst,
-  reportOf,
-  second,
-  stored,
-  storedAfter,
-} from "./event-kinds.js";
+import type { CommandEffects, EventClass } from "./command-effects.js";
 
-const set = on("$", "set", changed);
+export type EventRule = (effects: CommandEffects) => void;
+export type Condition = (effects: CommandEffects, key: ByteString) => boolean;
+type KeyOf = (effects: CommandEffects) => ByteString;
+
+export const always: Condition = () => true;
+export const ifChanged: Condition = (effects, key) => effects.changed(key);
+/** Whether the command replied with a positive number. */
+export const ifCounted: Condition = ({ reply }) => reply.kind === "integer" && reply.value > 0;
+const ifAnswered: Condition = ({ reply }) => reply.kind !== "nil" && reply.kind !== "nil-array";
+/** Whether the command found the key, even if it did not change it. */
+export const ifFound: Condition = (effects, key) => effects.existed(key);
+
+const firstArgument: KeyOf = ({ argv }) => argv[1] as ByteString;
+export const secondArgument: KeyOf = ({ argv }) => argv[2] as ByteString;
+/** Returns the key that precedes the elements in the reply of a pop from several keys. */
+const answeredKey: KeyOf = ({ reply }) => {
+  const [key] = reply.kind === "array" ? reply.items : [];
+  return key?.kind === "bulk" ? key.bytes : "";
+};
+
+/** Reports an event of a key, after the event of its creation and before that of its removal. */
+function reportOf(effects: CommandEffects, kind: EventClass, name: string, key: ByteString): void {
+  if (!effects.existed(key) && effects.exists(key)) effects.report("n", "new", key);
+  effects.report(kind, name, key);
+  if (effects.existed(key) && !effects.exists(key)) effects.report("g", "del", key);
+}
+
+export function event(kind: EventClass, name: string, when = always, keyOf = firstArgument): EventRule {
+  return (effects) => {
+    const key = keyOf(effects);
+    if (when(effects, key)) reportOf(effects, kind, name, key);
+  };
+}
+
+/** Returns a rule for results that replace a key's value; an empty result removes the key. */
+export function storedEvent(kind: EventClass, name: string, keyOf = firstArgument): EventRule {
+  return (effects) => {
+    const key = keyOf(effects);
+    if (effects.exists(key)) reportOf(effects, kind, name, key);
+    else if (effects.existed(key)) effects.report("g", "del", key);
+  };
+}
+
+/**
+ * Returns a rule like `stored`, for commands in which an option among the arguments names the key.
+ * @param words the options; the last one counts
+ */
+export function optionStoredEvent(kind: EventClass, name: string, words: RegExp, from: number): EventRule {
+  return (effects) => {
+    const index = effects.argv.findLastIndex((word, at) => at >= from && words.test(word));
+    if (index > 0) storedEvent(kind, name, ({ argv }) => argv[index + 1] as ByteString)(effects);
+  };
+}
+
+/** Reports an element that moved from one list to another: first the push, then the pop. */
+function movedElement(ends: (argv: readonly ByteString[]) => readonly [from: string, to: string]): EventRule {
+  return (effects) => {
+    const [from, to] = [firstArgument(effects), secondArgument(effects)];
+    if (!ifAnswered(effects, from)) return;
+    const [source, target] = ends(effects.argv);
+    if (!effects.existed(to)) effects.report("n", "new", to);
+    effects.report("l", isLeft(target) ? "lpush" : "rpush", to);
+    effects.report("l", isLeft(source) ? "lpop" : "rpop", from);
+    if (!effects.exists(from)) effects.report("g", "del", from);
+  };
+}
+
+const isLeft = (word: string) => word.toUpperCase() === "LEFT";
+
+/** Reports a pop from the key that the reply names. */
+export const popEvent = (kind: EventClass, name: string) => event(kind, name, ifChanged, answeredKey);
+
+/**
+ * Reports a pop from the end that an argument after the keys names.
+ * @param names the names of the events, by that argument
+ * @param countAt index of the number of keys
+ */
+function popEventBy(kind: EventClass, names: Readonly<Record<string, string>>, countAt: number): EventRule {
+  return (effects) => {
+    if (!ifAnswered(effects, "")) return;
+    const word = effects.argv[countAt + 1 + Number(effects.argv[countAt])] ?? "";
+    popEvent(kind, names[word.toUpperCase()] ?? "")(effects);
+  };
+}
+
+/** Returns a rule that reports each changed key, for types that Redis does not have. */
+export function eachChangeEvent(name: string): EventRule {
+  return (effects) => {
+    for (const { db, key } of effects.changes.all) {
+      const isThere = effects.exists(key, db);
+      if (!effects.existed(key, db) && isThere) effects.report("n", "new", key, db);
+      if (isThere) effects.report("d", name, key, db);
+      else effects.report("g", "del", key, db);
+    }
+  };
+}
+
+export const setEvents = event("$", "set", ifChanged);
 
 /** SETEX and PSETEX set a string with an expiry time. */
-const setFor: EventRule = (effects) => {
-  set(effects);
-  if (changed(effects, first(effects))) effects.report("g", "expire", first(effects));
+export const expiringSetEvents: EventRule = (effects) => {
+  setEvents(effects);
+  if (ifChanged(effects, firstArgument(effects))) effects.report("g", "expire", firstArgument(effects));
 };
 
 const expires = (effects: CommandEffects, from: number) =>
   effects.hasArgument(from, "EX", "PX", "EXAT", "PXAT");
-const setAny: EventRule = (effects) => (expires(effects, 3) ? setFor : set)(effects);
+export const optionalExpirySetEvents: EventRule = (effects) =>
+  (expires(effects, 3) ? expiringSetEvents : setEvents)(effects);
 
 /** `MSET key value …`: a key that occurs twice has two events, but is new only once. */
-const setMany: EventRule = (effects) => {
+export const severalSetEvents: EventRule = (effects) => {
   const reported = new Set<ByteString>();
   for (let i = 1; i < effects.argv.length; i += 2) {
     const key = effects.argv[i] as ByteString;
@@ -47,33 +126,33 @@ const setMany: EventRule = (effects) => {
   }
 };
 
-const removed: EventRule = (effects) => {
+export const deletedEvents: EventRule = (effects) => {
   for (const { db, key } of effects.changes.all) effects.report("g", "del", key, db);
 };
 
-const expire: EventRule = (effects) => {
-  const key = first(effects);
-  if (counted(effects, key)) effects.report("g", effects.exists(key) ? "expire" : "del", key);
+export const expireEvents: EventRule = (effects) => {
+  const key = firstArgument(effects);
+  if (ifCounted(effects, key)) effects.report("g", effects.exists(key) ? "expire" : "del", key);
 };
 
-const getAndExpire: EventRule = (effects) => {
-  const key = first(effects);
-  if (!answered(effects, key)) return;
+export const getexEvents: EventRule = (effects) => {
+  const key = firstArgument(effects);
+  if (!ifAnswered(effects, key)) return;
   if (!effects.exists(key)) effects.report("g", "del", key);
   else if (expires(effects, 2)) effects.report("g", "expire", key);
   else if (effects.changed(key)) effects.report("g", "persist", key);
 };
 
 /** RENAME removes a previous value first, so the key is always new. */
-const renamed: EventRule = (effects) => {
-  const [from, to] = [first(effects), second(effects)];
+export const renameEvents: EventRule = (effects) => {
+  const [from, to] = [firstArgument(effects), secondArgument(effects)];
   if (from === to || !effects.changed(from)) return;
   effects.report("n", "new", to);
   effects.report("g", "rename_from", from);
   effects.report("g", "rename_to", to);
 };
 
-const moved: EventRule = (effects) => {
+export const moveEvents: EventRule = (effects) => {
   for (const { db, key } of effects.changes.all) {
     if (db === effects.db) continue;
     effects.report("n", "new", key, db);
@@ -82,41 +161,41 @@ const moved: EventRule = (effects) => {
   }
 };
 
-const copied: EventRule = (effects) => {
+export const copyEvents: EventRule = (effects) => {
   for (const { db, key } of effects.changes.all) {
     effects.report("n", "new", key, db);
     effects.report("g", "copy_to", key, db);
   }
 };
 
-const restored: EventRule = (effects) => {
-  const key = first(effects);
+export const restoreEvents: EventRule = (effects) => {
+  const key = firstArgument(effects);
   if (effects.exists(key)) {
     effects.report("n", "new", key);
     effects.report("g", "restore", key);
-  } else removed(effects);
+  } else deletedEvents(effects);
 };
 
-const movedMember: EventRule = (effects) => {
-  const [from, to] = [first(effects), second(effects)];
+export const smoveEvents: EventRule = (effects) => {
+  const [from, to] = [firstArgument(effects), secondArgument(effects)];
   if (from === to || !effects.changed(from)) return;
   reportOf(effects, "s", "srem", from);
   if (effects.changed(to)) reportOf(effects, "s", "sadd", to);
 };
 
 /** Returns a rule for changes of scores: with INCR the reply is a score or nil. */
-const scored: EventRule = (effects) =>
-  on("z", effects.reply.kind === "integer" ? "zadd" : "zincr", changed)(effects);
+export const scoreEvents: EventRule = (effects) =>
+  event("z", effects.reply.kind === "integer" ? "zadd" : "zincr", ifChanged)(effects);
 
-const addedEntry: EventRule = (effects) => {
-  const key = first(effects);
-  if (!answered(effects, key)) return;
+export const xaddEvents: EventRule = (effects) => {
+  const key = firstArgument(effects);
+  if (!ifAnswered(effects, key)) return;
   reportOf(effects, "t", "xadd", key);
   if (effects.used("streamTrim", "streamRemove")) effects.report("t", "xtrim", key);
 };
 
 /** Reports consumers that were added to groups of the streams that the command names. */
-const addedConsumers: EventRule = (effects) => {
+export const addedConsumerEvents: EventRule = (effects) => {
   for (const record of effects.records) {
     if (record.mutator !== "consumerAdd") continue;
     const key = effects.argv.find((word, at) => at > 0 && hasGroup(effects.valueOf(word), record.group));
@@ -138,158 +217,23 @@ const setsBits: Condition = (effects, key) => {
   return reply.items.some(({ kind }, i) => kind !== "nil" && parts[i] !== "GET");
 };
 
-const changedBits: EventRule = (effects) => {
-  const key = first(effects);
+export const bitfieldEvents: EventRule = (effects) => {
+  const key = firstArgument(effects);
   if (setsBits(effects, key)) reportOf(effects, "$", "setbit", key);
   else if (!effects.existed(key) && effects.exists(key)) effects.report("n", "new", key);
 };
 
-const silent: EventRule = () => {};
-const incremented = on("$", "incrby");
-const [leftPopped, rightPopped] = [on("l", "lpop", changed), on("l", "rpop", changed)];
-const rightToLeft = movedElement(() => ["RIGHT", "LEFT"]);
-const byWords = movedElement((argv) => [argv[3] as string, argv[4] as string]);
+export const noEvents: EventRule = () => {};
+export const incrementEvents = event("$", "incrby");
+export const rightToLeftEvents = movedElement(() => ["RIGHT", "LEFT"]);
+export const directedMoveEvents = movedElement((argv) => [argv[3] as string, argv[4] as string]);
 const ENDS = { LEFT: "lpop", RIGHT: "rpop" };
 const EXTREMES = { MIN: "zpopmin", MAX: "zpopmax" };
-const near = storedAfter("z", "georadiusstore", /^store(dist)?$/i, 5);
+export const storedNearEvents = optionStoredEvent("z", "georadiusstore", /^store(dist)?$/i, 5);
 
-const KEYS: Readonly<Record<string, EventRule>> = {
-  COPY: copied,
-  DEL: removed,
-  EXPIRE: expire,
-  EXPIREAT: expire,
-  MOVE: moved,
-  PEXPIRE: expire,
-  PEXPIREAT: expire,
-  PERSIST: on("g", "persist", counted),
-  RENAME: renamed,
-  RENAMENX: renamed,
-  RESTORE: restored,
-  SORT: storedAfter("l", "sortstore", /^store$/i, 2),
-  UNLINK: removed,
-  FLUSHALL: silent,
-  FLUSHDB: silent,
-  SWAPDB: silent,
+/** MSETNX sets either all keys or none. */
+export const msetnxEvents: EventRule = (effects) => {
+  if (ifCounted(effects, "")) severalSetEvents(effects);
 };
-
-const STRINGS: Readonly<Record<string, EventRule>> = {
-  APPEND: on("$", "append"),
-  BITFIELD: changedBits,
-  BITOP: stored("$", "set", second),
-  DECR: incremented,
-  DECRBY: incremented,
-  INCR: incremented,
-  INCRBY: incremented,
-  GETDEL: removed,
-  GETEX: getAndExpire,
-  GETSET: set,
-  INCRBYFLOAT: on("$", "incrbyfloat"),
-  MSET: setMany,
-  MSETNX: (effects) => counted(effects, "") && setMany(effects),
-  PSETEX: setFor,
-  SET: setAny,
-  SETBIT: on("$", "setbit", changed),
-  SETEX: setFor,
-  SETNX: on("$", "set", counted),
-  SETRANGE: on("$", "setrange", ({ argv }) => argv[3] !== ""),
-  PFADD: on("$", "pfadd", counted),
-  PFDEBUG: silent,
-  PFMERGE: on("$", "pfadd"),
-};
-
-const LISTS: Readonly<Record<string, EventRule>> = {
-  BLMOVE: byWords,
-  BLMPOP: poppedBy("l", ENDS, 2),
-  BLPOP: poppedFirst("l", "lpop"),
-  BRPOP: poppedFirst("l", "rpop"),
-  BRPOPLPUSH: rightToLeft,
-  LINSERT: on("l", "linsert", counted),
-  LMOVE: byWords,
-  LMPOP: poppedBy("l", ENDS, 1),
-  LPOP: leftPopped,
-  LPUSH: on("l", "lpush"),
-  LPUSHX: on("l", "lpush", counted),
-  LREM: on("l", "lrem", counted),
-  LSET: on("l", "lset"),
-  LTRIM: on("l", "ltrim", found),
-  RPOP: rightPopped,
-  RPOPLPUSH: rightToLeft,
-  RPUSH: on("l", "rpush"),
-  RPUSHX: on("l", "rpush", counted),
-};
-
-const SETS: Readonly<Record<string, EventRule>> = {
-  SADD: on("s", "sadd", counted),
-  SDIFFSTORE: stored("s", "sdiffstore"),
-  SMOVE: movedMember,
-  SINTERSTORE: stored("s", "sinterstore"),
-  SPOP: on("s", "spop", changed),
-  SREM: on("s", "srem", counted),
-  SUNIONSTORE: stored("s", "sunionstore"),
-};
-
-const SORTED_SETS: Readonly<Record<string, EventRule>> = {
-  BZMPOP: poppedBy("z", EXTREMES, 2),
-  BZPOPMAX: poppedFirst("z", "zpopmax"),
-  BZPOPMIN: poppedFirst("z", "zpopmin"),
-  ZADD: scored,
-  ZDIFFSTORE: stored("z", "zdiffstore"),
-  ZINCRBY: on("z", "zincr", changed),
-  ZINTERSTORE: stored("z", "zinterstore"),
-  ZMPOP: poppedBy("z", EXTREMES, 1),
-  ZPOPMAX: on("z", "zpopmax", changed),
-  ZPOPMIN: on("z", "zpopmin", changed),
-  ZRANGESTORE: stored("z", "zrangestore"),
-  ZREM: on("z", "zrem", counted),
-  ZREMRANGEBYLEX: on("z", "zremrangebylex", counted),
-  ZREMRANGEBYRANK: on("z", "zremrangebyrank", counted),
-  ZREMRANGEBYSCORE: on("z", "zremrangebyscore", counted),
-  ZUNIONSTORE: stored("z", "zunionstore"),
-  GEOADD: scored,
-  GEORADIUS: near,
-  GEORADIUSBYMEMBER: near,
-  GEOSEARCHSTORE: stored("z", "geosearchstore"),
-};
-
-const HASHES: Readonly<Record<string, EventRule>> = {
-  HDEL: on("h", "hdel", counted),
-  HINCRBY: on("h", "hincrby"),
-  HINCRBYFLOAT: on("h", "hincrbyfloat"),
-  HMSET: on("h", "hset"),
-  HSET: on("h", "hset"),
-  HSETNX: on("h", "hset", counted),
-};
-
-const STREAMS: Readonly<Record<string, EventRule>> = {
-  XADD: addedEntry,
-  XDEL: on("t", "xdel", counted),
-  XSETID: on("t", "xsetid"),
-  XTRIM: on("t", "xtrim", counted),
-  XACK: silent,
-  XAUTOCLAIM: addedConsumers,
-  XCLAIM: addedConsumers,
-  XREADGROUP: addedConsumers,
-  "XGROUP|CREATE": on("t", "xgroup-create", always, second),
-  "XGROUP|CREATECONSUMER": on("t", "xgroup-createconsumer", counted, second),
-  "XGROUP|DELCONSUMER": on("t", "xgroup-delconsumer", (effects) => effects.used("consumerRemove"), second),
-  "XGROUP|DESTROY": on("t", "xgroup-destroy", counted, second),
-  "XGROUP|SETID": on("t", "xgroup-setid", always, second),
-};
-
-/** Commands for types that Redis does not have. */
-const OWN = [
-  ..."DOC.CREATE DOC.DELETE DOC.DROP DOC.EMPTY DOC.INDEX|CREATE DOC.INDEX|DROP DOC.INSERT DOC.MEMBER|ADD".split(
-    " ",
-  ),
-  ..."DOC.MEMBER|DROP DOC.UPDATE SQL".split(" "),
-  ..."MDB.CREATE MDB.CREATEINDEXES MDB.DELETE MDB.DROP MDB.DROPDATABASE MDB.DROPINDEXES MDB.FINDANDMODIFY".split(
-    " ",
-  ),
-  ..."MDB.INSERT MDB.RENAME MDB.UPDATE".split(" "),
-].map((name): readonly [string, EventRule] => [name, eachChanged(name.toLowerCase().replace("|", "-"))]);
-
-/** Rules by the names in the command table. */
-export const EVENT_RULES: ReadonlyMap<string, EventRule> = new Map([
-  ...[KEYS, STRINGS, LISTS, SETS, SORTED_SETS, HASHES, STREAMS].flatMap(Object.entries<EventRule>),
-  ...OWN,
-]);
+export const listPopEvents = (countAt: number) => popEventBy("l", ENDS, countAt);
+export const sortedSetPopEvents = (countAt: number) => popEventBy("z", EXTREMES, countAt);

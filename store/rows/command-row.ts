@@ -4,6 +4,7 @@
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Reply } from "../../protocol/reply.js";
+import type { EventRule } from "../events/event-rules.js";
 import type { Data } from "../keyspace/mutators.js";
 import type { Unit } from "../keyspace/unit.js";
 import { type LookedUp, lookedUpBy } from "./counted-lookups.js";
@@ -64,6 +65,8 @@ export interface Row extends CommandDescription {
    * produce its reply in steps, if the caller supports that.
    */
   readonly cost?: "arguments" | "query";
+  /** Reports the events of keys. A command with the flag `write` has it. */
+  readonly events?: EventRule;
   /** The number of CLUSTER SEMANTICS from which the row applies; default: 1. */
   readonly sinceSemantics?: number | undefined;
   /** The row before `sinceSemantics`; if it is missing, the command does not exist before. */
@@ -79,7 +82,9 @@ export interface Row extends CommandDescription {
 export type EarlierRow = Pick<Row, "run" | "sinceSemantics" | "earlier"> &
   Partial<Pick<Command, "arity" | "isLinear">>;
 
-export interface Command extends Row {
+export interface Command extends Omit<Row, "events"> {
+  /** Reports the events of keys; null if the command does not write. */
+  readonly events: EventRule | null;
   /** The command's name in upper case; a subcommand is `CONTAINER|NAME`. */
   readonly name: string;
   /** The family's name, which is also its ACL category (except for the family `server`). */
@@ -131,6 +136,7 @@ function commandOf(group: string, name: string, row: Row): Command {
     writesOtherDatabases: row.writesOtherDatabases ?? false,
     otherRow: row.otherRow,
     lookedUp: lookedUpBy(name),
+    events: row.events ?? null,
     categories: row.categories,
     keyRange: row.keyRange,
     since: row.since,

@@ -87,7 +87,7 @@ export function container(
 }
 
 /** Whether only a listener can execute the command. */
-export function isOfListener({ run }: Row): boolean {
+export function isOfListener({ run }: Pick<Row, "run">): boolean {
   return run === refuse;
 }
 

@@ -9,9 +9,8 @@ import { KeyChangeObservers } from "../../engine/backends/key-change-observers.j
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Reply } from "../../protocol/reply.js";
 import { withItemsFound } from "../../protocol/step-reply.js";
-import { commands, findCommand } from "../../store/command-table.js";
+import { findCommand } from "../../store/command-table.js";
 import { Database } from "../../store/database.js";
-import { EVENT_RULES } from "../../store/events/event-rules.js";
 import type { Command } from "../../store/rows/command-row.js";
 import { amount } from "../support/amount.js";
 import { RedisConnection } from "../support/redis-connection.js";
@@ -32,11 +31,6 @@ before(async () => {
   if (skip === false) server = await startRedis();
 });
 after(() => server?.stop());
-
-test("each command that writes has its rule, and no other command has one", () => {
-  const written = commands.filter(({ writes }) => writes).map(({ name }) => name);
-  assert.deepEqual([...EVENT_RULES.keys()].sort(), written.sort());
-});
 
 /** The events and look-ups of a command. */
 interface Reported {

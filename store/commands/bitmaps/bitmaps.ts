@@ -1,9 +1,11 @@
 /** Bitmaps: the bits of strings. Behaviour and error texts are those of Redis 7; test/conformance checks them. */
+
 import { type ByteString, bytesOf } from "../../../protocol/byte-string.js";
 import { integer, type Reply, ZERO } from "../../../protocol/reply.js";
 import { custom, syntaxError } from "../../arguments/command-errors.js";
 import { indexArgument } from "../../arguments/number-arguments.js";
 import { BLOCK_BYTES, newWords, WORD_BYTES, wordsFrom, wordsIn } from "../../arguments/string-as-words.js";
+import { bitfieldEvents, event, ifChanged, secondArgument, storedEvent } from "../../events/event-rules.js";
 import { BYTES_PER_STEP } from "../../keyspace/effort-budget.js";
 import type { Entry } from "../../keyspace/keyspace.js";
 import type { Data } from "../../keyspace/mutators.js";
@@ -32,6 +34,7 @@ export const bitmaps = family("bitmap", {
     since: "3.2.0",
     complexity: "O(N), N: operations",
     summary: "Reads, sets and adds to integers of any width within a string.",
+    events: bitfieldEvents,
     run: bitfield,
   },
   BITFIELD_RO: {
@@ -50,6 +53,7 @@ export const bitmaps = family("bitmap", {
     since: "2.6.0",
     complexity: "O(N), N: bytes of all strings",
     summary: "Stores the result of AND, OR, XOR or NOT of strings.",
+    events: storedEvent("$", "set", secondArgument),
     run: bitop,
   },
   BITPOS: {
@@ -77,6 +81,7 @@ export const bitmaps = family("bitmap", {
     since: "2.2.0",
     complexity: "O(1), or O(N) if the string must grow, N: its length",
     summary: "Sets a bit of a string and returns its previous value.",
+    events: event("$", "setbit", ifChanged),
     run: setbit,
   },
 });

@@ -2,6 +2,7 @@
  * MDB.*: collections of documents with MongoDB's commands, under their own names. Documents are BSON or Extended JSON.
  * Source: MongoDB 7's manual; docs/mongo-collections.md.
  */
+import { eachChangeEvent } from "../../events/event-rules.js";
 import { family } from "../../rows/command-row.js";
 import { aggregate } from "./aggregation-pipeline.js";
 import { create, drop, dropDatabase, listCollections, listDatabases } from "./collection-definitions.js";
@@ -31,6 +32,7 @@ export const collections = family("mongo", {
     since: "",
     complexity: "O(M), M: documents added",
     summary: "Adds documents, each with its _id, to a collection.",
+    events: eachChangeEvent("mdb.insert"),
     run: insert,
   },
   "MDB.UPDATE": {
@@ -40,6 +42,7 @@ export const collections = family("mongo", {
     since: "",
     complexity: "O(N) for each statement, N: documents of the collection, or those that an index selects",
     summary: "Changes documents by statements {q, u, multi, upsert, upsertId, arrayFilters, let}.",
+    events: eachChangeEvent("mdb.update"),
     run: detailed(update),
   },
   "MDB.DELETE": {
@@ -49,6 +52,7 @@ export const collections = family("mongo", {
     since: "",
     complexity: "O(N) for each statement, N: documents of the collection, or those that an index selects",
     summary: "Removes documents by statements {q, limit, let}.",
+    events: eachChangeEvent("mdb.delete"),
     run: detailed(remove),
   },
   "MDB.FINDANDMODIFY": {
@@ -58,6 +62,7 @@ export const collections = family("mongo", {
     since: "",
     complexity: "O(N), N: documents of the collection, or those that an index selects",
     summary: "Changes or removes one document, and returns it.",
+    events: eachChangeEvent("mdb.findandmodify"),
     run: detailed(findAndModify),
   },
   "MDB.FIND": {
@@ -107,6 +112,7 @@ export const collections = family("mongo", {
     since: "",
     complexity: "O(1)",
     summary: "Creates an empty collection.",
+    events: eachChangeEvent("mdb.create"),
     run: create,
   },
   "MDB.CREATEINDEXES": {
@@ -116,6 +122,7 @@ export const collections = family("mongo", {
     since: "",
     complexity: "O(N), N: documents of the collection",
     summary: "Creates indexes {key, name, unique, sparse, expireAfterSeconds}.",
+    events: eachChangeEvent("mdb.createindexes"),
     run: detailed(createIndexes),
   },
   "MDB.DROPINDEXES": {
@@ -125,6 +132,7 @@ export const collections = family("mongo", {
     since: "",
     complexity: "O(1)",
     summary: "Drops the index {index}, or all indexes except that of _id.",
+    events: eachChangeEvent("mdb.dropindexes"),
     run: dropIndexes,
   },
   "MDB.LISTINDEXES": {
@@ -179,6 +187,7 @@ export const collections = family("mongo", {
     since: "",
     complexity: "O(1)",
     summary: "Renames a collection; with 1, it replaces a collection with the new name.",
+    events: eachChangeEvent("mdb.rename"),
     run: rename,
   },
   "MDB.DROP": {
@@ -188,6 +197,7 @@ export const collections = family("mongo", {
     since: "",
     complexity: "O(1)",
     summary: "Drops a collection.",
+    events: eachChangeEvent("mdb.drop"),
     run: drop,
   },
   "MDB.DROPDATABASE": {
@@ -197,6 +207,7 @@ export const collections = family("mongo", {
     since: "",
     complexity: "O(N), N: keys",
     summary: "Drops all collections of a database.",
+    events: eachChangeEvent("mdb.dropdatabase"),
     run: dropDatabase,
   },
 });

@@ -3,11 +3,13 @@
  * listeners/json serves. The replies here are in Redis's form; the error texts are those of the original server.
  * Source: test/vectors/json; docs/json-documents.md.
  */
+
 import { type ByteString, bytesOfText } from "../../../protocol/byte-string.js";
 import { array, bulk, bulks, integer, OK, type Reply } from "../../../protocol/reply.js";
 import { StepReply, withItemsFound } from "../../../protocol/step-reply.js";
 import { STEP_ITEMS, sortedInSteps } from "../../../protocol/steps.js";
 import { custom, wrongType } from "../../arguments/command-errors.js";
+import { eachChangeEvent } from "../../events/event-rules.js";
 import type { EffortBudget } from "../../keyspace/effort-budget.js";
 import { isExpired } from "../../keyspace/keyspace.js";
 import type { Data } from "../../keyspace/mutators.js";
@@ -48,6 +50,7 @@ export const documents = family("document", {
     since: "",
     complexity: "O(1)",
     summary: "Creates a document without entries.",
+    events: eachChangeEvent("doc.create"),
     run: create,
   },
   "DOC.DELETE": {
@@ -57,6 +60,7 @@ export const documents = family("document", {
     since: "",
     complexity: "O(N), N: entries; for conditions O(log(N)+M), if an index selects M entries",
     summary: "Removes an entry, if it has the named revision, or all entries that meet conditions.",
+    events: eachChangeEvent("doc.delete"),
     run: deleteEntries,
   },
   "DOC.DROP": {
@@ -66,6 +70,7 @@ export const documents = family("document", {
     since: "",
     complexity: "O(1)",
     summary: "Removes a document.",
+    events: eachChangeEvent("doc.drop"),
     run: drop,
   },
   "DOC.EMPTY": {
@@ -75,6 +80,7 @@ export const documents = family("document", {
     since: "",
     complexity: "O(1)",
     summary: "Removes all entries of a document, but not the document.",
+    events: eachChangeEvent("doc.empty"),
     run: (data, argv) => integer(empty(data, argv)),
   },
   "DOC.GET": {
@@ -114,6 +120,7 @@ export const documents = family("document", {
     since: "",
     complexity: "O(1); the first read that uses it O(N*log(N)), N: entries",
     summary: "Creates an index of a member of a document's entries. Returns 0 if it existed.",
+    events: eachChangeEvent("doc.index-create"),
     run: createIndex,
   },
   "DOC.INDEX|DROP": {
@@ -123,6 +130,7 @@ export const documents = family("document", {
     since: "",
     complexity: "O(1)",
     summary: "Drops the index of a member. Returns 0 if there was none.",
+    events: eachChangeEvent("doc.index-drop"),
     run: dropIndex,
   },
   "DOC.INDEX|LIST": {
@@ -142,6 +150,7 @@ export const documents = family("document", {
     complexity: "O(M), M: entries added",
     summary:
       "Adds entries to a document: all of them, or none. The daemon numbers them, or the command names their keys; they may expire.",
+    events: eachChangeEvent("doc.insert"),
     run: insert,
   },
   "DOC.LIST": {
@@ -160,6 +169,7 @@ export const documents = family("document", {
     since: "",
     complexity: "O(N), N: entries",
     summary: "Adds a member to all entries of a document that do not have it yet.",
+    events: eachChangeEvent("doc.member-add"),
     run: addMember,
   },
   "DOC.MEMBER|DROP": {
@@ -169,6 +179,7 @@ export const documents = family("document", {
     since: "",
     complexity: "O(N), N: entries",
     summary: "Removes a member from all entries of a document.",
+    events: eachChangeEvent("doc.member-drop"),
     run: dropMember,
   },
   "DOC.UPDATE": {
@@ -180,6 +191,7 @@ export const documents = family("document", {
       "O(1), with a list O(M), M: its entries; for conditions O(N), N: entries, or as for DOC.GET with an index",
     summary:
       "Changes members of an entry, if it has the named revision, or of all entries that meet conditions; or replaces all entries of a document.",
+    events: eachChangeEvent("doc.update"),
     run: updateDocument,
   },
 });

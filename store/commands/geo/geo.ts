@@ -2,9 +2,11 @@
  * Positions on earth in sorted sets: each member's score encodes its position. Behaviour and error texts are those of Redis
  * 7; test/conformance checks them.
  */
+
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { array, bulk, NIL, NIL_ARRAY, type Reply } from "../../../protocol/reply.js";
 import { syntaxError } from "../../arguments/command-errors.js";
+import { scoreEvents, storedEvent, storedNearEvents } from "../../events/event-rules.js";
 import type { Data } from "../../keyspace/mutators.js";
 import { family, type Row } from "../../rows/command-row.js";
 import { read, write } from "../../rows/key-spec.js";
@@ -48,6 +50,7 @@ export const geo = family("geo", {
     complexity: "O(log(N)) for each member, N: members",
     summary: "Adds members with their longitudes and latitudes, or moves them.",
     cost: "arguments",
+    events: scoreEvents,
     run: geoadd,
   },
   GEODIST: {
@@ -79,9 +82,15 @@ export const geo = family("geo", {
     run: (data, argv) =>
       array(positionsOf(data, argv).map((position) => (position ? positionReply(position) : NIL_ARRAY))),
   },
-  GEORADIUS: radius(6, "Returns or stores the members around a position; GEOSEARCH's old form."),
+  GEORADIUS: {
+    ...radius(6, "Returns or stores the members around a position; GEOSEARCH's old form."),
+    events: storedNearEvents,
+  },
   GEORADIUS_RO: radiusReadOnly(6, "Returns the members around a position; GEOSEARCH's old form."),
-  GEORADIUSBYMEMBER: radius(5, "Returns or stores the members around a member; GEOSEARCH's old form."),
+  GEORADIUSBYMEMBER: {
+    ...radius(5, "Returns or stores the members around a member; GEOSEARCH's old form."),
+    events: storedNearEvents,
+  },
   GEORADIUSBYMEMBER_RO: radiusReadOnly(5, "Returns the members around a member; GEOSEARCH's old form."),
   GEOSEARCH: {
     arity: -7,
@@ -99,6 +108,7 @@ export const geo = family("geo", {
     since: "6.2.0",
     complexity: OF_SEARCH,
     summary: "Stores the members in a circle or a box.",
+    events: storedEvent("z", "geosearchstore"),
     run: (data, argv) => geosearch(data, argv, { stores: true }),
   },
 });

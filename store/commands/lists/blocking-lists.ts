@@ -3,8 +3,10 @@
  * not wait, and the reply is nil if there is no element. Behaviour and error texts are those of Redis 7;
  * test/conformance checks them.
  */
+
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { array, bulk, NIL_ARRAY, type Reply } from "../../../protocol/reply.js";
+import { directedMoveEvents, listPopEvents, popEvent, rightToLeftEvents } from "../../events/event-rules.js";
 import type { Data } from "../../keyspace/mutators.js";
 import type { Flag, Row } from "../../rows/command-row.js";
 import { counted, update, write } from "../../rows/key-spec.js";
@@ -25,6 +27,7 @@ export const blockingLists: Readonly<Record<string, Row>> = {
     complexity: "O(1)",
     categories,
     summary: "Like LMOVE, but waits for an element.",
+    events: directedMoveEvents,
     run: blmove,
   },
   BLMPOP: {
@@ -35,6 +38,7 @@ export const blockingLists: Readonly<Record<string, Row>> = {
     complexity: "O(N+M), N: keys, M: elements returned",
     categories,
     summary: "Like LMPOP, but waits for an element.",
+    events: listPopEvents(2),
     run: blmpop,
   },
   BLPOP: {
@@ -45,6 +49,7 @@ export const blockingLists: Readonly<Record<string, Row>> = {
     complexity: "O(N), N: keys",
     categories,
     summary: "Waits for an element in any of several lists and removes it from the left end.",
+    events: popEvent("l", "lpop"),
     run: (data, argv) => blockingPop(data, argv, "left"),
   },
   BRPOP: {
@@ -55,6 +60,7 @@ export const blockingLists: Readonly<Record<string, Row>> = {
     complexity: "O(N), N: keys",
     categories,
     summary: "Waits for an element in any of several lists and removes it from the right end.",
+    events: popEvent("l", "rpop"),
     run: (data, argv) => blockingPop(data, argv, "right"),
   },
   BRPOPLPUSH: {
@@ -65,6 +71,7 @@ export const blockingLists: Readonly<Record<string, Row>> = {
     complexity: "O(1)",
     categories,
     summary: "Like RPOPLPUSH, but waits for an element; BLMOVE's old form.",
+    events: rightToLeftEvents,
     run: brpoplpush,
   },
 };

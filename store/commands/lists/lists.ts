@@ -1,9 +1,19 @@
 /** Lists. Behaviour and error texts are those of Redis 7; test/conformance checks them. */
+
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { bulksReply } from "../../../protocol/lazy-bulk-reply.js";
 import { bulk, EMPTY_ARRAY, integer, NIL, OK, type Reply, ZERO } from "../../../protocol/reply.js";
 import { indexOutOfRange, noSuchKey } from "../../arguments/command-errors.js";
 import { indexArgument } from "../../arguments/number-arguments.js";
+import {
+  directedMoveEvents,
+  event,
+  ifChanged,
+  ifCounted,
+  ifFound,
+  listPopEvents,
+  rightToLeftEvents,
+} from "../../events/event-rules.js";
 import type { Data } from "../../keyspace/mutators.js";
 import { family } from "../../rows/command-row.js";
 import { counted, inspect, read, update, write } from "../../rows/key-spec.js";
@@ -29,6 +39,7 @@ export const lists = family("list", {
     since: "2.2.0",
     complexity: "O(N), N: elements of the list",
     summary: "Inserts an element before or after the first occurrence of another element.",
+    events: event("l", "linsert", ifCounted),
     run: linsert,
   },
   LLEN: {
@@ -47,6 +58,7 @@ export const lists = family("list", {
     since: "6.2.0",
     complexity: "O(1)",
     summary: "Moves an element from one end of a list to one end of another, or of the same list.",
+    events: directedMoveEvents,
     run: lmove,
   },
   LMPOP: {
@@ -56,6 +68,7 @@ export const lists = family("list", {
     since: "7.0.0",
     complexity: "O(N+M), N: keys, M: elements returned",
     summary: "Removes elements from one end of the first non-empty list of several.",
+    events: listPopEvents(1),
     run: lmpop,
   },
   LPOP: {
@@ -65,6 +78,7 @@ export const lists = family("list", {
     since: "1.0.0",
     complexity: "O(N), N: elements returned",
     summary: "Removes elements from the left end, and returns them.",
+    events: event("l", "lpop", ifChanged),
     run: (data, argv) => pop(data, argv, "left"),
   },
   LPOS: {
@@ -84,6 +98,7 @@ export const lists = family("list", {
     complexity: "O(N), N: elements added",
     summary: "Adds elements to the left end of a list, which is created if absent.",
     cost: "arguments",
+    events: event("l", "lpush"),
     run: (data, argv) => push(data, argv, "left"),
   },
   LPUSHX: {
@@ -94,6 +109,7 @@ export const lists = family("list", {
     complexity: "O(N), N: elements added",
     summary: "Adds elements to the left end of a list that exists.",
     cost: "arguments",
+    events: event("l", "lpush", ifCounted),
     run: (data, argv) => pushIfPresent(data, argv, "left"),
   },
   LRANGE: {
@@ -112,6 +128,7 @@ export const lists = family("list", {
     since: "1.0.0",
     complexity: "O(N), N: elements of the list",
     summary: "Removes all occurrences of an element, or some from the left or the right.",
+    events: event("l", "lrem", ifCounted),
     run: lrem,
   },
   LSET: {
@@ -121,6 +138,7 @@ export const lists = family("list", {
     since: "1.0.0",
     complexity: "O(1) near the ends, otherwise O(N/16384), N: elements of the list",
     summary: "Replaces the element at an index.",
+    events: event("l", "lset"),
     run: lset,
   },
   LTRIM: {
@@ -130,6 +148,7 @@ export const lists = family("list", {
     since: "1.0.0",
     complexity: "O(N), N: elements removed",
     summary: "Removes the elements outside a range of indexes.",
+    events: event("l", "ltrim", ifFound),
     run: ltrim,
   },
   RPOP: {
@@ -139,6 +158,7 @@ export const lists = family("list", {
     since: "1.0.0",
     complexity: "O(N), N: elements returned",
     summary: "Removes elements from the right end, and returns them.",
+    events: event("l", "rpop", ifChanged),
     run: (data, argv) => pop(data, argv, "right"),
   },
   RPOPLPUSH: {
@@ -148,6 +168,7 @@ export const lists = family("list", {
     since: "1.2.0",
     complexity: "O(1)",
     summary: "Moves an element from the right end of a list to the left end of another; LMOVE's old form.",
+    events: rightToLeftEvents,
     run: rpoplpush,
   },
   RPUSH: {
@@ -158,6 +179,7 @@ export const lists = family("list", {
     complexity: "O(N), N: elements added",
     summary: "Adds elements to the right end of a list, which is created if absent.",
     cost: "arguments",
+    events: event("l", "rpush"),
     run: (data, argv) => push(data, argv, "right"),
   },
   RPUSHX: {
@@ -168,6 +190,7 @@ export const lists = family("list", {
     complexity: "O(N), N: elements added",
     summary: "Adds elements to the right end of a list that exists.",
     cost: "arguments",
+    events: event("l", "rpush", ifCounted),
     run: (data, argv) => pushIfPresent(data, argv, "right"),
   },
   ...blockingLists,

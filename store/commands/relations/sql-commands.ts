@@ -2,9 +2,11 @@
  * SQL: statements over tables, in English or in the Malagasy words of the database that `--sql` replaces. A statement
  * that only reads always uses the row of SQL_RO. Source: docs/sql.md; test/vectors/sql.
  */
+
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { integer, OK, type Reply } from "../../../protocol/reply.js";
 import { custom } from "../../arguments/command-errors.js";
+import { eachChangeEvent } from "../../events/event-rules.js";
 import type { Data } from "../../keyspace/mutators.js";
 import type { Unit } from "../../keyspace/unit.js";
 import { family } from "../../rows/command-row.js";
@@ -45,6 +47,7 @@ export const relations = family("sql", {
     summary:
       "Executes a statement on the tables of a database; further arguments are the values for each ? in it.",
     otherRow: (argv) => (onlyReads(argv) ? READ_ROW : null),
+    events: eachChangeEvent("sql"),
     run: execute,
   },
   [READ_ROW]: {

@@ -2,8 +2,10 @@
  * The commands on sorted sets that wait for a member; like those on lists, they do not wait here. Behaviour and error
  * texts are those of Redis 7; test/conformance checks them.
  */
+
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { array, bulk, double, NIL_ARRAY, type Reply } from "../../../protocol/reply.js";
+import { popEvent, sortedSetPopEvents } from "../../events/event-rules.js";
 import type { Data } from "../../keyspace/mutators.js";
 import type { Flag, Row } from "../../rows/command-row.js";
 import { counted, update } from "../../rows/key-spec.js";
@@ -24,6 +26,7 @@ export const blockingSortedSets: Readonly<Record<string, Row>> = {
     complexity: "O(K+M*log(N)), K: keys, M: members removed, N: members",
     categories,
     summary: "Like ZMPOP, but waits for a member.",
+    events: sortedSetPopEvents(2),
     run: bzmpop,
   },
   BZPOPMAX: {
@@ -34,6 +37,7 @@ export const blockingSortedSets: Readonly<Record<string, Row>> = {
     complexity: "O(log(N)), N: members",
     categories,
     summary: "Waits for a member in any of several sorted sets and removes the highest.",
+    events: popEvent("z", "zpopmax"),
     run: (data, argv) => blockingPop(data, argv, "max"),
   },
   BZPOPMIN: {
@@ -44,6 +48,7 @@ export const blockingSortedSets: Readonly<Record<string, Row>> = {
     complexity: "O(log(N)), N: members",
     categories,
     summary: "Waits for a member in any of several sorted sets and removes the lowest.",
+    events: popEvent("z", "zpopmin"),
     run: (data, argv) => blockingPop(data, argv, "min"),
   },
 };

@@ -3,10 +3,12 @@
  * of Redis 7; test/conformance checks them. As in Redis, scores are added in the order of the operands' sizes, since
  * sums of doubles depend on the order.
  */
+
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { integer, type Reply } from "../../../protocol/reply.js";
 import { custom, notInteger, syntaxError, wrongType } from "../../arguments/command-errors.js";
 import { doubleArgument, integerFrom } from "../../arguments/number-arguments.js";
+import { storedEvent } from "../../events/event-rules.js";
 import type { Data } from "../../keyspace/mutators.js";
 import type { Row } from "../../rows/command-row.js";
 import { counted, read, write } from "../../rows/key-spec.js";
@@ -44,12 +46,15 @@ const OF_UNION = "O(N+R*log(R)), N: members of all sets, R: members of the resul
 
 export const sortedSetAlgebra: Readonly<Record<string, Row>> = {
   ZDIFF: reader("diff", OF_DIFFERENCE, "Returns the members of the first sorted set that are in no other."),
-  ZDIFFSTORE: storer(
-    "diff",
-    "6.2.0",
-    OF_DIFFERENCE,
-    "Stores the members of the first sorted set that are in no other.",
-  ),
+  ZDIFFSTORE: {
+    ...storer(
+      "diff",
+      "6.2.0",
+      OF_DIFFERENCE,
+      "Stores the members of the first sorted set that are in no other.",
+    ),
+    events: storedEvent("z", "zdiffstore"),
+  },
   ZINTER: reader(
     "inter",
     OF_INTERSECTION,
@@ -64,23 +69,29 @@ export const sortedSetAlgebra: Readonly<Record<string, Row>> = {
     summary: "Counts the members that all sorted sets have, up to a limit.",
     run: zintercard,
   },
-  ZINTERSTORE: storer(
-    "inter",
-    "2.0.0",
-    OF_INTERSECTION,
-    "Stores the members that all sorted sets have, with combined scores.",
-  ),
+  ZINTERSTORE: {
+    ...storer(
+      "inter",
+      "2.0.0",
+      OF_INTERSECTION,
+      "Stores the members that all sorted sets have, with combined scores.",
+    ),
+    events: storedEvent("z", "zinterstore"),
+  },
   ZUNION: reader(
     "union",
     OF_UNION,
     "Returns the members that any of the sorted sets has, with combined scores.",
   ),
-  ZUNIONSTORE: storer(
-    "union",
-    "2.0.0",
-    OF_UNION,
-    "Stores the members of any of the sorted sets, with combined scores.",
-  ),
+  ZUNIONSTORE: {
+    ...storer(
+      "union",
+      "2.0.0",
+      OF_UNION,
+      "Stores the members of any of the sorted sets, with combined scores.",
+    ),
+    events: storedEvent("z", "zunionstore"),
+  },
 };
 
 interface Operand {

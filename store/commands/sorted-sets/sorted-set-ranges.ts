@@ -2,10 +2,12 @@
  * Counts, reads, stores and removes ranges of sorted sets. Behaviour and error texts are those of Redis 7;
  * test/conformance checks them.
  */
+
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { EMPTY_ARRAY, integer, type Reply, ZERO } from "../../../protocol/reply.js";
 import { custom, syntaxError } from "../../arguments/command-errors.js";
 import { indexArgument } from "../../arguments/number-arguments.js";
+import { event, ifCounted, storedEvent } from "../../events/event-rules.js";
 import type { Data } from "../../keyspace/mutators.js";
 import type { Row } from "../../rows/command-row.js";
 import { read, write } from "../../rows/key-spec.js";
@@ -75,15 +77,21 @@ export const sortedSetRanges: Readonly<Record<string, Row>> = {
     since: "6.2.0",
     complexity: "O(log(N)+M*log(M)), N: members, M: members stored",
     summary: "Stores the members in a range of ranks, scores or names.",
+    events: storedEvent("z", "zrangestore"),
     run: rangeStore,
   },
-  ZREMRANGEBYLEX: remover(
-    "2.8.9",
-    "Removes the members in a range of names; all must have the same score.",
-    lexBounds,
-  ),
-  ZREMRANGEBYRANK: remover("2.0.0", "Removes the members in a range of ranks.", rankBounds),
-  ZREMRANGEBYSCORE: remover("1.2.0", "Removes the members with a score in a range.", scoreBounds),
+  ZREMRANGEBYLEX: {
+    ...remover("2.8.9", "Removes the members in a range of names; all must have the same score.", lexBounds),
+    events: event("z", "zremrangebylex", ifCounted),
+  },
+  ZREMRANGEBYRANK: {
+    ...remover("2.0.0", "Removes the members in a range of ranks.", rankBounds),
+    events: event("z", "zremrangebyrank", ifCounted),
+  },
+  ZREMRANGEBYSCORE: {
+    ...remover("1.2.0", "Removes the members with a score in a range.", scoreBounds),
+    events: event("z", "zremrangebyscore", ifCounted),
+  },
   ZREVRANGE: reader(
     "1.2.0",
     "Returns the members in a range of ranks, counted from the highest score.",

@@ -2,6 +2,7 @@
  * Sorted sets: members and their scores. Behaviour and error texts are those of Redis 7; test/conformance checks them.
  * Ranges are in sorted-set-ranges.ts, set operations in sorted-set-algebra.ts.
  */
+
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { array, bulk, double, EMPTY_ARRAY, integer, NIL, type Reply, ZERO } from "../../../protocol/reply.js";
 import { formatDouble } from "../../../protocol/resp/double-text.js";
@@ -13,6 +14,7 @@ import {
   scanReply,
   VISITED_STEPS,
 } from "../../arguments/scan-arguments.js";
+import { event, ifChanged, ifCounted, scoreEvents, sortedSetPopEvents } from "../../events/event-rules.js";
 import { isCompact } from "../../keyspace/encoding-name.js";
 import type { Data } from "../../keyspace/mutators.js";
 import { seededChoice } from "../../keyspace/seeded-choice.js";
@@ -43,6 +45,7 @@ export const sortedSets = family("sortedset", {
     complexity: "O(log(N)) for each member, N: members",
     summary: "Adds members to a sorted set, which is created if absent, or changes their scores.",
     cost: "arguments",
+    events: scoreEvents,
     run: (data, argv) => zadd(data, argv, false),
   },
   ZCARD: {
@@ -62,6 +65,7 @@ export const sortedSets = family("sortedset", {
     complexity: "O(log(N)), N: members",
     summary: "Adds to a member's score; an absent member counts as 0.",
     cost: "arguments",
+    events: event("z", "zincr", ifChanged),
     run: (data, argv) => zadd(data, argv, true),
   },
   ZMPOP: {
@@ -71,6 +75,7 @@ export const sortedSets = family("sortedset", {
     since: "7.0.0",
     complexity: "O(K+M*log(N)), K: keys, M: members removed, N: members",
     summary: "Removes the lowest or highest members of the first sorted set that exists.",
+    events: sortedSetPopEvents(1),
     run: zmpop,
   },
   ZMSCORE: {
@@ -89,6 +94,7 @@ export const sortedSets = family("sortedset", {
     since: "5.0.0",
     complexity: "O(log(N)*M), N: members, M: members removed",
     summary: "Removes the members with the highest scores and returns them.",
+    events: event("z", "zpopmax", ifChanged),
     run: (data, argv) => zpop(data, argv, "max"),
   },
   ZPOPMIN: {
@@ -98,6 +104,7 @@ export const sortedSets = family("sortedset", {
     since: "5.0.0",
     complexity: "O(log(N)*M), N: members, M: members removed",
     summary: "Removes the members with the lowest scores and returns them.",
+    events: event("z", "zpopmin", ifChanged),
     run: (data, argv) => zpop(data, argv, "min"),
   },
   ZRANDMEMBER: {
@@ -126,6 +133,7 @@ export const sortedSets = family("sortedset", {
     complexity: "O(log(N)*M), N: members, M: members named",
     summary: "Removes members from a sorted set.",
     cost: "arguments",
+    events: event("z", "zrem", ifCounted),
     run: zrem,
   },
   ZREVRANK: {

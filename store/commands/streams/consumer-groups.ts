@@ -2,7 +2,16 @@
  * Consumer groups of streams. Behaviour and error texts are those of Redis 7; test/conformance checks them.
  * docs/consistency.md describes their meaning among several daemons.
  */
+
 import { wrongArity } from "../../arguments/command-errors.js";
+import {
+  addedConsumerEvents,
+  always,
+  event,
+  ifCounted,
+  noEvents,
+  secondArgument,
+} from "../../events/event-rules.js";
 import { family } from "../../rows/command-row.js";
 import { none, read, write } from "../../rows/key-spec.js";
 import { xack, xautoclaim, xclaim } from "./group-claims.js";
@@ -21,6 +30,7 @@ export const consumerGroups = family("stream", {
     complexity: "O(M*log(N)), M: ids named, N: entries that are pending",
     summary: "Acknowledges entries: they are no longer pending.",
     cost: "arguments",
+    events: noEvents,
     run: xack,
   },
   XAUTOCLAIM: {
@@ -31,6 +41,7 @@ export const consumerGroups = family("stream", {
     complexity: "O(M*log(N)), M: entries checked, at most ten times COUNT, N: entries that are pending",
     summary:
       "Transfers to a consumer, starting at an id, entries that other consumers have left pending for a given time.",
+    events: addedConsumerEvents,
     run: xautoclaim,
   },
   XCLAIM: {
@@ -40,6 +51,7 @@ export const consumerGroups = family("stream", {
     since: "5.0.0",
     complexity: "O(M*log(N)), M: ids named, N: entries that are pending",
     summary: "Transfers to a consumer entries that other consumers have left pending for a given time.",
+    events: addedConsumerEvents,
     run: xclaim,
   },
   "XGROUP|CREATE": {
@@ -50,6 +62,7 @@ export const consumerGroups = family("stream", {
     complexity: "O(1)",
     summary: "Creates a consumer group; with MKSTREAM, also the stream.",
     cost: "arguments",
+    events: event("t", "xgroup-create", always, secondArgument),
     run: create,
   },
   "XGROUP|CREATECONSUMER": {
@@ -60,6 +73,7 @@ export const consumerGroups = family("stream", {
     complexity: "O(1)",
     summary: "Creates a consumer of a group.",
     cost: "arguments",
+    events: event("t", "xgroup-createconsumer", ifCounted, secondArgument),
     run: createConsumer,
   },
   "XGROUP|DELCONSUMER": {
@@ -69,6 +83,7 @@ export const consumerGroups = family("stream", {
     since: "5.0.0",
     complexity: "O(M*log(N)), M: entries delivered to it, N: all pending entries",
     summary: "Removes a consumer, and its pending entries.",
+    events: event("t", "xgroup-delconsumer", (effects) => effects.used("consumerRemove"), secondArgument),
     run: deleteConsumer,
   },
   "XGROUP|DESTROY": {
@@ -78,6 +93,7 @@ export const consumerGroups = family("stream", {
     since: "5.0.0",
     complexity: "O(1)",
     summary: "Removes a consumer group.",
+    events: event("t", "xgroup-destroy", ifCounted, secondArgument),
     run: destroy,
   },
   "XGROUP|HELP": {
@@ -97,6 +113,7 @@ export const consumerGroups = family("stream", {
     complexity: "O(1)",
     summary: "Sets the id after which a group continues.",
     cost: "arguments",
+    events: event("t", "xgroup-setid", always, secondArgument),
     run: setId,
   },
   "XINFO|CONSUMERS": {
@@ -136,6 +153,7 @@ export const consumerGroups = family("stream", {
     categories: ["blocking"],
     summary:
       "Delivers to a consumer the entries that its group has not received, or again those that the consumer has not acknowledged.",
+    events: addedConsumerEvents,
     run: xreadgroup,
   },
 }).concat(

@@ -2,10 +2,12 @@
  * Streams. Behaviour and error texts are those of Redis 7; test/conformance checks them. XADD is in stream-add.ts,
  * ranges are in stream-reads.ts, and consumer groups in consumer-groups.ts.
  */
+
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { integer, OK, type Reply, ZERO } from "../../../protocol/reply.js";
 import { custom, noSuchKey, syntaxError, wrongArity } from "../../arguments/command-errors.js";
 import { integerArgument } from "../../arguments/number-arguments.js";
+import { event, ifCounted, xaddEvents } from "../../events/event-rules.js";
 import type { Data } from "../../keyspace/mutators.js";
 import { family } from "../../rows/command-row.js";
 import { inspect, none, read, write } from "../../rows/key-spec.js";
@@ -26,6 +28,7 @@ export const streams = family("stream", {
     since: "5.0.0",
     complexity: "O(1), and O(N) to trim, N: entries removed",
     summary: "Appends an entry to a stream, which is created if absent; may remove its oldest entries.",
+    events: xaddEvents,
     run: xadd,
   },
   XDEL: {
@@ -35,6 +38,7 @@ export const streams = family("stream", {
     since: "5.0.0",
     complexity: "O(M*log(N)), M: ids named, N: entries",
     summary: "Removes entries from a stream, which stays even if it is empty.",
+    events: event("t", "xdel", ifCounted),
     run: xdel,
   },
   "XINFO|HELP": {
@@ -100,6 +104,7 @@ export const streams = family("stream", {
     complexity: "O(1)",
     summary: "Sets the last id of a stream, and its counters of deleted entries.",
     cost: "arguments",
+    events: event("t", "xsetid"),
     run: xsetid,
   },
   XTRIM: {
@@ -109,6 +114,7 @@ export const streams = family("stream", {
     since: "5.0.0",
     complexity: "O(N), N: entries removed",
     summary: "Removes a stream's oldest entries; with ~, in multiples of 100.",
+    events: event("t", "xtrim", ifCounted),
     run: xtrim,
   },
 }).concat(

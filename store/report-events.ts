@@ -3,14 +3,12 @@
  * Source: redis-server 7.0, notify.c; test/listeners/resp/notices.test.ts.
  */
 import type { ExecutedCommand } from "./change-listener.js";
-import { CommandEffects, type ReportEvent } from "./command-effects.js";
-import { EVENT_RULES } from "./event-rules.js";
+import { CommandEffects, type ReportEvent } from "./events/command-effects.js";
 
 /** Reports the events of a command, in Redis's order. */
 export function reportEvents(executed: ExecutedCommand, report: ReportEvent): void {
   // OBJECT inspects keys, and Redis reports no event for a missing one.
   if (!executed.command.name.startsWith("OBJECT|"))
     for (const key of executed.missed) report("m", "keymiss", executed.unit.db, key);
-  if (executed.reply.kind !== "error")
-    EVENT_RULES.get(executed.command.name)?.(new CommandEffects(executed, report));
+  if (executed.reply.kind !== "error") executed.command.events?.(new CommandEffects(executed, report));
 }
