@@ -211,7 +211,6 @@ const indexed: Readonly<Record<string, string>> = {
   "store/commands/sort.ts OPERANDS": "upper case",
   "store/patterns/pattern.ts CONTROLS": "one character",
   "store/queries/operators/dates.ts FORMATS": "one character",
-  "store/rows/counted-lookups.ts TABLE": "a name of a command",
   "store/sql/expression-grammar.ts COMPARISONS": "a sign",
   "store/sql/lexer.ts ESCAPES": "one character",
   "store/sql/lexer.ts PAIRS": "one character",

@@ -25,6 +25,7 @@ export const dumps = family("keyspace", {
     since: "2.6.0",
     complexity: "O(N), N: elements of the value",
     summary: "Returns a key's value in a serialized form, which RESTORE accepts, also on another server.",
+    tips: ["nondeterministic_output"],
     run: dump,
   },
   RESTORE: {

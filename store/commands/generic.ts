@@ -28,6 +28,8 @@ import type { Data } from "../keyspace/mutators.js";
 import { seededChoice } from "../keyspace/seeded-choice.js";
 import type { Unit } from "../keyspace/unit.js";
 import { family } from "../rows/command-row.js";
+import { sourcesLookedUp } from "../rows/counted-lookups.js";
+import { ONE_KEY_SEARCH, TWO_KEYS_SEARCH } from "../rows/key-searches.js";
 import { currentDb, inspect, read, type Touch, touchesOf, update, write } from "../rows/key-spec.js";
 import { visitPage } from "../values/tables/scan-page.js";
 import { cloneValue, typeName } from "../values/value.js";
@@ -48,6 +50,9 @@ export const generic = family("keyspace", {
     complexity: "O(N), N: elements of the value",
     summary: "Copies a key's value to another key, optionally in another database.",
     events: copyEvents,
+    lookedUp: sourcesLookedUp,
+    keyFlags: ["RO access", "OW update"],
+    keySearches: TWO_KEYS_SEARCH,
     run: copy,
   },
   DEL: {
@@ -59,6 +64,8 @@ export const generic = family("keyspace", {
     summary: "Removes keys.",
     cost: "arguments",
     events: deletedEvents,
+    keyFlags: ["RM delete"],
+    tips: ["request_policy:multi_shard", "response_policy:agg_sum"],
     run: del,
   },
   EXISTS: {
@@ -68,6 +75,7 @@ export const generic = family("keyspace", {
     since: "1.0.0",
     complexity: "O(N), N: keys",
     summary: "Counts the given keys that exist; a key given twice counts twice.",
+    tips: ["request_policy:multi_shard", "response_policy:agg_sum"],
     run: countExisting,
   },
   EXPIRE: {
@@ -79,6 +87,7 @@ export const generic = family("keyspace", {
     summary: "Sets a key's time to live in seconds.",
     cost: "arguments",
     events: expireEvents,
+    keyFlags: ["RW update"],
     run: (data, argv, unit) => expire(data, argv, unit, SECONDS, "expire"),
   },
   EXPIREAT: {
@@ -90,6 +99,7 @@ export const generic = family("keyspace", {
     summary: "Sets the Unix time in seconds at which a key expires.",
     cost: "arguments",
     events: expireEvents,
+    keyFlags: ["RW update"],
     run: (data, argv, unit) => expire(data, argv, unit, UNIX_SECONDS, "expireat"),
   },
   EXPIRETIME: {
@@ -109,6 +119,7 @@ export const generic = family("keyspace", {
     complexity: "O(N), N: keys of the database",
     categories: ["dangerous"],
     summary: "Returns all keys that match a pattern.",
+    tips: ["request_policy:all_shards", "nondeterministic_output_order"],
     run: keys,
   },
   MOVE: {
@@ -122,6 +133,8 @@ export const generic = family("keyspace", {
     summary: "Moves a key to another database.",
     cost: "arguments",
     events: moveEvents,
+    keyFlags: ["RW access update"],
+    keySearches: ONE_KEY_SEARCH,
     run: move,
   },
   PERSIST: {
@@ -133,6 +146,7 @@ export const generic = family("keyspace", {
     summary: "Removes a key's expiry time.",
     cost: "arguments",
     events: event("g", "persist", ifCounted),
+    keyFlags: ["RW update"],
     run: persist,
   },
   PEXPIRE: {
@@ -144,6 +158,7 @@ export const generic = family("keyspace", {
     summary: "Sets a key's time to live in milliseconds.",
     cost: "arguments",
     events: expireEvents,
+    keyFlags: ["RW update"],
     run: (data, argv, unit) => expire(data, argv, unit, MILLISECONDS, "pexpire"),
   },
   PEXPIREAT: {
@@ -155,6 +170,7 @@ export const generic = family("keyspace", {
     summary: "Sets the Unix time in milliseconds at which a key expires.",
     cost: "arguments",
     events: expireEvents,
+    keyFlags: ["RW update"],
     run: (data, argv, unit) => expire(data, argv, unit, UNIX_MILLISECONDS, "pexpireat"),
   },
   PEXPIRETIME: {
@@ -173,6 +189,7 @@ export const generic = family("keyspace", {
     since: "2.6.0",
     complexity: "O(1)",
     summary: "Returns the milliseconds until a key expires.",
+    tips: ["nondeterministic_output"],
     run: (data, argv, unit) => remaining(data, argv, (expire) => expire - unit.at),
   },
   RANDOMKEY: {
@@ -182,6 +199,7 @@ export const generic = family("keyspace", {
     since: "1.0.0",
     complexity: "O(1)",
     summary: "Returns a random key of the database.",
+    tips: ["request_policy:all_shards", "nondeterministic_output"],
     run: randomkey,
   },
   RENAME: {
@@ -193,6 +211,7 @@ export const generic = family("keyspace", {
     summary: "Renames a key, and replaces any key that has the new name.",
     cost: "arguments",
     events: renameEvents,
+    keyFlags: ["RW access delete", "OW update"],
     run: (data, argv) => {
       rename(data, argv, true);
       return OK;
@@ -207,6 +226,7 @@ export const generic = family("keyspace", {
     summary: "Renames a key unless the new name exists.",
     cost: "arguments",
     events: renameEvents,
+    keyFlags: ["RW access delete", "OW insert"],
     run: (data, argv) => (rename(data, argv, false) ? ONE : ZERO),
   },
   SCAN: {
@@ -216,6 +236,7 @@ export const generic = family("keyspace", {
     since: "2.8.0",
     complexity: "O(COUNT) a call",
     summary: "Returns all keys, one page at a time.",
+    tips: ["nondeterministic_output", "request_policy:special"],
     run: scan,
   },
   TOUCH: {
@@ -225,6 +246,7 @@ export const generic = family("keyspace", {
     since: "3.2.1",
     complexity: "O(N), N: keys",
     summary: "Counts the given keys that exist.",
+    tips: ["request_policy:multi_shard", "response_policy:agg_sum"],
     run: countExisting,
   },
   TTL: {
@@ -234,6 +256,7 @@ export const generic = family("keyspace", {
     since: "1.0.0",
     complexity: "O(1)",
     summary: "Returns the seconds until a key expires.",
+    tips: ["nondeterministic_output"],
     run: (data, argv, unit) => remaining(data, argv, (expire) => Math.floor((expire - unit.at + 500) / 1000)),
   },
   TYPE: {
@@ -254,6 +277,8 @@ export const generic = family("keyspace", {
     summary: "Removes keys.",
     cost: "arguments",
     events: deletedEvents,
+    keyFlags: ["RM delete"],
+    tips: ["request_policy:multi_shard", "response_policy:agg_sum"],
     run: del,
   },
 });

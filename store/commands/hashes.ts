@@ -36,6 +36,7 @@ export const hashes = family("hash", {
     summary: "Removes fields, and the hash if no fields remain.",
     cost: "arguments",
     events: event("h", "hdel", ifCounted),
+    keyFlags: ["RW delete"],
     run: hdel,
   },
   HEXISTS: {
@@ -63,6 +64,7 @@ export const hashes = family("hash", {
     since: "2.0.0",
     complexity: "O(N), N: fields of the hash",
     summary: "Returns all fields with their values.",
+    tips: ["nondeterministic_output_order"],
     run: hgetall,
   },
   HINCRBY: {
@@ -94,6 +96,7 @@ export const hashes = family("hash", {
     since: "2.0.0",
     complexity: "O(N), N: fields of the hash",
     summary: "Returns all fields, without their values.",
+    tips: ["nondeterministic_output_order"],
     run: (data, argv) => hashPart(data, argv, "fields"),
   },
   HLEN: {
@@ -123,6 +126,7 @@ export const hashes = family("hash", {
     summary: "Sets fields; HSET's old form, which does not return the number of new fields.",
     cost: "arguments",
     events: event("h", "hset"),
+    keyFlags: ["RW update"],
     run: hmset,
   },
   HRANDFIELD: {
@@ -132,6 +136,7 @@ export const hashes = family("hash", {
     since: "6.2.0",
     complexity: "O(N), N: fields returned",
     summary: "Returns random fields.",
+    tips: ["nondeterministic_output"],
     run: hrandfield,
   },
   HSCAN: {
@@ -141,6 +146,7 @@ export const hashes = family("hash", {
     since: "2.8.0",
     complexity: "O(N), N: COUNT; a complete scan: fields of the hash",
     summary: "Returns the fields and values page by page.",
+    tips: ["nondeterministic_output"],
     run: hscan,
   },
   HSET: {
@@ -152,6 +158,7 @@ export const hashes = family("hash", {
     summary: "Sets fields of a hash, which is created if absent.",
     cost: "arguments",
     events: event("h", "hset"),
+    keyFlags: ["RW update"],
     run: hset,
   },
   HSETNX: {
@@ -163,6 +170,7 @@ export const hashes = family("hash", {
     summary: "Sets a field if it is absent.",
     cost: "arguments",
     events: event("h", "hset", ifCounted),
+    keyFlags: ["RW insert"],
     run: hsetnx,
   },
   HSTRLEN: {
@@ -181,6 +189,7 @@ export const hashes = family("hash", {
     since: "2.0.0",
     complexity: "O(N), N: fields of the hash",
     summary: "Returns all values, without their fields.",
+    tips: ["nondeterministic_output_order"],
     run: (data, argv) => hashPart(data, argv, "values"),
   },
 });

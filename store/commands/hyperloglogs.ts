@@ -11,6 +11,7 @@ import { narrow } from "../arguments/number-arguments.js";
 import { event, ifCounted, noEvents } from "../events/event-rules.js";
 import type { Data } from "../keyspace/mutators.js";
 import { family } from "../rows/command-row.js";
+import { allLookedUp } from "../rows/counted-lookups.js";
 import { none, read, recode, update, write } from "../rows/key-spec.js";
 import { CorruptSketch, estimateOf, Sketch } from "../values/hyperloglog.js";
 import { REGISTERS } from "../values/hyperloglog-sparse.js";
@@ -25,6 +26,7 @@ export const hyperloglogs = family("hyperloglog", {
     summary: "Adds elements to a HyperLogLog, which is created if absent.",
     cost: "arguments",
     events: event("$", "pfadd", ifCounted),
+    keyFlags: ["RW insert"],
     run: (data, argv) => guarded(() => pfadd(data, argv)),
   },
   PFCOUNT: {
@@ -44,6 +46,7 @@ export const hyperloglogs = family("hyperloglog", {
     complexity: "O(1)",
     summary: "Returns how a HyperLogLog is stored: DECODE, ENCODING, GETREG, TODENSE.",
     events: noEvents,
+    keyFlags: ["RW access"],
     run: (data, argv) => guarded(() => pfdebug(data, argv)),
   },
   PFMERGE: {
@@ -54,6 +57,8 @@ export const hyperloglogs = family("hyperloglog", {
     complexity: "O(N), N: keys",
     summary: "Merges HyperLogLogs into one.",
     events: event("$", "pfadd"),
+    lookedUp: allLookedUp,
+    keyFlags: ["RW access insert", "RO access"],
     run: (data, argv) => guarded(() => pfmerge(data, argv)),
   },
   PFSELFTEST: {

@@ -5,7 +5,6 @@ import { custom, syntaxError } from "../arguments/command-errors.js";
 import type { EffortBudget } from "../keyspace/effort-budget.js";
 import { globMatches } from "../patterns/glob.js";
 import { type Command, type CommandTable, categoriesOf, family, type Row } from "../rows/command-row.js";
-import { tipsOf } from "../rows/command-tips.js";
 import { type KeyHint, type KeyUse, keyHints, keyUses } from "../rows/key-hints.js";
 import { none } from "../rows/key-spec.js";
 import { HELP_SUMMARY, helpLines } from "../rows/listener-rows.js";
@@ -21,6 +20,7 @@ export const introspection = (table: CommandTable): readonly Command[] =>
       complexity: "O(N), N: commands",
       categories: ["connection"],
       summary: "Describes every command.",
+      tips: ["nondeterministic_output_order"],
       run: ({ effort }) =>
         array(described(effort, topLevel(table), (command) => commandReply(table, command))),
     },
@@ -42,6 +42,7 @@ export const introspection = (table: CommandTable): readonly Command[] =>
       complexity: "O(N), N: names",
       categories: ["connection"],
       summary: "Returns the documentation of commands: purpose, version and complexity.",
+      tips: ["nondeterministic_output_order"],
       run: ({ effort }, argv) => docs(table, argv, effort),
     },
     "COMMAND|GETKEYS": {
@@ -77,6 +78,7 @@ export const introspection = (table: CommandTable): readonly Command[] =>
       complexity: "O(N), N: names",
       categories: ["connection"],
       summary: "Describes some commands.",
+      tips: ["nondeterministic_output_order"],
       run: ({ effort }, argv) =>
         array(described(effort, namesAsked(table, argv), (name) => infoReply(table, name))),
     },
@@ -88,6 +90,7 @@ export const introspection = (table: CommandTable): readonly Command[] =>
       complexity: "O(N), N: commands",
       categories: ["connection"],
       summary: "Returns the names of all commands.",
+      tips: ["nondeterministic_output_order"],
       run: (_, argv) => list(table, argv),
     },
     "MEMORY|HELP": helpOf(table, "MEMORY"),
@@ -163,7 +166,7 @@ function commandReply(table: CommandTable, command: Command): Reply {
     integer(last),
     integer(step),
     set(categories.map(status)),
-    set(tipsOf(name).map(bulk)),
+    set(command.tips.map(bulk)),
     set(keyHints(command).map(keyHintReply)),
     set(subcommands.map((subcommand) => commandReply(table, subcommand))),
   ]);

@@ -27,9 +27,23 @@ const client = listenerRows("connection", {
     "Returns the client that receives this client's invalidations, or -1 if there is none.",
   ],
   "CLIENT|ID": [2, PLAIN, "5.0.0", "O(1)", "Returns the connection's number."],
-  "CLIENT|INFO": [2, PLAIN, "6.2.0", "O(1)", "Describes the connection."],
+  "CLIENT|INFO": [
+    2,
+    PLAIN,
+    "6.2.0",
+    "O(1)",
+    "Describes the connection.",
+    { tips: ["nondeterministic_output"] },
+  ],
   "CLIENT|KILL": [-3, ADMIN, "2.4.0", CLIENTS, "Closes connections by address, number, user or type."],
-  "CLIENT|LIST": [-2, ADMIN, "2.4.0", CLIENTS, "Describes all connections, or some."],
+  "CLIENT|LIST": [
+    -2,
+    ADMIN,
+    "2.4.0",
+    CLIENTS,
+    "Describes all connections, or some.",
+    { tips: ["nondeterministic_output"] },
+  ],
   "CLIENT|NO-EVICT": [
     3,
     ADMIN,
@@ -82,35 +96,114 @@ const config = listenerRows("server", {
     "2.0.0",
     "O(N), N: settings",
     "Changes settings until the daemon stops or reloads its configuration.",
+    { tips: ["request_policy:all_nodes", "response_policy:all_succeeded"] },
   ],
 });
 
 const memory = listenerRows("server", {
-  "MEMORY|DOCTOR": [2, [], "4.0.0", "O(1)", "Reports whether memory is low."],
-  "MEMORY|MALLOC-STATS": [2, [], "4.0.0", "O(1)", "Returns statistics of V8's heap."],
-  "MEMORY|PURGE": [2, [], "4.0.0", "O(1)", "Replies OK: V8 frees memory automatically."],
-  "MEMORY|STATS": [2, [], "4.0.0", "O(1)", "Returns the use of memory, by purpose."],
+  "MEMORY|DOCTOR": [
+    2,
+    [],
+    "4.0.0",
+    "O(1)",
+    "Reports whether memory is low.",
+    { tips: ["nondeterministic_output", "request_policy:all_shards", "response_policy:special"] },
+  ],
+  "MEMORY|MALLOC-STATS": [
+    2,
+    [],
+    "4.0.0",
+    "O(1)",
+    "Returns statistics of V8's heap.",
+    { tips: ["nondeterministic_output", "request_policy:all_shards", "response_policy:special"] },
+  ],
+  "MEMORY|PURGE": [
+    2,
+    [],
+    "4.0.0",
+    "O(1)",
+    "Replies OK: V8 frees memory automatically.",
+    { tips: ["request_policy:all_shards", "response_policy:all_succeeded"] },
+  ],
+  "MEMORY|STATS": [
+    2,
+    [],
+    "4.0.0",
+    "O(1)",
+    "Returns the use of memory, by purpose.",
+    { tips: ["nondeterministic_output", "request_policy:all_shards", "response_policy:special"] },
+  ],
 });
 
 const latency = listenerRows("server", {
-  "LATENCY|DOCTOR": [2, ADMIN, "2.8.13", "O(1)", "Explains the samples of slow commands."],
+  "LATENCY|DOCTOR": [
+    2,
+    ADMIN,
+    "2.8.13",
+    "O(1)",
+    "Explains the samples of slow commands.",
+    { tips: ["nondeterministic_output", "request_policy:all_nodes", "response_policy:special"] },
+  ],
   "LATENCY|HISTOGRAM": [
     -2,
     ADMIN,
     "7.0.0",
     "O(N), N: commands",
     "Returns a histogram of the times of commands.",
+    { tips: ["nondeterministic_output", "request_policy:all_nodes", "response_policy:special"] },
   ],
-  "LATENCY|HISTORY": [3, ADMIN, "2.8.13", "O(1)", "Returns the samples of an event: time and milliseconds."],
-  "LATENCY|LATEST": [2, ADMIN, "2.8.13", "O(1)", "Returns the latest and the highest sample of each event."],
-  "LATENCY|RESET": [-2, ADMIN, "2.8.13", "O(1)", "Discards the samples of events."],
+  "LATENCY|HISTORY": [
+    3,
+    ADMIN,
+    "2.8.13",
+    "O(1)",
+    "Returns the samples of an event: time and milliseconds.",
+    { tips: ["nondeterministic_output", "request_policy:all_nodes", "response_policy:special"] },
+  ],
+  "LATENCY|LATEST": [
+    2,
+    ADMIN,
+    "2.8.13",
+    "O(1)",
+    "Returns the latest and the highest sample of each event.",
+    { tips: ["nondeterministic_output", "request_policy:all_nodes", "response_policy:special"] },
+  ],
+  "LATENCY|RESET": [
+    -2,
+    ADMIN,
+    "2.8.13",
+    "O(1)",
+    "Discards the samples of events.",
+    { tips: ["request_policy:all_nodes", "response_policy:all_succeeded"] },
+  ],
 });
 
 const LOG: readonly Flag[] = ["admin", ...ANYWAY];
 const slowlog = listenerRows("server", {
-  "SLOWLOG|GET": [-2, LOG, "2.2.12", "O(N), N: entries returned", "Returns the latest slow commands."],
-  "SLOWLOG|LEN": [2, LOG, "2.2.12", "O(1)", "Counts the stored slow commands."],
-  "SLOWLOG|RESET": [2, LOG, "2.2.12", "O(N), N: entries", "Removes the stored slow commands."],
+  "SLOWLOG|GET": [
+    -2,
+    LOG,
+    "2.2.12",
+    "O(N), N: entries returned",
+    "Returns the latest slow commands.",
+    { tips: ["request_policy:all_nodes", "nondeterministic_output"] },
+  ],
+  "SLOWLOG|LEN": [
+    2,
+    LOG,
+    "2.2.12",
+    "O(1)",
+    "Counts the stored slow commands.",
+    { tips: ["request_policy:all_nodes", "response_policy:agg_sum", "nondeterministic_output"] },
+  ],
+  "SLOWLOG|RESET": [
+    2,
+    LOG,
+    "2.2.12",
+    "O(N), N: entries",
+    "Removes the stored slow commands.",
+    { tips: ["request_policy:all_nodes", "response_policy:all_succeeded"] },
+  ],
 });
 
 const USERS = "O(N), N: users";
@@ -136,7 +229,14 @@ const acl = listenerRows("server", {
 });
 
 const modules = listenerRows("server", {
-  "MODULE|LIST": [2, ["admin", "noscript"], "4.0.0", "O(1)", "Returns an empty list: there are no modules."],
+  "MODULE|LIST": [
+    2,
+    ["admin", "noscript"],
+    "4.0.0",
+    "O(1)",
+    "Returns an empty list: there are no modules.",
+    { tips: ["nondeterministic_output_order"] },
+  ],
   "MODULE|LOAD": [-3, ["admin", "noscript"], "4.0.0", "O(1)", "An error: there are no modules."],
   "MODULE|LOADEX": [-3, ["admin", "noscript"], "7.0.0", "O(1)", "An error, as for MODULE LOAD."],
   "MODULE|UNLOAD": [3, ["admin", "noscript"], "4.0.0", "O(1)", "An error, as for MODULE LOAD."],
@@ -194,9 +294,20 @@ const alone = [
     SHUTDOWN: [-1, [...ADMIN, "no_multi"], "1.0.0", "O(1)", "Stops the daemon."],
     SLAVEOF: [3, REPLICA, "1.0.0", "O(1)", NO_REPLICA],
   }),
-  ...listenerRows("server", { INFO: [-1, ANYWAY, "1.0.0", "O(1)", "Describes the daemon, by sections."] }, [
-    "dangerous",
-  ]),
+  ...listenerRows(
+    "server",
+    {
+      INFO: [
+        -1,
+        ANYWAY,
+        "1.0.0",
+        "O(1)",
+        "Describes the daemon, by sections.",
+        { tips: ["nondeterministic_output", "request_policy:all_shards", "response_policy:special"] },
+      ],
+    },
+    ["dangerous"],
+  ),
   ...listenerRows(
     "server",
     {
@@ -206,6 +317,7 @@ const alone = [
         "1.0.0",
         "O(1)",
         "Returns when the data were last written, in Unix seconds.",
+        { tips: ["nondeterministic_output"] },
       ],
       ROLE: [1, [...PLAIN, "fast"], "2.8.12", "O(1)", "Replies master: every daemon accepts writes."],
     },

@@ -34,6 +34,7 @@ export const objects = family("server", {
       ),
       complexity: "O(N), N: elements, up to the maximum of a compact collection",
       summary: "Returns Redis's name for the encoding of a value.",
+      tips: ["nondeterministic_output"],
     },
     "OBJECT|FREQ": {
       ...about((entry, { usage }, { at }) => {
@@ -43,6 +44,7 @@ export const objects = family("server", {
       since: "4.0.0",
       summary:
         "Returns the frequency with which clients use a key, with an LFU --maxmemory-policy; otherwise an error.",
+      tips: ["nondeterministic_output"],
     },
     "OBJECT|HELP": {
       arity: 2,
@@ -62,10 +64,12 @@ export const objects = family("server", {
       }),
       summary:
         "Returns the seconds since a key was last used, with an LRU --maxmemory-policy; otherwise an error.",
+      tips: ["nondeterministic_output"],
     },
     "OBJECT|REFCOUNT": {
       ...about((entry) => integer(referenceCount(entry.value))),
       summary: "Returns how many references Redis would count to a value.",
+      tips: ["nondeterministic_output"],
     },
   }),
 );

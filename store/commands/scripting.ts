@@ -3,10 +3,12 @@
  * commands in this file reply accordingly. Behaviour and error texts are those of Redis 7; test/conformance checks
  * them.
  */
+
 import type { ByteString } from "../../protocol/byte-string.js";
 import { array, bulk, EMPTY_ARRAY, map, NIL, OK, type Reply, ZERO } from "../../protocol/reply.js";
 import { custom, echoed } from "../arguments/command-errors.js";
 import { type Command, type Flag, family } from "../rows/command-row.js";
+import { COUNTED_SECOND_SEARCH } from "../rows/key-searches.js";
 import { counted, none, read, update } from "../rows/key-spec.js";
 import { container, listenerRows } from "../rows/listener-rows.js";
 
@@ -27,6 +29,7 @@ const functions = family("scripting", {
     ...row(3, ["noscript"], "7.0.0"),
     categories: ["write"],
     summary: "Removes a library.",
+    tips: ["request_policy:all_shards", "response_policy:all_succeeded"],
     run: () => {
       throw custom("ERR Library not found");
     },
@@ -35,21 +38,25 @@ const functions = family("scripting", {
     ...row(-2, ["noscript"], "7.0.0"),
     categories: ["write"],
     summary: "Removes all libraries.",
+    tips: ["request_policy:all_shards", "response_policy:all_succeeded"],
     run: flushFunctions,
   },
   "FUNCTION|KILL": {
     ...row(2, ["noscript"], "7.0.0"),
     summary: "An error: no function is running when the daemon reads this command.",
+    tips: ["request_policy:all_shards", "response_policy:one_succeeded"],
     run: noneRuns,
   },
   "FUNCTION|LIST": {
     ...row(-2, ["noscript"], "7.0.0"),
     summary: "Returns the libraries, and their functions.",
+    tips: ["nondeterministic_output_order"],
     run: listFunctions,
   },
   "FUNCTION|STATS": {
     ...row(2, ["noscript"], "7.0.0"),
     summary: "Reports that no function is running, and the number of functions.",
+    tips: ["nondeterministic_output", "request_policy:all_shards", "response_policy:special"],
     run: functionStats,
   },
 });
@@ -59,16 +66,19 @@ const scripts = family("scripting", {
     ...row(-3, ["noscript"], "2.6.0"),
     complexity: "O(N), N: scripts named",
     summary: "Returns whether scripts are known, by their SHA-1.",
+    tips: ["request_policy:all_shards", "response_policy:agg_logical_and"],
     run: (_, argv) => array(argv.slice(2).map(() => ZERO)),
   },
   "SCRIPT|FLUSH": {
     ...row(-2, ["noscript"], "2.6.0"),
     summary: "Removes all scripts.",
+    tips: ["request_policy:all_nodes", "response_policy:all_succeeded"],
     run: flushScripts,
   },
   "SCRIPT|KILL": {
     ...row(2, ["noscript"], "2.6.0"),
     summary: "An error: no script is running when the daemon reads this command.",
+    tips: ["request_policy:all_shards", "response_policy:one_succeeded"],
     run: noneRuns,
   },
 });
@@ -79,12 +89,54 @@ const AS_SCRIPT = "Depends on the script";
 
 /** Commands that run scripts. The argument before the keys is the number of keys. */
 const running: readonly Command[] = listenerRows("scripting", {
-  EVAL: [-3, RUN, "2.6.0", AS_SCRIPT, "Runs a script."],
-  EVALSHA: [-3, RUN, "2.6.0", AS_SCRIPT, "Runs a known script, by its SHA-1."],
-  EVALSHA_RO: [-3, RUN_READING, "7.0.0", AS_SCRIPT, "Runs a known script that writes nothing, by its SHA-1."],
-  FCALL: [-3, RUN, "7.0.0", "Depends on the function", "Runs a function of a library."],
-  FCALL_RO: [-3, RUN_READING, "7.0.0", "Depends on the function", "Runs a function that writes nothing."],
-  EVAL_RO: [-3, RUN_READING, "7.0.0", AS_SCRIPT, "Runs a script that writes nothing."],
+  EVAL: [
+    -3,
+    RUN,
+    "2.6.0",
+    AS_SCRIPT,
+    "Runs a script.",
+    { keyFlags: ["RW access update"], keySearches: COUNTED_SECOND_SEARCH },
+  ],
+  EVALSHA: [
+    -3,
+    RUN,
+    "2.6.0",
+    AS_SCRIPT,
+    "Runs a known script, by its SHA-1.",
+    { keyFlags: ["RW access update"], keySearches: COUNTED_SECOND_SEARCH },
+  ],
+  EVALSHA_RO: [
+    -3,
+    RUN_READING,
+    "7.0.0",
+    AS_SCRIPT,
+    "Runs a known script that writes nothing, by its SHA-1.",
+    { keyFlags: ["RO access"], keySearches: COUNTED_SECOND_SEARCH },
+  ],
+  FCALL: [
+    -3,
+    RUN,
+    "7.0.0",
+    "Depends on the function",
+    "Runs a function of a library.",
+    { keyFlags: ["RW access update"], keySearches: COUNTED_SECOND_SEARCH },
+  ],
+  FCALL_RO: [
+    -3,
+    RUN_READING,
+    "7.0.0",
+    "Depends on the function",
+    "Runs a function that writes nothing.",
+    { keyFlags: ["RO access"], keySearches: COUNTED_SECOND_SEARCH },
+  ],
+  EVAL_RO: [
+    -3,
+    RUN_READING,
+    "7.0.0",
+    AS_SCRIPT,
+    "Runs a script that writes nothing.",
+    { keyFlags: ["RO access"], keySearches: COUNTED_SECOND_SEARCH },
+  ],
 }).map((row) => ({ ...row, keys: counted(row.reads ? read : update, 2) }));
 
 const LIBRARIES = "O(N), N: functions";
@@ -101,8 +153,22 @@ const keptFunctions: readonly Command[] = [
   ...listenerRows(
     "scripting",
     {
-      "FUNCTION|LOAD": [-3, ["denyoom", "noscript"], "7.0.0", "O(1)", "Loads a library of functions."],
-      "FUNCTION|RESTORE": [-3, ["denyoom", "noscript"], "7.0.0", LIBRARIES, "Loads the libraries of a dump."],
+      "FUNCTION|LOAD": [
+        -3,
+        ["denyoom", "noscript"],
+        "7.0.0",
+        "O(1)",
+        "Loads a library of functions.",
+        { tips: ["request_policy:all_shards", "response_policy:all_succeeded"] },
+      ],
+      "FUNCTION|RESTORE": [
+        -3,
+        ["denyoom", "noscript"],
+        "7.0.0",
+        LIBRARIES,
+        "Loads the libraries of a dump.",
+        { tips: ["request_policy:all_shards", "response_policy:all_succeeded"] },
+      ],
     },
     ["write"],
   ),
@@ -116,6 +182,7 @@ const scriptStorage: readonly Command[] = listenerRows("scripting", {
     "2.6.0",
     "O(N), N: its bytes",
     "Stores a script, and returns its SHA-1.",
+    { tips: ["request_policy:all_nodes", "response_policy:all_succeeded"] },
   ],
 });
 

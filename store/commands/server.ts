@@ -41,6 +41,7 @@ export const server = family("connection", {
     since: "1.0.0",
     complexity: "O(1)",
     summary: "Returns PONG, or its argument.",
+    tips: ["request_policy:all_shards", "response_policy:all_succeeded"],
     run: ping,
   },
   SELECT: {
@@ -60,6 +61,7 @@ export const server = family("connection", {
     complexity: "O(1)",
     summary:
       "Waits until the given number of other daemons have the connection's last write on their disks; returns their number.",
+    tips: ["request_policy:all_shards", "response_policy:agg_min"],
     run: wait,
   },
 }).concat(
@@ -122,6 +124,7 @@ export const server = family("connection", {
       since: "1.0.0",
       complexity: "O(1)",
       summary: "Counts the keys of the database.",
+      tips: ["request_policy:all_shards", "response_policy:agg_sum"],
       run: (data, _argv, { at }) => integer(data.keyspace().size - data.keyspace().expired(at)),
     },
     FLUSHALL: {
@@ -134,6 +137,7 @@ export const server = family("connection", {
       summary: "Empties all databases.",
       cost: "arguments",
       events: noEvents,
+      tips: ["request_policy:all_shards", "response_policy:all_succeeded"],
       run: flushall,
     },
     FLUSHDB: {
@@ -146,6 +150,7 @@ export const server = family("connection", {
       summary: "Empties the database.",
       cost: "arguments",
       events: noEvents,
+      tips: ["request_policy:all_shards", "response_policy:all_succeeded"],
       run: flushdb,
     },
     SWAPDB: {
@@ -169,6 +174,7 @@ export const server = family("connection", {
       since: "2.6.0",
       complexity: "O(1)",
       summary: "Returns the date of the command: Unix seconds, and microseconds.",
+      tips: ["nondeterministic_output"],
       run: (_, __, unit) => bulks([String(Math.floor(unit.at / 1000)), String((unit.at % 1000) * 1000)]),
     },
   }),

@@ -12,6 +12,8 @@ import type { Data } from "../keyspace/mutators.js";
 import { seededChoice } from "../keyspace/seeded-choice.js";
 import type { Unit } from "../keyspace/unit.js";
 import { family } from "../rows/command-row.js";
+import { sourcesLookedUp } from "../rows/counted-lookups.js";
+import { COUNTED_KEYS_SEARCH } from "../rows/key-searches.js";
 import { counted, inspect, read, update, write } from "../rows/key-spec.js";
 import { MemberSet } from "../values/member-set.js";
 import { copied } from "../values/tables/packed-elements.js";
@@ -37,6 +39,7 @@ export const sets = family("set", {
     summary: "Adds members to a set, which is created if absent.",
     cost: "arguments",
     events: event("s", "sadd", ifCounted),
+    keyFlags: ["RW insert"],
     run: sadd,
   },
   SCARD: {
@@ -55,6 +58,7 @@ export const sets = family("set", {
     since: "1.0.0",
     complexity: "O(N), N: members of all sets",
     summary: "Returns the members of the first set that are in no other set.",
+    tips: ["nondeterministic_output_order"],
     run: (data, argv) => combined(data, argv, difference),
   },
   SDIFFSTORE: {
@@ -65,6 +69,7 @@ export const sets = family("set", {
     complexity: "O(N), N: members of all sets",
     summary: "Stores the members of the first set that are in no other set.",
     events: storedEvent("s", "sdiffstore"),
+    lookedUp: sourcesLookedUp,
     run: (data, argv) => combinedStore(data, argv, difference),
   },
   SINTER: {
@@ -74,6 +79,7 @@ export const sets = family("set", {
     since: "1.0.0",
     complexity: "O(N*M), N: members of the smallest set, M: sets",
     summary: "Returns the members that all sets have.",
+    tips: ["nondeterministic_output_order"],
     run: (data, argv) => combined(data, argv, intersection),
   },
   SINTERCARD: {
@@ -83,6 +89,8 @@ export const sets = family("set", {
     since: "7.0.0",
     complexity: "O(N*M), N: members of the smallest set, M: sets",
     summary: "Counts the members that all sets have, up to a limit.",
+    keyFlags: ["RO access"],
+    keySearches: COUNTED_KEYS_SEARCH,
     run: sintercard,
   },
   SINTERSTORE: {
@@ -93,6 +101,8 @@ export const sets = family("set", {
     complexity: "O(N*M), N: members of the smallest set, M: sets",
     summary: "Stores the members that all sets have.",
     events: storedEvent("s", "sinterstore"),
+    lookedUp: sourcesLookedUp,
+    keyFlags: ["RW update", "RO access"],
     run: (data, argv) => combinedStore(data, argv, intersection),
   },
   SISMEMBER: {
@@ -111,6 +121,7 @@ export const sets = family("set", {
     since: "1.0.0",
     complexity: "O(N), N: members",
     summary: "Returns all members of a set.",
+    tips: ["nondeterministic_output_order"],
     run: (data, argv) => allMembers(data, "set", data.getAs(MemberSet, argv[1]!)?.value.members ?? []),
   },
   SMISMEMBER: {
@@ -131,6 +142,7 @@ export const sets = family("set", {
     summary: "Moves a member from one set to another.",
     cost: "arguments",
     events: smoveEvents,
+    keyFlags: ["RW access delete", "RW insert"],
     run: smove,
   },
   SPOP: {
@@ -141,6 +153,8 @@ export const sets = family("set", {
     complexity: "O(N), N: members removed",
     summary: "Removes random members and returns them.",
     events: event("s", "spop", ifChanged),
+    keyFlags: ["RW access delete"],
+    tips: ["nondeterministic_output"],
     run: spop,
   },
   SRANDMEMBER: {
@@ -150,6 +164,7 @@ export const sets = family("set", {
     since: "1.0.0",
     complexity: "O(N), N: members returned",
     summary: "Returns members chosen at random; with a negative count a member may occur more than once.",
+    tips: ["nondeterministic_output"],
     run: srandmember,
   },
   SREM: {
@@ -161,6 +176,7 @@ export const sets = family("set", {
     summary: "Removes members from a set.",
     cost: "arguments",
     events: event("s", "srem", ifCounted),
+    keyFlags: ["RW delete"],
     run: srem,
   },
   SSCAN: {
@@ -170,6 +186,7 @@ export const sets = family("set", {
     since: "2.8.0",
     complexity: "O(1) for each call, O(N) for a complete scan, N: members",
     summary: "Returns a page of a set's members and the cursor of the next page.",
+    tips: ["nondeterministic_output"],
     run: sscan,
   },
   SUNION: {
@@ -179,6 +196,7 @@ export const sets = family("set", {
     since: "1.0.0",
     complexity: "O(N), N: members of all sets",
     summary: "Returns the members of any of the sets.",
+    tips: ["nondeterministic_output_order"],
     run: (data, argv) => combined(data, argv, union),
   },
   SUNIONSTORE: {
@@ -189,6 +207,7 @@ export const sets = family("set", {
     complexity: "O(N), N: members of all sets",
     summary: "Stores the members of any of the sets.",
     events: storedEvent("s", "sunionstore"),
+    lookedUp: sourcesLookedUp,
     run: (data, argv) => combinedStore(data, argv, union),
   },
 });

@@ -13,6 +13,8 @@ import { optionStoredEvent } from "../events/event-rules.js";
 import { BYTES_PER_STEP } from "../keyspace/effort-budget.js";
 import type { Data } from "../keyspace/mutators.js";
 import { family } from "../rows/command-row.js";
+import { sourcesLookedUp } from "../rows/counted-lookups.js";
+import { SORT_READING_SEARCH, SORT_SEARCH } from "../rows/key-searches.js";
 import { read, type Touch, touchesOf, write } from "../rows/key-spec.js";
 import { Hash } from "../values/hash.js";
 import { List } from "../values/list.js";
@@ -31,6 +33,9 @@ export const sorting = family("list", {
     categories: ["set", "sortedset", "dangerous"],
     summary: "Sorts the elements of a list, set or sorted set, and stores them on request.",
     events: optionStoredEvent("l", "sortstore", /^store$/i, 2),
+    lookedUp: sourcesLookedUp,
+    keyFlags: ["RO access", "RO access", "OW update"],
+    keySearches: SORT_SEARCH,
     run: (data, argv) => sort(data, argv[1]!, sortRequest(argv, true)),
   },
   SORT_RO: {
@@ -42,6 +47,8 @@ export const sorting = family("list", {
     complexity: "O(N+M*log(M)), N: elements, M: elements returned",
     categories: ["set", "sortedset", "dangerous"],
     summary: "Sorts the elements of a list, set or sorted set, without storing them.",
+    keyFlags: ["RO access", "RO access"],
+    keySearches: SORT_READING_SEARCH,
     run: (data, argv) => sort(data, argv[1]!, sortRequest(argv, false)),
   },
 });

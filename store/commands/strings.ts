@@ -39,6 +39,8 @@ import { type Entry, NO_EXPIRY } from "../keyspace/keyspace.js";
 import type { Data } from "../keyspace/mutators.js";
 import { stringLength, stringPart } from "../keyspace/string-parts.js";
 import { family } from "../rows/command-row.js";
+import { allLookedUp } from "../rows/counted-lookups.js";
+import { ONE_KEY_SEARCH } from "../rows/key-searches.js";
 import { inspect, read, type Touch, update, write } from "../rows/key-spec.js";
 import { STRING_BYTES_MAX } from "../values/value.js";
 import { longestCommonSubsequence } from "./longest-common-subsequence.js";
@@ -53,6 +55,7 @@ export const strings = family("string", {
     summary: "Appends to a string, which is created if absent.",
     cost: "arguments",
     events: event("$", "append"),
+    keyFlags: ["RW insert"],
     run: append,
   },
   DECR: {
@@ -95,6 +98,8 @@ export const strings = family("string", {
     summary: "Returns the string of a key, and removes the key.",
     cost: "arguments",
     events: deletedEvents,
+    lookedUp: allLookedUp,
+    keyFlags: ["RW access delete"],
     run: getdel,
   },
   GETEX: {
@@ -106,6 +111,7 @@ export const strings = family("string", {
     summary: "Returns the string of a key, and sets or removes its expiry time.",
     cost: "arguments",
     events: getexEvents,
+    lookedUp: allLookedUp,
     run: getex,
   },
   GETRANGE: {
@@ -126,6 +132,7 @@ export const strings = family("string", {
     summary: "Sets a key and returns its previous value.",
     cost: "arguments",
     events: setEvents,
+    lookedUp: allLookedUp,
     run: getset,
   },
   INCR: {
@@ -178,6 +185,7 @@ export const strings = family("string", {
     since: "1.0.0",
     complexity: "O(N), N: keys",
     summary: "Returns the strings of several keys.",
+    tips: ["request_policy:multi_shard"],
     run: mget,
   },
   MSET: {
@@ -189,6 +197,7 @@ export const strings = family("string", {
     summary: "Sets several keys.",
     cost: "arguments",
     events: severalSetEvents,
+    tips: ["request_policy:multi_shard", "response_policy:all_succeeded"],
     run: mset,
   },
   MSETNX: {
@@ -200,6 +209,8 @@ export const strings = family("string", {
     summary: "Sets several keys if none of them exists.",
     cost: "arguments",
     events: msetnxEvents,
+    keyFlags: ["OW insert"],
+    tips: ["request_policy:multi_shard", "response_policy:agg_min"],
     run: msetnx,
   },
   PSETEX: {
@@ -224,6 +235,8 @@ export const strings = family("string", {
     summary: "Sets a key to a string.",
     cost: "arguments",
     events: optionalExpirySetEvents,
+    keyFlags: ["RW access update variable_flags"],
+    keySearches: ONE_KEY_SEARCH,
     run: set,
   },
   SETEX: {
@@ -247,6 +260,7 @@ export const strings = family("string", {
     summary: "Sets a key if it is absent.",
     cost: "arguments",
     events: event("$", "set", ifCounted),
+    keyFlags: ["OW insert"],
     run: setnx,
   },
   SETRANGE: {
@@ -257,6 +271,7 @@ export const strings = family("string", {
     complexity: "O(N), N: the string's length",
     summary: "Overwrites a part of a string, which is first padded with NULs if it is too short.",
     events: event("$", "setrange", ({ argv }) => argv[3] !== ""),
+    keyFlags: ["RW update"],
     run: setrange,
   },
   STRLEN: {

@@ -7,7 +7,8 @@ import type { Reply } from "../../protocol/reply.js";
 import type { EventRule } from "../events/event-rules.js";
 import type { Data } from "../keyspace/mutators.js";
 import type { Unit } from "../keyspace/unit.js";
-import { type LookedUp, lookedUpBy } from "./counted-lookups.js";
+import type { LookedUp } from "./counted-lookups.js";
+import type { KeySearch } from "./key-searches.js";
 import type { KeySpec } from "./key-spec.js";
 
 /** Redis's flags. A command on data has either `write` or `readonly`; with `write`, it is recorded. */
@@ -25,6 +26,24 @@ export type Flag =
   | "no_multi"
   | "movablekeys"
   | "pubsub";
+
+/**
+ * The tips of COMMAND, which inform proxies and testers about a command's replies: whether a repeated command has the
+ * same reply, and how to combine the replies of several servers.
+ */
+export type Tip =
+  | "nondeterministic_output"
+  | "nondeterministic_output_order"
+  | "request_policy:all_nodes"
+  | "request_policy:all_shards"
+  | "request_policy:multi_shard"
+  | "request_policy:special"
+  | "response_policy:agg_logical_and"
+  | "response_policy:agg_min"
+  | "response_policy:agg_sum"
+  | "response_policy:all_succeeded"
+  | "response_policy:one_succeeded"
+  | "response_policy:special";
 
 /**
  * Runs a command whose arity has been checked.
@@ -65,6 +84,14 @@ export interface Row extends CommandDescription {
    * produce its reply in steps, if the caller supports that.
    */
   readonly cost?: "arguments" | "query";
+  /** Keys that a writing command looks up for reading; default: none. */
+  readonly lookedUp?: LookedUp;
+  /** Redis's flags of each group of keys, if they do not follow from `keys`. */
+  readonly keyFlags?: readonly string[] | undefined;
+  /** How to find each group of keys, if this does not follow from `keys`. */
+  readonly keySearches?: readonly KeySearch[] | undefined;
+  /** As Redis's; default: none. test/conformance/command-table.test.ts compares them. */
+  readonly tips?: readonly Tip[];
   /** Reports the events of keys. A command with the flag `write` has it. */
   readonly events?: EventRule;
   /** The number of CLUSTER SEMANTICS from which the row applies; default: 1. */
@@ -82,7 +109,7 @@ export interface Row extends CommandDescription {
 export type EarlierRow = Pick<Row, "run" | "sinceSemantics" | "earlier"> &
   Partial<Pick<Command, "arity" | "isLinear">>;
 
-export interface Command extends Omit<Row, "events"> {
+export interface Command extends Omit<Row, "events" | "lookedUp"> {
   /** Reports the events of keys; null if the command does not write. */
   readonly events: EventRule | null;
   /** The command's name in upper case; a subcommand is `CONTAINER|NAME`. */
@@ -92,6 +119,7 @@ export interface Command extends Omit<Row, "events"> {
   /** Whether its flags include `write`. */
   readonly writes: boolean;
   readonly writesOtherDatabases: boolean;
+  readonly tips: readonly Tip[];
   /** Whether its flags include `readonly`. */
   readonly reads: boolean;
   /** Keys that the command looks up for reading although it writes, or null if there are none. */
@@ -135,10 +163,13 @@ function commandOf(group: string, name: string, row: Row): Command {
     isQuery: row.cost === "query",
     writesOtherDatabases: row.writesOtherDatabases ?? false,
     otherRow: row.otherRow,
-    lookedUp: lookedUpBy(name),
+    lookedUp: row.lookedUp ?? null,
     events: row.events ?? null,
     categories: row.categories,
     keyRange: row.keyRange,
+    keyFlags: row.keyFlags,
+    keySearches: row.keySearches,
+    tips: row.tips ?? [],
     since: row.since,
     summary: row.summary,
     complexity: row.complexity,

@@ -8,13 +8,14 @@ import { CommandFailure, wrongArity } from "../arguments/command-errors.js";
 import { type Command, type Flag, family, type Row } from "./command-row.js";
 import { none } from "./key-spec.js";
 
-/** Arity, flags, the Redis version that introduced the command, complexity, summary. */
+/** Arity, flags, the Redis version that introduced the command, complexity, summary, and further properties. */
 export type ListenerRow = readonly [
   arity: number,
   flags: readonly Flag[],
   since: string,
   complexity: string,
   summary: string,
+  more?: Partial<Row>,
 ];
 
 /** Returns rows that share a family and additional ACL categories, by name. */
@@ -24,9 +25,9 @@ export function listenerRows(
   categories: readonly string[] = [],
 ): readonly Command[] {
   const completeRows = Object.entries(rows).map(
-    ([name, [arity, flags, since, complexity, summary]]): [string, Row] => [
+    ([name, [arity, flags, since, complexity, summary, more]]): [string, Row] => [
       name,
-      { arity, flags, keys: none, since, complexity, summary, categories, run: refuse },
+      { arity, flags, keys: none, since, complexity, summary, categories, ...more, run: refuse },
     ],
   );
   return family(group, Object.fromEntries(completeRows));

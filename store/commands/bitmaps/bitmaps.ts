@@ -11,6 +11,8 @@ import type { Entry } from "../../keyspace/keyspace.js";
 import type { Data } from "../../keyspace/mutators.js";
 import { stringPart } from "../../keyspace/string-parts.js";
 import { family } from "../../rows/command-row.js";
+import { readBitsLookedUp, sourcesLookedUp } from "../../rows/counted-lookups.js";
+import { ONE_KEY_SEARCH } from "../../rows/key-searches.js";
 import { read, update, write } from "../../rows/key-spec.js";
 import { bitOffset, bytesUpTo } from "./bit-offset.js";
 import { bitfield, bitfieldKeys, bitfieldReadOnly } from "./bitfields.js";
@@ -35,6 +37,9 @@ export const bitmaps = family("bitmap", {
     complexity: "O(N), N: operations",
     summary: "Reads, sets and adds to integers of any width within a string.",
     events: bitfieldEvents,
+    lookedUp: readBitsLookedUp,
+    keyFlags: ["RW access update variable_flags"],
+    keySearches: ONE_KEY_SEARCH,
     run: bitfield,
   },
   BITFIELD_RO: {
@@ -54,6 +59,7 @@ export const bitmaps = family("bitmap", {
     complexity: "O(N), N: bytes of all strings",
     summary: "Stores the result of AND, OR, XOR or NOT of strings.",
     events: storedEvent("$", "set", secondArgument),
+    lookedUp: sourcesLookedUp,
     run: bitop,
   },
   BITPOS: {

@@ -9,6 +9,8 @@ import { syntaxError } from "../../arguments/command-errors.js";
 import { scoreEvents, storedEvent, storedNearEvents } from "../../events/event-rules.js";
 import type { Data } from "../../keyspace/mutators.js";
 import { family, type Row } from "../../rows/command-row.js";
+import { sourcesLookedUp } from "../../rows/counted-lookups.js";
+import { storeSearch } from "../../rows/key-searches.js";
 import { read, write } from "../../rows/key-spec.js";
 import { SortedSet } from "../../values/sorted-set.js";
 import { zadd } from "../sorted-sets/sorted-set-add.js";
@@ -51,6 +53,7 @@ export const geo = family("geo", {
     summary: "Adds members with their longitudes and latitudes, or moves them.",
     cost: "arguments",
     events: scoreEvents,
+    keyFlags: ["RW update"],
     run: geoadd,
   },
   GEODIST: {
@@ -85,11 +88,17 @@ export const geo = family("geo", {
   GEORADIUS: {
     ...radius(6, "Returns or stores the members around a position; GEOSEARCH's old form."),
     events: storedNearEvents,
+    lookedUp: sourcesLookedUp,
+    keyFlags: ["RO access", "OW update", "OW update"],
+    keySearches: storeSearch(6),
   },
   GEORADIUS_RO: radiusReadOnly(6, "Returns the members around a position; GEOSEARCH's old form."),
   GEORADIUSBYMEMBER: {
     ...radius(5, "Returns or stores the members around a member; GEOSEARCH's old form."),
     events: storedNearEvents,
+    lookedUp: sourcesLookedUp,
+    keyFlags: ["RO access", "OW update", "OW update"],
+    keySearches: storeSearch(5),
   },
   GEORADIUSBYMEMBER_RO: radiusReadOnly(5, "Returns the members around a member; GEOSEARCH's old form."),
   GEOSEARCH: {
@@ -109,6 +118,7 @@ export const geo = family("geo", {
     complexity: OF_SEARCH,
     summary: "Stores the members in a circle or a box.",
     events: storedEvent("z", "geosearchstore"),
+    lookedUp: sourcesLookedUp,
     run: (data, argv) => geosearch(data, argv, { stores: true }),
   },
 });

@@ -9,6 +9,7 @@ import { array, bulk, NIL_ARRAY, type Reply } from "../../../protocol/reply.js";
 import { directedMoveEvents, listPopEvents, popEvent, rightToLeftEvents } from "../../events/event-rules.js";
 import type { Data } from "../../keyspace/mutators.js";
 import type { Flag, Row } from "../../rows/command-row.js";
+import { COUNTED_SECOND_SEARCH } from "../../rows/key-searches.js";
 import { counted, update, write } from "../../rows/key-spec.js";
 import { type End, List } from "../../values/list.js";
 import { multiplePop } from "../multiple-pop.js";
@@ -28,6 +29,7 @@ export const blockingLists: Readonly<Record<string, Row>> = {
     categories,
     summary: "Like LMOVE, but waits for an element.",
     events: directedMoveEvents,
+    keyFlags: ["RW access delete", "RW insert"],
     run: blmove,
   },
   BLMPOP: {
@@ -39,6 +41,8 @@ export const blockingLists: Readonly<Record<string, Row>> = {
     categories,
     summary: "Like LMPOP, but waits for an element.",
     events: listPopEvents(2),
+    keyFlags: ["RW access delete"],
+    keySearches: COUNTED_SECOND_SEARCH,
     run: blmpop,
   },
   BLPOP: {
@@ -50,6 +54,7 @@ export const blockingLists: Readonly<Record<string, Row>> = {
     categories,
     summary: "Waits for an element in any of several lists and removes it from the left end.",
     events: popEvent("l", "lpop"),
+    keyFlags: ["RW access delete"],
     run: (data, argv) => blockingPop(data, argv, "left"),
   },
   BRPOP: {
@@ -61,6 +66,7 @@ export const blockingLists: Readonly<Record<string, Row>> = {
     categories,
     summary: "Waits for an element in any of several lists and removes it from the right end.",
     events: popEvent("l", "rpop"),
+    keyFlags: ["RW access delete"],
     run: (data, argv) => blockingPop(data, argv, "right"),
   },
   BRPOPLPUSH: {
@@ -72,6 +78,7 @@ export const blockingLists: Readonly<Record<string, Row>> = {
     categories,
     summary: "Like RPOPLPUSH, but waits for an element; BLMOVE's old form.",
     events: rightToLeftEvents,
+    keyFlags: ["RW access delete", "RW insert"],
     run: brpoplpush,
   },
 };

@@ -16,6 +16,7 @@ import {
 } from "../../events/event-rules.js";
 import type { Data } from "../../keyspace/mutators.js";
 import { family } from "../../rows/command-row.js";
+import { COUNTED_KEYS_SEARCH } from "../../rows/key-searches.js";
 import { counted, inspect, read, update, write } from "../../rows/key-spec.js";
 import { type End, List } from "../../values/list.js";
 import { blockingLists } from "./blocking-lists.js";
@@ -40,6 +41,7 @@ export const lists = family("list", {
     complexity: "O(N), N: elements of the list",
     summary: "Inserts an element before or after the first occurrence of another element.",
     events: event("l", "linsert", ifCounted),
+    keyFlags: ["RW insert"],
     run: linsert,
   },
   LLEN: {
@@ -59,6 +61,7 @@ export const lists = family("list", {
     complexity: "O(1)",
     summary: "Moves an element from one end of a list to one end of another, or of the same list.",
     events: directedMoveEvents,
+    keyFlags: ["RW access delete", "RW insert"],
     run: lmove,
   },
   LMPOP: {
@@ -69,6 +72,8 @@ export const lists = family("list", {
     complexity: "O(N+M), N: keys, M: elements returned",
     summary: "Removes elements from one end of the first non-empty list of several.",
     events: listPopEvents(1),
+    keyFlags: ["RW access delete"],
+    keySearches: COUNTED_KEYS_SEARCH,
     run: lmpop,
   },
   LPOP: {
@@ -79,6 +84,7 @@ export const lists = family("list", {
     complexity: "O(N), N: elements returned",
     summary: "Removes elements from the left end, and returns them.",
     events: event("l", "lpop", ifChanged),
+    keyFlags: ["RW access delete"],
     run: (data, argv) => pop(data, argv, "left"),
   },
   LPOS: {
@@ -99,6 +105,7 @@ export const lists = family("list", {
     summary: "Adds elements to the left end of a list, which is created if absent.",
     cost: "arguments",
     events: event("l", "lpush"),
+    keyFlags: ["RW insert"],
     run: (data, argv) => push(data, argv, "left"),
   },
   LPUSHX: {
@@ -110,6 +117,7 @@ export const lists = family("list", {
     summary: "Adds elements to the left end of a list that exists.",
     cost: "arguments",
     events: event("l", "lpush", ifCounted),
+    keyFlags: ["RW insert"],
     run: (data, argv) => pushIfPresent(data, argv, "left"),
   },
   LRANGE: {
@@ -129,6 +137,7 @@ export const lists = family("list", {
     complexity: "O(N), N: elements of the list",
     summary: "Removes all occurrences of an element, or some from the left or the right.",
     events: event("l", "lrem", ifCounted),
+    keyFlags: ["RW delete"],
     run: lrem,
   },
   LSET: {
@@ -139,6 +148,7 @@ export const lists = family("list", {
     complexity: "O(1) near the ends, otherwise O(N/16384), N: elements of the list",
     summary: "Replaces the element at an index.",
     events: event("l", "lset"),
+    keyFlags: ["RW update"],
     run: lset,
   },
   LTRIM: {
@@ -149,6 +159,7 @@ export const lists = family("list", {
     complexity: "O(N), N: elements removed",
     summary: "Removes the elements outside a range of indexes.",
     events: event("l", "ltrim", ifFound),
+    keyFlags: ["RW delete"],
     run: ltrim,
   },
   RPOP: {
@@ -159,6 +170,7 @@ export const lists = family("list", {
     complexity: "O(N), N: elements returned",
     summary: "Removes elements from the right end, and returns them.",
     events: event("l", "rpop", ifChanged),
+    keyFlags: ["RW access delete"],
     run: (data, argv) => pop(data, argv, "right"),
   },
   RPOPLPUSH: {
@@ -169,6 +181,7 @@ export const lists = family("list", {
     complexity: "O(1)",
     summary: "Moves an element from the right end of a list to the left end of another; LMOVE's old form.",
     events: rightToLeftEvents,
+    keyFlags: ["RW access delete", "RW insert"],
     run: rpoplpush,
   },
   RPUSH: {
@@ -180,6 +193,7 @@ export const lists = family("list", {
     summary: "Adds elements to the right end of a list, which is created if absent.",
     cost: "arguments",
     events: event("l", "rpush"),
+    keyFlags: ["RW insert"],
     run: (data, argv) => push(data, argv, "right"),
   },
   RPUSHX: {
@@ -191,6 +205,7 @@ export const lists = family("list", {
     summary: "Adds elements to the right end of a list that exists.",
     cost: "arguments",
     events: event("l", "rpush", ifCounted),
+    keyFlags: ["RW insert"],
     run: (data, argv) => pushIfPresent(data, argv, "right"),
   },
   ...blockingLists,

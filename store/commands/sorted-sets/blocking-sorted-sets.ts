@@ -8,6 +8,7 @@ import { array, bulk, double, NIL_ARRAY, type Reply } from "../../../protocol/re
 import { popEvent, sortedSetPopEvents } from "../../events/event-rules.js";
 import type { Data } from "../../keyspace/mutators.js";
 import type { Flag, Row } from "../../rows/command-row.js";
+import { COUNTED_SECOND_SEARCH } from "../../rows/key-searches.js";
 import { counted, update } from "../../rows/key-spec.js";
 import { SortedSet } from "../../values/sorted-set.js";
 import { multiplePop } from "../multiple-pop.js";
@@ -27,6 +28,8 @@ export const blockingSortedSets: Readonly<Record<string, Row>> = {
     categories,
     summary: "Like ZMPOP, but waits for a member.",
     events: sortedSetPopEvents(2),
+    keyFlags: ["RW access delete"],
+    keySearches: COUNTED_SECOND_SEARCH,
     run: bzmpop,
   },
   BZPOPMAX: {
@@ -38,6 +41,7 @@ export const blockingSortedSets: Readonly<Record<string, Row>> = {
     categories,
     summary: "Waits for a member in any of several sorted sets and removes the highest.",
     events: popEvent("z", "zpopmax"),
+    keyFlags: ["RW access delete"],
     run: (data, argv) => blockingPop(data, argv, "max"),
   },
   BZPOPMIN: {
@@ -49,6 +53,7 @@ export const blockingSortedSets: Readonly<Record<string, Row>> = {
     categories,
     summary: "Waits for a member in any of several sorted sets and removes the lowest.",
     events: popEvent("z", "zpopmin"),
+    keyFlags: ["RW access delete"],
     run: (data, argv) => blockingPop(data, argv, "min"),
   },
 };

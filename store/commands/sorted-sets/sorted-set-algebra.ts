@@ -11,6 +11,8 @@ import { doubleArgument, integerFrom } from "../../arguments/number-arguments.js
 import { storedEvent } from "../../events/event-rules.js";
 import type { Data } from "../../keyspace/mutators.js";
 import type { Row } from "../../rows/command-row.js";
+import { sourcesLookedUp } from "../../rows/counted-lookups.js";
+import { COUNTED_KEYS_SEARCH, STORED_AND_COUNTED_SEARCH } from "../../rows/key-searches.js";
 import { counted, read, write } from "../../rows/key-spec.js";
 import { MemberSet } from "../../values/member-set.js";
 import { SortedSet } from "../../values/sorted-set.js";
@@ -45,7 +47,11 @@ const OF_INTERSECTION = "O(N*K+R*log(R)), N: members of the smallest set, K: set
 const OF_UNION = "O(N+R*log(R)), N: members of all sets, R: members of the result";
 
 export const sortedSetAlgebra: Readonly<Record<string, Row>> = {
-  ZDIFF: reader("diff", OF_DIFFERENCE, "Returns the members of the first sorted set that are in no other."),
+  ZDIFF: {
+    ...reader("diff", OF_DIFFERENCE, "Returns the members of the first sorted set that are in no other."),
+    keyFlags: ["RO access"],
+    keySearches: COUNTED_KEYS_SEARCH,
+  },
   ZDIFFSTORE: {
     ...storer(
       "diff",
@@ -54,12 +60,19 @@ export const sortedSetAlgebra: Readonly<Record<string, Row>> = {
       "Stores the members of the first sorted set that are in no other.",
     ),
     events: storedEvent("z", "zdiffstore"),
+    lookedUp: sourcesLookedUp,
+    keyFlags: ["OW update", "RO access"],
+    keySearches: STORED_AND_COUNTED_SEARCH,
   },
-  ZINTER: reader(
-    "inter",
-    OF_INTERSECTION,
-    "Returns the members that all sorted sets have, with combined scores.",
-  ),
+  ZINTER: {
+    ...reader(
+      "inter",
+      OF_INTERSECTION,
+      "Returns the members that all sorted sets have, with combined scores.",
+    ),
+    keyFlags: ["RO access"],
+    keySearches: COUNTED_KEYS_SEARCH,
+  },
   ZINTERCARD: {
     arity: -3,
     flags: ["readonly", "movablekeys"],
@@ -67,6 +80,8 @@ export const sortedSetAlgebra: Readonly<Record<string, Row>> = {
     since: "7.0.0",
     complexity: "O(N*K), N: members of the smallest set, K: sets",
     summary: "Counts the members that all sorted sets have, up to a limit.",
+    keyFlags: ["RO access"],
+    keySearches: COUNTED_KEYS_SEARCH,
     run: zintercard,
   },
   ZINTERSTORE: {
@@ -77,12 +92,19 @@ export const sortedSetAlgebra: Readonly<Record<string, Row>> = {
       "Stores the members that all sorted sets have, with combined scores.",
     ),
     events: storedEvent("z", "zinterstore"),
+    lookedUp: sourcesLookedUp,
+    keyFlags: ["OW update", "RO access"],
+    keySearches: STORED_AND_COUNTED_SEARCH,
   },
-  ZUNION: reader(
-    "union",
-    OF_UNION,
-    "Returns the members that any of the sorted sets has, with combined scores.",
-  ),
+  ZUNION: {
+    ...reader(
+      "union",
+      OF_UNION,
+      "Returns the members that any of the sorted sets has, with combined scores.",
+    ),
+    keyFlags: ["RO access"],
+    keySearches: COUNTED_KEYS_SEARCH,
+  },
   ZUNIONSTORE: {
     ...storer(
       "union",
@@ -91,6 +113,9 @@ export const sortedSetAlgebra: Readonly<Record<string, Row>> = {
       "Stores the members of any of the sorted sets, with combined scores.",
     ),
     events: storedEvent("z", "zunionstore"),
+    lookedUp: sourcesLookedUp,
+    keyFlags: ["OW update", "RO access"],
+    keySearches: STORED_AND_COUNTED_SEARCH,
   },
 };
 

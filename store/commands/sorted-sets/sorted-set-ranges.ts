@@ -10,6 +10,7 @@ import { indexArgument } from "../../arguments/number-arguments.js";
 import { event, ifCounted, storedEvent } from "../../events/event-rules.js";
 import type { Data } from "../../keyspace/mutators.js";
 import type { Row } from "../../rows/command-row.js";
+import { sourcesLookedUp } from "../../rows/counted-lookups.js";
 import { read, write } from "../../rows/key-spec.js";
 import { SortedSet } from "../../values/sorted-set.js";
 import {
@@ -78,19 +79,23 @@ export const sortedSetRanges: Readonly<Record<string, Row>> = {
     complexity: "O(log(N)+M*log(M)), N: members, M: members stored",
     summary: "Stores the members in a range of ranks, scores or names.",
     events: storedEvent("z", "zrangestore"),
+    lookedUp: sourcesLookedUp,
     run: rangeStore,
   },
   ZREMRANGEBYLEX: {
     ...remover("2.8.9", "Removes the members in a range of names; all must have the same score.", lexBounds),
     events: event("z", "zremrangebylex", ifCounted),
+    keyFlags: ["RW delete"],
   },
   ZREMRANGEBYRANK: {
     ...remover("2.0.0", "Removes the members in a range of ranks.", rankBounds),
     events: event("z", "zremrangebyrank", ifCounted),
+    keyFlags: ["RW delete"],
   },
   ZREMRANGEBYSCORE: {
     ...remover("1.2.0", "Removes the members with a score in a range.", scoreBounds),
     events: event("z", "zremrangebyscore", ifCounted),
+    keyFlags: ["RW delete"],
   },
   ZREVRANGE: reader(
     "1.2.0",

@@ -20,6 +20,7 @@ import type { Data } from "../../keyspace/mutators.js";
 import { seededChoice } from "../../keyspace/seeded-choice.js";
 import type { Unit } from "../../keyspace/unit.js";
 import { family } from "../../rows/command-row.js";
+import { COUNTED_KEYS_SEARCH } from "../../rows/key-searches.js";
 import { counted, inspect, read, update, write } from "../../rows/key-spec.js";
 import { SortedSet } from "../../values/sorted-set.js";
 import { visitPage } from "../../values/tables/scan-page.js";
@@ -46,6 +47,7 @@ export const sortedSets = family("sortedset", {
     summary: "Adds members to a sorted set, which is created if absent, or changes their scores.",
     cost: "arguments",
     events: scoreEvents,
+    keyFlags: ["RW update"],
     run: (data, argv) => zadd(data, argv, false),
   },
   ZCARD: {
@@ -76,6 +78,8 @@ export const sortedSets = family("sortedset", {
     complexity: "O(K+M*log(N)), K: keys, M: members removed, N: members",
     summary: "Removes the lowest or highest members of the first sorted set that exists.",
     events: sortedSetPopEvents(1),
+    keyFlags: ["RW access delete"],
+    keySearches: COUNTED_KEYS_SEARCH,
     run: zmpop,
   },
   ZMSCORE: {
@@ -95,6 +99,7 @@ export const sortedSets = family("sortedset", {
     complexity: "O(log(N)*M), N: members, M: members removed",
     summary: "Removes the members with the highest scores and returns them.",
     events: event("z", "zpopmax", ifChanged),
+    keyFlags: ["RW access delete"],
     run: (data, argv) => zpop(data, argv, "max"),
   },
   ZPOPMIN: {
@@ -105,6 +110,7 @@ export const sortedSets = family("sortedset", {
     complexity: "O(log(N)*M), N: members, M: members removed",
     summary: "Removes the members with the lowest scores and returns them.",
     events: event("z", "zpopmin", ifChanged),
+    keyFlags: ["RW access delete"],
     run: (data, argv) => zpop(data, argv, "min"),
   },
   ZRANDMEMBER: {
@@ -114,6 +120,7 @@ export const sortedSets = family("sortedset", {
     since: "6.2.0",
     complexity: "O(log(N)*M), N: members, M: members returned",
     summary: "Returns members chosen at random; with a negative count a member may occur more than once.",
+    tips: ["nondeterministic_output"],
     run: zrandmember,
   },
   ZRANK: {
@@ -134,6 +141,7 @@ export const sortedSets = family("sortedset", {
     summary: "Removes members from a sorted set.",
     cost: "arguments",
     events: event("z", "zrem", ifCounted),
+    keyFlags: ["RW delete"],
     run: zrem,
   },
   ZREVRANK: {
@@ -152,6 +160,7 @@ export const sortedSets = family("sortedset", {
     since: "2.8.0",
     complexity: "O(1) for each call, O(N) for a complete scan, N: members",
     summary: "Returns a page of a sorted set's members and scores and the cursor of the next page.",
+    tips: ["nondeterministic_output"],
     run: zscan,
   },
   ZSCORE: {

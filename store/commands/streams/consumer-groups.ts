@@ -13,6 +13,8 @@ import {
   secondArgument,
 } from "../../events/event-rules.js";
 import { family } from "../../rows/command-row.js";
+import { allLookedUp } from "../../rows/counted-lookups.js";
+import { streamsSearch } from "../../rows/key-searches.js";
 import { none, read, write } from "../../rows/key-spec.js";
 import { xack, xautoclaim, xclaim } from "./group-claims.js";
 import { create, createConsumer, deleteConsumer, destroy, setId, xgroupHelp } from "./group-management.js";
@@ -31,6 +33,8 @@ export const consumerGroups = family("stream", {
     summary: "Acknowledges entries: they are no longer pending.",
     cost: "arguments",
     events: noEvents,
+    lookedUp: allLookedUp,
+    keyFlags: ["RW update"],
     run: xack,
   },
   XAUTOCLAIM: {
@@ -42,6 +46,9 @@ export const consumerGroups = family("stream", {
     summary:
       "Transfers to a consumer, starting at an id, entries that other consumers have left pending for a given time.",
     events: addedConsumerEvents,
+    lookedUp: allLookedUp,
+    keyFlags: ["RW delete"],
+    tips: ["nondeterministic_output"],
     run: xautoclaim,
   },
   XCLAIM: {
@@ -52,6 +59,9 @@ export const consumerGroups = family("stream", {
     complexity: "O(M*log(N)), M: ids named, N: entries that are pending",
     summary: "Transfers to a consumer entries that other consumers have left pending for a given time.",
     events: addedConsumerEvents,
+    lookedUp: allLookedUp,
+    keyFlags: ["RW update"],
+    tips: ["nondeterministic_output"],
     run: xclaim,
   },
   "XGROUP|CREATE": {
@@ -63,6 +73,7 @@ export const consumerGroups = family("stream", {
     summary: "Creates a consumer group; with MKSTREAM, also the stream.",
     cost: "arguments",
     events: event("t", "xgroup-create", always, secondArgument),
+    keyFlags: ["RW insert"],
     run: create,
   },
   "XGROUP|CREATECONSUMER": {
@@ -74,6 +85,7 @@ export const consumerGroups = family("stream", {
     summary: "Creates a consumer of a group.",
     cost: "arguments",
     events: event("t", "xgroup-createconsumer", ifCounted, secondArgument),
+    keyFlags: ["RW insert"],
     run: createConsumer,
   },
   "XGROUP|DELCONSUMER": {
@@ -84,6 +96,7 @@ export const consumerGroups = family("stream", {
     complexity: "O(M*log(N)), M: entries delivered to it, N: all pending entries",
     summary: "Removes a consumer, and its pending entries.",
     events: event("t", "xgroup-delconsumer", (effects) => effects.used("consumerRemove"), secondArgument),
+    keyFlags: ["RW delete"],
     run: deleteConsumer,
   },
   "XGROUP|DESTROY": {
@@ -94,6 +107,7 @@ export const consumerGroups = family("stream", {
     complexity: "O(1)",
     summary: "Removes a consumer group.",
     events: event("t", "xgroup-destroy", ifCounted, secondArgument),
+    keyFlags: ["RW delete"],
     run: destroy,
   },
   "XGROUP|HELP": {
@@ -114,6 +128,7 @@ export const consumerGroups = family("stream", {
     summary: "Sets the id after which a group continues.",
     cost: "arguments",
     events: event("t", "xgroup-setid", always, secondArgument),
+    keyFlags: ["RW update"],
     run: setId,
   },
   "XINFO|CONSUMERS": {
@@ -123,6 +138,7 @@ export const consumerGroups = family("stream", {
     since: "5.0.0",
     complexity: "O(N*log(N)), N: consumers",
     summary: "Returns the consumers of a group.",
+    tips: ["nondeterministic_output"],
     run: xinfoConsumers,
   },
   "XINFO|GROUPS": {
@@ -142,6 +158,7 @@ export const consumerGroups = family("stream", {
     complexity:
       "O(C*log(C)), C: consumers; for a range O(log(N)+M), N: entries that are pending, M: entries checked",
     summary: "Returns the entries that a group's consumers received and have not acknowledged.",
+    tips: ["nondeterministic_output"],
     run: xpending,
   },
   XREADGROUP: {
@@ -154,6 +171,8 @@ export const consumerGroups = family("stream", {
     summary:
       "Delivers to a consumer the entries that its group has not received, or again those that the consumer has not acknowledged.",
     events: addedConsumerEvents,
+    keyFlags: ["RO access"],
+    keySearches: streamsSearch(4),
     run: xreadgroup,
   },
 }).concat(

@@ -10,6 +10,7 @@ import { integerArgument } from "../../arguments/number-arguments.js";
 import { event, ifCounted, xaddEvents } from "../../events/event-rules.js";
 import type { Data } from "../../keyspace/mutators.js";
 import { family } from "../../rows/command-row.js";
+import { streamsSearch } from "../../rows/key-searches.js";
 import { inspect, none, read, write } from "../../rows/key-spec.js";
 import { Stream } from "../../values/streams/stream.js";
 import type { StreamId } from "../../values/streams/stream-id.js";
@@ -29,6 +30,8 @@ export const streams = family("stream", {
     complexity: "O(1), and O(N) to trim, N: entries removed",
     summary: "Appends an entry to a stream, which is created if absent; may remove its oldest entries.",
     events: xaddEvents,
+    keyFlags: ["RW update"],
+    tips: ["nondeterministic_output"],
     run: xadd,
   },
   XDEL: {
@@ -39,6 +42,7 @@ export const streams = family("stream", {
     complexity: "O(M*log(N)), M: ids named, N: entries",
     summary: "Removes entries from a stream, which stays even if it is empty.",
     events: event("t", "xdel", ifCounted),
+    keyFlags: ["RW delete"],
     run: xdel,
   },
   "XINFO|HELP": {
@@ -85,6 +89,8 @@ export const streams = family("stream", {
     complexity: "O(K*log(N)+M), K: streams, N: entries, M: entries returned",
     categories: ["blocking"],
     summary: "Returns the entries of several streams after given ids.",
+    keyFlags: ["RO access"],
+    keySearches: streamsSearch(1),
     run: xread,
   },
   XREVRANGE: {
@@ -105,6 +111,7 @@ export const streams = family("stream", {
     summary: "Sets the last id of a stream, and its counters of deleted entries.",
     cost: "arguments",
     events: event("t", "xsetid"),
+    keyFlags: ["RW update"],
     run: xsetid,
   },
   XTRIM: {
@@ -115,6 +122,8 @@ export const streams = family("stream", {
     complexity: "O(N), N: entries removed",
     summary: "Removes a stream's oldest entries; with ~, in multiples of 100.",
     events: event("t", "xtrim", ifCounted),
+    keyFlags: ["RW delete"],
+    tips: ["nondeterministic_output"],
     run: xtrim,
   },
 }).concat(
