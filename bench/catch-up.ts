@@ -41,8 +41,7 @@ async function main(): Promise<void> {
   const rows = [];
   const eight = await catchUp(planOf(COMMANDS, 8, KEYS), GOALS.catchUp8);
   rows.push(eight.row);
-  const single = planOf(SINGLE_COMMANDS, 1, KEYS);
-  for (const threads of ["0", "1"]) rows.push((await catchUp(single, GOALS.catchUp1, threads)).row);
+  rows.push((await catchUp(planOf(SINGLE_COMMANDS, 1, KEYS), GOALS.catchUp1)).row);
   const joined = await catchUp(planOf(COMMANDS, 50, COMMANDS), GOALS.join);
   rows.push(joined.row);
   const own = await ownTimeline(eight.folder, COMMANDS, "8 commands per envelope, 100,000 keys");
@@ -69,19 +68,12 @@ function planOf(commands: number, size: number, keys: number): DataPlan {
   };
 }
 
-/**
- * Measures how long a daemon with an empty folder takes to receive all entries of another daemon.
- * @param threads  the number of threads that check signatures, or null for the daemon's default
- */
-async function catchUp(plan: DataPlan, goal: number, threads: string | null = null) {
+/** Measures how long a daemon with an empty folder takes to receive all entries of another daemon. */
+async function catchUp(plan: DataPlan, goal: number) {
   const commands = plan.envelopes * plan.size;
   const folder = workspace.newFolder();
   await writeFolders([folder], signedEntries(workspace, plan));
-  const { sender, receiver } = await workspace.pair(
-    folder,
-    workspace.newFolder(),
-    threads === null ? [] : ["--verify-threads", threads],
-  );
+  const { sender, receiver } = await workspace.pair(folder, workspace.newFolder());
   const mainBefore = mainThreadSeconds(receiver.process.pid as number);
   try {
     const startedAt = performance.now();
@@ -96,7 +88,7 @@ async function catchUp(plan: DataPlan, goal: number, threads: string | null = nu
     const verifying = verifySeconds(workspace.key) * plan.envelopes;
     const perSecond = commands / seconds;
     const row = [
-      `${commands.toLocaleString("en")} commands, ${plan.size} per envelope${goal === GOALS.join ? ", each with its own key" : ""}${threads === null ? "" : `, --verify-threads ${threads}`}`,
+      `${commands.toLocaleString("en")} commands, ${plan.size} per envelope${goal === GOALS.join ? ", each with its own key" : ""}`,
       ...[Math.round(perSecond), `≥ ${goal.toLocaleString("en")} (${perSecond >= goal ? "met" : "missed"})`],
       ...[seconds.toFixed(1), (storedMs / 1000).toFixed(1)],
       ...[

@@ -199,11 +199,11 @@ async function addAdmin(
 }
 
 async function makeWsListener(core: Core, service: DbsyncService): Promise<WsListener | null> {
-  const { ws, wsOrigins, wsCompress, limits } = core.settings;
+  const { ws, wsOrigins, limits } = core.settings;
   if (ws === null) return null;
   const load = () => import("../listeners/ws/ws-listener.js");
   const { WsListener } = await loadWith("ws", "--ws", load);
-  return new WsListener({ ...core, limits }, service, { ws, wsOrigins, wsCompress });
+  return new WsListener({ ...core, limits }, service, { ws, wsOrigins });
 }
 
 /** Returns the daemon's identity, which is stored in the data folder if there is one. */

@@ -1,6 +1,12 @@
 /** Suggestions for options that dbsyncd does not have: removed options, and options of other programs. */
 const REMOVED: ReadonlyMap<string, string> = new Map<string, string>(
   Object.entries({
+    "inline-write-us": "the daemon measures how long the disk takes, and chooses",
+    "verify-threads": "the number of threads follows from the number of processors",
+    "latency-monitor-threshold": "CONFIG SET latency-monitor-threshold still sets it, until a restart",
+    "max-event-bytes": "the limit is always 8 MiB for each subscriber",
+    "max-bulk-bytes": "CONFIG SET proto-max-bulk-len still sets it, until a restart",
+    "ws-compress": "messages of browsers are never compressed",
     "json-replica-kept-writes": "dbsyncd daemons share the writes of JSON clients with --peer",
     "json-replica-kept-bytes": "dbsyncd daemons share the writes of JSON clients with --peer",
   }),

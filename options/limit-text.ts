@@ -10,7 +10,8 @@ const HOUR = 60 * MINUTE;
 export type LimitUnit = "bytes" | "time" | "count";
 
 export interface LimitRow {
-  readonly flag: string;
+  /** The option's name; null if there is no option, as docs/decisions/0062-limits-without-an-option.md explains. */
+  readonly flag: string | null;
   readonly unit: LimitUnit;
   readonly fallback: number;
   readonly min: number;

@@ -1,6 +1,6 @@
 /**
- * The table of all limits of the daemon that have a flag. Options, help and the configuration file are generated from
- * it.
+ * The table of the daemon's limits. Options, help and the configuration file are generated from the rows that have a
+ * flag.
  */
 import { UNIT_STEPS_DEFAULT } from "../store/keyspace/effort-budget.js";
 import type { LimitRow } from "./limit-text.js";
@@ -61,7 +61,7 @@ export const LIMITS = {
     reason: "an idle connection needs about 5 KiB of memory; the system's limit of open files must be higher",
   },
   maxEventBytes: {
-    flag: "max-event-bytes",
+    flag: null,
     unit: "bytes",
     fallback: 8 * MIB,
     min: 4 * KIB,
@@ -93,7 +93,7 @@ export const LIMITS = {
     reason: "php-dbsync's 3 s is shorter than the pauses of ordinary clients",
   },
   maxBulkBytes: {
-    flag: "max-bulk-bytes",
+    flag: null,
     unit: "bytes",
     fallback: 511 * MIB,
     min: MIB,
@@ -186,7 +186,7 @@ export const LIMITS = {
     reason: "as in Redis; each needs at most 4 KiB",
   },
   latencyTime: {
-    flag: "latency-monitor-threshold",
+    flag: null,
     unit: "time",
     fallback: 0,
     min: 0,
@@ -267,6 +267,11 @@ export type LimitName = keyof typeof LIMITS;
 export function isLimitName(name: string): name is LimitName {
   return Object.hasOwn(LIMITS, name);
 }
+
+/** The names of the limits that have an option. */
+export type OptionalLimitName = {
+  [Name in LimitName]: (typeof LIMITS)[Name]["flag"] extends string ? Name : never;
+}[LimitName];
 
 /** The values of all limits, in bytes, milliseconds or counts, depending on the unit of the row. */
 export type Limits = { readonly [Name in LimitName]: number };

@@ -9,7 +9,7 @@ import { LOG_FORMATS, LOG_LEVELS } from "../net/process/log.js";
 import { COMMON } from "./common-rows.js";
 import { EVICTION_POLICIES } from "./eviction-policy.js";
 import { formatLimit } from "./limit-text.js";
-import { LIMITS, type LimitName } from "./limits.js";
+import { LIMITS, type LimitName, type OptionalLimitName } from "./limits.js";
 import { type OptionRow, row } from "./option-row.js";
 import { REDIS, SIDECAR } from "./sidecar-rows.js";
 import { CLUSTER, TIMELINE } from "./timeline-rows.js";
@@ -106,23 +106,22 @@ const LOG = {
   }),
 } as const;
 
-/** The limits as rows of options. */
+/** The limits that have an option, as rows of options. */
 const LIMIT_ROWS = Object.fromEntries(
-  Object.entries(LIMITS).map(([name, one]: [string, (typeof LIMITS)[LimitName]]) => {
+  Object.entries(LIMITS).flatMap(([name, one]: [string, (typeof LIMITS)[LimitName]]) => {
+    if (one.flag === null) return [];
     const other = one.fallback + (one.fallback < one.max ? 1 : -1);
-    return [
-      name,
-      row({
-        flags: `--${one.flag} <${one.unit === "count" ? "number" : one.unit}>`,
-        help: one.summary,
-        form: limit(one),
-        fallback: one.fallback,
-        reload: "restart" in one ? "restart" : "immediately",
-        example: formatLimit(one, other),
-      }),
-    ];
+    const made = row({
+      flags: `--${one.flag} <${one.unit === "count" ? "number" : one.unit}>`,
+      help: one.summary,
+      form: limit(one),
+      fallback: one.fallback,
+      reload: "restart" in one ? "restart" : "immediately",
+      example: formatLimit(one, other),
+    });
+    return [[name, made]];
   }),
-) as Readonly<Record<LimitName, OptionRow<number>>>;
+) as Readonly<Record<OptionalLimitName, OptionRow<number>>>;
 
 /** The sections in the order of the help. --help shows only the section without a heading. */
 export const SECTIONS: readonly {

@@ -76,8 +76,10 @@ export function settingsOf(program: Command): Settings {
 }
 
 function withLimits(values: OptionValues): Omit<OptionValues, LimitName> & { readonly limits: Limits } {
-  const names = Object.keys(LIMITS) as LimitName[];
-  const limits = Object.fromEntries(names.map((name) => [name, values[name]])) as Record<LimitName, number>;
+  const chosen: Readonly<Record<string, unknown>> = values;
+  const limits = Object.fromEntries(
+    Object.entries(LIMITS).map(([name, { fallback }]) => [name, chosen[name] ?? fallback]),
+  ) as Record<LimitName, number>;
   const others = Object.entries(values).filter(([name]) => !(name in limits));
   return { ...(Object.fromEntries(others) as Omit<OptionValues, LimitName>), limits };
 }
@@ -159,10 +161,9 @@ function validateAdmin({ admin, adminHosts }: Settings): void {
 
 /** Checks the options of --ws. @throws StartError  the message says what to do */
 function validateWeb(settings: Settings): void {
-  const { ws, wsOrigins, wsCompress } = settings;
+  const { ws, wsOrigins } = settings;
   if (ws === null) {
     if (wsOrigins.length > 0) fail("--ws-origin lists sites whose pages may connect to --ws: add --ws.");
-    if (wsCompress) fail("--ws-compress has no effect: leave it out.");
     return;
   }
   if (!isSigned(settings))

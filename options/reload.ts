@@ -17,7 +17,8 @@ export function restartNames(before: Settings, after: Settings): string[] {
 /** Returns the settings `before` with the values of `after` that apply without a restart. */
 export function reloaded(before: Settings, after: Settings): Settings {
   const applied = OPTION_NAMES.filter((name) => appliesImmediately(name, before));
-  const limits = applied.filter(isLimitName).map((name) => [name, after.limits[name]]);
+  const names: readonly string[] = applied;
+  const limits = names.filter(isLimitName).map((name) => [name, after.limits[name]]);
   const others = applied.filter((name) => !isLimitName(name)).map((name) => [name, settingOf(after, name)]);
   return {
     ...before,

@@ -10,7 +10,6 @@ import { choice, limit, list, path, paths, plain, text } from "./value-forms.js"
 
 const PEERS_MAX = 64;
 const CLUSTER_NAME_CHARS = 128;
-const VERIFY_THREADS_MAX = 64;
 const KIB = 1024;
 const MIB = 1024 * KIB;
 const SECOND = 1000;
@@ -120,18 +119,6 @@ export const TIMELINE = {
     example: "ab".repeat(32),
     needs: ["peers"],
   }),
-  /** Number of threads, or null for a number that depends on the machine's processors. */
-  verifyThreads: row({
-    flags: "--verify-threads <number>",
-    help:
-      "threads that check signatures when a member sends many entries; 0: the main thread checks them (default: " +
-      "one less than the machine's processors, at most 3)",
-    form: plain(parseVerifyThreads),
-    fallback: null,
-    reload: "restart",
-    example: "2",
-    needs: ["peers"],
-  }),
   /** Minimum time that recorded commands are kept, in milliseconds, or Infinity to keep them forever. */
   retain: row({
     flags: "--retain <days>",
@@ -219,12 +206,6 @@ export const CLUSTER = {
   }),
 } as const;
 
-function parseVerifyThreads(value: string): number {
-  const threads = /^\d{1,2}$/.test(value) ? Number(value) : Number.NaN;
-  if (threads <= VERIFY_THREADS_MAX) return threads;
-  throw new RangeError(`Expected 0 to ${VERIFY_THREADS_MAX}.`);
-}
-
 function checkPeers(peers: readonly PeerAddress[]): void {
   if (peers.length > PEERS_MAX) throw new RangeError(`Expected at most ${PEERS_MAX} peers.`);
   const addresses = peers.map(({ host, port }) => `${host} ${port}`);
@@ -260,18 +241,6 @@ export const TIMELINE_LIMITS = {
     summary:
       "with --data: free bytes on the disk of the data folder below which the daemon reports the disk as nearly full; 0: never",
     reason: "a new snapshot needs space in addition to the previous one, and a full disk ends all writes",
-    restart: true,
-  },
-  inlineWriteMicros: {
-    flag: "inline-write-us",
-    unit: "count",
-    fallback: 1000,
-    min: 0,
-    max: 100_000,
-    summary:
-      "with --fsync always: if disk writes take at most this number of microseconds on average, the main thread does them itself when it is idle; 0: other threads always do them",
-    reason:
-      "a thread costs about 50 µs of CPU and 100 µs of waiting; after a single write of ten times the limit, threads are used for at least a second",
     restart: true,
   },
   maxTailBytes: {

@@ -1,7 +1,7 @@
 /** The options of --ws, the listener for browsers. */
 import { formatHostAndPort, parseHostAndPort } from "../net/process/host-and-port.js";
 import { row } from "./option-row.js";
-import { list, text, toggle } from "./value-forms.js";
+import { list, text } from "./value-forms.js";
 
 const ORIGINS_MAX = 256;
 
@@ -24,15 +24,6 @@ export const WEB = {
     fallback: [],
     reload: "restart",
     example: "https://shop.example",
-    needs: ["ws", "signKey"],
-  }),
-  wsCompress: row({
-    flags: "--ws-compress",
-    help: "has no effect: messages are no longer compressed",
-    form: toggle,
-    fallback: false,
-    reload: "restart",
-    example: "true",
     needs: ["ws", "signKey"],
   }),
 } as const;

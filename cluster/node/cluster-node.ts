@@ -272,7 +272,7 @@ export class ClusterNode extends RecordedWrites implements NodeState {
       lists: this.lists,
       verifySignature: (signer, bytes, signature) => signers.verifyBy(signer, bytes, signature),
       checkEntry: entryCheck(signers),
-      signatureThreads: signatureThreads(settings.verifyThreads, signers, log),
+      signatureThreads: signatureThreads(signers, log),
       messages: messageDelivery(this, broadcasts),
       hash: hashOf,
       connect: openTransport(log),

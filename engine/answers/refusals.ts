@@ -165,7 +165,7 @@ export const REFUSALS = {
     wire: never("send smaller envelopes, or raise `max_payload`"),
   },
   "events-not-taken": {
-    sentence: "The client does not read its events as fast as they arrive (--max-event-bytes).",
+    sentence: "The client does not read its events as fast as they arrive.",
     wire: never("connect again, and request fewer events, or read faster"),
   },
   "no-longer-permitted": {

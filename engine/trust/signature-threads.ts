@@ -26,22 +26,18 @@ export interface SignatureThreads {
   stop(): void;
 }
 
-/**
- * The default maximum number of threads. More threads would not help, because the fold on the main thread would be the
- * bottleneck.
- */
-const THREADS_BY_CORES = 3;
+/** Maximum number of threads: with more, the fold on the main thread would be the bottleneck. */
+const THREADS_MAX = 3;
 
 /**
- * @param configured  the number of threads, or null to choose it by the number of processors
- * @returns null if there are no threads
+ * Starts one thread less than the machine's processors, at most `THREADS_MAX`. Returns null if there are none.
+ * @param count  the number of threads, which tests choose
  */
 export function signatureThreads(
-  configured: number | null,
   signers: Signers,
   log: Logger,
+  count = Math.min(availableParallelism() - 1, THREADS_MAX),
 ): SignatureThreads | null {
-  const count = configured ?? Math.min(availableParallelism() - 1, THREADS_BY_CORES);
   if (count === 0) return null;
   const threads = new VerifyThreads(count, ({ message }) =>
     log.warn(

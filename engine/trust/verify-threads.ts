@@ -1,6 +1,5 @@
 /**
- * Verifies signatures in threads when many entries arrive together, for example while a daemon catches up
- * (--verify-threads). The threads report which signatures are valid. The main thread performs all other checks when it
+ * Verifies signatures in threads when many entries arrive together, for example while a daemon catches up. The threads report which signatures are valid. The main thread performs all other checks when it
  * processes the entry (docs/decisions/0040).
  */
 import { Worker } from "node:worker_threads";

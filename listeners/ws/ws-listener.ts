@@ -12,11 +12,7 @@ import { WsDialect } from "./ws-dialect.js";
 export interface WsSettings {
   readonly ws: ListenAddress;
   readonly wsOrigins: readonly string[];
-  readonly wsCompress?: boolean;
 }
-
-const NO_COMPRESSION =
-  "--ws-compress no longer has an effect: messages are not compressed, because inflating clients' messages could crash the daemon. Remove the option.";
 
 export class WsListener extends DaemonListener {
   constructor(
@@ -25,7 +21,6 @@ export class WsListener extends DaemonListener {
     settings: WsSettings,
   ) {
     const { address } = settings.ws;
-    if (settings.wsCompress === true) parts.log.warn(NO_COMPRESSION);
     // Version 1 is signed differently, and members have their own port.
     const own = { ...service, closeAfterAnswer: false, takesVersion1: false, members: null };
     super({

@@ -49,8 +49,7 @@ export function signPast(
 /** Creates the folder. Some of the first entries are contained only in a snapshot. */
 export async function makePastFolder(folder: string, { keys, retainMs, entries }: Past): Promise<void> {
   const signers = loadSigners(keys, SILENT);
-  const limits = double<Settings["limits"]>({ inlineWriteMicros: 0 });
-  const storage = await openStorage(double<Settings>({ data: folder, fsync: "always", limits }), SILENT);
+  const storage = await openStorage(double<Settings>({ data: folder, fsync: "always" }), SILENT);
   await recordGenesis(storage, signers.genesis);
   const snapshots = new SnapshotFiles(snapshotFolder(folder));
   const parts = { storage, snapshots, genesis: signers.makeRing, databases: DATABASES_DEFAULT, hash: hashOf };

@@ -117,7 +117,7 @@ async function portOf(daemon: DaemonProcess, name: keyof typeof INPUTS_OF): Prom
 for (const name of Object.keys(INPUTS_OF) as (keyof typeof INPUTS_OF)[])
   test(`${INPUTS} mutated inputs to --${name} end only their own connections, seed ${seedOfRun()}`, async () => {
     const root = makeKeyPair();
-    const flags = name === "ws" ? ["--ws-compress"] : [`--${name}`, "0"];
+    const flags = name === "ws" ? [] : [`--${name}`, "0"];
     const keys = ["-s", pair.file, "--root-key", root.file];
     await using daemon = await startDaemon([...keys, "--ws", "0", ...flags]);
     using other = await openClient(await portOf(daemon, "ws"));
@@ -132,9 +132,3 @@ for (const name of Object.keys(INPUTS_OF) as (keyof typeof INPUTS_OF)[])
     const { code, stderr } = await daemon.stop();
     assert.deepEqual([code, stderr], [0, ""]);
   });
-
-test("--ws-compress is accepted, and the daemon logs that it no longer has an effect", async () => {
-  await using daemon = await startDaemon(["-s", pair.file, "--ws", "0", "--ws-compress"]);
-  const line = await daemon.logged(({ msg }) => msg.startsWith("--ws-compress no longer has an effect"));
-  assert.equal(line.level, "warn");
-});

@@ -47,8 +47,10 @@ const PARTS: readonly Part[] = [
     lines: () => [
       "| option | default | meaning |",
       "|---|---|---|",
-      ...Object.values(LIMITS).map(
-        (row) => `| \`--${row.flag}\` | ${formatLimit(row, row.fallback)} | ${row.summary} |`,
+      ...Object.values(LIMITS).flatMap((row) =>
+        row.flag === null
+          ? []
+          : [`| \`--${row.flag}\` | ${formatLimit(row, row.fallback)} | ${row.summary} |`],
       ),
     ],
   },

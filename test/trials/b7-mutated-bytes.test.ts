@@ -246,7 +246,7 @@ describe("mutated bytes", { timeout: 600_000 }, () => {
       join(folder.path, "tls-key.pem"),
     ];
     // --ws accepts only signed commands.
-    const ws = ["-s", makeKeyPair().file, "--ws", String(ports.ws), "--ws-compress"];
+    const ws = ["-s", makeKeyPair().file, "--ws", String(ports.ws)];
     const starts = [["-p", String(ports.dbsync), ...listenerArgs], ["-p", String(ports.tls), ...files], ws];
     return { daemons: await Promise.all(starts.map((args) => startDaemon(args))), ports };
   }

@@ -24,9 +24,9 @@ const warned: unknown[] = [];
 const started: { stop(): void }[] = [];
 function start(count: number) {
   const threads = signatureThreads(
-    count,
     signers,
     double<Logger>({ warn: (fields: unknown) => warned.push(fields) }),
+    count,
   );
   assert.ok(threads !== null);
   started.push(threads);
@@ -100,7 +100,7 @@ test("stopped threads return null for each entry of running and later tasks", as
 });
 
 test("there are no threads if none are requested", () => {
-  assert.equal(signatureThreads(0, signers, log), null);
+  assert.equal(signatureThreads(signers, log, 0), null);
 });
 
 test("threads that the system does not start are reported once, and no entry is verified", async () => {

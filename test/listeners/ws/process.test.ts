@@ -71,7 +71,6 @@ test("even over TLS, a client that reads no answers is served no further, but ot
 const REFUSED: readonly [args: readonly string[], says: RegExp][] = [
   [["--ws", "0"], /--ws accepts only signed commands, .*add -s public\.pem/],
   [["-s", pair.file, "--ws-origin", "https://a.example"], /add --ws/],
-  [["-s", pair.file, "--ws-compress"], /--ws-compress has no effect: leave it out/],
   [["-s", pair.file, "--ws", "0", "--ws-origin", "shop.example"], /Expected a site as browsers name it/],
   [["-s", pair.file, "--ws", "0", "--ws-origin", "null"], /Expected a site/],
   [["-s", pair.file, "--ws", "0", "--ws-origin", "https://a.example/page"], /Expected a site/],
