@@ -10,7 +10,7 @@ import type { Document } from "../../values/documents/document.js";
 import type { Options } from "./document-options.js";
 import { selectionOf } from "./document-reads.js";
 import { selected } from "./document-selection.js";
-import { explained } from "./entry-conditions.js";
+import { withDocumentErrors } from "./entry-conditions.js";
 
 /** Cost in steps of each entry that is compared with conditions. */
 const LOOK_STEPS = 6;
@@ -31,6 +31,6 @@ export interface Choice {
 export function choiceOf({ effort }: Data, { document, at, options }: Choice): ByteString[] {
   const selection = selectionOf(options, workOf(effort));
   effort.work(Math.max(LOOK_STEPS, selection.tests) * document.size);
-  const { found: entries } = explained("WHERE", () => selected(document, at, selection));
+  const { found: entries } = withDocumentErrors("WHERE", () => selected(document, at, selection));
   return entries.texts.map((_, index) => keyIn(entries, index));
 }

@@ -44,7 +44,7 @@ export function filterIn(value: JsonValue): BsonDocument {
 
 /** @param work counts the work of tests, some of which fail above its limit @throws CommandFailure */
 export function entryCondition(filter: BsonDocument, work: Work): EntryCondition {
-  const { condition: compiled, tests } = explained("WHERE", () => conditionOf(filter, work));
+  const { condition: compiled, tests } = withDocumentErrors("WHERE", () => conditionOf(filter, work));
   const meets = predicateOf(compiled, (path, test) => textTest(path, test, work));
   const condition = indexConditionOf(compiled);
   const [field, value] = requiredValue(condition) ?? [];
@@ -95,7 +95,7 @@ const UNKNOWN_OPERATOR = /^unknown (?:top level )?operator: (\$\w+)$/;
 const SENTENCE_BYTES_MAX = 512;
 
 /** Runs a step, and converts MongoDB's errors to those of the DOC.* commands. @param about begins the errors */
-export function explained<Result>(about: "WHERE" | "UPDATE", run: () => Result): Result {
+export function withDocumentErrors<Result>(about: "WHERE" | "UPDATE", run: () => Result): Result {
   try {
     return run();
   } catch (failure) {

@@ -20,7 +20,7 @@ import { PositionalElements } from "../../queries/positional-elements.js";
 import { putAt, valueAt } from "../../queries/update-paths.js";
 import { type Bson, type BsonDocument, isArray, isDocument } from "../../values/collections/bson.js";
 import { type FieldPath, isArrayIndex, pathOf } from "../../values/collections/index-keys.js";
-import { explained } from "./entry-conditions.js";
+import { withDocumentErrors } from "./entry-conditions.js";
 import { containerOf, documentOf } from "./entry-values.js";
 
 /** Maximum nesting of lists and objects in an entry: the depth that a request can contain. */
@@ -63,13 +63,15 @@ export type EntryUpdate = (entry: JsonContainer) => JsonContainer;
 export function entryUpdate(operators: JsonObject, context: OperatorContext): EntryUpdate {
   const update = compiled(operators, context, false);
   return (entry) =>
-    explained("UPDATE", () => containerOf(update(documentOf(entry)), !(entry instanceof JsonObject)));
+    withDocumentErrors("UPDATE", () =>
+      containerOf(update(documentOf(entry)), !(entry instanceof JsonObject)),
+    );
 }
 
 /** Returns the entry that an upsert creates: the members that must equal a value, changed by operators. */
 export function createdBy(operators: JsonObject, context: OperatorContext): JsonContainer {
   const update = compiled(operators, context, true);
-  return explained("UPDATE", () =>
+  return withDocumentErrors("UPDATE", () =>
     containerOf(update(documentOfQuery(context.filter, workOf(context.effort))), false),
   );
 }
@@ -87,7 +89,7 @@ function compiled(
     variables: new Map(),
   };
   const update = documentOf(operators);
-  return explained("UPDATE", () => {
+  return withDocumentErrors("UPDATE", () => {
     const elements = new PositionalElements(filter, undefined, scope);
     const apply = operatorsOf(update, { ...scope, isInsert, elements });
     return (document) => {

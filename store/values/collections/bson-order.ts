@@ -63,7 +63,7 @@ export function keyOf(value: Bson | undefined): ByteString {
   if (value instanceof BsonDate) return `t${value.at};`;
   if (value instanceof Map) {
     let text = "{";
-    for (const [name, field] of value) text += `.${name}\0${keyOf(field)}`;
+    for (const [name, field] of value) text += `.${name.length}:${name}${keyOf(field)}`;
     return `${text}}`;
   }
   if (Array.isArray(value)) return `[${value.map(keyOf).join("")}]`;

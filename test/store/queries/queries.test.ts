@@ -102,6 +102,8 @@ const CASES: readonly (readonly [filter: string, entry: string, outcome: Outcome
   ['{"0":1}', "[1,2]", true],
   ['{"a":null}', "{}", true],
   ['{"a":{"x":1,"y":2}}', '{"a":{"y":2,"x":1}}', false],
+  // In JSON, unlike in BSON, a name may contain a zero character.
+  ['{"a":{"$in":[{"x\\u0000s0:.y":1}]}}', '{"a":{"x":"","y":1}}', false],
   ['{"a":{"$regex":"B","$options":"i"}}', '{"a":"abc"}', true],
   [
     '{"a":{"$prefix":"b"}}',
