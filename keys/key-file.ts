@@ -4,13 +4,14 @@
  * checks more than a signature requires.
  */
 import { createPrivateKey, createPublicKey, KeyObject } from "node:crypto";
+import { type ByteString, bytesOf } from "../protocol/byte-string.js";
+import { isSmallOrderKey } from "../protocol/small-order-keys.js";
 import { fingerprint } from "./fingerprint.js";
 import { KeyFileError, type KeyOrigin } from "./key-file-errors.js";
 import { type KeySource, originOf, readKeyFile } from "./key-source.js";
 import { MAX_PASSPHRASE_BYTES } from "./passphrase-file.js";
 import { contentOf, contentWithoutPem, damageOf, isEncrypted, type PemBlock, pemBlocks } from "./pem.js";
 import { signCommand } from "./sign.js";
-import { isSmallOrderKey } from "./small-order-keys.js";
 import { verifyCommand } from "./verify.js";
 
 /** The types of keys that callers may allow, under node:crypto's names. */
@@ -34,6 +35,7 @@ export interface LoadedKey {
   readonly warnings: readonly string[];
 }
 
+const ED25519_POINT_BYTES = 32;
 const MIN_RSA_BITS = 2048;
 const RSA_EXPONENT = 65537n;
 
@@ -132,9 +134,15 @@ function accept(
   requireKind(key, origin, options.kinds ?? ["rsa"]);
   if (key.asymmetricKeyType === "rsa") requireRsaParameters(key, origin);
   if (key.asymmetricKeyType === "rsa" && key.type === "private") requireSignature(key, origin);
-  if (key.asymmetricKeyType === "ed25519" && isSmallOrderKey(key))
+  if (key.asymmetricKeyType === "ed25519" && isSmallOrderKey(pointOf(key)))
     throw new KeyFileError("weak-point", origin);
   return { key, fingerprint: fingerprint(key), warnings };
+}
+
+/** Returns the 32 bytes of an Ed25519 public key, or of the public half of a private key. */
+function pointOf(key: KeyObject): ByteString {
+  const publicKey = key.type === "private" ? createPublicKey(key) : key;
+  return bytesOf(publicKey.export({ type: "spki", format: "der" }).subarray(-ED25519_POINT_BYTES));
 }
 
 function requireKind(key: KeyObject, origin: KeyOrigin, kinds: readonly KeyKind[]): void {

@@ -3,9 +3,9 @@
  * checked from its bytes alone, so every daemon reaches the same verdict, regardless of its version of OpenSSL.
  */
 import { type ByteString, bytesOf } from "../../protocol/byte-string.js";
+import { isSmallOrderKey } from "../../protocol/small-order-keys.js";
 import { CommandFailure } from "../arguments/command-errors.js";
 import { DerReader, MalformedDer, NULL, OBJECT_IDENTIFIER, SEQUENCE } from "./der-reader.js";
-import { isSmallOrderKey } from "./unusable-ed25519-keys.js";
 
 export type Algorithm = "rsa" | "ed25519";
 

@@ -1,9 +1,8 @@
 /**
  * Detects Ed25519 public keys that have no secret: points of small order, for which anyone can forge signatures, and
- * alternative encodings of a point. It checks only the bytes; keys/ checks key files in the same way.
- * Source: RFC 8032, 5.1.3 and 5.1.7.
+ * alternative encodings of a point. OpenSSL accepts such keys. Source: RFC 8032, 5.1.3 and 5.1.7.
  */
-import { type ByteString, bytesOf } from "../../protocol/byte-string.js";
+import { type ByteString, bytesOf } from "./byte-string.js";
 
 /**
  * The y coordinates of the points whose order divides 8: 0, 1, -1, and the two of order 8. Little-endian, sign bit
@@ -24,7 +23,10 @@ const NOT_REDUCED = /^[\xed-\xff]\xff{30}\x7f$/;
 
 const SIGN_BIT = 0x80;
 
-/** @param point the 32 bytes of the public key */
+/**
+ * Whether a public key is a point of small order or has a non-canonical encoding.
+ * @param point  the 32 bytes of the key
+ */
 export function isSmallOrderKey(point: ByteString): boolean {
   const y = point.slice(0, -1) + String.fromCharCode(point.charCodeAt(point.length - 1) & ~SIGN_BIT);
   return SMALL_ORDER.has(y) || NOT_REDUCED.test(y);
