@@ -2,23 +2,11 @@
  * Commands as methods: `client.get(key)` is `client.call(["GET", key])`, with the types of the command's arguments and
  * result. Only `call` accepts options (`db`, `if`, `policy` and so on).
  */
+import { methodNames } from "./shared/command-groups.js";
 import type { Argument } from "./shared/command-input.js";
 import type { ReplyValue } from "./shared/reply-value.js";
 
 // From the store's table: made by npm run tables.
-const NAMES =
-  "APPEND DECR DECRBY GET GETDEL GETEX GETRANGE GETSET INCR INCRBY INCRBYFLOAT LCS MGET MSET MSETNX " +
-  "PSETEX SET SETEX SETNX SETRANGE STRLEN BITCOUNT BITFIELD BITPOS GETBIT SETBIT PFADD PFCOUNT PFMERGE " +
-  "COPY DEL EXISTS EXPIRE EXPIREAT EXPIRETIME KEYS PERSIST PEXPIRE PEXPIREAT PEXPIRETIME PTTL " +
-  "RANDOMKEY RENAME RENAMENX SCAN TOUCH TTL TYPE UNLINK DBSIZE FLUSHALL FLUSHDB LINDEX LINSERT LLEN " +
-  "LMOVE LPOP LPOS LPUSH LPUSHX LRANGE LREM LSET LTRIM RPOP RPOPLPUSH RPUSH RPUSHX HDEL HEXISTS HGET " +
-  "HGETALL HINCRBY HINCRBYFLOAT HKEYS HLEN HMGET HRANDFIELD HSCAN HSET HSETNX HSTRLEN HVALS SADD SCARD " +
-  "SDIFF SDIFFSTORE SINTER SINTERSTORE SISMEMBER SMEMBERS SMISMEMBER SMOVE SPOP SRANDMEMBER SREM SSCAN " +
-  "SUNION SUNIONSTORE ZADD ZCARD ZCOUNT ZINCRBY ZLEXCOUNT ZMSCORE ZPOPMAX ZPOPMIN ZRANDMEMBER ZRANGE " +
-  "ZRANGEBYLEX ZRANGEBYSCORE ZRANK ZREM ZREMRANGEBYLEX ZREMRANGEBYRANK ZREMRANGEBYSCORE ZREVRANGE " +
-  "ZREVRANK ZSCAN ZSCORE XACK XADD XDEL XLEN XRANGE XREVRANGE XTRIM GEOADD GEODIST GEOHASH GEOPOS " +
-  "GEOSEARCH PUBLISH PING";
-
 export interface CommandMethods {
   /** Appends to a string, which is created if absent. */
   append(key: Argument, value: Argument): Promise<number>;
@@ -118,12 +106,36 @@ export interface CommandMethods {
   type(key: Argument): Promise<string>;
   /** Removes keys. */
   unlink(key: Argument, ...keys: Argument[]): Promise<number>;
-  /** Counts the keys of the database. */
-  dbsize(): Promise<number>;
-  /** Empties all databases. */
-  flushall(...options: Argument[]): Promise<"OK">;
-  /** Empties the database. */
-  flushdb(...options: Argument[]): Promise<"OK">;
+  /** Removes fields, and the hash if no fields remain. */
+  hdel(key: Argument, field: Argument, ...fields: Argument[]): Promise<number>;
+  /** Returns whether a hash has a field. */
+  hexists(key: Argument, field: Argument): Promise<number>;
+  /** Returns the value of a field. */
+  hget(key: Argument, field: Argument): Promise<string | null>;
+  /** Returns all fields with their values. */
+  hgetall(key: Argument): Promise<string[]>;
+  /** Adds a number to a field's integer; an absent field counts as 0. */
+  hincrby(key: Argument, field: Argument, increment: Argument): Promise<number | bigint>;
+  /** Adds a floating-point number to a field's number. */
+  hincrbyfloat(key: Argument, field: Argument, increment: Argument): Promise<string>;
+  /** Returns all fields, without their values. */
+  hkeys(key: Argument): Promise<string[]>;
+  /** Counts the fields of a hash. */
+  hlen(key: Argument): Promise<number>;
+  /** Returns the values of several fields. */
+  hmget(key: Argument, field: Argument, ...fields: Argument[]): Promise<(string | null)[]>;
+  /** Returns random fields. */
+  hrandfield(key: Argument, ...options: Argument[]): Promise<string | string[] | null>;
+  /** Returns the fields and values page by page. */
+  hscan(key: Argument, cursor: Argument, ...options: Argument[]): Promise<[cursor: string, found: string[]]>;
+  /** Sets fields of a hash, which is created if absent. */
+  hset(key: Argument, field: Argument, value: Argument, ...more: Argument[]): Promise<number>;
+  /** Sets a field if it is absent. */
+  hsetnx(key: Argument, field: Argument, value: Argument): Promise<number>;
+  /** Returns the length of a field's value in bytes. */
+  hstrlen(key: Argument, field: Argument): Promise<number>;
+  /** Returns all values, without their fields. */
+  hvals(key: Argument): Promise<string[]>;
   /** Returns the element at an index, counted from the left or, if negative, from the right. */
   lindex(key: Argument, index: Argument): Promise<string | null>;
   /** Inserts an element before or after the first occurrence of another element. */
@@ -156,36 +168,6 @@ export interface CommandMethods {
   rpush(key: Argument, element: Argument, ...elements: Argument[]): Promise<number>;
   /** Adds elements to the right end of a list that exists. */
   rpushx(key: Argument, element: Argument, ...elements: Argument[]): Promise<number>;
-  /** Removes fields, and the hash if no fields remain. */
-  hdel(key: Argument, field: Argument, ...fields: Argument[]): Promise<number>;
-  /** Returns whether a hash has a field. */
-  hexists(key: Argument, field: Argument): Promise<number>;
-  /** Returns the value of a field. */
-  hget(key: Argument, field: Argument): Promise<string | null>;
-  /** Returns all fields with their values. */
-  hgetall(key: Argument): Promise<string[]>;
-  /** Adds a number to a field's integer; an absent field counts as 0. */
-  hincrby(key: Argument, field: Argument, increment: Argument): Promise<number | bigint>;
-  /** Adds a floating-point number to a field's number. */
-  hincrbyfloat(key: Argument, field: Argument, increment: Argument): Promise<string>;
-  /** Returns all fields, without their values. */
-  hkeys(key: Argument): Promise<string[]>;
-  /** Counts the fields of a hash. */
-  hlen(key: Argument): Promise<number>;
-  /** Returns the values of several fields. */
-  hmget(key: Argument, field: Argument, ...fields: Argument[]): Promise<(string | null)[]>;
-  /** Returns random fields. */
-  hrandfield(key: Argument, ...options: Argument[]): Promise<string | string[] | null>;
-  /** Returns the fields and values page by page. */
-  hscan(key: Argument, cursor: Argument, ...options: Argument[]): Promise<[cursor: string, found: string[]]>;
-  /** Sets fields of a hash, which is created if absent. */
-  hset(key: Argument, field: Argument, value: Argument, ...more: Argument[]): Promise<number>;
-  /** Sets a field if it is absent. */
-  hsetnx(key: Argument, field: Argument, value: Argument): Promise<number>;
-  /** Returns the length of a field's value in bytes. */
-  hstrlen(key: Argument, field: Argument): Promise<number>;
-  /** Returns all values, without their fields. */
-  hvals(key: Argument): Promise<string[]>;
   /** Adds members to a set, which is created if absent. */
   sadd(key: Argument, member: Argument, ...members: Argument[]): Promise<number>;
   /** Counts the members of a set. */
@@ -222,12 +204,8 @@ export interface CommandMethods {
   zadd(key: Argument, ...rest: Argument[]): Promise<number | string | null>;
   /** Counts the members of a sorted set. */
   zcard(key: Argument): Promise<number>;
-  /** Counts the members with a score in a range. */
-  zcount(key: Argument, min: Argument, max: Argument): Promise<number>;
   /** Adds to a member's score; an absent member counts as 0. */
   zincrby(key: Argument, increment: Argument, member: Argument): Promise<string>;
-  /** Counts the members in a range of names; all must have the same score. */
-  zlexcount(key: Argument, min: Argument, max: Argument): Promise<number>;
   /** Returns the scores of several members. */
   zmscore(key: Argument, member: Argument, ...members: Argument[]): Promise<(string | null)[]>;
   /** Removes the members with the highest scores and returns them. */
@@ -236,16 +214,26 @@ export interface CommandMethods {
   zpopmin(key: Argument, count?: Argument): Promise<string[]>;
   /** Returns members chosen at random; with a negative count a member may occur more than once. */
   zrandmember(key: Argument, ...options: Argument[]): Promise<string | string[] | null>;
+  /** Returns a member's rank, counted from the lowest score. */
+  zrank(key: Argument, member: Argument): Promise<number | null>;
+  /** Removes members from a sorted set. */
+  zrem(key: Argument, member: Argument, ...members: Argument[]): Promise<number>;
+  /** Returns a member's rank, counted from the highest score. */
+  zrevrank(key: Argument, member: Argument): Promise<number | null>;
+  /** Returns a page of a sorted set's members and scores and the cursor of the next page. */
+  zscan(key: Argument, cursor: Argument, ...options: Argument[]): Promise<[cursor: string, found: string[]]>;
+  /** Returns a member's score. */
+  zscore(key: Argument, member: Argument): Promise<string | null>;
+  /** Counts the members with a score in a range. */
+  zcount(key: Argument, min: Argument, max: Argument): Promise<number>;
+  /** Counts the members in a range of names; all must have the same score. */
+  zlexcount(key: Argument, min: Argument, max: Argument): Promise<number>;
   /** Returns the members in a range of ranks, scores or names. */
   zrange(key: Argument, start: Argument, stop: Argument, ...options: Argument[]): Promise<string[]>;
   /** Returns the members in a range of names; all must have the same score. */
   zrangebylex(key: Argument, min: Argument, max: Argument, ...options: Argument[]): Promise<string[]>;
   /** Returns the members with a score in a range, lowest first. */
   zrangebyscore(key: Argument, min: Argument, max: Argument, ...options: Argument[]): Promise<string[]>;
-  /** Returns a member's rank, counted from the lowest score. */
-  zrank(key: Argument, member: Argument): Promise<number | null>;
-  /** Removes members from a sorted set. */
-  zrem(key: Argument, member: Argument, ...members: Argument[]): Promise<number>;
   /** Removes the members in a range of names; all must have the same score. */
   zremrangebylex(key: Argument, min: Argument, max: Argument): Promise<number>;
   /** Removes the members in a range of ranks. */
@@ -254,14 +242,6 @@ export interface CommandMethods {
   zremrangebyscore(key: Argument, min: Argument, max: Argument): Promise<number>;
   /** Returns the members in a range of ranks, counted from the highest score. */
   zrevrange(key: Argument, start: Argument, stop: Argument, ...options: Argument[]): Promise<string[]>;
-  /** Returns a member's rank, counted from the highest score. */
-  zrevrank(key: Argument, member: Argument): Promise<number | null>;
-  /** Returns a page of a sorted set's members and scores and the cursor of the next page. */
-  zscan(key: Argument, cursor: Argument, ...options: Argument[]): Promise<[cursor: string, found: string[]]>;
-  /** Returns a member's score. */
-  zscore(key: Argument, member: Argument): Promise<string | null>;
-  /** Acknowledges entries: they are no longer pending. */
-  xack(key: Argument, group: Argument, id: Argument, ...ids: Argument[]): Promise<number>;
   /** Appends an entry to a stream, which is created if absent; may remove its oldest entries. */
   xadd(key: Argument, ...rest: Argument[]): Promise<string | null>;
   /** Removes entries from a stream, which stays even if it is empty. */
@@ -274,6 +254,8 @@ export interface CommandMethods {
   xrevrange(key: Argument, end: Argument, start: Argument, ...options: Argument[]): Promise<ReplyValue>;
   /** Removes a stream's oldest entries; with ~, in multiples of 100. */
   xtrim(key: Argument, ...rest: Argument[]): Promise<number>;
+  /** Acknowledges entries: they are no longer pending. */
+  xack(key: Argument, group: Argument, id: Argument, ...ids: Argument[]): Promise<number>;
   /** Adds members with their longitudes and latitudes, or moves them. */
   geoadd(key: Argument, ...rest: Argument[]): Promise<number>;
   /** Returns the distance between two members. */
@@ -288,6 +270,12 @@ export interface CommandMethods {
   publish(channel: Argument, message: Argument): Promise<number>;
   /** Returns PONG, or its argument. */
   ping(message?: Argument): Promise<string>;
+  /** Counts the keys of the database. */
+  dbsize(): Promise<number>;
+  /** Empties all databases. */
+  flushall(...options: Argument[]): Promise<"OK">;
+  /** Empties the database. */
+  flushdb(...options: Argument[]): Promise<"OK">;
 }
 // The end of what is made by npm run tables.
 
@@ -305,7 +293,7 @@ export function withCommands<Client extends Caller>(client: Client): Client & Co
   const { prototype } = client.constructor;
   if (!withMethods.has(prototype)) {
     withMethods.add(prototype);
-    for (const name of NAMES.split(" ")) {
+    for (const name of methodNames()) {
       const method: Method = function (...argv) {
         return this.call([name, ...argv]);
       };

@@ -1,9 +1,9 @@
 /** Converts a caller's command to the bytes of version 2, and determines whether it only reads. */
 import { type ByteString, bytesOfText } from "../../protocol/byte-string.js";
 import { writeArrayHead, writeBulk } from "../../protocol/resp/resp-writer.js";
+import { READ_COMMANDS } from "./command-groups.js";
 import { commandLabel, typeLabel } from "./command-labels.js";
 import { DbsyncError } from "./errors.js";
-import { READ_COMMANDS } from "./read-only-commands.js";
 
 /** An argument. Text is sent as UTF-8, a number as decimal digits, bytes unchanged. */
 export type Argument = string | number | Uint8Array;

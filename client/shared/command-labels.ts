@@ -3,28 +3,11 @@
  * bundle for web pages leaves this out (client/README.md).
  */
 import { type ByteString, textOfBytes } from "../../protocol/byte-string.js";
+import { keyedCommands } from "./command-groups.js";
 
 /** The same types as in command-input.ts, which imports this file. */
 type Argument = string | number | Uint8Array;
 type CommandInput = string | readonly Argument[];
-
-// From the store's table: made by npm run tables.
-const NAMES =
-  "APPEND BITCOUNT BITFIELD BITFIELD_RO BITPOS BLMOVE BLPOP BRPOP BRPOPLPUSH BZPOPMAX BZPOPMIN COPY " +
-  "DECR DECRBY DEL DOC.COUNT DOC.CREATE DOC.DELETE DOC.DROP DOC.EMPTY DOC.GET DOC.GETKEYS DOC.INSERT " +
-  "DOC.UPDATE DUMP EXISTS EXPIRE EXPIREAT EXPIRETIME GEOADD GEODIST GEOHASH GEOPOS GEORADIUS " +
-  "GEORADIUSBYMEMBER GEORADIUSBYMEMBER_RO GEORADIUS_RO GEOSEARCH GEOSEARCHSTORE GET GETBIT GETDEL " +
-  "GETEX GETRANGE GETSET HDEL HEXISTS HGET HGETALL HINCRBY HINCRBYFLOAT HKEYS HLEN HMGET HMSET " +
-  "HRANDFIELD HSCAN HSET HSETNX HSTRLEN HVALS INCR INCRBY INCRBYFLOAT LCS LINDEX LINSERT LLEN LMOVE " +
-  "LPOP LPOS LPUSH LPUSHX LRANGE LREM LSET LTRIM MGET MOVE MSET MSETNX PERSIST PEXPIRE PEXPIREAT " +
-  "PEXPIRETIME PFADD PFCOUNT PFMERGE PSETEX PTTL RENAME RENAMENX RESTORE RPOP RPOPLPUSH RPUSH RPUSHX " +
-  "SADD SCARD SDIFF SDIFFSTORE SET SETBIT SETEX SETNX SETRANGE SINTER SINTERSTORE SISMEMBER SMEMBERS " +
-  "SMISMEMBER SMOVE SORT SORT_RO SPOP SRANDMEMBER SREM SSCAN STRLEN SUBSTR SUNION SUNIONSTORE TOUCH " +
-  "TTL TYPE UNLINK WRITERS XACK XADD XAUTOCLAIM XCLAIM XDEL XLEN XPENDING XRANGE XREVRANGE XSETID " +
-  "XTRIM ZADD ZCARD ZCOUNT ZDIFFSTORE ZINCRBY ZINTERSTORE ZLEXCOUNT ZMSCORE ZPOPMAX ZPOPMIN " +
-  "ZRANDMEMBER ZRANGE ZRANGEBYLEX ZRANGEBYSCORE ZRANGESTORE ZRANK ZREM ZREMRANGEBYLEX ZREMRANGEBYRANK " +
-  "ZREMRANGEBYSCORE ZREVRANGE ZREVRANGEBYLEX ZREVRANGEBYSCORE ZREVRANK ZSCAN ZSCORE ZUNIONSTORE";
-// The end of what is made by npm run tables.
 
 /** The commands whose first argument is a key. The first argument of any other command may be a value or a secret. */
 let keyed: ReadonlySet<string> | null = null;
@@ -46,7 +29,7 @@ export function commandLabel(command: CommandInput): string {
   if (!isArgument(name) || name === "") return "";
   // Lines are split only at spaces, so a value may follow a line break.
   const label = argumentLabel(textOf(name).replace(/\s.*/s, "…"), NAME_CHARS_MAX);
-  keyed ??= new Set(NAMES.split(" "));
+  keyed ??= keyedCommands();
   if (!isArgument(key) || !keyed.has(label.toUpperCase())) return label;
   return `${label} ${argumentLabel(key, KEY_CHARS_MAX)}`;
 }

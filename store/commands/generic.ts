@@ -53,6 +53,7 @@ export const generic = family("keyspace", {
     lookedUp: sourcesLookedUp,
     keyFlags: ["RO access", "OW update"],
     keySearches: TWO_KEYS_SEARCH,
+    method: "key1 key2 ...options: number",
     run: copy,
   },
   DEL: {
@@ -66,6 +67,7 @@ export const generic = family("keyspace", {
     events: deletedEvents,
     keyFlags: ["RM delete"],
     tips: ["request_policy:multi_shard", "response_policy:agg_sum"],
+    method: "key ...keys: number",
     run: del,
   },
   EXISTS: {
@@ -76,6 +78,7 @@ export const generic = family("keyspace", {
     complexity: "O(N), N: keys",
     summary: "Counts the given keys that exist; a key given twice counts twice.",
     tips: ["request_policy:multi_shard", "response_policy:agg_sum"],
+    method: "key ...keys: number",
     run: countExisting,
   },
   EXPIRE: {
@@ -88,6 +91,7 @@ export const generic = family("keyspace", {
     cost: "arguments",
     events: expireEvents,
     keyFlags: ["RW update"],
+    method: "key seconds ...options: number",
     run: (data, argv, unit) => expire(data, argv, unit, SECONDS, "expire"),
   },
   EXPIREAT: {
@@ -100,6 +104,7 @@ export const generic = family("keyspace", {
     cost: "arguments",
     events: expireEvents,
     keyFlags: ["RW update"],
+    method: "key time ...options: number",
     run: (data, argv, unit) => expire(data, argv, unit, UNIX_SECONDS, "expireat"),
   },
   EXPIRETIME: {
@@ -109,6 +114,7 @@ export const generic = family("keyspace", {
     since: "7.0.0",
     complexity: "O(1)",
     summary: "Returns the Unix time in seconds at which a key expires.",
+    method: "key: @integer",
     run: (data, argv) => remaining(data, argv, (expire) => Math.floor((expire + 500) / 1000)),
   },
   KEYS: {
@@ -120,6 +126,7 @@ export const generic = family("keyspace", {
     categories: ["dangerous"],
     summary: "Returns all keys that match a pattern.",
     tips: ["request_policy:all_shards", "nondeterministic_output_order"],
+    method: "pattern: @list",
     run: keys,
   },
   MOVE: {
@@ -147,6 +154,7 @@ export const generic = family("keyspace", {
     cost: "arguments",
     events: event("g", "persist", ifCounted),
     keyFlags: ["RW update"],
+    method: "key: number",
     run: persist,
   },
   PEXPIRE: {
@@ -159,6 +167,7 @@ export const generic = family("keyspace", {
     cost: "arguments",
     events: expireEvents,
     keyFlags: ["RW update"],
+    method: "key milliseconds ...options: number",
     run: (data, argv, unit) => expire(data, argv, unit, MILLISECONDS, "pexpire"),
   },
   PEXPIREAT: {
@@ -171,6 +180,7 @@ export const generic = family("keyspace", {
     cost: "arguments",
     events: expireEvents,
     keyFlags: ["RW update"],
+    method: "key time ...options: number",
     run: (data, argv, unit) => expire(data, argv, unit, UNIX_MILLISECONDS, "pexpireat"),
   },
   PEXPIRETIME: {
@@ -180,6 +190,7 @@ export const generic = family("keyspace", {
     since: "7.0.0",
     complexity: "O(1)",
     summary: "Returns the Unix time in milliseconds at which a key expires.",
+    method: "key: @integer",
     run: (data, argv) => remaining(data, argv, (expire) => expire),
   },
   PTTL: {
@@ -190,6 +201,7 @@ export const generic = family("keyspace", {
     complexity: "O(1)",
     summary: "Returns the milliseconds until a key expires.",
     tips: ["nondeterministic_output"],
+    method: "key: @integer",
     run: (data, argv, unit) => remaining(data, argv, (expire) => expire - unit.at),
   },
   RANDOMKEY: {
@@ -200,6 +212,7 @@ export const generic = family("keyspace", {
     complexity: "O(1)",
     summary: "Returns a random key of the database.",
     tips: ["request_policy:all_shards", "nondeterministic_output"],
+    method: ": @text?",
     run: randomkey,
   },
   RENAME: {
@@ -212,6 +225,7 @@ export const generic = family("keyspace", {
     cost: "arguments",
     events: renameEvents,
     keyFlags: ["RW access delete", "OW update"],
+    method: 'key1 key2: "OK"',
     run: (data, argv) => {
       rename(data, argv, true);
       return OK;
@@ -227,6 +241,7 @@ export const generic = family("keyspace", {
     cost: "arguments",
     events: renameEvents,
     keyFlags: ["RW access delete", "OW insert"],
+    method: "key1 key2: number",
     run: (data, argv) => (rename(data, argv, false) ? ONE : ZERO),
   },
   SCAN: {
@@ -237,6 +252,7 @@ export const generic = family("keyspace", {
     complexity: "O(COUNT) a call",
     summary: "Returns all keys, one page at a time.",
     tips: ["nondeterministic_output", "request_policy:special"],
+    method: "cursor ...options: @scan",
     run: scan,
   },
   TOUCH: {
@@ -247,6 +263,7 @@ export const generic = family("keyspace", {
     complexity: "O(N), N: keys",
     summary: "Counts the given keys that exist.",
     tips: ["request_policy:multi_shard", "response_policy:agg_sum"],
+    method: "key ...keys: number",
     run: countExisting,
   },
   TTL: {
@@ -257,6 +274,7 @@ export const generic = family("keyspace", {
     complexity: "O(1)",
     summary: "Returns the seconds until a key expires.",
     tips: ["nondeterministic_output"],
+    method: "key: @integer",
     run: (data, argv, unit) => remaining(data, argv, (expire) => Math.floor((expire - unit.at + 500) / 1000)),
   },
   TYPE: {
@@ -266,6 +284,7 @@ export const generic = family("keyspace", {
     since: "1.0.0",
     complexity: "O(1)",
     summary: "Returns the type of a key's value.",
+    method: "key: string",
     run: type,
   },
   UNLINK: {
@@ -279,6 +298,7 @@ export const generic = family("keyspace", {
     events: deletedEvents,
     keyFlags: ["RM delete"],
     tips: ["request_policy:multi_shard", "response_policy:agg_sum"],
+    method: "key ...keys: number",
     run: del,
   },
 });

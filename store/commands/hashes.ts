@@ -37,6 +37,7 @@ export const hashes = family("hash", {
     cost: "arguments",
     events: event("h", "hdel", ifCounted),
     keyFlags: ["RW delete"],
+    method: "key field ...fields: number",
     run: hdel,
   },
   HEXISTS: {
@@ -46,6 +47,7 @@ export const hashes = family("hash", {
     since: "2.0.0",
     complexity: "O(1)",
     summary: "Returns whether a hash has a field.",
+    method: "key field: number",
     run: (data, argv) => (valueAt(data, argv) === undefined ? ZERO : ONE),
   },
   HGET: {
@@ -55,6 +57,7 @@ export const hashes = family("hash", {
     since: "2.0.0",
     complexity: "O(1)",
     summary: "Returns the value of a field.",
+    method: "key field: @text?",
     run: (data, argv) => bulkOrNil(valueAt(data, argv)),
   },
   HGETALL: {
@@ -65,6 +68,7 @@ export const hashes = family("hash", {
     complexity: "O(N), N: fields of the hash",
     summary: "Returns all fields with their values.",
     tips: ["nondeterministic_output_order"],
+    method: "key: @list",
     run: hgetall,
   },
   HINCRBY: {
@@ -76,6 +80,7 @@ export const hashes = family("hash", {
     summary: "Adds a number to a field's integer; an absent field counts as 0.",
     cost: "arguments",
     events: event("h", "hincrby"),
+    method: "key field increment: @integer",
     run: hincrby,
   },
   HINCRBYFLOAT: {
@@ -87,6 +92,7 @@ export const hashes = family("hash", {
     summary: "Adds a floating-point number to a field's number.",
     cost: "arguments",
     events: event("h", "hincrbyfloat"),
+    method: "key field increment: string",
     run: hincrbyfloat,
   },
   HKEYS: {
@@ -97,6 +103,7 @@ export const hashes = family("hash", {
     complexity: "O(N), N: fields of the hash",
     summary: "Returns all fields, without their values.",
     tips: ["nondeterministic_output_order"],
+    method: "key: @list",
     run: (data, argv) => hashPart(data, argv, "fields"),
   },
   HLEN: {
@@ -106,6 +113,7 @@ export const hashes = family("hash", {
     since: "2.0.0",
     complexity: "O(1)",
     summary: "Counts the fields of a hash.",
+    method: "key: number",
     run: (data, argv) => integer(data.getAs(Hash, argv[1]!)?.value.size ?? 0),
   },
   HMGET: {
@@ -115,6 +123,7 @@ export const hashes = family("hash", {
     since: "2.0.0",
     complexity: "O(N), N: fields named",
     summary: "Returns the values of several fields.",
+    method: "key field ...fields: @list?",
     run: hmget,
   },
   HMSET: {
@@ -137,6 +146,7 @@ export const hashes = family("hash", {
     complexity: "O(N), N: fields returned",
     summary: "Returns random fields.",
     tips: ["nondeterministic_output"],
+    method: "key ...options: @some",
     run: hrandfield,
   },
   HSCAN: {
@@ -147,6 +157,7 @@ export const hashes = family("hash", {
     complexity: "O(N), N: COUNT; a complete scan: fields of the hash",
     summary: "Returns the fields and values page by page.",
     tips: ["nondeterministic_output"],
+    method: "key cursor ...options: @scan",
     run: hscan,
   },
   HSET: {
@@ -159,6 +170,7 @@ export const hashes = family("hash", {
     cost: "arguments",
     events: event("h", "hset"),
     keyFlags: ["RW update"],
+    method: "key field value ...more: number",
     run: hset,
   },
   HSETNX: {
@@ -171,6 +183,7 @@ export const hashes = family("hash", {
     cost: "arguments",
     events: event("h", "hset", ifCounted),
     keyFlags: ["RW insert"],
+    method: "key field value: number",
     run: hsetnx,
   },
   HSTRLEN: {
@@ -180,6 +193,7 @@ export const hashes = family("hash", {
     since: "3.2.0",
     complexity: "O(1)",
     summary: "Returns the length of a field's value in bytes.",
+    method: "key field: number",
     run: (data, argv) => integer(valueAt(data, argv)?.length ?? 0),
   },
   HVALS: {
@@ -190,6 +204,7 @@ export const hashes = family("hash", {
     complexity: "O(N), N: fields of the hash",
     summary: "Returns all values, without their fields.",
     tips: ["nondeterministic_output_order"],
+    method: "key: @list",
     run: (data, argv) => hashPart(data, argv, "values"),
   },
 });

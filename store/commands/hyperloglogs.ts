@@ -27,6 +27,7 @@ export const hyperloglogs = family("hyperloglog", {
     cost: "arguments",
     events: event("$", "pfadd", ifCounted),
     keyFlags: ["RW insert"],
+    method: "key ...elements: number",
     run: (data, argv) => guarded(() => pfadd(data, argv)),
   },
   PFCOUNT: {
@@ -36,6 +37,7 @@ export const hyperloglogs = family("hyperloglog", {
     since: "2.8.9",
     complexity: "O(N), N: keys",
     summary: "Estimates the number of different elements of several HyperLogLogs together.",
+    method: "key ...keys: number",
     run: (data, argv) => guarded(() => pfcount(data, argv)),
   },
   PFDEBUG: {
@@ -59,6 +61,7 @@ export const hyperloglogs = family("hyperloglog", {
     events: event("$", "pfadd"),
     lookedUp: allLookedUp,
     keyFlags: ["RW access insert", "RO access"],
+    method: 'key ...keys: "OK"',
     run: (data, argv) => guarded(() => pfmerge(data, argv)),
   },
   PFSELFTEST: {

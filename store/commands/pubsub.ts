@@ -46,6 +46,7 @@ export const pubsub: readonly Command[] = [
       "2.0.0",
       "O(N), N: subscribers",
       "Sends a message to the subscribers of a channel.",
+      { method: "channel message: number" },
     ],
     PUNSUBSCRIBE: [
       -1,

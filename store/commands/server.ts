@@ -42,6 +42,7 @@ export const server = family("connection", {
     complexity: "O(1)",
     summary: "Returns PONG, or its argument.",
     tips: ["request_policy:all_shards", "response_policy:all_succeeded"],
+    method: "message?: string",
     run: ping,
   },
   SELECT: {
@@ -125,6 +126,7 @@ export const server = family("connection", {
       complexity: "O(1)",
       summary: "Counts the keys of the database.",
       tips: ["request_policy:all_shards", "response_policy:agg_sum"],
+      method: ": number",
       run: (data, _argv, { at }) => integer(data.keyspace().size - data.keyspace().expired(at)),
     },
     FLUSHALL: {
@@ -138,6 +140,7 @@ export const server = family("connection", {
       cost: "arguments",
       events: noEvents,
       tips: ["request_policy:all_shards", "response_policy:all_succeeded"],
+      method: '...options: "OK"',
       run: flushall,
     },
     FLUSHDB: {
@@ -151,6 +154,7 @@ export const server = family("connection", {
       cost: "arguments",
       events: noEvents,
       tips: ["request_policy:all_shards", "response_policy:all_succeeded"],
+      method: '...options: "OK"',
       run: flushdb,
     },
     SWAPDB: {

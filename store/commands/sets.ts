@@ -40,6 +40,7 @@ export const sets = family("set", {
     cost: "arguments",
     events: event("s", "sadd", ifCounted),
     keyFlags: ["RW insert"],
+    method: "key member ...members: number",
     run: sadd,
   },
   SCARD: {
@@ -49,6 +50,7 @@ export const sets = family("set", {
     since: "1.0.0",
     complexity: "O(1)",
     summary: "Counts the members of a set.",
+    method: "key: number",
     run: (data, argv) => integer(data.getAs(MemberSet, argv[1]!)?.value.size ?? 0),
   },
   SDIFF: {
@@ -59,6 +61,7 @@ export const sets = family("set", {
     complexity: "O(N), N: members of all sets",
     summary: "Returns the members of the first set that are in no other set.",
     tips: ["nondeterministic_output_order"],
+    method: "key ...keys: @list",
     run: (data, argv) => combined(data, argv, difference),
   },
   SDIFFSTORE: {
@@ -70,6 +73,7 @@ export const sets = family("set", {
     summary: "Stores the members of the first set that are in no other set.",
     events: storedEvent("s", "sdiffstore"),
     lookedUp: sourcesLookedUp,
+    method: "key ...keys: number",
     run: (data, argv) => combinedStore(data, argv, difference),
   },
   SINTER: {
@@ -80,6 +84,7 @@ export const sets = family("set", {
     complexity: "O(N*M), N: members of the smallest set, M: sets",
     summary: "Returns the members that all sets have.",
     tips: ["nondeterministic_output_order"],
+    method: "key ...keys: @list",
     run: (data, argv) => combined(data, argv, intersection),
   },
   SINTERCARD: {
@@ -103,6 +108,7 @@ export const sets = family("set", {
     events: storedEvent("s", "sinterstore"),
     lookedUp: sourcesLookedUp,
     keyFlags: ["RW update", "RO access"],
+    method: "key ...keys: number",
     run: (data, argv) => combinedStore(data, argv, intersection),
   },
   SISMEMBER: {
@@ -112,6 +118,7 @@ export const sets = family("set", {
     since: "1.0.0",
     complexity: "O(1)",
     summary: "Returns whether a set has a member.",
+    method: "key member: number",
     run: (data, argv) => presence(data.getAs(MemberSet, argv[1]!)?.value, argv[2]!),
   },
   SMEMBERS: {
@@ -122,6 +129,7 @@ export const sets = family("set", {
     complexity: "O(N), N: members",
     summary: "Returns all members of a set.",
     tips: ["nondeterministic_output_order"],
+    method: "key: @list",
     run: (data, argv) => allMembers(data, "set", data.getAs(MemberSet, argv[1]!)?.value.members ?? []),
   },
   SMISMEMBER: {
@@ -131,6 +139,7 @@ export const sets = family("set", {
     since: "6.2.0",
     complexity: "O(N), N: members named",
     summary: "Returns whether a set has each of several members.",
+    method: "key member ...members: number[]",
     run: smismember,
   },
   SMOVE: {
@@ -143,6 +152,7 @@ export const sets = family("set", {
     cost: "arguments",
     events: smoveEvents,
     keyFlags: ["RW access delete", "RW insert"],
+    method: "key1 key2 member: number",
     run: smove,
   },
   SPOP: {
@@ -155,6 +165,7 @@ export const sets = family("set", {
     events: event("s", "spop", ifChanged),
     keyFlags: ["RW access delete"],
     tips: ["nondeterministic_output"],
+    method: "key count?: @some",
     run: spop,
   },
   SRANDMEMBER: {
@@ -165,6 +176,7 @@ export const sets = family("set", {
     complexity: "O(N), N: members returned",
     summary: "Returns members chosen at random; with a negative count a member may occur more than once.",
     tips: ["nondeterministic_output"],
+    method: "key count?: @some",
     run: srandmember,
   },
   SREM: {
@@ -177,6 +189,7 @@ export const sets = family("set", {
     cost: "arguments",
     events: event("s", "srem", ifCounted),
     keyFlags: ["RW delete"],
+    method: "key member ...members: number",
     run: srem,
   },
   SSCAN: {
@@ -187,6 +200,7 @@ export const sets = family("set", {
     complexity: "O(1) for each call, O(N) for a complete scan, N: members",
     summary: "Returns a page of a set's members and the cursor of the next page.",
     tips: ["nondeterministic_output"],
+    method: "key cursor ...options: @scan",
     run: sscan,
   },
   SUNION: {
@@ -197,6 +211,7 @@ export const sets = family("set", {
     complexity: "O(N), N: members of all sets",
     summary: "Returns the members of any of the sets.",
     tips: ["nondeterministic_output_order"],
+    method: "key ...keys: @list",
     run: (data, argv) => combined(data, argv, union),
   },
   SUNIONSTORE: {
@@ -208,6 +223,7 @@ export const sets = family("set", {
     summary: "Stores the members of any of the sets.",
     events: storedEvent("s", "sunionstore"),
     lookedUp: sourcesLookedUp,
+    method: "key ...keys: number",
     run: (data, argv) => combinedStore(data, argv, union),
   },
 });

@@ -56,6 +56,7 @@ export const strings = family("string", {
     cost: "arguments",
     events: event("$", "append"),
     keyFlags: ["RW insert"],
+    method: "key value: number",
     run: append,
   },
   DECR: {
@@ -67,6 +68,7 @@ export const strings = family("string", {
     summary: "Subtracts one from a key's integer; an absent key counts as 0.",
     cost: "arguments",
     events: incrementEvents,
+    method: "key: @integer",
     run: (data, argv) => increment(data, argv, -1),
   },
   DECRBY: {
@@ -78,6 +80,7 @@ export const strings = family("string", {
     summary: "Subtracts a number from a key's integer.",
     cost: "arguments",
     events: incrementEvents,
+    method: "key decrement: @integer",
     run: decrby,
   },
   GET: {
@@ -87,6 +90,7 @@ export const strings = family("string", {
     since: "1.0.0",
     complexity: "O(1)",
     summary: "Returns the string of a key.",
+    method: "key: @text?",
     run: get,
   },
   GETDEL: {
@@ -100,6 +104,7 @@ export const strings = family("string", {
     events: deletedEvents,
     lookedUp: allLookedUp,
     keyFlags: ["RW access delete"],
+    method: "key: @text?",
     run: getdel,
   },
   GETEX: {
@@ -112,6 +117,7 @@ export const strings = family("string", {
     cost: "arguments",
     events: getexEvents,
     lookedUp: allLookedUp,
+    method: "key ...options: @text?",
     run: getex,
   },
   GETRANGE: {
@@ -121,6 +127,7 @@ export const strings = family("string", {
     since: "2.4.0",
     complexity: "O(N), N: bytes returned",
     summary: "Returns a part of a string.",
+    method: "key start end: string",
     run: getrange,
   },
   GETSET: {
@@ -133,6 +140,7 @@ export const strings = family("string", {
     cost: "arguments",
     events: setEvents,
     lookedUp: allLookedUp,
+    method: "key value: @text?",
     run: getset,
   },
   INCR: {
@@ -144,6 +152,7 @@ export const strings = family("string", {
     summary: "Adds one to a key's integer; an absent key counts as 0.",
     cost: "arguments",
     events: incrementEvents,
+    method: "key: @integer",
     run: (data, argv) => increment(data, argv, 1),
   },
   INCRBY: {
@@ -155,6 +164,7 @@ export const strings = family("string", {
     summary: "Adds a number to a key's integer.",
     cost: "arguments",
     events: incrementEvents,
+    method: "key increment: @integer",
     run: (data, argv) => increment(data, argv, integerArgument(argv[2]!)),
   },
   INCRBYFLOAT: {
@@ -166,6 +176,7 @@ export const strings = family("string", {
     summary: "Adds a floating-point number to a key's number.",
     cost: "arguments",
     events: event("$", "incrbyfloat"),
+    method: "key increment: string",
     run: incrbyfloat,
   },
   LCS: {
@@ -176,6 +187,7 @@ export const strings = family("string", {
     complexity: "O(N*M), N and M: the strings' lengths",
     summary: "Returns the longest common subsequence of two strings.",
     cost: "query",
+    method: "key1 key2 ...options: @reply",
     run: longestCommonSubsequence,
   },
   MGET: {
@@ -186,6 +198,7 @@ export const strings = family("string", {
     complexity: "O(N), N: keys",
     summary: "Returns the strings of several keys.",
     tips: ["request_policy:multi_shard"],
+    method: "key ...keys: @list?",
     run: mget,
   },
   MSET: {
@@ -198,6 +211,7 @@ export const strings = family("string", {
     cost: "arguments",
     events: severalSetEvents,
     tips: ["request_policy:multi_shard", "response_policy:all_succeeded"],
+    method: 'key value ...more: "OK"',
     run: mset,
   },
   MSETNX: {
@@ -211,6 +225,7 @@ export const strings = family("string", {
     events: msetnxEvents,
     keyFlags: ["OW insert"],
     tips: ["request_policy:multi_shard", "response_policy:agg_min"],
+    method: "key value ...more: number",
     run: msetnx,
   },
   PSETEX: {
@@ -222,6 +237,7 @@ export const strings = family("string", {
     summary: "Sets a key with a time to live in milliseconds.",
     cost: "arguments",
     events: expiringSetEvents,
+    method: 'key milliseconds value: "OK"',
     run: (data, argv, unit) =>
       setex(data, argv, expireTime(argv[2]!, expireUnits["PX"]!, unit.at, "psetex", true)),
   },
@@ -237,6 +253,7 @@ export const strings = family("string", {
     events: optionalExpirySetEvents,
     keyFlags: ["RW access update variable_flags"],
     keySearches: ONE_KEY_SEARCH,
+    method: "key value ...options: @text?",
     run: set,
   },
   SETEX: {
@@ -248,6 +265,7 @@ export const strings = family("string", {
     summary: "Sets a key with a time to live in seconds.",
     cost: "arguments",
     events: expiringSetEvents,
+    method: 'key seconds value: "OK"',
     run: (data, argv, unit) =>
       setex(data, argv, expireTime(argv[2]!, expireUnits["EX"]!, unit.at, "setex", true)),
   },
@@ -261,6 +279,7 @@ export const strings = family("string", {
     cost: "arguments",
     events: event("$", "set", ifCounted),
     keyFlags: ["OW insert"],
+    method: "key value: number",
     run: setnx,
   },
   SETRANGE: {
@@ -272,6 +291,7 @@ export const strings = family("string", {
     summary: "Overwrites a part of a string, which is first padded with NULs if it is too short.",
     events: event("$", "setrange", ({ argv }) => argv[3] !== ""),
     keyFlags: ["RW update"],
+    method: "key offset value: number",
     run: setrange,
   },
   STRLEN: {
@@ -281,6 +301,7 @@ export const strings = family("string", {
     since: "2.2.0",
     complexity: "O(1)",
     summary: "Returns the length of a string in bytes.",
+    method: "key: number",
     run: strlen,
   },
   SUBSTR: {

@@ -94,6 +94,12 @@ export interface Row extends CommandDescription {
   readonly tips?: readonly Tip[];
   /** Reports the events of keys. A command with the flag `write` has it. */
   readonly events?: EventRule;
+  /**
+   * The parameters and the result of the client's method, such as `key value ...options: @text?`; default: none. A `?`
+   * marks an optional parameter, and `...` any number of arguments. test/tables/command-signatures.ts lists the types
+   * that begin with `@`.
+   */
+  readonly method?: string;
   /** The number of CLUSTER SEMANTICS from which the row applies; default: 1. */
   readonly sinceSemantics?: number | undefined;
   /** The row before `sinceSemantics`; if it is missing, the command does not exist before. */
@@ -109,7 +115,7 @@ export interface Row extends CommandDescription {
 export type EarlierRow = Pick<Row, "run" | "sinceSemantics" | "earlier"> &
   Partial<Pick<Command, "arity" | "isLinear">>;
 
-export interface Command extends Omit<Row, "events" | "lookedUp"> {
+export interface Command extends Omit<Row, "events" | "lookedUp" | "method"> {
   /** Reports the events of keys; null if the command does not write. */
   readonly events: EventRule | null;
   /** The command's name in upper case; a subcommand is `CONTAINER|NAME`. */
@@ -119,6 +125,8 @@ export interface Command extends Omit<Row, "events" | "lookedUp"> {
   /** Whether its flags include `write`. */
   readonly writes: boolean;
   readonly writesOtherDatabases: boolean;
+  /** The signature of the client's method, or null if there is none. */
+  readonly method: string | null;
   readonly tips: readonly Tip[];
   /** Whether its flags include `readonly`. */
   readonly reads: boolean;
@@ -170,6 +178,7 @@ function commandOf(group: string, name: string, row: Row): Command {
     keyFlags: row.keyFlags,
     keySearches: row.keySearches,
     tips: row.tips ?? [],
+    method: row.method ?? null,
     since: row.since,
     summary: row.summary,
     complexity: row.complexity,

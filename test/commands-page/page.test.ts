@@ -1,20 +1,13 @@
 /** Tests that docs/commands.md agrees with the tables, for every command of redis-server. */
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
 import { test } from "node:test";
 import { findCommand } from "../../store/command-table.js";
 import { RedisConnection } from "../support/redis-connection.js";
 import { startRedis } from "../support/redis-server.js";
-import { repositoryRoot } from "../support/repository.js";
 import { skipWithout } from "../support/requirements.js";
 import { DIFFERENCES } from "./differences.js";
-import { commandsPage, PAGE, redisCommands } from "./page.js";
+import { redisCommands } from "./page.js";
 import { reasonAgainst, UNSUPPORTED } from "./unsupported.js";
-
-test("the page is up to date with npm run commands-page", () => {
-  assert.equal(readFileSync(join(repositoryRoot, PAGE), "utf8"), commandsPage());
-});
 
 test("the daemon supports each command of Redis, or the page names one reason why not", () => {
   for (const name of redisCommands())

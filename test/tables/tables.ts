@@ -25,6 +25,7 @@ import { CACHE_METRICS } from "../../proxy/admin/cache-metrics.js";
 import { commands } from "../../store/command-table.js";
 import { connectionMistake } from "../../store/rows/connection-only-commands.js";
 import { KEYWORDS } from "../../store/sql/keywords.js";
+import { commandsPage, PAGE } from "../commands-page/page.js";
 import { repositoryRoot } from "../support/repository.js";
 import { alarmRows, alarmRules } from "./alarms.js";
 import { SIGNATURES, type Signature } from "./command-signatures.js";
@@ -95,8 +96,7 @@ const PARTS: readonly Part[] = [
       ),
     ],
   },
-  { file: "client/shared/read-only-commands.ts", lines: () => textOf("NAMES", readCommands()) },
-  { file: "client/shared/command-labels.ts", lines: () => textOf("NAMES", keyedCommands()) },
+  { file: "client/shared/command-groups.ts", lines: commandGroups },
   { file: "client/command-methods.ts", lines: commandMethods },
   { file: "examples/python/dbsync/sentences.py", lines: curesInPython },
   {
@@ -150,23 +150,35 @@ function keyedCommands(): string[] {
   return envelopeCommands().filter((name) => names.has(name));
 }
 
+/** Returns a constant for each combination of properties, with the names of the commands that have exactly these. */
+function commandGroups(): string[] {
+  const [reads, keyed] = [new Set(readCommands()), new Set(keyedCommands())];
+  const methods = new Set(SIGNATURES.map(({ name }) => name));
+  const groups = new Map<string, string[]>();
+  for (const name of [...new Set([...envelopeCommands(), ...methods])].sort()) {
+    const group = [
+      ...(reads.has(name) ? ["READS"] : []),
+      ...(keyed.has(name) ? ["KEYED"] : []),
+      ...(methods.has(name) ? ["METHODS"] : []),
+    ].join("_");
+    if (group !== "") groups.set(group, [...(groups.get(group) ?? []), name]);
+  }
+  return [...groups].sort().flatMap(([group, names]) => textOf(group, names));
+}
+
 /** Returns the single words of SQL statements, in both languages. */
 function statementWords(): string[] {
   const phrases = Object.values(KEYWORDS).flatMap(({ english, malagasy }) => [...english, ...malagasy]);
   return [...new Set(phrases.flatMap((phrase) => phrase.toLowerCase().split(" ")))].sort();
 }
 
-/** Returns the lines of code with the names of the commands that are methods, and with their types. */
+/** Returns the types of the commands that are methods. */
 function commandMethods(): string[] {
   const methods = SIGNATURES.flatMap((signature) => {
     const { summary = "" } = commands.find(({ name }) => name === signature.name) ?? {};
     return [`  /** ${summary} */`, methodOf(signature)];
   });
-  const names = textOf(
-    "NAMES",
-    SIGNATURES.map(({ name }) => name),
-  );
-  return [...names, "", "export interface CommandMethods {", ...methods, "}"];
+  return ["export interface CommandMethods {", ...methods, "}"];
 }
 
 /** Returns the declaration of a method, formatted like the output of the formatter. */
@@ -183,6 +195,8 @@ function methodOf({ name, parameters, result }: Signature): string {
 /** Returns a constant whose value is one text with spaces between the words. */
 function textOf(constant: string, words: readonly string[]): string[] {
   const lines = textLines(words);
+  const short = `const ${constant} = "${lines[0]}";`;
+  if (lines.length === 1 && short.length <= FORMATTED_CHARS) return [short];
   const texts = lines.map((line, i) => (i < lines.length - 1 ? `  "${line}" +` : `  "${line}";`));
   return [`const ${constant} =`, ...texts];
 }
@@ -225,7 +239,12 @@ function comment(sentence: string): string[] {
 
 /** Returns the current and the expected text of each file. @throws Error if a marker line is missing */
 export function written(): { readonly file: string; readonly current: string; readonly expected: string }[] {
-  return [...new Set(PARTS.map(({ file }) => file))].map((file) => {
+  const page = {
+    file: PAGE,
+    current: readFileSync(join(repositoryRoot, PAGE), "utf8"),
+    expected: commandsPage(),
+  };
+  const inParts = [...new Set(PARTS.map(({ file }) => file))].map((file) => {
     const parts = PARTS.filter((part) => part.file === file);
     const current = readFileSync(join(repositoryRoot, file), "utf8");
     const pieces = current.split(
@@ -241,4 +260,5 @@ export function written(): { readonly file: string; readonly current: string; re
     );
     return { file, current, expected: expected.join("") };
   });
+  return [page, ...inParts];
 }

@@ -1,4 +1,4 @@
-/** `npm run tables`: writes the parts of documents that are generated from the daemon's tables. */
+/** `npm run tables`: writes the documents, and the parts of code, that are generated from the daemon's tables. */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { repositoryRoot } from "../support/repository.js";

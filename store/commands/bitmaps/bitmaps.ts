@@ -26,6 +26,7 @@ export const bitmaps = family("bitmap", {
     since: "2.6.0",
     complexity: "O(N), N: bytes read",
     summary: "Counts the bits of a string, or of a part of it, that are 1.",
+    method: "key ...range: number",
     run: bitcount,
   },
   BITFIELD: {
@@ -40,6 +41,7 @@ export const bitmaps = family("bitmap", {
     lookedUp: readBitsLookedUp,
     keyFlags: ["RW access update variable_flags"],
     keySearches: ONE_KEY_SEARCH,
+    method: "key ...operations: @reply",
     run: bitfield,
   },
   BITFIELD_RO: {
@@ -69,6 +71,7 @@ export const bitmaps = family("bitmap", {
     since: "2.8.7",
     complexity: "O(N), N: bytes read",
     summary: "Returns the index of the first bit that is set (1) or clear (0).",
+    method: "key bit ...range: number",
     run: bitpos,
   },
   GETBIT: {
@@ -78,6 +81,7 @@ export const bitmaps = family("bitmap", {
     since: "2.2.0",
     complexity: "O(1)",
     summary: "Returns a bit of a string.",
+    method: "key offset: number",
     run: getbit,
   },
   SETBIT: {
@@ -88,6 +92,7 @@ export const bitmaps = family("bitmap", {
     complexity: "O(1), or O(N) if the string must grow, N: its length",
     summary: "Sets a bit of a string and returns its previous value.",
     events: event("$", "setbit", ifChanged),
+    method: "key offset bit: number",
     run: setbit,
   },
 });

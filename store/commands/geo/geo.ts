@@ -54,6 +54,7 @@ export const geo = family("geo", {
     cost: "arguments",
     events: scoreEvents,
     keyFlags: ["RW update"],
+    method: "key ...rest: number",
     run: geoadd,
   },
   GEODIST: {
@@ -63,6 +64,7 @@ export const geo = family("geo", {
     since: "3.2.0",
     complexity: "O(1)",
     summary: "Returns the distance between two members.",
+    method: "key member1 member2 unit?: @text?",
     run: geodist,
   },
   GEOHASH: {
@@ -72,6 +74,7 @@ export const geo = family("geo", {
     since: "3.2.0",
     complexity: "O(N), N: members named",
     summary: "Returns the positions of members as geohashes of 11 characters.",
+    method: "key ...members: @list?",
     run: (data, argv) =>
       array(positionsOf(data, argv).map((position) => (position ? bulk(geohashText(position)) : NIL))),
   },
@@ -82,6 +85,7 @@ export const geo = family("geo", {
     since: "3.2.0",
     complexity: "O(N), N: members named",
     summary: "Returns the longitudes and latitudes of members.",
+    method: "key ...members: @reply",
     run: (data, argv) =>
       array(positionsOf(data, argv).map((position) => (position ? positionReply(position) : NIL_ARRAY))),
   },
@@ -108,6 +112,7 @@ export const geo = family("geo", {
     since: "6.2.0",
     complexity: OF_SEARCH,
     summary: "Returns the members in a circle or a box.",
+    method: "key ...rest: @reply",
     run: (data, argv) => geosearch(data, argv, { stores: false }),
   },
   GEOSEARCHSTORE: {

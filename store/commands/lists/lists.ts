@@ -31,6 +31,7 @@ export const lists = family("list", {
     since: "1.0.0",
     complexity: "O(1) near the ends, otherwise O(N/16384), N: elements of the list",
     summary: "Returns the element at an index, counted from the left or, if negative, from the right.",
+    method: "key index: @text?",
     run: lindex,
   },
   LINSERT: {
@@ -42,6 +43,7 @@ export const lists = family("list", {
     summary: "Inserts an element before or after the first occurrence of another element.",
     events: event("l", "linsert", ifCounted),
     keyFlags: ["RW insert"],
+    method: "key where pivot element: number",
     run: linsert,
   },
   LLEN: {
@@ -51,6 +53,7 @@ export const lists = family("list", {
     since: "1.0.0",
     complexity: "O(1)",
     summary: "Counts the elements of a list.",
+    method: "key: number",
     run: (data, argv) => integer(data.getAs(List, argv[1]!)?.value.size ?? 0),
   },
   LMOVE: {
@@ -62,6 +65,7 @@ export const lists = family("list", {
     summary: "Moves an element from one end of a list to one end of another, or of the same list.",
     events: directedMoveEvents,
     keyFlags: ["RW access delete", "RW insert"],
+    method: "key1 key2 from to: @text?",
     run: lmove,
   },
   LMPOP: {
@@ -85,6 +89,7 @@ export const lists = family("list", {
     summary: "Removes elements from the left end, and returns them.",
     events: event("l", "lpop", ifChanged),
     keyFlags: ["RW access delete"],
+    method: "key count?: @some",
     run: (data, argv) => pop(data, argv, "left"),
   },
   LPOS: {
@@ -94,6 +99,7 @@ export const lists = family("list", {
     since: "6.0.6",
     complexity: "O(N), N: elements of the list, or MAXLEN",
     summary: "Returns the indexes at which an element occurs.",
+    method: "key element ...options: number | number[] | null",
     run: lpos,
   },
   LPUSH: {
@@ -106,6 +112,7 @@ export const lists = family("list", {
     cost: "arguments",
     events: event("l", "lpush"),
     keyFlags: ["RW insert"],
+    method: "key element ...elements: number",
     run: (data, argv) => push(data, argv, "left"),
   },
   LPUSHX: {
@@ -118,6 +125,7 @@ export const lists = family("list", {
     cost: "arguments",
     events: event("l", "lpush", ifCounted),
     keyFlags: ["RW insert"],
+    method: "key element ...elements: number",
     run: (data, argv) => pushIfPresent(data, argv, "left"),
   },
   LRANGE: {
@@ -127,6 +135,7 @@ export const lists = family("list", {
     since: "1.0.0",
     complexity: "O(N), N: elements returned",
     summary: "Returns the elements from one index to another.",
+    method: "key start stop: @list",
     run: lrange,
   },
   LREM: {
@@ -138,6 +147,7 @@ export const lists = family("list", {
     summary: "Removes all occurrences of an element, or some from the left or the right.",
     events: event("l", "lrem", ifCounted),
     keyFlags: ["RW delete"],
+    method: "key count element: number",
     run: lrem,
   },
   LSET: {
@@ -149,6 +159,7 @@ export const lists = family("list", {
     summary: "Replaces the element at an index.",
     events: event("l", "lset"),
     keyFlags: ["RW update"],
+    method: 'key index element: "OK"',
     run: lset,
   },
   LTRIM: {
@@ -160,6 +171,7 @@ export const lists = family("list", {
     summary: "Removes the elements outside a range of indexes.",
     events: event("l", "ltrim", ifFound),
     keyFlags: ["RW delete"],
+    method: 'key start stop: "OK"',
     run: ltrim,
   },
   RPOP: {
@@ -171,6 +183,7 @@ export const lists = family("list", {
     summary: "Removes elements from the right end, and returns them.",
     events: event("l", "rpop", ifChanged),
     keyFlags: ["RW access delete"],
+    method: "key count?: @some",
     run: (data, argv) => pop(data, argv, "right"),
   },
   RPOPLPUSH: {
@@ -182,6 +195,7 @@ export const lists = family("list", {
     summary: "Moves an element from the right end of a list to the left end of another; LMOVE's old form.",
     events: rightToLeftEvents,
     keyFlags: ["RW access delete", "RW insert"],
+    method: "key1 key2: @text?",
     run: rpoplpush,
   },
   RPUSH: {
@@ -194,6 +208,7 @@ export const lists = family("list", {
     cost: "arguments",
     events: event("l", "rpush"),
     keyFlags: ["RW insert"],
+    method: "key element ...elements: number",
     run: (data, argv) => push(data, argv, "right"),
   },
   RPUSHX: {
@@ -206,6 +221,7 @@ export const lists = family("list", {
     cost: "arguments",
     events: event("l", "rpush", ifCounted),
     keyFlags: ["RW insert"],
+    method: "key element ...elements: number",
     run: (data, argv) => pushIfPresent(data, argv, "right"),
   },
   ...blockingLists,

@@ -54,23 +54,34 @@ const remover = (since: string, summary: string, bounds: BoundsReader): Row => (
 });
 
 export const sortedSetRanges: Readonly<Record<string, Row>> = {
-  ZCOUNT: counter("2.0.0", "Counts the members with a score in a range.", scoreBounds),
-  ZLEXCOUNT: counter(
-    "2.8.9",
-    "Counts the members in a range of names; all must have the same score.",
-    lexBounds,
-  ),
-  ZRANGE: reader("1.2.0", "Returns the members in a range of ranks, scores or names.", (data, argv) =>
-    range(data, argv, {}),
-  ),
-  ZRANGEBYLEX: reader(
-    "2.8.9",
-    "Returns the members in a range of names; all must have the same score.",
-    (data, argv) => range(data, argv, { by: "lex", reverse: false }),
-  ),
-  ZRANGEBYSCORE: reader("1.0.5", "Returns the members with a score in a range, lowest first.", (data, argv) =>
-    range(data, argv, { by: "score", reverse: false }),
-  ),
+  ZCOUNT: {
+    ...counter("2.0.0", "Counts the members with a score in a range.", scoreBounds),
+    method: "key min max: number",
+  },
+  ZLEXCOUNT: {
+    ...counter("2.8.9", "Counts the members in a range of names; all must have the same score.", lexBounds),
+    method: "key min max: number",
+  },
+  ZRANGE: {
+    ...reader("1.2.0", "Returns the members in a range of ranks, scores or names.", (data, argv) =>
+      range(data, argv, {}),
+    ),
+    method: "key start stop ...options: @list",
+  },
+  ZRANGEBYLEX: {
+    ...reader(
+      "2.8.9",
+      "Returns the members in a range of names; all must have the same score.",
+      (data, argv) => range(data, argv, { by: "lex", reverse: false }),
+    ),
+    method: "key min max ...options: @list",
+  },
+  ZRANGEBYSCORE: {
+    ...reader("1.0.5", "Returns the members with a score in a range, lowest first.", (data, argv) =>
+      range(data, argv, { by: "score", reverse: false }),
+    ),
+    method: "key min max ...options: @list",
+  },
   ZRANGESTORE: {
     arity: -5,
     flags: ["write", "denyoom"],
@@ -86,22 +97,28 @@ export const sortedSetRanges: Readonly<Record<string, Row>> = {
     ...remover("2.8.9", "Removes the members in a range of names; all must have the same score.", lexBounds),
     events: event("z", "zremrangebylex", ifCounted),
     keyFlags: ["RW delete"],
+    method: "key min max: number",
   },
   ZREMRANGEBYRANK: {
     ...remover("2.0.0", "Removes the members in a range of ranks.", rankBounds),
     events: event("z", "zremrangebyrank", ifCounted),
     keyFlags: ["RW delete"],
+    method: "key start stop: number",
   },
   ZREMRANGEBYSCORE: {
     ...remover("1.2.0", "Removes the members with a score in a range.", scoreBounds),
     events: event("z", "zremrangebyscore", ifCounted),
     keyFlags: ["RW delete"],
+    method: "key min max: number",
   },
-  ZREVRANGE: reader(
-    "1.2.0",
-    "Returns the members in a range of ranks, counted from the highest score.",
-    (data, argv) => range(data, argv, { by: "rank", reverse: true }),
-  ),
+  ZREVRANGE: {
+    ...reader(
+      "1.2.0",
+      "Returns the members in a range of ranks, counted from the highest score.",
+      (data, argv) => range(data, argv, { by: "rank", reverse: true }),
+    ),
+    method: "key start stop ...options: @list",
+  },
   ZREVRANGEBYLEX: reader(
     "2.8.9",
     "Returns the members in a range of names, last first; all must have the same score.",

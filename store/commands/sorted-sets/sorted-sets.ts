@@ -48,6 +48,7 @@ export const sortedSets = family("sortedset", {
     cost: "arguments",
     events: scoreEvents,
     keyFlags: ["RW update"],
+    method: "key ...rest: number | string | null",
     run: (data, argv) => zadd(data, argv, false),
   },
   ZCARD: {
@@ -57,6 +58,7 @@ export const sortedSets = family("sortedset", {
     since: "1.2.0",
     complexity: "O(1)",
     summary: "Counts the members of a sorted set.",
+    method: "key: number",
     run: (data, argv) => integer(data.getAs(SortedSet, argv[1]!)?.value.size ?? 0),
   },
   ZINCRBY: {
@@ -68,6 +70,7 @@ export const sortedSets = family("sortedset", {
     summary: "Adds to a member's score; an absent member counts as 0.",
     cost: "arguments",
     events: event("z", "zincr", ifChanged),
+    method: "key increment member: string",
     run: (data, argv) => zadd(data, argv, true),
   },
   ZMPOP: {
@@ -89,6 +92,7 @@ export const sortedSets = family("sortedset", {
     since: "6.2.0",
     complexity: "O(N), N: members named",
     summary: "Returns the scores of several members.",
+    method: "key member ...members: @list?",
     run: zmscore,
   },
   ZPOPMAX: {
@@ -100,6 +104,7 @@ export const sortedSets = family("sortedset", {
     summary: "Removes the members with the highest scores and returns them.",
     events: event("z", "zpopmax", ifChanged),
     keyFlags: ["RW access delete"],
+    method: "key count?: @list",
     run: (data, argv) => zpop(data, argv, "max"),
   },
   ZPOPMIN: {
@@ -111,6 +116,7 @@ export const sortedSets = family("sortedset", {
     summary: "Removes the members with the lowest scores and returns them.",
     events: event("z", "zpopmin", ifChanged),
     keyFlags: ["RW access delete"],
+    method: "key count?: @list",
     run: (data, argv) => zpop(data, argv, "min"),
   },
   ZRANDMEMBER: {
@@ -121,6 +127,7 @@ export const sortedSets = family("sortedset", {
     complexity: "O(log(N)*M), N: members, M: members returned",
     summary: "Returns members chosen at random; with a negative count a member may occur more than once.",
     tips: ["nondeterministic_output"],
+    method: "key ...options: @some",
     run: zrandmember,
   },
   ZRANK: {
@@ -130,6 +137,7 @@ export const sortedSets = family("sortedset", {
     since: "2.0.0",
     complexity: "O(log(N)), N: members",
     summary: "Returns a member's rank, counted from the lowest score.",
+    method: "key member: number | null",
     run: (data, argv) => rank(data, argv, (_, index) => index),
   },
   ZREM: {
@@ -142,6 +150,7 @@ export const sortedSets = family("sortedset", {
     cost: "arguments",
     events: event("z", "zrem", ifCounted),
     keyFlags: ["RW delete"],
+    method: "key member ...members: number",
     run: zrem,
   },
   ZREVRANK: {
@@ -151,6 +160,7 @@ export const sortedSets = family("sortedset", {
     since: "2.0.0",
     complexity: "O(log(N)), N: members",
     summary: "Returns a member's rank, counted from the highest score.",
+    method: "key member: number | null",
     run: (data, argv) => rank(data, argv, (size, index) => size - 1 - index),
   },
   ZSCAN: {
@@ -161,6 +171,7 @@ export const sortedSets = family("sortedset", {
     complexity: "O(1) for each call, O(N) for a complete scan, N: members",
     summary: "Returns a page of a sorted set's members and scores and the cursor of the next page.",
     tips: ["nondeterministic_output"],
+    method: "key cursor ...options: @scan",
     run: zscan,
   },
   ZSCORE: {
@@ -170,6 +181,7 @@ export const sortedSets = family("sortedset", {
     since: "1.2.0",
     complexity: "O(1)",
     summary: "Returns a member's score.",
+    method: "key member: @text?",
     run: (data, argv) => doubleOrNil(data.getAs(SortedSet, argv[1]!)?.value.get(argv[2]!)),
   },
   ...blockingSortedSets,

@@ -35,6 +35,7 @@ export const consumerGroups = family("stream", {
     events: noEvents,
     lookedUp: allLookedUp,
     keyFlags: ["RW update"],
+    method: "key group id ...ids: number",
     run: xack,
   },
   XAUTOCLAIM: {

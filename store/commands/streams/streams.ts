@@ -32,6 +32,7 @@ export const streams = family("stream", {
     events: xaddEvents,
     keyFlags: ["RW update"],
     tips: ["nondeterministic_output"],
+    method: "key ...rest: @text?",
     run: xadd,
   },
   XDEL: {
@@ -43,6 +44,7 @@ export const streams = family("stream", {
     summary: "Removes entries from a stream, which stays even if it is empty.",
     events: event("t", "xdel", ifCounted),
     keyFlags: ["RW delete"],
+    method: "key id ...ids: number",
     run: xdel,
   },
   "XINFO|HELP": {
@@ -70,6 +72,7 @@ export const streams = family("stream", {
     since: "5.0.0",
     complexity: "O(1)",
     summary: "Counts the entries of a stream.",
+    method: "key: number",
     run: (data, argv) => integer(data.getAs(Stream, argv[1]!)?.value.size ?? 0),
   },
   XRANGE: {
@@ -79,6 +82,7 @@ export const streams = family("stream", {
     since: "5.0.0",
     complexity: "O(log(N)+M), N: entries, M: entries returned",
     summary: "Returns the entries between two ids, the oldest first.",
+    method: "key start end ...options: @reply",
     run: (data, argv) => xrange(data, argv, false),
   },
   XREAD: {
@@ -100,6 +104,7 @@ export const streams = family("stream", {
     since: "5.0.0",
     complexity: "O(log(N)+M), N: entries, M: entries returned",
     summary: "Returns the entries between two ids, the newest first.",
+    method: "key end start ...options: @reply",
     run: (data, argv) => xrange(data, argv, true),
   },
   XSETID: {
@@ -124,6 +129,7 @@ export const streams = family("stream", {
     events: event("t", "xtrim", ifCounted),
     keyFlags: ["RW delete"],
     tips: ["nondeterministic_output"],
+    method: "key ...rest: number",
     run: xtrim,
   },
 }).concat(
