@@ -194,7 +194,6 @@ const indexed: Readonly<Record<string, string>> = {
   "engine/scripts/libraries/cjson-encoder.ts SHORT_ESCAPES": "one character",
   "engine/scripts/libraries/struct-library.ts SIZES": "one character",
   "engine/sidecar/open-forwarding-client.ts FLAGS": "an option of the client",
-  "engine/sidecar/typed-replies.ts CONVERTERS": "upper case",
   "keys/write-failures.ts REASONS": "a code of the system, in upper case",
   "listeners/mongo/messages/failure-codes.ts CODES": "upper case",
   "listeners/resp/commands/config-setting.ts UNITS": "two letters of a pattern",

@@ -1,12 +1,12 @@
 /**
  * Converts the daemons' replies from RESP2 to RESP3, which also has doubles, sets, maps and pairs. The bytes of a reply
- * in RESP2 do not show its type in RESP3, so the type is determined by the command.
+ * in RESP2 do not show its type in RESP3, so the type is determined by `reply` in the command's row.
  * test/engine/sidecar/typed-replies.test.ts compares the converted replies with those of the store.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { DocumentEntriesReply } from "../../protocol/document-entries-reply.js";
 import { array, map, mapInPairs, pairs, type Reply, set, writtenDouble } from "../../protocol/reply.js";
-import type { Command } from "../../store/rows/command-row.js";
+import type { Command, ReplyShape } from "../../store/rows/command-row.js";
 
 type Making = (reply: Reply) => Reply;
 
@@ -103,54 +103,33 @@ const afterKeys = ([, count]: readonly ByteString[]) => 2 + Number(count);
 const scoresOfKeys = withWord("WITHSCORES", asScores, afterKeys);
 const scoresOfRange = withWord("WITHSCORES", asScores, after(4));
 
-/** The functions that return the converter for a command. The converter may depend on the arguments. */
-const CONVERTERS: Readonly<Record<string, (argv: readonly ByteString[]) => Making>> = {
-  GEOPOS: always(asPositions),
-  GEORADIUS: always(asLocations),
-  GEORADIUSBYMEMBER: always(asLocations),
-  GEORADIUSBYMEMBER_RO: always(asLocations),
-  GEORADIUS_RO: always(asLocations),
-  GEOSEARCH: always(asLocations),
-  HGETALL: always(asMap),
-  HRANDFIELD: withWord("WITHVALUES", asPairs, after(3)),
-  LCS: withWord("IDX", asMap, after(3)),
-  SDIFF: always(asSet),
-  SINTER: always(asSet),
-  SMEMBERS: always(asSet),
-  SPOP: ({ length }) => (length > 2 ? asSet : unchanged),
-  SUNION: always(asSet),
-  BZMPOP: always(asPopped),
-  BZPOPMAX: always(asOnePopped),
-  BZPOPMIN: always(asOnePopped),
-  ZADD: always(asDouble),
-  ZDIFF: scoresOfKeys,
-  ZINCRBY: always(asDouble),
-  ZINTER: scoresOfKeys,
-  ZMPOP: always(asPopped),
-  ZMSCORE: always(asDoubles),
-  ZPOPMAX: ({ length }) => (length > 2 ? asScores : asScore),
-  ZPOPMIN: ({ length }) => (length > 2 ? asScores : asScore),
-  ZRANDMEMBER: withWord("WITHSCORES", asScores, after(3)),
-  ZRANGE: scoresOfRange,
-  ZRANGEBYSCORE: scoresOfRange,
-  ZREVRANGE: scoresOfRange,
-  ZREVRANGEBYSCORE: scoresOfRange,
-  ZSCORE: always(asDouble),
-  ZUNION: scoresOfKeys,
-  XREAD: always(asRead),
-  XREADGROUP: always(asRead),
-  "XINFO|CONSUMERS": always(asMaps),
-  "XINFO|GROUPS": always(asMaps),
-  "XINFO|STREAM": always(asMapWith({ groups: asGroups })),
-  "DOC.COUNT": always(asMap),
-  "DOC.GET": withWord("EXPLAIN", asMap, after(2), asEntries),
-  "DOC.GETALL": always(asMapOf(asEntries)),
-  "DOC.UPDATE": always(asMapWith({ changed: asMap })),
-  SQL: always(asRelation),
-  SQL_RO: always(asRelation),
+/** The functions that return the converter for a shape. The converter may depend on the arguments. */
+const CONVERTERS: Readonly<Record<ReplyShape, (argv: readonly ByteString[]) => Making>> = {
+  double: always(asDouble),
+  doubles: always(asDoubles),
+  entries: withWord("EXPLAIN", asMap, after(2), asEntries),
+  locations: always(asLocations),
+  map: always(asMap),
+  "map-of-changes": always(asMapWith({ changed: asMap })),
+  "map-of-entries": always(asMapOf(asEntries)),
+  "map-with-idx": withWord("IDX", asMap, after(3)),
+  maps: always(asMaps),
+  "one-popped": always(asOnePopped),
+  "pairs-with-values": withWord("WITHVALUES", asPairs, after(3)),
+  popped: always(asPopped),
+  positions: always(asPositions),
+  relation: always(asRelation),
+  "score-or-scores": ({ length }) => (length > 2 ? asScores : asScore),
+  "scores-after-count": withWord("WITHSCORES", asScores, after(3)),
+  "scores-after-keys": scoresOfKeys,
+  "scores-after-range": scoresOfRange,
+  set: always(asSet),
+  "set-with-count": ({ length }) => (length > 2 ? asSet : unchanged),
+  stream: always(asMapWith({ groups: asGroups })),
+  streams: always(asRead),
 };
 
 /** Returns the converter for the reply to a command. */
-export function converterOf({ name }: Command, argv: readonly ByteString[]): (reply: Reply) => Reply {
-  return CONVERTERS[name]?.(argv) ?? unchanged;
+export function converterOf({ reply: shape }: Command, argv: readonly ByteString[]): (reply: Reply) => Reply {
+  return shape === null ? unchanged : CONVERTERS[shape](argv);
 }

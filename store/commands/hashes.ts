@@ -69,6 +69,7 @@ export const hashes = family("hash", {
     summary: "Returns all fields with their values.",
     tips: ["nondeterministic_output_order"],
     method: "key: @list",
+    reply: "map",
     run: hgetall,
   },
   HINCRBY: {
@@ -147,6 +148,7 @@ export const hashes = family("hash", {
     summary: "Returns random fields.",
     tips: ["nondeterministic_output"],
     method: "key ...options: @some",
+    reply: "pairs-with-values",
     run: hrandfield,
   },
   HSCAN: {

@@ -62,6 +62,7 @@ export const sets = family("set", {
     summary: "Returns the members of the first set that are in no other set.",
     tips: ["nondeterministic_output_order"],
     method: "key ...keys: @list",
+    reply: "set",
     run: (data, argv) => combined(data, argv, difference),
   },
   SDIFFSTORE: {
@@ -85,6 +86,7 @@ export const sets = family("set", {
     summary: "Returns the members that all sets have.",
     tips: ["nondeterministic_output_order"],
     method: "key ...keys: @list",
+    reply: "set",
     run: (data, argv) => combined(data, argv, intersection),
   },
   SINTERCARD: {
@@ -130,6 +132,7 @@ export const sets = family("set", {
     summary: "Returns all members of a set.",
     tips: ["nondeterministic_output_order"],
     method: "key: @list",
+    reply: "set",
     run: (data, argv) => allMembers(data, "set", data.getAs(MemberSet, argv[1]!)?.value.members ?? []),
   },
   SMISMEMBER: {
@@ -166,6 +169,7 @@ export const sets = family("set", {
     keyFlags: ["RW access delete"],
     tips: ["nondeterministic_output"],
     method: "key count?: @some",
+    reply: "set-with-count",
     run: spop,
   },
   SRANDMEMBER: {
@@ -212,6 +216,7 @@ export const sets = family("set", {
     summary: "Returns the members of any of the sets.",
     tips: ["nondeterministic_output_order"],
     method: "key ...keys: @list",
+    reply: "set",
     run: (data, argv) => combined(data, argv, union),
   },
   SUNIONSTORE: {

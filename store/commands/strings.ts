@@ -188,6 +188,7 @@ export const strings = family("string", {
     summary: "Returns the longest common subsequence of two strings.",
     cost: "query",
     method: "key1 key2 ...options: @reply",
+    reply: "map-with-idx",
     run: longestCommonSubsequence,
   },
   MGET: {

@@ -45,6 +45,31 @@ export type Tip =
   | "response_policy:one_succeeded"
   | "response_policy:special";
 
+/** Shapes of replies in RESP3, for programs that have only the bytes of RESP2. */
+export type ReplyShape =
+  | "double"
+  | "doubles"
+  | "entries"
+  | "locations"
+  | "map"
+  | "map-of-changes"
+  | "map-of-entries"
+  | "map-with-idx"
+  | "maps"
+  | "one-popped"
+  | "pairs-with-values"
+  | "popped"
+  | "positions"
+  | "relation"
+  | "score-or-scores"
+  | "scores-after-count"
+  | "scores-after-keys"
+  | "scores-after-range"
+  | "set"
+  | "set-with-count"
+  | "stream"
+  | "streams";
+
 /**
  * Runs a command whose arity has been checked.
  * @param argv the command's name, followed by its arguments
@@ -94,6 +119,8 @@ export interface Row extends CommandDescription {
   readonly tips?: readonly Tip[];
   /** Reports the events of keys. A command with the flag `write` has it. */
   readonly events?: EventRule;
+  /** The shape of the reply, if RESP3 has a type for it that RESP2 does not have. */
+  readonly reply?: ReplyShape;
   /**
    * The parameters and the result of the client's method, such as `key value ...options: @text?`; default: none. A `?`
    * marks an optional parameter, and `...` any number of arguments. test/tables/command-signatures.ts lists the types
@@ -115,7 +142,7 @@ export interface Row extends CommandDescription {
 export type EarlierRow = Pick<Row, "run" | "sinceSemantics" | "earlier"> &
   Partial<Pick<Command, "arity" | "isLinear">>;
 
-export interface Command extends Omit<Row, "events" | "lookedUp" | "method"> {
+export interface Command extends Omit<Row, "events" | "lookedUp" | "reply" | "method"> {
   /** Reports the events of keys; null if the command does not write. */
   readonly events: EventRule | null;
   /** The command's name in upper case; a subcommand is `CONTAINER|NAME`. */
@@ -125,6 +152,8 @@ export interface Command extends Omit<Row, "events" | "lookedUp" | "method"> {
   /** Whether its flags include `write`. */
   readonly writes: boolean;
   readonly writesOtherDatabases: boolean;
+  /** The shape of the reply, or null if it is the same in RESP2 and RESP3. */
+  readonly reply: ReplyShape | null;
   /** The signature of the client's method, or null if there is none. */
   readonly method: string | null;
   readonly tips: readonly Tip[];
@@ -178,6 +207,7 @@ function commandOf(group: string, name: string, row: Row): Command {
     keyFlags: row.keyFlags,
     keySearches: row.keySearches,
     tips: row.tips ?? [],
+    reply: row.reply ?? null,
     method: row.method ?? null,
     since: row.since,
     summary: row.summary,

@@ -41,6 +41,7 @@ export const documents = family("document", {
     complexity:
       "O(1), with QUERY or WHERE O(N), N: entries; with an index O(log(N)+M), M: entries that it selects",
     summary: "Counts the entries of a document, or those that match.",
+    reply: "map",
     run: count,
   },
   "DOC.CREATE": {
@@ -92,6 +93,7 @@ export const documents = family("document", {
       "O(N), N: entries; with ID O(log(N)); with an index O(log(N)+M), M: entries that it selects; SORT adds O(M*log(M))",
     summary:
       "Returns a document's entries with their ids: all, one, or those that match; sorted or with only some members on request.",
+    reply: "entries",
     run: get,
   },
   "DOC.GETALL": {
@@ -101,6 +103,7 @@ export const documents = family("document", {
     since: "",
     complexity: "O(N), N: keys of the database, and entries of all documents",
     summary: "Returns all documents of the database with their entries, the oldest first.",
+    reply: "map-of-entries",
     run: getAll,
   },
   "DOC.GETKEYS": {
@@ -192,6 +195,7 @@ export const documents = family("document", {
     summary:
       "Changes members of an entry, if it has the named revision, or of all entries that meet conditions; or replaces all entries of a document.",
     events: eachChangeEvent("doc.update"),
+    reply: "map-of-changes",
     run: updateDocument,
   },
 });

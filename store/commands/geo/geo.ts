@@ -86,6 +86,7 @@ export const geo = family("geo", {
     complexity: "O(N), N: members named",
     summary: "Returns the longitudes and latitudes of members.",
     method: "key ...members: @reply",
+    reply: "positions",
     run: (data, argv) =>
       array(positionsOf(data, argv).map((position) => (position ? positionReply(position) : NIL_ARRAY))),
   },
@@ -95,16 +96,24 @@ export const geo = family("geo", {
     lookedUp: sourcesLookedUp,
     keyFlags: ["RO access", "OW update", "OW update"],
     keySearches: storeSearch(6),
+    reply: "locations",
   },
-  GEORADIUS_RO: radiusReadOnly(6, "Returns the members around a position; GEOSEARCH's old form."),
+  GEORADIUS_RO: {
+    ...radiusReadOnly(6, "Returns the members around a position; GEOSEARCH's old form."),
+    reply: "locations",
+  },
   GEORADIUSBYMEMBER: {
     ...radius(5, "Returns or stores the members around a member; GEOSEARCH's old form."),
     events: storedNearEvents,
     lookedUp: sourcesLookedUp,
     keyFlags: ["RO access", "OW update", "OW update"],
     keySearches: storeSearch(5),
+    reply: "locations",
   },
-  GEORADIUSBYMEMBER_RO: radiusReadOnly(5, "Returns the members around a member; GEOSEARCH's old form."),
+  GEORADIUSBYMEMBER_RO: {
+    ...radiusReadOnly(5, "Returns the members around a member; GEOSEARCH's old form."),
+    reply: "locations",
+  },
   GEOSEARCH: {
     arity: -7,
     flags: ["readonly"],
@@ -113,6 +122,7 @@ export const geo = family("geo", {
     complexity: OF_SEARCH,
     summary: "Returns the members in a circle or a box.",
     method: "key ...rest: @reply",
+    reply: "locations",
     run: (data, argv) => geosearch(data, argv, { stores: false }),
   },
   GEOSEARCHSTORE: {

@@ -48,6 +48,7 @@ export const relations = family("sql", {
       "Executes a statement on the tables of a database; further arguments are the values for each ? in it.",
     otherRow: (argv) => (onlyReads(argv) ? READ_ROW : null),
     events: eachChangeEvent("sql"),
+    reply: "relation",
     run: execute,
   },
   [READ_ROW]: {
@@ -58,6 +59,7 @@ export const relations = family("sql", {
     complexity: "O(N), N: rows of the tables, or those that an equality selects; O(N*log(N)) to sort",
     summary: "Executes a statement that changes nothing. SQL with such a statement does the same.",
     cost: "query",
+    reply: "relation",
     run: (data, argv, unit) => {
       if (!onlyReads(argv)) throw custom("ERR SQL_RO accepts only statements that change nothing");
       return execute(data, argv, unit);

@@ -30,6 +30,7 @@ export const blockingSortedSets: Readonly<Record<string, Row>> = {
     events: sortedSetPopEvents(2),
     keyFlags: ["RW access delete"],
     keySearches: COUNTED_SECOND_SEARCH,
+    reply: "popped",
     run: bzmpop,
   },
   BZPOPMAX: {
@@ -42,6 +43,7 @@ export const blockingSortedSets: Readonly<Record<string, Row>> = {
     summary: "Waits for a member in any of several sorted sets and removes the highest.",
     events: popEvent("z", "zpopmax"),
     keyFlags: ["RW access delete"],
+    reply: "one-popped",
     run: (data, argv) => blockingPop(data, argv, "max"),
   },
   BZPOPMIN: {
@@ -54,6 +56,7 @@ export const blockingSortedSets: Readonly<Record<string, Row>> = {
     summary: "Waits for a member in any of several sorted sets and removes the lowest.",
     events: popEvent("z", "zpopmin"),
     keyFlags: ["RW access delete"],
+    reply: "one-popped",
     run: (data, argv) => blockingPop(data, argv, "min"),
   },
 };

@@ -51,6 +51,7 @@ export const sortedSetAlgebra: Readonly<Record<string, Row>> = {
     ...reader("diff", OF_DIFFERENCE, "Returns the members of the first sorted set that are in no other."),
     keyFlags: ["RO access"],
     keySearches: COUNTED_KEYS_SEARCH,
+    reply: "scores-after-keys",
   },
   ZDIFFSTORE: {
     ...storer(
@@ -72,6 +73,7 @@ export const sortedSetAlgebra: Readonly<Record<string, Row>> = {
     ),
     keyFlags: ["RO access"],
     keySearches: COUNTED_KEYS_SEARCH,
+    reply: "scores-after-keys",
   },
   ZINTERCARD: {
     arity: -3,
@@ -104,6 +106,7 @@ export const sortedSetAlgebra: Readonly<Record<string, Row>> = {
     ),
     keyFlags: ["RO access"],
     keySearches: COUNTED_KEYS_SEARCH,
+    reply: "scores-after-keys",
   },
   ZUNIONSTORE: {
     ...storer(

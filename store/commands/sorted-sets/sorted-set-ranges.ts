@@ -67,6 +67,7 @@ export const sortedSetRanges: Readonly<Record<string, Row>> = {
       range(data, argv, {}),
     ),
     method: "key start stop ...options: @list",
+    reply: "scores-after-range",
   },
   ZRANGEBYLEX: {
     ...reader(
@@ -81,6 +82,7 @@ export const sortedSetRanges: Readonly<Record<string, Row>> = {
       range(data, argv, { by: "score", reverse: false }),
     ),
     method: "key min max ...options: @list",
+    reply: "scores-after-range",
   },
   ZRANGESTORE: {
     arity: -5,
@@ -118,17 +120,19 @@ export const sortedSetRanges: Readonly<Record<string, Row>> = {
       (data, argv) => range(data, argv, { by: "rank", reverse: true }),
     ),
     method: "key start stop ...options: @list",
+    reply: "scores-after-range",
   },
   ZREVRANGEBYLEX: reader(
     "2.8.9",
     "Returns the members in a range of names, last first; all must have the same score.",
     (data, argv) => range(data, argv, { by: "lex", reverse: true }),
   ),
-  ZREVRANGEBYSCORE: reader(
-    "2.2.0",
-    "Returns the members with a score in a range, highest first.",
-    (data, argv) => range(data, argv, { by: "score", reverse: true }),
-  ),
+  ZREVRANGEBYSCORE: {
+    ...reader("2.2.0", "Returns the members with a score in a range, highest first.", (data, argv) =>
+      range(data, argv, { by: "score", reverse: true }),
+    ),
+    reply: "scores-after-range",
+  },
 };
 
 type BoundsReader = (min: ByteString, max: ByteString) => Bounds;

@@ -49,6 +49,7 @@ export const sortedSets = family("sortedset", {
     events: scoreEvents,
     keyFlags: ["RW update"],
     method: "key ...rest: number | string | null",
+    reply: "double",
     run: (data, argv) => zadd(data, argv, false),
   },
   ZCARD: {
@@ -71,6 +72,7 @@ export const sortedSets = family("sortedset", {
     cost: "arguments",
     events: event("z", "zincr", ifChanged),
     method: "key increment member: string",
+    reply: "double",
     run: (data, argv) => zadd(data, argv, true),
   },
   ZMPOP: {
@@ -83,6 +85,7 @@ export const sortedSets = family("sortedset", {
     events: sortedSetPopEvents(1),
     keyFlags: ["RW access delete"],
     keySearches: COUNTED_KEYS_SEARCH,
+    reply: "popped",
     run: zmpop,
   },
   ZMSCORE: {
@@ -93,6 +96,7 @@ export const sortedSets = family("sortedset", {
     complexity: "O(N), N: members named",
     summary: "Returns the scores of several members.",
     method: "key member ...members: @list?",
+    reply: "doubles",
     run: zmscore,
   },
   ZPOPMAX: {
@@ -105,6 +109,7 @@ export const sortedSets = family("sortedset", {
     events: event("z", "zpopmax", ifChanged),
     keyFlags: ["RW access delete"],
     method: "key count?: @list",
+    reply: "score-or-scores",
     run: (data, argv) => zpop(data, argv, "max"),
   },
   ZPOPMIN: {
@@ -117,6 +122,7 @@ export const sortedSets = family("sortedset", {
     events: event("z", "zpopmin", ifChanged),
     keyFlags: ["RW access delete"],
     method: "key count?: @list",
+    reply: "score-or-scores",
     run: (data, argv) => zpop(data, argv, "min"),
   },
   ZRANDMEMBER: {
@@ -128,6 +134,7 @@ export const sortedSets = family("sortedset", {
     summary: "Returns members chosen at random; with a negative count a member may occur more than once.",
     tips: ["nondeterministic_output"],
     method: "key ...options: @some",
+    reply: "scores-after-count",
     run: zrandmember,
   },
   ZRANK: {
@@ -182,6 +189,7 @@ export const sortedSets = family("sortedset", {
     complexity: "O(1)",
     summary: "Returns a member's score.",
     method: "key member: @text?",
+    reply: "double",
     run: (data, argv) => doubleOrNil(data.getAs(SortedSet, argv[1]!)?.value.get(argv[2]!)),
   },
   ...blockingSortedSets,

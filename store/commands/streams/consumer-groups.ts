@@ -140,6 +140,7 @@ export const consumerGroups = family("stream", {
     complexity: "O(N*log(N)), N: consumers",
     summary: "Returns the consumers of a group.",
     tips: ["nondeterministic_output"],
+    reply: "maps",
     run: xinfoConsumers,
   },
   "XINFO|GROUPS": {
@@ -149,6 +150,7 @@ export const consumerGroups = family("stream", {
     since: "5.0.0",
     complexity: "O(N*log(N)), N: groups",
     summary: "Returns a stream's consumer groups, and how far they have read.",
+    reply: "maps",
     run: xinfoGroups,
   },
   XPENDING: {
@@ -174,6 +176,7 @@ export const consumerGroups = family("stream", {
     events: addedConsumerEvents,
     keyFlags: ["RO access"],
     keySearches: streamsSearch(4),
+    reply: "streams",
     run: xreadgroup,
   },
 }).concat(

@@ -63,6 +63,7 @@ export const streams = family("stream", {
     since: "5.0.0",
     complexity: "O(1), with FULL O(N), N: entries shown",
     summary: "Describes a stream; with FULL, also its entries and its consumer groups.",
+    reply: "stream",
     run: xinfoStream,
   },
   XLEN: {
@@ -95,6 +96,7 @@ export const streams = family("stream", {
     summary: "Returns the entries of several streams after given ids.",
     keyFlags: ["RO access"],
     keySearches: streamsSearch(1),
+    reply: "streams",
     run: xread,
   },
   XREVRANGE: {

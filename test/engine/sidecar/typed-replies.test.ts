@@ -49,7 +49,7 @@ test(`a sidecar's replies have the types of the daemons' replies (seed ${seed})`
         if (reply.kind === "error") continue;
         const wire = writeReply(resultReply(reply));
         const typed = converterOf(command, argv)(new RespReader(Buffer.from(wire, "latin1")).readReply());
-        const shown = JSON.stringify(argv);
+        const shown = `${JSON.stringify(argv)}: add or correct \`reply\` in the row of ${command.name}`;
         assert.equal(writeReply3(typed), writeReply3(reply), shown);
         assert.equal(writeReply(typed), writeReply(reply), shown);
         const differs =
