@@ -5,7 +5,7 @@
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { HEADS_MAX } from "../../protocol/members/known-lists.js";
-import { KNOWS_LISTS, type ListMessage } from "../../protocol/members/list-message.js";
+import type { ListMessage } from "../../protocol/members/list-message.js";
 import { type JoinReport, joinedWatermark } from "../../timeline/members/joining-rule.js";
 import type { MemberLists } from "../members/member-lists.js";
 import type { Member } from "./member.js";
@@ -94,7 +94,7 @@ export class ListedMembers {
   /** Sends the hash of the list that this daemon uses. */
   announce(member: Member): void {
     const { lists } = this.#cluster;
-    if (lists === undefined || !supportsLists(member)) return;
+    if (lists === null || member.status === null) return;
     const report = this.#of(member);
     report.checks = 0;
     report.isSent = false;
@@ -103,7 +103,7 @@ export class ListedMembers {
 
   receiveList(member: Member, { hash, isReporting, body, signature }: ListMessage): void {
     const { lists } = this.#cluster;
-    if (lists === undefined) return;
+    if (lists === null) return;
     const report = this.#of(member);
     const isNew = report.list !== hash;
     const statusThen = isNew || isReporting !== report.isReporting ? member.status : report.statusThen;
@@ -125,7 +125,7 @@ export class ListedMembers {
   /** Whether a member reports under the list that this daemon uses. */
   isUnderOwn(member: Member): boolean {
     const { lists } = this.#cluster;
-    if (lists === undefined || lists.others === null) return true;
+    if (lists === null || lists.others === null) return true;
     const { list, isReporting } = this.#reports.get(member) ?? NO_REPORT;
     return lists.isReporting && isReporting && list === lists.durable.hash;
   }
@@ -133,7 +133,7 @@ export class ListedMembers {
   /** Returns the members whose reports count. @param all  all other members, or null if one is not connected */
   reporters(all: readonly Member[] | null): readonly Member[] | null {
     const { lists } = this.#cluster;
-    if (lists === undefined || lists.others === null) return all;
+    if (lists === null || lists.others === null) return all;
     if (all === null || !lists.isReporting) return null;
     return all.every((member) => this.isUnderOwn(member)) ? all : null;
   }
@@ -148,7 +148,7 @@ export class ListedMembers {
   #sendLists(member: Member): void {
     const { lists } = this.#cluster;
     const report = this.#of(member);
-    if (lists === undefined || report.isSent || !supportsLists(member)) return;
+    if (lists === null || report.isSent || member.status === null) return;
     report.isSent = true;
     for (const { body, signature } of lists.durable.lists)
       member.connection.send(this.#message(body, signature));
@@ -186,7 +186,7 @@ export class ListedMembers {
    */
   #takeFrom(id: ByteString, body: Buffer, signature: Buffer): ReturnType<MemberLists["take"]> {
     const { lists, hash, log } = this.#cluster;
-    if (lists === undefined) return "old";
+    if (lists === null) return "old";
     const [copy, signatureCopy] = [Buffer.from(body), Buffer.from(signature)];
     const outcome = lists.take(copy, signatureCopy);
     if (outcome !== "unknown-signer") return outcome;
@@ -207,7 +207,7 @@ export class ListedMembers {
    */
   #join(): void {
     const { lists, timeline, log, clock } = this.#cluster;
-    if (lists === undefined || lists.others === null || !lists.isJoining || !lists.isSettled) return;
+    if (lists === null || lists.others === null || !lists.isJoining || !lists.isSettled) return;
     const reports = new Map<ByteString, JoinReport>();
     for (const [id, member] of this.#cluster.members) {
       const { list, isReporting, statusThen } = this.#reports.get(member) ?? NO_REPORT;
@@ -231,9 +231,6 @@ const VOUCHED =
 const LIST_REFUSED =
   "this daemon refuses the member list that a member uses: nothing becomes final until an administrator signs a new one";
 const NO_BYTES = Buffer.alloc(0);
-
-const supportsLists = ({ status, connection }: Member): boolean =>
-  status !== null && connection.knows.has(KNOWS_LISTS);
 
 /**
  * Counts the configured peers that use a member list whose signer's key is not known here. A daemon with an empty

@@ -2,7 +2,7 @@
 
 import type { Work } from "../../net/process/background-work.js";
 import { Queue } from "../../net/process/fifo-queue.js";
-import { KNOWS_RELAY, type RelayMessage } from "../../protocol/members/member-messages.js";
+import type { RelayMessage } from "../../protocol/members/member-messages.js";
 import {
   type PackedEntry,
   packedBytes,
@@ -20,21 +20,20 @@ interface MessagePeer extends MessageSender {
 export class MemberChannelMessages {
   readonly #member: MessagePeer;
   readonly #figures: MessageFigures;
-  /** The messages to the member, or null if it accepts none. */
+  /** The messages to the member, or null if none are exchanged. */
   readonly #outbox: MessageOutbox | null;
-  /** The messages from the member, or null if this daemon accepts none. */
+  /** The messages from the member, or null if none are exchanged. */
   readonly #intake: MessageIntake | null;
 
   constructor(member: MessagePeer, cluster: ClusterState) {
     this.#member = member;
     const { limits, messages, messageFigures } = cluster;
     this.#figures = messageFigures;
-    const { connection } = member;
-    this.#outbox = connection.knows.has(KNOWS_RELAY) ? new MessageOutbox(connection, limits) : null;
-    this.#intake = messages === undefined ? null : new MessageIntake(cluster, messages, member);
+    this.#outbox = messages === null ? null : new MessageOutbox(member.connection, limits);
+    this.#intake = messages === null ? null : new MessageIntake(cluster, messages, member);
   }
 
-  /** Whether the member accepts messages. */
+  /** Whether messages are sent to the member. */
   get acceptsMessages(): boolean {
     return this.#outbox !== null;
   }

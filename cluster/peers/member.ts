@@ -3,7 +3,7 @@
 import type { Work } from "../../net/process/background-work.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { stackOf } from "../../protocol/errors.js";
-import { KNOWS_ABOUT, type MemberAbout } from "../../protocol/members/about-message.js";
+import type { MemberAbout } from "../../protocol/members/about-message.js";
 import type { ExchangeMessage, PushMessage, StatusMessage } from "../../protocol/members/member-messages.js";
 import type { OrderKey } from "../../timeline/entries/entry.js";
 import type { MemberConnection } from "./connections/member-connection.js";
@@ -374,8 +374,7 @@ export class Member implements Sender, Receiver, Reconciled, ConnectedMember {
   #sendAbout(now: number): void {
     const { about, limits } = this.#shared.cluster;
     this.#nextAboutAt = now + limits.aboutEveryMs;
-    if (about !== undefined && this.connection.knows.has(KNOWS_ABOUT))
-      this.connection.send({ kind: "about", ...about() });
+    if (about !== null) this.connection.send({ kind: "about", ...about() });
   }
 
   #sendStatus(now: number): void {

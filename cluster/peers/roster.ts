@@ -376,6 +376,6 @@ function isAccepted(
   { kind }: ExchangeMessage,
   lists: ClusterState["lists"],
 ): boolean {
-  if (lists === undefined || kind === "list" || kind === "status") return true;
+  if (lists === null || kind === "list" || kind === "status") return true;
   return refusal === null && lists.mayAcceptFrom(id);
 }

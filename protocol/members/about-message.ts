@@ -23,9 +23,6 @@ export interface AboutMessage extends MemberAbout {
   readonly kind: "about";
 }
 
-/** The capability in a hello: the sender supports this message. */
-export const KNOWS_ABOUT = "about";
-
 const SOFTWARE_CHARS_MAX = 32;
 const PROBLEMS_MAX = 8;
 const PROBLEM_CHARS_MAX = 300;

@@ -18,9 +18,6 @@ export interface ListMessage {
   readonly signature: Buffer;
 }
 
-/** The capability in a hello: the sender supports this message. */
-export const KNOWS_LISTS = "lists";
-
 /** The maximum length of the body, as for every envelope with CLUSTER. */
 export const LIST_BODY_BYTES_MAX = 262_144;
 /** The maximum length of the signature: RSA with 16,384 bits. */

@@ -115,9 +115,6 @@ export interface RelayMessage {
   readonly entries: Buffer;
 }
 
-/** The capability in a hello: the sender supports RelayMessage. */
-export const KNOWS_RELAY = "speak";
-
 /** The messages that only members send; clients also send the hello. */
 export type OwnMessage = Exclude<MemberMessage, Hello>;
 type OwnKind = OwnMessage["kind"];

@@ -6,9 +6,6 @@ import { type ByteString, bytesOf } from "../byte-string.js";
 import type { RespReader } from "../resp/resp-reader.js";
 import { readNumber } from "./member-elements.js";
 
-/** The capability in a hello: the sender compares states. */
-export const KNOWS_STATES = "states";
-
 /** Sums over the sender's keys at the date `at`, without keys that have changed since then. */
 export interface StateSumsMessage {
   readonly kind: "state-sums";

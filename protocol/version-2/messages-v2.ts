@@ -55,6 +55,24 @@ export interface ListenMessage {
   readonly signature: Buffer;
 }
 
+/** The number of the protocol between members. Members with different numbers do not connect. */
+export const MEMBERS_PROTOCOL = 1;
+
+/** The name in a member's hello for the number of the protocol between members, such as `members-1`. */
+const MEMBERS_NAME = /^members-([1-9]\d{0,3})$/;
+
+/** Returns what a member's hello announces. */
+export const memberKnows = (): readonly string[] => [`members-${MEMBERS_PROTOCOL}`];
+
+/** Returns the number of the protocol between members in a hello, or null if the sender does not act as a member. */
+export function membersProtocolIn({ knows = [] }: Hello): number | null {
+  for (const word of knows) {
+    const [, number] = MEMBERS_NAME.exec(word) ?? [];
+    if (number !== undefined) return Number(number);
+  }
+  return null;
+}
+
 /** The capability in a hello: client and daemon support `listen` and `event`. */
 export const KNOWS_LISTEN = "listen";
 

@@ -5,6 +5,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { describe, test } from "node:test";
+import { memberKnows } from "../../protocol/version-2/messages-v2.js";
 import { amount } from "../support/amount.js";
 import { Connection } from "./connection.js";
 import { envelope } from "./envelope.js";
@@ -39,7 +40,17 @@ class IdleHandshakes implements Disposable {
         continue;
       }
       this.#open.add(connection);
-      connection.send("hello", "1 2", named, cluster, Date.now(), "live", "daemon");
+      connection.send(
+        "hello",
+        "1 2",
+        named,
+        cluster,
+        Date.now(),
+        "live",
+        "daemon",
+        "",
+        memberKnows().join(" "),
+      );
       await connection.until(() => this.#stopped);
       this.#open.delete(connection);
       connection[Symbol.dispose]();

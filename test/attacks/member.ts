@@ -5,6 +5,7 @@
 import { createHmac, randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { createServer, type Socket } from "node:net";
+import { memberKnows } from "../../protocol/version-2/messages-v2.js";
 import { helloOf } from "./client.js";
 import { Connection } from "./connection.js";
 import { type Key, signatureOf } from "./key.js";
@@ -142,7 +143,7 @@ async function prove(connection: Connection, options: MemberOptions): Promise<vo
   const { key, named = key.id } = options;
   // The first frame of a member must contain the id of the cluster. A client connection receives this id first.
   const cluster = await clusterAt(connection.socket.remotePort as number);
-  connection.send("hello", "1 2", named, cluster, Date.now(), "live", "daemon");
+  connection.send("hello", "1 2", named, cluster, Date.now(), "live", "daemon", "", memberKnows().join(" "));
   const { daemon } = helloOf(await connection.next("hello"));
   const daemonChallenge = (await connection.next("challenge"))[1] as Buffer;
   const ownChallenge = randomBytes(32);
@@ -159,7 +160,7 @@ async function proveBack(connection: Connection, options: MemberOptions): Promis
   const { key, named = key.id } = options;
   const { daemon, cluster } = helloOf(await connection.next("hello"));
   const ownChallenge = randomBytes(32);
-  connection.send("hello", "1 2", named, cluster, Date.now(), "live", "daemon");
+  connection.send("hello", "1 2", named, cluster, Date.now(), "live", "daemon", "", memberKnows().join(" "));
   connection.send("challenge", ownChallenge);
   const daemonChallenge = (await connection.next("challenge"))[1] as Buffer;
   connection.send(

@@ -11,7 +11,7 @@ import {
   readMemberMessage,
   writeMemberMessage,
 } from "../../protocol/members/member-messages.js";
-import { writeHello } from "../../protocol/version-2/messages-v2.js";
+import { memberKnows, writeHello } from "../../protocol/version-2/messages-v2.js";
 import { until } from "./replicas.js";
 
 export class FalseMember implements Disposable {
@@ -40,7 +40,10 @@ export class FalseMember implements Disposable {
   /** Sends a hello. @param daemon  the claimed id */
   greet(cluster: string, daemon = this.identity.id): void {
     const hello = { kind: "hello", versions: [2], daemon, cluster, clock: Date.now() } as const;
-    this.socket.write(writeFrame(writeHello({ ...hello, state: "live", role: "daemon" }), 2), "latin1");
+    this.socket.write(
+      writeFrame(writeHello({ ...hello, state: "live", role: "daemon", knows: memberKnows() }), 2),
+      "latin1",
+    );
   }
 
   /** Waits for a message of a kind, or for the end of the connection. */

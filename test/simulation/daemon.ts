@@ -223,7 +223,10 @@ export function startDaemon(host: Host, world: World): Daemon {
       const { ring } = timeline;
       return refusalOfMember(id, !isForeign, { ring, peers: ports.addresses, membership: lists.membership });
     },
-    ...(lists === null ? {} : { lists }),
+    lists,
+    signatureThreads: null,
+    messages: null,
+    about: null,
     verifySignature: isSignedBy,
     checkEntry: entryCheck(signers),
     hash: sha256,

@@ -6,11 +6,8 @@
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { writeFrame } from "../../../protocol/frame.js";
-import { KNOWS_ABOUT } from "../../../protocol/members/about-message.js";
-import { KNOWS_LISTS } from "../../../protocol/members/list-message.js";
-import { KNOWS_RELAY, type ProofMessage } from "../../../protocol/members/member-messages.js";
-import { KNOWS_STATES } from "../../../protocol/members/state-messages.js";
-import { writeHello } from "../../../protocol/version-2/messages-v2.js";
+import type { ProofMessage } from "../../../protocol/members/member-messages.js";
+import { memberKnows, writeHello } from "../../../protocol/version-2/messages-v2.js";
 import type { ClusterState } from "../shared/cluster-state.js";
 
 export const VERSION = 2;
@@ -48,13 +45,8 @@ export function makeProof(
 }
 
 /** Writes the first message of a member. */
-export function helloOf({ identity, cluster, clock, messages, lists, state }: ClusterState): Buffer {
+export function helloOf({ identity, cluster, clock, state }: ClusterState): Buffer {
   const hello = { kind: "hello", versions: [VERSION], daemon: identity.id, cluster, role: "daemon" } as const;
-  const knows = [
-    ...(messages === undefined ? [] : [KNOWS_RELAY]),
-    KNOWS_STATES,
-    KNOWS_ABOUT,
-    ...(lists === undefined ? [] : [KNOWS_LISTS]),
-  ];
-  return Buffer.from(writeFrame(writeHello({ ...hello, clock: clock(), state, knows }), VERSION), "latin1");
+  const now = { clock: clock(), state, knows: memberKnows() };
+  return Buffer.from(writeFrame(writeHello({ ...hello, ...now }), VERSION), "latin1");
 }

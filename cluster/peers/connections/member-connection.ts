@@ -13,11 +13,7 @@ import type { PeerAddress } from "../../../options/peer-address.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { MalformedFrame, stackOf } from "../../../protocol/errors.js";
 import { FrameParser } from "../../../protocol/frame.js";
-import {
-  KNOWS_LISTS,
-  LIST_BODY_BYTES_MAX,
-  type ListMessage,
-} from "../../../protocol/members/list-message.js";
+import { LIST_BODY_BYTES_MAX, type ListMessage } from "../../../protocol/members/list-message.js";
 import {
   type ExchangeMessage,
   isExchange,
@@ -27,7 +23,7 @@ import {
   readMemberMessage,
   writeMemberMessage,
 } from "../../../protocol/members/member-messages.js";
-import type { Hello } from "../../../protocol/version-2/messages-v2.js";
+import { type Hello, MEMBERS_PROTOCOL, membersProtocolIn } from "../../../protocol/version-2/messages-v2.js";
 import { CLOSE_REASONS, type CloseCode, isMembershipCode } from "../shared/close-reasons.js";
 import type { ClusterState, MemberSecret } from "../shared/cluster-state.js";
 import type { Connect, MemberSocket, MemberSocketOwner } from "../shared/member-socket.js";
@@ -37,8 +33,8 @@ import { type Challenges, helloOf, makeProof, proofBytes, type Side, VERSION } f
 const FRAME_ROOM_BYTES = 2 * 1024 * 1024;
 const NONCE_BYTES = 32;
 /**
- * The maximum number of messages that may arrive after the proof, but before the parser accepts long frames. A member
- * sends one status. Members of older versions send more messages.
+ * The maximum number of messages that may arrive after the proof, but before the parser accepts long frames. Until a
+ * member has received a status, it sends only its own statuses and reports about itself.
  */
 const EARLY_MAX = 1024;
 
@@ -75,8 +71,6 @@ export class MemberConnection implements MemberSocketOwner {
    * the other side has proved that it has the key.
    */
   spki: ByteString = "";
-  /** The features that the other side claims to support. Members of older versions support fewer features. */
-  knows: ReadonlySet<string> = new Set();
   /**
    * The reason that the other side has sent for closing the connection, or null if it has sent none.
    */
@@ -161,7 +155,7 @@ export class MemberConnection implements MemberSocketOwner {
   close(code: CloseCode | null): void {
     if (this.#state === "closed") return;
     if (code !== null && this.#state !== "connecting") {
-      for (const list of closingLists(code, this.knows, this.#cluster.lists)) this.send(list);
+      for (const list of closingLists(code, this.#cluster.lists)) this.send(list);
       this.send({ kind: "bye", code, sentence: CLOSE_REASONS[code] });
     }
     this.#state = "closed";
@@ -182,10 +176,7 @@ export class MemberConnection implements MemberSocketOwner {
     if (this.#state === "closed") return;
     const { handshakeMs, silenceMs } = this.#cluster.limits;
     if (this.#state !== "open" && now - this.#since > handshakeMs) {
-      // A daemon without peers answers the hello like that of a client, and then waits for envelopes instead of sending
-      // a challenge.
-      const code = this.#state === "challenging" && this.side === "opener" ? "not-a-daemon" : "silent";
-      this.#lose(code, CLOSE_REASONS[code]);
+      this.#lose("silent", CLOSE_REASONS.silent);
     } else if (this.#state === "open" && now - this.lastSeenAt > silenceMs) {
       this.#lose("silent", CLOSE_REASONS.silent);
     }
@@ -245,19 +236,24 @@ export class MemberConnection implements MemberSocketOwner {
   #greet(hello: Hello): void {
     const refusal = this.#helloRefusal(hello);
     if (refusal !== null) {
-      this.#lose(refusal, CLOSE_REASONS[refusal]);
+      const found = refusal === "other-protocol" ? ` Its number: ${membersProtocolIn(hello)}.` : "";
+      this.#lose(refusal, CLOSE_REASONS[refusal] + found);
       return;
     }
     this.id = hello.daemon;
-    this.knows = new Set(hello.knows);
     this.#state = "challenging";
     if (this.side === "opener") return;
     this.#sendHello();
     this.send({ kind: "challenge", nonce: this.#nonce });
   }
 
-  #helloRefusal({ daemon, cluster, role, versions }: Hello): CloseCode | null {
-    if (role !== "daemon" || daemon === "" || !versions.includes(VERSION)) return "not-a-daemon";
+  #helloRefusal(hello: Hello): CloseCode | null {
+    const { daemon, cluster, role, versions } = hello;
+    const protocol = membersProtocolIn(hello);
+    // A daemon without peers answers the hello like that of a client.
+    if (role !== "daemon" || daemon === "" || !versions.includes(VERSION) || protocol === null)
+      return "not-a-daemon";
+    if (protocol !== MEMBERS_PROTOCOL) return "other-protocol";
     if (cluster !== this.#cluster.cluster) return "wrong-cluster";
     const pin = this.address?.pin ?? null;
     if (pin !== null && pin !== daemon) return "not-pinned";
@@ -383,15 +379,10 @@ const OPENER_FRAME_BYTES: number = HANDSHAKE_FRAME_BYTES + LIST_BODY_BYTES_MAX;
  * Returns the member lists to send before the connection is closed for this reason. A daemon that is missing from the
  * member list receives the list at this point: it cannot learn of the list in another way, because members no longer
  * accept its connections.
- * @param knows  the features that the other side supports, according to its hello
  */
-function closingLists(
-  code: CloseCode,
-  knows: ReadonlySet<string>,
-  lists: ClusterState["lists"],
-): readonly ListMessage[] {
+function closingLists(code: CloseCode, lists: ClusterState["lists"]): readonly ListMessage[] {
   const isOfList = code === "left-out" || code === "not-listed";
-  if (!isOfList || lists === undefined || !knows.has(KNOWS_LISTS)) return [];
+  if (!isOfList || lists === null) return [];
   const { hash, lists: all } = lists.durable;
   return all.map(({ body, signature }) => ({ kind: "list", hash, isReporting: false, body, signature }));
 }

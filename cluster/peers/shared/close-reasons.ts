@@ -1,3 +1,5 @@
+import { MEMBERS_PROTOCOL } from "../../../protocol/version-2/messages-v2.js";
+
 /** The reasons for closing a connection between daemons: a code, and a sentence for the logs of both. */
 export const CLOSE_REASONS = {
   "wrong-cluster":
@@ -18,7 +20,8 @@ export const CLOSE_REASONS = {
   "no-peers":
     "It has no --peer, so it admits no member: name all daemons of the cluster in --peer on each of them.",
   "not-a-daemon":
-    "It does not act as a member: start it with --peer or --data, not with --fsync never, and a version that has them.",
+    "It does not act as a member: start it with --peer or --data, not with --fsync never, and with the version that runs here.",
+  "other-protocol": `It uses another protocol between members than number ${MEMBERS_PROTOCOL}, which runs here: install the same version on all daemons.`,
   "bad-proof": "It could not prove that it is the daemon that it claims to be.",
   "internal-error":
     "An error in the program prevented reading what it sent: please report this line, and that of the other daemon. Both daemons continue to serve.",

@@ -114,18 +114,18 @@ export interface PeeringContext {
   readonly verifySignature: (spki: ByteString, bytes: Buffer, signature: Buffer) => boolean;
   /** Checks an entry. The buffers are views, and may be kept. */
   readonly checkEntry: CheckEntry;
-  /** Absent or null if signatures are checked as their entries are read. */
-  readonly signatureThreads?: SignatureThreads | null;
-  /** The channel messages. Absent if this daemon accepts none, like older versions. */
-  readonly messages?: {
+  /** The threads that check signatures, or null if signatures are checked as their entries are read. */
+  readonly signatureThreads: SignatureThreads | null;
+  /** The channel messages, or null if none are exchanged. */
+  readonly messages: {
     readonly deliver: DeliverMessage;
     /** Called when messages from other members may be missing here. */
     readonly missed: () => void;
-  };
-  /** Creates this daemon's report about itself. Absent if it sends none, like older versions. */
-  readonly about?: () => MemberAbout;
-  /** Absent if this daemon supports no lists, like older versions. */
-  readonly lists?: MemberLists;
+  } | null;
+  /** Creates this daemon's report about itself; null: it sends none. */
+  readonly about: (() => MemberAbout) | null;
+  /** The member lists, or null if the members follow only from --peer. */
+  readonly lists: MemberLists | null;
   /** SHA-256, 32 bytes. */
   readonly hash: (bytes: Buffer) => ByteString;
   readonly connect: Connect;
@@ -151,8 +151,6 @@ export interface ConnectedMember {
   readonly connection: {
     /** Its address, for the log. */
     readonly remote: string;
-    /** The features that it claims to support. */
-    readonly knows: ReadonlySet<string>;
     readonly unsentBytes: number;
     send(message: OwnMessage): void;
   };

@@ -57,7 +57,7 @@ export function allMembersIfConnected<Member>(
 /** The input from which the electorate is computed. */
 interface Voters {
   readonly addresses: readonly { readonly id: ByteString | null; readonly isSelf: boolean }[];
-  readonly lists?: { readonly others: ReadonlySet<ByteString> | null };
+  readonly lists: { readonly others: ReadonlySet<ByteString> | null } | null;
 }
 
 /** Returns the current voters. */

@@ -6,12 +6,7 @@
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { OwnMessage } from "../../../protocol/members/member-messages.js";
-import {
-  KEY_BYTES_MAX,
-  KEYS_MAX,
-  KNOWS_STATES,
-  type StateSumsMessage,
-} from "../../../protocol/members/state-messages.js";
+import { KEY_BYTES_MAX, KEYS_MAX, type StateSumsMessage } from "../../../protocol/members/state-messages.js";
 import { runTurn, type Steps } from "../../../protocol/steps.js";
 import {
   type KeyDigest,
@@ -161,8 +156,8 @@ export class StateComparing {
   get #comparable(): ConnectedMember[] {
     const { limits } = this.#cluster;
     return [...membersWithStatus(this.#cluster)].filter(
-      ({ connection: { knows, unsentBytes }, status }) =>
-        knows.has(KNOWS_STATES) && status?.state === "live" && unsentBytes < limits.maxUnsentBytes,
+      ({ connection: { unsentBytes }, status }) =>
+        status?.state === "live" && unsentBytes < limits.maxUnsentBytes,
     );
   }
 

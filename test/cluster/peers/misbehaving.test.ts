@@ -18,7 +18,7 @@ import {
   writeMemberMessage,
 } from "../../../protocol/members/member-messages.js";
 import { writeEntries } from "../../../protocol/members/packed-entries.js";
-import { writeHello } from "../../../protocol/version-2/messages-v2.js";
+import { memberKnows, writeHello } from "../../../protocol/version-2/messages-v2.js";
 import { ITEMS_MAX } from "../../../timeline/compare/reconcile-message.js";
 import type { Timeline } from "../../../timeline/timeline.js";
 import { double } from "../../support/double.js";
@@ -42,7 +42,12 @@ class Hand implements MemberSocket {
   constructor(node: Node) {
     this.#node = node;
     const hello = { kind: "hello", versions: [2], daemon: me.id, cluster: CLUSTER, clock: EPOCH } as const;
-    this.#owner = node.peering.accept(this, { ...hello, state: "live", role: "daemon" });
+    this.#owner = node.peering.accept(this, {
+      ...hello,
+      state: "live",
+      role: "daemon",
+      knows: memberKnows(),
+    });
   }
 
   write(bytes: Buffer): void {
@@ -409,7 +414,12 @@ test("a member that was dialed, and never pauses after its proof, is disconnecte
   const send = (bytes: Buffer) => (owner as unknown as MemberSocketOwner).received(bytes);
   (owner as unknown as MemberSocketOwner).opened();
   const hello = { kind: "hello", versions: [2], daemon: me.id, cluster: CLUSTER, clock: EPOCH } as const;
-  send(Buffer.from(writeFrame(writeHello({ ...hello, state: "live", role: "daemon" }), 2), "latin1"));
+  send(
+    Buffer.from(
+      writeFrame(writeHello({ ...hello, state: "live", role: "daemon", knows: memberKnows() }), 2),
+      "latin1",
+    ),
+  );
   send(writeMemberMessage({ kind: "challenge", nonce: NONCE }));
   const challenge = received.find(({ kind }) => kind === "challenge") as { nonce: string };
   const names = CLUSTER + node.key.id + me.id + challenge.nonce + NONCE;

@@ -16,7 +16,7 @@ import {
   readMemberMessage,
   writeMemberMessage,
 } from "../../../protocol/members/member-messages.js";
-import { writeHello } from "../../../protocol/version-2/messages-v2.js";
+import { memberKnows, writeHello } from "../../../protocol/version-2/messages-v2.js";
 import { CLUSTER, EPOCH, keyOf, signWith } from "./entries.js";
 import { type Node, World } from "./support.js";
 
@@ -98,7 +98,7 @@ class Enemy implements MemberSocket {
 
 const hello = {
   ...({ kind: "hello", versions: [2], daemon: me.id, cluster: CLUSTER, clock: EPOCH } as const),
-  ...({ state: "live", role: "daemon" } as const),
+  ...({ state: "live", role: "daemon", knows: memberKnows() } as const),
 };
 
 /**

@@ -34,7 +34,7 @@ test("requests for keys use at most a share of the time, however long each takes
     id: "m",
     status: null,
     malformed: () => assert.fail(),
-    connection: { knows: new Set(), unsentBytes: 0, send: (message) => void sent.push(message) },
+    connection: { unsentBytes: 0, send: (message) => void sent.push(message) },
   });
   for (let i = 0; i < 10; i++) comparing.receive(member, ASKED);
   // The share is 5 % of a second, but a comparison in progress is completed.

@@ -5,7 +5,7 @@ import { CLOSE_REASONS, type CloseCode } from "../../../../cluster/peers/shared/
 import type { MemberSocket } from "../../../../cluster/peers/shared/member-socket.js";
 import { writeFrame } from "../../../../protocol/frame.js";
 import { readMemberMessage, writeMemberMessage } from "../../../../protocol/members/member-messages.js";
-import { type Hello, writeHello } from "../../../../protocol/version-2/messages-v2.js";
+import { type Hello, memberKnows, writeHello } from "../../../../protocol/version-2/messages-v2.js";
 import { CLUSTER, EPOCH, entryOf, keyOf, signWith } from "../entries.js";
 import { entriesOf, type Node, World } from "../support.js";
 
@@ -283,6 +283,7 @@ const helloOf = (id: string): Hello => ({
   clock: EPOCH,
   state: "live",
   role: "daemon",
+  knows: memberKnows(),
 });
 
 test("garbage, oversized frames and messages out of turn close an unauthenticated connection", () => {
@@ -328,6 +329,25 @@ test("connections without a proof are closed, and their number is limited", () =
   assert.ok(sockets.every(({ isClosed }) => isClosed));
 });
 
+test("a daemon with another number of the protocol between members is refused, and both numbers are reported", () => {
+  const world = new World();
+  const a = world.add("a");
+  const socket = new RecordingSocket();
+  a.peering.accept(socket, { ...helloOf(keyOf("x").id), knows: ["members-7"] });
+  assert.ok(socket.isClosed);
+  const [line] = a.lines;
+  assert.equal(line?.text, CLOSE_REASONS["other-protocol"]);
+  assert.equal(line?.facts["detail"], `${CLOSE_REASONS["other-protocol"]} Its number: 7.`);
+  assert.match(
+    CLOSE_REASONS["other-protocol"],
+    /than number 1, which runs here: install the same version on all daemons/,
+  );
+  const old = new RecordingSocket();
+  a.peering.accept(old, { ...helloOf(keyOf("y").id), knows: ["speak", "states", "about", "lists"] });
+  assert.ok(old.isClosed);
+  assert.deepEqual([socket.received, old.received], [["bye"], ["bye"]]);
+});
+
 test("a daemon that serves only clients is distinguished from a silent one", () => {
   const world = new World();
   const a = world.add("a", {
@@ -338,7 +358,9 @@ test("a daemon that serves only clients is distinguished from a silent one", () 
         setImmediate(() => {});
         queued.push(() => owner.opened());
         queued.push(() =>
-          owner.received(Buffer.from(writeFrame(writeHello(helloOf(keyOf("b").id)), 2), "latin1")),
+          owner.received(
+            Buffer.from(writeFrame(writeHello({ ...helloOf(keyOf("b").id), knows: [] }), 2), "latin1"),
+          ),
         );
         return socket;
       },

@@ -18,7 +18,7 @@ import { TlsGate } from "../../../../net/connections/tls-gate.js";
 import { realEnvironment } from "../../../../net/process/clock-and-randomness.js";
 import type { PeerAddress } from "../../../../options/peer-address.js";
 import { FrameParser, writeFrame } from "../../../../protocol/frame.js";
-import { readDaemonMessage, writeHello } from "../../../../protocol/version-2/messages-v2.js";
+import { memberKnows, readDaemonMessage, writeHello } from "../../../../protocol/version-2/messages-v2.js";
 import { defaultLimits } from "../../../daemon/in-process.js";
 import { log, makeScene } from "../../../daemon/scene.js";
 import { temporaryFolder } from "../../../keys/openssl.js";
@@ -59,6 +59,10 @@ async function startNode(
     identity: { ...identity, sign: (bytes) => signEnvelope(bytes, identity.key) },
     secret: null,
     refusal: () => null,
+    signatureThreads: null,
+    messages: null,
+    about: null,
+    lists: null,
     verifySignature: (spki, bytes, signature) => {
       const key = createPublicKey({ key: Buffer.from(spki, "latin1"), format: "der", type: "spki" });
       return verifyEnvelope(bytes, signature, key);
@@ -175,7 +179,14 @@ test("a connection with the hellos of a client and of a daemon does not become a
   const hello = { kind: "hello", versions: [2], cluster: "", clock: 0, state: "", daemon: "" } as const;
   const asClient = writeFrame(writeHello({ ...hello, role: "client" }), 2);
   const asDaemon = writeFrame(
-    writeHello({ ...hello, daemon: client.id, cluster: CLUSTER, state: "live", role: "daemon" }),
+    writeHello({
+      ...hello,
+      daemon: client.id,
+      cluster: CLUSTER,
+      state: "live",
+      role: "daemon",
+      knows: memberKnows(),
+    }),
     2,
   );
   const first = new Spoken(b.port, asClient + asDaemon);

@@ -5,7 +5,7 @@ import type { MemberConnection } from "../../../../cluster/peers/connections/mem
 import { Handshakes, subnetOf } from "../../../../cluster/peers/connections/unauthenticated-connections.js";
 import type { MemberSocket } from "../../../../cluster/peers/shared/member-socket.js";
 import { PEERING_LIMITS } from "../../../../cluster/peers/shared/peering-limits.js";
-import type { Hello } from "../../../../protocol/version-2/messages-v2.js";
+import { type Hello, memberKnows } from "../../../../protocol/version-2/messages-v2.js";
 import { CLUSTER, EPOCH, keyOf } from "../entries.js";
 import { World } from "../support.js";
 
@@ -66,7 +66,7 @@ test("a member that restarts is connected although an attacker idles in its name
   const idlers: Idler[] = [];
   const hello: Hello = {
     ...({ kind: "hello", versions: [2], daemon: keyOf("b").id, cluster: CLUSTER, clock: EPOCH } as const),
-    ...({ state: "live", role: "daemon" } as const),
+    ...({ state: "live", role: "daemon", knows: memberKnows() } as const),
   };
   const reopen = () => {
     for (const [i, idler] of idlers.entries()) if (idler.isClosed) idlers.splice(i, 1);

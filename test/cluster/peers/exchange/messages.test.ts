@@ -19,7 +19,7 @@ class MessageScene {
   readonly world = new World();
   verdict: (text: string) => ReturnType<DeliverMessage> = () => "delivered";
 
-  add(name: string, options: NodeOptions = {}, isOlder = false): Node {
+  add(name: string, options: NodeOptions = {}): Node {
     this.texts.set(name, []);
     this.missed.set(name, 0);
     const messages: NonNullable<NodeOptions["parts"]>["messages"] = {
@@ -32,7 +32,7 @@ class MessageScene {
       missed: () => this.missed.set(name, (this.missed.get(name) ?? 0) + 1),
     };
     const peers = NAMES.filter((other) => other !== name);
-    return this.world.add(name, { peers, ...options, parts: isOlder ? {} : { messages } });
+    return this.world.add(name, { peers, ...options, parts: { messages } });
   }
 
   addAll(options: NodeOptions = {}): Node[] {
@@ -71,18 +71,6 @@ test("a message is sent once to each connected member, and to no other", () => {
   assert.ok((scene.missed.get("b") ?? 0) >= 2, "a member that reconnects may have missed messages");
   assert.equal(again.peering.channelMessages.figures.delivered, 1);
   assert.equal(a.peering.channelMessages.figures.sent, 5);
-});
-
-test("an older member is sent no messages, and stays connected", () => {
-  const scene = new MessageScene();
-  const [a, b, c] = [scene.add("a"), scene.add("b"), scene.add("c", {}, true)];
-  scene.connect([a, b, c]);
-  a.peering.channelMessages.sendToMembers(messageOf("one"));
-  scene.world.run(1000);
-  assert.equal(scene.world.countOf("speak", "a", "b"), 1);
-  assert.equal(scene.world.countOf("speak", "a", "c"), 0);
-  assert.ok(a.peering.members.every(({ connection }) => connection === "connected"));
-  assert.equal(c.peering.channelMessages.hasReceivers, true);
 });
 
 test("a member does not forward messages from members, so two members that only a third one knows do not exchange messages", () => {

@@ -80,7 +80,6 @@ class Scene {
       bit: 1,
       connection: {
         remote: "b",
-        knows: new Set(),
         unsentBytes: 0,
         send: (message) => void this.sent.push(message),
       },
