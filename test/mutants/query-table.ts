@@ -59,8 +59,8 @@ export const queryMutants: readonly Mutant[] = [
   {
     name: "queries: columns skip lists that contain the value",
     file: "store/values/documents/document-columns.js",
-    find: "marks[index] !== mark && marks[index] !== LIST &&",
-    replace: "marks[index] !== mark &&",
+    find: "(marks[index] & ~LIST) !== ANY",
+    replace: "marks[index] !== ANY",
     test: DOCUMENTS,
   },
   {

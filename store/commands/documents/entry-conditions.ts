@@ -9,7 +9,7 @@ import { conditionOf } from "../../queries/bson-filter.js";
 import { type FieldTest, type Predicate, predicateOf } from "../../queries/condition.js";
 import { isAnyFrom } from "../../queries/document-paths.js";
 import { MongoFailure, type Work } from "../../queries/mongo-failure.js";
-import type { BsonDocument } from "../../values/collections/bson.js";
+import type { Bson, BsonDocument } from "../../values/collections/bson.js";
 import type { FieldPath } from "../../values/collections/index-keys.js";
 import { type Alike, markOf } from "../../values/documents/document-columns.js";
 import {
@@ -45,7 +45,8 @@ export function filterIn(value: JsonValue): BsonDocument {
 /** @param work counts the work of tests, some of which fail above its limit @throws CommandFailure */
 export function entryCondition(filter: BsonDocument, work: Work): EntryCondition {
   const { condition: compiled, tests } = withDocumentErrors("WHERE", () => conditionOf(filter, work));
-  const meets = predicateOf(compiled, (path, test) => textTest(path, test, work));
+  const readers = new Map<ByteString, MemberReader>();
+  const meets = predicateOf(compiled, (path, test) => textTest(path, test, work, readers));
   const condition = indexConditionOf(compiled);
   const [field, value] = requiredValue(condition) ?? [];
   if (field === undefined || value === undefined) return { test: meets, condition, alike: undefined, tests };
@@ -64,11 +65,34 @@ export function entryCondition(filter: BsonDocument, work: Work): EntryCondition
   };
 }
 
-/** Returns a test for the texts of entries. */
-function textTest(path: FieldPath, { leaf, test }: FieldTest, work: Work): Predicate<ByteString> {
-  const name = memberName(path[0] as ByteString);
+type MemberReader = (text: ByteString) => Bson | undefined;
+
+/** Returns a function that reads a direct member, once for several tests of the same entry. */
+function memberReader(name: ByteString): MemberReader {
+  const member = memberName(name);
+  let last: ByteString | null = null;
+  let value: Bson | undefined;
+  return (text) => {
+    if (text !== last) [last, value] = [text, bsonIn(text, member)];
+    return value;
+  };
+}
+
+/**
+ * Returns a test for the texts of entries.
+ * @param readers the readers of members, by their names; receives those that are missing
+ */
+function textTest(
+  path: FieldPath,
+  { leaf, test }: FieldTest,
+  work: Work,
+  readers: Map<ByteString, MemberReader>,
+): Predicate<ByteString> {
+  const [name = ""] = path;
+  const read = readers.get(name) ?? memberReader(name);
+  readers.set(name, read);
   const search = { path, leaf, test, work };
-  return (text) => isAnyFrom(bsonIn(text, name), search, 1);
+  return (text) => isAnyFrom(read(text), search, 1);
 }
 
 /** Returns a string or a number that entries must have, with the member's name or path, or null if none is known. */

@@ -29,6 +29,7 @@ import {
 import { typeOf } from "../../values/collections/bson-type.js";
 import { endOfValue, type MemberName, valueAt } from "../../values/documents/member-value.js";
 
+const INTEGER = /^-?\d+$/;
 /** The first character of a list. */
 const LIST = 0x5b;
 const QUOTE = 0x22;
@@ -43,12 +44,19 @@ export function bsonOf(value: JsonValue): Bson {
   return isContainer(value) ? value.map(bsonOf) : value;
 }
 
+/** Returns a number with its digits. */
 function numberOf(text: string): Bson {
+  const number = text === "-0" ? -0 : valueOfNumber(text);
+  return typeof number === "number" && (String(number) !== text || Object.is(number, -0))
+    ? new WrittenDouble(number, text)
+    : number;
+}
+
+/** Returns the value of a number, whose digits a condition does not need. */
+function valueOfNumber(text: string): Int32 | bigint | number {
   const number = phpNumberOf(text);
-  if (typeof number === "bigint") return number;
-  if (String(number) !== text) return new WrittenDouble(number, text);
-  if ((number | 0) === number) return new Int32(number);
-  return Number.isSafeInteger(number) ? BigInt(number) : number;
+  if (typeof number === "bigint" || !Number.isSafeInteger(number) || !INTEGER.test(text)) return number;
+  return (number | 0) === number ? new Int32(number) : BigInt(number);
 }
 
 /** Returns the members of an object or a list, whose names are 0, 1, 2, …, as a new document. */
@@ -98,6 +106,6 @@ export function bsonIn(text: ByteString, name: MemberName): Bson | undefined {
   const written = text.slice(from, endOfValue(text, from));
   const first = written.charCodeAt(0);
   if (first === QUOTE && !written.includes("\\")) return written.slice(1, -1);
-  if (first === MINUS || (first >= NOUGHT && first <= NINE)) return numberOf(written);
+  if (first === MINUS || (first >= NOUGHT && first <= NINE)) return valueOfNumber(written);
   return bsonOf(parseJson(textOfBytes(written)));
 }

@@ -29,7 +29,7 @@ const COMPLETED_MAX = 20_000;
 const ANY = 0;
 /** The mark of a value that equals no number and no string. */
 const NONE = 1;
-/** The mark of a list. */
+/** The mark of a list: a bit that no other mark has alone. */
 const LIST = 4;
 /** All other marks have this bit. */
 const VALUE = 2;
@@ -111,7 +111,7 @@ class Column {
     const known = this.#known;
     let index = from;
     if (orLists)
-      while (index < known && marks[index] !== mark && marks[index] !== LIST && marks[index] !== ANY) index++;
+      while (index < known && marks[index] !== mark && ((marks[index] as number) & ~LIST) !== ANY) index++;
     else while (index < known && marks[index] !== mark && marks[index] !== ANY) index++;
     return index;
   }
