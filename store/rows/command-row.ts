@@ -93,7 +93,7 @@ export interface Row extends CommandDescription {
   readonly writesOtherDatabases?: boolean;
   /** First key, last key and step for COMMAND, if `keys` is a function although some keys have regular indexes. */
   readonly keyRange?: readonly [first: number, last: number, step: number] | undefined;
-  /** The Redis version that introduced the command. */
+  /** The Redis version that introduced the command; empty if Redis does not have it. */
   readonly since: string;
   /**
    * Returns the name of another row to which a call belongs because of its arguments, or null for this row. The result

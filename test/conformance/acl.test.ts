@@ -19,9 +19,8 @@ import { type RedisServer, startRedis } from "../support/redis-server.js";
 import { skipWithout } from "../support/requirements.js";
 import { SeededRandom, seedOfRun } from "../support/seeded-random.js";
 import { randomCall } from "./call.js";
-import { commandGrammars } from "./families.js";
+import { commandGrammars, isInRedis } from "./families.js";
 import { Generator } from "./grammar.js";
-import { notInRedis } from "./incomparable.js";
 import { itemsOf, shown } from "./resp2-fold.js";
 import { ALL_KEYS } from "./vocabulary.js";
 
@@ -34,7 +33,7 @@ const DENIAL = /^This user has no permissions/;
 const table = { all: () => commands, find: findCommand };
 const skip = skipWithout("redis-server");
 const seed = seedOfRun();
-const grammars = commandGrammars.filter(({ name }) => notInRedis[name] === undefined);
+const grammars = commandGrammars.filter(({ name }) => isInRedis(findCommand(name) as Command));
 /** Categories of commands that Redis does not have. */
 const OURS: readonly string[] = ["dbsync", "document", "mongo", "sql"];
 const redisCategories = CATEGORIES.filter((category) => !OURS.includes(category));

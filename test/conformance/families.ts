@@ -1,4 +1,6 @@
 /** All grammars, and the keys that each family prefers. A new family needs one line here. */
+import { findCommand } from "../../store/command-table.js";
+import type { Command } from "../../store/rows/command-row.js";
 import type { FamilyGrammar, Generator } from "./grammar.js";
 import { grammar as bitmaps } from "./grammars/bitmaps.js";
 import { grammar as collections } from "./grammars/collections.js";
@@ -52,10 +54,22 @@ export const families: readonly Family[] = [
 
 export const commandGrammars: readonly CommandGrammar[] = families.flatMap(({ commands }) => commands);
 
-/** Families that redis-server has too: keys of the remaining types would exist on one side only. */
-export const comparedFamilies: readonly Family[] = families.filter(
-  ({ keys }) => keys !== "document" && keys !== "table" && keys !== "collection",
-);
+/** Whether redis-server 7.0 has a command, according to `since` in its row. */
+export const isInRedis = ({ since }: Command): boolean => since !== "" && since < "7.2";
+
+/**
+ * Families that redis-server has too, without commands that only one side could execute: the keys that they write would
+ * exist on one side only.
+ */
+export const comparedFamilies: readonly Family[] = families
+  .filter(({ keys }) => keys !== "document" && keys !== "table" && keys !== "collection")
+  .map(({ keys, commands }) => ({
+    keys,
+    commands: commands.filter(({ name }) => {
+      const row = findCommand(name) as Command;
+      return isInRedis(row) || !row.writes;
+    }),
+  }));
 export const comparedGrammars: readonly CommandGrammar[] = comparedFamilies.flatMap(
   ({ commands }) => commands,
 );

@@ -5,6 +5,7 @@
 import type { ByteString } from "../../protocol/byte-string.js";
 import { array, bulk, double, type Reply } from "../../protocol/reply.js";
 import { parseDouble } from "../../store/arguments/number-arguments.js";
+import { commands } from "../../store/command-table.js";
 import { positionOf } from "../../store/commands/geo/geohash.js";
 import { SortedSet } from "../../store/values/sorted-set.js";
 import {
@@ -25,72 +26,10 @@ import {
   withinMulti,
 } from "./comparison.js";
 import { dumped } from "./dump-comparison.js";
+import { isInRedis } from "./families.js";
 import { idleOfConsumers, idleOfPending, timed } from "./group-comparison.js";
 import { itemsOf, sameReply, shown } from "./resp2-fold.js";
 import { addedByClock, trimmedByNode, withoutNodes } from "./stream-comparison.js";
-
-/** Commands of the table that redis-server does not have, and why. Their rows are not compared. */
-export const notInRedis: Readonly<Record<string, string>> = {
-  WRITERS: "Redis has no units, and does not record which command changed a key last",
-  "DBSYNC|REPLY": "Redis's replies are final immediately",
-  "CLIENT|NO-TOUCH": "Redis has it from 7.2 on",
-  "CLIENT|SETINFO": "Redis has it from 7.2 on, and new clients call it",
-  "CLUSTER|ADD": "Redis Cluster is something else: this adds a daemon's public key",
-  "CLUSTER|MEMBERS": "see CLUSTER ADD: this returns or changes the list of members",
-  "CLUSTER|SEMANTICS": "see CLUSTER ADD: this sets the semantics of later commands",
-  KEY: "Redis has passwords instead of public keys",
-  "KEY|ADD": "as KEY",
-  "KEY|DRYRUN": "as KEY",
-  "KEY|INFO": "as KEY",
-  "KEY|LIST": "as KEY",
-  "KEY|REVOKE": "as KEY",
-  "KEY|RULES": "as KEY",
-  "DOC.COUNT": "Redis has no documents",
-  "DOC.CREATE": "as DOC.COUNT",
-  "DOC.DELETE": "as DOC.COUNT",
-  "DOC.DROP": "as DOC.COUNT",
-  "DOC.EMPTY": "as DOC.COUNT",
-  "DOC.GET": "as DOC.COUNT",
-  "DOC.GETALL": "as DOC.COUNT",
-  "DOC.GETKEYS": "as DOC.COUNT",
-  "DOC.INDEX|CREATE": "as DOC.COUNT",
-  "DOC.INDEX|DROP": "as DOC.COUNT",
-  "DOC.INDEX|LIST": "as DOC.COUNT",
-  "DOC.INSERT": "as DOC.COUNT",
-  "DOC.LIST": "as DOC.COUNT",
-  "DOC.MEMBER|ADD": "as DOC.COUNT",
-  "DOC.MEMBER|DROP": "as DOC.COUNT",
-  "DOC.UPDATE": "as DOC.COUNT",
-  "MDB.INSERT": "Redis has no collections",
-  "MDB.AGGREGATE": "as MDB.INSERT",
-  "MDB.COUNT": "as MDB.INSERT",
-  "MDB.CREATE": "as MDB.INSERT",
-  "MDB.CREATEINDEXES": "as MDB.INSERT",
-  "MDB.DELETE": "as MDB.INSERT",
-  "MDB.DISTINCT": "as MDB.INSERT",
-  "MDB.DROP": "as MDB.INSERT",
-  "MDB.DROPDATABASE": "as MDB.INSERT",
-  "MDB.DROPINDEXES": "as MDB.INSERT",
-  "MDB.EXPLAIN": "as MDB.INSERT",
-  "MDB.FIND": "as MDB.INSERT",
-  "MDB.FINDANDMODIFY": "as MDB.INSERT",
-  "MDB.LISTCOLLECTIONS": "as MDB.INSERT",
-  "MDB.LISTDATABASES": "as MDB.INSERT",
-  "MDB.LISTINDEXES": "as MDB.INSERT",
-  "MDB.RENAME": "as MDB.INSERT",
-  "MDB.STATS": "as MDB.INSERT",
-  "MDB.UPDATE": "as MDB.INSERT",
-  SQL: "Redis has no tables",
-  SQL_RO: "as SQL",
-  TIMELINE: "Redis has no timeline",
-  "TIMELINE|BLAME": "as TIMELINE",
-  "TIMELINE|DEADLETTERS": "as TIMELINE",
-  "TIMELINE|FATE": "as TIMELINE",
-  "TIMELINE|GET": "as TIMELINE",
-  "TIMELINE|LOG": "as TIMELINE",
-  "TIMELINE|REPAIR": "as TIMELINE",
-  "TIMELINE|STATUS": "as TIMELINE",
-};
 
 /** Queries to redis-server before a command, so that its reply depends on that command alone; they change nothing. */
 export const askedBefore: Readonly<
@@ -278,7 +217,9 @@ export const incomparable: Readonly<Record<string, Incomparable>> = {
   ),
   "COMMAND|LIST": ownAnswer("it describes the server's own commands"),
   ...Object.fromEntries(
-    Object.entries(notInRedis).map(([name, reason]) => [name, { ...ownAnswer(reason), errors: true }]),
+    commands
+      .filter((command) => !isInRedis(command))
+      .map(({ name }) => [name, { ...ownAnswer("redis-server does not have it"), errors: true }]),
   ),
 };
 
