@@ -210,13 +210,11 @@ async function beforeRedis(redises: readonly RedisServer[]): Promise<string> {
   await using bare = group(await Promise.all(redises.map(({ port }) => startEcho("--redis", String(port)))));
   const version1 = { versions: "1" as const };
   await using plain = createClient({ servers: unsigned.all.map(address), ...version1 });
-  await using single = createClient({ servers: unsigned.all.map(address), ...version1, keepalive: false });
   await using keyed = createClient({ servers: signed.all.map(address), key: privateKey, ...version1 });
   const trip = roundTripToAll(bare.all);
   const subjects = [
     { name: "three bare proxies, each before a Redis", call: trip.call, original: "" },
     { name: "unsigned", call: () => plain.send(command()), original: String(ORIGINAL.unsigned) },
-    { name: "unsigned, a new connection for each call", call: () => single.send(command()), original: "" },
     { name: "signed, RSA-2048", call: () => keyed.send(command()), original: String(ORIGINAL.signed) },
   ];
   const runs = subjects.map((): Figures[] => []);

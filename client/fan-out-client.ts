@@ -1,6 +1,6 @@
 /**
- * A client, which combines the outbox, a connection pool for each daemon, and one timer for all calls. Each call is
- * signed only once.
+ * A client, which combines the outbox, the version 1 deliveries to each daemon, and one timer for all calls. Each call
+ * is signed only once.
  */
 import type { ByteString } from "../protocol/byte-string.js";
 import { bytesOfHex, COMMANDS_MAX, HASH_BYTES, hexOf, orderKey } from "../protocol/version-2/envelope.js";
@@ -17,7 +17,7 @@ import {
 } from "./settings/call-options.js";
 import type { Settings } from "./settings/client-settings.js";
 import { sealerOf } from "./settings/key-sealer.js";
-import { frameOf, type Signer, type Signing } from "./settings/signing-key.js";
+import type { Signing } from "./settings/signing-key.js";
 import type { Environment } from "./shared/client-environment.js";
 import {
   type CommandInput,
@@ -25,16 +25,15 @@ import {
   commandBytes,
   commandKindOf,
   isReadCommand,
-  textArguments,
 } from "./shared/command-input.js";
 import { commandLabel, commandsLabel } from "./shared/command-labels.js";
 import { Alarm } from "./shared/deadline-timer.js";
 import { closedClient, DbsyncError, needsVersion2, type Outcome } from "./shared/errors.js";
 import type { FrameTracer } from "./shared/frame-tracer.js";
-import type { ReplyValue, Shape, Waiter } from "./shared/reply-value.js";
+import type { ReplyValue, Shape } from "./shared/reply-value.js";
 import type { Address } from "./shared/server-list.js";
-import { Version1Calls } from "./version-1/calls.js";
-import { Version1Deliveries } from "./version-1/version-1-deliveries.js";
+import { CallFrames } from "./version-1/call-frames.js";
+import { Version1Deliveries } from "./version-1/deliveries.js";
 import { Outbox } from "./version-2/outbox.js";
 import { isWritersCommand, writersAsText } from "./writers-command.js";
 
@@ -54,11 +53,10 @@ type Executor<Result> = (
 export class FanOutClient implements CallingClient, CallsOwner {
   readonly #settings: Settings;
   readonly #environment: Environment;
-  readonly #sign: Signer | null;
   readonly #addresses: readonly Address[];
-  readonly #version1: Version1Calls;
+  readonly #frames: CallFrames;
+  readonly #version1: Version1Deliveries[] = [];
   readonly #outbox: Outbox;
-  readonly #hasKey: boolean;
   readonly #alarm: Alarm;
   /** The number of calls that have not settled. */
   #unsettled = 0;
@@ -66,7 +64,6 @@ export class FanOutClient implements CallingClient, CallsOwner {
   #deliveries = 0;
   /** The time, once all calls have settled, at which connections stop keeping the process alive. */
   #lingerUntil = Number.POSITIVE_INFINITY;
-  #sequence = 0;
   #closedBy: "closed" | "reset" | null = null;
 
   /**
@@ -83,12 +80,14 @@ export class FanOutClient implements CallingClient, CallsOwner {
     const { servers: addresses, keepalive, versions } = settings;
     this.#settings = settings;
     this.#environment = environment;
-    this.#sign = sign;
     this.#addresses = addresses;
     this.#alarm = new Alarm(environment, () => this.#tick());
     const shared = { owner: this, alarm: this.#alarm, environment, trace };
-    this.#version1 = new Version1Calls({ ...shared, addresses, keepalive });
-    this.#hasKey = signer !== null;
+    const frames = new CallFrames(sign, signer !== null);
+    const all = this.#version1;
+    for (const address of addresses)
+      all.push(new Version1Deliveries({ address, environment, frames, all, trace }));
+    this.#frames = frames;
     this.#outbox = new Outbox({
       ...shared,
       sealer: sealerOf(signer),
@@ -101,9 +100,7 @@ export class FanOutClient implements CallingClient, CallsOwner {
         isPatient: false,
         isSession,
       },
-      version1: this.#version1.pools.map(
-        (pool) => new Version1Deliveries(pool, sign, this.#hasKey, environment),
-      ),
+      version1: all,
       warn,
     });
   }
@@ -162,9 +159,8 @@ export class FanOutClient implements CallingClient, CallsOwner {
     try {
       if (this.#closedBy !== null) throw closedClient(this.#closedBy, "");
       const now = this.#environment.now();
-      const sequence = ++this.#sequence;
       const shape = "reply";
-      const call = new PendingCall({ shape, inputs: [], bytes, settings, now, sequence, resolve, reject });
+      const call = new PendingCall({ shape, inputs: [], bytes, settings, now, resolve, reject });
       this.#add(call, commandKind, this.#outbox);
     } catch (problem) {
       if (!(problem instanceof DbsyncError)) throw problem;
@@ -202,12 +198,8 @@ export class FanOutClient implements CallingClient, CallsOwner {
     this.#closedBy = code;
     const now = this.#environment.now();
     this.#outbox.close(code, now);
-    this.#version1.close(code, now);
+    for (const deliveries of this.#version1) deliveries.close(now);
     this.#alarm.stop();
-  }
-
-  nextSequence(): number {
-    return ++this.#sequence;
   }
 
   settled(calls: number): void {
@@ -247,13 +239,9 @@ export class FanOutClient implements CallingClient, CallsOwner {
     if (this.#closedBy !== null) throw closedClient(this.#closedBy, commandLabel(command));
     const now = this.#environment.now();
     const outbox = this.#outbox;
-    if (outbox.fleet.isVersion1(now, this.#deliveries === 0)) {
-      this.#startVersion1({ shape, resolve: resolve as Waiter["resolve"], reject }, command, settings, now);
-      return;
-    }
+    if (outbox.fleet.isVersion1(now, this.#deliveries === 0)) this.#frames.check(command, settings);
     const bytes = commandBytes(command);
-    const sequence = ++this.#sequence;
-    const call = new PendingCall({ shape, inputs: command, bytes, settings, now, sequence, resolve, reject });
+    const call = new PendingCall({ shape, inputs: command, bytes, settings, now, resolve, reject });
     this.#add(call, commandKindOf(command), outbox);
   }
 
@@ -272,14 +260,12 @@ export class FanOutClient implements CallingClient, CallsOwner {
     const bytes = commands.map(commandBytes);
     const shape = settings.buffers ? "buffers" : "value";
     const commandKind = commands.every(isReadCommand) ? "reads" : "writes";
-    const sequence = ++this.#sequence;
     const call = new PendingCall({
       shape,
       inputs: commands,
       bytes,
       settings,
       now,
-      sequence,
       resolve,
       reject,
     });
@@ -293,17 +279,6 @@ export class FanOutClient implements CallingClient, CallsOwner {
     to.add(call, commandKind, call.startedAt);
   }
 
-  /** Sends a call in version 1, because no daemon speaks another version. */
-  #startVersion1(waiter: Waiter, command: CommandInput, settings: CallSettings, now: number): void {
-    if (settings.envelope !== null) throw needsVersion2(commandLabel(command));
-    if (this.#hasKey && this.#sign === null)
-      throw new DbsyncError("bad-key", "every daemon speaks version 1, which supports only RSA keys");
-    const frame = frameOf(textArguments(command), this.#sign, command);
-    const isRead = isReadCommand(command);
-    this.#expect(now + settings.timeout, now);
-    this.#version1.start({ settings, waiter, frame, isRead, command }, now);
-  }
-
   /** Counts another unsettled call and sets the timer for its deadline. */
   #expect(deadline: number, now: number): void {
     this.#unsettled++;
@@ -314,10 +289,11 @@ export class FanOutClient implements CallingClient, CallsOwner {
 
   #tick(): void {
     const now = this.#environment.now();
-    this.#version1.tick(now);
+    for (const deliveries of this.#version1) deliveries.tick(now);
     this.#outbox.tick(now);
     if (this.#lingerUntil <= now) this.#releaseProcess(now);
-    const next = Math.min(this.#lingerUntil, this.#version1.nextTick(), this.#outbox.nextTick());
+    let next = Math.min(this.#lingerUntil, this.#outbox.nextTick());
+    for (const deliveries of this.#version1) next = Math.min(next, deliveries.nextTick());
     if (next < Number.POSITIVE_INFINITY) this.#alarm.ringBy(next, now);
   }
 
@@ -325,7 +301,7 @@ export class FanOutClient implements CallingClient, CallsOwner {
   #releaseProcess(now: number): void {
     this.#alarm.hold(false);
     this.#outbox.fleet.releaseProcess(now);
-    this.#version1.releaseProcess(now);
+    for (const deliveries of this.#version1) deliveries.releaseProcess(now);
     // If the process continues, a daemon that recovers still receives what is queued for it.
     this.#lingerUntil = this.#deliveries > 0 ? now + DELIVERY_LINGER_MS : Number.POSITIVE_INFINITY;
   }

@@ -74,7 +74,6 @@ export class WebClient implements BrowserClient, CallsOwner {
   #storeProblem: () => string | null = () => null;
   readonly #held = new Set<Held>();
   #heldBytes = 0;
-  #sequence = 0;
   #isClosed = false;
   #isNotifying = false;
 
@@ -171,10 +170,6 @@ export class WebClient implements BrowserClient, CallsOwner {
     this.#withStore((store) => store.forget(batch));
   }
 
-  nextSequence(): number {
-    return ++this.#sequence;
-  }
-
   settled(): void {}
 
   started(): void {
@@ -214,8 +209,7 @@ export class WebClient implements BrowserClient, CallsOwner {
       const outbox = this.#outbox ?? (await this.#openWithin(settings.timeout));
       if (this.#isClosed) throw new DbsyncError("closed", "it is closed");
       return await new Promise<Result>((resolve, reject) => {
-        const sequence = ++this.#sequence;
-        const call = new PendingCall({ shape, inputs, bytes, settings, now, sequence, resolve, reject });
+        const call = new PendingCall({ shape, inputs, bytes, settings, now, resolve, reject });
         outbox.admit(call);
         this.#alarm.ringBy(call.deadline);
         outbox.add(call, commandKind, environment.now());
@@ -265,7 +259,6 @@ export class WebClient implements BrowserClient, CallsOwner {
         bytes,
         settings: { ...before, timeout },
         now,
-        sequence: ++this.#sequence,
         resolve: (value) => end(value, null),
         reject: (error) => end(null, error as DbsyncError),
       });

@@ -2,11 +2,9 @@
 import type { SentBatch } from "./sending.js";
 
 export interface CallsOwner {
-  /** Returns the next sequence number. Sequence numbers order the starts and the ends of calls. */
-  nextSequence(): number;
   /** Counts settled calls. */
   settled(calls: number): void;
-  /** Counts sendings, or deliveries, that have begun. */
+  /** Counts sendings that have begun. */
   started(sendings: number): void;
   ended(sendings: number): void;
   /** Receives a batch when it is signed. */

@@ -24,9 +24,7 @@ export class PendingCall implements Waiter {
   readonly settings: CallSettings;
   readonly startedAt: number;
   readonly deadline: number;
-  /** The sequence numbers of the start and the end, from CallsOwner.nextSequence. */
-  readonly startSequence: number;
-  settleSequence = Number.POSITIVE_INFINITY;
+  isSettled = false;
   /** The time at which the call settles with the answers received so far; set once a nil or an error has arrived. */
   lingerUntil = Number.POSITIVE_INFINITY;
   readonly resolve: (result: unknown) => void;
@@ -38,7 +36,6 @@ export class PendingCall implements Waiter {
     bytes: ByteString | readonly ByteString[];
     settings: CallSettings;
     now: number;
-    sequence: number;
     resolve: (result: never) => void;
     reject: (error: Error) => void;
   }) {
@@ -49,7 +46,6 @@ export class PendingCall implements Waiter {
     this.settings = parts.settings;
     this.startedAt = parts.now;
     this.deadline = parts.now + parts.settings.timeout;
-    this.startSequence = parts.sequence;
     this.resolve = parts.resolve as (result: unknown) => void;
     this.reject = parts.reject;
   }

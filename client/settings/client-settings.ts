@@ -31,7 +31,10 @@ export interface SendOptions extends CallOptions {
   readonly ca?: string | Buffer | undefined;
   /** The passphrase of the key file, if it has one. */
   readonly passphrase?: string | Buffer | undefined;
-  /** Whether connections stay open between calls; `false`: a new connection for every call. Default true. */
+  /**
+   * Whether version 2 connections stay open between calls; `false`: a new connection for every call. Default true.
+   * Version 1 always uses a new connection.
+   */
   readonly keepalive?: boolean | undefined;
   /** The format of text results. Default `text`. */
   readonly format?: Format | undefined;

@@ -99,12 +99,13 @@ export function frameOf(
   sign: Signer | null,
   input: CommandInput = command,
 ): Buffer {
-  const text = commandTextOf(command, input);
+  const text = textOf(command, input);
   const signature = sign === null ? null : sign(Buffer.from(text, "latin1")).toString("latin1");
   return Buffer.from(writeCommandFrame(text, signature), "latin1");
 }
 
-function commandTextOf(command: string | readonly string[], input: CommandInput): string {
+/** Returns the text of a version 1 command. @throws DbsyncError `bad-command`: version 1 does not support the command */
+export function textOf(command: string | readonly string[], input: CommandInput): string {
   try {
     return commandText(command);
   } catch (cause) {

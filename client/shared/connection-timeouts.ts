@@ -1,4 +1,4 @@
-/** The timeouts of links and pools in milliseconds, and their maximum numbers of attempts. */
+/** The timeouts of connections in milliseconds, and their maximum numbers of attempts. */
 
 /**
  * The timeout for connecting, and then for the answer to the hello. In version 1 it is the minimum time for connecting,

@@ -28,7 +28,6 @@ const BATCH_BYTES_MAX = 256 * 1024;
 
 /** The part of the outbox that its batches use. */
 export interface BatchOwner {
-  nextSequence(): number;
   /** Called when calls of the batch have settled. */
   settled(batch: Batch, calls: number): void;
   /** Called when a sending of the batch has ended. */
@@ -307,7 +306,7 @@ export class Batch implements SentBatch {
   }
 
   #settle(call: PendingCall): void {
-    call.settleSequence = this.#owner.nextSequence();
+    call.isSettled = true;
     this.unsettled--;
   }
 
@@ -344,5 +343,5 @@ export class Batch implements SentBatch {
 }
 
 function isOpen(call: PendingCall): boolean {
-  return call.settleSequence === Number.POSITIVE_INFINITY;
+  return !call.isSettled;
 }

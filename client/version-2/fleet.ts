@@ -152,9 +152,11 @@ export class Fleet implements LinkOwner {
 
   /** Sends a call that joins a batch to the daemons that speak version 1, or did when the batch began. */
   deliverAsVersion1(batch: SentBatch, call: PendingCall, now: number): void {
+    // If no daemon is reachable, the client tries each of them, because the user may have just started one.
+    const insist = this.isBackingOff(now);
     for (const sending of batch.sendings) {
       if (sending.state === "version-1" || this.#link(sending).version.known === 1)
-        this.#deliverAsVersion1(sending, call, now);
+        this.#deliverAsVersion1(sending, call, insist, now);
     }
   }
 
@@ -162,7 +164,8 @@ export class Fleet implements LinkOwner {
   switchToVersion1(sending: Sending, now: number): void {
     if (sending.state === "ended") return;
     sending.reset();
-    for (const call of sending.batch.calls) this.#deliverAsVersion1(sending, call, now);
+    const insist = this.isBackingOff(now);
+    for (const call of sending.batch.calls) this.#deliverAsVersion1(sending, call, insist, now);
     if (sending.batch.isClosed) sending.batch.close(now);
   }
 
@@ -281,14 +284,14 @@ export class Fleet implements LinkOwner {
     return this.links.some((other) => other !== link && other.lastAnswerAt > time);
   }
 
-  #deliverAsVersion1(sending: Sending, call: PendingCall, now: number): void {
+  #deliverAsVersion1(sending: Sending, call: PendingCall, insist: boolean, now: number): void {
     const { batch } = sending;
     sending.state = "version-1";
     sending.deliveries ??= [];
     sending.openDeliveries++;
     const ended = () => batch.delivered(sending, call, this.#environment.now());
     const version1 = this.#version1[sending.index] as Version1Path;
-    const problem = version1.deliver(sending, call, ended, this.isBackingOff(now));
+    const problem = version1.deliver(sending, call, ended, insist);
     if (problem === null) return;
     sending.deliveries.push({ report: problem, writtenAt: -1 });
     batch.delivered(sending, call, now);

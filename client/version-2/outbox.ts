@@ -145,10 +145,6 @@ export class Outbox implements BatchOwner, FleetOwner {
     for (const batch of this.#waiting.splice(0)) this.#discard(batch, now);
   }
 
-  nextSequence(): number {
-    return this.#owner.nextSequence();
-  }
-
   settled(batch: Batch, calls: number): void {
     if (batch.unsettled === 0) {
       this.#live.delete(batch);

@@ -65,6 +65,27 @@ export const mutants: readonly Mutant[] = [
     test: "test/client/live/subscriptions.test.js",
   },
   {
+    name: "client: calls to a version 1 daemon are sent in parallel",
+    file: "client/version-1/deliveries.js",
+    find: "this.#connection !== null || first === undefined",
+    replace: "first === undefined",
+    test: "test/client/connections.test.js",
+  },
+  {
+    name: "client: a hung version 1 daemon receives further commands",
+    file: "client/version-1/deliveries.js",
+    find: "this.#othersAnsweredSince(written.writtenAt - STALL_MS)",
+    replace: "false",
+    test: "test/client/connections.test.js",
+  },
+  {
+    name: "client: a version 1 command that was written counts as not applied",
+    file: "client/version-1/deliveries.js",
+    find: "written: writtenAt >= 0",
+    replace: "written: false",
+    test: "test/client/faults.test.js",
+  },
+  {
     name: "dedupe off",
     file: "timeline/entry-store.js",
     find: `if (orderKey.at <= this.prunedTo || this.#unflushed.has(orderKey.id))

@@ -1,0 +1,232 @@
+/**
+ * Sends calls to one daemon that speaks version 1: one after another in the order of the calls, each on a new
+ * connection. The next command is written only when the daemon has answered the one before, or can no longer do so, so
+ * the daemon executes a caller's commands in order. Calls to a daemon that is silent while others answer wait until the
+ * daemon recovers.
+ */
+import type { ByteString } from "../../protocol/byte-string.js";
+import { publishDelivery } from "../calls/diagnostics-channels.js";
+import type { PendingCall } from "../calls/pending-call.js";
+import type { Sending } from "../calls/sending.js";
+import type { Version1Path } from "../calls/version-1-sending.js";
+import { BackOff } from "../shared/back-off.js";
+import { BoundedQueue } from "../shared/bounded-queue.js";
+import type { Environment } from "../shared/client-environment.js";
+import { CONNECT_MS, OVERDUE_MS, SLACK_MS, STALL_MS } from "../shared/connection-timeouts.js";
+import type { Stage } from "../shared/errors.js";
+import type { FrameTracer } from "../shared/frame-tracer.js";
+import type { Failure, Report } from "../shared/outcome.js";
+import type { Address } from "../shared/server-list.js";
+import type { CallFrames } from "./call-frames.js";
+import { ConnectionV1, type ConnectionV1Owner } from "./connection-v1.js";
+
+const NOT_CONNECTED = "the connection attempt was not answered";
+const NEVER_SENT = "never sent: other calls were ahead of it";
+
+/** The delivery of a call to the daemon. */
+interface Delivery {
+  readonly address: Address;
+  readonly frame: Buffer;
+  /** The size of the frame, and of the call, which is stored until its deliveries have ended. */
+  readonly bytes: number;
+  readonly deadline: number;
+  /** Called once, when `report` is set. */
+  readonly ended: () => void;
+  /** The time at which the frame was passed to a socket, or -1 before that. It is never sent twice. */
+  writtenAt: number;
+  report: Report | null;
+}
+
+export class Version1Deliveries implements Version1Path, ConnectionV1Owner {
+  lastAnswerAt = Number.NEGATIVE_INFINITY;
+  readonly #address: Address;
+  readonly #environment: Environment;
+  readonly #frames: CallFrames;
+  /** The deliveries to all daemons of the client. */
+  readonly #all: readonly Version1Deliveries[];
+  readonly #trace: FrameTracer | null;
+  readonly #backOff = new BackOff();
+  readonly #queue = new BoundedQueue<Delivery>();
+  /** A lower bound of the deadlines in the queue. */
+  #earliest = Number.POSITIVE_INFINITY;
+  #connection: ConnectionV1 | null = null;
+  /** The deadline of the attempt to connect. */
+  #connectBy = 0;
+  /** The delivery that waits for its answer, or null if there is none. */
+  #written: Delivery | null = null;
+
+  constructor(parts: {
+    address: Address;
+    environment: Environment;
+    frames: CallFrames;
+    all: readonly Version1Deliveries[];
+    trace: FrameTracer | null;
+  }) {
+    this.#address = parts.address;
+    this.#environment = parts.environment;
+    this.#frames = parts.frames;
+    this.#all = parts.all;
+    this.#trace = parts.trace;
+  }
+
+  get isEmpty(): boolean {
+    return this.#connection === null && this.#queue.length === 0;
+  }
+
+  isBackingOff(now: number): boolean {
+    return this.#connection === null && this.#backOff.refusal(now) !== null;
+  }
+
+  deliver(sending: Sending, call: PendingCall, ended: () => void, insist: boolean): Failure | null {
+    const now = this.#environment.now();
+    const frame = this.#frames.of(call);
+    if (typeof frame === "string")
+      return { ok: false, stage: "version-1", detail: frame, written: false, at: now };
+    const { address } = sending;
+    const { deadline, size } = call;
+    const bytes = frame.length + size;
+    const delivery: Delivery = { address, frame, bytes, deadline, ended, writtenAt: -1, report: null };
+    sending.deliveries?.push(delivery);
+    this.#sweep(now);
+    if (!insist && this.isBackingOff(now)) {
+      const { stage, detail } = this.#backOff.failure ?? { stage: "connect", detail: "" };
+      this.#end(delivery, failure(stage, detail, delivery, now));
+    } else if (!this.#queue.hasRoomFor(delivery)) this.#end(delivery, failure("busy", "", delivery, now));
+    else {
+      this.#queue.push(delivery);
+      this.#earliest = Math.min(this.#earliest, deadline);
+      this.#connect(now);
+    }
+    return null;
+  }
+
+  /** Handles all timeouts that have expired. */
+  tick(now: number): void {
+    this.#sweep(now);
+    const connection = this.#connection;
+    const written = this.#written;
+    if (connection?.state === "connecting" && this.#connectBy <= now) {
+      connection.close();
+      this.lost("connect", NOT_CONNECTED, true, now);
+    } else if (written !== null && written.deadline <= now) {
+      // If no other daemon has answered either, this machine's network may have failed: the next call connects again.
+      if (this.#othersAnsweredSince(written.writtenAt - STALL_MS)) this.#written = null;
+      else this.#drop();
+      this.#end(written, failure("timeout", "", written, now));
+    } else if (connection !== null && this.#isOverdue && connection.since + OVERDUE_MS <= now) this.#drop();
+    this.#connect(now);
+  }
+
+  /** Returns the time at which `tick` must be called next. Later events may make an earlier call necessary. */
+  nextTick(): number {
+    const time = this.#earliest + SLACK_MS;
+    const connection = this.#connection;
+    if (connection === null) return time;
+    if (connection.state === "connecting") return Math.min(time, this.#connectBy);
+    return Math.min(time, this.#written?.deadline ?? connection.since + OVERDUE_MS);
+  }
+
+  /** Closes a connection that would keep an otherwise idle process alive. Any other may still receive its answer. */
+  releaseProcess(now: number): void {
+    if (this.#connection === null || this.#connection.holdsProcess()) this.close(now);
+  }
+
+  close(now: number): void {
+    const written = this.#drop();
+    if (written !== null) this.#end(written, failure("closed", "", written, now));
+    this.#failQueue("closed", "", now);
+  }
+
+  opened(now: number): void {
+    this.#backOff.succeeded();
+    this.#sweep(now);
+    const delivery = this.#queue.shift();
+    if (delivery === undefined) {
+      this.#drop();
+      return;
+    }
+    delivery.writtenAt = now;
+    this.#written = delivery;
+    this.#connection?.send(delivery.frame, now);
+  }
+
+  answered(values: readonly ByteString[], now: number): void {
+    this.lastAnswerAt = now;
+    const written = this.#drop();
+    if (written !== null)
+      this.#end(written, { ok: true, values, reply: null, flags: "", isForAll: false, at: now });
+    this.#connect(now);
+  }
+
+  lost(stage: Stage, detail: string, wasConnecting: boolean, now: number): void {
+    const written = this.#drop();
+    if (written !== null) this.#end(written, failure(stage, detail, written, now));
+    if (wasConnecting) {
+      const failedAt = stage === "dns" || stage === "tls" ? stage : "connect";
+      this.#backOff.failed({ stage: failedAt, detail }, now, this.#environment.random());
+      this.#failQueue(failedAt, detail, now);
+    }
+    this.#connect(now);
+  }
+
+  /** Whether the last command was given up, but the daemon may still execute it. */
+  get #isOverdue(): boolean {
+    return this.#connection?.state === "waiting" && this.#written === null;
+  }
+
+  /** Whether another daemon has answered since `time`. */
+  #othersAnsweredSince(time: number): boolean {
+    return this.#all.some((other) => other !== this && other.lastAnswerAt > time);
+  }
+
+  /** Connects for the first waiting command, unless another one is in flight. */
+  #connect(now: number): void {
+    const { first } = this.#queue;
+    if (this.#connection !== null || first === undefined) return;
+    // The attempt may outlive the first command, because commands with longer timeouts may follow.
+    this.#connectBy = Math.max(first.deadline, now + CONNECT_MS);
+    const [address, environment, trace] = [this.#address, this.#environment, this.#trace];
+    this.#connection = new ConnectionV1({ address, environment, trace, owner: this, now });
+  }
+
+  /** Closes the connection. @returns the delivery that waited for its answer, or null */
+  #drop(): Delivery | null {
+    const written = this.#written;
+    this.#written = null;
+    this.#connection?.close();
+    this.#connection = null;
+    return written;
+  }
+
+  /** Removes expired deliveries from the queue. */
+  #sweep(now: number): void {
+    if (now < this.#earliest) return;
+    this.#earliest = Number.POSITIVE_INFINITY;
+    const expired = this.#queue.takeWhere(({ deadline }) => {
+      if (deadline > now) this.#earliest = Math.min(this.#earliest, deadline);
+      return deadline <= now;
+    });
+    const isOpen = this.#connection?.state === "waiting";
+    const [stage, detail] = isOpen
+      ? (["timeout", NEVER_SENT] as const)
+      : (["connect", NOT_CONNECTED] as const);
+    for (const delivery of expired) this.#end(delivery, failure(stage, detail, delivery, now));
+  }
+
+  #failQueue(stage: Stage, detail: string, now: number): void {
+    for (const delivery of this.#queue.takeAll()) this.#end(delivery, failure(stage, detail, delivery, now));
+    if (this.#queue.length === 0) this.#earliest = Number.POSITIVE_INFINITY;
+  }
+
+  #end(delivery: Delivery, report: Report): void {
+    delivery.report = report;
+    publishDelivery(delivery);
+    delivery.ended();
+  }
+}
+
+const failure = (stage: Stage, detail: string, { writtenAt }: Delivery, at: number): Failure => ({
+  ...({ ok: false, stage, detail } as const),
+  written: writtenAt >= 0,
+  at,
+});
