@@ -1,8 +1,9 @@
 /** Sets the constants in the script libraries, that is, all fields that are not functions. */
+import { REDIS_VERSION } from "../../protocol/resp/redis-version.js";
 import { REDIS_NUMBERS } from "./libraries/redis-library.js";
 import type { LuaMachine } from "./lua/lua-machine.js";
 
-const REDIS_VERSION = "7.0.15";
+/** `REDIS_VERSION` as a number, a byte for each part. */
 const REDIS_VERSION_NUMBER = 0x07000f;
 const CJSON_NAMES = [
   ["_NAME", "cjson"],

@@ -3,13 +3,11 @@
 import { DEFAULT_USER } from "../../../engine/users/users.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { array, bulk, integer, map, OK, type Reply, status } from "../../../protocol/reply.js";
+import { REDIS_VERSION } from "../../../protocol/resp/redis-version.js";
 import { custom, dbIndexOutOfRange, syntaxError } from "../../../store/arguments/command-errors.js";
 import { int32Argument, parseInteger } from "../../../store/arguments/number-arguments.js";
 import { noteDenied } from "../session/refused-commands.js";
 import type { RespSession, SessionHandler } from "../session/resp-session.js";
-
-/** The Redis version whose commands and texts are implemented; clients check it before they use newer commands. */
-export const REDIS_VERSION = "7.0.15";
 
 const HELLO_FIRST =
   "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO AUTH <user> <pass> " +

@@ -7,10 +7,10 @@ import type { Scripts } from "../../../engine/scripts/scripts.js";
 import { version } from "../../../net/process/version.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { type Reply, verbatim } from "../../../protocol/reply.js";
+import { REDIS_VERSION } from "../../../protocol/resp/redis-version.js";
 import type { CommandCounts } from "../session/command-counts.js";
 import type { RespSession, SessionHandler } from "../session/resp-session.js";
 import { percentilesOf } from "./config-lists.js";
-import { REDIS_VERSION } from "./connection-commands.js";
 
 type Fields = Readonly<Record<string, string | number>>;
 

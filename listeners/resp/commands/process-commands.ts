@@ -13,10 +13,10 @@ import {
   verbatim,
   ZERO,
 } from "../../../protocol/reply.js";
+import { REDIS_VERSION } from "../../../protocol/resp/redis-version.js";
 import { custom, syntaxError } from "../../../store/arguments/command-errors.js";
 import { integerArgument } from "../../../store/arguments/number-arguments.js";
 import type { RespSession, SessionHandler } from "../session/resp-session.js";
-import { REDIS_VERSION } from "./connection-commands.js";
 
 export const processHandlers: readonly (readonly [string, SessionHandler])[] = [
   ["BGREWRITEAOF", inBackground],
