@@ -162,6 +162,9 @@ function daemonInterfaceOf(
     get state() {
       return pipeline.recording.state;
     },
+    get displayedState() {
+      return pipeline.recording.displayedState;
+    },
     get failure() {
       return replica?.failure ?? null;
     },

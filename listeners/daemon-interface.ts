@@ -42,6 +42,8 @@ export interface DaemonInterface {
   readonly copies: DurableCopies | null;
   /** The daemon's state, as clients see it. */
   readonly state: string;
+  /** The daemon's state, as operators see it. */
+  readonly displayedState: string;
   /** The reason why the daemon no longer accepts writes, or null if there is none. */
   readonly failure: string | null;
   /** Stops the process once its work is finished; null if the process belongs to another program. */

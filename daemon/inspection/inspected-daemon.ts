@@ -28,6 +28,8 @@ export interface InspectedDaemon extends Sources {
   /** The start, in milliseconds of `uptime`. */
   readonly startedAt: number;
   readonly uptime: () => number;
+  /** The current time, in milliseconds since 1970. */
+  readonly clock: () => number;
   readonly settings: () => Settings;
   /** The cluster's id, hexadecimal, or "" if the daemon has no keys. */
   readonly cluster: () => string;

@@ -13,7 +13,7 @@ import { CommandFailure } from "../../store/arguments/command-errors.js";
 import { commandTable } from "../../store/command-table.js";
 import type { KeyRecord, KeyRing } from "../../store/key-ring.js";
 import { configValues } from "./config-values.js";
-import { infoText, OWN_SECTION } from "./info-text.js";
+import { daemonInfo, OWN_SECTION } from "./daemon-info.js";
 import type { InspectedDaemon } from "./inspected-daemon.js";
 
 type Handler = (argv: readonly ByteString[], daemon: InspectedDaemon) => Reply;
@@ -23,7 +23,7 @@ const NAMES = /^(?:info|config|client|slowlog)$/i;
 const LENGTHS: ReadonlySet<number> = new Set([4, 6, 7]);
 
 const HANDLERS: ReadonlyMap<string, Handler> = new Map<string, Handler>([
-  ["INFO", (argv, daemon) => verbatim(infoText(argv.slice(1), daemon))],
+  ["INFO", (argv, daemon) => verbatim(daemonInfo(argv.slice(1), daemon))],
   ["CONFIG|GET", (argv, { settings }) => configValues(argv.slice(2), settings())],
   ["CLIENT|LIST", (_, daemon) => verbatim(clientList(daemon))],
   ["SLOWLOG|GET", (argv, { slowLog }) => slowLogReply(argv, slowLog)],

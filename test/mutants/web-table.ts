@@ -213,6 +213,13 @@ export const webMutants: readonly Mutant[] = [
     test: "test/listeners/first-bytes.test.js",
   },
   {
+    name: "INFO: a value with line breaks adds fields",
+    file: "engine/info/info-text.js",
+    find: '.replace(/[\\r\\n]+/g, " ")',
+    replace: "",
+    test: "test/engine/info/info-text.test.js",
+  },
+  {
     name: "mongo: drivers select a daemon that is catching up",
     file: "listeners/mongo/session/mongo-server.js",
     find: 'this.daemon.state === "catching-up"',

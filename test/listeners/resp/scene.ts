@@ -92,7 +92,7 @@ export async function startResp({
     members: 0,
     jsonReplicas: null,
     copies,
-    state: "live",
+    displayedState: "live",
     failure: null,
     shutDown: null,
   });
