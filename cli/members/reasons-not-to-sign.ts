@@ -29,7 +29,7 @@ function unprovedText(head: ReportedList, views: readonly MemberView[]): string 
       `${subject} is signed by the key ${hexOf(head.signer).slice(0, KEY_DIGITS)}, which is not yours. To check the signature, specify that administrator's ` +
       "public key (--root-key other-public.pem); --force skips the check"
     );
-  return `${subject} is not signed by an administrator: that daemon is malicious, or of an older version. Query other daemons (-s), or use --force to sign a list that follows it`;
+  return `${subject} is not signed by an administrator: that daemon is malicious. Query other daemons (-s), or use --force to sign a list that follows it`;
 }
 
 /**

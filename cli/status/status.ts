@@ -1,5 +1,5 @@
 /** `dbsync status`: shows the reports of all daemons side by side, and their problems. */
-import { type Command, InvalidArgumentError, Option } from "commander";
+import { type Command, Option } from "commander";
 import type { Settings } from "../../client/settings/client-settings.js";
 import { loadSigningKey } from "../../client/settings/signing-key.js";
 import { terminalColumns } from "../../net/terminal/text-table.js";
@@ -36,7 +36,6 @@ export function addStatus(program: Command): void {
       .command("status")
       .description("show the state, clock, software, keys, memory, timeline and members of every daemon"),
   )
-    .argument("[url]", "not used: specify the daemons with -s", refuseUrl)
     .usage("[options]")
     .option("--watch", "update every 2 s until q or Ctrl-C; a terminal is redrawn, other output is appended")
     .addOption(
@@ -73,14 +72,7 @@ ${exitCodeHelp("there is a FAIL, WARN or WAIT: a daemon is not reachable, not li
     .action(status);
 }
 
-/** Refuses a URL: earlier versions accepted URLs of JSON servers. @throws InvalidArgumentError */
-function refuseUrl(): never {
-  throw new InvalidArgumentError(
-    "status queries the daemons of -s. For --json-replica use /healthz or /metrics of --admin, or INFO replication of --resp.",
-  );
-}
-
-async function status(_: undefined, flags: StatusFlags): Promise<void> {
+async function status(flags: StatusFlags): Promise<void> {
   if (flags.explain) return printText(explanation(terminalColumns()));
   const settings = readSettings(flags);
   if (flags.wait !== undefined) return await waitUntilHealthy(settings, flags.wait, flags);

@@ -150,8 +150,7 @@ export class StoredEnvelopes {
         this.#names.set(batch, name);
         if (batch.unsettled === 0) this.forget(batch);
       } catch (problem) {
-        // The envelope was written by another version, or is damaged. If it remained, every page would fail on it and
-        // on the envelopes after it.
+        // The envelope is damaged. If it remained, every page would fail on it and on the envelopes after it.
         this.#failed(problem);
         await store.delete(name);
       }

@@ -395,11 +395,11 @@ class LiveConnection implements ConnectionV2Owner<DaemonMessage | EventMessage> 
     if (this.#hello !== null) return;
     const { cluster } = this;
     const problem = disagreement(hello, this.knows);
-    if (problem !== null && problem !== "version-1") this.#lose(problem);
+    if (problem !== null) this.#lose(problem);
     else if (cluster !== "" && hello.cluster !== cluster)
       this.#lose(`it belongs to cluster ${hexOf(hello.cluster)}`);
     else if (hello.knows?.includes(KNOWS_LISTEN) !== true)
-      this.#lose("it sends no events: its version is older, or it serves a Redis");
+      this.#lose("it sends no events: its data is in a Redis or on other daemons");
     else {
       this.#hello = hello;
       this.#live.greeted(hello);

@@ -305,8 +305,7 @@ export class Link implements ConnectionV2Owner {
     this.#backOff.succeeded();
     const problem = disagreement(hello, this.knows);
     if (problem !== null) {
-      if (problem === "version-1") this.#handleClosedHello(now);
-      else this.#lose("refused", problem, now);
+      this.#lose("refused", problem, now);
       return;
     }
     this.#takesTrace = hello.knows?.includes(KNOWS_TRACE) === true;

@@ -30,16 +30,13 @@ export function finalRefusal(detail: string, address: string): DbsyncError | nul
 }
 
 /**
- * Returns why client and daemon disagree, in the form of a refusal, or null if they agree. `version-1` means that
- * neither side has a key, and that the daemon's release accepts unsigned commands only in version 1.
+ * Returns why client and daemon disagree, in the form of a refusal, or null if they agree.
  * @param capabilities  the capabilities in the client's hello, or undefined if there are none and the client signs
  */
 export function disagreement(
   { versions, knows = [] }: Hello,
   capabilities: readonly string[] | undefined,
 ): string | null {
-  const supportsVersion2 = versions.includes(2);
-  if (capabilities?.includes(KNOWS_UNSIGNED) !== true) return supportsVersion2 ? null : KEYLESS;
-  if (knows.includes(KNOWS_UNSIGNED)) return null;
-  return supportsVersion2 ? SIGNED_ONLY : "version-1";
+  if (capabilities?.includes(KNOWS_UNSIGNED) !== true) return versions.includes(2) ? null : KEYLESS;
+  return knows.includes(KNOWS_UNSIGNED) ? null : SIGNED_ONLY;
 }

@@ -111,7 +111,6 @@ function introducedBy(ring: KeyRing, body: Buffer): ByteString | undefined {
 export const UNSIGNED = "unsigned: a daemon that records accepts no such entry";
 
 /**
- * No daemon records an envelope that contains only messages, not even a daemon of an earlier version without messages.
- * A member that sends such an entry violates the protocol.
+ * No daemon records an envelope that contains only messages. A member that sends such an entry violates the protocol.
  */
 const ONLY_SAID = "it contains only messages, which are not recorded";

@@ -51,8 +51,6 @@ export interface ConversationOptions {
 const WAITING_MAX = 100;
 /** The number of stored ids, with which repeated messages are recognised. */
 const KNOWN_MAX = 10_000;
-/** The time without a frame after which a server without heartbeats counts as lost. It sends the users every 10 s. */
-const SILENCE_MS = 25_000;
 /** The time without a heartbeat after which the client leaves a server that sends heartbeats. */
 const BEATS_LOST_MS = 8000;
 /** The time and the number of missing heartbeats after which the server is reported as silent. */
@@ -83,8 +81,8 @@ export class Conversation {
   #hasPage = false;
   #requestedBefore: string | null = null;
   #gapPages = 0;
-  /** The interval of the server's heartbeats, or null if it sends none. */
-  #beatMs: number | null = SILENT_MS / SILENT_BEATS;
+  /** The interval of the server's heartbeats. */
+  #beatMs = SILENT_MS / SILENT_BEATS;
   #isSilent = false;
   readonly #timers: Partial<Record<"silent" | "silence" | "retry" | "again", ReturnType<typeof setTimeout>>> =
     {};
@@ -178,8 +176,7 @@ export class Conversation {
       this.#lost(socket, server);
       socket.close();
     };
-    this.#timers.silence = setTimeout(lost, beatMs === null ? SILENCE_MS : BEATS_LOST_MS);
-    if (beatMs === null) return;
+    this.#timers.silence = setTimeout(lost, BEATS_LOST_MS);
     const silent = () => {
       this.#isSilent = true;
       this.#options.onEvent({ is: "silent", server });
@@ -235,7 +232,7 @@ export class Conversation {
     { session, you, isBack, servers, beatMs }: Extract<ServerFrame, { is: "welcome" }>,
     server: string,
   ): void {
-    this.#beatMs = beatMs ?? null;
+    this.#beatMs = beatMs;
     if (this.#socket !== null) this.#restartTimers(this.#socket, server);
     this.#session = session;
     this.#from = you.from;

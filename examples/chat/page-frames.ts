@@ -26,9 +26,9 @@ export type ServerFrame =
       readonly servers: readonly string[];
       /**
        * The maximum number of milliseconds between two frames of the server, which sends `alive` if there is nothing
-       * else. Earlier servers do not send this field.
+       * else.
        */
-      readonly beatMs?: number;
+      readonly beatMs: number;
     }
   | { readonly is: "alive" }
   | {

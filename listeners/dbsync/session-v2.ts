@@ -173,7 +173,6 @@ export class SessionV2 implements Session {
     const versions = signers === null && hasKey ? [1] : takesVersion1 ? [1, VERSION] : [VERSION];
     const cluster = signers?.cluster ?? "";
     const clock = environment.clock();
-    // Clients of older versions receive only the values that they know.
     const words = [
       ...(known.includes(KNOWS_LISTEN) && events !== null ? [KNOWS_LISTEN] : []),
       ...(known.includes(KNOWS_TRACE) ? [KNOWS_TRACE] : []),

@@ -24,15 +24,6 @@ function keyless(servers: string, options: SendOptions = {}) {
 const startMemory = () => startInProcess({ backends: [new MemoryBackend(realEnvironment)] });
 const addressOf = ({ port }: { readonly port: number }) => `127.0.0.1:${port}`;
 
-const namesVersion1Alone = (hello: Buffer): Buffer =>
-  Buffer.from(
-    hello
-      .toString("latin1")
-      .replace("$3\r\n1 2", "$1\r\n1")
-      .replace(/^ds2:(\d+)/, (_, bytes) => `ds2:${Number(bytes) - 2}`),
-    "latin1",
-  );
-
 describe("A client without a key, with a daemon without keys", () => {
   test("supports typed replies, spaces, databases, conditions, multi, and readable errors", async () => {
     await using daemon = await startMemory();
@@ -150,18 +141,6 @@ describe("A client without a key, with daemons that speak only version 1", () =>
       [1, 2],
     );
     assert.deepEqual(old.commands, ["SET k v"]);
-  });
-
-  test("accepts the hello of a daemon of an earlier release without keys", async () => {
-    await using daemon = await ServedDaemon.start();
-    // The hello of such a daemon names only version 1. The daemon closes the connection on a version 1 command, as it
-    // does if a command is signed with a wrong key.
-    daemon.passes = (answers) => (answers.length === 0 ? null : answers.map(namesVersion1Alone));
-    await using client = keyless(daemon.address);
-    const error = await errorOf(client.send("SET k v"));
-    assert.equal(summary(error.outcomes[0]), "no-reason unknown");
-    assert.doesNotMatch(error.message, /only signed/);
-    assert.deepEqual(daemon.envelopes, []);
   });
 
   test("sends version 1 without a hello if it is configured, and never if version 2 is configured", async () => {

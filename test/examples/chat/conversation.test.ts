@@ -4,11 +4,9 @@
  */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
-import { once } from "node:events";
-import { type AddressInfo, createServer } from "node:net";
 import { after, before, test } from "node:test";
 import { Redis } from "ioredis";
-import { WebSocket, WebSocketServer } from "ws";
+import { WebSocket } from "ws";
 import {
   type ChatSocket,
   Conversation,
@@ -17,7 +15,7 @@ import {
 import type { Message } from "../../../examples/chat/message.js";
 import { makeFolder, until } from "../../daemon/replicas.js";
 import { skipUnlessFull } from "../../support/amount.js";
-import { freePort, listenAtFreePort, refusingAddress } from "../../support/free-port.js";
+import { freePort, refusingAddress } from "../../support/free-port.js";
 import { FrameLine, spawnServer, startServer, startStore } from "./scene.js";
 
 let store: Awaited<ReturnType<typeof startStore>>;
@@ -235,28 +233,6 @@ test("a client reports a hung server as silent before it leaves, and as respondi
   } finally {
     await hanging.kill();
   }
-});
-
-test("a client does not report an earlier server, which sends no heartbeats, as silent", async () => {
-  const server = new WebSocketServer({ port: 0, host: "127.0.0.1" });
-  server.on("connection", (socket) => {
-    socket.on("message", () => {
-      const you = { from: "f", pseudo: "Old", color: 1 };
-      socket.send(JSON.stringify({ is: "welcome", session: randomUUID(), you, isBack: false, servers: [] }));
-    });
-  });
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  using old = converse([`ws://127.0.0.1:${port}`], "Old", "old");
-  await until("the client is connected", () => old.all("here").length === 1);
-  // Meanwhile another server hangs and is reported.
-  const silent = createServer(() => {});
-  const hung = await listenAtFreePort(silent);
-  using late = converse([`ws://127.0.0.1:${hung}`], "Late", "old");
-  await until("the other server is silent", () => late.all("silent").length === 1);
-  assert.equal(old.all("silent").length, 0);
-  server.close();
-  silent.close();
 });
 
 test("a client skips an invalid address, and ignores meaningless frames", async () => {
