@@ -256,13 +256,16 @@ export class Batch implements SentBatch {
     if (shape === "outcomes") {
       if (reports.includes(null)) return;
       this.#settle(call);
-      call.resolve({ outcomes: this.#outcomes(call, reports) });
+      const end = reports.map((report, at) => this.#afterEnd(report, at, call, now));
+      call.resolve({ outcomes: this.#outcomes(call, end) });
       return;
     }
     const final = isOver || (isDue && now >= call.lingerUntil);
     const refusers = this.sendings.filter(({ hasRefusedDate }) => hasRefusedDate).length;
     const verdict = judge(this.#ruleOf(settings), reports, final, refusers);
-    if (verdict.kind === "wait") call.lingerUntil = Number.POSITIVE_INFINITY;
+    // A failure before the deadline counts only once every daemon was tried.
+    if (verdict.kind === "wait" || (verdict.kind === "failed" && !final && this.#hasUntried))
+      call.lingerUntil = Number.POSITIVE_INFINITY;
     else if (verdict.kind === "linger") {
       call.lingerUntil = Math.min(call.lingerUntil, now + MISS_LINGER_MS);
       if (call.lingerUntil < this.dueAt) this.dueAt = call.lingerUntil;
@@ -272,7 +275,13 @@ export class Batch implements SentBatch {
       call.resolve(resultOf(verdict.answer, shape, settings.format, call));
     } else if (verdict.kind === "failed") {
       const detail = verdict.code === "reply" ? replyError(reports) : "";
-      this.#fail(call, verdict.code, detail, this.#reports(index, now, isOver ? "timeout" : "not-awaited"));
+      const end = this.#reports(index, now, isOver ? "timeout" : "not-awaited");
+      this.#fail(
+        call,
+        verdict.code,
+        detail,
+        end.map((report, at) => this.#afterEnd(report, at, call, now)),
+      );
     }
   }
 
@@ -294,6 +303,23 @@ export class Batch implements SentBatch {
       const detail = failure.stage === "timeout" && failure.written ? waitingReasons(this.options) : null;
       return detail === null ? failure : { ...failure, detail };
     });
+  }
+
+  /** Whether the envelope was not yet written to a daemon that may still receive it. */
+  get #hasUntried(): boolean {
+    return this.sendings.some(({ state, writes }) => isUnsent(state) && writes === 0);
+  }
+
+  /**
+   * Returns a daemon's report on a call that ends now. If the daemon may still receive the call, because the envelope
+   * is sent for later calls or the deadline is not over, the call may still be applied.
+   */
+  #afterEnd(report: Report | null, index: number, call: PendingCall, now: number): Report | null {
+    const { state, refusal } = this.sendings[index] as Sending;
+    if (report === null || report.ok || report.written || refusal !== null) return report;
+    if (report.stage !== "timeout" && report.stage !== "not-awaited") return report;
+    const mayBeSent = state === "version-1" ? call.deadline > now : isUnsent(state) && this.deadline > now;
+    return mayBeSent ? { ...report, written: true } : report;
   }
 
   #outcomes(call: PendingCall, reports: readonly (Report | null)[]): Outcome[] {
@@ -340,6 +366,10 @@ export class Batch implements SentBatch {
     const isNeeded = this.sendings.some(({ state, mayBeVersion1 }) => state !== "ended" && mayBeVersion1);
     if (!isNeeded) this.calls = [];
   }
+}
+
+function isUnsent(state: Sending["state"]): boolean {
+  return state === "waiting" || state === "queued";
 }
 
 function isOpen(call: PendingCall): boolean {

@@ -183,7 +183,7 @@ export class Link implements ConnectionV2Owner {
     if (this.isForeign && isSettled && now < this.#greetedAt + FOREIGN_RETRY_MS)
       this.#fail(sending, "wrong-cluster", "", now);
     else if (!insist && !this.#settings.isPatient && this.isBackingOff(now))
-      this.#owner.failed(sending, this.failure(now));
+      this.#owner.failed(sending, { ...this.failure(now), written: sending.writes > 0 });
     else if (!this.#queue.hasRoomFor(sending)) this.#fail(sending, "busy", "", now);
     else {
       sending.state = "queued";
@@ -387,7 +387,9 @@ export class Link implements ConnectionV2Owner {
     while (this.#inFlight.hasRoom && this.#queue.length > 0) {
       const sending = this.#queue.shift() as Sending;
       this.#activeAt = now;
-      if (this.#inFlight.takes(sending)) this.#write(sending, now);
+      // Its calls have failed at their deadlines, so it must not be applied any more.
+      if (sending.batch.deadline <= now) this.#failExpired(sending, now);
+      else if (this.#inFlight.takes(sending)) this.#write(sending, now);
       else this.#fail(sending, "busy", "too many answers are pending", now);
     }
   }
@@ -417,13 +419,11 @@ export class Link implements ConnectionV2Owner {
   }
 
   #dropExpired(now: number): void {
-    for (const sending of this.#queue.takeExpired(now))
-      this.#fail(
-        sending,
-        "timeout",
-        sending.writes > 0 ? "" : "never sent: other calls were ahead of it",
-        now,
-      );
+    for (const sending of this.#queue.takeExpired(now)) this.#failExpired(sending, now);
+  }
+
+  #failExpired(sending: Sending, now: number): void {
+    this.#fail(sending, "timeout", sending.writes > 0 ? "" : "never sent: other calls were ahead of it", now);
   }
 
   #takeAll(): Sending[] {

@@ -8,7 +8,7 @@ import { test } from "node:test";
 import { FanOutClient } from "../../client/fan-out-client.js";
 import { readOptions } from "../../client/settings/client-settings.js";
 import type { EnvelopeSigner } from "../../client/settings/signing-key.js";
-import { DbsyncError } from "../../client/shared/errors.js";
+import { DbsyncError, type Outcome } from "../../client/shared/errors.js";
 import { amount } from "../support/amount.js";
 import { SeededRandom, seedOfRun } from "../support/seeded-random.js";
 import { FakeDaemon } from "./fake-daemon-v2.js";
@@ -54,6 +54,8 @@ function signerIn(world: SimulatedWorld, random: SeededRandom): EnvelopeSigner {
 interface JudgedCall extends SimulatedCall {
   readonly deadline: number;
   settledAt: number | null;
+  /** The hosts, by the error or the outcomes, that have not applied the command and never will. */
+  untouched: readonly string[];
 }
 
 /** Simulates one run and checks it. @returns the numbers of calls that succeeded and failed */
@@ -88,6 +90,7 @@ async function live(random: SeededRandom, version: 1 | 2): Promise<{ good: numbe
       startedAt: world.time,
       deadline: world.time + timeout,
       settledAt: null,
+      untouched: [],
     };
     calls.push(record);
     const settle = (outcome: "good" | "failed") => {
@@ -95,14 +98,20 @@ async function live(random: SeededRandom, version: 1 | 2): Promise<{ good: numbe
       record.settledAt = lastSettled = world.time;
       tally[outcome]++;
     };
-    const options = { timeout, policy: random.oneOf(POLICIES) };
+    const hasCondition = version === 2 && random.chance(0.3);
+    const options = hasCondition
+      ? { timeout, if: [{ key: "n", writer: null }] }
+      : { timeout, policy: random.oneOf(POLICIES) };
     const promise: Promise<unknown> = random.chance(0.8)
       ? client.send(record.command, options)
-      : client.sendAll(record.command, options);
+      : client.sendAll(record.command, options).then(({ outcomes }) => {
+          record.untouched = untouchedIn(outcomes);
+        });
     promise.then(
       () => settle("good"),
       (error) => {
         assert.ok(error instanceof DbsyncError, String(error));
+        record.untouched = error.effect === "not-applied" ? hosts : untouchedIn(error.outcomes);
         settle("failed");
       },
     );
@@ -136,7 +145,21 @@ async function live(random: SeededRandom, version: 1 | 2): Promise<{ good: numbe
     }
   });
   judgeEnd(world, client, calls);
+  for (const { command, untouched } of calls) {
+    if (command.startsWith("GET ")) continue;
+    for (const host of untouched)
+      assert.ok(!world.servers.get(host)?.received.includes(command), `${host} applied ${command} after all`);
+  }
   return tally;
+}
+
+/** Returns the hosts whose outcome states that the command was not applied. */
+function untouchedIn(outcomes: readonly Outcome[]): string[] {
+  return outcomes.flatMap((outcome) =>
+    outcome.status === "failed" && outcome.effect === "not-applied"
+      ? [outcome.address.split(":")[0] ?? ""]
+      : [],
+  );
 }
 
 function judgeEnd(world: SimulatedWorld, client: FanOutClient, calls: SimulatedCall[]): void {

@@ -9,6 +9,20 @@ const DETECTOR_TEST = "test/cluster/peers/standstill-detector.test.js";
 
 export const acknowledgedMutants: readonly Mutant[] = [
   {
+    name: "effects: a call fails before every daemon was tried",
+    file: "client/version-2/call-batch.js",
+    find: 'verdict.kind === "failed" && !final && this.#hasUntried',
+    replace: "false",
+    test: "test/client/version-2/effects.test.js",
+  },
+  {
+    name: "effects: a call that may still be sent counts as not applied",
+    file: "client/version-2/call-batch.js",
+    find: "mayBeSent ? { ...report, written: true } : report",
+    replace: "report",
+    test: "test/client/simulation.test.js",
+  },
+  {
     name: "conditions: the outcome of one daemon is returned to the client",
     file: POLICY,
     find: "2 * count > reports.length",
