@@ -141,13 +141,14 @@ function dropOne(): void {
  * settings belong to each call.
  */
 function nameOf(settings: Settings): string {
-  const { servers, authorities, key, passphrase, keepalive, format, versions, debug } = settings;
+  const { servers, authorities, key, passphrase, cluster, keepalive, format, versions, debug } = settings;
   const addresses = servers.map(({ text, tls }) => [text, tls]);
   return JSON.stringify([
     addresses,
     authorities?.ca.toString("latin1") ?? null,
     keyName(key),
     passphrase?.toString("latin1") ?? null,
+    cluster,
     keepalive,
     format,
     versions,

@@ -23,6 +23,13 @@ export const acknowledgedMutants: readonly Mutant[] = [
     test: "test/client/simulation.test.js",
   },
   {
+    name: "effects: dbsyncSend uses a client of another cluster",
+    file: "client/dbsync-send.js",
+    find: "cluster,\n        keepalive",
+    replace: "keepalive",
+    test: "test/client/version-2/effects.test.js",
+  },
+  {
     name: "conditions: the outcome of one daemon is returned to the client",
     file: POLICY,
     find: "2 * count > reports.length",
