@@ -4,7 +4,6 @@
  */
 
 import { formatValue } from "./format-value.js";
-import { REFUSAL_CURES } from "./refusal-cures.js";
 import { STAGES } from "./sentences.js";
 
 /** Control characters, which a daemon must not be able to write to terminals and logs. */
@@ -45,7 +44,8 @@ function describeWithoutAddress(outcome: DescribedOutcome): string {
     return `answered ${outcome.value === null ? "nil" : formatValue(outcome.value).replace(CONTROL, "?")}`;
   const { meaning } = STAGES[outcome.stage];
   const detail = outcome.detail === "" ? "" : ` (${outcome.detail.replace(CONTROL, "?")})`;
-  return `${outcome.stage}: ${meaning}${detail}; ${outcomeCure(outcome)} [${effectText(outcome)}]`;
+  const cure = hasCure(outcome) ? "" : `; ${outcomeCure(outcome)}`;
+  return `${outcome.stage}: ${meaning}${detail}${cure} [${effectText(outcome)}]`;
 }
 
 function effectText({ stage, detail, effect }: Omit<Failed, "status">): string {
@@ -57,10 +57,15 @@ function effectText({ stage, detail, effect }: Omit<Failed, "status">): string {
 /** The beginning of the refusal that a daemon sends on a port for another protocol. */
 const OTHER_PORT = "malformed: this port serves ";
 
-/** Returns what to do about a failure. For a refusal this depends on its code. */
+/** A refusal: its code, the reason, and what to do, each of the latter as a sentence. */
+const REFUSAL = /^[a-z-]+: .*\. ([^.].*)\.$/s;
+
+const hasCure = ({ stage, detail }: Omit<Failed, "status">): boolean =>
+  ["refused", "lost"].includes(stage) && REFUSAL.test(detail);
+
+/** Returns what to do about a failure: the last sentence of a refusal, or the cure of the stage. */
 export function outcomeCure({ stage, detail }: Omit<Failed, "status">): string {
   if (detail.startsWith(OTHER_PORT)) return "specify the daemon's --port instead, which is 1111 by default";
-  const code = detail.split(":", 1)[0] ?? "";
-  const isRefused = stage === "refused" || (stage === "lost" && Object.hasOwn(REFUSAL_CURES, code));
-  return (isRefused ? REFUSAL_CURES[code] : undefined) ?? STAGES[stage].cure;
+  const [, cure = STAGES[stage].cure] = REFUSAL.exec(detail) ?? [];
+  return ["refused", "lost"].includes(stage) ? cure : STAGES[stage].cure;
 }

@@ -1,6 +1,6 @@
 /**
  * The errors of the library: their codes, and the stages at which a daemon can fail. Their sentences and remedies are
- * in sentences.ts, those of refusals in refusal-cures.ts. No other file of client/ contains such sentences.
+ * in sentences.ts; a refusal has its text from the daemon. No other file of client/ contains such sentences.
  * described-outcomes.ts combines them. A test compares these tables with the list in README.md.
  */
 import { describeOutcomes } from "./described-outcomes.js";

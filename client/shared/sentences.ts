@@ -57,7 +57,7 @@ export const STAGES = {
     cure: "send fewer commands at a time, or find out why it is slow",
   },
   reply: { meaning: "the command failed there", cure: "the daemon's text says why; correct the command" },
-  refused: { meaning: "the daemon refused it", cure: "docs/protocol-v2.md, Refusals, says what to do" },
+  refused: { meaning: "the daemon refused it", cure: "its text says what to do" },
   lost: { meaning: "the connection was lost before the answer", cure: "see that daemon's log" },
   version: {
     meaning:

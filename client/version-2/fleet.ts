@@ -324,5 +324,5 @@ const notYet = (at: number): Failure => ({
   stage: "refused",
   written: false,
   at,
-  detail: "not-yet: it may be missing this client's writes",
+  detail: "not-yet: It may be missing this client's writes. Try again later.",
 });

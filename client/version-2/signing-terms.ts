@@ -9,8 +9,10 @@ import { type Hello, KNOWS_UNSIGNED } from "../../protocol/version-2/messages-v2
 import { DbsyncError } from "../shared/errors.js";
 import type { Sealer } from "../shared/sealer.js";
 
-const KEYLESS = "not-due: this daemon has no keys, and accepts no signed commands";
-const SIGNED_ONLY = "unsigned: this daemon accepts only signed commands";
+const KEYLESS =
+  "not-due: This daemon has no keys, and accepts no signed commands. Start it with this key's public half (-s), or do not sign.";
+const SIGNED_ONLY =
+  "unsigned: This daemon accepts only signed commands. Specify the private key (-k, the option key, DBSYNC_SIGNKEY, dbsync.signkey).";
 
 /** Whether the detail of a failure means that the daemon accepts no commands of this client. */
 export const isSigningMismatch = (detail: string): boolean => detail === KEYLESS || detail === SIGNED_ONLY;

@@ -13,7 +13,7 @@ export type Effect = "not-applied" | "unknown" | "varies";
 
 export interface Refusal {
   readonly sentence: string;
-  /** Set for codes that version 2 sends to its clients. */
+  /** Set for codes that version 2 sends to its clients. `cure` is a clause without a period, for users. */
   readonly wire?: { readonly effect: Effect; readonly cure: string };
 }
 
@@ -25,183 +25,188 @@ export const REFUSALS = {
   ...CONNECTION_REFUSALS,
   malformed: {
     ...CONNECTION_REFUSALS.malformed,
-    wire: never("correct the client; the daemon's log contains the detail and the position"),
+    wire: never(
+      "see the daemon's log, which says what is wrong, and where: a command may be longer than it accepts (--max-request-bytes); otherwise update the client or the daemon",
+    ),
   },
   "not-due": {
-    sentence: "The command is signed, and this daemon has no key: start it with -s public.pem.",
-    wire: never("start the daemon with the client's public key, `-s`"),
+    sentence: "The command is signed, and this daemon has no key.",
+    wire: never("start the daemon with this key's public half (-s), or do not sign"),
   },
   unsigned: {
-    sentence:
-      "The command is not signed, and this daemon accepts only signed commands: give the client the private key.",
-    wire: never(
-      "sign with a key that the daemon knows; the daemon's `hello` reports that signatures are required",
-    ),
+    sentence: "The command is not signed, and this daemon accepts only signed commands.",
+    wire: never("specify the private key (-k, the option key, DBSYNC_SIGNKEY, dbsync.signkey)"),
   },
   "unknown-key": {
     sentence: "The envelope's key does not belong to this cluster.",
-    wire: never("add the key by `-s` or `--root-key` of the daemons, or by `KEY ADD`"),
+    wire: never(
+      'compare the fingerprint that dbsync doctor shows with dbsync keys list, or with what the daemon was started with (-s, --root-key; "key accepted" in its log)',
+    ),
   },
   "key-not-yet-valid": {
     sentence: "The envelope's key is not valid yet.",
-    wire: never("wait; `KEY INFO` shows when it becomes valid"),
+    wire: never("wait, or set that daemon's clock by NTP"),
   },
   "key-expired": {
     sentence: "The envelope's key is no longer valid.",
-    wire: never("add a new key (`KEY ADD`)"),
+    wire: never("add a new one (dbsync keys add)"),
   },
   revoked: {
     sentence: "The envelope's key was revoked.",
-    wire: never("add a new key (`KEY ADD`)"),
+    wire: never("generate a new pair (dbsync-keygen), and add it (dbsync keys add)"),
   },
   "bad-signature": {
     sentence: "The signature matches none of this daemon's keys, or the command was changed in transit.",
-    wire: never("sign with the key that the header names"),
+    wire: never(
+      "look for a program that changes commands on their way, or use TLS (dbsyncs://); sign with the key that the header names",
+    ),
   },
   "wrong-cluster": {
     sentence: "The envelope is meant for another cluster.",
     wire: never(
-      "request the id by `hello`, or correct the client's setting; start all daemons with the same keys and name",
+      "start all daemons with the same -s, --root-key and --cluster-name, or correct the option cluster",
     ),
   },
   "wrong-daemon": {
     sentence: "The envelope is meant for another daemon.",
-    wire: never("send it to the daemon that `only` names"),
+    wire: never("send it to the daemon that the option only names"),
   },
   "not-a-daemon": {
     sentence: "Only daemons' keys may sign for another client (`as`).",
-    wire: never("leave `as` out"),
+    wire: never("sign with a daemon's key, or only for yourself"),
   },
   "wrong-db": {
     sentence: "There is no such database: the memory database has 0 to 15, a Redis server only 0.",
-    wire: never("correct `db`"),
+    wire: never("specify a database that exists (db)"),
   },
   "if-not-carried": {
     sentence: "Conditions require that the memory database is the daemon's only database.",
-    wire: never("leave `if` out, or start the daemon with `-d memory`"),
+    wire: never("leave the option if out, or start the daemon with -d memory"),
   },
   "not-alone": {
     sentence: "KEY and CLUSTER commands need their own envelope.",
-    wire: never("send the other commands in another envelope"),
+    wire: never("send KEY and CLUSTER commands separately, not in one multi"),
   },
   "ring-too-long": {
     sentence: "An envelope with KEY or CLUSTER commands may have at most 256 KiB.",
-    wire: never("send fewer commands in one envelope, or shorter rules"),
+    wire: never("change fewer keys in one step, or define fewer rules for them"),
   },
   skew: {
     sentence: "The envelope is dated outside the window around this daemon's clock.",
-    wire: varies("correct the offset by the clock in this message, and sign again"),
+    wire: varies("set both clocks by NTP"),
   },
   "too-old": {
     sentence: "The envelope is dated at or before the time from which this daemon accepts envelopes.",
-    wire: never("sign again"),
+    wire: never("try again; if it fails again, set both clocks by NTP"),
   },
   "catching-up": {
     sentence: "The daemon is not complete yet, and does not accept this envelope.",
-    wire: never("use another daemon, or sign again in a few seconds"),
+    wire: never("use another daemon, or try again in a few seconds"),
   },
   "answer-not-kept": {
     sentence: "The envelope was accepted before, and its answer is no longer stored.",
-    wire: unknown("check what the envelope has done"),
+    wire: unknown("check the effect of the command"),
   },
   "over-rate": {
     sentence: "The key has sent more envelopes a second than it may.",
-    wire: varies("wait, and sign again"),
+    wire: varies(
+      "wait, or generate a new pair, add it with a higher --rate (dbsync keys add), and revoke this one",
+    ),
   },
   "not-yet": {
     sentence: "The daemon does not have the envelope that this one must follow.",
-    wire: never("use another daemon, or sign again later"),
+    wire: never("use another daemon, or try again later"),
   },
   "memory-full": {
     sentence: "The daemon can remember no further envelope (--max-remembered).",
-    wire: unknown("wait, or raise `--max-remembered`"),
+    wire: unknown("wait, or raise the daemon's --max-remembered"),
   },
   "out-of-memory": {
     sentence: "The daemon uses as much memory as it may (--maxmemory), and the command may need more.",
-    wire: varies("delete what is not needed, or raise `--maxmemory`, and sign again"),
+    wire: varies("delete data that you do not need, or raise the daemon's --maxmemory"),
   },
   "too-much": {
     sentence:
       "The commands would read or produce more than this daemon processes in one step (--max-unit-steps).",
-    wire: never("send smaller commands or units, or raise `--max-unit-steps`"),
+    wire: never("split the command, or raise the daemon's --max-unit-steps"),
   },
   "only-for-reads": {
     sentence:
       "`only` is for envelopes that read: this daemon records writes, for its peers or in its own folder.",
-    wire: never("leave `only` out"),
+    wire: never("leave out the option only, which is for commands that read"),
   },
   "clock-off": {
     sentence: "This daemon's clock differs from the clocks of the other daemons, so it accepts no writes.",
-    wire: never("use another daemon; set this daemon's clock"),
+    wire: never("use another daemon, and set that daemon's clock by NTP"),
   },
   "daemon-revoked": {
     sentence:
       "This daemon's own key was revoked: it is no longer a member, and accepts no writes, because they would reach no other daemon.",
-    wire: never("use another daemon; start this one with a new `--data` folder, or stop it"),
+    wire: never("use another daemon; start that one with a new data folder, or stop it"),
   },
   "not-listed": {
     sentence:
       "The cluster's list of members does not name this daemon, so it accepts no writes, because they would reach no other daemon.",
     wire: never(
-      "use another daemon; add this one (`dbsync members add`), with a new `--data` folder if it was removed",
+      "use another daemon; add that one to the list (dbsync members add), with a new data folder if it was removed",
     ),
   },
   "semantics-unknown": {
     sentence:
       "This daemon's release does not know the semantics version of the cluster, so it accepts and answers no commands.",
-    wire: never("use another daemon; upgrade this one"),
+    wire: never("use another daemon, and upgrade that one"),
   },
   "storage-failed": {
     sentence: "The data folder cannot be written; the daemon accepts nothing until it is restarted.",
-    wire: varies("use another daemon; see this daemon's log"),
+    wire: varies("see that daemon's log: free space on its disk or repair it, and start the daemon again"),
   },
   "order-unavailable": {
     sentence:
       "The stream that orders the writes (--order) cannot be reached or read; nothing is written without it.",
-    wire: varies("use another daemon; see this daemon's log, and check NATS"),
+    wire: varies("see that daemon's log, and check its NATS server; or use another daemon"),
   },
   "order-too-long": {
     sentence: "The envelope is longer than one message of the NATS server of --order may be (max_payload).",
-    wire: never("send smaller envelopes, or raise `max_payload`"),
+    wire: never("send smaller commands, or raise max_payload of the daemon's NATS server"),
   },
   "events-not-taken": {
     sentence: "The client does not read its events as fast as they arrive.",
-    wire: never("connect again, and request fewer events, or read faster"),
+    wire: never("read its events faster, or subscribe to less"),
   },
   "no-longer-permitted": {
     sentence: "The client's key is no longer permitted to receive these events.",
-    wire: never("change the rules (`KEY RULES`), or listen with another key"),
+    wire: never("listen with a key that is permitted to, or change its rules (dbsync keys)"),
   },
   "cannot-wait": {
     sentence:
       "There is nothing to wait for: the envelope writes nothing, or the daemon has no timeline (--data, --peer).",
-    wire: never("leave the option out, or start the daemon with `--data` or `--peer`"),
+    wire: never("leave out stable and replicated, or start the daemon with --data or --peer"),
   },
   "too-few-daemons": {
     sentence:
       "The client requires more daemons than this daemon knows in its cluster, including itself (--peer).",
-    wire: never("require fewer daemons; check which daemons are in the cluster"),
+    wire: never("wait for fewer daemons (replicated), or start more; dbsync status lists the daemons"),
   },
   "not-stable": {
     sentence: "The envelope was applied, but the order up to it did not become final in time.",
-    wire: unknown("check what the envelope has done; find out which daemon is unreachable"),
+    wire: unknown("check the effect of the command; dbsync status shows which daemon is unreachable"),
   },
   "not-replicated": {
     sentence: "The envelope was applied, but fewer daemons than required had it on disk in time.",
-    wire: unknown("check what the envelope has done; find out which daemon is unreachable"),
+    wire: unknown("check the effect of the command; dbsync status shows which daemon is unreachable"),
   },
   "database-down": {
     sentence: "A database cannot be reached; the command was not sent to it.",
-    wire: varies("see the daemon's log"),
+    wire: varies("see that daemon's log, and start its database"),
   },
   "database-lost": {
     sentence: "The connection to a database broke; whether it executed the command is not known.",
-    wire: unknown("check what the envelope has done"),
+    wire: unknown("check the effect of the command, and see that daemon's log"),
   },
   "database-timeout": {
     sentence:
       "A database did not answer in time (--backend-timeout); whether it executed the command is not known.",
-    wire: unknown("check what the envelope has done"),
+    wire: unknown("check the effect of the command, or raise the daemon's --backend-timeout"),
   },
   "too-much-behind": {
     sentence: "More than --max-query-bytes arrived after a command of a RESP client that waits for data.",
@@ -232,3 +237,10 @@ export const REFUSALS = {
 } as const satisfies Record<string, Refusal>;
 
 export type RefusalCode = keyof typeof REFUSALS;
+
+/** Returns the text of a refusal for a client: the reason, and what to do, as two sentences. */
+export function refusalText(code: RefusalCode): string {
+  const { sentence, wire }: Refusal = REFUSALS[code];
+  const cure = wire?.cure ?? "";
+  return cure === "" ? sentence : `${sentence} ${cure[0]?.toUpperCase()}${cure.slice(1)}.`;
+}

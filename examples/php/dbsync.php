@@ -1091,15 +1091,6 @@ namespace Dbsync {
          */
         final class Daemon
         {
-            /** The remedies for refusals whose sentence contains none. */
-            private const CURES = [
-                'unknown-key' => ' Add the key (dbsync keys add), or configure one that the daemon accepts (dbsync.signkey).',
-                'revoked' => ' Make a new pair (dbsync-keygen), and add it (dbsync keys add).',
-                'malformed' => ' The daemon\'s log contains the reason: a command may be longer than it accepts (--max-request-bytes).',
-                'out-of-memory' => ' Delete data that you do not need, or raise this limit.',
-                'database-down' => ' See the daemon\'s log, and start its database.',
-            ];
-
             /** The beginning of the refusal that a port of a daemon for another protocol sends, and the remedy. */
             private const OTHER_PORT = 'this port serves ';
             private const OTHER_PORT_CURE = '; specify the daemon\'s --port instead, which is 1111 by default';
@@ -1452,7 +1443,7 @@ namespace Dbsync {
                     $command->cluster->learn($this->address, $clock);
                     $delivery->begun = $effect !== 'not-applied';
                     $delivery->misdated = $code === 'skew' || $code === 'too-old';
-                    $this->settle("$code: $sentence" . (self::CURES[$code] ?? ''));
+                    $this->settle("$code: $sentence");
                 } elseif ($this->version === 0 && $name === 'refused' && strpos($message[3], self::OTHER_PORT) === 0) {
                     $this->fail("$message[2]: $message[3]" . self::OTHER_PORT_CURE);
                 } else {

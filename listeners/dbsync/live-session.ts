@@ -5,7 +5,7 @@
  * Source: docs/protocol-v2.md "Events".
  */
 
-import { REFUSALS } from "../../engine/answers/refusals.js";
+import { refusalText } from "../../engine/answers/refusals.js";
 import type { Message } from "../../engine/channels/channel-message.js";
 import type { ChannelKind, Subscriber } from "../../engine/channels/channels.js";
 import type { KeyWatcher, RemovalCause, WatchKind } from "../../engine/channels/key-watchers.js";
@@ -223,7 +223,7 @@ export class LiveSession implements Subscriber, KeyWatcher, UnitListener {
   }
 
   #close(code: "events-not-taken" | "no-longer-permitted", detail: string): void {
-    const { sentence } = REFUSALS[code];
+    const sentence = refusalText(code);
     const clock = this.#server.host.environment.clock();
     const refusal = writeRefused({ id: "", code, sentence, clock, effect: "not-applied" });
     this.clear();

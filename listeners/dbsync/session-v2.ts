@@ -3,7 +3,7 @@
  * are ready. Only a malformed message closes the connection. Source: docs/protocol-v2.md "Messages".
  */
 
-import { REFUSALS } from "../../engine/answers/refusals.js";
+import { refusalText } from "../../engine/answers/refusals.js";
 import type { EnvelopeAnswer, RefusedEnvelope } from "../../engine/answers/request.js";
 import { noteSlowEnvelope } from "../../engine/slow-log/slow-envelope.js";
 import type { ClientConnection } from "../../net/connections/client-connection.js";
@@ -217,8 +217,7 @@ export class SessionV2 implements Session {
   }
 
   #refuse({ id, code, effect }: RefusedEnvelope): string {
-    const { sentence } = REFUSALS[code];
     const clock = this.#server.host.environment.clock();
-    return writeFrame(writeRefused({ id, code, sentence, clock, effect }), VERSION);
+    return writeFrame(writeRefused({ id, code, sentence: refusalText(code), clock, effect }), VERSION);
   }
 }

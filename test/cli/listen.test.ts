@@ -56,5 +56,5 @@ test("watch prints the keys that change", async () => {
 test("a missing key is reported", async () => {
   const { code, stderr } = await cluster.run(["subscribe", "news"]);
   assert.equal(code, 1);
-  assert.match(stderr, /this daemon accepts only signed commands\); specify the private key \(-k/);
+  assert.match(stderr, /This daemon accepts only signed commands\. Specify the private key \(-k/);
 });

@@ -239,9 +239,9 @@ describe("dbsync doctor", () => {
     const unknown = await run("doctor", "-k", "stranger.pem");
     assert.equal(unknown.code, 1);
     assert.match(unknown.stdout, /FAIL {2}.*: refused: .*unknown-key/);
-    assert.match(unknown.stdout, /\nFirst fix: .*the daemon does not know this key: compare the fingerprint/);
+    assert.match(unknown.stdout, /\nFirst fix: .*Compare the fingerprint/);
     const unsigned = await run("doctor", "-k", "");
-    assert.match(unsigned.stdout, /\nFirst fix: .*specify the private key \(-k/);
+    assert.match(unsigned.stdout, /\nFirst fix: .*Specify the private key \(-k/);
   });
 
   test("reports that the daemons belong to different clusters", async () => {

@@ -12,7 +12,7 @@ import { FakeServer } from "./fake-server.js";
 import { ServedDaemon } from "./served-daemon.js";
 import { errorOf, PATIENCE_MS, summary } from "./test-client.js";
 
-const WANTS = /unsigned: this daemon accepts only signed commands\); specify the private key \(-k/;
+const WANTS = /unsigned: This daemon accepts only signed commands\. Specify the private key \(-k/;
 
 function keyless(servers: string, options: SendOptions = {}) {
   const settings = readOptions({ servers, key: false, timeout: PATIENCE_MS, ...options }, () =>
@@ -76,7 +76,7 @@ describe("A client without a key, with a daemon without keys", () => {
     const options = { ...signed.options, servers: addressOf(daemon), versions: "2" } as const;
     const settings = readOptions(options, () => assert.fail("no defaults"));
     await using client = openClient(settings, assert.fail).client;
-    assert.match((await errorOf(client.send("PING"))).message, /not-due: this daemon has no keys/);
+    assert.match((await errorOf(client.send("PING"))).message, /not-due: This daemon has no keys/);
   });
 });
 

@@ -51,7 +51,7 @@ export const CALL_MISTAKES: readonly Mistake[] = [
     name: "No key for a daemon that requires signed commands",
     isCommon: true,
     call: but(() => ({ key: "" })),
-    says: [/127\.0\.0\.1:1111/, /accepts only signed commands/, /specify the private key/],
+    says: [/127\.0\.0\.1:1111/, /accepts only signed commands/, /specify the private key/i],
   },
   {
     name: "A key that the daemon does not know",

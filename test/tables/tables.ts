@@ -4,8 +4,8 @@
  */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { REFUSAL_CURES } from "../../client/shared/refusal-cures.js";
 import { METRICS } from "../../daemon/admin/metric-table.js";
+import { REFUSALS, type Refusal } from "../../engine/answers/refusals.js";
 import { mongoCommands } from "../../listeners/mongo/commands/mongo-commands.js";
 import type { Metrics } from "../../net/admin/metric.js";
 import { formatLimit } from "../../options/limit-text.js";
@@ -56,6 +56,7 @@ const PARTS: readonly Part[] = [
     ],
   },
   { file: "docs/metrics.md", lines: () => metricRows(METRICS) },
+  { file: "docs/protocol-v2.md", lines: refusalRows },
   ...[TIMELINE_FIGURES, UPTO_FIGURES, MEMBER_FIGURES, DIFFERENCE_FIGURES, MIRROR_FIGURES].map((table) => ({
     file: "docs/protocol-v2.md",
     lines: () => figureRows(table),
@@ -98,7 +99,6 @@ const PARTS: readonly Part[] = [
   },
   { file: "client/shared/command-groups.ts", lines: commandGroups },
   { file: "client/command-methods.ts", lines: commandMethods },
-  { file: "examples/python/dbsync/sentences.py", lines: curesInPython },
   {
     file: "examples/python/dbsync/sentences.py",
     lines: () => ["NAMES = (", ...textLines(readCommands()).map((line) => `    "${line}"`), ")"],
@@ -211,14 +211,11 @@ function textLines(words: readonly string[]): string[] {
   return lines.map((line, i) => (i < lines.length - 1 ? line : line.trimEnd()));
 }
 
-/** Returns the remedies in Python, whose string literals are the same as in JSON. */
-function curesInPython(): string[] {
-  const rows = Object.entries(REFUSAL_CURES).flatMap(([code, cure]) => {
-    const [first = "", ...more] = textLines(cure.split(" ")).map((line) => JSON.stringify(line));
-    if (more.length === 0) return [`    "${code}": ${first},`];
-    return [`    "${code}": (`, ...[first, ...more].map((line) => `        ${line}`), "    ),"];
-  });
-  return ["REFUSAL_CURES: dict[str, str] = {", ...rows, "}"];
+function refusalRows(): string[] {
+  const rows = Object.entries<Refusal>(REFUSALS).flatMap(([code, { sentence, wire }]) =>
+    wire === undefined ? [] : [`| \`${code}\` | ${sentence} | ${wire.effect} | ${wire.cure} |`],
+  );
+  return ["| code | sentence | effect | cure |", "| --- | --- | --- | --- |", ...rows];
 }
 
 /** Returns a value in TOML: the default, or the example if there is no default. */

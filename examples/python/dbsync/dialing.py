@@ -58,6 +58,6 @@ def require_way(hello: Hello, is_signed: bool) -> None:
         if "2" not in hello.versions:
             raise Gone("version")
         if "unsigned" not in hello.knows:
-            raise Gone("refused", "unsigned: this daemon accepts only signed commands")
+            raise Gone("refused", "unsigned: This daemon accepts only signed commands. Specify the private key: key=… or DBSYNC_SIGNKEY, for python3 -m dbsync --key.")
     elif "2" not in hello.versions or hello.cluster == NO_CLUSTER:
-        raise Gone("refused", "not-due: it has no keys, and accepts no signed commands")
+        raise Gone("refused", "not-due: It has no keys, and accepts no signed commands. Start it with this key's public half (-s), or do not sign.")

@@ -6,10 +6,11 @@ been applied.
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from typing import Any, Iterable, Literal, Sequence
 
-from .sentences import EFFECTS, OTHER_PORT, OTHER_PORT_CURE, OWN_CURES, REFUSAL_CURES, STAGES
+from .sentences import EFFECTS, OTHER_PORT, OTHER_PORT_CURE, STAGES
 
 Effect = Literal["not-applied", "unknown"]
 
@@ -140,19 +141,22 @@ class ProtocolError(Exception):
     """The received bytes are not valid in version 2. This exception is internal: a call reports it as the stage `garbage` of a daemon."""
 
 
+REFUSAL = re.compile(r"[a-z-]+: .*\. [^.].*\.$", re.S)
+"""A refusal: its code, the reason, and what to do, each of the latter as a sentence."""
+
+
 def describe(outcome: Outcome) -> str:
     """Returns an outcome as text: `connect: no connection (Connection refused); is dbsyncd running there? [not applied there]`."""
     if outcome.ok:
         return f"answered {'nil' if outcome.reply is None else json.dumps(shown(outcome.reply))}"
     meaning, cure = STAGES[outcome.stage]
-    if outcome.stage in ("refused", "lost"):
-        code = outcome.detail.split(":", 1)[0]
-        cure = {**REFUSAL_CURES, **OWN_CURES}.get(code, cure)
     if outcome.detail.startswith(OTHER_PORT):
         cure = OTHER_PORT_CURE
+    elif outcome.stage in ("refused", "lost") and REFUSAL.match(outcome.detail):
+        cure = ""
     detail = f" ({_printable(outcome.detail)})" if outcome.detail else ""
     effect = "recorded" if outcome.stage == "reply" and outcome.effect == "unknown" else outcome.effect
-    return f"{outcome.stage}: {meaning}{detail}; {cure} [{EFFECTS[effect]}]"
+    return f"{outcome.stage}: {meaning}{detail}{f'; {cure}' if cure else ''} [{EFFECTS[effect]}]"
 
 
 def shown(reply: object) -> str:

@@ -153,7 +153,7 @@ test("a client without a key receives an error if the daemon needs one, and clos
   await using unsigned = createClient({ servers: serverOf(third), key: false });
   await assert.rejects(
     unsigned.subscribe("news").next(),
-    /this daemon accepts only signed commands\); specify the private key/,
+    /This daemon accepts only signed commands\. Specify the private key/,
   );
   const client = clientOf([third]);
   const news = client.subscribe("news");

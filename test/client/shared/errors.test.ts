@@ -3,9 +3,10 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { outcomeCure } from "../../../client/shared/described-outcomes.js";
 import { DbsyncError, ERROR_CODES } from "../../../client/shared/errors.js";
-import { REFUSAL_CURES } from "../../../client/shared/refusal-cures.js";
 import { STAGES } from "../../../client/shared/sentences.js";
+import { REFUSALS, type Refusal, type RefusalCode, refusalText } from "../../../engine/answers/refusals.js";
 import { formatTable } from "../../../net/terminal/text-table.js";
 import { repositoryRoot } from "../../support/repository.js";
 
@@ -24,19 +25,30 @@ test("README.md lists every stage, and no others", () => {
   assert.deepEqual(listed("Stages"), Object.keys(STAGES).sort());
 });
 
-test("every refusal of the protocol has a remedy, which the error contains", () => {
-  const protocol = readFileSync(join(repositoryRoot, "docs/protocol-v2.md"), "utf8");
-  const section = protocol.split("## Refusals\n")[1]?.split("\n## ")[0] ?? "";
-  const codes = [...section.matchAll(/^\| `([a-z-]+)` \|/gm)].map((match) => match[1] as string);
-  assert.deepEqual(Object.keys(REFUSAL_CURES).sort(), codes.sort());
-  for (const code of [...codes, "not-of-this-version"]) {
-    const detail = `${code}: No.`;
-    const outcome = { address: "a:1", status: "failed", stage: "refused", detail, ms: 1 } as const;
-    const { message } = new DbsyncError("all-failed", "", {
-      outcomes: [{ ...outcome, effect: "not-applied" }],
-    });
-    assert.ok(message.includes(`(${detail}); ${REFUSAL_CURES[code] ?? STAGES.refused.cure} [`), message);
-  }
+test("the text of a refusal ends with the daemon's remedy, and other failures with that of their stage", () => {
+  const codes = Object.entries<Refusal>(REFUSALS).flatMap(([code, { wire }]) =>
+    wire === undefined ? [] : [[code as RefusalCode, wire.cure] as const],
+  );
+  assert.ok(codes.length > 30);
+  for (const [code, cure] of codes)
+    for (const stage of ["refused", "lost"] as const) {
+      const detail = `${code}: ${refusalText(code)}`;
+      const outcome = {
+        address: "a:1",
+        status: "failed",
+        stage,
+        detail,
+        effect: "not-applied",
+        ms: 1,
+      } as const;
+      const { message } = new DbsyncError("all-failed", "", { outcomes: [outcome] });
+      assert.ok(message.includes(`(${detail}) [not applied there]`), message);
+      assert.equal(outcomeCure(outcome).toLowerCase(), cure.toLowerCase());
+    }
+  const short = { stage: "refused", detail: "not-of-this-version: No.", effect: "unknown" } as const;
+  assert.equal(outcomeCure(short), STAGES.refused.cure);
+  const broken = { stage: "connect", detail: "a: No. Yes.", effect: "unknown" } as const;
+  assert.equal(outcomeCure(broken), STAGES.connect.cure);
 });
 
 test("control characters from a daemon are escaped in sentences and tables", () => {

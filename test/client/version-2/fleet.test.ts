@@ -71,7 +71,7 @@ test("a daemon that reports that it has no keys receives no signed commands, and
     await using client = client2Of([daemon], required ? { versions: "2" } : {});
     const failure = await errorOf(client.send("SET a 1"));
     assert.equal(summary(failure.outcomes[0]), "refused not-applied");
-    assert.match(failure.message, /this daemon has no keys/);
+    assert.match(failure.message, /This daemon has no keys/);
     assert.equal(daemon.accepted, 1);
   }
 });
@@ -88,7 +88,7 @@ test("a daemon that was restarted without keys has not applied the later command
   await errorOf(client.send("PING"));
   const failure = await errorOf(client.send("SET a 2"));
   assert.equal(summary(failure.outcomes[0]), "refused not-applied");
-  assert.match(failure.message, /this daemon has no keys/);
+  assert.match(failure.message, /This daemon has no keys/);
 });
 
 const clusters = ["c".repeat(32), "d".repeat(32)] as const;
