@@ -80,6 +80,9 @@ const SECONDS_PER_DAY = 86_400;
 const MICROSECONDS_PER_MS = 1000;
 const MICROSECONDS_PER_SECOND = 1e6;
 
+/** Redis's clock for the use of keys is the low 24 bits of the Unix time in seconds. */
+const LRU_CLOCK_MAX = 0xff_ffff;
+
 /** The sections in the order of the text. Redis clients may depend on Redis's order. */
 const SECTIONS: Readonly<Record<SectionName, Section>> = {
   dbsync: { title: "Dbsync" },
@@ -151,6 +154,7 @@ function serverFields({ uptime, now, port }: InfoValues): InfoFields {
     server_time_usec: Math.round(now * MICROSECONDS_PER_MS),
     uptime_in_seconds: seconds,
     uptime_in_days: Math.floor(seconds / SECONDS_PER_DAY),
+    lru_clock: Math.floor(now / MS_PER_SECOND) & LRU_CLOCK_MAX,
     executable: process.execPath,
     config_file: "",
     available_cpus: availableParallelism(),
@@ -180,23 +184,29 @@ function memoryFields({ memory: { used, limit }, eviction }: InfoValues): InfoFi
 /**
  * Returns the persistence fields. Acknowledged writes are on disk as --fsync requires, and nothing waits to be saved.
  */
-function persistenceFields({ now, settings, failure }: InfoValues): InfoFields {
-  const { data, fsync } = settings;
-  const ofFolder = {
-    aof_last_write_status: failure === null ? "ok" : "err",
-    rdb_last_save_time: Math.floor(now / MS_PER_SECOND),
-    dbsync_fsync: formatFsync(fsync),
-  };
+function persistenceFields(values: InfoValues): InfoFields {
+  const { data, fsync } = values.settings;
   return {
     // Always 0, the value that clients wait for, because the daemon serves reads even while its data is incomplete or
     // after writes have failed.
     loading: 0,
     rdb_changes_since_last_save: 0,
     rdb_bgsave_in_progress: 0,
+    rdb_last_save_time: lastSave(values),
+    rdb_last_bgsave_status: "ok",
     aof_enabled: Number(data !== null),
     aof_rewrite_in_progress: 0,
-    ...(data === null ? {} : ofFolder),
+    aof_last_write_status: values.failure === null ? "ok" : "err",
+    ...(data === null ? {} : { dbsync_fsync: formatFsync(fsync) }),
   };
+}
+
+/**
+ * Returns when the current state was saved, in Unix seconds: now with --data; otherwise the last saved state is the
+ * empty state at the start.
+ */
+export function lastSave({ now, uptime, settings }: InfoValues): number {
+  return Math.floor((settings.data === null ? now - uptime : now) / MS_PER_SECOND);
 }
 
 function statFields({ accepted, commands, errors, keys, eviction }: InfoValues): InfoFields {

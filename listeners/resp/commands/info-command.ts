@@ -10,8 +10,12 @@ import type { Scripts } from "../../../engine/scripts/scripts.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { type Reply, verbatim } from "../../../protocol/reply.js";
 import type { CommandCounts } from "../session/command-counts.js";
+import type { RespServer } from "../session/resp-server.js";
 import type { RespSession, SessionHandler } from "../session/resp-session.js";
 import { percentilesOf } from "./config-lists.js";
+
+const HZ_DEFAULT = 10;
+const HZ_MAX = 500;
 
 export const infoHandlers: readonly (readonly [string, SessionHandler])[] = [["INFO", info]];
 
@@ -21,7 +25,7 @@ function info(session: RespSession, [, ...sections]: readonly ByteString[]): Rep
 }
 
 /** Returns the values of this listener; its counts do not include other listeners. */
-function valuesOf({ server }: RespSession): InfoValues {
+export function valuesOf({ server }: RespSession): InfoValues {
   const { environment, clients, daemon, host, path } = server;
   const { memory } = daemon;
   return {
@@ -47,7 +51,7 @@ function valuesOf({ server }: RespSession): InfoValues {
 function ownFields(session: RespSession): OwnFields {
   const { server } = session;
   return {
-    server: () => ({ run_id: server.runId }),
+    server: () => serverFields(server),
     clients: () => clientFields(session),
     memory: () => memoryFields(session),
     stats: () => statFields(session),
@@ -56,6 +60,12 @@ function ownFields(session: RespSession): OwnFields {
     latencystats: () => latencyFields(session),
     errorstats: () => errorFields(session),
   };
+}
+
+/** Returns the fields of the server. Redis also caps hz, which has no effect here. */
+function serverFields(server: RespServer): InfoFields {
+  const hz = Math.min(HZ_MAX, Math.max(1, server.numberOf("hz", HZ_DEFAULT)));
+  return { run_id: server.runId, hz, configured_hz: hz };
 }
 
 function clientFields({ server }: RespSession): InfoFields {

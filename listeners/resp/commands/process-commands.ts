@@ -1,5 +1,6 @@
 /** The commands about the process: save, stop, replicate, and monitor. */
 
+import { lastSave } from "../../../engine/info/info-text.js";
 import { version } from "../../../net/process/version.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import {
@@ -17,11 +18,12 @@ import { REDIS_VERSION } from "../../../protocol/resp/redis-version.js";
 import { custom, syntaxError } from "../../../store/arguments/command-errors.js";
 import { integerArgument } from "../../../store/arguments/number-arguments.js";
 import type { RespSession, SessionHandler } from "../session/resp-session.js";
+import { valuesOf } from "./info-command.js";
 
 export const processHandlers: readonly (readonly [string, SessionHandler])[] = [
   ["BGREWRITEAOF", inBackground],
   ["BGSAVE", saveInBackground],
-  ["LASTSAVE", lastSave],
+  ["LASTSAVE", (session) => integer(lastSave(valuesOf(session)))],
   ["LOLWUT", picture],
   ["MONITOR", monitor],
   ["REPLICAOF", replicaOf],
@@ -53,13 +55,6 @@ function inBackground(session: RespSession): Reply {
 function saveInBackground(session: RespSession, argv: readonly ByteString[]): Reply {
   if (argv.length > 2 || (argv[1] !== undefined && argv[1].toUpperCase() !== "SCHEDULE")) throw syntaxError();
   return inBackground(session);
-}
-
-/** Answers LASTSAVE. Without --data, the last saved state is the empty state at the start. */
-function lastSave({ server }: RespSession): Reply {
-  const { environment } = server;
-  if (server.daemon.settings.data !== null) return integer(server.seconds);
-  return integer(Math.floor((environment.clock() - (environment.uptime() - server.startedAt)) / 1000));
 }
 
 /** `SHUTDOWN [NOSAVE|SAVE] [NOW] [FORCE] [ABORT]` */

@@ -70,3 +70,15 @@ test("a value stays on its line, and is sent as UTF-8", () => {
     "# Dbsync\r\ndbsync_failure:disk role:slave \r\nbackend0:\u00c3\u00a9\r\n",
   );
 });
+
+test("the persistence fields exist without --data too, and failed writes are shown", () => {
+  const text = infoText(["persistence", "server"], VALUES, {});
+  assert.match(text, /\r\nlru_clock:5501184\r\n/);
+  assert.match(text, /\r\nrdb_last_save_time:1699909999\r\nrdb_last_bgsave_status:ok\r\n/);
+  assert.match(text, /\r\naof_enabled:0\r\n/);
+  assert.match(text, /\r\naof_last_write_status:ok\r\n/);
+  const values = { ...VALUES, settings: { data: "/data", fsync: "never" as const }, failure: "disk" };
+  const failed = infoText(["persistence"], values, {});
+  assert.match(failed, /\r\nrdb_last_save_time:1700000000\r\n/);
+  assert.match(failed, /\r\naof_last_write_status:err\r\ndbsync_fsync:never\r\n/);
+});

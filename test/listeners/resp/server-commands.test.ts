@@ -257,6 +257,7 @@ test("INFO reports the fields that dashboards read", async () => {
   for (const pattern of [
     /^# Server\r\nredis_version:7\.0\.\d+\r\nredis_git_sha1:0+\r\nredis_git_dirty:0\r\ndbsync_version:\d/,
     /\r\nconnected_clients:1\r\n/,
+    /\r\nhz:10\r\nconfigured_hz:10\r\n/,
     /\r\nused_memory:[1-9]\d*\r\n/,
     /\r\nuptime_in_seconds:\d+\r\n/,
     /\r\nrole:master\r\n/,
