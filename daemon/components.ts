@@ -86,6 +86,7 @@ function noFigures({ clock, uptime }: Environment): Omit<Figures, "settings" | "
     watchRecorded: () => {},
     members: () => null,
     failure: () => null,
+    isLoading: () => false,
     replica: () => null,
     order: () => null,
     keys: () => null,

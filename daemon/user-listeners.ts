@@ -168,6 +168,9 @@ function daemonInterfaceOf(
     get failure() {
       return replica?.failure ?? null;
     },
+    get isLoading() {
+      return replica?.isLoading ?? false;
+    },
   };
 }
 

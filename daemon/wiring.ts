@@ -225,6 +225,7 @@ async function addReplica(
       replica: () => replica.figures,
       order: () => replica.order ?? null,
       failure: () => replica.failure,
+      isLoading: () => replica.isLoading,
       watchRecorded: (watcher) => {
         replica.watcher = watcher;
       },

@@ -46,6 +46,8 @@ export interface DaemonInterface {
   readonly displayedState: string;
   /** The reason why the daemon no longer accepts writes, or null if there is none. */
   readonly failure: string | null;
+  /** Whether the daemon refuses writes because it is catching up. */
+  readonly isLoading: boolean;
   /** Stops the process once its work is finished; null if the process belongs to another program. */
   readonly shutDown: (() => void) | null;
 }

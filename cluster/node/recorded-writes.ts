@@ -76,6 +76,11 @@ export abstract class RecordedWrites implements Service, ReplicaContext {
     return this.recording.gateway;
   }
 
+  /** Whether clients' writes are refused because the daemon is catching up. */
+  get isLoading(): boolean {
+    return this.recording.refusal()?.code === "catching-up";
+  }
+
   /** The figures of the stream that orders the writes, or undefined if there is none. */
   get order(): OrderFigures | undefined {
     return undefined;

@@ -47,6 +47,7 @@ function valuesOf(daemon: InspectedDaemon): InfoValues {
     state: daemon.health().state,
     members: daemon.members(),
     failure: daemon.failure(),
+    isLoading: daemon.isLoading(),
   };
 }
 

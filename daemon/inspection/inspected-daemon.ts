@@ -37,6 +37,8 @@ export interface InspectedDaemon extends Sources {
   readonly members: () => number | null;
   /** The reason why writes are no longer accepted, or null if writes are accepted. */
   readonly failure: () => string | null;
+  /** Whether writes are refused because the daemon is catching up. */
+  readonly isLoading: () => boolean;
   /** Memory in bytes; `limit` 0: no limit. */
   readonly memory: () => { readonly used: number; readonly limit: number };
   readonly eviction: () => { readonly policy: string; readonly evicted: number };

@@ -38,6 +38,8 @@ export interface InfoValues {
   readonly members: number | null;
   /** The reason why writes are no longer accepted, or null if writes are accepted. */
   readonly failure: string | null;
+  /** Whether writes are refused with LOADING, because the daemon is catching up. Reads are answered meanwhile. */
+  readonly isLoading: boolean;
 }
 
 interface InfoKeys {
@@ -187,9 +189,7 @@ function memoryFields({ memory: { used, limit }, eviction }: InfoValues): InfoFi
 function persistenceFields(values: InfoValues): InfoFields {
   const { data, fsync } = values.settings;
   return {
-    // Always 0, the value that clients wait for, because the daemon serves reads even while its data is incomplete or
-    // after writes have failed.
-    loading: 0,
+    loading: Number(values.isLoading),
     rdb_changes_since_last_save: 0,
     rdb_bgsave_in_progress: 0,
     rdb_last_save_time: lastSave(values),

@@ -220,6 +220,13 @@ export const webMutants: readonly Mutant[] = [
     test: "test/engine/info/info-text.test.js",
   },
   {
+    name: "INFO: a daemon that refuses writes because it is catching up is shown as loaded",
+    file: "cluster/node/recorded-writes.js",
+    find: '=== "catching-up"',
+    replace: '=== "storage-failed"',
+    test: "test/listeners/resp/recorded.test.js",
+  },
+  {
     name: "mongo: drivers select a daemon that is catching up",
     file: "listeners/mongo/session/mongo-server.js",
     find: 'this.daemon.state === "catching-up"',

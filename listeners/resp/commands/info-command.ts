@@ -44,6 +44,7 @@ export function valuesOf({ server }: RespSession): InfoValues {
     state: daemon.displayedState,
     members: daemon.members,
     failure: daemon.failure,
+    isLoading: daemon.isLoading,
   };
 }
 

@@ -23,6 +23,7 @@ const VALUES: InfoValues = {
   state: "live",
   members: null,
   failure: null,
+  isLoading: false,
 };
 
 const titles = (text: string) => [...text.matchAll(/^# (\w+)\r$/gm)].map(([, title]) => title);

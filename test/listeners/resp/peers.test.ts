@@ -35,6 +35,8 @@ async function startPair(): Promise<AsyncDisposable & { readonly one: Served; re
       const info = await client.call("INFO", "replication");
       return info.kind === "bulk" && info.bytes.includes("dbsync_state:live");
     });
+    const ready = await client.call("INFO", "persistence");
+    assert.match(ready.kind === "bulk" ? ready.bytes : "", /\r\nloading:0\r\n/);
   }
   return {
     one,

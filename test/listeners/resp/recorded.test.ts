@@ -145,6 +145,7 @@ test("a daemon whose data is incomplete answers reads, and gives the reason why 
     /^-LOADING This daemon accepts no writes yet: it has started, and /,
   );
   assert.equal(await exchange(respPort(replica), lines("GET k")), "$-1\r\n");
+  assert.match(await exchange(respPort(replica), lines("INFO persistence")), /\r\nloading:1\r\n/);
 });
 
 test("a peer returns the daemon's write, and the daemon sends a stable answer", async () => {

@@ -94,6 +94,7 @@ export async function startResp({
     copies,
     displayedState: "live",
     failure: null,
+    isLoading: false,
     shutDown: null,
   });
   const listener: RespListener = new RespListener({
