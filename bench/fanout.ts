@@ -9,6 +9,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Redis } from "ioredis";
 import { type Client, createClient } from "../client/public-api.js";
+import { frameOf } from "../client/settings/signing-key.js";
+import { signCommand } from "../keys/sign.js";
 import { type RedisServer, startRedis } from "../test/support/redis-server.js";
 import { type Figures, figuresOf, measure, median } from "./measure.js";
 import { type Server, startDaemon, startEcho } from "./processes.js";
@@ -20,8 +22,8 @@ const CALLERS = [1, 16, 64];
 const DAEMONS = 3;
 const STOP_PAIRS = smoke ? 1 : 5;
 const VALUE = "x".repeat(20);
-/** The size of an answer of echo-server.ts. */
-const ANSWER_BYTES = 20;
+/** The length of the answer OK in version 1. */
+const OK_BYTES = Buffer.byteLength("ds:11:redis:3:OK\0");
 
 let counter = 0;
 /** Returns a new command, so that the client cannot reuse an earlier signature. */
@@ -200,7 +202,10 @@ Goal: p99 at most ${goal.toFixed(0)} µs (${stopped <= goal ? "met" : "missed"})
  */
 const ORIGINAL = { unsigned: 3380, signed: 1377 };
 
-/** Measures version 1 of the protocol with three daemons, each before a Redis, alongside three bare proxies. */
+/**
+ * Measures version 1 of the protocol with three daemons, each before a Redis, alongside three bare proxies. As in PHP's
+ * driver, each daemon has one connection, and each call is signed once.
+ */
 async function beforeRedis(redises: readonly RedisServer[]): Promise<string> {
   const backends = redises.map(({ port }) => ["-d", `redis:127.0.0.1:${port}`]);
   await using unsigned = group(await Promise.all(backends.map((args) => startDaemon(args))));
@@ -208,21 +213,21 @@ async function beforeRedis(redises: readonly RedisServer[]): Promise<string> {
     await Promise.all(backends.map((args) => startDaemon([...args, "-s", publicFile]))),
   );
   await using bare = group(await Promise.all(redises.map(({ port }) => startEcho("--redis", String(port)))));
-  const version1 = { versions: "1" as const };
-  await using plain = createClient({ servers: unsigned.all.map(address), ...version1 });
-  await using keyed = createClient({ servers: signed.all.map(address), key: privateKey, ...version1 });
-  const trip = roundTripToAll(bare.all);
+  const sign = (text: Buffer) => signCommand(text, privateKey);
+  const bareTrip = roundTripToAll(bare.all, () => Buffer.alloc(60, "x"), 20);
+  const plainTrip = roundTripToAll(unsigned.all, () => frameOf(command(), null), OK_BYTES);
+  const signedTrip = roundTripToAll(signed.all, () => frameOf(command(), sign), OK_BYTES);
   const subjects = [
-    { name: "three bare proxies, each before a Redis", call: trip.call, original: "" },
-    { name: "unsigned", call: () => plain.send(command()), original: String(ORIGINAL.unsigned) },
-    { name: "signed, RSA-2048", call: () => keyed.send(command()), original: String(ORIGINAL.signed) },
+    { name: "three bare proxies, each before a Redis", call: bareTrip.call, original: "" },
+    { name: "unsigned", call: plainTrip.call, original: String(ORIGINAL.unsigned) },
+    { name: "signed, RSA-2048", call: signedTrip.call, original: String(ORIGINAL.signed) },
   ];
   const runs = subjects.map((): Figures[] => []);
   for (const { call } of subjects) await measure({ callers: 1, seconds: SECONDS }, call);
   for (let round = 0; round < STOP_PAIRS; round++)
     for (const [i, { call }] of subjects.entries())
       runs[i]?.push(await measure({ callers: 1, seconds: SECONDS / 2 }, call));
-  trip.close();
+  for (const { close } of [bareTrip, plainTrip, signedTrip]) close();
   const rates = runs.map((all) => median(all.map(({ perSecond }) => perSecond)));
   const rows = subjects.map(({ name, original }, i) => [
     name,
@@ -234,14 +239,17 @@ async function beforeRedis(redises: readonly RedisServer[]): Promise<string> {
   return `## Version 1 before Redis
 
 ${machine()} \`npm run bench -- fanout\`. Sequential SETs to three daemons, each with \`-d redis:\`, medians of ${STOP_PAIRS} alternating rounds of ${SECONDS / 2} s. A bare proxy is a
-Node program that reads a request, sends a SET to its Redis, and answers after Redis; the client writes to three of them and waits for the first answer. The
+Node program that reads a request, sends a SET to its Redis, and answers after Redis; a call writes to all three servers and waits for the first answer. The
 original (a C program) cannot run here; the last column was recorded on another idle machine with two cores.
 
 ${table(["", "per second", "p50 µs", "÷ bare proxies", "original, recorded"], rows)}`;
 }
 
-/** Returns a call that writes a request to all servers, and waits for the first answer. */
-function roundTripToAll(servers: readonly Server[]) {
+/**
+ * Returns a call that writes a request to all servers, and waits for the first answer.
+ * @param answerBytes  the length of each answer
+ */
+function roundTripToAll(servers: readonly Server[], request: () => Buffer, answerBytes: number) {
   const answers = servers.map(() => 0);
   let calls = 0;
   let resolve: () => void = () => {};
@@ -249,17 +257,17 @@ function roundTripToAll(servers: readonly Server[]) {
     const socket = connect({ port, host: "127.0.0.1", noDelay: true });
     socket.on("data", (chunk) => {
       answers[i] = (answers[i] as number) + chunk.length;
-      if (answers[i] === calls * ANSWER_BYTES) resolve();
+      if (answers[i] === calls * answerBytes) resolve();
     });
     return socket;
   });
-  const request = Buffer.alloc(60, "x");
   return {
     call: () =>
       new Promise<void>((settled) => {
         calls++;
         resolve = settled;
-        for (const socket of sockets) socket.write(request);
+        const bytes = request();
+        for (const socket of sockets) socket.write(bytes);
       }),
     close: () => {
       for (const socket of sockets) socket.destroy();
