@@ -1,6 +1,7 @@
 /** Tests -d redis-sentinel with real processes: a master, its replica, and three sentinels. */
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
+import { setTimeout as pause } from "node:timers/promises";
 import { type Logger, pino } from "pino";
 import type { Outcome } from "../../../../engine/backends/backend.js";
 import { redisSentinel } from "../../../../engine/backends/redis/redis-sentinel.js";
@@ -12,8 +13,13 @@ import { skipUnlessFull } from "../../../support/amount.js";
 import { startDaemon } from "../../../support/daemon-process.js";
 import { refusingAddress } from "../../../support/free-port.js";
 import { askRedis, textOf, until } from "../../../support/redis-cluster.js";
-import { MASTER_NAME, RedisSentinels, startReplica } from "../../../support/redis-sentinels.js";
-import type { RedisServer } from "../../../support/redis-server.js";
+import {
+  MASTER_NAME,
+  RedisSentinels,
+  startReplica,
+  startSentinel,
+} from "../../../support/redis-sentinels.js";
+import { type RedisServer, startRedis } from "../../../support/redis-server.js";
 import { CountingLoad } from "./failing-over.js";
 
 function backendFor(text: string, more: { timeout?: number; waitReplicas?: number; log?: Logger } = {}) {
@@ -25,6 +31,31 @@ function backendFor(text: string, more: { timeout?: number; waitReplicas?: numbe
     ...more,
   });
 }
+
+/** Time in which each sentinel is queried at least once, in milliseconds. */
+const QUERIED_MS = 1_500;
+
+test("a sentinel with an earlier config-epoch, which was cut off, does not decide which master receives commands", async () => {
+  await using old = await startRedis();
+  await using current = await startRedis();
+  const epoch = (number: number) => [`sentinel config-epoch ${MASTER_NAME} ${number}`];
+  const cutOff = await startSentinel(old.port, 1, epoch(1));
+  const upToDate = await startSentinel(current.port, 1, epoch(2));
+  const backend = backendFor(
+    `redis-sentinel:${MASTER_NAME}@127.0.0.1:${cutOff.port},127.0.0.1:${upToDate.port}`,
+  );
+  try {
+    await backend.start();
+    await until(async () => backend.up && backend.server === `127.0.0.1:${current.port}`);
+    await pause(QUERIED_MS);
+    assert.equal(backend.server, `127.0.0.1:${current.port}`);
+    assert.deepEqual(await backend.execute(["SET", "k", "v"]), bulk("OK"));
+    assert.equal(await textOf(current.port, "GET", "k"), "v");
+  } finally {
+    await backend.stop();
+    await Promise.all([cutOff.stop(), upToDate.stop()]);
+  }
+});
 
 describe("-d redis-sentinel", () => {
   let group: RedisSentinels;
