@@ -80,10 +80,17 @@ export const recipeMutants: readonly Mutant[] = [
     test: "test/examples/chat/exercise-protocol.test.js",
   },
   {
-    name: "chat: earlier servers are considered silent",
-    file: "examples/chat/conversation.js",
-    find: "this.#beatMs = beatMs ?? null;",
-    replace: "",
-    test: "test/examples/chat/conversation.test.js",
+    name: "peers: a daemon with another protocol between members is admitted",
+    file: "cluster/peers/connections/member-connection.js",
+    find: "if (protocol !== MEMBERS_PROTOCOL)",
+    replace: "if (false)",
+    test: "test/cluster/peers/connections/handshake.test.js",
+  },
+  {
+    name: "disk: a folder of another format is opened",
+    file: "timeline/disk/folder-format.js",
+    find: "if (Number(number) !== FOLDER_FORMAT)",
+    replace: "if (false)",
+    test: "test/timeline/disk/folder-format.test.js",
   },
 ];
