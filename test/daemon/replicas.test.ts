@@ -97,7 +97,7 @@ test("an answer waits until N daemons have the write, unless the cluster has few
   );
   await assert.rejects(
     client.send("SET k x", { replicated: 9 }),
-    /too-few-daemons.*wait for fewer.*not applied/,
+    /too-few-daemons.*Wait for fewer.*not applied/,
   );
   assert.equal(await client.send("GET k"), "w", "a write that waits for too many daemons is not applied");
 });
