@@ -13,7 +13,7 @@ import { ringOf, shortId } from "./cast.js";
 import { isOnlyOnRemoved } from "./lists/list-checks.js";
 import { type NaiveState, naiveFold } from "./naive-fold.js";
 import { isExcused } from "./stable-promises.js";
-import { namedBy, unverifiableOrderKeys } from "./unverifiable.js";
+import { namedBy, orphanedByFaults, unverifiableOrderKeys } from "./unverifiable.js";
 import { EPOCH, type Host, type World } from "./world.js";
 
 /** Returns why the daemons are not equal yet, or null if all have the same entries on disk and serve clients. */
@@ -61,11 +61,24 @@ function readableOf(host: Host, world: World): readonly ByteString[] {
  * effect, and no other daemon can verify them.
  */
 function orphanedBy(host: Host, world: World): readonly ByteString[] {
-  const { honest, settings } = world;
-  if (!settings.faults.has("rot")) return [];
-  const readable = new Set(honest.flatMap((one) => readableOf(one, world)));
-  const orphaned = new Set(unverifiableOrderKeys(readable, [], world));
+  if (!world.settings.faults.has("rot")) return [];
+  const orphaned = new Set(unverifiableOrderKeys(readableOnAny(world), [], world));
   return readableOf(host, world).filter((orderKey) => orphaned.has(orderKey));
+}
+
+/** Returns the order keys of the entries that at least one host can read. */
+const readableOnAny = (world: World): ReadonlySet<ByteString> =>
+  new Set(world.honest.flatMap((host) => readableOf(host, world)));
+
+/**
+ * Returns the order keys of entries that may be missing from the final state: faults destroyed their last sound
+ * copies, or the last sound copies of the entries that added their signers' keys.
+ * Source: docs/consistency.md "A damaged entry".
+ */
+function lostToFaults(world: World): ReadonlySet<ByteString> {
+  const { ledger, settings } = world;
+  const orphaned = settings.faults.has("rot") ? orphanedByFaults(readableOnAny(world), world) : [];
+  return new Set([...ledger.lost, ...orphaned]);
 }
 
 /** Returns the number of entries in a daemon's index. */
@@ -169,10 +182,11 @@ export function brokenPromises(world: World, entries: readonly Entry[], oracle: 
   const problems = [...ledger.violations];
   const kept = new Map(entries.map((entry) => [bytesOf(writeOrderKey(orderKeyOf(entry))), entry]));
   const ids = new Set(entries.map(({ id }) => id));
+  const lost = lostToFaults(world);
   for (const [id, host] of ledger.acknowledged) {
     const { entry } = ledger.sent.get(id) ?? { entry: null };
     const orderKey = entry === null ? "" : bytesOf(writeOrderKey(orderKeyOf(entry)));
-    if (!ids.has(id) && !ledger.lost.has(orderKey) && !isOnlyOnRemoved(world, orderKey))
+    if (!ids.has(id) && !lost.has(orderKey) && !isOnlyOnRemoved(world, orderKey))
       problems.push(`${host} acknowledged ${shortId(id)}, which no daemon has`);
   }
   for (const { entry, outcomes, isRead } of ledger.sent.values()) {
@@ -188,7 +202,7 @@ export function brokenPromises(world: World, entries: readonly Entry[], oracle: 
   for (const promise of ledger.stable) {
     const { host, at, orderKeys } = promise;
     for (const orderKey of orderKeys)
-      if (!kept.has(orderKey) && !ledger.lost.has(orderKey))
+      if (!kept.has(orderKey) && !lost.has(orderKey))
         problems.push(`${host} reported stable up to ${at - EPOCH}: ${shownOrderKey(orderKey)} is missing`);
     // A byzantine member can withhold entries that it claims not to have, so runs with such a member are not checked.
     for (const [orderKey, entry] of settings.byzantine === null ? kept : [])

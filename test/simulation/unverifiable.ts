@@ -46,6 +46,19 @@ export function unverifiableOrderKeys(
 }
 
 /**
+ * Returns the order keys of entries that daemons with the given entries cannot verify, although they could if the
+ * faults of the run had not destroyed other entries, which added the signers' keys.
+ * @param readable  order keys of all entries that a daemon can read
+ */
+export function orphanedByFaults(
+  readable: ReadonlySet<ByteString>,
+  world: Pick<World, "genesis" | "ledger">,
+): ByteString[] {
+  const otherwise = new Set(unverifiableOrderKeys(readable, world.ledger.lost, world));
+  return unverifiableOrderKeys(readable, [], world).filter((orderKey) => !otherwise.has(orderKey));
+}
+
+/**
  * Returns the ids of the keys that an envelope adds, even if it is not permitted to add them. A unit that also contains
  * other commands adds no key.
  */
