@@ -1470,7 +1470,7 @@ namespace Dbsync {
                     // The connection already uses version 2.
                     $this->close();
                     $this->speakVersion1($isSigned ? 'not-due: it has no keys, and accepts no signed commands; start it with -s'
-                        : 'version: it is an earlier release, and accepts unsigned commands only as version 1');
+                        : 'version: it offers only version 1');
                     return;
                 }
                 if (!$isSigned && !in_array('unsigned', explode(' ', is_string($knows) ? $knows : ''), true)) {

@@ -210,7 +210,6 @@ export class Operator {
       DBSYNCD_SNAPSHOT_ENTRIES: String(random.oneOf([1000, 5000, 200_000])),
       DBSYNCD_COMPARE_PERCENT: String(random.oneOf([5, 20, 50])),
       DBSYNCD_FSYNC: random.oneOf(["always", "interval=100"]),
-      DBSYNCD_VERIFY_THREADS: String(random.oneOf([0, 1, 2])),
     };
     await this.#roll({ env });
     return `each daemon was restarted with ${Object.values(env).join(" ")}`;
