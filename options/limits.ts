@@ -69,7 +69,7 @@ export const LIMITS = {
     summary:
       "version 2: bytes of events that may wait for a subscriber; if they are exceeded, its connection is closed",
     reason:
-      "as much as a busy channel sends in a second; a client that reads more slowly receives a gap event",
+      "as much as a busy channel sends in a second; a slower client reconnects, and receives a gap event",
   },
   maxRelayBytes: {
     flag: "max-relay-bytes",

@@ -1,6 +1,6 @@
 /**
  * Converts a reply to one text, as in version 1: the elements of a list are joined by line feeds, a nil element is an
- * empty line, and nested lists are flattened. Source: docs/protocol.md "Version 1".
+ * empty line, and nested lists are flattened. Source: docs/protocol.md "Response".
  */
 import type { ByteString } from "./byte-string.js";
 import type { PlainReply, PlainValue } from "./reply.js";

@@ -50,9 +50,9 @@ export class Semantics {
 function rowsAt(newest: readonly Command[], number: number): Command[] {
   const rows: Command[] = [];
   for (let row of newest) {
-    while ((row.sinceSemantics ?? 1) > number && row.earlier !== undefined)
-      row = { ...row, sinceSemantics: 1, earlier: undefined, ...row.earlier } as Command;
-    if ((row.sinceSemantics ?? 1) <= number) rows.push(row);
+    while ((row.sinceSemantics ?? FIRST_SEMANTICS) > number && row.earlier !== undefined)
+      row = { ...row, sinceSemantics: FIRST_SEMANTICS, earlier: undefined, ...row.earlier } as Command;
+    if ((row.sinceSemantics ?? FIRST_SEMANTICS) <= number) rows.push(row);
   }
   return rows;
 }

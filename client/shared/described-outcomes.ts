@@ -57,7 +57,7 @@ function effectText({ stage, detail, effect }: Omit<Failed, "status">): string {
 /** The beginning of the refusal that a daemon sends on a port for another protocol. */
 const OTHER_PORT = "malformed: this port serves ";
 
-/** A refusal: its code, the reason, and what to do, each of the latter as a sentence. */
+/** A refusal: its code, then the reason and the cure, each as a sentence. */
 const REFUSAL = /^[a-z-]+: .*\. ([^.].*)\.$/s;
 
 const hasCure = ({ stage, detail }: Omit<Failed, "status">): boolean =>

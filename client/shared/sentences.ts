@@ -27,7 +27,7 @@ export const CODES = {
  * explicitly allow a fallback to version 1.
  */
 const ALLOW_VERSION_1 =
-  'if an older daemon is used there on purpose, allow version 1: versions: "1" in the options, DBSYNC_VERSIONS=1, ' +
+  'if the daemon of php-dbsync runs there on purpose, allow version 1: versions: "1" in the options, DBSYNC_VERSIONS=1, ' +
   "dbsync.versions = 1 in dbsync.ini, --versions 1, or dbsync1:// before its address (1,2: what each daemon supports)";
 
 /** The stages at which a daemon can fail, with their meanings and remedies. */
@@ -70,7 +70,7 @@ export const STAGES = {
   },
   downgrade: {
     meaning: "it has spoken version 2 before, and now closes the connection after version 2's hello",
-    cure: "find out which program listens there; if an older daemon is used on purpose, allow version 1 (versions) and restart this program",
+    cure: "find out which program listens there; if the daemon of php-dbsync runs there on purpose, allow version 1 (versions) and restart this program",
   },
   "wrong-cluster": {
     meaning: "that daemon belongs to another cluster",

@@ -24,7 +24,7 @@ export function daemonInfo(sections: readonly ByteString[], daemon: InspectedDae
   });
 }
 
-/** Returns the values of the whole daemon; its counts are those of all listeners. */
+/** Returns the daemon's values; the counts include all listeners. */
 function valuesOf(daemon: InspectedDaemon): InfoValues {
   const settings = daemon.settings();
   let [clients, accepted, commands, errors] = [0, 0, 0, 0];
@@ -51,7 +51,7 @@ function valuesOf(daemon: InspectedDaemon): InfoValues {
   };
 }
 
-/** Returns all fields that dbsync status and dbsync top need, so that they ask for only one section. */
+/** Returns all fields that dbsync status and dbsync top need, so that they request only one section. */
 function ownFields(daemon: InspectedDaemon, values: InfoValues): InfoFields {
   const { metrics } = daemon;
   const { failure, keys, memory } = values;

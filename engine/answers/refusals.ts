@@ -45,7 +45,7 @@ export const REFUSALS = {
   },
   "key-not-yet-valid": {
     sentence: "The envelope's key is not valid yet.",
-    wire: never("wait, or set that daemon's clock by NTP"),
+    wire: never("wait, or set this daemon's clock by NTP"),
   },
   "key-expired": {
     sentence: "The envelope's key is no longer valid.",
@@ -137,33 +137,33 @@ export const REFUSALS = {
   },
   "clock-off": {
     sentence: "This daemon's clock differs from the clocks of the other daemons, so it accepts no writes.",
-    wire: never("use another daemon, and set that daemon's clock by NTP"),
+    wire: never("use another daemon, and set this daemon's clock by NTP"),
   },
   "daemon-revoked": {
     sentence:
       "This daemon's own key was revoked: it is no longer a member, and accepts no writes, because they would reach no other daemon.",
-    wire: never("use another daemon; start that one with a new data folder, or stop it"),
+    wire: never("use another daemon; start this one with a new data folder, or stop it"),
   },
   "not-listed": {
     sentence:
       "The cluster's list of members does not name this daemon, so it accepts no writes, because they would reach no other daemon.",
     wire: never(
-      "use another daemon; add that one to the list (dbsync members add), with a new data folder if it was removed",
+      "use another daemon; add this one to the list (dbsync members add), with a new data folder if it was removed",
     ),
   },
   "semantics-unknown": {
     sentence:
       "This daemon's release does not know the semantics version of the cluster, so it accepts and answers no commands.",
-    wire: never("use another daemon, and upgrade that one"),
+    wire: never("use another daemon, and upgrade this one"),
   },
   "storage-failed": {
     sentence: "The data folder cannot be written; the daemon accepts nothing until it is restarted.",
-    wire: varies("see that daemon's log: free space on its disk or repair it, and start the daemon again"),
+    wire: varies("see this daemon's log: free space on its disk or repair it, and restart this daemon"),
   },
   "order-unavailable": {
     sentence:
       "The stream that orders the writes (--order) cannot be reached or read; nothing is written without it.",
-    wire: varies("see that daemon's log, and check its NATS server; or use another daemon"),
+    wire: varies("see this daemon's log, and check its NATS server; or use another daemon"),
   },
   "order-too-long": {
     sentence: "The envelope is longer than one message of the NATS server of --order may be (max_payload).",
@@ -175,7 +175,7 @@ export const REFUSALS = {
   },
   "no-longer-permitted": {
     sentence: "The client's key is no longer permitted to receive these events.",
-    wire: never("listen with a key that is permitted to, or change its rules (dbsync keys)"),
+    wire: never("listen with a permitted key, or change the rules of this one (dbsync keys)"),
   },
   "cannot-wait": {
     sentence:
@@ -197,11 +197,11 @@ export const REFUSALS = {
   },
   "database-down": {
     sentence: "A database cannot be reached; the command was not sent to it.",
-    wire: varies("see that daemon's log, and start its database"),
+    wire: varies("see this daemon's log, and start its database"),
   },
   "database-lost": {
     sentence: "The connection to a database broke; whether it executed the command is not known.",
-    wire: unknown("check the effect of the command, and see that daemon's log"),
+    wire: unknown("check the effect of the command, and see this daemon's log"),
   },
   "database-timeout": {
     sentence:

@@ -12,7 +12,7 @@ import { type Refused, refused } from "../answers/request.js";
 /**
  * Maximum bytes of the body of an envelope with KEY or CLUSTER commands. The body is limited because every later
  * snapshot contains it. All daemons have the same limit, because all daemons must accept what one daemon has accepted.
- * Source: docs/protocol-v2.md "Body".
+ * Source: docs/protocol-v2.md "Envelope".
  */
 export const RING_BODY_BYTES_MAX = 262_144;
 

@@ -5,7 +5,7 @@
  * With a key, commands are sent only as version 2. Daemons that support only version 1, such as php-dbsync's, require
  * the setting dbsync.versions. Without a key, commands are sent unsigned, in the version that each daemon supports.
  * Settings are read once from the environment or php.ini, and again after dbsync_reset(): see class Dbsync\Settings.
- * Source: docs/php.md, docs/protocol.md "Version 1", docs/protocol-v2.md; differences from the extension:
+ * Source: docs/php.md, docs/protocol.md, docs/protocol-v2.md; differences from the extension:
  * docs/compatibility.md.
  *
  * The classes are in these sections: errors, settings, keys and commands, connections and answers, calls, cache and
@@ -1464,13 +1464,10 @@ namespace Dbsync {
                 $rest = substr($this->input, $this->expected);
                 $this->forgetAnswer();
                 $this->closedHello = false;
-                // A daemon without version 2 refuses an unsigned command that was sent after the hello, so the command can be
-                // sent again as version 1.
-                if (!in_array('2', $versions, true) && !($isSigned && $this->waiting[0]->begun)) {
+                if ($isSigned && !in_array('2', $versions, true) && !$this->waiting[0]->begun) {
                     // The connection already uses version 2.
                     $this->close();
-                    $this->speakVersion1($isSigned ? 'not-due: it has no keys, and accepts no signed commands; start it with -s'
-                        : 'version: it offers only version 1');
+                    $this->speakVersion1('not-due: it has no keys, and accepts no signed commands; start it with -s');
                     return;
                 }
                 if (!$isSigned && !in_array('unsigned', explode(' ', is_string($knows) ? $knows : ''), true)) {

@@ -1,7 +1,7 @@
 /**
  * A version 1 request payload: the command's text and a NUL. In a signed frame, these are in an inner frame,
  * which is followed by the raw signature of text and NUL.
- * Source: docs/protocol.md "Version 1"; test/vectors/php-dbsync/README.md "Signed frame".
+ * Source: docs/protocol.md "Request"; test/vectors/php-dbsync/README.md "Signed frame".
  */
 import { type ByteString, bytesOf, bytesOfText } from "../byte-string.js";
 import { MalformedFrame, UnsendableCommand } from "../errors.js";

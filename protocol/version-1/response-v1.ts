@@ -1,6 +1,6 @@
 /**
  * A version 1 response payload: one chunk for each database, `redis:<length>:<value>` and a NUL that `length` counts.
- * Source: docs/protocol.md "Version 1"; test/vectors/php-dbsync/README.md "Response".
+ * Source: docs/protocol.md "Response"; test/vectors/php-dbsync/README.md "Response".
  */
 import { type ByteString, bytesOf } from "../byte-string.js";
 import { MalformedFrame } from "../errors.js";

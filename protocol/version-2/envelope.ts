@@ -1,7 +1,7 @@
 /**
  * The envelope of version 2: one or more commands that are signed together. The signature covers the exact bytes of
  * `body`, so the parser reads the verified bytes; nothing is ever serialised again.
- * Source: docs/protocol.md "Version 2"; test/vectors/v2.
+ * Source: docs/protocol-v2.md "Envelope"; test/vectors/v2.
  */
 import { type ByteString, bytesOf } from "../byte-string.js";
 import { RespReader } from "../resp/resp-reader.js";

@@ -1,6 +1,6 @@
 /**
  * The messages of version 2. The payload of a frame is a RESP2 array whose first element is the kind.
- * Source: docs/protocol.md "Version 2".
+ * Source: docs/protocol-v2.md "Messages".
  */
 import { type ByteString, bytesOf } from "../byte-string.js";
 import { frameHead } from "../frame.js";
@@ -142,7 +142,7 @@ export type DaemonMessage = Hello | ResultMessage | RefusedMessage;
 export function writeHello(hello: Hello): ByteString {
   const { versions, daemon, cluster, clock, state, role, members, knows } = hello;
   const elements = ["hello", versions.join(" "), daemon, cluster, String(clock), state, role];
-  // Clients that sent `unsigned` accept an empty element there; older clients need a number.
+  // A client's hello, and that of a daemon whose last capability is `listen`, has the number 0 for no members.
   const none = role === "daemon" && knows?.at(-1) !== KNOWS_LISTEN ? "" : 0;
   if (members !== undefined || knows !== undefined) elements.push(String(members ?? none));
   if (knows !== undefined) elements.push(knows.join(" "));

@@ -49,7 +49,7 @@ export function storedEvent(kind: EventClass, name: string, keyOf = firstArgumen
 }
 
 /**
- * Returns a rule like `stored`, for commands in which an option among the arguments names the key.
+ * Returns a rule like `storedEvent`, for commands in which an option among the arguments names the key.
  * @param words the options; the last one counts
  */
 export function optionStoredEvent(kind: EventClass, name: string, words: RegExp, from: number): EventRule {
@@ -59,7 +59,7 @@ export function optionStoredEvent(kind: EventClass, name: string, words: RegExp,
   };
 }
 
-/** Reports an element that moved from one list to another: first the push, then the pop. */
+/** Returns a rule for an element that moves from one list to another: first the push, then the pop. */
 function movedElement(ends: (argv: readonly ByteString[]) => readonly [from: string, to: string]): EventRule {
   return (effects) => {
     const [from, to] = [firstArgument(effects), secondArgument(effects)];
@@ -183,7 +183,7 @@ export const smoveEvents: EventRule = (effects) => {
   if (effects.changed(to)) reportOf(effects, "s", "sadd", to);
 };
 
-/** Returns a rule for changes of scores: with INCR the reply is a score or nil. */
+/** Reports changes of scores. With INCR, the reply is a score or nil. */
 export const scoreEvents: EventRule = (effects) =>
   event("z", effects.reply.kind === "integer" ? "zadd" : "zincr", ifChanged)(effects);
 

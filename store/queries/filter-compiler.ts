@@ -22,7 +22,7 @@ interface OperatorCall {
   readonly path: FieldPath;
 }
 
-/** Maximum number of fields and operators in one filter; an empty filter counts as one of its clause. */
+/** Maximum number of fields and operators in one filter. An empty filter in $and, $or or $nor counts as one. */
 const CONDITIONS_MAX = 10_000;
 /** The names with which a reference to another document begins: it is a value. */
 const REFERENCE = ["$ref", "$id", "$db"];

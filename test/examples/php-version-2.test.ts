@@ -199,7 +199,7 @@ describe("dbsync.php chooses a version", { skip: skipWithout("php"), concurrency
 
   for (const [property, versions, more] of [
     ["requires signed commands", "1 2", ["0", "signed"]],
-    ["is of an earlier version, and has keys", "1 2", []],
+    ["does not answer `unsigned`", "1 2", []],
   ] as const)
     test(`A client without a key sends nothing to a daemon that ${property}, and the error names the missing setting`, async () => {
       await using daemon = await fakeV2(

@@ -1,7 +1,7 @@
 /**
  * Handles requests with `"replicate":false` on a daemon that has data only in memory. An original server forwards its
  * own writes in this form, so this daemon handles them as the original does. Source: test/vectors/json;
- * docs/json-documents.md "Moving over, and testing".
+ * docs/json-documents.md "Migration and testing".
  */
 import type { Logger } from "pino";
 import type { Environment } from "../../../net/process/clock-and-randomness.js";

@@ -1,7 +1,7 @@
 /**
  * Fetches the documents of the servers of --json-replica after the start. This daemon is not ready until every server
  * has sent its documents. Otherwise a write here could send a complete document to a server, and overwrite a document
- * that this daemon has never received. Source: docs/json-documents.md "At the start".
+ * that this daemon has never received. Source: docs/json-documents.md "Original servers".
  */
 import type { Logger } from "pino";
 import { type ByteString, bytesOfText, textOfBytes } from "../../../protocol/byte-string.js";

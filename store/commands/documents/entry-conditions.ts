@@ -27,7 +27,7 @@ import { singleValue } from "./value-spans.js";
 /** A compiled condition. */
 export interface EntryCondition {
   readonly test: Predicate<ByteString>;
-  /** What an index can find of the condition. */
+  /** The part of the condition that an index can find. */
   readonly condition: IndexCondition;
   /** A value that each matching entry has, or that a list in it contains; undefined if none is known. */
   readonly alike: Alike | undefined;
@@ -108,8 +108,8 @@ function requiredValue(condition: IndexCondition): readonly [ByteString, MemberV
   return value === null || typeof value === "object" ? null : [condition.field, value];
 }
 
-/** Alternatives to former operators. */
-const FORMER: ReadonlyMap<string, string> = new Map([
+/** What to use instead of operators that clients may expect. */
+const INSTEAD: ReadonlyMap<string, string> = new Map([
   ["$prefix", 'use {"$regex":"^beginning"}'],
   ["$contains", 'use {"$regex":"part"} for strings, and the value itself for lists, as in {"tags":"new"}'],
   ["$not", "use $nor with a list of conditions"],
@@ -125,7 +125,7 @@ export function withDocumentErrors<Result>(about: "WHERE" | "UPDATE", run: () =>
   } catch (failure) {
     if (!(failure instanceof MongoFailure)) throw failure;
     const { sentence } = failure;
-    const instead = FORMER.get(UNKNOWN_OPERATOR.exec(sentence)?.[1] ?? "");
+    const instead = INSTEAD.get(UNKNOWN_OPERATOR.exec(sentence)?.[1] ?? "");
     const end = instead === undefined ? "" : `: ${instead}`;
     throw custom(`ERR ${about}: ${echoed(sentence, SENTENCE_BYTES_MAX)}${end}`);
   }

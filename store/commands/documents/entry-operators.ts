@@ -48,7 +48,7 @@ function depthOf(value: JsonValue): number {
   return max + 1;
 }
 
-/** What the operators of an update depend on, in addition to the entry. */
+/** The input of an update's operators, in addition to the entry. */
 export interface OperatorContext {
   /** The condition of the update, which selects the elements of `$` in paths; empty if there is none. */
   readonly filter: BsonDocument;

@@ -34,7 +34,7 @@ const INTEGER = /^-?\d+$/;
 const LIST = 0x5b;
 const QUOTE = 0x22;
 const MINUS = 0x2d;
-const NOUGHT = 0x30;
+const ZERO = 0x30;
 const NINE = 0x39;
 
 export function bsonOf(value: JsonValue): Bson {
@@ -76,7 +76,8 @@ export function jsonOf(value: Bson): JsonValue {
   if (typeof value === "bigint" || Number.isFinite(value)) return new JsonNumber(String(value));
   if (isArray(value)) return value.map(jsonOf);
   if (isDocument(value)) return objectOf(value);
-  const what = typeof value === "number" ? "so large a number" : `a value of the type ${typeOf(value).name}`;
+  const what =
+    typeof value === "number" ? "a number that is not finite" : `a value of the type ${typeOf(value).name}`;
   throw custom(`ERR UPDATE: the result would be ${what}, which JSON does not have`);
 }
 
@@ -106,6 +107,6 @@ export function bsonIn(text: ByteString, name: MemberName): Bson | undefined {
   const written = text.slice(from, endOfValue(text, from));
   const first = written.charCodeAt(0);
   if (first === QUOTE && !written.includes("\\")) return written.slice(1, -1);
-  if (first === MINUS || (first >= NOUGHT && first <= NINE)) return valueOfNumber(written);
+  if (first === MINUS || (first >= ZERO && first <= NINE)) return valueOfNumber(written);
   return bsonOf(parseJson(textOfBytes(written)));
 }

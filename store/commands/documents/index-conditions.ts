@@ -1,5 +1,5 @@
 /**
- * What an index can find of a condition: the values of members that entries may have. The result never depends on an
+ * The part of a condition that an index can find: the values that members of entries may have. The result never depends on an
  * index, because each entry that an index finds is checked. Source: docs/json-documents.md "Indexes".
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
@@ -53,8 +53,6 @@ export type IndexCondition =
   | { readonly kind: "unknown" };
 
 const UNKNOWN = { kind: "unknown" } as const;
-/** The condition that all entries meet. */
-export const EVERY_ENTRY: IndexCondition = { kind: "all", parts: [] };
 
 export function indexConditionOf(condition: Condition): IndexCondition {
   switch (condition.kind) {

@@ -26,7 +26,7 @@ test("another daemon's cursor is an error, in each kind of scan", () => {
     assert.ok(!isForeign(`${scan} 0`));
     assert.ok(!isForeign(`${scan} ${own} COUNT 10`));
     assert.ok(isForeign(`${scan} ${other} COUNT 10`));
-    assert.ok(isForeign(`${scan} 5`), "a cursor that an earlier release issued");
+    assert.ok(isForeign(`${scan} 5`), "a cursor without a tag");
     assert.ok(!isForeign(`${scan} nonsense`), "the scan itself reports an invalid cursor");
   }
   assert.ok(!isForeign("GET 5"));

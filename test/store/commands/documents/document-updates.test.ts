@@ -35,7 +35,7 @@ const OPERATIONS: readonly (readonly [entry: string, data: string, after: string
   [
     '{"n":1.7e308}',
     '{"$inc":{"n":1.7e308}}',
-    /the result would be so large a number, which JSON does not have/,
+    /the result would be a number that is not finite, which JSON does not have/,
   ],
   ['{"n":0.1}', '{"$inc":{"n":0.2}}', '{"n":0.30000000000000004}'],
   [
