@@ -44,7 +44,7 @@ function describeWithoutAddress(outcome: DescribedOutcome): string {
     return `answered ${outcome.value === null ? "nil" : formatValue(outcome.value).replace(CONTROL, "?")}`;
   const { meaning } = STAGES[outcome.stage];
   const detail = outcome.detail === "" ? "" : ` (${outcome.detail.replace(CONTROL, "?")})`;
-  const cure = hasCure(outcome) ? "" : `; ${outcomeCure(outcome)}`;
+  const cure = cureIn(outcome) === null ? `; ${outcomeCure(outcome)}` : "";
   return `${outcome.stage}: ${meaning}${detail}${cure} [${effectText(outcome)}]`;
 }
 
@@ -57,15 +57,20 @@ function effectText({ stage, detail, effect }: Omit<Failed, "status">): string {
 /** The beginning of the refusal that a daemon sends on a port for another protocol. */
 const OTHER_PORT = "malformed: this port serves ";
 
-/** A refusal: its code, then the reason and the cure, each as a sentence. */
-const REFUSAL = /^[a-z-]+: .*\. ([^.].*)\.$/s;
-
-const hasCure = ({ stage, detail }: Omit<Failed, "status">): boolean =>
-  ["refused", "lost"].includes(stage) && REFUSAL.test(detail);
+/**
+ * Returns the cure of a refusal, which consists of a code, and of the reason and the cure, each as a sentence; null if
+ * the failure is no refusal, or contains no cure.
+ */
+function cureIn({ stage, detail }: Omit<Failed, "status">): string | null {
+  if (!["refused", "lost"].includes(stage) || !/^[a-z-]+: /.test(detail) || !detail.endsWith("."))
+    return null;
+  const end = detail.lastIndexOf(". ");
+  return end < 0 ? null : detail.slice(end + 2, -1);
+}
 
 /** Returns what to do about a failure: the last sentence of a refusal, or the cure of the stage. */
-export function outcomeCure({ stage, detail }: Omit<Failed, "status">): string {
-  if (detail.startsWith(OTHER_PORT)) return "specify the daemon's --port instead, which is 1111 by default";
-  const [, cure = STAGES[stage].cure] = REFUSAL.exec(detail) ?? [];
-  return ["refused", "lost"].includes(stage) ? cure : STAGES[stage].cure;
+export function outcomeCure(failed: Omit<Failed, "status">): string {
+  if (failed.detail.startsWith(OTHER_PORT))
+    return "specify the daemon's --port instead, which is 1111 by default";
+  return cureIn(failed) ?? STAGES[failed.stage].cure;
 }

@@ -1094,6 +1094,8 @@ namespace Dbsync {
             /** The beginning of the refusal that a port of a daemon for another protocol sends, and the remedy. */
             private const OTHER_PORT = 'this port serves ';
             private const OTHER_PORT_CURE = '; specify the daemon\'s --port instead, which is 1111 by default';
+            /** The maximum bytes of a refusal's code and of its sentence; the remaining bytes are left out. */
+            private const MAX_REFUSAL = 1000;
 
             /** Idle connections are closed after this time, because the original daemon closes them after 3 s. */
             private const IDLE_SECONDS = 2.5;
@@ -1443,7 +1445,7 @@ namespace Dbsync {
                     $command->cluster->learn($this->address, $clock);
                     $delivery->begun = $effect !== 'not-applied';
                     $delivery->misdated = $code === 'skew' || $code === 'too-old';
-                    $this->settle("$code: $sentence");
+                    $this->settle(substr($code, 0, self::MAX_REFUSAL) . ': ' . substr($sentence, 0, self::MAX_REFUSAL));
                 } elseif ($this->version === 0 && $name === 'refused' && strpos($message[3], self::OTHER_PORT) === 0) {
                     $this->fail("$message[2]: $message[3]" . self::OTHER_PORT_CURE);
                 } else {

@@ -332,10 +332,13 @@ function readHello(reader: RespReader, length: number): Hello {
   };
 }
 
+/** Maximum number of bytes of a refusal's code and of its sentence; the remaining bytes are left out. */
+const REFUSAL_BYTES_MAX = 1000;
+
 function readRefused(reader: RespReader): RefusedMessage {
   const id = reader.readBulk();
-  const code = reader.readBulk();
-  const sentence = reader.readBulk();
+  const code = reader.readBulk().slice(0, REFUSAL_BYTES_MAX);
+  const sentence = reader.readBulk().slice(0, REFUSAL_BYTES_MAX);
   const clock = readTime(reader);
   const effect = reader.readBulk();
   if (effect !== "not-applied" && effect !== "unknown")

@@ -141,8 +141,12 @@ class ProtocolError(Exception):
     """The received bytes are not valid in version 2. This exception is internal: a call reports it as the stage `garbage` of a daemon."""
 
 
-REFUSAL = re.compile(r"[a-z-]+: .*\. [^.].*\.$", re.S)
-"""A refusal: its code, the reason, and what to do, each of the latter as a sentence."""
+def _has_cure(detail: str) -> bool:
+    """Whether a refusal consists of a code, and of the reason and the cure, each as a sentence."""
+    return CODE.match(detail) is not None and detail.endswith(".") and ". " in detail
+
+
+CODE = re.compile(r"[a-z-]+: ")
 
 
 def describe(outcome: Outcome) -> str:
@@ -152,7 +156,7 @@ def describe(outcome: Outcome) -> str:
     meaning, cure = STAGES[outcome.stage]
     if outcome.detail.startswith(OTHER_PORT):
         cure = OTHER_PORT_CURE
-    elif outcome.stage in ("refused", "lost") and REFUSAL.match(outcome.detail):
+    elif outcome.stage in ("refused", "lost") and _has_cure(outcome.detail):
         cure = ""
     detail = f" ({_printable(outcome.detail)})" if outcome.detail else ""
     effect = "recorded" if outcome.stage == "reply" and outcome.effect == "unknown" else outcome.effect

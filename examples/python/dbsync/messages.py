@@ -141,9 +141,13 @@ def _read_result(elements: list[Any]) -> Result:
     return Result(_string(identity), _string(daemon), number(clock), (at, seq), tuple(units[0::2]), flags)
 
 
+REFUSAL_BYTES_MAX = 1000
+"""The maximum number of bytes of a refusal's code and of its sentence; the remaining bytes are left out."""
+
+
 def _read_refusal(elements: list[Any]) -> Refusal:
     _, identity, code, sentence, clock, effect = elements
-    code, sentence = (words.decode("utf-8", "replace") for words in (code, sentence))
+    code, sentence = (words[:REFUSAL_BYTES_MAX].decode("utf-8", "replace") for words in (code, sentence))
     return Refusal(_string(identity), code, sentence, number(clock), effect != b"not-applied")
 
 

@@ -8,6 +8,7 @@ import { DbsyncError, ERROR_CODES } from "../../../client/shared/errors.js";
 import { STAGES } from "../../../client/shared/sentences.js";
 import { REFUSALS, type Refusal, type RefusalCode, refusalText } from "../../../engine/answers/refusals.js";
 import { formatTable } from "../../../net/terminal/text-table.js";
+import { readDaemonMessage, writeRefused } from "../../../protocol/version-2/messages-v2.js";
 import { repositoryRoot } from "../../support/repository.js";
 
 const readme = readFileSync(join(repositoryRoot, "client/README.md"), "utf8");
@@ -49,6 +50,16 @@ test("the text of a refusal ends with the daemon's remedy, and other failures wi
   assert.equal(outcomeCure(short), STAGES.refused.cure);
   const broken = { stage: "connect", detail: "a: No. Yes.", effect: "unknown" } as const;
   assert.equal(outcomeCure(broken), STAGES.connect.cure);
+});
+
+test("a long refusal is cut when it is read, and described in linear time", () => {
+  const sentence = `${". a".repeat(1_000_000)}.`;
+  const refused = { id: "", code: "wrong-db", sentence, clock: 0, effect: "not-applied" } as const;
+  const message = readDaemonMessage(Buffer.from(writeRefused(refused), "latin1"));
+  assert.ok(message.kind === "refused" && message.sentence.length <= 1000);
+  // A pattern that tries each sentence as the last one would take hours.
+  const outcome = { stage: "refused", detail: `wrong-db: ${sentence}`, effect: "not-applied" } as const;
+  assert.equal(outcomeCure(outcome), "a");
 });
 
 test("control characters from a daemon are escaped in sentences and tables", () => {
