@@ -46,7 +46,7 @@ export class OrderFolder {
     this.#messageTimeoutMs = messageTimeoutMs;
     const { data } = context.settings;
     if (data === null) return;
-    if (existsSync(join(data, DATA_FILE)))
+    if (existsSync(join(data, "timeline", DATA_FILE)))
       throw new StartError(
         `--data ${data}: it contains a timeline, which --order cannot continue: specify a new folder.`,
         2,

@@ -3,7 +3,7 @@
  * that are not permitted.
  */
 import assert from "node:assert/strict";
-import { renameSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { type JetStreamManager, jetstreamManager } from "@nats-io/jetstream";
@@ -170,6 +170,18 @@ describe("a stream of NATS", { skip }, () => {
     assert.match(String(denials[0]?.["advice"]), /publish on dbsync\.second/);
     await stream.stop();
   });
+});
+
+test("a data folder with a timeline is refused, and nothing in it is changed", () => {
+  using data = makeFolder();
+  mkdirSync(join(data.path, "timeline"));
+  writeFileSync(join(data.path, "timeline", "data.mdb"), "a timeline");
+  const context = double<ReplicaContext>({ settings: { data: data.path } });
+  assert.throws(
+    () => new OrderFolder(context, parseOrder("nats://127.0.0.1:4222/writes")),
+    /it contains a timeline, which --order cannot continue: specify a new folder/,
+  );
+  assert.deepEqual(readdirSync(data.path), ["timeline"]);
 });
 
 test("a folder's thread that receives nothing from the stream gives up, and the log reports the failed snapshot", async (t) => {
