@@ -3,6 +3,7 @@ import type { Mutant } from "./mutant.js";
 
 const QUERIES = "test/store/queries/queries.test.js";
 const UPDATES = "test/store/queries/updates.test.js";
+const DOCUMENT_UPDATES = "test/store/commands/documents/document-updates.test.js";
 const DOCUMENTS = "test/store/commands/documents/document-queries.test.js";
 const ORACLE = "test/store/commands/collections/oracle.test.js";
 
@@ -83,5 +84,12 @@ export const queryMutants: readonly Mutant[] = [
     find: "new WrittenDouble(number, text)",
     replace: "number",
     test: UPDATES,
+  },
+  {
+    name: "updates: an upsert nests its entry too deeply",
+    file: "store/commands/documents/document-updates.js",
+    find: "checkDepths(value);",
+    replace: "",
+    test: DOCUMENT_UPDATES,
   },
 ];

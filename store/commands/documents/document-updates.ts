@@ -163,8 +163,7 @@ function changeOf({ document, key, newData, operate, names }: Change): Changed {
     const value = operate(old);
     checkMembers(old, value, names);
     const members = differing(old, value);
-    for (const [at, name] of members.names.entries())
-      checkDepth(members.values[at] as JsonValue, bytesOfText(name));
+    checkDepths(members);
     return { key, members, text: textOfEntry(value) };
   }
   if (!isSubset(memberNames(newData), names)) throw wrongMembers(names, memberNames(newData));
@@ -179,11 +178,19 @@ function insertNew(update: Update, key: ByteString): Reply {
   if (!isContainer(newData)) throw notMembers();
   const names = namesOf(entry.value.first);
   const value = isOperators(newData) ? createdBy(newData, contextOf(update)) : newData;
+  checkDepths(value);
   if (names !== undefined && !hasNames(value, names)) throw wrongMembers(names, memberNames(value));
   const text = textOfEntry(value);
   data.documents.push(entry, key, text);
   if (options.expire !== undefined) data.documents.expire(entry, key, options.expire ?? undefined);
   return answer(names ?? [], map([bulk(key), bulk(text)]), key);
+}
+
+/** Checks that an entry with these direct members could be read again. @throws CommandFailure */
+function checkDepths(members: JsonContainer): void {
+  const values = memberValues(members);
+  for (const [at, name] of memberNames(members).entries())
+    checkDepth(values[at] as JsonValue, bytesOfText(name));
 }
 
 /**

@@ -292,3 +292,18 @@ test("a write that would nest an entry too deeply to be read is refused", () => 
   store.run(`DOC.UPDATE d {"$push":{"a":${deep(507)}}}`);
   assert.match(JSON.stringify(store.run('DOC.GET d WHERE {"a.0.0":{"$exists":true}}')), /\[\[/);
 });
+
+test("an upsert that would nest its entry too deeply to be read is refused", () => {
+  const deep = (levels: number) => "[".repeat(levels) + "]".repeat(levels);
+  const store = new StoreUnderTest();
+  store.run("DOC.CREATE d");
+  for (const line of [
+    `DOC.UPDATE d {"$set":{"a.b.c.d.e.f.g.h.i.j":${deep(500)}}} ID k UPSERT`,
+    `DOC.UPDATE d {"$set":{"a":1}} WHERE {"b${".b".repeat(199)}":${deep(500)}} UPSERT`,
+  ]) {
+    assert.equal(store.changes(line), 0);
+    assert.match(store.run(line), /levels deep/);
+  }
+  store.run(`DOC.UPDATE d {"$set":{"a.b.c.d.e.f.g.h.i.j":${deep(499)}}} ID k UPSERT`);
+  assert.match(store.run("DOC.GET d"), /\[\[/);
+});
