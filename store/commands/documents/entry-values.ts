@@ -46,7 +46,7 @@ export function bsonOf(value: JsonValue): Bson {
 
 /** Returns a number with its digits. */
 function numberOf(text: string): Bson {
-  const number = text === "-0" ? -0 : valueOfNumber(text);
+  const number = valueOfNumber(text);
   return typeof number === "number" && (String(number) !== text || Object.is(number, -0))
     ? new WrittenDouble(number, text)
     : number;
@@ -54,6 +54,7 @@ function numberOf(text: string): Bson {
 
 /** Returns the value of a number, whose digits a condition does not need. */
 function valueOfNumber(text: string): Int32 | bigint | number {
+  if (text === "-0") return -0;
   const number = phpNumberOf(text);
   if (typeof number === "bigint" || !Number.isSafeInteger(number) || !INTEGER.test(text)) return number;
   return (number | 0) === number ? new Int32(number) : BigInt(number);

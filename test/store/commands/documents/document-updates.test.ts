@@ -53,6 +53,7 @@ const OPERATIONS: readonly (readonly [entry: string, data: string, after: string
   ['{"n":[1,2]}', '{"$set":{"n.3":0}}', '{"n":[1,2,null,0]}'],
   ['{"n":[1,2]}', '{"$set":{"n.x":0}}', /Cannot create field 'x' in an element of type array/],
   ['{"n":[]}', '{"$set":{"n.x":0}}', '{"n":{"x":0}}'],
+  ['{"n":-0}', '{"$set":{"n":0}}', '{"n":0}'],
   ['{"n":5}', '{"$set":{"n.x":0}}', /Cannot create field 'x' in an element of type int/],
   ['{"a.b":1,"a":{"b":2}}', '{"$inc":{"a.b":1}}', '{"a.b":1,"a":{"b":3}}'],
   ['{"a":{"b.c":1}}', '{"$inc":{"a.b.c":1}}', '{"a":{"b.c":1,"b":{"c":1}}}'],
@@ -157,6 +158,16 @@ test("operators of an upsert begin with the values that its condition requires",
   store.run(upsert);
   store.run(upsert);
   assert.equal(store.run("DOC.GET d"), '["0" "{\\"url\\":\\"/\\",\\"at\\":\\"now\\",\\"n\\":2}"]');
+});
+
+test("-0 is a double as a member and inside one", () => {
+  const store = new StoreUnderTest();
+  store.run("DOC.CREATE d");
+  store.run('DOC.INSERT d {"n":-0,"m":{"n":-0}}');
+  for (const name of ["n", "m.n"]) {
+    assert.equal(store.run(`DOC.COUNT d WHERE {"${name}":{"$type":"double"}}`), ":1", name);
+    assert.equal(store.run(`DOC.COUNT d WHERE {"${name}":{"$type":"int"}}`), ":0", name);
+  }
 });
 
 test("a path with $ changes the value that the condition matched", () => {
