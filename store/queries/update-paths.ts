@@ -82,6 +82,29 @@ export function putAt(document: BsonDocument, path: FieldPath, value: Bson, work
   setChild(inside, path.at(-1) as ByteString, value, path, work);
 }
 
+/**
+ * Replaces values along a path, from the outermost to the innermost, and counts the work.
+ * @param instead returns the replacement of a value, or undefined to keep it; `next` is the name that follows on the
+ * path, or undefined at its end
+ * @throws CommandFailure
+ */
+export function replaceAlong(
+  document: BsonDocument,
+  path: FieldPath,
+  instead: (value: Bson, next: ByteString | undefined) => Bson | undefined,
+  work: Work,
+): void {
+  spend(work, path.length / ELEMENTS_PER_UNIT);
+  let inside: Bson = document;
+  for (const [i, name] of path.entries()) {
+    const value = child(inside, name);
+    if (value === undefined) return;
+    const replacement = instead(value, path[i + 1]);
+    if (replacement !== undefined) setChild(inside, name, replacement, path, work);
+    inside = replacement ?? value;
+  }
+}
+
 function child(inside: Bson, name: ByteString): Bson | undefined {
   if (isDocument(inside)) return inside.get(name);
   return isArray(inside) && isArrayIndex(name) ? inside[Number(name)] : undefined;

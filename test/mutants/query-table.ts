@@ -92,4 +92,11 @@ export const queryMutants: readonly Mutant[] = [
     replace: "",
     test: DOCUMENT_UPDATES,
   },
+  {
+    name: "updates: long paths of operators count no work",
+    file: "store/queries/update-paths.js",
+    find: "spend(work, path.length / ELEMENTS_PER_UNIT);",
+    replace: "",
+    test: DOCUMENT_UPDATES,
+  },
 ];

@@ -15,10 +15,10 @@ import type { EffortBudget } from "../../keyspace/effort-budget.js";
 import { seededChoice } from "../../keyspace/seeded-choice.js";
 import type { Unit } from "../../keyspace/unit.js";
 import { documentOfQuery, operatorsOf } from "../../queries/bson-update.js";
-import { uncountedWork, workOf } from "../../queries/mongo-failure.js";
-import { PositionalElements } from "../../queries/positional-elements.js";
-import { putAt, valueAt } from "../../queries/update-paths.js";
-import { type Bson, type BsonDocument, isArray, isDocument } from "../../values/collections/bson.js";
+import { type Work, workOf } from "../../queries/mongo-failure.js";
+import { isPositional, PositionalElements } from "../../queries/positional-elements.js";
+import { replaceAlong } from "../../queries/update-paths.js";
+import { type BsonDocument, isArray, isDocument } from "../../values/collections/bson.js";
 import { type FieldPath, isArrayIndex, pathOf } from "../../values/collections/index-keys.js";
 import { withDocumentErrors } from "./entry-conditions.js";
 import { containerOf, documentOf } from "./entry-values.js";
@@ -92,8 +92,9 @@ function compiled(
   return withDocumentErrors("UPDATE", () => {
     const elements = new PositionalElements(filter, undefined, scope);
     const apply = operatorsOf(update, { ...scope, isInsert, elements });
+    const paths = pathsOf(update, isInsert);
     return (document) => {
-      exchangeEmpties(document, update);
+      for (const path of paths) exchangeEmpties(document, path, scope.work);
       return apply(document);
     };
   });
@@ -103,28 +104,37 @@ const LIST_OPERATORS: readonly ByteString[] = ["$push", "$addToSet", "$pull", "$
 /** Operators that create no missing member. */
 const CREATE_NOTHING: readonly ByteString[] = ["$unset", "$pull", "$pullAll", "$pop", "$rename"];
 
+/** A path of an operator, on which empty lists and objects are exchanged. */
+interface OperatorPath {
+  readonly path: FieldPath;
+  /** Whether the operator creates missing members on the path. */
+  readonly creates: boolean;
+  /** Whether the operator changes a list at the end of the path. */
+  readonly changesList: boolean;
+}
+
+function pathsOf(update: BsonDocument, isInsert: boolean): readonly OperatorPath[] {
+  return [...update].flatMap(([operator, fields]) => {
+    const creates = operator === "$setOnInsert" ? isInsert : !CREATE_NOTHING.includes(operator);
+    const changesList = LIST_OPERATORS.includes(operator);
+    const names = isDocument(fields) ? [...fields.keys()] : [];
+    return names.map((name) => ({ path: pathOf(name), creates, changesList }));
+  });
+}
+
 /**
  * Replaces an empty list on the path of an operator by an empty object, and an empty object by an empty list if the
  * operator changes a list, because PHP writes both in the same way.
  */
-function exchangeEmpties(document: BsonDocument, update: BsonDocument): void {
-  for (const [operator, fields] of update) {
-    if (!isDocument(fields)) continue;
-    for (const path of [...fields.keys()].map(pathOf)) {
-      for (const [i, name] of path.slice(1).entries())
-        if (!CREATE_NOTHING.includes(operator) && !isArrayIndex(name))
-          exchangeEmpty(document, path.slice(0, i + 1), isArray, new Map());
-      if (LIST_OPERATORS.includes(operator)) exchangeEmpty(document, path, isDocument, []);
-    }
-  }
-}
-
-function exchangeEmpty(
-  document: BsonDocument,
-  path: FieldPath,
-  isOfKind: (value: Bson | undefined) => value is BsonDocument | readonly Bson[],
-  empty: Bson,
-): void {
-  const value = valueAt(document, path);
-  if (isOfKind(value) && [...value.keys()].length === 0) putAt(document, path, empty, uncountedWork());
+function exchangeEmpties(document: BsonDocument, { path, creates, changesList }: OperatorPath, work: Work) {
+  replaceAlong(
+    document,
+    path,
+    (value, next) => {
+      if (next === undefined) return changesList && isDocument(value) && value.size === 0 ? [] : undefined;
+      const isMember = !isArrayIndex(next) && !isPositional(next);
+      return creates && isMember && isArray(value) && value.length === 0 ? new Map() : undefined;
+    },
+    work,
+  );
 }

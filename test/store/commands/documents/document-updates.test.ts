@@ -53,6 +53,9 @@ const OPERATIONS: readonly (readonly [entry: string, data: string, after: string
   ['{"n":[1,2]}', '{"$set":{"n.3":0}}', '{"n":[1,2,null,0]}'],
   ['{"n":[1,2]}', '{"$set":{"n.x":0}}', /Cannot create field 'x' in an element of type array/],
   ['{"n":[]}', '{"$set":{"n.x":0}}', '{"n":{"x":0}}'],
+  ['{"n":{"a":{"b":[]}}}', '{"$set":{"n.a.b.c.d":0}}', '{"n":{"a":{"b":{"c":{"d":0}}}}}'],
+  ['{"a":[],"n":1}', '{"$set":{"a.$[].x":1}}', '{"a":[],"n":1}'],
+  ['{"a":[]}', '{"$setOnInsert":{"a.x":1}}', '{"a":[]}'],
   ['{"n":-0}', '{"$set":{"n":0}}', '{"n":0}'],
   ['{"n":5}', '{"$set":{"n.x":0}}', /Cannot create field 'x' in an element of type int/],
   ['{"a.b":1,"a":{"b":2}}', '{"$inc":{"a.b":1}}', '{"a.b":1,"a":{"b":3}}'],
@@ -160,6 +163,13 @@ test("operators of an upsert begin with the values that its condition requires",
   assert.equal(store.run("DOC.GET d"), '["0" "{\\"url\\":\\"/\\",\\"at\\":\\"now\\",\\"n\\":2}"]');
 });
 
+test("$setOnInsert of an upsert replaces an empty list on its path", () => {
+  const store = new StoreUnderTest();
+  store.run("DOC.CREATE d");
+  store.run('DOC.UPDATE d {"$setOnInsert":{"a.x":1}} WHERE {"a":[]} UPSERT');
+  assert.equal(store.run("DOC.GET d"), '["0" "{\\"a\\":{\\"x\\":1}}"]');
+});
+
 test("-0 is a double as a member and inside one", () => {
   const store = new StoreUnderTest();
   store.run("DOC.CREATE d");
@@ -168,6 +178,20 @@ test("-0 is a double as a member and inside one", () => {
     assert.equal(store.run(`DOC.COUNT d WHERE {"${name}":{"$type":"double"}}`), ":1", name);
     assert.equal(store.run(`DOC.COUNT d WHERE {"${name}":{"$type":"int"}}`), ":0", name);
   }
+});
+
+test("long paths of operators count work for each entry", () => {
+  const inner = (n: number) => `a${".a".repeat(180)}.x${n}`;
+  const names = Array.from({ length: 2000 }, (_, n) => `"${inner(n)}":1`);
+  const run = (argv: readonly string[]) =>
+    database.execute(argv, { at: 1, db: 0, id: "\0".repeat(36) }, null);
+  const database = new Database();
+  database.unitStepsMax = 1_000_000;
+  const entry = `{"a":${'{"a":'.repeat(180)}{}${"}".repeat(180)}}`;
+  run(["DOC.CREATE", "d"]);
+  run(["DOC.INSERT", "d", ...Array.from({ length: 20 }, () => entry)]);
+  const reply = run(["DOC.UPDATE", "d", `{"$set":{${names.join()}}}`, "WHERE", "{}"]);
+  assert.match(reply.kind === "error" ? reply.text : "", /^TOOMUCH /);
 });
 
 test("a path with $ changes the value that the condition matched", () => {
