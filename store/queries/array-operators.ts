@@ -6,7 +6,7 @@ import { compareBson, keyOf } from "../values/collections/bson-order.js";
 import { elementTest } from "./bson-filter.js";
 import { integerIn } from "./command-fields.js";
 import { sortingOf } from "./document-sorting.js";
-import { badValue, ELEMENTS_PER_UNIT, failedToParse, spend, type Work } from "./mongo-failure.js";
+import { badValue, ELEMENTS_PER_UNIT, failedToParse, produce, spend, type Work } from "./mongo-failure.js";
 
 export type ArrayChange = (array: readonly Bson[]) => readonly Bson[];
 
@@ -29,7 +29,7 @@ export function pushed(operand: Bson, work: Work): ArrayChange {
   const sort = order === undefined ? null : elementSort(order, work);
   const limit = slice === undefined ? null : integerIn(slice, "$slice");
   return (array) => {
-    spend(work, array.length / ELEMENTS_PER_UNIT);
+    countExtended(array, added, work);
     const at = index === null ? array.length : indexIn(array.length, index);
     let result: readonly Bson[] = [...array.slice(0, at), ...added, ...array.slice(at)];
     if (sort !== null) {
@@ -39,6 +39,13 @@ export function pushed(operand: Bson, work: Work): ArrayChange {
     if (limit === null) return result;
     return limit < 0 ? result.slice(limit) : result.slice(0, limit);
   };
+}
+
+/** Counts a new array of all these elements before it is created. @throws CommandFailure @throws BudgetExceeded */
+function countExtended(array: readonly Bson[], added: readonly Bson[], work: Work): void {
+  const length = array.length + added.length;
+  spend(work, length / ELEMENTS_PER_UNIT);
+  produce(work, length);
 }
 
 /** Number of elements whose sorting costs as much as checking one document. */
@@ -59,10 +66,11 @@ function elementSort(order: Bson, work: Work): ArrayChange {
   return (array) => finish(sorting.sorted(array, (one) => (isDocument(one) ? one : none)));
 }
 
-export function addedToSet(operand: Bson): ArrayChange {
+export function addedToSet(operand: Bson, work: Work): ArrayChange {
   const modified = eachOf(operand, ["$each"]);
   const added = modified === null ? [operand] : (modified.get("$each") as readonly Bson[]);
   return (array) => {
+    countExtended(array, added, work);
     const present = new Set(array.map(keyOf));
     const result = [...array];
     for (const one of added) {

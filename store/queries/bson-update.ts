@@ -8,7 +8,7 @@ import type { FieldPath } from "../values/collections/index-keys.js";
 import { pathTo } from "./document-paths.js";
 import { isOperators } from "./filter-compiler.js";
 import { badValue, failedToParse, MongoFailure, spend, type Work } from "./mongo-failure.js";
-import { isPositional } from "./positional-elements.js";
+import { isPositional, type PositionalElements } from "./positional-elements.js";
 import { RESHAPINGS } from "./reshaping-stages.js";
 import { type ChangeAtPath, changesOf, comparePaths, type UpdateContext } from "./update-operators.js";
 import { changeAt, putAt, renameAt, valueAt } from "./update-paths.js";
@@ -95,17 +95,30 @@ export function operatorsOf(update: BsonDocument, context: UpdateContext): Updat
   const isFixed = elements === null || changes.every(({ path }) => !path.some(isPositional));
   if (isFixed) inOrder(changes);
   return (document) => {
-    const resolved = isFixed
-      ? changes
-      : inOrder(changes.flatMap((change) => elements.resolved(change, document)));
-    if (resolved.length > PATHS_MAX) throw tooManyPaths();
-    spend(work, resolved.length);
+    if (isFixed) spend(work, changes.length);
+    const resolved = isFixed ? changes : inOrder(resolvedIn(document, changes, { elements, work }));
     for (const { path, change } of resolved) {
       if ("from" in change) renameAt(document, change.from, path, work);
       else changeAt(document, path, change, work);
     }
     return document;
   };
+}
+
+/** Returns a copy of each change for each position that its path selects. Counts each position before it is kept. */
+function resolvedIn(
+  document: BsonDocument,
+  changes: readonly ChangeAtPath[],
+  { elements, work }: { readonly elements: PositionalElements; readonly work: Work },
+): ChangeAtPath[] {
+  const resolved: ChangeAtPath[] = [];
+  for (const { path, change } of changes)
+    for (const position of elements.positions(path, document)) {
+      if (resolved.length === PATHS_MAX) throw tooManyPaths();
+      spend(work, 1);
+      resolved.push({ path: position, change });
+    }
+  return resolved;
 }
 
 const tooManyPaths = () => badValue(`an update changes at most ${PATHS_MAX} positions`);

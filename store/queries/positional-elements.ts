@@ -18,9 +18,6 @@ interface NamedFilter {
   isUsed: boolean;
 }
 
-/** Maximum number of positions that one path of an update may select in a document. */
-const PATHS_MAX = 10_000;
-
 export class PositionalElements {
   readonly #query: BsonDocument;
   readonly #scope: Scope;
@@ -56,34 +53,37 @@ export class PositionalElements {
         throw failedToParse(`The array filter for identifier '${name}' was not used in the update`);
   }
 
-  /** Returns a copy of the change for each position that its path selects in a document. @throws CommandFailure */
-  resolved<Change extends { readonly path: FieldPath }>(
-    change: Change,
-    document: BsonDocument,
-  ): readonly Change[] {
-    let paths: readonly FieldPath[] = [[]];
-    for (const part of change.path) {
-      paths = isPositional(part)
-        ? paths.flatMap((path) => this.#elements(part, path, document).map((i) => [...path, String(i)]))
-        : paths.map((path) => [...path, part]);
-      if (paths.length > PATHS_MAX) throw badValue(`an update changes at most ${PATHS_MAX} positions`);
+  /**
+   * Yields a path for each position that a path selects in a document, one by one, so that the caller can limit them.
+   * @param before the resolved parts before the path
+   * @throws CommandFailure @throws BudgetExceeded
+   */
+  *positions(path: FieldPath, document: BsonDocument, before: FieldPath = []): Generator<FieldPath> {
+    const at = path.findIndex(isPositional);
+    if (at < 0) {
+      yield [...before, ...path];
+      return;
     }
-    return paths.map((path) => ({ ...change, path }));
+    const array = [...before, ...path.slice(0, at)];
+    for (const i of this.#elements(path[at] as ByteString, array, document))
+      yield* this.positions(path.slice(at + 1), document, [...array, String(i)]);
   }
 
   /** Returns the indexes of the selected elements. */
-  #elements(part: ByteString, path: FieldPath, document: BsonDocument): readonly number[] {
+  #elements(part: ByteString, path: FieldPath, document: BsonDocument): Iterable<number> {
     const array = valueAt(document, path);
     const name = path.join(".");
     if (part === "$") return [this.#first(path, array, document)];
     if (array === undefined)
       throw badValue(`The path '${name}' must exist in the document in order to apply array updates.`);
     if (!isArray(array)) throw badValue(`Cannot apply array updates to non-array element ${name}`);
-    const indexes = [...array.keys()];
-    if (part === "$[]") return indexes;
+    if (part === "$[]") {
+      spend(this.#scope.work, array.length / ELEMENTS_PER_UNIT);
+      return array.keys();
+    }
     const { filter } = this.#named.get(part.slice(2, -1)) as NamedFilter;
     spend(this.#scope.work, (array.length * (1 + filter.tests)) / ELEMENTS_PER_UNIT);
-    return indexes.filter((i) => filter.isMet(new Map([[part.slice(2, -1), array[i] as Bson]])));
+    return [...array.keys()].filter((i) => filter.isMet(new Map([[part.slice(2, -1), array[i] as Bson]])));
   }
 
   /**

@@ -1,6 +1,7 @@
 /** The operators of updates, which define the new values of fields. Source: MongoDB's manual, "Update Operators". */
 import type { ByteString } from "../../protocol/byte-string.js";
 import {
+  Binary,
   type Bson,
   BsonDate,
   type BsonDocument,
@@ -8,7 +9,9 @@ import {
   Int32,
   isArray,
   isDocument,
+  Regex,
   Timestamp,
+  WrittenDouble,
 } from "../values/collections/bson.js";
 import {
   type BsonNumber,
@@ -25,7 +28,14 @@ import { type FieldPath, isArrayIndex } from "../values/collections/index-keys.j
 import { type ArrayChange, addedToSet, popped, pulled, pulledAll, pushed } from "./array-operators.js";
 import { pathTo } from "./document-paths.js";
 import type { Scope } from "./expressions.js";
-import { badValue, failedToParse, notImplemented, typeMismatch } from "./mongo-failure.js";
+import {
+  badValue,
+  failedToParse,
+  notImplemented,
+  produce,
+  typeMismatch,
+  type Work,
+} from "./mongo-failure.js";
 import { unknownName } from "./mongodb-names.js";
 import { isPositional, type PositionalElements } from "./positional-elements.js";
 import type { Change } from "./update-paths.js";
@@ -76,7 +86,7 @@ const OPERATORS: ReadonlyMap<string, Operator> = new Map<string, Operator>([
   ["$bit", (call) => ({ makes: true, become: bits(call) })],
   ["$currentDate", ({ operand }, { at }) => assignment(dateOf(operand, at))],
   ["$push", (call, { work }) => ofArray(call, pushed(call.operand, work), true)],
-  ["$addToSet", (call) => ofArray(call, addedToSet(call.operand), true)],
+  ["$addToSet", (call, { work }) => ofArray(call, addedToSet(call.operand, work), true)],
   ["$pull", (call, { work }) => ofArray(call, pulled(call.operand, work), false)],
   ["$pullAll", (call) => ofArray(call, pulledAll(call.operand), false)],
   ["$pop", (call) => ofArray(call, popped(call.operand), false)],
@@ -92,11 +102,51 @@ export function changesOf(update: BsonDocument, context: UpdateContext): ChangeA
       throw failedToParse(`Modifiers operate on fields but we found type ${typeOf(operands).name} instead`);
     for (const [name, operand] of operands) {
       const path = updatePath(name, context.elements);
-      if (make !== undefined) changes.push({ path, change: make({ operator, name, operand }, context) });
-      else for (const change of renaming(path, operand)) changes.push(change);
+      if (make !== undefined) {
+        const change = make({ operator, name, operand }, context);
+        changes.push({
+          path,
+          change: path.some(isPositional) ? repeated(change, operand, context.work) : change,
+        });
+      } else for (const change of renaming(path, operand)) changes.push(change);
     }
   }
   return changes;
+}
+
+/** Returns a change that counts its operand at each position, because it may put the operand there. */
+function repeated({ makes, become }: Change, operand: Bson, work: Work): Change {
+  // Only changes that create fields put their operands into documents.
+  if (!makes) return { makes, become };
+  const { values, bytes } = sizeOf(operand);
+  return {
+    makes,
+    become(old) {
+      // Texts are converted and then written.
+      produce(work, values, 2 * bytes);
+      return become(old);
+    },
+  };
+}
+
+/** Returns the number of values in an operand, and the number of bytes in their texts and names. */
+function sizeOf(operand: Bson): { readonly values: number; readonly bytes: number } {
+  let [values, bytes] = [0, 0];
+  const rest: Bson[] = [operand];
+  for (let value = rest.pop(); value !== undefined; value = rest.pop()) {
+    values++;
+    if (typeof value === "string") bytes += value.length;
+    else if (value instanceof WrittenDouble) bytes += value.text.length;
+    else if (value instanceof Binary) bytes += value.bytes.length;
+    else if (value instanceof Regex) bytes += value.pattern.length;
+    else if (isArray(value)) for (const one of value) rest.push(one);
+    else if (isDocument(value))
+      for (const [name, one] of value) {
+        bytes += name.length;
+        rest.push(one);
+      }
+  }
+  return { values, bytes };
 }
 
 function unknownOperator(operator: string): Error {

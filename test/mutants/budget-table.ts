@@ -16,6 +16,13 @@ export const budgetMutants: readonly Mutant[] = [
     test: STORE,
   },
   {
+    name: "budgets: an operand counts once for all positions of its path",
+    file: "store/queries/update-operators.js",
+    find: "produce(work, values, 2 * bytes);",
+    replace: "",
+    test: STORE,
+  },
+  {
     name: "budgets: bytes that extend a string are not counted",
     file: "store/keyspace/mutators.js",
     find: "bytes.length + Math.max(0, offset - stringLength(entry))",

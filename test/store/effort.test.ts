@@ -430,6 +430,58 @@ test("an update of 125 bytes that would pad many arrays is rejected before it pa
   );
 });
 
+const ONES = `[${repeated(10_000, () => "1").join(",")}]`;
+/** Updates that put one operand, or parts of it, at each of 9000 positions of one value. */
+const MULTIPLYING: readonly (readonly [member: string, update: string])[] = [
+  ["[]", `{"$push":{"a.$[]":{"$each":${ONES}}}}`],
+  ["[]", `{"$push":{"a.$[]":{"$each":${ONES},"$slice":1}}}`],
+  ["[]", `{"$push":{"a.$[]":${ONES}}}`],
+  ["[]", `{"$addToSet":{"a.$[]":{"$each":${ONES}}}}`],
+  ["1", `{"$set":{"a.$[]":"${"x".repeat(100_000)}"}}`],
+  ["1", `{"$set":{"a.$[]":${ONES}}}`],
+  ["1", `{"$max":{"a.$[]":"${"x".repeat(100_000)}"}}`],
+  ["{}", `{"$inc":{"a.$[].n":0.${"1".repeat(100_000)}}}`],
+];
+
+test("an operand counts at each position of its path before the result is made", () => {
+  for (const [member, operators] of MULTIPLYING) {
+    const value = `"a":[${repeated(9000, () => member).join(",")}]`;
+    const commands: readonly Argv[] = [
+      ["DOC.UPDATE", "doc", operators, "WHERE", "{}"],
+      // Only numbers of JSON documents keep their digits.
+      ...(operators.startsWith('{"$inc"') ? [] : [update(operators)]),
+    ];
+    for (const argv of commands) {
+      const database = new Database();
+      database.execute(["DOC.CREATE", "doc"], unit(1));
+      database.execute(["DOC.INSERT", "doc", `{${value}}`], unit(2));
+      database.execute(["MDB.INSERT", "d", "c", "1", `{"_id":1,${value}}`], unit(3));
+      const before = canonicalState(database).toString();
+      const run = () => database.execute(argv, unit(4));
+      const name = `${argv[0]} ${operators.slice(0, 40)}`;
+      assert.throws(() => database.withBudget(1_000_000, run), BudgetExceeded, name);
+      assert.equal(canonicalState(database).toString(), before, name);
+    }
+  }
+});
+
+test("positions are limited while they are resolved", () => {
+  const database = new Database();
+  database.execute(["DOC.CREATE", "doc"], unit(1));
+  database.execute(["DOC.INSERT", "doc", `{"a":[${repeated(9000, () => "{}").join(",")}]}`], unit(2));
+  const fields = repeated(9000, (i) => `"a.$[].f${i}":1`).join(",");
+  const reply = database.execute(["DOC.UPDATE", "doc", `{"$set":{${fields}}}`, "WHERE", "{}"], unit(3));
+  assert.ok(reply.kind === "error" && /an update changes at most 10000 positions/.test(reply.text));
+  const fewer = `{"$set":{"a.$[].f":1}}`;
+  assert.notEqual(database.execute(["DOC.UPDATE", "doc", fewer, "WHERE", "{}"], unit(4)).kind, "error");
+  // Arrays in which no position is selected count too.
+  database.execute(["DOC.CREATE", "empty"], unit(5));
+  database.execute(["DOC.INSERT", "empty", `{"a":[${repeated(9000, () => "[]").join(",")}]}`], unit(6));
+  const none = repeated(9000, (i) => `"a.$[].$[].f${i}":1`).join(",");
+  const run = () => database.execute(["DOC.UPDATE", "empty", `{"$set":{${none}}}`, "WHERE", "{}"], unit(7));
+  assert.throws(() => database.withBudget(1_000_000, run), BudgetExceeded);
+});
+
 test("how much a unit may produce does not depend on units admitted with it", () => {
   const producedBy = (effort: EffortBudget) => {
     effort.begin(1000);
