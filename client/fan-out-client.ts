@@ -27,6 +27,7 @@ import {
   isReadCommand,
 } from "./shared/command-input.js";
 import { commandLabel, commandsLabel } from "./shared/command-labels.js";
+import { DELIVERY_LINGER_MS } from "./shared/connection-timeouts.js";
 import { Alarm } from "./shared/deadline-timer.js";
 import { closedClient, DbsyncError, needsVersion2, type Outcome } from "./shared/errors.js";
 import type { FrameTracer } from "./shared/frame-tracer.js";
@@ -36,12 +37,6 @@ import { CallFrames } from "./version-1/call-frames.js";
 import { Version1Deliveries } from "./version-1/deliveries.js";
 import { Outbox } from "./version-2/outbox.js";
 import { isWritersCommand, writersAsText } from "./writers-command.js";
-
-/**
- * The time for which pending deliveries keep the process alive after all calls have settled. The slower daemons should
- * also receive the command, even from a script that ends right after its await.
- */
-const DELIVERY_LINGER_MS = 500;
 
 /** Starts a call. @param message  the message of `dbsync:call`, or undefined if it has no subscriber */
 type Executor<Result> = (
@@ -301,9 +296,10 @@ export class FanOutClient implements CallingClient, CallsOwner {
   #releaseProcess(now: number): void {
     this.#alarm.hold(false);
     this.#outbox.fleet.releaseProcess(now);
-    for (const deliveries of this.#version1) deliveries.releaseProcess(now);
-    // If the process continues, a daemon that recovers still receives what is queued for it.
-    this.#lingerUntil = this.#deliveries > 0 ? now + DELIVERY_LINGER_MS : Number.POSITIVE_INFINITY;
+    // If the process continues, a daemon still receives what is queued for it, unless it cannot be reached now.
+    let next = this.#deliveries > 0 ? now + DELIVERY_LINGER_MS : Number.POSITIVE_INFINITY;
+    for (const deliveries of this.#version1) next = Math.min(next, deliveries.releaseProcess(now));
+    this.#lingerUntil = next;
   }
 }
 

@@ -37,3 +37,10 @@ export const WRITES_MAX = 3;
  * enough for a daemon that is only slightly slower, and short enough that a hung daemon does not slow down every miss.
  */
 export const MISS_LINGER_MS = 50;
+
+/**
+ * The time for which pending deliveries keep the process alive after all calls have settled. The slower daemons should
+ * also receive the command, even from a script that ends right after its await. After this time, each version 1
+ * connection that is not established, or has unsent bytes, may keep the process alive for as long again.
+ */
+export const DELIVERY_LINGER_MS = 500;

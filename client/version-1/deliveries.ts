@@ -12,7 +12,13 @@ import type { Version1Path } from "../calls/version-1-sending.js";
 import { BackOff } from "../shared/back-off.js";
 import { BoundedQueue } from "../shared/bounded-queue.js";
 import type { Environment } from "../shared/client-environment.js";
-import { CONNECT_MS, OVERDUE_MS, SLACK_MS, STALL_MS } from "../shared/connection-timeouts.js";
+import {
+  CONNECT_MS,
+  DELIVERY_LINGER_MS,
+  OVERDUE_MS,
+  SLACK_MS,
+  STALL_MS,
+} from "../shared/connection-timeouts.js";
 import type { Stage } from "../shared/errors.js";
 import type { FrameTracer } from "../shared/frame-tracer.js";
 import type { Failure, Report } from "../shared/outcome.js";
@@ -126,9 +132,18 @@ export class Version1Deliveries implements Version1Path, ConnectionV1Owner {
     return Math.min(time, this.#written?.deadline ?? connection.since + OVERDUE_MS);
   }
 
-  /** Closes a connection that would keep an otherwise idle process alive. Any other may still receive its answer. */
-  releaseProcess(now: number): void {
-    if (this.#connection === null || this.#connection.holdsProcess()) this.close(now);
+  /**
+   * Gives up the queue if the connection has kept an otherwise idle process alive for DELIVERY_LINGER_MS. A more recent
+   * attempt may still succeed, and any other connection may still receive its answer.
+   * @returns the time at which it must be called again for a recent attempt, or infinity
+   */
+  releaseProcess(now: number): number {
+    const connection = this.#connection;
+    if (connection !== null && !connection.holdsProcess()) return Number.POSITIVE_INFINITY;
+    const heldUntil = connection === null ? now : connection.since + DELIVERY_LINGER_MS;
+    if (heldUntil > now) return heldUntil;
+    this.close(now);
+    return Number.POSITIVE_INFINITY;
   }
 
   close(now: number): void {

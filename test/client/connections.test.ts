@@ -1,8 +1,9 @@
 /** Tests how a client uses its version 1 connections: order, limits, recovery. Uses real sockets on loopback. */
 import assert from "node:assert/strict";
+import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
-import { STALL_MS } from "../../client/shared/connection-timeouts.js";
+import { DELIVERY_LINGER_MS, STALL_MS } from "../../client/shared/connection-timeouts.js";
 import { refusingAddress } from "../support/free-port.js";
 import { FakeServer, until } from "./fake-server.js";
 import { HandClock } from "./hand-clock.js";
@@ -68,6 +69,25 @@ test("a daemon that recovers receives the commands sent in the meantime, in orde
   for (const socket of bad.sockets) socket.write("ds:11:redis:3:OK\0");
   await until(() => bad.requests.length === sent.length, "the recovered daemon to receive everything");
   assert.deepEqual(bad.commands, sent);
+});
+
+test("a slow daemon receives all commands, even if the client is connecting when the linger ends", async () => {
+  await using good = await FakeServer.start();
+  await using slow = await FakeServer.start("hang");
+  const clock = new HandClock();
+  await using client = clientOf([good, slow], { clock });
+  const sent = Array.from({ length: 10 }, (_, call) => `SET k ${call}`);
+  await Promise.all(sent.map((command) => client.send(command)));
+  await until(() => slow.requests.length === 1, "the first command");
+  clock.advance(DELIVERY_LINGER_MS - 1);
+  // The client connects again in the same turn in which it receives an answer.
+  const endLinger = () => queueMicrotask(() => clock.advance(1));
+  subscribe("dbsync:outcome", endLinger);
+  slow.behaviour = "answer";
+  for (const socket of slow.sockets) socket.write("ds:11:redis:3:OK\0");
+  await until(() => !client.isBusy, "all deliveries to end");
+  unsubscribe("dbsync:outcome", endLinger);
+  assert.deepEqual(slow.commands, sent);
 });
 
 test("the client opens no further connections to a hung daemon while others answer many callers", async () => {

@@ -8,6 +8,7 @@ import { test } from "node:test";
 import { FanOutClient } from "../../client/fan-out-client.js";
 import { readOptions } from "../../client/settings/client-settings.js";
 import type { EnvelopeSigner } from "../../client/settings/signing-key.js";
+import { DELIVERY_LINGER_MS } from "../../client/shared/connection-timeouts.js";
 import { DbsyncError, type Outcome } from "../../client/shared/errors.js";
 import { amount } from "../support/amount.js";
 import { SeededRandom, seedOfRun } from "../support/seeded-random.js";
@@ -29,8 +30,8 @@ const DAY_MS = 86_400_000;
 /** The resolution of timers, one millisecond. */
 const TIMER_MS = 1;
 
-/** DELIVERY_LINGER_MS of fan-out-client.ts, and the rounding of a timer. */
-const LINGER_MS = 500 + TIMER_MS;
+/** The linger, and the rounding of a timer. */
+const LINGER_MS = DELIVERY_LINGER_MS + TIMER_MS;
 
 /** The milliseconds after the last call, longer than any deadline, back-off or idle timeout. */
 const AFTERMATH_MS = 60_000;

@@ -79,6 +79,13 @@ export const mutants: readonly Mutant[] = [
     test: "test/client/connections.test.js",
   },
   {
+    name: "client: commands for a version 1 daemon are dropped while the client connects",
+    file: "client/version-1/deliveries.js",
+    find: "heldUntil > now",
+    replace: "false",
+    test: "test/client/connections.test.js",
+  },
+  {
     name: "client: a version 1 command that was written counts as not applied",
     file: "client/version-1/deliveries.js",
     find: "written: writtenAt >= 0",
