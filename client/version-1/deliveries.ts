@@ -55,6 +55,8 @@ export class Version1Deliveries implements Version1Path, ConnectionV1Owner {
   readonly #queue = new BoundedQueue<Delivery>();
   /** A lower bound of the deadlines in the queue. */
   #earliest = Number.POSITIVE_INFINITY;
+  /** The time of the last search of the entire queue. */
+  #sweptAt = Number.NEGATIVE_INFINITY;
   #connection: ConnectionV1 | null = null;
   /** The deadline of the attempt to connect. */
   #connectBy = 0;
@@ -125,7 +127,7 @@ export class Version1Deliveries implements Version1Path, ConnectionV1Owner {
 
   /** Returns the time at which `tick` must be called next. Later events may make an earlier call necessary. */
   nextTick(): number {
-    const time = this.#earliest + SLACK_MS;
+    const time = Math.max(this.#earliest, this.#sweptAt) + SLACK_MS;
     const connection = this.#connection;
     if (connection === null) return time;
     if (connection.state === "connecting") return Math.min(time, this.#connectBy);
@@ -154,6 +156,7 @@ export class Version1Deliveries implements Version1Path, ConnectionV1Owner {
 
   opened(now: number): void {
     this.#backOff.succeeded();
+    // The head has not expired after this.
     this.#sweep(now);
     const delivery = this.#queue.shift();
     if (delivery === undefined) {
@@ -213,14 +216,27 @@ export class Version1Deliveries implements Version1Path, ConnectionV1Owner {
     return written;
   }
 
-  /** Removes expired deliveries from the queue. */
+  /**
+   * Ends expired deliveries: those at the head of the queue always, later ones only occasionally, because that search
+   * is expensive.
+   */
   #sweep(now: number): void {
     if (now < this.#earliest) return;
-    this.#earliest = Number.POSITIVE_INFINITY;
-    const expired = this.#queue.takeWhere(({ deadline }) => {
-      if (deadline > now) this.#earliest = Math.min(this.#earliest, deadline);
-      return deadline <= now;
-    });
+    let expired: Delivery[] = [];
+    for (let first = this.#queue.first; first !== undefined; first = this.#queue.first) {
+      if (first.deadline > now) break;
+      this.#queue.shift();
+      expired.push(first);
+    }
+    if (this.#sweptAt + SLACK_MS <= now) {
+      this.#sweptAt = now;
+      this.#earliest = Number.POSITIVE_INFINITY;
+      const later = this.#queue.takeWhere(({ deadline }) => {
+        if (deadline > now) this.#earliest = Math.min(this.#earliest, deadline);
+        return deadline <= now;
+      });
+      expired = [...expired, ...later];
+    }
     const isOpen = this.#connection?.state === "waiting";
     const [stage, detail] = isOpen
       ? (["timeout", NEVER_SENT] as const)
