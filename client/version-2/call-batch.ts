@@ -217,9 +217,7 @@ export class Batch implements SentBatch {
       if (!isOpen(call)) continue;
       const isEnd = code === "closed" || code === "reset";
       const reports = this.#reports(index, now, isEnd ? "closed" : "not-awaited");
-      // Unless the client is being closed, the error lists only the daemons to which the envelope was written.
-      const sent = reports.map((report) => (report?.ok || report?.written ? report : null));
-      this.#fail(call, code, detail, isEnd ? reports : sent);
+      this.#fail(call, code, detail, isEnd ? reports : this.#withoutUnsent(reports, call, now));
     }
     this.#reportSettled(before);
   }
@@ -263,9 +261,9 @@ export class Batch implements SentBatch {
     const final = isOver || (isDue && now >= call.lingerUntil);
     const refusers = this.sendings.filter(({ hasRefusedDate }) => hasRefusedDate).length;
     const verdict = judge(this.#ruleOf(settings), reports, final, refusers);
-    // A failure before the deadline counts only once every daemon was tried.
-    if (verdict.kind === "wait" || (verdict.kind === "failed" && !final && this.#hasUntried))
-      call.lingerUntil = Number.POSITIVE_INFINITY;
+    // A failure before the deadline counts only once every daemon was tried, or if a majority agrees on it.
+    const mayChange = verdict.kind === "failed" && !final && this.#hasUntried && verdict.code !== "reply";
+    if (verdict.kind === "wait" || mayChange) call.lingerUntil = Number.POSITIVE_INFINITY;
     else if (verdict.kind === "linger") {
       call.lingerUntil = Math.min(call.lingerUntil, now + MISS_LINGER_MS);
       if (call.lingerUntil < this.dueAt) this.dueAt = call.lingerUntil;
@@ -307,7 +305,22 @@ export class Batch implements SentBatch {
 
   /** Whether the envelope was not yet written to a daemon that may still receive it. */
   get #hasUntried(): boolean {
-    return this.sendings.some(({ state, writes }) => isUnsent(state) && writes === 0);
+    // A sending that has just failed is still in its last state.
+    return this.sendings.some(
+      ({ state, writes, failure }) => failure === null && isUnsent(state) && writes === 0,
+    );
+  }
+
+  /**
+   * Returns the reports of an aborted call, with null for the daemons that have not received it and will not. A version
+   * 1 delivery continues after the call was aborted.
+   */
+  #withoutUnsent(reports: readonly (Report | null)[], call: PendingCall, now: number): (Report | null)[] {
+    return reports.map((report, index) => {
+      const isDelivery = this.sendings[index]?.state === "version-1";
+      const end = isDelivery ? this.#afterEnd(report, index, call, now) : report;
+      return end?.ok || end?.written ? end : null;
+    });
   }
 
   /**
@@ -315,8 +328,9 @@ export class Batch implements SentBatch {
    * is sent for later calls or the deadline is not over, the call may still be applied.
    */
   #afterEnd(report: Report | null, index: number, call: PendingCall, now: number): Report | null {
-    const { state, refusal } = this.sendings[index] as Sending;
-    if (report === null || report.ok || report.written || refusal !== null) return report;
+    const sending = this.sendings[index] as Sending;
+    const { state } = sending;
+    if (report === null || report.ok || report.written || sending.isMissing) return report;
     if (report.stage !== "timeout" && report.stage !== "not-awaited") return report;
     const mayBeSent = state === "version-1" ? call.deadline > now : isUnsent(state) && this.deadline > now;
     return mayBeSent ? { ...report, written: true } : report;

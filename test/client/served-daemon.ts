@@ -77,7 +77,7 @@ export interface SignatureCount {
 /**
  * Creates a client with a key that no daemon checks.
  * @param options  `wallOffset`: the error of this machine's clock, in milliseconds; `clock`: a clock that the test
- *   controls
+ *   controls; `signAsync`: signs envelopes while others are in flight
  */
 export function client2Of(
   servers: readonly (ServedDaemon | FakeServer | string)[],
@@ -86,10 +86,12 @@ export function client2Of(
     wallOffset?: number;
     warn?: (warning: string) => void;
     clock?: HandClock;
+    signAsync?: EnvelopeSigner["signAsync"];
     isSession?: boolean;
   } = {},
 ): FanOutClient {
-  const { signatures = { count: 0 }, wallOffset = 0, warn, clock, isSession = false, ...rest } = options;
+  const { signatures = { count: 0 }, wallOffset = 0, warn, clock, isSession = false, ...others } = options;
+  const { signAsync = () => Promise.resolve(sign()), ...rest } = others;
   const addresses = servers.map((server) => (typeof server === "string" ? server : server.address));
   const settings = readOptions({ key: false, timeout: PATIENCE_MS, ...rest, servers: addresses }, () => {
     throw new Error("no defaults in tests");
@@ -98,7 +100,7 @@ export function client2Of(
     signatures.count++;
     return Buffer.alloc(64, "s");
   };
-  const signer: EnvelopeSigner = { keyId: "k".repeat(32), sign, signAsync: () => Promise.resolve(sign()) };
+  const signer: EnvelopeSigner = { keyId: "k".repeat(32), sign, signAsync };
   const real = clock?.environment ?? realEnvironment;
   const environment: Environment = { ...real, wallClock: () => Date.now() + wallOffset };
   return new FanOutClient(settings, environment, { sign, signer }, { isSession, ...(warn ? { warn } : {}) });

@@ -3,10 +3,15 @@ import assert from "node:assert/strict";
 import { generateKeyPairSync } from "node:crypto";
 import { test } from "node:test";
 import { dbsyncReset, dbsyncSend } from "../../../client/dbsync-send.js";
+import { CONNECT_MS } from "../../../client/shared/connection-timeouts.js";
+import { FakeServer, until } from "../fake-server.js";
+import { HandClock } from "../hand-clock.js";
 import { client2Of, ServedDaemon } from "../served-daemon.js";
-import { errorOf } from "../test-client.js";
+import { errorOf, summary } from "../test-client.js";
 
 const CLUSTER = "63".repeat(32);
+/** Limits the real time of a test whose clock is controlled, in which a call that waits for its deadline never ends. */
+const LIMIT = { timeout: 60_000 };
 
 /** Returns an address that refuses connections. */
 async function refusing(): Promise<string> {
@@ -24,10 +29,73 @@ for (const position of [0, 1, 2])
     for (let call = 0; call < 3; call++) {
       const failure = await errorOf(client.call(`SET k ${call}`, condition));
       assert.equal(failure.effect, "unknown");
-      assert.equal(failure.code, "too-few-answers");
-      assert.equal(daemon.envelopes.length, call + 1);
+      await until(() => daemon.envelopes.length === call + 1, "the envelope");
     }
   });
+
+for (const options of [{}, { cluster: CLUSTER }]) {
+  const call = "cluster" in options ? "a call for a given cluster" : "a call for no given cluster";
+
+  test(`${call} fails as soon as the last daemon has refused the connection`, LIMIT, async () => {
+    const servers = [await refusing(), await refusing()];
+    await using client = client2Of(servers, { ...options, clock: new HandClock() });
+    const failure = await errorOf(client.send("SET k 1"));
+    assert.deepEqual(failure.outcomes.map(summary), ["connect not-applied", "connect not-applied"]);
+    assert.equal(failure.effect, "not-applied");
+  });
+
+  test(`${call} was not applied by a daemon that has not answered the hello`, LIMIT, async () => {
+    await using daemon = await ServedDaemon.start();
+    let hellos = 0;
+    daemon.passes = ({ length }) => {
+      hellos += length;
+      return [];
+    };
+    const clock = new HandClock();
+    await using client = client2Of([daemon], { ...options, clock });
+    const failed = errorOf(client.send("SET k 1"));
+    await until(() => hellos === 1, "the hello");
+    clock.advance(CONNECT_MS);
+    const failure = await failed;
+    assert.deepEqual(failure.outcomes.map(summary), ["timeout not-applied"]);
+    assert.equal(failure.effect, "not-applied");
+  });
+}
+
+test("a majority's failure does not wait for a daemon that does not answer the hello", LIMIT, async () => {
+  const reply = () => ({ kind: "error", text: "WRONGTYPE No." }) as const;
+  await using one = await ServedDaemon.start({ reply });
+  await using two = await ServedDaemon.start({ reply });
+  await using silent = await ServedDaemon.start();
+  silent.passes = () => [];
+  const options = { cluster: CLUSTER, policy: "majority", clock: new HandClock() } as const;
+  await using client = client2Of([one, two, silent], options);
+  const failure = await errorOf(client.send("INCR k"));
+  assert.equal(failure.code, "reply");
+  assert.deepEqual(failure.outcomes.map(summary), [
+    "reply not-applied",
+    "reply not-applied",
+    "not-awaited unknown",
+  ]);
+});
+
+test("an aborted call that is queued for a daemon of version 1 may be applied", async () => {
+  await using old = await FakeServer.start("hang");
+  await using daemon = await ServedDaemon.start();
+  const signAsync = () => Promise.reject(new Error("No."));
+  await using client = client2Of([old, daemon], { versions: "1,2", signAsync });
+  daemon.passes = (answers) => (daemon.daemon.arrived.length > 0 ? [] : answers);
+  const first = errorOf(client.send("SET k 1"));
+  await until(() => old.requests.length === 1 && daemon.envelopes.length > 0, "the first call");
+  const failure = await errorOf(client.send("SET k 2"));
+  assert.equal(failure.code, "bad-key");
+  assert.deepEqual(failure.outcomes.map(summary), ["not-awaited unknown"]);
+  assert.equal(failure.effect, "unknown");
+  for (const socket of old.sockets) socket.destroy();
+  await until(() => old.requests.length === 2, "the second call");
+  await client.close();
+  assert.equal((await first).code, "closed");
+});
 
 test("dbsyncSend does not use a client that was opened for another cluster", async () => {
   await using daemon = await ServedDaemon.start();
