@@ -39,7 +39,7 @@ export const semanticsMutants: readonly Mutant[] = [
   {
     name: "semantics: a command exists before its number",
     file: "store/semantics.js",
-    find: "if ((row.sinceSemantics ?? 1) <= number)",
+    find: "if ((row.sinceSemantics ?? FIRST_SEMANTICS) <= number)",
     replace: "if (row !== null)",
     test: FOLD,
   },

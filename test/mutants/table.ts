@@ -398,11 +398,4 @@ export const mutants: readonly Mutant[] = [
   ...proxyMutants,
   ...queryMutants,
   ...recipeMutants,
-  {
-    name: "a sentinel that is out of date decides which master receives commands",
-    file: "engine/backends/redis/redis-sentinel.js",
-    find: "before !== null && epoch <= this.#epoch",
-    replace: "false",
-    test: "test/engine/backends/redis/redis-sentinel.test.js",
-  },
 ];
