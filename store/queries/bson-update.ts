@@ -90,9 +90,9 @@ const changedId = () =>
 export function operatorsOf(update: BsonDocument, context: UpdateContext): Update {
   const { work, elements } = context;
   const changes = changesOf(update, context);
-  elements?.checkUse();
+  elements.checkUse();
   if (changes.length > PATHS_MAX) throw tooManyPaths();
-  const isFixed = elements === null || changes.every(({ path }) => !path.some(isPositional));
+  const isFixed = changes.every(({ path }) => !path.some(isPositional));
   if (isFixed) inOrder(changes);
   return (document) => {
     if (isFixed) spend(work, changes.length);

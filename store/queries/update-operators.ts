@@ -28,14 +28,7 @@ import { type FieldPath, isArrayIndex } from "../values/collections/index-keys.j
 import { type ArrayChange, addedToSet, popped, pulled, pulledAll, pushed } from "./array-operators.js";
 import { pathTo } from "./document-paths.js";
 import type { Scope } from "./expressions.js";
-import {
-  badValue,
-  failedToParse,
-  notImplemented,
-  produce,
-  typeMismatch,
-  type Work,
-} from "./mongo-failure.js";
+import { badValue, failedToParse, produce, typeMismatch, type Work } from "./mongo-failure.js";
 import { unknownName } from "./mongodb-names.js";
 import { isPositional, type PositionalElements } from "./positional-elements.js";
 import type { Change } from "./update-paths.js";
@@ -43,11 +36,8 @@ import type { Change } from "./update-paths.js";
 export interface UpdateContext extends Scope {
   /** Whether the update inserts the document. */
   readonly isInsert: boolean;
-  /**
-   * The array elements that the filter matched, and those that `arrayFilters` selects, or null if positional paths are
-   * rejected.
-   */
-  readonly elements: PositionalElements | null;
+  /** The array elements that the filter matched, and those that `arrayFilters` selects. */
+  readonly elements: PositionalElements;
 }
 
 /** $rename: the field receives the value of another field, which is removed. */
@@ -108,7 +98,7 @@ export function changesOf(update: BsonDocument, context: UpdateContext): ChangeA
           path,
           change: path.some(isPositional) ? repeated(change, operand, context.work) : change,
         });
-      } else for (const change of renaming(path, operand)) changes.push(change);
+      } else for (const change of renaming(path, operand, context)) changes.push(change);
     }
   }
   return changes;
@@ -156,13 +146,13 @@ function unknownOperator(operator: string): Error {
   return unknownName("update", operator, failedToParse(`Unknown modifier: ${operator} ${about}`));
 }
 
-function renaming(path: FieldPath, operand: Bson): readonly ChangeAtPath[] {
+function renaming(path: FieldPath, operand: Bson, { elements }: UpdateContext): readonly ChangeAtPath[] {
   if (typeof operand !== "string") throw badValue("The 'to' field for $rename must be a string");
   for (const part of [...path, ...pathTo(operand)])
     if (isPositional(part))
       throw badValue(`The source and target field for $rename must not be dynamic: ${operand}`);
   return [
-    { path: updatePath(operand, null), change: { from: path } },
+    { path: updatePath(operand, elements), change: { from: path } },
     // This entry makes any other change of the source path a conflict.
     { path, change: UNCHANGED },
   ];
@@ -249,13 +239,11 @@ function bits({ operand, name }: Call): (old: Bson | undefined) => Bson {
 }
 
 /** @throws CommandFailure if the name is not valid for a field, or names unknown array elements */
-function updatePath(name: ByteString, elements: PositionalElements | null): FieldPath {
+function updatePath(name: ByteString, elements: PositionalElements): FieldPath {
   const path = pathTo(name);
   for (const [i, part] of path.entries()) {
     if (part === "") throw failedToParse(`The update path '${name}' contains an empty field name`);
     if (isPositional(part)) {
-      if (elements === null)
-        throw notImplemented(`positional elements are not supported by this server: '${name}'`);
       if (i === 0)
         throw badValue(
           `Cannot have array filter identifier or positional element in the first position in path '${name}'`,

@@ -1,7 +1,8 @@
 /**
  * Redis counts whether a look-up for reading finds its key (hits and misses). A reading command counts all its
  * look-ups, and a writing command usually counts none. The rows of writing commands that also count look-ups have one
- * of these rules in `lookedUp`. SET, the most frequent command, has none: with the option GET it counts its look-up itself. Source: redis-server 7.0, the calls of lookupKeyRead.
+ * of these rules in `lookedUp`. SET has none: with the option GET, it counts its look-up itself. Source: redis-server
+ * 7.0, the calls of lookupKeyRead.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { type KeySpec, touchesOf } from "./key-spec.js";

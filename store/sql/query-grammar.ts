@@ -187,10 +187,10 @@ function joins(reader: TokenReader): readonly Join[] {
 /** Parses the kind of a join: `#tonona:avia@`, or `left join`. */
 function joinKind(reader: TokenReader): JoinKind | null {
   if (reader.language === "english") {
-    if (reader.form === "standard" && (reader.acceptSign(",") || acceptedCross(reader))) return "inner";
+    if (reader.acceptSign(",") || acceptedCross(reader)) return "inner";
     const kind = JOIN_KINDS.find((each) => reader.accept(each));
     const isOuter = kind === "left" || kind === "right" || kind === "full";
-    if (isOuter && reader.form === "standard") reader.accept("outer");
+    if (isOuter) reader.accept("outer");
     if (kind !== undefined) reader.expect("join");
     else if (!reader.accept("join")) return null;
     return kind ?? "inner";

@@ -1,13 +1,6 @@
 /** Reads a statement's tokens one after the other, with the keywords of its language. */
 import type { ByteString } from "../../protocol/byte-string.js";
-import {
-  ENGLISH_WORDS,
-  KEYWORDS,
-  type KeywordName,
-  PHRASES,
-  type Phrases,
-  RESERVED_WORDS,
-} from "./keywords.js";
+import { KEYWORDS, type KeywordName, PHRASES, type Phrases, RESERVED_WORDS } from "./keywords.js";
 import { restOfWord, type Token } from "./lexer.js";
 import { SqlMistake } from "./syntax-error.js";
 import type { Form, Language, Query } from "./syntax-tree.js";
@@ -115,12 +108,7 @@ export class TokenReader {
   bareAlias(): ByteString | null {
     const { token } = this;
     if (token.kind !== "word") return null;
-    const isKeyword =
-      this.form === "standard"
-        ? RESERVED_WORDS.has(token.lower)
-        : this.language === "english"
-          ? ENGLISH_WORDS.has(token.lower)
-          : this.#isMarked();
+    const isKeyword = this.form === "standard" ? RESERVED_WORDS.has(token.lower) : this.#isMarked();
     if (isKeyword) return null;
     return this.advance().text;
   }

@@ -1,7 +1,7 @@
 /**
  * Joins the sources of a select according to its plan. The partners of a row are found by the index of a table, or
- * otherwise by a hash. The order of the result is that of the rows of the left side, then that of the right side. The limit of pairs counts the pairs that are created, and each row that is checked counts towards the
- * statement's work. The choice of an index depends only on the rows and keys of the tables, not on the indexes that a
+ * otherwise by a hash. The order of the result is that of the rows of the left side, then that of the right side. The
+ * limit of pairs counts the pairs that are created, and each row that is checked counts towards the statement's work. The choice of an index depends only on the rows and keys of the tables, not on the indexes that a
  * daemon has already built, so either all daemons reject a statement or none does.
  */
 import { STEP_ITEMS, sortedInSteps } from "../../../protocol/steps.js";

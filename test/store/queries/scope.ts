@@ -3,6 +3,7 @@ import { EffortBudget } from "../../../store/keyspace/effort-budget.js";
 import type { Scope } from "../../../store/queries/expressions.js";
 import type { Work } from "../../../store/queries/mongo-failure.js";
 import { EXPRESSION_OPERATORS } from "../../../store/queries/operators/operator-table.js";
+import { PositionalElements } from "../../../store/queries/positional-elements.js";
 import type { UpdateContext } from "../../../store/queries/update-operators.js";
 
 const freshWork = (): Work => ({ units: 0, effort: new EffortBudget() });
@@ -15,8 +16,7 @@ export const scopeOf = (work: Work = freshWork()): Scope => ({
   choose: () => 0,
 });
 
-export const updateContext = (work: Work = freshWork()): UpdateContext => ({
-  ...scopeOf(work),
-  isInsert: false,
-  elements: null,
-});
+export function updateContext(work: Work = freshWork()): UpdateContext {
+  const scope = scopeOf(work);
+  return { ...scope, isInsert: false, elements: new PositionalElements(new Map(), undefined, scope) };
+}
