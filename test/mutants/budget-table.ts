@@ -248,6 +248,20 @@ export const budgetMutants: readonly Mutant[] = [
     test: TURNS,
   },
   {
+    name: "LCS: the second of two equal paths is taken for the longer second string",
+    file: "store/commands/common-ranges.js",
+    find: " || (isTransposed && above === left)",
+    replace: "",
+    test: "test/conformance/lcs.test.js",
+  },
+  {
+    name: "LCS: all rows are stored",
+    file: "store/commands/common-ranges.js",
+    find: "if ((r + 1) % blockRows === 0)",
+    replace: "if (true)",
+    test: "test/store/commands/common-ranges.test.js",
+  },
+  {
     name: "budgets: rows that an update checks are not counted",
     file: "store/commands/relations/evaluation-context.js",
     find: "data.effort.work(rows * STEPS_PER_ROW);",
