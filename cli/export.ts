@@ -13,6 +13,7 @@ import {
 import { exitCodeHelp } from "./shared/exit-codes.js";
 import { typedRequests } from "./shared/export-requests.js";
 import { oneDaemon } from "./shared/first-answering-daemon.js";
+import { printNotice } from "./shared/output.js";
 import { warnIfCatchingUp } from "./shared/wait-for-catch-up.js";
 import { exportFolder } from "./sql/export-folder.js";
 
@@ -79,6 +80,6 @@ async function exportTo({ form, path }: Target, flags: ClientFlags): Promise<voi
   }
   const { client } = openFrom(settings);
   await warnIfCatchingUp(settings.servers, "tables and rows");
-  const report = (note: string) => void process.stderr.write(`dbsync: ${note}\n`);
+  const report = (note: string) => void printNotice(note);
   await exportFolder(path, typedRequests(client, settings), report);
 }

@@ -6,6 +6,7 @@ import type { Command } from "commander";
 import type { ListenedClient } from "../client/client.js";
 import type { ChannelEvent, WatchEvent } from "../client/live/live-event.js";
 import { DbsyncError } from "../client/shared/errors.js";
+import { shown } from "../net/terminal/escaped-text.js";
 import {
   addClientOptions,
   addDatabaseOption,
@@ -15,7 +16,7 @@ import {
   readSettings,
 } from "./shared/client-options.js";
 import { exitCodeHelp, exitCodeOf } from "./shared/exit-codes.js";
-import { JSON_FLAG, printJson, printJsonError, printLine } from "./shared/output.js";
+import { JSON_FLAG, printJson, printJsonError, printNotice } from "./shared/output.js";
 
 type Event = ChannelEvent | WatchEvent;
 
@@ -110,7 +111,7 @@ async function listen(
   } catch (error) {
     if (flags.json) process.exitCode = printJsonError(error);
     else if (error instanceof DbsyncError) {
-      process.stderr.write(`dbsync: ${error.message}\n`);
+      printNotice(error.message);
       process.exitCode = exitCodeOf(error);
     } else throw error;
   } finally {
@@ -120,7 +121,13 @@ async function listen(
 
 function show(event: Event, { json }: ListenFlags): void {
   if (json) printJson(event);
-  else if (event.type === "message") printLine(`${event.channel}\t${event.text}`);
-  else if (event.type === "gap") process.stderr.write(`dbsync: a gap: ${event.reason}: ${event.detail}\n`);
-  else if (event.type !== "open") printLine(`${event.type}\t${event.key}`);
+  else if (event.type === "message") printColumns(event.channel, String(event.text));
+  else if (event.type === "gap") printNotice(`a gap: ${event.reason}: ${event.detail}`);
+  else if (event.type !== "open") printColumns(event.type, String(event.key));
+}
+
+/** Prints two texts separated by a tab. */
+function printColumns(first: string, second: string): void {
+  const texts = process.stdout.isTTY ? [shown(first), shown(second)] : [first, second];
+  process.stdout.write(`${texts.join("\t")}\n`);
 }

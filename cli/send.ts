@@ -5,7 +5,6 @@ import type { CallingClient } from "../client/client.js";
 import type { Argument, CommandInput } from "../client/shared/command-input.js";
 import { DbsyncError, type Outcome } from "../client/shared/errors.js";
 import { isWritersCommand } from "../client/writers-command.js";
-import { shownLines } from "../net/terminal/escaped-text.js";
 import { didYouMean } from "../protocol/nearest-name.js";
 import {
   addClientOptions,
@@ -26,6 +25,7 @@ import {
   outcomeBytes,
   printJson,
   printJsonError,
+  printNotice,
   printValue,
 } from "./shared/output.js";
 import { printKeyHint } from "./shared/ping-result.js";
@@ -114,7 +114,7 @@ async function commandOf(words: readonly string[], { stdin }: SendFlags): Promis
 }
 
 function reportError(error: DbsyncError, words: readonly string[], isUnsigned: boolean): ExitCode {
-  process.stderr.write(`dbsync: ${shownLines(error.message)}\n`);
+  printNotice(error.message);
   const [, name] = /ERR unknown command '([^']*)'/.exec(error.message) ?? [];
   const hint = name === undefined ? "" : didYouMean(name.toUpperCase(), COMMAND_NAMES);
   if (hint !== "") process.stderr.write(`(${hint.replace("did", "Did").trimEnd()})\n`);

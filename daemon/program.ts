@@ -6,6 +6,7 @@ import { runService } from "../net/process/run-service.js";
 import type { SighupHandler } from "../net/process/sighup.js";
 import { StartError } from "../net/process/start-error.js";
 import { boundYoungGeneration } from "../net/process/young-generation.js";
+import { shownLines } from "../net/terminal/escaped-text.js";
 import type { Settings } from "../options/settings.js";
 import { OutOfMemory } from "../store/keyspace/out-of-memory.js";
 import type { Semantics } from "../store/semantics.js";
@@ -26,7 +27,7 @@ export async function main(hangUps: SighupHandler, known?: Semantics): Promise<v
     else await run(task.settings, hangUps, known);
   } catch (problem) {
     if (!(problem instanceof StartError)) throw problem;
-    process.stderr.write(`dbsyncd: ${problem.message}\n`);
+    process.stderr.write(`dbsyncd: ${shownLines(problem.message)}\n`);
     process.exitCode = problem.exitCode;
   }
 }

@@ -1,4 +1,5 @@
 /** Converts the daemon's replies to text for the page. */
+import { CONTROL_CHARACTERS, unicodeEscape } from "../protocol/control-characters.js";
 import type { SignedReply } from "./signing-client.js";
 
 /** Number of hexadecimal digits of an id that are shown. */
@@ -27,10 +28,7 @@ export function textOf(reply: SignedReply | undefined): string {
 /** Truncates a text, and escapes its control and format characters. */
 export function shown(text: string, max = 300): string {
   const cut = text.length > max ? `${text.slice(0, max)}… (${text.length - max} more)` : text;
-  return cut.replace(
-    /[\p{Cc}\p{Cf}]/gu,
-    (one) => `\\u${(one.codePointAt(0) ?? 0).toString(16).padStart(4, "0")}`,
-  );
+  return cut.replace(CONTROL_CHARACTERS, unicodeEscape);
 }
 
 export const shortId = (id: SignedReply | undefined): string => `${textOf(id).slice(0, ID_DIGITS)}…`;
@@ -49,13 +47,13 @@ export const commandsText = (commands: SignedReply | undefined): string =>
 
 /** Describes a signer by the key's label or id, and the client for which it signed. */
 export function signerText({ label, signer, as }: Fields): string {
-  const by = label === "" || label == null ? shortId(signer) : textOf(label);
-  return as == null ? by : `${by} for ${textOf(as)}`;
+  const by = label === "" || label == null ? shortId(signer) : shown(textOf(label));
+  return as == null ? by : `${by} for ${shown(textOf(as))}`;
 }
 
 /** Returns the reason, shown in place of the data, why a part of the page could not be loaded. */
 export function reasonText(problem: unknown): string {
   const text = String(problem instanceof Error ? problem.message : problem);
-  if (!text.includes("NOPERM")) return text;
-  return `${text}. The rules of this browser's key do not permit this part of the page: authorize the key again, as shown above.`;
+  if (!text.includes("NOPERM")) return shown(text);
+  return `${shown(text)}. The rules of this browser's key do not permit this part of the page: authorize the key again, as shown above.`;
 }

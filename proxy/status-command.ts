@@ -2,6 +2,7 @@
 import type { Command } from "commander";
 import { StartError } from "../net/process/start-error.js";
 import { formatTable } from "../net/terminal/text-table.js";
+import { withEscapesOfJson } from "../protocol/control-characters.js";
 import type { BalancerHealth } from "./admin/balancer-health.js";
 import type { CacheHealth } from "./admin/cache-health.js";
 
@@ -48,7 +49,7 @@ export function addStatus(program: Command): void {
 
 async function status(adminAddress: string, { json = false }: { readonly json?: boolean }): Promise<void> {
   const report = await requestReport(/^\d+$/.test(adminAddress) ? `127.0.0.1:${adminAddress}` : adminAddress);
-  process.stdout.write(json ? `${JSON.stringify(report)}\n` : shown(report));
+  process.stdout.write(json ? `${withEscapesOfJson(JSON.stringify(report))}\n` : shown(report));
   if (report.status !== "ok") process.exitCode = 1;
 }
 

@@ -15,6 +15,7 @@ import { DATABASES_DEFAULT } from "../../store/database.js";
 import type { OpenedBackup } from "../../timeline/backup/opened-backup.js";
 import type { FolderFlags } from "../shared/folder-options.js";
 import { inParallel } from "../shared/in-parallel.js";
+import { printNotice } from "../shared/output.js";
 import { countEntries } from "../shared/progress.js";
 import { withFolderErrors } from "./folder-failures.js";
 import { daemonSettings, folderPath } from "./folder-settings.js";
@@ -70,7 +71,7 @@ export function restoreKeys(
     if (!isSigned(settings)) throw new StartError(KEYS_MISSING, 2);
     const signers = loadSigners(settings, log);
     const databases = DATABASES_DEFAULT;
-    const onNotice = (text: string) => void process.stderr.write(`dbsync: ${text}\n`);
+    const onNotice = (text: string) => void printNotice(text);
     const found = restoredKeys({ file, at, db, isWanted, signers, databases, onNotice });
     await inParallel(found, CONCURRENT_RESTORES, restore);
   });

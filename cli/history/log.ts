@@ -2,7 +2,6 @@
 import { type Command, Option } from "commander";
 import type { Settings } from "../../client/settings/client-settings.js";
 import { realEnvironment } from "../../client/shared/client-environment.js";
-import { shown } from "../../net/terminal/escaped-text.js";
 import { idOf, queryEach, ringsOf } from "../keys/fetch-key-rings.js";
 import {
   addClientOptions,
@@ -13,7 +12,7 @@ import {
 } from "../shared/client-options.js";
 import { parsePastDate } from "../shared/date-text.js";
 import { EXIT, exitCodeHelp } from "../shared/exit-codes.js";
-import { JSON_FLAG, printJson, printLine } from "../shared/output.js";
+import { JSON_FLAG, printJson, printLine, printNotice } from "../shared/output.js";
 import { endOnQ } from "../shared/quit-key.js";
 import { HISTORY_TIMEOUT_MS, type HistoryQuery, queryHistory } from "./history-queries.js";
 import { followLog } from "./log-following.js";
@@ -134,8 +133,7 @@ function follow(
     },
     trouble({ message }) {
       // Print it once, not with every update.
-      if (troubles++ === 0)
-        process.stderr.write(`dbsync: ${shown(message)}; trying again until q or Ctrl-C\n`);
+      if (troubles++ === 0) printNotice(`${message}; trying again until q or Ctrl-C`);
     },
     wait: (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds)),
   });

@@ -1,6 +1,7 @@
 /** Recorded units as TIMELINE reports them, and their formatting as text. */
 import type { ReplyValue } from "../../client/shared/reply-value.js";
 import type { Tone } from "../../net/terminal/colours.js";
+import { shown } from "../../net/terminal/escaped-text.js";
 import { formatTable } from "../../net/terminal/text-table.js";
 import { formatExactDate } from "../shared/date-text.js";
 import { fieldsOf } from "../shared/output.js";
@@ -124,34 +125,26 @@ export function formatHistory({ snapshot, damaged, omitted, units }: HistoryRepo
 
 function signerOf({ label, signer, as }: RecordedUnit): string {
   const short = signer.slice(0, SHORT_DIGITS);
-  const name = label === "" ? short : `${escaped(label)} (${short})`;
+  const name = label === "" ? short : `${shown(label)} (${short})`;
   if (as === null) return name;
   // For a client of version 1, `as` is the id of the client's key, because the daemon signed the envelope.
-  return `${/^[\da-f]{64}$/.test(as) ? as.slice(0, SHORT_DIGITS) : escaped(as)} by ${name}`;
+  return `${/^[\da-f]{64}$/.test(as) ? as.slice(0, SHORT_DIGITS) : shown(as)} by ${name}`;
 }
 
 function shownCommands({ commands, db }: RecordedUnit): string {
-  const shown = commands.map((argv) => argv.map(shownWord).join(" ")).join("; ");
-  return db === 0 ? shown : `[db ${db}] ${shown}`;
+  const text = commands.map((argv) => argv.map(shownWord).join(" ")).join("; ");
+  return db === 0 ? text : `[db ${db}] ${text}`;
 }
 
 function shownOutcome({ outcome, reply, change }: RecordedUnit): string {
   if (outcome === "unmet") return "  → its conditions were not met";
   // A unit that changed the key was applied, so its outcome needs no mention.
   if (change !== null) return "";
-  return `  → ${outcome === "applied" ? shownWord(reply) : escaped(reply)}`;
+  return `  → ${outcome === "applied" ? shownWord(reply) : shown(String(reply))}`;
 }
 
 /** Returns an argument as a user would type it, with quotes if needed. */
 function shownWord(text: RecordedArgument): string {
   if (text instanceof BinaryText) return String(text);
-  return /^[^\s"'\p{C}]+$/u.test(text) ? text : escaped(JSON.stringify(text));
-}
-
-/** Escapes characters that move the cursor or change the direction of the text. */
-function escaped(text: RecordedArgument): string {
-  return String(text).replace(
-    /\p{C}/gu,
-    (character) => `\\u{${(character.codePointAt(0) as number).toString(16)}}`,
-  );
+  return /^[^\s"'\p{C}]+$/u.test(text) ? text : shown(JSON.stringify(text));
 }

@@ -2,6 +2,8 @@
  * The report of the original JSON server's test client, as text and as JSON in PHP's pretty-printed form. Source:
  * test/vectors/json/test-client-text.txt and test-client.json. A test compares this output with these files.
  */
+import { shownLines } from "../../net/terminal/escaped-text.js";
+import { withEscapesOfJson } from "../../protocol/control-characters.js";
 import type { JsonTest } from "./json-test.js";
 
 export interface Replica {
@@ -17,7 +19,7 @@ export function textReport({ latency, samples, checks }: JsonTest, replicas: rea
     return `- ${name}: avg ${avg.toFixed(2)}, min ${min.toFixed(2)}, max ${max.toFixed(2)}`;
   });
   const passed = checks.filter(({ pass }) => pass).length;
-  return [
+  const lines = [
     "Test Report",
     "===========",
     `Latency (ms): ${latency.toFixed(2)}`,
@@ -35,7 +37,8 @@ export function textReport({ latency, samples, checks }: JsonTest, replicas: rea
     `Passed: ${passed}`,
     `Failed: ${checks.length - passed}`,
     "",
-  ].join("\n");
+  ];
+  return shownLines(lines.join("\n"));
 }
 
 export function jsonReport({ latency, samples, checks }: JsonTest, replicas: readonly Replica[]): string {
@@ -51,7 +54,7 @@ export function jsonReport({ latency, samples, checks }: JsonTest, replicas: rea
     passed,
     failed: checks.length - passed,
   };
-  return `${JSON.stringify(report, null, 4).replaceAll("/", "\\/")}\n`;
+  return `${withEscapesOfJson(JSON.stringify(report, null, 4)).replaceAll("/", "\\/")}\n`;
 }
 
 function summary(times: readonly number[]): { avg: number; min: number; max: number } {

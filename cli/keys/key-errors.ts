@@ -3,7 +3,7 @@
 import { DbsyncError } from "../../client/shared/errors.js";
 import { KeyFileError } from "../../keys/key-file-errors.js";
 import { exitCodeOf } from "../shared/exit-codes.js";
-import { printJson } from "../shared/output.js";
+import { printJson, printNotice } from "../shared/output.js";
 
 const START =
   "start each daemon with an administrator's public key (dbsyncd -s public.pem --root-key root-public.pem), " +
@@ -50,7 +50,7 @@ export async function explainErrors(
     const { code, message, effect, outcomes } = error;
     const hint = hints.find(([pattern]) => pattern.test(message))?.[1] ?? null;
     if (flags.json) printJson({ error: { code, message, hint, effect, outcomes } });
-    else process.stderr.write(`dbsync: ${message}\n${hint === null ? "" : `What to do: ${hint}.\n`}`);
+    else printNotice(`${message}${hint === null ? "" : `\nWhat to do: ${hint}.`}`);
     process.exitCode = exitCodeOf(error);
   }
 }

@@ -1,5 +1,6 @@
 /** Formats the keys of a key ring as text. */
 
+import { shownLines } from "../../net/terminal/escaped-text.js";
 import { formatHeadedTable, formatTable } from "../../net/terminal/text-table.js";
 import { formatDate } from "../shared/date-text.js";
 import type { RingKey } from "./fetch-key-rings.js";
@@ -35,7 +36,7 @@ export function formatKey(key: RingKey, publicKey: string): string {
     ["rules", key.rules.join(" ")],
     ["added by", key.addedBy ?? "the options of the daemons"],
   ];
-  return `${formatTable(rows)}${publicKey.trimEnd()}\n`;
+  return `${formatTable(rows)}${shownLines(publicKey.trimEnd())}\n`;
 }
 
 /** Formats the state of a key, with capitals for revoked keys. */

@@ -17,7 +17,7 @@ import {
 import { parseDate } from "../shared/date-text.js";
 import { EXIT, exitCodeHelp } from "../shared/exit-codes.js";
 import { parseOptionsAfterArguments } from "../shared/options-after-arguments.js";
-import { fieldsOf, JSON_FLAG, printJson, printLine } from "../shared/output.js";
+import { fieldsOf, JSON_FLAG, printJson, printLine, printNotice } from "../shared/output.js";
 import { type Answer, idOf, queryEach, type RingKey, readKey, ringsOf } from "./fetch-key-rings.js";
 import { reportKeyChange } from "./key-change-report.js";
 import { explainErrors } from "./key-errors.js";
@@ -119,7 +119,7 @@ async function warnOfNamesakes(label: string, id: string, query: Administration[
   );
   if (namesake === undefined) return;
   const text = `the key ${namesake.id.slice(0, 16)} also has the label ${JSON.stringify(label)}; use ids to tell the keys apart`;
-  process.stderr.write(`dbsync: warning: ${text}\n`);
+  printNotice(`warning: ${text}`);
 }
 
 function addOptions({ label, rules, from, until, rate }: AddFlags): string[] {
@@ -130,10 +130,7 @@ function addOptions({ label, rules, from, until, rate }: AddFlags): string[] {
     options.push("FROM", String(parseDate(from, { option: "--from", now, end: false })));
   if (until !== undefined) {
     const end = parseDate(until, { option: "--until", now, end: true });
-    if (end <= now)
-      process.stderr.write(
-        `dbsync: warning: --until ${until} is in the past, so the key is already expired\n`,
-      );
+    if (end <= now) printNotice(`warning: --until ${until} is in the past, so the key is already expired`);
     options.push("UNTIL", String(end));
   }
   if (rate !== undefined) options.push("RATE", String(rate));
@@ -307,7 +304,7 @@ function describe(error: Error): string {
 function reportSilent(flags: ClientFlags, answers: readonly Answer[]): void {
   for (const { error } of answers) {
     if (error === null) continue;
-    if (!flags.json) process.stderr.write(`dbsync: ${describe(error)}\n`);
+    if (!flags.json) printNotice(describe(error));
     process.exitCode = EXIT.failed;
   }
 }

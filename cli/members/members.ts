@@ -14,7 +14,7 @@ import { type Answer, queryEach } from "../keys/fetch-key-rings.js";
 import { ADMINISTRATOR_HINT, explainErrors, type Hint } from "../keys/key-errors.js";
 import { addClientOptions, type ClientFlags, openFrom, readSettings } from "../shared/client-options.js";
 import { EXIT, exitCodeHelp } from "../shared/exit-codes.js";
-import { JSON_FLAG, printJson, printLine } from "../shared/output.js";
+import { JSON_FLAG, printJson, printLine, printNotice } from "../shared/output.js";
 import { showProgress } from "../shared/progress.js";
 import {
   AUTHORIZE_WAIT_MS,
@@ -273,9 +273,7 @@ function printAuthorization({ id, problem, isPending }: Authorization): void {
   const text = `${shown(id)} is ${problem === null ? "" : "not "}authorized to sign for its clients without keys`;
   if (problem === null) printLine(text);
   else if (isPending)
-    process.stderr.write(
-      `dbsync: warning: ${text}: ${problem}. Run the same command again later to authorize it\n`,
-    );
+    printNotice(`warning: ${text}: ${problem}. Run the same command again later to authorize it`);
   else printLine(`${text}: ${problem}`);
 }
 
@@ -328,6 +326,6 @@ function firstReceivers(
 function reportSilent(flags: MembersFlags, answers: readonly Answer[]): boolean {
   const silent = answers.filter(({ error }) => error !== null);
   for (const { address, error } of silent)
-    if (!flags.json) process.stderr.write(`dbsync: ${address}: ${error?.message ?? ""}\n`);
+    if (!flags.json) printNotice(`${address}: ${error?.message ?? ""}`);
   return silent.length === 0;
 }

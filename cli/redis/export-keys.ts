@@ -7,6 +7,7 @@ import type { ReplyValue } from "../../client/shared/reply-value.js";
 import { writeCommand } from "../../protocol/resp/resp-writer.js";
 import type { BufferQuery } from "../shared/first-answering-daemon.js";
 import { writeNewFile } from "../shared/new-file.js";
+import { printNotice } from "../shared/output.js";
 import { progressOf, showProgress } from "../shared/progress.js";
 import { type DumpedKey, dumpedKeys, UnreadableKey } from "./dumped-keys.js";
 
@@ -57,7 +58,7 @@ async function exportAs<Value>(
       count++;
     }
   });
-  process.stderr.write(`dbsync: ${count} ${count === 1 ? "key" : "keys"} written\n`);
+  printNotice(`${count} ${count === 1 ? "key" : "keys"} written`);
   if (skipped.length === 0) return;
   const more = skipped.length > NAMED_MAX ? `\n  and ${skipped.length - NAMED_MAX} more` : "";
   throw new Error(

@@ -12,7 +12,14 @@ import {
 } from "../shared/client-options.js";
 import { EXIT, type ExitCode, exitCodeHelp, exitCodeOf } from "../shared/exit-codes.js";
 import { HistoryFile } from "../shared/history-file.js";
-import { JSON_FLAG, jsonValue, printJson, printJsonError, printValue } from "../shared/output.js";
+import {
+  JSON_FLAG,
+  jsonValue,
+  printJson,
+  printJsonError,
+  printNotice,
+  printValue,
+} from "../shared/output.js";
 import { isQuoted, splitArguments } from "../shared/split-typed-line.js";
 import { ReplSession } from "./repl-session.js";
 import { converse } from "./repl-terminal.js";
@@ -82,7 +89,7 @@ async function run({ client, json }: Batch, line: string): Promise<ExitCode> {
     return EXIT.ok;
   } catch (error) {
     if (json) return printJsonError(error);
-    process.stderr.write(`dbsync: ${(error as Error).message}\n`);
+    printNotice((error as Error).message);
     return exitCodeOf(error);
   }
 }

@@ -1,13 +1,11 @@
 /** Formats a reply for a terminal, with types and numbered lists. Source: the format of redis-cli, Redis 7. */
 
-import { shownLines } from "../../net/terminal/escaped-text.js";
+import { escapedCharacter, shownLines } from "../../net/terminal/escaped-text.js";
 import { type ByteString, textOfBytes } from "../../protocol/byte-string.js";
+import { CONTROL_CHARACTERS } from "../../protocol/control-characters.js";
 import type { Reply } from "../../protocol/reply.js";
 import { formatDouble } from "../../protocol/resp/double-text.js";
 import { escapedByte, quotedArgument } from "../../protocol/resp/inline-command.js";
-
-/** Control characters, quotes and backslashes. */
-const UNSHOWN = /[\x00-\x1f\x7f-\x9f"\\]/g;
 
 /** Formats a reply. @returns lines, without a final line break */
 export function typedText(reply: Reply): string {
@@ -49,5 +47,12 @@ function list(items: readonly Reply[]): string {
 /** Returns bytes in quotes, as a user would type them; bytes that are not UTF-8 are written as `\xff`. */
 export function quoted(bytes: ByteString): string {
   const text = textOfBytes(bytes);
-  return text.includes("\ufffd") ? quotedArgument(bytes) : `"${text.replace(UNSHOWN, escapedByte)}"`;
+  return text.includes("\ufffd") ? quotedArgument(bytes) : `"${shownText(text)}"`;
 }
+
+const shownText = (text: string): string =>
+  text
+    .replace(/["\\]/g, escapedByte)
+    .replace(CONTROL_CHARACTERS, (character) =>
+      character < "\x80" ? escapedByte(character) : escapedCharacter(character),
+    );

@@ -9,6 +9,7 @@ import type { SigningKey } from "../../client/settings/signing-key.js";
 import type { Policy } from "../../client/shared/policy.js";
 import { readVersions, VERSIONS_ALLOWED, type Versions } from "../../client/shared/protocol-versions.js";
 import { readPassphraseFile } from "../../keys/passphrase-file.js";
+import { printNotice } from "./output.js";
 import { defaultsOf, describeProfile, profileFor, type UsedProfile } from "./profiles.js";
 
 export interface ClientFlags {
@@ -156,7 +157,7 @@ export function defaultsFor({ servers, profile }: ClientFlags): Defaults {
   if (found === null) return readDefaults(folders);
   if (used === null && servers === undefined) {
     used = found;
-    const announce = () => void process.stderr.write(`dbsync: using ${describeProfile(found)}\n`);
+    const announce = () => void printNotice(`using ${describeProfile(found)}`);
     if (!found.isNamed && !process.stderr.isTTY) announce();
     else process.once("exit", (code) => code !== 0 && announce());
   }
@@ -200,5 +201,5 @@ function readPassphrase(file: string): Buffer {
 }
 
 function printWarning(warning: string): void {
-  process.stderr.write(`dbsync: warning: ${warning}\n`);
+  printNotice(`warning: ${warning}`);
 }

@@ -2,6 +2,7 @@
 import { appendFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { dirname, join } from "node:path";
+import { printNotice } from "./output.js";
 
 /** Maximum number of lines that a session can recall. */
 export const MAX_HISTORY_LINES = 1_000;
@@ -43,7 +44,7 @@ export class HistoryFile {
       write();
     } catch (problem) {
       this.#isWritable = false;
-      process.stderr.write(`dbsync: the history cannot be stored: ${(problem as Error).message}\n`);
+      printNotice(`the history cannot be stored: ${(problem as Error).message}`);
     }
   }
 }

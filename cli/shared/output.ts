@@ -7,12 +7,19 @@ import { painted, type Tone } from "../../net/terminal/colours.js";
 import { shownLines } from "../../net/terminal/escaped-text.js";
 import { terminalColumns, wrapped } from "../../net/terminal/text-table.js";
 import { type ByteString, bytesOfText, textOfBytes } from "../../protocol/byte-string.js";
+import { withEscapesOfJson } from "../../protocol/control-characters.js";
 import { type ExitCode, exitCodeOf } from "./exit-codes.js";
 
 export const JSON_FLAG = "--json";
 
+/** Prints a line, or lines; on a terminal control characters are escaped. */
 export function printLine(text: string): void {
-  process.stdout.write(`${text}\n`);
+  process.stdout.write(`${process.stdout.isTTY ? shownLines(text) : text}\n`);
+}
+
+/** Prints a note or an error of the program on standard error, with control characters escaped. */
+export function printNotice(text: string): void {
+  process.stderr.write(`dbsync: ${shownLines(text)}\n`);
 }
 
 /** Prints a sentence; on a terminal long lines are wrapped between words. */
@@ -21,7 +28,7 @@ export function printSentence(text: string, tone: Tone): void {
   const wrappedLines = process.stdout.isTTY
     ? lines.flatMap((line) => wrapped(line, terminalColumns()))
     : lines;
-  for (const line of wrappedLines) printLine(painted(line, tone));
+  for (const line of wrappedLines) process.stdout.write(`${painted(line, tone)}\n`);
 }
 
 /**
@@ -30,7 +37,7 @@ export function printSentence(text: string, tone: Tone): void {
  */
 export function printValue(value: ByteString | null): void {
   const bytes = value ?? "(nil)";
-  if (process.stdout.isTTY) printLine(shownLines(isText(bytes) ? textOfBytes(bytes) : escaped(bytes)));
+  if (process.stdout.isTTY) printLine(isText(bytes) ? textOfBytes(bytes) : escaped(bytes));
   else process.stdout.write(`${bytes}\n`, "latin1");
 }
 
@@ -51,10 +58,10 @@ const isText = (bytes: ByteString): boolean => isUtf8(Buffer.from(bytes, "latin1
 const escaped = (bytes: ByteString): string =>
   bytes.replace(/[\x80-\xff]/g, (byte) => `\\x${byte.charCodeAt(0).toString(16)}`);
 
-/** Prints a value as JSON. A bigint becomes a number if that is exact, otherwise a string of its digits. */
+/** Prints a value as JSON, with control characters in its notation. A bigint becomes a number if that is exact, otherwise a string of its digits. */
 export function printJson(value: unknown): void {
   const plain = (_: string, item: unknown) => (typeof item === "bigint" ? exactNumber(item) : item);
-  printLine(JSON.stringify(value, plain));
+  printLine(withEscapesOfJson(JSON.stringify(value, plain)));
 }
 
 function exactNumber(value: bigint): number | string {

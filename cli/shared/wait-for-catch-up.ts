@@ -5,6 +5,7 @@ import type { Settings } from "../../client/settings/client-settings.js";
 import { realEnvironment } from "../../client/shared/client-environment.js";
 import type { Address } from "../../client/shared/server-list.js";
 import { readHello } from "../../client/version-2/single-hello.js";
+import { printNotice } from "./output.js";
 import { showProgressText } from "./progress.js";
 
 /** Time limit for the answer to a hello, in milliseconds, so that a hung daemon causes no long delay. */
@@ -23,9 +24,9 @@ export async function warnIfCatchingUp(servers: readonly Address[], missing: str
   const answering = states.filter((state) => state !== "");
   if (answering.length === 0 || answering.some((state) => state !== CATCHING_UP)) return;
   const late = servers.filter((_, index) => states[index] !== "").map(({ text }) => text);
-  process.stderr.write(
-    `dbsync: warning: ${areCatchingUp(late)}: some ${missing} may be missing. ` +
-      "Wait until dbsync status shows the daemon as live, or specify another daemon (-s)\n",
+  printNotice(
+    `warning: ${areCatchingUp(late)}: some ${missing} may be missing. ` +
+      "Wait until dbsync status shows the daemon as live, or specify another daemon (-s)",
   );
 }
 

@@ -2,6 +2,8 @@
  * Creates the views of a data folder, after its tables. Views that the earlier SQL server itself cannot read are reported
  * instead.
  */
+
+import { printNotice } from "../shared/output.js";
 import type { SendToAll } from "../shared/send-to-all.js";
 import { type FolderDatabase, fileOf, readViewObject } from "./sql-data-folder.js";
 import { sourcesOf, type ViewQuery, viewText } from "./view-query.js";
@@ -16,8 +18,8 @@ export async function importViews(
   send: SendToAll,
 ): Promise<number> {
   const reportSkipped = (view: string, reason: string) =>
-    process.stderr.write(
-      `dbsync: ${fileOf(folder, database, "views", view)}: this view was not imported: ${reason}; create it yourself: create view ${view} as select …\n`,
+    printNotice(
+      `${fileOf(folder, database, "views", view)}: this view was not imported: ${reason}; create it yourself: create view ${view} as select …`,
     );
   const queries = new Map<string, ViewQuery>();
   for (const view of views) {

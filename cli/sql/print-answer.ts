@@ -1,7 +1,9 @@
 /** Prints the answers of `dbsync sql` as tables or lines of JSON, and errors on standard error. */
 
-import { shown, shownLines } from "../../net/terminal/escaped-text.js";
+import { shown } from "../../net/terminal/escaped-text.js";
+import { withEscapesOfJson } from "../../protocol/control-characters.js";
 import { EXIT, type ExitCode } from "../shared/exit-codes.js";
+import { printNotice } from "../shared/output.js";
 import type { Cell, Relation, SqlAnswer } from "./sql-answer-reader.js";
 
 export interface PrintOptions {
@@ -14,7 +16,7 @@ export interface PrintOptions {
 /** Prints an answer. @returns the exit code for it */
 export function printAnswer(answer: SqlAnswer, { isJson, printsMessages, output }: PrintOptions): ExitCode {
   const hasSucceeded = answer.kind !== "error";
-  if (isJson) output.write(`${JSON.stringify(objectOf(answer))}\n`);
+  if (isJson) output.write(`${withEscapesOfJson(JSON.stringify(objectOf(answer)))}\n`);
   else if (answer.kind === "relation") output.write(tableOf(answer));
   else if (answer.kind === "error") printProblem(new Error(answer.text));
   else if (printsMessages) output.write(`${shown(answer.text) || "OK"}\n`);
@@ -22,7 +24,7 @@ export function printAnswer(answer: SqlAnswer, { isJson, printsMessages, output 
 }
 
 export function printProblem(problem: Error): void {
-  process.stderr.write(`dbsync: ${shownLines(problem.message)}\n`);
+  printNotice(problem.message);
 }
 
 function objectOf(answer: SqlAnswer): object {

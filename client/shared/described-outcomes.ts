@@ -3,11 +3,9 @@
  * load this (client/README.md).
  */
 
+import { CONTROL_CHARACTERS } from "../../protocol/control-characters.js";
 import { formatValue } from "./format-value.js";
 import { STAGES } from "./sentences.js";
-
-/** Control characters, which a daemon must not be able to write to terminals and logs. */
-const CONTROL = /[\u0000-\u001f\u007f-\u009f]/g;
 
 /** The part of an `Outcome` that the description uses. */
 type DescribedOutcome = { readonly address: string } & (
@@ -41,9 +39,9 @@ export function describeOutcome(outcome: DescribedOutcome): string {
 
 function describeWithoutAddress(outcome: DescribedOutcome): string {
   if (outcome.status === "ok")
-    return `answered ${outcome.value === null ? "nil" : formatValue(outcome.value).replace(CONTROL, "?")}`;
+    return `answered ${outcome.value === null ? "nil" : formatValue(outcome.value).replace(CONTROL_CHARACTERS, "?")}`;
   const { meaning } = STAGES[outcome.stage];
-  const detail = outcome.detail === "" ? "" : ` (${outcome.detail.replace(CONTROL, "?")})`;
+  const detail = outcome.detail === "" ? "" : ` (${outcome.detail.replace(CONTROL_CHARACTERS, "?")})`;
   const cure = cureIn(outcome) === null ? `; ${outcomeCure(outcome)}` : "";
   return `${outcome.stage}: ${meaning}${detail}${cure} [${effectText(outcome)}]`;
 }

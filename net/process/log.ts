@@ -1,6 +1,7 @@
 /** The daemon's log: JSON lines on standard output, or coloured text if that is a terminal. */
 import { isatty } from "node:tty";
 import { destination, type Logger, pino, stdTimeFunctions } from "pino";
+import { withEscapesOfJson } from "../../protocol/control-characters.js";
 import { loadWith } from "./optional-package.js";
 
 export const LOG_LEVELS = ["trace", "debug", "info", "warn", "error", "fatal", "silent"] as const;
@@ -27,6 +28,23 @@ const TRACE_LEVEL = 10;
 /** The maximum number of bytes of a frame that the trace shows. */
 const MAX_SHOWN_BYTES = 256;
 
+/** Escapes control characters of texts from clients, so that the log can be read on a terminal. */
+const JSON_HOOKS = { streamWrite: withEscapesOfJson };
+
+/** An escape of JSON; its group is that of a control character which is not a line break or a tab. */
+const ESCAPE = /\\(?:["\\nt/]|(u[\da-f]{4}|[bfr]))/g;
+
+/**
+ * Escapes them for pino-pretty, which converts the escapes of JSON back to characters: they get another backslash.
+ * Line breaks and tabs, for example of a stack trace, remain.
+ */
+const PRETTY_HOOKS = {
+  streamWrite: (line: string) =>
+    withEscapesOfJson(line).replace(ESCAPE, (found, control) =>
+      control === undefined ? found : `\\${found}`,
+    ),
+};
+
 export interface Log {
   readonly logger: Logger;
   /** Writes the waiting lines, for a limited time. Nothing is logged afterwards. */
@@ -44,12 +62,12 @@ export async function openLog(level: LogLevel, format: LogFormat): Promise<Log> 
     format === "pretty" || (format === "auto" && isatty(STDOUT)) ? await loadPretty(format) : null;
   if (pretty !== null) {
     const stream = pretty({ colorize: isatty(STDOUT), destination: STDOUT, sync: true });
-    return { logger: pino(options, stream), close: async () => {} };
+    return { logger: pino({ ...options, hooks: PRETTY_HOOKS }, stream), close: async () => {} };
   }
   const stream = destination({ dest: STDOUT, sync: false, minLength: 0, maxLength: MAX_WAITING_BYTES });
   // The daemon continues to serve even if the reader of its log disappears.
   stream.on("error", () => {});
-  return { logger: pino(options, stream), close: () => closeStream(stream) };
+  return { logger: pino({ ...options, hooks: JSON_HOOKS }, stream), close: () => closeStream(stream) };
 }
 
 /** Loads pino-pretty. Returns null if it is not installed and no option requires it. */

@@ -3,7 +3,8 @@
  * Their rows are in the table of all commands, so arity checks, COMMAND and rules (`-@admin`) apply to them as to any
  * other command. They are valid only in signed envelopes, each as a separate unit.
  */
-import type { ByteString } from "../../protocol/byte-string.js";
+import { type ByteString, textOfBytes } from "../../protocol/byte-string.js";
+import { hasControlCharacter } from "../../protocol/control-characters.js";
 import { array, bulk, OK, type Reply } from "../../protocol/reply.js";
 import { bytesOfHex, HASH_BYTES, hexOf } from "../../protocol/version-2/envelope.js";
 import { custom, echoed, syntaxError } from "../arguments/command-errors.js";
@@ -196,7 +197,10 @@ function addDaemon(ring: Ring, argv: readonly ByteString[], unit: KeyUnit): Repl
 function checkedLabel(label: ByteString): ByteString {
   if (label.length > LABEL_BYTES_MAX)
     throw custom(`ERR the label has ${label.length} bytes, more than ${LABEL_BYTES_MAX}`);
-  if (/[\0-\x1f\x7f]/.test(label)) throw custom("ERR a label cannot contain control characters");
+  if (hasControlCharacter(textOfBytes(label)))
+    throw custom(
+      "ERR a label cannot contain control characters, or characters that are invisible or change the direction of text",
+    );
   return label;
 }
 

@@ -382,6 +382,13 @@ export const mutants: readonly Mutant[] = [
     replace: "if (this.#closing === null)",
     test: "test/timeline/disk/disk-storage.test.js",
   },
+  {
+    name: "characters that change the direction of text reach terminals",
+    file: "protocol/control-characters.js",
+    find: "\\p{Cf}",
+    replace: "",
+    test: "test/net/terminal/escaped-text.test.js",
+  },
   ...acknowledgedMutants,
   ...fetchMutants,
   ...groupMutants,

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { createHash, generateKeyPairSync } from "node:crypto";
 import { test } from "node:test";
-import { type ByteString, bytesOf } from "../../protocol/byte-string.js";
+import { type ByteString, bytesOf, bytesOfText } from "../../protocol/byte-string.js";
 import { hexOf } from "../../protocol/version-2/envelope.js";
 import { isKeyCommand, KeyRing } from "../../store/key-ring.js";
 import type { KeyRecord } from "../../store/rights/key-record.js";
@@ -137,6 +137,8 @@ test("KEY ADD reports what is wrong with its arguments", () => {
     [["LABEL", "a", "LABEL", "b"], /syntax error/],
     [["LABEL", "a".repeat(129)], /label has 129 bytes, more than 128/],
     [["LABEL", "a\nb"], /control characters/],
+    [["LABEL", bytesOfText("\u009b2J")], /control characters/],
+    [["LABEL", bytesOfText("\u202egnp.exe")], /change the direction of text/],
     [["RULES"], /syntax error/],
     [["RULES", "+nonsense"], /there is no such command/],
     [["COLOUR", "red"], /syntax error/],
