@@ -1,6 +1,6 @@
 /** Finds the keys that a command looks up and uses, for statistics and for eviction. */
 import type { ByteString } from "../protocol/byte-string.js";
-import { isUse, type KeyUsage } from "./keyspace/key-usage.js";
+import type { KeyUsage } from "./keyspace/key-usage.js";
 import { isExpired, type Keyspace } from "./keyspace/keyspace.js";
 import type { Unit } from "./keyspace/unit.js";
 import type { Command } from "./rows/command-row.js";
@@ -10,11 +10,11 @@ import { touchesOf } from "./rows/key-spec.js";
 export function recordUse(
   usage: KeyUsage,
   keyspaces: readonly Keyspace[],
-  { name, keys }: Command,
+  { isUse, keys }: Command,
   argv: readonly ByteString[],
   unit: Unit,
 ): void {
-  if (!isUse(name)) return;
+  if (!isUse) return;
   for (const { db, key } of touchesOf(keys, argv)) {
     const entry = key === null ? undefined : keyspaces[db ?? unit.db]?.find(key);
     if (entry !== undefined) usage.note(entry, unit.at);

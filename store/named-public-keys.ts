@@ -8,9 +8,6 @@ import { CommandFailure } from "./arguments/command-errors.js";
 import { commandTable } from "./command-table.js";
 import { readSpki, spkiOfText } from "./rights/spki.js";
 
-/** Commands whose third argument is a public key. */
-const NAMING = ["KEY|ADD", "CLUSTER|ADD"];
-
 export class NamedPublicKeys {
   readonly #hash: (bytes: ByteString) => ByteString;
   /** The SubjectPublicKeyInfo of each key, by its id. */
@@ -25,9 +22,9 @@ export class NamedPublicKeys {
   addOf(unit: readonly (readonly ByteString[])[]): void {
     for (const argv of unit) {
       const command = commandTable.resolve(argv);
-      if (command instanceof CommandFailure || !NAMING.includes(command.name)) continue;
+      if (command instanceof CommandFailure || command.publicKeyAt === undefined) continue;
       try {
-        this.add(spkiOfText(argv[2] as ByteString));
+        this.add(spkiOfText(argv[command.publicKeyAt] as ByteString));
       } catch (failure) {
         if (!(failure instanceof CommandFailure)) throw failure;
       }

@@ -9,7 +9,6 @@ import { commandTable } from "./command-table.js";
 import { isKeyCommand } from "./key-command.js";
 import { CommandIndex } from "./rows/command-index.js";
 import type { Command } from "./rows/command-row.js";
-import { connectionMistake } from "./rows/connection-only-commands.js";
 
 /** The number that applies before any CLUSTER SEMANTICS. */
 export const FIRST_SEMANTICS = 1;
@@ -82,9 +81,8 @@ const accepts = (arity: number, other: number): boolean =>
 const isContainer = (table: CommandIndex, name: string): boolean =>
   table.all().some((row) => row.name.startsWith(`${name}|`));
 
-function isOrdinary({ name }: Command): boolean {
-  const words = name.split("|");
-  return connectionMistake(words) === null && !isKeyCommand(words);
+function isOrdinary({ name, inEnvelope }: Command): boolean {
+  return inEnvelope === undefined && !isKeyCommand(name.split("|"));
 }
 
 /**

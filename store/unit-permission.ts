@@ -5,10 +5,10 @@
 import type { ByteString } from "../protocol/byte-string.js";
 import { type ErrorReply, error } from "../protocol/reply.js";
 import type { Condition } from "../protocol/version-2/envelope.js";
+import { connectionMistake } from "./connection-mistake.js";
 import type { KeyRing } from "./key-ring.js";
 import { type KeyRecord, type Validity, validity } from "./rights/key-record.js";
 import type { CommandIndex } from "./rows/command-index.js";
-import { connectionMistake } from "./rows/connection-only-commands.js";
 
 /** A unit, with all facts on which permission depends. */
 export interface JudgedUnit {

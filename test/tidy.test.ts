@@ -206,7 +206,6 @@ const indexed: Readonly<Record<string, string>> = {
   "protocol/resp/inline-command.ts ESCAPES": "one character",
   "proxy/routing/placement-key.ts KINDS": "a word of a pattern",
   "store/commands/introspection.ts GROUPS": "a family of commands",
-  "store/commands/pubsub.ts SHARDS": "a name of a command",
   "store/commands/sort.ts OPERANDS": "upper case",
   "store/patterns/pattern.ts CONTROLS": "one character",
   "store/queries/operators/dates.ts FORMATS": "one character",

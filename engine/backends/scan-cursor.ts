@@ -9,14 +9,6 @@ import { CommandFailure } from "../../store/arguments/command-errors.js";
 import type { Command } from "../../store/rows/command-row.js";
 import { isOfOtherProcess } from "../../store/values/tables/scan-page.js";
 
-/** The index of the cursor in the arguments of each scan command. */
-export const SCANS: ReadonlyMap<string, number> = new Map([
-  ["SCAN", 1],
-  ["HSCAN", 2],
-  ["SSCAN", 2],
-  ["ZSCAN", 2],
-]);
-
 const CURSOR = /^\d+$/;
 
 export const INVALID_CURSOR = error(
@@ -26,9 +18,8 @@ export const INVALID_CURSOR = error(
 /**
  * Returns the error for a scan that continues with another daemon's cursor, or null if the command is not such a scan.
  */
-export function foreignCursor({ name, writes }: Command, argv: readonly ByteString[]): ErrorReply | null {
-  const index = writes ? undefined : SCANS.get(name);
-  const cursor = index === undefined ? undefined : argv[index];
+export function foreignCursor({ cursorAt, writes }: Command, argv: readonly ByteString[]): ErrorReply | null {
+  const cursor = writes || cursorAt === undefined ? undefined : argv[cursorAt];
   return cursor !== undefined && CURSOR.test(cursor) && isOfOtherProcess(Number(cursor))
     ? INVALID_CURSOR
     : null;

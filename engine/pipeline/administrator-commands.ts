@@ -4,8 +4,8 @@
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { type ErrorReply, error } from "../../protocol/reply.js";
+import { connectionMistake } from "../../store/connection-mistake.js";
 import { isKeyCommand } from "../../store/key-ring.js";
-import { connectionMistake } from "../../store/rows/connection-only-commands.js";
 
 /** Returns whether a command is about the key ring or about the timeline's history. */
 export function isForAdministrators(argv: readonly ByteString[]): boolean {

@@ -11,7 +11,6 @@ import { DATABASES_DEFAULT, Database } from "../../store/database.js";
 import type { Command } from "../../store/rows/command-row.js";
 import type { CheckedCommand } from "../backends/checked-command.js";
 import type { KeyCounts } from "../backends/key-counts.js";
-import { SCANS } from "../backends/scan-cursor.js";
 import type {
   CommandPath,
   CommandSender,
@@ -134,15 +133,14 @@ export class SignedPath implements CommandPath {
  * single page.
  */
 function sentAs(command: Command, argv: readonly ByteString[]): readonly ByteString[] {
-  const scan = SCANS.get(command.name);
-  if (scan !== undefined) return singlePageScan(argv, scan);
+  if (command.cursorAt !== undefined) return singlePageScan(argv, command.cursorAt);
   return command === READING_SQL ? [READING_SQL.name, ...argv.slice(1)] : argv;
 }
 
 /** Returns the reply if this daemon can answer the command itself, or null if the daemons must answer. */
 function replyHere(command: Command, argv: readonly ByteString[], { now }: CommandSender): Reply | null {
-  const scan = SCANS.get(command.name);
-  if (scan !== undefined && isForeignCursor(argv[scan])) return FOREIGN_CURSOR;
+  const { cursorAt } = command;
+  if (cursorAt !== undefined && isForeignCursor(argv[cursorAt])) return FOREIGN_CURSOR;
   return ANSWERED_HERE.has(command)
     ? EMPTY.run(command, argv, { at: now, db: 0, id: "" })
     : refusalOfForm(argv);

@@ -119,6 +119,6 @@ export function refusalOf(
 ): AclRefusal | null {
   const refusal = acl.isUnlimited ? null : acl.refusal(command, argv);
   if (refusal !== null || channels === null) return refusal;
-  const channel = forbiddenChannel(channels, command.name, argv);
+  const channel = forbiddenChannel(channels, command, argv);
   return channel === null ? null : { what: "channel", channel };
 }

@@ -1,50 +1,41 @@
 /**
- * Commands that affect only the connection on which they arrive. listeners/resp executes them; in an envelope they
- * return an error that names the alternative. The rows are those of redis-server 7.0.
+ * Commands that affect only the connection on which they arrive. listeners/resp executes them. The rows are those of
+ * redis-server 7.0.
  */
-import { family } from "../rows/command-row.js";
-import { refuseWithoutConnection } from "../rows/connection-only-commands.js";
-import { none } from "../rows/key-spec.js";
+import type { ByteString } from "../../protocol/byte-string.js";
+import type { Flag } from "../rows/command-row.js";
+import { listenerRows } from "../rows/listener-rows.js";
 
-export const connection = family("connection", {
-  HELLO: {
-    arity: -1,
-    flags: ["noscript", "loading", "stale", "fast", "no_auth"],
-    keys: none,
-    since: "6.0.0",
-    complexity: "O(1)",
-    summary: "Selects RESP2 or RESP3, and logs in: HELLO [2|3 [AUTH user password] [SETNAME name]].",
-    run: refuseWithoutConnection,
-  },
-  QUIT: {
-    arity: -1,
-    flags: ["noscript", "loading", "stale", "fast", "no_auth"],
-    keys: none,
-    since: "1.0.0",
-    complexity: "O(1)",
-    summary: "Replies OK and closes the connection.",
-    run: refuseWithoutConnection,
-  },
-  RESET: {
-    arity: 1,
-    flags: ["noscript", "loading", "stale", "fast", "no_auth"],
-    keys: none,
-    since: "6.2.0",
-    complexity: "O(1)",
-    summary: "Resets the connection to its initial state.",
-    run: refuseWithoutConnection,
-  },
+const REPLYING: readonly Flag[] = ["noscript", "loading", "stale", "fast"];
+const OPEN: readonly Flag[] = [...REPLYING, "no_auth"];
+const inEnvelope = "it is for connections of the RESP listener (--resp)";
+
+export const connection = listenerRows("connection", {
+  HELLO: [
+    -1,
+    OPEN,
+    "6.0.0",
+    "O(1)",
+    "Selects RESP2 or RESP3, and logs in: HELLO [2|3 [AUTH user password] [SETNAME name]].",
+    { inEnvelope: "its signature identifies its sender", isSecret: followsAuth },
+  ],
+  QUIT: [-1, OPEN, "1.0.0", "O(1)", "Replies OK and closes the connection.", { inEnvelope }],
+  RESET: [1, OPEN, "6.2.0", "O(1)", "Resets the connection to its initial state.", { inEnvelope }],
 }).concat(
-  family("dbsync", {
-    "DBSYNC|REPLY": {
-      arity: 3,
-      flags: ["noscript", "loading", "stale", "fast"],
-      keys: none,
-      since: "",
-      complexity: "O(1)",
-      summary:
-        "Sets when this connection's writes are answered: immediately (provisional), or once their position is final (stable).",
-      run: refuseWithoutConnection,
-    },
+  listenerRows("dbsync", {
+    "DBSYNC|REPLY": [
+      3,
+      REPLYING,
+      "",
+      "O(1)",
+      "Sets when this connection's writes are answered: immediately (provisional), or once their position is final (stable).",
+      { inEnvelope },
+    ],
   }),
 );
+
+/** Whether an argument of HELLO is the user or the password after AUTH. */
+function followsAuth(argv: readonly ByteString[], index: number): boolean {
+  const auth = argv.findIndex((word, i) => i > 1 && word.toUpperCase() === "AUTH");
+  return auth > 0 && (index === auth + 1 || index === auth + 2);
+}

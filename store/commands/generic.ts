@@ -79,6 +79,7 @@ export const generic = family("keyspace", {
     summary: "Counts the given keys that exist; a key given twice counts twice.",
     tips: ["request_policy:multi_shard", "response_policy:agg_sum"],
     method: "key ...keys: number",
+    isUse: false,
     run: countExisting,
   },
   EXPIRE: {
@@ -115,6 +116,7 @@ export const generic = family("keyspace", {
     complexity: "O(1)",
     summary: "Returns the Unix time in seconds at which a key expires.",
     method: "key: @integer",
+    isUse: false,
     run: (data, argv) => remaining(data, argv, (expire) => Math.floor((expire + 500) / 1000)),
   },
   KEYS: {
@@ -191,6 +193,7 @@ export const generic = family("keyspace", {
     complexity: "O(1)",
     summary: "Returns the Unix time in milliseconds at which a key expires.",
     method: "key: @integer",
+    isUse: false,
     run: (data, argv) => remaining(data, argv, (expire) => expire),
   },
   PTTL: {
@@ -202,6 +205,7 @@ export const generic = family("keyspace", {
     summary: "Returns the milliseconds until a key expires.",
     tips: ["nondeterministic_output"],
     method: "key: @integer",
+    isUse: false,
     run: (data, argv, unit) => remaining(data, argv, (expire) => expire - unit.at),
   },
   RANDOMKEY: {
@@ -253,6 +257,7 @@ export const generic = family("keyspace", {
     summary: "Returns all keys, one page at a time.",
     tips: ["nondeterministic_output", "request_policy:special"],
     method: "cursor ...options: @scan",
+    cursorAt: 1,
     run: scan,
   },
   TOUCH: {
@@ -275,6 +280,7 @@ export const generic = family("keyspace", {
     summary: "Returns the seconds until a key expires.",
     tips: ["nondeterministic_output"],
     method: "key: @integer",
+    isUse: false,
     run: (data, argv, unit) => remaining(data, argv, (expire) => Math.floor((expire - unit.at + 500) / 1000)),
   },
   TYPE: {
@@ -285,6 +291,7 @@ export const generic = family("keyspace", {
     complexity: "O(1)",
     summary: "Returns the type of a key's value.",
     method: "key: string",
+    isUse: false,
     run: type,
   },
   UNLINK: {

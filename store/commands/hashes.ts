@@ -160,6 +160,7 @@ export const hashes = family("hash", {
     summary: "Returns the fields and values page by page.",
     tips: ["nondeterministic_output"],
     method: "key cursor ...options: @scan",
+    cursorAt: 2,
     run: hscan,
   },
   HSET: {

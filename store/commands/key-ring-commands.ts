@@ -49,7 +49,7 @@ export interface KeyUnit extends Unit {
 
 type KeyHandler = (ring: Ring, argv: readonly ByteString[], unit: KeyUnit) => Reply;
 
-interface KeyRow extends CommandDescription {
+interface KeyRow extends CommandDescription, Pick<Row, "isRecorded" | "publicKeyAt"> {
   readonly run: KeyHandler;
 }
 
@@ -64,6 +64,7 @@ const rows: Readonly<Record<string, KeyRow>> = {
     arity: -3,
     complexity: "O(1)",
     summary: "Adds a daemon's own public key and returns its id: CLUSTER ADD key [LABEL text].",
+    publicKeyAt: 2,
     run: addDaemon,
   },
   "CLUSTER|MEMBERS": {
@@ -71,6 +72,7 @@ const rows: Readonly<Record<string, KeyRow>> = {
     complexity: "O(N), N: members",
     summary:
       "Returns the list of the cluster's members, or sets a new one and returns its hash: CLUSTER MEMBERS [list].",
+    isRecorded: false,
     run: refuseList,
   },
   "CLUSTER|SEMANTICS": {
@@ -84,24 +86,28 @@ const rows: Readonly<Record<string, KeyRow>> = {
     complexity: "O(N), N: rules",
     summary:
       "Adds a public key and returns its id: KEY ADD key [LABEL text] [FROM ms] [UNTIL ms] [RATE n] [RULES rule ...].",
+    publicKeyAt: 2,
     run: add,
   },
   "KEY|DRYRUN": {
     arity: -4,
     complexity: "O(N), N: keys of the command",
     summary: "Checks whether a key may run a command: OK, or the reason why not.",
+    isRecorded: false,
     run: dryRun,
   },
   "KEY|INFO": {
     arity: 3,
     complexity: "O(1)",
     summary: "Returns the fields and values of a key.",
+    isRecorded: false,
     run: (ring, argv, unit) => describeFully(keyArgument(ring, argv[2]!), unit.at),
   },
   "KEY|LIST": {
     arity: 2,
     complexity: "O(N), N: keys",
     summary: "Returns the fields and values of all keys, including revoked ones.",
+    isRecorded: false,
     run: list,
   },
   "KEY|REVOKE": {

@@ -2,6 +2,7 @@
  * Commands that concern connections and the daemon itself, which listeners/resp executes. The rows are those of
  * redis-server 7.0, except where `since` is later.
  */
+import type { ByteString } from "../../protocol/byte-string.js";
 import type { Command, Flag } from "../rows/command-row.js";
 import { container, listenerRows } from "../rows/listener-rows.js";
 
@@ -80,6 +81,13 @@ const client = listenerRows("connection", {
   "CLIENT|UNPAUSE": [2, ADMIN, "6.2.0", CLIENTS, "Ends CLIENT PAUSE."],
 });
 
+/** The names of settings that are secrets. */
+const SECRET_SETTINGS: ReadonlySet<string> = new Set(["requirepass", "masterauth", "tls-key-file-pass"]);
+
+/** Whether an argument of CONFIG SET is the value of such a setting. */
+const isValueOfSecret = (argv: readonly ByteString[], index: number): boolean =>
+  index > 2 && index % 2 === 1 && SECRET_SETTINGS.has(argv[index - 1]?.toLowerCase() ?? "");
+
 const config = listenerRows("server", {
   "CONFIG|GET": [-3, ADMIN, "2.0.0", "O(N), N: settings", "Returns the settings whose names match patterns."],
   "CONFIG|RESETSTAT": [2, ADMIN, "2.0.0", "O(1)", "Resets the counters of INFO."],
@@ -96,7 +104,7 @@ const config = listenerRows("server", {
     "2.0.0",
     "O(N), N: settings",
     "Changes settings until the daemon stops or reloads its configuration.",
-    { tips: ["request_policy:all_nodes", "response_policy:all_succeeded"] },
+    { tips: ["request_policy:all_nodes", "response_policy:all_succeeded"], isSecret: isValueOfSecret },
   ],
 });
 
@@ -223,7 +231,14 @@ const acl = listenerRows("server", {
     "Returns the denied commands and logins, with their users.",
   ],
   "ACL|SAVE": [2, ADMIN, "6.0.0", USERS, "Writes the users into --acl-file."],
-  "ACL|SETUSER": [-3, ADMIN, "6.0.0", "O(N), N: rules", "Creates or changes a user."],
+  "ACL|SETUSER": [
+    -3,
+    ADMIN,
+    "6.0.0",
+    "O(N), N: rules",
+    "Creates or changes a user.",
+    { isSecret: (_, index) => index > 1 },
+  ],
   "ACL|USERS": [2, ADMIN, "6.0.0", USERS, "Returns the users' names."],
   "ACL|WHOAMI": [2, PLAIN, "6.0.0", "O(1)", "Returns the name of the connection's user."],
 });

@@ -23,6 +23,7 @@ export const objects = family("server", {
     since: "4.0.0",
     complexity: "O(N), N: samples",
     summary: "Returns an estimate of the bytes that a key and its value take.",
+    isUse: false,
     run: usage,
   },
   OBJECT: container("object", "2.2.3", "Commands about how values are stored."),
@@ -35,6 +36,7 @@ export const objects = family("server", {
       complexity: "O(N), N: elements, up to the maximum of a compact collection",
       summary: "Returns Redis's name for the encoding of a value.",
       tips: ["nondeterministic_output"],
+      isUse: false,
     },
     "OBJECT|FREQ": {
       ...about((entry, { usage }, { at }) => {
@@ -45,6 +47,7 @@ export const objects = family("server", {
       summary:
         "Returns the frequency with which clients use a key, with an LFU --maxmemory-policy; otherwise an error.",
       tips: ["nondeterministic_output"],
+      isUse: false,
     },
     "OBJECT|HELP": {
       arity: 2,
@@ -65,11 +68,13 @@ export const objects = family("server", {
       summary:
         "Returns the seconds since a key was last used, with an LRU --maxmemory-policy; otherwise an error.",
       tips: ["nondeterministic_output"],
+      isUse: false,
     },
     "OBJECT|REFCOUNT": {
       ...about((entry) => integer(referenceCount(entry.value))),
       summary: "Returns how many references Redis would count to a value.",
       tips: ["nondeterministic_output"],
+      isUse: false,
     },
   }),
 );

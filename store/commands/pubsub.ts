@@ -24,13 +24,6 @@ const pubsubRows = listenerRows("pubsub", {
   "PUBSUB|SHARDNUMSUB": [-2, ASKING, "7.0.0", SUBSCRIBED, "Counts the subscribers of shard channels."],
 });
 
-/** The arguments that determine the slot of a shard channel in Redis Cluster: first index, last index and step. */
-const SHARDS: Readonly<Record<string, readonly [first: number, last: number, step: number]>> = {
-  SPUBLISH: [1, 1, 1],
-  SSUBSCRIBE: [1, -1, 1],
-  SUNSUBSCRIBE: [1, -1, 1],
-};
-
 export const pubsub: readonly Command[] = [
   ...listenerRows("pubsub", {
     PSUBSCRIBE: [
@@ -39,6 +32,7 @@ export const pubsub: readonly Command[] = [
       "2.0.0",
       "O(N), N: patterns named",
       "Subscribes to the channels that match patterns.",
+      { channels: "patterns" },
     ],
     PUBLISH: [
       3,
@@ -46,7 +40,7 @@ export const pubsub: readonly Command[] = [
       "2.0.0",
       "O(N), N: subscribers",
       "Sends a message to the subscribers of a channel.",
-      { method: "channel message: number" },
+      { method: "channel message: number", channels: "first" },
     ],
     PUNSUBSCRIBE: [
       -1,
@@ -61,14 +55,26 @@ export const pubsub: readonly Command[] = [
       "7.0.0",
       "O(N), N: subscribers",
       "Sends a message to the subscribers of a shard channel.",
+      { channels: "first", keyRange: [1, 1, 1] },
     ],
-    SSUBSCRIBE: [-2, LISTENING, "7.0.0", SUBSCRIBED, "Subscribes to shard channels."],
-    SUBSCRIBE: [-2, LISTENING, "2.0.0", SUBSCRIBED, "Subscribes to channels."],
-    SUNSUBSCRIBE: [-1, LISTENING, "7.0.0", SUBSCRIBED, "Unsubscribes from shard channels, or from all."],
+    SSUBSCRIBE: [
+      -2,
+      LISTENING,
+      "7.0.0",
+      SUBSCRIBED,
+      "Subscribes to shard channels.",
+      { channels: "all", keyRange: [1, -1, 1] },
+    ],
+    SUBSCRIBE: [-2, LISTENING, "2.0.0", SUBSCRIBED, "Subscribes to channels.", { channels: "all" }],
+    SUNSUBSCRIBE: [
+      -1,
+      LISTENING,
+      "7.0.0",
+      SUBSCRIBED,
+      "Unsubscribes from shard channels, or from all.",
+      { keyRange: [1, -1, 1] },
+    ],
     UNSUBSCRIBE: [-1, LISTENING, "2.0.0", SUBSCRIBED, "Unsubscribes from channels, or from all."],
-  }).map((row) => {
-    const keyRange = SHARDS[row.name];
-    return keyRange === undefined ? row : { ...row, keyRange };
   }),
   ...container("PUBSUB", "2.8.0", pubsubRows, "6.2.0", "server"),
 ];

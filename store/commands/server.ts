@@ -15,6 +15,9 @@ import { family } from "../rows/command-row.js";
 import { allDbs, currentDb, inspect, none, type Touch } from "../rows/key-spec.js";
 import { waitArguments } from "./timeout-arguments.js";
 
+const TOGETHER = "commands that belong together form an envelope with multi, client.multi()";
+const CONDITIONS = "the header's if, an option of the client, sets the condition of a call";
+
 export const server = family("connection", {
   AUTH: {
     arity: -2,
@@ -23,6 +26,7 @@ export const server = family("connection", {
     since: "1.0.0",
     complexity: "O(1)",
     summary: "Logs the connection in as a user.",
+    isSecret: (_, index) => index > 0,
     run: auth,
   },
   ECHO: {
@@ -52,6 +56,7 @@ export const server = family("connection", {
     since: "1.0.0",
     complexity: "O(1)",
     summary: "Selects the connection's database.",
+    inEnvelope: "its header names the database (db)",
     run: select,
   },
   WAIT: {
@@ -74,6 +79,7 @@ export const server = family("connection", {
       since: "2.0.0",
       complexity: "O(1)",
       summary: "Discards the commands since MULTI.",
+      inEnvelope: TOGETHER,
       run: () => {
         throw custom("ERR DISCARD without MULTI");
       },
@@ -85,6 +91,7 @@ export const server = family("connection", {
       since: "1.2.0",
       complexity: "O(1)",
       summary: "Runs the commands since MULTI together; nil if a watched key has changed.",
+      inEnvelope: TOGETHER,
       run: () => {
         throw custom("ERR EXEC without MULTI");
       },
@@ -96,6 +103,7 @@ export const server = family("connection", {
       since: "1.2.0",
       complexity: "O(1)",
       summary: "Begins a transaction: commands are queued until EXEC.",
+      inEnvelope: TOGETHER,
       run: () => OK,
     },
     UNWATCH: {
@@ -105,6 +113,7 @@ export const server = family("connection", {
       since: "2.2.0",
       complexity: "O(1)",
       summary: "Stops watching all keys.",
+      inEnvelope: CONDITIONS,
       run: () => OK,
     },
     WATCH: {
@@ -114,6 +123,7 @@ export const server = family("connection", {
       since: "2.2.0",
       complexity: "O(1)",
       summary: "Runs the next EXEC only if the keys have not changed since.",
+      inEnvelope: CONDITIONS,
       run: () => OK,
     },
   }),

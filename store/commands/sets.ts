@@ -205,6 +205,7 @@ export const sets = family("set", {
     summary: "Returns a page of a set's members and the cursor of the next page.",
     tips: ["nondeterministic_output"],
     method: "key cursor ...options: @scan",
+    cursorAt: 2,
     run: sscan,
   },
   SUNION: {

@@ -13,6 +13,7 @@ export const dbsync = family("dbsync", {
     since: "",
     complexity: "O(N), N: keys",
     summary: "Returns the last writer of each key, for the condition `if`; empty for an absent key.",
+    isUse: false,
     run: writers,
   },
 });

@@ -22,17 +22,6 @@ const LOG_FACTOR = 10;
 /** An entry's `use` contains the minutes, multiplied by this number, plus the count. */
 const COUNTS = COUNT_MAX + 1;
 
-/** Commands that inspect a key, or how it is stored, without counting as a use. */
-const NO_USES: ReadonlySet<string> = new Set([
-  ...["EXISTS", "TYPE", "TTL", "PTTL", "EXPIRETIME", "PEXPIRETIME", "MEMORY|USAGE", "WRITERS"],
-  ...["OBJECT|ENCODING", "OBJECT|FREQ", "OBJECT|IDLETIME", "OBJECT|REFCOUNT"],
-]);
-
-/** Whether a command uses its keys. @param name  as in the command table */
-export function isUse(name: string): boolean {
-  return !NO_USES.has(name);
-}
-
 export class KeyUsage {
   readonly kind: UsageKind;
   /** Returns a number of at least 0, below 1. */

@@ -108,7 +108,7 @@ export class Acl {
     const isOpen =
       this.#channels === undefined && this.#sets.some((set) => set.touchesAll && set.permitsCommand(command));
     if (this.#channels === null || isOpen) return null;
-    const channel = forbiddenChannel(this.#channels ?? [], command.name, argv);
+    const channel = forbiddenChannel(this.#channels ?? [], command, argv);
     return channel === null ? null : `use channel '${echoed(channel)}': no rule allows it`;
   }
 

@@ -4,31 +4,20 @@
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { globMatches } from "../patterns/glob.js";
+import type { Command } from "../rows/command-row.js";
 
-/**
- * Commands that name channels: whether all arguments are channels, and whether the channels are patterns. Unsubscribing
- * needs no permission.
- */
-const NAMED: ReadonlyMap<string, { readonly all: boolean; readonly asPatterns: boolean }> = new Map([
-  ["PUBLISH", { all: false, asPatterns: false }],
-  ["SPUBLISH", { all: false, asPatterns: false }],
-  ["SUBSCRIBE", { all: true, asPatterns: false }],
-  ["SSUBSCRIBE", { all: true, asPatterns: false }],
-  ["PSUBSCRIBE", { all: true, asPatterns: true }],
-]);
-
-/**
- * Returns the first channel of a command that the patterns do not permit, or null if they permit all.
- * @param name as in the command table
- */
+/** Returns the first channel of a command that the patterns do not permit, or null if they permit all. */
 export function forbiddenChannel(
   patterns: readonly ByteString[],
-  name: string,
+  { channels }: Pick<Command, "channels">,
   argv: readonly ByteString[],
 ): ByteString | null {
-  const named = NAMED.get(name);
-  if (named === undefined) return null;
-  return refusedChannel(patterns, argv.slice(1, named.all ? undefined : 2), named.asPatterns);
+  if (channels === undefined) return null;
+  return refusedChannel(
+    patterns,
+    argv.slice(1, channels === "first" ? 2 : undefined),
+    channels === "patterns",
+  );
 }
 
 /**

@@ -119,6 +119,26 @@ export interface Row extends CommandDescription {
   readonly tips?: readonly Tip[];
   /** Reports the events of keys. A command with the flag `write` has it. */
   readonly events?: EventRule;
+  /** Whether a call counts as a use of its keys, for OBJECT FREQ and the eviction of keys; default: true. */
+  readonly isUse?: boolean;
+  /** The index of the cursor in the arguments of a scan; default: none. */
+  readonly cursorAt?: number | undefined;
+  /**
+   * What an envelope uses instead of a command that has a meaning only for a connection, and is refused in envelopes;
+   * default: the command is permitted. It is the same for all subcommands of a container.
+   */
+  readonly inEnvelope?: string | undefined;
+  /** Whether an argument may be a password, which logs and monitors do not show; default: none is. */
+  readonly isSecret?: ((argv: readonly ByteString[], index: number) => boolean) | undefined;
+  /** The index of the argument that is a public key; default: none. */
+  readonly publicKeyAt?: number | undefined;
+  /** Whether a command for the key ring is recorded; default: true. False: it only reads the ring or related data. */
+  readonly isRecorded?: boolean;
+  /**
+   * The arguments that are channels and need permission: the first one, all, or all as patterns; default: none.
+   * Unsubscribing needs no permission.
+   */
+  readonly channels?: "first" | "all" | "patterns" | undefined;
   /** The shape of the reply, if RESP3 has a type for it that RESP2 does not have. */
   readonly reply?: ReplyShape;
   /**
@@ -152,6 +172,8 @@ export interface Command extends Omit<Row, "events" | "lookedUp" | "reply" | "me
   /** Whether its flags include `write`. */
   readonly writes: boolean;
   readonly writesOtherDatabases: boolean;
+  readonly isUse: boolean;
+  readonly isRecorded: boolean;
   /** The shape of the reply, or null if it is the same in RESP2 and RESP3. */
   readonly reply: ReplyShape | null;
   /** The signature of the client's method, or null if there is none. */
@@ -200,6 +222,13 @@ function commandOf(group: string, name: string, row: Row): Command {
     isQuery: row.cost === "query",
     writesOtherDatabases: row.writesOtherDatabases ?? false,
     otherRow: row.otherRow,
+    isUse: row.isUse ?? true,
+    cursorAt: row.cursorAt,
+    inEnvelope: row.inEnvelope,
+    isSecret: row.isSecret,
+    publicKeyAt: row.publicKeyAt,
+    isRecorded: row.isRecorded ?? true,
+    channels: row.channels,
     lookedUp: row.lookedUp ?? null,
     events: row.events ?? null,
     categories: row.categories,

@@ -5,7 +5,6 @@ import { messageOf } from "../../engine/channels/message-commands.js";
 import { commands } from "../../store/command-table.js";
 import { isKeyCommand } from "../../store/key-ring.js";
 import type { Command } from "../../store/rows/command-row.js";
-import { refuseWithoutConnection } from "../../store/rows/connection-only-commands.js";
 import { isOfListener } from "../../store/rows/listener-rows.js";
 import { repositoryRoot } from "../support/repository.js";
 import { DIFFERENCES } from "./differences.js";
@@ -32,7 +31,7 @@ function accessOf(command: Command): string {
   if (isKeyCommand([container]) || container === "TIMELINE") return "signed";
   // An envelope can carry a command that publishes a message.
   if (messageOf([command.name, "channel", "text"]) !== null) return "all";
-  return isOfListener(command) || command.run === refuseWithoutConnection ? "RESP" : "all";
+  return isOfListener(command) ? "RESP" : "all";
 }
 
 /** Returns a row for each reason, with the commands that it concerns. */

@@ -2,6 +2,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { commands } from "../../store/command-table.js";
+import { isKeyCommand } from "../../store/key-command.js";
+import type { Command } from "../../store/rows/command-row.js";
 
 for (const { name, writes, events } of commands)
   test(`the row of ${name} has the properties that it needs`, () => {
@@ -12,4 +14,64 @@ for (const { name, writes, events } of commands)
         ? `${name} writes: add \`events\` to its row, a rule of store/events/event-rules.ts (noEvents, if it has none)`
         : `${name} does not write: remove \`events\` from its row`,
     );
+  });
+
+interface Need {
+  readonly property: keyof Command;
+  /** What is true of each command that needs the property. */
+  readonly because: string;
+  readonly isNeeded: (command: Command) => boolean;
+  readonly isStated: (command: Command) => boolean;
+}
+
+const ofRing = ({ name }: Command) => isKeyCommand([name.split("|")[0] as string]);
+
+/** How the other properties of a row show that it needs a property. store/rows/command-row.ts explains each. */
+const NEEDS: readonly Need[] = [
+  {
+    property: "isUse",
+    because: "it describes a key",
+    isNeeded: ({ reads, group, keys }) =>
+      reads && (group === "server" || group === "dbsync") && keys.length > 0,
+    isStated: ({ isUse }) => !isUse,
+  },
+  {
+    property: "cursorAt",
+    because: "it returns pages",
+    isNeeded: ({ method }) => method?.endsWith(": @scan") === true,
+    isStated: ({ cursorAt }) => cursorAt !== undefined,
+  },
+  {
+    property: "publicKeyAt",
+    because: "its argument is a public key",
+    isNeeded: (command) => ofRing(command) && / public key/.test(command.summary),
+    isStated: ({ publicKeyAt }) => publicKeyAt !== undefined,
+  },
+  {
+    property: "isRecorded",
+    because: "it only reads the key ring",
+    isNeeded: (command) => ofRing(command) && /^(Returns|Checks) /.test(command.summary),
+    isStated: ({ isRecorded }) => !isRecorded,
+  },
+  {
+    property: "channels",
+    because: "it names channels",
+    isNeeded: ({ name, flags, arity }) => flags.includes("pubsub") && arity !== -1 && !name.includes("|"),
+    isStated: ({ channels }) => channels !== undefined,
+  },
+  {
+    property: "inEnvelope",
+    because: "it is for transactions, or for connections without a login",
+    isNeeded: ({ name, group, flags }) =>
+      group === "transaction" || (flags.includes("no_auth") && name !== "AUTH"),
+    isStated: ({ inEnvelope }) => inEnvelope !== undefined,
+  },
+];
+
+for (const { property, because, isNeeded, isStated } of NEEDS)
+  test(`rows have \`${property}\` if their commands need it`, () => {
+    const needing = commands.filter(isNeeded);
+    assert.ok(needing.length > 0);
+    const missing = needing.filter((command) => !isStated(command)).map(({ name }) => name);
+    assert.deepEqual(missing, [], `add \`${property}\` to the row: ${because}`);
   });

@@ -23,7 +23,7 @@ import {
 import { BALANCER_METRICS } from "../../proxy/admin/balancer-metrics.js";
 import { CACHE_METRICS } from "../../proxy/admin/cache-metrics.js";
 import { commands } from "../../store/command-table.js";
-import { connectionMistake } from "../../store/rows/connection-only-commands.js";
+import { connectionMistake } from "../../store/connection-mistake.js";
 import { KEYWORDS } from "../../store/sql/keywords.js";
 import { commandsPage, PAGE } from "../commands-page/page.js";
 import { repositoryRoot } from "../support/repository.js";

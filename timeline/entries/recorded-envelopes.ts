@@ -23,11 +23,8 @@ export function isRingEntry({ commands }: Pick<Envelope, "commands">): boolean {
   return commands.every(isKeyCommand);
 }
 
-/** Commands that read the key ring or related data; every other command for the ring is recorded. */
-const NOT_RECORDED: ReadonlySet<string> = new Set(["CLUSTER|MEMBERS", "KEY|DRYRUN", "KEY|INFO", "KEY|LIST"]);
-
 function changes(argv: readonly ByteString[], table: CommandIndex): boolean {
   if (!isKeyCommand(argv)) return table.mayWrite(argv) ?? false;
   const command = table.resolve(argv);
-  return !(command instanceof CommandFailure) && !NOT_RECORDED.has(command.name);
+  return !(command instanceof CommandFailure) && command.isRecorded;
 }

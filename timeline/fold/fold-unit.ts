@@ -11,7 +11,6 @@ import { isKeyCommand } from "../../store/key-ring.js";
 import type { UndoRecord } from "../../store/keyspace/undo.js";
 import type { CommandIndex } from "../../store/rows/command-index.js";
 import type { Command } from "../../store/rows/command-row.js";
-import { connectionMistake } from "../../store/rows/connection-only-commands.js";
 import { type Touch, touchesOf } from "../../store/rows/key-spec.js";
 import { SEMANTICS, type Semantics } from "../../store/semantics.js";
 import type { Entry, OrderKey } from "../entries/entry.js";
@@ -204,7 +203,7 @@ function kindOf(
 ): UnitKind {
   if (command === null || command instanceof CommandFailure) return "nothing";
   if (!ordinary.has(command)) {
-    if (connectionMistake(argv) !== null) return "nothing";
+    if (command.inEnvelope !== undefined) return "nothing";
     if (isKeyCommand(argv)) return conditions === null ? "ring" : "nothing";
   }
   if (db >= databases) return "nothing";

@@ -6,9 +6,10 @@
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { array, bulk, type ErrorReply, error, type Reply } from "../../../protocol/reply.js";
+import { findCommand } from "../../../store/command-table.js";
 import { cursorTag } from "../../../store/values/tables/name-hash.js";
 import type { Outcome } from "../backend.js";
-import { INVALID_CURSOR, SCANS } from "../scan-cursor.js";
+import { INVALID_CURSOR } from "../scan-cursor.js";
 import type { Argv } from "./redis-link.js";
 
 /** The upper bound of the server's own cursors: they are smaller than the number of slots in a hash table. */
@@ -21,7 +22,8 @@ const MARKED = 2n ** 53n;
 const CURSOR = /^\d{1,20}$/;
 const TOO_LARGE = error("ERR the cursor of this server cannot be forwarded: scan the server directly");
 
-export const isScan = (argv: Argv): boolean => SCANS.has((argv[0] as ByteString).toUpperCase());
+const cursorAt = (argv: Argv): number | undefined => findCommand(argv[0] as ByteString)?.cursorAt;
+export const isScan = (argv: Argv): boolean => cursorAt(argv) !== undefined;
 
 /** Sends a scan with the server's own cursor, and marks the cursor in its reply. */
 export async function sendScan(
@@ -50,7 +52,7 @@ export async function sendScans(
 
 /** Returns the command with the server's own cursor, or an error if the cursor was issued by another process. */
 function ownScan(argv: Argv): Argv | ErrorReply {
-  const index = SCANS.get((argv[0] as ByteString).toUpperCase()) as number;
+  const index = cursorAt(argv) as number;
   const cursor = argv[index];
   if (cursor === undefined || !CURSOR.test(cursor)) return argv;
   const value = BigInt(cursor);

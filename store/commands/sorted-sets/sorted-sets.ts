@@ -179,6 +179,7 @@ export const sortedSets = family("sortedset", {
     summary: "Returns a page of a sorted set's members and scores and the cursor of the next page.",
     tips: ["nondeterministic_output"],
     method: "key cursor ...options: @scan",
+    cursorAt: 2,
     run: zscan,
   },
   ZSCORE: {
