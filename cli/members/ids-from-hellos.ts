@@ -25,9 +25,7 @@ export async function idsFromHellos(
   cluster: string,
 ): Promise<readonly IdentifiedDaemon[]> {
   const rejecting = servers.filter((_, index) => /unknown-key/.test(answers[index]?.error?.message ?? ""));
-  const greetings = await Promise.all(
-    rejecting.map((server) => readHello(server, realEnvironment, { timeout, hasKey: true })),
-  );
+  const greetings = await Promise.all(rejecting.map((server) => readHello(server, realEnvironment, timeout)));
   return greetings.flatMap((greeting, index) => {
     const address = rejecting[index]?.text;
     if (greeting.kind !== "hello" || address === undefined || hexOf(greeting.hello.cluster) !== cluster)

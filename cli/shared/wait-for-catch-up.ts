@@ -53,8 +53,7 @@ export async function waitUntilComplete({ servers, timeout }: Settings): Promise
 
 /** Returns the state that each daemon reports, or "" for a daemon that does not answer a hello. */
 async function statesOf(servers: readonly Address[]): Promise<string[]> {
-  const options = { timeout: HELLO_MS, hasKey: true };
-  const greetings = await Promise.all(servers.map((server) => readHello(server, realEnvironment, options)));
+  const greetings = await Promise.all(servers.map((server) => readHello(server, realEnvironment, HELLO_MS)));
   return greetings.map((greeting) => (greeting.kind === "hello" ? greeting.hello.state : ""));
 }
 

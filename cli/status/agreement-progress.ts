@@ -12,7 +12,7 @@ const DEFAULT_COLUMNS = 80;
 const CLEAR_LINE = "\r\x1b[K";
 
 /** Shows the line. @returns a function that ends the display and clears the line */
-export function showAgreementProgress({ servers, key, envelope }: Settings, stream: WriteStream): () => void {
+export function showAgreementProgress({ servers, envelope }: Settings, stream: WriteStream): () => void {
   const wait = envelope?.wait ?? null;
   if (wait === null || !isScreen(stream)) return () => {};
   const startedAt = realEnvironment.now();
@@ -20,7 +20,7 @@ export function showAgreementProgress({ servers, key, envelope }: Settings, stre
   let isOver = false;
   const greetAll = () => {
     for (const server of servers)
-      readHello(server, realEnvironment, { timeout: GREET_MS, hasKey: key !== null }).then((greeting) => {
+      readHello(server, realEnvironment, GREET_MS).then((greeting) => {
         states.set(server.text, stateOf(greeting));
         show();
       });

@@ -20,6 +20,7 @@ import {
   stuckCatchingUp,
 } from "../../protocol/figures/timeline-problems.js";
 import { hexOf } from "../../protocol/version-2/envelope.js";
+import { KNOWS_SIGNED } from "../../protocol/version-2/messages-v2.js";
 import { type FiguresAnswer, type OrderFigures, readFigures } from "./daemon-figures.js";
 import { short } from "./daemon-report.js";
 import type { DaemonStatus } from "./daemon-status.js";
@@ -37,17 +38,21 @@ const CLUSTER_CURE = "start all daemons with the same -s, --root-key and --clust
 /** Sends a hello to all daemons, and queries their figures. */
 export async function readWorkStatus(settings: Settings): Promise<DaemonStatus[]> {
   const daemons = await readStatus(settings);
-  const figures = await readFigures(settings, daemons.map(canBeQueried));
+  const figures = await readFigures(
+    settings,
+    daemons.map((daemon) => canBeQueried(settings, daemon)),
+  );
   return daemons.map((daemon, index) => withFigures(daemon, figures[index] as FiguresAnswer));
 }
 
-const canBeQueried = ({ versions, clusterDiffers }: DaemonStatus): boolean =>
-  versions.includes(2) && !clusterDiffers;
+/** Whether the daemon accepts envelopes of this client. A daemon without a cluster has no keys. */
+const canBeQueried = ({ key }: Settings, { versions, cluster, clusterDiffers }: DaemonStatus): boolean =>
+  versions.includes(2) && (key === null || cluster !== null) && !clusterDiffers;
 
 /** Sends a hello to all daemons, and queries their figures and timelines. */
 export async function readFullStatus(settings: Settings): Promise<DaemonStatus[]> {
   const daemons = await readWorkStatus(settings);
-  const ids = daemons.map((one) => (one.members !== null && canBeQueried(one) ? one.daemon : null));
+  const ids = daemons.map((one) => (one.members !== null && canBeQueried(settings, one) ? one.daemon : null));
   const answers = await readTimelines(settings, ids);
   const timelines = answers.map(({ timeline }) => timeline);
   const now = realEnvironment.wallClock();
@@ -128,8 +133,7 @@ const isHealthy = (problems: readonly Problem[]): boolean => problems.every(({ i
 /** Greets all daemons and returns their status. */
 export async function readStatus(settings: Settings): Promise<DaemonStatus[]> {
   const { servers, timeout, cluster } = settings;
-  const options = { timeout, hasKey: settings.key !== null };
-  const greetings = await Promise.all(servers.map((address) => readHello(address, realEnvironment, options)));
+  const greetings = await Promise.all(servers.map((address) => readHello(address, realEnvironment, timeout)));
   const clusters = greetings.map(clusterIdOf).filter((each) => each !== null);
   const expected = cluster === "" ? mostFrequent(clusters) : cluster;
   const ids = greetings.map((greeting) => (greeting.kind === "hello" ? greeting.hello.daemon : ""));
@@ -144,11 +148,12 @@ export async function readStatus(settings: Settings): Promise<DaemonStatus[]> {
     const foreign = clusterDiffers
       ? problem(`it belongs to the cluster ${short(found)}, ${other}`, CLUSTER_CURE)
       : null;
-    const problems = problemsOf(greeting, { foreign, needs2: needsVersion2(settings, servers[index]) });
+    const needs2 = needsVersion2(settings, servers[index]);
+    const problems = problemsOf(greeting, { foreign, needs2, isSigned: settings.key !== null });
     const twin = ids.findIndex((id, other) => id !== "" && id === ids[index] && other !== index);
     const remarks =
       twin < 0 ? [] : [problem(`it is the same daemon as ${servers[twin]?.text}`, "list it only once (-s)")];
-    if (supportsVersion2(greeting) && isSentVersion1(settings, servers[index]))
+    if (acceptsSigned(greeting) && isSentVersion1(settings, servers[index]))
       remarks.push(
         problem(
           "it speaks version 2, but commands are sent to it as version 1",
@@ -174,7 +179,7 @@ function factsOf(greeting: Greeting) {
   };
   if (greeting.kind === "failed") return { ...unknown, stage: greeting.stage, detail: greeting.detail };
   if (greeting.kind === "closed") return { ...unknown, versions: [1], stage: null, detail: null };
-  const { versions, daemon, state, members = null } = greeting.hello;
+  const { versions, daemon, state, members } = greeting.hello;
   return {
     versions,
     daemon: hexOf(daemon),
@@ -197,7 +202,7 @@ function clusterIdOf(greeting: Greeting): string | null {
 /** Returns the problems that follow from a greeting, or from its failure. */
 export function problemsOf(
   greeting: Greeting,
-  { foreign, needs2 }: { foreign: Problem | null; needs2: boolean },
+  { foreign, needs2, isSigned }: { foreign: Problem | null; needs2: boolean; isSigned: boolean },
 ): Problem[] {
   if (greeting.kind === "failed") {
     const { stage, detail } = greeting;
@@ -211,7 +216,7 @@ export function problemsOf(
     if (needs2) problems.push(problem(STAGES.version.meaning, `update it; ${STAGES.version.cure}`));
     return problems;
   }
-  if (needs2 && !supportsVersion2(greeting))
+  if (needs2 && isSigned && !acceptsSigned(greeting))
     problems.push(
       problem(
         "it has no keys, and accepts no signed commands",
@@ -238,8 +243,8 @@ function needsVersion2({ key, versions }: Settings, server: Address | undefined)
   return allowed === null ? key !== null : allowed === "2";
 }
 
-function supportsVersion2(greeting: Greeting): boolean {
-  return greeting.kind === "hello" && greeting.hello.versions.includes(2);
+function acceptsSigned(greeting: Greeting): boolean {
+  return greeting.kind === "hello" && greeting.hello.knows.includes(KNOWS_SIGNED);
 }
 
 /** Whether this client sends signed commands to the server only as version 1. */

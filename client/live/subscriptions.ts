@@ -24,12 +24,7 @@ import { DbsyncError, type Stage } from "../shared/errors.js";
 import type { Seal, Sealer } from "../shared/sealer.js";
 import type { Address } from "../shared/server-list.js";
 import { ConnectionV2, type ConnectionV2Owner } from "../version-2/connection-v2.js";
-import {
-  clusterOrNoKey,
-  disagreement,
-  finalRefusal,
-  unsignedCapabilities,
-} from "../version-2/signing-terms.js";
+import { clusterOrNoKey, disagreement, finalRefusal, isSigning } from "../version-2/signing-terms.js";
 import type { EventQueue } from "./event-queue.js";
 import type { GapEvent, LiveEvent } from "./live-event.js";
 
@@ -85,7 +80,7 @@ export class Live {
     this.#servers = servers;
     this.#environment = environment;
     this.#sealer = sealer;
-    this.cluster = unsignedCapabilities(sealer) ? "" : (bytesOfHex(cluster, HASH_BYTES) ?? "");
+    this.cluster = isSigning(sealer) ? (bytesOfHex(cluster, HASH_BYTES) ?? "") : "";
   }
 
   listen<Event extends LiveEvent>(subscription: Subscription, queue: EventQueue<Event>): void {
@@ -268,7 +263,7 @@ interface Request {
  */
 class LiveConnection implements ConnectionV2Owner<DaemonMessage | EventMessage> {
   readonly address: Address;
-  readonly knows: readonly string[];
+  readonly isSigned: boolean;
   /** Whether the daemon has answered a request. */
   hasAnswered = false;
   readonly #environment: Environment;
@@ -292,7 +287,7 @@ class LiveConnection implements ConnectionV2Owner<DaemonMessage | EventMessage> 
     this.#sealer = sealer;
     this.#live = live;
     this.#receivedAt = environment.now();
-    this.knows = [KNOWS_LISTEN, ...(unsignedCapabilities(sealer) ?? [])];
+    this.isSigned = isSigning(sealer);
     this.#connection = new ConnectionV2<DaemonMessage | EventMessage>({
       address,
       environment,
@@ -394,11 +389,11 @@ class LiveConnection implements ConnectionV2Owner<DaemonMessage | EventMessage> 
     this.#ahead = hello.clock - this.#environment.now();
     if (this.#hello !== null) return;
     const { cluster } = this;
-    const problem = disagreement(hello, this.knows);
+    const problem = disagreement(hello, this.isSigned);
     if (problem !== null) this.#lose(problem);
     else if (cluster !== "" && hello.cluster !== cluster)
       this.#lose(`it belongs to cluster ${hexOf(hello.cluster)}`);
-    else if (hello.knows?.includes(KNOWS_LISTEN) !== true)
+    else if (!hello.knows.includes(KNOWS_LISTEN))
       this.#lose("it sends no events: its data is in a Redis or on other daemons");
     else {
       this.#hello = hello;

@@ -7,7 +7,12 @@
  */
 import { MalformedFrame, unreadable } from "../../protocol/errors.js";
 import { FrameParser, writeFrame } from "../../protocol/frame.js";
-import { type DaemonMessage, type EventMessage, writeHello } from "../../protocol/version-2/messages-v2.js";
+import {
+  type DaemonMessage,
+  type EventMessage,
+  OtherProtocol,
+  writeClientHello,
+} from "../../protocol/version-2/messages-v2.js";
 import type { ClientSocket, Environment, SocketError, SocketEvents } from "../shared/client-environment.js";
 import { closeReason } from "../shared/close-reason.js";
 import type { Stage } from "../shared/errors.js";
@@ -25,8 +30,8 @@ const MESSAGE_BYTES_MAX = 512 * 1024 * 1024;
 export interface ConnectionV2Owner<Message = DaemonMessage> {
   /** The configured cluster, for the hello, or "" if there is none. */
   readonly cluster: string;
-  /** The capabilities for the hello, or undefined if there are none. */
-  readonly knows: readonly string[] | undefined;
+  /** Whether the client signs its envelopes. */
+  readonly isSigned: boolean;
   /** Called when the hello has been written. */
   opened(now: number): void;
   /** Called for each message. @throws MalformedFrame  the message contradicts itself */
@@ -81,11 +86,8 @@ export class ConnectionV2<Message extends DaemonMessage | EventMessage = DaemonM
 
   /** Writes a hello. */
   greet(): void {
-    const { cluster, knows } = this.#owner;
-    const clock = Math.floor(this.#environment.wallClock());
-    const fields = { kind: "hello", versions: [2], daemon: "", cluster, clock, state: "" } as const;
-    const hello = { ...fields, role: "client", knows } as const;
-    this.write(Buffer.from(writeFrame(writeHello(hello), 2), "latin1"));
+    const hello = writeClientHello(this.#owner.cluster, Math.floor(this.#environment.wallClock()));
+    this.write(Buffer.from(writeFrame(hello, 2), "latin1"));
   }
 
   /** Closes immediately, without notifying the owner. */
@@ -118,7 +120,7 @@ export class ConnectionV2<Message extends DaemonMessage | EventMessage = DaemonM
         isReading = true;
         const message = this.#read(payload);
         isReading = false;
-        const isWelcome = message.kind === "hello" && disagreement(message, this.#owner.knows) === null;
+        const isWelcome = message.kind === "hello" && disagreement(message, this.#owner.isSigned) === null;
         if (isWelcome && this.state === "greeting") this.state = "speaking";
         this.#owner.receive(message, now);
         if (this.state === "closed") return;
@@ -126,6 +128,10 @@ export class ConnectionV2<Message extends DaemonMessage | EventMessage = DaemonM
       if (this.#parser.malformed !== null) throw this.#parser.malformed;
     } catch (error) {
       if (!isReading && !(error instanceof MalformedFrame)) throw error;
+      if (error instanceof OtherProtocol) {
+        this.#owner.disconnected("refused", `other-protocol: The daemon sent ${error.message}.`, now);
+        return;
+      }
       this.#owner.disconnected("garbage", unreadable(error), now);
       return;
     }

@@ -76,7 +76,7 @@ export class Link implements ConnectionV2Owner {
   readonly #alarm: Alarm;
   readonly #settings: FleetSettings;
   readonly #version1: Version1Path;
-  readonly #knows: readonly string[] | undefined;
+  readonly isSigned: boolean;
   readonly #trace: FrameTracer | null;
   readonly #backOff = new BackOff();
   readonly #queue = new LinkQueue();
@@ -89,8 +89,6 @@ export class Link implements ConnectionV2Owner {
   #greetedAt = Number.NEGATIVE_INFINITY;
   /** A refusal that applies to the entire connection. */
   #connectionRefusal = "";
-  /** Whether its hellos ask if the daemon supports trace contexts. */
-  #isTraced = false;
   /** Whether the daemon has announced on this connection that it accepts trace contexts. */
   #takesTrace = false;
 
@@ -102,8 +100,7 @@ export class Link implements ConnectionV2Owner {
     address: Address;
     /** The version 1 deliveries to the same daemon. */
     version1: Version1Path;
-    /** The capabilities for its hellos, which announce an unsigned client, or undefined if there are none. */
-    knows: readonly string[] | undefined;
+    isSigned: boolean;
     trace: FrameTracer | null;
   }) {
     this.#owner = parts.owner;
@@ -112,7 +109,7 @@ export class Link implements ConnectionV2Owner {
     this.#settings = parts.settings;
     this.address = parts.address;
     this.#version1 = parts.version1;
-    this.#knows = parts.knows;
+    this.isSigned = parts.isSigned;
     this.#trace = parts.trace;
     this.version = new DetectedVersion(parts.address.versions ?? parts.settings.versions);
   }
@@ -122,22 +119,7 @@ export class Link implements ConnectionV2Owner {
   }
 
   get cluster(): string {
-    return this.#knows === undefined ? this.#owner.cluster : "";
-  }
-
-  /** The capabilities for the hello, or undefined if there are none. */
-  get knows(): readonly string[] | undefined {
-    return this.#isTraced ? [...(this.#knows ?? []), KNOWS_TRACE] : this.#knows;
-  }
-
-  /**
-   * Finds out, now or with the next hello, whether the daemon accepts trace contexts. Until it answers, envelopes
-   * contain none.
-   */
-  trace(): void {
-    if (this.#isTraced) return;
-    this.#isTraced = true;
-    if (this.state === "greeting" || this.state === "speaking") this.#connection?.greet();
+    return this.isSigned ? this.#owner.cluster : "";
   }
 
   /** Whether a sending would be refused without an attempt to connect. */
@@ -257,7 +239,9 @@ export class Link implements ConnectionV2Owner {
     }
     const sending = this.#inFlight.find(message.id);
     if (sending === undefined) {
-      if (message.kind === "refused") this.#connectionRefusal = `${message.code}: ${message.sentence}`;
+      if (message.kind !== "refused") return;
+      this.#connectionRefusal = `${message.code}: ${message.sentence}`;
+      if (this.state === "greeting") this.#lose("refused", this.#connectionRefusal, now);
       return;
     }
     this.lastAnswerAt = now;
@@ -303,12 +287,12 @@ export class Link implements ConnectionV2Owner {
 
   #greeted(hello: Hello, now: number): void {
     this.#backOff.succeeded();
-    const problem = disagreement(hello, this.knows);
+    const problem = disagreement(hello, this.isSigned);
     if (problem !== null) {
       this.#lose("refused", problem, now);
       return;
     }
-    this.#takesTrace = hello.knows?.includes(KNOWS_TRACE) === true;
+    this.#takesTrace = hello.knows.includes(KNOWS_TRACE);
     this.version.confirmVersion2();
     this.lastAnswerAt = now;
     this.#greetedAt = now;

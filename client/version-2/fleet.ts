@@ -53,23 +53,22 @@ export class Fleet implements LinkOwner {
     settings: FleetSettings;
     /** The version 1 deliveries, one for each address. */
     version1: readonly Version1Path[];
-    /** The capabilities for the hello, which announce an unsigned client, or undefined if there are none. */
-    knows: readonly string[] | undefined;
+    isSigned: boolean;
     trace: FrameTracer | null;
     warn: (warning: string) => void;
   }) {
-    const { owner, environment, alarm, settings, knows, trace } = parts;
+    const { owner, environment, alarm, settings, isSigned, trace } = parts;
     this.#owner = owner;
     this.#environment = environment;
     this.#version1 = parts.version1;
-    const shared = { owner: this, environment, alarm, settings, knows, trace };
+    const shared = { owner: this, environment, alarm, settings, isSigned, trace };
     this.clock = new ClientClock(environment.wallClock() - environment.now());
     this.links = settings.addresses.map(
       (address, index) => new Link({ ...shared, address, version1: parts.version1[index] as Version1Path }),
     );
     this.session = new ConsistencySession(this.links.length, settings.isSession);
     // Unsigned envelopes name no cluster, and only daemons without a cluster accept them.
-    const cluster = knows ? clusterOrNoKey("") : settings.cluster;
+    const cluster = isSigned ? settings.cluster : clusterOrNoKey("");
     this.votes = new ClusterVotes(cluster, this.links, parts.warn, alarm);
     this.#held = new RefusedBatches(this.votes, this.links, owner, alarm);
   }
@@ -97,11 +96,6 @@ export class Fleet implements LinkOwner {
   isVersion1(now: number, isQuiet: boolean): boolean {
     for (const link of this.links) if (link.version.recheck(now, isQuiet)) link.ensureConnected(now, true);
     return this.links.every(({ version }) => version.known === 1);
-  }
-
-  /** Finds out whether the daemons accept trace contexts. */
-  trace(): void {
-    for (const link of this.links) link.trace();
   }
 
   /** Begins to query the daemons for their version and cluster. */
@@ -198,7 +192,7 @@ export class Fleet implements LinkOwner {
 
   greeted(link: Link, hello: Hello, sentAt: number, now: number): void {
     link.hasPeers = (hello.members ?? 0) > 0;
-    this.session.connected(this.links.indexOf(link), hello.members !== undefined);
+    this.session.connected(this.links.indexOf(link), hello.members !== null);
     this.clock.update(link, hello.clock, sentAt, now);
     this.votes.vote(link, clusterOrNoKey(hello.cluster), now);
     publishVersion(link.address.text, 2);

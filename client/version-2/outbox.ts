@@ -20,7 +20,7 @@ import { draftOf, sealed } from "./envelope-writer.js";
 import { Fleet } from "./fleet.js";
 import type { FleetOwner } from "./fleet-owner.js";
 import type { FleetSettings } from "./fleet-settings.js";
-import { unsignedCapabilities } from "./signing-terms.js";
+import { isSigning } from "./signing-terms.js";
 
 /** The maximum number of calls, and the maximum number of their bytes, that may wait to be signed. */
 const WAITING_MAX = 100_000;
@@ -69,7 +69,7 @@ export class Outbox implements BatchOwner, FleetOwner {
     this.#alarm = parts.alarm;
     this.#sealer = parts.sealer;
     this.#settings = parts.settings;
-    this.fleet = new Fleet({ ...parts, knows: unsignedCapabilities(parts.sealer), owner: this });
+    this.fleet = new Fleet({ ...parts, isSigned: isSigning(parts.sealer), owner: this });
   }
 
   /** Checks whether a call may be added. @throws DbsyncError `busy`, `clusters-differ`: the call may not be added */
@@ -100,7 +100,6 @@ export class Outbox implements BatchOwner, FleetOwner {
     this.#waitingCalls++;
     this.#waitingBytes += bytes;
     this.fleet.deliverAsVersion1(batch, call, now);
-    if (call.settings.traceparent) this.fleet.trace();
     if (this.fleet.cluster === "") {
       this.fleet.greet(now, this.#settings.isPatient ? false : undefined);
       // Daemons that speak version 1 have received the call; the other daemons may all be in their back-off.

@@ -5,7 +5,7 @@
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { NO_KEY } from "../../protocol/version-2/envelope.js";
-import { type Hello, KNOWS_UNSIGNED } from "../../protocol/version-2/messages-v2.js";
+import { type Hello, KNOWS_SIGNED, KNOWS_UNSIGNED } from "../../protocol/version-2/messages-v2.js";
 import { DbsyncError } from "../shared/errors.js";
 import type { Sealer } from "../shared/sealer.js";
 
@@ -17,9 +17,8 @@ const SIGNED_ONLY =
 /** Whether the detail of a failure means that the daemon accepts no commands of this client. */
 export const isSigningMismatch = (detail: string): boolean => detail === KEYLESS || detail === SIGNED_ONLY;
 
-/** Returns the capabilities that a client without a key lists in its hello, or undefined if the client has a key. */
-export const unsignedCapabilities = ({ keyId }: Sealer): readonly string[] | undefined =>
-  keyId === NO_KEY ? [KNOWS_UNSIGNED] : undefined;
+/** Whether the client has a key, and therefore signs its envelopes. */
+export const isSigning = ({ keyId }: Sealer): boolean => keyId !== NO_KEY;
 
 /** Returns the cluster to name in envelopes, or `NO_KEY` for daemons without keys, which have an empty cluster. */
 export const clusterOrNoKey = (cluster: ByteString): ByteString => cluster || NO_KEY;
@@ -31,14 +30,8 @@ export function finalRefusal(detail: string, address: string): DbsyncError | nul
   return new DbsyncError("refused", "", { outcomes: [{ address, ...refused }] });
 }
 
-/**
- * Returns why client and daemon disagree, in the form of a refusal, or null if they agree.
- * @param capabilities  the capabilities in the client's hello, or undefined if there are none and the client signs
- */
-export function disagreement(
-  { versions, knows = [] }: Hello,
-  capabilities: readonly string[] | undefined,
-): string | null {
-  if (capabilities?.includes(KNOWS_UNSIGNED) !== true) return versions.includes(2) ? null : KEYLESS;
+/** Returns why client and daemon disagree, in the form of a refusal, or null if they agree. */
+export function disagreement({ knows }: Hello, isSigned: boolean): string | null {
+  if (isSigned) return knows.includes(KNOWS_SIGNED) ? null : KEYLESS;
   return knows.includes(KNOWS_UNSIGNED) ? null : SIGNED_ONLY;
 }

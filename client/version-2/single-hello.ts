@@ -2,12 +2,7 @@
  * Greets one daemon on a separate connection and reports the contents of its hello, for `dbsync status` and `doctor`.
  * Source: docs/protocol-v2.md "hello".
  */
-import {
-  type DaemonMessage,
-  type Hello,
-  KNOWS_UNSIGNED,
-  readDaemonMessage,
-} from "../../protocol/version-2/messages-v2.js";
+import { type DaemonMessage, type Hello, readDaemonMessage } from "../../protocol/version-2/messages-v2.js";
 import type { Environment } from "../shared/client-environment.js";
 import type { Stage } from "../shared/errors.js";
 import type { Address } from "../shared/server-list.js";
@@ -38,27 +33,23 @@ export type Greeting =
 
 /**
  * Greets a daemon. Never rejects.
- * @param options.timeout  the milliseconds after which the greeting fails
- * @param options.hasKey   whether later calls will be signed, which a daemon without keys refuses
+ * @param timeout  the milliseconds after which the greeting fails
  */
-export function readHello(
-  address: Address,
-  environment: Environment,
-  { timeout, hasKey }: { readonly timeout: number; readonly hasKey: boolean },
-): Promise<Greeting> {
+export function readHello(address: Address, environment: Environment, timeout: number): Promise<Greeting> {
   return new Promise((resolve) => {
     const done = (greeting: Greeting) => {
       timer.cancel();
       resolve(greeting);
     };
-    const greeter = new Greeter(address, environment, hasKey, done);
+    const greeter = new Greeter(address, environment, done);
     const timer = environment.setTimer(timeout, () => greeter.giveUp());
   });
 }
 
 class Greeter implements ConnectionV2Owner {
   readonly cluster = "";
-  readonly knows: readonly string[] | undefined;
+  /** Not used, because no envelope follows the hellos. */
+  readonly isSigned = true;
   readonly #environment: Environment;
   readonly #done: (greeting: Greeting) => void;
   readonly #connection: ConnectionV2;
@@ -70,16 +61,10 @@ class Greeter implements ConnectionV2Owner {
   /** The fastest greeting so far. */
   #best: Extract<Greeting, { kind: "hello" }> | null = null;
 
-  constructor(
-    address: Address,
-    environment: Environment,
-    hasKey: boolean,
-    done: (greeting: Greeting) => void,
-  ) {
+  constructor(address: Address, environment: Environment, done: (greeting: Greeting) => void) {
     this.#environment = environment;
     this.#done = done;
     this.#startedAt = environment.now();
-    this.knows = hasKey ? undefined : [KNOWS_UNSIGNED];
     this.#connection = new ConnectionV2({
       address,
       environment,

@@ -29,6 +29,10 @@ export const REFUSALS = {
       "see the daemon's log, which says what is wrong, and where: a command may be longer than it accepts (--max-request-bytes); otherwise update the client or the daemon",
     ),
   },
+  "other-protocol": {
+    sentence: "The hello is not one that this release reads.",
+    wire: never("install the same version of dbsync on both sides"),
+  },
   "not-due": {
     sentence: "The command is signed, and this daemon has no key.",
     wire: never("start the daemon with this key's public half (-s), or do not sign"),

@@ -1091,6 +1091,8 @@ namespace Dbsync {
          */
         final class Daemon
         {
+            /** The number of elements of a hello. */
+            private const HELLO_ELEMENTS = 9;
             /** The beginning of the refusal that a port of a daemon for another protocol sends, and the remedy. */
             private const OTHER_PORT = 'this port serves ';
             private const OTHER_PORT_CURE = '; specify the daemon\'s --port instead, which is 1111 by default';
@@ -1280,10 +1282,7 @@ namespace Dbsync {
                 $command = $this->waiting[0]->command;
                 if ($this->version === 0) {
                     $cluster = $command->key === null ? '' : $command->cluster->id;
-                    $hello = ['hello', '2', '', $cluster, (string) Cluster::clock(), '', 'client'];
-                    if ($command->key === null) {
-                        array_push($hello, '0', 'unsigned');
-                    }
+                    $hello = ['hello', '2', '', $cluster, (string) Cluster::clock(), '', 'client', '', ''];
                     $this->hello = $this->hello ?: Resp::message(...$hello);
                     // At the end of a script, the command follows the hello immediately, so that a hung daemon receives it when
                     // it resumes. A daemon of version 1 does not read beyond a hello.
@@ -1415,7 +1414,7 @@ namespace Dbsync {
                     $message = $this->reader->step();
                     if ($message !== null) {
                         $this->reader = null;
-                        $this->readMessage(array_pad($message, 9, ''));
+                        $this->readMessage($message);
                     }
                 } catch (Failure $failure) {
                     $this->fail('garbage: not an answer of a dbsync daemon');
@@ -1427,12 +1426,20 @@ namespace Dbsync {
             {
                 $delivery = $this->waiting[0];
                 $command = $delivery->command;
+                $length = count($message);
+                $message = array_pad($message, self::HELLO_ELEMENTS, '');
                 [$name, $second] = $message;
                 if (count(array_filter(array_slice($message, 0, 5), 'is_string')) < 5) {
                     throw new Failure('no strings');
                 }
                 if ($this->version === 0 && $name === 'hello') {
-                    $this->readHello($command, explode(' ', $second), $message);
+                    $versions = explode(' ', $second);
+                    if ($length !== self::HELLO_ELEMENTS || !in_array('2', $versions, true)) {
+                        $this->failAll('other-protocol: The daemon sent a hello with ' . $length . ' elements, for version '
+                            . implode(' and ', $versions) . ', instead of ' . self::HELLO_ELEMENTS . ' for version 2: install the same version of dbsync on both sides.');
+                        return;
+                    }
+                    $this->readHello($command, $message);
                 } elseif ($this->version === 2 && $name === 'result' && $second === $command->id) {
                     [, , , $clock, $newest, $reply, $flags] = $message;
                     $command->cluster->learn($this->address, $clock, $newest);
@@ -1448,31 +1455,33 @@ namespace Dbsync {
                     $this->settle(substr($code, 0, self::MAX_REFUSAL) . ': ' . substr($sentence, 0, self::MAX_REFUSAL));
                 } elseif ($this->version === 0 && $name === 'refused' && strpos($message[3], self::OTHER_PORT) === 0) {
                     $this->fail("$message[2]: $message[3]" . self::OTHER_PORT_CURE);
+                } elseif ($this->version === 0 && $name === 'refused' && $message[2] === 'other-protocol') {
+                    $this->failAll("$message[2]: " . substr($message[3], 0, self::MAX_REFUSAL));
                 } else {
                     throw new Failure('no answer');
                 }
             }
 
             /**
-             * @param string[] $versions
-             * @param array    $message  hello, versions, daemon, cluster, clock, state, role, members, knows
+             * @param array $message  hello, versions, daemon, cluster, clock, state, role, members, knows
              */
-            private function readHello(Command $command, array $versions, array $message): void
+            private function readHello(Command $command, array $message): void
             {
-                [, , , $id, $clock, , , , $knows] = $message;
+                [, , , $id, $clock] = $message;
+                $knows = explode(' ', is_string($message[8]) ? $message[8] : '');
                 $isSigned = $command->key !== null;
                 $cluster = $command->cluster;
                 $written = $this->written - strlen($this->hello);
                 $rest = substr($this->input, $this->expected);
                 $this->forgetAnswer();
                 $this->closedHello = false;
-                if ($isSigned && !in_array('2', $versions, true) && !$this->waiting[0]->begun) {
+                if ($isSigned && !in_array('signed', $knows, true) && !$this->waiting[0]->begun) {
                     // The connection already uses version 2.
                     $this->close();
                     $this->speakVersion1('not-due: it has no keys, and accepts no signed commands; start it with -s');
                     return;
                 }
-                if (!$isSigned && !in_array('unsigned', explode(' ', is_string($knows) ? $knows : ''), true)) {
+                if (!$isSigned && !in_array('unsigned', $knows, true)) {
                     $this->failAll('unsigned: this daemon accepts only signed commands: specify the private key (dbsync.signkey, DBSYNC_SIGNKEY)');
                     return;
                 }

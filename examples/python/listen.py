@@ -15,11 +15,11 @@ import argparse
 import asyncio
 import os
 import sys
-import time
 
 import websockets
 from dbsync.__main__ import show
 from dbsync.clock import Clock
+from dbsync.dialing import hello_frame
 from dbsync.envelope import Header, seal
 from dbsync.errors import DbsyncError, ProtocolError
 from dbsync.messages import FrameReader, Hello, frame, read_message
@@ -48,7 +48,7 @@ class Connection:
         self.clock.heard(self, self.daemon.clock, sent_at)
 
     async def hello(self):
-        await self.send("hello", "2", "", "", time.time_ns() // 1_000_000, "", "client", "0", "listen")
+        await self.socket.send(hello_frame(None))
 
     async def ask(self, kind, command):
         """Sends an envelope, as `command` or as `listen`. Returns its reply."""

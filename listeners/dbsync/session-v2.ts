@@ -15,12 +15,13 @@ import { hexOf, NO_KEY, signerOf } from "../../protocol/version-2/envelope.js";
 import { firstCommandName } from "../../protocol/version-2/envelope-head.js";
 import {
   type ClientMessage,
-  type Hello,
   KNOWS_LISTEN,
   KNOWS_SIGNED,
   KNOWS_TRACE,
   KNOWS_UNSIGNED,
   type ListenMessage,
+  OtherProtocol,
+  PROTOCOL,
   readClientMessage,
   writeHello,
   writeRefused,
@@ -32,7 +33,6 @@ import type { EventSources } from "./event-sources.js";
 import { LiveSession, NO_EVENTS_LISTENER } from "./live-session.js";
 import { isProofOfPermission } from "./proof-of-permission.js";
 
-const VERSION = 2;
 /** The number of digits of a key's id that are shown if the key has no label. */
 const KEY_DIGITS = 12;
 /** The number of bytes of an envelope that are stored for display: its header, and the name of its first command. */
@@ -94,11 +94,12 @@ export class SessionV2 implements Session {
       message = readClientMessage(payload);
     } catch (problem) {
       if (problem instanceof MalformedFrame) return this.malformed(problem.message);
+      if (problem instanceof OtherProtocol) return this.#otherProtocol(problem.found);
       throw problem;
     }
     if (message.kind === "hello") {
       const isMember = isFirst && message.role === "daemon" && this.#server.service.members !== null;
-      return isMember ? { kind: "members-hello", hello: message } : this.#hello(message);
+      return isMember ? { kind: "members-hello", hello: message } : this.#hello();
     }
     if (message.kind === "listen") return this.#listen(message);
     const { body, wait, traceparent } = message;
@@ -146,6 +147,14 @@ export class SessionV2 implements Session {
     return closing("malformed", detail, frame);
   }
 
+  #otherProtocol(found: string): Closing {
+    const clock = this.#server.host.environment.clock();
+    const code = "other-protocol";
+    const sentence = `${refusalText(code)} It was ${found}.`;
+    const refused = writeRefused({ id: "", code, sentence, clock, effect: "not-applied" });
+    return closing(code, found, writeFrame(refused, PROTOCOL));
+  }
+
   /** Subscribes this connection. The commands name this daemon, so an attacker cannot use the same bytes elsewhere. */
   #listen({ body, signature }: ListenMessage): FrameOrClose | Promise<FrameOrClose> {
     const { pipeline, events } = this.#server.service;
@@ -162,27 +171,19 @@ export class SessionV2 implements Session {
     return this.#live;
   }
 
-  #hello({ knows: known = [] }: Hello): string {
+  #hello(): string {
     const { pipeline, daemon, takesVersion1, events } = this.#server.service;
-    const { environment } = this.#server.host;
     const { signers, recording } = pipeline;
-    const { state } = recording;
-    const members = recording.members ?? undefined;
-    const hasKey = !known.includes(KNOWS_UNSIGNED);
-    // Offering only version 1 shows a client with a key that this daemon has no keys for checking signatures.
-    const versions = signers === null && hasKey ? [1] : takesVersion1 ? [1, VERSION] : [VERSION];
-    const cluster = signers?.cluster ?? "";
-    const clock = environment.clock();
-    const words = [
-      ...(known.includes(KNOWS_LISTEN) && events !== null ? [KNOWS_LISTEN] : []),
-      ...(known.includes(KNOWS_TRACE) ? [KNOWS_TRACE] : []),
-      ...(hasKey ? [] : [signers === null ? KNOWS_UNSIGNED : KNOWS_SIGNED]),
+    const { state, members } = recording;
+    const knows = [
+      signers === null ? KNOWS_UNSIGNED : KNOWS_SIGNED,
+      ...(events === null ? [] : [KNOWS_LISTEN]),
+      KNOWS_TRACE,
     ];
-    const knows = words.length === 0 ? undefined : words;
-    return writeFrame(
-      writeHello({ kind: "hello", versions, daemon, cluster, clock, state, role: "daemon", members, knows }),
-      VERSION,
-    );
+    const versions = takesVersion1 ? [1, PROTOCOL] : [PROTOCOL];
+    const clock = this.#server.host.environment.clock();
+    const own = { versions, daemon, cluster: signers?.cluster ?? "", clock, state, members, knows };
+    return writeFrame(writeHello({ kind: "hello", role: "daemon", ...own }), PROTOCOL);
   }
 
   #frameOf(answer: EnvelopeAnswer, body: Buffer): string {
@@ -194,7 +195,7 @@ export class SessionV2 implements Session {
       const { environment, observer } = this.#server.host;
       observer.served(this.listener, units, errors);
       const head = { id, daemon, clock: environment.clock(), newest: pipeline.recording.newest, units };
-      return writeFrame(writeResult(head, replies), VERSION);
+      return writeFrame(writeResult(head, replies), PROTOCOL);
     }
     const { code, detail } = answer;
     const { refusals, observer } = this.#server.host;
@@ -218,6 +219,6 @@ export class SessionV2 implements Session {
 
   #refuse({ id, code, effect }: RefusedEnvelope): string {
     const clock = this.#server.host.environment.clock();
-    return writeFrame(writeRefused({ id, code, sentence: refusalText(code), clock, effect }), VERSION);
+    return writeFrame(writeRefused({ id, code, sentence: refusalText(code), clock, effect }), PROTOCOL);
   }
 }

@@ -219,14 +219,16 @@ const LENGTHS: Readonly<Record<OwnKind, number>> = {
 
 const isOwnKind = (kind: string): kind is OwnKind => Object.hasOwn(LENGTHS, kind);
 
-/** Parses a member's message. Its buffers are views of the payload. @throws MalformedFrame */
+/** Parses a member's message. Its buffers are views of the payload. @throws MalformedFrame, OtherProtocol */
 export function readMemberMessage(payload: Buffer): MemberMessage {
   const reader = new RespReader(payload);
   const length = reader.readArrayHead();
   const kind = reader.readBulk();
-  if (kind === "hello") {
-    const hello = readDaemonMessage(payload);
-    if (hello.kind === "hello") return hello;
+  if (kind === "hello" || kind === "refused") {
+    const message = readDaemonMessage(payload);
+    if (message.kind === "hello") return message;
+    // A daemon that cannot read a hello does not know that a member sent it, and refuses it like that of a client.
+    if (message.kind === "refused") return { kind: "bye", code: message.code, sentence: message.sentence };
   }
   if (!isOwnKind(kind) || LENGTHS[kind] !== length)
     throw reader.malformed("expected a message between members");

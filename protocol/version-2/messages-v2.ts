@@ -25,10 +25,25 @@ export interface Hello {
   /** The daemon's state; empty from a client. */
   readonly state: DaemonState | "";
   readonly role: "client" | "daemon";
-  /** The number of connected members; absent from a client or a daemon without peers. */
-  readonly members?: number | undefined;
-  /** The further capabilities that the sender supports. */
-  readonly knows?: readonly string[] | undefined;
+  /** The number of connected members; null from a client or a daemon without peers. */
+  readonly members: number | null;
+  /** The capabilities of the daemon; empty from a client. */
+  readonly knows: readonly string[];
+}
+
+/** The number of the protocol between clients and daemons, which the versions of each hello contain. */
+export const PROTOCOL = 2;
+
+/** Thrown for a hello with another number of elements or another protocol number than this release reads. */
+export class OtherProtocol extends Error {
+  override readonly name = "OtherProtocol";
+  /** What the hello contains. */
+  readonly found: string;
+
+  constructor(found: string) {
+    super(`${found}: install the same version of dbsync on both sides`);
+    this.found = found;
+  }
 }
 
 /** An envelope; body and signature are views of the frame. */
@@ -65,7 +80,7 @@ const MEMBERS_NAME = /^members-([1-9]\d{0,3})$/;
 export const memberKnows = (): readonly string[] => [`members-${MEMBERS_PROTOCOL}`];
 
 /** Returns the number of the protocol between members in a hello, or null if the sender does not act as a member. */
-export function membersProtocolIn({ knows = [] }: Hello): number | null {
+export function membersProtocolIn({ knows }: Hello): number | null {
   for (const word of knows) {
     const [, number] = MEMBERS_NAME.exec(word) ?? [];
     if (number !== undefined) return Number(number);
@@ -73,19 +88,16 @@ export function membersProtocolIn({ knows = [] }: Hello): number | null {
   return null;
 }
 
-/** The capability in a hello: client and daemon support `listen` and `event`. */
-export const KNOWS_LISTEN = "listen";
-
-/**
- * The capability in a hello: the client has no key. A daemon without keys sends it only to clients without keys, whose
- * envelopes are then unsigned.
- */
-export const KNOWS_UNSIGNED = "unsigned";
-
-/** The answer of a daemon with keys to a client without a key. */
+/** The capability of a daemon with keys: it accepts only signed envelopes. */
 export const KNOWS_SIGNED = "signed";
 
-/** The capability in a hello: the client sends `traceparent`; the daemon accepts it. */
+/** The capability of a daemon without keys: it accepts only unsigned envelopes. */
+export const KNOWS_UNSIGNED = "unsigned";
+
+/** The capability of a daemon that accepts `listen` and sends `event`. */
+export const KNOWS_LISTEN = "listen";
+
+/** The capability of a daemon that accepts a `traceparent`. */
 export const KNOWS_TRACE = "trace";
 
 /** An event for a subscribed client: its kind and details. */
@@ -141,12 +153,21 @@ export type DaemonMessage = Hello | ResultMessage | RefusedMessage;
 
 export function writeHello(hello: Hello): ByteString {
   const { versions, daemon, cluster, clock, state, role, members, knows } = hello;
-  const elements = ["hello", versions.join(" "), daemon, cluster, String(clock), state, role];
-  // A client's hello, and that of a daemon whose last capability is `listen`, has the number 0 for no members.
-  const none = role === "daemon" && knows?.at(-1) !== KNOWS_LISTEN ? "" : 0;
-  if (members !== undefined || knows !== undefined) elements.push(String(members ?? none));
-  if (knows !== undefined) elements.push(knows.join(" "));
-  return writeCommand(elements);
+  const numbers = [String(clock), state, role, members === null ? "" : String(members)];
+  return writeCommand(["hello", versions.join(" "), daemon, cluster, ...numbers, knows.join(" ")]);
+}
+
+/** Writes the hello of a client. @param cluster  the configured cluster, or "" if there is none */
+export function writeClientHello(cluster: ByteString, clock: number): ByteString {
+  const own = {
+    versions: [PROTOCOL],
+    daemon: "",
+    state: "",
+    role: "client",
+    members: null,
+    knows: [],
+  } as const;
+  return writeHello({ kind: "hello", cluster, clock, ...own });
 }
 
 export function writeCommandMessage(body: ByteString, signature: ByteString, wait?: Wait): ByteString {
@@ -216,7 +237,7 @@ export function writeRefused({
   return writeCommand(["refused", id, code, sentence, String(clock), effect]);
 }
 
-/** Parses a client's message. @throws MalformedFrame */
+/** Parses a client's message. @throws MalformedFrame, OtherProtocol */
 export function readClientMessage(payload: Buffer): ClientMessage {
   const reader = new RespReader(payload);
   const length = reader.readArrayHead();
@@ -228,10 +249,20 @@ export function readClientMessage(payload: Buffer): ClientMessage {
     reader.expectEnd();
     return message;
   }
-  if (length === 3) return readListen(payload);
-  if (isHelloLength(length) && reader.readIfEqual("hello")) return readHello(reader, length);
-  throw reader.malformed("expected a hello or a command");
+  return readRareMessage(payload);
 }
+
+/** Parses a client's message that is not a command. */
+function readRareMessage(payload: Buffer): Hello | ListenMessage {
+  const reader = new RespReader(payload);
+  const length = reader.readArrayHead();
+  const kind = reader.readBulk();
+  if (kind === "hello") return readHello(reader, length);
+  if (kind === "listen" && length === LISTEN_ELEMENTS) return readListen(reader);
+  throw reader.malformed("expected a hello, a command or a listen");
+}
+
+const LISTEN_ELEMENTS = 3;
 
 /**
  * The limits for the number of elements of a command: its name, two signed elements, and at most two unsigned elements.
@@ -248,16 +279,13 @@ function readUnsigned(reader: RespReader, length: number): { wait?: Wait; tracep
   return text === "" ? { traceparent } : { wait: readWait(reader, text), traceparent };
 }
 
-function readListen(payload: Buffer): ListenMessage {
-  const reader = new RespReader(payload);
-  reader.readArrayHead();
-  if (!reader.readIfEqual("listen")) throw reader.malformed("expected a hello, a command or a listen");
+function readListen(reader: RespReader): ListenMessage {
   const message = { kind: "listen", body: reader.readBulkView(), signature: reader.readBulkView() } as const;
   reader.expectEnd();
   return message;
 }
 
-/** Parses a daemon's message. @throws MalformedFrame */
+/** Parses a daemon's message. @throws MalformedFrame, OtherProtocol */
 export function readDaemonMessage(payload: Buffer): DaemonMessage {
   const reader = new RespReader(payload);
   const length = reader.readArrayHead();
@@ -270,11 +298,14 @@ export function readDaemonMessage(payload: Buffer): DaemonMessage {
     return { kind, id, daemon, clock, newest, units: (length - 5) / 2, replies: reader };
   }
   if (kind === "refused" && length === 6) return readRefused(reader);
-  if (kind === "hello" && isHelloLength(length)) return readHello(reader, length);
+  if (kind === "hello") return readHello(reader, length);
   throw reader.malformed("expected a hello, a result or a refusal");
 }
 
-/** Parses a daemon's message on a connection with subscriptions, where events may arrive. @throws MalformedFrame */
+/**
+ * Parses a daemon's message on a connection with subscriptions, where events may arrive.
+ * @throws MalformedFrame, OtherProtocol
+ */
 export function readSubscriberMessage(payload: Buffer): DaemonMessage | EventMessage {
   const reader = new RespReader(payload);
   const length = reader.readArrayHead();
@@ -291,21 +322,16 @@ const EVENT_ELEMENTS_MAX = 16;
 
 const STATES: readonly string[] = ["live", "catching-up", "isolated", ""];
 
-/**
- * The limits for the number of elements of a hello: without the number of members, and with elements that later
- * versions may append.
- */
-const HELLO_ELEMENTS_MIN = 7;
-const HELLO_ELEMENTS_MAX = 64;
-/** The number of elements of a hello with capabilities. */
-const KNOWS_ELEMENTS_MIN = 9;
+/** The number of elements of a hello. */
+const HELLO_ELEMENTS = 9;
 
-const isHelloLength = (length: number): boolean =>
-  length >= HELLO_ELEMENTS_MIN && length <= HELLO_ELEMENTS_MAX;
+/** The capabilities, separated by spaces. Unknown ones have no effect. */
+const KNOWS = /^(?:[a-z\d-]{1,32}(?: [a-z\d-]{1,32}){0,31})?$/;
 
 function readHello(reader: RespReader, length: number): Hello {
-  const versions = reader.readBulk();
-  if (!/^[1-9]\d?( [1-9]\d?){0,9}$/.test(versions)) throw reader.malformed("expected the supported versions");
+  if (length !== HELLO_ELEMENTS)
+    throw new OtherProtocol(`a hello with ${length} elements instead of ${HELLO_ELEMENTS}`);
+  const versions = readVersions(reader);
   const daemon = readHashOrNothing(reader);
   const cluster = readHashOrNothing(reader);
   const clock = readTime(reader);
@@ -313,23 +339,32 @@ function readHello(reader: RespReader, length: number): Hello {
   const role = reader.readBulk();
   if (!STATES.includes(state)) throw reader.malformed("expected a daemon's state");
   if (role !== "client" && role !== "daemon") throw reader.malformed('expected "client" or "daemon"');
-  const count = length === HELLO_ELEMENTS_MIN ? "" : reader.readBulk();
-  const hasNone = count === "" && length !== KNOWS_ELEMENTS_MIN - 1;
-  const members = hasNone ? {} : { members: readCount(reader, count, MEMBERS_MAX) };
-  const knows = length < KNOWS_ELEMENTS_MIN ? {} : { knows: reader.readBulk().split(" ") };
-  for (let element = KNOWS_ELEMENTS_MIN; element < length; element++) reader.readBulk();
+  const count = reader.readBulk();
+  const members = count === "" ? null : readCount(reader, count, MEMBERS_MAX);
+  const words = reader.readBulk();
+  if (!KNOWS.test(words)) throw reader.malformed("expected capabilities");
+  const knows = words === "" ? [] : words.split(" ");
   reader.expectEnd();
   return {
     kind: "hello",
-    versions: versions.split(" ").map(Number),
+    versions,
     daemon,
     cluster,
     clock,
     state: state as Hello["state"],
     role,
-    ...members,
-    ...knows,
+    members,
+    knows,
   };
+}
+
+function readVersions(reader: RespReader): readonly number[] {
+  const text = reader.readBulk();
+  if (!/^[1-9]\d?( [1-9]\d?){0,9}$/.test(text)) throw reader.malformed("expected the supported versions");
+  const versions = text.split(" ").map(Number);
+  if (!versions.includes(PROTOCOL))
+    throw new OtherProtocol(`a hello of protocol ${versions.join(" and ")} instead of ${PROTOCOL}`);
+  return versions;
 }
 
 /** Maximum number of bytes of a refusal's code and of its sentence; the remaining bytes are left out. */

@@ -48,7 +48,7 @@ export class Client implements Disposable {
   }
 
   async hello(): Promise<Hello> {
-    this.connection.send("hello", "2", "", "", Date.now(), "", "client");
+    this.connection.send("hello", "2", "", "", Date.now(), "", "client", "", "");
     return helloOf(await this.connection.next("hello"));
   }
 

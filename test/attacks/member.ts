@@ -171,14 +171,14 @@ async function proveBack(connection: Connection, options: MemberOptions): Promis
 }
 
 function proofOf({ key, secret }: MemberOptions, parts: readonly Buffer[]): Buffer[] {
-  const proven = Buffer.concat([Buffer.from("dbsync2\0member\0"), ...parts]);
+  const proven = Buffer.concat([Buffer.from("dbsync2\0members-1\0"), ...parts]);
   const mac = secret === undefined ? Buffer.alloc(0) : createHmac("sha256", secret).update(proven).digest();
   return [key.spki, signatureOf(key, proven), mac];
 }
 
 async function clusterAt(port: number): Promise<Buffer> {
   using connection = await Connection.open(port);
-  connection.send("hello", "2", "", "", Date.now(), "", "client");
+  connection.send("hello", "2", "", "", Date.now(), "", "client", "", "");
   return helloOf(await connection.next("hello")).cluster;
 }
 

@@ -13,6 +13,7 @@ import {
   type CommandMessage,
   type DaemonState,
   type EnvelopeDate,
+  KNOWS_SIGNED,
   readClientMessage,
   writeHello,
   writeRefused,
@@ -37,8 +38,8 @@ export class FakeDaemon {
   clock: () => number;
   /** Returns the reply to a command. */
   reply: (argv: readonly ByteString[], envelope: Envelope) => Reply;
-  /** The number of connected members that it reports, or undefined if it has no members. */
-  members: number | undefined;
+  /** The number of connected members that it reports, or null if it has no members. */
+  members: number | null = null;
   /** The code and effect with which the daemon refuses every envelope, or null if it refuses only invalid ones. */
   refusal: { code: string; effect: "not-applied" | "unknown" } | null = null;
   readonly applied: Applied[] = [];
@@ -85,6 +86,7 @@ export class FakeDaemon {
             state,
             role: "daemon",
             members,
+            knows: [KNOWS_SIGNED],
           })
         : this.#take({ ...message, kind: "command" }, clock);
     return Buffer.from(writeFrame(answer, 2), "latin1");

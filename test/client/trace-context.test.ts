@@ -7,7 +7,6 @@ import { after, before, test } from "node:test";
 import type { CallMessage } from "../../client/calls/diagnostics-channels.js";
 import { type Client, createClient } from "../../client/public-api.js";
 import { type Cluster, startCluster } from "../cli/cluster.js";
-import { until } from "../daemon/replicas.js";
 import { ServedDaemon } from "./served-daemon.js";
 import { errorOf, hearOutcomes } from "./test-client.js";
 
@@ -70,14 +69,11 @@ test("the slow log shows the trace context of a call, and none for other calls",
   ]);
 });
 
-test("a client asks its daemons whether they support trace contexts once a call has one", async () => {
+test("a call's trace context is sent on the connection of earlier calls without one", async () => {
   await using client = open();
   await client.call(["SET", "two", "1"]);
-  const traced = async () => {
-    await client.call(["GET", "two"], { traceparent: contextOf("c") });
-    return (await slowOf("two")).some((line) => line.includes(contextOf("c")));
-  };
-  await until("the trace context is sent", traced);
+  await client.call(["GET", "two"], { traceparent: contextOf("c") });
+  assert.ok((await slowOf("two")).some((line) => line.includes(contextOf("c"))));
 });
 
 test("a subscriber's trace context is used if it is valid, and an invalid option is an error", async () => {
@@ -127,15 +123,4 @@ test("a daemon that does not support trace contexts receives the same envelope w
     `SET four 2 (traceparent ${contextOf("f")})`,
     `SET four 1 (traceparent ${contextOf("f")})`,
   ]);
-});
-
-test("a client without traced calls does not ask its daemons whether they support trace contexts", async () => {
-  const { old, received } = await startOld();
-  await using _ = old;
-  await using client = open(old.address);
-  await client.call(["SET", "five", "1"]);
-  assert.match(received(), /\$5\r\nhello/);
-  assert.equal(received().includes("trace"), false);
-  await client.call(["SET", "five", "1"], { traceparent: contextOf("a") });
-  assert.match(received(), /\$5\r\ntrace/);
 });

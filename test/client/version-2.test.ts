@@ -15,7 +15,9 @@ import { startDaemon } from "../../daemon/testing.js";
 import { FrameParser, writeFrame } from "../../protocol/frame.js";
 import { error, type Reply } from "../../protocol/reply.js";
 import { RespReader } from "../../protocol/resp/resp-reader.js";
+import { writeCommand } from "../../protocol/resp/resp-writer.js";
 import { hexOf, orderKey } from "../../protocol/version-2/envelope.js";
+import { writeRefused } from "../../protocol/version-2/messages-v2.js";
 import { FakeServer, until } from "./fake-server.js";
 import { HandClock } from "./hand-clock.js";
 import { client2Of, ServedDaemon } from "./served-daemon.js";
@@ -260,22 +262,45 @@ test("a refusal is reported with code, sentence and effect", async () => {
   assert.equal((await errorOf(client.send("INCR n"))).effect, "unknown");
 });
 
-test("a hello with unknown additional elements is accepted", async () => {
+test("a hello of another length or protocol is refused in one sentence, and no command is sent", async () => {
+  const hello = (...elements: string[]) => writeCommand(["hello", ...elements]);
+  const head = ["d".repeat(32), "c".repeat(32), "5", "live", "daemon", ""];
+  const found: readonly (readonly [string, string])[] = [
+    ["a hello with 7 elements instead of 9", hello("2", ...head.slice(0, 5))],
+    ["a hello with 10 elements instead of 9", hello("2", ...head, "signed", "")],
+    ["a hello of protocol 3 instead of 2", hello("3", ...head, "signed")],
+  ];
+  for (const [what, other] of found) {
+    await using daemon = await ServedDaemon.start();
+    daemon.passes = () => [Buffer.from(writeFrame(other, 2), "latin1")];
+    for (const versions of ["2", "1,2"] as const) {
+      await using client = client2Of([daemon], { versions });
+      const failure = await errorOf(client.send("SET a 1"));
+      assert.equal(summary(failure.outcomes[0]), "refused not-applied");
+      const sentence = `other-protocol: The daemon sent ${what}: install the same version of dbsync on both sides.`;
+      assert.ok(failure.message.includes(sentence), failure.message);
+    }
+    const [server = assert.fail()] = parseServers(daemon.address);
+    const greeting = await readHello(server, realEnvironment, PATIENCE_MS);
+    assert.ok(greeting.kind === "failed" && greeting.detail.includes(what));
+    assert.deepEqual(daemon.daemon.applied, []);
+  }
+});
+
+test("a daemon that refuses the client's hello is reported with its sentence", async () => {
   await using daemon = await ServedDaemon.start();
-  const longer = (frame: Buffer) => {
-    const payload = frame.toString("latin1").replace(/^ds2:\d+:/, "");
-    if (!payload.includes("hello\r\n")) return frame;
-    const text = `${payload.replace("*7", "*9")}$1\r\n2\r\n$5\r\nlater\r\n`;
-    return Buffer.from(writeFrame(text, 2), "latin1");
-  };
-  daemon.passes = (answers) => answers.map(longer);
-  await using client = client2Of([daemon]);
-  assert.equal(await client.send("SET a 1"), "OK");
-  const greeting = await readHello(parseServers(daemon.address)[0] ?? assert.fail(), realEnvironment, {
-    timeout: PATIENCE_MS,
-    hasKey: true,
+  const refused = writeRefused({
+    id: "",
+    code: "other-protocol",
+    sentence: "The hello is not one.",
+    clock: 5,
+    effect: "not-applied",
   });
-  assert.ok(greeting.kind === "hello" && greeting.hello.members === 2);
+  daemon.passes = () => [Buffer.from(writeFrame(refused, 2), "latin1")];
+  await using client = client2Of([daemon], { versions: "1,2" });
+  const failure = await errorOf(client.send("SET a 1"));
+  assert.equal(summary(failure.outcomes[0]), "refused not-applied");
+  assert.match(failure.message, /other-protocol: The hello is not one\./);
 });
 
 test("every daemon's outcome is published on the diagnostics channel", async () => {

@@ -26,6 +26,7 @@ import {
 import { writeBody } from "../../protocol/version-2/envelope-body.js";
 import {
   type DaemonMessage,
+  OtherProtocol,
   readClientMessage,
   readDaemonMessage,
   writeCommandMessage,
@@ -230,7 +231,7 @@ function attempt<T>(read: () => T): T | null {
   try {
     return read();
   } catch (error) {
-    assert.ok(error instanceof MalformedFrame, String(error));
+    assert.ok(error instanceof MalformedFrame || error instanceof OtherProtocol, String(error));
     return null;
   }
 }

@@ -20,8 +20,8 @@ export interface FakeV2 extends AsyncDisposable {
 
 export type Answering = (envelope: { id: string; number: number }, socket: Socket) => Resp | null;
 
-export const hello = (clock: number, cluster = CLUSTER, versions = "1 2"): Resp => [
-  ...["hello", versions, "d".repeat(32), cluster, String(clock), "live", "daemon"],
+export const hello = (clock: number, cluster = CLUSTER, versions = "1 2", knows = "signed"): string[] => [
+  ...["hello", versions, "d".repeat(32), cluster, String(clock), "live", "daemon", "", knows],
 ];
 
 /**

@@ -95,12 +95,35 @@ describe("dbsync.php chooses a version", { skip: skipWithout("php"), concurrency
     assert.match(problem, new RegExp(ini));
   });
 
-  test("The client accepts the hello of a later version, which has more elements", async () => {
+  test("A hello of another length or protocol is refused in one sentence, and no command is sent", async () => {
+    const others: readonly (readonly [string, string[]])[] = [
+      ["10 elements, for version 1 and 2, instead of 9", [...hello(Date.now()), "later"]],
+      ["9 elements, for version 3, instead of 9", hello(Date.now(), CLUSTER, "3")],
+    ];
+    for (const [found, other] of others) {
+      await using daemon = await fakeV2(
+        () => other,
+        () => null,
+      );
+      const [value, error] = await valueAndError([daemon], { ...rsa, "dbsync.versions": "1,2" });
+      assert.equal(value, null);
+      assert.match(
+        error,
+        new RegExp(
+          `other-protocol: The daemon sent a hello with ${found} for version 2: install the same version of dbsync`,
+        ),
+      );
+      assert.equal(daemon.messages.length, 1);
+    }
+  });
+
+  test("A daemon's refusal of the hello is reported", async () => {
     await using daemon = await fakeV2(
-      () => [...(hello(Date.now()) as string[]), "2", "later"],
-      ({ id }) => result(id, "+OK\r\n"),
+      () => ["refused", "", "other-protocol", "The hello is not one.", String(Date.now()), "not-applied"],
+      () => null,
     );
-    assert.deepEqual(await valueAndError([daemon], rsa), ["OK", ""]);
+    const [value, error] = await valueAndError([daemon], { ...rsa, "dbsync.versions": "1,2" });
+    assert.deepEqual([value, /other-protocol: The hello is not one\./.test(error)], [null, true], error);
   });
 
   test("Arguments in a list may be empty and contain any byte; a command in one string is split at spaces", async () => {
@@ -138,7 +161,7 @@ describe("dbsync.php chooses a version", { skip: skipWithout("php"), concurrency
 
   test("A daemon whose hello says that it has no keys receives a version 1 command only if this is allowed", async () => {
     await using daemon = await fakeV2(
-      () => hello(Date.now(), CLUSTER, "1"),
+      () => hello(Date.now(), "", "1 2", "unsigned"),
       () => null,
     );
     const [value, error] = await valueAndError([daemon], rsa);
@@ -173,7 +196,7 @@ describe("dbsync.php chooses a version", { skip: skipWithout("php"), concurrency
 
   test("A client without a key sends unsigned envelopes to a daemon without keys", async () => {
     await using daemon = await fakeV2(
-      () => [...(hello(Date.now(), "") as string[]), "0", "unsigned"],
+      () => hello(Date.now(), "", "1 2", "unsigned"),
       ({ id }) => result(id, ":1\r\n"),
     );
     const code =
@@ -185,7 +208,7 @@ describe("dbsync.php chooses a version", { skip: skipWithout("php"), concurrency
     const [greeting = "", first = "", second = ""] = daemon.messages.map((message) =>
       message.toString("latin1"),
     );
-    assert.match(greeting, /\r\n\$6\r\nclient\r\n\$1\r\n0\r\n\$8\r\nunsigned\r\n$/);
+    assert.match(greeting, /\r\n\$6\r\nclient\r\n\$0\r\n\r\n\$0\r\n\r\n$/);
     for (const message of [first, second]) {
       assert.ok(
         message.includes(
@@ -197,13 +220,13 @@ describe("dbsync.php chooses a version", { skip: skipWithout("php"), concurrency
     assert.match(first, /\$3\r\nb c\r\n/);
   });
 
-  for (const [property, versions, more] of [
-    ["requires signed commands", "1 2", ["0", "signed"]],
-    ["does not answer `unsigned`", "1 2", []],
+  for (const [property, versions, knows] of [
+    ["requires signed commands", "1 2", "signed"],
+    ["does not announce `unsigned`", "2", ""],
   ] as const)
     test(`A client without a key sends nothing to a daemon that ${property}, and the error names the missing setting`, async () => {
       await using daemon = await fakeV2(
-        () => [...(hello(Date.now(), CLUSTER, versions) as string[]), ...more],
+        () => hello(Date.now(), CLUSTER, versions, knows),
         () => null,
       );
       const [value, error] = await valueAndError([daemon], {});

@@ -87,6 +87,27 @@ export const recipeMutants: readonly Mutant[] = [
     test: "test/cluster/peers/connections/handshake.test.js",
   },
   {
+    name: "peers: a proof covers other bytes than the protocol of members states",
+    file: "cluster/peers/connections/handshake.js",
+    find: "members-$",
+    replace: "member-$",
+    test: "test/cluster/peers/secret.test.js",
+  },
+  {
+    name: "hello: a daemon of another protocol number is sent commands",
+    file: "protocol/version-2/messages-v2.js",
+    find: "if (!versions.includes(PROTOCOL))",
+    replace: "if (false)",
+    test: "test/protocol/version-2/messages-v2.test.js",
+  },
+  {
+    name: "hello: elements after those of this release are ignored",
+    file: "protocol/version-2/messages-v2.js",
+    find: "if (length !== HELLO_ELEMENTS)",
+    replace: "if (length < HELLO_ELEMENTS)",
+    test: "test/protocol/version-2/messages-v2.test.js",
+  },
+  {
     name: "disk: a folder of another format is opened",
     file: "timeline/disk/folder-format.js",
     find: "if (Number(number) !== FOLDER_FORMAT)",

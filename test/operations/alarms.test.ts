@@ -35,7 +35,7 @@ test("every sentence of dbsync status about a problem has a row", () => {
 type Texts = readonly { readonly text: string }[];
 
 const greeted = (greeting: unknown): Texts => [
-  ...problemsOf(greeting as Greeting, { foreign: null, needs2: false }),
+  ...problemsOf(greeting as Greeting, { foreign: null, needs2: false, isSigned: true }),
   ...progressOf(greeting as Greeting),
 ];
 const textsOf = (timeline: Partial<TimelineStatus>): Texts => {

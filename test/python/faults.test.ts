@@ -7,7 +7,7 @@ import { createPrivateKey, X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { after, before, test } from "node:test";
 import { makeFolder } from "../daemon/replicas.js";
-import { type Answering, fakeV2, hello, refused, result } from "../examples/fake-daemon-v2.js";
+import { type Answering, CLUSTER, fakeV2, hello, refused, result } from "../examples/fake-daemon-v2.js";
 import { some } from "../support/amount.js";
 import { writeCertificate } from "../support/certificate-files.js";
 import { type DaemonProcess, startDaemon } from "../support/daemon-process.js";
@@ -101,12 +101,35 @@ test("the command line prints replies unchanged, and exits with 1 after a comman
   assert.match(none.stderr, /^dbsync: No daemon answered:\n.*refused.*\[not applied there\]\n$/);
 });
 
-test("a hello of a later version, with more elements, is accepted", { skip }, async () => {
+test("a hello of another length or protocol is refused in one sentence, and no command is sent", {
+  skip,
+}, async () => {
+  const others = {
+    "with 10 elements instead of 9": [...hello(Date.now()), "more"],
+    "of protocol 3 instead of 2": hello(Date.now(), CLUSTER, "3"),
+  };
+  for (const [found, other] of Object.entries(others)) {
+    await using daemon = await fakeV2(
+      () => other,
+      () => null,
+    );
+    assert.match(
+      (await send(daemon.address, "PING")).stderr,
+      new RegExp(
+        `other-protocol: The daemon sent a hello ${found}: install the same version of dbsync on both sides\\..*not applied there`,
+      ),
+    );
+    assert.ok(daemon.messages.every((message) => message.includes("hello\r\n")));
+  }
+});
+
+test("a daemon's refusal of the hello is reported", { skip }, async () => {
+  const sentence = "The hello is not one that this release reads.";
   await using daemon = await fakeV2(
-    () => [...(hello(Date.now()) as string[]), "2", "later", "and", "more"],
-    ({ id }) => result(id, "+OK\r\n"),
+    () => ["refused", "", "other-protocol", sentence, String(Date.now()), "not-applied"],
+    () => null,
   );
-  assert.equal((await send(daemon.address, "PING")).stdout, "OK\n");
+  assert.match((await send(daemon.address, "PING")).stderr, /other-protocol: The hello is not one that/);
 });
 
 test("if a connection closes during the hello, the client connects once more before it reports a failure", {
@@ -162,7 +185,7 @@ test("a command with a refused date is signed again, at most four times; its eff
 
 test("an invalid answer of version 2 is reported as garbage", { skip }, async () => {
   await using daemon = await fakeV2(
-    () => ["hello", "2"],
+    () => ["refused", "2"],
     () => null,
   );
   assert.match((await send(daemon.address, "PING")).stderr, /garbage: the answer is not a dbsync message/);
@@ -255,7 +278,7 @@ try:
 except ProtocolError as error:
     found = str(error)
 print(json.dumps(found))`,
-    "*7\r\n$5\r\nhello\r\n$1\r\n2\r\n:900000000\r\n$0\r\n\r\n$1\r\n1\r\n$0\r\n\r\n$0\r\n\r\n",
+    `*9\r\n$5\r\nhello\r\n$1\r\n2\r\n:900000000\r\n$0\r\n\r\n$1\r\n1\r\n${"$0\r\n\r\n".repeat(4)}`,
   );
   assert.match(String(told), /a message is malformed/);
 });

@@ -21,8 +21,8 @@ import {
   type Hello,
   type RefusedMessage,
   readDaemonMessage,
+  writeClientHello,
   writeCommandMessage,
-  writeHello,
 } from "../../protocol/version-2/messages-v2.js";
 import { RawClient } from "./raw-client.js";
 import { repositoryRoot } from "./repository.js";
@@ -136,8 +136,7 @@ export class EnvelopeClient<Raw extends Line = RawClient> implements Disposable 
   }
 
   async hello(): Promise<Hello> {
-    const ownHello = { kind: "hello", versions: [2], daemon: "", cluster: "", clock: Date.now() } as const;
-    this.raw.send(writeFrame(writeHello({ ...ownHello, state: "", role: "client" }), 2));
+    this.raw.send(writeFrame(writeClientHello("", Date.now()), 2));
     const message = await this.next();
     if (message?.kind !== "hello") throw new Error(`expected a hello, got ${JSON.stringify(message)}`);
     return message;

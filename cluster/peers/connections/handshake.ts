@@ -1,5 +1,5 @@
 /**
- * The proofs by which two members authenticate each other. A proof covers the cluster, the ids and the nonces of both
+ * The proofs by which two members authenticate each other. A proof covers the protocol number, the cluster, the ids and the nonces of both
  * members, the side that sends the proof, and the binding to this particular stream. It consists of a signature with
  * the daemon's key and, if the daemon has the cluster's secret, a MAC with that secret. Source: docs/protocol-v2.md
  * "Members".
@@ -7,11 +7,16 @@
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { writeFrame } from "../../../protocol/frame.js";
 import type { ProofMessage } from "../../../protocol/members/member-messages.js";
-import { memberKnows, writeHello } from "../../../protocol/version-2/messages-v2.js";
+import {
+  MEMBERS_PROTOCOL,
+  memberKnows,
+  PROTOCOL,
+  writeHello,
+} from "../../../protocol/version-2/messages-v2.js";
 import type { ClusterState } from "../shared/cluster-state.js";
 
-export const VERSION = 2;
-const DOMAIN = "dbsync2\0member\0";
+/** The beginning of every proof, with the number of the protocol that both sides announced in their hellos. */
+const DOMAIN = `dbsync2\0members-${MEMBERS_PROTOCOL}\0`;
 
 export type Side = "opener" | "answerer";
 
@@ -46,7 +51,13 @@ export function makeProof(
 
 /** Writes the first message of a member. */
 export function helloOf({ identity, cluster, clock, state }: ClusterState): Buffer {
-  const hello = { kind: "hello", versions: [VERSION], daemon: identity.id, cluster, role: "daemon" } as const;
-  const now = { clock: clock(), state, knows: memberKnows() };
-  return Buffer.from(writeFrame(writeHello({ ...hello, ...now }), VERSION), "latin1");
+  const hello = {
+    kind: "hello",
+    versions: [PROTOCOL],
+    daemon: identity.id,
+    cluster,
+    role: "daemon",
+  } as const;
+  const now = { clock: clock(), state, members: null, knows: memberKnows() };
+  return Buffer.from(writeFrame(writeHello({ ...hello, ...now }), PROTOCOL), "latin1");
 }

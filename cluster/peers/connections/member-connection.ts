@@ -23,11 +23,17 @@ import {
   readMemberMessage,
   writeMemberMessage,
 } from "../../../protocol/members/member-messages.js";
-import { type Hello, MEMBERS_PROTOCOL, membersProtocolIn } from "../../../protocol/version-2/messages-v2.js";
+import {
+  type Hello,
+  MEMBERS_PROTOCOL,
+  membersProtocolIn,
+  OtherProtocol,
+  PROTOCOL,
+} from "../../../protocol/version-2/messages-v2.js";
 import { CLOSE_REASONS, type CloseCode, isMembershipCode } from "../shared/close-reasons.js";
 import type { ClusterState, MemberSecret } from "../shared/cluster-state.js";
 import type { Connect, MemberSocket, MemberSocketOwner } from "../shared/member-socket.js";
-import { type Challenges, helloOf, makeProof, proofBytes, type Side, VERSION } from "./handshake.js";
+import { type Challenges, helloOf, makeProof, proofBytes, type Side } from "./handshake.js";
 
 /** The maximum bytes of a message between members in addition to the envelope that it may contain. */
 const FRAME_ROOM_BYTES = 2 * 1024 * 1024;
@@ -84,7 +90,7 @@ export class MemberConnection implements MemberSocketOwner {
   readonly #nonce: ByteString;
   #otherNonce: ByteString = "";
   #state: State;
-  #parser = new FrameParser(HANDSHAKE_FRAME_BYTES, VERSION);
+  #parser = new FrameParser(HANDSHAKE_FRAME_BYTES, PROTOCOL);
   #isWide = false;
   /** Messages that arrived after the proof, but before the parser accepted long frames. */
   #early: ExchangeMessage[] = [];
@@ -109,7 +115,7 @@ export class MemberConnection implements MemberSocketOwner {
       this.side = "opener";
       this.address = from.address;
       this.#state = "connecting";
-      this.#parser = new FrameParser(OPENER_FRAME_BYTES, VERSION);
+      this.#parser = new FrameParser(OPENER_FRAME_BYTES, PROTOCOL);
       this.#socket = from.connect(from.address, this);
     }
   }
@@ -236,8 +242,8 @@ export class MemberConnection implements MemberSocketOwner {
   #greet(hello: Hello): void {
     const refusal = this.#helloRefusal(hello);
     if (refusal !== null) {
-      const found = refusal === "other-protocol" ? ` Its number: ${membersProtocolIn(hello)}.` : "";
-      this.#lose(refusal, CLOSE_REASONS[refusal] + found);
+      if (refusal === "other-protocol") this.#loseOtherProtocol(`number ${membersProtocolIn(hello)}`);
+      else this.#lose(refusal, CLOSE_REASONS[refusal]);
       return;
     }
     this.id = hello.daemon;
@@ -248,11 +254,10 @@ export class MemberConnection implements MemberSocketOwner {
   }
 
   #helloRefusal(hello: Hello): CloseCode | null {
-    const { daemon, cluster, role, versions } = hello;
+    const { daemon, cluster, role } = hello;
     const protocol = membersProtocolIn(hello);
     // A daemon without peers answers the hello like that of a client.
-    if (role !== "daemon" || daemon === "" || !versions.includes(VERSION) || protocol === null)
-      return "not-a-daemon";
+    if (role !== "daemon" || daemon === "" || protocol === null) return "not-a-daemon";
     if (protocol !== MEMBERS_PROTOCOL) return "other-protocol";
     if (cluster !== this.#cluster.cluster) return "wrong-cluster";
     const pin = this.address?.pin ?? null;
@@ -269,8 +274,9 @@ export class MemberConnection implements MemberSocketOwner {
     try {
       message = readMemberMessage(payload);
     } catch (problem) {
-      if (!(problem instanceof MalformedFrame)) throw problem;
-      this.#lose("malformed", problem.message);
+      if (problem instanceof OtherProtocol) this.#loseOtherProtocol(problem.found);
+      else if (problem instanceof MalformedFrame) this.#lose("malformed", problem.message);
+      else throw problem;
       return;
     }
     if (message.kind === "bye") {
@@ -338,7 +344,7 @@ export class MemberConnection implements MemberSocketOwner {
   /** Accepts long frames. This must precede the owner's first message, which allows the other side to send them. */
   #widen(): void {
     this.#isWide = true;
-    this.#parser = new FrameParser(this.#cluster.limits.maxEnvelopeBytes + FRAME_ROOM_BYTES, VERSION);
+    this.#parser = new FrameParser(this.#cluster.limits.maxEnvelopeBytes + FRAME_ROOM_BYTES, PROTOCOL);
     this.#owner.proven(this);
     const early = this.#early;
     this.#early = [];
@@ -359,6 +365,10 @@ export class MemberConnection implements MemberSocketOwner {
     const known = Object.hasOwn(CLOSE_REASONS, code) ? (code as CloseCode) : null;
     this.closeCode = known;
     this.#owner.lost(this, known, closeText(code, sentence));
+  }
+
+  #loseOtherProtocol(found: string): void {
+    this.#lose("other-protocol", `${CLOSE_REASONS["other-protocol"]} It sent ${found}.`);
   }
 
   #lose(code: CloseCode, detail: string): void {

@@ -220,7 +220,7 @@ class Call:
             return Failure("reply", str(reply), "unknown" if may_come else "not-applied", flags, reply)
         hello = self._fleet.links[index].hello
         is_live = "catching-up" not in flags and "isolated" not in flags
-        return Answer(reply, flags, hello is not None and hello.members > 0 and is_live)
+        return Answer(reply, flags, hello is not None and (hello.members or 0) > 0 and is_live)
 
     def _settle(self, verdicts: Sequence[Verdict]) -> None:
         values: list[Any] = []

@@ -8,7 +8,7 @@ import socket
 import ssl
 import time
 
-from .messages import NO_CLUSTER, Hello, frame
+from .messages import PROTOCOL, Hello, frame
 from .servers import Address
 from .tls import Distrusted, require_pin, trouble
 
@@ -46,18 +46,15 @@ async def dial(address: Address, context: ssl.SSLContext | None) -> tuple[asynci
     return streams
 
 
-def hello_frame(cluster: bytes | None, is_signed: bool) -> bytes:
-    """Returns the hello of a client."""
-    knows = [] if is_signed else ["0", "unsigned"]
-    return frame("hello", "2", "", (cluster if is_signed else None) or b"", time.time_ns() // 1_000_000, "", "client", *knows)
+def hello_frame(cluster: bytes | None) -> bytes:
+    """Returns the hello of a client. `cluster` is None if the client signs nothing or does not know its cluster."""
+    return frame("hello", PROTOCOL, "", cluster or b"", time.time_ns() // 1_000_000, "", "client", "", "")
 
 
 def require_way(hello: Hello, is_signed: bool) -> None:
     """Raises Gone if the daemon does not accept the commands of this client."""
     if not is_signed:
-        if "2" not in hello.versions:
-            raise Gone("version")
         if "unsigned" not in hello.knows:
             raise Gone("refused", "unsigned: This daemon accepts only signed commands. Specify the private key: key=… or DBSYNC_SIGNKEY, for python3 -m dbsync --key.")
-    elif "2" not in hello.versions or hello.cluster == NO_CLUSTER:
+    elif "signed" not in hello.knows:
         raise Gone("refused", "not-due: It has no keys, and accepts no signed commands. Start it with this key's public half (-s), or do not sign.")

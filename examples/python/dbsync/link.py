@@ -14,7 +14,7 @@ from typing import Any, Literal
 from .clock import steady_ms
 from .dialing import Gone, dial, hello_frame, require_way
 from .errors import ProtocolError
-from .messages import FrameReader, Hello, Message, Refusal, Result, read_message
+from .messages import FrameReader, Hello, Message, OtherProtocol, Refusal, Result, read_message
 from .policy import Failure
 from .resp import Reader
 from .sending import LinkOwner, Sending
@@ -93,7 +93,7 @@ class Link:
         """Asks the daemon for a new hello."""
         if self.state == "speaking" and not self._is_asking:
             self._is_asking, self._asked_at = True, steady_ms()
-            self._write(hello_frame(self._owner.cluster, self._owner.is_signed))
+            self._write(hello_frame(self._owner.cluster if self._owner.is_signed else None))
 
     def offer(self, sending: Sending, insist: bool) -> None:
         """Accepts an envelope. Its call receives the outcome later."""
@@ -173,7 +173,7 @@ class Link:
         self.hello, self._frames = None, FrameReader()
         self._reader, self._writer = await dial(self.address, self._context)
         self._is_asking, self._asked_at = True, steady_ms()
-        self._write(hello_frame(self._owner.cluster, self._owner.is_signed))
+        self._write(hello_frame(self._owner.cluster if self._owner.is_signed else None))
         while self.state != "speaking":
             await self._read()
 
@@ -190,6 +190,8 @@ class Link:
                 message = read_message(await self._decode(payload))
                 if message is not None:
                     self._told(message)
+        except OtherProtocol as error:
+            raise Gone("refused", f"other-protocol: The daemon sent {error}: install the same version of dbsync on both sides.") from error
         except ProtocolError as error:
             if not self.address.is_encrypted and chunk[:2] == b"\x15\x03":
                 raise Gone("tls", "it accepts only TLS: write dbsyncs:// before its address in the list of servers") from None
@@ -212,6 +214,8 @@ class Link:
         if sending is None:
             if isinstance(message, Refusal) and not message.id:
                 self._complaint = f"{message.code}: {message.sentence}"
+                if self.state != "speaking":
+                    raise Gone("refused", self._complaint)
             return
         self._settled(sending)
         self._owner.answered(self, sending, message)

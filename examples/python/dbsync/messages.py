@@ -13,8 +13,11 @@ MAX_FRAME_BYTES = 260 << 20
 """The maximum size of an answer. By default daemons send at most 256 MiB (--max-output-bytes)."""
 
 MAX_LENGTH_DIGITS = 10
-HELLO_ELEMENTS = 7
-"""The minimum number of elements in a hello. Later versions of the protocol may append elements, which are ignored."""
+PROTOCOL = "2"
+"""The number of the protocol, which the versions of each hello contain."""
+
+HELLO_ELEMENTS = 9
+"""The number of elements in a hello."""
 
 NO_CLUSTER = bytes(32)
 
@@ -32,9 +35,10 @@ class Hello:
     """The id of the cluster, or NO_CLUSTER for a daemon without keys."""
     clock: int
     state: str
-    members: int
-    knows: tuple[str, ...] = ()
-    """The kinds of messages that the daemon supports in addition to the basic ones."""
+    members: int | None
+    """The number of connected members, or None for a daemon without peers."""
+    knows: tuple[str, ...]
+    """The daemon's capabilities."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +66,10 @@ class Refusal:
 
 
 Message = Union[Hello, Result, Refusal]
+
+
+class OtherProtocol(ProtocolError):
+    """A hello with another number of elements or another protocol number than this client reads."""
 
 
 def frame(*elements: Argument) -> bytes:
@@ -102,7 +110,7 @@ class FrameReader:
 
 
 def read_message(elements: list[Any]) -> Message | None:
-    """Parses the message of a daemon. Returns None for an unknown kind of message. Raises ProtocolError."""
+    """Parses the message of a daemon. Returns None for an unknown kind of message. Raises ProtocolError, OtherProtocol."""
     try:
         read = READERS.get(elements[0])
         return None if read is None else read(elements)
@@ -118,17 +126,20 @@ def _string(element: Any) -> bytes:
 
 
 def _read_hello(elements: list[Any]) -> Hello:
-    if len(elements) < HELLO_ELEMENTS:
-        raise ProtocolError("a hello is too short")
-    _, versions, daemon, cluster, clock, state, _, *more = elements
+    if len(elements) != HELLO_ELEMENTS:
+        raise OtherProtocol(f"a hello with {len(elements)} elements instead of {HELLO_ELEMENTS}")
+    _, versions, daemon, cluster, clock, state, _, members, knows = elements
+    spoken = tuple(versions.decode("latin-1").split())
+    if PROTOCOL not in spoken:
+        raise OtherProtocol(f"a hello of protocol {' and '.join(spoken)} instead of {PROTOCOL}")
     return Hello(
-        tuple(versions.decode("latin-1").split()),
+        spoken,
         _string(daemon),
         _string(cluster) or NO_CLUSTER,
         number(clock),
         state.decode("latin-1"),
-        number(more[0]) if more and _string(more[0]).isdigit() else 0,
-        tuple(more[1].decode("latin-1").split()) if len(more) > 1 else (),
+        number(members) if _string(members) else None,
+        tuple(knows.decode("latin-1").split()),
     )
 
 

@@ -10,6 +10,7 @@ import { writeBulk, writeReply } from "../../../protocol/resp/resp-writer.js";
 import { type Envelope, readBody } from "../../../protocol/version-2/envelope.js";
 import {
   KNOWS_LISTEN,
+  KNOWS_SIGNED,
   readClientMessage,
   writeHello,
   writeRefused,
@@ -93,7 +94,7 @@ export class Listened {
 
 const HELLO = writeHello({
   ...({ kind: "hello", versions: [2], daemon: DAEMON, cluster: CLUSTER, clock: 0, state: "live" } as const),
-  ...({ role: "daemon", members: 0, knows: [KNOWS_LISTEN] } as const),
+  ...({ role: "daemon", members: 0, knows: [KNOWS_SIGNED, KNOWS_LISTEN] } as const),
 });
 
 export const channel = (name: string): Subscription => ({

@@ -5,7 +5,7 @@ import { CONNECT_MS } from "../../../client/shared/connection-timeouts.js";
 import { DbsyncError } from "../../../client/shared/errors.js";
 import { startDaemon } from "../../../daemon/testing.js";
 import { writeFrame } from "../../../protocol/frame.js";
-import { writeHello } from "../../../protocol/version-2/messages-v2.js";
+import { KNOWS_UNSIGNED, writeHello } from "../../../protocol/version-2/messages-v2.js";
 import { FakeServer, until } from "../fake-server.js";
 import { client2Of, ServedDaemon } from "../served-daemon.js";
 import { errorOf, summary } from "../test-client.js";
@@ -58,12 +58,14 @@ test("a daemon that has spoken version 2 never silently receives version 1", asy
 test("a daemon that reports that it has no keys receives no signed commands, and the error says so", async () => {
   const hello = writeHello({
     kind: "hello",
-    versions: [1],
+    versions: [1, 2],
     daemon: "",
     cluster: "",
     clock: 1,
     state: "live",
     role: "daemon",
+    members: null,
+    knows: [KNOWS_UNSIGNED],
   });
   for (const required of [false, true]) {
     await using daemon = await ServedDaemon.start();

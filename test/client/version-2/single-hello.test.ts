@@ -13,7 +13,7 @@ import { NAMELESS } from "../../support/nameless.js";
 
 const greeting = (address: string, timeout = 5_000) => {
   const [server] = parseServers(address);
-  return readHello(server!, realEnvironment, { timeout, hasKey: true });
+  return readHello(server!, realEnvironment, timeout);
 };
 
 test("a daemon with keys reports its versions, state, cluster and clock", async () => {
@@ -29,11 +29,12 @@ test("a daemon with keys reports its versions, state, cluster and clock", async 
   assert.ok(Math.abs(found.clockDifference) <= found.roundTrip / 2 + 5, `${found.clockDifference}`);
 });
 
-test("a daemon without keys reports that it speaks version 1", async () => {
+test("a daemon without keys reports that it accepts only unsigned envelopes", async () => {
   await using daemon = await startDaemon({ key: false });
   const found = await greeting(daemon.servers);
   assert.ok(found.kind === "hello");
-  assert.deepEqual(found.hello.versions, [1]);
+  assert.deepEqual(found.hello.versions, [1, 2]);
+  assert.deepEqual([found.hello.cluster, found.hello.knows[0]], ["", "unsigned"]);
 });
 
 const ROWS: [behaviour: string, expected: string, act: (socket: Socket) => void][] = [

@@ -46,6 +46,7 @@ class Hand implements MemberSocket {
       ...hello,
       state: "live",
       role: "daemon",
+      members: null,
       knows: memberKnows(),
     });
   }
@@ -73,10 +74,10 @@ class Hand implements MemberSocket {
     const challenge = this.received.find(({ kind }) => kind === "challenge") as { nonce: string };
     const names = CLUSTER + me.id + this.#node.key.id + NONCE + challenge.nonce;
     this.send({ kind: "challenge", nonce: NONCE });
-    const signature = signWith(me.spki, Buffer.from(`dbsync2\0member\0${names}\x01`, "latin1"));
+    const signature = signWith(me.spki, Buffer.from(`dbsync2\0members-1\0${names}\x01`, "latin1"));
     this.send({ kind: "proof", spki: me.spki, signature, mac: Buffer.alloc(0) });
     const proof = this.received.find(({ kind }) => kind === "proof") as { spki: string; signature: Buffer };
-    const theirs = signWith(proof.spki, Buffer.from(`dbsync2\0member\0${names}\x02`, "latin1"));
+    const theirs = signWith(proof.spki, Buffer.from(`dbsync2\0members-1\0${names}\x02`, "latin1"));
     assert.deepEqual(proof.signature, theirs);
   }
 
@@ -416,14 +417,17 @@ test("a member that was dialed, and never pauses after its proof, is disconnecte
   const hello = { kind: "hello", versions: [2], daemon: me.id, cluster: CLUSTER, clock: EPOCH } as const;
   send(
     Buffer.from(
-      writeFrame(writeHello({ ...hello, state: "live", role: "daemon", knows: memberKnows() }), 2),
+      writeFrame(
+        writeHello({ ...hello, state: "live", role: "daemon", members: null, knows: memberKnows() }),
+        2,
+      ),
       "latin1",
     ),
   );
   send(writeMemberMessage({ kind: "challenge", nonce: NONCE }));
   const challenge = received.find(({ kind }) => kind === "challenge") as { nonce: string };
   const names = CLUSTER + node.key.id + me.id + challenge.nonce + NONCE;
-  const signature = signWith(me.spki, Buffer.from(`dbsync2\0member\0${names}\x02`, "latin1"));
+  const signature = signWith(me.spki, Buffer.from(`dbsync2\0members-1\0${names}\x02`, "latin1"));
   const frame = writeMemberMessage({ kind: "have", number: 0, orderKeys: [] });
   send(
     Buffer.concat([

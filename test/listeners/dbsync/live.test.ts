@@ -11,8 +11,8 @@ import { integer } from "../../../protocol/reply.js";
 import {
   type Hello,
   readSubscriberMessage,
+  writeClientHello,
   writeCommandMessage,
-  writeHello,
   writeListen,
 } from "../../../protocol/version-2/messages-v2.js";
 import { type RunningReplica, startReplica, until } from "../../daemon/replicas.js";
@@ -40,13 +40,12 @@ class Listener implements Disposable {
 
   static async open(port: number): Promise<Listener> {
     const listener = new Listener(await RawClient.open(port));
-    listener.hello = await listener.greet(["listen"]);
+    listener.hello = await listener.greet();
     return listener;
   }
 
-  async greet(knows?: readonly string[]): Promise<Hello> {
-    const hello = { kind: "hello", versions: [2], daemon: "", cluster: "", clock: Date.now() } as const;
-    this.raw.send(writeFrame(writeHello({ ...hello, state: "", role: "client", knows }), 2));
+  async greet(): Promise<Hello> {
+    this.raw.send(writeFrame(writeClientHello("", Date.now()), 2));
     const message = await this.next();
     assert.ok("versions" in message);
     return message;
@@ -96,11 +95,11 @@ const start = (...args: string[]): Promise<RunningReplica> =>
   startReplica({ args: ["-s", app.file, ...args] });
 const textOf = ([reply]: readonly Reply[]): string => (reply?.kind === "error" ? reply.text : "");
 
-test("the daemon offers subscriptions only to a client that announces support for them", async () => {
+test("the daemon announces that it sends events, in each of its hellos", async () => {
   await using daemon = await start();
   using listener = await Listener.open(daemon.port);
-  assert.deepEqual(listener.hello?.knows, ["listen"]);
-  assert.equal((await listener.greet()).knows, undefined);
+  assert.deepEqual(listener.hello?.knows, ["signed", "listen", "trace"]);
+  assert.deepEqual((await listener.greet()).knows, ["signed", "listen", "trace"]);
 });
 
 test("requested events are sent between the answers, and none are sent after unsubscribing", async () => {

@@ -89,14 +89,21 @@ test("members and clients send the same hello", () => {
     clock: 5,
     state: "live",
     role: "daemon",
+    members: null,
+    knows: ["members-1"],
   } as const;
   assert.deepEqual(readMemberMessage(Buffer.from(writeHello(hello), "latin1")), hello);
+});
+
+test("a daemon's refusal of the hello ends the connection like its bye", () => {
+  const refused = writeCommand(["refused", "", "other-protocol", "Install the same.", "1", "not-applied"]);
+  const bye = { kind: "bye", code: "other-protocol", sentence: "Install the same." };
+  assert.deepEqual(readMemberMessage(Buffer.from(refused, "latin1")), bye);
 });
 
 test("clients' messages and unknown messages are malformed", () => {
   const bad = [
     ["command", "body", "signature"],
-    ["refused", id, "x", "y", "1", "unknown"],
     ["constructor"],
     ["offer"],
     ["offer", "x".repeat(41)],

@@ -9,7 +9,9 @@ import {
   type Hello,
   readClientMessage,
   readDaemonMessage,
+  readSubscriberMessage,
   tracedFrame,
+  writeClientHello,
   writeCommandMessage,
   writeHello,
   writeRefused,
@@ -19,45 +21,67 @@ import {
 const latin1 = (text: string) => Buffer.from(text, "latin1");
 const hash = (digit: string) => digit.repeat(32);
 
+const DAEMON: Hello = {
+  kind: "hello",
+  versions: [1, 2],
+  daemon: hash("d"),
+  cluster: hash("c"),
+  clock: 1790000000000,
+  state: "catching-up",
+  role: "daemon",
+  members: 2,
+  knows: ["signed", "trace"],
+};
+const ELEMENTS = ["hello", "2", hash("d"), hash("c"), "5", "live", "daemon", "2", "signed"];
+const withElement = (index: number, value: string) =>
+  latin1(writeCommand(ELEMENTS.map((element, at) => (at === index ? value : element))));
+
 test("a hello is parsed back unchanged, from either side", () => {
-  const daemon: Hello = {
+  for (const hello of [
+    DAEMON,
+    { ...DAEMON, members: 0 },
+    { ...DAEMON, members: 9999, knows: [] },
+    { ...DAEMON, members: null },
+  ])
+    assert.deepEqual(readDaemonMessage(latin1(writeHello(hello))), hello);
+  const client = latin1(writeClientHello(hash("c"), 5));
+  assert.deepEqual(readClientMessage(client), {
     kind: "hello",
-    versions: [1, 2],
-    daemon: hash("d"),
+    versions: [2],
+    daemon: "",
     cluster: hash("c"),
-    clock: 1790000000000,
-    state: "catching-up",
-    role: "daemon",
-  };
-  const client: Hello = { ...daemon, versions: [2], daemon: "", cluster: "", state: "", role: "client" };
-  assert.deepEqual(readDaemonMessage(latin1(writeHello(daemon))), daemon);
-  assert.deepEqual(readClientMessage(latin1(writeHello(client))), client);
+    clock: 5,
+    state: "",
+    role: "client",
+    members: null,
+    knows: [],
+  });
 });
 
-test("a hello contains the number of members, or omits it", () => {
-  const hello = { kind: "hello", versions: [2], daemon: hash("d"), cluster: hash("c"), clock: 5 } as const;
-  for (const members of [0, 2, 9999]) {
-    const said: Hello = { ...hello, state: "live", role: "daemon", members };
-    assert.deepEqual(readDaemonMessage(latin1(writeHello(said))), said);
-  }
-  for (const members of ["", "-1", "02", "10000", "x"]) {
-    const text = writeCommand(["hello", "2", hash("d"), hash("c"), "5", "live", "daemon", members]);
-    assert.throws(() => readDaemonMessage(latin1(text)), MalformedFrame, members);
-  }
-});
-
-test("a hello of a later version may have more elements, which are ignored", () => {
-  const known = ["hello", "1 2 3", hash("d"), hash("c"), "5", "live", "daemon", "2"];
-  for (const more of [[""], ["x".repeat(99), "3"], Array<string>(56).fill("x")]) {
-    const message = readDaemonMessage(latin1(writeCommand([...known, ...more])));
-    const { knows, ...rest } = message as Hello;
-    assert.deepEqual(rest, readDaemonMessage(latin1(writeCommand(known))));
-    assert.deepEqual(knows, (more[0] as string).split(" "));
-  }
-  const tooMany = writeCommand([...known, ...Array<string>(57).fill("x")]);
-  assert.throws(() => readDaemonMessage(latin1(tooMany)), MalformedFrame);
-  const noString = `${writeCommand(known).replace("*8", "*9")}:5\r\n`;
+test("a hello has one form: each value has one encoding", () => {
+  for (const members of ["-1", "02", "10000", "x", " "])
+    assert.throws(() => readDaemonMessage(withElement(7, members)), MalformedFrame, members);
+  for (const knows of [" ", "signed ", " signed", "signed  trace", "Signed", "a".repeat(33)])
+    assert.throws(() => readDaemonMessage(withElement(8, knows)), MalformedFrame, knows);
+  const noString = `${writeCommand(ELEMENTS.slice(0, 8)).replace("*8", "*9")}:5\r\n`;
   assert.throws(() => readDaemonMessage(latin1(noString)), MalformedFrame);
+});
+
+test("a hello of another length or protocol is reported as such, whatever else it contains", () => {
+  for (const read of [readClientMessage, readDaemonMessage, readSubscriberMessage]) {
+    for (const elements of [["hello"], ELEMENTS.slice(0, 7), ELEMENTS.slice(0, 8), [...ELEMENTS, "", "x"]])
+      assert.throws(() => read(latin1(writeCommand(elements))), {
+        name: "OtherProtocol",
+        message: `a hello with ${elements.length} elements instead of 9: install the same version of dbsync on both sides`,
+      });
+    for (const versions of ["1", "3", "1 3"])
+      assert.throws(() => read(withElement(1, versions)), {
+        name: "OtherProtocol",
+        found: `a hello of protocol ${versions.replace(" ", " and ")} instead of 2`,
+      });
+    assert.equal(read(withElement(1, "2 3")).kind, "hello");
+    assert.equal(read(withElement(8, "signed later-words")).kind, "hello");
+  }
 });
 
 test("a command may contain the condition of its answer, in exactly one form", () => {
@@ -178,12 +202,11 @@ test("invalid messages are refused", () => {
     writeCommand(["command", "b"]),
     writeCommand(["command", "b", "s", "x"]),
     `${writeCommand(["command", "b", "s"])}x`,
-    writeCommand(["hello"]),
-    writeCommand(["hello", "2", "short", "", "0", "", "client"]),
-    writeCommand(["hello", "two", "", "", "0", "", "client"]),
-    writeCommand(["hello", "2", "", "", "-1", "", "client"]),
-    writeCommand(["hello", "2", "", "", "0", "sleepy", "client"]),
-    writeCommand(["hello", "2", "", "", "0", "", "admin"]),
+    writeCommand(["hello", "2", "short", "", "0", "", "client", "", ""]),
+    writeCommand(["hello", "two", "", "", "0", "", "client", "", ""]),
+    writeCommand(["hello", "2", "", "", "-1", "", "client", "", ""]),
+    writeCommand(["hello", "2", "", "", "0", "sleepy", "client", "", ""]),
+    writeCommand(["hello", "2", "", "", "0", "", "admin", "", ""]),
     writeCommand(["goodbye"]),
     "$5\r\nhello\r\n",
     "*0\r\n",

@@ -2,7 +2,7 @@
 import { cluster, frame, NOW, raw, resp } from "./scene.js";
 import type { BadVector } from "./vector.js";
 
-const HELLO = ["hello", "2", "", "", String(NOW), "", "client"];
+const HELLO = ["hello", "2", "", "", String(NOW), "", "client", "", ""];
 
 /** Returns a valid hello with one element changed. */
 function helloWith(index: number, value: string): Buffer {
@@ -73,7 +73,6 @@ const PAYLOADS: readonly (readonly [string, Buffer, string])[] = [
     raw("*3\r\n$7\r\ncommand\r\n$3\r\nbody\r\n$0\r\n\r\n"),
     "no CR LF where the bulk string should end",
   ],
-  ["hello-of-six", resp(HELLO.slice(0, 6)), "an element is missing"],
   ["hello-no-versions", helloWith(1, ""), "no version"],
   ["hello-versions-zero", helloWith(1, "0 2"), "versions are counted from 1"],
   ["hello-versions-comma", helloWith(1, "1,2"), "versions are separated by spaces"],
@@ -84,6 +83,19 @@ const PAYLOADS: readonly (readonly [string, Buffer, string])[] = [
   ["hello-clock-too-high", helloWith(4, "9007199254740992"), "2^53 is one above the maximum"],
   ["hello-state-unknown", helloWith(5, "dead"), "no such state"],
   ["hello-role-unknown", helloWith(6, "proxy"), "no such role"],
+  ["hello-members-leading-zero", helloWith(7, "02"), "not canonical"],
+  ["hello-members-too-high", helloWith(7, "10000"), "a number above the maximum"],
+  ["hello-knows-two-spaces", helloWith(8, "listen  trace"), "capabilities are separated by one space"],
+  ["hello-knows-capitals", helloWith(8, "LISTEN"), "capabilities are in lower case"],
+];
+
+/** Hellos of releases that this one cannot speak with. */
+const OTHER_HELLOS: readonly (readonly [string, Buffer, string])[] = [
+  ["hello-of-one", resp(HELLO.slice(0, 1)), "elements are missing"],
+  ["hello-of-eight", resp(HELLO.slice(0, 8)), "an element is missing"],
+  ["hello-of-ten", resp([...HELLO, ""]), "an element is not known"],
+  ["hello-protocol-1", helloWith(1, "1"), "version 1 has no hello"],
+  ["hello-protocol-3", helloWith(1, "3"), "a version that does not exist"],
 ];
 
 export function badStreams(): BadVector[] {
@@ -104,5 +116,8 @@ export function badStreams(): BadVector[] {
     ...STREAMS.map(([name, stream, note]) => vector("frame", "malformed", name, stream, note)),
     ...SILENT.map(([name, stream, note]) => vector("frame", null, name, stream, note)),
     ...PAYLOADS.map(([name, payload, note]) => vector("message", "malformed", name, frame(payload), note)),
+    ...OTHER_HELLOS.map(([name, payload, note]) =>
+      vector("message", "other-protocol", name, frame(payload), note),
+    ),
   ];
 }

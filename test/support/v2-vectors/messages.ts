@@ -8,7 +8,7 @@ const ID = "cd".repeat(32);
 
 export function messageVectors(): MessageVector[] {
   const at = String(NOW);
-  const hello = { daemon: "", cluster: "", clock: NOW, state: "", role: "client" };
+  const hello = { daemon: "", cluster: "", clock: NOW, state: "", role: "client", members: null, knows: [] };
   const served = {
     daemon: vectorKeys.daemon.id,
     cluster: cluster.toString("hex"),
@@ -24,71 +24,64 @@ export function messageVectors(): MessageVector[] {
     decoded: Readonly<Record<string, unknown>>,
   ): MessageVector => ({ name, from, payload: resp(elements).toString("hex"), decoded });
   return [
-    message("hello-client", "client", ["hello", "2", "", "", at, "", "client"], {
+    message("hello-client", "client", ["hello", "2", "", "", at, "", "client", "", ""], {
       kind: "hello",
       versions: [2],
       ...hello,
     }),
-    message("hello-client-cluster", "client", ["hello", "1 2", "", CLUSTER, "0", "", "client"], {
+    message("hello-client-cluster", "client", ["hello", "1 2", "", CLUSTER, "0", "", "client", "", ""], {
       kind: "hello",
       versions: [1, 2],
       ...hello,
       cluster: cluster.toString("hex"),
       clock: 0,
     }),
-    message("hello-daemon", "daemon", ["hello", "1 2", DAEMON, CLUSTER, at, "live", "daemon"], {
+    message("hello-daemon", "daemon", ["hello", "1 2", DAEMON, CLUSTER, at, "live", "daemon", "", "signed"], {
       kind: "hello",
       versions: [1, 2],
       ...served,
       state: "live",
+      members: null,
+      knows: ["signed"],
     }),
     message(
       "hello-daemon-catching-up",
       "daemon",
-      ["hello", "2", DAEMON, CLUSTER, at, "catching-up", "daemon"],
+      ["hello", "2", DAEMON, CLUSTER, at, "catching-up", "daemon", "0", "signed listen trace"],
       {
         kind: "hello",
         versions: [2],
         ...served,
         state: "catching-up",
+        members: 0,
+        knows: ["signed", "listen", "trace"],
       },
     ),
-    message("hello-daemon-without-keys", "daemon", ["hello", "1", DAEMON, CLUSTER, at, "live", "daemon"], {
-      kind: "hello",
-      versions: [1],
-      ...served,
-      state: "live",
-    }),
-    message("hello-client-without-key", "client", ["hello", "2", "", "", at, "", "client", "0", "unsigned"], {
-      kind: "hello",
-      versions: [2],
-      ...hello,
-      members: 0,
-      knows: ["unsigned"],
-    }),
     message(
-      "hello-daemon-takes-unsigned",
+      "hello-daemon-without-keys",
       "daemon",
-      ["hello", "1 2", DAEMON, "", at, "live", "daemon", "", "unsigned"],
+      ["hello", "1 2", DAEMON, "", at, "live", "daemon", "", "unsigned listen trace"],
       {
         kind: "hello",
         versions: [1, 2],
         ...served,
         cluster: "",
         state: "live",
-        knows: ["unsigned"],
+        members: null,
+        knows: ["unsigned", "listen", "trace"],
       },
     ),
     message(
-      "hello-daemon-wants-signed",
+      "hello-daemon-of-later-release",
       "daemon",
-      ["hello", "1 2", DAEMON, CLUSTER, at, "live", "daemon", "", "signed"],
+      ["hello", "2 3", DAEMON, CLUSTER, at, "live", "daemon", "9999", "signed later"],
       {
         kind: "hello",
-        versions: [1, 2],
+        versions: [2, 3],
         ...served,
         state: "live",
-        knows: ["signed"],
+        members: 9999,
+        knows: ["signed", "later"],
       },
     ),
     message("result-one-unit", "daemon", [...head, raw("+OK\r\n"), ""], {

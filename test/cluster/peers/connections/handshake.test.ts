@@ -2,10 +2,16 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { CLOSE_REASONS, type CloseCode } from "../../../../cluster/peers/shared/close-reasons.js";
-import type { MemberSocket } from "../../../../cluster/peers/shared/member-socket.js";
+import type { Connect, MemberSocket } from "../../../../cluster/peers/shared/member-socket.js";
 import { writeFrame } from "../../../../protocol/frame.js";
 import { readMemberMessage, writeMemberMessage } from "../../../../protocol/members/member-messages.js";
-import { type Hello, memberKnows, writeHello } from "../../../../protocol/version-2/messages-v2.js";
+import { writeCommand } from "../../../../protocol/resp/resp-writer.js";
+import {
+  type Hello,
+  memberKnows,
+  writeHello,
+  writeRefused,
+} from "../../../../protocol/version-2/messages-v2.js";
 import { CLUSTER, EPOCH, entryOf, keyOf, signWith } from "../entries.js";
 import { entriesOf, type Node, World } from "../support.js";
 
@@ -283,6 +289,7 @@ const helloOf = (id: string): Hello => ({
   clock: EPOCH,
   state: "live",
   role: "daemon",
+  members: null,
   knows: memberKnows(),
 });
 
@@ -337,7 +344,7 @@ test("a daemon with another number of the protocol between members is refused, a
   assert.ok(socket.isClosed);
   const [line] = a.lines;
   assert.equal(line?.text, CLOSE_REASONS["other-protocol"]);
-  assert.equal(line?.facts["detail"], `${CLOSE_REASONS["other-protocol"]} Its number: 7.`);
+  assert.equal(line?.facts["detail"], `${CLOSE_REASONS["other-protocol"]} It sent number 7.`);
   assert.match(
     CLOSE_REASONS["other-protocol"],
     /than number 1, which runs here: install the same version on all daemons/,
@@ -346,6 +353,36 @@ test("a daemon with another number of the protocol between members is refused, a
   a.peering.accept(old, { ...helloOf(keyOf("y").id), knows: ["speak", "states", "about", "lists"] });
   assert.ok(old.isClosed);
   assert.deepEqual([socket.received, old.received], [["bye"], ["bye"]]);
+});
+
+test("a hello that this release cannot read is refused with its length, in one sentence, by either side", () => {
+  const text = CLOSE_REASONS["other-protocol"];
+  const short = writeCommand(["hello", "2", keyOf("b").id, CLUSTER, "5", "live", "daemon"]);
+  const sentence = "The hello is not one that this release reads.";
+  const refused = { id: "", code: "other-protocol", sentence, clock: 5, effect: "not-applied" } as const;
+  const cases: readonly (readonly [string, string, string])[] = [
+    [short, `${text} It sent a hello with 7 elements instead of 9.`, "bye"],
+    [writeRefused(refused), `it says: other-protocol: ${sentence}`, ""],
+  ];
+  for (const [answer, detail, reply] of cases) {
+    const world = new World();
+    const socket = new RecordingSocket();
+    const steps: (() => void)[] = [];
+    const connect: Connect = (_address, owner) => {
+      steps.push(
+        () => owner.opened(),
+        () => owner.received(Buffer.from(writeFrame(answer, 2), "latin1")),
+      );
+      return socket;
+    };
+    const a = world.add("a", { parts: { peers: [world.addressOf("b")], connect } });
+    world.run(1);
+    for (const step of steps.splice(0)) step();
+    assert.ok(socket.isClosed);
+    assert.deepEqual(socket.received, ["hello", reply].filter(Boolean));
+    const line = a.lines.find((one) => one.text === text);
+    assert.equal(line?.facts["detail"], detail);
+  }
 });
 
 test("a daemon that serves only clients is distinguished from a silent one", () => {

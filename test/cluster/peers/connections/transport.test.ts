@@ -18,7 +18,12 @@ import { TlsGate } from "../../../../net/connections/tls-gate.js";
 import { realEnvironment } from "../../../../net/process/clock-and-randomness.js";
 import type { PeerAddress } from "../../../../options/peer-address.js";
 import { FrameParser, writeFrame } from "../../../../protocol/frame.js";
-import { memberKnows, readDaemonMessage, writeHello } from "../../../../protocol/version-2/messages-v2.js";
+import {
+  memberKnows,
+  readDaemonMessage,
+  writeClientHello,
+  writeHello,
+} from "../../../../protocol/version-2/messages-v2.js";
 import { defaultLimits } from "../../../daemon/in-process.js";
 import { log, makeScene } from "../../../daemon/scene.js";
 import { temporaryFolder } from "../../../keys/openssl.js";
@@ -177,7 +182,7 @@ test("a server without a daemon is distinguished from one that does not listen",
 test("a connection with the hellos of a client and of a daemon does not become a member's", async () => {
   await using b = await startNode([]);
   const hello = { kind: "hello", versions: [2], cluster: "", clock: 0, state: "", daemon: "" } as const;
-  const asClient = writeFrame(writeHello({ ...hello, role: "client" }), 2);
+  const asClient = writeFrame(writeClientHello("", 0), 2);
   const asDaemon = writeFrame(
     writeHello({
       ...hello,
@@ -185,6 +190,7 @@ test("a connection with the hellos of a client and of a daemon does not become a
       cluster: CLUSTER,
       state: "live",
       role: "daemon",
+      members: null,
       knows: memberKnows(),
     }),
     2,

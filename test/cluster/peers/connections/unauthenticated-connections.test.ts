@@ -66,7 +66,7 @@ test("a member that restarts is connected although an attacker idles in its name
   const idlers: Idler[] = [];
   const hello: Hello = {
     ...({ kind: "hello", versions: [2], daemon: keyOf("b").id, cluster: CLUSTER, clock: EPOCH } as const),
-    ...({ state: "live", role: "daemon", knows: memberKnows() } as const),
+    ...({ state: "live", role: "daemon", members: null, knows: memberKnows() } as const),
   };
   const reopen = () => {
     for (const [i, idler] of idlers.entries()) if (idler.isClosed) idlers.splice(i, 1);
