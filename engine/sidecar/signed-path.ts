@@ -143,5 +143,5 @@ function replyHere(command: Command, argv: readonly ByteString[], { now }: Comma
   if (cursorAt !== undefined && isForeignCursor(argv[cursorAt])) return FOREIGN_CURSOR;
   return ANSWERED_HERE.has(command)
     ? EMPTY.run(command, argv, { at: now, db: 0, id: "" })
-    : refusalOfForm(argv);
+    : refusalOfForm(command, argv);
 }

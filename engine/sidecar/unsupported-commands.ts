@@ -3,7 +3,8 @@
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { type ErrorReply, error } from "../../protocol/reply.js";
-import { valuesOf } from "../../store/commands/streams/read-options.js";
+import type { Command } from "../../store/rows/command-row.js";
+import { waitsByOption } from "../../store/rows/wait-rule.js";
 
 const WAITS =
   "it waits for data, but a signed command is applied once, at its date: repeat a command that does not wait";
@@ -37,21 +38,9 @@ export const UNSUPPORTED_COMMANDS: ReadonlyMap<string, ErrorReply> = new Map(
   ),
 );
 
-/** The errors for reading commands with the option BLOCK, by command name. */
-const WAITING_READS: ReadonlyMap<string, ErrorReply> = new Map(
-  ["XREAD", "XREADGROUP"].map((name) => [name, refusalOf(`${name} with BLOCK`, WAITS)]),
-);
-
-/** Returns the error for a command whose options are not supported, or null if it is supported. */
-export function refusalOfForm(argv: readonly ByteString[]): ErrorReply | null {
-  const refusal = WAITING_READS.get(argv[0]?.toUpperCase() ?? "");
-  if (refusal === undefined) return null;
-  for (let at = 1; at < argv.length; at += 1 + valuesOf(argv[at] as ByteString)) {
-    const word = argv[at]?.toUpperCase();
-    if (word === "STREAMS") return null;
-    if (word === "BLOCK") return refusal;
-  }
-  return null;
+/** Returns the error for a call that waits because of an option, or null for any other call. */
+export function refusalOfForm({ name, waitsFor }: Command, argv: readonly ByteString[]): ErrorReply | null {
+  return waitsByOption(waitsFor, argv) ? refusalOf(`${name} with BLOCK`, WAITS) : null;
 }
 
 function refusalOf(name: string, reason: string): ErrorReply {

@@ -54,6 +54,7 @@ export const generic = family("keyspace", {
     keyFlags: ["RO access", "OW update"],
     keySearches: TWO_KEYS_SEARCH,
     method: "key1 key2 ...options: number",
+    serves: "unless-empty",
     run: copy,
   },
   DEL: {
@@ -93,6 +94,7 @@ export const generic = family("keyspace", {
     events: expireEvents,
     keyFlags: ["RW update"],
     method: "key seconds ...options: number",
+    serves: "if-expired",
     run: (data, argv, unit) => expire(data, argv, unit, SECONDS, "expire"),
   },
   EXPIREAT: {
@@ -106,6 +108,7 @@ export const generic = family("keyspace", {
     events: expireEvents,
     keyFlags: ["RW update"],
     method: "key time ...options: number",
+    serves: "if-expired",
     run: (data, argv, unit) => expire(data, argv, unit, UNIX_SECONDS, "expireat"),
   },
   EXPIRETIME: {
@@ -144,6 +147,7 @@ export const generic = family("keyspace", {
     events: moveEvents,
     keyFlags: ["RW access update"],
     keySearches: ONE_KEY_SEARCH,
+    serves: "unless-empty",
     run: move,
   },
   PERSIST: {
@@ -157,6 +161,7 @@ export const generic = family("keyspace", {
     events: event("g", "persist", ifCounted),
     keyFlags: ["RW update"],
     method: "key: number",
+    serves: "if-expired",
     run: persist,
   },
   PEXPIRE: {
@@ -170,6 +175,7 @@ export const generic = family("keyspace", {
     events: expireEvents,
     keyFlags: ["RW update"],
     method: "key milliseconds ...options: number",
+    serves: "if-expired",
     run: (data, argv, unit) => expire(data, argv, unit, MILLISECONDS, "pexpire"),
   },
   PEXPIREAT: {
@@ -183,6 +189,7 @@ export const generic = family("keyspace", {
     events: expireEvents,
     keyFlags: ["RW update"],
     method: "key time ...options: number",
+    serves: "if-expired",
     run: (data, argv, unit) => expire(data, argv, unit, UNIX_MILLISECONDS, "pexpireat"),
   },
   PEXPIRETIME: {
@@ -246,6 +253,7 @@ export const generic = family("keyspace", {
     events: renameEvents,
     keyFlags: ["RW access delete", "OW insert"],
     method: "key1 key2: number",
+    serves: "unless-empty",
     run: (data, argv) => (rename(data, argv, false) ? ONE : ZERO),
   },
   SCAN: {

@@ -227,6 +227,7 @@ export const strings = family("string", {
     keyFlags: ["OW insert"],
     tips: ["request_policy:multi_shard", "response_policy:agg_min"],
     method: "key value ...more: number",
+    serves: "unless-empty",
     run: msetnx,
   },
   PSETEX: {
@@ -255,6 +256,7 @@ export const strings = family("string", {
     keyFlags: ["RW access update variable_flags"],
     keySearches: ONE_KEY_SEARCH,
     method: "key value ...options: @text?",
+    serves: "unless-empty",
     run: set,
   },
   SETEX: {
@@ -281,6 +283,7 @@ export const strings = family("string", {
     events: event("$", "set", ifCounted),
     keyFlags: ["OW insert"],
     method: "key value: number",
+    serves: "unless-empty",
     run: setnx,
   },
   SETRANGE: {

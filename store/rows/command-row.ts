@@ -10,6 +10,7 @@ import type { Unit } from "../keyspace/unit.js";
 import type { LookedUp } from "./counted-lookups.js";
 import type { KeySearch } from "./key-searches.js";
 import type { KeySpec } from "./key-spec.js";
+import type { WaitRule } from "./wait-rule.js";
 
 /** Redis's flags. A command on data has either `write` or `readonly`; with `write`, it is recorded. */
 export type Flag =
@@ -121,6 +122,14 @@ export interface Row extends CommandDescription {
   readonly events?: EventRule;
   /** Whether a call counts as a use of its keys, for OBJECT FREQ and the eviction of keys; default: true. */
   readonly isUse?: boolean;
+  /** What a call of a blocking command waits for. A command with the flag `blocking` has it. */
+  readonly waitsFor?: WaitRule | undefined;
+  /**
+   * The calls of a writing command after which clients that wait for its keys are served; default: all. `none`: it adds
+   * nothing that a client may wait for. `unless-empty`: not if it replies 0 or nil, because it has then changed nothing
+   * (a command that stores an empty set has removed the earlier value). `if-expired`: it changes the expiry time.
+   */
+  readonly serves?: "none" | "unless-empty" | "if-expired" | undefined;
   /** The index of the cursor in the arguments of a scan; default: none. */
   readonly cursorAt?: number | undefined;
   /**
@@ -223,6 +232,8 @@ function commandOf(group: string, name: string, row: Row): Command {
     writesOtherDatabases: row.writesOtherDatabases ?? false,
     otherRow: row.otherRow,
     isUse: row.isUse ?? true,
+    waitsFor: row.waitsFor,
+    serves: row.serves,
     cursorAt: row.cursorAt,
     inEnvelope: row.inEnvelope,
     isSecret: row.isSecret,

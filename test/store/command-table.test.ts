@@ -60,6 +60,22 @@ const NEEDS: readonly Need[] = [
     isStated: ({ channels }) => channels !== undefined,
   },
   {
+    property: "waitsFor",
+    because: "it has the flag `blocking`",
+    isNeeded: ({ flags }) => flags.includes("blocking"),
+    isStated: ({ waitsFor }) => waitsFor !== undefined,
+  },
+  {
+    property: "serves",
+    because: "it adds no entry, changes only an expiry time, or adds nothing if it replies 0",
+    isNeeded: ({ name, writes, group, summary }) =>
+      writes &&
+      ((group === "stream" && !summary.startsWith("Appends")) ||
+        /^P?(EXPIRE|PERSIST)/.test(name) ||
+        (/NX$/.test(name) && (group === "string" || group === "keyspace"))),
+    isStated: ({ serves }) => serves !== undefined,
+  },
+  {
     property: "inEnvelope",
     because: "it is for transactions, or for connections without a login",
     isNeeded: ({ name, group, flags }) =>

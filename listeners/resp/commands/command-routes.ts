@@ -9,7 +9,6 @@ import { isKeyCommand } from "../../../store/key-ring.js";
 import type { Command } from "../../../store/rows/command-row.js";
 import { CommandCounts } from "../session/command-counts.js";
 import type { Route, SessionHandler } from "../session/resp-session.js";
-import { mayWait } from "../session/run-blocking-command.js";
 
 /** The handlers by name in the command table; subcommands are `CONTAINER|NAME`. */
 export type SessionHandlers = ReadonlyMap<string, SessionHandler>;
@@ -46,7 +45,7 @@ export class CommandRoutes {
         writes,
         isOpen: flags.includes("no_auth"),
         inTransaction: NEVER_QUEUED.has(name) ? "at-once" : flags.includes("no_multi") ? "refused" : "queued",
-        mayWait: mayWait(command),
+        mayWait: command.waitsFor !== undefined,
         counts: new CommandCounts(),
         inScript: !flags.includes("noscript") && !flags.includes("no_multi"),
         needsMemory: flags.includes("denyoom"),

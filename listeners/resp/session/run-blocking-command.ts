@@ -12,7 +12,7 @@ import { findCommand } from "../../../store/command-table.js";
 import { XREADGROUP_PREVIEW } from "../../../store/commands/streams/group-reads.js";
 import { Database } from "../../../store/database.js";
 import type { Command } from "../../../store/rows/command-row.js";
-import { WAIT_SHAPES, type WaitShape, type WaitShapeOf, withLastIds } from "./blocking-command-table.js";
+import type { WaitShape } from "../../../store/rows/wait-rule.js";
 import type { RespServer } from "./resp-server.js";
 import { isNil, TIMED_OUT, type WaitingClients } from "./waiting-clients.js";
 
@@ -30,10 +30,6 @@ export interface BlockableSender<Waiter extends ReplyWaiter> extends WaitingSend
   whenServed: (() => void) | null;
   /** Called when the wait begins in a later turn than the command. */
   readonly onLateWait: (() => void) | null;
-}
-
-export function mayWait({ name }: Command): boolean {
-  return Object.hasOwn(WAIT_SHAPES, name);
 }
 
 export function runOrWait<Waiter extends ReplyWaiter>(
@@ -88,12 +84,11 @@ function runAndRecordOrWait<Waiter extends ReplyWaiter>(
 /** Returns what a call waits for, or null if it does not wait. */
 function shapeOf(
   path: CommandPath,
-  { name }: Command,
+  { waitsFor }: Command,
   argv: readonly ByteString[],
   sender: CommandSender,
 ): WaitShape | null {
-  const called = name === "XREAD" ? withLastIds(argv, (key) => lastId(path, key, sender)) : argv;
-  return WAIT_SHAPES[name]?.(called) ?? null;
+  return waitsFor?.shapeOf(argv, (key) => lastId(path, key, sender)) ?? null;
 }
 
 /** Begins to wait. @param resolve  receives the reply in a later call */
@@ -116,11 +111,11 @@ function wait<Waiter extends ReplyWaiter>(
 
 function isEmpty(
   path: CommandPath,
-  { name }: Command,
+  command: Command,
   argv: readonly ByteString[],
   sender: CommandSender,
 ): boolean {
-  const { keys } = (WAIT_SHAPES[name] as WaitShapeOf)(argv) as WaitShape;
+  const { keys } = shapeOf(path, command, argv, sender) as WaitShape;
   const reply = path.execute(findCommand("EXISTS") as Command, ["EXISTS", ...keys], sender);
   return !(reply instanceof Promise) && reply.kind === "integer" && reply.value === 0;
 }

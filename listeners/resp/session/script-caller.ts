@@ -13,6 +13,7 @@ import { findCommand } from "../../../store/command-table.js";
 import { sortedInstead } from "../../../store/commands/sort.js";
 import type { AclRefusal } from "../../../store/rights/acl.js";
 import type { Command } from "../../../store/rows/command-row.js";
+import { waitsByOption } from "../../../store/rows/wait-rule.js";
 import { noteRefusal, OUT_OF_MEMORY } from "./refused-commands.js";
 import type { RespSession, Route } from "./resp-session.js";
 
@@ -91,7 +92,8 @@ export class SessionCaller implements ScriptCaller {
     }
     const isFull = found.needsMemory && !this.#rights.allowsOom && !this.#hasWritten;
     if (isFull && session.userSession.isMemoryFull) return OUT_OF_MEMORY;
-    return found.mayWait && waits(argv)
+    // Other blocking commands do not wait in scripts.
+    return waitsByOption(command.waitsFor, argv)
       ? error(`ERR ${command.name.toLowerCase()} command is not allowed with BLOCK option from scripts`)
       : null;
   }
@@ -118,14 +120,4 @@ export class SessionCaller implements ScriptCaller {
       throw failure;
     }
   }
-}
-
-/** Returns whether a call of XREAD or XREADGROUP may wait, because it contains BLOCK. */
-function waits(argv: readonly ByteString[]): boolean {
-  for (const word of argv) {
-    const upper = word.toUpperCase();
-    if (upper === "STREAMS") return false;
-    if (upper === "BLOCK") return true;
-  }
-  return false;
 }

@@ -14,7 +14,7 @@ import { findCommand } from "../../../store/command-table.js";
 import { XREADGROUP_PREVIEW } from "../../../store/commands/streams/group-reads.js";
 import type { Command } from "../../../store/rows/command-row.js";
 import { touchesOf } from "../../../store/rows/key-spec.js";
-import type { AwaitedType, WaitShape } from "./blocking-command-table.js";
+import type { AwaitedType, WaitShape } from "../../../store/rows/wait-rule.js";
 
 /** The reply after the time limit. It is the same for all commands, even those with a different empty reply. */
 export const TIMED_OUT = NIL_ARRAY;
@@ -34,29 +34,6 @@ const SIZE_OF = {
 /** The errors for clients that wait for a group, if the stream or the group was removed. */
 const NO_STREAM = error("UNBLOCKED the stream key no longer exists");
 const NO_GROUP = error("NOGROUP the consumer group this client was blocked on no longer exists");
-/**
- * Commands on streams after which no waiting client is served, because they add no entry. XGROUP SETID can make entries
- * available again, but even then Redis serves no client.
- */
-const SERVE_NO_CLIENT: ReadonlySet<string> = new Set([
-  ...["XACK", "XAUTOCLAIM", "XCLAIM", "XDEL", "XREADGROUP", "XSETID", "XTRIM"],
-  ...["CREATE", "CREATECONSUMER", "DELCONSUMER", "SETID"].map((name) => `XGROUP|${name}`),
-]);
-/**
- * Commands that have added nothing if they return 0 or nil. Other commands may change keys although they return 0: a
- * command that stores an empty set removes the earlier value.
- */
-const UNCHANGED_IF_EMPTY: ReadonlySet<string> = new Set([
-  ...["COPY", "MOVE", "MSETNX", "RENAMENX", "SET", "SETNX", "XGROUP|DESTROY"],
-]);
-/** Commands that change the expiry time of a key. */
-const EXPIRY_COMMANDS: ReadonlySet<string> = new Set([
-  "EXPIRE",
-  "EXPIREAT",
-  "PERSIST",
-  "PEXPIRE",
-  "PEXPIREAT",
-]);
 const RESOLVED = Promise.resolve();
 
 const NOTHING_TO_CANCEL = (): void => {};
@@ -139,12 +116,12 @@ export class WaitingClients {
 
   /** Marks the keys of a write, so that clients that wait for them are served in this turn, or by `serve`. */
   written(command: Command, argv: readonly ByteString[], db: number, reply: Reply): void {
-    const { name } = command;
-    if (this.#size === 0 || SERVE_NO_CLIENT.has(name)) return;
-    if (reply.kind === "error" || (UNCHANGED_IF_EMPTY.has(name) && isEmptyResult(reply))) return;
+    const { serves } = command;
+    if (this.#size === 0 || serves === "none") return;
+    if (reply.kind === "error" || (serves === "unless-empty" && isEmptyResult(reply))) return;
     for (const awaited of this.#namedBy(command, argv, db)) {
-      if (!EXPIRY_COMMANDS.has(name)) this.#mark(awaited);
-      else this.#expiryChanged(awaited);
+      if (serves === "if-expired") this.#expiryChanged(awaited);
+      else this.#mark(awaited);
     }
   }
 

@@ -14,6 +14,7 @@ import { counted, update, write } from "../../rows/key-spec.js";
 import { type End, List } from "../../values/list.js";
 import { multiplePop } from "../multiple-pop.js";
 import { timeoutArgument } from "../timeout-arguments.js";
+import { waitsForCounted, waitsForSeveral, waitsForSource } from "../wait-rules.js";
 import { endArgument, move, popFirst } from "./list-moves.js";
 
 const WAITS: readonly Flag[] = ["write", "noscript", "blocking"];
@@ -30,6 +31,7 @@ export const blockingLists: Readonly<Record<string, Row>> = {
     summary: "Like LMOVE, but waits for an element.",
     events: directedMoveEvents,
     keyFlags: ["RW access delete", "RW insert"],
+    waitsFor: waitsForSource(5),
     run: blmove,
   },
   BLMPOP: {
@@ -43,6 +45,7 @@ export const blockingLists: Readonly<Record<string, Row>> = {
     events: listPopEvents(2),
     keyFlags: ["RW access delete"],
     keySearches: COUNTED_SECOND_SEARCH,
+    waitsFor: waitsForCounted("list"),
     run: blmpop,
   },
   BLPOP: {
@@ -55,6 +58,7 @@ export const blockingLists: Readonly<Record<string, Row>> = {
     summary: "Waits for an element in any of several lists and removes it from the left end.",
     events: popEvent("l", "lpop"),
     keyFlags: ["RW access delete"],
+    waitsFor: waitsForSeveral("list"),
     run: (data, argv) => blockingPop(data, argv, "left"),
   },
   BRPOP: {
@@ -67,6 +71,7 @@ export const blockingLists: Readonly<Record<string, Row>> = {
     summary: "Waits for an element in any of several lists and removes it from the right end.",
     events: popEvent("l", "rpop"),
     keyFlags: ["RW access delete"],
+    waitsFor: waitsForSeveral("list"),
     run: (data, argv) => blockingPop(data, argv, "right"),
   },
   BRPOPLPUSH: {
@@ -79,6 +84,7 @@ export const blockingLists: Readonly<Record<string, Row>> = {
     summary: "Like RPOPLPUSH, but waits for an element; BLMOVE's old form.",
     events: rightToLeftEvents,
     keyFlags: ["RW access delete", "RW insert"],
+    waitsFor: waitsForSource(3),
     run: brpoplpush,
   },
 };

@@ -13,6 +13,7 @@ import { counted, update } from "../../rows/key-spec.js";
 import { SortedSet } from "../../values/sorted-set.js";
 import { multiplePop } from "../multiple-pop.js";
 import { timeoutArgument } from "../timeout-arguments.js";
+import { waitsForCounted, waitsForSeveral } from "../wait-rules.js";
 import { type PopEnd, pop, popEndArgument, popFirst } from "./sorted-set-pops.js";
 
 const WAITS: readonly Flag[] = ["write", "noscript", "fast", "blocking"];
@@ -31,6 +32,7 @@ export const blockingSortedSets: Readonly<Record<string, Row>> = {
     keyFlags: ["RW access delete"],
     keySearches: COUNTED_SECOND_SEARCH,
     reply: "popped",
+    waitsFor: waitsForCounted("zset"),
     run: bzmpop,
   },
   BZPOPMAX: {
@@ -44,6 +46,7 @@ export const blockingSortedSets: Readonly<Record<string, Row>> = {
     events: popEvent("z", "zpopmax"),
     keyFlags: ["RW access delete"],
     reply: "one-popped",
+    waitsFor: waitsForSeveral("zset"),
     run: (data, argv) => blockingPop(data, argv, "max"),
   },
   BZPOPMIN: {
@@ -57,6 +60,7 @@ export const blockingSortedSets: Readonly<Record<string, Row>> = {
     events: popEvent("z", "zpopmin"),
     keyFlags: ["RW access delete"],
     reply: "one-popped",
+    waitsFor: waitsForSeveral("zset"),
     run: (data, argv) => blockingPop(data, argv, "min"),
   },
 };

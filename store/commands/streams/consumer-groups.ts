@@ -20,7 +20,7 @@ import { xack, xautoclaim, xclaim } from "./group-claims.js";
 import { create, createConsumer, deleteConsumer, destroy, setId, xgroupHelp } from "./group-management.js";
 import { xpending } from "./group-pending.js";
 import { xreadgroup } from "./group-reads.js";
-import { xreadgroupKeys } from "./read-options.js";
+import { waitsForEntries, xreadgroupKeys } from "./read-options.js";
 import { xinfoConsumers, xinfoGroups } from "./stream-info.js";
 
 export const consumerGroups = family("stream", {
@@ -36,6 +36,7 @@ export const consumerGroups = family("stream", {
     lookedUp: allLookedUp,
     keyFlags: ["RW update"],
     method: "key group id ...ids: number",
+    serves: "none",
     run: xack,
   },
   XAUTOCLAIM: {
@@ -50,6 +51,7 @@ export const consumerGroups = family("stream", {
     lookedUp: allLookedUp,
     keyFlags: ["RW delete"],
     tips: ["nondeterministic_output"],
+    serves: "none",
     run: xautoclaim,
   },
   XCLAIM: {
@@ -63,6 +65,7 @@ export const consumerGroups = family("stream", {
     lookedUp: allLookedUp,
     keyFlags: ["RW update"],
     tips: ["nondeterministic_output"],
+    serves: "none",
     run: xclaim,
   },
   "XGROUP|CREATE": {
@@ -75,6 +78,7 @@ export const consumerGroups = family("stream", {
     cost: "arguments",
     events: event("t", "xgroup-create", always, secondArgument),
     keyFlags: ["RW insert"],
+    serves: "none",
     run: create,
   },
   "XGROUP|CREATECONSUMER": {
@@ -87,6 +91,7 @@ export const consumerGroups = family("stream", {
     cost: "arguments",
     events: event("t", "xgroup-createconsumer", ifCounted, secondArgument),
     keyFlags: ["RW insert"],
+    serves: "none",
     run: createConsumer,
   },
   "XGROUP|DELCONSUMER": {
@@ -98,6 +103,7 @@ export const consumerGroups = family("stream", {
     summary: "Removes a consumer, and its pending entries.",
     events: event("t", "xgroup-delconsumer", (effects) => effects.used("consumerRemove"), secondArgument),
     keyFlags: ["RW delete"],
+    serves: "none",
     run: deleteConsumer,
   },
   "XGROUP|DESTROY": {
@@ -109,6 +115,7 @@ export const consumerGroups = family("stream", {
     summary: "Removes a consumer group.",
     events: event("t", "xgroup-destroy", ifCounted, secondArgument),
     keyFlags: ["RW delete"],
+    serves: "unless-empty",
     run: destroy,
   },
   "XGROUP|HELP": {
@@ -130,6 +137,8 @@ export const consumerGroups = family("stream", {
     cost: "arguments",
     events: event("t", "xgroup-setid", always, secondArgument),
     keyFlags: ["RW update"],
+    // It can make entries available again, but even then Redis serves no client.
+    serves: "none",
     run: setId,
   },
   "XINFO|CONSUMERS": {
@@ -177,6 +186,8 @@ export const consumerGroups = family("stream", {
     keyFlags: ["RO access"],
     keySearches: streamsSearch(4),
     reply: "streams",
+    waitsFor: waitsForEntries("group"),
+    serves: "none",
     run: xreadgroup,
   },
 }).concat(

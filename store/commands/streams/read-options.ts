@@ -6,6 +6,7 @@ import type { ByteString } from "../../../protocol/byte-string.js";
 import { custom, syntaxError } from "../../arguments/command-errors.js";
 import { indexArgument, parseInteger } from "../../arguments/number-arguments.js";
 import type { Access, Touch } from "../../rows/key-spec.js";
+import type { WaitRule } from "../../rows/wait-rule.js";
 
 export interface ReadOptions {
   /** The maximum number of entries of each stream; 0 means all entries. */
@@ -93,7 +94,7 @@ export function xreadgroupKeys(argv: readonly ByteString[]): Touch[] {
 }
 
 /** Returns the number of values that follow an option's name. */
-export function valuesOf(option: ByteString): number {
+function valuesOf(option: ByteString): number {
   if (isWord(option, "GROUP")) return 2;
   return isWord(option, "COUNT") || isWord(option, "BLOCK") ? 1 : 0;
 }
@@ -106,3 +107,35 @@ function keysAfter(argv: readonly ByteString[], index: number, access: Access): 
 
 const isWord = (bytes: ByteString, word: string) =>
   bytes.length === word.length && bytes.toUpperCase() === word;
+
+/** Maximum number of entries that a client receives after waiting for streams, if it did not specify COUNT. */
+const COUNT_DEFAULT = "1000";
+
+/** The rule of waiting for entries. */
+export const waitsForEntries = (type: "stream" | "group"): WaitRule => ({
+  isOptional: true,
+  shapeOf: (argv, lastId) => {
+    let timeout: ByteString | null = null;
+    let isCounted = false;
+    let at = 1;
+    for (; at < argv.length && !isWord(argv[at]!, "STREAMS"); at += 1 + valuesOf(argv[at]!)) {
+      if (isWord(argv[at]!, "BLOCK")) timeout = argv[at + 1] ?? null;
+      if (isWord(argv[at]!, "COUNT")) isCounted = Number(argv[at + 1]) > 0;
+    }
+    if (timeout === null) return null;
+    const [first, streams] = [at + 1, (argv.length - at - 1) / 2];
+    const keys = argv.slice(first, first + streams);
+    const ids = argv
+      .slice(first + streams)
+      .map((id, i) => (id === "$" && type === "stream" ? lastId(keys[i]!) : id));
+    const options = isCounted ? [] : ["COUNT", COUNT_DEFAULT];
+    const argvFor = (key: ByteString) => [
+      ...argv.slice(0, at),
+      ...options,
+      "STREAMS",
+      key,
+      ids[keys.indexOf(key)]!,
+    ];
+    return { type, keys, milliseconds: Number(timeout), argvFor };
+  },
+});

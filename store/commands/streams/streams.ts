@@ -14,7 +14,7 @@ import { streamsSearch } from "../../rows/key-searches.js";
 import { inspect, none, read, write } from "../../rows/key-spec.js";
 import { Stream } from "../../values/streams/stream.js";
 import type { StreamId } from "../../values/streams/stream-id.js";
-import { xreadKeys } from "./read-options.js";
+import { waitsForEntries, xreadKeys } from "./read-options.js";
 import { xadd } from "./stream-add.js";
 import { idArgument } from "./stream-arguments.js";
 import { xinfoHelp, xinfoStream } from "./stream-info.js";
@@ -45,6 +45,7 @@ export const streams = family("stream", {
     events: event("t", "xdel", ifCounted),
     keyFlags: ["RW delete"],
     method: "key id ...ids: number",
+    serves: "none",
     run: xdel,
   },
   "XINFO|HELP": {
@@ -97,6 +98,7 @@ export const streams = family("stream", {
     keyFlags: ["RO access"],
     keySearches: streamsSearch(1),
     reply: "streams",
+    waitsFor: waitsForEntries("stream"),
     run: xread,
   },
   XREVRANGE: {
@@ -119,6 +121,7 @@ export const streams = family("stream", {
     cost: "arguments",
     events: event("t", "xsetid"),
     keyFlags: ["RW update"],
+    serves: "none",
     run: xsetid,
   },
   XTRIM: {
@@ -132,6 +135,7 @@ export const streams = family("stream", {
     keyFlags: ["RW delete"],
     tips: ["nondeterministic_output"],
     method: "key ...rest: number",
+    serves: "none",
     run: xtrim,
   },
 }).concat(
