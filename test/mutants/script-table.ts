@@ -32,4 +32,11 @@ export const scriptMutants: readonly Mutant[] = [
     replace: "const refused = null;",
     test: "test/listeners/resp/scripts/rights.test.js",
   },
+  {
+    name: "scripts: a key called BLOCK counts as the option",
+    file: "store/rows/wait-rule.js",
+    find: "rule?.isOptional === true &&",
+    replace: "rule !== undefined &&",
+    test: "test/listeners/resp/scripts/programs.test.js",
+  },
 ];

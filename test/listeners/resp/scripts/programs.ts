@@ -316,6 +316,7 @@ export const programs: readonly string[] = [
   'return redis.call("echo","a")',
   "return redis.call('latency','latest')",
   "return redis.call('xread','block',1,'streams','x','0')",
+  "redis.call('rpush','block','a') return redis.call('blmpop',0,1,'block','left')",
   "return redis.call('swapdb',0,1)",
   "return redis.call('role')",
   "return redis.call('object','help')==nil",
