@@ -3,7 +3,8 @@
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { type ErrorReply, error } from "../../protocol/reply.js";
-import type { Command } from "../../store/rows/command-row.js";
+import { commands } from "../../store/command-table.js";
+import type { Command, SidecarLack } from "../../store/rows/command-row.js";
 import { waitsByOption } from "../../store/rows/wait-rule.js";
 
 const WAITS =
@@ -11,31 +12,30 @@ const WAITS =
 const STREAMS =
   "it turns its connection into a stream of messages, but the daemons send one answer to each signed command";
 const MESSAGES = "channels belong to the daemon that a client is connected to, but no client listens here";
-const SHOWS = "the commands that the daemons accept do not pass through the sidecar: dbsync log shows them";
-const COPIES = "only the daemons know which of them have a write: --policy sets how many must answer";
-const INSIDE = "it concerns a daemon's internals, but this daemon has no data";
-const DECIDES = "a script reads data while it runs, but this daemon has no data";
-const STORES_NOTHING = "this daemon stores nothing: the other daemons do";
 
-const REASONS: readonly (readonly [reason: string, names: string])[] = [
-  [WAITS, "BLMOVE BLMPOP BLPOP BRPOP BRPOPLPUSH BZMPOP BZPOPMAX BZPOPMIN"],
-  [STREAMS, "SUBSCRIBE PSUBSCRIBE SSUBSCRIBE UNSUBSCRIBE PUNSUBSCRIBE SUNSUBSCRIBE"],
-  [
-    MESSAGES,
-    "PUBLISH SPUBLISH PUBSUB|CHANNELS PUBSUB|NUMPAT PUBSUB|NUMSUB PUBSUB|SHARDCHANNELS PUBSUB|SHARDNUMSUB",
-  ],
-  [SHOWS, "MONITOR"],
-  [COPIES, "WAIT"],
-  [INSIDE, "DEBUG"],
-  [DECIDES, "EVAL EVALSHA EVALSHA_RO EVAL_RO FCALL FCALL_RO FUNCTION|LOAD FUNCTION|RESTORE SCRIPT|LOAD"],
-  [STORES_NOTHING, "SAVE BGSAVE BGREWRITEAOF LASTSAVE"],
-];
+const LACKS: Readonly<Record<SidecarLack, string>> = {
+  "monitored-commands":
+    "the commands that the daemons accept do not pass through the sidecar: dbsync log shows them",
+  replicas: "only the daemons know which of them have a write: --policy sets how many must answer",
+  internals: "it concerns a daemon's internals, but this daemon has no data",
+  "script-data": "a script reads data while it runs, but this daemon has no data",
+  storage: "this daemon stores nothing: the other daemons do",
+};
+
+/** Returns why a sidecar does not support a command in any form, or null if it may. */
+function reasonAgainst({ sidecarLacks, waitsFor, connectionUse, flags }: Command): string | null {
+  if (sidecarLacks !== undefined) return LACKS[sidecarLacks];
+  if (waitsFor?.isOptional === false) return WAITS;
+  if (connectionUse === "listens") return STREAMS;
+  return flags.includes("pubsub") ? MESSAGES : null;
+}
 
 /** The errors for unsupported commands, by command name in upper case. */
 export const UNSUPPORTED_COMMANDS: ReadonlyMap<string, ErrorReply> = new Map(
-  REASONS.flatMap(([reason, names]) =>
-    names.split(" ").map((name) => [name, refusalOf(name, reason)] as const),
-  ),
+  commands.flatMap((command) => {
+    const reason = reasonAgainst(command);
+    return reason === null ? [] : [[command.name, refusalOf(command.name, reason)] as const];
+  }),
 );
 
 /** Returns the error for a call that waits because of an option, or null for any other call. */

@@ -17,10 +17,24 @@ export const connection = listenerRows("connection", {
     "6.0.0",
     "O(1)",
     "Selects RESP2 or RESP3, and logs in: HELLO [2|3 [AUTH user password] [SETNAME name]].",
-    { inEnvelope: "its signature identifies its sender", isSecret: followsAuth },
+    { inEnvelope: "its signature identifies its sender", isSecret: followsAuth, connectionUse: "changes" },
   ],
-  QUIT: [-1, OPEN, "1.0.0", "O(1)", "Replies OK and closes the connection.", { inEnvelope }],
-  RESET: [1, OPEN, "6.2.0", "O(1)", "Resets the connection to its initial state.", { inEnvelope }],
+  QUIT: [
+    -1,
+    OPEN,
+    "1.0.0",
+    "O(1)",
+    "Replies OK and closes the connection.",
+    { inEnvelope, connectionUse: "ends" },
+  ],
+  RESET: [
+    1,
+    OPEN,
+    "6.2.0",
+    "O(1)",
+    "Resets the connection to its initial state.",
+    { inEnvelope, connectionUse: "ends" },
+  ],
 }).concat(
   listenerRows("dbsync", {
     "DBSYNC|REPLY": [

@@ -21,6 +21,7 @@ export const introspection = (table: CommandTable): readonly Command[] =>
       categories: ["connection"],
       summary: "Describes every command.",
       tips: ["nondeterministic_output_order"],
+      anyMaster: true,
       run: ({ effort }) =>
         array(described(effort, topLevel(table), (command) => commandReply(table, command))),
     },

@@ -66,6 +66,7 @@ const client = listenerRows("connection", {
     "3.2.0",
     "O(1)",
     "Sets whether the connection receives replies: ON, OFF or SKIP.",
+    { connectionUse: "silences" },
   ],
   "CLIENT|SETINFO": [4, PLAIN, "7.2.0", "O(1)", "Records the name or version of the client's library."],
   "CLIENT|SETNAME": [3, PLAIN, "2.6.9", "O(1)", "Names the connection."],
@@ -258,37 +259,55 @@ const modules = listenerRows("server", {
 });
 
 const NO_CLUSTER = "An error, as from a Redis that is not part of a Redis Cluster.";
-const slots = listenerRows("connection", {
-  ASKING: [1, ["fast"], "3.0.0", "O(1)", NO_CLUSTER],
-  READONLY: [1, [...ANYWAY, "fast"], "3.0.0", "O(1)", NO_CLUSTER],
-  READWRITE: [1, [...ANYWAY, "fast"], "3.0.0", "O(1)", NO_CLUSTER],
-});
+const slots = listenerRows(
+  "connection",
+  {
+    ASKING: [1, ["fast"], "3.0.0", "O(1)", NO_CLUSTER],
+    READONLY: [1, [...ANYWAY, "fast"], "3.0.0", "O(1)", NO_CLUSTER],
+    READWRITE: [1, [...ANYWAY, "fast"], "3.0.0", "O(1)", NO_CLUSTER],
+  },
+  { connectionUse: "changes" },
+);
 
 const SYNCING: readonly Flag[] = ["admin", "noscript", "no_multi"];
-const replication = listenerRows("server", {
-  FAILOVER: [-1, ["admin", "noscript", "stale"], "6.2.0", "O(1)", "An error: there are no replicas."],
-  PSYNC: [-3, SYNCING, "2.8.0", "O(1)", "An error: daemons are each other's peers (--peer)."],
-  REPLCONF: [-1, ADMIN, "3.0.0", "O(1)", "Prepares SYNC: with rdb-only, it returns a dump."],
-  SYNC: [1, SYNCING, "1.0.0", "O(N), N: keys", "Returns all keys as an RDB file, for redis-cli --rdb."],
-});
+const replication = listenerRows(
+  "server",
+  {
+    PSYNC: [-3, SYNCING, "2.8.0", "O(1)", "An error: daemons are each other's peers (--peer)."],
+    REPLCONF: [-1, ADMIN, "3.0.0", "O(1)", "Prepares SYNC: with rdb-only, it returns a dump."],
+    SYNC: [1, SYNCING, "1.0.0", "O(N), N: keys", "Returns all keys as an RDB file, for redis-cli --rdb."],
+  },
+  { connectionUse: "replicates" },
+);
 
 const REPLICA: readonly Flag[] = ["admin", "noscript", "stale"];
 const NO_REPLICA = "Replies OK to NO ONE; otherwise an error: daemons are each other's peers (--peer).";
+const SAVING: readonly Flag[] = ["admin", "noscript"];
+const SAVED = "Returns a status with --data, because every write is already on the disk.";
 const alone = [
+  ...listenerRows(
+    "server",
+    {
+      BGREWRITEAOF: [1, SAVING, "1.0.0", "O(1)", SAVED],
+      BGSAVE: [-1, SAVING, "1.0.0", "O(1)", SAVED],
+      SAVE: [
+        1,
+        [...SAVING, "no_multi"],
+        "1.0.0",
+        "O(1)",
+        "Replies OK with --data: every write is on the disk already.",
+      ],
+    },
+    { sidecarLacks: "storage" },
+  ),
   ...listenerRows("server", {
-    BGREWRITEAOF: [
-      1,
-      ["admin", "noscript"],
-      "1.0.0",
-      "O(1)",
-      "Returns a status with --data, because every write is already on the disk.",
-    ],
-    BGSAVE: [
+    FAILOVER: [
       -1,
-      ["admin", "noscript"],
-      "1.0.0",
+      ["admin", "noscript", "stale"],
+      "6.2.0",
       "O(1)",
-      "Returns a status with --data, because every write is already on the disk.",
+      "An error: there are no replicas.",
+      { connectionUse: "alone" },
     ],
     DEBUG: [
       -2,
@@ -296,17 +315,18 @@ const alone = [
       "1.0.0",
       "Depends on the subcommand",
       "Subcommands for tests, such as SLEEP and OBJECT.",
+      { connectionUse: "alone", sidecarLacks: "internals" },
     ],
-    MONITOR: [1, ADMIN, "1.0.0", "O(1)", "Sends every command to the connection when it runs."],
-    REPLICAOF: [3, REPLICA, "5.0.0", "O(1)", NO_REPLICA],
-    SAVE: [
+    MONITOR: [
       1,
-      ["admin", "noscript", "no_multi"],
+      ADMIN,
       "1.0.0",
       "O(1)",
-      "Replies OK with --data: every write is on the disk already.",
+      "Sends every command to the connection when it runs.",
+      { connectionUse: "listens", sidecarLacks: "monitored-commands" },
     ],
-    SHUTDOWN: [-1, [...ADMIN, "no_multi"], "1.0.0", "O(1)", "Stops the daemon."],
+    REPLICAOF: [3, REPLICA, "5.0.0", "O(1)", NO_REPLICA],
+    SHUTDOWN: [-1, [...ADMIN, "no_multi"], "1.0.0", "O(1)", "Stops the daemon.", { connectionUse: "alone" }],
     SLAVEOF: [3, REPLICA, "1.0.0", "O(1)", NO_REPLICA],
   }),
   ...listenerRows(
@@ -321,7 +341,7 @@ const alone = [
         { tips: ["nondeterministic_output", "request_policy:all_shards", "response_policy:special"] },
       ],
     },
-    ["dangerous"],
+    { categories: ["dangerous"] },
   ),
   ...listenerRows(
     "server",
@@ -332,19 +352,26 @@ const alone = [
         "1.0.0",
         "O(1)",
         "Returns when the data were last written, in Unix seconds.",
-        { tips: ["nondeterministic_output"] },
+        { tips: ["nondeterministic_output"], sidecarLacks: "storage" },
       ],
       ROLE: [1, [...PLAIN, "fast"], "2.8.12", "O(1)", "Replies master: every daemon accepts writes."],
     },
-    ["admin", "dangerous"],
+    { categories: ["admin", "dangerous"] },
   ),
   ...listenerRows("server", {
-    LOLWUT: [-1, ["readonly", "fast"], "5.0.0", "O(1)", "Draws a small picture, and prints the version."],
+    LOLWUT: [
+      -1,
+      ["readonly", "fast"],
+      "5.0.0",
+      "O(1)",
+      "Draws a small picture, and prints the version.",
+      { anyMaster: true },
+    ],
   }),
 ];
 
 export const listener: readonly Command[] = [
-  ...container("CLIENT", "2.4.0", client, "5.0.0"),
+  ...container("CLIENT", "2.4.0", client, "5.0.0", "connection", { connectionUse: "changes" }),
   ...container("CONFIG", "2.0.0", config, "5.0.0"),
   // MEMORY itself and MEMORY USAGE are in the store.
   ...memory,

@@ -26,28 +26,13 @@ const pubsubRows = listenerRows("pubsub", {
 
 export const pubsub: readonly Command[] = [
   ...listenerRows("pubsub", {
-    PSUBSCRIBE: [
-      -2,
-      LISTENING,
-      "2.0.0",
-      "O(N), N: patterns named",
-      "Subscribes to the channels that match patterns.",
-      { channels: "patterns" },
-    ],
     PUBLISH: [
       3,
       PUBLISHING,
       "2.0.0",
       "O(N), N: subscribers",
       "Sends a message to the subscribers of a channel.",
-      { method: "channel message: number", channels: "first" },
-    ],
-    PUNSUBSCRIBE: [
-      -1,
-      LISTENING,
-      "2.0.0",
-      "O(N), N: patterns named",
-      "Unsubscribes from patterns, or from all.",
+      { anyMaster: true, method: "channel message: number", channels: "first" },
     ],
     SPUBLISH: [
       3,
@@ -57,24 +42,45 @@ export const pubsub: readonly Command[] = [
       "Sends a message to the subscribers of a shard channel.",
       { channels: "first", keyRange: [1, 1, 1] },
     ],
-    SSUBSCRIBE: [
-      -2,
-      LISTENING,
-      "7.0.0",
-      SUBSCRIBED,
-      "Subscribes to shard channels.",
-      { channels: "all", keyRange: [1, -1, 1] },
-    ],
-    SUBSCRIBE: [-2, LISTENING, "2.0.0", SUBSCRIBED, "Subscribes to channels.", { channels: "all" }],
-    SUNSUBSCRIBE: [
-      -1,
-      LISTENING,
-      "7.0.0",
-      SUBSCRIBED,
-      "Unsubscribes from shard channels, or from all.",
-      { keyRange: [1, -1, 1] },
-    ],
-    UNSUBSCRIBE: [-1, LISTENING, "2.0.0", SUBSCRIBED, "Unsubscribes from channels, or from all."],
   }),
+  ...listenerRows(
+    "pubsub",
+    {
+      PSUBSCRIBE: [
+        -2,
+        LISTENING,
+        "2.0.0",
+        "O(N), N: patterns named",
+        "Subscribes to the channels that match patterns.",
+        { channels: "patterns" },
+      ],
+      PUNSUBSCRIBE: [
+        -1,
+        LISTENING,
+        "2.0.0",
+        "O(N), N: patterns named",
+        "Unsubscribes from patterns, or from all.",
+      ],
+      SSUBSCRIBE: [
+        -2,
+        LISTENING,
+        "7.0.0",
+        SUBSCRIBED,
+        "Subscribes to shard channels.",
+        { channels: "all", keyRange: [1, -1, 1] },
+      ],
+      SUBSCRIBE: [-2, LISTENING, "2.0.0", SUBSCRIBED, "Subscribes to channels.", { channels: "all" }],
+      SUNSUBSCRIBE: [
+        -1,
+        LISTENING,
+        "7.0.0",
+        SUBSCRIBED,
+        "Unsubscribes from shard channels, or from all.",
+        { keyRange: [1, -1, 1] },
+      ],
+      UNSUBSCRIBE: [-1, LISTENING, "2.0.0", SUBSCRIBED, "Unsubscribes from channels, or from all."],
+    },
+    { connectionUse: "listens" },
+  ),
   ...container("PUBSUB", "2.8.0", pubsubRows, "6.2.0", "server"),
 ];

@@ -89,55 +89,19 @@ const AS_SCRIPT = "Depends on the script";
 
 /** Commands that run scripts. The argument before the keys is the number of keys. */
 const running: readonly Command[] = listenerRows("scripting", {
-  EVAL: [
-    -3,
-    RUN,
-    "2.6.0",
-    AS_SCRIPT,
-    "Runs a script.",
-    { keyFlags: ["RW access update"], keySearches: COUNTED_SECOND_SEARCH },
-  ],
-  EVALSHA: [
-    -3,
-    RUN,
-    "2.6.0",
-    AS_SCRIPT,
-    "Runs a known script, by its SHA-1.",
-    { keyFlags: ["RW access update"], keySearches: COUNTED_SECOND_SEARCH },
-  ],
-  EVALSHA_RO: [
-    -3,
-    RUN_READING,
-    "7.0.0",
-    AS_SCRIPT,
-    "Runs a known script that writes nothing, by its SHA-1.",
-    { keyFlags: ["RO access"], keySearches: COUNTED_SECOND_SEARCH },
-  ],
-  FCALL: [
-    -3,
-    RUN,
-    "7.0.0",
-    "Depends on the function",
-    "Runs a function of a library.",
-    { keyFlags: ["RW access update"], keySearches: COUNTED_SECOND_SEARCH },
-  ],
-  FCALL_RO: [
-    -3,
-    RUN_READING,
-    "7.0.0",
-    "Depends on the function",
-    "Runs a function that writes nothing.",
-    { keyFlags: ["RO access"], keySearches: COUNTED_SECOND_SEARCH },
-  ],
-  EVAL_RO: [
-    -3,
-    RUN_READING,
-    "7.0.0",
-    AS_SCRIPT,
-    "Runs a script that writes nothing.",
-    { keyFlags: ["RO access"], keySearches: COUNTED_SECOND_SEARCH },
-  ],
-}).map((row) => ({ ...row, keys: counted(row.reads ? read : update, 2) }));
+  EVAL: [-3, RUN, "2.6.0", AS_SCRIPT, "Runs a script."],
+  EVALSHA: [-3, RUN, "2.6.0", AS_SCRIPT, "Runs a known script, by its SHA-1."],
+  EVALSHA_RO: [-3, RUN_READING, "7.0.0", AS_SCRIPT, "Runs a known script that writes nothing, by its SHA-1."],
+  FCALL: [-3, RUN, "7.0.0", "Depends on the function", "Runs a function of a library."],
+  FCALL_RO: [-3, RUN_READING, "7.0.0", "Depends on the function", "Runs a function that writes nothing."],
+  EVAL_RO: [-3, RUN_READING, "7.0.0", AS_SCRIPT, "Runs a script that writes nothing."],
+}).map((row) => ({
+  ...row,
+  keys: counted(row.reads ? read : update, 2),
+  keyFlags: [row.reads ? "RO access" : "RW access update"],
+  keySearches: COUNTED_SECOND_SEARCH,
+  sidecarLacks: "script-data",
+}));
 
 const LIBRARIES = "O(N), N: functions";
 const keptFunctions: readonly Command[] = [
@@ -170,7 +134,7 @@ const keptFunctions: readonly Command[] = [
         { tips: ["request_policy:all_shards", "response_policy:all_succeeded"] },
       ],
     },
-    ["write"],
+    { categories: ["write"], sidecarLacks: "script-data" },
   ),
 ];
 
@@ -182,14 +146,16 @@ const scriptStorage: readonly Command[] = listenerRows("scripting", {
     "2.6.0",
     "O(N), N: its bytes",
     "Stores a script, and returns its SHA-1.",
-    { tips: ["request_policy:all_nodes", "response_policy:all_succeeded"] },
+    { tips: ["request_policy:all_nodes", "response_policy:all_succeeded"], sidecarLacks: "script-data" },
   ],
 });
 
 export const scripting = [
   ...running,
   ...container("FUNCTION", "7.0.0", [...functions, ...keptFunctions], "7.0.0"),
-  ...container("SCRIPT", "2.6.0", [...scripts, ...scriptStorage], "5.0.0"),
+  ...container("SCRIPT", "2.6.0", [...scripts, ...scriptStorage], "5.0.0", "scripting", {
+    connectionUse: "alone",
+  }),
 ];
 
 /** `FUNCTION FLUSH [ASYNC|SYNC]` */

@@ -27,6 +27,7 @@ export const server = family("connection", {
     complexity: "O(1)",
     summary: "Logs the connection in as a user.",
     isSecret: (_, index) => index > 0,
+    connectionUse: "changes",
     run: auth,
   },
   ECHO: {
@@ -36,6 +37,7 @@ export const server = family("connection", {
     since: "1.0.0",
     complexity: "O(1)",
     summary: "Returns its argument.",
+    anyMaster: true,
     run: (_, argv) => bulk(argv[1]!),
   },
   PING: {
@@ -47,6 +49,7 @@ export const server = family("connection", {
     summary: "Returns PONG, or its argument.",
     tips: ["request_policy:all_shards", "response_policy:all_succeeded"],
     method: "message?: string",
+    anyMaster: true,
     run: ping,
   },
   SELECT: {
@@ -57,6 +60,7 @@ export const server = family("connection", {
     complexity: "O(1)",
     summary: "Selects the connection's database.",
     inEnvelope: "its header names the database (db)",
+    connectionUse: "changes",
     run: select,
   },
   WAIT: {
@@ -68,6 +72,8 @@ export const server = family("connection", {
     summary:
       "Waits until the given number of other daemons have the connection's last write on their disks; returns their number.",
     tips: ["request_policy:all_shards", "response_policy:agg_min"],
+    connectionUse: "alone",
+    sidecarLacks: "replicas",
     run: wait,
   },
 }).concat(
@@ -80,6 +86,7 @@ export const server = family("connection", {
       complexity: "O(1)",
       summary: "Discards the commands since MULTI.",
       inEnvelope: TOGETHER,
+      connectionUse: "changes",
       run: () => {
         throw custom("ERR DISCARD without MULTI");
       },
@@ -92,6 +99,7 @@ export const server = family("connection", {
       complexity: "O(1)",
       summary: "Runs the commands since MULTI together; nil if a watched key has changed.",
       inEnvelope: TOGETHER,
+      connectionUse: "changes",
       run: () => {
         throw custom("ERR EXEC without MULTI");
       },
@@ -104,6 +112,7 @@ export const server = family("connection", {
       complexity: "O(1)",
       summary: "Begins a transaction: commands are queued until EXEC.",
       inEnvelope: TOGETHER,
+      connectionUse: "changes",
       run: () => OK,
     },
     UNWATCH: {
@@ -114,6 +123,7 @@ export const server = family("connection", {
       complexity: "O(1)",
       summary: "Stops watching all keys.",
       inEnvelope: CONDITIONS,
+      connectionUse: "changes",
       run: () => OK,
     },
     WATCH: {
@@ -124,6 +134,7 @@ export const server = family("connection", {
       complexity: "O(1)",
       summary: "Runs the next EXEC only if the keys have not changed since.",
       inEnvelope: CONDITIONS,
+      connectionUse: "changes",
       run: () => OK,
     },
   }),
@@ -189,6 +200,7 @@ export const server = family("connection", {
       complexity: "O(1)",
       summary: "Returns the date of the command: Unix seconds, and microseconds.",
       tips: ["nondeterministic_output"],
+      anyMaster: true,
       run: (_, __, unit) => bulks([String(Math.floor(unit.at / 1000)), String((unit.at % 1000) * 1000)]),
     },
   }),

@@ -72,6 +72,15 @@ export type ReplyShape =
   | "streams";
 
 /**
+ * What a call does to its connection to a Redis server behind the daemon. `changes`: it changes the connection's state.
+ * `alone`: it may block other calls, or must not wait for them.
+ */
+export type ConnectionUse = "changes" | "alone" | "listens" | "replicates" | "ends" | "silences";
+
+/** What a sidecar does not have: other clients' commands, replicas, data for scripts, memory and a disk of its own. */
+export type SidecarLack = "monitored-commands" | "replicas" | "script-data" | "internals" | "storage";
+
+/**
  * Runs a command whose arity has been checked.
  * @param argv the command's name, followed by its arguments
  * @returns the reply, which is never an error: errors are thrown before the first mutator is called
@@ -130,6 +139,12 @@ export interface Row extends CommandDescription {
    * (a command that stores an empty set has removed the earlier value). `if-expired`: it changes the expiry time.
    */
   readonly serves?: "none" | "unless-empty" | "if-expired" | undefined;
+  /** How a call uses its connection to a Redis server behind the daemon; default: like any other, so calls share it. */
+  readonly connectionUse?: ConnectionUse | undefined;
+  /** Whether any master of a Redis Cluster behind the daemon can answer a call, although it names no key; default: no. */
+  readonly anyMaster?: boolean | undefined;
+  /** What a sidecar (-d dbsync) would need to answer the command or to send it to the daemons; default: nothing. */
+  readonly sidecarLacks?: SidecarLack | undefined;
   /** The index of the cursor in the arguments of a scan; default: none. */
   readonly cursorAt?: number | undefined;
   /**
@@ -234,6 +249,9 @@ function commandOf(group: string, name: string, row: Row): Command {
     isUse: row.isUse ?? true,
     waitsFor: row.waitsFor,
     serves: row.serves,
+    connectionUse: row.connectionUse,
+    anyMaster: row.anyMaster,
+    sidecarLacks: row.sidecarLacks,
     cursorAt: row.cursorAt,
     inEnvelope: row.inEnvelope,
     isSecret: row.isSecret,

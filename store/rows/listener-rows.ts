@@ -18,16 +18,16 @@ export type ListenerRow = readonly [
   more?: Partial<Row>,
 ];
 
-/** Returns rows that share a family and additional ACL categories, by name. */
+/** Returns rows that share a family and further properties, by name. */
 export function listenerRows(
   group: string,
   rows: Readonly<Record<string, ListenerRow>>,
-  categories: readonly string[] = [],
+  common: Partial<Row> = {},
 ): readonly Command[] {
   const completeRows = Object.entries(rows).map(
     ([name, [arity, flags, since, complexity, summary, more]]): [string, Row] => [
       name,
-      { arity, flags, keys: none, since, complexity, summary, categories, ...more, run: refuse },
+      { arity, flags, keys: none, since, complexity, summary, ...common, ...more, run: refuse },
     ],
   );
   return family(group, Object.fromEntries(completeRows));
@@ -49,6 +49,7 @@ export function helpLines(name: string, subcommands: readonly Command[]): readon
 /**
  * Returns a command that consists of subcommands, and its HELP, which lists them from their rows.
  * @param helpGroup the family of HELP, if it is not that of the subcommands
+ * @param more further properties of the container, for all its subcommands
  */
 export function container(
   name: string,
@@ -56,6 +57,7 @@ export function container(
   subcommands: readonly Command[],
   helpSince: string,
   helpGroup?: string,
+  more: Partial<Row> = {},
 ): readonly Command[] {
   const group = helpGroup ?? subcommands[0]?.group ?? "server";
   const text = helpLines(name, subcommands);
@@ -66,6 +68,7 @@ export function container(
     since,
     complexity: "Depends on the subcommand",
     summary: "Has subcommands.",
+    ...more,
     run: () => {
       throw wrongArity(name.toLowerCase());
     },

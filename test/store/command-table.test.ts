@@ -76,6 +76,22 @@ const NEEDS: readonly Need[] = [
     isStated: ({ serves }) => serves !== undefined,
   },
   {
+    property: "connectionUse",
+    because: "it is for transactions, for connections without a login, or subscribes",
+    isNeeded: ({ name, group, flags }) =>
+      group === "transaction" ||
+      flags.includes("no_auth") ||
+      (group === "pubsub" && flags.includes("noscript") && !name.includes("|")),
+    isStated: ({ connectionUse }) => connectionUse !== undefined,
+  },
+  {
+    property: "sidecarLacks",
+    because: "it runs or stores scripts",
+    isNeeded: ({ group, flags, keySearches }) =>
+      group === "scripting" && (keySearches !== undefined || flags.includes("denyoom")),
+    isStated: ({ sidecarLacks }) => sidecarLacks !== undefined,
+  },
+  {
     property: "inEnvelope",
     because: "it is for transactions, or for connections without a login",
     isNeeded: ({ name, group, flags }) =>

@@ -1,10 +1,13 @@
 /**
  * Routes commands without keys to the masters of a Redis Cluster. Some commands are sent to any master. Other commands
- * are sent to all masters, and the replies are merged. Commands that are not in the table are refused, because they
+ * are sent to all masters, and the replies are merged. Which follows from their rows. Other commands are refused, because they
  * concern a single server.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { array, bulk, error, integer, NIL, type Reply } from "../../../protocol/reply.js";
+import { commands } from "../../../store/command-table.js";
+import type { Command, Tip } from "../../../store/rows/command-row.js";
+import { touchesOf } from "../../../store/rows/key-spec.js";
 import type { BackendFailure, Outcome } from "../backend.js";
 import { numberIn, SLOTS, slotOf } from "./cluster-slots.js";
 import { addressText } from "./redirections.js";
@@ -21,17 +24,33 @@ export type BroadcastRule =
 
 const ANY: BroadcastRule = { kind: "any" };
 
+/** How the replies of all masters are combined, by the response policy of a command; without one, lists are joined. */
+const MERGES: Partial<Readonly<Record<Tip, BroadcastRule>>> = {
+  "response_policy:agg_sum": all(summed),
+  "response_policy:agg_logical_and": all(minEach),
+  "response_policy:all_succeeded": all(first, true),
+};
+const JOINED = all(joined);
+
+/** Returns the route that follows from a row, or null if the command concerns a single server. */
+function ruleOf({ name, group, keys, tips, since, anyMaster, connectionUse }: Command): BroadcastRule | null {
+  if (anyMaster === true || connectionUse === "changes") return ANY;
+  const merge = tips.flatMap((tip) => MERGES[tip] ?? [])[0] ?? null;
+  if (group === "scripting")
+    return merge ?? (tips.some((tip) => tip.startsWith("request_policy:")) ? null : ANY);
+  const isOfDatabase = since !== "" && touchesOf(keys, [name]).some(({ key }) => key === null);
+  return isOfDatabase ? (merge ?? JOINED) : null;
+}
+
 /** The routes by command name, or by command and subcommand if their routes differ. */
 const RULES: ReadonlyMap<string, BroadcastRule> = new Map([
-  // Commands that any master can answer.
-  ...names("PING ECHO TIME COMMAND LOLWUT CLUSTER PUBLISH SELECT MULTI EXEC DISCARD UNWATCH AUTH HELLO", ANY),
-  ...names("CLIENT READONLY READWRITE ASKING EVAL EVAL_RO EVALSHA EVALSHA_RO FCALL FCALL_RO", ANY),
-  ...names("FUNCTION|LIST FUNCTION|DUMP FUNCTION|HELP SCRIPT|HELP", ANY),
-  ...names("DBSIZE", all(summed)),
-  ...names("KEYS", all(joined)),
-  ...names("FLUSHALL FLUSHDB SCRIPT|LOAD SCRIPT|FLUSH", all(first, true)),
-  ...names("FUNCTION|LOAD FUNCTION|DELETE FUNCTION|FLUSH FUNCTION|RESTORE", all(first, true)),
-  ...names("SCRIPT|EXISTS", all(minEach)),
+  ...commands.flatMap((command) => {
+    const rule = ruleOf(command);
+    return rule === null ? [] : [[command.name, rule] as const];
+  }),
+  // It has no row, because its subcommands in Redis are not ours.
+  ["CLUSTER", ANY],
+  // Their response policies describe no merge.
   ["RANDOMKEY", { kind: "all", isBarrier: false, run: randomKey }],
   ["SCAN", { kind: "all", isBarrier: false, run: scan }],
 ]);
@@ -44,10 +63,6 @@ export function broadcastRuleOf([name = "", subcommand = ""]: Argv): BroadcastRu
 
 const OF_ONE =
   "names no key that selects a server of the cluster, and cannot be sent to all servers: connect to one server directly";
-
-function names(text: string, rule: BroadcastRule): [string, BroadcastRule][] {
-  return text.split(" ").map((name) => [name, rule]);
-}
 
 /**
  * Returns the route of a command that is sent to every master.

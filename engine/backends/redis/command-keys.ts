@@ -15,16 +15,20 @@ const INDEXES: ReadonlyMap<string, number> = new Map(
 
 /**
  * The index of the argument that states the number of keys. That number is checked first, because ioredis accepts any
- * number and would run out of memory.
+ * number and would run out of memory. The last three have no row: only ioredis, or newer Redis servers, have them.
  */
 const COUNTED: ReadonlyMap<string, number> = new Map([
-  ...at(2, "EVAL EVAL_RO EVALSHA EVALSHA_RO FCALL FCALL_RO BLMPOP BZMPOP ZUNIONSTORE ZINTERSTORE ZDIFFSTORE"),
-  ...at(1, "SDIFFCARD SINTERCARD SUNIONCARD ZINTERCARD LMPOP ZMPOP ZUNION ZINTER ZDIFF MSETEX"),
+  ...commands.flatMap(({ name, keySearches = [] }) =>
+    keySearches.flatMap(([begin, found]) =>
+      begin.type === "index" && found.type === "keynum"
+        ? [[name, begin.index + found.keynumidx] as const]
+        : [],
+    ),
+  ),
+  ["SDIFFCARD", 1],
+  ["SUNIONCARD", 1],
+  ["MSETEX", 1],
 ]);
-
-function at(index: number, names: string): [string, number][] {
-  return names.split(" ").map((name) => [name, index]);
-}
 
 /** Returns the keys of a command; empty for commands that neither the tables nor ioredis know. */
 export function keysOf(argv: Argv): ByteString[] {
