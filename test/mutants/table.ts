@@ -23,6 +23,13 @@ import { webMutants } from "./web-table.js";
 
 export const mutants: readonly Mutant[] = [
   {
+    name: "only the first client of a key may wait for the stream's end",
+    file: "listeners/resp/session/waiting-clients.js",
+    find: "this.#groupClients === 0 ? undefined : this.waiting.find(isOfGroup)",
+    replace: "this.waiting.slice(0, 1).find(isOfGroup)",
+    test: "test/listeners/resp/blocking.test.js",
+  },
+  {
     name: "a key that has changed again is reported",
     file: "timeline/state-digests.js",
     find: "!changed.has(nameOf(named))",

@@ -69,12 +69,33 @@ class AwaitedKey {
   readonly waiting: WaitingClient[] = [];
   /** Cancels the timer for the key's expiry, which runs while a client waits for one of its groups. */
   endWatch: (() => void) | null = null;
+  /** The number of clients that wait for a group; there may be thousands of other clients. */
+  #groupClients = 0;
   readonly db: number;
   readonly key: ByteString;
 
   constructor(db: number, key: ByteString) {
     this.db = db;
     this.key = key;
+  }
+
+  /** The first client that waits for a group. Clients that wait for other data may precede it. */
+  get ofGroup(): WaitingClient | undefined {
+    return this.#groupClients === 0 ? undefined : this.waiting.find(isOfGroup);
+  }
+
+  push(client: WaitingClient): void {
+    this.waiting.push(client);
+    if (isOfGroup(client)) this.#groupClients++;
+  }
+
+  /** Removes a client. @returns whether it was waiting */
+  remove(client: WaitingClient): boolean {
+    const index = this.waiting.indexOf(client);
+    if (index < 0) return false;
+    this.waiting.splice(index, 1);
+    if (isOfGroup(client)) this.#groupClients--;
+    return true;
   }
 }
 
@@ -108,7 +129,7 @@ export class WaitingClients {
     for (const key of keys) {
       const awaited = this.#find(waiter.db, key) ?? this.#await(waiter.db, key);
       // A command may name a key twice.
-      if (awaited.waiting.at(-1) !== waiting) awaited.waiting.push(waiting);
+      if (awaited.waiting.at(-1) !== waiting) awaited.push(waiting);
       if (waiter.shape.type === "group") this.#watchEnd(waiting, awaited);
     }
     return (reply) => this.#endWait(waiting, reply);
@@ -218,7 +239,8 @@ export class WaitingClients {
     const [first] = all;
     if (first === undefined) return;
     // The expiry time of the key may have changed.
-    if (first.waiter.shape.type === "group") this.#watchEnd(first, awaited);
+    const { ofGroup } = awaited;
+    if (ofGroup !== undefined) this.#watchEnd(ofGroup, awaited);
     let empty: AwaitedType | null = null;
     // Clients are removed from the list as they are served.
     for (const waiting of all.length === 1 ? [first] : [...all]) {
@@ -307,9 +329,7 @@ export class WaitingClients {
     waiting.cancelTimer();
     for (const key of waiter.shape.keys) {
       const awaited = this.#find(waiter.db, key);
-      const index = awaited?.waiting.indexOf(waiting) ?? -1;
-      if (awaited === undefined || index < 0) continue;
-      awaited.waiting.splice(index, 1);
+      if (awaited === undefined || !awaited.remove(waiting)) continue;
       if (awaited.waiting.length > 0) continue;
       this.#endWatch(awaited);
       // Keep the object of a key that a write in flight may change: the next client that waits for the key uses it.
@@ -320,8 +340,8 @@ export class WaitingClients {
 
   /** Handles a changed expiry time. Clients are served only if it has made the key expire immediately. */
   #expiryChanged(awaited: AwaitedKey): void {
-    const first = awaited.waiting.find(({ waiter }) => waiter.shape.type === "group");
-    if (first !== undefined && this.#watchEnd(first, awaited) === PTTL_ABSENT) this.#mark(awaited);
+    const { ofGroup } = awaited;
+    if (ofGroup !== undefined && this.#watchEnd(ofGroup, awaited) === PTTL_ABSENT) this.#mark(awaited);
   }
 
   /**
@@ -343,6 +363,10 @@ export class WaitingClients {
     awaited.endWatch?.();
     awaited.endWatch = null;
   }
+}
+
+function isOfGroup({ waiter }: WaitingClient): boolean {
+  return waiter.shape.type === "group";
 }
 
 /** Returns whether a reply means that the command has done nothing. */

@@ -26,11 +26,15 @@ async function waitingAt(admin: RedisConnection): Promise<number> {
   return reply.kind === "bulk" ? Number(/blocked_clients:(\d+)/.exec(reply.bytes)?.[1]) : -1;
 }
 
+/** A command that ends waits, and the number of clients that wait before it. */
+type Release = readonly [remaining: number, command: string];
+
 /** Returns the answers to waiting clients, and to another client that then acts. */
 async function played(
   port: number,
   waiters: readonly string[],
   then: readonly string[],
+  releases: readonly Release[] = [],
 ): Promise<{ readonly replies: string; readonly told: readonly string[] }> {
   using admin = await RedisConnection.open(port);
   await admin.call("FLUSHALL");
@@ -47,6 +51,13 @@ async function played(
     await until(`${commands} waits`, async () => (await waitingAt(admin)) === clients.length);
   }
   const replies = await answers(port, lines(...then));
+  for (const [remaining, command] of releases) {
+    await until(
+      `after ${then.join(", ")}, ${remaining} wait before ${command}`,
+      async () => (await waitingAt(admin)) === remaining,
+    );
+    await admin.call(...command.split(" "));
+  }
   const told: string[] = [];
   for (const client of clients) {
     client.send(writeCommand(["ECHO", "the end"]));
@@ -137,6 +148,52 @@ test("a client that waits for a group receives an error when the stream expires"
   );
   assert.match(ours?.told[0] ?? "", /-UNBLOCKED the stream key no longer exists/);
   assert.deepEqual(ours, theirs);
+});
+
+/** Commands after which the stream `s` or its group no longer exists, with the commands that prepare them. */
+const STREAM_ENDS: readonly (readonly [before: readonly string[], then: readonly string[]])[] = [
+  [[], ["PEXPIRE s 60"]],
+  [[], ["MULTI", "SET x 1", "PEXPIRE s 60", "EXEC"]],
+  [["PEXPIRE s 60000"], ["PEXPIRE s 60"]],
+  [["XADD r 1-0 f v", "XGROUP CREATE r g $", "PEXPIRE r 200"], ["RENAME r s"]],
+  [["XADD r 1-0 f v", "XGROUP CREATE r g $", "PEXPIRE r 200"], ["COPY r s REPLACE"]],
+  [[], ["EXPIRE s -1"]],
+  [[], ["DEL s"]],
+  [[], ["UNLINK s"]],
+  [[], ["SET s v"]],
+  [[], ["RENAME s r"]],
+  [["SET r v"], ["RENAME r s"]],
+  [["SADD r 1"], ["SUNIONSTORE s r"]],
+  [[], ["MOVE s 1"]],
+  [[], ["FLUSHDB"]],
+  [[], ["FLUSHALL"]],
+  [[], ["SWAPDB 0 1"]],
+  [[], ["XGROUP DESTROY s g"]],
+];
+
+test("every client that waits for a group receives an error when its stream or its group ends", {
+  skip,
+}, async () => {
+  using folder = makeFolder();
+  const { file } = makeKeyPair();
+  await using replica = await startReplica({ args: ["-s", file, "--data", folder.path, "--resp", "0"] });
+  const recorded = replica.daemon.userAddress("resp")?.port ?? 0;
+  const ports = [comparison.redis.port, comparison.ours.port, recorded];
+  // The clients of a list and of a whole stream wait in front, until the release.
+  const releases: readonly Release[] = [
+    [2, "DEL s"],
+    [2, "XADD s 9-9 f v"],
+    [1, "DEL s"],
+    [1, "RPUSH s 1"],
+  ];
+  for (const [before, then] of STREAM_ENDS) {
+    const create = ["XADD s 1-0 f v", "XGROUP CREATE s g $", ...before];
+    const read = "XREADGROUP GROUP g c BLOCK 0 STREAMS s >";
+    const waiters = ["BLPOP s 0", [...create, "XREAD BLOCK 0 STREAMS s $"].join("; "), read, read];
+    const [redis, ...others] = await Promise.all(ports.map((port) => played(port, waiters, then, releases)));
+    for (const [i, ours] of others.entries())
+      assert.deepEqual(ours.told, redis?.told, `${i === 0 ? "ours" : "recorded"}: ${then.join(", ")}`);
+  }
 });
 
 test("a client that waits too long receives nil", { skip }, async () => {
