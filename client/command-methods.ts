@@ -252,7 +252,7 @@ export interface CommandMethods {
   xrange(key: Argument, start: Argument, end: Argument, ...options: Argument[]): Promise<ReplyValue>;
   /** Returns the entries between two ids, the newest first. */
   xrevrange(key: Argument, end: Argument, start: Argument, ...options: Argument[]): Promise<ReplyValue>;
-  /** Removes a stream's oldest entries; with ~, in multiples of 100. */
+  /** Removes a stream's oldest entries; with ~, only whole nodes of 100. */
   xtrim(key: Argument, ...rest: Argument[]): Promise<number>;
   /** Acknowledges entries: they are no longer pending. */
   xack(key: Argument, group: Argument, id: Argument, ...ids: Argument[]): Promise<number>;

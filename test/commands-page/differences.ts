@@ -21,7 +21,7 @@ export const DIFFERENCES: Readonly<Record<string, string>> = {
   "COMMAND|DOCS": "The answer contains no arguments and no history, and the descriptions differ.",
   "CONFIG|GET": "Returns only settings that the daemon has.",
   "CONFIG|SET":
-    "You can change the limits of the listener and of memory, the default user's password, loglevel, notify-keyspace-events, tcp-keepalive, acllog-max-len, latency-tracking, and the hard limit of normal clients (client-output-buffer-limit; 0: --max-output-bytes applies). The daemon accepts and returns settings for how Redis stores values, cleans up, saves (appendonly, save) and replicates, but they affect only OBJECT ENCODING and how small collections are scanned. It accepts all other settings only with their present values. Changes last until the daemon stops or reads its configuration again.",
+    "You can change the limits of the listener and of memory, the default user's password, loglevel, notify-keyspace-events, tcp-keepalive, acllog-max-len, latency-tracking, and the hard limit of normal clients (client-output-buffer-limit; 0: --max-output-bytes applies). The daemon accepts and returns settings for how Redis stores values (except the nodes of streams), cleans up, saves (appendonly, save) and replicates, but they affect only OBJECT ENCODING and how small collections are scanned. It accepts all other settings only with their present values. Changes last until the daemon stops or reads its configuration again.",
   DEBUG:
     "Only these subcommands: AOF-FLUSH-SLEEP, CHANGE-REPL-ID, DIGEST, DIGEST-VALUE, ERROR, HELP, LISTPACK, LOADAOF, LOG, OBJECT, PAUSE-CRON, POPULATE, PROTOCOL, QUICKLIST, QUICKLIST-PACKED-THRESHOLD, RELOAD, REPLYBUFFER, SET-ACTIVE-EXPIRE, SET-DISABLE-DENY-SCRIPTS, SET-SKIP-CHECKSUM-VALIDATION, SLEEP, STRINGMATCH-TEST. As in Redis, they need --enable-debug-command. SLEEP delays only its own connection. Digests differ. Subcommands about how Redis stores values have no effect.",
   INFO: "Contains only fields whose values the daemon knows. The times of latencystats are rounded up to powers of two.",
@@ -64,9 +64,9 @@ export const DIFFERENCES: Readonly<Record<string, string>> = {
   WAIT: "Without --peer, it returns 0 immediately. To wait until writes are final, use DBSYNC REPLY stable.",
   WATCH:
     "With a timeline, an absent key that was created and deleted again in one step or on another daemon counts as unchanged. A command without an effect, such as HSET of the same value, does not count as a change.",
-  XADD: "With a timeline, the sequence numbers of ids have many digits. With `~`, it trims in multiples of 100.",
+  XADD: "With a timeline, the sequence numbers of ids have many digits. With `~`, it trims whole nodes of 100 entries, counted from the first one.",
   XCLAIM: "The maximum of RETRYCOUNT is 2^53-1.",
   XREADGROUP:
     "With a timeline, two consumers that read from two daemons may receive the same entry ([consistency.md](consistency.md)).",
-  XTRIM: "With `~`, it trims in multiples of 100.",
+  XTRIM: "With `~`, it trims whole nodes of 100 entries, counted from the first one.",
 };

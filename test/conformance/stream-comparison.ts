@@ -58,7 +58,7 @@ function indexOfId(argv: readonly ByteString[]): number {
 }
 
 export const trimmedByNode: Incomparable = {
-  reason: "~ depends on redis-server's nodes, and removes hundreds here, so redis-server receives our length",
+  reason: "~ depends on redis-server's nodes, which removals change, so redis-server receives our length",
   compare: (call) => {
     if (!hasWord(call.argv, "~")) return undefined;
     return tried(call, ["XTRIM", call.argv[1]!, "MAXLEN", "=", lengthOf(call)]);

@@ -86,12 +86,12 @@ export function limit({ limit: name, scale, isMemory = undefined, mayBeNegative 
   };
 }
 
-/** Creates a setting with a fixed value; CONFIG SET accepts only that value. */
-export function fixed(text: Setting["text"]): Setting {
+/** Creates a setting with a fixed value; CONFIG SET accepts only that value, and otherwise returns the reason. */
+export function fixed(text: Setting["text"], reason = "can't set immutable config"): Setting {
   const nothing = () => {};
   return {
     text,
-    prepare: (session, value) => (text(session) === value ? nothing : "can't set immutable config"),
+    prepare: (session, value) => (text(session) === value ? nothing : reason),
   };
 }
 

@@ -10,6 +10,7 @@ import type { LogLevel } from "../../../net/process/log.js";
 import { StartError } from "../../../net/process/start-error.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { INT64_MAX } from "../../../store/arguments/number-arguments.js";
+import { NODE_ENTRIES } from "../../../store/commands/streams/stream-trimming.js";
 import { TRACKED_KEYS_MAX } from "../session/tracking-table.js";
 import {
   clientOutputBufferLimit,
@@ -165,9 +166,19 @@ const FIXED: Readonly<Record<string, ByteString>> = {
   unixsocket: "",
 };
 
+/** Settings of the nodes of streams, which decide what `~` trims, so they must be the same on all daemons. */
+const STREAM_NODES: Readonly<Record<string, ByteString>> = {
+  "stream-node-max-bytes": "0",
+  "stream-node-max-entries": String(NODE_ENTRIES),
+};
+const NODES_FIXED = `the nodes of streams always have ${NODE_ENTRIES} entries, so that all daemons trim in the same way; this setting cannot be changed`;
+
 export const SETTINGS: Readonly<Record<string, Setting>> = {
   ...TUNING_SETTINGS,
   ...Object.fromEntries(Object.entries(FIXED).map(([name, value]) => [name, always(value)])),
+  ...Object.fromEntries(
+    Object.entries(STREAM_NODES).map(([name, value]) => [name, fixed(() => value, NODES_FIXED)]),
+  ),
   aclfile: fixed(({ server }) => server.daemon.settings.aclFile ?? ""),
   appendfsync: fixed(({ server }) => {
     const { fsync } = server.daemon.settings;

@@ -38,7 +38,6 @@ const NUMBERS: readonly (readonly [name: string, fallback: number, min: number, 
   ["repl-timeout", 60, 1, INT_MAX],
   ["replica-priority", 100, 0, INT_MAX],
   ["shutdown-timeout", 10, 0, INT_MAX],
-  ["stream-node-max-entries", 100, 0, UNBOUNDED],
   ["tcp-keepalive", 300, 0, INT_MAX],
 ];
 
@@ -48,7 +47,6 @@ const SIZES: typeof NUMBERS = [
   ["auto-aof-rewrite-min-size", 64 * 1024 * 1024, 0, UNBOUNDED],
   ["hll-sparse-max-bytes", 3000, 0, UNBOUNDED],
   ["repl-backlog-size", 1024 * 1024, 1, UNBOUNDED],
-  ["stream-node-max-bytes", 4096, 0, UNBOUNDED],
 ];
 
 /** The limits that OBJECT ENCODING uses: the name of the limit, and whether it is in bytes. */

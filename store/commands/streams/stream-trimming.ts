@@ -9,12 +9,13 @@ import type { Stream } from "../../values/streams/stream.js";
 import { idArgument, newIdArgument, type RequestedId } from "./stream-arguments.js";
 
 /**
- * With `~`, entries are removed in hundreds, so up to 99 more than requested remain. Redis does the same with its
- * nodes, which usually contain a hundred entries; here the number must follow from the stream's contents alone.
+ * With `~`, whole nodes are removed: each hundred entries from the first one are a node, and the rest is the last node.
+ * Up to 99 more entries than requested remain. In Redis, a node contains as many, or fewer if its entries are long or
+ * were removed one by one; here the number must follow from the stream's contents alone.
  */
-const APPROXIMATE_STEP = 100;
+export const NODE_ENTRIES = 100;
 /** Maximum number of entries that `~` removes without LIMIT, as in Redis. */
-const APPROXIMATE_LIMIT = 10_000;
+const APPROXIMATE_LIMIT = 100 * NODE_ENTRIES;
 /** Maximum length of an option's name. */
 const OPTION_BYTES_MAX = 10;
 
@@ -102,7 +103,7 @@ class TrimReader {
     const limit = this.#limit === 0n ? Number.POSITIVE_INFINITY : Number(this.#limit ?? APPROXIMATE_LIMIT);
     return (stream) => {
       const max = Math.min(excess(stream), limit);
-      return max - (max % APPROXIMATE_STEP);
+      return max === stream.size ? max : max - (max % NODE_ENTRIES);
     };
   }
 }

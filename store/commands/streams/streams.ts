@@ -130,7 +130,7 @@ export const streams = family("stream", {
     keys: [write(1)],
     since: "5.0.0",
     complexity: "O(N), N: entries removed",
-    summary: "Removes a stream's oldest entries; with ~, in multiples of 100.",
+    summary: "Removes a stream's oldest entries; with ~, only whole nodes of 100.",
     events: event("t", "xtrim", ifCounted),
     keyFlags: ["RW delete"],
     tips: ["nondeterministic_output"],

@@ -4,6 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
+import { OK } from "../../../protocol/reply.js";
 import { until } from "../../daemon/replicas.js";
 import { RawClient } from "../../support/raw-client.js";
 import { RedisConnection } from "../../support/redis-connection.js";
@@ -44,8 +45,6 @@ const VALUES: Readonly<Record<string, readonly string[]>> = {
   "replica-read-only": ["no", "yes"],
   save: ["3600 1 300 100", "foo", "10", ""],
   "stop-writes-on-bgsave-error": ["no", "yes"],
-  "stream-node-max-bytes": ["4kb", "8192"],
-  "stream-node-max-entries": ["100", "0", "-1", "5"],
   "tcp-keepalive": ["300", "0", "-1", "60"],
 };
 
@@ -59,6 +58,26 @@ for (const [name, values] of Object.entries(VALUES)) {
     );
   });
 }
+
+test("CONFIG SET refuses other nodes of streams, which would trim differently on each daemon", async () => {
+  await using scene = await startResp();
+  using client = await RedisConnection.open(scene.port);
+  const set = (name: string, value: string) => client.call("CONFIG", "SET", name, value);
+  for (const [name, value] of [
+    ["stream-node-max-entries", "100"],
+    ["stream-node-max-bytes", "0"],
+  ] as const) {
+    assert.deepEqual(await set(name, value), OK);
+    const refusal = await set(name, "50");
+    assert.ok(refusal.kind === "error");
+    assert.match(refusal.text, new RegExp(`'${name}'\\) - the nodes of streams always have 100 entries`));
+    const found = await client.call("CONFIG", "GET", name);
+    assert.deepEqual(found, {
+      kind: "array",
+      items: [name, value].map((bytes) => ({ kind: "bulk", bytes })),
+    });
+  }
+});
 
 test("event classes are reported in Redis's order, in whatever order they were set", { skip }, async () => {
   const random = new SeededRandom(seed(), 0);

@@ -6,6 +6,8 @@ import { shown } from "../../../conformance/resp2-fold.js";
 import { RedisConnection } from "../../../support/redis-connection.js";
 import { startRedis } from "../../../support/redis-server.js";
 import { skipWithout } from "../../../support/requirements.js";
+import { seed } from "../../../support/seed.js";
+import { SeededRandom } from "../../../support/seeded-random.js";
 import { StoreUnderTest } from "../store-under-test.js";
 
 let store: StoreUnderTest;
@@ -42,7 +44,7 @@ test("undo reverts every write, including the key's expiry time and the stream's
 test("commands without an effect leave no record", () => {
   fill("s", 3);
   for (const line of [
-    ...["XDEL s 9-9", "XTRIM s MAXLEN 3", "XTRIM s MAXLEN ~ 0", "XTRIM s MINID 1", "XSETID s 3-0"],
+    ...["XDEL s 9-9", "XTRIM s MAXLEN 3", "XTRIM s MAXLEN ~ 1", "XTRIM s MINID 1", "XSETID s 3-0"],
     ...[
       "XADD none NOMKSTREAM * a 1",
       "XADD s 1-1 a 1",
@@ -73,7 +75,7 @@ test("without a timeline XADD * assigns the date's first number, or the number a
   assert.equal(store.run("XADD t * a 1"), '"6-0"');
 });
 
-test("~ removes entries in hundreds, leaves no fewer than requested, and respects LIMIT", () => {
+test("~ removes whole nodes of 100 entries, leaves no fewer than requested, and respects LIMIT", () => {
   fill("s", 350);
   assert.equal(store.run("XTRIM s MAXLEN ~ 251"), ":0");
   assert.equal(store.run("XTRIM s MAXLEN ~ 140 LIMIT 199"), ":100");
@@ -81,6 +83,10 @@ test("~ removes entries in hundreds, leaves no fewer than requested, and respect
   assert.equal(store.run("XLEN s"), ":50");
   assert.equal(store.run("XADD s MAXLEN ~ 1 * a 1"), '"1000000-0"');
   assert.equal(store.run("XLEN s"), ":51");
+  assert.equal(store.run("XTRIM s MAXLEN ~ 0 LIMIT 50"), ":0");
+  assert.equal(store.run("XTRIM s MINID ~ 9999999"), ":51");
+  assert.equal(store.run("XADD s MAXLEN ~ 0 * a 1"), '"1000000-1"');
+  assert.equal(store.run("XLEN s"), ":0");
 });
 
 test("~ removes at most 10,000 entries, unless LIMIT is 0", () => {
@@ -90,24 +96,36 @@ test("~ removes at most 10,000 entries, unless LIMIT is 0", () => {
   assert.equal(store.run("XTRIM s MAXLEN ~ 0 LIMIT 0"), ":300");
 });
 
-test("~ trims small appended entries exactly as redis-server does", {
+test("~ trims appended entries exactly as redis-server does with nodes of 100 entries", {
   skip: skipWithout("redis-server"),
 }, async () => {
-  const server = await startRedis();
+  const first = seed();
+  const server = await startRedis({ args: ["--stream-node-max-bytes", "0"] });
   try {
     using redis = await RedisConnection.open(server.port);
-    fill("s", 1000);
-    for (let i = 1; i <= 1000; i++) redis.queue(["XADD", "s", `${i}-0`, "a", String(i)]);
-    await redis.flush();
-    for (const options of [
-      "MAXLEN ~ 901",
-      "MAXLEN ~ 850",
-      "MINID ~ 401",
-      "MAXLEN ~ 1 LIMIT 250",
-      "MAXLEN ~ 0",
-    ]) {
-      const line = `XTRIM s ${options}`;
-      assert.equal(store.run(line), shown(await redis.call(...line.split(" "))), line);
+    for (let episode = 0; episode < 40; episode++) {
+      const random = new SeededRandom(first, episode);
+      const key = `s${episode}`;
+      let last = 0;
+      const add = (options = ""): string =>
+        `XADD ${key} ${options}${++last}-0 a ${"x".repeat(random.below(60))}x`;
+      for (let round = 0; round < 12; round++) {
+        const lines = Array.from({ length: random.oneOf([0, 1, 30, 99, 100, 101, 250]) }, () => add());
+        const bound = random.oneOf([0, 1, 49, 99, 100, 101, 200, 340]);
+        const what = random.oneOf([
+          `MAXLEN ~ ${bound}`,
+          `MINID ~ ${Math.max(0, last - bound + random.below(3))}`,
+        ]);
+        const limit = random.oneOf(["", "", " LIMIT 0", " LIMIT 30", " LIMIT 100", " LIMIT 250"]);
+        lines.push(random.oneOf([add(`${what}${limit} `), `XTRIM ${key} ${what}${limit}`]), `XLEN ${key}`);
+        for (const line of lines) redis.queue(line.split(/ +/));
+        const theirs = (await redis.flush()).map(shown);
+        assert.deepEqual(
+          lines.map((line) => store.run(line)),
+          theirs,
+          `seed ${first}, episode ${episode}: ${lines.at(-2)}`,
+        );
+      }
     }
   } finally {
     await server.stop();
