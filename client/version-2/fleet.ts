@@ -202,8 +202,9 @@ export class Fleet implements LinkOwner {
   detectedVersion1(link: Link, sendings: readonly Sending[], now: number): void {
     publishVersion(link.address.text, 1);
     for (const sending of sendings) this.switchToVersion1(sending, now);
-    this.#decide(now);
+    // A decision may abort calls. Those that this daemon will receive must not count as unsent then.
     this.#owner.detectedVersion1(this.links.indexOf(link), now);
+    this.#decide(now);
     if (this.isUnreachable) this.#owner.unreachable(now);
   }
 

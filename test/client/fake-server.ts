@@ -42,6 +42,8 @@ export class FakeServer implements AsyncDisposable {
   /** The answer, or a function that returns one for each request. */
   value: Value = "OK";
   lateMs = 100;
+  /** Handles a hello of version 2. Like the original, it closes the connection without an answer. */
+  hello: (socket: Socket) => void = (socket) => void socket.end();
   /** The complete request payloads, in the order of completion. */
   readonly requests: Buffer[] = [];
   /** The number of accepted connections; `sockets` contains the open ones. */
@@ -99,9 +101,8 @@ export class FakeServer implements AsyncDisposable {
     socket.on("close", () => this.sockets.delete(socket));
     socket.on("data", (chunk: Buffer) => {
       const payloads = parser.split(chunk);
-      // Like the original, it closes a connection that uses another version without an answer.
       if (parser.version === 2) {
-        socket.end();
+        this.hello(socket);
         return;
       }
       for (const payload of payloads) {

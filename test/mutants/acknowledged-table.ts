@@ -51,6 +51,13 @@ export const acknowledgedMutants: readonly Mutant[] = [
     test: "test/client/simulation.test.js",
   },
   {
+    name: "effects: a decision about the cluster precedes the deliveries in version 1",
+    file: "client/version-2/fleet.js",
+    find: "this.#owner.detectedVersion1(this.links.indexOf(link), now);\n        this.#decide(now);",
+    replace: "this.#decide(now);\n        this.#owner.detectedVersion1(this.links.indexOf(link), now);",
+    test: "test/client/version-2/effects.test.js",
+  },
+  {
     name: "effects: dbsyncSend uses a client of another cluster",
     file: "client/dbsync-send.js",
     find: "cluster,\n        keepalive",

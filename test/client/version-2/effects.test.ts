@@ -1,6 +1,8 @@
 /** Tests that no daemon applies a call that the client has reported as not applied. */
 import assert from "node:assert/strict";
 import { generateKeyPairSync } from "node:crypto";
+import { subscribe, unsubscribe } from "node:diagnostics_channel";
+import type { Socket } from "node:net";
 import { test } from "node:test";
 import { dbsyncReset, dbsyncSend } from "../../../client/dbsync-send.js";
 import { CONNECT_MS } from "../../../client/shared/connection-timeouts.js";
@@ -99,6 +101,31 @@ test("an aborted call that is queued for a daemon of version 1 may be applied", 
   await client.close();
   assert.equal((await first).code, "closed");
 });
+
+test(
+  "a call for differing clusters may be applied by a daemon that turns out to speak version 1",
+  LIMIT,
+  async () => {
+    await using one = await ServedDaemon.start({ id: 1, cluster: "c".repeat(32) });
+    await using two = await ServedDaemon.start({ id: 2, cluster: "d".repeat(32) });
+    await using old = await FakeServer.start("hang");
+    const hellos: Socket[] = [];
+    old.hello = (socket) => void hellos.push(socket);
+    await using client = client2Of([one, two, old], { versions: "1,2", clock: new HandClock() });
+    const greeted = new Set<unknown>();
+    const greet = (message: unknown) => void greeted.add((message as { address: string }).address);
+    subscribe("dbsync:version", greet);
+    const failed = errorOf(client.send("SET k 1"));
+    const isGreeted = ({ address }: ServedDaemon) => greeted.has(address);
+    await until(() => isGreeted(one) && isGreeted(two) && hellos.length > 0, "the hellos");
+    unsubscribe("dbsync:version", greet);
+    for (const socket of hellos) socket.end();
+    const failure = await failed;
+    assert.equal(failure.code, "clusters-differ");
+    assert.equal(failure.effect, "unknown");
+    await until(() => old.requests.length === 1, "the call");
+  },
+);
 
 test("dbsyncSend does not use a client that was opened for another cluster", async () => {
   await using daemon = await ServedDaemon.start();
