@@ -35,7 +35,7 @@ export function formatDeadLetters({ deadLetters, unread }: DeadLetterList): stri
     rows.length === 0
       ? "no dead letters\n"
       : formatHeadedTable([["ID", "DATE", "STATE", "WHY", "COMMAND"], ...rows]);
-  const remarks = unread.map(({ file, bytes }) => `${shown(file)}: its last ${bytes} bytes cannot be read\n`);
+  const remarks = unread.map(({ file, reason }) => `${shown(file)}: ${reason}\n`);
   return table + remarks.join("");
 }
 

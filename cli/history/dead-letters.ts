@@ -126,7 +126,7 @@ async function list(flags: DeadLetterFlags): Promise<void> {
   const found = await listDeadLetters(flags);
   if (flags.json) {
     for (const deadLetter of found.deadLetters) printJson(jsonDeadLetter(deadLetter));
-    for (const { file, bytes } of found.unread) printJson({ unread: file, bytes });
+    for (const { file, bytes, reason } of found.unread) printJson({ unread: file, bytes, reason });
   } else process.stdout.write(formatDeadLetters(found));
   if (found.unread.length > 0) process.exitCode = EXIT.failed;
 }

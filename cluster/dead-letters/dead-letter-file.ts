@@ -1,10 +1,10 @@
 /**
- * The format of a file of dead letters, with lengths in bytes and big-endian integers: "dbsync-letters-1" (16), then
- * for each dead letter
+ * The format of a file of dead letters, with lengths in bytes and big-endian integers: "dbsync-letters-" and the number
+ * of the format, one digit (16), then for each dead letter
  *   CRC-32 of the remaining head (4) ‖ reason (1) ‖ length of the value (4) ‖ order key (42) ‖ value as in the timeline
  * A value is verified by its own CRC and by its id. The length in each head determines where the next head begins. If a
  * head is damaged, the remaining bytes are skipped, because a value contains bytes that a client chose and that could
- * look like a dead letter. This format and the numbers of the reasons never change.
+ * look like a dead letter. A file of another format is never changed.
  */
 import { closeSync, openSync, readSync } from "node:fs";
 import { crc32 } from "node:zlib";
@@ -13,7 +13,10 @@ import { DEAD_LETTER_REASONS, type DeadLetterReason } from "../../timeline/dead-
 import { type Entry, ORDER_KEY_BYTES, type OrderKey, readOrderKey } from "../../timeline/entries/entry.js";
 import { readEntry } from "../../timeline/entries/stored-value.js";
 
-export const DEAD_LETTERS_MAGIC = Buffer.from("dbsync-letters-1");
+/** The number of the format that this program reads and writes. */
+export const DEAD_LETTERS_FORMAT = 1;
+export const DEAD_LETTERS_MAGIC = Buffer.from(`dbsync-letters-${DEAD_LETTERS_FORMAT}`);
+const MAGIC = /^dbsync-letters-([1-9])$/;
 
 const CRC_BYTES = 4;
 const LENGTH_AT = CRC_BYTES + 1;
@@ -39,6 +42,8 @@ export interface DeadLetterHeads {
   readonly heads: readonly DeadLetterHead[];
   /** The number of unreadable bytes at the end of the file. */
   readonly unread: number;
+  /** The number of the file's format if this program does not read it, or null. */
+  readonly otherFormat: number | null;
 }
 
 export function deadLetterBytes(
@@ -65,11 +70,21 @@ export class DeadLetterFile {
     this.#size = size;
   }
 
+  get #begin(): Buffer {
+    return this.read(0, DEAD_LETTERS_MAGIC.length);
+  }
+
+  /** The number of the file's format if this program does not read it, or null. */
+  get otherFormat(): number | null {
+    const [, digit] = MAGIC.exec(this.#begin.toString("latin1")) ?? [];
+    return digit === undefined || Number(digit) === DEAD_LETTERS_FORMAT ? null : Number(digit);
+  }
+
   /** Reads only the heads. */
   heads(): DeadLetterHeads {
     const heads: DeadLetterHead[] = [];
-    if (!this.read(0, DEAD_LETTERS_MAGIC.length).equals(DEAD_LETTERS_MAGIC))
-      return { heads, unread: this.#size };
+    if (!this.#begin.equals(DEAD_LETTERS_MAGIC))
+      return { heads, unread: this.#size, otherFormat: this.otherFormat };
     let from = DEAD_LETTERS_MAGIC.length;
     while (from < this.#size) {
       const head = this.read(from, from + HEAD_BYTES);
@@ -81,7 +96,7 @@ export class DeadLetterFile {
       heads.push({ orderKey: readOrderKey(head.subarray(ORDER_KEY_AT)), reason, from, to });
       from = to;
     }
-    return { heads, unread: this.#size - from };
+    return { heads, unread: this.#size - from, otherFormat: null };
   }
 
   /** Returns the entry, or null if its bytes are damaged. */

@@ -22,7 +22,12 @@ import { syncPathNow } from "../../net/process/synced-path.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { hexOf } from "../../protocol/version-2/envelope.js";
 import { compareOrderKeys, type Entry } from "../../timeline/entries/entry.js";
-import { DEAD_LETTERS_MAGIC, DeadLetterFile, type DeadLetterHead } from "./dead-letter-file.js";
+import {
+  DEAD_LETTERS_FORMAT,
+  DEAD_LETTERS_MAGIC,
+  DeadLetterFile,
+  type DeadLetterHead,
+} from "./dead-letter-file.js";
 
 /** The folder's name in the data folder. */
 const DEAD_LETTERS_FOLDER = "dead-letters";
@@ -64,10 +69,12 @@ export interface DeadLetter extends DeadLetterHead, DeadLetterProgress {
   readonly file: string;
 }
 
-/** The unreadable bytes of a file. */
+/** A file, or the end of a file, that cannot be read. */
 export interface UnreadDeadLetters {
   readonly file: string;
   readonly bytes: number;
+  /** Why, and what to do. */
+  readonly reason: string;
 }
 
 export interface FoundDeadLetters {
@@ -114,7 +121,13 @@ export class DeadLetterFolder {
     for (const file of this.#files()) {
       const found = reading(file, (opened) => opened.heads());
       if (found === null) continue;
-      if (found.unread > 0) unread.push({ file, bytes: found.unread });
+      if (found.unread > 0) {
+        const reason =
+          found.otherFormat === null
+            ? `its last ${found.unread} bytes cannot be read`
+            : otherFormatText(found.otherFormat);
+        unread.push({ file, bytes: found.unread, reason });
+      }
       for (const head of found.heads) {
         const { id } = head.orderKey;
         const state = file.endsWith(UNDECIDED)
@@ -222,6 +235,13 @@ export class DeadLetterFolder {
       .map((name) => join(this.path, name));
   }
 }
+
+/** Returns the number of a file's format if this program does not read it, or null. */
+export const otherFormatOf = (file: string): number | null => reading(file, (opened) => opened.otherFormat);
+
+/** Returns why a file of another format is not used, and what to do. */
+export const otherFormatText = (format: number): string =>
+  `it has format ${format}, and this program reads only format ${DEAD_LETTERS_FORMAT}; it was not changed: use the version of dbsync that wrote it`;
 
 const UNTOUCHED = {
   waiting: { state: "waiting", since: null },

@@ -25,6 +25,8 @@ import {
   FILE_MODE,
   FOLDER_MODE,
   namesIn,
+  otherFormatOf,
+  otherFormatText,
   syncFolder,
   UNDECIDED,
 } from "./dead-letter-folder.js";
@@ -67,16 +69,19 @@ export class DeadLetterStore {
   /**
    * Called at the start, for files that an earlier process left undecided. The file that the timeline's mark names
    * becomes valid, because its entries were dropped from the timeline. All remaining files are removed, because their
-   * entries were not dropped.
+   * entries were not dropped. A file of another format is not changed.
    */
   decide(storage: Storage, log: TimelineLogger): void {
     const { path } = this.folder;
     const decided = storage.mark("letters")?.toString() ?? "";
     try {
       for (const name of namesIn(path)) {
+        if (!name.endsWith(UNDECIDED) && !name.endsWith(PARTIAL)) continue;
         const file = join(path, name);
-        if (name === decided + UNDECIDED) renameSync(file, join(path, decided + DECIDED));
-        else if (name.endsWith(UNDECIDED) || name.endsWith(PARTIAL)) rmSync(file);
+        const format = otherFormatOf(file);
+        if (format !== null) log.warn({ file, reason: otherFormatText(format) }, NOT_DECIDED);
+        else if (name === decided + UNDECIDED) renameSync(file, join(path, decided + DECIDED));
+        else rmSync(file);
       }
       syncFolder(path);
     } catch (problem) {

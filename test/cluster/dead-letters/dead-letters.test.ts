@@ -12,8 +12,9 @@ import {
   writeFileSync,
   writeSync,
 } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { test } from "node:test";
+import { DEAD_LETTERS_MAGIC } from "../../../cluster/dead-letters/dead-letter-file.js";
 import { DeadLetterFolder } from "../../../cluster/dead-letters/dead-letter-folder.js";
 import { DeadLetterStore } from "../../../cluster/dead-letters/dead-letter-store.js";
 import { deadLettersReply } from "../../../cluster/history/timeline-dead-letters.js";
@@ -186,13 +187,47 @@ test("damage makes one letter unreadable, and a damaged head also hides the lett
   writeFileSync(file, intact);
   truncateSync(file, third.to - 1);
   assert.deepEqual(folder.list().deadLetters.length, 2);
-  assert.deepEqual(folder.list().unread, [{ file, bytes: third.to - 1 - third.from }]);
+  const bytes = third.to - 1 - third.from;
+  assert.deepEqual(folder.list().unread, [{ file, bytes, reason: `its last ${bytes} bytes cannot be read` }]);
   // Removing dead letters does not remove unreadable ones.
   folder.remove(folder.list().deadLetters.slice(0, 1));
   assert.deepEqual(
     [folder.list().deadLetters.map(({ orderKey }) => orderKey.id), folder.list().unread[0]?.bytes],
     [ids.slice(1, 2), third.to - 1 - third.from],
   );
+});
+
+test("a file of another format is reported with both numbers, and never changed, renamed or removed", async () => {
+  using data = makeFolder();
+  const own = some(2);
+  const file = await keepAll(deadLettersIn(data.path), own);
+  const later = readFileSync(file);
+  later[DEAD_LETTERS_MAGIC.length - 1] = "2".charCodeAt(0);
+  const folder = new DeadLetterFolder(data.path);
+  const names = ["later.letters", "later.undecided", "later.partial", "marked.undecided"];
+  for (const name of names) writeFileSync(join(folder.path, name), later);
+  const warnings: object[] = [];
+  deadLettersIn(data.path).decide(markOf(["letters", Buffer.from("marked")]), {
+    ...quiet,
+    warn: (facts) => void warnings.push(facts),
+  });
+  assert.equal(warnings.length, 3);
+  const { deadLetters, unread } = folder.list();
+  const reason =
+    "it has format 2, and this program reads only format 1; it was not changed: use the version of dbsync that wrote it";
+  assert.deepEqual(
+    unread.map((one) => [basename(one.file), one.bytes, one.reason]),
+    ["later.letters", "later.undecided", "marked.undecided"].map((name) => [name, later.length, reason]),
+  );
+  folder.remove(deadLetters);
+  assert.equal(existsSync(file), false);
+  assert.deepEqual(
+    readdirSync(folder.path)
+      .filter((name) => name !== "written")
+      .sort(),
+    names.sort(),
+  );
+  for (const name of names) assert.deepEqual(readFileSync(join(folder.path, name)), later);
 });
 
 test("thousands of letters are stored, listed, counted and removed", async () => {

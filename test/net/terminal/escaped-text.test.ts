@@ -100,7 +100,7 @@ const OUTPUTS: Readonly<Record<string, () => void>> = {
             envelope: { commands: [[Buffer.from(EVIL)]], count: 1 },
           },
         ],
-        unread: [{ file: EVIL, bytes: 1 }],
+        unread: [{ file: EVIL, bytes: 1, reason: "its last 1 bytes cannot be read" }],
       } as never),
     ),
   key: () => void output.write(formatKey(KEY as never, EVIL)),
