@@ -27,16 +27,25 @@ export interface MirrorMark {
   readonly folded: string;
 }
 
+/** The number of the mark's format. */
+const FORMAT = 1;
+const NUMBER = /^dbsync-mirror:([1-9]\d{0,8}) /;
 const FORM =
-  /^dbsync-mirror:1 cluster=([\da-f]{64}) daemon=([\da-f]{64}) batch=([\da-f]{16})\.(\d{1,15}) level=(\d{1,15})\.(\d{1,5}) whole=(\S{0,200})$/;
+  /^dbsync-mirror:\d+ cluster=([\da-f]{64}) daemon=([\da-f]{64}) batch=([\da-f]{16})\.(\d{1,15}) level=(\d{1,15})\.(\d{1,5}) whole=(\S{0,200})$/;
 
 export function formatMark({ cluster, daemon, run, batch, level, folded }: MirrorMark): string {
-  return `dbsync-mirror:1 cluster=${cluster} daemon=${daemon} batch=${run}.${batch} level=${level.at}.${level.seq} whole=${folded}`;
+  return `dbsync-mirror:${FORMAT} cluster=${cluster} daemon=${daemon} batch=${run}.${batch} level=${level.at}.${level.seq} whole=${folded}`;
 }
 
-/** Parses a mark, or returns null if the text is not one. */
+/** Returns the number of a mark's format, or null if the text is not a mark. */
+function formatOf(text: string): number | null {
+  const [, number] = NUMBER.exec(text) ?? [];
+  return number === undefined ? null : Number(number);
+}
+
+/** Parses a mark, or returns null if the text is not one of this format. */
 export function parseMark(text: string): MirrorMark | null {
-  const match = FORM.exec(text);
+  const match = formatOf(text) === FORMAT ? FORM.exec(text) : null;
   if (match === null) return null;
   const [cluster, daemon, run, batch, at, seq, folded] = match.slice(1) as [
     ...[string, string, string, string, string, string, string],
@@ -98,7 +107,7 @@ export function checkMark(text: string | null, isEmpty: boolean, context: MarkCo
   const mark = parseMark(text);
   if (mark?.daemon !== context.daemon || mark.cluster !== context.cluster) {
     if (takesOver) return compare("it was taken over", false);
-    return { kind: "refused", reason: refusalOf(mark, context) };
+    return { kind: "refused", reason: refusalOf(text, mark, context) };
   }
   if (hasBegun) return compare("its mark is older than the last one: Redis was restored from a dump", true);
   if (mark.folded !== "" && mark.folded === context.folded) return { kind: "same" };
@@ -111,7 +120,13 @@ export function checkMark(text: string | null, isEmpty: boolean, context: MarkCo
 
 const compare = (reason: string, isAlarm: boolean): MarkCheck => ({ kind: "compare", reason, isAlarm });
 
-function refusalOf(mark: MirrorMark | null, { cluster }: MarkContext): string {
+function refusalOf(text: string, mark: MirrorMark | null, { cluster }: MarkContext): string {
+  const format = formatOf(text);
+  if (format !== null && format !== FORMAT)
+    return (
+      `its mark ${MARK_KEY} has format ${format}, and this daemon reads only format ${FORMAT}: use the version of dbsync ` +
+      "that wrote it, or take this Redis over with dbsync repair --take-over"
+    );
   if (mark === null)
     return `its key ${MARK_KEY} is not a mark: delete that key, or run dbsync repair --take-over`;
   const whose = mark.cluster === cluster ? "" : " of another cluster";

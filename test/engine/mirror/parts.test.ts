@@ -70,6 +70,21 @@ describe("a mark", () => {
       assert.equal(parseMark(text), null);
   });
 
+  test("a mark of another format is refused with both numbers", () => {
+    for (const number of [2, 10, 999_999_999]) {
+      const text = formatMark(MARK).replace(":1 ", `:${number} `);
+      assert.equal(parseMark(text), null);
+      assert.deepEqual(checkMark(text, false, { ...claimant, folded: MARK.folded }), {
+        kind: "refused",
+        reason: `its mark ${MARK_KEY} has format ${number}, and this daemon reads only format 1: use the version of dbsync that wrote it, or take this Redis over with dbsync repair --take-over`,
+      });
+    }
+    for (const text of ["dbsync-mirror:02 cluster=", "dbsync-mirror:x", "dbsync-mirror:1"]) {
+      const check = checkMark(text, false, claimant);
+      assert.ok(check.kind === "refused" && check.reason.includes("is not a mark"), text);
+    }
+  });
+
   test("a mark determines whether the mirror continues, compares, or does not touch Redis", () => {
     const text = formatMark(MARK);
     assert.equal(judged(text, false, { written: [text] }), "same");
