@@ -289,6 +289,10 @@ export class Member implements Sender, Receiver, Reconciled, ConnectedMember {
     this.connection.drop("malformed", detail);
   }
 
+  otherProtocol(found: string): void {
+    this.connection.dropOtherProtocol(found);
+  }
+
   /** Closes the connection after an exception that the member's bytes caused. */
   failed(problem: unknown): void {
     this.connection.drop("internal-error", stackOf(problem));

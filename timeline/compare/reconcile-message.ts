@@ -4,6 +4,7 @@
  * first. A range is written in seconds from the end of the previous range; a length of 0 seconds means no end.
  */
 import { MalformedFrame } from "../../protocol/errors.js";
+import { OtherProtocol } from "../../protocol/version-2/messages-v2.js";
 import type { DigestSet } from "./digest-index.js";
 
 /**
@@ -128,10 +129,12 @@ function writeSection(writer: Writer, section: Section): void {
   }
 }
 
-/** Parses a message. @throws MalformedFrame  the bytes are not a message that members write */
+/** Parses a message. @throws MalformedFrame, OtherProtocol  the bytes are not a message that members write */
 export function readMessage(bytes: Buffer): Message {
   const reader = new Reader(bytes);
-  if (reader.number() !== VERSION) throw reader.malformed("a comparison of an unknown version");
+  const version = reader.number();
+  if (version !== VERSION)
+    throw new OtherProtocol(`a comparison of entries in format ${version} instead of ${VERSION}`);
   const set = SETS[reader.number()];
   const salt = reader.number();
   if (set === undefined || salt > 3) throw reader.malformed("expected a set and a salt");

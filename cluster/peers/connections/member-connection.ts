@@ -173,6 +173,11 @@ export class MemberConnection implements MemberSocketOwner {
     if (!this.isClosed) this.#lose(code, detail);
   }
 
+  /** Closes the connection to a member of another release. @param found  what the member has sent */
+  dropOtherProtocol(found: string): void {
+    this.drop("other-protocol", `${CLOSE_REASONS["other-protocol"]} It sent ${found}.`);
+  }
+
   /** Closes the connection, and refuses further connections from this member for a while. */
   ban(detail: string): void {
     this.#owner.ban(this, detail);
@@ -242,7 +247,7 @@ export class MemberConnection implements MemberSocketOwner {
   #greet(hello: Hello): void {
     const refusal = this.#helloRefusal(hello);
     if (refusal !== null) {
-      if (refusal === "other-protocol") this.#loseOtherProtocol(`number ${membersProtocolIn(hello)}`);
+      if (refusal === "other-protocol") this.dropOtherProtocol(`number ${membersProtocolIn(hello)}`);
       else this.#lose(refusal, CLOSE_REASONS[refusal]);
       return;
     }
@@ -274,7 +279,7 @@ export class MemberConnection implements MemberSocketOwner {
     try {
       message = readMemberMessage(payload);
     } catch (problem) {
-      if (problem instanceof OtherProtocol) this.#loseOtherProtocol(problem.found);
+      if (problem instanceof OtherProtocol) this.dropOtherProtocol(problem.found);
       else if (problem instanceof MalformedFrame) this.#lose("malformed", problem.message);
       else throw problem;
       return;
@@ -365,10 +370,6 @@ export class MemberConnection implements MemberSocketOwner {
     const known = Object.hasOwn(CLOSE_REASONS, code) ? (code as CloseCode) : null;
     this.closeCode = known;
     this.#owner.lost(this, known, closeText(code, sentence));
-  }
-
-  #loseOtherProtocol(found: string): void {
-    this.#lose("other-protocol", `${CLOSE_REASONS["other-protocol"]} It sent ${found}.`);
   }
 
   #lose(code: CloseCode, detail: string): void {

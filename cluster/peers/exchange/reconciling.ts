@@ -9,6 +9,7 @@ import type { Work } from "../../../net/process/background-work.js";
 import { MalformedFrame } from "../../../protocol/errors.js";
 import type { ExchangeMessage } from "../../../protocol/members/member-messages.js";
 import type { Totals } from "../../../protocol/members/member-totals.js";
+import { OtherProtocol } from "../../../protocol/version-2/messages-v2.js";
 import { type DigestSet, isSameDigest } from "../../../timeline/compare/digest-index.js";
 import { RangeCursor } from "../../../timeline/compare/order-key-ranges.js";
 import { answer, start } from "../../../timeline/compare/reconcile.js";
@@ -39,6 +40,8 @@ export interface Reconciled {
   /** The number of new entries that the member has sent on this connection. */
   readonly entriesReceived: number;
   malformed(detail: string): void;
+  /** Called for a step of another format. @param found  what it contains */
+  otherProtocol(found: string): void;
   /** Called when answering one of the member's steps threw an exception. */
   failed(problem: unknown): void;
   /** Runs a step once all entries received so far are on disk, or were refused. */
@@ -233,7 +236,9 @@ export class Reconciling {
       if (toSend.length > 0) this.#pushList(exchange, new RangeCursor(index, set, toSend));
       this.#consider(exchange);
     } catch (problem) {
-      if (problem instanceof MalformedFrame) this.#member.malformed(`reconciliation: ${problem.message}`);
+      if (problem instanceof OtherProtocol) this.#member.otherProtocol(problem.found);
+      else if (problem instanceof MalformedFrame)
+        this.#member.malformed(`reconciliation: ${problem.message}`);
       else this.#member.failed(problem);
     }
   }

@@ -157,7 +157,7 @@ const invalid: Readonly<Record<string, OwnMessage | Buffer>> = {
     isLast: true,
     bytes: Buffer.from("abc"),
   },
-  "a malformed reconciliation": { kind: "reconcile", session: 1, step: Buffer.from("garbage") },
+  "a malformed reconciliation": { kind: "reconcile", session: 1, step: Buffer.from("\x01garbage") },
 };
 
 for (const [name, message] of Object.entries(invalid)) {
@@ -175,6 +175,24 @@ for (const [name, message] of Object.entries(invalid)) {
     assert.equal(node.peering.state, "live");
   });
 }
+
+test("a comparison of entries in another format closes the connection, with both numbers", () => {
+  const world = new World();
+  const { node, hand } = joined(world);
+  const before = node.lines.length;
+  hand.send({ kind: "reconcile", session: 1, step: Buffer.from([2, 1, 0, 9, 9]) });
+  world.run(100);
+  assert.ok(hand.isClosed);
+  const bye = hand.received.at(-1);
+  assert.ok(bye?.kind === "bye" && bye.code === "other-protocol");
+  assert.match(bye.sentence, /install the same version on all daemons\.$/);
+  const line = node.lines.slice(before).find(({ text }) => text === CLOSE_REASONS["other-protocol"]);
+  assert.equal(
+    line?.facts["detail"],
+    `${CLOSE_REASONS["other-protocol"]} It sent a comparison of entries in format 2 instead of 1.`,
+  );
+  assert.equal(entriesOf(node), 0);
+});
 
 const fail = (): never => {
   throw new TypeError("Cannot read properties of null");
