@@ -32,6 +32,9 @@ interface Browser {
   readonly IDBKeyRange: { bound(from: string, to: string): unknown };
 }
 
+/** The number of the databases: which object stores they have. Each value has the number of its own format. */
+const VERSION = 1;
+
 /** A character that sorts after any other. */
 const LAST = "\uffff";
 
@@ -44,10 +47,17 @@ export class IndexedStore<Value> {
     this.#name = name;
   }
 
+  /** Opens a database, or creates it. Rejects, and changes nothing, if the database has a higher number. */
   static async open<Value>(database: string, name: string): Promise<IndexedStore<Value>> {
-    const opening = (globalThis as unknown as Browser).indexedDB.open(database, 1);
+    const opening = (globalThis as unknown as Browser).indexedDB.open(database, VERSION);
     opening.onupgradeneeded = () => opening.result.createObjectStore(name);
-    return new IndexedStore<Value>(await resultOf(opening), name);
+    const opened = await resultOf(opening).catch((problem) => {
+      if ((problem as Error).name !== "VersionError") throw problem;
+      throw new Error(
+        `${database} has a higher number than ${VERSION}, and was not changed: load the newer page`,
+      );
+    });
+    return new IndexedStore<Value>(opened, name);
   }
 
   async get(name: string): Promise<Value | undefined> {
@@ -73,13 +83,28 @@ export class IndexedStore<Value> {
     return resultOf(this.#store("readonly").getAllKeys(namesFrom(prefix)));
   }
 
-  /** Renames all values whose names begin with a prefix, in one transaction. @returns the values by their new names */
-  async rename(prefix: string, newName: () => string): Promise<Map<string, Value>> {
-    const names = namesFrom(prefix);
+  /**
+   * Renames the values whose names begin with a prefix, in one transaction.
+   * @param isReadable  whether a value may be renamed; any other remains unchanged
+   * @returns the values by their new names
+   */
+  async rename(
+    prefix: string,
+    isReadable: (value: Value) => boolean,
+    newName: () => string,
+  ): Promise<Map<string, Value>> {
+    const range = namesFrom(prefix);
     const store = this.#store("readwrite");
     const found = new Map<string, Value>();
-    for (const value of await resultOf(store.getAll(names))) found.set(newName(), value as Value);
-    store.delete(names);
+    const [names, values] = await Promise.all([
+      resultOf(store.getAllKeys(range)),
+      resultOf(store.getAll(range)) as Promise<Value[]>,
+    ]);
+    for (const [index, value] of values.entries())
+      if (isReadable(value)) {
+        store.delete(names[index]);
+        found.set(newName(), value);
+      }
     for (const [name, value] of found) await resultOf(store.put(value, name));
     return found;
   }

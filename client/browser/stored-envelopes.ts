@@ -12,8 +12,12 @@ import { DbsyncError } from "../shared/errors.js";
 import type { Batch } from "../version-2/call-batch.js";
 import { IndexedStore } from "./indexed-store.js";
 
+/** The number of the format of a stored envelope. */
+const FORMAT = 1;
+
 /** A stored envelope. Times are milliseconds since 1970. */
 export interface StoredEnvelope {
+  readonly format: typeof FORMAT;
   /** The kind of the commands. The name `company` is part of the stored format. */
   readonly company: CommandKind;
   readonly options: EnvelopeOptions | null;
@@ -142,7 +146,7 @@ export class StoredEnvelopes {
 
   async #adopt(store: IndexedStore<StoredEnvelope>, owner: string): Promise<void> {
     this.#awaited.delete(owner);
-    const found = await store.rename(`${this.#prefix}${owner}/`, this.#newName);
+    const found = await store.rename(`${this.#prefix}${owner}/`, this.#isReadable, this.#newName);
     if (found.size > 0) this.#channel?.postMessage(this.#owner);
     for (const [name, stored] of found) {
       try {
@@ -157,12 +161,22 @@ export class StoredEnvelopes {
     }
   }
 
+  /** Whether this page reads the format. An envelope of another one stays for a page that does. */
+  readonly #isReadable = ({ format }: { readonly format?: unknown }): boolean => {
+    if (format !== FORMAT)
+      this.#failed(
+        `a stored envelope has format ${format}, and this page reads only format ${FORMAT}: it was not changed; load the page that stored it`,
+      );
+    return format === FORMAT;
+  };
+
   readonly #newName = (): string => `${this.#prefix}${this.#owner}/${++this.#last}`;
 
   #storedEnvelope({ commandKind, options, envelope, calls }: Batch): StoredEnvelope {
     const { at, seq, cluster, id, message } = envelope as SignedEnvelope;
     const ahead = this.#ahead();
     return {
+      format: FORMAT,
       company: commandKind,
       options,
       envelope: { at, seq, cluster, id, message: new Uint8Array(message) },

@@ -313,11 +313,12 @@ test("an unreadable entry and a listener that throws do not block other calls", 
   way.cut();
   await tab.run(`send("INCR n") && send(["SET", "k", "v"])`);
   await tab.until("kept().then((count) => count >= 1)");
-  // This entry precedes the others, and has the format of a later release.
+  // The first entry precedes the others, and is damaged; the last one has the format of a later release.
   await tab.run(`new Promise((resolve) => { indexedDB.open("dbsync-outbox").onsuccess = ({ target: { result } }) => {
     const store = result.transaction("envelopes", "readwrite").objectStore("envelopes");
     store.getAllKeys().onsuccess = ({ target: { result: [name] } }) => {
-      store.put({ calls: "of another form" }, name.replace(/\\d+$/, "0")).onsuccess = () => { result.close(); resolve(true); }; }; }; })`);
+      store.put({ format: 1, calls: "damaged" }, name.replace(/\\d+$/, "0"));
+      store.put({ format: 2, calls: "of another form" }, name.replace(/\\d+$/, "9")).onsuccess = () => { result.close(); resolve(true); }; }; }; })`);
   await tab.reload();
   await tab.until("window.isReady");
   way.isCut = false;
@@ -326,7 +327,48 @@ test("an unreadable entry and a listener that throws do not block other calls", 
     recovered({ command }) { all.push(command); throw new Error("the page's own"); } }), true)`);
   await tab.until("all.length === 2");
   assert.equal(await tab.run(`client.send("GET n")`), "1");
-  assert.equal(await tab.until("kept().then((count) => count === 0)"), true);
+  assert.equal(await tab.until("kept().then((count) => count === 1)"), true);
+  const stored = `new Promise((resolve) => { indexedDB.open("dbsync-outbox").onsuccess = ({ target: { result } }) => {
+    const store = result.transaction("envelopes").objectStore("envelopes");
+    store.openCursor().onsuccess = ({ target: { result: { key, value } } }) => { result.close(); resolve([key.at(-1), value]); }; }; })`;
+  const later = ["9", { format: 2, calls: "of another form" }];
+  assert.deepEqual(await tab.run(stored), later);
+  await tab.reload();
+  await tab.until("window.isReady && open()");
+  const sentence = String(await tab.until("client.unkept"));
+  assert.match(
+    sentence,
+    /^a stored envelope has format 2, and this page reads only format 1: it was not changed; load the page that stored it$/,
+  );
+  assert.deepEqual(await tab.run(stored), later, "the next page has not changed it either");
+});
+
+test("databases of a later release are refused in one sentence, and not changed", full, async () => {
+  // Tabs of the same profile would block the upgrade of their databases.
+  const tab = await chromium.another(true);
+  await using way = await scene("newer", tab);
+  const upgrade = (name: string) => `new Promise((resolve) => {
+    const opening = indexedDB.open("${name}", 2);
+    opening.onsuccess = () => { opening.result.close(); resolve(true); }; })`;
+  const databases =
+    "indexedDB.databases().then((all) => all.map(({ name, version }) => name + version).sort())";
+  await tab.run("(client.close(), true)");
+  await tab.run(upgrade("dbsync-outbox"));
+  await tab.reload();
+  await tab.until("window.isReady && open()");
+  assert.equal(await tab.run(`client.call("INCR n")`), 1);
+  assert.match(
+    String(await tab.until("client.unkept")),
+    /dbsync-outbox has a higher number than 1, and was not changed: load the newer page/,
+  );
+  await tab.run("(client.close(), true)");
+  await tab.run(upgrade("dbsync"));
+  assert.match(
+    String(await tab.run(`dbsync.openKey("newer").catch(String)`)),
+    /bad-key: .*dbsync has a higher number than 1, and was not changed: load the newer page/,
+  );
+  assert.deepEqual(await tab.run(databases), ["dbsync-outbox2", "dbsync2"]);
+  way.cut();
 });
 
 test(
