@@ -184,6 +184,25 @@ test("a daemon announces in its hello whether it has keys", async () => {
   assert.deepEqual(await helloFacts(withKeys), ["1 2", "signed trace", false]);
 });
 
+test("a hello of another length or protocol is refused with what was found and what to do", async () => {
+  await using daemon = await startScene();
+  const client = ["", "", "5", "", "client"];
+  for (const [found, elements] of [
+    ["a hello with 7 elements instead of 9", ["hello", "2", ...client]],
+    ["a hello of protocol 3 instead of 2", ["hello", "3", ...client, "", ""]],
+  ] as const) {
+    using raw = await RawClient.open(daemon.port);
+    raw.send(writeFrame(writeCommand(elements), 2));
+    const message = await nextMessage(raw);
+    assert.ok(message.kind === "refused" && message.code === "other-protocol");
+    assert.equal(
+      message.sentence,
+      `The hello is not one that this release reads. Install the same version of dbsync on both sides. It was ${found}.`,
+    );
+    assert.equal(await raw.rest(), "");
+  }
+});
+
 test("an unsigned envelope can wait for another envelope", async () => {
   await using daemon = await startScene();
   const header = { key: NO_KEY, cluster: NO_KEY, at: vectors.now, seq: 1, nonce: "after..........." };

@@ -108,6 +108,27 @@ export const recipeMutants: readonly Mutant[] = [
     test: "test/protocol/version-2/messages-v2.test.js",
   },
   {
+    name: "peers: a comparison of entries in another format is read",
+    file: "timeline/compare/reconcile-message.js",
+    find: "if (version !== VERSION)",
+    replace: "if (false)",
+    test: "test/cluster/peers/misbehaving.test.js",
+  },
+  {
+    name: "mirror: a mark of another format is read",
+    file: "engine/mirror/mirror-mark.js",
+    find: "formatOf(text) === FORMAT ?",
+    replace: "true ?",
+    test: "test/engine/mirror/parts.test.js",
+  },
+  {
+    name: "dead letters: the start of a daemon removes a file of another format",
+    file: "cluster/dead-letters/dead-letter-store.js",
+    find: "if (format !== null)",
+    replace: "if (false)",
+    test: "test/cluster/dead-letters/dead-letters.test.js",
+  },
+  {
     name: "disk: a folder of another format is opened",
     file: "timeline/disk/folder-format.js",
     find: "if (Number(number) !== FOLDER_FORMAT)",
