@@ -84,7 +84,8 @@ export class Daemon implements Service {
     this.#log.info(facts, "listening");
     const isReady = this.health.state !== "starting";
     const readiness = isReady ? "ready" : "started, but not ready for JSON clients yet";
-    this.#log.info(readiness + firstStep(settings, address, port));
+    const isClosed = !settings.allowUnsigned && userListeners?.areOpen === false;
+    this.#log.info(readiness + firstStep(settings, { address, port, isClosed }));
   }
 
   /**
@@ -133,10 +134,19 @@ export class Daemon implements Service {
   }
 }
 
+interface Port {
+  readonly address: string;
+  readonly port: number;
+  /** Whether unsigned commands are refused, because clients have to log in at the listeners for users. */
+  readonly isClosed: boolean;
+}
+
 /** Returns the end of the last line of a start: the command with which a client on this machine can test the daemon. */
-function firstStep(settings: Settings, address: string, port: number): string {
+function firstStep(settings: Settings, { address, port, isClosed }: Port): string {
   if (isSigned(settings) && !hasKeys(settings))
     return " for clients that do not sign; to accept signed commands, set -s or --root-key from the first start";
+  if (!isSigned(settings) && isClosed)
+    return `; the port ${port} executes no commands, because clients have to log in at other ports: set -s to accept signed commands, or --allow-unsigned`;
   const host = isIPv6(address) ? "[::1]" : "127.0.0.1";
   const server = `${tlsFilesOf(settings) === null ? "" : "dbsyncs://"}${isAny(address) ? host : hostOf(address)}:${port}`;
   const isForRoots = settings.signKey.length === 0 && settings.rootKey.length > 0;

@@ -36,13 +36,18 @@ const LISTENERS: Readonly<Record<UserListenerName, Load>> = {
 
 /** Reads the users and creates the listeners, without starting them. @throws StartError */
 export async function openUserListeners(core: Core): Promise<UserListeners> {
-  const { settings, channels, log } = core;
+  const { settings, channels, log, pipeline } = core;
   const users = readUsers(settings, await secretsOf(core));
   warnOfReaders(settings.aclFile, log);
   const path = await pathOf(core);
   const listeners: UserListeners = new UserListeners(core, users);
   const loadingPath = loadingPathOf(core, listeners);
-  users.whenChanged = () => channels.review();
+  const { allowUnsigned } = settings;
+  users.whenChanged = () => {
+    channels.review();
+    pipeline.acceptsUnsigned = allowUnsigned || users.areOpen;
+  };
+  pipeline.acceptsUnsigned = allowUnsigned || users.areOpen;
   for (const name of USER_LISTENER_NAMES) {
     const listenAddress = settings[name];
     if (listenAddress === null) continue;
@@ -75,6 +80,11 @@ export class UserListeners {
   /** Returns a listener's address, or null if there is none or it is not started. */
   address(name: UserListenerName): { readonly address: string; readonly port: number } | null {
     return this.#listeners.get(name)?.address ?? null;
+  }
+
+  /** Whether clients that do not log in may do everything. */
+  get areOpen(): boolean {
+    return this.#users.areOpen;
   }
 
   get all(): readonly DaemonListener[] {

@@ -56,7 +56,7 @@ export const COMMON = {
   }),
   allowUnsigned: row({
     flags: "--allow-unsigned",
-    help: "without -s, listen on addresses that other machines can reach",
+    help: "without -s, execute the commands of any client of -p: also on addresses that other machines can reach, and if the users of --acl-file have to log in elsewhere",
     form: toggle,
     fallback: false,
     reload: "restart",

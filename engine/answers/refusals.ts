@@ -41,6 +41,12 @@ export const REFUSALS = {
     sentence: "The command is not signed, and this daemon accepts only signed commands.",
     wire: never("specify the private key (-k, the option key, DBSYNC_SIGNKEY, dbsync.signkey)"),
   },
+  "login-required": {
+    sentence: "The daemon has users and no keys, so it executes no commands of clients that do not log in.",
+    wire: never(
+      "use a port on which clients log in, such as that of --resp; or start the daemon with keys (-s), or with --allow-unsigned",
+    ),
+  },
   "unknown-key": {
     sentence: "The envelope's key does not belong to this cluster.",
     wire: never(

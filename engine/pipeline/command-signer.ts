@@ -1,7 +1,7 @@
 /**
  * Finds the signer of a command of either version, before the rest of the command is parsed. A daemon with keys accepts
- * only commands that one of these keys has signed. A daemon without keys accepts only unsigned commands. Source:
- * docs/protocol-v2.md "Without a key".
+ * only commands that one of these keys has signed. A daemon without keys accepts only unsigned commands, and none while
+ * its other clients have to log in. Source: docs/protocol-v2.md "Without a key".
  */
 
 import type { ByteString } from "../../protocol/byte-string.js";
@@ -16,19 +16,34 @@ import type { PipelineParts } from "./pipeline-parts.js";
 /** The signer, null if the command is unsigned and this daemon has no keys, or the refusal. */
 export type CommandSigner = KeyRecord | null | Refused;
 
-/** Checks that a signature is present if the daemon has keys, and absent if it has none. */
-export function checkSigned(isSigned: boolean, signers: Signers | null, what: string): Refused | null {
-  if (isSigned === (signers !== null)) return null;
+/** The keys of a daemon, and whether it executes unsigned commands if it has no keys. */
+export interface Admission {
+  readonly signers: Signers | null;
+  readonly acceptsUnsigned: boolean;
+}
+
+/**
+ * Checks that a signature is present if the daemon has keys, and absent if it has none; and that unsigned commands do
+ * not bypass the daemon's users.
+ */
+export function checkSigned(
+  isSigned: boolean,
+  { signers, acceptsUnsigned }: Admission,
+  what: string,
+): Refused | null {
+  if (isSigned === (signers !== null))
+    return isSigned || acceptsUnsigned ? null : refused("login-required", `unsigned ${what}`);
   return isSigned ? refused("not-due", `signed ${what}`) : refused("unsigned", `unsigned ${what}`);
 }
 
 /** Returns the signer of a command of version 1. Such a command does not name its key. */
 export function signerOfCommand(
   { text, signature }: Request,
-  signers: Signers | null,
+  admission: Admission,
   { environment, observer }: PipelineParts,
 ): CommandSigner {
-  const refusal = checkSigned(signature !== null, signers, "command");
+  const { signers } = admission;
+  const refusal = checkSigned(signature !== null, admission, "command");
   if (refusal !== null || signers === null || signature === null) return refusal;
   const before = environment.uptime();
   const signer = signers.ofCommand(text, signature);
@@ -45,13 +60,14 @@ export function signerOfCommand(
 export function signerOfEnvelope(
   message: CommandMessage,
   id: ByteString,
-  signers: Signers | null,
+  admission: Admission,
   { environment, observer }: PipelineParts,
 ): CommandSigner {
   const { body, signature } = message;
   const key = signerOf(body);
   // An envelope with the id NO_KEY and a signature counts as signed. It is refused later because no key has that id.
-  const refusal = checkSigned(key !== NO_KEY || signature.length > 0, signers, "envelope");
+  const { signers } = admission;
+  const refusal = checkSigned(key !== NO_KEY || signature.length > 0, admission, "envelope");
   if (refusal !== null || signers === null) return refusal;
   const signer = signers.ring.find(key);
   if (signer === undefined)

@@ -37,6 +37,8 @@ type Answered = EnvelopeAnswer | Promise<EnvelopeAnswer>;
 export class Pipeline {
   /** The keys that may sign. Replaced when the keys are read again. */
   signers: Signers | null;
+  /** Whether a daemon without keys executes unsigned commands: not if they would bypass the users of other listeners. */
+  acceptsUnsigned = true;
   readonly seen: SeenEnvelopes;
   /** Stores the writes in a timeline, or not at all. */
   readonly recording: Recording;
@@ -61,7 +63,7 @@ export class Pipeline {
 
   /** Handles a command of version 1. */
   handle(request: Request): Answer | Promise<Answer> {
-    return handleVersion1(request, this.signers, this.#parts);
+    return handleVersion1(request, this, this.#parts);
   }
 
   /**
@@ -74,7 +76,7 @@ export class Pipeline {
     let signer: CommandSigner;
     let envelope: Envelope;
     try {
-      signer = signerOfEnvelope(message, id, this.signers, this.#parts);
+      signer = signerOfEnvelope(message, id, this, this.#parts);
       if (signer !== null && "kind" in signer) return this.#unidentified(message, notApplied(id, signer));
       envelope = readBody(message.body);
     } catch (problem) {
@@ -314,7 +316,7 @@ export class Pipeline {
     const { signers } = this;
     // Check again, because the keys may have been read again while the envelope was waiting. Otherwise an unsigned
     // envelope could be applied.
-    const refusal = checkSigned(accepted.signer !== null, signers, "envelope");
+    const refusal = checkSigned(accepted.signer !== null, this, "envelope");
     if (refusal !== null) return notApplied(accepted.id, refusal);
     return this.recording.apply(accepted) ?? this.#units.apply(accepted, signers?.ring ?? null);
   }

@@ -13,7 +13,7 @@ import { type Answer, type Refused, type Request, refused } from "../answers/req
 import { messageOf } from "../channels/message-commands.js";
 import type { Signers } from "../trust/signers.js";
 import { isForAdministrators } from "./administrator-commands.js";
-import { signerOfCommand } from "./command-signer.js";
+import { type Admission, signerOfCommand } from "./command-signer.js";
 import type { PipelineParts } from "./pipeline-parts.js";
 
 /**
@@ -28,16 +28,16 @@ const MAX_ARGUMENTS = 1024 * 1024;
  */
 export function handleVersion1(
   request: Request,
-  signers: Signers | null,
+  admission: Admission,
   parts: PipelineParts,
 ): Answer | Promise<Answer> {
   const { databases, recording, memory, broadcasts = null } = parts;
-  const signer = signerOfCommand(request, signers, parts);
+  const signer = signerOfCommand(request, admission, parts);
   if (signer !== null && "kind" in signer) return signer;
   if (hasTooManyArguments(request.text)) return refused("too-many-arguments", `over ${MAX_ARGUMENTS}`);
   const argv = splitCommand(request.text);
   if (argv.length === 0) return refused("empty-command", "only spaces");
-  const denial = authorize(argv, signer, signers);
+  const denial = authorize(argv, signer, admission.signers);
   if (denial !== null) return denial;
   const message = broadcasts === null ? null : messageOf(argv);
   if (message !== null && broadcasts !== null)

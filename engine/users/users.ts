@@ -113,6 +113,12 @@ export class Users {
     return user.isOn && user.takesAnyPassword ? user : null;
   }
 
+  /** Whether a client that has not logged in may do everything, so that users restrict no client. */
+  get areOpen(): boolean {
+    const { anonymous } = this;
+    return anonymous?.channels === null && anonymous.acl.isUnlimited;
+  }
+
   /** A user that needs no password, or null if there is none. */
   get withoutPassword(): User | null {
     for (const user of this.#users.values()) if (user.isOn && user.takesAnyPassword) return user;

@@ -195,8 +195,9 @@ export class LiveSession implements Subscriber, KeyWatcher, UnitListener {
   /** Returns whether the key still has the rights for its subscriptions; otherwise closes the connection. */
   #isPermitted(): boolean {
     const before = this.#record;
-    const ring = this.#server.service.pipeline.signers?.ring ?? null;
-    if (before === null && ring === null) return true;
+    const { signers, acceptsUnsigned } = this.#server.service.pipeline;
+    const ring = signers?.ring ?? null;
+    if (before === null && ring === null) return acceptsUnsigned || this.#end();
     const record = before === null ? undefined : ring?.find(before.id);
     const now = this.#server.host.environment.clock();
     if (ring === null || record === undefined || ring.validity(record, now) !== "valid") return this.#end();

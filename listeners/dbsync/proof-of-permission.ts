@@ -6,7 +6,7 @@ import type { RefusalCode } from "../../engine/answers/refusals.js";
 import type { Answer, EnvelopeAnswer } from "../../engine/answers/request.js";
 
 const PROVES_NOTHING: ReadonlySet<RefusalCode> = new Set<RefusalCode>([
-  ...(["malformed", "unsigned", "not-due", "empty-command", "too-many-arguments"] as const),
+  ...(["malformed", "unsigned", "login-required", "not-due", "empty-command", "too-many-arguments"] as const),
   ...(["unknown-key", "bad-signature", "key-not-yet-valid", "key-expired", "revoked"] as const),
   // An attacker may have captured the envelope, and now replays it, perhaps to another daemon.
   ...(["wrong-cluster", "wrong-daemon", "skew", "too-old", "catching-up"] as const),

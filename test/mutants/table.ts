@@ -396,6 +396,13 @@ export const mutants: readonly Mutant[] = [
     replace: "",
     test: "test/net/terminal/escaped-text.test.js",
   },
+  {
+    name: "unsigned commands bypass the users of other ports",
+    file: "engine/pipeline/command-signer.js",
+    find: "isSigned || acceptsUnsigned",
+    replace: "true",
+    test: "test/daemon/users-on-all-ports.test.js",
+  },
   ...acknowledgedMutants,
   ...fetchMutants,
   ...groupMutants,
