@@ -1,26 +1,10 @@
 /**
- * Parses statements of the SQL line protocol from a stream of bytes. A statement ends with a `;` outside of string
- * literals and, in English statements, outside of comments. Source: test/vectors/sql/GRAMMAR.md "Wire". In the
- * original, a `;` inside a literal ends the statement; this parser fixes that.
+ * Parses statements of the SQL line protocol from a stream of bytes. sql-scanner.ts finds their ends.
  */
 import { type ByteString, bytesOf, isBlank, trimmed } from "./byte-string.js";
 import { ReceiveBuffer } from "./receive-buffer.js";
+import { SqlScanner } from "./sql-scanner.js";
 
-const SEMICOLON = 0x3b;
-const BACKSLASH = 0x5c;
-const SINGLE = 0x27;
-const DOUBLE = 0x22;
-
-const DASH = 0x2d;
-const SLASH = 0x2f;
-const STAR = 0x2a;
-const NEWLINE = 0x0a;
-
-/** The first words of statements that may contain comments. Such a statement may also begin with a comment. */
-const ENGLISH: ReadonlySet<string> = new Set(
-  "select insert update delete create drop show use describe".split(" "),
-);
-const FIRST_WORD_CHARS = 8;
 const BEGINNING_BYTES = 1024;
 
 export class SqlLineParser {
@@ -31,19 +15,7 @@ export class SqlLineParser {
   /** The complete statements. */
   #complete: ByteString[] = [];
   #completeBytes = 0;
-  /** The quote that ends the current string literal, or 0 outside of a literal. */
-  #quote = 0;
-  #isEscaped = false;
-  /** The byte that ends the current comment: a line end, or a STAR before a SLASH. It is 0 outside of a comment. */
-  #comment = 0;
-  /** Whether the statement may contain comments, or null if its first word has not ended. */
-  #mayHaveComments: boolean | null = null;
-  #firstWord = "";
-  /** The previous byte if a comment may begin or end with it, otherwise 0. */
-  #last = 0;
-  /** Whether the statement contains more than comments. */
-  #hasCode = false;
-  #hasComment = false;
+  readonly #scanner = new SqlScanner();
 
   constructor(maxBytes: number) {
     this.maxBytes = maxBytes;
@@ -74,18 +46,9 @@ export class SqlLineParser {
   push(chunk: Buffer): void {
     let from = 0;
     for (let at = 0; at < chunk.length; at++) {
-      const byte = chunk[at] as number;
-      if (this.#comment !== 0) this.#passComment(byte);
-      else if (this.#isEscaped) this.#isEscaped = false;
-      else if (this.#quote !== 0) {
-        if (byte === BACKSLASH) this.#isEscaped = true;
-        else if (byte === this.#quote) this.#quote = 0;
-      } else if (this.#beginsComment(byte)) this.#hasComment = true;
-      else if (byte === SINGLE || byte === DOUBLE) this.#quote = byte;
-      else if (byte === SEMICOLON) {
-        this.#endStatement(chunk.subarray(from, at));
-        from = at + 1;
-      }
+      if (!this.#scanner.ends(chunk[at] as number)) continue;
+      this.#endStatement(chunk.subarray(from, at));
+      from = at + 1;
     }
     const part = chunk.subarray(from);
     this.#unfinished.append(part, part.length);
@@ -116,43 +79,6 @@ export class SqlLineParser {
     return text;
   }
 
-  #passComment(byte: number): void {
-    if (byte === NEWLINE ? this.#comment === NEWLINE : byte === SLASH && this.#last === STAR)
-      this.#comment = 0;
-    this.#last = this.#comment === STAR ? byte : 0;
-  }
-
-  /** Whether a comment begins with the previous byte and this byte. */
-  #beginsComment(byte: number): boolean {
-    if (this.#mayHaveComments === false) {
-      this.#hasCode = true;
-      return false;
-    }
-    // A sign ends the first word. Two signs are a comment only in an English statement.
-    if (this.#mayHaveComments === null && this.#firstWord !== "" && !isLetter(byte)) {
-      this.#mayHaveComments = ENGLISH.has(this.#firstWord);
-      if (!this.#mayHaveComments) return false;
-    }
-    const before = this.#last;
-    this.#last = byte;
-    if ((byte === DASH && before === DASH) || (byte === STAR && before === SLASH)) {
-      this.#comment = byte === DASH ? NEWLINE : STAR;
-      this.#last = 0;
-      return true;
-    }
-    if (byte === DASH || byte === SLASH) return false;
-    if (byte > 0x20 && byte !== SEMICOLON) this.#hasCode = true;
-    if (this.#mayHaveComments === null) this.#readFirstWord(byte);
-    return false;
-  }
-
-  #readFirstWord(byte: number): void {
-    if (isLetter(byte)) {
-      this.#firstWord += String.fromCharCode(byte | 0x20);
-      if (this.#firstWord.length > FIRST_WORD_CHARS) this.#mayHaveComments = false;
-    } else if (byte > 0x20) this.#mayHaveComments = false;
-  }
-
   get #isBlank(): boolean {
     const { bytes, at, end } = this.#unfinished;
     for (let i = at; i < end; i++) if (!isBlank(bytes[i] as number)) return false;
@@ -161,19 +87,10 @@ export class SqlLineParser {
 
   #endStatement(part: Buffer): void {
     const text = trimmed(this.#joined(part));
-    const statement = this.#hasComment && !this.#hasCode ? "" : text;
-    this.#comment = 0;
-    this.#mayHaveComments = null;
-    this.#firstWord = "";
-    this.#last = 0;
-    this.#hasCode = false;
-    this.#hasComment = false;
-    this.#quote = 0;
-    this.#isEscaped = false;
+    const statement = this.#scanner.isOnlyComments ? "" : text;
+    this.#scanner.reset();
     if (statement === "") return;
     this.#complete.push(statement);
     this.#completeBytes += statement.length;
   }
 }
-
-const isLetter = (byte: number) => (byte | 0x20) >= 0x61 && (byte | 0x20) <= 0x7a;

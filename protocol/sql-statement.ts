@@ -3,6 +3,7 @@
  * The original ends a statement at every `;`, and repeats its lines in errors, where a line END would end the answer.
  */
 import type { ByteString } from "./byte-string.js";
+import { SqlScanner } from "./sql-scanner.js";
 
 /** Matches a login. It allows only ASCII spaces, because byte A0 may be a part of a letter. */
 const LOGIN = /^login[ \t\r\n]+([^ \t\r\n]+)[ \t\r\n]+([^ \t\r\n]+)$/i;
@@ -15,10 +16,6 @@ const PAGES = /^(?:pages|pejy)\s+([1-9]\d{0,8})$/i;
 const HTTP = /^(?:[A-Z]+ \S+ HTTP\/|(?:GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS|TRACE|CONNECT) \/)/i;
 /** Matches a statement without quotes, semicolons, line breaks and comments. */
 const PLAIN = /^(?:(?!--|\/\*)[^'";\r\n])*$/;
-const SINGLE = 0x27;
-const DOUBLE = 0x22;
-const BACKSLASH = 0x5c;
-
 export type SessionRequest =
   | { readonly kind: "login"; readonly name: ByteString; readonly password: ByteString }
   | { readonly kind: "pages"; readonly rows: number }
@@ -38,13 +35,13 @@ export function readSessionRequest(statement: ByteString): SessionRequest | null
 const ESCAPED_END = /(['"])[^'"]*\\\1(?=[\s,);]|$)/;
 
 /**
- * Describes an unfinished literal or comment in a statement, because of which a server would wait for more input or
+ * Describes an unfinished text or comment in a statement, because of which a server would wait for more input or
  * include the following bytes. Returns null if there is none.
  */
 export function unfinishedPart(statement: string): string | null {
-  const literals = literalsOf(statement);
-  if (typeof literals !== "number") return null;
-  if (statement.startsWith("/*", literals)) return "a comment in this statement has no */ at its end";
+  const { open } = partsOf(statement);
+  if (open === null) return null;
+  if (open === "comment") return "a comment in this statement has no */ at its end";
   const [text] = ESCAPED_END.exec(statement) ?? [];
   const hint = text === undefined ? "" : `; ${text} does not end there: write \\\\ for a backslash`;
   return `a text in this statement has no closing quote${hint}`;
@@ -66,8 +63,7 @@ export function statementForOriginal(statement: string): string | null {
   if (statement.includes(";")) return null;
   let written = "";
   let at = 0;
-  const literals = literalsOf(statement);
-  for (const [from, to] of typeof literals === "number" ? [] : literals) {
+  for (const [from, to] of partsOf(statement).texts) {
     written += blanked(statement.slice(at, from));
     written += statement.slice(from, to).replaceAll("\r", "\\r").replaceAll("\n", "\\n");
     at = to;
@@ -77,44 +73,27 @@ export function statementForOriginal(statement: string): string | null {
 
 const blanked = (piece: string) => piece.replace(/[\r\n]+/g, " ");
 
-/** Matches comments and spaces, followed by the first word of an English statement. sql-lines.ts has the same rule. */
-const ENGLISH =
-  /^(?:\s|--[^\n]*(?:\n|$)|\/\*[^*]*(?:\*(?!\/)[^*]*)*\*\/)*(?:select|insert|update|delete|create|drop|show|use|describe)\b/i;
-
 /** Returns the statement with its final `;`, which a comment on its last line must not hide. */
 export function terminated(statement: string): string {
   return statement.includes("--") ? `${statement}\n;` : `${statement};`;
 }
 
-/** Returns the index after the comment that begins at `at`; `at` if none begins there; Infinity if it has no end. */
-function endOfComment(statement: string, at: number): number {
-  const [close, length] = statement.startsWith("--", at) ? ["\n", 1] : ["*/", 2];
-  if (close === "*/" && !statement.startsWith("/*", at)) return at;
-  const end = statement.indexOf(close, at + 2);
-  return end >= 0 ? end + length : length === 1 ? statement.length : Infinity;
+interface Parts {
+  /** The starts and ends of the texts that end, including quotes. */
+  readonly texts: readonly (readonly [from: number, to: number])[];
+  /** The part that does not end; null if there is none. */
+  readonly open: SqlScanner["open"];
 }
 
-/**
- * Returns the starts and ends of the string literals in a statement, including quotes. If a literal or comment has no
- * end, returns its index instead.
- */
-function literalsOf(statement: string): (readonly [number, number])[] | number {
+function partsOf(statement: string): Parts {
+  const scanner = new SqlScanner();
   const texts: (readonly [number, number])[] = [];
-  const mayHaveComments = ENGLISH.test(statement);
+  let from = -1;
   for (let at = 0; at < statement.length; at++) {
-    const end = mayHaveComments ? endOfComment(statement, at) : at;
-    if (end === Infinity) return at;
-    if (end !== at) {
-      at = end - 1;
-      continue;
-    }
-    const quote = statement.charCodeAt(at);
-    if (quote !== SINGLE && quote !== DOUBLE) continue;
-    const from = at++;
-    for (; at < statement.length && statement.charCodeAt(at) !== quote; at++)
-      if (statement.charCodeAt(at) === BACKSLASH) at++;
-    if (at >= statement.length) return from;
-    texts.push([from, at + 1]);
+    if (scanner.ends(statement.charCodeAt(at))) scanner.reset();
+    if (scanner.isInText === from >= 0) continue;
+    if (from >= 0) texts.push([from, at + 1]);
+    from = scanner.isInText ? at : -1;
   }
-  return texts;
+  return { texts, open: scanner.open };
 }

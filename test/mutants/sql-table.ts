@@ -258,7 +258,7 @@ export const sqlMutants: readonly Mutant[] = [
   },
   {
     name: "SQL: two hyphens after a Malagasy keyword begin a comment",
-    file: "protocol/sql-lines.js",
+    file: "protocol/sql-scanner.js",
     find: "if (!this.#mayHaveComments)\n                return false;",
     replace: "this.#mayHaveComments = null;",
     test: "test/protocol/sql-lines.test.js",

@@ -1,6 +1,7 @@
 /** Tests statements in the dialects of other servers, and texts that are not statements. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { SqlLineParser } from "../../protocol/sql-lines.js";
 import {
   isPlain,
   readSessionRequest,
@@ -8,6 +9,10 @@ import {
   terminated,
   unfinishedPart,
 } from "../../protocol/sql-statement.js";
+import { amount } from "../support/amount.js";
+import { SeededRandom, seedOfRun } from "../support/seeded-random.js";
+
+const seed = seedOfRun();
 
 test("an unterminated string is found, whatever it contains", () => {
   for (const open of ["select 'a", `select "it's`, "select 'a\\'", "select 'a\\", "'a' 'b"])
@@ -19,7 +24,7 @@ test("an unterminated string is found, whatever it contains", () => {
 test("a quote in a comment of an English statement does not begin a string, and an unterminated comment is found", () => {
   for (const whole of ["select 1 -- it's", "/* ' */ select /* \" */ 'a'", "-- a\nselect 1"])
     assert.ok(unfinishedPart(whole) === null && !isPlain(whole), whole);
-  for (const open of ["select 1 /* more", "select 1 -- a\n 'b", "alaivo 1 -- it's"])
+  for (const open of ["select 1 /* more", "select 1 -- a\n 'b", "alaivo 1 -- it's", "-- '\n';"])
     assert.ok(unfinishedPart(open) !== null, open);
   assert.equal(terminated("select 1 -- it"), "select 1 -- it\n;");
 });
@@ -56,4 +61,32 @@ test("logins, pages and HTTP requests are not statements", () => {
   assert.deepEqual(readSessionRequest("GET / HTTP/1.1\r\nHost: here"), { kind: "http" });
   for (const statement of ["login ada", "pages 0", "pages x", "select 1"])
     assert.equal(readSessionRequest(statement), null);
+});
+
+/** Pieces of which texts, comments and the ends of statements consist, in any order. */
+const PIECES = [
+  ..."-- |--|/*|*/|'|\"|\\|\n|;| |/|*|-|''|\\'|select|alaivo|use|show|x|1|é|login a b|pages 1".split("|"),
+];
+
+test(`a server splits a checked statement as this program does (seed ${seed})`, () => {
+  const random = new SeededRandom(seed, 0);
+  let checked = 0;
+  for (let round = 0; round < amount(20_000, 200_000); round++) {
+    const input = Array.from(
+      { length: random.between(1, 9) },
+      () => PIECES[random.below(PIECES.length)],
+    ).join("");
+    const client = new SqlLineParser(1000);
+    client.push(Buffer.from(input));
+    client.end();
+    for (let one = client.next(); one !== null; one = client.next()) {
+      if (unfinishedPart(one) !== null) continue;
+      checked++;
+      const server = new SqlLineParser(1000);
+      server.push(Buffer.from(`${terminated(one)}\n`, "latin1"));
+      assert.deepEqual([server.next(), server.next()], [one, null], JSON.stringify(input));
+      assert.ok(!server.isMidRequest, JSON.stringify(input));
+    }
+  }
+  assert.ok(checked > 0);
 });
