@@ -246,9 +246,22 @@ export class Database {
   /** Runs a command as `execute` does, after the caller has resolved it for these arguments. */
   run(command: Command, argv: readonly ByteString[], unit: Unit, records: UndoRecord[] | null = null): Reply {
     const isCounted = command.writes ? !command.isLinear : command.isQuery && unit.takesSteps !== true;
-    if (!isCounted) return this.#apply(command, argv, unit, records, UNCOUNTED_EFFORT);
+    if (!isCounted)
+      return command.isQuery
+        ? this.#query(command, argv, unit)
+        : this.#apply(command, argv, unit, records, UNCOUNTED_EFFORT);
     this.#effort.begin();
     return this.#applyBounded(command, argv, unit, records ?? []);
+  }
+
+  /** Begins a query whose later steps run while other commands run, so it has its own counter. */
+  #query(command: Command, argv: readonly ByteString[], unit: Unit): Reply {
+    try {
+      return this.#apply(command, argv, unit, null, EffortBudget.ofQuery(unit.memory));
+    } catch (problem) {
+      this.#data.lookups.missed = null;
+      throw problem;
+    }
   }
 
   /**

@@ -8,6 +8,7 @@
  * have the same length, and the memory is proportional to the length of one string times the root of the other's.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
+import type { EffortBudget } from "../keyspace/effort-budget.js";
 
 /** A range that both strings have in common; both ends are inclusive. */
 export interface CommonRange {
@@ -45,8 +46,12 @@ function tableOf(a: ByteString, b: ByteString): Table {
 const rowsOfBlock = (rows: number, columns: number): number =>
   Math.max(1, Math.ceil(Math.sqrt(8 * CELL_BYTES * rows)), Math.floor(BLOCK_BITS_MIN / (columns + 1)));
 
-/** Returns the length of the longest common subsequence. */
-export function* commonLength(a: ByteString, b: ByteString): Generator<void, number> {
+/**
+ * Returns the length of the longest common subsequence.
+ * @param effort  counts the memory for the table
+ */
+export function* commonLength(a: ByteString, b: ByteString, effort: EffortBudget): Generator<void, number> {
+  effort.hold((1 + CELL_BYTES) * Math.min(a.length, b.length));
   const { rows, columns } = tableOf(a, b);
   const row = new Uint16Array(columns.length + 1);
   let cells = 0;
@@ -60,8 +65,16 @@ export function* commonLength(a: ByteString, b: ByteString): Generator<void, num
   return row[columns.length]!;
 }
 
-/** Returns the ranges of the common subsequence that Redis finds, the last one first. */
-export function* commonRanges(a: ByteString, b: ByteString): Generator<void, CommonRange[]> {
+/**
+ * Returns the ranges of the common subsequence that Redis finds, the last one first.
+ * @param effort  counts the memory for the table
+ */
+export function* commonRanges(
+  a: ByteString,
+  b: ByteString,
+  effort: EffortBudget,
+): Generator<void, CommonRange[]> {
+  effort.hold(tableBytes(a, b));
   const table = tableOf(a, b);
   const { rows, columns } = table;
   const ranges = new Ranges(table.isTransposed);
@@ -76,6 +89,14 @@ export function* commonRanges(a: ByteString, b: ByteString): Generator<void, Com
     yield* walkBack(table, { first, cell, way }, ranges);
   }
   return ranges.found;
+}
+
+/** Returns the bytes of the stored rows, the bits of a block and the columns. */
+function tableBytes(a: ByteString, b: ByteString): number {
+  const [rows, columns] = [Math.max(a.length, b.length), Math.min(a.length, b.length)];
+  const blockRows = rowsOfBlock(rows, columns);
+  const stored = Math.ceil(rows / blockRows) + 1;
+  return (1 + stored * CELL_BYTES) * (columns + 1) + Math.min(blockRows, rows) * wayStride(columns);
 }
 
 const wayStride = (columns: number): number => (columns >> 3) + 1;

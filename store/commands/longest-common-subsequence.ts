@@ -4,6 +4,7 @@ import { array, bulk, integer, map, type Reply } from "../../protocol/reply.js";
 import { replyOfSteps } from "../../protocol/step-reply.js";
 import { custom, syntaxError } from "../arguments/command-errors.js";
 import { indexArgument } from "../arguments/number-arguments.js";
+import type { EffortBudget } from "../keyspace/effort-budget.js";
 import type { Data } from "../keyspace/mutators.js";
 import type { Unit } from "../keyspace/unit.js";
 import { type CommonRange, commonLength, commonRanges } from "./common-ranges.js";
@@ -17,6 +18,8 @@ interface Options {
   readonly withLength: boolean;
 }
 
+/** Approximate memory of a range and its reply. */
+const RANGE_BYTES = 500;
 /** Number of table cells that count as one step. */
 const CELLS_PER_STEP = 8;
 
@@ -35,12 +38,18 @@ export function longestCommonSubsequence(
     throw custom("ERR Insufficient memory, transient memory for LCS exceeds proto-max-bulk-len");
   }
   data.effort.work(((a.length + 1) * (b.length + 1)) / CELLS_PER_STEP);
-  return replyOfSteps(reply(a, b, options), takesSteps);
+  return replyOfSteps(reply(a, b, options, data.effort), takesSteps);
 }
 
-function* reply(a: ByteString, b: ByteString, options: Options): Generator<void, Reply> {
-  if (options.output === "length") return integer(yield* commonLength(a, b));
-  const ranges = yield* commonRanges(a, b);
+function* reply(
+  a: ByteString,
+  b: ByteString,
+  options: Options,
+  effort: EffortBudget,
+): Generator<void, Reply> {
+  if (options.output === "length") return integer(yield* commonLength(a, b, effort));
+  const ranges = yield* commonRanges(a, b, effort);
+  effort.hold(ranges.length * RANGE_BYTES);
   if (options.output === "string") {
     return bulk(
       ranges

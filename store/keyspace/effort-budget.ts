@@ -7,6 +7,7 @@ import type { ByteString } from "../../protocol/byte-string.js";
 import { LazyBulkReply } from "../../protocol/lazy-bulk-reply.js";
 import type { Reply } from "../../protocol/reply.js";
 import { CommandFailure } from "../arguments/command-errors.js";
+import { type MemoryGrant, UNLIMITED_MEMORY } from "./memory-grant.js";
 
 /** Number of bytes that count as one element. */
 export const BYTES_PER_STEP = 64;
@@ -28,6 +29,8 @@ export const REMOVED_ELEMENT_STEPS = 7;
 const ANSWERED_ELEMENT_STEPS = 3;
 /** Cost in steps of each key of a database that is skipped in a search. */
 export const WALKED_KEY_STEPS = 1;
+/** Number of bytes of working memory that count as one step of a unit that runs without interruption. */
+export const HELD_BYTES_PER_STEP = 128;
 /** Number of steps granted for each element, or each `BYTES_PER_STEP` bytes, of the arguments. */
 export const STEPS_GRANTED = 4;
 /** Maximum number of steps that a unit may produce, wherever it is folded. */
@@ -81,6 +84,15 @@ export class EffortBudget {
   areUnrecorded = false;
   /** Whether the current units share one count, although each is applied separately. */
   #isSharing = false;
+  /** The working memory of a query in steps; null for units, which run without interruption. */
+  #memory: MemoryGrant | null = null;
+
+  /** Returns the budget of one query that runs in steps. @param memory  default: unlimited */
+  static ofQuery(memory: MemoryGrant = UNLIMITED_MEMORY): EffortBudget {
+    const budget = new EffortBudget();
+    budget.#memory = memory;
+    return budget;
+  }
 
   /**
    * Starts the count of another unit; units that are admitted or applied together share one count.
@@ -171,6 +183,16 @@ export class EffortBudget {
    */
   answer(elements: number): void {
     this.work(elements * ANSWERED_ELEMENT_STEPS);
+  }
+
+  /**
+   * Reserves working memory that the command is about to fill, and that it may need until it ends.
+   * @throws WorkingMemoryExceeded in a query in steps
+   * @throws BudgetExceeded in a unit that runs without interruption, in which the bytes count as steps
+   */
+  hold(bytes: number): void {
+    if (this.#memory === null) this.work(bytes / HELD_BYTES_PER_STEP);
+    else this.#memory.take(bytes);
   }
 
   /** Counts steps that produce nothing. @throws BudgetExceeded */

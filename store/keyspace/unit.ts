@@ -3,8 +3,9 @@
  * generator or the session.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
-import { unitId } from "../../protocol/version-2/envelope.js";
+import { type Envelope, unitId } from "../../protocol/version-2/envelope.js";
 import type { EncodingLimits } from "./encoding-name.js";
+import type { MemoryGrant } from "./memory-grant.js";
 
 export interface Unit {
   /** Milliseconds since 1970, from the envelope; never the local clock. */
@@ -31,8 +32,15 @@ export interface Unit {
    * the name depends only on the contents.
    */
   readonly encoding?: EncodingLimits | undefined;
-  /** Whether the reply to a statement may be a StepReply, whose steps may fail; default: false. */
+  /**
+   * Whether a query may take several turns. In the database, this means that its reply may be a StepReply, whose steps
+   * may fail, and the default is false. A backend runs the steps, unless the value is false.
+   */
   readonly takesSteps?: boolean | undefined;
+  /** The working memory of a query with `takesSteps`; default: unlimited. */
+  readonly memory?: MemoryGrant | undefined;
+  /** The user or key that sent the command, between which long queries are fair; default: unknown. */
+  readonly caller?: ByteString | null;
   /** The sender, as known to change listeners; undefined if unknown. No command uses it. */
   readonly by?: object | undefined;
   /** The first part of `id`, the envelope's id, if the parts have not been joined. */
@@ -51,11 +59,21 @@ export class EnvelopeUnit implements Unit {
   readonly readsAll: boolean;
   readonly envelope: ByteString;
   readonly index: number;
+  readonly caller: ByteString;
+  /** False if the unit has conditions, which hold only in this turn. */
+  readonly takesSteps: boolean;
 
   /** @param id id of the envelope */
-  constructor(id: ByteString, { at, db }: { at: number; db: number }, index: number, readsAll: boolean) {
+  constructor(
+    id: ByteString,
+    { at, db, key, as, if: conditions }: Pick<Envelope, "at" | "db" | "key" | "as" | "if">,
+    index: number,
+    readsAll: boolean,
+  ) {
     this.at = at;
     this.db = db;
+    this.caller = as ?? key;
+    this.takesSteps = conditions === null;
     this.readsAll = readsAll;
     this.envelope = id;
     this.index = index;

@@ -110,12 +110,12 @@ const STEPS_PER_PART = 2;
 
 /** Counts expressions that are about to be calculated for rows, in addition to reading the rows. @throws BudgetExceeded */
 export function countCalculated(
-  { data }: Evaluation,
+  { effort }: Evaluation,
   rows: number,
   expressions: readonly Expression[],
 ): void {
   const parts = Math.max(0, partsOfAll(expressions) - PARTS_INCLUDED);
-  if (parts > 0) data.effort.work(rows * parts * STEPS_PER_PART);
+  if (parts > 0) effort.work(rows * parts * STEPS_PER_PART);
 }
 
 const partsOfAll = (expressions: readonly Expression[]) =>

@@ -1,13 +1,17 @@
 /** The context in which a statement is executed. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { CommandFailure } from "../../arguments/command-errors.js";
+import type { EffortBudget } from "../../keyspace/effort-budget.js";
 import type { Data } from "../../keyspace/mutators.js";
 import { type MessageName, sqlFailure } from "../../sql/error-messages.js";
 import type { Call, Form, Language } from "../../sql/syntax-tree.js";
+import type { Scalar } from "../../values/relations/cell.js";
 import type { Sources } from "./sources.js";
 
 export interface Evaluation {
   readonly data: Data;
+  /** The counter of this statement: that of `data` is another one while the steps of a query run. */
+  readonly effort: EffortBudget;
   /** The database's name; empty if no database is chosen. */
   readonly database: ByteString;
   readonly language: Language;
@@ -59,21 +63,21 @@ export function spend(evaluation: Evaluation, rows: number): void {
  * Counts rows only towards the unit's budget: the statement's own limit must not change for recorded statements.
  * @throws BudgetExceeded
  */
-export function countScanned({ data }: Evaluation, rows: number): void {
-  data.effort.work(rows * STEPS_PER_ROW);
+export function countScanned({ effort }: Evaluation, rows: number): void {
+  effort.work(rows * STEPS_PER_ROW);
 }
 
 /**
  * Counts rows that are about to be sorted, grouped, compared with each other or looked up, in addition to reading them.
  * @throws BudgetExceeded
  */
-export function countRows({ data }: Evaluation, rows: number): void {
-  data.effort.work(rows * STEPS_PER_KEYED_ROW);
+export function countRows({ effort }: Evaluation, rows: number): void {
+  effort.work(rows * STEPS_PER_KEYED_ROW);
 }
 
 /** Counts rows that are about to be created from other rows, or removed. @throws BudgetExceeded */
-export function countMade({ data }: Evaluation, rows: number): void {
-  data.effort.work(rows * STEPS_PER_MADE_ROW);
+export function countMade({ effort }: Evaluation, rows: number): void {
+  effort.work(rows * STEPS_PER_MADE_ROW);
 }
 
 /**
@@ -82,6 +86,23 @@ export function countMade({ data }: Evaluation, rows: number): void {
 export const COLUMNS_MAX = 1000;
 /** Maximum number of cells in all rows that are created in one step. */
 const CELLS_MAX = 32_000_000;
+
+/** Approximate memory of a row of a query, in addition to its cells. */
+export const ROW_BYTES = 40;
+/** Approximate memory of a cell of a row. Texts are shared with the tables. */
+const CELL_BYTES = 12;
+/** Approximate memory of a row in a map or a set, or of a row with the keys by which it is sorted. */
+export const KEY_BYTES = 100;
+
+/** Reserves the memory of rows that the query is about to create. @throws WorkingMemoryExceeded, BudgetExceeded */
+export function holdRows({ effort }: Evaluation, rows: number, columns: number): void {
+  effort.hold(rows * (ROW_BYTES + columns * CELL_BYTES));
+}
+
+/** Reserves the memory of the texts that expressions have calculated for a row. */
+export function holdTexts({ effort }: Evaluation, row: readonly (Scalar | undefined)[]): void {
+  for (const value of row) if (typeof value === "string") effort.hold(value.length);
+}
 
 /** @throws CommandFailure if there are too many */
 export function checkColumns(evaluation: Evaluation, columns: number): void {

@@ -24,6 +24,9 @@ import {
   countRows,
   type Evaluation,
   failure,
+  holdRows,
+  holdTexts,
+  KEY_BYTES,
   SOURCE_WORK,
   spend,
 } from "./evaluation-context.js";
@@ -120,9 +123,10 @@ function* together(
     return { name, columns, rows: left.rows.concat(right.rows), table: null, isSet: false };
   }
   if (operator === "union") {
-    const rows = yield* withoutDuplicates([...left.rows, ...right.rows]);
+    const rows = yield* withoutDuplicates([...left.rows, ...right.rows], evaluation);
     return { name, columns, rows, table: null, isSet: true };
   }
+  evaluation.effort.hold(right.rows.length * KEY_BYTES);
   const others = new Set<string>();
   for (const [i, row] of right.rows.entries()) {
     others.add(rowKey(row));
@@ -133,7 +137,7 @@ function* together(
   // In the original form a difference retains equal rows.
   if (operator === "difference" && form === "original")
     return { name, columns, rows, table: null, isSet: left.isSet };
-  return { name, columns, rows: yield* withoutDuplicates(rows), table: null, isSet: true };
+  return { name, columns, rows: yield* withoutDuplicates(rows, evaluation), table: null, isSet: true };
 }
 
 function* answeredSelect(select: Select, evaluation: Evaluation, depth: number): Generator<void, Relation> {
@@ -149,7 +153,7 @@ function* answeredSelect(select: Select, evaluation: Evaluation, depth: number):
     relation = {
       ...relation,
       name: `${relation.name}_distinct`,
-      rows: yield* withoutDuplicates(relation.rows),
+      rows: yield* withoutDuplicates(relation.rows, evaluation),
       table: null,
       isSet: true,
     };
@@ -226,12 +230,16 @@ function* projected(
   evaluation: Evaluation,
 ): Generator<void, Relation> {
   checkSize(evaluation, rows.length, fields.length);
+  holdRows(evaluation, rows.length, fields.length);
   const result: RelationRow[] = [];
   const values = fields.map(({ value }) => value);
   countCalculated(evaluation, rows.length, values);
   const step = rowsAStep(values);
+  const isCalculated = values.some(({ kind }) => kind !== "column");
   for (const row of rows) {
-    if (result.push(compiledFields.map((each) => each(row))) % step === 0) yield;
+    const cells = compiledFields.map((each) => each(row));
+    if (isCalculated) holdTexts(evaluation, cells);
+    if (result.push(cells) % step === 0) yield;
   }
   return {
     name: `${name}_projection`,

@@ -18,7 +18,7 @@ import {
   type SourceConditions,
   type Stage,
 } from "./condition-plan.js";
-import { checkSize, type Evaluation, failure, spend } from "./evaluation-context.js";
+import { checkSize, type Evaluation, failure, holdRows, KEY_BYTES, spend } from "./evaluation-context.js";
 import { naturallyJoined, ofJoin, PAIRS_MAX } from "./join-results.js";
 import type { Relation, RelationRow } from "./relation.js";
 import { filtered, INDEXED_ROWS_MIN, ofSelection, selected } from "./select-rows.js";
@@ -238,6 +238,7 @@ class StagedJoin {
     if (equal !== null) {
       countCalculated(this.#evaluation, left.length, [equal.left.expression]);
       countCalculated(this.#evaluation, right.length, [equal.right.expression]);
+      this.#evaluation.effort.hold(others.length * KEY_BYTES);
       yield* hash?.fill(others) ?? [];
     }
     let everywhere: readonly number[] | null = null;
@@ -292,6 +293,7 @@ class StagedJoin {
     const rows = this.#pairs.push(pair);
     if (rows > PAIRS_MAX) throw failure(this.#evaluation, "tooMany", String(PAIRS_MAX));
     checkSize(this.#evaluation, rows, this.#width);
+    holdRows(this.#evaluation, 1, this.#width);
     return true;
   }
 
@@ -307,6 +309,7 @@ class StagedJoin {
       if (isMatched[i] === 0) {
         this.#pairs.push(side === "left" ? [...row, ...nothing] : [...nothing, ...row]);
         checkSize(this.#evaluation, this.#pairs.length, this.#width);
+        holdRows(this.#evaluation, 1, this.#width);
       }
       if (i % STEP_ITEMS === STEP_ITEMS - 1) yield;
     }

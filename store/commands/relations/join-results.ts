@@ -3,7 +3,15 @@ import { STEP_ITEMS } from "../../../protocol/steps.js";
 import type { Expression, JoinKind } from "../../sql/syntax-tree.js";
 import type { Cell, Scalar } from "../../values/relations/cell.js";
 import { cellKey, rowKey } from "../../values/relations/cell.js";
-import { checkColumns, checkSize, type Evaluation, failure, spend } from "./evaluation-context.js";
+import {
+  checkColumns,
+  checkSize,
+  type Evaluation,
+  failure,
+  holdRows,
+  KEY_BYTES,
+  spend,
+} from "./evaluation-context.js";
 import {
   type Relation,
   type RelationColumn,
@@ -23,14 +31,14 @@ export function* ofJoin(
   { left, right }: { readonly left: Relation; readonly right: Relation },
   { kind, on }: { readonly kind: JoinKind; readonly on: Expression | null },
   rows: readonly RelationRow[],
-  { form }: Evaluation,
+  evaluation: Evaluation,
 ): Generator<void, Relation> {
   const isSet = left.isSet && right.isSet;
-  const keepsAll = isSet || form === "standard" || (kind === "inner" && on === null);
+  const keepsAll = isSet || evaluation.form === "standard" || (kind === "inner" && on === null);
   return {
     name: nameOf(left, right, kind, on),
     columns: [...left.columns, ...right.columns],
-    rows: keepsAll ? rows : yield* withoutDuplicates(rows),
+    rows: keepsAll ? rows : yield* withoutDuplicates(rows, evaluation),
     table: null,
     isSet: isSet || !keepsAll,
   };
@@ -69,6 +77,7 @@ export function* naturallyJoined(
   const added = [...right.columns.keys()].filter(
     (position) => !names.has(right.columns[position]?.name ?? ""),
   );
+  evaluation.effort.hold(right.rows.length * KEY_BYTES);
   const byKey = new Map<string, RelationRow[]>();
   const hasNull = (row: RelationRow, positions: readonly number[]) =>
     evaluation.form === "standard" && positions.some((position) => row[position] === null);
@@ -90,6 +99,7 @@ export function* naturallyJoined(
       if (rows.length >= PAIRS_MAX) throw failure(evaluation, "tooMany", String(PAIRS_MAX));
       rows.push([...row, ...added.map((position) => partner[position] as Scalar)]);
       checkSize(evaluation, rows.length, left.columns.length + added.length);
+      holdRows(evaluation, 1, left.columns.length + added.length);
     }
   }
   return {

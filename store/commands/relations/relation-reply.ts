@@ -2,27 +2,43 @@
 import { array, bulk, bulkOrNil, NIL, type Reply, relation, writtenDouble } from "../../../protocol/reply.js";
 import { StepReply } from "../../../protocol/step-reply.js";
 import { finish, STEP_ITEMS } from "../../../protocol/steps.js";
+import type { EffortBudget } from "../../keyspace/effort-budget.js";
 import type { Scalar } from "../../values/relations/cell.js";
+import { ROW_BYTES } from "./evaluation-context.js";
 import type { Relation } from "./relation.js";
 
-export function relationReply(result: Relation): Reply {
-  return relation(finish(replyItems(result)));
+/** Approximate memory of the reply of a cell. */
+const CELL_REPLY_BYTES = 64;
+
+/** @param effort  counts the memory of the reply */
+export function relationReply(result: Relation, effort: EffortBudget): Reply {
+  return relation(finish(replyItems(result, effort)));
 }
 
-/** Returns a reply that finds the relation in steps, each of which may throw a CommandFailure. */
-export function relationInSteps(work: Generator<void, Relation>): Reply {
-  return new RelationInSteps("map", foundItems(work));
+/**
+ * Returns a reply that finds the relation in steps, each of which may throw a CommandFailure.
+ * @param effort  counts the memory of the reply
+ */
+export function relationInSteps(work: Generator<void, Relation>, effort: EffortBudget): Reply {
+  return new RelationInSteps("map", foundItems(work, effort));
 }
 
 class RelationInSteps extends StepReply<"map"> {
   readonly isRelation = true;
 }
 
-function* foundItems(work: Generator<void, Relation>): Generator<void, readonly Reply[]> {
-  return yield* replyItems(yield* work);
+function* foundItems(
+  work: Generator<void, Relation>,
+  effort: EffortBudget,
+): Generator<void, readonly Reply[]> {
+  return yield* replyItems(yield* work, effort);
 }
 
-function* replyItems({ name, columns, rows }: Relation): Generator<void, readonly Reply[]> {
+function* replyItems(
+  { name, columns, rows }: Relation,
+  effort: EffortBudget,
+): Generator<void, readonly Reply[]> {
+  effort.hold(rows.length * (ROW_BYTES + columns.length * CELL_REPLY_BYTES));
   const rowReplies: Reply[] = [];
   for (const row of rows) if (rowReplies.push(array(row.map(cellReply))) % STEP_ITEMS === 0) yield;
   return [

@@ -8,7 +8,7 @@ import type { Scalar } from "../../values/relations/cell.js";
 import type { TableColumn } from "../../values/relations/table.js";
 import type { TableReading } from "../../values/relations/table-reading.js";
 import { DistinctRows } from "./distinct-rows.js";
-import type { Evaluation } from "./evaluation-context.js";
+import { type Evaluation, KEY_BYTES } from "./evaluation-context.js";
 
 export interface RelationColumn {
   readonly name: ByteString;
@@ -66,12 +66,18 @@ export function columnsOf(columns: readonly TableColumn[], origin: ByteString): 
 }
 
 /** Removes duplicate rows; the first of equal rows remains. */
-export function* withoutDuplicates(rows: readonly RelationRow[]): Generator<void, readonly RelationRow[]> {
+export function* withoutDuplicates(
+  rows: readonly RelationRow[],
+  { effort }: Evaluation,
+): Generator<void, readonly RelationRow[]> {
   if (rows.length < 2) return rows;
   const distinctRows = new DistinctRows();
   const result: RelationRow[] = [];
   for (const [i, row] of rows.entries()) {
-    if (distinctRows.add(row)) result.push(row);
+    if (distinctRows.add(row)) {
+      effort.hold(KEY_BYTES);
+      result.push(row);
+    }
     if (i % STEP_ITEMS === STEP_ITEMS - 1) yield;
   }
   return result;

@@ -5,7 +5,15 @@ import { AGGREGATE_NAMES, type AggregateName, SCALAR_FUNCTIONS } from "../../sql
 import { type Call, type Expression, type Field, operandsOf, type Select } from "../../sql/syntax-tree.js";
 import { cellKey, rowKey, type Scalar } from "../../values/relations/cell.js";
 import { compiled, countCalculated, rowScope, rowsAStep, type Scope } from "./compiled-expressions.js";
-import { comparesArguments, countRows, type Evaluation, failure, spend } from "./evaluation-context.js";
+import {
+  comparesArguments,
+  countRows,
+  type Evaluation,
+  failure,
+  holdRows,
+  KEY_BYTES,
+  spend,
+} from "./evaluation-context.js";
 import { isText, positionOf, type Relation, type RelationColumn, type RelationRow } from "./relation.js";
 import { sortOrder } from "./scalar-comparison.js";
 import type { Compiled } from "./standard-values.js";
@@ -153,6 +161,8 @@ function* groupRows(
     const key = rowKey(by);
     const existing = groups.get(key);
     if (existing !== undefined) return existing;
+    holdRows(evaluation, 2, by.length + TOTAL_CELLS * aggregates.length);
+    evaluation.effort.hold(key.length + KEY_BYTES);
     const group = { by, totals: aggregates.map(newTotal) };
     groups.set(key, group);
     return group;
@@ -177,6 +187,9 @@ function* groupRows(
   return grouped;
 }
 
+/** Approximate memory of a total, in cells. */
+const TOTAL_CELLS = 8;
+
 interface Total {
   count: number;
   sum: number;
@@ -199,6 +212,7 @@ function addTo(total: Total, { name }: Aggregate, value: Scalar | undefined, eva
   if (total.seen !== null) {
     const key = cellKey(value);
     if (total.seen.has(key)) return;
+    evaluation.effort.hold(key.length + KEY_BYTES);
     total.seen.add(key);
   }
   total.count++;

@@ -3,7 +3,14 @@ import { sortedInSteps } from "../../../protocol/steps.js";
 import type { Expression, Field, SelectField, Tail } from "../../sql/syntax-tree.js";
 import type { Scalar } from "../../values/relations/cell.js";
 import { compiled, countCalculated, rowScope, rowsAStep, type Scope } from "./compiled-expressions.js";
-import { checkColumns, countRows, type Evaluation, spend } from "./evaluation-context.js";
+import {
+  checkColumns,
+  countRows,
+  type Evaluation,
+  holdRows,
+  KEY_BYTES,
+  spend,
+} from "./evaluation-context.js";
 import { columnsOfOrigin, type RelationColumn, type RelationRow } from "./relation.js";
 import { fieldNumbered } from "./row-grouping.js";
 import { sortOrder } from "./scalar-comparison.js";
@@ -84,6 +91,8 @@ export function* sortedBy(
 ): Generator<void, readonly RelationRow[]> {
   spend(evaluation, rows.length);
   countRows(evaluation, SORTED_ROWS * rows.length);
+  evaluation.effort.hold(rows.length * KEY_BYTES);
+  holdRows(evaluation, rows.length, keys.length);
   const keyed: { readonly row: RelationRow; readonly by: RelationRow }[] = [];
   const expressions = keys.map(({ expression }) => expression);
   countCalculated(evaluation, rows.length, expressions);

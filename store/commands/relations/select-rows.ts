@@ -50,13 +50,13 @@ export function* selected(
 export function* ofSelection(
   { name, columns, isSet }: Relation,
   rows: readonly RelationRow[],
-  { form }: Evaluation,
+  evaluation: Evaluation,
 ): Generator<void, Relation> {
-  const keepsAll = isSet || form === "standard";
+  const keepsAll = isSet || evaluation.form === "standard";
   return {
     name: `${name}_selection`,
     columns,
-    rows: keepsAll ? rows : yield* withoutDuplicates(rows),
+    rows: keepsAll ? rows : yield* withoutDuplicates(rows, evaluation),
     table: null,
     isSet: isSet || !keepsAll,
   };

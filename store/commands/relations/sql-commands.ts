@@ -74,6 +74,7 @@ function execute(data: Data, argv: readonly ByteString[], { at, takesSteps }: Un
   if (statement instanceof SqlMistake) throw mistakeFailure(text, language, statement);
   const evaluation: Evaluation = {
     data,
+    effort: data.effort,
     database,
     language,
     parameters,
@@ -87,7 +88,7 @@ function execute(data: Data, argv: readonly ByteString[], { at, takesSteps }: Un
   checkName(evaluation);
   try {
     if (statement.kind === "query" && takesSteps === true)
-      return relationInSteps(stepped(answering(statement.query, evaluation), evaluation));
+      return relationInSteps(stepped(answering(statement.query, evaluation), evaluation), evaluation.effort);
     return carriedOut(statement, evaluation);
   } catch (problem) {
     throw ownError(problem, evaluation);
@@ -114,12 +115,13 @@ function ownError(problem: unknown, evaluation: Evaluation): unknown {
 const TOO_LONG = /invalid string length/i;
 
 /** Counts the cells of a relation that is returned in one step. @throws BudgetExceeded */
-function countedReply(relation: Relation, { data }: Evaluation): Reply {
-  data.effort.answer(relation.rows.length * relation.columns.length);
-  return relationReply(relation);
+function countedReply(relation: Relation, { effort }: Evaluation): Reply {
+  effort.answer(relation.rows.length * relation.columns.length);
+  return relationReply(relation, effort);
 }
 
 function carriedOut(statement: Statement, evaluation: Evaluation): Reply {
+  const { effort } = evaluation;
   switch (statement.kind) {
     case "query":
       return countedReply(answered(statement.query, evaluation), evaluation);
@@ -130,9 +132,9 @@ function carriedOut(statement: Statement, evaluation: Evaluation): Reply {
     case "delete":
       return integer(remove(statement.table, statement.where, evaluation));
     case "show":
-      return relationReply(shown(statement.what, evaluation));
+      return relationReply(shown(statement.what, evaluation), effort);
     case "describe":
-      return relationReply(described(statement.name, evaluation));
+      return relationReply(described(statement.name, evaluation), effort);
     case "use":
       checkDatabase(statement.name, evaluation);
       return OK;

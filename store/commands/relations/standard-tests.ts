@@ -186,8 +186,8 @@ function matches(pattern: Pattern, text: ByteString, evaluation: Evaluation): bo
 }
 
 function stepBack(steps: number, evaluation: Evaluation): void {
-  const { work, data } = evaluation;
+  const { work, effort } = evaluation;
   work.likeSteps += steps;
-  data.effort.work(steps);
+  effort.work(steps);
   if (work.likeSteps > LIKE_STEPS_MAX) throw failure(evaluation, "longLike", String(LIKE_STEPS_MAX));
 }

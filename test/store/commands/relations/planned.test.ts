@@ -54,6 +54,7 @@ function outcomes(database: Database, text: string): (Outcome | string)[] {
         work: { rows: 0, likeSteps: 0 },
         form: formOf(language),
         sources: new Sources(),
+        effort: data.effort,
       };
       outcomeList.push(outcomeOf(() => run(query, evaluation)));
     }
@@ -253,6 +254,7 @@ function stepsOf(database: Database, text: string): { steps: number; rows: numbe
   const run: Command["run"] = (data) => {
     const answer = answering(query, {
       data,
+      effort: data.effort,
       database: "d",
       language,
       parameters: [],
