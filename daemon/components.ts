@@ -81,6 +81,7 @@ function noFigures({ clock, uptime }: Environment): Omit<Figures, "settings" | "
     state: () => "live",
     bufferedBytes: () => 0,
     memory: () => ({ used: 0, limit: 0 }),
+    workingMemory: () => ({ used: 0, peak: 0, limit: 0, waiting: 0 }),
     eviction: () => ({ policy: "noeviction", evicted: 0 }),
     listeners: () => [],
     watchRecorded: () => {},

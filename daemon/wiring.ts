@@ -6,6 +6,7 @@ import type { Backend } from "../engine/backends/backend.js";
 import { Channels } from "../engine/channels/channels.js";
 import { makeMemoryLimit } from "../engine/memory/daemon-memory.js";
 import type { MemoryLimit } from "../engine/memory/memory-limit.js";
+import { workingMemoryLimits } from "../engine/memory/working-memory-size.js";
 import { Databases } from "../engine/pipeline/databases.js";
 import { Pipeline } from "../engine/pipeline/pipeline.js";
 import { Broadcasts } from "../engine/pipeline/publish-messages.js";
@@ -307,12 +308,14 @@ function addMemory(
     service: memory,
     figures: {
       memory: () => ({ used: memory.used, limit: memory.bytes }),
+      workingMemory: () => memory.working.figures,
       eviction: () => ({ policy: memory.policy, evicted: memory.evicted }),
     },
     reload:
       ({ limits }) =>
       () => {
         memory.bytes = limits.maxmemory;
+        memory.working.limits = workingMemoryLimits(limits);
       },
   });
   return memory;

@@ -1,5 +1,6 @@
 /** The interface of the daemon for its listeners, which do not know the daemon's components. */
 
+import type { WorkingMemoryFigures } from "../engine/backends/working-memory.js";
 import type { Channels } from "../engine/channels/channels.js";
 import type { SlowLog } from "../engine/slow-log/slow-log.js";
 import type { DurableCopies } from "../engine/users/durable-copies.js";
@@ -17,6 +18,8 @@ export interface MemorySettings {
   readonly policies: readonly EvictionPolicy[];
   /** The memory in use in bytes, including garbage that V8 has not collected yet. */
   readonly used: number;
+  /** The working memory of queries. */
+  readonly working: { readonly figures: WorkingMemoryFigures };
   /** The number of keys evicted since the start. */
   readonly evicted: number;
 }

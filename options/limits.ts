@@ -203,6 +203,25 @@ export const LIMITS = {
     summary: "memory above which commands that need more memory are refused; 0: no limit (as in Redis)",
     reason: "as in Redis; the maximum heap size of V8 is always a limit",
   },
+  workMemory: {
+    flag: "work-memory",
+    unit: "bytes",
+    fallback: 0,
+    min: 0,
+    max: 1024 * 1024 * MIB,
+    summary:
+      "memory for the intermediate results of all SQL queries, MDB reads and LCS together, half of it for one query; 0: a quarter of --maxmemory or, if that is less or not set, of the machine's memory or of V8's heap",
+    reason: "queries run at the same time, and each may need hundreds of MiB",
+  },
+  workWait: {
+    flag: "work-wait",
+    unit: "time",
+    fallback: 10 * SECOND,
+    min: 10,
+    max: HOUR,
+    summary: "time that a query waits for a share of --work-memory before it is refused",
+    reason: "the longest permitted query takes a few seconds",
+  },
   backendTimeout: {
     flag: "backend-timeout",
     unit: "time",

@@ -3,12 +3,12 @@
  * at which reads are executed never decreases, even if the clock is set back.
  */
 
-import type { Backend } from "../../engine/backends/backend.js";
+import type { Backend, Outcome } from "../../engine/backends/backend.js";
 import { KeyChangeObservers } from "../../engine/backends/key-change-observers.js";
 import { type KeyCounts, keyCountsOf } from "../../engine/backends/key-counts.js";
 import type { LocalUnit } from "../../engine/backends/local-units.js";
-import { completeReply } from "../../engine/backends/run-steps-in-turns.js";
 import { foreignCursor, foreignCursorAmong } from "../../engine/backends/scan-cursor.js";
+import { type Query, replyToUser, WorkingMemory } from "../../engine/backends/working-memory.js";
 import type { WriteObserver } from "../../engine/backends/write-observer.js";
 import type { Environment } from "../../net/process/clock-and-randomness.js";
 import type { ByteString } from "../../protocol/byte-string.js";
@@ -18,6 +18,7 @@ import type { Condition } from "../../protocol/version-2/envelope.js";
 import { CommandFailure } from "../../store/arguments/command-errors.js";
 import { DATABASES_DEFAULT, type Database } from "../../store/database.js";
 import { UNIT_STEPS_DEFAULT } from "../../store/keyspace/effort-budget.js";
+import type { MemoryGrant } from "../../store/keyspace/memory-grant.js";
 import type { Unit } from "../../store/keyspace/unit.js";
 import type { Command } from "../../store/rows/command-row.js";
 import { readRow, rowIn } from "../../store/semantics.js";
@@ -57,6 +58,8 @@ export class TimelineBackend implements Backend {
   readonly changes: KeyChangeObservers;
   /** The number of steps that a unit may use in one turn. */
   readonly unitSteps: number;
+  /** The working memory of queries in steps. */
+  workingMemory: WorkingMemory;
   readonly #timeline: TimelineState;
   readonly #environment: Environment;
   #hasLoggedStandstill = false;
@@ -66,6 +69,7 @@ export class TimelineBackend implements Backend {
   constructor(timeline: TimelineState, environment: Environment, unitSteps = UNIT_STEPS_DEFAULT) {
     this.unitSteps = unitSteps;
     this.#timeline = timeline;
+    this.workingMemory = new WorkingMemory(environment);
     this.changes = new KeyChangeObservers(timeline);
     this.#environment = environment;
   }
@@ -106,21 +110,33 @@ export class TimelineBackend implements Backend {
     this.#hasLoggedStandstill = isStill;
   }
 
-  execute(argv: readonly ByteString[], unit: Unit): Reply | Promise<Reply> {
+  execute(argv: readonly ByteString[], unit: Unit): Outcome | Promise<Outcome> {
     const command = readRow(this.database.table, argv);
     if (command instanceof CommandFailure) return command.reply;
     const other =
       this.#refusalOf(command) ?? this.#ofPast(command, argv, unit) ?? foreignCursor(command, argv);
     if (other !== null) return other;
-    const { database } = this.#timeline;
-    if (!command.isQuery) return withItemsFound(database.run(command, argv, this.#dated(unit)));
-    const { uptime } = this.#environment;
-    return completeReply(database.run(command, argv, { ...this.#dated(unit), takesSteps: true }), uptime);
+    if (command.isQuery && unit.takesSteps !== false) return this.#query(command, argv, unit);
+    return withItemsFound(this.#timeline.database.run(command, argv, this.#dated(unit)));
+  }
+
+  #query(
+    command: Command,
+    argv: readonly ByteString[],
+    { db, id, step = 0, caller }: Unit,
+    keepMemory?: Query["keepMemory"],
+  ): Outcome | Promise<Outcome> {
+    const start = (memory: MemoryGrant): Reply => {
+      const { standstill } = this;
+      if (standstill !== null) return standstill;
+      const dated = this.#dated({ at: 0, db, id, step });
+      return this.#timeline.database.run(command, argv, { ...dated, takesSteps: true, memory });
+    };
+    return this.workingMemory.run({ caller: caller ?? "", argv, start, keepMemory });
   }
 
   /**
-   * Like `execute`, for a command that the caller has already looked up. A long answer may have to be computed in
-   * steps.
+   * Like `execute`, for a command that the caller has already looked up.
    * @param unit  receives the date of the read
    * @param now   milliseconds since 1970
    */
@@ -131,7 +147,10 @@ export class TimelineBackend implements Backend {
     const { database } = this.#timeline;
     // Listeners look up commands in the newest command table, but the state may use an older one.
     const here = rowIn(database.table, command, argv);
-    return here instanceof CommandFailure ? here.reply : database.run(here, argv, unit);
+    if (here instanceof CommandFailure) return here.reply;
+    if (here.isQuery && unit.takesSteps === true)
+      return replyToUser(this.#query(here, argv, unit, unit.sender.keepMemory));
+    return database.run(here, argv, unit);
   }
 
   /**

@@ -2,6 +2,7 @@
 
 import type { ReplicaFigures } from "../../cluster/history/replica-figures.js";
 import type { MessageFigures } from "../../cluster/peers/shared/cluster-state.js";
+import type { WorkingMemoryFigures } from "../../engine/backends/working-memory.js";
 import type { OrderFigures } from "../../engine/pipeline/order-figures.js";
 import type { JsonReplicaFigures, JsonReplicaServer } from "../../listeners/json-replica-figures.js";
 import type { Histogram } from "../../net/admin/histogram.js";
@@ -18,6 +19,8 @@ export interface Sources {
   readonly bufferedBytes: () => number;
   /** Figures of the timeline, or null if there is none. */
   readonly replica: () => ReplicaFigures | null;
+  /** The working memory of queries. */
+  readonly workingMemory: () => WorkingMemoryFigures;
   /** Counts of keys, or null if the daemon's database is not in its memory. */
   readonly keys: () => CountedKeys | null;
   /** Figures of the stream, or null if there is no --order. */

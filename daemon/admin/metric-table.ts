@@ -81,6 +81,24 @@ export const METRICS: Readonly<Record<string, MetricRow>> = {
     read: ({ metrics }) =>
       [...metrics.backends].map(([backend, { failures }]) => ({ labels: { backend }, value: failures })),
   },
+  dbsyncd_working_memory_bytes: {
+    type: "gauge",
+    labels: [],
+    help: "Bytes that SQL queries, MDB reads and LCS hold for intermediate results, by the daemon's account.",
+    read: ({ workingMemory }) => [{ labels: {}, value: workingMemory().used }],
+  },
+  dbsyncd_working_memory_limit_bytes: {
+    type: "gauge",
+    labels: [],
+    help: "Maximum of dbsyncd_working_memory_bytes (--work-memory).",
+    read: ({ workingMemory }) => [{ labels: {}, value: workingMemory().limit }],
+  },
+  dbsyncd_waiting_queries: {
+    type: "gauge",
+    labels: [],
+    help: "Queries that wait for a share of --work-memory.",
+    read: ({ workingMemory }) => [{ labels: {}, value: workingMemory().waiting }],
+  },
   dbsyncd_state: {
     type: "gauge",
     labels: ["state"],

@@ -42,6 +42,7 @@ function valuesOf(daemon: InspectedDaemon): InfoValues {
     maxClients: settings.limits.maxConnections,
     ...{ clients, accepted, commands, errors },
     memory: daemon.memory(),
+    workingMemory: daemon.workingMemory(),
     eviction: daemon.eviction(),
     keys: daemon.keys(),
     state: daemon.health().state,

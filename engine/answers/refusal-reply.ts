@@ -1,6 +1,6 @@
 /** Turns refusals into error replies, for clients of protocols without envelopes. */
 import { error, type Reply } from "../../protocol/reply.js";
-import { REFUSALS, type RefusalCode } from "./refusals.js";
+import { REFUSALS, type RefusalCode, refusalText } from "./refusals.js";
 import type { Refused } from "./request.js";
 
 /**
@@ -9,6 +9,8 @@ import type { Refused } from "./request.js";
  */
 const ERRORS: Partial<Readonly<Record<RefusalCode, string>>> = {
   "too-much": `TOOMUCH ${REFUSALS["too-much"].sentence}`,
+  "working-memory": `TOOMUCH ${refusalText("working-memory")}`,
+  "working-memory-busy": `TRYAGAIN ${refusalText("working-memory-busy")}`,
   "storage-failed": `MISCONF ${REFUSALS["storage-failed"].sentence}`,
   "not-stable": "ERR It was applied, but the order up to it did not become final in time.",
 };

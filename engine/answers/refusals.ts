@@ -140,6 +140,14 @@ export const REFUSALS = {
       "The commands would read or produce more than this daemon processes in one step (--max-unit-steps).",
     wire: never("split the command, or raise the daemon's --max-unit-steps"),
   },
+  "working-memory": {
+    sentence: "The query needs more memory than this daemon grants a query, which is half of --work-memory.",
+    wire: never("select, sort or join less, or raise the daemon's --work-memory"),
+  },
+  "working-memory-busy": {
+    sentence: "Other queries used this daemon's --work-memory until --work-wait had passed.",
+    wire: never("try again, or use another daemon; if it happens often, raise the daemon's --work-memory"),
+  },
   "only-for-reads": {
     sentence:
       "`only` is for envelopes that read: this daemon records writes, for its peers or in its own folder.",

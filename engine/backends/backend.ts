@@ -13,7 +13,7 @@ import type { RefusalCode } from "../answers/refusals.js";
 /** The failure of a database that did not reply. */
 export interface BackendFailure {
   readonly kind: "failed";
-  readonly code: Extract<RefusalCode, `database-${string}` | "not-carried">;
+  readonly code: Extract<RefusalCode, `database-${string}` | `working-memory${string}` | "not-carried">;
   readonly detail: string;
   /** Whether the command certainly has not been and will not be applied (`not-applied`), or may have been applied. */
   readonly effect: "not-applied" | "unknown";

@@ -1,15 +1,15 @@
-/** A limited resource that signing keys share. No signing key may hold more of the resource than remains free. */
+/** A limited resource that callers share. No caller may hold more of the resource than remains free. */
 import type { ByteString } from "../../protocol/byte-string.js";
 
 export class FairShares {
   readonly #held = new Map<ByteString, number>();
-  /** The amount that all signing keys hold together. Only this class changes it. */
+  /** The amount that all callers hold together. Only this class changes it. */
   total = 0;
 
   /**
-   * Reserves an amount for a signing key.
+   * Reserves an amount for a caller.
    * @param max  the size of the complete resource
-   * @returns false if the key would hold too much
+   * @returns false if the caller would hold too much
    */
   take(key: ByteString, amount: number, max: number): boolean {
     const held = (this.#held.get(key) ?? 0) + amount;

@@ -30,6 +30,13 @@ export interface UnitSender {
   readonly encoding?: EncodingLimits | undefined;
   /** Whether the answer to a long statement may be computed in later turns of the event loop. Defaults to false. */
   readonly takesSteps?: boolean | undefined;
+  /** The sender's name, or null if unknown. */
+  readonly as?: ByteString | null;
+  /**
+   * Receives a function that releases the working memory of a query, if the sender needs its reply for longer than one
+   * turn.
+   */
+  readonly keepMemory?: ((release: () => void) => void) | undefined;
   /** Identifies the sender to observers of changes. */
   readonly lastWrite?: object | undefined;
 }
@@ -58,6 +65,10 @@ export class LocalUnit implements Unit {
 
   get takesSteps(): boolean | undefined {
     return this.sender.takesSteps;
+  }
+
+  get caller(): ByteString | null {
+    return this.sender.as ?? null;
   }
 
   get by(): object | undefined {

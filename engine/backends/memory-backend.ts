@@ -10,15 +10,16 @@ import { CommandFailure } from "../../store/arguments/command-errors.js";
 import { commandTable } from "../../store/command-table.js";
 import { DATABASES_DEFAULT, Database } from "../../store/database.js";
 import { KeyUsage, type UsageKind } from "../../store/keyspace/key-usage.js";
+import type { MemoryGrant } from "../../store/keyspace/memory-grant.js";
 import { StringForms } from "../../store/keyspace/remembered-string-encodings.js";
 import type { Unit } from "../../store/keyspace/unit.js";
 import type { Command } from "../../store/rows/command-row.js";
-import type { Backend } from "./backend.js";
+import type { Backend, Outcome } from "./backend.js";
 import { KeyChangeObservers } from "./key-change-observers.js";
 import { type KeyCounts, keyCountsOf } from "./key-counts.js";
 import type { LocalUnit } from "./local-units.js";
-import { completeReply } from "./run-steps-in-turns.js";
 import { foreignCursor } from "./scan-cursor.js";
+import { type Query, replyToUser, WorkingMemory } from "./working-memory.js";
 import type { WriteObserver } from "./write-observer.js";
 
 /** The interval between two rounds of dropping expired keys, in milliseconds. */
@@ -37,6 +38,8 @@ export class MemoryBackend implements Backend {
   /** The observer of writes, or null if there is none. */
   observer: WriteObserver | null = null;
   readonly changes: KeyChangeObservers;
+  /** The working memory of queries in steps. */
+  workingMemory: WorkingMemory;
   /**
    * Returns the reason why document commands are refused now, or null if they are accepted. The field itself is null if
    * document commands are never refused.
@@ -58,6 +61,7 @@ export class MemoryBackend implements Backend {
   /** @param usage  the kind of key usage that is tracked, or null if none is */
   constructor(environment: Environment, maxUnitAge = 0, usage: UsageKind | null = null) {
     this.#environment = environment;
+    this.workingMemory = new WorkingMemory(environment);
     this.#maxUnitAge = maxUnitAge;
     this.#database = new Database({
       usage: usage === null ? null : new KeyUsage(usage, environment.random),
@@ -88,19 +92,15 @@ export class MemoryBackend implements Backend {
     this.#timer = null;
   }
 
-  execute(argv: readonly ByteString[], unit: Unit): Reply | Promise<Reply> {
+  execute(argv: readonly ByteString[], unit: Unit): Outcome | Promise<Outcome> {
     const command = commandTable.resolve(argv);
     if (command instanceof CommandFailure) return command.reply;
     const refused =
       (this.loading === null ? null : this.refusalOf(command)) ??
       (command.writes ? null : foreignCursor(command, argv));
     if (refused !== null) return refused;
-    const { clock, uptime } = this.#environment;
-    if (command.isQuery)
-      return completeReply(
-        this.#run(command, argv, { ...this.#dated(unit, clock()), takesSteps: true }),
-        uptime,
-      );
+    const { clock } = this.#environment;
+    if (command.isQuery && unit.takesSteps !== false) return this.#query(command, argv, unit);
     return withItemsFound(this.#run(command, argv, command.reads ? this.#dated(unit, clock()) : unit));
   }
 
@@ -115,15 +115,36 @@ export class MemoryBackend implements Backend {
   }
 
   /**
-   * Executes a command that the caller has already looked up. A long answer may have to be computed in steps.
+   * Executes a command that the caller has already looked up.
    * @param unit  receives the date of the read, if the command reads
    * @param now   milliseconds since 1970
+   * @returns a promise if the command is a query that takes several turns
    */
-  run(command: Command, argv: readonly ByteString[], unit: LocalUnit, now: number): Reply {
+  run(command: Command, argv: readonly ByteString[], unit: LocalUnit, now: number): Reply | Promise<Reply> {
+    if (command.isQuery && unit.takesSteps === true)
+      return replyToUser(this.#query(command, argv, unit, unit.sender.keepMemory));
+    return this.runNow(command, argv, unit, now);
+  }
+
+  /** Executes a command as `run` does, but always in this turn. */
+  runNow(command: Command, argv: readonly ByteString[], unit: LocalUnit, now: number): Reply {
     if (command.reads) unit.at = this.#readDate(now);
     const reply = this.#database.run(command, argv, unit);
     if (this.observer !== null && command.writes) this.observer.written(command, argv, unit.db, reply);
     return reply;
+  }
+
+  #query(
+    command: Command,
+    argv: readonly ByteString[],
+    { db, id, step = 0, caller }: Unit,
+    keepMemory?: Query["keepMemory"],
+  ): Outcome | Promise<Outcome> {
+    const start = (memory: MemoryGrant) => {
+      const at = this.#readDate(this.#environment.clock());
+      return this.#run(command, argv, { at, db, id, step, takesSteps: true, memory });
+    };
+    return this.workingMemory.run({ caller: caller ?? "", argv, start, keepMemory });
   }
 
   #run(command: Command, argv: readonly ByteString[], unit: Unit): Reply {

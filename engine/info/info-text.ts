@@ -9,6 +9,7 @@ import type { Settings } from "../../options/settings.js";
 import { type ByteString, bytesOfText } from "../../protocol/byte-string.js";
 import { REDIS_VERSION } from "../../protocol/resp/redis-version.js";
 import type { KeyCounts } from "../backends/key-counts.js";
+import type { WorkingMemoryFigures } from "../backends/working-memory.js";
 
 export type InfoFields = Readonly<Record<string, string | number>>;
 
@@ -29,6 +30,8 @@ export interface InfoValues {
   readonly errors: number;
   /** The memory in use; `limit` 0: no limit. */
   readonly memory: { readonly used: number; readonly limit: number };
+  /** The working memory of queries. */
+  readonly workingMemory: WorkingMemoryFigures;
   readonly eviction: { readonly policy: string; readonly evicted: number };
   /** The keys, or null if they are not in this daemon's memory. */
   readonly keys: InfoKeys | null;
@@ -167,7 +170,7 @@ function clientFields({ clients, maxClients }: InfoValues): InfoFields {
   return { connected_clients: clients, maxclients: maxClients };
 }
 
-function memoryFields({ memory: { used, limit }, eviction }: InfoValues): InfoFields {
+function memoryFields({ memory: { used, limit }, workingMemory, eviction }: InfoValues): InfoFields {
   const { rss, heapTotal, external } = process.memoryUsage();
   return {
     ...sizeFields("used_memory", used),
@@ -177,6 +180,10 @@ function memoryFields({ memory: { used, limit }, eviction }: InfoValues): InfoFi
     ...sizeFields("total_system_memory", totalmem()),
     ...sizeFields("maxmemory", limit),
     maxmemory_policy: eviction.policy,
+    working_memory_used: workingMemory.used,
+    working_memory_peak: workingMemory.peak,
+    working_memory_limit: workingMemory.limit,
+    working_memory_waiting: workingMemory.waiting,
     mem_fragmentation_ratio: (rss / used).toFixed(2),
     mem_allocator: "v8",
     lazyfree_pending_objects: 0,

@@ -4,8 +4,10 @@ import type { Environment } from "../../net/process/clock-and-randomness.js";
 import { hasTimeline, type Settings } from "../../options/settings.js";
 import type { Backend } from "../backends/backend.js";
 import { MemoryBackend } from "../backends/memory-backend.js";
+import { WorkingMemory } from "../backends/working-memory.js";
 import { HeapGauge } from "./memory-gauge.js";
 import { MemoryLimit } from "./memory-limit.js";
+import { workingMemoryLimits } from "./working-memory-size.js";
 
 /**
  * The spare memory that V8 needs to avoid continual garbage collections, as a fraction of the memory of live objects.
@@ -30,7 +32,10 @@ export function makeMemoryLimit(
   const [backend] = backends;
   // Do not evict the keys of a timeline, because they must be the same on all daemons.
   const database = backend instanceof MemoryBackend && !hasTimeline(settings) ? backend.database : null;
-  return new MemoryLimit({ bytes, policy }, database, gauge, environment);
+  const working = new WorkingMemory(environment, workingMemoryLimits(limits));
+  for (const one of backends as readonly (Backend & { workingMemory?: WorkingMemory })[])
+    if (one.workingMemory !== undefined) one.workingMemory = working;
+  return new MemoryLimit({ bytes, policy }, database, gauge, environment, working);
 }
 
 const TOO_SMALL =

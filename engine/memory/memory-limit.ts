@@ -12,6 +12,7 @@ import { CommandFailure } from "../../store/arguments/command-errors.js";
 import { commandTable } from "../../store/command-table.js";
 import type { Database } from "../../store/database.js";
 import { type Refused, refused } from "../answers/request.js";
+import { WorkingMemory } from "../backends/working-memory.js";
 import { Evictor } from "./eviction.js";
 import type { MemoryGauge } from "./memory-gauge.js";
 
@@ -34,6 +35,8 @@ const SPARE = 1 / 32;
 export class MemoryLimit implements Service {
   /** Whether commands that need memory are refused. It is a field, because it is read for each command. */
   isFull = false;
+  /** The working memory of queries, which is part of the memory in use. */
+  readonly working: WorkingMemory;
   /** The policy at the start. */
   readonly #startPolicy: EvictionPolicy;
   /** The database whose keys may be evicted, or null if there is none. */
@@ -64,7 +67,9 @@ export class MemoryLimit implements Service {
     database: Database | null,
     gauge: MemoryGauge,
     environment: Environment,
+    working = new WorkingMemory(environment),
   ) {
+    this.working = working;
     this.#bytes = bytes;
     this.#startPolicy = policy;
     this.#database = database;

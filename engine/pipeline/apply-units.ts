@@ -6,6 +6,7 @@ import type { ByteString } from "../../protocol/byte-string.js";
 import { array, type ErrorReply, error, integer, NIL_ARRAY, type Reply } from "../../protocol/reply.js";
 import type { Envelope } from "../../protocol/version-2/envelope.js";
 import type { CommandMessage } from "../../protocol/version-2/messages-v2.js";
+import { commandTable } from "../../store/command-table.js";
 import { semanticsAskedBy } from "../../store/commands/key-ring-commands.js";
 import { isKeyCommand, type KeyRecord, type KeyRing } from "../../store/key-ring.js";
 import { EnvelopeUnit, type Unit } from "../../store/keyspace/unit.js";
@@ -87,31 +88,63 @@ export class Units {
     const messages = this.#broadcasts === null ? null : messagesOf(envelope);
     if (messages !== null && this.#broadcasts !== null)
       return answerOf(accepted, this.#publish(accepted, messages, ring, this.#broadcasts));
-    const outcomes =
-      envelope.multi || envelope.if !== null
-        ? [this.#applyAsOne(accepted, ring)]
-        : this.#applyEach(accepted, ring);
-    for (const outcome of outcomes) {
-      if (outcome instanceof Promise)
-        return Promise.all(outcomes).then((settled) => answerOf(accepted, settled));
-    }
-    return answerOf(accepted, outcomes as readonly Outcome[]);
+    if (envelope.multi || envelope.if !== null)
+      return whenSettled(accepted, [this.#applyAsOne(accepted, ring)]);
+    return this.#applyEach(accepted, ring);
   }
 
-  #applyEach({ id, envelope }: AcceptedEnvelope, ring: KeyRing | null): Outcomes {
-    const { commands, at, key, as } = envelope;
+  #applyEach(accepted: AcceptedEnvelope, ring: KeyRing | null): EnvelopeAnswer | Promise<EnvelopeAnswer> {
+    const { commands } = accepted.envelope;
     const outcomes: (Outcome | Promise<Outcome>)[] = [];
-    const single: Argv[] = [];
-    const judged: JudgedUnit = { key, at, commands: single, conditions: null, as };
     for (let i = 0; i < commands.length; i++) {
-      const argv = commands[i] as Argv;
-      single[0] = argv;
-      // Look up the signer for each unit, because the previous unit may have changed its rules.
-      const signer = ring === null ? null : (ring.find(key) as KeyRecord);
-      const unit = new EnvelopeUnit(id, envelope, i, signer?.acl.mayReadAll ?? true);
-      outcomes.push(this.#refusalOf(judged, signer, ring) ?? this.#applyOne(argv, unit, signer, ring));
+      const outcome = this.#applyUnit(accepted, ring, i);
+      outcomes.push(outcome);
+      if (outcome instanceof Promise && i < commands.length - 1 && this.#isLongQuery(commands[i] as Argv))
+        return this.#applyInOrder(accepted, ring, outcomes);
     }
-    return outcomes;
+    return whenSettled(accepted, outcomes);
+  }
+
+  /** Whether a command that was not answered in this turn is a query of this daemon's own memory. */
+  #isLongQuery(argv: Argv): boolean {
+    const command = commandTable.resolve(argv);
+    return this.#databases.takeConditions && "isQuery" in command && command.isQuery;
+  }
+
+  /**
+   * Applies units one after the other, because a query may wait and then begin again, and must not see the changes of
+   * the envelope's later units. Each reply is written as soon as it is known: together, the replies may need far more
+   * memory than one query.
+   * @param started  the outcomes of the first units
+   */
+  async #applyInOrder(
+    accepted: AcceptedEnvelope,
+    ring: KeyRing | null,
+    started: readonly (Outcome | Promise<Outcome>)[],
+  ): Promise<EnvelopeAnswer> {
+    const { id, envelope, maxReplyBytes, readStatus } = accepted;
+    const result = new ResultWriter(maxReplyBytes, readStatus);
+    for (let i = 0; i < envelope.commands.length; i++) {
+      const outcome = replyOrFailure(await (started[i] ?? this.#applyUnit(accepted, ring, i)), false);
+      if (outcome.kind === "failed")
+        return { kind: "refused", id, code: outcome.code, detail: outcome.detail, effect: "unknown" };
+      result.add(outcome, "");
+    }
+    return result.done(id);
+  }
+
+  #applyUnit(
+    { id, envelope }: AcceptedEnvelope,
+    ring: KeyRing | null,
+    i: number,
+  ): Outcome | Promise<Outcome> {
+    const { commands, at, key, as } = envelope;
+    const argv = commands[i] as Argv;
+    // Look up the signer for each unit, because the previous unit may have changed its rules.
+    const signer = ring === null ? null : (ring.find(key) as KeyRecord);
+    const unit = new EnvelopeUnit(id, envelope, i, signer?.acl.mayReadAll ?? true);
+    const judged: JudgedUnit = { key, at, commands: [argv], conditions: null, as };
+    return this.#refusalOf(judged, signer, ring) ?? this.#applyOne(argv, unit, signer, ring);
   }
 
   #applyOne(
@@ -195,13 +228,24 @@ const REQUIRES_TIMELINE = error(
  */
 const UNMET_REPLY: Reply = { ...NIL_ARRAY };
 
+function whenSettled(
+  accepted: AcceptedEnvelope,
+  outcomes: Outcomes,
+): EnvelopeAnswer | Promise<EnvelopeAnswer> {
+  for (const outcome of outcomes) {
+    if (outcome instanceof Promise)
+      return Promise.all(outcomes).then((settled) => answerOf(accepted, settled));
+  }
+  return answerOf(accepted, outcomes as readonly Outcome[]);
+}
+
 function answerOf(
   { id, maxReplyBytes, readStatus }: AcceptedEnvelope,
   outcomes: readonly Outcome[],
 ): EnvelopeAnswer {
   const result = new ResultWriter(maxReplyBytes, readStatus);
   for (const one of outcomes) {
-    const outcome = one.kind === "failed" ? replyOrFailure(one) : one;
+    const outcome = one.kind === "failed" ? replyOrFailure(one, outcomes.length === 1) : one;
     if (outcome.kind === "failed") {
       const { code, detail } = outcome;
       return { kind: "refused", id, code, detail, effect: effectOf(outcomes) };

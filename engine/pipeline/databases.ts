@@ -3,6 +3,7 @@ import type { ByteString } from "../../protocol/byte-string.js";
 import { error, type Reply } from "../../protocol/reply.js";
 import type { Condition } from "../../protocol/version-2/envelope.js";
 import type { Unit } from "../../store/keyspace/unit.js";
+import { replyOf } from "../answers/refusal-reply.js";
 import { type Answer, type Refused, type Replies, refused } from "../answers/request.js";
 import type { Backend, BackendFailure, Outcome } from "../backends/backend.js";
 
@@ -107,11 +108,13 @@ export function effectOf(outcomes: readonly Outcome[]): BackendFailure["effect"]
 }
 
 /**
- * Converts a failure into an error reply if the command failed because it needs its own connection. Returns other
- * outcomes unchanged.
+ * Converts a failure into an error reply if it concerns only this command: the command needs its own connection or, if
+ * the envelope has other commands, it is a query that received no working memory. Returns other outcomes unchanged.
  */
-export function replyOrFailure(outcome: Outcome): Outcome {
-  return outcome.kind === "failed" && outcome.code === "not-carried"
-    ? error(`ERR ${outcome.detail}`)
-    : outcome;
+export function replyOrFailure(outcome: Outcome, isAlone: boolean): Outcome {
+  if (outcome.kind !== "failed") return outcome;
+  const { code, detail } = outcome;
+  if (code === "not-carried") return error(`ERR ${detail}`);
+  const isQuery = code === "working-memory" || code === "working-memory-busy";
+  return isQuery && !isAlone ? replyOf(refused(code, detail)) : outcome;
 }

@@ -7,7 +7,7 @@
 import { Queue } from "../../net/process/fifo-queue.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { EnvelopeAnswer } from "../answers/request.js";
-import { FairShares } from "./fair-shares.js";
+import { FairShares } from "../backends/fair-shares.js";
 
 /**
  * The answer to a seen envelope: a promise while the envelope is being processed, or null if it was applied but its

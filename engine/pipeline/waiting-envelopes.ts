@@ -5,7 +5,7 @@
 
 import type { Environment } from "../../net/process/clock-and-randomness.js";
 import type { ByteString } from "../../protocol/byte-string.js";
-import { FairShares } from "./fair-shares.js";
+import { FairShares } from "../backends/fair-shares.js";
 
 /** Maximum number of waiting envelopes. */
 const WAITERS_MAX = 1024;

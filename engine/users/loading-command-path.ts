@@ -18,7 +18,15 @@ export class LoadingPath extends LocalPath {
     this.#backend = backend;
   }
 
-  override execute(command: Command, argv: readonly ByteString[], sender: CommandSender): Reply {
+  override execute(
+    command: Command,
+    argv: readonly ByteString[],
+    sender: CommandSender,
+  ): Reply | Promise<Reply> {
     return this.#backend.refusalOf(command) ?? super.execute(command, argv, sender);
+  }
+
+  protected override executeNow(command: Command, argv: readonly ByteString[], sender: CommandSender): Reply {
+    return this.#backend.refusalOf(command) ?? super.executeNow(command, argv, sender);
   }
 }

@@ -1,4 +1,4 @@
-/** Applies commands in memory, in the turn in which they arrive. */
+/** Applies commands in memory, in the turn in which they arrive. Only queries may take several turns. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { array, NIL_ARRAY, type Reply } from "../../protocol/reply.js";
 import { withItemsFound } from "../../protocol/step-reply.js";
@@ -23,7 +23,7 @@ export class LocalPath implements CommandPath {
   readonly forwards = false;
   readonly unsupported = ALL_COMMANDS_SUPPORTED;
   readonly others = null;
-  /** A reply never arrives later, so the sender's waiters are not used. */
+  /** The reply to a write never arrives later, so the sender's waiters are not used. */
   readonly send = this.execute;
   readonly #backend: MemoryBackend;
   readonly #units: LocalUnits;
@@ -41,10 +41,17 @@ export class LocalPath implements CommandPath {
     return this.#backend.changes;
   }
 
-  execute(command: Command, argv: readonly ByteString[], sender: CommandSender): Reply {
+  execute(command: Command, argv: readonly ByteString[], sender: CommandSender): Reply | Promise<Reply> {
     const reply = this.#backend.run(command, argv, this.#units.joined(sender), sender.now);
     if (command.group === "dbsync") this.#units.part();
     return reply;
+  }
+
+  /** Runs a command as `execute` does, but always in this turn. */
+  protected executeNow(command: Command, argv: readonly ByteString[], sender: CommandSender): Reply {
+    const reply = this.#backend.runNow(command, argv, this.#units.joined(sender), sender.now);
+    if (command.group === "dbsync") this.#units.part();
+    return withItemsFound(reply);
   }
 
   executeTogether(
@@ -54,7 +61,7 @@ export class LocalPath implements CommandPath {
   ): Reply {
     if (!this.hold(conditions)) return NIL_ARRAY;
     return this.sharing(() =>
-      array(calls.map(({ command, argv }) => withItemsFound(this.execute(command, argv, sender)))),
+      array(calls.map(({ command, argv }) => this.executeNow(command, argv, sender))),
     );
   }
 
@@ -71,7 +78,7 @@ export class LocalPath implements CommandPath {
     const sender = { db: 0, now, as, isStable, readsAll, encoding };
     return program((command, argv, db) => {
       sender.db = db;
-      return withItemsFound(this.execute(command, argv, sender));
+      return this.executeNow(command, argv, sender);
     });
   }
 

@@ -10,9 +10,7 @@ import type { ByteString } from "../../protocol/byte-string.js";
 import { type ErrorReply, error, type Reply } from "../../protocol/reply.js";
 import { errorFrame, messageFrame } from "../../protocol/sql-frames.js";
 import { readSessionRequest, type SessionRequest } from "../../protocol/sql-statement.js";
-import { StepReply } from "../../protocol/step-reply.js";
 import { inTurns } from "../../protocol/steps.js";
-import { CommandFailure } from "../../store/arguments/command-errors.js";
 import { parse } from "../../store/sql/parse.js";
 import { SqlMistake } from "../../store/sql/syntax-error.js";
 import type { UserSocketHost } from "../user-listener.js";
@@ -26,7 +24,7 @@ export class SqlSession {
   readonly #setting: SqlLanguage | null;
   /** The language of the messages about the current statement. */
   #language: SqlLanguage = "mg";
-  readonly #sender: SessionCommandSender;
+  readonly #sender: SteppedSender;
   /** The selected database, or an empty name if there is none. */
   #database: ByteString = "";
   #pageRows = PAGE_ROWS;
@@ -75,6 +73,7 @@ export class SqlSession {
       const clock = { uptime: this.#host.environment.uptime, soon: setImmediate };
       return inTurns(this.#frameOf(reply), clock);
     }
+    this.#sender.releaseMemory();
     const { statement } = parse(text);
     if (statement instanceof SqlMistake) return messageFrame("");
     if (statement.kind === "use") this.#database = statement.name;
@@ -85,13 +84,13 @@ export class SqlSession {
   *#frameOf(reply: RelationReply): Generator<void, ByteString> {
     const form = { pageRows: this.#pageRows, maxChars: this.#host.limits.maxOutputBytes };
     try {
-      if (reply instanceof StepReply) yield* reply.steps();
       return (yield* relationFrame(reply, form)) ?? this.#refusal("budgetExceeded");
     } catch (problem) {
-      if (problem instanceof CommandFailure) return errorOf(problem.reply.text);
       // A single row may exceed the maximum string length.
       if (problem instanceof RangeError) return this.#refusal("budgetExceeded");
       throw problem;
+    } finally {
+      this.#sender.releaseMemory();
     }
   }
 
@@ -111,6 +110,13 @@ export class SqlSession {
 
 class SteppedSender extends SessionCommandSender {
   readonly takesSteps = true;
+  /** Releases the memory of the latest query. */
+  releaseMemory = () => {};
+
+  /** A query needs its rows until the frame is written. */
+  readonly keepMemory = (release: () => void): void => {
+    this.releaseMemory = release;
+  };
 }
 
 /** Returns an error without Redis's first word, which these clients do not expect. */

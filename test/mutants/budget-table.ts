@@ -5,6 +5,7 @@ const STORE = "test/store/effort.test.js";
 const ADMISSION = "test/timeline/fold/entry-budget.test.js";
 const PAGE = "test/store/effort-page.test.js";
 const TURNS = "test/engine/backends/run-steps-in-turns.test.js";
+const WORKING_MEMORY = "test/engine/backends/working-memory.test.js";
 const ORDER = "test/cluster/order/order-recorder.test.js";
 
 export const budgetMutants: readonly Mutant[] = [
@@ -260,6 +261,27 @@ export const budgetMutants: readonly Mutant[] = [
     find: "if ((r + 1) % blockRows === 0)",
     replace: "if (true)",
     test: "test/store/commands/common-ranges.test.js",
+  },
+  {
+    name: "working memory: several queries have the large share",
+    file: "engine/backends/working-memory.js",
+    find: "if (grant.isLarge || !isFree)",
+    replace: "if (grant.isLarge)",
+    test: WORKING_MEMORY,
+  },
+  {
+    name: "working memory: a user with many queries is served first",
+    file: "engine/backends/fair-queue.js",
+    find: "if (this.#byCaller.delete(caller))",
+    replace: "if (false)",
+    test: WORKING_MEMORY,
+  },
+  {
+    name: "working memory: a query that waits holds its share",
+    file: "engine/backends/working-memory.js",
+    find: "this.#release(grant);\n            if (!grant.isLarge)",
+    replace: "if (!grant.isLarge)",
+    test: WORKING_MEMORY,
   },
   {
     name: "budgets: rows that an update checks are not counted",

@@ -3,7 +3,6 @@
  * not handle sockets.
  */
 
-import { completeReply } from "../../../engine/backends/run-steps-in-turns.js";
 import type { LastWrite } from "../../../engine/users/command-path.js";
 import { SessionCommandSender } from "../../../engine/users/session-command-sender.js";
 import { UserCommands } from "../../../engine/users/user-commands.js";
@@ -105,10 +104,7 @@ export class MongoSession {
     answered: (reply: Reply) => Answer,
     sender = this.#sender,
   ): Answer | Promise<Answer> {
-    const { uptime } = this.server.host.environment;
-    const sent = this.commands.run(argv, sender);
-    const reply =
-      sent instanceof Promise ? sent.then((one) => completeReply(one, uptime)) : completeReply(sent, uptime);
+    const reply = this.commands.run(argv, sender);
     return reply instanceof Promise ? reply.then((one) => good(one, answered)) : good(reply, answered);
   }
 

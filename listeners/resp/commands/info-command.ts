@@ -39,6 +39,7 @@ export function valuesOf({ server }: RespSession): InfoValues {
     commands: server.commands,
     errors: server.errorReplies,
     memory: { used: memory.used, limit: memory.bytes },
+    workingMemory: memory.working.figures,
     eviction: memory,
     keys: path,
     state: daemon.displayedState,

@@ -21,6 +21,7 @@ function framesOf(parts: Partial<FrameSources> = {}) {
   const sources: FrameSources = {
     metrics: new Metrics(),
     health: () => ({ version: "1", state: "live", backends: [{ name: "redis:db:6379", up: false }] }),
+    workingMemory: () => ({ used: 0, peak: 0, limit: 0, waiting: 0 }),
     bufferedBytes: () => 0,
     replica: () => null,
     order: () => ({

@@ -42,6 +42,7 @@ async function startAdmin(
   const sources = {
     metrics,
     health,
+    workingMemory: () => ({ used: 0, peak: 0, limit: 0, waiting: 0 }),
     bufferedBytes: () => 77,
     replica: () => null,
     order: () => null,

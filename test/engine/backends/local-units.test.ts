@@ -25,7 +25,7 @@ function makePath() {
   const units = new LocalUnits(realEnvironment, new NewestDate());
   const path = new LocalPath(backend, units);
   const call = (...argv: readonly ByteString[]): Reply =>
-    path.execute(commandTable.resolve(argv) as Command, argv, SENDER);
+    path.execute(commandTable.resolve(argv) as Command, argv, SENDER) as Reply;
   return { backend, units, path, call };
 }
 

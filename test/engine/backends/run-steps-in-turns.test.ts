@@ -7,6 +7,7 @@ import { test } from "node:test";
 import { RecordedPath } from "../../../cluster/replica/recorded-command-path.js";
 import { TimelineBackend } from "../../../cluster/replica/timeline-backend.js";
 import { TrialRun } from "../../../cluster/replica/trial-run.js";
+import type { Outcome } from "../../../engine/backends/backend.js";
 import { LocalUnits } from "../../../engine/backends/local-units.js";
 import { MemoryBackend } from "../../../engine/backends/memory-backend.js";
 import { NewestDate } from "../../../engine/backends/newest-date.js";
@@ -113,7 +114,7 @@ async function inTimeline() {
 
 const SCENES = { "in memory": async () => inMemory(), "with a timeline": inTimeline };
 
-function rowsOf(reply: Reply): number {
+function rowsOf(reply: Outcome): number {
   assert.ok(reply.kind === "map", JSON.stringify(reply).slice(0, 200));
   const rows = reply.items.at(-1);
   assert.ok(rows?.kind === "array");

@@ -14,6 +14,7 @@ const VALUES: InfoValues = {
   commands: 5,
   errors: 1,
   memory: { used: 1536, limit: 0 },
+  workingMemory: { used: 1, peak: 2, limit: 3, waiting: 0 },
   eviction: { policy: "noeviction", evicted: 7 },
   keys: {
     keyCounts: [{ db: 3, keys: 2, expiring: 1, ttl: 40 }],

@@ -127,6 +127,7 @@ test("promtool finds no problem in the daemon's metrics", { skip: skipWithout("p
   const text = makeExposition(METRICS, {
     metrics,
     health: () => ({ version: "1.2.3", state: "live", backends: [] }),
+    workingMemory: () => ({ used: 0, peak: 0, limit: 0, waiting: 0 }),
     bufferedBytes: () => 77,
     replica: () => null,
     order: () => null,
