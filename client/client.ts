@@ -1,9 +1,9 @@
 /** The public types of a client. */
 
-import type { CommandMethods } from "./command-methods.js";
 import type { ChannelEvent, ChannelInput, KeyInput, ListenOptions, WatchEvent } from "./live/live-event.js";
 import type { CallOptions, TypedCallOptions } from "./settings/call-options.js";
 import type { CommandInput } from "./shared/command-input.js";
+import type { CommandMethods } from "./shared/commands.js";
 import type { Outcome } from "./shared/errors.js";
 import type { ReplyValue } from "./shared/reply-value.js";
 

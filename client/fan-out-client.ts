@@ -19,14 +19,10 @@ import type { Settings } from "./settings/client-settings.js";
 import { sealerOf } from "./settings/key-sealer.js";
 import type { Signing } from "./settings/signing-key.js";
 import type { Environment } from "./shared/client-environment.js";
-import {
-  type CommandInput,
-  type CommandKind,
-  commandBytes,
-  commandKindOf,
-  isReadCommand,
-} from "./shared/command-input.js";
+import { commandBytes, commandKindOf, isReadCommand } from "./shared/command-bytes.js";
+import type { CommandInput } from "./shared/command-input.js";
 import { commandLabel, commandsLabel } from "./shared/command-labels.js";
+import type { CommandKind } from "./shared/commands.js";
 import { DELIVERY_LINGER_MS } from "./shared/connection-timeouts.js";
 import { Alarm } from "./shared/deadline-timer.js";
 import { closedClient, DbsyncError, needsVersion2, type Outcome } from "./shared/errors.js";

@@ -14,7 +14,8 @@ import { readOptions, type SendOptions } from "./settings/client-settings.js";
 import { readDefaults } from "./settings/default-options.js";
 import type { EnvelopeOptions } from "./settings/header-options.js";
 import { type Environment, realEnvironment } from "./shared/client-environment.js";
-import { type CommandKind, commandKindOf, isReadCommand } from "./shared/command-input.js";
+import { commandKindOf, isReadCommand } from "./shared/command-bytes.js";
+import type { CommandKind } from "./shared/commands.js";
 import { DbsyncError } from "./shared/errors.js";
 
 export type { ReplyHandlers };

@@ -2,7 +2,9 @@
  * Handles `WRITERS key …`, which returns the last writer of each key. The bytes of a writer are not text, so callers
  * that request text receive hexadecimal digits, which the option `if` accepts. Source: docs/protocol-v2.md "Units".
  */
-import { type CommandInput, commandName } from "./shared/command-input.js";
+
+import { commandName } from "./shared/command-bytes.js";
+import type { CommandInput } from "./shared/command-input.js";
 import type { ReplyValue } from "./shared/reply-value.js";
 
 export function isWritersCommand(command: CommandInput): boolean {

@@ -4,13 +4,9 @@ import type { FanOutClient } from "../../client/fan-out-client.js";
 import { repliedError } from "../../client/forwarding-client.js";
 import { readCallOptions } from "../../client/settings/call-options.js";
 import type { Settings } from "../../client/settings/client-settings.js";
-import {
-  type CommandInput,
-  type CommandKind,
-  commandBytes,
-  commandKindOf,
-  isReadCommand,
-} from "../../client/shared/command-input.js";
+import { commandBytes, commandKindOf, isReadCommand } from "../../client/shared/command-bytes.js";
+import type { CommandInput } from "../../client/shared/command-input.js";
+import type { CommandKind } from "../../client/shared/commands.js";
 import { DbsyncError, type Outcome } from "../../client/shared/errors.js";
 import { bytesOfText } from "../../protocol/byte-string.js";
 import { NIL, type Reply, status } from "../../protocol/reply.js";

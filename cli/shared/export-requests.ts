@@ -6,7 +6,8 @@
 import type { FanOutClient } from "../../client/fan-out-client.js";
 import { readCallOptions } from "../../client/settings/call-options.js";
 import type { Settings } from "../../client/settings/client-settings.js";
-import { type CommandInput, commandBytes } from "../../client/shared/command-input.js";
+import { commandBytes } from "../../client/shared/command-bytes.js";
+import type { CommandInput } from "../../client/shared/command-input.js";
 import type { Reply } from "../../protocol/reply.js";
 import { callForRawReply } from "./raw-reply-call.js";
 

@@ -2,7 +2,7 @@
 
 import type { FanOutClient } from "../../client/fan-out-client.js";
 import type { CallSettings } from "../../client/settings/call-options.js";
-import type { CommandKind } from "../../client/shared/command-input.js";
+import type { CommandKind } from "../../client/shared/commands.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Reply } from "../../protocol/reply.js";
 

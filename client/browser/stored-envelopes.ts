@@ -7,7 +7,8 @@
 import type { SignedEnvelope } from "../calls/sending.js";
 import type { CallSettings } from "../settings/call-options.js";
 import type { EnvelopeOptions } from "../settings/header-options.js";
-import type { CommandInput, CommandKind } from "../shared/command-input.js";
+import type { CommandInput } from "../shared/command-input.js";
+import type { CommandKind } from "../shared/commands.js";
 import { DbsyncError } from "../shared/errors.js";
 import type { Batch } from "../version-2/call-batch.js";
 import { IndexedStore } from "./indexed-store.js";

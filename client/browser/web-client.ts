@@ -11,13 +11,9 @@ import type { ChannelEvent, ChannelInput, KeyInput, ListenOptions, WatchEvent } 
 import type { Listening } from "../live/subscription-requests.js";
 import { type CallSettings, readCallOptions, type TypedCallOptions } from "../settings/call-options.js";
 import type { Environment } from "../shared/client-environment.js";
-import {
-  type CommandInput,
-  type CommandKind,
-  commandBytes,
-  commandKindOf,
-  isReadCommand,
-} from "../shared/command-input.js";
+import { commandBytes, commandKindOf, isReadCommand } from "../shared/command-bytes.js";
+import type { CommandInput } from "../shared/command-input.js";
+import type { CommandKind } from "../shared/commands.js";
 import { Alarm } from "../shared/deadline-timer.js";
 import { deferredEvents } from "../shared/deferred-events.js";
 import { DbsyncError, type Outcome } from "../shared/errors.js";

@@ -3,9 +3,9 @@ import { type ByteString, textOfBytes } from "../../protocol/byte-string.js";
 import type { PlainReply } from "../../protocol/reply.js";
 import type { ResultMessage, Wait } from "../../protocol/version-2/messages-v2.js";
 import type { EnvelopeOptions } from "../settings/header-options.js";
-import type { CommandKind } from "../shared/command-input.js";
+import type { CommandKind } from "../shared/commands.js";
 import { type Answer, type Failure, isCatchingUp, type Report } from "../shared/outcome.js";
-import { replyValues } from "../shared/reply-value.js";
+import { replyValues } from "../shared/reply-conversion.js";
 import type { Address } from "../shared/server-list.js";
 import type { PendingCall } from "./pending-call.js";
 

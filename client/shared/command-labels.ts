@@ -3,11 +3,8 @@
  * bundle for web pages leaves this out (client/README.md).
  */
 import { type ByteString, textOfBytes } from "../../protocol/byte-string.js";
-import { keyedCommands } from "./command-groups.js";
-
-/** The same types as in command-input.ts, which imports this file. */
-type Argument = string | number | Uint8Array;
-type CommandInput = string | readonly Argument[];
+import type { Argument, CommandInput } from "./command-input.js";
+import { keyedCommands } from "./commands.js";
 
 /** The commands whose first argument is a key. The first argument of any other command may be a value or a secret. */
 let keyed: ReadonlySet<string> | null = null;

@@ -2,7 +2,8 @@
 import type { PendingCall } from "../calls/pending-call.js";
 import type { CallSettings } from "../settings/call-options.js";
 import { frameOf, type Signer, textOf } from "../settings/signing-key.js";
-import { type CommandInput, textArguments } from "../shared/command-input.js";
+import { textArguments } from "../shared/command-bytes.js";
+import type { CommandInput } from "../shared/command-input.js";
 import { commandLabel } from "../shared/command-labels.js";
 import { DbsyncError, needsVersion2 } from "../shared/errors.js";
 

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { inspect } from "node:util";
 import { createClient } from "../../client/public-api.js";
-import { replyValue } from "../../client/shared/reply-value.js";
+import { replyValue } from "../../client/shared/reply-conversion.js";
 import { RespReader } from "../../protocol/resp/resp-reader.js";
 import { writeReply } from "../../protocol/resp/resp-writer.js";
 import { findCommand } from "../../store/command-table.js";

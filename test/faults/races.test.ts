@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Report } from "../../client/shared/outcome.js";
 import { judge } from "../../client/shared/policy.js";
-import { replyValues } from "../../client/shared/reply-value.js";
+import { replyValues } from "../../client/shared/reply-conversion.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { type RunningReplica, startReplica, until } from "../daemon/replicas.js";
 import { amount } from "../support/amount.js";

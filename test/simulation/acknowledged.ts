@@ -6,7 +6,7 @@
 
 import { hasFailedCondition, type Report } from "../../client/shared/outcome.js";
 import { judge, ruleFor } from "../../client/shared/policy.js";
-import { replyValues } from "../../client/shared/reply-value.js";
+import { replyValues } from "../../client/shared/reply-conversion.js";
 import type { EnvelopeAnswer } from "../../engine/answers/request.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { RespReader } from "../../protocol/resp/resp-reader.js";

@@ -22,8 +22,9 @@ import {
 } from "../../protocol/figures/timeline-figures.js";
 import { BALANCER_METRICS } from "../../proxy/admin/balancer-metrics.js";
 import { CACHE_METRICS } from "../../proxy/admin/cache-metrics.js";
-import { commands } from "../../store/command-table.js";
+import { commands, findCommand } from "../../store/command-table.js";
 import { connectionMistake } from "../../store/connection-mistake.js";
+import { isKeyCommand } from "../../store/key-command.js";
 import { KEYWORDS } from "../../store/sql/keywords.js";
 import { commandsPage, PAGE } from "../commands-page/page.js";
 import { repositoryRoot } from "../support/repository.js";
@@ -97,13 +98,11 @@ const PARTS: readonly Part[] = [
       ),
     ],
   },
-  { file: "client/shared/command-groups.ts", lines: commandGroups },
-  { file: "client/command-methods.ts", lines: commandMethods },
+  { file: "client/shared/commands.ts", lines: () => [...commandMethods(), ...commandGroups()] },
   {
     file: "examples/python/dbsync/sentences.py",
     lines: () => ["NAMES = (", ...textLines(readCommands()).map((line) => `    "${line}"`), ")"],
   },
-  { file: "cli/shared/command-names.ts", lines: () => textOf("NAMES", envelopeCommands()) },
   { file: "cli/sql/sql-completion.ts", lines: () => textOf("WORDS", statementWords()) },
 ];
 
@@ -132,14 +131,14 @@ function envelopeCommands(): string[] {
   return [...names].filter((name) => connectionMistake([name]) === null).sort();
 }
 
-/** The commands that change no data but notify subscribers. If they were sent twice, they would notify twice. */
-const NOTIFYING: readonly string[] = ["PUBLISH", "SPUBLISH"];
+/** Whether a command changes no data but notifies subscribers. If it was sent twice, it would notify them twice. */
+const isMessage = (name: string): boolean => findCommand(name)?.channels === "first";
 
 /** Returns the commands that change nothing, so that a client may send them again. */
 function readCommands(): string[] {
   const changes = commands.filter(({ flags }) => flags.includes("write") || flags.includes("admin"));
   const writers = new Set(changes.map(({ name }) => name.split("|")[0]));
-  return envelopeCommands().filter((name) => !writers.has(name) && !NOTIFYING.includes(name));
+  return envelopeCommands().filter((name) => !writers.has(name) && !isMessage(name));
 }
 
 /** Returns the commands whose first argument is always a key. */
@@ -158,10 +157,12 @@ function commandGroups(): string[] {
   for (const name of [...new Set([...envelopeCommands(), ...methods])].sort()) {
     const group = [
       ...(reads.has(name) ? ["READS"] : []),
+      ...(isMessage(name) ? ["MESSAGES"] : []),
+      ...(isKeyCommand([name]) ? ["RING"] : []),
       ...(keyed.has(name) ? ["KEYED"] : []),
       ...(methods.has(name) ? ["METHODS"] : []),
     ].join("_");
-    if (group !== "") groups.set(group, [...(groups.get(group) ?? []), name]);
+    groups.set(group || "OTHERS", [...(groups.get(group || "OTHERS") ?? []), name]);
   }
   return [...groups].sort().flatMap(([group, names]) => textOf(group, names));
 }

@@ -6,7 +6,7 @@ import { type MemberView, newestListsOf, viewsOf } from "../../../cli/members/me
 import { type Change, nextMembers } from "../../../cli/members/next-member-list.js";
 import type { ReportedList, VerifiesList } from "../../../cli/members/reported-member-list.js";
 import { DbsyncError } from "../../../client/shared/errors.js";
-import { replyValue } from "../../../client/shared/reply-value.js";
+import { replyValue } from "../../../client/shared/reply-conversion.js";
 import type { EnvelopeAnswer } from "../../../engine/answers/request.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { KnownList } from "../../../protocol/members/list-succession.js";

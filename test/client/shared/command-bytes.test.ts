@@ -1,7 +1,7 @@
 /** Tests how a client classifies commands by name. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { commandKindOf, isReadCommand } from "../../../client/shared/command-input.js";
+import { commandKindOf, isReadCommand } from "../../../client/shared/command-bytes.js";
 
 test("a read is recognized by its name, in any case, in a line or a list", () => {
   for (const read of ["GET k", " get k", "PING", ["GET", "k"], ["Get", "k"]]) assert.ok(isReadCommand(read));
