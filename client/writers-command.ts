@@ -1,6 +1,7 @@
 /**
  * Handles `WRITERS key …`, which returns the last writer of each key. The bytes of a writer are not text, so callers
- * that request text receive hexadecimal digits, which the option `if` accepts. Source: docs/protocol-v2.md "Units".
+ * that request text receive hexadecimal digits, which the option `if` accepts. It is the only such command, so its name
+ * is here and not in the generated file. Source: docs/protocol-v2.md "Units".
  */
 
 import { commandName } from "./shared/command-bytes.js";

@@ -185,7 +185,6 @@ test("the number of arguments in a call does not depend on the size of an input"
  */
 const indexed: Readonly<Record<string, string>> = {
   "cli/shared/date-text.ts UNIT_MS": "a letter of a pattern",
-  "cluster/replica/deterministic-commands.ts INSERT_OPTIONS": "upper case",
   "daemon/command-line.ts SOURCES": "a source of settings",
   "engine/channels/key-watchers.ts REMOVAL_CAUSES": "one character",
   "engine/channels/message-commands.ts KINDS": "upper case",

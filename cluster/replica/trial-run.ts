@@ -17,7 +17,6 @@ import type { UndoRecord } from "../../store/keyspace/undo.js";
 import type { Unit } from "../../store/keyspace/unit.js";
 import type { Command } from "../../store/rows/command-row.js";
 import { rowIn } from "../../store/semantics.js";
-import { deterministicCommands } from "./deterministic-commands.js";
 import type { UnitPosition } from "./gateway.js";
 
 const TOO_MANY = error(`ERR a recorded unit can contain at most ${COMMANDS_MAX} commands that write`);
@@ -80,9 +79,10 @@ export class TrialRun {
     // Do not record a command that has changed nothing, because it might change something when it is folded.
     if (this.#records.length === before) return reply;
     this.#db = db;
-    this.#calls.push({ command, argv });
-    const done = deterministicCommands(command, argv, reply);
-    if (done !== null) this.#calls[this.#calls.length - 1] = done;
+    const recorded = command.recordedAs?.(argv, reply) ?? null;
+    this.#calls.push(
+      recorded === null ? { command, argv } : { command: table.resolve(recorded) as Command, argv: recorded },
+    );
     return reply;
   }
 

@@ -15,6 +15,7 @@ import { family } from "../rows/command-row.js";
 import { sourcesLookedUp } from "../rows/counted-lookups.js";
 import { COUNTED_KEYS_SEARCH } from "../rows/key-searches.js";
 import { counted, inspect, read, update, write } from "../rows/key-spec.js";
+import { bytesIn } from "../rows/recorded-call.js";
 import { MemberSet } from "../values/member-set.js";
 import { copied } from "../values/tables/packed-elements.js";
 import { visitPage } from "../values/tables/scan-page.js";
@@ -170,6 +171,7 @@ export const sets = family("set", {
     tips: ["nondeterministic_output"],
     method: "key count?: @some",
     reply: "set-with-count",
+    recordedAs: (argv, reply) => ["SREM", argv[1]!, ...bytesIn(reply)],
     run: spop,
   },
   SRANDMEMBER: {

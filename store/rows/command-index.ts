@@ -11,12 +11,6 @@ import {
 } from "../arguments/command-errors.js";
 import type { Command, CommandTable } from "./command-row.js";
 
-/**
- * Containers that Redis does not have: the error for an unknown subcommand lists their subcommands, because they have
- * no HELP.
- */
-const OWN_CONTAINERS = ["KEY", "TIMELINE", "DBSYNC", "DOC.INDEX", "DOC.MEMBER"];
-
 export class CommandIndex implements CommandTable {
   readonly #commands: readonly Command[];
   /** Commands by upper-case and lower-case name, so the usual spellings need no conversion. */
@@ -28,7 +22,8 @@ export class CommandIndex implements CommandTable {
    * frequent commands, so this map is searched first.
    */
   readonly #simple = new Map<string, Command>();
-  readonly #ownSubcommands: ReadonlyMap<string, readonly string[]>;
+  /** The subcommands of containers without HELP: the error for an unknown subcommand lists them. */
+  readonly #withoutHelp: ReadonlyMap<string, readonly string[]>;
 
   constructor(commands: readonly Command[]) {
     this.#commands = commands;
@@ -45,8 +40,10 @@ export class CommandIndex implements CommandTable {
         command.otherRow === undefined
       )
         this.#simple.set(name, command);
-    this.#ownSubcommands = new Map(
-      OWN_CONTAINERS.map((container) => [container, this.#subcommandsOf(container)]),
+    this.#withoutHelp = new Map(
+      [...this.#containers]
+        .filter((container) => !this.#byName.has(`${container}|HELP`))
+        .map((container) => [container, this.#subcommandsOf(container)]),
     );
   }
 
@@ -77,7 +74,7 @@ export class CommandIndex implements CommandTable {
         const subcommand = argv[1] as ByteString;
         command = this.find(`${container}|${subcommand}`);
         if (command === undefined)
-          return unknownSubcommand(container, subcommand, this.#ownSubcommands.get(container));
+          return unknownSubcommand(container, subcommand, this.#withoutHelp.get(container));
       }
     }
     if (command === undefined)

@@ -10,6 +10,7 @@ import type { Unit } from "../keyspace/unit.js";
 import type { LookedUp } from "./counted-lookups.js";
 import type { KeySearch } from "./key-searches.js";
 import type { KeySpec } from "./key-spec.js";
+import type { RecordedCall } from "./recorded-call.js";
 import type { WaitRule } from "./wait-rule.js";
 
 /** Redis's flags. A command on data has either `write` or `readonly`; with `write`, it is recorded. */
@@ -145,6 +146,11 @@ export interface Row extends CommandDescription {
   readonly anyMaster?: boolean | undefined;
   /** What a sidecar (-d dbsync) would need to answer the command or to send it to the daemons; default: nothing. */
   readonly sidecarLacks?: SidecarLack | undefined;
+  /**
+   * Returns the call to record for a call in a script, if the fold would choose again, such as the members that SPOP
+   * removes. The recorded call contains the choice, so that it has the same effect on every daemon, whenever it is folded.
+   */
+  readonly recordedAs?: RecordedCall | undefined;
   /** The index of the cursor in the arguments of a scan; default: none. */
   readonly cursorAt?: number | undefined;
   /**
@@ -252,6 +258,7 @@ function commandOf(group: string, name: string, row: Row): Command {
     connectionUse: row.connectionUse,
     anyMaster: row.anyMaster,
     sidecarLacks: row.sidecarLacks,
+    recordedAs: row.recordedAs,
     cursorAt: row.cursorAt,
     inEnvelope: row.inEnvelope,
     isSecret: row.isSecret,

@@ -96,7 +96,10 @@ export function isOfListener({ run }: Pick<Row, "run">): boolean {
 }
 
 const OF_LISTENER = "is for connections of the RESP listener (--resp)";
-/** Commands that daemon/inspection executes instead of the fold. */
+/**
+ * Commands that daemon/inspection executes instead of the fold. Its handlers are the registry; this only names them in
+ * an error, because a row does not know them.
+ */
 const INSPECTED: ReadonlySet<string> = new Set(["INFO", "CONFIG", "CLIENT", "SLOWLOG"]);
 const ALONE =
   "; administrators may send INFO, CONFIG GET, CLIENT LIST and SLOWLOG in signed envelopes that change nothing, without multi";

@@ -1,4 +1,7 @@
-/** The differences from Redis, by the names of the command table. docs/commands.md contains them. */
+/**
+ * The differences from Redis, by the names of the command table. docs/commands.md contains them. They are not in the
+ * rows because they are the text of that page, and every daemon would load them.
+ */
 export const DIFFERENCES: Readonly<Record<string, string>> = {
   "ACL|GETUSER": "See ACL LIST.",
   "ACL|LIST": "Lists each rule on commands once, in the order in which the rules were set, as in Redis 7.2.",

@@ -13,16 +13,16 @@ export const scriptMutants: readonly Mutant[] = [
   },
   {
     name: "scripts: the fold chooses random members again",
-    file: "cluster/replica/deterministic-commands.js",
-    find: 'case "SPOP":',
-    replace: 'case "":',
+    file: "store/commands/sets.js",
+    find: 'recordedAs: (argv, reply) => ["SREM"',
+    replace: 'lookedUp: (argv, reply) => ["SREM"',
     test: RECORDED,
   },
   {
     name: "scripts: a stream entry has the id of the fold instead of the one that the script received",
-    file: "cluster/replica/deterministic-commands.js",
-    find: 'case "XADD":',
-    replace: 'case "":',
+    file: "store/commands/streams/stream-add.js",
+    find: 'reply.kind !== "bulk"',
+    replace: "true",
     test: RECORDED,
   },
   {

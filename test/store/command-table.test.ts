@@ -76,6 +76,12 @@ const NEEDS: readonly Need[] = [
     isStated: ({ serves }) => serves !== undefined,
   },
   {
+    property: "recordedAs",
+    because: "its effect depends on a choice",
+    isNeeded: ({ summary, writes }) => writes && / random| numbers them/.test(summary),
+    isStated: ({ recordedAs }) => recordedAs !== undefined,
+  },
+  {
     property: "connectionUse",
     because: "it is for transactions, for connections without a login, or subscribes",
     isNeeded: ({ name, group, flags }) =>

@@ -13,7 +13,10 @@ import type { Route, SessionHandler } from "../session/resp-session.js";
 /** The handlers by name in the command table; subcommands are `CONTAINER|NAME`. */
 export type SessionHandlers = ReadonlyMap<string, SessionHandler>;
 
-/** The commands that MULTI never queues. Source: redis-server 7.0, processCommand. */
+/**
+ * The commands that MULTI never queues. Source: redis-server 7.0, processCommand. They are not in the rows because only
+ * the connection, which executes them itself, queues commands.
+ */
 const NEVER_QUEUED: ReadonlySet<string> = new Set(["EXEC", "DISCARD", "MULTI", "WATCH", "QUIT", "RESET"]);
 
 const KEYS_NEED_ENVELOPES = new CommandFailure(

@@ -10,6 +10,7 @@ import {
 import type { UserSession } from "../../../engine/users/user-session.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { bulks, error, type Reply } from "../../../protocol/reply.js";
+import { commands } from "../../../store/command-table.js";
 import { refusedChannel } from "../../../store/rights/channel-rights.js";
 import type { Command } from "../../../store/rows/command-row.js";
 import type { Client } from "./clients.js";
@@ -18,10 +19,12 @@ import type { Client } from "./clients.js";
  * The commands that a RESP2 connection with subscriptions may send. The reply to any other command could be mistaken
  * for a message.
  */
-const WHILE_SUBSCRIBED: ReadonlySet<string> = new Set([
-  ...["SUBSCRIBE", "PSUBSCRIBE", "SSUBSCRIBE", "UNSUBSCRIBE", "PUNSUBSCRIBE", "SUNSUBSCRIBE"],
-  ...["PING", "QUIT", "RESET"],
-]);
+const WHILE_SUBSCRIBED: ReadonlySet<Command> = new Set(
+  commands.filter(
+    ({ name, group, connectionUse }) =>
+      (group === "pubsub" && connectionUse === "listens") || connectionUse === "ends" || name === "PING",
+  ),
+);
 const ONLY = "only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context";
 /** The approximate memory of a subscription in addition to its name, in bytes. */
 const SUBSCRIPTION_BYTES = 200;
@@ -83,9 +86,10 @@ export class Subscriptions implements Subscriber {
    * Returns the reply to a command that RESP2 subscriptions forbid or change, or null if the command is executed
    * normally.
    */
-  answer({ name }: Command, argv: readonly ByteString[]): Reply | null {
+  answer(command: Command, argv: readonly ByteString[]): Reply | null {
     if (this.isEmpty || this.#client.protocol === 3) return null;
-    if (!WHILE_SUBSCRIBED.has(name)) return error(`ERR Can't execute '${name.toLowerCase()}': ${ONLY}`);
+    const { name } = command;
+    if (!WHILE_SUBSCRIBED.has(command)) return error(`ERR Can't execute '${name.toLowerCase()}': ${ONLY}`);
     return name === "PING" && argv.length <= 2 ? bulks(["pong", argv[1] ?? ""]) : null;
   }
 

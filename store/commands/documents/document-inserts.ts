@@ -17,6 +17,7 @@ import { bulks, type Reply } from "../../../protocol/reply.js";
 import { custom, wrongArity } from "../../arguments/command-errors.js";
 import type { Data } from "../../keyspace/mutators.js";
 import type { Unit } from "../../keyspace/unit.js";
+import { bytesIn } from "../../rows/recorded-call.js";
 import type { Document } from "../../values/documents/document.js";
 import { NUMBERS_END } from "../../values/documents/number-key.js";
 import {
@@ -28,7 +29,7 @@ import {
   valueOfEntry,
   wrongMembers,
 } from "./document-entries.js";
-import { LIFETIME, leadingOptions } from "./document-options.js";
+import { LIFETIME, leadingOptions, type OptionPosition } from "./document-options.js";
 
 const KEYS = "KEYS";
 /** Number of low bits that distinguish entry numbers of the same date; the date takes the remaining 42 of 63 bits. */
@@ -39,6 +40,12 @@ const SLOTS = 2 ** SLOT_BITS;
  * simple fraction of SLOTS, so the units rarely try the same numbers.
  */
 const UNIT_STRIDE = 1_296_135;
+
+const OPTIONS: OptionPosition = {
+  from: 2,
+  allowed: [...LIFETIME, "NOCHECK", "COUNT"],
+  name: "doc.insert",
+};
 
 const noNumber = () =>
   custom(
@@ -57,12 +64,7 @@ interface NewEntry {
  * document's first entry.
  */
 export function insert(data: Data, argv: readonly ByteString[], unit: Unit): Reply {
-  const { options, end } = leadingOptions(argv, {
-    from: 2,
-    allowed: [...LIFETIME, "NOCHECK", "COUNT"],
-    name: "doc.insert",
-    at: unit.at,
-  });
+  const { options, end } = leadingOptions(argv, { ...OPTIONS, at: unit.at });
   const hasKeys = argv[end]?.length === KEYS.length && argv[end]?.toUpperCase() === KEYS;
   if (hasKeys && (argv.length - end) % 2 === 0) throw wrongArity("doc.insert");
   const entry = documentToChange(data, argv[1]!);
@@ -92,6 +94,14 @@ export function insert(data: Data, argv: readonly ByteString[], unit: Unit): Rep
     return entryKey;
   });
   return bulks(keys);
+}
+
+/** Returns a call of DOC.INSERT with the generated keys, or null if it contains keys or counts the entries. */
+export function insertWithKeys(argv: readonly ByteString[], reply: Reply): readonly ByteString[] | null {
+  const { options, end } = leadingOptions(argv, OPTIONS);
+  const keys = bytesIn(reply);
+  if (options.counts === true || argv.length - end !== keys.length) return null;
+  return [...argv.slice(0, end), KEYS, ...argv.slice(end).flatMap((entry, index) => [keys[index]!, entry])];
 }
 
 /**

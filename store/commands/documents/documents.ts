@@ -20,7 +20,7 @@ import { Document } from "../../values/documents/document.js";
 import { deleteEntries, empty } from "./document-deletions.js";
 import { documentOf, namesOf, noEntry } from "./document-entries.js";
 import { createIndex, dropIndex, listIndexes } from "./document-index-commands.js";
-import { insert } from "./document-inserts.js";
+import { insert, insertWithKeys } from "./document-inserts.js";
 import { addMember, dropMember } from "./document-members.js";
 import { count, get } from "./document-reads.js";
 import { firstPresent, presentEntries } from "./document-selection.js";
@@ -154,6 +154,7 @@ export const documents = family("document", {
     summary:
       "Adds entries to a document: all of them, or none. The daemon numbers them, or the command names their keys; they may expire.",
     events: eachChangeEvent("doc.insert"),
+    recordedAs: insertWithKeys,
     run: insert,
   },
   "DOC.LIST": {

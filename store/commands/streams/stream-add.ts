@@ -70,3 +70,13 @@ function slotOf({ id, step = 0 }: Unit, seq: number): bigint {
   const index = (id.charCodeAt(id.length - 2) << 8) | id.charCodeAt(id.length - 1);
   return (slot << 16n) | BigInt(index + step);
 }
+
+/**
+ * Returns a call of XADD with the chosen id. If the client sent `*`, a `+` follows the id: if the stream's last id is
+ * not lower when the unit is folded, the new entry receives the id after that last id.
+ */
+export function addWithId(argv: readonly ByteString[], reply: Reply): readonly ByteString[] | null {
+  if (reply.kind !== "bulk") return null;
+  const at = trimOptions(argv, true).next - 1;
+  return argv.with(at, argv[at] === "*" ? `${reply.bytes}+` : reply.bytes);
+}

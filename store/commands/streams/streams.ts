@@ -15,7 +15,7 @@ import { inspect, none, read, write } from "../../rows/key-spec.js";
 import { Stream } from "../../values/streams/stream.js";
 import type { StreamId } from "../../values/streams/stream-id.js";
 import { waitsForEntries, xreadKeys } from "./read-options.js";
-import { xadd } from "./stream-add.js";
+import { addWithId, xadd } from "./stream-add.js";
 import { idArgument } from "./stream-arguments.js";
 import { xinfoHelp, xinfoStream } from "./stream-info.js";
 import { xrange, xread } from "./stream-reads.js";
@@ -33,6 +33,7 @@ export const streams = family("stream", {
     keyFlags: ["RW update"],
     tips: ["nondeterministic_output"],
     method: "key ...rest: @text?",
+    recordedAs: addWithId,
     run: xadd,
   },
   XDEL: {
