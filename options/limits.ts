@@ -279,6 +279,15 @@ export const LIMITS = {
     summary: "maximum memory of a script of a Redis client; a script that needs more fails",
     reason: "Lua itself needs 16 MiB; further memory is released after the script",
   },
+  maxMemcachedItemBytes: {
+    flag: "max-memcached-item-bytes",
+    unit: "bytes",
+    fallback: MIB,
+    min: KIB,
+    max: 256 * MIB,
+    summary: "length from which items of memcached clients are too large; --max-request-bytes also applies",
+    reason: "the default of memcached (-I)",
+  },
 } as const satisfies Record<string, LimitRow>;
 
 export type LimitName = keyof typeof LIMITS;

@@ -17,7 +17,7 @@ const BINARY_MAGIC = 0x80;
 const UINT64_MAX = 2n ** 64n - 1n;
 const LINE_FEED = 0x0a;
 
-export type StoreVerb = "set" | "add" | "replace" | "cas";
+export type StoreVerb = "set" | "add" | "replace" | "cas" | "append" | "prepend";
 
 export interface StoreRequest {
   readonly kind: "store";
@@ -50,6 +50,16 @@ export type MemcachedRequest =
       readonly exptime: number;
       readonly isSilent: boolean;
     }
+  | { readonly kind: "flush"; readonly delay: number; readonly isSilent: boolean }
+  | MetaGet
+  /** A command for an item that is longer than the maximum; its data were skipped. */
+  | {
+      readonly kind: "too-large";
+      readonly verb: StoreVerb;
+      readonly key: ByteString;
+      readonly isSilent: boolean;
+    }
+  | { readonly kind: "stats"; readonly about: ByteString }
   | { readonly kind: "version" }
   | { readonly kind: "quit" }
   /** A line of HTTP: a web page has made a browser connect here, and its data must not be interpreted as requests. */
@@ -57,9 +67,18 @@ export type MemcachedRequest =
   /** An invalid request; the answer is the error. */
   | { readonly kind: "wrong"; readonly answer: string };
 
+export interface MetaGet {
+  readonly kind: "meta-get";
+  readonly key: ByteString;
+  /** The requested fields and the opaque word, in the order of the answer: `f`, `O123`. */
+  readonly flags: readonly ByteString[];
+  readonly withValue: boolean;
+  /** Whether a missing item has no answer. */
+  readonly isQuiet: boolean;
+}
+
 /** The request that a block of data belongs to. */
-interface Announced extends Omit<StoreRequest, "data" | "verb"> {
-  readonly verb: StoreVerb | "append" | "prepend";
+interface Announced extends Omit<StoreRequest, "data"> {
   readonly bytes: number;
 }
 type Line = Exclude<MemcachedRequest, StoreRequest> | Announced;
@@ -69,12 +88,11 @@ const NOREPLY = "noreply";
 const ERROR: Wrong = { kind: "wrong", answer: "ERROR\r\n" };
 const BAD_FORMAT = wrong("bad command line format");
 const BAD_CHUNK = wrong("bad data chunk");
-const TOO_LARGE: Wrong = {
-  kind: "wrong",
-  answer: "SERVER_ERROR object too large for cache\r\n",
-};
-/** Unsupported commands for which memcached accepts `noreply`. */
-const ABSENT_WITH_NOREPLY: readonly string[] = ["flush_all", "verbosity"];
+/** An unsupported command for which memcached accepts `noreply`. */
+const ABSENT_WITH_NOREPLY = "verbosity";
+/** The flags of `mg` that are supported. The others change an item, or report what the daemon does not know. */
+const META_GET_FLAGS = "cfkOqstv";
+const META_FLAGS_MAX = 20;
 const HTTP = /^(?:[A-Z]+ \S+ HTTP\/|Host:)/i;
 
 function wrong(why: string): Wrong {
@@ -146,7 +164,8 @@ export class MemcachedParser {
       if (line.kind !== "store") return line;
       if (line.bytes > this.maxItemBytes) {
         this.#skip(line.bytes + 2);
-        return refused(TOO_LARGE, line.isSilent);
+        const { verb, key, isSilent } = line;
+        return { kind: "too-large", verb, key, isSilent };
       }
       this.#announced = line;
     }
@@ -172,7 +191,6 @@ export class MemcachedParser {
     const isComplete = bytesOf(bytes, end, end + 2) === "\r\n";
     this.#consume(length + 2);
     this.#announced = null;
-    if (verb === "append" || verb === "prepend") return refused(ERROR, request.isSilent);
     return isComplete ? { ...request, verb, data } : refused(BAD_CHUNK, request.isSilent);
   }
 
@@ -209,12 +227,20 @@ function readLine(line: ByteString): Line {
     case "decr":
     case "touch":
       return readChange(verb, args);
+    case "flush_all":
+      return readFlush(args);
+    case "mg":
+      return readMetaGet(args);
+    case "mn":
+      return { kind: "wrong", answer: "MN\r\n" };
+    case "stats":
+      return { kind: "stats", about: args[0] ?? "" };
     case "version":
     case "quit":
       return { kind: verb };
   }
   if (HTTP.test(line)) return { kind: "http" };
-  return refused(ERROR, ABSENT_WITH_NOREPLY.includes(verb) && args.at(-1) === NOREPLY);
+  return refused(ERROR, verb === ABSENT_WITH_NOREPLY && args.at(-1) === NOREPLY);
 }
 
 /** Parses `key flags exptime bytes`, for `cas` also `unique`, and optionally `noreply`. */
@@ -256,6 +282,35 @@ function readChange(verb: "incr" | "decr" | "touch", args: readonly ByteString[]
   const by = uint64(number);
   if (by === null) return refused(wrong("invalid numeric delta argument"), isSilent);
   return { kind: "count", verb, key, by, isSilent };
+}
+
+/** Parses optionally a delay, and optionally `noreply`. */
+function readFlush(args: readonly ByteString[]): Line {
+  if (args.length > 2) return ERROR;
+  const isSilent = args.at(-1) === NOREPLY;
+  const [text = "0"] = args.length === 1 && isSilent ? [] : args;
+  const delay = exptimeOf(text);
+  if (delay === null) return refused(wrong("invalid exptime argument"), isSilent);
+  return { kind: "flush", delay, isSilent };
+}
+
+/** Parses `key` and flags of one letter; a word follows the letter `O`. */
+function readMetaGet([key, ...flags]: readonly ByteString[]): Line {
+  if (key === undefined) return ERROR;
+  if (key.length > KEY_BYTES_MAX) return BAD_FORMAT;
+  if (flags.length > META_FLAGS_MAX) return wrong("options flags are too long");
+  const letters = flags.map(([letter = ""]) => letter);
+  if (new Set(letters).size < letters.length) return wrong("duplicate flag");
+  if (flags.some((flag) => !META_GET_FLAGS.includes(flag[0] ?? "") || (flag[0] !== "O" && flag.length > 1)))
+    return wrong("invalid flag");
+  const shown = flags.filter((flag) => flag !== "q" && flag !== "v");
+  return {
+    kind: "meta-get",
+    key,
+    flags: shown,
+    withValue: letters.includes("v"),
+    isQuiet: letters.includes("q"),
+  };
 }
 
 function unsigned(text: ByteString, max: number): number | null {

@@ -6,6 +6,8 @@ import { type ForeignClient, foreignClient } from "../../net/connections/foreign
 import { MemcachedParser, type MemcachedRequest } from "../../protocol/memcached-requests.js";
 import { SessionDialect } from "../session-dialect.js";
 import type { UserSocketHost } from "../user-listener.js";
+import type { DelayedFlush } from "./delayed-flush.js";
+import { itemBytesMax } from "./memcached-item.js";
 import { MemcachedSession } from "./memcached-session.js";
 
 export const MEMCACHED_LISTENER = "memcached";
@@ -14,13 +16,19 @@ const LOGIN_ITEM_BYTES_MAX = 2048;
 const BINARY_REQUEST = 0x80;
 const REFUSALS = /^(?:ERROR|CLIENT_ERROR|SERVER_ERROR)/;
 
+/** What all connections share. */
+export interface MemcachedServer {
+  readonly host: UserSocketHost;
+  readonly delayedFlush: DelayedFlush;
+}
+
 export class MemcachedDialect extends SessionDialect<MemcachedRequest> {
   readonly listener = MEMCACHED_LISTENER;
   protected readonly parser = new MemcachedParser(0);
   readonly #host: UserSocketHost;
 
-  constructor(host: UserSocketHost) {
-    super(host, new MemcachedSession(host));
+  constructor({ host, delayedFlush }: MemcachedServer) {
+    super(host, new MemcachedSession(host, delayedFlush));
     this.#host = host;
   }
 
@@ -34,8 +42,7 @@ export class MemcachedDialect extends SessionDialect<MemcachedRequest> {
   }
 
   override next(pending: number): MemcachedRequest | null {
-    const { maxRequestBytes } = this.#host.limits;
-    this.parser.maxItemBytes = this.needsLogin ? LOGIN_ITEM_BYTES_MAX : maxRequestBytes;
+    this.parser.maxItemBytes = this.needsLogin ? LOGIN_ITEM_BYTES_MAX : itemBytesMax(this.#host.limits);
     return super.next(pending);
   }
 

@@ -3,6 +3,7 @@
  * other than 0 precede the bytes, after a mark.
  */
 import { createHash } from "node:crypto";
+import type { Limits } from "../../options/limits.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 
 export interface Item {
@@ -15,6 +16,11 @@ const MARK = "\0memcached ";
 const MARKED = new RegExp(`^${MARK}(\\d{1,10})\0`);
 /** The maximum relative exptime in seconds; a greater one is a date. */
 const RELATIVE_SECONDS_MAX = 30 * 24 * 60 * 60;
+
+/** Returns the maximum length of an item's data. */
+export function itemBytesMax({ maxRequestBytes, maxMemcachedItemBytes }: Limits): number {
+  return Math.min(maxRequestBytes, maxMemcachedItemBytes - 1);
+}
 
 export function stringOf({ flags, data }: Item): ByteString {
   return flags === 0 && !data.startsWith(MARK) ? data : `${MARK}${flags}\0${data}`;
@@ -43,7 +49,11 @@ export function expiryOf(
   lasting: readonly ByteString[],
 ): readonly ByteString[] {
   if (exptime === 0) return lasting;
-  const ms = exptime > RELATIVE_SECONDS_MAX ? exptime * 1000 : now + exptime * 1000;
   // A negative exptime, or a date in the past, expires the item immediately.
-  return ["PXAT", String(exptime < 0 ? 1 : ms)];
+  return ["PXAT", String(exptime < 0 ? 1 : dateOf(exptime, now))];
+}
+
+/** Returns the date of an exptime, in milliseconds since 1970. */
+export function dateOf(exptime: number, now: number): number {
+  return exptime > RELATIVE_SECONDS_MAX ? exptime * 1000 : now + exptime * 1000;
 }

@@ -1,15 +1,21 @@
 /** The listener of --memcached. */
 import type { MemcachedRequest } from "../../protocol/memcached-requests.js";
 import { UserListener, type UserListenerParts } from "../user-listener.js";
-import { MEMCACHED_LISTENER, MemcachedDialect } from "./memcached-dialect.js";
+import { DelayedFlush } from "./delayed-flush.js";
+import { MEMCACHED_LISTENER, MemcachedDialect, type MemcachedServer } from "./memcached-dialect.js";
 
-export class MemcachedListener extends UserListener<MemcachedRequest> {
+export class MemcachedListener extends UserListener<MemcachedRequest, MemcachedServer> {
   constructor(parts: UserListenerParts) {
     super(parts, {
       name: MEMCACHED_LISTENER,
       fullText: "ERROR Too many open connections\r\n",
-      makeServer: (host) => host,
-      makeDialect: (host) => new MemcachedDialect(host),
+      makeServer: (host) => ({ host, delayedFlush: new DelayedFlush(host.environment) }),
+      makeDialect: (server) => new MemcachedDialect(server),
     });
+  }
+
+  override stop(): Promise<void> {
+    this.server.delayedFlush.cancel();
+    return super.stop();
   }
 }

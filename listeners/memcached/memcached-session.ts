@@ -4,22 +4,34 @@
  * contains name and password.
  */
 
+import type { CheckedCommand } from "../../engine/backends/checked-command.js";
 import { SessionCommandSender } from "../../engine/users/session-command-sender.js";
 import { UserCommands } from "../../engine/users/user-commands.js";
 import type { Denial } from "../../engine/users/user-session.js";
 import { version } from "../../net/process/version.js";
 import type { ByteString } from "../../protocol/byte-string.js";
-import { type MemcachedRequest, type StoreRequest, uint64 } from "../../protocol/memcached-requests.js";
-import { type ErrorReply, error, type Reply } from "../../protocol/reply.js";
+import {
+  type MemcachedRequest,
+  type MetaGet,
+  type StoreRequest,
+  uint64,
+} from "../../protocol/memcached-requests.js";
+import { type ErrorReply, error, OK, type Reply } from "../../protocol/reply.js";
 import { findCommand } from "../../store/command-table.js";
 import type { Command } from "../../store/rows/command-row.js";
 import type { UserSocketHost } from "../user-listener.js";
-import { expiryOf, itemOf, stringOf, uniqueOf } from "./memcached-item.js";
+import type { DelayedFlush } from "./delayed-flush.js";
+import { dateOf, expiryOf, type Item, itemBytesMax, itemOf, stringOf, uniqueOf } from "./memcached-item.js";
 
 /** A request that needs a user. */
 type CommandRequest = Exclude<MemcachedRequest, { readonly kind: "quit" | "http" | "wrong" | "version" }>;
 
 type CountRequest = MemcachedRequest & { readonly kind: "count" };
+
+/** An item that is being changed, and the unit that last changed it. */
+interface ReadItem extends Item {
+  readonly writer: ByteString;
+}
 
 /**
  * The reported version. It begins with the version of memcached whose answers we follow: clients parse it, and some
@@ -27,13 +39,20 @@ type CountRequest = MemcachedRequest & { readonly kind: "count" };
  */
 export const VERSION: string = `1.6.18-dbsync-${version}`;
 const WRITERS = findCommand("WRITERS") as Command;
-/** The number of attempts to change a number that other clients are changing. */
-const COUNT_TRIES = 100;
+const SCAN = findCommand("SCAN") as Command;
+const DEL = findCommand("DEL") as Command;
+const PTTL = findCommand("PTTL") as Command;
+/** The number of keys that one step of `flush_all` reads. */
+const FLUSHED_PER_STEP = 1000;
+/** The number of attempts to change an item that other clients are changing. */
+const CHANGE_TRIES = 100;
 /** The result of an attempt that another client's write prevented. */
 const CONFLICT = "";
 const NO_MEMORY = error("out of memory storing object");
 const NOT_PERMITTED = error("this user has no permissions for this command or key");
 const NOT_FOUND = "NOT_FOUND\r\n";
+const NOT_STORED = "NOT_STORED\r\n";
+const TOO_LARGE = "SERVER_ERROR object too large for cache\r\n";
 const TOO_LONG = "SERVER_ERROR out of memory writing get response\r\n";
 const NO_NUMBER = "CLIENT_ERROR cannot increment or decrement non-numeric value\r\n";
 
@@ -41,9 +60,11 @@ export class MemcachedSession {
   readonly commands: UserCommands;
   readonly #host: UserSocketHost;
   readonly #sender: SessionCommandSender;
+  readonly #delayedFlush: DelayedFlush;
 
-  constructor(host: UserSocketHost) {
+  constructor(host: UserSocketHost, delayedFlush: DelayedFlush) {
     this.#host = host;
+    this.#delayedFlush = delayedFlush;
     this.commands = new UserCommands(host, denied);
     this.#sender = new SessionCommandSender(this.commands.userSession, host.environment);
   }
@@ -58,11 +79,12 @@ export class MemcachedSession {
     if (request.kind === "version") return `VERSION ${VERSION}\r\n`;
     this.commands.userSession.renew();
     const answer = this.commands.needsLogin ? this.#logIn(request) : this.#answer(request);
-    if (request.kind === "get" || !request.isSilent) return answer;
+    if (!("isSilent" in request) || !request.isSilent) return answer;
     return answer instanceof Promise ? answer.then(() => "") : "";
   }
 
   #logIn(request: CommandRequest): string {
+    if (request.kind === "too-large") return TOO_LARGE;
     if (request.kind !== "store" || request.verb !== "set") return "CLIENT_ERROR unauthenticated\r\n";
     const [, name = "", password = ""] = /^(\S+) (\S+)\s*$/.exec(request.data) ?? [];
     return this.commands.userSession.logIn(name, password)
@@ -74,8 +96,19 @@ export class MemcachedSession {
     switch (request.kind) {
       case "get":
         return this.#get(request.keys, request.withUnique);
+      case "meta-get":
+        return this.#metaGet(request);
       case "store":
-        return this.#store(request);
+        return request.verb === "append" || request.verb === "prepend"
+          ? this.#extend(request)
+          : this.#store(request);
+      case "too-large":
+        // As in memcached, the old item does not remain in the cache.
+        return request.verb === "set" ? this.#run(["DEL", request.key], () => TOO_LARGE) : TOO_LARGE;
+      case "flush":
+        return this.#flush(request.delay);
+      case "stats":
+        return this.#statistics(request.about);
       case "delete":
         return this.#run(["DEL", request.key], (reply) => (isZero(reply) ? NOT_FOUND : "DELETED\r\n"));
       case "touch": {
@@ -116,8 +149,7 @@ export class MemcachedSession {
     const { verb, key, exptime, unique } = request;
     const condition = verb === "add" ? ["NX"] : verb === "replace" ? ["XX"] : [];
     const argv = ["SET", key, stringOf(request), ...condition, ...expiryOf(exptime, this.#sender.now, [])];
-    if (verb !== "cas")
-      return this.#run(argv, (reply) => (reply.kind === "nil" ? "NOT_STORED\r\n" : "STORED\r\n"));
+    if (verb !== "cas") return this.#run(argv, (reply) => (reply.kind === "nil" ? NOT_STORED : "STORED\r\n"));
     return this.#readWithWriters([key], (_, [last]) => {
       const writer = bytesOf(last);
       if (writer === "") return NOT_FOUND;
@@ -126,46 +158,158 @@ export class MemcachedSession {
     });
   }
 
-  /** Increments or decrements a number. Retries if another client has changed it. The expiry time stays unchanged. */
-  async #count(request: CountRequest): Promise<string> {
-    for (let tries = COUNT_TRIES; tries > 0; tries--) {
-      const answer = await this.#readWithWriters([request.key], ([value], [writer]) =>
-        this.#counted(request, value, bytesOf(writer)),
+  /** Increments or decrements a number. The expiry time stays unchanged. */
+  #count({ verb, key, by }: CountRequest): Promise<string> {
+    return this.#change(key, NOT_FOUND, ({ flags, data, writer }) => {
+      const before = uint64(data.trim());
+      if (before === null) return NO_NUMBER;
+      const less = before < by ? 0n : before - by;
+      const now = String(verb === "decr" ? less : BigInt.asUintN(64, before + by));
+      return this.#replace(key, { flags, data: now, writer }, `${now}\r\n`);
+    });
+  }
+
+  /** Appends or prepends data. The flags and the expiry time stay unchanged. */
+  #extend({ verb, key, data: added }: StoreRequest): Promise<string> {
+    return this.#change(key, NOT_STORED, ({ flags, data, writer }) => {
+      if (data.length + added.length > itemBytesMax(this.#host.limits)) return NOT_STORED;
+      const now = verb === "append" ? data + added : added + data;
+      return this.#replace(key, { flags, data: now, writer }, "STORED\r\n");
+    });
+  }
+
+  /**
+   * Changes an item. Retries if another client has changed it.
+   * @param absent  the answer if there is no item
+   * @param change  makes an attempt; its answer is CONFLICT if another client has changed the item
+   */
+  async #change(
+    key: ByteString,
+    absent: string,
+    change: (item: ReadItem) => string | Promise<string>,
+  ): Promise<string> {
+    for (let tries = CHANGE_TRIES; tries > 0; tries--) {
+      const answer = await this.#readWithWriters([key], ([value], [writer]) =>
+        value?.kind === "bulk" ? change({ ...itemOf(value.bytes), writer: bytesOf(writer) }) : absent,
       );
       if (answer !== CONFLICT) return answer;
     }
     return "SERVER_ERROR other clients keep changing this value\r\n";
   }
 
-  #counted(
-    { verb, key, by }: CountRequest,
-    value: Reply | undefined,
-    writer: ByteString,
-  ): string | Promise<string> {
-    if (value?.kind !== "bulk") return NOT_FOUND;
-    const { flags, data } = itemOf(value.bytes);
-    const before = uint64(data.trim());
-    if (before === null) return NO_NUMBER;
-    const less = before < by ? 0n : before - by;
-    const now = String(verb === "decr" ? less : BigInt.asUintN(64, before + by));
-    const argv = ["SET", key, stringOf({ flags, data: now }), "KEEPTTL"];
-    return this.#runIf(argv, writer, (reply) => (reply === null ? CONFLICT : `${now}\r\n`));
+  #replace(key: ByteString, { writer, ...item }: ReadItem, answer: string): string | Promise<string> {
+    const argv = ["SET", key, stringOf(item), "KEEPTTL"];
+    return this.#runIf(argv, writer, (reply) => (reply === null ? CONFLICT : answer));
   }
 
-  /** Reads the values and the last writer of each key in one step. @param answered  creates the answer from them */
+  #metaGet(request: MetaGet): string | Promise<string> {
+    const { key } = request;
+    const expiry = { command: PTTL, argv: ["PTTL", key] };
+    return this.#readWithWriters(
+      [key],
+      ([value], [writer], ttl) => this.#metaAnswer(request, value, bytesOf(writer), ttl),
+      expiry,
+    );
+  }
+
+  #metaAnswer(
+    { key, flags, withValue, isQuiet }: MetaGet,
+    value: Reply | undefined,
+    writer: ByteString,
+    ttl: Reply | undefined,
+  ): string {
+    const item = value?.kind === "bulk" ? itemOf(value.bytes) : null;
+    const fields: Readonly<Record<string, () => string>> = {
+      c: () => String(uniqueOf(writer)),
+      f: () => String(item?.flags),
+      k: () => key,
+      s: () => String(item?.data.length),
+      t: () => secondsOf(ttl),
+    };
+    const shown = item === null ? flags.filter((flag) => /^[Ok]/.test(flag)) : flags;
+    const words = shown.map((flag) => ` ${flag}${fields[flag]?.() ?? ""}`).join("");
+    if (item === null) return isQuiet ? "" : `EN${words}\r\n`;
+    return withValue ? `VA ${item.data.length}${words}\r\n${item.data}\r\n` : `HD${words}\r\n`;
+  }
+
+  /** Deletes all items, now or after a delay. */
+  #flush(delay: number): string | Promise<string> {
+    const called = this.commands.permitted(["FLUSHDB"]);
+    if ("kind" in called) return answerOf(called, () => "");
+    const { now } = this.#sender;
+    const ms = delay > 0 ? dateOf(delay, now) - now : 0;
+    this.#delayedFlush.cancel();
+    if (ms <= 0) return this.#deleteItems();
+    // The user's rights may change in the meantime, so they are checked again.
+    this.#delayedFlush.schedule(ms, () => {
+      this.commands.userSession.renew();
+      this.#flush(0);
+    });
+    return "OK\r\n";
+  }
+
+  /** Deletes all strings in steps. Values of other types belong to other clients, and are no items. */
+  async #deleteItems(): Promise<string> {
+    const { path } = this.#host;
+    const count = String(FLUSHED_PER_STEP);
+    for (let cursor = "0"; ; ) {
+      const argv = ["SCAN", cursor, "TYPE", "string", "COUNT", count];
+      const page = await path.execute(SCAN, argv, this.#sender);
+      if (page.kind === "error") return answerOf(page, () => "");
+      const [next, found] = itemsOf(page);
+      const keys = itemsOf(found).map(bytesOf);
+      const reply = keys.length === 0 ? OK : await path.execute(DEL, ["DEL", ...keys], this.#sender);
+      if (reply.kind === "error") return answerOf(reply, () => "");
+      cursor = bytesOf(next);
+      if (cursor === "0") return "OK\r\n";
+      // Other clients are served between the steps.
+      await new Promise<void>((resolve) => void setImmediate(resolve));
+    }
+  }
+
+  #statistics(about: ByteString): string | Promise<string> {
+    if (about === "reset") return "RESET\r\n";
+    if (about === "items" || about === "slabs") return "END\r\n";
+    if (about !== "") return "ERROR\r\n";
+    return this.#run(["DBSIZE"], (reply) => {
+      const figures: Readonly<Record<string, string | number>> = {
+        pid: process.pid,
+        uptime: Math.floor(process.uptime()),
+        time: Math.floor(this.#sender.now / 1000),
+        version: VERSION,
+        pointer_size: 64,
+        curr_items: reply.kind === "integer" ? String(reply.value) : 0,
+        limit_maxbytes: this.#host.memory.bytes,
+      };
+      const lines = Object.entries(figures).map(([name, value]) => `STAT ${name} ${value}\r\n`);
+      return `${lines.join("")}END\r\n`;
+    });
+  }
+
+  /**
+   * Reads the values and the last writer of each key in one step.
+   * @param answered  creates the answer from them, and from the reply to the additional read
+   * @param more  an additional read of the same keys
+   */
   #readWithWriters(
     keys: readonly ByteString[],
-    answered: (values: readonly Reply[], writers: readonly Reply[]) => string | Promise<string>,
+    answered: (
+      values: readonly Reply[],
+      writers: readonly Reply[],
+      more: Reply | undefined,
+    ) => string | Promise<string>,
+    more?: CheckedCommand,
   ): string | Promise<string> {
     const values = this.commands.permitted(["MGET", ...keys]);
     if ("kind" in values) return answerOf(values, () => "");
     const writers = { command: WRITERS, argv: [WRITERS.name, ...keys] };
-    const reply = this.#host.path.executeTogether([writers, values], [], this.#sender);
-    const read = (both: Reply): string | Promise<string> => {
-      const [writers, values] = itemsOf(both);
-      const problem = [both, writers, values].find((one) => one?.kind === "error");
+    const calls = more === undefined ? [writers, values] : [writers, values, more];
+    const reply = this.#host.path.executeTogether(calls, [], this.#sender);
+    const read = (all: Reply): string | Promise<string> => {
+      const [writers, values, third] = itemsOf(all);
+      const problem = [all, writers, values, third].find((one) => one?.kind === "error");
       return problem === undefined
-        ? answered(itemsOf(values), itemsOf(writers))
+        ? answered(itemsOf(values), itemsOf(writers), third)
         : answerOf(problem, () => "");
     };
     return reply instanceof Promise ? reply.then(read) : read(reply);
@@ -209,4 +353,9 @@ function answerOf(reply: Reply, answered: (reply: Reply) => string): string {
 
 const itemsOf = (reply: Reply | undefined): readonly Reply[] => (reply?.kind === "array" ? reply.items : []);
 const bytesOf = (reply: Reply | undefined): ByteString => (reply?.kind === "bulk" ? reply.bytes : "");
+/** Returns the seconds of a reply of PTTL, -1 for an item that does not expire. */
+const secondsOf = (ttl: Reply | undefined): string => {
+  const ms = ttl?.kind === "integer" ? Number(ttl.value) : -1;
+  return String(ms < 0 ? -1 : Math.ceil(ms / 1000));
+};
 const isZero = (reply: Reply): boolean => reply.kind === "integer" && reply.value === 0;

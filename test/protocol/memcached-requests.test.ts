@@ -60,7 +60,7 @@ const DUE: readonly MemcachedRequest[] = [
     data: "",
     isSilent: false,
   },
-  { kind: "wrong", answer: "SERVER_ERROR object too large for cache\r\n" },
+  { kind: "too-large", verb: "set", key: "big", isSilent: false },
   { kind: "wrong", answer: "CLIENT_ERROR bad data chunk\r\n" },
   { kind: "wrong", answer: "ERROR\r\n" },
   { kind: "count", verb: "incr", key: "a", by: 3n, isSilent: true },

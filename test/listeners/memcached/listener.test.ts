@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { VERSION } from "../../../listeners/memcached/memcached-session.js";
+import { realEnvironment } from "../../../net/process/clock-and-randomness.js";
 import { makeFolder, startReplica } from "../../daemon/replicas.js";
 import { RawClient } from "../../support/raw-client.js";
 import { RedisConnection } from "../../support/redis-connection.js";
@@ -84,8 +85,8 @@ test("items, answers and lines are limited, and a browser's request ends the con
   await using scene = await startMemcached({ limits: { maxRequestBytes: 1024, maxOutputBytes: 4096 } });
   const item = (bytes: number) => `set a 0 0 ${bytes}\r\n${"x".repeat(bytes)}\r\n`;
   assert.equal(
-    await scene.exchange(item(1024) + item(1025)),
-    "STORED\r\nSERVER_ERROR object too large for cache\r\n",
+    await scene.exchange(item(1025) + item(1024)),
+    "SERVER_ERROR object too large for cache\r\nSTORED\r\n",
   );
   assert.equal(
     await scene.exchange("get a a a a\r\n"),
@@ -122,11 +123,103 @@ test("an item that is too large is discarded, and noreply suppresses the error",
   );
 });
 
-test("append and prepend are refused with one error each, and their data is never interpreted as requests", async () => {
-  await using scene = await startMemcached();
+test("append and prepend keep flags and expiry, and an item that would become too long is not stored", async () => {
+  await using scene = await startMemcached({ limits: { maxMemcachedItemBytes: 1024 } });
   assert.equal(
-    await scene.exchange("append a 0 0 9\r\nversion\r\n\r\nprepend a 0 0 1\r\nx\r\nflush_all\r\nget a\r\n"),
-    "ERROR\r\nERROR\r\nERROR\r\nEND\r\n",
+    await scene.exchange(
+      "set a 5 10 1\r\nb\r\nappend a 0 0 1\r\nc\r\nprepend a 0 0 1\r\na\r\nmg a f t v\r\n",
+    ),
+    "STORED\r\nSTORED\r\nSTORED\r\nVA 3 f5 t10\r\nabc\r\n",
+  );
+  const long = `append a 0 0 1021\r\n${"x".repeat(1021)}\r\n`;
+  assert.equal(await scene.exchange(`${long}mg a s\r\n`), "NOT_STORED\r\nHD s3\r\n");
+});
+
+test("an item of 1 MiB is too large, and the old item does not remain after a set", async () => {
+  await using scene = await startMemcached();
+  const item = (verb: string, bytes: number) => `${verb} a 0 0 ${bytes}\r\n${"x".repeat(bytes)}\r\n`;
+  const tooLarge = "SERVER_ERROR object too large for cache\r\n";
+  assert.equal(
+    await scene.exchange(
+      `${item("set", 2 ** 20 - 1)}${item("replace", 2 ** 20)}mg a s\r\n${item("set", 2 ** 20)}mg a\r\n`,
+    ),
+    `STORED\r\n${tooLarge}HD s1048575\r\n${tooLarge}EN\r\n`,
+  );
+});
+
+test("flush_all deletes the items of all clients, and no value of another type", async () => {
+  using folder = makeFolder();
+  const args = ["--data", folder.path, "--memcached", "0", "--resp", "0"];
+  await using replica = await startReplica({ args });
+  using redis = await RedisConnection.open(replica.daemon.userAddress("resp")?.port ?? 0);
+  await redis.call("HSET", "hash", "f", "v");
+  await redis.call("SELECT", "1");
+  await redis.call("SET", "other", "database");
+  await redis.call("SELECT", "0");
+  using client = await RawClient.open(replica.daemon.userAddress("memcached")?.port ?? 0);
+  const items = Array.from({ length: 2500 }, (_, at) => `set k${at} 0 0 1 noreply\r\nx\r\n`).join("");
+  client.send(`${items}get k0 k2499\r\nflush_all noreply\r\nget k0 k2499\r\nflush_all\r\n`);
+  const expected = "VALUE k0 0 1\r\nx\r\nVALUE k2499 0 1\r\nx\r\nEND\r\nEND\r\nOK\r\n";
+  assert.equal(await client.read(expected.length), expected);
+  assert.deepEqual(await redis.call("KEYS", "*"), {
+    kind: "array",
+    items: [{ kind: "bulk", bytes: "hash" }],
+  });
+  await redis.call("SELECT", "1");
+  assert.deepEqual(await redis.call("DBSIZE"), { kind: "integer", value: 1 });
+});
+
+test("a delayed flush_all deletes what exists then, if the user still has the right", async () => {
+  let rings: (() => void)[] = [];
+  const environment = {
+    setTimer: (milliseconds: number, ring: () => void) => {
+      if (milliseconds !== 60_000) return realEnvironment.setTimer(milliseconds, ring);
+      rings.push(ring);
+      return () => {
+        rings = rings.filter((one) => one !== ring);
+      };
+    },
+  };
+  await using scene = await startMemcached({}, environment);
+  assert.equal(
+    await scene.exchange("set a 0 0 1\r\nx\r\nflush_all 60\r\nflush_all 60\r\nmg a\r\n"),
+    "STORED\r\nOK\r\nOK\r\nHD\r\n",
+  );
+  assert.equal(rings.length, 1);
+  rings[0]?.();
+  for (let answer = ""; answer !== "EN\r\n"; ) answer = await scene.exchange("mg a\r\n");
+  await scene.exchange("flush_all 60\r\nflush_all\r\n");
+  assert.equal(rings.length, 0);
+});
+
+test("flush_all requires the right to FLUSHDB, and stats that to DBSIZE", async () => {
+  const users = [
+    "user default off",
+    "user app on >pw ~* +@all -flushdb -dbsize",
+    "user admin on >pw ~* +@all",
+  ];
+  await using scene = await startMemcached({ users });
+  const denied = "CLIENT_ERROR this user has no permissions for this command or key\r\n";
+  const login = (name: string) => `set a 0 0 ${name.length + 3}\r\n${name} pw\r\n`;
+  assert.equal(
+    await scene.exchange(`${login("app")}set k 0 0 1\r\nx\r\nflush_all\r\nflush_all 10\r\nstats\r\nmg k\r\n`),
+    `STORED\r\nSTORED\r\n${denied}${denied}${denied}HD\r\n`,
+  );
+  assert.match(
+    await scene.exchange(`${login("admin")}stats\r\n`),
+    /\r\nSTAT curr_items 1\r\n[\s\S]*END\r\n$/,
+  );
+  assert.equal(await scene.exchange(`${login("admin")}flush_all\r\nmg k\r\n`), "STORED\r\nOK\r\nEN\r\n");
+  assert.equal(await scene.exchange("flush_all\r\n"), "CLIENT_ERROR unauthenticated\r\n");
+});
+
+test("mg returns the number that cas compares, and is quiet about a missing item if requested", async () => {
+  await using scene = await startMemcached();
+  const [, unique = ""] =
+    /^STORED\r\nHD c(\d+)\r\n$/.exec(await scene.exchange("set a 0 0 1\r\nx\r\nmg a c\r\n")) ?? [];
+  assert.equal(
+    await scene.exchange(`cas a 0 0 1 ${unique}\r\ny\r\nmg b q k v\r\nmg a q v\r\nmn\r\n`),
+    "STORED\r\nVA 1\r\ny\r\nMN\r\n",
   );
 });
 

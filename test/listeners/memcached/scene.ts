@@ -1,6 +1,6 @@
 /** Starts a memcached listener in the test process, with its own memory and clock. */
 import { MemcachedListener } from "../../../listeners/memcached/memcached-listener.js";
-import { realEnvironment } from "../../../net/process/clock-and-randomness.js";
+import { type Environment, realEnvironment } from "../../../net/process/clock-and-randomness.js";
 import { startUserListener, type UserScene, type UserSceneOptions } from "../user-scene.js";
 
 export type SceneOptions = UserSceneOptions;
@@ -12,9 +12,12 @@ export interface MemcachedScene extends UserScene<MemcachedListener> {
 
 const NOON = Date.UTC(2030, 0, 1, 12);
 
-export async function startMemcached(options: SceneOptions = {}): Promise<MemcachedScene> {
+export async function startMemcached(
+  options: SceneOptions = {},
+  replaced: Partial<Environment> = {},
+): Promise<MemcachedScene> {
   const time = { now: NOON };
-  const environment = { ...realEnvironment, clock: () => time.now };
+  const environment = { ...realEnvironment, clock: () => time.now, ...replaced };
   const scene = await startUserListener(options, (parts) => new MemcachedListener(parts), environment);
   return Object.assign(time, scene);
 }

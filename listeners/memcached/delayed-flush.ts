@@ -1,0 +1,27 @@
+/** The delayed `flush_all` of a listener. As in memcached there is at most one, and a later `flush_all` replaces it. */
+import type { Environment } from "../../net/process/clock-and-randomness.js";
+
+/** The maximum delay of a timer of Node.js in milliseconds. */
+const TIMER_MS_MAX = 2 ** 31 - 1;
+
+export class DelayedFlush {
+  readonly #environment: Environment;
+  #cancel = () => {};
+
+  constructor(environment: Environment) {
+    this.#environment = environment;
+  }
+
+  /** Flushes after a delay, and cancels an earlier delayed flush. */
+  schedule(milliseconds: number, flush: () => void): void {
+    this.cancel();
+    const now = Math.min(milliseconds, TIMER_MS_MAX);
+    this.#cancel = this.#environment.setTimer(now, () =>
+      now < milliseconds ? this.schedule(milliseconds - now, flush) : flush(),
+    );
+  }
+
+  cancel(): void {
+    this.#cancel();
+  }
+}
