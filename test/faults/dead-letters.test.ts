@@ -1,11 +1,12 @@
 /**
- * Tests a write that one daemon acknowledged while it was disconnected, and that the snapshot of the other members
- * does not contain. The daemon stores the write as a dead letter, which can be written again.
+ * Tests writes that one daemon acknowledged while it was disconnected, and that the snapshot of the other members
+ * does not contain. The daemon stores the writes as dead letters, which can be written again.
  */
 import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import type { Entry } from "../../timeline/entries/entry.js";
 import { runDbsync } from "../client/child.js";
 import { startDaemon } from "../support/daemon-process.js";
 import { buildRoot } from "../support/repository.js";
@@ -15,6 +16,7 @@ import { Trio } from "./trio.js";
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
 const COMMANDS = 400;
+const LOST = 20;
 /** The timeout in milliseconds. It is long because the machine may be busy. */
 const LEVEL_MS = 120_000;
 const clockOff = join(buildRoot, "test", "faults", "clock-off.js");
@@ -61,4 +63,37 @@ test("a disconnected daemon's write becomes a dead letter when it adopts a snaps
   await trio.level(LEVEL_MS);
   assert.equal(await client.send("GET visits", { policy: "all-equal" }), "1");
   await trio.until("no dead letter waits", async () => (await trio.status(2)).deadLetters === 0);
+});
+
+test("a daemon knows which of its writes are missing, although its members wrote in the same seconds", async () => {
+  await using trio = await Trio.make(["--retain", "1"]);
+  const keys = { signKey: [trio.app.file], rootKey: [trio.root.file], clusterName: "dbsync" };
+  const until = Date.now() - 3 * DAY_MS;
+  const sets = (name: string, count: number) =>
+    Array.from({ length: count }, (_, i) => ["SET", `${name}:${i}`, String(i)]);
+  const shared = signPast(trio.app, keys, { until, commands: sets("shared", COMMANDS) });
+  // The daemon was disconnected for the last 20 of these minutes, and stopped hours before the members.
+  const stopped = until - 3 * HOUR_MS;
+  const members = signPast(trio.app, keys, { until: stopped + 100, commands: sets("members", LOST) });
+  const own = signPast(trio.app, keys, { until: stopped + 200, commands: sets("own", LOST) });
+  const byDate = (a: Entry, b: Entry) => a.envelope.at - b.envelope.at;
+  const entries = [...shared, ...members].sort(byDate);
+  for (const index of [0, 1]) await makePastFolder(trio.folder(index), { keys, retainMs: HOUR_MS, entries });
+  const known = shared.filter(({ envelope: { at } }) => at <= stopped);
+  const ownEntries = [...known, ...own].sort(byDate);
+  await makePastFolder(trio.folder(2), { keys, retainMs: HOUR_MS, entries: ownEntries });
+  await trio.startAll();
+  await trio.level(LEVEL_MS);
+  const { stdout, stderr } = await runDbsync(["dead-letters", "list", "--data", trio.folder(2), "--json"]);
+  const lines = stdout.trimEnd().split("\n");
+  const found = lines.map((line) => JSON.parse(line) as { readonly id: string; readonly reason: string });
+  assert.deepEqual(
+    new Set(found.map(({ id }) => id)),
+    new Set(own.map(({ id }) => Buffer.from(id, "latin1").toString("hex"))),
+    stderr,
+  );
+  assert.ok(
+    found.every(({ reason }) => reason === "missing"),
+    stdout,
+  );
 });

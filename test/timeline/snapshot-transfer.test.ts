@@ -142,13 +142,11 @@ test("a daemon that has only entries of the snapshot reports no orphaned entries
   target.timeline.receive(part, MEMBER);
   await target.pass(1000);
   const { count, entries, possible } = await adopt(target, stageFrom(source, target));
-  assert.deepEqual([count, entries], [0, []]);
-  const { length } = possible.entries;
-  assert.ok(length > 0 && length <= possible.count, `${length} of ${possible.count}`);
-  assert.ok(possible.entries.every(({ id }) => part.some((entry) => entry.id === id)));
+  assert.deepEqual([count, entries, possible.entries], [0, [], []]);
+  assert.ok(possible.count > 0, "entries that the daemon has removed cannot be compared one by one");
 });
 
-test("a daemon counts the orphaned entries of a second even if the sums do not show which entries they are", async () => {
+test("a daemon names the orphaned entries of a second in which the members have written too", async () => {
   const source = await makeDenseSource();
   const target = await makeTarget(source);
   const [first, second] = source.announced.filter(
@@ -167,9 +165,8 @@ test("a daemon counts the orphaned entries of a second even if the sums do not s
   target.timeline.receive([first, second, ...others, ...own], MEMBER);
   await target.pass(1000);
   const { count, entries, possible } = await adopt(target, stageFrom(source, target));
-  assert.deepEqual([count, entries], [3, []]);
-  assert.equal(possible.count, 3);
-  assert.equal(possible.entries.length, 6, "these include the orphaned entries");
+  assert.deepEqual([count, possible], [3, NONE]);
+  assert.deepEqual(new Set(entries.map(({ id }) => id)), new Set(own.map(({ id }) => id)));
 });
 
 /** Returns a KEY ADD by an administrator, or by the given signer. */

@@ -9,6 +9,7 @@ import type { ByteString } from "../../protocol/byte-string.js";
 import { bytesOf } from "../../protocol/byte-string.js";
 import { firstOrderKeyBytes, ORDER_KEY_BYTES, type OrderKey, writeOrderKey } from "../entries/entry.js";
 import type { Storage } from "../entries/storage.js";
+import { NewestIds } from "./newest-ids.js";
 import {
   addWords,
   ROW_BYTES,
@@ -108,10 +109,17 @@ export class DigestIndex {
   /** Order keys of ring entries, in order. */
   readonly #ring: Buffer[] = [];
   readonly #id: Words = new Uint32Array(SUM_WORDS);
+  /** The newest ids of data in an index that is saved, or null if the index has a storage, which contains all ids. */
+  readonly newestIds: NewestIds | null;
 
-  /** @param storage  contains the counted order keys; without it the index can be filled and saved, but not compared */
-  constructor(storage: Pick<Storage, "orderKeys"> | null = null) {
+  /**
+   * @param storage  contains the counted order keys; without it the index can be filled in order and saved, but not
+   * compared
+   * @param newestIds  tests pass a shorter list
+   */
+  constructor(storage: Pick<Storage, "orderKeys"> | null = null, newestIds = new NewestIds()) {
     this.#storage = storage;
+    this.newestIds = storage === null ? newestIds : null;
   }
 
   /** Counts an entry that was not counted before. */
@@ -119,7 +127,7 @@ export class DigestIndex {
     if (isRing) {
       const bytes = writeOrderKey(orderKey);
       this.#ring.splice(this.#ringFrom(bytes), 0, bytes);
-    }
+    } else this.newestIds?.add(orderKey);
     readWords(orderKey.id, this.#id);
     this.#sums[isRing ? "ring" : "data"].add(Math.floor(orderKey.at / 1000), this.#id);
   }
@@ -208,22 +216,25 @@ export class DigestIndex {
   }
 
   /**
-   * Yields the sums of data as bytes, for a snapshot of a date. Finer sums of old dates are left out. The index must
-   * not count entries with later dates.
+   * Yields the sums and the newest ids of data as bytes, for a snapshot of a date. Finer sums of old dates are left out.
+   * The index must have no storage, and must not count entries with later dates.
    */
   *serialise(cutAt: number): Generator<Buffer> {
+    if (this.newestIds === null) throw new Error("an index with a storage is not saved");
     yield* writeSums(this.#sums.data, cutAt);
+    yield* this.newestIds.serialise();
   }
 
   /**
    * Restores a saved index.
    * @param sums  everything that `serialise` yielded
    * @param ring  order keys of ring entries
+   * @throws RangeError  the bytes are of another format or length
    */
   restore(sums: Buffer, ring: Iterable<OrderKey>): void {
     this.clear();
-    if (readSums(this.#sums.data, sums) !== sums.length)
-      throw new RangeError("the length of a digest index is wrong");
+    const idsAt = readSums(this.#sums.data, sums);
+    this.newestIds?.restore(sums.subarray(idsAt));
     for (const orderKey of ring) this.add(orderKey, true);
   }
 

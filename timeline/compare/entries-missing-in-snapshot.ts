@@ -1,14 +1,15 @@
 /**
  * Finds this daemon's entries that a member's snapshot certainly or possibly does not contain. The snapshot lists its
- * ring entries; for all other entries it has only sums. If the sums of a range differ and the snapshot counts N entries
- * fewer, then at least N entries of the range are certainly missing from the snapshot; the remaining entries of the
- * range may be missing.
+ * ring entries and the ids of its newest entries; for older entries it has only sums. If the sums of a range differ and
+ * the snapshot counts N entries fewer, then at least N entries of the range are certainly missing from the snapshot; the
+ * remaining entries of the range may be missing.
  */
 import { bytesOf } from "../../protocol/byte-string.js";
 import type { Steps } from "../../protocol/steps.js";
 import { dateOf, firstOrderKeyBytes, type OrderKey, readOrderKey } from "../entries/entry.js";
 import { type DigestIndex, LEVEL_SECONDS } from "./digest-index.js";
 import { ownRows } from "./digest-rows.js";
+import { shortIdOf } from "./newest-ids.js";
 import { OrderKeyWalk } from "./order-key-walk.js";
 import type { SumRow } from "./reconcile-message.js";
 
@@ -63,33 +64,83 @@ export function* entriesMissingInSnapshot(
       count++;
       if (certain.length < max) certain.push(readOrderKey(orderKey));
     }
+  const add = (found: OrderKey[], orderKeys: readonly OrderKey[]) => {
+    for (const orderKey of orderKeys) if (found.length < max) found.push(orderKey);
+  };
+  const ids = new ListedIds(snapshot);
   const walk = new OrderKeyWalk(own, "data");
   for (const range of yield* differing(own, snapshot, cutAt)) {
-    const excess = Math.max(range.own.count - range.snapshot.count, 0);
-    // The sums differ. Therefore at least one entry is missing from the snapshot, even if the counts are equal.
-    const missing = range.own.count === range.snapshot.count ? 1 : excess;
+    const { missing, older, newer, isDecided } = yield* compare(walk, ids, range, { cutAt, max });
     count += missing;
-    const found: OrderKey[] = [];
-    let single: OrderKey | null = null;
-    yield* walk.visit(range, (orderKey) => {
-      if (dateOf(orderKey) > cutAt) return;
-      if (found.length < max) found.push(readOrderKey(orderKey));
-      if (BigInt.asUintN(64, range.own.low - lowOf(orderKey)) === range.snapshot.low)
-        single = readOrderKey(orderKey);
-    });
-    const isAll = missing === range.own.count;
-    const named = isAll ? found : excess === 1 && single !== null ? [single] : [];
-    for (const orderKey of named) if (certain.length < max) certain.push(orderKey);
-    if (named.length > 0) continue;
-    possibleCount += range.own.count - missing;
-    for (const orderKey of found) if (possible.length < max) possible.push(orderKey);
+    add(isDecided ? certain : possible, older.missing);
+    add(certain, newer.missing);
+    if (!isDecided) possibleCount += older.count - (missing - newer.missingCount);
   }
   return { count, orderKeys: certain, possible: { count: possibleCount, orderKeys: possible } };
 }
 
-/** Returns the lower 64 bits of an id, which are the part that the sums add up. */
-const lowOf = (orderKey: Buffer): bigint => orderKey.readBigUInt64BE(orderKey.length - 8);
+/** The entries of a range that may be missing from the snapshot. */
+interface Compared {
+  /** The number of entries that are certainly missing. */
+  readonly missing: number;
+  /** Entries older than the listed ids: their number, and the order keys of those that are or may be missing. */
+  readonly older: { readonly count: number; readonly missing: readonly OrderKey[] };
+  /** Entries that the snapshot would list, and does not. */
+  readonly newer: { readonly missingCount: number; readonly missing: readonly OrderKey[] };
+  /** Whether all `older.missing` are certainly missing. */
+  readonly isDecided: boolean;
+}
 
+/** Compares a range in which the sums differ. */
+function* compare(
+  walk: OrderKeyWalk,
+  ids: ListedIds,
+  range: Range,
+  { cutAt, max }: { readonly cutAt: number; readonly max: number },
+): Steps<Compared> {
+  const { own, snapshot } = range;
+  const older: OrderKey[] = [];
+  const newer: OrderKey[] = [];
+  let [listed, notListed] = [0, 0];
+  let single: OrderKey | null = null;
+  yield* walk.visit(range, (orderKey) => {
+    const at = dateOf(orderKey);
+    if (at > cutAt) return;
+    if (at >= ids.from * 1000) {
+      listed++;
+      if (ids.has(orderKey)) return;
+      notListed++;
+      if (newer.length < max) newer.push(readOrderKey(orderKey));
+      return;
+    }
+    if (older.length < max) older.push(readOrderKey(orderKey));
+    if (BigInt.asUintN(64, own.low - shortIdOf(orderKey)) === snapshot.low) single = readOrderKey(orderKey);
+  });
+  const excess = own.count - snapshot.count;
+  // The sums differ. Therefore at least one entry is missing from the snapshot, even if the counts are equal.
+  const missing = Math.max(notListed, excess, excess === 0 ? 1 : 0);
+  const rest = { missing, newer: { missingCount: notListed, missing: newer } };
+  const count = Math.max(own.count - listed, 0);
+  if (excess === 1 && notListed === 0 && single !== null)
+    return { ...rest, older: { count, missing: [single] }, isDecided: true };
+  return { ...rest, older: { count, missing: older }, isDecided: missing - notListed >= count };
+}
+
+/** The ids of the snapshot's newest entries, which it lists. */
+class ListedIds {
+  /** The first second of which the snapshot lists all entries. */
+  readonly from: number;
+  readonly #ids: ReadonlySet<bigint>;
+
+  constructor({ newestIds }: DigestIndex) {
+    this.from = newestIds?.from ?? Number.POSITIVE_INFINITY;
+    this.#ids = newestIds?.ids() ?? new Set();
+  }
+
+  has(orderKey: Buffer): boolean {
+    return this.#ids.has(shortIdOf(orderKey));
+  }
+}
 /** Returns about how many entries are dated after `cutAt`, up to `prunedTo`. */
 function prunedBetween(own: DigestIndex, cutAt: number, prunedTo: number): number {
   if (prunedTo <= cutAt) return 0;
@@ -140,7 +191,7 @@ function* lastOf(own: DigestIndex, snapshot: DigestIndex, cutAt: number): Steps<
   yield* new OrderKeyWalk(own, "data").visit({ from: second, to: second + 1 }, (orderKey) => {
     if (orderKey.compare(end) >= 0) return;
     count++;
-    low += lowOf(orderKey);
+    low += shortIdOf(orderKey);
   });
   const ownSum = { count, low: BigInt.asUintN(64, low) };
   return { from: second, to: second + 1, own: ownSum, snapshot: sumOf(row) };
