@@ -144,17 +144,25 @@ export interface DeadLettersToWrite {
   readonly isAnyway: boolean;
 }
 
+/** The dead letters of a folder that are not written again yet. */
+export interface WaitingDeadLetters {
+  readonly count: number;
+  /** The number of these that may be in the state. */
+  readonly possible: number;
+}
+
 /**
  * Writes dead letters one after the other: marks each as begun, calls `write`, and marks it with the returned outcome.
  * If `write` throws, the dead letter remains marked as begun.
  * @param write  receives the dead letter, or null if its bytes are damaged, and its short id
+ * @returns the dead letters of the folder that still wait afterwards
  * @throws Failure, NotSelected, DeadLetterTaken
  */
 export function writeDeadLettersAgain(
   { ids, isAnyway }: DeadLettersToWrite,
   flags: FolderFlags,
   write: (deadLetter: ListedDeadLetter | null, id: string) => Promise<DeadLetterOutcome>,
-): Promise<void> {
+): Promise<WaitingDeadLetters> {
   return withFolderErrors(async () => {
     const folder = new DeadLetterFolder(await daemonFolder(flags));
     const { deadLetters } = folder.list();
@@ -176,6 +184,11 @@ export function writeDeadLettersAgain(
       if (outcome === "written") folder.written(deadLetter);
       else if (outcome === "unwritten") folder.unwritten(deadLetter);
     }
+    const waiting = folder.list().deadLetters.filter(({ state }) => state !== "written");
+    return {
+      count: waiting.length,
+      possible: waiting.filter(({ reason }) => reason === "possible").length,
+    };
   });
 }
 

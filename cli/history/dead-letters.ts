@@ -4,7 +4,11 @@ import type { ListeningClient } from "../../client/listening-client.js";
 import { DbsyncError } from "../../client/shared/errors.js";
 import type { ReplyValue } from "../../client/shared/reply-value.js";
 import { shownLines } from "../../net/terminal/escaped-text.js";
-import type { DeadLetterOutcome, ListedDeadLetter } from "../folder/folder-dead-letters.js";
+import type {
+  DeadLetterOutcome,
+  ListedDeadLetter,
+  WaitingDeadLetters,
+} from "../folder/folder-dead-letters.js";
 import { addClientOptions, type ClientFlags, openFrom, readSettings } from "../shared/client-options.js";
 import { EXIT, exitCodeHelp } from "../shared/exit-codes.js";
 import { addFolderOption, type FolderFlags } from "../shared/folder-options.js";
@@ -58,7 +62,7 @@ function addList(command: Command): void {
       `
 States: waiting: not written again yet; written: written again by this program; begun: sent, with an unknown outcome; undecided: the daemon decides at its
 next start.
-Reasons: missing: it is not in the snapshot; possible: it may be in the snapshot, which contains other writes of the same second; unknown-key: the command
+Reasons: missing: it is not in the snapshot; possible: it may be in the snapshot, which does not list ids that old; unknown-key: the command
 that added its key is missing too; evicted: its daemon was evicted before a member received it (find).
 
 Examples:
@@ -116,7 +120,7 @@ same dead letters, with the same ids: write them again from one folder, and remo
 Examples:
   dbsync dead-letters write-again 3f2ab9c1 --data /var/lib/dbsyncd -k private.pem
   dbsync dead-letters write-again --all --config /etc/dbsync/dbsyncd.toml -s 10.0.0.1,10.0.0.2 -k private.pem
-${exitCodeHelp("a dead letter was not written, or may not have been, or the folder cannot be read")}`,
+${exitCodeHelp("a dead letter was not written, or may not have been, or still waits after --all, or the folder cannot be read")}`,
     )
     .action(writeAgain);
 }
@@ -154,13 +158,23 @@ async function writeAgain(ids: readonly string[], flags: WriteFlags): Promise<vo
   const { writeDeadLettersAgain } = await import("../folder/folder-dead-letters.js");
   const wanted = { ids: flags.all ? null : ids, isAnyway: flags.anyway ?? false };
   let count = 0;
-  await writeDeadLettersAgain(wanted, flags, async (deadLetter, id) => {
+  const waiting = await writeDeadLettersAgain(wanted, flags, async (deadLetter, id) => {
     count++;
     const sent = deadLetter === null ? UNREADABLE : await writeOne(client, deadLetter);
     report(flags, deadLetter?.id ?? id, sent);
     return sent.outcome;
   });
   if (count === 0 && !flags.json) printLine("there is no waiting dead letter that is certain to be missing");
+  if (flags.all && waiting.count > 0) reportWaiting(flags, waiting);
+}
+
+function reportWaiting(flags: DeadLetterFlags, { count, possible }: WaitingDeadLetters): void {
+  process.exitCode = EXIT.failed;
+  if (flags.json) printJson({ waiting: count, possible });
+  else
+    printLine(
+      `${count} dead letter${count === 1 ? "" : "s"} still waiting, of which ${possible} may be in the state: check ${count === 1 ? "its" : "their"} keys (dbsync dead-letters list), then write by id with --anyway, or remove`,
+    );
 }
 
 interface Sent {

@@ -151,16 +151,22 @@ test("write-again writes a letter once, with its bytes and in its database, and 
 test("--all writes only dead letters that are certainly missing, in their order", async () => {
   const { stdout, stderr, code } = await writeAgain("--all");
   assert.equal(code, 1, stderr);
-  const [first, second, third] = stdout.trimEnd().split("\n");
+  const [first, second, third, rest = ""] = stdout.trimEnd().split("\n");
   assert.equal(first, `${shortId(several)} written again: 3, 1, OK`);
   assert.equal(
     second,
     `${shortId(conditional)} written again: (nil): nothing has changed if its condition was not met`,
   );
   assert.match(third ?? "", new RegExp(`^${shortId(wrong)} not written: .*WRONGTYPE`));
+  assert.match(rest, /^2 dead letters still waiting, of which 1 may be in the state: check their keys/);
   assert.equal(await client.send("GET there"), "first");
   assert.equal(await client.send("GET doubtful"), null);
   assert.deepEqual(statesOf(), ["written", "written", "written", "waiting", "written", "waiting"]);
+  const { stdout: json, code: waiting } = await writeAgain("--all", "--json");
+  assert.deepEqual(
+    [waiting, JSON.parse(json.trimEnd().split("\n").at(-1) ?? "")],
+    [1, { waiting: 2, possible: 1 }],
+  );
   const doubted = await writeAgain(shortId(doubtful));
   assert.match(doubted.stderr, /the state may contain it: check that first/);
 });
