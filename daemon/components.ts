@@ -3,8 +3,9 @@ import { SlowLog } from "../engine/slow-log/slow-log.js";
 import type { Environment } from "../net/process/clock-and-randomness.js";
 import type { Service } from "../net/process/service.js";
 import type { Settings } from "../options/settings.js";
+import type { DaemonCondition } from "../protocol/daemon-states.js";
 import type { FrameSources } from "./admin/dashboard-frames.js";
-import type { BackendHealth, Health, State } from "./admin/health.js";
+import type { BackendHealth, Health } from "./admin/health.js";
 import { Metrics } from "./admin/metrics.js";
 import type { InspectedDaemon } from "./inspection/inspected-daemon.js";
 
@@ -15,8 +16,10 @@ import type { InspectedDaemon } from "./inspection/inspected-daemon.js";
  */
 export interface Figures extends FrameSources, InspectedDaemon {
   readonly backends: () => readonly BackendHealth[];
-  /** The daemon's state as operators see it. */
-  readonly state: () => State;
+  /** The state of the component that records writes. */
+  readonly recordingCondition: () => DaemonCondition;
+  /** The reason why documents cannot be read or written yet, or null if they can. */
+  readonly documentsPending: () => string | null;
 }
 
 export interface Component {
@@ -32,16 +35,24 @@ export interface Component {
   readonly reload?: (settings: Settings) => (() => void) | Promise<() => void>;
 }
 
+/** The daemon, as its components see it. */
+interface DescribedDaemon {
+  readonly settings: Settings;
+  readonly health: Health;
+  readonly condition: DaemonCondition;
+}
+
 export class Components {
   /** Figures of all components; null or 0 for components that are not registered. */
   readonly figures: Figures;
   readonly #list: Component[] = [];
 
-  constructor(daemon: { readonly settings: Settings; readonly health: Health }, environment: Environment) {
+  constructor(daemon: DescribedDaemon, environment: Environment) {
     this.figures = {
       ...noFigures(environment),
       settings: () => daemon.settings,
       health: () => daemon.health,
+      condition: () => daemon.condition,
       folder: daemon.settings.data,
     };
   }
@@ -68,7 +79,10 @@ export class Components {
   }
 }
 
-function noFigures({ clock, uptime }: Environment): Omit<Figures, "settings" | "health" | "folder"> {
+function noFigures({
+  clock,
+  uptime,
+}: Environment): Omit<Figures, "settings" | "health" | "condition" | "folder"> {
   return {
     clock,
     uptime,
@@ -78,7 +92,8 @@ function noFigures({ clock, uptime }: Environment): Omit<Figures, "settings" | "
     id: () => "",
     cluster: () => "",
     backends: () => [],
-    state: () => "live",
+    recordingCondition: () => ({ state: "live", reason: "" }),
+    documentsPending: () => null,
     bufferedBytes: () => 0,
     memory: () => ({ used: 0, limit: 0 }),
     workingMemory: () => ({ used: 0, peak: 0, limit: 0, waiting: 0 }),
@@ -86,8 +101,6 @@ function noFigures({ clock, uptime }: Environment): Omit<Figures, "settings" | "
     listeners: () => [],
     watchRecorded: () => {},
     members: () => null,
-    failure: () => null,
-    isLoading: () => false,
     replica: () => null,
     order: () => null,
     keys: () => null,

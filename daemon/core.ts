@@ -10,6 +10,7 @@ import type { DaemonListenerParts } from "../listeners/daemon-listener.js";
 import type { Environment } from "../net/process/clock-and-randomness.js";
 import type { Settings } from "../options/settings.js";
 import type { ByteString } from "../protocol/byte-string.js";
+import type { DaemonCondition } from "../protocol/daemon-states.js";
 import type { Semantics } from "../store/semantics.js";
 import type { Metrics } from "./admin/metrics.js";
 
@@ -26,6 +27,8 @@ export interface DaemonOptions {
 export interface Core extends DaemonOptions {
   /** The daemon's id, 32 bytes. */
   readonly daemon: ByteString;
+  /** Returns the daemon's state, and the reason for it. */
+  readonly condition: () => DaemonCondition;
   /** Creates the TLS gate of a listener; null without TLS. */
   readonly gate: DaemonListenerParts["gate"];
   readonly observer: Metrics;

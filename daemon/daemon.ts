@@ -9,9 +9,11 @@ import { StartError } from "../net/process/start-error.js";
 import { version } from "../net/process/version.js";
 import { reloaded, restartNames } from "../options/reload.js";
 import { hasKeys, isSigned, type Settings, tlsFilesOf, type UserListenerName } from "../options/settings.js";
+import type { DaemonCondition } from "../protocol/daemon-states.js";
 import { hexOf } from "../protocol/version-2/envelope.js";
 import type { Health } from "./admin/health.js";
 import { Components } from "./components.js";
+import { conditionOf, type Phase } from "./condition.js";
 import type { DaemonOptions } from "./core.js";
 import { type Wired, wire } from "./wiring.js";
 
@@ -22,7 +24,7 @@ export class Daemon implements Service {
   #settings: Settings;
   /** The components that other code accesses, or null before the start. */
   #wired: Wired | null = null;
-  #phase: "starting" | "running" | "stopping" = "starting";
+  #phase: Phase = "starting";
 
   constructor(options: DaemonOptions) {
     this.#options = options;
@@ -82,7 +84,7 @@ export class Daemon implements Service {
     userListeners?.logAddresses();
     const facts = { address, port, daemon: hexOf(id), ...(cluster === null ? {} : { cluster }) };
     this.#log.info(facts, "listening");
-    const isReady = this.health.state !== "starting";
+    const isReady = this.condition.state !== "loading-documents";
     const readiness = isReady ? "ready" : "started, but not ready for JSON clients yet";
     const isClosed = !settings.allowUnsigned && userListeners?.areOpen === false;
     this.#log.info(readiness + firstStep(settings, { address, port, isClosed }));
@@ -97,14 +99,18 @@ export class Daemon implements Service {
     if (this.#wired !== null) await this.#components.stop();
   }
 
+  /** The daemon's state, from which all reports of it follow. */
+  get condition(): DaemonCondition {
+    return conditionOf(this.#phase, this.#components.figures);
+  }
+
   /** The state that --admin reports. */
   get health(): Health {
     const { figures } = this.#components;
     const jsonReplicas = figures.jsonReplicas();
-    const isFetching = jsonReplicas?.isReady === false;
     return {
       version,
-      state: this.#phase !== "running" ? this.#phase : isFetching ? "starting" : figures.state(),
+      state: this.condition.state,
       backends: figures.backends(),
       ...(jsonReplicas === null ? {} : { jsonReplicas }),
     };

@@ -22,6 +22,7 @@ import { StartError } from "../net/process/start-error.js";
 import { OPTIONS } from "../options/option-table.js";
 import { isSidecar, type Settings, USER_LISTENER_NAMES, type UserListenerName } from "../options/settings.js";
 import { allUserListeners } from "../options/user-listener-rules.js";
+import { DAEMON_STATES } from "../protocol/daemon-states.js";
 import type { Core } from "./core.js";
 
 type Load = () => Promise<new (parts: UserListenerParts) => DaemonListener>;
@@ -139,7 +140,7 @@ function warnOfReaders(aclFile: string | null, log: Logger): void {
 }
 
 function daemonInterfaceOf(
-  { settings, replica, pipeline, shutDown, memory, slowLog, log, channels }: Core,
+  { settings, replica, pipeline, condition, shutDown, memory, slowLog, log, channels }: Core,
   name: UserListenerName,
   listeners: UserListeners,
 ): DaemonInterface {
@@ -169,17 +170,10 @@ function daemonInterfaceOf(
     get jsonReplicas() {
       return listeners.jsonReplicas;
     },
-    get state() {
-      return pipeline.recording.state;
-    },
-    get displayedState() {
-      return pipeline.recording.displayedState;
-    },
-    get failure() {
-      return replica?.failure ?? null;
-    },
-    get isLoading() {
-      return replica?.isLoading ?? false;
+    get condition() {
+      const own = condition();
+      const { refusal } = DAEMON_STATES[own.state];
+      return (refusal === null ? replica?.gateway?.own.condition : null) ?? own;
     },
   };
 }

@@ -40,6 +40,7 @@ import type { Core, DaemonOptions } from "./core.js";
 import { Inspection } from "./inspection/inspection.js";
 import { type MadeBackend, makeBackend } from "./make-backend.js";
 import { makeMirror } from "./make-mirror.js";
+import { StateLog } from "./state-log.js";
 import type { UserListeners } from "./user-listeners.js";
 
 export interface Wired {
@@ -96,8 +97,21 @@ export async function wire(options: DaemonOptions, components: Components): Prom
     seenLimits: boundsOf(settings),
   });
   addPipeline(options, pipeline, signers, components);
-  const own = { daemon: identity.id, gate, observer, slowLog, channels, replica, backends, memory, pipeline };
+  const condition = () => figures.condition();
+  const own = {
+    daemon: identity.id,
+    condition,
+    gate,
+    observer,
+    slowLog,
+    channels,
+    replica,
+    backends,
+    memory,
+    pipeline,
+  };
   const listeners = await addListeners({ ...options, ...own }, address, components);
+  components.add({ service: new StateLog(condition, log) });
   return { id: identity.id, admin, ...listeners };
 }
 
@@ -138,6 +152,7 @@ async function addListeners(
       bufferedBytes: () => all.reduce((sum, { bufferedBytes }) => sum + bufferedBytes, 0),
       listeners: () => all,
       jsonReplicas: () => userListeners?.jsonReplicas ?? null,
+      documentsPending: () => userListeners?.loading ?? null,
       families: () => userListeners?.families ?? null,
       ws: () => {
         const port = ws?.address.port ?? 0;
@@ -225,8 +240,6 @@ async function addReplica(
     figures: {
       replica: () => replica.figures,
       order: () => replica.order ?? null,
-      failure: () => replica.failure,
-      isLoading: () => replica.isLoading,
       watchRecorded: (watcher) => {
         replica.watcher = watcher;
       },
@@ -333,7 +346,7 @@ function addPipeline(
       cluster: () => hexOf(current?.cluster ?? ""),
       ring: () => current?.ring ?? null,
       members: () => pipeline.recording.members,
-      state: () => pipeline.recording.displayedState,
+      recordingCondition: () => pipeline.recording,
     },
     async reload(next) {
       const loaded = current === null ? null : await signersAgain(current, settings, next, log);

@@ -1,4 +1,5 @@
 /** Shows the contents of a frame in the tables and lists of the page. */
+import { rowOfState } from "../protocol/daemon-states.js";
 import type { DashboardFrame, FrameMember } from "../protocol/json/dashboard-frame.js";
 import { byId, type Cell, fillList, fillTable } from "./elements.js";
 import { bytesText, countText, differenceText, millisecondsText, spanText } from "./number-texts.js";
@@ -16,13 +17,11 @@ const FREE_MIN = 0.1;
 
 const NUMBER = "number";
 
-/**
- * Returns the CSS class of a daemon's state; catching up is only a warning. An isolated daemon is healthy, because it
- * serves its clients, but its state is not good.
- */
-export function stateClass({ state, isHealthy, timeline }: DashboardFrame): "good" | "warn" | "bad" {
-  if (isHealthy) return state === "isolated" ? "bad" : "good";
-  return state === "catching-up" && !timeline?.isFailed ? "warn" : "bad";
+/** Returns the CSS class of a daemon's state; work in progress is only a warning. */
+export function stateClass({ state }: DashboardFrame): "good" | "warn" | "bad" {
+  const row = rowOfState(state);
+  if (row?.problem === null) return "good";
+  return row?.problem.severity === "progress" ? "warn" : "bad";
 }
 
 export const isAway = ({ connection }: FrameMember): boolean => connection !== "connected";
@@ -44,9 +43,7 @@ function ownRow(frame: DashboardFrame, isSilent: boolean): Cell[] {
   const waiting = timeline?.waiting ?? 0;
   return [
     { text: `${location.host} (this daemon)`, className: "name" },
-    isSilent
-      ? { text: "unknown", className: "bad" }
-      : { text: timeline?.isFailed ? "its disk has failed" : state, className: stateClass(frame) },
+    isSilent ? { text: "unknown", className: "bad" } : { text: state, className: stateClass(frame) },
     { text: countText(waiting), className: waiting > LAG_MAX ? "number warn" : NUMBER },
     { text: "–" },
     timeline?.skewed ? { text: "off", className: "number bad" } : { text: "reference", className: NUMBER },

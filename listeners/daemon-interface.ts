@@ -7,6 +7,7 @@ import type { DurableCopies } from "../engine/users/durable-copies.js";
 import type { LogLevel } from "../net/process/log.js";
 import type { EvictionPolicy } from "../options/eviction-policy.js";
 import type { Settings } from "../options/settings.js";
+import type { DaemonCondition } from "../protocol/daemon-states.js";
 import type { JsonReplicaFigures } from "./json-replica-figures.js";
 
 /** The memory limit and memory usage, for CONFIG and INFO. */
@@ -43,14 +44,8 @@ export interface DaemonInterface {
   readonly jsonReplicas: JsonReplicaFigures | null;
   /** The counter of copies of writes on other daemons, or null if nothing is recorded. */
   readonly copies: DurableCopies | null;
-  /** The daemon's state, as clients see it. */
-  readonly state: string;
-  /** The daemon's state, as operators see it. */
-  readonly displayedState: string;
-  /** The reason why the daemon no longer accepts writes, or null if there is none. */
-  readonly failure: string | null;
-  /** Whether the daemon refuses writes because it is catching up. */
-  readonly isLoading: boolean;
+  /** The daemon's state for clients that do not sign, and the reason for it. */
+  readonly condition: DaemonCondition;
   /** Stops the process once its work is finished; null if the process belongs to another program. */
   readonly shutDown: (() => void) | null;
 }

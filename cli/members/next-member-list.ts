@@ -1,6 +1,7 @@
 /** Computes the list to sign next, and the objections to it. The functions are pure. */
 
 import { DbsyncError } from "../../client/shared/errors.js";
+import { rowOfState } from "../../protocol/daemon-states.js";
 import { type KnownList, nextList } from "../../protocol/members/list-succession.js";
 import { type MemberList, writeMemberList } from "../../protocol/members/member-list.js";
 import { hexOf } from "../../protocol/version-2/envelope.js";
@@ -25,8 +26,8 @@ const BEGIN =
 const MERGE =
   "two lists conflict because they were signed at the same time: run dbsync members merge, then this command again";
 
-/** States of a daemon that has caught up with its peers. If only one of two daemons runs, its state is `isolated`. */
-const CAUGHT_UP: ReadonlySet<string> = new Set(["live", "isolated"]);
+/** Whether a daemon in this state has caught up with its peers. If only one of two daemons runs, it is `isolated`. */
+const hasCaughtUp = (state: string): boolean => rowOfState(state)?.isComplete === true;
 
 /** The list that results from a change. */
 export interface NextList {
@@ -132,7 +133,7 @@ function reasonAgainst(
     );
   const stays = (id: string) =>
     members.includes(rawId(id)) && heads.every(({ list }) => list.members.includes(rawId(id)));
-  const complete = views.filter(({ id, state, joining }) => stays(id) && CAUGHT_UP.has(state) && !joining);
+  const complete = views.filter(({ id, state, joining }) => stays(id) && hasCaughtUp(state) && !joining);
   if (complete.length === 0)
     return (
       "none of the queried daemons (-s) that would remain on the list has caught up, so the others would have no complete source. " +
@@ -167,7 +168,7 @@ const isListed = ({ id, lists }: MemberView): boolean =>
  * malicious daemon could have invented either list.
  */
 const differsFrom = (view: MemberView, heads: readonly KnownList[]): boolean =>
-  CAUGHT_UP.has(view.state) &&
+  hasCaughtUp(view.state) &&
   isListed(view) &&
   !heads.every(({ hash }) => view.lists.some((own) => own.hash === hash));
 

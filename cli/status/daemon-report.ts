@@ -55,7 +55,8 @@ export const DAEMON_COLUMNS: readonly Column<ShownDaemon>[] = [
   },
   {
     head: "STATE",
-    about: "live, catching-up, isolated, no database, or the stage at which the connection failed",
+    about:
+      "live, or why it is not (docs/metrics.md), no database, or the stage at which the connection failed",
     cell: (daemon) => stateOf(daemon),
   },
   {

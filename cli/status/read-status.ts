@@ -9,7 +9,9 @@ import { withoutScheme } from "../../net/terminal/text-table.js";
 import {
   backendProblem,
   INCOMPLETE,
+  isDescribedElsewhere,
   orderProblems,
+  type PreciseReports,
   stateProblems,
 } from "../../protocol/figures/daemon-problems.js";
 import type { Problem, Severity } from "../../protocol/figures/problem.js";
@@ -84,21 +86,35 @@ function availability(
 /** Adds the figures that a daemon reports to administrators, and the problem of a database that does not answer. */
 export function withFigures(daemon: DaemonStatus, { figures, missing, note }: FiguresAnswer): DaemonStatus {
   if (missing === null) return withOrder({ ...daemon, figures, timelineNote: note }, figures?.order ?? null);
-  const problems = [...daemon.problems, backendProblem(missing)];
+  const { problems: others } = withoutState(daemon, { ...NO_REPORTS, isDatabaseNamed: true });
+  const problems = [...others, backendProblem(missing)];
   return { ...daemon, figures, timelineNote: note, hasNoDatabase: true, problems, ok: false };
 }
 
 function withOrder(daemon: DaemonStatus, order: OrderFigures | null): DaemonStatus {
   const found = order === null ? [] : orderProblems(order);
   const of = (kind: Severity) => found.filter(({ severity }) => severity === kind);
-  const problems = [...daemon.problems, ...of("problem")];
+  const isStreamNamed = order !== null && order.trouble !== null;
+  const plain = withoutState(daemon, { ...NO_REPORTS, isStreamNamed });
+  const problems = [...plain.problems, ...of("problem")];
   return {
-    ...daemon,
+    ...plain,
     problems,
     remarks: [...daemon.remarks, ...of("remark")],
     progress: [...daemon.progress, ...of("progress")],
-    ok: daemon.ok && of("problem").length === 0,
+    ok: isHealthy(problems),
   };
+}
+
+const NO_REPORTS: PreciseReports = { hasTimeline: false, isDatabaseNamed: false, isStreamNamed: false };
+
+/** Removes the problem that follows from a daemon's state, if another report describes it more precisely. */
+function withoutState(daemon: DaemonStatus, reports: PreciseReports): DaemonStatus {
+  const { state } = daemon;
+  if (state === null || !isDescribedElsewhere(state, reports)) return daemon;
+  const texts = new Set(stateProblems(state).map(({ text }) => text));
+  const isOther = ({ text }: Problem) => !texts.has(text);
+  return { ...daemon, problems: daemon.problems.filter(isOther), remarks: daemon.remarks.filter(isOther) };
 }
 
 /** Adds a daemon's timeline and the problems found in it. */
@@ -108,23 +124,14 @@ export function withTimeline(
   found: Diagnosis,
   now: number,
 ): DaemonStatus {
-  // A failed timeline never becomes complete, so waiting for it is not work in progress.
-  const hasFailed = ({ text }: Problem) =>
-    text === INCOMPLETE &&
-    [timeline.failure, timeline.standstill, timeline.revoked, timeline.unlisted].some(
-      (reason) => reason !== null,
-    );
-  const still = daemon.progress.some(({ text }) => text === INCOMPLETE)
-    ? stuckCatchingUp(timeline, now)
-    : null;
-  const continuing = daemon.progress.filter(
-    (one) => !hasFailed(one) && (still === null || one.text !== INCOMPLETE),
-  );
-  const stuck = still === null || daemon.progress.some(hasFailed) ? [] : [still];
-  const problems = [...daemon.problems, ...stuck, ...found.problems];
-  const remarks = [...daemon.remarks, ...found.remarks];
+  const plain = withoutState(daemon, { ...NO_REPORTS, hasTimeline: true });
+  const isCatchingUp = ({ text }: Problem) => text === INCOMPLETE;
+  const still = plain.progress.some(isCatchingUp) ? stuckCatchingUp(timeline, now) : null;
+  const continuing = still === null ? plain.progress : plain.progress.filter((one) => !isCatchingUp(one));
+  const problems = [...plain.problems, ...(still === null ? [] : [still]), ...found.problems];
+  const remarks = [...plain.remarks, ...found.remarks];
   const progress = [...continuing, ...found.progress];
-  return { ...daemon, timeline, problems, remarks, progress, ok: isHealthy(problems) };
+  return { ...plain, timeline, problems, remarks, progress, ok: isHealthy(problems) };
 }
 
 /** Whether a daemon itself has no problem; problems of its members do not count. */
@@ -224,7 +231,8 @@ export function problemsOf(
       ),
     );
   const { hello, clockDifference } = greeting;
-  for (const found of stateProblems(hello.state)) if (found.severity !== "progress") problems.push(found);
+  const ofState = hello.state === "" ? [] : stateProblems(hello.state);
+  for (const found of ofState) if (found.severity === "problem") problems.push(found);
   if (foreign !== null) problems.push(foreign);
   if (Math.abs(clockDifference) > MAX_CLOCK_DIFFERENCE_MS)
     problems.push(problem(describeClock(clockDifference), CLOCK_CURE));
@@ -233,7 +241,7 @@ export function problemsOf(
 
 /** Returns the states in a greeting that are only temporary. */
 export function progressOf(greeting: Greeting): Problem[] {
-  if (greeting.kind !== "hello") return [];
+  if (greeting.kind !== "hello" || greeting.hello.state === "") return [];
   return stateProblems(greeting.hello.state).filter(({ severity }) => severity === "progress");
 }
 

@@ -3,6 +3,7 @@
  * `dbsync log verify`) then know that entries may be missing from it. The record remains if the daemon stops while it
  * is catching up.
  */
+import { DAEMON_STATES } from "../../protocol/daemon-states.js";
 import type { Recorder } from "../replica/recorder.js";
 import type { NodeState } from "../replica/replica-context.js";
 
@@ -21,7 +22,7 @@ export class StateMark {
 
   tick(): void {
     const { storage, timeline } = this.#node;
-    const isCatchingUp = this.#recorder.state === CATCHING_UP;
+    const isCatchingUp = !DAEMON_STATES[this.#recorder.state].isComplete;
     if (isCatchingUp === this.#isMarked || !storage.isDurable || timeline.failure !== null) return;
     this.#isMarked = isCatchingUp;
     storage.put([], [["state", Buffer.from(isCatchingUp ? CATCHING_UP : "complete")]]);

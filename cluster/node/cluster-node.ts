@@ -148,10 +148,6 @@ export class ClusterNode extends RecordedWrites implements NodeState {
     await this.timeline.stop();
   }
 
-  get failure(): string | null {
-    return this.timeline.failure;
-  }
-
   get figures(): RecordedWrites["figures"] {
     return this.history.figures;
   }

@@ -45,8 +45,6 @@ export abstract class RecordedWrites implements Service, ReplicaContext {
   abstract readonly recording: RecordingBase;
   /** The number of copies that other daemons have. */
   abstract readonly copies: DurableCopies;
-  /** The reason why no write is accepted any longer, or null if writes are accepted. */
-  abstract readonly failure: string | null;
   /** The figures of the timeline, or null if there is none. */
   abstract readonly figures: ReplicaFigures | null;
   /** The timeline that a Redis mirrors, or null if there is none. */
@@ -74,11 +72,6 @@ export abstract class RecordedWrites implements Service, ReplicaContext {
   /** The gateway, which signs for listeners without signatures, or null if there is no such listener. */
   get gateway(): Gateway | null {
     return this.recording.gateway;
-  }
-
-  /** Whether clients' writes are refused because the daemon is catching up. */
-  get isLoading(): boolean {
-    return this.recording.refusal()?.code === "catching-up";
   }
 
   /** The figures of the stream that orders the writes, or undefined if there is none. */

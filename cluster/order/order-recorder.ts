@@ -9,14 +9,15 @@ import {
   type Refused,
   type RefusedEnvelope,
   refused,
+  refusedIn,
 } from "../../engine/answers/request.js";
 import { finalResultOf, type ReadStatus } from "../../engine/answers/result-writer.js";
 import type { KeyChangeObservers } from "../../engine/backends/key-change-observers.js";
 import type { AcceptedEnvelope } from "../../engine/pipeline/apply-units.js";
-import type { DisplayedState } from "../../engine/pipeline/recording-interface.js";
 import { ORDER_WINDOW } from "../../options/date-window.js";
+import type { StateName } from "../../protocol/daemon-states.js";
 import type { Envelope } from "../../protocol/version-2/envelope.js";
-import type { DaemonState, EnvelopeDate, Wait } from "../../protocol/version-2/messages-v2.js";
+import type { EnvelopeDate, Wait } from "../../protocol/version-2/messages-v2.js";
 import type { KeyRing } from "../../store/key-ring.js";
 import type { Entry, OrderKey } from "../../timeline/entries/entry.js";
 import { mayChange } from "../../timeline/entries/recorded-envelopes.js";
@@ -41,19 +42,32 @@ export class OrderRecorder extends RecordingBase {
     this.waiting = new WaitingEntries(order);
   }
 
-  get state(): DaemonState {
-    const { stream, failure, hasCaughtUp } = this.#order;
-    if (failure !== null || !hasCaughtUp) return "catching-up";
-    return stream.facts === null ? "isolated" : "live";
+  /** The daemon's state. The first reason that applies determines it. */
+  get state(): StateName {
+    const { stream, failure, hasCaughtUp, state } = this.#order;
+    if (state.standstill !== null) return "outdated";
+    if (failure !== null || stream.facts === null) return "order-unavailable";
+    return hasCaughtUp ? "live" : "catching-up";
   }
 
-  get displayedState(): DisplayedState {
-    return this.#order.state.standstill === null ? this.state : "outdated";
+  get reason(): string {
+    const { stream, failure, state } = this.#order;
+    switch (this.state) {
+      case "outdated":
+        return state.standstill ?? "";
+      case "order-unavailable":
+        return failure ?? stream.trouble ?? "not connected";
+      case "catching-up":
+        return "not all messages in the stream have been applied";
+      default:
+        return "";
+    }
   }
 
   get readStatus(): ReadStatus {
-    const { state } = this;
-    return state === "live" ? "" : state;
+    const { stream, failure, hasCaughtUp } = this.#order;
+    if (failure !== null || !hasCaughtUp) return "catching-up";
+    return stream.facts === null ? "isolated" : "";
   }
 
   /** The number of other readers of the stream, as last reported. */
@@ -141,11 +155,7 @@ export class OrderRecorder extends RecordingBase {
 
   /** Returns why no envelope can be added to the stream now, or null if envelopes can be added. */
   refusal(): Refused | null {
-    const { stream, failure, hasCaughtUp, state } = this.#order;
-    if (state.standstill !== null) return refused("semantics-unknown", state.standstill);
-    const reason = failure ?? (stream.facts === null ? (stream.trouble ?? "not connected") : null);
-    if (reason !== null) return refused("order-unavailable", reason);
-    return hasCaughtUp ? null : refused("catching-up", "not all messages in the stream have been applied");
+    return refusedIn(this);
   }
 
   /** Processes the outcome of a message. */

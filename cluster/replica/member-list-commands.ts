@@ -79,14 +79,14 @@ export class ListCommands {
   #report(): Reply {
     const lists = this.#lists;
     const { identity, signers, peering } = this.#node;
-    const { introduction: command, displayedState } = this.#recording;
+    const { introduction: command, state } = this.#recording;
     const { isDurable, isJoining, isReporting, refusal } = lists;
     const known = peering.members.filter(({ id, connection }) => id !== null && connection !== "self");
     return map(
       namesAndValues({
         id: bulk(hexOf(identity.id)),
         cluster: bulk(hexOf(signers.cluster)),
-        state: bulk(displayedState),
+        state: bulk(state),
         durable: flag(isDurable),
         joining: flag(isJoining),
         reporting: flag(isReporting),

@@ -6,6 +6,7 @@ import { type Refused, refused } from "../../engine/answers/request.js";
 import { hashOf, type Identity } from "../../engine/trust/identity.js";
 import { signEnvelope } from "../../keys/sign.js";
 import type { ByteString } from "../../protocol/byte-string.js";
+import type { DaemonCondition } from "../../protocol/daemon-states.js";
 import {
   bodyOf,
   type Condition,
@@ -52,6 +53,13 @@ export class OwnEnvelopes {
     return this.#checkClock() ?? this.#enter();
   }
 
+  /** The state of the daemon for clients that do not sign, or null if nothing prevents it from signing for them. */
+  get condition(): DaemonCondition | null {
+    const obstacle = this.#checkClock() ?? this.#checkKey();
+    if (obstacle === null) return null;
+    return { state: obstacle.code === "clock-off" ? "clock-off" : "unauthorized", reason: obstacle.detail };
+  }
+
   /**
    * The command with which an administrator has to authorize the daemon's key. Null if the key is already authorized,
    * or if the daemon may authorize it.
@@ -91,15 +99,9 @@ export class OwnEnvelopes {
     const recorder = this.#recorder;
     const known = recorder.ring.find(identity.id);
     if (known?.revokedAt === null) return null;
-    if (known !== undefined) return refused("not-let-in", REVOKED);
     const command = introductionOf(identity);
-    const busy = recorder.refusal();
-    if (busy !== null) return busy;
-    if (!mayEnter(recorder.ring, identity))
-      return refused(
-        "not-let-in",
-        `As administrator run: dbsync send -k root-private.pem ${command.join(" ")}`,
-      );
+    const obstacle = (known === undefined ? recorder.refusal() : null) ?? this.#checkKey();
+    if (obstacle !== null) return obstacle;
     const entry = this.sign({ db: 0, as: null, multi: false, conditions: null }, [command]);
     const recorded = recorder.record(entry);
     if ("kind" in recorded) return recorded;
@@ -108,6 +110,17 @@ export class OwnEnvelopes {
       log.warn({ reason: problem.message }, "the daemon's key is not authorized"),
     );
     return null;
+  }
+
+  /** Returns why the daemon's key cannot sign, and the daemon cannot authorize it either. Otherwise null. */
+  #checkKey(): Refused | null {
+    const { identity } = this.#context;
+    const { ring } = this.#recorder;
+    const known = ring.find(identity.id);
+    if (known !== undefined) return known.revokedAt === null ? null : refused("not-let-in", REVOKED);
+    if (mayEnter(ring, identity)) return null;
+    const command = introductionOf(identity).join(" ");
+    return refused("not-let-in", `As administrator run: dbsync send -k root-private.pem ${command}`);
   }
 
   /**

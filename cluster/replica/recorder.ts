@@ -10,14 +10,15 @@ import {
   type Refused,
   type RefusedEnvelope,
   refused,
+  refusedIn,
   unknown,
 } from "../../engine/answers/request.js";
 import { type ReadStatus, resultOf } from "../../engine/answers/result-writer.js";
 import type { AcceptedEnvelope } from "../../engine/pipeline/apply-units.js";
-import type { DisplayedState } from "../../engine/pipeline/recording-interface.js";
 import type { ByteString } from "../../protocol/byte-string.js";
-import { type Envelope, unitId } from "../../protocol/version-2/envelope.js";
-import type { DaemonState, EnvelopeDate, Wait } from "../../protocol/version-2/messages-v2.js";
+import { DAEMON_STATES, type StateName } from "../../protocol/daemon-states.js";
+import { dateText, type Envelope, unitId } from "../../protocol/version-2/envelope.js";
+import type { EnvelopeDate, Wait } from "../../protocol/version-2/messages-v2.js";
 import { isKeyCommand, type KeyRing } from "../../store/key-ring.js";
 import type { Entry, OrderKey } from "../../timeline/entries/entry.js";
 import { mayChange } from "../../timeline/entries/recorded-envelopes.js";
@@ -47,22 +48,48 @@ export class Recorder extends RecordingBase {
     this.#lists = lists === null ? null : new ListCommands(lists, node, this);
   }
 
-  get state(): DaemonState {
+  /** The daemon's state. The first reason that applies determines it. */
+  get state(): StateName {
     const { timeline, peering } = this.#node;
-    if (timeline.failure !== null || timeline.state !== "live") return "catching-up";
-    if (timeline.standstill !== null) return "catching-up";
-    if (this.revoked !== null || this.unlisted !== null) return "catching-up";
-    return peering.state === "live" && peering.standstill.mayBeStale ? "catching-up" : peering.state;
+    if (timeline.failure !== null) return "storage-failed";
+    if (timeline.standstill !== null) return "outdated";
+    if (this.revoked !== null) return "revoked";
+    if (this.unlisted !== null) return "not-listed";
+    if (timeline.state !== "live" || peering.state === "catching-up") return "catching-up";
+    if (this.#mayBeStale) return "catching-up";
+    return peering.isSkewed || this.#isWatermarkAhead ? "clock-off" : peering.state;
   }
 
-  /**
-   * The state that is shown to operators. It distinguishes the reasons for catching up that require an action of the
-   * operator, such as a revoked key.
-   */
-  get displayedState(): DisplayedState {
-    if (this.revoked !== null) return "revoked";
-    if (this.#node.timeline.standstill !== null) return "outdated";
-    return this.unlisted === null ? this.state : "not-listed";
+  get reason(): string {
+    const { timeline, peering } = this.#node;
+    switch (this.state) {
+      case "storage-failed":
+        return timeline.failure ?? "";
+      case "outdated":
+        return timeline.standstill ?? "";
+      case "revoked":
+        return `reported by ${this.revoked}`;
+      case "not-listed":
+        return this.unlisted ?? "";
+      case "catching-up":
+        return this.#mayBeStale ? MAY_BE_STALE : peering.reason;
+      case "clock-off":
+        return peering.isSkewed ? SKEWED : `${AHEAD}${dateText(timeline.watermark)}`;
+      default:
+        return "";
+    }
+  }
+
+  /** Whether this daemon was live, but may have missed entries since then. */
+  get #mayBeStale(): boolean {
+    const { peering } = this.#node;
+    return peering.state === "live" && peering.standstill.mayBeStale;
+  }
+
+  /** Whether the dates that the watermark forbids include all dates that clients may use now. */
+  get #isWatermarkAhead(): boolean {
+    const { timeline, environment, settings } = this.#node;
+    return timeline.watermark > environment.clock() + settings.window.future;
   }
 
   /**
@@ -88,8 +115,11 @@ export class Recorder extends RecordingBase {
   /** The read status that is sent with each answer. */
   get readStatus(): ReadStatus {
     const { state } = this;
-    if (state !== "live") return state;
     const { peering, timeline, environment } = this.#node;
+    if (state !== "live") {
+      const isCutOff = DAEMON_STATES[state].isComplete && peering.state === "isolated";
+      return isCutOff ? "isolated" : "catching-up";
+    }
     // Other members may have applied more entries than this daemon, if entries wait here because this clock is slow, or
     // if this daemon is cut off.
     return peering.isSkewed || peering.standstill.isCutOff || timeline.waiting.isDelayed(environment.uptime)
@@ -218,19 +248,7 @@ export class Recorder extends RecordingBase {
    * @param readStatus  the current read status. If it is empty, there is no reason for a refusal
    */
   refusal(readStatus = this.readStatus): Refused | null {
-    if (readStatus === "") return null;
-    const { timeline, peering } = this.#node;
-    if (timeline.failure !== null) return refused("storage-failed", timeline.failure);
-    if (timeline.standstill !== null) return refused("semantics-unknown", timeline.standstill);
-    if (this.state === "catching-up") {
-      const { revoked, unlisted } = this;
-      if (revoked !== null) return refused("daemon-revoked", `reported by ${revoked}`);
-      if (unlisted !== null) return refused("not-listed", unlisted);
-      return refused("catching-up", peering.reason);
-    }
-    return peering.isSkewed
-      ? refused("clock-off", "it differs too much from the other daemons' clocks")
-      : null;
+    return readStatus === "" ? null : refusedIn(this);
   }
 
   /** Records an entry that is known to be valid. */
@@ -287,6 +305,11 @@ type Answered = EnvelopeAnswer | Promise<EnvelopeAnswer>;
 
 const notFlushed = (id: ByteString, { message }: Error): RefusedEnvelope =>
   unknown(notApplied(id, refused("storage-failed", message)));
+
+const MAY_BE_STALE =
+  "it was suspended, or its clock was set ahead, and it has not yet compared itself with most of its peers";
+const SKEWED = "it differs too much from the other daemons' clocks";
+const AHEAD = "this daemon accepts no writes dated at or before ";
 
 const AT_STANDSTILL =
   "the cluster uses a semantics version that this release does not know: entries are stored but not applied, and neither reads nor writes are answered";

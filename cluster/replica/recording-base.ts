@@ -6,14 +6,15 @@ import type { KeyChangeObservers } from "../../engine/backends/key-change-observ
 import { LocalUnits } from "../../engine/backends/local-units.js";
 import { NewestDate } from "../../engine/backends/newest-date.js";
 import type { AcceptedEnvelope } from "../../engine/pipeline/apply-units.js";
-import type { DisplayedState, Recording } from "../../engine/pipeline/recording-interface.js";
+import type { Recording } from "../../engine/pipeline/recording-interface.js";
 import type { SeenEnvelopes } from "../../engine/pipeline/seen-envelopes.js";
 import { KeyAudit } from "../../engine/trust/key-audit.js";
 import { hasUserListener } from "../../options/settings.js";
 import type { ByteString } from "../../protocol/byte-string.js";
+import type { StateName } from "../../protocol/daemon-states.js";
 import type { Reply } from "../../protocol/reply.js";
 import type { Envelope } from "../../protocol/version-2/envelope.js";
-import type { DaemonState, EnvelopeDate, Wait } from "../../protocol/version-2/messages-v2.js";
+import type { EnvelopeDate, Wait } from "../../protocol/version-2/messages-v2.js";
 import type { KeyRing } from "../../store/key-ring.js";
 import type { Entry, OrderKey } from "../../timeline/entries/entry.js";
 import type { EntryRecorder, Recorded } from "./entry-recorder.js";
@@ -44,8 +45,8 @@ export abstract class RecordingBase implements Recording, EntryRecorder {
     this.gateway = isSigning ? new Gateway(this, context, changes, defer) : null;
   }
 
-  abstract get state(): DaemonState;
-  abstract get displayedState(): DisplayedState;
+  abstract get state(): StateName;
+  abstract get reason(): string;
   abstract get readStatus(): ReadStatus;
   abstract get members(): number;
   abstract get daemons(): number;

@@ -7,7 +7,12 @@ import { type IntervalHistogram, monitorEventLoopDelay } from "node:perf_hooks";
 import type { ReplicaFigures } from "../../cluster/history/replica-figures.js";
 import type { EventSource } from "../../net/admin/event-stream.js";
 import { DiskSpace } from "../../net/process/disk-space.js";
-import { backendProblem, orderProblems, stateProblems } from "../../protocol/figures/daemon-problems.js";
+import {
+  backendProblem,
+  isDescribedElsewhere,
+  orderProblems,
+  stateProblems,
+} from "../../protocol/figures/daemon-problems.js";
 import type { Problem } from "../../protocol/figures/problem.js";
 import { publicProblems } from "../../protocol/figures/public-problems.js";
 import type { MemberReport } from "../../protocol/figures/timeline-figures.js";
@@ -110,7 +115,7 @@ export class Frames implements EventSource {
       startedAt: performance.timeOrigin,
       version: state.version,
       state: state.state,
-      isHealthy: isHealthy(state) && figures?.failure == null,
+      isHealthy: isHealthy(state),
       problems: this.#problems(figures, now),
       sample: this.#samples.last,
       listeners: listenersOf(metrics),
@@ -128,9 +133,15 @@ export class Frames implements EventSource {
     const { health, order } = this.#sources;
     const { backends, state } = health();
     const stream = order();
+    const down = backends.filter(({ up }) => !up);
+    const reports = {
+      hasTimeline: figures !== null,
+      isDatabaseNamed: down.length > 0,
+      isStreamNamed: stream !== null && stream.trouble !== null,
+    };
     return [
-      ...backends.filter(({ up }) => !up).map(({ name }) => backendProblem(name)),
-      ...stateProblems(state),
+      ...down.map(({ name }) => backendProblem(name)),
+      ...(isDescribedElsewhere(state, reports) ? [] : stateProblems(state)),
       ...(stream === null ? [] : orderProblems(stream)),
       ...(figures === null ? [] : publicProblems(figures, now)),
     ];
@@ -192,7 +203,6 @@ export class Frames implements EventSource {
 
   #timeline(figures: ReplicaFigures): FrameTimeline {
     return {
-      isFailed: figures.failure !== null,
       durable: figures.durable,
       skewed: figures.skewed,
       ringEntries: figures.ringEntries,

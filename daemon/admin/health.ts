@@ -1,20 +1,7 @@
 /** The health report of --admin, which contains no secrets. */
 
 import type { JsonReplicaFigures } from "../../listeners/json-replica-figures.js";
-import type { DaemonState } from "../../protocol/version-2/messages-v2.js";
-
-export const STATES = [
-  "starting",
-  "live",
-  "catching-up",
-  "isolated",
-  "revoked",
-  "not-listed",
-  "outdated",
-  "stopping",
-] as const satisfies readonly State[];
-/** The daemon's state; while it runs, the same as in a `hello`. */
-export type State = "starting" | DaemonState | "revoked" | "not-listed" | "outdated" | "stopping";
+import { DAEMON_STATES, type StateName } from "../../protocol/daemon-states.js";
 
 export interface BackendHealth {
   /** The database's name as in the log, without a password. */
@@ -30,14 +17,12 @@ export interface BackendHealth {
 
 export interface Health {
   readonly version: string;
-  readonly state: State;
+  /** The daemon's state, as in a `hello`. */
+  readonly state: StateName;
   readonly backends: readonly BackendHealth[];
   /** Figures of --json-replica; absent without that option. */
   readonly jsonReplicas?: JsonReplicaFigures;
 }
 
 /** Whether a load balancer should send clients to this daemon. An isolated daemon still answers. */
-export function isHealthy({ state, backends, jsonReplicas }: Health): boolean {
-  if (jsonReplicas?.isReady === false) return false;
-  return (state === "live" || state === "isolated") && backends.every(({ up }) => up);
-}
+export const isHealthy = ({ state }: Health): boolean => DAEMON_STATES[state].isHealthy;

@@ -2,8 +2,8 @@
 import { performance } from "node:perf_hooks";
 import type { RefusalCode } from "../../engine/answers/refusals.js";
 import { single } from "../../net/admin/metric.js";
+import { STATE_NAMES } from "../../protocol/daemon-states.js";
 import { MEMBER_METRICS, MIRROR_METRICS, TIMELINE_METRICS } from "./figure-metrics.js";
-import { STATES } from "./health.js";
 import { KEY_METRICS } from "./key-metrics.js";
 import {
   histogram,
@@ -102,10 +102,10 @@ export const METRICS: Readonly<Record<string, MetricRow>> = {
   dbsyncd_state: {
     type: "gauge",
     labels: ["state"],
-    help: "1 for the current state of the daemon (starting, live, catching-up, isolated, revoked, not-listed, outdated, stopping), 0 for the other states.",
+    help: `1 for the current state of the daemon (${STATE_NAMES.join(", ")}), 0 for the other states.`,
     read: ({ health }) => {
       const now = health().state;
-      return STATES.map((state) => ({ labels: { state }, value: Number(state === now) }));
+      return STATE_NAMES.map((state) => ({ labels: { state }, value: Number(state === now) }));
     },
   },
   ...KEY_METRICS,

@@ -45,17 +45,15 @@ function valuesOf(daemon: InspectedDaemon): InfoValues {
     workingMemory: daemon.workingMemory(),
     eviction: daemon.eviction(),
     keys: daemon.keys(),
-    state: daemon.health().state,
+    condition: daemon.condition(),
     members: daemon.members(),
-    failure: daemon.failure(),
-    isLoading: daemon.isLoading(),
   };
 }
 
 /** Returns all fields that dbsync status and dbsync top need, so that they request only one section. */
 function ownFields(daemon: InspectedDaemon, values: InfoValues): InfoFields {
   const { metrics } = daemon;
-  const { failure, keys, memory } = values;
+  const { keys, memory } = values;
   const backendFields = daemon
     .health()
     .backends.map(({ name, up }, index) => [`backend${index}`, `up=${Number(up)},name=${name}`]);
@@ -63,7 +61,6 @@ function ownFields(daemon: InspectedDaemon, values: InfoValues): InfoFields {
     dbsync_version: version,
     node_version: process.versions.node,
     ...stateFields(values),
-    ...(failure === null ? {} : { dbsync_failure: failure }),
     uptime_in_seconds: Math.floor(values.uptime / MS_PER_SECOND),
     connected_clients: values.clients,
     total_commands_processed: values.commands,

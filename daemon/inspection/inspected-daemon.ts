@@ -2,6 +2,7 @@
 
 import type { SlowLog } from "../../engine/slow-log/slow-log.js";
 import type { Settings } from "../../options/settings.js";
+import type { DaemonCondition } from "../../protocol/daemon-states.js";
 import type { Sources } from "../admin/metric-row.js";
 
 /** A connection of a listener. Times are in milliseconds of `uptime`. */
@@ -35,10 +36,8 @@ export interface InspectedDaemon extends Sources {
   readonly cluster: () => string;
   /** Number of connected members, or null if the daemon has no peers. */
   readonly members: () => number | null;
-  /** The reason why writes are no longer accepted, or null if writes are accepted. */
-  readonly failure: () => string | null;
-  /** Whether writes are refused because the daemon is catching up. */
-  readonly isLoading: () => boolean;
+  /** The daemon's state, and the reason for it. */
+  readonly condition: () => DaemonCondition;
   /** Memory in bytes; `limit` 0: no limit. */
   readonly memory: () => { readonly used: number; readonly limit: number };
   readonly eviction: () => { readonly policy: string; readonly evicted: number };

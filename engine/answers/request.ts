@@ -1,5 +1,6 @@
 /** Requests that a listener passes to the pipeline, and their answers. */
 import type { ByteString } from "../../protocol/byte-string.js";
+import { DAEMON_STATES, type DaemonCondition } from "../../protocol/daemon-states.js";
 import type { Reply } from "../../protocol/reply.js";
 import type { RefusalCode } from "./refusals.js";
 
@@ -28,6 +29,12 @@ export interface Refused {
 }
 
 export const refused = (code: RefusalCode, detail: string): Refused => ({ kind: "refused", code, detail });
+
+/** Returns why a daemon in this condition refuses writes, or null if it does not. */
+export function refusedIn({ state, reason }: DaemonCondition): Refused | null {
+  const code: RefusalCode | null = DAEMON_STATES[state].refusal;
+  return code === null ? null : refused(code, reason);
+}
 
 /** The answer to an envelope. */
 export type EnvelopeAnswer = Result | RefusedEnvelope;

@@ -7,6 +7,7 @@ import { version } from "../../net/process/version.js";
 import { formatFsync } from "../../options/fsync.js";
 import type { Settings } from "../../options/settings.js";
 import { type ByteString, bytesOfText } from "../../protocol/byte-string.js";
+import { acceptsWrites, DAEMON_STATES, type DaemonCondition } from "../../protocol/daemon-states.js";
 import { REDIS_VERSION } from "../../protocol/resp/redis-version.js";
 import type { KeyCounts } from "../backends/key-counts.js";
 import type { WorkingMemoryFigures } from "../backends/working-memory.js";
@@ -35,14 +36,10 @@ export interface InfoValues {
   readonly eviction: { readonly policy: string; readonly evicted: number };
   /** The keys, or null if they are not in this daemon's memory. */
   readonly keys: InfoKeys | null;
-  /** The daemon's state as operators see it. */
-  readonly state: string;
+  /** The daemon's state. */
+  readonly condition: DaemonCondition;
   /** Number of connected members, or null if the daemon has no peers. */
   readonly members: number | null;
-  /** The reason why writes are no longer accepted, or null if writes are accepted. */
-  readonly failure: string | null;
-  /** Whether writes are refused with LOADING, because the daemon is catching up. Reads are answered meanwhile. */
-  readonly isLoading: boolean;
 }
 
 interface InfoKeys {
@@ -195,15 +192,17 @@ function memoryFields({ memory: { used, limit }, workingMemory, eviction }: Info
  */
 function persistenceFields(values: InfoValues): InfoFields {
   const { data, fsync } = values.settings;
+  const { state } = values.condition;
   return {
-    loading: Number(values.isLoading),
+    // Redis clients wait while this is 1. Reads are answered meanwhile.
+    loading: Number(state === "catching-up"),
     rdb_changes_since_last_save: 0,
     rdb_bgsave_in_progress: 0,
     rdb_last_save_time: lastSave(values),
     rdb_last_bgsave_status: "ok",
     aof_enabled: Number(data !== null),
     aof_rewrite_in_progress: 0,
-    aof_last_write_status: values.failure === null ? "ok" : "err",
+    aof_last_write_status: state === "storage-failed" ? "err" : "ok",
     ...(data === null ? {} : { dbsync_fsync: formatFsync(fsync) }),
   };
 }
@@ -228,10 +227,15 @@ function statFields({ accepted, commands, errors, keys, eviction }: InfoValues):
   };
 }
 
-/** Returns the replication fields. Every daemon accepts writes; its peers are not replicas in Redis's sense. */
+/**
+ * Returns the replication fields. A daemon that accepts no writes is shown as a replica without its master, so that
+ * clients write to another daemon.
+ */
 function replicationFields(values: InfoValues): InfoFields {
+  const { state } = values.condition;
+  const replica = { role: "slave", master_link_status: "down", slave_read_only: 1 };
   return {
-    role: "master",
+    ...(acceptsWrites(state) ? { role: "master" } : replica),
     connected_slaves: 0,
     master_failover_state: "no-failover",
     master_repl_offset: 0,
@@ -239,9 +243,14 @@ function replicationFields(values: InfoValues): InfoFields {
   };
 }
 
-/** Returns the daemon's state and its number of connected members. */
-export function stateFields({ state, members }: InfoValues): InfoFields {
-  return { dbsync_state: state, ...(members === null ? {} : { dbsync_members: members }) };
+/** Returns the daemon's state, the refusal that writes receive, and its number of connected members. */
+export function stateFields({ condition: { state, reason }, members }: InfoValues): InfoFields {
+  return {
+    dbsync_state: state,
+    dbsync_writes: DAEMON_STATES[state].refusal ?? "accepted",
+    ...(reason === "" ? {} : { dbsync_reason: reason }),
+    ...(members === null ? {} : { dbsync_members: members }),
+  };
 }
 
 function cpuFields(): InfoFields {

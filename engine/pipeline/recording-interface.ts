@@ -5,9 +5,10 @@
 
 import type { Environment } from "../../net/process/clock-and-randomness.js";
 import type { ByteString } from "../../protocol/byte-string.js";
+import type { StateName } from "../../protocol/daemon-states.js";
 import type { Reply } from "../../protocol/reply.js";
 import type { Envelope } from "../../protocol/version-2/envelope.js";
-import type { DaemonState, EnvelopeDate, Wait } from "../../protocol/version-2/messages-v2.js";
+import type { EnvelopeDate, Wait } from "../../protocol/version-2/messages-v2.js";
 import type { OrderKey } from "../../timeline/entries/entry.js";
 import type { EnvelopeAnswer, Refused } from "../answers/request.js";
 import type { ReadStatus } from "../answers/result-writer.js";
@@ -17,17 +18,14 @@ import type { AcceptedEnvelope } from "./apply-units.js";
 import type { SeenEnvelopes } from "./seen-envelopes.js";
 import type { Floor } from "./start-floor.js";
 
-/** The state that operators see. The last three values require different actions of the operator. */
-export type DisplayedState = DaemonState | "revoked" | "not-listed" | "outdated";
-
 export interface Recording {
   /** The date up to which no envelope is accepted after this start, in milliseconds since 1970. */
   readonly seenTo: number;
   /** Creates dates and ids for commands that arrive without them and are applied here. */
   readonly localUnits: LocalUnits;
-  readonly state: DaemonState;
-  /** The state that operators see. */
-  readonly displayedState: DisplayedState;
+  readonly state: StateName;
+  /** The reason for the state; it may be empty. */
+  readonly reason: string;
   /** The flag of every answer, such as `catching-up`, or an empty string if there is none. */
   readonly readStatus: ReadStatus;
   /** The highest date and number of an applied write. */
@@ -87,13 +85,13 @@ export class Unrecorded implements Recording {
     return this.#floor.date;
   }
 
-  get state(): DaemonState {
+  get state(): StateName {
     const { date, pending } = this.#floor;
     return pending !== null || this.#environment.clock() < date ? "catching-up" : "live";
   }
 
-  get displayedState(): DaemonState {
-    return this.state;
+  get reason(): string {
+    return this.#floor.pending?.detail ?? "";
   }
 
   records(): boolean {

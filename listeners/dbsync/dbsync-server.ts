@@ -3,6 +3,7 @@ import type { Socket } from "node:net";
 import type { Pipeline } from "../../engine/pipeline/pipeline.js";
 import type { SlowLog } from "../../engine/slow-log/slow-log.js";
 import type { ByteString } from "../../protocol/byte-string.js";
+import type { DaemonCondition } from "../../protocol/daemon-states.js";
 import type { Version } from "../../protocol/frame.js";
 import type { Hello } from "../../protocol/version-2/messages-v2.js";
 import type { DaemonSocketHost } from "../daemon-listener.js";
@@ -18,6 +19,8 @@ export interface DbsyncService {
   readonly pipeline: Pipeline;
   /** The daemon's id, 32 bytes. */
   readonly daemon: ByteString;
+  /** Returns the daemon's state, and the reason for it. */
+  readonly condition: () => DaemonCondition;
   /** The sources of events, or null if clients cannot subscribe to events. */
   readonly events: EventSources | null;
   /** The log of slow commands, or null if no slow log is written. */

@@ -172,9 +172,10 @@ export class SessionV2 implements Session {
   }
 
   #hello(): string {
-    const { pipeline, daemon, takesVersion1, events } = this.#server.service;
+    const { pipeline, daemon, condition, takesVersion1, events } = this.#server.service;
     const { signers, recording } = pipeline;
-    const { state, members } = recording;
+    const { members } = recording;
+    const { state } = condition();
     const knows = [
       signers === null ? KNOWS_UNSIGNED : KNOWS_SIGNED,
       ...(events === null ? [] : [KNOWS_LISTEN]),

@@ -1,10 +1,12 @@
 /** The problems of a daemon outside its timeline, with remedies: sentences for dbsync doctor and the dashboard. */
+import { DAEMON_STATES, rowOfState, type StateName } from "../daemon-states.js";
 import type { Problem, Severity } from "./problem.js";
 
 /** The number of stream messages that a daemon may be behind before this is a problem. The alert has the same limit. */
 const BEHIND_MAX = 10_000;
 
-export const INCOMPLETE = "it is catching up";
+/** The sentence about a daemon that is catching up. */
+export const INCOMPLETE = DAEMON_STATES["catching-up"].problem.text;
 
 /** Returns the problem of a backend that is down. @param name  the name of the database, or "" if it is unknown */
 export const backendProblem = (name: string): Problem =>
@@ -13,18 +15,36 @@ export const backendProblem = (name: string): Problem =>
     "start it, or correct -d there; the daemon's log says why",
   );
 
-/** Returns the problems that follow from a daemon's state. @param state  the state in the daemon's hello */
+/** Returns the problem that follows from a daemon's state, or none. @param state  the state in the daemon's hello */
 export function stateProblems(state: string): Problem[] {
-  if (state === "catching-up")
-    return [problem(INCOMPLETE, "its log shows its progress, or that its disk has failed", "progress")];
-  if (state === "isolated")
-    return [
-      problem(
-        "it is cut off from most of its peers, or from the stream of --order",
-        "start the peers that are down, or repair the network between them; with --order, check the NATS servers",
-      ),
-    ];
-  return [];
+  const row = rowOfState(state);
+  if (row === null)
+    return [problem(`it reports the unknown state ${state}`, "update this program to the daemon's version")];
+  return row.problem === null ? [] : [{ ...row.problem, isOfMember: false }];
+}
+
+/** The states whose problem the diagnosis of the daemon's timeline reports too, with the reason. */
+const DIAGNOSED_STATES: ReadonlySet<string> = new Set<StateName>([
+  "clock-off",
+  "storage-failed",
+  "outdated",
+  "not-listed",
+  "revoked",
+  "unauthorized",
+]);
+
+/** The reports of a daemon that describe a problem more precisely than its state. */
+export interface PreciseReports {
+  readonly hasTimeline: boolean;
+  readonly isDatabaseNamed: boolean;
+  readonly isStreamNamed: boolean;
+}
+
+/** Whether another report describes the problem of a state more precisely. */
+export function isDescribedElsewhere(state: string, reports: PreciseReports): boolean {
+  if (state === "database-down") return reports.isDatabaseNamed;
+  if (state === "order-unavailable") return reports.isStreamNamed;
+  return reports.hasTimeline && DIAGNOSED_STATES.has(state);
 }
 
 /** The state of the stream that orders a daemon's writes. `trouble` says why the stream cannot be used, or is null. */

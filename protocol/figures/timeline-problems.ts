@@ -1,5 +1,6 @@
 /** Derives the problems of a timeline and its members, with remedies. */
 
+import { DAEMON_STATES, rowOfState } from "../daemon-states.js";
 import { dateText } from "../version-2/envelope.js";
 import { lowDiskText } from "./daemon-problems.js";
 import type { Problem, Severity } from "./problem.js";
@@ -83,9 +84,9 @@ export function diagnose(
       `${lostGroups} ${lostGroups === 1 ? "group of writes that it had acknowledged was" : "groups of writes that it had acknowledged were"} missing from its log when it was started`,
       "its members send them again; without members they are lost. Check the disk",
     );
-  if (skewed)
-    bad("its clock differs from the other daemons', so it accepts no writes", "set its clock by NTP");
-  else if (timeline.watermark - now > AHEAD_MAX_MS)
+  const { "clock-off": clockOff } = DAEMON_STATES;
+  if (skewed) bad(clockOff.problem.text, clockOff.problem.fix);
+  else if (timeline.state === "clock-off" || timeline.watermark - now > AHEAD_MAX_MS)
     bad(
       `it accepts no writes dated before ${dateText(timeline.watermark)}, which is in the future: a clock was ahead when it was started`,
       "set its clock if it is still ahead, and restart it",
@@ -175,7 +176,7 @@ function addersTo(found: Record<keyof Diagnosis, Problem[]>, isOfMember: boolean
 }
 
 /** Whether a daemon has all entries: it is not catching up. */
-const isComplete = ({ state }: DiagnosedTimeline): boolean => state !== "catching-up";
+const isComplete = ({ state }: DiagnosedTimeline): boolean => rowOfState(state)?.isComplete !== false;
 
 /** Returns the problem of a daemon that has been catching up for too long without progress, or null. */
 export function stuckCatchingUp(

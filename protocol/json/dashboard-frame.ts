@@ -97,7 +97,6 @@ type ShownFigures =
   | ("redone" | "waiting" | "quarantined" | "published" | "newest" | "stable");
 
 export interface FrameTimeline extends Pick<TimelineReport, ShownFigures> {
-  readonly isFailed: boolean;
   /** The bins that have changed since the previous frame. */
   readonly arrivals: readonly Arrival[];
   /** The number of envelopes since the start whose dates are outside these ranges. */

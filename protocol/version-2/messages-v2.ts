@@ -3,13 +3,14 @@
  * Source: docs/protocol-v2.md "Messages".
  */
 import { type ByteString, bytesOf } from "../byte-string.js";
+import { STATE_NAMES, type StateName } from "../daemon-states.js";
 import { frameHead } from "../frame.js";
 import { RespReader } from "../resp/resp-reader.js";
 import { writeArrayHead, writeBulk, writeCommand } from "../resp/resp-writer.js";
 import { HASH_BYTES, SEQ_MAX } from "./envelope.js";
 import { isTraceparent } from "./traceparent.js";
 
-/** The state of a daemon: serving, not complete yet, or disconnected from most other members. */
+/** The state of a daemon as a member: serving, not complete yet, or disconnected from most other members. */
 export type DaemonState = "live" | "catching-up" | "isolated";
 
 export interface Hello {
@@ -23,7 +24,7 @@ export interface Hello {
   /** The time by the sender's clock, in milliseconds since 1970. */
   readonly clock: number;
   /** The daemon's state; empty from a client. */
-  readonly state: DaemonState | "";
+  readonly state: StateName | "";
   readonly role: "client" | "daemon";
   /** The number of connected members; null from a client or a daemon without peers. */
   readonly members: number | null;
@@ -320,7 +321,7 @@ export function readSubscriberMessage(payload: Buffer): DaemonMessage | EventMes
 const EVENT_ELEMENTS_MIN = 2;
 const EVENT_ELEMENTS_MAX = 16;
 
-const STATES: readonly string[] = ["live", "catching-up", "isolated", ""];
+const STATES: readonly string[] = [...STATE_NAMES, ""];
 
 /** The number of elements of a hello. */
 const HELLO_ELEMENTS = 9;

@@ -58,7 +58,7 @@ export const DIFFERENCES: Readonly<Record<string, string>> = {
   PFCOUNT: "It does not change the key. In Redis, it caches the result in the key.",
   REPLICAOF: "Only NO ONE is permitted.",
   RESTORE: "The compressed strings of a payload may have a total of at most 512 MiB after decompression.",
-  ROLE: "The role is always master.",
+  ROLE: "Shows a replica without its master while the daemon refuses writes.",
   SAVE: "Without --data, it is an error.",
   SHUTDOWN: "SAVE and NOSAVE have no effect: with --data, acknowledged writes are already on the disk.",
   SLAVEOF: "See REPLICAOF.",

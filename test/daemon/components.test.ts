@@ -10,7 +10,7 @@ const settings = {} as Settings;
 const health: Health = { version: "", state: "live", backends: [] };
 
 function makeComponents(): Components {
-  return new Components({ settings, health }, realEnvironment);
+  return new Components({ settings, health, condition: { state: "live", reason: "" } }, realEnvironment);
 }
 
 test("components start one after the other in the order of registration, and stop in reverse order", async () => {

@@ -42,6 +42,7 @@ function sessionOf(scene: Scene): SessionV2 {
     daemon: scene.daemon,
     members: null,
     events: null,
+    condition: () => scene.pipeline.recording,
     slowLog: null,
     takesVersion1: true,
     closeAfterAnswer: false,

@@ -91,6 +91,7 @@ export async function startInProcess(options: InProcessOptions): Promise<InProce
     closeAfterAnswer,
     takesVersion1,
     events: null,
+    condition: () => pipeline.recording,
     slowLog: null,
     members: null,
   };

@@ -76,7 +76,6 @@ export function frameOf({ problems = [], members = [], ...parts }: FrameParts): 
     keys: { application: 3, root: 1 },
     ws: null,
     timeline: {
-      isFailed: false,
       durable: true,
       skewed: false,
       ringEntries: 3,

@@ -75,7 +75,7 @@ for (const [name, [words, missing]] of Object.entries(READING)) {
       address = `127.0.0.1:${behind.port}`;
     }
     assert.deepEqual(lines, [
-      `dbsync: warning: ${address} is catching up: some ${missing} may be missing. ` +
+      `dbsync: warning: ${address}: it is catching up: some ${missing} may be missing. ` +
         "Wait until dbsync status shows the daemon as live, or specify another daemon (-s)",
     ]);
   });
@@ -102,7 +102,7 @@ test("import to a daemon that is catching up sends nothing and reports this", as
   }
   assert.equal(
     refused,
-    `dbsync: waiting: ${address} is catching up\n` +
-      `dbsync: ${address} is catching up; nothing was sent. Run it again when dbsync status shows each daemon as live\n`,
+    `dbsync: waiting: ${address}: it is catching up\n` +
+      `dbsync: ${address}: it is catching up; nothing was sent. Run it again when dbsync status shows each daemon as live\n`,
   );
 });

@@ -233,8 +233,8 @@ export const FINDINGS: readonly (Finding & {
   },
   {
     alarm: "DbsyncNotLive",
-    says: ["it is cut off from most of its peers, or from the stream of --order"],
-    page: "Check the network between them, and read the lines about its members. With `order`, check its NATS servers",
+    says: ["it is cut off from most of its peers"],
+    page: "Check the network between them, and read the lines about its members",
   },
   {
     alarm: "DbsyncNotLive",

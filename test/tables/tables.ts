@@ -12,6 +12,7 @@ import { formatLimit } from "../../options/limit-text.js";
 import { LIMITS } from "../../options/limits.js";
 import { nameOf, type OptionRow } from "../../options/option-row.js";
 import { OPTIONS } from "../../options/option-table.js";
+import { DAEMON_STATES } from "../../protocol/daemon-states.js";
 import { type FigureTable, wireName } from "../../protocol/figures/figure.js";
 import {
   DIFFERENCE_FIGURES,
@@ -56,6 +57,7 @@ const PARTS: readonly Part[] = [
       ),
     ],
   },
+  { file: "docs/metrics.md", lines: stateRows },
   { file: "docs/metrics.md", lines: () => metricRows(METRICS) },
   { file: "docs/protocol-v2.md", lines: refusalRows },
   ...[TIMELINE_FIGURES, UPTO_FIGURES, MEMBER_FIGURES, DIFFERENCE_FIGURES, MIRROR_FIGURES].map((table) => ({
@@ -112,6 +114,15 @@ function figureRows(table: FigureTable): string[] {
     return `| \`${wireName(name)}\` | ${kind.replaceAll("-", " ")} | ${help} | ${metricName} |`;
   });
   return ["| name | kind | meaning | metric |", "|---|---|---|---|", ...rows];
+}
+
+/** Returns the rows of the daemon's states. */
+function stateRows(): string[] {
+  const rows = Object.entries(DAEMON_STATES).map(([name, { meaning, refusal, isHealthy }]) => {
+    const writes = refusal === null ? "" : `\`${refusal}\``;
+    return `| \`${name}\` | ${meaning} | ${writes} | ${isHealthy ? 200 : 503} |`;
+  });
+  return ["| state | meaning | refusal of writes | status code |", "|---|---|---|---|", ...rows];
 }
 
 function metricRows<Sources>(metrics: Metrics<Sources>): string[] {

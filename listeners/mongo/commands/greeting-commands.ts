@@ -2,6 +2,7 @@
 
 import { version } from "../../../net/process/version.js";
 import { type ByteString, bytesOfText } from "../../../protocol/byte-string.js";
+import { acceptsWrites, DAEMON_STATES, type StateName } from "../../../protocol/daemon-states.js";
 import {
   boolean,
   date,
@@ -27,6 +28,9 @@ import type { MongoServer } from "../session/mongo-server.js";
 import type { MongoCommand, MongoSession } from "../session/mongo-session.js";
 import { MECHANISMS, startLogin } from "./login-commands.js";
 import { SESSION_MINUTES } from "./session-commands.js";
+
+/** MongoDB's code for a server that is neither writable nor readable now (NotPrimaryOrSecondary). */
+const NOT_PRIMARY_OR_SECONDARY = 13436;
 
 /** The server version whose commands are supported, and its wire version for drivers: MongoDB 7.0. */
 const EMULATED = [7, 0, 0, 0];
@@ -102,8 +106,8 @@ export const greetings: readonly MongoCommand[] = [
 ];
 
 /**
- * Greets a client. While the daemon is catching up, the answer waits for a short time. Then it is an error, and drivers
- * that know other servers use those. The wait is needed because a driver may still choose a daemon that has just been
+ * Greets a client. While the daemon is catching up, the answer waits for a short time. Then it is an error, as in every
+ * other state that is not healthy, and drivers that know other servers use those. The wait is needed because a driver may still choose a daemon that has just been
  * restarted, and does not retry a write if connecting fails. An answer as another kind of server would make drivers
  * forget this server permanently.
  * Source: MongoDB's specification, "Server Discovery and Monitoring", updateShardedFromServer.
@@ -114,22 +118,28 @@ function greet(
   isPrimary: string,
 ): ByteString | Promise<ByteString> {
   const { server } = session;
-  if (!server.isCatchingUp) return greeting(session, command, isPrimary);
-  return server.caughtUp().then((isLive) => {
-    if (isLive) return greeting(session, command, isPrimary);
-    throw failure(
-      13436,
-      "this daemon is catching up with its peers: use another one, or try again in a few seconds",
-    );
+  if (server.unavailable === null) return greeting(session, command, isPrimary);
+  return server.caughtUp().then(() => {
+    const { unavailable } = server;
+    if (unavailable === null) return greeting(session, command, isPrimary);
+    throw failure(NOT_PRIMARY_OR_SECONDARY, unavailableText(unavailable));
   });
+}
+
+/** Returns the error for drivers of a daemon that accepts no writes. */
+function unavailableText(state: StateName): string {
+  if (state === "catching-up")
+    return "this daemon is catching up with its peers: use another one, or try again in a few seconds";
+  return `this daemon accepts no writes (${state}: ${DAEMON_STATES[state].meaning}): use another one`;
 }
 
 function greeting(session: MongoSession, command: CommandDocument, isPrimary: string) {
   const { server, id } = session;
+  const isWritable = acceptsWrites(server.daemon.condition.state);
   const messageBytes = Math.min(MESSAGE_BYTES_MAX, server.host.limits.maxRequestBytes);
   const hello = elements({
     helloOk: boolean(true),
-    [isPrimary]: boolean(true),
+    [isPrimary]: boolean(isWritable),
     maxBsonObjectSize: int32(Math.min(DOCUMENT_BYTES_MAX, messageBytes)),
     maxMessageSizeBytes: int32(messageBytes),
     maxWriteBatchSize: int32(BATCH_DOCUMENTS_MAX),
@@ -138,7 +148,7 @@ function greeting(session: MongoSession, command: CommandDocument, isPrimary: st
     connectionId: int32(id),
     minWireVersion: int32(WIRE_VERSION_MIN),
     maxWireVersion: int32(WIRE_VERSION),
-    readOnly: boolean(false),
+    readOnly: boolean(!isWritable),
   });
   const mechanisms = command.has("saslSupportedMechs")
     ? element("saslSupportedMechs", list(MECHANISMS.map((one) => text(one))))

@@ -1,5 +1,6 @@
 /** The state that all connections to a --mongo listener share. */
 
+import { DAEMON_STATES, type StateName } from "../../../protocol/daemon-states.js";
 import type { DaemonInterface } from "../../daemon-interface.js";
 import type { UserSocketHost } from "../../user-listener.js";
 import { Cursors } from "./cursors.js";
@@ -40,22 +41,21 @@ export class MongoServer {
     return settings.peers.length > 0 || members > 1;
   }
 
-  /** Whether the daemon is catching up with its peers. */
-  get isCatchingUp(): boolean {
-    const isCatchingUp = this.isOneOfSeveral && this.daemon.state === "catching-up";
-    if (!isCatchingUp) this.#waitsUntil = null;
-    return isCatchingUp;
+  /** Why drivers should use another daemon: this one is one of several, and not healthy. Otherwise null. */
+  get unavailable(): StateName | null {
+    const { state } = this.daemon.condition;
+    if (state !== "catching-up") this.#waitsUntil = null;
+    return this.isOneOfSeveral && !DAEMON_STATES[state].isHealthy ? state : null;
   }
 
-  /** Waits until the daemon has caught up. @returns false if that takes too long */
-  async caughtUp(): Promise<boolean> {
+  /** Waits until the daemon has caught up, for a limited time. */
+  async caughtUp(): Promise<void> {
     const { environment } = this.host;
     const end = (this.#waitsUntil ??= environment.uptime() + CATCH_UP_MS);
-    while (this.isCatchingUp) {
-      if (environment.uptime() >= end) return false;
+    while (this.unavailable === "catching-up") {
+      if (environment.uptime() >= end) return;
       await new Promise<void>((resolve) => void environment.setTimer(CHECK_MS, resolve));
     }
-    return true;
   }
 
   /** Returns the id of a new connection. */

@@ -2,6 +2,7 @@
 
 import { DEFAULT_USER } from "../../../engine/users/users.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
+import { acceptsWrites } from "../../../protocol/daemon-states.js";
 import { array, bulk, integer, map, OK, type Reply, status } from "../../../protocol/reply.js";
 import { REDIS_VERSION } from "../../../protocol/resp/redis-version.js";
 import { custom, dbIndexOutOfRange, syntaxError } from "../../../store/arguments/command-errors.js";
@@ -48,7 +49,7 @@ function hello(session: RespSession, argv: readonly ByteString[]): Reply {
     ...[bulk("proto"), integer(protocol)],
     ...[bulk("id"), integer(session.id)],
     ...[bulk("mode"), bulk("standalone")],
-    ...[bulk("role"), bulk("master")],
+    ...[bulk("role"), bulk(acceptsWrites(session.server.daemon.condition.state) ? "master" : "replica")],
     ...[bulk("modules"), array([])],
   ]);
 }

@@ -42,10 +42,8 @@ export function valuesOf({ server }: RespSession): InfoValues {
     workingMemory: memory.working.figures,
     eviction: memory,
     keys: path,
-    state: daemon.displayedState,
+    condition: daemon.condition,
     members: daemon.members,
-    failure: daemon.failure,
-    isLoading: daemon.isLoading,
   };
 }
 

@@ -3,6 +3,7 @@
 import { lastSave } from "../../../engine/info/info-text.js";
 import { version } from "../../../net/process/version.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
+import { acceptsWrites } from "../../../protocol/daemon-states.js";
 import {
   array,
   bulk,
@@ -27,7 +28,7 @@ export const processHandlers: readonly (readonly [string, SessionHandler])[] = [
   ["LOLWUT", picture],
   ["MONITOR", monitor],
   ["REPLICAOF", replicaOf],
-  ["ROLE", () => array([bulk("master"), ZERO, EMPTY_ARRAY])],
+  ["ROLE", role],
   ["SAVE", save],
   ["SHUTDOWN", shutDown],
   ["SLAVEOF", replicaOf],
@@ -49,6 +50,14 @@ function save(session: RespSession): Reply {
 function inBackground(session: RespSession): Reply {
   requireDataFolder(session);
   return ALREADY_STORED;
+}
+
+/** `ROLE`; a daemon that accepts no writes is shown as a replica without its master. */
+function role({ server: { daemon } }: RespSession): Reply {
+  const { state } = daemon.condition;
+  if (acceptsWrites(state)) return array([bulk("master"), ZERO, EMPTY_ARRAY]);
+  const link = state === "catching-up" ? "sync" : "connect";
+  return array([bulk("slave"), bulk(""), ZERO, bulk(link), integer(-1)]);
 }
 
 /** `BGSAVE [SCHEDULE]` */

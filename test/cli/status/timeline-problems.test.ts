@@ -11,13 +11,16 @@ import {
 } from "../../../cli/status/read-timeline-status.js";
 import { CLOSED } from "../../../cluster/peers/connections/transport.js";
 import { CLOSE_REASONS } from "../../../cluster/peers/shared/close-reasons.js";
-import { INCOMPLETE } from "../../../protocol/figures/daemon-problems.js";
+import type { StateName } from "../../../protocol/daemon-states.js";
+import { INCOMPLETE, stateProblems } from "../../../protocol/figures/daemon-problems.js";
+import type { Severity } from "../../../protocol/figures/problem.js";
 import {
   diagnose,
   FOREIGN_KEY,
   type MemberAvailability,
 } from "../../../protocol/figures/timeline-problems.js";
 import { hexOf } from "../../../protocol/version-2/envelope.js";
+import { double } from "../../support/double.js";
 import { makeKeyPair } from "../../support/envelope-client.js";
 import { MEMBER, NOW, WELL } from "./well-timeline.js";
 
@@ -280,12 +283,17 @@ test("a timeline in memory that no other daemon has causes a remark", () => {
   assert.match(remarks[0]?.text ?? "", /stores everything only in memory, and no other daemon is connected/);
 });
 
-const incomplete = { text: INCOMPLETE, fix: "its log shows its progress", isOfMember: false };
-
-/** Returns the problems of a daemon that is catching up. */
-function foundOf(figures: Partial<TimelineStatus>) {
-  const daemon = { problems: [], remarks: [], progress: [incomplete] } as unknown as DaemonStatus;
-  const timeline = { ...WELL, state: "catching-up", ...figures };
+/** Returns the problems of a daemon that reports a state in its hello. */
+function foundOf(figures: Partial<TimelineStatus>, state: StateName = "catching-up") {
+  const ofState = stateProblems(state);
+  const of = (wanted: Severity) => ofState.filter(({ severity }) => severity === wanted);
+  const daemon = double<DaemonStatus>({
+    state,
+    problems: of("problem"),
+    remarks: [],
+    progress: of("progress"),
+  });
+  const timeline = { ...WELL, state, ...figures };
   const found = diagnose(timeline, { others: [timeline], now: NOW });
   const { problems, progress, ok } = withTimeline(daemon, timeline, found, NOW);
   return { problems: problems.map(({ text }) => text), progress: progress.map(({ text }) => text), ok };
@@ -293,9 +301,9 @@ function foundOf(figures: Partial<TimelineStatus>) {
 
 test("a daemon whose disk has failed, or that was removed, causes no advice to wait", () => {
   assert.deepEqual(foundOf(JUST_STARTED), { problems: [], progress: [INCOMPLETE], ok: true });
-  const failed = foundOf({ failure: "no space" });
+  const failed = foundOf({ failure: "no space" }, "storage-failed");
   assert.deepEqual(failed, { problems: ["its disk has failed (no space)"], progress: [], ok: false });
-  const unlisted = foundOf({ unlisted: "left out" });
+  const unlisted = foundOf({ unlisted: "left out" }, "not-listed");
   assert.deepEqual(unlisted, { problems: ["it accepts no writes: left out"], progress: [], ok: false });
 });
 

@@ -110,7 +110,7 @@ test("an unknown semantics version stops the daemon, in the stream and in a snap
   assert.equal(replica.connected(factsUpTo(1)), null);
   replica.message(message);
   assert.match(replica.failure ?? "", sentence);
-  assert.equal(replica.recording.displayedState, "outdated");
+  assert.equal(replica.recording.state, "outdated");
   assert.match(replica.connected(factsUpTo(1)) ?? "", sentence);
   using folder = makeFolder();
   const state = new OrderedState(emptyStreamState(makeRing(), 16), entryCheck(signersOf()));
@@ -121,5 +121,5 @@ test("an unknown semantics version stops the daemon, in the stream and in a snap
   const again = makeReplica(["--data", folder.path]);
   assert.match(again.connected(factsUpTo(1)) ?? "", sentence);
   assert.equal(again.hasCaughtUp, false);
-  assert.equal(again.recording.displayedState, "outdated");
+  assert.equal(again.recording.state, "outdated");
 });

@@ -20,8 +20,12 @@ function framesOf(parts: Partial<FrameSources> = {}) {
   let watcher: Watcher = null;
   const sources: FrameSources = {
     metrics: new Metrics(),
-    health: () => ({ version: "1", state: "live", backends: [{ name: "redis:db:6379", up: false }] }),
     workingMemory: () => ({ used: 0, peak: 0, limit: 0, waiting: 0 }),
+    health: () => ({
+      version: "1",
+      state: "database-down",
+      backends: [{ name: "redis:db:6379", up: false }],
+    }),
     bufferedBytes: () => 0,
     replica: () => null,
     order: () => ({

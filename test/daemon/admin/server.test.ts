@@ -100,11 +100,10 @@ test("/healthz returns 503 while a database is down, and while the daemon is not
     health = now;
     return (await admin.get("/healthz")).status;
   };
-  assert.equal(
-    await status({ ...LIVE, backends: [...LIVE.backends, { name: "redis:a:1", up: false }] }),
-    503,
-  );
+  const backends = [...LIVE.backends, { name: "redis:a:1", up: false }];
+  assert.equal(await status({ ...LIVE, state: "database-down", backends }), 503);
   assert.equal(await status({ ...LIVE, state: "catching-up" }), 503);
+  assert.equal(await status({ ...LIVE, state: "clock-off" }), 503);
   assert.equal(await status({ ...LIVE, state: "starting" }), 503);
   assert.equal(await status({ ...LIVE, state: "stopping" }), 503);
   assert.equal(await status({ ...LIVE, state: "isolated" }), 200);

@@ -21,10 +21,8 @@ const VALUES: InfoValues = {
     expiredKeys: 6,
     changes: { lookups: { hits: 8, misses: 9 } },
   },
-  state: "live",
+  condition: { state: "live", reason: "" },
   members: null,
-  failure: null,
-  isLoading: false,
 };
 
 const titles = (text: string) => [...text.matchAll(/^# (\w+)\r$/gm)].map(([, title]) => title);
@@ -66,10 +64,10 @@ test("fields whose values are unknown are absent", () => {
 });
 
 test("a value stays on its line, and is sent as UTF-8", () => {
-  const own = { dbsync: () => ({ dbsync_failure: "disk\r\nrole:slave\n", backend0: "é" }) };
+  const own = { dbsync: () => ({ dbsync_reason: "disk\r\nrole:slave\n", backend0: "é" }) };
   assert.equal(
     infoText(["dbsync"], VALUES, own),
-    "# Dbsync\r\ndbsync_failure:disk role:slave \r\nbackend0:\u00c3\u00a9\r\n",
+    "# Dbsync\r\ndbsync_reason:disk role:slave \r\nbackend0:\u00c3\u00a9\r\n",
   );
 });
 
@@ -79,7 +77,8 @@ test("the persistence fields exist without --data too, and failed writes are sho
   assert.match(text, /\r\nrdb_last_save_time:1699909999\r\nrdb_last_bgsave_status:ok\r\n/);
   assert.match(text, /\r\naof_enabled:0\r\n/);
   assert.match(text, /\r\naof_last_write_status:ok\r\n/);
-  const values = { ...VALUES, settings: { data: "/data", fsync: "never" as const }, failure: "disk" };
+  const condition = { state: "storage-failed", reason: "disk" } as const;
+  const values = { ...VALUES, settings: { data: "/data", fsync: "never" as const }, condition };
   const failed = infoText(["persistence"], values, {});
   assert.match(failed, /\r\nrdb_last_save_time:1700000000\r\n/);
   assert.match(failed, /\r\naof_last_write_status:err\r\ndbsync_fsync:never\r\n/);

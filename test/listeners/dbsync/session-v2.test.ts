@@ -30,6 +30,7 @@ test("a session counts the answers that wait for other daemons, up to a limit, u
     daemon: scene.daemon,
     members: null,
     events: null,
+    condition: () => scene.pipeline.recording,
     slowLog: null,
     takesVersion1: true,
     closeAfterAnswer: false,

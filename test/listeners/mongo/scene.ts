@@ -14,7 +14,7 @@ export const ALONE = double<DaemonInterface>({
   port: 0,
   copies: null,
   members: 0,
-  state: "live",
+  condition: { state: "live", reason: "" },
   settings: { data: null, fsync: "always", peers: [] },
 });
 

@@ -8,6 +8,7 @@ import { createServer, type Socket } from "node:net";
 import { test } from "node:test";
 import { MongoClient } from "mongodb";
 import { type Environment, realEnvironment } from "../../../net/process/clock-and-randomness.js";
+import type { StateName } from "../../../protocol/daemon-states.js";
 import { startReplica, until } from "../../daemon/replicas.js";
 import { knowsSecret } from "../../support/cluster-secret.js";
 import { double } from "../../support/double.js";
@@ -52,7 +53,7 @@ test("the driver fails over between daemons, while it runs and at its start", as
 test("a greeting waits while a daemon catches up, but only for a limited time", async () => {
   const daemon = {
     ...ALONE,
-    state: "catching-up",
+    condition: { state: "catching-up" as StateName, reason: "" },
     settings: { ...ALONE.settings, peers: double<typeof ALONE.settings.peers>([{}]) },
   };
   let now = 0;
@@ -78,18 +79,18 @@ test("a greeting waits while a daemon catches up, but only for a limited time", 
   };
   const early = connected();
   await check();
-  daemon.state = "live";
+  daemon.condition.state = "live";
   await check();
   await early.ready;
   assert.deepEqual(early.failures, []);
-  daemon.state = "catching-up";
+  daemon.condition.state = "catching-up";
   const late = connected();
   await check();
   now += 60_000;
   await check();
   await until("the greeting fails", () => late.failures.length > 0);
   assert.match(String(late.failures[0]), /this daemon is catching up with its peers/);
-  daemon.state = "live";
+  daemon.condition.state = "live";
   await late.ready;
   for (const { client } of [early, late]) await client.close();
 });

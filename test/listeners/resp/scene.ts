@@ -99,9 +99,7 @@ export async function startResp({
     members: 0,
     jsonReplicas: null,
     copies,
-    displayedState: "live",
-    failure: null,
-    isLoading: false,
+    condition: { state: "live", reason: "" },
     shutDown: null,
   });
   const listener: RespListener = new RespListener({

@@ -84,6 +84,7 @@ async function startNode(
       pipeline,
       daemon: identity.id,
       events: null,
+      condition: () => pipeline.recording,
       slowLog: null,
       closeAfterAnswer: false,
       takesVersion1: false,

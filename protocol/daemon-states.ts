@@ -1,0 +1,177 @@
+/**
+ * The states of a daemon. Each report of the state (hello, INFO, HELLO, ROLE, /healthz, /metrics, the page of --admin,
+ * dbsync status and doctor) and each refusal of writes because of the state follows from this table.
+ */
+
+interface DaemonStateRow {
+  readonly meaning: string;
+  /**
+   * The code with which writes are refused, or null if no write is refused. Writes that are in progress when the daemon
+   * stops, or that name a document while documents are fetched, have their own refusals.
+   */
+  readonly refusal: string | null;
+  /** Whether a load balancer should send clients to the daemon. */
+  readonly isHealthy: boolean;
+  /** Whether the daemon has all data that its peers have acknowledged, as far as it knows. */
+  readonly isComplete: boolean;
+  /** The sentence of dbsync status and doctor, with the remedy, or null if nothing is wrong. */
+  readonly problem: {
+    readonly severity: "problem" | "progress" | "note";
+    readonly text: string;
+    readonly fix: string;
+  } | null;
+}
+
+const problem = (text: string, fix: string) => ({ severity: "problem", text, fix }) as const;
+const progress = (text: string, fix: string) => ({ severity: "progress", text, fix }) as const;
+
+export const DAEMON_STATES = {
+  starting: {
+    meaning: "its listeners are not started yet",
+    refusal: null,
+    isHealthy: false,
+    isComplete: false,
+    problem: progress("it is starting", "its log shows its progress"),
+  },
+  live: {
+    meaning: "its data is complete",
+    refusal: null,
+    isHealthy: true,
+    isComplete: true,
+    problem: null,
+  },
+  "loading-documents": {
+    meaning: "it refuses documents, which it is fetching from a server of `--json-replica`",
+    refusal: null,
+    isHealthy: false,
+    isComplete: true,
+    problem: progress(
+      "it is fetching its documents, and refuses commands about documents",
+      "its log names the server of --json-replica that has not sent its documents",
+    ),
+  },
+  "catching-up": {
+    meaning: "its data is not complete yet",
+    refusal: "catching-up",
+    isHealthy: false,
+    isComplete: false,
+    problem: progress("it is catching up", "its log shows its progress"),
+  },
+  isolated: {
+    meaning: "it is cut off from most of its peers, and accepts writes",
+    refusal: null,
+    isHealthy: true,
+    isComplete: true,
+    problem: problem(
+      "it is cut off from most of its peers",
+      "start the peers that are down, or repair the network between them",
+    ),
+  },
+  "order-unavailable": {
+    meaning: "the stream of `--order` cannot be reached or read",
+    refusal: "order-unavailable",
+    isHealthy: false,
+    isComplete: false,
+    problem: problem(
+      "it cannot use the stream of its --order, so it accepts no writes",
+      "check its NATS servers and the daemon's log",
+    ),
+  },
+  "clock-off": {
+    meaning: "its clock is wrong",
+    refusal: "clock-off",
+    isHealthy: false,
+    isComplete: true,
+    problem: problem(
+      "its clock differs from the other daemons', so it accepts no writes",
+      "set its clock by NTP",
+    ),
+  },
+  unauthorized: {
+    meaning:
+      "its own key, with which it signs for clients without keys, is not authorized (only in `INFO` of these clients; for others it is `live`)",
+    refusal: "not-let-in",
+    isHealthy: true,
+    isComplete: true,
+    problem: {
+      severity: "note",
+      text: "it refuses writes from clients that do not sign (Redis, SQL, JSON, MongoDB, version 1): its key is not authorized",
+      fix: "authorize it as administrator, with the command in its log",
+    },
+  },
+  "storage-failed": {
+    meaning: "its disk has failed",
+    refusal: "storage-failed",
+    isHealthy: false,
+    isComplete: false,
+    problem: problem(
+      "its disk has failed, so it accepts no writes",
+      "free space on the disk or repair it, then start the daemon again",
+    ),
+  },
+  "database-down": {
+    meaning: "a database of `-d` cannot be reached",
+    refusal: "database-down",
+    isHealthy: false,
+    isComplete: false,
+    problem: problem("its database is down", "start it, or correct -d there; the daemon's log says why"),
+  },
+  outdated: {
+    meaning: "its release does not know the cluster's semantics version",
+    refusal: "semantics-unknown",
+    isHealthy: false,
+    isComplete: false,
+    problem: problem(
+      "it applies no further entries, and answers neither reads nor writes: its release does not know the cluster's semantics version",
+      "upgrade it",
+    ),
+  },
+  "not-listed": {
+    meaning: "the list of members does not name it",
+    refusal: "not-listed",
+    isHealthy: false,
+    isComplete: false,
+    problem: problem(
+      "it accepts no writes, because the list of members does not name it",
+      "if it was removed: run dbsync dead-letters find there, start it with a new data folder, and run dbsync members replace; otherwise add it with dbsync members add",
+    ),
+  },
+  revoked: {
+    meaning: "its own key was revoked",
+    refusal: "daemon-revoked",
+    isHealthy: false,
+    isComplete: false,
+    problem: problem(
+      "its own key was revoked, so it accepts no writes and is no longer a member",
+      "start it with a new data folder, or stop it and remove it from the lists",
+    ),
+  },
+  stopping: {
+    meaning: "it is stopping",
+    refusal: null,
+    isHealthy: false,
+    isComplete: false,
+    problem: progress("it is stopping", "start it again if it is needed"),
+  },
+} as const satisfies Readonly<Record<string, DaemonStateRow>>;
+
+export type StateName = keyof typeof DAEMON_STATES;
+
+export const STATE_NAMES = Object.keys(DAEMON_STATES) as readonly StateName[];
+
+/** A daemon's state and the reason for it, which may be empty. */
+export interface DaemonCondition {
+  readonly state: StateName;
+  readonly reason: string;
+}
+
+/** Returns the row of a state that a daemon reports, or null for one that this release does not know. */
+export function rowOfState(state: string): DaemonStateRow | null {
+  return Object.hasOwn(DAEMON_STATES, state) ? DAEMON_STATES[state as StateName] : null;
+}
+
+/** Whether the daemon accepts writes in a state. */
+export function acceptsWrites(state: StateName): boolean {
+  const { refusal } = DAEMON_STATES[state];
+  return refusal === null && state !== "starting" && state !== "stopping";
+}
