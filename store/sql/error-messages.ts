@@ -68,7 +68,7 @@ const MESSAGES = {
   oneArgument: message("{0} attend exactement 1 argument", "{0} takes one argument"),
   severalArguments: message(
     "{0} attend exactement 1 argument",
-    "{0} takes one argument, whose values it compares in several rows: to compare the values of one row, write a select for each case, combined by union all",
+    "{0} takes one argument, whose values it compares in several rows: to compare the values of one row, write case when a > b then a else b end",
   ),
   columnArgument: message(
     "{0} attend un identifiant de colonne (ex: {0}(a))",

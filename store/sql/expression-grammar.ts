@@ -10,6 +10,8 @@ import type {
   Arithmetic,
   Binary,
   Call,
+  Case,
+  CastType,
   Column,
   Comparison,
   Expression,
@@ -216,7 +218,43 @@ function factor(reader: TokenReader): Expression {
   }
   if (kind !== "word") throw reader.mistake("a value");
   if (reader.accept("null")) return { kind: "literal", value: null };
+  if (reader.accept("case")) return caseOf(reader);
   return reader.following.text === "(" && reader.following.kind === "sign" ? call(reader) : column(reader);
+}
+
+/** Parses `when … then …`, at least once, with or without a value before them. */
+function caseOf(reader: TokenReader): Case {
+  const operand = reader.sees("when") ? null : nestedExpression(reader);
+  const branches: Case["branches"][number][] = [];
+  while (branches.length === 0 ? reader.expect("when") === undefined : reader.accept("when")) {
+    reader.countOperator();
+    const when = nestedExpression(reader);
+    reader.expect("result");
+    branches.push({ when, result: nestedExpression(reader) });
+  }
+  const otherwise = reader.accept("else") ? nestedExpression(reader) : null;
+  reader.expect("end");
+  return { kind: "case", operand, branches, otherwise };
+}
+
+/** The types to which a value can be converted, by the names that SQL users try. */
+const CAST_TYPES: ReadonlyMap<string, CastType> = new Map([
+  ..."number real double float decimal numeric".split(" ").map((name) => [name, "number"] as const),
+  ..."integer int bigint smallint signed".split(" ").map((name) => [name, "integer"] as const),
+  ..."text varchar char character string".split(" ").map((name) => [name, "text"] as const),
+]);
+
+/** Parses `(value as type)`. */
+function cast(reader: TokenReader): Expression {
+  reader.expectSign("(");
+  const operand = nestedExpression(reader);
+  reader.expect("as");
+  const type = reader.token.kind === "word" ? CAST_TYPES.get(reader.token.lower) : undefined;
+  if (type === undefined) throw reader.mistake("number, integer or text");
+  reader.advance();
+  reader.countOperator();
+  reader.expectSign(")");
+  return { kind: "cast", operand, type };
 }
 
 const HEXADECIMAL = /^0x/i;
@@ -233,9 +271,10 @@ export function numberToken(reader: TokenReader): number {
   return value;
 }
 
-function call(reader: TokenReader): Call {
+function call(reader: TokenReader): Expression {
   const { position } = reader;
   const { text: name, lower } = reader.advance();
+  if (reader.form === "standard" && lower === "cast") return cast(reader);
   if (reader.form === "standard" && !AGGREGATES.has(lower)) {
     const expected = SCALAR_FUNCTIONS.get(lower);
     if (expected === undefined) throw unsupportedFunction(position, lower);
@@ -255,8 +294,11 @@ function argumentsOf(reader: TokenReader, name: ByteString): Call {
     return { kind: "call", name, arguments: null };
   }
   const operands: Expression[] = [];
-  const isDistinct = reader.form === "standard" && reader.accept("distinct");
-  if (isDistinct || !reader.acceptSign(")")) {
+  const isStandard = reader.form === "standard";
+  const isDistinct = isStandard && reader.accept("distinct");
+  // `all` is the default of the aggregates; no other function has it.
+  const isAll = isStandard && AGGREGATES.has(name.toLowerCase()) && reader.accept("all");
+  if (isDistinct || isAll || !reader.acceptSign(")")) {
     do operands.push(nestedExpression(reader));
     while (reader.acceptSign(","));
     reader.expectSign(")");

@@ -29,6 +29,10 @@ export class ExpressionNumbers {
     return number;
   }
 
+  #ofAny(expression: Expression | null): number | null {
+    return expression === null ? null : this.of(expression);
+  }
+
   #shapeOf(expression: Expression): readonly unknown[] {
     switch (expression.kind) {
       case "literal":
@@ -48,6 +52,13 @@ export class ExpressionNumbers {
         const operands = expression.arguments?.map((each) => this.of(each)) ?? null;
         const name = expression.name.toLowerCase();
         return [expression.kind, name, expression.isDistinct === true, operands];
+      }
+      case "cast":
+        return [expression.kind, expression.type, this.of(expression.operand)];
+      case "case": {
+        const { operand, branches, otherwise } = expression;
+        const numbers = branches.map(({ when, result }) => [this.of(when), this.of(result)]);
+        return [expression.kind, this.#ofAny(operand), numbers, this.#ofAny(otherwise)];
       }
       case "in":
       case "between":

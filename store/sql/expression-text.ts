@@ -6,7 +6,7 @@ import type { ByteString } from "../../protocol/byte-string.js";
 import { numberText } from "../../protocol/sql-numbers.js";
 import type { Scalar } from "../values/relations/cell.js";
 import type { Domain, DomainAtom } from "../values/relations/domain.js";
-import type { Binary, Column, Expression, Test } from "./syntax-tree.js";
+import type { Binary, Case, Column, Expression, Test } from "./syntax-tree.js";
 
 const OPERATORS: Readonly<Record<Binary["operator"], string>> = {
   and: "AND",
@@ -46,9 +46,20 @@ export function standardText(expression: Expression): ByteString {
       const operands = expression.arguments?.map(standardText).join(", ") ?? "*";
       return `${expression.name}(${expression.isDistinct === true ? "distinct " : ""}${operands})`;
     }
+    case "cast":
+      return `cast(${standardText(expression.operand)} as ${expression.type})`;
+    case "case":
+      return caseText(expression);
     default:
       return testText(expression);
   }
+}
+
+function caseText({ operand, branches, otherwise }: Case): ByteString {
+  const first = operand === null ? "case" : `case ${operandText(operand)}`;
+  const parts = branches.map(({ when, result }) => `when ${standardText(when)} then ${standardText(result)}`);
+  const last = otherwise === null ? [] : [`else ${standardText(otherwise)}`];
+  return [first, ...parts, ...last, "end"].join(" ");
 }
 
 function testText(test: Test): ByteString {
@@ -67,7 +78,9 @@ function testText(test: Test): ByteString {
 
 function operandText(expression: Expression): ByteString {
   const text = standardText(expression);
-  return ["literal", "parameter", "column", "call"].includes(expression.kind) ? text : `(${text})`;
+  return ["literal", "parameter", "column", "call", "case", "cast"].includes(expression.kind)
+    ? text
+    : `(${text})`;
 }
 
 /** Returns an expression as the database that `--sql` replaces writes it. */
@@ -95,7 +108,9 @@ export function expressionText(expression: Expression): ByteString {
     case "in":
     case "between":
     case "like":
-      return testText(expression);
+    case "case":
+    case "cast":
+      return standardText(expression);
     case "call":
       return `FunctionExpr(${expression.name}, [${expression.arguments?.map(expressionText).join(", ") ?? "*"}])`;
   }

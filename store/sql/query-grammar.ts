@@ -91,6 +91,7 @@ function setOperator(reader: TokenReader): Exclude<SetOperator, "union-all"> | n
 export function select(reader: TokenReader): Select {
   reader.expect("select");
   const isDistinct = reader.accept("distinct");
+  if (!isDistinct) acceptedAll(reader);
   const fields = fieldList(reader);
   const from = reader.accept("from") ? source(reader) : null;
   return {

@@ -173,7 +173,28 @@ export type Expression =
   | { readonly kind: "not" | "negative"; readonly operand: Expression }
   | { readonly kind: "is-null"; readonly operand: Expression; readonly isNegated: boolean }
   | Test
+  | Case
+  | Cast
   | Call;
+
+/** A value of the standard form that depends on conditions. */
+export interface Case {
+  readonly kind: "case";
+  /** The value to compare with that of each branch; null: each branch has a condition. */
+  readonly operand: Expression | null;
+  readonly branches: readonly { readonly when: Expression; readonly result: Expression }[];
+  /** The result if no branch applies; null means that it is null. */
+  readonly otherwise: Expression | null;
+}
+
+export type CastType = "number" | "integer" | "text";
+
+/** A conversion of the standard form. */
+export interface Cast {
+  readonly kind: "cast";
+  readonly operand: Expression;
+  readonly type: CastType;
+}
 
 /** A test of the standard form; if the test is unknown, so is its negation. */
 export type Test = Membership | Between | Like;
@@ -212,7 +233,13 @@ export function operandsOf(expression: Expression): readonly Expression[] {
     case "not":
     case "negative":
     case "is-null":
+    case "cast":
       return [expression.operand];
+    case "case": {
+      const { operand, branches, otherwise } = expression;
+      const inBranches = branches.flatMap(({ when, result }) => [when, result]);
+      return [operand, ...inBranches, otherwise].filter((each) => each !== null);
+    }
     case "binary":
       return [expression.left, expression.right];
     case "in":

@@ -257,6 +257,13 @@ export const sqlMutants: readonly Mutant[] = [
     test: STATEMENTS,
   },
   {
+    name: "SQL: a branch of case applies if its condition is unknown",
+    file: "store/commands/relations/conversions.js",
+    find: "holds === true",
+    replace: "holds !== false",
+    test: "test/store/commands/relations/sqlite.test.js",
+  },
+  {
     name: "SQL: two hyphens after a Malagasy keyword begin a comment",
     file: "protocol/sql-scanner.js",
     find: "if (!this.#mayHaveComments)\n                return false;",

@@ -13,6 +13,7 @@ import {
   operandsOf,
 } from "../../sql/syntax-tree.js";
 import type { Scalar } from "../../values/relations/cell.js";
+import { compiledCase, compiledCast } from "./conversions.js";
 import { type Evaluation, failure, notByRow } from "./evaluation-context.js";
 import { isText, positionOf, type RelationColumn, type RelationRow } from "./relation.js";
 import { amount, compare, isEqual, isTrue } from "./scalar-comparison.js";
@@ -87,6 +88,10 @@ export function compiled(expression: Expression, scope: Scope, evaluation: Evalu
     case "between":
     case "like":
       return compiledTest(expression, (each) => compiled(each, scope, evaluation), evaluation);
+    case "case":
+      return compiledCase(expression, (each) => compiled(each, scope, evaluation));
+    case "cast":
+      return compiledCast(expression.type, compiled(expression.operand, scope, evaluation));
     case "binary":
       return isStandard
         ? standardBinary(expression, scope, evaluation)

@@ -63,6 +63,7 @@ const PAIRS: readonly (readonly [english: string, malagasy: string])[] = [
 
 /** Statements that exist only in English. */
 const STANDARD: readonly string[] = [
+  "select all count(all k), case k when 1 then 2 else cast(s as integer) end from t",
   "create table t (a number not null default 5)",
   "select a from t cross join u left outer join v on 1 union all select 1",
   "select 1 where a in (1, 2) or a between 1 and 2 or a like 'x!%' escape '!'",
@@ -278,4 +279,20 @@ test("a list of group keys in parentheses is limited only by the statement's len
     !(statement instanceof SqlMistake) && statement.kind === "query" && statement.query.kind === "select",
   );
   assert.equal(statement.query.groupBy?.length, keys);
+});
+
+test("a case needs a branch and an end, and a cast a known type without a length", () => {
+  for (const [text, reason] of [
+    ["select case end", /expected: a column/],
+    ["select case 1 else 2 end", /expected: when/],
+    ["select case when 1 then 2", /expected: end/],
+    ["select case when 1 2 end", /expected: then/],
+    ["select cast(1 as date)", /number, integer or text/],
+    ["select lower(all 'a')", /all/],
+  ] as const)
+    assert.match(mistakeOf(text), reason, text);
+  assert.match(
+    mistakeOf(`select ${"case when 1 then ".repeat(2000)}1${" end".repeat(2000)}`),
+    /more than 32 levels/,
+  );
 });

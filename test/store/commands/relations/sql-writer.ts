@@ -58,7 +58,7 @@ export class SqlWriter {
     if (random.chance(0.15)) return `select * from ${from}${this.#where()}`;
     const width = random.between(1, 3);
     const named = this.#list(width, width, (i) => `${this.#field()}${this.#alias(i)}`);
-    const distinct = this.#chance(0.2, () => "distinct ");
+    const distinct = random.oneOf(["", "", "", "distinct ", "all "]);
     const [all, columns] = this.#allOf(table, from === table);
     const fields = columns === 0 ? named : random.chance(0.5) ? `${all}, ${named}` : `${named}, ${all}`;
     return this.#commented(
@@ -161,7 +161,7 @@ export class SqlWriter {
     if (random.chance(0.15)) return `coalesce(sum(${this.#name()}), ${this.#literal()})`;
     if (random.chance(0.1)) return `round(avg(${this.#name()}), 1)`;
     if (random.chance(0.1)) return `max(length(${this.#of("s")}))`;
-    return `${name}(${this.#chance(0.2, () => "distinct ")}${random.chance(0.7) ? this.#name() : this.#number(1)})`;
+    return `${name}(${random.oneOf(["", "", "", "distinct ", "all "])}${random.chance(0.7) ? this.#name() : this.#number(1)})`;
   }
 
   #field(): string {
@@ -253,6 +253,8 @@ export class SqlWriter {
     if (kind < 4) return `-${this.#number(0)}`.replace("--", "- -");
     if (kind < 5) return `(${this.#number(depth - 1)})`;
     if (random.chance(0.3)) return this.#function(depth - 1);
+    if (random.chance(0.15)) return this.#case(depth - 1, () => this.#number(0));
+    if (random.chance(0.1)) return this.#cast(depth - 1);
     return `${this.#number(depth - 1)} ${random.oneOf(["+", "-", "*", "/"])} ${this.#number(depth - 1)}`;
   }
 
@@ -268,6 +270,22 @@ export class SqlWriter {
     );
     const value = random.chance(0.9) ? this.#number(depth) : this.#text();
     return name === "round" ? `round(${value}${digits})` : `${name}(${value})`;
+  }
+
+  /** Returns a `case` with or without a value. */
+  #case(depth: number, result: () => string): string {
+    const random = this.#random;
+    const hasValue = random.chance(0.4);
+    const when = () => (hasValue ? this.#number(0) : this.#condition(Math.max(0, depth)));
+    const branches = Array.from({ length: random.between(1, 3) }, () => `when ${when()} then ${result()}`);
+    const otherwise = this.#chance(0.6, () => ` else ${result()}`);
+    return `case ${hasValue ? `${this.#number(0)} ` : ""}${branches.join(" ")}${otherwise} end`;
+  }
+
+  /** Returns a conversion to a number; SQLite divides integers as integers. */
+  #cast(depth: number): string {
+    const value = this.#random.chance(0.5) ? this.#number(depth) : this.#text();
+    return this.#random.chance(0.5) ? `cast(${value} as real)` : `(cast(${value} as integer) + 0.0)`;
   }
 
   #literal(): string {
@@ -294,6 +312,8 @@ export class SqlWriter {
     const random = this.#random;
     if (random.chance(0.15)) return `${random.oneOf(["lower", "upper", "Upper"])}(${this.#text()})`;
     if (random.chance(0.1)) return `coalesce(${this.#list(2, 3, () => this.#text())})`;
+    if (random.chance(0.05)) return this.#case(0, () => this.#text());
+    if (random.chance(0.05)) return `cast(${this.#text()} as text)`;
     return random.chance(0.4) ? this.#of("s") : random.chance(0.1) ? "null" : written(random.oneOf(TEXTS));
   }
 
