@@ -3,7 +3,7 @@
  * redis-server 7.0, except where `since` is later.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
-import type { Command, Flag } from "../rows/command-row.js";
+import type { Command, Flag, Row } from "../rows/command-row.js";
 import { container, listenerRows } from "../rows/listener-rows.js";
 
 const ANYWAY: readonly Flag[] = ["loading", "stale"];
@@ -11,6 +11,14 @@ const PLAIN: readonly Flag[] = ["noscript", ...ANYWAY];
 const ADMIN: readonly Flag[] = ["admin", ...PLAIN];
 const CLIENTS = "O(N), N: connections";
 
+const VARYING: Partial<Row> = { tips: ["nondeterministic_output"] };
+const SUMMED_UP_BY_SHARD: Partial<Row> = {
+  tips: ["nondeterministic_output", "request_policy:all_shards", "response_policy:special"],
+};
+const SUMMED_UP_BY_NODE: Partial<Row> = {
+  tips: ["nondeterministic_output", "request_policy:all_nodes", "response_policy:special"],
+};
+const ON_ALL_NODES: Partial<Row> = { tips: ["request_policy:all_nodes", "response_policy:all_succeeded"] };
 const client = listenerRows("connection", {
   "CLIENT|CACHING": [
     3,
@@ -28,23 +36,9 @@ const client = listenerRows("connection", {
     "Returns the client that receives this client's invalidations, or -1 if there is none.",
   ],
   "CLIENT|ID": [2, PLAIN, "5.0.0", "O(1)", "Returns the connection's number."],
-  "CLIENT|INFO": [
-    2,
-    PLAIN,
-    "6.2.0",
-    "O(1)",
-    "Describes the connection.",
-    { tips: ["nondeterministic_output"] },
-  ],
+  "CLIENT|INFO": [2, PLAIN, "6.2.0", "O(1)", "Describes the connection.", VARYING],
   "CLIENT|KILL": [-3, ADMIN, "2.4.0", CLIENTS, "Closes connections by address, number, user or type."],
-  "CLIENT|LIST": [
-    -2,
-    ADMIN,
-    "2.4.0",
-    CLIENTS,
-    "Describes all connections, or some.",
-    { tips: ["nondeterministic_output"] },
-  ],
+  "CLIENT|LIST": [-2, ADMIN, "2.4.0", CLIENTS, "Describes all connections, or some.", VARYING],
   "CLIENT|NO-EVICT": [
     3,
     ADMIN,
@@ -110,22 +104,8 @@ const config = listenerRows("server", {
 });
 
 const memory = listenerRows("server", {
-  "MEMORY|DOCTOR": [
-    2,
-    [],
-    "4.0.0",
-    "O(1)",
-    "Reports whether memory is low.",
-    { tips: ["nondeterministic_output", "request_policy:all_shards", "response_policy:special"] },
-  ],
-  "MEMORY|MALLOC-STATS": [
-    2,
-    [],
-    "4.0.0",
-    "O(1)",
-    "Returns statistics of V8's heap.",
-    { tips: ["nondeterministic_output", "request_policy:all_shards", "response_policy:special"] },
-  ],
+  "MEMORY|DOCTOR": [2, [], "4.0.0", "O(1)", "Reports whether memory is low.", SUMMED_UP_BY_SHARD],
+  "MEMORY|MALLOC-STATS": [2, [], "4.0.0", "O(1)", "Returns statistics of V8's heap.", SUMMED_UP_BY_SHARD],
   "MEMORY|PURGE": [
     2,
     [],
@@ -134,32 +114,18 @@ const memory = listenerRows("server", {
     "Replies OK: V8 frees memory automatically.",
     { tips: ["request_policy:all_shards", "response_policy:all_succeeded"] },
   ],
-  "MEMORY|STATS": [
-    2,
-    [],
-    "4.0.0",
-    "O(1)",
-    "Returns the use of memory, by purpose.",
-    { tips: ["nondeterministic_output", "request_policy:all_shards", "response_policy:special"] },
-  ],
+  "MEMORY|STATS": [2, [], "4.0.0", "O(1)", "Returns the use of memory, by purpose.", SUMMED_UP_BY_SHARD],
 });
 
 const latency = listenerRows("server", {
-  "LATENCY|DOCTOR": [
-    2,
-    ADMIN,
-    "2.8.13",
-    "O(1)",
-    "Explains the samples of slow commands.",
-    { tips: ["nondeterministic_output", "request_policy:all_nodes", "response_policy:special"] },
-  ],
+  "LATENCY|DOCTOR": [2, ADMIN, "2.8.13", "O(1)", "Explains the samples of slow commands.", SUMMED_UP_BY_NODE],
   "LATENCY|HISTOGRAM": [
     -2,
     ADMIN,
     "7.0.0",
     "O(N), N: commands",
     "Returns a histogram of the times of commands.",
-    { tips: ["nondeterministic_output", "request_policy:all_nodes", "response_policy:special"] },
+    SUMMED_UP_BY_NODE,
   ],
   "LATENCY|HISTORY": [
     3,
@@ -167,7 +133,7 @@ const latency = listenerRows("server", {
     "2.8.13",
     "O(1)",
     "Returns the samples of an event: time and milliseconds.",
-    { tips: ["nondeterministic_output", "request_policy:all_nodes", "response_policy:special"] },
+    SUMMED_UP_BY_NODE,
   ],
   "LATENCY|LATEST": [
     2,
@@ -175,16 +141,9 @@ const latency = listenerRows("server", {
     "2.8.13",
     "O(1)",
     "Returns the latest and the highest sample of each event.",
-    { tips: ["nondeterministic_output", "request_policy:all_nodes", "response_policy:special"] },
+    SUMMED_UP_BY_NODE,
   ],
-  "LATENCY|RESET": [
-    -2,
-    ADMIN,
-    "2.8.13",
-    "O(1)",
-    "Discards the samples of events.",
-    { tips: ["request_policy:all_nodes", "response_policy:all_succeeded"] },
-  ],
+  "LATENCY|RESET": [-2, ADMIN, "2.8.13", "O(1)", "Discards the samples of events.", ON_ALL_NODES],
 });
 
 const LOG: readonly Flag[] = ["admin", ...ANYWAY];
@@ -205,14 +164,7 @@ const slowlog = listenerRows("server", {
     "Counts the stored slow commands.",
     { tips: ["request_policy:all_nodes", "response_policy:agg_sum", "nondeterministic_output"] },
   ],
-  "SLOWLOG|RESET": [
-    2,
-    LOG,
-    "2.2.12",
-    "O(N), N: entries",
-    "Removes the stored slow commands.",
-    { tips: ["request_policy:all_nodes", "response_policy:all_succeeded"] },
-  ],
+  "SLOWLOG|RESET": [2, LOG, "2.2.12", "O(N), N: entries", "Removes the stored slow commands.", ON_ALL_NODES],
 });
 
 const USERS = "O(N), N: users";
@@ -332,14 +284,7 @@ const alone = [
   ...listenerRows(
     "server",
     {
-      INFO: [
-        -1,
-        ANYWAY,
-        "1.0.0",
-        "O(1)",
-        "Describes the daemon, by sections.",
-        { tips: ["nondeterministic_output", "request_policy:all_shards", "response_policy:special"] },
-      ],
+      INFO: [-1, ANYWAY, "1.0.0", "O(1)", "Describes the daemon, by sections.", SUMMED_UP_BY_SHARD],
     },
     { categories: ["dangerous"] },
   ),

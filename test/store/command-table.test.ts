@@ -21,7 +21,6 @@ interface Need {
   /** What is true of each command that needs the property. */
   readonly because: string;
   readonly isNeeded: (command: Command) => boolean;
-  readonly isStated: (command: Command) => boolean;
 }
 
 const ofRing = ({ name }: Command) => isKeyCommand([name.split("|")[0] as string]);
@@ -33,37 +32,31 @@ const NEEDS: readonly Need[] = [
     because: "it describes a key",
     isNeeded: ({ reads, group, keys }) =>
       reads && (group === "server" || group === "dbsync") && keys.length > 0,
-    isStated: ({ isUse }) => !isUse,
   },
   {
     property: "cursorAt",
     because: "it returns pages",
     isNeeded: ({ method }) => method?.endsWith(": @scan") === true,
-    isStated: ({ cursorAt }) => cursorAt !== undefined,
   },
   {
     property: "publicKeyAt",
     because: "its argument is a public key",
     isNeeded: (command) => ofRing(command) && / public key/.test(command.summary),
-    isStated: ({ publicKeyAt }) => publicKeyAt !== undefined,
   },
   {
     property: "isRecorded",
     because: "it only reads the key ring",
     isNeeded: (command) => ofRing(command) && /^(Returns|Checks) /.test(command.summary),
-    isStated: ({ isRecorded }) => !isRecorded,
   },
   {
     property: "channels",
     because: "it names channels",
     isNeeded: ({ name, flags, arity }) => flags.includes("pubsub") && arity !== -1 && !name.includes("|"),
-    isStated: ({ channels }) => channels !== undefined,
   },
   {
     property: "waitsFor",
     because: "it has the flag `blocking`",
     isNeeded: ({ flags }) => flags.includes("blocking"),
-    isStated: ({ waitsFor }) => waitsFor !== undefined,
   },
   {
     property: "serves",
@@ -73,13 +66,11 @@ const NEEDS: readonly Need[] = [
       ((group === "stream" && !summary.startsWith("Appends")) ||
         /^P?(EXPIRE|PERSIST)/.test(name) ||
         (/NX$/.test(name) && (group === "string" || group === "keyspace"))),
-    isStated: ({ serves }) => serves !== undefined,
   },
   {
     property: "recordedAs",
     because: "its effect depends on a choice",
     isNeeded: ({ summary, writes }) => writes && / random| numbers them/.test(summary),
-    isStated: ({ recordedAs }) => recordedAs !== undefined,
   },
   {
     property: "connectionUse",
@@ -88,28 +79,28 @@ const NEEDS: readonly Need[] = [
       group === "transaction" ||
       flags.includes("no_auth") ||
       (group === "pubsub" && flags.includes("noscript") && !name.includes("|")),
-    isStated: ({ connectionUse }) => connectionUse !== undefined,
   },
   {
     property: "sidecarLacks",
     because: "it runs or stores scripts",
     isNeeded: ({ group, flags, keySearches }) =>
       group === "scripting" && (keySearches !== undefined || flags.includes("denyoom")),
-    isStated: ({ sidecarLacks }) => sidecarLacks !== undefined,
   },
   {
     property: "inEnvelope",
     because: "it is for transactions, or for connections without a login",
     isNeeded: ({ name, group, flags }) =>
       group === "transaction" || (flags.includes("no_auth") && name !== "AUTH"),
-    isStated: ({ inEnvelope }) => inEnvelope !== undefined,
   },
 ];
 
-for (const { property, because, isNeeded, isStated } of NEEDS)
+/** The values of properties that a row does not state. */
+const DEFAULTS: readonly unknown[] = [undefined, true];
+
+for (const { property, because, isNeeded } of NEEDS)
   test(`rows have \`${property}\` if their commands need it`, () => {
     const needing = commands.filter(isNeeded);
     assert.ok(needing.length > 0);
-    const missing = needing.filter((command) => !isStated(command)).map(({ name }) => name);
+    const missing = needing.filter((command) => DEFAULTS.includes(command[property])).map(({ name }) => name);
     assert.deepEqual(missing, [], `add \`${property}\` to the row: ${because}`);
   });
