@@ -9,6 +9,7 @@ import { ReceiveBuffer } from "../receive-buffer.js";
 
 const LINE_FEED = 0x0a;
 const QUOTE = 0x22;
+const COMMA = 0x2c;
 const BACKSLASH = 0x5c;
 /** The characters that PHP's trim removes. */
 const BLANK = new Set([0x00, 0x09, 0x0a, 0x0b, 0x0d, 0x20]);
@@ -182,14 +183,21 @@ function indexOr(bytes: Buffer, byte: number, from: number): number {
   return found < 0 ? bytes.length : found;
 }
 
-/** Whether a line begins a list or an object but does not end it. */
+/** Whether a line begins a list or an object but does not end it, judged by its last byte and the one after it. */
 function isBegun(chunk: Buffer, from: number, end: number): boolean {
   let start = from;
   while (start < end && BLANK.has(chunk[start] as number)) start++;
   if (!OPENING.has(chunk[start] as number)) return false;
   let last = end - 1;
   while (last > start && BLANK.has(chunk[last] as number)) last--;
-  return last === start || !CLOSING.has(chunk[last] as number);
+  return last === start || !CLOSING.has(chunk[last] as number) || continuesAt(chunk, end);
+}
+
+/** Whether the next text continues a list or an object: no request begins like this. */
+function continuesAt(chunk: Buffer, end: number): boolean {
+  let at = end;
+  while (at < chunk.length && BLANK.has(chunk[at] as number)) at++;
+  return chunk[at] === COMMA || CLOSING.has(chunk[at] as number);
 }
 
 /** Returns the index after the bracket that closes the first one; -1 if it is missing. */

@@ -114,6 +114,11 @@ test("a request of several lines is accepted if it arrives in one piece", () => 
     ["[\n]\n[1,\n2]\n", ["[\n]", "[1,\n2]"]],
     ['{"a":"\n"}\n', ['{"a":"\n"}']],
     ["nope\n}\n", ["nope", "}"]],
+    // The first line begins and ends with a bracket.
+    ['{"a":{}\n}\n', ['{"a":{}\n}']],
+    ['{"a":{}\r\n\n , "b":[[]\n]}\n{"c":1}\n', ['{"a":{}\r\n\n , "b":[[]\n]}', '{"c":1}']],
+    ['[[]\n,{"a":[]}\n]', ['[[]\n,{"a":[]}\n]']],
+    ['{"a":1}\n}\n{"b":1}\n', ['{"a":1}', "}", '{"b":1}']],
   ];
   for (const [sent, requests] of cases)
     assert.deepEqual(requestsOf([Buffer.from(sent)], 1024), [...requests, false], sent);
