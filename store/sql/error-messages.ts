@@ -53,6 +53,10 @@ const MESSAGES = {
     "Champ non agrégé doit être dans #vondrona: QualifiedIdentifier [origin={0}, name={1}]",
     "the column '{1}' must be in group by, or within an aggregate function",
   ),
+  groupedAggregate: message(
+    "Champ agrégé dans GROUP BY",
+    "group by takes no aggregate function: write select … from (select k, count(*) n from t group by k) x group by n",
+  ),
   groupedAll: message(
     "GROUP BY n'est supporté que pour une liste explicite de champs",
     "groups need a list of fields, not *",

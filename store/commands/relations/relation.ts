@@ -149,9 +149,13 @@ export const fold = (name: ByteString) => name.replace(/[A-Z]+/g, (letters) => l
 
 /** Whether a name in double quotes is a text, because no such column exists. */
 export function isText({ isQuoted, name }: Column, columns: readonly RelationColumn[]): boolean {
-  if (isQuoted !== true) return false;
+  return isQuoted === true && !isNamed(name, columns);
+}
+
+/** Whether a column has this name, in whatever case. */
+export function isNamed(name: ByteString, columns: readonly RelationColumn[]): boolean {
   const foldedName = fold(name);
-  return !columns.some((column) => fold(column.name) === foldedName);
+  return columns.some((column) => fold(column.name) === foldedName);
 }
 
 /** @returns undefined if there is no such column */

@@ -1,4 +1,5 @@
 /** Groups rows and computes the aggregates of each group: count, sum, avg, min, max. Nulls are ignored. */
+import type { ByteString } from "../../../protocol/byte-string.js";
 import { STEP_ITEMS } from "../../../protocol/steps.js";
 import { ExpressionNumbers } from "../../sql/expression-numbers.js";
 import { AGGREGATE_NAMES, type AggregateName, SCALAR_FUNCTIONS } from "../../sql/functions.js";
@@ -14,7 +15,15 @@ import {
   KEY_BYTES,
   spend,
 } from "./evaluation-context.js";
-import { isText, positionOf, type Relation, type RelationColumn, type RelationRow } from "./relation.js";
+import {
+  fold,
+  isNamed,
+  isText,
+  positionOf,
+  type Relation,
+  type RelationColumn,
+  type RelationRow,
+} from "./relation.js";
 import { sortOrder } from "./scalar-comparison.js";
 import type { Compiled } from "./standard-values.js";
 
@@ -53,10 +62,37 @@ export interface Groups {
   rows(): Generator<void, readonly RelationRow[]>;
 }
 
-/** Returns the expressions to group by; in the standard form an integer refers to a field. */
-function groupKeys(groupBy: readonly Expression[], fields: readonly Field[], evaluation: Evaluation) {
+/**
+ * Returns the expressions to group by. In the standard form, an integer refers to a field, and so does an alias that is
+ * not the name of a column.
+ * @throws CommandFailure if the field is an aggregate
+ */
+function groupKeys(
+  groupBy: readonly Expression[],
+  { fields, columns }: { readonly fields: readonly Field[]; readonly columns: readonly RelationColumn[] },
+  evaluation: Evaluation,
+): readonly Expression[] {
   if (evaluation.form === "original") return groupBy;
-  return groupBy.map((key) => fieldNumbered(key, fields, "group by", evaluation) ?? key);
+  return groupBy.map((key) => {
+    const isName = key.kind === "column" && key.origin === null && !isNamed(key.name, columns);
+    const field = isName
+      ? fieldNamed(key.name, fields, evaluation)
+      : fieldNumbered(key, fields, "group by", evaluation);
+    if (hasAggregate(field ?? key)) throw failure(evaluation, "groupedAggregate");
+    return field ?? key;
+  });
+}
+
+/** Returns the expression of the field with this alias; in the standard form, the case does not matter. */
+export function fieldNamed(
+  name: ByteString,
+  fields: readonly Field[],
+  { form }: Evaluation,
+): Expression | undefined {
+  const exact = fields.find(({ alias }) => alias === name);
+  if (exact !== undefined || form === "original") return exact?.value;
+  const folded = fold(name);
+  return fields.find(({ alias }) => alias !== null && fold(alias) === folded)?.value;
 }
 
 /**
@@ -85,7 +121,7 @@ export function groupsOf(
   evaluation: Evaluation,
 ): Groups {
   const { columns } = relation;
-  const groupExpressions = groupKeys(groupBy ?? [], fields, evaluation);
+  const groupExpressions = groupKeys(groupBy ?? [], { fields, columns }, evaluation);
   const keys = groupExpressions.map((key) => compiled(key, rowScope(columns, evaluation), evaluation));
   const positions = groupExpressions.map((key) =>
     key.kind === "column" ? positionOf(key, columns, evaluation) : null,

@@ -12,7 +12,7 @@ import {
   spend,
 } from "./evaluation-context.js";
 import { columnsOfOrigin, type RelationColumn, type RelationRow } from "./relation.js";
-import { fieldNumbered } from "./row-grouping.js";
+import { fieldNamed, fieldNumbered } from "./row-grouping.js";
 import { sortOrder } from "./scalar-comparison.js";
 import type { Compiled } from "./standard-values.js";
 
@@ -116,5 +116,5 @@ function sortExpression(by: Expression, fields: readonly Field[], evaluation: Ev
     if (field !== undefined) return field;
   }
   if (by.kind !== "column" || by.origin !== null) return by;
-  return fields.find(({ alias }) => alias === by.name)?.value ?? by;
+  return fieldNamed(by.name, fields, evaluation) ?? by;
 }

@@ -103,6 +103,22 @@ test("group by, order by, distinct and self-joins select the expected rows", () 
   refused("select * from t a join t b on 1 = 1 where k = 1", /2 columns 'k'/);
 });
 
+test("group by takes the alias of a field, unless a column has that name", () => {
+  execute("create table g (k number, v number)");
+  execute("insert into g (k, v) values (1, 10), (2, 20), (3, 30), (4, 40)");
+  const odd = "select k * k > 5 odd, sum(v) total from g group by";
+  assert.deepEqual(rows(`${odd} odd order by odd`), [
+    [false, 30],
+    [true, 70],
+  ]);
+  assert.deepEqual(rows(`${odd} "Odd" order by ODD`), rows(`${odd} 1 order by odd`));
+  assert.deepEqual(rows("select k key_of, count(*) n from g group by KEY_OF having count(*) > 1"), []);
+  // v is a column, so the rows are not grouped by k.
+  refused("select k v, count(*) n from g group by v", /'k' must be in group by/);
+  for (const by of ["total", "2", "sum(v)"])
+    refused(`${odd} ${by}`, /group by takes no aggregate function: write select .* from \(select/);
+});
+
 test("a grouped query may select an expression only if the rows are grouped by exactly this expression", () => {
   execute("insert into t (k) values (1),(2)");
   assert.deepEqual(rows("select k, ? from t group by k, ?", "10", "20"), [
