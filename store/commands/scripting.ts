@@ -101,6 +101,7 @@ const running: readonly Command[] = listenerRows("scripting", {
   keyFlags: [row.reads ? "RO access" : "RW access update"],
   keySearches: COUNTED_SECOND_SEARCH,
   sidecarLacks: "script-data",
+  runsScript: true,
 }));
 
 const LIBRARIES = "O(N), N: functions";

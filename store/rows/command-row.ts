@@ -140,6 +140,8 @@ export interface Row extends CommandDescription {
    * (a command that stores an empty set has removed the earlier value). `if-expired`: it changes the expiry time.
    */
   readonly serves?: "none" | "unless-empty" | "if-expired" | undefined;
+  /** Whether the command runs a script, so that its effects and its errors are those of the script; default: no. */
+  readonly runsScript?: boolean | undefined;
   /** How a call uses its connection to a Redis server behind the daemon; default: like any other, so calls share it. */
   readonly connectionUse?: ConnectionUse | undefined;
   /** Whether any master of a Redis Cluster behind the daemon can answer a call, although it names no key; default: no. */
@@ -255,6 +257,7 @@ function commandOf(group: string, name: string, row: Row): Command {
     isUse: row.isUse ?? true,
     waitsFor: row.waitsFor,
     serves: row.serves,
+    runsScript: row.runsScript,
     connectionUse: row.connectionUse,
     anyMaster: row.anyMaster,
     sidecarLacks: row.sidecarLacks,

@@ -3,6 +3,7 @@
  * try again later.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
+import { findCommand } from "../../../store/command-table.js";
 import type { Address } from "./redis-link.js";
 
 export type Redirection =
@@ -34,10 +35,9 @@ export function redirectionOf(text: ByteString, server: Address): Redirection | 
   return { kind: kind === "ASK" ? "ask" : "moved", slot: Number(slot), address };
 }
 
-const SCRIPTS = /^(?:EVAL|EVALSHA|FCALL)(?:_RO)?$/i;
-
 /** Whether a command runs a script, which may return any error, including invented redirections. */
-export const isScript = ([name = ""]: readonly ByteString[]): boolean => SCRIPTS.test(name);
+export const isScript = ([name = ""]: readonly ByteString[]): boolean =>
+  findCommand(name)?.runsScript === true;
 
 export const addressText = ({ host, port }: Address): string =>
   host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;

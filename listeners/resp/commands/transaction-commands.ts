@@ -28,15 +28,6 @@ const TOO_MANY = error(
 const NOT_WITH_SCRIPTS = error(
   "ERR on a daemon that records commands, this command cannot be in a transaction with scripts",
 );
-/** The commands that run scripts. */
-const SCRIPTS: ReadonlySet<string> = new Set([
-  "EVAL",
-  "EVALSHA",
-  "EVALSHA_RO",
-  "EVAL_RO",
-  "FCALL",
-  "FCALL_RO",
-]);
 const NO_LONGER_ALLOWED =
   "NOPERM ACLs rules changed between the moment the transaction was accumulated and the EXEC call. " +
   "This command is no longer allowed for the following reason: ";
@@ -88,7 +79,7 @@ function unwatch({ watched }: RespSession): Reply {
 function exec(session: RespSession, isReady: boolean): Reply | Promise<Reply> {
   const { queued, hasQueueError, server } = session;
   if (queued === null) throw custom("ERR EXEC without MULTI");
-  const hasScripts = queued.some(({ route }) => SCRIPTS.has(route.command.name));
+  const hasScripts = queued.some(({ route }) => route.command.runsScript === true);
   if (hasScripts && !isReady)
     return server.scripts.load().then(
       () => exec(session, true),
@@ -186,9 +177,6 @@ interface QueuedCall extends Queued {
   readonly user: User | null;
 }
 
-/** Commands that publish messages. They run after the unit, because subscribers may react immediately. */
-const PUBLISHED_LAST: ReadonlySet<string> = new Set(["PUBLISH", "SPUBLISH"]);
-
 /** Runs a recorded transaction. The connection executes its own commands now; the remaining commands form one unit. */
 function execRecorded(
   session: RespSession,
@@ -204,7 +192,8 @@ function execRecorded(
     return joined(replies);
   };
   for (const [index, one] of queued.entries()) {
-    if (PUBLISHED_LAST.has(one.route.command.name)) {
+    // Messages are published after the unit, because subscribers may react immediately.
+    if (one.route.command.channels === "first") {
       published.push({ ...one, index });
       continue;
     }

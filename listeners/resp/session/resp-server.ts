@@ -42,8 +42,6 @@ const ERROR_KIND_BYTES_MAX = 64;
  */
 const SHOWN_BYTES_MAX = 64 * 1024;
 
-const RUNS_SCRIPT = /^(?:EVAL|FCALL)/;
-
 /** A command that has been run. */
 export interface ExecutedCommand {
   readonly command: Command;
@@ -159,9 +157,8 @@ export class RespServer implements WriteObserver {
 
   /** Shows a command to the monitors before it runs, if it runs a script. @returns whether it runs a script */
   showScript(command: Command, argv: readonly ByteString[], client: Client): boolean {
-    const isScript = RUNS_SCRIPT.test(command.name);
-    if (isScript) this.show(command, argv, client);
-    return isScript;
+    if (command.runsScript === true) this.show(command, argv, client);
+    return command.runsScript === true;
   }
 
   /**

@@ -75,8 +75,6 @@ export interface Queued {
 const QUEUED = status("QUEUED");
 const NO_AUTH = error("NOAUTH Authentication required.");
 const NOT_TOGETHER = error("ERR Command not allowed inside a transaction");
-/** Commands that end a transaction without running it. */
-const ALLOWED_WHEN_FULL: ReadonlySet<string> = new Set(["DISCARD", "QUIT", "RESET"]);
 /**
  * Matches HTTP requests, which a page of another site can make a browser send here. Like Redis, the session then closes
  * the connection.
@@ -412,9 +410,9 @@ export class RespSession implements Client, WaitingSender<AwaitedCommand> {
    * Returns whether a command in a transaction needs memory. EXEC does if one of the queued commands does. The commands
    * that end a transaction without running it need none. Any other command needs memory because it is queued.
    */
-  #queueNeedsMemory({ command: { name } }: Route): boolean {
+  #queueNeedsMemory({ command: { name, connectionUse } }: Route): boolean {
     if (name === "EXEC") return this.queued?.some(({ route }) => route.needsMemory) ?? false;
-    return !ALLOWED_WHEN_FULL.has(name);
+    return name !== "DISCARD" && connectionUse !== "ends";
   }
 }
 
