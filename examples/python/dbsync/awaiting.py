@@ -58,6 +58,7 @@ class Connected:
                 await self._fleet.drain(seconds)
             finally:
                 self._fleet.close()
+            await self._fleet.ended()
             # Sockets are closed in the next turn of the loop, and those with TLS in the turn after it.
             for _ in range(TURNS_TO_CLOSE):
                 await asyncio.sleep(0)

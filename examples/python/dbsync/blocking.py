@@ -10,6 +10,7 @@ import atexit
 import os
 import threading
 import weakref
+from concurrent.futures import Future, wait
 from types import TracebackType
 from typing import Any, Coroutine, Literal, TypeVar, overload
 
@@ -36,6 +37,8 @@ class Background:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._left: list[object] = []
+        self._calls: set[Future[Any]] = set()
+        """The calls that have not ended."""
         self._is_closed = False
         self.connected = Connected(settings)
         self.lives_in = os.getpid()
@@ -47,6 +50,8 @@ class Background:
             loop = self._started()
             # Hold the lock until the loop has the coroutine. After a close the coroutine would never run.
             future = None if loop is None else asyncio.run_coroutine_threadsafe(coroutine, loop)
+            if future is not None:
+                self._calls.add(future)
         if future is None:
             coroutine.close()
             raise Closed("The client was closed")
@@ -56,6 +61,8 @@ class Background:
             # After Control-C or an exception in a signal handler, no code waits for the result.
             future.cancel()
             raise
+        finally:
+            self._calls.discard(future)
 
     def close(self, drain: float) -> None:
         """Closes all connections and ends the thread."""
@@ -65,6 +72,8 @@ class Background:
         if loop is None or thread is None or self.lives_in != os.getpid():
             return
         asyncio.run_coroutine_threadsafe(self.connected.close(drain), loop).result()
+        # On a stopped loop the remaining calls would never end.
+        wait(list(self._calls))
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
         loop.close()
@@ -74,6 +83,7 @@ class Background:
         # The connections stay referenced: closing them here would affect the parent process.
         self._left += [self._loop, self.connected]
         self._lock, self._loop, self._thread = threading.Lock(), None, None
+        self._calls = set()
         self.connected = Connected(self._settings)
         self.lives_in = os.getpid()
 

@@ -128,8 +128,18 @@ class Call:
                 self._lingering = True
                 self._timers.append(self._loop.call_later(LINGER_S, self._consider, True))
             return
+        # A failure before the deadline counts only once every daemon was tried, or if a majority agrees on it.
+        is_early = not is_final and self._has_untried
+        if is_early and any(each.kind == "failed" and each.code != "reply" for each in verdicts):
+            return
         self._settle(verdicts)
         self._tidy()
+
+    @property
+    def _has_untried(self) -> bool:
+        """Whether the envelope was not yet written to a daemon that may still receive it."""
+        pairs = zip(self._sendings, self._reports)
+        return any(sending is not None and sending.writes == 0 and report is None for sending, report in pairs)
 
     def _sign_again(self) -> bool:
         """Returns False if the call cannot be signed again. A write is signed again only if no daemon can have applied it."""
@@ -256,8 +266,7 @@ class Call:
         if isinstance(report, Answer):
             return Outcome(address, True, report.reply, report.flags)
         if report is None:
-            sending = self._sendings[index]
-            stage = "timeout" if self._loop.time() >= self._deadline else "not-awaited"
-            report = Failure(stage, "", "unknown" if sending is not None and sending.writes else "not-applied")
+            # The daemon may have received the call, or receives it later: only the deadline removes it from the queue.
+            report = self._held.get(index, Failure("not-awaited", "", "unknown"))
         effect = "not-applied" if self._is_read else report.effect
         return Outcome(address, False, None, report.flags, report.stage, report.detail, effect)

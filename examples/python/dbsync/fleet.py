@@ -128,6 +128,11 @@ class Fleet:
             link.close()
         self._tell()
 
+    async def ended(self) -> None:
+        """Waits until a closed fleet has released its sockets."""
+        for link in self.links:
+            await link.ended()
+
     def _decide(self, is_final: bool) -> None:
         if is_final:
             self._linger = None

@@ -59,7 +59,7 @@ class Link:
         self._watch: asyncio.TimerHandle | None = None
         self._failures, self._back_off_until = 0, 0.0
         self._heard_at = self._greeted_at = self._asked_at = 0.0
-        self._is_asking = False
+        self._is_asking = self._is_closed = False
         self._complaint = self._reason = ""
         """An error of the daemon for the complete connection, and the reason why this side closed it."""
 
@@ -85,7 +85,7 @@ class Link:
 
     def want(self, insist: bool = False) -> None:
         """Connects, unless the link is already connected or in a back-off pause."""
-        if self.state == "closed" and (insist or not self.is_backing_off):
+        if self.state == "closed" and not self._is_closed and (insist or not self.is_backing_off):
             self.state = "connecting"
             self._task = asyncio.get_running_loop().create_task(self._live())
 
@@ -97,7 +97,9 @@ class Link:
 
     def offer(self, sending: Sending, insist: bool) -> None:
         """Accepts an envelope. Its call receives the outcome later."""
-        if self.is_backing_off and not insist:
+        if self._is_closed:
+            sending.failed("closed")
+        elif self.is_backing_off and not insist:
             failure = self.failure or Failure("connect")
             sending.failed(failure.stage, failure.detail)
         elif not self.is_idle and not self._has_room(sending):
@@ -130,12 +132,18 @@ class Link:
         sending.failed("timeout")
 
     def close(self) -> None:
-        """Closes the connection, and fails its envelopes."""
+        """Closes the link permanently, and fails its envelopes."""
+        self._is_closed = True
         if self._task is not None:
             self._task.cancel()
         self._end_connection()
         for sending in self._take_all():
             sending.failed("closed")
+
+    async def ended(self) -> None:
+        """Waits until a closed link has released its socket."""
+        if self._task is not None:
+            await asyncio.wait([self._task])
 
     async def _live(self) -> None:
         """Serves one connection until it ends."""
@@ -161,9 +169,10 @@ class Link:
                 await asyncio.wait_for(self._open(), CONNECT_S)
                 return
             except Gone as gone:
-                self._end_connection(is_again=True)
-                if gone.stage != "lost" or self._complaint:
+                # wait_for discards a cancellation that arrives together with the end of the attempt.
+                if gone.stage != "lost" or self._complaint or self._is_closed:
                     raise
+                self._end_connection(is_again=True)
                 if is_last:
                     raise Gone("version") from None
             except asyncio.TimeoutError:
