@@ -23,11 +23,17 @@ namespace Dbsync {
          */
         class Failure extends \RuntimeException
         {
-            /**
-             * The number of daemons that have answered. If it is 0, it is unknown whether any daemon has executed the
-             * command.
-             */
+            /** The number of daemons that have answered. */
             public int $answered = 0;
+            /** 'not-applied' if no daemon has executed the command or can still do so, otherwise 'unknown'. */
+            public string $effect = 'not-applied';
+
+            public static function ofUnknownEffect(string $message): self
+            {
+                $failure = new self($message);
+                $failure->effect = 'unknown';
+                return $failure;
+            }
         }
 
         /**
@@ -43,6 +49,7 @@ namespace Dbsync {
             {
                 $error = new self($message === '' ? $reply : $message);
                 $error->reply = $reply;
+                $error->effect = 'unknown';
                 return $error;
             }
         }
@@ -523,7 +530,7 @@ namespace Dbsync {
                     return sodium_crypto_sign_detached($bytes, $this->ed25519);
                 }
                 if (!openssl_sign($bytes, $signature, $this->rsa, OPENSSL_ALGO_SHA256)) {
-                    throw new Failure('dbsync.signkey: cannot sign: ' . openssl_error_string());
+                    throw Failure::ofUnknownEffect('dbsync.signkey: cannot sign: ' . openssl_error_string());
                 }
                 return $signature;
             }
@@ -1445,7 +1452,9 @@ namespace Dbsync {
                     $command->cluster->learn($this->address, $clock, $newest);
                     $delivery->error = $reply instanceof CommandError ? $reply : null;
                     $delivery->reply = $delivery->error === null ? $reply : null;
-                    $delivery->isLate = is_string($flags) && in_array('late', explode(' ', $flags), true);
+                    $marks = is_string($flags) ? explode(' ', $flags) : [];
+                    $delivery->isLate = in_array('late', $marks, true);
+                    $delivery->isRecorded = in_array('provisional', $marks, true) || strpos($delivery->error->reply ?? '', 'TOOLONG ') === 0;
                     $this->settle($delivery->error === null ? null : "command: $reply->reply");
                 } elseif ($this->version === 2 && $name === 'refused' && in_array($second, [$command->id, ''], true)) {
                     [, , $code, $sentence, $clock, $effect] = $message;
@@ -1571,6 +1580,8 @@ namespace Dbsync {
             public ?string $failure = null;
             /** The failure, if it is an error of the database. */
             public ?CommandError $error = null;
+            /** Whether a command that has failed may still succeed, or has been executed. */
+            public bool $isRecorded = false;
             /** Whether bytes of the command were written. The daemon may then execute it. */
             public bool $begun = false;
             /** Whether the daemon refused the command only because of its date. */
@@ -1585,6 +1596,12 @@ namespace Dbsync {
             public function settled(): bool
             {
                 return $this->answered || $this->failure !== null;
+            }
+
+            /** Returns whether the daemon may have executed the command, or may still do so. */
+            public function mayBeApplied(): bool
+            {
+                return $this->error === null ? !$this->settled() || $this->answered || $this->begun : $this->isRecorded;
             }
 
             /** Returns the stage and the sentence for the error of a failed call. */
@@ -1711,7 +1728,7 @@ namespace Dbsync {
                 $checked = array_map([self::class, 'checked'], array_values($commands));
                 $reply = $this->answer($checked, true, $this->settings($options))->value();
                 if (!is_array($reply) || count($reply) !== count($checked)) {
-                    throw new Failure('the answer does not contain a reply for each command');
+                    throw Failure::ofUnknownEffect('the answer does not contain a reply for each command');
                 }
                 return $reply;
             }
@@ -1878,6 +1895,8 @@ namespace Dbsync {
                 $text = ($error === null ? $text : $error->reply) . implode('', $lines);
                 $failure = $error === null ? new Failure($text) : CommandError::of($error->reply, $text);
                 $failure->answered = $answered;
+                $isApplied = array_filter($deliveries, static fn (Delivery $each): bool => $each->mayBeApplied()) !== [];
+                $failure->effect = $isApplied ? 'unknown' : 'not-applied';
                 return $failure;
             }
 
