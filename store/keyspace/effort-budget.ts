@@ -37,6 +37,10 @@ export const STEPS_GRANTED = 4;
 export const PRODUCED_MAX = 16_000_000;
 /** The default of `--max-unit-steps`. */
 export const UNIT_STEPS_DEFAULT = 1_000_000;
+/** Maximum number of steps that a query in steps may produce: 8,000,000 elements, or 64 bytes each. */
+export const QUERY_PRODUCED_MAX = 8_000_000;
+/** Number of steps after which a query in steps yields: about a millisecond. */
+export const SLICE_STEPS = 20_000;
 
 /** Thrown when a unit exceeds a budget. The caller must undo the changes that have already been made. */
 export class BudgetExceeded extends Error {
@@ -49,6 +53,11 @@ export const budgetExceeded = ({ isQuery }: { isQuery?: boolean }): CommandFailu
     isQuery
       ? "TOOMUCH the query would read too much in one step: send it by itself, outside of MULTI and scripts, or to the --sql listener, or raise --max-unit-steps"
       : "TOOMUCH the command would produce or read too much in one step: split it, or raise --max-unit-steps",
+  );
+
+const queryExceeded = (): CommandFailure =>
+  new CommandFailure(
+    `TOOMUCH the query would produce more than ${QUERY_PRODUCED_MAX} elements, or as many times ${BYTES_PER_STEP} bytes: request less`,
   );
 
 /** Counts the items of a reply, including those of nested replies. */
@@ -86,12 +95,33 @@ export class EffortBudget {
   #isSharing = false;
   /** The working memory of a query in steps; null for units, which run without interruption. */
   #memory: MemoryGrant | null = null;
+  /** The value of `steps` at which the current slice ends. Only queries in steps have slices. */
+  #sliceEnd = Number.POSITIVE_INFINITY;
 
   /** Returns the budget of one query that runs in steps. @param memory  default: unlimited */
   static ofQuery(memory: MemoryGrant = UNLIMITED_MEMORY): EffortBudget {
     const budget = new EffortBudget();
     budget.#memory = memory;
+    budget.producedMax = QUERY_PRODUCED_MAX;
+    budget.#sliceEnd = SLICE_STEPS;
     return budget;
+  }
+
+  /** Whether the work is done in slices, between which it yields. */
+  get hasSlices(): boolean {
+    return this.#memory !== null;
+  }
+
+  /** Whether the work must yield now. */
+  get isSliceOver(): boolean {
+    return this.steps >= this.#sliceEnd;
+  }
+
+  /** Whether the work must yield now; a new slice begins then. */
+  endsSlice(): boolean {
+    if (!this.isSliceOver) return false;
+    this.#sliceEnd = this.steps + SLICE_STEPS;
+    return true;
   }
 
   /**
@@ -163,12 +193,15 @@ export class EffortBudget {
     }
   }
 
-  /** Counts elements and bytes that the command is about to produce. @throws BudgetExceeded */
+  /**
+   * Counts elements and bytes that the command is about to produce.
+   * @throws BudgetExceeded, or CommandFailure in a query in steps
+   */
   produce(elements: number, bytes = 0): void {
     const steps = elements + bytes / BYTES_PER_STEP;
     this.produced += steps;
     if (this.produced > this.producedMax + this.#grantedToUnit)
-      throw new BudgetExceeded("it would produce too much");
+      throw this.hasSlices ? queryExceeded() : new BudgetExceeded("it would produce too much");
     this.work(steps);
   }
 
