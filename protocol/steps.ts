@@ -85,20 +85,29 @@ export function* mappedInSteps<Item, Made>(
   return made;
 }
 
+/** The steps of sorting. */
+export interface SortingSteps {
+  /** The number of items that are sorted in one step; default `STEP_ITEMS`. */
+  readonly items?: number;
+  /** Whether a step ends now, although fewer than `STEP_ITEMS` items were merged. */
+  readonly endsNow?: () => boolean;
+}
+
 /** Sorts items like `toSorted`; the order of equal items is preserved. */
 export function* sortedInSteps<Item>(
   items: readonly Item[],
   compare: (a: Item, b: Item) => number,
+  { items: step = STEP_ITEMS, endsNow = () => false }: SortingSteps = {},
 ): Generator<void, readonly Item[]> {
   let sorted: Item[] = [];
-  for (let from = 0; from < items.length; from += STEP_ITEMS) {
-    for (const item of items.slice(from, from + STEP_ITEMS).sort(compare)) sorted.push(item);
-    yield;
+  for (let from = 0; from < items.length; from += step) {
+    for (const item of items.slice(from, from + step).sort(compare)) sorted.push(item);
+    if (step > 1 || from % STEP_ITEMS === 0) yield;
   }
-  for (let width = STEP_ITEMS; width < sorted.length; width *= 2) {
+  for (let width = step; width < sorted.length; width *= 2) {
     const merged: Item[] = [];
     for (let from = 0; from < sorted.length; from += 2 * width)
-      yield* merge(sorted, { from, middle: from + width, end: from + 2 * width }, merged, compare);
+      yield* merge(sorted, { from, middle: from + width, end: from + 2 * width }, merged, compare, endsNow);
     sorted = merged;
   }
   return sorted;
@@ -109,12 +118,13 @@ function* merge<Item>(
   runs: { readonly from: number; readonly middle: number; readonly end: number },
   merged: Item[],
   compare: (a: Item, b: Item) => number,
+  endsNow: () => boolean,
 ): Generator<void, void> {
   const middle = Math.min(runs.middle, sorted.length);
   const end = Math.min(runs.end, sorted.length);
   for (let one = runs.from, two = middle; one < middle || two < end; ) {
     const isSecond = one === middle || (two < end && compare(sorted[two] as Item, sorted[one] as Item) < 0);
     merged.push(sorted[isSecond ? two++ : one++] as Item);
-    if (merged.length % STEP_ITEMS === 0) yield;
+    if (merged.length % STEP_ITEMS === 0 || endsNow()) yield;
   }
 }

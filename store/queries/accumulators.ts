@@ -7,7 +7,6 @@ import {
   exactParts,
   isNumber,
 } from "../values/collections/bson-numbers.js";
-import { compareBson, keyOf } from "../values/collections/bson-order.js";
 import {
   Decimal,
   type DecimalValue,
@@ -15,12 +14,17 @@ import {
   decimalQuotient,
   decimalSum,
 } from "../values/collections/decimal.js";
+import { produce, type Work } from "./mongo-failure.js";
+import { compareCounted, keyCounted } from "./value-size.js";
 
 export interface Accumulator {
   /** @param value undefined if the document has no value */
   add(value: Bson | undefined): void;
   result(): Bson | undefined;
 }
+
+/** Begins to accumulate. */
+export type Start = (work: Work) => Accumulator;
 
 /** Number of digits in a decimal. */
 const DECIMAL_DIGITS = 34;
@@ -118,16 +122,18 @@ function average(): Accumulator {
 }
 
 /** Returns an accumulator of the extreme value; missing values and null are ignored. */
-const extreme = (isBetter: (order: number) => boolean) => (): Accumulator => {
-  let best: Bson | undefined;
-  return {
-    add: (value) => {
-      if (value === undefined || value === null) return;
-      if (best === undefined || isBetter(compareBson(value, best))) best = value;
-    },
-    result: () => best,
+const extreme =
+  (isBetter: (order: number) => boolean) =>
+  (work: Work): Accumulator => {
+    let best: Bson | undefined;
+    return {
+      add: (value) => {
+        if (value === undefined || value === null) return;
+        if (best === undefined || isBetter(compareCounted(value, best, work))) best = value;
+      },
+      result: () => best,
+    };
   };
-};
 
 function first(): Accumulator {
   let isFirst = true;
@@ -151,29 +157,33 @@ function last(): Accumulator {
   };
 }
 
-function all(): Accumulator {
+function all(work: Work): Accumulator {
   const values: Bson[] = [];
   return {
     add: (value) => {
-      if (value !== undefined) values.push(value);
+      if (value === undefined) return;
+      produce(work, 1);
+      values.push(value);
     },
     result: () => values,
   };
 }
 
-function different(): Accumulator {
+function different(work: Work): Accumulator {
   const values = new Map<string, Bson>();
   return {
     add: (value) => {
       if (value === undefined) return;
-      const key = keyOf(value);
-      if (!values.has(key)) values.set(key, value);
+      const key = keyCounted(value, work);
+      if (values.has(key)) return;
+      produce(work, 1, key.length);
+      values.set(key, value);
     },
     result: () => [...values.values()],
   };
 }
 
-export const ACCUMULATORS: ReadonlyMap<string, () => Accumulator> = new Map<string, () => Accumulator>([
+export const ACCUMULATORS: ReadonlyMap<string, Start> = new Map<string, Start>([
   ["$sum", sum],
   ["$avg", average],
   ["$min", extreme((order) => order < 0)],

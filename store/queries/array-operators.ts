@@ -2,11 +2,12 @@
 import { finish } from "../../protocol/steps.js";
 import { type Bson, type BsonDocument, isArray, isDocument } from "../values/collections/bson.js";
 import { isNumber } from "../values/collections/bson-numbers.js";
-import { compareBson, keyOf } from "../values/collections/bson-order.js";
+import { keyOf } from "../values/collections/bson-order.js";
 import { elementTest } from "./bson-filter.js";
 import { integerIn } from "./command-fields.js";
 import { sortingOf } from "./document-sorting.js";
 import { badValue, ELEMENTS_PER_UNIT, failedToParse, produce, spend, type Work } from "./mongo-failure.js";
+import { compareCounted } from "./value-size.js";
 
 export type ArrayChange = (array: readonly Bson[]) => readonly Bson[];
 
@@ -58,7 +59,7 @@ function elementSort(order: Bson, work: Work): ArrayChange {
   if (isNumber(order)) {
     const direction = integerIn(order, "$sort");
     if (direction !== 1 && direction !== -1) throw badValue("The $sort element value must be either 1 or -1");
-    return (array) => [...array].sort((a, b) => compareBson(a, b) * direction);
+    return (array) => [...array].sort((a, b) => compareCounted(a, b, work) * direction);
   }
   if (!isDocument(order) || order.size === 0) throw badValue("$sort takes 1, -1 or a document of fields");
   const sorting = sortingOf(order, work);

@@ -3,14 +3,14 @@
  * manual, "cursor.sort()".
  */
 import type { ByteString } from "../../protocol/byte-string.js";
-import { mappedInSteps, sortedInSteps } from "../../protocol/steps.js";
 import type { Bson, BsonDocument } from "../values/collections/bson.js";
 import { isNumber } from "../values/collections/bson-numbers.js";
-import { compareBson } from "../values/collections/bson-order.js";
 import { indexKeys, ParallelArrays, TooManyKeys } from "../values/collections/index-keys.js";
 import { integerIn } from "./command-fields.js";
 import { pathTo } from "./document-paths.js";
+import { mappedInSlices } from "./long-evaluation.js";
 import { badValue, MongoFailure, spend, type Work } from "./mongo-failure.js";
+import { compareCounted, isLarge, sortedInSlices } from "./value-size.js";
 
 /** Maximum number of fields to sort by, as in MongoDB. */
 const FIELDS_MAX = 32;
@@ -40,7 +40,7 @@ export function sortingOf(spec: BsonDocument, work: Work): Sorting {
   const directions = [...spec.values()].map(directionOf);
   const compare = (a: SortKey, b: SortKey): number => {
     for (const [i, direction] of directions.entries()) {
-      const difference = compareBson(a[i], b[i]);
+      const difference = compareCounted(a[i], b[i], work);
       if (difference !== 0) return difference * direction;
     }
     return 0;
@@ -55,9 +55,14 @@ export function sortingOf(spec: BsonDocument, work: Work): Sorting {
       spend(work, items.length * (1 + Math.floor((32 - Math.clz32(items.length)) / 4)));
       work.effort.work(SORTED_STEPS * items.length);
       try {
-        const keyed = yield* mappedInSteps(items, (item) => ({ item, key: keyOf(documentOf(item)) }));
-        const sorted = yield* sortedInSteps(keyed, (a, b) => compare(a.key, b.key));
-        return yield* mappedInSteps(sorted, ({ item }) => item);
+        const keyed = yield* mappedInSlices(items, work, (item) => ({ item, key: keyOf(documentOf(item)) }));
+        const sorted = yield* sortedInSlices(
+          keyed,
+          work,
+          (a, b) => compare(a.key, b.key),
+          ({ key }) => key.some(isLarge),
+        );
+        return yield* mappedInSlices(sorted, work, ({ item }) => item);
       } catch (fault) {
         if (fault instanceof ParallelArrays) throw badValue("cannot sort with keys that are parallel arrays");
         if (fault instanceof TooManyKeys) throw badValue(`cannot sort: ${fault.message}`);

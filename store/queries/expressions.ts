@@ -6,11 +6,10 @@
 import type { ByteString } from "../../protocol/byte-string.js";
 import { type Bson, BsonDate, type BsonDocument, isArray, isDocument } from "../values/collections/bson.js";
 import { checkedPath } from "./document-paths.js";
-import { badValue, failedToParse, MongoFailure, spend, type Work } from "./mongo-failure.js";
+import { composed, type Expression, valueIn, valuesIn, withinSlice } from "./long-evaluation.js";
+import { badValue, failedToParse, MongoFailure, produce, spend, type Work } from "./mongo-failure.js";
 import { unknownName } from "./mongodb-names.js";
-
-/** Returns the value for a document, or undefined if there is no value. */
-export type Expression = (root: BsonDocument) => Bson | undefined;
+import { measured } from "./value-size.js";
 
 /** Compiles one use of an operator. @throws CommandFailure */
 export type Operator = (operand: Bson, scope: Scope, name: ByteString) => Expression;
@@ -46,21 +45,26 @@ export const PARTS_PER_UNIT = 16;
 export function expressionOf(value: Bson, scope: Scope): Expression {
   const parts = partsOf(value);
   if (parts > PARTS_MAX) throw badValue(`an expression has at most ${PARTS_MAX} parts`);
-  const calculate = compiled(value, scope);
+  const whole = compiled(value, scope);
+  const { inSteps } = whole;
   const { work } = scope;
+  const calculate = inSteps === undefined || !work.effort.hasSlices ? whole : withinSlice({ inSteps });
   return (root) => {
     spend(work, parts / PARTS_PER_UNIT);
     return calculate(root);
   };
 }
 
-/** Compiles the variables of `let`, whose values must not depend on a document. @throws CommandFailure */
-export function withVariables<S extends Scope>(definitions: BsonDocument | undefined, scope: S): S {
+/** Calculates the variables of `let`, whose values must not depend on a document, in steps. @throws CommandFailure */
+export function* withVariables<S extends Scope>(
+  definitions: BsonDocument | undefined,
+  scope: S,
+): Generator<void, S> {
   if (definitions === undefined || definitions.size === 0) return scope;
   const variables = new Map(scope.variables);
   for (const [name, value] of definitions) {
     checkVariable(name);
-    variables.set(name, { value: compiled(value, scope)(new Map()) ?? null });
+    variables.set(name, { value: (yield* valueIn(compiled(value, scope), new Map())) ?? null });
   }
   return { ...scope, variables };
 }
@@ -83,24 +87,39 @@ export function compiled(value: Bson, scope: Scope): Expression {
   if (typeof value === "string" && value.startsWith("$")) return pathOf(value, scope);
   if (isArray(value)) {
     const items = value.map((one) => compiled(one, scope));
-    return (root) => items.map((item) => item(root) ?? null);
+    return composed(
+      items,
+      (root) => measured(items.map((item) => item(root) ?? null)),
+      function* (root) {
+        return measured((yield* valuesIn(items, root)).map((item) => item ?? null));
+      },
+    );
   }
   if (!isDocument(value)) return () => value;
   const [first = ""] = value.keys();
   if (first.startsWith("$")) return called(first, value, scope);
-  const fields = [...value].map(([name, one]) => {
+  return documentOf(value, scope);
+}
+
+/** Compiles a document whose fields are expressions. @throws CommandFailure */
+function documentOf(value: BsonDocument, scope: Scope): Expression {
+  const names = [...value.keys()];
+  for (const name of names)
     if (name.includes(".") || name.startsWith("$"))
       throw new MongoFailure(16412, `a field of an expression cannot be named '${name}'`);
-    return [name, compiled(one, scope)] as const;
-  });
-  return (root) => {
+  const fields = [...value.values()].map((one) => compiled(one, scope));
+  const documentWith = (values: readonly (Bson | undefined)[]) => {
     const result = new Map<ByteString, Bson>();
-    for (const [name, field] of fields) {
-      const one = field(root);
-      if (one !== undefined) result.set(name, one);
-    }
-    return result;
+    for (const [i, one] of values.entries()) if (one !== undefined) result.set(names[i] as ByteString, one);
+    return measured(result);
   };
+  return composed(
+    fields,
+    (root) => documentWith(fields.map((field) => field(root))),
+    function* (root) {
+      return documentWith(yield* valuesIn(fields, root));
+    },
+  );
 }
 
 function called(name: ByteString, value: BsonDocument, scope: Scope): Expression {
@@ -116,17 +135,17 @@ function called(name: ByteString, value: BsonDocument, scope: Scope): Expression
   throw unknownName("expression", name, new MongoFailure(168, `Unrecognized expression '${name}'`));
 }
 
-function pathOf(text: ByteString, { at, variables }: Scope): Expression {
+function pathOf(text: ByteString, { at, variables, work }: Scope): Expression {
   const parts = text.slice(1).split(".");
-  if (!text.startsWith("$$")) return along(checked(parts, text));
+  if (!text.startsWith("$$")) return along(checked(parts, text), work);
   const [variable = "", ...path] = parts;
-  if (variable === "$ROOT" || variable === "$CURRENT") return along(checked(path, text));
+  if (variable === "$ROOT" || variable === "$CURRENT") return along(checked(path, text), work);
   if (variable === "$NOW" && path.length === 0) return () => new BsonDate(BigInt(at));
   if (variable === "$REMOVE" && path.length === 0) return () => undefined;
   const binding = variables.get(variable.slice(1));
   if (binding === undefined) throw new MongoFailure(17276, `Use of undefined variable: ${variable.slice(1)}`);
   const names = checked(path, text);
-  return () => valueAlong(binding.value, names, 0);
+  return () => valueAlong(binding.value, names, 0, work);
 }
 
 function checked(parts: readonly ByteString[], text: ByteString): readonly ByteString[] {
@@ -138,18 +157,27 @@ function checked(parts: readonly ByteString[], text: ByteString): readonly ByteS
 }
 
 const along =
-  (parts: readonly ByteString[]): Expression =>
+  (parts: readonly ByteString[], work: Work): Expression =>
   (root) =>
-    valueAlong(root, parts, 0);
+    valueAlong(root, parts, 0, work);
 
 /** Follows a path; in an array it continues in each document, and numbers do not select elements. */
-function valueAlong(value: Bson | undefined, parts: readonly ByteString[], at: number): Bson | undefined {
+function valueAlong(
+  value: Bson | undefined,
+  parts: readonly ByteString[],
+  at: number,
+  work: Work,
+): Bson | undefined {
   if (at === parts.length) return value;
-  if (isDocument(value)) return valueAlong(value.get(parts[at] as ByteString), parts, at + 1);
+  if (isDocument(value)) return valueAlong(value.get(parts[at] as ByteString), parts, at + 1, work);
   if (!isArray(value)) return undefined;
-  return value.flatMap((one) => {
+  spend(work, value.length / PARTS_PER_UNIT);
+  produce(work, value.length);
+  const found: Bson[] = [];
+  for (const one of value) {
     // Elements that are neither documents nor arrays have no value at the path.
-    const inner = isDocument(one) || isArray(one) ? valueAlong(one, parts, at) : undefined;
-    return inner === undefined ? [] : [inner];
-  });
+    const inner = isDocument(one) || isArray(one) ? valueAlong(one, parts, at, work) : undefined;
+    if (inner !== undefined) found.push(inner);
+  }
+  return measured(found);
 }

@@ -90,7 +90,7 @@ export class FilterCompiler {
   same(value: Bson): FieldTest {
     return value instanceof Regex
       ? both("$regex", value, matches(value, this.#work))
-      : both("$eq", value, equals(value));
+      : both("$eq", value, equals(value, this.#work));
   }
 
   /** @throws CommandFailure if there are too many conditions */
@@ -126,7 +126,7 @@ export class FilterCompiler {
     switch (operator) {
       case "$ne":
         if (operand instanceof Regex) throw badValue("Can't have regex as arg to $ne.");
-        return { kind: "not", part: leaf(both("$eq", operand, equals(operand))) };
+        return { kind: "not", part: leaf(both("$eq", operand, equals(operand, this.#work))) };
       case "$nin":
         return { kind: "not", part: leaf(this.#oneOf(call)) };
       case "$exists":
@@ -148,14 +148,14 @@ export class FilterCompiler {
     const { operator, operand, siblings } = call;
     switch (operator) {
       case "$eq":
-        return both(operator, operand, equals(operand));
+        return both(operator, operand, equals(operand, this.#work));
       case "$gt":
       case "$gte":
       case "$lt":
       case "$lte":
         if (operand instanceof Regex)
           throw badValue(`Can't have RegEx as arg to predicate over field '${operator}'.`);
-        return both(operator, operand, compares(operator, operand));
+        return both(operator, operand, compares(operator, operand, this.#work));
       case "$in":
         return this.#oneOf(call);
       case "$regex": {

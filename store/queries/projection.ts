@@ -5,7 +5,8 @@ import { isNumber } from "../values/collections/bson-numbers.js";
 import { filterOf } from "./bson-filter.js";
 import { integerIn, isTrue } from "./command-fields.js";
 import { checkedPath, pathTo } from "./document-paths.js";
-import { type Expression, expressionOf, type Scope } from "./expressions.js";
+import { expressionOf, type Scope } from "./expressions.js";
+import type { Expression } from "./long-evaluation.js";
 import { badValue, MongoFailure, notImplemented, type Work } from "./mongo-failure.js";
 
 export type Projection = (document: BsonDocument) => BsonDocument;

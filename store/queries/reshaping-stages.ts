@@ -7,7 +7,8 @@ import { type Bson, type BsonDocument, isArray, isDocument } from "../values/col
 import { typeOf } from "../values/collections/bson-type.js";
 import type { FieldPath } from "../values/collections/index-keys.js";
 import { pathTo } from "./document-paths.js";
-import { type Expression, expressionOf, type Scope } from "./expressions.js";
+import { expressionOf, type Scope } from "./expressions.js";
+import type { Expression } from "./long-evaluation.js";
 import { MongoFailure } from "./mongo-failure.js";
 import { projectionOf } from "./projection.js";
 

@@ -12,15 +12,21 @@ import { Decimal } from "../values/collections/decimal.js";
 import { integerIn } from "./command-fields.js";
 import type { ValueTest } from "./document-paths.js";
 import { badValue, notImplemented, spend, type Work } from "./mongo-failure.js";
+import { compareCounted, isLarge, keyCounted } from "./value-size.js";
 
 const isNothing = (value: Bson | undefined): boolean => value === undefined || value === null;
 
 /** Tests for an equal value, possibly of another numeric type. Null also equals a missing value. */
-export function equals(expected: Bson): ValueTest {
+export function equals(expected: Bson, work: Work): ValueTest {
   if (expected === null) return isNothing;
   const rank = rankOf(expected);
-  return (value) => rankOf(value) === rank && compareBson(value, expected) === 0;
+  const compare = comparing(expected, work);
+  return (value) => rankOf(value) === rank && compare(value) === 0;
 }
+
+/** Returns a function that compares values with an operand. Only comparisons with a large operand may take long. */
+const comparing = (operand: Bson, work: Work): ((value: Bson | undefined) => number) =>
+  isLarge(operand) ? (value) => compareCounted(value, operand, work) : (value) => compareBson(value, operand);
 
 export type Comparison = "$gt" | "$gte" | "$lt" | "$lte";
 
@@ -32,17 +38,18 @@ const PASSES: Readonly<Record<Comparison, (order: number) => boolean>> = {
 };
 
 /** Compares values of the same kind, or with the minimum or the maximum of all values. NaN equals only itself. */
-export function compares(operator: Comparison, operand: Bson): ValueTest {
+export function compares(operator: Comparison, operand: Bson, work: Work): ValueTest {
   const passes = PASSES[operator];
   const takesEqual = passes(0);
   if (operand === null) return (value) => takesEqual && isNothing(value);
   const rank = rankOf(operand);
   if (operand instanceof Extreme) return (value) => passes(rankOf(value) - rank);
   const isWantedNan = isNan(operand);
+  const compare = comparing(operand, work);
   return (value) => {
     if (value === undefined || rankOf(value) !== rank) return false;
     if (isWantedNan || isNan(value)) return takesEqual && isWantedNan && isNan(value);
-    return passes(compareBson(value, operand));
+    return passes(compare(value));
   };
 }
 
@@ -58,16 +65,16 @@ export function isIn(values: readonly Bson[], work: Work): ValueTest {
     if (one instanceof Regex) patterns.push(matches(one, work));
     else keys.add(keyOf(one));
   }
-  return (value) => keys.has(keyOf(value ?? null)) || patterns.some((test) => test(value));
+  return (value) => keys.has(keyCounted(value ?? null, work)) || patterns.some((test) => test(value));
 }
 
 /** Number of characters in a text that cost as much as checking one document. */
-const CHARS_PER_UNIT = 2;
+export const CHARS_PER_UNIT = 2;
 
 /** Tests for a string that contains a match of the pattern, or for the pattern itself. */
 export function matches(regex: Regex, work: Work): ValueTest {
   const program = programOf(regex);
-  const isSame = equals(regex);
+  const isSame = equals(regex, work);
   return (value) => {
     if (typeof value !== "string") return isSame(value);
     spend(work, Math.floor(value.length / CHARS_PER_UNIT));

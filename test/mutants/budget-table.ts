@@ -6,6 +6,8 @@ const ADMISSION = "test/timeline/fold/entry-budget.test.js";
 const PAGE = "test/store/effort-page.test.js";
 const TURNS = "test/engine/backends/run-steps-in-turns.test.js";
 const WORKING_MEMORY = "test/engine/backends/working-memory.test.js";
+const VALUES = "test/store/queries/value-size.test.js";
+const EXPRESSIONS = "test/store/queries/long-expressions.test.js";
 const ORDER = "test/cluster/order/order-recorder.test.js";
 
 export const budgetMutants: readonly Mutant[] = [
@@ -296,5 +298,33 @@ export const budgetMutants: readonly Mutant[] = [
     find: "if (!this.#isSweeping)",
     replace: "if (true)",
     test: "test/engine/backends/expired-keys.test.js",
+  },
+  {
+    name: "budgets: $map does not yield between elements",
+    file: "store/queries/operators/arrays.js",
+    find: "results.push(result ?? null);\n            if (effort.endsSlice())",
+    replace: "results.push(result ?? null);\n            if (false)",
+    test: EXPRESSIONS,
+  },
+  {
+    name: "budgets: values of expressions are not measured",
+    file: "store/queries/value-size.js",
+    find: "if (bytes > DOCUMENT_BYTES_MAX)\n        throw tooLarge(bytes);\n    if (depth",
+    replace: "if (depth",
+    test: VALUES,
+  },
+  {
+    name: "budgets: comparing large values counts nothing",
+    file: "store/queries/value-size.js",
+    find: "if (bytes > 0)",
+    replace: "if (false)",
+    test: VALUES,
+  },
+  {
+    name: "budgets: a query in steps may produce any amount",
+    file: "store/keyspace/effort-budget.js",
+    find: "budget.producedMax = QUERY_PRODUCED_MAX;",
+    replace: "",
+    test: VALUES,
   },
 ];

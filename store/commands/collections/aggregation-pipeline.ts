@@ -4,11 +4,11 @@
  */
 
 import type { ByteString } from "../../../protocol/byte-string.js";
-import { mappedInSteps } from "../../../protocol/steps.js";
 import { distinctChoices } from "../../keyspace/seeded-choice.js";
 import { filterOf } from "../../queries/bson-filter.js";
 import { arrayAt, countOf } from "../../queries/command-fields.js";
 import { sortingOf } from "../../queries/document-sorting.js";
+import { mappedInSlices } from "../../queries/long-evaluation.js";
 import { badValue, MongoFailure, readCounted, spend, typeMismatch } from "../../queries/mongo-failure.js";
 import { unknownName } from "../../queries/mongodb-names.js";
 import { RESHAPINGS } from "../../queries/reshaping-stages.js";
@@ -23,6 +23,8 @@ import { finding, inStepsOf, type Target } from "./update-and-delete.js";
 
 /** Maximum number of stages in a pipeline, as in MongoDB. */
 const STAGES_MAX = 1000;
+/** Number of bytes of a reply whose creation takes a step. */
+const WRITTEN_BYTES_PER_STEP = 8;
 /** Maximum number of bytes of all documents in a reply. */
 const ANSWER_BYTES_MAX = 256 * 1024 * 1024;
 
@@ -49,7 +51,7 @@ export const aggregate = inSteps(["pipeline", "let"], function* (target, spec, r
   const stages = pipeline.slice(isChoosing ? 1 : 0).map((one) => stageOf(one, target));
   const matches = yield* inStepsOf(finding(target, query, Number.POSITIVE_INFINITY));
   const roots = rootsOf(stageAt(pipeline[isChoosing ? 1 : 0]));
-  let documents: readonly BsonDocument[] = yield* mappedInSteps(matches, ({ bytes }) =>
+  let documents: readonly BsonDocument[] = yield* mappedInSlices(matches, target.work, ({ bytes }) =>
     readCounted(bytes, target.work, roots),
   );
   for (const stage of stages) {
@@ -57,9 +59,9 @@ export const aggregate = inSteps(["pipeline", "let"], function* (target, spec, r
     documents = yield* stage(documents);
   }
   let size = 0;
-  const answers = yield* mappedInSteps(documents, (document) => {
-    target.work.effort.work(WRITTEN_STEPS);
+  const answers = yield* mappedInSlices(documents, target.work, (document) => {
     const bytes = stages.length === 0 ? writeBson(document) : bytesOf(document);
+    target.work.effort.work(Math.max(WRITTEN_STEPS, bytes.length / WRITTEN_BYTES_PER_STEP));
     size += bytes.length;
     if (size > ANSWER_BYTES_MAX)
       throw new MongoFailure(146, `a pipeline returns at most ${ANSWER_BYTES_MAX} bytes`);
@@ -118,8 +120,10 @@ export const STAGES: ReadonlyMap<string, Make> = new Map<string, Make>([
       const { work } = target;
       const { isMet, tests } = filterOf(documentFor("$match", operand), target.work, target);
       return function* (documents) {
-        spend(work, documents.length * tests);
-        const met = yield* mappedInSteps(documents, isMet);
+        const met = yield* mappedInSlices(documents, work, (document) => {
+          spend(work, tests);
+          return isMet(document);
+        });
         return documents.filter((_, target) => met[target]);
       };
     },
@@ -164,7 +168,7 @@ export const STAGES: ReadonlyMap<string, Make> = new Map<string, Make>([
     name,
     (operand, target) => {
       const reshape = make(operand, target);
-      return (documents) => mappedInSteps(documents, reshape);
+      return (documents) => mappedInSlices(documents, target.work, reshape);
     },
   ]),
   ["$sample", (operand, target) => sampled(operand, target)],

@@ -2,19 +2,27 @@
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { integer, type Reply } from "../../../protocol/reply.js";
 import { replyOfSteps } from "../../../protocol/step-reply.js";
-import { finish, mappedInSteps, STEP_ITEMS } from "../../../protocol/steps.js";
+import { finish, STEP_ITEMS } from "../../../protocol/steps.js";
 import { filterOf } from "../../queries/bson-filter.js";
 import { countAt, documentAt, specOf, stringAt } from "../../queries/command-fields.js";
 import { isAny, pathTo, type Search } from "../../queries/document-paths.js";
 import { sortingOf } from "../../queries/document-sorting.js";
 import { withVariables } from "../../queries/expressions.js";
-import { readCounted, spend } from "../../queries/mongo-failure.js";
+import { mappedInSlices, settled } from "../../queries/long-evaluation.js";
+import { produce, readCounted, spend } from "../../queries/mongo-failure.js";
 import { projectionOf } from "../../queries/projection.js";
+import { keyCounted } from "../../queries/value-size.js";
 import type { Handler } from "../../rows/command-row.js";
 import { type Bson, type BsonDocument, DOCUMENT_BYTES_MAX } from "../../values/collections/bson.js";
-import { keyOf } from "../../values/collections/bson-order.js";
 import type { CollectionReading } from "../../values/collections/collection.js";
-import { byEquality, collectInSteps, type Found, matching, matchOf } from "./candidate-documents.js";
+import {
+  byEquality,
+  collectInSteps,
+  type Found,
+  hasExpression,
+  matching,
+  matchOf,
+} from "./candidate-documents.js";
 import { collectionAt } from "./collection-names.js";
 import { numbersIn, ordering, rangeInOrder } from "./index-ranges.js";
 import { answered, answeredAll, answeringAll, bytesOf, WRITTEN_STEPS } from "./mdb-replies.js";
@@ -45,9 +53,18 @@ export const inSteps =
     const spec = specOf(request, fields);
     const readings: CollectionReading[] | null = unit.takesSteps === true ? [] : null;
     const general = targetOf(data, argv, unit, readings);
-    const work = read(withVariables(documentAt(spec, "let"), general), spec, request);
+    const work = withTarget(withVariables(documentAt(spec, "let"), general), (target) =>
+      read(target, spec, request),
+    );
     return replyOfSteps(readings === null ? work : released(work, readings), unit.takesSteps);
   };
+
+function* withTarget(
+  target: Generator<void, Target>,
+  read: (target: Target) => Generator<void, Reply>,
+): Generator<void, Reply> {
+  return yield* read(yield* target);
+}
 
 function* released(
   work: Generator<void, Reply>,
@@ -68,20 +85,26 @@ export const find = inSteps(FIND_FIELDS, function* (target, spec, request) {
   const project = projection.size === 0 ? null : projectionOf(projection, "find", target);
   const [query, order] = [documentAt(spec, "filter") ?? NOTHING, documentAt(spec, "sort") ?? NOTHING];
   const range = { skip: countAt(spec, "skip"), limit: countAt(spec, "limit") };
-  const shown = ({ bytes }: Found) => {
-    if (project === null) return bytes;
-    target.work.effort.work(WRITTEN_STEPS);
-    return bytesOf(project(readCounted(bytes, target.work)));
-  };
+  const { effort } = target.work;
   const matches = choosing(target, query, order, range);
   // Most reads match few documents, for which steps cost more than they save.
-  if (isComplete(matches) && matches.length <= STEP_ITEMS)
-    return answeredAll(matches.map(shown), request, target.work.effort);
-  return yield* answeringAll(
-    yield* mappedInSteps(yield* inStepsOf(matches), shown),
-    request,
-    target.work.effort,
-  );
+  if (project === null && isComplete(matches) && matches.length <= STEP_ITEMS)
+    return answeredAll(
+      matches.map(({ bytes }) => bytes),
+      request,
+      effort,
+    );
+  const shown: ByteString[] = [];
+  for (const { bytes } of yield* inStepsOf(matches)) {
+    if (project === null) shown.push(bytes);
+    else {
+      const document = readCounted(bytes, target.work);
+      effort.work(WRITTEN_STEPS);
+      shown.push(bytesOf(yield* settled(() => project(document))));
+    }
+    if (shown.length % STEP_ITEMS === 0 || effort.endsSlice()) yield;
+  }
+  return yield* answeringAll(shown, request, effort);
 });
 
 interface Range {
@@ -157,7 +180,8 @@ function* foundInOrder(
   if (!isAsRead(target, collection)) return null;
   const numbers = numbersIn(plan.range, plan.isBackwards);
   const matches: Found[] = [];
-  for (let checked = 0; checked < STEP_ITEMS; checked++) {
+  const direct = hasExpression(filter) ? 0 : STEP_ITEMS;
+  for (let checked = 0; checked < direct; checked++) {
     const next = numbers.next();
     if (next.done === true) return matches;
     const one = matchOf(next.value, collection.document(next.value), filter, target.work);
@@ -201,14 +225,19 @@ export const distinct = inSteps(["key", "query"], function* (target, spec, reque
     spend(target.work, 1);
     target.work.effort.work(DISTINCT_STEPS);
     if (value !== undefined) {
-      const key = keyOf(value);
-      if (!values.has(key)) values.set(key, value);
+      const key = keyCounted(value, target.work);
+      if (!values.has(key)) {
+        produce(target.work, 1, key.length);
+        values.set(key, value);
+      }
     }
     return false;
   };
   const search: Search = { path, leaf: "elements", test, work: target.work };
   const query = documentAt(spec, "query") ?? NOTHING;
   const matches = yield* inStepsOf(finding(target, query, Number.POSITIVE_INFINITY));
-  yield* mappedInSteps(matches, ({ bytes }) => isAny(readCounted(bytes, target.work, roots), search));
+  yield* mappedInSlices(matches, target.work, ({ bytes }) =>
+    isAny(readCounted(bytes, target.work, roots), search),
+  );
   return answered(new Map([["values", [...values.values()]]]), request, DOCUMENT_BYTES_MAX);
 });

@@ -2,12 +2,20 @@
  * $lookup by equality: adds to each document the documents of another collection in which a field has the same value.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
-import { mappedInSteps, STEP_ITEMS } from "../../../protocol/steps.js";
+import { STEP_ITEMS } from "../../../protocol/steps.js";
 import { stringAt } from "../../queries/command-fields.js";
 import { isAny, pathTo } from "../../queries/document-paths.js";
-import { costOf, notImplemented, readCounted, spend, type Work } from "../../queries/mongo-failure.js";
+import { mappedInSlices } from "../../queries/long-evaluation.js";
+import {
+  costOf,
+  notImplemented,
+  produce,
+  readCounted,
+  spend,
+  type Work,
+} from "../../queries/mongo-failure.js";
+import { keyCounted } from "../../queries/value-size.js";
 import type { Bson, BsonDocument } from "../../values/collections/bson.js";
-import { keyOf } from "../../values/collections/bson-order.js";
 import { collectionAt, namespaceOf } from "./collection-names.js";
 import { replaced } from "./stages/unwind-stage.js";
 import { expiredBy } from "./ttl-indexes.js";
@@ -44,13 +52,16 @@ export function lookedUp(
         if (numbers === undefined) byKey.set(key, [number]);
         else numbers.push(number);
       }
-      if (others.length % STEP_ITEMS === 0) yield;
+      if (others.length % STEP_ITEMS === 0 || target.work.effort.endsSlice()) yield;
     }
-    return yield* mappedInSteps(documents, (document) => {
+    return yield* mappedInSlices(documents, target.work, (document) => {
       const numbers = new Set<number>();
-      for (const key of keysAt(document, localPath, "elements", target.work))
-        for (const number of byKey.get(key) ?? []) numbers.add(number);
-      spend(target.work, numbers.size);
+      for (const key of keysAt(document, localPath, "elements", target.work)) {
+        const found = byKey.get(key) ?? [];
+        spend(target.work, found.length);
+        produce(target.work, found.length);
+        for (const number of found) numbers.add(number);
+      }
       const matches: Bson[] = [...numbers]
         .sort((a, b) => a - b)
         .map((number) => others[number] as BsonDocument);
@@ -68,7 +79,7 @@ function keysAt(
 ): ReadonlySet<ByteString> {
   const keys = new Set<ByteString>();
   const test = (value: Bson | undefined) => {
-    keys.add(keyOf(value ?? null));
+    keys.add(keyCounted(value ?? null, work));
     return false;
   };
   isAny(document, { path, leaf, test, work });

@@ -33,6 +33,7 @@ import {
   type Candidates,
   type Documents,
   type Found,
+  hasExpression,
   matching,
   matchOf,
   type SeenFilter,
@@ -82,7 +83,7 @@ const NO_VARIABLES: ReadonlyMap<ByteString, Variable> = new Map();
 
 /** Returns the target of a statement, with the variables of its `let`. @throws CommandFailure */
 export const targetFor = (target: Target, statement: BsonDocument): Target =>
-  withVariables(documentAt(statement, "let"), target);
+  finish(withVariables(documentAt(statement, "let"), target));
 
 const UPDATE_FIELDS = ["q", "u", "multi", "upsert", "upsertId", "let", "arrayFilters"];
 
@@ -220,7 +221,7 @@ export function finding(target: Target, query: BsonDocument, max: number, steps 
       numbers = first.value?.numbers ?? null;
     }
   }
-  if (numbers === null || numbers.length > STEP_ITEMS)
+  if (numbers === null || numbers.length > STEP_ITEMS || hasExpression(filter))
     return findingInSteps(
       target,
       matching(documentsAt(target, collection), numbers, filter, work),

@@ -3,7 +3,7 @@
  * supported, because a write could depend on that digit. Source: MongoDB's manual, "Arithmetic Expression Operators".
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
-import { type Bson, BsonDate, BsonFault, Int32, isArray } from "../../values/collections/bson.js";
+import { BsonDate, BsonFault, Int32, isArray } from "../../values/collections/bson.js";
 import {
   type BsonNumber,
   doubleOf,
@@ -20,10 +20,10 @@ import {
   decimalQuotient,
   type Finite,
 } from "../../values/collections/decimal.js";
-import { ACCUMULATORS } from "../accumulators.js";
+import { ACCUMULATORS, type Start } from "../accumulators.js";
 import type { Operator } from "../expressions.js";
 import { MongoFailure, typeMismatch } from "../mongo-failure.js";
-import { isNothing, kindOf, ofOne, ofValues, passed, type Value } from "./operator.js";
+import { isNothing, kindOf, ofLarge, ofOne, ofValues, passed, type Value } from "./operator.js";
 
 /** Calculates with integers, or returns a double if the result does not fit in 64 bits. */
 function widely(
@@ -201,14 +201,15 @@ function squareRoot(value: BsonNumber): Value {
 
 /** Returns an operator that accumulates its operands, or the elements of a single array operand. */
 const accumulated = (name: string): Operator =>
-  ofValues([0, Number.POSITIVE_INFINITY], (values, { work }) => {
+  ofLarge([0, Number.POSITIVE_INFINITY], function* (values, { work }) {
     const [only] = values;
     const all: readonly Value[] = values.length === 1 && isArray(only) ? only : values;
-    passed(all.length, work);
-    const accumulator = (
-      ACCUMULATORS.get(name) as () => { add(value: Value): void; result(): Bson | undefined }
-    )();
-    for (const value of all) accumulator.add(value);
+    const accumulator = (ACCUMULATORS.get(name) as Start)(work);
+    for (const value of all) {
+      passed(1, work);
+      accumulator.add(value);
+      if (work.effort.endsSlice()) yield;
+    }
     return accumulator.result() ?? null;
   });
 

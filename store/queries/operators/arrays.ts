@@ -1,8 +1,8 @@
 /** Arrays in expressions. Source: MongoDB's manual, "Array Expression Operators" and "Set Expression Operators". */
 import type { ByteString } from "../../../protocol/byte-string.js";
+import { STEP_ITEMS } from "../../../protocol/steps.js";
 import { type Bson, Int32, isArray } from "../../values/collections/bson.js";
 import { integerOf, isNumber } from "../../values/collections/bson-numbers.js";
-import { compareBson, keyOf } from "../../values/collections/bson-order.js";
 import {
   checkVariable,
   compiled,
@@ -11,7 +11,9 @@ import {
   type Scope,
   type Variable,
 } from "../expressions.js";
-import { MongoFailure } from "../mongo-failure.js";
+import { type Expression, long, valueIn, valuesIn } from "../long-evaluation.js";
+import { MongoFailure, produce, type Work } from "../mongo-failure.js";
+import { checkCount, compareCounted, isLarge, keyCounted, sortedInSlices } from "../value-size.js";
 import { isTruth } from "./conditionals.js";
 import {
   arrayIn,
@@ -19,6 +21,7 @@ import {
   kindOf,
   madeArray,
   namedOperands,
+  ofLarge,
   ofOne,
   ofValues,
   passed,
@@ -49,7 +52,7 @@ function slice([value, first, second]: readonly Value[], scope: Scope, name: Byt
   return madeArray(array.slice(from, from + count), scope);
 }
 
-/** Returns an operator that evaluates an expression for each element of its `input`. */
+/** Compiles an operator that evaluates an expression for each element of its `input`. */
 function forEach(operand: Bson, scope: Scope, name: ByteString, body: "cond" | "in") {
   const spec = namedOperands(operand, name, ["input", body], ["as", ...(body === "cond" ? ["limit"] : [])]);
   const as = spec.get("as") ?? "this";
@@ -65,35 +68,41 @@ function forEach(operand: Bson, scope: Scope, name: ByteString, body: "cond" | "
 const filter: Operator = (operand, scope, name) => {
   const { spec, input, calculate, element, parts } = forEach(operand, scope, name, "cond");
   const limit = compiled(spec.get("limit") ?? null, scope);
-  return (root) => {
-    const [value, max] = [input(root), limit(root)];
+  const { effort } = scope.work;
+  return long(function* (root) {
+    const [value, max] = yield* valuesIn([input, limit], root);
     if (isNothing(value)) return null;
     const array = arrayIn(value, name, 28651);
-    passed(array.length, scope.work, parts);
     const end = isNothing(max) ? array.length : integerIn(max, name, 327391);
     const passing: Bson[] = [];
     for (const one of array) {
       if (passing.length >= end) break;
+      passed(1, scope.work, parts);
       element.value = one;
-      if (isTruth(calculate(root))) passing.push(one);
+      if (isTruth(calculate.inSteps === undefined ? calculate(root) : yield* calculate.inSteps(root)))
+        passing.push(one);
+      if (effort.endsSlice()) yield;
     }
     return madeArray(passing, scope);
-  };
+  });
 };
 
 const map: Operator = (operand, scope, name) => {
   const { input, calculate, element, parts } = forEach(operand, scope, name, "in");
-  return (root) => {
-    const value = input(root);
+  const { effort } = scope.work;
+  return long(function* (root) {
+    const value = yield* valueIn(input, root);
     if (isNothing(value)) return null;
-    const array = arrayIn(value, name, 16883);
-    passed(array.length, scope.work, parts);
-    const results = array.map((one) => {
+    const results: Bson[] = [];
+    for (const one of arrayIn(value, name, 16883)) {
+      passed(1, scope.work, parts);
       element.value = one;
-      return calculate(root) ?? null;
-    });
+      const result = calculate.inSteps === undefined ? calculate(root) : yield* calculate.inSteps(root);
+      results.push(result ?? null);
+      if (effort.endsSlice()) yield;
+    }
     return madeArray(results, scope);
-  };
+  });
 };
 
 const reduce: Operator = (operand, scope, name) => {
@@ -101,110 +110,183 @@ const reduce: Operator = (operand, scope, name) => {
   const [element, sum]: [Variable, Variable] = [{ value: undefined }, { value: undefined }];
   const inside = spec.get("in") as Bson;
   const parts = partsOf(inside);
-  const [input, first] = [spec.get("input"), spec.get("initialValue")].map((one) =>
-    compiled(one as Bson, scope),
-  );
+  const [input, first] = ["input", "initialValue"].map((field) =>
+    compiled(spec.get(field) as Bson, scope),
+  ) as [Expression, Expression];
   const variables = new Map(scope.variables).set("this", element).set("value", sum);
   const calculate = compiled(inside, { ...scope, variables });
-  return (root) => {
-    const value = input?.(root);
+  const { effort } = scope.work;
+  return long(function* (root) {
+    const value = yield* valueIn(input, root);
     if (isNothing(value)) return null;
     const array = arrayIn(value, name, 40080);
-    passed(array.length, scope.work, parts);
-    let result = first?.(root);
+    let result = yield* valueIn(first, root);
     for (const one of array) {
+      passed(1, scope.work, parts);
       [element.value, sum.value] = [one, result];
-      result = calculate(root);
+      result = calculate.inSteps === undefined ? calculate(root) : yield* calculate.inSteps(root);
+      if (effort.endsSlice()) yield;
     }
     return result ?? null;
-  };
+  });
 };
 
-function range(values: readonly Value[], scope: Scope, name: ByteString): Value {
+function* range(values: readonly Value[], scope: Scope, name: ByteString): Generator<void, Value> {
   const [start = 0, end = 0, step = 1] = values.map((value) => integerIn(value, name, 34443));
   if (step === 0) throw new MongoFailure(34449, "$range requires a non-zero step value");
   const count = Math.max(0, Math.ceil((end - start) / step));
-  passed(count, scope.work);
-  return madeArray(
-    Array.from({ length: Math.min(count, RANGE_MAX + 1) }, (_, i) => new Int32(start + i * step)),
-    scope,
-  );
+  checkCount(count);
+  const numbers: Bson[] = [];
+  for (let i = 0; i < count; i++) {
+    passed(1, scope.work);
+    numbers.push(new Int32(start + i * step));
+    if (i % STEP_ITEMS === 0 && scope.work.effort.endsSlice()) yield;
+  }
+  return madeArray(numbers, scope);
 }
-/** Maximum length of a range, checked before the array is created. */
-const RANGE_MAX = 5_000_000;
 
 function joined(values: readonly Value[], scope: Scope, name: ByteString): Value {
   if (values.some(isNothing)) return null;
-  return madeArray(
-    values.flatMap((value) => [...arrayIn(value, name, 28664)]),
-    scope,
-  );
+  const arrays = values.map((value) => arrayIn(value, name, 28664));
+  checkCount(arrays.reduce((sum, { length }) => sum + length, 0));
+  return madeArray(arrays.flat(), scope);
 }
 
-/** Returns the distinct values of arrays, sorted, so that the result does not depend on how a set is stored. */
-const setOf = (values: Iterable<Bson>): readonly Bson[] => {
+/** The values of a set, by their keys. */
+type Keyed = ReadonlyMap<ByteString, Bson>;
+
+/** Returns the distinct values of an array, in the order of their first occurrences. */
+function* keyed(array: readonly Bson[], work: Work): Generator<void, Keyed> {
   const different = new Map<ByteString, Bson>();
-  for (const value of values) if (!different.has(keyOf(value))) different.set(keyOf(value), value);
-  return [...different.values()].sort(compareBson);
-};
+  for (const value of array) {
+    passed(1, work, KEYED_PARTS);
+    const key = keyCounted(value, work);
+    if (!different.has(key)) different.set(key, value);
+    if (work.effort.endsSlice()) yield;
+  }
+  produce(work, different.size);
+  return different;
+}
+/** Cost of the key of a value, in parts of an expression. */
+const KEYED_PARTS = 4;
+
+/** Returns values, sorted, so that the result does not depend on how a set is stored. */
+function* ordered(set: Keyed, scope: Scope): Generator<void, Value> {
+  const values = [...set.values()];
+  const { work } = scope;
+  passed(values.length, work, 32 - Math.clz32(values.length));
+  return madeArray(yield* sortedInSlices(values, work, (a, b) => compareCounted(a, b, work), isLarge), scope);
+}
 
 /** Returns an operator on sets; for null or a missing value it returns null. */
 const ofSets = (
   range: readonly [number, number],
-  calculate: (sets: readonly (readonly Bson[])[], keys: readonly ReadonlySet<ByteString>[]) => Bson,
+  calculate: (sets: readonly Keyed[], scope: Scope) => Generator<void, Value>,
   ofNothing: "null" | "error" = "null",
 ): Operator =>
-  ofValues(range, (values, scope, name) => {
+  ofLarge(range, function* (values, scope, name) {
     if (ofNothing === "null" && values.some(isNothing)) return null;
-    const sets = values.map((value) => arrayIn(value, name, 17043));
-    for (const { length } of sets) passed(length, scope.work, 2);
-    return calculate(
-      sets,
-      sets.map((set) => new Set(set.map(keyOf))),
-    );
+    const sets: Keyed[] = [];
+    for (const array of values.map((value) => arrayIn(value, name, 17043)))
+      sets.push(yield* keyed(array, scope.work));
+    return yield* calculate(sets, scope);
   });
 
+/** Returns the members of the first set whose presence in each of the remaining sets is `isIn`. */
+function* compared(
+  [first, ...others]: readonly Keyed[],
+  isIn: boolean,
+  { work }: Scope,
+): Generator<void, Map<ByteString, Bson>> {
+  const members = new Map<ByteString, Bson>();
+  for (const [key, value] of first ?? []) {
+    passed(others.length, work);
+    if (others.every((other) => other.has(key) === isIn)) members.set(key, value);
+    if (work.effort.endsSlice()) yield;
+  }
+  return members;
+}
+
+/** Returns an array, and counts its elements. */
+function visited(array: readonly Bson[], work: Work): readonly Bson[] {
+  passed(array.length, work);
+  return array;
+}
+
+/** Returns the index of the first element that equals a value; -1 if there is none. */
+function* indexOf(
+  array: readonly Bson[],
+  value: Value,
+  work: Work,
+  from = 0,
+  to = array.length,
+): Generator<void, number> {
+  for (let i = Math.max(0, from); i < Math.min(array.length, to); i++) {
+    passed(1, work);
+    if (compareCounted(array[i], value, work) === 0) return i;
+    if (work.effort.endsSlice()) yield;
+  }
+  return -1;
+}
+
 export const arrays: Readonly<Record<string, Operator>> = {
-  allElementsTrue: ofOne((value, _, name) => arrayIn(value, name, 17040).every(isTruth)),
-  anyElementTrue: ofOne((value, _, name) => arrayIn(value, name, 17041).some(isTruth)),
+  allElementsTrue: ofOne((value, { work }, name) =>
+    visited(arrayIn(value, name, 17040), work).every(isTruth),
+  ),
+  anyElementTrue: ofOne((value, { work }, name) => visited(arrayIn(value, name, 17041), work).some(isTruth)),
   arrayElemAt: ofValues([2, 2], ([value, index], _, name) => elementAt(value, index, name)),
   concatArrays: ofValues([0, Number.POSITIVE_INFINITY], joined),
   filter,
   first: ofOne((value, _, name) => elementAt(value, new Int32(0), name)),
-  in: ofValues([2, 2], ([value, list], scope, name) => {
-    const array = arrayIn(list, name, 40081);
-    passed(array.length, scope.work);
-    return array.some((one) => compareBson(one, value) === 0);
+  in: ofLarge([2, 2], function* ([value, list], { work }, name) {
+    return (yield* indexOf(arrayIn(list, name, 40081), value, work)) >= 0;
   }),
-  indexOfArray: ofValues([2, 4], ([list, value, start, end], scope, name) => {
+  indexOfArray: ofLarge([2, 4], function* ([list, value, start, end], { work }, name) {
     if (isNothing(list)) return null;
     const array = arrayIn(list, name, 40090);
-    passed(array.length, scope.work);
     const from = start === undefined ? 0 : integerIn(start, name, 40096);
     const to = end === undefined ? array.length : integerIn(end, name, 40096);
-    return new Int32(array.findIndex((one, i) => i >= from && i < to && compareBson(one, value) === 0));
+    return new Int32(yield* indexOf(array, value, work, from, to));
   }),
   last: ofOne((value, _, name) => elementAt(value, new Int32(-1), name)),
   map,
-  range: ofValues([2, 3], range),
+  range: ofLarge([2, 3], range),
   reduce,
   reverseArray: ofOne((value, scope, name) =>
     isNothing(value) ? null : madeArray([...arrayIn(value, name, 34435)].reverse(), scope),
   ),
-  setDifference: ofSets([2, 2], ([a = []], [, b]) =>
-    [...new Map(a.map((one) => [keyOf(one), one])).values()].filter((one) => b?.has(keyOf(one)) === false),
-  ),
+  setDifference: ofSets([2, 2], function* (sets, scope) {
+    return madeArray([...(yield* compared(sets, false, scope)).values()], scope);
+  }),
   setEquals: ofSets(
     [2, Number.POSITIVE_INFINITY],
-    (_, [first, ...others]) =>
-      others.every((one) => one.size === first?.size && [...one].every((key) => first.has(key))),
+    function* (sets, scope) {
+      const [first, ...others] = sets;
+      if (others.some(({ size }) => size !== first?.size)) return false;
+      return (yield* compared(sets, true, scope)).size === first?.size;
+    },
     "error",
   ),
-  setIntersection: ofSets([0, Number.POSITIVE_INFINITY], ([first = []], [, ...others]) =>
-    setOf(first.filter((one) => others.every((keys) => keys.has(keyOf(one))))),
+  setIntersection: ofSets([0, Number.POSITIVE_INFINITY], function* (sets, scope) {
+    return yield* ordered(yield* compared(sets, true, scope), scope);
+  }),
+  setIsSubset: ofSets(
+    [2, 2],
+    function* (sets, scope) {
+      return (yield* compared(sets, true, scope)).size === sets[0]?.size;
+    },
+    "error",
   ),
-  setIsSubset: ofSets([2, 2], (_, [a, b]) => [...(a ?? [])].every((key) => b?.has(key) === true), "error"),
-  setUnion: ofSets([0, Number.POSITIVE_INFINITY], (sets) => setOf(sets.flat())),
+  setUnion: ofSets([0, Number.POSITIVE_INFINITY], function* (sets, scope) {
+    const union = new Map<ByteString, Bson>();
+    for (const set of sets)
+      for (const [key, value] of set) {
+        passed(1, scope.work);
+        if (!union.has(key)) union.set(key, value);
+        if (scope.work.effort.endsSlice()) yield;
+      }
+    return yield* ordered(union, scope);
+  }),
   size: ofOne((value) => {
     if (isArray(value)) return new Int32(value.length);
     throw new MongoFailure(

@@ -1,29 +1,35 @@
 /** Comparisons, conditions and variables in expressions. Source: MongoDB's manual, "Expression Operators". */
 
-import { type Bson, Int32, isArray, isDocument } from "../../values/collections/bson.js";
-import { compareBson } from "../../values/collections/bson-order.js";
+import { type Bson, type BsonDocument, Int32, isArray, isDocument } from "../../values/collections/bson.js";
 import { isTrue } from "../command-fields.js";
-import { checkVariable, compiled, type Expression, type Operator, type Variable } from "../expressions.js";
+import { checkVariable, compiled, type Operator, type Variable } from "../expressions.js";
+import { composed, type Expression, valueIn, valuesIn } from "../long-evaluation.js";
 import { failedToParse, MongoFailure } from "../mongo-failure.js";
+import { compareCounted } from "../value-size.js";
 import { isNothing, namedOperands, ofOne, ofValues, operandsOf, type Value } from "./operator.js";
 
 const ANY: readonly [number, number] = [0, Number.POSITIVE_INFINITY];
 
 const compares = (passes: (order: number) => boolean): Operator =>
-  ofValues([2, 2], ([a, b]) => passes(compareBson(a, b)));
+  ofValues([2, 2], ([a, b], { work }) => passes(compareCounted(a, b, work)));
 
 /** Whether a value counts as true in a condition. */
 export const isTruth = (value: Value): boolean => value !== undefined && isTrue(value);
 
-const both: Operator = (operand, scope, name) => {
-  const parts = operandsOf(operand, scope, name, ANY);
-  return (root) => parts.every((part) => isTruth(part(root)));
-};
-
-const either: Operator = (operand, scope, name) => {
-  const parts = operandsOf(operand, scope, name, ANY);
-  return (root) => parts.some((part) => isTruth(part(root)));
-};
+/** Returns an operator that evaluates operands until one is `end`, which is then the result. */
+const until =
+  (end: boolean): Operator =>
+  (operand, scope, name) => {
+    const parts = operandsOf(operand, scope, name, ANY);
+    return composed(
+      parts,
+      (root) => parts.some((part) => isTruth(part(root)) === end) === end,
+      function* (root) {
+        for (const part of parts) if (isTruth(yield* valueIn(part, root)) === end) return end;
+        return !end;
+      },
+    );
+  };
 
 const cond: Operator = (operand, scope, name) => {
   const operands = isDocument(operand)
@@ -36,12 +42,18 @@ const cond: Operator = (operand, scope, name) => {
     Expression,
     Expression,
   ];
-  return (root) => (isTruth(condition(root)) ? then(root) : otherwise(root));
+  return composed(
+    [condition, then, otherwise],
+    (root) => (isTruth(condition(root)) ? then(root) : otherwise(root)),
+    function* (root) {
+      return yield* valueIn(isTruth(yield* valueIn(condition, root)) ? then : otherwise, root);
+    },
+  );
 };
 
 const ifNull: Operator = (operand, scope, name) => {
   const parts = operandsOf(operand, scope, name, [2, Number.POSITIVE_INFINITY]);
-  return (root) => {
+  const now = (root: BsonDocument) => {
     let value: Value;
     for (const part of parts) {
       value = part(root);
@@ -49,6 +61,14 @@ const ifNull: Operator = (operand, scope, name) => {
     }
     return value;
   };
+  return composed(parts, now, function* (root) {
+    let value: Value;
+    for (const part of parts) {
+      value = yield* valueIn(part, root);
+      if (!isNothing(value)) break;
+    }
+    return value;
+  });
 };
 
 const branching: Operator = (operand, scope, name) => {
@@ -60,16 +80,23 @@ const branching: Operator = (operand, scope, name) => {
     const one = namedOperands(branch, name, ["case", "then"]);
     return [compiled(one.get("case") as Bson, scope), compiled(one.get("then") as Bson, scope)] as const;
   });
-  const otherwise = spec.has("default") ? compiled(spec.get("default") as Bson, scope) : null;
-  return (root) => {
+  const otherwise = spec.has("default") ? compiled(spec.get("default") as Bson, scope) : noBranch;
+  const now: Expression = (root) => {
     for (const [condition, then] of cases) if (isTruth(condition(root))) return then(root);
-    if (otherwise === null)
-      throw new MongoFailure(
-        40066,
-        "$switch could not find a matching branch for an input, and no default was specified",
-      );
     return otherwise(root);
   };
+  return composed([...cases.flat(), otherwise], now, function* (root) {
+    for (const [condition, then] of cases)
+      if (isTruth(yield* valueIn(condition, root))) return yield* valueIn(then, root);
+    return yield* valueIn(otherwise, root);
+  });
+};
+
+const noBranch: Expression = () => {
+  throw new MongoFailure(
+    40066,
+    "$switch could not find a matching branch for an input, and no default was specified",
+  );
 };
 
 const letting: Operator = (operand, scope, name) => {
@@ -77,18 +104,25 @@ const letting: Operator = (operand, scope, name) => {
   const definitions = spec.get("vars");
   if (!isDocument(definitions)) throw failedToParse("$let: vars has to be an object");
   const variables = new Map(scope.variables);
-  const bound = [...definitions].map(([variable, value]) => {
+  const bindings = [...definitions.keys()].map((variable) => {
     checkVariable(variable);
     const binding: Variable = { value: undefined };
     variables.set(variable, binding);
-    return [binding, compiled(value, scope)] as const;
+    return binding;
   });
+  const values = [...definitions.values()].map((value) => compiled(value, scope));
   const body = compiled(spec.get("in") as Bson, { ...scope, variables });
-  return (root) => {
-    const values = bound.map(([, calculate]) => calculate(root));
-    for (const [i, [binding]] of bound.entries()) binding.value = values[i];
+  const bind = (bound: readonly Value[]) => {
+    for (const [i, binding] of bindings.entries()) binding.value = bound[i];
+  };
+  const now: Expression = (root) => {
+    bind(values.map((calculate) => calculate(root)));
     return body(root);
   };
+  return composed([...values, body], now, function* (root) {
+    bind(yield* valuesIn(values, root));
+    return yield* valueIn(body, root);
+  });
 };
 
 const RANDOM_RANGE = 2 ** 32;
@@ -107,9 +141,9 @@ export const conditionals: Readonly<Record<string, Operator>> = {
   gte: compares((order) => order >= 0),
   lt: compares((order) => order < 0),
   lte: compares((order) => order <= 0),
-  cmp: ofValues([2, 2], ([a, b]) => new Int32(Math.sign(compareBson(a, b)))),
-  and: both,
-  or: either,
+  cmp: ofValues([2, 2], ([a, b], { work }) => new Int32(Math.sign(compareCounted(a, b, work)))),
+  and: until(false),
+  or: until(true),
   not: ofOne((value) => !isTruth(value)),
   cond,
   ifNull,

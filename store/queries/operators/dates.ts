@@ -2,6 +2,7 @@
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { type Bson, BsonDate, Int32, isDocument, ObjectId } from "../../values/collections/bson.js";
 import { compiled, type Operator } from "../expressions.js";
+import { composed, type Expression, valueIn } from "../long-evaluation.js";
 import { MongoFailure, notImplemented } from "../mongo-failure.js";
 import { isoText } from "./conversions.js";
 import { isNothing, kindOf, madeText, namedOperands, ofOne, type Value } from "./operator.js";
@@ -68,15 +69,21 @@ const dateToString: Operator = (operand, scope, name) => {
       throw new MongoFailure(18536, `Invalid format character '%${letter}' in format string`);
   const date = compiled(spec.get("date") as Bson, scope);
   const otherwise = compiled(spec.get("onNull") ?? null, scope);
-  return (root) => {
-    const value = date(root);
-    if (isNothing(value)) return otherwise(root);
+  const textOf = (value: Value) => {
     const at = dateIn(value, name);
     return madeText(
       format.replace(/%(.)/gs, (_, letter: string) => FORMATS[letter]?.(at) ?? ""),
       scope,
     );
   };
+  const now: Expression = (root) => {
+    const value = date(root);
+    return isNothing(value) ? otherwise(root) : textOf(value);
+  };
+  return composed([date, otherwise], now, function* (root) {
+    const value = yield* valueIn(date, root);
+    return isNothing(value) ? yield* valueIn(otherwise, root) : textOf(value);
+  });
 };
 
 export const dates: Readonly<Record<string, Operator>> = {

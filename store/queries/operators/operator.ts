@@ -8,8 +8,10 @@ import {
   isDocument,
 } from "../../values/collections/bson.js";
 import { typeOf } from "../../values/collections/bson-type.js";
-import { compiled, type Expression, type Operator, PARTS_PER_UNIT, type Scope } from "../expressions.js";
+import { compiled, type Operator, PARTS_PER_UNIT, type Scope } from "../expressions.js";
+import { composed, type Expression, long, valuesIn } from "../long-evaluation.js";
 import { failedToParse, MongoFailure, produce, spend, type Work } from "../mongo-failure.js";
+import { measured } from "../value-size.js";
 
 export type Value = Bson | undefined;
 
@@ -36,20 +38,39 @@ export function operandsOf(
   return operands.map((one) => compiled(one, scope));
 }
 
+/** Calculates with the values of operands. */
+export type Calculation = (values: readonly Value[], scope: Scope, name: ByteString) => Value;
+/** Calculates with the values of operands, and yields at the end of each slice. */
+export type LongCalculation = (
+  values: readonly Value[],
+  scope: Scope,
+  name: ByteString,
+) => Generator<void, Value>;
+
+/** Returns an expression that calculates with the values of its operands. */
+export const calculated = (operands: readonly Expression[], calculate: (values: readonly Value[]) => Value) =>
+  composed(
+    operands,
+    (root) => calculate(operands.map((one) => one(root))),
+    function* (root) {
+      return calculate(yield* valuesIn(operands, root));
+    },
+  );
+
 /** Returns an operator that calculates with the values of its operands. */
 export const ofValues =
-  (
-    range: readonly [number, number],
-    calculate: (values: readonly Value[], scope: Scope, name: ByteString) => Value,
-  ): Operator =>
+  (range: readonly [number, number], calculate: Calculation): Operator =>
+  (operand, scope, name) =>
+    calculated(operandsOf(operand, scope, name, range), (values) => calculate(values, scope, name));
+
+/** Returns an operator whose calculation may take long, because the values of its operands may be large. */
+export const ofLarge =
+  (range: readonly [number, number], calculate: LongCalculation): Operator =>
   (operand, scope, name) => {
     const operands = operandsOf(operand, scope, name, range);
-    return (root) =>
-      calculate(
-        operands.map((one) => one(root)),
-        scope,
-        name,
-      );
+    return long(function* (root) {
+      return yield* calculate(yield* valuesIn(operands, root), scope, name);
+    });
   };
 
 /** Returns an operator on one value. */
@@ -86,16 +107,18 @@ export function passed(count: number, work: Work, parts = 1): void {
   spend(work, (count * parts) / PARTS_PER_UNIT);
 }
 
-/** Maximum number of elements in a new array. */
-const ELEMENTS_MAX = 5_000_000;
-
-/** Counts an array that was created. @throws CommandFailure if it is too long */
+/** Counts an array that was created. @throws CommandFailure if it is larger than a document may be */
 export function madeArray<T extends readonly Bson[]>(array: T, { work }: Scope): T {
-  if (array.length > ELEMENTS_MAX)
-    throw new MongoFailure(146, `an array of ${array.length} elements; ${ELEMENTS_MAX} at most`);
   produce(work, array.length);
   passed(array.length, work);
-  return array;
+  return measured(array);
+}
+
+/** Counts a document that was created. @throws CommandFailure if it is larger than a document may be */
+export function madeDocument<T extends BsonDocument>(document: T, { work }: Scope): T {
+  produce(work, document.size);
+  passed(document.size, work);
+  return measured(document);
 }
 
 /** Returns the name of a value's type for an error. */

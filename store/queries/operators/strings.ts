@@ -2,19 +2,24 @@
  * Strings in expressions: UTF-8, in which only ASCII letters have upper and lower case. Source: MongoDB's manual,
  * "String Expression Operators".
  */
-import { type ByteString, bytesOfText, textOfBytes } from "../../../protocol/byte-string.js";
+import { type ByteString, textOfBytes } from "../../../protocol/byte-string.js";
+import { STEP_ITEMS } from "../../../protocol/steps.js";
+import { indexOfPart, occurrences } from "../../patterns/text-search.js";
 import { type Bson, DOCUMENT_BYTES_MAX, Int32, Regex } from "../../values/collections/bson.js";
 import { doubleOf, isNumber } from "../../values/collections/bson-numbers.js";
-import { compiled, type Operator } from "../expressions.js";
-import { MongoFailure } from "../mongo-failure.js";
-import { programOf } from "../value-tests.js";
+import { compiled, type Operator, type Scope } from "../expressions.js";
+import { MongoFailure, spend } from "../mongo-failure.js";
+import { checkCount } from "../value-size.js";
+import { CHARS_PER_UNIT, programOf } from "../value-tests.js";
 import { textOf } from "./conversions.js";
 import {
+  calculated,
   isNothing,
   kindOf,
   madeArray,
   madeText,
   namedOperands,
+  ofLarge,
   ofOne,
   ofValues,
   passed,
@@ -22,8 +27,17 @@ import {
   type Value,
 } from "./operator.js";
 
-const lower = (text: ByteString): ByteString => text.replace(/[A-Z]+/g, (some) => some.toLowerCase());
-const upper = (text: ByteString): ByteString => text.replace(/[a-z]+/g, (some) => some.toUpperCase());
+/** Adds a number to the bytes of a range of letters. */
+function shifted(text: ByteString, first: number, last: number, change: number): ByteString {
+  const bytes = Buffer.from(text, "latin1");
+  for (const [i, byte] of bytes.entries()) if (byte >= first && byte <= last) bytes[i] = byte + change;
+  return bytes.toString("latin1");
+}
+
+const CASE = 0x20;
+const lower = (text: ByteString): ByteString => (/[A-Z]/.test(text) ? shifted(text, 0x41, 0x5a, CASE) : text);
+const upper = (text: ByteString): ByteString =>
+  /[a-z]/.test(text) ? shifted(text, 0x61, 0x7a, -CASE) : text;
 
 /** Returns a value as text; a missing value is an empty text. */
 const asText = (value: Value, name: ByteString): ByteString => (isNothing(value) ? "" : textOf(value, name));
@@ -46,33 +60,55 @@ function bytesFrom([value, start, count]: readonly Value[], name: ByteString): B
   return text.slice(from, to);
 }
 
-function charactersFrom([value, start, count]: readonly Value[], name: ByteString): ByteString {
+function charactersFrom([value, start, count]: readonly Value[], scope: Scope, name: ByteString): ByteString {
   const [from, length] = [indexIn(start, name), indexIn(count, name)];
   if (from < 0) throw new MongoFailure(34454, `${name}: the starting index must be a nonnegative integer`);
   if (length < 0) throw new MongoFailure(34455, `${name}: length must be a nonnegative integer`);
-  return bytesOfText([...textOfBytes(asText(value, name))].slice(from, from + length).join(""));
+  const text = read(asText(value, name), scope);
+  const at = offsetOf(text, from);
+  return text.slice(at, offsetOf(text, length, at));
 }
 
-const lengthOfCharacters = (text: ByteString): number => [...textOfBytes(text)].length;
+/** Returns the offset in bytes after a number of characters. */
+function offsetOf(text: ByteString, characters: number, from = 0): number {
+  let at = from;
+  for (let count = 0; count < characters && at < text.length; count++)
+    do at++;
+    while (at < text.length && isContinuation(text.charCodeAt(at)));
+  return at;
+}
+
+/** Counts the characters of a part of a text. */
+function charactersIn(text: ByteString, from = 0, to = text.length): number {
+  let count = 0;
+  for (let at = from; at < to; at++) if (!isContinuation(text.charCodeAt(at))) count++;
+  return count;
+}
+
+/** Returns a text, and counts that it is read. */
+function read(text: ByteString, { work }: Scope): ByteString {
+  passed(text.length, work);
+  return text;
+}
 
 /** @param inCharacters if false, indexes count bytes */
 const indexing = (inCharacters: boolean): Operator =>
   ofValues([2, 4], ([value, search, start, end], scope, name) => {
     if (isNothing(value)) return null;
     const [text, part] = [textIn(value, name, 40091), textIn(search, name, 40092)];
-    passed(text.length, scope.work);
+    passed(text.length + part.length, scope.work);
     const [from, to] = [
       start === undefined ? 0 : indexIn(start, name),
       end === undefined ? Infinity : indexIn(end, name),
     ];
     if (from < 0 || to < 0) throw new MongoFailure(40097, `${name}: indexes must not be negative`);
     if (!inCharacters) {
-      const at = from > text.length ? -1 : text.indexOf(part, from);
+      const at = from > text.length ? -1 : indexOfPart(text, part, from);
       return new Int32(at >= 0 && at + part.length <= to ? at : -1);
     }
-    const at = text.indexOf(part, bytesOfText([...textOfBytes(text)].slice(0, from).join("")).length);
-    const index = at < 0 ? -1 : lengthOfCharacters(text.slice(0, at));
-    const isInside = index >= from && index + lengthOfCharacters(part) <= to;
+    const at = indexOfPart(text, part, offsetOf(text, from));
+    const index = at < 0 ? -1 : charactersIn(text, 0, at);
+    const isInside = index >= from && index + charactersIn(part) <= to;
     return new Int32(isInside ? index : -1);
   });
 
@@ -82,18 +118,28 @@ const trimming = (atStart: boolean, atEnd: boolean): Operator => {
   return (operand, scope, name) => {
     const spec = namedOperands(operand, name, ["input"], ["chars"]);
     const input = compiled(spec.get("input") as Bson, scope);
-    const characters = spec.has("chars") ? compiled(spec.get("chars") as Bson, scope) : null;
-    return (root) => {
-      const [value, chars] = [input(root), characters?.(root)];
-      if (isNothing(value) || chars === null || (characters !== null && chars === undefined)) return null;
-      const removed = new Set(chars === undefined ? SPACES : textOfBytes(textIn(chars, name, 50700)));
-      const text = [...textOfBytes(textIn(value, name, 50699))];
-      passed(text.length, scope.work);
+    const hasChars = spec.has("chars");
+    const operands = [input, ...(hasChars ? [compiled(spec.get("chars") as Bson, scope)] : [])];
+    return calculated(operands, ([value, chars]) => {
+      if (isNothing(value) || (hasChars && isNothing(chars))) return null;
+      const removed = new Set(
+        chars === undefined ? SPACES : textOfBytes(read(textIn(chars, name, 50700), scope)),
+      );
+      const text = read(textIn(value, name, 50699), scope);
       let [from, to] = [0, text.length];
-      while (atStart && from < to && removed.has(text[from] as string)) from++;
-      while (atEnd && from < to && removed.has(text[to - 1] as string)) to--;
-      return bytesOfText(text.slice(from, to).join(""));
-    };
+      while (atStart && from < to) {
+        const end = offsetOf(text, 1, from);
+        if (!removed.has(textOfBytes(text.slice(from, end)))) break;
+        from = end;
+      }
+      while (atEnd && from < to) {
+        let start = to - 1;
+        while (start > from && isContinuation(text.charCodeAt(start))) start--;
+        if (!removed.has(textOfBytes(text.slice(start, to)))) break;
+        to = start;
+      }
+      return madeText(text.slice(from, to), scope);
+    });
   };
 };
 
@@ -102,35 +148,63 @@ const replacing =
   (operand, scope, name) => {
     const spec = namedOperands(operand, name, ["input", "find", "replacement"]);
     const parts = ["input", "find", "replacement"].map((field) => compiled(spec.get(field) as Bson, scope));
-    return (root) => {
-      const values = parts.map((part) => part(root));
+    return calculated(parts, (values) => {
       if (values.some(isNothing)) return null;
       const [text, search, replacement] = values.map((value) => textIn(value, name, 51746)) as [
         ByteString,
         ByteString,
         ByteString,
       ];
-      passed(text.length, scope.work);
-      // The length of the new text is counted before it is created.
-      const count = isAll && search !== "" ? text.split(search).length - 1 : 1;
-      checkLength(text.length + count * (replacement.length - search.length));
-      return madeText(
-        isAll ? text.split(search).join(replacement) : text.replace(search, () => replacement),
-        scope,
-      );
-    };
+      passed(text.length + search.length, scope.work);
+      return madeText(replaced(text, search, replacement, isAll), scope);
+    });
   };
+
+/** Replaces the first or all occurrences; between each two bytes there is an occurrence of the empty text. */
+function replaced(text: ByteString, search: ByteString, replacement: ByteString, isAll: boolean): ByteString {
+  if (search === "" && replacement === "") return text;
+  if (search === "") {
+    if (!isAll) return `${replacement}${text}`;
+    checkLength(text.length + (text.length - 1) * replacement.length);
+    return text.split("").join(replacement);
+  }
+  const parts: ByteString[] = [];
+  let [from, length] = [0, text.length];
+  for (const at of occurrences(text, search)) {
+    // The length of the new text is counted before it is created.
+    checkLength((length += replacement.length - search.length));
+    parts.push(text.slice(from, at));
+    from = at + search.length;
+    if (!isAll) break;
+  }
+  return [...parts, text.slice(from)].join(replacement);
+}
 
 function checkLength(length: number): void {
   if (length > DOCUMENT_BYTES_MAX)
     throw new MongoFailure(10334, `a text of ${length} bytes; ${DOCUMENT_BYTES_MAX} at most`);
 }
 
-function splitBy([value, separator]: readonly Value[], name: ByteString): readonly Bson[] | null {
+function* splitBy(
+  [value, separator]: readonly Value[],
+  scope: Scope,
+  name: ByteString,
+): Generator<void, Value> {
   if (isNothing(value) || isNothing(separator)) return null;
   const [text, between] = [textIn(value, name, 40085), textIn(separator, name, 40086)];
   if (between === "") throw new MongoFailure(40087, "$split requires a non-empty separator");
-  return text.split(between);
+  passed(text.length + between.length, scope.work);
+  const parts: Bson[] = [];
+  let from = 0;
+  for (const at of occurrences(text, between)) {
+    parts.push(text.slice(from, at));
+    from = at + between.length;
+    if (parts.length % STEP_ITEMS !== 0) continue;
+    checkCount(parts.length);
+    if (scope.work.effort.endsSlice()) yield;
+  }
+  parts.push(text.slice(from));
+  return madeArray(parts, scope);
 }
 
 const regexMatch: Operator = (operand, scope, name) => {
@@ -145,14 +219,12 @@ const regexMatch: Operator = (operand, scope, name) => {
       ? new Regex(pattern.pattern, pattern.options || options)
       : new Regex(pattern, options);
   const program = programOf(regex);
-  const input = compiled(spec.get("input") as Bson, scope);
-  return (root) => {
-    const value = input(root);
+  return calculated([compiled(spec.get("input") as Bson, scope)], ([value]) => {
     if (isNothing(value)) return false;
     const text = textIn(value, name, 51104);
-    passed(text.length, scope.work);
+    spend(scope.work, Math.floor(text.length / CHARS_PER_UNIT));
     return program.isIn(textOfBytes(text));
-  };
+  });
 };
 
 export const strings: Readonly<Record<string, Operator>> = {
@@ -169,19 +241,16 @@ export const strings: Readonly<Record<string, Operator>> = {
   replaceAll: replacing(true),
   replaceOne: replacing(false),
   rtrim: trimming(false, true),
-  split: ofValues([2, 2], (values, scope, name) => {
-    const parts = splitBy(values, name);
-    return parts === null ? null : madeArray(parts, scope);
-  }),
+  split: ofLarge([2, 2], splitBy),
   strLenBytes: ofOne((value, _, name) => new Int32(textIn(value, name, 34473).length)),
-  strLenCP: ofOne((value, _, name) => new Int32(lengthOfCharacters(textIn(value, name, 34471)))),
-  strcasecmp: ofValues([2, 2], (values, _, name) => {
-    const [a = "", b = ""] = values.map((value) => upper(asText(value, name)));
+  strLenCP: ofOne((value, scope, name) => new Int32(charactersIn(read(textIn(value, name, 34471), scope)))),
+  strcasecmp: ofValues([2, 2], (values, scope, name) => {
+    const [a = "", b = ""] = values.map((value) => upper(read(asText(value, name), scope)));
     return new Int32(a < b ? -1 : a > b ? 1 : 0);
   }),
   substr: ofValues([3, 3], (values, scope, name) => madeText(bytesFrom(values, name), scope)),
   substrBytes: ofValues([3, 3], (values, scope, name) => madeText(bytesFrom(values, name), scope)),
-  substrCP: ofValues([3, 3], (values, scope, name) => madeText(charactersFrom(values, name), scope)),
+  substrCP: ofValues([3, 3], (values, scope, name) => madeText(charactersFrom(values, scope, name), scope)),
   toLower: ofOne((value, scope, name) => madeText(lower(asText(value, name)), scope)),
   toUpper: ofOne((value, scope, name) => madeText(upper(asText(value, name)), scope)),
   trim: trimming(true, true),

@@ -4,17 +4,17 @@
  */
 
 import type { ByteString } from "../../../../protocol/byte-string.js";
-import { mappedInSteps } from "../../../../protocol/steps.js";
-import { ACCUMULATORS, type Accumulator } from "../../../queries/accumulators.js";
-import { type Expression, expressionOf, type Scope } from "../../../queries/expressions.js";
-import { MongoFailure, spend } from "../../../queries/mongo-failure.js";
+import { ACCUMULATORS, type Accumulator, type Start } from "../../../queries/accumulators.js";
+import { expressionOf, type Scope } from "../../../queries/expressions.js";
+import { type Expression, mappedInSlices } from "../../../queries/long-evaluation.js";
+import { MongoFailure, produce, spend } from "../../../queries/mongo-failure.js";
 import { unknownName } from "../../../queries/mongodb-names.js";
+import { keyCounted } from "../../../queries/value-size.js";
 import { type Bson, type BsonDocument, isDocument } from "../../../values/collections/bson.js";
-import { keyOf } from "../../../values/collections/bson-order.js";
 
 interface Field {
   readonly name: ByteString;
-  readonly start: () => Accumulator;
+  readonly start: Start;
   readonly operand: Expression;
 }
 
@@ -39,18 +39,20 @@ export function grouping(
     const groups = new Map<ByteString, Group>();
     spend(scope.work, documents.length * fields.length);
     scope.work.effort.work(documents.length * GROUPED_STEPS);
-    yield* mappedInSteps(documents, (document) => {
+    yield* mappedInSlices(documents, scope.work, (document) => {
       const value = idOf(document) ?? null;
-      const key = keyOf(value);
+      // A long operand ends this call, so all operands are evaluated before one is added.
+      const operands = fields.map(({ operand }) => operand(document));
+      const key = keyCounted(value, scope.work);
       let group = groups.get(key);
       if (group === undefined) {
-        group = { id: value, accumulators: fields.map(({ start }) => start()) };
+        produce(scope.work, 1 + fields.length, key.length);
+        group = { id: value, accumulators: fields.map(({ start }) => start(scope.work)) };
         groups.set(key, group);
       }
-      for (const [i, accumulator] of group.accumulators.entries())
-        accumulator.add((fields[i] as Field).operand(document));
+      for (const [i, accumulator] of group.accumulators.entries()) accumulator.add(operands[i]);
     });
-    return yield* mappedInSteps([...groups.values()], ({ id: value, accumulators }) => {
+    return yield* mappedInSlices([...groups.values()], scope.work, ({ id: value, accumulators }) => {
       const result = new Map<ByteString, Bson>([["_id", value]]);
       for (const [i, accumulator] of accumulators.entries())
         result.set((fields[i] as Field).name, accumulator.result() ?? null);

@@ -3,7 +3,7 @@ import type { ByteString } from "../../../../protocol/byte-string.js";
 import { STEP_ITEMS } from "../../../../protocol/steps.js";
 import { truthAt, unknownField } from "../../../queries/command-fields.js";
 import { pathTo } from "../../../queries/document-paths.js";
-import { MongoFailure, spend, type Work } from "../../../queries/mongo-failure.js";
+import { MongoFailure, produce, spend, type Work } from "../../../queries/mongo-failure.js";
 import { type Bson, type BsonDocument, isArray, isDocument } from "../../../values/collections/bson.js";
 import type { FieldPath } from "../../../values/collections/index-keys.js";
 
@@ -27,8 +27,14 @@ export function unwound(
     const result: BsonDocument[] = [];
     for (const [position, document] of documents.entries()) {
       const value = along(document, unwinding.path);
-      if (isArray(value)) spend(work, value.length * (COPY_UNITS + document.size));
-      for (const one of each(document, value, unwinding)) if (result.push(one) % STEP_ITEMS === 0) yield;
+      for (const one of each(document, value, unwinding)) {
+        if (isArray(value)) {
+          spend(work, COPY_UNITS + document.size);
+          produce(work, COPY_UNITS + document.size);
+        }
+        result.push(one);
+        if (work.effort.endsSlice()) yield;
+      }
       if (position % STEP_ITEMS === 0) yield;
     }
     return result;

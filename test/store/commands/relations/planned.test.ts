@@ -47,6 +47,7 @@ function outcomes(database: Database, text: string): (Outcome | string)[] {
     for (const run of [joinedAsWritten, answered]) {
       const evaluation: Evaluation = {
         data,
+        effort: data.effort,
         database: "d",
         language,
         parameters: [],
@@ -54,7 +55,6 @@ function outcomes(database: Database, text: string): (Outcome | string)[] {
         work: { rows: 0, likeSteps: 0 },
         form: formOf(language),
         sources: new Sources(),
-        effort: data.effort,
       };
       outcomeList.push(outcomeOf(() => run(query, evaluation)));
     }
