@@ -10,7 +10,13 @@ import { CommandFailure } from "./arguments/command-errors.js";
 import type { ChangeListener } from "./change-listener.js";
 import { commandTable } from "./command-table.js";
 import { expiredWrites, lookUpKeys, recordUse } from "./key-lookups.js";
-import { BudgetExceeded, budgetExceeded, EffortBudget, UNCOUNTED_EFFORT } from "./keyspace/effort-budget.js";
+import {
+  BudgetExceeded,
+  budgetExceeded,
+  EffortBudget,
+  readsExceeded,
+  UNCOUNTED_EFFORT,
+} from "./keyspace/effort-budget.js";
 import type { KeyUsage } from "./keyspace/key-usage.js";
 import { isExpired, Keyspace } from "./keyspace/keyspace.js";
 import type { Lookups } from "./keyspace/lookup-counts.js";
@@ -18,6 +24,7 @@ import { Data } from "./keyspace/mutators.js";
 import type { StringForms } from "./keyspace/remembered-string-encodings.js";
 import { type UndoRecord, undo } from "./keyspace/undo.js";
 import type { Unit } from "./keyspace/unit.js";
+import { allowanceOf, READ_STEPS, type Reads } from "./read-allowance.js";
 import type { CommandIndex } from "./rows/command-index.js";
 import type { Command } from "./rows/command-row.js";
 
@@ -46,6 +53,10 @@ export class Database {
   /** Whether the current commands are applied again, because a late entry was inserted before them. */
   isRedoing = false;
   readonly #effort = new EffortBudget();
+  /** The count of the reads that run now, unless they are in a unit that writes. */
+  readonly #reading = new EffortBudget();
+  readonly #reads: { -readonly [Name in keyof Reads]: Reads[Name] } = { command: [], argv: [], db: 0 };
+  readonly #readAllowance = () => allowanceOf(this.#reads, this.#keyspaces);
 
   constructor({
     databases = DATABASES_DEFAULT,
@@ -123,6 +134,7 @@ export class Database {
     const effort = this.#effort;
     const isCounted = resolved.some(isBounded);
     if (isCounted) effort.begin();
+    else this.#beginReads(resolved, commands, db);
     return array(
       // Later commands of the unit may change the data that a lazy reply has not read yet.
       commands.map((argv, step) => {
@@ -131,7 +143,9 @@ export class Database {
         const reply =
           isCounted && !command.isLinear
             ? this.#applyBounded(command, argv, stepUnit, records ?? [])
-            : this.#apply(command, argv, stepUnit, records, UNCOUNTED_EFFORT);
+            : isCounted
+              ? this.#apply(command, argv, stepUnit, records, UNCOUNTED_EFFORT)
+              : this.#read(command, argv, stepUnit);
         return withItemsFound(reply);
       }),
     );
@@ -246,12 +260,35 @@ export class Database {
   /** Runs a command as `execute` does, after the caller has resolved it for these arguments. */
   run(command: Command, argv: readonly ByteString[], unit: Unit, records: UndoRecord[] | null = null): Reply {
     const isCounted = command.writes ? !command.isLinear : command.isQuery && unit.takesSteps !== true;
-    if (!isCounted)
-      return command.isQuery
-        ? this.#query(command, argv, unit)
-        : this.#apply(command, argv, unit, records, UNCOUNTED_EFFORT);
+    if (!isCounted) {
+      if (command.isQuery) return this.#query(command, argv, unit);
+      if (command.writes) return this.#apply(command, argv, unit, records, UNCOUNTED_EFFORT);
+      this.#beginReads(command, argv, unit.db);
+      return this.#read(command, argv, unit);
+    }
     this.#effort.begin();
     return this.#applyBounded(command, argv, unit, records ?? []);
+  }
+
+  /** Begins the count of a read, or of all reads of a unit. */
+  #beginReads(command: Command | readonly Command[], argv: Reads["argv"], db: number): void {
+    this.#reads.command = command;
+    this.#reads.argv = argv;
+    this.#reads.db = db;
+    this.#reading.beginReads(READ_STEPS, this.#readAllowance);
+  }
+
+  /** Runs a command that changes nothing, and counts its steps if it is not a command that yields. */
+  #read(command: Command, argv: readonly ByteString[], unit: Unit): Reply {
+    // Reads of JSON documents check their entries in steps.
+    if (command.group === "document") return this.#apply(command, argv, unit, null, UNCOUNTED_EFFORT);
+    try {
+      return this.#apply(command, argv, unit, null, this.#reading);
+    } catch (problem) {
+      if (!(problem instanceof BudgetExceeded)) throw problem;
+      this.#data.lookups.missed = null;
+      return readsExceeded().reply;
+    }
   }
 
   /** Begins a query whose later steps run while other commands run, so it has its own counter. */

@@ -9,7 +9,7 @@ import { distinctChoices } from "../keyspace/seeded-choice.js";
  * Maximum number of choices with repetition in one command. Redis has no limit, so one command can keep a Redis server
  * busy until its memory is exhausted. This must not happen to a daemon.
  */
-const REPETITIONS_MAX = 1_000_000;
+const REPETITIONS_MAX = 300_000;
 
 /** Cost in steps of each choice, in addition to that of the reply's items. */
 const CHOSEN_STEPS = 15;
@@ -34,10 +34,9 @@ export function chosenIndexes(
   n: number,
   count: number,
 ): number[] {
-  const chosen = count < 0 ? Math.min(-count, REPETITIONS_MAX) : Math.min(count, n);
-  effort.work(CHOSEN_STEPS * chosen);
-  if (count >= 0) return distinctChoices(choose, n, count);
   if (count < -REPETITIONS_MAX)
     throw custom(`ERR value is out of range, at most ${REPETITIONS_MAX} repetitions are answered`);
+  effort.work(CHOSEN_STEPS * (count < 0 ? -count : Math.min(count, n)));
+  if (count >= 0) return distinctChoices(choose, n, count);
   return Array.from({ length: -count }, () => choose(n));
 }

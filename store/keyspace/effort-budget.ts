@@ -55,6 +55,12 @@ export const budgetExceeded = ({ isQuery }: { isQuery?: boolean }): CommandFailu
       : "TOOMUCH the command would produce or read too much in one step: split it, or raise --max-unit-steps",
   );
 
+/** Returns the error of reads that visit the same values too often. */
+export const readsExceeded = (): CommandFailure =>
+  new CommandFailure(
+    "TOOMUCH the command would read the same values too often in one step: name each key once, or read less",
+  );
+
 const queryExceeded = (): CommandFailure =>
   new CommandFailure(
     `TOOMUCH the query would produce more than ${QUERY_PRODUCED_MAX} elements, or as many times ${BYTES_PER_STEP} bytes: request less`,
@@ -95,8 +101,20 @@ export class EffortBudget {
   #isSharing = false;
   /** The working memory of a query in steps; null for units, which run without interruption. */
   #memory: MemoryGrant | null = null;
+  /** Returns further steps that the current reads may take; called once, when they exceed `stepsMax`. */
+  #allowance: (() => number) | null = null;
   /** The value of `steps` at which the current slice ends. Only queries in steps have slices. */
   #sliceEnd = Number.POSITIVE_INFINITY;
+
+  /**
+   * Starts the count of reads that run together without interruption.
+   * @param allowance  returns the steps that they may take in addition to `stepsMax`
+   */
+  beginReads(stepsMax: number, allowance: () => number): void {
+    this.#reset();
+    this.stepsMax = stepsMax;
+    this.#allowance = allowance;
+  }
 
   /** Returns the budget of one query that runs in steps. @param memory  default: unlimited */
   static ofQuery(memory: MemoryGrant = UNLIMITED_MEMORY): EffortBudget {
@@ -231,6 +249,13 @@ export class EffortBudget {
   /** Counts steps that produce nothing. @throws BudgetExceeded */
   work(steps: number): void {
     this.steps += steps;
+    if (this.steps > this.stepsMax + this.#granted) this.#exceed();
+  }
+
+  /** @throws BudgetExceeded unless the current reads have a sufficient allowance */
+  #exceed(): void {
+    this.#granted += this.#allowance?.() ?? 0;
+    this.#allowance = null;
     if (this.steps > this.stepsMax + this.#granted) throw new BudgetExceeded("it would read too much");
   }
 }

@@ -6,6 +6,7 @@ const ADMISSION = "test/timeline/fold/entry-budget.test.js";
 const PAGE = "test/store/effort-page.test.js";
 const TURNS = "test/engine/backends/run-steps-in-turns.test.js";
 const WORKING_MEMORY = "test/engine/backends/working-memory.test.js";
+const READS = "test/store/read-allowance.test.js";
 const VALUES = "test/store/queries/value-size.test.js";
 const EXPRESSIONS = "test/store/queries/long-expressions.test.js";
 const ORDER = "test/cluster/order/order-recorder.test.js";
@@ -326,5 +327,12 @@ export const budgetMutants: readonly Mutant[] = [
     find: "budget.producedMax = QUERY_PRODUCED_MAX;",
     replace: "",
     test: VALUES,
+  },
+  {
+    name: "budgets: a read may visit a value any number of times",
+    file: "store/database.js",
+    find: "beginReads(READ_STEPS",
+    replace: "beginReads(Infinity",
+    test: READS,
   },
 ];

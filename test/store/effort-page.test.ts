@@ -24,6 +24,7 @@ import {
 import type { UndoRecord } from "../../store/keyspace/undo.js";
 import { STEPS_BACK_MAX } from "../../store/patterns/glob.js";
 import { WORK_MAX as MONGO_WORK_MAX } from "../../store/queries/mongo-failure.js";
+import { READ_STEPS, READ_STEPS_PER_ELEMENT } from "../../store/read-allowance.js";
 import { repositoryRoot } from "../support/repository.js";
 import { type Argv, databaseOfAllTypes, SIZE, unit } from "./effort-state.js";
 
@@ -37,6 +38,7 @@ for (const [name, sentence] of Object.entries({
   READS_PER_STEP: `${READS_PER_STEP} elements that are only compared count as one step`,
   WALKED_KEY_STEPS: WALKED_KEY_STEPS === 1 ? "and so does each key that is skipped" : "no such sentence",
   STEPS_GRANTED: `Each argument and each ${BYTES_PER_STEP} bytes of a command grant it ${STEPS_GRANTED} more steps`,
+  READ_STEPS: `${number(READ_STEPS)} steps (\`READ_STEPS\`), and ${READ_STEPS_PER_ELEMENT} steps`,
   QUERY_PRODUCED_MAX: `${number(QUERY_PRODUCED_MAX)} elements`,
   PRODUCED_MAX: `a unit with more than ${number(PRODUCED_MAX)} steps`,
   WORK_MAX: `${number(WORK_MAX)} rows (\`WORK_MAX\`)`,
