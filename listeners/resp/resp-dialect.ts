@@ -33,6 +33,9 @@ const END = "\r\n";
 /** A command's name and arguments. */
 export type Argv = readonly ByteString[];
 
+/** The first byte of a TLS client. */
+const TLS_HANDSHAKE = 0x16;
+
 export class RespDialect extends Dialect<Argv> {
   readonly listener = RESP_LISTENER;
   override readonly readsOn = true;
@@ -75,6 +78,11 @@ export class RespDialect extends Dialect<Argv> {
 
   override isFirstByte(byte: number): boolean {
     return isTextByte(byte);
+  }
+
+  /** Answers as Redis does to input that is no request. A TLS client could not read the answer. */
+  override answerToFirstByte(byte: number): string | null {
+    return byte === TLS_HANDSHAKE ? null : "-ERR Protocol error: the first byte is not text\r\n";
   }
 
   override get heldBytes(): number {

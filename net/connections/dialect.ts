@@ -157,6 +157,11 @@ export abstract class Dialect<Request> {
     return true;
   }
 
+  /** Returns the answer to a first byte with which no connection may begin; null closes it without an answer. */
+  answerToFirstByte(_byte: number): string | null {
+    return null;
+  }
+
   /**
    * Adds received bytes. They may be used without a copy only until `copyUnread`.
    * @returns whether a request has begun or is complete; otherwise the connection counts as silent

@@ -26,6 +26,7 @@ export function wrongBeginning(
   dialect: {
     foreignClient(chunk: Buffer): ForeignClient | null;
     isFirstByte(byte: number): boolean;
+    answerToFirstByte(byte: number): string | null;
   },
   chunk: Buffer,
 ): Closing | InterimAnswer | null {
@@ -38,9 +39,6 @@ export function wrongBeginning(
   }
   const [byte] = chunk;
   if (byte === undefined || dialect.isFirstByte(byte)) return null;
-  return closing(
-    "malformed",
-    `the first byte is 0x${byte.toString(16).padStart(2, "0")}, which is not text`,
-    null,
-  );
+  const detail = `the first byte is 0x${byte.toString(16).padStart(2, "0")}, which is not text`;
+  return closing("malformed", detail, dialect.answerToFirstByte(byte));
 }

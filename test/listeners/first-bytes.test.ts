@@ -67,7 +67,9 @@ for (const name of NAMES) {
     const isBinary = (byte: number) => name === "memcached" && byte === 0x80;
     for (const byte of [0x01, 0x16, 0x1b, 0x7f, 0x80, 0xc0, 0xff].filter((one) => !isBinary(one))) {
       const bytes = Buffer.concat([Buffer.of(byte), Buffer.from(`\r\n${WRITES[name]}\r\n`)]);
-      assert.equal(await answerTo(name, bytes), "", `0x${byte.toString(16)}`);
+      const isAnswered = name === "resp" && byte !== 0x16;
+      const answer = isAnswered ? "-ERR Protocol error: the first byte is not text\r\n" : "";
+      assert.equal(await answerTo(name, bytes), answer, `0x${byte.toString(16)}`);
     }
     assert.equal(await keysOf(), 0);
   });

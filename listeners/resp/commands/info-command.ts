@@ -13,9 +13,7 @@ import type { CommandCounts } from "../session/command-counts.js";
 import type { RespServer } from "../session/resp-server.js";
 import type { RespSession, SessionHandler } from "../session/resp-session.js";
 import { percentilesOf } from "./config-lists.js";
-
-const HZ_DEFAULT = 10;
-const HZ_MAX = 500;
+import { HZ_DEFAULT } from "./tuning-settings.js";
 
 export const infoHandlers: readonly (readonly [string, SessionHandler])[] = [["INFO", info]];
 
@@ -62,9 +60,9 @@ function ownFields(session: RespSession): OwnFields {
   };
 }
 
-/** Returns the fields of the server. Redis also caps hz, which has no effect here. */
+/** Returns the fields of the server; hz has no effect here. */
 function serverFields(server: RespServer): InfoFields {
-  const hz = Math.min(HZ_MAX, Math.max(1, server.numberOf("hz", HZ_DEFAULT)));
+  const hz = server.numberOf("hz", HZ_DEFAULT);
   return { run_id: server.runId, hz, configured_hz: hz };
 }
 

@@ -24,7 +24,6 @@ const NUMBERS: readonly (readonly [name: string, fallback: number, min: number, 
   ["active-expire-effort", 1, 1, 10],
   ["auto-aof-rewrite-percentage", 100, 0, INT_MAX],
   ["busy-reply-threshold", 5000, 0, UNBOUNDED],
-  ["hz", 10, 0, INT_MAX],
   ["lfu-decay-time", 1, 0, INT_MAX],
   ["lfu-log-factor", 10, 0, INT_MAX],
   ["list-compress-depth", 0, 0, INT_MAX],
@@ -121,7 +120,23 @@ const settings: Readonly<Record<string, Setting>> = Object.fromEntries([
   ...Object.entries(SWITCHES).map(([name, fallback]) => [name, storedSwitch(name, fallback)]),
 ]);
 
+/** The bounds to which Redis changes another value of hz. */
+const HZ_MIN = 1;
+const HZ_MAX = 500;
+export const HZ_DEFAULT = 10;
+
+const hz: Setting = {
+  text: ({ server }) => server.settings.get("hz") ?? String(HZ_DEFAULT),
+  prepare: ({ server }, text) => {
+    const value = parseNumber(text, { min: 0, max: INT_MAX });
+    if (typeof value === "string") return value;
+    const clamped = Math.min(HZ_MAX, Math.max(HZ_MIN, Number(value)));
+    return () => server.settings.set("hz", String(clamped));
+  },
+};
+
 export const TUNING_SETTINGS: Readonly<Record<string, Setting>> = {
   ...settings,
+  hz,
   ...Object.fromEntries(Object.entries(ALIASES).map(([alias, name]) => [alias, settings[name] as Setting])),
 };

@@ -128,6 +128,7 @@ const conversations: Readonly<Record<string, readonly string[]>> = {
     lines("CONFIG SET zset-max-listpack-value 1kb", "CONFIG GET zset-max-ziplist-value"),
     lines("CONFIG SET zset-max-listpack-value 1x", "CONFIG SET activerehashing maybe"),
     lines("CONFIG SET activerehashing NO", "CONFIG GET activerehashing", "CONFIG SET activerehashing yes"),
+    lines("CONFIG SET hz 1000", "CONFIG GET hz", "CONFIG SET hz 0", "CONFIG GET hz", "CONFIG SET hz 10"),
     lines("CONFIG SET hz 20 hz 30", "CONFIG SET hz 20 daemonize yes", "CONFIG GET hz"),
   ],
   "the default user's password can be set": [
