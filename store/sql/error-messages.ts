@@ -85,6 +85,14 @@ const MESSAGES = {
     "{0} takes numbers, but found a text",
   ),
   differentWidths: message("{0}({1}) AND {2}({3})", "queries of {1} and of {3} columns ({0}, {2})"),
+  subqueryWidth: message(
+    "Requête de {0} colonnes",
+    "a query as a value, or after in, has one column; this one has {0}",
+  ),
+  subqueryRows: message(
+    "Requête de {0} lignes",
+    "a query as a value has at most one row; this one has {0}: add a condition or limit 1, or write in (select …)",
+  ),
   dividedByZero: message("division by zero numerator = {0} / 0", "division by zero: {0} / 0"),
   tooLarge: message("Be loatra ny isa", "a number becomes too large"),
   misfit: message(

@@ -17,6 +17,7 @@ import type {
   Expression,
   Like,
   Membership,
+  Subquery,
 } from "./syntax-tree.js";
 import type { TokenReader } from "./token-reader.js";
 import { unsupportedFunction } from "./unsupported-features.js";
@@ -104,8 +105,12 @@ function test(reader: TokenReader, operand: Expression): Expression | null {
   switch (name) {
     case "null":
       return { kind: "is-null", operand, isNegated };
-    case "in":
-      return { kind: "in", operand, list: values(reader), isNegated };
+    case "in": {
+      const source = subquery(reader);
+      return source === null
+        ? { kind: "in", operand, list: values(reader), isNegated }
+        : { kind: "in-query", operand, source, isNegated };
+    }
     case "between": {
       const from = ordering(reader);
       reader.expect("and");
@@ -114,6 +119,22 @@ function test(reader: TokenReader, operand: Expression): Expression | null {
     case "like":
       return { kind: "like", operand, pattern: ordering(reader), escape: escapeOf(reader), isNegated };
   }
+}
+
+/** Parses a query in parentheses. Returns null if none follows, or if no expression here may contain one. */
+function subquery(reader: TokenReader): Subquery | null {
+  const isQuery =
+    reader.token.text === "(" && reader.token.kind === "sign" && reader.following.lower === "select";
+  if (reader.subqueries === null || !isQuery) return null;
+  const { subqueries } = reader;
+  reader.countOperator();
+  reader.expectSign("(");
+  const { at } = reader.token;
+  const query = reader.nested(() => reader.query(reader));
+  const text = reader.statement.slice(at, reader.token.at).trimEnd();
+  reader.expectSign(")");
+  reader.subqueries = subqueries + 1;
+  return { kind: "query", query, text };
 }
 
 /** Parses values in parentheses, possibly none. Each value that must be calculated counts as an operator. */
@@ -205,6 +226,8 @@ function factor(reader: TokenReader): Expression {
       return reader.nested(() => factor(reader));
     }
     if (reader.acceptSign("?")) return { kind: "parameter", number: reader.parameters++ };
+    const query = subquery(reader);
+    if (query !== null) return query;
     if (reader.acceptSign("(")) {
       const inner = nestedExpression(reader);
       reader.expectSign(")");

@@ -53,6 +53,10 @@ export class ExpressionNumbers {
         const name = expression.name.toLowerCase();
         return [expression.kind, name, expression.isDistinct === true, operands];
       }
+      // Their values replace queries before expressions are numbered.
+      case "query":
+      case "in-query":
+        throw new Error("a query without its value");
       case "cast":
         return [expression.kind, expression.type, this.of(expression.operand)];
       case "case": {

@@ -50,6 +50,12 @@ export function standardText(expression: Expression): ByteString {
       return `cast(${standardText(expression.operand)} as ${expression.type})`;
     case "case":
       return caseText(expression);
+    case "query":
+      return `(${expression.text})`;
+    case "in-query": {
+      const { operand, source, isNegated } = expression;
+      return `${operandText(operand)}${isNegated ? " not" : ""} in (${source.text})`;
+    }
     default:
       return testText(expression);
   }
@@ -78,7 +84,7 @@ function testText(test: Test): ByteString {
 
 function operandText(expression: Expression): ByteString {
   const text = standardText(expression);
-  return ["literal", "parameter", "column", "call", "case", "cast"].includes(expression.kind)
+  return ["literal", "parameter", "column", "call", "case", "cast", "query"].includes(expression.kind)
     ? text
     : `(${text})`;
 }
@@ -110,6 +116,8 @@ export function expressionText(expression: Expression): ByteString {
     case "like":
     case "case":
     case "cast":
+    case "query":
+    case "in-query":
       return standardText(expression);
     case "call":
       return `FunctionExpr(${expression.name}, [${expression.arguments?.map(expressionText).join(", ") ?? "*"}])`;

@@ -5,6 +5,7 @@
 import type { ByteString } from "../../protocol/byte-string.js";
 import { ENGLISH_WORDS, MALAGASY_BEGINNINGS } from "./keywords.js";
 import { tokensOf } from "./lexer.js";
+import { query } from "./query-grammar.js";
 import { statement } from "./statement-grammar.js";
 import { SqlMistake } from "./syntax-error.js";
 import type { Form, Language, Statement } from "./syntax-tree.js";
@@ -128,7 +129,7 @@ function parsedAgain(text: ByteString): Parsed {
   try {
     if (text.length > STATEMENT_BYTES_MAX)
       throw new SqlMistake("limit", { at: 0, found: "" }, `more than ${STATEMENT_BYTES_MAX} bytes`);
-    const reader = new TokenReader(text, tokensOf(text, form), { language, form });
+    const reader = new TokenReader(text, tokensOf(text, form), { language, form, query });
     const parsed = statement(reader);
     return { statement: parsed, language, parameters: reader.parameters };
   } catch (mistake) {

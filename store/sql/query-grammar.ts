@@ -90,6 +90,16 @@ function setOperator(reader: TokenReader): Exclude<SetOperator, "union-all"> | n
 /** Parses one select, without the queries with which it may be combined. */
 export function select(reader: TokenReader): Select {
   reader.expect("select");
+  // Only standard expressions contain queries. Those of enclosed selects are counted for these alone.
+  const outer = reader.subqueries;
+  if (reader.form === "standard") reader.subqueries = 0;
+  const read = selectAfterWord(reader);
+  const hasSubqueries = reader.subqueries !== null && reader.subqueries > 0;
+  reader.subqueries = outer;
+  return hasSubqueries ? { ...read, hasSubqueries } : read;
+}
+
+function selectAfterWord(reader: TokenReader): Select {
   const isDistinct = reader.accept("distinct");
   if (!isDistinct) acceptedAll(reader);
   const fields = fieldList(reader);

@@ -3,7 +3,7 @@
  * the data.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
-import type { Query } from "./syntax-tree.js";
+import { type Expression, expressionsOf, operandsOf, type Query } from "./syntax-tree.js";
 
 export function namesIn(query: Query): ReadonlySet<ByteString> {
   const names = new Set<ByteString>();
@@ -22,4 +22,11 @@ function addNames(query: Query, names: Set<ByteString>): void {
     if (source?.kind === "named") names.add(source.name);
     else if (source?.kind === "derived") addNames(source.query, names);
   }
+  if (query.hasSubqueries === true) for (const each of expressionsOf(query)) addNamesIn(each, names);
+}
+
+function addNamesIn(expression: Expression, names: Set<ByteString>): void {
+  if (expression.kind === "query") addNames(expression.query, names);
+  else if (expression.kind === "in-query") addNames(expression.source.query, names);
+  for (const operand of operandsOf(expression)) addNamesIn(operand, names);
 }

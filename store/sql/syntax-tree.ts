@@ -101,6 +101,8 @@ export interface Select extends Tail {
    */
   readonly groupBy: readonly Expression[] | null;
   readonly having: Expression | null;
+  /** Whether expressions of this select contain queries. */
+  readonly hasSubqueries?: true;
 }
 
 /** The rows to return: those from the index `from` to the index `to`, exclusive, or `count` rows from `from`. */
@@ -175,7 +177,25 @@ export type Expression =
   | Test
   | Case
   | Cast
+  | Subquery
+  | QueryMembership
   | Call;
+
+/** A query as a value: that of the only column of its only row, or null without rows. Its names are its own. */
+export interface Subquery {
+  readonly kind: "query";
+  readonly query: Query;
+  /** The query as written. */
+  readonly text: ByteString;
+}
+
+/** Whether a value is in the only column of a query. */
+export interface QueryMembership {
+  readonly kind: "in-query";
+  readonly operand: Expression;
+  readonly source: Subquery;
+  readonly isNegated: boolean;
+}
 
 /** A value of the standard form that depends on conditions. */
 export interface Case {
@@ -229,11 +249,13 @@ export function operandsOf(expression: Expression): readonly Expression[] {
     case "literal":
     case "parameter":
     case "column":
+    case "query":
       return [];
     case "not":
     case "negative":
     case "is-null":
     case "cast":
+    case "in-query":
       return [expression.operand];
     case "case": {
       const { operand, branches, otherwise } = expression;
@@ -253,4 +275,22 @@ export function operandsOf(expression: Expression): readonly Expression[] {
     case "call":
       return expression.arguments ?? [];
   }
+}
+
+/** Returns the expressions of a select, without those in its sources. */
+export function expressionsOf({
+  fields,
+  joins,
+  where,
+  groupBy,
+  having,
+  orderBy,
+}: Select): readonly Expression[] {
+  const all = [
+    ...(fields ?? []).map(({ value }) => (value.kind === "all" ? null : value)),
+    ...joins.map(({ on }) => on),
+    ...[where, ...(groupBy ?? []), having],
+    ...orderBy.map(({ by }) => by),
+  ];
+  return all.filter((each) => each !== null);
 }

@@ -11,6 +11,13 @@ const NESTING_MAX = 32;
 const OPERATORS_MAX = 500;
 const DIGITS = /^\d/;
 
+interface ReaderOptions {
+  readonly language: Language;
+  readonly form: Form;
+  /** Parses a query in an expression: the grammar of queries uses that of expressions. */
+  readonly query: (reader: TokenReader) => Query;
+}
+
 export class TokenReader {
   readonly statement: ByteString;
   readonly language: Language;
@@ -19,6 +26,10 @@ export class TokenReader {
   endedQuery: Query | null = null;
   /** Number of `?` so far. */
   parameters = 0;
+  /** Number of queries in expressions so far; null where an expression cannot contain one. */
+  subqueries: number | null = null;
+  /** Parses a query. */
+  readonly query: (reader: TokenReader) => Query;
   readonly #phrases: Readonly<Record<KeywordName, Phrases>>;
   /** The next token. */
   token: Token;
@@ -26,10 +37,11 @@ export class TokenReader {
   #operators = 0;
 
   /** @param first the first token */
-  constructor(statement: ByteString, first: Token, { language, form }: { language: Language; form: Form }) {
+  constructor(statement: ByteString, first: Token, { language, form, query }: ReaderOptions) {
     this.statement = statement;
     this.language = language;
     this.form = form;
+    this.query = query;
     this.token = first;
     this.#phrases = PHRASES[language];
   }

@@ -322,10 +322,15 @@ export const UNSUPPORTED: readonly Row[] = [
   row(
     "a query in in (…)",
     /^select\b/,
-    "write a join: select distinct t.* from t join (select …) x on t.k = x.k",
+    "write select first, then the statement with its values: where k in (1, 2)",
     /\bin\s*\($/,
   ),
-  row("a query as a value", /^select\b/, SUBQUERY, /\($/),
+  row(
+    "a query as a value",
+    /^select\b/,
+    "write select first, then the statement with its value, or insert into t select …",
+    /\($/,
+  ),
   row("union distinct", /^distinct\b/, "write union", /\b(?:union|except|intersect)$/),
   row(
     "except all and intersect all",

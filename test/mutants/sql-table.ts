@@ -264,6 +264,13 @@ export const sqlMutants: readonly Mutant[] = [
     test: "test/store/commands/relations/sqlite.test.js",
   },
   {
+    name: "SQL: queries in expressions require no rights",
+    file: "store/sql/query-names.js",
+    find: "query.hasSubqueries === true",
+    replace: "false",
+    test: "test/store/commands/relations/sql-commands.test.js",
+  },
+  {
     name: "SQL: two hyphens after a Malagasy keyword begin a comment",
     file: "protocol/sql-scanner.js",
     find: "if (!this.#mayHaveComments)\n                return false;",

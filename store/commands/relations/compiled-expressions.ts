@@ -92,6 +92,10 @@ export function compiled(expression: Expression, scope: Scope, evaluation: Evalu
       return compiledCase(expression, (each) => compiled(each, scope, evaluation));
     case "cast":
       return compiledCast(expression.type, compiled(expression.operand, scope, evaluation));
+    // Their values replace queries before the select is executed.
+    case "query":
+    case "in-query":
+      throw new Error("a query without its value");
     case "binary":
       return isStandard
         ? standardBinary(expression, scope, evaluation)

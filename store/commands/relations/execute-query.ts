@@ -43,6 +43,7 @@ import { groupsOf, isGrouped } from "./row-grouping.js";
 import { allFields, sorted, sortedBy, sortKeys } from "./row-sorting.js";
 import { filtered, selected } from "./select-rows.js";
 import type { Compiled } from "./standard-values.js";
+import { withoutSubqueries } from "./subqueries.js";
 
 /** Maximum nesting of views: each level uses stack space. */
 const VIEWS_MAX = 8;
@@ -140,7 +141,10 @@ function* together(
   return { name, columns, rows: yield* withoutDuplicates(rows, evaluation), table: null, isSet: true };
 }
 
-function* answeredSelect(select: Select, evaluation: Evaluation, depth: number): Generator<void, Relation> {
+function* answeredSelect(written: Select, evaluation: Evaluation, depth: number): Generator<void, Relation> {
+  const execute = (query: Query) => answeredQuery(query, evaluation, depth);
+  const select =
+    written.hasSubqueries === true ? yield* withoutSubqueries(written, execute, evaluation) : written;
   const { source, fields, groupBy, orderBy, limit } = select;
   checkColumns(evaluation, Math.max(fields?.length ?? 0, groupBy?.length ?? 0, orderBy.length));
   if (source === null && fields === null) throw failure(evaluation, "noSource");

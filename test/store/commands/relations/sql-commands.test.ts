@@ -269,6 +269,62 @@ test("min and max of several arguments: the error names the alternative", () => 
   assert.match(shown(sql("select k from t where max(k) > 0")), /'max' is not a function of one row/);
 });
 
+test("a query in an expression is executed once, with names of its own", () => {
+  execute("insert into t (k, x) values (1, 'a'), (2, 'b'), (3, null)", "create table u (k number)");
+  assert.deepEqual(rows("select k from t where k in (select k from u)"), []);
+  assert.deepEqual(rows("select k from t where k not in (select k from u)"), [[1], [2], [3]]);
+  execute("insert into u values (2), (3)");
+  assert.deepEqual(rows("select k from t where k in (select k from u where k > ?) order by k", "2"), [[3]]);
+  assert.deepEqual(rows("select (select max(k) from u) - k a, (select 1 where 1 = 0) b from t where k = 1"), [
+    [2, null],
+  ]);
+  assert.deepEqual(rows("select k, case when k in (select k from u) then 1 else 0 end from t where k < 3"), [
+    [1, 0],
+    [2, 1],
+  ]);
+  execute("create view v as select k from t where k = (select min(k) from u)");
+  assert.deepEqual(rows("select k from v"), [[2]]);
+  execute("insert into u select k + 10 from t where k not in (select k from u)");
+  assert.deepEqual(rows("select k from u"), [[2], [3], [11]]);
+  refused(
+    "select k from t where k = (select k from u)",
+    /has at most one row; this one has 3: add a condition or limit 1/,
+  );
+  refused("select k from t where k in (select k, k from u)", /has one column; this one has 2/);
+  refused("select k from t where k in (select u.k from u where u.k = t.k)", /there is no column 't\.k'/);
+  refused(
+    "delete from t where k in (select k from u)",
+    /not supported: .*write select first, then the statement/,
+  );
+});
+
+test("a column has the text of a query as its name", () => {
+  const outcome = outcomeOfReply(sql("select (select  1), 1 in (select 1)"));
+  assert.deepEqual(outcome.kind === "rows" ? outcome.columns : outcome, [
+    { name: "(select  1)", origin: null },
+    { name: "1 in (select 1)", origin: null },
+  ]);
+});
+
+test("queries in expressions require the rights to their tables", () => {
+  const read = (statement: string) =>
+    touchesOf((commandTable.resolve(["SQL", "d", statement]) as Command).keys, ["SQL", "d", statement]).map(
+      ({ key }) => key,
+    );
+  for (const statement of [
+    "select 1 where 1 in (select k from secret)",
+    "select (select max(k) from secret)",
+    "select 1 from (select 1 a) x join (select 2 b) y on a = (select k from secret)",
+    "select 1 group by 1 having 1 = (select k from secret) order by 1",
+    "select case when 1 = coalesce(1, (select k from secret)) then 1 end",
+    "select 1 where 1 in (select 2 where 2 in (select k from secret))",
+    "select 1 union select (select k from secret)",
+    "create view v as select (select k from secret)",
+    "insert into t (k) select (select k from secret)",
+  ])
+    assert.ok(read(statement).includes("sql:d:secret"), statement);
+});
+
 test("no name contains a ':', so no database contains the tables of another database", () => {
   call("HSET", "sql:d:t2", "database", "1");
   for (const statement of ["create table u (k number)", "show tables", "select 1", "drop database d"])

@@ -18,6 +18,8 @@ export class SqlWriter {
     this.#random = random;
   }
 
+  #mayQuery = false;
+
   tables(): readonly string[] {
     const plain = ["t", "u"].map(
       (name) => `create table ${name} (k number, v number, s text, "order" number)`,
@@ -32,6 +34,8 @@ export class SqlWriter {
     const random = this.#random;
     const kind = random.below(20);
     this.#aliases = null;
+    // Expressions outside of queries cannot contain queries.
+    this.#mayQuery = kind === 5 || kind >= 9;
     const table = random.oneOf(["t", "u"]);
     if (kind < 1) return this.#ofPresets();
     if (kind < 5) return `insert into ${table} values ${this.#list(1, 3, () => this.#row())}`;
@@ -212,8 +216,9 @@ export class SqlWriter {
   #test(depth: number): string {
     const random = this.#random;
     const not = this.#chance(0.4, () => "not ");
-    const kind = random.below(5);
+    const kind = random.below(this.#mayQuery ? 6 : 5);
     const inner = Math.min(1, depth);
+    if (kind === 5) return `${this.#number(inner)} ${not}in (${this.#subquery()})`;
     if (kind < 1)
       return `${this.#number(inner)} ${not}between ${this.#number(inner)} and ${this.#number(inner)}`;
     if (kind < 2)
@@ -254,6 +259,7 @@ export class SqlWriter {
     if (kind < 5) return `(${this.#number(depth - 1)})`;
     if (random.chance(0.3)) return this.#function(depth - 1);
     if (random.chance(0.15)) return this.#case(depth - 1, () => this.#number(0));
+    if (this.#mayQuery && random.chance(0.1)) return `(${this.#valueQuery()})`;
     if (random.chance(0.1)) return this.#cast(depth - 1);
     return `${this.#number(depth - 1)} ${random.oneOf(["+", "-", "*", "/"])} ${this.#number(depth - 1)}`;
   }
@@ -280,6 +286,26 @@ export class SqlWriter {
     const branches = Array.from({ length: random.between(1, 3) }, () => `when ${when()} then ${result()}`);
     const otherwise = this.#chance(0.6, () => ` else ${result()}`);
     return `case ${hasValue ? `${this.#number(0)} ` : ""}${branches.join(" ")}${otherwise} end`;
+  }
+
+  /** Returns a query of one column. */
+  #subquery(): string {
+    const random = this.#random;
+    const table = random.oneOf(["t", "u"]);
+    const where = this.#chance(
+      0.7,
+      () => ` where ${random.oneOf(NUMBERS)} ${this.#comparison()} ${this.#literal()}`,
+    );
+    const query = `select ${random.oneOf(["", "distinct "])}${random.oneOf(NUMBERS)} from ${table}${where}`;
+    return random.chance(0.2) ? `${query} union select ${this.#literal()}` : query;
+  }
+
+  /** Returns a query of one column with at most one row. */
+  #valueQuery(): string {
+    const random = this.#random;
+    if (random.chance(0.3)) return `select ${random.oneOf(NUMBERS)} from u where 1 = 0`;
+    const aggregate = random.oneOf(["min", "max", "sum", "count"]);
+    return `select ${aggregate}(${random.oneOf(NUMBERS)}) + 0.0 from ${random.oneOf(["t", "u"])} where k in (${this.#subquery()})`;
   }
 
   /** Returns a conversion to a number; SQLite divides integers as integers. */
