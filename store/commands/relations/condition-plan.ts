@@ -146,7 +146,10 @@ export class Planner {
     let hasWhere = where === null;
     if (where !== null && mayMove) {
       const conditionParts = conditionPartsOf(where, form);
-      for (const part of conditionParts.parts) this.#put(this.#partOf(part, last), last);
+      for (const part of conditionParts.parts) {
+        const { sources } = this.#put(this.#partOf(part, last), last);
+        if (form === "standard") this.#joinBy(part, sources);
+      }
       hasWhere = conditionParts.isSafe;
     }
     this.#deduce();
@@ -170,8 +173,25 @@ export class Planner {
     else if (kind === "right" && isLeft) this.#put(part, stage - 1);
   }
 
-  /** Schedules a part as early as it may be checked. @param top the stage after which it must have been checked */
-  #put(part: Part, top: number): void {
+  /**
+   * Uses an equality of `where` to find the partners in the inner join that adds the last of its sources. If a later
+   * join adds rows whose left side is null, the equality rejects these rows too, but only where it is checked.
+   */
+  #joinBy(expression: Expression, sources: readonly number[]): void {
+    const stage = Math.max(0, ...sources);
+    const isInner = this.#joins[stage - 1]?.kind === "inner";
+    const isChecked = this.#joins.slice(stage).every(({ kind }) => kind !== "right" && kind !== "full");
+    if (!isInner || !isChecked) return;
+    this.#findEqual(expression, stage);
+    this.#findEqualColumns(expression, "inner", stage);
+  }
+
+  /**
+   * Schedules a part as early as it may be checked.
+   * @param top the stage after which it must have been checked
+   * @returns the part
+   */
+  #put(part: Part, top: number): Part {
     const { sources, requiredValues } = part;
     for (const required of requiredValues) this.#facts.push({ ...required, stage: top });
     // A part without columns is checked at the end.
@@ -190,6 +210,7 @@ export class Planner {
       holds.push(part.holds((position) => position));
       parts.push(part.expression);
     }
+    return part;
   }
 
   #putAtSource(part: Part, source: number): void {

@@ -100,7 +100,11 @@ class Writer {
     this.#aliases = [];
     const from = this.#source();
     const joins = Array.from({ length: random.between(1, 3) }, () => this.#join());
-    const where = random.chance(0.8) ? this.#words(" where ", " #rehefa ") + this.#condition(3) : "";
+    const equal = random.chance(0.3) ? `a0.${random.oneOf(COLUMNS)} = a1.${random.oneOf(COLUMNS)}` : "";
+    const both = equal === "" ? "" : `${equal} ${this.#words("and", "ary")} `;
+    const where = random.chance(0.8)
+      ? `${this.#words(" where ", " #rehefa ")}${both}(${this.#condition(3)})`
+      : "";
     const fields = random.chance(0.7) ? "*" : this.#field();
     return `${this.#words("select", "alaivo")} ${fields} ${this.#words("from", "#ao@")} ${from}${joins.join("")}${where}`;
   }
@@ -361,6 +365,10 @@ const SELECTIVE: readonly (readonly [rows: number, text: string])[] = [
     "select y.v from (select id from a where id = 1 or id = 2 union select 3 union select 4 union select 5) x join c y on x.id + 1 = y.id",
   ],
   [1, "select x.v from a x natural join c y where x.id = 5"],
+  [1, "select y.v from a x, c y where x.k = y.id and x.id = 5"],
+  [1, "select y.v from a x, c y where x.id = 5 and y.id = x.k + 1"],
+  [1, "select z.v from a x cross join c y, a z where x.k = y.id and y.k = z.id and z.id = 5"],
+  [1, "select z.v from a x, c y left join a z on y.k = z.id where x.k = y.id and x.id = 5"],
   [1, "select id from a where f = 0 and id = 5"],
   [1, "select id from a where k / 2 >= 0 and id = 5"],
   [1, "alaivo y.v #ao@ a x #tonona@ c y #ka x.k + 1 = y.id ary x.k > 0 #rehefa x.id = 5"],

@@ -269,6 +269,22 @@ test("min and max of several arguments: the error names the alternative", () => 
   assert.match(shown(sql("select k from t where max(k) > 0")), /'max' is not a function of one row/);
 });
 
+test("a chain of 15 tables that where joins by equalities checks about as many rows as the tables have", () => {
+  const numbers = Array.from({ length: 15 }, (_, at) => at + 1);
+  for (const table of numbers) {
+    execute(`create table c${table} (a${table} number primary key, b${table} number)`);
+    const values = Array.from({ length: 10 }, (_, row) => `(${row}, ${(row * 7 + table) % 10})`);
+    execute(`insert into c${table} values ${values.join(", ")}`);
+  }
+  const equalities = numbers.slice(1).map((table) => `b${table - 1} = a${table}`);
+  const from = numbers.map((table) => `c${table}`);
+  for (const order of [from, from.toReversed()]) {
+    const chain = `from ${order.join(", ")} where ${equalities.toReversed().join(" and ")}`;
+    assert.deepEqual(rows(`select count(*) ${chain}`), [[10]]);
+    assert.deepEqual(rows(`select a15 ${chain} and a1 = 0`), [[7]]);
+  }
+});
+
 test("a query in an expression is executed once, with names of its own", () => {
   execute("insert into t (k, x) values (1, 'a'), (2, 'b'), (3, null)", "create table u (k number)");
   assert.deepEqual(rows("select k from t where k in (select k from u)"), []);
