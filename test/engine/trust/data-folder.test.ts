@@ -173,7 +173,7 @@ test("only the hello of a daemon with a timeline contains the number of peers", 
   assert.equal((await client.hello()).members, 0);
   await using plain = await startReplica({ args: ["-s", app.file] });
   using plainClient = await EnvelopeClient.open(plain.port, app);
-  assert.equal((await plainClient.hello()).members, undefined);
+  assert.equal((await plainClient.hello()).members, null);
 });
 
 test("a write for one daemon is refused, but a read is not", async () => {
