@@ -304,9 +304,9 @@ export const TIMELINE_LIMITS = {
     min: 1000,
     max: 1e9,
     summary:
-      "with --data, --peer or --order: number of commands after which a snapshot is made; a twentieth of it if space is short",
+      "with --data, --peer or --order: number of envelopes (each with one or more commands) after which a snapshot is made; a twentieth of it if space is short",
     reason:
-      "a start folds this number of commands in one or two seconds; a snapshot needs as much space as the state",
+      "a start folds this number of envelopes of one command in one or two seconds; a snapshot needs as much space as the state",
     restart: true,
   },
 } as const satisfies Record<string, LimitRow>;
