@@ -141,6 +141,8 @@ export const PEERING_LIMITS = {
    * use (--compare-percent).
    */
   compareEveryMs: 15_000,
+  /** The upper limit for the time between two of these dates while nothing is written and the states are equal. */
+  compareIdleMs: 405_000,
   comparePercent: LIMITS.comparePercent.fallback,
   /** The maximum duration of background work in one turn of the event loop. */
   sliceMs: 2,

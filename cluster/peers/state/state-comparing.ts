@@ -20,6 +20,7 @@ import type { Timeline } from "../../../timeline/timeline.js";
 import { type ClusterState, type ConnectedMember, membersWithStatus } from "../shared/cluster-state.js";
 import { electorateIn } from "../shared/electorate.js";
 import { isSameTotals, totalsUpTo } from "../shared/entry-totals.js";
+import { ComparisonSchedule } from "./comparison-schedule.js";
 import { StateDifferences } from "./state-differences.js";
 
 const SECOND = 1000;
@@ -76,6 +77,7 @@ export class StateComparing {
   readonly #cluster: ClusterState;
   readonly #stable: Final;
   readonly #digests: Timeline["digests"];
+  readonly #schedule: ComparisonSchedule;
   #work: Steps<void> | null = null;
   #own: OwnSums[] = [];
   readonly #theirs = new Map<ByteString, StateSumsMessage[]>();
@@ -92,6 +94,7 @@ export class StateComparing {
     this.#cluster = cluster;
     this.#stable = stable;
     this.#digests = cluster.timeline.digests;
+    this.#schedule = new ComparisonSchedule(cluster.limits.compareEveryMs, cluster.limits.compareIdleMs);
     this.differences = new StateDifferences(cluster);
   }
 
@@ -129,7 +132,7 @@ export class StateComparing {
     else if (electorateIn(this.#cluster).ids.has(member.id)) {
       const latest = [...(this.#theirs.get(member.id) ?? []), message].slice(-SUMS_KEPT);
       this.#theirs.set(member.id, latest);
-      for (const own of this.#own) this.#compare(own, message);
+      for (const own of this.#own) this.#compare(member.id, own, message);
     }
     received.spent += uptime() - from;
   }
@@ -140,11 +143,17 @@ export class StateComparing {
     this.differences.tick(now);
     for (const request of this.#requests) if (now >= request.at) this.#request(request, now);
     this.#requests = this.#requests.filter(({ left }) => left > 0);
-    const { limits } = this.#cluster;
-    const at = Math.floor(this.#settled / limits.compareEveryMs) * limits.compareEveryMs;
+    const at = this.#schedule.lastDate(this.#settled);
     if (this.#work !== null || at <= this.#lastAt || this.#comparable.length === 0) return;
-    if (!this.#digests.isExact(at)) return;
+    const { index, newest } = this.#cluster.timeline;
+    const entries = `${index.total("ring").sum}${index.total("data").sum}`;
+    const isRequested = [...this.#theirs.values()].some((latest) => latest.some((one) => one.at === at));
+    if (!this.#schedule.isDue(at, entries, isRequested) || !this.#digests.isExact(at)) return;
     this.#lastAt = at;
+    // The sums of other members are ignored, so they are not waited for.
+    const { ids } = electorateIn(this.#cluster);
+    const voters = this.#comparable.flatMap(({ id }) => (ids.has(id) ? [id] : []));
+    this.#schedule.begin(at, entries, newest.at, voters);
     this.#work = this.#sumUp({ at, salt: at / SECOND });
   }
 
@@ -166,11 +175,12 @@ export class StateComparing {
     const { at, shares, sums } = own;
     this.#own = [...this.#own, own].slice(-SUMS_KEPT);
     for (const { connection } of this.#comparable) connection.send({ kind: "state-sums", at, shares, sums });
-    for (const message of [...this.#theirs.values()].flat()) this.#compare(own, message);
+    for (const [id, messages] of this.#theirs)
+      for (const message of messages) this.#compare(id, own, message);
     for (const [salt, keys] of this.differences.keysToRequest) this.#requestKeys(salt, keys);
   }
 
-  #compare(own: OwnSums, theirs: StateSumsMessage): void {
+  #compare(id: ByteString, own: OwnSums, theirs: StateSumsMessage): void {
     if (own.at !== theirs.at || own.shares !== theirs.shares) return;
     this.comparedAt = Math.max(this.comparedAt, own.at);
     const buckets = Math.min(own.sums.length, theirs.sums.length);
@@ -178,6 +188,7 @@ export class StateComparing {
     const differing: number[] = [];
     for (const [bucket, sum] of here.entries())
       if (sum !== there[bucket] && sum !== UNCOMPARED && there[bucket] !== UNCOMPARED) differing.push(bucket);
+    this.#schedule.compared(own.at, own.shares, id, differing.length === 0);
     if (differing.length === 0 || this.#wanted !== null) return;
     // Begin with a random bucket, because some buckets may contain only keys that cannot be requested.
     const first = Math.floor(this.#cluster.random() * differing.length);
