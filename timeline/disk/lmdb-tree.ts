@@ -3,7 +3,7 @@
  * is a transaction that records the last group of the log that it includes. The map grows with the file. This module
  * needs the package lmdb, so load it only when it is used.
  */
-import { statSync } from "node:fs";
+import { statSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { type Database, open, type RootDatabase } from "lmdb";
 import type { LogMark, StorageOperation } from "../entries/storage-operation.js";
@@ -29,6 +29,20 @@ console.error = (...items: unknown[]): void => {
   const [first] = items;
   if (!(first instanceof Error && LIBRARY.test(first.stack ?? ""))) printError(...items);
 };
+
+const STDERR = 2;
+
+/**
+ * Ends a line on standard error. When a write fails, LMDB itself prints the error there without a line break. If
+ * standard error and the log are the same file, the next log line would otherwise continue that line.
+ */
+function endPrintedLine(): void {
+  try {
+    writeSync(STDERR, "\n");
+  } catch {
+    // Standard error is closed, or its reader is too slow: there is no line to end, or no better way to end it.
+  }
+}
 
 export class LmdbTree {
   readonly #folder: string;
@@ -110,13 +124,19 @@ export class LmdbTree {
     try {
       await this.#root.batch(() => this.#execute(operations, log));
     } catch (problem) {
+      endPrintedLine();
       throw await causeOf(problem);
     }
   }
 
   /** Writes in one step, without another thread. */
   commitNow(operations: Iterable<StorageOperation>, log: LogMark): void {
-    this.#root.transactionSync(() => this.#execute(operations, log));
+    try {
+      this.#root.transactionSync(() => this.#execute(operations, log));
+    } catch (problem) {
+      endPrintedLine();
+      throw problem;
+    }
   }
 
   /** Syncs everything that the system has buffered to disk. */
