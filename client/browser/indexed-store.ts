@@ -8,7 +8,14 @@ interface Request<Result> {
   onerror: (() => void) | null;
 }
 
+interface Transaction {
+  readonly error: unknown;
+  oncomplete: (() => void) | null;
+  onabort: (() => void) | null;
+}
+
 interface Store {
+  readonly transaction: Transaction;
   get(name: string): Request<unknown>;
   getAll(names: unknown): Request<unknown[]>;
   getAllKeys(names: unknown): Request<string[]>;
@@ -74,8 +81,11 @@ export class IndexedStore<Value> {
     await resultOf(this.#store("readwrite").put(value, name));
   }
 
+  /** Deletes a value. The promise resolves when the value cannot be found again, even if the page ends then. */
   async delete(name: string): Promise<void> {
-    await resultOf(this.#store("readwrite").delete(name));
+    const store = this.#store("readwrite");
+    store.delete(name);
+    await committed(store.transaction);
   }
 
   /** Returns all names that begin with a prefix. */
@@ -125,5 +135,12 @@ function resultOf<Result>(request: Request<Result>): Promise<Result> {
   return new Promise((resolve, reject) => {
     request.onsuccess = () => resolve(request.result);
     request.onerror = () => reject(request.error);
+  });
+}
+
+function committed(transaction: Transaction): Promise<void> {
+  return new Promise((resolve, reject) => {
+    transaction.oncomplete = () => resolve();
+    transaction.onabort = () => reject(transaction.error);
   });
 }

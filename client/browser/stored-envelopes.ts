@@ -49,6 +49,8 @@ export class StoredEnvelopes {
   readonly #prefix: string;
   readonly #owner = crypto.randomUUID();
   readonly #names = new Map<Batch, string>();
+  /** The deletions in progress. They resolve with whether they have succeeded. */
+  readonly #deleting = new Set<Promise<boolean>>();
   #last = 0;
   /** The ids of the pages that this page waits for: it takes over their envelopes when they close. */
   readonly #awaited = new Set<string>();
@@ -96,7 +98,14 @@ export class StoredEnvelopes {
     const name = this.#names.get(batch);
     if (name === undefined) return;
     this.#names.delete(batch);
-    this.#do((store) => store.delete(name));
+    const deleting = this.#do((store) => store.delete(name)).then((problem) => problem === null);
+    this.#deleting.add(deleting);
+    deleting.then(() => this.#deleting.delete(deleting));
+  }
+
+  /** Waits until no page can find the envelopes that were forgotten before. @returns false if one may still be found */
+  async forgotten(): Promise<boolean> {
+    return !(await Promise.all(this.#deleting)).includes(false);
   }
 
   /** Takes over the envelopes of closed pages, and those of open pages when they close. */
@@ -147,9 +156,12 @@ export class StoredEnvelopes {
 
   async #adopt(store: IndexedStore<StoredEnvelope>, owner: string): Promise<void> {
     this.#awaited.delete(owner);
+    if (this.#closing.signal.aborted) return;
     const found = await store.rename(`${this.#prefix}${owner}/`, this.#isReadable, this.#newName);
     if (found.size > 0) this.#channel?.postMessage(this.#owner);
     for (const [name, stored] of found) {
+      // The client was closed meanwhile. Another page takes over the envelopes.
+      if (this.#closing.signal.aborted) return;
       try {
         const batch = this.#adopted(stored);
         this.#names.set(batch, name);
@@ -190,8 +202,16 @@ export class StoredEnvelopes {
     };
   }
 
-  #do(act: (store: IndexedStore<StoredEnvelope>) => unknown): void {
-    this.#store.then((store) => store && act(store)).catch(this.#failed);
+  /** Uses the store, if it could be opened. @returns the problem, or null if there was none */
+  async #do(act: (store: IndexedStore<StoredEnvelope>) => unknown): Promise<unknown> {
+    try {
+      const store = await this.#store;
+      if (store !== null) await act(store);
+      return null;
+    } catch (problem) {
+      this.#failed(problem);
+      return problem;
+    }
   }
 
   readonly #failed = (problem: unknown): null => {

@@ -37,6 +37,8 @@ import { WebSealer } from "./web-sealer.js";
 /** The maximum number of unanswered calls, and the maximum size of their commands in bytes. */
 const CALLS_MAX = 1000;
 const BYTES_MAX = 4 * 1024 * 1024;
+/** The time for which a failed call waits until its envelope is deleted. After it, the effect is unknown. */
+const FORGET_MS = 1_000;
 
 export interface WebSettings extends CallSettings {
   readonly servers: readonly Address[];
@@ -210,9 +212,31 @@ export class WebClient implements BrowserClient, CallsOwner {
         this.#alarm.ringBy(call.deadline);
         outbox.add(call, commandKind, environment.now());
       });
+    } catch (problem) {
+      throw await this.#reported(problem);
     } finally {
       this.#release(held);
     }
+  }
+
+  /**
+   * Returns the error to report for a call. The next page would send an envelope that is still stored, so a call counts
+   * as not applied only once its envelope is deleted.
+   */
+  async #reported(problem: unknown): Promise<unknown> {
+    if (!(problem instanceof DbsyncError) || problem.effect === "unknown") return problem;
+    const store = await this.#storedEnvelopes;
+    if (!store || (await this.#within(FORGET_MS, store.forgotten()))) return problem;
+    const outcomes = problem.outcomes.map((outcome) => ({ ...outcome, effect: "unknown" as const }));
+    return new DbsyncError(problem.code, "its stored envelope was not deleted", { outcomes, cause: problem });
+  }
+
+  /** Resolves with a value, or with false after `ms`. */
+  #within(ms: number, value: Promise<boolean>): Promise<boolean> {
+    return new Promise((resolve) => {
+      const timer = this.#environment.setTimer(ms, () => resolve(false));
+      value.then(resolve).finally(() => timer.cancel());
+    });
   }
 
   #hold(held: Held): Held {

@@ -3,6 +3,13 @@ import type { Mutant } from "./mutant.js";
 
 export const webMutants: readonly Mutant[] = [
   {
+    name: "web: a call counts as not applied before its envelope is deleted",
+    file: "client/browser/web-client.js",
+    find: "(await this.#within(FORGET_MS, store.forgotten()))",
+    replace: "true",
+    test: "test/client/browser/stored-envelopes.test.js",
+  },
+  {
     name: "pages that use another host name for this address are admitted",
     file: "listeners/ws/allowed-origins.js",
     find: "isOfThisMachine(origin) && ",
