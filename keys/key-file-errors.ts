@@ -42,6 +42,10 @@ const SENTENCES = {
     `${origin} contains no PEM block, which begins with a line "-----BEGIN …-----". Correct the path.`,
   "other-block": ({ origin, detail, due }) =>
     `${origin} contains a "${detail}" instead of a ${due} key. Correct the path.`,
+  "escaped-lines": ({ origin }) =>
+    `${origin} contains the two characters \\n instead of line breaks, as in an .env file. Replace them with line breaks.`,
+  "one-line": ({ origin }) =>
+    `${origin} contains a PEM block without line breaks. Put -----BEGIN …----- and -----END …----- on lines of their own.`,
   several: ({ origin, detail }) =>
     `${origin} contains several PEM blocks (${detail}). Put the one to be used into a separate file.`,
   "private-for-public": ({ origin, file }) =>

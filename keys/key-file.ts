@@ -10,7 +10,16 @@ import { fingerprint } from "./fingerprint.js";
 import { KeyFileError, type KeyOrigin } from "./key-file-errors.js";
 import { type KeySource, originOf, readKeyFile } from "./key-source.js";
 import { MAX_PASSPHRASE_BYTES } from "./passphrase-file.js";
-import { contentOf, contentWithoutPem, damageOf, isEncrypted, type PemBlock, pemBlocks } from "./pem.js";
+import {
+  contentOf,
+  contentWithoutPem,
+  damageOf,
+  hasEscapedLines,
+  isEncrypted,
+  isOneLine,
+  type PemBlock,
+  pemBlocks,
+} from "./pem.js";
 import { signCommand } from "./sign.js";
 import { verifyCommand } from "./verify.js";
 
@@ -79,6 +88,7 @@ function readBlock(
       ? readKeyFile(source.file, origin.due)
       : { bytes: typeof source.pem === "string" ? Buffer.from(source.pem) : source.pem, warnings: [] };
   if (bytes.length === 0) throw new KeyFileError("empty", origin);
+  if (hasEscapedLines(bytes)) throw new KeyFileError("escaped-lines", origin);
   const blocks = pemBlocks(bytes);
   const block = blocks[0];
   if (block === undefined) throw new KeyFileError(contentWithoutPem(bytes), origin);
@@ -86,6 +96,7 @@ function readBlock(
     throw new KeyFileError("several", origin, { detail: blocks.map(({ label }) => label).join(", ") });
   }
   const content = contentOf(block.label);
+  if (content === origin.due && isOneLine(block)) throw new KeyFileError("one-line", origin);
   if (content === origin.due) return { block, warnings };
   if (content === "private") throw new KeyFileError("private-for-public", origin);
   if (content === "public") throw new KeyFileError("public-for-private", origin);

@@ -73,6 +73,16 @@ export function pemBlocks(bytes: Buffer): PemBlock[] {
   return blocks;
 }
 
+/** Whether a block has the characters \\n instead of line breaks, as in an .env file. */
+export function hasEscapedLines(bytes: Buffer): boolean {
+  return /-----BEGIN [^\r\n]{1,64}?-----\\n/.test(bytes.toString("latin1"));
+}
+
+/** Whether the complete block is on one line. */
+export function isOneLine({ text }: PemBlock): boolean {
+  return text !== null && !text.trimEnd().includes("\n");
+}
+
 /** Whether the block is encrypted, in either of openssl's formats. */
 export function isEncrypted(block: PemBlock): boolean {
   return block.label === "ENCRYPTED PRIVATE KEY" || /^Proc-Type: *4, *ENCRYPTED/m.test(block.text ?? "");

@@ -461,6 +461,10 @@ namespace Dbsync {
             /** The bytes before the 32 bytes of an Ed25519 key in PKCS#8 and SubjectPublicKeyInfo (RFC 8410). */
             private const ED25519_PRIVATE = '302e020100300506032b657004220420';
             private const ED25519_PUBLIC = '302a300506032b6570032100';
+            /** The identifier of keys that are only for RSA-PSS, in DER. */
+            private const RSA_PSS = '06092a864886f70d01010a';
+            private const MIN_RSA_BITS = 2048;
+            private const NEW_PAIR = 'make a new pair: dbsync-keygen';
 
             /** The id of the key in version 2: the SHA-256 of its public key (SubjectPublicKeyInfo). */
             public string $id;
@@ -478,7 +482,8 @@ namespace Dbsync {
                 if ($pem === false) {
                     throw new Failure("dbsync.signkey: $file: cannot be read by this user; does it exist?");
                 }
-                $der = bin2hex(self::derOf($pem));
+                $block = self::block($file, $pem);
+                $der = bin2hex(self::derOf($block));
                 if (strlen($der) === 96 && strpos($der, self::ED25519_PRIVATE) === 0) {
                     if (!function_exists('sodium_crypto_sign_detached')) {
                         throw new Failure("dbsync.signkey: $file: Ed25519 needs the sodium extension: install it");
@@ -487,10 +492,11 @@ namespace Dbsync {
                     $this->ed25519 = sodium_crypto_sign_secretkey($pair);
                     $public = hex2bin(self::ED25519_PUBLIC) . sodium_crypto_sign_publickey($pair);
                 } else {
-                    $key = openssl_pkey_get_private($pem, '');
+                    $key = openssl_pkey_get_private($block, '');
                     $details = $key === false ? [] : openssl_pkey_get_details($key);
-                    if (($details['type'] ?? null) !== OPENSSL_KEYTYPE_RSA) {
-                        throw new Failure("dbsync.signkey: $file: " . self::trouble($file, $pem));
+                    $problem = self::problemOf($block, $der, $details);
+                    if ($problem !== null) {
+                        throw new Failure("dbsync.signkey: $file: $problem");
                     }
                     $this->rsa = $key;
                     $public = self::derOf($details['key']);
@@ -498,25 +504,90 @@ namespace Dbsync {
                 $this->id = hash('sha256', $public, true);
             }
 
-            /** Returns why a file contains no usable key, and the remedy. */
-            private static function trouble(string $file, string $pem): string
+            /**
+             * Returns the only PEM block of a file, which must be a private key.
+             * @throws Failure
+             */
+            private static function block(string $file, string $pem): string
             {
-                if (is_dir($file)) {
-                    return 'is a folder; specify the private key file in it';
-                }
-                $found = [
-                    '/^\s*$/D' => 'is empty; copy the file again, or make a new pair: dbsync-keygen',
-                    '/ENCRYPTED/' => 'is encrypted; make a copy without a passphrase: openssl pkey -in FILE -out private.pem',
-                    '/BEGIN [A-Z ]*PUBLIC KEY/' => 'contains a public key, which cannot sign. Specify the private file of the pair.',
-                    '/BEGIN CERTIFICATE/' => 'contains a certificate, but no private key. Specify the file of the private key.',
-                    '/^(?!.*BEGIN )/s' => 'contains no PEM block; correct the path',
-                ];
-                foreach ($found as $pattern => $trouble) {
-                    if (preg_match($pattern, $pem) === 1) {
-                        return $trouble;
+                $text = preg_replace('/^\xef\xbb\xbf/', '', $pem);
+                preg_match_all('/^-----BEGIN (?![^\r\n]* PARAMETERS-----)([^\r\n]{1,64}?)-----/m', $text, $labels);
+                $labels = $labels[1];
+                $problem = is_dir($file) ? 'is a folder; specify the private key file in it' : self::problemOfForm($text, $labels);
+                if ($problem === null) {
+                    $name = preg_quote($labels[0], '/');
+                    if (preg_match("/^-----BEGIN $name-----.*?-----END $name-----/ms", $text, $match) !== 1) {
+                        $problem = 'is damaged: its last line, which begins with -----END, is missing. Copy the file again, or ' . self::NEW_PAIR;
+                    } elseif (strpos($match[0], "\n") === false) {
+                        $problem = 'contains a PEM block without line breaks. Put -----BEGIN …----- and -----END …----- on lines of their own.';
                     }
                 }
-                return 'contains no private RSA or Ed25519 key; make a pair: dbsync-keygen';
+                if ($problem !== null) {
+                    throw new Failure("dbsync.signkey: $file: $problem");
+                }
+                return "$match[0]\n";
+            }
+
+            /**
+             * @param string[] $labels  the labels of the PEM blocks
+             * @return string|null  why the text is not that of a private key, or null
+             */
+            private static function problemOfForm(string $text, array $labels): ?string
+            {
+                $only = ' Specify the file of the private key.';
+                $found = [
+                    '/^$/D' => 'is empty; copy the file again, or ' . self::NEW_PAIR,
+                    '/-----BEGIN [^\r\n]{1,64}?-----\\\\n/' => 'contains the two characters \n instead of line breaks, as in an .env file. Replace them with line breaks.',
+                ];
+                $others = [
+                    '/^(ssh-|ecdsa-sha2-|sk-)/' => 'contains an OpenSSH public key, which cannot sign. Specify the private file of the pair.',
+                    '/^PuTTY-User-Key-File-/' => 'is in PuTTY\'s own format. Convert it: puttygen FILE -O private-openssh -o private.pem',
+                    '/^0[\x81-\x84]/' => 'is in binary form (DER) instead of PEM. Convert it: openssl pkey -inform DER -in FILE -out private.pem',
+                    '/^/' => 'contains no PEM block, which begins with a line -----BEGIN …-----. Correct the path.',
+                ];
+                foreach ($labels === [] ? $found + $others : $found as $pattern => $problem) {
+                    if (preg_match($pattern, $text) === 1) {
+                        return $problem;
+                    }
+                }
+                if (count($labels) > 1) {
+                    return 'contains several PEM blocks (' . implode(', ', $labels) . '). Put the one to be used into a separate file.';
+                }
+                $blocks = [
+                    '/^OPENSSH PRIVATE KEY$/D' => 'is in OpenSSH\'s own format. Convert a copy: ssh-keygen -p -m PKCS8 -f COPY',
+                    '/PUBLIC KEY$/D' => 'contains a public key, which cannot sign. Specify the private file of the pair.',
+                    '/CERTIFICATE REQUEST$/D' => "contains a certificate request, but no private key.$only",
+                    '/CERTIFICATE$/D' => "contains a certificate, but no private key.$only",
+                    '/(?<!PRIVATE KEY)$/D' => "contains a \"$labels[0]\" instead of a private key. Correct the path.",
+                ];
+                foreach ($blocks as $pattern => $problem) {
+                    if (preg_match($pattern, $labels[0]) === 1) {
+                        return $problem;
+                    }
+                }
+                return null;
+            }
+
+            /** Returns why a key cannot sign, or null. @param array $details  empty if OpenSSL could not read the key */
+            private static function problemOf(string $block, string $der, array $details): ?string
+            {
+                if (preg_match('/ENCRYPTED/', $block) === 1) {
+                    return 'is encrypted; make a copy without a passphrase: openssl pkey -in FILE -out private.pem';
+                }
+                if ($details === []) {
+                    return 'is damaged. Copy the file again, or ' . self::NEW_PAIR;
+                }
+                $isPss = strpos(substr($der, 0, 128), self::RSA_PSS) !== false;
+                if ($details['type'] !== OPENSSL_KEYTYPE_RSA || $isPss) {
+                    $names = [OPENSSL_KEYTYPE_EC => 'ec', OPENSSL_KEYTYPE_DSA => 'dsa', OPENSSL_KEYTYPE_DH => 'dh'];
+                    $name = $isPss ? 'rsa-pss' : $names[$details['type']] ?? 'unknown';
+                    return "is a key of type $name; expected rsa or ed25519; " . self::NEW_PAIR;
+                }
+                if ($details['bits'] < self::MIN_RSA_BITS) {
+                    return "is an RSA key of $details[bits] bits, and " . self::MIN_RSA_BITS . ' is the minimum that is safe; ' . self::NEW_PAIR;
+                }
+                $exponent = ltrim(bin2hex($details['rsa']['e']), '0');
+                return $exponent === '10001' ? null : 'is an RSA key with an exponent other than 65537; ' . self::NEW_PAIR;
             }
 
             public function isForVersion1(): bool

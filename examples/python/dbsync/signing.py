@@ -6,8 +6,10 @@ loaded.
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import os
+import re
 import stat
 import warnings
 from typing import Any, Callable
@@ -18,6 +20,13 @@ MIN_RSA_BITS = 2048
 RSA_EXPONENT = 65537
 MAX_KEY_BYTES = 1 << 20
 BEGIN = b"-----BEGIN"
+BLOCK = re.compile(rb"^-----BEGIN ([^\r\n]{1,64}?)-----", re.MULTILINE)
+ESCAPED = re.compile(rb"-----BEGIN [^\r\n]{1,64}?-----\\n")
+EXPECTED = "expected rsa or ed25519. Make a new pair: dbsync-keygen"
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+OPENSSH = b"OPENSSH PRIVATE KEY"
+RSA_PSS = bytes.fromhex("06092a864886f70d01010a")
+"""The identifier of keys that are only for RSA-PSS, in DER."""
 
 
 class Signer:
@@ -31,7 +40,8 @@ class Signer:
         Loads a private key. key: the path of a file, or PEM text.
         Raises BadKey.
         """
-        place, pem = _read(key)
+        place, content = _read(key)
+        pem = _block(place, content)
         try:
             from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
         except ImportError as error:
@@ -44,6 +54,9 @@ class Signer:
             loaded = load_pem_private_key(pem, secret)
         except Exception as error:  # the package raises many kinds of exceptions
             raise BadKey(_trouble(place, pem, secret, error)) from error
+        # The package reads a key for RSA-PSS as any RSA key, and daemons accept no such signatures.
+        if b"ENCRYPTED" not in pem and RSA_PSS in base64.b64decode(b"".join(pem.split(b"\n")[1:-2]))[:64]:
+            raise BadKey(f"{place} is a key of type rsa-pss; {EXPECTED}")
         self._sign = _way_to_sign(place, loaded)
         spki = loaded.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
         self.id = hashlib.sha256(spki).digest()
@@ -75,17 +88,58 @@ def _read(key: str | bytes | os.PathLike[str]) -> tuple[str, bytes]:
     return path, pem
 
 
+def _block(place: str, content: bytes) -> bytes:
+    """Returns the only PEM block, which must be a private key. Raises BadKey."""
+    if not content:
+        raise BadKey(f"{place} is empty. Copy the file again, or make a new pair: dbsync-keygen")
+    if ESCAPED.search(content):
+        raise BadKey(f"{place} contains the two characters \\n instead of line breaks, as in an .env file. Replace them with line breaks.")
+    text = content.removeprefix(BYTE_ORDER_MARK)
+    begins = [each for each in BLOCK.finditer(text) if not each[1].endswith(b" PARAMETERS")]
+    if not begins:
+        raise BadKey(f"{place} {_other_form(content)}")
+    if len(begins) > 1:
+        labels = ", ".join(each[1].decode("latin-1") for each in begins)
+        raise BadKey(f"{place} contains several PEM blocks ({labels}). Put the one to be used into a separate file.")
+    label = begins[0][1]
+    _require_private(place, label)
+    end_line = b"-----END " + label + b"-----"
+    end = text.find(end_line, begins[0].start())
+    if end < 0:
+        raise BadKey(f"{place} is damaged: its last line, which begins with -----END, is missing. Copy the file again, or make a new pair: dbsync-keygen")
+    block = text[begins[0].start() : end]
+    if b"\n" not in block:
+        raise BadKey(f"{place} contains a PEM block without line breaks. Put -----BEGIN …----- and -----END …----- on lines of their own.")
+    return block + end_line + b"\n"
+
+
+def _other_form(content: bytes) -> str:
+    """Returns what a file without a PEM block contains, and the remedy."""
+    if re.match(rb"(ssh-|ecdsa-sha2-|sk-)", content):
+        return "contains an OpenSSH public key, which cannot sign. Specify the private file of the pair."
+    if content.startswith(b"PuTTY-User-Key-File-"):
+        return "is in PuTTY's own format. Convert it: puttygen FILE -O private-openssh -o private.pem"
+    if re.match(rb"0[\x81-\x84]", content):
+        return "is in binary form (DER) instead of PEM. Convert it: openssl pkey -inform DER -in FILE -out private.pem"
+    return "contains no PEM block, which begins with a line -----BEGIN …-----. Correct the path."
+
+
+def _require_private(place: str, label: bytes) -> None:
+    """Raises BadKey if a block with this label is not a private key in a form that the package reads."""
+    name = label.decode("latin-1")
+    if label == OPENSSH:
+        raise BadKey(f"{place} is in OpenSSH's own format. Convert a copy: ssh-keygen -p -m PKCS8 -f COPY")
+    if label.endswith(b"PUBLIC KEY"):
+        raise BadKey(f"{place} contains a public key, which cannot sign. Specify the private file of the pair.")
+    if label.endswith(b"CERTIFICATE REQUEST"):
+        raise BadKey(f"{place} contains a certificate request, but no private key. Specify the file of the private key.")
+    if label.endswith(b"CERTIFICATE"):
+        raise BadKey(f"{place} contains a certificate, but no private key. Specify the file of the private key.")
+    if not label.endswith(b"PRIVATE KEY"):
+        raise BadKey(f'{place} contains a "{name}" instead of a private key. Correct the path.')
+
+
 def _trouble(place: str, pem: bytes, secret: bytes | None, error: Exception) -> str:
-    if not pem.strip():
-        return f"{place} is empty. Copy the file again, or make a new pair: dbsync-keygen"
-    if b"BEGIN OPENSSH" in pem:
-        return f"{place} is in OpenSSH's own format. Convert a copy: ssh-keygen -p -m PKCS8 -f COPY"
-    if b"PUBLIC KEY-----" in pem:
-        return f"{place} contains a public key, which cannot sign. Specify the private file of the pair."
-    if b"CERTIFICATE-----" in pem:
-        return f"{place} contains a certificate, but no private key. Specify the file of the private key."
-    if BEGIN not in pem:
-        return f"{place} contains no PEM block, which begins with a line -----BEGIN …-----. Correct the path."
     if isinstance(error, TypeError) and secret is None:
         return f"{place} is encrypted, and no password was given. Specify it: password=…"
     if isinstance(error, TypeError):
@@ -97,12 +151,13 @@ def _trouble(place: str, pem: bytes, secret: bytes | None, error: Exception) -> 
 
 def _way_to_sign(place: str, key: Any) -> Callable[[bytes], bytes]:
     from cryptography.hazmat.primitives import hashes
-    from cryptography.hazmat.primitives.asymmetric import ed25519, padding, rsa
+    from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 
     if isinstance(key, ed25519.Ed25519PrivateKey):
         return key.sign
     if not isinstance(key, rsa.RSAPrivateKey):
-        raise BadKey(f"{place} is neither an RSA key nor an Ed25519 key. Make a new pair: dbsync-keygen")
+        name = "ec" if isinstance(key, ec.EllipticCurvePrivateKey) else type(key).__name__.removesuffix("PrivateKey").lower()
+        raise BadKey(f"{place} is a key of type {name}; {EXPECTED}")
     if key.key_size < MIN_RSA_BITS:
         raise BadKey(
             f"{place} is an RSA key of {key.key_size} bits; at least {MIN_RSA_BITS} are required. "

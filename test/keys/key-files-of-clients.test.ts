@@ -1,0 +1,153 @@
+/** Tests that the clients for Node, Python and PHP accept and refuse the same key files, for the same reasons. */
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { loadPrivateKey } from "../../keys/key-file.js";
+import { runPhp } from "../examples/php-script.js";
+import { PYTHON, runPython } from "../python/running.js";
+import { skipWithout } from "../support/requirements.js";
+import { scratchFolder } from "../support/scratch-folder.js";
+
+const folder = scratchFolder("key-files");
+
+const openssl = (...args: string[]): Buffer =>
+  execFileSync("openssl", args, { stdio: ["ignore", "pipe", "ignore"] });
+const file = (name: string, contents: string | Buffer): string => {
+  const path = join(folder, name);
+  writeFileSync(path, contents, { mode: 0o600 });
+  return path;
+};
+
+const rsa = openssl("genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048").toString();
+const ed25519 = openssl("genpkey", "-algorithm", "ed25519").toString();
+const rsaFile = file("rsa.pem", rsa);
+const ec = (...args: string[]) => openssl("ecparam", "-name", "prime256v1", "-genkey", ...args);
+const certificate = openssl("req", "-x509", "-key", rsaFile, "-subj", "/CN=test", "-days", "1").toString();
+
+function openssh(): string {
+  const path = join(folder, "openssh");
+  execFileSync("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-f", path]);
+  return path;
+}
+
+/** The files, with the reason for which every client refuses them, or null if every client accepts them. */
+const FILES: Readonly<Record<string, readonly [path: string, reason: RegExp | null]>> = {
+  "an RSA key": [rsaFile, null],
+  "an Ed25519 key": [file("ed25519.pem", ed25519), null],
+  "the traditional form (PKCS#1)": [file("pkcs1.pem", openssl("rsa", "-in", rsaFile, "-traditional")), null],
+  "CRLF line ends": [file("crlf.pem", rsa.replaceAll("\n", "\r\n")), null],
+  "CRLF line ends of an Ed25519 key": [file("crlf-ed.pem", ed25519.replaceAll("\n", "\r\n")), null],
+  "a byte order mark": [file("bom.pem", `\ufeff${rsa}`), null],
+  "a byte order mark of an Ed25519 key": [file("bom-ed.pem", `\ufeff${ed25519}`), null],
+  "text before and after the block": [file("text.pem", `A key:\n${rsa}The end of it.\n`), null],
+  "no line break at the end": [file("end.pem", ed25519.trimEnd()), null],
+  "an empty file": [file("empty.pem", ""), /is empty/],
+  "other text": [file("other.pem", "hello"), /contains no PEM block/],
+  "the form of OpenSSH": [openssh(), /in OpenSSH's own format/],
+  "a public key of OpenSSH": [
+    join(folder, "openssh.pub"),
+    /contains an OpenSSH public key, which cannot sign/,
+  ],
+  "1,024 bits": [
+    file("1024.pem", openssl("genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:1024")),
+    /is an RSA key of 1024 bits/,
+  ],
+  "the exponent 3": [
+    file("e3.pem", openssl("genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_pubexp:3")),
+    /is an RSA key with .*exponent/,
+  ],
+  "RSA-PSS": [
+    file("pss.pem", openssl("genpkey", "-algorithm", "RSA-PSS", "-pkeyopt", "rsa_keygen_bits:2048")),
+    /is a key of type rsa-pss; expected rsa or ed25519/,
+  ],
+  "an EC key": [file("ec.pem", ec("-noout")), /is a key of type ec; expected rsa or ed25519/],
+  "an EC key after its parameters": [file("ecp.pem", ec()), /is a key of type ec; expected rsa or ed25519/],
+  "a block on one line": [
+    file("line.pem", rsa.replaceAll("\n", "")),
+    /contains a PEM block without line breaks/,
+  ],
+  "a block on one line, with spaces": [
+    file("spaces.pem", ed25519.trim().replaceAll("\n", " ")),
+    /contains a PEM block without line breaks/,
+  ],
+  "the characters \\n": [
+    file("escaped.pem", rsa.replaceAll("\n", "\\n")),
+    /contains the two characters \\n instead of line breaks, as in an \.env file/,
+  ],
+  "a quoted value with the characters \\n": [
+    file("quoted.pem", `"${ed25519.replaceAll("\n", "\\n")}"\n`),
+    /contains the two characters \\n instead of line breaks, as in an \.env file/,
+  ],
+  "a certificate": [file("cert.pem", certificate), /contains a certificate, but no private key/],
+  "a certificate and its key": [
+    file("both.pem", certificate + rsa),
+    /contains several PEM blocks \(CERTIFICATE, PRIVATE KEY\)/,
+  ],
+  "two keys": [file("two.pem", rsa + ed25519), /contains several PEM blocks \(PRIVATE KEY, PRIVATE KEY\)/],
+  "an encrypted key": [
+    file("encrypted.pem", openssl("pkey", "-in", rsaFile, "-aes-256-cbc", "-passout", "pass:x")),
+    /is encrypted/,
+  ],
+  "an encrypted key in the traditional form": [
+    file("encrypted1.pem", openssl("rsa", "-in", rsaFile, "-traditional", "-aes256", "-passout", "pass:x")),
+    /is encrypted/,
+  ],
+  "a public key": [
+    file("public.pem", openssl("pkey", "-in", rsaFile, "-pubout")),
+    /contains a public key, which cannot sign/,
+  ],
+  "binary form": [
+    file("key.der", openssl("pkey", "-in", rsaFile, "-outform", "DER")),
+    /is in binary form \(DER\) instead of PEM/,
+  ],
+  "a block without its end": [file("cut.pem", rsa.slice(0, 500)), /is damaged/],
+  "a block with missing lines": [
+    file("hole.pem", rsa.replace(/\n[^\n]+\n[^\n]+\n(?=[^\n]+\n-)/, "\n")),
+    /is damaged/,
+  ],
+};
+
+const paths = Object.values(FILES).map(([path]) => path);
+
+/** Compares the message for each file, or null if the client accepts it, with the table. */
+function check(problems: readonly (string | null)[]): void {
+  for (const [index, [name, [, reason]]] of Object.entries(FILES).entries()) {
+    const problem = problems[index] ?? null;
+    if (reason === null) assert.equal(problem, null, name);
+    else assert.match(problem ?? "accepted", reason, name);
+  }
+}
+
+test("Node accepts and refuses the key files of the table", () => {
+  const problemOf = (path: string) => {
+    try {
+      loadPrivateKey({ file: path }, { kinds: ["rsa", "ed25519"] });
+      return null;
+    } catch (error) {
+      return (error as Error).message;
+    }
+  };
+  check(paths.map(problemOf));
+});
+
+test("Python accepts and refuses the key files of the table", { skip: skipWithout(PYTHON) }, async () => {
+  const code = `
+from dbsync.errors import BadKey
+from dbsync.signing import Signer
+def problem_of(path):
+    try:
+        Signer(path)
+    except BadKey as error:
+        return str(error)
+print(json.dumps([problem_of(path) for path in given]))`;
+  check((await runPython(code, paths)) as (string | null)[]);
+});
+
+test("PHP accepts and refuses the key files of the table", { skip: skipWithout("php") }, async () => {
+  const code = `$result = array_map(function ($path) {
+    try { new Dbsync\\Key($path); return null; } catch (Dbsync\\Failure $failure) { return $failure->getMessage(); }
+  }, ${JSON.stringify(paths)})`;
+  check((await runPhp(code)) as (string | null)[]);
+});
