@@ -271,6 +271,13 @@ export const sqlMutants: readonly Mutant[] = [
     test: "test/store/commands/relations/sql-commands.test.js",
   },
   {
+    name: "SQL: joined rows have the order in which the sources were joined",
+    file: "store/commands/relations/join-order.js",
+    find: "yield* sortedInSteps([...joined.rows], compareRows)",
+    replace: "joined.rows",
+    test: "test/store/commands/relations/planned.test.js",
+  },
+  {
     name: "SQL: two hyphens after a Malagasy keyword begin a comment",
     file: "protocol/sql-scanner.js",
     find: "if (!this.#mayHaveComments)\n                return false;",

@@ -31,7 +31,7 @@ import {
   spend,
 } from "./evaluation-context.js";
 import { findSources, ofView } from "./find-sources.js";
-import { plannedSources } from "./join-by-plan.js";
+import { joinedSources } from "./join-order.js";
 import {
   type Relation,
   type RelationColumn,
@@ -185,7 +185,7 @@ function* combined(
   };
   const relations = [yield* read(source)];
   for (const join of joins) relations.push(yield* read(join.source));
-  return yield* plannedSources(relations, select, evaluation);
+  return yield* joinedSources(relations, select, evaluation);
 }
 
 function* sourceRelation(source: Source, evaluation: Evaluation, depth: number): Generator<void, Relation> {

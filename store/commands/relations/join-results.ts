@@ -50,12 +50,16 @@ export function* ofJoin(
  */
 const NAME_CHARS_MAX = 4096;
 
+/** Returns the name of the rows of two sources that a comma separates. */
+export const nameOfJoin = (left: string, right: string): string =>
+  `${left.slice(0, NAME_CHARS_MAX)}_produit_${right.slice(0, NAME_CHARS_MAX)}`;
+
 function nameOf(left: Relation, right: Relation, kind: JoinKind, on: Expression | null) {
   const [one, other] = [left.name.slice(0, NAME_CHARS_MAX), right.name.slice(0, NAME_CHARS_MAX)];
   if (kind === "left") return `${one}_left_join_${other}`;
   if (kind === "right") return `${one}_right_join_${other}`;
   if (kind === "full") return `${one}_left_join_${other}_Union_${one}_right_join_${other}`;
-  return `${one}_produit_${other}${on === null ? "" : "_selection"}`;
+  return `${nameOfJoin(one, other)}${on === null ? "" : "_selection"}`;
 }
 
 /**

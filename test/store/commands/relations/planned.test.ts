@@ -98,6 +98,7 @@ class Writer {
   query(): string {
     const random = this.#random;
     this.#aliases = [];
+    if (this.#isEnglish && random.chance(0.2)) return this.#list();
     const from = this.#source();
     const joins = Array.from({ length: random.between(1, 3) }, () => this.#join());
     const equal = random.chance(0.3) ? `a0.${random.oneOf(COLUMNS)} = a1.${random.oneOf(COLUMNS)}` : "";
@@ -107,6 +108,21 @@ class Writer {
       : "";
     const fields = random.chance(0.7) ? "*" : this.#field();
     return `${this.#words("select", "alaivo")} ${fields} ${this.#words("from", "#ao@")} ${from}${joins.join("")}${where}`;
+  }
+
+  /** Returns a query of sources separated by commas, most of which equalities join, in any order. */
+  #list(): string {
+    const random = this.#random;
+    const sources = Array.from({ length: random.between(3, 4) }, () => this.#source());
+    const equalities = sources.slice(1).flatMap((_, at) => {
+      const other = random.below(sources.length);
+      const sides = [this.#keyOf(`a${at}`), this.#keyOf(`a${other}`)];
+      return random.chance(0.8) ? [sides.join(" = ")] : [];
+    });
+    const parts = [...equalities, this.#condition(1)].sort(() => random.between(-1, 1));
+    const separators = sources.map(() => random.oneOf([", ", " cross join "]));
+    const from = sources.map((source, at) => `${at === 0 ? "" : separators[at]}${source}`).join("");
+    return `select ${random.chance(0.7) ? "*" : this.#field()} from ${from} where ${parts.map((part) => `(${part})`).join(" and ")}`;
   }
 
   #words(english: string, malagasy: string): string {

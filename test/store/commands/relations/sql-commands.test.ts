@@ -278,7 +278,8 @@ test("a chain of 15 tables that where joins by equalities checks about as many r
   }
   const equalities = numbers.slice(1).map((table) => `b${table - 1} = a${table}`);
   const from = numbers.map((table) => `c${table}`);
-  for (const order of [from, from.toReversed()]) {
+  const scattered = from.map((_, at) => from[(at * 7) % from.length]);
+  for (const order of [from, from.toReversed(), scattered]) {
     const chain = `from ${order.join(", ")} where ${equalities.toReversed().join(" and ")}`;
     assert.deepEqual(rows(`select count(*) ${chain}`), [[10]]);
     assert.deepEqual(rows(`select a15 ${chain} and a1 = 0`), [[7]]);
