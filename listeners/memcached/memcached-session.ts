@@ -16,7 +16,7 @@ import {
   type StoreRequest,
   uint64,
 } from "../../protocol/memcached-requests.js";
-import { type ErrorReply, error, OK, type Reply } from "../../protocol/reply.js";
+import { type ErrorReply, error, type Reply } from "../../protocol/reply.js";
 import { findCommand } from "../../store/command-table.js";
 import type { Command } from "../../store/rows/command-row.js";
 import type { UserSocketHost } from "../user-listener.js";
@@ -258,8 +258,12 @@ export class MemcachedSession {
       if (page.kind === "error") return answerOf(page, () => "");
       const [next, found] = itemsOf(page);
       const keys = itemsOf(found).map(bytesOf);
-      const reply = keys.length === 0 ? OK : await path.execute(DEL, ["DEL", ...keys], this.#sender);
-      if (reply.kind === "error") return answerOf(reply, () => "");
+      // Through a sidecar, a page contains all keys.
+      for (let at = 0; at < keys.length; at += FLUSHED_PER_STEP) {
+        const some = keys.slice(at, at + FLUSHED_PER_STEP);
+        const reply = await path.execute(DEL, ["DEL", ...some], this.#sender);
+        if (reply.kind === "error") return answerOf(reply, () => "");
+      }
       cursor = bytesOf(next);
       if (cursor === "0") return "OK\r\n";
       // Other clients are served between the steps.
