@@ -7,6 +7,7 @@ import type { Backend, Outcome } from "../../engine/backends/backend.js";
 import { KeyChangeObservers } from "../../engine/backends/key-change-observers.js";
 import { type KeyCounts, keyCountsOf } from "../../engine/backends/key-counts.js";
 import type { LocalUnit } from "../../engine/backends/local-units.js";
+import { completeEntries } from "../../engine/backends/run-steps-in-turns.js";
 import { foreignCursor, foreignCursorAmong } from "../../engine/backends/scan-cursor.js";
 import { type Query, replyToUser, WorkingMemory } from "../../engine/backends/working-memory.js";
 import type { WriteObserver } from "../../engine/backends/write-observer.js";
@@ -115,7 +116,8 @@ export class TimelineBackend implements Backend {
       this.#refusalOf(command) ?? this.#ofPast(command, argv, unit) ?? foreignCursor(command, argv);
     if (other !== null) return other;
     if (command.isQuery && unit.takesSteps !== false) return this.#query(command, argv, unit);
-    return withItemsFound(this.#timeline.database.run(command, argv, this.#dated(unit)));
+    const reply = withItemsFound(this.#timeline.database.run(command, argv, this.#dated(unit)));
+    return unit.takesSteps === false ? reply : completeEntries(reply, this.#environment.uptime);
   }
 
   #query(

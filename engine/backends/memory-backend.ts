@@ -18,6 +18,7 @@ import type { Backend, Outcome } from "./backend.js";
 import { KeyChangeObservers } from "./key-change-observers.js";
 import { type KeyCounts, keyCountsOf } from "./key-counts.js";
 import type { LocalUnit } from "./local-units.js";
+import { completeEntries } from "./run-steps-in-turns.js";
 import { foreignCursor } from "./scan-cursor.js";
 import { type Query, replyToUser, WorkingMemory } from "./working-memory.js";
 import type { WriteObserver } from "./write-observer.js";
@@ -101,7 +102,8 @@ export class MemoryBackend implements Backend {
     if (refused !== null) return refused;
     const { clock } = this.#environment;
     if (command.isQuery && unit.takesSteps !== false) return this.#query(command, argv, unit);
-    return withItemsFound(this.#run(command, argv, command.reads ? this.#dated(unit, clock()) : unit));
+    const reply = withItemsFound(this.#run(command, argv, command.reads ? this.#dated(unit, clock()) : unit));
+    return unit.takesSteps === false ? reply : completeEntries(reply, this.#environment.uptime);
   }
 
   /**

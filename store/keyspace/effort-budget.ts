@@ -125,6 +125,11 @@ export class EffortBudget {
     return budget;
   }
 
+  /** Begins a slice: from now on, the caller yields whenever a slice ends. */
+  beginSlices(): void {
+    this.#sliceEnd = this.steps + SLICE_STEPS;
+  }
+
   /** Whether the work is done in slices, between which it yields. */
   get hasSlices(): boolean {
     return this.#memory !== null;

@@ -1,7 +1,7 @@
 /** Errors of the MDB.* commands: MongoDB's number and name of the error, and a message. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { CommandFailure } from "../arguments/command-errors.js";
-import { type EffortBudget, UNCOUNTED_EFFORT } from "../keyspace/effort-budget.js";
+import { EffortBudget } from "../keyspace/effort-budget.js";
 import { type Bson, type BsonDocument, BsonFault, DEPTH_MAX, Int32 } from "../values/collections/bson.js";
 import { countedBson } from "../values/collections/bson-reader.js";
 import { writeBson } from "../values/collections/bson-writer.js";
@@ -103,8 +103,8 @@ export interface Work {
 
 export const workOf = (effort: EffortBudget): Work => ({ units: 0, effort });
 
-/** Returns a count without a limit, for reads whose cost was counted before. */
-export const uncountedWork = (): Work => ({ units: Number.NEGATIVE_INFINITY, effort: UNCOUNTED_EFFORT });
+/** Returns a count without a limit, for reads whose cost was counted before, and which yield. */
+export const unlimitedWork = (): Work => ({ units: Number.NEGATIVE_INFINITY, effort: new EffortBudget() });
 
 /**
  * Maximum number of documents that a command may check, including other work of the same cost. Checking that many

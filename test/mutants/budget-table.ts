@@ -335,4 +335,18 @@ export const budgetMutants: readonly Mutant[] = [
     replace: "beginReads(Infinity",
     test: READS,
   },
+  {
+    name: "budgets: the conditions of one entry do not yield",
+    file: "store/commands/documents/entry-conditions.js",
+    find: "if (effort.isSliceOver)",
+    replace: "if (false)",
+    test: "test/store/commands/documents/condition-work.test.js",
+  },
+  {
+    name: "budgets: functions of long texts do not yield",
+    file: "store/commands/relations/scalar-functions.js",
+    find: "evaluation.effort.work(value.length / BYTES_PER_STEP);",
+    replace: ";",
+    test: "test/store/commands/relations/long-texts.test.js",
+  },
 ];

@@ -3,7 +3,7 @@
  * or run. It parses no bytes. Order of the checks, and texts: redis-server 7.0, processCommand; test/listeners/resp.
  */
 
-import { completeReply } from "../../../engine/backends/run-steps-in-turns.js";
+import { completeReply, isInSteps } from "../../../engine/backends/run-steps-in-turns.js";
 import type { ChannelKind } from "../../../engine/channels/channels.js";
 import type { LastWrite, StepRunner, WaitingSender } from "../../../engine/users/command-path.js";
 import { type Denial, UserSession } from "../../../engine/users/user-session.js";
@@ -13,7 +13,6 @@ import type { Answer } from "../../../net/connections/dialect.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { type ErrorReply, error, type Reply, status } from "../../../protocol/reply.js";
 import type { RespRequestParser } from "../../../protocol/resp/resp-request-parser.js";
-import { StepReply } from "../../../protocol/step-reply.js";
 import { CommandFailure } from "../../../store/arguments/command-errors.js";
 import type { EncodingLimits } from "../../../store/keyspace/encoding-name.js";
 import type { Command } from "../../../store/rows/command-row.js";
@@ -304,7 +303,7 @@ export class RespSession implements Client, WaitingSender<AwaitedCommand> {
       if (mayWait && !this.isExecuting) return runOrWait(this.server, command, argv, this);
       const reply = this.server.path.send(command, argv, this);
       // EXEC runs the steps itself, so that no other command runs between them.
-      return reply instanceof StepReply && !this.isExecuting
+      return isInSteps(reply) && !this.isExecuting
         ? completeReply(reply, this.server.environment.uptime)
         : reply;
     }

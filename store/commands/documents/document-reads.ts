@@ -9,7 +9,7 @@ import { array, bulk, integer, map, NIL, type Reply, ZERO } from "../../../proto
 import { custom } from "../../arguments/command-errors.js";
 import type { Data } from "../../keyspace/mutators.js";
 import type { Unit } from "../../keyspace/unit.js";
-import { uncountedWork, type Work } from "../../queries/mongo-failure.js";
+import { unlimitedWork, type Work } from "../../queries/mongo-failure.js";
 import { Document } from "../../values/documents/document.js";
 import { memberAt } from "../../values/documents/member-value.js";
 import { documentOf, keyOf, textOfEntry, valueOfEntry } from "./document-entries.js";
@@ -96,7 +96,7 @@ function countScan({ effort }: Data, document: Document, selection: Selection | 
 /** @param work counts the work of the conditions; reads run in steps, in which no test may fail */
 export function selectionOf(
   { query, where, sort = [], limit }: Options,
-  work: Work = uncountedWork(),
+  work: Work = unlimitedWork(),
 ): Selection {
   const parts = [
     ...(query === undefined ? [] : [queryOf(query)]),
@@ -108,6 +108,7 @@ export function selectionOf(
     isExact: query === undefined,
     alike: parts.find(({ alike }) => alike !== undefined)?.alike,
     tests: parts.reduce((sum, { tests }) => sum + tests, 0),
+    work,
     sort,
     limit: limit ?? null,
   };

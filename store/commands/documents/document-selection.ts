@@ -11,6 +11,7 @@ import {
 } from "../../../protocol/document-entries-reply.js";
 import { integer, type Reply } from "../../../protocol/reply.js";
 import { STEP_ITEMS, sortedInSteps } from "../../../protocol/steps.js";
+import type { Work } from "../../queries/mongo-failure.js";
 import type { Document } from "../../values/documents/document.js";
 import type { Alike } from "../../values/documents/document-columns.js";
 import type { DocumentEntry } from "../../values/documents/document-entry.js";
@@ -21,6 +22,7 @@ import {
   type MemberValue,
   memberIn,
 } from "../../values/documents/member-value.js";
+import { testedInSlices } from "./entry-conditions.js";
 import type { IndexCondition } from "./index-conditions.js";
 import { LISTS, type Spans } from "./value-spans.js";
 
@@ -33,6 +35,8 @@ export interface SortKey {
 /** The entries that a read returns: those that pass a test, sorted, within a limit. */
 interface Query {
   readonly test: (text: ByteString) => boolean;
+  /** Counts the work of the test; null if the test takes little time. */
+  readonly work: Work | null;
   readonly sort: readonly SortKey[];
   readonly limit: { readonly offset: number; readonly count: number } | null;
 }
@@ -99,16 +103,18 @@ function candidates(document: Document, at: number, alike?: Alike): Candidates {
 /** Checks entries in steps, since a document may be large. */
 function* scan(
   { entries, expired }: Candidates,
-  { test, sort, limit }: Query,
+  { test, work, sort, limit }: Query,
 ): Generator<void, DocumentEntries> {
   const { keys, texts } = entries;
   const max = limit === null ? Number.POSITIVE_INFINITY : limit.offset + limit.count;
   const isSorted = sort.length > 0;
   const matches: Found = { keys: [], texts: [] };
+  work?.effort.beginSlices();
   for (let position = 0; position < texts.length && (isSorted || matches.texts.length < max); position++) {
     if (position % STEP_ITEMS === STEP_ITEMS - 1) yield;
     const text = texts[position] as ByteString;
-    if (expired?.has(keyIn(entries, position)) === true || !test(text)) continue;
+    if (expired?.has(keyIn(entries, position)) === true) continue;
+    if (!(work === null ? test(text) : yield* testedInSlices(test, text, work))) continue;
     matches.keys.push(keys === null ? position : (keys[position] as ByteString | number));
     matches.texts.push(text);
   }
@@ -189,7 +195,9 @@ export function firstPresent(document: Document, at: number): DocumentEntry | un
 export function presentEntries(document: Document, at: number): DocumentEntriesReply {
   const { entries, expired } = candidates(document, at);
   if (expired === null) return new DocumentEntriesReply(entries);
-  return new DocumentEntriesReply(scan({ entries, expired }, { test: () => true, sort: [], limit: null }));
+  return new DocumentEntriesReply(
+    scan({ entries, expired }, { test: () => true, work: null, sort: [], limit: null }),
+  );
 }
 
 /** Yields the entries that have not expired. */

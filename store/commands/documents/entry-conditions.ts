@@ -92,7 +92,36 @@ function textTest(
   const read = readers.get(name) ?? memberReader(name);
   readers.set(name, read);
   const search = { path, leaf, test, work };
-  return (text) => isAnyFrom(read(text), search, 1);
+  const { effort } = work;
+  let tested: ByteString | null = null;
+  let isMet = false;
+  return (text) => {
+    // After a pause, the tests of the entry are repeated, but not those that were complete.
+    if (text === tested) return isMet;
+    if (effort.isSliceOver) throw PAUSE;
+    isMet = isAnyFrom(read(text), search, 1);
+    tested = text;
+    return isMet;
+  };
+}
+
+/** Thrown by the test of an entry, between two conditions, at the end of a slice. */
+const PAUSE = Symbol("pause");
+
+/** Tests an entry, and yields at the end of each slice. The caller has begun slices. */
+export function* testedInSlices(
+  test: Predicate<ByteString>,
+  text: ByteString,
+  { effort }: Work,
+): Generator<void, boolean> {
+  for (;;) {
+    if (effort.endsSlice()) yield;
+    try {
+      return test(text);
+    } catch (problem) {
+      if (problem !== PAUSE) throw problem;
+    }
+  }
 }
 
 /** Returns a string or a number that entries must have, with the member's name or path, or null if none is known. */

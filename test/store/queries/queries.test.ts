@@ -7,7 +7,7 @@ import { writeJson } from "../../../protocol/json/json-writer.js";
 import { CommandFailure } from "../../../store/arguments/command-errors.js";
 import { entryCondition, filterIn } from "../../../store/commands/documents/entry-conditions.js";
 import { filterOf } from "../../../store/queries/bson-filter.js";
-import { uncountedWork } from "../../../store/queries/mongo-failure.js";
+import { unlimitedWork } from "../../../store/queries/mongo-failure.js";
 import { readExtendedJson } from "../../../store/values/collections/extended-json.js";
 import { amount } from "../../support/amount.js";
 import { SeededRandom, seedOfRun } from "../../support/seeded-random.js";
@@ -26,7 +26,7 @@ function outcome(decide: () => boolean): Outcome {
 
 const ofEntry = (filter: string, entry: string): Outcome =>
   outcome(() =>
-    entryCondition(filterIn(parseJson(filter)), uncountedWork()).test(
+    entryCondition(filterIn(parseJson(filter)), unlimitedWork()).test(
       bytesOfText(writeJson(parseJson(entry))),
     ),
   );

@@ -8,8 +8,8 @@ import { parseJson } from "../../../../protocol/json/json-reader.js";
 import { selectionOf } from "../../../../store/commands/documents/document-reads.js";
 import { selected } from "../../../../store/commands/documents/document-selection.js";
 import { filterIn } from "../../../../store/commands/documents/entry-conditions.js";
-import { EffortBudget } from "../../../../store/keyspace/effort-budget.js";
-import { workOf } from "../../../../store/queries/mongo-failure.js";
+import { EffortBudget, SLICE_STEPS } from "../../../../store/keyspace/effort-budget.js";
+import { type Work, workOf } from "../../../../store/queries/mongo-failure.js";
 import { Document } from "../../../../store/values/documents/document.js";
 
 const ENTRIES = 200;
@@ -38,4 +38,24 @@ test("a condition counts the same work with and without earlier reads", () => {
   const units = workOn(cold);
   assert.ok(units > 0);
   assert.equal(workOn(warm), units);
+});
+
+test("a read with many conditions on long lists yields between the conditions of one entry", () => {
+  const document = new Document();
+  const numbers = JSON.stringify(Array.from({ length: 20_000 }, (_, n) => n));
+  for (const last of [-1, -2]) document.push(String(-last), `{"l":${numbers},"m":[${last}]}`);
+  const none = Array.from({ length: 150 }, (_, n) => `{"l":${-5 - n}}`).join(",");
+  const where = filterIn(parseJson(`{"$nor":[${none}],"$or":[${none},{"m":-2}]}`));
+  const selection = selectionOf({ where });
+  const { effort } = selection.work as Work;
+  const reply = selected(document, 1, selection);
+  const steps = reply.steps();
+  let [yields, longest] = [0, 0];
+  for (let before = 0; steps.next().done !== true; before = effort.steps) {
+    longest = Math.max(longest, effort.steps - before);
+    yields++;
+  }
+  assert.deepEqual(reply.found.keys, ["2"]);
+  assert.ok(yields >= 300, `${yields} yields`);
+  assert.ok(longest < 3 * SLICE_STEPS, `${longest} steps without a yield`);
 });
