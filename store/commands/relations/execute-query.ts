@@ -134,7 +134,12 @@ function* together(
     if (i % STEP_ITEMS === STEP_ITEMS - 1) yield;
   }
   const isKept = operator === "intersection";
-  const rows = yield* filtered(left.rows, (row) => others.has(rowKey(row)) === isKept, STEP_ITEMS);
+  const rows = yield* filtered(
+    left.rows,
+    (row) => others.has(rowKey(row)) === isKept,
+    STEP_ITEMS,
+    evaluation,
+  );
   // In the original form a difference retains equal rows.
   if (operator === "difference" && form === "original")
     return { name, columns, rows, table: null, isSet: left.isSet };
@@ -243,7 +248,7 @@ function* projected(
   for (const row of rows) {
     const cells = compiledFields.map((each) => each(row));
     if (isCalculated) holdTexts(evaluation, cells);
-    if (result.push(cells) % step === 0) yield;
+    if (result.push(cells) % step === 0 || evaluation.effort.endsSlice()) yield;
   }
   return {
     name: `${name}_projection`,
@@ -273,7 +278,7 @@ function* grouped(relation: Relation, select: Select, evaluation: Evaluation): G
   const all = yield* groups.rows();
   if (having !== null) countCalculated(evaluation, all.length, [having]);
   const remaining =
-    holds === null || having === null ? all : yield* filtered(all, holds, rowsAStep([having]));
+    holds === null || having === null ? all : yield* filtered(all, holds, rowsAStep([having]), evaluation);
   const rows = keys === null ? remaining : yield* sortedBy(remaining, keys, evaluation);
   const name = `${relation.name}_groupBy${holds === null ? "" : "_having"}${keys === null ? "" : "_order"}`;
   return { ...(yield* projected(name, rows, { fields, compiledFields }, evaluation)), name };

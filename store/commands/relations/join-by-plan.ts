@@ -98,7 +98,7 @@ class Side {
     const { holds } = this;
     spend(this.#evaluation, all.length);
     countCalculated(this.#evaluation, all.length, parts);
-    return holds === null ? all : yield* filtered(all, holds, rowsAStep(parts));
+    return holds === null ? all : yield* filtered(all, holds, rowsAStep(parts), this.#evaluation);
   }
 }
 
@@ -280,10 +280,11 @@ class StagedJoin {
 
   /** Counts a row that is checked. Returns whether the step has checked enough rows and must end. */
   #check(): boolean {
-    if (++this.#checked < this.#step) return false;
+    if (++this.#checked < this.#step && !this.#evaluation.effort.isSliceOver) return false;
     spend(this.#evaluation, this.#checked);
     countCalculated(this.#evaluation, this.#checked, this.#join.on === null ? [] : [this.#join.on]);
     this.#checked = 0;
+    this.#evaluation.effort.endsSlice();
     return true;
   }
 

@@ -213,7 +213,7 @@ function* groupRows(
       const { value } = aggregate;
       addTo(totals[i] as Total, aggregate, value === null ? true : value(row), evaluation);
     }
-    if (at % step === step - 1) yield;
+    if (at % step === step - 1 || evaluation.effort.endsSlice()) yield;
   }
   const grouped: RelationRow[] = [];
   for (const { by, totals } of groups.values()) {

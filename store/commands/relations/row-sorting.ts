@@ -97,8 +97,10 @@ export function* sortedBy(
   const expressions = keys.map(({ expression }) => expression);
   countCalculated(evaluation, rows.length, expressions);
   const step = rowsAStep(expressions);
-  for (const row of rows)
-    if (keyed.push({ row, by: keys.map(({ value }) => value(row)) }) % step === 0) yield;
+  for (const row of rows) {
+    const by = keys.map(({ value }) => value(row));
+    if (keyed.push({ row, by }) % step === 0 || evaluation.effort.endsSlice()) yield;
+  }
   const all = yield* sortedInSteps(keyed, (a, b) => {
     for (const [i, { sign }] of keys.entries()) {
       const order = sortOrder(a.by[i] ?? null, b.by[i] ?? null);

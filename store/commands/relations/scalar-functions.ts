@@ -3,6 +3,7 @@
  * upper convert only ASCII letters.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
+import { BYTES_PER_STEP } from "../../keyspace/effort-budget.js";
 import type { Call, Expression } from "../../sql/syntax-tree.js";
 import type { Scalar } from "../../values/relations/cell.js";
 import { type Evaluation, failure } from "./evaluation-context.js";
@@ -43,6 +44,7 @@ export function scalarCall(
   if (calculate === undefined) throw failure(evaluation, "notByRow", name);
   return (row) => {
     const value = first(row);
+    if (typeof value === "string") evaluation.effort.work(value.length / BYTES_PER_STEP);
     return value === null ? null : calculate(value);
   };
 }

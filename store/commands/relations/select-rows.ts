@@ -42,7 +42,7 @@ export function* selected(
   if (required !== null) countScanned(evaluation, required.values.length - 1);
   spend(evaluation, candidates.length);
   countCalculated(evaluation, candidates.length, [where]);
-  const rows = yield* filtered(candidates, holds, rowsAStep([where]));
+  const rows = yield* filtered(candidates, holds, rowsAStep([where]), evaluation);
   return yield* ofSelection(relation, rows, evaluation);
 }
 
@@ -62,18 +62,18 @@ export function* ofSelection(
   };
 }
 
-/** @param step number of rows that are checked in one step */
+/** @param step maximum number of rows that are checked in one step */
 export function* filtered<R extends RelationRow>(
   rows: readonly R[],
   holds: (row: R) => boolean,
   step: number,
+  { effort }: Evaluation,
 ): Generator<void, readonly R[]> {
-  if (rows.length <= step) return rows.filter(holds);
   const matches: R[] = [];
-  for (let from = 0; from < rows.length; from += step) {
-    const end = Math.min(rows.length, from + step);
-    for (let i = from; i < end; i++) if (holds(rows[i] as R)) matches.push(rows[i] as R);
-    yield;
+  let checked = 0;
+  for (const row of rows) {
+    if (holds(row)) matches.push(row);
+    if (++checked % step === 0 || effort.endsSlice()) yield;
   }
   return matches;
 }
