@@ -31,6 +31,8 @@ const ANSWERED_ELEMENT_STEPS = 3;
 export const WALKED_KEY_STEPS = 1;
 /** Number of bytes of working memory that count as one step of a unit that runs without interruption. */
 export const HELD_BYTES_PER_STEP = 128;
+/** Approximate memory of an element of an array, or of a field of a document. */
+const ELEMENT_BYTES = 32;
 /** Number of steps granted for each element, or each `BYTES_PER_STEP` bytes, of the arguments. */
 export const STEPS_GRANTED = 4;
 /** Maximum number of steps that a unit may produce, wherever it is folded. */
@@ -217,14 +219,15 @@ export class EffortBudget {
   }
 
   /**
-   * Counts elements and bytes that the command is about to produce.
-   * @throws BudgetExceeded, or CommandFailure in a query in steps
+   * Counts elements and bytes that the command is about to produce. A query in steps also reserves memory for them.
+   * @throws BudgetExceeded, or CommandFailure or WorkingMemoryExceeded in a query in steps
    */
   produce(elements: number, bytes = 0): void {
     const steps = elements + bytes / BYTES_PER_STEP;
     this.produced += steps;
     if (this.produced > this.producedMax + this.#grantedToUnit)
       throw this.hasSlices ? queryExceeded() : new BudgetExceeded("it would produce too much");
+    this.#memory?.take(elements * ELEMENT_BYTES + bytes);
     this.work(steps);
   }
 

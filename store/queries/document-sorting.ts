@@ -18,6 +18,9 @@ const FIELDS_MAX = 32;
 /** Cost in steps of each item that is sorted, in addition to its work. */
 const SORTED_STEPS = 20;
 
+/** Approximate memory of an item that is sorted, with its key. */
+const SORTED_BYTES = 200;
+
 export interface Sorting {
   readonly roots: ReadonlySet<ByteString>;
   /**
@@ -54,6 +57,7 @@ export function sortingOf(spec: BsonDocument, work: Work): Sorting {
     *sorted(items, documentOf) {
       spend(work, items.length * (1 + Math.floor((32 - Math.clz32(items.length)) / 4)));
       work.effort.work(SORTED_STEPS * items.length);
+      work.effort.hold(SORTED_BYTES * items.length);
       try {
         const keyed = yield* mappedInSlices(items, work, (item) => ({ item, key: keyOf(documentOf(item)) }));
         const sorted = yield* sortedInSlices(

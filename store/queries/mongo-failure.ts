@@ -129,6 +129,24 @@ export function produce({ effort }: Work, elements: number, bytes = 0): void {
   effort.produce(elements, bytes);
 }
 
+/** Approximate memory of a document in addition to its fields, and of each field. */
+const DOCUMENT_BYTES = 100;
+const FIELD_BYTES = 32;
+/** Number of bytes of memory for each byte of a document that is read. */
+const READ_FACTOR = 3;
+
+/** Reserves the memory of a document that was read from a stored one. @param roots  the fields that are read, or null for all */
+export function holdRead({ effort }: Work, bytes: ByteString, roots: ReadonlySet<ByteString> | null): void {
+  const fields = roots === null ? READ_FACTOR * bytes.length : FIELD_BYTES * roots.size;
+  effort.hold(DOCUMENT_BYTES + fields);
+}
+
+/** Reserves the memory of a document whose values belong to another document, and returns it. */
+export function heldCopy({ effort }: Work, document: BsonDocument): BsonDocument {
+  effort.hold(DOCUMENT_BYTES + FIELD_BYTES * document.size);
+  return document;
+}
+
 /** Counts work that is about to be done. @throws CommandFailure if the command exceeds its limit @throws BudgetExceeded */
 export function spend(work: Work, units: number): void {
   work.units += units;

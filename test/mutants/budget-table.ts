@@ -287,6 +287,13 @@ export const budgetMutants: readonly Mutant[] = [
     test: WORKING_MEMORY,
   },
   {
+    name: "working memory: the pairs of a join are not counted",
+    file: "store/commands/relations/join-by-plan.js",
+    find: "holdRows(this.#evaluation, 1, this.#width);\n        return true;",
+    replace: "return true;",
+    test: "test/daemon/working-memory.test.js",
+  },
+  {
     name: "budgets: rows that an update checks are not counted",
     file: "store/commands/relations/evaluation-context.js",
     find: "data.effort.work(rows * STEPS_PER_ROW);",

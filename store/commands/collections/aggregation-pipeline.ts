@@ -9,7 +9,15 @@ import { filterOf } from "../../queries/bson-filter.js";
 import { arrayAt, countOf } from "../../queries/command-fields.js";
 import { sortingOf } from "../../queries/document-sorting.js";
 import { mappedInSlices } from "../../queries/long-evaluation.js";
-import { badValue, MongoFailure, readCounted, spend, typeMismatch } from "../../queries/mongo-failure.js";
+import {
+  badValue,
+  heldCopy,
+  holdRead,
+  MongoFailure,
+  readCounted,
+  spend,
+  typeMismatch,
+} from "../../queries/mongo-failure.js";
 import { unknownName } from "../../queries/mongodb-names.js";
 import { RESHAPINGS } from "../../queries/reshaping-stages.js";
 import { type Bson, type BsonDocument, Int32, isArray, isDocument } from "../../values/collections/bson.js";
@@ -51,9 +59,10 @@ export const aggregate = inSteps(["pipeline", "let"], function* (target, spec, r
   const stages = pipeline.slice(isChoosing ? 1 : 0).map((one) => stageOf(one, target));
   const matches = yield* inStepsOf(finding(target, query, Number.POSITIVE_INFINITY));
   const roots = rootsOf(stageAt(pipeline[isChoosing ? 1 : 0]));
-  let documents: readonly BsonDocument[] = yield* mappedInSlices(matches, target.work, ({ bytes }) =>
-    readCounted(bytes, target.work, roots),
-  );
+  let documents: readonly BsonDocument[] = yield* mappedInSlices(matches, target.work, ({ bytes }) => {
+    holdRead(target.work, bytes, roots);
+    return readCounted(bytes, target.work, roots);
+  });
   for (const stage of stages) {
     spend(target.work, documents.length);
     documents = yield* stage(documents);
@@ -62,6 +71,7 @@ export const aggregate = inSteps(["pipeline", "let"], function* (target, spec, r
   const answers = yield* mappedInSlices(documents, target.work, (document) => {
     const bytes = stages.length === 0 ? writeBson(document) : bytesOf(document);
     target.work.effort.work(Math.max(WRITTEN_STEPS, bytes.length / WRITTEN_BYTES_PER_STEP));
+    target.work.effort.hold(bytes.length);
     size += bytes.length;
     if (size > ANSWER_BYTES_MAX)
       throw new MongoFailure(146, `a pipeline returns at most ${ANSWER_BYTES_MAX} bytes`);
@@ -168,7 +178,8 @@ export const STAGES: ReadonlyMap<string, Make> = new Map<string, Make>([
     name,
     (operand, target) => {
       const reshape = make(operand, target);
-      return (documents) => mappedInSlices(documents, target.work, reshape);
+      return (documents) =>
+        mappedInSlices(documents, target.work, (document) => heldCopy(target.work, reshape(document)));
     },
   ]),
   ["$sample", (operand, target) => sampled(operand, target)],

@@ -100,7 +100,9 @@ export const find = inSteps(FIND_FIELDS, function* (target, spec, request) {
     else {
       const document = readCounted(bytes, target.work);
       effort.work(WRITTEN_STEPS);
-      shown.push(bytesOf(yield* settled(() => project(document))));
+      const projected = bytesOf(yield* settled(() => project(document)));
+      effort.hold(projected.length);
+      shown.push(projected);
     }
     if (shown.length % STEP_ITEMS === 0 || effort.endsSlice()) yield;
   }

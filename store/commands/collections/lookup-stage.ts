@@ -8,6 +8,8 @@ import { isAny, pathTo } from "../../queries/document-paths.js";
 import { mappedInSlices } from "../../queries/long-evaluation.js";
 import {
   costOf,
+  heldCopy,
+  holdRead,
   notImplemented,
   produce,
   readCounted,
@@ -20,6 +22,9 @@ import { collectionAt, namespaceOf } from "./collection-names.js";
 import { replaced } from "./stages/unwind-stage.js";
 import { expiredBy } from "./ttl-indexes.js";
 import { documentsAt, type Target } from "./update-and-delete.js";
+
+/** Approximate memory of a document's key in addition to its bytes. */
+const KEY_BYTES = 60;
 
 /** @throws CommandFailure */
 export function lookedUp(
@@ -45,10 +50,12 @@ export function lookedUp(
     for (const [, bytes] of source?.numbered() ?? []) {
       if (isExpired?.(bytes) === true) continue;
       spend(target.work, costOf(bytes));
+      holdRead(target.work, bytes, null);
       const other = readCounted(bytes, target.work);
       const number = others.push(other) - 1;
       for (const key of keysAt(other, foreignPath, "both", target.work)) {
         const numbers = byKey.get(key);
+        target.work.effort.hold(KEY_BYTES + key.length);
         if (numbers === undefined) byKey.set(key, [number]);
         else numbers.push(number);
       }
@@ -65,7 +72,7 @@ export function lookedUp(
       const matches: Bson[] = [...numbers]
         .sort((a, b) => a - b)
         .map((number) => others[number] as BsonDocument);
-      return replaced(document, asPath, matches);
+      return heldCopy(target.work, replaced(document, asPath, matches));
     });
   };
 }

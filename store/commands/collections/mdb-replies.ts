@@ -48,16 +48,22 @@ export function answeredAll(
   return finish(answeringAll(documents, request, effort));
 }
 
+/** Approximate memory of the reply of a document in addition to its bytes. */
+const REPLY_BYTES = 48;
+
 /** Returns the documents in the requested form, in steps. */
 export function* answeringAll(
   documents: readonly ByteString[],
   request: ByteString,
   effort: EffortBudget,
 ): Generator<void, Reply> {
+  effort.hold(documents.length * REPLY_BYTES);
   if (!isJson(request)) return array(yield* mappedInSteps(documents, bulk));
   const written = (bytes: ByteString) => {
     effort.work(JSON_STEPS * (1 + bytes.length / BYTES_PER_STEP));
-    return bulk(writeExtendedJson(readKnownBson(bytes)));
+    const json = writeExtendedJson(readKnownBson(bytes));
+    effort.hold(json.length);
+    return bulk(json);
   };
   return array(yield* mappedInSteps(documents, written));
 }

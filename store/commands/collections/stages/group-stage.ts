@@ -7,7 +7,7 @@ import type { ByteString } from "../../../../protocol/byte-string.js";
 import { ACCUMULATORS, type Accumulator, type Start } from "../../../queries/accumulators.js";
 import { expressionOf, type Scope } from "../../../queries/expressions.js";
 import { type Expression, mappedInSlices } from "../../../queries/long-evaluation.js";
-import { MongoFailure, produce, spend } from "../../../queries/mongo-failure.js";
+import { heldCopy, MongoFailure, produce, spend } from "../../../queries/mongo-failure.js";
 import { unknownName } from "../../../queries/mongodb-names.js";
 import { keyCounted } from "../../../queries/value-size.js";
 import { type Bson, type BsonDocument, isDocument } from "../../../values/collections/bson.js";
@@ -56,7 +56,7 @@ export function grouping(
       const result = new Map<ByteString, Bson>([["_id", value]]);
       for (const [i, accumulator] of accumulators.entries())
         result.set((fields[i] as Field).name, accumulator.result() ?? null);
-      return result;
+      return heldCopy(scope.work, result);
     });
   };
 }
