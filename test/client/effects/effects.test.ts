@@ -10,12 +10,14 @@ import { type Kind, runCase } from "./model.js";
 import { nodeClient } from "./node-client.js";
 import { phpClient } from "./php-client.js";
 import { endPython, pythonClient } from "./python-client.js";
+import { sidecarClient } from "./sidecar-client.js";
 
 /** The number of cases that run at the same time. */
 const TOGETHER = 8;
 
 const KINDS: readonly { readonly kind: Kind; readonly cases: number; readonly needs?: string }[] = [
   { kind: nodeClient, cases: amount(150, 2000) },
+  { kind: sidecarClient, cases: amount(100, 1000) },
   { kind: pythonClient, cases: amount(100, 1000), needs: PYTHON },
   { kind: phpClient, cases: amount(100, 1000), needs: "php" },
 ];
