@@ -14,6 +14,7 @@ export const CODE_NAMES = {
   20: "IllegalOperation",
   22: "InvalidBSON",
   43: "CursorNotFound",
+  50: "MaxTimeMSExpired",
   52: "DollarPrefixedFieldName",
   59: "CommandNotFound",
   72: "InvalidOptions",
@@ -59,7 +60,13 @@ const STORE_ERROR = /^MONGO (\d+) (\w+) (.*)$/s;
 /**
  * The codes for errors of the daemon itself, by first word. After NotPrimaryOrSecondary drivers choose another server.
  */
-const CODES: Readonly<Record<string, FailureCode>> = { NOPERM: 13, OOM: 146, TOOMUCH: 146, LOADING: 13436 };
+const CODES: Readonly<Record<string, FailureCode>> = {
+  NOPERM: 13,
+  TRYAGAIN: 50,
+  OOM: 146,
+  TOOMUCH: 146,
+  LOADING: 13436,
+};
 
 export function failureOf({ text, details }: ErrorReply): MongoFailure {
   const [, code, codeName, sentence] = STORE_ERROR.exec(text) ?? [];
