@@ -5,6 +5,7 @@
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Bson, BsonDocument } from "../values/collections/bson.js";
 import { isNumber } from "../values/collections/bson-numbers.js";
+import { compareBson } from "../values/collections/bson-order.js";
 import { indexKeys, ParallelArrays, TooManyKeys } from "../values/collections/index-keys.js";
 import { integerIn } from "./command-fields.js";
 import { pathTo } from "./document-paths.js";
@@ -41,13 +42,14 @@ export function sortingOf(spec: BsonDocument, work: Work): Sorting {
     return pathTo(name);
   });
   const directions = [...spec.values()].map(directionOf);
-  const compare = (a: SortKey, b: SortKey): number => {
+  const comparing = (compareValues: typeof compareBson) => (a: SortKey, b: SortKey) => {
     for (const [i, direction] of directions.entries()) {
-      const difference = compareCounted(a[i], b[i], work);
+      const difference = compareValues(a[i], b[i]);
       if (difference !== 0) return difference * direction;
     }
     return 0;
   };
+  const compare = comparing((a, b) => compareCounted(a, b, work));
   const keyOf = (document: BsonDocument): SortKey => {
     const keys = indexKeys(document, paths, false).map(({ values }) => values);
     return keys.reduce((min, key) => (compare(key, min) < 0 ? key : min));
@@ -60,11 +62,13 @@ export function sortingOf(spec: BsonDocument, work: Work): Sorting {
       work.effort.hold(SORTED_BYTES * items.length);
       try {
         const keyed = yield* mappedInSlices(items, work, (item) => ({ item, key: keyOf(documentOf(item)) }));
+        const areLarge = keyed.some(({ key }) => key.some(isLarge));
+        const compareKeys = areLarge ? compare : comparing(compareBson);
         const sorted = yield* sortedInSlices(
           keyed,
           work,
-          (a, b) => compare(a.key, b.key),
-          ({ key }) => key.some(isLarge),
+          (a, b) => compareKeys(a.key, b.key),
+          () => areLarge,
         );
         return yield* mappedInSlices(sorted, work, ({ item }) => item);
       } catch (fault) {

@@ -44,7 +44,7 @@ export function* valuesIn(
 }
 
 /** Thrown by a function of a document if an expression does not end within a slice. Not an error: it has no stack. */
-class LongEvaluation {
+export class LongEvaluation {
   readonly root: BsonDocument;
   value: Bson | undefined;
   readonly #remaining: Evaluation;
@@ -80,8 +80,10 @@ export function withinSlice({ inSteps }: Required<Pick<Expression, "inSteps">>):
 /**
  * Calls a function of a document until its long expressions are complete.
  * @param calculate  changes nothing before it has evaluated its expressions, always for the same document
+ * @param first  the expression with which an earlier call has stopped
  */
-export function* settled<Made>(calculate: () => Made): Generator<void, Made> {
+export function* settled<Made>(calculate: () => Made, first?: LongEvaluation): Generator<void, Made> {
+  if (first !== undefined) yield* first.complete();
   for (;;) {
     try {
       return calculate();
@@ -104,8 +106,7 @@ export function* mappedInSlices<Item, Made>(
       made.push(make(item));
     } catch (problem) {
       if (!(problem instanceof LongEvaluation)) throw problem;
-      yield* problem.complete();
-      made.push(yield* settled(() => make(item)));
+      made.push(yield* settled(() => make(item), problem));
     }
     if (effort.endsSlice() || made.length % STEP_ITEMS === 0) yield;
   }

@@ -32,6 +32,8 @@ const SMALL_PARTS = 16;
 /** Number of bytes whose comparison costs as much as checking one document; powers of two, so fractions add up exactly. */
 const COMPARED_PER_UNIT = 256;
 const COMPARED_TEXT_PER_UNIT = 8192;
+/** Texts of fewer bytes count nothing. */
+const TEXT_MIN = 256;
 /** Number of bytes whose key costs as much as checking one document; also a power of two. */
 const KEYED_PER_UNIT = 64;
 
@@ -76,19 +78,21 @@ const tooLarge = (bytes: number) =>
 
 /** Compares two values and counts the cost, which is that of the smaller value. @throws CommandFailure */
 export function compareCounted(a: Bson | undefined, b: Bson | undefined, work: Work): number {
-  if (typeof a === "object" && typeof b === "object") {
-    const bytes = Math.min(bytesOf(a), bytesOf(b));
+  if (typeof a === "string") {
+    if (typeof b === "string" && a.length >= TEXT_MIN)
+      spend(work, Math.min(a.length, b.length) / COMPARED_TEXT_PER_UNIT);
+  } else if (isArray(a) || isDocument(a)) {
+    const bytes = Math.min(bytesOf(a), isArray(b) || isDocument(b) ? bytesOf(b) : 0);
     if (bytes > 0) spend(work, bytes / COMPARED_PER_UNIT);
-  } else if (typeof a === "string" && typeof b === "string")
-    spend(work, Math.min(a.length, b.length) / COMPARED_TEXT_PER_UNIT);
+  }
   return compareBson(a, b);
 }
 
 /** Returns the key of a value and counts the cost. @throws CommandFailure if the value is larger than a document may be */
 export function keyCounted(value: Bson | undefined, work: Work): string {
-  const isText = typeof value === "string";
-  if (isText) spend(work, value.length / COMPARED_TEXT_PER_UNIT);
-  else if (isArray(value) || isDocument(value)) {
+  if (typeof value === "string") {
+    if (value.length >= TEXT_MIN) spend(work, value.length / COMPARED_TEXT_PER_UNIT);
+  } else if (isArray(value) || isDocument(value)) {
     const { bytes } = sizeOf(value);
     if (bytes > DOCUMENT_BYTES_MAX) throw tooLarge(bytes);
     spend(work, bytes / KEYED_PER_UNIT);

@@ -3,7 +3,7 @@ import type { ByteString } from "../../../protocol/byte-string.js";
 import { STEP_ITEMS, sortedInSteps } from "../../../protocol/steps.js";
 import type { Filter } from "../../queries/bson-filter.js";
 import { isOperators } from "../../queries/filter-compiler.js";
-import { settled } from "../../queries/long-evaluation.js";
+import { LongEvaluation, settled } from "../../queries/long-evaluation.js";
 import { costOf, readCounted, spend, type Work } from "../../queries/mongo-failure.js";
 import { type Bson, type BsonDocument, isArray, isDocument, Regex } from "../../values/collections/bson.js";
 import { keyOf } from "../../values/collections/bson-order.js";
@@ -41,9 +41,13 @@ export function* matching(
 ): Generator<Found | null> {
   let checked = 0;
   for (const [number, bytes] of numbers === null ? documents.numbered() : numbered(documents, numbers)) {
-    const one = hasExpression(filter)
-      ? yield* matchInSteps(number, bytes, filter, work)
-      : matchOf(number, bytes, filter, work);
+    let one: Found | null;
+    try {
+      one = matchOf(number, bytes, filter, work);
+    } catch (problem) {
+      if (!(problem instanceof LongEvaluation)) throw problem;
+      one = (yield* metInSteps(problem, filter)) ? { number, bytes } : null;
+    }
     if (one !== null) yield one;
     if (++checked % STEP_ITEMS === 0 || work.effort.endsSlice()) yield null;
   }
@@ -52,20 +56,12 @@ export function* matching(
 /** Whether a filter contains `$expr`, which may take long. */
 export const hasExpression = ({ roots }: Filter): boolean => roots === null;
 
-/** Returns a document if the filter matches it, and yields null while its expressions are calculated. */
-function* matchInSteps(
-  number: number,
-  bytes: ByteString,
-  filter: SeenFilter,
-  work: Work,
-): Generator<null, Found | null> {
-  if (filter.isExpired?.(bytes) === true) return null;
-  spend(work, costOf(bytes) + filter.tests);
-  const document = readCounted(bytes, work);
-  const evaluation = settled(() => filter.isMet(document));
+/** Returns whether a filter matches a document, and yields null while its long expressions are calculated. */
+function* metInSteps(long: LongEvaluation, filter: SeenFilter): Generator<null, boolean> {
+  const evaluation = settled(() => filter.isMet(long.root), long);
   for (;;) {
     const step = evaluation.next();
-    if (step.done === true) return step.value ? { number, bytes } : null;
+    if (step.done === true) return step.value;
     yield null;
   }
 }

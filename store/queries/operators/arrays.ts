@@ -91,10 +91,11 @@ const map: Operator = (operand, scope, name) => {
   const { input, calculate, element, parts } = forEach(operand, scope, name, "in");
   const { effort } = scope.work;
   return long(function* (root) {
-    const value = yield* valueIn(input, root);
+    const value = input.inSteps === undefined ? input(root) : yield* input.inSteps(root);
     if (isNothing(value)) return null;
+    const array = arrayIn(value, name, 16883);
     const results: Bson[] = [];
-    for (const one of arrayIn(value, name, 16883)) {
+    for (const one of array) {
       passed(1, scope.work, parts);
       element.value = one;
       const result = calculate.inSteps === undefined ? calculate(root) : yield* calculate.inSteps(root);

@@ -69,7 +69,10 @@ export const ofLarge =
   (operand, scope, name) => {
     const operands = operandsOf(operand, scope, name, range);
     return long(function* (root) {
-      return yield* calculate(yield* valuesIn(operands, root), scope, name);
+      const values: Value[] = [];
+      for (const one of operands)
+        values.push(one.inSteps === undefined ? one(root) : yield* one.inSteps(root));
+      return yield* calculate(values, scope, name);
     });
   };
 

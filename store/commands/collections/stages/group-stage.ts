@@ -39,10 +39,11 @@ export function grouping(
     const groups = new Map<ByteString, Group>();
     spend(scope.work, documents.length * fields.length);
     scope.work.effort.work(documents.length * GROUPED_STEPS);
+    const operands: (Bson | undefined)[] = fields.map(() => undefined);
     yield* mappedInSlices(documents, scope.work, (document) => {
       const value = idOf(document) ?? null;
       // A long operand ends this call, so all operands are evaluated before one is added.
-      const operands = fields.map(({ operand }) => operand(document));
+      for (let i = 0; i < fields.length; i++) operands[i] = (fields[i] as Field).operand(document);
       const key = keyCounted(value, scope.work);
       let group = groups.get(key);
       if (group === undefined) {
@@ -50,7 +51,7 @@ export function grouping(
         group = { id: value, accumulators: fields.map(({ start }) => start(scope.work)) };
         groups.set(key, group);
       }
-      for (const [i, accumulator] of group.accumulators.entries()) accumulator.add(operands[i]);
+      for (let i = 0; i < fields.length; i++) (group.accumulators[i] as Accumulator).add(operands[i]);
     });
     return yield* mappedInSlices([...groups.values()], scope.work, ({ id: value, accumulators }) => {
       const result = new Map<ByteString, Bson>([["_id", value]]);
