@@ -111,6 +111,11 @@ export class CatchingUp {
     else if (this.#cluster.state !== "catching-up" || this.#isFolded()) this.#complete(now, isMajority);
   }
 
+  /** Called when the member lists have changed. A daemon that a list has just added must not accept another write. */
+  listsChanged(): void {
+    if (this.#cluster.lists?.isJoining === true) this.#leave(REASONS.joining);
+  }
+
   #leave(reason: string): void {
     this.reason = reason;
     this.#isReturning = false;

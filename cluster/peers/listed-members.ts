@@ -215,7 +215,13 @@ export class ListedMembers {
       const isPulled = member.compared !== null && member.status !== statusThen;
       reports.set(id, { list, watermark, isLive: isReporting, isPulled });
     }
-    const from = joinedWatermark(lists.durable.hash, lists.others, reports, clock());
+    const from = joinedWatermark({
+      list: lists.durable.hash,
+      others: lists.others,
+      reports,
+      own: timeline.published,
+      now: clock(),
+    });
     if (from === null) return;
     timeline.raise(from);
     lists.joined();

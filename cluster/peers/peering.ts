@@ -232,6 +232,7 @@ export class Peering implements RosterEvents {
   /** Called when the member lists known here have changed, and again when they are on disk. */
   listsChanged(): void {
     this.#stable.discard();
+    this.#catchingUp.listsChanged();
     if (this.#listed.changed()) this.#roster.reconnectAll();
     this.#nextUpdateAt = 0;
   }

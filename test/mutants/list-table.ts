@@ -3,6 +3,21 @@ import type { Mutant } from "./mutant.js";
 
 export const listMutants: readonly Mutant[] = [
   {
+    name: "lists: daemons that all join wait for a live member",
+    file: "timeline/members/joining-rule.js",
+    find: "if (areAllJoining && hasOthers)",
+    replace: "if (false)",
+    killer: "lists",
+    from: 61_680,
+  },
+  {
+    name: "lists: daemons that all join begin without the entries of all",
+    file: "timeline/members/joining-rule.js",
+    find: "if (!member.isPulled)",
+    replace: "if (false)",
+    test: "test/timeline/members/rules.test.js",
+  },
+  {
     name: "lists: a daemon that has only just become live joins",
     file: "cluster/members/make-member-lists.js",
     find: ' || node.peering.state !== "catching-up"',

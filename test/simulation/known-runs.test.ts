@@ -32,6 +32,8 @@ const KNOWN: Readonly<Record<number, string>> = {
 /** Runs with member lists. A change to the actions of administrators changes all of these runs. */
 const LISTED: Readonly<Record<number, string>> = {
   1206: "the only entry that adds a key rots and its last sound copy is removed, while the key's writes are acknowledged",
+  61680: "all daemons restart before they publish anything, and then receive the first list",
+  17217: "a live daemon without members receives the list that adds it, and a write before its next tick",
   938013: "a first list reaches daemons that have not published anything yet",
   938042:
     "two daemons with new folders that no list names connect, and the disk of a member that sends a list is full",

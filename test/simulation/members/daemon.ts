@@ -330,7 +330,13 @@ export class Daemon implements DaemonView {
         isPulled,
       });
     }
-    const watermark = rules.joinedWatermark(inForce.hash, others, reports, this.clock.now);
+    const watermark = rules.joinedWatermark({
+      list: inForce.hash,
+      others,
+      reports,
+      own: this.published,
+      now: this.clock.now,
+    });
     if (watermark === null) return;
     this.watermark = Math.max(this.watermark, watermark);
     // If all other members have reported and the watermark is still ahead of the time, the daemon has no better source.

@@ -170,21 +170,19 @@ export const REMOVALS: Readonly<Record<string, Partial<Rules>>> = {
   },
   "lists: a lost folder returns with a new id": { replacesLost: false },
   "join: reports name the list in force": {
-    joinedWatermark: (list, others, reports, now) =>
-      joinedWatermark(list, others, eachJoinReport(reports, { list }), now),
+    joinedWatermark: (all) =>
+      joinedWatermark({ ...all, reports: eachJoinReport(all.reports, { list: all.list }) }),
     pullsUnderList: false,
   },
   "join: the members' entries were received": {
-    joinedWatermark: (list, others, reports, now) =>
-      joinedWatermark(list, others, eachJoinReport(reports, { isPulled: true }), now),
+    joinedWatermark: (all) =>
+      joinedWatermark({ ...all, reports: eachJoinReport(all.reports, { isPulled: true }) }),
   },
   "join: at the members' lowest watermark": {
-    joinedWatermark: (list, others, reports, now) =>
-      joinedWatermark(list, others, reports, now) === null ? null : 1,
+    joinedWatermark: (all) => (joinedWatermark(all) === null ? null : 1),
   },
   "join: no watermark that ran ahead counts": {
-    joinedWatermark: (list, others, reports) =>
-      joinedWatermark(list, others, reports, Number.POSITIVE_INFINITY),
+    joinedWatermark: (all) => joinedWatermark({ ...all, now: Number.POSITIVE_INFINITY }),
   },
   "clock: if it is wrong, nothing is accepted": { refusesIfSkewed: false },
   "clock: the lower of two middle clocks counts": { Clocks: UpperClocks },

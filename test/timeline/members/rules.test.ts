@@ -84,24 +84,33 @@ test("the lists permit client writes on a member with data, and on any daemon if
 test("a joining daemon adopts the lowest watermark of the members whose entries it has", () => {
   const member: JoinReport = { list: "L", isLive: true, watermark: 20, isPulled: true };
   const begins = (one: Partial<JoinReport>, other: Partial<JoinReport>, now = 100) =>
-    joinedWatermark(
-      "L",
-      idsOf("BC"),
-      new Map([
+    joinedWatermark({
+      list: "L",
+      others: idsOf("BC"),
+      reports: new Map([
         [idOf("B"), { ...member, ...one }],
         [idOf("C"), { ...member, ...other }],
         [idOf("X"), { ...member, watermark: 1 }],
       ]),
+      own: 10,
       now,
-    );
+    });
   assert.equal(begins({}, {}), 20);
   assert.equal(begins({ watermark: 40 }, {}), 20);
   assert.equal(begins({}, { watermark: 15 }), 15);
-  for (const change of [{ list: "K" }, { isPulled: false }, { isLive: false }]) {
+  for (const change of [{ list: "K" }, { isPulled: false }, { isLive: false, isPulled: false }]) {
     assert.equal(begins({}, { ...change, watermark: 15 }), 20);
     assert.equal(begins(change, change), null);
   }
-  assert.equal(joinedWatermark("L", idsOf("BC"), new Map(), 100), null);
+  const none = { list: "L", reports: new Map(), own: 10, now: 100 };
+  for (const others of [idsOf("BC"), []]) assert.equal(joinedWatermark({ ...none, others }), null);
+  // If no member of the list is live, all begin together, at the highest watermark that is not ahead of the time.
+  const joining = { isLive: false };
+  assert.equal(begins(joining, { ...joining, watermark: 30 }), 30);
+  assert.equal(begins({ ...joining, watermark: 0 }, { ...joining, watermark: 0 }), 10);
+  assert.equal(begins(joining, { ...joining, watermark: 300 }), 100);
+  assert.equal(begins(joining, { ...joining, isPulled: false }), null);
+  assert.equal(begins(joining, { ...joining, list: "K" }), null);
   // A watermark ahead of the time is used only if all other members have reported.
   assert.equal(begins({ list: "K" }, {}, 19), null);
   assert.equal(begins({ isPulled: false }, {}, 19), null);
