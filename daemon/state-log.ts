@@ -1,7 +1,8 @@
 /** Logs when the daemon begins to refuse writes, and when it accepts them again. */
 import type { Logger } from "pino";
 import type { Service } from "../net/process/service.js";
-import { DAEMON_STATES, type DaemonCondition, type StateName } from "../protocol/daemon-states.js";
+import { DAEMON_STATES, type DaemonCondition } from "../protocol/daemon-states.js";
+import type { StateName } from "../protocol/state-names.js";
 
 /** Time between two checks of the state, in milliseconds. */
 const CHECK_EVERY_MS = 1000;

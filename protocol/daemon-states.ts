@@ -2,6 +2,7 @@
  * The states of a daemon. Each report of the state (hello, INFO, HELLO, ROLE, /healthz, /metrics, the page of --admin,
  * dbsync status and doctor) and each refusal of writes because of the state follows from this table.
  */
+import type { StateName } from "./state-names.js";
 
 interface DaemonStateRow {
   readonly meaning: string;
@@ -153,11 +154,7 @@ export const DAEMON_STATES = {
     isComplete: false,
     problem: progress("it is stopping", "start it again if it is needed"),
   },
-} as const satisfies Readonly<Record<string, DaemonStateRow>>;
-
-export type StateName = keyof typeof DAEMON_STATES;
-
-export const STATE_NAMES = Object.keys(DAEMON_STATES) as readonly StateName[];
+} as const satisfies Readonly<Record<StateName, DaemonStateRow>>;
 
 /** A daemon's state and the reason for it, which may be empty. */
 export interface DaemonCondition {

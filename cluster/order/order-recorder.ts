@@ -15,7 +15,7 @@ import { finalResultOf, type ReadStatus } from "../../engine/answers/result-writ
 import type { KeyChangeObservers } from "../../engine/backends/key-change-observers.js";
 import type { AcceptedEnvelope } from "../../engine/pipeline/apply-units.js";
 import { ORDER_WINDOW } from "../../options/date-window.js";
-import type { StateName } from "../../protocol/daemon-states.js";
+import type { StateName } from "../../protocol/state-names.js";
 import type { Envelope } from "../../protocol/version-2/envelope.js";
 import type { EnvelopeDate, Wait } from "../../protocol/version-2/messages-v2.js";
 import type { KeyRing } from "../../store/key-ring.js";

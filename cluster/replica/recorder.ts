@@ -16,7 +16,8 @@ import {
 import { type ReadStatus, resultOf } from "../../engine/answers/result-writer.js";
 import type { AcceptedEnvelope } from "../../engine/pipeline/apply-units.js";
 import type { ByteString } from "../../protocol/byte-string.js";
-import { DAEMON_STATES, type StateName } from "../../protocol/daemon-states.js";
+import { DAEMON_STATES } from "../../protocol/daemon-states.js";
+import type { StateName } from "../../protocol/state-names.js";
 import { dateText, type Envelope, unitId } from "../../protocol/version-2/envelope.js";
 import type { EnvelopeDate, Wait } from "../../protocol/version-2/messages-v2.js";
 import { isKeyCommand, type KeyRing } from "../../store/key-ring.js";

@@ -1,7 +1,8 @@
 /** The health report of --admin, which contains no secrets. */
 
 import type { JsonReplicaFigures } from "../../listeners/json-replica-figures.js";
-import { DAEMON_STATES, type StateName } from "../../protocol/daemon-states.js";
+import { DAEMON_STATES } from "../../protocol/daemon-states.js";
+import type { StateName } from "../../protocol/state-names.js";
 
 export interface BackendHealth {
   /** The database's name as in the log, without a password. */

@@ -2,7 +2,7 @@
 import { performance } from "node:perf_hooks";
 import type { RefusalCode } from "../../engine/answers/refusals.js";
 import { single } from "../../net/admin/metric.js";
-import { STATE_NAMES } from "../../protocol/daemon-states.js";
+import { STATE_NAMES } from "../../protocol/state-names.js";
 import { MEMBER_METRICS, MIRROR_METRICS, TIMELINE_METRICS } from "./figure-metrics.js";
 import { KEY_METRICS } from "./key-metrics.js";
 import {

@@ -5,8 +5,8 @@
 
 import type { Environment } from "../../net/process/clock-and-randomness.js";
 import type { ByteString } from "../../protocol/byte-string.js";
-import type { StateName } from "../../protocol/daemon-states.js";
 import type { Reply } from "../../protocol/reply.js";
+import type { StateName } from "../../protocol/state-names.js";
 import type { Envelope } from "../../protocol/version-2/envelope.js";
 import type { EnvelopeDate, Wait } from "../../protocol/version-2/messages-v2.js";
 import type { OrderKey } from "../../timeline/entries/entry.js";

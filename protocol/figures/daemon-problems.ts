@@ -1,5 +1,6 @@
 /** The problems of a daemon outside its timeline, with remedies: sentences for dbsync doctor and the dashboard. */
-import { DAEMON_STATES, rowOfState, type StateName } from "../daemon-states.js";
+import { DAEMON_STATES, rowOfState } from "../daemon-states.js";
+import type { StateName } from "../state-names.js";
 import type { Problem, Severity } from "./problem.js";
 
 /** The number of stream messages that a daemon may be behind before this is a problem. The alert has the same limit. */

@@ -3,10 +3,10 @@
  * Source: docs/protocol-v2.md "Messages".
  */
 import { type ByteString, bytesOf } from "../byte-string.js";
-import { STATE_NAMES, type StateName } from "../daemon-states.js";
 import { frameHead } from "../frame.js";
 import { RespReader } from "../resp/resp-reader.js";
 import { writeArrayHead, writeBulk, writeCommand } from "../resp/resp-writer.js";
+import { STATE_NAMES, type StateName } from "../state-names.js";
 import { HASH_BYTES, SEQ_MAX } from "./envelope.js";
 import { isTraceparent } from "./traceparent.js";
 

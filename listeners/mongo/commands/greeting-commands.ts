@@ -2,7 +2,7 @@
 
 import { version } from "../../../net/process/version.js";
 import { type ByteString, bytesOfText } from "../../../protocol/byte-string.js";
-import { acceptsWrites, DAEMON_STATES, type StateName } from "../../../protocol/daemon-states.js";
+import { acceptsWrites, DAEMON_STATES } from "../../../protocol/daemon-states.js";
 import {
   boolean,
   date,
@@ -22,6 +22,7 @@ import {
   DOCUMENT_BYTES_MAX,
   MESSAGE_BYTES_MAX,
 } from "../../../protocol/mongo/mongo-message.js";
+import type { StateName } from "../../../protocol/state-names.js";
 import type { CommandDocument } from "../messages/command-document.js";
 import { failure } from "../messages/failure-codes.js";
 import type { MongoServer } from "../session/mongo-server.js";

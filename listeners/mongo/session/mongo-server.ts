@@ -1,6 +1,7 @@
 /** The state that all connections to a --mongo listener share. */
 
-import { DAEMON_STATES, type StateName } from "../../../protocol/daemon-states.js";
+import { DAEMON_STATES } from "../../../protocol/daemon-states.js";
+import type { StateName } from "../../../protocol/state-names.js";
 import type { DaemonInterface } from "../../daemon-interface.js";
 import type { UserSocketHost } from "../../user-listener.js";
 import { Cursors } from "./cursors.js";

@@ -11,7 +11,6 @@ import {
 } from "../../../cli/status/read-timeline-status.js";
 import { CLOSED } from "../../../cluster/peers/connections/transport.js";
 import { CLOSE_REASONS } from "../../../cluster/peers/shared/close-reasons.js";
-import type { StateName } from "../../../protocol/daemon-states.js";
 import { INCOMPLETE, stateProblems } from "../../../protocol/figures/daemon-problems.js";
 import type { Severity } from "../../../protocol/figures/problem.js";
 import {
@@ -19,6 +18,7 @@ import {
   FOREIGN_KEY,
   type MemberAvailability,
 } from "../../../protocol/figures/timeline-problems.js";
+import type { StateName } from "../../../protocol/state-names.js";
 import { hexOf } from "../../../protocol/version-2/envelope.js";
 import { double } from "../../support/double.js";
 import { makeKeyPair } from "../../support/envelope-client.js";

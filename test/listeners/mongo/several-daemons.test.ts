@@ -8,7 +8,7 @@ import { createServer, type Socket } from "node:net";
 import { test } from "node:test";
 import { MongoClient } from "mongodb";
 import { type Environment, realEnvironment } from "../../../net/process/clock-and-randomness.js";
-import type { StateName } from "../../../protocol/daemon-states.js";
+import type { StateName } from "../../../protocol/state-names.js";
 import { startReplica, until } from "../../daemon/replicas.js";
 import { knowsSecret } from "../../support/cluster-secret.js";
 import { double } from "../../support/double.js";
