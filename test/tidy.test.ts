@@ -207,7 +207,6 @@ const indexed: Readonly<Record<string, string>> = {
   "store/commands/introspection.ts GROUPS": "a family of commands",
   "store/commands/sort.ts OPERANDS": "upper case",
   "store/patterns/pattern.ts CONTROLS": "one character",
-  "store/queries/operators/dates.ts FORMATS": "one character",
   "store/sql/expression-grammar.ts COMPARISONS": "a sign",
   "store/sql/lexer.ts ESCAPES": "one character",
   "store/sql/lexer.ts PAIRS": "one character",
