@@ -45,6 +45,7 @@ export const readCommands: readonly MongoCommand[] = [
     fields: {
       ...READ_OPTIONS,
       ...CURSOR_OPTIONS,
+      hint: "used",
       filter: "used",
       sort: "used",
       projection: "used",
@@ -145,7 +146,7 @@ const SERVER_INFO = element("serverInfo", document({ version: text("7.0.0") }));
 function find(session: MongoSession, command: CommandDocument): ByteString | Promise<ByteString> {
   const namespace = namespaceOf(command);
   const batch = { size: countOf(command, "batchSize"), isSingle: command.flag("singleBatch") };
-  const spec = command.only(["filter", "sort", "projection", "skip", "limit", "let"]);
+  const spec = command.only(["filter", "sort", "hint", "projection", "skip", "limit", "let"]);
   const argv = ["MDB.FIND", ...collectionArguments(command), spec];
   return session.run(argv, (reply) => firstBatch(session, { namespace, argv }, documentsOf(reply), batch));
 }

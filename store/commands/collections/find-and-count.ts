@@ -9,12 +9,20 @@ import { isAny, pathTo, type Search } from "../../queries/document-paths.js";
 import { sortingOf } from "../../queries/document-sorting.js";
 import { withVariables } from "../../queries/expressions.js";
 import { mappedInSlices, settled } from "../../queries/long-evaluation.js";
-import { produce, readCounted, spend } from "../../queries/mongo-failure.js";
+import { badValue, produce, readCounted, spend } from "../../queries/mongo-failure.js";
 import { projectionOf } from "../../queries/projection.js";
 import { keyCounted } from "../../queries/value-size.js";
 import type { Handler } from "../../rows/command-row.js";
-import { type Bson, type BsonDocument, DOCUMENT_BYTES_MAX } from "../../values/collections/bson.js";
+import {
+  type Bson,
+  type BsonDocument,
+  DOCUMENT_BYTES_MAX,
+  isDocument,
+} from "../../values/collections/bson.js";
+import { doubleOf, isNumber } from "../../values/collections/bson-numbers.js";
+import { compareBson } from "../../values/collections/bson-order.js";
 import type { CollectionReading } from "../../values/collections/collection.js";
+import { ID_INDEX } from "../../values/collections/collection-index.js";
 import {
   byEquality,
   collectInSteps,
@@ -77,13 +85,14 @@ function* released(
   }
 }
 
-const FIND_FIELDS = ["filter", "sort", "projection", "skip", "limit", "let"];
+const FIND_FIELDS = ["filter", "sort", "hint", "projection", "skip", "limit", "let"];
 
 /** `MDB.FIND db collection spec` */
 export const find = inSteps(FIND_FIELDS, function* (target, spec, request) {
   const projection = documentAt(spec, "projection") ?? NOTHING;
   const project = projection.size === 0 ? null : projectionOf(projection, "find", target);
-  const [query, order] = [documentAt(spec, "filter") ?? NOTHING, documentAt(spec, "sort") ?? NOTHING];
+  const query = documentAt(spec, "filter") ?? NOTHING;
+  const order = orderOf(target, documentAt(spec, "sort") ?? NOTHING, spec.get("hint"));
   const range = { skip: countAt(spec, "skip"), limit: countAt(spec, "limit") };
   const { effort } = target.work;
   const matches = choosing(target, query, order, range);
@@ -108,6 +117,33 @@ export const find = inSteps(FIND_FIELDS, function* (target, spec, request) {
   }
   return yield* answeringAll(shown, request, effort);
 });
+
+/**
+ * Returns the sort, or without one the order of the index that the hint names. A hint changes nothing else: the command
+ * chooses the index itself.
+ * @throws CommandFailure if there is no such index
+ */
+function orderOf(target: Target, sort: BsonDocument, hint: Bson | undefined): BsonDocument {
+  const isNamed = typeof hint === "string";
+  if (hint === undefined || (isDocument(hint) && hint.size === 0)) return sort;
+  if (!isNamed && !isDocument(hint)) throw badValue("hint must be the name or the fields of an index");
+  const collection = collectionAt(target.data, target.namespace)?.value;
+  if (collection === undefined) return sort;
+  if (!isNamed && hint.has(NATURAL)) return sort.size > 0 || !isBackwards(hint) ? sort : hint;
+  const index = [ID_INDEX, ...collection.specs].find(({ name, pattern }) =>
+    isNamed ? name === hint : compareBson(pattern, hint) === 0,
+  );
+  if (index === undefined) throw badValue("hint provided does not correspond to an existing index");
+  return sort.size > 0 ? sort : index.pattern;
+}
+
+/** The field of a hint that requests the order of the insertions. */
+const NATURAL = "$natural";
+
+const isBackwards = (order: BsonDocument): boolean => {
+  const direction = order.get(NATURAL);
+  return direction !== undefined && isNumber(direction) && doubleOf(direction) < 0;
+};
 
 interface Range {
   readonly skip: number;
@@ -136,10 +172,15 @@ function choosing(
   { skip, limit }: Range,
 ): Findings {
   const end = limit === 0 ? Number.POSITIVE_INFINITY : skip + limit;
+  if (isBackwards(order)) return fromLast(finding(target, query, Number.POSITIVE_INFINITY), skip, end);
   if (order.size > 0) return sortedOf(target, query, order, { skip, end });
   const findings = finding(target, query, end);
   if (isComplete(findings)) return skip === 0 ? findings : findings.slice(skip);
   return skipped(findings, skip);
+}
+
+function* fromLast(findings: Findings, skip: number, end: number): Generator<void, readonly Found[]> {
+  return [...(yield* inStepsOf(findings))].reverse().slice(skip, end);
 }
 
 function* skipped(findings: Findings, skip: number): Generator<void, readonly Found[]> {

@@ -71,7 +71,7 @@ export const collections = family("mongo", {
     keys: queried,
     since: "",
     complexity: "O(N), N: documents of the collection, or those that an index selects; O(N*log(N)) to sort",
-    summary: "Returns the documents that {filter, sort, projection, skip, limit} selects.",
+    summary: "Returns the documents that {filter, sort, hint, projection, skip, limit} selects.",
     cost: "query",
     run: find,
   },

@@ -65,6 +65,11 @@ test("documents are sorted, skipped, limited and projected", () =>
       found.map(({ n }) => n),
       [45, 43, 41],
     );
+    const last = await items.find({}, { hint: { $natural: -1 }, limit: 2 }).toArray();
+    assert.deepEqual(
+      last.map(({ n }) => n),
+      [49, 48],
+    );
     assert.equal(await items.countDocuments({ odd: true }), 25);
     assert.equal(await items.estimatedDocumentCount(), 50);
     assert.deepEqual((await items.distinct("odd")).sort(), [false, true]);

@@ -25,3 +25,24 @@ for (const [operator, operand, date, result] of STATED_DATES)
     const answer = mdb.run("AGGREGATE", `{"pipeline":[${stage}]}`);
     assertAnswer(answer, typeof result === "number" ? result : `{r:${result}}`, answer);
   });
+
+test("a hint decides the order of a find without a sort", () => {
+  const mdb = new MdbUnderTest();
+  assert.equal(mdb.run("FIND", json("{hint:'none'}")), "");
+  mdb.run("INSERT", "1", ...["{_id:3,n:1}", "{_id:1,n:3}", "{_id:2,n:2}"].map(json));
+  mdb.run("CREATEINDEXES", json("{key:{n:-1},name:'n_-1'}"));
+  const ids = (spec: string) =>
+    [...mdb.run("FIND", json(spec)).matchAll(/_id:(\d)/g)].map(([, id]) => id).join("");
+  assert.equal(ids("{}"), "312");
+  assert.equal(ids("{hint:'n_-1'}"), "123");
+  assert.equal(ids("{hint:{n:-1},skip:1}"), "23");
+  assert.equal(ids("{hint:'_id_'}"), "123");
+  assert.equal(ids("{hint:{$natural:1}}"), "312");
+  assert.equal(ids("{hint:{$natural:-1},limit:2}"), "21");
+  assert.equal(ids("{hint:{n:-1},sort:{_id:-1}}"), "321");
+  for (const hint of ["'other'", "{n:1}"])
+    assert.match(
+      mdb.run("FIND", json(`{hint:${hint}}`)),
+      /^MONGO 2 .*does not correspond to an existing index/,
+    );
+});
