@@ -6,18 +6,26 @@ import { keyOf } from "../values/collections/bson-order.js";
 import { elementTest } from "./bson-filter.js";
 import { integerIn } from "./command-fields.js";
 import { sortingOf } from "./document-sorting.js";
-import { badValue, ELEMENTS_PER_UNIT, failedToParse, produce, spend, type Work } from "./mongo-failure.js";
+import {
+  badValue,
+  ELEMENTS_PER_UNIT,
+  failedToParse,
+  produce,
+  spend,
+  typeMismatch,
+  type Work,
+} from "./mongo-failure.js";
 import { compareCounted } from "./value-size.js";
 
 export type ArrayChange = (array: readonly Bson[]) => readonly Bson[];
 
 const MODIFIERS = ["$each", "$position", "$sort", "$slice"];
 
-function eachOf(operand: Bson, known: readonly string[]): BsonDocument | null {
+function eachOf(operand: Bson, known: readonly string[], wrong = badValue): BsonDocument | null {
   if (!isDocument(operand) || !operand.has("$each")) return null;
   for (const name of operand.keys())
     if (!known.includes(name)) throw badValue(`Unrecognized clause: ${name}`);
-  if (!isArray(operand.get("$each"))) throw badValue("The argument to $each must be an array");
+  if (!isArray(operand.get("$each"))) throw wrong("The argument to $each must be an array");
   return operand;
 }
 
@@ -68,7 +76,7 @@ function elementSort(order: Bson, work: Work): ArrayChange {
 }
 
 export function addedToSet(operand: Bson, work: Work): ArrayChange {
-  const modified = eachOf(operand, ["$each"]);
+  const modified = eachOf(operand, ["$each"], typeMismatch);
   const added = modified === null ? [operand] : (modified.get("$each") as readonly Bson[]);
   return (array) => {
     countExtended(array, added, work);

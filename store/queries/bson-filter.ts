@@ -1,10 +1,10 @@
 /** Filters of documents and of array elements, compiled from BSON. */
 import type { ByteString } from "../../protocol/byte-string.js";
-import { type Bson, type BsonDocument, isDocument } from "../values/collections/bson.js";
+import { type Bson, type BsonDocument, isDocument, Regex } from "../values/collections/bson.js";
 import { type Condition, type Predicate, visitPaths } from "./condition.js";
 import type { ValueTest } from "./document-paths.js";
 import type { Scope } from "./expressions.js";
-import { FilterCompiler, isOperators, ofDocuments, ofValues } from "./filter-compiler.js";
+import { FilterCompiler, isFieldOperators, ofDocuments } from "./filter-compiler.js";
 import type { Work } from "./mongo-failure.js";
 
 export interface Filter {
@@ -48,8 +48,12 @@ export function conditionOf(
   return { condition: compiler.filter(query), tests: compiler.conditions };
 }
 
+/** The name under which $pull tests an element like a field, so that it also looks into an array. */
+const ELEMENT = "";
+
 /**
- * Returns a test for the elements that $pull removes: documents are tested by their fields, other values directly.
+ * Returns a test for the elements that $pull removes. Operators and patterns test an element like the value of a field,
+ * conditions on fields only documents; another operand is compared.
  * @throws CommandFailure
  */
 export function elementTest(
@@ -57,10 +61,17 @@ export function elementTest(
   work: Work,
 ): { readonly isMeant: ValueTest; readonly tests: number } {
   const compiler = new FilterCompiler(work, null);
-  if (!isDocument(operand)) return { isMeant: compiler.same(operand).test, tests: 1 };
-  if (isOperators(operand)) {
-    const isMeant = ofValues(compiler.operators([], operand));
-    return { isMeant, tests: compiler.conditions };
+  if (!isDocument(operand) && !(operand instanceof Regex))
+    return { isMeant: compiler.same(operand).test, tests: 1 };
+  if (!isDocument(operand) || isFieldOperators(operand)) {
+    const condition: Condition = isDocument(operand)
+      ? compiler.operators([ELEMENT], operand)
+      : { kind: "member", path: [ELEMENT], test: compiler.same(operand) };
+    const isMet = ofDocuments(condition, work);
+    return {
+      isMeant: (value) => value !== undefined && isMet(new Map([[ELEMENT, value]])),
+      tests: 1 + compiler.conditions,
+    };
   }
   const isMet = ofDocuments(compiler.filter(operand), work);
   return { isMeant: (value) => isDocument(value) && isMet(value), tests: compiler.conditions };

@@ -5,13 +5,14 @@ import { type Bson, type BsonDocument, isArray, isDocument, Regex } from "../val
 import { compareBson } from "../values/collections/bson-order.js";
 import { typeOf } from "../values/collections/bson-type.js";
 import type { FieldPath } from "../values/collections/index-keys.js";
-import { pathTo } from "./document-paths.js";
-import { isOperators } from "./filter-compiler.js";
+import { conditionOf } from "./bson-filter.js";
+import type { Condition, FieldTest } from "./condition.js";
+import type { Scope } from "./expressions.js";
 import { badValue, failedToParse, MongoFailure, spend, type Work } from "./mongo-failure.js";
 import { isPositional, type PositionalElements } from "./positional-elements.js";
 import { RESHAPINGS } from "./reshaping-stages.js";
 import { type ChangeAtPath, changesOf, comparePaths, type UpdateContext } from "./update-operators.js";
-import { changeAt, putAt, renameAt, valueAt } from "./update-paths.js";
+import { changeAt, putAt, renameAt } from "./update-paths.js";
 
 /** Changes a document that the caller owns, or returns another one. @throws CommandFailure */
 export type Update = (document: BsonDocument) => BsonDocument;
@@ -143,42 +144,70 @@ function checkConflicts(changes: readonly ChangeAtPath[]): void {
 }
 
 /**
- * Returns the document to insert if none matches the filter: the fields that must equal a value.
+ * Returns the document to insert if none matches the filter: the fields that must equal a value, ordered by their paths.
+ * @param only the only field to consider, or null for all
  * @throws CommandFailure
  */
-export function documentOfQuery(query: BsonDocument, work: Work): BsonDocument {
+export function documentOfQuery(
+  query: BsonDocument,
+  scope: Scope,
+  only: ByteString | null = null,
+): BsonDocument {
+  const equalities = new Map<ByteString, Equality>();
+  collectEqualities(conditionOf(query, scope.work, scope).condition, equalities, only);
   const document: BsonDocument = new Map();
-  putEqualities(query, document, work);
+  const inOrder = [...equalities].sort(([a], [b]) => (a < b ? -1 : 1));
+  for (const [name, { path, value }] of inOrder) {
+    for (let length = path.length - 1; length > 0; length--) {
+      const above = path.slice(0, length).join(".");
+      if (equalities.has(above)) throw matchedTwice(`both paths '${name}' and '${above}' are matched`);
+    }
+    putAt(document, path, value, scope.work);
+  }
   return document;
 }
 
-function putEqualities(query: BsonDocument, document: BsonDocument, work: Work): void {
-  for (const [name, operand] of query) {
-    if (name === "$and" || (name === "$or" && isArray(operand) && operand.length === 1)) {
-      for (const each of operand as readonly Bson[]) putEqualities(each as BsonDocument, document, work);
-      continue;
-    }
-    if (name.startsWith("$") || operand instanceof Regex) continue;
-    const value = isOperators(operand) ? equalValue(operand) : operand;
-    if (value === undefined) continue;
-    const path = pathTo(name);
-    if (
-      path.some((_, i) => valueAt(document, path.slice(0, i + 1)) !== undefined && isEnd(document, path, i))
-    )
-      throw new MongoFailure(54, `cannot infer query fields to set, path '${name}' is matched twice`);
-    putAt(document, path, value, work);
+/** A field that must equal a value. */
+interface Equality {
+  readonly path: FieldPath;
+  readonly value: Bson;
+}
+
+/** Adds the equalities that every document meets that meets the condition. @throws CommandFailure */
+function collectEqualities(
+  condition: Condition,
+  equalities: Map<ByteString, Equality>,
+  only: ByteString | null,
+): void {
+  if (condition.kind === "not" || (condition.kind === "any" && condition.parts.length > 1)) return;
+  if (condition.kind !== "member") {
+    for (const part of condition.parts) collectEqualities(part, equalities, only);
+    return;
   }
+  const { path, test } = condition;
+  const value = equalValue(test);
+  if (value === undefined || (only !== null && path[0] !== only)) return;
+  const name = path.join(".");
+  if (only !== null && path.length > 1)
+    throw new MongoFailure(
+      111,
+      `field at '${only}' must be exactly specified, field at sub-path '${name}' found`,
+    );
+  if (equalities.has(name)) throw matchedTwice(`path '${name}' is matched twice`);
+  equalities.set(name, { path, value });
 }
 
-function equalValue(operand: BsonDocument): Bson | undefined {
-  const [equal, all] = [operand.get("$eq"), operand.get("$all")];
-  if (equal !== undefined) return equal;
-  return isArray(all) && all.length === 1 ? all[0] : undefined;
-}
+const matchedTwice = (what: ByteString): MongoFailure =>
+  new MongoFailure(54, `cannot infer query fields to set, ${what}`);
 
-/** Whether a path cannot continue at part `i`: this is its last part, or the value there is not a document. */
-const isEnd = (document: BsonDocument, path: FieldPath, i: number): boolean =>
-  i === path.length - 1 || !isDocument(valueAt(document, path.slice(0, i + 1)));
+/** Returns the only value that meets a test, or undefined. */
+function equalValue({ operator, operand }: FieldTest): Bson | undefined {
+  if (operator === "$eq") return operand;
+  if (operator !== "$in" || !isArray(operand)) return undefined;
+  const [first] = operand;
+  if (first === undefined || operand.some((one) => one instanceof Regex)) return undefined;
+  return operand.every((one) => compareBson(first, one) === 0) ? first : undefined;
+}
 
 /** Returns the document with `_id` as its first field. */
 export function withId(document: BsonDocument, id: Bson): BsonDocument {

@@ -35,6 +35,11 @@ export function isOperators(value: Bson): value is BsonDocument {
   return first?.startsWith("$") === true && !REFERENCE.includes(first);
 }
 
+/** Whether a document consists of operators on one value, instead of conditions on fields. */
+export function isFieldOperators(value: Bson): value is BsonDocument {
+  return isOperators(value) && !COMBINATIONS.includes([...value.keys()][0] ?? "");
+}
+
 /** Returns a test of documents. */
 export const ofDocuments = (condition: Condition, work: Work): Predicate<BsonDocument> =>
   predicateOf(condition, (path, { leaf, test }) => {
@@ -68,7 +73,11 @@ export class FilterCompiler {
     const parts: Condition[] = [];
     for (const [name, operand] of filter) {
       this.#count();
-      const part = name.startsWith("$") ? this.#clause(name, operand) : this.#field(name, operand);
+      const part = !name.startsWith("$")
+        ? this.#field(name, operand)
+        : REFERENCE.includes(name)
+          ? this.#equal(name, operand)
+          : this.#clause(name, operand);
       if (part !== null) parts.push(part);
     }
     return allOf(parts);
@@ -104,6 +113,11 @@ export class FilterCompiler {
     return isOperators(operand)
       ? this.operators(path, operand)
       : { kind: "member", path, test: this.same(operand) };
+  }
+
+  /** Compiles a condition on a field of a reference to another document, whose operand is always a value. */
+  #equal(name: string, operand: Bson): Condition {
+    return { kind: "member", path: [name], test: both("$eq", operand, equals(operand, this.#work)) };
   }
 
   /** @returns null if the clause is not a condition */
@@ -207,9 +221,7 @@ export class FilterCompiler {
 
   #element(operand: Bson): ValueTest {
     if (!isDocument(operand)) throw badValue("$elemMatch needs an Object");
-    const [first] = operand.keys();
-    if (isOperators(operand) && !COMBINATIONS.includes(first ?? ""))
-      return this.#some(ofValues(this.operators([], operand)), operand.size);
+    if (isFieldOperators(operand)) return this.#some(ofValues(this.operators([], operand)), operand.size);
     // The paths of this filter begin in the elements.
     const inside = new FilterCompiler(this.#work, null);
     const isMet = ofDocuments(inside.filter(operand), this.#work);

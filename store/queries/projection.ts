@@ -26,6 +26,10 @@ interface Parsed {
   readonly tree: Branch;
   isIncluding: boolean;
   isExcluding: boolean;
+  /** Whether there is an $elemMatch, which includes fields unless another part of the projection decides. */
+  hasElementMatch: boolean;
+  /** Whether there is a $slice, which excludes no fields unless another part of the projection decides. */
+  hasSlice: boolean;
 }
 
 /** The kind of a projection: only those of a find have $slice and $elemMatch. */
@@ -33,15 +37,20 @@ export type ProjectionKind = "find" | "$project";
 
 /** @throws CommandFailure */
 export function projectionOf(spec: BsonDocument, kind: ProjectionKind, scope: Scope): Projection {
-  const parsed: Parsed = { tree: { fields: new Map() }, isIncluding: false, isExcluding: false };
+  const parsed: Parsed = {
+    tree: { fields: new Map() },
+    isIncluding: false,
+    isExcluding: false,
+    hasElementMatch: false,
+    hasSlice: false,
+  };
   let id: boolean | null = null;
   for (const [name, value] of spec) {
     if (name === "_id" && isPlainChoice(value)) id = isTrue(value);
     else read(parsed, name.split("."), value, kind, scope);
   }
-  if (parsed.isIncluding && parsed.isExcluding)
-    throw new MongoFailure(31254, "Cannot do exclusion in inclusion projection, nor the other way round");
-  const isIncluding = parsed.isIncluding || (!parsed.isExcluding && id === true);
+  const isIncludingAlone = id === true || (parsed.hasElementMatch && !parsed.hasSlice);
+  const isIncluding = parsed.isIncluding || (!parsed.isExcluding && isIncludingAlone);
   if (isIncluding ? id !== false : id === true) setLeaf(parsed.tree, ["_id"], isIncluding ? "in" : null);
   if (!isIncluding && id === false) setLeaf(parsed.tree, ["_id"], "out");
   return (document) =>
@@ -64,14 +73,14 @@ function read(
       `a projection of '${name}' is not supported: use $elemMatch or $slice in the projection`,
     );
   if (isPlainChoice(value)) {
-    if (isTrue(value)) parsed.isIncluding = true;
-    else parsed.isExcluding = true;
     setLeaf(parsed.tree, path, isTrue(value) ? "in" : "out");
+    if (isTrue(value)) include(parsed, 31253, `Cannot do inclusion on field ${name} in exclusion projection`);
+    else exclude(parsed, name);
     return;
   }
   if (!isDocument(value)) {
-    parsed.isIncluding = true;
     setLeaf(parsed.tree, path, { computed: expressionOf(value, scope) });
+    include(parsed, 31310, `Cannot use an expression for ${name} in an exclusion projection`);
     return;
   }
   if (value.size === 0) throw new MongoFailure(51270, "An empty sub-projection is not a valid value");
@@ -83,27 +92,43 @@ function read(
   if (kind === "find" && value.size === 1) {
     const operand = value.get(operator) as Bson;
     if (operator === "$slice") {
+      parsed.hasSlice = true;
       setLeaf(parsed.tree, path, { shown: sliced(operand) });
       return;
     }
     if (operator === "$elemMatch") {
       if (path.length > 1) throw badValue("Cannot use $elemMatch projection on a nested field");
-      parsed.isIncluding = true;
+      parsed.hasElementMatch = true;
       setLeaf(parsed.tree, path, { shown: firstElement(operand, name, scope.work) });
       return;
     }
   }
-  parsed.isIncluding = true;
+  include(parsed, 31252, "Cannot use expression other than $meta in exclusion projection");
   setLeaf(parsed.tree, path, { computed: expressionOf(value, scope) });
+}
+
+/** Marks a projection as one that includes fields. @throws CommandFailure if it excludes fields */
+function include(parsed: Parsed, code: number, sentence: ByteString): void {
+  if (parsed.isExcluding) throw new MongoFailure(code, sentence);
+  parsed.isIncluding = true;
+}
+
+function exclude(parsed: Parsed, name: ByteString): void {
+  if (parsed.isIncluding)
+    throw new MongoFailure(31254, `Cannot do exclusion on field ${name} in inclusion projection`);
+  parsed.isExcluding = true;
 }
 
 /** @param leaf null to set nothing, and only check that the field has no other projection */
 function setLeaf(tree: Branch, path: readonly ByteString[], leaf: Leaf | null): void {
   let branch = tree;
-  for (const part of path.slice(0, -1)) {
+  for (const [i, part] of path.slice(0, -1).entries()) {
     let next = branch.fields.get(part);
     if (next === undefined) branch.fields.set(part, (next = { fields: new Map() }));
-    if (!isBranch(next)) throw collision(path);
+    if (!isBranch(next)) {
+      const rest = path.slice(i + 1).join(".");
+      throw new MongoFailure(31249, `Path collision at ${path.join(".")} remaining portion ${rest}`);
+    }
     branch = next;
   }
   const last = path.at(-1) as ByteString;

@@ -28,7 +28,7 @@ import { type FieldPath, isArrayIndex } from "../values/collections/index-keys.j
 import { type ArrayChange, addedToSet, popped, pulled, pulledAll, pushed } from "./array-operators.js";
 import { pathTo } from "./document-paths.js";
 import type { Scope } from "./expressions.js";
-import { badValue, failedToParse, produce, typeMismatch, type Work } from "./mongo-failure.js";
+import { badValue, failedToParse, MongoFailure, produce, typeMismatch, type Work } from "./mongo-failure.js";
 import { unknownName } from "./mongodb-names.js";
 import { isPositional, type PositionalElements } from "./positional-elements.js";
 import type { Change } from "./update-paths.js";
@@ -79,7 +79,7 @@ const OPERATORS: ReadonlyMap<string, Operator> = new Map<string, Operator>([
   ["$addToSet", (call, { work }) => ofArray(call, addedToSet(call.operand, work), true)],
   ["$pull", (call, { work }) => ofArray(call, pulled(call.operand, work), false)],
   ["$pullAll", (call) => ofArray(call, pulledAll(call.operand), false)],
-  ["$pop", (call) => ofArray(call, popped(call.operand), false)],
+  ["$pop", (call) => ofArray(call, popped(call.operand), false, typeMismatch)],
 ]);
 
 /** Compiles the operators of an update, in order. @throws CommandFailure */
@@ -94,6 +94,7 @@ export function changesOf(update: BsonDocument, context: UpdateContext): ChangeA
       const path = updatePath(name, context.elements);
       if (make !== undefined) {
         const change = make({ operator, name, operand }, context);
+        if (change.makes) checkFirst(path);
         changes.push({
           path,
           change: path.some(isPositional) ? repeated(change, operand, context.work) : change,
@@ -148,11 +149,19 @@ function unknownOperator(operator: string): Error {
 
 function renaming(path: FieldPath, operand: Bson, { elements }: UpdateContext): readonly ChangeAtPath[] {
   if (typeof operand !== "string") throw badValue("The 'to' field for $rename must be a string");
-  for (const part of [...path, ...pathTo(operand)])
+  const target = pathTo(operand);
+  for (const part of [...path, ...target])
     if (isPositional(part))
       throw badValue(`The source and target field for $rename must not be dynamic: ${operand}`);
+  const name = path.join(".");
+  if (operand === name) throw badValue(`The source and target field for $rename must differ: ${name}`);
+  if (path.every((part, i) => i >= target.length || part === target[i]))
+    throw badValue(
+      `The source and target field for $rename must not be on the same path: ${name}: "${operand}"`,
+    );
+  checkFirst(updatePath(operand, elements));
   return [
-    { path: updatePath(operand, elements), change: { from: path } },
+    { path: target, change: { from: path } },
     // This entry makes any other change of the source path a conflict.
     { path, change: UNCHANGED },
   ];
@@ -204,11 +213,11 @@ function dateOf(operand: Bson, at: number): Bson {
   throw badValue("$currentDate takes true, {$type: 'date'} or {$type: 'timestamp'}");
 }
 
-const ofArray = ({ operator, name }: Call, next: ArrayChange, makes: boolean): Change => ({
+const ofArray = ({ operator, name }: Call, next: ArrayChange, makes: boolean, wrong = badValue): Change => ({
   makes,
   become(old = []) {
     if (isArray(old)) return next(old);
-    throw badValue(`The field '${name}' must be an array but is of type ${typeOf(old).name} (${operator})`);
+    throw wrong(`The field '${name}' must be an array but is of type ${typeOf(old).name} (${operator})`);
   },
 });
 
@@ -242,17 +251,31 @@ function bits({ operand, name }: Call): (old: Bson | undefined) => Bson {
 function updatePath(name: ByteString, elements: PositionalElements): FieldPath {
   const path = pathTo(name);
   for (const [i, part] of path.entries()) {
-    if (part === "") throw failedToParse(`The update path '${name}' contains an empty field name`);
+    if (part === "")
+      throw new MongoFailure(
+        56,
+        name === ""
+          ? "An empty update path is not valid."
+          : `The update path '${name}' contains an empty field name, which is not allowed.`,
+      );
     if (isPositional(part)) {
       if (i === 0)
         throw badValue(
           `Cannot have array filter identifier or positional element in the first position in path '${name}'`,
         );
       elements.use(part, name);
-    } else if (part.startsWith("$"))
-      throw badValue(`The dollar ($) prefixed field '${part}' in '${name}' is not allowed`);
+    }
   }
   return path;
+}
+
+/** Checks the name of a document's own field that an update may create. @throws CommandFailure */
+function checkFirst(path: FieldPath): void {
+  if (path[0]?.startsWith("$") === true)
+    throw new MongoFailure(
+      52,
+      `The dollar ($) prefixed field '${path[0]}' in '${path.join(".")}' is not allowed in a document`,
+    );
 }
 
 /** Orders the paths of an update: fields by name, array elements by number. */

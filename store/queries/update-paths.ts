@@ -51,6 +51,12 @@ export function changeAt(
 
 /** Moves a value to another path. @throws CommandFailure */
 export function renameAt(document: BsonDocument, from: FieldPath, to: FieldPath, work: Work): void {
+  for (const [i, name] of from.entries()) {
+    const inside = valueAt(document, from.slice(0, i));
+    if (inside === undefined) break;
+    if (!isDocument(inside) && !(isArray(inside) && isArrayIndex(name)))
+      throw notViable(`use the part '${name}'`, inside, from);
+  }
   const value = valueAt(document, from);
   if (value === undefined) return;
   for (const path of [from, to]) {
@@ -115,11 +121,7 @@ function setChild(inside: Bson, name: ByteString, value: Bson, path: FieldPath, 
     (inside as Writable).set(name, value);
     return;
   }
-  if (!isArray(inside) || !isArrayIndex(name))
-    throw new MongoFailure(
-      28,
-      `Cannot create field '${name}' in an element of type ${typeOf(inside).name} (${path.join(".")})`,
-    );
+  if (!isArray(inside) || !isArrayIndex(name)) throw notViable(`create field '${name}'`, inside, path);
   const index = Number(name);
   const array = inside as Bson[];
   if (index - array.length > PADDING_MAX) throw badValue(`can't backfill more than ${PADDING_MAX} elements`);
@@ -130,6 +132,9 @@ function setChild(inside: Bson, name: ByteString, value: Bson, path: FieldPath, 
   while (array.length < index) array.push(null);
   array[index] = value;
 }
+
+const notViable = (what: string, inside: Bson, path: FieldPath): MongoFailure =>
+  new MongoFailure(28, `Cannot ${what} in an element of type ${typeOf(inside).name} (${path.join(".")})`);
 
 /** Removes a field, or sets an array element to null. */
 function removeAt(document: BsonDocument, path: FieldPath): void {

@@ -10,9 +10,38 @@ const ORDERING = "test/store/commands/collections/ordering.test.js";
 const READS = "test/store/commands/collections/find-and-count.test.js";
 const WRITES = "test/store/commands/collections/mdb-commands.test.js";
 const KEYS = "test/store/commands/collections/collection-keys.test.js";
+const FACTS = "test/store/commands/collections/stated-facts.test.js";
 const BSON = "test/store/values/collections/bson.test.js";
 
 export const collectionMutants: readonly Mutant[] = [
+  {
+    name: "collections: an upsert stores no value of $in",
+    file: "store/queries/bson-update.js",
+    find: 'if (operator !== "$in" || !isArray(operand))',
+    replace: "if (operator !== null)",
+    test: FACTS,
+  },
+  {
+    name: "collections: an upsert by a replacement takes every field of its filter",
+    file: "store/commands/collections/update-and-delete.js",
+    find: 'isReplacement(change.update) ? "_id" : null',
+    replace: "null",
+    test: FACTS,
+  },
+  {
+    name: "collections: $pull does not look into elements that are arrays",
+    file: "store/queries/bson-filter.js",
+    find: "isMet(new Map([[ELEMENT, value]]))",
+    replace: "!Array.isArray(value) && isMet(new Map([[ELEMENT, value]]))",
+    test: FACTS,
+  },
+  {
+    name: "collections: a hint decides nothing",
+    file: "store/commands/collections/find-and-count.js",
+    find: "return sort.size > 0 ? sort : index.pattern;",
+    replace: "return sort;",
+    test: FACTS,
+  },
   {
     name: "collections: an upsert creates an id that contains operators",
     file: "listeners/mongo/commands/refused-documents.js",

@@ -345,9 +345,8 @@ export function upsertedBy(
 ): BsonDocument {
   const { data, namespace, work } = target;
   const apply = updateIn(target, change, true);
-  const queryDocument = documentOfQuery(change.query, work);
-  const start: BsonDocument = isReplacement(change.update) ? onlyId(queryDocument) : queryDocument;
-  const inserted = apply(start);
+  // A replacement takes only the id from the filter.
+  const inserted = apply(documentOfQuery(change.query, target, isReplacement(change.update) ? "_id" : null));
   const ownId = inserted.has("_id") ? inserted.get("_id") : id;
   if (ownId === undefined) throw badValue("an upsert needs an upsertId from its sender");
   const document = withId(inserted, ownId);
@@ -359,11 +358,6 @@ export function upsertedBy(
   see(document);
   data.collections.push(entry ?? data.getOrPut(Collection, namespace.key), [bytes]);
   return document;
-}
-
-function onlyId(document: BsonDocument): BsonDocument {
-  const id = document.get("_id");
-  return id === undefined ? new Map() : new Map([["_id", id]]);
 }
 
 const DELETE_FIELDS = ["q", "limit", "let"];

@@ -15,6 +15,7 @@ import type { EffortBudget } from "../../keyspace/effort-budget.js";
 import { seededChoice } from "../../keyspace/seeded-choice.js";
 import type { Unit } from "../../keyspace/unit.js";
 import { documentOfQuery, operatorsOf } from "../../queries/bson-update.js";
+import type { Scope } from "../../queries/expressions.js";
 import { type Work, workOf } from "../../queries/mongo-failure.js";
 import { isPositional, PositionalElements } from "../../queries/positional-elements.js";
 import { replaceAlong } from "../../queries/update-paths.js";
@@ -72,22 +73,25 @@ export function entryUpdate(operators: JsonObject, context: OperatorContext): En
 export function createdBy(operators: JsonObject, context: OperatorContext): JsonContainer {
   const update = compiled(operators, context, true);
   return withDocumentErrors("UPDATE", () =>
-    containerOf(update(documentOfQuery(context.filter, workOf(context.effort))), false),
+    containerOf(update(documentOfQuery(context.filter, scopeOf(context))), false),
   );
 }
 
+const scopeOf = ({ unit, effort }: OperatorContext): Scope => ({
+  at: unit.at,
+  work: workOf(effort),
+  choose: seededChoice(unit),
+  operators: new Map(),
+  variables: new Map(),
+});
+
 function compiled(
   operators: JsonObject,
-  { filter, unit, effort }: OperatorContext,
+  context: OperatorContext,
   isInsert: boolean,
 ): (document: BsonDocument) => BsonDocument {
-  const scope = {
-    at: unit.at,
-    work: workOf(effort),
-    choose: seededChoice(unit),
-    operators: new Map(),
-    variables: new Map(),
-  };
+  const { filter } = context;
+  const scope = scopeOf(context);
   const update = documentOf(operators);
   return withDocumentErrors("UPDATE", () => {
     const elements = new PositionalElements(filter, undefined, scope);

@@ -106,7 +106,7 @@ test("unsupported features cause errors that name them, with and without documen
     ['{"projection":{"a":1,"b":0}}', /^MONGO 31254/],
     ['{"projection":{"a":{"$meta":"x"}}}', /^MONGO 238 NotImplemented/],
     ['{"projection":{"a.$":1}}', /^MONGO 238/],
-    ['{"projection":{"a":1,"a.b":1}}', /^MONGO 31250/],
+    ['{"projection":{"a":1,"a.b":1}}', /^MONGO 31249/],
     ['{"sort":{"a":2}}', /^MONGO 15975/],
     ['{"collation":{}}', /^MONGO 40415/],
     ['{"limit":-1}', /^MONGO 2/],

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { MdbUnderTest } from "./mdb-under-test.js";
-import { STATED_DATES } from "./stated-facts.js";
+import { STATED_DATES, STATED_FINDS, STATED_UPDATES } from "./stated-facts.js";
 
 /** Returns JSON for a text in the short form of the table: names without quotes, texts in single quotes. */
 const json = (text: string): string => text.replaceAll("'", '"').replace(/([{,])\s*([$\w]+):/g, '$1"$2":');
@@ -17,6 +17,23 @@ function assertAnswer(answer: string, expected: string | number, what: string): 
   else assert.equal(short(answer), short(expected), what);
 }
 
+for (const { before, q, u, isUpsert = false, after } of STATED_UPDATES)
+  test(`${isUpsert ? "upsert" : before.join(" ")} ${q} ${u}: ${after}`, () => {
+    const mdb = new MdbUnderTest();
+    if (before.length > 0) mdb.run("INSERT", "1", ...before.map(json));
+    const upsert = isUpsert ? ',"upsert":true,"upsertId":99' : "";
+    const answer = mdb.run("UPDATE", "1", `{"q":${json(q)},"u":${json(u)}${upsert}}`);
+    assertAnswer(typeof after === "number" ? answer : mdb.all(), after, answer);
+    if (typeof after === "number") assert.equal(short(mdb.all()), short(before.map(json).join(" ")));
+  });
+
+for (const [document, spec, found] of STATED_FINDS)
+  test(`find ${spec} in ${document}: ${found}`, () => {
+    const mdb = new MdbUnderTest();
+    mdb.run("INSERT", "1", json(document));
+    assertAnswer(mdb.run("FIND", json(spec)), found, spec);
+  });
+
 for (const [operator, operand, date, result] of STATED_DATES)
   test(`${operator} with ${operand} of ${date}: ${result}`, () => {
     const mdb = new MdbUnderTest();
@@ -25,6 +42,13 @@ for (const [operator, operand, date, result] of STATED_DATES)
     const answer = mdb.run("AGGREGATE", `{"pipeline":[${stage}]}`);
     assertAnswer(answer, typeof result === "number" ? result : `{r:${result}}`, answer);
   });
+
+test("an upsert by $in changes the document that it has inserted", () => {
+  const mdb = new MdbUnderTest();
+  for (let i = 0; i < 3; i++)
+    mdb.run("UPDATE", "1", json(`{q:{user:{$in:['ann']}},u:{$inc:{hits:1}},upsert:true,upsertId:${i}}`));
+  assert.equal(mdb.all(), '{_id:0,user:"ann",hits:3}');
+});
 
 test("a hint decides the order of a find without a sort", () => {
   const mdb = new MdbUnderTest();

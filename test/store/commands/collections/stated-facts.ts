@@ -1,7 +1,146 @@
 /**
- * What MongoDB's own tests (jstests/core) and its server's sources state about dates: the results, or the
- * numbers of the errors.
+ * What MongoDB's own tests (jstests/core) and its server's sources state about upserts, updates of arrays, $rename,
+ * projections and dates: the documents after an update, the found documents, or the number of the error.
  */
+
+/** Extended JSON of documents, or the number of an error. */
+type Outcome = string | number;
+
+export interface StatedUpdate {
+  /** The documents before, with their ids. */
+  readonly before: readonly string[];
+  readonly q: string;
+  readonly u: string;
+  readonly isUpsert?: boolean;
+  /** All documents afterwards, or the number of the error. */
+  readonly after: Outcome;
+}
+
+const upsert = (q: string, u: string, after: Outcome): StatedUpdate => ({
+  before: [],
+  q,
+  u,
+  isUpsert: true,
+  after,
+});
+
+const change = (document: string, u: string, after: Outcome): StatedUpdate => ({
+  before: [document],
+  q: "{}",
+  u,
+  after,
+});
+
+/** Updates whose filter matches nothing, with upsertId 99. */
+const UPSERTS: readonly StatedUpdate[] = [
+  upsert('{user:{$in:["ann"]}}', "{$inc:{hits:1}}", '{_id:99,user:"ann",hits:1}'),
+  upsert('{_id:{$in:["x"]}}', "{$set:{a:1}}", '{_id:"x",a:1}'),
+  upsert('{_id:{$in:["x","x"]}}', "{a:1}", '{_id:"x",a:1}'),
+  upsert("{x:{$in:[1,2]}}", "{$set:{a:1}}", "{_id:99,a:1}"),
+  upsert("{x:{$in:[{$regularExpression:{pattern:'a',options:''}}]}}", "{$set:{a:1}}", "{_id:99,a:1}"),
+  upsert("{x:{$in:[null]}}", "{$set:{a:1}}", "{_id:99,x:null,a:1}"),
+  upsert("{x:{$all:[3]}}", "{$set:{a:1}}", "{_id:99,x:3,a:1}"),
+  upsert("{x:{$all:[{$elemMatch:{a:1}}]}}", "{$set:{a:1}}", "{_id:99,a:1}"),
+  upsert("{x:{$all:[{$regularExpression:{pattern:'a',options:''}}]}}", "{$set:{a:1}}", "{_id:99,a:1}"),
+  upsert("{x:{$all:[1,2]}}", "{$set:{a:1}}", 54),
+  upsert("{x:{$eq:1,$gt:0}}", "{$set:{a:1}}", "{_id:99,x:1,a:1}"),
+  upsert("{x:{$not:{$ne:1}}}", "{$set:{a:1}}", "{_id:99,a:1}"),
+  upsert("{$and:[{b:1},{c:{$in:[2]}}]}", "{$set:{a:1}}", "{_id:99,b:1,c:2,a:1}"),
+  upsert("{$or:[{b:1}]}", "{$set:{a:1}}", "{_id:99,b:1,a:1}"),
+  upsert("{$or:[{b:1},{c:1}]}", "{$set:{a:1}}", "{_id:99,a:1}"),
+  upsert("{$nor:[{b:1}]}", "{$set:{a:1}}", "{_id:99,a:1}"),
+  upsert("{b:1,'c.d':2,a:3}", "{$set:{e:1}}", "{_id:99,a:3,b:1,c:{d:2},e:1}"),
+  upsert("{x:{},'x.x':1}", "{$set:{a:1}}", 54),
+  upsert("{'x.x':1,x:{}}", "{$set:{a:1}}", 54),
+  upsert("{$and:[{x:1},{x:1}]}", "{$set:{a:1}}", 54),
+  upsert("{'a.b':1,'a.c':2}", "{$inc:{y:1}}", "{_id:99,a:{b:1,c:2},y:1}"),
+  upsert("{_id:1,x:1,'x.y':1}", "{a:1}", "{_id:1,a:1}"),
+  upsert("{r:{a:1,b:1},'r.a':1}", "{y:1}", "{_id:99,y:1}"),
+  upsert("{'_id.x':1}", "{y:1}", 111),
+  upsert("{'_id.x':1}", "{$set:{y:1}}", "{_id:{x:1},y:1}"),
+  upsert("{_id:{a:1,b:1},'_id.a':1}", "{$setOnInsert:{y:1}}", 54),
+];
+
+const PULLS: readonly StatedUpdate[] = [
+  change('{_id:1,a:["a",["a"],[["a"]],["a","b"]]}', '{$pull:{a:{$in:["a"]}}}', '{_id:1,a:[[["a"]]]}'),
+  change(
+    "{_id:1,a:['ab',['ab'],'c',['c']]}",
+    "{$pull:{a:{$regularExpression:{pattern:'^a',options:''}}}}",
+    "{_id:1,a:['c',['c']]}",
+  ),
+  change("{_id:1,a:[1,[1],[1,2]]}", "{$pull:{a:1}}", "{_id:1,a:[[1],[1,2]]}"),
+  change("{_id:1,a:[1,[1],[1,2]]}", "{$pull:{a:[1]}}", "{_id:1,a:[1,[1,2]]}"),
+  change("{_id:1,a:[1,5,[1,5],[7]]}", "{$pull:{a:{$gt:3}}}", "{_id:1,a:[1]}"),
+  change("{_id:1,a:[1,[2],[[2]],3]}", "{$pull:{a:{$ne:2}}}", "{_id:1,a:[[2]]}"),
+  change("{_id:1,a:[{b:1,c:1},{b:2},[{b:1}],3]}", "{$pull:{a:{b:1}}}", "{_id:1,a:[{b:2},[{b:1}],3]}"),
+  change("{_id:1,a:[{b:1},{b:2},{c:1},4]}", "{$pull:{a:{$or:[{b:1},{c:1}]}}}", "{_id:1,a:[{b:2},4]}"),
+  change("{_id:1,a:[{b:1,c:1},{b:1}]}", "{$pull:{a:{$and:[{b:1},{c:1}]}}}", "{_id:1,a:[{b:1}]}"),
+  change("{_id:1,a:[{b:1},{b:2},5]}", "{$pull:{a:{$nor:[{b:1}]}}}", "{_id:1,a:[{b:1},5]}"),
+  change("{_id:1,a:[{$id:1},{$id:2}]}", "{$pull:{a:{$id:1}}}", "{_id:1,a:[{$id:2}]}"),
+  change("{_id:1,a:1}", "{$pull:{a:1}}", 2),
+  change("{_id:1,a:1}", "{$pull:{b:1}}", "{_id:1,a:1}"),
+];
+
+const ERRORS: readonly StatedUpdate[] = [
+  change("{_id:1}", "{$set:{'':1}}", 56),
+  change("{_id:1}", "{$set:{'a.':1}}", 56),
+  change("{_id:1}", "{$inc:{'.a':1}}", 56),
+  change("{_id:1}", "{$set:{$x:1}}", 52),
+  change("{_id:1}", "{$inc:{$x:1}}", 52),
+  change("{_id:1}", "{$unset:{$x:1}}", "{_id:1}"),
+  change("{_id:1}", "{$set:{'a.$b':1}}", "{_id:1,a:{$b:1}}"),
+  change("{_id:1}", "{$set:{a:{$z:1}}}", "{_id:1,a:{$z:1}}"),
+  change("{_id:1,a:5}", "{$pop:{a:1}}", 14),
+  change("{_id:1}", "{$pop:{a:1}}", "{_id:1}"),
+  change("{_id:1,a:[1,2]}", "{$pop:{a:2}}", 9),
+  change("{_id:1,a:5}", "{$push:{a:1}}", 2),
+  change("{_id:1,a:5}", "{$addToSet:{a:1}}", 2),
+  change("{_id:1}", "{$addToSet:{a:{$each:1}}}", 14),
+  change("{_id:1}", "{$push:{a:{$each:1}}}", 2),
+  change("{_id:1,a:1}", "{$rename:{a:'a'}}", 2),
+  change("{_id:1,a:1}", "{$rename:{a:'a.b'}}", 2),
+  change("{_id:1,a:{b:1}}", "{$rename:{'a.b':'a'}}", 2),
+  change("{_id:1,a:1}", "{$rename:{a:1}}", 2),
+  change("{_id:1,a:1}", "{$rename:{a:''}}", 56),
+  change("{_id:1,a:1}", "{$rename:{'':'a'}}", 56),
+  change("{_id:1,a:1}", "{$rename:{a:'$b'}}", 52),
+  change("{_id:1,a:1}", "{$rename:{b:'a'}}", "{_id:1,a:1}"),
+  change("{_id:1,a:1,b:2}", "{$rename:{a:'b'}}", "{_id:1,b:1}"),
+  change("{_id:1,a:[{b:1}]}", "{$rename:{'a.b':'c'}}", 28),
+  change("{_id:1,a:5}", "{$rename:{'a.b':'c'}}", 28),
+  change("{_id:1,a:[1]}", "{$rename:{'a.0':'c'}}", 2),
+  change("{_id:1,a:[1],b:2}", "{$rename:{b:'a.0'}}", 2),
+  change("{_id:1,a:{}}", "{$rename:{'a.b.c':'d'}}", "{_id:1,a:{}}"),
+];
+
+const PUSHES: readonly StatedUpdate[] = [
+  change("{_id:1,a:[1]}", "{$push:{a:{$each:[3,2],$sort:1}}}", "{_id:1,a:[1,2,3]}"),
+  change("{_id:1,a:[1]}", "{$push:{a:{$each:[2,3],$slice:-2}}}", "{_id:1,a:[2,3]}"),
+  change("{_id:1,a:[1]}", "{$push:{a:{$each:[2,3],$slice:0}}}", "{_id:1,a:[]}"),
+  change("{_id:1,a:[1,2]}", "{$push:{a:{$each:[9],$position:-1}}}", "{_id:1,a:[1,9,2]}"),
+  change("{_id:1,a:[1]}", "{$push:{a:[2]}}", "{_id:1,a:[1,[2]]}"),
+  change("{_id:1}", "{$push:{a:{$each:[]}}}", "{_id:1,a:[]}"),
+];
+
+export const STATED_UPDATES: readonly StatedUpdate[] = [...UPSERTS, ...PULLS, ...ERRORS, ...PUSHES];
+
+/** Finds in a collection with one document. */
+export const STATED_FINDS: readonly (readonly [document: string, spec: string, found: Outcome])[] = [
+  ["{_id:1,a:1,b:2}", "{projection:{a:0,b:1}}", 31253],
+  ["{_id:1,a:1,b:2}", "{projection:{a:1,b:0}}", 31254],
+  ["{_id:1,a:1,b:2}", "{projection:{_id:0,a:1}}", "{a:1}"],
+  ["{_id:1,a:1,b:2}", "{projection:{_id:1,a:0}}", "{_id:1,b:2}"],
+  ["{_id:1,b:{c:1}}", "{projection:{b:1,'b.c':1}}", 31249],
+  ["{_id:1,b:{c:1}}", "{projection:{'b.c':1,b:1}}", 31250],
+  ["{_id:1,a:1}", "{projection:{a:0,x:{$add:[1,1]}}}", 31252],
+  ["{_id:1,a:1}", "{projection:{a:0,x:'text'}}", 31310],
+  ["{_id:1,a:1,b:[1,2]}", "{projection:{b:{$elemMatch:{$gt:1}}}}", "{_id:1,b:[2]}"],
+  ["{_id:1,a:1,b:[1,2]}", "{projection:{a:0,b:{$elemMatch:{$gt:1}}}}", "{_id:1,b:[2]}"],
+  ["{_id:1,a:1,b:[1,2]}", "{projection:{b:{$elemMatch:{$gt:1}},a:0}}", "{_id:1,b:[2]}"],
+  ["{_id:1,a:1,b:[1,2]}", "{projection:{b:{$slice:1}}}", "{_id:1,a:1,b:[1]}"],
+  ["{_id:1,r:[{$ref:'c',$id:7}]}", "{filter:{r:{$elemMatch:{$id:7}}}}", "{_id:1,r:[{$ref:'c',$id:7}]}"],
+  ["{_id:1,r:[{$ref:'c',$id:7}]}", "{filter:{r:{$elemMatch:{$id:8}}}}", ""],
+];
 
 /** Expressions on dates: the operator's name and operand without the date, the date, and the result. */
 export const STATED_DATES: readonly (readonly [
