@@ -216,11 +216,11 @@ export const LIMITS = {
   workWait: {
     flag: "work-wait",
     unit: "time",
-    fallback: 10 * SECOND,
+    fallback: 30 * SECOND,
     min: 10,
     max: HOUR,
     summary: "time that a query waits for a share of --work-memory before it is refused",
-    reason: "the longest permitted query takes a few seconds",
+    reason: "the longest permitted query takes a few seconds, and several of them run one after the other",
   },
   backendTimeout: {
     flag: "backend-timeout",

@@ -29,7 +29,7 @@ const WAITING_BYTES = 1024;
 
 /** The default budget, for tests and for daemons without settings. */
 const BYTES_DEFAULT = 256 * 1024 * 1024;
-const WAIT_DEFAULT_MS = 10_000;
+const WAIT_DEFAULT_MS = 30_000;
 
 export interface WorkingMemoryLimits {
   readonly bytes: number;
