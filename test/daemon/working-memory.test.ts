@@ -21,7 +21,7 @@ const BUDGET = 48 * MIB;
 /** The maximum memory that a daemon gains: the budget, the data, replies on their way, and V8's garbage. */
 const RESIDENT_MIB_MAX = 700;
 const WORK = ["--work-memory", String(BUDGET), "--work-wait", "5m"];
-const CONNECTIONS = 8;
+const CONNECTIONS = 6;
 const ROWS = 200;
 
 const BEGIN_CHARS = 400;
@@ -255,7 +255,7 @@ test("envelopes of one connection with heavy queries stay within the budget", {
   using client = await EnvelopeClient.open(daemon.port, key);
   await fill(client);
   const before = residentMib(daemon, "VmRSS");
-  const envelopes = [...QUERIES, ...QUERIES].map((argv) => client.sign([argv]));
+  const envelopes = QUERIES.map((argv) => client.sign([argv]));
   client.raw.send(envelopes.map(({ frame }) => frame).join(""));
   for (const _ of envelopes) isRefusedOrServed(await client.next());
   // The queries of one envelope run one after the other, and see none of its later changes.
@@ -303,26 +303,21 @@ test("replication and small queries of other keys go on while queries fill the b
     const [reply] = await small.replies([hasData]);
     return reply?.kind === "integer" && reply.value === 300;
   });
-  const heavy = Array.from({ length: 30 }, () =>
-    reader.sign([["SQL", "d", "select x.v, y.v from t x, t y"]]),
-  );
-  let answered = 0;
-  reader.raw.send(heavy.map(({ frame }) => frame).join(""));
-  const all = (async () => {
-    for (const _ of heavy) {
-      isRefusedOrServed(await reader.next());
-      answered++;
+  let isOver = false;
+  const load = (async () => {
+    while (!isOver) {
+      const heavy = numbers(10).map(() => reader.sign([["SQL", "d", "select x.v, y.v from t x, t y"]]));
+      reader.raw.send(heavy.map(({ frame }) => frame).join(""));
+      for (const _ of heavy) isRefusedOrServed(await reader.next());
     }
   })();
-  await untilAsync(
-    async () => ((await workingMemoryOf(two))["waiting"] ?? 0) > 0 || answered === heavy.length,
-  );
+  await untilAsync(async () => ((await workingMemoryOf(two))["waiting"] ?? 0) > 0);
   await writer.replies([["SET", "written", "meanwhile"]]);
   await untilAsync(async () => (await valueAt("written")) === "meanwhile");
   const [common] = await small.replies([["LCS", "ready", "written", "LEN"]]);
   assert.deepEqual(common, { kind: "integer", value: 0 });
-  assert.ok(answered < heavy.length, "the queries ended before the write arrived");
-  await all;
+  isOver = true;
+  await load;
   const { used, waiting, peak = 0 } = await workingMemoryOf(two);
   assert.deepEqual({ used, waiting }, { used: 0, waiting: 0 });
   assert.ok(peak <= BUDGET, `${peak} bytes were held`);
