@@ -1,6 +1,6 @@
 /**
  * Checks units with conditions: the outcome that the client library reported to a client must be the final outcome,
- * unless an earlier entry in the order had not reached a majority of the hosts by then.
+ * unless an earlier entry in the order had not reached a majority of the hosts by then, or was lost later.
  * Source: docs/consistency.md "What the answer to a condition means".
  */
 
@@ -56,14 +56,22 @@ function reportOf(answer: EnvelopeAnswer & { readonly kind: "result" }): Report 
 
 /**
  * Returns a description of each acknowledgement that differs from the final outcome of its unit. Acknowledgements are
- * excused if an earlier entry on which the unit depends had not reached a majority of the hosts at that time.
+ * excused if an earlier entry on which the unit depends had not reached a majority of the hosts at that time, or if
+ * faults destroyed it later: the condition then no longer finds the write that it names.
  * @param entries  the entries that all daemons have in the end
+ * @param lost     the order keys of entries that faults destroyed
  */
 export function wrongAcknowledgements(
-  { ledger }: World,
+  { ledger }: Pick<World, "ledger">,
   entries: readonly Entry[],
-  { units }: NaiveState,
+  { units }: Pick<NaiveState, "units">,
+  lost: ReadonlySet<ByteString>,
 ): string[] {
+  const ids = new Set(entries.map(({ id }) => id));
+  const missing = [...lost]
+    .flatMap((orderKey) => ledger.sent.get(orderKey.slice(10))?.entry ?? [])
+    .filter(({ id }) => !ids.has(id));
+  const all = [...entries, ...missing];
   return ledger.conditional.flatMap(({ entry, word, known }) => {
     const unit = units.get(unitId(entry.id, 0));
     if (unit === undefined) return [];
@@ -73,7 +81,7 @@ export function wrongAcknowledgements(
         : unit.isVoid || unit.reply.kind === "error"
           ? "failed"
           : "applied";
-    if (became === word || bearingOn(entry, entries).some(({ id }) => !known.has(id))) return [];
+    if (became === word || bearingOn(entry, all).some(({ id }) => !known.has(id) || !ids.has(id))) return [];
     return [`${shortId(entry.id)} was acknowledged as ${word}, but became ${became}`];
   });
 }

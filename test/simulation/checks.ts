@@ -217,7 +217,7 @@ export function brokenPromises(world: World, entries: readonly Entry[], oracle: 
         problems.push(
           `${host.name} has lost the last copy of ${shownOrderKey(orderKey)} without reporting it`,
         );
-  problems.push(...wrongAcknowledgements(world, entries, oracle));
+  problems.push(...wrongAcknowledgements(world, entries, oracle, lost));
   problems.push(...effectsOfNothing(hosts, oracle), ...foreignKeys(world));
   return problems;
 }

@@ -39,6 +39,11 @@ const LISTED: Readonly<Record<number, string>> = {
     "two daemons with new folders that no list names connect, and the disk of a member that sends a list is full",
 };
 
+/** Runs with all features that have no member lists. */
+const COMPLETE: Readonly<Record<number, string>> = {
+  12416: "the write that an acknowledged condition names is lost with the last folder that has it",
+};
+
 /** The test repeats one run out of this many. */
 const SHARE = amount(8, 1);
 /** The same share for runs with member lists. */
@@ -56,4 +61,9 @@ for (const [seed, title] of Object.entries(LISTED).filter((_, index) => index % 
     const { problems, settings } = await simulate(Number(seed));
     assert.deepEqual(problems, []);
     assert.equal(settings.lists, true);
+  });
+
+for (const [seed, title] of Object.entries(COMPLETE))
+  test(`run ${seed}: ${title}`, async () => {
+    assert.deepEqual((await simulate(Number(seed))).problems, []);
   });
