@@ -66,6 +66,18 @@ function orphanedBy(host: Host, world: World): readonly ByteString[] {
   return readableOf(host, world).filter((orderKey) => orphaned.has(orderKey));
 }
 
+/**
+ * Returns the entries that only some hosts have, because no other host can verify them: faults have destroyed the
+ * entries that added their signers' keys. Until administrators add these keys again, nothing becomes final.
+ * Source: docs/consistency.md "A damaged entry".
+ */
+export function partlyOrphaned(world: World): Entry[] {
+  const orphaned = new Set(world.honest.flatMap((host) => orphanedBy(host, world)));
+  return [...orphaned]
+    .filter((orderKey) => world.honest.some(({ disk }) => !disk.holds(orderKey)))
+    .flatMap((orderKey) => world.ledger.sent.get(orderKey.slice(10))?.entry ?? []);
+}
+
 /** Returns the order keys of the entries that at least one host can read. */
 const readableOnAny = (world: World): ReadonlySet<ByteString> =>
   new Set(world.honest.flatMap((host) => readableOf(host, world)));

@@ -32,6 +32,10 @@ const KNOWN: Readonly<Record<number, string>> = {
 /** Runs with member lists. A change to the actions of administrators changes all of these runs. */
 const LISTED: Readonly<Record<number, string>> = {
   1206: "the only entry that adds a key rots and its last sound copy is removed, while the key's writes are acknowledged",
+  17405:
+    "a daemon adopts a snapshot by order, and the entries that it drops are damaged on the last daemon that has them",
+  17489: "an entry that adds a key is lost, and only some daemons have a later entry of that key",
+  63268: "entries of a lost key are final nowhere until the key is added again",
   61680: "all daemons restart before they publish anything, and then receive the first list",
   17217: "a live daemon without members receives the list that adds it, and a write before its next tick",
   938013: "a first list reaches daemons that have not published anything yet",

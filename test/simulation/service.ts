@@ -4,8 +4,10 @@
  */
 import type { Wait } from "../../protocol/version-2/messages-v2.js";
 import { randomBytes, type SimulatedKey, shortId, sign } from "./cast.js";
+import { partlyOrphaned } from "./checks.js";
 import { restartFailed } from "./faults.js";
 import { noteStable } from "./stable-promises.js";
+import { keyIn } from "./unverifiable.js";
 import type { Host, World } from "./world.js";
 
 /** Milliseconds after which all clocks have passed a watermark that a clock some seconds ahead has raised. */
@@ -27,11 +29,32 @@ export async function checkService(world: World, healedAt: number): Promise<stri
   const settledMs = settings.faults.has("clock-step") ? SETTLED_CLOCKS_MS : SETTLED_MS;
   await scheduler.runUntil(healedAt + settledMs);
   if (restartFull(hosts)) await scheduler.runUntil(scheduler.time + settledMs);
+  if (addLostKeys(world, key)) await scheduler.runUntil(scheduler.time + settledMs);
   const refusals = await askAll(world, key);
   // A daemon that has just caught up may learn only now that its disk was full: restart it and check all daemons again.
   if (!restartFull(hosts)) return refusals;
   await scheduler.runUntil(scheduler.time + settledMs);
   return await askAll(world, key);
+}
+
+/**
+ * Adds the keys whose entries faults destroyed again, as docs/consistency.md tells administrators to do. Only then can
+ * all daemons verify the entries that these keys signed.
+ * @returns whether a key was added
+ */
+function addLostKeys(world: World, key: SimulatedKey): boolean {
+  const { random, genesis, ledger, honest: hosts, trace } = world;
+  const signers = new Set(partlyOrphaned(world).map(({ envelope }) => envelope.key));
+  const commands = [...ledger.sent.values()]
+    .flatMap(({ entry }) => entry.envelope.commands)
+    .filter((argv) => signers.delete(keyIn(argv) ?? ""));
+  if (commands.length === 0 || !genesis.roots.includes(key)) return false;
+  const header = { cluster: genesis.cluster, nonce: randomBytes(random, 16), at: middleClock(hosts), seq: 0 };
+  const entry = sign(key, header, commands);
+  trace("world", () => `${commands.length} lost keys are added again`);
+  ledger.sent.set(entry.id, { entry, isRead: false, outcomes: [] });
+  for (const host of hosts) host.send(entry, undefined, () => {});
+  return true;
 }
 
 /** Restarts daemons that report the full disk late, after space was freed. @returns whether a daemon was restarted */
@@ -44,8 +67,9 @@ function restartFull(hosts: readonly Host[]): boolean {
 /** Sends a write to each daemon. @returns the writes that they refuse or do not answer */
 async function askAll(world: World, key: SimulatedKey): Promise<string[]> {
   const { scheduler, settings, honest: hosts } = world;
-  // Nothing becomes final without every member.
-  const isFinalAwaited = settings.window.past <= PAST_MS_MAX && settings.byzantine === null;
+  // Nothing becomes final without every member, or while members cannot verify entries that other members have.
+  const isFinalAwaited =
+    settings.window.past <= PAST_MS_MAX && settings.byzantine === null && partlyOrphaned(world).length === 0;
   const answers = new Map(hosts.map((host) => [host, "no answer"]));
   for (const host of hosts)
     probe(world, host, { key, isFinalAwaited, answered: (text) => answers.set(host, text) });

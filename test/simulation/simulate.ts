@@ -269,6 +269,8 @@ async function untilEqual(world: World, problems: string[]): Promise<number> {
       continue;
     }
     if (operator.order()) {
+      // A snapshot that was adopted by order may lack an entry that is damaged on another daemon.
+      isHelped = false;
       deadline = scheduler.time + patience;
       continue;
     }

@@ -70,7 +70,8 @@ export function namedBy({ commands, multi, if: conditions }: Envelope): ByteStri
     .flatMap((unit) => unit.flatMap((argv) => keyIn(argv) ?? []));
 }
 
-function keyIn([name = "", subcommand = "", text = ""]: Argv = []): ByteString | null {
+/** Returns the id of the key that a command adds, or null if it adds none. */
+export function keyIn([name = "", subcommand = "", text = ""]: Argv = []): ByteString | null {
   if (!/^(KEY|CLUSTER) ADD$/i.test(`${name} ${subcommand}`)) return null;
   return sha256(Buffer.from(text, "base64"));
 }
