@@ -143,7 +143,7 @@ export const ALARMS: Readonly<Record<string, Alarm>> = {
     severity: "critical",
     summary: "{{ $labels.instance }} and {{ $labels.member }} do not converge to the same data",
     says: ["its data differ from the other members'"],
-    page: "Check whether commands were [deleted](#retention). Stop one of the two daemons, and run `dbsync log verify` on its folder",
+    page: "If their logs report a damaged entry of which no member has a copy, and that entry added a key, [add the key again](consistency.md#an-entry-is-damaged-memory-is-too-small-or-a-clock-is-wrong). Otherwise check whether commands were [deleted](#retention). Stop one of the two daemons, and run `dbsync log verify` on its folder",
   },
   DbsyncStateDiffers: {
     expr: "dbsyncd_state_differs > 0",
