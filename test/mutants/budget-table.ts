@@ -170,7 +170,7 @@ export const budgetMutants: readonly Mutant[] = [
   {
     name: "budgets: the cells of a query's result are not counted",
     file: "store/commands/relations/sql-commands.js",
-    find: "data.effort.answer(relation.rows.length * relation.columns.length);",
+    find: "effort.answer(relation.rows.length * relation.columns.length);",
     replace: "",
     test: PAGE,
   },
@@ -226,7 +226,7 @@ export const budgetMutants: readonly Mutant[] = [
   {
     name: "budgets: documents that a filter rejects are checked in one step",
     file: "store/commands/collections/candidate-documents.js",
-    find: "if (++checked % STEP_ITEMS === 0)",
+    find: "if (++checked % STEP_ITEMS === 0 || work.effort.endsSlice())",
     replace: "if (false)",
     test: TURNS,
   },
@@ -296,7 +296,7 @@ export const budgetMutants: readonly Mutant[] = [
   {
     name: "budgets: rows that an update checks are not counted",
     file: "store/commands/relations/evaluation-context.js",
-    find: "data.effort.work(rows * STEPS_PER_ROW);",
+    find: "effort.work(rows * STEPS_PER_ROW);",
     replace: "",
     test: PAGE,
   },

@@ -24,8 +24,8 @@ export const fetchMutants: readonly Mutant[] = [
   {
     name: "first fetch: Redis clients read and write documents before they are fetched",
     file: "engine/users/loading-command-path.js",
-    find: "this.#backend.refusalOf(command) ?? ",
-    replace: "",
+    find: "return this.#backend.refusalOf(command) ?? super.execute(",
+    replace: "return super.execute(",
     test: LOADING,
   },
   {

@@ -191,7 +191,7 @@ export const listMutants: readonly Mutant[] = [
   {
     name: "status: a daemon that is catching up is compared with the remaining daemons",
     file: "protocol/figures/timeline-problems.js",
-    find: 'state !== "catching-up"',
+    find: "rowOfState(state)?.isComplete !== false",
     replace: "true",
     test: "test/cli/status/timeline-problems.test.js",
   },

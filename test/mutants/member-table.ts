@@ -70,8 +70,8 @@ export const memberMutants: readonly Mutant[] = [
   {
     name: "refusal: a daemon whose answers are flagged accepts writes",
     file: "cluster/replica/recorder.js",
-    find: 'if (readStatus === "")',
-    replace: "if (true)",
+    find: 'return readStatus === "" ? null : refusedIn(this)',
+    replace: "return null",
     test: "test/cluster/replica/recorder.test.js",
   },
   {

@@ -196,15 +196,15 @@ export const sqlMutants: readonly Mutant[] = [
   {
     name: "SQL: a step checks a fixed number of rows, regardless of the condition's cost",
     file: "store/commands/relations/select-rows.js",
-    find: "filtered(candidates, holds, rowsAStep([where]))",
-    replace: "filtered(candidates, holds, 512)",
+    find: "filtered(candidates, holds, rowsAStep([where]), evaluation)",
+    replace: "filtered(candidates, holds, 512, evaluation)",
     test: PLANNED,
   },
   {
     name: "SQL: rows without a partner are added in one step",
     file: "store/commands/relations/join-by-plan.js",
-    find: "this.#pairs.length, this.#width);\n            }\n            if (i % STEP_ITEMS === STEP_ITEMS - 1)\n                yield;",
-    replace: "this.#pairs.length, this.#width);\n            }",
+    find: "holdRows(this.#evaluation, 1, this.#width);\n            }\n            if (i % STEP_ITEMS === STEP_ITEMS - 1)\n                yield;",
+    replace: "holdRows(this.#evaluation, 1, this.#width);\n            }",
     test: PLANNED,
   },
   {
