@@ -217,6 +217,7 @@ export class ListedMembers {
     }
     const from = joinedWatermark({
       list: lists.durable.hash,
+      isFirst: lists.membership.inForce?.list.parents.length === 0,
       others: lists.others,
       reports,
       own: timeline.published,

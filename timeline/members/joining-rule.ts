@@ -21,6 +21,8 @@ export interface JoinReport {
 export interface Joining {
   /** The hash of the list in force. */
   readonly list: ByteString;
+  /** Whether it is the cluster's first list, and the only one in force. */
+  readonly isFirst: boolean;
   /** The remaining members of the list. */
   readonly others: Iterable<ByteString>;
   readonly reports: ReadonlyMap<ByteString, JoinReport>;
@@ -38,15 +40,16 @@ export interface Joining {
  * watermark that is ahead of the time, for example after a clock jumped, is not adopted until all other members have
  * reported.
  *
- * If all daemons of the list were restarted before they received it, no member can be live. Then no daemon has accepted
- * an entry or called a date final under this list, and all entries are at the members together. Each date that was called
+ * If all daemons of the cluster's first list were restarted before they received it, no member can be live. Then no daemon
+ * has accepted an entry or called a date final under this list, and all entries are at the members together. A later list
+ * has other members with data, which have to be reached. Each date that was called
  * final earlier is at most the highest of their watermarks, which is limited to this daemon's time.
  * @returns null if the daemon may not begin
  */
-export function joinedWatermark({ list, others, reports, own, now }: Joining): number | null {
+export function joinedWatermark({ list, isFirst, others, reports, own, now }: Joining): number | null {
   let lowest = Number.POSITIVE_INFINITY;
   let highest = own;
-  let [isAll, areAllJoining, hasOthers] = [true, true, false];
+  let [isAll, areAllJoining, hasOthers] = [true, isFirst, false];
   for (const id of others) {
     hasOthers = true;
     const member = reports.get(id);

@@ -332,6 +332,7 @@ export class Daemon implements DaemonView {
     }
     const watermark = rules.joinedWatermark({
       list: inForce.hash,
+      isFirst: inForce.list.parents.length === 0,
       others,
       reports,
       own: this.published,

@@ -83,9 +83,10 @@ test("the lists permit client writes on a member with data, and on any daemon if
 
 test("a joining daemon adopts the lowest watermark of the members whose entries it has", () => {
   const member: JoinReport = { list: "L", isLive: true, watermark: 20, isPulled: true };
-  const begins = (one: Partial<JoinReport>, other: Partial<JoinReport>, now = 100) =>
+  const begins = (one: Partial<JoinReport>, other: Partial<JoinReport>, now = 100, isFirst = true) =>
     joinedWatermark({
       list: "L",
+      isFirst,
       others: idsOf("BC"),
       reports: new Map([
         [idOf("B"), { ...member, ...one }],
@@ -102,7 +103,7 @@ test("a joining daemon adopts the lowest watermark of the members whose entries 
     assert.equal(begins({}, { ...change, watermark: 15 }), 20);
     assert.equal(begins(change, change), null);
   }
-  const none = { list: "L", reports: new Map(), own: 10, now: 100 };
+  const none = { list: "L", isFirst: true, reports: new Map(), own: 10, now: 100 };
   for (const others of [idsOf("BC"), []]) assert.equal(joinedWatermark({ ...none, others }), null);
   // If no member of the list is live, all begin together, at the highest watermark that is not ahead of the time.
   const joining = { isLive: false };
@@ -111,6 +112,7 @@ test("a joining daemon adopts the lowest watermark of the members whose entries 
   assert.equal(begins(joining, { ...joining, watermark: 300 }), 100);
   assert.equal(begins(joining, { ...joining, isPulled: false }), null);
   assert.equal(begins(joining, { ...joining, list: "K" }), null);
+  assert.equal(begins(joining, joining, 100, false), null, "a later list has members with data");
   // A watermark ahead of the time is used only if all other members have reported.
   assert.equal(begins({ list: "K" }, {}, 19), null);
   assert.equal(begins({ isPulled: false }, {}, 19), null);
