@@ -50,6 +50,8 @@ export const connection = listenerRows("connection", {
 
 /** Whether an argument of HELLO is the user or the password after AUTH. */
 function followsAuth(argv: readonly ByteString[], index: number): boolean {
-  const auth = argv.findIndex((word, i) => i > 1 && word.toUpperCase() === "AUTH");
-  return auth > 0 && (index === auth + 1 || index === auth + 2);
+  // An option's value may be the word AUTH too, so the options are read in order, as HELLO reads them.
+  for (let at = 2; at < index; at += argv[at]?.toUpperCase() === "AUTH" ? 3 : 2)
+    if (argv[at]?.toUpperCase() === "AUTH" && index <= at + 2) return true;
+  return false;
 }
