@@ -57,7 +57,7 @@ export function* commonLength(a: ByteString, b: ByteString, effort: EffortBudget
   let cells = 0;
   for (let r = 0; r < rows.length; r++) {
     nextRow(row, rows.charCodeAt(r), columns);
-    cells += columns.length;
+    cells += columns.length + 1;
     if (cells < STEP_CELLS) continue;
     cells = 0;
     yield;
@@ -122,7 +122,7 @@ function* storedRows({ rows, columns }: Table, blockRows: number): Generator<voi
   for (let r = 0; r < last; r++) {
     nextRow(row, rows.charCodeAt(r), columns);
     if ((r + 1) % blockRows === 0) stored.push(row.slice());
-    cells += columns.length;
+    cells += columns.length + 1;
     if (cells < STEP_CELLS) continue;
     cells = 0;
     yield;

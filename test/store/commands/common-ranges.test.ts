@@ -20,3 +20,9 @@ for (const compare of [commonLength, commonRanges])
     const used = process.memoryUsage().arrayBuffers - before;
     assert.ok(used < BYTES_MAX, `${CONCURRENT} comparisons used ${used} bytes`);
   });
+
+for (const compare of [commonLength, commonRanges])
+  test(`${compare.name} of a long string and an empty one yields`, () => {
+    const work = compare("a".repeat(10_000_000), "", UNCOUNTED_EFFORT);
+    assert.equal(work.next().done, false, "all steps ran without a pause");
+  });
