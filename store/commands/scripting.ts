@@ -140,7 +140,7 @@ const keptFunctions: readonly Command[] = [
 ];
 
 const scriptStorage: readonly Command[] = listenerRows("scripting", {
-  "SCRIPT|DEBUG": [3, ["noscript"], "3.2.0", "O(1)", "An error: there is no debugger."],
+  "SCRIPT|DEBUG": [3, ["noscript"], "3.2.0", "O(1)", "An error: there is no debugger.", { anyMaster: false }],
   "SCRIPT|LOAD": [
     3,
     ["noscript", "stale"],

@@ -34,6 +34,7 @@ const JOINED = all(joined);
 
 /** Returns the route that follows from a row, or null if the command concerns a single server. */
 function ruleOf({ name, group, keys, tips, since, anyMaster, connectionUse }: Command): BroadcastRule | null {
+  if (anyMaster === false) return null;
   if (anyMaster === true || connectionUse === "changes") return ANY;
   const merge = tips.flatMap((tip) => MERGES[tip] ?? [])[0] ?? null;
   if (group === "scripting")

@@ -72,3 +72,8 @@ test("masters whose addresses have the same hash are distinguished", async () =>
   }
   assert.deepEqual(found, ["a", "b", "c", "d", "e", "f"]);
 });
+
+test("SCRIPT DEBUG is refused, because it would concern one connection of one master", () => {
+  assert.equal(broadcastRuleOf(["SCRIPT", "DEBUG", "YES"]).kind, "refused");
+  assert.equal(broadcastRuleOf(["SCRIPT", "HELP"]).kind, "any");
+});
