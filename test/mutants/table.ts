@@ -399,7 +399,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: "characters that change the direction of text reach terminals",
     file: "protocol/control-characters.js",
-    find: "\\p{Cf}",
+    find: "\\u2028-\\u202e",
     replace: "",
     test: "test/net/terminal/escaped-text.test.js",
   },
@@ -408,7 +408,7 @@ export const mutants: readonly Mutant[] = [
     file: "engine/pipeline/command-signer.js",
     find: "isSigned || acceptsUnsigned",
     replace: "true",
-    test: "test/daemon/users-on-all-ports.test.js",
+    test: "test/engine/pipeline/command-signer.test.js",
   },
   ...acknowledgedMutants,
   ...fetchMutants,
