@@ -291,7 +291,7 @@ export const budgetMutants: readonly Mutant[] = [
     file: "store/commands/relations/join-by-plan.js",
     find: "holdRows(this.#evaluation, 1, this.#width);\n        return true;",
     replace: "return true;",
-    test: "test/daemon/working-memory.test.js",
+    test: "test/store/commands/relations/joined-memory.test.js",
   },
   {
     name: "budgets: rows that an update checks are not counted",
