@@ -369,6 +369,20 @@ export const sqlMutants: readonly Mutant[] = [
     test: SQLITE,
   },
   {
+    name: "SQL: an infinite number can be stored",
+    file: "store/commands/relations/standard-values.js",
+    find: "if (!Number.isFinite(number))",
+    replace: "if (Number.isNaN(number))",
+    test: STATEMENTS,
+  },
+  {
+    name: "SQL: the domain of numbers accepts an infinite number",
+    file: "store/values/relations/domain.js",
+    find: "Number.isFinite(cell) && ",
+    replace: "",
+    test: STATEMENTS,
+  },
+  {
     name: "SQL: a NOT NULL column accepts null",
     file: "store/commands/relations/row-changes.js",
     find: "checkRequired(table, rows, evaluation);",

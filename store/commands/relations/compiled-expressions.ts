@@ -19,7 +19,14 @@ import { isText, positionOf, type RelationColumn, type RelationRow } from "./rel
 import { amount, compare, isEqual, isTrue } from "./scalar-comparison.js";
 import { scalarCall } from "./scalar-functions.js";
 import { compiledTest } from "./standard-tests.js";
-import { type Compiled, combinedTruth, standardAmount, standardOrder, truthOf } from "./standard-values.js";
+import {
+  type Compiled,
+  combinedTruth,
+  finiteNumber,
+  standardAmount,
+  standardOrder,
+  truthOf,
+} from "./standard-values.js";
 
 /** Defines the meaning of columns and calls in an expression. */
 export interface Scope {
@@ -76,7 +83,7 @@ export function compiled(expression: Expression, scope: Scope, evaluation: Evalu
       if (!isStandard) return (row) => -amount(operand(row));
       return (row) => {
         const value = operand(row);
-        return value === null ? null : 0 - standardAmount(value);
+        return value === null ? null : 0 - standardAmount(value, evaluation);
       };
     }
     case "is-null": {
@@ -91,7 +98,7 @@ export function compiled(expression: Expression, scope: Scope, evaluation: Evalu
     case "case":
       return compiledCase(expression, (each) => compiled(each, scope, evaluation));
     case "cast":
-      return compiledCast(expression.type, compiled(expression.operand, scope, evaluation));
+      return compiledCast(expression.type, compiled(expression.operand, scope, evaluation), evaluation);
     // Their values replace queries before the select is executed.
     case "query":
     case "in-query":
@@ -171,7 +178,7 @@ function standardBinary({ operator, ...sides }: Binary, scope: Scope, evaluation
       return (row) => {
         const [one, other] = [left(row), right(row)];
         if (one === null || other === null) return null;
-        const [first, second] = [standardAmount(one), standardAmount(other)];
+        const [first, second] = [standardAmount(one, evaluation), standardAmount(other, evaluation)];
         return operator === "/" && second === 0 ? null : result(operator, first, second, evaluation);
       };
     default: {
@@ -232,7 +239,7 @@ function calculated(operator: Arithmetic, left: Scalar, right: Scalar, evaluatio
 
 /** @throws CommandFailure if the result is too large */
 function result(operator: Arithmetic, one: number, other: number, evaluation: Evaluation): number {
-  const value =
+  const number =
     operator === "+"
       ? one + other
       : operator === "-"
@@ -240,8 +247,7 @@ function result(operator: Arithmetic, one: number, other: number, evaluation: Ev
         : operator === "*"
           ? one * other
           : one / other;
-  if (!Number.isFinite(value)) throw failure(evaluation, "tooLarge");
-  return value;
+  return finiteNumber(number, evaluation);
 }
 
 /** Returns the value of a literal, a parameter or a negated number; undefined for any other expression. */

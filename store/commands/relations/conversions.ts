@@ -1,7 +1,15 @@
 /** `case` and `cast` of standard statements. */
 import type { Case, CastType, Expression } from "../../sql/syntax-tree.js";
 import type { Scalar } from "../../values/relations/cell.js";
-import { type Compiled, standardAmount, standardOrder, textFor, truthOf } from "./standard-values.js";
+import type { Evaluation } from "./evaluation-context.js";
+import {
+  type Compiled,
+  finiteNumber,
+  standardAmount,
+  standardOrder,
+  textFor,
+  truthOf,
+} from "./standard-values.js";
 
 /**
  * Compiles `case`: the result of the first branch that applies is calculated, and no result of another branch. A branch
@@ -27,18 +35,22 @@ export function compiledCase(
 const LEADING_DIGITS = /^\s*[+-]?\d+/;
 
 /** The conversions of a value that is not null, as in SQLite. */
-const CONVERSIONS: Readonly<Record<CastType, (value: number | string | boolean) => Scalar>> = {
+const CONVERSIONS: Readonly<
+  Record<CastType, (value: number | string | boolean, evaluation: Evaluation) => Scalar>
+> = {
   number: standardAmount,
-  integer: (value) =>
-    Math.trunc(typeof value === "string" ? Number(LEADING_DIGITS.exec(value)?.[0] ?? 0) : Number(value)) + 0,
+  integer: (value, evaluation) => {
+    const number = typeof value === "string" ? Number(LEADING_DIGITS.exec(value)?.[0] ?? 0) : Number(value);
+    return finiteNumber(Math.trunc(number) + 0, evaluation);
+  },
   text: textFor,
 };
 
-/** Compiles `cast`. A text without a number at its beginning becomes 0. */
-export function compiledCast(type: CastType, operand: Compiled): Compiled {
+/** Compiles `cast`. A text without a number at its beginning becomes 0; one that is too large a number is an error. */
+export function compiledCast(type: CastType, operand: Compiled, evaluation: Evaluation): Compiled {
   const convert = CONVERSIONS[type];
   return (row) => {
     const value = operand(row);
-    return value === null ? null : convert(value);
+    return value === null ? null : convert(value, evaluation);
   };
 }

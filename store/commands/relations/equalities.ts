@@ -44,7 +44,7 @@ function conjuncts(condition: Expression, form: Form): readonly Expression[] {
   return parts.reverse();
 }
 
-/** Whether a part cannot fail. Arithmetic, for example, can fail. */
+/** Whether a part cannot fail. Arithmetic, for example, can fail, and so can the conversion of a text to a number. */
 export function isSafe(part: Expression): boolean {
   switch (part.kind) {
     case "literal":
@@ -54,6 +54,10 @@ export function isSafe(part: Expression): boolean {
     case "call":
     case "like":
       return false;
+    case "negative":
+      return part.operand.kind === "literal" && typeof part.operand.value === "number";
+    case "cast":
+      return part.type === "text" && isSafe(part.operand);
     case "binary":
       return !["+", "-", "*", "/"].includes(part.operator) && isSafe(part.left) && isSafe(part.right);
     default:

@@ -11,14 +11,15 @@ import { fold } from "./relation.js";
 import { type Compiled, standardAmount, textFor } from "./standard-values.js";
 
 type Known = number | ByteString | boolean;
+type OfOne = (value: Known, evaluation: Evaluation) => Scalar;
 
 /** The functions with one argument, by name. They are not called for null: the result is then null. */
-const OF_ONE: ReadonlyMap<string, (value: Known) => Scalar> = new Map<string, (value: Known) => Scalar>(
-  Object.entries({
+const OF_ONE: ReadonlyMap<string, OfOne> = new Map<string, OfOne>(
+  Object.entries<OfOne>({
     lower: (value) => fold(textFor(value)),
     upper: (value) => textFor(value).replace(/[a-z]+/g, (letters) => letters.toUpperCase()),
     length: (value) => charactersOf(textFor(value)),
-    abs: (value) => Math.abs(standardAmount(value)),
+    abs: (value, evaluation) => Math.abs(standardAmount(value, evaluation)),
   }),
 );
 
@@ -37,7 +38,7 @@ export function scalarCall(
       const [value, decimals] = [first(row), digits(row)];
       return value === null || decimals === null
         ? null
-        : rounded(standardAmount(value), standardAmount(decimals));
+        : rounded(standardAmount(value, evaluation), standardAmount(decimals, evaluation));
     };
   }
   const calculate = OF_ONE.get(lower);
@@ -45,7 +46,7 @@ export function scalarCall(
   return (row) => {
     const value = first(row);
     if (typeof value === "string") evaluation.effort.work(value.length / BYTES_PER_STEP);
-    return value === null ? null : calculate(value);
+    return value === null ? null : calculate(value, evaluation);
   };
 }
 

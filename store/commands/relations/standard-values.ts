@@ -7,6 +7,7 @@
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { Scalar } from "../../values/relations/cell.js";
 import { numberOfText } from "../../values/relations/domain.js";
+import { type Evaluation, failure } from "./evaluation-context.js";
 import type { RelationRow } from "./relation.js";
 
 /** An expression as a function of a row. */
@@ -14,7 +15,19 @@ export type Compiled = (row: RelationRow) => Scalar;
 
 const LEADING = /^\s*[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?/i;
 
-export function standardAmount(value: number | string | boolean): number {
+/** Returns a value as a number for arithmetic. @throws CommandFailure if the number is too large for a cell */
+export function standardAmount(value: number | string | boolean, evaluation: Evaluation): number {
+  return finiteNumber(numberAtStart(value), evaluation);
+}
+
+/** @throws CommandFailure if the number is infinite or not a number */
+export function finiteNumber(number: number, evaluation: Evaluation): number {
+  if (!Number.isFinite(number)) throw failure(evaluation, "tooLarge");
+  return number;
+}
+
+/** Returns a value as a number, infinite if the text has too many digits. */
+function numberAtStart(value: number | string | boolean): number {
   if (typeof value !== "string") return Number(value);
   const [digits] = LEADING.exec(value) ?? [];
   return digits === undefined ? 0 : Number(digits);
@@ -22,7 +35,7 @@ export function standardAmount(value: number | string | boolean): number {
 
 /** Returns whether a condition with this value holds, or null if that is unknown. */
 export function truthOf(value: Scalar): boolean | null {
-  return typeof value === "boolean" || value === null ? value : standardAmount(value) !== 0;
+  return typeof value === "boolean" || value === null ? value : numberAtStart(value) !== 0;
 }
 
 /** Returns a negative number if the first value is less, 0 if they are equal, or null if one of them is null. */

@@ -35,7 +35,7 @@ export function boundCell(domain: Domain, text: ByteString): Cell | undefined {
 function atomAccepts(atom: DomainAtom, cell: Cell): boolean {
   switch (atom.kind) {
     case "number":
-      return typeof cell === "number" && isWithin(cell, atom);
+      return typeof cell === "number" && Number.isFinite(cell) && isWithin(cell, atom);
     case "text":
       return typeof cell === "string" && isWithin(lengthOf(cell), atom);
     case "date":

@@ -12,6 +12,7 @@ import type { UndoRecord } from "../../../../store/keyspace/undo.js";
 import { Acl } from "../../../../store/rights/acl.js";
 import type { Command } from "../../../../store/rows/command-row.js";
 import { touchesOf } from "../../../../store/rows/key-spec.js";
+import { fits } from "../../../../store/values/relations/domain.js";
 import { mayChange } from "../../../../timeline/entries/recorded-envelopes.js";
 import { shown } from "../../../conformance/resp2-fold.js";
 import { outcomeOfReply } from "./transcript.js";
@@ -594,6 +595,30 @@ test("numbers are rounded half away from zero, according to their decimal digits
     ["0.1, 30", 0.1],
   ];
   for (const [text, expected] of rounded) assert.equal(of(text), expected, text);
+});
+
+test("a number that is too large for a cell is refused, wherever it is calculated", () => {
+  execute("create table e (k number)", "insert into e values (1)");
+  const digits = "9".repeat(400);
+  for (const value of [
+    "-'1e999'",
+    `-'${digits}'`,
+    "cast('-1e999' as number)",
+    `cast('${digits}' as integer)`,
+    "abs('1e999')",
+    "round('-1e999')",
+    "round('1e999', 2)",
+    "'1e999' + 0",
+    "-'-1e999'",
+  ]) {
+    refused(`insert into e values (${value})`, /a number becomes too large/);
+    refused(`insert into e (k) select ${value}`, /a number becomes too large/);
+    refused(`update e set k = ${value}`, /a number becomes too large/);
+    refused(`select ${value}`, /a number becomes too large/);
+    refused(`select k from e where ${value} > 0`, /a number becomes too large/);
+  }
+  assert.deepEqual(rows("select k from e where '1e999'"), [[1]]);
+  assert.equal(fits([{ kind: "number", min: null, max: null }], Number.POSITIVE_INFINITY), false);
 });
 
 test("t.* selects the columns of one table, and an unknown name is an error", () => {
