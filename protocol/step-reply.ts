@@ -15,13 +15,18 @@ export class StepReply<Kind extends "array" | "map"> {
     this.#work = work;
   }
 
+  /** Finds the items. A caller that ends the steps early ends the work. */
   *steps(): Generator<void, readonly Reply[]> {
-    while (this.#items === null) {
-      const step = this.#work.next();
-      if (step.done === true) this.#items = step.value;
-      else yield;
+    try {
+      while (this.#items === null) {
+        const step = this.#work.next();
+        if (step.done === true) this.#items = step.value;
+        else yield;
+      }
+      return this.#items;
+    } finally {
+      if (this.#items === null) this.#work.return?.();
     }
-    return this.#items;
   }
 
   get items(): readonly Reply[] {

@@ -37,6 +37,8 @@ export interface UnitSender {
    * turn.
    */
   readonly keepMemory?: ((release: () => void) => void) | undefined;
+  /** Whether the sender has disconnected, so that no reply is needed. Defaults to false. */
+  readonly isGone?: boolean | undefined;
   /** Identifies the sender to observers of changes. */
   readonly lastWrite?: object | undefined;
 }

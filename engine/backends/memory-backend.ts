@@ -17,10 +17,10 @@ import type { Command } from "../../store/rows/command-row.js";
 import type { Backend, Outcome } from "./backend.js";
 import { KeyChangeObservers } from "./key-change-observers.js";
 import { type KeyCounts, keyCountsOf } from "./key-counts.js";
-import type { LocalUnit } from "./local-units.js";
+import type { LocalUnit, UnitSender } from "./local-units.js";
 import { completeEntries } from "./run-steps-in-turns.js";
 import { foreignCursor } from "./scan-cursor.js";
-import { type Query, replyToUser, WorkingMemory } from "./working-memory.js";
+import { replyToUser, WorkingMemory } from "./working-memory.js";
 import type { WriteObserver } from "./write-observer.js";
 
 /** The interval between two rounds of dropping expired keys, in milliseconds. */
@@ -124,7 +124,7 @@ export class MemoryBackend implements Backend {
    */
   run(command: Command, argv: readonly ByteString[], unit: LocalUnit, now: number): Reply | Promise<Reply> {
     if (command.isQuery && unit.takesSteps === true)
-      return replyToUser(this.#query(command, argv, unit, unit.sender.keepMemory));
+      return replyToUser(this.#query(command, argv, unit, unit.sender));
     return this.runNow(command, argv, unit, now);
   }
 
@@ -140,13 +140,15 @@ export class MemoryBackend implements Backend {
     command: Command,
     argv: readonly ByteString[],
     { db, id, step = 0, caller }: Unit,
-    keepMemory?: Query["keepMemory"],
+    sender?: UnitSender,
   ): Outcome | Promise<Outcome> {
     const start = (memory: MemoryGrant) => {
       const at = this.#readDate(this.#environment.clock());
       return this.#run(command, argv, { at, db, id, step, takesSteps: true, memory });
     };
-    return this.workingMemory.run({ caller: caller ?? "", argv, start, keepMemory });
+    const { keepMemory } = sender ?? {};
+    const isWanted = () => sender?.isGone !== true;
+    return this.workingMemory.run({ caller: caller ?? "", argv, start, keepMemory, isWanted });
   }
 
   #run(command: Command, argv: readonly ByteString[], unit: Unit): Reply {

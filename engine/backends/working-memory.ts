@@ -9,7 +9,7 @@
  */
 import type { Environment } from "../../net/process/clock-and-randomness.js";
 import type { ByteString } from "../../protocol/byte-string.js";
-import type { Reply } from "../../protocol/reply.js";
+import { error, type Reply } from "../../protocol/reply.js";
 import { StepReply, withItemsFound } from "../../protocol/step-reply.js";
 import { inTurns } from "../../protocol/steps.js";
 import { CommandFailure } from "../../store/arguments/command-errors.js";
@@ -58,6 +58,8 @@ export interface Query {
    * memory is released with the reply.
    */
   readonly keepMemory?: ((release: () => void) => void) | undefined;
+  /** Returns whether the reply is still needed. If not, the query ends at its next step. If absent, it always is. */
+  readonly isWanted?: (() => boolean) | undefined;
 }
 
 type Answer = Reply | BackendFailure;
@@ -279,9 +281,15 @@ class Grant implements MemoryGrant {
 }
 
 function* answering(query: Query, grant: Grant): Generator<void, Reply | typeof OUTGROWN> {
+  if (query.isWanted?.() === false) return UNWANTED;
   try {
     const reply = query.start(grant);
-    if (reply instanceof StepReply) yield* reply.steps();
+    if (reply instanceof StepReply)
+      for (const _ of reply.steps()) {
+        // Leaving the loop ends the work of the query.
+        if (query.isWanted?.() === false) return UNWANTED;
+        yield;
+      }
     return withItemsFound(reply);
   } catch (problem) {
     if (problem instanceof CommandFailure) return problem.reply;
@@ -305,6 +313,9 @@ const tooLarge = (bytes: number): BackendFailure => ({
   detail: `it needs more than ${bytes} bytes`,
   effect: "not-applied",
 });
+
+/** The reply to a client that has disconnected. */
+const UNWANTED = error("ERR the client has disconnected");
 
 const BUSY: BackendFailure = {
   kind: "failed",

@@ -53,6 +53,10 @@ export class SqlDialect extends SessionDialect<ByteString> {
     this.parser.end();
   }
 
+  override disconnected(): void {
+    this.#session.disconnected();
+  }
+
   bytesOf({ length }: ByteString): number {
     return length;
   }

@@ -99,6 +99,11 @@ export class SqlSession {
     return error(this.#message(name));
   }
 
+  /** Ends the query of a client that has disconnected. */
+  disconnected(): void {
+    this.#sender.isGone = true;
+  }
+
   #message(name: keyof typeof MESSAGES): ByteString {
     return MESSAGES[name][this.#language];
   }
@@ -110,6 +115,7 @@ export class SqlSession {
 
 class SteppedSender extends SessionCommandSender {
   readonly takesSteps = true;
+  isGone = false;
   /** Releases the memory of the latest query. */
   releaseMemory = () => {};
 

@@ -107,6 +107,7 @@ export class RespSession implements Client, WaitingSender<AwaitedCommand> {
   whenServed: (() => void) | null = null;
   answerOf: (reply: Reply) => Answer = () => "";
   isStable = false;
+  isGone = false;
   /** The subscriptions, or null if the client has never subscribed. */
   subscriptions: Subscriptions | null = null;
   readonly lastWrite: LastWrite = { orderKey: null };
@@ -356,6 +357,7 @@ export class RespSession implements Client, WaitingSender<AwaitedCommand> {
 
   /** Releases all resources, because the connection has closed. */
   disconnected(): void {
+    this.isGone = true;
     this.leave();
     this.leaveTransaction();
     this.subscriptions?.clear();

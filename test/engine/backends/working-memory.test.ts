@@ -208,6 +208,37 @@ test("waiting queries do not take more memory than the budget", async () => {
   isEmpty(one);
 });
 
+test("the query of a client that has disconnected ends at its next step, and does not begin if it waits", async () => {
+  const one = scene();
+  let isGone = false;
+  let steps = 0;
+  let ended = 0;
+  const start = (grant: MemoryGrant) => {
+    const work = function* (): Generator<void, Reply> {
+      try {
+        grant.take(LARGE);
+        for (;;) {
+          steps++;
+          yield;
+        }
+      } finally {
+        ended++;
+      }
+    };
+    return replyOfSteps(work(), true);
+  };
+  const query = { argv: [], start, isWanted: () => !isGone };
+  const running = one.memory.run({ ...query, caller: "a" });
+  const waiting = one.memory.run({ ...query, caller: "b" });
+  await until(() => steps > 3);
+  isGone = true;
+  const reached = steps;
+  for (const answer of [running, waiting]) assert.equal((await answer).kind, "error");
+  assert.ok(steps <= reached + 1, `${steps - reached} more steps`);
+  assert.ok(ended > 0);
+  isEmpty(one);
+});
+
 test("an unexpected error of a query releases its memory", async () => {
   const one = scene();
   const fault = new Error("a fault");
