@@ -357,8 +357,9 @@ export const sqlMutants: readonly Mutant[] = [
   {
     name: "SQL: union all drops equal rows",
     file: "store/commands/relations/execute-query.js",
-    find: "rows: left.rows.concat(right.rows), table: null, isSet: false",
-    replace: "rows: yield* withoutDuplicates(left.rows.concat(right.rows)), table: null, isSet: true",
+    find: "right.name);\n    }\n    return { name, columns, rows,",
+    replace:
+      "right.name);\n    }\n    return { name, columns, rows: yield* withoutDuplicates(rows, evaluation),",
     test: SQLITE,
   },
   {
@@ -367,6 +368,20 @@ export const sqlMutants: readonly Mutant[] = [
     find: "for (const part of operandsOf(each))",
     replace: 'for (const part of each.kind === "in" ? [] : operandsOf(each))',
     test: SQLITE,
+  },
+  {
+    name: "SQL: the rows of union all are not counted",
+    file: "store/commands/relations/execute-query.js",
+    find: "    spend(evaluation, rows.length);\n    countRows(evaluation, rows.length);\n    evaluation.effort.hold(rows.length * REFERENCE_BYTES)",
+    replace: "    evaluation.effort.hold(rows.length * REFERENCE_BYTES)",
+    test: PLANNED,
+  },
+  {
+    name: "SQL: union all adds all rows in one step",
+    file: "store/commands/relations/execute-query.js",
+    find: "list.push(row);\n        if (i % STEP_ITEMS === STEP_ITEMS - 1)",
+    replace: "list.push(row);\n        if (i < 0)",
+    test: PLANNED,
   },
   {
     name: "SQL: an infinite number can be stored",

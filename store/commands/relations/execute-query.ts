@@ -80,14 +80,60 @@ function* released(work: Generator<void, Relation>, { sources }: Evaluation): Ge
 
 function* answeredQuery(query: Query, evaluation: Evaluation, depth: number): Generator<void, Relation> {
   if (query.kind === "select") return yield* answeredSelect(query, evaluation, depth);
+  if (query.operator === "union-all")
+    return yield* ended(yield* chained(query, evaluation, depth), query, evaluation);
   const left = yield* answeredQuery(query.left, evaluation, depth);
   const right = yield* answeredQuery(query.right, evaluation, depth);
-  if (left.columns.length !== right.columns.length) {
-    const widths = [left, right].flatMap(({ name, columns }) => [name, String(columns.length)]);
-    throw failure(evaluation, "differentWidths", ...widths);
-  }
+  checkWidths(left, right, evaluation);
   const all = yield* together(query.operator, { left, right }, evaluation);
   return yield* ended(all, query, evaluation);
+}
+
+type Named = Pick<Relation, "name" | "columns">;
+
+/** @throws CommandFailure if the relations have different numbers of columns */
+function checkWidths(left: Named, right: Named, evaluation: Evaluation): void {
+  if (left.columns.length === right.columns.length) return;
+  const widths = [left, right].flatMap(({ name, columns }) => [name, String(columns.length)]);
+  throw failure(evaluation, "differentWidths", ...widths);
+}
+
+/** Returns the queries that a chain of `union all` combines. */
+function linksOf({ left, right }: SetQuery): readonly [Query, ...Query[]] {
+  const isLink =
+    left.kind === "set" && left.operator === "union-all" && left.orderBy.length === 0 && left.limit === null;
+  return isLink ? [...linksOf(left), right] : [left, right];
+}
+
+/** Executes a chain of `union all`. All rows are added to one list, so that no link copies the rows before it. */
+function* chained(query: SetQuery, evaluation: Evaluation, depth: number): Generator<void, Relation> {
+  const [first, ...others] = linksOf(query);
+  const { columns, ...left } = yield* answeredQuery(first, evaluation, depth);
+  let { name } = left;
+  const rows: RelationRow[] = [];
+  yield* append(rows, left.rows, evaluation);
+  for (const each of others) {
+    const right = yield* answeredQuery(each, evaluation, depth);
+    checkWidths({ name, columns }, right, evaluation);
+    checkSize(evaluation, rows.length + right.rows.length, columns.length);
+    yield* append(rows, right.rows, evaluation);
+    name = nameOfSet("union-all", name, right.name);
+  }
+  return { name, columns, rows, table: null, isSet: false };
+}
+
+/** Memory of a row in a further list. */
+const REFERENCE_BYTES = 8;
+
+/** Adds rows to a list in steps. */
+function* append(list: RelationRow[], rows: readonly RelationRow[], evaluation: Evaluation): Generator<void> {
+  spend(evaluation, rows.length);
+  countRows(evaluation, rows.length);
+  evaluation.effort.hold(rows.length * REFERENCE_BYTES);
+  for (const [i, row] of rows.entries()) {
+    list.push(row);
+    if (i % STEP_ITEMS === STEP_ITEMS - 1) yield;
+  }
 }
 
 /** Sorts the result of a set operation by its columns, and applies the limit of the query. */
@@ -110,23 +156,24 @@ const SET_NAMES: Readonly<Record<SetOperator, string>> = {
   intersection: "inter",
 };
 
+const nameOfSet = (operator: SetOperator, left: ByteString, right: ByteString) =>
+  `${left}_${SET_NAMES[operator]}_${right}`;
+
 function* together(
-  operator: SetOperator,
+  operator: Exclude<SetOperator, "union-all">,
   { left, right }: { readonly left: Relation; readonly right: Relation },
   evaluation: Evaluation,
 ): Generator<void, Relation> {
   const { form } = evaluation;
-  countRows(evaluation, left.rows.length + right.rows.length);
-  const name = `${left.name}_${SET_NAMES[operator]}_${right.name}`;
+  const name = nameOfSet(operator, left.name, right.name);
   const { columns } = left;
-  if (operator === "union-all") {
-    checkSize(evaluation, left.rows.length + right.rows.length, columns.length);
-    return { name, columns, rows: left.rows.concat(right.rows), table: null, isSet: false };
-  }
   if (operator === "union") {
-    const rows = yield* withoutDuplicates([...left.rows, ...right.rows], evaluation);
+    const all: RelationRow[] = [];
+    for (const { rows } of [left, right]) yield* append(all, rows, evaluation);
+    const rows = yield* withoutDuplicates(all, evaluation);
     return { name, columns, rows, table: null, isSet: true };
   }
+  countRows(evaluation, left.rows.length + right.rows.length);
   evaluation.effort.hold(right.rows.length * KEY_BYTES);
   const others = new Set<string>();
   for (const [i, row] of right.rows.entries()) {

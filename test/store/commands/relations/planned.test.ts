@@ -263,12 +263,20 @@ test(`${RUNS * QUERIES} planned queries return the same as conditions that are e
   assert.ok(moved > amount(5, 50), `${moved} failures in rows that another part rejects`);
 });
 
+interface Steps {
+  steps: number;
+  rows: number;
+  /** Number of rows checked, without the sources; `worked` includes these. */
+  checked: number;
+  worked: number;
+}
+
 /** Counts the steps of a query, between which other requests are served, its rows, and the rows that it checks. */
-function stepsOf(database: Database, text: string): { steps: number; rows: number; checked: number } {
+function stepsOf(database: Database, text: string): Steps {
   const { statement, language } = parse(bytesOfText(text));
   if (statement instanceof SqlMistake || statement.kind !== "query") assert.fail(`not a query: ${text}`);
   const { query } = statement;
-  const counts = { steps: 0, rows: 0, checked: 0 };
+  const counts = { steps: 0, rows: 0, checked: 0, worked: 0 };
   const work = { rows: 0, likeSteps: 0 };
   const sources = new Sources();
   const run: Command["run"] = (data) => {
@@ -287,6 +295,7 @@ function stepsOf(database: Database, text: string): { steps: number; rows: numbe
     for (; step.done !== true; step = answer.next()) counts.steps++;
     counts.rows = step.value.rows.length;
     counts.checked = work.rows % SOURCE_WORK;
+    counts.worked = work.rows;
     return integer(0);
   };
   database.run({ ...sql, run }, ["SQL", "d", text], UNIT);
@@ -323,6 +332,15 @@ test("every part of a query ends its step after a limited number of rows and ope
   execute(`insert into words values ${Array.from({ length: many }, (_, i) => `('w${i}')`)}`);
   const byNumber = stepsFor("select s from words where s = 5");
   assert.ok(byNumber.steps >= 2 * turns, `texts by number: ${byNumber.steps} steps`);
+  // Each link takes steps for its own rows only, and counts them; `count` takes steps for all rows.
+  const links = 20;
+  const chain = Array.from({ length: links }, () => "select * from t").join(" union all ");
+  const chained = stepsFor(`select count(*) from (${chain}) x`);
+  assert.ok(chained.steps >= 2 * links * turns, `union all: ${chained.steps} steps`);
+  assert.ok(chained.steps <= 3 * links * turns, `union all: ${chained.steps} steps`);
+  assert.equal(chained.worked, links * many * 2 + (links + 1) * SOURCE_WORK);
+  const united = stepsFor("select k from t union select k from t");
+  assert.ok(united.steps >= 6 * turns, `union: ${united.steps} steps`);
   const wide = Array.from({ length: 100 }, () => `v${"+1".repeat(100)}`).join(",");
   const wideCondition = `v${"+1".repeat(480)} > 0`;
   const rows = 100;
