@@ -167,7 +167,8 @@ export interface Call {
 }
 
 export type Expression =
-  | { readonly kind: "literal"; readonly value: Cell }
+  /** `isCalculated`: whether the value replaces a query; an integer then refers to no field. */
+  | { readonly kind: "literal"; readonly value: Cell; readonly isCalculated?: true }
   /** A `?`: its value is the argument with this number (from 0) after the statement. */
   | { readonly kind: "parameter"; readonly number: number }
   | Column

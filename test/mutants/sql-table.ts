@@ -384,6 +384,13 @@ export const sqlMutants: readonly Mutant[] = [
     test: PLANNED,
   },
   {
+    name: "SQL: the value of a query in order by is the number of a field",
+    file: "store/commands/relations/row-grouping.js",
+    find: " || key.isCalculated === true",
+    replace: "",
+    test: STATEMENTS,
+  },
+  {
     name: "SQL: an infinite number can be stored",
     file: "store/commands/relations/standard-values.js",
     find: "if (!Number.isFinite(number))",

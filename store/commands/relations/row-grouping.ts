@@ -105,8 +105,8 @@ export function fieldNumbered(
   clause: string,
   evaluation: Evaluation,
 ): Expression | undefined {
-  if (key.kind !== "literal" || typeof key.value !== "number" || !Number.isInteger(key.value))
-    return undefined;
+  if (key.kind !== "literal" || key.isCalculated === true) return undefined;
+  if (typeof key.value !== "number" || !Number.isInteger(key.value)) return undefined;
   const field = fields[key.value - 1];
   if (field === undefined)
     throw failure(evaluation, "noSuchField", clause, String(key.value), String(fields.length));

@@ -134,7 +134,7 @@ class Replacement {
   *#value(query: Subquery): Replaced {
     const values = yield* this.#values(query);
     if (values.length > 1) throw failure(this.#evaluation, "subqueryRows", String(values.length));
-    return { kind: "literal", value: cellOf(values[0] ?? null) };
+    return { kind: "literal", value: cellOf(values[0] ?? null), isCalculated: true };
   }
 
   *#values({ query }: Subquery): Generator<void, readonly Scalar[]> {

@@ -316,6 +316,20 @@ test("a query in an expression is executed once, with names of its own", () => {
   );
 });
 
+test("the value of a query in order by is not the number of a field", () => {
+  execute("insert into t (k, x) values (1, 'b'), (2, 'a')");
+  for (const value of ["(select 2)", "(select 2.0)", "(select max(k) from t)", "(select 9)"]) {
+    assert.deepEqual(rows(`select k, x from t order by ${value}, k`), [
+      [1, "b"],
+      [2, "a"],
+    ]);
+  }
+  assert.deepEqual(rows("select k, x from t order by 2"), [
+    [2, "a"],
+    [1, "b"],
+  ]);
+});
+
 test("a column has the text of a query as its name", () => {
   const outcome = outcomeOfReply(sql("select (select  1), 1 in (select 1)"));
   assert.deepEqual(outcome.kind === "rows" ? outcome.columns : outcome, [
