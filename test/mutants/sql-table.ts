@@ -391,6 +391,13 @@ export const sqlMutants: readonly Mutant[] = [
     test: STATEMENTS,
   },
   {
+    name: "SQL: a join counts the parts of its condition at each step",
+    file: "store/commands/relations/join-by-plan.js",
+    find: "this.#checked * this.#stepsPerPair",
+    replace: "this.#checked * (this.#join.on === null ? 0 : stepsPerRow([this.#join.on]))",
+    test: PLANNED,
+  },
+  {
     name: "SQL: an infinite number can be stored",
     file: "store/commands/relations/standard-values.js",
     find: "if (!Number.isFinite(number))",

@@ -130,9 +130,12 @@ export function countCalculated(
   rows: number,
   expressions: readonly Expression[],
 ): void {
-  const parts = Math.max(0, partsOfAll(expressions) - PARTS_INCLUDED);
-  if (parts > 0) effort.work(rows * parts * STEPS_PER_PART);
+  effort.work(rows * stepsPerRow(expressions));
 }
+
+/** Returns the cost in steps of calculating expressions for a row, in addition to reading it. */
+export const stepsPerRow = (expressions: readonly Expression[]): number =>
+  Math.max(0, partsOfAll(expressions) - PARTS_INCLUDED) * STEPS_PER_PART;
 
 const partsOfAll = (expressions: readonly Expression[]) =>
   expressions.reduce((sum, each) => sum + partsOf(each), 0);

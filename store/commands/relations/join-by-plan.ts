@@ -9,7 +9,7 @@ import type { Join, Select } from "../../sql/syntax-tree.js";
 import type { Scalar } from "../../values/relations/cell.js";
 import { HashIndex, merged } from "../../values/relations/hash-index.js";
 import type { TableReading } from "../../values/relations/table-reading.js";
-import { condition, countCalculated, rowScope, rowsAStep } from "./compiled-expressions.js";
+import { condition, countCalculated, rowScope, rowsAStep, stepsPerRow } from "./compiled-expressions.js";
 import {
   type EqualKeys,
   type Holds,
@@ -112,6 +112,8 @@ class StagedJoin {
   readonly #width: number;
   /** Number of rows that are checked in one step. */
   readonly #step: number;
+  /** Cost of the condition for each pair. Counted once: a list in the condition may have as many values as a table. */
+  readonly #stepsPerPair: number;
   #pairs: RelationRow[] = [];
   /** Number of rows checked since the last step ended. */
   #checked = 0;
@@ -132,6 +134,7 @@ class StagedJoin {
     const isChecked = on !== null && kind !== "natural";
     this.#holds = isChecked ? condition(on, rowScope(stage.columns, evaluation), evaluation) : null;
     this.#step = on === null ? STEP_ITEMS : rowsAStep([on]);
+    this.#stepsPerPair = on === null ? 0 : stepsPerRow([on]);
   }
 
   *relation(): Generator<void, Relation> {
@@ -282,7 +285,7 @@ class StagedJoin {
   #check(): boolean {
     if (++this.#checked < this.#step && !this.#evaluation.effort.isSliceOver) return false;
     spend(this.#evaluation, this.#checked);
-    countCalculated(this.#evaluation, this.#checked, this.#join.on === null ? [] : [this.#join.on]);
+    this.#evaluation.effort.work(this.#checked * this.#stepsPerPair);
     this.#checked = 0;
     this.#evaluation.effort.endsSlice();
     return true;

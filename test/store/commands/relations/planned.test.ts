@@ -19,6 +19,7 @@ import { Database } from "../../../../store/database.js";
 import type { Command } from "../../../../store/rows/command-row.js";
 import { formOf, parse } from "../../../../store/sql/parse.js";
 import { SqlMistake } from "../../../../store/sql/syntax-error.js";
+import type { Query } from "../../../../store/sql/syntax-tree.js";
 import { amount } from "../../../support/amount.js";
 import { SeededRandom, seedOfRun } from "../../../support/seeded-random.js";
 import { joinedAsWritten } from "./joins-as-written.js";
@@ -272,10 +273,10 @@ interface Steps {
 }
 
 /** Counts the steps of a query, between which other requests are served, its rows, and the rows that it checks. */
-function stepsOf(database: Database, text: string): Steps {
+function stepsOf(database: Database, text: string, changed = (query: Query) => query): Steps {
   const { statement, language } = parse(bytesOfText(text));
   if (statement instanceof SqlMistake || statement.kind !== "query") assert.fail(`not a query: ${text}`);
-  const { query } = statement;
+  const query = changed(statement.query);
   const counts = { steps: 0, rows: 0, checked: 0, worked: 0 };
   const work = { rows: 0, likeSteps: 0 };
   const sources = new Sources();
@@ -377,6 +378,39 @@ function largeTables(): Database {
   }
   return database;
 }
+
+/** Returns a query whose join has a list as its condition, and calls `onRead` whenever the list is read. */
+function observed(query: Query, onRead: () => void): Query {
+  assert.ok(query.kind === "select");
+  const joins = query.joins.map((join) => {
+    const { on } = join;
+    if (on?.kind !== "in") assert.fail("the join has no list");
+    const { list, ...rest } = on;
+    const observedList = Object.defineProperty({ ...rest, list }, "list", {
+      get: () => {
+        onRead();
+        return list;
+      },
+    });
+    return { ...join, on: observedList };
+  });
+  return { ...query, joins };
+}
+
+test("the list of a join's condition is not read again for each step of its pairs", () => {
+  const database = largeTables();
+  const readsFor = (rows: number) => {
+    let reads = 0;
+    const side = (name: string) => `(select k from ${name} where id < ${rows})`;
+    const text = `select x.k from ${side("a")} x join ${side("c")} y on x.k + y.k + 0.5 in (1, 2, 3)`;
+    const { steps } = stepsOf(database, text, (query) => observed(query, () => reads++));
+    return { reads, steps };
+  };
+  const [few, many] = [readsFor(10), readsFor(300)];
+  assert.ok(many.steps > 10 * few.steps, `${many.steps} steps`);
+  assert.ok(few.reads > 0);
+  assert.equal(many.reads, few.reads);
+});
 
 /** Queries, each with its number of rows. */
 const SELECTIVE: readonly (readonly [rows: number, text: string])[] = [
