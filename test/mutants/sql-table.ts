@@ -367,7 +367,7 @@ export const sqlMutants: readonly Mutant[] = [
     file: "store/commands/relations/condition-plan.js",
     find: "for (const part of operandsOf(each))",
     replace: 'for (const part of each.kind === "in" ? [] : operandsOf(each))',
-    test: SQLITE,
+    test: STATEMENTS,
   },
   {
     name: "SQL: the rows of union all are not counted",

@@ -579,6 +579,15 @@ test("an index finds the rows of a list of values, in order and each once", () =
   assert.deepEqual(rows("select count(*) from n where k in (1, 2)"), [[0]]);
 });
 
+test("a condition of two tables that contains a list is checked with the columns of both", () => {
+  execute("insert into t (k) values (1), (2), (3)");
+  const text = "select x.k, y.k from t x join t y on x.k <> y.k where x.k in (1) or y.k = 9 order by 2";
+  assert.deepEqual(rows(text), [
+    [1, 2],
+    [1, 3],
+  ]);
+});
+
 test("a like that would take seconds is rejected", () => {
   execute("create table l (s text)");
   const text = "a".repeat(10_000);
