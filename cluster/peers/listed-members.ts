@@ -217,7 +217,7 @@ export class ListedMembers {
     }
     const from = joinedWatermark({
       list: lists.durable.hash,
-      isFirst: lists.membership.inForce?.list.parents.length === 0,
+      isFirst: lists.durable.lists.length === 1 && lists.durable.lists[0]?.list.parents.length === 0,
       others: lists.others,
       reports,
       own: timeline.published,

@@ -10,7 +10,11 @@ import { World } from "./support.js";
 class Lists {
   durable: {
     readonly hash: string;
-    readonly lists: readonly { readonly body: Buffer; readonly signature: Buffer }[];
+    readonly lists: readonly {
+      readonly body: Buffer;
+      readonly signature: Buffer;
+      readonly list: { readonly parents: readonly string[] };
+    }[];
   };
   others: ReadonlySet<string> | null;
   removed: ReadonlySet<string> = new Set();
@@ -24,7 +28,7 @@ class Lists {
 
   constructor(name: string, hash: string, members: readonly string[]) {
     const body = Buffer.from(`list ${hash[0]}`);
-    this.durable = { hash, lists: [{ body, signature: Buffer.from("s") }] };
+    this.durable = { hash, lists: [{ body, signature: Buffer.from("s"), list: { parents: [] } }] };
     this.others = new Set(members.filter((one) => one !== name).map((one) => keyOf(one).id));
   }
 
@@ -140,7 +144,10 @@ for (const opener of ["member", "evicted"])
     const of = new Lists("a", "M".repeat(32), ["a"]);
     // The maximum size of a list.
     const body = Buffer.alloc(262_144, "m");
-    of.durable = { hash: of.durable.hash, lists: [{ body, signature: Buffer.from("s") }] };
+    of.durable = {
+      hash: of.durable.hash,
+      lists: [{ body, signature: Buffer.from("s"), list: { parents: [] } }],
+    };
     const at = new Lists("b", HASH, ["a", "b"]);
     const refusal = (id: string) => (id === keyOf("b").id ? ("left-out" as const) : null);
     world.add("a", { peers: opener === "member" ? ["b"] : [], parts: { lists: of.real, refusal } });
