@@ -6,10 +6,10 @@
 import type { Backend, Outcome } from "../../engine/backends/backend.js";
 import { KeyChangeObservers } from "../../engine/backends/key-change-observers.js";
 import { type KeyCounts, keyCountsOf } from "../../engine/backends/key-counts.js";
-import type { LocalUnit } from "../../engine/backends/local-units.js";
+import type { LocalUnit, UnitSender } from "../../engine/backends/local-units.js";
 import { completeEntries } from "../../engine/backends/run-steps-in-turns.js";
 import { foreignCursor, foreignCursorAmong } from "../../engine/backends/scan-cursor.js";
-import { type Query, replyToUser, WorkingMemory } from "../../engine/backends/working-memory.js";
+import { replyToUser, WorkingMemory } from "../../engine/backends/working-memory.js";
 import type { WriteObserver } from "../../engine/backends/write-observer.js";
 import type { Environment } from "../../net/process/clock-and-randomness.js";
 import type { ByteString } from "../../protocol/byte-string.js";
@@ -124,7 +124,7 @@ export class TimelineBackend implements Backend {
     command: Command,
     argv: readonly ByteString[],
     { db, id, step = 0, caller }: Unit,
-    keepMemory?: Query["keepMemory"],
+    sender?: UnitSender,
   ): Outcome | Promise<Outcome> {
     const start = (memory: MemoryGrant): Reply => {
       const { standstill } = this;
@@ -132,7 +132,7 @@ export class TimelineBackend implements Backend {
       const dated = this.#dated({ at: 0, db, id, step });
       return this.#timeline.database.run(command, argv, { ...dated, takesSteps: true, memory });
     };
-    return this.workingMemory.run({ caller: caller ?? "", argv, start, keepMemory });
+    return this.workingMemory.run({ caller: caller ?? "", argv, start, sender });
   }
 
   /**
@@ -149,7 +149,7 @@ export class TimelineBackend implements Backend {
     const here = rowIn(database.table, command, argv);
     if (here instanceof CommandFailure) return here.reply;
     if (here.isQuery && unit.takesSteps === true)
-      return replyToUser(this.#query(here, argv, unit, unit.sender.keepMemory));
+      return replyToUser(this.#query(here, argv, unit, unit.sender));
     return database.run(here, argv, unit);
   }
 

@@ -146,9 +146,7 @@ export class MemoryBackend implements Backend {
       const at = this.#readDate(this.#environment.clock());
       return this.#run(command, argv, { at, db, id, step, takesSteps: true, memory });
     };
-    const { keepMemory } = sender ?? {};
-    const isWanted = () => sender?.isGone !== true;
-    return this.workingMemory.run({ caller: caller ?? "", argv, start, keepMemory, isWanted });
+    return this.workingMemory.run({ caller: caller ?? "", argv, start, sender });
   }
 
   #run(command: Command, argv: readonly ByteString[], unit: Unit): Reply {

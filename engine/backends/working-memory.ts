@@ -19,6 +19,7 @@ import { refused } from "../answers/request.js";
 import type { BackendFailure } from "./backend.js";
 import { FairQueue } from "./fair-queue.js";
 import { FairShares } from "./fair-shares.js";
+import type { UnitSender } from "./local-units.js";
 
 /** Number of equal shares, which is the number of queries that run at the same time, in addition to the large one. */
 export const SHARES = 16;
@@ -54,13 +55,13 @@ export interface Query {
   /** Begins the query, perhaps for the second time. @returns the reply, whose steps may not have run yet */
   readonly start: (memory: MemoryGrant) => Reply;
   /**
-   * Receives a function that releases the memory, if the reply is needed for longer than this turn. If it is absent, the
-   * memory is released with the reply.
+   * The client. Without `keepMemory`, the memory is released with the reply. When the client has disconnected, the query
+   * ends at its next step; if the client is absent, the query always runs to its end.
    */
-  readonly keepMemory?: ((release: () => void) => void) | undefined;
-  /** Returns whether the reply is still needed. If not, the query ends at its next step. If absent, it always is. */
-  readonly isWanted?: (() => boolean) | undefined;
+  readonly sender?: QuerySender | undefined;
 }
+
+type QuerySender = Pick<UnitSender, "keepMemory" | "isGone">;
 
 type Answer = Reply | BackendFailure;
 
@@ -185,8 +186,8 @@ export class WorkingMemory {
       return tooLarge(this.largeBytes);
     }
     waiter?.cancel();
-    if (query.keepMemory !== undefined && result.kind !== "error")
-      query.keepMemory(() => this.#release(grant));
+    const keepMemory = query.sender?.keepMemory;
+    if (keepMemory !== undefined && result.kind !== "error") keepMemory(() => this.#release(grant));
     else this.#release(grant);
     return result;
   }
@@ -280,14 +281,17 @@ class Grant implements MemoryGrant {
   }
 }
 
+/** Whether no client waits for the reply any longer. */
+const isAbandoned = ({ sender }: Query): boolean => sender?.isGone === true;
+
 function* answering(query: Query, grant: Grant): Generator<void, Reply | typeof OUTGROWN> {
-  if (query.isWanted?.() === false) return UNWANTED;
+  if (isAbandoned(query)) return UNWANTED;
   try {
     const reply = query.start(grant);
     if (reply instanceof StepReply)
       for (const _ of reply.steps()) {
         // Leaving the loop ends the work of the query.
-        if (query.isWanted?.() === false) return UNWANTED;
+        if (isAbandoned(query)) return UNWANTED;
         yield;
       }
     return withItemsFound(reply);

@@ -14,7 +14,7 @@ import { NewestDate } from "../../../engine/backends/newest-date.js";
 import type { CommandSender } from "../../../engine/users/command-path.js";
 import { LocalPath } from "../../../engine/users/local-command-path.js";
 import { type Environment, realEnvironment } from "../../../net/process/clock-and-randomness.js";
-import type { Reply } from "../../../protocol/reply.js";
+import { error, type Reply } from "../../../protocol/reply.js";
 import { withItemsFound } from "../../../protocol/step-reply.js";
 import { TURN_MS } from "../../../protocol/steps.js";
 import { findCommand } from "../../../store/command-table.js";
@@ -168,6 +168,16 @@ for (const [where, open] of Object.entries(SCENES)) {
       assert.notEqual(database.execute(["MSET", "a", "x", "b", "y"], unit).kind, "error");
       assert.deepEqual(await reply, expected, argv.join(" "));
     }
+  });
+
+  test(`${where} the query of a client that has disconnected ends at its next step`, async () => {
+    const { backend, path } = await open();
+    const sender = { ...SENDER, takesSteps: true, isGone: false };
+    const reply = path.execute(SQL_RO, LONG, sender);
+    assert.ok(reply instanceof Promise, "the query was answered in one turn");
+    sender.isGone = true;
+    assert.deepEqual(await reply, error("ERR the client has disconnected"));
+    assert.equal(backend.workingMemory.figures.used, 0);
   });
 
   test(`${where} a completed read of documents does not cause later copies`, async () => {

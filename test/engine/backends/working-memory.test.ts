@@ -64,7 +64,7 @@ class Subject {
     keepMemory?: (release: () => void) => void,
   ) {
     const start = (grant: MemoryGrant) => replyOfSteps(this.#steps(grant, takes), true);
-    this.answer = memory.run({ caller, argv: ["x".repeat(length)], start, keepMemory });
+    this.answer = memory.run({ caller, argv: ["x".repeat(length)], start, sender: { keepMemory } });
   }
 
   *#steps(grant: MemoryGrant, takes: readonly number[]): Generator<void, Reply> {
@@ -210,7 +210,7 @@ test("waiting queries do not take more memory than the budget", async () => {
 
 test("the query of a client that has disconnected ends at its next step, and does not begin if it waits", async () => {
   const one = scene();
-  let isGone = false;
+  const sender = { isGone: false };
   let steps = 0;
   let ended = 0;
   const start = (grant: MemoryGrant) => {
@@ -227,11 +227,11 @@ test("the query of a client that has disconnected ends at its next step, and doe
     };
     return replyOfSteps(work(), true);
   };
-  const query = { argv: [], start, isWanted: () => !isGone };
+  const query = { argv: [], start, sender };
   const running = one.memory.run({ ...query, caller: "a" });
   const waiting = one.memory.run({ ...query, caller: "b" });
   await until(() => steps > 3);
-  isGone = true;
+  sender.isGone = true;
   const reached = steps;
   for (const answer of [running, waiting]) assert.equal((await answer).kind, "error");
   assert.ok(steps <= reached + 1, `${steps - reached} more steps`);
