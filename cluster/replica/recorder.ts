@@ -123,9 +123,7 @@ export class Recorder extends RecordingBase {
     }
     // Other members may have applied more entries than this daemon, if entries wait here because this clock is slow, or
     // if this daemon is cut off.
-    return peering.isSkewed || peering.standstill.isCutOff || timeline.waiting.isDelayed(environment.uptime)
-      ? "catching-up"
-      : "";
+    return peering.standstill.isCutOff || timeline.waiting.isDelayed(environment.uptime) ? "catching-up" : "";
   }
 
   /** The number of other daemons that are connected. */
