@@ -96,8 +96,9 @@ export class Units {
   #applyEach(accepted: AcceptedEnvelope, ring: KeyRing | null): EnvelopeAnswer | Promise<EnvelopeAnswer> {
     const { commands } = accepted.envelope;
     const outcomes: (Outcome | Promise<Outcome>)[] = [];
+    const judged = judgedOneByOne(accepted.envelope);
     for (let i = 0; i < commands.length; i++) {
-      const outcome = this.#applyUnit(accepted, ring, i);
+      const outcome = this.#applyUnit(accepted, ring, i, judged);
       outcomes.push(outcome);
       if (outcome instanceof Promise && i < commands.length - 1 && this.#isLongQuery(commands[i] as Argv))
         return this.#applyInOrder(accepted, ring, outcomes);
@@ -124,8 +125,9 @@ export class Units {
   ): Promise<EnvelopeAnswer> {
     const { id, envelope, maxReplyBytes, readStatus } = accepted;
     const result = new ResultWriter(maxReplyBytes, readStatus);
+    const judged = judgedOneByOne(envelope);
     for (let i = 0; i < envelope.commands.length; i++) {
-      const outcome = replyOrFailure(await (started[i] ?? this.#applyUnit(accepted, ring, i)), false);
+      const outcome = replyOrFailure(await (started[i] ?? this.#applyUnit(accepted, ring, i, judged)), false);
       if (outcome.kind === "failed")
         return { kind: "refused", id, code: outcome.code, detail: outcome.detail, effect: "unknown" };
       result.add(outcome, "");
@@ -133,17 +135,18 @@ export class Units {
     return result.done(id);
   }
 
+  /** @param judged  receives the unit's command, and is reused for each unit */
   #applyUnit(
     { id, envelope }: AcceptedEnvelope,
     ring: KeyRing | null,
     i: number,
+    judged: OneCommand,
   ): Outcome | Promise<Outcome> {
-    const { commands, at, key, as } = envelope;
-    const argv = commands[i] as Argv;
+    const argv = envelope.commands[i] as Argv;
+    judged.commands[0] = argv;
     // Look up the signer for each unit, because the previous unit may have changed its rules.
-    const signer = ring === null ? null : (ring.find(key) as KeyRecord);
+    const signer = ring === null ? null : (ring.find(envelope.key) as KeyRecord);
     const unit = new EnvelopeUnit(id, envelope, i, signer?.acl.mayReadAll ?? true);
-    const judged: JudgedUnit = { key, at, commands: [argv], conditions: null, as };
     return this.#refusalOf(judged, signer, ring) ?? this.#applyOne(argv, unit, signer, ring);
   }
 
@@ -227,6 +230,17 @@ const REQUIRES_TIMELINE = error(
  * comparing its identity.
  */
 const UNMET_REPLY: Reply = { ...NIL_ARRAY };
+
+/** The unit that is checked for each command of an envelope whose commands are separate units. */
+type OneCommand = JudgedUnit & { readonly commands: Argv[] };
+
+const judgedOneByOne = ({ key, at, as }: Envelope): OneCommand => ({
+  key,
+  at,
+  commands: [],
+  conditions: null,
+  as,
+});
 
 function whenSettled(
   accepted: AcceptedEnvelope,
