@@ -67,7 +67,7 @@ export function* entriesMissingInSnapshot(
   const add = (found: OrderKey[], orderKeys: readonly OrderKey[]) => {
     for (const orderKey of orderKeys) if (found.length < max) found.push(orderKey);
   };
-  const ids = new ListedIds(snapshot);
+  const ids = yield* ListedIds.of(snapshot);
   const walk = new OrderKeyWalk(own, "data");
   for (const range of yield* differing(own, snapshot, cutAt)) {
     const { missing, older, newer, isDecided } = yield* compare(walk, ids, range, { cutAt, max });
@@ -132,9 +132,15 @@ class ListedIds {
   readonly from: number;
   readonly #ids: ReadonlySet<bigint>;
 
-  constructor({ newestIds }: DigestIndex) {
-    this.from = newestIds?.from ?? Number.POSITIVE_INFINITY;
-    this.#ids = newestIds?.ids() ?? new Set();
+  private constructor(from: number, ids: ReadonlySet<bigint>) {
+    this.from = from;
+    this.#ids = ids;
+  }
+
+  static *of({ newestIds }: DigestIndex): Steps<ListedIds> {
+    return newestIds === null
+      ? new ListedIds(Number.POSITIVE_INFINITY, new Set())
+      : new ListedIds(newestIds.from, yield* newestIds.ids());
   }
 
   has(orderKey: Buffer): boolean {

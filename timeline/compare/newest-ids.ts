@@ -3,6 +3,7 @@
  * contains an entry, where sums of many entries cannot. Each id is shortened to the 64 bits that sums also use. The list
  * depends only on the entries, which are added in order, so that every daemon saves the same bytes.
  */
+import { STEP_ITEMS, type Steps } from "../../protocol/steps.js";
 import type { OrderKey } from "../entries/entry.js";
 
 /**
@@ -59,9 +60,12 @@ export class NewestIds {
   }
 
   /** Returns the shortened ids that are listed. */
-  ids(): ReadonlySet<bigint> {
+  *ids(): Steps<ReadonlySet<bigint>> {
     const ids = new Set<bigint>();
-    for (let at = this.#begin; at < this.#end; at += SHORT_ID_BYTES) ids.add(this.#bytes.readBigUInt64BE(at));
+    for (let at = this.#begin; at < this.#end; at += SHORT_ID_BYTES) {
+      ids.add(this.#bytes.readBigUInt64BE(at));
+      if (ids.size % STEP_ITEMS === 0) yield;
+    }
     return ids;
   }
 
