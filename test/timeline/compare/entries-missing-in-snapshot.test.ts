@@ -3,6 +3,8 @@
  * of older entries as many as the sums show.
  */
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { test } from "node:test";
 import { finish } from "../../../protocol/steps.js";
 import { DigestIndex } from "../../../timeline/compare/digest-index.js";
@@ -10,6 +12,7 @@ import { entriesMissingInSnapshot } from "../../../timeline/compare/entries-miss
 import { NEWEST_IDS_MAX, NewestIds } from "../../../timeline/compare/newest-ids.js";
 import type { OrderKey } from "../../../timeline/entries/entry.js";
 import { amount } from "../../support/amount.js";
+import { repositoryRoot } from "../../support/repository.js";
 import { SeededRandom, seedOfRun } from "../../support/seeded-random.js";
 import { Holder, randomId } from "../support/members.js";
 
@@ -110,4 +113,11 @@ test("a list of ids keeps complete seconds, and is the same whether it was saved
   const saved = Buffer.concat([...whole.serialise()]);
   for (const length of [saved.length - 1, 15])
     assert.throws(() => new NewestIds().restore(saved.subarray(0, length)), RangeError);
+});
+
+test("the pages name the number of ids that a snapshot lists", () => {
+  for (const page of ["consistency", "operations"]) {
+    const text = readFileSync(join(repositoryRoot, "docs", `${page}.md`), "utf8");
+    assert.ok(text.includes(`newest ${NEWEST_IDS_MAX.toLocaleString("en-US")} writes`), page);
+  }
 });
