@@ -50,9 +50,9 @@ async function startOneOfThree(clients: "Redis" | "MongoDB"): Promise<Served> {
   const first = daemons[0] as DaemonProcess;
   const port = await served(first, clients);
   using client = await RedisConnection.open(await served(first, "Redis"));
-  await until("the first daemon is live", async () => {
+  await until("the first daemon has caught up", async () => {
     const info = await client.call("INFO", "replication");
-    return info.kind === "bulk" && info.bytes.includes("dbsync_state:live");
+    return info.kind === "bulk" && info.bytes.includes("dbsync_state:unauthorized");
   });
   await letIn(first, root.privateKey);
   return {
