@@ -162,7 +162,13 @@ test("the steps of docs/json-clients.md replace several originals by three peers
     const servers = peers.daemons.map(({ port }) => `127.0.0.1:${port}`).join();
     const key = join(folder.path, "private.pem");
     const imported = () => runDbsync(["import", `json://127.0.0.1:${first}`, "-s", servers, "-k", key]);
-    await until("the documents are imported", async () => (await imported()).code === 0);
+    let reason = "";
+    await until("the documents are imported", async () => {
+      const { code, stderr } = await imported();
+      if (stderr !== reason) console.error(stderr);
+      reason = stderr;
+      return code === 0;
+    });
     // Clients may use any of the daemons.
     const before = await contents(first);
     for (const port of peers.json)
