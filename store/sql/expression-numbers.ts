@@ -1,11 +1,13 @@
 /** Assigns numbers to expressions: two expressions with the same number have the same value in every row. */
 import type { ByteString } from "../../protocol/byte-string.js";
+import type { ValueSet } from "../values/relations/value-set.js";
 import { type Column, type Expression, operandsOf } from "./syntax-tree.js";
 
 export class ExpressionNumbers {
   readonly #parameters: readonly ByteString[];
   readonly #columnOf: (column: Column) => number | ByteString;
   readonly #known = new Map<Expression, number>();
+  readonly #sets = new Map<ValueSet, number>();
   /** Numbers of expressions, by the kind of the expression and the numbers of its operands. */
   readonly #numbers = new Map<string, number>();
 
@@ -63,6 +65,12 @@ export class ExpressionNumbers {
         const { operand, branches, otherwise } = expression;
         const numbers = branches.map(({ when, result }) => [this.of(when), this.of(result)]);
         return [expression.kind, this.#ofAny(operand), numbers, this.#ofAny(otherwise)];
+      }
+      case "in-set": {
+        const { isNegated, operand, set } = expression;
+        const number = this.#sets.get(set) ?? this.#sets.size;
+        this.#sets.set(set, number);
+        return [expression.kind, isNegated, number, this.of(operand)];
       }
       case "in":
       case "between":

@@ -69,10 +69,14 @@ function caseText({ operand, branches, otherwise }: Case): ByteString {
 }
 
 function testText(test: Test): ByteString {
-  const value = `${operandText(test.operand)}${test.isNegated ? " not" : ""} ${test.kind}`;
+  // The name of a field has the query as written, so the values of its set need no text.
+  const kind = test.kind === "in-set" ? "in" : test.kind;
+  const value = `${operandText(test.operand)}${test.isNegated ? " not" : ""} ${kind}`;
   switch (test.kind) {
     case "in":
       return `${value} (${test.list.map(standardText).join(", ")})`;
+    case "in-set":
+      return `${value} (…)`;
     case "between":
       return `${value} ${operandText(test.from)} and ${operandText(test.to)}`;
     case "like": {
@@ -112,6 +116,7 @@ export function expressionText(expression: Expression): ByteString {
     case "is-null":
       return `(${expressionText(expression.operand)} ${expression.isNegated ? "IsNot" : "Is"} NULLVALUE(null))`;
     case "in":
+    case "in-set":
     case "between":
     case "like":
     case "case":

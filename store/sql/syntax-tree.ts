@@ -5,6 +5,7 @@ import type { ByteString } from "../../protocol/byte-string.js";
 import type { Cell } from "../values/relations/cell.js";
 import type { DomainAtom } from "../values/relations/domain.js";
 import type { Uniqueness } from "../values/relations/table.js";
+import type { ValueSet } from "../values/relations/value-set.js";
 
 /** The language of a statement's keywords, and of the reply. */
 export type Language = "malagasy" | "english";
@@ -218,12 +219,20 @@ export interface Cast {
 }
 
 /** A test of the standard form; if the test is unknown, so is its negation. */
-export type Test = Membership | Between | Like;
+export type Test = Membership | SetMembership | Between | Like;
 
 export interface Membership {
   readonly kind: "in";
   readonly operand: Expression;
   readonly list: readonly Expression[];
+  readonly isNegated: boolean;
+}
+
+/** Whether a value is in a set: the values of a query that has been executed. */
+export interface SetMembership {
+  readonly kind: "in-set";
+  readonly operand: Expression;
+  readonly set: ValueSet;
   readonly isNegated: boolean;
 }
 
@@ -257,6 +266,7 @@ export function operandsOf(expression: Expression): readonly Expression[] {
     case "is-null":
     case "cast":
     case "in-query":
+    case "in-set":
       return [expression.operand];
     case "case": {
       const { operand, branches, otherwise } = expression;

@@ -8,6 +8,7 @@ const STATEMENTS = "test/store/commands/relations/sql-commands.test.js";
 const LISTENER = "test/listeners/sql/listener.test.js";
 const ORACLE = "test/store/commands/relations/oracle.test.js";
 const PLANNED = "test/store/commands/relations/planned.test.js";
+const SUBQUERIES = "test/store/commands/relations/subqueries.test.js";
 const SQLITE = "test/store/commands/relations/sqlite.test.js";
 
 export const sqlMutants: readonly Mutant[] = [
@@ -318,6 +319,27 @@ export const sqlMutants: readonly Mutant[] = [
     find: "let isUnknown = written.hasNull;",
     replace: "let isUnknown = false;",
     test: SQLITE,
+  },
+  {
+    name: "SQL: a set of values that contains null lacks values instead of not knowing them",
+    file: "store/values/relations/value-set.js",
+    find: "(this.hasNull ? null : false)",
+    replace: "false",
+    test: SUBQUERIES,
+  },
+  {
+    name: "SQL: the values of a query become a set in one step",
+    file: "store/commands/relations/subqueries.js",
+    find: "if (i % STEP_ITEMS === STEP_ITEMS - 1)\n                yield;",
+    replace: "",
+    test: PLANNED,
+  },
+  {
+    name: "SQL: two queries with the same values are different expressions",
+    file: "store/commands/relations/subqueries.js",
+    find: "if (!(yield* built.isSame(other)))",
+    replace: "if (built !== other)",
+    test: SUBQUERIES,
   },
   {
     name: "SQL: BETWEEN is always unknown if one bound is unknown",

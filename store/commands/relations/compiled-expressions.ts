@@ -92,6 +92,7 @@ export function compiled(expression: Expression, scope: Scope, evaluation: Evalu
       return (row) => (operand(row) === null) !== isNegated;
     }
     case "in":
+    case "in-set":
     case "between":
     case "like":
       return compiledTest(expression, (each) => compiled(each, scope, evaluation), evaluation);

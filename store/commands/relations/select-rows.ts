@@ -2,7 +2,7 @@
  * Finds the rows that meet a condition. In a table, an index finds them if the condition requires a column to have a
  * certain value.
  */
-import { finish, STEP_ITEMS } from "../../../protocol/steps.js";
+import { finish, STEP_ITEMS, sortedInSteps } from "../../../protocol/steps.js";
 import type { Expression } from "../../sql/syntax-tree.js";
 import type { Row, Scalar } from "../../values/relations/cell.js";
 import type { NumberedRows, Table } from "../../values/relations/table.js";
@@ -39,7 +39,7 @@ export function* selected(
       : (yield* numbersOf(required, (value) => table.equal(required.position, value))).map((number) =>
           table.row(number),
         );
-  if (required !== null) countScanned(evaluation, required.values.length - 1);
+  if (required !== null) countScanned(evaluation, required.count - 1);
   spend(evaluation, candidates.length);
   countCalculated(evaluation, candidates.length, [where]);
   const rows = yield* filtered(candidates, holds, rowsAStep([where]), evaluation);
@@ -92,7 +92,7 @@ export function matching(
     where === null || table.size < INDEXED_ROWS_MIN
       ? null
       : indexedValuesOf(columns, where, evaluation, table);
-  countScanned(evaluation, required === null ? table.size : required.values.length - 1);
+  countScanned(evaluation, required === null ? table.size : required.count - 1);
   const candidates =
     required === null
       ? table.numbered()
@@ -119,7 +119,9 @@ export interface RequiredValue {
 /** A column and the values of which it must equal one. */
 interface Choice {
   readonly position: number;
-  readonly values: readonly Scalar[];
+  readonly values: Iterable<Scalar>;
+  /** Number of values. */
+  readonly count: number;
 }
 
 interface Indexed {
@@ -132,16 +134,18 @@ interface Indexed {
  * @param equal finds the rows with one value
  */
 function* numbersOf(
-  { values }: Choice,
+  { values, count }: Choice,
   equal: (value: Scalar) => Generator<void, readonly number[]>,
 ): Generator<void, readonly number[]> {
-  if (values.length === 1) return yield* equal(values[0] as Scalar);
   const numbers = new Set<number>();
-  for (const [i, value] of values.entries()) {
-    for (const number of yield* equal(value)) numbers.add(number);
-    if (i % STEP_ITEMS === STEP_ITEMS - 1) yield;
+  let tried = 0;
+  for (const value of values) {
+    const found = yield* equal(value);
+    if (count === 1) return found;
+    for (const number of found) numbers.add(number);
+    if (++tried % STEP_ITEMS === 0) yield;
   }
-  return [...numbers].sort((a, b) => a - b);
+  return yield* sortedInSteps([...numbers], (a, b) => a - b);
 }
 
 // biome-ignore lint/correctness/useYield: writes find their rows in one step
@@ -163,15 +167,23 @@ function indexedValuesOf(
 ): Choice | null {
   const { parts } = conditionPartsOf(where, evaluation.form);
   const required = requiredValueOf(columns, parts, evaluation, table);
-  if (required !== null) return { position: required.position, values: [required.value] };
+  if (required !== null) return { position: required.position, values: [required.value], count: 1 };
   for (const part of parts) {
-    if (part.kind !== "in" || part.isNegated || part.operand.kind !== "column") continue;
-    if (part.list.length === 0 || part.list.length >= table.size || isText(part.operand, columns)) continue;
-    const values = part.list.map((each) => constantOf(each, evaluation));
-    if (values.every((value) => value !== undefined))
-      return { position: positionOf(part.operand, columns, evaluation), values };
+    if ((part.kind !== "in" && part.kind !== "in-set") || part.isNegated) continue;
+    const { operand } = part;
+    if (operand.kind !== "column" || isText(operand, columns)) continue;
+    const count = part.kind === "in" ? part.list.length : part.set.size;
+    if (count === 0 || count >= table.size) continue;
+    const values = part.kind === "in" ? constantsOf(part.list, evaluation) : part.set.values();
+    if (values !== null) return { position: positionOf(operand, columns, evaluation), values, count };
   }
   return null;
+}
+
+/** Returns the values of a list, or null if one of them must be calculated. */
+function constantsOf(list: readonly Expression[], evaluation: Evaluation): readonly Scalar[] | null {
+  const values = list.map((each) => constantOf(each, evaluation));
+  return values.every((value) => value !== undefined) ? values : null;
 }
 
 function requiredValueOf(

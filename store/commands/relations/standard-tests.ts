@@ -1,8 +1,7 @@
 /** `in`, `between` and `like` of standard statements. They use three truth values: true, false and null (unknown). */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { Between, Expression, Like, Membership, Test } from "../../sql/syntax-tree.js";
-import type { Scalar } from "../../values/relations/cell.js";
-import { numberOfText } from "../../values/relations/domain.js";
+import { ValueSet } from "../../values/relations/value-set.js";
 import { type Evaluation, failure } from "./evaluation-context.js";
 import { fold, type RelationRow } from "./relation.js";
 import { type Compiled, standardOrder, textFor } from "./standard-values.js";
@@ -23,6 +22,11 @@ function truthOfTest(test: Test, compile: Compile, evaluation: Evaluation): (row
   switch (test.kind) {
     case "in":
       return membership(test, compile);
+    case "in-set": {
+      const value = compile(test.operand);
+      const { set } = test;
+      return (row) => set.test(value(row));
+    }
     case "between":
       return between(test, compile);
     case "like":
@@ -30,38 +34,10 @@ function truthOfTest(test: Test, compile: Compile, evaluation: Evaluation): (row
   }
 }
 
-/** The literal values of an `in` list. One look-up finds whether the list contains a value. */
-class WrittenValues {
-  readonly #numbers = new Set<number>();
-  readonly #texts = new Set<ByteString>();
-  /** Numbers that the list contains as texts. */
-  readonly #textNumbers = new Set<number>();
-  hasNull = false;
-
-  add(value: Scalar): void {
-    if (value === null) this.hasNull = true;
-    else if (typeof value === "string") {
-      this.#texts.add(value);
-      const number = numberOfText(value);
-      if (number !== undefined) this.#textNumbers.add(number);
-    } else this.#numbers.add(Number(value));
-  }
-
-  has(value: number | ByteString | boolean): boolean {
-    if (typeof value !== "string") {
-      const number = Number(value);
-      return this.#numbers.has(number) || this.#textNumbers.has(number);
-    }
-    if (this.#texts.has(value)) return true;
-    const number = this.#numbers.size === 0 ? undefined : numberOfText(value);
-    return number !== undefined && this.#numbers.has(number);
-  }
-}
-
 /** Compiles `in`. For an empty list the result is false, even if the value is null. */
 function membership({ operand, list }: Membership, compile: Compile): (row: RelationRow) => Truth {
   const value = compile(operand);
-  const written = new WrittenValues();
+  const written = new ValueSet();
   const calculated: Compiled[] = [];
   for (const each of list) {
     if (each.kind === "literal" || each.kind === "parameter") written.add(compile(each)([]));

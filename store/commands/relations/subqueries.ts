@@ -2,11 +2,13 @@
  * Replaces the queries in the expressions of a select by their values, before the select is executed: such a query is
  * executed once. It cannot name columns of the select around it.
  */
+import { STEP_ITEMS } from "../../../protocol/steps.js";
 import { standardText } from "../../sql/expression-text.js";
 import type { Case, Expression, Query, Select, Subquery } from "../../sql/syntax-tree.js";
 import type { Scalar } from "../../values/relations/cell.js";
-import { countRows, type Evaluation, failure, KEY_BYTES } from "./evaluation-context.js";
-import type { Relation } from "./relation.js";
+import { ValueSet } from "../../values/relations/value-set.js";
+import { countRows, countScanned, type Evaluation, failure, KEY_BYTES } from "./evaluation-context.js";
+import type { Relation, RelationRow } from "./relation.js";
 
 /** Executes a query. */
 type Execute = (query: Query) => Generator<void, Relation>;
@@ -48,7 +50,9 @@ class Replacement {
   readonly #execute: Execute;
   readonly #evaluation: Evaluation;
   /** The values of the queries that were executed. The same query may be a field and a key of the order. */
-  readonly #known = new Map<Query, readonly Scalar[]>();
+  readonly #values = new Map<Query, Scalar>();
+  /** The sets of values of the queries that were executed, one for all queries with the same values. */
+  readonly #sets = new Map<Query, ValueSet>();
 
   constructor(execute: Execute, evaluation: Evaluation) {
     this.#execute = execute;
@@ -76,9 +80,7 @@ class Replacement {
       case "in-query": {
         const { source, isNegated } = expression;
         const operand = yield* this.of(expression.operand);
-        const values = yield* this.#values(source);
-        const list = values.map((value) => ({ kind: "literal", value: cellOf(value) }) as const);
-        return { kind: "in", operand, list, isNegated };
+        return { kind: "in-set", operand, set: yield* this.#set(source), isNegated };
       }
       case "binary": {
         const [left, right] = [yield* this.of(expression.left), yield* this.of(expression.right)];
@@ -106,6 +108,8 @@ class Replacement {
           operand: yield* this.of(expression.operand),
           pattern: yield* this.of(expression.pattern),
         };
+      case "in-set":
+        return expression;
       case "in":
         return {
           ...expression,
@@ -131,22 +135,47 @@ class Replacement {
     };
   }
 
-  *#value(query: Subquery): Replaced {
-    const values = yield* this.#values(query);
-    if (values.length > 1) throw failure(this.#evaluation, "subqueryRows", String(values.length));
-    return { kind: "literal", value: cellOf(values[0] ?? null), isCalculated: true };
+  *#value({ query }: Subquery): Replaced {
+    const known = this.#values.get(query);
+    const value = known === undefined ? yield* this.#executedValue(query) : known;
+    this.#values.set(query, value);
+    return { kind: "literal", value: cellOf(value), isCalculated: true };
   }
 
-  *#values({ query }: Subquery): Generator<void, readonly Scalar[]> {
-    const known = this.#known.get(query);
+  *#executedValue(query: Query): Generator<void, Scalar> {
+    const rows = yield* this.#column(query);
+    if (rows.length > 1) throw failure(this.#evaluation, "subqueryRows", String(rows.length));
+    return rows[0]?.[0] ?? null;
+  }
+
+  *#set({ query }: Subquery): Generator<void, ValueSet> {
+    const known = this.#sets.get(query);
     if (known !== undefined) return known;
+    const { effort } = this.#evaluation;
+    const rows = yield* this.#column(query);
+    countRows(this.#evaluation, rows.length);
+    let built = new ValueSet();
+    for (const [i, [value = null]] of rows.entries()) {
+      const { size } = built;
+      built.add(value);
+      if (built.size > size) effort.hold(KEY_BYTES);
+      if (i % STEP_ITEMS === STEP_ITEMS - 1) yield;
+    }
+    for (const other of new Set(this.#sets.values())) {
+      countScanned(this.#evaluation, Math.min(built.size, other.size));
+      if (!(yield* built.isSame(other))) continue;
+      built = other;
+      break;
+    }
+    this.#sets.set(query, built);
+    return built;
+  }
+
+  /** Executes a query. Returns its rows, each with one value. */
+  *#column(query: Query): Generator<void, readonly RelationRow[]> {
     const { columns, rows } = yield* this.#execute(query);
     if (columns.length !== 1) throw failure(this.#evaluation, "subqueryWidth", String(columns.length));
-    countRows(this.#evaluation, rows.length);
-    this.#evaluation.effort.hold(rows.length * KEY_BYTES);
-    const values = rows.map(([value = null]) => value);
-    this.#known.set(query, values);
-    return values;
+    return rows;
   }
 }
 
