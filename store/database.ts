@@ -23,7 +23,7 @@ import type { Lookups } from "./keyspace/lookup-counts.js";
 import { Data } from "./keyspace/mutators.js";
 import type { StringForms } from "./keyspace/remembered-string-encodings.js";
 import { type UndoRecord, undo } from "./keyspace/undo.js";
-import type { Unit } from "./keyspace/unit.js";
+import type { SeveralCommands, Unit } from "./keyspace/unit.js";
 import { allowanceOf, READ_STEPS, type Reads } from "./read-allowance.js";
 import type { CommandIndex } from "./rows/command-index.js";
 import type { Command } from "./rows/command-row.js";
@@ -110,7 +110,7 @@ export class Database {
    */
   executeMulti(
     commands: readonly (readonly ByteString[])[],
-    unit: Unit,
+    unit: SeveralCommands,
     records: UndoRecord[] | null = null,
     table = this.table,
   ): Reply {
@@ -127,10 +127,10 @@ export class Database {
   runMulti(
     resolved: readonly Command[],
     commands: readonly (readonly ByteString[])[],
-    unit: Unit,
+    unit: SeveralCommands,
     records: UndoRecord[] | null = null,
   ): Reply {
-    const { at, seq, db, id, readsAll, encoding } = unit;
+    const { at, seq, db, id, readsAll, encoding, choices, expiries } = unit;
     const effort = this.#effort;
     const isCounted = resolved.some(isBounded);
     if (isCounted) effort.begin();
@@ -139,7 +139,8 @@ export class Database {
       // Later commands of the unit may change the data that a lazy reply has not read yet.
       commands.map((argv, step) => {
         const command = resolved[step] as Command;
-        const stepUnit = { at, seq, db, id, step, readsAll, encoding };
+        const [choice, expiry] = [choices?.get(step), expiries?.get(step)];
+        const stepUnit = { at, seq, db, id, step, readsAll, encoding, choice, expiry };
         const reply =
           isCounted && !command.isLinear
             ? this.#applyBounded(command, argv, stepUnit, records ?? [])
@@ -214,14 +215,25 @@ export class Database {
     this.listener?.replaced();
   }
 
-  /** Runs a function whose effects will be undone, without notifying the listener. */
-  withoutNotifying<Result>(run: () => Result): Result {
+  /**
+   * Runs units and undoes them, without notifying the listener and without counting look-ups.
+   * @param stepsMax maximum number of steps of all units together
+   * @param run receives the array to which it adds the undo records
+   * @throws BudgetExceeded if a command exceeds it
+   */
+  tryOut<Result>(stepsMax: number, run: (records: UndoRecord[]) => Result): Result {
     const { listener } = this;
+    const expired = this.#expired;
+    const { hits, misses } = this.lookups;
+    const records: UndoRecord[] = [];
     this.listener = null;
     try {
-      return run();
+      return this.withBudget(stepsMax, () => run(records));
     } finally {
+      this.undo(records);
       this.listener = listener;
+      this.#expired = expired;
+      Object.assign(this.lookups, { hits, misses });
     }
   }
 

@@ -19,12 +19,12 @@ export interface JudgedUnit {
   /** One command, or with `multi` all commands of an envelope. */
   readonly commands: readonly (readonly ByteString[])[];
   readonly conditions: readonly Condition[] | null;
-  /** Name of the user that the signer signs for; null means the signer itself. */
-  readonly as: ByteString | null;
+  /** Whether only a daemon's key may sign the unit: it is signed for a user, or names what a daemon has chosen. */
+  readonly needsDaemon: boolean;
 }
 
 const UNKNOWN = error("NOPERM unknown key: it was not added before this command's position");
-const NOT_A_DAEMON = error("NOPERM only daemons' keys may sign for another user");
+const NOT_A_DAEMON = error("NOPERM only daemons' keys may sign for another user, or with choices");
 const INVALID: Readonly<Record<Exclude<Validity, "valid">, ErrorReply>> = {
   revoked: error("NOPERM this key was revoked"),
   "not-yet-valid": error("NOPERM this key is not yet valid at the command's date"),
@@ -43,12 +43,12 @@ export function refusalOf(
   ring: KeyRing,
   table?: CommandIndex,
 ): ErrorReply | null {
-  const { key, at, commands, conditions, as } = unit;
+  const { key, at, commands, conditions, needsDaemon } = unit;
   const record = signer ?? ring.introduction(commands, key, at);
   if (record === null) return UNKNOWN;
   const state = validity(record, at);
   if (state !== "valid") return INVALID[state];
-  if (as !== null && record.role !== "daemon") return NOT_A_DAEMON;
+  if (needsDaemon && record.role !== "daemon") return NOT_A_DAEMON;
   for (const argv of commands) {
     const mistake = connectionMistake(argv);
     if (mistake !== null) return mistake;

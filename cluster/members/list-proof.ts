@@ -14,7 +14,7 @@ import {
   refusalOfLength,
   type SignedList,
 } from "../../protocol/members/signed-list.js";
-import { readBody, signedPieces } from "../../protocol/version-2/envelope.js";
+import { needsDaemon, readBody, signedPieces } from "../../protocol/version-2/envelope.js";
 import { readHead } from "../../protocol/version-2/envelope-head.js";
 import { refusalOf } from "../../store/unit-permission.js";
 
@@ -51,8 +51,10 @@ function check(body: Buffer, signature: Buffer, signers: Signers): CheckedList {
     return { refused: "its signature is not valid" };
   const list = readListAlone(body, signature, cluster, hashOf);
   if ("refused" in list) return list;
-  const { commands, if: conditions, as } = readBody(body);
-  const denial = refusalOf({ key, at, commands, conditions, as }, signer, ring);
+  const envelope = readBody(body);
+  const { commands, if: conditions } = envelope;
+  const judged = { key, at, commands, conditions, needsDaemon: needsDaemon(envelope) };
+  const denial = refusalOf(judged, signer, ring);
   return denial === null ? list : { refused: denial.text };
 }
 

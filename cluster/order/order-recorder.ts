@@ -16,7 +16,7 @@ import type { KeyChangeObservers } from "../../engine/backends/key-change-observ
 import type { AcceptedEnvelope } from "../../engine/pipeline/apply-units.js";
 import { ORDER_WINDOW } from "../../options/date-window.js";
 import type { StateName } from "../../protocol/state-names.js";
-import type { Envelope } from "../../protocol/version-2/envelope.js";
+import { type Choices, type Envelope, NO_CHOICES } from "../../protocol/version-2/envelope.js";
 import type { EnvelopeDate, Wait } from "../../protocol/version-2/messages-v2.js";
 import type { KeyRing } from "../../store/key-ring.js";
 import type { Entry, OrderKey } from "../../timeline/entries/entry.js";
@@ -127,6 +127,11 @@ export class OrderRecorder extends RecordingBase {
     return outcome.then((answer) =>
       isRefusal(answer) ? answer : finalResultOf(id, answer, { maxReplyBytes, readStatus }),
     );
+  }
+
+  /** Returns nothing, because the order of the stream is final before a command is answered. */
+  choicesOf(): Choices {
+    return NO_CHOICES;
   }
 
   /** Adds an envelope that the daemon itself has signed. */

@@ -11,7 +11,7 @@ import { hashOf } from "../../engine/trust/identity.js";
 import type { Signers } from "../../engine/trust/signers.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { MalformedFrame } from "../../protocol/errors.js";
-import { NO_KEY, readBody, signedPieces } from "../../protocol/version-2/envelope.js";
+import { NO_KEY, needsDaemon, readBody, signedPieces } from "../../protocol/version-2/envelope.js";
 import { readHead } from "../../protocol/version-2/envelope-head.js";
 import { DATABASES_DEFAULT } from "../../store/database.js";
 import type { KeyRecord } from "../../store/key-ring.js";
@@ -74,15 +74,15 @@ function deliver(
   signer: KeyRecord,
 ): Verdict {
   const envelope = readBody(body);
-  const { at, key, as, commands } = envelope;
+  const { at, key, commands } = envelope;
   const here = { cluster, daemon: "", databases: DATABASES_DEFAULT, takesConditions: false };
   const wrong = checkEnvelope(envelope, body.length, signer.role, here);
   if (wrong !== null) return lie(`${wrong.code}: ${wrong.detail}`);
   const messages = messagesOf(envelope);
   if (messages === null) return lie("it holds more than messages");
+  const judged = { key, at, conditions: null, needsDaemon: needsDaemon(envelope) };
   const isPermitted = (_: unknown, index: number) =>
-    refusalOf({ key, at, commands: commands.slice(index, index + 1), conditions: null, as }, signer, ring) ===
-    null;
+    refusalOf({ ...judged, commands: commands.slice(index, index + 1) }, signer, ring) === null;
   const permitted = messages.filter(isPermitted);
   if (permitted.length === 0) return { refused: "not permitted to its key", isLie: false };
   broadcasts.publish(id, at, permitted, null);

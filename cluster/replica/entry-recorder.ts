@@ -1,10 +1,11 @@
 /** Records the gateway's envelopes, in a timeline or in a stream that orders them. */
 import type { Refused, RefusedEnvelope } from "../../engine/answers/request.js";
-import type { Envelope } from "../../protocol/version-2/envelope.js";
+import type { Choices, Envelope } from "../../protocol/version-2/envelope.js";
 import type { EnvelopeDate, Wait } from "../../protocol/version-2/messages-v2.js";
 import type { KeyRing } from "../../store/key-ring.js";
 import type { Entry, OrderKey } from "../../timeline/entries/entry.js";
 import type { UnitAnswer } from "../../timeline/fold/fold.js";
+import type { Unsigned } from "./recorded-choices.js";
 
 /** The answers of a recorded entry's units, which are sent once the entry is flushed. */
 export interface Recorded {
@@ -38,6 +39,11 @@ export interface EntryRecorder {
   records(envelope: Pick<Envelope, "commands">): boolean;
   /** Returns why no write is accepted now, or null if writes are accepted. */
   refusal(): Refused | null;
+  /**
+   * Returns what the commands choose on the newest state, or nothing if choices are not recorded.
+   * @param date  the date with which the commands will be signed
+   */
+  choicesOf(unsigned: Unsigned, date: EnvelopeDate): Choices;
   /** Records an entry that is known to be valid. */
   record(entry: Entry): Recorded | RefusedEnvelope;
   /** Sends an entry that the daemon itself has signed to the peers, once it is on disk. */

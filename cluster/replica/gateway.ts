@@ -9,9 +9,10 @@ import { type Refused, refused } from "../../engine/answers/request.js";
 import type { KeyChangeObservers } from "../../engine/backends/key-change-observers.js";
 import { checkRing } from "../../engine/pipeline/envelope-checks.js";
 import type { LastWrite } from "../../engine/users/command-path.js";
+import type { Environment } from "../../net/process/clock-and-randomness.js";
 import { LIMITS } from "../../options/limits.js";
 import type { ByteString } from "../../protocol/byte-string.js";
-import { COMMANDS_MAX, type Condition, unitId } from "../../protocol/version-2/envelope.js";
+import { type Choices, COMMANDS_MAX, type Condition, unitId } from "../../protocol/version-2/envelope.js";
 import type { EnvelopeDate } from "../../protocol/version-2/messages-v2.js";
 import { isKeyCommand } from "../../store/key-ring.js";
 import { orderKeyOf } from "../../timeline/entries/entry.js";
@@ -51,6 +52,12 @@ export interface UnitPosition {
 
 type Argv = readonly ByteString[];
 
+/** Commands that have been run as one unit and undone. */
+export interface TriedUnit extends Choices {
+  readonly commands: readonly Argv[];
+  readonly conditions: readonly Condition[];
+}
+
 /** The commands of one envelope. */
 interface Group {
   readonly db: number;
@@ -63,6 +70,8 @@ interface Group {
   readonly waiting: GatewayWaiter[];
   /** Bytes of the commands, estimated. */
   bytes: number;
+  /** What the commands have chosen, if they have already been run. */
+  readonly chosen?: Choices;
   /** Whether the group has a single command, and was split off from a group that was too large for one envelope. */
   readonly isApart?: boolean;
 }
@@ -167,14 +176,12 @@ export class Gateway {
     // Record the command that authorizes the daemon's key, if it is needed, before the date is determined. Ignore a
     // refusal here: `recordNow` reports it.
     this.own.refusal();
-    const { environment } = this.#context;
-    return { date: this.own.nextDate, id: unitId(environment.randomBytes(ID_BYTES), 0) };
+    return { date: this.own.nextDate, id: randomUnitId(this.#context.environment) };
   }
 
   /** Records commands as one unit, in the same turn in which `begin` returned their date. */
   recordNow(
-    commands: readonly Argv[],
-    conditions: readonly Condition[],
+    { commands, conditions, ...chosen }: TriedUnit,
     date: EnvelopeDate,
     user: GatewayUser,
   ): Promise<GatewayAnswer> {
@@ -184,7 +191,7 @@ export class Gateway {
     if (refusal !== null) return Promise.resolve(refusal);
     const { db, as } = user;
     const named = conditions.length === 0 ? null : conditions;
-    const head = { db, as, isRing: false, multi: true, conditions: named, bytes };
+    const head = { db, as, isRing: false, multi: true, conditions: named, bytes, chosen };
     return answerTo(user, (waiter) => {
       this.#record({ ...head, commands: [...commands], waiting: [waiter] }, date);
       return null;
@@ -241,7 +248,9 @@ export class Gateway {
    */
   #record(group: Group, date?: EnvelopeDate): boolean {
     const { waiting } = group;
-    const entry = this.own.sign(group, group.commands, date);
+    const at = date ?? this.own.nextDate;
+    const chosen = group.chosen ?? this.#recorder.choicesOf(group, at);
+    const entry = this.own.sign({ ...group, ...chosen }, group.commands, at);
     // Check what members would check: a command that they would refuse must not be recorded here either.
     const refusal = group.isRing ? checkRing(entry.envelope.commands, entry.body.length) : null;
     const [changes, recorder] = [this.#changes, this.#recorder];
@@ -271,6 +280,9 @@ export class Gateway {
     return true;
   }
 }
+
+/** Returns an id of the form of a unit's id, for a unit whose final id is not known yet. */
+export const randomUnitId = ({ randomBytes }: Environment): ByteString => unitId(randomBytes(ID_BYTES), 0);
 
 const FLUSHED = Promise.resolve();
 

@@ -22,7 +22,7 @@ import {
   namesAndValues,
   type Reply,
 } from "../../protocol/reply.js";
-import { hexOf } from "../../protocol/version-2/envelope.js";
+import { hexOf, needsDaemon } from "../../protocol/version-2/envelope.js";
 import { refusalOf } from "../../store/unit-permission.js";
 import type { MemberLists } from "../members/member-lists.js";
 import type { RecordingBase } from "./recording-base.js";
@@ -44,11 +44,12 @@ export class ListCommands {
    */
   answer(taken: AcceptedEnvelope): EnvelopeAnswer | Promise<EnvelopeAnswer> | null {
     const { envelope, signer, message } = taken;
-    const { commands, key, at, as, multi, if: conditions } = envelope;
+    const { commands, key, at, multi, if: conditions } = envelope;
     const [argv = []] = commands;
     if (signer === null || multi || conditions !== null || commands.length !== 1 || !isListCommand(argv))
       return null;
-    const denial = refusalOf({ key, at, commands, conditions, as }, signer, this.#node.signers.ring);
+    const judged = { key, at, commands, conditions, needsDaemon: needsDaemon(envelope) };
+    const denial = refusalOf(judged, signer, this.#node.signers.ring);
     if (denial !== null) return answered(taken, denial);
     if (argv.length === 2) return answered(taken, this.#report());
     return this.#take(taken, argv, Buffer.from(message.body), Buffer.from(message.signature));

@@ -9,6 +9,7 @@ import type { ByteString } from "../../protocol/byte-string.js";
 import type { DaemonCondition } from "../../protocol/daemon-states.js";
 import {
   bodyOf,
+  type Choices,
   type Condition,
   envelopeOf,
   NONCE_BYTES,
@@ -24,7 +25,7 @@ import type { ReplicaContext } from "./replica-context.js";
 type Argv = readonly ByteString[];
 
 /** The header of an envelope, without its date and its signer. */
-export interface OwnHeader {
+export interface OwnHeader extends Partial<Choices> {
   readonly db: number;
   /** The user's name in the audit log, or null if no user was authenticated. */
   readonly as: ByteString | null;
@@ -70,12 +71,17 @@ export class OwnEnvelopes {
   }
 
   /** @param date  the date of the envelope, which defaults to `nextDate` */
-  sign({ db, as, multi, conditions }: OwnHeader, commands: readonly Argv[], date = this.nextDate): Entry {
+  sign(
+    { db, as, multi, conditions, choices, expiries }: OwnHeader,
+    commands: readonly Argv[],
+    date = this.nextDate,
+  ): Entry {
     const { identity, signers, environment } = this.#context;
     const { cluster } = signers;
     const nonce = environment.randomBytes(NONCE_BYTES);
     this.#last = date;
-    const header = { key: identity.id, cluster, nonce, db, as, multi, if: conditions, ...this.#last };
+    const chosen = { choices: choices ?? null, expiries: expiries ?? null };
+    const header = { key: identity.id, cluster, nonce, db, as, multi, if: conditions, ...chosen, ...date };
     const signed = writeSigned(header, commands);
     const signature = signEnvelope(signed, identity.key);
     // Do not parse the bytes that were just written: that would cost as much as applying them.

@@ -111,13 +111,19 @@ export class RecordedPath implements CommandPath {
     if (!this.hold(conditions)) return NIL_ARRAY;
     const trial = new TrialRun(backend.database, backend.unitSteps, position, sender);
     const reply = trial.run(program);
-    const { calls, db } = trial;
+    const { calls, db, choices } = trial;
     if (calls.length === 0) return reply;
     backend.observer?.sent(calls, db);
     const commands = calls.map(({ argv }) => argv);
     const { as, isStable, replicated, lastWrite } = sender;
     return gateway
-      .recordNow(commands, conditions, position.date, { db, as, isStable, replicated, lastWrite })
+      .recordNow({ commands, conditions, ...choices }, position.date, {
+        db,
+        as,
+        isStable,
+        replicated,
+        lastWrite,
+      })
       .then(replyOf)
       .then((answer) => (answer.kind === "error" ? answer : reply));
   }

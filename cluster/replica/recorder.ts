@@ -18,7 +18,7 @@ import type { AcceptedEnvelope } from "../../engine/pipeline/apply-units.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { DAEMON_STATES } from "../../protocol/daemon-states.js";
 import type { StateName } from "../../protocol/state-names.js";
-import { dateText, type Envelope, unitId } from "../../protocol/version-2/envelope.js";
+import { type Choices, dateText, type Envelope, unitId } from "../../protocol/version-2/envelope.js";
 import type { EnvelopeDate, Wait } from "../../protocol/version-2/messages-v2.js";
 import { isKeyCommand, type KeyRing } from "../../store/key-ring.js";
 import type { Entry, OrderKey } from "../../timeline/entries/entry.js";
@@ -26,8 +26,10 @@ import { mayChange } from "../../timeline/entries/recorded-envelopes.js";
 import type { FoldedEntry, UnitAnswer } from "../../timeline/fold/fold.js";
 import { Confirmations } from "./confirmations.js";
 import type { Recorded } from "./entry-recorder.js";
+import { randomUnitId } from "./gateway.js";
 import { MemberAnswers } from "./member-answers.js";
 import { ListCommands } from "./member-list-commands.js";
+import { choicesOf, type Unsigned } from "./recorded-choices.js";
 import { answerNotStored, entryOf, RecordingBase } from "./recording-base.js";
 import { type NodeState, nextTurn } from "./replica-context.js";
 import { answerUnrecorded } from "./unrecorded-answers.js";
@@ -248,6 +250,12 @@ export class Recorder extends RecordingBase {
    */
   refusal(readStatus = this.readStatus): Refused | null {
     return readStatus === "" ? null : refusedIn(this);
+  }
+
+  choicesOf(unsigned: Unsigned, date: EnvelopeDate): Choices {
+    const { backend, environment } = this.#node;
+    const { database, unitSteps: stepsMax } = backend;
+    return choicesOf(unsigned, date, { database, stepsMax, unitId: () => randomUnitId(environment) });
   }
 
   /** Records an entry that is known to be valid. */

@@ -9,7 +9,7 @@ import type { CommandSender, StepRunner } from "../../engine/users/command-path.
 import type { ByteString } from "../../protocol/byte-string.js";
 import { error, type Reply } from "../../protocol/reply.js";
 import { withItemsFound } from "../../protocol/step-reply.js";
-import { COMMANDS_MAX } from "../../protocol/version-2/envelope.js";
+import { type Choice, type Choices, COMMANDS_MAX, NO_CHOICES } from "../../protocol/version-2/envelope.js";
 import { CommandFailure } from "../../store/arguments/command-errors.js";
 import type { Database } from "../../store/database.js";
 import { BudgetExceeded, budgetExceeded } from "../../store/keyspace/effort-budget.js";
@@ -27,7 +27,8 @@ export class TrialRun {
   readonly #stepsMax: number;
   readonly #position: UnitPosition;
   readonly #sender: CommandSender;
-  readonly #records: UndoRecord[] = [];
+  #records: UndoRecord[] = [];
+  readonly #choices = new Map<number, Choice>();
   readonly #calls: CheckedCommand[] = [];
   /** The number of the database that the commands write to, or null if no command has written yet. */
   #db: number | null = null;
@@ -52,16 +53,17 @@ export class TrialRun {
     return this.#db ?? this.#sender.db;
   }
 
+  /** What the commands in `calls` have chosen. */
+  get choices(): Choices {
+    const choices = this.#choices;
+    return choices.size === 0 ? NO_CHOICES : { ...NO_CHOICES, choices };
+  }
+
   /** Runs the program, and undoes its changes. */
   run(program: (run: StepRunner) => Reply): Reply {
-    return this.#database.withoutNotifying(() => {
-      try {
-        return this.#database.withBudget(this.#stepsMax, () =>
-          withItemsFound(program((command, argv, db) => this.#runCommand(command, argv, db))),
-        );
-      } finally {
-        this.#database.undo(this.#records);
-      }
+    return this.#database.tryOut(this.#stepsMax, (records) => {
+      this.#records = records;
+      return withItemsFound(program((command, argv, db) => this.#runCommand(command, argv, db)));
     });
   }
 
@@ -75,10 +77,12 @@ export class TrialRun {
     if (this.#calls.length === COMMANDS_MAX) return TOO_MANY;
     if (this.#db !== null && this.#db !== db) return ONE_DATABASE;
     const before = this.#records.length;
-    const reply = this.#bounded(command, argv, db);
+    const taken = command.isClaim ? [] : undefined;
+    const reply = this.#bounded(command, argv, db, taken);
     // Do not record a command that has changed nothing, because it might change something when it is folded.
     if (this.#records.length === before) return reply;
     this.#db = db;
+    if (taken !== undefined) this.#choices.set(this.#calls.length, taken);
     const recorded = command.recordedAs?.(argv, reply) ?? null;
     this.#calls.push(
       recorded === null ? { command, argv } : { command: table.resolve(recorded) as Command, argv: recorded },
@@ -86,9 +90,9 @@ export class TrialRun {
     return reply;
   }
 
-  #bounded(command: Command, argv: readonly ByteString[], db: number): Reply {
+  #bounded(command: Command, argv: readonly ByteString[], db: number, taken?: ByteString[]): Reply {
     try {
-      return withItemsFound(this.#database.run(command, argv, this.#unit(db), this.#records));
+      return withItemsFound(this.#database.run(command, argv, { ...this.#unit(db), taken }, this.#records));
     } catch (problem) {
       if (problem instanceof BudgetExceeded) return budgetExceeded(command).reply;
       throw problem;

@@ -9,7 +9,7 @@ import { denialOf, type ReadStatus } from "../../engine/answers/result-writer.js
 import type { AcceptedEnvelope } from "../../engine/pipeline/apply-units.js";
 import type { KeyAudit } from "../../engine/trust/key-audit.js";
 import { type ErrorReply, error } from "../../protocol/reply.js";
-import type { Envelope } from "../../protocol/version-2/envelope.js";
+import { type Envelope, needsDaemon } from "../../protocol/version-2/envelope.js";
 import { semanticsAskedBy } from "../../store/commands/key-ring-commands.js";
 import { isKeyCommand, type KeyRecord, type KeyRing } from "../../store/key-ring.js";
 import { isDenied, refusalOf } from "../../store/unit-permission.js";
@@ -47,17 +47,24 @@ export function answerUnrecorded(
  * and the fold decides about each unit.
  */
 function denialsOf(
-  { key, at, as, commands, multi, if: conditions }: Envelope,
+  envelope: Envelope,
   signer: KeyRecord,
   ring: KeyRing,
   audit: KeyAudit,
 ): ErrorReply[] | null {
   if (signer.acl.isUnlimited) return null;
+  const { key, at, commands, multi, if: conditions } = envelope;
   const isOneUnit = multi || conditions !== null;
   const denials: ErrorReply[] = [];
   // Stop at the first permitted unit, which is usually the first one.
   for (const argv of isOneUnit ? commands.slice(0, 1) : commands) {
-    const unit = { key, at, commands: isOneUnit ? commands : [argv], conditions, as };
+    const unit = {
+      key,
+      at,
+      commands: isOneUnit ? commands : [argv],
+      conditions,
+      needsDaemon: needsDaemon(envelope),
+    };
     const denial = refusalOf(unit, signer, ring);
     if (denial === null || !isDenied(denial)) return null;
     denials.push(denial);

@@ -4,7 +4,7 @@
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { array, type ErrorReply, error, integer, NIL_ARRAY, type Reply } from "../../protocol/reply.js";
-import type { Envelope } from "../../protocol/version-2/envelope.js";
+import { type Envelope, needsDaemon } from "../../protocol/version-2/envelope.js";
 import type { CommandMessage } from "../../protocol/version-2/messages-v2.js";
 import { commandTable } from "../../store/command-table.js";
 import { semanticsAskedBy } from "../../store/commands/key-ring-commands.js";
@@ -164,10 +164,14 @@ export class Units {
 
   /** Applies an envelope that consists of one unit, because it has `multi` or conditions. */
   #applyAsOne({ id, envelope }: AcceptedEnvelope, ring: KeyRing | null): Outcome | Promise<Outcome> {
-    const { commands, key, at, as, multi, if: conditions } = envelope;
+    const { commands, key, at, multi, if: conditions } = envelope;
     const signer = ring === null ? null : (ring.find(key) as KeyRecord);
     const unit = new EnvelopeUnit(id, envelope, 0, signer?.acl.mayReadAll ?? true);
-    const denial = this.#refusalOf({ key, at, commands, conditions, as }, signer, ring);
+    const denial = this.#refusalOf(
+      { key, at, commands, conditions, needsDaemon: needsDaemon(envelope) },
+      signer,
+      ring,
+    );
     if (denial !== null) return denial;
     // The first command shows what all commands are, because the ring denies units that mix KEY commands with other
     // commands.
@@ -191,11 +195,10 @@ export class Units {
     broadcasts: Broadcasts,
   ): readonly Reply[] {
     const { id, envelope, message } = accepted;
-    const { commands, at, key, as, only } = envelope;
+    const { commands, at, key, only } = envelope;
     const signer = ring === null ? null : (ring.find(key) as KeyRecord);
-    const refusals = commands.map((argv) =>
-      this.#refusalOf({ key, at, commands: [argv], conditions: null, as }, signer, ring),
-    );
+    const judged = { key, at, conditions: null, needsDaemon: needsDaemon(envelope) };
+    const refusals = commands.map((argv) => this.#refusalOf({ ...judged, commands: [argv] }, signer, ring));
     const permitted = messages.filter((_, index) => refusals[index] === null);
     const receivers = broadcasts.publish(id, at, permitted, only === null ? message : null).values();
     return refusals.map((refusal) => refusal ?? integer(receivers.next().value ?? 0));
@@ -234,12 +237,12 @@ const UNMET_REPLY: Reply = { ...NIL_ARRAY };
 /** The unit that is checked for each command of an envelope whose commands are separate units. */
 type OneCommand = JudgedUnit & { readonly commands: Argv[] };
 
-const judgedOneByOne = ({ key, at, as }: Envelope): OneCommand => ({
-  key,
-  at,
+const judgedOneByOne = (envelope: Envelope): OneCommand => ({
+  key: envelope.key,
+  at: envelope.at,
   commands: [],
   conditions: null,
-  as,
+  needsDaemon: needsDaemon(envelope),
 });
 
 function whenSettled(

@@ -4,7 +4,7 @@
 
 import type { DateWindow } from "../../options/date-window.js";
 import { MalformedFrame } from "../../protocol/errors.js";
-import { type Envelope, hexOf } from "../../protocol/version-2/envelope.js";
+import { type Envelope, hexOf, needsDaemon } from "../../protocol/version-2/envelope.js";
 import { isKeyCommand, type KeyRecord } from "../../store/key-ring.js";
 import { type Role, validity } from "../../store/rights/key-record.js";
 import { type Refused, refused } from "../answers/request.js";
@@ -42,7 +42,8 @@ export function checkEnvelope(
   const { cluster, only, as, db } = envelope;
   if (cluster !== audience.cluster) return refused("wrong-cluster", `meant for ${hexOf(cluster)}`);
   if (only !== null && only !== audience.daemon) return refused("wrong-daemon", `meant for ${hexOf(only)}`);
-  if (as !== null && role !== "daemon") return refused("not-a-daemon", `signed as ${JSON.stringify(as)}`);
+  if (needsDaemon(envelope) && role !== "daemon")
+    return refused("not-a-daemon", as === null ? "with choices" : `signed as ${JSON.stringify(as)}`);
   if (db >= audience.databases) return refused("wrong-db", `database ${db}`);
   if (envelope.if !== null) {
     if (!audience.takesConditions) return refused("if-not-carried", `${envelope.if.length} conditions`);

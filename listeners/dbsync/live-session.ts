@@ -134,7 +134,11 @@ export class LiveSession implements Subscriber, KeyWatcher, UnitListener {
   ): Reply | null {
     const record = this.#record as KeyRecord;
     if (command.target === "channels")
-      return refusalOf({ key: record.id, at, commands: [argv], conditions: null, as: null }, record, ring);
+      return refusalOf(
+        { key: record.id, at, commands: [argv], conditions: null, needsDaemon: false },
+        record,
+        ring,
+      );
     const { acl } = record;
     const isHidden = (name: ByteString) =>
       command.kind === "key" ? !acl.mayRead(name) : !acl.mayReadBeginning(name);

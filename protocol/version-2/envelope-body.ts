@@ -1,7 +1,7 @@
 /** Writes the body of a new envelope. envelope.ts parses it. */
 import type { ByteString } from "../byte-string.js";
 import { commandLength, putCommand, writeArrayHead, writeBulk, writeCommand } from "../resp/resp-writer.js";
-import { BODY_START, type Envelope, type HeaderFields, MAGIC, signedStart } from "./envelope.js";
+import { BODY_START, type Choice, type Envelope, type HeaderFields, MAGIC, signedStart } from "./envelope.js";
 
 /** Writes a body. @param commands  RESP arrays from `writeCommand` */
 export function writeBody(header: HeaderFields, commands: readonly ByteString[]): ByteString {
@@ -25,8 +25,26 @@ function bodyStart(header: HeaderFields, commands: number): ByteString {
   if (after) add("after", writeBulk(after));
   if (only) add("only", writeBulk(only));
   if (as) add("as", writeBulk(as));
+  if (header.choices) add("choices", writeByIndex(header.choices, writeChoice));
+  if (header.expiries)
+    add(
+      "expiries",
+      writeByIndex(header.expiries, (expiry) => writeBulk(String(expiry))),
+    );
   return `${writeArrayHead(2 + commands)}$7\r\n${MAGIC}\r\n${writeArrayHead(2 * pairs)}${bytes}`;
 }
+
+function writeByIndex<Value>(
+  values: ReadonlyMap<number, Value>,
+  write: (value: Value) => ByteString,
+): ByteString {
+  let bytes = writeArrayHead(2 * values.size);
+  for (const [index, value] of values) bytes += writeBulk(String(index)) + write(value);
+  return bytes;
+}
+
+const writeChoice = (choice: Choice): ByteString =>
+  choice.length === 0 ? writeArrayHead(0) : writeCommand(choice);
 
 /**
  * Returns `signedBytes` of the body that `writeBody` would write, without creating a string for each of many commands.

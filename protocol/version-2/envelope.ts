@@ -32,6 +32,12 @@ export interface Condition {
   readonly writer: ByteString;
 }
 
+/**
+ * What a command took at the daemon that answered it, such as the elements that LPOP returned; empty if it took nothing.
+ * The command's row says what the strings are.
+ */
+export type Choice = readonly ByteString[];
+
 /** The fields of a header that identify the signer and the date. */
 export interface EnvelopeHead {
   /** SHA-256 of the signer's SubjectPublicKeyInfo; NO_KEY: the envelope is not signed. */
@@ -56,6 +62,13 @@ export interface EnvelopeHeader extends EnvelopeHead {
   readonly only: ByteString | null;
   /** The user on a listener without signatures. */
   readonly as: ByteString | null;
+  /** The choices of commands, by their indexes, or null if none is recorded. Only daemons record them. */
+  readonly choices: ReadonlyMap<number, Choice> | null;
+  /**
+   * For each command that would keep the expiry of its key, by its index: the expiry that the key had before it, in
+   * milliseconds since 1970. Null if none is recorded. Only daemons record them.
+   */
+  readonly expiries: ReadonlyMap<number, number> | null;
 }
 
 export interface Envelope extends EnvelopeHeader {
@@ -70,9 +83,20 @@ export type HeaderFields = Pick<EnvelopeHeader, "key" | "cluster" | "at" | "seq"
 export function envelopeOf(header: HeaderFields, commands: Envelope["commands"]): Envelope {
   const { key, cluster, at, seq, nonce, db = 0, multi = false } = header;
   const named = { after: header.after || null, only: header.only || null, as: header.as || null };
+  const { choices = null, expiries = null } = header;
   const envelope = unreadEnvelope(commands);
-  return Object.assign(envelope, { key, cluster, at, seq, nonce, db, multi, if: header.if ?? null }, named);
+  const fields = { key, cluster, at, seq, nonce, db, multi, if: header.if ?? null, choices, expiries };
+  return Object.assign(envelope, fields, named);
 }
+
+/** What a daemon has chosen, and records beside the commands. */
+export type Choices = Pick<EnvelopeHeader, "choices" | "expiries">;
+
+export const NO_CHOICES: Choices = { choices: null, expiries: null };
+
+/** Whether only a daemon's key may sign an envelope: it is signed for a user, or names what a daemon has chosen. */
+export const needsDaemon = ({ as, choices, expiries }: EnvelopeHeader): boolean =>
+  as !== null || choices !== null || expiries !== null;
 
 /** Returns the bytes that are signed and hashed for the id: domain, length (8 bytes, big-endian), body. */
 export function signedBytes(body: Buffer | ByteString): Buffer {
@@ -168,6 +192,9 @@ export function readBody(body: Buffer): Envelope {
   if (envelope.if !== null && commands.length > 1 && !envelope.multi) {
     throw reader.malformed('"if" is for a single unit: one command, or "multi"');
   }
+  for (const indexes of [envelope.choices, envelope.expiries])
+    for (const index of indexes?.keys() ?? [])
+      if (index >= commands.length) throw reader.malformed(`there is no command ${index}`);
   return envelope;
 }
 
@@ -188,6 +215,8 @@ function unreadEnvelope(commands: readonly (readonly ByteString[])[]): Unread {
     after: null,
     only: null,
     as: null,
+    choices: null,
+    expiries: null,
     commands,
   };
 }
@@ -227,6 +256,12 @@ function readField(reader: RespReader, name: FieldName, envelope: Unread): void 
       break;
     case "as":
       envelope.as = readUser(reader);
+      break;
+    case "choices":
+      envelope.choices = readByIndex(reader, readChoice);
+      break;
+    case "expiries":
+      envelope.expiries = readByIndex(reader, (value) => readNumber(value, Number.MAX_SAFE_INTEGER));
   }
 }
 
@@ -243,6 +278,8 @@ const FIELD_BITS: Readonly<Record<FieldName, number>> = {
   after: 256,
   only: 512,
   as: 1024,
+  choices: 2048,
+  expiries: 4096,
 };
 
 const FIELD_NAMES = /* @__PURE__ */ Object.keys(FIELD_BITS) as readonly FieldName[];
@@ -300,6 +337,31 @@ function readConditions(reader: RespReader): Condition[] {
     conditions.push({ db, key, writer });
   }
   return conditions;
+}
+
+/** Reads an array of indexes of commands, in ascending order, and their values. */
+function readByIndex<Value>(
+  reader: RespReader,
+  read: (reader: RespReader) => Value,
+): ReadonlyMap<number, Value> {
+  const length = reader.readArrayHead();
+  if (length === 0 || length % 2 !== 0 || length > 2 * COMMANDS_MAX)
+    throw reader.malformed(`expected indexes and values of 1 to ${COMMANDS_MAX} commands`);
+  const values = new Map<number, Value>();
+  for (let i = 0, last = -1; i < length; i += 2) {
+    const index = readNumber(reader, COMMANDS_MAX - 1);
+    if (index <= last) throw reader.malformed("expected indexes in ascending order");
+    values.set(index, read(reader));
+    last = index;
+  }
+  return values;
+}
+
+function readChoice(reader: RespReader): Choice {
+  const length = reader.readArrayHead();
+  const choice: ByteString[] = [];
+  while (choice.length < length) choice.push(reader.readBulk());
+  return choice;
 }
 
 /** Returns the position of a unit in the total order. Positions are compared as bytes. */

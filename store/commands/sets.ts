@@ -2,20 +2,31 @@
 
 import type { ByteString } from "../../protocol/byte-string.js";
 import { bulksReply } from "../../protocol/lazy-bulk-reply.js";
-import { array, bulk, EMPTY_ARRAY, integer, NIL, ONE, type Reply, set, ZERO } from "../../protocol/reply.js";
+import {
+  array,
+  bulk,
+  bulkOrNil,
+  EMPTY_ARRAY,
+  integer,
+  NIL,
+  ONE,
+  type Reply,
+  set,
+  ZERO,
+} from "../../protocol/reply.js";
+import type { Choice } from "../../protocol/version-2/envelope.js";
 import { custom, mustBePositive, syntaxError } from "../arguments/command-errors.js";
 import { integerFrom } from "../arguments/number-arguments.js";
 import { countPage, scanCursor, scanOptions, scanReply } from "../arguments/scan-arguments.js";
 import { event, ifChanged, ifCounted, smoveEvents, storedEvent } from "../events/event-rules.js";
 import { isCompact } from "../keyspace/encoding-name.js";
-import type { Data } from "../keyspace/mutators.js";
+import type { Data, Typed } from "../keyspace/mutators.js";
 import { seededChoice } from "../keyspace/seeded-choice.js";
 import type { Unit } from "../keyspace/unit.js";
 import { family } from "../rows/command-row.js";
 import { sourcesLookedUp } from "../rows/counted-lookups.js";
 import { COUNTED_KEYS_SEARCH } from "../rows/key-searches.js";
 import { counted, inspect, read, update, write } from "../rows/key-spec.js";
-import { bytesIn } from "../rows/recorded-call.js";
 import { MemberSet } from "../values/member-set.js";
 import { copied } from "../values/tables/packed-elements.js";
 import { visitPage } from "../values/tables/scan-page.js";
@@ -171,7 +182,7 @@ export const sets = family("set", {
     tips: ["nondeterministic_output"],
     method: "key count?: @some",
     reply: "set-with-count",
-    recordedAs: (argv, reply) => ["SREM", argv[1]!, ...bytesIn(reply)],
+    isClaim: true,
     run: spop,
   },
   SRANDMEMBER: {
@@ -302,9 +313,12 @@ function spop(data: Data, argv: readonly ByteString[], unit: Unit): Reply {
   const entry = data.getAs(MemberSet, argv[1]!);
   if (entry === undefined) return count === undefined ? NIL : EMPTY_SET;
   const { value } = entry;
+  if (unit.choice !== undefined) return popChosen(data, entry, unit.choice, count === undefined);
   if (count !== undefined && count >= value.size) {
+    const { members } = value;
     data.delete(entry.key);
-    return bulksReply("set", value.members);
+    for (const member of members) unit.taken?.push(member);
+    return bulksReply("set", members);
   }
   data.effort.work(POPPED_STEPS * (count ?? 1));
   const choose = seededChoice(unit);
@@ -313,8 +327,19 @@ function spop(data: Data, argv: readonly ByteString[], unit: Unit): Reply {
     const member = copied(value.at(choose(value.size)));
     data.setRemove(entry, member);
     popped.push(bulk(member));
+    unit.taken?.push(member);
   }
   return count === undefined ? popped[0]! : set(popped);
+}
+
+/** Removes the chosen members that are still in the set. @param isOne  whether the reply is a single member */
+function popChosen(data: Data, entry: Typed<MemberSet>, choice: Choice, isOne: boolean): Reply {
+  data.effort.work(POPPED_STEPS * choice.length);
+  const popped = choice.filter((member) => entry.value.has(member));
+  if (popped.length === entry.value.size) data.delete(entry.key);
+  else for (const member of popped) data.setRemove(entry, member);
+  if (isOne) return bulkOrNil(popped[0]);
+  return set(popped.map(bulk));
 }
 
 function allMembers({ effort }: Data, kind: "array" | "set", members: readonly ByteString[]): Reply {

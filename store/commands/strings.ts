@@ -38,6 +38,7 @@ import {
 import { type Entry, NO_EXPIRY } from "../keyspace/keyspace.js";
 import type { Data } from "../keyspace/mutators.js";
 import { stringLength, stringPart } from "../keyspace/string-parts.js";
+import type { Unit } from "../keyspace/unit.js";
 import { family } from "../rows/command-row.js";
 import { allLookedUp } from "../rows/counted-lookups.js";
 import { ONE_KEY_SEARCH } from "../rows/key-searches.js";
@@ -105,6 +106,7 @@ export const strings = family("string", {
     lookedUp: allLookedUp,
     keyFlags: ["RW access delete"],
     method: "key: @text?",
+    isClaim: true,
     run: getdel,
   },
   GETEX: {
@@ -353,10 +355,11 @@ function get(data: Data, argv: readonly ByteString[]): Reply {
   return bulkOrNil(data.getString(argv[1]!)?.value);
 }
 
-function getdel(data: Data, argv: readonly ByteString[]): Reply {
+function getdel(data: Data, argv: readonly ByteString[], { choice, taken }: Unit): Reply {
   const entry = data.getString(argv[1]!);
-  if (entry === undefined) return NIL;
+  if (entry === undefined || (choice !== undefined && choice[0] !== entry.value)) return NIL;
   data.delete(entry.key);
+  taken?.push(entry.value);
   return bulk(entry.value);
 }
 

@@ -3,7 +3,7 @@
  * generator or the session.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
-import { type Envelope, unitId } from "../../protocol/version-2/envelope.js";
+import { type Choice, type Envelope, unitId } from "../../protocol/version-2/envelope.js";
 import type { EncodingLimits } from "./encoding-name.js";
 import type { MemoryGrant } from "./memory-grant.js";
 
@@ -47,6 +47,24 @@ export interface Unit {
   readonly envelope?: ByteString;
   /** The second part of `id`, the unit's index in the envelope. Absent without `envelope`. */
   readonly index?: number;
+  /**
+   * What the command takes, if a daemon has recorded it: exactly this, as far as it is still there, and nothing else.
+   * Default: the command chooses.
+   */
+  readonly choice?: Choice | undefined;
+  /** Receives what the command takes, before its choice is recorded; default: nobody needs it. */
+  readonly taken?: ByteString[] | undefined;
+  /**
+   * The expiry of the command's key before the command, where a daemon answered it, in milliseconds since 1970. A key
+   * that the command creates gets it, if the command itself sets none. Default: none.
+   */
+  readonly expiry?: number | undefined;
+}
+
+/** A unit of several commands, with the choices and expiries of its commands by their indexes. */
+export interface SeveralCommands extends Unit {
+  readonly choices?: Envelope["choices"];
+  readonly expiries?: Envelope["expiries"];
 }
 
 /**
@@ -94,6 +112,7 @@ export class FoldedUnit implements Unit {
   readonly seq: number;
   readonly db: number;
   readonly envelope: ByteString;
+  readonly #header: Pick<Envelope, "at" | "seq" | "db" | "choices" | "expiries">;
   /**
    * The unit's index in the envelope. Once the unit has been applied, the caller may reuse the object for the next unit
    * of the envelope.
@@ -101,12 +120,25 @@ export class FoldedUnit implements Unit {
   index: number;
 
   /** @param id id of the envelope */
-  constructor(id: ByteString, { at, seq, db }: { at: number; seq: number; db: number }, index: number) {
-    this.at = at;
-    this.seq = seq;
-    this.db = db;
+  constructor(
+    id: ByteString,
+    header: Pick<Envelope, "at" | "seq" | "db" | "choices" | "expiries">,
+    index: number,
+  ) {
+    this.at = header.at;
+    this.seq = header.seq;
+    this.db = header.db;
     this.envelope = id;
+    this.#header = header;
     this.index = index;
+  }
+
+  get choice(): Choice | undefined {
+    return this.#header.choices?.get(this.index);
+  }
+
+  get expiry(): number | undefined {
+    return this.#header.expiries?.get(this.index);
   }
 
   get id(): ByteString {

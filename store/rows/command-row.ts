@@ -153,6 +153,11 @@ export interface Row extends CommandDescription {
    * removes. The recorded call contains the choice, so that it has the same effect on every daemon, whenever it is folded.
    */
   readonly recordedAs?: RecordedCall | undefined;
+  /**
+   * Whether the reply names what the command took, or the command writes to what it has chosen. A daemon that signs
+   * the command records the choice: the handler adds it to `Unit.taken`, and obeys `Unit.choice`. Default: no.
+   */
+  readonly isClaim?: boolean | undefined;
   /** The index of the cursor in the arguments of a scan; default: none. */
   readonly cursorAt?: number | undefined;
   /**
@@ -262,6 +267,7 @@ function commandOf(group: string, name: string, row: Row): Command {
     anyMaster: row.anyMaster,
     sidecarLacks: row.sidecarLacks,
     recordedAs: row.recordedAs,
+    isClaim: row.isClaim,
     cursorAt: row.cursorAt,
     inEnvelope: row.inEnvelope,
     isSecret: row.isSecret,

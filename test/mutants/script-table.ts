@@ -7,15 +7,15 @@ export const scriptMutants: readonly Mutant[] = [
   {
     name: "scripts: the changes of a script are not undone before it is recorded",
     file: "cluster/replica/trial-run.js",
-    find: "this.#database.undo(this.#records);",
-    replace: "",
+    find: "this.#database.tryOut(this.#stepsMax, (records) => {",
+    replace: "this.#database.withBudget(this.#stepsMax, () => { const records = [];",
     test: RECORDED,
   },
   {
     name: "scripts: the fold chooses random members again",
     file: "store/commands/sets.js",
-    find: 'recordedAs: (argv, reply) => ["SREM"',
-    replace: 'lookedUp: (argv, reply) => ["SREM"',
+    find: "isClaim: true,",
+    replace: "",
     test: RECORDED,
   },
   {

@@ -70,7 +70,7 @@ const NEEDS: readonly Need[] = [
   {
     property: "recordedAs",
     because: "its effect depends on a choice",
-    isNeeded: ({ summary, writes }) => writes && / random| numbers them/.test(summary),
+    isNeeded: ({ summary, writes }) => writes && / numbers them/.test(summary),
   },
   {
     property: "connectionUse",

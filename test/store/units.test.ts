@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { ByteString } from "../../protocol/byte-string.js";
-import { unitId } from "../../protocol/version-2/envelope.js";
+import { NO_CHOICES, unitId } from "../../protocol/version-2/envelope.js";
 import { canonicalState } from "../../store/canonical-state.js";
 import { Database } from "../../store/database.js";
 import type { UndoRecord } from "../../store/keyspace/undo.js";
@@ -128,7 +128,8 @@ test("all conditions must hold, each in its database", () => {
 
 test("a unit of an envelope is a key's writer under its complete id, and undo restores the previous writer", () => {
   const { database } = new Subject();
-  const folded = (index: number) => new FoldedUnit("e".repeat(32), { at: AT, seq: 0, db: 0 }, index);
+  const folded = (index: number) =>
+    new FoldedUnit("e".repeat(32), { at: AT, seq: 0, db: 0, ...NO_CHOICES }, index);
   const apply = (line: string, index: number): UndoRecord[] => {
     const records: UndoRecord[] = [];
     database.execute(line.split(" "), folded(index), records);
@@ -153,7 +154,7 @@ test("a unit of an envelope is a key's writer under its complete id, and undo re
 test("the id of a unit takes no additional memory for each key and each undo record", () => {
   const { database } = new Subject();
   const keys = Array.from({ length: 20_000 }, (_, i) => `key:${i}`);
-  const envelope = { at: AT, seq: 0, db: 0 };
+  const envelope = { at: AT, seq: 0, db: 0, ...NO_CHOICES };
   const records: UndoRecord[] = [];
   const set = (id: ByteString) => {
     for (const [i, key] of keys.entries())

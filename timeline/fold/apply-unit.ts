@@ -6,6 +6,7 @@
 import type { ByteString } from "../../protocol/byte-string.js";
 import { array, error, NIL_ARRAY, type Reply } from "../../protocol/reply.js";
 import { withItemsFound } from "../../protocol/step-reply.js";
+import { needsDaemon } from "../../protocol/version-2/envelope.js";
 import { CommandFailure, dbIndexOutOfRange } from "../../store/arguments/command-errors.js";
 import type { Database } from "../../store/database.js";
 import type { KeyRing } from "../../store/key-ring.js";
@@ -70,9 +71,10 @@ export function notApplied(unit: FoldUnit): UnitAnswer {
  * unit may be run.
  */
 export function verdictOn(unit: FoldUnit, signer: KeyRecord | undefined, ring: KeyRing) {
-  const { key, at, as, if: conditions } = unit.envelope;
+  const { key, at, if: conditions } = unit.envelope;
   if (signer !== undefined && isPlainlyPermitted(unit, signer)) return null;
-  const judged: JudgedUnit = { key, at, commands: unit.commands, conditions, as };
+  const { commands } = unit;
+  const judged: JudgedUnit = { key, at, commands, conditions, needsDaemon: needsDaemon(unit.envelope) };
   return refusalOf(judged, signer, ring, unit.table);
 }
 
@@ -82,7 +84,7 @@ export function verdictOn(unit: FoldUnit, signer: KeyRecord | undefined, ring: K
  */
 function isPlainlyPermitted({ kind, command, envelope, argv }: FoldUnit, signer: KeyRecord): boolean {
   if ((kind !== "data" && kind !== "read") || command === null || envelope.if !== null) return false;
-  if (envelope.as !== null && signer.role !== "daemon") return false;
+  if (needsDaemon(envelope) && signer.role !== "daemon") return false;
   return validity(signer, envelope.at) === "valid" && signer.acl.denial(command, argv) === null;
 }
 
@@ -122,7 +124,9 @@ function run(unit: FoldUnit, database: Database, records: UndoRecord[]): Reply {
   }
   const { at, db, seq } = envelope;
   try {
-    return database.executeMulti(unit.commands, { at, db, id: unit.id, seq }, records, unit.table);
+    const { choices, expiries } = envelope;
+    const origin = { at, db, id: unit.id, seq, choices, expiries };
+    return database.executeMulti(unit.commands, origin, records, unit.table);
   } catch (problem) {
     throwOutOfMemory(problem);
     return undo(database, records, problem);

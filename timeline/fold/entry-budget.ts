@@ -59,23 +59,18 @@ export function exceeds(
   stepsMax: number,
   { database, ring }: { readonly database: Database; readonly ring: KeyRing },
 ): boolean {
-  const done: UndoRecord[] = [];
   const context = { signer: ring.find(entry.envelope.key), table: ring.table };
-  return database.withoutNotifying(() => {
-    try {
-      database.withBudget(stepsMax, () => {
-        for (const unit of unitsOf(entry, database.keyspaces.length, ring.known)) {
-          const records: UndoRecord[] = [];
-          if (unit.kind === "data") applyUnit(unit, context, ring, database, records);
-          for (const record of records) done.push(record);
-        }
-      });
-      return false;
-    } catch (problem) {
-      if (problem instanceof BudgetExceeded) return true;
-      throw problem;
-    } finally {
-      database.undo(done);
-    }
-  });
+  try {
+    database.tryOut(stepsMax, (done) => {
+      for (const unit of unitsOf(entry, database.keyspaces.length, ring.known)) {
+        const records: UndoRecord[] = [];
+        if (unit.kind === "data") applyUnit(unit, context, ring, database, records);
+        for (const record of records) done.push(record);
+      }
+    });
+    return false;
+  } catch (problem) {
+    if (problem instanceof BudgetExceeded) return true;
+    throw problem;
+  }
 }

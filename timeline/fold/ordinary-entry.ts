@@ -4,6 +4,7 @@
  * arrives later that belongs before this entry.
  */
 import { type ErrorReply, OK, type Reply } from "../../protocol/reply.js";
+import { needsDaemon } from "../../protocol/version-2/envelope.js";
 import type { Database } from "../../store/database.js";
 import type { KeyRing } from "../../store/key-ring.js";
 import { BudgetExceeded } from "../../store/keyspace/effort-budget.js";
@@ -36,10 +37,11 @@ export interface State {
 /** Applies an ordinary entry. @param commands  the entry's commands, from `ordinaryCommands` */
 export function applyOrdinary(entry: Entry, commands: readonly Command[], state: State): AppliedEntry {
   const { ring, database, records } = state;
-  const { commands: argvs, key, at, as } = entry.envelope;
+  const { commands: argvs, key, at } = entry.envelope;
+  const isForDaemons = needsDaemon(entry.envelope);
   const signer = ring.find(key);
   const isValid = signer !== undefined && validity(signer, at) === "valid";
-  const acl = isValid && (as === null || signer.role === "daemon") ? signer.acl : null;
+  const acl = isValid && (!isForDaemons || signer.role === "daemon") ? signer.acl : null;
   const answers = new Array<UnitAnswer>(commands.length);
   const undoing = new Array<Undoing>(commands.length);
   // One object is reused for all commands.
@@ -52,7 +54,7 @@ export function applyOrdinary(entry: Entry, commands: readonly Command[], state:
     const isPermitted = acl !== null && acl.denial(command, argv) === null;
     const refusal = isPermitted
       ? null
-      : refusalOf({ key, at, commands: [argv], conditions: null, as }, signer, ring);
+      : refusalOf({ key, at, commands: [argv], conditions: null, needsDaemon: isForDaemons }, signer, ring);
     if (refusal === null) {
       unit.index = i;
       const reply = command.isLinear

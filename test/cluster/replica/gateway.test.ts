@@ -1,4 +1,5 @@
 /** Tests commands without a signature of version 2, on their way into the timeline. */
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { EntryRecorder, Recorded } from "../../../cluster/replica/entry-recorder.js";
@@ -12,6 +13,7 @@ import { loadSigners } from "../../../engine/trust/load-signers.js";
 import { realEnvironment } from "../../../net/process/clock-and-randomness.js";
 import { LIMITS } from "../../../options/limits.js";
 import { array, bulk, type Reply } from "../../../protocol/reply.js";
+import { NO_CHOICES } from "../../../protocol/version-2/envelope.js";
 import type { Entry } from "../../../timeline/entries/entry.js";
 import { mayChange } from "../../../timeline/entries/recorded-envelopes.js";
 import { log } from "../../daemon/scene.js";
@@ -62,6 +64,7 @@ function fixture(rootKey: readonly string[] = []): Fixture {
     sendToPeers: (entry) => void sent.push(entry),
     confirm: () => state.final,
     refusal: () => state.refusal,
+    choicesOf: () => NO_CHOICES,
     record(entry) {
       if (state.record !== null) return state.record(entry);
       entries.push(entry);

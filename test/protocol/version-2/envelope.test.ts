@@ -8,6 +8,7 @@ import {
   bodyOf as bodyOfSigned,
   envelopeOf,
   type HeaderFields,
+  NO_CHOICES,
   orderKey,
   readBody,
   signedBytes,
@@ -35,6 +36,8 @@ const header = fc.record(
     after: bytes(46),
     only: bytes(32),
     as: anyBytes.filter((user) => user !== ""),
+    choices: fc.constantFrom(new Map([[0, []]]), new Map([[0, ["a", ""]]])),
+    expiries: fc.maxSafeNat().map((at) => new Map([[0, at]])),
   },
   { requiredKeys: ["key", "cluster", "at", "seq", "nonce"], noNullPrototype: true },
 ) as fc.Arbitrary<HeaderFields>;
@@ -57,7 +60,7 @@ test("any envelope is parsed back from its body", () => {
       const isSingle = argvs.length === 1 || fields.multi === true;
       const sent = { ...fields, if: isSingle ? condition : null };
       const body = latin1(writeBody(sent, argvs.map(writeCommand)));
-      const defaults = { db: 0, multi: false, after: null, only: null, as: null };
+      const defaults = { db: 0, multi: false, after: null, only: null, as: null, ...NO_CHOICES };
       assert.deepEqual(readBody(body), { ...defaults, ...sent, commands: argvs });
       assert.deepEqual(envelopeOf(sent, argvs), readBody(body));
       assert.equal(signerOf(body), fields.key);

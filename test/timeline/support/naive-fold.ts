@@ -4,7 +4,7 @@
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { array, type Reply } from "../../../protocol/reply.js";
-import { unitId } from "../../../protocol/version-2/envelope.js";
+import { needsDaemon, unitId } from "../../../protocol/version-2/envelope.js";
 import { CommandFailure } from "../../../store/arguments/command-errors.js";
 import { commandTable } from "../../../store/command-table.js";
 import { connectionMistake } from "../../../store/connection-mistake.js";
@@ -60,13 +60,17 @@ function applied(
   database: Database,
   ring: KeyRing,
 ): Pick<NaiveUnit, "reply" | "outcome"> {
-  const { key, at, as, seq, db, multi, if: conditions } = entry.envelope;
+  const { key, at, seq, db, multi, if: conditions } = entry.envelope;
   const unit = { at, seq, db, id: unitId(entry.id, index) };
   const signer = ring.find(key);
   const { table } = ring;
   if (table === null) return { reply: { kind: "nil" }, outcome: "malformed" };
   database.table = table;
-  const refusal = refusalOf({ key, at, commands, conditions, as }, signer, ring);
+  const refusal = refusalOf(
+    { key, at, commands, conditions, needsDaemon: needsDaemon(entry.envelope) },
+    signer,
+    ring,
+  );
   if (refusal !== null)
     return { reply: refusal, outcome: refusal.text.startsWith("NOPERM") ? "denied" : "malformed" };
   for (const argv of commands) {
@@ -84,7 +88,11 @@ function applied(
     return { reply: { kind: "error", text: "ERR DB index is out of range" }, outcome: "malformed" };
   if (conditions !== null && !database.holds(conditions, at))
     return { reply: { kind: "nil-array" }, outcome: "unmet" };
-  const reply = multi ? database.executeMulti(commands, unit) : database.execute(argv, unit);
+  const { choices, expiries } = entry.envelope;
+  const [choice, expiry] = [choices?.get(index), expiries?.get(index)];
+  const reply = multi
+    ? database.executeMulti(commands, { ...unit, choices, expiries })
+    : database.execute(argv, { ...unit, choice, expiry });
   return { reply, outcome: "applied" };
 }
 

@@ -62,6 +62,8 @@ export function entryOf(
     after: null,
     only: null,
     as: null,
+    choices: null,
+    expiries: null,
     ...fields,
   };
   const { commands, ...header } = envelope;

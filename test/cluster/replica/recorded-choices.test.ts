@@ -1,0 +1,70 @@
+/** Tests what a daemon records as the choices of commands, and that finding them changes nothing. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { choicesOf, type Unsigned } from "../../../cluster/replica/recorded-choices.js";
+import type { ByteString } from "../../../protocol/byte-string.js";
+import { canonicalState } from "../../../store/canonical-state.js";
+import { Database } from "../../../store/database.js";
+
+const AT = 1_790_000_000_000;
+const STEPS = 1_000_000;
+
+function prepared(...lines: string[]): Database {
+  const database = new Database();
+  for (const line of lines) database.execute(line.split(" "), { at: AT, db: 0, id: "u".repeat(36) });
+  return database;
+}
+
+function chosen(
+  database: Database,
+  lines: readonly string[],
+  { multi = false, conditions = null, stepsMax = STEPS }: Partial<Unsigned & { stepsMax: number }> = {},
+): Record<number, readonly ByteString[]> | null {
+  const commands = lines.map((line) => line.split(" "));
+  const unsigned = { db: 0, multi, conditions, commands };
+  const unitId = () => "i".repeat(36);
+  const { choices } = choicesOf(unsigned, { at: AT + 1, seq: 0 }, { database, stepsMax, unitId });
+  return choices === null ? null : Object.fromEntries(choices);
+}
+
+test("a claim sees the commands before it in the envelope", () => {
+  const database = prepared("SET k 1");
+  assert.deepEqual(chosen(database, ["GETDEL k", "GETDEL k", "SET k 2", "GETDEL k", "SET k 3"]), {
+    0: ["1"],
+    1: [],
+    3: ["2"],
+  });
+});
+
+test("no choice is recorded for commands that take nothing they answer", () => {
+  assert.equal(chosen(prepared("SET k 1"), ["SET k 2", "INCR k", "DEL k"]), null);
+});
+
+test("a claim that fails, or whose conditions do not hold, takes nothing", () => {
+  const database = prepared("SADD s a");
+  assert.deepEqual(chosen(database, ["GETDEL s"]), { 0: [] });
+  const conditions = [{ db: 0, key: "s", writer: "other".padEnd(36, "-") }];
+  assert.deepEqual(chosen(database, ["INCR n", "SPOP s"], { multi: true, conditions }), { 1: [] });
+});
+
+test("finding choices leaves the state, its listener and the counts of look-ups as they were", () => {
+  const database = prepared("SADD s a b c", "SET k 1", "SET gone 1 PXAT 1790000000001", "SET t 1");
+  const told: unknown[] = [];
+  database.listener = {
+    applied: (change) => told.push(change),
+    removed: (...change) => told.push(change),
+    redone: (change) => told.push(change),
+    replaced: () => told.push("replaced"),
+  };
+  const before = canonicalState(database);
+  const { hits, misses } = database.lookups;
+  const expired = database.expiredKeys(AT);
+  assert.equal(
+    Object.keys(chosen(database, ["SPOP s 2", "GETDEL k", "GETDEL gone", "GETDEL x"]) ?? {}).length,
+    4,
+  );
+  assert.deepEqual(canonicalState(database), before);
+  assert.deepEqual([database.lookups.hits, database.lookups.misses], [hits, misses]);
+  assert.equal(database.expiredKeys(AT), expired);
+  assert.deepEqual(told, []);
+});
