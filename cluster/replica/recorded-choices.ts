@@ -1,5 +1,6 @@
 /**
- * Finds what the commands of an envelope take on this daemon's state, before the daemon signs them. It runs the commands
+ * Finds what the commands of an envelope take on this daemon's state, and the expiries of keys that they keep, before the
+ * daemon signs them. It runs the commands
  * and undoes them in the same turn; the fold then takes the same, at whatever position it applies the envelope. Source:
  * docs/decisions/0066.
  */
@@ -10,6 +11,7 @@ import type { EnvelopeDate } from "../../protocol/version-2/messages-v2.js";
 import { CommandFailure } from "../../store/arguments/command-errors.js";
 import type { Database } from "../../store/database.js";
 import { BudgetExceeded } from "../../store/keyspace/effort-budget.js";
+import { isExpired, NO_EXPIRY } from "../../store/keyspace/keyspace.js";
 import type { UndoRecord } from "../../store/keyspace/undo.js";
 import type { Command } from "../../store/rows/command-row.js";
 
@@ -29,35 +31,87 @@ export interface TrialState {
 
 /** @param date  the date with which the commands will be signed, later than everything in the state */
 export function choicesOf(unsigned: Unsigned, date: EnvelopeDate, state: TrialState): Choices {
-  const { database, stepsMax } = state;
+  const { database } = state;
   const commands: Command[] = [];
-  let claims = 0;
   for (const argv of unsigned.commands) {
     const command = database.table.resolve(argv);
     // The fold refuses the command, and with `multi` all of them.
     if (command instanceof CommandFailure) return NO_CHOICES;
     commands.push(command);
-    if (command.isClaim) claims = commands.length;
   }
-  if (claims === 0) return NO_CHOICES;
-  if (unsigned.conditions !== null && !database.holds(unsigned.conditions, date.at))
-    return nothingTaken(commands);
-  const id = state.unitId();
-  try {
-    return database.tryOut(stepsMax, (records) => {
-      const choices = new Map<number, Choice>();
-      for (const [index, command] of commands.slice(0, claims).entries()) {
-        const taken = command.isClaim ? [] : undefined;
-        if (command.writes) runOne(database, command, unsigned, { index, date, id, taken, records });
-        if (taken !== undefined) choices.set(index, taken);
-      }
-      return { ...NO_CHOICES, choices };
-    });
-  } catch (problem) {
-    // The recorder refuses the envelope for the same reason.
-    if (problem instanceof BudgetExceeded) return NO_CHOICES;
-    throw problem;
+  const choices = new Map<number, Choice>();
+  const expiries = new Map<number, number>();
+  const { db, conditions } = unsigned;
+  const tried = countToTry(commands, unsigned);
+  const noteExpiry = (index: number) => {
+    const argv = unsigned.commands[index] as readonly ByteString[];
+    const expiry = expiryBefore(database, commands[index] as Command, argv, { db, at: date.at });
+    if (expiry !== undefined) expiries.set(index, expiry);
+  };
+  if (conditions !== null && !database.holds(conditions, date.at)) {
+    // The claims take nothing, also at a position at which the conditions hold.
+    for (const [index, { isClaim }] of commands.entries()) if (isClaim) choices.set(index, []);
+  } else if (tried > 0) {
+    const id = state.unitId();
+    try {
+      database.tryOut(state.stepsMax, (records) => {
+        for (const [index, command] of commands.slice(0, tried).entries()) {
+          noteExpiry(index);
+          const taken = command.isClaim ? [] : undefined;
+          if (command.writes) runOne(database, command, unsigned, { index, date, id, taken, records });
+          if (taken !== undefined) choices.set(index, taken);
+        }
+      });
+    } catch (problem) {
+      // The recorder refuses the envelope for the same reason.
+      if (problem instanceof BudgetExceeded) return NO_CHOICES;
+      throw problem;
+    }
   }
+  if (database.keyspaces[db]?.expiring !== 0)
+    for (let index = tried; index < commands.length; index++) noteExpiry(index);
+  return { choices: choices.size > 0 ? choices : null, expiries: expiries.size > 0 ? expiries : null };
+}
+
+/**
+ * Returns how many of the commands have to be run: up to the last claim, and up to the last command that keeps the expiry
+ * of a key that an earlier command may have changed.
+ */
+function countToTry(commands: readonly Command[], { commands: argvs }: Unsigned): number {
+  let count = 0;
+  /** The keys whose expiry a command before may change; null if all keys. */
+  let changed: Set<ByteString> | null = new Set();
+  for (const [index, command] of commands.entries()) {
+    const argv = argvs[index] as readonly ByteString[];
+    const keptAt = keptKey(command, argv);
+    if (command.isClaim) count = index + 1;
+    else if (keptAt !== undefined) {
+      if (changed === null || changed.has(argv[keptAt] as ByteString)) count = index + 1;
+    } else if (command.writes && changed !== null) {
+      const { keys } = command;
+      const [first] = typeof keys === "function" ? [] : keys;
+      if (keys.length === 1 && first?.first === 1 && first.last === 1) changed.add(argv[1] as ByteString);
+      else changed = null;
+    }
+  }
+  return count;
+}
+
+const keptKey = ({ keepsExpiryOf }: Command, argv: readonly ByteString[]): number | undefined =>
+  typeof keepsExpiryOf === "function" ? keepsExpiryOf(argv) : keepsExpiryOf;
+
+/** Returns the expiry of the key whose expiry a command keeps; undefined if there is none. @param at  the command's date */
+export function expiryBefore(
+  database: Database,
+  command: Command,
+  argv: readonly ByteString[],
+  { db, at }: { readonly db: number; readonly at: number },
+): number | undefined {
+  const keyspace = database.keyspaces[db];
+  const index = keyspace === undefined || keyspace.expiring === 0 ? undefined : keptKey(command, argv);
+  if (index === undefined) return undefined;
+  const entry = keyspace?.find(argv[index] as ByteString);
+  return entry === undefined || entry.expire === NO_EXPIRY || isExpired(entry, at) ? undefined : entry.expire;
 }
 
 interface Run {
@@ -77,9 +131,3 @@ function runOne(
   const unit = { at: date.at, seq: date.seq, db, id, step: multi ? index : 0, taken };
   withItemsFound(database.run(command, commands[index] as readonly ByteString[], unit, records));
 }
-
-/** The claims of a unit whose conditions do not hold take nothing, wherever the conditions hold later. */
-const nothingTaken = (commands: readonly Command[]): Choices => ({
-  ...NO_CHOICES,
-  choices: new Map(commands.flatMap(({ isClaim }, index) => (isClaim ? [[index, []] as const] : []))),
-});

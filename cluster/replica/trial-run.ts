@@ -9,7 +9,7 @@ import type { CommandSender, StepRunner } from "../../engine/users/command-path.
 import type { ByteString } from "../../protocol/byte-string.js";
 import { error, type Reply } from "../../protocol/reply.js";
 import { withItemsFound } from "../../protocol/step-reply.js";
-import { type Choice, type Choices, COMMANDS_MAX, NO_CHOICES } from "../../protocol/version-2/envelope.js";
+import { type Choice, type Choices, COMMANDS_MAX } from "../../protocol/version-2/envelope.js";
 import { CommandFailure } from "../../store/arguments/command-errors.js";
 import type { Database } from "../../store/database.js";
 import { BudgetExceeded, budgetExceeded } from "../../store/keyspace/effort-budget.js";
@@ -18,6 +18,7 @@ import type { Unit } from "../../store/keyspace/unit.js";
 import type { Command } from "../../store/rows/command-row.js";
 import { rowIn } from "../../store/semantics.js";
 import type { UnitPosition } from "./gateway.js";
+import { expiryBefore } from "./recorded-choices.js";
 
 const TOO_MANY = error(`ERR a recorded unit can contain at most ${COMMANDS_MAX} commands that write`);
 const ONE_DATABASE = error("ERR a recorded unit can write to only one database");
@@ -29,6 +30,7 @@ export class TrialRun {
   readonly #sender: CommandSender;
   #records: UndoRecord[] = [];
   readonly #choices = new Map<number, Choice>();
+  readonly #expiries = new Map<number, number>();
   readonly #calls: CheckedCommand[] = [];
   /** The number of the database that the commands write to, or null if no command has written yet. */
   #db: number | null = null;
@@ -55,8 +57,8 @@ export class TrialRun {
 
   /** What the commands in `calls` have chosen. */
   get choices(): Choices {
-    const choices = this.#choices;
-    return choices.size === 0 ? NO_CHOICES : { ...NO_CHOICES, choices };
+    const [choices, expiries] = [this.#choices, this.#expiries];
+    return { choices: choices.size > 0 ? choices : null, expiries: expiries.size > 0 ? expiries : null };
   }
 
   /** Runs the program, and undoes its changes. */
@@ -78,11 +80,12 @@ export class TrialRun {
     if (this.#db !== null && this.#db !== db) return ONE_DATABASE;
     const before = this.#records.length;
     const taken = command.isClaim ? [] : undefined;
+    const expiry = expiryBefore(this.#database, command, argv, { db, at: this.#position.date.at });
     const reply = this.#bounded(command, argv, db, taken);
-    // Do not record a command that has changed nothing, because it might change something when it is folded.
-    if (this.#records.length === before) return reply;
+    if (this.#records.length === before && !isSetAgain(command, argv, reply)) return reply;
     this.#db = db;
     if (taken !== undefined) this.#choices.set(this.#calls.length, taken);
+    if (expiry !== undefined) this.#expiries.set(this.#calls.length, expiry);
     const recorded = command.recordedAs?.(argv, reply) ?? null;
     this.#calls.push(
       recorded === null ? { command, argv } : { command: table.resolve(recorded) as Command, argv: recorded },
@@ -106,3 +109,7 @@ export class TrialRun {
     return { at, seq, db, id, step: this.#calls.length, readsAll, encoding };
   }
 }
+
+/** Whether a call that has changed nothing is recorded. */
+const isSetAgain = ({ setsAgain }: Command, argv: readonly ByteString[], reply: Reply): boolean =>
+  reply.kind !== "error" && (typeof setsAgain === "function" ? setsAgain(argv, reply) : setsAgain === true);

@@ -31,6 +31,7 @@ import { family } from "../rows/command-row.js";
 import { sourcesLookedUp } from "../rows/counted-lookups.js";
 import { ONE_KEY_SEARCH, TWO_KEYS_SEARCH } from "../rows/key-searches.js";
 import { currentDb, inspect, read, type Touch, touchesOf, update, write } from "../rows/key-spec.js";
+import { repliesOne } from "../rows/recorded-call.js";
 import { visitPage } from "../values/tables/scan-page.js";
 import { cloneValue, typeName } from "../values/value.js";
 
@@ -95,6 +96,7 @@ export const generic = family("keyspace", {
     keyFlags: ["RW update"],
     method: "key seconds ...options: number",
     serves: "if-expired",
+    setsAgain: repliesOne,
     run: (data, argv, unit) => expire(data, argv, unit, SECONDS, "expire"),
   },
   EXPIREAT: {
@@ -109,6 +111,7 @@ export const generic = family("keyspace", {
     keyFlags: ["RW update"],
     method: "key time ...options: number",
     serves: "if-expired",
+    setsAgain: repliesOne,
     run: (data, argv, unit) => expire(data, argv, unit, UNIX_SECONDS, "expireat"),
   },
   EXPIRETIME: {
@@ -176,6 +179,7 @@ export const generic = family("keyspace", {
     keyFlags: ["RW update"],
     method: "key milliseconds ...options: number",
     serves: "if-expired",
+    setsAgain: repliesOne,
     run: (data, argv, unit) => expire(data, argv, unit, MILLISECONDS, "pexpire"),
   },
   PEXPIREAT: {
@@ -190,6 +194,7 @@ export const generic = family("keyspace", {
     keyFlags: ["RW update"],
     method: "key time ...options: number",
     serves: "if-expired",
+    setsAgain: repliesOne,
     run: (data, argv, unit) => expire(data, argv, unit, UNIX_MILLISECONDS, "pexpireat"),
   },
   PEXPIRETIME: {

@@ -82,6 +82,7 @@ export const hashes = family("hash", {
     cost: "arguments",
     events: event("h", "hincrby"),
     method: "key field increment: @integer",
+    keepsExpiryOf: 1,
     run: hincrby,
   },
   HINCRBYFLOAT: {
@@ -94,6 +95,7 @@ export const hashes = family("hash", {
     cost: "arguments",
     events: event("h", "hincrbyfloat"),
     method: "key field increment: string",
+    keepsExpiryOf: 1,
     run: hincrbyfloat,
   },
   HKEYS: {
@@ -137,6 +139,8 @@ export const hashes = family("hash", {
     cost: "arguments",
     events: event("h", "hset"),
     keyFlags: ["RW update"],
+    keepsExpiryOf: 1,
+    setsAgain: true,
     run: hmset,
   },
   HRANDFIELD: {
@@ -174,6 +178,8 @@ export const hashes = family("hash", {
     events: event("h", "hset"),
     keyFlags: ["RW update"],
     method: "key field value ...more: number",
+    keepsExpiryOf: 1,
+    setsAgain: true,
     run: hset,
   },
   HSETNX: {
@@ -187,6 +193,7 @@ export const hashes = family("hash", {
     events: event("h", "hset", ifCounted),
     keyFlags: ["RW insert"],
     method: "key field value: number",
+    keepsExpiryOf: 1,
     run: hsetnx,
   },
   HSTRLEN: {

@@ -28,6 +28,8 @@ export const hyperloglogs = family("hyperloglog", {
     events: event("$", "pfadd", ifCounted),
     keyFlags: ["RW insert"],
     method: "key ...elements: number",
+    keepsExpiryOf: 1,
+    setsAgain: true,
     run: (data, argv) => guarded(() => pfadd(data, argv)),
   },
   PFCOUNT: {
@@ -62,6 +64,8 @@ export const hyperloglogs = family("hyperloglog", {
     lookedUp: allLookedUp,
     keyFlags: ["RW access insert", "RO access"],
     method: 'key ...keys: "OK"',
+    keepsExpiryOf: 1,
+    setsAgain: true,
     run: (data, argv) => guarded(() => pfmerge(data, argv)),
   },
   PFSELFTEST: {

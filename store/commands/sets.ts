@@ -53,6 +53,8 @@ export const sets = family("set", {
     events: event("s", "sadd", ifCounted),
     keyFlags: ["RW insert"],
     method: "key member ...members: number",
+    keepsExpiryOf: 1,
+    setsAgain: true,
     run: sadd,
   },
   SCARD: {
@@ -168,6 +170,7 @@ export const sets = family("set", {
     events: smoveEvents,
     keyFlags: ["RW access delete", "RW insert"],
     method: "key1 key2 member: number",
+    keepsExpiryOf: 2,
     run: smove,
   },
   SPOP: {

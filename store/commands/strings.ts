@@ -58,6 +58,7 @@ export const strings = family("string", {
     events: event("$", "append"),
     keyFlags: ["RW insert"],
     method: "key value: number",
+    keepsExpiryOf: 1,
     run: append,
   },
   DECR: {
@@ -70,6 +71,7 @@ export const strings = family("string", {
     cost: "arguments",
     events: incrementEvents,
     method: "key: @integer",
+    keepsExpiryOf: 1,
     run: (data, argv) => increment(data, argv, -1),
   },
   DECRBY: {
@@ -82,6 +84,7 @@ export const strings = family("string", {
     cost: "arguments",
     events: incrementEvents,
     method: "key decrement: @integer",
+    keepsExpiryOf: 1,
     run: decrby,
   },
   GET: {
@@ -155,6 +158,7 @@ export const strings = family("string", {
     cost: "arguments",
     events: incrementEvents,
     method: "key: @integer",
+    keepsExpiryOf: 1,
     run: (data, argv) => increment(data, argv, 1),
   },
   INCRBY: {
@@ -167,6 +171,7 @@ export const strings = family("string", {
     cost: "arguments",
     events: incrementEvents,
     method: "key increment: @integer",
+    keepsExpiryOf: 1,
     run: (data, argv) => increment(data, argv, integerArgument(argv[2]!)),
   },
   INCRBYFLOAT: {
@@ -179,6 +184,7 @@ export const strings = family("string", {
     cost: "arguments",
     events: event("$", "incrbyfloat"),
     method: "key increment: string",
+    keepsExpiryOf: 1,
     run: incrbyfloat,
   },
   LCS: {
@@ -259,6 +265,7 @@ export const strings = family("string", {
     keySearches: ONE_KEY_SEARCH,
     method: "key value ...options: @text?",
     serves: "unless-empty",
+    keepsExpiryOf: (argv) => (argv.length > 3 && argv.slice(3).some(isKeptBy) ? 1 : undefined),
     run: set,
   },
   SETEX: {
@@ -286,6 +293,7 @@ export const strings = family("string", {
     keyFlags: ["OW insert"],
     method: "key value: number",
     serves: "unless-empty",
+    keepsExpiryOf: 1,
     run: setnx,
   },
   SETRANGE: {
@@ -298,6 +306,8 @@ export const strings = family("string", {
     events: event("$", "setrange", ({ argv }) => argv[3] !== ""),
     keyFlags: ["RW update"],
     method: "key offset value: number",
+    keepsExpiryOf: 1,
+    setsAgain: true,
     run: setrange,
   },
   STRLEN: {
@@ -494,6 +504,9 @@ function setKeys(argv: readonly ByteString[]): Touch[] {
   const answers = argv.some((word, index) => index > 2 && word.toUpperCase() === "GET");
   return [{ db: null, key: argv[1] ?? "", access: "write", needs: answers ? "RW" : "W" }];
 }
+
+/** Whether an option of SET leaves the expiry of an existing key. */
+const isKeptBy = (option: ByteString): boolean => ["KEEPTTL", "NX"].includes(option.toUpperCase());
 
 function set(data: Data, argv: readonly ByteString[], unit: { at: number }): Reply {
   const key = argv[1]!;

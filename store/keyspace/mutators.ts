@@ -149,9 +149,14 @@ export class Data {
       keyspace.replace(entry, value, expire);
       this.forms?.forget(entry);
     }
-    this.#touched = entry ?? keyspace.add(key, value, expire, "");
+    this.#touched = entry ?? keyspace.add(key, value, this.#expiryOfNew(expire), "");
     noteWriter(this.#touched, this.#unit);
     return this.#touched;
+  }
+
+  /** Returns the expiry of a key that the command creates: the recorded one, unless the command sets another. */
+  #expiryOfNew(expire: number): number {
+    return expire === NO_EXPIRY ? (this.#unit.expiry ?? expire) : expire;
   }
 
   /** Removes a key. */

@@ -158,6 +158,17 @@ export interface Row extends CommandDescription {
    * the command records the choice: the handler adds it to `Unit.taken`, and obeys `Unit.choice`. Default: no.
    */
   readonly isClaim?: boolean | undefined;
+  /**
+   * The index of the key that a writing command may create without an expiry, and whose expiry it keeps if the key exists.
+   * A daemon that signs the command records that expiry: see `Unit.expiry`. Default: none.
+   */
+  readonly keepsExpiryOf?: number | ((argv: readonly ByteString[]) => number | undefined) | undefined;
+  /**
+   * Whether a script's call is recorded although it changed nothing, because it sets what is there already: after a late
+   * write it then has the effect that the script relies on. Not for calls that remove something, or that write only under
+   * a condition: their replies said that they have no effect. Default: no.
+   */
+  readonly setsAgain?: true | ((argv: readonly ByteString[], reply: Reply) => boolean) | undefined;
   /** The index of the cursor in the arguments of a scan; default: none. */
   readonly cursorAt?: number | undefined;
   /**
@@ -268,6 +279,8 @@ function commandOf(group: string, name: string, row: Row): Command {
     sidecarLacks: row.sidecarLacks,
     recordedAs: row.recordedAs,
     isClaim: row.isClaim,
+    keepsExpiryOf: row.keepsExpiryOf,
+    setsAgain: row.setsAgain,
     cursorAt: row.cursorAt,
     inEnvelope: row.inEnvelope,
     isSecret: row.isSecret,

@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type Choice, NO_CHOICES } from "../../protocol/version-2/envelope.js";
-import { entry, key, pem, ROOT, Subject } from "./support/fold-subject.js";
+import { AT, entry, key, pem, ROOT, Subject } from "./support/fold-subject.js";
 
 const DAEMON = 3;
 
@@ -93,4 +93,39 @@ test("only a daemon's key may sign choices", () => {
     assert.equal(answer?.outcome, "denied");
   }
   assert.equal(subject.ask("SCARD s"), ":2");
+});
+
+/** Returns an entry in which a daemon has recorded the expiry of a command's key. */
+const kept = (name: string, after: number, line: string, expiry: number) =>
+  entry(name, LATER + after, [line], { key: key(DAEMON), expiries: new Map([[0, AT + expiry]]) });
+
+for (const line of [
+  "INCR k",
+  "HINCRBY k f 1",
+  "APPEND k x",
+  "LPUSH k x",
+  "SADD k x",
+  "ZADD k 1 x",
+  "SET k v KEEPTTL",
+])
+  test(`${line} creates its key with the recorded expiry, and changes no other expiry`, () => {
+    const type = line.split(" ")[0] as string;
+    const deleted = begun(`${line}`, "PEXPIREAT k 1800000000000");
+    deleted.merge(kept("kept", 2, line, 5_000_000));
+    assert.equal(deleted.ask("PEXPIRETIME k"), ":1800000000000", `${type}: the key exists`);
+    deleted.merge(entry("del", LATER + 1, ["DEL k"]));
+    assert.equal(deleted.ask("PEXPIRETIME k"), `:${AT + 5_000_000}`);
+    assert.deepEqual(...deleted.states);
+    deleted.merge(entry("persist", LATER + 3, ["PERSIST k"]));
+    assert.equal(deleted.ask("PEXPIRETIME k"), ":-1", `${type}: a later PERSIST`);
+  });
+
+test("a late PERSIST or SET is given no expiry by a later INCR", () => {
+  for (const late of ["PERSIST k", "SET k 5"]) {
+    const subject = begun("SET k 1 EX 600");
+    subject.merge(kept("kept", 2, "INCR k", 600_002));
+    subject.merge(entry("late", LATER + 1, [late]));
+    assert.equal(subject.ask("PEXPIRETIME k"), ":-1", late);
+    assert.deepEqual(...subject.states);
+  }
 });

@@ -42,6 +42,7 @@ export const bitmaps = family("bitmap", {
     keyFlags: ["RW access update variable_flags"],
     keySearches: ONE_KEY_SEARCH,
     method: "key ...operations: @reply",
+    keepsExpiryOf: 1,
     run: bitfield,
   },
   BITFIELD_RO: {
@@ -93,6 +94,8 @@ export const bitmaps = family("bitmap", {
     summary: "Sets a bit of a string and returns its previous value.",
     events: event("$", "setbit", ifChanged),
     method: "key offset bit: number",
+    keepsExpiryOf: 1,
+    setsAgain: true,
     run: setbit,
   },
 });

@@ -12,6 +12,7 @@ import { family, type Row } from "../../rows/command-row.js";
 import { sourcesLookedUp } from "../../rows/counted-lookups.js";
 import { storeSearch } from "../../rows/key-searches.js";
 import { read, write } from "../../rows/key-spec.js";
+import { addsAlways } from "../../rows/recorded-call.js";
 import { SortedSet } from "../../values/sorted-set.js";
 import { zadd } from "../sorted-sets/sorted-set-add.js";
 import { distance } from "./geo-area.js";
@@ -55,6 +56,8 @@ export const geo = family("geo", {
     events: scoreEvents,
     keyFlags: ["RW update"],
     method: "key ...rest: number",
+    keepsExpiryOf: 1,
+    setsAgain: addsAlways,
     run: geoadd,
   },
   GEODIST: {

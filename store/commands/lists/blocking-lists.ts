@@ -32,6 +32,7 @@ export const blockingLists: Readonly<Record<string, Row>> = {
     events: directedMoveEvents,
     keyFlags: ["RW access delete", "RW insert"],
     waitsFor: waitsForSource(5),
+    keepsExpiryOf: 2,
     run: blmove,
   },
   BLMPOP: {
@@ -85,6 +86,7 @@ export const blockingLists: Readonly<Record<string, Row>> = {
     events: rightToLeftEvents,
     keyFlags: ["RW access delete", "RW insert"],
     waitsFor: waitsForSource(3),
+    keepsExpiryOf: 2,
     run: brpoplpush,
   },
 };

@@ -66,6 +66,7 @@ export const lists = family("list", {
     events: directedMoveEvents,
     keyFlags: ["RW access delete", "RW insert"],
     method: "key1 key2 from to: @text?",
+    keepsExpiryOf: 2,
     run: lmove,
   },
   LMPOP: {
@@ -113,6 +114,7 @@ export const lists = family("list", {
     events: event("l", "lpush"),
     keyFlags: ["RW insert"],
     method: "key element ...elements: number",
+    keepsExpiryOf: 1,
     run: (data, argv) => push(data, argv, "left"),
   },
   LPUSHX: {
@@ -160,6 +162,7 @@ export const lists = family("list", {
     events: event("l", "lset"),
     keyFlags: ["RW update"],
     method: 'key index element: "OK"',
+    setsAgain: true,
     run: lset,
   },
   LTRIM: {
@@ -196,6 +199,7 @@ export const lists = family("list", {
     events: rightToLeftEvents,
     keyFlags: ["RW access delete", "RW insert"],
     method: "key1 key2: @text?",
+    keepsExpiryOf: 2,
     run: rpoplpush,
   },
   RPUSH: {
@@ -209,6 +213,7 @@ export const lists = family("list", {
     events: event("l", "rpush"),
     keyFlags: ["RW insert"],
     method: "key element ...elements: number",
+    keepsExpiryOf: 1,
     run: (data, argv) => push(data, argv, "right"),
   },
   RPUSHX: {

@@ -22,6 +22,7 @@ import type { Unit } from "../../keyspace/unit.js";
 import { family } from "../../rows/command-row.js";
 import { COUNTED_KEYS_SEARCH } from "../../rows/key-searches.js";
 import { counted, inspect, read, update, write } from "../../rows/key-spec.js";
+import { addsAlways } from "../../rows/recorded-call.js";
 import { SortedSet } from "../../values/sorted-set.js";
 import { visitPage } from "../../values/tables/scan-page.js";
 import { chosenIndexes, signedCount } from "../random-count.js";
@@ -50,6 +51,8 @@ export const sortedSets = family("sortedset", {
     keyFlags: ["RW update"],
     method: "key ...rest: number | string | null",
     reply: "double",
+    keepsExpiryOf: 1,
+    setsAgain: addsAlways,
     run: (data, argv) => zadd(data, argv, false),
   },
   ZCARD: {
@@ -73,6 +76,7 @@ export const sortedSets = family("sortedset", {
     events: event("z", "zincr", ifChanged),
     method: "key increment member: string",
     reply: "double",
+    keepsExpiryOf: 1,
     run: (data, argv) => zadd(data, argv, true),
   },
   ZMPOP: {

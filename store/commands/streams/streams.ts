@@ -34,6 +34,7 @@ export const streams = family("stream", {
     tips: ["nondeterministic_output"],
     method: "key ...rest: @text?",
     recordedAs: addWithId,
+    keepsExpiryOf: 1,
     run: xadd,
   },
   XDEL: {

@@ -23,7 +23,7 @@ function chosen(
   const commands = lines.map((line) => line.split(" "));
   const unsigned = { db: 0, multi, conditions, commands };
   const unitId = () => "i".repeat(36);
-  const { choices } = choicesOf(unsigned, { at: AT + 1, seq: 0 }, { database, stepsMax, unitId });
+  const { choices } = choicesOf(unsigned, { at: AT + 5, seq: 0 }, { database, stepsMax, unitId });
   return choices === null ? null : Object.fromEntries(choices);
 }
 
@@ -67,4 +67,29 @@ test("finding choices leaves the state, its listener and the counts of look-ups 
   assert.deepEqual([database.lookups.hits, database.lookups.misses], [hits, misses]);
   assert.equal(database.expiredKeys(AT), expired);
   assert.deepEqual(told, []);
+});
+
+function keptExpiries(database: Database, lines: readonly string[]): Record<number, number> | null {
+  const commands = lines.map((line) => line.split(" "));
+  const unsigned = { db: 0, multi: false, conditions: null, commands };
+  const unitId = () => "i".repeat(36);
+  const { expiries } = choicesOf(unsigned, { at: AT + 5, seq: 0 }, { database, stepsMax: STEPS, unitId });
+  return expiries === null ? null : Object.fromEntries(expiries);
+}
+
+test("the expiry that a command keeps is recorded, as it is before the command", () => {
+  const database = prepared("SET k 1 PXAT 1790000009000", "SET plain 1", "SET gone 1 PXAT 1790000000001");
+  assert.equal(keptExpiries(database, ["INCR plain", "INCR new", "SET k 2", "INCR gone"]), null);
+  assert.deepEqual(keptExpiries(database, ["INCR k", "INCR plain", "APPEND k x"]), {
+    0: 1_790_000_009_000,
+    2: 1_790_000_009_000,
+  });
+  assert.equal(keptExpiries(database, ["PERSIST k", "INCR k"]), null);
+  assert.deepEqual(keptExpiries(database, ["PEXPIREAT k 1790000008000", "INCR k", "DEL k", "INCR k"]), {
+    1: 1_790_000_008_000,
+  });
+  assert.deepEqual(keptExpiries(database, ["RENAME k k2", "INCR k2", "INCR k"]), { 1: 1_790_000_009_000 });
+  assert.deepEqual(keptExpiries(prepared(), ["INCR a", "PEXPIREAT a 1790000008000", "INCR a"]), {
+    2: 1_790_000_008_000,
+  });
 });

@@ -130,6 +130,31 @@ test("the writes of a script before its failure stay, as in Redis; a script that
     assert.deepEqual(await client.call("WRITERS", "k"), writer);
   }));
 
+test("a script's call that sets what is there already is recorded; one that found its condition unmet is not", () =>
+  withDaemon(async (port) => {
+    using client = await RedisConnection.open(port);
+    const state = "SADD s m; ZADD z 1 m; HSET h f v; SET k v; EXPIREAT k 9999999999".split("; ");
+    for (const line of state) await client.call(...line.split(" "));
+    const units = async () => {
+      const log = JSON.stringify(await client.call("TIMELINE", "LOG")).toLowerCase();
+      return log.slice(log.indexOf('"units"'));
+    };
+    const run = (...lines: string[]) =>
+      client.call(
+        "EVAL",
+        lines.map((line) => `redis.call('${line.split(" ").join("', '")}')`).join(" "),
+        "0",
+      );
+    const before = await units();
+    await run("SADD s m", "ZADD z 1 m", "HSET h f v", "EXPIREAT k 9999999999");
+    const after = await units();
+    for (const name of ["sadd", "zadd", "hset", "expireat"])
+      assert.ok(after.includes(name), `${name}: ${after}`);
+    assert.notEqual(after, before);
+    await run("ZADD z NX 2 m", "HSETNX h f w", "SETNX k w", "EXPIRE none 5", "SREM s none", "DEL none");
+    assert.equal(await units(), after);
+  }));
+
 test("during EXEC a script sees the transaction's writes, and all of them are one unit", () =>
   withDaemon(async (port) => {
     const script = "redis.call('append', KEYS[1], '!') return redis.call('get', KEYS[1])";
