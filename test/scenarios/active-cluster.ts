@@ -25,6 +25,8 @@ export interface ScenarioClient {
 interface Options {
   /** Whether the daemons run without --data. */
   readonly isInMemory?: boolean;
+  /** Whether the daemons also serve MongoDB clients. */
+  readonly hasDocuments?: boolean;
   /** The number of milliseconds by which the clock of each daemon is ahead. */
   readonly clocks?: readonly number[];
 }
@@ -35,6 +37,7 @@ export class ActiveCluster implements AsyncDisposable {
   readonly #options: Options;
   readonly #ports: readonly number[];
   readonly #respPorts: readonly number[];
+  readonly #mongoPorts: readonly number[];
   /** The ports through which the daemons connect to each other: `links[from][to]`. */
   readonly #links: readonly (readonly CuttablePort[])[];
   readonly #daemons: (DaemonProcess | null)[];
@@ -45,8 +48,10 @@ export class ActiveCluster implements AsyncDisposable {
     links: readonly (readonly CuttablePort[])[],
     options: Options,
   ) {
-    this.#ports = ports.slice(0, links.length);
-    this.#respPorts = ports.slice(links.length);
+    const count = links.length;
+    this.#ports = ports.slice(0, count);
+    this.#respPorts = ports.slice(count, 2 * count);
+    this.#mongoPorts = ports.slice(2 * count);
     this.#links = links;
     this.#options = options;
     this.indices = [...links.keys()];
@@ -56,7 +61,7 @@ export class ActiveCluster implements AsyncDisposable {
   /** Starts the daemons and waits until each one accepts writes. */
   static async start(count: number, options: Options = {}): Promise<ActiveCluster> {
     const ports = new Set<number>();
-    while (ports.size < 2 * count) ports.add(await freePort());
+    while (ports.size < 3 * count) ports.add(await freePort());
     const numbers = [...ports];
     const daemonPorts = numbers.slice(0, count);
     const open = (port: number) => CuttablePort.open(() => port);
@@ -79,11 +84,12 @@ export class ActiveCluster implements AsyncDisposable {
    */
   async spawn(index: number, clock: number = this.#options.clocks?.[index] ?? 0): Promise<void> {
     const others = this.indices.filter((other) => other !== index);
-    const { isInMemory = false } = this.#options;
+    const { isInMemory = false, hasDocuments = false } = this.#options;
     const args = [
       ...["-p", String(this.#ports[index]), "--resp", String(this.#respPorts[index])],
       ...others.flatMap((other) => ["--peer", `127.0.0.1:${this.#links[index]?.[other]?.port}`]),
       ...knowsSecret,
+      ...(hasDocuments ? ["--mongo", String(this.#mongoPorts[index])] : []),
       ...(isInMemory ? [] : ["--data", this.#dataFolder(index)]),
     ];
     const options = clock === 0 ? {} : { program: clockOff, env: { CLOCK_OFF_MS: String(clock) } };
@@ -130,6 +136,12 @@ export class ActiveCluster implements AsyncDisposable {
     if (link !== undefined) link.isCut = true;
   }
 
+  /** Holds back everything that two daemons send to each other, or forwards it again. */
+  hold(one: number, other: number, isHeld: boolean): void {
+    for (const link of [this.#links[one]?.[other], this.#links[other]?.[one]])
+      if (link !== undefined) link.isHeld = isHeld;
+  }
+
   /** Returns a client of one daemon. */
   client(index: number, library: "ioredis" | "redis-py" = "ioredis"): ScenarioClient {
     const port = this.#respPorts[index] as number;
@@ -140,6 +152,10 @@ export class ActiveCluster implements AsyncDisposable {
 
   respPort(index: number): number {
     return this.#respPorts[index] as number;
+  }
+
+  mongoPort(index: number): number {
+    return this.#mongoPorts[index] as number;
   }
 
   async untilWritable(index: number): Promise<void> {

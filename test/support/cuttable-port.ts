@@ -1,12 +1,18 @@
-/** A loopback port that forwards to another port. A test can cut its connections once, or block it for a time. */
+/**
+ * A loopback port that forwards to another port. A test can cut its connections once, block it for a time, or hold
+ * back its bytes without closing a connection.
+ */
 import { connect, createServer, type Server, type Socket } from "node:net";
 import { listenAtFreePort } from "./free-port.js";
 
 export class CuttablePort implements AsyncDisposable {
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
+  /** The two directions of each connection. */
+  readonly #flows = new Set<{ readonly from: Socket; readonly to: Socket }>();
   /** Whether the port closes every new connection. */
   #isCut = false;
+  #isHeld = false;
 
   private constructor(target: () => number) {
     this.#server = createServer((socket) => {
@@ -19,11 +25,14 @@ export class CuttablePort implements AsyncDisposable {
         [socket, other],
         [other, socket],
       ] as const) {
+        const flow = { from, to };
         this.#sockets.add(from);
-        from.pipe(to);
+        this.#flows.add(flow);
+        if (!this.#isHeld) from.pipe(to);
         from.on("error", () => {});
         from.on("close", () => {
           this.#sockets.delete(from);
+          this.#flows.delete(flow);
           to.destroy();
         });
       }
@@ -45,6 +54,16 @@ export class CuttablePort implements AsyncDisposable {
   set isCut(isCut: boolean) {
     this.#isCut = isCut;
     if (isCut) this.cut();
+  }
+
+  /** Whether the port stores all bytes instead of forwarding them. The connections stay open. */
+  set isHeld(isHeld: boolean) {
+    if (this.#isHeld === isHeld) return;
+    this.#isHeld = isHeld;
+    for (const { from, to } of this.#flows) {
+      if (isHeld) from.unpipe(to);
+      else from.pipe(to);
+    }
   }
 
   /** Closes all connections. New connections are still forwarded. */
