@@ -1,62 +1,91 @@
-/** Tests that a full disk does not damage the log's JSON lines, although LMDB prints to standard error itself. */
+/**
+ * Tests that a daemon whose disk is full refuses writes, and runs until it is stopped. LMDB would end the process if it
+ * found the disk full itself, so the daemon has to find it before each commit. Each log line remains a JSON line.
+ */
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { statSync } from "node:fs";
+import { mkdtempSync, rmSync, statfsSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { test } from "node:test";
 import { createClient } from "../../client/public-api.js";
 import { makeFolder } from "../daemon/replicas.js";
+import { amount } from "../support/amount.js";
 import { makeKeyPair } from "../support/envelope-client.js";
 import { freePort } from "../support/free-port.js";
 import { programPaths } from "../support/programs.js";
+import { skipWithout } from "../support/requirements.js";
 
-/** The size of values in bytes. */
-const VALUE_BYTES = 1000;
-/** The size of the database file that is larger than each file of the log, in bytes. */
-const DATABASE_BYTES = 18_000_000;
-/** More values than fit in the file. */
-const BATCHES_MAX = 1000;
-const BATCH = 200;
+/** The number of daemons that are tried with each size of values: LMDB would not end all of them. */
+const DAEMONS = amount(1, 5);
+/** The sizes of values in bytes: LMDB writes the short ones as part of a page, and each long one to several pages. */
+const VALUE_BYTES = [1000, 10_000] as const;
+/** The size of the database file that is larger than each file of the log, and than both files, in bytes. */
+const DATABASE_BYTES = { one: 18_000_000, both: 40_000_000 } as const;
+/** The size of the small disk. */
+const DISK = "size=160m";
+/** More batches than fit on the disk, and the bytes of values in a batch. */
+const BATCHES_MAX = 2000;
+const BATCH_BYTES = 200_000;
 
-/**
- * The number of daemons that are tried: LMDB writes the text of its error into a buffer that may be too short for it, and
- * then ends the process. The larger the values are, the more often this happens.
- */
-const ATTEMPTS_MAX = 3;
+interface Run {
+  readonly data: string;
+  readonly valueBytes: number;
+  /** The size of the database file at which the disk becomes full. */
+  readonly databaseBytes: number;
+  /** Makes the disk full. From then on, only the log can be written. */
+  readonly fill: (pid: number, database: string) => void;
+}
 
-/** Whether the file size of a running process can be limited. */
-const hasPrlimit = spawnSync("prlimit", ["--version"]).status === 0;
+for (const valueBytes of VALUE_BYTES)
+  test(`a daemon whose files can no longer grow refuses writes, and logs JSON lines (values of ${valueBytes} bytes)`, {
+    skip: skipWithout("prlimit"),
+  }, async () => {
+    for (let daemon = 0; daemon < DAEMONS; daemon++) {
+      using folder = makeFolder();
+      const fill = (pid: number, database: string) => {
+        const { size } = statSync(database);
+        const { status, stderr } = spawnSync("prlimit", ["--pid", String(pid), `--fsize=${size}`]);
+        assert.equal(status, 0, String(stderr));
+      };
+      await checkFull({
+        data: join(folder.path, "data"),
+        valueBytes,
+        databaseBytes: DATABASE_BYTES.one,
+        fill,
+      });
+    }
+  });
 
-test("each log line of a daemon whose disk is full is a JSON object, with standard error in the same stream", {
-  skip: hasPrlimit ? false : "prlimit is not installed",
-}, async () => {
-  for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
-    const { lines, isEndedByLmdb } = await printedOnFullDisk();
-    assert.ok(
-      lines.some((line) => line.includes("Write error")),
-      "LMDB prints its error",
-    );
-    for (const line of lines.filter((each) => each.includes('{"level":'))) JSON.parse(line);
-    if (isEndedByLmdb) continue;
-    assert.ok(
-      lines.some((line) => line.startsWith('{"level":"error"') && line.includes("can no longer be written")),
-    );
-    return;
+test("a daemon whose disk is filled by another program refuses writes, and logs JSON lines", async (context) => {
+  const disk = mkdtempSync(join(tmpdir(), "dbsync-small-"));
+  try {
+    if (spawnSync("mount", ["-t", "tmpfs", "-o", DISK, "none", disk]).status !== 0)
+      return context.skip("this user cannot mount a small disk");
+    // The daemon takes some of the space meanwhile.
+    const fill = () => {
+      const { blocks, bsize } = statfsSync(disk);
+      assert.throws(() => writeFileSync(join(disk, "other"), Buffer.alloc(blocks * bsize)), /ENOSPC/);
+    };
+    const [, valueBytes] = VALUE_BYTES;
+    await checkFull({ data: join(disk, "data"), valueBytes, databaseBytes: DATABASE_BYTES.both, fill });
+  } finally {
+    spawnSync("umount", ["--lazy", disk]);
+    rmSync(disk, { recursive: true });
   }
 });
 
-/** Returns what a daemon prints until its disk is full and it has stopped, and whether LMDB ended it. */
-async function printedOnFullDisk(): Promise<{ lines: readonly string[]; isEndedByLmdb: boolean }> {
-  using folder = makeFolder();
+/** Writes to a daemon until its disk is full and it refuses a write, and checks its log and its end. */
+async function checkFull(run: Run): Promise<void> {
   const key = makeKeyPair();
   const port = await freePort();
-  const data = join(folder.path, "data");
-  const args = ["-p", String(port), "-s", key.file, "--data", data, "--log-format", "json"];
-  const script = 'exec "$@" 2>&1';
+  const args = ["-p", String(port), "-s", key.file, "--data", run.data, "--log-format", "json"];
+  // Standard error is in the same stream as the log, because LMDB prints its errors there.
   const program = ["sh", process.execPath, programPaths.dbsyncd, ...args];
-  const daemon = spawn("sh", ["-c", script, ...program], { stdio: ["ignore", "pipe", "inherit"] });
+  const daemon = spawn("sh", ["-c", 'exec "$@" 2>&1', ...program], { stdio: ["ignore", "pipe", "inherit"] });
+  using _ = { [Symbol.dispose]: () => void daemon.kill("SIGKILL") };
   const lines: string[] = [];
   const output = createInterface(daemon.stdout);
   const ready = new Promise<void>((resolve) => {
@@ -68,25 +97,31 @@ async function printedOnFullDisk(): Promise<{ lines: readonly string[]; isEndedB
   const ended = once(daemon, "exit");
   await Promise.race([ready, ended]);
   await using client = createClient({ servers: [`127.0.0.1:${port}`], key: key.privateKey });
-  const database = join(data, "timeline", "data.mdb");
+  const database = join(run.data, "timeline", "data.mdb");
+  const batch = Math.ceil(BATCH_BYTES / run.valueBytes);
   let failure: unknown = null;
-  let isLimited = false;
-  for (let batch = 0; batch < BATCHES_MAX && failure === null; batch++) {
-    const calls = Array.from({ length: BATCH }, (_, number) =>
-      client.call(["SET", `k${batch * BATCH + number}`, "v".repeat(VALUE_BYTES)]),
+  let isFull = false;
+  for (let number = 0; number < BATCHES_MAX && failure === null; number++) {
+    const calls = Array.from({ length: batch }, (_, index) =>
+      client.call(["SET", `k${number * batch + index}`, "v".repeat(run.valueBytes)]),
     );
     for (const { reason } of (await Promise.allSettled(calls)) as { reason?: unknown }[])
       failure ??= reason ?? null;
-    const { size } = statSync(database);
-    if (isLimited || size < DATABASE_BYTES) continue;
-    // From now on, the file cannot grow.
-    isLimited = true;
-    const { status, stderr } = spawnSync("prlimit", ["--pid", String(daemon.pid), `--fsize=${size}`]);
-    assert.equal(status, 0, String(stderr));
+    if (isFull || statSync(database).size < run.databaseBytes) continue;
+    isFull = true;
+    run.fill(daemon.pid as number, database);
   }
+  assert.ok(isFull, "the daemon wrote enough before its disk was full");
+  assert.match(String(failure), /storage-failed/);
+  assert.equal(await client.call(["EXISTS", "k0"]), 1, "the daemon serves reads");
   daemon.kill("SIGTERM");
-  const [, signal] = await ended;
-  const isEndedByLmdb = signal === "SIGABRT" || signal === "SIGSEGV";
-  if (!isEndedByLmdb) assert.match(String(failure), /storage-failed/);
-  return { lines, isEndedByLmdb };
+  const [code, signal] = await ended;
+  assert.deepEqual([code, signal], [0, null], lines.slice(-5).join("\n"));
+  for (const line of lines) JSON.parse(line);
+  assert.ok(
+    lines.some(
+      (line) => line.startsWith('{"level":"error"') && /can no longer be written \((EFBIG|ENOSPC)/.test(line),
+    ),
+    lines.slice(-5).join("\n"),
+  );
 }

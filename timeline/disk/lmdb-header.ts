@@ -28,7 +28,7 @@ const MAGIC = 0xbeefc0de;
 /** The version of the file's layout, which is in the lower 16 bits of the version field. */
 const VERSION = 2;
 const PAGE_BYTES_MIN = 512;
-const PAGE_BYTES_MAX = 65_536;
+export const PAGE_BYTES_MAX = 65_536;
 /** The root of an empty tree. */
 const NO_PAGE = 2n ** 64n - 1n;
 const META_PAGES = 2;

@@ -7,8 +7,9 @@ import { statSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { type Database, open, type RootDatabase } from "lmdb";
 import type { LogMark, StorageOperation } from "../entries/storage-operation.js";
+import { commitBytesMax, emptyShape, sizesIn } from "./lmdb-commit-size.js";
 import { DATA_FILE, findDamage } from "./lmdb-file.js";
-import { checkHeader, DamagedFile } from "./lmdb-header.js";
+import { checkHeader, DamagedFile, PAGE_BYTES_MAX } from "./lmdb-header.js";
 import {
   BINARY,
   entrySlices,
@@ -17,6 +18,7 @@ import {
   type Slice,
   type StoredEntry,
 } from "./lmdb-reader.js";
+import { LmdbReserve } from "./lmdb-reserve.js";
 import { LOG_KEY, writeLogMark } from "./log-mark.js";
 
 /** The number of keys whose pages are checked before LMDB reads them, which takes about 0.2 s. */
@@ -29,6 +31,10 @@ console.error = (...items: unknown[]): void => {
   const [first] = items;
   if (!(first instanceof Error && LIBRARY.test(first.stack ?? ""))) printError(...items);
 };
+
+/** The number of pages of a new file: LMDB's two heads. */
+const HEADS = 2;
+const NEW_FILE_BYTES_MAX = HEADS * PAGE_BYTES_MAX;
 
 const STDERR = 2;
 
@@ -49,6 +55,7 @@ export class LmdbTree {
   readonly #root: RootDatabase<Buffer, Buffer>;
   readonly #entries: Database<Buffer, Buffer>;
   readonly #marks: Database<Buffer, Buffer>;
+  readonly #reserve: LmdbReserve;
   /** Whether a process with the same process id, perhaps this process, already had the environment open. */
   readonly hasSamePid: boolean;
 
@@ -56,10 +63,12 @@ export class LmdbTree {
    * @param folder    must exist
    * @param isSynced  whether each commit is on the disk when it is done
    * @throws DamagedFile
+   * @throws Error  the system's error, for example of a full disk
    */
   constructor(folder: string, isSynced: boolean) {
     this.#folder = folder;
-    checkFile(join(folder, DATA_FILE));
+    const file = join(folder, DATA_FILE);
+    checkFile(file);
     this.#root = open<Buffer, Buffer>({
       path: folder,
       noSubdir: false,
@@ -74,12 +83,18 @@ export class LmdbTree {
     // LMDB adds this process to its list of readers only at the first read, so the list does not contain this opening
     // yet. If no other process has the environment open, LMDB has cleared the list.
     this.hasSamePid = this.#readers().includes(process.pid);
+    this.#reserve = new LmdbReserve(file);
+    const { size } = statSync(file);
+    // LMDB has just created the file. Two commits add the databases.
+    if (size <= NEW_FILE_BYTES_MAX)
+      this.#reserve.reserveNow(size, commitBytesMax([], emptyShape(size / HEADS)));
     this.#entries = this.#root.openDB("entries", BINARY);
     this.#marks = this.#root.openDB("marks", BINARY);
   }
 
+  /** The bytes of the file, without the reserve after LMDB's last page. */
   get bytes(): number {
-    return statSync(join(this.#folder, DATA_FILE)).size;
+    return Math.min(statSync(join(this.#folder, DATA_FILE)).size, sizesIn(this.#root).used);
   }
 
   /**
@@ -119,8 +134,10 @@ export class LmdbTree {
     return this.#entries.getKeys({ reverse: true });
   }
 
-  /** Writes in the background, in one of LMDB's threads. Rejects with LMDB's own message. */
-  async commit(operations: Iterable<StorageOperation>, log: LogMark): Promise<void> {
+  /** Writes in the background, in one of LMDB's threads. Rejects with the system's error, or with LMDB's message. */
+  async commit(operations: readonly StorageOperation[], log: LogMark): Promise<void> {
+    const { used, shape } = sizesIn(this.#entries);
+    await this.#reserve.reserve(used, commitBytesMax(operations, shape));
     try {
       await this.#root.batch(() => this.#execute(operations, log));
     } catch (problem) {
@@ -130,7 +147,9 @@ export class LmdbTree {
   }
 
   /** Writes in one step, without another thread. */
-  commitNow(operations: Iterable<StorageOperation>, log: LogMark): void {
+  commitNow(operations: readonly StorageOperation[], log: LogMark): void {
+    const { used, shape } = sizesIn(this.#entries);
+    this.#reserve.reserveNow(used, commitBytesMax(operations, shape));
     try {
       this.#root.transactionSync(() => this.#execute(operations, log));
     } catch (problem) {
@@ -146,8 +165,10 @@ export class LmdbTree {
     });
   }
 
-  close(): Promise<void> {
-    return this.#root.close();
+  async close(): Promise<void> {
+    const { used } = sizesIn(this.#root);
+    await this.#root.close();
+    this.#reserve.close(used);
   }
 
   #readers(): number[] {
@@ -156,7 +177,7 @@ export class LmdbTree {
     return [...rows].map(([, number]) => Number(number));
   }
 
-  #execute(operations: Iterable<StorageOperation>, log: LogMark): void {
+  #execute(operations: readonly StorageOperation[], log: LogMark): void {
     for (const operation of operations) {
       if (operation.kind === "put") this.#entries.put(operation.orderKey, operation.value);
       else if (operation.kind === "remove") this.#entries.remove(operation.orderKey);

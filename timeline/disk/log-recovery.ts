@@ -1,6 +1,8 @@
 /** Recovers the log that the previous process left: moves its groups into LMDB, and reports missing groups. */
 import { join } from "node:path";
+import type { LogMark, OperationGroup } from "../entries/storage-operation.js";
 import type { TimelineLogger } from "../entries/timeline-logger.js";
+import { operationsOf, takeBatch } from "./filing-batch.js";
 import type { LmdbTree } from "./lmdb-tree.js";
 import { LOG_END_FILE } from "./log-end.js";
 import { type LogRemains, readLog, renameDamagedLog } from "./write-ahead-log.js";
@@ -18,11 +20,15 @@ export function recoverLog(
   const { logMark } = tree;
   const { groups, lost, unsynced, end } = logMark === null ? NOTHING : readLog(folder, logMark);
   const sequence = groups.at(-1)?.sequence ?? logMark?.sequence ?? 0;
+  const pending = [...groups];
+  // After a loss, one transaction takes all groups, so that a crash after some of them cannot prevent the report.
+  let batch = lost > 0 ? pending.splice(0) : takeBatch(pending);
+  for (; pending.length > 0; batch = takeBatch(pending)) {
+    const mark = { sequence: (batch.at(-1) as OperationGroup).sequence, marker: (logMark as LogMark).marker };
+    tree.commitNow(operationsOf(batch), mark);
+  }
   // Commit even if there is no group: the commit syncs the bytes that the previous process only passed to the system.
-  tree.commitNow(
-    groups.flatMap(({ operations }) => operations),
-    { sequence, marker },
-  );
+  tree.commitNow(operationsOf(batch), { sequence, marker });
   if (lost > 0) log.error({ lost, kept: renameDamagedLog(folder) }, DAMAGED);
   if (unsynced > 0) log.warn({ unsynced }, UNSYNCED);
   if (end === "damaged") log.warn({ file: join(folder, LOG_END_FILE) }, NO_END);

@@ -3,18 +3,13 @@
  * combine LMDB with the groups that are not in LMDB yet.
  */
 
-import type { OperationGroup, StorageOperation } from "../entries/storage-operation.js";
+import type { OperationGroup } from "../entries/storage-operation.js";
+import { BYTES_MAX, OPERATIONS_MAX, operationsOf, takeBatch } from "./filing-batch.js";
 import type { LmdbTree } from "./lmdb-tree.js";
 import { UnfiledOperations } from "./unfiled-operations.js";
 
 /** Milliseconds between two transactions at low load: each costs two syncs and some milliseconds of CPU. */
 const FILE_EVERY_MS = 1000;
-/**
- * The maximum number of operations in a transaction. When this many are pending, a transaction starts immediately.
- * Passing them to LMDB occupies the event loop for a few milliseconds.
- */
-const OPERATIONS_MAX = 1024;
-const BYTES_MAX = 4 * 1024 * 1024;
 /**
  * The maximum bytes of groups that are not in LMDB yet and are therefore in memory. If there are more, the log waits.
  */
@@ -133,7 +128,7 @@ export class LogToLmdb {
   };
 
   async #fileSome(): Promise<void> {
-    const groups = this.#take();
+    const groups = takeBatch(this.#groups);
     const { sequence } = groups.at(-1) as OperationGroup;
     try {
       await this.#tree.commit(operationsOf(groups), { sequence, marker: this.#marker });
@@ -150,20 +145,4 @@ export class LogToLmdb {
     this.#filed = sequence;
     this.#handlers.onFiled(sequence);
   }
-
-  /** Removes and returns the groups of the next transaction, at least one. */
-  #take(): OperationGroup[] {
-    let [count, bytes, operations] = [0, 0, 0];
-    for (const group of this.#groups) {
-      bytes += group.bytes;
-      operations += group.operations.length;
-      if (count > 0 && (bytes > BYTES_MAX || operations > OPERATIONS_MAX)) break;
-      count++;
-    }
-    return this.#groups.splice(0, count);
-  }
-}
-
-function* operationsOf(groups: readonly OperationGroup[]): Generator<StorageOperation> {
-  for (const { operations } of groups) yield* operations;
 }

@@ -13,12 +13,11 @@ import {
   openSync,
   readFileSync,
   renameSync,
-  write,
-  writeSync,
 } from "node:fs";
 import { join } from "node:path";
 import type { LogMark, OperationGroup, StorageOperation } from "../entries/storage-operation.js";
 import { syncFolder } from "../entries/sync-folder.js";
+import { writeInThread, writeNow } from "./complete-writes.js";
 import type { InlineWrites } from "./inline-writes.js";
 import { type FoundLogEnd, LogEndWriter, readLogEnd } from "./log-end.js";
 import { type LogRecord, readRecords, recordBytes, writeRecord } from "./log-record.js";
@@ -301,25 +300,6 @@ export function renameDamagedLog(folder: string): string[] {
 function openFile(path: string, flags: number): LogFile {
   const descriptor = openSync(path, constants.O_RDWR | constants.O_CREAT | flags, FILE_MODE);
   return { descriptor, end: 0, size: fstatSync(descriptor).size, last: 0, isUnsynced: false, growing: null };
-}
-
-function writeNow(descriptor: number, bytes: Buffer, position: number): void {
-  for (let done = 0; done < bytes.length; )
-    done += writeSync(descriptor, bytes, done, bytes.length - done, position + done);
-}
-
-/** Writes in another thread. */
-function writeInThread(descriptor: number, bytes: Buffer, position: number): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const writeFrom = (done: number): void => {
-      write(descriptor, bytes, done, bytes.length - done, position + done, (problem, written) => {
-        if (problem !== null) reject(problem);
-        else if (done + written === bytes.length) resolve();
-        else writeFrom(done + written);
-      });
-    };
-    writeFrom(0);
-  });
 }
 
 function syncFile(file: LogFile): Promise<void> {
