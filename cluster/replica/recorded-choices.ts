@@ -13,7 +13,7 @@ import type { Database } from "../../store/database.js";
 import { BudgetExceeded } from "../../store/keyspace/effort-budget.js";
 import { isExpired, NO_EXPIRY } from "../../store/keyspace/keyspace.js";
 import type { UndoRecord } from "../../store/keyspace/undo.js";
-import type { Command } from "../../store/rows/command-row.js";
+import { type Command, isClaim } from "../../store/rows/command-row.js";
 
 /** Commands that are going to be signed as one envelope. */
 export interface Unsigned extends Pick<Envelope, "db" | "multi" | "commands"> {
@@ -44,20 +44,21 @@ export function choicesOf(unsigned: Unsigned, date: EnvelopeDate, state: TrialSt
   const { db, conditions } = unsigned;
   const tried = countToTry(commands, unsigned);
   const noteExpiry = (index: number) => {
-    const argv = unsigned.commands[index] as readonly ByteString[];
+    const argv = argvAt(unsigned, index);
     const expiry = expiryBefore(database, commands[index] as Command, argv, { db, at: date.at });
     if (expiry !== undefined) expiries.set(index, expiry);
   };
   if (conditions !== null && !database.holds(conditions, date.at)) {
     // The claims take nothing, also at a position at which the conditions hold.
-    for (const [index, { isClaim }] of commands.entries()) if (isClaim) choices.set(index, []);
+    for (const [index, command] of commands.entries())
+      if (isClaim(command, argvAt(unsigned, index))) choices.set(index, []);
   } else if (tried > 0) {
     const id = state.unitId();
     try {
       database.tryOut(state.stepsMax, (records) => {
         for (const [index, command] of commands.slice(0, tried).entries()) {
           noteExpiry(index);
-          const taken = command.isClaim ? [] : undefined;
+          const taken = isClaim(command, argvAt(unsigned, index)) ? [] : undefined;
           if (command.writes) runOne(database, command, unsigned, { index, date, id, taken, records });
           if (taken !== undefined) choices.set(index, taken);
         }
@@ -84,7 +85,7 @@ function countToTry(commands: readonly Command[], { commands: argvs }: Unsigned)
   for (const [index, command] of commands.entries()) {
     const argv = argvs[index] as readonly ByteString[];
     const keptAt = keptKey(command, argv);
-    if (command.isClaim) count = index + 1;
+    if (isClaim(command, argv)) count = index + 1;
     else if (keptAt !== undefined) {
       if (changed === null || changed.has(argv[keptAt] as ByteString)) count = index + 1;
     } else if (command.writes && changed !== null) {
@@ -96,6 +97,9 @@ function countToTry(commands: readonly Command[], { commands: argvs }: Unsigned)
   }
   return count;
 }
+
+const argvAt = ({ commands }: Pick<Unsigned, "commands">, index: number) =>
+  commands[index] as readonly ByteString[];
 
 const keptKey = ({ keepsExpiryOf }: Command, argv: readonly ByteString[]): number | undefined =>
   typeof keepsExpiryOf === "function" ? keepsExpiryOf(argv) : keepsExpiryOf;
@@ -129,5 +133,5 @@ function runOne(
   { index, date, id, taken, records }: Run,
 ): void {
   const unit = { at: date.at, seq: date.seq, db, id, step: multi ? index : 0, taken };
-  withItemsFound(database.run(command, commands[index] as readonly ByteString[], unit, records));
+  withItemsFound(database.run(command, argvAt({ commands }, index), unit, records));
 }

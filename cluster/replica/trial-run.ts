@@ -15,7 +15,7 @@ import type { Database } from "../../store/database.js";
 import { BudgetExceeded, budgetExceeded } from "../../store/keyspace/effort-budget.js";
 import type { UndoRecord } from "../../store/keyspace/undo.js";
 import type { Unit } from "../../store/keyspace/unit.js";
-import type { Command } from "../../store/rows/command-row.js";
+import { type Command, isClaim } from "../../store/rows/command-row.js";
 import { rowIn } from "../../store/semantics.js";
 import type { UnitPosition } from "./gateway.js";
 import { expiryBefore } from "./recorded-choices.js";
@@ -79,7 +79,7 @@ export class TrialRun {
     if (this.#calls.length === COMMANDS_MAX) return TOO_MANY;
     if (this.#db !== null && this.#db !== db) return ONE_DATABASE;
     const before = this.#records.length;
-    const taken = command.isClaim ? [] : undefined;
+    const taken = isClaim(command, argv) ? [] : undefined;
     const expiry = expiryBefore(this.#database, command, argv, { db, at: this.#position.date.at });
     const reply = this.#bounded(command, argv, db, taken);
     if (this.#records.length === before && !isSetAgain(command, argv, reply)) return reply;

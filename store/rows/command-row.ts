@@ -155,9 +155,10 @@ export interface Row extends CommandDescription {
   readonly recordedAs?: RecordedCall | undefined;
   /**
    * Whether the reply names what the command took, or the command writes to what it has chosen. A daemon that signs
-   * the command records the choice: the handler adds it to `Unit.taken`, and obeys `Unit.choice`. Default: no.
+   * the command records the choice: the handler adds it to `Unit.taken`, and obeys `Unit.choice`. A function decides it
+   * for each call. Default: no.
    */
-  readonly isClaim?: boolean | undefined;
+  readonly isClaim?: boolean | ((argv: readonly ByteString[]) => boolean) | undefined;
   /**
    * The index of the key that a writing command may create without an expiry, and whose expiry it keeps if the key exists.
    * A daemon that signs the command records that expiry: see `Unit.expiry`. Default: none.
@@ -254,6 +255,10 @@ export interface CommandTable {
 export function family(group: string, rows: Readonly<Record<string, Row>>): readonly Command[] {
   return Object.entries(rows).map(([name, row]) => commandOf(group, name, row));
 }
+
+/** Whether a call is a claim. */
+export const isClaim = ({ isClaim: rule }: Command, argv: readonly ByteString[]): boolean =>
+  typeof rule === "function" ? rule(argv) : rule === true;
 
 /** Returns a command. All commands have the same properties in the same order for V8, because each request reads one. */
 function commandOf(group: string, name: string, row: Row): Command {
