@@ -10,10 +10,60 @@ const ORDERING = "test/store/commands/collections/ordering.test.js";
 const READS = "test/store/commands/collections/find-and-count.test.js";
 const WRITES = "test/store/commands/collections/mdb-commands.test.js";
 const KEYS = "test/store/commands/collections/collection-keys.test.js";
+const CLAIMS = "test/timeline/document-claims.test.js";
 const FACTS = "test/store/commands/collections/stated-facts.test.js";
 const BSON = "test/store/values/collections/bson.test.js";
 
 export const collectionMutants: readonly Mutant[] = [
+  {
+    name: "collections: a claim takes another document than the recorded one",
+    file: "store/commands/collections/update-and-delete.js",
+    find: "still.length > 0 || !isUpsert ? still : choose()",
+    replace: "still.length > 0 ? still : choose()",
+    test: CLAIMS,
+  },
+  {
+    name: "collections: a claim takes its document although the filter no longer matches",
+    file: "store/commands/collections/update-and-delete.js",
+    find: "filterOf(isRandom ? EVERY : query, work, target)",
+    replace: "filterOf(EVERY, work, target)",
+    test: CLAIMS,
+  },
+  {
+    name: "collections: a random filter is tried again",
+    file: "store/commands/collections/update-and-delete.js",
+    find: "filterOf(isRandom ? EVERY : query, work, target)",
+    replace: "filterOf(query, work, target)",
+    test: CLAIMS,
+  },
+  {
+    name: "collections: an upsert does nothing if its document is gone",
+    file: "store/commands/collections/update-and-delete.js",
+    find: "still.length > 0 || !isUpsert ? still : choose()",
+    replace: "still",
+    test: CLAIMS,
+  },
+  {
+    name: "collections: a claim that failed is repeated",
+    file: "store/commands/collections/claimed-documents.js",
+    find: "outcome = bytesOfFailure(failure);",
+    replace: "{}",
+    test: CLAIMS,
+  },
+  {
+    name: "collections: the choices of statements are counted without those that take all documents",
+    file: "store/commands/collections/claimed-documents.js",
+    find: "while (taken.length < index)",
+    replace: "while (false)",
+    test: CLAIMS,
+  },
+  {
+    name: "collections: each command that changes all documents is run twice",
+    file: "store/commands/collections/mdb-commands.js",
+    find: "isClaim: updatesOne,",
+    replace: "isClaim: true,",
+    test: CLAIMS,
+  },
   {
     name: "collections: an upsert stores no value of $in",
     file: "store/queries/bson-update.js",

@@ -5,6 +5,7 @@
 import { eachChangeEvent } from "../../events/event-rules.js";
 import { family } from "../../rows/command-row.js";
 import { aggregate } from "./aggregation-pipeline.js";
+import { deletesOne, updatesOne } from "./claimed-documents.js";
 import { create, drop, dropDatabase, listCollections, listDatabases } from "./collection-definitions.js";
 import { createIndexes, dropIndexes, listIndexes } from "./collection-indexes.js";
 import {
@@ -43,6 +44,7 @@ export const collections = family("mongo", {
     complexity: "O(N) for each statement, N: documents of the collection, or those that an index selects",
     summary: "Changes documents by statements {q, u, multi, upsert, upsertId, arrayFilters, let}.",
     events: eachChangeEvent("mdb.update"),
+    isClaim: updatesOne,
     run: detailed(update),
   },
   "MDB.DELETE": {
@@ -53,6 +55,7 @@ export const collections = family("mongo", {
     complexity: "O(N) for each statement, N: documents of the collection, or those that an index selects",
     summary: "Removes documents by statements {q, limit, let}.",
     events: eachChangeEvent("mdb.delete"),
+    isClaim: deletesOne,
     run: detailed(remove),
   },
   "MDB.FINDANDMODIFY": {
@@ -63,6 +66,7 @@ export const collections = family("mongo", {
     complexity: "O(N), N: documents of the collection, or those that an index selects",
     summary: "Changes or removes one document, and returns it.",
     events: eachChangeEvent("mdb.findandmodify"),
+    isClaim: true,
     run: detailed(findAndModify),
   },
   "MDB.FIND": {

@@ -26,6 +26,8 @@ import { EXPRESSION_OPERATORS } from "../../queries/operators/operator-table.js"
 import { PositionalElements } from "../../queries/positional-elements.js";
 import { type Bson, type BsonDocument, isArray } from "../../values/collections/bson.js";
 import { isNumber } from "../../values/collections/bson-numbers.js";
+import { keyOf } from "../../values/collections/bson-order.js";
+import { readKnownBson } from "../../values/collections/bson-reader.js";
 import { Collection, type CollectionReading } from "../../values/collections/collection.js";
 import {
   byEquality,
@@ -38,6 +40,7 @@ import {
   matchOf,
   type SeenFilter,
 } from "./candidate-documents.js";
+import { type Claim, claimed, type RecordedDocument } from "./claimed-documents.js";
 import { collectionAt, type Namespace, namespaceOf } from "./collection-names.js";
 import { checkedId } from "./inserts.js";
 import { answered, bytesOf, collectFailures, count } from "./mdb-replies.js";
@@ -94,7 +97,10 @@ export function update(data: Data, argv: readonly ByteString[], unit: Unit): Rep
   let [n, modified] = [0, 0];
   const upserted: BsonDocument[] = [];
   const failures = collectFailures(argv[3] ?? "", statements.length, (i) => {
-    const result = updated(target, statements[i] as BsonDocument);
+    const statement = statements[i] as BsonDocument;
+    const result = truthAt(statement, "multi")
+      ? updated(target, statement, null)
+      : claimed(unit, i, UNCHANGED, (claim) => updated(target, statement, claim));
     n += result.n;
     modified += result.modified;
     if (result.upserted !== undefined)
@@ -150,20 +156,25 @@ interface Updated {
   readonly upserted?: Bson;
 }
 
-function updated(general: Target, statement: BsonDocument): Updated {
-  const target = targetFor(general, statement);
+const UNCHANGED: Updated = { n: 0, modified: 0 };
+
+/** @param claim null for a statement that changes all matching documents */
+function updated(general: Target, statement: BsonDocument, claim: Claim | null): Updated {
+  const target = targetFor(claim?.scopeOf(general) ?? general, statement);
   const query = documentAt(statement, "q");
   if (query === undefined) throw typeMismatch("q has to be a document");
-  const isMulti = truthAt(statement, "multi");
-  if (isReplacement(statement.get("u")) && isMulti)
+  if (isReplacement(statement.get("u")) && claim === null)
     throw failedToParse("multi update is not supported for replacement-style update");
-  const matches = foundBy(target, query, isMulti ? Number.POSITIVE_INFINITY : 1, CHANGE_STEPS);
-  if (matches.length > 0 || !truthAt(statement, "upsert")) {
+  const isUpsert = truthAt(statement, "upsert");
+  const matches = foundBy(target, query, { claim, isUpsert, steps: CHANGE_STEPS });
+  if (matches.length > 0 || !isUpsert) {
     const changed = changedBy(target, matches, changeOf(statement, "u", query));
     return { n: matches.length, modified: changed.modified };
   }
   const inserted = upsertedBy(target, changeOf(statement, "u", query), statement.get("upsertId"));
-  return { n: 1, modified: 0, upserted: checkedId(inserted) };
+  const id = checkedId(inserted);
+  claim?.take(id, "inserted");
+  return { n: 1, modified: 0, upserted: id };
 }
 
 /**
@@ -188,14 +199,63 @@ export function* inStepsOf(found: Findings): Generator<void, readonly Found[]> {
   return isComplete(found) ? found : yield* found;
 }
 
+interface Search {
+  /** Null: all matching documents. */
+  readonly claim: Claim | null;
+  readonly isUpsert: boolean;
+  /** Additional cost of each document found. */
+  readonly steps: number;
+}
+
+/** Returns the documents that a statement changes or removes. @throws BudgetExceeded */
+function foundBy(target: Target, query: BsonDocument, { claim, isUpsert, steps }: Search): readonly Found[] {
+  const first = (max: number) => {
+    const findings = finding(target, query, max, steps);
+    return isComplete(findings) ? findings : finish(findings);
+  };
+  return claim === null
+    ? first(Number.POSITIVE_INFINITY)
+    : takenBy(target, query, claim, { isUpsert, choose: () => first(1) });
+}
+
 /**
- * Returns the first documents that a filter matches.
- * @param steps additional cost of each document found
- * @throws BudgetExceeded
+ * Returns the document that a claim takes, or none. If a daemon has recorded one, the claim takes only that one, if it
+ * is still there and still matches. An upsert then continues as at any position: it changes the document that it
+ * chooses, or inserts one.
  */
-function foundBy(target: Target, query: BsonDocument, max: number, steps = 0): readonly Found[] {
-  const findings = finding(target, query, max, steps);
-  return isComplete(findings) ? findings : finish(findings);
+export function takenBy(
+  target: Target,
+  query: BsonDocument,
+  claim: Claim,
+  { isUpsert, choose }: { readonly isUpsert: boolean; readonly choose: () => readonly Found[] },
+): readonly Found[] {
+  if (claim.recorded !== undefined) {
+    const still = stillMatching(target, query, claim.recorded);
+    return still.length > 0 || !isUpsert ? still : choose();
+  }
+  const matches = choose();
+  const [first] = matches;
+  if (first !== undefined) claim.take(readKnownBson(first.bytes, ID_FIELD).get("_id") as Bson, "chosen");
+  return matches;
+}
+
+const ID_FIELD: ReadonlySet<ByteString> = new Set(["_id"]);
+const EVERY: BsonDocument = new Map();
+
+function stillMatching(
+  target: Target,
+  query: BsonDocument,
+  { id, isRandom }: RecordedDocument,
+): readonly Found[] {
+  const { data, namespace, work } = target;
+  const filter = filterOf(isRandom ? EVERY : query, work, target);
+  const collection = collectionAt(data, namespace)?.value;
+  if (collection === undefined) return [];
+  const numbers = collection.idIndex.equal(keyOf(id));
+  const isExpired = expiredBy(collection, target.at);
+  return finish(
+    findingInSteps(target, matching(collection, numbers, { ...filter, isExpired }, work), 1, CHANGE_STEPS),
+  );
 }
 
 /** Finds the first documents that a filter matches. Works in steps unless few documents must be checked. */
@@ -369,18 +429,24 @@ export function remove(data: Data, argv: readonly ByteString[], unit: Unit): Rep
   let n = 0;
   const failures = collectFailures(argv[3] ?? "", statements.length, (i) => {
     const statement = statements[i] as BsonDocument;
-    const target = targetFor(general, statement);
-    const query = documentAt(statement, "q");
-    if (query === undefined) throw typeMismatch("q has to be a document");
-    // Without a limit, which might be left out by mistake, all documents would be deleted.
-    if (!isNumber(statement.get("limit"))) throw typeMismatch("limit has to be 0 or 1");
-    const limit = countAt(statement, "limit");
-    if (limit > 1) throw failedToParse("the limit of a delete is 0 or 1");
-    n += removed(target, foundBy(target, query, limit === 0 ? Number.POSITIVE_INFINITY : 1));
+    n += truthAt(statement, "limit")
+      ? claimed(unit, i, 0, (claim) => removedBy(general, statement, claim))
+      : removedBy(general, statement, null);
   });
   const reply = new Map<ByteString, Bson>([["n", count(n)]]);
   if (failures.length > 0) reply.set("writeErrors", failures);
   return answered(reply, argv[4] ?? "");
+}
+
+/** @param claim null for a statement that removes all matching documents */
+function removedBy(general: Target, statement: BsonDocument, claim: Claim | null): number {
+  const target = targetFor(claim?.scopeOf(general) ?? general, statement);
+  const query = documentAt(statement, "q");
+  if (query === undefined) throw typeMismatch("q has to be a document");
+  // Without a limit, which might be left out by mistake, all documents would be deleted.
+  if (!isNumber(statement.get("limit"))) throw typeMismatch("limit has to be 0 or 1");
+  if (countAt(statement, "limit") > 1) throw failedToParse("the limit of a delete is 0 or 1");
+  return removed(target, foundBy(target, query, { claim, isUpsert: false, steps: 0 }));
 }
 
 export function removed({ data, namespace, work }: Target, found: readonly Found[]): number {

@@ -107,6 +107,11 @@ export class Collection {
     return [ID_INDEX, ...this.#specs].map((spec) => this.#index(spec));
   }
 
+  /** The index on _id, which finds at most one document for a key. */
+  get idIndex(): CollectionIndex {
+    return this.#index(ID_INDEX);
+  }
+
   /**
    * Continues the sorted order of an index by one step.
    * @returns whether documents remain to be added; false if the collection has discarded the index
