@@ -5,7 +5,7 @@ import type { TimedDatabase } from "../engine/pipeline/start-floor.js";
 import { loadWith } from "../net/process/optional-package.js";
 import type { RedisGroupSpecification } from "../options/addresses/redis-group-list.js";
 import type { BackendSpecification, RedisSpecification } from "../options/database-list.js";
-import { usageKindOf } from "../options/eviction-policy.js";
+import { USAGE_KIND_DEFAULT, usageKindOf } from "../options/eviction-policy.js";
 import { isSigned } from "../options/settings.js";
 import type { Metrics } from "./admin/metrics.js";
 import type { DaemonOptions } from "./core.js";
@@ -27,7 +27,11 @@ export async function makeBackend(
     // A daemon without keys need not reach the same state as other daemons. Expired keys are therefore removed
     // immediately, whatever the dates of envelopes are.
     const past = isSigned(settings) ? settings.window.past : 0;
-    const backend = new MemoryBackend(environment, past, usageKindOf(settings.maxmemoryPolicy));
+    const backend = new MemoryBackend(
+      environment,
+      past,
+      usageKindOf(settings.maxmemoryPolicy) ?? USAGE_KIND_DEFAULT,
+    );
     backend.database.unitStepsMax = settings.limits.maxUnitSteps;
     return { backend, outliving: null };
   }

@@ -11,7 +11,10 @@ export type EvictionPolicy = (typeof EVICTION_POLICIES)[number];
 /** The policies that evict keys. */
 export type Evicting = Exclude<EvictionPolicy, "noeviction">;
 
-/** Returns the kind of usage data that a policy needs, or null if it needs none, which saves 8 bytes per key. */
+/** The kind of usage data that daemons track whose policy needs none, for OBJECT IDLETIME. */
+export const USAGE_KIND_DEFAULT: UsageKind = "lru";
+
+/** Returns the kind of usage data that a policy needs, or null if it needs none. */
 export function usageKindOf(policy: EvictionPolicy): UsageKind | null {
   return policy.endsWith("-lru") ? "lru" : policy.endsWith("-lfu") ? "lfu" : null;
 }

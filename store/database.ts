@@ -9,7 +9,7 @@ import type { Condition } from "../protocol/version-2/envelope.js";
 import { CommandFailure } from "./arguments/command-errors.js";
 import type { ChangeListener } from "./change-listener.js";
 import { commandTable } from "./command-table.js";
-import { expiredWrites, lookUpKeys, recordUse } from "./key-lookups.js";
+import { countUse, expiredWrites, lookUpKeys } from "./key-lookups.js";
 import {
   BudgetExceeded,
   budgetExceeded,
@@ -17,7 +17,7 @@ import {
   readsExceeded,
   UNCOUNTED_EFFORT,
 } from "./keyspace/effort-budget.js";
-import type { KeyUsage } from "./keyspace/key-usage.js";
+import { KeyUsage } from "./keyspace/key-usage.js";
 import { isExpired, Keyspace } from "./keyspace/keyspace.js";
 import type { Lookups } from "./keyspace/lookup-counts.js";
 import { Data } from "./keyspace/mutators.js";
@@ -36,8 +36,8 @@ export const DATABASES_DEFAULT = 16;
 export class Database {
   readonly #keyspaces: Keyspace[];
   readonly #data: Data;
-  /** Records how keys are used, for eviction; null if use is not recorded. */
-  readonly usage: KeyUsage | null;
+  /** How recently or how often keys are used. */
+  readonly usage: KeyUsage;
   #expired = 0;
   /** Receives the changes that commands make to keys, or null if there is no listener. */
   listener: ChangeListener | null = null;
@@ -50,8 +50,7 @@ export class Database {
    * The table of commands in the newest state; `executeMulti` receives the table of other states as an argument.
    */
   table: CommandIndex = commandTable;
-  /** Whether the current commands are applied again, because a late entry was inserted before them. */
-  isRedoing = false;
+  #isRedoing = false;
   readonly #effort = new EffortBudget();
   /** The count of the reads that run now, unless they are in a unit that writes. */
   readonly #reading = new EffortBudget();
@@ -60,11 +59,11 @@ export class Database {
 
   constructor({
     databases = DATABASES_DEFAULT,
-    usage = null,
+    usage = new KeyUsage(),
     forms = null,
-  }: { databases?: number; usage?: KeyUsage | null; forms?: StringForms | null } = {}) {
+  }: { databases?: number; usage?: KeyUsage; forms?: StringForms | null } = {}) {
     this.usage = usage;
-    this.#keyspaces = Array.from({ length: databases }, () => new Keyspace(usage !== null));
+    this.#keyspaces = Array.from({ length: databases }, () => new Keyspace(usage));
     this.#data = new Data(this.#keyspaces, usage, forms);
   }
 
@@ -194,6 +193,16 @@ export class Database {
   writerOf(db: number, key: ByteString, at: number): ByteString {
     const entry = this.#keyspaces[db]?.find(key);
     return entry === undefined || isExpired(entry, at) ? "" : entry.writer;
+  }
+
+  /** Whether the current commands are applied again, because a late entry was inserted before them. */
+  get isRedoing(): boolean {
+    return this.#isRedoing;
+  }
+
+  set isRedoing(isRedoing: boolean) {
+    this.#isRedoing = isRedoing;
+    this.usage.isPaused = isRedoing;
   }
 
   /** Undoes the changes in `records`, newest first. */
@@ -340,7 +349,7 @@ export class Database {
   ): Reply {
     if (this.listener !== null || command.lookedUp !== null)
       return this.#applyAndNotify(command, argv, unit, records, effort);
-    this.#data.begin(unit, records, command.reads, effort);
+    this.#data.begin(unit, records, command, effort);
     // Most commands write only keys of their own database, and most databases have no key that expires.
     if (command.writes && (command.writesOtherDatabases || this.#keyspaces[unit.db]?.expiring !== 0))
       this.#removeExpired(command, argv, unit);
@@ -383,7 +392,7 @@ export class Database {
     records: UndoRecord[] | null,
     effort: EffortBudget,
   ): Reply {
-    this.#data.begin(unit, records, command.reads, effort);
+    this.#data.begin(unit, records, command, effort);
     if (command.writes && (command.writesOtherDatabases || this.#keyspaces[unit.db]?.expiring !== 0))
       this.#removeExpired(command, argv, unit);
     this.#expiredTo = records?.length ?? 0;
@@ -399,7 +408,7 @@ export class Database {
   #carryOut(command: Command, argv: readonly ByteString[], unit: Unit): Reply {
     try {
       const reply = command.run(this.#data, argv, unit);
-      if (this.usage !== null) recordUse(this.usage, this.#keyspaces, command, argv, unit);
+      if (this.usage.kind === "lfu") countUse(this.usage, this.#keyspaces, command, argv, unit);
       return reply;
     } catch (failure) {
       if (failure instanceof CommandFailure) return failure.reply;

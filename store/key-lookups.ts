@@ -6,8 +6,8 @@ import type { Unit } from "./keyspace/unit.js";
 import type { Command } from "./rows/command-row.js";
 import { touchesOf } from "./rows/key-spec.js";
 
-/** Records that the keys a command touches are used. */
-export function recordUse(
+/** Counts a use of each key that a command touches. */
+export function countUse(
   usage: KeyUsage,
   keyspaces: readonly Keyspace[],
   { isUse, keys }: Command,
@@ -17,7 +17,7 @@ export function recordUse(
   if (!isUse) return;
   for (const { db, key } of touchesOf(keys, argv)) {
     const entry = key === null ? undefined : keyspaces[db ?? unit.db]?.find(key);
-    if (entry !== undefined) usage.note(entry, unit.at);
+    if (entry !== undefined) usage.count(entry, unit.at);
   }
 }
 

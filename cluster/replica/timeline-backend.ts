@@ -89,11 +89,12 @@ export class TimelineBackend implements Backend {
 
   /**
    * Counts expired keys, so that INFO and DBSIZE are fast. The fold drops such keys later, when no unit can see them
-   * any longer.
+   * any longer. Also advances the time of the use of keys.
    */
   tick(): void {
     const { database } = this.#timeline;
     const now = this.#environment.clock();
+    database.usage.tick(now);
     database.lookForExpired(now, EXPIRED_PER_TICK);
     database.reportExpired(now);
     this.#invalidateCopies();

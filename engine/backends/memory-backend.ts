@@ -23,7 +23,7 @@ import { foreignCursor } from "./scan-cursor.js";
 import { replyToUser, WorkingMemory } from "./working-memory.js";
 import type { WriteObserver } from "./write-observer.js";
 
-/** The interval between two rounds of dropping expired keys, in milliseconds. */
+/** The interval between two rounds of dropping expired keys, and between ticks of the use of keys, in milliseconds. */
 const SWEEP_INTERVAL_MS = 100;
 /** The number of keys that are dropped in one step, which takes well under a millisecond. */
 const KEYS_PER_STEP = 500;
@@ -59,13 +59,13 @@ export class MemoryBackend implements Backend {
   /** The latest date at which a read was executed; it never decreases. */
   #readAt = 0;
 
-  /** @param usage  the kind of key usage that is tracked, or null if none is */
-  constructor(environment: Environment, maxUnitAge = 0, usage: UsageKind | null = null) {
+  /** @param usage  the kind of key usage that is tracked */
+  constructor(environment: Environment, maxUnitAge = 0, usage: UsageKind = "lru") {
     this.#environment = environment;
     this.workingMemory = new WorkingMemory(environment);
     this.#maxUnitAge = maxUnitAge;
     this.#database = new Database({
-      usage: usage === null ? null : new KeyUsage(usage, environment.random),
+      usage: new KeyUsage(usage, environment.random),
       forms: new StringForms(),
     });
     this.changes = new KeyChangeObservers(this);
@@ -82,7 +82,10 @@ export class MemoryBackend implements Backend {
       soon: (step: () => void) => void setImmediate(step).unref(),
     };
     const options = { milliseconds: BACKGROUND_TURN_MS };
+    const { usage } = this.#database;
+    usage.tick(this.#environment.clock());
     const sweep = () => {
+      usage.tick(this.#environment.clock());
       if (!this.#isSweeping) void inTurns(this.#sweep(), clock, options);
     };
     this.#timer = setInterval(sweep, SWEEP_INTERVAL_MS).unref();

@@ -32,7 +32,7 @@ interface Victim {
 }
 
 /** Returns the key to drop, or null if there is none. @param random  returns a number of at least 0 and below 1 */
-type Choice = (keyspaces: readonly Keyspace[], random: () => number, usage: KeyUsage | null) => Victim | null;
+type Choice = (keyspaces: readonly Keyspace[], random: () => number, usage: KeyUsage) => Victim | null;
 
 const CHOICES: Readonly<Record<Evicting, Choice>> = {
   "allkeys-lfu": leastUsed(anyKey),
@@ -110,7 +110,7 @@ const inLaterTurn = (step: () => void): void => void setImmediate(step).unref();
 function leastUsed(choose: Choice): Choice {
   return (keyspaces, random, usage) => {
     let candidate = choose(keyspaces, random, usage);
-    if (candidate === null || usage === null) return candidate;
+    if (candidate === null) return candidate;
     let worth = usage.worth(candidate.entry);
     for (let i = 1; i < CANDIDATES; i++) {
       const other = choose(keyspaces, random, usage);

@@ -6,7 +6,12 @@
 
 import type { Environment } from "../../net/process/clock-and-randomness.js";
 import type { Service } from "../../net/process/service.js";
-import { EVICTION_POLICIES, type EvictionPolicy, usageKindOf } from "../../options/eviction-policy.js";
+import {
+  EVICTION_POLICIES,
+  type EvictionPolicy,
+  USAGE_KIND_DEFAULT,
+  usageKindOf,
+} from "../../options/eviction-policy.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { CommandFailure } from "../../store/arguments/command-errors.js";
 import { commandTable } from "../../store/command-table.js";
@@ -108,12 +113,12 @@ export class MemoryLimit implements Service {
   }
 
   /**
-   * The policies that can be selected. Key usage is tracked from the start for the initial policy only, so policies
-   * that need other tracking are excluded.
+   * The policies that can be selected. The kind of key usage that is tracked cannot change, so policies that need the
+   * other kind are excluded.
    */
   get policies(): readonly EvictionPolicy[] {
     if (this.#database === null) return ["noeviction"];
-    const kept = usageKindOf(this.#startPolicy);
+    const kept = usageKindOf(this.#startPolicy) ?? USAGE_KIND_DEFAULT;
     return EVICTION_POLICIES.filter((one) => [null, kept].includes(usageKindOf(one)));
   }
 

@@ -62,11 +62,13 @@ function dump(data: Data, argv: readonly ByteString[]): Reply {
 interface RestoreOptions {
   readonly replace: boolean;
   readonly absolute: boolean;
+  /** Seconds since the last use of the key. */
+  readonly idle: number;
 }
 
 function restore(data: Data, argv: readonly ByteString[], unit: Unit): Reply {
   const [, key, time, payload] = argv as [string, ByteString, ByteString, ByteString];
-  const { replace, absolute } = restoreOptions(argv);
+  const { replace, absolute, idle } = restoreOptions(argv);
   const old = data.get(key);
   if (old !== undefined && !replace) throw custom("BUSYKEY Target key name already exists.");
   const ttl = BigInt(integerArgument(time));
@@ -74,19 +76,21 @@ function restore(data: Data, argv: readonly ByteString[], unit: Unit): Reply {
   const value = valueOfPayload(payload, (elements, bytes) => data.effort.produce(elements, bytes));
   // A time that is too large counts as past, as in Redis, which adds in 64 bits.
   const expire = Number(absolute ? ttl : BigInt.asIntN(64, ttl + BigInt(unit.at)));
-  if (ttl === 0n) data.put(key, value, NO_EXPIRY);
-  else if (expire > unit.at) data.put(key, value, expire);
-  else if (old !== undefined) data.delete(key);
+  if (ttl === 0n || expire > unit.at) {
+    const entry = data.put(key, value, ttl === 0n ? NO_EXPIRY : expire);
+    if (idle > 0) data.usage.setIdle(entry, idle, unit.at);
+  } else if (old !== undefined) data.delete(key);
   return OK;
 }
 
 /**
- * Parses the options of RESTORE. IDLETIME and FREQ have no effect, because neither is stored.
+ * Parses the options of RESTORE. FREQ has no effect.
  * @throws CommandFailure
  */
 function restoreOptions(argv: readonly ByteString[]): RestoreOptions {
   let replace = false;
   let absolute = false;
+  let idle = 0;
   let usage: "IDLETIME" | "FREQ" | undefined;
   for (let i = 4; i < argv.length; i++) {
     const option = argv[i]!.toUpperCase();
@@ -100,9 +104,10 @@ function restoreOptions(argv: readonly ByteString[]): RestoreOptions {
       usage = option;
       const value = integerArgument(argv[++i]!);
       if (option === "IDLETIME" && value < 0) throw custom("ERR Invalid IDLETIME value, must be >= 0");
+      if (option === "IDLETIME") idle = Number(value);
       if (option === "FREQ" && (value < 0 || value > FREQUENCY_MAX))
         throw custom("ERR Invalid FREQ value, must be >= 0 and <= 255");
     } else throw syntaxError();
   }
-  return { replace, absolute };
+  return { replace, absolute, idle };
 }

@@ -40,7 +40,7 @@ export const objects = family("server", {
     },
     "OBJECT|FREQ": {
       ...about((entry, { usage }, { at }) => {
-        if (usage?.kind !== "lfu") throw custom(`ERR An LFU maxmemory policy is not selected, ${NO_COUNT}`);
+        if (usage.kind !== "lfu") throw custom(`ERR An LFU maxmemory policy is not selected, ${NO_COUNT}`);
         return integer(usage.frequency(entry, at));
       }),
       since: "4.0.0",
@@ -60,13 +60,11 @@ export const objects = family("server", {
     },
     "OBJECT|IDLETIME": {
       ...about((entry, { usage }, { at }) => {
-        if (usage?.kind === "lfu") throw custom(`ERR An LFU maxmemory policy is selected, ${NO_TIME}`);
-        if (usage === null)
-          throw custom("ERR the last use of a key is tracked only with an LRU maxmemory policy");
+        if (usage.kind === "lfu") throw custom(`ERR An LFU maxmemory policy is selected, ${NO_TIME}`);
         return integer(usage.idleSeconds(entry, at));
       }),
       summary:
-        "Returns the seconds since a key was last used, with an LRU --maxmemory-policy; otherwise an error.",
+        "Returns the seconds since a client last used a key on this daemon; with an LFU --maxmemory-policy an error.",
       tips: ["nondeterministic_output"],
       isUse: false,
     },
@@ -91,7 +89,7 @@ const HELP: readonly string[] = [
   "FREQ <key>",
   "    Returns how often the key is used, with an LFU maxmemory policy.",
   "IDLETIME <key>",
-  "    Returns the seconds since the key was last used, with an LRU maxmemory policy.",
+  "    Returns the seconds since the key was last used, unless an LFU maxmemory policy is selected.",
   "REFCOUNT <key>",
   "    Returns the number of references that Redis would count to the key's value.",
   "HELP",

@@ -9,6 +9,7 @@ import { DenseTable } from "../values/tables/dense-table.js";
 import type { PageRequest, ScanPage } from "../values/tables/scan-page.js";
 import type { Value } from "../values/value.js";
 import { ExpiringKeys } from "./expiring-keys.js";
+import type { KeyUsage } from "./key-usage.js";
 import type { Unit } from "./unit.js";
 
 /** The value of `Entry.expire` for a key that does not expire. */
@@ -28,6 +29,8 @@ export interface Entry {
   writerStart: ByteString;
   /** The unit's index in its envelope, or COMPLETE_ID. */
   writerIndex: number;
+  /** When or how often the key was used; see key-usage.ts. It is not part of the state. */
+  use: number;
 }
 
 /** The value of `Entry.writerIndex` if the id is stored completely. */
@@ -55,11 +58,13 @@ class StoredEntry implements Entry {
   writerIndex = COMPLETE_ID;
   /** The expiry time; null means NO_EXPIRY. */
   lease: number | null = null;
+  use: number;
 
-  constructor(key: ByteString, value: Value, writer: ByteString) {
+  constructor(key: ByteString, value: Value, writer: ByteString, use: number) {
     this.key = key;
     this.content = value;
     this.writerStart = writer;
+    this.use = use;
   }
 
   get writer(): ByteString {
@@ -94,24 +99,16 @@ class StoredEntry implements Entry {
   }
 }
 
-/** The value of `UsedEntry.use` for a key that was just created. */
-export const NEVER_USED = -1;
-
-/** An entry with an additional field of 8 bytes for its use (see key-usage.ts), which is not part of the state. */
-export class UsedEntry extends StoredEntry {
-  use = NEVER_USED;
-}
-
 export class Keyspace {
-  readonly #notesUse: boolean;
+  readonly #usage: KeyUsage | null;
   readonly #table = new DenseTable<Entry>((entry) => entry.key);
   readonly #expiringKeys = new ExpiringKeys((key, expire) => this.find(key)?.expire === expire);
   /** The number of keys that have an expiry time. It is a field, because each write reads it; only this class sets it. */
   expiring = 0;
 
-  /** @param notesUse whether entries record how they are used */
-  constructor(notesUse = false) {
-    this.#notesUse = notesUse;
+  /** @param usage  determines the use of new entries; null if it is not tracked */
+  constructor(usage: KeyUsage | null = null) {
+    this.#usage = usage;
   }
 
   /** Number of keys, including expired ones. */
@@ -172,7 +169,7 @@ export class Keyspace {
 
   /** Adds a new key. */
   add(key: ByteString, value: Value, expire: number, writer: ByteString): Entry {
-    const entry = this.#notesUse ? new UsedEntry(key, value, writer) : new StoredEntry(key, value, writer);
+    const entry = new StoredEntry(key, value, writer, this.#usage === null ? 0 : this.#usage.fresh);
     this.#table.push(entry);
     if (expire !== NO_EXPIRY) this.setExpire(entry, expire);
     return entry;

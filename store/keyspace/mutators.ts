@@ -22,7 +22,7 @@ import {
   WALKED_KEY_STEPS,
 } from "./effort-budget.js";
 import { GroupMutators } from "./group-mutators.js";
-import type { KeyUsage } from "./key-usage.js";
+import { KeyUsage, NOT_USED } from "./key-usage.js";
 import { type Entry, isExpired, Keyspace, NO_EXPIRY, noteWriter } from "./keyspace.js";
 import { Lookups, UNCOUNTED } from "./lookup-counts.js";
 import type { StringForms } from "./remembered-string-encodings.js";
@@ -45,13 +45,15 @@ export class Data {
   readonly #keyspaces: Keyspace[];
   /** The encodings of modified strings, or null if they are not tracked. */
   readonly forms: StringForms | null;
-  /** The use of keys, or null if it is not tracked. */
-  readonly usage: KeyUsage | null;
+  /** The use of keys. */
+  readonly usage: KeyUsage;
   readonly lookups = new Lookups();
   /** Counts the elements that the command produces and reads. */
   effort: EffortBudget = UNCOUNTED_EFFORT;
   #counted = UNCOUNTED;
   #unit: Unit = { at: 0, db: 0, id: "" };
+  /** The `use` of the keys that the unit uses, or NOT_USED. */
+  #use = NOT_USED;
   #records: UndoRecord[] | null = null;
   /** The entry whose previous writer was recorded last. */
   #touched: Entry | null = null;
@@ -72,7 +74,7 @@ export class Data {
   readonly collections = new CollectionMutators(this.#host);
   readonly groups = new GroupMutators(this.#host);
 
-  constructor(keyspaces: Keyspace[], usage: KeyUsage | null = null, forms: StringForms | null = null) {
+  constructor(keyspaces: Keyspace[], usage = new KeyUsage(), forms: StringForms | null = null) {
     this.#keyspaces = keyspaces;
     this.usage = usage;
     this.forms = forms;
@@ -81,12 +83,18 @@ export class Data {
   /**
    * Begins a unit.
    * @param records receives the inverses; null if none are stored
-   * @param counts whether look-ups are counted
+   * @param command whether its look-ups are counted, and whether it uses its keys
    */
-  begin(unit: Unit, records: UndoRecord[] | null, counts: boolean, effort = UNCOUNTED_EFFORT): void {
+  begin(
+    unit: Unit,
+    records: UndoRecord[] | null,
+    { reads, isUse }: { readonly reads: boolean; readonly isUse: boolean },
+    effort = UNCOUNTED_EFFORT,
+  ): void {
     this.effort = effort;
-    this.#counted = counts ? this.lookups : UNCOUNTED;
+    this.#counted = reads ? this.lookups : UNCOUNTED;
     this.#unit = unit;
+    this.#use = isUse ? this.usage.now : NOT_USED;
     this.#records = records;
     this.#touched = null;
   }
@@ -117,6 +125,7 @@ export class Data {
       return undefined;
     }
     this.#counted.hits++;
+    if (this.#use > entry.use) entry.use = this.#use;
     return entry;
   }
 
@@ -147,6 +156,7 @@ export class Data {
     if (this.#records !== null) this.#records.push(putRecord(db, key, entry));
     if (entry !== undefined) {
       keyspace.replace(entry, value, expire);
+      if (this.#use > entry.use) entry.use = this.#use;
       this.forms?.forget(entry);
     }
     this.#touched = entry ?? keyspace.add(key, value, this.#expiryOfNew(expire), "");
@@ -305,7 +315,7 @@ export class Data {
   /** Empties a database in one step. */
   replaceDb(db: number): void {
     this.#records?.push({ mutator: "replaceDb", db, old: this.keyspace(db) });
-    this.#keyspaces[db] = new Keyspace(this.usage !== null);
+    this.#keyspaces[db] = new Keyspace(this.usage);
   }
 
   swapDb(first: number, second: number): void {

@@ -54,7 +54,7 @@ export const DIFFERENCES: Readonly<Record<string, string>> = {
   "OBJECT|ENCODING":
     "It returns the encoding that Redis would use for a new value with the same contents and the limits of CONFIG SET. If the database is only in memory, Redis clients also receive the encoding of Redis for strings that were changed in place.",
   "OBJECT|IDLETIME":
-    "It needs an LRU --maxmemory-policy, because the daemon otherwise does not store the time of the last use.",
+    "Each daemon counts the commands that it executed itself since it was started. With --data or --peer, writes of all daemons count, and a daemon that builds its state again counts from then.",
   PFCOUNT: "It does not change the key. In Redis, it caches the result in the key.",
   REPLICAOF: "Only NO ONE is permitted.",
   RESTORE: "The compressed strings of a payload may have a total of at most 512 MiB after decompression.",

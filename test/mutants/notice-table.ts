@@ -2,9 +2,17 @@
 import type { Mutant } from "./mutant.js";
 
 const FOLD = "test/timeline/fold/changes.test.js";
+const USAGE = "test/store/keyspace/key-usage.test.js";
 const TRACKING = "test/listeners/resp/tracking.test.js";
 
 export const noticeMutants: readonly Mutant[] = [
+  {
+    name: "usage: a reapplied write counts as a use of its keys",
+    file: "store/keyspace/key-usage.js",
+    find: "this.now = isPaused ? NOT_USED : this.fresh;",
+    replace: "this.now = this.fresh;",
+    test: USAGE,
+  },
   {
     name: "notices: a reapplied write notifies again",
     file: "timeline/fold/fold.js",

@@ -78,8 +78,9 @@ const maxmemory: Setting = {
 };
 
 /**
- * The setting for --maxmemory-policy. A daemon that records commands supports only one policy. The LRU and LFU policies
- * can be set only if the daemon was started with one of the same kind, because otherwise it does not track key usage.
+ * The setting for --maxmemory-policy. A daemon that records commands supports only one policy. A daemon
+ * tracks either the time or the frequency of use: LFU policies can be set only if it was started with one of them, and
+ * LRU policies only if it was not.
  */
 const maxmemoryPolicy: Setting = {
   text: ({ server }) => server.daemon.memory.policy,
@@ -91,7 +92,7 @@ const maxmemoryPolicy: Setting = {
       const known = `argument(s) must be one of the following: ${memory.policies.join(", ")}`;
       return kind === undefined || memory.policies.length === 1
         ? known
-        : `${value} needs a daemon that was started with an ${kind} policy: key usage is not tracked now`;
+        : `${value} needs a daemon that was started ${kind === "LFU" ? "with" : "without"} an LFU policy: it tracks ${kind === "LFU" ? "the time, not the frequency" : "the frequency, not the time"} of use`;
     }
     return () => {
       memory.policy = policy;

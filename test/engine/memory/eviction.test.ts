@@ -13,8 +13,9 @@ import { SeededRandom } from "../../support/seeded-random.js";
 const KEYS = 1000;
 
 /** Creates a database. Every other key expires, in the order of the numbers. Half of the keys are in database 1. */
-function makeDatabase(usage: KeyUsage | null = null): Database {
-  const database = new Database({ usage });
+function makeDatabase(usage?: KeyUsage): Database {
+  const database = new Database(usage === undefined ? {} : { usage });
+  database.usage.tick(1);
   for (let i = 0; i < KEYS; i++) {
     const expiry = i % 2 === 0 ? ["PX", String(1000 + i)] : [];
     database.execute(["SET", `k${i}`, "v".repeat(100), ...expiry], {
@@ -117,6 +118,7 @@ test("many keys are evicted in slices, between which clients are served, until n
 
 /** Reads keys by number, a few milliseconds after they were created. */
 function use(database: Database, numbers: readonly number[], at: number): void {
+  database.usage.tick(at);
   for (const number of numbers)
     database.execute(["GET", `k${number}`], { at, db: number < KEYS / 2 ? 0 : 1, id: "u" });
 }

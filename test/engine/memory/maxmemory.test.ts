@@ -183,7 +183,8 @@ test("CONFIG SET sets and removes the memory limit, and selects the eviction pol
     await settings(),
     array(["maxmemory", String(MIB), "maxmemory-policy", "allkeys-random"].map(bulk)),
   );
-  assert.ok(!(await isSet("maxmemory", "0", "maxmemory-policy", "allkeys-lru")), "key usage is not tracked");
+  assert.ok(await isSet("maxmemory-policy", "allkeys-lru"));
+  assert.ok(!(await isSet("maxmemory", "0", "maxmemory-policy", "allkeys-lfu")), "frequency is not tracked");
   assert.ok(await isSet("maxmemory", "0", "maxmemory-policy", "noeviction"));
   assert.equal((await client.call("SET", "k", "v")).kind, "status");
 
@@ -209,6 +210,27 @@ test("CONFIG SET can switch between policies that need only the key usage tracke
   await client.call("SET", "k", "v");
   assert.equal((await client.call("OBJECT", "IDLETIME", "k")).kind, "integer");
 });
+
+for (const isRecorded of [false, true])
+  test(`OBJECT IDLETIME counts from the last use on a daemon ${isRecorded ? "that records" : "in memory"}`, async () => {
+    using folder = makeFolder();
+    const recording = isRecorded ? ["-s", pair.file, "--data", folder.path] : [];
+    await using daemon = await startDaemon(["--resp", "0", ...recording]);
+    using client = await respOf(daemon);
+    const idle = async (key: string) => {
+      const reply = await client.call("OBJECT", "IDLETIME", key);
+      assert.ok(reply.kind === "integer", JSON.stringify(reply));
+      return Number(reply.value);
+    };
+    await client.call("SET", "k", "v");
+    await until("the key is idle", async () => (await idle("k")) > 0);
+    const payload = await client.call("DUMP", "k");
+    assert.ok(payload.kind === "bulk");
+    await client.call("RESTORE", "j", "0", payload.bytes, "IDLETIME", "1000000");
+    assert.ok((await idle("j")) >= 1_000_000);
+    await client.call("GET", "j");
+    assert.ok((await idle("j")) < 1_000_000);
+  });
 
 test("a limit that V8's heap cannot reach is reported at the start, with the remedy", async () => {
   const isAbout = ({ msg }: LogLine) => msg.includes("V8's heap");

@@ -4,6 +4,7 @@ import { test } from "node:test";
 import type { Reply } from "../../../protocol/reply.js";
 import { Database } from "../../../store/database.js";
 import { KeyUsage, type UsageKind } from "../../../store/keyspace/key-usage.js";
+import type { UndoRecord } from "../../../store/keyspace/undo.js";
 import { seed } from "../../support/seed.js";
 import { SeededRandom } from "../../support/seeded-random.js";
 
@@ -11,12 +12,15 @@ const START = 1_790_000_000_000;
 const MINUTE = 60_000;
 const KEYS = 60;
 
-function makeScene(kind: UsageKind | null) {
+function makeScene(kind: UsageKind) {
   const random = new SeededRandom(seed(), 1);
   const chance = () => random.below(2 ** 32) / 2 ** 32;
-  const database = new Database({ usage: kind === null ? null : new KeyUsage(kind, chance) });
+  const database = new Database({ usage: new KeyUsage(kind, chance) });
   const state = { now: START };
-  const run = (line: string): Reply => database.execute(line.split(" "), { at: state.now, db: 0, id: "u" });
+  const run = (line: string): Reply => {
+    database.usage.tick(state.now);
+    return database.execute(line.split(" "), { at: state.now, db: 0, id: "u" });
+  };
   const numberOf = (line: string): number => {
     const reply = run(line);
     assert.ok(reply.kind === "integer", JSON.stringify(reply));
@@ -62,11 +66,11 @@ test("a key that was not read again is evicted before a key that was, even if bo
   const { database, state, run } = makeScene("lru");
   run("SET cold v");
   run("SET hot v");
-  state.now += 10;
+  state.now += 100;
   run("GET hot");
   const worth = (key: string) => {
     const entry = database.keyspaces[0]?.find(key);
-    assert.ok(entry !== undefined && database.usage !== null);
+    assert.ok(entry !== undefined);
     return database.usage.worth(entry);
   };
   assert.ok(worth("cold") < worth("hot"));
@@ -133,9 +137,60 @@ test("the use count decreases by one a minute, not below 0", () => {
   assert.ok([0, 1].includes(numberOf("OBJECT FREQ k")));
 });
 
-test("without an LRU or LFU policy no use is tracked, and requesting it is an error", () => {
-  const { run } = makeScene(null);
+test("the idle time of a key that RESTORE created counts from the time that RESTORE names", () => {
+  const { state, run, numberOf } = makeScene("lru");
   run("SET k v");
-  assert.match(JSON.stringify(run("OBJECT IDLETIME k")), /only with an LRU maxmemory policy/);
-  assert.match(JSON.stringify(run("OBJECT FREQ k")), /An LFU maxmemory policy is not selected/);
+  const payload = run("DUMP k");
+  assert.ok(payload.kind === "bulk");
+  run(`RESTORE j 0 ${payload.bytes} IDLETIME 1000000`);
+  assert.equal(numberOf("OBJECT IDLETIME j"), 1_000_000);
+  state.now += 5000;
+  assert.equal(numberOf("OBJECT IDLETIME j"), 1_000_005);
+  run("GET j");
+  assert.equal(numberOf("OBJECT IDLETIME j"), 0);
+});
+
+test("a key that undo restores counts as used now", () => {
+  const { database, state, run, numberOf } = makeScene("lru");
+  run("SET k v");
+  state.now += 50_000;
+  database.usage.tick(state.now);
+  const records: UndoRecord[] = [];
+  database.execute(["DEL", "k"], { at: state.now, db: 0, id: "u" }, records);
+  database.undo(records);
+  assert.equal(numberOf("OBJECT IDLETIME k"), 0);
+});
+
+test("a command that is applied again is no use of its keys", () => {
+  const { database, state, run, numberOf } = makeScene("lru");
+  run("SET k v");
+  state.now += 50_000;
+  run("GET k");
+  run("SET j v");
+  state.now += 3000;
+  database.usage.tick(state.now);
+  database.isRedoing = true;
+  for (const key of ["k", "j", "new"])
+    database.execute(["APPEND", key, "x"], { at: START + 1000, db: 0, id: "u" });
+  database.isRedoing = false;
+  assert.equal(numberOf("OBJECT IDLETIME k"), 3);
+  assert.equal(numberOf("OBJECT IDLETIME j"), 3);
+  assert.equal(numberOf("OBJECT IDLETIME new"), 0);
+  run("GET j");
+  assert.equal(numberOf("OBJECT IDLETIME j"), 0);
+});
+
+test("the idle time of keys that were folded before the start counts from the start", () => {
+  const { database, state, run, numberOf } = makeScene("lru");
+  for (const [key, age] of [
+    ["old", 500_000],
+    ["older", 900_000],
+  ] as const)
+    database.execute(["SET", key, "v"], { at: START - age, db: 0, id: "u" });
+  database.usage.tick(START);
+  state.now += 7000;
+  assert.equal(numberOf("OBJECT IDLETIME old"), 7);
+  run("GET old");
+  assert.equal(numberOf("OBJECT IDLETIME old"), 0);
+  assert.equal(numberOf("OBJECT IDLETIME older"), 7);
 });

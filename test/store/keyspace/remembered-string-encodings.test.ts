@@ -25,7 +25,7 @@ test("the form of the string changed last is known, however many strings are cha
 
 test("a string that becomes long in place is not remembered, whatever happens to it later", () => {
   const forms = new StringForms();
-  const data = new Data([new Keyspace()], null, forms);
+  const data = new Data([new Keyspace()], undefined, forms);
   const entry = data.put("k", "1");
   data.patch(entry, 1, "2");
   assert.equal(forms.of(entry), "raw");
