@@ -110,16 +110,18 @@ export class ListChunks {
 
   /**
    * Replaces `count` elements of one chunk, starting at an index.
-   * @returns false, without a change, if the elements are in several chunks, if the chunk would become empty, or if too
-   * many elements are inserted
+   * @returns false, without a change, if the elements are in several chunks, or if too many elements are inserted
    */
   splice(index: number, count: number, inserted: readonly ByteString[]): boolean {
     const { group, chunk: number, offset } = this.#find(Math.min(index, this.#size - 1));
     const at = index === this.#size ? offset + 1 : offset;
     const chunk = this.#groups[group]!.chunks[number]!;
     const grown = inserted.length - count;
-    if (at + count > chunk.size || chunk.size + grown === 0) return false;
-    if (inserted.length > CHUNK_ELEMENTS) return false;
+    if (at + count > chunk.size || inserted.length > CHUNK_ELEMENTS) return false;
+    if (chunk.size + grown === 0) {
+      this.#takeChunk(group, number);
+      return true;
+    }
     replaceIn(chunk, at, count, inserted);
     this.#groups[group]!.size += grown;
     this.#size += grown;

@@ -4,6 +4,7 @@
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { CHUNK_ELEMENTS, ListChunks } from "./list-chunks.js";
+import { ElementCounts } from "./tables/element-counts.js";
 import {
   copied,
   elementAt,
@@ -30,6 +31,8 @@ interface Long {
 export class List {
   #content: ByteString | Long = "";
   #size = 0;
+  /** Counts equal elements, from the first call of `maxCountOf` until many changes have followed without another. */
+  #counts: ElementCounts | null = null;
 
   get size(): number {
     return this.#size;
@@ -48,7 +51,19 @@ export class List {
     return offset < middle.size ? middle.at(offset) : right[offset - middle.size]!;
   }
 
+  /** Whether `maxCountOf` needs no walk. */
+  get isCounted(): boolean {
+    return this.#counts !== null;
+  }
+
+  /** Returns how often an element occurs at most; 0 if it does not occur. */
+  maxCountOf(element: ByteString): number {
+    this.#counts ??= new ElementCounts(this.slice());
+    return this.#counts.get(element);
+  }
+
   push(end: End, element: ByteString): void {
+    if (this.#counts !== null) this.#recount([], [element]);
     const content = this.#contentFor(1, isPackable(element));
     if (typeof content === "string") {
       this.#content = splicePacked(content, end === "left" ? 0 : this.#size, 0, [element]);
@@ -64,6 +79,12 @@ export class List {
    * neighbours alive.
    */
   pop(end: End): ByteString {
+    const element = this.#pop(end);
+    if (this.#counts !== null) this.#recount([element], []);
+    return element;
+  }
+
+  #pop(end: End): ByteString {
     const content = this.#content;
     this.#size--;
     if (typeof content === "string") {
@@ -124,6 +145,7 @@ export class List {
 
   /** Replaces `count` elements, starting at an index. Inverse: the same call with the old elements. */
   splice(index: number, count: number, inserted: readonly ByteString[]): void {
+    if (this.#counts !== null) this.#recount(this.slice(index, index + count), inserted);
     const content = this.#contentFor(inserted.length - count, inserted.every(isPackable));
     if (typeof content === "string") {
       this.#content = splicePacked(content, index, count, inserted);
@@ -139,6 +161,13 @@ export class List {
     const copy = new List();
     copy.#fill(this.slice());
     return copy;
+  }
+
+  #recount(removed: readonly ByteString[], added: readonly ByteString[]): void {
+    const counts = this.#counts as ElementCounts;
+    for (const element of removed) counts.remove(element);
+    for (const element of added) counts.add(element);
+    if (counts.isUnused) this.#counts = null;
   }
 
   #fill(elements: readonly ByteString[]): void {

@@ -61,6 +61,10 @@ export class Segment {
     return this.cells[2 * cell]! - 1;
   }
 
+  setSlot(cell: number, slot: number): void {
+    this.cells[2 * cell] = slot + 1;
+  }
+
   add(hash: number, slot: number): void {
     const { cells, mask } = this;
     let at = hash & mask;
@@ -138,7 +142,12 @@ export class SlotIndex {
   /** Removes the entry with the given hash and slot. */
   remove(hash: number, slot: number): void {
     const segment = this.segment(hash);
-    segment.free(segment.cellOf(hash, slot));
+    this.free(segment, segment.cellOf(hash, slot));
+  }
+
+  /** Frees a cell of a segment. */
+  free(segment: Segment, cell: number): void {
+    segment.free(cell);
     const capacity = segment.mask + 1;
     if (capacity > CELLS_MIN && segment.used * 8 < capacity) segment.resize(capacity / 2);
   }
@@ -146,7 +155,7 @@ export class SlotIndex {
   /** Moves the entry with the given hash from one slot to another. */
   move(hash: number, from: number, to: number): void {
     const segment = this.segment(hash);
-    segment.cells[2 * segment.cellOf(hash, from)] = to + 1;
+    segment.setSlot(segment.cellOf(hash, from), to);
   }
 
   /**

@@ -112,6 +112,10 @@ function assertList(list: List, elements: readonly string[], random: SeededRando
     const index = random.below(elements.length);
     assert.equal(list.at(index), elements[index]);
   }
+  if (random.chance(0.5)) return;
+  const counted = elements[random.below(elements.length)] ?? "absent";
+  assert.equal(list.maxCountOf(counted), elements.filter((element) => element === counted).length);
+  assert.equal(list.maxCountOf("absent"), 0);
 }
 
 test(`a list keeps its elements, whatever is done at its ends and in its middle (seed ${seed})`, () => {
