@@ -3,6 +3,7 @@
  * which wait.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
+import type { Choice } from "../../protocol/version-2/envelope.js";
 import { custom, syntaxError } from "../arguments/command-errors.js";
 import { integerFrom } from "../arguments/number-arguments.js";
 
@@ -36,4 +37,21 @@ export function multiplePop<End>(
     if (options.length > 2) throw syntaxError();
   }
   return { keys: argv.slice(keysAt + 1, endAt), end, count };
+}
+
+/** What a call that pops from one of several keys takes, if a daemon has recorded it. */
+export interface KeyedChoice {
+  /** The keys from which it may take. */
+  readonly keys: readonly ByteString[];
+  /** What it takes, or undefined if the command chooses. */
+  readonly taken: Choice | undefined;
+}
+
+/** Reads a choice that begins with the key. */
+export function keyedChoice(keys: readonly ByteString[], choice: Choice | undefined): KeyedChoice {
+  if (choice === undefined) return { keys, taken: undefined };
+  const [key, ...taken] = choice;
+  if (key === undefined) return { keys, taken };
+  // Only the keys of the call are permitted to the user, and known to the fold.
+  return { keys: keys.includes(key) ? [key] : [], taken };
 }

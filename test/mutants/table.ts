@@ -5,6 +5,7 @@
 
 import { acknowledgedMutants } from "./acknowledged-table.js";
 import { budgetMutants } from "./budget-table.js";
+import { claimMutants } from "./claim-table.js";
 import { collectionMutants } from "./collection-table.js";
 import { fetchMutants } from "./fetch-table.js";
 import { groupMutants } from "./group-table.js";
@@ -428,6 +429,7 @@ export const mutants: readonly Mutant[] = [
   ...scriptMutants,
   ...sqlMutants,
   ...budgetMutants,
+  ...claimMutants,
   ...collectionMutants,
   ...webMutants,
   ...proxyMutants,

@@ -104,3 +104,17 @@ for (const { property, because, isNeeded } of NEEDS)
     const missing = needing.filter((command) => DEFAULTS.includes(command[property])).map(({ name }) => name);
     assert.deepEqual(missing, [], `add \`${property}\` to the row: ${because}`);
   });
+
+/** Whether a command removes what it returns, without a name for it in its arguments, or gives entries to a consumer. */
+const takes = ({ keyFlags, method, summary }: Command) =>
+  (keyFlags?.[0] === "RW access delete" && !/: (number|"OK")$/.test(method ?? "")) ||
+  /^(Transfers|Delivers) to a consumer/.test(summary);
+
+test("rows of commands that return what they take have `isClaim`", () => {
+  const missing = commands
+    .filter(({ group, isClaim }) => !isClaim && group !== "sortedset" && group !== "stream")
+    .filter(takes)
+    .map(({ name }) => name);
+  assert.deepEqual(missing, [], "add `isClaim` to the row, and use `choice` and `taken` of its unit");
+  assert.ok(commands.filter(takes).length > 10);
+});

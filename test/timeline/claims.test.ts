@@ -22,41 +22,142 @@ const LATER = 100;
 const claim = (name: string, after: number, line: string, choice: Choice) =>
   entry(name, LATER + after, [line], { key: key(DAEMON), choices: new Map([[0, choice]]) });
 
-/** Each case: what the daemon took, the late command before it, and what the key holds at the end. */
-const CASES: readonly {
-  readonly has: string;
+/** What is applied first, although it arrives later: a command of a client, or of a daemon that took something. */
+type Late = string | readonly [line: string, choice: Choice];
+
+/** Each case: what the daemon took, the late command before it, and what the keys hold at the end. */
+interface Case {
+  readonly has: string | readonly string[];
   readonly claim: string;
   readonly choice: Choice;
-  readonly late: string;
-  readonly asked: string;
-  readonly gone: string;
-}[] = [
+  readonly late: Late;
+  readonly holds: Readonly<Record<string, string>>;
+}
+
+const SETS: readonly Case[] = [
   {
     has: "SADD s a b",
     claim: "SPOP s",
     choice: ["a"],
     late: "SREM s a",
-    asked: "SMEMBERS s",
-    gone: '["b"]',
+    holds: { "SMEMBERS s": '["b"]' },
   },
   {
     has: "SADD s a b c",
     claim: "SPOP s 2",
     choice: ["a", "b"],
-    late: "SPOP s 1",
-    asked: "SCARD s",
-    gone: ":1",
+    late: ["SPOP s 1", ["a"]],
+    holds: { "SCARD s": ":1" },
   },
-  { has: "SET k 1", claim: "GETDEL k", choice: ["1"], late: "SET k 2", asked: "GET k", gone: '"2"' },
+  {
+    has: "SET k 1",
+    claim: "GETDEL k",
+    choice: ["1"],
+    late: "SET k 2",
+    holds: { "GET k": '"2"' },
+  },
 ];
 
-for (const { has, claim: line, choice, late, asked, gone } of CASES)
+const ALL = (key: string) => `LRANGE ${key} 0 -1`;
+const LISTS: readonly Case[] = [
+  {
+    has: "RPUSH l a b",
+    claim: "LPOP l",
+    choice: ["a"],
+    late: "LPUSH l y",
+    holds: { [ALL("l")]: '["y" "b"]' },
+  },
+  {
+    has: "RPUSH l a b c",
+    claim: "LPOP l 2",
+    choice: ["a", "b"],
+    late: ["LPOP l", ["a"]],
+    holds: { [ALL("l")]: '["c"]' },
+  },
+  {
+    has: "RPUSH l a b a",
+    claim: "RPOP l",
+    choice: ["a"],
+    late: "RPUSH l b",
+    holds: { [ALL("l")]: '["a" "b" "b"]' },
+  },
+  { has: "RPUSH l a", claim: "RPOP l", choice: ["a"], late: "LSET l 0 b", holds: { [ALL("l")]: '["b"]' } },
+  {
+    has: "RPUSH l a b c d",
+    claim: "RPOP l 3",
+    choice: ["d", "c", "b"],
+    late: "LREM l 1 c",
+    holds: { [ALL("l")]: '["a"]' },
+  },
+  {
+    has: "RPUSH l2 a b",
+    claim: "LMPOP 2 l1 l2 LEFT",
+    choice: ["l2", "a"],
+    late: "RPUSH l1 z",
+    holds: { [ALL("l1")]: '["z"]', [ALL("l2")]: '["b"]' },
+  },
+  {
+    has: "RPUSH l2 a b",
+    claim: "BLPOP l1 l2 0",
+    choice: ["l2", "a"],
+    late: "SET l1 z",
+    holds: { "GET l1": '"z"', [ALL("l2")]: '["b"]' },
+  },
+  {
+    has: "RPUSH l a",
+    claim: "BRPOP l 0",
+    choice: ["l", "a"],
+    late: "RPUSH l z",
+    holds: { [ALL("l")]: '["z"]' },
+  },
+  {
+    has: "RPUSH l a b",
+    claim: "BLMPOP 0 1 l RIGHT COUNT 2",
+    choice: ["l", "b", "a"],
+    late: ["RPOP l", ["b"]],
+    holds: { "EXISTS l": ":0" },
+  },
+  ...["LMOVE l m LEFT RIGHT", "BLMOVE l m LEFT RIGHT 0", "RPOPLPUSH l m", "BRPOPLPUSH l m 0"].flatMap(
+    (line): Case[] => [
+      {
+        has: "RPUSH l a",
+        claim: line,
+        choice: ["a"],
+        late: "DEL l",
+        holds: { "EXISTS l": ":0", "EXISTS m": ":0" },
+      },
+      {
+        has: "RPUSH l a",
+        claim: line,
+        choice: ["a"],
+        late: line.includes("LEFT") ? "LPUSH l z" : "RPUSH l z",
+        holds: { [ALL("l")]: '["z"]', [ALL("m")]: '["a"]' },
+      },
+    ],
+  ),
+  {
+    has: "RPUSH l a b",
+    claim: "LMOVE l l LEFT RIGHT",
+    choice: ["a"],
+    late: "LPUSH l y",
+    holds: { [ALL("l")]: '["y" "b" "a"]' },
+  },
+  // A daemon cannot name a key that the command does not name.
+  {
+    has: "RPUSH other a",
+    claim: "BLPOP l 0",
+    choice: ["other", "a"],
+    late: "SET unrelated 1",
+    holds: { [ALL("other")]: '["a"]' },
+  },
+];
+
+for (const { has, claim: line, choice, late, holds } of [...SETS, ...LISTS])
   test(`${line} takes only what was answered, after a late ${late}`, () => {
-    const subject = begun(has);
+    const subject = begun(...(typeof has === "string" ? [has] : has));
     subject.merge(claim("claim", 2, line, choice));
-    const isPop = late.startsWith("SPOP");
-    subject.merge(isPop ? claim("late", 1, late, ["a"]) : entry("late", LATER + 1, [late]));
-    assert.equal(subject.ask(asked), gone);
+    subject.merge(typeof late === "string" ? entry("late", LATER + 1, [late]) : claim("late", 1, ...late));
+    for (const [asked, held] of Object.entries(holds)) assert.equal(subject.ask(asked), held, asked);
     assert.deepEqual(...subject.states);
   });
 

@@ -8,14 +8,15 @@ import type { ByteString } from "../../../protocol/byte-string.js";
 import { array, bulk, NIL_ARRAY, type Reply } from "../../../protocol/reply.js";
 import { directedMoveEvents, listPopEvents, popEvent, rightToLeftEvents } from "../../events/event-rules.js";
 import type { Data } from "../../keyspace/mutators.js";
+import type { Unit } from "../../keyspace/unit.js";
 import type { Flag, Row } from "../../rows/command-row.js";
 import { COUNTED_SECOND_SEARCH } from "../../rows/key-searches.js";
 import { counted, update, write } from "../../rows/key-spec.js";
-import { type End, List } from "../../values/list.js";
+import type { End } from "../../values/list.js";
 import { multiplePop } from "../multiple-pop.js";
 import { timeoutArgument } from "../timeout-arguments.js";
 import { waitsForCounted, waitsForSeveral, waitsForSource } from "../wait-rules.js";
-import { endArgument, move, popFirst } from "./list-moves.js";
+import { endArgument, move, popFirst, popReply } from "./list-moves.js";
 
 const WAITS: readonly Flag[] = ["write", "noscript", "blocking"];
 const categories = ["blocking"];
@@ -33,6 +34,7 @@ export const blockingLists: Readonly<Record<string, Row>> = {
     keyFlags: ["RW access delete", "RW insert"],
     waitsFor: waitsForSource(5),
     keepsExpiryOf: 2,
+    isClaim: true,
     run: blmove,
   },
   BLMPOP: {
@@ -47,6 +49,7 @@ export const blockingLists: Readonly<Record<string, Row>> = {
     keyFlags: ["RW access delete"],
     keySearches: COUNTED_SECOND_SEARCH,
     waitsFor: waitsForCounted("list"),
+    isClaim: true,
     run: blmpop,
   },
   BLPOP: {
@@ -60,7 +63,8 @@ export const blockingLists: Readonly<Record<string, Row>> = {
     events: popEvent("l", "lpop"),
     keyFlags: ["RW access delete"],
     waitsFor: waitsForSeveral("list"),
-    run: (data, argv) => blockingPop(data, argv, "left"),
+    isClaim: true,
+    run: (data, argv, unit) => blockingPop(data, argv, "left", unit),
   },
   BRPOP: {
     arity: -3,
@@ -73,7 +77,8 @@ export const blockingLists: Readonly<Record<string, Row>> = {
     events: popEvent("l", "rpop"),
     keyFlags: ["RW access delete"],
     waitsFor: waitsForSeveral("list"),
-    run: (data, argv) => blockingPop(data, argv, "right"),
+    isClaim: true,
+    run: (data, argv, unit) => blockingPop(data, argv, "right", unit),
   },
   BRPOPLPUSH: {
     arity: 4,
@@ -87,37 +92,35 @@ export const blockingLists: Readonly<Record<string, Row>> = {
     keyFlags: ["RW access delete", "RW insert"],
     waitsFor: waitsForSource(3),
     keepsExpiryOf: 2,
+    isClaim: true,
     run: brpoplpush,
   },
 };
 
 /** `BLPOP key [key …] timeout`, `BRPOP key [key …] timeout` */
-function blockingPop(data: Data, argv: readonly ByteString[], end: End): Reply {
+function blockingPop(data: Data, argv: readonly ByteString[], end: End, unit: Unit): Reply {
   timeoutArgument(argv.at(-1)!);
-  for (const key of argv.slice(1, -1)) {
-    const entry = data.getAs(List, key);
-    if (entry !== undefined) return array([bulk(key), bulk(data.listPop(entry, end))]);
-  }
-  return NIL_ARRAY;
+  const popped = popFirst(data, { keys: argv.slice(1, -1), end, count: 1 }, unit);
+  return popped === null ? NIL_ARRAY : array([bulk(popped.key), bulk(popped.elements[0]!)]);
 }
 
 /** `BLMPOP timeout numkeys key [key …] LEFT|RIGHT [COUNT count]` */
-function blmpop(data: Data, argv: readonly ByteString[]): Reply {
+function blmpop(data: Data, argv: readonly ByteString[], unit: Unit): Reply {
   const pop = multiplePop(argv, 2, endArgument);
   timeoutArgument(argv[1]!);
-  return popFirst(data, pop);
+  return popReply(popFirst(data, pop, unit));
 }
 
 /** `BLMOVE source destination LEFT|RIGHT LEFT|RIGHT timeout` */
-function blmove(data: Data, argv: readonly ByteString[]): Reply {
+function blmove(data: Data, argv: readonly ByteString[], unit: Unit): Reply {
   const from = endArgument(argv[3]!);
   const to = endArgument(argv[4]!);
   timeoutArgument(argv[5]!);
-  return move(data, { source: argv[1]!, from, target: argv[2]!, to });
+  return move(data, { source: argv[1]!, from, target: argv[2]!, to }, unit);
 }
 
 /** `BRPOPLPUSH source destination timeout` */
-function brpoplpush(data: Data, argv: readonly ByteString[]): Reply {
+function brpoplpush(data: Data, argv: readonly ByteString[], unit: Unit): Reply {
   timeoutArgument(argv[3]!);
-  return move(data, { source: argv[1]!, from: "right", target: argv[2]!, to: "left" });
+  return move(data, { source: argv[1]!, from: "right", target: argv[2]!, to: "left" }, unit);
 }

@@ -1,14 +1,17 @@
 /** The list commands that remove elements from an end: LPOP, RPOP and LMPOP; LMOVE and RPOPLPUSH, which move them. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { bulksReply } from "../../../protocol/lazy-bulk-reply.js";
-import { array, bulk, NIL, NIL_ARRAY, type Reply } from "../../../protocol/reply.js";
+import { array, bulk, bulkOrNil, NIL, NIL_ARRAY, type Reply } from "../../../protocol/reply.js";
+import type { Choice } from "../../../protocol/version-2/envelope.js";
 import { mustBePositive, syntaxError, wrongArity } from "../../arguments/command-errors.js";
 import { integerFrom } from "../../arguments/number-arguments.js";
 import { REMOVED_ELEMENT_STEPS } from "../../keyspace/effort-budget.js";
 import type { Data, Typed } from "../../keyspace/mutators.js";
+import type { Unit } from "../../keyspace/unit.js";
 import { type End, List } from "../../values/list.js";
 import { copied } from "../../values/tables/packed-elements.js";
-import { type MultiplePop, multiplePop } from "../multiple-pop.js";
+import { keyedChoice, type MultiplePop, multiplePop } from "../multiple-pop.js";
+import { chosenAtEnd, takeSearched } from "./list-claims.js";
 
 /** Removes elements from an end and returns them in the order of removal; a list that becomes empty is removed. */
 export function takeOff(data: Data, entry: Typed<List>, end: End, count: number): ByteString[] {
@@ -34,45 +37,88 @@ export function takeOff(data: Data, entry: Typed<List>, end: End, count: number)
   return end === "left" ? elements : elements.reverse();
 }
 
+/** Removes the chosen elements that are still in the list, and returns them. */
+function takeChosen(data: Data, entry: Typed<List>, end: End, chosen: Choice): ByteString[] {
+  const atEnd = chosenAtEnd(data, entry.value, end, chosen);
+  if (atEnd === 1 && chosen.length === 1) return [data.listPop(entry, end)];
+  const isEmptied = atEnd === entry.value.size;
+  const taken = atEnd === 0 ? [] : takeOff(data, entry, end, atEnd);
+  if (atEnd === chosen.length || isEmptied) return taken;
+  return taken.concat(takeSearched(data, entry, end, chosen.slice(atEnd)));
+}
+
+/** What a call removes from a list. */
+interface Removal {
+  readonly end: End;
+  readonly count: number;
+  /** What a daemon has recorded that it removes, or undefined. */
+  readonly chosen: Choice | undefined;
+}
+
+/** Removes elements, and adds them to what the unit has taken. */
+function remove(data: Data, entry: Typed<List>, { end, count, chosen }: Removal, unit: Unit): ByteString[] {
+  if (chosen !== undefined) return takeChosen(data, entry, end, chosen);
+  const elements = takeOff(data, entry, end, count);
+  if (unit.taken !== undefined) for (const element of elements) unit.taken.push(copied(element));
+  return elements;
+}
+
 /** `LPOP key [count]`, `RPOP key [count]` */
-export function pop(data: Data, argv: readonly ByteString[], end: End): Reply {
+export function pop(data: Data, argv: readonly ByteString[], end: End, unit: Unit): Reply {
   if (argv.length > 3) throw wrongArity(end === "left" ? "lpop" : "rpop");
+  const { choice: chosen } = unit;
   if (argv[2] === undefined) {
     const entry = data.getAs(List, argv[1]!);
-    return entry === undefined ? NIL : bulk(data.listPop(entry, end));
+    if (entry === undefined) return NIL;
+    if (chosen !== undefined) return bulkOrNil(takeChosen(data, entry, end, chosen)[0]);
+    const element = data.listPop(entry, end);
+    unit.taken?.push(copied(element));
+    return bulk(element);
   }
   const count = integerFrom(0, argv[2], mustBePositive);
   const entry = data.getAs(List, argv[1]!);
-  return entry === undefined ? NIL_ARRAY : bulksReply("array", takeOff(data, entry, end, count));
+  if (entry === undefined) return NIL_ARRAY;
+  return bulksReply("array", remove(data, entry, { end, count, chosen }, unit));
 }
 
 /** `LMPOP numkeys key [key …] LEFT|RIGHT [COUNT count]` */
-export function lmpop(data: Data, argv: readonly ByteString[]): Reply {
-  return popFirst(data, multiplePop(argv, 1, endArgument));
+export function lmpop(data: Data, argv: readonly ByteString[], unit: Unit): Reply {
+  return popReply(popFirst(data, multiplePop(argv, 1, endArgument), unit));
 }
 
-/** Removes elements from the first existing list. */
-export function popFirst(data: Data, { keys, end, count }: MultiplePop<End>): Reply {
-  for (const key of keys) {
-    const entry = data.getAs(List, key);
-    if (entry !== undefined) return array([bulk(key), bulksReply("array", takeOff(data, entry, end, count))]);
-  }
-  return NIL_ARRAY;
+/** Elements that were removed from one of several lists. */
+interface Popped {
+  readonly key: ByteString;
+  readonly elements: readonly ByteString[];
 }
+
+/** Removes elements from the first existing list, or the chosen ones. Returns null if there are none. */
+export function popFirst(data: Data, { keys, end, count }: MultiplePop<End>, unit: Unit): Popped | null {
+  const { keys: chosenKeys, taken: chosen } = keyedChoice(keys, unit.choice);
+  for (const key of chosenKeys) {
+    const entry = data.getAs(List, key);
+    if (entry === undefined) continue;
+    unit.taken?.push(key);
+    const elements = remove(data, entry, { end, count, chosen }, unit);
+    return elements.length === 0 ? null : { key, elements };
+  }
+  return null;
+}
+
+/** Returns the reply to LMPOP. */
+export const popReply = (popped: Popped | null): Reply =>
+  popped === null ? NIL_ARRAY : array([bulk(popped.key), bulksReply("array", popped.elements)]);
 
 /** `LMOVE source destination LEFT|RIGHT LEFT|RIGHT` */
-export function lmove(data: Data, argv: readonly ByteString[]): Reply {
-  return move(data, {
-    source: argv[1]!,
-    from: endArgument(argv[3]!),
-    target: argv[2]!,
-    to: endArgument(argv[4]!),
-  });
+export function lmove(data: Data, argv: readonly ByteString[], unit: Unit): Reply {
+  const from = endArgument(argv[3]!);
+  const to = endArgument(argv[4]!);
+  return move(data, { source: argv[1]!, from, target: argv[2]!, to }, unit);
 }
 
 /** `RPOPLPUSH source destination` */
-export function rpoplpush(data: Data, argv: readonly ByteString[]): Reply {
-  return move(data, { source: argv[1]!, from: "right", target: argv[2]!, to: "left" });
+export function rpoplpush(data: Data, argv: readonly ByteString[], unit: Unit): Reply {
+  return move(data, { source: argv[1]!, from: "right", target: argv[2]!, to: "left" }, unit);
 }
 
 export interface Move {
@@ -84,19 +130,27 @@ export interface Move {
 
 /**
  * Moves an element from one end of a list to one end of another, or of the same list. Returns nil if the source is
- * absent.
+ * absent, or if the chosen element is no longer in it.
  */
-export function move(data: Data, { source, from, target, to }: Move): Reply {
+export function move(data: Data, { source, from, target, to }: Move, unit: Unit): Reply {
   const entry = data.getAs(List, source);
   if (entry === undefined) return NIL;
   data.getAs(List, target); // reports a wrong type before anything changes
   const list = entry.value;
+  const { choice: chosen, taken } = unit;
+  const isAtEnd = chosen === undefined || chosenAtEnd(data, list, from, chosen) === chosen.length;
   // An element that moves within one list may keep its position. It is then not removed and added again, because
   // removing the only element would also remove the key and its expiry time.
-  if (source === target && (from === to || list.size === 1))
-    return bulk(list.at(from === "left" ? 0 : list.size - 1));
-  const element = copied(data.listPop(entry, from));
-  data.listPush(data.getOrPut(List, target), to, element);
+  if (source === target && isAtEnd && (from === to || list.size === 1) && chosen?.length !== 0) {
+    const element = list.at(from === "left" ? 0 : list.size - 1);
+    taken?.push(copied(element));
+    return bulk(element);
+  }
+  const element =
+    chosen === undefined ? copied(data.listPop(entry, from)) : takeChosen(data, entry, from, chosen)[0];
+  if (element === undefined) return NIL;
+  taken?.push(element);
+  data.listPush(data.getOrPut(List, target), to, copied(element));
   return bulk(element);
 }
 

@@ -16,10 +16,10 @@ import { List } from "../../values/list.js";
  * Number of elements checked in one step. Large steps are faster: at the beginning of each step, the list searches for
  * the block that contains the step's first element, which takes longer than comparing the elements of a block.
  */
-const BLOCK_ELEMENTS = 4096;
+export const SEARCHED_BLOCK = 4096;
 
 /** Cost of comparing an element, relative to only reading it. */
-const LOOKS_AN_ELEMENT = 8;
+export const COMPARED_ELEMENT_READS = 8;
 
 /** Selects which of the elements that equal the given one are found. */
 interface Search {
@@ -41,9 +41,9 @@ function find(
 ): number[] {
   const positions: number[] = [];
   const last = Math.min(list.size, looks);
-  for (let checked = 0; checked < last && positions.length < limit; checked += BLOCK_ELEMENTS) {
-    const count = Math.min(BLOCK_ELEMENTS, last - checked);
-    effort.read(LOOKS_AN_ELEMENT * count);
+  for (let checked = 0; checked < last && positions.length < limit; checked += SEARCHED_BLOCK) {
+    const count = Math.min(SEARCHED_BLOCK, last - checked);
+    effort.read(COMPARED_ELEMENT_READS * count);
     const start = fromRight ? list.size - checked - count : checked;
     const matches = list.indexesOf(element, start, start + count);
     for (const position of fromRight ? matches.reverse() : matches) {

@@ -67,6 +67,7 @@ export const lists = family("list", {
     keyFlags: ["RW access delete", "RW insert"],
     method: "key1 key2 from to: @text?",
     keepsExpiryOf: 2,
+    isClaim: true,
     run: lmove,
   },
   LMPOP: {
@@ -79,6 +80,7 @@ export const lists = family("list", {
     events: listPopEvents(1),
     keyFlags: ["RW access delete"],
     keySearches: COUNTED_KEYS_SEARCH,
+    isClaim: true,
     run: lmpop,
   },
   LPOP: {
@@ -91,7 +93,8 @@ export const lists = family("list", {
     events: event("l", "lpop", ifChanged),
     keyFlags: ["RW access delete"],
     method: "key count?: @some",
-    run: (data, argv) => pop(data, argv, "left"),
+    isClaim: true,
+    run: (data, argv, unit) => pop(data, argv, "left", unit),
   },
   LPOS: {
     arity: -3,
@@ -187,7 +190,8 @@ export const lists = family("list", {
     events: event("l", "rpop", ifChanged),
     keyFlags: ["RW access delete"],
     method: "key count?: @some",
-    run: (data, argv) => pop(data, argv, "right"),
+    isClaim: true,
+    run: (data, argv, unit) => pop(data, argv, "right", unit),
   },
   RPOPLPUSH: {
     arity: 3,
@@ -200,6 +204,7 @@ export const lists = family("list", {
     keyFlags: ["RW access delete", "RW insert"],
     method: "key1 key2: @text?",
     keepsExpiryOf: 2,
+    isClaim: true,
     run: rpoplpush,
   },
   RPUSH: {

@@ -3,17 +3,21 @@
  * conditions or equal dates, or are malformed or forbidden.
  */
 import { createHash } from "node:crypto";
+import { choicesOf } from "../../../cluster/replica/recorded-choices.js";
 import { type ByteString, bytesOf } from "../../../protocol/byte-string.js";
 import { writeCommand } from "../../../protocol/resp/resp-writer.js";
 import {
+  type Choices,
   type Condition,
   type Envelope,
   hexOf,
+  NO_CHOICES,
   signedBytes,
   unitId,
 } from "../../../protocol/version-2/envelope.js";
 import { writeBody } from "../../../protocol/version-2/envelope-body.js";
-import { KeyRing } from "../../../store/key-ring.js";
+import { Database } from "../../../store/database.js";
+import { isKeyCommand, KeyRing } from "../../../store/key-ring.js";
 import { pemOfSpki } from "../../../store/rights/spki.js";
 import { SEMANTICS } from "../../../store/semantics.js";
 import type { Entry } from "../../../timeline/entries/entry.js";
@@ -32,7 +36,8 @@ const spkiOf = (number: number): ByteString =>
 /** Public keys: one of an application, two of administrators, and some that may be added later. */
 export const SPKIS: readonly ByteString[] = Array.from({ length: 8 }, (_, i) => spkiOf(i));
 export const KEY_IDS: readonly ByteString[] = SPKIS.map(hash);
-const [APPLICATION, ROOT, OTHER_ROOT] = [0, 1, 2] as const;
+const [APPLICATION, ROOT, OTHER_ROOT, DAEMON] = [0, 1, 2, 7] as const;
+const UNIT_STEPS = 1_000_000;
 
 export interface Genesis {
   readonly hasRoots: boolean;
@@ -76,6 +81,30 @@ export function withId(entry: Entry): Entry {
   return { ...entry, id: hash(bytesOf(signedBytes(entry.body))) };
 }
 
+/** Runs commands on the state of the daemon that signs them. @returns what they choose there */
+function choicesAt(
+  database: Database,
+  {
+    commands,
+    db,
+    multi,
+    if: conditions,
+    at,
+    seq,
+  }: Pick<Envelope, "commands" | "db" | "multi" | "if" | "at" | "seq">,
+  id: ByteString,
+): Choices {
+  if (db === DATABASE_ABSENT || commands.some(isKeyCommand)) return NO_CHOICES;
+  const trialId = unitId(id, 0);
+  const state = { database, stepsMax: UNIT_STEPS, unitId: () => trialId };
+  const choices = choicesOf({ commands, db, multi, conditions }, { at, seq }, state);
+  if (conditions !== null && !database.holds(conditions, at)) return choices;
+  const unit = { at, seq, db, id: trialId };
+  if (multi) database.executeMulti(commands, unit);
+  else for (const argv of commands) database.execute(argv, unit);
+  return choices;
+}
+
 const RULES: readonly (readonly ByteString[])[] = [
   ["+@all", "~*"],
   ["+@all", "-@admin", "~*"],
@@ -98,12 +127,18 @@ export class RandomTimeline {
   /** The range of dates in milliseconds. */
   readonly #span: number;
   readonly #made: Entry[] = [];
+  /**
+   * The state of the daemon that records choices: its commands in the order in which they were made, which is not that
+   * of their dates. Null if there is no such daemon.
+   */
+  readonly #daemon: Database | null;
 
   /** Creates a generator. @param family  the family whose commands it prefers; default: one family or all */
   constructor(random: SeededRandom, family?: Family) {
     this.#random = random;
     this.#g = new Generator({ random, now: EPOCH });
     this.genesis = { hasRoots: random.chance(0.8) };
+    this.#daemon = this.genesis.hasRoots && random.chance(0.7) ? new Database() : null;
     this.#ringShare = random.oneOf([0, 0, 0.1, 0.3]);
     this.#span = random.oneOf([10, 1000, 1_000_000, 100_000_000]);
     const isComplete = random.chance(0.3);
@@ -119,6 +154,7 @@ export class RandomTimeline {
   }
 
   entries(count: number): Entry[] {
+    if (this.#daemon !== null) this.#made.push(this.#authorization());
     for (let left = count; left > 0; left--) this.#made.push(this.#entry());
     return this.#made;
   }
@@ -135,18 +171,26 @@ export class RandomTimeline {
         ? this.#ringCommand()
         : randomCall(this.#g, random.oneOf(this.#grammars)),
     );
+    const fields = {
+      at: EPOCH + 1 + this.#date(),
+      seq: random.oneOf([0, 0, 0, 1, 2]),
+      multi,
+      commands,
+      key: this.#signer(isRing),
+      db: random.chance(0.8) ? 0 : random.chance(0.05) ? DATABASE_ABSENT : random.below(DATABASES_USED),
+      if: conditional ? this.#conditions() : null,
+    };
+    if (this.#daemon === null || !random.chance(0.8)) return entryOf(fields, id);
     return entryOf(
-      {
-        at: EPOCH + 1 + this.#date(),
-        seq: random.oneOf([0, 0, 0, 1, 2]),
-        multi,
-        commands,
-        key: this.#signer(isRing),
-        db: random.chance(0.8) ? 0 : random.chance(0.05) ? DATABASE_ABSENT : random.below(DATABASES_USED),
-        if: conditional ? this.#conditions() : null,
-      },
+      { ...fields, key: KEY_IDS[DAEMON] as ByteString, ...choicesAt(this.#daemon, fields, id) },
       id,
     );
+  }
+
+  /** Returns the entry that lets the daemon record choices. */
+  #authorization(): Entry {
+    const commands = [["CLUSTER", "ADD", pemOfSpki(SPKIS[DAEMON] as ByteString)]];
+    return entryOf({ at: EPOCH + 1, key: KEY_IDS[ROOT] as ByteString, commands }, this.#g.bytes(32));
   }
 
   #date(): number {
