@@ -33,4 +33,11 @@ export const claimMutants: readonly Mutant[] = [
     replace: "if (true)",
     test: LISTS,
   },
+  {
+    name: "claims: a sorted set removes a member that has another score",
+    file: "store/commands/sorted-sets/sorted-set-pops.js",
+    find: "if (value.get(member) === score)",
+    replace: "if (value.get(member) !== undefined)",
+    test: CLAIMS,
+  },
 ];

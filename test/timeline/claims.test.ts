@@ -152,7 +152,61 @@ const LISTS: readonly Case[] = [
   },
 ];
 
-for (const { has, claim: line, choice, late, holds } of [...SETS, ...LISTS])
+const SCORES = (key: string) => `ZRANGE ${key} 0 -1 WITHSCORES`;
+const SORTED_SETS: readonly Case[] = [
+  {
+    has: "ZADD z 1 a 2 b",
+    claim: "ZPOPMIN z",
+    choice: ["a", "1"],
+    late: "ZADD z 0 y",
+    holds: { [SCORES("z")]: '["y" ,0 "b" ,2]' },
+  },
+  // A job that was scheduled again, with another score, is another job.
+  {
+    has: "ZADD z 1 a 2 b",
+    claim: "ZPOPMIN z",
+    choice: ["a", "1"],
+    late: "ZADD z 5 a",
+    holds: { [SCORES("z")]: '["b" ,2 "a" ,5]' },
+  },
+  {
+    has: "ZADD z 1 a 2 b inf c",
+    claim: "ZPOPMAX z 2",
+    choice: ["c", "Infinity", "b", "2"],
+    late: ["ZPOPMAX z", ["c", "Infinity"]],
+    holds: { [SCORES("z")]: '["a" ,1]' },
+  },
+  {
+    has: "ZADD z2 0.1 a",
+    claim: "ZMPOP 2 z1 z2 MIN COUNT 3",
+    choice: ["z2", "a", "0.1"],
+    late: "ZADD z1 1 x",
+    holds: { [SCORES("z1")]: '["x" ,1]', "EXISTS z2": ":0" },
+  },
+  {
+    has: "ZADD z 1 a 2 b",
+    claim: "BZMPOP 0 1 z MAX",
+    choice: ["z", "b", "2"],
+    late: "ZADD z 3 y",
+    holds: { [SCORES("z")]: '["a" ,1 "y" ,3]' },
+  },
+  {
+    has: "ZADD z2 1 a",
+    claim: "BZPOPMIN z1 z2 0",
+    choice: ["z2", "a", "1"],
+    late: "SET z1 x",
+    holds: { "GET z1": '"x"', "EXISTS z2": ":0" },
+  },
+  {
+    has: "ZADD z 1 a",
+    claim: "BZPOPMAX z 0",
+    choice: ["z", "a", "1"],
+    late: ["ZPOPMIN z", ["a", "1"]],
+    holds: { "EXISTS z": ":0" },
+  },
+];
+
+for (const { has, claim: line, choice, late, holds } of [...SETS, ...LISTS, ...SORTED_SETS])
   test(`${line} takes only what was answered, after a late ${late}`, () => {
     const subject = begun(...(typeof has === "string" ? [has] : has));
     subject.merge(claim("claim", 2, line, choice));

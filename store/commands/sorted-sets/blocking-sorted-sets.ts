@@ -7,14 +7,14 @@ import type { ByteString } from "../../../protocol/byte-string.js";
 import { array, bulk, double, NIL_ARRAY, type Reply } from "../../../protocol/reply.js";
 import { popEvent, sortedSetPopEvents } from "../../events/event-rules.js";
 import type { Data } from "../../keyspace/mutators.js";
+import type { Unit } from "../../keyspace/unit.js";
 import type { Flag, Row } from "../../rows/command-row.js";
 import { COUNTED_SECOND_SEARCH } from "../../rows/key-searches.js";
 import { counted, update } from "../../rows/key-spec.js";
-import { SortedSet } from "../../values/sorted-set.js";
 import { multiplePop } from "../multiple-pop.js";
 import { timeoutArgument } from "../timeout-arguments.js";
 import { waitsForCounted, waitsForSeveral } from "../wait-rules.js";
-import { type PopEnd, pop, popEndArgument, popFirst } from "./sorted-set-pops.js";
+import { type PopEnd, popEndArgument, popFirst, popReply } from "./sorted-set-pops.js";
 
 const WAITS: readonly Flag[] = ["write", "noscript", "fast", "blocking"];
 const categories = ["blocking"];
@@ -33,6 +33,7 @@ export const blockingSortedSets: Readonly<Record<string, Row>> = {
     keySearches: COUNTED_SECOND_SEARCH,
     reply: "popped",
     waitsFor: waitsForCounted("zset"),
+    isClaim: true,
     run: bzmpop,
   },
   BZPOPMAX: {
@@ -47,7 +48,8 @@ export const blockingSortedSets: Readonly<Record<string, Row>> = {
     keyFlags: ["RW access delete"],
     reply: "one-popped",
     waitsFor: waitsForSeveral("zset"),
-    run: (data, argv) => blockingPop(data, argv, "max"),
+    isClaim: true,
+    run: (data, argv, unit) => blockingPop(data, argv, "max", unit),
   },
   BZPOPMIN: {
     arity: -3,
@@ -61,24 +63,23 @@ export const blockingSortedSets: Readonly<Record<string, Row>> = {
     keyFlags: ["RW access delete"],
     reply: "one-popped",
     waitsFor: waitsForSeveral("zset"),
-    run: (data, argv) => blockingPop(data, argv, "min"),
+    isClaim: true,
+    run: (data, argv, unit) => blockingPop(data, argv, "min", unit),
   },
 };
 
 /** `BZMPOP timeout numkeys key [key …] MIN|MAX [COUNT count]` */
-function bzmpop(data: Data, argv: readonly ByteString[]): Reply {
+function bzmpop(data: Data, argv: readonly ByteString[], unit: Unit): Reply {
   const request = multiplePop(argv, 2, popEndArgument);
   timeoutArgument(argv[1]!);
-  return popFirst(data, request);
+  return popReply(popFirst(data, request, unit));
 }
 
 /** `BZPOPMIN key [key …] timeout`, `BZPOPMAX key [key …] timeout` */
-function blockingPop(data: Data, argv: readonly ByteString[], end: PopEnd): Reply {
+function blockingPop(data: Data, argv: readonly ByteString[], end: PopEnd, unit: Unit): Reply {
   timeoutArgument(argv.at(-1)!);
-  for (const key of argv.slice(1, -1)) {
-    if (data.getAs(SortedSet, key) === undefined) continue;
-    const [member, score] = pop(data, key, end, 1)[0]!;
-    return array([bulk(key), bulk(member), double(score)]);
-  }
-  return NIL_ARRAY;
+  const popped = popFirst(data, { keys: argv.slice(1, -1), end, count: 1 }, unit);
+  if (popped === null) return NIL_ARRAY;
+  const [member, score] = popped.members[0]!;
+  return array([bulk(popped.key), bulk(member), double(score)]);
 }

@@ -4,18 +4,21 @@
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { array, bulk, NIL_ARRAY, type Reply } from "../../../protocol/reply.js";
+import type { Choice } from "../../../protocol/version-2/envelope.js";
 import { mustBePositive, syntaxError } from "../../arguments/command-errors.js";
 import { integerFrom } from "../../arguments/number-arguments.js";
-import type { Data } from "../../keyspace/mutators.js";
+import type { Data, Typed } from "../../keyspace/mutators.js";
+import type { Unit } from "../../keyspace/unit.js";
 import { SortedSet } from "../../values/sorted-set.js";
-import { type MultiplePop, multiplePop } from "../multiple-pop.js";
-import { type Pair, pairReply, pairsReply, removeRange } from "./sorted-set-results.js";
+import { copied } from "../../values/tables/packed-elements.js";
+import { keyedChoice, type MultiplePop, multiplePop } from "../multiple-pop.js";
+import { type Pair, pairReply, pairsReply, REMOVED_STEPS, removeRange } from "./sorted-set-results.js";
 
 export type PopEnd = "min" | "max";
 
 /** `ZMPOP numkeys key [key …] MIN|MAX [COUNT count]` */
-export function zmpop(data: Data, argv: readonly ByteString[]): Reply {
-  return popFirst(data, multiplePop(argv, 1, popEndArgument));
+export function zmpop(data: Data, argv: readonly ByteString[], unit: Unit): Reply {
+  return popReply(popFirst(data, multiplePop(argv, 1, popEndArgument), unit));
 }
 
 /** Parses `MIN` or `MAX`. @throws CommandFailure */
@@ -25,30 +28,75 @@ export function popEndArgument(word: ByteString): PopEnd {
   return end;
 }
 
-/** Removes members from the first existing sorted set. */
-export function popFirst(data: Data, { keys, end, count }: MultiplePop<PopEnd>): Reply {
-  for (const key of keys) {
-    if (data.getAs(SortedSet, key) === undefined) continue;
-    const popped = pop(data, key, end, count).map(pairReply);
-    return array([bulk(key), array(popped)]);
-  }
-  return NIL_ARRAY;
+/** Members that were removed from one of several sorted sets. */
+interface Popped {
+  readonly key: ByteString;
+  readonly members: readonly Pair[];
 }
 
+/** Removes members from the first existing sorted set, or the chosen ones. Returns null if there are none. */
+export function popFirst(data: Data, { keys, end, count }: MultiplePop<PopEnd>, unit: Unit): Popped | null {
+  const { keys: chosenKeys, taken: chosen } = keyedChoice(keys, unit.choice);
+  for (const key of chosenKeys) {
+    const entry = data.getAs(SortedSet, key);
+    if (entry === undefined) continue;
+    unit.taken?.push(key);
+    const members = pop(data, entry, { end, count, chosen }, unit);
+    return members.length === 0 ? null : { key, members };
+  }
+  return null;
+}
+
+/** Returns the reply to ZMPOP. */
+export const popReply = (popped: Popped | null): Reply =>
+  popped === null ? NIL_ARRAY : array([bulk(popped.key), array(popped.members.map(pairReply))]);
+
 /** `ZPOPMIN key [count]`, `ZPOPMAX key [count]` */
-export function zpop(data: Data, argv: readonly ByteString[], end: PopEnd): Reply {
+export function zpop(data: Data, argv: readonly ByteString[], end: PopEnd, unit: Unit): Reply {
   if (argv.length > 3) throw syntaxError();
   const count = argv[2] === undefined ? 1 : integerFrom(0, argv[2], mustBePositive);
-  const popped = pop(data, argv[1]!, end, count);
+  const entry = data.getAs(SortedSet, argv[1]!);
+  const popped = entry === undefined ? [] : pop(data, entry, { end, count, chosen: unit.choice }, unit);
   const [only] = popped;
   return argv.length === 2 && only !== undefined ? pairReply(only) : pairsReply(popped, true);
 }
 
-/** Removes up to `count` members. @returns the removed members in the order of removal */
-export function pop(data: Data, key: ByteString, end: PopEnd, count: number): readonly Pair[] {
-  const entry = data.getAs(SortedSet, key);
-  if (entry === undefined || count === 0) return [];
+/** What a call removes from a sorted set. */
+interface Removal {
+  readonly end: PopEnd;
+  readonly count: number;
+  /** The members that a daemon has recorded, each followed by its score; undefined: the command chooses. */
+  readonly chosen: Choice | undefined;
+}
+
+/** Removes up to `count` members, or the chosen ones. @returns the removed members in the order of removal */
+function pop(
+  data: Data,
+  entry: Typed<SortedSet>,
+  { end, count, chosen }: Removal,
+  { taken }: Unit,
+): readonly Pair[] {
+  if (chosen !== undefined) return removeChosen(data, entry, chosen);
+  if (count === 0) return [];
   const { size } = entry.value;
-  if (end === "min") return removeRange(data, entry, { from: 0, to: Math.min(count, size) });
-  return removeRange(data, entry, { from: Math.max(0, size - count), to: size }).reverse();
+  const [from, to] = end === "min" ? [0, Math.min(count, size)] : [Math.max(0, size - count), size];
+  const removed = removeRange(data, entry, { from, to });
+  if (end === "max") removed.reverse();
+  if (taken !== undefined) for (const [member, score] of removed) taken.push(copied(member), String(score));
+  return removed;
+}
+
+/** Removes the chosen members that still have the same scores. */
+function removeChosen(data: Data, entry: Typed<SortedSet>, chosen: Choice): readonly Pair[] {
+  data.effort.work((REMOVED_STEPS * chosen.length) / 2);
+  const { value } = entry;
+  const removed = new Map<ByteString, number>();
+  for (let i = 0; i + 1 < chosen.length; i += 2) {
+    const [member, score] = [chosen[i]!, Number(chosen[i + 1])];
+    // A member that was added again with another score is not what the client received.
+    if (value.get(member) === score) removed.set(member, score);
+  }
+  if (removed.size === value.size) data.delete(entry.key);
+  else for (const member of removed.keys()) data.score(entry, member, undefined);
+  return [...removed];
 }

@@ -44,7 +44,7 @@ export function storeSortedSet(data: Data, key: ByteString, pairs: Iterable<Pair
 }
 
 /** Cost in steps of each member that is read before it is removed, in addition to its removal. */
-const REMOVED_STEPS = 20;
+export const REMOVED_STEPS = 20;
 
 /** Removes a span of ranks. @returns the removed pairs, lowest first */
 export function removeRange(data: Data, entry: Typed<SortedSet>, { from, to }: Span): Pair[] {

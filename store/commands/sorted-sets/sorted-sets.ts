@@ -90,6 +90,7 @@ export const sortedSets = family("sortedset", {
     keyFlags: ["RW access delete"],
     keySearches: COUNTED_KEYS_SEARCH,
     reply: "popped",
+    isClaim: true,
     run: zmpop,
   },
   ZMSCORE: {
@@ -114,7 +115,8 @@ export const sortedSets = family("sortedset", {
     keyFlags: ["RW access delete"],
     method: "key count?: @list",
     reply: "score-or-scores",
-    run: (data, argv) => zpop(data, argv, "max"),
+    isClaim: true,
+    run: (data, argv, unit) => zpop(data, argv, "max", unit),
   },
   ZPOPMIN: {
     arity: -2,
@@ -127,7 +129,8 @@ export const sortedSets = family("sortedset", {
     keyFlags: ["RW access delete"],
     method: "key count?: @list",
     reply: "score-or-scores",
-    run: (data, argv) => zpop(data, argv, "min"),
+    isClaim: true,
+    run: (data, argv, unit) => zpop(data, argv, "min", unit),
   },
   ZRANDMEMBER: {
     arity: -2,
