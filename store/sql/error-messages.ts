@@ -93,6 +93,18 @@ const MESSAGES = {
     "Requête de {0} lignes",
     "a query as a value has at most one row; this one has {0}: add a condition or limit 1, or write in (select …)",
   ),
+  outerInOn: message(
+    "Requête dans #ka avec {0}",
+    "a query in on cannot name {0}, a column of the query around it: write the condition in where",
+  ),
+  outerInGroups: message(
+    "Requête dans un groupe avec {0}",
+    "a query in a query with groups cannot name {0}, a column of the query around it, except in where: write select x.k, (select …) from (select k, count(*) n from t group by k) x",
+  ),
+  outerAggregate: message(
+    "{0} dans une requête sans colonne",
+    "{0} in a query needs a column of that query; for a column of the query around it, write select … from (select max(k) m from t) x",
+  ),
   dividedByZero: message("division by zero numerator = {0} / 0", "division by zero: {0} / 0"),
   tooLarge: message("Be loatra ny isa", "a number becomes too large"),
   misfit: message(

@@ -137,6 +137,14 @@ function subquery(reader: TokenReader): Subquery | null {
   return { kind: "query", query, text };
 }
 
+/** Parses `exists (select …)`. */
+function existsOf(reader: TokenReader): Expression {
+  reader.expect("exists");
+  const source = subquery(reader);
+  if (source === null) throw reader.mistake("a query: exists (select …)");
+  return { kind: "exists", source };
+}
+
 /** Parses values in parentheses, possibly none. Each value that must be calculated counts as an operator. */
 function values(reader: TokenReader): Membership["list"] {
   reader.expectSign("(");
@@ -242,6 +250,7 @@ function factor(reader: TokenReader): Expression {
   if (kind !== "word") throw reader.mistake("a value");
   if (reader.accept("null")) return { kind: "literal", value: null };
   if (reader.accept("case")) return caseOf(reader);
+  if (reader.form === "standard" && reader.sees("exists")) return existsOf(reader);
   return reader.following.text === "(" && reader.following.kind === "sign" ? call(reader) : column(reader);
 }
 

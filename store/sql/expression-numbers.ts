@@ -58,6 +58,7 @@ export class ExpressionNumbers {
       // Their values replace queries before expressions are numbered.
       case "query":
       case "in-query":
+      case "exists":
         throw new Error("a query without its value");
       case "cast":
         return [expression.kind, expression.type, this.of(expression.operand)];

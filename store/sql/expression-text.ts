@@ -52,6 +52,8 @@ export function standardText(expression: Expression): ByteString {
       return caseText(expression);
     case "query":
       return `(${expression.text})`;
+    case "exists":
+      return `exists (${expression.source.text})`;
     case "in-query": {
       const { operand, source, isNegated } = expression;
       return `${operandText(operand)}${isNegated ? " not" : ""} in (${source.text})`;
@@ -88,7 +90,9 @@ function testText(test: Test): ByteString {
 
 function operandText(expression: Expression): ByteString {
   const text = standardText(expression);
-  return ["literal", "parameter", "column", "call", "case", "cast", "query"].includes(expression.kind)
+  return ["literal", "parameter", "column", "call", "case", "cast", "query", "exists"].includes(
+    expression.kind,
+  )
     ? text
     : `(${text})`;
 }
@@ -123,6 +127,7 @@ export function expressionText(expression: Expression): ByteString {
     case "cast":
     case "query":
     case "in-query":
+    case "exists":
       return standardText(expression);
     case "call":
       return `FunctionExpr(${expression.name}, [${expression.arguments?.map(expressionText).join(", ") ?? "*"}])`;

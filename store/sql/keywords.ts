@@ -77,6 +77,7 @@ export const KEYWORDS = {
   is: word("dia", "is", "before `null`, or `not null`"),
   null: word("null", "null", "no value"),
   in: standardWord("in", "whether a value is in a list"),
+  exists: standardWord("exists", "whether a query has rows"),
   between: standardWord("between", "whether a value is between two values, inclusive"),
   like: standardWord("like", "whether a text has this form: `%` is any text, `_` any character"),
   escape: standardWord("escape", "after `like`: the character that makes a following `%` or `_` literal"),

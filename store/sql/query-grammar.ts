@@ -3,19 +3,21 @@ import type { ByteString } from "../../protocol/byte-string.js";
 import { column, expression, numberToken } from "./expression-grammar.js";
 import type { Token } from "./lexer.js";
 import { SqlMistake } from "./syntax-error.js";
-import type {
-  Expression,
-  Join,
-  JoinKind,
-  Limit,
-  OrderKey,
-  Query,
-  Select,
-  SelectField,
-  SetOperator,
-  SetQuery,
-  Source,
-  Tail,
+import {
+  type Expression,
+  type Join,
+  type JoinKind,
+  type Limit,
+  type OrderKey,
+  operandsOf,
+  type Query,
+  queryIn,
+  type Select,
+  type SelectField,
+  type SetOperator,
+  type SetQuery,
+  type Source,
+  type Tail,
 } from "./syntax-tree.js";
 import type { TokenReader } from "./token-reader.js";
 
@@ -44,9 +46,18 @@ export function query(reader: TokenReader): Query {
         throw new SqlMistake("unexpected", position, "order by and limit after the last query");
       combined = { kind: "set", operator, left: combined, right: operand(reader), ...NO_TAIL };
       if (reader.form === "standard") combined = withTail(combined, reader);
+      if (combined.orderBy.some(({ by }) => hasQuery(by)))
+        throw new SqlMistake(
+          "unexpected",
+          position,
+          "a column in order by; write select … from (select … union select …) x order by (select …)",
+        );
     }
   });
 }
+
+const hasQuery = (expression: Expression): boolean =>
+  queryIn(expression) !== undefined || operandsOf(expression).some(hasQuery);
 
 const NO_TAIL: Tail = { orderBy: [], limit: null };
 const hasTail = ({ orderBy, limit }: Tail) => orderBy.length > 0 || limit !== null;

@@ -3,11 +3,28 @@
  * the data.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
-import { type Expression, expressionsOf, operandsOf, type Query } from "./syntax-tree.js";
+import {
+  type Delete,
+  type Expression,
+  expressionsOf,
+  expressionsOfChange,
+  type Insert,
+  operandsOf,
+  type Query,
+  queryIn,
+  type Update,
+} from "./syntax-tree.js";
 
 export function namesIn(query: Query): ReadonlySet<ByteString> {
   const names = new Set<ByteString>();
   addNames(query, names);
+  return names;
+}
+
+/** Collects the names from which the queries in the expressions of a change read rows. */
+export function namesInChange(change: Insert | Update | Delete): ReadonlySet<ByteString> {
+  const names = new Set<ByteString>();
+  if (change.hasSubqueries === true) for (const each of expressionsOfChange(change)) addNamesIn(each, names);
   return names;
 }
 
@@ -26,7 +43,7 @@ function addNames(query: Query, names: Set<ByteString>): void {
 }
 
 function addNamesIn(expression: Expression, names: Set<ByteString>): void {
-  if (expression.kind === "query") addNames(expression.query, names);
-  else if (expression.kind === "in-query") addNames(expression.source.query, names);
+  const inner = queryIn(expression);
+  if (inner !== undefined) addNames(inner.query, names);
   for (const operand of operandsOf(expression)) addNamesIn(operand, names);
 }

@@ -5,7 +5,16 @@ import { expression, numberToken } from "./expression-grammar.js";
 import { KEYWORDS, type KeywordName } from "./keywords.js";
 import { query, select } from "./query-grammar.js";
 import { SqlMistake } from "./syntax-error.js";
-import type { ColumnDefinition, DomainPart, Expression, ObjectKind, Statement } from "./syntax-tree.js";
+import type {
+  ColumnDefinition,
+  Delete,
+  DomainPart,
+  Expression,
+  Insert,
+  ObjectKind,
+  Statement,
+  Update,
+} from "./syntax-tree.js";
 import type { TokenReader } from "./token-reader.js";
 
 const OBJECTS: readonly ObjectKind[] = ["table", "domain", "view"];
@@ -119,7 +128,7 @@ function constrained(reader: TokenReader, column: ColumnDefinition): ColumnDefin
 /** Parses a number, a text or null. */
 function constant(reader: TokenReader): Cell {
   const value = literalOrBound(reader);
-  if (value.kind === "literal") return value.value;
+  if (value.kind === "literal" && typeof value.value !== "boolean") return value.value;
   throw reader.mistake("a number, a text or null");
 }
 
@@ -178,10 +187,12 @@ function insert(reader: TokenReader): Statement {
   const columns = isShort ? [] : list(reader, (each) => each.name("a column"), true);
   if (reader.sees("select")) return { kind: "insert", table, columns, source: { query: select(reader) } };
   reader.expect("values");
-  const rows: (readonly Expression[])[] = [];
-  do rows.push(list(reader, reader.form === "standard" ? standardValue : literalOrBound, false));
-  while (reader.acceptSign(","));
-  return { kind: "insert", table, columns, source: { rows } };
+  return withSubqueries(reader, () => {
+    const rows: (readonly Expression[])[] = [];
+    do rows.push(list(reader, reader.form === "standard" ? standardValue : literalOrBound, false));
+    while (reader.acceptSign(","));
+    return { kind: "insert", table, columns, source: { rows } };
+  });
 }
 
 /**
@@ -218,18 +229,28 @@ function literalOrBound(reader: TokenReader): Expression {
 function update(reader: TokenReader): Statement {
   const table = reader.name("a table");
   reader.expect("set");
-  const changes: { column: ByteString; value: Expression }[] = [];
-  do {
-    const name = reader.name("a column");
-    reader.expectSign("=");
-    changes.push({ column: name, value: expression(reader) });
-  } while (reader.acceptSign(","));
-  return { kind: "update", table, changes, where: condition(reader) };
+  return withSubqueries(reader, () => {
+    const changes: { column: ByteString; value: Expression }[] = [];
+    do {
+      const name = reader.name("a column");
+      reader.expectSign("=");
+      changes.push({ column: name, value: expression(reader) });
+    } while (reader.acceptSign(","));
+    return { kind: "update", table, changes, where: condition(reader) };
+  });
 }
 
 function remove(reader: TokenReader): Statement {
   const table = reader.name("a table");
-  return { kind: "delete", table, where: condition(reader) };
+  return withSubqueries(reader, () => ({ kind: "delete", table, where: condition(reader) }));
+}
+
+/** Parses a change. Only expressions of the standard form contain queries. */
+function withSubqueries(reader: TokenReader, read: () => Insert | Update | Delete): Statement {
+  if (reader.form !== "standard") return read();
+  reader.subqueries = 0;
+  const change = read();
+  return reader.subqueries > 0 ? { ...change, hasSubqueries: true } : change;
 }
 
 const condition = (reader: TokenReader): Expression | null =>

@@ -2,7 +2,7 @@
  * The syntax tree of a statement, the same for Malagasy and English words. Names and texts are UTF-8 bytes, as written.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
-import type { Cell } from "../values/relations/cell.js";
+import type { Cell, Scalar } from "../values/relations/cell.js";
 import type { DomainAtom } from "../values/relations/domain.js";
 import type { Uniqueness } from "../values/relations/table.js";
 import type { ValueSet } from "../values/relations/value-set.js";
@@ -35,7 +35,7 @@ export type Statement =
   | { readonly kind: "drop"; readonly what: ObjectKind; readonly name: ByteString }
   | Insert
   | Update
-  | { readonly kind: "delete"; readonly table: ByteString; readonly where: Expression | null }
+  | Delete
   | { readonly kind: "query"; readonly query: Query };
 
 export interface Insert {
@@ -44,6 +44,8 @@ export interface Insert {
   /** The columns that receive values; empty means all columns, in order. */
   readonly columns: readonly ByteString[];
   readonly source: { readonly rows: readonly (readonly Expression[])[] } | { readonly query: Query };
+  /** Whether its values contain queries. */
+  readonly hasSubqueries?: true;
 }
 
 export interface Update {
@@ -51,6 +53,16 @@ export interface Update {
   readonly table: ByteString;
   readonly changes: readonly { readonly column: ByteString; readonly value: Expression }[];
   readonly where: Expression | null;
+  /** Whether its expressions contain queries. */
+  readonly hasSubqueries?: true;
+}
+
+export interface Delete {
+  readonly kind: "delete";
+  readonly table: ByteString;
+  readonly where: Expression | null;
+  /** Whether its condition contains queries. */
+  readonly hasSubqueries?: true;
 }
 
 export type DomainPart = DomainAtom | { readonly kind: "named"; readonly name: ByteString };
@@ -168,8 +180,8 @@ export interface Call {
 }
 
 export type Expression =
-  /** `isCalculated`: whether the value replaces a query; an integer then refers to no field. */
-  | { readonly kind: "literal"; readonly value: Cell; readonly isCalculated?: true }
+  /** `isCalculated`: whether the value replaces another expression; an integer then refers to no field. */
+  | { readonly kind: "literal"; readonly value: Scalar; readonly isCalculated?: true }
   /** A `?`: its value is the argument with this number (from 0) after the statement. */
   | { readonly kind: "parameter"; readonly number: number }
   | Column
@@ -181,9 +193,10 @@ export type Expression =
   | Cast
   | Subquery
   | QueryMembership
+  | Exists
   | Call;
 
-/** A query as a value: that of the only column of its only row, or null without rows. Its names are its own. */
+/** A query as a value: that of the only column of its only row, or null without rows. */
 export interface Subquery {
   readonly kind: "query";
   readonly query: Query;
@@ -197,6 +210,12 @@ export interface QueryMembership {
   readonly operand: Expression;
   readonly source: Subquery;
   readonly isNegated: boolean;
+}
+
+/** Whether a query has rows. */
+export interface Exists {
+  readonly kind: "exists";
+  readonly source: Subquery;
 }
 
 /** A value of the standard form that depends on conditions. */
@@ -260,6 +279,7 @@ export function operandsOf(expression: Expression): readonly Expression[] {
     case "parameter":
     case "column":
     case "query":
+    case "exists":
       return [];
     case "not":
     case "negative":
@@ -286,6 +306,64 @@ export function operandsOf(expression: Expression): readonly Expression[] {
     case "call":
       return expression.arguments ?? [];
   }
+}
+
+/** Returns an expression with other operands, or the same expression if all operands are the same. */
+export function withOperands(
+  expression: Expression,
+  changed: (operand: Expression) => Expression,
+): Expression {
+  const before = operandsOf(expression);
+  const after = before.map(changed);
+  if (after.every((each, i) => each === before[i])) return expression;
+  // In the order of `operandsOf`.
+  const all = after.values();
+  const next = () => all.next().value as Expression;
+  const nextOf = (each: Expression | null) => (each === null ? null : next());
+  switch (expression.kind) {
+    case "literal":
+    case "parameter":
+    case "column":
+    case "query":
+    case "exists":
+      return expression;
+    case "not":
+    case "negative":
+    case "is-null":
+    case "cast":
+    case "in-query":
+    case "in-set":
+      return { ...expression, operand: next() };
+    case "case": {
+      const operand = nextOf(expression.operand);
+      const branches = expression.branches.map(() => ({ when: next(), result: next() }));
+      return { kind: "case", operand, branches, otherwise: nextOf(expression.otherwise) };
+    }
+    case "binary":
+      return { ...expression, left: next(), right: next() };
+    case "in":
+      return { ...expression, operand: next(), list: expression.list.map(next) };
+    case "between":
+      return { ...expression, operand: next(), from: next(), to: next() };
+    case "like":
+      return { ...expression, operand: next(), pattern: next(), escape: nextOf(expression.escape) };
+    case "call":
+      return { ...expression, arguments: after };
+  }
+}
+
+/** Returns the query that is an operand of an expression, or undefined if there is none. */
+export function queryIn(expression: Expression): Subquery | undefined {
+  if (expression.kind === "query") return expression;
+  return expression.kind === "in-query" || expression.kind === "exists" ? expression.source : undefined;
+}
+
+/** Returns the expressions of a change, without those in a query that an insert adds. */
+export function expressionsOfChange(change: Insert | Update | Delete): readonly Expression[] {
+  if (change.kind === "insert") return "rows" in change.source ? change.source.rows.flat() : [];
+  const { where } = change;
+  const values = change.kind === "update" ? change.changes.map(({ value }) => value) : [];
+  return where === null ? values : [...values, where];
 }
 
 /** Returns the expressions of a select, without those in its sources. */

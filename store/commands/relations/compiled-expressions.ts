@@ -15,7 +15,8 @@ import {
 import type { Scalar } from "../../values/relations/cell.js";
 import { compiledCase, compiledCast } from "./conversions.js";
 import { type Evaluation, failure, notByRow } from "./evaluation-context.js";
-import { isText, positionOf, type RelationColumn, type RelationRow } from "./relation.js";
+import { isText, positionOf } from "./relation.js";
+import type { RelationColumn, RelationRow } from "./relation-row.js";
 import { amount, compare, isEqual, isTrue } from "./scalar-comparison.js";
 import { scalarCall } from "./scalar-functions.js";
 import { compiledTest } from "./standard-tests.js";
@@ -103,6 +104,7 @@ export function compiled(expression: Expression, scope: Scope, evaluation: Evalu
     // Their values replace queries before the select is executed.
     case "query":
     case "in-query":
+    case "exists":
       throw new Error("a query without its value");
     case "binary":
       return isStandard

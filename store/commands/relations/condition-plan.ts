@@ -13,7 +13,8 @@ import { numberOfText } from "../../values/relations/domain.js";
 import { compiled, condition, constantOf, type Scope } from "./compiled-expressions.js";
 import { conditionPartsOf, isEquality, isSafe } from "./equalities.js";
 import { checkColumns, type Evaluation, notByRow } from "./evaluation-context.js";
-import { isText, positionOf, type Relation, type RelationColumn, sharedColumns } from "./relation.js";
+import { isText, joinedColumns, positionOf, type Relation } from "./relation.js";
+import type { RelationColumn } from "./relation-row.js";
 import { isEqual } from "./scalar-comparison.js";
 import type { RequiredValue } from "./select-rows.js";
 import { type Compiled, standardOrder } from "./standard-values.js";
@@ -117,14 +118,10 @@ export class Planner {
     const stages: Stage[] = [{ columns, holds: [], parts: [], equal: [] }];
     for (const [i, { kind }] of joins.entries()) {
       const right = (relations[i + 1] as Relation).columns;
-      const names = new Set(kind === "natural" ? columns.map(({ name }) => name) : []);
-      const added = [...right.keys()].filter(
-        (position) => !names.has((right[position] as RelationColumn).name),
-      );
       checkColumns(evaluation, columns.length + right.length);
-      for (const position of added) origins.push({ source: i + 1, position });
-      const before = kind === "natural" ? sharedColumns(columns, right) : columns;
-      columns = [...before, ...added.map((position) => right[position] as RelationColumn)];
+      const joined = joinedColumns(columns, right, kind);
+      for (const position of joined.added) origins.push({ source: i + 1, position });
+      columns = joined.columns;
       stages.push({ columns, holds: [], parts: [], equal: [] });
     }
     this.#origins = origins;

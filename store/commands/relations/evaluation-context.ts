@@ -6,6 +6,7 @@ import type { Data } from "../../keyspace/mutators.js";
 import { type MessageName, sqlFailure } from "../../sql/error-messages.js";
 import type { Call, Form, Language } from "../../sql/syntax-tree.js";
 import type { Scalar } from "../../values/relations/cell.js";
+import type { OuterRow } from "./outer-rows.js";
 import type { Sources } from "./sources.js";
 
 export interface Evaluation {
@@ -25,6 +26,8 @@ export interface Evaluation {
   readonly work: Work;
   /** Date of the unit; expired keys count as absent. */
   readonly at: number;
+  /** The row of the query around the query that is executed, if it is in an expression. */
+  readonly outer?: OuterRow | undefined;
 }
 
 /**
@@ -37,6 +40,13 @@ export const WORK_MAX = 20_000_000;
  * views can multiply: a view may name many sources, which may be views themselves.
  */
 export const SOURCE_WORK = 10_000;
+
+/** Number of rows that each source of a query counts as when the query is executed for a further row. */
+const REPEATED_SOURCE_WORK = 100;
+/** Number of rows that each execution of a query for a row counts as, in addition to those of its sources. */
+const EXECUTION_WORK = 100;
+/** Number of characters of such a query that count as one row: the query is planned for each row. */
+const CHARS_PER_ROW = 4;
 
 /** Cost in steps of each row that is checked. */
 const STEPS_PER_ROW = 4;
@@ -57,6 +67,16 @@ export function spend(evaluation: Evaluation, rows: number): void {
   evaluation.work.rows += rows;
   countScanned(evaluation, rows);
   if (evaluation.work.rows > WORK_MAX) throw failure(evaluation, "tooMuchWork", String(WORK_MAX));
+}
+
+/** Counts a source that is about to be read. @param isRepeated whether the query is executed for a further row */
+export function spendSource(evaluation: Evaluation, isRepeated: boolean): void {
+  spend(evaluation, isRepeated ? REPEATED_SOURCE_WORK : SOURCE_WORK);
+}
+
+/** Counts the execution of a query for a row. @param chars length of the query */
+export function spendExecution(evaluation: Evaluation, chars: number): void {
+  spend(evaluation, EXECUTION_WORK + Math.ceil(chars / CHARS_PER_ROW));
 }
 
 /**

@@ -5,6 +5,7 @@
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { finish, STEP_ITEMS } from "../../../protocol/steps.js";
 import { expressionText, standardText } from "../../sql/expression-text.js";
+import { namesIn } from "../../sql/query-names.js";
 import type {
   Expression,
   Field,
@@ -27,23 +28,21 @@ import {
   holdRows,
   holdTexts,
   KEY_BYTES,
-  SOURCE_WORK,
   spend,
+  spendSource,
 } from "./evaluation-context.js";
 import { findSources, ofView } from "./find-sources.js";
 import { joinedSources } from "./join-order.js";
-import {
-  type Relation,
-  type RelationColumn,
-  type RelationRow,
-  tableRelation,
-  withoutDuplicates,
-} from "./relation.js";
+import { isRepeated, onceForRows } from "./outer-rows.js";
+import { withOuterValues } from "./outer-values.js";
+import { joinedColumns, type Relation, tableRelation, withoutDuplicates } from "./relation.js";
+import type { RelationColumn, RelationRow } from "./relation-row.js";
 import { groupsOf, isGrouped } from "./row-grouping.js";
 import { allFields, sorted, sortedBy, sortKeys } from "./row-sorting.js";
 import { filtered, selected } from "./select-rows.js";
+import type { View } from "./sources.js";
 import type { Compiled } from "./standard-values.js";
-import { withoutSubqueries } from "./subqueries.js";
+import { type Execute, prepared, Subqueries } from "./subqueries.js";
 
 /** Maximum nesting of views: each level uses stack space. */
 const VIEWS_MAX = 8;
@@ -66,7 +65,7 @@ export function answered(query: Query, evaluation: Evaluation, depth = 0): Relat
  * @throws CommandFailure
  */
 export function answering(query: Query, evaluation: Evaluation, depth = 0): Generator<void, Relation> {
-  findSources(query, evaluation);
+  findSources(namesIn(query), evaluation);
   return released(answeredQuery(query, evaluation, depth), evaluation);
 }
 
@@ -78,7 +77,12 @@ function* released(work: Generator<void, Relation>, { sources }: Evaluation): Ge
   }
 }
 
-function* answeredQuery(query: Query, evaluation: Evaluation, depth: number): Generator<void, Relation> {
+/** Returns the result of a query whose sources have been found. */
+export function* answeredQuery(
+  query: Query,
+  evaluation: Evaluation,
+  depth: number,
+): Generator<void, Relation> {
   if (query.kind === "select") return yield* answeredSelect(query, evaluation, depth);
   if (query.operator === "union-all")
     return yield* ended(yield* chained(query, evaluation, depth), query, evaluation);
@@ -194,13 +198,18 @@ function* together(
 }
 
 function* answeredSelect(written: Select, evaluation: Evaluation, depth: number): Generator<void, Relation> {
-  const execute = (query: Query) => answeredQuery(query, evaluation, depth);
-  const select =
-    written.hasSubqueries === true ? yield* withoutSubqueries(written, execute, evaluation) : written;
-  const { source, fields, groupBy, orderBy, limit } = select;
+  const { source, fields, groupBy, orderBy, limit } = written;
   checkColumns(evaluation, Math.max(fields?.length ?? 0, groupBy?.length ?? 0, orderBy.length));
   if (source === null && fields === null) throw failure(evaluation, "noSource");
-  let relation = yield* combined(select, source, evaluation, depth);
+  const relations = yield* sourcesOf(written, evaluation, depth);
+  const isPlain = written.hasSubqueries !== true && evaluation.outer === undefined;
+  const columns = isPlain ? [] : columnsOfAll(relations, written, evaluation);
+  const named = withOuterValues(written, columns, evaluation);
+  const execute: Execute = (query, within) => answeredQuery(query, within, depth);
+  const queries = named.hasSubqueries === true ? new Subqueries(columns, execute, evaluation) : null;
+  const { select, late } = queries === null ? { select: named, late: null } : yield* prepared(named, queries);
+  let relation = yield* combined(relations, select, evaluation);
+  if (queries !== null) relation = yield* withRowQueries(relation, queries, late);
   relation = isGrouped(select)
     ? yield* grouped(relation, select, evaluation)
     : yield* shaped(relation, select, evaluation);
@@ -217,18 +226,55 @@ function* answeredSelect(written: Select, evaluation: Evaluation, depth: number)
   return limit === null ? relation : limited(relation, limit, evaluation);
 }
 
+/** Applies the queries that are executed for each row. @param late a condition with their values */
+function* withRowQueries(
+  relation: Relation,
+  { inCondition, inFields }: Subqueries,
+  late: Expression | null,
+): Generator<void, Relation> {
+  const all = relation.rows;
+  const rows =
+    late === null ? all : (yield* inCondition.matching(all, late)).map((at) => all[at] as RelationRow);
+  if (inFields.isEmpty) return late === null ? relation : { ...relation, rows, table: null };
+  return { ...relation, columns: inFields.columns, rows: yield* inFields.extended(rows), table: null };
+}
+
+/** Returns the columns of all sources together. @throws CommandFailure if there are too many */
+function columnsOfAll(
+  relations: readonly Relation[],
+  { joins }: Select,
+  evaluation: Evaluation,
+): readonly RelationColumn[] {
+  let [columns, ...others] = relations.map((relation) => relation.columns) as [
+    readonly RelationColumn[],
+    ...(readonly RelationColumn[])[],
+  ];
+  for (const [i, right] of others.entries()) {
+    checkColumns(evaluation, columns.length + right.length);
+    columns = joinedColumns(columns, right, joins[i]?.kind ?? "inner").columns;
+  }
+  return columns;
+}
+
 /** Joins all sources, and returns the rows that meet the condition. */
 function* combined(
+  relations: readonly Relation[],
   select: Select,
-  source: Source | null,
+  evaluation: Evaluation,
+): Generator<void, Relation> {
+  const [only] = relations as [Relation];
+  const { where } = select;
+  if (relations.length > 1) return yield* joinedSources(relations, select, evaluation);
+  return where === null ? only : yield* selected(only, where, evaluation);
+}
+
+function* sourcesOf(
+  { source, joins }: Select,
   evaluation: Evaluation,
   depth: number,
-): Generator<void, Relation> {
-  const { joins, where } = select;
-  if (source === null || joins.length === 0) {
-    const only = source === null ? DUAL : yield* sourceRelation(source, evaluation, depth);
-    return where === null ? only : yield* selected(only, where, evaluation);
-  }
+): Generator<void, readonly Relation[]> {
+  if (source === null) return [DUAL];
+  if (joins.length === 0) return [yield* sourceRelation(source, evaluation, depth)];
   const aliases = new Set<ByteString>();
   const read = function* (each: Source): Generator<void, Relation> {
     if (each.alias !== null && aliases.has(each.alias)) throw failure(evaluation, "aliasUsed", each.alias);
@@ -237,25 +283,28 @@ function* combined(
   };
   const relations = [yield* read(source)];
   for (const join of joins) relations.push(yield* read(join.source));
-  return yield* joinedSources(relations, select, evaluation);
+  return relations;
 }
 
 function* sourceRelation(source: Source, evaluation: Evaluation, depth: number): Generator<void, Relation> {
-  spend(evaluation, SOURCE_WORK);
-  if (source.kind === "derived")
-    return withOrigin(yield* answeredQuery(source.query, evaluation, depth), source.alias);
+  spendSource(evaluation, isRepeated(evaluation.outer));
+  const { outer } = evaluation;
+  if (source.kind === "derived") {
+    const execute = () => answeredQuery(source.query, evaluation, depth);
+    return withOrigin(yield* onceForRows(source, outer, execute), source.alias);
+  }
   const { name, alias } = source;
   const namedSource = evaluation.sources.named(name);
   if (namedSource.kind === "table") return tableRelation(name, alias ?? name, namedSource);
-  const { parsed, chars } = namedSource.view;
+  const rows = yield* onceForRows(namedSource, outer, () => viewRows(namedSource.view, evaluation, depth));
+  return { ...withOrigin(rows, alias ?? name), name };
+}
+
+function* viewRows(view: View, evaluation: Evaluation, depth: number): Generator<void, Relation> {
   // The length of the view's text is counted, because parsing a long view takes time.
-  spend(evaluation, chars);
+  spend(evaluation, view.chars);
   if (depth === VIEWS_MAX) throw failure(evaluation, "nestedViews", String(VIEWS_MAX));
-  const within = ofView(namedSource.view, evaluation);
-  return {
-    ...withOrigin(yield* answeredQuery(parsed.statement.query, within, depth + 1), alias ?? name),
-    name,
-  };
+  return yield* answeredQuery(view.parsed.statement.query, ofView(view, evaluation), depth + 1);
 }
 
 function withOrigin({ columns, ...rest }: Relation, origin: ByteString): Relation {

@@ -3,15 +3,14 @@ import type { ByteString } from "../../../protocol/byte-string.js";
 import { CommandFailure } from "../../arguments/command-errors.js";
 import { formOf } from "../../sql/parse.js";
 import { namesIn } from "../../sql/query-names.js";
-import type { Query } from "../../sql/syntax-tree.js";
 import { tableNamed, viewNamed } from "./catalogue.js";
 import type { Evaluation } from "./evaluation-context.js";
 import type { NamedSource, View } from "./sources.js";
 
-/** Finds all tables and views that a query names, and those that its views name. */
-export function findSources(query: Query, evaluation: Evaluation): void {
+/** Finds all tables and views that a statement reads, and those that its views name. */
+export function findSources(namesRead: Iterable<ByteString>, evaluation: Evaluation): void {
   const { sources } = evaluation;
-  const names = [...namesIn(query)];
+  const names = [...namesRead];
   for (let name = names.pop(); name !== undefined; name = names.pop()) {
     if (sources.has(name)) continue;
     const source = sourceNamed(name, evaluation);
@@ -33,8 +32,11 @@ function sourceNamed(name: ByteString, evaluation: Evaluation): NamedSource {
   }
 }
 
-/** Returns the evaluation of a view, whose form may differ from that of the statement that names it. */
+/**
+ * Returns the evaluation of a view, whose form may differ from that of the statement that names it. A view cannot name
+ * columns of that statement.
+ */
 export function ofView({ parsed }: View, evaluation: Evaluation): Evaluation {
   const form = formOf(parsed.language);
-  return form === evaluation.form ? evaluation : { ...evaluation, form };
+  return { ...evaluation, form, outer: undefined };
 }

@@ -20,7 +20,8 @@ import {
 } from "./condition-plan.js";
 import { checkSize, type Evaluation, failure, holdRows, KEY_BYTES, spend } from "./evaluation-context.js";
 import { naturallyJoined, ofJoin, PAIRS_MAX } from "./join-results.js";
-import type { Relation, RelationRow } from "./relation.js";
+import type { Relation } from "./relation.js";
+import type { RelationRow } from "./relation-row.js";
 import { filtered, INDEXED_ROWS_MIN, ofSelection, selected } from "./select-rows.js";
 
 /** A side counts as much larger than the other side if it has at least this many times as many rows. */

@@ -11,7 +11,8 @@ import { conditionPartsOf, isEquality } from "./equalities.js";
 import { countRows, type Evaluation, holdRows, spend } from "./evaluation-context.js";
 import { plannedSources } from "./join-by-plan.js";
 import { nameOfJoin } from "./join-results.js";
-import { isText, positionOf, type Relation, type RelationColumn, type RelationRow } from "./relation.js";
+import { isText, positionOf, type Relation } from "./relation.js";
+import type { RelationColumn, RelationRow } from "./relation-row.js";
 
 /** Maximum number of rows of all sources together: their rows are numbered, so no index finds them. */
 const ROWS_MAX = 10_000;

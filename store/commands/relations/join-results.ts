@@ -12,13 +12,8 @@ import {
   KEY_BYTES,
   spend,
 } from "./evaluation-context.js";
-import {
-  type Relation,
-  type RelationColumn,
-  type RelationRow,
-  sharedColumns,
-  withoutDuplicates,
-} from "./relation.js";
+import { type Relation, sharedColumns, withoutDuplicates } from "./relation.js";
+import type { RelationColumn, RelationRow } from "./relation-row.js";
 
 /** Maximum number of pairs of rows that a join creates: more pairs would exhaust the memory. */
 export const PAIRS_MAX = 1_000_000;

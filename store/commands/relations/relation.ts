@@ -2,26 +2,16 @@
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { STEP_ITEMS } from "../../../protocol/steps.js";
 import { sqlFailure } from "../../sql/error-messages.js";
-import type { Column } from "../../sql/syntax-tree.js";
+import type { Column, JoinKind } from "../../sql/syntax-tree.js";
 import { adviceForName } from "../../sql/unsupported-features.js";
-import type { Scalar } from "../../values/relations/cell.js";
 import type { TableColumn } from "../../values/relations/table.js";
 import type { TableReading } from "../../values/relations/table-reading.js";
 import { DistinctRows } from "./distinct-rows.js";
 import { type Evaluation, KEY_BYTES } from "./evaluation-context.js";
+import type { RelationColumn, RelationRow } from "./relation-row.js";
 
-export interface RelationColumn {
-  readonly name: ByteString;
-  /**
-   * The table, view or alias to which the column belongs, or null if the column is an expression or its origin is not
-   * needed.
-   */
-  readonly origin: ByteString | null;
-  /** Origins of the other columns that a natural join merged with this one. */
-  readonly otherOrigins?: readonly ByteString[];
-}
-
-export type RelationRow = readonly Scalar[];
+/** The origin of columns that contain the values of queries for each row; `*` does not select them. */
+export const CALCULATED = "\0";
 
 export interface Relation {
   /** Describes how the relation was computed, for example `t_selection_projection`. */
@@ -93,23 +83,32 @@ export function positionOf(
   columns: readonly RelationColumn[],
   evaluation: Evaluation,
 ): number {
-  const position = exactPositionOf(column, columns, evaluation);
+  const position = indexOfColumn(column, columns, evaluation);
   if (position !== undefined) return position;
-  if (evaluation.form === "standard") {
-    const folded = columns.map((each) => ({
-      name: fold(each.name),
-      origin: each.origin && fold(each.origin),
-      otherOrigins: each.otherOrigins?.map(fold) ?? [],
-    }));
-    const { origin, name } = column;
-    const foldedColumn = { ...column, name: fold(name), origin: origin && fold(origin) };
-    const other = exactPositionOf(foldedColumn, folded, evaluation);
-    if (other !== undefined) return other;
-  }
   const { origin, name } = column;
   const advice = evaluation.form === "standard" && origin === null ? adviceForName(name) : undefined;
   if (advice !== undefined) throw sqlFailure(evaluation.language, "notSupported", name, advice);
   throw sqlFailure(evaluation.language, "unknownColumn", origin === null ? name : `${origin}.${name}`);
+}
+
+/**
+ * Returns the index of a column, or undefined if there is no such column.
+ * @throws CommandFailure if several columns have the name
+ */
+export function indexOfColumn(
+  column: Column,
+  columns: readonly RelationColumn[],
+  evaluation: Evaluation,
+): number | undefined {
+  const position = exactPositionOf(column, columns, evaluation);
+  if (position !== undefined || evaluation.form === "original") return position;
+  const folded = columns.map((each) => ({
+    name: fold(each.name),
+    origin: each.origin && fold(each.origin),
+    otherOrigins: each.otherOrigins?.map(fold) ?? [],
+  }));
+  const { origin, name } = column;
+  return exactPositionOf({ ...column, name: fold(name), origin: origin && fold(origin) }, folded, evaluation);
 }
 
 /**
@@ -121,7 +120,7 @@ export function columnsOfOrigin(
   columns: readonly RelationColumn[],
   { language }: Evaluation,
 ): readonly number[] {
-  if (origin === null) return [...columns.keys()];
+  if (origin === null) return [...columns.keys()].filter((at) => columns[at]?.origin !== CALCULATED);
   for (const alike of [(name: ByteString) => name, fold]) {
     const indexes = [...columns.keys()].filter((position) => {
       const { origin: ownOrigin, otherOrigins = [] } = columns[position] as RelationColumn;
@@ -130,6 +129,18 @@ export function columnsOfOrigin(
     if (indexes.length > 0) return indexes;
   }
   throw sqlFailure(language, "noSuchOrigin", origin);
+}
+
+/** Returns the columns of a join, and the indexes of those that the right side adds. */
+export function joinedColumns(
+  left: readonly RelationColumn[],
+  right: readonly RelationColumn[],
+  kind: JoinKind,
+): { readonly columns: readonly RelationColumn[]; readonly added: readonly number[] } {
+  const names = new Set(kind === "natural" ? left.map(({ name }) => name) : []);
+  const added = [...right.keys()].filter((position) => !names.has((right[position] as RelationColumn).name));
+  const before = kind === "natural" ? sharedColumns(left, right) : left;
+  return { columns: [...before, ...added.map((position) => right[position] as RelationColumn)], added };
 }
 
 /** Returns the columns of a natural join's left side: the shared ones also have the right side's origin. */

@@ -1,16 +1,16 @@
 /** INSERT, UPDATE and DELETE: everything is checked before the first row changes. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { domainWords, scalarText } from "../../sql/expression-text.js";
-import type { Expression, Insert, Update } from "../../sql/syntax-tree.js";
+import type { Delete, Expression, Insert, Update } from "../../sql/syntax-tree.js";
 import { type Cell, cellKey, type Row, type Scalar } from "../../values/relations/cell.js";
 import { boundCell, fits } from "../../values/relations/domain.js";
 import type { NumberedRows, Table, TableColumn } from "../../values/relations/table.js";
 import { tableNamed } from "./catalogue.js";
+import { beforeChange, insertedValues, PreparedChange } from "./change-queries.js";
 import { compiled, countCalculated, rowScope } from "./compiled-expressions.js";
 import { checkColumns, checkSize, countMade, type Evaluation, failure } from "./evaluation-context.js";
 import { answered } from "./execute-query.js";
 import { columnsOf } from "./relation.js";
-import { matching } from "./select-rows.js";
 
 /** @returns the number of rows added @throws CommandFailure */
 export function insert(statement: Insert, evaluation: Evaluation): number {
@@ -40,7 +40,7 @@ export function insert(statement: Insert, evaluation: Evaluation): number {
     added.push(row);
   };
   if ("rows" in source)
-    for (const values of source.rows)
+    for (const values of beforeChange(evaluation, () => insertedValues(statement, source.rows, evaluation)))
       add(
         values.map((value) => compiled(value, NO_COLUMNS(evaluation), evaluation)([])),
         (i) => values[i]?.kind === "parameter",
@@ -59,45 +59,59 @@ export function insert(statement: Insert, evaluation: Evaluation): number {
 
 /** @returns the number of rows that meet the condition @throws CommandFailure */
 export function update(statement: Update, evaluation: Evaluation): number {
-  const { table: name, where } = statement;
-  const entry = tableNamed(evaluation, name);
+  const entry = tableNamed(evaluation, statement.table);
   const table = entry.value;
   checkColumns(evaluation, statement.changes.length);
-  const columns = columnsOf(table.columns, name);
-  const scope = rowScope(columns, evaluation);
-  const changes = statement.changes.map(({ column, value }) => ({
-    position: positionNamed(table.columns, column, evaluation, "unknownFieldOf", name),
+  const { changed, matched } = beforeChange(evaluation, () => changedRows(statement, table, evaluation));
+  checkRequired(table, changed.rows, evaluation);
+  checkUnique(table, changed.rows, new Set(changed.numbers), evaluation);
+  evaluation.data.tables.set(entry, changed);
+  return matched;
+}
+
+/** Returns the rows that an update changes, and the number of rows that meet its condition. */
+function changedRows(
+  statement: Update,
+  table: Table,
+  evaluation: Evaluation,
+): { readonly changed: NumberedRows; readonly matched: number } {
+  const { table: name } = statement;
+  const positions = statement.changes.map(({ column }) =>
+    positionNamed(table.columns, column, evaluation, "unknownFieldOf", name),
+  );
+  const prepared = new PreparedChange(statement, columnsOf(table.columns, name), evaluation);
+  const scope = rowScope(prepared.columns, evaluation);
+  const changes = prepared.values.map((value, i) => ({
+    position: positions[i] as number,
     value: compiled(value, scope, evaluation),
     isBound: isBound(value),
   }));
-  const matches = matching(table, columns, where, evaluation);
+  const { matches, rows: sources } = prepared.rowsOf(table);
   countMade(evaluation, matches.rows.length);
-  const values = statement.changes.map(({ value }) => value);
-  countCalculated(evaluation, matches.rows.length, values);
+  countCalculated(evaluation, matches.rows.length, prepared.values);
   const numbers: number[] = [];
   const rows: Row[] = [];
   for (const [i, old] of matches.rows.entries()) {
     const row = [...old];
     for (const { position, value, isBound } of changes)
-      row[position] = cellOf(value(old), isBound, table.columns, position, evaluation);
+      row[position] = cellOf(value(sources[i] ?? old), isBound, table.columns, position, evaluation);
     if (row.every((cell, position) => cell === old[position])) continue;
     numbers.push(matches.numbers[i] as number);
     rows.push(row);
   }
-  checkRequired(table, rows, evaluation);
-  checkUnique(table, rows, new Set(numbers), evaluation);
-  evaluation.data.tables.set(entry, { numbers, rows });
-  return matches.numbers.length;
+  return { changed: { numbers, rows }, matched: matches.numbers.length };
 }
 
 const NO_COLUMNS = (evaluation: Evaluation) => rowScope([], evaluation);
 const isBound = ({ kind }: Expression) => kind === "parameter";
 
 /** @returns the number of rows removed @throws CommandFailure */
-export function remove(name: ByteString, where: Expression | null, evaluation: Evaluation): number {
-  const entry = tableNamed(evaluation, name);
-  const columns = columnsOf(entry.value.columns, name);
-  const matches: NumberedRows = matching(entry.value, columns, where, evaluation);
+export function remove(statement: Delete, evaluation: Evaluation): number {
+  const entry = tableNamed(evaluation, statement.table);
+  const { matches } = beforeChange(evaluation, () => {
+    const columns = columnsOf(entry.value.columns, statement.table);
+    return new PreparedChange(statement, columns, evaluation).rowsOf(entry.value);
+  });
   countMade(evaluation, matches.rows.length);
   evaluation.data.tables.remove(entry, matches.numbers);
   return matches.numbers.length;

@@ -15,15 +15,8 @@ import {
   KEY_BYTES,
   spend,
 } from "./evaluation-context.js";
-import {
-  fold,
-  isNamed,
-  isText,
-  positionOf,
-  type Relation,
-  type RelationColumn,
-  type RelationRow,
-} from "./relation.js";
+import { fold, isNamed, isText, positionOf, type Relation } from "./relation.js";
+import type { RelationColumn, RelationRow } from "./relation-row.js";
 import { sortOrder } from "./scalar-comparison.js";
 import type { Compiled } from "./standard-values.js";
 

@@ -11,12 +11,13 @@ import {
   KEY_BYTES,
   spend,
 } from "./evaluation-context.js";
-import { columnsOfOrigin, type RelationColumn, type RelationRow } from "./relation.js";
+import { columnsOfOrigin } from "./relation.js";
+import type { RelationColumn, RelationRow } from "./relation-row.js";
 import { fieldNamed, fieldNumbered } from "./row-grouping.js";
 import { sortOrder } from "./scalar-comparison.js";
 import type { Compiled } from "./standard-values.js";
 
-const ALL: readonly SelectField[] = [{ value: { kind: "all", origin: null }, alias: null }];
+export const ALL_FIELDS: readonly SelectField[] = [{ value: { kind: "all", origin: null }, alias: null }];
 
 /**
  * Returns the fields, in which `*` and `t.*` are replaced by a field for each column. Several columns may have the same
@@ -30,7 +31,7 @@ export function allFields(
 ): { readonly fields: readonly Field[]; readonly scope: Scope } {
   const fields: Field[] = [];
   const positions = new Map<Expression, number>();
-  for (const { value, alias } of selected ?? ALL) {
+  for (const { value, alias } of selected ?? ALL_FIELDS) {
     if (value.kind !== "all") {
       fields.push({ value, alias });
       continue;

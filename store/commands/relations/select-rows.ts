@@ -9,14 +9,8 @@ import type { NumberedRows, Table } from "../../values/relations/table.js";
 import { condition, constantOf, countCalculated, rowScope, rowsAStep } from "./compiled-expressions.js";
 import { conditionPartsOf, isEquality } from "./equalities.js";
 import { countScanned, type Evaluation, spend } from "./evaluation-context.js";
-import {
-  isText,
-  positionOf,
-  type Relation,
-  type RelationColumn,
-  type RelationRow,
-  withoutDuplicates,
-} from "./relation.js";
+import { isText, positionOf, type Relation, withoutDuplicates } from "./relation.js";
+import type { RelationColumn, RelationRow } from "./relation-row.js";
 
 /** Minimum number of rows of a table for an index to be used; in a smaller table all rows are checked. */
 export const INDEXED_ROWS_MIN = 16;

@@ -130,7 +130,7 @@ function carriedOut(statement: Statement, evaluation: Evaluation): Reply {
     case "update":
       return integer(update(statement, evaluation));
     case "delete":
-      return integer(remove(statement.table, statement.where, evaluation));
+      return integer(remove(statement, evaluation));
     case "show":
       return relationReply(shown(statement.what, evaluation), effort);
     case "describe":

@@ -3,7 +3,8 @@ import type { ByteString } from "../../../protocol/byte-string.js";
 import type { Between, Expression, Like, Membership, Test } from "../../sql/syntax-tree.js";
 import { ValueSet } from "../../values/relations/value-set.js";
 import { type Evaluation, failure } from "./evaluation-context.js";
-import { fold, type RelationRow } from "./relation.js";
+import { fold } from "./relation.js";
+import type { RelationRow } from "./relation-row.js";
 import { type Compiled, standardOrder, textFor } from "./standard-values.js";
 
 type Truth = boolean | null;

@@ -8,7 +8,7 @@ import type { ByteString } from "../../../protocol/byte-string.js";
 import type { Scalar } from "../../values/relations/cell.js";
 import { numberOfText } from "../../values/relations/domain.js";
 import { type Evaluation, failure } from "./evaluation-context.js";
-import type { RelationRow } from "./relation.js";
+import type { RelationRow } from "./relation-row.js";
 
 /** An expression as a function of a row. */
 export type Compiled = (row: RelationRow) => Scalar;

@@ -6,7 +6,7 @@
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { Permission, Touch } from "../../rows/key-spec.js";
 import { parse } from "../../sql/parse.js";
-import { namesIn } from "../../sql/query-names.js";
+import { namesIn, namesInChange } from "../../sql/query-names.js";
 import { SqlMistake } from "../../sql/syntax-error.js";
 import type { Query, Statement } from "../../sql/syntax-tree.js";
 import { catalogueKey, tableKey } from "./catalogue.js";
@@ -60,12 +60,12 @@ function touchesOfTree(statement: Statement, database: ByteString): Touch[] {
       return [statement.what === "table" ? writes(table(statement.name), "W") : writes(catalogue, "RW")];
     case "insert": {
       const { source } = statement;
-      const read = "query" in source ? touchesOfQuery(source.query, database) : [];
-      return [...read, writes(table(statement.table), "W")];
+      const names = "query" in source ? namesIn(source.query) : namesInChange(statement);
+      return [...touchesOfNames(names, database), writes(table(statement.table), "W")];
     }
     case "update":
     case "delete":
-      return [writes(table(statement.table), "RW")];
+      return [...touchesOfNames(namesInChange(statement), database), writes(table(statement.table), "RW")];
     case "query":
       return touchesOfQuery(statement.query, database);
   }
@@ -75,8 +75,9 @@ const reads = (key: ByteString, needs: Permission): Touch => ({ db: null, key, a
 const writes = (key: ByteString, needs: Permission): Touch => ({ db: null, key, access: "write", needs });
 const everythingRead = (): Touch => ({ ...EVERYTHING, access: "read" });
 
-function touchesOfQuery(query: Query, database: ByteString): Touch[] {
-  const names = namesIn(query);
+const touchesOfQuery = (query: Query, database: ByteString) => touchesOfNames(namesIn(query), database);
+
+function touchesOfNames(names: ReadonlySet<ByteString>, database: ByteString): Touch[] {
   if (names.size === 0) return [];
   return [
     everythingRead(),

@@ -15,7 +15,10 @@ const test = (g: Generator): ByteString =>
 const condition = (g: Generator): ByteString =>
   g.some(() => test(g), 1, 3).join(g.oneOf(" and ", " or ", " and not "));
 
-const where = (g: Generator): ByteString => (g.chance(0.7) ? ` where ${condition(g)}` : "");
+const where = (g: Generator): ByteString => {
+  if (g.chance(0.1)) return ` where exists (select 1 from ${table(g)} z where ${condition(g)})`;
+  return g.chance(0.7) ? ` where ${condition(g)}` : "";
+};
 
 const select = (g: Generator): ByteString => {
   const kind = g.random.below(12);

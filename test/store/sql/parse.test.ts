@@ -67,6 +67,7 @@ const STANDARD: readonly string[] = [
   "create table t (a number not null default 5)",
   "select a from t cross join u left outer join v on 1 union all select 1",
   "select 1 where a in (1, 2) or a between 1 and 2 or a like 'x!%' escape '!'",
+  "select 1 where exists (select 1)",
 ];
 
 const read = (text: string) => parse(bytesOfText(text));

@@ -106,12 +106,6 @@ const TYPED: Readonly<Record<string, readonly string[]>> = {
   "window functions": ["select sum(k) over (partition by s) from t"],
   filter: ["select count(*) filter (where k = 1) from t"],
   window: ["select k from t where 1 window w as (order by k)"],
-  "the function exists": ["select 1 where exists (select 1)", "select 1 where not exists (select 1)"],
-  "a query in in (…)": [
-    "update t set k = 1 where k in (select k from u)",
-    "delete from t where k not in ( select k from u)",
-  ],
-  "a query as a value": ["insert into t values ((select max(k) from t))", "update t set k = (select 1)"],
   "the function any": ["select 1 where 1 = any (select 1)"],
   "the function all": ["select 1 where 1 = all (select 1)"],
   "union distinct": ["select 1 union distinct select 2"],

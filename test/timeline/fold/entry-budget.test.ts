@@ -76,6 +76,9 @@ test("SQL that computes much from few rows is refused, whichever clause contains
     `insert into t select a from t order by ${value}`,
     `insert into t select sum(${value}) from t group by a`,
     `insert into t select max(a) from t group by a having max(a) < 0 and ${value} < 0`,
+    `delete from t where exists (select 1 from t z where z.${value} < t.a)`,
+    `update t set a = (select max(z.a) from t z where z.${value} < t.a)`,
+    `insert into t select a from t where a in (select z.a from t z where z.${value} < t.a)`,
     `insert into t select x.a from t x join t y on x.a = y.a where x.${value} < 0`,
   ];
   const before = canonicalState(fold.database);

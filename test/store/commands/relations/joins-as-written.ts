@@ -7,7 +7,8 @@ import { compiled, condition, rowScope } from "../../../../store/commands/relati
 import type { Evaluation } from "../../../../store/commands/relations/evaluation-context.js";
 import { answered } from "../../../../store/commands/relations/execute-query.js";
 import { naturallyJoined, ofJoin } from "../../../../store/commands/relations/join-results.js";
-import type { Relation, RelationRow } from "../../../../store/commands/relations/relation.js";
+import type { Relation } from "../../../../store/commands/relations/relation.js";
+import type { RelationRow } from "../../../../store/commands/relations/relation-row.js";
 import { selected } from "../../../../store/commands/relations/select-rows.js";
 import { Sources } from "../../../../store/commands/relations/sources.js";
 import type { Join, Select, Source } from "../../../../store/sql/syntax-tree.js";

@@ -352,6 +352,13 @@ test("every part of a query ends its step after a limited number of rows and ope
   const found = stepsFor("select k from t where k in (select k from t where k > 0)");
   assert.equal(found.rows, many - 1);
   assert.ok(found.steps >= 5 * turns, `in: ${found.steps} steps`);
+  // A query that is executed for each row takes steps each time, but a query within it is executed only once.
+  const forRows = stepsFor("select k from few where exists (select 1 from t where t.v + 0.5 = few.k)");
+  assert.ok(forRows.steps >= 100 * turns, `exists: ${forRows.steps} steps`);
+  const nested = "t.k = few.k and t.v in (select v from t)";
+  const once = stepsFor(`select k from few where exists (select 1 from t where ${nested})`);
+  assert.equal(once.rows, 100);
+  assert.ok(once.worked < 3 * SOURCE_WORK + 2 * many + 100 * 500, `${once.worked} rows`);
   const wide = Array.from({ length: 100 }, () => `v${"+1".repeat(100)}`).join(",");
   const wideCondition = `v${"+1".repeat(480)} > 0`;
   const rows = 100;
