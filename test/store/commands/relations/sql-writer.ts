@@ -18,7 +18,10 @@ export class SqlWriter {
     this.#random = random;
   }
 
-  #mayQuery = false;
+  /** The table of the current query, whose columns queries within it name if it has no aliases. */
+  #table = "t";
+  /** Whether a query in the current expression may name columns of the query around it. */
+  #mayName = false;
 
   tables(): readonly string[] {
     const plain = ["t", "u"].map(
@@ -34,16 +37,21 @@ export class SqlWriter {
     const random = this.#random;
     const kind = random.below(20);
     this.#aliases = null;
-    // Expressions outside of queries cannot contain queries.
-    this.#mayQuery = kind === 5 || kind >= 9;
     const table = random.oneOf(["t", "u"]);
+    this.#table = table;
+    this.#mayName = kind >= 5;
     if (kind < 1) return this.#ofPresets();
     if (kind < 5) return `insert into ${table} values ${this.#list(1, 3, () => this.#row())}`;
     if (kind < 6)
       return `insert into ${table} (k, s) select ${this.#number(1)}, ${this.#text()} from ${table}${this.#where()} order by 1, 2 limit 2`;
     if (kind < 7) return `delete from ${table} where ${this.#condition(2)}`;
-    if (kind < 9)
-      return `update ${table} set ${random.oneOf(NUMBERS)} = ${this.#number(2)}${this.#chance(0.8, () => ` where ${this.#condition(2)}`)}`;
+    if (kind < 9) {
+      // SQLite may read rows that the same statement has already changed.
+      this.#mayName = false;
+      const value = random.chance(0.3) ? this.#valueOfOther(table) : this.#number(2);
+      this.#mayName = true;
+      return `update ${table} set ${random.oneOf(NUMBERS)} = ${value}${this.#chance(0.8, () => ` where ${this.#condition(2)}`)}`;
+    }
     if (kind < 10) return this.#together();
     if (kind < 13) return this.#grouped(table);
     return this.#select(table);
@@ -115,7 +123,10 @@ export class SqlWriter {
       "full outer join",
     ]);
     const first = random.chance(0.7) ? `${this.#key("a")} = ${this.#key("b")} and ` : "";
-    return `${table} a ${kind} ${other} as b on ${first}${this.#condition(2)}`;
+    this.#mayName = false;
+    const condition = this.#condition(2);
+    this.#mayName = true;
+    return `${table} a ${kind} ${other} as b on ${first}${condition}`;
   }
 
   /** Returns a column of a source, or an expression of its columns. */
@@ -137,8 +148,11 @@ export class SqlWriter {
       "round(k)",
       "coalesce(v, k)",
     ]);
+    this.#mayName = false;
     const calls = this.#list(1, 3, (i) => `${this.#call()}${this.#alias(i)}`);
+    this.#mayName = true;
     const where = this.#where();
+    this.#mayName = false;
     if (random.chance(0.3)) return `select ${calls} from ${table}${where}`;
     const ofTable = key.replaceAll(/\b[kvs]\b|"order"/g, `${table}.$&`);
     const by = random.oneOf(["1", key, ofTable]);
@@ -151,8 +165,10 @@ export class SqlWriter {
 
   #together(): string {
     const operator = () => this.#random.oneOf(["union", "union all", "except", "intersect"]);
-    const one = () =>
-      `select ${this.#number(2)}, ${this.#name()} from ${this.#random.oneOf(["t", "u"])}${this.#where()}`;
+    const one = () => {
+      this.#table = this.#random.oneOf(["t", "u"]);
+      return `select ${this.#number(2)}, ${this.#name()} from ${this.#table}${this.#where()}`;
+    };
     const more = this.#chance(0.3, () => ` ${operator()} ${one()}`);
     return `${one()} ${operator()} ${one()}${more}${this.#tail(2)}`;
   }
@@ -216,8 +232,11 @@ export class SqlWriter {
   #test(depth: number): string {
     const random = this.#random;
     const not = this.#chance(0.4, () => "not ");
-    const kind = random.below(this.#mayQuery ? 6 : 5);
+    const kind = random.below(this.#mayName ? 8 : 6);
     const inner = Math.min(1, depth);
+    if (kind === 7) return `${not}exists (select ${random.oneOf(["1", "*", "z.s"])}${this.#namingFrom()})`;
+    if (kind === 6)
+      return `${this.#number(inner)} ${not}in (select z.${random.oneOf(NUMBERS)}${this.#namingFrom()})`;
     if (kind === 5) return `${this.#number(inner)} ${not}in (${this.#subquery()})`;
     if (kind < 1)
       return `${this.#number(inner)} ${not}between ${this.#number(inner)} and ${this.#number(inner)}`;
@@ -259,7 +278,7 @@ export class SqlWriter {
     if (kind < 5) return `(${this.#number(depth - 1)})`;
     if (random.chance(0.3)) return this.#function(depth - 1);
     if (random.chance(0.15)) return this.#case(depth - 1, () => this.#number(0));
-    if (this.#mayQuery && random.chance(0.1)) return `(${this.#valueQuery()})`;
+    if (random.chance(0.1)) return `(${this.#valueQuery()})`;
     if (random.chance(0.1)) return this.#cast(depth - 1);
     return `${this.#number(depth - 1)} ${random.oneOf(["+", "-", "*", "/"])} ${this.#number(depth - 1)}`;
   }
@@ -300,9 +319,35 @@ export class SqlWriter {
     return random.chance(0.2) ? `${query} union select ${this.#literal()}` : query;
   }
 
+  /** Returns the sources and the condition of a query that names columns of the query around it. */
+  #namingFrom(tables: readonly string[] = ["t", "u"]): string {
+    const random = this.#random;
+    const outer = () => `${random.oneOf(this.#aliases ?? [this.#table])}.${random.oneOf(NUMBERS)}`;
+    const own = () => `z.${random.oneOf(NUMBERS)}`;
+    const other = this.#chance(0.3, () => ` and ${own()} ${this.#comparison()} ${this.#literal()}`);
+    const nested = this.#chance(
+      0.3,
+      () =>
+        ` and ${random.oneOf(["", "not "])}exists (select 1 from ${random.oneOf(tables)} y where y.k = ${own()} and y.v ${this.#comparison()} ${outer()})`,
+    );
+    const sign = random.chance(0.6) ? "=" : this.#comparison();
+    return ` from ${random.oneOf(tables)} z where ${own()} ${sign} ${outer()}${other}${nested}`;
+  }
+
+  /** Returns a value from the other table, which depends on the row of the table. */
+  #valueOfOther(table: string): string {
+    const aggregate = this.#random.oneOf(["min", "max", "sum", "count"]);
+    const value = `${aggregate}(z.${this.#random.oneOf(NUMBERS)}) + 0.0`;
+    return `(select ${value}${this.#namingFrom([table === "t" ? "u" : "t"])})`;
+  }
+
   /** Returns a query of one column with at most one row. */
   #valueQuery(): string {
     const random = this.#random;
+    if (this.#mayName && random.chance(0.4)) {
+      const aggregate = random.oneOf(["min", "max", "sum", "count"]);
+      return `select ${aggregate}(z.${random.oneOf(NUMBERS)}) + 0.0${this.#namingFrom()}`;
+    }
     if (random.chance(0.3)) return `select ${random.oneOf(NUMBERS)} from u where 1 = 0`;
     const aggregate = random.oneOf(["min", "max", "sum", "count"]);
     return `select ${aggregate}(${random.oneOf(NUMBERS)}) + 0.0 from ${random.oneOf(["t", "u"])} where k in (${this.#subquery()})`;
