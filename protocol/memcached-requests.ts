@@ -35,6 +35,13 @@ export interface StoreRequest {
 
 export type MemcachedRequest =
   | { readonly kind: "get"; readonly keys: readonly ByteString[]; readonly withUnique: boolean }
+  /** `gat` and `gats`: reads items, and changes when they expire. */
+  | {
+      readonly kind: "get-and-touch";
+      readonly exptime: number;
+      readonly keys: readonly ByteString[];
+      readonly withUnique: boolean;
+    }
   | StoreRequest
   | { readonly kind: "delete"; readonly key: ByteString; readonly isSilent: boolean }
   | {
@@ -214,6 +221,9 @@ function readLine(line: ByteString): Line {
       if (args.length === 0) break;
       if (args.some((key) => key.length > KEY_BYTES_MAX)) return BAD_FORMAT;
       return { kind: "get", keys: args, withUnique: verb === "gets" };
+    case "gat":
+    case "gats":
+      return readGetAndTouch(verb, args);
     case "set":
     case "add":
     case "replace":
@@ -241,6 +251,15 @@ function readLine(line: ByteString): Line {
   }
   if (HTTP.test(line)) return { kind: "http" };
   return refused(ERROR, verb === ABSENT_WITH_NOREPLY && args.at(-1) === NOREPLY);
+}
+
+/** Parses `exptime key...`. */
+function readGetAndTouch(verb: "gat" | "gats", [first, ...keys]: readonly ByteString[]): Line {
+  if (first === undefined) return ERROR;
+  const exptime = exptimeOf(first);
+  if (exptime === null) return wrong("invalid exptime argument");
+  if (keys.some((key) => key.length > KEY_BYTES_MAX)) return BAD_FORMAT;
+  return { kind: "get-and-touch", exptime, keys, withUnique: verb === "gats" };
 }
 
 /** Parses `key flags exptime bytes`, for `cas` also `unique`, and optionally `noreply`. */

@@ -26,6 +26,7 @@ import { dateOf, expiryOf, type Item, itemBytesMax, itemOf, stringOf, uniqueOf }
 /** A request that needs a user. */
 type CommandRequest = Exclude<MemcachedRequest, { readonly kind: "quit" | "http" | "wrong" | "version" }>;
 
+type TouchingRequest = MemcachedRequest & { readonly kind: "get-and-touch" };
 type CountRequest = MemcachedRequest & { readonly kind: "count" };
 
 /** An item that is being changed, and the unit that last changed it. */
@@ -44,6 +45,8 @@ const DEL = findCommand("DEL") as Command;
 const PTTL = findCommand("PTTL") as Command;
 /** The number of keys that one step of `flush_all` reads. */
 const FLUSHED_PER_STEP = 1000;
+/** The number of keys that one step of `gat` reads and changes. */
+const TOUCHED_PER_STEP = 1000;
 /** The number of attempts to change an item that other clients are changing. */
 const CHANGE_TRIES = 100;
 /** The result of an attempt that another client's write prevented. */
@@ -96,6 +99,8 @@ export class MemcachedSession {
     switch (request.kind) {
       case "get":
         return this.#get(request.keys, request.withUnique);
+      case "get-and-touch":
+        return this.#getAndTouch(request);
       case "meta-get":
         return this.#metaGet(request);
       case "store":
@@ -126,6 +131,35 @@ export class MemcachedSession {
     if (withUnique)
       return this.#readWithWriters(keys, (values, writers) => this.#itemsAnswer(keys, values, writers));
     return this.#run(["MGET", ...keys], (reply) => this.#itemsAnswer(keys, itemsOf(reply), null));
+  }
+
+  /** Reads items and changes when they expire, in steps. Values of other types are no items. */
+  async #getAndTouch({ keys, exptime, withUnique }: TouchingRequest): Promise<string> {
+    let values: readonly Reply[] = [];
+    let writers: readonly Reply[] = [];
+    for (let at = 0; at < keys.length; at += TOUCHED_PER_STEP) {
+      const some = keys.slice(at, at + TOUCHED_PER_STEP);
+      const replies = await this.#touched(some, exptime);
+      if ("kind" in replies) return answerOf(replies, () => "");
+      values = values.concat(replies.slice(0, -1));
+      writers = writers.concat(itemsOf(replies.at(-1)));
+    }
+    return this.#itemsAnswer(keys, values, withUnique ? writers : null);
+  }
+
+  /** @returns the value of each key, or an error, and then their last writers; or the error of the request */
+  async #touched(keys: readonly ByteString[], exptime: number): Promise<readonly Reply[] | ErrorReply> {
+    const expiry = expiryOf(exptime, this.#sender.now, ["PERSIST"]);
+    const calls: CheckedCommand[] = [];
+    for (const key of keys) {
+      const called = this.commands.permitted(["GETEX", key, ...expiry]);
+      if ("kind" in called) return called;
+      calls.push(called);
+    }
+    // The writers are read in the same unit: they identify the change of the expiry time.
+    calls.push({ command: WRITERS, argv: [WRITERS.name, ...keys] });
+    const reply = await this.#host.path.executeTogether(calls, [], this.#sender);
+    return reply.kind === "error" ? reply : itemsOf(reply);
   }
 
   #itemsAnswer(

@@ -6,7 +6,21 @@ import { seed } from "../support/seed.js";
 import { SeededRandom } from "../support/seeded-random.js";
 
 const STREAMS = 500;
-const WORDS = ["get", "gets", "set", "add", "cas", "delete", "incr", "touch", "noreply", "a", "key", "quit"];
+const WORDS = [
+  "get",
+  "gets",
+  "gat",
+  "set",
+  "add",
+  "cas",
+  "delete",
+  "incr",
+  "touch",
+  "noreply",
+  "a",
+  "key",
+  "quit",
+];
 const PARTS = [
   " ",
   " ",

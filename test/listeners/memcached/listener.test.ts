@@ -223,6 +223,22 @@ test("mg returns the number that cas compares, and is quiet about a missing item
   );
 });
 
+test("gats returns the number that cas compares, and gat accepts many keys", async () => {
+  await using scene = await startMemcached();
+  const [, unique] =
+    /^STORED\r\nVALUE a 0 1 (\d+)\r\nx\r\nEND\r\n$/.exec(
+      await scene.exchange("set a 0 0 1\r\nx\r\ngats 60 a\r\n"),
+    ) ?? [];
+  assert.ok(unique !== undefined);
+  assert.equal(await scene.exchange(`cas a 0 60 1 ${unique}\r\ny\r\n`), "STORED\r\n");
+  assert.equal(await scene.exchange("gat 90 none a\r\nmg a t\r\n"), "VALUE a 0 1\r\ny\r\nEND\r\nHD t90\r\n");
+  const keys = Array.from({ length: 2500 }, (_, i) => `k${i}`);
+  assert.equal(
+    await scene.exchange(`set k2499 0 0 1\r\nx\r\ngat 60 ${keys.join(" ")}\r\nmg k2499 t\r\n`),
+    "STORED\r\nVALUE k2499 0 1\r\nx\r\nEND\r\nHD t60\r\n",
+  );
+});
+
 test("clients that parse the version find a major number", () => {
   assert.match(VERSION, /^[1-9]\d*\.\d+\.\d+-dbsync-/);
 });
@@ -255,6 +271,10 @@ test("recorded items can be read by Redis clients, and concurrent incr commands 
     }),
   );
   using redis = await RedisConnection.open(replica.daemon.userAddress("resp")?.port ?? 0);
+  assert.deepEqual(await redis.call("RPUSH", "list", "1"), { kind: "integer", value: 1 });
+  const touched = "VALUE text 0 3\r\nabc\r\nVALUE flagged 5 1\r\nx\r\nEND\r\nHD t60\r\n";
+  one.send("gat 60 text list flagged\r\nmg flagged t\r\n");
+  assert.equal(await one.read(touched.length), touched);
   assert.deepEqual(await redis.call("GET", "text"), { kind: "bulk", bytes: "abc" });
   assert.deepEqual(await redis.call("GET", "n"), { kind: "bulk", bytes: "60" });
 });
