@@ -6,10 +6,10 @@
 import type { Backend, Outcome } from "../../engine/backends/backend.js";
 import { KeyChangeObservers } from "../../engine/backends/key-change-observers.js";
 import { type KeyCounts, keyCountsOf } from "../../engine/backends/key-counts.js";
-import type { LocalUnit, UnitSender } from "../../engine/backends/local-units.js";
+import type { LocalUnit } from "../../engine/backends/local-units.js";
 import { completeEntries } from "../../engine/backends/run-steps-in-turns.js";
 import { foreignCursor, foreignCursorAmong } from "../../engine/backends/scan-cursor.js";
-import { replyToUser, WorkingMemory } from "../../engine/backends/working-memory.js";
+import { type QuerySender, replyToUser, WorkingMemory } from "../../engine/backends/working-memory.js";
 import type { WriteObserver } from "../../engine/backends/write-observer.js";
 import type { Environment } from "../../net/process/clock-and-randomness.js";
 import type { ByteString } from "../../protocol/byte-string.js";
@@ -116,7 +116,7 @@ export class TimelineBackend implements Backend {
     const other =
       this.#refusalOf(command) ?? this.#ofPast(command, argv, unit) ?? foreignCursor(command, argv);
     if (other !== null) return other;
-    if (command.isQuery && unit.takesSteps !== false) return this.#query(command, argv, unit);
+    if (command.isQuery && unit.takesSteps !== false) return this.#query(command, argv, unit, unit.client);
     const reply = withItemsFound(this.#timeline.database.run(command, argv, this.#dated(unit)));
     return unit.takesSteps === false ? reply : completeEntries(reply, this.#environment.uptime);
   }
@@ -125,7 +125,7 @@ export class TimelineBackend implements Backend {
     command: Command,
     argv: readonly ByteString[],
     { db, id, step = 0, caller }: Unit,
-    sender?: UnitSender,
+    sender?: QuerySender,
   ): Outcome | Promise<Outcome> {
     const start = (memory: MemoryGrant): Reply => {
       const { standstill } = this;

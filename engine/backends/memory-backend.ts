@@ -17,10 +17,10 @@ import type { Command } from "../../store/rows/command-row.js";
 import type { Backend, Outcome } from "./backend.js";
 import { KeyChangeObservers } from "./key-change-observers.js";
 import { type KeyCounts, keyCountsOf } from "./key-counts.js";
-import type { LocalUnit, UnitSender } from "./local-units.js";
+import type { LocalUnit } from "./local-units.js";
 import { completeEntries } from "./run-steps-in-turns.js";
 import { foreignCursor } from "./scan-cursor.js";
-import { replyToUser, WorkingMemory } from "./working-memory.js";
+import { type QuerySender, replyToUser, WorkingMemory } from "./working-memory.js";
 import type { WriteObserver } from "./write-observer.js";
 
 /** The interval between two rounds of dropping expired keys, and between ticks of the use of keys, in milliseconds. */
@@ -104,7 +104,7 @@ export class MemoryBackend implements Backend {
       (command.writes ? null : foreignCursor(command, argv));
     if (refused !== null) return refused;
     const { clock } = this.#environment;
-    if (command.isQuery && unit.takesSteps !== false) return this.#query(command, argv, unit);
+    if (command.isQuery && unit.takesSteps !== false) return this.#query(command, argv, unit, unit.client);
     const reply = withItemsFound(this.#run(command, argv, command.reads ? this.#dated(unit, clock()) : unit));
     return unit.takesSteps === false ? reply : completeEntries(reply, this.#environment.uptime);
   }
@@ -143,7 +143,7 @@ export class MemoryBackend implements Backend {
     command: Command,
     argv: readonly ByteString[],
     { db, id, step = 0, caller }: Unit,
-    sender?: UnitSender,
+    sender?: QuerySender,
   ): Outcome | Promise<Outcome> {
     const start = (memory: MemoryGrant) => {
       const at = this.#readDate(this.#environment.clock());

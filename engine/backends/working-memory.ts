@@ -61,7 +61,7 @@ export interface Query {
   readonly sender?: QuerySender | undefined;
 }
 
-type QuerySender = Pick<UnitSender, "keepMemory" | "isGone">;
+export type QuerySender = Pick<UnitSender, "keepMemory" | "isGone">;
 
 type Answer = Reply | BackendFailure;
 

@@ -20,6 +20,7 @@ import type { KeyAudit } from "../trust/key-audit.js";
 import { unsignedRefusalOf } from "./administrator-commands.js";
 import { type Databases, effectOf, replyOrFailure } from "./databases.js";
 import type { Broadcasts } from "./publish-messages.js";
+import type { QueryClients } from "./query-clients.js";
 
 /** Receives envelopes whose commands subscribe to events, after they were checked. */
 export interface UnitListener {
@@ -51,6 +52,8 @@ export interface AcceptedEnvelope {
   readonly readStatus: ReadStatus;
   /** The listener that receives the envelope, or null if the databases receive it. */
   readonly listener: UnitListener | null;
+  /** The clients that wait for the answer, or undefined if they are unknown. */
+  readonly clients: QueryClients | undefined;
 }
 
 type Argv = readonly ByteString[];
@@ -137,7 +140,7 @@ export class Units {
 
   /** @param judged  receives the unit's command, and is reused for each unit */
   #applyUnit(
-    { id, envelope }: AcceptedEnvelope,
+    { id, envelope, clients }: AcceptedEnvelope,
     ring: KeyRing | null,
     i: number,
     judged: OneCommand,
@@ -146,7 +149,7 @@ export class Units {
     judged.commands[0] = argv;
     // Look up the signer for each unit, because the previous unit may have changed its rules.
     const signer = ring === null ? null : (ring.find(envelope.key) as KeyRecord);
-    const unit = new EnvelopeUnit(id, envelope, i, signer?.acl.mayReadAll ?? true);
+    const unit = new EnvelopeUnit(id, envelope, i, signer?.acl.mayReadAll ?? true, clients);
     return this.#refusalOf(judged, signer, ring) ?? this.#applyOne(argv, unit, signer, ring);
   }
 

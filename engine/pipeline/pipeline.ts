@@ -8,6 +8,7 @@ import { MalformedFrame } from "../../protocol/errors.js";
 import { type Envelope, NO_KEY, readBody, signedPieces } from "../../protocol/version-2/envelope.js";
 import { readHead } from "../../protocol/version-2/envelope-head.js";
 import type { CommandMessage, EnvelopeDate, Wait } from "../../protocol/version-2/messages-v2.js";
+import type { UnitClient } from "../../store/keyspace/unit.js";
 import type { OrderKey } from "../../timeline/entries/entry.js";
 import {
   type Answer,
@@ -26,6 +27,7 @@ import { type CommandSigner, checkSigned, signerOfEnvelope } from "./command-sig
 import { type Audience, checkDate, checkEnvelope, checkValidity, reading } from "./envelope-checks.js";
 import { parseOrderKey } from "./order-key.js";
 import type { PipelineParts } from "./pipeline-parts.js";
+import { QueryClients } from "./query-clients.js";
 import { Rates } from "./rates.js";
 import type { Recording } from "./recording-interface.js";
 import { SeenEnvelopes } from "./seen-envelopes.js";
@@ -46,6 +48,8 @@ export class Pipeline {
   readonly #units: Units;
   readonly #rates = new Rates();
   readonly #waiters: WaitingEnvelopes;
+  /** The clients of envelopes that are being processed, by the envelope's id. */
+  readonly #clients = new Map<ByteString, QueryClients>();
   #audience: Audience;
 
   constructor(parts: PipelineParts) {
@@ -61,17 +65,23 @@ export class Pipeline {
     this.#waiters = new WaitingEnvelopes(parts.environment);
   }
 
-  /** Handles a command of version 1. */
-  handle(request: Request): Answer | Promise<Answer> {
-    return handleVersion1(request, this, this.#parts);
+  /** Handles a command of version 1. @param client  the client, or undefined if it is unknown */
+  handle(request: Request, client?: UnitClient): Answer | Promise<Answer> {
+    return handleVersion1(request, this, this.#parts, client);
   }
 
   /**
    * Handles an envelope of version 2.
    * @param maxReplyBytes  maximum bytes of all replies together
    * @param listener  receives the envelope instead of the databases, or null for the databases
+   * @param client  the client, or undefined if it is unknown
    */
-  take(message: CommandMessage, maxReplyBytes: number, listener: UnitListener | null = null): Answered {
+  take(
+    message: CommandMessage,
+    maxReplyBytes: number,
+    listener: UnitListener | null = null,
+    client?: UnitClient,
+  ): Answered {
     const id = this.#parts.hash(...signedPieces(message.body));
     let signer: CommandSigner;
     let envelope: Envelope;
@@ -96,6 +106,7 @@ export class Pipeline {
       maxReplyBytes,
       readStatus,
       listener,
+      clients: isRecorded || client === undefined ? undefined : new QueryClients(client, envelope),
     });
     // Promises have already passed through `#asHeld` where they were created.
     return answer instanceof Promise ? answer : this.#asHeld(answer, envelope);
@@ -192,9 +203,19 @@ export class Pipeline {
     const { id, envelope, isRecorded, now } = accepted;
     this.seen.forget(now, now - this.#parts.window.past);
     const found = this.seen.find(id, envelope.at);
+    if (found instanceof Promise && this.#isAbandoned(accepted)) return null;
     if (found !== undefined)
       return found ?? unknown(notApplied(id, refused("answer-not-kept", "seen before")));
     return isRecorded ? this.recording.firstAnswer(accepted) : null;
+  }
+
+  /** Whether the queries of an earlier copy have ended because its clients disconnected; forgets that copy if so. */
+  #isAbandoned({ id, envelope: { at }, clients }: AcceptedEnvelope): boolean {
+    const earlier = this.#clients.get(id);
+    if (earlier === undefined || clients === undefined || earlier.join(clients)) return false;
+    this.#clients.delete(id);
+    this.seen.remove(id, at);
+    return true;
   }
 
   /**
@@ -274,15 +295,20 @@ export class Pipeline {
     return answer;
   }
 
-  #remember({ id, envelope: { at, seq } }: AcceptedEnvelope, answer: Answered): Answered {
+  #remember({ id, envelope: { at, seq }, clients }: AcceptedEnvelope, answer: Answered): Answered {
     this.seen.add(id, at, answer);
     if (!(answer instanceof Promise)) {
       this.#waiters.applied(id);
       return answer;
     }
     // Do not use `accepted` in this callback, so that the commands need not stay in memory until they are on disk.
+    if (clients !== undefined) this.#clients.set(id, clients);
     return answer.then((settled) => {
-      this.seen.settle(id, at, settled);
+      // A copy of an abandoned envelope has replaced it.
+      if (this.#clients.get(id) !== clients) return settled;
+      this.#clients.delete(id);
+      if (clients?.isGone) this.seen.remove(id, at);
+      else this.seen.settle(id, at, settled);
       this.#waiters.applied(id);
       return settled.kind === "refused" ? this.#asHeld(settled, { at, seq }) : settled;
     });

@@ -139,6 +139,11 @@ export class SeenEnvelopes {
     this.#store(bucket, id, answer);
   }
 
+  /** Forgets an envelope without a stored answer, which may be applied again because it changes nothing. */
+  remove(id: ByteString, at: number): void {
+    if (this.#buckets.get(bucketOf(at))?.ids.delete(id)) this.#size--;
+  }
+
   #bucketAt(at: number): Bucket {
     const number = bucketOf(at);
     let bucket = this.#buckets.get(number);

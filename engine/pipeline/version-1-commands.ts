@@ -8,6 +8,7 @@ import { integer, type Reply } from "../../protocol/reply.js";
 import { splitCommand } from "../../protocol/version-1/command-v1.js";
 import { hexOf } from "../../protocol/version-2/envelope.js";
 import type { KeyRecord } from "../../store/key-ring.js";
+import type { UnitClient } from "../../store/keyspace/unit.js";
 import { isDenied } from "../../store/unit-permission.js";
 import { type Answer, type Refused, type Request, refused } from "../answers/request.js";
 import { messageOf } from "../channels/message-commands.js";
@@ -30,6 +31,7 @@ export function handleVersion1(
   request: Request,
   admission: Admission,
   parts: PipelineParts,
+  client: UnitClient | undefined,
 ): Answer | Promise<Answer> {
   const { databases, recording, memory, broadcasts = null } = parts;
   const signer = signerOfCommand(request, admission, parts);
@@ -46,7 +48,7 @@ export function handleVersion1(
   if (full !== null) return full;
   const recorded = recording.execute(argv, signer === null ? null : hexOf(signer.id));
   if (recorded !== null) return recorded.then((answer) => answerOf(argv, answer));
-  return databases.executeInTurn(argv, recording.localUnits.next(0));
+  return databases.executeInTurn(argv, { ...recording.localUnits.next(0), client });
 }
 
 function authorize(

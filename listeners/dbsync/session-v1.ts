@@ -16,6 +16,7 @@ export class SessionV1 implements Session {
   readonly listener = "dbsync-v1";
   readonly closeAfterAnswer: boolean;
   isProven = false;
+  isGone = false;
   readonly #server: DbsyncServer;
 
   constructor(server: DbsyncServer) {
@@ -37,12 +38,17 @@ export class SessionV1 implements Session {
     if (!takesVersion1) return closing("version-1-off", `a request of ${payload.length} bytes`);
     const request = requestOf(payload, pipeline.signers !== null);
     const startedAt = environment.uptime();
-    const answer = "kind" in request ? request : pipeline.handle(request);
+    const answer = "kind" in request ? request : pipeline.handle(request, this);
     // The answer is a promise if the request waits for a database, which requires a verified signature.
     this.isProven ||= answer instanceof Promise || isProofOfPermission(answer);
     return answer instanceof Promise
       ? answer.then((one) => this.#frameOf(one, startedAt))
       : this.#frameOf(answer, startedAt);
+  }
+
+  /** Ends the query of the client. */
+  disconnected(): void {
+    this.isGone = true;
   }
 
   malformed(detail: string): Closing {

@@ -48,6 +48,7 @@ export class SessionV2 implements Session {
   readonly listener: DbsyncServer["listener"];
   readonly closeAfterAnswer = false;
   isProven = false;
+  isGone = false;
   readonly #server: DbsyncServer;
   readonly #connection: ClientConnection<Buffer>;
   /**
@@ -79,6 +80,7 @@ export class SessionV2 implements Session {
   }
 
   disconnected(): void {
+    this.isGone = true;
     this.#live?.clear();
   }
 
@@ -106,7 +108,7 @@ export class SessionV2 implements Session {
     const { pipeline } = this.#server.service;
     const { limits, environment, observer } = this.#server.host;
     const startedAt = environment.uptime();
-    const answer = pipeline.take(message, limits.maxOutputBytes - HEAD_BYTES);
+    const answer = pipeline.take(message, limits.maxOutputBytes - HEAD_BYTES, null, this);
     const worked = environment.uptime() - startedAt;
     if (worked >= limits.slowlogTime) this.#noteSlow(body, worked, answer, traceparent);
     if (!(answer instanceof Promise)) {

@@ -43,6 +43,8 @@ export interface Unit {
   readonly caller?: ByteString | null;
   /** The sender, as known to change listeners; undefined if unknown. No command uses it. */
   readonly by?: object | undefined;
+  /** The client that waits for the answer; default: unknown. No command uses it. */
+  readonly client?: UnitClient | undefined;
   /** The first part of `id`, the envelope's id, if the parts have not been joined. */
   readonly envelope?: ByteString;
   /** The second part of `id`, the unit's index in the envelope. Absent without `envelope`. */
@@ -67,6 +69,12 @@ export interface SeveralCommands extends Unit {
   readonly expiries?: Envelope["expiries"];
 }
 
+/** The client that waits for the answer to a unit. */
+export interface UnitClient {
+  /** Whether it has disconnected, so that no reply is needed. */
+  readonly isGone: boolean;
+}
+
 /**
  * The unit of an envelope that is applied in the order of arrival. Its id has two parts, as in the fold, where a unit
  * also has a number. A copy of the properties is not a valid unit, because `id` is a getter.
@@ -80,6 +88,7 @@ export class EnvelopeUnit implements Unit {
   readonly caller: ByteString;
   /** False if the unit has conditions, which hold only in this turn. */
   readonly takesSteps: boolean;
+  readonly client: UnitClient | undefined;
 
   /** @param id id of the envelope */
   constructor(
@@ -87,7 +96,9 @@ export class EnvelopeUnit implements Unit {
     { at, db, key, as, if: conditions }: Pick<Envelope, "at" | "db" | "key" | "as" | "if">,
     index: number,
     readsAll: boolean,
+    client?: UnitClient,
   ) {
+    this.client = client;
     this.at = at;
     this.db = db;
     this.caller = as ?? key;

@@ -32,6 +32,7 @@ export interface UserScene<Listener> extends AsyncDisposable {
   readonly port: number;
   readonly log: readonly LogLine[];
   readonly users: Users;
+  readonly backend: MemoryBackend;
   /** Sends bytes on a new connection. @returns all answers until the connection is closed */
   exchange(bytes: string): Promise<string>;
 }
@@ -67,6 +68,7 @@ export async function startUserListener<Listener extends DaemonListener>(
     port,
     log: lines,
     users: known,
+    backend,
     async exchange(bytes: string) {
       using client = await RawClient.open(port);
       client.send(bytes);

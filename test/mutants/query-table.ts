@@ -2,6 +2,7 @@
 import type { Mutant } from "./mutant.js";
 
 const QUERIES = "test/store/queries/queries.test.js";
+const QUERY_CLIENTS = "test/engine/pipeline/query-clients.test.js";
 const UPDATES = "test/store/queries/updates.test.js";
 const DOCUMENT_UPDATES = "test/store/commands/documents/document-updates.test.js";
 const DOCUMENTS = "test/store/commands/documents/document-queries.test.js";
@@ -98,5 +99,33 @@ export const queryMutants: readonly Mutant[] = [
     find: "spend(work, path.length / ELEMENTS_PER_UNIT);",
     replace: "",
     test: DOCUMENT_UPDATES,
+  },
+  {
+    name: "queries: a MongoDB client's query runs on after the client has disconnected",
+    file: "listeners/mongo/session/mongo-session.js",
+    find: "this.#sender.isGone = true;",
+    replace: "",
+    test: "test/listeners/mongo/long-reads.test.js",
+  },
+  {
+    name: "queries: a later copy receives the answer of a query that ended for its client",
+    file: "engine/pipeline/pipeline.js",
+    find: "if (clients?.isGone)",
+    replace: "if (false)",
+    test: QUERY_CLIENTS,
+  },
+  {
+    name: "queries: a copy joins a query that ends",
+    file: "engine/pipeline/query-clients.js",
+    find: "if (this.#isAbandoned)\n            return false;",
+    replace: "",
+    test: QUERY_CLIENTS,
+  },
+  {
+    name: "queries: an envelope that writes ends when its client disconnects",
+    file: "engine/pipeline/query-clients.js",
+    find: " && this.#hasOnlyQueries",
+    replace: "",
+    test: QUERY_CLIENTS,
   },
 ];

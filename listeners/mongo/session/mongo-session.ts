@@ -74,8 +74,9 @@ export class MongoSession {
     [this.remote, this.id] = [remote, id];
   }
 
-  /** Ends a pending wait, because the connection is closed. */
+  /** Ends a pending wait or query, because the connection is closed. */
   leave(): void {
+    this.#sender.isGone = true;
     this.#endWait();
   }
 
@@ -154,6 +155,7 @@ export class MongoSession {
 class MongoSender extends SessionCommandSender {
   /** Whether long answers are found in steps, between which other connections are served. */
   readonly takesSteps = true;
+  isGone = false;
 }
 
 /** The sender of a single write, which stores the write's order key. */

@@ -1,4 +1,4 @@
-/** Tests that answers of version 2 that wait for other daemons are counted separately, up to a limit. */
+/** Tests sessions of version 2: the count of answers that wait for other daemons, and clients that disconnect. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { REFUSALS } from "../../../engine/answers/refusals.js";
@@ -9,15 +9,14 @@ import { DbsyncServer } from "../../../listeners/dbsync/dbsync-server.js";
 import { SessionV2 } from "../../../listeners/dbsync/session-v2.js";
 import { ConnectionRegistry } from "../../../net/connections/connection-registry.js";
 import { writeCommandMessage } from "../../../protocol/version-2/messages-v2.js";
+import type { UnitClient } from "../../../store/keyspace/unit.js";
 import { defaultLimits } from "../../daemon/in-process.js";
 import { NOWHERE } from "../../daemon/no-connection.js";
 import { log, makeScene } from "../../daemon/scene.js";
 import { makeKeyPair } from "../../support/envelope-client.js";
 
-test("a session counts the answers that wait for other daemons, up to a limit, until they are sent", async () => {
+function openSession() {
   const scene = makeScene({ clock: { now: 1_790_000_000_000 }, pair: makeKeyPair() });
-  const answers: ((answer: EnvelopeAnswer) => void)[] = [];
-  scene.pipeline.take = () => new Promise((resolve) => answers.push(resolve));
   const host: DaemonSocketHost = new ConnectionRegistry("dbsync", {
     environment: scene.environment,
     log,
@@ -35,7 +34,13 @@ test("a session counts the answers that wait for other daemons, up to a limit, u
     takesVersion1: true,
     closeAfterAnswer: false,
   };
-  const session = new SessionV2(new DbsyncServer(host, service, 0), NOWHERE);
+  return { scene, session: new SessionV2(new DbsyncServer(host, service, 0), NOWHERE) };
+}
+
+test("a session counts the answers that wait for other daemons, up to a limit, until they are sent", async () => {
+  const { scene, session } = openSession();
+  const answers: ((answer: EnvelopeAnswer) => void)[] = [];
+  scene.pipeline.take = () => new Promise((resolve) => answers.push(resolve));
   const { body, signature } = scene.sign([["SET", "k", "v"]]);
   const texts = [body.toString("latin1"), signature.toString("latin1")] as const;
   const plain = Buffer.from(writeCommandMessage(...texts), "latin1");
@@ -52,4 +57,20 @@ test("a session counts the answers that wait for other daemons, up to a limit, u
   for (const answer of answers) answer({ kind: "result", id: "", units: 0, errors: 0, replies: "" });
   await Promise.all(spoken);
   assert.equal(room(), 0);
+});
+
+test("the client of a session is gone when its connection is closed", () => {
+  const { scene, session } = openSession();
+  const clients: (UnitClient | undefined)[] = [];
+  scene.pipeline.take = (_message, _maxReplyBytes, _listener, client) => {
+    clients.push(client);
+    return { kind: "result", id: "", units: 0, errors: 0, replies: "" };
+  };
+  const { body, signature } = scene.sign([["GET", "k"]]);
+  session.serve(
+    Buffer.from(writeCommandMessage(body.toString("latin1"), signature.toString("latin1")), "latin1"),
+  );
+  assert.equal(clients[0]?.isGone, false);
+  session.disconnected();
+  assert.equal(clients[0]?.isGone, true);
 });

@@ -2,7 +2,17 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { realEnvironment } from "../../../net/process/clock-and-randomness.js";
+import {
+  documentBytes,
+  elements,
+  embedded,
+  int32,
+  text,
+} from "../../../protocol/mongo/bson-document-writer.js";
 import { TURN_MS } from "../../../protocol/steps.js";
+import { until } from "../../daemon/replicas.js";
+import { command } from "../../protocol/mongo/messages.js";
+import { RawClient } from "../../support/raw-client.js";
 import { clientOf, startMongo } from "./scene.js";
 
 const DOCUMENTS = 50_000;
@@ -41,4 +51,36 @@ test("a read of many documents does not block another client, and returns the do
     if (typeof answer === "number") assert.equal(answer, DOCUMENTS);
     if (name === "find") assert.equal((answer as unknown[]).length, DOCUMENTS);
   }
+});
+
+test("a read ends when its client has disconnected", async () => {
+  let turns = 0;
+  const uptime = () => ++turns * TURN_MS;
+  await using scene = await startMongo({}, { ...realEnvironment, uptime });
+  await using client = clientOf(scene.port);
+  const items = client.db("shop").collection("items");
+  await items.insertMany(Array.from({ length: DOCUMENTS }, (_, n) => ({ n })));
+  const query = { count: text("items"), query: embedded(documentBytes(elements({ n: int32(-1) }))) };
+  const count = command(documentBytes(elements({ ...query, $db: text("shop") })));
+  const turnsOf = async (reader: RawClient, end: () => Promise<unknown>) => {
+    const before = turns;
+    reader.send(count);
+    await end();
+    return turns - before;
+  };
+  using reader = await RawClient.open(scene.port);
+  const all = await turnsOf(reader, () => reader.read(1));
+  using leaving = await RawClient.open(scene.port);
+  const some = await turnsOf(leaving, async () => {
+    const before = turns;
+    await until("the read has begun", () => turns > before + 1);
+    leaving.socket.resetAndDestroy();
+    let seen = 0;
+    await until("no turn follows", () => {
+      const isOver = turns === seen;
+      seen = turns;
+      return isOver;
+    });
+  });
+  assert.ok(some < all / 2, `${some} of ${all} turns`);
 });
