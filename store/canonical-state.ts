@@ -85,7 +85,7 @@ function contents(value: Value): ByteString | readonly unknown[] {
  * Returns the contents of a group. They do not include the consumers' lists of pending entries, which follow from the
  * group's list.
  */
-function groupContents({ name, marks, pending, consumers }: ConsumerGroup): readonly unknown[] {
+function groupContents({ name, marks, pending, consumers, skipped }: ConsumerGroup): readonly unknown[] {
   return [
     name,
     streamIdText(marks.lastId),
@@ -94,5 +94,6 @@ function groupContents({ name, marks, pending, consumers }: ConsumerGroup): read
       ...[streamIdText(id), consumer.name, deliveredAt, deliveries],
     ]),
     consumers.map((consumer) => [consumer.name, consumer.seenAt, consumer.pending.size]),
+    ...(skipped.size === 0 ? [] : [[...skipped].map((range) => range.map(streamIdText))]),
   ];
 }

@@ -13,6 +13,9 @@ import type { MutatedUnit } from "./mutated-unit.js";
 /** Ids, each with its new pending record; undefined if the entry is no longer pending. */
 export type PendingChanges = readonly (readonly [StreamId, Pending | undefined])[];
 
+/** The first ids of ranges of skipped ids, each with its new last id; undefined if there is no such range any longer. */
+export type SkippedChanges = readonly (readonly [StreamId, StreamId | undefined])[];
+
 export class GroupMutators {
   readonly #host: MutatedUnit;
 
@@ -23,8 +26,8 @@ export class GroupMutators {
   /** Counts the steps of copying a stream's groups with the stream. @throws BudgetExceeded */
   countCopy(value: Value): void {
     if (!(value instanceof Stream)) return;
-    for (const { pending, size } of value.groups)
-      this.#host.produce(size + SORTED_MEMBER_STEPS * pending.size, 0);
+    for (const { pending, skipped, size } of value.groups)
+      this.#host.produce(size + SORTED_MEMBER_STEPS * (pending.size + skipped.size), 0);
   }
 
   /** Adds a group whose name is not in use. */
@@ -85,6 +88,14 @@ export class GroupMutators {
       old.push(group.setPending(id, pending));
     }
     this.#host.record({ mutator: "groupPending", group, ids, old });
+  }
+
+  /** Sets the ends of ranges of skipped ids, all in one undo record; undefined removes a range. */
+  setSkipped(group: ConsumerGroup, changes: SkippedChanges): void {
+    if (changes.length === 0) return;
+    this.#host.produce(SORTED_MEMBER_STEPS * changes.length, 0);
+    const old = changes.map(([from, to]) => [from, group.setSkipped(from, to)] as const);
+    this.#host.record({ mutator: "groupSkipped", group, old });
   }
 
   #set(stream: Stream, name: ByteString, group: ConsumerGroup | undefined): void {

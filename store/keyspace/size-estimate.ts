@@ -82,8 +82,8 @@ function valueBytes(value: Value, samples: number): number {
 /** Returns the bytes of a stream's consumer groups. */
 function groupBytes({ groups }: Stream): number {
   let bytes = 0;
-  for (const { name, size, consumers, pending } of groups) {
-    bytes += GROUP * (1 + size) + stringBytes(name) + PENDING * pending.size;
+  for (const { name, size, consumers, pending, skipped } of groups) {
+    bytes += GROUP * (1 + size) + stringBytes(name) + PENDING * (pending.size + skipped.size);
     for (const consumer of consumers) bytes += stringBytes(consumer.name);
   }
   return bytes;

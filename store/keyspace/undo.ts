@@ -77,6 +77,11 @@ export interface UndoRecords {
     readonly old: ConsumerGroup | undefined;
   };
   groupMark: { readonly group: ConsumerGroup; readonly old: GroupMarks };
+  /** `old` contains the previous last id of each range of skipped ids. */
+  groupSkipped: {
+    readonly group: ConsumerGroup;
+    readonly old: readonly (readonly [StreamId, StreamId | undefined])[];
+  };
   consumerAdd: { readonly group: ConsumerGroup; readonly consumer: Consumer };
   consumerRemove: { readonly group: ConsumerGroup; readonly consumer: Consumer };
   consumerSeen: { readonly consumer: Consumer; readonly old: number };
@@ -149,6 +154,9 @@ const inverses: { readonly [M in MutatorName]: (keyspaces: Keyspace[], record: U
   groupPut: (_, { stream, name, old }) => stream.setGroup(name, old),
   groupMark: (_, { group, old }) => {
     group.marks = old;
+  },
+  groupSkipped: (_, { group, old }) => {
+    for (const [from, to] of old.toReversed()) group.setSkipped(from, to);
   },
   consumerAdd: (_, { group, consumer }) => group.removeConsumer(consumer),
   consumerRemove: (_, { group, consumer }) => group.addConsumer(consumer),

@@ -206,7 +206,65 @@ const SORTED_SETS: readonly Case[] = [
   },
 ];
 
-for (const { has, claim: line, choice, late, holds } of [...SETS, ...LISTS, ...SORTED_SETS])
+const READ = (consumer: string, options = "") => `XREADGROUP GROUP g ${consumer} ${options}STREAMS s >`;
+const GROUP = ["XADD s 1-0 f a", "XADD s 2-0 f b", "XGROUP CREATE s g 0"];
+/** Two entries, which the consumer a has received. */
+const PENDING = [...GROUP, READ("a")];
+const STREAMS: readonly Case[] = [
+  {
+    has: GROUP,
+    claim: READ("c", "COUNT 1 "),
+    choice: ["0", "1", "1-0"],
+    late: [READ("d", "COUNT 1 "), ["0", "1", "1-0"]],
+    holds: { "XPENDING s g": '[:1 "1-0" "1-0" [["d" "1"]]]' },
+  },
+  {
+    has: GROUP,
+    claim: READ("c"),
+    choice: ["0", "2", "1-0", "2-0"],
+    late: "XDEL s 1-0",
+    holds: { "XPENDING s g": '[:1 "2-0" "2-0" [["c" "1"]]]' },
+  },
+  {
+    has: GROUP,
+    claim: READ("c", "NOACK "),
+    choice: ["0", "2", "1-0", "2-0"],
+    late: [READ("d", "COUNT 1 "), ["0", "1", "1-0"]],
+    holds: { "XPENDING s g": '[:1 "1-0" "1-0" [["d" "1"]]]', [READ("e")]: "nil-array" },
+  },
+  ...["XAUTOCLAIM s g c 1000000 0", "XCLAIM s g c 1000000 1-0 2-0"].flatMap((line): Case[] => {
+    const transfers = ["1-0", "=a", "2-0", "=a"];
+    const choice = line.startsWith("XA") ? ["0-0", ...transfers] : transfers;
+    const holds = { "XPENDING s g": '[:2 "1-0" "2-0" [["c" "2"]]]' };
+    return [
+      // The entries have just been delivered again, and are transferred all the same.
+      { has: PENDING, claim: line, choice, late: "XREADGROUP GROUP g a STREAMS s 0", holds },
+      {
+        has: PENDING,
+        claim: line,
+        choice,
+        late: "XACK s g 1-0",
+        holds: { "XPENDING s g": '[:1 "2-0" "2-0" [["c" "1"]]]' },
+      },
+      {
+        has: PENDING,
+        claim: line,
+        choice,
+        late: "XCLAIM s g d 0 2-0",
+        holds: { "XPENDING s g": '[:2 "1-0" "2-0" [["c" "1"] ["d" "1"]]]' },
+      },
+      {
+        has: PENDING,
+        claim: line,
+        choice,
+        late: "XDEL s 2-0",
+        holds: { "XPENDING s g": '[:1 "1-0" "1-0" [["c" "1"]]]' },
+      },
+    ];
+  }),
+];
+
+for (const { has, claim: line, choice, late, holds } of [...SETS, ...LISTS, ...SORTED_SETS, ...STREAMS])
   test(`${line} takes only what was answered, after a late ${late}`, () => {
     const subject = begun(...(typeof has === "string" ? [has] : has));
     subject.merge(claim("claim", 2, line, choice));
@@ -221,6 +279,52 @@ test("a claim that was answered with nothing takes nothing", () => {
   subject.merge(entry("late", LATER, ["SADD s a"]), entry("late2", LATER + 1, ["SET k v"]));
   assert.equal(subject.ask("SCARD s"), ":1");
   assert.equal(subject.ask("GET k"), '"v"');
+});
+
+/** A daemon delivers 1-0 and 3-0, and then receives 2-0, which was added before. */
+function withSkippedEntry(): Subject {
+  const subject = begun("XADD s 1-0 f a", "XGROUP CREATE s g 0");
+  subject.merge(
+    entry("three", LATER + 2, ["XADD s 3-0 f c"]),
+    claim("read", 3, READ("c"), ["0", "2", "1-0", "3-0"]),
+  );
+  subject.merge(entry("two", LATER + 1, ["XADD s 2-0 f b"]));
+  return subject;
+}
+
+test("an entry that was added late before a delivery is delivered by the next one", () => {
+  const subject = withSkippedEntry();
+  assert.match(subject.ask("XINFO GROUPS s"), /"last-delivered-id" "3-0" "entries-read" :2 "lag" :1/);
+  assert.deepEqual(subject.replies(claim("next", 5, READ("d", "COUNT 1 "), ["0", "1", "2-0"])), [
+    '["s" [["2-0" ["f" "b"]]]]',
+  ]);
+  assert.match(subject.ask("XINFO GROUPS s"), /"last-delivered-id" "3-0" "entries-read" :3 "lag" :0/);
+  assert.deepEqual(...subject.states);
+  // An earlier delivery of the entry, to another consumer, precedes.
+  subject.merge(claim("before", 4, READ("e"), ["0", "1", "2-0"]));
+  assert.equal(subject.ask("XPENDING s g - + 9 d"), "[]");
+  assert.deepEqual(...subject.states);
+});
+
+test("skipped entries are delivered in order, before new ones, and only while they exist", () => {
+  const subject = withSkippedEntry();
+  subject.merge(entry("four", LATER + 4, ["XADD s 4-0 f d"]));
+  subject.merge(entry("late", LATER + 1, ["XADD s 2-1 f b"], { seq: 1 }));
+  subject.merge(entry("copy", LATER + 5, ["COPY s t"]), entry("deleted", LATER + 6, ["XDEL s 2-0"]));
+  const next = (name: string, key: string) =>
+    subject.replies(entry(name, LATER + 7, [`XREADGROUP GROUP g d COUNT 2 STREAMS ${key} >`]));
+  assert.deepEqual(next("next", "s"), ['["s" [["2-1" ["f" "b"]] ["4-0" ["f" "d"]]]]']);
+  assert.deepEqual(next("copied", "t"), ['["t" [["2-0" ["f" "b"]] ["2-1" ["f" "b"]]]]']);
+  assert.deepEqual(next("nothing", "s"), ["nil-array"]);
+  assert.deepEqual(...subject.states);
+});
+
+test("XGROUP SETID also decides about skipped entries", () => {
+  const subject = withSkippedEntry();
+  subject.merge(entry("set", LATER + 4, ["XGROUP SETID s g 3-0"]));
+  assert.equal(subject.ask(READ("d")), "nil-array");
+  subject.merge(entry("again", LATER + 5, ["XGROUP SETID s g 1-0"]));
+  assert.match(subject.ask(READ("d")), /2-0.*3-0/);
 });
 
 test("choices apply to the commands of a transaction by their indexes", () => {

@@ -71,11 +71,16 @@ function bytesOfRecord(record: UndoRecord): number {
         RECORD_BYTES,
       );
     case "groupPut":
-      return RECORD_BYTES + (record.old === undefined ? 0 : ELEMENT_BYTES * record.old.pending.size);
+      return (
+        RECORD_BYTES +
+        (record.old === undefined ? 0 : ELEMENT_BYTES * (record.old.pending.size + record.old.skipped.size))
+      );
     case "consumerRemove":
       return RECORD_BYTES + ELEMENT_BYTES * record.consumer.pending.size;
     case "groupPending":
       return RECORD_BYTES + ELEMENT_BYTES * record.ids.length;
+    case "groupSkipped":
+      return RECORD_BYTES + ELEMENT_BYTES * record.old.length;
     case "tableSet":
       return RECORD_BYTES + bytesOfRows(record.old.rows);
     case "tableRemove":
@@ -107,6 +112,7 @@ function bytesOfRows(rows: readonly Row[]): number {
 function bytesOfValue(value: Value): number {
   if (typeof value === "string") return value.length;
   let elements = 1 + value.size;
-  if (value instanceof Stream) for (const { pending } of value.groups) elements += pending.size;
+  if (value instanceof Stream)
+    for (const { pending, skipped } of value.groups) elements += pending.size + skipped.size;
   return ELEMENT_BYTES * elements;
 }

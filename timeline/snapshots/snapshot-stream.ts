@@ -20,7 +20,7 @@ export class ForeignSnapshot extends Error {
 
 const MAGIC = "dbsync snapshot\0";
 /** The format's number. CONTRIBUTING.md "Versions" lists all formats. */
-const FORMAT = 1;
+const FORMAT = 2;
 /** The bytes of a seal. The last frame's seal depends on everything before it. */
 export const SEAL_BYTES = 32;
 /** The size at which a frame is closed. */

@@ -39,12 +39,17 @@ export function* writeStream(
  */
 function* writeGroup(
   writer: SnapshotWriter,
-  { name, marks, consumers }: ConsumerGroup,
+  { name, marks, consumers, skipped }: ConsumerGroup,
   fullFrame: FullFrame,
 ): Generator<Buffer> {
   writer.bytes(name);
   writer.bytes(streamIdText(marks.lastId));
   writer.bytes(marks.entriesRead === null ? "" : String(marks.entriesRead));
+  writer.number(skipped.size);
+  for (const range of skipped) {
+    for (const id of range) writer.bytes(streamIdText(id));
+    yield* fullFrame(writer);
+  }
   writer.number(consumers.length);
   for (const consumer of consumers) {
     writer.bytes(consumer.name);
@@ -97,6 +102,8 @@ function* readGroup(reader: SnapshotReader, itemsAStep: number): Steps<ConsumerG
   const lastId = streamIdOfText(reader.bytes());
   const read = reader.bytes();
   const group = new ConsumerGroup(name, { lastId, entriesRead: read === "" ? null : BigInt(read) });
+  for (let left = reader.number(); left > 0; left--)
+    group.setSkipped(streamIdOfText(reader.bytes()), streamIdOfText(reader.bytes()));
   for (let left = reader.number(); left > 0; left--) {
     const consumer = new Consumer(reader.bytes(), reader.number());
     group.addConsumer(consumer);

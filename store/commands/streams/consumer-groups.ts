@@ -52,6 +52,7 @@ export const consumerGroups = family("stream", {
     keyFlags: ["RW delete"],
     tips: ["nondeterministic_output"],
     serves: "none",
+    isClaim: true,
     run: xautoclaim,
   },
   XCLAIM: {
@@ -66,6 +67,7 @@ export const consumerGroups = family("stream", {
     keyFlags: ["RW update"],
     tips: ["nondeterministic_output"],
     serves: "none",
+    isClaim: true,
     run: xclaim,
   },
   "XGROUP|CREATE": {
@@ -188,6 +190,7 @@ export const consumerGroups = family("stream", {
     reply: "streams",
     waitsFor: waitsForEntries("group"),
     serves: "none",
+    isClaim: (argv) => argv.includes(">"),
     run: xreadgroup,
   },
 }).concat(

@@ -1,6 +1,7 @@
 /** XACK, XCLAIM and XAUTOCLAIM. Behaviour and error texts are those of Redis 7; test/conformance checks them. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { array, bulk, integer, type Reply, ZERO } from "../../../protocol/reply.js";
+import type { Choice } from "../../../protocol/version-2/envelope.js";
 import { custom, syntaxError } from "../../arguments/command-errors.js";
 import { parseInteger } from "../../arguments/number-arguments.js";
 import { SORTED_MEMBER_STEPS } from "../../keyspace/effort-budget.js";
@@ -10,8 +11,8 @@ import { nextDeliveryCount, type Pending, sharedPending } from "../../values/str
 import type { StreamEntry } from "../../values/streams/stream-entry.js";
 import { STREAM_ID_MAX, type StreamId, streamIdText } from "../../values/streams/stream-id.js";
 import { type ClaimOptions, claimOptions } from "./claim-options.js";
-import { groupArgument, groupIfAny, minIdleArgument } from "./group-arguments.js";
-import { idArgument, startArgument } from "./stream-arguments.js";
+import { type GroupOfStream, groupArgument, groupIfAny, minIdleArgument } from "./group-arguments.js";
+import { idArgument, idIfAny, startArgument } from "./stream-arguments.js";
 import { entryReply } from "./stream-reads.js";
 
 /** Default of XAUTOCLAIM's COUNT. */
@@ -50,7 +51,28 @@ export function xack(data: Data, argv: readonly ByteString[]): Reply {
   return integer(changes.length);
 }
 
-export function xclaim(data: Data, argv: readonly ByteString[], { at }: Unit): Reply {
+/** An entry that is transferred, and the consumer that must still have it. */
+interface Transfer {
+  readonly id: StreamId;
+  /** What `ownerOf` returned where a daemon answered the command; undefined if it has recorded nothing. */
+  readonly owner: ByteString | undefined;
+}
+
+/** Returns the consumer that an entry is pending for, as a choice names it; "" if it is not pending. */
+const ownerOf = (pending: Pending | undefined): ByteString =>
+  pending === undefined ? "" : `=${pending.consumer.name}`;
+/** Returns the same for an entry that was deleted. */
+const ownerOfDeleted = (pending: Pending): ByteString => `-${pending.consumer.name}`;
+
+/** Reads the transfers of a choice: ids, each followed by the owner. */
+function transfersOf(choice: Choice): Transfer[] {
+  const transfers: Transfer[] = [];
+  for (let i = 0; i + 1 < choice.length; i += 2)
+    transfers.push({ id: idIfAny(choice[i]!) ?? 0n, owner: choice[i + 1]! });
+  return transfers;
+}
+
+export function xclaim(data: Data, argv: readonly ByteString[], { at, choice, taken }: Unit): Reply {
   const { stream, group } = groupArgument(data, argv[1]!, argv[2]!);
   const minIdle = minIdleArgument(argv[4]!, "XCLAIM");
   const options = claimOptions(argv, at);
@@ -58,7 +80,9 @@ export function xclaim(data: Data, argv: readonly ByteString[], { at }: Unit): R
     data.groups.mark(group, { ...group.marks, lastId: options.lastId });
   const items: Reply[] = [];
   let last: Pending | undefined;
-  for (const id of options.ids) {
+  const requested = options.ids.map((id): Transfer => ({ id, owner: undefined }));
+  if (choice !== undefined) dropDeleted(data, { stream, group }, options.ids);
+  for (const { id, owner } of choice === undefined ? requested : transfersOf(choice)) {
     const pending = group.pending.get(id);
     const entry = stream.find(id);
     countHandedOut(data, entry);
@@ -66,7 +90,9 @@ export function xclaim(data: Data, argv: readonly ByteString[], { at }: Unit): R
       if (pending !== undefined) data.groups.setPending(group, [[id, undefined]]);
       continue;
     }
-    if (pending === undefined ? !options.force : isTooYoung(pending, at, minIdle)) continue;
+    const refuses = pending === undefined ? !options.force : isTooYoung(pending, at, minIdle);
+    if (owner === undefined ? refuses : owner !== ownerOf(pending)) continue;
+    taken?.push(streamIdText(id), ownerOf(pending));
     // A consumer that claims nothing is neither created nor recorded as seen.
     const consumer = data.groups.seen(group, argv[3]!);
     const deliveries = deliveriesOf(options, pending?.deliveries ?? UNCLAIMED_DELIVERIES);
@@ -78,14 +104,56 @@ export function xclaim(data: Data, argv: readonly ByteString[], { at }: Unit): R
   return array(items);
 }
 
-export function xautoclaim(data: Data, argv: readonly ByteString[], { at }: Unit): Reply {
+/** Removes pending entries that the stream no longer has. */
+function dropDeleted(data: Data, { stream, group }: GroupOfStream, ids: readonly StreamId[]): void {
+  for (const id of ids) {
+    if (group.pending.get(id) === undefined || stream.find(id) !== undefined) continue;
+    countHandedOut(data, undefined);
+    data.groups.setPending(group, [[id, undefined]]);
+  }
+}
+
+export function xautoclaim(data: Data, argv: readonly ByteString[], unit: Unit): Reply {
   const minIdle = minIdleArgument(argv[4]!, "XAUTOCLAIM");
   const start = startArgument(argv[5]!);
-  const { count, justId } = autoclaimOptions(argv);
-  const { stream, group } = groupArgument(data, argv[1]!, argv[2]!);
-  const items: Reply[] = [];
-  const deleted: Reply[] = [];
-  const changes: [StreamId, Pending | undefined][] = [];
+  const options = autoclaimOptions(argv);
+  const source = groupArgument(data, argv[1]!, argv[2]!);
+  const found = { items: [], deleted: [], changes: [] };
+  const claim: AutoClaim = { ...source, ...found, consumer: argv[3]!, justId: options.justId };
+  const { at, choice } = unit;
+  const next =
+    choice === undefined
+      ? claimIdle(data, claim, { start, minIdle, count: options.count }, unit)
+      : claimChosen(data, claim, choice, at);
+  data.groups.setPending(claim.group, claim.changes);
+  return array([bulk(next), array(claim.items), array(claim.deleted)]);
+}
+
+/** A call of XAUTOCLAIM, with what it has found so far. */
+interface AutoClaim extends GroupOfStream {
+  readonly consumer: ByteString;
+  readonly justId: boolean;
+  readonly items: Reply[];
+  /** The ids of deleted entries. */
+  readonly deleted: Reply[];
+  readonly changes: [StreamId, Pending | undefined][];
+}
+
+interface IdleSearch {
+  readonly start: StreamId;
+  readonly minIdle: number;
+  readonly count: number;
+}
+
+/** Transfers entries that have been pending long enough. @returns the id with which the next call should begin */
+function claimIdle(
+  data: Data,
+  claim: AutoClaim,
+  { start, minIdle, count }: IdleSearch,
+  { at, taken }: Unit,
+): ByteString {
+  const { stream, group, changes } = claim;
+  const transfers: ByteString[] = [];
   let looks = count * LOOKS_FOR_EACH;
   let next: StreamId = 0n;
   for (const [id, pending] of group.pending.range(start, STREAM_ID_MAX)) {
@@ -94,20 +162,66 @@ export function xautoclaim(data: Data, argv: readonly ByteString[], { at }: Unit
       break;
     }
     const entry = stream.find(id);
-    if (entry !== undefined && isTooYoung(pending, at, minIdle)) data.effort.work(LOOKED_AT_STEPS);
-    else countHandedOut(data, entry);
-    if (entry === undefined) {
-      deleted.push(bulk(streamIdText(id)));
-      changes.push([id, undefined]);
-    } else if (!isTooYoung(pending, at, minIdle)) {
-      const consumer = data.groups.seen(group, argv[3]!);
-      const deliveries = justId ? pending.deliveries : nextDeliveryCount(pending.deliveries);
-      changes.push([id, sharedPending({ consumer, deliveredAt: at, deliveries }, changes.at(-1)?.[1])]);
-      items.push(claimedReply(entry, justId));
+    if (entry !== undefined && isTooYoung(pending, at, minIdle)) {
+      data.effort.work(LOOKED_AT_STEPS);
+      continue;
     }
+    if (taken !== undefined)
+      transfers.push(streamIdText(id), entry === undefined ? ownerOfDeleted(pending) : ownerOf(pending));
+    transfer(data, claim, { id, pending, entry }, at);
   }
-  data.groups.setPending(group, changes);
-  return array([bulk(streamIdText(next)), array(items), array(deleted)]);
+  const cursor = streamIdText(next);
+  taken?.push(cursor);
+  if (taken !== undefined) for (const one of transfers) taken.push(one);
+  return cursor;
+}
+
+/**
+ * Transfers the entries that a daemon has recorded, however long they have been pending, from the consumers that had
+ * them there.
+ * @param choice  the cursor, then ids, each followed by its owner
+ * @returns the cursor
+ */
+function claimChosen(
+  data: Data,
+  claim: AutoClaim,
+  [cursor = "0-0", ...transfers]: Choice,
+  at: number,
+): ByteString {
+  for (const { id, owner } of transfersOf(transfers)) {
+    const pending = claim.group.pending.get(id);
+    const entry = claim.stream.find(id);
+    if (pending === undefined) continue;
+    const isDeleted = entry === undefined && owner === ownerOfDeleted(pending);
+    if (isDeleted || owner === ownerOf(pending)) transfer(data, claim, { id, pending, entry }, at);
+  }
+  return cursor;
+}
+
+interface PendingEntry {
+  readonly id: StreamId;
+  readonly pending: Pending;
+  /** Undefined if the entry was deleted. */
+  readonly entry: StreamEntry | undefined;
+}
+
+/** Transfers an entry to the consumer, or removes it from the pending entries if it was deleted. */
+function transfer(
+  data: Data,
+  { group, consumer: name, justId, items, deleted, changes }: AutoClaim,
+  { id, pending, entry }: PendingEntry,
+  at: number,
+): void {
+  countHandedOut(data, entry);
+  if (entry === undefined) {
+    deleted.push(bulk(streamIdText(id)));
+    changes.push([id, undefined]);
+    return;
+  }
+  const consumer = data.groups.seen(group, name);
+  const deliveries = justId ? pending.deliveries : nextDeliveryCount(pending.deliveries);
+  changes.push([id, sharedPending({ consumer, deliveredAt: at, deliveries }, changes.at(-1)?.[1])]);
+  items.push(claimedReply(entry, justId));
 }
 
 function autoclaimOptions(argv: readonly ByteString[]): { count: number; justId: boolean } {

@@ -37,6 +37,10 @@ export function setId(data: Data, argv: readonly ByteString[]): Reply {
   if (argv.length > SETID_ARGUMENTS_MAX) throw badArguments(argv);
   const lastId = argv[4] === "$" ? stream.marks.lastId : edgeArgument(argv[4]!);
   data.groups.mark(group, { lastId, entriesRead });
+  data.groups.setSkipped(
+    group,
+    [...group.skipped].map(([from]) => [from, undefined]),
+  );
   return OK;
 }
 

@@ -11,11 +11,13 @@ import {
   type Pending,
   sharedPending,
 } from "../../values/streams/consumer-group.js";
-import { readUpTo } from "../../values/streams/read-counter.js";
+import { readSkipped, readUpTo } from "../../values/streams/read-counter.js";
 import { STREAM_ID_MAX, type StreamId, streamIdText } from "../../values/streams/stream-id.js";
 import { type GroupOfStream, groupArgument } from "./group-arguments.js";
 import { countHandedOut } from "./group-claims.js";
+import { chosenIds, findNew, isEmpty, type NewEntries, noteTaken } from "./new-entries.js";
 import { type GroupReadOptions, groupReadOptions, xreadgroupKeys } from "./read-options.js";
+import { addSkipped, hasSkippedEntries, takeSkipped } from "./skipped-entries.js";
 import { idArgument } from "./stream-arguments.js";
 import { entryReply } from "./stream-reads.js";
 
@@ -31,13 +33,19 @@ interface Source extends GroupOfStream {
 /** Delivers the existing entries. BLOCK does not wait here, as in MULTI. */
 export function xreadgroup(data: Data, argv: readonly ByteString[], unit: Unit): Reply {
   const options = groupReadOptions(argv);
+  const chosen = unit.choice === undefined ? null : chosenIds(unit.choice);
   const replies: Reply[] = [];
-  for (const source of sourcesOf(data, options)) {
-    if (!hasSomething(source)) continue;
+  for (const [index, source] of sourcesOf(data, options).entries()) {
+    const found =
+      source.after === NEW
+        ? findNew(data, source, options, chosen === null ? null : (chosen.get(index) ?? []))
+        : null;
+    if (found !== null && isEmpty(found)) continue;
     // A consumer that receives nothing is neither created nor recorded as seen.
     const consumer = data.groups.seen(source.group, options.consumer);
     const to: Receiver = { data, consumer, at: unit.at, options };
-    replies.push(bulk(source.key), source.after === NEW ? handOut(source, to) : handOutAgain(source, to));
+    if (found !== null && unit.taken !== undefined) noteTaken(unit.taken, index, found);
+    replies.push(bulk(source.key), found === null ? handOutAgain(source, to) : handOut(source, found, to));
   }
   return replies.length === 0 ? NIL_ARRAY : mapInPairs(replies);
 }
@@ -81,7 +89,9 @@ function afterArgument(bytes: ByteString): StreamId {
  * an empty list.
  */
 const hasSomething = ({ stream, group, after }: Source): boolean =>
-  after !== NEW || (stream.topId !== undefined && stream.topId > group.marks.lastId);
+  after !== NEW ||
+  (stream.topId !== undefined && stream.topId > group.marks.lastId) ||
+  hasSkippedEntries(stream, group);
 
 /** The consumer, the number of entries and the options of a delivery. */
 interface Receiver {
@@ -92,22 +102,30 @@ interface Receiver {
   readonly options: GroupReadOptions;
 }
 
-function handOut({ stream, group }: Source, { data, consumer, at, options }: Receiver): Reply {
+function handOut(
+  { stream, group }: Source,
+  { skipped, next, apart }: NewEntries,
+  { data, consumer, at, options }: Receiver,
+): Reply {
   const pending: Pending = { consumer, deliveredAt: at, deliveries: 1 };
-  const items: Reply[] = [];
-  const changes: [StreamId, Pending][] = [];
   let { lastId, entriesRead } = group.marks;
-  for (const entry of stream.range(lastId + 1n, STREAM_ID_MAX)) {
-    countHandedOut(data, entry);
-    items.push(entryReply(entry));
-    lastId = entry.id;
-    entriesRead = readUpTo(stream, lastId, entriesRead);
-    if (!options.noAck) changes.push([lastId, pending]);
-    if (items.length === options.count) break;
+  for (const { id } of skipped) {
+    takeSkipped(data, { stream, group }, id);
+    entriesRead = readSkipped(stream, entriesRead);
   }
+  for (const [i, { id }] of [...next, ...apart].entries()) {
+    if (i >= next.length) addSkipped(data, { stream, group }, lastId + 1n, id - 1n);
+    lastId = id;
+    entriesRead = readUpTo(stream, lastId, entriesRead);
+  }
+  const entries = [...skipped, ...next, ...apart];
   data.groups.mark(group, { lastId, entriesRead });
-  data.groups.setPending(group, changes);
-  return array(items);
+  if (!options.noAck)
+    data.groups.setPending(
+      group,
+      entries.map(({ id }) => [id, pending]),
+    );
+  return array(entries.map(entryReply));
 }
 
 /** Returns entries that the consumer has received but not acknowledged; for deleted entries only the ids. */

@@ -55,6 +55,11 @@ export class ConsumerGroup {
   marks: GroupMarks;
   /** The pending entries of all its consumers; only `setPending` changes them. */
   readonly pending = new IdMap<Pending>();
+  /**
+   * The ids up to `marks.lastId` whose entries no consumer has received: ranges, the first id of each with its last. An
+   * entry that was added late, at a position before the one at which a daemon delivered a later entry, is in a range.
+   */
+  readonly skipped = new IdMap<StreamId>();
   readonly #consumers = new Map<ByteString, Consumer>();
 
   constructor(name: ByteString, marks: GroupMarks) {
@@ -88,6 +93,17 @@ export class ConsumerGroup {
     for (const [id] of consumer.pending) this.pending.delete(id);
   }
 
+  /** Returns the range of skipped ids that contains an id, or undefined. */
+  skippedRange(id: StreamId): readonly [from: StreamId, to: StreamId] | undefined {
+    const range = this.skipped.atOrBefore(id);
+    return range !== undefined && id <= range[1] ? range : undefined;
+  }
+
+  /** Sets the end of a range of skipped ids; undefined removes the range. @returns the previous end */
+  setSkipped(from: StreamId, to: StreamId | undefined): StreamId | undefined {
+    return to === undefined ? this.skipped.delete(from) : this.skipped.set(from, to);
+  }
+
   /**
    * Sets the delivery of an entry; undefined means that the entry is no longer pending.
    * @returns the previous delivery; setting it again is the inverse
@@ -111,6 +127,7 @@ export class ConsumerGroup {
       }
       copy.addConsumer(consumer);
     }
+    for (const [from, to] of this.skipped) copy.setSkipped(from, to);
     return copy;
   }
 }

@@ -42,6 +42,14 @@ export class IdMap<V> {
     return block.ids[index] === id ? block.values[index] : undefined;
   }
 
+  /** Returns the highest id that is not above the given one, and its value. */
+  atOrBefore(id: StreamId): readonly [StreamId, V] | undefined {
+    const block = this.#blocks[this.#blockOf(id)];
+    if (block === undefined) return undefined;
+    const index = indexOfId(block.ids, id + 1n) - 1;
+    return [block.ids[index] as StreamId, block.values[index] as V];
+  }
+
   /** @returns the id's previous value */
   set(id: StreamId, value: V): V | undefined {
     const at = Math.max(0, this.#blockOf(id));

@@ -13,6 +13,12 @@ export function readUpTo(stream: Stream, id: StreamId, read: bigint | null): big
   return stream.marks.entriesAdded === 0n ? read : countUpTo(stream, id);
 }
 
+/** Returns a group's counter after it has received an entry that it had skipped. @param read the counter before */
+export function readSkipped({ marks }: Stream, read: bigint | null): bigint | null {
+  const isCounted = read !== null && read < BigInt.asIntN(64, marks.entriesAdded);
+  return isCounted ? read + 1n : read;
+}
+
 /** Returns the number of entries that a group has not read yet, or null if unknown. */
 export function lagOf(stream: Stream, { lastId, entriesRead }: GroupMarks): bigint | null {
   const { entriesAdded } = stream.marks;

@@ -1,0 +1,94 @@
+/**
+ * Finds the entries that XREADGROUP with `>` delivers: those that no consumer of the group has received, or those that a
+ * daemon has recorded as delivered, as far as they are still there and no other consumer has received them.
+ */
+import type { ByteString } from "../../../protocol/byte-string.js";
+import type { Choice } from "../../../protocol/version-2/envelope.js";
+import type { Data } from "../../keyspace/mutators.js";
+import type { StreamEntry } from "../../values/streams/stream-entry.js";
+import { STREAM_ID_MAX, type StreamId, streamIdText } from "../../values/streams/stream-id.js";
+import type { GroupOfStream } from "./group-arguments.js";
+import { countHandedOut } from "./group-claims.js";
+import { skippedEntries } from "./skipped-entries.js";
+import { idIfAny } from "./stream-arguments.js";
+
+/** The entries that a call delivers, in order of their ids. */
+export interface NewEntries {
+  /** Entries up to the group's last id, which it has skipped. */
+  readonly skipped: readonly StreamEntry[];
+  /** Entries that follow the group's last id and each other. */
+  readonly next: readonly StreamEntry[];
+  /** Chosen entries before which there are others that were not chosen. */
+  readonly apart: readonly StreamEntry[];
+}
+
+export const isEmpty = ({ skipped, next, apart }: NewEntries): boolean =>
+  skipped.length + next.length + apart.length === 0;
+
+/** @param chosen  the ids that a daemon has recorded; null: all that no consumer has received, up to COUNT */
+export function findNew(
+  data: Data,
+  source: GroupOfStream,
+  { count }: { readonly count: number },
+  chosen: readonly StreamId[] | null,
+): NewEntries {
+  return chosen === null ? findAll(data, source, count) : findChosen(data, source, chosen);
+}
+
+function findAll(data: Data, source: GroupOfStream, count: number): NewEntries {
+  const { stream, group } = source;
+  const [skipped, next]: [StreamEntry[], StreamEntry[]] = [[], []];
+  const add = (entry: StreamEntry, to: StreamEntry[]): boolean => {
+    countHandedOut(data, entry);
+    to.push(entry);
+    return skipped.length + next.length === count;
+  };
+  if (group.skipped.size > 0)
+    for (const entry of skippedEntries(source)) if (add(entry, skipped)) return { skipped, next, apart: [] };
+  for (const entry of stream.range(group.marks.lastId + 1n, STREAM_ID_MAX)) if (add(entry, next)) break;
+  return { skipped, next, apart: [] };
+}
+
+function findChosen(data: Data, { stream, group }: GroupOfStream, chosen: readonly StreamId[]): NewEntries {
+  const { lastId } = group.marks;
+  const [skipped, next, apart]: [StreamEntry[], StreamEntry[], StreamEntry[]] = [[], [], []];
+  for (const id of chosen) {
+    // The remaining entries up to the last id have been received by other consumers, or acknowledged.
+    if (id > lastId || group.skippedRange(id) === undefined) continue;
+    const entry = stream.find(id);
+    if (entry !== undefined) skipped.push(entry);
+  }
+  const later = chosen.filter((id) => id > lastId);
+  for (const entry of stream.range(lastId + 1n, STREAM_ID_MAX)) {
+    if (entry.id !== later[next.length]) break;
+    next.push(entry);
+  }
+  for (const id of later.slice(next.length)) {
+    const entry = stream.find(id);
+    if (entry !== undefined) apart.push(entry);
+  }
+  for (const entries of [skipped, next, apart]) for (const entry of entries) countHandedOut(data, entry);
+  return { skipped, next, apart };
+}
+
+/** Adds the entries that are delivered from one of the command's streams to what the unit has taken. */
+export function noteTaken(taken: ByteString[], index: number, { skipped, next }: NewEntries): void {
+  taken.push(String(index), String(skipped.length + next.length));
+  for (const entries of [skipped, next]) for (const { id } of entries) taken.push(streamIdText(id));
+}
+
+/** Reads the ids of a choice, in ascending order, by the index of the stream in the command. */
+export function chosenIds(choice: Choice): ReadonlyMap<number, readonly StreamId[]> {
+  const byStream = new Map<number, readonly StreamId[]>();
+  for (let at = 0; at < choice.length; ) {
+    const [stream, count] = [Number(choice[at]), Number(choice[at + 1])];
+    const end = at + 2 + Math.max(count, 0);
+    const ids = choice.slice(at + 2, end).map((text) => idIfAny(text) ?? 0n);
+    byStream.set(
+      stream,
+      [...new Set(ids)].sort((a, b) => (a < b ? -1 : 1)),
+    );
+    at = end;
+  }
+  return byStream;
+}
