@@ -61,7 +61,9 @@ const LIMITS = {
 const DIGEST_CHARS = 12;
 /** The key that the units marked `@3` have; `@root` is an administrator's. */
 const DELEGATE = 3;
-const SIGNERS: Readonly<Record<string, number>> = { "@root": ROOT, "@3": DELEGATE };
+/** A daemon's key. Its command may be followed by a choice: ` <- ` and what the command took. */
+const DAEMON = 4;
+const SIGNERS: Readonly<Record<string, number>> = { "@root": ROOT, "@3": DELEGATE, "@daemon": DAEMON };
 
 const fileOf = (number: number, rest: string) =>
   join(repositoryRoot, `test/tables/semantics-${number}${rest}`);
@@ -149,10 +151,12 @@ class Program {
     const [first = ""] = line.split(" ", 1);
     const signer = SIGNERS[first] ?? APPLICATION;
     const text = first in SIGNERS ? line.slice(first.length + 1) : line;
-    const commands = text.split(" && ").map(argvOf);
+    const [program = "", choice] = text.split(/ <-(?: |$)/);
+    const commands = program.split(" && ").map(argvOf);
+    const choices = choice === undefined ? null : new Map([[0, argvOf(choice)]]);
     this.#produced = 0;
     const multi = commands.length > 1;
-    this.#fold.merge([entry(`unit ${index}`, index + 1, commands, { key: key(signer), multi })]);
+    this.#fold.merge([entry(`unit ${index}`, index + 1, commands, { key: key(signer), multi, choices })]);
     const state = [...canonicalState(this.#fold.database), ...canonicalRing(this.#fold.ring)].join("\n");
     const digest = createHash("sha256").update(state).digest("hex").slice(0, DIGEST_CHARS);
     return [digest, this.#produced.toFixed(2), ...this.#keysOf(commands), line].join(" ");
@@ -186,6 +190,7 @@ function argvOf(text: string): ByteString[] {
   return [...text.matchAll(/‹([^›]*)›|\S+/g)].map(([word, quoted]) => {
     const argument = quoted ?? word;
     if (argument === "$pem") return pem(DELEGATE);
+    if (argument === "$daemon") return pem(DAEMON);
     if (argument === "$id") return hexId(DELEGATE);
     if (argument.startsWith("$hex:")) return bytesOf(Buffer.from(argument.slice("$hex:".length), "hex"));
     return argument;
