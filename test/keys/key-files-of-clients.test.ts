@@ -109,11 +109,40 @@ const FILES: Readonly<Record<string, readonly [path: string, reason: RegExp | nu
   ],
 };
 
+const pss = file(
+  "pss-to-encrypt.pem",
+  openssl("genpkey", "-algorithm", "RSA-PSS", "-pkeyopt", "rsa_keygen_bits:2048"),
+);
+const encrypted = (name: string, key: string, ...form: string[]) =>
+  file(`${name}.pem`, openssl("pkcs8", "-topk8", "-in", key, "-passout", "pass:x", ...form));
+const PSS = /is a key of type rsa-pss; expected rsa or ed25519/;
+
+/** Encrypted files. Node and Python read them with the password x, and PHP accepts no password. */
+const ENCRYPTED: Readonly<Record<string, readonly [path: string, reason: RegExp | null]>> = {
+  "an encrypted RSA key": [encrypted("rsa-aes256", rsaFile, "-v2", "aes-256-cbc"), null],
+  "an encrypted Ed25519 key": [
+    encrypted("ed-aes256", join(folder, "ed25519.pem"), "-v2", "aes-256-cbc"),
+    null,
+  ],
+  "an RSA key encrypted with scrypt": [encrypted("rsa-scrypt", rsaFile, "-scrypt"), null],
+  "RSA-PSS with AES-256": [encrypted("pss-aes256", pss, "-v2", "aes-256-cbc"), PSS],
+  "RSA-PSS with AES-192": [encrypted("pss-aes192", pss, "-v2", "aes-192-cbc"), PSS],
+  "RSA-PSS with AES-128 and SHA-1": [
+    encrypted("pss-aes128", pss, "-v2", "aes-128-cbc", "-v2prf", "hmacWithSHA1"),
+    PSS,
+  ],
+  "RSA-PSS with SHA-512": [
+    encrypted("pss-sha512", pss, "-v2", "aes-256-cbc", "-v2prf", "hmacWithSHA512"),
+    PSS,
+  ],
+  "RSA-PSS with scrypt": [encrypted("pss-scrypt", pss, "-scrypt"), PSS],
+};
+
 const paths = Object.values(FILES).map(([path]) => path);
 
 /** Compares the message for each file, or null if the client accepts it, with the table. */
-function check(problems: readonly (string | null)[]): void {
-  for (const [index, [name, [, reason]]] of Object.entries(FILES).entries()) {
+function check(problems: readonly (string | null)[], files = FILES): void {
+  for (const [index, [name, [, reason]]] of Object.entries(files).entries()) {
     const problem = problems[index] ?? null;
     if (reason === null) assert.equal(problem, null, name);
     else assert.match(problem ?? "accepted", reason, name);
@@ -130,6 +159,34 @@ test("Node accepts and refuses the key files of the table", () => {
     }
   };
   check(paths.map(problemOf));
+});
+
+test("Node accepts and refuses the encrypted files of the table", () => {
+  const problemOf = ([path]: readonly [string, RegExp | null]) => {
+    try {
+      loadPrivateKey({ file: path }, { kinds: ["rsa", "ed25519"], passphrase: "x" });
+      return null;
+    } catch (error) {
+      return (error as Error).message;
+    }
+  };
+  check(Object.values(ENCRYPTED).map(problemOf), ENCRYPTED);
+});
+
+test("Python accepts and refuses the encrypted files of the table", {
+  skip: skipWithout(PYTHON),
+}, async () => {
+  const code = `
+from dbsync.errors import BadKey
+from dbsync.signing import Signer
+def problem_of(path):
+    try:
+        Signer(path, "x")
+    except BadKey as error:
+        return str(error)
+print(json.dumps([problem_of(path) for path in given]))`;
+  const given = Object.values(ENCRYPTED).map(([path]) => path);
+  check((await runPython(code, given)) as (string | null)[], ENCRYPTED);
 });
 
 test("Python accepts and refuses the key files of the table", { skip: skipWithout(PYTHON) }, async () => {

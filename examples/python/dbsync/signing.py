@@ -14,6 +14,7 @@ import stat
 import warnings
 from typing import Any, Callable
 
+from .encrypted_key import decrypted_beginning
 from .errors import BadKey, DbsyncWarning
 
 MIN_RSA_BITS = 2048
@@ -55,7 +56,7 @@ class Signer:
         except Exception as error:  # the package raises many kinds of exceptions
             raise BadKey(_trouble(place, pem, secret, error)) from error
         # The package reads a key for RSA-PSS as any RSA key, and daemons accept no such signatures.
-        if b"ENCRYPTED" not in pem and RSA_PSS in base64.b64decode(b"".join(pem.split(b"\n")[1:-2]))[:64]:
+        if RSA_PSS in _beginning(pem, secret):
             raise BadKey(f"{place} is a key of type rsa-pss; {EXPECTED}")
         self._sign = _way_to_sign(place, loaded)
         spki = loaded.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
@@ -64,6 +65,13 @@ class Signer:
     def sign(self, signed: bytes) -> bytes:
         """Returns the signature of the bytes."""
         return self._sign(signed)
+
+
+def _beginning(pem: bytes, secret: bytes | None) -> bytes:
+    """Returns the first bytes of a key in PKCS#8, or b"" for other forms, which no key for RSA-PSS has."""
+    if pem.startswith(b"-----BEGIN ENCRYPTED PRIVATE KEY"):
+        return decrypted_beginning(pem, secret or b"")
+    return b"" if b"ENCRYPTED" in pem else base64.b64decode(b"".join(pem.split(b"\n")[1:-2]))[:64]
 
 
 def _read(key: str | bytes | os.PathLike[str]) -> tuple[str, bytes]:
