@@ -97,7 +97,10 @@ export class CollectionIndex {
   }
 
   add(number: number, bytes: ByteString): void {
-    const keys = this.keysOf(bytes);
+    this.#addKeys(number, this.keysOf(bytes));
+  }
+
+  #addKeys(number: number, keys: readonly IndexKey[]): void {
     if (keys.length > 1) this.#multikeys++;
     for (const { text, values } of keys) {
       if (number <= this.#orderedTo) this.#ordered.add(values, number);
@@ -109,8 +112,20 @@ export class CollectionIndex {
     }
   }
 
+  /** Replaces the contents of a document. */
+  replace(number: number, old: ByteString, bytes: ByteString): void {
+    const [before, after] = [this.keysOf(old), this.keysOf(bytes)];
+    // Most updates change no indexed field, and adding a number to a long list of documents takes long.
+    if (before.length === after.length && before.every(({ text }, i) => text === after[i]?.text)) return;
+    this.#removeKeys(number, before);
+    this.#addKeys(number, after);
+  }
+
   remove(number: number, bytes: ByteString): void {
-    const keys = this.keysOf(bytes);
+    this.#removeKeys(number, this.keysOf(bytes));
+  }
+
+  #removeKeys(number: number, keys: readonly IndexKey[]): void {
     if (keys.length > 1) this.#multikeys--;
     for (const { text, values } of keys) {
       if (number <= this.#orderedTo) this.#ordered.remove(values, number);

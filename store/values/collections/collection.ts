@@ -154,14 +154,15 @@ export class Collection {
     }
   }
 
-  /** Replaces documents. @returns the old documents */
+  /** Replaces documents by others with the same `_id`. @returns the old documents */
   set({ numbers, documents }: NumberedDocuments): NumberedDocuments {
     this.#beforeChanges(numbers.length);
     const { rows } = this.#table.set({ numbers, rows: documents.map((bytes) => [bytes]) });
     const old = rows.map(([bytes]) => bytes as ByteString);
     for (const index of this.#indexes.values()) {
-      for (const [i, number] of numbers.entries()) index.remove(number, old[i] as ByteString);
-      for (const [i, number] of numbers.entries()) index.add(number, documents[i] as ByteString);
+      if (index.spec === ID_INDEX) continue;
+      for (const [i, number] of numbers.entries())
+        index.replace(number, old[i] as ByteString, documents[i] as ByteString);
     }
     return { numbers, documents: old };
   }
