@@ -59,7 +59,9 @@ export function choicesOf(unsigned: Unsigned, date: EnvelopeDate, state: TrialSt
         for (const [index, command] of commands.slice(0, tried).entries()) {
           noteExpiry(index);
           const taken = isClaim(command, argvAt(unsigned, index)) ? [] : undefined;
-          if (command.writes) runOne(database, command, unsigned, { index, date, id, taken, records });
+          const omitsChanges = index === tried - 1;
+          const run = { index, date, id, taken, omitsChanges, records };
+          if (command.writes) runOne(database, command, unsigned, run);
           if (taken !== undefined) choices.set(index, taken);
         }
       });
@@ -123,6 +125,7 @@ interface Run {
   readonly date: EnvelopeDate;
   readonly id: ByteString;
   readonly taken: ByteString[] | undefined;
+  readonly omitsChanges: boolean;
   readonly records: UndoRecord[];
 }
 
@@ -130,8 +133,8 @@ function runOne(
   database: Database,
   command: Command,
   { db, multi, commands }: Unsigned,
-  { index, date, id, taken, records }: Run,
+  { index, date, id, taken, omitsChanges, records }: Run,
 ): void {
-  const unit = { at: date.at, seq: date.seq, db, id, step: multi ? index : 0, taken };
+  const unit = { at: date.at, seq: date.seq, db, id, step: multi ? index : 0, taken, omitsChanges };
   withItemsFound(database.run(command, argvAt({ commands }, index), unit, records));
 }

@@ -57,6 +57,11 @@ export interface Unit {
   /** Receives what the command takes, before its choice is recorded; default: nobody needs it. */
   readonly taken?: ByteString[] | undefined;
   /**
+   * Whether only `taken` is needed: the changes of the command will be undone before another command sees them, so it
+   * may omit them. Default: no.
+   */
+  readonly omitsChanges?: boolean | undefined;
+  /**
    * The expiry of the command's key before the command, where a daemon answered it, in milliseconds since 1970. A key
    * that the command creates gets it, if the command itself sets none. Default: none.
    */

@@ -58,6 +58,20 @@ export const collectionMutants: readonly Mutant[] = [
     test: CLAIMS,
   },
   {
+    name: "collections: a statement whose change is only tried is not seen by the next one",
+    file: "store/commands/collections/update-and-delete.js",
+    find: "target.omitsChanges && length > 1 ?",
+    replace: "false ?",
+    test: CLAIMS,
+  },
+  {
+    name: "collections: an index keeps the values that an update has changed",
+    file: "store/values/collections/collection-index.js",
+    find: "before.every(({ text }, i) => text === after[i]?.text)",
+    replace: "true",
+    test: ORACLE,
+  },
+  {
     name: "collections: each command that changes all documents is run twice",
     file: "store/commands/collections/mdb-commands.js",
     find: "isClaim: updatesOne,",

@@ -366,5 +366,7 @@ test("a command that changes or removes all matching documents is no claim", () 
   assert.equal(chosen(remove('{"q":{},"limit":0}')), undefined);
   assert.deepEqual(chosen(update(many, one, many)), ["", "{_id:2}"]);
   assert.deepEqual(chosen(remove('{"q":{},"limit":0}', '{"q":{},"limit":1}')), ["", ""]);
+  const free = `{"q":{"by":null},"u":${BY_ME}}`;
+  assert.deepEqual(chosen(update(free, free, free)), ["{_id:1}", "{_id:2}", ""]);
   assert.deepEqual(chosen(modify(FIRST_FREE)), ["{_id:1}"]);
 });

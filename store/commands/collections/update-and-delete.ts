@@ -53,6 +53,8 @@ export interface Target extends Scope {
   readonly namespace: Namespace;
   /** The readings that the command must release when it ends, or null if the command runs in one step. */
   readonly readings: CollectionReading[] | null;
+  /** Whether the statement checks its changes, but omits them. */
+  readonly omitsChanges: boolean;
 }
 
 /** @param readings receives the readings that the caller must release; null if the command runs in one step */
@@ -69,6 +71,7 @@ export function targetOf(
     at: unit.at,
     work: workOf(data.effort),
     readings,
+    omitsChanges: unit.omitsChanges === true,
     operators: EXPRESSION_OPERATORS,
     variables: NO_VARIABLES,
     choose: (below) => (choice ??= seededChoice(unit))(below),
@@ -82,6 +85,10 @@ export function writingTargetOf(data: Data, argv: readonly ByteString[], unit: U
   return target;
 }
 
+/** Returns the target of a command's statements. All but the last one must make their changes, which later ones see. */
+const forStatements = (target: Target, { length }: readonly BsonDocument[]): Target =>
+  target.omitsChanges && length > 1 ? { ...target, omitsChanges: false } : target;
+
 const NO_VARIABLES: ReadonlyMap<ByteString, Variable> = new Map();
 
 /** Returns the target of a statement, with the variables of its `let`. @throws CommandFailure */
@@ -92,8 +99,9 @@ const UPDATE_FIELDS = ["q", "u", "multi", "upsert", "upsertId", "let", "arrayFil
 
 /** `MDB.UPDATE db collection ordered statement …` */
 export function update(data: Data, argv: readonly ByteString[], unit: Unit): Reply {
-  const target = writingTargetOf(data, argv, unit);
+  const writing = writingTargetOf(data, argv, unit);
   const statements = argv.slice(4).map((one) => specOf(one, UPDATE_FIELDS));
+  const target = forStatements(writing, statements);
   let [n, modified] = [0, 0];
   const upserted: BsonDocument[] = [];
   const failures = collectFailures(argv[3] ?? "", statements.length, (i) => {
@@ -389,7 +397,7 @@ export function changedBy(
   const uniqueness = new Uniqueness(target, entry.value, new Set(numbers));
   for (const bytes of documents) uniqueness.take(bytes);
   if (last !== undefined) see(last);
-  data.collections.set(entry, { numbers, documents });
+  if (!target.omitsChanges) data.collections.set(entry, { numbers, documents });
   return { modified: changes.length };
 }
 
@@ -416,7 +424,7 @@ export function upsertedBy(
   const entry = collectionAt(data, namespace);
   new Uniqueness(target, entry?.value ?? new Collection()).take(bytes);
   see(document);
-  data.collections.push(entry ?? data.getOrPut(Collection, namespace.key), [bytes]);
+  if (!target.omitsChanges) data.collections.push(entry ?? data.getOrPut(Collection, namespace.key), [bytes]);
   return document;
 }
 
@@ -424,8 +432,9 @@ const DELETE_FIELDS = ["q", "limit", "let"];
 
 /** `MDB.DELETE db collection ordered statement …` */
 export function remove(data: Data, argv: readonly ByteString[], unit: Unit): Reply {
-  const general = writingTargetOf(data, argv, unit);
+  const writing = writingTargetOf(data, argv, unit);
   const statements = argv.slice(4).map((one) => specOf(one, DELETE_FIELDS));
+  const general = forStatements(writing, statements);
   let n = 0;
   const failures = collectFailures(argv[3] ?? "", statements.length, (i) => {
     const statement = statements[i] as BsonDocument;
@@ -449,10 +458,11 @@ function removedBy(general: Target, statement: BsonDocument, claim: Claim | null
   return removed(target, foundBy(target, query, { claim, isUpsert: false, steps: 0 }));
 }
 
-export function removed({ data, namespace, work }: Target, found: readonly Found[]): number {
+export function removed({ data, namespace, work, omitsChanges }: Target, found: readonly Found[]): number {
   const entry = collectionAt(data, namespace);
   if (entry === undefined || found.length === 0) return 0;
   work.effort.work(REMOVED_STEPS * found.length);
+  if (omitsChanges) return found.length;
   data.collections.remove(
     entry,
     found.map(({ number }) => number),
