@@ -330,15 +330,15 @@ export const sqlMutants: readonly Mutant[] = [
   {
     name: "SQL: the values of a query become a set in one step",
     file: "store/commands/relations/subqueries.js",
-    find: "if (i % STEP_ITEMS === STEP_ITEMS - 1)\n                yield;",
+    find: "if (i % STEP_ITEMS === STEP_ITEMS - 1)\n            yield;",
     replace: "",
     test: PLANNED,
   },
   {
     name: "SQL: two queries with the same values are different expressions",
     file: "store/commands/relations/subqueries.js",
-    find: "if (!(yield* built.isSame(other)))",
-    replace: "if (built !== other)",
+    find: "if (yield* set.isSame(other))",
+    replace: "if (set === other)",
     test: SUBQUERIES,
   },
   {
