@@ -13,7 +13,7 @@ import { REDO_MAX, type ServingFold } from "./serving-fold.js";
 import type { TimelineParts } from "./timeline-environment.js";
 
 /**
- * The maximum number of units to redo for all waiting entries, in all merges together. Above it, a refold costs less
+ * The maximum number of commands to redo for all waiting entries, in all merges together. Above it, a refold costs less
  * and also works in short turns.
  */
 const REDO_ALL_MAX = 4 * REDO_MAX;
@@ -34,7 +34,7 @@ export class LateMerges {
   #isScheduled = false;
   /** The number of late commands in the next merge. */
   #commands = COMMANDS_MAX;
-  /** The units that the last merge redid for each of its entries, or 0 if the waiting entries are new. */
+  /** The commands that the last merge redid for each of its entries, or 0 if the waiting entries are new. */
   #redoneEach = 0;
 
   constructor(parts: TimelineParts, folding: ServingFold, failure: Failure) {
@@ -74,7 +74,7 @@ export class LateMerges {
     const { uptime, owner } = this.#parts;
     const { waiting } = this.#folding;
     const startedAt = uptime();
-    const before = fold.redone;
+    const before = fold.redoneCommands;
     const late = waiting.peekLate(this.#commands);
     const answered = this.#folding.merge(late);
     if (answered === null) {
@@ -83,7 +83,7 @@ export class LateMerges {
     }
     waiting.takeLate(late.length);
     const endedAt = uptime();
-    const redone = fold.redone - before;
+    const redone = fold.redoneCommands - before;
     if (redone > 0) waiting.merged(startedAt, endedAt);
     owner.folded(late, appliedOf(fold, answered));
     this.#redoneEach = waiting.lateSize > 0 ? redone / late.length : 0;
@@ -94,8 +94,8 @@ export class LateMerges {
   /**
    * Adapts the size of the next merge to the duration of the last merge.
    * @param milliseconds  the duration of the last merge
-   * @param last  the number of late commands in the last merge, and of the units that it redid. If it redid at least as
-   * many units as it merged commands, a smaller merge would not be faster.
+   * @param last  the number of late commands in the last merge, and of the commands that it redid. If it redid at least as
+   * many as it merged, a smaller merge would not be faster.
    */
   #pace(milliseconds: number, last: { readonly commands: number; readonly redone: number }): void {
     if (2 * milliseconds < BACKGROUND_TURN_MS || last.redone >= last.commands)

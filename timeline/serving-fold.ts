@@ -16,7 +16,7 @@ import type { TimelineParts } from "./timeline-environment.js";
 import { UnfoldedEntries } from "./unfolded-entries.js";
 import type { Watermark } from "./watermark.js";
 
-/** Maximum units to redo in one step: about 10 ms. */
+/** Maximum commands to redo in one step: about 10 ms. A longer unit is redone in a step of its own. */
 export const REDO_MAX = 5000;
 
 export class ServingFold {

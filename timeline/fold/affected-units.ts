@@ -24,17 +24,38 @@ export function firstOf({ late, flipped }: Seeds): FoldUnit | null {
   return compareUnits(first, other) < 0 ? first : other;
 }
 
+/**
+ * Sums the weights of affected units. The first unit is always within the maximum: it takes no longer than when it was
+ * applied.
+ */
+class Weights {
+  readonly #max: number;
+  #sum = 0;
+
+  constructor(max: number) {
+    this.#max = max;
+  }
+
+  /** @returns false if the units exceed the maximum, and the unit is not added */
+  add({ weight }: FoldUnit): boolean {
+    if (this.#sum > 0 ? this.#sum + weight > this.#max : this.#max === 0) return false;
+    this.#sum += weight;
+    return true;
+  }
+}
+
 /** The number of the last search. Units and nodes record the number of the search that last visited them. */
 let searches = 0;
 
 /**
  * Finds the affected units along the lists of the keys.
- * @returns the affected units in order, including the flipped units, or null if there are more than `max`
+ * @returns the affected units in order, including the flipped units, or null if they weigh more than `max`
  */
 export function affectedAlongLists({ late, flipped }: Seeds, max: number): FoldUnit[] | null {
   const search = ++searches;
   const heap = new Heap<FoldUnit>(compareUnits);
   const affected: FoldUnit[] = [];
+  const weights = new Weights(max);
   for (const unit of flipped) {
     unit.found = search;
     heap.push(unit);
@@ -48,8 +69,8 @@ export function affectedAlongLists({ late, flipped }: Seeds, max: number): FoldU
       next++;
       spread(seed, search, heap);
     } else {
-      if (affected.length === max) return null;
       const unit = heap.shift();
+      if (!weights.add(unit)) return null;
       affected.push(unit);
       spread(unit, search, heap);
     }
@@ -97,12 +118,13 @@ export function affectedAlongTail(
   for (const unit of flipped) unit.found = search;
   const touched = new Touched();
   const affected: FoldUnit[] = [];
+  const weights = new Weights(max);
   let next = 0;
   for (const unit of later) {
     for (; next < late.length && compareUnits(late[next] as FoldUnit, unit) < 0; next++)
       touched.add(late[next] as FoldUnit);
     if (unit.found !== search && !touched.conflictsWith(unit)) continue;
-    if (affected.length === max) return null;
+    if (!weights.add(unit)) return null;
     affected.push(unit);
     touched.add(unit);
   }

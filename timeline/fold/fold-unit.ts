@@ -54,8 +54,8 @@ export function ordinaryCommands(
 export type UnitKind = "data" | "read" | "ring" | "nothing";
 
 /**
- * A unit's node in the list of one key. If a command names a key twice, the list contains two nodes of the unit, next
- * to each other.
+ * A unit's node in the list of one key. If a unit of a single command names a key twice, the list contains two nodes of
+ * the unit, next to each other. The commands of a longer unit share one node of each key.
  */
 export class TouchNode {
   readonly unit: FoldUnit;
@@ -171,6 +171,12 @@ export class FoldUnit extends TouchNode {
     return isOneUnit(envelope) || envelope.commands.length === 1 ? envelope.commands : [this.argv];
   }
 
+  /** The number of commands to which the time for applying the unit is proportional. */
+  get weight(): number {
+    const { envelope } = this;
+    return isOneUnit(envelope) ? envelope.commands.length : 1;
+  }
+
   get at(): number {
     return this.envelope.at;
   }
@@ -243,32 +249,48 @@ export function compareUnits(a: FoldUnit, b: FoldUnit): number {
  */
 export function findTouches(unit: FoldUnit, databases: number, known: Semantics): void {
   const { envelope, command } = unit;
-  if (command !== null) findOf(unit, command.keys, unit.argv, databases);
+  const nodes: NodesByKey | null = command === null ? [] : null;
+  if (command !== null) findOf(unit, command.keys, unit.argv, databases, nodes);
   else
     for (const argv of unit.commands)
-      findOf(unit, (known.newest.resolve(argv) as Command).keys, argv, databases);
+      findOf(unit, (known.newest.resolve(argv) as Command).keys, argv, databases, nodes);
   if (envelope.if === null) return;
-  for (const { db, key } of envelope.if) if (db < databases) addNode(unit, db, key, false);
+  for (const { db, key } of envelope.if) if (db < databases) addNode(unit, db, key, false, nodes);
 }
 
-function findOf(unit: FoldUnit, keys: Command["keys"], argv: readonly ByteString[], databases: number): void {
+/** The nodes of a unit of several commands, by database and key. */
+type NodesByKey = (Map<ByteString, TouchNode> | undefined)[];
+
+function findOf(
+  unit: FoldUnit,
+  keys: Command["keys"],
+  argv: readonly ByteString[],
+  databases: number,
+  nodes: NodesByKey | null,
+): void {
   const { db } = unit.envelope;
   if (typeof keys === "function") {
-    for (const touch of touchesOf(keys, argv)) addTouch(unit, touch, databases);
+    for (const touch of touchesOf(keys, argv)) addTouch(unit, touch, databases, nodes);
     return;
   }
   for (const { access, first, last, step } of keys) {
     const end = last < 0 ? argv.length + last : Math.min(last, argv.length - 1);
-    for (let i = first; i <= end; i += step) addNode(unit, db, argv[i] as ByteString, access === "write");
+    for (let i = first; i <= end; i += step)
+      addNode(unit, db, argv[i] as ByteString, access === "write", nodes);
   }
 }
 
-function addTouch(unit: FoldUnit, { db, key, access }: Touch, databases: number): void {
+function addTouch(
+  unit: FoldUnit,
+  { db, key, access }: Touch,
+  databases: number,
+  nodes: NodesByKey | null,
+): void {
   const writes = access === "write";
   const number = db ?? unit.envelope.db;
   if (number >= databases) return;
   if (key !== null) {
-    addNode(unit, number, key, writes);
+    addNode(unit, number, key, writes, nodes);
     return;
   }
   unit.databaseTouches ??= [];
@@ -276,7 +298,18 @@ function addTouch(unit: FoldUnit, { db, key, access }: Touch, databases: number)
   else for (let each = 0; each < databases; each++) unit.databaseTouches.push({ db: each, writes });
 }
 
-function addNode(unit: FoldUnit, db: number, key: ByteString, writes: boolean): void {
+function addNode(
+  unit: FoldUnit,
+  db: number,
+  key: ByteString,
+  writes: boolean,
+  nodes: NodesByKey | null,
+): void {
+  const same = nodes?.[db]?.get(key);
+  if (same !== undefined) {
+    same.writes ||= writes;
+    return;
+  }
   let node: TouchNode = unit;
   if (unit.key !== null) {
     node = new TouchNode(unit);
@@ -286,4 +319,5 @@ function addNode(unit: FoldUnit, db: number, key: ByteString, writes: boolean): 
   node.db = db;
   node.key = key;
   node.writes = writes;
+  if (nodes !== null) (nodes[db] ??= new Map()).set(key, node);
 }

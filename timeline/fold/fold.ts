@@ -37,6 +37,8 @@ export class Fold {
   cutAt: number;
   /** Units undone and redone so far. */
   redone = 0;
+  /** The commands of these units. */
+  redoneCommands = 0;
   /**
    * The position from which nothing is applied, because this release does not know the semantics version, or null if
    * everything is applied.
@@ -106,7 +108,8 @@ export class Fold {
   }
 
   /**
-   * Merges entries if at most the given number of applied units has to be undone and redone.
+   * Merges entries if at most the given number of applied units has to be undone and redone. A unit of several commands
+   * counts as that many, unless it is the only one.
    * @returns null if more units would have to be redone, or if units that the fold left out would now have to be
    * applied but are no longer in memory; in both cases nothing is changed
    */
@@ -322,6 +325,7 @@ export class Fold {
 
   #redo(unit: FoldUnit): void {
     this.redone++;
+    this.redoneCommands += unit.weight;
     this.database.isRedoing = true;
     this.#apply(unit);
     this.database.isRedoing = false;

@@ -31,15 +31,18 @@ export class TailEntry implements OrderKey {
   units: readonly FoldUnit[] | null = null;
   /** The number of these units. */
   readonly count: number;
+  /** The number of its commands. */
+  readonly weight: number;
   /** The approximate number of bytes of memory that the entry uses, without `units`. */
   bytes = 0;
 
-  constructor({ id, body, envelope: { at, seq } }: Entry, count: number) {
+  constructor({ id, body, envelope: { at, seq, commands } }: Entry, count: number) {
     this.at = at;
     this.seq = seq;
     this.id = id;
     this.body = body;
     this.count = count;
+    this.weight = commands.length;
   }
 
   /** Creates the units from the bytes. */
@@ -151,7 +154,7 @@ export class Tail {
 
   /**
    * Returns the entries at or after an order key that have no units yet, in order; the caller creates the units.
-   * @param max  the approximate number of units; if the entries have more units, only the newest entries are returned
+   * @param max  the approximate number of commands; if the entries have more, only the newest entries are returned
    */
   takeWithoutUnits(from: OrderKey, max: number): EntriesWithoutUnits {
     const wanted = this.#firstFrom(from);
@@ -164,14 +167,14 @@ export class Tail {
     return { between, after, isAll: first <= wanted };
   }
 
-  /** Returns the index, at least `wanted`, from which about `max` units still have to be created. */
+  /** Returns the index, at least `wanted`, from which units of about `max` commands still have to be created. */
   #firstOfNewest(wanted: number, max: number): number {
-    let units = 0;
+    let commands = 0;
     for (let at = this.#entries.length; at > wanted; ) {
-      if (units >= max) return at;
+      if (commands >= max) return at;
       // Skip the entries that have their units.
       if (at === this.#unitsTo && at > this.#unitsFrom) at = this.#unitsFrom;
-      else units += this.#entries[--at]?.count ?? 0;
+      else commands += this.#entries[--at]?.weight ?? 0;
     }
     return wanted;
   }
@@ -189,12 +192,12 @@ export class Tail {
     return units;
   }
 
-  /** Whether there are more than `max` units at or after an order key. */
+  /** Whether the entries at or after an order key have more than `max` commands. */
   hasMoreFrom(orderKey: OrderKey, max: number): boolean {
-    let units = 0;
+    let commands = 0;
     for (let i = this.#firstFrom(orderKey); i < this.#entries.length; i++) {
-      units += (this.#entries[i] as TailEntry).count;
-      if (units > max) return true;
+      commands += (this.#entries[i] as TailEntry).weight;
+      if (commands > max) return true;
     }
     return false;
   }

@@ -17,8 +17,8 @@ import { bytesOfEntry, bytesOfUnit } from "./tail-bytes.js";
 import { nodesOf, TouchLists } from "./touch-lists.js";
 
 /**
- * The maximum number of later units to walk if complete databases are touched, because no list then leads to the
- * affected units. Walking them takes about 10 ms. More units count as too many to redo.
+ * The maximum number of later commands to walk if complete databases are touched, because no list then leads to the
+ * affected units. Walking them takes about 10 ms. More commands count as too many to redo.
  */
 const WALKED_MAX = 20_000;
 
@@ -30,6 +30,8 @@ export class TouchedTail {
   /** The last unit in the lists that touches a complete database. */
   #lastDatabaseUnit: FoldUnit | null = null;
   #bytes = 0;
+  /** The entry that was last prepared for, and its units: preparing takes several steps. */
+  #prepared: { readonly entry: Entry; readonly units: readonly FoldUnit[] } | null = null;
 
   constructor(databases: number, known: Semantics) {
     this.#databases = databases;
@@ -104,10 +106,15 @@ export class TouchedTail {
     const { last } = this.#tail;
     const orderKey = orderKeyOf(late);
     if (last === null || compareOrderKeys(last, orderKey) < 0) return true;
-    return (
-      this.#isTooMuch(this.#touching(unitsOf(late, this.#databases, this.#known)), orderKey, maxAffected) ||
-      this.#createUnits(orderKey, max)
-    );
+    if (this.#prepared?.entry !== late)
+      this.#prepared = {
+        entry: late,
+        units: this.#touching(unitsOf(late, this.#databases, this.#known)),
+      };
+    const isReady =
+      this.#isTooMuch(this.#prepared.units, orderKey, maxAffected) || this.#createUnits(orderKey, max);
+    if (isReady) this.#prepared = null;
+    return isReady;
   }
 
   /** Returns the applied units after the given unit. */

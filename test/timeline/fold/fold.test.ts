@@ -120,10 +120,14 @@ class Run {
     const after = this.#naive;
     const cost = affectedIn(after.units, new Set(batch), before, this.#fold.cutAt);
     this.#refuse(batch, cost);
-    const { redone } = this.#fold;
-    const folded = this.#fold.mergeWithin(cost, batch);
+    const { redone, redoneCommands } = this.#fold;
+    const folded = this.#fold.mergeWithin(cost.units === 1 ? 1 : cost.commands, batch);
     assert.ok(folded !== null, "the minimal set is sufficient");
-    assert.equal(this.#fold.redone - redone, cost, "the minimal set");
+    assert.deepEqual(
+      { units: this.#fold.redone - redone, commands: this.#fold.redoneCommands - redoneCommands },
+      cost,
+      "the minimal set",
+    );
     this.#checkState(after);
     assert.deepEqual(
       folded.map(({ entry }) => entry),
@@ -135,15 +139,17 @@ class Run {
   }
 
   /** Checks that a merge that exceeds its budget, or is only prepared, changes nothing. */
-  #refuse(batch: readonly Entry[], cost: number): void {
+  #refuse(batch: readonly Entry[], { units, commands }: Cost): void {
     const [first] = batch.toSorted(compareEntries) as [Entry];
     while (
       this.#random.chance(0.3) &&
-      !this.#fold.prepare(first, this.#random.between(1, 8), this.#random.between(0, cost))
+      !this.#fold.prepare(first, this.#random.between(1, 8), this.#random.between(0, commands))
     );
-    if (cost === 0 || this.#random.chance(0.5)) return;
+    if (units === 0 || this.#random.chance(0.5)) return;
     const { redone, ring } = this.#fold;
-    assert.equal(this.#fold.mergeWithin(this.#random.between(0, cost - 1), batch), null);
+    // A single unit is always redone, unless none may be redone.
+    const max = units === 1 ? 0 : this.#random.between(0, commands - 1);
+    assert.equal(this.#fold.mergeWithin(max, batch), null);
     assert.deepEqual([this.#fold.redone, this.#fold.ring], [redone, ring]);
   }
 
@@ -225,16 +231,21 @@ function isRingUnit({ entry, commands }: NaiveUnit): boolean {
   return !commands.some((argv) => commandTable.resolve(argv) instanceof CommandFailure);
 }
 
-/** Returns how many units must be redone by definition. @param units  all units after the merge, in order */
+interface Cost {
+  readonly units: number;
+  readonly commands: number;
+}
+
+/** Returns how many units, and commands of these units, must be redone by definition. @param units  all units after the merge, in order */
 function affectedIn(
   units: readonly NaiveUnit[],
   isNew: ReadonlySet<Entry>,
   before: NaiveState,
   cutAt: number,
-): number {
+): Cost {
   const wasDenied = new Map(before.units.map((unit) => [`${unit.entry.id}${unit.index}`, unit.outcome]));
   const dirty: ReturnType<typeof touchesOfUnit>[] = [];
-  let affected = 0;
+  const affected: NaiveUnit[] = [];
   for (const unit of units) {
     const touches = mayWrite(unit) ? touchesOfUnit(unit, DATABASES) : null;
     if (touches === null) continue;
@@ -246,10 +257,11 @@ function affectedIn(
     const old = wasDenied.get(`${unit.entry.id}${unit.index}`);
     const isFlipped = (old === "denied") !== (unit.outcome === "denied");
     if (!isFlipped && !dirty.some((each) => conflict(each ?? [], touches))) continue;
-    affected++;
+    affected.push(unit);
     dirty.push(touches);
   }
-  return affected;
+  const commands = affected.reduce((sum, unit) => sum + unit.commands.length, 0);
+  return { units: affected.length, commands };
 }
 
 test("the units of an entry are distinguished like in the naive fold", () => {
