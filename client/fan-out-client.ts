@@ -3,7 +3,13 @@
  * is signed only once.
  */
 import type { ByteString } from "../protocol/byte-string.js";
-import { bytesOfHex, COMMANDS_MAX, HASH_BYTES, hexOf, orderKey } from "../protocol/version-2/envelope.js";
+import {
+  bytesOfHex,
+  HASH_BYTES,
+  hexOf,
+  orderKey,
+  UNIT_COMMANDS_MAX,
+} from "../protocol/version-2/envelope.js";
 import { isTraceparent } from "../protocol/version-2/traceparent.js";
 import type { CallsOwner } from "./calls/calls-owner.js";
 import { type CallMessage, isTraced, tracedCall } from "./calls/diagnostics-channels.js";
@@ -246,8 +252,8 @@ export class FanOutClient implements CallingClient, CallsOwner {
     const now = this.#environment.now();
     const outbox = this.#outbox;
     if (outbox.fleet.isVersion1(now, this.#deliveries === 0)) throw needsVersion2(commandsLabel(commands));
-    if (!Array.isArray(commands) || commands.length === 0 || commands.length > COMMANDS_MAX)
-      throw new DbsyncError("bad-command", `multi accepts 1 to ${COMMANDS_MAX} commands`);
+    if (!Array.isArray(commands) || commands.length === 0 || commands.length > UNIT_COMMANDS_MAX)
+      throw new DbsyncError("bad-command", `multi accepts 1 to ${UNIT_COMMANDS_MAX} commands`);
     const bytes = commands.map(commandBytes);
     const shape = settings.buffers ? "buffers" : "value";
     const commandKind = commands.every(isReadCommand) ? "reads" : "writes";

@@ -10,7 +10,7 @@ import type { CommandKind } from "../../client/shared/commands.js";
 import { DbsyncError, type Outcome } from "../../client/shared/errors.js";
 import { bytesOfText } from "../../protocol/byte-string.js";
 import { NIL, type Reply, status } from "../../protocol/reply.js";
-import { COMMANDS_MAX } from "../../protocol/version-2/envelope.js";
+import { UNIT_COMMANDS_MAX } from "../../protocol/version-2/envelope.js";
 import { callForRawReply, type RawReplyCall } from "../shared/raw-reply-call.js";
 import { splitArguments } from "../shared/split-typed-line.js";
 import { CommandHelp } from "./command-help.js";
@@ -65,10 +65,10 @@ export class ReplSession {
     if (sessionCommand !== undefined && Object.hasOwn(SESSION_COMMANDS, name))
       return await sessionCommand(this, words);
     if (this.#queue === null) return typedText(await this.#query(words));
-    if (this.#queue.length === COMMANDS_MAX)
+    if (this.#queue.length === UNIT_COMMANDS_MAX)
       throw new DbsyncError(
         "bad-command",
-        `EXEC accepts at most ${COMMANDS_MAX} commands; DISCARD drops them`,
+        `EXEC accepts at most ${UNIT_COMMANDS_MAX} commands; DISCARD drops them`,
       );
     commandBytes(words);
     this.#queue.push(words);

@@ -3,7 +3,13 @@
  * that becomes reachable again, until their deadlines. The modules for version 2, for listening and for IndexedDB are
  * loaded when first used.
  */
-import { bytesOfHex, COMMANDS_MAX, HASH_BYTES, hexOf, orderKey } from "../../protocol/version-2/envelope.js";
+import {
+  bytesOfHex,
+  HASH_BYTES,
+  hexOf,
+  orderKey,
+  UNIT_COMMANDS_MAX,
+} from "../../protocol/version-2/envelope.js";
 import type { CallsOwner } from "../calls/calls-owner.js";
 import { PendingCall } from "../calls/pending-call.js";
 import { NO_VERSION_1 } from "../calls/version-1-sending.js";
@@ -98,8 +104,8 @@ export class WebClient implements BrowserClient, CallsOwner {
   }
 
   multi(commands: readonly CommandInput[], options: BrowserCallOptions = {}): Promise<BrowserReply[] | null> {
-    if (!Array.isArray(commands) || commands.length === 0 || commands.length > COMMANDS_MAX)
-      return Promise.reject(new DbsyncError("bad-command", `1 to ${COMMANDS_MAX} commands`));
+    if (!Array.isArray(commands) || commands.length === 0 || commands.length > UNIT_COMMANDS_MAX)
+      return Promise.reject(new DbsyncError("bad-command", `1 to ${UNIT_COMMANDS_MAX} commands`));
     const commandKind = commands.every(isReadCommand) ? "reads" : "writes";
     return this.#add(options.buffers ? "buffers" : "value", commands, options, () => ({
       commandKind,

@@ -5,7 +5,7 @@
 import type { ForwardingClient } from "../../client/forwarding-client.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { type ErrorReply, error, type Reply } from "../../protocol/reply.js";
-import { COMMANDS_MAX, type Condition } from "../../protocol/version-2/envelope.js";
+import { type Condition, UNIT_COMMANDS_MAX } from "../../protocol/version-2/envelope.js";
 import { commands, findCommand } from "../../store/command-table.js";
 import { DATABASES_DEFAULT, Database } from "../../store/database.js";
 import type { Command } from "../../store/rows/command-row.js";
@@ -34,7 +34,7 @@ const READING_SQL = findCommand("SQL_RO") as Command;
 /** An empty database, which executes these commands. */
 const EMPTY = new Database({ databases: 1 });
 
-const TOO_MANY = error(`ERR a signed transaction may have at most ${COMMANDS_MAX} commands`);
+const TOO_MANY = error(`ERR a signed transaction may have at most ${UNIT_COMMANDS_MAX} commands`);
 const NO_STEPS = error("ERR a script reads data while it runs, but dbsyncd -d dbsync has no data");
 const NO_WRITERS = error("ERR the daemons did not report the writers of these keys");
 
@@ -89,7 +89,7 @@ export class SignedPath implements CommandPath {
     conditions: readonly Condition[],
     sender: CommandSender,
   ): Reply | Promise<Reply> {
-    if (calls.length > COMMANDS_MAX) return TOO_MANY;
+    if (calls.length > UNIT_COMMANDS_MAX) return TOO_MANY;
     const makings = calls.map(({ command, argv }) => converterOf(command, argv));
     const made = (all: Reply): Reply => {
       if (all.kind !== "array") return all;

@@ -19,8 +19,13 @@ export const SEQ_MAX = 0xffff;
 export const ORDER_KEY_BYTES = 46;
 /** The length of a unit's id: id (32) ‖ index (4). */
 export const UNIT_ID_BYTES = 36;
-/** The maximum number of commands in one envelope. Clients limit their batches to it. */
+/** The maximum number of commands in an envelope whose commands are separate units. Clients limit their batches to it. */
 export const COMMANDS_MAX = 4096;
+/**
+ * The maximum number of commands of one unit (`multi`), which every daemon applies in one step. Source:
+ * docs/decisions/0065-a-unit-has-at-most-100000-commands.md.
+ */
+export const UNIT_COMMANDS_MAX = 100_000;
 const IF_KEYS_MAX = 1024;
 const DB_MAX = 0x7fffffff;
 
@@ -154,7 +159,8 @@ const recent = /* @__PURE__ */ new ShortStrings();
 export function readStart(reader: RespReader): { elements: number; names: number } {
   const elements = reader.readArrayHead();
   if (elements < 3) throw reader.malformed("expected a magic, a header and at least one command");
-  if (elements - 2 > COMMANDS_MAX) throw reader.malformed(`expected at most ${COMMANDS_MAX} commands`);
+  if (elements - 2 > UNIT_COMMANDS_MAX)
+    throw reader.malformed(`expected at most ${UNIT_COMMANDS_MAX} commands`);
   if (!reader.readIfEqual(MAGIC)) throw reader.malformed(`expected "${MAGIC}"`);
   const names = reader.readArrayHead();
   if (names % 2 !== 0 || names > 2 * FIELD_NAMES.length)
@@ -187,6 +193,8 @@ export function readBody(body: Buffer): Envelope {
     const missing = REQUIRED.find((name) => (present & FIELD_BITS[name]) === 0);
     throw reader.malformed(`"${missing}" is missing from the header`);
   }
+  if (!envelope.multi && elements - 2 > COMMANDS_MAX)
+    throw reader.malformed(`expected at most ${COMMANDS_MAX} commands without "multi"`);
   for (let i = 2; i < elements; i++) commands.push(reader.readCommand(recent));
   reader.expectEnd();
   if (envelope.if !== null && commands.length > 1 && !envelope.multi) {

@@ -90,6 +90,7 @@ const pair = (name: string, value: string) => [writeBulk(name), writeBulk(value)
 
 test("a body whose header has unknown, duplicate, missing or misplaced names is refused", () => {
   readBody(bodyOf(required));
+  readBody(bodyOf([...required, ...pair("multi", "1")], { commands: new Array(100_000).fill(PING) }));
   const bad: [string, Buffer][] = [
     ["no header", bodyOf([])],
     ["odd header", bodyOf([...required, writeBulk("db")])],
@@ -103,7 +104,11 @@ test("a body whose header has unknown, duplicate, missing or misplaced names is 
     ["no command", bodyOf(required, { commands: [] })],
     ["empty command", bodyOf(required, { commands: ["*0\r\n"] })],
     ["bytes behind", bodyOf(required, { tail: "x" })],
-    ["too many commands", bodyOf(required, { commands: new Array(4097).fill(PING) })],
+    ["too many separate commands", bodyOf(required, { commands: new Array(4097).fill(PING) })],
+    [
+      "too many commands",
+      bodyOf([...required, ...pair("multi", "1")], { commands: new Array(100_001).fill(PING) }),
+    ],
     [
       "if for several units",
       bodyOf([...required, writeBulk("if"), writeCommand(["0", "k", ""])], { commands: [PING, PING] }),

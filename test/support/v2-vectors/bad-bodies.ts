@@ -75,6 +75,11 @@ export function badBodies(): BadVector[] {
   const vector = (name: string, body: Buffer, note: string) =>
     signedVector({ name, stage: "body", code: "malformed", note }, body);
   return [
+    vector(
+      "body-too-many-units",
+      bodyOf(pairsFor("body-too-many-units"), Array(4097).fill(["P"])),
+      "4097 commands, each of which would be a unit",
+    ),
     ...["cluster", "at", "seq", "nonce"].map((missing) => {
       const name = `${missing}-missing`;
       const pairs = pairsFor(name).filter(([each]) => each !== missing);

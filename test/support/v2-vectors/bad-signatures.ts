@@ -21,7 +21,15 @@ function withoutSigner(): BadVector[] {
     vector("key-body-no-array", raw("$7\r\ndbsync2\r\n"), "a body must be an array"),
     vector("key-magic-other", resp(["dbsync3", pairs("key-magic-other").flat(), ["PING"]]), "a wrong magic"),
     vector("key-no-commands", bodyOf(pairs("key-no-commands"), []), "an envelope without commands"),
-    vector("key-too-many-commands", bodyOf(pairs("key-too-many"), Array(4097).fill(["P"])), "4097 commands"),
+    vector(
+      "key-too-many-commands",
+      raw(
+        bodyOf(pairs("key-too-many"), [["P"]])
+          .toString("latin1")
+          .replace("*3\r\n", "*100003\r\n"),
+      ),
+      "100001 commands are announced",
+    ),
     vector("key-header-no-array", resp(["dbsync2", "key", ["PING"]]), "the header must be an array"),
     vector("key-header-empty", resp(["dbsync2", [], ["PING"]]), "no key"),
     vector(

@@ -51,6 +51,13 @@ const CASES: readonly Case[] = [
     note: "four units; the third one's reply is an error",
   },
   { name: "batch-of-4096", key: "ed25519", commands: Array.from({ length: 4096 }, () => ["P"]) },
+  {
+    name: "unit-of-4097",
+    key: "ed25519",
+    more: { multi: true },
+    commands: Array.from({ length: 4097 }, () => ["P"]),
+    note: "only a unit may have more than 4096 commands",
+  },
   { name: "seq-highest", key: "ed25519", seq: 65535, commands: SET },
   {
     name: "at-lowest",
