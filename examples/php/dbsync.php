@@ -1726,7 +1726,7 @@ namespace Dbsync {
             /** The time at the end of a script in which slower daemons still receive their commands. */
             private const LAST_DELIVERY_SECONDS = 0.2;
             private const MAX_COMMAND_BYTES = 64 * 1024 * 1024;
-            private const MAX_COMMANDS = 4096;
+            private const MAX_COMMANDS = 100000;
 
             private array $options;
             private ?array $found = null;

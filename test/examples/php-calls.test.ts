@@ -138,7 +138,7 @@ describe("dbsync.php's typed calls", { skip: skipWithout("php") }, () => {
       assert.deepEqual(second, ["OK", "ERR value is not an integer or out of range", "x"]);
       assert.match(third.join(), /Dbsync\\CommandError,ERR unknown command .NOSUCH/);
       assert.equal(fourth, null);
-      assert.deepEqual(fifth, ["Dbsync\\Failure", "multi takes 1 to 4096 commands"]);
+      assert.deepEqual(fifth, ["Dbsync\\Failure", "multi takes 1 to 100000 commands"]);
       assert.match(String(sixth), /the type of argument 2 is NULL/);
       assert.deepEqual(rest, [
         ["OK", "OK"],

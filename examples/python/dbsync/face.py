@@ -27,7 +27,9 @@ S = TypeVar("S", bytes, str)
 Self = TypeVar("Self", bound="Face[Any]")
 
 MAX_COMMANDS = 4096
-"""The maximum number of commands in an envelope."""
+"""The maximum number of commands in an envelope, if each is a unit."""
+MAX_UNIT_COMMANDS = 100_000
+"""The maximum number of commands in one unit."""
 
 
 class Face(
@@ -127,8 +129,9 @@ class Face(
         commands = [command_bytes(words) for words in request.commands]
         if not commands:
             raise BadCommand("the list is empty")
-        if len(commands) > MAX_COMMANDS:
-            raise BadCommand(f"{len(commands)} commands are too many for one signature; the maximum is {MAX_COMMANDS}")
+        maximum = MAX_UNIT_COMMANDS if request.is_multi else MAX_COMMANDS
+        if len(commands) > maximum:
+            raise BadCommand(f"{len(commands)} commands are too many for one signature; the maximum is {maximum}")
         header = options.header
         if request.is_multi:
             header = header.as_unit()
