@@ -19,10 +19,13 @@ interface Library {
   readonly file: string;
   /** The Debian package that contains the library, or null if npm installs it. */
   readonly debianPackage: string | null;
+  /** Further arguments of the program. */
+  readonly args?: readonly string[];
 }
 
 const LIBRARIES: readonly Library[] = [
   { name: "BullMQ", file: "npm/bullmq.mjs", debianPackage: null },
+  { name: "BullMQ with 20,000 jobs", file: "npm/bullmq-many.mjs", debianPackage: null, args: ["20000"] },
   { name: "redlock", file: "npm/redlock.mjs", debianPackage: null },
   { name: "rate-limiter-flexible", file: "npm/rate-limiter-flexible.mjs", debianPackage: null },
   { name: "node-resque", file: "npm/node-resque.mjs", debianPackage: null },
@@ -36,6 +39,12 @@ const LIBRARIES: readonly Library[] = [
   { name: "redis-py's Lock and its channels", file: "python/locks.py", debianPackage: "python3-redis" },
   { name: "Celery", file: "python/celery_tasks.py", debianPackage: "python3-celery" },
   { name: "RQ", file: "python/rq_tasks.py", debianPackage: "python3-rq" },
+  {
+    name: "RQ with 20,000 jobs",
+    file: "python/rq_many.py",
+    debianPackage: "python3-rq",
+    args: ["20000"],
+  },
   { name: "django-redis", file: "python/django_cache.py", debianPackage: "python3-django-redis" },
   { name: "PHP's sessions with locks", file: "php/sessions.php", debianPackage: "php-redis" },
   { name: "Predis", file: "php/predis.php", debianPackage: "php-nrk-predis" },
@@ -70,14 +79,14 @@ after(async () => {
 });
 
 for (const library of LIBRARIES) {
-  const { name, file } = library;
+  const { name, file, args = [] } = library;
   test(`${name} passes its usual examples`, { skip: skipReason(library) }, async () => {
     const program = PROGRAMS[file.split("/")[0] ?? ""] ?? "";
     await Promise.all(
       servers.map(async ({ name: server, served: { port } }) => {
         using client = await RedisConnection.open(port);
         await client.call("FLUSHALL");
-        const ended = await run(program, [join(folder, file), String(port)], {
+        const ended = await run(program, [join(folder, file), String(port), ...args], {
           env: { PYTHONDONTWRITEBYTECODE: "1" },
         });
         assert.equal(ended.code, 0, `${server}: ${ended.stdout}${ended.stderr}`);

@@ -43,7 +43,8 @@ async function startOneOfThree(clients: "Redis" | "MongoDB"): Promise<Served> {
           ...knowsSecret,
         ],
         ...ports.filter((other) => other !== own).flatMap((peer) => ["--peer", `127.0.0.1:${peer}`]),
-        ...["--resp", "0", "--mongo", "0"],
+        // A busy machine may stop a daemon for seconds.
+        ...["--standstill", "1m", "--resp", "0", "--mongo", "0"],
       ]),
     ),
   );
