@@ -19,8 +19,15 @@ export interface ChangeListener {
   applied(executed: ExecutedCommand): void;
   /** Called after changes were undone, or applied again because earlier entries were inserted. */
   redone(records: readonly UndoRecord[]): void;
-  /** Called after a key expired or was evicted to free memory. */
-  removed(db: number, key: ByteString, by: RemovalCause): void;
+  /**
+   * Called after a key expired or was evicted to free memory.
+   * @param inUnit  whether a unit has removed it, which may still be undone
+   */
+  removed(db: number, key: ByteString, by: RemovalCause, inUnit?: boolean): void;
+  /** Called before a unit that may still be refused: its events must not be reported yet. */
+  holdEvents(): void;
+  /** Called after that unit. @param isDone  whether the unit takes effect; otherwise its events are dropped */
+  releaseEvents(isDone: boolean): void;
   /** Called after another state has replaced this one. It is not known which keys differ. */
   replaced(): void;
 }

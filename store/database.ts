@@ -103,7 +103,7 @@ export class Database {
   /**
    * Runs several commands as one unit, as EXEC does. If one is unknown or has the wrong number of arguments, none is
    * run and the reply is that error. Errors at run time are elements of the reply, and the remaining commands are still
-   * run.
+   * run. If the unit produces more than the fold permits, nothing is changed and the reply is that error.
    * @param commands the commands, each with its name and arguments
    * @param table the table of commands
    */
@@ -130,37 +130,44 @@ export class Database {
     records: UndoRecord[] | null = null,
   ): Reply {
     const { at, seq, db, id, readsAll, encoding, choices, expiries } = unit;
-    const effort = this.#effort;
     const isCounted = resolved.some(isBounded);
-    if (isCounted) effort.begin();
+    const undoable = records ?? (isCounted ? [] : null);
+    const before = undoable?.length ?? 0;
+    if (isCounted) this.#effort.begin();
     else this.#beginReads(resolved, commands, db);
-    return array(
+    const replies: Reply[] = [];
+    for (const [step, argv] of commands.entries()) {
+      const command = resolved[step] as Command;
+      const [choice, expiry] = [choices?.get(step), expiries?.get(step)];
+      const stepUnit = { at, seq, db, id, step, readsAll, encoding, choice, expiry };
+      let reply: Reply | null;
+      if (!isCounted) reply = this.#read(command, argv, stepUnit);
+      else if (command.isLinear) reply = this.#apply(command, argv, stepUnit, undoable, UNCOUNTED_EFFORT);
+      else reply = this.#applyCounted(command, argv, stepUnit, undoable as UndoRecord[]);
+      if (reply === null) {
+        this.undo((undoable as UndoRecord[]).splice(before));
+        return budgetExceeded(command).reply;
+      }
       // Later commands of the unit may change the data that a lazy reply has not read yet.
-      commands.map((argv, step) => {
-        const command = resolved[step] as Command;
-        const [choice, expiry] = [choices?.get(step), expiries?.get(step)];
-        const stepUnit = { at, seq, db, id, step, readsAll, encoding, choice, expiry };
-        const reply =
-          isCounted && !command.isLinear
-            ? this.#applyBounded(command, argv, stepUnit, records ?? [])
-            : isCounted
-              ? this.#apply(command, argv, stepUnit, records, UNCOUNTED_EFFORT)
-              : this.#read(command, argv, stepUnit);
-        return withItemsFound(reply);
-      }),
-    );
+      replies.push(withItemsFound(reply));
+    }
+    return array(replies);
   }
 
   /**
    * Sets the maximum number of steps of a unit, for a database whose units are not folded. A command that exceeds the
    * limit returns an error.
    */
+  get unitStepsMax(): number {
+    return this.#effort.stepsMax;
+  }
+
   set unitStepsMax(steps: number) {
     this.#effort.stepsMax = steps;
   }
 
   /**
-   * Runs units that are not recorded yet.
+   * Runs units that may still be refused.
    * @param stepsMax maximum number of steps of all units together
    * @throws BudgetExceeded if a command exceeds it; that command has changed nothing
    */
@@ -222,6 +229,21 @@ export class Database {
     other.listener = null;
     this.#data.lookups.add(other.lookups);
     this.listener?.replaced();
+  }
+
+  /** Runs a unit that may be refused, and reports its events afterwards. If the function throws, they are dropped. */
+  reportingAfter<Result>(run: () => Result): Result {
+    const { listener } = this;
+    if (listener === null) return run();
+    listener.holdEvents();
+    let isDone = false;
+    try {
+      const result = run();
+      isDone = true;
+      return result;
+    } finally {
+      listener.releaseEvents(isDone);
+    }
   }
 
   /**
@@ -288,7 +310,7 @@ export class Database {
       return this.#read(command, argv, unit);
     }
     this.#effort.begin();
-    return this.#applyBounded(command, argv, unit, records ?? []);
+    return this.#applyCounted(command, argv, unit, records ?? []) ?? budgetExceeded(command).reply;
   }
 
   /** Begins the count of a read, or of all reads of a unit. */
@@ -324,16 +346,22 @@ export class Database {
 
   /**
    * Applies a command and counts its steps. Undoes the command if it exceeds a budget.
-   * @throws BudgetExceeded if the unit is not recorded yet
+   * @returns null if the command exceeds a budget
+   * @throws BudgetExceeded if it exceeds a budget, and its unit may still be refused
    */
-  #applyBounded(command: Command, argv: readonly ByteString[], unit: Unit, records: UndoRecord[]): Reply {
+  #applyCounted(
+    command: Command,
+    argv: readonly ByteString[],
+    unit: Unit,
+    records: UndoRecord[],
+  ): Reply | null {
     const before = records.length;
     const reply = this.#effort.bound(argv, (effort) => this.#apply(command, argv, unit, records, effort));
     if (!(reply instanceof BudgetExceeded)) return reply;
     this.#data.lookups.missed = null;
     this.undo(records.splice(before));
     if (this.#effort.areUnrecorded) throw reply;
-    return budgetExceeded(command).reply;
+    return null;
   }
 
   /**
@@ -426,7 +454,8 @@ export class Database {
     for (const { db, key, expire } of expiredWrites(this.#keyspaces, command, argv, unit)) {
       this.#data.delete(key, db);
       this.#expired++;
-      if (this.listener !== null && !this.#isReported(db, expire)) this.listener.removed(db, key, "expired");
+      if (this.listener !== null && !this.#isReported(db, expire))
+        this.listener.removed(db, key, "expired", true);
     }
   }
 }

@@ -6,13 +6,19 @@
  */
 
 import { type Refused, refused } from "../../engine/answers/request.js";
+import { commandBytes as bytesOf, COMMAND_BYTES_MAX } from "../../engine/answers/unit-limits.js";
 import type { KeyChangeObservers } from "../../engine/backends/key-change-observers.js";
 import { checkRing } from "../../engine/pipeline/envelope-checks.js";
 import type { LastWrite } from "../../engine/users/command-path.js";
 import type { Environment } from "../../net/process/clock-and-randomness.js";
-import { LIMITS } from "../../options/limits.js";
 import type { ByteString } from "../../protocol/byte-string.js";
-import { type Choices, COMMANDS_MAX, type Condition, unitId } from "../../protocol/version-2/envelope.js";
+import {
+  type Choices,
+  COMMANDS_MAX,
+  type Condition,
+  UNIT_COMMANDS_MAX,
+  unitId,
+} from "../../protocol/version-2/envelope.js";
 import type { EnvelopeDate } from "../../protocol/version-2/messages-v2.js";
 import { isKeyCommand } from "../../store/key-ring.js";
 import { orderKeyOf } from "../../timeline/entries/entry.js";
@@ -78,13 +84,6 @@ interface Group {
 
 /** A group that has reached this size accepts no more commands, because larger envelopes save nothing more. */
 const GROUP_BYTES = 256 * 1024;
-/**
- * The maximum bytes of a command in an envelope, because every daemon must be able to accept it. It has to be checked
- * again for commands of version 1, which encodes commands in fewer bytes than an envelope does.
- */
-const COMMAND_BYTES_MAX = LIMITS.maxRequestBytes.max;
-/** The maximum bytes that an encoded argument needs in addition to its own bytes. */
-const ARGUMENT_BYTES = 16;
 /** Bytes of an envelope's id. */
 const ID_BYTES = 32;
 
@@ -151,7 +150,7 @@ export class Gateway {
     const keys = conditions.map(({ key }) => key);
     const bytes = commands.reduce((sum, argv) => sum + bytesOf(argv), bytesOf(keys));
     if (bytes > COMMAND_BYTES_MAX) return Promise.resolve(tooLong(bytes));
-    if (commands.length > COMMANDS_MAX)
+    if (commands.length > UNIT_COMMANDS_MAX)
       return Promise.resolve(refused("command-too-long", `${commands.length} commands as one`));
     const { db, as } = user;
     // The user's next command must come after this unit.
@@ -295,16 +294,6 @@ const apart = ({ commands, waiting, ...head }: Group): readonly Group[] =>
     commands: [argv],
     waiting: [waiting[i] as GatewayWaiter],
   }));
-
-/**
- * Estimates the encoded length of a command without encoding it, because the encoded command could be longer than V8's
- * longest string.
- */
-function bytesOf(argv: Argv): number {
-  let bytes = ARGUMENT_BYTES;
-  for (const argument of argv) bytes += ARGUMENT_BYTES + argument.length;
-  return bytes;
-}
 
 const tooLong = (bytes: number): Refused => refused("command-too-long", `signed, it takes ${bytes} bytes`);
 

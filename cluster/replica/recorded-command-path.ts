@@ -4,6 +4,7 @@
  */
 
 import { replyOf } from "../../engine/answers/refusal-reply.js";
+import { UnitRefused } from "../../engine/answers/unit-limits.js";
 import type { CheckedCommand } from "../../engine/backends/checked-command.js";
 import type { KeyChangeObservers } from "../../engine/backends/key-change-observers.js";
 import type { KeyCounts } from "../../engine/backends/key-counts.js";
@@ -110,7 +111,13 @@ export class RecordedPath implements CommandPath {
     const position = gateway.begin();
     if (!this.hold(conditions)) return NIL_ARRAY;
     const trial = new TrialRun(backend.database, backend.unitSteps, position, sender);
-    const reply = trial.run(program);
+    let reply: Reply;
+    try {
+      reply = trial.run(program);
+    } catch (problem) {
+      if (problem instanceof UnitRefused) return problem.reply;
+      throw problem;
+    }
     const { calls, db, choices } = trial;
     if (calls.length === 0) return reply;
     backend.observer?.sent(calls, db);

@@ -1,15 +1,17 @@
 /**
  * Runs a program's commands on the state, and undoes their changes in the same turn. The caller then records the
  * commands as one unit, so that the fold never has to run the program. The recorded commands contain the results of
- * random choices, so they have the same effect whenever they are folded.
+ * random choices, so they have the same effect whenever they are folded. If the program exceeds a limit, the caller
+ * records nothing.
  */
 
+import { UnitLimits, UnitRefused, withinLimits } from "../../engine/answers/unit-limits.js";
 import type { CheckedCommand } from "../../engine/backends/checked-command.js";
 import type { CommandSender, StepRunner } from "../../engine/users/command-path.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { error, type Reply } from "../../protocol/reply.js";
 import { withItemsFound } from "../../protocol/step-reply.js";
-import { type Choice, type Choices, COMMANDS_MAX } from "../../protocol/version-2/envelope.js";
+import type { Choice, Choices } from "../../protocol/version-2/envelope.js";
 import { CommandFailure } from "../../store/arguments/command-errors.js";
 import type { Database } from "../../store/database.js";
 import { BudgetExceeded, budgetExceeded } from "../../store/keyspace/effort-budget.js";
@@ -20,8 +22,9 @@ import { rowIn } from "../../store/semantics.js";
 import type { UnitPosition } from "./gateway.js";
 import { expiryBefore } from "./recorded-choices.js";
 
-const TOO_MANY = error(`ERR a recorded unit can contain at most ${COMMANDS_MAX} commands that write`);
-const ONE_DATABASE = error("ERR a recorded unit can write to only one database");
+const ONE_DATABASE = error(
+  "ERR nothing was done, because a script or transaction that is recorded can write to only one database",
+);
 
 export class TrialRun {
   readonly #database: Database;
@@ -32,6 +35,7 @@ export class TrialRun {
   readonly #choices = new Map<number, Choice>();
   readonly #expiries = new Map<number, number>();
   readonly #calls: CheckedCommand[] = [];
+  readonly #limits = new UnitLimits();
   /** The number of the database that the commands write to, or null if no command has written yet. */
   #db: number | null = null;
 
@@ -61,7 +65,7 @@ export class TrialRun {
     return { choices: choices.size > 0 ? choices : null, expiries: expiries.size > 0 ? expiries : null };
   }
 
-  /** Runs the program, and undoes its changes. */
+  /** Runs the program, and undoes its changes. @throws UnitRefused  the program exceeds a limit */
   run(program: (run: StepRunner) => Reply): Reply {
     return this.#database.tryOut(this.#stepsMax, (records) => {
       this.#records = records;
@@ -76,8 +80,7 @@ export class TrialRun {
     const command = rowIn(table, newest, argv);
     if (command instanceof CommandFailure) return command.reply;
     if (!command.writes) return this.#bounded(command, argv, db);
-    if (this.#calls.length === COMMANDS_MAX) return TOO_MANY;
-    if (this.#db !== null && this.#db !== db) return ONE_DATABASE;
+    if (this.#db !== null && this.#db !== db) throw new UnitRefused(ONE_DATABASE);
     const before = this.#records.length;
     const taken = isClaim(command, argv) ? [] : undefined;
     const expiry = expiryBefore(this.#database, command, argv, { db, at: this.#position.date.at });
@@ -87,6 +90,7 @@ export class TrialRun {
     if (taken !== undefined) this.#choices.set(this.#calls.length, taken);
     if (expiry !== undefined) this.#expiries.set(this.#calls.length, expiry);
     const recorded = command.recordedAs?.(argv, reply) ?? null;
+    this.#limits.add(recorded ?? argv);
     this.#calls.push(
       recorded === null ? { command, argv } : { command: table.resolve(recorded) as Command, argv: recorded },
     );
@@ -95,9 +99,10 @@ export class TrialRun {
 
   #bounded(command: Command, argv: readonly ByteString[], db: number, taken?: ByteString[]): Reply {
     try {
-      return withItemsFound(this.#database.run(command, argv, { ...this.#unit(db), taken }, this.#records));
+      const unit = { ...this.#unit(db), taken };
+      return withinLimits(withItemsFound(this.#database.run(command, argv, unit, this.#records)));
     } catch (problem) {
-      if (problem instanceof BudgetExceeded) return budgetExceeded(command).reply;
+      if (problem instanceof BudgetExceeded) throw new UnitRefused(budgetExceeded(command).reply);
       throw problem;
     }
   }

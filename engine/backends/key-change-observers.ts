@@ -50,6 +50,8 @@ export class KeyChangeObservers implements ChangeListener {
   readonly #owner: { readonly database: Database };
   readonly #keyObservers = new Set<KeyObserver>();
   readonly #eventObservers = new Set<EventObserver>();
+  /** The events of a unit that may still be refused, or null if events are reported immediately. */
+  #held: Parameters<ReportEvent>[] | null = null;
   /**
    * The senders of the units of the envelope that is being recorded, in order, or null if the envelope does not come
    * from a client of this daemon.
@@ -105,8 +107,9 @@ export class KeyChangeObservers implements ChangeListener {
     this.#notifyKeys(touched, null);
   }
 
-  removed(db: number, key: ByteString, by: RemovalCause): void {
-    this.#notifyEvent(by === "expired" ? "x" : "e", by, db, key);
+  removed(db: number, key: ByteString, by: RemovalCause, inUnit = false): void {
+    const notify = inUnit ? this.#notifyEvent : this.#sendEvent;
+    notify(by === "expired" ? "x" : "e", by, db, key);
     for (const observer of this.#keyObservers) observer.keyChanged(db, key, null);
   }
 
@@ -114,7 +117,22 @@ export class KeyChangeObservers implements ChangeListener {
     for (const observer of this.#keyObservers) observer.allChanged(null, null);
   }
 
+  holdEvents(): void {
+    this.#held = [];
+  }
+
+  releaseEvents(isDone: boolean): void {
+    const held = this.#held ?? [];
+    this.#held = null;
+    if (isDone) for (const event of held) this.#sendEvent(...event);
+  }
+
   readonly #notifyEvent: ReportEvent = (kind, name, db, key) => {
+    if (this.#held === null) this.#sendEvent(kind, name, db, key);
+    else this.#held.push([kind, name, db, key]);
+  };
+
+  readonly #sendEvent: ReportEvent = (kind, name, db, key) => {
     for (const observer of this.#eventObservers) observer.event(kind, name, db, key);
   };
 

@@ -9,11 +9,14 @@ import type { Condition } from "../../protocol/version-2/envelope.js";
 import { CommandFailure } from "../../store/arguments/command-errors.js";
 import { commandTable } from "../../store/command-table.js";
 import { DATABASES_DEFAULT, Database } from "../../store/database.js";
+import { BudgetExceeded, budgetExceeded } from "../../store/keyspace/effort-budget.js";
 import { KeyUsage, type UsageKind } from "../../store/keyspace/key-usage.js";
 import type { MemoryGrant } from "../../store/keyspace/memory-grant.js";
 import { StringForms } from "../../store/keyspace/remembered-string-encodings.js";
+import type { UndoRecord } from "../../store/keyspace/undo.js";
 import type { Unit } from "../../store/keyspace/unit.js";
 import type { Command } from "../../store/rows/command-row.js";
+import { UnitLimits, UnitRefused, withinLimits } from "../answers/unit-limits.js";
 import type { Backend, Outcome } from "./backend.js";
 import { KeyChangeObservers } from "./key-change-observers.js";
 import { type KeyCounts, keyCountsOf } from "./key-counts.js";
@@ -29,6 +32,12 @@ const SWEEP_INTERVAL_MS = 100;
 const KEYS_PER_STEP = 500;
 /** The command group of the commands that read and write documents. */
 const DOCUMENT_GROUP = "document";
+
+/** A script or transaction that is running, whose commands are applied one by one. */
+interface RunningUnit {
+  readonly records: UndoRecord[];
+  readonly limits: UnitLimits;
+}
 
 export class MemoryBackend implements Backend {
   readonly name = "memory";
@@ -58,6 +67,7 @@ export class MemoryBackend implements Backend {
   #isSweeping = false;
   /** The latest date at which a read was executed; it never decreases. */
   #readAt = 0;
+  #unit: RunningUnit | null = null;
 
   /** @param usage  the kind of key usage that is tracked */
   constructor(environment: Environment, maxUnitAge = 0, usage: UsageKind = "lru") {
@@ -134,9 +144,51 @@ export class MemoryBackend implements Backend {
   /** Executes a command as `run` does, but always in this turn. */
   runNow(command: Command, argv: readonly ByteString[], unit: LocalUnit, now: number): Reply {
     if (command.reads) unit.at = this.#readDate(now);
-    const reply = this.#database.run(command, argv, unit);
+    const reply =
+      this.#unit === null
+        ? this.#database.run(command, argv, unit)
+        : this.#runInUnit(command, argv, unit, this.#unit);
     if (this.observer !== null && command.writes) this.observer.written(command, argv, unit.db, reply);
     return reply;
+  }
+
+  /**
+   * Runs a function in this turn, whose commands form one unit: they take effect together, or not at all. A unit within
+   * a unit is part of it.
+   * @returns the error of the limit that the unit exceeds, if any; nothing of the unit was done then
+   */
+  asUnit<Result>(run: () => Result): Result | ErrorReply {
+    if (this.#unit !== null) return run();
+    const database = this.#database;
+    const records: UndoRecord[] = [];
+    this.#unit = { records, limits: new UnitLimits() };
+    try {
+      return database.reportingAfter(() => database.withBudget(database.unitStepsMax, run));
+    } catch (problem) {
+      database.undo(records);
+      if (problem instanceof UnitRefused) return problem.reply;
+      throw problem;
+    } finally {
+      this.#unit = null;
+    }
+  }
+
+  /** @throws UnitRefused  the command exceeds a limit of its unit */
+  #runInUnit(
+    command: Command,
+    argv: readonly ByteString[],
+    unit: Unit,
+    { records, limits }: RunningUnit,
+  ): Reply {
+    const before = records.length;
+    try {
+      const reply = withinLimits(this.#database.run(command, argv, unit, records));
+      if (records.length > before) limits.add(argv);
+      return reply;
+    } catch (problem) {
+      if (problem instanceof BudgetExceeded) throw new UnitRefused(budgetExceeded(command).reply);
+      throw problem;
+    }
   }
 
   #query(
@@ -188,7 +240,7 @@ export class MemoryBackend implements Backend {
     }
     if (failure !== null) return failure;
     if (!resolved.every(({ reads }) => reads)) {
-      const reply = this.#database.runMulti(resolved, commands, unit);
+      const reply = this.asUnit(() => this.#runMulti(resolved, commands, unit));
       this.observer?.changed();
       return reply;
     }
@@ -197,6 +249,18 @@ export class MemoryBackend implements Backend {
       if (foreign !== null) return foreign;
     }
     return this.#database.runMulti(resolved, commands, this.#dated(unit, this.#environment.clock()));
+  }
+
+  /** @throws UnitRefused  the commands exceed a limit of their unit */
+  #runMulti(resolved: readonly Command[], commands: readonly (readonly ByteString[])[], unit: Unit): Reply {
+    const { records } = this.#unit as RunningUnit;
+    try {
+      return this.#database.runMulti(resolved, commands, unit, records);
+    } catch (problem) {
+      if (problem instanceof BudgetExceeded)
+        throw new UnitRefused(budgetExceeded({ isQuery: resolved.some(({ isQuery }) => isQuery) }).reply);
+      throw problem;
+    }
   }
 
   holds(conditions: readonly Condition[], unit: Unit): boolean {

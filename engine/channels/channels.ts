@@ -36,9 +36,17 @@ export interface Relay {
 
 type Subscribers = Map<ByteString, Set<Subscriber>>;
 
+/** The messages of a unit that may still be refused. */
+interface HeldMessages {
+  readonly messages: ChannelMessage[];
+  /** Checks whether the unit may publish another message. @throws the refusal of the unit */
+  readonly check: (message: ChannelMessage) => void;
+}
+
 export class Channels {
   /** The relay to the other daemons, or null if there are none. */
   relay: Relay | null = null;
+  #held: HeldMessages | null = null;
   readonly #subscribers: Readonly<Record<ChannelKind, Subscribers>> = {
     channel: new Map(),
     pattern: new Map(),
@@ -62,10 +70,41 @@ export class Channels {
    * Publishes a client's message on this daemon and on the other daemons.
    * @returns the number of local subscribers that received the message; a subscriber with two matching subscriptions
    * counts twice
+   * @throws the refusal of the unit that publishes the message, if it publishes too much
    */
   publish(message: ChannelMessage): number {
+    if (this.#held !== null) return this.#hold(message, this.#held);
     this.relay?.send(message);
     return this.publishLocally(message);
+  }
+
+  /**
+   * Runs a function in this turn, and holds back the messages that it publishes.
+   * @param check  called for each message; throws if the unit is refused
+   * @returns the function's result, and a function that sends the messages
+   */
+  holding<Result>(
+    run: () => Result,
+    check: (message: ChannelMessage) => void,
+  ): { readonly result: Result; readonly send: () => void } {
+    const before = this.#held;
+    const held = { messages: [] as ChannelMessage[], check };
+    this.#held = held;
+    try {
+      const result = run();
+      const send = () => {
+        for (const message of held.messages) this.publish(message);
+      };
+      return { result, send };
+    } finally {
+      this.#held = before;
+    }
+  }
+
+  #hold(message: ChannelMessage, { messages, check }: HeldMessages): number {
+    check(message);
+    messages.push(message);
+    return this.countReceivers(message);
   }
 
   /** Publishes a message on this daemon only. @returns the same number as `publish` */

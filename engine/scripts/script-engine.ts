@@ -4,6 +4,7 @@
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { type ErrorReply, error, type Reply } from "../../protocol/reply.js";
+import { UnitRefused } from "../answers/unit-limits.js";
 import type { LibraryCode } from "./function-library.js";
 import { FunctionLoader, type LoadedFunction } from "./function-loader.js";
 import { cjsonLibrary } from "./libraries/cjson-library.js";
@@ -105,6 +106,7 @@ export class ScriptEngine {
     }
   }
 
+  /** Runs a script. @throws UnitRefused  the script exceeded a limit */
   run(
     source: Script,
     keys: readonly ByteString[],
@@ -119,7 +121,7 @@ export class ScriptEngine {
       const call = { script, sha: source.sha, keys, args, isFunction: false };
       return this.#called(this.#machine(limits), run, call);
     } catch (problem) {
-      return this.#broken(problem);
+      throw new UnitRefused(this.#broken(problem));
     }
   }
 
@@ -132,7 +134,10 @@ export class ScriptEngine {
     }
   }
 
-  /** Runs a function of a library. The function receives its keys and its arguments as two tables. */
+  /**
+   * Runs a function of a library. The function receives its keys and its arguments as two tables.
+   * @throws UnitRefused  the function exceeded a limit
+   */
   runFunction(
     library: LibraryCode,
     name: ByteString,
@@ -153,7 +158,7 @@ export class ScriptEngine {
       const call = { script: functions.get(name) as number, sha: name, keys, args, isFunction: true };
       return this.#called(this.#machine(limits), run, call);
     } catch (problem) {
-      return this.#broken(problem);
+      throw new UnitRefused(this.#broken(problem));
     }
   }
 
@@ -204,12 +209,14 @@ export class ScriptEngine {
     if (call.isFunction) for (const texts of [call.keys, call.args]) pushTexts(machine, texts);
     try {
       const outcome = lua.lua_pcall(state, call.isFunction ? 2 : 0, 1, 1);
+      const isMemory = outcome === ERROR_OF_MEMORY || run.needsMemory;
+      if (isMemory) throw new UnitRefused(error(failureText(run, call.sha, isMemory)));
       return outcome === 0
         ? answerOf(machine, state, run.protocol)
-        : error(failureText(run, call.sha, outcome === ERROR_OF_MEMORY));
+        : error(failureText(run, call.sha, false));
     } catch (problem) {
       if (!run.isStopped) throw problem;
-      return error(failureText(run, call.sha, false));
+      throw new UnitRefused(error(failureText(run, call.sha, false)));
     } finally {
       this.#run = null;
       this.#tidy(machine, run);
@@ -251,6 +258,9 @@ export class ScriptEngine {
     const machine = new LuaMachine(this.#module, memory, (state) => {
       this.#run?.checkTime(() => (state === null ? "" : machine.position(state, 0)));
     });
+    machine.onFull = () => {
+      if (this.#run !== null) this.#run.needsMemory = true;
+    };
     const current = () => this.#run as ScriptRun;
     const libraries = {
       redis: redisLibrary(machine, current),
@@ -279,6 +289,7 @@ export class ScriptEngine {
   #broken(problem: unknown): ErrorReply {
     this.#ready = null;
     this.#run = null;
+    if (problem instanceof UnitRefused) return problem.reply;
     // V8 throws a RangeError if the stack is too deep or a string is too long.
     if (!(problem instanceof LuaFailure || problem instanceof RangeError || isTrap(problem))) throw problem;
     return error("ERR the script used more memory or a deeper stack than allowed");

@@ -115,7 +115,9 @@ export interface CommandPath {
   ): Reply | Promise<Reply>;
   /**
    * Runs a program that chooses its commands step by step. Its writes form one unit.
-   * @param program  called in this turn; returns the reply that is sent if the unit is recorded
+   * @param program  called in this turn; returns the reply that is sent if the unit takes effect
+   * @returns that reply; `nil-array` if a condition does not hold; an error if the unit was refused, so nothing of it
+   * takes effect
    */
   executeInSteps(
     program: (run: StepRunner) => Reply,
@@ -123,10 +125,11 @@ export interface CommandPath {
     sender: CommandSender,
   ): Reply | Promise<Reply>;
   /**
-   * Calls a function whose commands share one limit of steps (`--max-unit-steps`), although they are applied one by
-   * one. If commands are recorded or sent to other daemons, each envelope has its own limit instead.
+   * Calls a function whose commands form one unit, although they are applied one by one. If commands are recorded or
+   * sent to other daemons, each envelope is a unit instead.
+   * @returns the error of the limit that the unit exceeds, if any; nothing of the unit was done then
    */
-  sharing<Result>(run: () => Result): Result;
+  sharing<Result>(run: () => Result): Result | ErrorReply;
   /** The number of keys that have expired but are still stored. */
   readonly expiredKeys: number;
   /** The key counts of all databases that are not empty. */

@@ -1,6 +1,6 @@
 /** Applies commands in memory, in the turn in which they arrive. Only queries may take several turns. */
 import type { ByteString } from "../../protocol/byte-string.js";
-import { array, NIL_ARRAY, type Reply } from "../../protocol/reply.js";
+import { array, type ErrorReply, NIL_ARRAY, type Reply } from "../../protocol/reply.js";
 import { withItemsFound } from "../../protocol/step-reply.js";
 import type { Condition } from "../../protocol/version-2/envelope.js";
 import type { Command } from "../../store/rows/command-row.js";
@@ -65,8 +65,8 @@ export class LocalPath implements CommandPath {
     );
   }
 
-  sharing<Result>(run: () => Result): Result {
-    return this.#backend.database.sharing(run);
+  sharing<Result>(run: () => Result): Result | ErrorReply {
+    return this.#backend.asUnit(run);
   }
 
   executeInSteps(
@@ -76,10 +76,12 @@ export class LocalPath implements CommandPath {
   ): Reply {
     if (!this.hold(conditions)) return NIL_ARRAY;
     const sender = { db: 0, now, as, isStable, readsAll, encoding };
-    return program((command, argv, db) => {
-      sender.db = db;
-      return this.executeNow(command, argv, sender);
-    });
+    return this.sharing(() =>
+      program((command, argv, db) => {
+        sender.db = db;
+        return this.executeNow(command, argv, sender);
+      }),
+    );
   }
 
   get expiredKeys(): number {

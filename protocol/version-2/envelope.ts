@@ -23,7 +23,7 @@ export const UNIT_ID_BYTES = 36;
 export const COMMANDS_MAX = 4096;
 /**
  * The maximum number of commands of one unit (`multi`), which every daemon applies in one step. Source:
- * docs/decisions/0065-a-unit-has-at-most-100000-commands.md.
+ * docs/decisions/0065-a-unit-takes-effect-as-a-whole.md.
  */
 export const UNIT_COMMANDS_MAX = 100_000;
 const IF_KEYS_MAX = 1024;
@@ -353,11 +353,11 @@ function readByIndex<Value>(
   read: (reader: RespReader) => Value,
 ): ReadonlyMap<number, Value> {
   const length = reader.readArrayHead();
-  if (length === 0 || length % 2 !== 0 || length > 2 * COMMANDS_MAX)
-    throw reader.malformed(`expected indexes and values of 1 to ${COMMANDS_MAX} commands`);
+  if (length === 0 || length % 2 !== 0 || length > 2 * UNIT_COMMANDS_MAX)
+    throw reader.malformed(`expected indexes and values of 1 to ${UNIT_COMMANDS_MAX} commands`);
   const values = new Map<number, Value>();
   for (let i = 0, last = -1; i < length; i += 2) {
-    const index = readNumber(reader, COMMANDS_MAX - 1);
+    const index = readNumber(reader, UNIT_COMMANDS_MAX - 1);
     if (index <= last) throw reader.malformed("expected indexes in ascending order");
     values.set(index, read(reader));
     last = index;

@@ -2,6 +2,7 @@
 import type { Mutant } from "./mutant.js";
 
 const RECORDED = "test/listeners/resp/scripts/recorded.test.js";
+const WHOLE = "test/listeners/resp/scripts/whole-units.test.js";
 
 export const scriptMutants: readonly Mutant[] = [
   {
@@ -10,6 +11,62 @@ export const scriptMutants: readonly Mutant[] = [
     find: "this.#database.tryOut(this.#stepsMax, (records) => {",
     replace: "this.#database.withBudget(this.#stepsMax, () => { const records = [];",
     test: RECORDED,
+  },
+  {
+    name: "units: a limit is an error of the script, which it can catch",
+    file: "cluster/replica/trial-run.js",
+    find: "throw new UnitRefused(budgetExceeded(command).reply);",
+    replace: "return budgetExceeded(command).reply;",
+    test: WHOLE,
+  },
+  {
+    name: "units: what a script did on a daemon in memory stays, although it exceeds a limit",
+    file: "engine/backends/memory-backend.js",
+    find: "database.undo(records);",
+    replace: "",
+    test: WHOLE,
+  },
+  {
+    name: "units: the messages of a refused script are sent",
+    file: "engine/channels/channels.js",
+    find: "return this.#hold(message, this.#held);",
+    replace: "this.#hold(message, this.#held);",
+    test: WHOLE,
+  },
+  {
+    name: "units: the key events of a refused unit are sent",
+    file: "engine/backends/key-change-observers.js",
+    find: "if (isDone)",
+    replace: "if (true)",
+    test: WHOLE,
+  },
+  {
+    name: "units: a script that was stopped keeps its effects",
+    file: "engine/scripts/script-engine.js",
+    find: "throw new UnitRefused(error(failureText(run, call.sha, false)));",
+    replace: "return error(failureText(run, call.sha, false));",
+    test: WHOLE,
+  },
+  {
+    name: "units: the number of commands of a script has no limit",
+    file: "engine/answers/unit-limits.js",
+    find: "if (++this.#commands > UNIT_COMMANDS_MAX)",
+    replace: "if (false)",
+    test: WHOLE,
+  },
+  {
+    name: "units: the fold keeps the first commands of a unit that produces too much",
+    file: "store/database.js",
+    find: "this.undo(undoable.splice(before));",
+    replace: "",
+    test: "test/timeline/fold/entry-budget.test.js",
+  },
+  {
+    name: "units: a long unit counts as one when units are redone",
+    file: "timeline/fold/fold-unit.js",
+    find: "return isOneUnit(envelope) ? envelope.commands.length : 1;",
+    replace: "return 1;",
+    test: "test/timeline/fold/fold.test.js",
   },
   {
     name: "scripts: the fold chooses random members again",

@@ -33,7 +33,7 @@ export function admit(
     return isTooMuch ? "too-many-steps" : merge();
   }
   try {
-    return fold.database.withBudget(stepsMax, merge);
+    return fold.database.reportingAfter(() => fold.database.withBudget(stepsMax, merge));
   } catch (problem) {
     // The fold has already undone the entry's units.
     if (problem instanceof BudgetExceeded) return "too-many-steps";

@@ -45,6 +45,8 @@ export class LuaMachine {
   readonly state: number;
   /** The maximum size of the machine's memory in bytes. */
   readonly max: number;
+  /** Called when Lua needs more memory than `max`. */
+  onFull = (): void => {};
   readonly #checkTime: (state: number | null) => void;
   readonly #scratch: number;
   readonly #record: number;
@@ -320,7 +322,10 @@ export class LuaMachine {
   #grow(wanted: number): number {
     const { memory } = this.lua;
     const size = memory.buffer.byteLength;
-    if (wanted > this.max) return 0;
+    if (wanted > this.max) {
+      this.onFull();
+      return 0;
+    }
     // Grow in large steps, because each step creates new views.
     const target = Math.min(this.max, Math.max(wanted, size + size / 4));
     try {

@@ -6,7 +6,7 @@ import type { Protocol } from "./reply-to-lua.js";
 
 /** The operations that a script can perform outside its machine. */
 export interface ScriptCaller {
-  /** Runs one command; errors are returned as replies. */
+  /** Runs one command; errors are returned as replies. @throws UnitRefused  it exceeds a limit of the script's unit */
   call(argv: readonly ByteString[]): Reply;
   /** Returns whether the user may run a command, or null if there is no such command. */
   may(argv: readonly ByteString[]): boolean | null;
@@ -20,6 +20,8 @@ export class ScriptRun {
   protocol: Protocol = 2;
   /** Whether the script was stopped because its time was up. */
   isStopped = false;
+  /** Whether the script needed more memory than permitted, even if it caught the error. */
+  needsMemory = false;
   /** The message and the position of the error that ended the script, or null if there is none. */
   failure: { readonly text: ByteString; readonly position: string } | null = null;
 

@@ -3,6 +3,8 @@
  * writes records all writes of a script as one unit. Order and texts: redis-server 7.0, eval.c.
  */
 
+import { UnitLimits } from "../../../engine/answers/unit-limits.js";
+import type { Channels } from "../../../engine/channels/channels.js";
 import type { RunLimits } from "../../../engine/scripts/script-engine.js";
 import type { StepRunner } from "../../../engine/users/command-path.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
@@ -112,7 +114,36 @@ export function runScript(session: RespSession, program: (run: StepRunner) => Re
       session.db = db;
     }
   };
-  return steps === null ? session.server.path.executeInSteps(contained, [], session) : contained(steps);
+  const { path, channels } = session.server;
+  if (steps !== null) return contained(steps);
+  return publishingAfter(channels, contained, (held) => path.executeInSteps(held, [], session));
+}
+
+/**
+ * Executes a unit, and publishes its messages once it has taken effect. If the unit is refused, they are dropped.
+ * @param program  runs the unit's commands
+ * @param execute  executes the unit, by calling the function that it receives in place of the program
+ */
+export function publishingAfter<Args extends readonly unknown[], Answer extends Reply | Promise<Reply>>(
+  channels: Channels,
+  program: (...args: Args) => Answer,
+  execute: (program: (...args: Args) => Answer) => Reply | Promise<Reply>,
+): Reply | Promise<Reply> {
+  let held: ReturnType<typeof channels.holding<Answer>> | null = null;
+  const reply = execute((...args) => {
+    const limits = new UnitLimits();
+    held = channels.holding(
+      () => program(...args),
+      ({ channel, text }) => limits.add([channel, text]),
+    );
+    return held.result;
+  });
+  const publish = (answer: Reply): Reply => {
+    // A refused unit is answered with an error that is not the program's own reply.
+    if (held !== null && (answer.kind !== "error" || answer === held.result)) held.send();
+    return answer;
+  };
+  return reply instanceof Promise ? reply.then(publish) : publish(reply);
 }
 
 function load(session: RespSession, argv: readonly ByteString[]): Reply {

@@ -9,11 +9,12 @@ import type { User } from "../../../engine/users/users.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { array, error, NIL, NIL_ARRAY, OK, type Reply } from "../../../protocol/reply.js";
 import { withItemsFound } from "../../../protocol/step-reply.js";
-import { COMMANDS_MAX, type Condition } from "../../../protocol/version-2/envelope.js";
+import { type Condition, UNIT_COMMANDS_MAX } from "../../../protocol/version-2/envelope.js";
 import { custom } from "../../../store/arguments/command-errors.js";
 import type { AclRefusal } from "../../../store/rights/acl.js";
 import { noteRefusal } from "../session/refused-commands.js";
 import type { Queued, RespSession, SessionHandler } from "../session/resp-session.js";
+import { publishingAfter } from "./script-commands.js";
 
 const ABORTED = error("EXECABORT Transaction discarded because of previous errors.");
 const ONE_DATABASE = error(
@@ -23,7 +24,7 @@ const ONE_USER = error(
   "EXECABORT Transaction discarded: on a daemon that records commands, a transaction may have only one user",
 );
 const TOO_MANY = error(
-  `EXECABORT Transaction discarded: on a daemon that records commands, a transaction that writes may have at most ${COMMANDS_MAX} commands`,
+  `EXECABORT Transaction discarded: on a daemon that records commands, a transaction that writes may have at most ${UNIT_COMMANDS_MAX} commands`,
 );
 const NOT_WITH_SCRIPTS = error(
   "ERR on a daemon that records commands, this command cannot be in a transaction with scripts",
@@ -114,9 +115,11 @@ function withErrorsCounted({ server }: RespSession, reply: Reply): Reply {
   return reply;
 }
 
-/** Runs the queued commands in this turn, one by one. */
+/** Runs the queued commands as one unit in this turn, one by one. */
 function execHere(session: RespSession, queued: readonly Queued[]): Reply | Promise<Reply> {
-  return session.server.path.sharing(() => joined(queued.map((one) => runOne(session, one))));
+  const { channels, path } = session.server;
+  const program = () => joined(queued.map((one) => runOne(session, one)));
+  return publishingAfter(channels, program, (held) => path.sharing(held));
 }
 
 function runOne(session: RespSession, { route, argv }: Queued): Reply | Promise<Reply> {
@@ -133,18 +136,16 @@ function execInSteps(
   conditions: readonly Condition[],
 ): Reply | Promise<Reply> {
   const sender = senderOf(session, session);
-  return session.server.path.executeInSteps(
-    (run) => {
-      session.steps = run;
-      try {
-        return array(queued.map((one) => stepOf(session, one, run)));
-      } finally {
-        session.steps = null;
-      }
-    },
-    conditions,
-    sender,
-  );
+  const { channels, path } = session.server;
+  const program = (run: StepRunner): Reply => {
+    session.steps = run;
+    try {
+      return array(queued.map((one) => stepOf(session, one, run)));
+    } finally {
+      session.steps = null;
+    }
+  };
+  return publishingAfter(channels, program, (held) => path.executeInSteps(held, conditions, sender));
 }
 
 function stepOf(session: RespSession, { route, argv }: Queued, run: StepRunner): Reply {
@@ -211,7 +212,7 @@ function execRecorded(
   };
   if (calls.some(({ db }) => db !== first.db)) return aborted(ONE_DATABASE);
   if (calls.some(({ user }) => user !== first.user)) return aborted(ONE_USER);
-  if (calls.length > COMMANDS_MAX && calls.some(({ route }) => route.writes)) return aborted(TOO_MANY);
+  if (calls.length > UNIT_COMMANDS_MAX && calls.some(({ route }) => route.writes)) return aborted(TOO_MANY);
   const merge = (reply: Reply): Reply | Promise<Reply> => {
     if (reply.kind !== "array") return aborted(reply);
     for (const [i, { index }] of calls.entries()) replies[index] = reply.items[i] ?? NIL;

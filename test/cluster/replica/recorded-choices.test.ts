@@ -55,6 +55,8 @@ test("finding choices leaves the state, its listener and the counts of look-ups 
     removed: (...change) => told.push(change),
     redone: (change) => told.push(change),
     replaced: () => told.push("replaced"),
+    holdEvents: () => told.push("hold"),
+    releaseEvents: (isDone) => told.push(isDone),
   };
   const before = canonicalState(database);
   const { hits, misses } = database.lookups;

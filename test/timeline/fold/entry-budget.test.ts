@@ -139,11 +139,12 @@ const TOO_MANY = Math.ceil(PRODUCED_MAX / (2 * INDEX)) + 1;
 
 test("a unit that produces too much is an error on every daemon, in any order of arrival", () => {
   const made = inserted("i", 1, TOO_MANY);
-  const large = entry("large", 9, [padding(INDEX)]);
-  const orders = [
+  const alone = entry("large", 9, [padding(INDEX)]);
+  const last = entry("large", 9, [["SET", "k", "v"], padding(INDEX)], { multi: true });
+  const orders = [alone, last].flatMap((large) => [
     [made, large],
     [large, made],
-  ];
+  ]);
   const states = some(orders, 1).map((order) => {
     const fold = newFold();
     for (const one of order) fold.merge([one]);

@@ -176,35 +176,3 @@ test("during EXEC a script sees the transaction's writes, and all of them are on
       "+OK\r\n+QUEUED\r\n+QUEUED\r\n+QUEUED\r\n*3\r\n+OK\r\n$2\r\nx!\r\n$2\r\nx!\r\n+OK\r\n+OK\r\n+OK\r\n+QUEUED\r\n*-1\r\n$1\r\ny\r\n",
     );
   }));
-
-test("a script writes to one database only, and at most as much as one unit may contain", () =>
-  withDaemon(async (port) => {
-    using client = await RedisConnection.open(port);
-    const two = await client.call(
-      "EVAL",
-      "redis.call('set', 'k', 1) redis.call('select', 1) return redis.pcall('set', 'k', 1).err",
-      "0",
-    );
-    assert.match(two.kind === "bulk" ? two.bytes : "", /one database/);
-    const many = await client.call("EVAL", "for i = 1, 5000 do redis.call('rpush', 'l', i) end", "0");
-    assert.match(many.kind === "error" ? many.text : "", /at most 4096/);
-    assert.deepEqual(await client.call("LLEN", "l"), integer(4096));
-  }));
-
-test("a command of a script that would produce too much returns TOOMUCH, and the script continues", () =>
-  withDaemon(
-    async (port, restarted) => {
-      using client = await RedisConnection.open(port);
-      const script =
-        "redis.call('set', 'before', '1') local large = redis.pcall('setrange', 'large', 10000000, 'x') " +
-        "redis.call('set', 'error', large.err) return large.err";
-      const reply = await client.call("EVAL", script, "0");
-      assert.ok(reply.kind === "bulk" && reply.bytes.startsWith("TOOMUCH "), JSON.stringify(reply));
-      const failed = await client.call("EVAL", "return redis.call('setrange', 'large', 10000000, 'x')", "0");
-      assert.ok(failed.kind === "error" && failed.text.startsWith("TOOMUCH "), JSON.stringify(failed));
-      using again = await RedisConnection.open(await restarted());
-      assert.deepEqual(await again.call("EXISTS", "before", "large"), integer(1));
-      assert.deepEqual(await again.call("GET", "error"), reply);
-    },
-    ["--max-unit-steps", "10000"],
-  ));
