@@ -4,6 +4,8 @@ import type { Mutant } from "./mutant.js";
 const CLAIMS = "test/timeline/claims.test.js";
 const LISTS = "test/store/commands/lists/list-claims.test.js";
 
+const SIMULATED = "test/simulation/claims.test.js";
+
 export const claimMutants: readonly Mutant[] = [
   {
     name: "claims: a choice takes from a key that the command does not name",
@@ -74,5 +76,20 @@ export const claimMutants: readonly Mutant[] = [
     find: "for (const [from, to] of old.toReversed())\n            group.setSkipped(from, to);",
     replace: "",
     test: CLAIMS,
+  },
+  {
+    name: "claims: a daemon records no choice",
+    file: "cluster/replica/recorded-choices.js",
+    find: "choices: choices.size > 0 ? choices : null",
+    replace: "choices: null",
+    test: SIMULATED,
+  },
+  {
+    name: "claims: LPOP removes another element if the chosen one is gone",
+    file: "store/commands/lists/list-moves.js",
+    find: "return bulkOrNil(takeChosen(data, entry, end, chosen)[0]);",
+    replace:
+      "return bulkOrNil((takeChosen(data, entry, end, chosen)[0]) ?? (chosen.length === 0 ? undefined : data.getAs(List, argv[1]) && data.listPop(data.getAs(List, argv[1]), end)));",
+    test: SIMULATED,
   },
 ];

@@ -4,6 +4,7 @@
  * without any effect.
  */
 
+import type { GatewayAnswer } from "../../cluster/replica/gateway-waiter.js";
 import type { EnvelopeAnswer } from "../../engine/answers/request.js";
 import { type ByteString, bytesOf } from "../../protocol/byte-string.js";
 import { OK } from "../../protocol/reply.js";
@@ -124,13 +125,17 @@ export class SimulatedHost implements Host {
   }
 
   /** Delivers a command without a signature. */
-  write(argv: readonly ByteString[]): void {
+  write(argv: readonly ByteString[], answered: (answer: GatewayAnswer) => void = () => {}): void {
     const { processor } = this;
     this.#world.scheduler.after(0, processor, () => {
       if (this.processor !== processor) return;
-      this.daemon?.front?.gateway.execute(argv, { db: 0, as: null }).then(
-        (answer) =>
-          this.#world.trace(this.name, () => `answers ${JSON.stringify(argv)}: ${JSON.stringify(answer)}`),
+      const { daemon } = this;
+      daemon?.front?.gateway.execute(argv, { db: 0, as: null }).then(
+        (answer) => {
+          if (!daemon.isAlive()) return;
+          this.#world.trace(this.name, () => `answers ${JSON.stringify(argv)}: ${JSON.stringify(answer)}`);
+          answered(answer);
+        },
         (problem) => this.#world.ledger.violate(`the gateway of ${this.name}: ${problem}`),
       );
     });

@@ -68,6 +68,8 @@ export class Ledger {
   /** The outcomes of units with conditions that clients received, by the client library's rule. */
   readonly conditional: Acknowledgement[] = [];
   readonly arrivals = new Arrivals();
+  /** The elements that clients received from queues, with the queues and the daemons that returned them last. */
+  readonly given = new Map<ByteString, { readonly key: ByteString; readonly host: string }>();
   /** The violations found so far. */
   readonly violations: string[] = [];
 

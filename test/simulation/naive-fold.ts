@@ -9,7 +9,7 @@ import { type Envelope, unitId } from "../../protocol/version-2/envelope.js";
 import { connectionMistake } from "../../store/connection-mistake.js";
 import { Database } from "../../store/database.js";
 import { isKeyCommand, type KeyRing } from "../../store/key-ring.js";
-import type { Unit } from "../../store/keyspace/unit.js";
+import type { SeveralCommands } from "../../store/keyspace/unit.js";
 import type { Entry } from "../../timeline/entries/entry.js";
 
 export interface NaiveUnit {
@@ -37,7 +37,9 @@ export function naiveFold(entries: Iterable<Entry>, ring: KeyRing, databases: nu
     const grouped: readonly (readonly Argv[])[] =
       multi || conditions !== null ? [commands] : commands.map((argv) => [argv]);
     grouped.forEach((group, index) => {
-      const unit = { id: unitId(id, index), at: envelope.at, seq: envelope.seq, db: envelope.db };
+      const { at, seq, db, choices, expiries } = envelope;
+      const [choice, expiry] = [choices?.get(index), expiries?.get(index)];
+      const unit = { id: unitId(id, index), at, seq, db, choices, expiries, choice, expiry };
       units.set(unit.id, runUnit({ database, ring, envelope, unit, group }));
     });
   }
@@ -55,7 +57,7 @@ interface Running {
   readonly database: Database;
   readonly ring: KeyRing;
   readonly envelope: Envelope;
-  readonly unit: Unit;
+  readonly unit: SeveralCommands;
   readonly group: readonly Argv[];
 }
 

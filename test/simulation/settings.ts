@@ -72,6 +72,8 @@ export interface Settings {
    * records its effect.
    */
   readonly scripts: number;
+  /** The number of elements that clients put into queues or take from them, through daemons that sign for them. */
+  readonly claims: number;
   /** Chances of an envelope with `multi`, with conditions, and with each waiting mode. */
   readonly multi: number;
   readonly conditional: number;
@@ -168,6 +170,13 @@ export function drawScripts(random: SeededRandom): number {
   return random.chance(SCRIPTS) ? random.oneOf([0.3, 0.9]) : 0;
 }
 
+const CLAIMS = 0.3;
+
+/** Draws the number of claims in the same way. */
+export function drawClaims(random: SeededRandom): number {
+  return random.chance(CLAIMS) ? random.between(50, 300) : 0;
+}
+
 /** The share of runs in which members compare their states frequently. */
 const COMPARING = 0.5;
 
@@ -186,7 +195,7 @@ export function drawLists(random: SeededRandom): boolean {
 
 export function drawSettings(
   random: SeededRandom,
-): Omit<Settings, "tables" | "groups" | "scripts" | "lists"> {
+): Omit<Settings, "tables" | "groups" | "scripts" | "claims" | "lists"> {
   const byzantineSettings = drawByzantineSettings(random);
   const isForgetful = random.chance(FORGETFUL);
   const past = isForgetful ? 3_000 : random.oneOf([3_000, 3_000, 5_000, 10_000, 30_000]);

@@ -8,6 +8,7 @@ import { readOrderKey } from "../../timeline/entries/entry.js";
 import { SeededRandom } from "../support/seeded-random.js";
 import { makeGenesis } from "./cast.js";
 import { brokenPromises, finalEntries, foreignKeys, oracleOf, stateDifference, unlevel } from "./checks.js";
+import { sowClaims, wrongClaims } from "./claims.js";
 import { Client, KeyChest } from "./clients.js";
 import { heal, restartFailed, sowFaults } from "./faults.js";
 import { SimulatedHost } from "./host.js";
@@ -20,6 +21,7 @@ import { Operator } from "./operator.js";
 import { Scheduler } from "./scheduler.js";
 import { checkService } from "./service.js";
 import {
+  drawClaims,
   drawComparing,
   drawGroups,
   drawLists,
@@ -89,7 +91,7 @@ export type Trace = (line: string) => void;
 
 export interface SimulateOptions {
   readonly print?: Trace | null;
-  /** Faults to leave out. `tables`, `groups`, `scripts`, `comparing` and `lists` leave out these features. */
+  /** Faults to leave out. `tables`, `groups`, `scripts`, `claims`, `comparing` and `lists` leave out these features. */
   readonly without?: readonly string[];
 }
 
@@ -110,6 +112,7 @@ export async function simulate(
     for (const host of hosts) host.start();
     sowFaults(world);
     setClientsToWork(world);
+    sowClaims(world, seed);
     const lists = settings.lists ? new ListWork(world, seed) : null;
     lists?.sow();
     await scheduler.runUntil(settings.workMs);
@@ -169,6 +172,7 @@ export function makeWorld(
     tables: without.includes("tables") ? 0 : drawTables(new SeededRandom(seed, 0)),
     groups: without.includes("groups") ? 0 : drawGroups(new SeededRandom(seed, 1)),
     scripts: without.includes("scripts") ? 0 : drawScripts(new SeededRandom(seed, 2)),
+    claims: without.includes("claims") ? 0 : drawClaims(new SeededRandom(seed, 5)),
     lists: mayHaveLists && drawLists(new SeededRandom(seed, 4)),
     peering: {
       ...drawn.peering,
@@ -259,6 +263,7 @@ async function untilEqual(world: World, problems: string[]): Promise<number> {
       difference = stateDifference(world, oracle);
       if (difference === null) {
         problems.push(...brokenPromises(world, entries, oracle));
+        problems.push(...wrongClaims(world, entries, oracle.database));
         return entries.length;
       }
     }

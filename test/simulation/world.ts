@@ -2,6 +2,7 @@
 
 import type { MemberLists } from "../../cluster/members/member-lists.js";
 import type { Peering } from "../../cluster/peers/peering.js";
+import type { GatewayAnswer } from "../../cluster/replica/gateway-waiter.js";
 import type { EnvelopeAnswer } from "../../engine/answers/request.js";
 import type { PeerAddress } from "../../options/peer-address.js";
 import type { ByteString } from "../../protocol/byte-string.js";
@@ -101,7 +102,7 @@ export interface Host {
     answered: (answer: EnvelopeAnswer, daemon: Daemon) => void,
   ): void;
   /** Delivers a command without a signature. */
-  write(argv: readonly ByteString[]): void;
+  write(argv: readonly ByteString[], answered?: (answer: GatewayAnswer) => void): void;
   script(calls: readonly (readonly ByteString[])[]): void;
   /** Whether the entry at an order key is on the disk and sound. */
   stores(orderKey: ByteString): boolean;
