@@ -223,11 +223,18 @@ export class Data {
     this.#touch(entry);
   }
 
-  /** Removes an element from an end; a list that becomes empty is removed. */
-  listPop(entry: Typed<List>, end: End): ByteString {
+  /**
+   * Removes an element from an end; a list that becomes empty is removed. If records are stored, the result may be stored
+   * as well.
+   * @param known  the same element as a string that is stored anyway
+   */
+  listPop(entry: Typed<List>, end: End, known?: ByteString): ByteString {
     this.effort.produce(1);
-    const element = entry.value.pop(end);
-    this.#records?.push({ mutator: "listPop", list: entry.value, end, element: copied(element) });
+    let element = entry.value.pop(end);
+    if (this.#records !== null) {
+      element = known ?? copied(element);
+      this.#records.push({ mutator: "listPop", list: entry.value, end, element });
+    }
     this.#touchOrDrop(entry);
     return element;
   }

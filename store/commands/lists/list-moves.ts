@@ -40,7 +40,7 @@ export function takeOff(data: Data, entry: Typed<List>, end: End, count: number)
 /** Removes the chosen elements that are still in the list, and returns them. */
 function takeChosen(data: Data, entry: Typed<List>, end: End, chosen: Choice): ByteString[] {
   const atEnd = chosenAtEnd(data, entry.value, end, chosen);
-  if (atEnd === 1 && chosen.length === 1) return [data.listPop(entry, end)];
+  if (atEnd === 1 && chosen.length === 1) return [data.listPop(entry, end, chosen[0])];
   const isEmptied = atEnd === entry.value.size;
   const taken = atEnd === 0 ? [] : takeOff(data, entry, end, atEnd);
   if (atEnd === chosen.length || isEmptied) return taken;
@@ -71,8 +71,13 @@ export function pop(data: Data, argv: readonly ByteString[], end: End, unit: Uni
     const entry = data.getAs(List, argv[1]!);
     if (entry === undefined) return NIL;
     if (chosen !== undefined) return bulkOrNil(takeChosen(data, entry, end, chosen)[0]);
+    if (unit.omitsChanges) {
+      const { value: list } = entry;
+      unit.taken?.push(copied(list.at(end === "left" ? 0 : list.size - 1)));
+      return NIL;
+    }
     const element = data.listPop(entry, end);
-    unit.taken?.push(copied(element));
+    unit.taken?.push(element);
     return bulk(element);
   }
   const count = integerFrom(0, argv[2], mustBePositive);

@@ -74,15 +74,17 @@ function pop(
   data: Data,
   entry: Typed<SortedSet>,
   { end, count, chosen }: Removal,
-  { taken }: Unit,
+  { taken, omitsChanges }: Unit,
 ): readonly Pair[] {
   if (chosen !== undefined) return removeChosen(data, entry, chosen);
   if (count === 0) return [];
-  const { size } = entry.value;
+  const { size, isSmall } = entry.value;
+  // The members of a large set are separate strings.
+  const stored = isSmall ? copied : (member: ByteString) => member;
   const [from, to] = end === "min" ? [0, Math.min(count, size)] : [Math.max(0, size - count), size];
-  const removed = removeRange(data, entry, { from, to });
+  const removed = omitsChanges ? [...entry.value.range(from, to)] : removeRange(data, entry, { from, to });
   if (end === "max") removed.reverse();
-  if (taken !== undefined) for (const [member, score] of removed) taken.push(copied(member), String(score));
+  if (taken !== undefined) for (const [member, score] of removed) taken.push(stored(member), String(score));
   return removed;
 }
 

@@ -41,10 +41,11 @@ export function xreadgroup(data: Data, argv: readonly ByteString[], unit: Unit):
         ? findNew(data, source, options, chosen === null ? null : (chosen.get(index) ?? []))
         : null;
     if (found !== null && isEmpty(found)) continue;
+    if (found !== null && unit.taken !== undefined) noteTaken(unit.taken, index, found);
+    if (unit.omitsChanges) continue;
     // A consumer that receives nothing is neither created nor recorded as seen.
     const consumer = data.groups.seen(source.group, options.consumer);
     const to: Receiver = { data, consumer, at: unit.at, options };
-    if (found !== null && unit.taken !== undefined) noteTaken(unit.taken, index, found);
     replies.push(bulk(source.key), found === null ? handOutAgain(source, to) : handOut(source, found, to));
   }
   return replies.length === 0 ? NIL_ARRAY : mapInPairs(replies);
