@@ -7,6 +7,7 @@ import { test } from "node:test";
 import { RecordedPath } from "../../../cluster/replica/recorded-command-path.js";
 import { TimelineBackend } from "../../../cluster/replica/timeline-backend.js";
 import { TrialRun } from "../../../cluster/replica/trial-run.js";
+import { UnitRefused } from "../../../engine/answers/unit-limits.js";
 import type { Outcome } from "../../../engine/backends/backend.js";
 import { LocalUnits } from "../../../engine/backends/local-units.js";
 import { MemoryBackend } from "../../../engine/backends/memory-backend.js";
@@ -126,9 +127,10 @@ function isRefused(reply: Reply | Promise<Reply> | undefined): void {
   assert.match(reply.text, /^TOOMUCH .*outside of MULTI and scripts, or to the --sql listener/);
 }
 
-const first = (reply: Reply | Promise<Reply>) => {
-  assert.ok(!(reply instanceof Promise) && reply.kind === "array");
-  return reply.items[0];
+/** Returns the last reply of a transaction, or the error with which the complete transaction was refused. */
+const lastOf = (reply: Reply | Promise<Reply>) => {
+  assert.ok(!(reply instanceof Promise));
+  return reply.kind === "array" ? reply.items.at(-1) : reply;
 };
 
 for (const [where, open] of Object.entries(SCENES)) {
@@ -190,13 +192,11 @@ for (const [where, open] of Object.entries(SCENES)) {
 
   test(`${where} queries in MULTI are limited by --max-unit-steps, alone and together`, async () => {
     const { backend, path } = await open();
-    isRefused(first(backend.executeTogether([ENDLESS], unit)));
+    isRefused(backend.executeTogether([ENDLESS], unit));
     const call = (argv: readonly string[]) => ({ command: SQL_RO, argv });
-    isRefused(first(path.executeTogether([call(ENDLESS)], [], SENDER)));
-    const many = path.executeTogether(Array(100).fill(call(LONG)), [], SENDER);
-    assert.ok(!(many instanceof Promise) && many.kind === "array");
-    assert.notEqual(many.items[0]?.kind, "error");
-    isRefused(many.items[99]);
+    isRefused(lastOf(path.executeTogether([call(ENDLESS)], [], SENDER)));
+    assert.notEqual(lastOf(path.executeTogether([call(LONG)], [], SENDER))?.kind, "error");
+    isRefused(lastOf(path.executeTogether(Array(100).fill(call(LONG)), [], SENDER)));
     // The steps of one unit do not count against other clients' queries.
     assert.equal(rowsOf(await backend.execute(LONG, unit)), ROWS);
   });
@@ -208,5 +208,8 @@ test("a query of a script is limited by --max-unit-steps", async () => {
   const { database } = await inTimeline();
   const key = { date: { at: START, seq: 0 }, id: "i".repeat(36) };
   const trial = new TrialRun(database, UNIT_STEPS_DEFAULT, key, SENDER);
-  isRefused(trial.run((run) => run(SQL_RO, ENDLESS, 0)));
+  assert.throws(
+    () => trial.run((run) => run(SQL_RO, ENDLESS, 0)),
+    (problem) => problem instanceof UnitRefused && /^TOOMUCH /.test(problem.reply.text),
+  );
 });
