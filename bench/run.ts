@@ -21,6 +21,7 @@ const BENCHMARKS = [
   "memory",
   "path-length",
   "lone-call",
+  "pipelines",
 ];
 /** Benchmarks that run only if they are named. */
 const NAMED = ["peers"];
