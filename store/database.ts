@@ -175,6 +175,11 @@ export class Database {
     return this.#effort.withBudget(stepsMax, run);
   }
 
+  /** Runs reads between two units that share a budget: their steps do not count for the units. */
+  aside<Result>(run: () => Result): Result {
+    return this.#effort.aside(run);
+  }
+
   /**
    * Runs the commands of a transaction or a script, none of which is folded, under one budget: commands that exceed it
    * return an error.

@@ -108,7 +108,16 @@ export class BackgroundRefold {
   /** Folds all entries that are on disk or were already passed to the storage. */
   start(plan: RefoldingPlan, done: (fold: Fold) => void, failed: (problem: Error) => void): void {
     this.#isRunning = true;
-    this.#parts.storage.flushed().then(() => this.#begin(plan, done, failed), failed);
+    this.#parts.storage.flushed().then(
+      () => this.#begin(plan, done, failed),
+      (problem: Error) => this.#fail(problem, failed),
+    );
+  }
+
+  /** Folds all entries that are on disk, after the disk has failed. */
+  startFlushed(plan: RefoldingPlan, done: (fold: Fold) => void, failed: (problem: Error) => void): void {
+    this.#isRunning = true;
+    this.#begin(plan, done, failed);
   }
 
   /** Does the same as `start`, and returns a promise of the fold. */
@@ -120,12 +129,18 @@ export class BackgroundRefold {
     this.#isStopped = true;
   }
 
+  #fail(problem: Error, failed: (problem: Error) => void): void {
+    this.#isRunning = false;
+    this.#refold = null;
+    failed(problem);
+  }
+
   #begin(plan: RefoldingPlan, done: (fold: Fold) => void, failed: (problem: Error) => void): void {
     const { storage, uptime, soon, log } = this.#parts;
     const { making } = this.#entryStore;
     const from = making?.newestUpTo(plan.tailEnd) ?? null;
     if (from === null && storage.mark("pruned") !== null) {
-      failed(new Error(NO_BEGINNING));
+      this.#fail(new Error(NO_BEGINNING), failed);
       return;
     }
     const refold = new Refold({
@@ -151,7 +166,7 @@ export class BackgroundRefold {
           return;
         }
       } catch (problem) {
-        if (!(problem instanceof DamagedSnapshot) || from === null) failed(problem as Error);
+        if (!(problem instanceof DamagedSnapshot) || from === null) this.#fail(problem as Error, failed);
         else {
           log.error({ snapshot: from, reason: problem.message }, DAMAGED);
           making?.forget(from);

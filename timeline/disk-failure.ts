@@ -6,9 +6,12 @@ export class Failure {
   /** The reason, or null if the disk has not failed. */
   reason: string | null = null;
   readonly #parts: TimelineParts;
+  readonly #onFailed: () => void;
 
-  constructor(parts: TimelineParts) {
+  /** @param onFailed  called once, after the owner was notified */
+  constructor(parts: TimelineParts, onFailed: () => void = () => {}) {
     this.#parts = parts;
+    this.#onFailed = onFailed;
   }
 
   /** Logs the first problem, and reports it to the owner; ignores later problems. */
@@ -17,5 +20,6 @@ export class Failure {
     this.reason = message;
     this.#parts.log.error({ reason: message }, FAILED);
     this.#parts.owner.failed(message);
+    this.#onFailed();
   };
 }

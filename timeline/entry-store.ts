@@ -51,8 +51,13 @@ export class EntryStore {
   #recentFrom = -1;
   /** The date up to which entries are no longer stored, or -1 if all are stored. */
   prunedTo: number;
-  /** The dates of entries that are not on disk yet, by id. */
-  readonly #unflushed = new Map<ByteString, number>();
+  /**
+   * Settles when all entries that were added so far are as safe as --fsync requires, or null if they already are. Stays
+   * rejected once the disk has failed.
+   */
+  flushing: Promise<void> | null = null;
+  /** The entries that are not on disk yet, by id. */
+  readonly #unflushed = new Map<ByteString, OrderKey>();
   readonly #damaged = new Map<ByteString, Damaged>();
   /**
    * Whether the last removal of pruned entries is still being written to disk. Until then the storage still returns
@@ -145,7 +150,7 @@ export class EntryStore {
 
   /** Whether the index counts all accepted entries dated before a time, and none of these entries is damaged. */
   countsBefore(at: number): boolean {
-    return this.#damaged.size === 0 && ![...this.#unflushed.values()].some((date) => date < at);
+    return this.#damaged.size === 0 && ![...this.#unflushed.values()].some((entry) => entry.at < at);
   }
 
   /** Whether the state includes an entry that has to be stored again. */
@@ -174,7 +179,7 @@ export class EntryStore {
     for (const entry of entries) {
       const orderKey = flushedEntry(entry);
       if (orderKey.at > this.#recentFrom) this.#recent.add(orderKey);
-      this.#unflushed.set(entry.id, orderKey.at);
+      this.#unflushed.set(entry.id, orderKey);
       this.#damaged.delete(entry.id);
       values.push([writeOrderKey(orderKey), writeValue(entry.body, entry.signature)]);
       added.push(orderKey);
@@ -184,7 +189,29 @@ export class EntryStore {
     const isFlushed = from === null && storage.flushNow();
     if (isFlushed && storage.isSafe) this.#synced(added, from);
     else void this.#whenSynced(added, from);
-    return isFlushed ? null : storage.flushed();
+    this.#setFlushing(isFlushed || !storage.isDurable ? null : storage.flushed());
+    return isFlushed ? null : (this.flushing ?? storage.flushed());
+  }
+
+  #setFlushing(flushing: Promise<void> | null): void {
+    this.flushing = flushing;
+    const done = () => {
+      if (this.flushing === flushing) this.flushing = null;
+    };
+    flushing?.then(done, () => {});
+  }
+
+  /**
+   * Forgets the entries that a failed disk does not have, once the state does not include them any longer. From then on
+   * nothing in the state waits for the disk.
+   */
+  forgetUnflushed(): void {
+    for (const orderKey of this.#unflushed.values()) {
+      if (this.#parts.storage.get(writeOrderKey(orderKey)) !== null) continue;
+      this.#unflushed.delete(orderKey.id);
+      this.#recent.remove(orderKey);
+    }
+    this.flushing = null;
   }
 
   async #whenSynced(entries: readonly FlushedEntry[], from: ByteString | null): Promise<void> {

@@ -113,7 +113,7 @@ export class LateMerges {
   /** Folds the entries on disk again, together with all late entries, while the current fold serves. */
   refoldAll(): void {
     const { uptime, log } = this.#parts;
-    const { entryStore, forgotten, refolding, waiting } = this.#folding;
+    const { refolding, waiting } = this.#folding;
     this.#redoneEach = 0;
     const late = waiting.takeForRefold();
     const startedAt = uptime();
@@ -121,13 +121,38 @@ export class LateMerges {
     this.#folding.raise(plan.tailEnd);
     log.info({ entries: late.length }, "late entries: folding again");
     const done = (fold: Fold) => {
-      if (entryStore.refolded(refolding.takeGaps(), plan.until)) forgotten.noteLost();
-      this.#folding.swap(fold, entries);
+      this.#replace(fold, plan, entries);
       waiting.refolded();
       waiting.merged(startedAt, uptime());
       this.run();
     };
     refolding.start(plan, done, this.#failure.report);
+  }
+
+  /**
+   * Folds the entries on disk again, because the disk has failed, and the state includes entries that it does not have.
+   * @param undone  called when the state no longer includes these entries
+   */
+  undoUnflushed(undone: () => void): void {
+    const { soon, log } = this.#parts;
+    const { refolding } = this.#folding;
+    if (refolding.isRunning) {
+      // Its result will include the entries too.
+      soon(() => this.undoUnflushed(undone));
+      return;
+    }
+    const { plan, entries } = this.#planRefold([]);
+    const done = (fold: Fold) => {
+      this.#replace(fold, plan, entries);
+      undone();
+    };
+    refolding.startFlushed(plan, done, ({ message }) => log.error({ reason: message }, NOT_UNDONE));
+  }
+
+  #replace(fold: Fold, { until }: RefoldingPlan, entries: readonly Entry[]): void {
+    const { entryStore, forgotten, refolding } = this.#folding;
+    if (entryStore.refolded(refolding.takeGaps(), until)) forgotten.noteLost();
+    this.#folding.swap(fold, entries);
   }
 
   /** Plans a refold. @returns the plan, with the late entries and all entries whose date has been reached */
@@ -162,3 +187,5 @@ export class LateMerges {
 
 const commandsOf = (entries: readonly Entry[]): number =>
   entries.reduce((sum, { envelope }) => sum + envelope.commands.length, 0);
+
+const NOT_UNDONE = "the entries on disk cannot be folded again: reads are refused until a restart";

@@ -17,7 +17,7 @@ import { Failure } from "./disk-failure.js";
 import { type Entry, type OrderKey, orderKeyOf, type SignedBytes } from "./entries/entry.js";
 import { EntryStore } from "./entry-store.js";
 import { admit } from "./fold/entry-budget.js";
-import type { FoldedEntry } from "./fold/fold.js";
+import type { BetweenUnits, FoldedEntry } from "./fold/fold.js";
 import type { FoldDates } from "./fold-dates.js";
 import type { ForgottenAnswers } from "./forgotten-answers.js";
 import { LateMerges, UNITS_PER_TURN } from "./late-merges.js";
@@ -55,7 +55,7 @@ export class Timeline {
 
   constructor(parts: TimelineParts) {
     this.#parts = parts;
-    this.#failure = new Failure(parts);
+    this.#failure = new Failure(parts, this.#undoUnflushed);
     this.#watermark = new Watermark(parts, this.#failure);
     this.#entryStore = new EntryStore(parts, this.#failure);
     this.#folding = new ServingFold(parts, this.#entryStore, this.#watermark);
@@ -88,6 +88,14 @@ export class Timeline {
   /** The reason why nothing is accepted any longer, or null if entries are accepted. */
   get failure(): string | null {
     return this.#failure.reason;
+  }
+
+  /**
+   * Settles when everything that the state includes is as safe as --fsync requires, or null if it already is. Rejects if
+   * the disk has failed; later reads also receive a rejected promise until the state no longer includes what was lost.
+   */
+  get flushing(): Promise<void> | null {
+    return this.#entryStore.flushing;
   }
 
   get database(): Database {
@@ -162,15 +170,16 @@ export class Timeline {
   /**
    * Accepts an entry from a client: checks, stores, folds and answers it in one step. Its date has already been
    * checked.
+   * @param between  called after each of its units, if it comes after all applied entries
    */
-  take(entry: Entry): AcceptOutcome {
+  take(entry: Entry, between: BetweenUnits | null = null): AcceptOutcome {
     const failure = this.failure ?? this.standstill;
     if (failure !== null) return { kind: "failed", detail: failure };
     const orderKey = orderKeyOf(entry);
     if (this.holds(orderKey) || this.#entryStore.isFolded(orderKey.id)) return { kind: "duplicate" };
     if (orderKey.at <= this.#watermark.value || orderKey.at <= this.#folding.fold.cutAt)
       return { kind: "too-old" };
-    const admitted = admit(this.#folding.fold, entry, REDO_MAX, this.#parts.limits.unitSteps);
+    const admitted = admit(this.#folding.fold, entry, REDO_MAX, this.#parts.limits.unitSteps, between);
     const merged = admitted === "too-many-steps" ? admitted : this.#folding.merge([entry], admitted);
     if (merged === null || merged === "too-many-steps") return { kind: merged ?? "too-old" };
     const [{ answers }] = merged as [FoldedEntry];
@@ -232,6 +241,11 @@ export class Timeline {
       isAlone: this.#parts.isAlone(),
     });
   }
+
+  readonly #undoUnflushed = (): void => {
+    if (this.flushing !== null && this.#folding.isOpen)
+      this.#late.undoUnflushed(() => this.#entryStore.forgetUnflushed());
+  };
 
   /** @param entries  in order, at least one */
   #store(entries: readonly Entry[], from: ByteString | null): Promise<void> | null {

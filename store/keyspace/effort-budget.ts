@@ -191,6 +191,20 @@ export class EffortBudget {
     }
   }
 
+  /** Runs reads between two units: their steps do not count for the units. */
+  aside<Result>(run: () => Result): Result {
+    const { produced, producedMax, steps, stepsMax, areUnrecorded } = this;
+    const [granted, grantedToUnit] = [this.#granted, this.#grantedToUnit];
+    this.stepsMax = Number.POSITIVE_INFINITY;
+    this.areUnrecorded = false;
+    try {
+      return run();
+    } finally {
+      Object.assign(this, { produced, producedMax, steps, stepsMax, areUnrecorded });
+      [this.#granted, this.#grantedToUnit] = [granted, grantedToUnit];
+    }
+  }
+
   #grant(argv: readonly ByteString[]): void {
     let bytes = 0;
     for (const { length } of argv) bytes += length;

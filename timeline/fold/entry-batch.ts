@@ -15,6 +15,9 @@ export interface FoldedEntry {
   readonly answers: readonly UnitAnswer[];
 }
 
+/** Called after a unit of an entry, with the number of its units that have been applied so far. */
+export type BetweenUnits = (applied: number) => void;
+
 /** Entries to be merged together; each list is in the order of all entries. */
 export interface Batch {
   /** Entries before the last entry of the tail. */

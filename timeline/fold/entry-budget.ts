@@ -10,7 +10,7 @@ import { BudgetExceeded } from "../../store/keyspace/effort-budget.js";
 import type { UndoRecord } from "../../store/keyspace/undo.js";
 import type { Entry } from "../entries/entry.js";
 import { applyUnit } from "./apply-unit.js";
-import { type FoldedEntry, isAfter } from "./entry-batch.js";
+import { type BetweenUnits, type FoldedEntry, isAfter } from "./entry-batch.js";
 import type { Fold } from "./fold.js";
 import { unitsOf } from "./fold-unit.js";
 
@@ -18,6 +18,8 @@ import { unitsOf } from "./fold-unit.js";
  * Merges an entry that is not recorded yet.
  * @param maxRedone  units that may be redone
  * @param stepsMax   steps that the entry may use on this daemon
+ * @param between    called after each unit, if the entry comes after all applied entries; if the entry exceeds its budget,
+ * some units after which it was called are undone
  * @returns "too-many-steps" if it needs more steps, or null if more units would be redone; in both cases nothing is changed
  */
 export function admit(
@@ -25,8 +27,9 @@ export function admit(
   entry: Entry,
   maxRedone: number,
   stepsMax: number,
+  between: BetweenUnits | null = null,
 ): readonly FoldedEntry[] | "too-many-steps" | null {
-  const merge = () => fold.mergeWithin(maxRedone, [entry]);
+  const merge = () => fold.mergeWithin(maxRedone, [entry], between);
   // If units after the entry may have to be redone, first try the entry separately: redoing those units must not count.
   if (!isAfter([entry], fold.newest)) {
     const isTooMuch = isCounted(entry, fold.ring) && exceeds(entry, stepsMax, fold);

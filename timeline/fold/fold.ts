@@ -16,6 +16,7 @@ import {
   type Arrival,
   answered,
   arrivalsOf,
+  type BetweenUnits,
   batchOf,
   type FoldedEntry,
   isAfter,
@@ -28,7 +29,7 @@ import { RingFold } from "./ring-fold.js";
 import { bytesOfUnit } from "./tail-bytes.js";
 import { TouchedTail } from "./touched-tail.js";
 
-export type { FoldedEntry, UnitAnswer };
+export type { BetweenUnits, FoldedEntry, UnitAnswer };
 
 export class Fold {
   /** The database after all entries so far. */
@@ -112,14 +113,19 @@ export class Fold {
    * counts as that many, unless it is the only one.
    * @returns null if more units would have to be redone, or if units that the fold left out would now have to be
    * applied but are no longer in memory; in both cases nothing is changed
+   * @param between  called after each unit, if the entries come after all applied entries
    */
-  mergeWithin(maxRedone: number, entries: readonly Entry[]): readonly FoldedEntry[] | null {
+  mergeWithin(
+    maxRedone: number,
+    entries: readonly Entry[],
+    between: BetweenUnits | null = null,
+  ): readonly FoldedEntry[] | null {
     for (const { envelope } of entries)
       if (envelope.at <= this.cutAt)
         throw new Error(`an entry dated ${envelope.at} arrived after the cut at ${this.cutAt}`);
     if (isAfter(entries, this.newest)) {
       const folded: FoldedEntry[] = [];
-      for (const entry of entries) folded.push(this.#mergeNext(entry));
+      for (const entry of entries) folded.push(this.#mergeNext(entry, between));
       return folded;
     }
     const arrivals = arrivalsOf(entries, this.#databases, this.#known);
@@ -204,12 +210,12 @@ export class Fold {
   }
 
   /** Merges an entry that comes after all applied entries: the usual case. */
-  #mergeNext(entry: Entry): FoldedEntry {
+  #mergeNext(entry: Entry, between: BetweenUnits | null): FoldedEntry {
     const commands = this.#tail.retainsUnits
       ? null
       : ordinaryCommands(entry.envelope, this.#databases, this.ring);
     if (commands !== null) {
-      const state = { ring: this.ring, database: this.database, records: this.#records };
+      const state = { ring: this.ring, database: this.database, records: this.#records, between };
       const applied = applyOrdinary(entry, commands, state);
       if (applied.count > 0) this.#tail.pushApplied(entry, applied);
       this.newest = orderKeyOf(entry);
@@ -217,7 +223,7 @@ export class Fold {
     }
     const arrival = { entry, units: unitsOf(entry, this.#databases, this.#known) };
     for (const unit of arrival.units) if (unit.kind === "ring") this.#appendToRing(unit);
-    if (this.end === null) this.#append(arrival);
+    if (this.end === null) this.#append(arrival, between);
     else this.#pass(arrival.units);
     this.newest = orderKeyOf(entry);
     return answered(arrival);
@@ -293,13 +299,14 @@ export class Fold {
   }
 
   /** Applies the units of an entry that comes after the complete tail, except the units for the ring. */
-  #append({ entry, units }: Arrival): void {
+  #append({ entry, units }: Arrival, between: BetweenUnits | null = null): void {
     let count = 0;
     try {
       for (const unit of units) {
         if (unit.kind === "ring") continue;
         unit.answer = this.#apply(unit);
         if (unit.kind === "data") count++;
+        between?.(unit.index + 1);
       }
     } catch (problem) {
       if (problem instanceof BudgetExceeded) for (const unit of units.toReversed()) this.#undo(unit);

@@ -15,6 +15,7 @@ import type { Command } from "../../store/rows/command-row.js";
 import { isDenied, refusalOf } from "../../store/unit-permission.js";
 import type { Entry } from "../entries/entry.js";
 import { runCommand, takeRecords } from "./apply-unit.js";
+import type { BetweenUnits } from "./entry-batch.js";
 import type { UnitAnswer } from "./fold-unit.js";
 import type { Undoing } from "./tail.js";
 
@@ -32,11 +33,13 @@ export interface State {
   readonly database: Database;
   /** Empty before and after each unit. */
   readonly records: UndoRecord[];
+  /** Called after each unit, or null. */
+  readonly between: BetweenUnits | null;
 }
 
 /** Applies an ordinary entry. @param commands  the entry's commands, from `ordinaryCommands` */
 export function applyOrdinary(entry: Entry, commands: readonly Command[], state: State): AppliedEntry {
-  const { ring, database, records } = state;
+  const { ring, database, records, between } = state;
   const { commands: argvs, key, at } = entry.envelope;
   const isForDaemons = needsDaemon(entry.envelope);
   const signer = ring.find(key);
@@ -66,6 +69,7 @@ export function applyOrdinary(entry: Entry, commands: readonly Command[], state:
       answers[i] = refused(refusal);
       undoing[i] = "denied";
     }
+    between?.(i + 1);
   }
   return { answers, undoing, count };
 }
