@@ -92,6 +92,16 @@ export const LIMITS = {
     summary: "time without a complete request after which a connection is closed",
     reason: "php-dbsync's 3 s is shorter than the pauses of ordinary clients",
   },
+  maxHeldBytes: {
+    flag: null,
+    unit: "bytes",
+    fallback: MIB,
+    min: KIB,
+    max: 511 * MIB,
+    summary:
+      "RESP: bytes of a connection's answers to reads that may wait for the disk; above it, its next command runs when they are sent",
+    reason: "such answers wait for about a millisecond; the memory of a pipeline of long reads stays small",
+  },
   maxBulkBytes: {
     flag: null,
     unit: "bytes",

@@ -34,6 +34,8 @@ export class OrderRecorder extends RecordingBase {
   readonly #order: OrderContext;
   protected readonly memberAnswers: MemberAnswers;
   readonly waiting: WaitingEntries;
+  readonly flushing = null;
+  readonly appliesAtOnce = false;
 
   constructor(order: OrderContext) {
     super(order, order.backend.changes);

@@ -4,7 +4,7 @@ import type { Choices, Envelope } from "../../protocol/version-2/envelope.js";
 import type { EnvelopeDate, Wait } from "../../protocol/version-2/messages-v2.js";
 import type { KeyRing } from "../../store/key-ring.js";
 import type { Entry, OrderKey } from "../../timeline/entries/entry.js";
-import type { UnitAnswer } from "../../timeline/fold/fold.js";
+import type { BetweenUnits, UnitAnswer } from "../../timeline/fold/fold.js";
 import type { Unsigned } from "./recorded-choices.js";
 
 /** The answers of a recorded entry's units, which are sent once the entry is flushed. */
@@ -29,6 +29,8 @@ export class NotTaken extends Error {
 }
 
 export interface EntryRecorder {
+  /** Whether `record` applies the entry before it returns. Otherwise it is applied before `flushed` resolves. */
+  readonly appliesAtOnce: boolean;
   /** The newest key ring. */
   readonly ring: KeyRing;
   /** The highest date of an applied write. */
@@ -44,8 +46,11 @@ export interface EntryRecorder {
    * @param date  the date with which the commands will be signed
    */
   choicesOf(unsigned: Unsigned, date: EnvelopeDate): Choices;
-  /** Records an entry that is known to be valid. */
-  record(entry: Entry): Recorded | RefusedEnvelope;
+  /**
+   * Records an entry that is known to be valid.
+   * @param between  called after each of its units, with the number of units applied so far, or null
+   */
+  record(entry: Entry, between?: BetweenUnits | null): Recorded | RefusedEnvelope;
   /** Sends an entry that the daemon itself has signed to the peers, once it is on disk. */
   sendToPeers(entry: Entry): void;
   /** Resolves with true once the entry is as safe as requested, or with false if that takes too long. */

@@ -12,6 +12,7 @@ import { checkRing } from "../../engine/pipeline/envelope-checks.js";
 import type { LastWrite } from "../../engine/users/command-path.js";
 import type { Environment } from "../../net/process/clock-and-randomness.js";
 import type { ByteString } from "../../protocol/byte-string.js";
+import { TURN_MS } from "../../protocol/steps.js";
 import {
   type Choices,
   COMMANDS_MAX,
@@ -33,6 +34,7 @@ import {
 import { OwnEnvelopes } from "./own-envelopes.js";
 import { nextTurn, type ReplicaContext } from "./replica-context.js";
 import { SigningPace } from "./signing-pace.js";
+import { type WaitingStep, WaitingSteps } from "./waiting-steps.js";
 
 /** The sender of a command. */
 export interface GatewayUser {
@@ -64,7 +66,7 @@ export interface TriedUnit extends Choices {
   readonly conditions: readonly Condition[];
 }
 
-/** The commands of one envelope. */
+/** The commands of one envelope, and the reads and scripts of their senders that follow them; there may be no commands. */
 interface Group {
   readonly db: number;
   readonly as: ByteString | null;
@@ -74,6 +76,7 @@ interface Group {
   readonly conditions: readonly Condition[] | null;
   readonly commands: Argv[];
   readonly waiting: GatewayWaiter[];
+  readonly steps: WaitingSteps;
   /** Bytes of the commands, estimated. */
   bytes: number;
   /** What the commands have chosen, if they have already been run. */
@@ -132,7 +135,7 @@ export class Gateway {
     if (bytes > COMMAND_BYTES_MAX) return tooLong(bytes);
     const group = this.#groupFor(user, isKeyCommand(argv));
     group.commands.push(argv);
-    group.waiting.push(waiter);
+    join(group, waiter);
     group.bytes += bytes;
     this.#pace.received(1);
     return null;
@@ -162,9 +165,35 @@ export class Gateway {
     group.bytes += bytes;
     this.#pace.received(commands.length);
     return answerTo(user, (waiter) => {
-      group.waiting.push(waiter);
+      join(group, waiter);
       return null;
     });
+  }
+
+  /** Whether a command is applied before it is answered. */
+  get appliesAhead(): boolean {
+    return this.#recorder.appliesAtOnce;
+  }
+
+  /** Runs a read directly after the commands of its sender that wait to be recorded. */
+  readAfter({ as }: GatewayUser, read: WaitingStep): void {
+    const group = this.#open.get(as ?? "") ?? this.#openGroup({ db: 0, as, isRing: false });
+    group.steps.add(group.commands.length, read);
+  }
+
+  /**
+   * Runs a script after the commands of its sender that wait to be recorded. The sender's later commands wait for the
+   * script.
+   */
+  runAfter({ as, lastWrite }: GatewayUser, run: () => void): void {
+    const group = this.#openGroup({ db: 0, as, isRing: false });
+    if (lastWrite !== undefined) lastWrite.unapplied++;
+    const runScript = () => {
+      if (lastWrite !== undefined) lastWrite.unapplied--;
+      run();
+    };
+    group.steps.add(0, { run: runScript, end: () => {} });
+    this.#pace.received(1);
   }
 
   /**
@@ -191,8 +220,10 @@ export class Gateway {
     const { db, as } = user;
     const named = conditions.length === 0 ? null : conditions;
     const head = { db, as, isRing: false, multi: true, conditions: named, bytes, chosen };
+    const group = { ...head, commands: [...commands], waiting: [], steps: new WaitingSteps() };
     return answerTo(user, (waiter) => {
-      this.#record({ ...head, commands: [...commands], waiting: [waiter] }, date);
+      join(group, waiter);
+      this.#record(group, date);
       return null;
     });
   }
@@ -205,13 +236,18 @@ export class Gateway {
     const open = this.#open.get(as ?? "");
     const isFull = open !== undefined && (open.bytes >= GROUP_BYTES || open.commands.length >= COMMANDS_MAX);
     if (open !== undefined && open.db === db && open.isRing === isRing && !isFull) return open;
-    const group = this.#addGroup({ db, as, isRing, multi: false, conditions: null });
-    this.#open.set(as ?? "", group);
+    return this.#openGroup({ db, as, isRing });
+  }
+
+  /** Adds a group after all others, which the user's next commands may join. */
+  #openGroup(head: Pick<Group, "db" | "as" | "isRing">): Group {
+    const group = this.#addGroup({ ...head, multi: false, conditions: null });
+    this.#open.set(head.as ?? "", group);
     return group;
   }
 
-  #addGroup(head: Omit<Group, "commands" | "waiting" | "bytes">): Group {
-    const group: Group = { ...head, commands: [], waiting: [], bytes: 0 };
+  #addGroup(head: Omit<Group, "commands" | "waiting" | "steps" | "bytes">): Group {
+    const group: Group = { ...head, commands: [], waiting: [], steps: new WaitingSteps(), bytes: 0 };
     this.#groups.push(group);
     return group;
   }
@@ -222,15 +258,26 @@ export class Gateway {
     // Do not clear the map instead: V8 links a map's old table to the new table. If an old table has been promoted to
     // the old generation, it would keep all later tables reachable.
     this.#open = new Map();
+    const { uptime } = this.#context.environment;
+    const endsAt = groups.length === 1 ? 0 : uptime() + TURN_MS;
     for (const [i, group] of groups.entries()) {
-      const refusal = this.#recorder.refusal() ?? this.own.refusal();
-      if (refusal !== null) answerAll(group.waiting, refusal);
-      else if (!this.#record(group)) this.#signLater([...apart(group), ...groups.slice(i + 1)]);
-      else if (group.isApart === true) this.#signLater(groups.slice(i + 1));
+      if (!this.#sign(group)) this.#signLater([...apart(group), ...groups.slice(i + 1)]);
+      else if (i + 1 < groups.length && (group.isApart === true || uptime() > endsAt))
+        this.#signLater(groups.slice(i + 1));
       else continue;
-      if (refusal === null) return;
+      return;
     }
   };
+
+  /** Signs and records a group. @returns false if it is too large for one envelope */
+  #sign(group: Group): boolean {
+    group.steps.endFirst();
+    if (group.commands.length === 0) return true;
+    const refusal = this.#recorder.refusal() ?? this.own.refusal();
+    if (refusal === null) return this.#record(group);
+    refuse(group, refusal);
+    return true;
+  }
 
   /**
    * Signs these groups in a later turn, so that other clients are served first. Commands received in the meantime are
@@ -238,7 +285,7 @@ export class Gateway {
    */
   #signLater(groups: readonly Group[]): void {
     this.#groups = [...groups, ...this.#groups];
-    this.#pace.received(groups.reduce((sum, { commands }) => sum + commands.length, 0));
+    this.#pace.interrupted(groups.reduce((sum, { commands }) => sum + commands.length, 0));
   }
 
   /**
@@ -246,7 +293,7 @@ export class Gateway {
    * commands are still waiting
    */
   #record(group: Group, date?: EnvelopeDate): boolean {
-    const { waiting } = group;
+    const { waiting, steps } = group;
     const at = date ?? this.own.nextDate;
     const chosen = group.chosen ?? this.#recorder.choicesOf(group, at);
     const entry = this.own.sign({ ...group, ...chosen }, group.commands, at);
@@ -254,15 +301,21 @@ export class Gateway {
     const refusal = group.isRing ? checkRing(entry.envelope.commands, entry.body.length) : null;
     const [changes, recorder] = [this.#changes, this.#recorder];
     changes.senders = waiting;
-    const recorded = refusal ?? recorder.record(entry);
+    const between = steps.isEmpty ? null : (applied: number) => steps.runUpTo(applied);
+    const recorded = refusal ?? recorder.record(entry, between);
     changes.senders = null;
     if ("kind" in recorded) {
       if (recorded.code === "too-much" && !group.multi && group.commands.length > 1) return false;
-      answerAll(waiting, recorded);
+      refuse(group, recorded);
       return true;
     }
     const orderKey = orderKeyOf(entry);
-    for (const { lastWrite } of waiting) if (lastWrite !== undefined) lastWrite.orderKey = orderKey;
+    for (const { lastWrite } of waiting) {
+      if (lastWrite === undefined) continue;
+      lastWrite.orderKey = orderKey;
+      lastWrite.unapplied--;
+    }
+    steps.end();
     recorder.sendToPeers(entry);
     this.#pace.recorded();
     const { length } = group.commands;
@@ -285,11 +338,25 @@ export const randomUnitId = ({ randomBytes }: Environment): ByteString => unitId
 
 const FLUSHED = Promise.resolve();
 
+/** Adds a waiter to a group, and records that one more unit of its sender is not applied yet. */
+function join({ waiting }: Group, waiter: GatewayWaiter): void {
+  waiting.push(waiter);
+  if (waiter.lastWrite !== undefined) waiter.lastWrite.unapplied++;
+}
+
+/** Refuses the commands of a group, and runs the reads that follow them. */
+function refuse({ waiting, steps }: Group, refusal: Refused): void {
+  for (const { lastWrite } of waiting) if (lastWrite !== undefined) lastWrite.unapplied--;
+  answerAll(waiting, refusal);
+  steps.end();
+}
+
 /** Returns one group for each command, so that only a command that is too large is refused. */
-const apart = ({ commands, waiting, ...head }: Group): readonly Group[] =>
+const apart = ({ commands, waiting, steps, ...head }: Group): readonly Group[] =>
   commands.map((argv, i) => ({
     ...head,
     isApart: true,
+    steps: steps.following(i),
     bytes: bytesOf(argv),
     commands: [argv],
     waiting: [waiting[i] as GatewayWaiter],

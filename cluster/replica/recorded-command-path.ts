@@ -1,6 +1,7 @@
 /**
  * The command path of a daemon with a timeline: writes are signed with the daemon's own key and recorded; reads are
- * answered from the state.
+ * answered from the state, as soon as everything that they may show is on disk. Commands of one sender run in the order
+ * of their arrival, without waiting for the answers.
  */
 
 import { replyOf } from "../../engine/answers/refusal-reply.js";
@@ -9,6 +10,7 @@ import type { CheckedCommand } from "../../engine/backends/checked-command.js";
 import type { KeyChangeObservers } from "../../engine/backends/key-change-observers.js";
 import type { KeyCounts } from "../../engine/backends/key-counts.js";
 import type { LocalUnits } from "../../engine/backends/local-units.js";
+import { isInSteps } from "../../engine/backends/run-steps-in-turns.js";
 import type { WriteObserver } from "../../engine/backends/write-observer.js";
 import {
   ALL_COMMANDS_SUPPORTED,
@@ -21,9 +23,12 @@ import {
 } from "../../engine/users/command-path.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { array, NIL_ARRAY, type Reply } from "../../protocol/reply.js";
+import { StepReply, withItemsFound } from "../../protocol/step-reply.js";
 import type { Condition } from "../../protocol/version-2/envelope.js";
+import { CommandFailure } from "../../store/arguments/command-errors.js";
 import type { Command } from "../../store/rows/command-row.js";
 import type { Gateway } from "./gateway.js";
+import { HeldAnswers, type HeldWaiter } from "./held-answers.js";
 import type { TimelineBackend } from "./timeline-backend.js";
 import { TrialRun } from "./trial-run.js";
 
@@ -35,6 +40,7 @@ export class RecordedPath implements CommandPath {
   readonly #gateway: Gateway;
   readonly #units: LocalUnits;
   readonly #others: () => number | null;
+  readonly #held: HeldAnswers;
 
   /**
    * @param units  creates the units for reads, whose ids seed random choices
@@ -45,6 +51,11 @@ export class RecordedPath implements CommandPath {
     this.#gateway = gateway;
     this.#units = units;
     this.#others = others;
+    this.#held = new HeldAnswers(backend);
+  }
+
+  get appliesAhead(): boolean {
+    return this.#gateway.appliesAhead;
   }
 
   get others(): number | null {
@@ -60,9 +71,20 @@ export class RecordedPath implements CommandPath {
   }
 
   execute(command: Command, argv: readonly ByteString[], sender: CommandSender): Reply | Promise<Reply> {
-    if (!command.writes) return this.#read(command, argv, sender);
+    if (!command.writes) {
+      const reply = this.#read(command, argv, sender);
+      return this.#backend.shows(command) ? this.#whenRead(reply) : reply;
+    }
     this.#notifySent(command, argv, sender.db);
     return this.#gateway.execute(argv, sender).then(replyOf);
+  }
+
+  inspect(command: Command, argv: readonly ByteString[], sender: CommandSender): Reply | Promise<Reply> {
+    return command.writes ? this.execute(command, argv, sender) : this.#read(command, argv, sender);
+  }
+
+  whenSafe(reply: Reply): Reply | Promise<Reply> {
+    return this.#held.whenSafe(reply);
   }
 
   send<Waiter extends ReplyWaiter>(
@@ -70,7 +92,7 @@ export class RecordedPath implements CommandPath {
     argv: readonly ByteString[],
     sender: WaitingSender<Waiter>,
   ): Reply | Promise<Reply> | Waiter {
-    if (!command.writes) return this.#read(command, argv, sender);
+    if (!command.writes) return this.#sendRead(command, argv, sender);
     const waiter = sender.waiter();
     this.#notifySent(command, argv, sender.db);
     const refusal = this.#gateway.send(argv, sender, waiter);
@@ -87,6 +109,19 @@ export class RecordedPath implements CommandPath {
       this.#backend.observer?.sent(calls, sender.db);
       return this.#gateway.executeTogether(commands, conditions, sender).then(replyOf);
     }
+    if (!this.#mustWait(sender)) return this.#whenRead(this.#readTogether(calls, conditions, sender));
+    return new Promise((answered) => {
+      this.#readLater(sender, { answered: (answer) => answered(replyOf(answer)) }, () =>
+        this.#readTogether(calls, conditions, sender),
+      );
+    });
+  }
+
+  #readTogether(
+    calls: readonly CheckedCommand[],
+    conditions: readonly Condition[],
+    sender: CommandSender,
+  ): Reply | Promise<Reply> {
     if (!this.hold(conditions)) return NIL_ARRAY;
     const backend = this.#backend;
     const read = () => calls.map(({ command, argv }) => this.#read(command, argv, sender));
@@ -105,11 +140,24 @@ export class RecordedPath implements CommandPath {
     conditions: readonly Condition[],
     sender: CommandSender,
   ): Reply | Promise<Reply> {
+    if (!this.#mustWait(sender)) return this.#runInSteps(program, conditions, sender);
+    return new Promise((resolve) => {
+      this.#gateway.runAfter(sender, () =>
+        resolve(failureOr(() => this.#runInSteps(program, conditions, sender))),
+      );
+    });
+  }
+
+  #runInSteps(
+    program: (run: StepRunner) => Reply,
+    conditions: readonly Condition[],
+    sender: CommandSender,
+  ): Reply | Promise<Reply> {
     const [backend, gateway] = [this.#backend, this.#gateway];
     const { standstill } = backend;
     if (standstill !== null) return standstill;
     const position = gateway.begin();
-    if (!this.hold(conditions)) return NIL_ARRAY;
+    if (!this.hold(conditions)) return this.whenSafe(NIL_ARRAY);
     const trial = new TrialRun(backend.database, backend.unitSteps, position, sender);
     let reply: Reply;
     try {
@@ -119,20 +167,14 @@ export class RecordedPath implements CommandPath {
       throw problem;
     }
     const { calls, db, choices } = trial;
-    if (calls.length === 0) return reply;
+    if (calls.length === 0) return this.whenSafe(reply);
     backend.observer?.sent(calls, db);
     const commands = calls.map(({ argv }) => argv);
     const { as, isStable, replicated, lastWrite } = sender;
-    return gateway
-      .recordNow({ commands, conditions, ...choices }, position.date, {
-        db,
-        as,
-        isStable,
-        replicated,
-        lastWrite,
-      })
-      .then(replyOf)
-      .then((answer) => (answer.kind === "error" ? answer : reply));
+    const user = { db, as, isStable, replicated, lastWrite };
+    const recorded = gateway.recordNow({ commands, conditions, ...choices }, position.date, user);
+    backend.readFromNow();
+    return recorded.then(replyOf).then((answer) => (answer.kind === "error" ? answer : reply));
   }
 
   get expiredKeys(): number {
@@ -165,5 +207,65 @@ export class RecordedPath implements CommandPath {
 
   #read(command: Command, argv: readonly ByteString[], sender: CommandSender): Reply | Promise<Reply> {
     return this.#backend.run(command, argv, this.#units.joined(sender), sender.now);
+  }
+  /** Whether a command must run after commands of the same sender that are not applied yet. */
+  #mustWait({ lastWrite }: CommandSender): boolean {
+    return lastWrite !== undefined && lastWrite.unapplied > 0 && this.appliesAhead;
+  }
+
+  #sendRead<Waiter extends ReplyWaiter>(
+    command: Command,
+    argv: readonly ByteString[],
+    sender: WaitingSender<Waiter>,
+  ): Reply | Promise<Reply> | Waiter {
+    if (!this.#backend.shows(command)) return this.#read(command, argv, sender);
+    if (this.#mustWait(sender)) {
+      const waiter = sender.waiter();
+      this.#readLater(sender, waiter, () => this.#read(command, argv, sender));
+      return waiter;
+    }
+    const reply = this.#read(command, argv, sender);
+    if (!this.#held.areHeld || reply instanceof Promise || isInSteps(reply)) return this.#whenRead(reply);
+    const waiter = sender.waiter();
+    this.#held.send(reply, waiter);
+    return waiter;
+  }
+
+  /** Runs a read after the commands of its sender that are not applied yet. Its steps do not count for them. */
+  #readLater(sender: CommandSender, waiter: HeldWaiter, read: () => Reply | Promise<Reply>): void {
+    let reply: Reply | Promise<Reply> = NIL_ARRAY;
+    const run = () => {
+      // The commands before it were dated after it arrived.
+      this.#backend.readFromNow();
+      reply = this.#backend.database.aside(read);
+      if (!(reply instanceof Promise)) reply = withItemsFound(reply);
+    };
+    const end = () => {
+      if (reply instanceof Promise) reply.then((settled) => this.#held.send(settled, waiter));
+      else this.#held.send(reply, waiter);
+    };
+    this.#gateway.readAfter(sender, { run, end });
+  }
+
+  /** Returns the reply to a read, once it is complete and everything that it may show is on disk. */
+  #whenRead(reply: Reply | Promise<Reply>): Reply | Promise<Reply> {
+    if (reply instanceof Promise) return reply.then((settled) => this.#whenRead(settled));
+    // The items of a StepReply may show later changes, so it must be complete before it can wait.
+    if (!(reply instanceof StepReply) && !(this.#held.areHeld && isInSteps(reply)))
+      return this.whenSafe(reply);
+    const complete = this.#backend.complete(reply);
+    return complete instanceof Promise
+      ? complete.then((settled) => this.whenSafe(settled))
+      : this.whenSafe(complete);
+  }
+}
+
+/** Returns the reply of a command that runs later than it arrived, which may have failed. */
+function failureOr(run: () => Reply | Promise<Reply>): Reply | Promise<Reply> {
+  try {
+    return run();
+  } catch (failure) {
+    if (failure instanceof CommandFailure) return failure.reply;
+    throw failure;
   }
 }

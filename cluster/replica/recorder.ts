@@ -23,7 +23,7 @@ import type { EnvelopeDate, Wait } from "../../protocol/version-2/messages-v2.js
 import { isKeyCommand, type KeyRing } from "../../store/key-ring.js";
 import type { Entry, OrderKey } from "../../timeline/entries/entry.js";
 import { mayChange } from "../../timeline/entries/recorded-envelopes.js";
-import type { FoldedEntry, UnitAnswer } from "../../timeline/fold/fold.js";
+import type { BetweenUnits, FoldedEntry, UnitAnswer } from "../../timeline/fold/fold.js";
 import { Confirmations } from "./confirmations.js";
 import type { Recorded } from "./entry-recorder.js";
 import { randomUnitId } from "./gateway.js";
@@ -37,6 +37,7 @@ import { answerUnrecorded } from "./unrecorded-answers.js";
 export class Recorder extends RecordingBase {
   readonly #node: NodeState;
   protected readonly memberAnswers: MemberAnswers;
+  readonly appliesAtOnce = true;
   readonly #confirmations: Confirmations;
   /** Answers commands about the member list. Null if this daemon supports no member lists. */
   readonly #lists: ListCommands | null;
@@ -140,6 +141,10 @@ export class Recorder extends RecordingBase {
    */
   get daemons(): number {
     return 1 + this.#node.peering.members.length;
+  }
+
+  get flushing(): Promise<void> | null {
+    return this.#node.timeline.flushing;
   }
 
   get newest(): EnvelopeDate {
@@ -259,12 +264,12 @@ export class Recorder extends RecordingBase {
   }
 
   /** Records an entry that is known to be valid. */
-  record(entry: Entry): Recorded | RefusedEnvelope {
+  record(entry: Entry, between: BetweenUnits | null = null): Recorded | RefusedEnvelope {
     const { id } = entry;
     const { timeline } = this.#node;
     const { ring } = timeline;
     const { changes } = ring;
-    const taking = timeline.take(entry);
+    const taking = timeline.take(entry, between);
     switch (taking.kind) {
       case "accepted":
         if (timeline.ring !== ring || ring.changes !== changes) this.#auditChange(entry, taking.answers);

@@ -17,6 +17,7 @@ import type { Choices, Envelope } from "../../protocol/version-2/envelope.js";
 import type { EnvelopeDate, Wait } from "../../protocol/version-2/messages-v2.js";
 import type { KeyRing } from "../../store/key-ring.js";
 import type { Entry, OrderKey } from "../../timeline/entries/entry.js";
+import type { BetweenUnits } from "../../timeline/fold/fold.js";
 import type { EntryRecorder, Recorded } from "./entry-recorder.js";
 import { Gateway } from "./gateway.js";
 import type { MemberAnswers } from "./member-answers.js";
@@ -51,6 +52,8 @@ export abstract class RecordingBase implements Recording, EntryRecorder {
   abstract get readStatus(): ReadStatus;
   abstract get members(): number;
   abstract get daemons(): number;
+  abstract readonly flushing: Promise<void> | null;
+  abstract readonly appliesAtOnce: boolean;
   abstract get newest(): EnvelopeDate;
   abstract get ring(): KeyRing;
   abstract get floor(): number;
@@ -58,7 +61,7 @@ export abstract class RecordingBase implements Recording, EntryRecorder {
   abstract holds(orderKey: OrderKey): boolean;
   abstract refusal(): Refused | null;
   abstract choicesOf(unsigned: Unsigned, date: EnvelopeDate): Choices;
-  abstract record(entry: Entry): Recorded | RefusedEnvelope;
+  abstract record(entry: Entry, between?: BetweenUnits | null): Recorded | RefusedEnvelope;
   abstract sendToPeers(entry: Entry): void;
   abstract confirm(orderKey: OrderKey, wait: Wait): Promise<boolean>;
   /** Records a client's envelope. */

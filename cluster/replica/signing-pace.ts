@@ -50,6 +50,15 @@ export class SigningPace {
     this.#schedule();
   }
 
+  /**
+   * Records that the turn has ended before all waiting commands were signed. The next turn continues, without waiting
+   * for the disk.
+   */
+  interrupted(commands: number): void {
+    this.#waiting += commands;
+    if (!this.#isScheduled) this.#signSoon();
+  }
+
   /** Records that an envelope was passed to the disk. */
   recorded(): void {
     this.#unflushed++;
@@ -81,6 +90,10 @@ export class SigningPace {
   #schedule(): void {
     if (this.#isScheduled || this.#unflushed > 0 || this.#waiting === 0 || this.#waiting < this.#awaited)
       return;
+    this.#signSoon();
+  }
+
+  #signSoon(): void {
     this.#isScheduled = true;
     this.#stopWaiting();
     this.#defer(this.#sign);

@@ -7,7 +7,7 @@ import type { Backend, Outcome } from "../../engine/backends/backend.js";
 import { KeyChangeObservers } from "../../engine/backends/key-change-observers.js";
 import { type KeyCounts, keyCountsOf } from "../../engine/backends/key-counts.js";
 import type { LocalUnit } from "../../engine/backends/local-units.js";
-import { completeEntries } from "../../engine/backends/run-steps-in-turns.js";
+import { completeEntries, completeReply } from "../../engine/backends/run-steps-in-turns.js";
 import { foreignCursor, foreignCursorAmong } from "../../engine/backends/scan-cursor.js";
 import { type QuerySender, replyToUser, WorkingMemory } from "../../engine/backends/working-memory.js";
 import type { WriteObserver } from "../../engine/backends/write-observer.js";
@@ -39,6 +39,8 @@ export interface TimelineState {
   readonly failure: string | null;
   /** The reason why this daemon has stopped applying units, or null if it applies them. */
   readonly standstill: string | null;
+  /** Settles when everything that the state includes is as safe as --fsync requires, or null if it already is. */
+  readonly flushing: Promise<void> | null;
 }
 
 /** Answers TIMELINE commands. */
@@ -78,6 +80,11 @@ export class TimelineBackend implements Backend {
   /** The current database. A caller that changes its contents must undo the changes in the same turn. */
   get database(): Database {
     return this.#timeline.database;
+  }
+
+  /** Settles when everything that reads see now is as safe as --fsync requires, or null if it already is. */
+  get flushing(): Promise<void> | null {
+    return this.#timeline.flushing;
   }
 
   /** Always true, because the database is in memory. The daemon's state reports a failure of the disk. */
@@ -163,8 +170,13 @@ export class TimelineBackend implements Backend {
     return standstill === null ? null : error(`ERR semantics-unknown: ${standstill}`);
   }
 
-  #refusalOf({ reads, name }: Command): Reply | null {
-    return reads || OUTCOME_COMMANDS.has(name) ? this.standstill : null;
+  #refusalOf(command: Command): Reply | null {
+    return this.shows(command) ? this.standstill : null;
+  }
+
+  /** Whether the reply to a command shows data, or outcomes of units. */
+  shows({ reads, name }: Command): boolean {
+    return reads || OUTCOME_COMMANDS.has(name);
   }
 
   /** Answers a command about the past, or returns null if it is a different command. */
@@ -172,6 +184,11 @@ export class TimelineBackend implements Backend {
     if (command.writes) throw new Error(`${command.name} is recorded, not executed`);
     if (this.past === null || command.group !== PAST_GROUP) return null;
     return this.past.execute(command.name, argv, unit);
+  }
+
+  /** Returns a reply with all its items, or its promise if finding them takes longer than one turn. */
+  complete(reply: Reply): Reply | Promise<Reply> {
+    return completeReply(reply, this.#environment.uptime);
   }
 
   executeTogether(commands: readonly (readonly ByteString[])[], unit: Unit): Reply {
@@ -199,6 +216,11 @@ export class TimelineBackend implements Backend {
   /** Returns the id of the unit that changed a key last, or an empty string if the key does not exist. */
   writerOf(db: number, key: ByteString): ByteString {
     return this.#timeline.database.writerOf(db, key, this.#environment.clock());
+  }
+
+  /** Executes all later reads as of the current time, even if their senders have read the clock earlier. */
+  readFromNow(): void {
+    this.#readDate(this.#environment.clock());
   }
 
   #readDate(now: number): number {

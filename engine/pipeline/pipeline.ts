@@ -344,7 +344,21 @@ export class Pipeline {
     // envelope could be applied.
     const refusal = checkSigned(accepted.signer !== null, this, "envelope");
     if (refusal !== null) return notApplied(accepted.id, refusal);
-    return this.recording.apply(accepted) ?? this.#units.apply(accepted, signers?.ring ?? null);
+    return (
+      this.recording.apply(accepted) ?? this.#whenFlushed(this.#units.apply(accepted, signers?.ring ?? null))
+    );
+  }
+
+  /** Delays the answer to a read until everything that it shows is as safe as --fsync requires. */
+  #whenFlushed(answer: Answered): Answered {
+    if (answer instanceof Promise) return answer.then((one) => this.#whenFlushed(one));
+    const { flushing } = this.recording;
+    return flushing === null
+      ? answer
+      : flushing.then(
+          () => answer,
+          ({ message }: Error) => notApplied(answer.id, refused("storage-failed", message)),
+        );
   }
 }
 

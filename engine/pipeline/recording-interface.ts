@@ -28,6 +28,11 @@ export interface Recording {
   readonly reason: string;
   /** The flag of every answer, such as `catching-up`, or an empty string if there is none. */
   readonly readStatus: ReadStatus;
+  /**
+   * Settles when everything that reads see now is as safe as --fsync requires, or null if it already is. Rejects if the
+   * disk has failed.
+   */
+  readonly flushing: Promise<void> | null;
   /** The highest date and number of an applied write. */
   readonly newest: EnvelopeDate;
   /** The number of connected daemons that receive the same writes, or null if the daemon runs alone. */
@@ -69,6 +74,7 @@ export interface Recording {
 export class Unrecorded implements Recording {
   readonly localUnits: LocalUnits;
   readonly readStatus = "";
+  readonly flushing = null;
   readonly newest = new NewestDate();
   readonly members = null;
   readonly daemons = 1;

@@ -16,6 +16,7 @@ import type { Signers } from "../trust/signers.js";
 import { isForAdministrators } from "./administrator-commands.js";
 import { type Admission, signerOfCommand } from "./command-signer.js";
 import type { PipelineParts } from "./pipeline-parts.js";
+import type { Recording } from "./recording-interface.js";
 
 /**
  * Maximum number of arguments, as in Redis before 7.0. A frame of 64 MiB could contain 32 million arguments, which
@@ -48,7 +49,19 @@ export function handleVersion1(
   if (full !== null) return full;
   const recorded = recording.execute(argv, signer === null ? null : hexOf(signer.id));
   if (recorded !== null) return recorded.then((answer) => answerOf(argv, answer));
-  return databases.executeInTurn(argv, { ...recording.localUnits.next(0), client });
+  return whenFlushed(databases.executeInTurn(argv, { ...recording.localUnits.next(0), client }), recording);
+}
+
+/** Delays the answer to a read until everything that it shows is as safe as --fsync requires. */
+function whenFlushed(answer: Answer | Promise<Answer>, recording: Recording): Answer | Promise<Answer> {
+  const { flushing } = recording;
+  if (answer instanceof Promise) return answer.then((one) => whenFlushed(one, recording));
+  return flushing === null
+    ? answer
+    : flushing.then(
+        () => answer,
+        ({ message }: Error) => refused("storage-failed", message),
+      );
 }
 
 function authorize(

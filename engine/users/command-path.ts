@@ -15,9 +15,12 @@ import type { KeyCounts } from "../backends/key-counts.js";
 import type { UnitSender } from "../backends/local-units.js";
 import type { WriteObserver } from "../backends/write-observer.js";
 
-/** Receives the order key of the sender's latest recorded write. It is null until a write is recorded. */
+/** The state of a sender's latest writes, in an object that is the same for all of its commands. */
 export interface LastWrite {
+  /** The order key of the latest recorded write, or null until a write is recorded. */
   orderKey: OrderKey | null;
+  /** The number of units that the sender has sent and that are not applied yet. Its later commands must not overtake them. */
+  unapplied: number;
 }
 
 /**
@@ -51,6 +54,8 @@ export interface ReplyWaiter {
   readonly lastWrite: LastWrite | undefined;
   /** Called once, but never before `send` has returned the waiter. */
   answered(answer: Reply | Refused): void;
+  /** Called before `answered` with the reply to a read, so that the sender can write it before later commands run. */
+  prepare?(reply: Reply): void;
 }
 
 /**
@@ -95,8 +100,20 @@ export interface CommandPath {
   readonly others: number | null;
   /** The source of key changes, or null if the keys are on other daemons. */
   readonly changes: KeyChangeObservers | null;
+  /**
+   * Whether a write is applied before it is answered, so that later commands of its sender may run while it is being
+   * written to disk. The path runs such commands in the order in which they were sent.
+   */
+  readonly appliesAhead: boolean;
   /** Runs a command. Errors are returned as replies; a promise never rejects. */
   execute(command: Command, argv: readonly ByteString[], sender: CommandSender): Reply | Promise<Reply>;
+  /** Runs a read whose reply is not sent to the client, because it may show writes that are not on disk yet. */
+  inspect(command: Command, argv: readonly ByteString[], sender: CommandSender): Reply | Promise<Reply>;
+  /**
+   * Returns a reply that shows the current state, as soon as every write that it may show is as safe as the answers to
+   * writes promise; an error if the disk fails before.
+   */
+  whenSafe(reply: Reply): Reply | Promise<Reply>;
   /** Runs a command for a sender that uses waiters. @returns the reply, or the waiter if the reply arrives later */
   send<Waiter extends ReplyWaiter>(
     command: Command,

@@ -25,6 +25,7 @@ export class LocalPath implements CommandPath {
   readonly others = null;
   /** The reply to a write never arrives later, so the sender's waiters are not used. */
   readonly send = this.execute;
+  readonly appliesAhead = false;
   readonly #backend: MemoryBackend;
   readonly #units: LocalUnits;
 
@@ -44,6 +45,14 @@ export class LocalPath implements CommandPath {
   execute(command: Command, argv: readonly ByteString[], sender: CommandSender): Reply | Promise<Reply> {
     const reply = this.#backend.run(command, argv, this.#units.joined(sender), sender.now);
     if (command.group === "dbsync") this.#units.part();
+    return reply;
+  }
+
+  inspect(command: Command, argv: readonly ByteString[], sender: CommandSender): Reply | Promise<Reply> {
+    return this.execute(command, argv, sender);
+  }
+
+  whenSafe(reply: Reply): Reply {
     return reply;
   }
 

@@ -86,7 +86,8 @@ export class RespDialect extends Dialect<Argv> {
   }
 
   override get heldBytes(): number {
-    return this.parser.heldBytes + this.#session.queuedBytes + (this.#session.subscriptions?.bytes ?? 0);
+    const { queuedBytes, heldBytes } = this.#session;
+    return this.parser.heldBytes + queuedBytes + heldBytes + (this.#session.subscriptions?.bytes ?? 0);
   }
 
   get isClosing(): boolean {
@@ -130,9 +131,15 @@ export class RespDialect extends Dialect<Argv> {
       pause.hold(this.#resume);
       return null;
     }
-    if (pending > 0 && (pending >= UNANSWERED_MAX || !this.#session.mayRunConcurrently(argv))) return null;
+    if (pending > 0 && !this.#mayRunAhead(argv, pending)) return null;
     this.#waitingCommand = null;
     return argv;
+  }
+
+  #mayRunAhead(argv: Argv, pending: number): boolean {
+    const { heldBytes } = this.#session;
+    const isFull = pending >= UNANSWERED_MAX || heldBytes > this.#server.host.limits.maxHeldBytes;
+    return !isFull && this.#session.mayRunConcurrently(argv);
   }
 
   get silenceMaxMs(): number {

@@ -5,15 +5,31 @@ import type { LongAnswer } from "./dialect.js";
 export interface Slot {
   /** The answer, or null if it is pending. */
   readonly answer: string | LongAnswer | null;
+  /** Whether it contains pushed bytes, which answer no request. */
+  readonly isPush?: boolean;
+  /** Whether bytes that are pushed from now on must not overtake it. */
+  readonly hasRun?: boolean;
 }
 
 export class AnswerQueue {
   /** The number of slots. It is a field because it is read several times for each request; only this class sets it. */
   length = 0;
+  /** The number of pushed characters. Only this class sets it. */
+  pushed = 0;
   #slots: Slot[] = [];
 
   add(slot: Slot): void {
     this.length = this.#slots.push(slot);
+  }
+
+  push(bytes: string): void {
+    this.pushed += bytes.length;
+    this.add({ answer: bytes, isPush: true, hasRun: true });
+  }
+
+  /** Whether there are slots that pushed bytes must not overtake. */
+  get delaysPushes(): boolean {
+    return this.length > 0 && this.#slots.some(({ hasRun }) => hasRun === true);
   }
 
   isFirst(slot: Slot): boolean {
@@ -30,9 +46,10 @@ export class AnswerQueue {
     if (first === undefined || first.answer === null) return null;
     let ready = 0;
     let taken: string | LongAnswer = "";
-    for (const { answer } of this.#slots) {
+    for (const { answer, isPush } of this.#slots) {
       if (typeof answer !== "string" || taken.length >= about) break;
       taken += answer;
+      if (isPush === true) this.pushed -= answer.length;
       ready++;
     }
     if (ready === 0) {
@@ -47,5 +64,6 @@ export class AnswerQueue {
   clear(): void {
     this.#slots = [];
     this.length = 0;
+    this.pushed = 0;
   }
 }

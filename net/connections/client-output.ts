@@ -84,9 +84,9 @@ export class ClientOutput implements AnswerListener {
     return this.written.length >= WRITE_CHARS;
   }
 
-  /** The number of bytes that were passed to the socket and not accepted by the system yet. */
+  /** The number of bytes that the system has not accepted yet: those in the socket, and pushed bytes that wait for answers. */
   get heldBytes(): number {
-    return this.#connection.socket.writableLength + (this.#long?.left ?? 0);
+    return this.#connection.socket.writableLength + (this.#long?.left ?? 0) + this.#answers.pushed;
   }
 
   /** Adds the answer of a request after the earlier answers. */
@@ -125,6 +125,18 @@ export class ClientOutput implements AnswerListener {
 
   /** Adds bytes that answer no request, and that many connections may receive. */
   push(bytes: string): void {
+    if (this.#answers.delaysPushes) this.#pushAfterAnswers(bytes);
+    else this.#pushNow(bytes);
+  }
+
+  #pushAfterAnswers(bytes: string): void {
+    this.#answers.push(bytes);
+    const { pushed } = this.#answers;
+    if (pushed > this.#registry.limits.maxOutputBytes)
+      this.#connection.onClosing(closing("answer-too-long", `${pushed} bytes are waiting`, null));
+  }
+
+  #pushNow(bytes: string): void {
     const pushed = this.written === "" ? this.#registry.pushes.nothing : this.#pushed;
     // Other bytes may have been written after the shared text.
     this.#pushed = pushed?.text.length === this.written.length ? pushed.followedBy(bytes) : null;

@@ -75,6 +75,8 @@ export interface LaterAnswer {
   bytes: number;
   /** The listener to notify, or null during the call that serves the request. */
   listener: AnswerListener | null;
+  /** Whether the request has run, so that bytes pushed from then on must not overtake the answer. */
+  hasRun?: boolean;
 }
 
 export interface AnswerListener {

@@ -160,7 +160,7 @@ class MongoSender extends SessionCommandSender {
 
 /** The sender of a single write, which stores the write's order key. */
 class AwaitedSender extends MongoSender {
-  readonly lastWrite: LastWrite = { orderKey: null };
+  readonly lastWrite: LastWrite = { orderKey: null, unapplied: 0 };
 }
 
 const isGreeting = (name: string) => /^(hello|ismaster)$/i.test(name);

@@ -89,7 +89,7 @@ function exec(session: RespSession, isReady: boolean): Reply | Promise<Reply> {
   const { conditions, hasChanged } = session.watched;
   session.leaveTransaction();
   if (hasQueueError) return ABORTED;
-  if (hasChanged || !server.path.hold(conditions)) return NIL_ARRAY;
+  if (hasChanged || !server.path.hold(conditions)) return server.path.whenSafe(NIL_ARRAY);
   session.isExecuting = true;
   if (hasScripts) session.scriptsSince = server.environment.uptime();
   try {

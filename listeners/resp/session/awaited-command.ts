@@ -11,6 +11,8 @@ import type { CommandCounts } from "./command-counts.js";
 export interface AwaitingSession {
   readonly isStable: boolean;
   readonly lastWrite: LastWrite;
+  /** Bytes of the answers that are written, and wait for the disk. */
+  heldBytes: number;
   /** Returns the answer for a reply that arrived later. */
   readonly answerOf: (reply: Reply) => Answer;
 }
@@ -18,11 +20,14 @@ export interface AwaitingSession {
 export class AwaitedCommand implements ReplyWaiter, LaterAnswer {
   answer: string | LongAnswer | null = null;
   bytes = 0;
+  hasRun = false;
   listener: AnswerListener | null = null;
   /** Whether the answer is discarded (CLIENT REPLY). */
   isMuted = false;
   readonly #session: AwaitingSession;
   readonly #counts: CommandCounts;
+  /** The reply that waits for the disk, and its answer, or null if there is none. */
+  #prepared: { readonly reply: Reply; readonly answer: Answer } | null = null;
 
   /** @param counts  the counts of the command */
   constructor(session: AwaitingSession, counts: CommandCounts) {
@@ -47,9 +52,29 @@ export class AwaitedCommand implements ReplyWaiter, LaterAnswer {
     return this.#session.lastWrite;
   }
 
+  prepare(reply: Reply): void {
+    const answer = this.#session.answerOf(reply);
+    this.#prepared = { reply, answer };
+    this.hasRun = true;
+    this.#session.heldBytes += lengthOf(answer);
+  }
+
   answered(answer: Reply | Refused): void {
+    const prepared = this.#prepared;
+    this.#prepared = null;
+    if (prepared !== null) this.#session.heldBytes -= lengthOf(prepared.answer);
     const reply = replyOf(answer);
     if (reply.kind === "error") this.#counts.addFailure();
-    this.listener?.answered(this, this.isMuted ? "" : this.#session.answerOf(reply));
+    if (this.isMuted) this.listener?.answered(this, "");
+    else
+      this.listener?.answered(
+        this,
+        prepared?.reply === reply ? prepared.answer : this.#session.answerOf(reply),
+      );
   }
+}
+
+function lengthOf(answer: Answer): number {
+  if (typeof answer === "string") return answer.length;
+  return answer.kind === "long" ? answer.left : 0;
 }

@@ -19,6 +19,7 @@ import type { Command } from "../../../store/rows/command-row.js";
 import { AwaitedCommand } from "./awaited-command.js";
 import type { Client, SubscriptionCounts, Tracker } from "./clients.js";
 import type { CommandCounts } from "./command-counts.js";
+import { mayRunAhead } from "./pipelined-commands.js";
 import { OUT_OF_MEMORY, refusalReply } from "./refused-commands.js";
 import { queuedBytes } from "./reply-bytes.js";
 import type { RespServer } from "./resp-server.js";
@@ -110,7 +111,7 @@ export class RespSession implements Client, WaitingSender<AwaitedCommand> {
   isGone = false;
   /** The subscriptions, or null if the client has never subscribed. */
   subscriptions: Subscriptions | null = null;
-  readonly lastWrite: LastWrite = { orderKey: null };
+  readonly lastWrite: LastWrite = { orderKey: null, unapplied: 0 };
   /** The commands queued since MULTI, or null if no transaction is open. */
   queued: Queued[] | null = null;
   /** The approximate memory of the queued commands in bytes. */
@@ -118,6 +119,13 @@ export class RespSession implements Client, WaitingSender<AwaitedCommand> {
   /** Whether a command could not be queued, so that EXEC will fail. */
   hasQueueError = false;
   readonly watched: WatchedKeys;
+  /**
+   * Whether further commands may run before the last one is answered; meaningful only if the path applies writes before
+   * it answers them.
+   */
+  letsFollow = false;
+  /** Bytes of the answers that are written, and wait for the disk. */
+  heldBytes = 0;
   /** Whether EXEC is running its commands, none of which may wait. */
   isExecuting = false;
   /** The runner of EXEC's commands if there are scripts among them, or null otherwise. */
@@ -254,7 +262,10 @@ export class RespSession implements Client, WaitingSender<AwaitedCommand> {
     const denial = this.userSession.denial(found.command, argv, needsMemory, found.isOpen);
     if (denial !== null) return this.#reject(argv, this.#denied(denial, found, argv));
     this.last = found;
-    if (this.queued === null || found.inTransaction === "at-once") return this.call(found, argv);
+    if (this.queued === null || found.inTransaction === "at-once") {
+      if (this.server.path.appliesAhead) this.letsFollow = mayRunAhead(this, found);
+      return this.call(found, argv);
+    }
     this.queued.push({ route: found, argv });
     this.queuedBytes += queuedBytes(argv);
     return QUEUED;
@@ -323,13 +334,20 @@ export class RespSession implements Client, WaitingSender<AwaitedCommand> {
 
   /**
    * Returns whether a command may run while replies are pending. A write may run after other writes, because writes are
-   * recorded in order. If the path sends commands to other daemons in order, any command for the databases may run.
+   * recorded in order. If the path sends commands to other daemons in order, any command for the databases may run. If
+   * writes are applied before they are answered, most commands may run.
    */
   mayRunConcurrently(argv: readonly ByteString[]): boolean {
-    const { forwards } = this.server.path;
-    if (this.last === null || !isPlain(this.last, forwards)) return false;
+    const { forwards, appliesAhead } = this.server.path;
+    if (!appliesAhead) {
+      if (this.last === null || !isPlain(this.last, forwards)) return false;
+      const found = this.routes.find(argv);
+      return found instanceof CommandFailure || (this.queued === null && isPlain(found, forwards));
+    }
+    if (!this.letsFollow) return false;
     const found = this.routes.find(argv);
-    return found instanceof CommandFailure || (this.queued === null && isPlain(found, forwards));
+    if (found instanceof CommandFailure) return true;
+    return (this.queued !== null && found.inTransaction !== "at-once") || mayRunAhead(this, found);
   }
 
   /** Returns whether CLIENT PAUSE delays a command. */

@@ -72,13 +72,13 @@ function runAndRecordOrWait<Waiter extends ReplyWaiter>(
   };
   // Do not record a command that finds nothing: the entry would be useless.
   if (path.records && isOfGroup) {
-    const preview = path.execute(XREADGROUP_PREVIEW, argv, sender);
-    if (!(preview instanceof Promise) && preview.kind === "error") return preview;
+    const preview = path.inspect(XREADGROUP_PREVIEW, argv, sender);
+    if (!(preview instanceof Promise) && preview.kind === "error") return path.whenSafe(preview);
     if (!(preview instanceof Promise) && isNil(preview)) return waitFor();
   } else if (path.records && command.writes && isEmpty(path, command, argv, sender)) return waitFor();
-  const reply = path.execute(command, argv, sender);
+  const reply = path.inspect(command, argv, sender);
   if (reply instanceof Promise) return reply.then((settled) => (isNil(settled) ? waitLate() : settled));
-  return isNil(reply) ? waitFor() : reply;
+  return isNil(reply) ? waitFor() : path.whenSafe(reply);
 }
 
 /** Returns what a call waits for, or null if it does not wait. */
@@ -116,12 +116,12 @@ function isEmpty(
   sender: CommandSender,
 ): boolean {
   const { keys } = shapeOf(path, command, argv, sender) as WaitShape;
-  const reply = path.execute(findCommand("EXISTS") as Command, ["EXISTS", ...keys], sender);
+  const reply = path.inspect(findCommand("EXISTS") as Command, ["EXISTS", ...keys], sender);
   return !(reply instanceof Promise) && reply.kind === "integer" && reply.value === 0;
 }
 
 function lastId(path: CommandPath, key: ByteString, sender: CommandSender): ByteString {
-  const info = path.execute(findCommand("XINFO|STREAM") as Command, ["XINFO", "STREAM", key], sender);
+  const info = path.inspect(findCommand("XINFO|STREAM") as Command, ["XINFO", "STREAM", key], sender);
   if (info instanceof Promise || info.kind !== "map") return "0-0";
   const at = info.items.findIndex((item) => item.kind === "bulk" && item.bytes === "last-generated-id");
   const id = info.items[at + 1] ?? bulk("0-0");

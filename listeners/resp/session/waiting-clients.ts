@@ -255,9 +255,9 @@ export class WaitingClients {
       if (readiness === false && SIZE_OF[shape.type] !== null) empty = shape.type;
       if (readiness !== true) continue;
       this.#expected.delete(awaited);
-      const reply = this.#path.execute(command, argv, sender);
+      const reply = this.#path.inspect(command, argv, sender);
       if (!(reply instanceof Promise)) {
-        if (!isNil(reply)) this.#finish(waiting, reply);
+        if (!isNil(reply)) this.#finishWhenSafe(waiting, reply);
         continue;
       }
       waiting.isRunning = true;
@@ -302,7 +302,7 @@ export class WaitingClients {
 
   /** Runs a read from memory. @returns the reply, or null if it is not available immediately */
   #read(command: Command, argv: readonly ByteString[], sender: CommandSender): Reply | null {
-    const reply = this.#path.execute(command, argv, sender);
+    const reply = this.#path.inspect(command, argv, sender);
     return reply instanceof Promise ? null : reply;
   }
 
@@ -321,6 +321,16 @@ export class WaitingClients {
     return lastWrite === undefined
       ? { db, as, readsAll, isStable, now }
       : { db, as, readsAll, isStable, now, lastWrite };
+  }
+
+  #finishWhenSafe(waiting: WaitingClient, reply: Reply): void {
+    const safe = this.#path.whenSafe(reply);
+    if (!(safe instanceof Promise)) {
+      this.#finish(waiting, safe);
+      return;
+    }
+    waiting.isRunning = true;
+    safe.then((settled) => this.#finish(waiting, settled));
   }
 
   #finish(waiting: WaitingClient, reply: Reply): void {

@@ -30,6 +30,7 @@ class FakeTimeline {
   isDelayed = false;
   state: "live" | "catching-up" = "live";
   failure: string | null = null;
+  readonly flushing = null;
   standstill: string | null = null;
   prunedTo = -1;
   newest = { at: 0, seq: 0 };

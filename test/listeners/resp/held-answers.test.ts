@@ -1,0 +1,218 @@
+/**
+ * Tests what answers wait for on a daemon that records: commands run in the order of their arrival, without waiting for
+ * the disk, and each answer waits for the disk to have everything that it shows.
+ */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { ClusterNode } from "../../../cluster/node/cluster-node.js";
+import { RecordedPath } from "../../../cluster/replica/recorded-command-path.js";
+import { Channels } from "../../../engine/channels/channels.js";
+import { Broadcasts } from "../../../engine/pipeline/publish-messages.js";
+import { makeIdentity } from "../../../engine/trust/identity.js";
+import { loadSigners } from "../../../engine/trust/load-signers.js";
+import { realEnvironment } from "../../../net/process/clock-and-randomness.js";
+import { settingsFrom, until } from "../../daemon/replicas.js";
+import { log } from "../../daemon/scene.js";
+import { makeKeyPair } from "../../support/envelope-client.js";
+import { RawClient } from "../../support/raw-client.js";
+import { HeldStorage } from "../../timeline/support/held-storage.js";
+import { startResp } from "./scene.js";
+
+const app = makeKeyPair();
+const lines = (...commands: readonly string[]) => commands.map((command) => `${command}\r\n`).join("");
+const INCREMENT = `EVAL "return redis.call('INCR', KEYS[1])" 1`;
+const PING = "+PONG\r\n";
+/** Longer than the turns in which a daemon would send an answer that does not wait. */
+const TURNS = 20;
+
+interface HeldScene extends AsyncDisposable {
+  readonly storage: HeldStorage;
+  readonly node: ClusterNode;
+  open(): Promise<RawClient>;
+}
+
+/** Starts a RESP listener before a timeline whose storage waits. */
+async function startHeld(): Promise<HeldScene> {
+  const settings = settingsFrom(["-s", app.file, "--resp", "0"]);
+  const storage = new HeldStorage();
+  const channels = new Channels();
+  const broadcasts = new Broadcasts({
+    ...{ channels, environment: realEnvironment },
+    ...{ window: settings.window, max: 100 },
+  });
+  const node = new ClusterNode(
+    {
+      ...{ settings, identity: makeIdentity(), signers: loadSigners(settings, log), log },
+      ...{ arrived: () => {}, page: () => null, environment: realEnvironment },
+    },
+    { storage, secret: null, broadcasts },
+  );
+  await node.start();
+  const { backend, gateway, recording } = node;
+  assert.ok(gateway !== null);
+  const path = new RecordedPath(backend, gateway, recording.localUnits, () => null);
+  const scene = await startResp({ path });
+  const clients: RawClient[] = [];
+  // The script engine is loaded, and the daemon's key authorized, while nothing waits.
+  const first = await RawClient.open(scene.port);
+  first.send(lines(`${INCREMENT} loaded`, "QUIT"));
+  assert.equal(await first.rest(), ":1\r\n+OK\r\n");
+  storage.isHeld = true;
+  return {
+    storage,
+    node,
+    async open() {
+      const client = await RawClient.open(scene.port);
+      clients.push(client);
+      return client;
+    },
+    async [Symbol.asyncDispose]() {
+      for (const client of clients) client[Symbol.dispose]();
+      storage.complete();
+      await scene[Symbol.asyncDispose]();
+      await node.stop();
+    },
+  };
+}
+
+/** Lets the daemon run for some turns. */
+async function turns(): Promise<void> {
+  for (let turn = 0; turn < TURNS; turn++) await new Promise((resolve) => setImmediate(resolve));
+}
+
+async function readLines(client: RawClient, count: number): Promise<string[]> {
+  const read: string[] = [];
+  while (read.length < count) read.push((await client.readTo("\r\n")).trim());
+  return read;
+}
+
+const get = (node: ClusterNode, key: string) => {
+  const reply = node.timeline.database.execute(["GET", key], { at: Date.now(), db: 0, id: "" });
+  return reply.kind === "bulk" ? reply.bytes : null;
+};
+
+test("a pipeline runs in order while the disk is busy, and is answered in order when the disk has it", async () => {
+  await using scene = await startHeld();
+  const client = await scene.open();
+  client.send(
+    lines(
+      ...["SET k 1", "GET k", "INCR k", "GET k", "MULTI", "INCR k", "GET k", "EXEC", "GET k"],
+      ...[`${INCREMENT} k`, "GET k", "WATCH k", "MULTI", "GET k", "EXEC", "LPUSH k x", "PING", "SELECT 1"],
+      ...["GET k", "SET k other", "GET k", "DISCARD"],
+    ),
+  );
+  await until("the commands before WATCH have run", () => get(scene.node, "k") === "4");
+  await turns();
+  assert.equal(client.received, "");
+  assert.ok(scene.storage.pending > 0);
+  scene.storage.isHeld = false;
+  scene.storage.complete();
+  const expected =
+    "+OK\r\n$1\r\n1\r\n:2\r\n$1\r\n2\r\n+OK\r\n+QUEUED\r\n+QUEUED\r\n*2\r\n:3\r\n$1\r\n3\r\n$1\r\n3\r\n" +
+    ":4\r\n$1\r\n4\r\n+OK\r\n+OK\r\n+QUEUED\r\n*1\r\n$1\r\n4\r\n" +
+    "-WRONGTYPE Operation against a key holding the wrong kind of value\r\n+PONG\r\n+OK\r\n" +
+    "$-1\r\n+OK\r\n$5\r\nother\r\n-ERR DISCARD without MULTI\r\n";
+  assert.equal(await client.read(expected.length), expected);
+});
+
+for (const [name, read, answer] of [
+  ["a read", "GET k", "$3\r\nnew\r\n"],
+  ["a read of an absent key", "GET removed", "$-1\r\n"],
+  ["a transaction of reads", "MULTI\r\nGET k\r\nEXEC", "+OK\r\n+QUEUED\r\n*1\r\n$3\r\nnew\r\n"],
+  ["a script that reads", `EVAL "return redis.call('GET', KEYS[1])" 1 k`, "$3\r\nnew\r\n"],
+  ["an error about a value", "INCR k", "-ERR value is not an integer or out of range\r\n"],
+  ["XREAD that waits only if there is nothing", "XREAD BLOCK 0 STREAMS s 0", null],
+] as const)
+  test(`the answer to ${name} waits for another client's write that it shows`, async () => {
+    await using scene = await startHeld();
+    const [writer, reader] = [await scene.open(), await scene.open()];
+    writer.send(lines("SET k new", "DEL removed", "XADD s 1-1 f v"));
+    await until("the write has run", () => get(scene.node, "k") === "new");
+    reader.send(lines("PING", read));
+    const first = await reader.read(PING.length);
+    assert.equal(first, PING);
+    await turns();
+    const early = read.startsWith("MULTI") ? "+OK\r\n+QUEUED\r\n" : "";
+    assert.equal(reader.received, early);
+    assert.equal(writer.received, "");
+    scene.storage.isHeld = false;
+    scene.storage.complete();
+    if (answer === null) assert.match(await reader.readTo("$1\r\nv\r\n"), /^\*1\r\n/);
+    else assert.equal(await reader.read(answer.length), answer);
+  });
+
+test("WATCH reports a conflict with another client's write only when the disk has the write", async () => {
+  await using scene = await startHeld();
+  const [writer, reader] = [await scene.open(), await scene.open()];
+  reader.send(lines("WATCH k", "MULTI", "PING"));
+  assert.equal(await reader.read(19), "+OK\r\n+OK\r\n+QUEUED\r\n");
+  writer.send(lines("SET k new"));
+  await until("the write has run", () => get(scene.node, "k") === "new");
+  reader.send(lines("EXEC"));
+  await turns();
+  assert.equal(reader.received, "");
+  scene.storage.isHeld = false;
+  scene.storage.complete();
+  assert.equal(await reader.read(5), "*-1\r\n");
+});
+
+test("if the disk fails, nothing that depended on it is answered, and the state no longer shows it", async () => {
+  await using scene = await startHeld();
+  const client = await scene.open();
+  scene.storage.isHeld = false;
+  client.send(lines("SET k old"));
+  assert.equal(await client.read(5), "+OK\r\n");
+  scene.storage.isHeld = true;
+  client.send(lines("SET k new", "GET k", "MULTI", "INCR n", "EXEC", `${INCREMENT} n`, "GET n"));
+  const other = await scene.open();
+  await until("all commands have run", () => get(scene.node, "n") === "2");
+  other.send(lines("GET k"));
+  await turns();
+  assert.equal(client.received + other.received, "");
+  scene.storage.fail();
+  const answers = (await readLines(client, 7)).map((line) => line.split(" ")[0]);
+  assert.deepEqual(answers, ["-MISCONF", "-MISCONF", "+OK", "+QUEUED", "-MISCONF", "-MISCONF", "-MISCONF"]);
+  assert.match((await readLines(other, 1))[0] ?? "", /^-MISCONF /);
+  await until("the state is undone", () => get(scene.node, "k") === "old");
+  assert.equal(get(scene.node, "n"), null);
+  await until("reads are served again", () => scene.node.timeline.flushing === null);
+  other.send(lines("GET k", "GET n", "SET k newer", "GET k"));
+  const after = await readLines(other, 6);
+  assert.deepEqual(
+    after.map((line) => line.split(" ")[0]),
+    ["$3", "old", "$-1", "-MISCONF", "$3", "old"],
+  );
+});
+
+test("pushed messages follow the answers that wait for the disk", async () => {
+  await using scene = await startHeld();
+  const [writer, reader] = [await scene.open(), await scene.open()];
+  reader.send(lines("HELLO 3", "CLIENT TRACKING ON", "PING"));
+  await reader.readTo(PING);
+  writer.send(lines("SET k 1"));
+  await until("the write has run", () => get(scene.node, "k") === "1");
+  reader.send(lines("GET k"));
+  await turns();
+  writer.send(lines("SET k 2"));
+  await turns();
+  assert.equal(reader.received, "");
+  scene.storage.isHeld = false;
+  scene.storage.complete();
+  assert.equal(await reader.read(7), "$1\r\n1\r\n");
+  assert.match(await reader.readTo("$1\r\nk\r\n"), /^>2\r\n\$10\r\ninvalidate\r\n/);
+});
+
+test("commands of a connection run only while few bytes of its answers wait", async () => {
+  await using scene = await startHeld();
+  const client = await scene.open();
+  const text = "x".repeat(100_000);
+  const GETS = 40;
+  client.send(lines(`SET long ${text}`, ...Array.from({ length: GETS }, () => "GET long"), "INCR after"));
+  await until("the write has run", () => get(scene.node, "long") === text);
+  await turns();
+  assert.equal(get(scene.node, "after"), null);
+  scene.storage.isHeld = false;
+  scene.storage.complete();
+  const answer = `$${text.length}\r\n${text}\r\n`;
+  assert.equal(await client.read(5 + GETS * answer.length + 4), `+OK\r\n${answer.repeat(GETS)}:1\r\n`);
+});
