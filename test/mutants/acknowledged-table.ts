@@ -5,9 +5,45 @@ const POLICY = "client/shared/policy.js";
 const SESSION = "client/version-2/consistency-session.js";
 const DETECTOR = "cluster/peers/standstill-detector.js";
 const SESSIONS = "test/client/version-2/consistency-session.test.js";
+const HELD = "test/listeners/resp/held-answers.test.js";
 const DETECTOR_TEST = "test/cluster/peers/standstill-detector.test.js";
 
 export const acknowledgedMutants: readonly Mutant[] = [
+  {
+    name: "held answers: the answer to a read does not wait for the disk",
+    file: "cluster/replica/held-answers.js",
+    find: "return flushing === null ? reply :",
+    replace: "return true ? reply :",
+    test: HELD,
+  },
+  {
+    name: "held answers: the state shows writes that a failed disk does not have",
+    file: "timeline/timeline.js",
+    find: "if (this.flushing !== null && this.#folding.isOpen)",
+    replace: "if (false)",
+    test: HELD,
+  },
+  {
+    name: "held answers: a pushed message overtakes answers that wait for the disk",
+    file: "net/connections/client-output.js",
+    find: "this.#answers.delaysPushes",
+    replace: "false",
+    test: HELD,
+  },
+  {
+    name: "held answers: a pipelined read overtakes a write",
+    file: "cluster/replica/gateway.js",
+    find: "group.steps.add(group.commands.length, read)",
+    replace: "group.steps.add(0, read)",
+    test: HELD,
+  },
+  {
+    name: "held answers: a connection may hold any number of bytes",
+    file: "listeners/resp/resp-dialect.js",
+    find: "heldBytes > this.#server.host.limits.maxHeldBytes",
+    replace: "false",
+    test: HELD,
+  },
   {
     name: "dead letters: a snapshot's list of ids covers the last second that it dropped",
     file: "timeline/compare/newest-ids.js",
