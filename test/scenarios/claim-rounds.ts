@@ -76,10 +76,10 @@ export interface Round {
 
 export interface Play {
   readonly name: string;
+  /** The number of rounds that run at the same time; by default ROUNDS_AT_ONCE. */
+  readonly atOnce?: number;
   /** Whether daemons may be killed. */
   readonly withKills: boolean;
-  /** Whether workers continue to write while the rounds are counted, so that daemons need not become equal. */
-  readonly isContinuous?: boolean;
   /** Adds jobs and claims them, during the faults. */
   work(round: Round): Promise<void>;
   /** Adds to the figures what became of the round's jobs. All daemons are equal now. */
@@ -90,8 +90,6 @@ export interface Play {
 export class ClaimRounds implements AsyncDisposable {
   readonly cluster: ActiveCluster;
   readonly connections: Connections;
-  /** The number of kills so far. */
-  kills = 0;
 
   private constructor(cluster: ActiveCluster) {
     this.cluster = cluster;
@@ -105,9 +103,10 @@ export class ClaimRounds implements AsyncDisposable {
   /** Runs the rounds of a scenario. @param path  the number of the scenario, for its random numbers */
   async run(play: Play, path: number, rounds: number): Promise<Figures> {
     const figures = noFigures();
-    for (let first = 0; first < rounds; first += ROUNDS_AT_ONCE) {
-      const epoch = first / ROUNDS_AT_ONCE;
-      const lanes = Array.from({ length: Math.min(ROUNDS_AT_ONCE, rounds - first) }, (_, lane) => lane);
+    const { atOnce = ROUNDS_AT_ONCE } = play;
+    for (let first = 0; first < rounds; first += atOnce) {
+      const epoch = first / atOnce;
+      const lanes = Array.from({ length: Math.min(atOnce, rounds - first) }, (_, lane) => lane);
       const group = lanes.map(
         (lane): Round => ({
           number: first + lane,
@@ -118,8 +117,11 @@ export class ClaimRounds implements AsyncDisposable {
         }),
       );
       const random = new SeededRandom(seed, path, epoch, 1);
-      await Promise.all([...group.map((round) => play.work(round)), this.#fault(random, epoch, play)]);
-      if (play.isContinuous !== true) await this.cluster.untilEqual();
+      // A fault is healed even if a round fails, so that the cluster can be stopped.
+      const fault = this.#fault(random, epoch, play);
+      await Promise.all(group.map((round) => play.work(round))).finally(() => fault);
+      await fault;
+      await this.cluster.untilEqual();
       await Promise.all(group.map((round) => play.count(round, figures)));
       figures.rounds += group.length;
     }
@@ -135,7 +137,6 @@ export class ClaimRounds implements AsyncDisposable {
       const victim = random.oneOf(DAEMONS);
       this.hold(true);
       await length();
-      this.kills++;
       await cluster.end(victim, "SIGKILL");
       this.hold(false);
       return await cluster.restart(victim);

@@ -7,10 +7,12 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { ClaimRounds, described, failuresOf, PERFECT, roundsOf } from "./claim-rounds.js";
 import { drawn, keys } from "./key-queues.js";
+import { moved, popped, scripted } from "./list-queues.js";
 import { queuePlay } from "./queue-play.js";
 import { seed } from "./scenario.js";
+import { sorted } from "./sorted-set-queue.js";
 
-const QUEUES = [drawn, keys];
+const QUEUES = [popped, moved, scripted, sorted, drawn, keys];
 
 let rounds: ClaimRounds;
 

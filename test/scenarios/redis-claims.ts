@@ -2,9 +2,11 @@
 import { DAEMONS, type Round } from "./claim-rounds.js";
 import type { Outcome } from "./connections.js";
 
-type Argv = readonly [string, ...string[]];
+export type Argv = readonly [string, ...string[]];
 
-const call = (round: Round, daemon: number, ...argv: Argv) =>
+export const BLOCK_SECONDS = "0.01";
+
+export const call = (round: Round, daemon: number, ...argv: Argv) =>
   round.connections.call(daemon, round.lane, ...argv);
 
 export async function isAcknowledged(
@@ -17,7 +19,7 @@ export async function isAcknowledged(
 }
 
 /** Reads at a random daemon. All daemons are equal. */
-async function read(round: Round, ...argv: Argv): Promise<unknown> {
+export async function read(round: Round, ...argv: Argv): Promise<unknown> {
   const outcome = await call(round, round.random.oneOf(DAEMONS), ...argv);
   if (outcome.kind === "answer") return outcome.answer;
   throw new Error(`${argv.join(" ")}: ${outcome.kind === "refused" ? outcome.reason : "no answer"}`);
@@ -40,3 +42,4 @@ export async function claimBy(
 
 export const one = (reply: unknown) => [reply as string];
 export const all = (reply: unknown) => reply as string[];
+export const second = (reply: unknown) => [(reply as string[])[1] as string];
