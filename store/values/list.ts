@@ -33,6 +33,8 @@ export class List {
   #size = 0;
   /** Counts equal elements, from the first call of `maxCountOf` until many changes have followed without another. */
   #counts: ElementCounts | null = null;
+  /** Number of complete searches that found nothing, since the list was created or its elements were counted last. */
+  vainSearches = 0;
 
   get size(): number {
     return this.#size;
@@ -58,8 +60,7 @@ export class List {
 
   /** Returns how often an element occurs at most; 0 if it does not occur. */
   maxCountOf(element: ByteString): number {
-    this.#counts ??= new ElementCounts(this.slice());
-    return this.#counts.get(element);
+    return (this.#counts ??= this.#counted()).get(element);
   }
 
   push(end: End, element: ByteString): void {
@@ -163,11 +164,19 @@ export class List {
     return copy;
   }
 
+  #counted(): ElementCounts {
+    const counts = new ElementCounts(this.#size);
+    this.#forEach(0, this.#size, (each) => counts.add(each));
+    return counts;
+  }
+
   #recount(removed: readonly ByteString[], added: readonly ByteString[]): void {
     const counts = this.#counts as ElementCounts;
     for (const element of removed) counts.remove(element);
     for (const element of added) counts.add(element);
-    if (counts.isUnused) this.#counts = null;
+    if (!counts.isUnused) return;
+    this.#counts = null;
+    this.vainSearches = 0;
   }
 
   #fill(elements: readonly ByteString[]): void {

@@ -8,8 +8,10 @@ import { COMPARED_ELEMENT_READS, SEARCHED_BLOCK } from "./list-search.js";
 
 /** Number of elements at the end of a list that are searched before it is checked whether the others can match. */
 const NEAR_ELEMENTS = 256;
+/** Number of searches of a complete list that together cost about as much as counting its elements. */
+const VAIN_SEARCHES_MAX = 16;
 /** Cost of counting an element, relative to only reading it. */
-const COUNTED_ELEMENT_READS = 32;
+const COUNTED_ELEMENT_READS = 128;
 
 /** Returns how many of the chosen elements are next to each other at an end, from the first on. */
 export function chosenAtEnd({ effort }: Data, list: List, end: End, chosen: Choice): number {
@@ -63,6 +65,7 @@ function positionsOf(data: Data, list: List, end: End, chosen: Choice): number[]
     checked += count;
     block = SEARCHED_BLOCK;
   }
+  if (wanted.size > 0 && !list.isCounted) list.vainSearches++;
   return positions;
 }
 
@@ -92,6 +95,7 @@ function matches(
 
 /** Removes the elements that occur nowhere else in the list, so that the list need not be searched for them. */
 function dropGone(data: Data, list: List, wanted: Map<ByteString, { readonly found: number }>): void {
+  if (!list.isCounted && list.vainSearches < VAIN_SEARCHES_MAX) return;
   // Counting the elements is work of this daemon only: other daemons may have counted them before.
   if (!list.isCounted) data.effort.read(COUNTED_ELEMENT_READS * list.size);
   for (const [element, { found }] of wanted) if (list.maxCountOf(element) <= found) wanted.delete(element);

@@ -142,12 +142,7 @@ export class SlotIndex {
   /** Removes the entry with the given hash and slot. */
   remove(hash: number, slot: number): void {
     const segment = this.segment(hash);
-    this.free(segment, segment.cellOf(hash, slot));
-  }
-
-  /** Frees a cell of a segment. */
-  free(segment: Segment, cell: number): void {
-    segment.free(cell);
+    segment.free(segment.cellOf(hash, slot));
     const capacity = segment.mask + 1;
     if (capacity > CELLS_MIN && segment.used * 8 < capacity) segment.resize(capacity / 2);
   }
