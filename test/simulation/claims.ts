@@ -89,8 +89,7 @@ export function wrongClaims(
 ): string[] {
   const calls = entries.flatMap(({ envelope }) => envelope.commands);
   const isCleared = calls.some(([name = ""]) => CLEARS.includes(name.toUpperCase()));
-  // Entries that only removed members have are lost, as their lists say.
-  if (settings.claims === 0 || settings.lists || ledger.lost.size > 0 || isCleared) return [];
+  if (settings.claims === 0 || ledger.lost.size > 0 || isCleared) return [];
   const left = new Map(KEYS.flatMap((key) => elementsOf(database, key).map((element) => [element, key])));
   const taken = new Set<ByteString>();
   for (const { envelope } of entries)

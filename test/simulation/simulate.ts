@@ -167,13 +167,16 @@ export function makeWorld(
   const isInTime = !drawn.faults.has("clock-day");
   const mayHaveLists =
     drawn.byzantine === null && genesis.roots.length > 0 && isInTime && !without.includes("lists");
+  const lists = mayHaveLists && drawLists(new SeededRandom(seed, 4));
+  // Entries that only removed members have are lost, as their lists say, and claims among them.
+  const mayClaim = !lists && !without.includes("claims");
   const settings = {
     ...drawn,
+    lists,
     tables: without.includes("tables") ? 0 : drawTables(new SeededRandom(seed, 0)),
     groups: without.includes("groups") ? 0 : drawGroups(new SeededRandom(seed, 1)),
     scripts: without.includes("scripts") ? 0 : drawScripts(new SeededRandom(seed, 2)),
-    claims: without.includes("claims") ? 0 : drawClaims(new SeededRandom(seed, 5)),
-    lists: mayHaveLists && drawLists(new SeededRandom(seed, 4)),
+    claims: mayClaim ? drawClaims(new SeededRandom(seed, 5)) : 0,
     peering: {
       ...drawn.peering,
       ...drawComparing(new SeededRandom(seed, 3), without.includes("comparing")),
