@@ -80,6 +80,8 @@ export interface Play {
   readonly atOnce?: number;
   /** Whether daemons may be killed. */
   readonly withKills: boolean;
+  /** Whether workers continue to write while the rounds are counted, so that daemons need not become equal. */
+  readonly isContinuous?: boolean;
   /** Adds jobs and claims them, during the faults. */
   work(round: Round): Promise<void>;
   /** Adds to the figures what became of the round's jobs. All daemons are equal now. */
@@ -90,6 +92,8 @@ export interface Play {
 export class ClaimRounds implements AsyncDisposable {
   readonly cluster: ActiveCluster;
   readonly connections: Connections;
+  /** The number of kills so far. */
+  kills = 0;
 
   private constructor(cluster: ActiveCluster) {
     this.cluster = cluster;
@@ -121,7 +125,7 @@ export class ClaimRounds implements AsyncDisposable {
       const fault = this.#fault(random, epoch, play);
       await Promise.all(group.map((round) => play.work(round))).finally(() => fault);
       await fault;
-      await this.cluster.untilEqual();
+      if (play.isContinuous !== true) await this.cluster.untilEqual();
       await Promise.all(group.map((round) => play.count(round, figures)));
       figures.rounds += group.length;
     }
@@ -137,6 +141,7 @@ export class ClaimRounds implements AsyncDisposable {
       const victim = random.oneOf(DAEMONS);
       this.hold(true);
       await length();
+      this.kills++;
       await cluster.end(victim, "SIGKILL");
       this.hold(false);
       return await cluster.restart(victim);

@@ -97,6 +97,7 @@ export const FULL_ONLY: readonly string[] = [
   "python/documents.test",
   "python/faults.test",
   "python/listen.test",
+  "scenarios/job-libraries.test",
   "scenarios/promises.test",
   "trials/",
 ];
