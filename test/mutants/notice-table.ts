@@ -37,8 +37,8 @@ export const noticeMutants: readonly Mutant[] = [
   {
     name: "notices: undone writes of a script notify",
     file: "store/database.js",
-    find: "const { listener } = this;\n        this.listener = null;",
-    replace: "const { listener } = this;",
+    find: "this.listener = null;\n        try {\n            return this.withBudget(",
+    replace: "try {\n            return this.withBudget(",
     test: "test/listeners/resp/notices.test.js",
   },
   {
