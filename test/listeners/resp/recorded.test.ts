@@ -127,10 +127,10 @@ test("a transaction with more commands than an envelope may contain is refused w
     const all = await exchange(respPort(replica), lines("DEL n", "MULTI", ...commands, "EXEC", "GET n"));
     return all.slice(all.lastIndexOf("+QUEUED\r\n") + "+QUEUED\r\n".length);
   };
-  assert.match(await answerTo(4000, 96), /^\*4096\r\n[^-]*\$4\r\n4000\r\n$/);
+  assert.match(await answerTo(4000, 96_000), /^\*100000\r\n[^-]*\$4\r\n4000\r\n$/);
   assert.equal(
-    await answerTo(4000, 97),
-    "-EXECABORT Transaction discarded: on a daemon that records commands, a transaction that writes may have at most 4096 commands\r\n$-1\r\n",
+    await answerTo(4000, 96_001),
+    "-EXECABORT Transaction discarded: on a daemon that records commands, a transaction that writes may have at most 100000 commands\r\n$-1\r\n",
   );
   assert.match(await answerTo(0, 5000), /^\*5000\r\n/);
 });
