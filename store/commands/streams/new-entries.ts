@@ -84,10 +84,9 @@ export function chosenIds(choice: Choice): ReadonlyMap<number, readonly StreamId
     const [stream, count] = [Number(choice[at]), Number(choice[at + 1])];
     const end = at + 2 + Math.max(count, 0);
     const ids = choice.slice(at + 2, end).map((text) => idIfAny(text) ?? 0n);
-    byStream.set(
-      stream,
-      [...new Set(ids)].sort((a, b) => (a < b ? -1 : 1)),
-    );
+    // A daemon records them in this order; any other order has the same effect.
+    const isAscending = ids.every((id, i) => i === 0 || id > ids[i - 1]!);
+    byStream.set(stream, isAscending ? ids : [...new Set(ids)].sort((a, b) => (a < b ? -1 : 1)));
     at = end;
   }
   return byStream;
