@@ -6,7 +6,11 @@
  */
 
 import { type Refused, refused } from "../../engine/answers/request.js";
-import { commandBytes as bytesOf, COMMAND_BYTES_MAX } from "../../engine/answers/unit-limits.js";
+import {
+  commandBytes as bytesOf,
+  COMMAND_BYTES_MAX,
+  choicesBytes,
+} from "../../engine/answers/unit-limits.js";
 import type { KeyChangeObservers } from "../../engine/backends/key-change-observers.js";
 import { checkRing } from "../../engine/pipeline/envelope-checks.js";
 import type { LastWrite } from "../../engine/users/command-path.js";
@@ -296,6 +300,12 @@ export class Gateway {
     const { waiting, steps } = group;
     const at = date ?? this.own.nextDate;
     const chosen = group.chosen ?? this.#recorder.choicesOf(group, at);
+    const chosenBytes = choicesBytes(chosen);
+    if (chosenBytes > 0 && group.bytes + chosenBytes > COMMAND_BYTES_MAX) {
+      if (!group.multi && group.commands.length > 1) return false;
+      answerAll(waiting, takesTooMuch(group.bytes + chosenBytes));
+      return true;
+    }
     const entry = this.own.sign({ ...group, ...chosen }, group.commands, at);
     // Check what members would check: a command that they would refuse must not be recorded here either.
     const refusal = group.isRing ? checkRing(entry.envelope.commands, entry.body.length) : null;
@@ -363,6 +373,9 @@ const apart = ({ commands, waiting, steps, ...head }: Group): readonly Group[] =
   }));
 
 const tooLong = (bytes: number): Refused => refused("command-too-long", `signed, it takes ${bytes} bytes`);
+
+const takesTooMuch = (bytes: number): Refused =>
+  refused("command-too-long", `signed with what it takes, it takes ${bytes} bytes: request less at once`);
 
 const notFlushed = ({ message }: Error): Refused =>
   refused("storage-failed", `it may have been applied: ${message}`);

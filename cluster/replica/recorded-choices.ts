@@ -6,7 +6,13 @@
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { withItemsFound } from "../../protocol/step-reply.js";
-import { type Choice, type Choices, type Envelope, NO_CHOICES } from "../../protocol/version-2/envelope.js";
+import {
+  type Choice,
+  type Choices,
+  type Envelope,
+  EXPIRY_MAX,
+  NO_CHOICES,
+} from "../../protocol/version-2/envelope.js";
 import type { EnvelopeDate } from "../../protocol/version-2/messages-v2.js";
 import { CommandFailure } from "../../store/arguments/command-errors.js";
 import type { Database } from "../../store/database.js";
@@ -14,6 +20,7 @@ import { BudgetExceeded } from "../../store/keyspace/effort-budget.js";
 import { isExpired, NO_EXPIRY } from "../../store/keyspace/keyspace.js";
 import type { UndoRecord } from "../../store/keyspace/undo.js";
 import { type Command, isClaim } from "../../store/rows/command-row.js";
+import { touchesOf } from "../../store/rows/key-spec.js";
 
 /** Commands that are going to be signed as one envelope. */
 export interface Unsigned extends Pick<Envelope, "db" | "multi" | "commands"> {
@@ -29,34 +36,40 @@ export interface TrialState {
   readonly unitId: () => ByteString;
 }
 
+/** A command, or null for one that the fold refuses. */
+type Runnable = Command | null;
+
 /** @param date  the date with which the commands will be signed, later than everything in the state */
 export function choicesOf(unsigned: Unsigned, date: EnvelopeDate, state: TrialState): Choices {
   const { database } = state;
-  const commands: Command[] = [];
+  const commands: Runnable[] = [];
   for (const argv of unsigned.commands) {
     const command = database.table.resolve(argv);
+    const isRefused = command instanceof CommandFailure;
     // The fold refuses the command, and with `multi` all of them.
-    if (command instanceof CommandFailure) return NO_CHOICES;
-    commands.push(command);
+    if (isRefused && unsigned.multi) return NO_CHOICES;
+    commands.push(isRefused ? null : command);
   }
   const choices = new Map<number, Choice>();
   const expiries = new Map<number, number>();
   const { db, conditions } = unsigned;
   const tried = countToTry(commands, unsigned);
   const noteExpiry = (index: number) => {
+    const command = commands[index] ?? null;
     const argv = argvAt(unsigned, index);
-    const expiry = expiryBefore(database, commands[index] as Command, argv, { db, at: date.at });
+    const expiry = command === null ? undefined : expiryBefore(database, command, argv, { db, at: date.at });
     if (expiry !== undefined) expiries.set(index, expiry);
   };
   if (conditions !== null && !database.holds(conditions, date.at)) {
     // The claims take nothing, also at a position at which the conditions hold.
     for (const [index, command] of commands.entries())
-      if (isClaim(command, argvAt(unsigned, index))) choices.set(index, []);
+      if (command !== null && isClaim(command, argvAt(unsigned, index))) choices.set(index, []);
   } else if (tried > 0) {
     const id = state.unitId();
     try {
       database.tryOut(state.stepsMax, (records) => {
         for (const [index, command] of commands.slice(0, tried).entries()) {
+          if (command === null) continue;
           noteExpiry(index);
           const taken = isClaim(command, argvAt(unsigned, index)) ? [] : undefined;
           const omitsChanges = index === tried - 1;
@@ -80,22 +93,25 @@ export function choicesOf(unsigned: Unsigned, date: EnvelopeDate, state: TrialSt
  * Returns how many of the commands have to be run: up to the last claim, and up to the last command that keeps the expiry
  * of a key that an earlier command may have changed.
  */
-function countToTry(commands: readonly Command[], { commands: argvs }: Unsigned): number {
+function countToTry(commands: readonly Runnable[], { commands: argvs }: Unsigned): number {
   let count = 0;
   /** The keys whose expiry a command before may change; null if all keys. */
   let changed: Set<ByteString> | null = new Set();
   for (const [index, command] of commands.entries()) {
+    if (command === null) continue;
     const argv = argvs[index] as readonly ByteString[];
     const keptAt = keptKey(command, argv);
-    if (isClaim(command, argv)) count = index + 1;
-    else if (keptAt !== undefined) {
-      if (changed === null || changed.has(argv[keptAt] as ByteString)) count = index + 1;
-    } else if (command.writes && changed !== null) {
-      const { keys } = command;
-      const [first] = typeof keys === "function" ? [] : keys;
-      if (keys.length === 1 && first?.first === 1 && first.last === 1) changed.add(argv[1] as ByteString);
-      else changed = null;
-    }
+    const isAfterChange =
+      keptAt !== undefined && (changed === null || changed.has(argv[keptAt] as ByteString));
+    if (isClaim(command, argv) || isAfterChange) count = index + 1;
+    if (!command.writes || changed === null) continue;
+    const { keys, keepsExpiryOf } = command;
+    if (typeof keys === "function") changed = null;
+    // A command that always keeps the expiry of its key may still remove other keys, as LMOVE does.
+    else
+      for (const { key, access } of touchesOf(keys, argv))
+        if (access === "write" && !(typeof keepsExpiryOf === "number" && key === argv[keepsExpiryOf]))
+          changed.add(key as ByteString);
   }
   return count;
 }
@@ -117,7 +133,8 @@ export function expiryBefore(
   const index = keyspace === undefined || keyspace.expiring === 0 ? undefined : keptKey(command, argv);
   if (index === undefined) return undefined;
   const entry = keyspace?.find(argv[index] as ByteString);
-  return entry === undefined || entry.expire === NO_EXPIRY || isExpired(entry, at) ? undefined : entry.expire;
+  if (entry === undefined || entry.expire === NO_EXPIRY || isExpired(entry, at)) return undefined;
+  return Math.min(entry.expire, EXPIRY_MAX);
 }
 
 interface Run {

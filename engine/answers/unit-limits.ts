@@ -7,7 +7,7 @@
 import { LIMITS } from "../../options/limits.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { type ErrorReply, error, type Reply } from "../../protocol/reply.js";
-import { UNIT_COMMANDS_MAX } from "../../protocol/version-2/envelope.js";
+import { type Choices, UNIT_COMMANDS_MAX } from "../../protocol/version-2/envelope.js";
 
 /** The maximum bytes of the commands in an envelope, because every daemon must be able to accept it. */
 export const COMMAND_BYTES_MAX = LIMITS.maxRequestBytes.max;
@@ -55,6 +55,13 @@ export class UnitLimits {
 export function commandBytes(argv: readonly ByteString[]): number {
   let bytes = ARGUMENT_BYTES;
   for (const argument of argv) bytes += ARGUMENT_BYTES + argument.length;
+  return bytes;
+}
+
+/** Estimates the encoded length of what a daemon records with the commands of an envelope. */
+export function choicesBytes({ choices, expiries }: Choices): number {
+  let bytes = 2 * ARGUMENT_BYTES * (expiries?.size ?? 0);
+  for (const choice of choices?.values() ?? []) bytes += ARGUMENT_BYTES + commandBytes(choice);
   return bytes;
 }
 

@@ -94,6 +94,9 @@ export function envelopeOf(header: HeaderFields, commands: Envelope["commands"])
   return Object.assign(envelope, fields, named);
 }
 
+/** The latest expiry that can be recorded; a key may expire later. */
+export const EXPIRY_MAX = Number.MAX_SAFE_INTEGER;
+
 /** What a daemon has chosen, and records beside the commands. */
 export type Choices = Pick<EnvelopeHeader, "choices" | "expiries">;
 
@@ -269,7 +272,7 @@ function readField(reader: RespReader, name: FieldName, envelope: Unread): void 
       envelope.choices = readByIndex(reader, readChoice);
       break;
     case "expiries":
-      envelope.expiries = readByIndex(reader, (value) => readNumber(value, Number.MAX_SAFE_INTEGER));
+      envelope.expiries = readByIndex(reader, (value) => readNumber(value, EXPIRY_MAX));
   }
 }
 

@@ -4,9 +4,38 @@ import type { Mutant } from "./mutant.js";
 const CLAIMS = "test/timeline/claims.test.js";
 const LISTS = "test/store/commands/lists/list-claims.test.js";
 
+const CHOICES = "test/cluster/replica/recorded-choices.test.js";
 const SIMULATED = "test/simulation/claims.test.js";
 
 export const claimMutants: readonly Mutant[] = [
+  {
+    name: "claims: an expiry is recorded that no envelope can contain",
+    file: "cluster/replica/recorded-choices.js",
+    find: "Math.min(entry.expire, EXPIRY_MAX)",
+    replace: "entry.expire",
+    test: CHOICES,
+  },
+  {
+    name: "claims: a key that a claim removes in the same envelope keeps its expiry",
+    file: "cluster/replica/recorded-choices.js",
+    find: "if (!command.writes || changed === null)",
+    replace: "if (!command.writes || changed === null || isClaim(command, argv))",
+    test: CHOICES,
+  },
+  {
+    name: "claims: a refused command drops the choices of the others of its envelope",
+    file: "cluster/replica/recorded-choices.js",
+    find: "if (isRefused && unsigned.multi)",
+    replace: "if (isRefused)",
+    test: CHOICES,
+  },
+  {
+    name: "claims: what a claim takes does not count towards the length of its envelope",
+    file: "cluster/replica/gateway.js",
+    find: "if (chosenBytes > 0 && ",
+    replace: "if (chosenBytes < 0 && ",
+    test: "test/cluster/replica/gateway.test.js",
+  },
   {
     name: "claims: a choice takes from a key that the command does not name",
     file: "store/commands/multiple-pop.js",

@@ -13,7 +13,7 @@ import { loadSigners } from "../../../engine/trust/load-signers.js";
 import { realEnvironment } from "../../../net/process/clock-and-randomness.js";
 import { LIMITS } from "../../../options/limits.js";
 import { array, bulk, type Reply } from "../../../protocol/reply.js";
-import { NO_CHOICES } from "../../../protocol/version-2/envelope.js";
+import { type Choices, type Envelope, NO_CHOICES } from "../../../protocol/version-2/envelope.js";
 import type { Entry } from "../../../timeline/entries/entry.js";
 import { mayChange } from "../../../timeline/entries/recorded-envelopes.js";
 import { log } from "../../daemon/scene.js";
@@ -29,6 +29,8 @@ interface Fixture {
   readonly entries: Entry[];
   readonly sent: Entry[];
   readonly state: {
+    /** Returns what commands choose. */
+    choices: (commands: Envelope["commands"]) => Choices;
     now: number;
     watermark: number;
     newest: { at: number; seq: number };
@@ -43,6 +45,7 @@ function fixture(rootKey: readonly string[] = []): Fixture {
   const entries: Entry[] = [];
   const sent: Entry[] = [];
   const state: Fixture["state"] = {
+    choices: () => NO_CHOICES,
     now: NOW,
     watermark: 0,
     newest: { at: 0, seq: 0 },
@@ -65,7 +68,7 @@ function fixture(rootKey: readonly string[] = []): Fixture {
     sendToPeers: (entry) => void sent.push(entry),
     confirm: () => state.final,
     refusal: () => state.refusal,
-    choicesOf: () => NO_CHOICES,
+    choicesOf: ({ commands }) => state.choices(commands),
     record(entry) {
       if (state.record !== null) return state.record(entry);
       entries.push(entry);
@@ -332,6 +335,29 @@ test("a command that would be longer than any string, once encoded, is refused",
   const long = "x".repeat(LIMITS.maxRequestBytes.max);
   const answer = await gateway.execute(["RPUSH", "k", long, long, long], user);
   assert.equal("code" in answer && answer.code, "command-too-long");
+});
+
+test("a claim that takes more than other daemons accept, once signed, is refused before it takes anything", async () => {
+  const { gateway, entries, state } = fixture();
+  await gateway.execute(["SET", "first", "1"], user);
+  const recorded = entries.length;
+  const long = "x".repeat(LIMITS.maxRequestBytes.max / 2);
+  state.choices = (commands) => {
+    const choices = commands.flatMap(([name], i) => (name === "LPOP" ? [[i, [long, long]] as const] : []));
+    return { choices: choices.length > 0 ? new Map(choices) : null, expiries: null };
+  };
+  const lines = [
+    ["SET", "a", "1"],
+    ["LPOP", "k", "2"],
+    ["SET", "b", "2"],
+  ];
+  const answers = await Promise.all(lines.map((argv) => gateway.execute(argv, user)));
+  const codes = answers.map((answer) => ("code" in answer ? answer.code : answer.kind));
+  assert.deepEqual(codes, ["bulk", "command-too-long", "bulk"]);
+  const together = await gateway.executeTogether(lines, [], user);
+  assert.equal("code" in together && together.code, "command-too-long");
+  const names = entries.slice(recorded).flatMap(({ envelope }) => envelope.commands.map((argv) => argv[1]));
+  assert.deepEqual(names, ["a", "b"]);
 });
 
 test("commands that are too costly as one envelope are recorded one by one, and only the costly one is refused", async () => {

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { choicesOf, type Unsigned } from "../../../cluster/replica/recorded-choices.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
+import { EXPIRY_MAX } from "../../../protocol/version-2/envelope.js";
 import { canonicalState } from "../../../store/canonical-state.js";
 import { Database } from "../../../store/database.js";
 
@@ -94,4 +95,33 @@ test("the expiry that a command keeps is recorded, as it is before the command",
   assert.deepEqual(keptExpiries(prepared(), ["INCR a", "PEXPIREAT a 1790000008000", "INCR a"]), {
     2: 1_790_000_008_000,
   });
+});
+
+test("the expiry of a key that a command before has removed is not recorded", () => {
+  const expires = "PEXPIREAT k 1790000009000";
+  assert.equal(keptExpiries(prepared("SET k 1", expires), ["GETDEL k", "INCR k"]), null);
+  assert.equal(keptExpiries(prepared("RPUSH k 1", expires), ["LPOP k", "RPUSH k 2"]), null);
+  assert.equal(keptExpiries(prepared("RPUSH k 1", expires), ["LMOVE k l LEFT LEFT", "RPUSH k 2"]), null);
+  assert.equal(keptExpiries(prepared("RPUSH k 1", expires), ["BLPOP k 0", "RPUSH k 2"]), null);
+  assert.equal(keptExpiries(prepared("SADD k 1", expires), ["SMOVE k l 1", "SADD k 2"]), null);
+  assert.deepEqual(keptExpiries(prepared(), ["SET k 1 NX PXAT 1790000009000", "INCR k"]), {
+    1: 1_790_000_009_000,
+  });
+});
+
+test("a command that the fold refuses leaves the choices of the others of its envelope", () => {
+  const lines = ["GETDEL k", "NOSUCH k", "GETDEL k", "SELECT 1", "GET"];
+  assert.deepEqual(chosen(prepared("SET k 1"), lines), { 0: ["1"], 2: [] });
+  assert.equal(chosen(prepared("SET k 1"), lines, { multi: true }), null);
+});
+
+test("a key's expiry that no envelope can contain is recorded as the latest that one can", () => {
+  const database = prepared(
+    "SET k 1",
+    "PEXPIREAT k 9223372036854775807",
+    "SET j 1",
+    "PEXPIREAT j 1790000009000",
+  );
+  const expiries = keptExpiries(database, ["INCR k", "INCR j"]);
+  assert.deepEqual(expiries, { 0: EXPIRY_MAX, 1: 1_790_000_009_000 });
 });
