@@ -11,8 +11,9 @@ import { moved, popped, scripted } from "./list-queues.js";
 import { queuePlay } from "./queue-play.js";
 import { seed } from "./scenario.js";
 import { sorted } from "./sorted-set-queue.js";
+import { streamed } from "./stream-queue.js";
 
-const QUEUES = [popped, moved, scripted, sorted, drawn, keys];
+const QUEUES = [popped, moved, scripted, sorted, drawn, keys, streamed];
 
 let rounds: ClaimRounds;
 
