@@ -139,7 +139,7 @@ export class RespDialect extends Dialect<Argv> {
   #mayRunAhead(argv: Argv, pending: number): boolean {
     const { heldBytes } = this.#session;
     const isFull = pending >= UNANSWERED_MAX || heldBytes > this.#server.host.limits.maxHeldBytes;
-    return !isFull && this.#session.mayRunConcurrently(argv);
+    return !isFull && this.#session.mayRunConcurrently(argv, pending);
   }
 
   get silenceMaxMs(): number {

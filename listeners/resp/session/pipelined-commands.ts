@@ -28,6 +28,9 @@ interface PipelinedSession {
 const READ_GROUPS: ReadonlySet<string> = new Set([
   ...["string", "bitmap", "hyperloglog", "keyspace", "list", "hash", "set", "sortedset", "stream", "geo"],
 ]);
+/** The maximum number of unanswered commands, and of its own arguments, with which a read may wait to run. */
+const WAITING_READS_MAX = 512;
+const READ_ARGUMENTS_MAX = 16;
 /** The commands that neither show nor change data. */
 const IMMEDIATE: ReadonlySet<string> = new Set(["MULTI", "DISCARD", "UNWATCH", "PING", "ECHO"]);
 /** The commands that depend on the state of the connection, or on the keys as its earlier commands have left them. */
@@ -36,17 +39,32 @@ const AFTER_EARLIER: ReadonlySet<string> = new Set(["WATCH", "SELECT"]);
 /**
  * Whether a command of a connection may run while earlier commands are not answered.
  * @param route  the command, which is not queued in a transaction
+ * @param words  the number of its arguments, including the name
+ * @param pending  the number of unanswered commands
  */
-export function mayRunAhead(session: PipelinedSession, route: PipelinedRoute): boolean {
+export function mayRunAhead(
+  session: PipelinedSession,
+  route: PipelinedRoute,
+  words: number,
+  pending: number,
+): boolean {
   const { command, handler, mayWait } = route;
   const isEarlierApplied = session.lastWrite.unapplied === 0;
   if (IMMEDIATE.has(command.name)) return true;
   if (handler === null) {
     if (mayWait) return false;
     if (command.writes) return true;
+    if (!READ_GROUPS.has(command.group) || command.isQuery) return false;
+    if (isEarlierApplied) return true;
     // A read that runs later than it arrived would be remembered for a cache too early.
     const isTracked = session.server.tracking.size > 0 && session.tracker !== null;
-    return READ_GROUPS.has(command.group) && !command.isQuery && (isEarlierApplied || !isTracked);
+    // The reads that wait for the same commands run in one turn, so together they must be short.
+    return (
+      !isTracked &&
+      command.flags.includes("fast") &&
+      words <= READ_ARGUMENTS_MAX &&
+      pending < WAITING_READS_MAX
+    );
   }
   if (command.runsScript === true) return session.server.scripts.isReady;
   if (command.name === "EXEC") return execMayRunAhead(session, isEarlierApplied);
@@ -57,7 +75,8 @@ function execMayRunAhead({ queued, watched, server }: PipelinedSession, isEarlie
   if (queued === null) return true;
   // Whether an absent key was created in the meantime is known only when the earlier commands are applied.
   if (!isEarlierApplied && watched.size > 0) return false;
-  if (!queued.some(({ route }) => route.command.runsScript === true)) return queued.every(isForStore);
+  if (!queued.some(({ route }) => route.command.runsScript === true))
+    return queued.every(isForStore) && (isEarlierApplied || queued.some(({ route }) => route.command.writes));
   const areSteps = queued.every(({ route }) => route.handler === null || route.command.runsScript === true);
   return areSteps && isEarlierApplied && server.scripts.isReady;
 }

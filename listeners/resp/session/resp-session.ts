@@ -263,7 +263,7 @@ export class RespSession implements Client, WaitingSender<AwaitedCommand> {
     if (denial !== null) return this.#reject(argv, this.#denied(denial, found, argv));
     this.last = found;
     if (this.queued === null || found.inTransaction === "at-once") {
-      if (this.server.path.appliesAhead) this.letsFollow = mayRunAhead(this, found);
+      if (this.server.path.appliesAhead) this.letsFollow = mayRunAhead(this, found, 0, 0);
       return this.call(found, argv);
     }
     this.queued.push({ route: found, argv });
@@ -337,7 +337,7 @@ export class RespSession implements Client, WaitingSender<AwaitedCommand> {
    * recorded in order. If the path sends commands to other daemons in order, any command for the databases may run. If
    * writes are applied before they are answered, most commands may run.
    */
-  mayRunConcurrently(argv: readonly ByteString[]): boolean {
+  mayRunConcurrently(argv: readonly ByteString[], pending: number): boolean {
     const { forwards, appliesAhead } = this.server.path;
     if (!appliesAhead) {
       if (this.last === null || !isPlain(this.last, forwards)) return false;
@@ -347,7 +347,10 @@ export class RespSession implements Client, WaitingSender<AwaitedCommand> {
     if (!this.letsFollow) return false;
     const found = this.routes.find(argv);
     if (found instanceof CommandFailure) return true;
-    return (this.queued !== null && found.inTransaction !== "at-once") || mayRunAhead(this, found);
+    return (
+      (this.queued !== null && found.inTransaction !== "at-once") ||
+      mayRunAhead(this, found, argv.length, pending)
+    );
   }
 
   /** Returns whether CLIENT PAUSE delays a command. */
