@@ -135,8 +135,8 @@ export const budgetMutants: readonly Mutant[] = [
   {
     name: "budgets: a search in a list counts as one access",
     file: "store/commands/lists/list-search.js",
-    find: "LOOKS_AN_ELEMENT = 8",
-    replace: "LOOKS_AN_ELEMENT = 2",
+    find: "COMPARED_ELEMENT_READS = 8",
+    replace: "COMPARED_ELEMENT_READS = 2",
     test: STORE,
   },
   {

@@ -120,7 +120,7 @@ export const scriptMutants: readonly Mutant[] = [
   {
     name: "choices: an expiry that an earlier command of the envelope sets is not seen",
     file: "cluster/replica/recorded-choices.js",
-    find: "changed.add(argv[1]);",
+    find: "changed.add(key);",
     replace: ";",
     test: "test/cluster/replica/recorded-choices.test.js",
   },

@@ -71,8 +71,8 @@ export const sqlMutants: readonly Mutant[] = [
   {
     name: "SQL: rows that exchange their keys conflict",
     file: "store/commands/relations/row-changes.js",
-    find: "checkUnique(table, rows, new Set(numbers), evaluation);",
-    replace: "checkUnique(table, rows, new Set(), evaluation);",
+    find: "checkUnique(table, changed.rows, new Set(changed.numbers), evaluation);",
+    replace: "checkUnique(table, changed.rows, new Set(), evaluation);",
     test: STATEMENTS,
   },
   {
@@ -471,7 +471,7 @@ export const sqlMutants: readonly Mutant[] = [
   {
     name: "SQL: a NOT NULL column accepts null",
     file: "store/commands/relations/row-changes.js",
-    find: "checkRequired(table, rows, evaluation);",
+    find: "checkRequired(table, changed.rows, evaluation);",
     replace: "",
     test: STATEMENTS,
   },
