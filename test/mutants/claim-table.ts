@@ -5,9 +5,24 @@ const CLAIMS = "test/timeline/claims.test.js";
 const LISTS = "test/store/commands/lists/list-claims.test.js";
 
 const CHOICES = "test/cluster/replica/recorded-choices.test.js";
+const ENTRIES = "test/timeline/entry-claims.test.js";
 const SIMULATED = "test/simulation/claims.test.js";
 
 export const claimMutants: readonly Mutant[] = [
+  {
+    name: "claims: a change of entries with LIMIT selects again at its final position",
+    file: "store/commands/documents/document-choice.js",
+    find: "if (isClaim && choice !== undefined)",
+    replace: "if (false)",
+    test: ENTRIES,
+  },
+  {
+    name: "claims: a chosen entry is changed again that no longer meets the conditions",
+    file: "store/commands/documents/document-choice.js",
+    find: "isPresent(document, at, key) && test(text)",
+    replace: "isPresent(document, at, key)",
+    test: ENTRIES,
+  },
   {
     name: "claims: an expiry is recorded that no envelope can contain",
     file: "cluster/replica/recorded-choices.js",

@@ -8,10 +8,12 @@ import type { Data, Typed } from "../../keyspace/mutators.js";
 import type { Unit } from "../../keyspace/unit.js";
 import { Document } from "../../values/documents/document.js";
 import { isNumberKey } from "../../values/documents/number-key.js";
-import { choiceOf } from "./document-choice.js";
+import { choiceOf, claimed } from "./document-choice.js";
 import { documentToChange, keyOf, noEntry } from "./document-entries.js";
-import { CHOICE, onlyOptions } from "./document-options.js";
+import { CHOICE, hasOption, type OptionPosition, onlyOptions } from "./document-options.js";
 import { checkRevision } from "./document-revisions.js";
+
+const CONDITIONAL: OptionPosition = { from: 2, allowed: CHOICE, name: "doc.delete" };
 
 /** Words that begin a condition in the position of an id. */
 const CONDITIONS: ReadonlySet<ByteString> = new Set(["QUERY", "WHERE"]);
@@ -31,14 +33,21 @@ function isCondition([, , word = "", next]: readonly ByteString[]): boolean {
   return CONDITIONS.has(word.toUpperCase()) && next !== undefined && next.toUpperCase() !== "REVISION";
 }
 
+/** Whether a call of DOC.DELETE removes a limited number of the entries that meet conditions. */
+export const deletesLimited = (argv: readonly ByteString[]): boolean =>
+  isCondition(argv) && hasOption(argv, CONDITIONAL, "LIMIT");
+
 function deleteChosen(data: Data, argv: readonly ByteString[], unit: Unit): Reply {
-  const options = onlyOptions(argv, { from: 2, allowed: CHOICE, name: "doc.delete" });
-  const entry = documentToChange(data, argv[1]!);
-  const keys = choiceOf(data, { document: entry.value, at: unit.at, options });
-  const [key] = keys;
-  if (keys.length === 1) removeOne(data, entry, key as ByteString, unit);
-  else if (keys.length > 0) removeMany({ data, entry, keys, unit });
-  return integer(keys.length);
+  const options = onlyOptions(argv, CONDITIONAL);
+  return claimed(options, unit, () => {
+    const entry = documentToChange(data, argv[1]!);
+    const keys = choiceOf(data, { document: entry.value, unit, options });
+    const [key] = keys;
+    if (unit.omitsChanges) return integer(keys.length);
+    if (keys.length === 1) removeOne(data, entry, key as ByteString, unit);
+    else if (keys.length > 0) removeMany({ data, entry, keys, unit });
+    return integer(keys.length);
+  });
 }
 
 function deleteOne(data: Data, argv: readonly ByteString[], unit: Unit): Reply {

@@ -113,6 +113,21 @@ export function leadingOptions(
   return { options, end: at };
 }
 
+/** Whether a command's options include a word, as far as they are options; their values are not read. */
+export function hasOption(
+  argv: readonly ByteString[],
+  { from, allowed }: OptionPosition,
+  searched: Word,
+): boolean {
+  for (let at = from; at < argv.length && argv[at]!.length <= LONGEST_WORD; ) {
+    const word = argv[at]!.toUpperCase() as Word;
+    if (!allowed.includes(word)) return false;
+    if (word === searched) return true;
+    at += 1 + (expireUnits[word] === undefined ? words[word as keyof typeof words].count : 1);
+  }
+  return false;
+}
+
 /** Reads the options of a command that has no arguments after them. */
 export function onlyOptions(argv: readonly ByteString[], position: OptionPosition): Options {
   const { options, end } = leadingOptions(argv, position);

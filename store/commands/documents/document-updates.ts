@@ -18,7 +18,7 @@ import { custom, echoed } from "../../arguments/command-errors.js";
 import type { Data, Typed } from "../../keyspace/mutators.js";
 import type { Unit } from "../../keyspace/unit.js";
 import type { Document } from "../../values/documents/document.js";
-import { choiceOf, isChoosing } from "./document-choice.js";
+import { choiceOf, claimed, isChoosing } from "./document-choice.js";
 import {
   documentToChange,
   hasNames,
@@ -33,7 +33,14 @@ import {
   wrongMembers,
 } from "./document-entries.js";
 import { numbersOf } from "./document-inserts.js";
-import { CHOICE, LIFETIME, type Options, onlyOptions } from "./document-options.js";
+import {
+  CHOICE,
+  hasOption,
+  LIFETIME,
+  type OptionPosition,
+  type Options,
+  onlyOptions,
+} from "./document-options.js";
 import { checkRevision } from "./document-revisions.js";
 import {
   checkDepth,
@@ -69,6 +76,15 @@ interface Changed {
   readonly text: ByteString;
 }
 
+const OPTIONS: OptionPosition = {
+  from: 3,
+  allowed: ["ID", "REVISION", "UPSERT", "COUNT", ...CHOICE, ...LIFETIME],
+  name: "doc.update",
+};
+
+/** Whether a call of DOC.UPDATE changes a limited number of the entries that meet conditions. */
+export const updatesLimited = (argv: readonly ByteString[]): boolean => hasOption(argv, OPTIONS, "LIMIT");
+
 /**
  * `DOC.UPDATE document data [ID id | QUERY json, WHERE json, SORT json, LIMIT offset count] [UPSERT [COUNT]] [REVISION
  * revision] [EX seconds | … | PERSIST]`: a list replaces all entries; an object replaces members of entries, or changes
@@ -77,15 +93,12 @@ interface Changed {
  * changed members, or nil if all entries were replaced; `added`, the key of a new entry, if there is one
  */
 export function updateDocument(data: Data, argv: readonly ByteString[], unit: Unit): Reply {
-  const options = onlyOptions(argv, {
-    from: 3,
-    allowed: ["ID", "REVISION", "UPSERT", "COUNT", ...CHOICE, ...LIFETIME],
-    name: "doc.update",
-    at: unit.at,
+  const options = onlyOptions(argv, { ...OPTIONS, at: unit.at });
+  return claimed(options, unit, () => {
+    const entry = documentToChange(data, argv[1]!);
+    const request: Update = { data, entry, newData: jsonArgument(argv[2]!), options, unit };
+    return isChoosing(options) ? updateChosen(request) : updateOne(request);
   });
-  const entry = documentToChange(data, argv[1]!);
-  const request: Update = { data, entry, newData: jsonArgument(argv[2]!), options, unit };
-  return isChoosing(options) ? updateChosen(request) : updateOne(request);
 }
 
 function updateOne(update: Update): Reply {
@@ -113,14 +126,15 @@ function updateChosen(update: Update): Reply {
   if (options.revision !== undefined) throw custom("ERR REVISION applies to one entry: name it with ID");
   if (!(newData instanceof JsonObject) || (newData.names.length > 0 && isListLike(newData.names)))
     throw notMembers();
-  const keys = choiceOf(data, { document: entry.value, at: unit.at, options });
-  if (keys.length > 0 || options.upsert !== true) return apply(update, keys);
+  const keys = choiceOf(data, { document: entry.value, unit, options });
+  const insertsNone = options.upsert !== true || unit.choice?.length === 0;
+  if (keys.length > 0 || insertsNone) return apply(update, keys);
   return insertNew(update, numbersOf(entry.value, unit, { count: 1, isCounted: options.counts })());
 }
 
 /** Changes entries. All results are computed before the first entry is changed. */
 function apply(update: Update, keys: readonly ByteString[]): Reply {
-  const { data, entry, newData, options } = update;
+  const { data, entry, newData, options, unit } = update;
   const names = namesOf(entry.value.first) ?? [];
   if (!isContainer(newData)) throw notMembers();
   const operate = isOperators(newData) ? entryUpdate(newData, contextOf(update)) : null;
@@ -131,7 +145,7 @@ function apply(update: Update, keys: readonly ByteString[]): Reply {
     return result;
   });
   const shown: Reply[] = [];
-  for (const { key, members, text } of results) {
+  for (const { key, members, text } of unit.omitsChanges ? [] : results) {
     if (options.expire !== undefined) data.documents.expire(entry, key, options.expire ?? undefined);
     if (members.names.length === 0) continue;
     data.documents.set(entry, key, text);

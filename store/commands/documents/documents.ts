@@ -17,14 +17,14 @@ import type { Unit } from "../../keyspace/unit.js";
 import { family } from "../../rows/command-row.js";
 import { currentDb, read, update, write } from "../../rows/key-spec.js";
 import { Document } from "../../values/documents/document.js";
-import { deleteEntries, empty } from "./document-deletions.js";
+import { deleteEntries, deletesLimited, empty } from "./document-deletions.js";
 import { documentOf, namesOf, noEntry } from "./document-entries.js";
 import { createIndex, dropIndex, listIndexes } from "./document-index-commands.js";
 import { insert, insertWithKeys } from "./document-inserts.js";
 import { addMember, dropMember } from "./document-members.js";
 import { count, get } from "./document-reads.js";
 import { firstPresent, presentEntries } from "./document-selection.js";
-import { updateDocument } from "./document-updates.js";
+import { updateDocument, updatesLimited } from "./document-updates.js";
 
 /**
  * Maximum number of keys in a database for which all documents are read in one step. With more keys, the documents are
@@ -62,6 +62,7 @@ export const documents = family("document", {
     complexity: "O(N), N: entries; for conditions O(log(N)+M), if an index selects M entries",
     summary: "Removes an entry, if it has the named revision, or all entries that meet conditions.",
     events: eachChangeEvent("doc.delete"),
+    isClaim: deletesLimited,
     run: deleteEntries,
   },
   "DOC.DROP": {
@@ -197,6 +198,7 @@ export const documents = family("document", {
       "Changes members of an entry, if it has the named revision, or of all entries that meet conditions; or replaces all entries of a document.",
     events: eachChangeEvent("doc.update"),
     reply: "map-of-changes",
+    isClaim: updatesLimited,
     run: updateDocument,
   },
 });
