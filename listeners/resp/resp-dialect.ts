@@ -163,14 +163,17 @@ export class RespDialect extends Dialect<Argv> {
     if (!this.parser.trusted) this.parser.trusted = session.userSession.user !== null;
     const isMuted = session.replies !== "on" && session.mute();
     if (reply === null) return "";
-    if (reply instanceof Promise || reply.kind === "later") return this.#awaited(reply, isMuted);
+    if (reply instanceof Promise || reply.kind === "later") return this.#awaited(reply, argv, isMuted);
     if (isMuted) return "";
     if (reply.kind === "error") this.#errors++;
     return this.#answer(reply);
   }
 
-  #awaited(reply: Promise<Reply> | AwaitedCommand, isMuted: boolean): AwaitedCommand {
-    const awaited = reply instanceof Promise ? this.#session.waiter() : reply;
+  #awaited(reply: Promise<Reply> | AwaitedCommand, argv: Argv, isMuted: boolean): AwaitedCommand {
+    const session = this.#session;
+    const awaited = reply instanceof Promise ? session.waiter() : reply;
+    if (!isMuted && session.last !== null && this.#server.path.records)
+      awaited.unwritten = session.takings.begin(session.last.command, argv, session);
     if (reply instanceof Promise) reply.then((settled) => awaited.answered(settled));
     awaited.isMuted = isMuted;
     return awaited;

@@ -1,5 +1,5 @@
 /** The unsent answers of a connection: answers that are ready, and slots for pending ones. */
-import type { LongAnswer } from "./dialect.js";
+import type { LongAnswer, Unwritten } from "./dialect.js";
 
 /** The slot of an answer. */
 export interface Slot {
@@ -9,6 +9,8 @@ export interface Slot {
   readonly isPush?: boolean;
   /** Whether bytes that are pushed from now on must not overtake it. */
   readonly hasRun?: boolean;
+  /** Notified if the answer cannot be written; null if it need not be. */
+  readonly unwritten?: Unwritten | null;
 }
 
 export class AnswerQueue {
@@ -61,9 +63,17 @@ export class AnswerQueue {
     return taken;
   }
 
+  /** Whether an answer must not be lost. */
+  get mustBeWritten(): boolean {
+    return this.#slots.some(({ unwritten }) => unwritten != null);
+  }
+
+  /** Discards all answers. Of those that are pending, the code that receives them notifies `unwritten`. */
   clear(): void {
+    const slots = this.#slots;
     this.#slots = [];
     this.length = 0;
     this.pushed = 0;
+    for (const { answer, unwritten } of slots) if (answer !== null) unwritten?.unwritten();
   }
 }

@@ -208,9 +208,18 @@ export class ClientConnection<Request> implements OpenConnection, OutputHandlers
   readonly #onEnd = (): void => {
     this.#inputEnded = true;
     this.#dialect.inputEnded?.();
+    this.#endIfGone();
     this.continueReading();
     if (this.#state === "open" && !this.#isBusy) this.#work();
   };
+
+  /**
+   * Ends the connection without the pending answers if the client may have gone and one of them must not be lost. A
+   * client that only ends its input cannot be distinguished from one that has gone.
+   */
+  #endIfGone(): void {
+    if (this.#inputEnded && this.#output.mustBeWritten) this.#end("");
+  }
 
   readonly #onTimeout = (): void => this.drop("output-stuck", `${this.socket.writableLength} bytes wait`);
 
@@ -259,6 +268,7 @@ export class ClientConnection<Request> implements OpenConnection, OutputHandlers
   #handleServed(served: Exclude<Served, string>, request: Request): boolean {
     if (served instanceof Promise || served.kind === "later") {
       this.#output.await(served, this.#dialect.bytesOf(request));
+      this.#endIfGone();
       return true;
     }
     if (served.kind === "long") return this.#output.addLong(served);

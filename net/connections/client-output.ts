@@ -79,6 +79,11 @@ export class ClientOutput implements AnswerListener {
     return Math.max(this.#unanswered, this.#answers.length);
   }
 
+  /** Whether an answer that is not written yet must not be lost. */
+  get mustBeWritten(): boolean {
+    return this.#answers.mustBeWritten;
+  }
+
   /** Whether enough bytes for one write are collected. */
   get hasFullWrite(): boolean {
     return this.written.length >= WRITE_CHARS;
@@ -120,7 +125,8 @@ export class ClientOutput implements AnswerListener {
   answered(later: LaterAnswer, answer: Answer): void {
     this.#unanswered--;
     this.#held.unanswered -= later.bytes;
-    if (!this.#isStopped) this.#settle(later, answer);
+    if (this.#isStopped) later.unwritten?.unwritten();
+    else this.#settle(later, answer);
   }
 
   /** Adds bytes that answer no request, and that many connections may receive. */

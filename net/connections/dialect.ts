@@ -77,6 +77,13 @@ export interface LaterAnswer {
   listener: AnswerListener | null;
   /** Whether the request has run, so that bytes pushed from then on must not overtake the answer. */
   hasRun?: boolean;
+  /** Notified if the answer arrives and cannot be written, because the connection has ended; null if it need not be. */
+  readonly unwritten?: Unwritten | null;
+}
+
+/** An answer that must not be lost. */
+export interface Unwritten {
+  unwritten(): void;
 }
 
 export interface AnswerListener {

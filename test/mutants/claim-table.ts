@@ -6,6 +6,7 @@ const LISTS = "test/store/commands/lists/list-claims.test.js";
 
 const CHOICES = "test/cluster/replica/recorded-choices.test.js";
 const ENTRIES = "test/timeline/entry-claims.test.js";
+const PUT_BACK = "test/listeners/resp/put-back.test.js";
 const SIMULATED = "test/simulation/claims.test.js";
 
 export const claimMutants: readonly Mutant[] = [
@@ -135,5 +136,26 @@ export const claimMutants: readonly Mutant[] = [
     replace:
       "return bulkOrNil((takeChosen(data, entry, end, chosen)[0]) ?? (chosen.length === 0 ? undefined : data.getAs(List, argv[1]) && data.listPop(data.getAs(List, argv[1]), end)));",
     test: SIMULATED,
+  },
+  {
+    name: "claims: an element is lost if its client has gone before the answer",
+    file: "net/connections/client-output.js",
+    find: "later.unwritten?.unwritten();",
+    replace: "",
+    test: PUT_BACK,
+  },
+  {
+    name: "claims: a client that has ended its input is answered with an element",
+    file: "net/connections/client-connection.js",
+    find: "if (this.#inputEnded && this.#output.mustBeWritten)",
+    replace: "if (false)",
+    test: PUT_BACK,
+  },
+  {
+    name: "claims: elements are put back in the order in which they were taken",
+    file: "listeners/resp/session/put-back.js",
+    find: "b.index - a.index",
+    replace: "a.index - b.index",
+    test: PUT_BACK,
   },
 ];

@@ -6,6 +6,7 @@ import type { LastWrite, ReplyWaiter } from "../../../engine/users/command-path.
 import type { Answer, AnswerListener, LaterAnswer, LongAnswer } from "../../../net/connections/dialect.js";
 import type { Reply } from "../../../protocol/reply.js";
 import type { CommandCounts } from "./command-counts.js";
+import type { Taking } from "./put-back.js";
 
 /** The session of a pending command. */
 export interface AwaitingSession {
@@ -24,6 +25,8 @@ export class AwaitedCommand implements ReplyWaiter, LaterAnswer {
   listener: AnswerListener | null = null;
   /** Whether the answer is discarded (CLIENT REPLY). */
   isMuted = false;
+  /** Not null if the command takes elements that must not be lost. */
+  unwritten: Taking | null = null;
   readonly #session: AwaitingSession;
   readonly #counts: CommandCounts;
   /** The reply that waits for the disk, and its answer, or null if there is none. */
@@ -65,6 +68,7 @@ export class AwaitedCommand implements ReplyWaiter, LaterAnswer {
     if (prepared !== null) this.#session.heldBytes -= lengthOf(prepared.answer);
     const reply = replyOf(answer);
     if (reply.kind === "error") this.#counts.addFailure();
+    this.unwritten?.answered(reply);
     if (this.isMuted) this.listener?.answered(this, "");
     else
       this.listener?.answered(

@@ -20,6 +20,7 @@ import { AwaitedCommand } from "./awaited-command.js";
 import type { Client, SubscriptionCounts, Tracker } from "./clients.js";
 import type { CommandCounts } from "./command-counts.js";
 import { mayRunAhead } from "./pipelined-commands.js";
+import { Takings } from "./put-back.js";
 import { OUT_OF_MEMORY, refusalReply } from "./refused-commands.js";
 import { queuedBytes } from "./reply-bytes.js";
 import type { RespServer } from "./resp-server.js";
@@ -119,6 +120,7 @@ export class RespSession implements Client, WaitingSender<AwaitedCommand> {
   /** Whether a command could not be queued, so that EXEC will fail. */
   hasQueueError = false;
   readonly watched: WatchedKeys;
+  readonly takings: Takings;
   /**
    * Whether further commands may run before the last one is answered; meaningful only if the path applies writes before
    * it answers them.
@@ -151,6 +153,7 @@ export class RespSession implements Client, WaitingSender<AwaitedCommand> {
     this.#connection = connection;
     this.#parser = parser;
     this.watched = new WatchedKeys(server.absentKeys);
+    this.takings = new Takings(server);
     this.userSession = new UserSession(server.host.users, server.host.memory);
     server.clients.add(this);
   }

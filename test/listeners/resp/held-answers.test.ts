@@ -4,92 +4,17 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { ClusterNode } from "../../../cluster/node/cluster-node.js";
-import { RecordedPath } from "../../../cluster/replica/recorded-command-path.js";
-import { Channels } from "../../../engine/channels/channels.js";
-import { Broadcasts } from "../../../engine/pipeline/publish-messages.js";
-import { makeIdentity } from "../../../engine/trust/identity.js";
-import { loadSigners } from "../../../engine/trust/load-signers.js";
-import { realEnvironment } from "../../../net/process/clock-and-randomness.js";
-import { settingsFrom, until } from "../../daemon/replicas.js";
-import { log } from "../../daemon/scene.js";
-import { makeKeyPair } from "../../support/envelope-client.js";
-import { RawClient } from "../../support/raw-client.js";
-import { HeldStorage } from "../../timeline/support/held-storage.js";
-import { startResp } from "./scene.js";
+import { until } from "../../daemon/replicas.js";
+import type { RawClient } from "../../support/raw-client.js";
+import { get, INCREMENT, lines, startHeld, turns } from "./held-scene.js";
 
-const app = makeKeyPair();
-const lines = (...commands: readonly string[]) => commands.map((command) => `${command}\r\n`).join("");
-const INCREMENT = `EVAL "return redis.call('INCR', KEYS[1])" 1`;
 const PING = "+PONG\r\n";
-/** Longer than the turns in which a daemon would send an answer that does not wait. */
-const TURNS = 20;
-
-interface HeldScene extends AsyncDisposable {
-  readonly storage: HeldStorage;
-  readonly node: ClusterNode;
-  open(): Promise<RawClient>;
-}
-
-/** Starts a RESP listener before a timeline whose storage waits. */
-async function startHeld(): Promise<HeldScene> {
-  const settings = settingsFrom(["-s", app.file, "--resp", "0"]);
-  const storage = new HeldStorage();
-  const channels = new Channels();
-  const broadcasts = new Broadcasts({
-    ...{ channels, environment: realEnvironment },
-    ...{ window: settings.window, max: 100 },
-  });
-  const node = new ClusterNode(
-    {
-      ...{ settings, identity: makeIdentity(), signers: loadSigners(settings, log), log },
-      ...{ arrived: () => {}, page: () => null, environment: realEnvironment },
-    },
-    { storage, secret: null, broadcasts },
-  );
-  await node.start();
-  const { backend, gateway, recording } = node;
-  assert.ok(gateway !== null);
-  const path = new RecordedPath(backend, gateway, recording.localUnits, () => null);
-  const scene = await startResp({ path });
-  const clients: RawClient[] = [];
-  // The script engine is loaded, and the daemon's key authorized, while nothing waits.
-  const first = await RawClient.open(scene.port);
-  first.send(lines(`${INCREMENT} loaded`, "QUIT"));
-  assert.equal(await first.rest(), ":1\r\n+OK\r\n");
-  storage.isHeld = true;
-  return {
-    storage,
-    node,
-    async open() {
-      const client = await RawClient.open(scene.port);
-      clients.push(client);
-      return client;
-    },
-    async [Symbol.asyncDispose]() {
-      for (const client of clients) client[Symbol.dispose]();
-      storage.complete();
-      await scene[Symbol.asyncDispose]();
-      await node.stop();
-    },
-  };
-}
-
-/** Lets the daemon run for some turns. */
-async function turns(): Promise<void> {
-  for (let turn = 0; turn < TURNS; turn++) await new Promise((resolve) => setImmediate(resolve));
-}
 
 async function readLines(client: RawClient, count: number): Promise<string[]> {
   const read: string[] = [];
   while (read.length < count) read.push((await client.readTo("\r\n")).trim());
   return read;
 }
-
-const get = (node: ClusterNode, key: string) => {
-  const reply = node.timeline.database.execute(["GET", key], { at: Date.now(), db: 0, id: "" });
-  return reply.kind === "bulk" ? reply.bytes : null;
-};
 
 test("a pipeline runs in order while the disk is busy, and is answered in order when the disk has it", async () => {
   await using scene = await startHeld();

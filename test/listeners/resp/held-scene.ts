@@ -1,0 +1,83 @@
+/** Starts a RESP listener before a timeline whose storage waits until the test completes its writes. */
+import assert from "node:assert/strict";
+import { ClusterNode } from "../../../cluster/node/cluster-node.js";
+import { RecordedPath } from "../../../cluster/replica/recorded-command-path.js";
+import { Channels } from "../../../engine/channels/channels.js";
+import { Broadcasts } from "../../../engine/pipeline/publish-messages.js";
+import { makeIdentity } from "../../../engine/trust/identity.js";
+import { loadSigners } from "../../../engine/trust/load-signers.js";
+import { realEnvironment } from "../../../net/process/clock-and-randomness.js";
+import { settingsFrom } from "../../daemon/replicas.js";
+import { log } from "../../daemon/scene.js";
+import { makeKeyPair } from "../../support/envelope-client.js";
+import { RawClient } from "../../support/raw-client.js";
+import { HeldStorage } from "../../timeline/support/held-storage.js";
+import { startResp } from "./scene.js";
+
+const app = makeKeyPair();
+export const lines = (...commands: readonly string[]) => commands.map((command) => `${command}\r\n`).join("");
+export const INCREMENT = `EVAL "return redis.call('INCR', KEYS[1])" 1`;
+/** Longer than the turns in which a daemon would send an answer that does not wait. */
+const TURNS = 20;
+
+export interface HeldScene extends AsyncDisposable {
+  readonly storage: HeldStorage;
+  readonly node: ClusterNode;
+  open(): Promise<RawClient>;
+}
+
+/** Starts a RESP listener before a timeline whose storage waits. */
+export async function startHeld(): Promise<HeldScene> {
+  const settings = settingsFrom(["-s", app.file, "--resp", "0"]);
+  const storage = new HeldStorage();
+  const channels = new Channels();
+  const broadcasts = new Broadcasts({
+    ...{ channels, environment: realEnvironment },
+    ...{ window: settings.window, max: 100 },
+  });
+  const node = new ClusterNode(
+    {
+      ...{ settings, identity: makeIdentity(), signers: loadSigners(settings, log), log },
+      ...{ arrived: () => {}, page: () => null, environment: realEnvironment },
+    },
+    { storage, secret: null, broadcasts },
+  );
+  await node.start();
+  const { backend, gateway, recording } = node;
+  assert.ok(gateway !== null);
+  const path = new RecordedPath(backend, gateway, recording.localUnits, () => null);
+  const scene = await startResp({ path });
+  const clients: RawClient[] = [];
+  // The script engine is loaded, and the daemon's key authorized, while nothing waits.
+  {
+    using first = await RawClient.open(scene.port);
+    first.send(lines(`${INCREMENT} loaded`, "QUIT"));
+    assert.equal(await first.rest(), ":1\r\n+OK\r\n");
+  }
+  storage.isHeld = true;
+  return {
+    storage,
+    node,
+    async open() {
+      const client = await RawClient.open(scene.port);
+      clients.push(client);
+      return client;
+    },
+    async [Symbol.asyncDispose]() {
+      for (const client of clients) client[Symbol.dispose]();
+      storage.complete();
+      await scene[Symbol.asyncDispose]();
+      await node.stop();
+    },
+  };
+}
+
+/** Lets the daemon run for some turns. */
+export async function turns(): Promise<void> {
+  for (let turn = 0; turn < TURNS; turn++) await new Promise((resolve) => setImmediate(resolve));
+}
+
+export const get = (node: ClusterNode, key: string) => {
+  const reply = node.timeline.database.execute(["GET", key], { at: Date.now(), db: 0, id: "" });
+  return reply.kind === "bulk" ? reply.bytes : null;
+};
