@@ -217,10 +217,12 @@ function kindOf(
 }
 
 function kindOfSeveral(envelope: Envelope, databases: number, known: Semantics): UnitKind {
-  const kinds = new Set(
-    envelope.commands.map((argv) => kindOf(known.newest.resolve(argv), argv, envelope, databases, known)),
-  );
-  if (kinds.has("nothing")) return "nothing";
+  const kinds = new Set<UnitKind>();
+  for (const argv of envelope.commands) {
+    const kind = kindOf(known.newest.resolve(argv), argv, envelope, databases, known);
+    if (kind === "nothing") return kind;
+    kinds.add(kind);
+  }
   if (kinds.has("ring")) return kinds.size === 1 ? "ring" : "nothing";
   return kinds.has("data") ? "data" : "read";
 }
@@ -293,9 +295,16 @@ function addTouch(
     addNode(unit, number, key, writes, nodes);
     return;
   }
+  if (number >= 0) addDatabaseTouch(unit, number, writes);
+  else for (let each = 0; each < databases; each++) addDatabaseTouch(unit, each, writes);
+}
+
+/** Adds a touch, once for each database: a unit of 100,000 FLUSHALL touches 16 databases, not 1,600,000. */
+function addDatabaseTouch(unit: FoldUnit, db: number, writes: boolean): void {
   unit.databaseTouches ??= [];
-  if (number >= 0) unit.databaseTouches.push({ db: number, writes });
-  else for (let each = 0; each < databases; each++) unit.databaseTouches.push({ db: each, writes });
+  const index = unit.databaseTouches.findIndex((touch) => touch.db === db);
+  if (index === -1) unit.databaseTouches.push({ db, writes });
+  else if (writes) unit.databaseTouches[index] = { db, writes };
 }
 
 function addNode(

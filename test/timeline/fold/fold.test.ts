@@ -10,14 +10,17 @@ import { canonicalRing, canonicalState } from "../../../store/canonical-state.js
 import { commandTable } from "../../../store/command-table.js";
 import { Database } from "../../../store/database.js";
 import { isKeyCommand } from "../../../store/key-ring.js";
+import { SEMANTICS } from "../../../store/semantics.js";
 import { compareEntries, type Entry } from "../../../timeline/entries/entry.js";
 import { mayChange } from "../../../timeline/entries/recorded-envelopes.js";
 import { Fold, type FoldedEntry, type UnitAnswer } from "../../../timeline/fold/fold.js";
+import { type FoldUnit, findTouches, unitsOf } from "../../../timeline/fold/fold-unit.js";
 import { type Family, families } from "../../conformance/families.js";
 import { shown } from "../../conformance/resp2-fold.js";
 import { EPOCH } from "../../store/random-unit.js";
 import { amount } from "../../support/amount.js";
 import { SeededRandom, seedOfRun } from "../../support/seeded-random.js";
+import { entry } from "../support/fold-subject.js";
 import {
   conflict,
   mayWrite,
@@ -275,4 +278,12 @@ test("the units of an entry are distinguished like in the naive fold", () => {
   fold.merge(entries).forEach(({ answers }, i) => {
     assert.equal(answers.length, naiveUnits(entries[i] as Entry).length);
   });
+});
+
+test("a unit touches each database once, however many of its commands touch all databases", () => {
+  const commands = Array.from({ length: 1000 }, (_, i) => [i % 2 === 0 ? "DBSIZE" : "FLUSHALL"]);
+  const [unit] = unitsOf(entry("u", 1, commands, { multi: true }), DATABASES);
+  findTouches(unit as FoldUnit, DATABASES, SEMANTICS);
+  const all = Array.from({ length: DATABASES }, (_, db) => ({ db, writes: true }));
+  assert.deepEqual(unit?.databaseTouches, all);
 });
