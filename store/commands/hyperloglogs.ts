@@ -10,10 +10,11 @@ import { custom, echoed } from "../arguments/command-errors.js";
 import { narrow } from "../arguments/number-arguments.js";
 import { event, ifCounted, noEvents } from "../events/event-rules.js";
 import type { Data } from "../keyspace/mutators.js";
+import { stringLength, stringPart } from "../keyspace/string-parts.js";
 import { family } from "../rows/command-row.js";
 import { allLookedUp } from "../rows/counted-lookups.js";
 import { none, read, recode, update, write } from "../rows/key-spec.js";
-import { CorruptSketch, estimateOf, Sketch } from "../values/hyperloglog.js";
+import { addToDense, CorruptSketch, estimateOf, isDenseSketch, Sketch } from "../values/hyperloglog.js";
 import { REGISTERS } from "../values/hyperloglog-sparse.js";
 
 export const hyperloglogs = family("hyperloglog", {
@@ -24,7 +25,6 @@ export const hyperloglogs = family("hyperloglog", {
     since: "2.8.9",
     complexity: "O(1) for each element",
     summary: "Adds elements to a HyperLogLog, which is created if absent.",
-    cost: "arguments",
     events: event("$", "pfadd", ifCounted),
     keyFlags: ["RW insert"],
     method: "key ...elements: number",
@@ -91,6 +91,10 @@ function guarded(run: () => Reply): Reply {
 
 /** Cost in steps of copying a sketch, and of estimating or merging it. */
 const SKETCH_STEPS = 1700;
+/** Cost in steps of copying a sparse sketch to add elements. */
+const SPARSE_STEPS = 50;
+/** The maximum number of elements that are written into a dense sketch one by one. */
+const PATCHES_MAX = 16;
 /** Cost in steps of each register that is raised. */
 const RAISED_STEPS = 2;
 /**
@@ -101,17 +105,21 @@ const RAISED_IN_RUNS_STEPS = 100;
 const RUNS_REGISTERS_MAX = 1500;
 
 /** Returns a copy of a key's sketch and counts the cost of copying it. @throws CommandFailure, BudgetExceeded */
-function sketchAt(data: Data, key: ByteString): Sketch | undefined {
+function sketchAt(data: Data, key: ByteString, steps = SKETCH_STEPS): Sketch | undefined {
   const bytes = data.getString(key)?.value;
   if (bytes === undefined) return undefined;
-  data.effort.work(SKETCH_STEPS);
+  data.effort.work(steps);
   const sketch = Sketch.of(bytes);
   if (sketch === undefined) throw custom("WRONGTYPE Key is not a valid HyperLogLog string value.");
   return sketch;
 }
 
 function pfadd(data: Data, [, key, ...elements]: readonly ByteString[]): Reply {
-  const present = sketchAt(data, key!);
+  if (elements.length <= PATCHES_MAX) {
+    const added = patchDense(data, key!, elements);
+    if (added !== null) return added;
+  }
+  const present = sketchAt(data, key!, SPARSE_STEPS);
   const sketch = present ?? Sketch.empty();
   let isChanged = present === undefined;
   for (const element of elements) isChanged = sketch.add(element) || isChanged;
@@ -119,6 +127,18 @@ function pfadd(data: Data, [, key, ...elements]: readonly ByteString[]): Reply {
   sketch.forgetEstimate();
   store(data, key!, sketch);
   return ONE;
+}
+
+/** Adds elements to a dense sketch by writing only the changed bytes. @returns null if the key has no dense sketch */
+function patchDense(data: Data, key: ByteString, elements: readonly ByteString[]): Reply | null {
+  const entry = data.getString(key);
+  if (entry === undefined) return null;
+  const readBytes = (from: number, to: number) => stringPart(entry, from, to);
+  if (!isDenseSketch(stringLength(entry), readBytes)) return null;
+  const writeBytes = (at: number, bytes: ByteString) => data.patch(entry, at, bytes);
+  let isChanged = false;
+  for (const element of elements) isChanged = addToDense(element, readBytes, writeBytes) || isChanged;
+  return isChanged ? ONE : ZERO;
 }
 
 function pfcount(data: Data, [, ...keys]: readonly ByteString[]): Reply {

@@ -13,7 +13,8 @@ const MAGIC = "HYLL";
 const HEAD_BYTES = 16;
 const ENCODING_AT = 4;
 const CACHE_AT = 8;
-const CACHE_BYTES = 8;
+/** The last byte of the cached estimate. */
+const CACHE_LAST_AT = 15;
 const NO_CACHE = 0x80;
 const DENSE = 0;
 const SPARSE = 1;
@@ -71,11 +72,8 @@ export class Sketch {
 
   /** Adds an element. @returns whether a register has changed @throws CorruptSketch */
   add(element: ByteString): boolean {
-    const { hi, lo } = murmurHash64A(element, HASH_SEED);
-    const counted = lo >>> INDEX_BITS;
-    const zeros =
-      counted !== 0 ? trailingZeros(counted) : hi !== 0 ? 32 - INDEX_BITS + trailingZeros(hi) : COUNTED_BITS;
-    return this.raise(lo & (REGISTERS - 1), zeros + 1);
+    const { register, value } = registerOf(element);
+    return this.raise(register, value);
   }
 
   /** Raises a register to the given value. @returns whether it was lower @throws CorruptSketch */
@@ -125,8 +123,7 @@ export class Sketch {
 
   /** Marks the cached estimate as out of date. */
   forgetEstimate(): void {
-    const last = CACHE_AT + CACHE_BYTES - 1;
-    this.#buffer[last] = this.#buffer[last]! | NO_CACHE;
+    this.#buffer[CACHE_LAST_AT] = this.#buffer[CACHE_LAST_AT]! | NO_CACHE;
   }
 
   /**
@@ -168,6 +165,46 @@ export class Sketch {
   #two(at: number): number {
     return this.#buffer[at]! | ((this.#buffer[at + 1] ?? 0) << 8);
   }
+}
+
+/** Returns the register that counts an element, and the value that it must have at least. */
+function registerOf(element: ByteString): { readonly register: number; readonly value: number } {
+  const { hi, lo } = murmurHash64A(element, HASH_SEED);
+  const counted = lo >>> INDEX_BITS;
+  const zeros =
+    counted !== 0 ? trailingZeros(counted) : hi !== 0 ? 32 - INDEX_BITS + trailingZeros(hi) : COUNTED_BITS;
+  return { register: lo & (REGISTERS - 1), value: zeros + 1 };
+}
+
+/** Reads the bytes `from` ≤ index < `to` of a stored sketch. */
+type ReadBytes = (from: number, to: number) => ByteString;
+
+/** Whether a stored sketch is dense. @param length  its number of bytes */
+export function isDenseSketch(length: number, read: ReadBytes): boolean {
+  return length === DENSE_BYTES && read(0, ENCODING_AT + 1) === MAGIC + String.fromCharCode(DENSE);
+}
+
+/**
+ * Adds an element to a stored dense sketch, without copying the sketch.
+ * @returns whether a register has changed
+ */
+export function addToDense(
+  element: ByteString,
+  read: ReadBytes,
+  write: (at: number, bytes: ByteString) => void,
+): boolean {
+  const { register, value } = registerOf(element);
+  const bit = register * REGISTER_BITS;
+  const [at, shift] = [HEAD_BYTES + (bit >> 3), bit & 7];
+  const old = read(at, at + 2);
+  // The last register is in a single byte.
+  const two = old.charCodeAt(0) | ((old.length > 1 ? old.charCodeAt(1) : 0) << 8);
+  if (value <= ((two >> shift) & REGISTER_MAX)) return false;
+  const raised = (two & ~(REGISTER_MAX << shift)) | (value << shift);
+  write(at, String.fromCharCode(raised & 0xff, raised >> 8).slice(0, old.length));
+  const last = read(CACHE_LAST_AT, CACHE_LAST_AT + 1).charCodeAt(0);
+  if ((last & NO_CACHE) === 0) write(CACHE_LAST_AT, String.fromCharCode(last | NO_CACHE));
+  return true;
 }
 
 /** Returns the estimate for the values of all registers. */

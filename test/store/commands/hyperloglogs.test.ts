@@ -141,3 +141,25 @@ test(`a sparse sketch has the same registers as a dense sketch (seed ${seed})`, 
     assert.deepEqual(sparse.registers, dense.registers);
   }
 });
+
+test("elements added one by one to a dense sketch yield the bytes of elements added together", () => {
+  const [from, to] = [3000, 3300];
+  // The last register, which is in a single byte, and a register that is already raised.
+  const last = Array.from({ length: 100_000 }, (_, i) => `last-${i}`).find(
+    (element) => (murmurHash64A(element, 0xadc83b19).lo & 16_383) === 16_383,
+  );
+  for (const key of ["p", "q"]) {
+    store.run(`PFADD ${key} ${elements(0, from)}`);
+    assert.equal(store.run(`STRLEN ${key}`), ":12304");
+    // A cached estimate, as Redis stores it.
+    for (let at = 8; at < 16; at++) store.run(`SETBIT ${key} ${8 * at} 0`);
+  }
+  for (const element of [...elements(from, to).split(" "), last]) {
+    const isUndone = store.isUndone(`PFADD p ${element}`);
+    assert.equal(store.run(`PFADD p ${element}`), isUndone ? ":1" : ":0", element);
+  }
+  assert.equal(store.run("PFADD p element-1"), ":0");
+  assert.equal(store.changes("PFADD p element-1"), 0);
+  store.run(`PFADD q ${elements(from, to)} ${last}`);
+  assert.equal(store.run("GET p"), store.run("GET q"));
+});
