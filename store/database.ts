@@ -15,6 +15,7 @@ import {
   budgetExceeded,
   EffortBudget,
   readsExceeded,
+  STATEMENT_STEPS,
   UNCOUNTED_EFFORT,
 } from "./keyspace/effort-budget.js";
 import { KeyUsage } from "./keyspace/key-usage.js";
@@ -361,7 +362,10 @@ export class Database {
     records: UndoRecord[],
   ): Reply | null {
     const before = records.length;
-    const reply = this.#effort.bound(argv, (effort) => this.#apply(command, argv, unit, records, effort));
+    const reply = this.#effort.bound(argv, (effort) => {
+      if (command.isStatement) effort.work(STATEMENT_STEPS);
+      return this.#apply(command, argv, unit, records, effort);
+    });
     if (!(reply instanceof BudgetExceeded)) return reply;
     this.#data.lookups.missed = null;
     this.undo(records.splice(before));

@@ -29,6 +29,11 @@ export const REMOVED_ELEMENT_STEPS = 7;
 const ANSWERED_ELEMENT_STEPS = 3;
 /** Cost in steps of each key of a database that is skipped in a search. */
 export const WALKED_KEY_STEPS = 1;
+/**
+ * Cost in steps of parsing a statement of SQL or a command of MongoDB, whatever it does: about three times the steps
+ * that its arguments grant it.
+ */
+export const STATEMENT_STEPS = 50;
 /** Number of bytes of working memory that count as one step of a unit that runs without interruption. */
 export const HELD_BYTES_PER_STEP = 128;
 /** Approximate memory of an element of an array, or of a field of a document. */

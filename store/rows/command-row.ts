@@ -239,7 +239,12 @@ export interface Command extends Omit<Row, "events" | "lookedUp" | "reply" | "me
    * wherever it cannot yield to other commands.
    */
   readonly isQuery: boolean;
+  /** Whether its arguments are a statement that must be parsed, which takes longer than most commands. */
+  readonly isStatement: boolean;
 }
+
+/** The groups whose commands are statements. */
+const STATEMENT_GROUPS: readonly string[] = ["mongo", "sql"];
 
 /** All commands, for code that cannot import them: rows that describe the table, and rules that name commands. */
 export interface CommandTable {
@@ -273,6 +278,7 @@ function commandOf(group: string, name: string, row: Row): Command {
     reads: row.flags.includes("readonly"),
     isLinear: row.cost === "arguments",
     isQuery: row.cost === "query",
+    isStatement: STATEMENT_GROUPS.includes(group),
     writesOtherDatabases: row.writesOtherDatabases ?? false,
     otherRow: row.otherRow,
     isUse: row.isUse ?? true,

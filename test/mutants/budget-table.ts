@@ -13,6 +13,20 @@ const ORDER = "test/cluster/order/order-recorder.test.js";
 
 export const budgetMutants: readonly Mutant[] = [
   {
+    name: "budget: parsing a statement costs nothing, so a unit of 100,000 blocks a daemon for seconds",
+    file: "store/rows/command-row.js",
+    find: "STATEMENT_GROUPS.includes(group)",
+    replace: "false",
+    test: ADMISSION,
+  },
+  {
+    name: "budget: a unit records a touched database once for each of its commands",
+    file: "timeline/fold/fold-unit.js",
+    find: "if (index === -1)",
+    replace: "if (true)",
+    test: "test/timeline/fold/fold.test.js",
+  },
+  {
     name: "budgets: elements that extend an array are not counted",
     file: "store/queries/update-paths.js",
     find: "produce(work, 2 * padding);",

@@ -5,9 +5,10 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { COMMANDS_MAX, UNIT_COMMANDS_MAX } from "../../../protocol/version-2/envelope.js";
 import { canonicalState } from "../../../store/canonical-state.js";
 import { Database } from "../../../store/database.js";
-import { PRODUCED_MAX } from "../../../store/keyspace/effort-budget.js";
+import { PRODUCED_MAX, UNIT_STEPS_DEFAULT } from "../../../store/keyspace/effort-budget.js";
 import type { Entry } from "../../../timeline/entries/entry.js";
 import { admit as admitEntry } from "../../../timeline/fold/entry-budget.js";
 import { Fold } from "../../../timeline/fold/fold.js";
@@ -154,4 +155,37 @@ test("a unit that produces too much is an error on every daemon, in any order of
   unchanged.merge([made]);
   for (const { database } of states)
     assert.deepEqual(canonicalState(database), canonicalState(unchanged.database));
+});
+
+test("the number of statements in a unit is limited, because parsing them takes most of the time", () => {
+  const update = ["MDB.UPDATE", "d", "c", "1", '{"q":{"_id":1},"u":{"$set":{"a":1}}}'];
+  const statements = [update, ["SQL", "d", "x"], ["SQL_RO", "d", "select 1"]];
+  for (const statement of statements) {
+    const unit = (count: number) =>
+      entry(
+        `u ${count}`,
+        count,
+        Array<readonly string[]>(count)
+          .fill(statement)
+          .concat([["SET", "k", "v"]]),
+        {
+          multi: true,
+        },
+      );
+    const admitted = (count: number) =>
+      admitEntry(newFold(), unit(count), Number.POSITIVE_INFINITY, UNIT_STEPS_DEFAULT);
+    assert.notEqual(admitted(COMMANDS_MAX), "too-many-steps", statement.join(" "));
+    assert.equal(admitted(UNIT_COMMANDS_MAX - 1), "too-many-steps", statement.join(" "));
+  }
+});
+
+test("a unit that adds one element each to sparse sketches is limited, because each command copies the sketch", () => {
+  const adds = Array.from({ length: UNIT_COMMANDS_MAX }, (_, i) => ["PFADD", `h${i % 80}`, `e${i}`]);
+  const admitted = admitEntry(
+    newFold(),
+    entry("p", 1, adds, { multi: true }),
+    Number.POSITIVE_INFINITY,
+    UNIT_STEPS_DEFAULT,
+  );
+  assert.equal(admitted, "too-many-steps");
 });
