@@ -61,6 +61,12 @@ export interface DeadLetterEnvelope {
   readonly count: number;
   /** The commands; in a list only the beginning of the first command. */
   readonly commands: readonly (readonly Buffer[])[];
+  /** What commands took at the daemon that answered them, as it has recorded it; empty if it has recorded nothing. */
+  readonly choices: readonly {
+    /** The index of the command. */
+    readonly index: number;
+    readonly took: readonly Buffer[];
+  }[];
 }
 
 export interface DeadLetterList {
@@ -225,6 +231,9 @@ function deadLetterEnvelope({ envelope }: Entry, isBrief: boolean): DeadLetterEn
     })),
     count: commands.length,
     commands: (isBrief ? brief : commands).map((argv) => argv.map(bytes)),
+    choices: isBrief
+      ? []
+      : [...(envelope.choices ?? [])].map(([index, took]) => ({ index, took: took.map(bytes) })),
   };
 }
 

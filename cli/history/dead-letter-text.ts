@@ -11,7 +11,7 @@ const SHORT_DIGITS = 12;
 /** Returns a dead letter for `--json`, with arguments in base64, and an empty `writer` if the key had to be absent. */
 export function jsonDeadLetter({ envelope, ...facts }: ListedDeadLetter): object {
   if (envelope === null) return { ...facts, envelope };
-  const { as, conditions, commands } = envelope;
+  const { as, conditions, commands, choices } = envelope;
   return {
     ...facts,
     envelope: {
@@ -19,6 +19,7 @@ export function jsonDeadLetter({ envelope, ...facts }: ListedDeadLetter): object
       as: as === null ? null : base64(as),
       conditions: conditions.map(({ db, key, writer }) => ({ db, key: base64(key), writer: writer ?? "" })),
       commands: commands.map((argv) => argv.map(base64)),
+      choices: choices.map(({ index, took }) => ({ index, took: took.map(base64) })),
     },
   };
 }
@@ -58,7 +59,8 @@ export function formatDeadLetter({
   ];
   if (envelope === null) facts.push(["commands", "damaged"]);
   else {
-    const { signer, as, db, multi, conditions, commands } = envelope;
+    const { signer, as, db, multi, conditions, commands, choices } = envelope;
+    const tookAt = new Map(choices.map(({ index, took }) => [index, took]));
     facts.push(["signer", signer]);
     if (as !== null) facts.push(["for user", shownWord(as)]);
     if (db !== 0) facts.push(["database", String(db)]);
@@ -68,7 +70,11 @@ export function formatDeadLetter({
         "if",
         `${shownWord(key)} of database ${db}: ${writer === null ? "absent" : `last changed by ${writer}`}`,
       ]);
-    for (const argv of commands) facts.push(["command", argv.map(shownWord).join(" ")]);
+    for (const [index, argv] of commands.entries()) {
+      facts.push(["command", argv.map(shownWord).join(" ")]);
+      const took = tookAt.get(index);
+      if (took !== undefined) facts.push(["took", took.map(shownWord).join(" ") || "nothing"]);
+    }
   }
   return `${facts.map(([name, text]) => `${name.padEnd(10)}${text}\n`).join("")}\n`;
 }

@@ -108,7 +108,10 @@ function addWriteAgain(command: Command): void {
     COMMAND_MS,
   )
     .option("--all", "write all waiting dead letters that are certain to be missing, instead of naming ids")
-    .option("--anyway", "include dead letters that were already written again, or that may be in the state")
+    .option(
+      "--anyway",
+      "include dead letters that were already written again, that may be in the state, or that take what is there (LPOP)",
+    )
     .addHelpText(
       "after",
       `
@@ -156,11 +159,12 @@ async function writeAgain(ids: readonly string[], flags: WriteFlags): Promise<vo
   if (key.signer === null)
     throw new DbsyncError("bad-key", "dead letters must be signed again: specify a private key (-k)");
   const { writeDeadLettersAgain } = await import("../folder/folder-dead-letters.js");
-  const wanted = { ids: flags.all ? null : ids, isAnyway: flags.anyway ?? false };
+  const isAnyway = flags.anyway ?? false;
+  const wanted = { ids: flags.all ? null : ids, isAnyway };
   let count = 0;
   const waiting = await writeDeadLettersAgain(wanted, flags, async (deadLetter, id) => {
     count++;
-    const sent = deadLetter === null ? UNREADABLE : await writeOne(client, deadLetter);
+    const sent = deadLetter === null ? UNREADABLE : await writeOne(client, deadLetter, isAnyway);
     report(flags, deadLetter?.id ?? id, sent);
     return sent.outcome;
   });
@@ -183,8 +187,13 @@ interface Sent {
   readonly text: string;
 }
 
-async function writeOne(client: ListeningClient, { envelope }: ListedDeadLetter): Promise<Sent> {
+async function writeOne(
+  client: ListeningClient,
+  { envelope }: ListedDeadLetter,
+  isAnyway: boolean,
+): Promise<Sent> {
   if (envelope === null) return UNREADABLE;
+  if (envelope.choices.length > 0 && !isAnyway) return TAKES;
   const { db, commands, conditions, multi } = envelope;
   try {
     const condition = conditions.length === 0 ? {} : { if: conditions };
@@ -218,6 +227,10 @@ const OUTCOMES = {
   unknown: "may have been written; to send it again add --anyway",
 } as const;
 const UNMET = "(nil): nothing has changed if its condition was not met";
+const TAKES = {
+  outcome: "unwritten",
+  text: "it takes what is there, and would now take something else than its client received: remove what it took (show) by name, such as with LREM, ZREM or XACK, or add --anyway",
+} as const;
 const UNREADABLE = {
   outcome: "unwritten",
   text: "its bytes are damaged; another copy may be in replaced/ in the data folder",

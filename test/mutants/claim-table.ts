@@ -11,6 +11,13 @@ const SIMULATED = "test/simulation/claims.test.js";
 
 export const claimMutants: readonly Mutant[] = [
   {
+    name: "claims: a dead letter that is written again takes something else",
+    file: "cli/history/dead-letters.js",
+    find: "if (envelope.choices.length > 0 && !isAnyway)",
+    replace: "if (false)",
+    test: "test/cli/history/dead-letters.test.js",
+  },
+  {
     name: "claims: a change of entries with LIMIT selects again at its final position",
     file: "store/commands/documents/document-choice.js",
     find: "if (isClaim && choice !== undefined)",

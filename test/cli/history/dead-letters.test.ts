@@ -209,3 +209,32 @@ test("a damaged dead letter is shown as damaged and not written, and only the na
   assert.equal(removed.stdout, `removed ${hexOf(counted.id)}\nremoved ${hexOf(doubtful.id)}\n`);
   assert.equal(statesOf().length, 4);
 });
+
+test("a letter that takes what is there is shown with what it took, and written only with --anyway", async () => {
+  const choices = new Map<number, readonly string[]>([
+    [0, ["a", "b c"]],
+    [2, []],
+  ]);
+  const commands = [
+    ["LPOP", "queue", "2"],
+    ["SET", "done", "1"],
+    ["GETDEL", "absent"],
+  ];
+  const claim = deadLetter(7, commands, { choices, multi: true });
+  await keep([[claim, "missing"]]);
+  await client.send("RPUSH queue c d e");
+  const shown = await runDeadLetters("show", shortId(claim));
+  assert.match(
+    shown.stdout,
+    /LPOP queue 2\ntook +a "b c"\ncommand +SET done 1\ncommand +GETDEL absent\ntook +nothing\n/,
+  );
+  const first = await writeAgain(shortId(claim));
+  assert.deepEqual(
+    [first.code, /not written: it takes what is there/.test(first.stdout)],
+    [1, true],
+    first.stderr,
+  );
+  assert.equal(await client.send("LLEN queue"), "3");
+  const second = await writeAgain(shortId(claim), "--anyway");
+  assert.deepEqual([second.code, await client.send("LLEN queue")], [0, "1"], second.stdout);
+});
