@@ -338,7 +338,7 @@ function spop(data: Data, argv: readonly ByteString[], unit: Unit): Reply {
 /** Removes the chosen members that are still in the set. @param isOne  whether the reply is a single member */
 function popChosen(data: Data, entry: Typed<MemberSet>, choice: Choice, isOne: boolean): Reply {
   data.effort.work(POPPED_STEPS * choice.length);
-  const popped = choice.filter((member) => entry.value.has(member));
+  const popped = [...new Set(choice)].filter((member) => entry.value.has(member));
   if (popped.length === entry.value.size) data.delete(entry.key);
   else for (const member of popped) data.setRemove(entry, member);
   if (isOne) return bulkOrNil(popped[0]);

@@ -50,6 +50,13 @@ const SETS: readonly Case[] = [
     holds: { "SCARD s": ":1" },
   },
   {
+    has: "SADD s a b",
+    claim: "SPOP s 2",
+    choice: ["a", "a"],
+    late: "SADD s a",
+    holds: { "SMEMBERS s": '["b"]' },
+  },
+  {
     has: "SET k 1",
     claim: "GETDEL k",
     choice: ["1"],
