@@ -8,7 +8,8 @@ import type { Command, SidecarLack } from "../../store/rows/command-row.js";
 import { waitsByOption } from "../../store/rows/wait-rule.js";
 
 const WAITS =
-  "it waits for data, but a signed command is applied once, at its date: repeat a command that does not wait";
+  "it waits for data, but a signed command is applied once, at its date: connect workers to --resp of a daemon, " +
+  "or read, and remove the element by a command that names it (LREM, ZREM, XACK)";
 const STREAMS =
   "it turns its connection into a stream of messages, but the daemons send one answer to each signed command";
 const MESSAGES = "channels belong to the daemon that a client is connected to, but no client listens here";
