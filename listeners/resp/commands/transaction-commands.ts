@@ -78,7 +78,8 @@ function unwatch({ watched }: RespSession): Reply {
 
 /** @param isReady  false if the engine of scripts must be loaded first; true if it is loaded or has failed to load */
 function exec(session: RespSession, isReady: boolean): Reply | Promise<Reply> {
-  const { queued, hasQueueError, server } = session;
+  const { queued, hasQueueError, server, db } = session;
+  const { user } = session.userSession;
   if (queued === null) throw custom("ERR EXEC without MULTI");
   const hasScripts = queued.some(({ route }) => route.command.runsScript === true);
   if (hasScripts && !isReady)
@@ -98,8 +99,15 @@ function exec(session: RespSession, isReady: boolean): Reply | Promise<Reply> {
       : hasScripts
         ? execInSteps(session, queued, conditions)
         : execRecorded(session, queued, conditions);
-    const counted = (one: Reply) => withErrorsCounted(session, one);
-    return reply instanceof Promise ? reply.then(counted) : counted(reply);
+    const ended = (one: Reply) => {
+      // The transaction was refused, or did not run: its SELECT and AUTH take no effect either.
+      if (one.kind !== "array") {
+        session.db = db;
+        session.userSession.user = user;
+      }
+      return withErrorsCounted(session, one);
+    };
+    return reply instanceof Promise ? reply.then(ended) : ended(reply);
   } finally {
     session.isExecuting = false;
     session.scriptsSince = null;
@@ -184,7 +192,6 @@ function execRecorded(
   queued: readonly Queued[],
   conditions: readonly Condition[],
 ): Reply | Promise<Reply> {
-  const { db: dbBefore, user: userBefore } = session;
   const replies: (Reply | Promise<Reply>)[] = [];
   const calls: QueuedCall[] = [];
   const published: (Queued & { readonly index: number })[] = [];
@@ -205,16 +212,11 @@ function execRecorded(
   }
   const [first] = calls;
   if (first === undefined) return withPublished();
-  const aborted = (reply: Reply): Reply => {
-    session.db = dbBefore;
-    session.userSession.user = userBefore;
-    return reply;
-  };
-  if (calls.some(({ db }) => db !== first.db)) return aborted(ONE_DATABASE);
-  if (calls.some(({ user }) => user !== first.user)) return aborted(ONE_USER);
-  if (calls.length > UNIT_COMMANDS_MAX && calls.some(({ route }) => route.writes)) return aborted(TOO_MANY);
+  if (calls.some(({ db }) => db !== first.db)) return ONE_DATABASE;
+  if (calls.some(({ user }) => user !== first.user)) return ONE_USER;
+  if (calls.length > UNIT_COMMANDS_MAX && calls.some(({ route }) => route.writes)) return TOO_MANY;
   const merge = (reply: Reply): Reply | Promise<Reply> => {
-    if (reply.kind !== "array") return aborted(reply);
+    if (reply.kind !== "array") return reply;
     for (const [i, { index }] of calls.entries()) replies[index] = reply.items[i] ?? NIL;
     const { tracking } = session.server;
     if (tracking.size > 0)

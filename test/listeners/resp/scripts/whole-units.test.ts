@@ -226,3 +226,18 @@ test("a script on a daemon that records is refused as a whole if it writes to tw
       /^ERR nothing was done.* one database/,
     ),
   ));
+
+for (const kind of KINDS)
+  test(`a refused EXEC of a daemon that ${kind} does not select another database`, () =>
+    withScene(kind, async ({ client }) => {
+      const large = ["SETRANGE", "k", "100000000", "x"];
+      for (const refused of [large, ["EVAL", "return redis.call('SETRANGE', 'k', '100000000', 'x')", "0"]]) {
+        for (const argv of [["MULTI"], ["SELECT", "3"], ["SET", "a", "1"], refused])
+          await client.call(...argv);
+        assert.match(errorOf(await client.call("EXEC")), /^TOOMUCH/);
+        await client.call("SET", "selected", "0");
+        await client.call("SELECT", "3");
+        assert.deepEqual(await client.call("EXISTS", "selected", "a"), integer(0));
+        await client.call("SELECT", "0");
+      }
+    }));
