@@ -303,7 +303,7 @@ export class Gateway {
     const chosenBytes = choicesBytes(chosen);
     if (chosenBytes > 0 && group.bytes + chosenBytes > COMMAND_BYTES_MAX) {
       if (!group.multi && group.commands.length > 1) return false;
-      answerAll(waiting, takesTooMuch(group.bytes + chosenBytes));
+      refuse(group, takesTooMuch(group.bytes + chosenBytes));
       return true;
     }
     const entry = this.own.sign({ ...group, ...chosen }, group.commands, at);

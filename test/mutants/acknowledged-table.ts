@@ -17,6 +17,13 @@ export const acknowledgedMutants: readonly Mutant[] = [
     test: HELD,
   },
   {
+    name: "gateway: a refused claim leaves the reads that follow it without an answer",
+    file: "cluster/replica/gateway.js",
+    find: "refuse(group, takesTooMuch(",
+    replace: "answerAll(waiting, takesTooMuch(",
+    test: "test/cluster/replica/gateway.test.js",
+  },
+  {
     name: "held answers: the state shows writes that a failed disk does not have",
     file: "timeline/timeline.js",
     find: "if (this.flushing !== null && this.#folding.isOpen)",

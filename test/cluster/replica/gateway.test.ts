@@ -360,6 +360,21 @@ test("a claim that takes more than other daemons accept, once signed, is refused
   assert.deepEqual(names, ["a", "b"]);
 });
 
+test("reads that follow a claim that takes too much run, and its sender's later commands do not wait for it", async () => {
+  const { gateway, state } = fixture();
+  const long = "x".repeat(LIMITS.maxRequestBytes.max / 2);
+  state.choices = () => ({ choices: new Map([[0, [long, long]]]), expiries: null });
+  const lastWrite = { orderKey: null, unapplied: 0 };
+  const sender = { ...user, lastWrite };
+  const steps: string[] = [];
+  const answer = gateway.execute(["LPOP", "k", "2"], sender);
+  gateway.readAfter(sender, { run: () => void steps.push("run"), end: () => void steps.push("end") });
+  const refused = await answer;
+  assert.equal("code" in refused && refused.code, "command-too-long");
+  await gateway.executeTogether([["LPOP", "k", "2"]], [], sender);
+  assert.deepEqual({ steps, unapplied: lastWrite.unapplied }, { steps: ["run", "end"], unapplied: 0 });
+});
+
 test("commands that are too costly as one envelope are recorded one by one, and only the costly one is refused", async () => {
   const { gateway, entries, sent, state } = fixture();
   await gateway.execute(["SET", "first", "1"], user);
