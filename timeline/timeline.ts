@@ -37,6 +37,8 @@ const EXPIRED_PER_TICK = 500;
 export class Timeline {
   /** Whether the clock is known to be wrong. If so, the clock raises no watermark, and no entry counts as too old. */
   isSkewed = false;
+  /** The number of times that the state was replaced by one without the entries that a failed disk does not have. */
+  undone = 0;
   readonly #parts: TimelineParts;
   readonly #failure: Failure;
   readonly #watermark: Watermark;
@@ -244,7 +246,10 @@ export class Timeline {
 
   readonly #undoUnflushed = (): void => {
     if (this.flushing !== null && this.#folding.isOpen)
-      this.#late.undoUnflushed(() => this.#entryStore.forgetUnflushed());
+      this.#late.undoUnflushed(() => {
+        this.undone++;
+        this.#entryStore.forgetUnflushed();
+      });
   };
 
   /** @param entries  in order, at least one */

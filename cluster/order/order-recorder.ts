@@ -35,6 +35,7 @@ export class OrderRecorder extends RecordingBase {
   protected readonly memberAnswers: MemberAnswers;
   readonly waiting: WaitingEntries;
   readonly flushing = null;
+  readonly undone = 0;
   readonly appliesAtOnce = false;
 
   constructor(order: OrderContext) {

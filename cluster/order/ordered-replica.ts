@@ -48,6 +48,7 @@ export class OrderedReplica extends RecordedWrites implements StreamReader, Orde
   readonly isFinal = true;
   /** Null, because the stream has stored a write before it is applied here. */
   readonly flushing = null;
+  readonly undone = 0;
   readonly mirrored = null;
   readonly takeMember = null;
   /** Why reading the stream cannot continue, or null if it can or the reason is not known yet. */

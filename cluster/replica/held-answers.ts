@@ -5,14 +5,9 @@
 
 import { replyOf } from "../../engine/answers/refusal-reply.js";
 import { refused } from "../../engine/answers/request.js";
+import { type FlushingState, whenSafe } from "../../engine/answers/safe-answers.js";
 import type { ReplyWaiter } from "../../engine/users/command-path.js";
 import type { ErrorReply, Reply } from "../../protocol/reply.js";
-
-/** The part of the state that is used here. */
-export interface FlushingState {
-  /** Settles when everything that the state includes is as safe as --fsync requires, or null if it already is. */
-  readonly flushing: Promise<void> | null;
-}
 
 export type HeldWaiter = Pick<ReplyWaiter, "answered" | "prepare">;
 
@@ -49,10 +44,14 @@ export class HeldAnswers {
     this.#held.push({ waiter, reply });
   }
 
-  /** Returns the reply to a read of the current state, or its promise. */
-  whenSafe(reply: Reply): Reply | Promise<Reply> {
-    const { flushing } = this.#state;
-    return flushing === null ? reply : flushing.then(() => reply, lostReply);
+  /** Sends the reply to a read that takes several turns, when everything that it may show is on disk. */
+  sendLater(reply: Promise<Reply>, waiter: HeldWaiter): void {
+    Promise.resolve(this.whenSafe(reply)).then((settled) => waiter.answered(settled));
+  }
+
+  /** Returns the reply to a read that has begun in this turn, or its promise. */
+  whenSafe(reply: Reply | Promise<Reply>): Reply | Promise<Reply> {
+    return whenSafe(this.#state, reply, lostReply);
   }
 
   #begin(flushing: Promise<void>): void {
@@ -69,7 +68,7 @@ export class HeldAnswers {
       },
       (problem: Error) => {
         done();
-        const lost = lostReply(problem);
+        const lost = lostReply(problem.message);
         for (const { waiter } of held) waiter.answered(lost);
       },
     );
@@ -77,5 +76,5 @@ export class HeldAnswers {
 }
 
 /** Returns the reply to a read of something that the disk may not have. */
-const lostReply = ({ message }: Error): ErrorReply =>
-  replyOf(refused("storage-failed", `a write that it would show may be lost: ${message}`)) as ErrorReply;
+const lostReply = (reason: string): ErrorReply =>
+  replyOf(refused("storage-failed", `a write that it would show may be lost: ${reason}`)) as ErrorReply;

@@ -241,22 +241,23 @@ export class RecordedPath implements CommandPath {
       if (!(reply instanceof Promise)) reply = withItemsFound(reply);
     };
     const end = () => {
-      if (reply instanceof Promise) reply.then((settled) => this.#held.send(settled, waiter));
+      if (reply instanceof Promise) this.#held.sendLater(reply, waiter);
       else this.#held.send(reply, waiter);
     };
     this.#gateway.readAfter(sender, { run, end });
   }
 
-  /** Returns the reply to a read, once it is complete and everything that it may show is on disk. */
+  /** Returns the reply to a read that has begun in this turn, once everything that it may show is on disk. */
   #whenRead(reply: Reply | Promise<Reply>): Reply | Promise<Reply> {
-    if (reply instanceof Promise) return reply.then((settled) => this.#whenRead(settled));
+    return this.#held.whenSafe(
+      reply instanceof Promise ? reply.then((settled) => this.#complete(settled)) : this.#complete(reply),
+    );
+  }
+
+  #complete(reply: Reply): Reply | Promise<Reply> {
     // The items of a StepReply may show later changes, so it must be complete before it can wait.
-    if (!(reply instanceof StepReply) && !(this.#held.areHeld && isInSteps(reply)))
-      return this.whenSafe(reply);
-    const complete = this.#backend.complete(reply);
-    return complete instanceof Promise
-      ? complete.then((settled) => this.whenSafe(settled))
-      : this.whenSafe(complete);
+    const mustComplete = reply instanceof StepReply || (this.#held.areHeld && isInSteps(reply));
+    return mustComplete ? this.#backend.complete(reply) : reply;
   }
 }
 

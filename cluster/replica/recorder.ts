@@ -147,6 +147,10 @@ export class Recorder extends RecordingBase {
     return this.#node.timeline.flushing;
   }
 
+  get undone(): number {
+    return this.#node.timeline.undone;
+  }
+
   get newest(): EnvelopeDate {
     return this.#node.timeline.newest;
   }

@@ -53,6 +53,7 @@ export abstract class RecordingBase implements Recording, EntryRecorder {
   abstract get members(): number;
   abstract get daemons(): number;
   abstract readonly flushing: Promise<void> | null;
+  abstract readonly undone: number;
   abstract readonly appliesAtOnce: boolean;
   abstract get newest(): EnvelopeDate;
   abstract get ring(): KeyRing;

@@ -3,6 +3,7 @@
  * at which reads are executed never decreases, even if the clock is set back.
  */
 
+import type { FlushingState } from "../../engine/answers/safe-answers.js";
 import type { Backend, Outcome } from "../../engine/backends/backend.js";
 import { KeyChangeObservers } from "../../engine/backends/key-change-observers.js";
 import { type KeyCounts, keyCountsOf } from "../../engine/backends/key-counts.js";
@@ -34,13 +35,11 @@ const OUTCOME_COMMANDS: ReadonlySet<string> = new Set(["TIMELINE|BLAME", "TIMELI
 const EXPIRED_PER_TICK = 5000;
 
 /** The part of the timeline's state that is read here. */
-export interface TimelineState {
+export interface TimelineState extends FlushingState {
   readonly database: Database;
   readonly failure: string | null;
   /** The reason why this daemon has stopped applying units, or null if it applies them. */
   readonly standstill: string | null;
-  /** Settles when everything that the state includes is as safe as --fsync requires, or null if it already is. */
-  readonly flushing: Promise<void> | null;
 }
 
 /** Answers TIMELINE commands. */
@@ -85,6 +84,11 @@ export class TimelineBackend implements Backend {
   /** Settles when everything that reads see now is as safe as --fsync requires, or null if it already is. */
   get flushing(): Promise<void> | null {
     return this.#timeline.flushing;
+  }
+
+  /** The number of times that the state was replaced by one without the writes that a failed disk does not have. */
+  get undone(): number {
+    return this.#timeline.undone;
   }
 
   /** Always true, because the database is in memory. The daemon's state reports a failure of the disk. */

@@ -20,6 +20,8 @@ import {
   refused,
   unknown,
 } from "../answers/request.js";
+import { whenSafe } from "../answers/safe-answers.js";
+import { messagesOf } from "../channels/message-commands.js";
 import { KeyAudit } from "../trust/key-audit.js";
 import type { Signers } from "../trust/signers.js";
 import { type AcceptedEnvelope, type UnitListener, Units } from "./apply-units.js";
@@ -339,26 +341,20 @@ export class Pipeline {
   }
 
   #apply(accepted: AcceptedEnvelope): Answered {
-    const { signers } = this;
     // Check again, because the keys may have been read again while the envelope was waiting. Otherwise an unsigned
     // envelope could be applied.
     const refusal = checkSigned(accepted.signer !== null, this, "envelope");
     if (refusal !== null) return notApplied(accepted.id, refusal);
-    return (
-      this.recording.apply(accepted) ?? this.#whenFlushed(this.#units.apply(accepted, signers?.ring ?? null))
-    );
+    return this.recording.apply(accepted) ?? this.#applyUnrecorded(accepted);
   }
 
-  /** Delays the answer to a read until everything that it shows is as safe as --fsync requires. */
-  #whenFlushed(answer: Answered): Answered {
-    if (answer instanceof Promise) return answer.then((one) => this.#whenFlushed(one));
-    const { flushing } = this.recording;
-    return flushing === null
-      ? answer
-      : flushing.then(
-          () => answer,
-          ({ message }: Error) => notApplied(answer.id, refused("storage-failed", message)),
-        );
+  #applyUnrecorded(accepted: AcceptedEnvelope): Answered {
+    const { id, envelope, listener } = accepted;
+    const { recording } = this;
+    const answer = this.#units.apply(accepted, this.signers?.ring ?? null);
+    // Messages are sent and subscriptions begin immediately, so a failure of the disk must not refuse them.
+    if (listener !== null || messagesOf(envelope) !== null) return answer;
+    return whenSafe(recording, answer, (reason) => notApplied(id, refused("storage-failed", reason)));
   }
 }
 

@@ -12,13 +12,14 @@ import type { EnvelopeDate, Wait } from "../../protocol/version-2/messages-v2.js
 import type { OrderKey } from "../../timeline/entries/entry.js";
 import type { EnvelopeAnswer, Refused } from "../answers/request.js";
 import type { ReadStatus } from "../answers/result-writer.js";
+import type { FlushingState } from "../answers/safe-answers.js";
 import { LocalUnits } from "../backends/local-units.js";
 import { NewestDate } from "../backends/newest-date.js";
 import type { AcceptedEnvelope } from "./apply-units.js";
 import type { SeenEnvelopes } from "./seen-envelopes.js";
 import type { Floor } from "./start-floor.js";
 
-export interface Recording {
+export interface Recording extends FlushingState {
   /** The date up to which no envelope is accepted after this start, in milliseconds since 1970. */
   readonly seenTo: number;
   /** Creates dates and ids for commands that arrive without them and are applied here. */
@@ -28,11 +29,6 @@ export interface Recording {
   readonly reason: string;
   /** The flag of every answer, such as `catching-up`, or an empty string if there is none. */
   readonly readStatus: ReadStatus;
-  /**
-   * Settles when everything that reads see now is as safe as --fsync requires, or null if it already is. Rejects if the
-   * disk has failed.
-   */
-  readonly flushing: Promise<void> | null;
   /** The highest date and number of an applied write. */
   readonly newest: EnvelopeDate;
   /** The number of connected daemons that receive the same writes, or null if the daemon runs alone. */
@@ -74,7 +70,8 @@ export interface Recording {
 export class Unrecorded implements Recording {
   readonly localUnits: LocalUnits;
   readonly readStatus = "";
-  readonly flushing = null;
+  readonly flushing: FlushingState["flushing"] = null;
+  readonly undone = 0;
   readonly newest = new NewestDate();
   readonly members = null;
   readonly daemons = 1;

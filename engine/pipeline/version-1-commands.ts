@@ -11,12 +11,12 @@ import type { KeyRecord } from "../../store/key-ring.js";
 import type { UnitClient } from "../../store/keyspace/unit.js";
 import { isDenied } from "../../store/unit-permission.js";
 import { type Answer, type Refused, type Request, refused } from "../answers/request.js";
+import { whenSafe } from "../answers/safe-answers.js";
 import { messageOf } from "../channels/message-commands.js";
 import type { Signers } from "../trust/signers.js";
 import { isForAdministrators } from "./administrator-commands.js";
 import { type Admission, signerOfCommand } from "./command-signer.js";
 import type { PipelineParts } from "./pipeline-parts.js";
-import type { Recording } from "./recording-interface.js";
 
 /**
  * Maximum number of arguments, as in Redis before 7.0. A frame of 64 MiB could contain 32 million arguments, which
@@ -49,19 +49,8 @@ export function handleVersion1(
   if (full !== null) return full;
   const recorded = recording.execute(argv, signer === null ? null : hexOf(signer.id));
   if (recorded !== null) return recorded.then((answer) => answerOf(argv, answer));
-  return whenFlushed(databases.executeInTurn(argv, { ...recording.localUnits.next(0), client }), recording);
-}
-
-/** Delays the answer to a read until everything that it shows is as safe as --fsync requires. */
-function whenFlushed(answer: Answer | Promise<Answer>, recording: Recording): Answer | Promise<Answer> {
-  const { flushing } = recording;
-  if (answer instanceof Promise) return answer.then((one) => whenFlushed(one, recording));
-  return flushing === null
-    ? answer
-    : flushing.then(
-        () => answer,
-        ({ message }: Error) => refused("storage-failed", message),
-      );
+  const read = databases.executeInTurn(argv, { ...recording.localUnits.next(0), client });
+  return whenSafe(recording, read, (reason) => refused("storage-failed", reason));
 }
 
 function authorize(

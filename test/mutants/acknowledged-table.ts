@@ -11,9 +11,9 @@ const DETECTOR_TEST = "test/cluster/peers/standstill-detector.test.js";
 export const acknowledgedMutants: readonly Mutant[] = [
   {
     name: "held answers: the answer to a read does not wait for the disk",
-    file: "cluster/replica/held-answers.js",
-    find: "return flushing === null ? reply :",
-    replace: "return true ? reply :",
+    file: "engine/answers/safe-answers.js",
+    find: "if (flushing === null)",
+    replace: "if (true)",
     test: HELD,
   },
   {
@@ -22,6 +22,20 @@ export const acknowledgedMutants: readonly Mutant[] = [
     find: "refuse(group, takesTooMuch(",
     replace: "answerAll(waiting, takesTooMuch(",
     test: "test/cluster/replica/gateway.test.js",
+  },
+  {
+    name: "held answers: a read that takes several turns shows a state that was undone",
+    file: "engine/answers/safe-answers.js",
+    find: "state.undone === undone",
+    replace: "true",
+    test: "test/engine/answers/safe-answers.test.js",
+  },
+  {
+    name: "pipeline: a published message counts as refused if the disk has failed",
+    file: "engine/pipeline/pipeline.js",
+    find: "listener !== null || messagesOf(envelope) !== null",
+    replace: "false",
+    test: "test/engine/pipeline/pipeline.test.js",
   },
   {
     name: "held answers: the state shows writes that a failed disk does not have",

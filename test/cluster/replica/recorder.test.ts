@@ -31,6 +31,7 @@ class FakeTimeline {
   state: "live" | "catching-up" = "live";
   failure: string | null = null;
   readonly flushing = null;
+  readonly undone = 0;
   standstill: string | null = null;
   prunedTo = -1;
   newest = { at: 0, seq: 0 };

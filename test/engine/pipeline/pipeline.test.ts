@@ -4,9 +4,11 @@ import { test } from "node:test";
 import { pino } from "pino";
 import type { Request } from "../../../engine/answers/request.js";
 import type { Backend, Outcome } from "../../../engine/backends/backend.js";
+import { Channels } from "../../../engine/channels/channels.js";
 import { Databases } from "../../../engine/pipeline/databases.js";
 import { Pipeline } from "../../../engine/pipeline/pipeline.js";
 import { NO_OBSERVER } from "../../../engine/pipeline/pipeline-observer.js";
+import { Broadcasts } from "../../../engine/pipeline/publish-messages.js";
 import { Unrecorded } from "../../../engine/pipeline/recording-interface.js";
 import { hashOf, makeIdentity } from "../../../engine/trust/identity.js";
 import { loadSigners } from "../../../engine/trust/load-signers.js";
@@ -17,6 +19,7 @@ import { DATE_WINDOW_DEFAULT } from "../../../options/date-window.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { bulk, error } from "../../../protocol/reply.js";
 import type { Unit } from "../../../store/keyspace/unit.js";
+import { makeScene } from "../../daemon/scene.js";
 import { makeKeyPair } from "../../support/envelope-client.js";
 import { UNBOUNDED } from "../../support/unbounded-memory.js";
 
@@ -167,4 +170,21 @@ test("every request is a separate unit, and time never goes backwards", () => {
     [5, 5, 9],
   );
   assert.equal(new Set(backend.calls.map(({ unit }) => unit.id)).size, 4);
+});
+
+test("if the disk has failed, a signed read is refused, but a message that was published is not", async () => {
+  class FailedDisk extends Unrecorded {
+    override readonly flushing = Promise.reject(new Error("the disk is full"));
+  }
+  const clock = { now: 1_790_000_000_000 };
+  const environment = { ...realEnvironment, clock: () => clock.now };
+  const recording = new FailedDisk(environment, { date: 0, pending: null });
+  const channels = new Channels();
+  const broadcasts = new Broadcasts({ channels, environment, window: DATE_WINDOW_DEFAULT, max: 10 });
+  const scene = makeScene({ clock, pair: makeKeyPair(), parts: { recording, broadcasts } });
+  clock.now++;
+  const read = await scene.take(scene.sign([["GET", "k"]]));
+  assert.equal("code" in read && read.code, "storage-failed");
+  const published = await scene.take(scene.sign([["PUBLISH", "news", "text"]]));
+  assert.equal(published.kind, "result");
 });
