@@ -174,7 +174,10 @@ export class RespDialect extends Dialect<Argv> {
     const awaited = reply instanceof Promise ? session.waiter() : reply;
     if (!isMuted && session.last !== null && this.#server.path.records)
       awaited.unwritten = session.takings.begin(session.last.command, argv, session);
-    if (reply instanceof Promise) reply.then((settled) => awaited.answered(settled));
+    if (reply instanceof Promise) {
+      awaited.hasRun = session.hasRun;
+      reply.then((settled) => awaited.answered(settled));
+    }
     awaited.isMuted = isMuted;
     return awaited;
   }

@@ -30,6 +30,22 @@ interface Subcommand {
   readonly run: (session: RespSession, argv: readonly ByteString[]) => Reply | Promise<Reply>;
 }
 
+type ReadOfMemory = (session: RespSession, argv: readonly ByteString[]) => Reply;
+
+/** Delays the reply to a read, and its error, until everything that it shows is on disk. */
+function whenSafe(run: ReadOfMemory): Subcommand["run"] {
+  return (session, argv) => {
+    let reply: Reply;
+    try {
+      reply = run(session, argv);
+    } catch (failure) {
+      if (!(failure instanceof CommandFailure)) throw failure;
+      reply = failure.reply;
+    }
+    return session.server.path.whenSafe(reply);
+  };
+}
+
 /** Accepts a command that changes Redis's storage or output. Here it has no setting and no visible effect. */
 const ignored = (arity: number): Subcommand => ({ arity, run: () => OK });
 
@@ -37,19 +53,19 @@ const SUBCOMMANDS: Readonly<Record<string, Subcommand>> = {
   "AOF-FLUSH-SLEEP": ignored(3),
   // The command has no effect, because no server uses this daemon's replication id.
   "CHANGE-REPL-ID": { arity: 2, run: () => OK },
-  DIGEST: { arity: 2, run: digest },
-  "DIGEST-VALUE": { arity: -2, run: digestValues },
+  DIGEST: { arity: 2, run: whenSafe(digest) },
+  "DIGEST-VALUE": { arity: -2, run: whenSafe(digestValues) },
   ERROR: { arity: 3, run: fail },
   HELP: { arity: 2, run: () => array(helpText.map(status)) },
-  LISTPACK: { arity: 3, run: (session, argv) => printed(session, argv, "listpack", "Listpack") },
+  LISTPACK: { arity: 3, run: whenSafe(printed("listpack", "Listpack")) },
   // A reload would read the same data that is in memory already.
   LOADAOF: { arity: 2, run: () => OK },
   LOG: { arity: 3, run: writeLog },
-  OBJECT: { arity: 3, run: object },
+  OBJECT: { arity: 3, run: whenSafe(object) },
   "PAUSE-CRON": ignored(3),
   POPULATE: { arity: -3, run: populate },
   PROTOCOL: { arity: 3, run: (_, argv) => sample(argv[2] as ByteString) },
-  QUICKLIST: { arity: -3, run: (session, argv) => printed(session, argv, "quicklist", "Quicklist") },
+  QUICKLIST: { arity: -3, run: whenSafe(printed("quicklist", "Quicklist")) },
   "QUICKLIST-PACKED-THRESHOLD": { arity: 3, run: packedThreshold },
   RELOAD: { arity: -2, run: reload },
   REPLYBUFFER: { arity: 4, run: setReplyBuffer },
@@ -105,11 +121,13 @@ function packedThreshold(_: RespSession, argv: readonly ByteString[]): Reply {
  * `DEBUG LISTPACK key`, `DEBUG QUICKLIST key [level]`. Redis prints the structure to its own output; here there is only
  * the reply.
  */
-function printed(session: RespSession, argv: readonly ByteString[], encoding: string, title: string): Reply {
-  const reply = read(session, ["OBJECT", "ENCODING", argv[2] as ByteString]);
-  if (reply.kind !== "bulk") throw noSuchKey();
-  if (reply.bytes !== encoding) throw custom(`ERR Not a ${encoding} encoded object.`);
-  return status(`${title} structure printed on stdout`);
+function printed(encoding: string, title: string): ReadOfMemory {
+  return (session, argv) => {
+    const reply = read(session, ["OBJECT", "ENCODING", argv[2] as ByteString]);
+    if (reply.kind !== "bulk") throw noSuchKey();
+    if (reply.bytes !== encoding) throw custom(`ERR Not a ${encoding} encoded object.`);
+    return status(`${title} structure printed on stdout`);
+  };
 }
 
 /** `DEBUG LOG text` */
@@ -229,6 +247,6 @@ function read(session: RespSession, argv: readonly ByteString[], db = session.db
   const command = commandTable.resolve(argv);
   if (command instanceof CommandFailure) throw command;
   const { as, now, readsAll, isStable, encoding, server } = session;
-  const reply = server.path.execute(command, argv, { db, as, now, readsAll, isStable, encoding });
+  const reply = server.path.inspect(command, argv, { db, as, now, readsAll, isStable, encoding });
   return reply instanceof Promise ? error("ERR the read was not answered immediately") : reply;
 }

@@ -3,7 +3,7 @@
  * expects: all keys in one file. Texts: redis-server 7.0.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
-import { EMPTY_ARRAY, OK, type Reply } from "../../../protocol/reply.js";
+import { bulk, EMPTY_ARRAY, OK, type Reply } from "../../../protocol/reply.js";
 import { withItemsFound } from "../../../protocol/step-reply.js";
 import { custom, syntaxError } from "../../../store/arguments/command-errors.js";
 import { findCommand } from "../../../store/command-table.js";
@@ -59,13 +59,13 @@ function configure(session: RespSession, argv: readonly ByteString[]): Reply {
   return OK;
 }
 
-/** Sends the length of the file and the file, and closes the connection. */
-function dumpAll(session: RespSession): null {
+/** Returns the file as soon as the disk has everything in it, and closes the connection. */
+function dumpAll(session: RespSession): Reply | Promise<Reply> {
   if (!fileRequesters.has(session)) noReplica();
-  const file = fileOf(session, session.server.host.limits.maxOutputBytes);
-  session.push(`$${file.length}\r\n${file}`);
+  const { host, path } = session.server;
+  const file = fileOf(session, host.limits.maxOutputBytes);
   session.isClosing = true;
-  return null;
+  return path.whenSafe(bulk(file));
 }
 
 /**
@@ -98,7 +98,7 @@ function fileOf(session: RespSession, maxBytes: number): ByteString {
 /** Returns the reply to a read from memory, which is immediate. */
 function read({ server, now, as }: RespSession, db: number, ...argv: readonly [string, ByteString]): Reply {
   const sender = { db, now, as, readsAll: true, isStable: false };
-  const reply = server.path.execute(findCommand(argv[0]) as Command, argv, sender);
+  const reply = server.path.inspect(findCommand(argv[0]) as Command, argv, sender);
   if (reply instanceof Promise) throw new Error(`${argv[0]} was not answered immediately`);
   return withItemsFound(reply);
 }

@@ -330,6 +330,14 @@ export class RespSession implements Client, WaitingSender<AwaitedCommand> {
     }
   }
 
+  /**
+   * Whether the latest command, which is not answered yet, waits only for the disk: a cache would otherwise store its
+   * reply after a later invalidation of the same key.
+   */
+  get hasRun(): boolean {
+    return this.server.path.appliesAhead && this.last?.mayWait === false && this.waiting === null;
+  }
+
   /** Creates the object that waits for the reply to the latest command. */
   waiter(): AwaitedCommand {
     return new AwaitedCommand(this, (this.last as Route).counts);

@@ -62,7 +62,7 @@ function runAndRecordOrWait<Waiter extends ReplyWaiter>(
   if (mistake.kind === "error") return mistake;
   const waitFor = () => {
     const shape = shapeOf(path, command, argv, sender);
-    if (shape === null) return mistake;
+    if (shape === null) return path.whenSafe(mistake);
     return new Promise<Reply>((resolve) => wait(waiters, { command, shape }, sender, resolve));
   };
   const waitLate = () => {

@@ -249,7 +249,7 @@ export class WaitingClients {
       const argv = shape.argvFor(key);
       const sender = this.#senderIn(waiting.waiter.sender, db);
       const readiness = this.#readiness(shape, key, argv, sender);
-      if (typeof readiness !== "boolean") this.#finish(waiting, readiness);
+      if (typeof readiness !== "boolean") this.#finishWhenSafe(waiting, readiness);
       // The key has nothing for the remaining clients either, of which there may be thousands. In streams, however,
       // each client has its own position.
       if (readiness === false && SIZE_OF[shape.type] !== null) empty = shape.type;
@@ -311,7 +311,7 @@ export class WaitingClients {
       waiting.overdue ??= reply;
       return false;
     }
-    this.#finish(waiting, reply);
+    this.#finishWhenSafe(waiting, reply);
     return true;
   }
 

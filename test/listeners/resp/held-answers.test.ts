@@ -4,9 +4,11 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { readBody } from "../../../protocol/version-2/envelope.js";
 import { until } from "../../daemon/replicas.js";
+import { signCommands } from "../../support/envelope-client.js";
 import type { RawClient } from "../../support/raw-client.js";
-import { get, INCREMENT, lines, startHeld, turns } from "./held-scene.js";
+import { app, get, INCREMENT, lines, startHeld, turns } from "./held-scene.js";
 
 const PING = "+PONG\r\n";
 
@@ -47,6 +49,13 @@ for (const [name, read, answer] of [
   ["a script that reads", `EVAL "return redis.call('GET', KEYS[1])" 1 k`, "$3\r\nnew\r\n"],
   ["an error about a value", "INCR k", "-ERR value is not an integer or out of range\r\n"],
   ["XREAD that waits only if there is nothing", "XREAD BLOCK 0 STREAMS s 0", null],
+  ["XREAD that finds nothing", "XREAD STREAMS removed 0", "*-1\r\n"],
+  [
+    "DEBUG OBJECT",
+    "DEBUG OBJECT k",
+    "+Value at:0x0 refcount:1 encoding:embstr serializedlength:4 lru:0 lru_seconds_idle:0\r\n",
+  ],
+  ["DEBUG OBJECT about an absent key", "DEBUG OBJECT removed", "-ERR no such key\r\n"],
 ] as const)
   test(`the answer to ${name} waits for another client's write that it shows`, async () => {
     await using scene = await startHeld();
@@ -65,6 +74,74 @@ for (const [name, read, answer] of [
     if (answer === null) assert.match(await reader.readTo("$1\r\nv\r\n"), /^\*1\r\n/);
     else assert.equal(await reader.read(answer.length), answer);
   });
+
+test("a dump of all keys waits for the writes that it contains", async () => {
+  await using scene = await startHeld();
+  const [writer, reader] = [await scene.open(), await scene.open()];
+  writer.send(lines("SET k new"));
+  await until("the write has run", () => get(scene.node, "k") === "new");
+  reader.send(lines("REPLCONF rdb-only 1", "SYNC"));
+  assert.equal(await reader.read(5), "+OK\r\n");
+  await turns();
+  assert.equal(reader.received, "");
+  scene.storage.isHeld = false;
+  scene.storage.complete();
+  const [, length = ""] = /^\$(\d+)\r\n$/.exec(await reader.readTo("\r\n")) ?? assert.fail();
+  const file = await reader.read(Number(length));
+  assert.match(file, /^REDIS\d{4}[\s\S]*new/);
+  await reader.rest();
+});
+
+test("another daemon's write is shown only when this daemon's disk has it", async () => {
+  await using scene = await startHeld();
+  const [reader, waiter] = [await scene.open(), await scene.open()];
+  scene.storage.isHeld = false;
+  waiter.send(lines("XGROUP CREATE s g $ MKSTREAM", "PING"));
+  await waiter.readTo(PING);
+  waiter.send(lines("XREADGROUP GROUP g c BLOCK 0 STREAMS s >"));
+  await turns();
+  scene.storage.isHeld = true;
+  const { id, body, signature } = signCommands(
+    app,
+    [
+      ["SET", "k", "new"],
+      ["DEL", "s"],
+    ],
+    { cluster: scene.cluster, at: Date.now() },
+  );
+  const entry = { id, body, signature, envelope: readBody(body) };
+  assert.equal(scene.node.timeline.receive([entry], "member").length, 1);
+  await until("the write has run", () => get(scene.node, "k") === "new");
+  reader.send(lines("GET k"));
+  await turns();
+  assert.equal(reader.received + waiter.received, "");
+  scene.storage.isHeld = false;
+  scene.storage.complete();
+  assert.equal(await reader.read(9), "$3\r\nnew\r\n");
+  assert.match(await waiter.readTo("\r\n"), /^-/);
+});
+
+test("a wait that is ended is answered when the disk has the write because of which the client waited", async () => {
+  await using scene = await startHeld();
+  const [writer, waiter, control] = [await scene.open(), await scene.open(), await scene.open()];
+  scene.storage.isHeld = false;
+  writer.send(lines("RPUSH list x"));
+  assert.equal(await writer.read(4), ":1\r\n");
+  waiter.send(lines("CLIENT ID"));
+  const id = (await waiter.readTo("\r\n")).trim().slice(1);
+  scene.storage.isHeld = true;
+  writer.send(lines("LPOP list"));
+  await until("the list is empty", () => scene.storage.pending > 0);
+  waiter.send(lines("BLPOP list 0"));
+  await turns();
+  control.send(lines(`CLIENT UNBLOCK ${id}`));
+  assert.equal(await control.read(4), ":1\r\n");
+  await turns();
+  assert.equal(waiter.received, "");
+  scene.storage.isHeld = false;
+  scene.storage.complete();
+  assert.equal(await waiter.read(5), "*-1\r\n");
+});
 
 test("WATCH reports a conflict with another client's write only when the disk has the write", async () => {
   await using scene = await startHeld();
@@ -119,6 +196,26 @@ test("pushed messages follow the answers that wait for the disk", async () => {
   reader.send(lines("GET k"));
   await turns();
   // A script runs immediately, but the commands of clients wait for the envelope that is being written.
+  const other = await scene.open();
+  other.send(lines(`EVAL "redis.call('SET', KEYS[1], 2)" 1 k`));
+  await until("the second write has run", () => get(scene.node, "k") === "2");
+  await turns();
+  assert.equal(reader.received, "");
+  scene.storage.isHeld = false;
+  scene.storage.complete();
+  assert.equal(await reader.read(7), "$1\r\n1\r\n");
+  assert.match(await reader.readTo("$1\r\nk\r\n"), /^>2\r\n\$10\r\ninvalidate\r\n/);
+});
+
+test("a pushed invalidation follows the answer to a script that read the key before", async () => {
+  await using scene = await startHeld();
+  const [writer, reader] = [await scene.open(), await scene.open()];
+  reader.send(lines("HELLO 3", "CLIENT TRACKING ON", "PING"));
+  await reader.readTo(PING);
+  writer.send(lines("SET k 1"));
+  await until("the write has run", () => get(scene.node, "k") === "1");
+  reader.send(lines(`EVAL "return redis.call('GET', KEYS[1])" 1 k`));
+  await turns();
   const other = await scene.open();
   other.send(lines(`EVAL "redis.call('SET', KEYS[1], 2)" 1 k`));
   await until("the second write has run", () => get(scene.node, "k") === "2");

@@ -7,6 +7,7 @@ import { Broadcasts } from "../../../engine/pipeline/publish-messages.js";
 import { makeIdentity } from "../../../engine/trust/identity.js";
 import { loadSigners } from "../../../engine/trust/load-signers.js";
 import { realEnvironment } from "../../../net/process/clock-and-randomness.js";
+import type { ByteString } from "../../../protocol/byte-string.js";
 import { settingsFrom } from "../../daemon/replicas.js";
 import { log } from "../../daemon/scene.js";
 import { makeKeyPair } from "../../support/envelope-client.js";
@@ -14,7 +15,8 @@ import { RawClient } from "../../support/raw-client.js";
 import { HeldStorage } from "../../timeline/support/held-storage.js";
 import { startResp } from "./scene.js";
 
-const app = makeKeyPair();
+/** The key of an application, which may sign writes. */
+export const app = makeKeyPair();
 export const lines = (...commands: readonly string[]) => commands.map((command) => `${command}\r\n`).join("");
 export const INCREMENT = `EVAL "return redis.call('INCR', KEYS[1])" 1`;
 /** Longer than the turns in which a daemon would send an answer that does not wait. */
@@ -23,12 +25,14 @@ const TURNS = 20;
 export interface HeldScene extends AsyncDisposable {
   readonly storage: HeldStorage;
   readonly node: ClusterNode;
+  readonly cluster: ByteString;
   open(): Promise<RawClient>;
 }
 
 /** Starts a RESP listener before a timeline whose storage waits. */
 export async function startHeld(): Promise<HeldScene> {
   const settings = settingsFrom(["-s", app.file, "--resp", "0"]);
+  const signers = loadSigners(settings, log);
   const storage = new HeldStorage();
   const channels = new Channels();
   const broadcasts = new Broadcasts({
@@ -37,7 +41,7 @@ export async function startHeld(): Promise<HeldScene> {
   });
   const node = new ClusterNode(
     {
-      ...{ settings, identity: makeIdentity(), signers: loadSigners(settings, log), log },
+      ...{ settings, identity: makeIdentity(), signers, log },
       ...{ arrived: () => {}, page: () => null, environment: realEnvironment },
     },
     { storage, secret: null, broadcasts },
@@ -46,7 +50,7 @@ export async function startHeld(): Promise<HeldScene> {
   const { backend, gateway, recording } = node;
   assert.ok(gateway !== null);
   const path = new RecordedPath(backend, gateway, recording.localUnits, () => null);
-  const scene = await startResp({ path });
+  const scene = await startResp({ path, enableDebugCommand: "yes" });
   const clients: RawClient[] = [];
   // The script engine is loaded, and the daemon's key authorized, while nothing waits.
   {
@@ -58,6 +62,7 @@ export async function startHeld(): Promise<HeldScene> {
   return {
     storage,
     node,
+    cluster: signers.cluster,
     async open() {
       const client = await RawClient.open(scene.port);
       clients.push(client);
