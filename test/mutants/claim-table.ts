@@ -46,6 +46,13 @@ export const claimMutants: readonly Mutant[] = [
     test: CHOICES,
   },
   {
+    name: "claims: a call that names a stream twice takes its entries twice",
+    file: "store/commands/streams/group-reads.js",
+    find: "unit.omitsChanges && options.keys.length === 1",
+    replace: "unit.omitsChanges",
+    test: CHOICES,
+  },
+  {
     name: "claims: a refused command drops the choices of the others of its envelope",
     file: "cluster/replica/recorded-choices.js",
     find: "if (isRefused && unsigned.multi)",

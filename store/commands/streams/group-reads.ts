@@ -42,7 +42,8 @@ export function xreadgroup(data: Data, argv: readonly ByteString[], unit: Unit):
         : null;
     if (found !== null && isEmpty(found)) continue;
     if (found !== null && unit.taken !== undefined) noteTaken(unit.taken, index, found);
-    if (unit.omitsChanges) continue;
+    // A call may name a stream twice, and the second time delivers what the first time has left.
+    if (unit.omitsChanges && options.keys.length === 1) continue;
     // A consumer that receives nothing is neither created nor recorded as seen.
     const consumer = data.groups.seen(source.group, options.consumer);
     const to: Receiver = { data, consumer, at: unit.at, options };

@@ -37,6 +37,11 @@ test("a claim sees the commands before it in the envelope", () => {
   });
 });
 
+test("a call that names a stream twice takes its entries once", () => {
+  const database = prepared("XADD s 1-1 f v", "XGROUP CREATE s g 0");
+  assert.deepEqual(chosen(database, ["XREADGROUP GROUP g c STREAMS s s > >"]), { 0: ["0", "1", "1-1"] });
+});
+
 test("no choice is recorded for commands that take nothing they answer", () => {
   assert.equal(chosen(prepared("SET k 1"), ["SET k 2", "INCR k", "DEL k"]), null);
 });
