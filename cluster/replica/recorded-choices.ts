@@ -1,8 +1,7 @@
 /**
  * Finds what the commands of an envelope take on this daemon's state, and the expiries of keys that they keep, before the
- * daemon signs them. It runs the commands
- * and undoes them in the same turn; the fold then takes the same, at whatever position it applies the envelope. Source:
- * docs/decisions/0066.
+ * daemon signs them. If a look at the state is not enough, it runs the commands and undoes them in the same turn. The fold
+ * then takes the same, at whatever position it applies the envelope. Source: docs/decisions/0066.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { withItemsFound } from "../../protocol/step-reply.js";
@@ -19,6 +18,7 @@ import type { Database } from "../../store/database.js";
 import { BudgetExceeded } from "../../store/keyspace/effort-budget.js";
 import { isExpired, NO_EXPIRY } from "../../store/keyspace/keyspace.js";
 import type { UndoRecord } from "../../store/keyspace/undo.js";
+import { PeekedKey } from "../../store/rows/claim-peek.js";
 import { type Command, isClaim } from "../../store/rows/command-row.js";
 import { touchesOf } from "../../store/rows/key-spec.js";
 
@@ -53,7 +53,7 @@ export function choicesOf(unsigned: Unsigned, date: EnvelopeDate, state: TrialSt
   const choices = new Map<number, Choice>();
   const expiries = new Map<number, number>();
   const { db, conditions } = unsigned;
-  const tried = countToTry(commands, unsigned);
+  let { tried, isPeekable } = planOf(commands, unsigned);
   const noteExpiry = (index: number) => {
     const command = commands[index] ?? null;
     const argv = argvAt(unsigned, index);
@@ -64,7 +64,9 @@ export function choicesOf(unsigned: Unsigned, date: EnvelopeDate, state: TrialSt
     // The claims take nothing, also at a position at which the conditions hold.
     for (const [index, command] of commands.entries())
       if (command !== null && isClaim(command, argvAt(unsigned, index))) choices.set(index, []);
-  } else if (tried > 0) {
+  } else if (isPeekable && peekAll(commands, unsigned, { database, at: date.at, choices })) tried = 0;
+  else if (tried > 0) {
+    choices.clear();
     const id = state.unitId();
     try {
       database.tryOut(state.stepsMax, (records) => {
@@ -89,31 +91,83 @@ export function choicesOf(unsigned: Unsigned, date: EnvelopeDate, state: TrialSt
   return { choices: choices.size > 0 ? choices : null, expiries: expiries.size > 0 ? expiries : null };
 }
 
-/**
- * Returns how many of the commands have to be run: up to the last claim, and up to the last command that keeps the expiry
- * of a key that an earlier command may have changed.
- */
-function countToTry(commands: readonly Runnable[], { commands: argvs }: Unsigned): number {
-  let count = 0;
-  /** The keys whose expiry a command before may change; null if all keys. */
+interface Peeking {
+  readonly database: Database;
+  /** The date of the commands. */
+  readonly at: number;
+  /** Receives what the claims take, by their indexes. */
+  readonly choices: Map<number, Choice>;
+}
+
+/** Finds what all claims take without running a command. @returns false if a claim has to be run */
+function peekAll(
+  commands: readonly Runnable[],
+  unsigned: Unsigned,
+  { database, at, choices }: Peeking,
+): boolean {
+  const keyspace = database.keyspaces[unsigned.db];
+  if (keyspace === undefined) return false;
+  const known = new Map<ByteString, PeekedKey>();
+  for (let index = 0; index < commands.length; index++) {
+    const command = commands[index] ?? null;
+    const argv = argvAt(unsigned, index);
+    if (command?.peek === undefined || !isClaim(command, argv)) continue;
+    const key = argv.at(command.peek.keyAt) as ByteString;
+    let peeked = known.get(key);
+    if (peeked === undefined) known.set(key, (peeked = new PeekedKey()));
+    const entry = keyspace.find(key);
+    const value = entry === undefined || isExpired(entry, at) ? undefined : entry.value;
+    const choice = command.peek.find(value, argv, peeked);
+    if (choice === null) return false;
+    choices.set(index, choice);
+  }
+  return true;
+}
+
+interface Plan {
+  /**
+   * The number of commands that have to be run: up to the last claim, and up to the last command that keeps the expiry of
+   * a key that an earlier command may have changed.
+   */
+  readonly tried: number;
+  /** Whether the state shows what they take, unless a row reports otherwise, so that none has to be run. */
+  readonly isPeekable: boolean;
+}
+
+function planOf(commands: readonly Runnable[], { commands: argvs }: Unsigned): Plan {
+  let tried = 0;
+  let isPeekable = true;
+  /** The keys that a command before may change; null if all keys. */
   let changed: Set<ByteString> | null = new Set();
+  /** Those of them that a command without `peek` may change. */
+  const changedUnseen = new Set<ByteString>();
   for (const [index, command] of commands.entries()) {
     if (command === null) continue;
     const argv = argvs[index] as readonly ByteString[];
+    const { keys, keepsExpiryOf, peek } = command;
+    const isTaking = isClaim(command, argv);
+    const peekedKey = isTaking && peek !== undefined ? argv.at(peek.keyAt) : undefined;
     const keptAt = keptKey(command, argv);
     const isAfterChange =
       keptAt !== undefined && (changed === null || changed.has(argv[keptAt] as ByteString));
-    if (isClaim(command, argv) || isAfterChange) count = index + 1;
+    if (isTaking || isAfterChange) {
+      tried = index + 1;
+      if (isAfterChange || peekedKey === undefined || changed === null || changedUnseen.has(peekedKey))
+        isPeekable = false;
+    }
     if (!command.writes || changed === null) continue;
-    const { keys, keepsExpiryOf } = command;
-    if (typeof keys === "function") changed = null;
-    // A command that always keeps the expiry of its key may still remove other keys, as LMOVE does.
-    else
-      for (const { key, access } of touchesOf(keys, argv))
-        if (access === "write" && !(typeof keepsExpiryOf === "number" && key === argv[keepsExpiryOf]))
-          changed.add(key as ByteString);
+    for (const { key, access } of touchesOf(keys, argv)) {
+      if (access !== "write") continue;
+      if (key === null) {
+        changed = null;
+        break;
+      }
+      if (peekedKey === undefined) changedUnseen.add(key);
+      // A command that always keeps the expiry of its key may still remove other keys, as LMOVE does.
+      if (typeof keepsExpiryOf !== "number" || key !== argv[keepsExpiryOf]) changed.add(key);
+    }
   }
-  return count;
+  return { tried, isPeekable: isPeekable && tried > 0 };
 }
 
 const argvAt = ({ commands }: Pick<Unsigned, "commands">, index: number) =>

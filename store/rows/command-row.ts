@@ -7,6 +7,7 @@ import type { Reply } from "../../protocol/reply.js";
 import type { EventRule } from "../events/event-rules.js";
 import type { Data } from "../keyspace/mutators.js";
 import type { Unit } from "../keyspace/unit.js";
+import type { ClaimPeek } from "./claim-peek.js";
 import type { LookedUp } from "./counted-lookups.js";
 import type { KeySearch } from "./key-searches.js";
 import type { KeySpec } from "./key-spec.js";
@@ -159,6 +160,8 @@ export interface Row extends CommandDescription {
    * for each call. Default: no.
    */
   readonly isClaim?: boolean | ((argv: readonly ByteString[]) => boolean) | undefined;
+  /** Finds what a claim takes without running it; default: the daemon runs the claim and undoes it. */
+  readonly peek?: ClaimPeek | undefined;
   /**
    * The index of the key that a writing command may create without an expiry, and whose expiry it keeps if the key exists.
    * A daemon that signs the command records that expiry: see `Unit.expiry`. Default: none.
@@ -290,6 +293,7 @@ function commandOf(group: string, name: string, row: Row): Command {
     sidecarLacks: row.sidecarLacks,
     recordedAs: row.recordedAs,
     isClaim: row.isClaim,
+    peek: row.peek,
     keepsExpiryOf: row.keepsExpiryOf,
     setsAgain: row.setsAgain,
     cursorAt: row.cursorAt,

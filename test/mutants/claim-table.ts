@@ -46,6 +46,13 @@ export const claimMutants: readonly Mutant[] = [
     test: CHOICES,
   },
   {
+    name: "claims: a claim does not see how a command before it has changed its key",
+    file: "cluster/replica/recorded-choices.js",
+    find: "changedUnseen.has(peekedKey)",
+    replace: "false",
+    test: CHOICES,
+  },
+  {
     name: "claims: a call that names a stream twice takes its entries twice",
     file: "store/commands/streams/group-reads.js",
     find: "unit.omitsChanges && options.keys.length === 1",

@@ -1,8 +1,12 @@
-/** Removes the elements that a daemon has recorded as the choice of a command, where the command is applied. */
+/**
+ * Finds the element that a pop takes, and removes the elements that a daemon has recorded as the choice of a command,
+ * where the command is applied.
+ */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { Choice } from "../../../protocol/version-2/envelope.js";
 import type { Data, Typed } from "../../keyspace/mutators.js";
-import type { End, List } from "../../values/list.js";
+import type { ClaimPeek } from "../../rows/claim-peek.js";
+import { type End, List } from "../../values/list.js";
 import { copied } from "../../values/tables/packed-elements.js";
 import { COMPARED_ELEMENT_READS, SEARCHED_BLOCK } from "./list-search.js";
 
@@ -12,6 +16,17 @@ const NEAR_ELEMENTS = 256;
 const VAIN_SEARCHES_MAX = 16;
 /** Cost of counting an element, relative to only reading it. */
 const COUNTED_ELEMENT_READS = 128;
+
+/** Finds the element that LPOP or RPOP without a count takes. */
+export const popPeek = (end: End): ClaimPeek => ({
+  keyAt: 1,
+  find: (list, argv, peeked) => {
+    if (argv.length > 2) return null;
+    if (!(list instanceof List)) return [];
+    const index = peeked.take(end === "left" ? "first" : "last", list.size);
+    return index === null ? [] : [copied(list.at(index))];
+  },
+});
 
 /** Returns how many of the chosen elements are next to each other at an end, from the first on. */
 export function chosenAtEnd({ effort }: Data, list: List, end: End, chosen: Choice): number {

@@ -20,6 +20,7 @@ import { COUNTED_KEYS_SEARCH } from "../../rows/key-searches.js";
 import { counted, inspect, read, update, write } from "../../rows/key-spec.js";
 import { type End, List } from "../../values/list.js";
 import { blockingLists } from "./blocking-lists.js";
+import { popPeek } from "./list-claims.js";
 import { lmove, lmpop, pop, rpoplpush, takeOff } from "./list-moves.js";
 import { linsert, lpos, lrem } from "./list-search.js";
 
@@ -94,6 +95,7 @@ export const lists = family("list", {
     keyFlags: ["RW access delete"],
     method: "key count?: @some",
     isClaim: true,
+    peek: popPeek("left"),
     run: (data, argv, unit) => pop(data, argv, "left", unit),
   },
   LPOS: {
@@ -191,6 +193,7 @@ export const lists = family("list", {
     keyFlags: ["RW access delete"],
     method: "key count?: @some",
     isClaim: true,
+    peek: popPeek("right"),
     run: (data, argv, unit) => pop(data, argv, "right", unit),
   },
   RPOPLPUSH: {

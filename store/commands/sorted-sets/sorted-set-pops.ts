@@ -9,6 +9,7 @@ import { mustBePositive, syntaxError } from "../../arguments/command-errors.js";
 import { integerFrom } from "../../arguments/number-arguments.js";
 import type { Data, Typed } from "../../keyspace/mutators.js";
 import type { Unit } from "../../keyspace/unit.js";
+import type { ClaimPeek } from "../../rows/claim-peek.js";
 import { SortedSet } from "../../values/sorted-set.js";
 import { copied } from "../../values/tables/packed-elements.js";
 import { keyedChoice, type MultiplePop, multiplePop } from "../multiple-pop.js";
@@ -79,14 +80,30 @@ function pop(
   if (chosen !== undefined) return removeChosen(data, entry, chosen);
   if (count === 0) return [];
   const { size, isSmall } = entry.value;
-  // The members of a large set are separate strings.
-  const stored = isSmall ? copied : (member: ByteString) => member;
   const [from, to] = end === "min" ? [0, Math.min(count, size)] : [Math.max(0, size - count), size];
   const removed = omitsChanges ? [...entry.value.range(from, to)] : removeRange(data, entry, { from, to });
   if (end === "max") removed.reverse();
-  if (taken !== undefined) for (const [member, score] of removed) taken.push(stored(member), String(score));
+  if (taken !== undefined)
+    for (const pair of removed) for (const part of recordedPair(pair, isSmall)) taken.push(part);
   return removed;
 }
+
+/** Returns a member and its score as they are recorded. The members of a large set are separate strings. */
+const recordedPair = ([member, score]: Pair, isSmall: boolean): [ByteString, ByteString] => [
+  isSmall ? copied(member) : member,
+  String(score),
+];
+
+/** Finds the member that ZPOPMIN or ZPOPMAX without a count takes. */
+export const popPeek = (end: PopEnd): ClaimPeek => ({
+  keyAt: 1,
+  find: (set, argv, peeked) => {
+    if (argv.length > 2) return null;
+    if (!(set instanceof SortedSet)) return [];
+    const rank = peeked.take(end === "min" ? "first" : "last", set.size);
+    return rank === null ? [] : recordedPair(set.at(rank), set.isSmall);
+  },
+});
 
 /** Removes the chosen members that still have the same scores. */
 function removeChosen(data: Data, entry: Typed<SortedSet>, chosen: Choice): readonly Pair[] {

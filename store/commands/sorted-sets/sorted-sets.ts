@@ -29,7 +29,7 @@ import { chosenIndexes, signedCount } from "../random-count.js";
 import { blockingSortedSets } from "./blocking-sorted-sets.js";
 import { zadd } from "./sorted-set-add.js";
 import { sortedSetAlgebra } from "./sorted-set-algebra.js";
-import { zmpop, zpop } from "./sorted-set-pops.js";
+import { popPeek, zmpop, zpop } from "./sorted-set-pops.js";
 import { sortedSetRanges } from "./sorted-set-ranges.js";
 import { pairsReply } from "./sorted-set-results.js";
 
@@ -116,6 +116,7 @@ export const sortedSets = family("sortedset", {
     method: "key count?: @list",
     reply: "score-or-scores",
     isClaim: true,
+    peek: popPeek("max"),
     run: (data, argv, unit) => zpop(data, argv, "max", unit),
   },
   ZPOPMIN: {
@@ -130,6 +131,7 @@ export const sortedSets = family("sortedset", {
     method: "key count?: @list",
     reply: "score-or-scores",
     isClaim: true,
+    peek: popPeek("min"),
     run: (data, argv, unit) => zpop(data, argv, "min", unit),
   },
   ZRANDMEMBER: {

@@ -20,6 +20,7 @@ import { xack, xautoclaim, xclaim } from "./group-claims.js";
 import { create, createConsumer, deleteConsumer, destroy, setId, xgroupHelp } from "./group-management.js";
 import { xpending } from "./group-pending.js";
 import { xreadgroup } from "./group-reads.js";
+import { groupReadPeek } from "./new-entries.js";
 import { waitsForEntries, xreadgroupKeys } from "./read-options.js";
 import { xinfoConsumers, xinfoGroups } from "./stream-info.js";
 
@@ -191,6 +192,7 @@ export const consumerGroups = family("stream", {
     waitsFor: waitsForEntries("group"),
     serves: "none",
     isClaim: (argv) => argv.includes(">"),
+    peek: groupReadPeek,
     run: xreadgroup,
   },
 }).concat(

@@ -4,11 +4,15 @@
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { Choice } from "../../../protocol/version-2/envelope.js";
+import { CommandFailure } from "../../arguments/command-errors.js";
 import type { Data } from "../../keyspace/mutators.js";
+import type { ClaimPeek } from "../../rows/claim-peek.js";
+import { Stream } from "../../values/streams/stream.js";
 import type { StreamEntry } from "../../values/streams/stream-entry.js";
 import { STREAM_ID_MAX, type StreamId, streamIdText } from "../../values/streams/stream-id.js";
 import type { GroupOfStream } from "./group-arguments.js";
 import { countHandedOut } from "./group-claims.js";
+import { type GroupReadOptions, groupReadOptions } from "./read-options.js";
 import { skippedEntries } from "./skipped-entries.js";
 import { idIfAny } from "./stream-arguments.js";
 
@@ -49,6 +53,44 @@ function findAll(data: Data, source: GroupOfStream, count: number): NewEntries {
   return { skipped, next, apart: [] };
 }
 
+/** Maximum number of entries that are found without running the call, which would count their cost. */
+const PEEKED_ENTRIES_MAX = 128;
+
+/** Finds the entries that XREADGROUP with `>` takes from a single stream, if its group has skipped none. */
+export const groupReadPeek: ClaimPeek = {
+  keyAt: -2,
+  find: (stream, argv, peeked) => {
+    const options = optionsIfValid(argv);
+    if (options === null || options.ids.length > 1 || options.ids[0] !== ">") return null;
+    const { group: name, count } = options;
+    if (count > PEEKED_ENTRIES_MAX) return null;
+    const group = stream instanceof Stream ? stream.group(name) : undefined;
+    if (!(stream instanceof Stream) || group === undefined) return [];
+    if (group.skipped.size > 0) return null;
+    let last = peeked.delivered.get(name) ?? group.marks.lastId;
+    const ids: ByteString[] = [];
+    while (count === 0 || ids.length < count) {
+      const id = stream.idAfter(last);
+      if (id === undefined) break;
+      if (ids.length === PEEKED_ENTRIES_MAX) return null;
+      ids.push(streamIdText(id));
+      last = id;
+    }
+    if (ids.length === 0) return [];
+    peeked.delivered.set(name, last);
+    return ["0", String(ids.length), ...ids];
+  },
+};
+
+function optionsIfValid(argv: readonly ByteString[]): GroupReadOptions | null {
+  try {
+    return groupReadOptions(argv);
+  } catch (failure) {
+    if (failure instanceof CommandFailure) return null;
+    throw failure;
+  }
+}
+
 function findChosen(data: Data, { stream, group }: GroupOfStream, chosen: readonly StreamId[]): NewEntries {
   const { lastId } = group.marks;
   const [skipped, next, apart]: [StreamEntry[], StreamEntry[], StreamEntry[]] = [[], [], []];
@@ -61,7 +103,7 @@ function findChosen(data: Data, { stream, group }: GroupOfStream, chosen: readon
   const later = chosen.filter((id) => id > lastId);
   for (const entry of stream.range(lastId + 1n, STREAM_ID_MAX)) {
     if (entry.id !== later[next.length]) break;
-    next.push(entry);
+    if (next.push(entry) === later.length) break;
   }
   for (const id of later.slice(next.length)) {
     const entry = stream.find(id);

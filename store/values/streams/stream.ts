@@ -83,6 +83,12 @@ export class Stream {
     return this.#blocks[this.#blockOf(id)]?.find(id);
   }
 
+  /** Returns the first id that is greater than the given one, or undefined if there is none. */
+  idAfter(id: StreamId): StreamId | undefined {
+    const at = Math.max(0, this.#blockOf(id));
+    return this.#blocks[at]?.idAfter(id) ?? this.#blocks[at + 1]?.first;
+  }
+
   /** Removes an existing entry. Inverse: `insert`. */
   delete(id: StreamId): void {
     const at = this.#blockOf(id);

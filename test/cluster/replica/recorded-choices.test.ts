@@ -37,6 +37,62 @@ test("a claim sees the commands before it in the envelope", () => {
   });
 });
 
+test("a claim whose key another command changes sees that change", () => {
+  const database = prepared("RPUSH l a", "ZADD z 1 a", "XADD s 1-1 f v", "XGROUP CREATE s g 0");
+  const read = "XREADGROUP GROUP g c COUNT 1 STREAMS s >";
+  assert.deepEqual(
+    chosen(database, [
+      "LPOP l",
+      "RPUSH l b c",
+      "LPOP l",
+      "RPOP l",
+      "ZREM z a",
+      "ZPOPMIN z",
+      "XTRIM s MAXLEN 0",
+      read,
+    ]),
+    { 0: ["a"], 2: ["b"], 3: ["c"], 5: [], 7: [] },
+  );
+});
+
+test("claims of the same key take one after the other, without being run", () => {
+  const database = prepared(
+    "RPUSH l a b c",
+    "ZADD z 1 a 2 b",
+    "XADD s 1-1 f v",
+    "XADD s 1-2 f v",
+    "XGROUP CREATE s g 0",
+  );
+  const read = "XREADGROUP GROUP g c COUNT 1 STREAMS s >";
+  const commands = [
+    "LPOP l",
+    "RPOP l",
+    "SET k v",
+    "LPOP l",
+    "LPOP l",
+    "ZPOPMAX z",
+    "ZPOPMIN z",
+    "ZPOPMIN z",
+    read,
+    read,
+    read,
+  ];
+  const choices = {
+    0: ["a"],
+    1: ["c"],
+    3: ["b"],
+    4: [],
+    5: ["b", "2"],
+    6: ["a", "1"],
+    7: [],
+    8: ["0", "1", "1-1"],
+    9: ["0", "1", "1-2"],
+    10: [],
+  };
+  // A run would exceed this.
+  assert.deepEqual(chosen(database, commands, { stepsMax: -1_000 }), choices);
+});
+
 test("a call that names a stream twice takes its entries once", () => {
   const database = prepared("XADD s 1-1 f v", "XGROUP CREATE s g 0");
   assert.deepEqual(chosen(database, ["XREADGROUP GROUP g c STREAMS s s > >"]), { 0: ["0", "1", "1-1"] });
