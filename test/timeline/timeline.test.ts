@@ -102,7 +102,7 @@ test("a timeline refuses a snapshot of another format and leaves it on disk", as
   const chunks = change(subject, newest, ([head]) => head?.writeUInt8(3, head.length - 1));
   await assert.rejects(
     subject.restarted().open(),
-    /a snapshot of format 3, and this daemon reads only 1: use the dbsyncd that made it/,
+    /a snapshot of format 3, and this daemon reads only 2: use the dbsyncd that made it/,
   );
   assert.deepEqual(subject.snapshots.list(), [older, newest]);
   assert.deepEqual(subject.mark.snapshots, [older, newest]);

@@ -106,6 +106,11 @@ test("documents and indexes are equal on three daemons after concurrent writes, 
     let states: string[] = [];
     await until("all three daemons are equal", async () => {
       states = await Promise.all(clients.map((one) => stateBy(one).catch(() => String(Math.random()))));
+      // On a busy machine the driver may find no server in time, and then stays closed.
+      if (states[2]?.startsWith("0.")) {
+        await client(2).close();
+        clients[2] = await clientFor(daemons[2] as DaemonProcess);
+      }
       return (
         states.every((state) => state === states[0]) && ofKilled.every((id) => states[0]?.includes(`"${id}"`))
       );
