@@ -104,9 +104,12 @@ export async function stateOfRedis(redis: RedisQueries, dbs: readonly number[]):
   for (const db of dbs) {
     redis.queue(["SELECT", String(db)]);
     redis.queue(["KEYS", "*"]);
-    const keys = itemsOf((await redis.flush())[1]).map(textOf);
-    for (const key of keys) redis.queue(["TYPE", key]);
-    const types = (await redis.flush()).map(textOf);
+    const listed = itemsOf((await redis.flush())[1]).map(textOf);
+    for (const key of listed) redis.queue(["TYPE", key]);
+    const listedTypes = (await redis.flush()).map(textOf);
+    // A key may be removed while the state is read, for example by a mirror.
+    const isThere = (_: unknown, i: number) => listedTypes[i] !== "none";
+    const [keys, types] = [listed.filter(isThere), listedTypes.filter(isThere)];
     keys.forEach((key, i) => {
       redis.queue(READERS[types[i]!]!(key));
       redis.queue(["PEXPIRETIME", key]);
