@@ -331,11 +331,12 @@ export class RespSession implements Client, WaitingSender<AwaitedCommand> {
   }
 
   /**
-   * Whether the latest command, which is not answered yet, waits only for the disk: a cache would otherwise store its
-   * reply after a later invalidation of the same key.
+   * Whether pushed bytes must not overtake the answer to the latest command, which waits only for the disk: the client
+   * caches what it reads, and would store the answer after a later invalidation of the same key.
    */
   get hasRun(): boolean {
-    return this.server.path.appliesAhead && this.last?.mayWait === false && this.waiting === null;
+    const waitsForDisk = this.last?.mayWait === false && this.waiting === null;
+    return this.tracker !== null && this.server.path.appliesAhead && waitsForDisk;
   }
 
   /** Creates the object that waits for the reply to the latest command. */
