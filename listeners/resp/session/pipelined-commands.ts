@@ -75,6 +75,8 @@ function execMayRunAhead({ queued, watched, server }: PipelinedSession, isEarlie
   if (queued === null) return true;
   // Whether an absent key was created in the meantime is known only when the earlier commands are applied.
   if (!isEarlierApplied && watched.size > 0) return false;
+  // Messages alone would be published before the disk has what the client has sent before them.
+  if (queued.length > 0 && queued.every(({ route }) => route.command.channels === "first")) return false;
   if (!queued.some(({ route }) => route.command.runsScript === true))
     return queued.every(isForStore) && (isEarlierApplied || queued.some(({ route }) => route.command.writes));
   const areSteps = queued.every(({ route }) => route.handler === null || route.command.runsScript === true);

@@ -207,6 +207,23 @@ test("pushed messages follow the answers that wait for the disk", async () => {
   assert.match(await reader.readTo("$1\r\nk\r\n"), /^>2\r\n\$10\r\ninvalidate\r\n/);
 });
 
+test("a transaction that only publishes does not run before the disk has the writes that its client sent first", async () => {
+  await using scene = await startHeld();
+  const [subscriber, client] = [await scene.open(), await scene.open()];
+  subscriber.send(lines("SUBSCRIBE news"));
+  await subscriber.readTo(":1\r\n");
+  client.send(lines("SET k new"));
+  await until("the write has run", () => get(scene.node, "k") === "new");
+  client.send(lines("MULTI", "PUBLISH news text", "EXEC"));
+  await turns();
+  assert.equal(subscriber.received + client.received, "");
+  scene.storage.isHeld = false;
+  scene.storage.complete();
+  const expected = "+OK\r\n+OK\r\n+QUEUED\r\n*1\r\n:1\r\n";
+  assert.equal(await client.read(expected.length), expected);
+  assert.match(await subscriber.readTo("text\r\n"), /message/);
+});
+
 test("a pushed invalidation follows the answer to a script that read the key before", async () => {
   await using scene = await startHeld();
   const [writer, reader] = [await scene.open(), await scene.open()];
