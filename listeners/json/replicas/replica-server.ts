@@ -38,8 +38,8 @@ export class ReplicaServer {
   /** The probe id sent with the first request of the connection that is being opened, or null if none is. */
   #probeId: string | null = null;
   #isOwn = false;
-  /** Whether it has been logged that the server is unreachable. */
-  #isUnreachable = false;
+  /** What has been logged about the server since an original answered last. */
+  #reported: "unreachable" | "dbsyncd" | null = null;
   /** Whether the server's contents have been compared since it was connected. */
   isCompared = false;
   /** Whether the server has sent its documents since the daemon's start. Until then it receives no writes. */
@@ -114,24 +114,25 @@ export class ReplicaServer {
     return this.#connection;
   }
 
-  /** Logs that the server is unreachable, but only once until it answers again. */
+  /** Logs that the server is unreachable, or is a dbsyncd, but each only once until an original answers. */
   reportUnreachable(problem: unknown): void {
     this.problem = problem;
     const reason = problem instanceof Error ? problem.message : String(problem);
     const log = this.#log;
-    if (!this.#isUnreachable && problem instanceof DbsyncdReplica)
+    const isDbsyncd = problem instanceof DbsyncdReplica;
+    if (isDbsyncd && this.#reported !== "dbsyncd")
       log.error({ replica: this.name, reason }, "no writes are sent to this server of --json-replica");
-    else if (!this.#isUnreachable)
+    else if (!isDbsyncd && this.#reported === null)
       log.warn(
         { replica: this.name, reason },
         "a JSON replica is unreachable; missed writes will be sent later",
       );
-    this.#isUnreachable = true;
+    this.#reported = isDbsyncd ? "dbsyncd" : (this.#reported ?? "unreachable");
   }
 
   /** Records that the server has answered a write. */
   reportReachable(): void {
-    this.#isUnreachable = false;
+    this.#reported = null;
   }
 
   disconnect(): void {

@@ -37,6 +37,15 @@ for (const [kind, users] of [
     assert.equal(await ask(login, { action: "list" }), '{"status":"success","documents":[]}');
   });
 
+test("a dbsyncd at an address that was unreachable at first is reported, too", async () => {
+  const port = await freePort();
+  await using ours = await startJson({ replicas: [port], limits });
+  const isLogged = (beginning: string) => ours.log.some(({ msg }) => String(msg).startsWith(beginning));
+  await until("the server is unreachable", () => isLogged("a JSON replica is unreachable"));
+  await using _ = await startJson({ port });
+  await until("the dbsyncd is recognized", () => isLogged("no writes are sent to"));
+});
+
 test("two daemons that name each other fetch nothing from each other", async () => {
   const port = await freePort();
   await using first = await startJson({ replicas: [port], limits });
