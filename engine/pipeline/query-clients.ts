@@ -10,6 +10,8 @@ import type { UnitClient } from "../../store/keyspace/unit.js";
 export class QueryClients implements UnitClient {
   readonly #clients: UnitClient[];
   readonly #envelope: Pick<Envelope, "commands">;
+  /** Whether all commands are queries, or null if they have not been looked up yet. Each step needs the result. */
+  #areQueries: boolean | null = null;
   #isAbandoned = false;
 
   constructor(client: UnitClient, envelope: Pick<Envelope, "commands">) {
@@ -19,15 +21,16 @@ export class QueryClients implements UnitClient {
 
   /** Whether the queries end. Once this was reported, it remains so. */
   get isGone(): boolean {
-    this.#isAbandoned ||= this.#clients.every(({ isGone }) => isGone) && this.#hasOnlyQueries;
+    this.#isAbandoned ||= this.#clients.every(({ isGone }) => isGone) && this.#hasOnlyQueries();
     return this.#isAbandoned;
   }
 
-  get #hasOnlyQueries(): boolean {
-    return this.#envelope.commands.every((argv) => {
+  #hasOnlyQueries(): boolean {
+    this.#areQueries ??= this.#envelope.commands.every((argv) => {
       const command = commandTable.resolve(argv);
       return "isQuery" in command && command.isQuery;
     });
+    return this.#areQueries;
   }
 
   /** Adds the clients of another copy. @returns false if the queries have ended */

@@ -124,8 +124,15 @@ export const queryMutants: readonly Mutant[] = [
   {
     name: "queries: an envelope that writes ends when its client disconnects",
     file: "engine/pipeline/query-clients.js",
-    find: " && this.#hasOnlyQueries",
+    find: " && this.#hasOnlyQueries()",
     replace: "",
+    test: QUERY_CLIENTS,
+  },
+  {
+    name: "queries: each step looks up the commands of an envelope whose client has disconnected",
+    file: "engine/pipeline/query-clients.js",
+    find: "this.#areQueries ??= ",
+    replace: "this.#areQueries = ",
     test: QUERY_CLIENTS,
   },
 ];

@@ -5,6 +5,7 @@ import type { Answer, EnvelopeAnswer } from "../../../engine/answers/request.js"
 import type { Backend } from "../../../engine/backends/backend.js";
 import { MemoryBackend } from "../../../engine/backends/memory-backend.js";
 import { Databases } from "../../../engine/pipeline/databases.js";
+import { QueryClients } from "../../../engine/pipeline/query-clients.js";
 import { realEnvironment } from "../../../net/process/clock-and-randomness.js";
 import { bulk, error, type Reply } from "../../../protocol/reply.js";
 import { TURN_MS } from "../../../protocol/steps.js";
@@ -111,6 +112,21 @@ test("an envelope that also writes runs to its end, and a later copy receives it
   const { body, signature } = envelope;
   const copy = await pipeline.take({ kind: "command", body, signature }, ROOM);
   assert.equal(repliesOf(copy), replies);
+});
+
+test("the commands of an envelope are looked up once, not in each step", () => {
+  for (const commands of [[COUNT], [COUNT, ["INCR", "k"]]]) {
+    let lookups = 0;
+    const envelope = {
+      get commands() {
+        lookups++;
+        return commands;
+      },
+    };
+    const clients = new QueryClients({ isGone: true }, envelope);
+    for (let step = 0; step < 3; step++) assert.equal(clients.isGone, commands.length === 1);
+    assert.equal(lookups, 1);
+  }
 });
 
 test("a query of version 1 ends when its client has disconnected", async () => {
