@@ -108,6 +108,9 @@ export class EffortBudget {
   #isSharing = false;
   /** The working memory of a query in steps; null for units, which run without interruption. */
   #memory: MemoryGrant | null = null;
+  /** Bytes of a query that were passed to `hold` and not to `free`, and the maximum of them so far. */
+  #held = 0;
+  #reserved = 0;
   /** Returns further steps that the current reads may take; called once, when they exceed `stepsMax`. */
   #allowance: (() => number) | null = null;
   /** The value of `steps` at which the current slice ends. Only queries in steps have slices. */
@@ -270,7 +273,25 @@ export class EffortBudget {
    */
   hold(bytes: number): void {
     if (this.#memory === null) this.work(bytes / HELD_BYTES_PER_STEP);
-    else this.#memory.take(bytes);
+    else {
+      this.#held += bytes;
+      if (this.#held <= this.#reserved) return;
+      this.#memory.take(this.#held - this.#reserved);
+      this.#reserved = this.#held;
+    }
+  }
+
+  /** Bytes that a query in steps holds; 0 in other units. */
+  get held(): number {
+    return this.#held;
+  }
+
+  /**
+   * Permits the query to fill memory again that it held for a part which has ended. The memory remains reserved.
+   * @param held  what `held` was before that part
+   */
+  free(held: number): void {
+    this.#held = held;
   }
 
   /** Counts steps that produce nothing. @throws BudgetExceeded */

@@ -328,6 +328,13 @@ export const sqlMutants: readonly Mutant[] = [
     test: SUBQUERIES,
   },
   {
+    name: "SQL: a query that is executed for each row holds the memory of all executions",
+    file: "store/commands/relations/subqueries.js",
+    find: "effort.free(before.held)",
+    replace: "void 0",
+    test: SUBQUERIES,
+  },
+  {
     name: "SQL: the values of a query become a set in one step",
     file: "store/commands/relations/subqueries.js",
     find: "if (i % STEP_ITEMS === STEP_ITEMS - 1)\n            yield;",

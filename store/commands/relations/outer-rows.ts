@@ -50,6 +50,10 @@ export function chainOf(outer: OuterRow | undefined): readonly OuterRow[] {
   return rows;
 }
 
+/** Returns the number of results that are known for a row and the rows of the queries around its query. */
+export const resultsIn = (outer: OuterRow): number =>
+  chainOf(outer).reduce((sum, { results }) => sum + results.size, 0);
+
 /** Whether the query is executed for a row of a query around it, so that it is probably executed often. */
 export const isRepeated = (outer: OuterRow | undefined): boolean =>
   chainOf(outer).some(({ row }) => row !== null);

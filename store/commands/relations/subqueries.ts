@@ -29,7 +29,15 @@ import {
   KEY_BYTES,
   spendExecution,
 } from "./evaluation-context.js";
-import { NamesOuterRow, OuterRow, onceForRows, readAgain, type Tracked, tracked } from "./outer-rows.js";
+import {
+  NamesOuterRow,
+  OuterRow,
+  onceForRows,
+  readAgain,
+  resultsIn,
+  type Tracked,
+  tracked,
+} from "./outer-rows.js";
 import { withValue } from "./outer-values.js";
 import { CALCULATED, type Relation } from "./relation.js";
 import type { RelationColumn, RelationRow } from "./relation-row.js";
@@ -81,12 +89,16 @@ class RowQuery {
     const { size } = this.named;
     outer.named = this.named;
     outer.row = row;
+    const { effort } = evaluation;
+    const before = { held: effort.held, results: resultsIn(outer) };
     const result = yield* tracked(outer.outer, execute);
+    // The rows of this execution are garbage now, unless a part of them is a result for further rows.
+    if (resultsIn(outer) === before.results) effort.free(before.held);
     const values = result.value instanceof ValueSet ? result.value.size + 1 : 1;
     if (this.named.size > size || this.#values + values > KNOWN_VALUES_MAX) this.#forget();
     if (values <= KNOWN_VALUES_MAX) {
       this.#values += values;
-      evaluation.effort.hold(Math.max(0, this.#values - this.#held) * KEY_BYTES);
+      effort.hold(Math.max(0, this.#values - this.#held) * KEY_BYTES);
       this.#held = Math.max(this.#held, this.#values);
       this.#known.set(this.#keyOf(row), result);
     }

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 import { bytesOfText } from "../../../../protocol/byte-string.js";
+import { StepReply } from "../../../../protocol/step-reply.js";
 import { Database } from "../../../../store/database.js";
 import { amount } from "../../../support/amount.js";
 import { SeededRandom, seedOfRun } from "../../../support/seeded-random.js";
@@ -193,4 +194,39 @@ test("the rows of a query that is executed for each row count towards the limits
   // Rows with the same values share one result.
   execute(`delete from t where exists (${query})`);
   assert.deepEqual(rows("select count(*) from t"), [[2100]]);
+});
+
+/** Returns the bytes of working memory that a query reserves. */
+function reservedFor(select: string): number {
+  let bytes = 0;
+  const memory = {
+    take: (more: number) => {
+      bytes += more;
+    },
+  };
+  const unit = { at: 1_000_000, db: 0, id: "unit", takesSteps: true, memory };
+  const reply = database.execute(["SQL", "d", bytesOfText(select)], unit);
+  assert.ok(reply instanceof StepReply, JSON.stringify(reply));
+  for (const _ of reply.steps());
+  return bytes;
+}
+
+test("a query that is executed for each row reserves the memory of its largest execution", () => {
+  const count = 300;
+  const numbers = Array.from({ length: count }, (_, i) => `(${i})`).join(", ");
+  for (const table of ["t", "u"])
+    execute(`create table ${table} (k number)`, `insert into ${table} values ${numbers}`);
+  for (const select of [
+    "select k from u where u.k <> t.k order by k desc",
+    "select x.k from (select k + 1 k from u where u.k <> t.k) x order by k",
+    "select k from u where u.k not in (select z.k from u z where z.k <> t.k) order by k",
+  ]) {
+    const once = reservedFor(select.replace("t.k", "-1"));
+    const each = reservedFor(`select count(*) from t where exists (${select})`);
+    assert.ok(once > count && each < 10 * once, `${select}: ${each} bytes, once ${once}`);
+  }
+  // Results for further rows remain in memory.
+  const values = (below: number) => `select z.k from u z where z.k <= t.k and z.k < ${below}`;
+  const [few, many] = [10, count].map((below) => reservedFor(`select 0 in (${values(below)}) x from t`));
+  assert.ok(few !== undefined && many !== undefined && many > 5 * few, `${few}, ${many} bytes`);
 });
