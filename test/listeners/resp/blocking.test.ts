@@ -155,8 +155,14 @@ const STREAM_ENDS: readonly (readonly [before: readonly string[], then: readonly
   [[], ["PEXPIRE s 60"]],
   [[], ["MULTI", "SET x 1", "PEXPIRE s 60", "EXEC"]],
   [["PEXPIRE s 60000"], ["PEXPIRE s 60"]],
-  [["XADD r 1-0 f v", "XGROUP CREATE r g $", "PEXPIRE r 200"], ["RENAME r s"]],
-  [["XADD r 1-0 f v", "XGROUP CREATE r g $", "PEXPIRE r 200"], ["COPY r s REPLACE"]],
+  [
+    ["XADD r 1-0 f v", "XGROUP CREATE r g $"],
+    ["PEXPIRE r 200", "RENAME r s"],
+  ],
+  [
+    ["XADD r 1-0 f v", "XGROUP CREATE r g $"],
+    ["PEXPIRE r 200", "COPY r s REPLACE"],
+  ],
   [[], ["EXPIRE s -1"]],
   [[], ["DEL s"]],
   [[], ["UNLINK s"]],
