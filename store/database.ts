@@ -139,7 +139,8 @@ export class Database {
     const replies: Reply[] = [];
     for (const [step, argv] of commands.entries()) {
       const command = resolved[step] as Command;
-      const [choice, expiry] = [choices?.get(step), expiries?.get(step)];
+      const choice = choices?.get(step);
+      const expiry = expiries?.get(step);
       const stepUnit = { at, seq, db, id, step, readsAll, encoding, choice, expiry };
       let reply: Reply | null;
       if (!isCounted) reply = this.#read(command, argv, stepUnit);

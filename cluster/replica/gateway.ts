@@ -306,7 +306,7 @@ export class Gateway {
       refuse(group, takesTooMuch(group.bytes + chosenBytes));
       return true;
     }
-    const entry = this.own.sign({ ...group, ...chosen }, group.commands, at);
+    const entry = this.own.sign(group, group.commands, at, chosen);
     // Check what members would check: a command that they would refuse must not be recorded here either.
     const refusal = group.isRing ? checkRing(entry.envelope.commands, entry.body.length) : null;
     const [changes, recorder] = [this.#changes, this.#recorder];

@@ -12,6 +12,7 @@ import {
   type Choices,
   type Condition,
   envelopeOf,
+  NO_CHOICES,
   NONCE_BYTES,
   SEQ_MAX,
 } from "../../protocol/version-2/envelope.js";
@@ -25,7 +26,7 @@ import type { ReplicaContext } from "./replica-context.js";
 type Argv = readonly ByteString[];
 
 /** The header of an envelope, without its date and its signer. */
-export interface OwnHeader extends Partial<Choices> {
+export interface OwnHeader {
   readonly db: number;
   /** The user's name in the audit log, or null if no user was authenticated. */
   readonly as: ByteString | null;
@@ -70,18 +71,22 @@ export class OwnEnvelopes {
     return isUnauthorized(this.#recorder.ring, identity) ? introductionOf(identity) : null;
   }
 
-  /** @param date  the date of the envelope, which defaults to `nextDate` */
+  /**
+   * @param date    the date of the envelope, which defaults to `nextDate`
+   * @param chosen  what the commands have chosen
+   */
   sign(
-    { db, as, multi, conditions, choices, expiries }: OwnHeader,
+    { db, as, multi, conditions }: OwnHeader,
     commands: readonly Argv[],
     date = this.nextDate,
+    { choices, expiries }: Choices = NO_CHOICES,
   ): Entry {
     const { identity, signers, environment } = this.#context;
     const { cluster } = signers;
     const nonce = environment.randomBytes(NONCE_BYTES);
     this.#last = date;
-    const chosen = { choices: choices ?? null, expiries: expiries ?? null };
-    const header = { key: identity.id, cluster, nonce, db, as, multi, if: conditions, ...chosen, ...date };
+    const named = { key: identity.id, cluster, nonce, db, as, multi, if: conditions };
+    const header = { ...named, at: date.at, seq: date.seq, choices, expiries };
     const signed = writeSigned(header, commands);
     const signature = signEnvelope(signed, identity.key);
     // Do not parse the bytes that were just written: that would cost as much as applying them.

@@ -39,21 +39,24 @@ export interface TrialState {
 /** A command, or null for one that the fold refuses. */
 type Runnable = Command | null;
 
+/** The commands of an envelope, up to the last one for which something may have to be recorded. */
+interface Found {
+  readonly commands: readonly Runnable[];
+  /** Whether none of them is a claim, and each that writes always keeps the expiry of the only key that it writes. */
+  readonly onlyKeep: boolean;
+}
+
 /** @param date  the date with which the commands will be signed, later than everything in the state */
 export function choicesOf(unsigned: Unsigned, date: EnvelopeDate, state: TrialState): Choices {
   const { database } = state;
-  const commands: Runnable[] = [];
-  for (const argv of unsigned.commands) {
-    const command = database.table.resolve(argv);
-    const isRefused = command instanceof CommandFailure;
-    // The fold refuses the command, and with `multi` all of them.
-    if (isRefused && unsigned.multi) return NO_CHOICES;
-    commands.push(isRefused ? null : command);
-  }
+  const { db, conditions } = unsigned;
+  const { commands, onlyKeep } = find(unsigned, database);
+  const isExpiring = (database.keyspaces[db]?.expiring ?? 0) !== 0;
+  // Most envelopes: these are recorded as fast as before choices were recorded.
+  if (commands.length === 0 || (onlyKeep && !isExpiring)) return NO_CHOICES;
   const choices = new Map<number, Choice>();
   const expiries = new Map<number, number>();
-  const { db, conditions } = unsigned;
-  let { tried, isPeekable } = planOf(commands, unsigned);
+  let { tried, isPeekable } = onlyKeep ? NOTHING_TRIED : planOf(commands, unsigned);
   const noteExpiry = (index: number) => {
     const command = commands[index] ?? null;
     const argv = argvAt(unsigned, index);
@@ -86,9 +89,50 @@ export function choicesOf(unsigned: Unsigned, date: EnvelopeDate, state: TrialSt
       throw problem;
     }
   }
-  if (database.keyspaces[db]?.expiring !== 0)
-    for (let index = tried; index < commands.length; index++) noteExpiry(index);
-  return { choices: choices.size > 0 ? choices : null, expiries: expiries.size > 0 ? expiries : null };
+  if (isExpiring) for (let index = tried; index < commands.length; index++) noteExpiry(index);
+  return recordedOf(choices, expiries);
+}
+
+/** Returns what is recorded, by the indexes of the commands. */
+export const recordedOf = (
+  choices: NonNullable<Choices["choices"]>,
+  expiries: NonNullable<Choices["expiries"]>,
+): Choices => ({
+  choices: choices.size > 0 ? choices : null,
+  expiries: expiries.size > 0 ? expiries : null,
+});
+
+function find({ commands: argvs, multi }: Unsigned, { table }: Database): Found {
+  const commands = new Array<Runnable>(argvs.length);
+  let [count, onlyKeep] = [0, true];
+  let keepsBefore = true;
+  for (let index = 0; index < argvs.length; index++) {
+    const argv = argvs[index] as readonly ByteString[];
+    const command = table.resolve(argv);
+    if (command instanceof CommandFailure) {
+      // The fold refuses the command, and with `multi` all of them.
+      if (multi) return NOTHING_FOUND;
+      commands[index] = null;
+      continue;
+    }
+    commands[index] = command;
+    const isTaking = isClaim(command, argv);
+    keepsBefore &&= !isTaking && (!command.writes || keepsOnlyKey(command));
+    if (!isTaking && keptKey(command, argv) === undefined) continue;
+    count = index + 1;
+    onlyKeep = keepsBefore;
+  }
+  commands.length = count;
+  return { commands, onlyKeep };
+}
+
+const NOTHING_FOUND: Found = { commands: [], onlyKeep: true };
+
+/** Whether a command always keeps the expiry of the only key that it names. */
+function keepsOnlyKey({ keepsExpiryOf, keys }: Command): boolean {
+  if (typeof keepsExpiryOf !== "number" || typeof keys === "function" || keys.length !== 1) return false;
+  const [{ first, last }] = keys as readonly [(typeof keys)[number]];
+  return first === keepsExpiryOf && last === first;
 }
 
 interface Peeking {
@@ -134,6 +178,8 @@ interface Plan {
   readonly isPeekable: boolean;
 }
 
+const NOTHING_TRIED: Plan = { tried: 0, isPeekable: false };
+
 function planOf(commands: readonly Runnable[], { commands: argvs }: Unsigned): Plan {
   let tried = 0;
   let isPeekable = true;
@@ -141,7 +187,8 @@ function planOf(commands: readonly Runnable[], { commands: argvs }: Unsigned): P
   let changed: Set<ByteString> | null = new Set();
   /** Those of them that a command without `peek` may change. */
   const changedUnseen = new Set<ByteString>();
-  for (const [index, command] of commands.entries()) {
+  for (let index = 0; index < commands.length; index++) {
+    const command = commands[index] ?? null;
     if (command === null) continue;
     const argv = argvs[index] as readonly ByteString[];
     const { keys, keepsExpiryOf, peek } = command;
@@ -156,13 +203,17 @@ function planOf(commands: readonly Runnable[], { commands: argvs }: Unsigned): P
         isPeekable = false;
     }
     if (!command.writes || changed === null) continue;
+    if (peekedKey !== undefined) {
+      changed.add(peekedKey);
+      continue;
+    }
     for (const { key, access } of touchesOf(keys, argv)) {
       if (access !== "write") continue;
       if (key === null) {
         changed = null;
         break;
       }
-      if (peekedKey === undefined) changedUnseen.add(key);
+      changedUnseen.add(key);
       // A command that always keeps the expiry of its key may still remove other keys, as LMOVE does.
       if (typeof keepsExpiryOf !== "number" || key !== argv[keepsExpiryOf]) changed.add(key);
     }

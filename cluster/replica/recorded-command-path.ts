@@ -208,6 +208,7 @@ export class RecordedPath implements CommandPath {
   #read(command: Command, argv: readonly ByteString[], sender: CommandSender): Reply | Promise<Reply> {
     return this.#backend.run(command, argv, this.#units.joined(sender), sender.now);
   }
+
   /** Whether a command must run after commands of the same sender that are not applied yet. */
   #mustWait({ lastWrite }: CommandSender): boolean {
     return lastWrite !== undefined && lastWrite.unapplied > 0 && this.appliesAhead;

@@ -29,7 +29,7 @@ import type { Recorded } from "./entry-recorder.js";
 import { randomUnitId } from "./gateway.js";
 import { MemberAnswers } from "./member-answers.js";
 import { ListCommands } from "./member-list-commands.js";
-import { choicesOf, type Unsigned } from "./recorded-choices.js";
+import { choicesOf, type TrialState, type Unsigned } from "./recorded-choices.js";
 import { answerNotStored, entryOf, RecordingBase } from "./recording-base.js";
 import { type NodeState, nextTurn } from "./replica-context.js";
 import { answerUnrecorded } from "./unrecorded-answers.js";
@@ -38,6 +38,7 @@ export class Recorder extends RecordingBase {
   readonly #node: NodeState;
   protected readonly memberAnswers: MemberAnswers;
   readonly appliesAtOnce = true;
+  readonly #trialState: TrialState;
   readonly #confirmations: Confirmations;
   /** Answers commands about the member list. Null if this daemon supports no member lists. */
   readonly #lists: ListCommands | null;
@@ -46,7 +47,16 @@ export class Recorder extends RecordingBase {
   constructor(node: NodeState, defer = nextTurn) {
     super(node, node.backend.changes, defer);
     this.#node = node;
-    const { environment, settings, storage, lists } = node;
+    const { environment, settings, storage, lists, backend } = node;
+    this.#trialState = {
+      get database() {
+        return backend.database;
+      },
+      get stepsMax() {
+        return backend.unitSteps;
+      },
+      unitId: () => randomUnitId(environment),
+    };
     this.memberAnswers = new MemberAnswers(environment, settings.window.past, storage);
     this.#confirmations = new Confirmations(node);
     this.#lists = lists === null ? null : new ListCommands(lists, node, this);
@@ -262,9 +272,7 @@ export class Recorder extends RecordingBase {
   }
 
   choicesOf(unsigned: Unsigned, date: EnvelopeDate): Choices {
-    const { backend, environment } = this.#node;
-    const { database, unitSteps: stepsMax } = backend;
-    return choicesOf(unsigned, date, { database, stepsMax, unitId: () => randomUnitId(environment) });
+    return choicesOf(unsigned, date, this.#trialState);
   }
 
   /** Records an entry that is known to be valid. */

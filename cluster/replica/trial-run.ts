@@ -20,7 +20,7 @@ import type { Unit } from "../../store/keyspace/unit.js";
 import { type Command, isClaim } from "../../store/rows/command-row.js";
 import { rowIn } from "../../store/semantics.js";
 import type { UnitPosition } from "./gateway.js";
-import { expiryBefore } from "./recorded-choices.js";
+import { expiryBefore, recordedOf } from "./recorded-choices.js";
 
 const ONE_DATABASE = error(
   "ERR nothing was done, because a script or transaction that is recorded can write to only one database",
@@ -61,8 +61,7 @@ export class TrialRun {
 
   /** What the commands in `calls` have chosen. */
   get choices(): Choices {
-    const [choices, expiries] = [this.#choices, this.#expiries];
-    return { choices: choices.size > 0 ? choices : null, expiries: expiries.size > 0 ? expiries : null };
+    return recordedOf(this.#choices, this.#expiries);
   }
 
   /** Runs the program, and undoes its changes. @throws UnitRefused  the program exceeds a limit */

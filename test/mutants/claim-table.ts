@@ -62,8 +62,15 @@ export const claimMutants: readonly Mutant[] = [
   {
     name: "claims: a refused command drops the choices of the others of its envelope",
     file: "cluster/replica/recorded-choices.js",
-    find: "if (isRefused && unsigned.multi)",
-    replace: "if (isRefused)",
+    find: "if (multi)",
+    replace: "if (true)",
+    test: CHOICES,
+  },
+  {
+    name: "claims: commands that change another expiry count as keeping their own",
+    file: "cluster/replica/recorded-choices.js",
+    find: "(!command.writes || keepsOnlyKey(command))",
+    replace: "true",
     test: CHOICES,
   },
   {
