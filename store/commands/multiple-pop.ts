@@ -6,6 +6,10 @@ import type { ByteString } from "../../protocol/byte-string.js";
 import type { Choice } from "../../protocol/version-2/envelope.js";
 import { custom, syntaxError } from "../arguments/command-errors.js";
 import { integerFrom } from "../arguments/number-arguments.js";
+import type { Data, Typed } from "../keyspace/mutators.js";
+import type { Unit } from "../keyspace/unit.js";
+import type { List } from "../values/list.js";
+import type { SortedSet } from "../values/sorted-set.js";
 
 /** The parsed arguments. `End` is the type that names the ends of a value. */
 export interface MultiplePop<End> {
@@ -39,8 +43,39 @@ export function multiplePop<End>(
   return { keys: argv.slice(keysAt + 1, endAt), end, count };
 }
 
+/** What was removed from one of several keys. */
+export interface Popped<Item> {
+  readonly key: ByteString;
+  readonly items: readonly Item[];
+}
+
+/** A call that pops from the first existing value of several keys. */
+interface Pop<V extends List | SortedSet, Item> {
+  readonly data: Data;
+  readonly type: new () => V;
+  readonly unit: Unit;
+  /** Removes items: the chosen ones, if a daemon has recorded them. */
+  readonly remove: (entry: Typed<V>, chosen: Choice | undefined) => readonly Item[];
+}
+
+/** Removes items from the first existing value, or the chosen ones. Returns null if there are none. */
+export function popFirst<V extends List | SortedSet, Item>(
+  keys: readonly ByteString[],
+  { data, type, unit, remove }: Pop<V, Item>,
+): Popped<Item> | null {
+  const { keys: chosenKeys, taken: chosen } = keyedChoice(keys, unit.choice);
+  for (const key of chosenKeys) {
+    const entry = data.getAs<V>(type, key);
+    if (entry === undefined) continue;
+    unit.taken?.push(key);
+    const items = remove(entry, chosen);
+    return items.length === 0 ? null : { key, items };
+  }
+  return null;
+}
+
 /** What a call that pops from one of several keys takes, if a daemon has recorded it. */
-export interface KeyedChoice {
+interface KeyedChoice {
   /** The keys from which it may take. */
   readonly keys: readonly ByteString[];
   /** What it takes, or undefined if the command chooses. */
@@ -48,7 +83,7 @@ export interface KeyedChoice {
 }
 
 /** Reads a choice that begins with the key. */
-export function keyedChoice(keys: readonly ByteString[], choice: Choice | undefined): KeyedChoice {
+function keyedChoice(keys: readonly ByteString[], choice: Choice | undefined): KeyedChoice {
   if (choice === undefined) return { keys, taken: undefined };
   const [key, ...taken] = choice;
   if (key === undefined) return { keys, taken };

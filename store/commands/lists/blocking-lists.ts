@@ -16,7 +16,7 @@ import type { End } from "../../values/list.js";
 import { multiplePop } from "../multiple-pop.js";
 import { timeoutArgument } from "../timeout-arguments.js";
 import { waitsForCounted, waitsForSeveral, waitsForSource } from "../wait-rules.js";
-import { endArgument, move, popFirst, popReply } from "./list-moves.js";
+import { endArgument, move, popFirstList, popReply } from "./list-moves.js";
 
 const WAITS: readonly Flag[] = ["write", "noscript", "blocking"];
 const categories = ["blocking"];
@@ -100,15 +100,15 @@ export const blockingLists: Readonly<Record<string, Row>> = {
 /** `BLPOP key [key …] timeout`, `BRPOP key [key …] timeout` */
 function blockingPop(data: Data, argv: readonly ByteString[], end: End, unit: Unit): Reply {
   timeoutArgument(argv.at(-1)!);
-  const popped = popFirst(data, { keys: argv.slice(1, -1), end, count: 1 }, unit);
-  return popped === null ? NIL_ARRAY : array([bulk(popped.key), bulk(popped.elements[0]!)]);
+  const popped = popFirstList(data, { keys: argv.slice(1, -1), end, count: 1 }, unit);
+  return popped === null ? NIL_ARRAY : array([bulk(popped.key), bulk(popped.items[0]!)]);
 }
 
 /** `BLMPOP timeout numkeys key [key …] LEFT|RIGHT [COUNT count]` */
 function blmpop(data: Data, argv: readonly ByteString[], unit: Unit): Reply {
   const pop = multiplePop(argv, 2, endArgument);
   timeoutArgument(argv[1]!);
-  return popReply(popFirst(data, pop, unit));
+  return popReply(popFirstList(data, pop, unit));
 }
 
 /** `BLMOVE source destination LEFT|RIGHT LEFT|RIGHT timeout` */

@@ -10,7 +10,7 @@ import type { Data, Typed } from "../../keyspace/mutators.js";
 import type { Unit } from "../../keyspace/unit.js";
 import { type End, List } from "../../values/list.js";
 import { copied } from "../../values/tables/packed-elements.js";
-import { keyedChoice, type MultiplePop, multiplePop } from "../multiple-pop.js";
+import { type MultiplePop, multiplePop, type Popped, popFirst } from "../multiple-pop.js";
 import { chosenAtEnd, takeSearched } from "./list-claims.js";
 
 /** Removes elements from an end and returns them in the order of removal; a list that becomes empty is removed. */
@@ -88,31 +88,21 @@ export function pop(data: Data, argv: readonly ByteString[], end: End, unit: Uni
 
 /** `LMPOP numkeys key [key …] LEFT|RIGHT [COUNT count]` */
 export function lmpop(data: Data, argv: readonly ByteString[], unit: Unit): Reply {
-  return popReply(popFirst(data, multiplePop(argv, 1, endArgument), unit));
-}
-
-/** Elements that were removed from one of several lists. */
-interface Popped {
-  readonly key: ByteString;
-  readonly elements: readonly ByteString[];
+  return popReply(popFirstList(data, multiplePop(argv, 1, endArgument), unit));
 }
 
 /** Removes elements from the first existing list, or the chosen ones. Returns null if there are none. */
-export function popFirst(data: Data, { keys, end, count }: MultiplePop<End>, unit: Unit): Popped | null {
-  const { keys: chosenKeys, taken: chosen } = keyedChoice(keys, unit.choice);
-  for (const key of chosenKeys) {
-    const entry = data.getAs(List, key);
-    if (entry === undefined) continue;
-    unit.taken?.push(key);
-    const elements = remove(data, entry, { end, count, chosen }, unit);
-    return elements.length === 0 ? null : { key, elements };
-  }
-  return null;
-}
+export const popFirstList = (data: Data, { keys, end, count }: MultiplePop<End>, unit: Unit) =>
+  popFirst(keys, {
+    data,
+    type: List,
+    unit,
+    remove: (entry, chosen) => remove(data, entry, { end, count, chosen }, unit),
+  });
 
 /** Returns the reply to LMPOP. */
-export const popReply = (popped: Popped | null): Reply =>
-  popped === null ? NIL_ARRAY : array([bulk(popped.key), bulksReply("array", popped.elements)]);
+export const popReply = (popped: Popped<ByteString> | null): Reply =>
+  popped === null ? NIL_ARRAY : array([bulk(popped.key), bulksReply("array", popped.items)]);
 
 /** `LMOVE source destination LEFT|RIGHT LEFT|RIGHT` */
 export function lmove(data: Data, argv: readonly ByteString[], unit: Unit): Reply {

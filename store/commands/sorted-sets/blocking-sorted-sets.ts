@@ -14,7 +14,7 @@ import { counted, update } from "../../rows/key-spec.js";
 import { multiplePop } from "../multiple-pop.js";
 import { timeoutArgument } from "../timeout-arguments.js";
 import { waitsForCounted, waitsForSeveral } from "../wait-rules.js";
-import { type PopEnd, popEndArgument, popFirst, popReply } from "./sorted-set-pops.js";
+import { type PopEnd, popEndArgument, popFirstSet, popReply } from "./sorted-set-pops.js";
 
 const WAITS: readonly Flag[] = ["write", "noscript", "fast", "blocking"];
 const categories = ["blocking"];
@@ -72,14 +72,14 @@ export const blockingSortedSets: Readonly<Record<string, Row>> = {
 function bzmpop(data: Data, argv: readonly ByteString[], unit: Unit): Reply {
   const request = multiplePop(argv, 2, popEndArgument);
   timeoutArgument(argv[1]!);
-  return popReply(popFirst(data, request, unit));
+  return popReply(popFirstSet(data, request, unit));
 }
 
 /** `BZPOPMIN key [key …] timeout`, `BZPOPMAX key [key …] timeout` */
 function blockingPop(data: Data, argv: readonly ByteString[], end: PopEnd, unit: Unit): Reply {
   timeoutArgument(argv.at(-1)!);
-  const popped = popFirst(data, { keys: argv.slice(1, -1), end, count: 1 }, unit);
+  const popped = popFirstSet(data, { keys: argv.slice(1, -1), end, count: 1 }, unit);
   if (popped === null) return NIL_ARRAY;
-  const [member, score] = popped.members[0]!;
+  const [member, score] = popped.items[0]!;
   return array([bulk(popped.key), bulk(member), double(score)]);
 }

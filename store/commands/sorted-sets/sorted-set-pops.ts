@@ -12,14 +12,14 @@ import type { Unit } from "../../keyspace/unit.js";
 import type { ClaimPeek } from "../../rows/claim-peek.js";
 import { SortedSet } from "../../values/sorted-set.js";
 import { copied } from "../../values/tables/packed-elements.js";
-import { keyedChoice, type MultiplePop, multiplePop } from "../multiple-pop.js";
+import { type MultiplePop, multiplePop, type Popped, popFirst } from "../multiple-pop.js";
 import { type Pair, pairReply, pairsReply, REMOVED_STEPS, removeRange } from "./sorted-set-results.js";
 
 export type PopEnd = "min" | "max";
 
 /** `ZMPOP numkeys key [key …] MIN|MAX [COUNT count]` */
 export function zmpop(data: Data, argv: readonly ByteString[], unit: Unit): Reply {
-  return popReply(popFirst(data, multiplePop(argv, 1, popEndArgument), unit));
+  return popReply(popFirstSet(data, multiplePop(argv, 1, popEndArgument), unit));
 }
 
 /** Parses `MIN` or `MAX`. @throws CommandFailure */
@@ -29,28 +29,18 @@ export function popEndArgument(word: ByteString): PopEnd {
   return end;
 }
 
-/** Members that were removed from one of several sorted sets. */
-interface Popped {
-  readonly key: ByteString;
-  readonly members: readonly Pair[];
-}
-
 /** Removes members from the first existing sorted set, or the chosen ones. Returns null if there are none. */
-export function popFirst(data: Data, { keys, end, count }: MultiplePop<PopEnd>, unit: Unit): Popped | null {
-  const { keys: chosenKeys, taken: chosen } = keyedChoice(keys, unit.choice);
-  for (const key of chosenKeys) {
-    const entry = data.getAs(SortedSet, key);
-    if (entry === undefined) continue;
-    unit.taken?.push(key);
-    const members = pop(data, entry, { end, count, chosen }, unit);
-    return members.length === 0 ? null : { key, members };
-  }
-  return null;
-}
+export const popFirstSet = (data: Data, { keys, end, count }: MultiplePop<PopEnd>, unit: Unit) =>
+  popFirst(keys, {
+    data,
+    type: SortedSet,
+    unit,
+    remove: (entry, chosen) => pop(data, entry, { end, count, chosen }, unit),
+  });
 
 /** Returns the reply to ZMPOP. */
-export const popReply = (popped: Popped | null): Reply =>
-  popped === null ? NIL_ARRAY : array([bulk(popped.key), array(popped.members.map(pairReply))]);
+export const popReply = (popped: Popped<Pair> | null): Reply =>
+  popped === null ? NIL_ARRAY : array([bulk(popped.key), array(popped.items.map(pairReply))]);
 
 /** `ZPOPMIN key [count]`, `ZPOPMAX key [count]` */
 export function zpop(data: Data, argv: readonly ByteString[], end: PopEnd, unit: Unit): Reply {
