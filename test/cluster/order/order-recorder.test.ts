@@ -9,7 +9,7 @@ import { entryCheck } from "../../../cluster/replica/check-entry.js";
 import { TimelineBackend, type TimelineState } from "../../../cluster/replica/timeline-backend.js";
 import { loadSigners } from "../../../engine/trust/load-signers.js";
 import { realEnvironment } from "../../../net/process/clock-and-randomness.js";
-import { readBody } from "../../../protocol/version-2/envelope.js";
+import { NO_CHOICES, readBody } from "../../../protocol/version-2/envelope.js";
 import { canonicalState } from "../../../store/canonical-state.js";
 import { UNIT_STEPS_DEFAULT } from "../../../store/keyspace/effort-budget.js";
 import { settingsFrom } from "../../daemon/replicas.js";
@@ -61,6 +61,11 @@ function sceneOf(unitSteps: number) {
 }
 
 const members = (count: number) => Array.from({ length: count }, (_, i) => `m${i}`);
+
+test("a daemon with a stream records no choices of its clients' commands", () => {
+  const { recorder } = sceneOf(STEPS);
+  assert.deepEqual(recorder.choicesOf(), NO_CHOICES);
+});
 
 test("a daemon refuses a unit that does too much before it adds the unit to the stream", async () => {
   const { state, recorder, published, record } = sceneOf(STEPS);

@@ -4,6 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { commandTable } from "../../../store/command-table.js";
 import { until } from "../../daemon/replicas.js";
 import type { RawClient } from "../../support/raw-client.js";
 import { type HeldScene, lines, startHeld, turns } from "./held-scene.js";
@@ -37,6 +38,21 @@ const CASES: readonly (readonly [take: string, fill: string, show: string])[] = 
     "SELECT 3\r\nLRANGE k 0 -1\r\nSELECT 0",
   ],
 ];
+
+/** The claims on lists, sets and sorted sets that store what they take in another key. */
+const MOVES = ["LMOVE", "RPOPLPUSH", "BLMOVE", "BRPOPLPUSH"];
+
+test("each command that takes elements for one client has a case", () => {
+  const tried = new Set(CASES.flatMap(([take]) => take.split("\r\n").map((line) => line.split(" ")[0])));
+  const missing = commandTable
+    .all()
+    .filter(({ group, isClaim }) => ["list", "set", "sortedset"].includes(group) && isClaim !== undefined)
+    .filter(({ name }) => !tried.has(name) && !MOVES.includes(name));
+  assert.deepEqual(
+    missing.map(({ name }) => name),
+    [],
+  );
+});
 
 const PING = "+PONG\r\n";
 
