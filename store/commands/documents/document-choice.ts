@@ -22,7 +22,7 @@ export function isChoosing({ query, where, sort, limit }: Options): boolean {
   return (query ?? where ?? sort ?? limit) !== undefined;
 }
 
-export interface Choice {
+export interface Choosing {
   readonly document: Document;
   readonly unit: Unit;
   readonly options: Options;
@@ -54,7 +54,7 @@ export function claimed<Result>({ limit }: Options, { choice, taken }: Unit, run
  * are the entries of it that are still there and still meet the conditions; an upsert that finds none of them selects
  * again.
  */
-export function choiceOf({ effort }: Data, { document, unit, options }: Choice): readonly ByteString[] {
+export function choiceOf({ effort }: Data, { document, unit, options }: Choosing): readonly ByteString[] {
   const selection = selectionOf(options, workOf(effort));
   const { at, choice, taken } = unit;
   const isClaim = options.limit !== undefined;
