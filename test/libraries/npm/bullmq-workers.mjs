@@ -10,7 +10,7 @@ import { Redis } from "ioredis";
  * Milliseconds after which a job without a living worker is run again, and between the searches for such jobs. If a lock
  * expires although its worker lives, the job is run twice, and the second worker may find no data.
  */
-const LOCK_MS = 8000;
+const LOCK_MS = 20_000;
 const STALLED_MS = 4000;
 const ports = process.argv.slice(2).map(Number);
 const name = "jobs";
