@@ -2,15 +2,16 @@
  * `npm test`: installs the missing requirements of the tests, then runs every test file. `npm test -- store faults`
  * runs the files whose path below test/ contains one of the words.
  */
-import { spawn, spawnSync } from "node:child_process";
+import { spawn } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import { isFull } from "./support/amount.js";
 import { chosenFiles, testFiles } from "./support/chosen-files.js";
 import { isFullOnly } from "./support/full-files.js";
+import { installPackages, succeeds } from "./support/install-packages.js";
 import { buildRoot, repositoryRoot } from "./support/repository.js";
-import { isOnPath, isThere, type Requirement, requirements } from "./support/requirements.js";
+import { requirements } from "./support/requirements.js";
 import { forgetSettings } from "./support/test-environment.js";
 import { together } from "./support/together.js";
 
@@ -108,23 +109,8 @@ function runFiles(files: readonly string[], ended: () => void): void {
 /** Installs the missing requirements. @returns whether everything is available afterwards */
 function installMissing(): boolean {
   const needed = requirements.filter(({ isForFullRuns }) => isFull || !isForFullRuns);
-  const missing = needed.filter((requirement) => !isThere(requirement));
   const haveNode = !isFull || haveNodeLibraries();
-  if (missing.length === 0) return haveNode && (!isFull || havePymongo());
-  const packages = missing.map(({ debianPackage }) => debianPackage);
-  console.log(`The tests also use ${missing.map(describe).join(", ")}.`);
-  const prefix = process.getuid?.() === 0 ? [] : ["sudo", "-n"];
-  if (isOnPath("apt-get") && (prefix.length === 0 || succeeds([...prefix, "true"]))) {
-    console.log(`Installing with apt-get: ${packages.join(" ")}`);
-    succeeds([...prefix, "apt-get", "update", "-q"]);
-    succeeds([...prefix, "apt-get", "install", "-qy", "--no-install-recommends", ...packages]);
-  }
-  const stillMissing = missing.filter((requirement) => !isThere(requirement));
-  for (const requirement of stillMissing) {
-    console.error(
-      `Missing: ${describe(requirement)}. On Debian: apt-get install ${requirement.debianPackage}`,
-    );
-  }
+  const stillMissing = installPackages(needed, "The tests also use");
   if (stillMissing.length > 0 && !process.env["CI"]) console.error("The tests that use them are skipped.");
   return stillMissing.length === 0 && haveNode && (!isFull || havePymongo());
 }
@@ -169,15 +155,6 @@ function havePymongo(): boolean {
   if (succeeds(["/usr/bin/python3", ...install])) return true;
   console.error(`Missing: pymongo 4. To install it: python3 ${install.join(" ")}`);
   return false;
-}
-
-function describe({ program, purpose }: Requirement): string {
-  return `${program} (${purpose})`;
-}
-
-function succeeds([program = "", ...args]: readonly string[]): boolean {
-  const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
-  return spawnSync(program, args, { stdio: ["ignore", "ignore", "inherit"], env }).status === 0;
 }
 
 main(process.argv.slice(2));
