@@ -1,6 +1,6 @@
 /**
  * Measures pipelines of one connection: 1,000 units of one kind are sent in one write, and the time until the last
- * answer counts. The servers are a daemon with `--data --fsync always`, a daemon in memory, and redis-server with
+ * answer counts, and the CPU time of the server. The servers are a daemon with `--data --fsync always`, a daemon in memory, and redis-server with
  * `appendfsync always`, in turn. It also measures addBulk of BullMQ, if test/libraries/npm is installed. `--smoke` is
  * short and does not change RESULTS.md.
  */
@@ -12,6 +12,7 @@ import { freePort } from "../test/support/free-port.js";
 import { RedisConnection } from "../test/support/redis-connection.js";
 import { startRedis } from "../test/support/redis-server.js";
 import { repositoryRoot } from "../test/support/repository.js";
+import { cpuMicros } from "./daemon-cpu.js";
 import { median } from "./measure.js";
 import { startDaemon } from "./processes.js";
 import { machine, report, table } from "./report.js";
@@ -28,6 +29,12 @@ const LOAD = loadavg()[0] ?? 0;
 interface Target {
   readonly name: string;
   readonly port: number;
+}
+
+/** The time until the last answer and the server's CPU time, in milliseconds per unit. */
+interface Cost {
+  readonly time: number;
+  readonly cpu: number;
 }
 
 interface Kind {
@@ -72,16 +79,35 @@ const KINDS: readonly Kind[] = [
   },
 ];
 
-/** Sends a pipeline. @returns the milliseconds per unit */
-async function pipeline(connection: RedisConnection, { commands, perRound }: Kind): Promise<number> {
+interface Server {
+  readonly connection: RedisConnection;
+  readonly pid: number;
+}
+
+async function open({ port }: Target): Promise<Server> {
+  const connection = await RedisConnection.open(port);
+  const info = JSON.stringify(await connection.call("INFO", "server"));
+  return { connection, pid: Number(/process_id:(\d+)/.exec(info)?.[1]) };
+}
+
+/** Sends a pipeline. */
+async function pipeline({ connection, pid }: Server, { commands, perRound }: Kind): Promise<Cost> {
   for (let i = 0; i < UNITS; i++) for (const argv of commands(i)) connection.queue(argv);
+  const cpuBefore = cpuMicros(pid);
   const startedAt = performance.now();
   const replies = await connection.flush();
   const milliseconds = performance.now() - startedAt;
+  const cpu = (cpuMicros(pid) - cpuBefore) / 1000;
   const failed = replies.find((reply) => reply.kind === "error");
   if (failed !== undefined) throw new Error(JSON.stringify(failed));
-  return milliseconds / (UNITS * perRound);
+  const units = UNITS * perRound;
+  return { time: milliseconds / units, cpu: cpu / units };
 }
+
+const medianOf = (costs: readonly Cost[]): Cost => ({
+  time: median(costs.map(({ time }) => time)),
+  cpu: median(costs.map(({ cpu }) => cpu)),
+});
 
 /** The part of BullMQ that is used here. */
 interface BullQueue {
@@ -106,22 +132,19 @@ async function loadBullMq(): Promise<BullMq | null> {
   }
 }
 
-/** Measures all kinds of pipelines on each target in turn. @returns the medians in milliseconds, by kind and target */
-async function measurePipelines(targets: readonly Target[]): Promise<Map<Kind, number[]>> {
-  const connections = await Promise.all(targets.map(({ port }) => RedisConnection.open(port)));
-  const medians = new Map<Kind, number[]>();
-  for (const kind of KINDS) {
-    const times = targets.map((): number[] => []);
-    for (let round = -WARM_UP_ROUNDS; round < ROUNDS; round++) {
-      for (const [i, connection] of connections.entries()) {
-        const time = await pipeline(connection, kind);
-        if (round >= 0) times[i]?.push(time);
+/** Measures all kinds of pipelines on each target in turn. @returns the medians, by kind and target */
+async function measurePipelines(targets: readonly Target[]): Promise<Map<Kind, Cost[]>> {
+  const servers = await Promise.all(targets.map(open));
+  const costs = new Map(KINDS.map((kind) => [kind, targets.map((): Cost[] => [])]));
+  // The kinds alternate too, because other programs may use the machine during a part of the run.
+  for (let round = -WARM_UP_ROUNDS; round < ROUNDS; round++)
+    for (const kind of KINDS)
+      for (const [i, server] of servers.entries()) {
+        const cost = await pipeline(server, kind);
+        if (round >= 0) costs.get(kind)?.[i]?.push(cost);
       }
-    }
-    medians.set(kind, times.map(median));
-  }
-  for (const connection of connections) connection[Symbol.dispose]();
-  return medians;
+  for (const { connection } of servers) connection[Symbol.dispose]();
+  return new Map([...costs].map(([kind, each]) => [kind, each.map(medianOf)]));
 }
 
 async function measureBullMq(targets: readonly Target[]): Promise<number[] | null> {
@@ -160,11 +183,13 @@ async function main(): Promise<void> {
     { name: "redis-server, appendfsync always", port: redis.port },
   ];
   const medians = await measurePipelines(targets);
-  const incr = medians.get(INCR) as number[];
-  const rows = [...medians].map(([{ name, goal }, times]) => {
-    const ratio = (times[0] as number) / (incr[0] as number);
+  const [incr] = medians.get(INCR) as [Cost];
+  const rows = [...medians].map(([{ name, goal }, costs]) => {
+    const [{ time, cpu }] = costs as [Cost];
+    const [ratio, cpuRatio] = [time / incr.time, cpu / incr.cpu];
     const verdict = goal === null ? "" : `≤ ${goal} (${ratio <= goal ? "met" : "missed"})`;
-    return [name, ...times.map(inMicros), ratio.toFixed(2), verdict];
+    const cells = costs.map((cost) => `${inMicros(cost.time)} (${inMicros(cost.cpu)})`);
+    return [name, ...cells, `${ratio.toFixed(2)} (${cpuRatio.toFixed(2)})`, verdict];
   });
   const bulk = await measureBullMq(targets);
   const bulkText = bulk === null ? "" : bulkTable(targets, bulk);
@@ -172,8 +197,8 @@ async function main(): Promise<void> {
     "pipelines",
     `## Pipelines of units
 
-${machine()} \`npm run bench -- pipelines\`. One connection sends ${UNITS} units in one write, and waits for all answers. µs per unit, medians of ${ROUNDS}
-alternating rounds. Load average before the run: ${LOAD.toFixed(1)}. The ratio compares the recording daemon's time with its time for an INCR.
+${machine()} \`npm run bench -- pipelines\`. One connection sends ${UNITS} units in one write, and waits for all answers. µs per unit, and in parentheses the server's CPU time, medians of ${ROUNDS}
+alternating rounds. Load average before the run: ${LOAD.toFixed(1)}. The ratio compares the recording daemon's time, and in parentheses its CPU time, with those of an INCR.
 
 ${table(["", ...targets.map(({ name }) => name), "÷ INCR", "goal"], rows)}
 ${bulkText}`.trimEnd(),

@@ -29,6 +29,12 @@ import { allowanceOf, READ_STEPS, type Reads } from "./read-allowance.js";
 import type { CommandIndex } from "./rows/command-index.js";
 import type { Command } from "./rows/command-row.js";
 
+/** The step, choice and expiry of the unit of several commands before its first command. */
+const NOT_BEGUN = [0, undefined, undefined] as const;
+
+/** The unit of one of several commands, until the next command. */
+type MutableStep = { -readonly [Name in keyof Unit]: Unit[Name] };
+
 const isBounded = ({ writes, isQuery }: Command): boolean => writes || isQuery;
 
 /** The number of databases, as in Redis by default. */
@@ -130,18 +136,35 @@ export class Database {
     unit: SeveralCommands,
     records: UndoRecord[] | null = null,
   ): Reply {
-    const { at, seq, db, id, readsAll, encoding, choices, expiries } = unit;
+    const { at, seq, db, id, envelope, index, readsAll, encoding, choices, expiries } = unit;
+    const first = index ?? 0;
     const isCounted = resolved.some(isBounded);
     const undoable = records ?? (isCounted ? [] : null);
     const before = undoable?.length ?? 0;
     if (isCounted) this.#effort.begin();
     else this.#beginReads(resolved, commands, db);
     const replies: Reply[] = [];
-    for (const [step, argv] of commands.entries()) {
-      const command = resolved[step] as Command;
-      const choice = choices?.get(step);
-      const expiry = expiries?.get(step);
-      const stepUnit = { at, seq, db, id, step, readsAll, encoding, choice, expiry };
+    // One object is reused for all commands.
+    const [step, choice, expiry] = NOT_BEGUN;
+    const stepUnit: MutableStep = {
+      at,
+      seq,
+      db,
+      id,
+      envelope,
+      index,
+      step,
+      readsAll,
+      encoding,
+      choice,
+      expiry,
+    };
+    for (let i = 0; i < commands.length; i++) {
+      const argv = commands[i] as readonly ByteString[];
+      const command = resolved[i] as Command;
+      stepUnit.step = i;
+      stepUnit.choice = choices?.get(first + i);
+      stepUnit.expiry = expiries?.get(first + i);
       let reply: Reply | null;
       if (!isCounted) reply = this.#read(command, argv, stepUnit);
       else if (command.isLinear) reply = this.#apply(command, argv, stepUnit, undoable, UNCOUNTED_EFFORT);
@@ -175,6 +198,11 @@ export class Database {
    */
   withBudget<Result>(stepsMax: number, run: () => Result): Result {
     return this.#effort.withBudget(stepsMax, run);
+  }
+
+  /** The number of steps that the units of the latest budget have used. */
+  get stepsUsed(): number {
+    return this.#effort.steps;
   }
 
   /** Runs reads between two units that share a budget: their steps do not count for the units. */

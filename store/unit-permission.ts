@@ -19,12 +19,12 @@ export interface JudgedUnit {
   /** One command, or with `multi` all commands of an envelope. */
   readonly commands: readonly (readonly ByteString[])[];
   readonly conditions: readonly Condition[] | null;
-  /** Whether only a daemon's key may sign the unit: it is signed for a user, or names what a daemon has chosen. */
+  /** Whether only a daemon's key may sign the unit: see `needsDaemon` in protocol/version-2/envelope.ts. */
   readonly needsDaemon: boolean;
 }
 
 const UNKNOWN = error("NOPERM unknown key: it was not added before this command's position");
-const NOT_A_DAEMON = error("NOPERM only daemons' keys may sign for another user, or with choices");
+const NOT_A_DAEMON = error("NOPERM only daemons' keys may sign for another user, or with units or choices");
 const INVALID: Readonly<Record<Exclude<Validity, "valid">, ErrorReply>> = {
   revoked: error("NOPERM this key was revoked"),
   "not-yet-valid": error("NOPERM this key is not yet valid at the command's date"),

@@ -5,7 +5,7 @@
  */
 import type { ByteString } from "../protocol/byte-string.js";
 import { inTurns, type Steps, type TurnClock } from "../protocol/steps.js";
-import { dateText } from "../protocol/version-2/envelope.js";
+import { commandsIn, dateText, unitsIn } from "../protocol/version-2/envelope.js";
 import type { Entry } from "./entries/entry.js";
 import type { MarkSource, Storage } from "./entries/storage.js";
 import type { Fold, UnitAnswer } from "./fold/fold.js";
@@ -46,23 +46,22 @@ export class RecallFailure extends Error {
   override readonly name = "RecallFailure";
 }
 
-/** A unit of an entry: one command, or with `multi` or `if` all commands of the entry. */
+/** A unit of an entry: one command, several commands, or with `multi` or `if` all commands of the entry. */
 export interface RecalledUnit {
   readonly entry: Entry;
-  /** The index in its entry. */
+  /** The index of its first command in its entry. */
   readonly index: number;
   readonly commands: readonly (readonly ByteString[])[];
   readonly answer: UnitAnswer;
 }
 
 export function recalledUnits(entry: Entry, answers: readonly UnitAnswer[]): RecalledUnit[] {
-  const { multi, if: conditions, commands } = entry.envelope;
-  const isOneUnit = multi || conditions !== null;
-  return answers.map((answer, index) => ({
+  const { envelope } = entry;
+  return unitsIn(envelope).map((range, i) => ({
     entry,
-    index,
-    answer,
-    commands: isOneUnit ? commands : commands.slice(index, index + 1),
+    index: range.index,
+    answer: answers[i] as UnitAnswer,
+    commands: commandsIn(envelope, range),
   }));
 }
 

@@ -51,6 +51,8 @@ export interface DeadLetterEnvelope {
   readonly as: Buffer | null;
   readonly db: number;
   readonly multi: boolean;
+  /** The number of commands of each unit, if there are several units of which some have several commands; else null. */
+  readonly units: readonly number[] | null;
   /** `writer` is hexadecimal, or null if the key had to be absent. */
   readonly conditions: readonly {
     readonly db: number;
@@ -215,7 +217,7 @@ function listedDeadLetter(deadLetter: DeadLetter, entry: Entry | null, isBrief: 
 }
 
 function deadLetterEnvelope({ envelope }: Entry, isBrief: boolean): DeadLetterEnvelope {
-  const { key, as, db, multi, commands } = envelope;
+  const { key, as, db, multi, units, commands } = envelope;
   const brief = commands
     .slice(0, 1)
     .map((argv) => argv.slice(0, MAX_BRIEF_ARGUMENTS).map((word) => word.slice(0, MAX_BRIEF_BYTES)));
@@ -224,6 +226,7 @@ function deadLetterEnvelope({ envelope }: Entry, isBrief: boolean): DeadLetterEn
     as: as === null ? null : bytes(as),
     db,
     multi,
+    units,
     conditions: (envelope.if ?? []).map(({ db, key, writer }) => ({
       db,
       key: bytes(key),

@@ -59,12 +59,13 @@ export function formatDeadLetter({
   ];
   if (envelope === null) facts.push(["commands", "damaged"]);
   else {
-    const { signer, as, db, multi, conditions, commands, choices } = envelope;
+    const { signer, as, db, multi, units, conditions, commands, choices } = envelope;
     const tookAt = new Map(choices.map(({ index, took }) => [index, took]));
     facts.push(["signer", signer]);
     if (as !== null) facts.push(["for user", shownWord(as)]);
     if (db !== 0) facts.push(["database", String(db)]);
     if (multi) facts.push(["unit", "all commands in one step"]);
+    if (units !== null) facts.push(["units", `of ${units.join(", ")} commands, each in one step`]);
     for (const { db, key, writer } of conditions)
       facts.push([
         "if",

@@ -39,7 +39,7 @@ export class OrderRecorder extends RecordingBase {
   readonly appliesAtOnce = false;
 
   constructor(order: OrderContext) {
-    super(order, order.backend.changes);
+    super(order, order.backend);
     this.#order = order;
     this.memberAnswers = new MemberAnswers(order.environment, ORDER_WINDOW.past, null);
     this.waiting = new WaitingEntries(order);

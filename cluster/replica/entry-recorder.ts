@@ -5,7 +5,7 @@ import type { EnvelopeDate, Wait } from "../../protocol/version-2/messages-v2.js
 import type { KeyRing } from "../../store/key-ring.js";
 import type { Entry, OrderKey } from "../../timeline/entries/entry.js";
 import type { BetweenUnits, UnitAnswer } from "../../timeline/fold/fold.js";
-import type { Unsigned } from "./recorded-choices.js";
+import type { TrialState, Unsigned } from "./recorded-choices.js";
 
 /** The answers of a recorded entry's units, which are sent once the entry is flushed. */
 export interface Recorded {
@@ -39,6 +39,8 @@ export interface EntryRecorder {
   readonly floor: number;
   /** Whether an envelope is recorded. Envelopes that only read data are not. */
   records(envelope: Pick<Envelope, "commands">): boolean;
+  /** The state on which programs run before their writes are recorded. */
+  readonly trialState: TrialState;
   /** Returns why no write is accepted now, or null if writes are accepted. */
   refusal(): Refused | null;
   /**

@@ -5,7 +5,7 @@
 
 import { type Refused, refused } from "../../engine/answers/request.js";
 import type { ReplyWaiter } from "../../engine/users/command-path.js";
-import type { Reply } from "../../protocol/reply.js";
+import { array, type Reply } from "../../protocol/reply.js";
 import type { OrderKey } from "../../timeline/entries/entry.js";
 import type { UnitAnswer } from "../../timeline/fold/fold.js";
 import type { EntryRecorder } from "./entry-recorder.js";
@@ -13,7 +13,10 @@ import type { EntryRecorder } from "./entry-recorder.js";
 /** The command's reply, which may be an error, or the reason why the command was refused. */
 export type GatewayAnswer = Reply | Refused;
 
-export type GatewayWaiter = Omit<ReplyWaiter, "kind">;
+export interface GatewayWaiter extends Omit<ReplyWaiter, "kind"> {
+  /** Whether the reply to the unit's only command is answered as an array, because the command was sent in EXEC. */
+  readonly isArray?: boolean;
+}
 
 /** The number of daemons that must have a write if the caller needs to know whether the write is replicated. */
 const ITSELF_AND_ANOTHER = 2;
@@ -51,7 +54,9 @@ export function answerUnits(
   let elsewhere: Promise<boolean> | null = null;
   for (let i = 0; i < waiting.length; i++) {
     const waiter = waiting[i] as GatewayWaiter;
-    const { reply } = answers[i] as UnitAnswer;
+    const answer = answers[i] as UnitAnswer;
+    const isArray = waiter.isArray === true && answer.outcome === "applied";
+    const reply = isArray ? array([answer.reply]) : answer.reply;
     if (waiter.isStable) {
       stable ??= recorder.confirm(orderKey, { kind: "stable" });
       stable.then((isConfirmed) =>

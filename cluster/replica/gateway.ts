@@ -19,14 +19,15 @@ import type { ByteString } from "../../protocol/byte-string.js";
 import { TURN_MS } from "../../protocol/steps.js";
 import {
   type Choices,
-  COMMANDS_MAX,
   type Condition,
+  type Envelope,
   UNIT_COMMANDS_MAX,
   unitId,
 } from "../../protocol/version-2/envelope.js";
 import type { EnvelopeDate } from "../../protocol/version-2/messages-v2.js";
 import { isKeyCommand } from "../../store/key-ring.js";
 import { orderKeyOf } from "../../timeline/entries/entry.js";
+import type { BetweenUnits } from "../../timeline/fold/fold.js";
 import { type EntryRecorder, NotTaken } from "./entry-recorder.js";
 import {
   answerAll,
@@ -35,10 +36,13 @@ import {
   type GatewayAnswer,
   type GatewayWaiter,
 } from "./gateway-waiter.js";
-import { OwnEnvelopes } from "./own-envelopes.js";
+import { OwnEnvelopes, type OwnHeader } from "./own-envelopes.js";
+import { recordedOf } from "./recorded-choices.js";
 import { nextTurn, type ReplicaContext } from "./replica-context.js";
 import { SigningPace } from "./signing-pace.js";
-import { type WaitingStep, WaitingSteps } from "./waiting-steps.js";
+import { envelopesOf, type TriedEnvelope, takesTooMuch, tryUnits } from "./tried-units.js";
+import { type GroupHead, type Program, WaitingGroup } from "./waiting-group.js";
+import type { WaitingStep } from "./waiting-steps.js";
 
 /** The sender of a command. */
 export interface GatewayUser {
@@ -56,43 +60,21 @@ export interface GatewayUser {
   readonly lastWrite?: LastWrite | undefined;
 }
 
-/** The position of the next recorded unit. Its final id is not known yet, so `id` is a random id of the same form. */
-export interface UnitPosition {
-  readonly date: EnvelopeDate;
-  readonly id: ByteString;
-}
-
 type Argv = readonly ByteString[];
 
-/** Commands that have been run as one unit and undone. */
-export interface TriedUnit extends Choices {
-  readonly commands: readonly Argv[];
-  readonly conditions: readonly Condition[];
-}
-
-/** The commands of one envelope, and the reads and scripts of their senders that follow them; there may be no commands. */
-interface Group {
+/** Units whose commands are known, which are recorded as one envelope. */
+interface Recordable {
   readonly db: number;
   readonly as: ByteString | null;
   readonly isRing: boolean;
-  /** Whether the commands form a single unit. */
-  readonly multi: boolean;
   readonly conditions: readonly Condition[] | null;
-  readonly commands: Argv[];
-  readonly waiting: GatewayWaiter[];
-  readonly steps: WaitingSteps;
-  /** Bytes of the commands, estimated. */
-  bytes: number;
-  /** What the commands have chosen, if they have already been run. */
-  readonly chosen?: Choices;
-  /** Whether the group has a single command, and was split off from a group that was too large for one envelope. */
-  readonly isApart?: boolean;
+  readonly commands: Envelope["commands"];
+  /** The number of commands of each unit; null if each unit is a single command. */
+  readonly lengths: readonly number[] | null;
+  /** One waiter for each unit. */
+  readonly waiting: readonly GatewayWaiter[];
+  readonly chosen: Choices;
 }
-
-/** A group that has reached this size accepts no more commands, because larger envelopes save nothing more. */
-const GROUP_BYTES = 256 * 1024;
-/** Bytes of an envelope's id. */
-const ID_BYTES = 32;
 
 export class Gateway {
   readonly own: OwnEnvelopes;
@@ -100,11 +82,11 @@ export class Gateway {
   readonly #context: ReplicaContext;
   /** Receives the senders of commands that are being recorded. */
   readonly #changes: KeyChangeObservers;
-  #groups: Group[] = [];
+  #groups: WaitingGroup[] = [];
   /**
-   * The group that the next command of each user may join, by the user's name; "" stands for clients without a user.
+   * The group that the next unit of each user may join, by the user's name; "" stands for clients without a user.
    */
-  #open = new Map<ByteString, Group>();
+  #open = new Map<ByteString, WaitingGroup>();
   readonly #pace: SigningPace;
 
   constructor(
@@ -137,41 +119,40 @@ export class Gateway {
   send(argv: Argv, user: GatewayUser, waiter: GatewayWaiter): Refused | null {
     const bytes = bytesOf(argv);
     if (bytes > COMMAND_BYTES_MAX) return tooLong(bytes);
-    const group = this.#groupFor(user, isKeyCommand(argv));
-    group.commands.push(argv);
-    join(group, waiter);
-    group.bytes += bytes;
+    this.#groupFor(user, isKeyCommand(argv), 1).add(argv, waiter, bytes);
     this.#pace.received(1);
     return null;
   }
 
   /**
    * Records commands as one unit, applied if all conditions hold.
-   * @returns an array of their replies; `nil-array` if a condition does not hold; an error if no command was applied
+   * @param answered  receives an array of their replies; `nil-array` if a condition does not hold; an error if no
+   * command was applied
    */
-  executeTogether(
+  sendTogether(
     commands: readonly Argv[],
     conditions: readonly Condition[],
     user: GatewayUser,
-  ): Promise<GatewayAnswer> {
+    answered: (answer: GatewayAnswer) => void,
+  ): void {
     const keys = conditions.map(({ key }) => key);
     const bytes = commands.reduce((sum, argv) => sum + bytesOf(argv), bytesOf(keys));
-    if (bytes > COMMAND_BYTES_MAX) return Promise.resolve(tooLong(bytes));
-    if (commands.length > UNIT_COMMANDS_MAX)
-      return Promise.resolve(refused("command-too-long", `${commands.length} commands as one`));
-    const { db, as } = user;
-    // The user's next command must come after this unit.
-    this.#open.delete(as ?? "");
-    const named = conditions.length === 0 ? null : conditions;
-    const isRing = commands.some(isKeyCommand);
-    const group = this.#addGroup({ db, as, isRing, multi: true, conditions: named });
-    for (const argv of commands) group.commands.push(argv);
-    group.bytes += bytes;
+    if (bytes > COMMAND_BYTES_MAX) {
+      answered(tooLong(bytes));
+      return;
+    }
+    if (commands.length > UNIT_COMMANDS_MAX) {
+      answered(refused("command-too-long", `${commands.length} commands as one`));
+      return;
+    }
+    const { isStable = false, replicated, lastWrite } = user;
+    const isArray = commands.length === 1;
+    this.#groupOf(conditions, user, commands.some(isKeyCommand), commands.length).addTogether(
+      commands,
+      { isStable, replicated, lastWrite, isArray, answered },
+      bytes,
+    );
     this.#pace.received(commands.length);
-    return answerTo(user, (waiter) => {
-      join(group, waiter);
-      return null;
-    });
   }
 
   /** Whether a command is applied before it is answered. */
@@ -179,79 +160,52 @@ export class Gateway {
     return this.#recorder.appliesAtOnce;
   }
 
-  /** Runs a read directly after the commands of its sender that wait to be recorded. */
+  /** Runs a read directly after the units of its sender that wait to be recorded. */
   readAfter({ as }: GatewayUser, read: WaitingStep): void {
     const group = this.#open.get(as ?? "") ?? this.#openGroup({ db: 0, as, isRing: false });
-    group.steps.add(group.commands.length, read);
+    group.addStep(read);
   }
 
-  /**
-   * Runs a script after the commands of its sender that wait to be recorded. The sender's later commands wait for the
-   * script.
-   */
-  runAfter({ as, lastWrite }: GatewayUser, run: () => void): void {
-    const group = this.#openGroup({ db: 0, as, isRing: false });
-    if (lastWrite !== undefined) lastWrite.unapplied++;
-    const runScript = () => {
-      if (lastWrite !== undefined) lastWrite.unapplied--;
-      run();
-    };
-    group.steps.add(0, { run: runScript, end: () => {} });
-    this.#pace.received(1);
+  /** Runs a program after the units that wait to be recorded, and records what it writes as one unit. */
+  sendProgram(program: Program, conditions: readonly Condition[]): void {
+    const { sender } = program;
+    // If units are applied later, a program would not see those before it in its group.
+    const isAlone = !this.#recorder.appliesAtOnce;
+    if (isAlone) this.#open.delete(sender.as ?? "");
+    this.#groupOf(conditions, sender, false, 0).addProgram(program);
+    if (isAlone) this.#open.delete(sender.as ?? "");
+    this.#pace.continues(1);
   }
 
-  /**
-   * Returns the position directly after the current state. Commands that still wait to be recorded will be applied
-   * after this position. That is allowed, because these commands have not been answered yet.
-   */
-  begin(): UnitPosition {
-    // Record the command that authorizes the daemon's key, if it is needed, before the date is determined. Ignore a
-    // refusal here: `recordNow` reports it.
-    this.own.refusal();
-    return { date: this.own.nextDate, id: randomUnitId(this.#context.environment) };
-  }
-
-  /** Records commands as one unit, in the same turn in which `begin` returned their date. */
-  recordNow(
-    { commands, conditions, ...chosen }: TriedUnit,
-    date: EnvelopeDate,
-    user: GatewayUser,
-  ): Promise<GatewayAnswer> {
-    const bytes = commands.reduce((sum, argv) => sum + bytesOf(argv), 0);
-    if (bytes > COMMAND_BYTES_MAX) return Promise.resolve(tooLong(bytes));
-    const refusal = this.#recorder.refusal() ?? this.own.refusal();
-    if (refusal !== null) return Promise.resolve(refusal);
-    const { db, as } = user;
-    const named = conditions.length === 0 ? null : conditions;
-    const head = { db, as, isRing: false, multi: true, conditions: named, bytes, chosen };
-    const group = { ...head, commands: [...commands], waiting: [], steps: new WaitingSteps() };
-    return answerTo(user, (waiter) => {
-      join(group, waiter);
-      this.#record(group, date);
-      return null;
-    });
-  }
-
-  /**
-   * @param isRing  whether the command changes the key ring: daemons refuse such a command in an envelope with other
-   * commands
-   */
-  #groupFor({ db, as }: GatewayUser, isRing: boolean): Group {
+  #groupFor({ db, as }: GatewayUser, isRing: boolean, commands: number): WaitingGroup {
     const open = this.#open.get(as ?? "");
-    const isFull = open !== undefined && (open.bytes >= GROUP_BYTES || open.commands.length >= COMMANDS_MAX);
-    if (open !== undefined && open.db === db && open.isRing === isRing && !isFull) return open;
+    if (open?.accepts({ db, isRing }, commands)) return open;
     return this.#openGroup({ db, as, isRing });
   }
 
-  /** Adds a group after all others, which the user's next commands may join. */
-  #openGroup(head: Pick<Group, "db" | "as" | "isRing">): Group {
-    const group = this.#addGroup({ ...head, multi: false, conditions: null });
+  /** Returns the group for a unit, which is a separate one if the unit has conditions. */
+  #groupOf(
+    conditions: readonly Condition[],
+    user: GatewayUser,
+    isRing: boolean,
+    commands: number,
+  ): WaitingGroup {
+    if (conditions.length === 0 && !isRing) return this.#groupFor(user, false, commands);
+    const { db, as } = user;
+    // The user's next unit must come after this one.
+    this.#open.delete(as ?? "");
+    return this.#addGroup({ db, as, isRing, conditions: conditions.length === 0 ? null : conditions });
+  }
+
+  /** Adds a group after all others, which the user's next units may join. */
+  #openGroup(head: Pick<GroupHead, "db" | "as" | "isRing">): WaitingGroup {
+    const group = this.#addGroup({ ...head, conditions: null });
     this.#open.set(head.as ?? "", group);
     return group;
   }
 
-  #addGroup(head: Omit<Group, "commands" | "waiting" | "steps" | "bytes">): Group {
-    const group: Group = { ...head, commands: [], waiting: [], steps: new WaitingSteps(), bytes: 0 };
+  #addGroup(head: Omit<GroupHead, "isApart">): WaitingGroup {
+    const group = new WaitingGroup({ ...head, isApart: false });
     this.#groups.push(group);
     return group;
   }
@@ -263,72 +217,146 @@ export class Gateway {
     // the old generation, it would keep all later tables reachable.
     this.#open = new Map();
     const { uptime } = this.#context.environment;
-    const endsAt = groups.length === 1 ? 0 : uptime() + TURN_MS;
+    const endsAt = uptime() + TURN_MS;
     for (const [i, group] of groups.entries()) {
-      if (!this.#sign(group)) this.#signLater([...apart(group), ...groups.slice(i + 1)]);
-      else if (i + 1 < groups.length && (group.isApart === true || uptime() > endsAt))
-        this.#signLater(groups.slice(i + 1));
+      const later = this.#sign(group, endsAt);
+      const rest = groups.slice(i + 1);
+      if (later.length > 0) this.#signLater([...later, ...rest]);
+      else if (rest.length > 0 && (group.head.isApart || uptime() > endsAt)) this.#signLater(rest);
       else continue;
       return;
     }
   };
 
-  /** Signs and records a group. @returns false if it is too large for one envelope */
-  #sign(group: Group): boolean {
+  /**
+   * Signs and records a group, or refuses it.
+   * @param endsAt  the end of the turn, in milliseconds of the uptime
+   * @returns the groups into which it was divided, because it is too large for one envelope or one turn
+   */
+  #sign(group: WaitingGroup, endsAt: number): readonly WaitingGroup[] {
     group.steps.endFirst();
-    if (group.commands.length === 0) return true;
+    if (group.size === 0) return [];
+    if (group.hasPrograms) return this.#signTried(group, endsAt);
     const refusal = this.#recorder.refusal() ?? this.own.refusal();
-    if (refusal === null) return this.#record(group);
-    refuse(group, refusal);
-    return true;
+    if (refusal === null) return this.#signKnown(group);
+    refuse(group.waiting, refusal);
+    group.steps.end();
+    return [];
   }
 
   /**
    * Signs these groups in a later turn, so that other clients are served first. Commands received in the meantime are
    * signed after these groups.
    */
-  #signLater(groups: readonly Group[]): void {
+  #signLater(groups: readonly WaitingGroup[]): void {
     this.#groups = [...groups, ...this.#groups];
-    this.#pace.interrupted(groups.reduce((sum, { commands }) => sum + commands.length, 0));
+    this.#pace.continues(groups.reduce((sum, { size }) => sum + size, 0));
+  }
+
+  /** Signs and records a group without programs. @returns its units as separate groups, if it is too large */
+  #signKnown(group: WaitingGroup): readonly WaitingGroup[] {
+    const { head, commands, lengths, waiting, steps } = group;
+    const { db, as, isRing, conditions } = head;
+    const date = this.own.nextDate;
+    const units = { db, as, isRing, conditions, commands, lengths, waiting };
+    const chosen = this.#recorder.choicesOf({ ...headerOf(units), commands }, date);
+    const bytes = group.bytes + choicesBytes(chosen);
+    const isTooLong = bytes > group.bytes && bytes > COMMAND_BYTES_MAX;
+    const between = steps.isEmpty ? null : (applied: number) => steps.runUpTo(applied);
+    const refusal = isTooLong ? takesTooMuch(bytes) : this.#record({ ...units, chosen }, date, between);
+    if (refusal !== null) {
+      if (group.size > 1 && (isTooLong || refusal.code === "too-much")) return group.apart();
+      refuse(waiting, refusal);
+    }
+    steps.end();
+    return [];
   }
 
   /**
-   * @returns whether the group was recorded or refused; false means that it is too large for one envelope, and that its
-   * commands are still waiting
+   * Runs the units of a group with programs, undoes them, and records them in as few envelopes as possible.
+   * @returns the units that did not run in this turn
    */
-  #record(group: Group, date?: EnvelopeDate): boolean {
-    const { waiting, steps } = group;
-    const at = date ?? this.own.nextDate;
-    const chosen = group.chosen ?? this.#recorder.choicesOf(group, at);
-    const chosenBytes = choicesBytes(chosen);
-    if (chosenBytes > 0 && group.bytes + chosenBytes > COMMAND_BYTES_MAX) {
-      if (!group.multi && group.commands.length > 1) return false;
-      refuse(group, takesTooMuch(group.bytes + chosenBytes));
-      return true;
+  #signTried(group: WaitingGroup, endsAt: number): readonly WaitingGroup[] {
+    const recorder = this.#recorder;
+    const { trialState: state } = recorder;
+    const { uptime } = this.#context.environment;
+    // Authorize the daemon's key first, if necessary: its command comes before the units.
+    const refusal = this.own.refusal();
+    const tried = tryUnits(group, {
+      state,
+      date: this.own.nextDate,
+      refusal: recorder.refusal() ?? refusal,
+      isOver: () => uptime() > endsAt,
+    });
+    const { waiting } = group;
+    const rest = tried.length < group.size ? [group.from(tried.length)] : [];
+    const { steps } = group;
+    let failure: Refused | null = null;
+    const envelopes = envelopesOf(tried, state.stepsMax);
+    for (const [i, envelope] of envelopes.entries()) {
+      const after = envelopes[i + 1]?.indexes[0] ?? tried.length;
+      steps.runUpTo(envelope.indexes[0] as number);
+      // What comes after a unit that was not recorded may have read its effects.
+      const between = (applied: number) => steps.runUpTo(envelope.indexes[applied] ?? after);
+      failure ??= this.#recordTried(group, envelope, steps.isEmpty ? null : between);
+      if (failure !== null)
+        refuse(
+          envelope.indexes.map((index) => waiting[index] as GatewayWaiter),
+          failure,
+        );
     }
-    const entry = this.own.sign(group, group.commands, at, chosen);
+    for (const [index, unit] of tried.entries()) {
+      if (unit.kind === "writes") continue;
+      const waiter = waiting[index] as GatewayWaiter;
+      if (unit.kind === "refused" || failure !== null)
+        refuse([waiter], failure ?? (unit as { answer: GatewayAnswer }).answer);
+      else {
+        applied(waiter);
+        unit.program.hasRead(unit.reply);
+      }
+    }
+    steps.end();
+    return rest;
+  }
+
+  #recordTried(
+    { head: { as, conditions }, waiting }: WaitingGroup,
+    { db, commands, units, indexes, choices, expiries }: TriedEnvelope,
+    between: BetweenUnits | null,
+  ): Refused | null {
+    for (const { recording } of units) recording?.();
+    const lengths = units.every((unit) => unit.commands.length === 1)
+      ? null
+      : units.map((unit) => unit.commands.length);
+    const answering = indexes.map((index) => waiting[index] as GatewayWaiter);
+    const head = { db, as, conditions, isRing: commands.some(isKeyCommand) };
+    return this.#record(
+      { ...head, commands, lengths, waiting: answering, chosen: recordedOf(choices, expiries) },
+      this.own.nextDate,
+      between,
+    );
+  }
+
+  /** Signs and records units. @returns why they are refused, or null if they are recorded */
+  #record(recordable: Recordable, date: EnvelopeDate, between: BetweenUnits | null): Refused | null {
+    const { commands, lengths, waiting, chosen, isRing } = recordable;
+    const entry = this.own.sign(headerOf(recordable), commands, date, chosen);
     // Check what members would check: a command that they would refuse must not be recorded here either.
-    const refusal = group.isRing ? checkRing(entry.envelope.commands, entry.body.length) : null;
+    const refusal = isRing ? checkRing(entry.envelope.commands, entry.body.length) : null;
     const [changes, recorder] = [this.#changes, this.#recorder];
-    changes.senders = waiting;
-    const between = steps.isEmpty ? null : (applied: number) => steps.runUpTo(applied);
+    changes.senders = lengths === null || !changes.areObserved ? waiting : byFirstCommand(waiting, lengths);
     const recorded = refusal ?? recorder.record(entry, between);
     changes.senders = null;
-    if ("kind" in recorded) {
-      if (recorded.code === "too-much" && !group.multi && group.commands.length > 1) return false;
-      refuse(group, recorded);
-      return true;
-    }
+    if ("kind" in recorded) return recorded;
     const orderKey = orderKeyOf(entry);
     for (const { lastWrite } of waiting) {
       if (lastWrite === undefined) continue;
       lastWrite.orderKey = orderKey;
       lastWrite.unapplied--;
     }
-    steps.end();
     recorder.sendToPeers(entry);
     this.#pace.recorded();
-    const { length } = group.commands;
+    const { length } = commands;
     (recorded.flushed ?? FLUSHED).then(
       () => {
         answerUnits(waiting, recorded.answers, orderKey, recorder);
@@ -339,43 +367,46 @@ export class Gateway {
         this.#pace.flushed(length);
       },
     );
-    return true;
+    return null;
   }
 }
 
 /** Returns an id of the form of a unit's id, for a unit whose final id is not known yet. */
 export const randomUnitId = ({ randomBytes }: Environment): ByteString => unitId(randomBytes(ID_BYTES), 0);
 
+/** Bytes of an envelope's id. */
+const ID_BYTES = 32;
 const FLUSHED = Promise.resolve();
 
-/** Adds a waiter to a group, and records that one more unit of its sender is not applied yet. */
-function join({ waiting }: Group, waiter: GatewayWaiter): void {
-  waiting.push(waiter);
-  if (waiter.lastWrite !== undefined) waiter.lastWrite.unapplied++;
+/** Returns the header of an envelope that contains the units. */
+function headerOf({ db, as, conditions, lengths, commands }: Omit<Recordable, "chosen">): OwnHeader {
+  const multi = lengths?.length === 1 && commands.length > 1;
+  return { db, as, conditions, multi, units: multi ? null : lengths };
 }
 
-/** Refuses the commands of a group, and runs the reads that follow them. */
-function refuse({ waiting, steps }: Group, refusal: Refused): void {
-  for (const { lastWrite } of waiting) if (lastWrite !== undefined) lastWrite.unapplied--;
-  answerAll(waiting, refusal);
-  steps.end();
+/** Returns the waiter of each unit at the index of the unit's first command. */
+function byFirstCommand(waiting: readonly GatewayWaiter[], lengths: readonly number[]): GatewayWaiter[] {
+  if (waiting.length === 1) return [...waiting];
+  const senders: GatewayWaiter[] = [];
+  let first = 0;
+  for (const [i, length] of lengths.entries()) {
+    senders[first] = waiting[i] as GatewayWaiter;
+    first += length;
+  }
+  return senders;
 }
 
-/** Returns one group for each command, so that only a command that is too large is refused. */
-const apart = ({ commands, waiting, steps, ...head }: Group): readonly Group[] =>
-  commands.map((argv, i) => ({
-    ...head,
-    isApart: true,
-    steps: steps.following(i),
-    bytes: bytesOf(argv),
-    commands: [argv],
-    waiting: [waiting[i] as GatewayWaiter],
-  }));
+/** Records that a unit of a waiter's sender is applied, or never will be. */
+function applied({ lastWrite }: GatewayWaiter): void {
+  if (lastWrite !== undefined) lastWrite.unapplied--;
+}
+
+function refuse(waiting: readonly GatewayWaiter[], answer: GatewayAnswer): void {
+  for (const waiter of waiting) applied(waiter);
+  answerAll(waiting, answer);
+}
 
 const tooLong = (bytes: number): Refused => refused("command-too-long", `signed, it takes ${bytes} bytes`);
-
-const takesTooMuch = (bytes: number): Refused =>
-  refused("command-too-long", `signed with what it takes, it takes ${bytes} bytes: request less at once`);
 
 const notFlushed = ({ message }: Error): Refused =>
   refused("storage-failed", `it may have been applied: ${message}`);

@@ -11,6 +11,7 @@ import {
   bodyOf,
   type Choices,
   type Condition,
+  type Envelope,
   envelopeOf,
   NO_CHOICES,
   NONCE_BYTES,
@@ -31,6 +32,7 @@ export interface OwnHeader {
   /** The user's name in the audit log, or null if no user was authenticated. */
   readonly as: ByteString | null;
   readonly multi: boolean;
+  readonly units?: Envelope["units"];
   readonly conditions: readonly Condition[] | null;
 }
 
@@ -76,7 +78,7 @@ export class OwnEnvelopes {
    * @param chosen  what the commands have chosen
    */
   sign(
-    { db, as, multi, conditions }: OwnHeader,
+    { db, as, multi, units = null, conditions }: OwnHeader,
     commands: readonly Argv[],
     date = this.nextDate,
     { choices, expiries }: Choices = NO_CHOICES,
@@ -85,7 +87,7 @@ export class OwnEnvelopes {
     const { cluster } = signers;
     const nonce = environment.randomBytes(NONCE_BYTES);
     this.#last = date;
-    const named = { key: identity.id, cluster, nonce, db, as, multi, if: conditions };
+    const named = { key: identity.id, cluster, nonce, db, as, multi, units, if: conditions };
     const header = { ...named, at: date.at, seq: date.seq, choices, expiries };
     const signed = writeSigned(header, commands);
     const signature = signEnvelope(signed, identity.key);

@@ -24,6 +24,7 @@ import { touchesOf } from "../../store/rows/key-spec.js";
 
 /** Commands that are going to be signed as one envelope. */
 export interface Unsigned extends Pick<Envelope, "db" | "multi" | "commands"> {
+  readonly units?: Envelope["units"];
   readonly conditions: Envelope["if"];
 }
 
@@ -102,7 +103,7 @@ export const recordedOf = (
   expiries: expiries.size > 0 ? expiries : null,
 });
 
-function find({ commands: argvs, multi }: Unsigned, { table }: Database): Found {
+function find({ commands: argvs, multi, units = null }: Unsigned, { table }: Database): Found {
   const commands = new Array<Runnable>(argvs.length);
   let [count, onlyKeep] = [0, true];
   let keepsBefore = true;
@@ -122,8 +123,19 @@ function find({ commands: argvs, multi }: Unsigned, { table }: Database): Found 
     count = index + 1;
     onlyKeep = keepsBefore;
   }
+  if (units !== null) refuseUnits(commands, units);
   commands.length = count;
   return { commands, onlyKeep };
+}
+
+/** Removes all commands of the units of which the fold refuses a command, because it refuses the complete unit. */
+function refuseUnits(commands: Runnable[], units: readonly number[]): void {
+  let first = 0;
+  for (const length of units) {
+    const end = first + length;
+    if (commands.slice(first, end).includes(null)) commands.fill(null, first, end);
+    first = end;
+  }
 }
 
 const NOTHING_FOUND: Found = { commands: [], onlyKeep: true };
@@ -254,9 +266,17 @@ interface Run {
 function runOne(
   database: Database,
   command: Command,
-  { db, multi, commands }: Unsigned,
+  { db, multi, units = null, commands }: Unsigned,
   { index, date, id, taken, omitsChanges, records }: Run,
 ): void {
-  const unit = { at: date.at, seq: date.seq, db, id, step: multi ? index : 0, taken, omitsChanges };
+  const unit = {
+    at: date.at,
+    seq: date.seq,
+    db,
+    id,
+    step: multi || units !== null ? index : 0,
+    taken,
+    omitsChanges,
+  };
   withItemsFound(database.run(command, argvAt({ commands }, index), unit, records));
 }

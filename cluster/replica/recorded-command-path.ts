@@ -5,7 +5,7 @@
  */
 
 import { replyOf } from "../../engine/answers/refusal-reply.js";
-import { UnitRefused } from "../../engine/answers/unit-limits.js";
+import type { Refused } from "../../engine/answers/request.js";
 import type { CheckedCommand } from "../../engine/backends/checked-command.js";
 import type { KeyChangeObservers } from "../../engine/backends/key-change-observers.js";
 import type { KeyCounts } from "../../engine/backends/key-counts.js";
@@ -25,12 +25,11 @@ import type { ByteString } from "../../protocol/byte-string.js";
 import { array, NIL_ARRAY, type Reply } from "../../protocol/reply.js";
 import { StepReply, withItemsFound } from "../../protocol/step-reply.js";
 import type { Condition } from "../../protocol/version-2/envelope.js";
-import { CommandFailure } from "../../store/arguments/command-errors.js";
 import type { Command } from "../../store/rows/command-row.js";
 import type { Gateway } from "./gateway.js";
 import { HeldAnswers, type HeldWaiter } from "./held-answers.js";
 import type { TimelineBackend } from "./timeline-backend.js";
-import { TrialRun } from "./trial-run.js";
+import type { Program } from "./waiting-group.js";
 
 export class RecordedPath implements CommandPath {
   readonly records = true;
@@ -107,7 +106,9 @@ export class RecordedPath implements CommandPath {
     if (calls.some(({ command }) => command.writes)) {
       const commands = calls.map(({ argv }) => argv);
       this.#backend.observer?.sent(calls, sender.db);
-      return this.#gateway.executeTogether(commands, conditions, sender).then(replyOf);
+      return new Promise((resolve) =>
+        this.#gateway.sendTogether(commands, conditions, sender, (answer) => resolve(replyOf(answer))),
+      );
     }
     if (!this.#mustWait(sender)) return this.#whenRead(this.#readTogether(calls, conditions, sender));
     return new Promise((answered) => {
@@ -139,42 +140,13 @@ export class RecordedPath implements CommandPath {
     program: (run: StepRunner) => Reply,
     conditions: readonly Condition[],
     sender: CommandSender,
-  ): Reply | Promise<Reply> {
-    if (!this.#mustWait(sender)) return this.#runInSteps(program, conditions, sender);
+  ): Promise<Reply> {
     return new Promise((resolve) => {
-      this.#gateway.runAfter(sender, () =>
-        resolve(failureOr(() => this.#runInSteps(program, conditions, sender))),
+      this.#gateway.sendProgram(
+        new RecordedProgram(this, this.#backend, { program, conditions, sender, resolve }),
+        conditions,
       );
     });
-  }
-
-  #runInSteps(
-    program: (run: StepRunner) => Reply,
-    conditions: readonly Condition[],
-    sender: CommandSender,
-  ): Reply | Promise<Reply> {
-    const [backend, gateway] = [this.#backend, this.#gateway];
-    const { standstill } = backend;
-    if (standstill !== null) return standstill;
-    const position = gateway.begin();
-    if (!this.hold(conditions)) return this.whenSafe(NIL_ARRAY);
-    const trial = new TrialRun(backend.database, backend.unitSteps, position, sender);
-    let reply: Reply;
-    try {
-      reply = trial.run(program);
-    } catch (problem) {
-      if (problem instanceof UnitRefused) return problem.reply;
-      throw problem;
-    }
-    const { calls, db, choices } = trial;
-    if (calls.length === 0) return this.whenSafe(reply);
-    backend.observer?.sent(calls, db);
-    const commands = calls.map(({ argv }) => argv);
-    const { as, isStable, replicated, lastWrite } = sender;
-    const user = { db, as, isStable, replicated, lastWrite };
-    const recorded = gateway.recordNow({ commands, conditions, ...choices }, position.date, user);
-    backend.readFromNow();
-    return recorded.then(replyOf).then((answer) => (answer.kind === "error" ? answer : reply));
   }
 
   get expiredKeys(): number {
@@ -262,12 +234,58 @@ export class RecordedPath implements CommandPath {
   }
 }
 
-/** Returns the reply of a command that runs later than it arrived, which may have failed. */
-function failureOr(run: () => Reply | Promise<Reply>): Reply | Promise<Reply> {
-  try {
-    return run();
-  } catch (failure) {
-    if (failure instanceof CommandFailure) return failure.reply;
-    throw failure;
+interface ProgramCall {
+  readonly program: (run: StepRunner) => Reply;
+  readonly conditions: readonly Condition[];
+  readonly sender: CommandSender;
+  /** Receives the answer. */
+  readonly resolve: (reply: Reply | Promise<Reply>) => void;
+}
+
+/** A program, and the waiter for its answer: its own reply, unless its unit is refused. */
+class RecordedProgram implements Program {
+  readonly sender: CommandSender;
+  readonly #path: RecordedPath;
+  readonly #backend: TimelineBackend;
+  readonly #call: ProgramCall;
+  #reply: Reply = NIL_ARRAY;
+
+  constructor(path: RecordedPath, backend: TimelineBackend, call: ProgramCall) {
+    this.sender = call.sender;
+    this.#path = path;
+    this.#backend = backend;
+    this.#call = call;
+  }
+
+  get isStable(): boolean {
+    return this.sender.isStable;
+  }
+
+  get replicated(): CommandSender["replicated"] {
+    return this.sender.replicated;
+  }
+
+  get lastWrite(): CommandSender["lastWrite"] {
+    return this.sender.lastWrite;
+  }
+
+  run(run: StepRunner): Reply {
+    const { conditions, program } = this.#call;
+    return this.#backend.standstill ?? (this.#path.hold(conditions) ? program(run) : NIL_ARRAY);
+  }
+
+  recording(calls: readonly CheckedCommand[], db: number, reply: Reply): void {
+    this.#reply = reply;
+    this.#backend.observer?.sent(calls, db);
+    this.#backend.readFromNow();
+  }
+
+  hasRead(reply: Reply): void {
+    this.#call.resolve(this.#path.whenSafe(reply));
+  }
+
+  answered(answer: Reply | Refused): void {
+    const reply = replyOf(answer);
+    this.#call.resolve(reply.kind === "error" ? reply : this.#reply);
   }
 }

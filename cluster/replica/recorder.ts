@@ -18,7 +18,14 @@ import type { AcceptedEnvelope } from "../../engine/pipeline/apply-units.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { DAEMON_STATES } from "../../protocol/daemon-states.js";
 import type { StateName } from "../../protocol/state-names.js";
-import { type Choices, dateText, type Envelope, unitId } from "../../protocol/version-2/envelope.js";
+import {
+  type Choices,
+  commandsIn,
+  dateText,
+  type Envelope,
+  unitId,
+  unitsIn,
+} from "../../protocol/version-2/envelope.js";
 import type { EnvelopeDate, Wait } from "../../protocol/version-2/messages-v2.js";
 import { isKeyCommand, type KeyRing } from "../../store/key-ring.js";
 import type { Entry, OrderKey } from "../../timeline/entries/entry.js";
@@ -26,10 +33,9 @@ import { mayChange } from "../../timeline/entries/recorded-envelopes.js";
 import type { BetweenUnits, FoldedEntry, UnitAnswer } from "../../timeline/fold/fold.js";
 import { Confirmations } from "./confirmations.js";
 import type { Recorded } from "./entry-recorder.js";
-import { randomUnitId } from "./gateway.js";
 import { MemberAnswers } from "./member-answers.js";
 import { ListCommands } from "./member-list-commands.js";
-import { choicesOf, type TrialState, type Unsigned } from "./recorded-choices.js";
+import { choicesOf, type Unsigned } from "./recorded-choices.js";
 import { answerNotStored, entryOf, RecordingBase } from "./recording-base.js";
 import { type NodeState, nextTurn } from "./replica-context.js";
 import { answerUnrecorded } from "./unrecorded-answers.js";
@@ -38,25 +44,15 @@ export class Recorder extends RecordingBase {
   readonly #node: NodeState;
   protected readonly memberAnswers: MemberAnswers;
   readonly appliesAtOnce = true;
-  readonly #trialState: TrialState;
   readonly #confirmations: Confirmations;
   /** Answers commands about the member list. Null if this daemon supports no member lists. */
   readonly #lists: ListCommands | null;
   #hasLoggedStandstill = false;
 
   constructor(node: NodeState, defer = nextTurn) {
-    super(node, node.backend.changes, defer);
+    super(node, node.backend, defer);
     this.#node = node;
-    const { environment, settings, storage, lists, backend } = node;
-    this.#trialState = {
-      get database() {
-        return backend.database;
-      },
-      get stepsMax() {
-        return backend.unitSteps;
-      },
-      unitId: () => randomUnitId(environment),
-    };
+    const { environment, settings, storage, lists } = node;
     this.memberAnswers = new MemberAnswers(environment, settings.window.past, storage);
     this.#confirmations = new Confirmations(node);
     this.#lists = lists === null ? null : new ListCommands(lists, node, this);
@@ -272,7 +268,7 @@ export class Recorder extends RecordingBase {
   }
 
   choicesOf(unsigned: Unsigned, date: EnvelopeDate): Choices {
-    return choicesOf(unsigned, date, this.#trialState);
+    return choicesOf(unsigned, date, this.trialState);
   }
 
   /** Records an entry that is known to be valid. */
@@ -313,14 +309,14 @@ export class Recorder extends RecordingBase {
   }
 
   #auditChange({ id, envelope }: Entry, answers: readonly UnitAnswer[]): void {
-    const { commands, at, multi } = envelope;
+    const { commands, at } = envelope;
     if (!commands.every(isKeyCommand)) return;
     const signer = this.ring.find(envelope.key) ?? { id: envelope.key, label: "" };
-    for (const [index, argv] of commands.entries()) {
-      const answer = answers[multi ? 0 : index];
-      const unit = unitId(id, multi ? 0 : index);
-      if (answer?.outcome === "applied" && answer.reply.kind !== "error")
-        this.audit.changed(argv, at, unit, signer);
+    for (const [i, range] of unitsIn(envelope).entries()) {
+      const answer = answers[i];
+      if (answer?.outcome !== "applied" || answer.reply.kind === "error") continue;
+      for (const argv of commandsIn(envelope, range))
+        this.audit.changed(argv, at, unitId(id, range.index), signer);
     }
   }
 }

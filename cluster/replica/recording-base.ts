@@ -2,7 +2,6 @@
 import type { EnvelopeAnswer, Refused, RefusedEnvelope } from "../../engine/answers/request.js";
 import { notApplied, refused, unknown } from "../../engine/answers/request.js";
 import type { ReadStatus } from "../../engine/answers/result-writer.js";
-import type { KeyChangeObservers } from "../../engine/backends/key-change-observers.js";
 import { LocalUnits } from "../../engine/backends/local-units.js";
 import { NewestDate } from "../../engine/backends/newest-date.js";
 import type { AcceptedEnvelope } from "../../engine/pipeline/apply-units.js";
@@ -19,10 +18,11 @@ import type { KeyRing } from "../../store/key-ring.js";
 import type { Entry, OrderKey } from "../../timeline/entries/entry.js";
 import type { BetweenUnits } from "../../timeline/fold/fold.js";
 import type { EntryRecorder, Recorded } from "./entry-recorder.js";
-import { Gateway } from "./gateway.js";
+import { Gateway, randomUnitId } from "./gateway.js";
 import type { MemberAnswers } from "./member-answers.js";
-import type { Unsigned } from "./recorded-choices.js";
+import type { TrialState, Unsigned } from "./recorded-choices.js";
 import { nextTurn, type ReplicaContext } from "./replica-context.js";
+import type { TimelineBackend } from "./timeline-backend.js";
 
 export abstract class RecordingBase implements Recording, EntryRecorder {
   /**
@@ -31,6 +31,7 @@ export abstract class RecordingBase implements Recording, EntryRecorder {
    */
   readonly seenTo = Number.NEGATIVE_INFINITY;
   readonly localUnits: LocalUnits;
+  readonly trialState: TrialState;
   /** The gateway, which signs for listeners without signatures, or null if there is no such listener. */
   readonly gateway: Gateway | null;
   protected readonly audit: KeyAudit;
@@ -38,13 +39,22 @@ export abstract class RecordingBase implements Recording, EntryRecorder {
   /** Whether the gateway records writes of version 1. Otherwise clients of version 1 cannot write. */
   readonly #isVersion1: boolean;
 
-  constructor(context: ReplicaContext, changes: KeyChangeObservers, defer = nextTurn) {
+  constructor(context: ReplicaContext, backend: TimelineBackend, defer = nextTurn) {
     const { environment, settings } = context;
+    this.trialState = {
+      get database() {
+        return backend.database;
+      },
+      get stepsMax() {
+        return backend.unitSteps;
+      },
+      unitId: () => randomUnitId(environment),
+    };
     this.localUnits = new LocalUnits(environment, new NewestDate());
     this.audit = new KeyAudit(context.log, context.environment);
     this.#isVersion1 = settings.v1 === "gateway";
     const isSigning = this.#isVersion1 || hasUserListener(settings);
-    this.gateway = isSigning ? new Gateway(this, context, changes, defer) : null;
+    this.gateway = isSigning ? new Gateway(this, context, backend.changes, defer) : null;
   }
 
   abstract get state(): StateName;

@@ -1,7 +1,8 @@
 /**
- * Decides when the gateway signs the waiting commands: at the end of the turn, but never while an envelope is being
+ * Decides when the gateway signs the waiting commands: at the end of the turn, but not while an envelope is being
  * flushed, because the disk would not write the next envelope earlier anyway. Each envelope costs every daemon one
- * signature check and one write, so it should contain many commands.
+ * signature check and one write, so it should contain many commands. Programs do not wait for the disk: they run at the
+ * end of the turn, together with the commands that wait.
  */
 import type { Environment } from "../../net/process/clock-and-randomness.js";
 
@@ -51,10 +52,10 @@ export class SigningPace {
   }
 
   /**
-   * Records that the turn has ended before all waiting commands were signed. The next turn continues, without waiting
-   * for the disk.
+   * Records that commands wait that are signed in the next turn, without waiting for the disk: a program has been
+   * received, or the turn has ended before all waiting commands were signed.
    */
-  interrupted(commands: number): void {
+  continues(commands: number): void {
     this.#waiting += commands;
     if (!this.#isScheduled) this.#signSoon();
   }

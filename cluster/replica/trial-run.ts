@@ -1,17 +1,17 @@
 /**
- * Runs a program's commands on the state, and undoes their changes in the same turn. The caller then records the
- * commands as one unit, so that the fold never has to run the program. The recorded commands contain the results of
- * random choices, so they have the same effect whenever they are folded. If the program exceeds a limit, the caller
- * records nothing.
+ * Runs a program's commands on the state, within a trial of several units whose changes the caller undoes in the same
+ * turn. The caller then records the commands as one unit, so that the fold never has to run the program. The recorded
+ * commands contain the results of random choices, so they have the same effect whenever they are folded. If the program
+ * exceeds a limit, the caller records nothing.
  */
 
 import { UnitLimits, UnitRefused, withinLimits } from "../../engine/answers/unit-limits.js";
 import type { CheckedCommand } from "../../engine/backends/checked-command.js";
-import type { CommandSender, StepRunner } from "../../engine/users/command-path.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { error, type Reply } from "../../protocol/reply.js";
 import { withItemsFound } from "../../protocol/step-reply.js";
 import type { Choice, Choices } from "../../protocol/version-2/envelope.js";
+import type { EnvelopeDate } from "../../protocol/version-2/messages-v2.js";
 import { CommandFailure } from "../../store/arguments/command-errors.js";
 import type { Database } from "../../store/database.js";
 import { BudgetExceeded, budgetExceeded } from "../../store/keyspace/effort-budget.js";
@@ -19,35 +19,40 @@ import type { UndoRecord } from "../../store/keyspace/undo.js";
 import type { Unit } from "../../store/keyspace/unit.js";
 import { type Command, isClaim } from "../../store/rows/command-row.js";
 import { rowIn } from "../../store/semantics.js";
-import type { UnitPosition } from "./gateway.js";
-import { expiryBefore, recordedOf } from "./recorded-choices.js";
+import { expiryBefore } from "./recorded-choices.js";
+import type { Program } from "./waiting-group.js";
 
 const ONE_DATABASE = error(
   "ERR nothing was done, because a script or transaction that is recorded can write to only one database",
 );
 
+/** The position of a unit that is tried. Its final id is not known yet, so `id` is another id of the same form. */
+export interface UnitPosition {
+  readonly date: EnvelopeDate;
+  readonly id: ByteString;
+}
+
 export class TrialRun {
   readonly #database: Database;
-  readonly #stepsMax: number;
   readonly #position: UnitPosition;
-  readonly #sender: CommandSender;
-  #records: UndoRecord[] = [];
-  readonly #choices = new Map<number, Choice>();
-  readonly #expiries = new Map<number, number>();
+  readonly #program: Program;
+  readonly #records: UndoRecord[];
+  #choices: Map<number, Choice> | null = null;
+  #expiries: Map<number, number> | null = null;
   readonly #calls: CheckedCommand[] = [];
   readonly #limits = new UnitLimits();
   /** The number of the database that the commands write to, or null if no command has written yet. */
   #db: number | null = null;
 
   /**
-   * @param stepsMax  the maximum number of steps for all commands together
    * @param position  the position whose id seeds random choices and ids
+   * @param records   receives the undo records of the commands
    */
-  constructor(database: Database, stepsMax: number, position: UnitPosition, sender: CommandSender) {
+  constructor(database: Database, position: UnitPosition, program: Program, records: UndoRecord[]) {
     this.#database = database;
-    this.#stepsMax = stepsMax;
     this.#position = position;
-    this.#sender = sender;
+    this.#program = program;
+    this.#records = records;
   }
 
   /** The commands that have changed something, in order. */
@@ -56,20 +61,17 @@ export class TrialRun {
   }
 
   get db(): number {
-    return this.#db ?? this.#sender.db;
+    return this.#db ?? this.#program.sender.db;
   }
 
   /** What the commands in `calls` have chosen. */
   get choices(): Choices {
-    return recordedOf(this.#choices, this.#expiries);
+    return { choices: this.#choices, expiries: this.#expiries };
   }
 
-  /** Runs the program, and undoes its changes. @throws UnitRefused  the program exceeds a limit */
-  run(program: (run: StepRunner) => Reply): Reply {
-    return this.#database.tryOut(this.#stepsMax, (records) => {
-      this.#records = records;
-      return withItemsFound(program((command, argv, db) => this.#runCommand(command, argv, db)));
-    });
+  /** Runs the program. @throws UnitRefused  the program exceeds a limit */
+  run(): Reply {
+    return withItemsFound(this.#program.run((command, argv, db) => this.#runCommand(command, argv, db)));
   }
 
   #runCommand(newest: Command, argv: readonly ByteString[], db: number): Reply {
@@ -86,8 +88,8 @@ export class TrialRun {
     const reply = this.#bounded(command, argv, db, taken);
     if (this.#records.length === before && !isSetAgain(command, argv, reply)) return reply;
     this.#db = db;
-    if (taken !== undefined) this.#choices.set(this.#calls.length, taken);
-    if (expiry !== undefined) this.#expiries.set(this.#calls.length, expiry);
+    if (taken !== undefined) (this.#choices ??= new Map()).set(this.#calls.length, taken);
+    if (expiry !== undefined) (this.#expiries ??= new Map()).set(this.#calls.length, expiry);
     const recorded = command.recordedAs?.(argv, reply) ?? null;
     this.#limits.add(recorded ?? argv);
     this.#calls.push(
@@ -98,7 +100,7 @@ export class TrialRun {
 
   #bounded(command: Command, argv: readonly ByteString[], db: number, taken?: ByteString[]): Reply {
     try {
-      const unit = { ...this.#unit(db), taken };
+      const unit = this.#unit(db, taken);
       return withinLimits(withItemsFound(this.#database.run(command, argv, unit, this.#records)));
     } catch (problem) {
       if (problem instanceof BudgetExceeded) throw new UnitRefused(budgetExceeded(command).reply);
@@ -106,11 +108,11 @@ export class TrialRun {
     }
   }
 
-  #unit(db: number): Unit {
+  #unit(db: number, taken: ByteString[] | undefined): Unit {
     const { date, id } = this.#position;
     const { at, seq } = date;
-    const { readsAll, encoding } = this.#sender;
-    return { at, seq, db, id, step: this.#calls.length, readsAll, encoding };
+    const { readsAll, encoding } = this.#program.sender;
+    return { at, seq, db, id, step: this.#calls.length, readsAll, encoding, taken };
   }
 }
 

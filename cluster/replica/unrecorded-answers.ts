@@ -9,7 +9,7 @@ import { denialOf, type ReadStatus } from "../../engine/answers/result-writer.js
 import type { AcceptedEnvelope } from "../../engine/pipeline/apply-units.js";
 import type { KeyAudit } from "../../engine/trust/key-audit.js";
 import { type ErrorReply, error } from "../../protocol/reply.js";
-import { type Envelope, needsDaemon } from "../../protocol/version-2/envelope.js";
+import { commandsIn, type Envelope, needsDaemon, unitsIn } from "../../protocol/version-2/envelope.js";
 import { semanticsAskedBy } from "../../store/commands/key-ring-commands.js";
 import { isKeyCommand, type KeyRecord, type KeyRing } from "../../store/key-ring.js";
 import { isDenied, refusalOf } from "../../store/unit-permission.js";
@@ -53,24 +53,19 @@ function denialsOf(
   audit: KeyAudit,
 ): ErrorReply[] | null {
   if (signer.acl.isUnlimited) return null;
-  const { key, at, commands, multi, if: conditions } = envelope;
-  const isOneUnit = multi || conditions !== null;
+  const { key, at, if: conditions } = envelope;
+  const units = unitsIn(envelope);
   const denials: ErrorReply[] = [];
   // Stop at the first permitted unit, which is usually the first one.
-  for (const argv of isOneUnit ? commands.slice(0, 1) : commands) {
-    const unit = {
-      key,
-      at,
-      commands: isOneUnit ? commands : [argv],
-      conditions,
-      needsDaemon: needsDaemon(envelope),
-    };
+  for (const range of units) {
+    const commands = commandsIn(envelope, range);
+    const unit = { key, at, commands, conditions, needsDaemon: needsDaemon(envelope) };
     const denial = refusalOf(unit, signer, ring);
     if (denial === null || !isDenied(denial)) return null;
     denials.push(denial);
   }
-  for (const [index, { text }] of denials.entries())
-    audit.denied(isOneUnit ? commands : [commands[index] ?? []], signer, text);
+  for (const [i, range] of units.entries())
+    audit.denied(commandsIn(envelope, range), signer, (denials[i] as ErrorReply).text);
   return denials;
 }
 
@@ -79,10 +74,8 @@ function denialsOf(
  * entries after that command.
  * @returns the error replies to the units, or null if the envelope contains no such command
  */
-function unknownSemantics(
-  { commands, multi, if: conditions }: Envelope,
-  { known }: KeyRing,
-): ErrorReply[] | null {
+function unknownSemantics(envelope: Envelope, { known }: KeyRing): ErrorReply[] | null {
+  const { commands } = envelope;
   if (!isKeyCommand(commands[0] ?? [""])) return null;
   const { last } = known;
   const required = commands.map(semanticsAskedBy).find((number) => number !== null && number > last);
@@ -91,5 +84,5 @@ function unknownSemantics(
     `ERR this daemon's release knows only semantics version ${Array.from({ length: last }, (_, i) => i + 1).join(" and ")}, not ${required}: ` +
       "upgrade all daemons first",
   );
-  return multi || conditions !== null ? [refusal] : commands.map(() => refusal);
+  return unitsIn(envelope).map(() => refusal);
 }

@@ -53,8 +53,8 @@ export class KeyChangeObservers implements ChangeListener {
   /** The events of a unit that may still be refused, or null if events are reported immediately. */
   #held: Parameters<ReportEvent>[] | null = null;
   /**
-   * The senders of the units of the envelope that is being recorded, in order, or null if the envelope does not come
-   * from a client of this daemon.
+   * The senders of the units of the envelope that is being recorded, each at the index of its unit's first command, or
+   * null if the envelope does not come from a client of this daemon.
    */
   senders: readonly { readonly lastWrite?: object | undefined }[] | null = null;
 
@@ -78,6 +78,11 @@ export class KeyChangeObservers implements ChangeListener {
     this.#keyObservers.delete(observer as KeyObserver);
     this.#eventObservers.delete(observer as EventObserver);
     this.#listen();
+  }
+
+  /** Whether there are observers of keys, which are notified of the sender of each change. */
+  get areObserved(): boolean {
+    return this.#keyObservers.size > 0;
   }
 
   /** The number of reads that found a key, and the number of reads that did not. Both can be reset. */

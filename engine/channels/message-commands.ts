@@ -33,8 +33,13 @@ export const commandOf = ({ kind, channel, text }: ChannelMessage): readonly Byt
 ];
 
 /** Returns the messages of an envelope that only publishes, or null if it contains other commands. */
-export function messagesOf({ commands, multi, if: conditions }: Envelope): readonly ChannelMessage[] | null {
-  if (multi || conditions !== null) return null;
+export function messagesOf({
+  commands,
+  multi,
+  units,
+  if: conditions,
+}: Envelope): readonly ChannelMessage[] | null {
+  if (multi || units !== null || conditions !== null) return null;
   // Allocate the array only for the first message, because this runs for each signed envelope, and few envelopes
   // contain messages.
   let all: ChannelMessage[] | null = null;

@@ -11,7 +11,7 @@ import { semanticsAskedBy } from "../../store/commands/key-ring-commands.js";
 import { isKeyCommand, type KeyRecord, type KeyRing } from "../../store/key-ring.js";
 import { EnvelopeUnit, type Unit } from "../../store/keyspace/unit.js";
 import { isDenied, type JudgedUnit, refusalOf } from "../../store/unit-permission.js";
-import type { EnvelopeAnswer } from "../answers/request.js";
+import { type EnvelopeAnswer, notApplied, refused } from "../answers/request.js";
 import { type ReadStatus, ResultWriter } from "../answers/result-writer.js";
 import type { Outcome } from "../backends/backend.js";
 import type { ChannelMessage } from "../channels/channels.js";
@@ -86,7 +86,9 @@ export class Units {
    * @param ring  the key ring, or null if the daemon has no keys
    */
   apply(accepted: AcceptedEnvelope, ring: KeyRing | null): EnvelopeAnswer | Promise<EnvelopeAnswer> {
-    const { envelope, listener } = accepted;
+    const { id, envelope, listener } = accepted;
+    // Daemons record such envelopes, and only a timeline applies them.
+    if (envelope.units !== null) return notApplied(id, refused("malformed", '"units" without a write'));
     if (listener !== null) return answerOf(accepted, listener.listen(accepted, ring));
     const messages = this.#broadcasts === null ? null : messagesOf(envelope);
     if (messages !== null && this.#broadcasts !== null)

@@ -43,7 +43,7 @@ export function checkEnvelope(
   if (cluster !== audience.cluster) return refused("wrong-cluster", `meant for ${hexOf(cluster)}`);
   if (only !== null && only !== audience.daemon) return refused("wrong-daemon", `meant for ${hexOf(only)}`);
   if (needsDaemon(envelope) && role !== "daemon")
-    return refused("not-a-daemon", as === null ? "with choices" : `signed as ${JSON.stringify(as)}`);
+    return refused("not-a-daemon", as === null ? "with units or choices" : `signed as ${JSON.stringify(as)}`);
   if (db >= audience.databases) return refused("wrong-db", `database ${db}`);
   if (envelope.if !== null) {
     if (!audience.takesConditions) return refused("if-not-carried", `${envelope.if.length} conditions`);

@@ -20,6 +20,7 @@ function bodyStart(header: HeaderFields, commands: number): ByteString {
   };
   if (db !== 0) add("db", writeBulk(String(db)));
   if (multi) add("multi", writeBulk("1"));
+  if (header.units) add("units", writeCommand(header.units.map(String)));
   if (header.if)
     add("if", writeCommand(header.if.flatMap(({ db, key, writer }) => [String(db), key, writer])));
   if (after) add("after", writeBulk(after));

@@ -60,6 +60,11 @@ export interface EnvelopeHeader extends EnvelopeHead {
   readonly db: number;
   /** Whether the complete envelope is one unit. */
   readonly multi: boolean;
+  /**
+   * The number of commands of each unit, if some units of the envelope have several commands; otherwise null. Only
+   * daemons record them.
+   */
+  readonly units: readonly number[] | null;
   readonly if: readonly Condition[] | null;
   /** The order key of a write that the daemon must have before it accepts this envelope, or null. */
   readonly after: ByteString | null;
@@ -86,11 +91,11 @@ export type HeaderFields = Pick<EnvelopeHeader, "key" | "cluster" | "at" | "seq"
 
 /** Returns the envelope that `readBody` would return for the result of `writeBody`, without parsing it. */
 export function envelopeOf(header: HeaderFields, commands: Envelope["commands"]): Envelope {
-  const { key, cluster, at, seq, nonce, db = 0, multi = false } = header;
+  const { key, cluster, at, seq, nonce, db = 0, multi = false, units = null } = header;
   const named = { after: header.after || null, only: header.only || null, as: header.as || null };
   const { choices = null, expiries = null } = header;
   const envelope = unreadEnvelope(commands);
-  const fields = { key, cluster, at, seq, nonce, db, multi, if: header.if ?? null, choices, expiries };
+  const fields = { key, cluster, at, seq, nonce, db, multi, units, if: header.if ?? null, choices, expiries };
   return Object.assign(envelope, fields, named);
 }
 
@@ -102,9 +107,43 @@ export type Choices = Pick<EnvelopeHeader, "choices" | "expiries">;
 
 export const NO_CHOICES: Choices = { choices: null, expiries: null };
 
-/** Whether only a daemon's key may sign an envelope: it is signed for a user, or names what a daemon has chosen. */
-export const needsDaemon = ({ as, choices, expiries }: EnvelopeHeader): boolean =>
-  as !== null || choices !== null || expiries !== null;
+/**
+ * Whether only a daemon's key may sign an envelope: it is signed for a user, contains several units of several commands,
+ * or names what a daemon has chosen.
+ */
+export const needsDaemon = ({ as, units, choices, expiries }: EnvelopeHeader): boolean =>
+  as !== null || units !== null || choices !== null || expiries !== null;
+
+/** The commands of a unit within its envelope. */
+export interface UnitRange {
+  /** The index of its first command, which is also the unit's index. */
+  readonly index: number;
+  /** The number of its commands. */
+  readonly length: number;
+}
+
+/** Returns the units of an envelope, in order. */
+export function unitsIn({
+  multi,
+  units,
+  if: conditions,
+  commands: { length },
+}: Pick<Envelope, "multi" | "units" | "if" | "commands">): readonly UnitRange[] {
+  if (multi || conditions !== null) return [{ index: 0, length }];
+  if (units === null) return Array.from({ length }, (_, index) => ({ index, length: 1 }));
+  let index = 0;
+  return units.map((count) => {
+    const range = { index, length: count };
+    index += count;
+    return range;
+  });
+}
+
+/** Returns the commands of a unit. */
+export const commandsIn = (
+  { commands }: Pick<Envelope, "commands">,
+  { index, length }: UnitRange,
+): Envelope["commands"] => (length === commands.length ? commands : commands.slice(index, index + length));
 
 /** Returns the bytes that are signed and hashed for the id: domain, length (8 bytes, big-endian), body. */
 export function signedBytes(body: Buffer | ByteString): Buffer {
@@ -203,10 +242,24 @@ export function readBody(body: Buffer): Envelope {
   if (envelope.if !== null && commands.length > 1 && !envelope.multi) {
     throw reader.malformed('"if" is for a single unit: one command, or "multi"');
   }
+  if (envelope.units !== null) checkUnits(reader, envelope, envelope.units);
   for (const indexes of [envelope.choices, envelope.expiries])
     for (const index of indexes?.keys() ?? [])
       if (index >= commands.length) throw reader.malformed(`there is no command ${index}`);
   return envelope;
+}
+
+/** @throws MalformedFrame */
+function checkUnits(
+  reader: RespReader,
+  { multi, if: conditions, commands }: Envelope,
+  units: readonly number[],
+): void {
+  if (multi || conditions !== null)
+    throw reader.malformed('"units" is for several units, without "multi" and "if"');
+  const sum = units.reduce((before, length) => before + length, 0);
+  if (sum !== commands.length || units.length === 1 || units.length === sum)
+    throw reader.malformed('expected in "units" several units of all commands, some with several commands');
 }
 
 /** An envelope that is being parsed. */
@@ -222,6 +275,7 @@ function unreadEnvelope(commands: readonly (readonly ByteString[])[]): Unread {
     nonce: "",
     db: 0,
     multi: false,
+    units: null,
     if: null,
     after: null,
     only: null,
@@ -259,6 +313,9 @@ function readField(reader: RespReader, name: FieldName, envelope: Unread): void 
     case "multi":
       envelope.multi = readFlag(reader);
       break;
+    case "units":
+      envelope.units = readUnits(reader);
+      break;
     case "if":
       envelope.if = readConditions(reader);
       break;
@@ -291,6 +348,7 @@ const FIELD_BITS: Readonly<Record<FieldName, number>> = {
   as: 1024,
   choices: 2048,
   expiries: 4096,
+  units: 8192,
 };
 
 const FIELD_NAMES = /* @__PURE__ */ Object.keys(FIELD_BITS) as readonly FieldName[];
@@ -348,6 +406,16 @@ function readConditions(reader: RespReader): Condition[] {
     conditions.push({ db, key, writer });
   }
   return conditions;
+}
+
+function readUnits(reader: RespReader): readonly number[] {
+  const length = reader.readArrayHead();
+  if (length < 2 || length > COMMANDS_MAX) throw reader.malformed(`expected 2 to ${COMMANDS_MAX} units`);
+  return Array.from({ length }, () => {
+    const count = readNumber(reader, COMMANDS_MAX);
+    if (count === 0) throw reader.malformed("expected at least one command in each unit");
+    return count;
+  });
 }
 
 /** Reads an array of indexes of commands, in ascending order, and their values. */

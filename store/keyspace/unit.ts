@@ -46,9 +46,9 @@ export interface Unit {
   /** The client that waits for the answer; default: unknown. No command uses it. */
   readonly client?: UnitClient | undefined;
   /** The first part of `id`, the envelope's id, if the parts have not been joined. */
-  readonly envelope?: ByteString;
-  /** The second part of `id`, the unit's index in the envelope. Absent without `envelope`. */
-  readonly index?: number;
+  readonly envelope?: ByteString | undefined;
+  /** The second part of `id`, the index of the unit's first command in the envelope. Absent without `envelope`. */
+  readonly index?: number | undefined;
   /**
    * What the command takes, if a daemon has recorded it: exactly this, as far as it is still there, and nothing else.
    * Default: the command chooses.
@@ -68,7 +68,7 @@ export interface Unit {
   readonly expiry?: number | undefined;
 }
 
-/** A unit of several commands, with the choices and expiries of its commands by their indexes. */
+/** A unit of several commands, with the choices and expiries of the commands of its envelope by their indexes. */
 export interface SeveralCommands extends Unit {
   readonly choices?: Envelope["choices"];
   readonly expiries?: Envelope["expiries"];

@@ -118,7 +118,7 @@ describe("Every good vector", () => {
       assert.ok(publicKey);
       assert.equal(verifyEnvelope(signedBytes(body), hex(vector.signature), publicKey), true);
       const absent = { if: null, after: null, only: null, as: null, choices: null, expiries: null };
-      assert.deepEqual(readBody(body), { db: 0, multi: false, ...absent, ...fields, commands });
+      assert.deepEqual(readBody(body), { db: 0, multi: false, units: null, ...absent, ...fields, commands });
       for (const [index, key] of vector.orderKeys.entries())
         assert.equal(hexOf(orderKey(fields.at, fields.seq, id, index)), key);
       const message = readClientMessage(

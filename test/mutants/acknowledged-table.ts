@@ -61,8 +61,8 @@ export const acknowledgedMutants: readonly Mutant[] = [
   {
     name: "gateway: a refused claim leaves the reads that follow it without an answer",
     file: "cluster/replica/gateway.js",
-    find: "refuse(group, takesTooMuch(",
-    replace: "answerAll(waiting, takesTooMuch(",
+    find: "return group.apart();\n            refuse(waiting, refusal);",
+    replace: "return group.apart();\n            refuse(waiting, refusal);\n            return [];",
     test: "test/cluster/replica/gateway.test.js",
   },
   {
@@ -88,9 +88,9 @@ export const acknowledgedMutants: readonly Mutant[] = [
   },
   {
     name: "held answers: a pipelined read overtakes a write",
-    file: "cluster/replica/gateway.js",
-    find: "group.steps.add(group.commands.length, read)",
-    replace: "group.steps.add(0, read)",
+    file: "cluster/replica/waiting-group.js",
+    find: "this.steps.add(this.size, step);",
+    replace: "this.steps.add(0, step);",
     test: HELD,
   },
   {

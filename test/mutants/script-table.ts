@@ -2,15 +2,72 @@
 import type { Mutant } from "./mutant.js";
 
 const RECORDED = "test/listeners/resp/scripts/recorded.test.js";
+const PROGRAMS = "test/cluster/replica/programs.test.js";
 const WHOLE = "test/listeners/resp/scripts/whole-units.test.js";
 
 export const scriptMutants: readonly Mutant[] = [
   {
     name: "scripts: the changes of a script are not undone before it is recorded",
-    file: "cluster/replica/trial-run.js",
-    find: "this.#database.tryOut(this.#stepsMax, (records) => {",
-    replace: "this.#database.withBudget(this.#stepsMax, () => { const records = [];",
+    file: "cluster/replica/tried-units.js",
+    find: "database.tryOut(Number.POSITIVE_INFINITY, (records) => {",
+    replace: "database.withBudget(Number.POSITIVE_INFINITY, () => { const records = [];",
     test: RECORDED,
+  },
+  {
+    name: "scripts: a refused script leaves its effects for those after it",
+    file: "cluster/replica/tried-units.js",
+    find: "database.undo(records.splice(before));",
+    replace: ";",
+    test: PROGRAMS,
+  },
+  {
+    name: "scripts: a script reads the id of an entry before that id is known",
+    file: "cluster/replica/tried-units.js",
+    find: "(isProgram && dependOnIds)",
+    replace: "false",
+    test: PROGRAMS,
+  },
+  {
+    name: "scripts: a script's writes to another database are recorded for the connection's",
+    file: "cluster/replica/tried-units.js",
+    find: "envelope.db === unit.db &&",
+    replace: "",
+    test: PROGRAMS,
+  },
+  {
+    name: "scripts: an envelope of several scripts has any number of steps",
+    file: "cluster/replica/tried-units.js",
+    find: "envelope.steps + unit.steps <= stepsMax",
+    replace: "true",
+    test: PROGRAMS,
+  },
+  {
+    name: "scripts: a script is answered although the writes that it read were not recorded",
+    file: "cluster/replica/gateway.js",
+    find: "failure ??= this.#recordTried(",
+    replace: "this.#recordTried(",
+    test: PROGRAMS,
+  },
+  {
+    name: "scripts: units run in one turn, however long they take",
+    file: "cluster/replica/tried-units.js",
+    find: "options.isOver() || ",
+    replace: "",
+    test: PROGRAMS,
+  },
+  {
+    name: "scripts: with an order, scripts share an envelope",
+    file: "cluster/replica/gateway.js",
+    find: "const isAlone = !this.#recorder.appliesAtOnce;",
+    replace: "const isAlone = false;",
+    test: PROGRAMS,
+  },
+  {
+    name: "units: EXEC with one command is answered as that command",
+    file: "cluster/replica/gateway-waiter.js",
+    find: "waiter.isArray === true && ",
+    replace: "false && ",
+    test: PROGRAMS,
   },
   {
     name: "units: a limit is an error of the script, which it can catch",
@@ -64,7 +121,7 @@ export const scriptMutants: readonly Mutant[] = [
   {
     name: "units: a long unit counts as one when units are redone",
     file: "timeline/fold/fold-unit.js",
-    find: "return isOneUnit(envelope) ? envelope.commands.length : 1;",
+    find: "return this.length;",
     replace: "return 1;",
     test: "test/timeline/fold/fold.test.js",
   },
@@ -92,8 +149,8 @@ export const scriptMutants: readonly Mutant[] = [
   {
     name: "choices: any key may sign choices",
     file: "protocol/version-2/envelope.js",
-    find: "as !== null || choices !== null || expiries !== null",
-    replace: "as !== null",
+    find: "choices !== null || expiries !== null;",
+    replace: "false;",
     test: "test/timeline/claims.test.js",
   },
   {

@@ -224,11 +224,38 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: "an envelope is one unit",
-    file: "timeline/fold/fold-unit.js",
-    find: "const isOneUnit = ({ multi, if: conditions }) => multi || conditions !== null;",
-    replace:
-      "const isOneUnit = ({ multi, if: conditions, commands }) => multi || conditions !== null || commands.length > 1;",
+    file: "protocol/version-2/envelope.js",
+    find: "if (multi || conditions !== null)\n        return [{",
+    replace: "if (multi || conditions !== null || length > 1)\n        return [{",
     killer: "fold",
+  },
+  {
+    name: "units: each command of an envelope with several units is a unit",
+    file: "protocol/version-2/envelope.js",
+    find: "if (units === null)",
+    replace: "if (true)",
+    killer: "fold",
+  },
+  {
+    name: "units: a unit takes what was recorded for the first commands of its envelope",
+    file: "store/database.js",
+    find: "choices?.get(first + i)",
+    replace: "choices?.get(i)",
+    killer: "fold",
+  },
+  {
+    name: "units: a unit is undone with the records of another one of its envelope",
+    file: "timeline/fold/tail.js",
+    find: "undoing?.[i] ?? null",
+    replace: "undoing?.[unit.index] ?? null",
+    killer: "fold",
+  },
+  {
+    name: "units: a client's key may sign several units of several commands",
+    file: "protocol/version-2/envelope.js",
+    find: "as !== null || units !== null ||",
+    replace: "as !== null ||",
+    test: "test/timeline/fold-cases.test.js",
   },
   {
     name: "late units are dropped",

@@ -28,20 +28,27 @@ export interface NaiveState {
 
 type Argv = readonly ByteString[];
 
+/** Returns what is recorded for a unit's commands, by their indexes in the unit. @param first  its first command */
+const ofUnit = <Value>(recorded: ReadonlyMap<number, Value> | null, first: number): Map<number, Value> =>
+  new Map([...(recorded ?? [])].map(([at, value]) => [at - first, value]));
+
 /** Folds entries. @param ring  a new key ring with the keys that the daemons start with, which the function changes */
 export function naiveFold(entries: Iterable<Entry>, ring: KeyRing, databases: number): NaiveState {
   const database = new Database({ databases });
   const units = new Map<ByteString, NaiveUnit>();
   for (const { id, envelope } of [...entries].sort(inOrder)) {
-    const { multi, if: conditions, commands } = envelope;
-    const grouped: readonly (readonly Argv[])[] =
-      multi || conditions !== null ? [commands] : commands.map((argv) => [argv]);
-    grouped.forEach((group, index) => {
-      const { at, seq, db, choices, expiries } = envelope;
-      const [choice, expiry] = [choices?.get(index), expiries?.get(index)];
+    const { multi, units: lengths, if: conditions, commands } = envelope;
+    const isOne = multi || conditions !== null;
+    let index = 0;
+    for (const length of isOne ? [commands.length] : (lengths ?? commands.map(() => 1))) {
+      const { at, seq, db } = envelope;
+      const group = commands.slice(index, index + length);
+      const [choices, expiries] = [ofUnit(envelope.choices, index), ofUnit(envelope.expiries, index)];
+      const [choice, expiry] = [choices.get(0), expiries.get(0)];
       const unit = { id: unitId(id, index), at, seq, db, choices, expiries, choice, expiry };
       units.set(unit.id, runUnit({ database, ring, envelope, unit, group }));
-    });
+      index += length;
+    }
   }
   return { database, ring, units };
 }
@@ -78,8 +85,10 @@ function runUnit({ database, ring, envelope, unit, group }: Running): NaiveUnit 
   const done = (reply: Reply): NaiveUnit => ({ id: unit.id, reply, isVoid: false });
   if (isKeyCommand(group[0] as Argv)) {
     const replies = group.map((argv) => ring.execute(argv, unit, signer));
-    return done(multi ? { kind: "array", items: replies } : (replies[0] as Reply));
+    return done(multi || group.length > 1 ? { kind: "array", items: replies } : (replies[0] as Reply));
   }
   if (conditions !== null && !database.holds(conditions, unit.at)) return refused(UNMET);
-  return done(multi ? database.executeMulti(group, unit) : database.execute(group[0] as Argv, unit));
+  return done(
+    multi || group.length > 1 ? database.executeMulti(group, unit) : database.execute(group[0] as Argv, unit),
+  );
 }

@@ -1,6 +1,7 @@
 /** Tests cases in which a plausible alternative to a rule of the fold is wrong. A model found each case. */
 import assert from "node:assert/strict";
 import { afterEach, test } from "node:test";
+import { shown } from "../conformance/resp2-fold.js";
 import { AT, entry, key, pem, ROOT, Subject, unitOf } from "./support/fold-subject.js";
 
 const subjects: Subject[] = [];
@@ -204,6 +205,17 @@ test("a command signed for another user has no effect unless its signer's key is
   assert.match(
     denied?.reply.kind === "error" ? denied.reply.text : "",
     /^NOPERM only daemons' keys may sign/,
+  );
+  const units = [1, 2];
+  const lines = ["SET a 1", "SET a 2", "SET a 3"];
+  const [byClient] = subject.merge(entry("g", 7, lines, { units }));
+  assert.equal(byClient?.outcome, "denied");
+  const byDaemon = subject.merge(
+    entry("h", 8, ["SET b 1", "APPEND b 2", "APPEND b 3"], { key: key(3), units }),
+  );
+  assert.deepEqual(
+    byDaemon.map(({ reply }) => shown(reply)),
+    ['+"OK"', "[:2 :3]"],
   );
   assert.equal(subject.ask("GET a"), '"daemon"');
   // An entry arrives late that adds the same key earlier, as a client's.

@@ -79,19 +79,22 @@ export function verdictOn(unit: FoldUnit, signer: KeyRecord | undefined, ring: K
 }
 
 /**
- * Whether a unit is the usual case, which needs no further check by the ring: one permitted command on data, and no
- * conditions.
+ * Whether a unit is the usual case, which needs no further check by the ring: one permitted command on data, or several
+ * commands of a key that may do everything, and no conditions.
  */
-function isPlainlyPermitted({ kind, command, envelope, argv }: FoldUnit, signer: KeyRecord): boolean {
-  if ((kind !== "data" && kind !== "read") || command === null || envelope.if !== null) return false;
-  if (needsDaemon(envelope) && signer.role !== "daemon") return false;
-  return validity(signer, envelope.at) === "valid" && signer.acl.denial(command, argv) === null;
+function isPlainlyPermitted(unit: FoldUnit, signer: KeyRecord): boolean {
+  const { kind, command, envelope } = unit;
+  const { role, acl } = signer;
+  if ((kind !== "data" && kind !== "read") || !unit.isRunnable || envelope.if !== null) return false;
+  if (needsDaemon(envelope) && role !== "daemon") return false;
+  if (validity(signer, envelope.at) !== "valid") return false;
+  return command === null ? acl.isUnlimited : acl.denial(command, unit.argv) === null;
 }
 
 /** Applies a unit for the ring. @param ring  the ring before the unit */
 export function applyToRing(unit: FoldUnit, ring: KeyRing): UnitAnswer {
   const { envelope, commands } = unit;
-  const { key, at, db, multi } = envelope;
+  const { key, at, db } = envelope;
   ring.named.addOf(commands);
   // If this release does not know the semantics version, it may not know all names in the unit's rules either.
   if (ring.table === null) return notApplied(unit);
@@ -109,7 +112,8 @@ export function applyToRing(unit: FoldUnit, ring: KeyRing): UnitAnswer {
       return INTERNAL;
     }
   });
-  return answer(multi ? array(replies) : (replies[0] as Reply), "applied", unit);
+  const isSeveral = envelope.multi || replies.length > 1;
+  return answer(isSeveral ? array(replies) : (replies[0] as Reply), "applied", unit);
 }
 
 function answer(reply: Reply, outcome: UnitAnswer["outcome"], { isLate }: FoldUnit): UnitAnswer {
@@ -122,10 +126,10 @@ function run(unit: FoldUnit, database: Database, records: UndoRecord[]): Reply {
     const folded = new FoldedUnit(unit.entryId, envelope, unit.index);
     return runCommand(database, command, unit.argv, folded, records);
   }
-  const { at, db, seq } = envelope;
+  const { at, db, seq, choices, expiries } = envelope;
   try {
-    const { choices, expiries } = envelope;
-    const origin = { at, db, id: unit.id, seq, choices, expiries };
+    const { id, index, entryId } = unit;
+    const origin = { at, db, id, envelope: entryId, index, seq, choices, expiries };
     return database.executeMulti(unit.commands, origin, records, unit.table);
   } catch (problem) {
     throwOutOfMemory(problem);

@@ -5,7 +5,13 @@
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Reply } from "../../protocol/reply.js";
-import { type Envelope, unitId } from "../../protocol/version-2/envelope.js";
+import {
+  commandsIn,
+  type Envelope,
+  type UnitRange,
+  unitId,
+  unitsIn,
+} from "../../protocol/version-2/envelope.js";
 import { CommandFailure } from "../../store/arguments/command-errors.js";
 import { isKeyCommand } from "../../store/key-ring.js";
 import type { UndoRecord } from "../../store/keyspace/undo.js";
@@ -35,8 +41,9 @@ export function ordinaryCommands(
   databases: number,
   { table, known }: { readonly table: CommandIndex | null; readonly known: Semantics },
 ): Command[] | null {
-  if (table === null || isOneUnit(envelope) || envelope.db >= databases) return null;
-  const { commands } = envelope;
+  const { multi, units, if: conditions, commands } = envelope;
+  if (table === null || multi || units !== null || conditions !== null || envelope.db >= databases)
+    return null;
   const found = new Array<Command>(commands.length);
   for (let i = 0; i < commands.length; i++) {
     const argv = commands[i] as (typeof commands)[number];
@@ -84,8 +91,10 @@ export class FoldUnit extends TouchNode {
   readonly envelope: Envelope;
   /** The id of its entry. */
   readonly entryId: ByteString;
-  /** The index in its entry. */
+  /** The index of its first command in its entry. */
   readonly index: number;
+  /** The number of its commands. */
+  readonly length: number;
   readonly kind: UnitKind;
   /** The command table with which the unit was last applied. */
   table: CommandIndex;
@@ -110,25 +119,28 @@ export class FoldUnit extends TouchNode {
    * Whether a later unit in the order was applied before this unit and touches its keys: see `UnitAnswer.late`.
    */
   isLate = false;
+  /** The commands, once they were needed. */
+  #commands: readonly (readonly ByteString[])[] | null = null;
   /** The number of the last search that found this unit affected. */
   found = 0;
   /** The answer, until the caller has taken it. */
   answer: UnitAnswer | null = null;
 
-  constructor(entry: Entry, index: number, databases: number, known: Semantics) {
+  constructor(entry: Entry, { index, length }: UnitRange, databases: number, known: Semantics) {
     super(null);
     this.envelope = entry.envelope;
     this.entryId = entry.id;
     this.index = index;
+    this.length = length;
     const { envelope } = entry;
-    const single = isOneUnit(envelope) && envelope.commands.length > 1 ? null : this.argv;
+    const single = length > 1 ? null : this.argv;
     const table = known.newest;
     const command = single === null ? null : table.resolve(single);
     this.table = table;
     this.command = command instanceof CommandFailure || envelope.multi ? null : command;
     this.kind =
       single === null
-        ? kindOfSeveral(envelope, databases, known)
+        ? kindOfSeveral(this.commands, envelope, databases, known)
         : kindOf(command, single, envelope, databases, known);
     this.isRunnable = this.kind !== "nothing";
   }
@@ -165,16 +177,15 @@ export class FoldUnit extends TouchNode {
     return this.envelope.commands[this.index] as readonly ByteString[];
   }
 
-  /** The unit's commands; a new array if the envelope has more commands. */
+  /** The unit's commands. */
   get commands(): readonly (readonly ByteString[])[] {
-    const { envelope } = this;
-    return isOneUnit(envelope) || envelope.commands.length === 1 ? envelope.commands : [this.argv];
+    this.#commands ??= commandsIn(this.envelope, this);
+    return this.#commands;
   }
 
   /** The number of commands to which the time for applying the unit is proportional. */
   get weight(): number {
-    const { envelope } = this;
-    return isOneUnit(envelope) ? envelope.commands.length : 1;
+    return this.length;
   }
 
   get at(): number {
@@ -197,9 +208,6 @@ export class FoldUnit extends TouchNode {
   }
 }
 
-/** Whether the complete envelope is one unit. */
-const isOneUnit = ({ multi, if: conditions }: Envelope): boolean => multi || conditions !== null;
-
 function kindOf(
   command: Command | CommandFailure | null,
   argv: readonly ByteString[],
@@ -216,23 +224,25 @@ function kindOf(
   return command.writes ? "data" : "read";
 }
 
-function kindOfSeveral(envelope: Envelope, databases: number, known: Semantics): UnitKind {
-  const kinds = new Set<UnitKind>();
-  for (const argv of envelope.commands) {
+function kindOfSeveral(
+  commands: Envelope["commands"],
+  envelope: Envelope,
+  databases: number,
+  known: Semantics,
+): UnitKind {
+  let all: UnitKind | null = null;
+  for (const argv of commands) {
     const kind = kindOf(known.newest.resolve(argv), argv, envelope, databases, known);
     if (kind === "nothing") return kind;
-    kinds.add(kind);
+    if (all !== null && (all === "ring") !== (kind === "ring")) return "nothing";
+    if (all === null || kind === "data") all = kind;
   }
-  if (kinds.has("ring")) return kinds.size === 1 ? "ring" : "nothing";
-  return kinds.has("data") ? "data" : "read";
+  return all ?? "nothing";
 }
 
 /** Returns an entry's units in order. */
 export function unitsOf(entry: Entry, databases: number, known: Semantics = SEMANTICS): FoldUnit[] {
-  const { envelope } = entry;
-  if (isOneUnit(envelope) || envelope.commands.length === 1)
-    return [new FoldUnit(entry, 0, databases, known)];
-  return envelope.commands.map((_, index) => new FoldUnit(entry, index, databases, known));
+  return unitsIn(entry.envelope).map((range) => new FoldUnit(entry, range, databases, known));
 }
 
 /** Compares two units: negative if `a` comes first, 0 if both are the same unit. */

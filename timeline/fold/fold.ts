@@ -302,11 +302,11 @@ export class Fold {
   #append({ entry, units }: Arrival, between: BetweenUnits | null = null): void {
     let count = 0;
     try {
-      for (const unit of units) {
+      for (const [i, unit] of units.entries()) {
         if (unit.kind === "ring") continue;
         unit.answer = this.#apply(unit);
         if (unit.kind === "data") count++;
-        between?.(unit.index + 1);
+        between?.(i + 1);
       }
     } catch (problem) {
       if (problem instanceof BudgetExceeded) for (const unit of units.toReversed()) this.#undo(unit);

@@ -50,8 +50,9 @@ export class TailEntry implements OrderKey {
     const { id, body, undoing } = this;
     const all = unitsOf({ id, body, signature: body, envelope: readBody(body) }, databases, known);
     this.units = all.filter(({ kind }) => kind === "data");
-    for (const unit of this.units) {
-      const undo = undoing?.[unit.index] ?? null;
+    for (const [i, unit] of all.entries()) {
+      if (unit.kind !== "data") continue;
+      const undo = undoing?.[i] ?? null;
       unit.isApplied = true;
       unit.isDenied = undo === "denied";
       unit.records = undo === "denied" ? null : undo;

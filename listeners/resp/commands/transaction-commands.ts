@@ -91,23 +91,28 @@ function exec(session: RespSession, isReady: boolean): Reply | Promise<Reply> {
   session.leaveTransaction();
   if (hasQueueError) return ABORTED;
   if (hasChanged || !server.path.hold(conditions)) return server.path.whenSafe(NIL_ARRAY);
+  const reply = !server.path.records
+    ? executing(session, hasScripts, () => execHere(session, queued))
+    : hasScripts
+      ? execInSteps(session, queued, conditions)
+      : executing(session, false, () => execRecorded(session, queued, conditions));
+  const ended = (one: Reply) => {
+    // The transaction was refused, or did not run: its SELECT and AUTH take no effect either.
+    if (one.kind !== "array") {
+      session.db = db;
+      session.userSession.user = user;
+    }
+    return withErrorsCounted(session, one);
+  };
+  return reply instanceof Promise ? reply.then(ended) : ended(reply);
+}
+
+/** Runs commands of a transaction. The scripts among them share one time limit. */
+function executing<Result>(session: RespSession, hasScripts: boolean, run: () => Result): Result {
   session.isExecuting = true;
-  if (hasScripts) session.scriptsSince = server.environment.uptime();
+  if (hasScripts) session.scriptsSince = session.server.environment.uptime();
   try {
-    const reply = !server.path.records
-      ? execHere(session, queued)
-      : hasScripts
-        ? execInSteps(session, queued, conditions)
-        : execRecorded(session, queued, conditions);
-    const ended = (one: Reply) => {
-      // The transaction was refused, or did not run: its SELECT and AUTH take no effect either.
-      if (one.kind !== "array") {
-        session.db = db;
-        session.userSession.user = user;
-      }
-      return withErrorsCounted(session, one);
-    };
-    return reply instanceof Promise ? reply.then(ended) : ended(reply);
+    return run();
   } finally {
     session.isExecuting = false;
     session.scriptsSince = null;
@@ -145,7 +150,7 @@ function execInSteps(
 ): Reply | Promise<Reply> {
   const sender = senderOf(session, session);
   const { channels, path } = session.server;
-  const program = (run: StepRunner): Reply => {
+  const runAll = (run: StepRunner): Reply => {
     session.steps = run;
     try {
       return array(queued.map((one) => stepOf(session, one, run)));
@@ -153,6 +158,7 @@ function execInSteps(
       session.steps = null;
     }
   };
+  const program = (run: StepRunner): Reply => executing(session, true, () => runAll(run));
   return publishingAfter(channels, program, (held) => path.executeInSteps(held, conditions, sender));
 }
 
@@ -178,6 +184,22 @@ const REFUSED: Readonly<Record<AclRefusal["what"], string>> = {
   channel: "no permission to access one of the channels used as arguments",
 };
 
+/** Runs a recorded transaction. The store executes all of its commands, unless some need the connection. */
+function execRecorded(
+  session: RespSession,
+  queued: readonly Queued[],
+  conditions: readonly Condition[],
+): Reply | Promise<Reply> {
+  const isUsual =
+    queued.length > 0 &&
+    queued.length <= UNIT_COMMANDS_MAX &&
+    session.tracker === null &&
+    queued.every((one) => one.route.handler === null && denialOf(session, one) === null);
+  if (!isUsual) return execInParts(session, queued, conditions);
+  const calls = queued.map(({ route: { command }, argv }) => ({ command, argv }));
+  return session.server.path.executeTogether(calls, conditions, senderOf(session, session));
+}
+
 /** A queued command that the store executes, with its database and user. */
 interface QueuedCall extends Queued {
   /** The index of the call's reply in the transaction's array. */
@@ -187,7 +209,7 @@ interface QueuedCall extends Queued {
 }
 
 /** Runs a recorded transaction. The connection executes its own commands now; the remaining commands form one unit. */
-function execRecorded(
+function execInParts(
   session: RespSession,
   queued: readonly Queued[],
   conditions: readonly Condition[],

@@ -80,7 +80,7 @@ function execMayRunAhead({ queued, watched, server }: PipelinedSession, isEarlie
   if (!queued.some(({ route }) => route.command.runsScript === true))
     return queued.every(isForStore) && (isEarlierApplied || queued.some(({ route }) => route.command.writes));
   const areSteps = queued.every(({ route }) => route.handler === null || route.command.runsScript === true);
-  return areSteps && isEarlierApplied && server.scripts.isReady;
+  return areSteps && server.scripts.isReady;
 }
 
 /** Whether a command of a transaction is executed by the store, or published after the transaction. */

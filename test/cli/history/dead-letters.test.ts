@@ -220,13 +220,13 @@ test("a letter that takes what is there is shown with what it took, and written 
     ["SET", "done", "1"],
     ["GETDEL", "absent"],
   ];
-  const claim = deadLetter(7, commands, { choices, multi: true });
+  const claim = deadLetter(7, commands, { choices, units: [1, 2] });
   await keep([[claim, "missing"]]);
   await client.send("RPUSH queue c d e");
   const shown = await runDeadLetters("show", shortId(claim));
   assert.match(
     shown.stdout,
-    /LPOP queue 2\ntook +a "b c"\ncommand +SET done 1\ncommand +GETDEL absent\ntook +nothing\n/,
+    /units +of 1, 2 commands, each in one step\ncommand +LPOP queue 2\ntook +a "b c"\ncommand +SET done 1\ncommand +GETDEL absent\ntook +nothing\n/,
   );
   const first = await writeAgain(shortId(claim));
   assert.deepEqual(

@@ -13,7 +13,8 @@ import { loadSigners } from "../../../engine/trust/load-signers.js";
 import { realEnvironment } from "../../../net/process/clock-and-randomness.js";
 import { LIMITS } from "../../../options/limits.js";
 import { array, bulk, type Reply } from "../../../protocol/reply.js";
-import { type Choices, type Envelope, NO_CHOICES } from "../../../protocol/version-2/envelope.js";
+import { type Choices, type Envelope, NO_CHOICES, unitsIn } from "../../../protocol/version-2/envelope.js";
+import { Database } from "../../../store/database.js";
 import type { Entry } from "../../../timeline/entries/entry.js";
 import { mayChange } from "../../../timeline/entries/recorded-envelopes.js";
 import { log } from "../../daemon/scene.js";
@@ -69,6 +70,7 @@ function fixture(rootKey: readonly string[] = []): Fixture {
     confirm: () => state.final,
     refusal: () => state.refusal,
     choicesOf: ({ commands }) => state.choices(commands),
+    trialState: { database: new Database(), stepsMax: 1_000_000, unitId: () => "u".repeat(36) },
     record(entry) {
       if (state.record !== null) return state.record(entry);
       entries.push(entry);
@@ -78,7 +80,9 @@ function fixture(rootKey: readonly string[] = []): Fixture {
           signers.ring.execute(argv, { at, db: 0, id: "" }, signers.ring.find(pair.id) ?? assert.fail());
       const one = (reply: Reply) => ({ reply, outcome: "applied", late: false }) as const;
       const replies = commands.map((argv) => bulk(argv.join(" ")));
-      const answers = multi ? [one(array(replies))] : replies.map(one);
+      const answers = unitsIn(entry.envelope).map(({ index, length }) =>
+        one(multi || length > 1 ? array(replies.slice(index, index + length)) : (replies[index] as Reply)),
+      );
       return { answers, flushed: Promise.resolve() };
     },
   };
@@ -94,6 +98,11 @@ function fixture(rootKey: readonly string[] = []): Fixture {
 }
 
 const user = { db: 0, as: "ann" };
+type Together = Parameters<Gateway["sendTogether"]>;
+const together = (gateway: Gateway, commands: Together[0], conditions: Together[1], by: Together[2]) =>
+  new Promise<Parameters<Together[3]>[0]>((resolve) =>
+    gateway.sendTogether(commands, conditions, by, resolve),
+  );
 const commandsOf = (entries: readonly Entry[]) =>
   entries.map(({ envelope: { as, db, commands } }) => [as, db, commands.map((argv) => argv.join(" "))]);
 
@@ -122,7 +131,8 @@ test("commands of the key ring are signed separately, and refused if members wou
   const answers = await Promise.all([
     ...[run("SET", "a", "1"), run("KEY", "LIST"), run("KEY", "ADD", "x"), run("SET", "b", "2")],
     run("KEY", "RULES", long),
-    gateway.executeTogether(
+    together(
+      gateway,
       [
         ["SET", "c", "3"],
         ["cluster", "ADD", "x"],
@@ -183,12 +193,13 @@ test("a user's commands keep their order across databases", async () => {
   ]);
 });
 
-test("commands of one unit are a separate envelope, with the watched keys, in the order of arrival", async () => {
+test("a unit of several commands shares an envelope with others, unless it has watched keys", async () => {
   const { gateway, entries } = fixture();
   const watched = { db: 0, key: "k", writer: "" };
   const answers = await Promise.all([
     gateway.execute(["SET", "a", "1"], user),
-    gateway.executeTogether(
+    together(
+      gateway,
       [
         ["GET", "a"],
         ["DEL", "a"],
@@ -197,26 +208,49 @@ test("commands of one unit are a separate envelope, with the watched keys, in th
       user,
     ),
     gateway.execute(["SET", "b", "2"], user),
-    gateway.executeTogether([["DEL", "b"]], [], user),
+    together(
+      gateway,
+      ["2", "3"].map((n) => ["INCRBY", "b", n]),
+      [],
+      user,
+    ),
+    together(gateway, [["DEL", "b"]], [], user),
+    together(gateway, [["DEL", "c"]], [], { ...user, db: 1 }),
+    together(
+      gateway,
+      ["4", "5"].map((n) => ["INCRBY", "c", n]),
+      [],
+      { ...user, db: 2 },
+    ),
   ]);
   assert.deepEqual(answers, [
     bulk("SET a 1"),
     array([bulk("GET a"), bulk("DEL a")]),
     bulk("SET b 2"),
+    array([bulk("INCRBY b 2"), bulk("INCRBY b 3")]),
     array([bulk("DEL b")]),
+    array([bulk("DEL c")]),
+    array([bulk("INCRBY c 4"), bulk("INCRBY c 5")]),
   ]);
   assert.deepEqual(
-    entries.slice(1).map(({ envelope: { multi, if: conditions } }) => [multi, conditions]),
+    entries.slice(1).map(({ envelope: { multi, units, if: conditions } }) => [multi, units, conditions]),
     [
-      [false, null],
-      [true, [watched]],
-      [false, null],
-      [true, null],
+      [false, null, null],
+      [true, null, [watched]],
+      [false, [1, 2, 1], null],
+      [false, null, null],
+      [true, null, null],
     ],
   );
   assert.deepEqual(
     commandsOf(entries.slice(1)).map(([, , commands]) => commands),
-    [["SET a 1"], ["GET a", "DEL a"], ["SET b 2"], ["DEL b"]],
+    [
+      ["SET a 1"],
+      ["GET a", "DEL a"],
+      ["SET b 2", "INCRBY b 2", "INCRBY b 3", "DEL b"],
+      ["DEL c"],
+      ["INCRBY c 4", "INCRBY c 5"],
+    ],
   );
 });
 
@@ -325,7 +359,7 @@ test("watched keys count towards the length of a transaction", async () => {
   const { gateway, entries } = fixture();
   const key = "x".repeat(LIMITS.maxRequestBytes.max / 2);
   const conditions = [1, 2, 3].map((db) => ({ db, key, writer: "" }));
-  const answer = await gateway.executeTogether([["SET", "k", "v"]], conditions, user);
+  const answer = await together(gateway, [["SET", "k", "v"]], conditions, user);
   assert.equal("code" in answer && answer.code, "command-too-long");
   assert.deepEqual(entries, []);
 });
@@ -354,8 +388,8 @@ test("a claim that takes more than other daemons accept, once signed, is refused
   const answers = await Promise.all(lines.map((argv) => gateway.execute(argv, user)));
   const codes = answers.map((answer) => ("code" in answer ? answer.code : answer.kind));
   assert.deepEqual(codes, ["bulk", "command-too-long", "bulk"]);
-  const together = await gateway.executeTogether(lines, [], user);
-  assert.equal("code" in together && together.code, "command-too-long");
+  const answer = await together(gateway, lines, [], user);
+  assert.equal("code" in answer && answer.code, "command-too-long");
   const names = entries.slice(recorded).flatMap(({ envelope }) => envelope.commands.map((argv) => argv[1]));
   assert.deepEqual(names, ["a", "b"]);
 });
@@ -371,7 +405,7 @@ test("reads that follow a claim that takes too much run, and its sender's later 
   gateway.readAfter(sender, { run: () => void steps.push("run"), end: () => void steps.push("end") });
   const refused = await answer;
   assert.equal("code" in refused && refused.code, "command-too-long");
-  await gateway.executeTogether([["LPOP", "k", "2"]], [], sender);
+  await together(gateway, [["LPOP", "k", "2"]], [], sender);
   assert.deepEqual({ steps, unapplied: lastWrite.unapplied }, { steps: ["run", "end"], unapplied: 0 });
 });
 
@@ -406,7 +440,8 @@ test("a transaction that is too costly is refused completely, and not signed aga
     signed++;
     return notApplied(entry.id, refused("too-much", "on this daemon's state"));
   };
-  const answer = await gateway.executeTogether(
+  const answer = await together(
+    gateway,
     [
       ["SET", "a", "1"],
       ["SET", "large", "1"],

@@ -7,7 +7,6 @@ import { test } from "node:test";
 import type { Gateway } from "../../../cluster/replica/gateway.js";
 import { RecordedPath } from "../../../cluster/replica/recorded-command-path.js";
 import { TimelineBackend } from "../../../cluster/replica/timeline-backend.js";
-import { TrialRun } from "../../../cluster/replica/trial-run.js";
 import { completeSums } from "../../../daemon/make-mirror.js";
 import { LocalUnits } from "../../../engine/backends/local-units.js";
 import { NewestDate } from "../../../engine/backends/newest-date.js";
@@ -16,7 +15,9 @@ import { realEnvironment } from "../../../net/process/clock-and-randomness.js";
 import { NIL_ARRAY, type Reply } from "../../../protocol/reply.js";
 import { findCommand } from "../../../store/command-table.js";
 import type { Command } from "../../../store/rows/command-row.js";
+import { double } from "../../support/double.js";
 import { EARLIER_SEMANTICS, NEXT_SEMANTICS } from "../../support/next-semantics.js";
+import { tryProgram } from "../../support/try-program.js";
 import { ROOT } from "../../timeline/support/fold-subject.js";
 import { KEY_IDS } from "../../timeline/support/random-timeline.js";
 import { entryAt, MEMBER, START, TimelineSubject } from "../../timeline/support/timeline-subject.js";
@@ -39,9 +40,12 @@ async function sceneOf() {
   await subject.settle();
   const environment = { ...realEnvironment, clock: () => START + 20_000 };
   const backend = new TimelineBackend(timeline, environment);
-  const gateway = {
-    begin: () => ({ date: { at: START + 20_000, seq: 0 }, id: "i".repeat(36) }),
-  } as unknown as Gateway;
+  const gateway = double<Gateway>({
+    sendProgram: (program) => {
+      const unit = { at: START + 20_000, db: 0, id: "i".repeat(36) };
+      program.hasRead(program.run((command, argv) => timeline.database.run(command, argv, unit)));
+    },
+  });
   const units = new LocalUnits(environment, new NewestDate());
   const path = new RecordedPath(backend, gateway, units, () => 1);
   const stop = async () => {
@@ -62,10 +66,10 @@ test("reading commands are refused, even in scripts and with conditions", async 
   const { path, backend, stop } = await sceneOf();
   const script = () => path.executeInSteps((run) => run(GET, ["GET", "k"], 0), [], SENDER);
   const together = () => path.executeTogether([{ command: GET, argv: ["GET", "k"] }], UNMET, SENDER);
-  assert.deepEqual(script(), { kind: "bulk", bytes: "1" });
+  assert.deepEqual(await script(), { kind: "bulk", bytes: "1" });
   assert.deepEqual(together(), NIL_ARRAY);
   await stop();
-  isRefused(script());
+  isRefused(await script());
   isRefused(path.execute(GET, ["GET", "k"], SENDER));
   const both = together();
   assert.ok(!(both instanceof Promise) && both.kind === "array" && both.items[0] !== undefined);
@@ -99,8 +103,13 @@ test("a trial run uses the command table of the database, not the newest one of 
   const { timeline } = await sceneOf();
   const { database } = timeline;
   const incremented = () => {
-    const position = { date: { at: START + 20_000, seq: 0 }, id: "i" };
-    return new TrialRun(database, 1000, position, SENDER).run((run) => run(INCR, ["INCR", "n"], 0));
+    let reply: Reply = NIL_ARRAY;
+    const program: Parameters<typeof tryProgram>[1] = (run) => {
+      reply = run(INCR, ["INCR", "n"], 0);
+      return reply;
+    };
+    assert.equal(tryProgram(database, program, { at: START + 20_000 })?.kind, "writes");
+    return reply;
   };
   assert.deepEqual(incremented(), { kind: "integer", value: 1 });
   database.table = NEXT_SEMANTICS.newest;

@@ -6,8 +6,6 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { RecordedPath } from "../../../cluster/replica/recorded-command-path.js";
 import { TimelineBackend } from "../../../cluster/replica/timeline-backend.js";
-import { TrialRun } from "../../../cluster/replica/trial-run.js";
-import { UnitRefused } from "../../../engine/answers/unit-limits.js";
 import type { Outcome } from "../../../engine/backends/backend.js";
 import { LocalUnits } from "../../../engine/backends/local-units.js";
 import { MemoryBackend } from "../../../engine/backends/memory-backend.js";
@@ -24,6 +22,7 @@ import { UNIT_STEPS_DEFAULT } from "../../../store/keyspace/effort-budget.js";
 import type { Unit } from "../../../store/keyspace/unit.js";
 import type { Command } from "../../../store/rows/command-row.js";
 import { Collection } from "../../../store/values/collections/collection.js";
+import { tryProgram } from "../../support/try-program.js";
 import { START, TimelineSubject } from "../../timeline/support/timeline-subject.js";
 
 const ROWS = 5000;
@@ -206,10 +205,7 @@ test("a query of a script is limited by --max-unit-steps", async () => {
   const { path } = inMemory();
   isRefused(path.executeInSteps((run) => run(SQL_RO, ENDLESS, 0), [], SENDER));
   const { database } = await inTimeline();
-  const key = { date: { at: START, seq: 0 }, id: "i".repeat(36) };
-  const trial = new TrialRun(database, UNIT_STEPS_DEFAULT, key, SENDER);
-  assert.throws(
-    () => trial.run((run) => run(SQL_RO, ENDLESS, 0)),
-    (problem) => problem instanceof UnitRefused && /^TOOMUCH /.test(problem.reply.text),
-  );
+  const limits = { stepsMax: UNIT_STEPS_DEFAULT, at: START };
+  const tried = tryProgram(database, (run) => run(SQL_RO, ENDLESS, 0), limits);
+  assert.match(JSON.stringify(tried), /"refused".*TOOMUCH /);
 });

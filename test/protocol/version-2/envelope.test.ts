@@ -58,9 +58,11 @@ test("any envelope is parsed back from its body", () => {
   fc.assert(
     fc.property(header, fc.option(conditions), commands, (fields, condition, argvs) => {
       const isSingle = argvs.length === 1 || fields.multi === true;
-      const sent = { ...fields, if: isSingle ? condition : null };
+      const canDivide = argvs.length > 2 && fields.multi !== true;
+      const units = canDivide ? [2, argvs.length - 2] : null;
+      const sent = { ...fields, if: isSingle ? condition : null, units };
       const body = latin1(writeBody(sent, argvs.map(writeCommand)));
-      const defaults = { db: 0, multi: false, after: null, only: null, as: null, ...NO_CHOICES };
+      const defaults = { db: 0, multi: false, units: null, after: null, only: null, as: null, ...NO_CHOICES };
       assert.deepEqual(readBody(body), { ...defaults, ...sent, commands: argvs });
       assert.deepEqual(envelopeOf(sent, argvs), readBody(body));
       assert.equal(signerOf(body), fields.key);
@@ -112,6 +114,37 @@ test("a body whose header has unknown, duplicate, missing or misplaced names is 
     [
       "if for several units",
       bodyOf([...required, writeBulk("if"), writeCommand(["0", "k", ""])], { commands: [PING, PING] }),
+    ],
+    ...[
+      ["2"],
+      ["1", "1"],
+      ["2", "0"],
+      ["2", "1"],
+      ["01", "1"],
+      ["-1", "3"],
+      [],
+      ["2", "2"],
+      ["1", "1", "1"],
+    ].map((lengths): [string, Buffer] => {
+      const units = lengths.length === 0 ? "*0\r\n" : writeCommand(lengths);
+      const sum = lengths.length === 3 ? 3 : 2;
+      const commands = new Array(sum).fill(PING);
+      return [
+        `units ${lengths.join("+")} of ${sum}`,
+        bodyOf([...required, writeBulk("units"), units], { commands }),
+      ];
+    }),
+    [
+      "units with multi",
+      bodyOf([...required, ...pair("multi", "1"), writeBulk("units"), writeCommand(["1", "2"])], {
+        commands: [PING, PING, PING],
+      }),
+    ],
+    [
+      "units of too many commands",
+      bodyOf([...required, writeBulk("units"), writeCommand(["1", "4096"])], {
+        commands: new Array(4097).fill(PING),
+      }),
     ],
     ["empty if", bodyOf([...required, writeBulk("if"), "*0\r\n"])],
     ["if of two", bodyOf([...required, writeBulk("if"), writeCommand(["0", "k"])])],

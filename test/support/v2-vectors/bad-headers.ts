@@ -1,5 +1,5 @@
 /** Valid envelopes for another daemon or another time. */
-import { bodyOf, pairsFor, signedVector, withPair } from "./body.js";
+import { bodyOf, pairsFor, SET, signedVector, withPair } from "./body.js";
 import { NOW, type Resp, STARTED_AT } from "./scene.js";
 import type { BadVector } from "./vector.js";
 
@@ -26,7 +26,10 @@ const CASES: readonly (readonly [string, string, Resp, string, string])[] = [
 ];
 
 export function badHeaders(): BadVector[] {
-  return CASES.map(([name, field, value, code, note]) =>
+  const ofOne = CASES.map(([name, field, value, code, note]) =>
     signedVector({ name, stage: "header", code, note }, bodyOf(withPair(pairsFor(name), field, value))),
   );
+  const [name, note] = ["units-by-a-client", "only a daemon's key may use `units`"];
+  const units = bodyOf(withPair(pairsFor(name), "units", ["1", "2"]), [...SET, ...SET, ...SET]);
+  return [...ofOne, signedVector({ name, stage: "header", code: "not-a-daemon", note }, units)];
 }

@@ -32,15 +32,16 @@ export interface NaiveState {
 }
 
 export function naiveUnits(entry: Entry): NaiveUnit[] {
-  const { commands, multi, if: conditions } = entry.envelope;
-  const groups = multi || conditions !== null ? [commands] : commands.map((argv) => [argv]);
-  return groups.map((group, index) => ({
-    entry,
-    index,
-    commands: group,
-    reply: { kind: "nil" },
-    outcome: "applied",
-  }));
+  const { commands, multi, units, if: conditions } = entry.envelope;
+  const lengths = multi || conditions !== null ? [commands.length] : (units ?? commands.map(() => 1));
+  const found: NaiveUnit[] = [];
+  let index = 0;
+  for (const length of lengths) {
+    const own = commands.slice(index, index + length);
+    found.push({ entry, index, commands: own, reply: { kind: "nil" }, outcome: "applied" });
+    index += length;
+  }
+  return found;
 }
 
 /** Folds entries. @param ring  the initial key ring, which the function changes */
@@ -82,19 +83,28 @@ function applied(
     const by = signer ?? ring.introduction(commands, key, at);
     if (by === null) throw new Error("it has no signer");
     const replies = commands.map((each) => ring.execute(each, unit, by));
-    return { reply: multi ? array(replies) : (replies[0] as Reply), outcome: "applied" };
+    return {
+      reply: multi || commands.length > 1 ? array(replies) : (replies[0] as Reply),
+      outcome: "applied",
+    };
   }
   if (db >= database.keyspaces.length)
     return { reply: { kind: "error", text: "ERR DB index is out of range" }, outcome: "malformed" };
   if (conditions !== null && !database.holds(conditions, at))
     return { reply: { kind: "nil-array" }, outcome: "unmet" };
-  const { choices, expiries } = entry.envelope;
-  const [choice, expiry] = [choices?.get(index), expiries?.get(index)];
-  const reply = multi
+  const choices = ofUnit(entry.envelope.choices, index);
+  const expiries = ofUnit(entry.envelope.expiries, index);
+  const [choice, expiry] = [choices.get(0), expiries.get(0)];
+  const isSeveral = multi || commands.length > 1;
+  const reply = isSeveral
     ? database.executeMulti(commands, { ...unit, choices, expiries })
     : database.execute(argv, { ...unit, choice, expiry });
   return { reply, outcome: "applied" };
 }
+
+/** Returns what is recorded for a unit's commands, by their indexes in the unit. @param first  its first command */
+const ofUnit = <Value>(recorded: ReadonlyMap<number, Value> | null, first: number): Map<number, Value> =>
+  new Map([...(recorded ?? [])].map(([at, value]) => [at - first, value]));
 
 /** A touched key, as in KeySpec, with the database's number or -1. */
 export interface NaiveTouch {

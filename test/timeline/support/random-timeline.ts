@@ -9,11 +9,13 @@ import { writeCommand } from "../../../protocol/resp/resp-writer.js";
 import {
   type Choices,
   type Condition,
+  commandsIn,
   type Envelope,
   hexOf,
   NO_CHOICES,
   signedBytes,
   unitId,
+  unitsIn,
 } from "../../../protocol/version-2/envelope.js";
 import { writeBody } from "../../../protocol/version-2/envelope-body.js";
 import { Database } from "../../../store/database.js";
@@ -63,6 +65,7 @@ export function entryOf(
     nonce: "n".repeat(16),
     db: 0,
     multi: false,
+    units: null,
     if: null,
     after: null,
     only: null,
@@ -88,20 +91,24 @@ function choicesAt(
     commands,
     db,
     multi,
+    units,
     if: conditions,
     at,
     seq,
-  }: Pick<Envelope, "commands" | "db" | "multi" | "if" | "at" | "seq">,
+  }: Pick<Envelope, "commands" | "db" | "multi" | "units" | "if" | "at" | "seq">,
   id: ByteString,
 ): Choices {
   if (db === DATABASE_ABSENT || commands.some(isKeyCommand)) return NO_CHOICES;
   const trialId = unitId(id, 0);
   const state = { database, stepsMax: UNIT_STEPS, unitId: () => trialId };
-  const choices = choicesOf({ commands, db, multi, conditions }, { at, seq }, state);
+  const choices = choicesOf({ commands, db, multi, units, conditions }, { at, seq }, state);
   if (conditions !== null && !database.holds(conditions, at)) return choices;
   const unit = { at, seq, db, id: trialId };
-  if (multi) database.executeMulti(commands, unit);
-  else for (const argv of commands) database.execute(argv, unit);
+  for (const range of unitsIn({ commands, multi, units, if: null })) {
+    const own = commandsIn({ commands }, range);
+    if (multi || own.length > 1) database.executeMulti(own, unit);
+    else database.execute(own[0] ?? [], unit);
+  }
   return choices;
 }
 
@@ -181,10 +188,16 @@ export class RandomTimeline {
       if: conditional ? this.#conditions() : null,
     };
     if (this.#daemon === null || !random.chance(0.8)) return entryOf(fields, id);
-    return entryOf(
-      { ...fields, key: KEY_IDS[DAEMON] as ByteString, ...choicesAt(this.#daemon, fields, id) },
-      id,
-    );
+    const units = multi || conditional || random.chance(0.4) ? null : this.#lengths(count);
+    const signed = { ...fields, units, key: KEY_IDS[DAEMON] as ByteString };
+    return entryOf({ ...signed, ...choicesAt(this.#daemon, signed, id) }, id);
+  }
+
+  /** Returns the numbers of commands of units, if there can be several units of which one has several commands. */
+  #lengths(count: number): number[] | null {
+    if (count < 3) return null;
+    const first = this.#random.between(1, count - 2);
+    return this.#random.chance(0.5) ? [first, count - first] : [count - first, first];
   }
 
   /** Returns the entry that lets the daemon record choices. */
