@@ -55,6 +55,10 @@ test("a claim whose key another command changes sees that change", () => {
   );
 });
 
+test("the first claim of an envelope sees what a command before it has added to its key", () => {
+  assert.deepEqual(chosen(prepared("RPUSH l a"), ["LPUSH l b", "LPOP l"]), { 1: ["b"] });
+});
+
 test("claims of the same key take one after the other, without being run", () => {
   const database = prepared(
     "RPUSH l a b c",
