@@ -1,7 +1,8 @@
 /**
  * A program that checks whether any part of a text matches a pattern. It follows all paths simultaneously, so its
  * time is at most proportional to the length of the text times the number of steps, for any pattern. It never
- * backtracks, and its result does not depend on machine settings.
+ * backtracks, and its result does not depend on machine settings. The program remembers which steps follow each set
+ * of steps and character, so most characters cost one look-up.
  */
 
 /** Whether a code point matches. */
@@ -24,35 +25,133 @@ export const isWord: CharTest = (code) =>
   code === 0x5f ||
   (code >= 0x61 && code <= 0x7a);
 
+/** Maximum number of facts that a program remembers; the rest of a text is then read without them. */
+const REMEMBERED_MAX = 20_000;
+/** Number of characters above which a text is read as if it were the program's first. */
+const LONG_TEXT = 10_000;
+/** Maximum number of characters that are read without remembered facts. */
+const UNREMEMBERED_MAX = 100_000;
+
+/** Thrown if a long text matches a pattern in too many different ways. */
+export class PatternExceeded extends Error {}
+
+/** A set of steps that the program may have reached. */
+interface State {
+  readonly reached: readonly number[];
+  /** The character before, or one of the same kind. */
+  readonly before: number;
+  /** The state after a character of each class, or null if a match ends before it. */
+  readonly next: (State | null | undefined)[];
+}
+
+/** What a program knows from the characters that it has read. */
+class Memory {
+  readonly #steps: readonly Step[];
+  readonly #states = new Map<string, State>();
+  /** The class of each character: the same steps accept all characters of a class. */
+  readonly #classOf = new Map<number, number>();
+  readonly #classes = new Map<string, number>();
+  readonly first = this.stateOf([], NONE);
+  /** Number of remembered facts. */
+  size = 0;
+
+  constructor(steps: readonly Step[]) {
+    this.#steps = steps;
+  }
+
+  classOf(code: number): number {
+    return this.#classOf.get(code) ?? this.#newClassOf(code);
+  }
+
+  #newClassOf(code: number): number {
+    let accepted = isWord(code) ? "w" : "";
+    if (code === NONE) accepted = "end";
+    else
+      for (const [i, step] of this.#steps.entries())
+        if (step.kind === "char" && step.is(code)) accepted += `,${i}`;
+    const known = this.#classes.get(accepted) ?? this.#classes.size;
+    this.#classes.set(accepted, known);
+    this.#classOf.set(code, known);
+    this.size++;
+    return known;
+  }
+
+  stateOf(reached: readonly number[], before: number): State {
+    const key = `${before === NONE ? "start" : isWord(before)}:${reached.join()}`;
+    let state = this.#states.get(key);
+    if (state === undefined) this.#states.set(key, (state = { reached, before, next: [] }));
+    return state;
+  }
+}
+
 export class PatternProgram {
   readonly #steps: readonly Step[];
   /** The value of `#time` when each step was last reached. */
   readonly #reachedAt: Float64Array;
-  /** Number of positions visited so far, in all texts. */
+  /** Number of positions computed so far, in all texts. */
   #time = 0;
+  #memory: Memory;
 
   constructor(steps: readonly Step[]) {
     this.#steps = steps;
     this.#reachedAt = new Float64Array(steps.length);
+    this.#memory = new Memory(steps);
   }
 
+  /**
+   * Whether a part of a text matches.
+   * @throws PatternExceeded only for long texts, and for the same texts on each machine
+   */
   isIn(text: string): boolean {
-    let waiting: number[] = [];
-    let open: number[] = [];
-    let before = NONE;
+    // Whether a long text is rejected must not depend on the texts before it.
+    if (text.length > LONG_TEXT || this.#memory.size >= REMEMBERED_MAX)
+      this.#memory = new Memory(this.#steps);
+    const memory = this.#memory;
+    let state = memory.first;
     for (let at = 0; ; ) {
       const code = at < text.length ? (text.codePointAt(at) as number) : NONE;
-      // A match may begin anywhere.
-      waiting.push(0);
-      [open, waiting] = [waiting, open];
-      this.#time++;
-      if (this.#follow(open, waiting, before, code)) return true;
+      const kind = memory.classOf(code);
+      let next = state.next[kind];
+      if (next === undefined) {
+        if (memory.size >= REMEMBERED_MAX) return this.#isInRest(text, at, state);
+        next = this.#after(state, code);
+        state.next[kind] = next;
+        memory.size++;
+      }
+      if (next === null) return true;
       if (code === NONE) return false;
-      let count = 0;
-      for (const step of waiting)
-        if ((this.#steps[step] as Step & { kind: "char" }).is(code)) waiting[count++] = step + 1;
-      waiting.length = count;
-      before = code;
+      state = next;
+      at += code > 0xffff ? 2 : 1;
+    }
+  }
+
+  #after({ reached, before }: State, code: number): State | null {
+    const next = this.#reachedAfter(reached, before, code);
+    return next && this.#memory.stateOf(next.sort(ascending), code);
+  }
+
+  /** Returns the steps that are reached after a character, or null if a match ends before it. */
+  #reachedAfter(reached: readonly number[], before: number, code: number): number[] | null {
+    const waiting: number[] = [];
+    this.#time++;
+    // A match may begin anywhere.
+    if (this.#follow([...reached, 0], waiting, before, code)) return null;
+    let count = 0;
+    for (const step of waiting)
+      if ((this.#steps[step] as Step & { kind: "char" }).is(code)) waiting[count++] = step + 1;
+    waiting.length = count;
+    return waiting;
+  }
+
+  #isInRest(text: string, from: number, state: State): boolean {
+    let { reached, before } = state;
+    for (let at = from; ; ) {
+      if (at - from > UNREMEMBERED_MAX) throw new PatternExceeded();
+      const code = at < text.length ? (text.codePointAt(at) as number) : NONE;
+      const next = this.#reachedAfter(reached, before, code);
+      if (next === null) return true;
+      if (code === NONE) return false;
+      [reached, before] = [next, code];
       at += code > 0xffff ? 2 : 1;
     }
   }
@@ -75,6 +174,8 @@ export class PatternProgram {
     return false;
   }
 }
+
+const ascending = (a: number, b: number): number => a - b;
 
 function holds(
   step: Extract<Step, { kind: "start" | "end" | "edge" }>,

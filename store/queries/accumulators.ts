@@ -26,6 +26,8 @@ export interface Accumulator {
 /** Begins to accumulate. */
 export type Start = (work: Work) => Accumulator;
 
+/** Cost in steps of adding a decimal. */
+const DECIMAL_STEPS = 40;
 /** Number of digits in a decimal. */
 const DECIMAL_DIGITS = 34;
 
@@ -41,12 +43,18 @@ class Sum {
   #double = 0;
   #lost = 0;
   #decimal: DecimalValue | null = null;
+  readonly #work: Work;
+
+  constructor(work: Work) {
+    this.#work = work;
+  }
 
   add(value: BsonNumber): void {
     this.count++;
-    if (value instanceof Decimal)
+    if (value instanceof Decimal) {
+      this.#work.effort.work(DECIMAL_STEPS);
       this.#decimal = decimalOf(decimalSum(this.#decimal ?? ZERO, value.parts)).parts;
-    else if (value instanceof Int32) this.#integers += BigInt(value.value);
+    } else if (value instanceof Int32) this.#integers += BigInt(value.value);
     else if (typeof value === "bigint") {
       this.#hasLong = true;
       this.#integers += value;
@@ -95,8 +103,8 @@ class Sum {
 
 const ZERO: DecimalValue = { isNegative: false, coefficient: 0n, exponent: 0 };
 
-function sum(): Accumulator {
-  const total = new Sum();
+function sum(work: Work): Accumulator {
+  const total = new Sum(work);
   return {
     add: (value) => {
       if (isNumber(value)) total.add(value);
@@ -105,8 +113,8 @@ function sum(): Accumulator {
   };
 }
 
-function average(): Accumulator {
-  const total = new Sum();
+function average(work: Work): Accumulator {
+  const total = new Sum(work);
   return {
     add: (value) => {
       if (isNumber(value)) total.add(value);

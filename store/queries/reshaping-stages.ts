@@ -11,6 +11,7 @@ import { expressionOf, type Scope } from "./expressions.js";
 import type { Expression } from "./long-evaluation.js";
 import { MongoFailure } from "./mongo-failure.js";
 import { projectionOf } from "./projection.js";
+import { checkCount } from "./value-size.js";
 
 export type Reshaping = (document: BsonDocument) => BsonDocument;
 
@@ -67,8 +68,14 @@ function withFields(document: BsonDocument, tree: Fields, root: BsonDocument): B
   return result;
 }
 
+/** Minimum number of values by which a document with one field is measured. */
+const VALUES_OF_DOCUMENT = 3;
+
 function within(value: Bson | undefined, tree: Fields, root: BsonDocument): Bson {
-  if (isArray(value)) return value.map((one) => within(one, tree, root));
+  if (isArray(value)) {
+    checkCount(VALUES_OF_DOCUMENT * value.length);
+    return value.map((one) => within(one, tree, root));
+  }
   return withFields(isDocument(value) ? value : new Map(), tree, root);
 }
 

@@ -3,7 +3,7 @@
  * is exponential in the number of its parts: every array and document that an expression creates is measured.
  */
 
-import { sortedInSteps } from "../../protocol/steps.js";
+import { STEP_ITEMS, sortedInSteps } from "../../protocol/steps.js";
 import {
   Binary,
   type Bson,
@@ -25,8 +25,11 @@ interface Size {
   readonly depth: number;
 }
 
-/** Number of bytes that each array and each value in it count, in addition to the bytes of strings. */
-export const VALUE_BYTES = 8;
+/**
+ * Number of bytes that each array and each value in it count, in addition to the bytes of strings: about their memory.
+ * So a value has at most half a million parts, and an operation on all of them ends within a turn or two.
+ */
+const VALUE_BYTES = 32;
 /** Maximum number of parts of a flat array whose size is not remembered. */
 const SMALL_PARTS = 16;
 /** Number of bytes whose comparison costs as much as checking one document; powers of two, so fractions add up exactly. */
@@ -36,6 +39,11 @@ const COMPARED_TEXT_PER_UNIT = 8192;
 const TEXT_MIN = 256;
 /** Number of bytes whose key costs as much as checking one document; also a power of two. */
 const KEYED_PER_UNIT = 64;
+
+/** Maximum size of a value by which documents are grouped, or that is a member of a set. */
+const KEY_BYTES_MAX = DOCUMENT_BYTES_MAX / 4;
+/** Cost in steps of an item that is merged with others while it is sorted. */
+const MERGED_STEPS = 2;
 
 /** The sizes of arrays and documents that contain others, or have many parts. */
 const SIZES = new WeakMap<Container, Size>();
@@ -88,20 +96,24 @@ export function compareCounted(a: Bson | undefined, b: Bson | undefined, work: W
   return compareBson(a, b);
 }
 
-/** Returns the key of a value and counts the cost. @throws CommandFailure if the value is larger than a document may be */
+/** Returns the key of a value and counts the cost. @throws CommandFailure if the value is too large for a key */
 export function keyCounted(value: Bson | undefined, work: Work): string {
   if (typeof value === "string") {
     if (value.length >= TEXT_MIN) spend(work, value.length / COMPARED_TEXT_PER_UNIT);
   } else if (isArray(value) || isDocument(value)) {
     const { bytes } = sizeOf(value);
-    if (bytes > DOCUMENT_BYTES_MAX) throw tooLarge(bytes);
+    if (bytes > KEY_BYTES_MAX)
+      throw new MongoFailure(
+        10334,
+        `the key of a group or a set has ${bytes} bytes; ${KEY_BYTES_MAX} at most`,
+      );
     spend(work, bytes / KEYED_PER_UNIT);
   }
   return keyOf(value);
 }
 
 /**
- * Sorts items as `sortedInSteps` does, and yields at the end of each slice.
+ * Sorts items as `sortedInSteps` does, counts the cost, and yields at the end of each slice.
  * @param isLarge whether comparing an item may take long
  */
 export function* sortedInSlices<Item>(
@@ -115,6 +127,7 @@ export function* sortedInSlices<Item>(
   for (;;) {
     const step = sorting.next();
     if (step.done === true) return step.value;
+    effort.work(MERGED_STEPS * Math.min(STEP_ITEMS, items.length));
     if (effort.endsSlice()) yield;
   }
 }

@@ -4,6 +4,7 @@
  */
 import { type ByteString, textOfBytes } from "../../protocol/byte-string.js";
 import { compilePattern, PatternFault } from "../patterns/pattern.js";
+import { PatternExceeded, type PatternProgram } from "../patterns/pattern-program.js";
 import { type Bson, Extreme, isArray, isDocument, Regex } from "../values/collections/bson.js";
 import { doubleOf, integerOf, isNumber } from "../values/collections/bson-numbers.js";
 import { compareBson, keyOf } from "../values/collections/bson-order.js";
@@ -11,7 +12,7 @@ import { rankOf, TYPES, typeNamed, typeNumbered, typeOf } from "../values/collec
 import { Decimal } from "../values/collections/decimal.js";
 import { integerIn } from "./command-fields.js";
 import type { ValueTest } from "./document-paths.js";
-import { badValue, notImplemented, spend, type Work } from "./mongo-failure.js";
+import { badValue, MongoFailure, notImplemented, spend, type Work } from "./mongo-failure.js";
 import { compareCounted, isLarge, keyCounted } from "./value-size.js";
 
 const isNothing = (value: Bson | undefined): boolean => value === undefined || value === null;
@@ -69,17 +70,29 @@ export function isIn(values: readonly Bson[], work: Work): ValueTest {
 }
 
 /** Number of characters in a text that cost as much as checking one document. */
-export const CHARS_PER_UNIT = 2;
+const CHARS_PER_UNIT = 2;
 
 /** Tests for a string that contains a match of the pattern, or for the pattern itself. */
 export function matches(regex: Regex, work: Work): ValueTest {
   const program = programOf(regex);
   const isSame = equals(regex, work);
   return (value) => {
-    if (typeof value !== "string") return isSame(value);
-    spend(work, Math.floor(value.length / CHARS_PER_UNIT));
-    return program.isIn(textOfBytes(value));
+    return typeof value === "string" ? isFound(program, value, work) : isSame(value);
   };
+}
+
+/** Whether a text contains a match, and counts the cost. @throws CommandFailure if the search takes too long */
+export function isFound(program: PatternProgram, text: ByteString, work: Work): boolean {
+  spend(work, Math.floor(text.length / CHARS_PER_UNIT));
+  try {
+    return program.isIn(textOfBytes(text));
+  } catch (problem) {
+    if (!(problem instanceof PatternExceeded)) throw problem;
+    throw new MongoFailure(
+      51156,
+      `a pattern can match a text of ${text.length} bytes in too many ways: use a simpler pattern`,
+    );
+  }
 }
 
 const NOT_ASCII = /[^\x00-\x7f]/;

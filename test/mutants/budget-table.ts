@@ -9,6 +9,7 @@ const WORKING_MEMORY = "test/engine/backends/working-memory.test.js";
 const READS = "test/store/read-allowance.test.js";
 const VALUES = "test/store/queries/value-size.test.js";
 const EXPRESSIONS = "test/store/queries/long-expressions.test.js";
+const LARGE_VALUES = "test/store/queries/large-values.test.js";
 const ORDER = "test/cluster/order/order-recorder.test.js";
 
 export const budgetMutants: readonly Mutant[] = [
@@ -172,13 +173,6 @@ export const budgetMutants: readonly Mutant[] = [
     file: "store/commands/generic.js",
     find: "data.effort.work(COPIED_ENTRY_STEPS * size);",
     replace: ";",
-    test: PAGE,
-  },
-  {
-    name: "budgets: sorting documents is not counted",
-    file: "store/queries/document-sorting.js",
-    find: "work.effort.work(SORTED_STEPS * items.length);",
-    replace: "",
     test: PAGE,
   },
   {
@@ -369,5 +363,61 @@ export const budgetMutants: readonly Mutant[] = [
     find: "evaluation.effort.work(value.length / BYTES_PER_STEP);",
     replace: ";",
     test: "test/store/commands/relations/long-texts.test.js",
+  },
+  {
+    name: "budgets: sorting documents is not counted",
+    file: "store/queries/document-sorting.js",
+    find: "work.effort.work(SORTED_STEPS * items.length);",
+    replace: "",
+    test: PAGE,
+  },
+  {
+    name: "budgets: sorting a large value does not yield",
+    file: "store/queries/value-size.js",
+    find: "effort.work(MERGED_STEPS * Math.min(STEP_ITEMS, items.length));",
+    replace: "",
+    test: LARGE_VALUES,
+  },
+  {
+    name: "budgets: $concatArrays does not yield",
+    file: "store/queries/operators/arrays.js",
+    find: "passed(STEP_ITEMS, scope.work);",
+    replace: "",
+    test: LARGE_VALUES,
+  },
+  {
+    name: "budgets: $reverseArray and $slice do not yield",
+    file: "store/queries/operators/arrays.js",
+    find: "passed(part.length, work);",
+    replace: "",
+    test: LARGE_VALUES,
+  },
+  {
+    name: "budgets: a large document is written in one step",
+    file: "store/values/collections/bson-writer.js",
+    find: "return isLong(document)",
+    replace: "return false",
+    test: LARGE_VALUES,
+  },
+  {
+    name: "patterns: what a program remembers from earlier texts changes whether a long text is rejected",
+    file: "store/patterns/pattern-program.js",
+    find: "text.length > LONG_TEXT || ",
+    replace: "",
+    test: "test/store/patterns/pattern.test.js",
+  },
+  {
+    name: "patterns: the steps after each character are computed again",
+    file: "store/patterns/pattern-program.js",
+    find: "state.next[kind] = next;",
+    replace: "",
+    test: "test/store/patterns/pattern.test.js",
+  },
+  {
+    name: "patterns: a text may match in any number of ways",
+    file: "store/patterns/pattern-program.js",
+    find: "if (at - from > UNREMEMBERED_MAX)",
+    replace: "if (false)",
+    test: "test/store/patterns/pattern.test.js",
   },
 ];

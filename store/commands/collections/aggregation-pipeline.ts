@@ -4,6 +4,7 @@
  */
 
 import type { ByteString } from "../../../protocol/byte-string.js";
+import { STEP_ITEMS } from "../../../protocol/steps.js";
 import { distinctChoices } from "../../keyspace/seeded-choice.js";
 import { filterOf } from "../../queries/bson-filter.js";
 import { arrayAt, countOf } from "../../queries/command-fields.js";
@@ -21,10 +22,9 @@ import {
 import { unknownName } from "../../queries/mongodb-names.js";
 import { RESHAPINGS } from "../../queries/reshaping-stages.js";
 import { type Bson, type BsonDocument, Int32, isArray, isDocument } from "../../values/collections/bson.js";
-import { writeBson } from "../../values/collections/bson-writer.js";
 import { inSteps } from "./find-and-count.js";
 import { lookedUp } from "./lookup-stage.js";
-import { answeringAll, bytesOf, count, WRITTEN_STEPS } from "./mdb-replies.js";
+import { answeringAll, bytesInSteps, count, WRITTEN_STEPS } from "./mdb-replies.js";
 import { grouping } from "./stages/group-stage.js";
 import { unwound } from "./stages/unwind-stage.js";
 import { finding, inStepsOf, type Target } from "./update-and-delete.js";
@@ -67,18 +67,25 @@ export const aggregate = inSteps(["pipeline", "let"], function* (target, spec, r
     spend(target.work, documents.length);
     documents = yield* stage(documents);
   }
+  const answers = yield* written(documents, target);
+  return yield* answeringAll(answers, request, target.work.effort);
+});
+
+/** Writes the documents of a reply. @throws CommandFailure if they have too many bytes together */
+function* written(documents: readonly BsonDocument[], { work }: Target): Generator<void, ByteString[]> {
+  const answers: ByteString[] = [];
   let size = 0;
-  const answers = yield* mappedInSlices(documents, target.work, (document) => {
-    const bytes = stages.length === 0 ? writeBson(document) : bytesOf(document);
-    target.work.effort.work(Math.max(WRITTEN_STEPS, bytes.length / WRITTEN_BYTES_PER_STEP));
-    target.work.effort.hold(bytes.length);
+  for (const document of documents) {
+    const bytes = yield* bytesInSteps(document);
+    work.effort.work(Math.max(WRITTEN_STEPS, bytes.length / WRITTEN_BYTES_PER_STEP));
+    work.effort.hold(bytes.length);
     size += bytes.length;
     if (size > ANSWER_BYTES_MAX)
       throw new MongoFailure(146, `a pipeline returns at most ${ANSWER_BYTES_MAX} bytes`);
-    return bytes;
-  });
-  return yield* answeringAll(answers, request, target.work.effort);
-});
+    if (answers.push(bytes) % STEP_ITEMS === 0 || work.effort.endsSlice()) yield;
+  }
+  return answers;
+}
 
 /**
  * Returns the names of the top-level fields that a stage reads, or null if the complete documents are needed, for

@@ -33,7 +33,7 @@ import {
 } from "./candidate-documents.js";
 import { collectionAt } from "./collection-names.js";
 import { numbersIn, ordering, rangeInOrder } from "./index-ranges.js";
-import { answered, answeredAll, answeringAll, bytesOf, WRITTEN_STEPS } from "./mdb-replies.js";
+import { answeredAll, answering, answeringAll, bytesInSteps, WRITTEN_STEPS } from "./mdb-replies.js";
 import { expiredBy } from "./ttl-indexes.js";
 import {
   documentsAt,
@@ -109,7 +109,7 @@ export const find = inSteps(FIND_FIELDS, function* (target, spec, request) {
     else {
       const document = readCounted(bytes, target.work);
       effort.work(WRITTEN_STEPS);
-      const projected = bytesOf(yield* settled(() => project(document)));
+      const projected = yield* bytesInSteps(yield* settled(() => project(document)));
       effort.hold(projected.length);
       shown.push(projected);
     }
@@ -282,5 +282,5 @@ export const distinct = inSteps(["key", "query"], function* (target, spec, reque
   yield* mappedInSlices(matches, target.work, ({ bytes }) =>
     isAny(readCounted(bytes, target.work, roots), search),
   );
-  return answered(new Map([["values", [...values.values()]]]), request, DOCUMENT_BYTES_MAX);
+  return yield* answering(new Map([["values", [...values.values()]]]), request, DOCUMENT_BYTES_MAX);
 });

@@ -10,6 +10,7 @@ import {
   costOf,
   heldCopy,
   holdRead,
+  MongoFailure,
   notImplemented,
   produce,
   readCounted,
@@ -25,6 +26,9 @@ import { documentsAt, type Target } from "./update-and-delete.js";
 
 /** Approximate memory of a document's key in addition to its bytes. */
 const KEY_BYTES = 60;
+
+/** Maximum number of different values at a path in one document. */
+const KEYS_MAX = 100_000;
 
 /** @throws CommandFailure */
 export function lookedUp(
@@ -77,7 +81,7 @@ export function lookedUp(
   };
 }
 
-/** Returns the keys at a path; a missing field counts as null. */
+/** Returns the keys at a path; a missing field counts as null. @throws CommandFailure if there are too many */
 function keysAt(
   document: BsonDocument,
   path: readonly ByteString[],
@@ -86,6 +90,8 @@ function keysAt(
 ): ReadonlySet<ByteString> {
   const keys = new Set<ByteString>();
   const test = (value: Bson | undefined) => {
+    if (keys.size === KEYS_MAX)
+      throw new MongoFailure(146, `$lookup: a field of a document has at most ${KEYS_MAX} different values`);
     keys.add(keyCounted(value ?? null, work));
     return false;
   };

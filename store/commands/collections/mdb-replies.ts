@@ -1,15 +1,15 @@
 /** Replies of MDB.* commands: documents as BSON, or as Extended JSON if the request used it. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { array, bulk, type Reply } from "../../../protocol/reply.js";
-import { finish, mappedInSteps } from "../../../protocol/steps.js";
+import { finish, mappedInSteps, STEP_ITEMS } from "../../../protocol/steps.js";
 import { BYTES_PER_STEP, type EffortBudget } from "../../keyspace/effort-budget.js";
 import { isJson } from "../../queries/command-fields.js";
-import { guarded, MongoFailure } from "../../queries/mongo-failure.js";
+import { badValue, guarded, MongoFailure } from "../../queries/mongo-failure.js";
 import type { Handler } from "../../rows/command-row.js";
-import { type BsonDocument, DEPTH_MAX, Int32 } from "../../values/collections/bson.js";
+import { type BsonDocument, BsonFault, DEPTH_MAX, Int32, isLong } from "../../values/collections/bson.js";
 import { readKnownBson } from "../../values/collections/bson-reader.js";
-import { writeBson } from "../../values/collections/bson-writer.js";
-import { writeExtendedJson } from "../../values/collections/extended-json.js";
+import { type BsonBounds, bsonInSteps, writeBson } from "../../values/collections/bson-writer.js";
+import { extendedJsonInSteps, writeExtendedJson } from "../../values/collections/extended-json.js";
 
 /** Maximum depth of a reply: a reply wraps documents, which may themselves have the maximum depth. */
 const ANSWER_DEPTH = DEPTH_MAX + 8;
@@ -26,6 +26,15 @@ export function answered(
 ): Reply {
   const bounds = { bytes: max, depth: ANSWER_DEPTH };
   return bulk(isJson(request) ? writeExtendedJson(document) : guarded(() => writeBson(document, bounds)));
+}
+
+/** Returns a reply as `answered` does, a large one in steps. @throws CommandFailure */
+export function* answering(document: BsonDocument, request: ByteString, max: number): Generator<void, Reply> {
+  return bulk(
+    isJson(request)
+      ? yield* extendedJsonInSteps(document)
+      : yield* bytesInSteps(document, { bytes: max, depth: ANSWER_DEPTH }),
+  );
 }
 
 /** Cost in steps of writing a document of a reply as BSON. */
@@ -59,18 +68,30 @@ export function* answeringAll(
 ): Generator<void, Reply> {
   effort.hold(documents.length * REPLY_BYTES);
   if (!isJson(request)) return array(yield* mappedInSteps(documents, bulk));
-  const written = (bytes: ByteString) => {
+  const replies: Reply[] = [];
+  for (const bytes of documents) {
     effort.work(JSON_STEPS * (1 + bytes.length / BYTES_PER_STEP));
-    const json = writeExtendedJson(readKnownBson(bytes));
+    const document = readKnownBson(bytes);
+    if (isLong(document)) yield;
+    const json = yield* extendedJsonInSteps(document);
     effort.hold(json.length);
-    return bulk(json);
-  };
-  return array(yield* mappedInSteps(documents, written));
+    if (replies.push(bulk(json)) % STEP_ITEMS === 0 || effort.endsSlice()) yield;
+  }
+  return array(replies);
 }
 
 /** @throws CommandFailure if the document has become too large */
 export function bytesOf(document: BsonDocument): ByteString {
   return guarded(() => writeBson(document));
+}
+
+/** Returns a document's bytes, a large document's in steps. @throws CommandFailure if it has become too large */
+export function* bytesInSteps(document: BsonDocument, bounds?: BsonBounds): Generator<void, ByteString> {
+  try {
+    return yield* bsonInSteps(document, bounds);
+  } catch (fault) {
+    throw fault instanceof BsonFault ? badValue(fault.message) : fault;
+  }
 }
 
 /**

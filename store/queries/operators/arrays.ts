@@ -41,15 +41,39 @@ function elementAt(value: Value, index: Value, name: ByteString): Value {
   return arrayIn(value, name, 28689).at(integerIn(index, name, 28691));
 }
 
-function slice([value, first, second]: readonly Value[], scope: Scope, name: ByteString): Value {
+/** Returns elements of an array in a new one, and yields at the end of each slice. @param to  the index after the last */
+function* copied(
+  array: readonly Bson[],
+  { work }: Scope,
+  from = 0,
+  to = array.length,
+): Generator<void, Bson[]> {
+  const copy: Bson[] = [];
+  for (let at = Math.max(0, from); at < Math.min(array.length, to); at += STEP_ITEMS) {
+    const part = array.slice(at, Math.min(at + STEP_ITEMS, to));
+    passed(part.length, work);
+    for (const one of part) copy.push(one);
+    if (work.effort.endsSlice()) yield;
+  }
+  return copy;
+}
+
+function* slice(
+  [value, first, second]: readonly Value[],
+  scope: Scope,
+  name: ByteString,
+): Generator<void, Value> {
   if (isNothing(value) || isNothing(first) || second === null) return null;
   const array = arrayIn(value, name, 28724);
   const start = integerIn(first, name, 28726);
-  if (second === undefined) return madeArray(start < 0 ? array.slice(start) : array.slice(0, start), scope);
+  if (second === undefined) {
+    const [from, to] = start < 0 ? [array.length + start, array.length] : [0, start];
+    return madeArray(yield* copied(array, scope, from, to), scope);
+  }
   const count = integerIn(second, name, 28728);
   if (count <= 0) throw new MongoFailure(28729, "Third argument to $slice must be positive");
   const from = start < 0 ? Math.max(0, array.length + start) : start;
-  return madeArray(array.slice(from, from + count), scope);
+  return madeArray(yield* copied(array, scope, from, from + count), scope);
 }
 
 /** Compiles an operator that evaluates an expression for each element of its `input`. */
@@ -146,11 +170,20 @@ function* range(values: readonly Value[], scope: Scope, name: ByteString): Gener
   return madeArray(numbers, scope);
 }
 
-function joined(values: readonly Value[], scope: Scope, name: ByteString): Value {
+function* joined(values: readonly Value[], scope: Scope, name: ByteString): Generator<void, Value> {
   if (values.some(isNothing)) return null;
   const arrays = values.map((value) => arrayIn(value, name, 28664));
   checkCount(arrays.reduce((sum, { length }) => sum + length, 0));
-  return madeArray(arrays.flat(), scope);
+  const all: Bson[] = [];
+  for (const array of arrays) {
+    for (const [i, one] of array.entries()) {
+      all.push(one);
+      if ((i + 1) % STEP_ITEMS !== 0) continue;
+      passed(STEP_ITEMS, scope.work);
+      if (scope.work.effort.endsSlice()) yield;
+    }
+  }
+  return madeArray(all, scope);
 }
 
 /** The values of a set, by their keys. */
@@ -208,10 +241,14 @@ function* compared(
   return members;
 }
 
-/** Returns an array, and counts its elements. */
-function visited(array: readonly Bson[], work: Work): readonly Bson[] {
-  passed(array.length, work);
-  return array;
+/** Whether an element counts as true, or as false. */
+function* hasElement(array: readonly Bson[], { work }: Scope, wanted: boolean): Generator<void, boolean> {
+  for (const one of array) {
+    passed(1, work);
+    if (isTruth(one) === wanted) return true;
+    if (work.effort.endsSlice()) yield;
+  }
+  return false;
 }
 
 /** Returns the index of the first element that equals a value; -1 if there is none. */
@@ -231,12 +268,14 @@ function* indexOf(
 }
 
 export const arrays: Readonly<Record<string, Operator>> = {
-  allElementsTrue: ofOne((value, { work }, name) =>
-    visited(arrayIn(value, name, 17040), work).every(isTruth),
-  ),
-  anyElementTrue: ofOne((value, { work }, name) => visited(arrayIn(value, name, 17041), work).some(isTruth)),
+  allElementsTrue: ofLarge([1, 1], function* ([value], scope, name) {
+    return !(yield* hasElement(arrayIn(value, name, 17040), scope, false));
+  }),
+  anyElementTrue: ofLarge([1, 1], function* ([value], scope, name) {
+    return yield* hasElement(arrayIn(value, name, 17041), scope, true);
+  }),
   arrayElemAt: ofValues([2, 2], ([value, index], _, name) => elementAt(value, index, name)),
-  concatArrays: ofValues([0, Number.POSITIVE_INFINITY], joined),
+  concatArrays: ofLarge([0, Number.POSITIVE_INFINITY], joined),
   filter,
   first: ofOne((value, _, name) => elementAt(value, new Int32(0), name)),
   in: ofLarge([2, 2], function* ([value, list], { work }, name) {
@@ -253,9 +292,11 @@ export const arrays: Readonly<Record<string, Operator>> = {
   map,
   range: ofLarge([2, 3], range),
   reduce,
-  reverseArray: ofOne((value, scope, name) =>
-    isNothing(value) ? null : madeArray([...arrayIn(value, name, 34435)].reverse(), scope),
-  ),
+  reverseArray: ofLarge([1, 1], function* ([value], scope, name) {
+    return isNothing(value)
+      ? null
+      : madeArray((yield* copied(arrayIn(value, name, 34435), scope)).reverse(), scope);
+  }),
   setDifference: ofSets([2, 2], function* (sets, scope) {
     return madeArray([...(yield* compared(sets, false, scope)).values()], scope);
   }),
@@ -295,5 +336,5 @@ export const arrays: Readonly<Record<string, Operator>> = {
       `The argument to $size must be an array, but was of type: ${kindOf(value)}`,
     );
   }),
-  slice: ofValues([2, 3], slice),
+  slice: ofLarge([2, 3], slice),
 };

@@ -27,6 +27,13 @@ const unsupported = (value: Value, to: string) =>
 const failed = (sentence: string) =>
   new MongoFailure(CONVERSION_FAILURE, `${sentence} in $convert with no onError value`);
 
+/** Maximum number of characters of a text that represents a number. */
+const NUMBER_CHARS_MAX = 10_000;
+/** Number of characters of a text that an error shows. */
+const SHOWN_CHARS = 100;
+const unreadable = (kind: string, text: ByteString) =>
+  failed(`${kind} '${text.slice(0, SHOWN_CHARS)}${text.length > SHOWN_CHARS ? "..." : ""}'`);
+
 const DATE_MIN = -62_167_219_200_000n;
 const DATE_MAX = 253_402_300_799_999n;
 
@@ -78,7 +85,7 @@ function integerFrom(value: Exclude<Value, undefined | null>, to: "int" | "long"
   else if (typeof value === "boolean") integer = BigInt(value);
   else if (value instanceof BsonDate && to === "long") integer = value.at;
   else if (typeof value === "string") {
-    if (!/^[+-]?\d{1,30}$/.test(value)) throw failed(`Failed to parse number '${value}'`);
+    if (!/^[+-]?\d{1,30}$/.test(value)) throw unreadable("Failed to parse number", value);
     integer = BigInt(value);
   } else throw unsupported(value, to);
   if (BigInt.asIntN(to === "int" ? 32 : 64, integer) !== integer) throw overflow(to);
@@ -90,8 +97,8 @@ function doubleFrom(value: Exclude<Value, undefined | null>): number {
   if (typeof value === "boolean") return Number(value);
   if (value instanceof BsonDate) return Number(value.at);
   if (typeof value !== "string") throw unsupported(value, "double");
-  if (!/^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$/.test(value))
-    throw failed(`Failed to parse number '${value}'`);
+  if (value.length > NUMBER_CHARS_MAX || !/^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$/.test(value))
+    throw unreadable("Failed to parse number", value);
   return Number(value);
 }
 
@@ -101,8 +108,8 @@ function decimalFrom(value: Exclude<Value, undefined | null>): Decimal {
   if (typeof value === "boolean") return decimalOf(exactParts(Number(value)));
   if (value instanceof BsonDate) return decimalOf(exactParts(value.at));
   if (typeof value !== "string") throw unsupported(value, "decimal");
-  const decimal = decimalOfText(value);
-  if (decimal === undefined) throw failed(`Failed to parse number '${value}'`);
+  const decimal = value.length > NUMBER_CHARS_MAX ? undefined : decimalOfText(value);
+  if (decimal === undefined) throw unreadable("Failed to parse number", value);
   return decimal;
 }
 
@@ -120,16 +127,17 @@ function dateFrom(value: Exclude<Value, undefined | null>): BsonDate {
   }
   if (typeof value !== "string") throw unsupported(value, "date");
   // A text without a zone is in UTC, never in the machine's own zone.
-  const isLocal = value.includes("T") && !/(Z|[+-]\d\d:?\d\d)$/.test(value);
-  const at = ISO.test(value) ? Date.parse(isLocal ? `${value}Z` : value) : Number.NaN;
-  if (Number.isNaN(at)) throw failed(`Error parsing date string '${value}'`);
+  const isWritten = ISO.test(value);
+  const isLocal = isWritten && value.includes("T") && !/(Z|[+-]\d\d:?\d\d)$/.test(value);
+  const at = isWritten ? Date.parse(isLocal ? `${value}Z` : value) : Number.NaN;
+  if (Number.isNaN(at)) throw unreadable("Error parsing date string", value);
   return new BsonDate(BigInt(at));
 }
 
 function objectIdFrom(value: Exclude<Value, undefined | null>): ObjectId {
   if (value instanceof ObjectId) return value;
   if (typeof value !== "string") throw unsupported(value, "objectId");
-  if (!/^[0-9a-fA-F]{24}$/.test(value)) throw failed(`Failed to parse objectId '${value}'`);
+  if (!/^[0-9a-fA-F]{24}$/.test(value)) throw unreadable("Failed to parse objectId", value);
   return new ObjectId(Buffer.from(value, "hex").toString("latin1"));
 }
 

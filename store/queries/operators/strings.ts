@@ -8,9 +8,10 @@ import { indexOfPart, occurrences } from "../../patterns/text-search.js";
 import { type Bson, DOCUMENT_BYTES_MAX, Int32, Regex } from "../../values/collections/bson.js";
 import { doubleOf, isNumber } from "../../values/collections/bson-numbers.js";
 import { compiled, type Operator, type Scope } from "../expressions.js";
-import { MongoFailure, spend } from "../mongo-failure.js";
+import { long, valuesIn } from "../long-evaluation.js";
+import { MongoFailure } from "../mongo-failure.js";
 import { checkCount } from "../value-size.js";
-import { CHARS_PER_UNIT, programOf } from "../value-tests.js";
+import { isFound, programOf } from "../value-tests.js";
 import { textOf } from "./conversions.js";
 import {
   calculated,
@@ -30,7 +31,11 @@ import {
 /** Adds a number to the bytes of a range of letters. */
 function shifted(text: ByteString, first: number, last: number, change: number): ByteString {
   const bytes = Buffer.from(text, "latin1");
-  for (const [i, byte] of bytes.entries()) if (byte >= first && byte <= last) bytes[i] = byte + change;
+  // An iterator would take ten times as long for a long text.
+  for (let i = 0; i < bytes.length; i++) {
+    const byte = bytes[i] as number;
+    if (byte >= first && byte <= last) bytes[i] = byte + change;
+  }
   return bytes.toString("latin1");
 }
 
@@ -114,6 +119,26 @@ const indexing = (inCharacters: boolean): Operator =>
 
 const SPACES = " \t\n\v\f\r\0\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a";
 
+const ASCII = 128;
+
+/** Returns a test whether the bytes of one character in a text are those of one of the given characters. */
+function characterTest(characters: string): (text: ByteString, from: number, to: number) => boolean {
+  const ascii = new Uint8Array(ASCII);
+  const others = new Set<string>();
+  for (let at = 0; at < characters.length; at++) {
+    const code = characters.codePointAt(at) as number;
+    if (code < ASCII) ascii[code] = 1;
+    else others.add(String.fromCodePoint(code));
+    if (code > 0xffff) at++;
+  }
+  return (text, from, to) => {
+    const code = text.charCodeAt(from);
+    return code < ASCII && to === from + 1
+      ? ascii[code] === 1
+      : others.has(textOfBytes(text.slice(from, to)));
+  };
+}
+
 const trimming = (atStart: boolean, atEnd: boolean): Operator => {
   return (operand, scope, name) => {
     const spec = namedOperands(operand, name, ["input"], ["chars"]);
@@ -122,20 +147,20 @@ const trimming = (atStart: boolean, atEnd: boolean): Operator => {
     const operands = [input, ...(hasChars ? [compiled(spec.get("chars") as Bson, scope)] : [])];
     return calculated(operands, ([value, chars]) => {
       if (isNothing(value) || (hasChars && isNothing(chars))) return null;
-      const removed = new Set(
+      const isRemoved = characterTest(
         chars === undefined ? SPACES : textOfBytes(read(textIn(chars, name, 50700), scope)),
       );
       const text = read(textIn(value, name, 50699), scope);
       let [from, to] = [0, text.length];
       while (atStart && from < to) {
         const end = offsetOf(text, 1, from);
-        if (!removed.has(textOfBytes(text.slice(from, end)))) break;
+        if (!isRemoved(text, from, end)) break;
         from = end;
       }
       while (atEnd && from < to) {
         let start = to - 1;
         while (start > from && isContinuation(text.charCodeAt(start))) start--;
-        if (!removed.has(textOfBytes(text.slice(start, to)))) break;
+        if (!isRemoved(text, start, to)) break;
         to = start;
       }
       return madeText(text.slice(from, to), scope);
@@ -148,7 +173,8 @@ const replacing =
   (operand, scope, name) => {
     const spec = namedOperands(operand, name, ["input", "find", "replacement"]);
     const parts = ["input", "find", "replacement"].map((field) => compiled(spec.get(field) as Bson, scope));
-    return calculated(parts, (values) => {
+    return long(function* (root) {
+      const values = yield* valuesIn(parts, root);
       if (values.some(isNothing)) return null;
       const [text, search, replacement] = values.map((value) => textIn(value, name, 51746)) as [
         ByteString,
@@ -156,19 +182,41 @@ const replacing =
         ByteString,
       ];
       passed(text.length + search.length, scope.work);
-      return madeText(replaced(text, search, replacement, isAll), scope);
+      return madeText(yield* replaced(text, { search, replacement, isAll }, scope), scope);
     });
   };
 
+interface Replacing {
+  readonly search: ByteString;
+  readonly replacement: ByteString;
+  readonly isAll: boolean;
+}
+
 /** Replaces the first or all occurrences; between each two bytes there is an occurrence of the empty text. */
-function replaced(text: ByteString, search: ByteString, replacement: ByteString, isAll: boolean): ByteString {
+function* replaced(
+  text: ByteString,
+  { search, replacement, isAll }: Replacing,
+  scope: Scope,
+): Generator<void, ByteString> {
   if (search === "" && replacement === "") return text;
   if (search === "") {
     if (!isAll) return `${replacement}${text}`;
     checkLength(text.length + (text.length - 1) * replacement.length);
-    return text.split("").join(replacement);
+    const pieces: ByteString[] = [];
+    for (let at = 0; at < text.length; at += STEP_ITEMS) {
+      pieces.push(
+        text
+          .slice(at, at + STEP_ITEMS)
+          .split("")
+          .join(replacement),
+      );
+      passed(STEP_ITEMS, scope.work);
+      if (scope.work.effort.endsSlice()) yield;
+    }
+    return pieces.join(replacement);
   }
-  const parts: ByteString[] = [];
+  const joined: ByteString[] = [];
+  let parts: ByteString[] = [];
   let [from, length] = [0, text.length];
   for (const at of occurrences(text, search)) {
     // The length of the new text is counted before it is created.
@@ -176,8 +224,13 @@ function replaced(text: ByteString, search: ByteString, replacement: ByteString,
     parts.push(text.slice(from, at));
     from = at + search.length;
     if (!isAll) break;
+    if (parts.length < STEP_ITEMS) continue;
+    joined.push(parts.join(replacement));
+    parts = [];
+    passed(STEP_ITEMS, scope.work);
+    if (scope.work.effort.endsSlice()) yield;
   }
-  return [...parts, text.slice(from)].join(replacement);
+  return [...joined, ...parts, text.slice(from)].join(replacement);
 }
 
 function checkLength(length: number): void {
@@ -201,6 +254,7 @@ function* splitBy(
     from = at + between.length;
     if (parts.length % STEP_ITEMS !== 0) continue;
     checkCount(parts.length);
+    passed(STEP_ITEMS, scope.work);
     if (scope.work.effort.endsSlice()) yield;
   }
   parts.push(text.slice(from));
@@ -221,9 +275,7 @@ const regexMatch: Operator = (operand, scope, name) => {
   const program = programOf(regex);
   return calculated([compiled(spec.get("input") as Bson, scope)], ([value]) => {
     if (isNothing(value)) return false;
-    const text = textIn(value, name, 51104);
-    spend(scope.work, Math.floor(text.length / CHARS_PER_UNIT));
-    return program.isIn(textOfBytes(text));
+    return isFound(program, textIn(value, name, 51104), scope.work);
   });
 };
 

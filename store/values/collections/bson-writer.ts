@@ -6,13 +6,17 @@ import {
   BsonDate,
   type BsonDocument,
   BsonFault,
+  countValues,
   DEPTH_MAX,
   DOCUMENT_BYTES_MAX,
   type Extreme,
   Int32,
+  isArray,
+  isLong,
   ObjectId,
   Regex,
   Timestamp,
+  WRITTEN_VALUES,
   WrittenDouble,
 } from "./bson.js";
 import { Decimal } from "./decimal.js";
@@ -33,18 +37,56 @@ export function writeBson(document: BsonDocument, bounds = OF_DOCUMENTS): ByteSt
   return documentBytes(document, 1, bounds);
 }
 
+/** Writes a document as `writeBson` does, a large one in steps. @throws BsonFault */
+export function* bsonInSteps(document: BsonDocument, bounds = OF_DOCUMENTS): Generator<void, ByteString> {
+  return isLong(document) ? yield* documentInSteps(document, 1, bounds) : documentBytes(document, 1, bounds);
+}
+
+function* documentInSteps(
+  fields: BsonDocument | readonly Bson[],
+  depth: number,
+  bounds: BsonBounds,
+): Generator<void, ByteString> {
+  checkDepth(depth, bounds);
+  const joined: ByteString[] = [];
+  let parts: ByteString[] = [];
+  let [length, written] = [5, 0];
+  for (const [name, value] of fields.entries()) {
+    written += 1 + countValues(value, WRITTEN_VALUES);
+    const element = isLong(value)
+      ? `${isArray(value) ? "\x04" : "\x03"}${name}\0${yield* documentInSteps(value, depth + 1, bounds)}`
+      : elementBytes(`${name}\0`, value, depth, bounds);
+    length += element.length;
+    checkLength(length, bounds);
+    parts.push(element);
+    if (written < WRITTEN_VALUES) continue;
+    joined.push(parts.join(""));
+    [parts, written] = [[], 0];
+    yield;
+  }
+  return `${int32(length)}${[...joined, ...parts].join("")}\0`;
+}
+
+function checkDepth(depth: number, bounds: BsonBounds): void {
+  if (depth > bounds.depth) throw new BsonFault(`documents are nested more than ${bounds.depth} levels deep`);
+}
+
+function checkLength(length: number, bounds: BsonBounds): void {
+  if (length > bounds.bytes) throw new BsonFault(`a document would have more than ${bounds.bytes} bytes`);
+}
+
 function documentBytes(
   fields: BsonDocument | readonly Bson[],
   depth: number,
   bounds: BsonBounds,
 ): ByteString {
-  if (depth > bounds.depth) throw new BsonFault(`documents are nested more than ${bounds.depth} levels deep`);
+  checkDepth(depth, bounds);
   const parts: ByteString[] = [];
   let length = 5;
   for (const [name, value] of fields.entries()) {
     const element = elementBytes(`${name}\0`, value, depth, bounds);
     length += element.length;
-    if (length > bounds.bytes) throw new BsonFault(`a document would have more than ${bounds.bytes} bytes`);
+    checkLength(length, bounds);
     parts.push(element);
   }
   return `${int32(length)}${parts.join("")}\0`;

@@ -113,5 +113,24 @@ export const MAX_KEY = new Extreme("max");
 export const isDocument = (value: Bson | undefined): value is BsonDocument => value instanceof Map;
 export const isArray = (value: Bson | undefined): value is readonly Bson[] => Array.isArray(value);
 
+/** Number of values that are written in one step. */
+export const WRITTEN_VALUES = 2048;
+
+/** Whether a value contains so many values, including those inside them, that it is written in steps. */
+export const isLong = (value: Bson): value is BsonDocument | readonly Bson[] =>
+  countValues(value, WRITTEN_VALUES) >= WRITTEN_VALUES;
+
+/** Counts the values in a document or an array, including those inside them, up to about `max`. */
+export function countValues(value: Bson, max: number): number {
+  if (!(isDocument(value) || isArray(value))) return 0;
+  let count = isDocument(value) ? value.size : value.length;
+  if (count >= max) return count;
+  for (const one of value.values()) {
+    count += countValues(one, max - count);
+    if (count >= max) break;
+  }
+  return count;
+}
+
 /** Thrown for bytes that cannot be read and for values that cannot be stored. */
 export class BsonFault extends Error {}

@@ -11,15 +11,19 @@ import {
   BsonDate,
   type BsonDocument,
   BsonFault,
+  countValues,
   DEPTH_MAX,
   DOCUMENT_BYTES_MAX,
   Extreme,
   Int32,
+  isArray,
+  isLong,
   MAX_KEY,
   MIN_KEY,
   ObjectId,
   Regex,
   Timestamp,
+  WRITTEN_VALUES,
   WrittenDouble,
 } from "./bson.js";
 import { Decimal, decimalOfText, decimalText } from "./decimal.js";
@@ -165,6 +169,28 @@ function readDate(value: JsonValue): Bson | undefined {
 /** @returns the text in UTF-8 */
 export function writeExtendedJson(value: Bson): ByteString {
   return bytesOfText(written(value));
+}
+
+/** Writes a document as `writeExtendedJson` does, a large one in steps. */
+export function* extendedJsonInSteps(document: BsonDocument): Generator<void, ByteString> {
+  return isLong(document) ? bytesOfText(yield* writtenInSteps(document)) : writeExtendedJson(document);
+}
+
+function* writtenInSteps(container: BsonDocument | readonly Bson[]): Generator<void, string> {
+  const joined: string[] = [];
+  let parts: string[] = [];
+  let count = 0;
+  for (const [name, value] of container.entries()) {
+    count += 1 + countValues(value, WRITTEN_VALUES);
+    const json = isLong(value) ? yield* writtenInSteps(value) : written(value);
+    parts.push(isArray(container) ? json : `${quoted(name as ByteString)}:${json}`);
+    if (count < WRITTEN_VALUES) continue;
+    joined.push(parts.join(","));
+    [parts, count] = [[], 0];
+    yield;
+  }
+  const all = [...joined, ...parts].join(",");
+  return isArray(container) ? `[${all}]` : `{${all}}`;
 }
 
 const quoted = (bytes: ByteString): string => JSON.stringify(textOfBytes(bytes));

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { compilePattern, PATTERN_STEPS_MAX, PatternFault } from "../../../store/patterns/pattern.js";
+import { PatternExceeded, PatternProgram } from "../../../store/patterns/pattern-program.js";
 import { SeededRandom, seedOfRun } from "../../support/seeded-random.js";
 
 const seed = seedOfRun();
@@ -100,4 +101,44 @@ test("a pattern that makes backtracking matchers try all paths is decided immedi
   const text = "a".repeat(100_000);
   for (const pattern of ["^(a+)+$b", "(a|a)*b", "(a*)*c", "(.*)(.*)(.*)(.*)x$"])
     assert.equal(compilePattern(pattern).isIn(text), false);
+});
+
+test(`what a program remembers does not change its results, and long texts have a limit (seed ${seed})`, () => {
+  const random = new SeededRandom(seed, 9);
+  const pattern = "a[^c]{0,20}bb[^c]{0,20}c";
+  const textOfLength = (length: number) =>
+    Array.from({ length }, () => random.oneOf(["a", "b", "d", "é"])).join("");
+  const used = compilePattern(pattern);
+  for (let run = 0; run < 10; run++) {
+    const text = textOfLength(random.oneOf([10, 1000, 9000])) + random.oneOf(["", "c", "\n"]);
+    assert.equal(used.isIn(text), new RegExp(pattern).test(text));
+  }
+  // The program remembers about one fact for each character of these texts, 20,000 in all, and reads 100,000 without.
+  const long = textOfLength(115_000);
+  const other = compilePattern(pattern);
+  assert.equal(other.isIn(textOfLength(9000)), false);
+  for (const program of [other, used]) assert.equal(program.isIn(long), false);
+  assert.equal(used.isIn(`${long}c`), true);
+  const tooLong = textOfLength(400_000);
+  for (const program of [used, compilePattern(pattern)])
+    assert.throws(() => program.isIn(tooLong), PatternExceeded);
+  assert.equal(used.isIn("ab".repeat(1_000_000)), false);
+  const codes = Array.from({ length: 60_000 }, (_, i) => String.fromCodePoint(0x10000 + i)).join("");
+  assert.equal(compilePattern("[a-c]$").isIn(`${codes}b`), true);
+});
+
+test("a program computes each combination of steps and kind of character once", () => {
+  let tested = 0;
+  const program = new PatternProgram([
+    {
+      kind: "char",
+      is: (code) => {
+        tested++;
+        return code === 0x63;
+      },
+    },
+    { kind: "found" },
+  ]);
+  assert.equal(program.isIn("ab".repeat(100_000)), false);
+  assert.ok(tested < 20, `${tested} characters were tested`);
 });

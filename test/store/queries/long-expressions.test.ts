@@ -5,9 +5,7 @@
  */
 import assert from "node:assert/strict";
 import { mock, test } from "node:test";
-import type { Reply } from "../../../protocol/reply.js";
-import { StepReply } from "../../../protocol/step-reply.js";
-import { Database } from "../../../store/database.js";
+import type { Database } from "../../../store/database.js";
 import { EffortBudget, QUERY_PRODUCED_MAX } from "../../../store/keyspace/effort-budget.js";
 import { ACCUMULATORS } from "../../../store/queries/accumulators.js";
 import { expressionOf } from "../../../store/queries/expressions.js";
@@ -19,9 +17,8 @@ import { amount } from "../../support/amount.js";
 import { SeededRandom, seedOfRun } from "../../support/seeded-random.js";
 import { textOf } from "../commands/collections/mdb-under-test.js";
 import { unit } from "../effort-state.js";
+import { aggregate, collection, type Json, type Run, range, runOf } from "./query-run.js";
 import { scopeOf } from "./scope.js";
-
-type Json = string | number | null | readonly Json[] | { readonly [name: string]: Json };
 
 const seed = seedOfRun();
 const OPERATORS = [...EXPRESSION_OPERATORS.keys()];
@@ -29,9 +26,6 @@ const OPERATORS = [...EXPRESSION_OPERATORS.keys()];
 const REQUEST_BYTES = 1000;
 /** Maximum number of steps without a yield: a slice, and one operation on the largest value of these tests. */
 const RUN_STEPS = 1_000_000;
-/** Number of yields after which a query that is still running is abandoned. */
-const YIELDS = 12;
-
 // biome-ignore-start lint/suspicious/noThenProperty: the names of MongoDB's operands
 /** Returns operands of all forms that operators have, with the given values. */
 const operandsWith = (x: Json, y: Json, z: Json): readonly Json[] => [
@@ -80,10 +74,11 @@ const ROOT: BsonDocument = readExtendedJson(
 const LARGE = ["$list", "$doc", "$pairs", "$text"];
 const SMALL = ["$n", "$date", "$id", "$same", "$part"];
 
-/** Operators whose time does not depend on the sizes of their operands. */
+/** Operators whose time does not depend on the sizes of their operands, or which end at the first true element. */
 const CONSTANT = [
   ...[
     "$arrayElemAt",
+    "$anyElementTrue",
     "$first",
     "$last",
     "$size",
@@ -143,7 +138,6 @@ test("each operator counts the elements and bytes that it visits", () => {
 });
 
 /** Expressions of a few bytes with large values. */
-const range = (count: number): Json => ({ $range: [0, count] });
 const SOURCES: readonly ((random: SeededRandom) => Json)[] = [
   (random) => range(random.oneOf([30, 3000, 100_000])),
   (random) => ({
@@ -187,61 +181,6 @@ function productOf(random: SeededRandom, names: readonly string[]): Json {
     },
   };
 }
-
-function collection(): Database {
-  const database = new Database();
-  const documents = Array.from({ length: 60 }, (_, i) => `{"_id":${i},"n":${i % 5},"l":[1,2,3]}`);
-  assert.notEqual(database.execute(["MDB.INSERT", "d", "c", "1", ...documents], unit(1)).kind, "error");
-  return database;
-}
-
-// biome-ignore lint/correctness/useYield: the reply was found in one step
-function* complete(reply: Reply): Generator<void, readonly Reply[]> {
-  return [reply];
-}
-
-interface Run {
-  /** The largest number of steps between two yields. */
-  longest: number;
-  yields: number;
-  produced: number;
-  /** The result, or null if the query was abandoned. */
-  result: string | null;
-}
-
-/** Runs a query in steps. @param yields  number of yields after which it is abandoned */
-function runOf(database: Database, argv: readonly string[], yields = YIELDS): Run {
-  const effort = EffortBudget.ofQuery();
-  const making = mock.method(EffortBudget, "ofQuery", () => effort);
-  const run: Run = { longest: 0, yields: 0, produced: 0, result: null };
-  try {
-    const reply = database.execute(argv, { ...unit(2), takesSteps: true });
-    const steps = reply instanceof StepReply ? reply.steps() : complete(reply);
-    for (let before = 0; run.yields <= yields; run.yields++) {
-      run.longest = Math.max(run.longest, effort.steps - before);
-      before = effort.steps;
-      const step = steps.next();
-      run.longest = Math.max(run.longest, effort.steps - before);
-      if (step.done !== true) continue;
-      run.result = textOf((step.value as readonly Reply[])[0] as Reply);
-      break;
-    }
-  } catch (problem) {
-    if (!(problem instanceof Error) || !("reply" in problem)) throw problem;
-    run.result = textOf(problem.reply as never);
-  } finally {
-    making.mock.restore();
-  }
-  run.produced = effort.produced;
-  return run;
-}
-
-const aggregate = (pipeline: Json): readonly string[] => [
-  "MDB.AGGREGATE",
-  "d",
-  "c",
-  JSON.stringify({ pipeline }),
-];
 
 function check(database: Database, argv: readonly string[]): Run {
   const text = argv.join(" ");
