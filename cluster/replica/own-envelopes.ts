@@ -87,8 +87,10 @@ export class OwnEnvelopes {
     const { cluster } = signers;
     const nonce = environment.randomBytes(NONCE_BYTES);
     this.#last = date;
-    const named = { key: identity.id, cluster, nonce, db, as, multi, units, if: conditions };
-    const header = { ...named, at: date.at, seq: date.seq, choices, expiries };
+    const { id: key } = identity;
+    const { at, seq } = date;
+    // Each field is named: V8 takes microseconds for a spread that other fields follow.
+    const header = { key, cluster, nonce, db, as, multi, units, if: conditions, at, seq, choices, expiries };
     const signed = writeSigned(header, commands);
     const signature = signEnvelope(signed, identity.key);
     // Do not parse the bytes that were just written: that would cost as much as applying them.

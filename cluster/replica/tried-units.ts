@@ -66,7 +66,8 @@ export function tryUnits(group: WaitingGroup, options: TrialOptions): readonly T
   const tried: TriedUnit[] = [];
   let [commandsBefore, dependOnIds] = [0, false];
   database.tryOut(Number.POSITIVE_INFINITY, (records) => {
-    const trial: Trial = { ...options, id: "", records };
+    const { state, date, refusal, isOver } = options;
+    const trial: Trial = { state, date, refusal, isOver, id: "", records };
     for (const unit of group.units()) {
       const isProgram = "run" in unit;
       // The commands before it may choose by their ids, which differ from those in the trial.
@@ -182,8 +183,8 @@ export function envelopesOf(tried: readonly TriedUnit[], stepsMax: number): read
     if (unit.kind !== "writes") continue;
     let envelope = envelopes.at(-1);
     if (envelope === undefined || !hasRoom(envelope, unit, stepsMax)) {
-      const empty = { indexes: [], units: [], commands: [], bytes: 0, steps: 0 };
-      envelope = { ...empty, db: unit.db, choices: new Map(), expiries: new Map() };
+      const [choices, expiries] = [new Map(), new Map()];
+      envelope = { db: unit.db, indexes: [], units: [], commands: [], choices, expiries, bytes: 0, steps: 0 };
       envelopes.push(envelope);
     }
     const first = envelope.commands.length;
