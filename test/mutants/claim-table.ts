@@ -67,6 +67,13 @@ export const claimMutants: readonly Mutant[] = [
     test: CHOICES,
   },
   {
+    name: "claims: a stream that XGROUP CREATE creates has no expiry",
+    file: "store/commands/streams/group-management.js",
+    find: 'word.toUpperCase() === "MKSTREAM"',
+    replace: "false",
+    test: CHOICES,
+  },
+  {
     name: "claims: what a claim takes does not count towards the length of its envelope",
     file: "cluster/replica/gateway.js",
     find: "bytes > group.bytes && bytes > COMMAND_BYTES_MAX",

@@ -373,6 +373,8 @@ for (const line of [
   "SADD k x",
   "ZADD k 1 x",
   "SET k v KEEPTTL",
+  "XADD k * f v",
+  "XGROUP CREATE k g $ MKSTREAM",
 ])
   test(`${line} creates its key with the recorded expiry, and changes no other expiry`, () => {
     const type = line.split(" ")[0] as string;

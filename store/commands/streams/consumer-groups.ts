@@ -17,7 +17,15 @@ import { allLookedUp } from "../../rows/counted-lookups.js";
 import { streamsSearch } from "../../rows/key-searches.js";
 import { none, read, write } from "../../rows/key-spec.js";
 import { xack, xautoclaim, xclaim } from "./group-claims.js";
-import { create, createConsumer, deleteConsumer, destroy, setId, xgroupHelp } from "./group-management.js";
+import {
+  create,
+  createConsumer,
+  createsStream,
+  deleteConsumer,
+  destroy,
+  setId,
+  xgroupHelp,
+} from "./group-management.js";
 import { xpending } from "./group-pending.js";
 import { xreadgroup } from "./group-reads.js";
 import { groupReadPeek } from "./new-entries.js";
@@ -82,6 +90,7 @@ export const consumerGroups = family("stream", {
     events: event("t", "xgroup-create", always, secondArgument),
     keyFlags: ["RW insert"],
     serves: "none",
+    keepsExpiryOf: (argv) => (createsStream(argv) ? 2 : undefined),
     run: create,
   },
   "XGROUP|CREATECONSUMER": {

@@ -31,6 +31,10 @@ export function create(data: Data, argv: readonly ByteString[]): Reply {
   return OK;
 }
 
+/** Whether a call of XGROUP CREATE creates the stream if it is absent. */
+export const createsStream = (argv: readonly ByteString[]): boolean =>
+  argv.slice(5).some((word) => word.toUpperCase() === "MKSTREAM");
+
 export function setId(data: Data, argv: readonly ByteString[]): Reply {
   const { entriesRead } = groupOptions(argv, false);
   const { stream, group } = groupOf(data, argv);

@@ -162,6 +162,15 @@ test("the expiry that a command keeps is recorded, as it is before the command",
   });
 });
 
+test("XGROUP CREATE keeps the expiry of a stream only with MKSTREAM, which may create it", () => {
+  const database = prepared("XADD s 1-1 f v", "PEXPIREAT s 1790000009000");
+  assert.equal(keptExpiries(database, ["XGROUP CREATE s g $ ENTRIESREAD 0"]), null);
+  assert.deepEqual(keptExpiries(database, ["XGROUP CREATE s g $ ENTRIESREAD 0 mkstream", "XADD s * f v"]), {
+    0: 1_790_000_009_000,
+    1: 1_790_000_009_000,
+  });
+});
+
 test("the expiry of a key that a command before has removed is not recorded", () => {
   const expires = "PEXPIREAT k 1790000009000";
   assert.equal(keptExpiries(prepared("SET k 1", expires), ["GETDEL k", "INCR k"]), null);
