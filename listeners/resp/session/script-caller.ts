@@ -94,7 +94,7 @@ export class SessionCaller implements ScriptCaller {
     if (isFull && session.userSession.isMemoryFull) return OUT_OF_MEMORY;
     // Other blocking commands do not wait in scripts.
     return waitsByOption(command.waitsFor, argv)
-      ? error(`ERR ${command.name.toLowerCase()} command is not allowed with BLOCK option from scripts`)
+      ? error(`ERR ${argv[0]} command is not allowed with BLOCK option from scripts`)
       : null;
   }
 
