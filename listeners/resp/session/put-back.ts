@@ -59,25 +59,27 @@ const PUT_BACK: ReadonlyMap<string, PutBack> = new Map<string, PutBack>([
 /** A command that takes elements, until its answer is written to the socket. */
 export class Taking implements Unwritten {
   readonly argv: Argv;
-  readonly sender: CommandSender;
+  readonly db: number;
+  /** The user's name in the audit log, or null if no user was authenticated. */
+  readonly as: ByteString | null;
   /** The index among the commands of the connection that take elements. */
   readonly index: number;
   readonly #form: PutBack;
   readonly #takings: Takings;
-  /** The texts of its reply. */
-  #taken: Argv = [];
+  #reply: Reply | null = null;
 
-  constructor(takings: Takings, form: PutBack, call: Pick<Taking, "argv" | "sender" | "index">) {
+  constructor(takings: Takings, form: PutBack, argv: Argv, { db, as }: CommandSender) {
     this.#takings = takings;
     this.#form = form;
-    this.argv = call.argv;
-    this.sender = call.sender;
-    this.index = call.index;
+    this.argv = argv;
+    this.db = db;
+    this.as = as;
+    this.index = takings.begun++;
   }
 
   /** Receives the reply, before it is passed on to be written. */
   answered(reply: Reply): void {
-    this.#taken = textsOf(reply);
+    this.#reply = reply;
     this.#takings.answered();
   }
 
@@ -87,14 +89,16 @@ export class Taking implements Unwritten {
 
   /** The command that puts back the elements, or null if there are none. */
   get putBack(): Argv | null {
-    return this.#taken.length === 0 ? null : this.#form(this.argv, this.#taken);
+    const taken = this.#reply === null ? [] : textsOf(this.#reply);
+    return taken.length === 0 ? null : this.#form(this.argv, taken);
   }
 }
 
 /** The commands of a connection that take elements. */
 export class Takings {
   readonly #server: RespServer;
-  #begun = 0;
+  /** The number of commands so far. */
+  begun = 0;
   #running = 0;
   #unwritten: Taking[] = [];
   #isScheduled = false;
@@ -104,12 +108,11 @@ export class Takings {
   }
 
   /** Returns an object that receives the reply to a command, or null if the command takes nothing. */
-  begin({ name }: Command, argv: Argv, { db, as, now }: CommandSender): Taking | null {
+  begin({ name }: Command, argv: Argv, sender: CommandSender): Taking | null {
     const form = PUT_BACK.get(name);
     if (form === undefined) return null;
     this.#running++;
-    const sender = { db, as, now, readsAll: false, isStable: false };
-    return new Taking(this, form, { argv, sender, index: this.#begun++ });
+    return new Taking(this, form, argv, sender);
   }
 
   answered(): void {
@@ -133,11 +136,12 @@ export class Takings {
     for (const taking of unwritten.toSorted((a, b) => b.index - a.index)) this.#putBackOne(taking);
   };
 
-  async #putBackOne({ putBack, sender }: Taking): Promise<void> {
+  async #putBackOne({ putBack, db, as }: Taking): Promise<void> {
     if (putBack === null) return;
     const { path, environment, host } = this.#server;
     const command = findCommand(putBack[0] as ByteString) as Command;
-    const reply = await path.execute(command, putBack, { ...sender, now: environment.clock() });
+    const sender = { db, as, now: environment.clock(), readsAll: false, isStable: false };
+    const reply = await path.execute(command, putBack, sender);
     if (reply.kind === "error")
       host.log.warn(
         { command: command.name, reason: reply.text },
