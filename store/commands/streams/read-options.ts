@@ -44,20 +44,20 @@ function anyOptions(argv: readonly ByteString[], ofGroup: boolean): AnyOptions {
   let groupAt = -1;
   let noAck = false;
   for (let i = 1; i < argv.length; i++) {
-    const word = argv[i]!.toUpperCase();
+    const word = argv[i]!;
     const more = argv.length - 1 - i;
-    if (word === "BLOCK" && more > 0) checkTimeout(argv[++i]!);
-    else if (word === "COUNT" && more > 0) count = Math.max(0, indexArgument(argv[++i]!));
-    else if (word === "STREAMS" && more > 0) {
+    if (isWord(word, "BLOCK") && more > 0) checkTimeout(argv[++i]!);
+    else if (isWord(word, "COUNT") && more > 0) count = Math.max(0, indexArgument(argv[++i]!));
+    else if (isWord(word, "STREAMS") && more > 0) {
       if (more % 2 === 1) throw unbalanced();
       const [keys, ids] = [argv.slice(i + 1, i + 1 + more / 2), argv.slice(i + 1 + more / 2)];
       const [group = "", consumer = ""] = groupAt < 0 ? [] : [argv[groupAt + 1], argv[groupAt + 2]];
       return { count, keys, ids, group, consumer, noAck, groupAt };
-    } else if (word === "GROUP" && more > 1) {
+    } else if (isWord(word, "GROUP") && more > 1) {
       if (!ofGroup) throw onlyOfGroups("GROUP");
       groupAt = i;
       i += 2;
-    } else if (word === "NOACK") {
+    } else if (isWord(word, "NOACK")) {
       if (!ofGroup) throw onlyOfGroups("NOACK");
       noAck = true;
     } else throw syntaxError();
@@ -106,7 +106,7 @@ function keysAfter(argv: readonly ByteString[], index: number, access: Access): 
 }
 
 const isWord = (bytes: ByteString, word: string) =>
-  bytes.length === word.length && bytes.toUpperCase() === word;
+  bytes === word || (bytes.length === word.length && bytes.toUpperCase() === word);
 
 /** Maximum number of entries that a client receives after waiting for streams, if it did not specify COUNT. */
 const COUNT_DEFAULT = "1000";

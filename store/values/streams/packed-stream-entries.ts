@@ -31,6 +31,13 @@ const MORE = 1 << LENGTH_BITS;
 
 /** Maximum number of bytes that are read and written as a number; longer ones are written as a bigint. */
 const NUMBER_BYTES_MAX = 6;
+/** Bytes of each part of an id. */
+const PART_BYTES = 8;
+/** Bytes of the second number when a bigint is read as two numbers. */
+const LOW_BYTES = 4;
+/** The two parts of an id that is written or searched, and their bytes. */
+const PARTS = new DataView(new ArrayBuffer(2 * PART_BYTES));
+const PARTS_BYTES = new Uint8Array(PARTS.buffer);
 const LENGTHS: readonly ByteString[] = Array.from({ length: MORE }, (_, length) =>
   String.fromCharCode(length),
 );
@@ -84,33 +91,38 @@ export class SealedEntries {
   countBefore(id: StreamId): number {
     if (id <= this.first) return 0;
     if (id > this.last) return this.size;
-    const key = this.#keyOf(id);
+    this.#writeSearched(id);
     let low = 0;
     let high = this.size;
     while (low < high) {
       const middle = (low + high) >> 1;
-      if (this.#isBefore(middle, key)) low = middle + 1;
+      if (this.#isBeforeSearched(middle)) low = middle + 1;
       else high = middle;
     }
     return low;
   }
 
   /**
-   * Returns an id in the stored form or, if its sequence number is too long for this form, the next id that fits. The
-   * id must not be after the last one.
+   * Writes an id to `PARTS`, as it is stored; if its sequence number is too long for the stored form, the next id that
+   * fits. The id must not be after the last one.
    */
-  #keyOf(id: StreamId): Buffer {
-    const isOver = widthOf(seqOf(id)) > this.#seqBytes;
-    const key = Buffer.alloc(this.#msBytes + this.#seqBytes);
-    writeUint(key, 0, this.#msBytes, msOf(id) - msOf(this.first) + (isOver ? 1n : 0n));
-    writeUint(key, this.#msBytes, this.#seqBytes, isOver ? 0n : seqOf(id));
-    return key;
+  #writeSearched(id: StreamId): void {
+    const seq = seqOf(id);
+    const isOver = this.#seqBytes < PART_BYTES && seq >> BigInt(8 * this.#seqBytes) > 0n;
+    PARTS.setBigUint64(0, msOf(id) - msOf(this.first) + (isOver ? 1n : 0n));
+    PARTS.setBigUint64(PART_BYTES, isOver ? 0n : seq);
   }
 
-  #isBefore(index: number, key: Buffer): boolean {
-    const at = index * key.length;
-    for (let i = 0; i < key.length; i++) {
-      const difference = this.#ids.charCodeAt(at + i) - (key[i] as number);
+  #isBeforeSearched(index: number): boolean {
+    const [msBytes, seqBytes] = [this.#msBytes, this.#seqBytes];
+    const at = index * (msBytes + seqBytes);
+    for (let i = 0; i < msBytes; i++) {
+      const difference = this.#ids.charCodeAt(at + i) - (PARTS_BYTES[PART_BYTES - msBytes + i] as number);
+      if (difference !== 0) return difference < 0;
+    }
+    for (let i = 0; i < seqBytes; i++) {
+      const stored = this.#ids.charCodeAt(at + msBytes + i);
+      const difference = stored - (PARTS_BYTES[2 * PART_BYTES - seqBytes + i] as number);
       if (difference !== 0) return difference < 0;
     }
     return false;
@@ -200,18 +212,19 @@ function writeUint(buffer: Buffer, at: number, width: number, value: bigint): vo
     buffer.writeUIntBE(Number(value), at, width);
     return;
   }
-  let remaining = value;
-  for (let i = at + width - 1; i >= at; i--) {
-    buffer[i] = Number(remaining & 0xffn);
-    remaining >>= 8n;
-  }
+  PARTS.setBigUint64(0, value);
+  buffer.set(PARTS_BYTES.subarray(PART_BYTES - width, PART_BYTES), at);
 }
 
 function uintAt(bytes: ByteString, at: number, width: number): bigint {
+  if (width <= NUMBER_BYTES_MAX) return BigInt(numberAt(bytes, at, at + width));
+  const middle = at + width - LOW_BYTES;
+  const high = BigInt(numberAt(bytes, at, middle)) << BigInt(8 * LOW_BYTES);
+  return high | BigInt(numberAt(bytes, middle, at + width));
+}
+
+function numberAt(bytes: ByteString, start: number, end: number): number {
   let value = 0;
-  const small = Math.min(width, NUMBER_BYTES_MAX);
-  for (let i = at; i < at + small; i++) value = value * 256 + bytes.charCodeAt(i);
-  let result = BigInt(value);
-  for (let i = at + small; i < at + width; i++) result = (result << 8n) | BigInt(bytes.charCodeAt(i));
-  return result;
+  for (let i = start; i < end; i++) value = value * 256 + bytes.charCodeAt(i);
+  return value;
 }
