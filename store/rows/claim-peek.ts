@@ -10,8 +10,8 @@ import type { Entry } from "../keyspace/keyspace.js";
 export class PeekedKey {
   #first = 0;
   #last = 0;
-  /** The last id that each consumer group has delivered, by the group's name. */
-  readonly delivered = new Map<ByteString, bigint>();
+  /** The ids that each consumer group has not delivered yet, by the group's name. */
+  readonly undelivered = new Map<ByteString, Iterator<bigint>>();
 
   /** Takes an element from an end. @returns its index among all `size` elements, or null if all have been taken */
   take(end: "first" | "last", size: number): number | null {

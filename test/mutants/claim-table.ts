@@ -118,7 +118,21 @@ export const claimMutants: readonly Mutant[] = [
   {
     name: "claims: a group loses the entries before a delivery that did not include them",
     file: "store/commands/streams/group-reads.js",
-    find: "if (i >= next.length)",
+    find: "addSkipped(data, { stream, group }, lastId + 1n, id - 1n);",
+    replace: "",
+    test: CLAIMS,
+  },
+  {
+    name: "claims: a group read delivers the next entry instead of the recorded one",
+    file: "store/commands/streams/new-entries.js",
+    find: "streamIdText(entry.id) !== choice[2]",
+    replace: "false",
+    test: CLAIMS,
+  },
+  {
+    name: "claims: a single member is removed that was added again with another score",
+    file: "store/commands/sorted-sets/sorted-set-pops.js",
+    find: "if (value.get(only[0]) !== only[1])",
     replace: "if (false)",
     test: CLAIMS,
   },

@@ -99,6 +99,12 @@ export const popPeek = (end: PopEnd): ClaimPeek => ({
 function removeChosen(data: Data, entry: Typed<SortedSet>, chosen: Choice): readonly Pair[] {
   data.effort.work((REMOVED_STEPS * chosen.length) / 2);
   const { value } = entry;
+  if (chosen.length === 2 && value.size > 1) {
+    const only: Pair = [chosen[0]!, Number(chosen[1])];
+    if (value.get(only[0]) !== only[1]) return [];
+    data.score(entry, only[0], undefined);
+    return [only];
+  }
   const removed = new Map<ByteString, number>();
   for (let i = 0; i + 1 < chosen.length; i += 2) {
     const [member, score] = [chosen[i]!, Number(chosen[i + 1])];

@@ -15,7 +15,15 @@ import { readSkipped, readUpTo } from "../../values/streams/read-counter.js";
 import { STREAM_ID_MAX, type StreamId, streamIdText } from "../../values/streams/stream-id.js";
 import { type GroupOfStream, groupArgument } from "./group-arguments.js";
 import { countHandedOut } from "./group-claims.js";
-import { chosenIds, findNew, isEmpty, type NewEntries, noteTaken } from "./new-entries.js";
+import {
+  chosenIds,
+  findAll,
+  findChosen,
+  isEmpty,
+  type NewEntries,
+  nextIfChosen,
+  noteTaken,
+} from "./new-entries.js";
 import { type GroupReadOptions, groupReadOptions, xreadgroupKeys } from "./read-options.js";
 import { addSkipped, hasSkippedEntries, takeSkipped } from "./skipped-entries.js";
 import { idArgument } from "./stream-arguments.js";
@@ -33,13 +41,10 @@ interface Source extends GroupOfStream {
 /** Delivers the existing entries. BLOCK does not wait here, as in MULTI. */
 export function xreadgroup(data: Data, argv: readonly ByteString[], unit: Unit): Reply {
   const options = groupReadOptions(argv);
-  const chosen = unit.choice === undefined ? null : chosenIds(unit.choice);
+  const find = finderOf(data, options, unit);
   const replies: Reply[] = [];
   for (const [index, source] of sourcesOf(data, options).entries()) {
-    const found =
-      source.after === NEW
-        ? findNew(data, source, options, chosen === null ? null : (chosen.get(index) ?? []))
-        : null;
+    const found = source.after === NEW ? find(source, index) : null;
     if (found !== null && isEmpty(found)) continue;
     if (found !== null && unit.taken !== undefined) noteTaken(unit.taken, index, found);
     // A call may name a stream twice, and the second time delivers what the first time has left.
@@ -50,6 +55,20 @@ export function xreadgroup(data: Data, argv: readonly ByteString[], unit: Unit):
     replies.push(bulk(source.key), found === null ? handOutAgain(source, to) : handOut(source, found, to));
   }
   return replies.length === 0 ? NIL_ARRAY : mapInPairs(replies);
+}
+
+/** Returns a function that finds the new entries of a stream, whose index among the streams is the second argument. */
+function finderOf(
+  data: Data,
+  { count, keys }: GroupReadOptions,
+  { choice }: Unit,
+): (source: Source, index: number) => NewEntries {
+  if (choice === undefined) return (source) => findAll(data, source, count);
+  let ids: ReadonlyMap<number, readonly StreamId[]> | undefined;
+  return (source, index) => {
+    const next = keys.length === 1 ? nextIfChosen(data, source, choice) : null;
+    return next ?? findChosen(data, source, (ids ??= chosenIds(choice)).get(index) ?? []);
+  };
 }
 
 /**
@@ -115,12 +134,16 @@ function handOut(
     takeSkipped(data, { stream, group }, id);
     entriesRead = readSkipped(stream, entriesRead);
   }
-  for (const [i, { id }] of [...next, ...apart].entries()) {
-    if (i >= next.length) addSkipped(data, { stream, group }, lastId + 1n, id - 1n);
+  for (const { id } of next) {
     lastId = id;
     entriesRead = readUpTo(stream, lastId, entriesRead);
   }
-  const entries = [...skipped, ...next, ...apart];
+  for (const { id } of apart) {
+    addSkipped(data, { stream, group }, lastId + 1n, id - 1n);
+    lastId = id;
+    entriesRead = readUpTo(stream, lastId, entriesRead);
+  }
+  const entries = skipped.length + apart.length === 0 ? next : [...skipped, ...next, ...apart];
   data.groups.mark(group, { lastId, entriesRead });
   if (!options.noAck)
     data.groups.setPending(

@@ -107,11 +107,8 @@ export class StreamBlock {
     return this.#content.countBefore(id);
   }
 
-  /** Returns the first id in the block that is greater than the given one, or undefined if there is none. */
-  idAfter(id: StreamId): StreamId | undefined {
-    const content = this.#content;
-    const index = content.countBefore(id + 1n);
-    return index < content.size ? content.id(index) : undefined;
+  id(index: number): StreamId {
+    return this.#content.id(index);
   }
 
   /** Finds an entry. The caller must not store it, since it may keep its neighbours alive. */

@@ -19,8 +19,18 @@ const SHORT = BigInt(Number.MAX_SAFE_INTEGER);
 /** A number is written several times as fast as a bigint. */
 const short = (part: bigint): bigint | number => (part <= SHORT ? Number(part) : part);
 
+/** The latest id and its text, because a choice and then a reply need the same one. */
+let latestId: StreamId = 0n;
+let latestText = "0-0";
+
 /** Returns `ms-seq` in decimal digits. */
-export const streamIdText = (id: StreamId): string => `${short(msOf(id))}-${short(seqOf(id))}`;
+export function streamIdText(id: StreamId): string {
+  if (id !== latestId) {
+    latestText = `${short(msOf(id))}-${short(seqOf(id))}`;
+    latestId = id;
+  }
+  return latestText;
+}
 
 /** Parses the result of `streamIdText`. @throws SyntaxError if the text has another form */
 export function streamIdOfText(text: string): StreamId {

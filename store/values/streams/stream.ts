@@ -83,10 +83,12 @@ export class Stream {
     return this.#blocks[this.#blockOf(id)]?.find(id);
   }
 
-  /** Returns the first id that is greater than the given one, or undefined if there is none. */
-  idAfter(id: StreamId): StreamId | undefined {
-    const at = Math.max(0, this.#blockOf(id));
-    return this.#blocks[at]?.idAfter(id) ?? this.#blocks[at + 1]?.first;
+  /** Yields the ids that are greater than the given one, in order. */
+  *idsAfter(id: StreamId): Generator<StreamId, undefined> {
+    for (let at = Math.max(0, this.#blockOf(id)); at < this.#blocks.length; at++) {
+      const block = this.#blocks[at] as StreamBlock;
+      for (let index = block.countBefore(id + 1n); index < block.size; index++) yield block.id(index);
+    }
   }
 
   /** Removes an existing entry. Inverse: `insert`. */
