@@ -3,7 +3,7 @@
  * whether it reaches a majority of the members.
  */
 
-import type { Gaps } from "./finality/gaps.js";
+import type { MissingEntries } from "./finality/missing-entries.js";
 import type { Joining } from "./first-watermark.js";
 import type { Member } from "./member.js";
 import type { OwnClock } from "./member-clocks.js";
@@ -31,7 +31,7 @@ export class CatchingUp {
   isUnderWay = true;
   readonly #cluster: ClusterState<Member>;
   readonly #roster: Roster;
-  readonly #gaps: Gaps;
+  readonly #missing: MissingEntries;
   readonly #joining: Joining;
   readonly #clock: OwnClock;
   /** Whether the log already reports that catching up is over. */
@@ -52,11 +52,11 @@ export class CatchingUp {
   constructor(
     cluster: ClusterState<Member>,
     roster: Roster,
-    { gaps, joining, clock }: { gaps: Gaps; joining: Joining; clock: OwnClock },
+    { missing, joining, clock }: { missing: MissingEntries; joining: Joining; clock: OwnClock },
   ) {
     this.#cluster = cluster;
     this.#roster = roster;
-    this.#gaps = gaps;
+    this.#missing = missing;
     this.#joining = joining;
     this.#clock = clock;
   }
@@ -77,15 +77,15 @@ export class CatchingUp {
   }
 
   tick(now: number): void {
-    const [peering, gaps] = [this.#cluster, this.#gaps];
+    const [peering, missing] = [this.#cluster, this.#missing];
     this.#cluster.electorate = electorateIn(this.#cluster);
     const { size, seen } = this.#roster.count(now - peering.limits.silenceMs);
     const isMajority = 2 * seen > size;
     if (this.#cluster.state === "isolated" && isMajority !== this.#isReturning) this.#turn(isMajority);
     if (this.isUnderWay) this.#consider(now);
-    gaps.tick(now);
+    missing.tick(now);
     if (this.#isFullestOfStuck(now)) {
-      gaps.ignoreOpenGaps();
+      missing.ignore();
       peering.log.warn({}, FULLEST_OF_STUCK);
     }
     this.#step(now, isMajority);
@@ -93,8 +93,8 @@ export class CatchingUp {
 
   /** Sets the state for this tick. */
   #step(now: number, isMajority: boolean): void {
-    const [peering, gaps] = [this.#cluster, this.#gaps];
-    const isIncomplete = gaps.isIncomplete(
+    const [peering, missing] = [this.#cluster, this.#missing];
+    const isIncomplete = missing.isIncomplete(
       now,
       this.#cluster.state === "catching-up",
       this.#cluster.settledAt,
@@ -105,7 +105,11 @@ export class CatchingUp {
     if (isIncomplete || isJoining) this.#leave(isIncomplete ? REASONS.missing : REASONS.joining);
     else if (this.#isReturning) {
       if (this.#hasMajorityContinued()) this.#leave(REASONS.cutOff);
-      else if (!this.isUnderWay && !gaps.isIncomplete(now, true, this.#cluster.settledAt) && this.#isFolded())
+      else if (
+        !this.isUnderWay &&
+        !missing.isIncomplete(now, true, this.#cluster.settledAt) &&
+        this.#isFolded()
+      )
         this.#complete(now, isMajority);
     } else if (this.isUnderWay) this.#leave(this.reason);
     else if (this.#cluster.state !== "catching-up" || this.#isFolded()) this.#complete(now, isMajority);
@@ -182,10 +186,10 @@ export class CatchingUp {
    * snapshot.
    */
   #isFullestOfStuck(now: number): boolean {
-    const [peering, gaps] = [this.#cluster, this.#gaps];
+    const [peering, missing] = [this.#cluster, this.#missing];
     if (
       this.#cluster.state !== "catching-up" ||
-      !gaps.areOldAndStuck(now) ||
+      !missing.areOldAndStuck(now) ||
       !haveMembersConnected(peering, now)
     )
       return false;

@@ -122,20 +122,25 @@ export class ListedMembers {
     this.#takeFrom(id, body, signature);
   }
 
-  /** Whether a member reports under the list that this daemon uses. */
-  isUnderOwn(member: Member): boolean {
+  /** The hash of the list under which this daemon reports; empty: there is no list; null: it reports under none. */
+  get own(): ByteString | null {
     const { lists } = this.#cluster;
-    if (lists === null || lists.others === null) return true;
+    if (lists === null || lists.others === null) return "";
+    return lists.isReporting ? lists.durable.hash : null;
+  }
+
+  /** Returns the hash of the list under which a member reports, as in `own`. */
+  listOf(member: Member): ByteString | null {
+    if (this.own === "") return "";
     const { list, isReporting } = this.#reports.get(member) ?? NO_REPORT;
-    return lists.isReporting && isReporting && list === lists.durable.hash;
+    return isReporting ? list : null;
   }
 
   /** Returns the members whose reports count. @param all  all other members, or null if one is not connected */
   reporters(all: readonly Member[] | null): readonly Member[] | null {
-    const { lists } = this.#cluster;
-    if (lists === null || lists.others === null) return all;
-    if (all === null || !lists.isReporting) return null;
-    return all.every((member) => this.isUnderOwn(member)) ? all : null;
+    const { own } = this;
+    if (own === null || all === null) return null;
+    return all.every((member) => this.listOf(member) === own) ? all : null;
   }
 
   #of(member: Member): MemberReport {

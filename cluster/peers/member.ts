@@ -12,7 +12,8 @@ import type { IncomingBatch, Intake, Sender } from "./exchange/entry-intake.js";
 import { type EntrySpreading, type OfferPace, parts, type Receiver } from "./exchange/entry-spreading.js";
 import { Outbox } from "./exchange/member-outbox.js";
 import { type Reconciled, Reconciling } from "./exchange/reconciling.js";
-import type { Gaps } from "./finality/gaps.js";
+import type { MissingEntries } from "./finality/missing-entries.js";
+import type { ReportTable } from "./finality/report-table.js";
 import { SnapshotSending } from "./finality/snapshot-sending.js";
 import { ReportAnswers } from "./finality/stable-point.js";
 import { MemberChannelMessages } from "./member-channel-messages.js";
@@ -23,7 +24,7 @@ import {
   factsOf,
   type MemberStatus,
 } from "./shared/cluster-state.js";
-import { isSameTotals, totalsOf } from "./shared/entry-totals.js";
+import { totalsOf } from "./shared/entry-totals.js";
 
 /** The objects that all members share. */
 export interface MemberShared {
@@ -31,7 +32,8 @@ export interface MemberShared {
   readonly spreading: EntrySpreading;
   readonly intake: Intake;
   readonly clock: OwnClock;
-  readonly gaps: Gaps;
+  readonly missing: MissingEntries;
+  readonly reports: ReportTable;
 }
 
 /** A message from a member that concerns the complete cluster. */
@@ -204,21 +206,12 @@ export class Member implements Sender, Receiver, Reconciled, ConnectedMember {
     }
   }
 
-  /**
-   * Whether the member had the same entries as this daemon when it sent its last status, or null if it has sent none
-   * yet.
-   */
-  get isEqual(): boolean | null {
-    if (this.status === null) return null;
-    return isSameTotals(totalsOf(this.#shared.cluster.timeline.index), this.status);
-  }
-
   get isCatchingUp(): boolean {
     return this.status?.state === "catching-up";
   }
 
   describe(address: string): MemberStatus {
-    const { cluster, clock, spreading, gaps } = this.#shared;
+    const { cluster, clock, spreading, missing, reports } = this.#shared;
     const { id, status, connection } = this;
     const now = cluster.uptime();
     return {
@@ -233,9 +226,9 @@ export class Member implements Sender, Receiver, Reconciled, ConnectedMember {
       skew: clock.clocks.skewOf(id, cluster.clock(), now, cluster.electorate),
       watermark: status?.watermark ?? null,
       prunedTo: status?.pruned ?? null,
-      isMissingEntries: gaps.isOpen(id),
+      isMissingEntries: missing.areMissing(id),
       entries: status === null ? null : status.ring.count + status.data.count,
-      isEqual: this.isEqual,
+      isEqual: status === null ? null : reports.isEqual(id),
       lag: spreading.requests.countOf(this.bit),
       behind: this.outbox.pending,
       lastHeard: now - connection.lastSeenAt,
@@ -360,14 +353,14 @@ export class Member implements Sender, Receiver, Reconciled, ConnectedMember {
   };
 
   #receiveStatus(status: StatusMessage): void {
-    const { cluster, clock, gaps } = this.#shared;
+    const { cluster, clock, missing } = this.#shared;
     const now = cluster.uptime();
     const before = this.status;
     this.status = status;
     if (status.state !== "live" && this.compared !== null) this.compared = "other";
     this.#trips.receive(status);
     clock.clocks.note(this.id, status.clock + (this.#trips.last ?? 0) / 2, now, cluster.electorate);
-    gaps.receiveStatus(this, status, before === null);
+    missing.receiveStatus(this, status, before === null);
     if (status.echo >= this.#freshFromEcho) this.#reconciling.receiveTotals(status);
     // The first status after connecting starts the first comparison immediately.
     if (before !== null) return;

@@ -19,8 +19,9 @@ import type { MemberConnection } from "./connections/member-connection.js";
 import { Intake } from "./exchange/entry-intake.js";
 import { EntrySpreading } from "./exchange/entry-spreading.js";
 import { oldestSpread } from "./exchange/replication-states.js";
+import { ReportTable } from "./finality/report-table.js";
 import type { SnapshotTaking } from "./finality/snapshot-taking.js";
-import { reporterOf, StablePoint } from "./finality/stable-point.js";
+import { StablePoint } from "./finality/stable-point.js";
 import { Joining } from "./first-watermark.js";
 import { ListedMembers } from "./listed-members.js";
 import { Member } from "./member.js";
@@ -51,6 +52,7 @@ export class Peering implements RosterEvents {
   readonly #spreading: EntrySpreading;
   readonly #intake: Intake;
   readonly #clock: OwnClock;
+  readonly #reports: ReportTable;
   readonly #stable: StablePoint;
   readonly #pruned: PrunedEntries;
   readonly #joining: Joining;
@@ -75,11 +77,12 @@ export class Peering implements RosterEvents {
     this.#spreading = new EntrySpreading(cluster);
     this.#intake = new Intake(cluster, this.#spreading.states);
     this.#clock = new OwnClock(cluster);
-    this.#stable = new StablePoint(cluster.timeline, cluster.limits);
+    this.#reports = new ReportTable(cluster);
+    this.#stable = new StablePoint(cluster, this.#reports);
     this.#joining = new Joining(cluster);
-    this.#pruned = new PrunedEntries(cluster, roster, this.#onSnapshotTaken);
+    this.#pruned = new PrunedEntries(cluster, this.#reports, roster, this.#onSnapshotTaken);
     this.#catchingUp = new CatchingUp(cluster, roster, {
-      gaps: this.#pruned.gaps,
+      missing: this.#pruned.missing,
       joining: this.#joining,
       clock: this.#clock,
     });
@@ -90,14 +93,14 @@ export class Peering implements RosterEvents {
 
   /** Called when a connection is authenticated on both sides. */
   onJoined(connection: MemberConnection, bit: number): Member {
-    this.#stable.discard();
     this.#pruned.joined();
     const shared = {
       cluster: this.#cluster,
       spreading: this.#spreading,
       intake: this.#intake,
       clock: this.#clock,
-      gaps: this.#pruned.gaps,
+      missing: this.#pruned.missing,
+      reports: this.#reports,
     };
     return new Member(shared, connection, bit);
   }
@@ -112,8 +115,8 @@ export class Peering implements RosterEvents {
         this.#listed.receiveList(member, message);
         break;
       case "report":
-        if (this.#listed.isUnderOwn(member)) this.#stable.reported(member.id, message);
-        this.#pruned.reported(member.id, message);
+        this.#reports.receive(member.id, message, this.#listed.listOf(member));
+        this.#pruned.reported(member.id, message.at);
         break;
       case "snapshot-part":
         if (!this.#pruned.snapshots.part(member, message))
@@ -133,6 +136,7 @@ export class Peering implements RosterEvents {
 
   #receiveStatus(member: Member, message: StatusMessage): void {
     const isFirst = member.status === null;
+    this.#reports.receiveStatus(member.id, message, this.#listed.listOf(member));
     member.receive(message);
     if (!isFirst) return;
     this.#joining.receiveFirstStatus(member.id, message);
@@ -141,7 +145,7 @@ export class Peering implements RosterEvents {
   }
 
   onDisconnected(member: Member): void {
-    this.#stable.discard();
+    this.#reports.disconnected(member.id);
     this.#pruned.disconnected(member.id);
     this.states.disconnected(member.id);
     this.#cluster.messages?.missed();
@@ -192,7 +196,7 @@ export class Peering implements RosterEvents {
     this.#pruned.tick(now);
     this.watchClock();
     this.#listed.tick(now);
-    this.#stable.tick(now, () => this.#listed.reporters(this.#roster.all)?.map(reporterOf) ?? null);
+    this.#stable.tick(now, () => this.#listed.reporters(this.#roster.all), this.#listed.own);
     this.states.tick(now);
     if (this.#ringChanged || now >= this.#nextUpdateAt) this.#update(now);
   }
@@ -208,7 +212,6 @@ export class Peering implements RosterEvents {
 
   /** Replaces the addresses. Closes connections that were opened to addresses that are no longer listed. */
   setPeers(addresses: readonly PeerAddress[]): void {
-    this.#stable.discard();
     this.#roster.setPeers(addresses);
     this.#nextUpdateAt = 0;
   }
@@ -231,7 +234,6 @@ export class Peering implements RosterEvents {
 
   /** Called when the member lists known here have changed, and again when they are on disk. */
   listsChanged(): void {
-    this.#stable.discard();
     this.#catchingUp.listsChanged();
     if (this.#listed.changed()) this.#roster.reconnectAll();
     this.#nextUpdateAt = 0;
@@ -350,6 +352,7 @@ export class Peering implements RosterEvents {
 
   /** Called when a snapshot has replaced this daemon's entries. */
   readonly #onSnapshotTaken = (): void => {
+    this.#reports.replaced();
     this.#catchingUp.restart();
     for (const member of this.#cluster.members.values()) member.compareAgain();
   };
@@ -359,7 +362,7 @@ export class Peering implements RosterEvents {
     this.#roster.recheck();
     // Forget members that are neither configured nor connected: a member that has lost its folder returns with a new
     // id.
-    this.#pruned.gaps.retain((id) => this.#roster.has(id));
+    this.#pruned.missing.retain((id) => this.#roster.has(id));
     this.#ringChanged = false;
     const entries = this.#intake.takePostponed();
     if (entries > 0) this.#cluster.notices.warn("dated ahead", { entries }, TOO_FAR_AHEAD);

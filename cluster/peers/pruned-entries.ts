@@ -1,5 +1,5 @@
 /**
- * Handles entries that some members have pruned and that are missing on other members. gaps.ts detects such entries.
+ * Handles entries that some members have pruned and that are missing on other members. missing-entries.ts detects such entries.
  * common-date.ts determines the date up to which all members have the same entries, and cut-voting.ts determines the
  * states that members have signed. Then snapshot-choice.ts selects the snapshot that may replace the missing entries,
  * and snapshot-taking.ts loads it. Source: docs/decisions/0016-a-snapshot-needs-a-majority.md.
@@ -8,18 +8,18 @@
 import type { ByteString } from "../../protocol/byte-string.js";
 import { CommonDate } from "./finality/common-date.js";
 import { CutVoting } from "./finality/cut-voting.js";
-import { Gaps } from "./finality/gaps.js";
+import { MissingEntries } from "./finality/missing-entries.js";
+import type { ReportTable } from "./finality/report-table.js";
 import { SnapshotChoice } from "./finality/snapshot-choice.js";
 import { SnapshotTaking } from "./finality/snapshot-taking.js";
-import { type Report, type Reporter, reporterOf } from "./finality/stable-point.js";
 import type { Member } from "./member.js";
 import type { Roster } from "./roster.js";
 import type { ClusterState } from "./shared/cluster-state.js";
-import { type Electorate, electorateIn, majorityOf } from "./shared/electorate.js";
+import { electorateIn, majorityOf } from "./shared/electorate.js";
 import { endOfPruned, isSameTotals, totalsUpTo } from "./shared/entry-totals.js";
 
 export class PrunedEntries {
-  readonly gaps: Gaps;
+  readonly missing: MissingEntries;
   readonly snapshots: SnapshotTaking;
   readonly voting: CutVoting;
   readonly #cluster: ClusterState<Member>;
@@ -28,18 +28,18 @@ export class PrunedEntries {
   readonly #choice: SnapshotChoice;
 
   /** @param onTaken  called when a snapshot has replaced this daemon's entries */
-  constructor(cluster: ClusterState<Member>, roster: Roster, onTaken: () => void) {
+  constructor(cluster: ClusterState<Member>, reports: ReportTable, roster: Roster, onTaken: () => void) {
     this.#cluster = cluster;
-    this.#common = new CommonDate(cluster);
-    this.#damage = new SettlingDamage(cluster);
+    this.#common = new CommonDate(cluster, reports);
+    this.#damage = new SettlingDamage(cluster, reports);
     this.voting = new CutVoting(cluster, this.#common, (id) => roster.banPermanently(id));
-    const gaps = new Gaps(cluster, this.voting);
-    this.gaps = gaps;
+    const missing = new MissingEntries(cluster, this.voting, reports);
+    this.missing = missing;
     this.snapshots = new SnapshotTaking(cluster, () => {
       onTaken();
-      gaps.changed();
+      missing.changed();
     });
-    this.#choice = new SnapshotChoice(cluster, { gaps, voting: this.voting, taking: this.snapshots });
+    this.#choice = new SnapshotChoice(cluster, { missing, voting: this.voting, taking: this.snapshots });
   }
 
   start(): void {
@@ -53,11 +53,9 @@ export class PrunedEntries {
   tick(now: number): void {
     const members = [...this.#cluster.members.values()];
     this.snapshots.tick(now, this.#choice.choices(now, members));
-    this.#common.tick(now, () =>
-      members.map((member) => ({ ...reporterOf(member), isCatchingUp: member.isCatchingUp })),
-    );
+    this.#common.tick(now, members);
     this.voting.tick(now);
-    this.#damage.tick(now, () => members.map(reporterOf));
+    this.#damage.tick(now);
   }
 
   /** Called when a member has connected, before this daemon knows what entries the member has. */
@@ -68,14 +66,13 @@ export class PrunedEntries {
   /** Called when a member has disconnected. */
   disconnected(id: ByteString): void {
     this.#common.disconnected(id);
-    this.gaps.disconnected(id);
+    this.missing.disconnected(id);
     this.snapshots.disconnected(id);
   }
 
-  reported(id: ByteString, report: Report): void {
-    this.#common.reported(id, report);
-    this.#damage.reported(id, report);
-    this.gaps.reported(id, report);
+  /** Called when a member's report on a date has arrived. */
+  reported(id: ByteString, at: number): void {
+    this.missing.reported(id, at);
   }
 
   /**
@@ -96,6 +93,7 @@ export class PrunedEntries {
  */
 class SettlingDamage {
   readonly #cluster: ClusterState;
+  readonly #reports: ReportTable;
   /** The date up to which reports were last requested; milliseconds since 1970. */
   #at = 0;
   /**
@@ -103,17 +101,17 @@ class SettlingDamage {
    * found.
    */
   #requestedAt: number | null = null;
-  /** Reports received since that request. */
-  readonly #reports = new Map<ByteString, Report>();
+  /** How many reports had arrived then. */
+  #received = 0;
   /** When most members began to agree with this daemon, as `uptime` milliseconds, or null if they do not. */
   #since: number | null = null;
 
-  constructor(cluster: ClusterState) {
+  constructor(cluster: ClusterState, reports: ReportTable) {
     this.#cluster = cluster;
+    this.#reports = reports;
   }
 
-  /** @param connected  all connected members */
-  tick(now: number, connected: () => readonly Reporter[]): void {
+  tick(now: number): void {
     const { timeline, limits, clock } = this.#cluster;
     if (this.#requestedAt !== null && now < this.#requestedAt + limits.reportEveryMs) return;
     const { lastAt } = timeline.damagedEntries;
@@ -121,35 +119,29 @@ class SettlingDamage {
       this.#since = this.#requestedAt = null;
       return;
     }
-    const members = connected();
-    if (this.#requestedAt === null || !this.#isAgreed(electorateIn(this.#cluster), members))
-      this.#since = null;
+    if (this.#requestedAt === null || !this.#isAgreed()) this.#since = null;
     else if (now - (this.#since ??= this.#requestedAt) > limits.catchUpStuckMs) {
       this.#since = null;
       timeline.damagedEntries.drop();
     }
     this.#requestedAt = now;
-    this.#reports.clear();
+    this.#received = this.#reports.received;
     this.#at = endOfPruned(lastAt, clock());
-    for (const member of members) member.requestReport(this.#at);
+    this.#reports.request(this.#at);
   }
 
-  reported(id: ByteString, report: Report): void {
-    if (report.at === this.#at) this.#reports.set(id, report);
-  }
-
-  #isAgreed(electorate: Electorate, members: readonly Reporter[]): boolean {
+  /** Earlier reports than those that were last requested do not count. */
+  #isAgreed(): boolean {
+    const { ids, others } = electorateIn(this.#cluster);
     const own = totalsUpTo(this.#cluster.timeline.index, this.#at);
-    const isEqual = ({ id }: Reporter) => {
-      const report = this.#reports.get(id);
-      return report !== undefined && electorate.ids.has(id) && isSameTotals(report, own);
-    };
-    const alike = members.filter(isEqual).length;
+    const reports = [...this.#reports.reportsOn(this.#at)].filter(
+      ([id, { serial }]) => ids.has(id) && serial > this.#received,
+    );
+    const alike = reports.filter(([, report]) => isSameTotals(report, own)).length;
     // A member that has the entry only in a snapshot cannot send it, so most other members have to agree with this
     // daemon. Once all members have replied, this daemon counts itself too, and half of the other members can be
     // enough.
-    const haveAllReplied =
-      electorate.ids.size === electorate.others && [...electorate.ids].every((id) => this.#reports.has(id));
-    return alike >= majorityOf(electorate) || (haveAllReplied && 2 * (1 + alike) > electorate.others + 1);
+    const haveAllReplied = reports.length === others;
+    return alike >= majorityOf({ ids, others }) || (haveAllReplied && 2 * (1 + alike) > others + 1);
   }
 }

@@ -1,11 +1,12 @@
 /**
  * The date up to which all connected members are known to have the same entries. Members may prune entries only up to
- * that date: otherwise no member could send an entry that another member is missing. The date is determined like the
- * stable point, except that disconnected members do not count.
+ * that date: otherwise no member could send an entry that another member is missing. Disconnected members do not
+ * count.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { ClusterState } from "../shared/cluster-state.js";
-import { type Report, type Reporter, StablePoint } from "./stable-point.js";
+import { AgreedDate, type Reporter } from "./agreed-date.js";
+import type { ReportTable } from "./report-table.js";
 
 /** Milliseconds between two updates of the date. */
 const CHECK_EVERY_MS = 250;
@@ -17,7 +18,9 @@ export interface CommonReporter extends Reporter {
 
 export class CommonDate {
   readonly #cluster: ClusterState;
-  #point: StablePoint;
+  readonly #reports: ReportTable;
+  /** The date before which all connected members, except slow ones, are known to have the same entries. */
+  #agreed: AgreedDate;
   /** When each member that is catching up began to do so. */
   readonly #catchingUpSince = new Map<ByteString, number>();
   #nextAt = Number.NEGATIVE_INFINITY;
@@ -29,26 +32,22 @@ export class CommonDate {
   readonly #commonGrowth = new Growth();
   readonly #levelGrowth = new Growth();
 
-  constructor(cluster: ClusterState) {
+  constructor(cluster: ClusterState, reports: ReportTable) {
     this.#cluster = cluster;
-    this.#point = new StablePoint(cluster.timeline, cluster.limits);
+    this.#reports = reports;
+    this.#agreed = new AgreedDate(cluster, reports);
   }
 
   /** Called when a member has connected, before this daemon knows what entries the member has. */
   joined(): void {
-    this.#point = new StablePoint(this.#cluster.timeline, this.#cluster.limits);
+    this.#agreed = new AgreedDate(this.#cluster, this.#reports);
     this.#common = 0;
     this.#nextAt = Number.NEGATIVE_INFINITY;
   }
 
   /** Called when a member has disconnected. */
   disconnected(id: ByteString): void {
-    this.#point.discard();
     this.#catchingUpSince.delete(id);
-  }
-
-  reported(id: ByteString, report: Report): void {
-    this.#point.reported(id, report);
   }
 
   /**
@@ -58,17 +57,16 @@ export class CommonDate {
    */
   value = 0;
 
-  tick(now: number, connected: () => readonly CommonReporter[]): void {
+  tick(now: number, connected: readonly CommonReporter[]): void {
     if (now < this.#nextAt) return;
     this.#nextAt = now + CHECK_EVERY_MS;
-    const all = connected();
-    const level = all.filter((member) => !this.#lags(member, now));
-    this.#point.tick(now, () => level);
+    const level = connected.filter((member) => !this.#lags(member, now));
+    this.#agreed.tick(now, level);
     const { timeline, limits } = this.#cluster;
-    const { value } = this.#point;
+    const { value } = this.#agreed;
     // Do not raise the date while a member is slow: if the period were pruned, entries that only the slow member has
     // could no longer be added to it.
-    if (level.length === all.length) this.#common = Math.max(this.#common, value);
+    if (level.length === connected.length) this.#common = Math.max(this.#common, value);
     // If a date has not grown for too long, stop waiting: retaining all entries for a member that never agrees would
     // fill every disk. The two dates are timed separately, so that a slow member never makes the remaining members sign
     // a state that they have not compared.
@@ -84,7 +82,7 @@ export class CommonDate {
     if (isCatchingUp) this.#catchingUpSince.set(id, since);
     else this.#catchingUpSince.delete(id);
     // Start again when a slow member counts again: the result that was determined without it may be wrong.
-    if (lagged && !isCatchingUp) this.#point = new StablePoint(this.#cluster.timeline, this.#cluster.limits);
+    if (lagged && !isCatchingUp) this.#agreed = new AgreedDate(this.#cluster, this.#reports);
     return lagged && isCatchingUp;
   }
 }

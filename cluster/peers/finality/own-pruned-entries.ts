@@ -4,68 +4,46 @@
  * and only a snapshot of theirs can repair this daemon. Source: docs/protocol-v2.md "Members", rule 8.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
-import type { Totals } from "../../../protocol/members/member-totals.js";
-import { type ClusterState, requestReports } from "../shared/cluster-state.js";
+import type { ClusterState } from "../shared/cluster-state.js";
 import { electorateIn, majorityOf } from "../shared/electorate.js";
-import { endOfPruned, isSameTotals, totalsOf, totalsUpTo } from "../shared/entry-totals.js";
-import type { Report } from "./stable-point.js";
+import { endOfPruned, isSameTotals, totalsUpTo } from "../shared/entry-totals.js";
+import type { Report, ReportTable } from "./report-table.js";
 
 export class OwnPrunedEntries {
   readonly #cluster: ClusterState;
-  /** The end of the period that this daemon had pruned when it last requested reports; milliseconds since 1970. */
-  #at = -1;
-  /** When this daemon last requested reports; `uptime` milliseconds. */
-  #requestedAt = Number.NEGATIVE_INFINITY;
-  readonly #reports = new Map<ByteString, Report>();
+  readonly #reports: ReportTable;
   /**
    * The report on which most members agree, and when it began to differ from this daemon's entries. Null if it does not
    * differ, or if most members do not agree.
    */
   #other: { readonly report: Report; readonly since: number } | null = null;
 
-  constructor(cluster: ClusterState) {
+  constructor(cluster: ClusterState, reports: ReportTable) {
     this.#cluster = cluster;
-  }
-
-  /** Processes a member's totals. If they differ from this daemon's, it requests reports from all members. */
-  noteTotals(id: ByteString, held: Totals): void {
-    const { timeline, clock, uptime, limits } = this.#cluster;
-    const { prunedTo, index } = timeline;
-    if (prunedTo < 0) return;
-    if (isSameTotals(totalsOf(index), held)) {
-      // The member has the same entries now: its earlier report is outdated, or this daemon's entries have changed.
-      this.disconnected(id);
-      return;
-    }
-    const now = uptime();
-    const at = endOfPruned(prunedTo, clock());
-    if (at !== this.#at) this.#reports.clear();
-    else if (now < this.#requestedAt + limits.reportEveryMs) return;
-    this.#requestedAt = now;
-    this.#at = at;
-    requestReports(this.#cluster, at);
-  }
-
-  reported(id: ByteString, report: Report): void {
-    if (report.at !== this.#at) return;
-    this.#reports.set(id, report);
-    this.tick();
-  }
-
-  /** Called when a member has disconnected. */
-  disconnected(id: ByteString): void {
-    if (this.#reports.delete(id)) this.tick();
+    this.#reports = reports;
   }
 
   /** Called when the set of entries here has changed. */
   changed(): void {
-    this.#reports.clear();
     this.#other = null;
   }
 
-  /** Compares the members' reports with this daemon's entries again. */
+  /** The end of the period that this daemon has pruned; milliseconds since 1970. */
+  get #at(): number {
+    const { timeline, clock } = this.#cluster;
+    return endOfPruned(timeline.prunedTo, clock());
+  }
+
+  /** Requests reports, and compares them again. */
   tick(): void {
-    const report = this.#ofMost();
+    const { timeline } = this.#cluster;
+    if (timeline.prunedTo >= 0) this.#reports.request(this.#at);
+    this.compare();
+  }
+
+  /** Compares the members' reports with this daemon's entries. */
+  compare(): void {
+    const report = this.#cluster.timeline.prunedTo < 0 ? null : this.#ofMost();
     if (report === null || isSameTotals(totalsUpTo(this.#cluster.timeline.index, report.at), report))
       this.#other = null;
     else this.#other = { report, since: this.#other?.since ?? this.#cluster.uptime() };
@@ -86,9 +64,9 @@ export class OwnPrunedEntries {
    * `forMs` milliseconds.
    */
   isStuck(id: ByteString, now: number, forMs: number): boolean {
-    const report = this.#reports.get(id);
-    if (this.#other === null || report === undefined || now - this.#other.since < forMs) return false;
-    return isSameTotals(this.#other.report, report);
+    if (this.#other === null || now - this.#other.since < forMs) return false;
+    const report = this.#reports.reportOf(id, this.#other.report.at);
+    return report !== null && isSameTotals(this.#other.report, report);
   }
 
   /**
@@ -99,7 +77,7 @@ export class OwnPrunedEntries {
     const electorate = electorateIn(this.#cluster);
     const isLive = (id: ByteString) => this.#cluster.members.get(id)?.status?.state === "live";
     if (electorate.others < 2) return null;
-    const reports = [...this.#reports].flatMap(([id, report]) =>
+    const reports = [...this.#reports.reportsOn(this.#at)].flatMap(([id, report]) =>
       electorate.ids.has(id) && isLive(id) ? [report] : [],
     );
     const isMost = (one: Report) =>

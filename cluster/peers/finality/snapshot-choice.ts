@@ -10,20 +10,23 @@ import { dateText, hexOf } from "../../../protocol/version-2/envelope.js";
 import { type ClusterState, type ConnectedMember, haveMembersConnected } from "../shared/cluster-state.js";
 import { electorateIn } from "../shared/electorate.js";
 import type { CutVoting } from "./cut-voting.js";
-import type { Gaps } from "./gaps.js";
+import type { MissingEntries } from "./missing-entries.js";
 import type { Choice, SnapshotTaking } from "./snapshot-taking.js";
 
 export class SnapshotChoice {
   readonly #cluster: ClusterState;
-  readonly #gaps: Gaps;
+  readonly #missing: MissingEntries;
   readonly #voting: CutVoting;
   readonly #taking: SnapshotTaking;
   /** The result of `order` as of the last check. */
   #order: string | null = null;
 
-  constructor(cluster: ClusterState, past: { gaps: Gaps; voting: CutVoting; taking: SnapshotTaking }) {
+  constructor(
+    cluster: ClusterState,
+    past: { missing: MissingEntries; voting: CutVoting; taking: SnapshotTaking },
+  ) {
     this.#cluster = cluster;
-    this.#gaps = past.gaps;
+    this.#missing = past.missing;
     this.#voting = past.voting;
     this.#taking = past.taking;
   }
@@ -59,19 +62,19 @@ export class SnapshotChoice {
    */
   #stuck(now: number, candidates: readonly ConnectedMember[]): { sender: ConnectedMember; needed: number }[] {
     const cluster = this.#cluster;
-    const gaps = this.#gaps;
+    const missing = this.#missing;
     const { timeline, limits, state } = cluster;
     if (state !== "catching-up" || timeline.handover === null || !haveMembersConnected(cluster, now))
       return [];
     const hasSentAll = ({ compared, id, status }: ConnectedMember) =>
-      compared !== null || (gaps.isOpen(id) && (status?.pruned ?? 0) > timeline.prunedTo);
+      compared !== null || (missing.areMissing(id) && (status?.pruned ?? 0) > timeline.prunedTo);
     // Wait longer if a member may still send the entries, but not forever.
     const forMs = candidates.every(hasSentAll) ? limits.snapshotAfterMs : limits.catchUpStuckMs;
     return candidates
       .flatMap((sender) => {
         const { id, status } = sender;
         // The snapshot only has to replace the entries that the member has pruned: the member can still send the rest.
-        const isOne = status?.state === "live" && gaps.isStuck(id, now, forMs);
+        const isOne = status?.state === "live" && missing.areStuck(id, now, forMs);
         return isOne ? [{ sender, needed: status.pruned }] : [];
       })
       .sort((a, b) => a.needed - b.needed);

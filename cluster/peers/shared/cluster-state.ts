@@ -210,11 +210,6 @@ export const factsOf = ({
   readonly connection: { readonly remote: string };
 }) => ({ member: hexOf(id), address: connection.remote });
 
-/** Requests the totals of the entries up to a date from all connected members. */
-export function requestReports(cluster: ClusterState, at: number): void {
-  for (const { connection } of membersWithStatus(cluster)) connection.send({ kind: "report-request", at });
-}
-
 /** Whether all configured members are connected, or have had time to connect. */
 export function haveMembersConnected(cluster: ClusterState, now: number): boolean {
   const { addresses, lists, members, settledAt, limits } = cluster;

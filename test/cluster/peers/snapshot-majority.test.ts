@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { CutVoting } from "../../../cluster/peers/finality/cut-voting.js";
-import type { Gaps } from "../../../cluster/peers/finality/gaps.js";
+import type { MissingEntries } from "../../../cluster/peers/finality/missing-entries.js";
 import { SnapshotChoice } from "../../../cluster/peers/finality/snapshot-choice.js";
 import type { SnapshotTaking } from "../../../cluster/peers/finality/snapshot-taking.js";
 import type { ClusterState, ConnectedMember } from "../../../cluster/peers/shared/cluster-state.js";
@@ -66,14 +66,14 @@ function isTaken(majority: CutVote | null, { haveSigned = false, order = false }
     settledAt: Number.NEGATIVE_INFINITY,
     notices: double<LogThrottle>({ warn: (_kind, _facts, text) => warned.push(text) > 0 }),
   });
-  const gaps = double<Gaps>({ isOpen: () => true, isStuck: () => true });
+  const missing = double<MissingEntries>({ areMissing: () => true, areStuck: () => true });
   const voting = double<CutVoting>({
     agreedOn: () => majority,
     from: () => [voteOf("s")],
     haveSigned: () => haveSigned,
   });
   const taking = double<SnapshotTaking>({ missingOf: () => -1, wasTaken: () => false });
-  const choice = new SnapshotChoice(cluster, { gaps, voting, taking });
+  const choice = new SnapshotChoice(cluster, { missing, voting, taking });
   const connection = { remote: "a:1", send: () => {} };
   const status = { pruned: AT, state: "live" } as const;
   const choices = choice.choices(0, [

@@ -351,8 +351,11 @@ test("a daemon keeps entries that a connected member does not have, but not fore
   const handover = handoverOf(a);
   world.run(5_000);
   assert.ok(handover.retainsFrom > EPOCH, "alone it waits for no member");
+  const unsent = { at: EPOCH + 10, seq: 0, id: "unsent".padStart(32, "x") };
+  a.timeline.index.add(unsent, false);
   const b = world.add("b");
   world.runUntil(() => handover.retainsFrom === 0);
+  a.timeline.index.remove(unsent);
   world.runUntil(() => handover.retainsFrom > EPOCH && haveSameEntries(a, b));
   assert.equal(a.peering.stablePoint, 0, "nothing is final while a member is away");
   const before = handover.retainsFrom;

@@ -2,8 +2,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { CommonDate } from "../../../../cluster/peers/finality/common-date.js";
-import type { ClusterState } from "../../../../cluster/peers/shared/cluster-state.js";
+import { ReportTable } from "../../../../cluster/peers/finality/report-table.js";
+import type { ClusterState, ConnectedMember } from "../../../../cluster/peers/shared/cluster-state.js";
 import { PEERING_LIMITS } from "../../../../cluster/peers/shared/peering-limits.js";
+import type { ByteString } from "../../../../protocol/byte-string.js";
+import type { OwnMessage } from "../../../../protocol/members/member-messages.js";
 import type { Timeline } from "../../../../timeline/timeline.js";
 import { double } from "../../../support/double.js";
 import { EPOCH } from "../entries.js";
@@ -18,6 +21,8 @@ class Scene {
   isCatchingUp = true;
   isSame = false;
   readonly past: CommonDate;
+  readonly #reports: ReportTable;
+  readonly #members = new Map<ByteString, ConnectedMember>();
 
   constructor() {
     const scene = this;
@@ -28,26 +33,36 @@ class Scene {
       index: { digestUpTo: () => EMPTY },
       handover: { retainFrom: (date: number) => void (this.retainsFrom = date) },
     } as unknown as Timeline;
-    this.past = new CommonDate(double<ClusterState>({ timeline, limits: PEERING_LIMITS }));
+    const cluster = double<ClusterState>({
+      timeline,
+      limits: PEERING_LIMITS,
+      members: this.#members,
+      uptime: () => this.now,
+    });
+    this.#reports = new ReportTable(cluster);
+    this.past = new CommonDate(cluster, this.#reports);
   }
 
   run(ms: number): void {
     for (const end = this.now + ms; this.now < end; ) {
       this.now += 500;
-      this.past.tick(this.now, () => ["b", "c"].map((id) => this.#member(id)));
+      for (const id of ["b", "c"]) this.#members.set(id, this.#member(id));
+      this.past.tick(this.now, [...this.#members.values()]);
     }
   }
 
-  #member(id: string) {
+  #member(id: string): ConnectedMember {
     const data = id === "c" && !this.isSame ? { ...EMPTY, count: 1 } : EMPTY;
     const watermark = EPOCH + this.now;
-    return {
+    const reply = (message: OwnMessage) =>
+      message.kind === "report-request" &&
+      this.#reports.receive(id, { at: message.at, watermark, ring: EMPTY, data }, "");
+    return double<ConnectedMember>({
       id,
-      watermark,
+      status: { watermark },
       isCatchingUp: id === "c" && this.isCatchingUp,
-      requestReport: (at: number) =>
-        void queueMicrotask(() => this.past.reported(id, { at, watermark, ring: EMPTY, data })),
-    };
+      connection: { send: (message) => queueMicrotask(() => void reply(message)) },
+    });
   }
 
   /** Advances the time; reports arrive between two ticks. */

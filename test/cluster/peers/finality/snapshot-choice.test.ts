@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { CutVoting } from "../../../../cluster/peers/finality/cut-voting.js";
-import type { Gaps } from "../../../../cluster/peers/finality/gaps.js";
+import type { MissingEntries } from "../../../../cluster/peers/finality/missing-entries.js";
 import { SnapshotChoice } from "../../../../cluster/peers/finality/snapshot-choice.js";
 import { SnapshotTaking } from "../../../../cluster/peers/finality/snapshot-taking.js";
 import type { ClusterState, ConnectedMember } from "../../../../cluster/peers/shared/cluster-state.js";
@@ -57,7 +57,7 @@ function chosen(
     settledAt: Number.NEGATIVE_INFINITY,
     notices: double<LogThrottle>({ warn: () => true }),
   });
-  const gaps = double<Gaps>({ isOpen: () => true, isStuck: () => true });
+  const missingEntries = double<MissingEntries>({ areMissing: () => true, areStuck: () => true });
   const voting = double<CutVoting>({
     from: (_, needed) => [FIRST, SECOND, THIRD].filter((at) => at >= needed).map(voteOf),
     agreedOn: (at) => (agreed.includes(at) ? voteOf(at) : null),
@@ -67,7 +67,7 @@ function chosen(
     missingOf: () => missing,
     wasTaken: ({ at }) => taken.includes(at),
   });
-  const choice = new SnapshotChoice(cluster, { gaps, voting, taking });
+  const choice = new SnapshotChoice(cluster, { missing: missingEntries, voting, taking });
   const connection = { remote: "b", send: () => {} };
   const status = { pruned: FIRST, state: "live" } as const;
   return choice.choices(0, [double<ConnectedMember>({ id: "b", connection, status, compared: "live" })])[0]

@@ -1,9 +1,13 @@
 /** Tests stable points, and the detection of wrong clocks. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { ReportTable } from "../../../../cluster/peers/finality/report-table.js";
 import { StablePoint } from "../../../../cluster/peers/finality/stable-point.js";
+import type { ClusterState, ConnectedMember } from "../../../../cluster/peers/shared/cluster-state.js";
 import { totalsUpTo } from "../../../../cluster/peers/shared/entry-totals.js";
 import { PEERING_LIMITS } from "../../../../cluster/peers/shared/peering-limits.js";
+import type { OwnMessage, StatusMessage } from "../../../../protocol/members/member-messages.js";
+import { double } from "../../../support/double.js";
 import { EPOCH, entryOf, keyOf } from "../entries.js";
 import { FakeTimeline } from "../fake-timeline.js";
 import { haveSameEntries, World } from "../support.js";
@@ -51,6 +55,43 @@ test("nothing becomes stable while a member is disconnected, has different entri
   assert.equal(a.peering.stablePoint, 0);
 });
 
+/** Creates a daemon, its stable point, and a connected member, whose entries have these dates. */
+function pairWith(set: "ring" | "data", dates: readonly number[]) {
+  const orderKey = (at: number) => ({ at: EPOCH + at, seq: 0, id: String(at).padStart(32, "x") });
+  const [own, theirs] = [[500, 600], dates].map((dated) => {
+    const timeline = new FakeTimeline(
+      () => {},
+      () => {},
+    );
+    for (const at of dated) timeline.index.add(orderKey(at), set === "ring");
+    return timeline;
+  }) as [FakeTimeline, FakeTimeline];
+  own.published = EPOCH + 5000;
+  const { id } = keyOf("b");
+  const requests: number[] = [];
+  const send = (message: OwnMessage) => void (message.kind === "report-request" && requests.push(message.at));
+  const status = double<StatusMessage>({
+    watermark: own.published,
+    ring: theirs.index.total("ring"),
+    data: theirs.index.total("data"),
+  });
+  const member = double<ConnectedMember>({ id, status, connection: { send } });
+  const time = { uptime: 0 };
+  const members = new Map([[id, member]]);
+  const table = new ReportTable(
+    double<ClusterState>({ timeline: own.real, limits: PEERING_LIMITS, members, uptime: () => time.uptime }),
+  );
+  const point = new StablePoint(double<ClusterState>({ timeline: own.real, limits: PEERING_LIMITS }), table);
+  const tick = () => point.tick(time.uptime, () => [member], "");
+  /** The member replies to the last request. @param index  the entries that it reports */
+  const report = (index = theirs.index, list: string | null = "") => {
+    const [at] = requests.splice(0) as [number];
+    table.receive(id, { at, watermark: own.published, ...totalsUpTo(index, at) }, list);
+  };
+  const addOwn = (at: number) => own.index.add(orderKey(at), set === "ring");
+  return { id, own, point, table, status, time, requests, tick, report, addOwn };
+}
+
 for (const [difference, entries] of [
   ["has one more entry", [500, 600, 700]],
   ["has one entry fewer", [500]],
@@ -58,47 +99,71 @@ for (const [difference, entries] of [
 ] as const)
   for (const set of ["ring", "data"] as const)
     test(`nothing becomes stable through the report of a member that ${difference} (${set})`, () => {
-      const [own, theirs] = [[500, 600], entries].map((dates) => {
-        const timeline = new FakeTimeline(
-          () => {},
-          () => {},
-        );
-        for (const at of dates)
-          timeline.index.add({ at: EPOCH + at, seq: 0, id: String(at).padStart(32, "x") }, set === "ring");
-        return timeline;
-      }) as [FakeTimeline, FakeTimeline];
-      own.published = EPOCH + 5000;
-      const point = new StablePoint(own.real, PEERING_LIMITS);
-      const { id } = keyOf("b");
-      const requests: number[] = [];
-      const member = { id, watermark: own.published, requestReport: (at: number) => void requests.push(at) };
-      const report = (index: FakeTimeline["index"]) => {
-        const [at] = requests.splice(0) as [number];
-        point.reported(id, { at, watermark: own.published, ...totalsUpTo(index, at) });
-      };
-      point.tick(0, () => [member]);
-      report(theirs.index);
+      const { own, point, time, tick, report } = pairWith(set, entries);
+      tick();
+      report();
+      tick();
       assert.equal(point.value, 0);
-      point.tick(PEERING_LIMITS.reportEveryMs, () => [member]);
+      time.uptime += PEERING_LIMITS.reportEveryMs;
+      tick();
       report(own.index);
+      tick();
       assert.equal(point.value, own.published, "the point advances once both have the same entries");
     });
 
-test("a report becomes invalid if the daemon's own digest changes after it", () => {
-  const world = new World();
-  const [a, b] = [world.add("a", { peers: ["b"] }), world.add("b")];
-  world.run(10_000);
-  const before = a.peering.stablePoint;
-  assert.ok(before > 0);
-  const { digestUpTo } = b.timeline.index;
-  b.timeline.index.digestUpTo = (at, set) => {
-    const digest = digestUpTo.call(b.timeline.index, at, set);
-    if (set === "data")
-      a.timeline.index.add({ at: EPOCH + 5, seq: 0, id: String(world.now).padStart(32, "x") }, false);
-    return digest;
-  };
-  world.run(6000);
-  assert.equal(a.peering.stablePoint, before);
+test("a report becomes invalid if the daemon's own entries change after it", () => {
+  const { point, tick, report, addOwn } = pairWith("data", [500, 600]);
+  tick();
+  report();
+  addOwn(550);
+  tick();
+  assert.equal(point.value, 0);
+});
+
+test("what a member reported before it disconnected does not count: it may return without these entries", () => {
+  const { id, point, table, tick, report, addOwn } = pairWith("data", [500, 600, 700]);
+  tick();
+  report();
+  table.disconnected(id);
+  addOwn(700);
+  tick();
+  assert.equal(point.value, 0);
+});
+
+test("once any daemon may have lost entries, no earlier report counts", () => {
+  for (const isOwn of [true, false]) {
+    const { point, table, status, tick, report } = pairWith("data", [500, 600]);
+    if (!isOwn) table.receiveStatus("another member", { ...status, state: "catching-up" }, "");
+    tick();
+    report();
+    if (isOwn) table.replaced();
+    else table.receiveStatus("another member", { ...status, state: "live" }, "");
+    tick();
+    assert.equal(point.value, 0);
+  }
+});
+
+test("a report under another list, or under none, does not count", () => {
+  for (const list of ["another list", null]) {
+    const { point, tick, report } = pairWith("data", [500, 600]);
+    tick();
+    report(undefined, list);
+    tick();
+    assert.equal(point.value, 0);
+  }
+});
+
+test("a status with the same totals is a report on each date up to its watermark", () => {
+  const { id, own, point, table, status, requests, tick, addOwn } = pairWith("data", [500, 600]);
+  own.published += 5000;
+  table.receiveStatus(id, status, "");
+  tick();
+  assert.equal(point.value, EPOCH + 5000);
+  assert.deepEqual(requests, [], "no report is requested");
+  table.receiveStatus(id, { ...status, watermark: EPOCH + 6000 }, "");
+  addOwn(550);
+  tick();
+  assert.equal(point.value, EPOCH + 5000, "this daemon has other entries now");
 });
 
 test("without members everything at or below the daemon's own watermark is stable", async () => {

@@ -2,7 +2,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { CutVoting } from "../../../../cluster/peers/finality/cut-voting.js";
-import { Gaps } from "../../../../cluster/peers/finality/gaps.js";
+import { MissingEntries } from "../../../../cluster/peers/finality/missing-entries.js";
+import { ReportTable } from "../../../../cluster/peers/finality/report-table.js";
 import type { ClusterState, ConnectedMember } from "../../../../cluster/peers/shared/cluster-state.js";
 import { PEERING_LIMITS } from "../../../../cluster/peers/shared/peering-limits.js";
 import type { OwnMessage } from "../../../../protocol/members/member-messages.js";
@@ -137,9 +138,10 @@ test("a daemon that was away longer than the retention time is catching up as so
   assert.equal(a.peering.state, "live", "a has more entries than a member that is not live");
 });
 
-/** Returns the gaps of a daemon that is not live, and is missing an entry that a member has pruned. */
+/** Returns the components of a daemon that is not live, and is missing an entry that a member has pruned. */
 function subject() {
   const time = { uptime: 0 };
+  /** Dates of the reports that were requested from b; a is the member that has pruned. */
   const requests: number[] = [];
   const timeline = new FakeTimeline(
     (step) => step(),
@@ -148,42 +150,51 @@ function subject() {
   const log = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
   const clocks = { clock: () => EPOCH, uptime: () => time.uptime };
   const send = (message: OwnMessage) => void (message.kind === "report-request" && requests.push(message.at));
-  const listener = double<ConnectedMember>({ status: { state: "live", watermark: 1 }, connection: { send } });
+  const members = ["a", "b"].map((id) => {
+    const note = (message: OwnMessage) => id === "b" && send(message);
+    const to = { remote: `${id}:1`, send: note };
+    return [
+      id,
+      double<ConnectedMember>({ id, status: { state: "live", watermark: 1 }, connection: to }),
+    ] as const;
+  });
   const cluster = double<ClusterState>({
     timeline: timeline.real,
     log,
     limits: PEERING_LIMITS,
     ...clocks,
     addresses: addressesOf(["a"]),
-    members: new Map([["a", listener]]),
+    members: new Map(members),
     state: "catching-up",
     beganEmpty: true,
     order: null,
-    notices: { warn: () => assert.fail("the member is believed") },
+    notices: { warn: () => assert.fail("the member is believed"), error: () => true },
   });
-  const gaps = new Gaps(cluster, double<CutVoting>({ haveSigned: () => false }));
+  const table = new ReportTable(cluster);
+  const missing = new MissingEntries(cluster, double<CutVoting>({ haveSigned: () => false }), table);
   const entry = entryOf(-60_000);
   const theirs = new DigestIndex();
   theirs.add(orderKeyOf(entry), false);
   const totals = { ring: theirs.total("ring"), data: theirs.total("data") };
-  const connection = { remote: "a:1", send: () => {} };
   const numbers = { serial: 1, echo: 0, echoAge: 0, clock: EPOCH, watermark: 0, skewed: false };
-  const receives = (pruned: number) =>
-    gaps.receiveStatus(
-      double<ConnectedMember>({ id: "a", connection }),
-      { kind: "status", ...numbers, ...totals, pruned, state: "live" },
-      true,
-    );
-  const reports = () => gaps.reported("a", { at: EPOCH - 50_000, watermark: 0, ...totals });
-  return { gaps, time, requests, timeline, entry, receives, reports };
+  const receives = (pruned: number) => {
+    const status = { kind: "status", ...numbers, ...totals, pruned, state: "live" } as const;
+    table.receiveStatus("a", status, "");
+    missing.receiveStatus(cluster.members.get("a") as ConnectedMember, status, true);
+  };
+  const reports = () => {
+    table.receive("a", { at: EPOCH - 50_000, watermark: 0, ...totals }, "");
+    missing.reported("a", EPOCH - 50_000);
+  };
+  return { missing, time, requests, timeline, entry, receives, reports };
 }
 
 test("missing entries stop counting as stuck when they arrive", () => {
-  const { gaps, time, timeline, entry, receives, reports } = subject();
+  const { missing, time, timeline, entry, receives, reports } = subject();
   const pruned = EPOCH - 50_500;
   receives(pruned);
   reports();
-  const isStuck = () => gaps.isStuck("a", time.uptime, PEERING_LIMITS.snapshotAfterMs);
+  const isStuck = () => missing.areStuck("a", time.uptime, PEERING_LIMITS.snapshotAfterMs);
   assert.equal(isStuck(), false, "the missing entries may be in flight");
   time.uptime += PEERING_LIMITS.snapshotAfterMs;
   assert.equal(isStuck(), true);
@@ -192,11 +203,11 @@ test("missing entries stop counting as stuck when they arrive", () => {
 });
 
 test("a daemon does not wait forever for a member that claims to prune and never reports its entries", () => {
-  const { gaps, time, receives } = subject();
+  const { missing, time, receives } = subject();
   for (let i = 0; i < 20; i++) {
     receives(0);
     receives(EPOCH - 50_500 - 1000 * i);
-    assert.equal(gaps.isIncomplete(time.uptime, true, 0), time.uptime < PEERING_LIMITS.catchUpStuckMs);
+    assert.equal(missing.isIncomplete(time.uptime, true, 0), time.uptime < PEERING_LIMITS.catchUpStuckMs);
     time.uptime += 2000;
   }
 });
@@ -212,18 +223,18 @@ test("many reports of one member cause only one request to the other members per
 });
 
 test("a daemon requests reports from other members until no entry is missing", () => {
-  const { gaps, requests, time, timeline, entry, receives, reports } = subject();
+  const { missing, requests, time, timeline, entry, receives, reports } = subject();
   receives(EPOCH - 50_500);
   reports();
   for (let rounds = 1; rounds <= 5; rounds++) {
     assert.equal(requests.length, rounds);
     time.uptime += PEERING_LIMITS.reportEveryMs;
-    gaps.tick(time.uptime);
+    missing.tick(time.uptime);
   }
   timeline.take(entry);
   requests.length = 0;
   time.uptime += PEERING_LIMITS.reportEveryMs;
-  gaps.tick(time.uptime);
+  missing.tick(time.uptime);
   assert.equal(requests.length, 0, "nothing is missing any longer");
 });
 
