@@ -290,9 +290,7 @@ export class Gateway {
       refusal: recorder.refusal() ?? refusal,
       isOver: () => uptime() > endsAt,
     });
-    const { waiting } = group;
-    const rest = tried.length < group.size ? [group.from(tried.length)] : [];
-    const { steps } = group;
+    const { waiting, steps } = group.takeFirst(tried.length);
     let failure: Refused | null = null;
     const envelopes = envelopesOf(tried, state.stepsMax);
     for (const [i, envelope] of envelopes.entries()) {
@@ -300,7 +298,7 @@ export class Gateway {
       steps.runUpTo(envelope.indexes[0] as number);
       // What comes after a unit that was not recorded may have read its effects.
       const between = (applied: number) => steps.runUpTo(envelope.indexes[applied] ?? after);
-      failure ??= this.#recordTried(group, envelope, steps.isEmpty ? null : between);
+      failure ??= this.#recordTried(group.head, waiting, envelope, steps.isEmpty ? null : between);
       if (failure !== null)
         refuse(
           envelope.indexes.map((index) => waiting[index] as GatewayWaiter),
@@ -318,15 +316,16 @@ export class Gateway {
       }
     }
     steps.end();
-    return rest;
+    return group.size > 0 ? [group] : [];
   }
 
   #recordTried(
-    { head: { as, conditions }, waiting }: WaitingGroup,
+    { as, conditions }: GroupHead,
+    waiting: readonly GatewayWaiter[],
     { db, commands, units, indexes, choices, expiries }: TriedEnvelope,
     between: BetweenUnits | null,
   ): Refused | null {
-    for (const { recording } of units) recording?.();
+    for (const { ran } of units) ran?.program.recording(ran.calls, db, ran.reply);
     const lengths = units.every((unit) => unit.commands.length === 1)
       ? null
       : units.map((unit) => unit.commands.length);

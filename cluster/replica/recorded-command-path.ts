@@ -142,10 +142,9 @@ export class RecordedPath implements CommandPath {
     sender: CommandSender,
   ): Promise<Reply> {
     return new Promise((resolve) => {
-      this.#gateway.sendProgram(
-        new RecordedProgram(this, this.#backend, { program, conditions, sender, resolve }),
-        conditions,
-      );
+      const backend = this.#backend;
+      const recorded = new RecordedProgram({ path: this, backend, program, conditions, sender, resolve });
+      this.#gateway.sendProgram(recorded, conditions);
     });
   }
 
@@ -235,6 +234,8 @@ export class RecordedPath implements CommandPath {
 }
 
 interface ProgramCall {
+  readonly path: RecordedPath;
+  readonly backend: TimelineBackend;
   readonly program: (run: StepRunner) => Reply;
   readonly conditions: readonly Condition[];
   readonly sender: CommandSender;
@@ -247,14 +248,18 @@ class RecordedProgram implements Program {
   readonly sender: CommandSender;
   readonly #path: RecordedPath;
   readonly #backend: TimelineBackend;
-  readonly #call: ProgramCall;
+  readonly #program: ProgramCall["program"];
+  readonly #conditions: readonly Condition[];
+  readonly #resolve: ProgramCall["resolve"];
   #reply: Reply = NIL_ARRAY;
 
-  constructor(path: RecordedPath, backend: TimelineBackend, call: ProgramCall) {
-    this.sender = call.sender;
+  constructor({ path, backend, program, conditions, sender, resolve }: ProgramCall) {
+    this.sender = sender;
     this.#path = path;
     this.#backend = backend;
-    this.#call = call;
+    this.#program = program;
+    this.#conditions = conditions;
+    this.#resolve = resolve;
   }
 
   get isStable(): boolean {
@@ -270,8 +275,8 @@ class RecordedProgram implements Program {
   }
 
   run(run: StepRunner): Reply {
-    const { conditions, program } = this.#call;
-    return this.#backend.standstill ?? (this.#path.hold(conditions) ? program(run) : NIL_ARRAY);
+    const { standstill } = this.#backend;
+    return standstill ?? (this.#path.hold(this.#conditions) ? this.#program(run) : NIL_ARRAY);
   }
 
   recording(calls: readonly CheckedCommand[], db: number, reply: Reply): void {
@@ -281,11 +286,11 @@ class RecordedProgram implements Program {
   }
 
   hasRead(reply: Reply): void {
-    this.#call.resolve(this.#path.whenSafe(reply));
+    this.#resolve(this.#path.whenSafe(reply));
   }
 
   answered(answer: Reply | Refused): void {
     const reply = replyOf(answer);
-    this.#call.resolve(reply.kind === "error" ? reply : this.#reply);
+    this.#resolve(reply.kind === "error" ? reply : this.#reply);
   }
 }

@@ -5,6 +5,7 @@
  */
 import { type Refused, refused } from "../../engine/answers/request.js";
 import { COMMAND_BYTES_MAX, choicesBytes, UnitRefused } from "../../engine/answers/unit-limits.js";
+import type { CheckedCommand } from "../../engine/backends/checked-command.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { ErrorReply, Reply } from "../../protocol/reply.js";
 import { withItemsFound } from "../../protocol/step-reply.js";
@@ -45,8 +46,14 @@ export interface WritingUnit {
   readonly bytes: number;
   /** The number of steps that it has used; recorded, it uses no more. */
   steps: number;
-  /** Called before the unit is recorded, or null. */
-  readonly recording: (() => void) | null;
+  /** The program that has chosen the commands, or null. */
+  readonly ran: RanProgram | null;
+}
+
+interface RanProgram {
+  readonly program: Program;
+  readonly calls: readonly CheckedCommand[];
+  readonly reply: Reply;
 }
 
 export interface TrialOptions {
@@ -61,21 +68,23 @@ export interface TrialOptions {
 
 /** Tries the units of a group. @returns the outcomes of its first units, at least one; the remaining ones have not run */
 export function tryUnits(group: WaitingGroup, options: TrialOptions): readonly TriedUnit[] {
-  const { database, stepsMax, unitId: randomUnitId } = options.state;
+  const { database, unitId: randomUnitId } = options.state;
   const entryId = randomUnitId().slice(0, ENTRY_ID_BYTES);
   const tried: TriedUnit[] = [];
   let [commandsBefore, dependOnIds] = [0, false];
   database.tryOut(Number.POSITIVE_INFINITY, (records) => {
     const { state, date, refusal, isOver } = options;
-    const trial: Trial = { state, date, refusal, isOver, id: "", records };
+    const { db } = group.head;
+    const trial: Trial = { state, date, refusal, isOver, db, id: "", unit: [], records };
+    const run = () => ("run" in trial.unit ? ofProgram(trial.unit, trial) : ofCommands(trial.unit, trial));
     for (const unit of group.units()) {
       const isProgram = "run" in unit;
       // The commands before it may choose by their ids, which differ from those in the trial.
       if (tried.length > 0 && (options.isOver() || (isProgram && dependOnIds))) return;
       const before = records.length;
       trial.id = unitId(entryId, commandsBefore);
-      const run = () => (isProgram ? ofProgram(unit, trial) : ofCommands(unit, group.head.db, trial));
-      const outcome = outcomeOf(() => database.withBudget(stepsMax, run), database);
+      trial.unit = unit;
+      const outcome = outcomeOf(run, options.state);
       if (outcome.kind === "writes") {
         commandsBefore += outcome.commands.length;
         dependOnIds ||= !isProgram && hasRecordedForm(unit, database);
@@ -91,13 +100,16 @@ const ENTRY_ID_BYTES = 32;
 interface Trial extends TrialOptions {
   /** The id of the current unit in this trial. */
   id: ByteString;
+  unit: Program | Envelope["commands"];
+  /** The database of the units that are commands. */
+  readonly db: number;
   /** Receives the undo records. */
   readonly records: UndoRecord[];
 }
 
-function outcomeOf(run: () => TriedUnit, database: Database): TriedUnit {
+function outcomeOf(run: () => TriedUnit, { database, stepsMax }: TrialState): TriedUnit {
   try {
-    const outcome = run();
+    const outcome = database.withBudget(stepsMax, run);
     if (outcome.kind !== "writes") return outcome;
     if (outcome.bytes > COMMAND_BYTES_MAX) return refusing(takesTooMuch(outcome.bytes));
     outcome.steps = database.stepsUsed;
@@ -119,14 +131,13 @@ function ofProgram(program: Program, { state: { database }, refusal, date, id, r
   if (calls.length === 0) return { kind: "read", program, reply };
   if (refusal !== null) return refusing(refusal);
   const commands = calls.map(({ argv }) => argv);
-  return writing(commands, db, chosen, () => program.recording(calls, db, reply));
+  return writing(commands, db, chosen, { program, calls, reply });
 }
 
 /** @throws BudgetExceeded */
 function ofCommands(
   commands: Envelope["commands"],
-  db: number,
-  { state: { database }, refusal, date: { at, seq }, id, records }: Trial,
+  { state: { database }, refusal, date: { at, seq }, db, id, records }: Trial,
 ): TriedUnit {
   if (refusal !== null) return refusing(refusal);
   const rows = commands.map((argv) => database.table.resolve(argv));
@@ -150,10 +161,10 @@ function writing(
   commands: Envelope["commands"],
   db: number,
   chosen: Choices,
-  recording: WritingUnit["recording"] = null,
+  ran: RanProgram | null = null,
 ): WritingUnit {
   const bytes = bytesOfAll(commands) + choicesBytes(chosen);
-  return { kind: "writes", db, commands, chosen, bytes, steps: 0, recording };
+  return { kind: "writes", db, commands, chosen, bytes, steps: 0, ran };
 }
 
 /** Whether a command of a unit would be recorded in another form by a program, because it chooses by its unit's id. */

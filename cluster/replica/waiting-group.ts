@@ -125,13 +125,14 @@ export class WaitingGroup {
     });
   }
 
-  /** Returns the units from the given one on, with the reads that follow them, as another group. */
-  from(index: number): WaitingGroup {
-    const rest = new WaitingGroup(this.head);
-    for (const [i, unit] of [...this.units()].entries())
-      if (i >= index) rest.#take(unit, this.waiting[i] as GatewayWaiter);
-    rest.steps = this.steps.from(index);
-    return rest;
+  /** Removes the first units. @returns their waiters, and the reads that follow them */
+  takeFirst(units: number): { readonly waiting: readonly GatewayWaiter[]; readonly steps: WaitingSteps } {
+    const waiting = this.waiting.splice(0, units);
+    const commands = this.#lengths?.splice(0, units).reduce((sum, length) => sum + length, 0) ?? units;
+    this.bytes -= bytesOfAll(this.commands.splice(0, commands));
+    const { steps } = this;
+    this.steps = steps.from(units);
+    return { waiting, steps };
   }
 
   /** Takes over a unit whose waiter already counts. */

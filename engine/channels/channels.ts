@@ -36,17 +36,24 @@ export interface Relay {
 
 type Subscribers = Map<ByteString, Set<Subscriber>>;
 
-/** The messages of a unit that may still be refused. */
-interface HeldMessages {
-  readonly messages: ChannelMessage[];
-  /** Checks whether the unit may publish another message. @throws the refusal of the unit */
-  readonly check: (message: ChannelMessage) => void;
+/** Checks whether a unit may publish another message. @throws the refusal of the unit */
+export type MessageCheck = (message: ChannelMessage) => void;
+
+/** A unit that may still be refused, and its messages. */
+export interface HeldMessages<Result> {
+  /** What the unit has returned, or null while it runs. */
+  result: Result | null;
+  /** The messages, or null if there are none. */
+  messages: ChannelMessage[] | null;
+  /** The check of this unit, or null before its first message. */
+  check: MessageCheck | null;
+  readonly newCheck: () => MessageCheck;
 }
 
 export class Channels {
   /** The relay to the other daemons, or null if there are none. */
   relay: Relay | null = null;
-  #held: HeldMessages | null = null;
+  #held: HeldMessages<unknown> | null = null;
   readonly #subscribers: Readonly<Record<ChannelKind, Subscribers>> = {
     channel: new Map(),
     pattern: new Map(),
@@ -80,30 +87,31 @@ export class Channels {
 
   /**
    * Runs a function in this turn, and holds back the messages that it publishes.
-   * @param check  called for each message; throws if the unit is refused
-   * @returns the function's result, and a function that sends the messages
+   * @param newCheck  returns the check of the function's messages
+   * @returns the function's result, and the messages for `publishHeld`
    */
-  holding<Result>(
-    run: () => Result,
-    check: (message: ChannelMessage) => void,
-  ): { readonly result: Result; readonly send: () => void } {
+  holding<Result>(run: () => Result, newCheck: () => MessageCheck): HeldMessages<Result> {
     const before = this.#held;
-    const held = { messages: [] as ChannelMessage[], check };
+    const held: HeldMessages<Result> = { result: null, messages: null, check: null, newCheck };
     this.#held = held;
     try {
-      const result = run();
-      const send = () => {
-        for (const message of held.messages) this.publish(message);
-      };
-      return { result, send };
+      held.result = run();
+      return held;
     } finally {
       this.#held = before;
     }
   }
 
-  #hold(message: ChannelMessage, { messages, check }: HeldMessages): number {
-    check(message);
-    messages.push(message);
+  /** Publishes the messages that were held back. */
+  publishHeld({ messages }: HeldMessages<unknown>): void {
+    for (const message of messages ?? []) this.publish(message);
+  }
+
+  #hold(message: ChannelMessage, held: HeldMessages<unknown>): number {
+    held.check ??= held.newCheck();
+    held.check(message);
+    held.messages ??= [];
+    held.messages.push(message);
     return this.countReceivers(message);
   }
 

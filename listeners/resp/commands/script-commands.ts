@@ -4,7 +4,7 @@
  */
 
 import { UnitLimits } from "../../../engine/answers/unit-limits.js";
-import type { Channels } from "../../../engine/channels/channels.js";
+import type { Channels, HeldMessages, MessageCheck } from "../../../engine/channels/channels.js";
 import type { RunLimits } from "../../../engine/scripts/script-engine.js";
 import type { StepRunner } from "../../../engine/users/command-path.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
@@ -129,21 +129,22 @@ export function publishingAfter<Args extends readonly unknown[], Answer extends 
   program: (...args: Args) => Answer,
   execute: (program: (...args: Args) => Answer) => Reply | Promise<Reply>,
 ): Reply | Promise<Reply> {
-  let held: ReturnType<typeof channels.holding<Answer>> | null = null;
+  let held: HeldMessages<Answer> | null = null;
   const reply = execute((...args) => {
-    const limits = new UnitLimits();
-    held = channels.holding(
-      () => program(...args),
-      ({ channel, text }) => limits.add([channel, text]),
-    );
-    return held.result;
+    held = channels.holding(() => program(...args), newLimits);
+    return held.result as Answer;
   });
   const publish = (answer: Reply): Reply => {
     // A refused unit is answered with an error that is not the program's own reply.
-    if (held !== null && (answer.kind !== "error" || answer === held.result)) held.send();
+    if (held !== null && (answer.kind !== "error" || answer === held.result)) channels.publishHeld(held);
     return answer;
   };
   return reply instanceof Promise ? reply.then(publish) : publish(reply);
+}
+
+function newLimits(): MessageCheck {
+  const limits = new UnitLimits();
+  return ({ channel, text }) => limits.add([channel, text]);
 }
 
 function load(session: RespSession, argv: readonly ByteString[]): Reply {
