@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { ClaimRounds, described, failuresOf, PERFECT, roundsOf } from "./claim-rounds.js";
-import { incremented, limiterPlay, rateLimiterFlexible } from "./limiter-plays.js";
+import { incremented, limiterPlay, rateLimiterFlexible, recipe } from "./limiter-plays.js";
 import { seed } from "./scenario.js";
 
 let rounds: ClaimRounds;
@@ -15,7 +15,7 @@ after(() => rounds[Symbol.asyncDispose]());
 
 const library = rateLimiterFlexible();
 
-for (const [path, limiter] of [incremented, ...(library === null ? [] : [library])].entries())
+for (const [path, limiter] of [incremented, recipe, ...(library === null ? [] : [library])].entries())
   test(`clients of three daemons leave no key without a lifetime with ${limiter.name} (seed ${seed})`, async (t) => {
     const figures = await rounds.run(limiterPlay(limiter), path, roundsOf(1000));
     t.diagnostic(described(limiter.name, figures));

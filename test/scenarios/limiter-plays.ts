@@ -2,6 +2,7 @@
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import type { Redis } from "ioredis";
+import { RedisRateLimit } from "../../examples/recipes/redis-rate-limit.js";
 import { amount } from "../support/amount.js";
 import { repositoryRoot } from "../support/repository.js";
 import { DAEMONS, type Play, type Round } from "./claim-rounds.js";
@@ -28,16 +29,17 @@ interface Limiter {
 }
 
 /** Returns rounds that count the keys without a lifetime. */
-export function limiterPlay({ name, withKills, removalsAt, keyOf, count, remove }: Limiter): Play {
+export function limiterPlay(limiter: Limiter): Play {
+  const { name, withKills } = limiter;
   const using = async (round: Round, daemon: number) => {
-    const removals = removalsAt(round, daemon);
+    const removals = limiter.removalsAt(round, daemon);
     const calls = Array.from({ length: CALLS }, () => ({
       ms: round.random.below(PAUSE_MS_MAX),
       removes: round.random.chance(removals),
     }));
     for (const { ms, removes } of calls) {
       await pause(ms);
-      await (removes ? remove(round, daemon) : count(round, daemon));
+      await (removes ? limiter.remove(round, daemon) : limiter.count(round, daemon));
     }
   };
   return {
@@ -52,7 +54,7 @@ export function limiterPlay({ name, withKills, removalsAt, keyOf, count, remove 
         round.random.oneOf(DAEMONS),
         round.lane,
         "TTL",
-        keyOf(round),
+        limiter.keyOf(round),
       );
       if (outcome.kind !== "answer") throw new Error(`TTL: ${JSON.stringify(outcome)}`);
       if (outcome.answer === -1) figures.withoutLifetime++;
@@ -80,6 +82,28 @@ export const incremented: Limiter = {
   },
   async remove(round, daemon) {
     await round.connections.call(daemon, round.lane, "DEL", keyOf(round));
+  },
+};
+
+/** The length of a slot of the recipe, in milliseconds. It exceeds the duration of the test. */
+const SLOT_MS = 1e12;
+
+/** The limiter of docs/recipes.md. */
+export const recipe: Limiter = {
+  name: "the recipe for Redis clients",
+  withKills: true,
+  removalsAt: () => DELETES,
+  keyOf: (round) => `rate:${keyOf(round)}:${Math.floor(Date.now() / SLOT_MS)}`,
+  async count(round, daemon) {
+    const { connections, lane } = round;
+    // A daemon that was killed does not answer.
+    await connections
+      .redis(daemon, lane)
+      .then((redis) => new RedisRateLimit(redis, CALLS, SLOT_MS).admit(keyOf(round)))
+      .catch(() => null);
+  },
+  async remove(round, daemon) {
+    await round.connections.call(daemon, round.lane, "DEL", this.keyOf(round));
   },
 };
 
