@@ -31,7 +31,9 @@ export function* relationFrame(
   const pages = Math.max(1, Math.ceil(all.length / pageRows));
   const head = `"totalPages":${pages},"columns":[${headsText(columns)}],"rows":[`;
   const kind = `{"type":"relation","name":${cellText(name)},"page":`;
-  let text = "";
+  // A text that grows by each cell would need several times the memory of its bytes.
+  const written: ByteString[] = [];
+  let [text, length] = ["", 0];
   for (let page = 1; page <= pages; page++) {
     text += `RELATION_JSON_PAGE ${page}/${pages}\n${kind}${page},${head}`;
     const from = (page - 1) * pageRows;
@@ -39,14 +41,22 @@ export function* relationFrame(
     for (let i = from; i < end; i++) {
       text += i === from ? "[" : ",[";
       text += `${cellsText(itemsOf(all[i] as Reply))}]`;
-      if (text.length > maxChars) return null;
-      if (i % STEP_ITEMS === STEP_ITEMS - 1) yield;
+      if (length + text.length > maxChars) return null;
+      if (i % STEP_ITEMS < STEP_ITEMS - 1) continue;
+      written.push(flat(text));
+      length += text.length;
+      text = "";
+      yield;
     }
     text += "]}\n";
   }
   text += `RELATION_JSON_END\n${messageFrame("OK")}`;
-  return text.length > maxChars ? null : text;
+  written.push(text);
+  return length + text.length > maxChars ? null : written.join("");
 }
+
+/** Returns the same text in one piece, so that its parts can be released. */
+const flat = (text: ByteString): ByteString => Buffer.from(text, "latin1").toString("latin1");
 
 function headsText(columns: Reply): ByteString {
   let text = "";
