@@ -1,10 +1,9 @@
 /*
  * Conditions: the members of a list decide units with conditions, one after the other, in slots. README.md explains the
- * rules and the abstractions.
- *
- * A message is a fact that is never taken back: a member may act on it at any time, any number of times, or never.
- * Loss, delay, reordering and repetition need no steps of their own.
+ * rules and how to read this file.
  */
+
+/* Sizes. Members, ballots and slots are numbered from 0 here, and from 1 in the traces. */
 #ifndef MEMBERS
 #define MEMBERS 3
 #endif
@@ -14,32 +13,50 @@
 #ifndef SLOTS
 #define SLOTS 2
 #endif
-/* Whether there is a plain write of the key. */
-#ifndef PLAIN
-#define PLAIN 1
+/* The number of dates of decisions: 2, with the plain write between them, or 1, below it. */
+#ifndef DATES
+#define DATES 2
 #endif
-/* The number of restarts with the disk and without it. */
+/* Whether there is a plain write of the key. It may reach each member at any time. */
+#ifndef PLAIN
+#define PLAIN 0
+#endif
+/* The number of restarts with the disk, and without it. */
 #ifndef RESTARTS
 #define RESTARTS 0
 #endif
 #ifndef LOSSES
 #define LOSSES 0
 #endif
+/* The lists of members, as sets, and the first ballot of the second list. */
+#ifndef LIST_1
+#define LIST_1 EVERYONE
+#define LIST_2 EVERYONE
+#define FIRST_OF_LIST_2 BALLOTS
+#endif
 
-#define COUNT(set) (((set) & 1) + (((set) >> 1) & 1) + (((set) >> 2) & 1) + (((set) >> 3) & 1))
-#define IS_MAJORITY(set) (COUNT(set) > MEMBERS / 2)
 #define EVERYONE ((1 << MEMBERS) - 1)
 #define ME (1 << _pid)
+#define COUNT(set) (((set) & 1) + (((set) >> 1) & 1) + (((set) >> 2) & 1) + (((set) >> 3) & 1))
+#define IS_MAJORITY(list, set) (2 * COUNT((set) & (list)) > COUNT(list))
+#define IS_IN_LIST_2(b) (b >= FIRST_OF_LIST_2)
+#define LIST_OF(b) (IS_IN_LIST_2(b) -> LIST_2 : LIST_1)
+
+/* What is decided in a slot: a unit, whether its date is above that of the plain write, and its outcome. */
+typedef Decision {
+  unsigned unit : 2;           /* 0: none */
+  bit isLate;
+  bit isApplied;
+  bit isInList2;               /* a majority of the second list voted for it */
+}
 
 typedef Slot {
-  /* The proposed decision. */
-  unsigned unit : 2;           /* 0: none */
-  bit isAfterPlain;            /* its date is above that of the plain write */
-  bit isApplied;               /* its outcome */
+  unsigned unit : 2;           /* the proposal, as in Decision; 0: none */
+  bit isLate;
+  bit isApplied;
   bit isBound;                 /* the keeper found it in a promise: members do not evaluate it again */
-  bit plainWasKnown;           /* for a check: a majority had the plain write when it was proposed first */
-  /* The members that sent these messages. */
-  unsigned agrees : 4;
+  bit plainWasKnown;           /* for a rule: a majority had the plain write before it was first proposed */
+  unsigned agrees : 4;         /* the members that sent these messages */
   unsigned votes : 4;
 }
 
@@ -52,29 +69,27 @@ typedef Ballot {
 }
 
 typedef Member {
-  unsigned promised : 3;       /* on the disk before it is sent */
-  unsigned voteSlot : 2;       /* so is the last vote: slot + 1 */
+  unsigned promised : 3;       /* on the disk before it is sent: the highest promised ballot + 1 */
+  unsigned voteSlot : 2;       /* on the disk before it is sent: the last vote; slot + 1 */
   unsigned voteBallot : 3;
   unsigned folded : 2;         /* the number of decided slots that it has */
   bit hasPlain;
-  bit isAmnesic;               /* it lost its disk, and does not promise, agree or vote yet */
-}
-
-/* For checks, and for what follows from entries that a member has: the first decision of a slot with a majority of votes. */
-typedef Decision {
-  unsigned unit : 2;
-  bit isAfterPlain;
-  bit isApplied;
+  bit isClosed;                /* it reported that it adds no entry with an early date any more */
+  bit isAmnesic;               /* it lost its disk, and does not promise, agree, vote or report yet */
 }
 
 Member member[MEMBERS];
 Ballot ballot[BALLOTS];
-Decision decided[SLOTS];
-/* Without loss of generality the first proposed unit is the first one. */
-#define FIRST_UNIT 1
+Decision decided[SLOTS];       /* the entries that the votes of a majority make; a member has the first `folded` of them */
 bit firstIsProposed;
+bit majorityHadPlain;          /* for a rule: a majority had the plain write at some moment */
+bit isFinal;                   /* all members have reported that they add no entry with an early date any more */
+bit isReportedNotApplied;      /* a member has reported that unit 1 is not applied, and never will be */
 unsigned restarts : 2 = RESTARTS;
 unsigned losses : 2 = LOSSES;
+unsigned calm : 3;             /* from now on there are no faults, and this member (+ 1) becomes the keeper */
+unsigned down : 3 = MEMBERS;   /* the member that is down from then on */
+bit isRefused;                 /* and whether its first proposal was refused */
 byte i;
 
 /* Stops the search if a rule does not hold. The text is the last line of the trace. */
@@ -82,25 +97,54 @@ byte i;
 
 #define MINE member[_pid]
 #define NEXT (MINE.folded)
-#define IS_KEEPER(b) (ballot[b].keeper == _pid + 1)
 #define AT(b) ballot[b].slot[NEXT]
-#define VOTED(b) ballot[ballot[b].voteBallot].slot[NEXT]
+#define LAST_VOTE(b) ballot[ballot[b].voteBallot].slot[NEXT]
+#define IS_KEEPER(b) (ballot[b].keeper == _pid + 1)
+#define IS_UP (_pid != down)
+#define IS_VOTER (IS_UP && !MINE.isAmnesic)
 
-/* Evaluates by what the member has: the condition of each unit is that no other write has changed the key. */
-#define HOLDS(isLater) (IS_UNTOUCHED && !(MINE.hasPlain && isLater))
-#define IS_UNTOUCHED (NEXT == 0 || (!decided[0].isApplied && (NEXT == 1 || !decided[1].isApplied)))
-#define IS_DECIDED(u) (NEXT > 0 && (decided[0].unit == u || (NEXT > 1 && decided[1].unit == u)))
-/* Whether the member has a write with a later date. */
-#ifdef BELOW_KNOWN_WRITE
-#define HAS_LATER(isLater) (NEXT > 0 && decided[NEXT - 1].isAfterPlain && !isLater)
+/* For rules: whether a majority has the plain write, and whether the entries with an early date are final. */
+#define ANY_HAS_PLAIN (member[0].hasPlain || member[1].hasPlain || member[2].hasPlain || member[MEMBERS - 1].hasPlain)
+#if MEMBERS == 3
+#define MAJORITY_HAS_PLAIN (member[0].hasPlain + member[1].hasPlain + member[2].hasPlain > 1)
+#define ALL_CLOSED (member[0].isClosed && member[1].isClosed && member[2].isClosed)
 #else
-#define HAS_LATER(isLater) ((MINE.hasPlain || (NEXT > 0 && decided[NEXT - 1].isAfterPlain)) && !isLater)
+#define MAJORITY_HAS_PLAIN (member[0].hasPlain + member[1].hasPlain + member[2].hasPlain + member[3].hasPlain > 2)
+#define ALL_CLOSED (member[0].isClosed && member[1].isClosed && member[2].isClosed && member[3].isClosed)
 #endif
-#define PLAIN_IS_KNOWN IS_MAJORITY(member[0].hasPlain + member[1].hasPlain * 2 + member[2].hasPlain * 4)
 
+/* What follows from the entries that the member has. The condition of both units is that no write has changed the key. */
+#define IS_UNTOUCHED (NEXT == 0 || (!decided[0].isApplied && (NEXT == 1 || !decided[1].isApplied)))
+#define HOLDS(late) (IS_UNTOUCHED && !(MINE.hasPlain && late))
+#define IS_DECIDED(u) (NEXT > 0 && (decided[0].unit == u || (NEXT > 1 && decided[1].unit == u)))
+#ifdef BELOW_KNOWN_WRITE
+#define IS_ABOVE_WRITES(late) (late || NEXT == 0 || !decided[NEXT - 1].isLate)
+#else
+#define IS_ABOVE_WRITES(late) (late || (!MINE.hasPlain && (NEXT == 0 || !decided[NEXT - 1].isLate)))
+#endif
+/* With WINDOW, the window of unit 1 ends at the date of the plain write. */
+#ifdef WINDOW
+#define IS_IN_WINDOW(u, late) (u == 2 || !late)
+#define IS_NEXT_UNIT(u) true
+#else
+#define IS_IN_WINDOW(u, late) true
+/* The units are equal until one is proposed: call that one unit 1. */
+#define IS_NEXT_UNIT(u) (u == 1 || firstIsProposed)
+#endif
+#define IS_VALID(u, late) (!IS_DECIDED(u) && IS_ABOVE_WRITES(late) && IS_IN_WINDOW(u, late) && (late || !MINE.isClosed))
+
+/* Ballots. With PROGRESS, the last two are reserved for the calm: see `go_calm`. */
+#ifdef PROGRESS
+#define MAY_START(b) (b == BALLOTS - 2 -> calm == _pid + 1 : (b == BALLOTS - 1 -> calm == _pid + 1 && isRefused : calm == 0))
+#else
+#define MAY_START(b) true
+#endif
+
+/* A member with a unit that is not decided becomes a candidate. (The members are equal: the lowest ballot is member 1's.) */
 inline start(b) {
   d_step {
-    ballot[b].keeper == 0 && MINE.promised <= b && _pid <= b ->
+    IS_UP && ballot[b].keeper == 0 && MINE.promised <= b && MAY_START(b) && (LIST_OF(b) & ME) != 0 &&
+    (_pid <= b || (LIST_1 != LIST_2 && (_pid != 1 || b > 0)) || calm > 0) ->
     ballot[b].keeper = _pid + 1;
     printf("member %d starts ballot %d\n", _pid + 1, b + 1);
     if
@@ -110,12 +154,22 @@ inline start(b) {
   }
 }
 
-/* A keeper needs the promises of a majority, or of all other members if it lost its disk. */
-#define NEEDS_PROMISE(b) (ballot[b].keeper != 0 && (member[ballot[b].keeper - 1].isAmnesic || !IS_MAJORITY(ballot[b].promises)))
+#ifdef LIST_ALONE
+#define NEEDS_LIST_1(b) false
+#elif defined JOINT_ONCE
+#define NEEDS_LIST_1(b) (b == FIRST_OF_LIST_2 || !IS_JOINT(FIRST_OF_LIST_2))
+#define IS_JOINT(b) (IS_MAJORITY(LIST_1, ballot[b].promises) && IS_MAJORITY(LIST_2, ballot[b].promises))
+#else
+#define NEEDS_LIST_1(b) (IS_IN_LIST_2(b) && !(NEXT > 0 && decided[0].isInList2) && !(NEXT > 1 && decided[1].isInList2))
+#endif
+#define IS_PROMISED(b) (IS_MAJORITY(LIST_OF(b), ballot[b].promises) && (!NEEDS_LIST_1(b) || IS_MAJORITY(LIST_1, ballot[b].promises)))
+/* A keeper that has a majority needs no more promises, unless it lost its disk. */
+#define NEEDS_PROMISE(b) (ballot[b].keeper != 0 && \
+  (member[ballot[b].keeper - 1].isAmnesic || !IS_MAJORITY(LIST_OF(b), ballot[b].promises) || !IS_MAJORITY(LIST_1, ballot[b].promises)))
 
 inline promise(b) {
   d_step {
-    NEEDS_PROMISE(b) && MINE.promised <= b && !MINE.isAmnesic ->
+    IS_VOTER && NEEDS_PROMISE(b) && MINE.promised <= b && ((LIST_1 | LIST_OF(b)) & ME) != 0 ->
     make_promise(b);
     printf("member %d promises ballot %d\n", _pid + 1, b + 1)
   }
@@ -133,75 +187,89 @@ inline make_promise(b) {
   fi
 }
 
-/* A member that lost its disk votes again when all other members have promised its ballot. */
+/* A member that lost its disk votes again when all other members have promised its ballot, and it has their entries. */
 inline recover(b) {
   d_step {
-    IS_KEEPER(b) && MINE.isAmnesic && (ballot[b].promises | ME) == EVERYONE ->
+    IS_UP && IS_KEEPER(b) && MINE.isAmnesic && (ballot[b].promises | ME) == EVERYONE ->
     MINE.isAmnesic = 0;
     MINE.promised = b + 1;
     MINE.voteSlot = ballot[b].voteSlot;
     MINE.voteBallot = ballot[b].voteBallot;
+#ifndef RETURNS_EMPTY
+    MINE.hasPlain = ANY_HAS_PLAIN;
+#endif
     printf("member %d votes again, from ballot %d on\n", _pid + 1, b + 1)
   }
 }
 
-#define MAY_PROPOSE(b) (IS_KEEPER(b) && !MINE.isAmnesic && MINE.promised <= b + 1 && IS_MAJORITY(ballot[b].promises) && NEXT < SLOTS && AT(b).unit == 0)
+#ifdef SECOND_ATTEMPT
+#define HAS_PROPOSED(b) false
+#else
+#define HAS_PROPOSED(b) (AT(b).unit != 0)
+#endif
+#define MAY_PROPOSE(b) (IS_VOTER && IS_KEEPER(b) && MINE.promised == b + 1 && IS_PROMISED(b) && NEXT < SLOTS && !HAS_PROPOSED(b))
 #ifdef NEW_PROPOSAL
 #define IS_FREE(b) true
 #else
 #define IS_FREE(b) (ballot[b].voteSlot <= NEXT)
 #endif
 
-inline print_proposal(b) {
-  printf("member %d proposes in ballot %d, slot %d: unit %d, later than the plain write: %d, applied: %d, again: %d\n", _pid + 1,
-         b + 1, NEXT + 1, AT(b).unit, AT(b).isAfterPlain, AT(b).isApplied, AT(b).isBound)
-}
-
-inline propose(b, u, isLater) {
+/* The keeper proposes a unit in a slot for which no promise contains a vote. */
+inline propose(b, u, late) {
   d_step {
-    MAY_PROPOSE(b) && IS_FREE(b) && !IS_DECIDED(u) && (u == FIRST_UNIT || firstIsProposed) && !HAS_LATER(isLater) ->
-    AT(b).unit = u;
+    MAY_PROPOSE(b) && IS_FREE(b) && IS_VALID(u, late) && IS_NEXT_UNIT(u) ->
     firstIsProposed = 1;
-    AT(b).isAfterPlain = isLater;
-    AT(b).isApplied = HOLDS(isLater);
-    AT(b).plainWasKnown = PLAIN_IS_KNOWN;
+    AT(b).unit = u;
+    AT(b).isLate = late;
+    AT(b).isApplied = HOLDS(late);
+    AT(b).plainWasKnown = majorityHadPlain;
+    AT(b).votes = 0;
     AT(b).agrees = ME;
     print_proposal(b)
   }
 }
 
-/* The keeper proposes the last vote of the promises again. */
+/* Otherwise it proposes the vote with the highest slot and ballot again. */
 inline propose_again(b) {
   d_step {
     MAY_PROPOSE(b) && ballot[b].voteSlot == NEXT + 1 ->
-    AT(b).unit = VOTED(b).unit;
-    AT(b).isAfterPlain = VOTED(b).isAfterPlain;
-    AT(b).isApplied = VOTED(b).isApplied;
-    AT(b).plainWasKnown = VOTED(b).plainWasKnown;
+    AT(b).unit = LAST_VOTE(b).unit;
+    AT(b).isLate = LAST_VOTE(b).isLate;
+    AT(b).isApplied = LAST_VOTE(b).isApplied;
+    AT(b).plainWasKnown = LAST_VOTE(b).plainWasKnown;
     AT(b).isBound = 1;
     AT(b).agrees = ME;
     print_proposal(b)
   }
 }
 
-#define MAY_ANSWER(b) (!MINE.isAmnesic && MINE.promised <= b + 1 && NEXT < SLOTS && AT(b).unit != 0)
-#define AGREES(b) ((AT(b).agrees & ME) != 0 || AT(b).isBound || EVALUATES_EQUALLY(b))
-#define EVALUATES_EQUALLY(b) (!IS_DECIDED(AT(b).unit) && !HAS_LATER(AT(b).isAfterPlain) && HOLDS(AT(b).isAfterPlain) == AT(b).isApplied)
+inline print_proposal(b) {
+  printf("member %d proposes in ballot %d, slot %d: unit %d, later than the plain write: %d, applied: %d, again: %d\n", _pid + 1,
+         b + 1, NEXT + 1, AT(b).unit, AT(b).isLate, AT(b).isApplied, AT(b).isBound)
+}
 
-/* With three members the keeper's agreement and one more are a majority: the member then votes in the same step. */
+#define MAY_ANSWER(b) (IS_VOTER && (LIST_OF(b) & ME) != 0 && MINE.promised <= b + 1 && NEXT < SLOTS && AT(b).unit != 0)
+#define EVALUATES_EQUALLY(b) (IS_VALID(AT(b).unit, AT(b).isLate) && HOLDS(AT(b).isLate) == AT(b).isApplied)
+#ifdef BOUND_IS_EVALUATED
+#define AGREES(b) ((AT(b).agrees & ME) != 0 || EVALUATES_EQUALLY(b))
+#else
+#define AGREES(b) ((AT(b).agrees & ME) != 0 || AT(b).isBound || EVALUATES_EQUALLY(b))
+#endif
+#ifdef KEEPER_VOTES_FIRST
+#define IS_AGREED(b) (IS_KEEPER(b) || IS_MAJORITY(LIST_OF(b), AT(b).agrees | ME))
+#else
+#define IS_AGREED(b) IS_MAJORITY(LIST_OF(b), AT(b).agrees | ME)
+#endif
+
+/* A member agrees first. If this makes a majority, as it always does in a list of three, it votes in the same step. */
 inline agree(b) {
   d_step {
-    MAY_ANSWER(b) && (AT(b).agrees & ME) == 0 && AGREES(b) && !IS_MAJORITY(AT(b).agrees | ME) ->
+    MAY_ANSWER(b) && (AT(b).agrees & ME) == 0 && AGREES(b) && !IS_AGREED(b) ->
+    MINE.promised = b + 1;
     AT(b).agrees = AT(b).agrees | ME;
     printf("member %d agrees in ballot %d, slot %d\n", _pid + 1, b + 1, NEXT + 1)
   }
 }
-
-#ifdef KEEPER_VOTES_FIRST
-#define IS_AGREED(b) (IS_KEEPER(b) || IS_MAJORITY(AT(b).agrees | ME))
-#else
-#define IS_AGREED(b) IS_MAJORITY(AT(b).agrees | ME)
-#endif
 
 inline vote(b) {
   d_step {
@@ -213,33 +281,37 @@ inline vote(b) {
     AT(b).votes = AT(b).votes | ME;
     printf("member %d votes in ballot %d, slot %d\n", _pid + 1, b + 1, NEXT + 1);
     if
-    :: IS_MAJORITY(AT(b).votes) -> decide(b)
+    :: IS_MAJORITY(LIST_OF(b), AT(b).votes) -> decide(b)
     :: else
     fi
   }
 }
 
-/* A majority has voted. */
+/* The votes of a majority make an entry. */
 inline decide(b) {
-  REQUIRE(!AT(b).plainWasKnown || (AT(b).isAfterPlain && !AT(b).isApplied),
+  REQUIRE(!AT(b).plainWasKnown || (AT(b).isLate && !AT(b).isApplied),
           "violated: an outcome depends on each plain write that a majority had\n");
   if
   :: decided[NEXT].unit == 0 ->
     REQUIRE(IS_UNTOUCHED || !AT(b).isApplied, "violated: of two units that exclude each other, one is applied\n");
     REQUIRE(!IS_DECIDED(AT(b).unit), "violated: a unit is decided once\n");
+    REQUIRE(!(isReportedNotApplied && AT(b).unit == 1), "violated: a unit that is reported as not applied is never applied\n");
+    REQUIRE(AT(b).isLate || !isFinal, "violated: what is final has no new entry\n");
     decided[NEXT].unit = AT(b).unit;
-    decided[NEXT].isAfterPlain = AT(b).isAfterPlain;
+    decided[NEXT].isLate = AT(b).isLate;
     decided[NEXT].isApplied = AT(b).isApplied
   :: else ->
     REQUIRE(decided[NEXT].unit == AT(b).unit && decided[NEXT].isApplied == AT(b).isApplied &&
-              decided[NEXT].isAfterPlain == AT(b).isAfterPlain,
+              decided[NEXT].isLate == AT(b).isLate,
             "violated: a slot has one decision\n")
-  fi
+  fi;
+  decided[NEXT].isInList2 = decided[NEXT].isInList2 | (LIST_1 != LIST_2 && IS_IN_LIST_2(b))
 }
 
 inline fold() {
   d_step {
-    NEXT < SLOTS && decided[NEXT].unit != 0 -> MINE.folded++;
+    IS_UP && NEXT < SLOTS && decided[NEXT].unit != 0 ->
+    MINE.folded++;
     printf("member %d has the decision of slot %d\n", _pid + 1, NEXT);
     check_effects()
   }
@@ -247,19 +319,20 @@ inline fold() {
 
 inline receive_plain() {
   d_step {
-    PLAIN && !MINE.hasPlain -> MINE.hasPlain = 1;
+    IS_UP && !MINE.hasPlain ->
+    MINE.hasPlain = 1;
+    majorityHadPlain = majorityHadPlain || MAJORITY_HAS_PLAIN;
     printf("member %d receives the plain write\n", _pid + 1);
     check_effects()
   }
 }
 
 #ifdef FOLD_EVALUATES
-#define HAS_EFFECT(s) (decided[s].isApplied && !(MINE.hasPlain && decided[s].isAfterPlain))
+#define HAS_EFFECT(s) (decided[s].isApplied && !(MINE.hasPlain && decided[s].isLate))
 #else
 #define HAS_EFFECT(s) (decided[s].isApplied)
 #endif
 
-/* A decided unit has an effect at each member that has it, if and only if its outcome is "applied". */
 inline check_effects() {
   REQUIRE(NEXT < 1 || HAS_EFFECT(0) == decided[0].isApplied, "violated: a decided unit keeps its effect\n");
 #if SLOTS > 1
@@ -268,7 +341,38 @@ inline check_effects() {
   i = 0
 }
 
-/* The promises that a keeper received are in memory only: a member that restarts is no keeper any more. */
+#ifdef BY_CLOCK
+#define IS_PAST_WINDOW true
+#else
+#define IS_PAST_WINDOW (NEXT > 0 && decided[NEXT - 1].isLate)
+#endif
+
+/* A member reports that unit 1 is not applied, and never will be: a decided date is past its window. */
+inline report_not_applied() {
+  d_step {
+    IS_PAST_WINDOW && !IS_DECIDED(1) && !isReportedNotApplied ->
+    isReportedNotApplied = 1;
+    printf("member %d reports that unit 1 is not applied\n", _pid + 1)
+  }
+}
+
+#ifdef CLOSES_WITH_VOTE
+#define HAS_OPEN_VOTE false
+#else
+#define HAS_OPEN_VOTE (MINE.voteSlot > NEXT)
+#endif
+
+/* A member reports that it adds no entry with an early date any more. If all members have, the entries before it are final. */
+inline close_early_dates() {
+  d_step {
+    IS_VOTER && !MINE.isClosed && !HAS_OPEN_VOTE ->
+    MINE.isClosed = 1;
+    isFinal = isFinal || ALL_CLOSED;
+    printf("member %d reports that it adds no early entry any more\n", _pid + 1)
+  }
+}
+
+/* The promises that a keeper received are in memory only: after a restart it is no keeper any more. */
 inline forget_ballots() {
   i = 0;
   do
@@ -285,42 +389,88 @@ inline forget_ballots() {
 
 inline restart() {
   d_step {
-    restarts > 0 -> restarts--;
-    printf("member %d restarts\n", _pid + 1);
+    calm == 0 && restarts > 0 ->
+    restarts--;
 #ifdef FORGET_VOTE
     MINE.voteSlot = 0;
     MINE.voteBallot = 0;
 #endif
+    printf("member %d restarts\n", _pid + 1);
     forget_ballots()
   }
 }
 
 inline lose_disk() {
   d_step {
-    losses > 0 -> losses--;
-    printf("member %d loses its disk\n", _pid + 1);
+    calm == 0 && losses > 0 ->
+    losses--;
     MINE.promised = 0;
     MINE.voteSlot = 0;
     MINE.voteBallot = 0;
     MINE.folded = 0;
     MINE.hasPlain = 0;
+    MINE.isClosed = 0;
 #ifndef AMNESIC_VOTES
     MINE.isAmnesic = 1;
 #endif
+    printf("member %d loses its disk\n", _pid + 1);
     forget_ballots()
   }
 }
 
+/*
+ * Progress: at any moment one member goes down and the faults end. One other member becomes the keeper, by the rules above.
+ * When no step is left, all members that are up must have the decisions of all slots.
+ */
+inline go_calm(other) {
+  d_step {
+    calm == 0 && _pid != other ->
+    calm = _pid + 1;
+    down = other;
+    printf("member %d is down, and member %d becomes the keeper\n", other + 1, _pid + 1)
+  }
+}
+
+/* A member that does not agree sends the keeper what it does not have. The keeper starts a higher ballot. */
+inline refuse(b) {
+  d_step {
+    calm > 0 && MAY_ANSWER(b) && ballot[b].keeper == calm && !isRefused && !AGREES(b) && MINE.hasPlain ->
+    isRefused = 1;
+    member[calm - 1].hasPlain = 1;
+    printf("member %d refuses in ballot %d\n", _pid + 1, b + 1)
+  }
+}
+
+/* Or it requests from the keeper what it does not have itself. */
+inline catch_up(b) {
+  d_step {
+    calm > 0 && MAY_ANSWER(b) && ballot[b].keeper == calm && !AGREES(b) && !MINE.hasPlain && member[calm - 1].hasPlain ->
+    MINE.hasPlain = 1;
+    printf("member %d receives the plain write\n", _pid + 1)
+  }
+}
+
+#define HAS_ALL(m) (down == m || member[m].folded == SLOTS)
+#if MEMBERS == 3
+#define ALL_HAVE_ALL (HAS_ALL(0) && HAS_ALL(1) && HAS_ALL(2))
+#else
+#define ALL_HAVE_ALL (HAS_ALL(0) && HAS_ALL(1) && HAS_ALL(2) && HAS_ALL(3))
+#endif
+
+#if DATES == 2
 #define EACH_PROPOSAL(b) :: propose(b, 1, 0) :: propose(b, 1, 1) :: propose(b, 2, 0) :: propose(b, 2, 1)
+#else
+#define EACH_PROPOSAL(b) :: propose(b, 1, 0) :: propose(b, 2, 0)
+#endif
 #if BALLOTS == 2
 #define EACH_BALLOT(step) :: step(0) :: step(1)
-#define EACH EACH_PROPOSAL(0) EACH_PROPOSAL(1)
+#define EACH_BALLOT_PROPOSAL EACH_PROPOSAL(0) EACH_PROPOSAL(1)
 #elif BALLOTS == 3
 #define EACH_BALLOT(step) :: step(0) :: step(1) :: step(2)
-#define EACH EACH_PROPOSAL(0) EACH_PROPOSAL(1) EACH_PROPOSAL(2)
+#define EACH_BALLOT_PROPOSAL EACH_PROPOSAL(0) EACH_PROPOSAL(1) EACH_PROPOSAL(2)
 #else
 #define EACH_BALLOT(step) :: step(0) :: step(1) :: step(2) :: step(3)
-#define EACH EACH_PROPOSAL(0) EACH_PROPOSAL(1) EACH_PROPOSAL(2) EACH_PROPOSAL(3)
+#define EACH_BALLOT_PROPOSAL EACH_PROPOSAL(0) EACH_PROPOSAL(1) EACH_PROPOSAL(2) EACH_PROPOSAL(3)
 #endif
 
 active [MEMBERS] proctype steps() {
@@ -328,18 +478,46 @@ end:
   do
   EACH_BALLOT(start)
   EACH_BALLOT(promise)
-  EACH
+  EACH_BALLOT_PROPOSAL
   EACH_BALLOT(propose_again)
 #if MEMBERS > 3
   EACH_BALLOT(agree)
 #endif
   EACH_BALLOT(vote)
+  :: fold()
+#if PLAIN > 0
+  :: receive_plain()
+#endif
+#ifdef WINDOW
+  :: report_not_applied()
+#endif
+#ifdef FINAL
+  :: close_early_dates()
+#endif
+#if RESTARTS > 0
+  :: restart()
+#endif
 #if LOSSES > 0
   EACH_BALLOT(recover)
   :: lose_disk()
 #endif
-  :: fold()
-  :: receive_plain()
-  :: restart()
+#ifdef PROGRESS
+  :: go_calm(0)
+  :: go_calm(1)
+  :: go_calm(2)
+#if MEMBERS > 3
+  :: go_calm(3)
+#endif
+  EACH_BALLOT(refuse)
+  EACH_BALLOT(catch_up)
+#endif
   od
 }
+
+#ifdef PROGRESS
+active proctype observer() {
+end:
+  timeout ->
+  REQUIRE(ALL_HAVE_ALL, "violated: a majority decides all units\n")
+}
+#endif

@@ -10,7 +10,8 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { installPackages } from "../support/install-packages.js";
 import { scratchFolder } from "../support/scratch-folder.js";
-import { type Search, searches } from "./models.js";
+import { searches } from "./models.js";
+import type { Search } from "./search.js";
 import { keptTrace, type Outcome, runSearch, tracePath } from "./spin.js";
 
 /** The number of parallel searches. Each needs a processor, and up to MEMORY_MIB of memory. */

@@ -4,7 +4,7 @@ import { copyFileSync, mkdirSync, readFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { promisify } from "node:util";
 import { repositoryRoot } from "../support/repository.js";
-import type { Search } from "./models.js";
+import type { Search } from "./search.js";
 
 export const modelFolder = join(repositoryRoot, "docs/model");
 
