@@ -1,6 +1,6 @@
 /*
  * Agreement: which dates are final, which snapshot replaces pruned entries, and what becomes of entries that it does not
- * contain. README.md explains the abstractions; docs/decisions/0069-one-table-of-reports.md uses the results.
+ * contain. README.md explains the abstractions; docs/decisions/0069-one-table-of-reports.md uses the results. An entry e is the bit 1 << e in sets.
  *
  * A message is a fact that is never taken back, as long as its sender's connections last: a member may act on it at any
  * time, any number of times, or never. Loss, delay, reordering and repetition need no steps of their own. Time is a
@@ -42,6 +42,7 @@
 #define LIAR 0
 #endif
 
+#define REQUIRE(condition, text) if :: condition :: else -> printf(text); assert(false) fi
 #define ENTRY(e) (1 << (e))
 /* All entries dated at or before a date. */
 #define UPTO(date) ((1 << (date)) - 1)
@@ -92,8 +93,8 @@ unsigned losses : 2 = LOSSES;
 typedef Final { unsigned set : 4 }
 Final finals[DATES + 1];
 
-/* Scratch variables of single steps. */
-hidden byte d;
+/* A scratch variable of single steps, which is 0 between them. */
+byte d;
 
 /* A member of the newest list, or a daemon that does not know yet that it is none. */
 #define IS_LEFT_OUT(i) (isSigned && !HAS(SECOND, i))
@@ -101,7 +102,7 @@ hidden byte d;
 #define SERVES(i) (member[i].isLive && !member[i].isCatchingUp && IN_LIST(i))
 
 /* Whether a member that must agree has reported exactly these entries up to a date. */
-#ifdef MUTANT_ANY_LIST
+#ifdef ANY_LIST
 #define HAS_REPORTED(i, k, date, own) \
   ((REPORTS(k, 0, date) | REPORTS(k, 1, date)) & (1 << (own)))
 #else
@@ -109,7 +110,7 @@ hidden byte d;
 #endif
 #define AGREES(i, k, date) ((k) >= MEMBERS || !HAS(OTHERS(i), k) || IS_LIAR(k) \
   || HAS_REPORTED(i, k, date, member[i].disk & UPTO(date)))
-#ifdef MUTANT_NOT_ON_DISK
+#ifdef NOT_ON_DISK
 /* A member reports and sends entries that are not on its disk. */
 #define SHOWN(i) member[i].held
 #else
@@ -131,7 +132,8 @@ inline report(i) {
 #endif
 #ifdef LEDGER_AGAIN
       /* Another one: a record is signed again when it changes. Two states of one date prove that a member lies. */
-      assert((REPORTS(i, member[i].hasSecond, d) & ~(1 << (SHOWN(i) & UPTO(d)))) == 0);
+      REQUIRE((REPORTS(i, member[i].hasSecond, d) & ~(1 << (SHOWN(i) & UPTO(d)))) == 0,
+        "violated: an honest member is never proved to lie\n");
 #endif
       REPORTS(i, member[i].hasSecond, d) = REPORTS(i, member[i].hasSecond, d) | (1 << (SHOWN(i) & UPTO(d)));
 #ifdef LEDGER_ONCE
@@ -151,7 +153,8 @@ inline checkNew(i, e) {
   do
   :: d > DATES -> break
   :: else ->
-    assert(LIAR || IS_LEFT_OUT(i) || finals[d].set == 0 || ((finals[d].set - 1) & ENTRY(e)));
+    REQUIRE(LIAR || IS_LEFT_OUT(i) || finals[d].set == 0 || ((finals[d].set - 1) & ENTRY(e)),
+      "violated: what is final has no new entry\n");
     d++
   od;
   d = 0
@@ -169,7 +172,7 @@ inline forgetReports(i) {
 /* Once a member has lost entries, the others use what all members report from then on. */
 inline forgetAllReports() {
   d = 0;
-#ifdef MUTANT_OLD_REPORTS
+#ifdef OLD_REPORTS
   /* Reports from before the loss count. */
   d = MEMBERS * 2 * (DATES + 1);
 #endif
@@ -196,6 +199,7 @@ inline forgetAllReports() {
   && (IS_LIAR(k) || ((SHOWN(k) & ENTRY(e)) && member[k].pruned <= (e))))
 
 inline take(i, e) {
+  printf("member %d receives entry %d\n", (i) + 1, (e) + 1);
   checkNew(i, e);
   member[i].held = member[i].held | ENTRY(e);
   report(i)
@@ -205,7 +209,7 @@ inline take(i, e) {
 #define CAN_SYNC(i) (member[i].disk != member[i].held || member[i].published != member[i].watermark \
   || !member[i].isPastOnDisk)
 
-#ifdef MUTANT_OWN_WATERMARK
+#ifdef AHEAD_OF_OWN_WATERMARK
 /* A member reports a date as final before its own watermark has passed it. */
 #define HAS_PASSED(i, date) 1
 #else
@@ -217,7 +221,9 @@ inline take(i, e) {
 
 inline finish(i, date) {
   member[i].final = date;
-  assert(LIAR || IS_LEFT_OUT(i) || finals[date].set == 0 || finals[date].set == (member[i].disk & UPTO(date)) + 1);
+  printf("member %d reports date %d as final with the entries %d\n", i + 1, date, member[i].disk & UPTO(date));
+  REQUIRE(LIAR || IS_LEFT_OUT(i) || finals[date].set == 0
+    || finals[date].set == (member[i].disk & UPTO(date)) + 1, "violated: what is final is the same everywhere\n");
   finals[date].set = (LIAR -> 0 : (member[i].disk & UPTO(date)) + 1)
 }
 
@@ -228,6 +234,7 @@ inline finish(i, date) {
 #define CAN_JOIN(i) (!member[i].isLive && member[i].pulledFrom > 0 && member[i].disk == member[i].held)
 
 inline join(i) {
+  printf("member %d has joined\n", (i) + 1);
   d = member[i].pulledFrom - 1;
   member[i].watermark =
     (member[d].published > member[i].watermark -> member[d].published : member[i].watermark);
@@ -240,6 +247,7 @@ inline join(i) {
 #define CAN_LEARN(i) (isSigned && !member[i].hasSecond)
 
 inline learn(i) {
+  printf("member %d receives the second list\n", (i) + 1);
   member[i].hasSecond = 1;
   member[i].isPastOnDisk = 0;
   member[i].isLive = member[i].isLive && HAS(SECOND, i);
@@ -248,6 +256,7 @@ inline learn(i) {
 
 /* A process that is killed continues with what is on its disk. Its connections break, so its reports are forgotten. */
 inline restart(i) {
+  printf("member %d restarts\n", (i) + 1);
   restarts--;
   member[i].held = member[i].disk;
   member[i].watermark = member[i].published;
@@ -268,6 +277,7 @@ inline restart(i) {
 #define ALL_ON_DISK (ON_DISK(0) && ON_DISK(1) && (MEMBERS < 3 || ON_DISK(2)) && (MEMBERS < 4 || ON_DISK(3)))
 
 inline lose(i) {
+  printf("member %d loses its disk, and returns with a new id\n", (i) + 1);
   losses--;
   member[i].held = 0;
   member[i].disk = 0;
@@ -296,7 +306,7 @@ inline lose(i) {
   + (HAS(group, 1) && SAME_VOTE(1, date, set)) + (HAS(group, 2) && SAME_VOTE(2, date, set)) \
   + (HAS(group, 3) && SAME_VOTE(3, date, set)))
 #define HONEST_VOTES(group, date, set) VOTES_IN((group) & ((1 << HONEST) - 1), date, set)
-#ifdef MUTANT_ONE_VOTE
+#ifdef ONE_VOTE
 /* The signature of one other member is enough. */
 #define IS_AGREED(i, date, set) (VOTES_IN(OTHERS(i), date, set) >= 1)
 #else
@@ -329,7 +339,7 @@ inline lose(i) {
 #define SAYING(i, date, set) (SAYS(i, 0, date, set) + SAYS(i, 1, date, set) + SAYS(i, 2, date, set) + SAYS(i, 3, date, set))
 #define HAS_PRUNED(i, k, date) ((k) < MEMBERS && HAS(OTHERS(i), k) && (IS_LIAR(k) || member[k].pruned >= (date)))
 #define ONE_HAS_PRUNED(i, date) (HAS_PRUNED(i, 0, date) || HAS_PRUNED(i, 1, date) || HAS_PRUNED(i, 2, date) || HAS_PRUNED(i, 3, date))
-#ifdef MUTANT_ONE_CLAIM
+#ifdef ONE_CLAIM
 /* The claim of one other member is enough. */
 #define IS_BELIEVED(i, date, set) (SAYING(i, date, set) >= 1)
 #else
@@ -339,7 +349,8 @@ inline lose(i) {
   && ((ONE_HAS_PRUNED(i, date) && IS_MISSING(i, set, date)) || IS_WRONG(i, set, date)))
 
 inline leave(i, date, state) {
-  assert(SAYING(i, date, state) - LIAR > 0);
+  printf("member %d is catching up: up to date %d, others have the entries %d\n", i + 1, date, state);
+  REQUIRE(SAYING(i, date, state) - LIAR > 0, "violated: no liar alone makes another refuse writes\n");
   member[i].isCatchingUp = 1;
   forgetReports(i)
 }
@@ -363,13 +374,14 @@ inline leave(i, date, state) {
   && IS_AGREED(i, date, set))
 
 inline adopt(i, date, state) {
-  assert(!LIAR || HONEST_VOTES(OTHERS(i), date, state) > 0);
+  printf("member %d adopts a snapshot of date %d with the entries %d\n", i + 1, date, state);
+  REQUIRE(!LIAR || HONEST_VOTES(OTHERS(i), date, state) > 0, "violated: no liar alone makes another adopt\n");
   d = 1;
   do
   :: d > DATES -> break
   :: else ->
-    assert(LIAR || finals[d].set == 0
-      || ((finals[d].set - 1) & UPTO(date)) == ((state) & UPTO(d)));
+    REQUIRE(LIAR || finals[d].set == 0 || ((finals[d].set - 1) & UPTO(date)) == ((state) & UPTO(d)),
+      "violated: a snapshot contains what is final\n");
     d++
   od;
   member[i].dead = member[i].dead | (member[i].disk & UPTO(date) & ~(state));
@@ -402,8 +414,10 @@ inline adopt(i, date, state) {
 
 #define DATE_STEPS(i, date) \
   :: d_step { CAN_FINISH(i, date) -> finish(i, date) } \
-  :: d_step { CAN_SIGN(i, date) -> VOTE(i, date) = (member[i].disk & UPTO(date)) + 1 } \
-  :: d_step { CAN_PRUNE(i, date) -> member[i].pruned = date }
+  :: d_step { CAN_SIGN(i, date) -> VOTE(i, date) = (member[i].disk & UPTO(date)) + 1; \
+      printf("member %d signs date %d with the entries %d\n", i + 1, date, member[i].disk & UPTO(date)) } \
+  :: d_step { CAN_PRUNE(i, date) -> member[i].pruned = date; \
+      printf("member %d prunes date %d\n", i + 1, date) }
 
 active [HONEST] proctype Daemon() {
   d_step {
@@ -415,6 +429,7 @@ end:
   ENTRY_STEPS(_pid, 0)
   :: d_step { member[_pid].watermark < DATES && SERVES(_pid) -> member[_pid].watermark++ }
   :: d_step { CAN_SYNC(_pid) ->
+      printf("member %d syncs its disk: watermark %d, entries %d\n", _pid + 1, member[_pid].watermark, member[_pid].held);
       member[_pid].disk = member[_pid].held;
       member[_pid].published = member[_pid].watermark;
       member[_pid].isPastOnDisk = 1;
@@ -427,7 +442,7 @@ end:
   :: d_step { CAN_PULL(_pid, 2) -> member[_pid].held = member[_pid].held | member[2].disk; member[_pid].pulledFrom = 3 }
   :: d_step { CAN_PULL(_pid, 3) -> member[_pid].held = member[_pid].held | member[3].disk; member[_pid].pulledFrom = 4 }
   :: d_step { CAN_JOIN(_pid) -> join(_pid) }
-  :: d_step { CAN_RETURN(_pid) -> member[_pid].isCatchingUp = 0; report(_pid) }
+  :: d_step { CAN_RETURN(_pid) -> member[_pid].isCatchingUp = 0; report(_pid); printf("member %d is live again\n", _pid + 1) }
   :: d_step { restarts > 0 -> restart(_pid) }
   :: d_step { losses > 0 && ALL_ON_DISK -> lose(_pid) }
   :: d_step { CAN_BURY(_pid) -> member[_pid].dead = member[_pid].dead | LEFT_BEHIND(_pid) }
@@ -448,7 +463,7 @@ end:
 
 active proctype Administrator() {
 end:
-  d_step { FIRST != SECOND -> isSigned = 1 }
+  d_step { FIRST != SECOND -> isSigned = 1; printf("the second list is signed\n") }
 }
 
 /* A member of the last list. */
@@ -487,9 +502,9 @@ end:
 active proctype Check() {
   timeout ->
     /* Everything is final. Otherwise a member shows that entries are missing: it awaits a snapshot of a later date. */
-    assert(LIAR || EACH(IS_DONE) || (PRUNING && !EACH(IS_CALM)));
-    assert(IS_KEPT(0));
+    REQUIRE(LIAR || EACH(IS_DONE) || (PRUNING && !EACH(IS_CALM)), "violated: everything becomes final\n");
+    REQUIRE(IS_KEPT(0), "violated: an acknowledged entry is final or a dead letter\n");
 #if ENTRIES > 1
-    assert(IS_KEPT(1))
+    REQUIRE(IS_KEPT(1), "violated: an acknowledged entry is final or a dead letter\n");
 #endif
 }

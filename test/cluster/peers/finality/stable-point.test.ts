@@ -130,6 +130,16 @@ test("what a member reported before it disconnected does not count: it may retur
   assert.equal(point.value, 0);
 });
 
+/** The mistake of docs/model/traces/ahead-of-own-watermark.txt. */
+test("no date is stable that this daemon's own watermark has not passed", () => {
+  const { own, id, point, table, status, tick } = pairWith("data", [500, 600]);
+  own.published = EPOCH + 1000;
+  table.receiveStatus(id, status, "");
+  tick();
+  assert.equal(point.value, EPOCH + 1000);
+});
+
+/** The mistake of docs/model/traces/old-reports.txt. */
 test("once any daemon may have lost entries, no earlier report counts", () => {
   for (const isOwn of [true, false]) {
     const { point, table, status, tick, report } = pairWith("data", [500, 600]);
@@ -143,6 +153,7 @@ test("once any daemon may have lost entries, no earlier report counts", () => {
   }
 });
 
+/** The mistake of docs/model/traces/any-list.txt. */
 test("a report under another list, or under none, does not count", () => {
   for (const list of ["another list", null]) {
     const { point, tick, report } = pairWith("data", [500, 600]);
