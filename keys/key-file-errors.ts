@@ -95,7 +95,7 @@ const SENTENCES = {
   "passphrase-too-long": ({ origin, detail }) =>
     `${origin}: the passphrase is longer than ${detail}. Choose a shorter one.`,
   "old-encryption": ({ origin, file }) =>
-    `${origin} is encrypted with a method that this version of Node.js no longer supports. Encrypt it again: ` +
+    `${origin} is encrypted with a method that this program does not support. Encrypt it again: ` +
     `openssl pkey -provider legacy -provider default -in ${file} -aes-256-cbc -out private.pem`,
   damaged: ({ origin, detail }) => `${origin} is damaged: ${detail}. Copy the file again, or ${NEW_PAIR}`,
   "too-few-bits": ({ origin, detail }) => `${origin} is an RSA key of ${detail}; ${NEW_PAIR}`,

@@ -480,13 +480,13 @@ namespace Dbsync {
                 }
                 $pem = is_dir($file) ? '' : @file_get_contents($file);
                 if ($pem === false) {
-                    throw new Failure("dbsync.signkey: $file: cannot be read by this user; does it exist?");
+                    throw new Failure("dbsync.signkey: $file " . (file_exists($file) ? 'cannot be read. Grant read permission to the user that runs this program.' : 'does not exist. Correct the path, or make a pair of keys: dbsync-keygen'));
                 }
                 $block = self::block($file, $pem);
                 $der = bin2hex(self::derOf($block));
                 if (strlen($der) === 96 && strpos($der, self::ED25519_PRIVATE) === 0) {
                     if (!function_exists('sodium_crypto_sign_detached')) {
-                        throw new Failure("dbsync.signkey: $file: Ed25519 needs the sodium extension: install it");
+                        throw new Failure("dbsync.signkey: $file is an Ed25519 key, which needs the sodium extension: install it");
                     }
                     $pair = sodium_crypto_sign_seed_keypair(hex2bin(substr($der, 32)));
                     $this->ed25519 = sodium_crypto_sign_secretkey($pair);
@@ -494,9 +494,9 @@ namespace Dbsync {
                 } else {
                     $key = openssl_pkey_get_private($block, '');
                     $details = $key === false ? [] : openssl_pkey_get_details($key);
-                    $problem = self::problemOf($block, $der, $details);
+                    $problem = self::problemOf($block, $der, $details, self::shellWord($file));
                     if ($problem !== null) {
-                        throw new Failure("dbsync.signkey: $file: $problem");
+                        throw new Failure("dbsync.signkey: $file $problem");
                     }
                     $this->rsa = $key;
                     $public = self::derOf($details['key']);
@@ -513,7 +513,7 @@ namespace Dbsync {
                 $text = preg_replace('/^\xef\xbb\xbf/', '', $pem);
                 preg_match_all('/^-----BEGIN (?![^\r\n]* PARAMETERS-----)([^\r\n]{1,64}?)-----/m', $text, $labels);
                 $labels = $labels[1];
-                $problem = is_dir($file) ? 'is a folder; specify the private key file in it' : self::problemOfForm($text, $labels);
+                $problem = is_dir($file) ? 'is a folder instead of a file. Specify the private key file in it.' : self::problemOfForm($text, $labels, self::shellWord($file));
                 if ($problem === null) {
                     $name = preg_quote($labels[0], '/');
                     if (preg_match("/^-----BEGIN $name-----.*?-----END $name-----/ms", $text, $match) !== 1) {
@@ -523,27 +523,28 @@ namespace Dbsync {
                     }
                 }
                 if ($problem !== null) {
-                    throw new Failure("dbsync.signkey: $file: $problem");
+                    throw new Failure("dbsync.signkey: $file $problem");
                 }
                 return "$match[0]\n";
             }
 
             /**
              * @param string[] $labels  the labels of the PEM blocks
+             * @param string $word  the file's name in a shell command
              * @return string|null  why the text is not that of a private key, or null
              */
-            private static function problemOfForm(string $text, array $labels): ?string
+            private static function problemOfForm(string $text, array $labels, string $word): ?string
             {
                 $only = ' Specify the file of the private key.';
                 $found = [
-                    '/^$/D' => 'is empty; copy the file again, or ' . self::NEW_PAIR,
+                    '/^$/D' => 'is empty. Copy the file again, or ' . self::NEW_PAIR,
                     '/-----BEGIN [^\r\n]{1,64}?-----\\\\n/' => 'contains the two characters \n instead of line breaks, as in an .env file. Replace them with line breaks.',
                 ];
                 $others = [
                     '/^(ssh-|ecdsa-sha2-|sk-)/' => 'contains an OpenSSH public key, which cannot sign. Specify the private file of the pair.',
-                    '/^PuTTY-User-Key-File-/' => 'is in PuTTY\'s own format. Convert it: puttygen FILE -O private-openssh -o private.pem',
-                    '/^0[\x81-\x84]/' => 'is in binary form (DER) instead of PEM. Convert it: openssl pkey -inform DER -in FILE -out private.pem',
-                    '/^/' => 'contains no PEM block, which begins with a line -----BEGIN …-----. Correct the path.',
+                    '/^PuTTY-User-Key-File-/' => "is in PuTTY's own format. Convert it: puttygen $word -O private-openssh -o private.pem",
+                    '/^0[\x81-\x84]/' => "is in binary form (DER) instead of PEM. Convert it: openssl pkey -inform DER -in $word -out private.pem",
+                    '/^/' => 'contains no PEM block, which begins with a line "-----BEGIN …-----". Correct the path.',
                 ];
                 foreach ($labels === [] ? $found + $others : $found as $pattern => $problem) {
                     if (preg_match($pattern, $text) === 1) {
@@ -554,7 +555,7 @@ namespace Dbsync {
                     return 'contains several PEM blocks (' . implode(', ', $labels) . '). Put the one to be used into a separate file.';
                 }
                 $blocks = [
-                    '/^OPENSSH PRIVATE KEY$/D' => 'is in OpenSSH\'s own format. Convert a copy: ssh-keygen -p -m PKCS8 -f COPY',
+                    '/^OPENSSH PRIVATE KEY$/D' => "is in OpenSSH's own format. Convert a copy: cp $word private.pem && ssh-keygen -p -m PKCS8 -f private.pem",
                     '/PUBLIC KEY$/D' => 'contains a public key, which cannot sign. Specify the private file of the pair.',
                     '/CERTIFICATE REQUEST$/D' => "contains a certificate request, but no private key.$only",
                     '/CERTIFICATE$/D' => "contains a certificate, but no private key.$only",
@@ -569,13 +570,13 @@ namespace Dbsync {
             }
 
             /** Returns why a key cannot sign, or null. @param array $details  empty if OpenSSL could not read the key */
-            private static function problemOf(string $block, string $der, array $details): ?string
+            private static function problemOf(string $block, string $der, array $details, string $word): ?string
             {
                 if (preg_match('/ENCRYPTED/', $block) === 1) {
-                    return 'is encrypted; make a copy without a passphrase: openssl pkey -in FILE -out private.pem';
+                    return "is encrypted, and this client takes no passphrase. Make a copy without one: openssl pkey -in $word -out private.pem";
                 }
                 if ($details === []) {
-                    return 'is damaged. Copy the file again, or ' . self::NEW_PAIR;
+                    return 'is damaged: OpenSSL cannot read it. Copy the file again, or ' . self::NEW_PAIR;
                 }
                 $isPss = strpos(substr($der, 0, 128), self::RSA_PSS) !== false;
                 if ($details['type'] !== OPENSSL_KEYTYPE_RSA || $isPss) {
@@ -587,7 +588,15 @@ namespace Dbsync {
                     return "is an RSA key of $details[bits] bits, and " . self::MIN_RSA_BITS . ' is the minimum that is safe; ' . self::NEW_PAIR;
                 }
                 $exponent = ltrim(bin2hex($details['rsa']['e']), '0');
-                return $exponent === '10001' ? null : 'is an RSA key with an exponent other than 65537; ' . self::NEW_PAIR;
+                $shown = strlen($exponent) > 15 ? "0x$exponent" : (string) hexdec($exponent);
+                return $exponent === '10001' ? null : "is an RSA key with the exponent $shown instead of 65537; " . self::NEW_PAIR;
+            }
+
+            /** Quotes a file's name for a shell command, as the other clients do. */
+            private static function shellWord(string $file): string
+            {
+                $word = strpos($file, '-') === 0 ? "./$file" : $file;
+                return preg_match('/^[\w@%+=:,.\/-]+$/D', $word) === 1 ? $word : "'" . str_replace("'", "'\\''", $word) . "'";
             }
 
             public function isForVersion1(): bool

@@ -14,7 +14,7 @@ import stat
 import warnings
 from typing import Any, Callable
 
-from .encrypted_key import decrypted_beginning
+from .encrypted_key import decrypted_beginning, is_supported
 from .errors import BadKey, DbsyncWarning
 
 MIN_RSA_BITS = 2048
@@ -23,7 +23,9 @@ MAX_KEY_BYTES = 1 << 20
 BEGIN = b"-----BEGIN"
 BLOCK = re.compile(rb"^-----BEGIN ([^\r\n]{1,64}?)-----", re.MULTILINE)
 ESCAPED = re.compile(rb"-----BEGIN [^\r\n]{1,64}?-----\\n")
-EXPECTED = "expected rsa or ed25519. Make a new pair: dbsync-keygen"
+NEW_PAIR = "make a new pair: dbsync-keygen"
+EXPECTED = f"expected rsa or ed25519; {NEW_PAIR}"
+PEM_TEXT = "the key passed as PEM text"
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 OPENSSH = b"OPENSSH PRIVATE KEY"
 RSA_PSS = bytes.fromhex("06092a864886f70d01010a")
@@ -50,7 +52,8 @@ class Signer:
                 "signing needs the package cryptography. Install it: apt-get install python3-cryptography, "
                 "or pip install cryptography"
             ) from error
-        secret = password.encode() if isinstance(password, str) else password
+        _require_cipher(place, pem)
+        secret = None if b"ENCRYPTED" not in pem else password.encode() if isinstance(password, str) else password
         try:
             loaded = load_pem_private_key(pem, secret)
         except Exception as error:  # the package raises many kinds of exceptions
@@ -77,7 +80,7 @@ def _beginning(pem: bytes, secret: bytes | None) -> bytes:
 def _read(key: str | bytes | os.PathLike[str]) -> tuple[str, bytes]:
     """Returns the key's name for messages, and its PEM text."""
     if isinstance(key, bytes) or (isinstance(key, str) and BEGIN.decode() in key):
-        return "the key given as PEM text", key if isinstance(key, bytes) else key.encode()
+        return PEM_TEXT, key if isinstance(key, bytes) else key.encode()
     path = os.fspath(key)
     try:
         with open(path, "rb") as file:
@@ -99,13 +102,13 @@ def _read(key: str | bytes | os.PathLike[str]) -> tuple[str, bytes]:
 def _block(place: str, content: bytes) -> bytes:
     """Returns the only PEM block, which must be a private key. Raises BadKey."""
     if not content:
-        raise BadKey(f"{place} is empty. Copy the file again, or make a new pair: dbsync-keygen")
+        raise BadKey(f"{place} is empty. Copy the file again, or {NEW_PAIR}")
     if ESCAPED.search(content):
         raise BadKey(f"{place} contains the two characters \\n instead of line breaks, as in an .env file. Replace them with line breaks.")
     text = content.removeprefix(BYTE_ORDER_MARK)
     begins = [each for each in BLOCK.finditer(text) if not each[1].endswith(b" PARAMETERS")]
     if not begins:
-        raise BadKey(f"{place} {_other_form(content)}")
+        raise BadKey(f"{place} {_other_form(place, content)}")
     if len(begins) > 1:
         labels = ", ".join(each[1].decode("latin-1") for each in begins)
         raise BadKey(f"{place} contains several PEM blocks ({labels}). Put the one to be used into a separate file.")
@@ -114,29 +117,40 @@ def _block(place: str, content: bytes) -> bytes:
     end_line = b"-----END " + label + b"-----"
     end = text.find(end_line, begins[0].start())
     if end < 0:
-        raise BadKey(f"{place} is damaged: its last line, which begins with -----END, is missing. Copy the file again, or make a new pair: dbsync-keygen")
+        raise BadKey(f"{place} is damaged: its last line, which begins with -----END, is missing. Copy the file again, or {NEW_PAIR}")
     block = text[begins[0].start() : end]
     if b"\n" not in block:
         raise BadKey(f"{place} contains a PEM block without line breaks. Put -----BEGIN …----- and -----END …----- on lines of their own.")
     return block + end_line + b"\n"
 
 
-def _other_form(content: bytes) -> str:
+def _word(place: str) -> str:
+    """Returns a key's name for a shell command, quoted as the other clients do."""
+    if place == PEM_TEXT:
+        return "FILE"
+    word = f"./{place}" if place.startswith("-") else place
+    return word if re.fullmatch(r"[\w@%+=:,./-]+", word, re.ASCII) else "'" + word.replace("'", "'\\''") + "'"
+
+
+def _other_form(place: str, content: bytes) -> str:
     """Returns what a file without a PEM block contains, and the remedy."""
     if re.match(rb"(ssh-|ecdsa-sha2-|sk-)", content):
         return "contains an OpenSSH public key, which cannot sign. Specify the private file of the pair."
     if content.startswith(b"PuTTY-User-Key-File-"):
-        return "is in PuTTY's own format. Convert it: puttygen FILE -O private-openssh -o private.pem"
+        return f"is in PuTTY's own format. Convert it: puttygen {_word(place)} -O private-openssh -o private.pem"
     if re.match(rb"0[\x81-\x84]", content):
-        return "is in binary form (DER) instead of PEM. Convert it: openssl pkey -inform DER -in FILE -out private.pem"
-    return "contains no PEM block, which begins with a line -----BEGIN …-----. Correct the path."
+        return f"is in binary form (DER) instead of PEM. Convert it: openssl pkey -inform DER -in {_word(place)} -out private.pem"
+    return 'contains no PEM block, which begins with a line "-----BEGIN …-----". Correct the path.'
 
 
 def _require_private(place: str, label: bytes) -> None:
     """Raises BadKey if a block with this label is not a private key in a form that the package reads."""
     name = label.decode("latin-1")
     if label == OPENSSH:
-        raise BadKey(f"{place} is in OpenSSH's own format. Convert a copy: ssh-keygen -p -m PKCS8 -f COPY")
+        raise BadKey(
+            f"{place} is in OpenSSH's own format. Convert a copy: cp {_word(place)} private.pem && "
+            "ssh-keygen -p -m PKCS8 -f private.pem"
+        )
     if label.endswith(b"PUBLIC KEY"):
         raise BadKey(f"{place} contains a public key, which cannot sign. Specify the private file of the pair.")
     if label.endswith(b"CERTIFICATE REQUEST"):
@@ -147,14 +161,24 @@ def _require_private(place: str, label: bytes) -> None:
         raise BadKey(f'{place} contains a "{name}" instead of a private key. Correct the path.')
 
 
+def _require_cipher(place: str, pem: bytes) -> None:
+    """Raises BadKey if a key is encrypted with a method that the package cannot decrypt, or that other clients refuse."""
+    if pem.startswith(b"-----BEGIN ENCRYPTED PRIVATE KEY") and not is_supported(pem):
+        raise BadKey(
+            f"{place} is encrypted with a method that this program does not support. Encrypt it again: "
+            f"openssl pkey -provider legacy -provider default -in {_word(place)} -aes-256-cbc -out private.pem"
+        )
+
+
 def _trouble(place: str, pem: bytes, secret: bytes | None, error: Exception) -> str:
     if isinstance(error, TypeError) and secret is None:
-        return f"{place} is encrypted, and no password was given. Specify it: password=…"
-    if isinstance(error, TypeError):
-        return f"{place} is not encrypted, but a password was given. Omit the password."
+        return (
+            f"{place} is encrypted, and the passphrase is missing. Supply it, or make a copy without one: "
+            f"openssl pkey -in {_word(place)} -out private.pem"
+        )
     if secret is not None:
-        return f"{place} cannot be decrypted with this password: the password is wrong, or the file is damaged."
-    return f"{place} is damaged ({error}). Copy the file again, or make a new pair: dbsync-keygen"
+        return f"{place} cannot be decrypted with this passphrase: the passphrase is wrong, or the file is damaged."
+    return f"{place} is damaged: {error}. Copy the file again, or {NEW_PAIR}"
 
 
 def _way_to_sign(place: str, key: Any) -> Callable[[bytes], bytes]:
@@ -168,9 +192,9 @@ def _way_to_sign(place: str, key: Any) -> Callable[[bytes], bytes]:
         raise BadKey(f"{place} is a key of type {name}; {EXPECTED}")
     if key.key_size < MIN_RSA_BITS:
         raise BadKey(
-            f"{place} is an RSA key of {key.key_size} bits; at least {MIN_RSA_BITS} are required. "
-            "Make a new pair: dbsync-keygen"
+            f"{place} is an RSA key of {key.key_size} bits, and {MIN_RSA_BITS} is the minimum that is safe; {NEW_PAIR}"
         )
-    if key.public_key().public_numbers().e != RSA_EXPONENT:
-        raise BadKey(f"{place} is an RSA key with an exponent other than 65537. Make a new pair: dbsync-keygen")
+    exponent = key.public_key().public_numbers().e
+    if exponent != RSA_EXPONENT:
+        raise BadKey(f"{place} is an RSA key with the exponent {exponent} instead of {RSA_EXPONENT}; {NEW_PAIR}")
     return lambda signed: bytes(key.sign(signed, padding.PKCS1v15(), hashes.SHA256()))

@@ -139,14 +139,14 @@ class Keys(unittest.TestCase):
                 (b"hello", "contains no PEM block"),
                 (GIVEN["public"].encode(), "contains a public key, which cannot sign"),
                 (b"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n", "is damaged"),
-                (GIVEN["encrypted"].encode(), "is encrypted, and no password was given"),
+                (GIVEN["encrypted"].encode(), "is encrypted, and the passphrase is missing"),
             ):
                 with open(path, "wb") as file:
                     file.write(content)
                 os.chmod(path, 0o600)
                 with self.assertRaisesRegex(BadKey, f"{path} {told}"):
                     Client(ALIVE, path)
-            with self.assertRaisesRegex(BadKey, "cannot be decrypted with this password"):
+            with self.assertRaisesRegex(BadKey, "cannot be decrypted with this passphrase"):
                 Client(ALIVE, path, password="wrong")
             Client(ALIVE, path, password="right").close()
             os.chmod(path, 0o644)
