@@ -1,0 +1,85 @@
+/** Workers of bull at several servers, for test/scenarios. Arguments, requests and reports are those of bullmq-workers.mjs. */
+import { createInterface } from "node:readline";
+import Queue from "bull";
+import { Redis } from "ioredis";
+
+/** See bullmq-workers.mjs. */
+const settings = { lockDuration: 20_000, stalledInterval: 4000, maxStalledCount: 1000, drainDelay: 1 };
+const ports = process.argv.slice(2).map(Number);
+const name = "jobs";
+const report = (line) => console.log(JSON.stringify(line));
+const queues = ports.map(
+  (port) =>
+    new Queue(name, {
+      redis: {
+        port,
+        host: "127.0.0.1",
+        maxRetriesPerRequest: null,
+        enableReadyCheck: false,
+        retryStrategy: () => 50,
+      },
+      settings,
+    }),
+);
+// Two workers that received the same job cannot both finish it.
+for (const queue of queues) queue.on("error", () => {});
+
+let added = 0;
+async function add({ job, daemon }) {
+  try {
+    await queues[daemon].add(
+      { number: job },
+      { jobId: job, removeOnComplete: added++ % 2 === 0, attempts: 3 },
+    );
+    report({ added: job });
+  } catch (reason) {
+    report({ failed: job, reason: String(reason) });
+  }
+}
+
+const prefix = `bull:${name}:`;
+const LISTS = ["wait", "active", "paused"];
+const SETS = ["completed", "failed", "delayed"];
+
+/** Counts the jobs without data, and the locks that never expire. */
+async function check() {
+  const redis = new Redis({ port: ports[0] });
+  const listed = await Promise.all(LISTS.map((list) => redis.lrange(prefix + list, 0, -1)));
+  // The sets of finished jobs are sorted sets.
+  const sorted = await Promise.all(SETS.map((set) => redis.zrange(prefix + set, 0, -1)));
+  const examples = [];
+  for (const job of new Set([...listed, ...sorted].flat()))
+    if ((await redis.hexists(prefix + job, "data")) === 0) examples.push(job);
+  const withoutData = examples.length;
+  let withoutLifetime = 0;
+  for (const key of await redis.keys(`${prefix}*`)) {
+    if (!/:(lock|stalled-check)$/.test(key) || (await redis.ttl(key)) !== -1) continue;
+    withoutLifetime++;
+    examples.push(key);
+  }
+  redis.disconnect();
+  report({
+    withoutData,
+    withoutLifetime,
+    waiting: await queues[0].getJobCounts(),
+    examples: examples.slice(0, 3),
+  });
+}
+
+for (const queue of queues) {
+  await queue.isReady();
+  void queue
+    .process(4, async (job) => report({ ran: job.id, hasData: job.data.number === job.id }))
+    .catch(() => {});
+  report({ ready: true });
+}
+for await (const line of createInterface({ input: process.stdin })) {
+  const request = JSON.parse(line);
+  if (request.do === "add") void add(request);
+  if (request.do === "stop") {
+    await Promise.all(queues.map((queue) => queue.pause(true)));
+    report({ stopped: true });
+  }
+  if (request.do === "check") await check();
+}
+process.exit(0);

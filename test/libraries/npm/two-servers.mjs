@@ -1,0 +1,152 @@
+/**
+ * Libraries for sessions, limits and locks whose programs use two servers at the same moment. Arguments: the ports for
+ * Redis clients, then those for MongoDB drivers. Writes what it counted to stdout, as a line of JSON.
+ */
+import assert from "node:assert/strict";
+import { promisify } from "node:util";
+import MongoStore from "connect-mongo";
+import { RedisStore as SessionStore } from "connect-redis";
+import { Redis } from "ioredis";
+import { MongoClient } from "mongodb";
+import { RedisStore as LimitStore } from "rate-limit-redis";
+import { RateLimiterRedis } from "rate-limiter-flexible";
+import { createClient } from "redis";
+import Redlock from "redlock";
+
+const ROUNDS = 40;
+const CALLS = 5;
+const ports = process.argv.slice(2).map(Number);
+const [redisPorts, mongoPorts] = [ports.slice(0, 2), ports.slice(2)];
+const clients = redisPorts.map((port) => new Redis({ port }));
+const rounds = Array.from({ length: ROUNDS }, (_, round) => round);
+const both = (call) => Promise.all([0, 1].map(call));
+const cookie = { originalMaxAge: null, expires: null, secure: false };
+const figures = {};
+
+/** Waits until both servers return the same, and returns it. */
+async function agreed(read) {
+  for (;;) {
+    const [one, other] = (await both(read)).map((value) => JSON.stringify(value));
+    if (one === other) return JSON.parse(one ?? "null");
+  }
+}
+
+/** Waits until each server has what was written at the other one before. */
+async function settled() {
+  await both((i) => clients[i].incr(`settled:${i}`));
+  const expected = await both((i) => clients[i].get(`settled:${i}`));
+  for (;;) {
+    const seen = await both((i) => clients[1 - i].get(`settled:${i}`));
+    if (expected.every((value, i) => Number(seen[i]) >= Number(value))) return;
+  }
+}
+
+/** Two programs store the same session. Afterwards there is one, the same at both servers, and it expires. */
+async function checkSessions(name, stores, isExpiring) {
+  const set = stores.map((store) => promisify(store.set.bind(store)));
+  const get = stores.map((store) => promisify(store.get.bind(store)));
+  for (const round of rounds) {
+    const id = `${name}${round}`;
+    await set[0](id, { cookie, by: "first" });
+    await settled();
+    assert.equal((await get[1](id)).by, "first");
+    await both((i) => set[i](id, { cookie, by: String(i) }));
+    await settled();
+    const { by } = await agreed((i) => get[i](id));
+    assert.ok(by === "0" || by === "1", by);
+    assert.ok(await isExpiring(id), `${id} never expires`);
+  }
+  figures[name] = { sessions: ROUNDS, different: 0, withoutLifetime: 0 };
+}
+
+const sessionClients = await Promise.all(
+  redisPorts.map((port) => createClient({ url: `redis://127.0.0.1:${port}` }).connect()),
+);
+const redisStores = sessionClients.map(
+  (client) => new SessionStore({ client, prefix: "session:", ttl: 600 }),
+);
+await checkSessions("connect-redis", redisStores, async (id) => (await clients[0].ttl(`session:${id}`)) > 0);
+
+if (mongoPorts.length > 0) {
+  const url = (port) => `mongodb://127.0.0.1:${port}/web?directConnection=true`;
+  const stores = mongoPorts.map((port) => MongoStore.create({ mongoUrl: url(port), ttl: 3600 }));
+  const mongo = new MongoClient(url(mongoPorts[0]));
+  const sessions = mongo.db("web").collection("sessions");
+  await checkSessions("connect-mongo", stores, async (_id) => {
+    const found = await sessions.find({ _id }).toArray();
+    assert.equal(found.length, 1);
+    return found[0].expires instanceof Date;
+  });
+  await Promise.all([...stores, mongo].map((each) => each.close()));
+}
+
+/** Two programs count calls with one key. @param count  returns the count that a program is told */
+async function checkLimiter(name, count, total, ttl) {
+  const result = { calls: 0, notCounted: 0, withoutLifetime: 0 };
+  for (const round of rounds) {
+    const key = `${name}:${round}`;
+    await both(async (i) => {
+      for (let call = 0; call < CALLS; call++) await count(i, key);
+    });
+    await settled();
+    result.calls += 2 * CALLS;
+    result.notCounted += 2 * CALLS - (await agreed((i) => total(i, key)));
+    if ((await ttl(key)) < 0) result.withoutLifetime++;
+  }
+  figures[name] = result;
+  assert.equal(result.withoutLifetime, 0);
+}
+
+const limitStores = clients.map((client) => {
+  const store = new LimitStore({ sendCommand: (...argv) => client.call(...argv), prefix: "limit:" });
+  store.init({ windowMs: 600_000 });
+  return store;
+});
+await checkLimiter(
+  "express-rate-limit",
+  (i, key) => limitStores[i].increment(key),
+  async (i, key) => (await limitStores[i].get(key)).totalHits,
+  (key) => clients[0].ttl(`limit:${key}`),
+);
+const limiters = clients.map(
+  (storeClient) => new RateLimiterRedis({ storeClient, points: 1000, duration: 600, keyPrefix: "flexible" }),
+);
+await checkLimiter(
+  "rate-limiter-flexible",
+  (i, key) => limiters[i].consume(key),
+  async (i, key) => (await limiters[i].get(key)).consumedPoints,
+  (key) => clients[0].ttl(`flexible:${key}`),
+);
+
+/** Two programs lock the same resource. */
+async function checkLocks(name, locks) {
+  let [twoOwners, noOwner] = [0, 0];
+  for (const round of rounds) {
+    const held = await both((i) => locks[i].lock(`${name}:${round}`, 100_000).catch(() => null));
+    if (held.every((lock) => lock !== null)) twoOwners++;
+    if (held.every((lock) => lock === null)) noOwner++;
+    await Promise.all(held.map((lock) => lock?.unlock().catch(() => null)));
+    await settled();
+  }
+  figures[name] = { locks: ROUNDS, twoOwners, noOwner };
+}
+await checkLocks(
+  "redlock, each with one server",
+  clients.map((client) => new Redlock([client], { retryCount: 0 })),
+);
+await checkLocks(
+  "redlock with both servers",
+  clients.map(() => new Redlock(clients, { retryCount: 0 })),
+);
+
+/** A plain command, which no script contains. */
+let twoOwners = 0;
+for (const round of rounds) {
+  const answers = await both((i) => clients[i].set(`plain:${round}`, i, "PX", 100_000, "NX"));
+  if (answers.every((answer) => answer === "OK")) twoOwners++;
+}
+figures["SET NX"] = { locks: ROUNDS, twoOwners };
+
+for (const client of clients) client.disconnect();
+await Promise.all(sessionClients.map((client) => client.close()));
+console.log(JSON.stringify(figures));

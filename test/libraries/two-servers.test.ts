@@ -1,0 +1,66 @@
+/**
+ * Tests libraries for sessions, limits and locks at two daemons: with peers, and with one order from a stream. It prints
+ * the counts that docs/consistency.md contains.
+ */
+import assert from "node:assert/strict";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { ActiveCluster } from "../scenarios/active-cluster.js";
+import { skipUnlessFull } from "../support/amount.js";
+import { type DaemonProcess, startDaemon } from "../support/daemon-process.js";
+import { makeKeyPair } from "../support/envelope-client.js";
+import { NatsServer } from "../support/nats-server.js";
+import { repositoryRoot } from "../support/repository.js";
+import { skipWithout } from "../support/requirements.js";
+import { run } from "../support/run-program.js";
+
+const npm = join(repositoryRoot, "test", "libraries", "npm");
+const isInstalled = existsSync(join(npm, "node_modules", "rate-limit-redis"));
+const skip = skipUnlessFull || (isInstalled ? false : "test/libraries/npm is not installed");
+const COUNT = 2;
+
+interface Locks {
+  readonly locks: number;
+  readonly twoOwners: number;
+}
+
+/** Runs the program. @returns what it counted, by library */
+async function figuresOf(ports: readonly number[]): Promise<Readonly<Record<string, Locks>>> {
+  const ended = await run(process.execPath, [join(npm, "two-servers.mjs"), ...ports.map(String)], {});
+  assert.equal(ended.code, 0, ended.stdout + ended.stderr);
+  return JSON.parse(ended.stdout) as Readonly<Record<string, Locks>>;
+}
+
+test("at two daemons, sessions are the same and counts expire", { skip }, async (t) => {
+  await using cluster = await ActiveCluster.start(COUNT, { hasDocuments: true });
+  const ports = cluster.indices.map((index) => cluster.respPort(index));
+  const figures = await figuresOf([...ports, ...cluster.indices.map((index) => cluster.mongoPort(index))]);
+  t.diagnostic(`two daemons: ${JSON.stringify(figures)}`);
+});
+
+test("with --order, the same holds, and a plain SET NX has one owner", {
+  skip: skip || skipWithout("nats-server"),
+}, async (t) => {
+  await using nats = await NatsServer.start();
+  const order = ["-s", makeKeyPair().file, "--order", `nats://127.0.0.1:${nats.port}/writes`];
+  const start = () => startDaemon([...order, "--resp", "0", "--mongo", "0"]);
+  const daemons = await Promise.all(Array.from({ length: COUNT }, start));
+  try {
+    const ports = async (msg: string) =>
+      await Promise.all(daemons.map(async (daemon) => (await portOf(daemon, msg)) as number));
+    const figures = await figuresOf([
+      ...(await ports("serving Redis clients")),
+      ...(await ports("serving MongoDB clients")),
+    ]);
+    t.diagnostic(`with --order: ${JSON.stringify(figures)}`);
+    assert.equal(figures["SET NX"]?.twoOwners, 0);
+  } finally {
+    await Promise.all(daemons.map((daemon) => daemon[Symbol.asyncDispose]()));
+  }
+});
+
+async function portOf(daemon: DaemonProcess, message: string): Promise<unknown> {
+  const { port } = await daemon.logged(({ msg }) => msg === message);
+  return port;
+}
