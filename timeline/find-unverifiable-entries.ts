@@ -25,6 +25,8 @@ export interface Unverifiable {
 /** The parts of an entry that show its signer and the keys that it names. */
 interface Signed extends Pick<Envelope, "key" | "at" | "commands"> {
   readonly orderKey: Buffer;
+  /** Whether a client has signed it: no client has signed a decision that only closes earlier member lists. */
+  readonly isSigned: boolean;
   /** The units that may name keys; if there are none, `commands` is empty too. */
   readonly naming: readonly (readonly (readonly ByteString[])[])[];
 }
@@ -42,7 +44,7 @@ export function* findUnverifiable(
   const damaged: Buffer[] = [];
   let unknown: Signed[] = [];
   const isKnown = (signed: Signed): boolean => {
-    if (ring.spkiOf(signed) === undefined) return false;
+    if (signed.isSigned && ring.spkiOf(signed) === undefined) return false;
     for (const unit of signed.naming) ring.named.addOf(unit);
     return true;
   };
@@ -75,8 +77,9 @@ export function* findUnverifiable(
 }
 
 function signedOf(orderKey: Buffer, entry: Entry, databases: number): Signed {
-  const { key, at, commands } = entry.envelope;
-  if (!commands.some(isKeyCommand)) return { orderKey, key, at, naming: [], commands: [] };
+  const { key, at, commands, decided } = entry.envelope;
+  const isSigned = decided?.signed !== null;
+  if (!commands.some(isKeyCommand)) return { orderKey, isSigned, key, at, naming: [], commands: [] };
   const naming = unitsOf(entry, databases).flatMap((unit) => (unit.kind === "ring" ? [unit.commands] : []));
-  return { orderKey, key, at, naming, commands };
+  return { orderKey, isSigned, key, at, naming, commands };
 }

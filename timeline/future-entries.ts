@@ -3,7 +3,7 @@
  * is bounded. An entry for which there is no room is received again when members compare their entries. Each entry is
  * folded when its date is reached.
  */
-import { readBody } from "../protocol/version-2/envelope.js";
+import { readEntryBody } from "../protocol/version-2/decision-body.js";
 import { compareOrderKeys, type Entry, type OrderKey, orderKeyOf } from "./entries/entry.js";
 import { Heap } from "./entries/heap.js";
 
@@ -50,7 +50,7 @@ export class FutureEntries {
     while (this.#heap.size > 0 && this.firstAt <= until) {
       const { id, body, signature } = this.#heap.shift();
       this.#bytes -= body.length + signature.length;
-      due.push({ id, body, signature, envelope: readBody(body) });
+      due.push({ id, body, signature, envelope: readEntryBody(body) });
     }
     return due;
   }

@@ -7,17 +7,27 @@
  *                                              └─ waiting (ahead of the clock, late) ─► merge or refold
  */
 import type { ByteString } from "../protocol/byte-string.js";
+import type { Envelope } from "../protocol/version-2/envelope.js";
 import type { EnvelopeDate } from "../protocol/version-2/messages-v2.js";
 import type { Database } from "../store/database.js";
 import type { KeyRing } from "../store/key-ring.js";
 import type { BackgroundRefold } from "./background-refold.js";
 import type { DigestIndex } from "./compare/digest-index.js";
 import { DamagedEntries } from "./damaged-entries.js";
+import { DecidedUnits } from "./decided-units.js";
 import { Failure } from "./disk-failure.js";
-import { type Entry, type OrderKey, orderKeyOf, type SignedBytes } from "./entries/entry.js";
+import {
+  compareOrderKeys,
+  type Entry,
+  type OrderKey,
+  orderKeyOf,
+  type SignedBytes,
+} from "./entries/entry.js";
 import { EntryStore } from "./entry-store.js";
+import { conditionsHold } from "./fold/apply-unit.js";
 import { admit } from "./fold/entry-budget.js";
 import type { BetweenUnits, FoldedEntry } from "./fold/fold.js";
+import { touchesChanged } from "./fold/later-changes.js";
 import type { FoldDates } from "./fold-dates.js";
 import type { ForgottenAnswers } from "./forgotten-answers.js";
 import { LateMerges, UNITS_PER_TURN } from "./late-merges.js";
@@ -33,6 +43,11 @@ import { Watermark } from "./watermark.js";
 
 /** Expired keys that are dropped in one tick. */
 const EXPIRED_PER_TICK = 500;
+/**
+ * The maximum number of entries after a proposed decision whose changes are compared with its keys: a second of 4,000
+ * envelopes. With more, the decision gets a later date.
+ */
+const LATER_ENTRIES_MAX = 4_000;
 
 export class Timeline {
   /** Whether the clock is known to be wrong. If so, the clock raises no watermark, and no entry counts as too old. */
@@ -54,11 +69,13 @@ export class Timeline {
   readonly handover: SnapshotTransfer;
   readonly damagedEntries: DamagedEntries;
   readonly digests: StateDigests;
+  readonly decided: DecidedUnits;
 
   constructor(parts: TimelineParts) {
     this.#parts = parts;
+    this.decided = new DecidedUnits(parts);
     this.#failure = new Failure(parts, this.#undoUnflushed);
-    this.#watermark = new Watermark(parts, this.#failure);
+    this.#watermark = new Watermark(parts, this.#failure, this.decided);
     this.#entryStore = new EntryStore(parts, this.#failure);
     this.#folding = new ServingFold(parts, this.#entryStore, this.#watermark);
     const { forgotten, dates, refolding, waiting } = this.#folding;
@@ -186,6 +203,32 @@ export class Timeline {
     if (merged === null || merged === "too-many-steps") return { kind: merged ?? "too-old" };
     const [{ answers }] = merged as [FoldedEntry];
     return { kind: "accepted", answers, flushed: this.#store([entry], null) };
+  }
+
+  /** Accepts a decision of the members, for which this daemon has the votes. @param own  this daemon's id */
+  takeDecision(entry: Entry, own: ByteString): void {
+    const orderKey = orderKeyOf(entry);
+    if (this.failure !== null || !this.#folding.isOpen || this.holds(orderKey)) return;
+    const isLate = orderKey.at <= this.#folding.fold.cutAt || !this.#folding.isServing;
+    const merged = isLate ? null : this.#folding.merge([entry]);
+    if (merged === null) {
+      this.receive([entry], own);
+      return;
+    }
+    this.#store([entry], null)?.catch(() => {});
+    this.#parts.owner.folded([entry], merged);
+  }
+
+  /** Whether the conditions of a unit hold on the current state. */
+  conditionsHold = (envelope: Envelope): boolean => conditionsHold(envelope, this.database);
+
+  /** Whether an entry that is part of the state, and comes after a unit in the order, may have changed its keys. */
+  hasChangedAfter(unit: Entry): boolean {
+    const { fold } = this.#folding;
+    if (fold.newest === null || compareOrderKeys(fold.newest, orderKeyOf(unit)) < 0) return false;
+    if (unit.envelope.at <= fold.cutAt) return true;
+    const changed = fold.changedFrom(orderKeyOf(unit), LATER_ENTRIES_MAX);
+    return touchesChanged(unit, changed, this.#parts.databases);
   }
 
   /**

@@ -19,11 +19,14 @@ export class Watermark {
   published: number;
   readonly #parts: TimelineParts;
   readonly #failure: Failure;
+  readonly #decided: { readonly openDate: number };
   readonly #steady = new SteadyClock();
   #publishesFrom = Number.NEGATIVE_INFINITY;
   #isWriting = false;
 
-  constructor(parts: TimelineParts, failure: Failure) {
+  /** @param decided  `openDate`: the published value stays below it */
+  constructor(parts: TimelineParts, failure: Failure, decided: { readonly openDate: number }) {
+    this.#decided = decided;
     this.#parts = parts;
     this.#failure = failure;
     const mark = parts.storage.mark("watermark");
@@ -64,8 +67,8 @@ export class Watermark {
   /** Makes the newest value durable, and then publishes it. */
   #publish(): void {
     const { storage, isJoining } = this.#parts;
-    if (this.#isWriting || this.published === this.value || isJoining()) return;
-    const { value } = this;
+    const value = Math.min(this.value, Math.max(this.published, this.#decided.openDate - 1));
+    if (this.#isWriting || this.published === value || isJoining()) return;
     const bytes = Buffer.alloc(BYTES);
     bytes.writeBigUInt64BE(BigInt(value));
     this.#isWriting = true;

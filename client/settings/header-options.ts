@@ -56,6 +56,8 @@ export interface EnvelopeOptions {
   readonly after?: ByteString | null;
   readonly only?: ByteString | null;
   readonly multi?: boolean;
+  /** Whether the members of a list have to decide on the envelope, if there is a list. */
+  readonly decide?: boolean;
   /** The event that the answer waits for, or null if there is none. */
   readonly wait?: Wait | null;
 }
@@ -97,8 +99,9 @@ function bytesOr(hex: string | undefined, bytes: number, usual: string | null | 
 }
 
 /** Whether only the database is set. */
-export function isDatabaseAlone({ multi, if: conditions, after, only, wait }: EnvelopeOptions): boolean {
-  return !(multi || conditions || after || only || wait);
+export function isDatabaseAlone(options: EnvelopeOptions): boolean {
+  const { multi, if: conditions, after, only, wait, decide } = options;
+  return !(multi || conditions || after || only || wait || decide);
 }
 
 function waitOf({ stable, replicated }: HeaderOptions, usual: Wait | null): Wait | null {

@@ -32,10 +32,12 @@ export type Rule = Policy | "outcome";
 /**
  * Returns the rule that determines the result of a call.
  * @param hasConditions  whether its unit has conditions (`if`)
+ * @param isDecided  whether the members of a list decide on it
  */
-export function ruleFor(policy: CallPolicy, hasConditions: boolean): Rule {
+export function ruleFor(policy: CallPolicy, hasConditions: boolean, isDecided = false): Rule {
   if (policy !== "usual") return policy;
-  return hasConditions ? "outcome" : "first";
+  if (hasConditions) return "outcome";
+  return isDecided ? "majority" : "first";
 }
 
 export type FailureCode =

@@ -63,6 +63,8 @@ export class Batch implements SentBatch {
   isAnswered = false;
   /** The total length of its commands. */
   bytes = 0;
+  /** Whether the members of a list decide on its envelope. */
+  decides = false;
   /** Its position among the client's batches. */
   readonly number: number;
   /** The number of calls in its envelope. */
@@ -72,7 +74,7 @@ export class Batch implements SentBatch {
   readonly #owner: BatchOwner;
   readonly #alarm: Alarm;
   /** The rule for calls without a policy. */
-  readonly #usualRule: Rule;
+  #usualRule: Rule;
 
   constructor(parts: {
     owner: BatchOwner;
@@ -114,6 +116,12 @@ export class Batch implements SentBatch {
     this.bytes += call.size;
     if (call.deadline > this.deadline) this.deadline = call.deadline;
     if (call.deadline < this.dueAt) this.dueAt = call.deadline;
+  }
+
+  /** Called before it is signed. @param areDeciding  whether the servers are members of a list */
+  prepare(areDeciding: boolean): void {
+    this.decides = areDeciding && this.options?.decide === true;
+    this.#usualRule = ruleFor("usual", this.options?.if != null, this.decides);
   }
 
   /** The condition that its answers wait for, or null if there is none. */

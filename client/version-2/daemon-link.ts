@@ -71,6 +71,8 @@ export class Link implements ConnectionV2Owner {
   lastAnswerAt = Number.NEGATIVE_INFINITY;
   /** Whether the daemon has peers, according to its hello. */
   hasPeers = false;
+  /** Whether the daemon is a member of a list, according to its hello. */
+  isDeciding = false;
   readonly #owner: LinkOwner;
   readonly #environment: Environment;
   readonly #alarm: Alarm;

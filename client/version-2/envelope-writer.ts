@@ -33,9 +33,10 @@ export function draftOf(
     else for (const each of bytes) commands.push(each);
   }
   const { at, seq, cluster } = header;
-  const { options } = batch;
+  const { options, decides: decide } = batch;
   const after = options?.after ? null : session;
-  const fields = after === null ? { ...header, ...options } : { ...header, ...options, after };
+  const own = { ...header, ...options, decide };
+  const fields = after === null ? own : { ...own, after };
   return { at, seq, cluster, after, bytes: signedBytes(writeBody(fields, commands)) };
 }
 

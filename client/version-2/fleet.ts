@@ -10,6 +10,7 @@ import type {
   RefusedMessage,
   ResultMessage,
 } from "../../protocol/version-2/messages-v2.js";
+import { KNOWS_DECISIONS } from "../../protocol/version-2/messages-v2.js";
 import { publishOutcome, publishVersion } from "../calls/diagnostics-channels.js";
 import type { PendingCall } from "../calls/pending-call.js";
 import type { Sending, SentBatch } from "../calls/sending.js";
@@ -81,6 +82,13 @@ export class Fleet implements LinkOwner {
   /** The cluster that commands are for, or "" if it is not known yet. */
   get cluster(): ByteString {
     return this.votes.cluster;
+  }
+
+  /** Whether most of the daemons are members of a list, and decide on units with conditions. */
+  get isDeciding(): boolean {
+    let count = 0;
+    for (const { isDeciding } of this.links) if (isDeciding) count++;
+    return 2 * count > this.links.length;
   }
 
   /** Describes the conflict if the servers name different clusters and none has the most votes; otherwise null. */
@@ -192,6 +200,7 @@ export class Fleet implements LinkOwner {
 
   greeted(link: Link, hello: Hello, sentAt: number, now: number): void {
     link.hasPeers = (hello.members ?? 0) > 0;
+    link.isDeciding = hello.knows.includes(KNOWS_DECISIONS);
     this.session.connected(this.links.indexOf(link), hello.members !== null);
     this.clock.update(link, hello.clock, sentAt, now);
     this.votes.vote(link, clusterOrNoKey(hello.cluster), now);

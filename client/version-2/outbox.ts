@@ -16,6 +16,7 @@ import { DbsyncError, type ErrorCode } from "../shared/errors.js";
 import type { FrameTracer } from "../shared/frame-tracer.js";
 import type { Sealer } from "../shared/sealer.js";
 import { Batch, type BatchOwner, type SignedBatch } from "./call-batch.js";
+import { requestsDecision } from "./decided-calls.js";
 import { draftOf, sealed } from "./envelope-writer.js";
 import { Fleet } from "./fleet.js";
 import type { FleetOwner } from "./fleet-owner.js";
@@ -90,7 +91,7 @@ export class Outbox implements BatchOwner, FleetOwner {
   /** Accepts a call that has been admitted. */
   add(call: PendingCall, commandKind: CommandKind, now: number): void {
     const bytes = call.size;
-    const options = call.settings.envelope;
+    const options = this.#optionsOf(call, commandKind);
     let batch = this.#waiting.at(-1);
     if (batch === undefined || !batch.takes(commandKind, bytes, options)) {
       batch = this.#begin(commandKind, options);
@@ -106,6 +107,13 @@ export class Outbox implements BatchOwner, FleetOwner {
       if (this.fleet.isUnreachable) this.unreachable(now);
     }
     this.#planFlush();
+  }
+
+  /** Returns the options of a call's envelope. A call on which members may have to decide has its own envelope. */
+  #optionsOf(call: PendingCall, commandKind: CommandKind): Batch["options"] {
+    const { envelope } = call.settings;
+    const mayDecide = this.fleet.cluster === "" || this.fleet.isDeciding;
+    return mayDecide && requestsDecision(call, commandKind) ? { ...envelope, decide: true } : envelope;
   }
 
   /** Resends, unchanged, an envelope that an earlier page or process has signed. */
@@ -249,6 +257,7 @@ export class Outbox implements BatchOwner, FleetOwner {
     const isIdle = this.#unanswered.size === 0;
     const { cluster } = this.fleet;
     const nonce = sealer.nonce();
+    batch.prepare(this.fleet.isDeciding);
     const header = { key: sealer.keyId, cluster, nonce, ...this.fleet.date(batch, now) };
     const draft = draftOf(batch, header, this.fleet.after(batch, now));
     this.#signedAt = now;

@@ -4,7 +4,8 @@
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { array, bulk, integer, map, NIL, namesAndValues, type Reply } from "../../protocol/reply.js";
-import { hexOf, readBody } from "../../protocol/version-2/envelope.js";
+import { readEntryBody } from "../../protocol/version-2/decision-body.js";
+import { hexOf } from "../../protocol/version-2/envelope.js";
 import type { KeyRing } from "../../store/key-ring.js";
 import type { DeadLetter, DeadLetterFolder } from "../dead-letters/dead-letter-folder.js";
 import { readDeadLettersQuery } from "./timeline-arguments.js";
@@ -48,7 +49,7 @@ function deadLetterReply(deadLetter: DeadLetter, folder: DeadLetterFolder | null
       signer: entry === null ? NIL : bulk(hexOf(entry.envelope.key)),
       label: bulk(entry === null ? "" : (ring.find(entry.envelope.key)?.label ?? "")),
       db: entry === null ? NIL : integer(entry.envelope.db),
-      commands: entry === null ? NIL : shownCommands(readBody(entry.body).commands),
+      commands: entry === null ? NIL : shownCommands(readEntryBody(entry.body).commands),
     }),
   );
 }

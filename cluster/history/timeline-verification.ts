@@ -6,14 +6,22 @@ import { createHash } from "node:crypto";
 import { hashOf } from "../../engine/trust/identity.js";
 import type { Signers } from "../../engine/trust/signers.js";
 import { bytesOf } from "../../protocol/byte-string.js";
+import { readCertificate } from "../../protocol/members/decision-votes.js";
 import { finish } from "../../protocol/steps.js";
-import { dateText, hexOf } from "../../protocol/version-2/envelope.js";
+import { readDecision } from "../../protocol/version-2/decision-body.js";
+import { dateText, hexOf, signedPieces } from "../../protocol/version-2/envelope.js";
 import { canonicalRing, canonicalState } from "../../store/canonical-state.js";
 import { DATABASES_DEFAULT, Database } from "../../store/database.js";
 import type { KeyRing } from "../../store/key-ring.js";
 import type { OpenedBackup } from "../../timeline/backup/opened-backup.js";
 import type { FolderView } from "../../timeline/disk/folder-view.js";
-import { type Entry, firstOrderKeyBytes, type OrderKey, readOrderKey } from "../../timeline/entries/entry.js";
+import {
+  type Entry,
+  firstOrderKeyBytes,
+  type OrderKey,
+  readOrderKey,
+  type SignedBytes,
+} from "../../timeline/entries/entry.js";
 import { isRingEntry } from "../../timeline/entries/recorded-envelopes.js";
 import type { Storage } from "../../timeline/entries/storage.js";
 import { readEntry, readValue } from "../../timeline/entries/stored-value.js";
@@ -23,6 +31,8 @@ import { standstillOf } from "../../timeline/semantics-standstill.js";
 import { DamagedSnapshot, readSnapshot } from "../../timeline/snapshots/snapshot.js";
 import type { Snapshots } from "../../timeline/snapshots/snapshot-files.js";
 import { storedSnapshots } from "../../timeline/snapshots/snapshot-schedule.js";
+import { certificateProblem } from "../members/check-certificate.js";
+import { readListHistory } from "../members/list-history.js";
 import { type Outcome, outcomeOf } from "./unit-report.js";
 
 /** Thrown if a timeline cannot be verified. The message states the reason, and what to do. */
@@ -88,6 +98,7 @@ export class Verification {
   readonly #storage: Storage | FolderView | OpenedBackup;
   readonly #snapshots: Snapshots | OpenedBackup | null;
   readonly #signers: Signers;
+  readonly #lists: ReturnType<typeof readListHistory>;
   readonly #onProgress: (entries: number) => void;
   readonly #faults: Fault[] = [];
   readonly #unknown: Entry[] = [];
@@ -112,6 +123,7 @@ export class Verification {
     onProgress: (entries: number) => void,
   ) {
     this.#storage = storage;
+    this.#lists = readListHistory(storage.mark("lists"));
     this.#snapshots = snapshots;
     this.#signers = signers;
     this.#onProgress = onProgress;
@@ -160,7 +172,9 @@ export class Verification {
       return;
     }
     if (isRingEntry(entry.envelope)) this.#ringEntries++;
-    if (entry.envelope.cluster !== this.#signers.cluster) this.#fault("wrong-cluster", nameOf(orderKey));
+    const { cluster, decided } = entry.envelope;
+    if (cluster !== this.#signers.cluster && decided?.signed !== null)
+      this.#fault("wrong-cluster", nameOf(orderKey));
     const { answers } = fold.replay(entry);
     requireMeaning(fold);
     for (const unit of recalledUnits(entry, answers)) {
@@ -173,7 +187,9 @@ export class Verification {
 
   /** @param later  receives entries whose signer is not known yet, or null if all signers should be known by now */
   #checkSignature(entry: Entry, ring: KeyRing, later: Entry[] | null): void {
-    const { body, signature, id, envelope } = entry;
+    const { id, envelope } = entry;
+    const signed = envelope.decided === null ? entry : this.#decidedUnit(entry);
+    if (signed === null) return;
     // `spkiOf` also returns a key that an entry has named but that was never authorized. Members verify signatures in
     // the same way, and the fold then denies the units that such a key has signed.
     const spki = ring.spkiOf(envelope);
@@ -183,8 +199,26 @@ export class Verification {
       return;
     }
     const signer = { id: envelope.key, spki };
-    if (this.#signers.verify(signer, { body, signature }, id)) this.#signatures++;
+    if (this.#signers.verify(signer, signed, hashOf(...signedPieces(signed.body)))) this.#signatures++;
     else this.#fault("bad-signature", nameOf({ ...envelope, id }));
+  }
+
+  /**
+   * Checks the votes for a decision. @returns the envelope that its client has signed, or null if there is none, or the
+   * votes are not valid
+   */
+  #decidedUnit({ id, body, signature, envelope }: Entry): SignedBytes | null {
+    const { slot, unit } = readDecision(body);
+    const certificate = readCertificate(signature);
+    const list = certificate === null ? undefined : this.#lists.get(certificate.ballot.listHash);
+    const verify = this.#signers.verifyBy.bind(this.#signers);
+    const isValid =
+      certificate !== null &&
+      list !== undefined &&
+      certificateProblem(certificate, { slot, id }, list.list, verify) === null;
+    if (isValid) return unit;
+    this.#fault("bad-signature", nameOf({ ...envelope, id }));
+    return null;
   }
 
   #compare(fold: Fold, date: number): void {

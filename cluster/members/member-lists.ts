@@ -8,14 +8,16 @@ import { hashOf } from "../../engine/trust/identity.js";
 import type { Signers } from "../../engine/trust/signers.js";
 import { StartError } from "../../net/process/start-error.js";
 import type { ByteString } from "../../protocol/byte-string.js";
+import { NO_PROMISES, writeStoredPromises } from "../../protocol/members/decision-messages.js";
 import { takeList } from "../../protocol/members/known-lists.js";
 import { type MembershipState, membershipStateOf } from "../../protocol/members/list-succession.js";
 import { readEntries, writeEntries } from "../../protocol/members/packed-entries.js";
 import type { SignedList } from "../../protocol/members/signed-list.js";
 import { dateText, hexOf } from "../../protocol/version-2/envelope.js";
 import { readHead } from "../../protocol/version-2/envelope-head.js";
-import type { Storage } from "../../timeline/entries/storage.js";
+import type { Mark, Storage } from "../../timeline/entries/storage.js";
 import { listRefusal, mayAcceptFrom, mayReport } from "../../timeline/members/entry-acceptance-rule.js";
+import { ListHistory } from "./list-history.js";
 import { type CheckedList, checkList, listOf, readVouched } from "./list-proof.js";
 
 /** The outcome of an envelope that should contain a list. */
@@ -41,12 +43,16 @@ export class MemberLists {
   durable: DurableLists;
   /** Called when a list has arrived, and again when it is on disk. */
   changed: () => void = () => {};
+  /** The lists in force and all earlier ones. */
+  readonly history: ListHistory;
   readonly #storage: Storage;
   readonly #signers: Signers;
   readonly #own: ByteString;
   readonly #hasServed: () => boolean;
   #lists: readonly SignedList[];
   #hasJoined: boolean;
+  /** Whether what this daemon promises in decisions is stored, or was. */
+  #hasPromises: boolean;
 
   /**
    * @param own  the daemon's own id
@@ -56,12 +62,15 @@ export class MemberLists {
    */
   constructor(storage: Storage, signers: Signers, own: ByteString, hasServed: () => boolean) {
     this.#storage = storage;
+    this.history = new ListHistory(storage);
     this.#signers = signers;
     this.#own = own;
     this.#hasServed = hasServed;
     const stored = storage.mark("members");
     this.#hasJoined = stored === null || stored[0] === 1;
     this.#lists = stored === null ? [] : readStoredLists(stored.subarray(1));
+    this.#hasPromises = storage.mark("decisions") !== null;
+    for (const list of this.#lists) this.history.add(list);
     this.membership = membershipStateOf(this.#lists);
     this.durable = { hash: hashOfAll(this.#lists), lists: this.#lists };
   }
@@ -153,11 +162,25 @@ export class MemberLists {
     return this.#takeChecked(readVouched(body, signature, this.#signers.cluster));
   }
 
+  /**
+   * Returns the mark of a daemon that has promised nothing, if a list names this daemon for the first time. A member
+   * without this mark has lost it, with all that it has promised.
+   */
+  #firstPromises(): readonly Mark[] {
+    if (this.#hasPromises || !this.membership.members.has(this.#own)) return [];
+    this.#hasPromises = true;
+    return [["decisions", writeStoredPromises(NO_PROMISES)]];
+  }
+
   #takeChecked(checked: CheckedList): ListOutcome {
     if (checked === "unknown-signer" || "refused" in checked) return checked;
     const result = takeList(this.#lists, checked, this.#signers.cluster);
-    if (result === "old") return result;
+    if (result === "old") {
+      this.history.add(checked);
+      return result;
+    }
     if ("problem" in result) return { refused: result.problem };
+    this.history.add(checked);
     this.#hasJoined = this.#isJoinedUnder(checked, membershipStateOf(result.heads));
     const saved = this.#store(result.heads);
     // The member that sent the list does not wait for the disk. A disk failure is reported elsewhere.
@@ -188,7 +211,8 @@ export class MemberLists {
     this.membership = membershipStateOf(lists);
     this.changed();
     const storage = this.#storage;
-    storage.put([], [["members", Buffer.concat([Buffer.of(this.#hasJoined ? 1 : 0), writeEntries(lists)])]]);
+    const members = Buffer.concat([Buffer.of(this.#hasJoined ? 1 : 0), writeEntries(lists)]);
+    storage.put([], [["members", members], ...this.#firstPromises()]);
     await storage.synced();
     if (this.#lists !== lists) return;
     this.durable = { hash: hashOfAll(lists), lists };

@@ -31,7 +31,7 @@ import { Peering } from "../peers/peering.js";
 import { peeringLimits } from "../peers/shared/peering-limits.js";
 import { messageDelivery } from "../replica/channel-message-check.js";
 import { relayMessages } from "../replica/channel-message-relay.js";
-import { entryCheck, ringEntryCheck } from "../replica/check-entry.js";
+import { entryCheck, ringEntryCheck, unitCheck } from "../replica/check-entry.js";
 import { openStorage } from "../replica/open-storage.js";
 import { Recorder } from "../replica/recorder.js";
 import { type RemovedDataStores, removedDataStoresIn } from "../replica/replaced-data-folders.js";
@@ -238,6 +238,7 @@ export class ClusterNode extends RecordedWrites implements NodeState {
           else arrived(entries);
         },
         folded: (entries, answered) => {
+          this.timeline.decided.note(entries);
           this.recording.folded(entries, answered);
           this.backend.observer?.changed();
           arrived(entries);
@@ -267,7 +268,8 @@ export class ClusterNode extends RecordedWrites implements NodeState {
         }),
       lists: this.lists,
       verifySignature: (signer, bytes, signature) => signers.verifyBy(signer, bytes, signature),
-      checkEntry: entryCheck(signers),
+      checkEntry: entryCheck(signers, this.lists.history),
+      checkUnit: unitCheck(signers),
       signatureThreads: signatureThreads(signers, log),
       messages: messageDelivery(this, broadcasts),
       hash: hashOf,

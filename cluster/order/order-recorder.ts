@@ -31,6 +31,7 @@ import type { Ordered } from "./ordered-state.js";
 import { type StreamOutcome, WaitingEntries } from "./waiting-entries.js";
 
 export class OrderRecorder extends RecordingBase {
+  readonly decides = false;
   readonly #order: OrderContext;
   protected readonly memberAnswers: MemberAnswers;
   readonly waiting: WaitingEntries;

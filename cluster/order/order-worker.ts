@@ -52,7 +52,7 @@ const silent = { info() {}, warn() {}, error() {} };
 const signers = new Signers({ genesis: task.genesis, makeRing, applications: [] });
 const files = new SnapshotFiles(folder, { sweeps: false });
 const { state: initial } = newestIn(files, { makeRing, cluster: signers.cluster, databases, log: silent });
-const state = new OrderedState(initial, entryCheck(signers));
+const state = new OrderedState(initial, entryCheck(signers, null));
 signers.follow(state);
 
 let arrive = () => {};

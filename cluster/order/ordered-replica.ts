@@ -84,7 +84,7 @@ export class OrderedReplica extends RecordedWrites implements StreamReader, Orde
     this.#created = created;
     // Messages are checked with the key ring at their position. A signature that was verified here is not verified
     // again.
-    const check = entryCheck(signers, (id, signature) => this.recording.waiting.has(id, signature));
+    const check = entryCheck(signers, null, (id, signature) => this.recording.waiting.has(id, signature));
     this.state = new OrderedState(state, check, (id) => {
       this.backend.changes.senders = this.recording.waiting.sendersOf(id);
     });

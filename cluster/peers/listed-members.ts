@@ -62,6 +62,7 @@ export class ListedMembers {
     this.#nextAt = now + this.#cluster.limits.statusEveryMs;
     this.#checks = 0;
     for (const member of this.#cluster.members.values()) this.announce(member);
+    this.#requestMissing();
     this.#join();
   }
 
@@ -120,6 +121,20 @@ export class ListedMembers {
   leftOut(id: ByteString, { body, signature }: ListMessage): void {
     if (body.length === 0 || ++this.#checks > CHECKS_MAX) return;
     this.#takeFrom(id, body, signature);
+  }
+
+  /** Sends a list, old or new, that a member needs to check a decision. */
+  receiveRequest(member: Member, hash: ByteString): void {
+    const list = this.#cluster.lists?.history.find(hash);
+    if (list != null) member.connection.send(this.#message(list.body, list.signature));
+  }
+
+  /** Requests the lists that decisions name, and that are not known here. */
+  #requestMissing(): void {
+    const { lists, members } = this.#cluster;
+    for (const hash of lists?.history.missing ?? [])
+      for (const { status, connection } of members.values())
+        if (status !== null) connection.send({ kind: "list-request", hash });
   }
 
   /** The hash of the list under which this daemon reports; empty: there is no list; null: it reports under none. */

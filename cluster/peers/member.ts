@@ -38,7 +38,15 @@ export interface MemberShared {
 
 /** A message from a member that concerns the complete cluster. */
 export type SharedMessage = ExchangeMessage & {
-  kind: "cuts" | "list" | "report" | "snapshot-part" | "state-sums" | "state-keys";
+  kind:
+    | "cuts"
+    | "list"
+    | "list-request"
+    | "decision"
+    | "report"
+    | "snapshot-part"
+    | "state-sums"
+    | "state-keys";
 };
 
 /** A message from a member about its exchange with this daemon. */

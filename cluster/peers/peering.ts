@@ -9,6 +9,7 @@ import { BackgroundWork } from "../../net/process/background-work.js";
 import { LogThrottle } from "../../net/process/log-throttle.js";
 import type { PeerAddress } from "../../options/peer-address.js";
 import type { ByteString } from "../../protocol/byte-string.js";
+import { MalformedFrame } from "../../protocol/errors.js";
 import type { ListMessage } from "../../protocol/members/list-message.js";
 import type { ExchangeMessage, StatusMessage } from "../../protocol/members/member-messages.js";
 import type { DaemonState, Hello } from "../../protocol/version-2/messages-v2.js";
@@ -16,6 +17,7 @@ import type { Entry, FlushedEntry, OrderKey } from "../../timeline/entries/entry
 import { CatchingUp } from "./catching-up-state.js";
 import { ChannelMessages } from "./channel-messages.js";
 import type { MemberConnection } from "./connections/member-connection.js";
+import { DecisionMaking } from "./decisions/decision-making.js";
 import { Intake } from "./exchange/entry-intake.js";
 import { EntrySpreading } from "./exchange/entry-spreading.js";
 import { oldestSpread } from "./exchange/replication-states.js";
@@ -60,6 +62,8 @@ export class Peering implements RosterEvents {
   /** The comparison of this daemon's state with the members' states. */
   readonly states: StateComparing;
   readonly #listed: ListedMembers;
+  /** The decisions of the members on conditional units. */
+  readonly decisions: DecisionMaking;
   /** The channel messages. */
   readonly channelMessages: ChannelMessages;
   /** Whether the state may be stale although the daemon is live. */
@@ -88,6 +92,7 @@ export class Peering implements RosterEvents {
     });
     this.states = new StateComparing(cluster, this.#stable);
     this.#listed = new ListedMembers(cluster, roster);
+    this.decisions = new DecisionMaking(cluster);
     this.standstill = new StandstillDetector(cluster, roster);
   }
 
@@ -114,6 +119,12 @@ export class Peering implements RosterEvents {
       case "list":
         this.#listed.receiveList(member, message);
         break;
+      case "list-request":
+        this.#listed.receiveRequest(member, message.hash);
+        break;
+      case "decision":
+        this.#receiveDecision(member, message.message);
+        break;
       case "report":
         this.#reports.receive(member.id, message, this.#listed.listOf(member));
         this.#pruned.reported(member.id, message.at);
@@ -131,6 +142,15 @@ export class Peering implements RosterEvents {
         break;
       default:
         member.receive(message);
+    }
+  }
+
+  #receiveDecision(member: Member, message: Buffer): void {
+    try {
+      this.decisions.receive(member.id, message);
+    } catch (problem) {
+      if (!(problem instanceof MalformedFrame)) throw problem;
+      member.malformed(problem.message);
     }
   }
 
@@ -193,6 +213,7 @@ export class Peering implements RosterEvents {
     this.#spreading.tick(now);
     for (const member of [...this.#cluster.members.values()]) member.tick(now);
     this.#catchingUp.tick(now);
+    this.decisions.tick();
     this.#pruned.tick(now);
     this.watchClock();
     this.#listed.tick(now);

@@ -75,7 +75,7 @@ function deliver(
 ): Verdict {
   const envelope = readBody(body);
   const { at, key, commands } = envelope;
-  const here = { cluster, daemon: "", databases: DATABASES_DEFAULT, takesConditions: false };
+  const here = { cluster, daemon: "", databases: DATABASES_DEFAULT, takesConditions: false, decides: false };
   const wrong = checkEnvelope(envelope, body.length, signer.role, here);
   if (wrong !== null) return lie(`${wrong.code}: ${wrong.detail}`);
   const messages = messagesOf(envelope);

@@ -5,11 +5,19 @@
  */
 
 import type { Result } from "../../engine/answers/request.js";
-import { finalResultOf, type ReadStatus, resultOf } from "../../engine/answers/result-writer.js";
+import {
+  decidedResultOf,
+  finalResultOf,
+  type ReadStatus,
+  resultOf,
+} from "../../engine/answers/result-writer.js";
 import type { AcceptedEnvelope } from "../../engine/pipeline/apply-units.js";
 import { WaitingEnvelopes } from "../../engine/pipeline/waiting-envelopes.js";
+import { hashOf } from "../../engine/trust/identity.js";
 import type { Environment } from "../../net/process/clock-and-randomness.js";
 import type { ByteString } from "../../protocol/byte-string.js";
+import { readDecision } from "../../protocol/version-2/decision-body.js";
+import { signedPieces } from "../../protocol/version-2/envelope.js";
 import type { Entry } from "../../timeline/entries/entry.js";
 import type { Storage } from "../../timeline/entries/storage.js";
 import type { FoldedEntry } from "../../timeline/fold/fold.js";
@@ -64,16 +72,18 @@ export class MemberAnswers {
     const oldest = this.#environment.clock() - this.#past;
     const write = this.#storage === null ? finalResultOf : resultOf;
     for (const { entry, answers } of answered) {
-      const { at } = entry.envelope;
+      const { at, decided } = entry.envelope;
       // Skip old entries: while this daemon catches up, it receives millions of entries whose answers no client will
       // request.
       if (at <= oldest) continue;
-      const result = write(entry.id, answers, { maxReplyBytes: BYTES_MAX, readStatus });
-      this.#answers.set(entry.id, { at, result });
+      const id = requestedId(entry);
+      const writeAll = decided === null ? write : decidedResultOf;
+      const result = writeAll(id, answers, { maxReplyBytes: BYTES_MAX, readStatus });
+      this.#answers.set(id, { at, result });
       this.#bytes += bytesOf(result);
     }
     this.#forget(oldest);
-    for (const { id } of entries) this.#waiters.applied(id);
+    for (const entry of entries) this.#waiters.applied(requestedId(entry));
   }
 
   /** Returns the answer to an envelope, once its entry is on disk, or null if it is unknown. */
@@ -102,6 +112,12 @@ export class MemberAnswers {
       this.#bytes -= bytesOf(result);
     }
   }
+}
+
+/** Returns the id of the envelope that a client has sent: of a decision, that of its unit. */
+function requestedId({ id, body, envelope }: Entry): ByteString {
+  const unit = envelope.decided === null ? null : readDecision(body).unit;
+  return unit === null ? id : hashOf(...signedPieces(unit.body));
 }
 
 const bytesOf = ({ replies }: Result) => replies.length + ANSWER_BYTES;

@@ -135,6 +135,10 @@ export class Recorder extends RecordingBase {
     return peering.standstill.isCutOff || timeline.waiting.isDelayed(environment.uptime) ? "catching-up" : "";
   }
 
+  get decides(): boolean {
+    return this.#node.peering.decisions.isPossible;
+  }
+
   /** The number of other daemons that are connected. */
   get members(): number {
     const connected = this.#node.peering.members.filter(({ connection }) => connection === "connected");
@@ -173,6 +177,7 @@ export class Recorder extends RecordingBase {
   /** Whether the entry was recorded. Returns false for pruned entries, which are refused because of their date. */
   holds(orderKey: OrderKey): boolean {
     const { timeline } = this.#node;
+    if (timeline.decided.find(orderKey.id) !== null) return true;
     return orderKey.at > timeline.prunedTo && timeline.holds(orderKey);
   }
 
@@ -184,6 +189,7 @@ export class Recorder extends RecordingBase {
   /** Whether reads already include the unit. Other entries with the same or an earlier date may still be waiting. */
   protected isSettled(orderKey: OrderKey): boolean {
     const { timeline } = this.#node;
+    if (timeline.decided.find(orderKey.id) !== null) return true;
     const isOpen = timeline.state === "live" && timeline.standstill === null;
     return isOpen && timeline.holds(orderKey) && !timeline.waiting.has(orderKey);
   }
@@ -214,7 +220,8 @@ export class Recorder extends RecordingBase {
   }
 
   confirm(orderKey: OrderKey, wait: Wait): Promise<boolean> {
-    return this.#confirmations.confirm(orderKey, wait);
+    const decided = this.#node.timeline.decided.find(orderKey.id);
+    return this.#confirmations.confirm(decided ?? orderKey, wait);
   }
 
   sendToPeers(entry: Entry): void {
@@ -225,10 +232,20 @@ export class Recorder extends RecordingBase {
     const { readStatus } = this;
     const answer = answerUnrecorded(taken, readStatus, this, this.audit);
     if (answer !== null) return answer;
+    if (taken.envelope.decide) return this.#decide(taken);
     const entry = entryOf(taken);
     return this.#node.timeline.prepare(entry)
       ? this.#take(taken, entry, readStatus)
       : this.#takePrepared(taken, entry);
+  }
+
+  /** Waits for the members' decision on an envelope. */
+  async #decide(taken: AcceptedEnvelope): Promise<EnvelopeAnswer> {
+    const { id, message } = taken;
+    const [body, signature] = [Buffer.from(message.body), Buffer.from(message.signature)];
+    const answer = this.memberAnswers.wait(taken);
+    this.#node.peering.decisions.submit(id, body, signature);
+    return (await answer) ?? unknown(notApplied(id, refused("undecided", "not in time")));
   }
 
   /** Records an entry whose preparation takes several turns. Other clients are served between these turns. */
@@ -301,7 +318,8 @@ export class Recorder extends RecordingBase {
       const found = await this.memberAnswers.find(taken);
       if (found !== null) return found;
       const { timeline } = this.#node;
-      const isWaiting = timeline.standstill === null && !timeline.hasFolded({ at, seq, id });
+      const isDecided = timeline.decided.find(id) !== null;
+      const isWaiting = !isDecided && timeline.standstill === null && !timeline.hasFolded({ at, seq, id });
       return (isWaiting ? await this.memberAnswers.wait(taken) : null) ?? answerNotStored(id);
     } catch (problem) {
       return notFlushed(id, problem as Error);

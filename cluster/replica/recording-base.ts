@@ -65,6 +65,7 @@ export abstract class RecordingBase implements Recording, EntryRecorder {
   abstract readonly flushing: Promise<void> | null;
   abstract readonly undone: number;
   abstract readonly appliesAtOnce: boolean;
+  abstract readonly decides: boolean;
   abstract get newest(): EnvelopeDate;
   abstract get ring(): KeyRing;
   abstract get floor(): number;

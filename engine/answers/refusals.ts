@@ -127,6 +127,15 @@ export const REFUSALS = {
     sentence: "The daemon does not have the envelope that this one must follow.",
     wire: never("use another daemon, or try again later"),
   },
+  "cannot-decide": {
+    sentence:
+      "The daemon is no member of a list of members, so that no decision on this envelope is possible.",
+    wire: never("sign the command without `decide`, or send it to the members of the list"),
+  },
+  undecided: {
+    sentence: "The members of the list have not decided on this envelope in time.",
+    wire: unknown("check the effect of the command; if it happens often, a majority of the members is down"),
+  },
   "memory-full": {
     sentence: "The daemon can remember no further envelope (--max-remembered).",
     wire: unknown("wait, or raise the daemon's --max-remembered"),

@@ -72,6 +72,18 @@ export function resultOf(
   return result.done(id);
 }
 
+/** Returns the result of a unit on which the members have decided: no other unit can change whether it is applied. */
+export function decidedResultOf(
+  id: ByteString,
+  answers: readonly UnitAnswer[],
+  { maxReplyBytes, readStatus }: { maxReplyBytes: number; readStatus: ReadStatus },
+): Result {
+  const result = new ResultWriter(maxReplyBytes, readStatus);
+  for (const { reply, outcome } of answers)
+    result.add(reply, outcome === "unmet" ? "decided unmet" : "decided");
+  return result.done(id);
+}
+
 /** Returns the result of units whose answers are final, because no earlier unit can arrive any longer. */
 export function finalResultOf(
   id: ByteString,

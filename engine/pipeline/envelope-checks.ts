@@ -25,6 +25,8 @@ export interface Audience {
   /** The number of databases that a command can select. */
   readonly databases: number;
   readonly takesConditions: boolean;
+  /** Whether the members of a list decide units. */
+  readonly decides: boolean;
 }
 
 /**
@@ -50,6 +52,7 @@ export function checkEnvelope(
     const wrong = envelope.if.find((condition) => condition.db >= audience.databases);
     if (wrong !== undefined) return refused("wrong-db", `database ${wrong.db} in a condition`);
   }
+  if (envelope.decide && !audience.decides) return refused("cannot-decide", "no list of members is in force");
   return checkRing(envelope.commands, bytes);
 }
 

@@ -60,7 +60,13 @@ export class Pipeline {
     this.recording = parts.recording;
     const { daemon, databases } = parts;
     const { numbers, takeConditions } = databases;
-    this.#audience = { cluster: NO_KEY, daemon, databases: numbers, takesConditions: takeConditions };
+    this.#audience = {
+      cluster: NO_KEY,
+      daemon,
+      databases: numbers,
+      takesConditions: takeConditions,
+      decides: false,
+    };
     this.seen = new SeenEnvelopes(parts.recording.seenTo, parts.seenLimits);
     const audit = new KeyAudit(parts.log, parts.environment);
     this.#units = new Units(parts.databases, audit, parts.broadcasts ?? null, parts.inspection ?? null);
@@ -192,7 +198,9 @@ export class Pipeline {
   #address({ envelope, signer, message }: AcceptedEnvelope): Refused | null {
     const cluster = this.signers?.cluster ?? NO_KEY;
     // The cluster's id may have changed, because the keys may have been read again.
-    if (cluster !== this.#audience.cluster) this.#audience = { ...this.#audience, cluster };
+    const { decides } = this.recording;
+    const isSame = cluster === this.#audience.cluster && decides === this.#audience.decides;
+    if (!isSame) this.#audience = { ...this.#audience, cluster, decides };
     const wrong = checkEnvelope(envelope, message.body.length, signer?.role ?? null, this.#audience);
     return wrong ?? (signer && checkValidity(signer, envelope.at));
   }

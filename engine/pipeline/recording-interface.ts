@@ -31,6 +31,8 @@ export interface Recording extends FlushingState {
   readonly readStatus: ReadStatus;
   /** The highest date and number of an applied write. */
   readonly newest: EnvelopeDate;
+  /** Whether the members of a list, of which this daemon is one, decide units. */
+  readonly decides: boolean;
   /** The number of connected daemons that receive the same writes, or null if the daemon runs alone. */
   readonly members: number | null;
   /** The maximum number of daemons that have the same writes, including this one. */
@@ -73,6 +75,7 @@ export class Unrecorded implements Recording {
   readonly flushing: FlushingState["flushing"] = null;
   readonly undone = 0;
   readonly newest = new NewestDate();
+  readonly decides = false;
   readonly members = null;
   readonly daemons = 1;
   readonly #environment: Environment;

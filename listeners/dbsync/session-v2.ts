@@ -15,6 +15,7 @@ import { hexOf, NO_KEY, signerOf } from "../../protocol/version-2/envelope.js";
 import { firstCommandName } from "../../protocol/version-2/envelope-head.js";
 import {
   type ClientMessage,
+  KNOWS_DECISIONS,
   KNOWS_LISTEN,
   KNOWS_SIGNED,
   KNOWS_TRACE,
@@ -182,6 +183,7 @@ export class SessionV2 implements Session {
       signers === null ? KNOWS_UNSIGNED : KNOWS_SIGNED,
       ...(events === null ? [] : [KNOWS_LISTEN]),
       KNOWS_TRACE,
+      ...(recording.decides ? [KNOWS_DECISIONS] : []),
     ];
     const versions = takesVersion1 ? [1, PROTOCOL] : [PROTOCOL];
     const clock = this.#server.host.environment.clock();

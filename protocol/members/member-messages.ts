@@ -74,7 +74,11 @@ export type MemberMessage =
   | StateSumsMessage
   /** `isAnswer`: whether the message answers another `state-keys` about the same keys. */
   | ({ readonly kind: "state-keys"; readonly isAnswer: boolean } & StateKeys & Totals)
-  | ListMessage;
+  | ListMessage
+  /** Requests the member list with this hash. */
+  | { readonly kind: "list-request"; readonly hash: ByteString }
+  /** A message about decisions, written by `writeDecisionMessage`. */
+  | { readonly kind: "decision"; readonly message: Buffer };
 
 export interface ProofMessage {
   readonly kind: "proof";
@@ -186,6 +190,10 @@ function elementsOf(message: OwnMessage): Element[] {
       const { at, salt, isAnswer, keys } = message;
       return [kind, ...[at, salt, Number(isAnswer)].map(String), ...totalElements(message), writeKeys(keys)];
     }
+    case "list-request":
+      return [kind, message.hash];
+    case "decision":
+      return [kind, message.message];
     case "list":
       return [kind, message.hash, message.isReporting ? "1" : "0", message.body, message.signature];
     default:
@@ -215,6 +223,8 @@ const LENGTHS: Readonly<Record<OwnKind, number>> = {
   "state-sums": 4,
   "state-keys": 9,
   list: 5,
+  "list-request": 2,
+  decision: 2,
 };
 
 const isOwnKind = (kind: string): kind is OwnKind => Object.hasOwn(LENGTHS, kind);
@@ -290,6 +300,10 @@ function readElements(kind: OwnKind, reader: RespReader): MemberMessage {
     }
     case "list":
       return readListMessage(reader);
+    case "list-request":
+      return { kind, hash: readFixed(reader, HASH_BYTES) };
+    case "decision":
+      return { kind, message: reader.readBulkView() };
     default:
       return { kind, at: readNumber(reader), watermark: readNumber(reader), ...readTotals(reader) };
   }

@@ -32,6 +32,7 @@ function bodyStart(header: HeaderFields, commands: number): ByteString {
       "expiries",
       writeByIndex(header.expiries, (expiry) => writeBulk(String(expiry))),
     );
+  if (header.decide) add("decide", writeBulk("1"));
   return `${writeArrayHead(2 + commands)}$7\r\n${MAGIC}\r\n${writeArrayHead(2 * pairs)}${bytes}`;
 }
 

@@ -79,10 +79,26 @@ export interface EnvelopeHeader extends EnvelopeHead {
    * milliseconds since 1970. Null if none is recorded. Only daemons record them.
    */
   readonly expiries: ReadonlyMap<number, number> | null;
+  /**
+   * Whether the members have to decide on the envelope: it takes effect only by a decision. Such an envelope is a single
+   * unit.
+   */
+  readonly decide: boolean;
+}
+
+/** What the members have decided on a unit. */
+export interface Decided {
+  /** The number of the decision. */
+  readonly slot: number;
+  readonly outcome: "applied" | "unmet";
+  /** The date that the client has signed, or null if there is no client: the unit's own date is that of the decision. */
+  readonly signed: { readonly at: number; readonly seq: number } | null;
 }
 
 export interface Envelope extends EnvelopeHeader {
   readonly commands: readonly (readonly ByteString[])[];
+  /** The decision, or null: the envelope's own conditions determine whether it is applied. */
+  readonly decided: Decided | null;
 }
 
 /** The fields of a new envelope's header. Missing ones have their defaults. */
@@ -93,9 +109,22 @@ export type HeaderFields = Pick<EnvelopeHeader, "key" | "cluster" | "at" | "seq"
 export function envelopeOf(header: HeaderFields, commands: Envelope["commands"]): Envelope {
   const { key, cluster, at, seq, nonce, db = 0, multi = false, units = null } = header;
   const named = { after: header.after || null, only: header.only || null, as: header.as || null };
-  const { choices = null, expiries = null } = header;
+  const { choices = null, expiries = null, decide = false } = header;
   const envelope = unreadEnvelope(commands);
-  const fields = { key, cluster, at, seq, nonce, db, multi, units, if: header.if ?? null, choices, expiries };
+  const fields = {
+    key,
+    cluster,
+    at,
+    seq,
+    nonce,
+    db,
+    multi,
+    units,
+    if: header.if ?? null,
+    choices,
+    expiries,
+    decide,
+  };
   return Object.assign(envelope, fields, named);
 }
 
@@ -239,8 +268,9 @@ export function readBody(body: Buffer): Envelope {
     throw reader.malformed(`expected at most ${COMMANDS_MAX} commands without "multi"`);
   for (let i = 2; i < elements; i++) commands.push(reader.readCommand(recent));
   reader.expectEnd();
-  if (envelope.if !== null && commands.length > 1 && !envelope.multi) {
-    throw reader.malformed('"if" is for a single unit: one command, or "multi"');
+  if ((envelope.if !== null || envelope.decide) && commands.length > 1 && !envelope.multi) {
+    const name = envelope.decide ? "decide" : "if";
+    throw reader.malformed(`"${name}" is for a single unit: one command, or "multi"`);
   }
   if (envelope.units !== null) checkUnits(reader, envelope, envelope.units);
   for (const indexes of [envelope.choices, envelope.expiries])
@@ -282,7 +312,9 @@ function unreadEnvelope(commands: readonly (readonly ByteString[])[]): Unread {
     as: null,
     choices: null,
     expiries: null,
+    decide: false,
     commands,
+    decided: null,
   };
 }
 
@@ -330,6 +362,9 @@ function readField(reader: RespReader, name: FieldName, envelope: Unread): void 
       break;
     case "expiries":
       envelope.expiries = readByIndex(reader, (value) => readNumber(value, EXPIRY_MAX));
+      break;
+    case "decide":
+      envelope.decide = readFlag(reader);
   }
 }
 
@@ -349,6 +384,7 @@ const FIELD_BITS: Readonly<Record<FieldName, number>> = {
   choices: 2048,
   expiries: 4096,
   units: 8192,
+  decide: 16384,
 };
 
 const FIELD_NAMES = /* @__PURE__ */ Object.keys(FIELD_BITS) as readonly FieldName[];

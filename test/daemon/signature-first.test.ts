@@ -86,7 +86,7 @@ test("an entry from a member is read only up to its date before its signature is
   assert.ok(signers !== null);
   let isGood = false;
   const checking = double<Signers>({ ring: signers.ring, cluster, verify: () => isGood });
-  const check = entryCheck(checking);
+  const check = entryCheck(checking, null);
   const good = sign(COMMANDS);
   const furthestOf = ({ body, signature }: SignedEnvelope, isHeld = false) => {
     const one = watched(body);

@@ -70,7 +70,7 @@ export async function readStatus(client: Client): Promise<Status> {
   };
 }
 
-function fieldsOf(reply: ReplyValue): Map<string, ReplyValue> {
+export function fieldsOf(reply: ReplyValue): Map<string, ReplyValue> {
   const fields = new Map<string, ReplyValue>();
   if (!Array.isArray(reply)) return fields;
   for (let i = 0; i + 1 < reply.length; i += 2) fields.set(String(reply[i]), reply[i + 1] as ReplyValue);

@@ -6,6 +6,8 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Client, createClient, type SendOptions } from "../../client/public-api.js";
+import { writeMemberList } from "../../protocol/members/member-list.js";
+import { bytesOfHex, HASH_BYTES } from "../../protocol/version-2/envelope.js";
 import { knowsSecret } from "../support/cluster-secret.js";
 import {
   type DaemonOptions,
@@ -15,7 +17,7 @@ import {
 } from "../support/daemon-process.js";
 import { type KeyPair, makeKeyPair } from "../support/envelope-client.js";
 import { freePort } from "../support/free-port.js";
-import { readStatus, type Status } from "./status.js";
+import { fieldsOf, readStatus, type Status } from "./status.js";
 
 const DAEMONS = 3;
 const POLL_MS = 100;
@@ -96,6 +98,25 @@ export class Trio implements AsyncDisposable {
       await client.call("DEL nothing", { policy: "all" });
       return true;
     });
+  }
+
+  /** Signs the first member list, which names all daemons, and waits until all of them use it. */
+  async list(): Promise<void> {
+    const reports = await Promise.all(this.ports.map((_, index) => this.#membership(index)));
+    const members = reports.map((report) => bytesOfHex(String(report.get("id")), HASH_BYTES) ?? "");
+    const cluster = bytesOfHex(String(reports[0]?.get("cluster")), HASH_BYTES) ?? "";
+    const list = writeMemberList({ cluster, number: 1, parents: [], members, removed: [] });
+    await using client = this.client(undefined, { key: this.root.privateKey });
+    await client.call(["CLUSTER", "MEMBERS", list], { policy: "all" });
+    await this.until("all daemons report under the list", async () => {
+      const now = await Promise.all(this.ports.map((_, index) => this.#membership(index)));
+      return now.every((report) => Number(report.get("reporting")) === 1);
+    });
+  }
+
+  async #membership(index: number): Promise<ReturnType<typeof fieldsOf>> {
+    await using client = this.client([index], { key: this.root.privateKey });
+    return fieldsOf(await client.call(["CLUSTER", "MEMBERS"]));
   }
 
   get servers(): readonly string[] {

@@ -7,6 +7,7 @@ import { acknowledgedMutants } from "./acknowledged-table.js";
 import { budgetMutants } from "./budget-table.js";
 import { claimMutants } from "./claim-table.js";
 import { collectionMutants } from "./collection-table.js";
+import { decisionMutants } from "./decision-table.js";
 import { fetchMutants } from "./fetch-table.js";
 import { groupMutants } from "./group-table.js";
 import { listMutants } from "./list-table.js";
@@ -458,6 +459,7 @@ export const mutants: readonly Mutant[] = [
   ...budgetMutants,
   ...claimMutants,
   ...collectionMutants,
+  ...decisionMutants,
   ...webMutants,
   ...proxyMutants,
   ...queryMutants,

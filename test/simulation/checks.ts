@@ -229,6 +229,8 @@ export function brokenPromises(world: World, entries: readonly Entry[], oracle: 
         problems.push(
           `${host.name} has lost the last copy of ${shownOrderKey(orderKey)} without reporting it`,
         );
+  const isLost = (orderKey: ByteString) => lost.has(orderKey) || isOnlyOnRemoved(world, orderKey);
+  problems.push(...ledger.decisions.broken(entries, isLost));
   problems.push(...wrongAcknowledgements(world, entries, oracle, lost));
   problems.push(...effectsOfNothing(hosts, oracle), ...foreignKeys(world));
   return problems;

@@ -29,6 +29,8 @@ const REPLAY_AFTER_MS: readonly [number, number] = [1_000, 40_000];
 const DELAYED = 0.1;
 const READS = 0.1;
 const ONLY = 0.03;
+/** The share of units with conditions on which the members of a list decide. */
+const DECIDED = 0.7;
 
 /** The rules of keys that are added during the run. */
 const RULES: readonly (readonly ByteString[])[] = [
@@ -64,6 +66,8 @@ export class Client {
   /** A separate generator, so that runs without scripts are the same as before scripts existed. */
   readonly #scripts: SeededRandom;
   readonly #scripted: CommandMaker;
+  /** A separate generator, for the same reason. */
+  readonly #decided: SeededRandom;
 
   constructor(world: World, name: string, chest: KeyChest) {
     this.#world = world;
@@ -72,6 +76,7 @@ export class Client {
     const { random, settings } = world;
     this.#commands = new CommandMaker(random, { ...settings, now: EPOCH });
     this.#scripts = new SeededRandom(settings.envelopes, Number(name.slice(1)));
+    this.#decided = new SeededRandom(settings.envelopes, Number(name.slice(1)), 1);
     this.#scripted = new CommandMaker(this.#scripts, { ...settings, now: EPOCH });
     const error = random.between(-settings.clientError, settings.clientError);
     this.#clock = new ClientClock(EPOCH + error);
@@ -114,7 +119,8 @@ export class Client {
     const multi = random.chance(settings.multi);
     const conditions = random.chance(settings.conditional) ? this.#conditions() : null;
     const isSingle = conditions !== null && !multi;
-    this.send(this.#someKey(), isSingle ? commands.slice(0, 1) : commands, { multi, if: conditions });
+    const decide = settings.lists && conditions !== null && this.#decided.chance(DECIDED);
+    this.send(this.#someKey(), isSingle ? commands.slice(0, 1) : commands, { multi, if: conditions, decide });
   }
 
   /** Returns conditions that hold for the current state of some keys on one daemon. */
@@ -187,14 +193,14 @@ export class Client {
   send(
     key: SimulatedKey,
     commands: readonly Argv[],
-    options: { multi?: boolean; if?: readonly Condition[] | null } = {},
+    options: { multi?: boolean; if?: readonly Condition[] | null; decide?: boolean } = {},
   ): Sent {
     const { random, scheduler, hosts, genesis, ledger, settings } = this.#world;
     const only = random.chance(ONLY) ? random.oneOf(hosts).identity.id : null;
     const header = { cluster: genesis.cluster, nonce: randomBytes(random, 16), db: random.below(2), only };
     const entry = sign(key, { ...header, ...this.#clock.date(scheduler.time), ...options }, commands);
     const sent: Sent = { entry, isRead: !mayChange(entry.envelope), outcomes: [] };
-    if (!sent.isRead && entry.envelope.if !== null)
+    if (!sent.isRead && entry.envelope.if !== null && !entry.envelope.decide)
       this.#conditional.set(sent, new ConditionalCall(this.#world, entry));
     ledger.sent.set(entry.id, sent);
     this.#world.trace(this.#name, () => `signs ${shown(entry)}`);
@@ -256,6 +262,12 @@ export class Client {
     trace(host.name, () => `answers ${name}: ${answer.kind === "refused" ? answer.code : answer.kind}`);
     if (host.isByzantine) {
       outcome.kind = "unknown";
+      return;
+    }
+    if (entry.envelope.decide) {
+      outcome.kind = answer.kind === "refused" ? answer.effect : "result";
+      if (answer.kind === "result" && mayChange(entry.envelope))
+        ledger.decisions.answered(entry, answer, ledger);
       return;
     }
     // A unit that the newest key ring does not permit is answered, but not recorded.

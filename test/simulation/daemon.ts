@@ -5,7 +5,7 @@ import type { MemberLists } from "../../cluster/members/member-lists.js";
 import { Peering } from "../../cluster/peers/peering.js";
 import { CLOSE_REASONS } from "../../cluster/peers/shared/close-reasons.js";
 import { PEERING_LIMITS } from "../../cluster/peers/shared/peering-limits.js";
-import { entryCheck, ringEntryCheck } from "../../cluster/replica/check-entry.js";
+import { entryCheck, ringEntryCheck, unitCheck } from "../../cluster/replica/check-entry.js";
 import { refusalOfMember } from "../../engine/trust/membership-rule.js";
 import type { Environment } from "../../net/process/clock-and-randomness.js";
 import type { ByteString } from "../../protocol/byte-string.js";
@@ -183,6 +183,8 @@ export function startDaemon(host: Host, world: World): Daemon {
           host,
           entries.map(({ id }) => id),
         );
+        if (alive && misbehaviour === null) ledger.decisions.folded(entries, ledger);
+        timeline.decided.note(entries);
         front.recorder.folded(entries, answered);
         front.pipeline.arrived(entries);
       },
@@ -228,9 +230,10 @@ export function startDaemon(host: Host, world: World): Daemon {
     messages: null,
     about: null,
     verifySignature: isSignedBy,
-    checkEntry: entryCheck(signers),
+    checkEntry: entryCheck(signers, lists?.history ?? null),
+    checkUnit: unitCheck(signers),
     hash: sha256,
-    limits: { ...PEERING_LIMITS, ...settings.peering, past: settings.window.past },
+    limits: { ...PEERING_LIMITS, ...settings.peering, ...settings.window },
     connect: (address, owner) => ports.connect(address, owner),
     ...environment,
     soon,

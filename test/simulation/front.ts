@@ -140,6 +140,7 @@ export function signersOf(timeline: Pick<Timeline, "ring">, cluster: ByteString)
       return timeline.ring;
     },
     cluster,
+    verifyBy: isSignedBy,
     verify: ({ spki }, { body, signature }) => isSignedBy(spki, signedBytes(body), signature),
   });
 }

@@ -3,6 +3,7 @@ import type { ByteString } from "../../protocol/byte-string.js";
 import type { Entry } from "../../timeline/entries/entry.js";
 import { type Acknowledgement, Arrivals } from "./arrivals.js";
 import { sha256 } from "./cast.js";
+import { DecisionLedger } from "./decisions.js";
 
 /** One daemon's answer to one envelope. */
 export interface Outcome {
@@ -67,6 +68,7 @@ export class Ledger {
   isTainted = false;
   /** The outcomes of units with conditions that clients received, by the client library's rule. */
   readonly conditional: Acknowledgement[] = [];
+  readonly decisions = new DecisionLedger();
   readonly arrivals = new Arrivals();
   /** The elements that clients received from queues, with the queues and the daemons that returned them last. */
   readonly given = new Map<ByteString, { readonly key: ByteString; readonly host: string }>();

@@ -26,6 +26,7 @@ const FIGURES = [
   "events",
   "entries",
   "acknowledged",
+  "decided",
   "stable",
   "replicated",
   "snapshots",

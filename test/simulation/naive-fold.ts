@@ -37,7 +37,9 @@ export function naiveFold(entries: Iterable<Entry>, ring: KeyRing, databases: nu
   const database = new Database({ databases });
   const units = new Map<ByteString, NaiveUnit>();
   for (const { id, envelope } of [...entries].sort(inOrder)) {
-    const { multi, units: lengths, if: conditions, commands } = envelope;
+    const { multi, units: lengths, if: conditions, commands, decided } = envelope;
+    // A decision that only closes earlier member lists has no unit.
+    if (decided?.signed === null) continue;
     const isOne = multi || conditions !== null;
     let index = 0;
     for (const length of isOne ? [commands.length] : (lengths ?? commands.map(() => 1))) {
@@ -87,7 +89,13 @@ function runUnit({ database, ring, envelope, unit, group }: Running): NaiveUnit 
     const replies = group.map((argv) => ring.execute(argv, unit, signer));
     return done(multi || group.length > 1 ? { kind: "array", items: replies } : (replies[0] as Reply));
   }
-  if (conditions !== null && !database.holds(conditions, unit.at)) return refused(UNMET);
+  const { decided } = envelope;
+  if (
+    decided === null
+      ? conditions !== null && !database.holds(conditions, unit.at)
+      : decided.outcome === "unmet"
+  )
+    return refused(UNMET);
   return done(
     multi || group.length > 1 ? database.executeMulti(group, unit) : database.execute(group[0] as Argv, unit),
   );

@@ -42,6 +42,8 @@ export interface Verdict {
   /** The number of envelopes in the final timeline. */
   readonly entries: number;
   readonly acknowledged: number;
+  /** The number of acknowledged decisions. */
+  readonly decided: number;
   /** The number of promises of finality. */
   readonly stable: number;
   readonly replicated: number;
@@ -140,6 +142,7 @@ export async function simulate(
     events: scheduler.events,
     entries,
     acknowledged: ledger.acknowledged.size,
+    decided: ledger.decisions.acknowledged,
     stable: ledger.stable.length,
     replicated: ledger.replicated,
     snapshots: ledger.snapshots,

@@ -34,7 +34,8 @@ export function unverifiableOrderKeys(
     unknown = unknown.filter((orderKey) => {
       const envelope = envelopeAt(orderKey);
       if (envelope === undefined) return true;
-      const { key, commands } = envelope;
+      const { key, commands, decided } = envelope;
+      if (decided?.signed === null) return false;
       // A daemon may add its own key only if no other key could add it.
       const isNewcomer = genesis.roots.length === 0 && commands.length === 1 && keyIn(commands[0]) === key;
       if (!known.has(key) && !isNewcomer) return true;

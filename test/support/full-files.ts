@@ -65,6 +65,7 @@ export const FULL_ONLY: readonly string[] = [
   "faults/consumer-groups.test",
   "faults/data-folders.test",
   "faults/dead-letters.test",
+  "faults/decided-execs.test",
   "faults/listeners.test",
   "faults/live.test",
   "faults/log-verify.test",

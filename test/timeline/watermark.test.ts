@@ -17,6 +17,8 @@ class Subject {
   uptime = 0;
   isJoining = false;
 
+  readonly decided = { openDate: Number.POSITIVE_INFINITY };
+
   constructor(isAlone: boolean) {
     const parts = double<TimelineParts>({
       storage: this.storage,
@@ -28,7 +30,7 @@ class Subject {
       log: { error: () => {} },
       owner: { failed: (detail) => void this.failures.push(detail) },
     });
-    this.watermark = new Watermark(parts, new Failure(parts));
+    this.watermark = new Watermark(parts, new Failure(parts), this.decided);
   }
 
   pass(ms: number, isSkewed = false): void {
@@ -59,6 +61,23 @@ test("a watermark is sent to members only once it is on the disk", async () => {
   subject.storage.sync();
   await turn();
   assert.equal(subject.watermark.published, value);
+});
+
+test("a watermark stays below the date of a decision that may have been made", async () => {
+  const subject = new Subject(false);
+  subject.decided.openDate = START + 10;
+  subject.watermark.raise(START + 1_000);
+  const publish = async () => {
+    subject.pass(2_100, true);
+    subject.storage.sync();
+    await turn();
+    return subject.watermark.published;
+  };
+  assert.equal(await publish(), START + 9);
+  subject.decided.openDate = Number.POSITIVE_INFINITY;
+  assert.equal(await publish(), START + 1_000);
+  subject.decided.openDate = START + 10;
+  assert.equal(await publish(), START + 1_000, "a published watermark is never lowered");
 });
 
 test("a watermark is neither sent nor stored while its initial value is unknown", async () => {

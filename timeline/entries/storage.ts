@@ -16,6 +16,8 @@ export type MarkName =
   | "genesis"
   | "format"
   | "members"
+  | "lists"
+  | "decisions"
   | "letters"
   | "state";
 

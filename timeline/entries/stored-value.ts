@@ -6,7 +6,8 @@
 import { crc32 } from "node:zlib";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { MalformedFrame } from "../../protocol/errors.js";
-import { type Envelope, readBody, signedBytes } from "../../protocol/version-2/envelope.js";
+import { readEntryBody } from "../../protocol/version-2/decision-body.js";
+import { type Envelope, signedBytes } from "../../protocol/version-2/envelope.js";
 import type { Entry, OrderKey, SignedBytes } from "./entry.js";
 
 /** SHA-256. */
@@ -80,7 +81,7 @@ export function isUnreadable(orderKey: OrderKey, value: Buffer, hash: Hash): boo
 
 function readEnvelope(body: Buffer): Envelope | null {
   try {
-    return readBody(body);
+    return readEntryBody(body);
   } catch (problem) {
     if (problem instanceof MalformedFrame) return null;
     throw problem;

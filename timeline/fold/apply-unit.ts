@@ -6,9 +6,10 @@
 import type { ByteString } from "../../protocol/byte-string.js";
 import { array, error, NIL_ARRAY, type Reply } from "../../protocol/reply.js";
 import { withItemsFound } from "../../protocol/step-reply.js";
-import { needsDaemon } from "../../protocol/version-2/envelope.js";
+import { type Decided, type Envelope, needsDaemon } from "../../protocol/version-2/envelope.js";
 import { CommandFailure, dbIndexOutOfRange } from "../../store/arguments/command-errors.js";
 import type { Database } from "../../store/database.js";
+import { implicitCondition } from "../../store/implicit-condition.js";
 import type { KeyRing } from "../../store/key-ring.js";
 import { BudgetExceeded } from "../../store/keyspace/effort-budget.js";
 import { throwOutOfMemory } from "../../store/keyspace/out-of-memory.js";
@@ -52,9 +53,48 @@ export function applyUnit(
   if (refusal !== null) return answer(refusal, isDenied(refusal) ? "denied" : "malformed", unit);
   if (!unit.isRunnable) return answer(errorOf(unit), "malformed", unit);
   const { envelope } = unit;
+  if (envelope.decided !== null) return applyDecided(unit, envelope.decided, database, records);
   if (envelope.if !== null && !database.holds(envelope.if, envelope.at))
     return answer(NIL_ARRAY, "unmet", unit);
   return answer(run(unit, database, records), "applied", unit);
+}
+
+/**
+ * Applies a unit on which the members have decided. Its conditions are not evaluated: entries with earlier dates may
+ * have arrived since the decision.
+ */
+function applyDecided(
+  unit: FoldUnit,
+  { outcome }: Decided,
+  database: Database,
+  records: UndoRecord[],
+): UnitAnswer {
+  const implicit = unit.command === null ? null : implicitCondition(unit.argv);
+  if (outcome === "unmet")
+    return implicit === null || unit.envelope.if !== null
+      ? answer(NIL_ARRAY, "unmet", unit)
+      : answer(implicit.unmet, "applied", unit);
+  if (implicit === null) return answer(run(unit, database, records), "applied", unit);
+  const argv = implicit.unconditional;
+  const command = unit.table.resolve(argv);
+  if (command instanceof CommandFailure) return answer(command.reply, "malformed", unit);
+  const folded = new FoldedUnit(unit.entryId, unit.envelope, unit.index);
+  const reply = runCommand(database, command, argv, folded, records);
+  const isError = reply.kind === "error" || implicit.applied === null;
+  return answer(isError ? reply : (implicit.applied as Reply), "applied", unit);
+}
+
+/** Whether the conditions of a unit hold, for the decision on it. */
+export function conditionsHold(
+  { if: conditions, commands, at, db, multi }: Envelope,
+  database: Database,
+): boolean {
+  if (conditions !== null && !database.holds(conditions, at)) return false;
+  const implicit = multi ? null : implicitCondition(commands[0] ?? []);
+  if (implicit === null) return true;
+  const reply = database.execute(implicit.check, { at, db, id: "" });
+  // If the key has another type, the command's own error is the answer.
+  return reply.kind !== "integer" || Number(reply.value) > 0 === implicit.expected > 0;
 }
 
 /**

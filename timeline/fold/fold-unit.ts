@@ -41,9 +41,9 @@ export function ordinaryCommands(
   databases: number,
   { table, known }: { readonly table: CommandIndex | null; readonly known: Semantics },
 ): Command[] | null {
-  const { multi, units, if: conditions, commands } = envelope;
-  if (table === null || multi || units !== null || conditions !== null || envelope.db >= databases)
-    return null;
+  const { multi, units, if: conditions, commands, decided } = envelope;
+  if (table === null || multi || units !== null || conditions !== null || decided !== null) return null;
+  if (envelope.db >= databases) return null;
   const found = new Array<Command>(commands.length);
   for (let i = 0; i < commands.length; i++) {
     const argv = commands[i] as (typeof commands)[number];
@@ -242,6 +242,8 @@ function kindOfSeveral(
 
 /** Returns an entry's units in order. */
 export function unitsOf(entry: Entry, databases: number, known: Semantics = SEMANTICS): FoldUnit[] {
+  // A decision that only closes earlier member lists has no unit.
+  if (entry.envelope.decided?.signed === null) return [];
   return unitsIn(entry.envelope).map((range) => new FoldUnit(entry, range, databases, known));
 }
 

@@ -5,7 +5,7 @@
  * An entry is stored as its bytes and its undo records: fewer long-lived objects mean less work for the garbage
  * collector. Its units are created again when an entry arrives that belongs before it, which is rare.
  */
-import { readBody } from "../../protocol/version-2/envelope.js";
+import { readEntryBody } from "../../protocol/version-2/decision-body.js";
 import type { UndoRecord } from "../../store/keyspace/undo.js";
 import type { Semantics } from "../../store/semantics.js";
 import { compareOrderKeys, type Entry, type OrderKey } from "../entries/entry.js";
@@ -48,7 +48,7 @@ export class TailEntry implements OrderKey {
   /** Creates the units from the bytes. */
   createUnits(databases: number, known: Semantics): readonly FoldUnit[] {
     const { id, body, undoing } = this;
-    const all = unitsOf({ id, body, signature: body, envelope: readBody(body) }, databases, known);
+    const all = unitsOf({ id, body, signature: body, envelope: readEntryBody(body) }, databases, known);
     this.units = all.filter(({ kind }) => kind === "data");
     for (const [i, unit] of all.entries()) {
       if (unit.kind !== "data") continue;

@@ -114,6 +114,8 @@ export interface PeeringContext {
   readonly verifySignature: (spki: ByteString, bytes: Buffer, signature: Buffer) => boolean;
   /** Checks an entry. The buffers are views, and may be kept. */
   readonly checkEntry: CheckEntry;
+  /** Checks a client's envelope that members are to decide. @returns null if it is not valid, or its signer is unknown */
+  readonly checkUnit: (unit: PackedEntry) => { readonly id: ByteString } | null;
   /** The threads that check signatures, or null if signatures are checked as their entries are read. */
   readonly signatureThreads: SignatureThreads | null;
   /** The channel messages, or null if none are exchanged. */

@@ -10,6 +10,8 @@ const MIB = 1024 * KIB;
 export const PEERING_LIMITS = {
   /** The maximum age of envelopes from clients (--window). */
   past: 30_000,
+  /** How far such an envelope may be dated ahead of the clock (--window). */
+  future: 5_000,
   /**
    * The maximum bytes of an entry: the highest possible --max-request-bytes, plus the bytes that a gateway adds. All
    * daemons have the same limit, regardless of their options, because an entry that one daemon has accepted must be
@@ -154,6 +156,7 @@ export type PeeringLimits = { readonly [Name in keyof typeof PEERING_LIMITS]: nu
 export const peeringLimits = ({ window, limits }: Settings): PeeringLimits => ({
   ...PEERING_LIMITS,
   past: window.past,
+  future: window.future,
   relayBytes: limits.maxRelayBytes,
   comparePercent: limits.comparePercent,
   standstillMs: limits.standstill,

@@ -24,16 +24,16 @@ const AT = 1_790_000_000_000;
 /** A disk that the test syncs. */
 class Disk {
   isDurable = true;
-  mark_: Buffer | null = null;
-  #put: Buffer | null = null;
+  marks = new Map<string, Buffer>();
+  readonly #put = new Map<string, Buffer>();
   #waiting: (() => void)[] = [];
 
-  mark(): Buffer | null {
-    return this.mark_;
+  mark(name: string): Buffer | null {
+    return this.marks.get(name) ?? null;
   }
 
   put(_: readonly unknown[], marks: readonly Mark[] = []): void {
-    for (const [, value] of marks) this.#put = value;
+    for (const [name, value] of marks) this.#put.set(name, value);
   }
 
   synced(): Promise<void> {
@@ -41,7 +41,7 @@ class Disk {
   }
 
   async sync(): Promise<void> {
-    this.mark_ = this.#put;
+    this.marks = new Map(this.#put);
     for (const resolve of this.#waiting.splice(0)) resolve();
     await Promise.resolve();
     await Promise.resolve();

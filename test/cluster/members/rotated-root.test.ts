@@ -44,14 +44,14 @@ const { cluster } = started;
 /** A disk that stores everything immediately. */
 class Disk {
   readonly isDurable = true;
-  #kept: Buffer | null = null;
+  readonly #kept = new Map<string, Buffer>();
 
-  mark(): Buffer | null {
-    return this.#kept;
+  mark(name: string): Buffer | null {
+    return this.#kept.get(name) ?? null;
   }
 
   put(_: readonly unknown[], marks: readonly Mark[] = []): void {
-    for (const [, value] of marks) this.#kept = value;
+    for (const [name, value] of marks) this.#kept.set(name, value);
   }
 
   synced(): Promise<void> {

@@ -26,7 +26,7 @@ const facts = { last: 0, first: 1, created: "today", replicas: 1, others: 0, max
 /** Returns a state, and a recorder for it whose stream assigns consecutive numbers. */
 function sceneOf(unitSteps: number) {
   const signers = loadSigners({ signKey: [pair.file], rootKey: [], clusterName: "dbsync" }, log);
-  const state = new OrderedState(emptyStreamState(signers.makeRing(), 16), entryCheck(signers));
+  const state = new OrderedState(emptyStreamState(signers.makeRing(), 16), entryCheck(signers, null));
   signers.follow(state);
   const published: Buffer[] = [];
   const stream = double<OrderStream>({

@@ -16,7 +16,7 @@ const keys = { signKey: [pair.file], rootKey: [root.file], clusterName: "dbsync"
 
 function stateFrom(initial: (makeRing: () => StreamState["ring"]) => StreamState) {
   const signers = loadSigners(keys, log);
-  const state = new OrderedState(initial(signers.makeRing), entryCheck(signers));
+  const state = new OrderedState(initial(signers.makeRing), entryCheck(signers, null));
   signers.follow(state);
   return { state, signers };
 }

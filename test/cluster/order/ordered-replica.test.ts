@@ -113,7 +113,7 @@ test("an unknown semantics version stops the daemon, in the stream and in a snap
   assert.equal(replica.recording.state, "outdated");
   assert.match(replica.connected(factsUpTo(1)) ?? "", sentence);
   using folder = makeFolder();
-  const state = new OrderedState(emptyStreamState(makeRing(), 16), entryCheck(signersOf()));
+  const state = new OrderedState(emptyStreamState(makeRing(), 16), entryCheck(signersOf(), null));
   state.apply(message);
   const chunks = writeOrderSnapshot(state.current, { created: "today", cluster });
   new SnapshotFiles(orderFolder(folder.path)).write(1, chunks);

@@ -26,7 +26,7 @@ function sceneOf(known: Semantics = EARLIER_SEMANTICS) {
   const signers = loadSigners(keys, log, known);
   const applied: string[] = [];
   const past = emptyStreamState(signers.makeRing(), 16);
-  const state = new OrderedState(past, entryCheck(signers), (id) => void applied.push(id));
+  const state = new OrderedState(past, entryCheck(signers, null), (id) => void applied.push(id));
   signers.follow(state);
   const sign = (
     commands: readonly (readonly string[])[],

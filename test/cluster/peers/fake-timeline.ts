@@ -1,5 +1,7 @@
 /** The part of a timeline that members use, on a disk that a test can block. */
+
 import type { ByteString } from "../../../protocol/byte-string.js";
+import { NO_PROMISES, writeStoredPromises } from "../../../protocol/members/decision-messages.js";
 import { DigestIndex } from "../../../timeline/compare/digest-index.js";
 import {
   type Entry,
@@ -24,6 +26,18 @@ export class FakeTimeline {
   published = 0;
   prunedTo = -1;
   handover: Timeline["handover"] | null = null;
+  readonly newest = { at: 0, seq: 0 };
+  readonly isFolded = () => false;
+  /** No unit is decided. */
+  readonly decided = {
+    folded: () => {},
+    openDate: Number.POSITIVE_INFINITY,
+    promises: writeStoredPromises(NO_PROMISES),
+    storePromises: (_: Buffer, stored: () => void) => stored(),
+    stored: () => [],
+    find: () => null,
+    knownFrom: 0,
+  };
   isSkewed = false;
   readonly waiting = { marks: 0, areMarkedFolded: true, mark: () => void this.waiting.marks++ };
   readonly damagedEntries = {

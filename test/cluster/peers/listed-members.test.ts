@@ -23,6 +23,9 @@ class Lists {
   refusal: string | null = null;
   isJoining = false;
   isReporting = true;
+  readonly heads = [];
+  readonly membership = { inForce: null };
+  readonly history = { missing: new Set<string>(), find: () => null };
   readonly given: Buffer[] = [];
   readonly vouched: [string, number][] = [];
 

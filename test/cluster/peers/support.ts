@@ -168,6 +168,7 @@ export class World {
       about: null,
       lists: null,
       checkEntry: checkEntryBy(known),
+      checkUnit: () => null,
       connect: this.#connectFrom(name),
       uptime: () => this.now,
       random: () => this.random.below(1000) / 1000,

@@ -2,12 +2,18 @@
 import assert from "node:assert/strict";
 import { createPublicKey } from "node:crypto";
 import { test } from "node:test";
+import type { ListHistory } from "../../../cluster/members/list-history.js";
 import { entryCheck } from "../../../cluster/replica/check-entry.js";
 import { introductionOf } from "../../../cluster/replica/own-envelopes.js";
 import { RING_BODY_BYTES_MAX } from "../../../engine/pipeline/envelope-checks.js";
-import { type Identity, makeIdentity } from "../../../engine/trust/identity.js";
+import { hashOf, type Identity, makeIdentity } from "../../../engine/trust/identity.js";
 import { loadSigners } from "../../../engine/trust/load-signers.js";
-import type { EnvelopeHeader } from "../../../protocol/version-2/envelope.js";
+import { signEnvelope } from "../../../keys/sign.js";
+import { bytesOf } from "../../../protocol/byte-string.js";
+import { type Ballot, voteBytes, writeCertificate } from "../../../protocol/members/decision-votes.js";
+import { listHash, type MemberList } from "../../../protocol/members/member-list.js";
+import { type Decision, writeDecision } from "../../../protocol/version-2/decision-body.js";
+import { type EnvelopeHeader, signedBytes } from "../../../protocol/version-2/envelope.js";
 import { log } from "../../daemon/scene.js";
 import { makeKeyPair, type SignedEnvelope, signCommands } from "../../support/envelope-client.js";
 
@@ -19,7 +25,7 @@ const FAR = Date.UTC(2100, 0);
 
 function sceneOf(rootKey: readonly string[] = []) {
   const signers = loadSigners({ signKey: [pair.file], rootKey, clusterName: "dbsync" }, log);
-  const check = entryCheck(signers);
+  const check = entryCheck(signers, null);
   const { cluster } = signers;
   const sign = (commands: readonly (readonly string[])[], header: Partial<EnvelopeHeader> = {}) =>
     signCommands(pair, commands, { cluster, ...header });
@@ -153,4 +159,83 @@ test("an entry dated too far ahead to be stored is detected before its signature
   const far = sign([["SET", "k", "v"]], { at: FAR });
   assert.equal(judge({ ...far, signature: Buffer.alloc(256) }), "no-room");
   assert.deepEqual(judge(far, [far.id]), { stored: { at: FAR, seq: 0, id: far.id } });
+});
+
+const members = [makeIdentity(), makeIdentity(), makeIdentity()];
+
+/** Returns what a list's members decide on an envelope, and how a daemon that knows the list judges it. */
+function decisionScene() {
+  const { signers, cluster, sign } = sceneOf();
+  const ids = members.map(({ id }) => id).sort();
+  const list: MemberList = { cluster, number: 1, parents: [], members: ids, removed: [] };
+  const hash = listHash(list, hashOf);
+  const missed: string[] = [];
+  const lists = {
+    find: (wanted: string) => (wanted === hash ? { list, hash } : null),
+    miss: (wanted: string) => void missed.push(wanted),
+  };
+  const check = entryCheck(signers, lists as unknown as ListHistory);
+  const ballot = { list: 1, listHash: hash, round: 1, member: ids[0] as string, attempt: 0 };
+  const bodyOf = (unit: SignedEnvelope | null, more: Partial<Decision> = {}) =>
+    writeDecision({ slot: 1, previous: null, at: 7, seq: 0, outcome: "applied", unit, ...more });
+  const certify = (body: Buffer, voters: readonly Identity[], by: Ballot = ballot, slot = 1) => {
+    const bytes = voteBytes(cluster, { ballot: by, slot, decision: hashOf(signedBytes(body)) });
+    const votes = voters.map(({ spki, key }) => ({ spki, signature: bytesOf(signEnvelope(bytes, key)) }));
+    return writeCertificate({ ballot: by, votes });
+  };
+  const judge = (body: Buffer, signature: Buffer, held = "") =>
+    check(body, signature, { holds: ({ id }) => id === held, hasRoom: () => true });
+  return { sign, ballot, bodyOf, certify, judge, missed, check };
+}
+
+test("a decision with the votes of a majority of its list is an entry at its position", () => {
+  const { sign, bodyOf, certify, judge } = decisionScene();
+  const unit = sign([["SET", "lock", "a", "NX"]], { decide: true, at: 5 });
+  for (const body of [bodyOf(unit), bodyOf(null, { outcome: "unmet" })]) {
+    const entry = judge(body, certify(body, members.slice(1)));
+    assert.ok(typeof entry === "object" && "envelope" in entry);
+    assert.deepEqual([entry.envelope.at, entry.envelope.decided?.slot], [7, 1]);
+    assert.ok("stored" in (judge(body, Buffer.alloc(0), entry.id) as object));
+  }
+});
+
+test("a decision without enough votes, or on another envelope, is refused", () => {
+  const { sign, ballot, bodyOf, certify, judge, missed } = decisionScene();
+  const [one, two] = members as [Identity, Identity];
+  const unit = sign([["SET", "lock", "a", "NX"]], { decide: true });
+  const body = bodyOf(unit);
+  const refusals: [Buffer, Buffer, RegExp][] = [
+    [body, certify(body, [one]), /majority/],
+    [body, certify(body, [one, one]), /majority/],
+    [body, certify(body, [one, makeIdentity()]), /not that of a member/],
+    [body, certify(body, [one, two], ballot, 2), /signature of a vote/],
+    [body, certify(body, [one, two], { ...ballot, list: 2 }), /number of the member list/],
+    [body, Buffer.from("signature"), /without votes/],
+  ];
+  const others = [
+    sign([["SET", "lock", "a", "NX"]]),
+    sign([["KEY", "LIST"]], { decide: true }),
+    sign([["SET", "k", "v"]], { decide: true, cluster: "x".repeat(32) }),
+    { ...unit, signature: Buffer.alloc(256) },
+  ];
+  for (const other of others) {
+    const bytes = bodyOf(other);
+    refusals.push([bytes, certify(bytes, [one, two]), /requested|wrong-cluster|bad-signature/]);
+  }
+  for (const [bytes, signature, reason] of refusals) {
+    const checked = judge(bytes, signature);
+    assert.ok(typeof checked === "object" && "refused" in checked);
+    assert.match(checked.refused, reason);
+  }
+  const unknown = { ...ballot, listHash: "u".repeat(32) };
+  assert.equal(judge(body, certify(body, [one, two], unknown)), "unknown-signer");
+  assert.deepEqual(missed, ["u".repeat(32)]);
+});
+
+test("an envelope whose signer requests a decision is no entry of its own", () => {
+  const { sign, judge } = decisionScene();
+  const { body, signature } = sign([["SET", "k", "v"]], { decide: true });
+  const checked = judge(body, signature);
+  assert.ok(typeof checked === "object" && "refused" in checked);
+  assert.match(checked.refused, /requested a decision/);
 });

@@ -9,6 +9,7 @@ import type { EnvelopeAnswer } from "../../../engine/answers/request.js";
 import type { SeenEnvelopes } from "../../../engine/pipeline/seen-envelopes.js";
 import { realEnvironment } from "../../../net/process/clock-and-randomness.js";
 import { bulk, integer, OK } from "../../../protocol/reply.js";
+import { readEntryBody, writeDecision } from "../../../protocol/version-2/decision-body.js";
 import { readBody } from "../../../protocol/version-2/envelope.js";
 import type { DaemonState } from "../../../protocol/version-2/messages-v2.js";
 import { KeyRing } from "../../../store/key-ring.js";
@@ -26,6 +27,7 @@ const applied: UnitAnswer = { reply: OK, outcome: "applied", late: false };
 
 class FakeTimeline {
   readonly handover = { adoptions: 0 };
+  readonly decided = { find: (): OrderKey | null => null };
   readonly waiting = { isDelayed: () => this.isDelayed, has: ({ id }: OrderKey) => this.unfolded.has(id) };
   isDelayed = false;
   state: "live" | "catching-up" = "live";
@@ -77,6 +79,13 @@ const quietPeers = () => ({
   standstill: { mayBeStale: false, isCutOff: false },
   removalReport: null as { code: "revoked" | "not-listed"; by: string } | null,
   members: [] as { id: string; connection: "connected" | "waiting" }[],
+  decisions: {
+    isPossible: false,
+    submitted: [] as string[],
+    submit(id: string) {
+      this.submitted.push(id);
+    },
+  },
 });
 
 interface Fixture {
@@ -347,6 +356,35 @@ test("an entry from a peer is answered when it is folded", async () => {
   assert.equal(await answers[1], "answer-not-kept unknown", "folded by a refold, whose answers are not kept");
   scene.pipeline.stop();
   assert.equal(await answers[2], "answer-not-kept unknown", "the daemon stops");
+});
+
+test("an envelope that requests a decision waits for it, and is not recorded", async () => {
+  const { scene, timeline, peers, recorder } = fixture();
+  const envelope = scene.sign([["SET", "lock", "me", "NX"]], { decide: true });
+  assert.equal(await codeOf(scene.take(envelope)), "cannot-decide not-applied");
+  peers.decisions.isPossible = true;
+  const answer = codeOf(scene.take(envelope));
+  const copy = codeOf(scene.take(envelope));
+  assert.deepEqual([peers.decisions.submitted, timeline.taken.length], [[envelope.id], 0]);
+  assert.equal(await isSettled(answer), false);
+  const { body, signature } = envelope;
+  const unit = { body, signature };
+  const head = { slot: 1, previous: null, at: NOW + 1, seq: 0, outcome: "applied" } as const;
+  const decision = writeDecision({ ...head, unit });
+  const entry = { id: "d".repeat(32), body: decision, signature, envelope: readEntryBody(decision) };
+  recorder.folded([entry], [{ entry, answers: [{ ...applied, late: true }] }]);
+  const decided = "+OK\r\n$7\r\ndecided\r\n";
+  assert.deepEqual([await answer, await copy], [decided, decided]);
+  timeline.decided.find = () => ({ at: NOW + 1, seq: 0, id: entry.id });
+  assert.ok(recorder.holds({ at: NOW, seq: 0, id: envelope.id }));
+});
+
+test("an envelope on which the members have not decided when the daemon stops may still be applied", async () => {
+  const { scene, peers } = fixture();
+  peers.decisions.isPossible = true;
+  const answer = codeOf(scene.take(scene.sign([["SET", "k", "v"]], { decide: true })));
+  scene.pipeline.stop();
+  assert.equal(await answer, "undecided unknown");
 });
 
 test("answers to peers' entries are kept for the window, as long as there is space", async () => {

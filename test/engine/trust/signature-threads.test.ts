@@ -17,7 +17,7 @@ const ed25519 = makeKeyPair();
 const unknownPair = makeKeyPair();
 const signers = loadSigners({ signKey: [rsa.file, ed25519.file], rootKey: [], clusterName: "dbsync" }, log);
 const { cluster } = signers;
-const check = entryCheck(signers);
+const check = entryCheck(signers, null);
 const timeline = { holds: () => false, hasRoom: () => true };
 
 const warned: unknown[] = [];

@@ -38,6 +38,7 @@ const header = fc.record(
     as: anyBytes.filter((user) => user !== ""),
     choices: fc.constantFrom(new Map([[0, []]]), new Map([[0, ["a", ""]]])),
     expiries: fc.maxSafeNat().map((at) => new Map([[0, at]])),
+    decide: fc.boolean(),
   },
   { requiredKeys: ["key", "cluster", "at", "seq", "nonce"], noNullPrototype: true },
 ) as fc.Arbitrary<HeaderFields>;
@@ -60,10 +61,11 @@ test("any envelope is parsed back from its body", () => {
       const isSingle = argvs.length === 1 || fields.multi === true;
       const canDivide = argvs.length > 2 && fields.multi !== true;
       const units = canDivide ? [2, argvs.length - 2] : null;
-      const sent = { ...fields, if: isSingle ? condition : null, units };
+      const decide = isSingle && fields.decide === true;
+      const sent = { ...fields, if: isSingle ? condition : null, units, decide };
       const body = latin1(writeBody(sent, argvs.map(writeCommand)));
       const defaults = { db: 0, multi: false, units: null, after: null, only: null, as: null, ...NO_CHOICES };
-      assert.deepEqual(readBody(body), { ...defaults, ...sent, commands: argvs });
+      assert.deepEqual(readBody(body), { ...defaults, ...sent, commands: argvs, decided: null });
       assert.deepEqual(envelopeOf(sent, argvs), readBody(body));
       assert.equal(signerOf(body), fields.key);
       assert.deepEqual(writeSigned(sent, argvs), signedBytes(body));

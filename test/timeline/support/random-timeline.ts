@@ -72,6 +72,8 @@ export function entryOf(
     as: null,
     choices: null,
     expiries: null,
+    decide: false,
+    decided: null,
     ...fields,
   };
   const { commands, ...header } = envelope;

@@ -73,6 +73,7 @@ async function startNode(
       return verifyEnvelope(bytes, signature, key);
     },
     checkEntry: checkEntryBy(new Map([[client.id, client]])),
+    checkUnit: () => null,
     connect: openTransport(log),
     log: { info: note, warn: note, error: note },
   });

@@ -1,0 +1,308 @@
+/**
+ * Connects the decisions with this daemon's timeline, member lists and connections. Without a member list, nothing is
+ * decided. Source: docs/protocol-v2.md "Decisions".
+ */
+import type { ByteString } from "../../../protocol/byte-string.js";
+import { bytesOf } from "../../../protocol/byte-string.js";
+import { MalformedFrame } from "../../../protocol/errors.js";
+import {
+  type DecisionMessage,
+  type LastDecision,
+  readDecisionMessage,
+  readStoredPromises,
+  writeDecisionMessage,
+  writeStoredPromises,
+} from "../../../protocol/members/decision-messages.js";
+import {
+  type Certificate,
+  readCertificate,
+  writeCertificate,
+} from "../../../protocol/members/decision-votes.js";
+import type { SignedList } from "../../../protocol/members/signed-list.js";
+import {
+  isDecision,
+  readDecision,
+  readEntryBody,
+  writeDecision,
+} from "../../../protocol/version-2/decision-body.js";
+import { type Envelope, hexOf, SEQ_MAX, signedBytes } from "../../../protocol/version-2/envelope.js";
+import type { EnvelopeDate } from "../../../protocol/version-2/messages-v2.js";
+import { type Entry, type OrderKey, orderKeyOf } from "../../../timeline/entries/entry.js";
+import type { MemberLists } from "../../members/member-lists.js";
+import type { ClusterState } from "../shared/cluster-state.js";
+import type {
+  DecisionPorts,
+  Judgement,
+  Proposal,
+  VoterState,
+  VotingList,
+  VotingLists,
+  WaitingUnit,
+} from "./decision-types.js";
+import { Decisions } from "./decisions.js";
+
+const NO_SIGNATURE = Buffer.alloc(0);
+
+export class DecisionMaking {
+  readonly #cluster: ClusterState;
+  #decisions: Decisions | null = null;
+  /** The lists that were found last, and what they follow from. */
+  #known: {
+    readonly heads: MemberLists["heads"];
+    readonly since: number;
+    readonly size: number;
+    readonly lists: VotingLists | null;
+  } | null = null;
+
+  constructor(cluster: ClusterState) {
+    this.#cluster = cluster;
+    cluster.timeline.decided.folded = (entries) => this.#folded(entries);
+  }
+
+  /**
+   * Whether units can be decided here, as of the last tick: a member list is in force, and names this daemon. It is a
+   * field, because each request reads it.
+   */
+  isPossible = false;
+
+  /** Whether this daemon may have lost votes, and so does not vote. */
+  get isAmnesic(): boolean {
+    return this.#decisions?.isAmnesic ?? false;
+  }
+
+  get waiting(): number {
+    return this.#decisions?.waiting ?? 0;
+  }
+
+  /** The number of the last decision that is part of the state. */
+  get last(): number {
+    return this.#decisions?.last.slot ?? 0;
+  }
+
+  /** Passes a client's unit to the members. @param id  that of the envelope */
+  submit(id: ByteString, body: Buffer, signature: Buffer): void {
+    const { uptime, limits } = this.#cluster;
+    this.#begun()?.submit({ id, body, signature, until: uptime() + limits.past });
+    this.#pin();
+  }
+
+  /** @throws MalformedFrame */
+  receive(from: ByteString, bytes: Buffer): void {
+    // Copy the bytes, because the message's buffers are views that may be kept.
+    const message = readDecisionMessage(Buffer.from(bytes));
+    this.#begun()?.receive(from, message);
+    this.#pin();
+  }
+
+  tick(): void {
+    this.isPossible = this.#votingLists(this.#decisions?.last.list ?? 0) !== null;
+    const decisions = this.#begun();
+    if (decisions === null) return;
+    decisions.tick();
+    this.#pin();
+  }
+
+  /** Keeps the dates from an open vote on from becoming final. */
+  #pin(): void {
+    this.#cluster.timeline.decided.openDate = this.#decisions?.openDate ?? Number.POSITIVE_INFINITY;
+  }
+
+  /** Begins to decide once this daemon is a member of a list that is on its disk. */
+  #begun(): Decisions | null {
+    if (this.#decisions !== null || !this.isPossible) return this.#decisions;
+    const { decided } = this.#cluster.timeline;
+    const stored = decided.promises;
+    const state = stored === null ? null : this.#stateOf(readStoredPromises(stored));
+    const decisions = new Decisions(this.#ports(), state);
+    this.#decisions = decisions;
+    if (state?.accepted != null) this.#noteStored(state.accepted.proposal);
+    return decisions;
+  }
+
+  /**
+   * Records the decisions that were made before this start. A member that has never voted needs none of them: of every
+   * majority that votes again, a member has voted before.
+   * @param accepted  the decision for which this daemon has voted last
+   */
+  #noteStored(accepted: Proposal): void {
+    const { timeline, hash } = this.#cluster;
+    const { decided } = timeline;
+    const parts = timeline.hasFolded(accepted) ? timeline.read(accepted) : null;
+    if (parts !== null) decided.note([this.#entryOf(parts.body, parts.signature)]);
+    for (const { orderKey, body, signature } of decided.stored(decided.knownFrom))
+      if (timeline.hasFolded(orderKey))
+        decided.note([{ id: hash(signedBytes(body)), body, signature, envelope: readEntryBody(body) }]);
+  }
+
+  #stateOf({ promised, accepted, last }: ReturnType<typeof readStoredPromises>): VoterState | null {
+    const proposal = accepted === null ? null : this.#read(accepted.body);
+    if (accepted !== null && proposal === null) return null;
+    return { promised, last, accepted: accepted && proposal && { ...accepted, proposal } };
+  }
+
+  #folded(entries: readonly Entry[]): void {
+    for (const entry of entries) {
+      const list = readCertificate(entry.signature)?.ballot.list ?? 0;
+      this.#decisions?.folded(this.#proposalOf(entry), list);
+    }
+    this.#pin();
+  }
+
+  /** @param since  the number of the list that made the last known decision */
+  #votingLists(since: number): VotingLists | null {
+    const { lists } = this.#cluster;
+    if (lists === null || !lists.isReporting) return null;
+    const { heads, history } = lists;
+    const known = this.#known;
+    if (known?.heads === heads && known.since === since && known.size === history.size) return known.lists;
+    const found = this.#findLists(lists, since);
+    this.#known = { heads, since, size: history.size, lists: found };
+    return found;
+  }
+
+  #findLists(lists: MemberLists, since: number): VotingLists | null {
+    const { inForce } = lists.membership;
+    const head = lists.heads.find(({ hash }) => hash === inForce?.hash);
+    if (head === undefined) return null;
+    const earlier = head.list.number === since ? [] : lists.history.before(head, since);
+    return earlier === null ? null : { current: votingList(head), earlier: earlier.map(votingList) };
+  }
+
+  #ports(): DecisionPorts {
+    const cluster = this.#cluster;
+    const { identity, timeline } = cluster;
+    return {
+      own: identity,
+      cluster: cluster.cluster,
+      sign: (bytes) => bytesOf(identity.sign(bytes)),
+      verify: (spki, bytes, signature) =>
+        cluster.verifySignature(spki, bytes, Buffer.from(signature, "latin1")),
+      hash: cluster.hash,
+      uptime: cluster.uptime,
+      random: cluster.random,
+      lists: (since) => this.#votingLists(since),
+      isConnected: (id) => cluster.members.has(id),
+      send: (to, message) => this.#send(to, message),
+      save: ({ accepted, ...state }, then) => {
+        const stored = accepted && { ...accepted, body: accepted.proposal.body };
+        timeline.decided.storePromises(writeStoredPromises({ ...state, accepted: stored }), () => {
+          then();
+          this.#pin();
+        });
+        this.#pin();
+      },
+      isDecided: (unit) => timeline.decided.find(unit) !== null,
+      isCovered: (decision, last) => this.#isCovered(decision, last),
+      propose: (unit, last, notBefore) => this.#propose(unit, last, notBefore),
+      judge: (proposal) => this.#judge(proposal),
+      read: (body) => this.#read(body),
+      readUnit: (body, signature) => this.#readUnit(body, signature),
+      decided: (proposal, certificate) => this.#made(proposal, certificate),
+      contradicted: (member) => cluster.log.error({ member: hexOf(member) }, CONTRADICTED),
+    };
+  }
+
+  #isCovered({ slot, orderKey }: Pick<LastDecision, "slot" | "orderKey">, last: LastDecision): boolean {
+    const { timeline } = this.#cluster;
+    if (orderKey === null) return false;
+    // What was removed cannot be checked. That a decision was removed is plausible only if the last known one was, too.
+    if (orderKey.at <= timeline.prunedTo) return (last.orderKey?.at ?? 0) <= timeline.prunedTo;
+    const body = timeline.hasFolded(orderKey) ? timeline.read(orderKey)?.body : undefined;
+    return body !== undefined && isDecision(body) && readDecision(body).slot === slot;
+  }
+
+  #send(to: ByteString, message: DecisionMessage): void {
+    const member = this.#cluster.members.get(to);
+    if (member === undefined || member.status === null) return;
+    member.connection.send({ kind: "decision", message: writeDecisionMessage(message) });
+  }
+
+  #readUnit(body: Buffer, signature: Buffer): WaitingUnit | null {
+    const { checkUnit, uptime, limits } = this.#cluster;
+    const unit = checkUnit({ body, signature });
+    return unit === null ? null : { id: unit.id, body, signature, until: uptime() + limits.past };
+  }
+
+  /** Parses a decision and checks its unit's signature. */
+  #read(body: Buffer): Proposal | null {
+    try {
+      const { unit } = readDecision(body);
+      if (unit !== null && this.#cluster.checkUnit(unit) === null) return null;
+      return this.#proposalOf(this.#entryOf(body));
+    } catch (problem) {
+      if (problem instanceof MalformedFrame) return null;
+      throw problem;
+    }
+  }
+
+  #proposalOf({ id, body }: Entry): Proposal {
+    const { slot, previous, at, seq, unit } = readDecision(body);
+    const decides = unit === null ? null : this.#cluster.hash(signedBytes(unit.body));
+    return { id, slot, previous, at, seq, unit: decides, body };
+  }
+
+  #entryOf(body: Buffer, signature: Buffer = NO_SIGNATURE): Entry {
+    return { id: this.#cluster.hash(signedBytes(body)), body, signature, envelope: readEntryBody(body) };
+  }
+
+  #propose(unit: WaitingUnit | null, last: LastDecision, notBefore: number): Proposal | null {
+    const { timeline, clock, limits } = this.#cluster;
+    const now = clock();
+    const first = Math.max(now, timeline.watermark + 1, notBefore);
+    const { at, seq } = nextDate(first, [timeline.newest, last.orderKey ?? { at: 0, seq: 0 }]);
+    if (at > now + limits.future || !timeline.isFolded(at)) return null;
+    const decision = { slot: last.slot + 1, previous: last.orderKey, at, seq };
+    if (unit === null)
+      return this.#proposalOf(this.#entryOf(writeDecision({ ...decision, outcome: "unmet", unit })));
+    const draft = this.#entryOf(writeDecision({ ...decision, outcome: "applied", unit }));
+    if (!isInWindow(draft.envelope, now, limits.past)) return null;
+    if (timeline.conditionsHold(draft.envelope)) return this.#proposalOf(draft);
+    return this.#proposalOf(this.#entryOf(writeDecision({ ...decision, outcome: "unmet", unit })));
+  }
+
+  #judge({ body, previous, at, unit }: Proposal): Judgement {
+    const { timeline, clock, limits } = this.#cluster;
+    const entry = this.#entryOf(body);
+    const { envelope } = entry;
+    const now = clock();
+    if (previous !== null && !isAfter(orderKeyOf(entry), previous)) return { notBefore: previous.at + 1 };
+    if (at <= timeline.watermark) return { notBefore: timeline.watermark + 1 };
+    if (at > now + limits.future || !timeline.isFolded(at)) return "wait";
+    if (envelope.decided?.signed === null) return "yes";
+    const isKnown = unit === null || timeline.decided.find(unit) !== null;
+    // A member accepts a unit a little longer than its keeper proposes it, because clocks differ.
+    if (isKnown || !isInWindow(envelope, now, 2 * limits.past)) return "wait";
+    if (timeline.hasChangedAfter(entry)) return { notBefore: timeline.newest.at + 1 };
+    return timeline.conditionsHold(envelope) === (envelope.decided?.outcome === "applied") ? "yes" : "wait";
+  }
+
+  #made({ body }: Proposal, certificate: Certificate): void {
+    const { timeline, identity } = this.#cluster;
+    const entry = this.#entryOf(body, writeCertificate(certificate));
+    timeline.takeDecision(entry, identity.id);
+  }
+}
+
+const CONTRADICTED = "a member has voted for two decisions in one ballot: it is broken or lies";
+
+const votingList = ({ hash, list: { number, members } }: SignedList): VotingList => ({
+  number,
+  hash,
+  members: new Set(members),
+});
+
+/** Returns the first date that is not before `first`, and later than all others. */
+function nextDate(first: number, others: readonly EnvelopeDate[]): EnvelopeDate {
+  let date: EnvelopeDate = { at: first, seq: 0 };
+  for (const { at, seq } of others) {
+    if (at < date.at || (at === date.at && seq < date.seq)) continue;
+    date = seq < SEQ_MAX ? { at, seq: seq + 1 } : { at: at + 1, seq: 0 };
+  }
+  return date;
+}
+
+const isInWindow = ({ decided }: Envelope, now: number, past: number): boolean =>
+  (decided?.signed?.at ?? now) > now - past;
+
+const isAfter = (one: OrderKey, other: OrderKey): boolean =>
+  one.at > other.at || (one.at === other.at && one.seq > other.seq);

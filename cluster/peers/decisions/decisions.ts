@@ -1,0 +1,416 @@
+/**
+ * Decides which conditional units are applied, one after the other. A unit waits here until the members have decided
+ * it: a *keeper* proposes its position and outcome, and the votes of a majority of the member list make the decision.
+ * It acts only on calls, messages and `tick`. Source: docs/protocol-v2.md "Decisions".
+ */
+import type { ByteString } from "../../../protocol/byte-string.js";
+import type {
+  DecisionMessage,
+  LastDecision,
+  PromiseMessage,
+} from "../../../protocol/members/decision-messages.js";
+import {
+  type Ballot,
+  compareBallots,
+  type Vote,
+  voteBytes,
+} from "../../../protocol/members/decision-votes.js";
+import type {
+  DecisionPorts,
+  PromiseOf,
+  Proposal,
+  VoterState,
+  VotingLists,
+  WaitingUnit,
+} from "./decision-types.js";
+import { Keeper, nextAttempt } from "./keeper.js";
+import { Recovery } from "./recovery.js";
+import { VoteCount } from "./vote-count.js";
+import { Voter } from "./voter.js";
+
+/** Milliseconds without a decision after which a member with a waiting unit becomes the keeper; the maximum. */
+const PATIENCE_MS = 400;
+const PATIENCE_MS_MAX = 6_400;
+/** Milliseconds between the attempts of two members while there is no keeper. */
+const RANK_MS = 60;
+/** Milliseconds for which a member waits for missing entries before it objects to a proposal. */
+const OBJECT_AFTER_MS = 150;
+/** Milliseconds after which a unit is sent to the keeper, which usually receives it from the client. */
+const FORWARD_AFTER_MS = 20;
+/** The maximum number of waiting units; further ones are not decided. */
+const UNITS_MAX = 4096;
+/** Milliseconds between two requests of a member that has lost its promises. */
+const RECOVERY_MS = 250;
+
+type Propose = DecisionMessage & { kind: "propose" };
+
+/** A proposal that this daemon has not judged yet. */
+interface Pending {
+  readonly from: ByteString;
+  readonly message: Propose;
+  readonly proposal: Proposal;
+  readonly since: number;
+}
+
+export class Decisions {
+  readonly #ports: DecisionPorts;
+  readonly #voter: Voter;
+  readonly #votes = new VoteCount();
+  readonly #keeper: Keeper;
+  readonly #units = new Map<
+    ByteString,
+    WaitingUnit & { readonly since: number; sentTo: ByteString | null }
+  >();
+  /** Decisions that are part of the state, but follow one that is not. */
+  readonly #early = new Map<number, Proposal & { readonly list: number }>();
+  #pending: Pending | null = null;
+  /** The latest ballot that a member has reported. */
+  #seen: Ballot | null = null;
+  #recovery: Recovery | null = null;
+  #nextRecoveryAt = 0;
+  #patience = 0;
+  /** When a decision was last made, or could be made again; `uptime` milliseconds. */
+  #progressAt = 0;
+  #listHash: ByteString = "";
+
+  /** @param stored  the stored state, or null if it may have been lost */
+  constructor(ports: DecisionPorts, stored: VoterState | null) {
+    this.#ports = ports;
+    this.#voter = new Voter(ports, stored);
+    this.#keeper = new Keeper(
+      ports,
+      {
+        lists: () => this.#lists(),
+        last: () => this.#voter.last,
+        waiting: () => this.#units.values(),
+        broadcast: (message) => this.#broadcast(message),
+        voted: (vote) => this.#voted(vote),
+        follow: (last) => this.#follow(last),
+      },
+      this.#voter,
+      this.#votes,
+    );
+  }
+
+  /** The last decision that is part of the state, like all before it. */
+  get last(): LastDecision {
+    return this.#voter.last;
+  }
+
+  /** The date of a decision that may have been made, although it is not part of the state; null if there is none. */
+  get openDate(): number | null {
+    return this.#voter.open?.proposal.at ?? null;
+  }
+
+  /** Whether this daemon may have lost earlier votes, and so does not vote. */
+  get isAmnesic(): boolean {
+    return this.#voter.isAmnesic;
+  }
+
+  #lists(): VotingLists | null {
+    return this.#ports.lists(this.last.list);
+  }
+
+  get waiting(): number {
+    return this.#units.size;
+  }
+
+  /** Adds a unit of a client, or of another member. */
+  submit(unit: WaitingUnit): void {
+    if (this.#units.has(unit.id) || this.#ports.isDecided(unit.id)) return;
+    if (this.#units.size >= UNITS_MAX) return;
+    const now = this.#ports.uptime();
+    if (this.#units.size === 0) this.#wait(now);
+    this.#units.set(unit.id, { ...unit, since: now, sentTo: null });
+    this.#keeper.advance();
+    this.tick();
+  }
+
+  /** Called when a decision is part of the state. @param list  the number of the member list that made it */
+  folded(proposal: Proposal, list: number): void {
+    if (proposal.unit !== null) this.#units.delete(proposal.unit);
+    if (proposal.slot > this.last.slot) this.#early.set(proposal.slot, { ...proposal, list });
+    this.#follow(this.last);
+    this.#keeper.advance();
+    this.#judge();
+  }
+
+  receive(from: ByteString, message: DecisionMessage): void {
+    switch (message.kind) {
+      case "unit": {
+        const unit = this.#ports.readUnit(message.body, message.signature);
+        if (unit !== null) this.submit(unit);
+        break;
+      }
+      case "promise-request":
+        this.#promise(from, message.ballot);
+        break;
+      case "promise":
+        this.#receivePromise(from, message);
+        break;
+      case "propose":
+        this.#proposed(from, message);
+        break;
+      case "vote":
+        this.#receiveVote(message.vote);
+        break;
+      case "outvoted":
+        this.#see(message.ballot);
+        this.#recovery?.outvoted(from, message.ballot);
+        break;
+    }
+  }
+
+  tick(): void {
+    const now = this.#ports.uptime();
+    const lists = this.#lists();
+    for (const [id, { until }] of this.#units) if (now >= until) this.#units.delete(id);
+    if (lists === null || (!this.#isNeeded && this.#keeper.isPreparing)) this.#keeper.stop();
+    if (lists === null) return;
+    if (lists.current.hash !== this.#listHash) {
+      this.#listHash = lists.current.hash;
+      this.#keeper.stop();
+      this.#wait(now);
+    }
+    if (this.#voter.isAmnesic) {
+      this.#tickRecovery(lists, now);
+      return;
+    }
+    this.#keeper.tick(now);
+    this.#judge();
+    if (!this.#keeper.isActive && this.#isNeeded) this.#findKeeper(lists, now);
+  }
+
+  /** Whether a decision is to be made. The first one after a new member list closes the earlier lists. */
+  get #isNeeded(): boolean {
+    const earlier = this.#lists()?.earlier ?? [];
+    return this.#units.size > 0 || this.#voter.open !== null || earlier.length > 0;
+  }
+
+  /** Sends the units to the keeper, or becomes the keeper if there is none. */
+  #findKeeper({ current }: VotingLists, now: number): void {
+    const { promised } = this.#voter;
+    const own = this.#ports.own.id;
+    const keeper = promised?.listHash === current.hash ? promised.member : null;
+    const isReachable = keeper !== null && keeper !== own && this.#ports.isConnected(keeper);
+    if (isReachable) this.#forward(keeper, now);
+    const rank = [...current.members].sort().indexOf(own);
+    const wait = isReachable ? this.#patience : keeper === own ? 0 : rank * RANK_MS;
+    if (now - this.#progressAt < wait) return;
+    this.#wait(now);
+    this.#patience = Math.min(2 * this.#patience, PATIENCE_MS_MAX);
+    this.#keeper.prepare(this.#nextBallot(current));
+  }
+
+  #receivePromise(from: ByteString, { ballot, last, accepted: sent, notBefore }: PromiseMessage): void {
+    const proposal = sent === null ? null : this.#ports.read(sent.body);
+    if (sent !== null && proposal === null) return;
+    const accepted = sent === null || proposal === null ? null : { ...sent, proposal };
+    const promise: PromiseOf = { ballot, last, accepted, notBefore };
+    this.#recovery?.promised(from, promise);
+    this.#keeper.promised(from, promise);
+    this.#recover();
+  }
+
+  #sendPromise(to: ByteString, { accepted, ...promise }: PromiseOf): void {
+    const { ballot, proposal, evidence } = accepted ?? { ballot: null, proposal: null, evidence: null };
+    const sent = ballot === null || proposal === null ? null : { ballot, body: proposal.body, evidence };
+    this.#ports.send(to, { kind: "promise", ...promise, accepted: sent });
+  }
+
+  #forward(keeper: ByteString, now: number): void {
+    for (const unit of this.#units.values()) {
+      if (unit.sentTo === keeper || now - unit.since < FORWARD_AFTER_MS) continue;
+      unit.sentTo = keeper;
+      this.#ports.send(keeper, { kind: "unit", body: unit.body, signature: unit.signature });
+    }
+  }
+
+  /** Starts waiting for a decision again. */
+  #wait(now: number): void {
+    this.#progressAt = now;
+    const { random } = this.#ports;
+    if (this.#patience === 0) this.#patience = PATIENCE_MS * (1 + random());
+  }
+
+  #nextBallot({ number, hash }: VotingLists["current"]): Ballot {
+    const member = this.#ports.own.id;
+    const [promised, seen] = [this.#voter.promised, this.#seen];
+    const latest = compareBallots(promised, seen) > 0 ? promised : seen;
+    const round = latest?.listHash === hash ? latest.round + 1 : 1;
+    return { list: number, listHash: hash, round, member, attempt: 0 };
+  }
+
+  #see(ballot: Ballot): void {
+    if (compareBallots(ballot, this.#seen) > 0) this.#seen = ballot;
+  }
+
+  #promise(from: ByteString, ballot: Ballot): void {
+    this.#see(ballot);
+    if (!this.#isVoting(ballot) || ballot.member !== from) return;
+    const isPromised = this.#voter.promise(ballot, 0, (promise) => this.#sendPromise(from, promise));
+    if (isPromised) this.#wait(this.#ports.uptime());
+    else this.#outvote(from);
+  }
+
+  /** Whether this daemon may promise and vote in a ballot. */
+  #isVoting({ listHash, member }: Ballot): boolean {
+    const current = this.#lists()?.current;
+    return current !== undefined && current.hash === listHash && current.members.has(member);
+  }
+
+  #outvote(member: ByteString): void {
+    const ballot = this.#voter.promised;
+    if (ballot !== null) this.#ports.send(member, { kind: "outvoted", ballot });
+  }
+
+  #proposed(from: ByteString, message: Propose): void {
+    const { ballot, body } = message;
+    this.#see(ballot);
+    const proposal = this.#ports.read(body);
+    if (proposal === null || !this.#isVoting(ballot) || ballot.member !== from) return;
+    this.#votes.addProposal(proposal, this.last.slot);
+    if (message.evidence !== null) this.#receiveVote(message.evidence);
+    this.#count(proposal.slot);
+    const now = this.#ports.uptime();
+    const isSame =
+      this.#pending?.proposal.id === proposal.id &&
+      compareBallots(this.#pending.message.ballot, ballot) === 0;
+    if (!isSame) this.#pending = { from, message, proposal, since: now };
+    this.#judge();
+  }
+
+  /** Votes for the pending proposal, or objects to it, if it is the next one. */
+  #judge(): void {
+    const pending = this.#pending;
+    if (pending === null) return;
+    const { from, proposal, message, since } = pending;
+    const { ballot, evidence } = message;
+    this.#follow({ slot: proposal.slot - 1, orderKey: proposal.previous, list: this.last.list });
+    const { last, promised } = this.#voter;
+    if (proposal.slot <= last.slot || !this.#isVoting(ballot)) this.#pending = null;
+    else if (compareBallots(ballot, promised) < 0) {
+      this.#pending = null;
+      this.#outvote(from);
+    } else if (proposal.slot === last.slot + 1 && !this.#voter.isAmnesic) {
+      const { open } = this.#voter;
+      const hasVoted = open !== null && compareBallots(open.ballot, ballot) === 0;
+      if (hasVoted && open.proposal.id !== proposal.id) {
+        this.#pending = null;
+        return;
+      }
+      const isChecked = hasVoted || this.#isEvidence(evidence, proposal, ballot);
+      const judgement = isChecked ? "yes" : this.#ports.judge(proposal);
+      if (judgement === "wait" && this.#ports.uptime() - since < OBJECT_AFTER_MS) return;
+      this.#pending = null;
+      if (judgement === "yes") this.#voter.vote(ballot, proposal, null, (vote) => this.#voted(vote));
+      else this.#object(from, ballot, judgement === "wait" ? 0 : judgement.notBefore);
+    }
+  }
+
+  #object(keeper: ByteString, ballot: Ballot, notBefore: number): void {
+    this.#voter.promise(nextAttempt(ballot), notBefore, (promise) => this.#sendPromise(keeper, promise));
+  }
+
+  /**
+   * Whether another member than the keeper has voted for this decision in an earlier ballot. A majority may have voted
+   * for it, so this daemon may no longer object.
+   */
+  #isEvidence(vote: Vote | null, { slot, id }: Proposal, ballot: Ballot): boolean {
+    if (vote === null || vote.slot !== slot || vote.decision !== id) return false;
+    const voter = this.#voterOf(vote);
+    return voter !== null && voter !== vote.ballot.member && compareBallots(vote.ballot, ballot) < 0;
+  }
+
+  /** Returns the member that has signed a vote, or null if its signature is not valid. */
+  #voterOf(vote: Vote): ByteString | null {
+    const { cluster, hash, verify } = this.#ports;
+    const lists = this.#lists();
+    const id = hash(Buffer.from(vote.spki, "latin1"));
+    const list = [lists?.current, ...(lists?.earlier ?? [])].find(
+      (one) => one?.hash === vote.ballot.listHash,
+    );
+    return list?.members.has(id) && verify(vote.spki, voteBytes(cluster, vote), vote.signature) ? id : null;
+  }
+
+  #receiveVote(vote: Vote): void {
+    const claimed = this.#ports.hash(Buffer.from(vote.spki, "latin1"));
+    if (this.#votes.has(vote, claimed, this.last.slot)) return;
+    const voter = this.#voterOf(vote);
+    if (voter !== null) this.#addVote(vote, voter);
+  }
+
+  /** Adds this daemon's own vote, and sends it to all other members. */
+  #voted(vote: Vote): void {
+    this.#broadcast({ kind: "vote", vote });
+    const { id } = this.#ports.own;
+    if (!this.#votes.has(vote, id, this.last.slot)) this.#addVote(vote, id);
+  }
+
+  #addVote(vote: Vote, voter: ByteString): void {
+    if (this.#votes.add(vote, voter)) this.#ports.contradicted(voter);
+    this.#count(vote.slot);
+    this.#keeper.advance();
+  }
+
+  /** Records the decision of a slot if a majority has voted for it. */
+  #count(slot: number): void {
+    const lists = this.#lists();
+    if (lists === null) return;
+    for (const list of [lists.current, ...lists.earlier]) {
+      const made = this.#votes.decisionOf(slot, list);
+      if (made === null) continue;
+      this.#ports.decided(made.proposal, made.certificate);
+      return;
+    }
+  }
+
+  /** Follows the chain of decisions that are part of the state. @param known  a decision that another member has */
+  #follow(known: LastDecision): void {
+    let { last } = this;
+    const { isCovered } = this.#ports;
+    if (known.slot > last.slot && isCovered(known, last)) last = known;
+    for (const proposal of [...this.#early.values()].sort((a, b) => a.slot - b.slot)) {
+      const { slot, previous, list } = proposal;
+      if (
+        slot === last.slot + 1 ||
+        (slot > last.slot && isCovered({ slot: slot - 1, orderKey: previous }, last))
+      )
+        last = { slot, list, orderKey: { at: proposal.at, seq: proposal.seq, id: proposal.id } };
+    }
+    if (last.slot === this.last.slot) return;
+    this.#voter.follow(last);
+    for (const slot of this.#early.keys()) if (slot <= last.slot) this.#early.delete(slot);
+    this.#votes.dropUpTo(last.slot);
+    this.#patience = 0;
+    this.#wait(this.#ports.uptime());
+    this.#count(last.slot + 1);
+  }
+
+  #broadcast(message: DecisionMessage): void {
+    const { own, send } = this.#ports;
+    for (const id of this.#lists()?.current.members ?? []) if (id !== own.id) send(id, message);
+  }
+
+  /** Requests again what this daemon may have promised and voted. */
+  #tickRecovery({ current }: VotingLists, now: number): void {
+    if (now < this.#nextRecoveryAt) return;
+    this.#nextRecoveryAt = now + RECOVERY_MS;
+    const { id } = this.#ports.own;
+    if (this.#recovery?.listHash !== current.hash) this.#recovery = new Recovery(current, id);
+    const { ballot } = this.#recovery;
+    this.#broadcast({ kind: "promise-request", ballot });
+    this.#recover();
+  }
+
+  #recover(): void {
+    const recovery = this.#recovery;
+    if (recovery?.isComplete !== true) return;
+    this.#recovery = null;
+    this.#follow(recovery.last);
+    this.#voter.recover(recovery.ballot, recovery.accepted, () => {
+      this.#wait(this.#ports.uptime());
+      this.tick();
+    });
+  }
+}

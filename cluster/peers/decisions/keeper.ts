@@ -1,0 +1,239 @@
+/**
+ * This daemon as the keeper: it obtains the promises of a majority for its ballot, and then proposes one decision after
+ * the other. It votes for its own proposal only after the others whose votes complete a majority. Until then it can
+ * propose another decision in the next attempt if a member objects, because a majority needs its vote.
+ */
+import type { ByteString } from "../../../protocol/byte-string.js";
+import type { LastDecision } from "../../../protocol/members/decision-messages.js";
+import { type Ballot, compareBallots, type Vote } from "../../../protocol/members/decision-votes.js";
+import type {
+  Accepted,
+  DecisionPorts,
+  PromiseOf,
+  Proposal,
+  VotingLists,
+  WaitingUnit,
+} from "./decision-types.js";
+import { isMajority, isPromised } from "./quorums.js";
+import type { VoteCount } from "./vote-count.js";
+import type { Voter } from "./voter.js";
+
+/** Milliseconds after which a request or a proposal without an outcome is sent again. */
+const REPEAT_MS = 250;
+/** Milliseconds before the first proposal after an objection, and the maximum. The pause doubles each time. */
+const PAUSE_MS = 10;
+const PAUSE_MS_MAX = 640;
+
+/** A ballot for which promises are collected. */
+interface Preparation {
+  readonly ballot: Ballot;
+  /** The promises by member, including this daemon's own. */
+  readonly promises: Map<ByteString, PromiseOf>;
+  sentAt: number;
+}
+
+interface Proposed {
+  readonly proposal: Proposal;
+  /** A vote that shows that another member has checked the decision, or null if none is known. */
+  readonly evidence: Vote | null;
+  /** Promises for the next attempt, by the members that object. */
+  readonly objections: Map<ByteString, PromiseOf>;
+  hasVoted: boolean;
+  sentAt: number;
+}
+
+/** What the keeper needs of its owner. */
+export interface KeeperOwner {
+  readonly lists: () => VotingLists | null;
+  readonly last: () => LastDecision;
+  readonly waiting: () => Iterable<WaitingUnit>;
+  /** Sends a message to all other members of the lists. */
+  readonly broadcast: (message: Parameters<DecisionPorts["send"]>[1]) => void;
+  /** Adds this daemon's own vote, and sends it to the others. */
+  readonly voted: (vote: Vote) => void;
+  /** Makes a decision that another member reports, or its entry, part of the state. */
+  readonly follow: (last: LastDecision) => void;
+}
+
+export class Keeper {
+  readonly #ports: DecisionPorts;
+  readonly #owner: KeeperOwner;
+  readonly #voter: Voter;
+  readonly #votes: VoteCount;
+  #preparation: Preparation | null = null;
+  /** The ballot in which this daemon proposes; null: it is not the keeper. */
+  #ballot: Ballot | null = null;
+  #proposed: Proposed | null = null;
+  #notBefore = 0;
+  #pause = PAUSE_MS;
+  #pausedUntil = 0;
+
+  constructor(ports: DecisionPorts, owner: KeeperOwner, voter: Voter, votes: VoteCount) {
+    this.#ports = ports;
+    this.#owner = owner;
+    this.#voter = voter;
+    this.#votes = votes;
+  }
+
+  /** Whether this daemon proposes decisions, or is about to. */
+  get isActive(): boolean {
+    return this.#ballot !== null || this.#preparation !== null;
+  }
+
+  get isPreparing(): boolean {
+    return this.#preparation !== null;
+  }
+
+  /** Begins a ballot. */
+  prepare(ballot: Ballot): void {
+    this.#ballot = null;
+    this.#proposed = null;
+    const preparation: Preparation = { ballot, promises: new Map(), sentAt: this.#ports.uptime() };
+    this.#preparation = preparation;
+    const own = this.#ports.own.id;
+    this.#voter.promise(ballot, 0, (promise) => {
+      if (this.#preparation !== preparation) return;
+      preparation.promises.set(own, promise);
+      this.#owner.broadcast({ kind: "promise-request", ballot });
+      this.advance();
+    });
+  }
+
+  /** Ends this daemon's ballot, because another member has a later one, or the list has changed. */
+  stop(): void {
+    this.#preparation = null;
+    this.#ballot = null;
+    this.#proposed = null;
+  }
+
+  promised(from: ByteString, promise: PromiseOf): void {
+    const { ballot } = promise;
+    const preparation = this.#preparation;
+    if (preparation !== null && compareBallots(preparation.ballot, ballot) === 0)
+      preparation.promises.set(from, promise);
+    else if (this.#isNext(ballot)) this.#objected(from, promise);
+    this.advance();
+  }
+
+  tick(now: number): void {
+    const { promised } = this.#voter;
+    const ballot = this.#ballot ?? this.#preparation?.ballot ?? null;
+    if (ballot === null) return;
+    if (compareBallots(promised, ballot) > 0) this.stop();
+    else this.#repeat(now);
+    this.advance();
+  }
+
+  /** Does what is possible now. Called when something that the keeper waits for may have happened. */
+  advance(): void {
+    this.#complete();
+    this.#propose();
+    this.#vote();
+  }
+
+  /** Whether a ballot is the next attempt of the proposal that waits for votes. */
+  #isNext(ballot: Ballot): boolean {
+    const own = this.#ballot;
+    return own !== null && this.#proposed !== null && compareBallots(nextAttempt(own), ballot) === 0;
+  }
+
+  #objected(from: ByteString, promise: PromiseOf): void {
+    const proposed = this.#proposed as Proposed;
+    proposed.objections.set(from, promise);
+    this.#notBefore = Math.max(this.#notBefore, promise.notBefore);
+    const lists = this.#owner.lists();
+    const ids = new Set([...proposed.objections.keys(), this.#ports.own.id]);
+    if (proposed.hasVoted || lists === null || !isPromised(lists, ids)) return;
+    this.#attemptAgain(proposed);
+  }
+
+  /** Begins the next attempt with the promises of the members that object. */
+  #attemptAgain({ objections }: Proposed): void {
+    const ballot = nextAttempt(this.#ballot as Ballot);
+    this.#pausedUntil = this.#ports.uptime() + this.#pause;
+    this.#pause = Math.min(2 * this.#pause, PAUSE_MS_MAX);
+    this.prepare(ballot);
+    for (const [id, promise] of objections) this.#preparation?.promises.set(id, promise);
+  }
+
+  #repeat(now: number): void {
+    const preparation = this.#preparation;
+    if (preparation !== null && now - preparation.sentAt >= REPEAT_MS) {
+      preparation.sentAt = now;
+      this.#owner.broadcast({ kind: "promise-request", ballot: preparation.ballot });
+    }
+    const proposed = this.#proposed;
+    if (proposed === null || now - proposed.sentAt < REPEAT_MS) return;
+    if (proposed.objections.size > 0 && !proposed.hasVoted) this.#attemptAgain(proposed);
+    else this.#send(proposed, now);
+  }
+
+  /** Becomes the keeper when enough members have promised, and this daemon has the decisions that they have. */
+  #complete(): void {
+    const preparation = this.#preparation;
+    const lists = this.#owner.lists();
+    if (preparation === null || lists === null) return;
+    const { ballot, promises } = preparation;
+    if (ballot.listHash !== lists.current.hash || !isPromised(lists, promises)) return;
+    for (const { last } of promises.values()) this.#owner.follow(last);
+    const { slot } = this.#owner.last();
+    for (const { last } of promises.values()) if (last.slot > slot) return;
+    this.#preparation = null;
+    this.#ballot = ballot;
+    const next = slot + 1;
+    const open = [...promises.values()].flatMap(({ accepted }) => accepted ?? []);
+    const [latest] = open.filter(({ proposal }) => proposal.slot === next).sort(latestFirst);
+    // A majority may have voted for it. Only the latest one can be proposed then, and nothing else.
+    if (latest !== undefined) this.#begin(latest.proposal, latest.evidence);
+  }
+
+  #propose(): void {
+    if (this.#ballot === null) return;
+    const last = this.#owner.last();
+    if (this.#proposed !== null && this.#proposed.proposal.slot > last.slot) return;
+    if (this.#proposed !== null) {
+      this.#proposed = null;
+      this.#notBefore = 0;
+      this.#pause = PAUSE_MS;
+    }
+    if (this.#ports.uptime() < this.#pausedUntil) return;
+    const isFirst = (this.#owner.lists()?.earlier ?? []).length > 0;
+    for (const unit of isFirst ? [null] : this.#owner.waiting()) {
+      const proposal = this.#ports.propose(unit, last, this.#notBefore);
+      if (proposal === null) continue;
+      this.#begin(proposal, null);
+      return;
+    }
+  }
+
+  #begin(proposal: Proposal, evidence: Vote | null): void {
+    const now = this.#ports.uptime();
+    this.#proposed = { proposal, evidence, objections: new Map(), hasVoted: false, sentAt: now };
+    this.#votes.addProposal(proposal, this.#owner.last().slot);
+    this.#send(this.#proposed, now);
+  }
+
+  #send(proposed: Proposed, now: number): void {
+    proposed.sentAt = now;
+    const { proposal, evidence } = proposed;
+    const ballot = this.#ballot as Ballot;
+    this.#owner.broadcast({ kind: "propose", ballot, body: proposal.body, evidence });
+  }
+
+  /** Votes for the proposal, if a majority needs only this vote. */
+  #vote(): void {
+    const [ballot, proposed, lists] = [this.#ballot, this.#proposed, this.#owner.lists()];
+    if (ballot === null || proposed === null || proposed.hasVoted || lists === null) return;
+    const { proposal } = proposed;
+    if (proposal.slot <= this.#owner.last().slot) return;
+    const votes = this.#votes.votesFor(proposal.slot, ballot, proposal.id);
+    const ids = new Set([...votes.keys(), this.#ports.own.id]);
+    if (!isMajority(lists.current, ids)) return;
+    const evidence = proposed.evidence ?? [...votes.values()][0] ?? null;
+    proposed.hasVoted = this.#voter.vote(ballot, proposal, evidence, this.#owner.voted);
+  }
+}
+
+export const nextAttempt = (ballot: Ballot): Ballot => ({ ...ballot, attempt: ballot.attempt + 1 });
+
+const latestFirst = (a: Accepted, b: Accepted): number => compareBallots(b.ballot, a.ballot);

@@ -1,0 +1,125 @@
+/**
+ * Members' votes on decisions. The votes of a majority of a member list for one decision are its certificate: they are
+ * the signature of the decision's entry. Source: docs/protocol-v2.md "Decisions".
+ */
+import { type ByteString, bytesOf } from "../byte-string.js";
+import { HASH_BYTES } from "../version-2/envelope.js";
+
+/**
+ * The right of one member, its keeper, to propose decisions. Members promise to vote in no earlier ballot. Ballots are
+ * ordered by their lists' numbers, then by round, member and attempt.
+ */
+export interface Ballot {
+  /** The number and the hash of the member list that votes. */
+  readonly list: number;
+  readonly listHash: ByteString;
+  readonly round: number;
+  /** The id of the keeper. */
+  readonly member: ByteString;
+  /** The keeper's attempts in this round: after an objection, it proposes another decision in the next attempt. */
+  readonly attempt: number;
+}
+
+/** A member's vote for a decision. */
+export interface Vote {
+  readonly ballot: Ballot;
+  readonly slot: number;
+  /** The id of the decision's entry, 32 bytes. */
+  readonly decision: ByteString;
+  /** The voter's key: SubjectPublicKeyInfo, DER. */
+  readonly spki: ByteString;
+  readonly signature: ByteString;
+}
+
+/** The votes of a majority for one decision in one ballot. */
+export interface Certificate {
+  readonly ballot: Ballot;
+  readonly votes: readonly Pick<Vote, "spki" | "signature">[];
+}
+
+const DOMAIN = "dbsync2\0decision\0";
+/** list (4) ‖ hash of the list (32) ‖ round (4) ‖ member (32) ‖ attempt (4). */
+export const BALLOT_BYTES = 4 + HASH_BYTES + 4 + HASH_BYTES + 4;
+const NUMBER_MAX = 0xffffffff;
+/** The maximum number of attempts in a round, and of rounds in a list. */
+export const ROUND_MAX = NUMBER_MAX;
+
+/** Compares two ballots: negative if `a` is earlier. Null is earlier than every ballot. */
+export function compareBallots(a: Ballot | null, b: Ballot | null): number {
+  if (a === null || b === null) return (a === null ? 0 : 1) - (b === null ? 0 : 1);
+  return (
+    a.list - b.list ||
+    compareBytes(a.listHash, b.listHash) ||
+    a.round - b.round ||
+    compareBytes(a.member, b.member) ||
+    a.attempt - b.attempt
+  );
+}
+
+const compareBytes = (a: ByteString, b: ByteString): number => (a < b ? -1 : a > b ? 1 : 0);
+
+/** Returns the bytes that a vote's signature covers. @param cluster  32 bytes */
+export function voteBytes(
+  cluster: ByteString,
+  { ballot, slot, decision }: Pick<Vote, "ballot" | "slot" | "decision">,
+): Buffer {
+  const number = Buffer.alloc(8);
+  number.writeBigUInt64BE(BigInt(slot));
+  return Buffer.concat([
+    Buffer.from(DOMAIN + cluster, "latin1"),
+    writeBallot(ballot),
+    number,
+    Buffer.from(decision, "latin1"),
+  ]);
+}
+
+export function writeBallot({ list, listHash, round, member, attempt }: Ballot): Buffer {
+  const bytes = Buffer.alloc(BALLOT_BYTES);
+  let at = bytes.writeUInt32BE(list);
+  at += bytes.write(listHash, at, "latin1");
+  at = bytes.writeUInt32BE(round, at);
+  at += bytes.write(member, at, "latin1");
+  bytes.writeUInt32BE(attempt, at);
+  return bytes;
+}
+
+/** @returns null if the bytes are too short */
+export function readBallot(bytes: Buffer, offset = 0): Ballot | null {
+  if (offset + BALLOT_BYTES > bytes.length) return null;
+  const round = offset + 4 + HASH_BYTES;
+  const attempt = round + 4 + HASH_BYTES;
+  return {
+    list: bytes.readUInt32BE(offset),
+    listHash: bytesOf(bytes, offset + 4, round),
+    round: bytes.readUInt32BE(round),
+    member: bytesOf(bytes, round + 4, attempt),
+    attempt: bytes.readUInt32BE(attempt),
+  };
+}
+
+/** Packs a certificate as ballot ‖ votes, each as length (1) ‖ SubjectPublicKeyInfo ‖ length (1) ‖ signature. */
+export function writeCertificate({ ballot, votes }: Certificate): Buffer {
+  const parts = [writeBallot(ballot)];
+  for (const { spki, signature } of votes)
+    for (const part of [spki, signature]) parts.push(Buffer.of(part.length), Buffer.from(part, "latin1"));
+  return Buffer.concat(parts);
+}
+
+/** Unpacks a certificate. @returns null if the bytes are not a certificate */
+export function readCertificate(bytes: Buffer): Certificate | null {
+  const ballot = readBallot(bytes);
+  if (ballot === null) return null;
+  const votes: { spki: ByteString; signature: ByteString }[] = [];
+  let offset = BALLOT_BYTES;
+  const part = (): ByteString => {
+    const start = offset + 1;
+    offset = start + (bytes[offset] ?? bytes.length);
+    return bytesOf(bytes, start, offset);
+  };
+  while (offset < bytes.length) {
+    const [spki, signature] = [part(), part()];
+    if (offset > bytes.length) return null;
+    votes.push({ spki, signature });
+  }
+  return { ballot, votes };
+}

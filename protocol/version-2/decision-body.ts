@@ -1,0 +1,131 @@
+/**
+ * The body of a decision: a client's signed envelope with the position and the outcome that the members have decided.
+ * Only members make decisions; a client's envelope never has this form. Source: docs/protocol-v2.md "Decisions".
+ */
+import { type ByteString, bytesOf } from "../byte-string.js";
+import { RespReader } from "../resp/resp-reader.js";
+import { writeArrayHead, writeBulk } from "../resp/resp-writer.js";
+import {
+  type Decided,
+  type Envelope,
+  type EnvelopeHead,
+  envelopeOf,
+  HASH_BYTES,
+  NO_KEY,
+  NONCE_BYTES,
+  readBody,
+  SEQ_MAX,
+  signerOf,
+} from "./envelope.js";
+import { readHead } from "./envelope-head.js";
+
+/** The first element of a decision's body. */
+const DECISION_MAGIC = "dbsync2-decision";
+const ELEMENTS = 8;
+const START = Buffer.from(`*${ELEMENTS}\r\n$${DECISION_MAGIC.length}\r\n${DECISION_MAGIC}\r\n`, "latin1");
+const ORDER_KEY_BYTES = 42;
+
+/** The position of a decision. */
+export interface DecisionPosition {
+  readonly at: number;
+  readonly seq: number;
+  readonly id: ByteString;
+}
+
+export interface Decision {
+  /** Its number; the first decision is number 1. */
+  readonly slot: number;
+  /** The position of the previous decision, or null if there is none. */
+  readonly previous: DecisionPosition | null;
+  readonly at: number;
+  readonly seq: number;
+  readonly outcome: Decided["outcome"];
+  /** The client's envelope; null: none, because the decision only closes earlier member lists. */
+  readonly unit: { readonly body: Buffer; readonly signature: Buffer } | null;
+}
+
+/** The command of a decision without a unit, which no table contains. */
+const NO_COMMAND = "DECISION";
+const EMPTY = Buffer.alloc(0);
+
+/** Whether a body is that of a decision. */
+export const isDecision = (body: Buffer): boolean =>
+  body.length > START.length && body.compare(START, 0, START.length, 0, START.length) === 0;
+
+export function writeDecision({ slot, previous, at, seq, outcome, unit }: Decision): Buffer {
+  const head =
+    writeArrayHead(ELEMENTS) +
+    [DECISION_MAGIC, String(slot), positionBytes(previous), String(at), String(seq), outcome]
+      .map(writeBulk)
+      .join("");
+  const { body, signature } = unit ?? { body: EMPTY, signature: EMPTY };
+  const parts: Buffer[] = [Buffer.from(head, "latin1")];
+  for (const part of [body, signature])
+    parts.push(Buffer.from(`$${part.length}\r\n`, "latin1"), part, Buffer.from("\r\n", "latin1"));
+  return Buffer.concat(parts);
+}
+
+/**
+ * Parses a decision. Its unit is a view, and is not parsed.
+ * @throws MalformedFrame  the offset counts from the start of the body
+ */
+export function readDecision(body: Buffer): Decision {
+  const reader = new RespReader(body);
+  if (reader.readArrayHead() !== ELEMENTS || !reader.readIfEqual(DECISION_MAGIC))
+    throw reader.malformed("expected a decision");
+  const slot = readNumber(reader, Number.MAX_SAFE_INTEGER);
+  const previous = readPosition(reader);
+  const [at, seq] = [readNumber(reader, Number.MAX_SAFE_INTEGER), readNumber(reader, SEQ_MAX)];
+  const outcome = reader.readBulk();
+  const unit = { body: reader.readBulkView(), signature: reader.readBulkView() };
+  reader.expectEnd();
+  if (outcome !== "applied" && outcome !== "unmet") throw reader.malformed("expected an outcome");
+  if (slot === 0 || (slot === 1) !== (previous === null))
+    throw reader.malformed("expected the position of the previous decision, except in the first one");
+  return { slot, previous, at, seq, outcome, unit: unit.body.length === 0 ? null : unit };
+}
+
+/** Parses the body of an entry: an envelope, or the envelope of a decision with its position. @throws MalformedFrame */
+export function readEntryBody(body: Buffer): Envelope {
+  if (!isDecision(body)) return readBody(body);
+  const { slot, at, seq, outcome, unit } = readDecision(body);
+  if (unit === null) {
+    const header = { key: NO_KEY, cluster: NO_KEY, at, seq, nonce: "\0".repeat(NONCE_BYTES) };
+    return Object.assign(envelopeOf(header, [[NO_COMMAND]]), { decided: { slot, outcome, signed: null } });
+  }
+  // Change the object that was just created, because all envelopes should have the same shape in the engine.
+  const envelope = readBody(unit.body);
+  const signed = { at: envelope.at, seq: envelope.seq };
+  return Object.assign(envelope, { at, seq, decided: { slot, outcome, signed } });
+}
+
+/** Reads the signer's id and the position of an entry, like `readHead`. @throws MalformedFrame */
+export function readEntryHead(body: Buffer): EnvelopeHead {
+  if (!isDecision(body)) return readHead(body);
+  const { at, seq, unit } = readDecision(body);
+  return { key: unit === null ? NO_KEY : signerOf(unit.body), at, seq };
+}
+
+/** Writes a position as at (8, big-endian) ‖ seq (2) ‖ id (32); empty: none. */
+export function positionBytes(position: DecisionPosition | null): ByteString {
+  if (position === null) return "";
+  const head = Buffer.alloc(10);
+  head.writeBigUInt64BE(BigInt(position.at));
+  head.writeUInt16BE(position.seq, 8);
+  return bytesOf(head) + position.id;
+}
+
+/** @throws MalformedFrame */
+export function readPosition(reader: RespReader): DecisionPosition | null {
+  const bytes = reader.readBulkView();
+  if (bytes.length === 0) return null;
+  const at = bytes.length === ORDER_KEY_BYTES ? Number(bytes.readBigUInt64BE()) : Number.NaN;
+  if (!Number.isSafeInteger(at)) throw reader.malformed("expected a position");
+  return { at, seq: bytes.readUInt16BE(8), id: bytesOf(bytes, ORDER_KEY_BYTES - HASH_BYTES) };
+}
+
+function readNumber(reader: RespReader, max: number): number {
+  const value = reader.readBulkDecimal();
+  if (!(value <= max)) throw reader.malformed(`expected a canonical decimal of at most ${max}`);
+  return value;
+}

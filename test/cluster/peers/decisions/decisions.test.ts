@@ -1,0 +1,155 @@
+/** Tests decisions among simulated members: they never contradict each other, and are made while a majority runs. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { amount } from "../../../support/amount.js";
+import { seed } from "../../../support/seed.js";
+import { listOf, type Member, World } from "./simulated-members.js";
+
+const NAMES = ["a", "b", "c", "d", "e"];
+const KEYS = ["x", "y"];
+
+/** Starts a world with members on one list. */
+function worldOf(run: number, size: number): { world: World; members: Member[] } {
+  const world = new World(run);
+  const names = NAMES.slice(0, size);
+  const members = names.map((name) => world.add(name));
+  for (const member of members) {
+    member.lists = [listOf(1, names)];
+    member.clockOffset = world.random.below(200) - 100;
+    member.start();
+  }
+  return { world, members };
+}
+
+/** Runs clients for a time. @param act  called every few milliseconds */
+async function runFor(world: World, milliseconds: number, act: () => void): Promise<void> {
+  const end = world.scheduler.time + milliseconds;
+  while (world.scheduler.time < end) {
+    act();
+    await world.scheduler.runUntil(world.scheduler.time + world.random.below(20));
+  }
+}
+
+/** Repairs everything, and expects that a new unit is decided at all members. */
+async function expectProgress(world: World, members: readonly Member[]): Promise<void> {
+  world.faults = { loss: 0, repeat: 0, delayMs: 3 };
+  world.cut.clear();
+  for (const member of members) if (!member.isUp) member.start();
+  await runFor(world, 12_000, () => world.exchange());
+  const [first] = members as [Member];
+  const cas = world.submit(first, members, "last");
+  await runFor(world, 3_000, () => world.exchange());
+  for (const member of members)
+    assert.ok(member.decisionOn(cas.id) !== null, `${member.name} has the decision`);
+  for (const id of world.decidedUnits.keys())
+    for (const member of members) assert.ok(member.decisionOn(id) !== null, "every decision is everywhere");
+}
+
+/** A client reads at a random member, and sends to some members. */
+function clientActs(world: World): void {
+  const member = world.pick(world.up);
+  if (member === undefined) return;
+  const key = world.pick(KEYS) as string;
+  if (world.chance(0.2)) world.write(member, key);
+  const to = world.up.filter(() => world.chance(0.7));
+  if (world.chance(0.3)) world.submit(member, to, key);
+  if (world.chance(0.3)) world.exchange();
+}
+
+for (const size of [3, 1, 2, 4, 5])
+  test(`${size} members decide units while messages are lost and members stop`, async () => {
+    for (let run = 0; run < amount(4, 25); run++) {
+      const { world, members } = worldOf(seed() * 1000 + run, size);
+      world.faults = { loss: 0.05, repeat: 0.1, delayMs: 30 };
+      await runFor(world, 5_000, () => {
+        clientActs(world);
+        const member = world.pick(members) as Member;
+        const isDown = members.filter(({ isUp }) => !isUp).length;
+        if (!member.isUp && world.chance(0.05)) member.start();
+        else if (member.isUp && isDown * 2 < size && world.chance(0.02)) member.stop();
+        else if (world.chance(0.02))
+          world.cut.add([member.id, (world.pick(members) as Member).id].sort().join(""));
+        else if (world.chance(0.05)) world.cut.clear();
+      });
+      await expectProgress(world, members);
+      assert.deepEqual(world.contradicted, new Set());
+    }
+  });
+
+test("a member that has lost its disk votes again only after all others have answered", async () => {
+  for (let run = 0; run < amount(4, 25); run++) {
+    const { world, members } = worldOf(seed() * 1000 + run, 3);
+    world.faults = { loss: 0.05, repeat: 0.1, delayMs: 30 };
+    await runFor(world, 5_000, () => {
+      clientActs(world);
+      const member = world.pick(members) as Member;
+      const isWhole = members.every(
+        ({ stored, decisions }) => stored !== null && decisions?.isAmnesic !== true,
+      );
+      if (!member.isUp && world.chance(0.1)) member.start();
+      else if (member.isUp && isWhole && world.chance(0.02)) {
+        member.stop();
+        if (world.chance(0.5)) member.loseDisk();
+      }
+    });
+    await expectProgress(world, members);
+  }
+});
+
+test("contended keys make progress with one of three members down", async () => {
+  const { world, members } = worldOf(seed(), 3);
+  const [a, b, c] = members as [Member, Member, Member];
+  for (const down of [a, b, c]) {
+    down.stop();
+    const running = world.up;
+    await runFor(world, 2_000, () => {});
+    const before = world.decidedUnits.size;
+    await runFor(world, 2_000, () => world.submit(world.pick(running) as Member, running, "x"));
+    assert.ok(world.decidedUnits.size - before > 50, `${world.decidedUnits.size - before} decisions`);
+    down.start();
+    await runFor(world, 1_000, () => world.exchange());
+  }
+});
+
+test("no unit is decided with two of three members down, and a waiting one is when one returns", async () => {
+  const { world, members } = worldOf(seed(), 3);
+  const [a, b, c] = members as [Member, Member, Member];
+  b.stop();
+  c.stop();
+  const cas = world.submit(a, [a], "x");
+  await runFor(world, 5_000, () => {});
+  assert.equal(world.decidedUnits.size, 0);
+  c.start();
+  await runFor(world, 2_000, () => {});
+  assert.ok(world.decidedUnits.get(cas.id)?.isApplied);
+});
+
+test("a member is replaced, added and removed", async () => {
+  for (let run = 0; run < amount(4, 25); run++) {
+    const { world, members } = worldOf(seed() * 1000 + run, 3);
+    world.faults = { loss: 0.02, repeat: 0.1, delayMs: 20 };
+    const [a, b, c] = members as [Member, Member, Member];
+    await runFor(world, 1_000, () => clientActs(world));
+    c.stop();
+    const d = world.add("d");
+    const replaced = listOf(2, ["a", "b", "d"]);
+    d.lists = [listOf(1, ["a", "b", "c"]), replaced];
+    d.start();
+    await runFor(world, 300, () => clientActs(world));
+    for (const member of [a, b]) {
+      member.lists = [...member.lists, replaced];
+      await runFor(world, 300, () => clientActs(world));
+    }
+    await runFor(world, 1_000, () => clientActs(world));
+    const smaller = listOf(3, ["b", "d"]);
+    a.stop();
+    for (const member of [d, b]) {
+      member.lists = [...member.lists, smaller];
+      await runFor(world, 300, () => clientActs(world));
+    }
+    await runFor(world, 1_000, () => clientActs(world));
+    d.stop();
+    b.lists = [...b.lists, listOf(4, ["b"])];
+    await expectProgress(world, [b]);
+  }
+});

@@ -1,0 +1,72 @@
+/** Mutants of the rules by which the members of a list decide on conditions. */
+import type { Mutant } from "./mutant.js";
+
+const MEMBERS = "test/cluster/peers/decisions/decisions.test.js";
+const CHECKS = "test/cluster/replica/check-entry.test.js";
+const FOLD = "test/timeline/fold/decided-units.test.js";
+
+export const decisionMutants: readonly Mutant[] = [
+  {
+    name: "decisions: a member forgets its vote",
+    file: "cluster/peers/decisions/voter.js",
+    find: "promised: ballot, accepted }, () => then(vote))",
+    replace: "promised: ballot }, () => then(vote))",
+    test: MEMBERS,
+  },
+  {
+    name: "decisions: a keeper does not propose what may have been decided",
+    file: "cluster/peers/decisions/keeper.js",
+    find: "if (latest !== undefined)",
+    replace: "if (false)",
+    test: MEMBERS,
+  },
+  {
+    name: "decisions: a member without its promises votes",
+    file: "cluster/peers/decisions/voter.js",
+    find: "this.isAmnesic = stored === null;",
+    replace: "this.isAmnesic = false;",
+    test: MEMBERS,
+  },
+  {
+    name: "decisions: a keeper under a new list does not ask the members of the earlier one",
+    file: "cluster/peers/decisions/quorums.js",
+    find: "earlier.every(",
+    replace: "[].every(",
+    test: MEMBERS,
+  },
+  {
+    name: "decisions: a unit is decided again",
+    file: "cluster/peers/decisions/decisions.js",
+    find: " || this.#ports.isDecided(unit.id)",
+    replace: "",
+    test: MEMBERS,
+  },
+  {
+    name: "decisions: the votes of a minority are a certificate",
+    file: "cluster/members/check-certificate.js",
+    find: "2 * voters.size > members.length",
+    replace: "voters.size > 0",
+    test: CHECKS,
+  },
+  {
+    name: "decisions: a member records an envelope without the decision that its signer requests",
+    file: "cluster/replica/check-entry.js",
+    find: "if (envelope.decide)",
+    replace: "if (false)",
+    test: CHECKS,
+  },
+  {
+    name: "decisions: the fold evaluates a condition again",
+    file: "timeline/fold/apply-unit.js",
+    find: "if (envelope.decided !== null)",
+    replace: "if (false)",
+    test: FOLD,
+  },
+  {
+    name: "decisions: a date becomes final before a decision that may have been made",
+    file: "timeline/watermark.js",
+    find: "Math.max(this.published, this.#decided.openDate - 1)",
+    replace: "Number.POSITIVE_INFINITY",
+    test: "test/timeline/watermark.test.js",
+  },
+];

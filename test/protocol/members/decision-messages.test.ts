@@ -1,0 +1,107 @@
+/** Tests that messages about decisions, stored promises and certificates are parsed back. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { MalformedFrame } from "../../../protocol/errors.js";
+import {
+  type DecisionMessage,
+  NO_PROMISES,
+  readDecisionMessage,
+  readStoredPromises,
+  type StoredPromises,
+  writeDecisionMessage,
+  writeStoredPromises,
+} from "../../../protocol/members/decision-messages.js";
+import {
+  type Ballot,
+  compareBallots,
+  readCertificate,
+  voteBytes,
+  writeCertificate,
+} from "../../../protocol/members/decision-votes.js";
+
+const ballot: Ballot = {
+  list: 7,
+  listHash: "l".repeat(32),
+  round: 3,
+  member: "m".repeat(32),
+  attempt: 2,
+};
+const vote = { ballot, slot: 9, decision: "d".repeat(32), spki: "spki", signature: "signature" };
+const body = Buffer.from("body");
+const last = { slot: 8, orderKey: { at: 1_790_000_000_000, seq: 1, id: "i".repeat(32) }, list: 6 };
+const accepted = { ballot, body, evidence: vote };
+
+const MESSAGES: readonly DecisionMessage[] = [
+  { kind: "unit", body, signature: Buffer.from("s") },
+  { kind: "promise-request", ballot },
+  { kind: "promise", ballot, last, accepted, notBefore: 5 },
+  {
+    kind: "promise",
+    ballot,
+    last: NO_PROMISES.last,
+    accepted: { ...accepted, evidence: null },
+    notBefore: 0,
+  },
+  { kind: "promise", ballot, last, accepted: null, notBefore: 0 },
+  { kind: "propose", ballot, body, evidence: vote },
+  { kind: "propose", ballot, body, evidence: null },
+  { kind: "vote", vote },
+  { kind: "outvoted", ballot },
+];
+
+test("messages are parsed back", () => {
+  for (const message of MESSAGES)
+    assert.deepEqual(readDecisionMessage(writeDecisionMessage(message)), message);
+});
+
+test("a message of another kind or length is malformed", () => {
+  const good = writeDecisionMessage({ kind: "outvoted", ballot }).toString("latin1");
+  for (const bad of [
+    good.replace("outvoted", "outvotes"),
+    good.replace("*2", "*3"),
+    good.slice(0, -4),
+    `${good}x`,
+  ])
+    assert.throws(() => readDecisionMessage(Buffer.from(bad, "latin1")), MalformedFrame);
+});
+
+test("stored promises are parsed back", () => {
+  const states: StoredPromises[] = [NO_PROMISES, { promised: ballot, accepted, last }];
+  for (const state of states) assert.deepEqual(readStoredPromises(writeStoredPromises(state)), state);
+});
+
+test("a certificate is parsed back, and one that is too short is none", () => {
+  const votes = ["a", "bb", "ccc"].map((spki) => ({ spki, signature: `signature of ${spki}` }));
+  const bytes = writeCertificate({ ballot, votes });
+  assert.deepEqual(readCertificate(bytes), { ballot, votes });
+  assert.equal(readCertificate(bytes.subarray(0, -1)), null);
+  assert.equal(readCertificate(Buffer.from("signature")), null);
+});
+
+test("ballots are ordered by list, round, member and attempt", () => {
+  const later: Ballot[] = [
+    { ...ballot, attempt: 3 },
+    { ...ballot, member: "n".repeat(32), attempt: 0 },
+    { ...ballot, round: 4, member: "a".repeat(32), attempt: 0 },
+    { ...ballot, list: 8, round: 1, attempt: 0 },
+  ];
+  let before: Ballot | null = ballot;
+  assert.ok(compareBallots(null, ballot) < 0);
+  for (const next of later) {
+    assert.ok(compareBallots(before, next) < 0 && compareBallots(next, before) > 0);
+    before = next;
+  }
+  assert.equal(compareBallots(ballot, { ...ballot }), 0);
+});
+
+test("a vote's signature covers the cluster, the ballot, the slot and the decision", () => {
+  const cluster = "c".repeat(32);
+  const signed = voteBytes(cluster, vote).toString("latin1");
+  const others = [
+    voteBytes("x".repeat(32), vote),
+    voteBytes(cluster, { ...vote, slot: 10 }),
+    voteBytes(cluster, { ...vote, decision: "e".repeat(32) }),
+    voteBytes(cluster, { ...vote, ballot: { ...ballot, attempt: 3 } }),
+  ];
+  for (const other of others) assert.notEqual(other.toString("latin1"), signed);
+});

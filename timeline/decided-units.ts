@@ -1,0 +1,105 @@
+/**
+ * The decisions of the timeline: which units are decided, and what this daemon has promised and voted. The members
+ * decide in cluster/peers/decisions.
+ */
+import type { ByteString } from "../protocol/byte-string.js";
+import { isDecision, readDecision } from "../protocol/version-2/decision-body.js";
+import { signedBytes } from "../protocol/version-2/envelope.js";
+import {
+  type Entry,
+  firstOrderKeyBytes,
+  type OrderKey,
+  orderKeyOf,
+  readOrderKey,
+  type SignedBytes,
+} from "./entries/entry.js";
+import { readValue } from "./entries/stored-value.js";
+import type { TimelineParts } from "./timeline-environment.js";
+
+/**
+ * Milliseconds for which a decided unit is known after the end of the window of its date. No member proposes it again
+ * then.
+ */
+const KNOWN_MS = 60_000;
+
+interface DecidedUnit {
+  readonly orderKey: OrderKey;
+  /** The date that the client has signed. */
+  readonly signedAt: number;
+}
+
+export class DecidedUnits {
+  /**
+   * The date of a decision that may have been made, although it is not part of the state. Nothing from this date on may
+   * become final.
+   */
+  openDate = Number.POSITIVE_INFINITY;
+  /** Called when decisions are part of the state. */
+  folded: (entries: readonly Entry[]) => void = () => {};
+  readonly #parts: TimelineParts;
+  /** Decided units by the id of the client's envelope, in the order in which they became part of the state. */
+  readonly #units = new Map<ByteString, DecidedUnit>();
+
+  constructor(parts: TimelineParts) {
+    this.#parts = parts;
+  }
+
+  /** What this daemon has promised and voted, as it was stored; null if it was lost. */
+  get promises(): Buffer | null {
+    const { storage } = this.#parts;
+    return storage.lostGroups > 0 ? null : storage.mark("decisions");
+  }
+
+  /** @param stored  called when the promises are on the disk; not called after a failure, which is reported elsewhere */
+  storePromises(promises: Buffer, stored: () => void): void {
+    const { storage } = this.#parts;
+    storage.put([], [["decisions", promises]]);
+    storage.synced().then(stored, () => {});
+  }
+
+  /** Returns the position of the decision on a unit, or null if it is not known. @param unit  the envelope's id */
+  find(unit: ByteString): OrderKey | null {
+    return this.#units.get(unit)?.orderKey ?? null;
+  }
+
+  /** Records the decisions among entries that have become part of the state. */
+  note(entries: readonly Entry[]): void {
+    const decisions = entries.filter(({ envelope }) => envelope.decided !== null);
+    if (decisions.length === 0) return;
+    for (const entry of decisions) this.#note(entry);
+    this.#forget();
+    this.folded(decisions);
+  }
+
+  /** Returns the stored decisions from a date on, in order. */
+  *stored(from: number): Generator<SignedBytes & { readonly orderKey: OrderKey }> {
+    for (const [orderKey, value] of this.#parts.storage.entries(firstOrderKeyBytes(from), null)) {
+      const parts = readValue(value);
+      if (parts === null || !isDecision(parts.body)) continue;
+      const [body, signature] = [Buffer.from(parts.body), Buffer.from(parts.signature)];
+      yield { orderKey: readOrderKey(orderKey), body, signature };
+    }
+  }
+
+  /** The date from which decided units have to be known. */
+  get knownFrom(): number {
+    const { clock, window } = this.#parts;
+    return clock() - window.past - window.future - KNOWN_MS;
+  }
+
+  #note(entry: Entry): void {
+    const { unit } = readDecision(entry.body);
+    const signed = entry.envelope.decided?.signed;
+    if (unit === null || signed == null) return;
+    const id = this.#parts.hash(signedBytes(unit.body));
+    this.#units.set(id, { orderKey: orderKeyOf(entry), signedAt: signed.at });
+  }
+
+  #forget(): void {
+    const { knownFrom } = this;
+    for (const [id, { signedAt }] of this.#units) {
+      if (signedAt >= knownFrom) return;
+      this.#units.delete(id);
+    }
+  }
+}
