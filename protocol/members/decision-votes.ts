@@ -40,9 +40,8 @@ export interface Certificate {
 const DOMAIN = "dbsync2\0decision\0";
 /** list (4) ‖ hash of the list (32) ‖ round (4) ‖ member (32) ‖ attempt (4). */
 export const BALLOT_BYTES = 4 + HASH_BYTES + 4 + HASH_BYTES + 4;
-const NUMBER_MAX = 0xffffffff;
-/** The maximum number of attempts in a round, and of rounds in a list. */
-export const ROUND_MAX = NUMBER_MAX;
+/** The maximum number of attempts in a round, and of rounds in a list. A ballot above it is malformed. */
+export const ROUND_MAX = 0x7fffffff;
 
 /** Compares two ballots: negative if `a` is earlier. Null is earlier than every ballot. */
 export function compareBallots(a: Ballot | null, b: Ballot | null): number {
@@ -83,18 +82,19 @@ export function writeBallot({ list, listHash, round, member, attempt }: Ballot):
   return bytes;
 }
 
-/** @returns null if the bytes are too short */
+/** @returns null if the bytes are too short, or a number is too large */
 export function readBallot(bytes: Buffer, offset = 0): Ballot | null {
   if (offset + BALLOT_BYTES > bytes.length) return null;
   const round = offset + 4 + HASH_BYTES;
   const attempt = round + 4 + HASH_BYTES;
-  return {
+  const ballot = {
     list: bytes.readUInt32BE(offset),
     listHash: bytesOf(bytes, offset + 4, round),
     round: bytes.readUInt32BE(round),
     member: bytesOf(bytes, round + 4, attempt),
     attempt: bytes.readUInt32BE(attempt),
   };
+  return ballot.round <= ROUND_MAX && ballot.attempt <= ROUND_MAX ? ballot : null;
 }
 
 /** Packs a certificate as ballot ‖ votes, each as length (1) ‖ SubjectPublicKeyInfo ‖ length (1) ‖ signature. */

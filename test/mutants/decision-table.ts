@@ -2,6 +2,7 @@
 import type { Mutant } from "./mutant.js";
 
 const MEMBERS = "test/cluster/peers/decisions/decisions.test.js";
+const LIARS = "test/cluster/peers/decisions/lying-members.test.js";
 const CHECKS = "test/cluster/replica/check-entry.test.js";
 const FOLD = "test/timeline/fold/decided-units.test.js";
 
@@ -68,5 +69,33 @@ export const decisionMutants: readonly Mutant[] = [
     find: "Math.max(this.published, this.#decided.openDate - 1)",
     replace: "Number.POSITIVE_INFINITY",
     test: "test/timeline/watermark.test.js",
+  },
+  {
+    name: "decisions: a liar's ballot uses up the rounds",
+    file: "cluster/peers/decisions/decisions.js",
+    find: " <= ROUNDS_AHEAD",
+    replace: " < Number.POSITIVE_INFINITY",
+    test: LIARS,
+  },
+  {
+    name: "decisions: a ballot may name another number of the list",
+    file: "cluster/peers/decisions/decisions.js",
+    find: "current.number !== list || ",
+    replace: "",
+    test: LIARS,
+  },
+  {
+    name: "decisions: a ballot above the maximum is read",
+    file: "protocol/members/decision-votes.js",
+    find: "ballot.round <= ROUND_MAX && ballot.attempt <= ROUND_MAX ? ballot : null",
+    replace: "ballot",
+    test: LIARS,
+  },
+  {
+    name: "decisions: an objection has an attempt above the maximum",
+    file: "cluster/peers/decisions/decisions.js",
+    find: "if (ballot.attempt === ROUND_MAX)",
+    replace: "if (false)",
+    test: LIARS,
   },
 ];

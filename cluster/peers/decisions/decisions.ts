@@ -12,6 +12,7 @@ import type {
 import {
   type Ballot,
   compareBallots,
+  ROUND_MAX,
   type Vote,
   voteBytes,
 } from "../../../protocol/members/decision-votes.js";
@@ -39,6 +40,11 @@ const OBJECT_AFTER_MS = 150;
 const FORWARD_AFTER_MS = 20;
 /** The maximum number of waiting units; further ones are not decided. */
 const UNITS_MAX = 4096;
+/**
+ * The maximum number of rounds by which a ballot may be ahead of the promised one. A member that names a later ballot
+ * lies: it wants the others to use up the rounds.
+ */
+const ROUNDS_AHEAD = 2 ** 20;
 /** Milliseconds between two requests of a member that has lost its promises. */
 const RECOVERY_MS = 250;
 
@@ -155,7 +161,7 @@ export class Decisions {
         this.#receiveVote(message.vote);
         break;
       case "outvoted":
-        this.#see(message.ballot);
+        if (this.#isVoting(message.ballot)) this.#see(message.ballot);
         this.#recovery?.outvoted(from, message.ballot);
         break;
     }
@@ -199,7 +205,8 @@ export class Decisions {
     if (now - this.#progressAt < wait) return;
     this.#wait(now);
     this.#patience = Math.min(2 * this.#patience, PATIENCE_MS_MAX);
-    this.#keeper.prepare(this.#nextBallot(current));
+    const ballot = this.#nextBallot(current);
+    if (ballot.round <= ROUND_MAX) this.#keeper.prepare(ballot);
   }
 
   #receivePromise(from: ByteString, { ballot, last, accepted: sent, notBefore }: PromiseMessage): void {
@@ -235,9 +242,8 @@ export class Decisions {
 
   #nextBallot({ number, hash }: VotingLists["current"]): Ballot {
     const member = this.#ports.own.id;
-    const [promised, seen] = [this.#voter.promised, this.#seen];
-    const latest = compareBallots(promised, seen) > 0 ? promised : seen;
-    const round = latest?.listHash === hash ? latest.round + 1 : 1;
+    const roundOf = (ballot: Ballot | null): number => (ballot?.listHash === hash ? ballot.round : 0);
+    const round = 1 + Math.max(roundOf(this.#voter.promised), roundOf(this.#seen));
     return { list: number, listHash: hash, round, member, attempt: 0 };
   }
 
@@ -246,17 +252,19 @@ export class Decisions {
   }
 
   #promise(from: ByteString, ballot: Ballot): void {
-    this.#see(ballot);
     if (!this.#isVoting(ballot) || ballot.member !== from) return;
+    this.#see(ballot);
     const isPromised = this.#voter.promise(ballot, 0, (promise) => this.#sendPromise(from, promise));
     if (isPromised) this.#wait(this.#ports.uptime());
     else this.#outvote(from);
   }
 
   /** Whether this daemon may promise and vote in a ballot. */
-  #isVoting({ listHash, member }: Ballot): boolean {
+  #isVoting({ list, listHash, round, member }: Ballot): boolean {
     const current = this.#lists()?.current;
-    return current !== undefined && current.hash === listHash && current.members.has(member);
+    if (current?.hash !== listHash || current.number !== list || !current.members.has(member)) return false;
+    const { promised } = this.#voter;
+    return round - (promised?.listHash === listHash ? promised.round : 0) <= ROUNDS_AHEAD;
   }
 
   #outvote(member: ByteString): void {
@@ -266,9 +274,10 @@ export class Decisions {
 
   #proposed(from: ByteString, message: Propose): void {
     const { ballot, body } = message;
+    if (!this.#isVoting(ballot) || ballot.member !== from) return;
     this.#see(ballot);
     const proposal = this.#ports.read(body);
-    if (proposal === null || !this.#isVoting(ballot) || ballot.member !== from) return;
+    if (proposal === null) return;
     this.#votes.addProposal(proposal, this.last.slot);
     if (message.evidence !== null) this.#receiveVote(message.evidence);
     this.#count(proposal.slot);
@@ -309,6 +318,7 @@ export class Decisions {
   }
 
   #object(keeper: ByteString, ballot: Ballot, notBefore: number): void {
+    if (ballot.attempt === ROUND_MAX) return;
     this.#voter.promise(nextAttempt(ballot), notBefore, (promise) => this.#sendPromise(keeper, promise));
   }
 

@@ -5,7 +5,12 @@
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { LastDecision } from "../../../protocol/members/decision-messages.js";
-import { type Ballot, compareBallots, type Vote } from "../../../protocol/members/decision-votes.js";
+import {
+  type Ballot,
+  compareBallots,
+  ROUND_MAX,
+  type Vote,
+} from "../../../protocol/members/decision-votes.js";
 import type {
   Accepted,
   DecisionPorts,
@@ -150,6 +155,10 @@ export class Keeper {
   /** Begins the next attempt with the promises of the members that object. */
   #attemptAgain({ objections }: Proposed): void {
     const ballot = nextAttempt(this.#ballot as Ballot);
+    if (ballot.attempt > ROUND_MAX) {
+      this.stop();
+      return;
+    }
     this.#pausedUntil = this.#ports.uptime() + this.#pause;
     this.#pause = Math.min(2 * this.#pause, PAUSE_MS_MAX);
     this.prepare(ballot);

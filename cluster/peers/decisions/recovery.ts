@@ -5,7 +5,7 @@
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { type LastDecision, NO_PROMISES } from "../../../protocol/members/decision-messages.js";
-import { type Ballot, compareBallots } from "../../../protocol/members/decision-votes.js";
+import { type Ballot, compareBallots, ROUND_MAX } from "../../../protocol/members/decision-votes.js";
 import type { Accepted, PromiseOf, VotingList } from "./decision-types.js";
 
 export class Recovery {
@@ -49,7 +49,9 @@ export class Recovery {
 
   /** Called when a member has promised a later ballot than the one that was requested. */
   outvoted(from: ByteString, ballot: Ballot): void {
-    if (ballot.listHash !== this.listHash || !this.#others.has(from)) return;
+    const { list } = this.ballot;
+    if (ballot.listHash !== this.listHash || ballot.list !== list || !this.#others.has(from)) return;
+    if (ballot.round === ROUND_MAX) return;
     if (compareBallots(ballot, this.#latest) > 0) this.#latest = ballot;
     if (this.ballot.round > 0) this.#requestLater();
     this.#answers(from);

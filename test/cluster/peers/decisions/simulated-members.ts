@@ -15,7 +15,7 @@ import type {
 import { Decisions } from "../../../../cluster/peers/decisions/decisions.js";
 import type { DecisionMessage } from "../../../../protocol/members/decision-messages.js";
 import type { Certificate } from "../../../../protocol/members/decision-votes.js";
-import { voteBytes } from "../../../../protocol/members/decision-votes.js";
+import { readBallot, voteBytes, writeBallot } from "../../../../protocol/members/decision-votes.js";
 import { compareOrderKeys, type OrderKey } from "../../../../timeline/entries/entry.js";
 import { Scheduler } from "../../../simulation/scheduler.js";
 import { SeededRandom } from "../../../support/seeded-random.js";
@@ -193,6 +193,8 @@ export class Member {
       save: (state, then) => {
         world.scheduler.after(world.random.below(4), null, () => {
           if (!isAlive()) return;
+          for (const ballot of [state.promised, state.accepted?.ballot ?? null])
+            assert.ok(ballot === null || readBallot(writeBallot(ballot)) !== null, "it can be read again");
           this.stored = world.rules.forgetsVotes ? { ...state, accepted: null } : state;
           then();
         });
@@ -293,11 +295,17 @@ export class World {
     return { id: cas.id, body, signature, until: this.scheduler.time + WINDOW_MS };
   }
 
-  /** A client reads a key at one member, and sends a unit on it to some members. */
-  submit(at: Member, to: readonly Member[], key: string): Cas {
+  /** A client reads a key at one member, and signs a unit on it. */
+  casOf(at: Member, key: string): Cas {
     const id = sha256(`unit ${++this.#count}`);
     const cas = { id, key, expects: at.writerOf(key), at: at.clock };
     this.units.set(id, cas);
+    return cas;
+  }
+
+  /** A client reads a key at one member, and sends a unit on it to some members. */
+  submit(at: Member, to: readonly Member[], key: string): Cas {
+    const cas = this.casOf(at, key);
     for (const member of to) member.decisions?.submit(this.unitOf(cas));
     return cas;
   }
