@@ -118,7 +118,8 @@ describe("Every good vector", () => {
       assert.ok(publicKey);
       assert.equal(verifyEnvelope(signedBytes(body), hex(vector.signature), publicKey), true);
       const absent = { if: null, after: null, only: null, as: null, choices: null, expiries: null };
-      assert.deepEqual(readBody(body), { db: 0, multi: false, units: null, ...absent, ...fields, commands });
+      const defaults = { db: 0, multi: false, units: null, decide: false, decided: null, ...absent };
+      assert.deepEqual(readBody(body), { ...defaults, ...fields, commands });
       for (const [index, key] of vector.orderKeys.entries())
         assert.equal(hexOf(orderKey(fields.at, fields.seq, id, index)), key);
       const message = readClientMessage(

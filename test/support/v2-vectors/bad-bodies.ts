@@ -35,6 +35,7 @@ const VALUES: readonly (readonly [string, string, Resp, string])[] = [
   ["db-too-high", "db", "2147483648", "2^31 is one above the maximum"],
   ["multi-zero", "multi", "0", "`multi` is `1` or absent"],
   ["multi-word", "multi", "true", "`multi` is `1` or absent"],
+  ["decide-zero", "decide", "0", "`decide` is `1` or absent"],
   ["units-no-array", "units", "1", "an array is required"],
   ["units-of-one", "units", ["1"], "one unit needs no `units`"],
   ["units-too-many", "units", ["1", "1"], "two commands, but the body has one"],
@@ -101,6 +102,11 @@ export function badBodies(): BadVector[] {
     }),
     ...VALUES.map(([name, field, value, note]) =>
       vector(name, bodyOf(withPair(pairsFor(name), field, value)), note),
+    ),
+    vector(
+      "decide-for-two-units",
+      bodyOf(withPair(pairsFor("decide-for-two-units"), "decide", "1"), [["PING"], ["PING"]]),
+      "two commands without `multi` are two units",
     ),
     vector(
       "if-for-two-units",
