@@ -16,7 +16,7 @@ import type { KeyChangeObservers } from "../../engine/backends/key-change-observ
 import type { AcceptedEnvelope } from "../../engine/pipeline/apply-units.js";
 import { ORDER_WINDOW } from "../../options/date-window.js";
 import type { StateName } from "../../protocol/state-names.js";
-import { type Choices, type Envelope, NO_CHOICES } from "../../protocol/version-2/envelope.js";
+import type { Envelope } from "../../protocol/version-2/envelope.js";
 import type { EnvelopeDate, Wait } from "../../protocol/version-2/messages-v2.js";
 import type { KeyRing } from "../../store/key-ring.js";
 import type { Entry, OrderKey } from "../../timeline/entries/entry.js";
@@ -24,6 +24,7 @@ import { mayChange } from "../../timeline/entries/recorded-envelopes.js";
 import type { UnitAnswer } from "../../timeline/fold/fold.js";
 import { NotTaken, type Recorded } from "../replica/entry-recorder.js";
 import { MemberAnswers } from "../replica/member-answers.js";
+import { type Chosen, NOTHING_CHOSEN } from "../replica/recorded-choices.js";
 import { answerNotStored, entryOf, RecordingBase } from "../replica/recording-base.js";
 import { answerUnrecorded } from "../replica/unrecorded-answers.js";
 import type { OrderContext } from "./order-context.js";
@@ -134,8 +135,8 @@ export class OrderRecorder extends RecordingBase {
   }
 
   /** Returns nothing, because the order of the stream is final before a command is answered. */
-  choicesOf(): Choices {
-    return NO_CHOICES;
+  choicesOf(): Chosen {
+    return NOTHING_CHOSEN;
   }
 
   /** Adds an envelope that the daemon itself has signed. */

@@ -1,11 +1,11 @@
 /** Records the gateway's envelopes, in a timeline or in a stream that orders them. */
 import type { Refused, RefusedEnvelope } from "../../engine/answers/request.js";
-import type { Choices, Envelope } from "../../protocol/version-2/envelope.js";
+import type { Envelope } from "../../protocol/version-2/envelope.js";
 import type { EnvelopeDate, Wait } from "../../protocol/version-2/messages-v2.js";
 import type { KeyRing } from "../../store/key-ring.js";
 import type { Entry, OrderKey } from "../../timeline/entries/entry.js";
 import type { BetweenUnits, UnitAnswer } from "../../timeline/fold/fold.js";
-import type { TrialState, Unsigned } from "./recorded-choices.js";
+import type { Chosen, TrialState, Unsigned } from "./recorded-choices.js";
 
 /** The answers of a recorded entry's units, which are sent once the entry is flushed. */
 export interface Recorded {
@@ -47,7 +47,7 @@ export interface EntryRecorder {
    * Returns what the commands choose on the newest state, or nothing if choices are not recorded.
    * @param date  the date with which the commands will be signed
    */
-  choicesOf(unsigned: Unsigned, date: EnvelopeDate): Choices;
+  choicesOf(unsigned: Unsigned, date: EnvelopeDate): Chosen;
   /**
    * Records an entry that is known to be valid.
    * @param between  called after each of its units, with the number of units applied so far, or null

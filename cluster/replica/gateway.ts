@@ -37,11 +37,11 @@ import {
   type GatewayWaiter,
 } from "./gateway-waiter.js";
 import { OwnEnvelopes, type OwnHeader } from "./own-envelopes.js";
-import { recordedOf, type Unsigned } from "./recorded-choices.js";
+import { inRecordedForm, recordedOf, type Unsigned } from "./recorded-choices.js";
 import { nextTurn, type ReplicaContext } from "./replica-context.js";
 import { SigningPace } from "./signing-pace.js";
 import { envelopesOf, type TriedEnvelope, takesTooMuch, tryUnits } from "./tried-units.js";
-import { type GroupHead, type Program, WaitingGroup } from "./waiting-group.js";
+import { bytesOfAll, type GroupHead, type Program, WaitingGroup } from "./waiting-group.js";
 import type { WaitingStep } from "./waiting-steps.js";
 
 /** The sender of a command. */
@@ -261,10 +261,12 @@ export class Gateway {
     const date = this.own.nextDate;
     const header = headerOf({ db, as, conditions, lengths, commands });
     const chosen = this.#recorder.choicesOf(header, date);
-    const bytes = group.bytes + choicesBytes(chosen);
+    const recorded = inRecordedForm(commands, chosen);
+    const added = recorded === commands ? 0 : bytesOfAll(recorded) - bytesOfAll(commands);
+    const bytes = group.bytes + added + choicesBytes(chosen);
     const isTooLong = bytes > group.bytes && bytes > COMMAND_BYTES_MAX;
     const between = steps.isEmpty ? null : (applied: number) => steps.runUpTo(applied);
-    const units = { db, as, isRing, conditions, commands, lengths, waiting, chosen };
+    const units = { db, as, isRing, conditions, commands: recorded, lengths, waiting, chosen };
     const refusal = isTooLong ? takesTooMuch(bytes) : this.#record(units, date, between);
     if (refusal !== null) {
       if (group.size > 1 && (isTooLong || refusal.code === "too-much")) return group.apart();

@@ -4,6 +4,7 @@
  * then takes the same, at whatever position it applies the envelope. Source: docs/decisions/0066.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
+import type { Reply } from "../../protocol/reply.js";
 import { withItemsFound } from "../../protocol/step-reply.js";
 import {
   type Choice,
@@ -21,6 +22,20 @@ import type { UndoRecord } from "../../store/keyspace/undo.js";
 import { PeekedKey } from "../../store/rows/claim-peek.js";
 import { type Command, isClaim } from "../../store/rows/command-row.js";
 import { touchesOf } from "../../store/rows/key-spec.js";
+
+/** What a daemon records for commands that it tries before it signs them. */
+export interface Chosen extends Choices {
+  /**
+   * The commands that are recorded in another form than they were sent in, by their indexes; null: none. The form
+   * contains the id that the command chose in the trial. As sent it would choose another one, because ids follow from the
+   * signed bytes, which contain what the claims take.
+   */
+  readonly forms: ReadonlyMap<number, Argv> | null;
+}
+
+export const NOTHING_CHOSEN: Chosen = { ...NO_CHOICES, forms: null };
+
+type Argv = readonly ByteString[];
 
 /** Commands that are going to be signed as one envelope. */
 export interface Unsigned extends Pick<Envelope, "db" | "multi" | "commands"> {
@@ -48,15 +63,16 @@ interface Found {
 }
 
 /** @param date  the date with which the commands will be signed, later than everything in the state */
-export function choicesOf(unsigned: Unsigned, date: EnvelopeDate, state: TrialState): Choices {
+export function choicesOf(unsigned: Unsigned, date: EnvelopeDate, state: TrialState): Chosen {
   const { database } = state;
   const { db, conditions } = unsigned;
   const { commands, onlyKeep } = find(unsigned, database);
   const isExpiring = (database.keyspaces[db]?.expiring ?? 0) !== 0;
   // Most envelopes: these are recorded as fast as before choices were recorded.
-  if (commands.length === 0 || (onlyKeep && !isExpiring)) return NO_CHOICES;
+  if (commands.length === 0 || (onlyKeep && !isExpiring)) return NOTHING_CHOSEN;
   const choices = new Map<number, Choice>();
   const expiries = new Map<number, number>();
+  const forms = new Map<number, Argv>();
   let { tried, isPeekable } = onlyKeep ? NOTHING_TRIED : planOf(commands, unsigned);
   const noteExpiry = (index: number) => {
     const command = commands[index] ?? null;
@@ -74,25 +90,46 @@ export function choicesOf(unsigned: Unsigned, date: EnvelopeDate, state: TrialSt
     const id = state.unitId();
     try {
       database.tryOut(state.stepsMax, (records) => {
+        const unclaimed = new Map<number, Argv>();
         for (const [index, command] of commands.slice(0, tried).entries()) {
           if (command === null) continue;
           noteExpiry(index);
           const taken = isClaim(command, argvAt(unsigned, index)) ? [] : undefined;
           const omitsChanges = index === tried - 1;
           const run = { index, date, id, taken, omitsChanges, records };
-          if (command.writes) runOne(database, command, unsigned, run);
-          if (taken !== undefined) choices.set(index, taken);
+          const form = command.writes ? runOne(database, command, unsigned, run) : null;
+          if (form !== null) unclaimed.set(index, form);
+          if (taken === undefined) continue;
+          choices.set(index, taken);
+          for (const [before, argv] of unclaimed) forms.set(before, argv);
+          unclaimed.clear();
         }
       });
     } catch (problem) {
       // The recorder refuses the envelope for the same reason.
-      if (problem instanceof BudgetExceeded) return NO_CHOICES;
+      if (problem instanceof BudgetExceeded) return NOTHING_CHOSEN;
       throw problem;
     }
   }
   if (isExpiring) for (let index = tried; index < commands.length; index++) noteExpiry(index);
-  return recordedOf(choices, expiries);
+  const recorded = recordedOf(choices, expiries);
+  return {
+    choices: recorded.choices,
+    expiries: recorded.expiries,
+    forms: forms.size > 0 ? forms : null,
+  };
 }
+
+/** Returns the commands as they are recorded. */
+export const inRecordedForm = (commands: Envelope["commands"], { forms }: Chosen): Envelope["commands"] =>
+  forms === null ? commands : commands.map((argv, index) => forms.get(index) ?? argv);
+
+/**
+ * Returns a command with the id that it has chosen, or null if it chooses none.
+ * @param reply  its reply in the trial
+ */
+export const recordedForm = ({ recordedAs }: Command, argv: Argv, reply: Reply): Argv | null =>
+  recordedAs === undefined || reply.kind === "error" ? null : recordedAs(argv, reply);
 
 /** Returns what is recorded, by the indexes of the commands. */
 export const recordedOf = (
@@ -263,12 +300,13 @@ interface Run {
   readonly records: UndoRecord[];
 }
 
+/** Runs a command that writes. @returns its recorded form, or null if it is recorded as it was sent */
 function runOne(
   database: Database,
   command: Command,
   { db, multi, units = null, commands }: Unsigned,
   { index, date, id, taken, omitsChanges, records }: Run,
-): void {
+): Argv | null {
   const unit = {
     at: date.at,
     seq: date.seq,
@@ -278,5 +316,6 @@ function runOne(
     taken,
     omitsChanges,
   };
-  withItemsFound(database.run(command, argvAt({ commands }, index), unit, records));
+  const argv = argvAt({ commands }, index);
+  return recordedForm(command, argv, withItemsFound(database.run(command, argv, unit, records)));
 }

@@ -18,14 +18,7 @@ import type { AcceptedEnvelope } from "../../engine/pipeline/apply-units.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { DAEMON_STATES } from "../../protocol/daemon-states.js";
 import type { StateName } from "../../protocol/state-names.js";
-import {
-  type Choices,
-  commandsIn,
-  dateText,
-  type Envelope,
-  unitId,
-  unitsIn,
-} from "../../protocol/version-2/envelope.js";
+import { commandsIn, dateText, type Envelope, unitId, unitsIn } from "../../protocol/version-2/envelope.js";
 import type { EnvelopeDate, Wait } from "../../protocol/version-2/messages-v2.js";
 import { isKeyCommand, type KeyRing } from "../../store/key-ring.js";
 import type { Entry, OrderKey } from "../../timeline/entries/entry.js";
@@ -35,7 +28,7 @@ import { Confirmations } from "./confirmations.js";
 import type { Recorded } from "./entry-recorder.js";
 import { MemberAnswers } from "./member-answers.js";
 import { ListCommands } from "./member-list-commands.js";
-import { choicesOf, type Unsigned } from "./recorded-choices.js";
+import { type Chosen, choicesOf, type Unsigned } from "./recorded-choices.js";
 import { answerNotStored, entryOf, RecordingBase } from "./recording-base.js";
 import { type NodeState, nextTurn } from "./replica-context.js";
 import { answerUnrecorded } from "./unrecorded-answers.js";
@@ -284,7 +277,7 @@ export class Recorder extends RecordingBase {
     return readStatus === "" ? null : refusedIn(this);
   }
 
-  choicesOf(unsigned: Unsigned, date: EnvelopeDate): Choices {
+  choicesOf(unsigned: Unsigned, date: EnvelopeDate): Chosen {
     return choicesOf(unsigned, date, this.trialState);
   }
 

@@ -12,7 +12,7 @@ import { hasUserListener } from "../../options/settings.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Reply } from "../../protocol/reply.js";
 import type { StateName } from "../../protocol/state-names.js";
-import type { Choices, Envelope } from "../../protocol/version-2/envelope.js";
+import type { Envelope } from "../../protocol/version-2/envelope.js";
 import type { EnvelopeDate, Wait } from "../../protocol/version-2/messages-v2.js";
 import type { KeyRing } from "../../store/key-ring.js";
 import type { Entry, OrderKey } from "../../timeline/entries/entry.js";
@@ -20,7 +20,7 @@ import type { BetweenUnits } from "../../timeline/fold/fold.js";
 import type { EntryRecorder, Recorded } from "./entry-recorder.js";
 import { Gateway, randomUnitId } from "./gateway.js";
 import type { MemberAnswers } from "./member-answers.js";
-import type { TrialState, Unsigned } from "./recorded-choices.js";
+import type { Chosen, TrialState, Unsigned } from "./recorded-choices.js";
 import { nextTurn, type ReplicaContext } from "./replica-context.js";
 import type { TimelineBackend } from "./timeline-backend.js";
 
@@ -72,7 +72,7 @@ export abstract class RecordingBase implements Recording, EntryRecorder {
   abstract records(envelope: Pick<Envelope, "commands">): boolean;
   abstract holds(orderKey: OrderKey): boolean;
   abstract refusal(): Refused | null;
-  abstract choicesOf(unsigned: Unsigned, date: EnvelopeDate): Choices;
+  abstract choicesOf(unsigned: Unsigned, date: EnvelopeDate): Chosen;
   abstract record(entry: Entry, between?: BetweenUnits | null): Recorded | RefusedEnvelope;
   abstract sendToPeers(entry: Entry): void;
   abstract confirm(orderKey: OrderKey, wait: Wait): Promise<boolean>;

@@ -19,7 +19,7 @@ import type { UndoRecord } from "../../store/keyspace/undo.js";
 import type { Unit } from "../../store/keyspace/unit.js";
 import { type Command, isClaim } from "../../store/rows/command-row.js";
 import { rowIn } from "../../store/semantics.js";
-import { expiryBefore } from "./recorded-choices.js";
+import { expiryBefore, recordedForm } from "./recorded-choices.js";
 import type { Program } from "./waiting-group.js";
 
 const ONE_DATABASE = error(
@@ -90,7 +90,7 @@ export class TrialRun {
     this.#db = db;
     if (taken !== undefined) (this.#choices ??= new Map()).set(this.#calls.length, taken);
     if (expiry !== undefined) (this.#expiries ??= new Map()).set(this.#calls.length, expiry);
-    const recorded = command.recordedAs?.(argv, reply) ?? null;
+    const recorded = recordedForm(command, argv, reply);
     this.#limits.add(recorded ?? argv);
     this.#calls.push(
       recorded === null ? { command, argv } : { command: table.resolve(recorded) as Command, argv: recorded },

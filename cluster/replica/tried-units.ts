@@ -19,11 +19,10 @@ import {
 } from "../../protocol/version-2/envelope.js";
 import type { EnvelopeDate } from "../../protocol/version-2/messages-v2.js";
 import { CommandFailure } from "../../store/arguments/command-errors.js";
-import type { Database } from "../../store/database.js";
 import { BudgetExceeded } from "../../store/keyspace/effort-budget.js";
 import type { UndoRecord } from "../../store/keyspace/undo.js";
 import { isClaim } from "../../store/rows/command-row.js";
-import { expiryBefore, recordedOf, type TrialState } from "./recorded-choices.js";
+import { expiryBefore, recordedForm, recordedOf, type TrialState } from "./recorded-choices.js";
 import { TrialRun } from "./trial-run.js";
 import { bytesOfAll, GROUP_BYTES, type Program, type WaitingGroup } from "./waiting-group.js";
 
@@ -71,24 +70,20 @@ export function tryUnits(group: WaitingGroup, options: TrialOptions): readonly T
   const { database, unitId: randomUnitId } = options.state;
   const entryId = randomUnitId().slice(0, ENTRY_ID_BYTES);
   const tried: TriedUnit[] = [];
-  let [commandsBefore, dependOnIds] = [0, false];
+  let commandsBefore = 0;
   database.tryOut(Number.POSITIVE_INFINITY, (records) => {
     const { state, date, refusal, isOver } = options;
     const { db } = group.head;
     const trial: Trial = { state, date, refusal, isOver, db, id: "", unit: [], records };
     const run = () => ("run" in trial.unit ? ofProgram(trial.unit, trial) : ofCommands(trial.unit, trial));
     for (const unit of group.units()) {
-      const isProgram = "run" in unit;
-      // The commands before it may choose by their ids, which differ from those in the trial.
-      if (tried.length > 0 && (options.isOver() || (isProgram && dependOnIds))) return;
+      if (tried.length > 0 && isOver()) return;
       const before = records.length;
       trial.id = unitId(entryId, commandsBefore);
       trial.unit = unit;
       const outcome = outcomeOf(run, options.state);
-      if (outcome.kind === "writes") {
-        commandsBefore += outcome.commands.length;
-        dependOnIds ||= !isProgram && hasRecordedForm(unit, database);
-      } else database.undo(records.splice(before));
+      if (outcome.kind === "writes") commandsBefore += outcome.commands.length;
+      else database.undo(records.splice(before));
       tried.push(outcome);
     }
   });
@@ -141,6 +136,7 @@ function ofCommands(
 ): TriedUnit {
   if (refusal !== null) return refusing(refusal);
   const rows = commands.map((argv) => database.table.resolve(argv));
+  const recorded = [...commands];
   const choices = new Map<number, Choice>();
   const expiries = new Map<number, number>();
   for (const [step, command] of rows.entries()) {
@@ -151,10 +147,12 @@ function ofCommands(
     const expiry = expiryBefore(database, command, argv, { db, at });
     if (expiry !== undefined) expiries.set(step, expiry);
     const taken = isClaim(command, argv) ? [] : undefined;
-    withItemsFound(database.run(command, argv, { at, seq, db, id, step, taken }, records));
+    const reply = withItemsFound(database.run(command, argv, { at, seq, db, id, step, taken }, records));
+    // The units after it may read the id that it chooses, which would be another one in the envelope.
+    recorded[step] = recordedForm(command, argv, reply) ?? argv;
     if (taken !== undefined) choices.set(step, taken);
   }
-  return writing(commands, db, recordedOf(choices, expiries));
+  return writing(recorded, db, recordedOf(choices, expiries));
 }
 
 function writing(
@@ -166,13 +164,6 @@ function writing(
   const bytes = bytesOfAll(commands) + choicesBytes(chosen);
   return { kind: "writes", db, commands, chosen, bytes, steps: 0, ran };
 }
-
-/** Whether a command of a unit would be recorded in another form by a program, because it chooses by its unit's id. */
-const hasRecordedForm = (commands: Envelope["commands"], { table }: Database): boolean =>
-  commands.some((argv) => {
-    const command = table.resolve(argv);
-    return !(command instanceof CommandFailure) && command.recordedAs !== undefined;
-  });
 
 /** Units that are recorded as one envelope. */
 export interface TriedEnvelope {

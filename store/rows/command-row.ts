@@ -150,8 +150,9 @@ export interface Row extends CommandDescription {
   /** What a sidecar (-d dbsync) would need to answer the command or to send it to the daemons; default: nothing. */
   readonly sidecarLacks?: SidecarLack | undefined;
   /**
-   * Returns the call to record for a call in a script, if the fold would choose again, such as the members that SPOP
-   * removes. The recorded call contains the choice, so that it has the same effect on every daemon, whenever it is folded.
+   * Returns the call to record in place of a call that a daemon has tried, if the fold would choose again, such as the id
+   * of XADD. The recorded call contains the choice, so that it has the same effect on every daemon, whenever it is folded.
+   * Daemons try the calls of scripts, and those before a claim: see docs/decisions/0066.
    */
   readonly recordedAs?: RecordedCall | undefined;
   /**

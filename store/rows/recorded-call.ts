@@ -1,4 +1,4 @@
-/** The calls that a script's unit contains instead of calls whose effect depends on a choice. */
+/** The calls that a daemon records in place of calls whose effect depends on a choice. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Reply } from "../../protocol/reply.js";
 

@@ -25,6 +25,20 @@ export const claimMutants: readonly Mutant[] = [
     test: ENTRIES,
   },
   {
+    name: "claims: a claim does not find the entry that a command of its envelope has added",
+    file: "cluster/replica/recorded-choices.js",
+    find: "forms.set(before, argv)",
+    replace: "void 0",
+    test: CHOICES,
+  },
+  {
+    name: "claims: an entry is refused at its final position because its recorded id is taken",
+    file: "store/commands/streams/stream-add.js",
+    find: "reply.bytes}+",
+    replace: "reply.bytes}",
+    test: CHOICES,
+  },
+  {
     name: "claims: an expiry is recorded that no envelope can contain",
     file: "cluster/replica/recorded-choices.js",
     find: "Math.min(entry.expire, EXPIRY_MAX)",

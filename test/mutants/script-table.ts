@@ -21,10 +21,10 @@ export const scriptMutants: readonly Mutant[] = [
     test: PROGRAMS,
   },
   {
-    name: "scripts: a script reads the id of an entry before that id is known",
+    name: "scripts: a script reads another id of an entry than is recorded",
     file: "cluster/replica/tried-units.js",
-    find: "(isProgram && dependOnIds)",
-    replace: "false",
+    find: "recordedForm(command, argv, reply) ?? argv",
+    replace: "argv",
     test: PROGRAMS,
   },
   {
@@ -51,8 +51,8 @@ export const scriptMutants: readonly Mutant[] = [
   {
     name: "scripts: units run in one turn, however long they take",
     file: "cluster/replica/tried-units.js",
-    find: "options.isOver() || ",
-    replace: "",
+    find: "tried.length > 0 && isOver()",
+    replace: "false",
     test: PROGRAMS,
   },
   {

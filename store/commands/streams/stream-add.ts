@@ -72,11 +72,11 @@ function slotOf({ id, step = 0 }: Unit, seq: number): bigint {
 }
 
 /**
- * Returns a call of XADD with the chosen id. If the client sent `*`, a `+` follows the id: if the stream's last id is
- * not lower when the unit is folded, the new entry receives the id after that last id.
+ * Returns a call of XADD with the chosen id, or null if the call names its id. A `+` follows the id: if the stream's last
+ * id is not lower when the unit is folded, the new entry receives the id after that last id.
  */
 export function addWithId(argv: readonly ByteString[], reply: Reply): readonly ByteString[] | null {
   if (reply.kind !== "bulk") return null;
-  const at = trimOptions(argv, true).next - 1;
-  return argv.with(at, argv[at] === "*" ? `${reply.bytes}+` : reply.bytes);
+  const { requestedId, next } = trimOptions(argv, true);
+  return requestedId?.chooses === false ? null : argv.with(next - 1, `${reply.bytes}+`);
 }

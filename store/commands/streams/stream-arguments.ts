@@ -34,7 +34,7 @@ export interface RequestedId {
   readonly chooses: boolean;
   /**
    * `ms-seq+`: the entry receives this id or, if the stream has already reached it, the id after the stream's last id.
-   * When a script uses `*`, the id is recorded in this form.
+   * A daemon that tries a call with `*` records the id in this form.
    */
   readonly mayMove: boolean;
 }

@@ -6,10 +6,11 @@ import { OrderRecorder } from "../../../cluster/order/order-recorder.js";
 import type { OrderStream } from "../../../cluster/order/order-stream.js";
 import { emptyStreamState, OrderedState } from "../../../cluster/order/ordered-state.js";
 import { entryCheck } from "../../../cluster/replica/check-entry.js";
+import { NOTHING_CHOSEN } from "../../../cluster/replica/recorded-choices.js";
 import { TimelineBackend, type TimelineState } from "../../../cluster/replica/timeline-backend.js";
 import { loadSigners } from "../../../engine/trust/load-signers.js";
 import { realEnvironment } from "../../../net/process/clock-and-randomness.js";
-import { NO_CHOICES, readBody } from "../../../protocol/version-2/envelope.js";
+import { readBody } from "../../../protocol/version-2/envelope.js";
 import { canonicalState } from "../../../store/canonical-state.js";
 import { UNIT_STEPS_DEFAULT } from "../../../store/keyspace/effort-budget.js";
 import { settingsFrom } from "../../daemon/replicas.js";
@@ -64,7 +65,7 @@ const members = (count: number) => Array.from({ length: count }, (_, i) => `m${i
 
 test("a daemon with a stream records no choices of its clients' commands", () => {
   const { recorder } = sceneOf(STEPS);
-  assert.deepEqual(recorder.choicesOf(), NO_CHOICES);
+  assert.deepEqual(recorder.choicesOf(), NOTHING_CHOSEN);
 });
 
 test("a daemon refuses a unit that does too much before it adds the unit to the stream", async () => {

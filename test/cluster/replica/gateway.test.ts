@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { EntryRecorder, Recorded } from "../../../cluster/replica/entry-recorder.js";
 import { Gateway } from "../../../cluster/replica/gateway.js";
+import { NOTHING_CHOSEN } from "../../../cluster/replica/recorded-choices.js";
 import type { ReplicaContext } from "../../../cluster/replica/replica-context.js";
 import { notApplied, type Refused, type RefusedEnvelope, refused } from "../../../engine/answers/request.js";
 import type { KeyChangeObservers } from "../../../engine/backends/key-change-observers.js";
@@ -69,7 +70,7 @@ function fixture(rootKey: readonly string[] = []): Fixture {
     sendToPeers: (entry) => void sent.push(entry),
     confirm: () => state.final,
     refusal: () => state.refusal,
-    choicesOf: ({ commands }) => state.choices(commands),
+    choicesOf: ({ commands }) => ({ ...NOTHING_CHOSEN, ...state.choices(commands) }),
     trialState: { database: new Database(), stepsMax: 1_000_000, unitId: () => "u".repeat(36) },
     record(entry) {
       if (state.record !== null) return state.record(entry);

@@ -1,8 +1,9 @@
 /** Tests what a daemon records as the choices of commands, and that finding them changes nothing. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { choicesOf, type Unsigned } from "../../../cluster/replica/recorded-choices.js";
+import { choicesOf, inRecordedForm, type Unsigned } from "../../../cluster/replica/recorded-choices.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
+import type { Reply } from "../../../protocol/reply.js";
 import { EXPIRY_MAX } from "../../../protocol/version-2/envelope.js";
 import { canonicalState } from "../../../store/canonical-state.js";
 import { Database } from "../../../store/database.js";
@@ -100,6 +101,56 @@ test("claims of the same key take one after the other, without being run", () =>
 test("a call that names a stream twice takes its entries once", () => {
   const database = prepared("XADD s 1-1 f v", "XGROUP CREATE s g 0");
   assert.deepEqual(chosen(database, ["XREADGROUP GROUP g c STREAMS s s > >"]), { 0: ["0", "1", "1-1"] });
+});
+
+/** Returns the replies to commands that are signed on a state, with the id that follows from the signed bytes. */
+function answers(database: Database, lines: readonly string[]): Reply[] {
+  const commands = lines.map((line) => line.split(" "));
+  const unsigned = { db: 0, multi: true, conditions: null, commands };
+  const trial = { database, stepsMax: STEPS, unitId: () => "i".repeat(36) };
+  const chosen = choicesOf(unsigned, { at: AT + 5, seq: 0 }, trial);
+  const recorded = inRecordedForm(commands, chosen);
+  const signed = { at: AT + 5, seq: 0, db: 0, id: "s".repeat(36), choices: chosen.choices };
+  const reply = database.executeMulti(recorded, signed);
+  return "items" in reply ? [...reply.items] : [];
+}
+
+test("a claim takes what a command before it has added with an id of its own", () => {
+  const read = "XREADGROUP GROUP g c STREAMS s >";
+  const stream = prepared("XGROUP CREATE s g $ MKSTREAM");
+  const [added, taken, again] = answers(stream, ["XADD s * f v", read, "XAUTOCLAIM s g d 0 0 JUSTID"]);
+  const id = added?.kind === "bulk" ? added.bytes : assert.fail();
+  assert.match(JSON.stringify(taken), new RegExp(id));
+  assert.match(JSON.stringify(again), new RegExp(id));
+
+  const renamed = ["XADD s * f v", "RENAME s t", "XREADGROUP GROUP g c STREAMS t >"];
+  assert.match(JSON.stringify(answers(prepared("XGROUP CREATE s g $ MKSTREAM"), renamed)[2]), /"v"/);
+
+  const jobs = prepared("DOC.CREATE jobs");
+  const [keys, changed] = answers(jobs, [
+    'DOC.INSERT jobs {"state":"new"}',
+    'DOC.UPDATE jobs {"state":"taken"} WHERE {"state":"new"} LIMIT 0 1',
+  ]);
+  const key = keys !== undefined && "items" in keys ? keys.items[0] : undefined;
+  assert.match(JSON.stringify(changed), new RegExp(key?.kind === "bulk" ? key.bytes : "missing"));
+});
+
+test("a command is recorded as it was sent if no claim after it has to be run", () => {
+  const forms = (...lines: string[]) => {
+    const commands = lines.map((line) => line.split(" "));
+    const unsigned = { db: 0, multi: false, conditions: null, commands };
+    const database = prepared("XGROUP CREATE s g 0 MKSTREAM", "SADD set a", "SET k 1 PXAT 1790000009000");
+    const trial = { database, stepsMax: STEPS, unitId: () => "i".repeat(36) };
+    return choicesOf(unsigned, { at: AT + 5, seq: 0 }, trial).forms;
+  };
+  const read = "XREADGROUP GROUP g c STREAMS s >";
+  assert.equal(forms("XADD s * f v", "XADD s * f v"), null);
+  assert.equal(forms("XADD other * f v", read), null);
+  assert.equal(forms("XADD set * f v", "XADD none NOMKSTREAM * f v", "XADD s 5-5 f v", read), null);
+  assert.equal(forms("DEL k", "XADD s * f v", "SET k 1 PXAT 1790000009000", "INCR k"), null);
+  assert.deepEqual([...(forms("XADD s * f v", read, "XADD s * f v")?.keys() ?? [])], [0]);
+  // At another position, the entry gets the next id if this one is taken.
+  assert.equal(forms("XADD s 5-* f v", read)?.get(0)?.[2], "5-0+");
 });
 
 test("no choice is recorded for commands that take nothing they answer", () => {

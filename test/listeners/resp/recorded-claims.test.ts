@@ -134,6 +134,66 @@ function conversation(random: SeededRandom, version: 2 | 3): string {
   return sent.map(writeCommand).join("");
 }
 
+const READ = "XREADGROUP GROUP g ann STREAMS s >";
+const CLAIM = "XAUTOCLAIM s g ben 0 0";
+/** Adds an entry, reads it, and claims it for another consumer. */
+const SCRIPT = `local id = redis.call("XADD", "s", "*", "f", "v")
+  local read = redis.call("XREADGROUP", "GROUP", "g", "ann", "STREAMS", "s", ">")
+  return {id, read, redis.call("XCLAIM", "s", "g", "ben", 0, id)}`;
+const EVAL: Argv = ["EVAL", SCRIPT, "0"];
+
+const argvs = (...lines: readonly string[]): readonly Argv[] => lines.map((line) => line.split(" "));
+
+/** Conversations that claim entries in the envelope that adds them, with ids that the server chooses. */
+const ADDED_AND_CLAIMED: readonly (readonly Argv[])[] = [
+  argvs("MULTI", "XADD s * f v", READ, "EXEC"),
+  argvs("MULTI", "XADD s * f v", "XADD s * f w", READ, CLAIM, "XPENDING s g", "EXEC"),
+  argvs("MULTI", "XADD s * f v", "RENAME s t", "XREADGROUP GROUP g ann STREAMS t >", "EXEC"),
+  argvs(
+    "MULTI",
+    "XADD s MAXLEN 1 * f v",
+    READ,
+    "XCLAIM s g ben 0 1-1 FORCE",
+    "XREADGROUP GROUP g ben STREAMS s 0",
+    "EXEC",
+  ),
+  argvs("XADD s * f v", READ, "XADD s * f w", READ, CLAIM),
+  argvs(...["MULTI", "XADD s * f v", READ, "EXEC"], ...["MULTI", "XADD s * f w", READ, "EXEC"], CLAIM),
+  [EVAL, EVAL],
+  [...argvs("XADD s * f v"), EVAL, ...argvs("MULTI", "XADD s * f w", READ, CLAIM, "EXEC")],
+  [
+    EVAL,
+    ...argvs("XADD s * f v", READ, "MULTI", "XADD s * f w", READ, CLAIM, "EXEC"),
+    EVAL,
+    ...argvs("XLEN s"),
+  ],
+];
+
+/** Replaces the ids that a server has chosen by their numbers in the order in which they appear. */
+function withoutIds(text: string): string {
+  const ids: string[] = [];
+  return text.replace(/\$\d+\r\n(\d{10,}-\d+)\r\n/g, (_, id: string) => {
+    if (!ids.includes(id)) ids.push(id);
+    return `<${ids.indexOf(id)}>`;
+  });
+}
+
+test("entries that are added and claimed in one envelope are answered as by redis-server", {
+  skip: skipWithout("redis-server"),
+}, async () => {
+  await using redis = await startRedis();
+  using folder = makeFolder();
+  const args = ["-s", makeKeyPair().file, "--data", folder.path, "--resp", "0"];
+  await using replica = await startReplica({ args });
+  const port = replica.daemon.userAddress("resp")?.port ?? 0;
+  const begin = argvs("FLUSHALL", "XGROUP CREATE s g $ MKSTREAM");
+  for (const calls of ADDED_AND_CLAIMED) {
+    const bytes = [...begin, ...calls].map(writeCommand).join("");
+    const [ours, theirs] = await Promise.all([answers(port, bytes), answers(redis.port, bytes)]);
+    assert.equal(withoutIds(ours), withoutIds(theirs), JSON.stringify(calls));
+  }
+});
+
 test(`claims on a daemon that records them are answered as by redis-server (seed ${seed})`, {
   skip: skipWithout("redis-server"),
 }, async () => {

@@ -3,16 +3,19 @@
  * conditions or equal dates, or are malformed or forbidden.
  */
 import { createHash } from "node:crypto";
-import { choicesOf } from "../../../cluster/replica/recorded-choices.js";
+import {
+  type Chosen,
+  choicesOf,
+  inRecordedForm,
+  NOTHING_CHOSEN,
+} from "../../../cluster/replica/recorded-choices.js";
 import { type ByteString, bytesOf } from "../../../protocol/byte-string.js";
 import { writeCommand } from "../../../protocol/resp/resp-writer.js";
 import {
-  type Choices,
   type Condition,
   commandsIn,
   type Envelope,
   hexOf,
-  NO_CHOICES,
   signedBytes,
   unitId,
   unitsIn,
@@ -99,8 +102,8 @@ function choicesAt(
     seq,
   }: Pick<Envelope, "commands" | "db" | "multi" | "units" | "if" | "at" | "seq">,
   id: ByteString,
-): Choices {
-  if (db === DATABASE_ABSENT || commands.some(isKeyCommand)) return NO_CHOICES;
+): Chosen {
+  if (db === DATABASE_ABSENT || commands.some(isKeyCommand)) return NOTHING_CHOSEN;
   const trialId = unitId(id, 0);
   const state = { database, stepsMax: UNIT_STEPS, unitId: () => trialId };
   const choices = choicesOf({ commands, db, multi, units, conditions }, { at, seq }, state);
@@ -192,7 +195,9 @@ export class RandomTimeline {
     if (this.#daemon === null || !random.chance(0.8)) return entryOf(fields, id);
     const units = multi || conditional || random.chance(0.4) ? null : this.#lengths(count);
     const signed = { ...fields, units, key: KEY_IDS[DAEMON] as ByteString };
-    return entryOf({ ...signed, ...choicesAt(this.#daemon, signed, id) }, id);
+    const chosen = choicesAt(this.#daemon, signed, id);
+    const { choices, expiries } = chosen;
+    return entryOf({ ...signed, commands: inRecordedForm(commands, chosen), choices, expiries }, id);
   }
 
   /** Returns the numbers of commands of units, if there can be several units of which one has several commands. */
