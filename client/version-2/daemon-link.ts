@@ -71,7 +71,7 @@ export class Link implements ConnectionV2Owner {
   lastAnswerAt = Number.NEGATIVE_INFINITY;
   /** Whether the daemon has peers, according to its hello. */
   hasPeers = false;
-  /** Whether the daemon is a member of a list, according to its hello. */
+  /** Whether the daemon has ever announced that members decide on units with conditions. */
   isDeciding = false;
   readonly #owner: LinkOwner;
   readonly #environment: Environment;

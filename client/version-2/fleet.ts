@@ -45,6 +45,8 @@ export class Fleet implements LinkOwner {
   readonly #environment: Environment;
   readonly #version1: readonly Version1Path[];
   readonly votes: ClusterVotes;
+  /** Whether a daemon has reported its capabilities. */
+  hasGreeted = false;
   readonly #held: RefusedBatches;
 
   constructor(parts: {
@@ -84,11 +86,12 @@ export class Fleet implements LinkOwner {
     return this.votes.cluster;
   }
 
-  /** Whether most of the daemons are members of a list, and decide on units with conditions. */
+  /**
+   * Whether members decide on units with conditions. One daemon that has announced it is enough: a daemon that cannot
+   * decide refuses such a unit, and one daemon alone cannot acknowledge it.
+   */
   get isDeciding(): boolean {
-    let count = 0;
-    for (const { isDeciding } of this.links) if (isDeciding) count++;
-    return 2 * count > this.links.length;
+    return this.links.some((link) => link.isDeciding && !link.isForeign);
   }
 
   /** Describes the conflict if the servers name different clusters and none has the most votes; otherwise null. */
@@ -200,7 +203,8 @@ export class Fleet implements LinkOwner {
 
   greeted(link: Link, hello: Hello, sentAt: number, now: number): void {
     link.hasPeers = (hello.members ?? 0) > 0;
-    link.isDeciding = hello.knows.includes(KNOWS_DECISIONS);
+    this.hasGreeted = true;
+    link.isDeciding ||= hello.knows.includes(KNOWS_DECISIONS);
     this.session.connected(this.links.indexOf(link), hello.members !== null);
     this.clock.update(link, hello.clock, sentAt, now);
     this.votes.vote(link, clusterOrNoKey(hello.cluster), now);

@@ -101,7 +101,7 @@ export class Outbox implements BatchOwner, FleetOwner {
     this.#waitingCalls++;
     this.#waitingBytes += bytes;
     this.fleet.deliverAsVersion1(batch, call, now);
-    if (this.fleet.cluster === "") {
+    if (!this.#maySign(batch)) {
       this.fleet.greet(now, this.#settings.isPatient ? false : undefined);
       // Daemons that speak version 1 have received the call; the other daemons may all be in their back-off.
       if (this.fleet.isUnreachable) this.unreachable(now);
@@ -112,7 +112,8 @@ export class Outbox implements BatchOwner, FleetOwner {
   /** Returns the options of a call's envelope. A call on which members may have to decide has its own envelope. */
   #optionsOf(call: PendingCall, commandKind: CommandKind): Batch["options"] {
     const { envelope } = call.settings;
-    const mayDecide = this.fleet.cluster === "" || this.fleet.isDeciding;
+    const { cluster, isDeciding, hasGreeted } = this.fleet;
+    const mayDecide = cluster === "" || isDeciding || !hasGreeted;
     return mayDecide && requestsDecision(call, commandKind) ? { ...envelope, decide: true } : envelope;
   }
 
@@ -133,13 +134,13 @@ export class Outbox implements BatchOwner, FleetOwner {
   tick(now: number): void {
     for (const batch of this.#live) if (batch.dueAt <= now) batch.judgeDue(now);
     this.fleet.tick(now);
-    if (this.#waitsForCluster) this.fleet.greet(now, false);
+    if (this.#waitsForHello) this.fleet.greet(now, false);
     this.#flush();
   }
 
   nextTick(): number {
     let time = this.fleet.nextTick();
-    if (this.#waitsForCluster) time = Math.min(time, this.fleet.nextGreeting());
+    if (this.#waitsForHello) time = Math.min(time, this.fleet.nextGreeting());
     for (const batch of this.#live) time = Math.min(time, batch.dueAt);
     return time;
   }
@@ -185,15 +186,24 @@ export class Outbox implements BatchOwner, FleetOwner {
     this.#planFlush();
   }
 
-  /** Whether calls are waiting until a daemon is reachable and names its cluster, for which they must be signed. */
-  get #waitsForCluster(): boolean {
-    return this.#settings.isPatient && this.fleet.cluster === "" && this.#waiting.length > 0;
+  /**
+   * Whether a batch may be signed: the cluster is known and, if members may have to decide on it, a daemon has reported
+   * whether they do.
+   */
+  #maySign({ options }: Batch): boolean {
+    const { cluster, hasGreeted } = this.fleet;
+    return cluster !== "" && (hasGreeted || options?.decide !== true);
+  }
+
+  /** Whether calls are waiting until a daemon is reachable, and answers the hello. */
+  get #waitsForHello(): boolean {
+    const [first] = this.#waiting;
+    return this.#settings.isPatient && first !== undefined && !this.#maySign(first);
   }
 
   unreachable(now: number): void {
     if (this.#settings.isPatient) this.#alarm.ringBy(this.nextTick());
-    else if (this.fleet.cluster === "")
-      for (const batch of [...this.#waiting]) this.fleet.abandon(batch, now);
+    else for (const batch of [...this.#waiting]) if (!this.#maySign(batch)) this.fleet.abandon(batch, now);
     this.#planFlush();
   }
 
@@ -232,7 +242,7 @@ export class Outbox implements BatchOwner, FleetOwner {
         this.#shift();
         this.#discard(batch, now);
       } else {
-        if (this.fleet.cluster === "" || this.#isSigning || !this.#isInPace(now)) return;
+        if (!this.#maySign(batch) || this.#isSigning || !this.#isInPace(now)) return;
         this.#shift();
         batch.close(now);
         this.#sign(batch, now);

@@ -129,7 +129,7 @@ export class Recorder extends RecordingBase {
   }
 
   get decides(): boolean {
-    return this.#node.peering.decisions.isPossible;
+    return this.#node.lists?.hasLists ?? false;
   }
 
   /** The number of other daemons that are connected. */
@@ -235,9 +235,12 @@ export class Recorder extends RecordingBase {
   /** Waits for the members' decision on an envelope. */
   async #decide(taken: AcceptedEnvelope): Promise<EnvelopeAnswer> {
     const { id, message } = taken;
+    const { decisions } = this.#node.peering;
+    if (!decisions.isPossible)
+      return notApplied(id, refused("cannot-decide", "it is not a voting member yet"));
     const [body, signature] = [Buffer.from(message.body), Buffer.from(message.signature)];
     const answer = this.memberAnswers.wait(taken);
-    this.#node.peering.decisions.submit(id, body, signature);
+    decisions.submit(id, body, signature);
     return (await answer) ?? unknown(notApplied(id, refused("undecided", "not in time")));
   }
 

@@ -129,8 +129,8 @@ export const REFUSALS = {
   },
   "cannot-decide": {
     sentence:
-      "The daemon is no member of a list of members, so that no decision on this envelope is possible.",
-    wire: never("sign the command without `decide`, or send it to the members of the list"),
+      "The daemon cannot take part in a decision on this envelope: it knows no list of members, or does not vote yet.",
+    wire: never("send it to the members of the list, or try again later"),
   },
   undecided: {
     sentence: "The members of the list have not decided on this envelope in time.",

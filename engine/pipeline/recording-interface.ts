@@ -31,7 +31,7 @@ export interface Recording extends FlushingState {
   readonly readStatus: ReadStatus;
   /** The highest date and number of an applied write. */
   readonly newest: EnvelopeDate;
-  /** Whether the members of a list, of which this daemon is one, decide units. */
+  /** Whether a list of members is known, so that its members decide units with conditions. */
   readonly decides: boolean;
   /** The number of connected daemons that receive the same writes, or null if the daemon runs alone. */
   readonly members: number | null;

@@ -92,7 +92,7 @@ export function membersProtocolIn({ knows }: Hello): number | null {
 /** The capability of a daemon with keys: it accepts only signed envelopes. */
 export const KNOWS_SIGNED = "signed";
 
-/** The capability of a member of a list: the members decide envelopes with `decide`. */
+/** The capability of a daemon that knows a list of members: these decide envelopes with `decide`. */
 export const KNOWS_DECISIONS = "decisions";
 
 /** The capability of a daemon without keys: it accepts only unsigned envelopes. */

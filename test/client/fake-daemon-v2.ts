@@ -40,6 +40,8 @@ export class FakeDaemon {
   reply: (argv: readonly ByteString[], envelope: Envelope) => Reply;
   /** The number of connected members that it reports, or null if it has no members. */
   members: number | null = null;
+  /** The capabilities that it announces. */
+  knows: readonly ByteString[] = [KNOWS_SIGNED];
   /** The code and effect with which the daemon refuses every envelope, or null if it refuses only invalid ones. */
   refusal: { code: string; effect: "not-applied" | "unknown" } | null = null;
   readonly applied: Applied[] = [];
@@ -74,7 +76,7 @@ export class FakeDaemon {
   #answer(payload: Buffer): Buffer {
     const message = readClientMessage(payload);
     const clock = Math.floor(this.clock());
-    const { id: daemon, cluster, state, members } = this;
+    const { id: daemon, cluster, state, members, knows } = this;
     const answer =
       message.kind === "hello"
         ? writeHello({
@@ -86,7 +88,7 @@ export class FakeDaemon {
             state,
             role: "daemon",
             members,
-            knows: [KNOWS_SIGNED],
+            knows,
           })
         : this.#take({ ...message, kind: "command" }, clock);
     return Buffer.from(writeFrame(answer, 2), "latin1");

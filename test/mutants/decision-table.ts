@@ -4,9 +4,31 @@ import type { Mutant } from "./mutant.js";
 const MEMBERS = "test/cluster/peers/decisions/decisions.test.js";
 const LIARS = "test/cluster/peers/decisions/lying-members.test.js";
 const CHECKS = "test/cluster/replica/check-entry.test.js";
+const CLIENT = "test/client/version-2/decided-calls.test.js";
 const FOLD = "test/timeline/fold/decided-units.test.js";
 
 export const decisionMutants: readonly Mutant[] = [
+  {
+    name: "decisions: a client with a configured cluster does not wait for a hello",
+    file: "client/version-2/outbox.js",
+    find: "(hasGreeted || options?.decide !== true)",
+    replace: "true",
+    test: CLIENT,
+  },
+  {
+    name: "decisions: a client forgets that members decide",
+    file: "client/version-2/fleet.js",
+    find: "link.isDeciding ||= hello",
+    replace: "link.isDeciding = hello",
+    test: CLIENT,
+  },
+  {
+    name: "decisions: a daemon announces them only while it can vote",
+    file: "cluster/replica/recorder.js",
+    find: "this.#node.lists?.hasLists ?? false",
+    replace: "this.#node.peering.decisions.isPossible",
+    test: "test/cluster/replica/recorder.test.js",
+  },
   {
     name: "decisions: a member forgets its vote",
     file: "cluster/peers/decisions/voter.js",

@@ -5,6 +5,10 @@ import type { PendingCall } from "../../../client/calls/pending-call.js";
 import { commandBytes } from "../../../client/shared/command-bytes.js";
 import { ruleFor } from "../../../client/shared/policy.js";
 import { requestsDecision } from "../../../client/version-2/decided-calls.js";
+import { KNOWS_DECISIONS, KNOWS_SIGNED } from "../../../protocol/version-2/messages-v2.js";
+import { refusingAddress } from "../../support/free-port.js";
+import { client2Of, ServedDaemon } from "../served-daemon.js";
+import { errorOf, summary } from "../test-client.js";
 
 const condition = { db: 0, key: "k", writer: "" };
 
@@ -42,4 +46,48 @@ test("a majority of the servers has to report a decision", () => {
   assert.equal(ruleFor("usual", true, true), "outcome");
   assert.equal(ruleFor("usual", false, false), "first");
   assert.equal(ruleFor("first", true, true), "first");
+});
+
+const DECIDING = [KNOWS_SIGNED, KNOWS_DECISIONS];
+
+async function startThree() {
+  const daemons = await Promise.all([1, 2, 3].map((id) => ServedDaemon.start({ id })));
+  const end = () => Promise.all(daemons.map((daemon) => daemon[Symbol.asyncDispose]()));
+  return Object.assign(daemons, { [Symbol.asyncDispose]: async () => void (await end()) });
+}
+
+/** Whether the envelopes that the daemons have applied request a decision. */
+const requested = (daemons: readonly ServedDaemon[]) =>
+  daemons.flatMap(({ daemon }) => daemon.applied.map(({ envelope }) => envelope.decide));
+
+test("a client with a configured cluster waits for a hello before it signs a unit with a condition", async () => {
+  await using daemons = await startThree();
+  for (const { daemon } of daemons) daemon.knows = DECIDING;
+  await using client = client2Of(daemons, { cluster: "63".repeat(32), versions: "2" });
+  const { outcomes } = await client.sendAll("SET lock me NX");
+  assert.deepEqual(outcomes.map(summary), ["ok OK", "ok OK", "ok OK"]);
+  assert.deepEqual(requested(daemons), [true, true, true]);
+});
+
+test("a client with a configured cluster does not wait for unreachable daemons", async () => {
+  await using client = client2Of([await refusingAddress()], { cluster: "63".repeat(32), versions: "2" });
+  const failure = await errorOf(client.send("SET lock me NX"));
+  assert.equal(summary(failure.outcomes[0]), "connect not-applied");
+});
+
+test("one daemon's announcement of decisions counts, and does so permanently", async () => {
+  await using daemons = await startThree();
+  const [one, ...rest] = daemons;
+  assert.ok(one !== undefined);
+  one.daemon.knows = DECIDING;
+  await using client = client2Of(daemons);
+  await client.sendAll("PING");
+  // The daemons restart, and do not announce it.
+  one.daemon.knows = [KNOWS_SIGNED];
+  for (const daemon of daemons) daemon.disconnect();
+  for (const { daemon } of rest) daemon.refusal = { code: "cannot-decide", effect: "not-applied" };
+  await client.send("PING").catch(() => {});
+  const failure = await errorOf(client.send("SET lock me NX"));
+  assert.equal(failure.code, "too-few-answers", "one daemon does not acknowledge it");
+  assert.deepEqual(one.daemon.applied.at(-1)?.envelope.decide, true);
 });

@@ -92,6 +92,7 @@ interface Fixture {
   readonly scene: Scene;
   readonly timeline: FakeTimeline;
   readonly peers: ReturnType<typeof quietPeers>;
+  readonly lists: { hasLists: boolean };
   readonly clock: { now: number };
   readonly recorder: Recorder;
   /** Resolves when members' entries are on the disk. */
@@ -110,12 +111,13 @@ function fixture(confirming: Partial<Pick<Peering, "stable" | "replicated">> = {
   const never = () => new Promise<void>(() => {});
   const peers = Object.assign(quietPeers(), { stable: never, replicated: never }, confirming);
   const disk = { flushed: Promise.resolve() };
+  const lists = { hasLists: false, refusal: null };
   const node = double<NodeState>({
     settings: settingsFrom(["-s", pair.file]),
     identity: { id: OWN_ID },
     timeline,
     peering: peers,
-    lists: null,
+    lists,
     backend: { changes: {} },
     storage: { flushed: () => disk.flushed },
     log,
@@ -136,7 +138,7 @@ function fixture(confirming: Partial<Pick<Peering, "stable" | "replicated">> = {
   });
   const { ring } = makeScene({ clock, pair }).pipeline.signers ?? assert.fail();
   timeline.ring = ring;
-  return { scene, timeline, peers, clock, recorder, disk };
+  return { scene, timeline, peers, lists, clock, recorder, disk };
 }
 
 async function codeOf(answer: EnvelopeAnswer | Promise<EnvelopeAnswer>): Promise<string> {
@@ -359,9 +361,17 @@ test("an entry from a peer is answered when it is folded", async () => {
 });
 
 test("an envelope that requests a decision waits for it, and is not recorded", async () => {
-  const { scene, timeline, peers, recorder } = fixture();
+  const { scene, timeline, peers, lists, recorder } = fixture();
   const envelope = scene.sign([["SET", "lock", "me", "NX"]], { decide: true });
   assert.equal(await codeOf(scene.take(envelope)), "cannot-decide not-applied");
+  Object.assign(lists, { hasLists: true });
+  const early = scene.sign([["SET", "lock", "you", "NX"]], { decide: true });
+  assert.equal(
+    await codeOf(scene.take(early)),
+    "cannot-decide not-applied",
+    "it knows a list, and cannot vote yet",
+  );
+  assert.deepEqual([recorder.decides, peers.decisions.submitted, timeline.taken], [true, [], []]);
   peers.decisions.isPossible = true;
   const answer = codeOf(scene.take(envelope));
   const copy = codeOf(scene.take(envelope));
@@ -380,7 +390,8 @@ test("an envelope that requests a decision waits for it, and is not recorded", a
 });
 
 test("an envelope on which the members have not decided when the daemon stops may still be applied", async () => {
-  const { scene, peers } = fixture();
+  const { scene, peers, lists } = fixture();
+  Object.assign(lists, { hasLists: true });
   peers.decisions.isPossible = true;
   const answer = codeOf(scene.take(scene.sign([["SET", "k", "v"]], { decide: true })));
   scene.pipeline.stop();
