@@ -4,6 +4,14 @@
  * Source: memcached's doc/protocol.txt; test/vectors/memcached contains the answers of memcached 1.6.18.
  */
 import { type ByteString, bytesOf } from "./byte-string.js";
+import {
+  keyWords,
+  type MetaFlags,
+  type MetaForm,
+  metaFormOf,
+  metaKey,
+  readMetaFlags,
+} from "./memcached-meta.js";
 import { ReceiveBuffer } from "./receive-buffer.js";
 
 /** The maximum length of a line. `get` may name many keys. */
@@ -31,6 +39,34 @@ export interface StoreRequest {
   readonly unique: bigint;
   readonly data: ByteString;
   readonly isSilent: boolean;
+  /** Only of `ms`. */
+  readonly meta?: MetaForm;
+}
+
+export interface DeleteRequest {
+  readonly kind: "delete";
+  readonly key: ByteString;
+  readonly isSilent: boolean;
+  /** Only of `md`. */
+  readonly meta?: MetaForm;
+  /** The item's number, if only that item may be deleted; otherwise 0. */
+  readonly unique: bigint;
+}
+
+export interface CountRequest {
+  readonly kind: "count";
+  readonly verb: "incr" | "decr";
+  readonly key: ByteString;
+  readonly by: bigint;
+  readonly isSilent: boolean;
+  /** Only of `ma`. */
+  readonly meta?: MetaForm;
+  /** The item's number, if only that item may be changed; otherwise 0. */
+  readonly unique: bigint;
+  /** The item's new exptime, or null to keep it. */
+  readonly exptime: number | null;
+  /** The item to store if there is none, or null. */
+  readonly initial: { readonly value: bigint; readonly exptime: number } | null;
 }
 
 export type MemcachedRequest =
@@ -43,14 +79,8 @@ export type MemcachedRequest =
       readonly withUnique: boolean;
     }
   | StoreRequest
-  | { readonly kind: "delete"; readonly key: ByteString; readonly isSilent: boolean }
-  | {
-      readonly kind: "count";
-      readonly verb: "incr" | "decr";
-      readonly key: ByteString;
-      readonly by: bigint;
-      readonly isSilent: boolean;
-    }
+  | DeleteRequest
+  | CountRequest
   | {
       readonly kind: "touch";
       readonly key: ByteString;
@@ -88,18 +118,36 @@ export interface MetaGet {
 interface Announced extends Omit<StoreRequest, "data"> {
   readonly bytes: number;
 }
-type Line = Exclude<MemcachedRequest, StoreRequest> | Announced;
+/** A refused storage command, whose data must be skipped. */
+interface Refused {
+  readonly kind: "refused";
+  readonly bytes: number;
+  readonly refusal: Wrong;
+}
+type Line = Exclude<MemcachedRequest, StoreRequest> | Announced | Refused;
 type Wrong = Extract<MemcachedRequest, { readonly kind: "wrong" }>;
 
 const NOREPLY = "noreply";
 const ERROR: Wrong = { kind: "wrong", answer: "ERROR\r\n" };
 const BAD_FORMAT = wrong("bad command line format");
 const BAD_CHUNK = wrong("bad data chunk");
-/** An unsupported command for which memcached accepts `noreply`. */
-const ABSENT_WITH_NOREPLY = "verbosity";
+const BAD_TOKEN = wrong("bad token in command line format");
+const BAD_KEY = wrong("error decoding key");
 /** The flags of `mg` that are supported. The others change an item, or report what the daemon does not know. */
-const META_GET_FLAGS = "cfkOqstv";
-const META_FLAGS_MAX = 20;
+const META_GET_FLAGS = "bcfkqstv";
+const STORE_MODES: ReadonlyMap<string, StoreVerb> = new Map([
+  ["E", "add"],
+  ["A", "append"],
+  ["P", "prepend"],
+  ["R", "replace"],
+  ["S", "set"],
+]);
+const COUNT_MODES: ReadonlyMap<string, "incr" | "decr"> = new Map([
+  ["I", "incr"],
+  ["+", "incr"],
+  ["D", "decr"],
+  ["-", "decr"],
+]);
 const HTTP = /^(?:[A-Z]+ \S+ HTTP\/|Host:)/i;
 
 function wrong(why: string): Wrong {
@@ -168,6 +216,10 @@ export class MemcachedParser {
       const text = this.#line();
       if (text === null) return null;
       const line = readLine(text);
+      if (line.kind === "refused") {
+        this.#skip(line.bytes + 2);
+        return line.refusal;
+      }
       if (line.kind !== "store") return line;
       if (line.bytes > this.maxItemBytes) {
         this.#skip(line.bytes + 2);
@@ -241,16 +293,32 @@ function readLine(line: ByteString): Line {
       return readFlush(args);
     case "mg":
       return readMetaGet(args);
+    case "ms":
+      return readMetaStore(args);
+    case "md":
+      return readMetaDelete(args);
+    case "ma":
+      return readMetaCount(args);
     case "mn":
       return { kind: "wrong", answer: "MN\r\n" };
     case "stats":
       return { kind: "stats", about: args[0] ?? "" };
+    case "verbosity":
+      return readVerbosity(args);
     case "version":
     case "quit":
       return { kind: verb };
   }
   if (HTTP.test(line)) return { kind: "http" };
-  return refused(ERROR, verb === ABSENT_WITH_NOREPLY && args.at(-1) === NOREPLY);
+  return ERROR;
+}
+
+/** Parses a number and optionally `noreply`. The daemon's log has levels of its own, so the number changes nothing. */
+function readVerbosity(args: readonly ByteString[]): Line {
+  const isSilent = args.at(-1) === NOREPLY;
+  if (args.length === 0) return ERROR;
+  if (!/^\d+$/.test(args[0] ?? "")) return refused(BAD_FORMAT, isSilent);
+  return { kind: "wrong", answer: isSilent ? "" : "OK\r\n" };
 }
 
 /** Parses `exptime key...`. */
@@ -283,7 +351,7 @@ function readDelete([key, ...more]: readonly ByteString[]): Line {
   const isSilent = more.at(-1) === NOREPLY;
   if (key.length > KEY_BYTES_MAX) return refused(BAD_FORMAT, isSilent);
   const isValid = more.length === 0 || (more.length === 1 && isSilent) || more[0] === "0";
-  if (isValid) return { kind: "delete", key, isSilent };
+  if (isValid) return { kind: "delete", key, unique: 0n, isSilent };
   return refused(wrong("bad command line format.  Usage: delete <key> [noreply]"), isSilent);
 }
 
@@ -300,7 +368,7 @@ function readChange(verb: "incr" | "decr" | "touch", args: readonly ByteString[]
   }
   const by = uint64(number);
   if (by === null) return refused(wrong("invalid numeric delta argument"), isSilent);
-  return { kind: "count", verb, key, by, isSilent };
+  return { kind: "count", verb, key, by, unique: 0n, exptime: null, initial: null, isSilent };
 }
 
 /** Parses optionally a delay, and optionally `noreply`. */
@@ -313,22 +381,106 @@ function readFlush(args: readonly ByteString[]): Line {
   return { kind: "flush", delay, isSilent };
 }
 
-/** Parses `key` and flags of one letter; a word follows the letter `O`. */
-function readMetaGet([key, ...flags]: readonly ByteString[]): Line {
+/** Parses `key` and flags. */
+function readMetaGet([key, ...words]: readonly ByteString[]): Line {
   if (key === undefined) return ERROR;
   if (key.length > KEY_BYTES_MAX) return BAD_FORMAT;
-  if (flags.length > META_FLAGS_MAX) return wrong("options flags are too long");
-  const letters = flags.map(([letter = ""]) => letter);
-  if (new Set(letters).size < letters.length) return wrong("duplicate flag");
-  if (flags.some((flag) => !META_GET_FLAGS.includes(flag[0] ?? "") || (flag[0] !== "O" && flag.length > 1)))
-    return wrong("invalid flag");
-  const shown = flags.filter((flag) => flag !== "q" && flag !== "v");
+  const flags = readMetaFlags(words, META_GET_FLAGS, "O");
+  if (typeof flags === "string")
+    return wrong(flags === "too many" ? "options flags are too long" : `${flags} flag`);
+  const name = metaKey(key, flags);
+  if (name === null) return BAD_KEY;
+  const shown = words.filter((word) => !["b", "q", "v"].includes(word));
   return {
     kind: "meta-get",
+    key: name,
+    flags: shown.flatMap((word) => (word === "k" ? keyWords(key, flags) : [word])),
+    withValue: flags.has("v"),
+    isQuiet: flags.has("q"),
+  };
+}
+
+/** Parses `key bytes` and flags. */
+function readMetaStore([key, bytesText, ...words]: readonly ByteString[]): Line {
+  if (key === undefined) return ERROR;
+  const bytes = unsigned(bytesText ?? "", LENGTH_MAX);
+  if (key.length > KEY_BYTES_MAX || bytes === null) return BAD_FORMAT;
+  const flags = readMetaFlags(words, "bckq", "CFMOT");
+  const read = typeof flags === "string" ? wrong(`${flags} flag`) : storeOf(key, bytes, flags);
+  return read.kind === "wrong" ? { kind: "refused", bytes, refusal: read } : read;
+}
+
+function storeOf(word: ByteString, bytes: number, flags: MetaFlags): Announced | Wrong {
+  const key = metaKey(word, flags);
+  const exptime = exptimeOf(flags.get("T") ?? "0");
+  const unique = uint64(flags.get("C") ?? "0");
+  const itemFlags = unsigned(flags.get("F") ?? "0", FLAGS_MAX);
+  const mode = flags.get("M") ?? "S";
+  if (key === null) return BAD_KEY;
+  if (exptime === null || unique === null) return BAD_TOKEN;
+  if (itemFlags === null) return BAD_FORMAT;
+  if (mode.length !== 1) return wrong("incorrect length for M token");
+  const verb = STORE_MODES.get(mode);
+  if (verb === undefined) return wrong("invalid mode for ms M token");
+  const isCompared = flags.has("C") && (verb === "set" || verb === "replace");
+  return {
+    kind: "store",
+    verb: isCompared ? "cas" : verb,
     key,
-    flags: shown,
-    withValue: letters.includes("v"),
-    isQuiet: letters.includes("q"),
+    flags: itemFlags,
+    exptime,
+    unique,
+    bytes,
+    isSilent: false,
+    meta: metaFormOf(word, flags),
+  };
+}
+
+const BAD_FLAG = wrong("invalid or duplicate flag");
+
+/** Parses `key` and flags. */
+function readMetaDelete([word, ...words]: readonly ByteString[]): Line {
+  if (word === undefined) return ERROR;
+  if (word.length > KEY_BYTES_MAX) return BAD_FORMAT;
+  const flags = readMetaFlags(words, "bkq", "CO");
+  if (typeof flags === "string") return BAD_FLAG;
+  const key = metaKey(word, flags);
+  const unique = uint64(flags.get("C") ?? "0");
+  if (key === null) return BAD_KEY;
+  if (unique === null) return BAD_FLAG;
+  return { kind: "delete", key, unique, isSilent: false, meta: metaFormOf(word, flags) };
+}
+
+/** Parses `key` and flags. */
+function readMetaCount([word, ...words]: readonly ByteString[]): Line {
+  if (word === undefined) return ERROR;
+  if (word.length > KEY_BYTES_MAX) return BAD_FORMAT;
+  const flags = readMetaFlags(words, "bkqv", "CDJMNOT");
+  if (typeof flags === "string") return BAD_FLAG;
+  const key = metaKey(word, flags);
+  const [by, value, unique] = [
+    uint64(flags.get("D") ?? "1"),
+    uint64(flags.get("J") ?? "0"),
+    uint64(flags.get("C") ?? "0"),
+  ];
+  const [exptime, created] = [exptimeOf(flags.get("T") ?? "0"), exptimeOf(flags.get("N") ?? "0")];
+  const mode = flags.get("M") ?? "I";
+  if (key === null) return BAD_KEY;
+  if (by === null || value === null || unique === null || exptime === null || created === null)
+    return BAD_FLAG;
+  if (mode.length !== 1) return BAD_FLAG;
+  const verb = COUNT_MODES.get(mode);
+  if (verb === undefined) return wrong("invalid mode for ma M token");
+  return {
+    kind: "count",
+    verb,
+    key,
+    by,
+    unique,
+    exptime: flags.has("T") ? exptime : null,
+    initial: flags.has("N") ? { value, exptime: created } : null,
+    isSilent: false,
+    meta: metaFormOf(word, flags),
   };
 }
 

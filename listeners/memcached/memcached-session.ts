@@ -10,7 +10,10 @@ import { UserCommands } from "../../engine/users/user-commands.js";
 import type { Denial } from "../../engine/users/user-session.js";
 import { version } from "../../net/process/version.js";
 import type { ByteString } from "../../protocol/byte-string.js";
+import { metaAnswer } from "../../protocol/memcached-meta.js";
 import {
+  type CountRequest,
+  type DeleteRequest,
   type MemcachedRequest,
   type MetaGet,
   type StoreRequest,
@@ -27,7 +30,6 @@ import { dateOf, expiryOf, type Item, itemBytesMax, itemOf, stringOf, uniqueOf }
 type CommandRequest = Exclude<MemcachedRequest, { readonly kind: "quit" | "http" | "wrong" | "version" }>;
 
 type TouchingRequest = MemcachedRequest & { readonly kind: "get-and-touch" };
-type CountRequest = MemcachedRequest & { readonly kind: "count" };
 
 /** An item that is being changed, and the unit that last changed it. */
 interface ReadItem extends Item {
@@ -53,6 +55,7 @@ const CHANGE_TRIES = 100;
 const CONFLICT = "";
 const NO_MEMORY = error("out of memory storing object");
 const NOT_PERMITTED = error("this user has no permissions for this command or key");
+const EXISTS = "EXISTS\r\n";
 const NOT_FOUND = "NOT_FOUND\r\n";
 const NOT_STORED = "NOT_STORED\r\n";
 const TOO_LARGE = "SERVER_ERROR object too large for cache\r\n";
@@ -82,8 +85,8 @@ export class MemcachedSession {
     if (request.kind === "version") return `VERSION ${VERSION}\r\n`;
     this.commands.userSession.renew();
     const answer = this.commands.needsLogin ? this.#logIn(request) : this.#answer(request);
-    if (!("isSilent" in request) || !request.isSilent) return answer;
-    return answer instanceof Promise ? answer.then(() => "") : "";
+    const written = answerForm(request);
+    return answer instanceof Promise ? answer.then(written) : written(answer);
   }
 
   #logIn(request: CommandRequest): string {
@@ -115,7 +118,7 @@ export class MemcachedSession {
       case "stats":
         return this.#statistics(request.about);
       case "delete":
-        return this.#run(["DEL", request.key], (reply) => (isZero(reply) ? NOT_FOUND : "DELETED\r\n"));
+        return this.#delete(request);
       case "touch": {
         const expiry = expiryOf(request.exptime, this.#sender.now, ["PERSIST"]);
         return this.#run(["GETEX", request.key, ...expiry], (reply) =>
@@ -183,56 +186,97 @@ export class MemcachedSession {
     const { verb, key, exptime, unique } = request;
     const condition = verb === "add" ? ["NX"] : verb === "replace" ? ["XX"] : [];
     const argv = ["SET", key, stringOf(request), ...condition, ...expiryOf(exptime, this.#sender.now, [])];
-    if (verb !== "cas") return this.#run(argv, (reply) => (reply.kind === "nil" ? NOT_STORED : "STORED\r\n"));
+    const withNumber = request.meta?.words.includes("c") ?? false;
+    const stored = (reply: Reply, now: ByteString) =>
+      reply.kind === "nil" ? NOT_STORED : withNumber ? `STORED ${uniqueOf(now)}\r\n` : "STORED\r\n";
+    if (verb !== "cas")
+      return withNumber
+        ? this.#runIf(argv, null, (reply, now) => (reply === null ? NOT_STORED : stored(reply, now)), true)
+        : this.#run(argv, (reply) => stored(reply, ""));
+    return this.#ifUnchanged(key, unique, (writer) =>
+      this.#runIf(argv, writer, (reply, now) => (reply === null ? EXISTS : stored(reply, now)), withNumber),
+    );
+  }
+
+  #delete({ key, unique }: DeleteRequest): string | Promise<string> {
+    const deleted = (reply: Reply | null) =>
+      reply === null ? EXISTS : isZero(reply) ? NOT_FOUND : "DELETED\r\n";
+    if (unique === 0n) return this.#run(["DEL", key], deleted);
+    return this.#ifUnchanged(key, unique, (writer) => this.#runIf(["DEL", key], writer, deleted));
+  }
+
+  /** Makes a change if the item has the number `unique`. */
+  #ifUnchanged(
+    key: ByteString,
+    unique: bigint,
+    change: (writer: ByteString) => string | Promise<string>,
+  ): string | Promise<string> {
     return this.#readWithWriters([key], (_, [last]) => {
       const writer = bytesOf(last);
       if (writer === "") return NOT_FOUND;
-      if (uniqueOf(writer) !== unique) return "EXISTS\r\n";
-      return this.#runIf(argv, writer, (reply) => (reply === null ? "EXISTS\r\n" : "STORED\r\n"));
+      return uniqueOf(writer) === unique ? change(writer) : EXISTS;
     });
   }
 
-  /** Increments or decrements a number. The expiry time stays unchanged. */
-  #count({ verb, key, by }: CountRequest): Promise<string> {
-    return this.#change(key, NOT_FOUND, ({ flags, data, writer }) => {
+  /** Increments or decrements a number. Without an exptime of its own, the expiry time stays unchanged. */
+  #count({ verb, key, by, unique, exptime, initial }: CountRequest): Promise<string> {
+    const { now } = this.#sender;
+    const expiry = exptime === null ? ["KEEPTTL"] : expiryOf(exptime, now, []);
+    const create = (): string | Promise<string> => {
+      if (initial === null) return NOT_FOUND;
+      const argv = ["SET", key, String(initial.value), "NX", ...expiryOf(initial.exptime, now, [])];
+      return this.#run(argv, (reply) => (reply.kind === "nil" ? CONFLICT : `${initial.value}\r\n`));
+    };
+    return this.#change(key, create, ({ flags, data, writer }) => {
+      if (unique !== 0n && uniqueOf(writer) !== unique) return EXISTS;
       const before = uint64(data.trim());
       if (before === null) return NO_NUMBER;
       const less = before < by ? 0n : before - by;
-      const now = String(verb === "decr" ? less : BigInt.asUintN(64, before + by));
-      return this.#replace(key, { flags, data: now, writer }, `${now}\r\n`);
+      const after = String(verb === "decr" ? less : BigInt.asUintN(64, before + by));
+      return this.#replace(key, { flags, data: after, writer }, `${after}\r\n`, expiry);
     });
   }
 
   /** Appends or prepends data. The flags and the expiry time stay unchanged. */
-  #extend({ verb, key, data: added }: StoreRequest): Promise<string> {
-    return this.#change(key, NOT_STORED, ({ flags, data, writer }) => {
-      if (data.length + added.length > itemBytesMax(this.#host.limits)) return NOT_STORED;
-      const now = verb === "append" ? data + added : added + data;
-      return this.#replace(key, { flags, data: now, writer }, "STORED\r\n");
-    });
+  #extend({ verb, key, data: added, unique }: StoreRequest): Promise<string> {
+    return this.#change(
+      key,
+      () => NOT_STORED,
+      ({ flags, data, writer }) => {
+        if (unique !== 0n && uniqueOf(writer) !== unique) return EXISTS;
+        if (data.length + added.length > itemBytesMax(this.#host.limits)) return NOT_STORED;
+        const now = verb === "append" ? data + added : added + data;
+        return this.#replace(key, { flags, data: now, writer }, "STORED\r\n");
+      },
+    );
   }
 
   /**
    * Changes an item. Retries if another client has changed it.
-   * @param absent  the answer if there is no item
+   * @param absent  returns the answer if there is no item, or creates the item
    * @param change  makes an attempt; its answer is CONFLICT if another client has changed the item
    */
   async #change(
     key: ByteString,
-    absent: string,
+    absent: () => string | Promise<string>,
     change: (item: ReadItem) => string | Promise<string>,
   ): Promise<string> {
     for (let tries = CHANGE_TRIES; tries > 0; tries--) {
       const answer = await this.#readWithWriters([key], ([value], [writer]) =>
-        value?.kind === "bulk" ? change({ ...itemOf(value.bytes), writer: bytesOf(writer) }) : absent,
+        value?.kind === "bulk" ? change({ ...itemOf(value.bytes), writer: bytesOf(writer) }) : absent(),
       );
       if (answer !== CONFLICT) return answer;
     }
     return "SERVER_ERROR other clients keep changing this value\r\n";
   }
 
-  #replace(key: ByteString, { writer, ...item }: ReadItem, answer: string): string | Promise<string> {
-    const argv = ["SET", key, stringOf(item), "KEEPTTL"];
+  #replace(
+    key: ByteString,
+    { writer, ...item }: ReadItem,
+    answer: string,
+    expiry: readonly ByteString[] = ["KEEPTTL"],
+  ): string | Promise<string> {
+    const argv = ["SET", key, stringOf(item), ...expiry];
     return this.#runIf(argv, writer, (reply) => (reply === null ? CONFLICT : answer));
   }
 
@@ -247,7 +291,7 @@ export class MemcachedSession {
   }
 
   #metaAnswer(
-    { key, flags, withValue, isQuiet }: MetaGet,
+    { flags, withValue, isQuiet }: MetaGet,
     value: Reply | undefined,
     writer: ByteString,
     ttl: Reply | undefined,
@@ -256,11 +300,10 @@ export class MemcachedSession {
     const fields: Readonly<Record<string, () => string>> = {
       c: () => String(uniqueOf(writer)),
       f: () => String(item?.flags),
-      k: () => key,
       s: () => String(item?.data.length),
       t: () => secondsOf(ttl),
     };
-    const shown = item === null ? flags.filter((flag) => /^[Ok]/.test(flag)) : flags;
+    const shown = item === null ? flags.filter((flag) => /^[Okb]/.test(flag)) : flags;
     const words = shown.map((flag) => ` ${flag}${fields[flag]?.() ?? ""}`).join("");
     if (item === null) return isQuiet ? "" : `EN${words}\r\n`;
     return withValue ? `VA ${item.data.length}${words}\r\n${item.data}\r\n` : `HD${words}\r\n`;
@@ -308,9 +351,18 @@ export class MemcachedSession {
   #statistics(about: ByteString): string | Promise<string> {
     if (about === "reset") return "RESET\r\n";
     if (about === "items" || about === "slabs") return "END\r\n";
+    if (about === "settings") {
+      const { memory, limits } = this.#host;
+      return statisticsOf({
+        maxbytes: memory.bytes,
+        item_size_max: itemBytesMax(limits) + 1,
+        cas_enabled: "yes",
+        flush_enabled: "yes",
+      });
+    }
     if (about !== "") return "ERROR\r\n";
     return this.#run(["DBSIZE"], (reply) => {
-      const figures: Readonly<Record<string, string | number>> = {
+      return statisticsOf({
         pid: process.pid,
         uptime: Math.floor(process.uptime()),
         time: Math.floor(this.#sender.now / 1000),
@@ -318,9 +370,7 @@ export class MemcachedSession {
         pointer_size: 64,
         curr_items: reply.kind === "integer" ? String(reply.value) : 0,
         limit_maxbytes: this.#host.memory.bytes,
-      };
-      const lines = Object.entries(figures).map(([name, value]) => `STAT ${name} ${value}\r\n`);
-      return `${lines.join("")}END\r\n`;
+      });
     });
   }
 
@@ -363,23 +413,42 @@ export class MemcachedSession {
 
   /**
    * Runs a command if `writer` is still the unit that last changed the key.
+   * @param writer  null to run the command unconditionally
    * @param answered  receives null if another client has changed the key
+   * @param withNumber  whether `answered` also receives the unit that changes the key now
    */
   #runIf(
     argv: readonly ByteString[],
-    writer: ByteString,
-    answered: (reply: Reply | null) => string,
+    writer: ByteString | null,
+    answered: (reply: Reply | null, now: ByteString) => string,
+    withNumber = false,
   ): string | Promise<string> {
     const called = this.commands.permitted(argv);
     if ("kind" in called) return answerOf(called, () => "");
-    const conditions = [{ db: this.#sender.db, key: argv[1] ?? "", writer }];
-    const reply = this.#host.path.executeTogether([called], conditions, this.#sender);
+    const key = argv[1] ?? "";
+    const conditions = writer === null ? [] : [{ db: this.#sender.db, key, writer }];
+    const writers = { command: WRITERS, argv: [WRITERS.name, key] };
+    const calls = withNumber ? [called, writers] : [called];
+    const reply = this.#host.path.executeTogether(calls, conditions, this.#sender);
     const ofOne = (all: Reply) => {
-      if (all.kind === "nil-array") return answered(null);
-      return answerOf(all.kind === "array" ? (all.items[0] ?? all) : all, answered);
+      if (all.kind === "nil-array") return answered(null, "");
+      const [first = all, writers] = itemsOf(all);
+      return answerOf(first, (settled) => answered(settled, bytesOf(itemsOf(writers)[0])));
     };
     return reply instanceof Promise ? reply.then(ofOne) : ofOne(reply);
   }
+}
+
+/** Returns a function that converts the answer of a classic command to the form that the request expects. */
+function answerForm(request: CommandRequest): (answer: string) => string {
+  if ("isSilent" in request && request.isSilent) return () => "";
+  const meta = "meta" in request ? request.meta : undefined;
+  return meta === undefined ? (answer) => answer : (answer) => metaAnswer(answer, meta);
+}
+
+function statisticsOf(figures: Readonly<Record<string, string | number>>): string {
+  const lines = Object.entries(figures).map(([name, value]) => `STAT ${name} ${value}\r\n`);
+  return `${lines.join("")}END\r\n`;
 }
 
 const denied = (denial: Denial): ErrorReply => (denial === "no-memory" ? NO_MEMORY : NOT_PERMITTED);

@@ -268,4 +268,18 @@ export const webMutants: readonly Mutant[] = [
     replace: "if (true)",
     test: "test/listeners/mongo/several-daemons.test.js",
   },
+  {
+    name: "memcached: md with a number deletes any item",
+    file: "listeners/memcached/memcached-session.js",
+    find: "uniqueOf(writer) === unique ? change(writer) : EXISTS",
+    replace: "change(writer)",
+    test: "test/listeners/memcached/listener.test.js",
+  },
+  {
+    name: "memcached: the data of a refused ms is taken for a request",
+    file: "protocol/memcached-requests.js",
+    find: "this.#skip(line.bytes + 2);\n                return line.refusal;",
+    replace: "return line.refusal;",
+    test: "test/listeners/memcached/listener.test.js",
+  },
 ];

@@ -77,7 +77,16 @@ const DUE: readonly MemcachedRequest[] = [
   { kind: "too-large", verb: "set", key: "big", isSilent: false },
   { kind: "wrong", answer: "CLIENT_ERROR bad data chunk\r\n" },
   { kind: "wrong", answer: "ERROR\r\n" },
-  { kind: "count", verb: "incr", key: "a", by: 3n, isSilent: true },
+  {
+    kind: "count",
+    verb: "incr",
+    key: "a",
+    by: 3n,
+    unique: 0n,
+    exptime: null,
+    initial: null,
+    isSilent: true,
+  },
   { kind: "quit" },
 ];
 

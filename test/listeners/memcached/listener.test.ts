@@ -223,6 +223,44 @@ test("mg returns the number that cas compares, and is quiet about a missing item
   );
 });
 
+test("meta commands change an item only if it has the number that the client names", async () => {
+  await using scene = await startMemcached();
+  const stored = async (request: string) =>
+    /^HD c(\d+)\r\n$/.exec(await scene.exchange(request))?.[1] ?? assert.fail("no number");
+  const first = await stored("ms a 1 c\r\n5\r\n");
+  const second = await stored(`ms a 1 C${first} c\r\n6\r\n`);
+  assert.equal(await scene.exchange("mg a c v\r\n"), `VA 1 c${second}\r\n6\r\n`);
+  const late = `ms a 1 C${first} c\r\n0\r\nms a 1 C${first} MA\r\n0\r\nma a C${first}\r\nmd a C${first}\r\n`;
+  assert.equal(await scene.exchange(late), "EX\r\nEX\r\nEX\r\nEX\r\n");
+  assert.equal(
+    await scene.exchange(`ma a C${second} v\r\nmd b C${second}\r\nget a\r\n`),
+    "VA 1\r\n7\r\nNF\r\nVALUE a 0 1\r\n7\r\nEND\r\n",
+  );
+  const third = await stored("ms b 1 c ME\r\n8\r\n");
+  assert.equal(await scene.exchange(`md b C${third}\r\nmg b\r\n`), "HD\r\nEN\r\n");
+});
+
+test("ma creates an item with an expiry, and changes that of an existing one only if requested", async () => {
+  await using scene = await startMemcached();
+  const steps =
+    "ma a N60 J5 v\r\nmg a t\r\nma a\r\nmg a t v\r\nma a T90 MD D2\r\nmg a t v\r\nma a T0\r\nmg a t\r\n";
+  assert.equal(
+    await scene.exchange(steps),
+    "VA 1\r\n5\r\nHD t60\r\nHD\r\nVA 1 t60\r\n6\r\nHD\r\nVA 1 t90\r\n4\r\nHD\r\nHD t-1\r\n",
+  );
+  const clients = Array.from({ length: 20 }, () => scene.exchange("ma n N0 J1\r\n"));
+  assert.deepEqual(new Set(await Promise.all(clients)), new Set(["HD\r\n"]));
+  assert.equal(await scene.exchange("mg n v\r\n"), "VA 2\r\n20\r\n");
+});
+
+test("stats settings names the limits, and verbosity changes nothing", async () => {
+  await using scene = await startMemcached();
+  assert.match(
+    await scene.exchange("stats settings\r\nverbosity 2\r\n"),
+    /\r\nSTAT item_size_max 1048576\r\n[\s\S]*END\r\nOK\r\n$/,
+  );
+});
+
 test("gats returns the number that cas compares, and gat accepts many keys", async () => {
   await using scene = await startMemcached();
   const [, unique] =
