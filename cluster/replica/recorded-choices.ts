@@ -72,7 +72,7 @@ export function choicesOf(unsigned: Unsigned, date: EnvelopeDate, state: TrialSt
   if (commands.length === 0 || (onlyKeep && !isExpiring)) return NOTHING_CHOSEN;
   const choices = new Map<number, Choice>();
   const expiries = new Map<number, number>();
-  const forms = new Map<number, Argv>();
+  let forms: Chosen["forms"] = null;
   let { tried, isPeekable } = onlyKeep ? NOTHING_TRIED : planOf(commands, unsigned);
   const noteExpiry = (index: number) => {
     const command = commands[index] ?? null;
@@ -89,8 +89,9 @@ export function choicesOf(unsigned: Unsigned, date: EnvelopeDate, state: TrialSt
     choices.clear();
     const id = state.unitId();
     try {
-      database.tryOut(state.stepsMax, (records) => {
+      forms = database.tryOut(state.stepsMax, (records) => {
         const unclaimed = new Map<number, Argv>();
+        const claimed = new Map<number, Argv>();
         for (const [index, command] of commands.slice(0, tried).entries()) {
           if (command === null) continue;
           noteExpiry(index);
@@ -101,9 +102,10 @@ export function choicesOf(unsigned: Unsigned, date: EnvelopeDate, state: TrialSt
           if (form !== null) unclaimed.set(index, form);
           if (taken === undefined) continue;
           choices.set(index, taken);
-          for (const [before, argv] of unclaimed) forms.set(before, argv);
+          for (const [before, argv] of unclaimed) claimed.set(before, argv);
           unclaimed.clear();
         }
+        return claimed.size > 0 ? claimed : null;
       });
     } catch (problem) {
       // The recorder refuses the envelope for the same reason.
@@ -113,11 +115,7 @@ export function choicesOf(unsigned: Unsigned, date: EnvelopeDate, state: TrialSt
   }
   if (isExpiring) for (let index = tried; index < commands.length; index++) noteExpiry(index);
   const recorded = recordedOf(choices, expiries);
-  return {
-    choices: recorded.choices,
-    expiries: recorded.expiries,
-    forms: forms.size > 0 ? forms : null,
-  };
+  return { choices: recorded.choices, expiries: recorded.expiries, forms };
 }
 
 /** Returns the commands as they are recorded. */

@@ -27,7 +27,7 @@ export const claimMutants: readonly Mutant[] = [
   {
     name: "claims: a claim does not find the entry that a command of its envelope has added",
     file: "cluster/replica/recorded-choices.js",
-    find: "forms.set(before, argv)",
+    find: "claimed.set(before, argv)",
     replace: "void 0",
     test: CHOICES,
   },
