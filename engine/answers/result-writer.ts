@@ -72,15 +72,20 @@ export function resultOf(
   return result.done(id);
 }
 
-/** Returns the result of a unit on which the members have decided: no other unit can change whether it is applied. */
+/**
+ * Returns the result of a unit on which the members have decided: no other unit can change whether it is applied. If its
+ * commands failed, an earlier unit may still arrive and remove the cause.
+ */
 export function decidedResultOf(
   id: ByteString,
   answers: readonly UnitAnswer[],
   { maxReplyBytes, readStatus }: { maxReplyBytes: number; readStatus: ReadStatus },
 ): Result {
   const result = new ResultWriter(maxReplyBytes, readStatus);
-  for (const { reply, outcome } of answers)
-    result.add(reply, outcome === "unmet" ? "decided unmet" : "decided");
+  for (const { reply, outcome } of answers) {
+    const mayChange = reply.kind === "error" && outcome !== "malformed" && outcome !== "unmet";
+    result.add(reply, outcome === "unmet" ? "decided unmet" : mayChange ? "decided provisional" : "decided");
+  }
   return result.done(id);
 }
 

@@ -9,6 +9,13 @@ const FOLD = "test/timeline/fold/decided-units.test.js";
 
 export const decisionMutants: readonly Mutant[] = [
   {
+    name: "decisions: an error of a decided unit is called certain",
+    file: "engine/answers/result-writer.js",
+    find: 'mayChange ? "decided provisional" : "decided"',
+    replace: '"decided"',
+    test: "test/engine/answers/result-writer.test.js",
+  },
+  {
     name: "decisions: a client with a configured cluster does not wait for a hello",
     file: "client/version-2/outbox.js",
     find: "(hasGreeted || options?.decide !== true)",

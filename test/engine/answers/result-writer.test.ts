@@ -1,8 +1,9 @@
 /** Tests the bytes of results, and the memory that stored results use. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { ResultWriter } from "../../../engine/answers/result-writer.js";
-import { bulk, OK, type Reply } from "../../../protocol/reply.js";
+import { decidedResultOf, ResultWriter } from "../../../engine/answers/result-writer.js";
+import { bulk, error, OK, type Reply } from "../../../protocol/reply.js";
+import type { UnitAnswer } from "../../../timeline/fold/fold.js";
 import { bytesInUse } from "../../support/garbage.js";
 
 const ROOM = 1e6;
@@ -28,4 +29,18 @@ test("short and long replies are written in the same way", () => {
   const long = "x".repeat(1000);
   assert.equal(answer([OK, bulk("ab")]).replies, "+OK\r\n$0\r\n\r\n$2\r\nab\r\n$0\r\n\r\n");
   assert.equal(answer([OK, bulk(long)]).replies, `+OK\r\n$0\r\n\r\n$1000\r\n${long}\r\n$0\r\n\r\n`);
+});
+
+test("an error of a decided unit may be removed by an earlier unit, unless it depends only on the command", () => {
+  const flagsOf = (reply: Reply, outcome: UnitAnswer["outcome"]) => {
+    const answers = [{ reply, outcome, late: false }];
+    const { replies } = decidedResultOf("i".repeat(32), answers, { maxReplyBytes: ROOM, readStatus: "" });
+    return replies.split("\r\n").at(-2);
+  };
+  const wrongType = error("WRONGTYPE Operation against a key holding the wrong kind of value");
+  assert.equal(flagsOf(OK, "applied"), "decided");
+  assert.equal(flagsOf(wrongType, "applied"), "decided provisional");
+  assert.equal(flagsOf(error("NOPERM"), "denied"), "decided provisional");
+  assert.equal(flagsOf(error("ERR syntax error"), "malformed"), "decided");
+  assert.equal(flagsOf({ kind: "nil-array" }, "unmet"), "decided unmet");
 });
