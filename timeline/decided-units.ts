@@ -62,13 +62,17 @@ export class DecidedUnits {
     return this.#units.get(unit)?.orderKey ?? null;
   }
 
-  /** Records the decisions among entries that have become part of the state. */
-  note(entries: readonly Entry[]): void {
+  /**
+   * Records the decisions among entries that have become part of the state.
+   * @returns the decided units, by the ids of the clients' envelopes, which reads name in `after`
+   */
+  note(entries: readonly Entry[]): readonly { readonly id: ByteString }[] {
     const decisions = entries.filter(({ envelope }) => envelope.decided !== null);
-    if (decisions.length === 0) return;
-    for (const entry of decisions) this.#note(entry);
+    if (decisions.length === 0) return decisions;
+    const units = decisions.flatMap((entry) => this.#note(entry) ?? []);
     this.#forget();
     this.folded(decisions);
+    return units;
   }
 
   /** Returns the stored decisions from a date on, in order. */
@@ -87,12 +91,13 @@ export class DecidedUnits {
     return clock() - window.past - window.future - KNOWN_MS;
   }
 
-  #note(entry: Entry): void {
+  #note(entry: Entry): { readonly id: ByteString } | null {
     const { unit } = readDecision(entry.body);
     const signed = entry.envelope.decided?.signed;
-    if (unit === null || signed == null) return;
+    if (unit === null || signed == null) return null;
     const id = this.#parts.hash(signedBytes(unit.body));
     this.#units.set(id, { orderKey: orderKeyOf(entry), signedAt: signed.at });
+    return { id };
   }
 
   #forget(): void {

@@ -238,10 +238,11 @@ export class ClusterNode extends RecordedWrites implements NodeState {
           else arrived(entries);
         },
         folded: (entries, answered) => {
-          this.timeline.decided.note(entries);
+          const decided = this.timeline.decided.note(entries);
           this.recording.folded(entries, answered);
           this.backend.observer?.changed();
           arrived(entries);
+          arrived(decided);
         },
         failed: (detail) => log.error({ reason: detail }, "the data folder has failed"),
       },

@@ -16,6 +16,13 @@ export const decisionMutants: readonly Mutant[] = [
     test: "test/engine/answers/result-writer.test.js",
   },
   {
+    name: "decisions: reads after a decided unit are not resumed",
+    file: "timeline/decided-units.js",
+    find: "return { id };",
+    replace: "return null;",
+    test: "test/timeline/decided-units.test.js",
+  },
+  {
     name: "decisions: a client with a configured cluster does not wait for a hello",
     file: "client/version-2/outbox.js",
     find: "(hasGreeted || options?.decide !== true)",

@@ -115,19 +115,19 @@ export class DecisionMaking {
     const state = stored === null ? null : this.#stateOf(readStoredPromises(stored));
     const decisions = new Decisions(this.#ports(), state);
     this.#decisions = decisions;
-    if (state?.accepted != null) this.#noteStored(state.accepted.proposal);
+    this.#noteStored(state?.accepted?.proposal ?? null);
     return decisions;
   }
 
   /**
-   * Records the decisions that were made before this start. A member that has never voted needs none of them: of every
-   * majority that votes again, a member has voted before.
-   * @param accepted  the decision for which this daemon has voted last
+   * Records the decisions that were made before this start. Under a later list, a member that has never voted may be
+   * part of a majority that votes on one of their units again.
+   * @param accepted  the decision for which this daemon has voted last, or null if there is none
    */
-  #noteStored(accepted: Proposal): void {
+  #noteStored(accepted: Proposal | null): void {
     const { timeline, hash } = this.#cluster;
     const { decided } = timeline;
-    const parts = timeline.hasFolded(accepted) ? timeline.read(accepted) : null;
+    const parts = accepted !== null && timeline.hasFolded(accepted) ? timeline.read(accepted) : null;
     if (parts !== null) decided.note([this.#entryOf(parts.body, parts.signature)]);
     for (const { orderKey, body, signature } of decided.stored(decided.knownFrom))
       if (timeline.hasFolded(orderKey))
