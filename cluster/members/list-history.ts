@@ -8,13 +8,16 @@ import type { SignedList } from "../../protocol/members/signed-list.js";
 import type { Storage } from "../../timeline/entries/storage.js";
 import { listOf } from "./list-proof.js";
 
-/** The maximum number of lists that are requested from members at the same time. */
-const MISSING_MAX = 16;
+/** The maximum number of lists that only unchecked decisions name, and that are requested from members. */
+const NAMED_MAX = 16;
 
 export class ListHistory {
   readonly #storage: Storage;
   readonly #lists: Map<ByteString, SignedList>;
-  readonly #missing = new Set<ByteString>();
+  /** The missing lists that decisions name, the oldest first. Their votes are not checked yet, so they may be invented. */
+  readonly #named = new Set<ByteString>();
+  /** The missing lists that a known list names. */
+  readonly #parents = new Set<ByteString>();
 
   constructor(storage: Storage) {
     this.#storage = storage;
@@ -30,14 +33,16 @@ export class ListHistory {
     return this.#lists.get(hash) ?? null;
   }
 
-  /** The hashes of lists that decisions name, and that no member has sent yet. */
+  /** The hashes of lists that decisions or later lists name, and that no member has sent yet. */
   get missing(): ReadonlySet<ByteString> {
-    return this.#missing;
+    return new Set([...this.#parents, ...this.#named]);
   }
 
   /** Records that a decision names a list that is not known. */
   miss(hash: ByteString): void {
-    if (!this.#lists.has(hash) && this.#missing.size < MISSING_MAX) this.#missing.add(hash);
+    if (this.#lists.has(hash) || this.#named.has(hash)) return;
+    for (const oldest of this.#named) if (this.#named.size >= NAMED_MAX) this.#named.delete(oldest);
+    this.#named.add(hash);
   }
 
   /**
@@ -54,7 +59,7 @@ export class ListHistory {
       for (const hash of one.list.parents) {
         const parent = this.#lists.get(hash);
         if (parent === undefined) {
-          this.miss(hash);
+          this.#parents.add(hash);
           isComplete = false;
         } else if (parent.list.number >= number && !found.has(hash)) {
           found.set(hash, parent);
@@ -66,7 +71,8 @@ export class ListHistory {
   }
 
   add(list: SignedList): void {
-    this.#missing.delete(list.hash);
+    this.#named.delete(list.hash);
+    this.#parents.delete(list.hash);
     if (this.#lists.has(list.hash)) return;
     this.#lists.set(list.hash, list);
     this.#storage.put([], [["lists", writeEntries([...this.#lists.values()])]]);

@@ -23,6 +23,20 @@ export const decisionMutants: readonly Mutant[] = [
     test: "test/timeline/decided-units.test.js",
   },
   {
+    name: "decisions: invented lists displace the parents of known ones",
+    file: "cluster/members/list-history.js",
+    find: "this.#parents.add(hash);",
+    replace: "this.miss(hash);",
+    test: "test/cluster/members/list-history.test.js",
+  },
+  {
+    name: "decisions: invented lists leave no place for others",
+    file: "cluster/members/list-history.js",
+    find: "this.#named.delete(oldest);",
+    replace: "return;",
+    test: "test/cluster/members/list-history.test.js",
+  },
+  {
     name: "decisions: a client with a configured cluster does not wait for a hello",
     file: "client/version-2/outbox.js",
     find: "(hasGreeted || options?.decide !== true)",
