@@ -37,6 +37,13 @@ export const decisionMutants: readonly Mutant[] = [
     test: "test/cluster/members/list-history.test.js",
   },
   {
+    name: "decisions: the keys of few entries are collected without a limit",
+    file: "timeline/fold/changed-keys.js",
+    find: " && keys.length < CHANGED_KEYS_MAX",
+    replace: "",
+    test: "test/timeline/fold/changed-keys.test.js",
+  },
+  {
     name: "decisions: a client with a configured cluster does not wait for a hello",
     file: "client/version-2/outbox.js",
     find: "(hasGreeted || options?.decide !== true)",

@@ -4,6 +4,9 @@ import type { UndoRecord } from "../../store/keyspace/undo.js";
 import type { OrderKey } from "../entries/entry.js";
 import type { TailEntry, Undoing } from "./tail.js";
 
+/** The number of keys after which no further entry is read. */
+export const CHANGED_KEYS_MAX = 100_000;
+
 export interface ChangedKeys {
   readonly keys: readonly { readonly db: number; readonly key: ByteString }[];
   /** Whether a complete database was changed, so that any of its keys may have changed. */
@@ -14,7 +17,7 @@ export interface ChangedKeys {
 
 /**
  * Returns the keys that some entries changed.
- * @param entries  the first `max` entries are read; the caller passes one more entry if there are more
+ * @param entries  at most the first `max` entries are read; the caller passes one more entry if there are more
  */
 export function changedBy(entries: readonly TailEntry[], max: number): ChangedKeys {
   const keys: { db: number; key: ByteString }[] = [];
@@ -24,10 +27,13 @@ export function changedBy(entries: readonly TailEntry[], max: number): ChangedKe
     else if (record.mutator === "replaceDb" || record.mutator === "swapDb") changesDatabase = true;
     if (record.mutator === "writer" && record.before !== null) note(record.before);
   };
-  for (const entry of entries.slice(0, max))
+  let read = 0;
+  for (; read < max && read < entries.length && keys.length < CHANGED_KEYS_MAX; read++) {
+    const entry = entries[read] as TailEntry;
     for (const undoing of entry.undoing ?? (entry.units ?? []).map(({ records }) => records))
       for (const record of recordsOf(undoing)) note(record);
-  const next = entries[max];
+  }
+  const next = entries[read];
   return {
     keys,
     changesDatabase,

@@ -12,9 +12,7 @@ export function touchesChanged(entry: Entry, changed: ChangedKeys, databases: nu
   if (unit === undefined || unit.kind === "nothing") return false;
   findTouches(unit, databases, SEMANTICS);
   const nodes: readonly TouchNode[] = [unit, ...(unit.more ?? [])];
-  const touched = unit.databaseTouches ?? [];
-  return changed.keys.some(
-    ({ db, key }) =>
-      touched.some((touch) => touch.db === db) || nodes.some((node) => node.db === db && node.key === key),
-  );
+  const touched = new Set((unit.databaseTouches ?? []).map(({ db }) => db));
+  const keys = new Set(nodes.flatMap(({ db, key }) => (key === null ? [] : `${db} ${key}`)));
+  return changed.keys.some(({ db, key }) => touched.has(db) || keys.has(`${db} ${key}`));
 }
