@@ -90,7 +90,7 @@ export const decisionMutants: readonly Mutant[] = [
     file: "cluster/peers/decisions/quorums.js",
     find: "earlier.every(",
     replace: "[].every(",
-    test: MEMBERS,
+    test: "test/cluster/peers/decisions/quorums.test.js",
   },
   {
     name: "decisions: a unit is decided again",
