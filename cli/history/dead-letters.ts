@@ -175,10 +175,14 @@ async function writeAgain(ids: readonly string[], flags: WriteFlags): Promise<vo
 function reportWaiting(flags: DeadLetterFlags, { count, possible }: WaitingDeadLetters): void {
   process.exitCode = EXIT.failed;
   if (flags.json) printJson({ waiting: count, possible });
-  else
-    printLine(
-      `${count} dead letter${count === 1 ? "" : "s"} still waiting, of which ${possible} may be in the state: check ${count === 1 ? "its" : "their"} keys (dbsync dead-letters list), then write by id with --anyway, or remove`,
-    );
+  else {
+    const [letters, their] = count === 1 ? ["letter", "its"] : ["letters", "their"];
+    const advice =
+      possible === 0
+        ? "run this command again; name those that are undecided, or that take what is there, with --anyway"
+        : `of which ${possible} may be in the state: check ${their} keys (dbsync dead-letters list), then write by id with --anyway, or remove`;
+    printLine(`${count} dead ${letters} still waiting${possible === 0 ? ": " : ", "}${advice}`);
+  }
 }
 
 interface Sent {

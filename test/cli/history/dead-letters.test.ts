@@ -208,6 +208,13 @@ test("a damaged dead letter is shown as damaged and not written, and only the na
   const removed = await runDeadLetters("remove", shortId(doubtful), shortId(counted));
   assert.equal(removed.stdout, `removed ${hexOf(counted.id)}\nremoved ${hexOf(doubtful.id)}\n`);
   assert.equal(statesOf().length, 4);
+  // None that waits may be in the state: its keys need no check.
+  const all = await writeAgain("--all");
+  assert.deepEqual(
+    [all.code, /^1 dead letter still waiting: run this command again; /m.test(all.stdout)],
+    [1, true],
+    all.stdout,
+  );
 });
 
 test("a letter that takes what is there is shown with what it took, and written only with --anyway", async () => {
