@@ -184,9 +184,10 @@ export function startDaemon(host: Host, world: World): Daemon {
           entries.map(({ id }) => id),
         );
         if (alive && misbehaviour === null) ledger.decisions.folded(entries, ledger);
-        timeline.decided.note(entries);
+        const decided = timeline.decided.note(entries);
         front.recorder.folded(entries, answered);
         front.pipeline.arrived(entries);
+        front.pipeline.arrived(decided);
       },
       failed: (detail) => world.trace(host.name, () => `disk failed: ${detail}`),
     },
