@@ -4,7 +4,7 @@
  */
 import { type ByteString, bytesOf } from "../byte-string.js";
 import { RespReader } from "../resp/resp-reader.js";
-import { type DecisionPosition, positionBytes, readPosition } from "../version-2/decision-body.js";
+import { type DecisionPosition, positionBytes, readPosition, SLOT_MAX } from "../version-2/decision-body.js";
 import { HASH_BYTES } from "../version-2/envelope.js";
 import { BALLOT_BYTES, type Ballot, readBallot, type Vote, writeBallot } from "./decision-votes.js";
 import { readNumber } from "./member-elements.js";
@@ -158,6 +158,7 @@ function readState(reader: RespReader): Pick<StoredPromises, "accepted" | "last"
   const ballot = readOptionalBallot(reader);
   const [body, evidence] = [reader.readBulkView(), readVote(reader)];
   const last = { slot: readNumber(reader), orderKey: readPosition(reader), list: readNumber(reader) };
+  if (last.slot >= SLOT_MAX) throw reader.malformed("expected a slot");
   return { accepted: ballot === null ? null : { ballot, body, evidence }, last };
 }
 
@@ -192,7 +193,7 @@ function readVote(reader: RespReader): Vote | null {
   const start = BALLOT_BYTES + 8 + HASH_BYTES;
   if (ballot === null || start >= bytes.length) throw reader.malformed("expected a vote");
   const slot = Number(bytes.readBigUInt64BE(BALLOT_BYTES));
-  if (!Number.isSafeInteger(slot)) throw reader.malformed("expected a slot");
+  if (slot > SLOT_MAX) throw reader.malformed("expected a slot");
   const decision: ByteString = bytesOf(bytes, BALLOT_BYTES + 8, start);
   const end = start + 1 + (bytes[start] as number);
   return { ballot, slot, decision, spki: bytesOf(bytes, start + 1, end), signature: bytesOf(bytes, end) };

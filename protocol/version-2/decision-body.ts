@@ -44,6 +44,8 @@ export interface Decision {
   readonly unit: { readonly body: Buffer; readonly signature: Buffer } | null;
 }
 
+/** The maximum number of a decision. */
+export const SLOT_MAX = 2 ** 48;
 /** The command of a decision without a unit, which no table contains. */
 const NO_COMMAND = "DECISION";
 const EMPTY = Buffer.alloc(0);
@@ -73,7 +75,7 @@ export function readDecision(body: Buffer): Decision {
   const reader = new RespReader(body);
   if (reader.readArrayHead() !== ELEMENTS || !reader.readIfEqual(DECISION_MAGIC))
     throw reader.malformed("expected a decision");
-  const slot = readNumber(reader, Number.MAX_SAFE_INTEGER);
+  const slot = readNumber(reader, SLOT_MAX);
   const previous = readPosition(reader);
   const [at, seq] = [readNumber(reader, Number.MAX_SAFE_INTEGER), readNumber(reader, SEQ_MAX)];
   const outcome = reader.readBulk();

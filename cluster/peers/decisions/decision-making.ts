@@ -194,6 +194,7 @@ export class DecisionMaking {
       isDecided: (unit) => timeline.decided.find(unit) !== null,
       isCovered: (decision, last) => this.#isCovered(decision, last),
       propose: (unit, last, notBefore) => this.#propose(unit, last, notBefore),
+      latestDate: () => cluster.clock() + cluster.limits.future,
       judge: (proposal) => this.#judge(proposal),
       read: (body) => this.#read(body),
       readUnit: (body, signature) => this.#readUnit(body, signature),

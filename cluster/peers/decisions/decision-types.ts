@@ -104,6 +104,8 @@ export interface DecisionPorts {
    * @param notBefore  the earliest date
    */
   readonly propose: (unit: WaitingUnit | null, last: LastDecision, notBefore: number) => Proposal | null;
+  /** Returns the latest date that a decision may have now. */
+  readonly latestDate: () => number;
   /** Judges the outcome and the position of a proposal on this daemon's state, which contains all earlier decisions. */
   readonly judge: (proposal: Proposal) => Judgement;
   /** Parses the body of a decision and checks the signature of its unit. @returns null if it is not valid */

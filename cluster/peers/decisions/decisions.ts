@@ -38,8 +38,9 @@ const RANK_MS = 60;
 const OBJECT_AFTER_MS = 150;
 /** Milliseconds after which a unit is sent to the keeper, which usually receives it from the client. */
 const FORWARD_AFTER_MS = 20;
-/** The maximum number of waiting units; further ones are not decided. */
+/** The maximum number of waiting units, and of their bytes; further ones are not decided. */
 const UNITS_MAX = 4096;
+const UNIT_BYTES_MAX = 64 * 1024 * 1024;
 /**
  * The maximum number of rounds by which a ballot may be ahead of the promised one. A member that names a later ballot
  * lies: it wants the others to use up the rounds.
@@ -69,6 +70,7 @@ export class Decisions {
   >();
   /** Decisions that are part of the state, but follow one that is not. */
   readonly #early = new Map<number, Proposal & { readonly list: number }>();
+  #unitBytes = 0;
   #pending: Pending | null = null;
   /** The latest ballot that a member has reported. */
   #seen: Ballot | null = null;
@@ -124,17 +126,24 @@ export class Decisions {
   /** Adds a unit of a client, or of another member. */
   submit(unit: WaitingUnit): void {
     if (this.#units.has(unit.id) || this.#ports.isDecided(unit.id)) return;
-    if (this.#units.size >= UNITS_MAX) return;
+    if (this.#units.size >= UNITS_MAX || this.#unitBytes + unit.body.length > UNIT_BYTES_MAX) return;
     const now = this.#ports.uptime();
     if (this.#units.size === 0) this.#wait(now);
     this.#units.set(unit.id, { ...unit, since: now, sentTo: null });
+    this.#unitBytes += unit.body.length;
     this.#keeper.advance();
     this.tick();
   }
 
+  #removeUnit(id: ByteString): void {
+    this.#unitBytes -= this.#units.get(id)?.body.length ?? 0;
+    this.#units.delete(id);
+  }
+
   /** Called when a decision is part of the state. @param list  the number of the member list that made it */
   folded(proposal: Proposal, list: number): void {
-    if (proposal.unit !== null) this.#units.delete(proposal.unit);
+    if (proposal.unit !== null) this.#removeUnit(proposal.unit);
+    this.#correct(proposal);
     if (proposal.slot > this.last.slot) this.#early.set(proposal.slot, { ...proposal, list });
     this.#follow(this.last);
     this.#keeper.advance();
@@ -170,7 +179,7 @@ export class Decisions {
   tick(): void {
     const now = this.#ports.uptime();
     const lists = this.#lists();
-    for (const [id, { until }] of this.#units) if (now >= until) this.#units.delete(id);
+    for (const [id, { until }] of this.#units) if (now >= until) this.#removeUnit(id);
     if (lists === null || (!this.#isNeeded && this.#keeper.isPreparing)) this.#keeper.stop();
     if (lists === null) return;
     if (lists.current.hash !== this.#listHash) {
@@ -278,8 +287,9 @@ export class Decisions {
     this.#see(ballot);
     const proposal = this.#ports.read(body);
     if (proposal === null) return;
-    this.#votes.addProposal(proposal, this.last.slot);
     if (message.evidence !== null) this.#receiveVote(message.evidence);
+    const isEarlier = compareBallots(ballot, this.#voter.promised) < 0;
+    if (!isEarlier || this.#votes.isVotedFor(proposal)) this.#votes.addProposal(proposal, this.last.slot);
     this.#count(proposal.slot);
     const now = this.#ports.uptime();
     const isSame =
@@ -375,11 +385,22 @@ export class Decisions {
     }
   }
 
+  /**
+   * Returns to the decision before a certified one, if a later decision in an earlier position was believed: a member
+   * has invented it, and this daemon could not check it, because entries of that time were removed.
+   */
+  #correct({ slot, at, previous }: Proposal): void {
+    const { last } = this;
+    if (slot > last.slot || at <= (last.orderKey?.at ?? at)) return;
+    this.#voter.correct({ slot: slot - 1, orderKey: previous, list: last.list });
+  }
+
   /** Follows the chain of decisions that are part of the state. @param known  a decision that another member has */
   #follow(known: LastDecision): void {
     let { last } = this;
     const { isCovered } = this.#ports;
-    if (known.slot > last.slot && isCovered(known, last)) last = known;
+    // The number of the list is not known to be right. With an earlier one, more members have to promise.
+    if (known.slot > last.slot && isCovered(known, last)) last = { ...known, list: last.list };
     for (const proposal of [...this.#early.values()].sort((a, b) => a.slot - b.slot)) {
       const { slot, previous, list } = proposal;
       if (

@@ -34,6 +34,7 @@ interface Preparation {
   readonly ballot: Ballot;
   /** The promises by member, including this daemon's own. */
   readonly promises: Map<ByteString, PromiseOf>;
+  readonly since: number;
   sentAt: number;
 }
 
@@ -93,7 +94,8 @@ export class Keeper {
   prepare(ballot: Ballot): void {
     this.#ballot = null;
     this.#proposed = null;
-    const preparation: Preparation = { ballot, promises: new Map(), sentAt: this.#ports.uptime() };
+    const now = this.#ports.uptime();
+    const preparation: Preparation = { ballot, promises: new Map(), since: now, sentAt: now };
     this.#preparation = preparation;
     const own = this.#ports.own.id;
     this.#voter.promise(ballot, 0, (promise) => {
@@ -106,6 +108,7 @@ export class Keeper {
 
   /** Ends this daemon's ballot, because another member has a later one, or the list has changed. */
   stop(): void {
+    this.#notBefore = 0;
     this.#preparation = null;
     this.#ballot = null;
     this.#proposed = null;
@@ -145,7 +148,8 @@ export class Keeper {
   #objected(from: ByteString, promise: PromiseOf): void {
     const proposed = this.#proposed as Proposed;
     proposed.objections.set(from, promise);
-    this.#notBefore = Math.max(this.#notBefore, promise.notBefore);
+    const notBefore = Math.min(promise.notBefore, this.#ports.latestDate());
+    this.#notBefore = Math.max(this.#notBefore, notBefore);
     const lists = this.#owner.lists();
     const ids = new Set([...proposed.objections.keys(), this.#ports.own.id]);
     if (proposed.hasVoted || lists === null || !isPromised(lists, ids)) return;
@@ -186,11 +190,14 @@ export class Keeper {
     if (ballot.listHash !== lists.current.hash || !isPromised(lists, promises)) return;
     for (const { last } of promises.values()) this.#owner.follow(last);
     const { slot } = this.#owner.last();
-    for (const { last } of promises.values()) if (last.slot > slot) return;
+    // A majority of members without a later decision has the votes for the next one. Another member may lie.
+    const usable = new Map([...promises].filter(([, { last }]) => last.slot <= slot));
+    const isWaiting = this.#ports.uptime() - preparation.since < REPEAT_MS;
+    if (usable.size < promises.size && (isWaiting || !isPromised(lists, usable))) return;
     this.#preparation = null;
     this.#ballot = ballot;
     const next = slot + 1;
-    const open = [...promises.values()].flatMap(({ accepted }) => accepted ?? []);
+    const open = [...usable.values()].flatMap(({ accepted }) => accepted ?? []);
     const [latest] = open.filter(({ proposal }) => proposal.slot === next).sort(latestFirst);
     // A majority may have voted for it. Only the latest one can be proposed then, and nothing else.
     if (latest !== undefined) this.#begin(latest.proposal, latest.evidence);

@@ -11,12 +11,16 @@ import { isMajority } from "./quorums.js";
 
 /** The maximum number of open slots for which votes are counted: a member may be behind the others. */
 const SLOTS_AHEAD = 8;
+/** The maximum number of bytes of all stored proposals. */
+const PROPOSAL_BYTES_MAX = 64 * 1024 * 1024;
 /** The maximum number of votes and proposals that are stored for each slot and member. */
 const EACH_MAX = 8;
 
 export class VoteCount {
   /** Proposals by slot and id. */
   readonly #proposals = new Map<number, Map<ByteString, Proposal>>();
+  /** Members that have voted for two decisions in one ballot. */
+  readonly #liars = new Set<ByteString>();
   /** Votes by slot and member, the oldest first. */
   readonly #votes = new Map<number, Map<ByteString, Vote[]>>();
 
@@ -33,14 +37,21 @@ export class VoteCount {
     known.set(proposal.id, proposal);
     const [oldest] = known.keys();
     if (known.size > EACH_MAX && oldest !== undefined) known.delete(oldest);
+    // The next decision is needed first.
+    const slots = [...this.#proposals.keys()].sort((a, b) => b - a);
+    for (const slot of slots)
+      if (slot > last + 1 && this.#proposalBytes > PROPOSAL_BYTES_MAX) this.#proposals.delete(slot);
   }
 
-  /** Whether a vote is known, or concerns a slot for which no votes are counted. */
+  /**
+   * Whether a vote is known, or concerns a slot for which no votes are counted, or is a further vote of a member that
+   * is known to contradict itself.
+   */
   has(vote: Vote, voter: ByteString, last: number): boolean {
     if (!isOpen(vote.slot, last)) return true;
-    return this.#of(vote.slot, voter).some(
-      (other) => isSameBallot(other, vote) && other.decision === vote.decision,
-    );
+    const votes = this.#votes.get(vote.slot)?.get(voter) ?? [];
+    const same = votes.find((other) => isSameBallot(other, vote));
+    return same !== undefined && (same.decision === vote.decision || this.#liars.has(voter));
   }
 
   /**
@@ -49,9 +60,26 @@ export class VoteCount {
    */
   add(vote: Vote, voter: ByteString): boolean {
     const votes = this.#of(vote.slot, voter);
-    if (votes.some((other) => isSameBallot(other, vote))) return true;
+    if (votes.some((other) => isSameBallot(other, vote))) {
+      this.#liars.add(voter);
+      return true;
+    }
     votes.push(vote);
     if (votes.length > EACH_MAX) votes.shift();
+    return false;
+  }
+
+  get #proposalBytes(): number {
+    let bytes = 0;
+    for (const bySlot of this.#proposals.values())
+      for (const { body } of bySlot.values()) bytes += body.length;
+    return bytes;
+  }
+
+  /** Whether a member has voted for a decision. */
+  isVotedFor({ slot, id }: Proposal): boolean {
+    for (const votes of this.#votes.get(slot)?.values() ?? [])
+      if (votes.some(({ decision }) => decision === id)) return true;
     return false;
   }
 

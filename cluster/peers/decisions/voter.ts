@@ -45,6 +45,13 @@ export class Voter {
     this.#state = { ...this.#state, last };
   }
 
+  /** Gives up decisions that were never made. @param last  the last one that was */
+  correct(last: LastDecision): void {
+    const { accepted } = this.#state;
+    const isLater = accepted !== null && accepted.proposal.slot > last.slot + 1;
+    this.#state = { ...this.#state, last, accepted: isLater ? null : accepted };
+  }
+
   /**
    * Promises a ballot.
    * @param then  receives the promise once it is stored

@@ -6,9 +6,11 @@ import {
   type Ballot,
   ROUND_MAX,
   readBallot,
+  type Vote,
+  voteBytes,
   writeBallot,
 } from "../../../../protocol/members/decision-votes.js";
-import { idOf, listOf, type Member, World } from "./simulated-members.js";
+import { CLUSTER, idOf, listOf, type Member, signedBy, World } from "./simulated-members.js";
 
 const NAMES = ["a", "b", "liar"];
 const LIST = listOf(1, NAMES);
@@ -82,4 +84,92 @@ test("members decide although a liar's proposal leaves no later attempt", async 
   await world.scheduler.runUntil(500);
   await expectDecision(world, members);
   for (const { stored } of members) assert.ok((stored?.promised?.attempt ?? 0) <= ROUND_MAX);
+});
+
+const NO_DECISION = { slot: 0, orderKey: null, list: 0 };
+
+test("a keeper goes on after an objection with the last possible date", async () => {
+  const { world, members } = honestMembers();
+  const [a, b] = members;
+  const link = [a.id, b.id].sort().join("");
+  world.trace = (from, _to, message) => {
+    if (message.kind !== "propose" || from !== a.id) return;
+    // The other member does not receive the first proposal.
+    if (message.ballot.attempt === 0) world.cut.add(link);
+    world.scheduler.after(100, null, () => world.cut.delete(link));
+    const ballot = { ...message.ballot, attempt: message.ballot.attempt + 1 };
+    const notBefore = Number.MAX_SAFE_INTEGER;
+    if (ballot.attempt === 1)
+      lie([a], { kind: "promise", ballot, last: NO_DECISION, accepted: null, notBefore });
+  };
+  const cas = world.submit(a, [a], "x");
+  await world.scheduler.runUntil(40_000);
+  for (const member of [a, b]) assert.ok(member.decisionOn(cas.id) !== null, member.name);
+});
+
+test("a keeper proposes although a liar promises with a later decision that nobody else has", async () => {
+  const { world, members } = honestMembers();
+  const [a, b] = members;
+  world.trace = (from, _to, message) => {
+    if (message.kind !== "promise-request") return;
+    const last = { slot: 9, orderKey: { at: 1_700_000_000_500, seq: 0, id: "i".repeat(32) }, list: 1 };
+    const receiver = from === a.id ? a : b;
+    lie([receiver], { kind: "promise", ballot: message.ballot, last, accepted: null, notBefore: 0 });
+  };
+  await expectDecision(world, members);
+});
+
+test("a keeper does not believe which list has made a decision that it cannot check", async () => {
+  const { world, members } = honestMembers();
+  const [a] = members;
+  a.prunedTo = 1_700_000_000_000;
+  const last = { slot: 9, orderKey: { at: 1, seq: 0, id: "i".repeat(32) }, list: 1000 };
+  world.trace = (_from, to, message) => {
+    if (message.kind === "promise-request" && to === idOf("b"))
+      lie([a], { kind: "promise", ballot: message.ballot, last, accepted: null, notBefore: 0 });
+  };
+  world.submit(a, [a], "x");
+  await world.scheduler.runUntil(2_000);
+  assert.deepEqual(a.decisions?.last, { ...last, list: 0 });
+});
+
+test("a member that believes in an invented decision returns to the others' with their next one", async () => {
+  const { world, members } = honestMembers();
+  const [a, b] = members;
+  const c = world.members.get(idOf("liar")) as Member;
+  c.start();
+  b.prunedTo = 1_700_000_000_000;
+  b.decisions?.receive(c.id, {
+    kind: "propose",
+    ballot: ballotOf({ round: 1 }),
+    body: Buffer.from(
+      JSON.stringify({
+        slot: 100,
+        previous: { at: 1, seq: 0, id: "i".repeat(32) },
+        at: 1_700_000_000_001,
+        cas: world.casOf(a, "y"),
+        isApplied: false,
+      }),
+    ),
+    evidence: null,
+  });
+  assert.equal(b.decisions?.last.slot, 99);
+  assert.equal(b.decisions?.last.list, 0, "the number of the list is not believed");
+  await world.scheduler.runUntil(1_000);
+  await expectDecision(world, [a, c]);
+  for (let count = 0; count < 50; count++) world.exchange();
+  c.stop();
+  await expectDecision(world, members);
+});
+
+const voteOf = (spki: string, decision: string, ballot = ballotOf()): Vote => {
+  const vote = { ballot, slot: 1, decision };
+  return { ...vote, spki, signature: signedBy(spki, voteBytes(CLUSTER, vote)) };
+};
+
+test("a member that contradicts itself is reported once", () => {
+  const { world, members } = honestMembers();
+  const [a] = members;
+  for (const letter of "abcdefgh") lie([a], { kind: "vote", vote: voteOf("key of liar", letter.repeat(32)) });
+  assert.deepEqual([world.contradictions, world.verified], [1, 2]);
 });

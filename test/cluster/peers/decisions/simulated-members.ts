@@ -21,14 +21,15 @@ import { Scheduler } from "../../../simulation/scheduler.js";
 import { SeededRandom } from "../../../support/seeded-random.js";
 
 const EPOCH = 1_700_000_000_000;
-const CLUSTER = "c".repeat(32);
+export const CLUSTER = "c".repeat(32);
 const WINDOW_MS = 30_000;
 const TICK_MS = 25;
 
 const sha256 = (text: string): string =>
   createHash("sha256").update(text, "latin1").digest().toString("latin1");
 /** A signature that only the simulation could forge. */
-const signedBy = (spki: string, bytes: Buffer): string => sha256(`${spki}|${bytes.toString("latin1")}`);
+export const signedBy = (spki: string, bytes: Buffer): string =>
+  sha256(`${spki}|${bytes.toString("latin1")}`);
 export const idOf = (name: string): string => sha256(`key of ${name}`);
 
 /** A unit that writes a key if the key's last writer is `expects`. */
@@ -87,6 +88,7 @@ export class Member {
   lists: VotingList[] = [];
   entries = new Map<string, Entry>();
   clockOffset = 0;
+  prunedTo = 0;
   #life = 0;
   readonly #world: World;
   readonly name: string;
@@ -174,7 +176,10 @@ export class Member {
       own: { id: this.id, spki },
       cluster: CLUSTER,
       sign: (bytes) => signedBy(spki, bytes),
-      verify: (by, bytes, signature) => signedBy(by, bytes) === signature,
+      verify: (by, bytes, signature) => {
+        world.verified++;
+        return signedBy(by, bytes) === signature;
+      },
       hash: (bytes) => sha256(bytes.toString("latin1")),
       uptime: () => world.scheduler.time,
       random: () => world.random.below(1000) / 1000,
@@ -200,14 +205,19 @@ export class Member {
         });
       },
       isDecided: (unit) => this.decisionOn(unit) !== null,
-      isCovered: () => false,
+      latestDate: () => this.clock + WINDOW_MS,
+      isCovered: ({ orderKey }, last) =>
+        orderKey !== null && orderKey.at <= this.prunedTo && (last.orderKey?.at ?? 0) <= this.prunedTo,
       propose: (unit, last, notBefore) => this.#propose(unit, last, notBefore),
       judge: (proposal) => this.#judge(proposal),
       read: (body) => proposalOf(readDecision(body)),
       readUnit: (body, signature) =>
         world.unitOf(JSON.parse(body.toString("latin1")), Buffer.from(signature)),
       decided: (proposal, certificate) => world.decided(this, proposal, certificate),
-      contradicted: (id) => world.contradicted.add(id),
+      contradicted: (id) => {
+        world.contradicted.add(id);
+        world.contradictions++;
+      },
     };
   }
 
@@ -217,6 +227,7 @@ export class Member {
     const lastAt = last.orderKey?.at ?? 0;
     const known = cas === null ? 0 : this.newestOn(cas.key);
     const at = Math.max(this.clock, lastAt + 1, known + 1, notBefore);
+    if (at > this.clock + WINDOW_MS) return null;
     const isApplied = cas !== null && this.writerOf(cas.key) === cas.expects;
     return proposalOf({ slot: last.slot + 1, previous: last.orderKey, at, cas, isApplied });
   }
@@ -243,6 +254,9 @@ export class World {
   readonly members = new Map<string, Member>();
   readonly rules: Rules = { forgetsVotes: false };
   readonly contradicted = new Set<string>();
+  contradictions = 0;
+  /** The number of signatures that were verified. */
+  verified = 0;
   /** Called for each message, for debugging. */
   trace: ((from: string, to: string, message: DecisionMessage) => void) | null = null;
   faults: Faults = { loss: 0, repeat: 0, delayMs: 3 };
