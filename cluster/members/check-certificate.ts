@@ -19,10 +19,12 @@ export function certificateProblem(
 ): string | null {
   if (number !== ballot.list) return "its votes name another number of the member list";
   const bytes = voteBytes(cluster, { ballot, slot, decision: id });
+  if (votes.length > members.length) return "it has more votes than the list has members";
   const voters = new Set<ByteString>();
   for (const { spki, signature } of votes) {
     const voter = hashOf(Buffer.from(spki, "latin1"));
     if (!members.includes(voter)) return "a vote is not that of a member";
+    if (voters.has(voter)) return "a member has two votes, and they are not those of a majority";
     if (!verify(spki, bytes, Buffer.from(signature, "latin1"))) return "the signature of a vote is not valid";
     voters.add(voter);
   }

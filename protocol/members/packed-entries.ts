@@ -24,8 +24,8 @@ export const ORDER_KEYS_MAX = 10_000;
 /** The maximum number of entries in one push. */
 export const ENTRIES_MAX = 512;
 const ORDER_KEY_BYTES = 42;
-/** The maximum length of a signature: RSA with 16,384 bits. */
-const SIGNATURE_BYTES_MAX = 2048;
+/** The maximum length of a signature: the votes of a majority of the longest member list. */
+const SIGNATURE_BYTES_MAX = 16_384;
 const ENTRY_HEAD_BYTES = 6;
 
 /** Packs order keys, each as `at` (8, big-endian) ‖ `seq` (2) ‖ id (32). */

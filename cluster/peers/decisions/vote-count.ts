@@ -7,7 +7,7 @@ import {
   type Vote,
 } from "../../../protocol/members/decision-votes.js";
 import type { Proposal, VotingList } from "./decision-types.js";
-import { isMajority } from "./quorums.js";
+import { isMajority, majorityOf } from "./quorums.js";
 
 /** The maximum number of open slots for which votes are counted: a member may be behind the others. */
 const SLOTS_AHEAD = 8;
@@ -104,7 +104,7 @@ export class VoteCount {
         const found = this.votesFor(slot, ballot, decision);
         if (!isMajority(list, found)) continue;
         const listed = [...found].filter(([id]) => list.members.has(id)).map(([, vote]) => vote);
-        return { proposal, certificate: { ballot, votes: listed } };
+        return { proposal, certificate: { ballot, votes: listed.slice(0, majorityOf(list)) } };
       }
     }
     return null;

@@ -206,7 +206,8 @@ test("a decision without enough votes, or on another envelope, is refused", () =
   const body = bodyOf(unit);
   const refusals: [Buffer, Buffer, RegExp][] = [
     [body, certify(body, [one]), /majority/],
-    [body, certify(body, [one, one]), /majority/],
+    [body, certify(body, [one, one]), /a member has two votes/],
+    [body, certify(body, [one, one, one, one]), /more votes than/],
     [body, certify(body, [one, makeIdentity()]), /not that of a member/],
     [body, certify(body, [one, two], ballot, 2), /signature of a vote/],
     [body, certify(body, [one, two], { ...ballot, list: 2 }), /number of the member list/],

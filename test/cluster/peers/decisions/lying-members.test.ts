@@ -1,6 +1,7 @@
 /** Tests decisions while one member of three lies: the others continue to decide. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { VoteCount } from "../../../../cluster/peers/decisions/vote-count.js";
 import type { DecisionMessage } from "../../../../protocol/members/decision-messages.js";
 import {
   type Ballot,
@@ -9,7 +10,10 @@ import {
   type Vote,
   voteBytes,
   writeBallot,
+  writeCertificate,
 } from "../../../../protocol/members/decision-votes.js";
+import { LIST_MEMBERS_MAX } from "../../../../protocol/members/member-list.js";
+import { readEntries, writeEntries } from "../../../../protocol/members/packed-entries.js";
 import { CLUSTER, idOf, listOf, type Member, signedBy, World } from "./simulated-members.js";
 
 const NAMES = ["a", "b", "liar"];
@@ -172,4 +176,27 @@ test("a member that contradicts itself is reported once", () => {
   const [a] = members;
   for (const letter of "abcdefgh") lie([a], { kind: "vote", vote: voteOf("key of liar", letter.repeat(32)) });
   assert.deepEqual([world.contradictions, world.verified], [1, 2]);
+});
+
+test("a certificate has the votes of a majority and no more, so that it fits into a message", () => {
+  const names = Array.from({ length: LIST_MEMBERS_MAX }, (_, number) => `member ${number}`);
+  const list = listOf(1, names);
+  const votes = new VoteCount();
+  const proposal = {
+    slot: 1,
+    previous: null,
+    at: 1,
+    seq: 0,
+    id: "d".repeat(32),
+    unit: null,
+    body: Buffer.alloc(9),
+  };
+  votes.addProposal(proposal, 0);
+  for (const name of names) votes.add(voteOf(`key of ${name}`, proposal.id), idOf(name));
+  const made = votes.decisionOf(1, list);
+  assert.equal(made?.certificate.votes.length, names.length / 2 + 1);
+  // A key of P-256 has 91 bytes, and its signatures at most 72.
+  const long = { spki: "k".repeat(91), signature: "s".repeat(72) };
+  const signature = writeCertificate({ ballot: ballotOf(), votes: made.certificate.votes.map(() => long) });
+  assert.equal(readEntries(writeEntries([{ body: proposal.body, signature }]))?.length, 1);
 });
