@@ -3,6 +3,7 @@
  * decide in cluster/peers/decisions.
  */
 import type { ByteString } from "../protocol/byte-string.js";
+import { readStoredPromises } from "../protocol/members/decision-messages.js";
 import { isDecision, readDecision } from "../protocol/version-2/decision-body.js";
 import { signedBytes } from "../protocol/version-2/envelope.js";
 import {
@@ -22,6 +23,9 @@ import type { TimelineParts } from "./timeline-environment.js";
  */
 const KNOWN_MS = 60_000;
 
+/** The first byte of stored promises that may be incomplete. They remain so until the other members have answered. */
+const INCOMPLETE = Buffer.of(0);
+
 interface DecidedUnit {
   readonly orderKey: OrderKey;
   /** The date that the client has signed. */
@@ -36,23 +40,45 @@ export class DecidedUnits {
   openDate = Number.POSITIVE_INFINITY;
   /** Called when decisions are part of the state. */
   folded: (entries: readonly Entry[]) => void = () => {};
+  /** The position of the decision for which this daemon had voted last before it was started. */
+  readonly storedVote: OrderKey | null;
   readonly #parts: TimelineParts;
+  /** Whether promises may have been lost. */
+  #isIncomplete: boolean;
   /** Decided units by the id of the client's envelope, in the order in which they became part of the state. */
   readonly #units = new Map<ByteString, DecidedUnit>();
 
   constructor(parts: TimelineParts) {
     this.#parts = parts;
+    const { storage } = parts;
+    const stored = storage.mark("decisions");
+    const wasIncomplete = stored?.[0] === INCOMPLETE[0];
+    this.#isIncomplete = wasIncomplete || storage.mayHaveForgotten;
+    const promises = wasIncomplete ? (stored?.subarray(1) ?? null) : stored;
+    // The next start must know it, too.
+    if (storage.mayHaveForgotten)
+      storage.put([], [["decisions", Buffer.concat([INCOMPLETE, promises ?? Buffer.alloc(0)])]]);
+    this.storedVote = promises === null || promises.length === 0 ? null : this.#voteOf(Buffer.from(promises));
+    this.openDate = this.storedVote?.at ?? Number.POSITIVE_INFINITY;
+  }
+
+  #voteOf(promises: Buffer): OrderKey | null {
+    const { accepted } = readStoredPromises(promises);
+    if (accepted === null) return null;
+    const { at, seq } = readDecision(accepted.body);
+    return { at, seq, id: this.#parts.hash(signedBytes(accepted.body)) };
   }
 
   /** What this daemon has promised and voted, as it was stored; null if it was lost. */
   get promises(): Buffer | null {
     const { storage } = this.#parts;
-    return storage.lostGroups > 0 ? null : storage.mark("decisions");
+    return this.#isIncomplete ? null : storage.mark("decisions");
   }
 
   /** @param stored  called when the promises are on the disk; not called after a failure, which is reported elsewhere */
   storePromises(promises: Buffer, stored: () => void): void {
     const { storage } = this.#parts;
+    this.#isIncomplete = false;
     storage.put([], [["decisions", promises]]);
     storage.synced().then(stored, () => {});
   }

@@ -22,6 +22,7 @@ const OVERHEAD_BYTES = 28;
 export class MemoryStorage implements Storage {
   readonly isDurable = false;
   readonly lostGroups = 0;
+  readonly mayHaveForgotten = false;
   readonly isSafe = false;
   readonly #seconds = new Map<number, Second>();
   /** The keys of `#seconds` in ascending order. */

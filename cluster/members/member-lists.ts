@@ -69,7 +69,7 @@ export class MemberLists {
     const stored = storage.mark("members");
     this.#hasJoined = stored === null || stored[0] === 1;
     this.#lists = stored === null ? [] : readStoredLists(stored.subarray(1));
-    this.#hasPromises = storage.mark("decisions") !== null;
+    this.#hasPromises = storage.mark("decisions") !== null || storage.mayHaveForgotten;
     for (const list of this.#lists) this.history.add(list);
     this.membership = membershipStateOf(this.#lists);
     this.durable = { hash: hashOfAll(this.#lists), lists: this.#lists };

@@ -5,6 +5,7 @@ const MEMBERS = "test/cluster/peers/decisions/decisions.test.js";
 const LIARS = "test/cluster/peers/decisions/lying-members.test.js";
 const CHECKS = "test/cluster/replica/check-entry.test.js";
 const CLIENT = "test/client/version-2/decided-calls.test.js";
+const STORED = "test/timeline/stored-votes.test.js";
 const FOLD = "test/timeline/fold/decided-units.test.js";
 
 export const decisionMutants: readonly Mutant[] = [
@@ -189,5 +190,47 @@ export const decisionMutants: readonly Mutant[] = [
     find: "this.#liars.add(voter);",
     replace: "",
     test: LIARS,
+  },
+  {
+    name: "decisions: the next start does not know that promises may be lost",
+    file: "timeline/decided-units.js",
+    find: "if (storage.mayHaveForgotten)",
+    replace: "if (false)",
+    test: STORED,
+  },
+  {
+    name: "decisions: nothing keeps an open vote's date from becoming final before a list is known",
+    file: "cluster/peers/decisions/decision-making.js",
+    find: "isKnown ? open : Math.min(open, this.#storedDate)",
+    replace: "open",
+    test: STORED,
+  },
+  {
+    name: "decisions: a certificate is longer than an entry may be",
+    file: "cluster/peers/decisions/vote-count.js",
+    find: "listed.slice(0, majorityOf(list))",
+    replace: "listed",
+    test: LIARS,
+  },
+  {
+    name: "decisions: one member's vote is verified many times",
+    file: "cluster/members/check-certificate.js",
+    find: "if (votes.length > members.length)",
+    replace: "if (false)",
+    test: CHECKS,
+  },
+  {
+    name: "decisions: a member's vote counts, although a restart of the machine may have lost a promise",
+    file: "timeline/disk/disk-storage.js",
+    find: '(fsync === "never" && mayHaveRestarted)',
+    replace: "false",
+    test: "test/timeline/disk/disk-storage.test.js",
+  },
+  {
+    name: "decisions: a lost promise is stored as none",
+    file: "cluster/members/member-lists.js",
+    find: " || storage.mayHaveForgotten",
+    replace: "",
+    test: "test/cluster/members/member-lists.test.js",
   },
 ];

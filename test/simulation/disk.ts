@@ -216,6 +216,7 @@ const LAZY_SYNC_MS = 40;
 export class SimulatedStorage implements Storage {
   readonly isDurable = true;
   readonly lostGroups = 0;
+  readonly mayHaveForgotten = false;
   readonly isSafe: boolean;
   readonly #parts: StorageParts;
   readonly #queue: Operation[] = [];

@@ -4,6 +4,7 @@ import { test } from "node:test";
 import { readEntryBody, writeDecision } from "../../protocol/version-2/decision-body.js";
 import { DecidedUnits } from "../../timeline/decided-units.js";
 import type { Entry } from "../../timeline/entries/entry.js";
+import { MemoryStorage } from "../../timeline/memory-storage.js";
 import type { TimelineParts } from "../../timeline/timeline-environment.js";
 import { double } from "../support/double.js";
 import { AT, entry, idOf } from "./support/fold-subject.js";
@@ -11,7 +12,12 @@ import { AT, entry, idOf } from "./support/fold-subject.js";
 test("a decision makes its unit known by the id of the client's envelope", () => {
   const unit = idOf("unit");
   const decided = new DecidedUnits(
-    double<TimelineParts>({ clock: () => AT, window: { past: 30_000, future: 5_000 }, hash: () => unit }),
+    double<TimelineParts>({
+      clock: () => AT,
+      window: { past: 30_000, future: 5_000 },
+      hash: () => unit,
+      storage: new MemoryStorage(),
+    }),
   );
   const { body, signature } = entry("client", 0, ["SET k v"], { decide: true });
   const head = { slot: 1, previous: null, at: AT + 50, seq: 0, outcome: "applied" } as const;

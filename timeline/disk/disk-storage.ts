@@ -51,6 +51,7 @@ const REST_MS = 0.05;
 export class DiskStorage implements Storage {
   readonly isDurable = true;
   readonly lostGroups: number;
+  readonly mayHaveForgotten: boolean;
   readonly isSafe: boolean;
   readonly #folder: string;
   readonly #fsync: Fsync;
@@ -103,8 +104,9 @@ export class DiskStorage implements Storage {
       const processes = hasSamePid ? [] : this.#tree.otherProcesses;
       refuseForeignProcesses(this.#folder, DATA_FILE, { processes, hasSamePid });
       const marker = randomBytes(MARKER_BYTES);
-      const { last, lost } = recoverLog(this.#folder, this.#tree, marker, log);
+      const { last, lost, mayHaveRestarted } = recoverLog(this.#folder, this.#tree, marker, log);
       this.lostGroups = lost;
+      this.mayHaveForgotten = lost > 0 || (fsync === "never" && mayHaveRestarted);
       const inline = new InlineWrites(inlineMicros);
       this.#log = new WriteAheadLog({ folder: this.#folder, marker, last, safety: safetyOf(fsync), inline });
       this.#filing = new LogToLmdb(this.#tree, marker, {

@@ -9,14 +9,14 @@ import { type LogRemains, readLog, renameDamagedLog } from "./write-ahead-log.js
 
 /**
  * Moves the log of a killed process into LMDB, together with the marker of the next process's records.
- * @returns the number of the last group, and how many groups are lost
+ * @returns the number of the last group, how many groups are lost, and whether the machine may have restarted since
  */
 export function recoverLog(
   folder: string,
   tree: LmdbTree,
   marker: Buffer,
   log: TimelineLogger,
-): { readonly last: number; readonly lost: number } {
+): { readonly last: number; readonly lost: number; readonly mayHaveRestarted: boolean } {
   const { logMark } = tree;
   const { groups, lost, unsynced, end } = logMark === null ? NOTHING : readLog(folder, logMark);
   const sequence = groups.at(-1)?.sequence ?? logMark?.sequence ?? 0;
@@ -32,7 +32,7 @@ export function recoverLog(
   if (lost > 0) log.error({ lost, kept: renameDamagedLog(folder) }, DAMAGED);
   if (unsynced > 0) log.warn({ unsynced }, UNSYNCED);
   if (end === "damaged") log.warn({ file: join(folder, LOG_END_FILE) }, NO_END);
-  return { last: sequence, lost };
+  return { last: sequence, lost, mayHaveRestarted: end === "damaged" || !end.isSameBoot };
 }
 
 const NOTHING: LogRemains = {

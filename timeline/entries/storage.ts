@@ -45,6 +45,8 @@ export interface Storage extends EntrySource, MarkSource {
   readonly bytes: number;
   /** The number of groups of writes that were safe before, but were missing when the storage was opened. */
   readonly lostGroups: number;
+  /** Whether writes that `synced` reported may be missing since the storage was opened. */
+  readonly mayHaveForgotten: boolean;
 
   /**
    * Adds entries and sets marks, all or nothing. Reads may see them only once they are flushed; a caller that needs

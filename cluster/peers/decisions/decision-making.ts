@@ -96,15 +96,25 @@ export class DecisionMaking {
 
   tick(): void {
     this.isPossible = this.#votingLists(this.#decisions?.last.list ?? 0) !== null;
-    const decisions = this.#begun();
-    if (decisions === null) return;
-    decisions.tick();
+    this.#begun()?.tick();
     this.#pin();
   }
 
   /** Keeps the dates from an open vote on from becoming final. */
   #pin(): void {
-    this.#cluster.timeline.decided.openDate = this.#decisions?.openDate ?? Number.POSITIVE_INFINITY;
+    const { decided } = this.#cluster.timeline;
+    const isKnown = this.#decisions !== null && !this.isAmnesic;
+    const open = this.#decisions?.openDate ?? Number.POSITIVE_INFINITY;
+    decided.openDate = isKnown ? open : Math.min(open, this.#storedDate);
+  }
+
+  /** The date of the stored vote, unless its decision is part of the state, or can no longer be. */
+  get #storedDate(): number {
+    const { timeline } = this.#cluster;
+    const { storedVote } = timeline.decided;
+    const isOpen =
+      storedVote !== null && storedVote.at > timeline.published && !timeline.hasFolded(storedVote);
+    return isOpen ? storedVote.at : Number.POSITIVE_INFINITY;
   }
 
   /** Begins to decide once this daemon is a member of a list that is on its disk. */

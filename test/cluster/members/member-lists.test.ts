@@ -184,3 +184,12 @@ test("an unknown signer's list is accepted if one peer uses it, or two if the da
   assert.ok("refused" in (empty.takeVouched(foreign.body, foreign.signature, 2) as object));
   assert.ok("refused" in (empty.takeVouched(Buffer.from("none"), signature, 2) as object));
 });
+
+test("a daemon that a list names for the first time has promised nothing, unless it may have lost that", async () => {
+  for (const mayHaveForgotten of [false, true]) {
+    const disk = Object.assign(new Disk(), { mayHaveForgotten });
+    take(open(idOf("A"), disk), first);
+    await disk.sync();
+    assert.equal(disk.marks.has("decisions"), !mayHaveForgotten);
+  }
+});

@@ -32,6 +32,7 @@ export class FakeTimeline {
   readonly decided = {
     folded: () => {},
     openDate: Number.POSITIVE_INFINITY,
+    storedVote: null,
     promises: writeStoredPromises(NO_PROMISES),
     storePromises: (_: Buffer, stored: () => void) => stored(),
     stored: () => [],

@@ -22,9 +22,11 @@ import { createInterface } from "node:readline";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import { crc32 } from "node:zlib";
 import { DiskStorage, type Fsync } from "../../../timeline/disk/disk-storage.js";
 import { FolderInUse } from "../../../timeline/disk/folder-lock.js";
 import { entrySlices, SLICE_BYTES } from "../../../timeline/disk/lmdb-reader.js";
+import { LOG_END_FILE } from "../../../timeline/disk/log-end.js";
 import { ORDER_KEY_BYTES, writeOrderKey } from "../../../timeline/entries/entry.js";
 import { some } from "../../support/amount.js";
 import { contentOf, KEPT, orderKeyOf, type ValueSize, WORKERS } from "../support/disk-child.js";
@@ -271,6 +273,27 @@ test("a damaged log is reported and moved aside, and the groups after the damage
     await new DiskStorage(folder, "always", failingLog).close();
     assert.ok(existsSync(`${path}.damaged`));
   }));
+
+for (const fsync of ["always", "never"] as const)
+  test(`with --fsync ${fsync}, a storage ${fsync === "never" ? "may have" : "has not"} forgotten writes if the machine may have restarted`, () =>
+    withFolder(async (folder) => {
+      const { child, acknowledged } = startChild(folder);
+      await until(() => acknowledged.length >= 10);
+      child.kill("SIGKILL");
+      await once(child, "close");
+      const same = new DiskStorage(folder, fsync, failingLog);
+      assert.equal(same.mayHaveForgotten, false);
+      await same.close();
+      const path = join(folder, "timeline", LOG_END_FILE);
+      const bytes = readFileSync(path);
+      // The id of another start of the machine.
+      bytes[bytes.length - 1]! ^= 1;
+      bytes.writeUInt32BE(crc32(bytes.subarray(4)));
+      writeFileSync(path, bytes);
+      const next = new DiskStorage(folder, fsync, { ...failingLog, warn: () => {} });
+      assert.equal(next.mayHaveForgotten, fsync === "never");
+      await next.close();
+    }));
 
 test("data put after closing is dropped and not acknowledged; closing twice is harmless", () =>
   withFolder(async (folder) => {
