@@ -37,7 +37,7 @@
 
 #define EVERYONE ((1 << MEMBERS) - 1)
 #define ME (1 << _pid)
-#define COUNT(set) (((set) & 1) + (((set) >> 1) & 1) + (((set) >> 2) & 1) + (((set) >> 3) & 1))
+#define COUNT(set) (((set) & 1) + (((set) >> 1) & 1) + (((set) >> 2) & 1) + (((set) >> 3) & 1) + (((set) >> 4) & 1))
 #define IS_MAJORITY(list, set) (2 * COUNT((set) & (list)) > COUNT(list))
 #define IS_IN_LIST_2(b) (b >= FIRST_OF_LIST_2)
 #define LIST_OF(b) (IS_IN_LIST_2(b) -> LIST_2 : LIST_1)
@@ -56,13 +56,12 @@ typedef Slot {
   bit isApplied;
   bit isBound;                 /* the keeper found it in a promise: members do not evaluate it again */
   bit plainWasKnown;           /* for a rule: a majority had the plain write before it was first proposed */
-  unsigned agrees : 4;         /* the members that sent these messages */
-  unsigned votes : 4;
+  unsigned votes : 5;          /* the members that have voted for it */
 }
 
 typedef Ballot {
   unsigned keeper : 3;         /* member + 1; 0: not started */
-  unsigned promises : 4;       /* the promises that the keeper has, and the last vote that they contain */
+  unsigned promises : 5;       /* the promises that the keeper has, and the last vote that they contain */
   unsigned voteSlot : 2;
   unsigned voteBallot : 3;
   Slot slot[SLOTS];
@@ -75,7 +74,7 @@ typedef Member {
   unsigned folded : 2;         /* the number of decided slots that it has */
   bit hasPlain;
   bit isClosed;                /* it reported that it adds no entry with an early date any more */
-  bit isAmnesic;               /* it lost its disk, and does not promise, agree, vote or report yet */
+  bit isAmnesic;               /* it lost its disk, or joins: it does not promise, vote or report yet */
 }
 
 Member member[MEMBERS];
@@ -103,15 +102,21 @@ byte i;
 #define IS_UP (_pid != down)
 #define IS_VOTER (IS_UP && !MINE.isAmnesic)
 
-/* For rules: whether a majority has the plain write, and whether the entries with an early date are final. */
-#define ANY_HAS_PLAIN (member[0].hasPlain || member[1].hasPlain || member[2].hasPlain || member[MEMBERS - 1].hasPlain)
+/* For rules: whether a majority has the plain write. */
 #if MEMBERS == 3
-#define MAJORITY_HAS_PLAIN (member[0].hasPlain + member[1].hasPlain + member[2].hasPlain > 1)
-#define ALL_CLOSED (member[0].isClosed && member[1].isClosed && member[2].isClosed)
+#define SET_OF(f) (f(0) + f(1) * 2 + f(2) * 4)
+#elif MEMBERS == 4
+#define SET_OF(f) (f(0) + f(1) * 2 + f(2) * 4 + f(3) * 8)
 #else
-#define MAJORITY_HAS_PLAIN (member[0].hasPlain + member[1].hasPlain + member[2].hasPlain + member[3].hasPlain > 2)
-#define ALL_CLOSED (member[0].isClosed && member[1].isClosed && member[2].isClosed && member[3].isClosed)
+#define SET_OF(f) (f(0) + f(1) * 2 + f(2) * 4 + f(3) * 8 + f(4) * 16)
 #endif
+#define HAS_PLAIN(m) member[m].hasPlain
+#define IS_CLOSED(m) member[m].isClosed
+#define IS_IN_BALLOT_OF_LIST_2(m) (member[m].promised > FIRST_OF_LIST_2)
+/* The first list counts until these members of it have promised a ballot of the second one: one of each majority, or all that remain. */
+#define CLOSES_LIST_1(set) (2 * COUNT((set) & LIST_1) >= COUNT(LIST_1) || ((set) & LIST_1) == (LIST_1 & LIST_2))
+#define LIST_IN_FORCE (CLOSES_LIST_1(SET_OF(IS_IN_BALLOT_OF_LIST_2)) -> LIST_2 : LIST_1)
+#define MAJORITY_HAS_PLAIN IS_MAJORITY(LIST_IN_FORCE, SET_OF(HAS_PLAIN))
 
 /* What follows from the entries that the member has. The condition of both units is that no write has changed the key. */
 #define IS_UNTOUCHED (NEXT == 0 || (!decided[0].isApplied && (NEXT == 1 || !decided[1].isApplied)))
@@ -157,19 +162,18 @@ inline start(b) {
 #ifdef LIST_ALONE
 #define NEEDS_LIST_1(b) false
 #elif defined JOINT_ONCE
-#define NEEDS_LIST_1(b) (b == FIRST_OF_LIST_2 || !IS_JOINT(FIRST_OF_LIST_2))
-#define IS_JOINT(b) (IS_MAJORITY(LIST_1, ballot[b].promises) && IS_MAJORITY(LIST_2, ballot[b].promises))
+#define NEEDS_LIST_1(b) (b == FIRST_OF_LIST_2 || !CLOSES_LIST_1(ballot[FIRST_OF_LIST_2].promises))
 #else
 #define NEEDS_LIST_1(b) (IS_IN_LIST_2(b) && !(NEXT > 0 && decided[0].isInList2) && !(NEXT > 1 && decided[1].isInList2))
 #endif
-#define IS_PROMISED(b) (IS_MAJORITY(LIST_OF(b), ballot[b].promises) && (!NEEDS_LIST_1(b) || IS_MAJORITY(LIST_1, ballot[b].promises)))
+#define IS_PROMISED(b) (IS_MAJORITY(LIST_OF(b), ballot[b].promises) && (!NEEDS_LIST_1(b) || CLOSES_LIST_1(ballot[b].promises)))
 /* A keeper that has a majority needs no more promises, unless it lost its disk. */
 #define NEEDS_PROMISE(b) (ballot[b].keeper != 0 && \
-  (member[ballot[b].keeper - 1].isAmnesic || !IS_MAJORITY(LIST_OF(b), ballot[b].promises) || !IS_MAJORITY(LIST_1, ballot[b].promises)))
+  (member[ballot[b].keeper - 1].isAmnesic || !IS_MAJORITY(LIST_OF(b), ballot[b].promises) || !CLOSES_LIST_1(ballot[b].promises)))
 
 inline promise(b) {
   d_step {
-    IS_VOTER && NEEDS_PROMISE(b) && MINE.promised <= b && ((LIST_1 | LIST_OF(b)) & ME) != 0 ->
+    IS_VOTER && NEEDS_PROMISE(b) && MINE.promised <= b && (LIST_OF(b) & ME) != 0 ->
     make_promise(b);
     printf("member %d promises ballot %d\n", _pid + 1, b + 1)
   }
@@ -187,16 +191,20 @@ inline make_promise(b) {
   fi
 }
 
-/* A member that lost its disk votes again when all other members have promised its ballot, and it has their entries. */
+/*
+ * A member that lost its disk votes again when all other members have promised its ballot, and it has their entries. With
+ * JOINS_WITH_ENTRIES, a member that joins votes when the promises for its ballot close the first list.
+ */
+#define MAY_RETURN(b) ((LIST_1 & ME) != 0 -> (ballot[b].promises | ME) == EVERYONE : CLOSES_LIST_1(ballot[b].promises))
 inline recover(b) {
   d_step {
-    IS_UP && IS_KEEPER(b) && MINE.isAmnesic && (ballot[b].promises | ME) == EVERYONE ->
+    IS_UP && IS_KEEPER(b) && MINE.isAmnesic && MAY_RETURN(b) ->
     MINE.isAmnesic = 0;
     MINE.promised = b + 1;
     MINE.voteSlot = ballot[b].voteSlot;
     MINE.voteBallot = ballot[b].voteBallot;
 #ifndef RETURNS_EMPTY
-    MINE.hasPlain = ANY_HAS_PLAIN;
+    MINE.hasPlain = MINE.hasPlain || (ballot[b].promises & SET_OF(HAS_PLAIN)) != 0;
 #endif
     printf("member %d votes again, from ballot %d on\n", _pid + 1, b + 1)
   }
@@ -224,7 +232,6 @@ inline propose(b, u, late) {
     AT(b).isApplied = HOLDS(late);
     AT(b).plainWasKnown = majorityHadPlain;
     AT(b).votes = 0;
-    AT(b).agrees = ME;
     print_proposal(b)
   }
 }
@@ -238,7 +245,6 @@ inline propose_again(b) {
     AT(b).isApplied = LAST_VOTE(b).isApplied;
     AT(b).plainWasKnown = LAST_VOTE(b).plainWasKnown;
     AT(b).isBound = 1;
-    AT(b).agrees = ME;
     print_proposal(b)
   }
 }
@@ -251,33 +257,23 @@ inline print_proposal(b) {
 #define MAY_ANSWER(b) (IS_VOTER && (LIST_OF(b) & ME) != 0 && MINE.promised <= b + 1 && NEXT < SLOTS && AT(b).unit != 0)
 #define EVALUATES_EQUALLY(b) (IS_VALID(AT(b).unit, AT(b).isLate) && HOLDS(AT(b).isLate) == AT(b).isApplied)
 #ifdef BOUND_IS_EVALUATED
-#define AGREES(b) ((AT(b).agrees & ME) != 0 || EVALUATES_EQUALLY(b))
+#define AGREES(b) EVALUATES_EQUALLY(b)
 #else
-#define AGREES(b) ((AT(b).agrees & ME) != 0 || AT(b).isBound || EVALUATES_EQUALLY(b))
+#define AGREES(b) (AT(b).isBound || EVALUATES_EQUALLY(b))
 #endif
 #ifdef KEEPER_VOTES_FIRST
-#define IS_AGREED(b) (IS_KEEPER(b) || IS_MAJORITY(LIST_OF(b), AT(b).agrees | ME))
+#define KEEPER_MAY_VOTE(b) true
 #else
-#define IS_AGREED(b) IS_MAJORITY(LIST_OF(b), AT(b).agrees | ME)
+#define KEEPER_MAY_VOTE(b) IS_MAJORITY(LIST_OF(b), AT(b).votes | ME)
 #endif
 
-/* A member agrees first. If this makes a majority, as it always does in a list of three, it votes in the same step. */
-inline agree(b) {
-  d_step {
-    MAY_ANSWER(b) && (AT(b).agrees & ME) == 0 && AGREES(b) && !IS_AGREED(b) ->
-    MINE.promised = b + 1;
-    AT(b).agrees = AT(b).agrees | ME;
-    printf("member %d agrees in ballot %d, slot %d\n", _pid + 1, b + 1, NEXT + 1)
-  }
-}
-
+/* The keeper votes last: only if its vote makes a majority. */
 inline vote(b) {
   d_step {
-    MAY_ANSWER(b) && (AT(b).votes & ME) == 0 && AGREES(b) && IS_AGREED(b) ->
+    MAY_ANSWER(b) && (AT(b).votes & ME) == 0 && (IS_KEEPER(b) -> KEEPER_MAY_VOTE(b) : AGREES(b)) ->
     MINE.promised = b + 1;
     MINE.voteSlot = NEXT + 1;
     MINE.voteBallot = b;
-    AT(b).agrees = AT(b).agrees | ME;
     AT(b).votes = AT(b).votes | ME;
     printf("member %d votes in ballot %d, slot %d\n", _pid + 1, b + 1, NEXT + 1);
     if
@@ -367,7 +363,7 @@ inline close_early_dates() {
   d_step {
     IS_VOTER && !MINE.isClosed && !HAS_OPEN_VOTE ->
     MINE.isClosed = 1;
-    isFinal = isFinal || ALL_CLOSED;
+    isFinal = isFinal || SET_OF(IS_CLOSED) == EVERYONE;
     printf("member %d reports that it adds no early entry any more\n", _pid + 1)
   }
 }
@@ -474,15 +470,15 @@ inline catch_up(b) {
 #endif
 
 active [MEMBERS] proctype steps() {
+#ifdef JOINS_WITH_ENTRIES
+  MINE.isAmnesic = ((LIST_1 & ME) == 0);
+#endif
 end:
   do
   EACH_BALLOT(start)
   EACH_BALLOT(promise)
   EACH_BALLOT_PROPOSAL
   EACH_BALLOT(propose_again)
-#if MEMBERS > 3
-  EACH_BALLOT(agree)
-#endif
   EACH_BALLOT(vote)
   :: fold()
 #if PLAIN > 0
@@ -497,8 +493,10 @@ end:
 #if RESTARTS > 0
   :: restart()
 #endif
-#if LOSSES > 0
+#if LOSSES > 0 || defined JOINS_WITH_ENTRIES
   EACH_BALLOT(recover)
+#endif
+#if LOSSES > 0
   :: lose_disk()
 #endif
 #ifdef PROGRESS

@@ -18,24 +18,30 @@ export interface Search {
   readonly trace?: string;
 }
 
-/** Returns a search in which every rule holds. */
-export function holds(
-  name: string,
-  model: string,
-  defines: string,
-  search: "all" | "random" = "all",
-): Search {
-  return { name, model, defines: defines.split(" "), search, violates: null };
+/** Returns a search in which every rule holds. @param model  its name, followed by its defines */
+export function holds(name: string, model: string, search: "all" | "random" = "all"): Search {
+  return { name, ...modelOf(model), search, violates: null };
 }
 
-/** Returns a search that finds a mistake: `defines` leave out a rule of the model, or make it impossible to keep. */
-export function mistake(
-  name: string,
-  violates: string,
-  model: string,
-  defines: string,
-  trace: string,
-): Search {
-  const common = { model, defines: defines.split(" "), search: "shortest", violates, trace } as const;
-  return { name: `mistake: ${name}`, ...common };
+/**
+ * Returns a search that finds a mistake.
+ * @param violates  the rule that the mistake violates
+ * @param model  its name, followed by the defines that leave out a rule
+ */
+export function mistake(name: string, violates: string, model: string, trace: string): Search {
+  return { name: `mistake: ${name}`, ...violation(violates, model, trace) };
+}
+
+/** Returns a search that shows what the rules do not guarantee, with the parameters of `mistake`. */
+export function limit(name: string, violates: string, model: string, trace: string): Search {
+  return { name: `limit: ${name}`, ...violation(violates, model, trace) };
+}
+
+function violation(violates: string, model: string, trace: string): Omit<Search, "name"> {
+  return { ...modelOf(model), search: "shortest", violates, trace };
+}
+
+function modelOf(text: string): Pick<Search, "model" | "defines"> {
+  const [model = "", ...defines] = text.split(" ");
+  return { model, defines };
 }
