@@ -133,9 +133,10 @@ test("a wait that is ended is answered when the disk has the write because of wh
   writer.send(lines("LPOP list"));
   await until("the list is empty", () => scene.storage.pending > 0);
   waiter.send(lines("BLPOP list 0"));
-  await turns();
-  control.send(lines(`CLIENT UNBLOCK ${id}`));
-  assert.equal(await control.read(4), ":1\r\n");
+  await until("the client waits and is unblocked", async () => {
+    control.send(lines(`CLIENT UNBLOCK ${id}`));
+    return (await control.read(4)) === ":1\r\n";
+  });
   await turns();
   assert.equal(waiter.received, "");
   scene.storage.isHeld = false;

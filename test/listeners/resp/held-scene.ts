@@ -70,6 +70,8 @@ export async function startHeld(): Promise<HeldScene> {
     },
     async [Symbol.asyncDispose]() {
       for (const client of clients) client[Symbol.dispose]();
+      // What a client of this scene has not read is put back: that write is not held either.
+      storage.isHeld = false;
       storage.complete();
       await scene[Symbol.asyncDispose]();
       await node.stop();
