@@ -181,8 +181,8 @@ export const memberMutants: readonly Mutant[] = [
   {
     name: "a daemon that is out of date keeps the other members from signing the snapshot that it needs",
     file: "cluster/peers/finality/common-date.js",
-    find: "all.filter((member) => !this.#lags(member, now))",
-    replace: "all",
+    find: "connected.filter((member) => !this.#lags(member, now))",
+    replace: "connected",
     test: "test/cluster/peers/finality/common-date.test.js",
   },
   {
@@ -195,14 +195,14 @@ export const memberMutants: readonly Mutant[] = [
   {
     name: "a reconnected daemon is live before it knows which entries a member has pruned",
     file: "cluster/peers/catching-up-state.js",
-    find: "!gaps.isIncomplete(now, true, this.#cluster.settledAt) && ",
-    replace: "",
+    find: "!missing.isIncomplete(now, true, this.#cluster.settledAt) &&\n                this",
+    replace: "this",
     test: "test/cluster/peers/staying-live.test.js",
   },
   {
     name: "a reconnected daemon is live before received entries are in its state",
     file: "cluster/peers/catching-up-state.js",
-    find: "this.#cluster.settledAt) && this.#isFolded()",
+    find: "this.#cluster.settledAt) &&\n                this.#isFolded()",
     replace: "this.#cluster.settledAt)",
     test: "test/cluster/peers/catching-up-state.test.js",
   },

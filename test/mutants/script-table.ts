@@ -156,8 +156,8 @@ export const scriptMutants: readonly Mutant[] = [
   {
     name: "choices: the commands before a claim are not run",
     file: "cluster/replica/recorded-choices.js",
-    find: "if (command.writes)\n                        runOne",
-    replace: "if (command.isClaim)\n                        runOne",
+    find: "command.writes ? runOne(",
+    replace: "command.isClaim ? runOne(",
     test: "test/cluster/replica/recorded-choices.test.js",
   },
   {

@@ -82,7 +82,7 @@ export const webMutants: readonly Mutant[] = [
   {
     name: "calls that wait for a daemon: the client does not resume when it may repeat an attempt",
     file: "client/version-2/outbox.js",
-    find: "if (this.#waitsForCluster)\n            time = Math.min(time, this.fleet.nextGreeting());",
+    find: "if (this.#waitsForHello)\n            time = Math.min(time, this.fleet.nextGreeting());",
     replace: "",
     test: "test/client/browser/web-client.test.js",
   },
