@@ -191,7 +191,7 @@ export const claimMutants: readonly Mutant[] = [
     find: "return bulkOrNil(takeChosen(data, entry, end, chosen)[0]);",
     replace:
       "return bulkOrNil((takeChosen(data, entry, end, chosen)[0]) ?? (chosen.length === 0 ? undefined : data.getAs(List, argv[1]) && data.listPop(data.getAs(List, argv[1]), end)));",
-    test: SIMULATED,
+    test: CLAIMS,
   },
   {
     name: "claims: an element is lost if its client has gone before the answer",
