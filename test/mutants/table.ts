@@ -405,13 +405,6 @@ export const mutants: readonly Mutant[] = [
     test: "test/timeline/disk/disk-storage.test.js",
   },
   {
-    name: "LMDB itself finds a full disk, and may end the process",
-    file: "timeline/disk/lmdb-tree.js",
-    find: "await this.#reserve.reserve(",
-    replace: "void (",
-    test: "test/timeline/disk/disk-storage.test.js",
-  },
-  {
     name: "an answer is sent before its write is complete",
     file: "timeline/disk/disk-storage.js",
     find: "return this.#failure === null && this.#operations.length === 0 && !this.#isWriting;",
