@@ -115,6 +115,13 @@ export const acknowledgedMutants: readonly Mutant[] = [
     test: "test/timeline/compare/entries-missing-in-snapshot.test.js",
   },
   {
+    name: "effects: a call fails before every daemon was tried",
+    file: "client/version-2/call-batch.js",
+    find: 'verdict.kind === "failed" && !final && this.#hasUntried',
+    replace: "false",
+    test: "test/client/version-2/effects.test.js",
+  },
+  {
     name: "effects: a daemon that has just failed counts as untried",
     file: "client/version-2/call-batch.js",
     find: "failure === null && isUnsent(state)",
