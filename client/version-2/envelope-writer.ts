@@ -33,10 +33,11 @@ export function draftOf(
     else for (const each of bytes) commands.push(each);
   }
   const { at, seq, cluster } = header;
-  const { options, decides: decide } = batch;
+  const { options: requested, decides } = batch;
+  // Most envelopes request no decision: for V8, other fields after a spread take a microsecond.
+  const options = requested?.decide === true && !decides ? { ...requested, decide: false } : requested;
   const after = options?.after ? null : session;
-  const own = { ...header, ...options, decide };
-  const fields = after === null ? own : { ...own, after };
+  const fields = after === null ? { ...header, ...options } : { ...header, ...options, after };
   return { at, seq, cluster, after, bytes: signedBytes(writeBody(fields, commands)) };
 }
 
