@@ -301,12 +301,14 @@ export class Fold {
   /** Applies the units of an entry that comes after the complete tail, except the units for the ring. */
   #append({ entry, units }: Arrival, between: BetweenUnits | null = null): void {
     let count = 0;
+    let ended = 0;
     try {
-      for (const [i, unit] of units.entries()) {
+      for (const unit of units) {
+        ended++;
         if (unit.kind === "ring") continue;
         unit.answer = this.#apply(unit);
         if (unit.kind === "data") count++;
-        between?.(i + 1);
+        between?.(ended);
       }
     } catch (problem) {
       if (problem instanceof BudgetExceeded) for (const unit of units.toReversed()) this.#undo(unit);
