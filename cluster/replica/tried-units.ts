@@ -21,7 +21,7 @@ import type { EnvelopeDate } from "../../protocol/version-2/messages-v2.js";
 import { CommandFailure } from "../../store/arguments/command-errors.js";
 import { BudgetExceeded } from "../../store/keyspace/effort-budget.js";
 import type { UndoRecord } from "../../store/keyspace/undo.js";
-import { isClaim } from "../../store/rows/command-row.js";
+import { type Command, isClaim } from "../../store/rows/command-row.js";
 import { expiryBefore, recordedForm, recordedOf, type TrialState } from "./recorded-choices.js";
 import { TrialRun } from "./trial-run.js";
 import { bytesOfAll, GROUP_BYTES, type Program, type WaitingGroup } from "./waiting-group.js";
@@ -135,13 +135,17 @@ function ofCommands(
   { state: { database }, refusal, date: { at, seq }, db, id, records }: Trial,
 ): TriedUnit {
   if (refusal !== null) return refusing(refusal);
-  const rows = commands.map((argv) => database.table.resolve(argv));
+  const rows: Command[] = [];
+  for (const argv of commands) {
+    const command = database.table.resolve(argv);
+    // The fold refuses the complete unit.
+    if (command instanceof CommandFailure) return writing(commands, db, NO_CHOICES);
+    rows.push(command);
+  }
   const recorded = [...commands];
   const choices = new Map<number, Choice>();
   const expiries = new Map<number, number>();
   for (const [step, command] of rows.entries()) {
-    // The fold refuses the complete unit.
-    if (command instanceof CommandFailure) return writing(commands, db, NO_CHOICES);
     if (!command.writes) continue;
     const argv = commands[step] as readonly ByteString[];
     const expiry = expiryBefore(database, command, argv, { db, at });
