@@ -86,6 +86,7 @@ export class MemcachedSession {
     this.commands.userSession.renew();
     const answer = this.commands.needsLogin ? this.#logIn(request) : this.#answer(request);
     const written = answerForm(request);
+    if (written === null) return answer;
     return answer instanceof Promise ? answer.then(written) : written(answer);
   }
 
@@ -439,11 +440,14 @@ export class MemcachedSession {
   }
 }
 
-/** Returns a function that converts the answer of a classic command to the form that the request expects. */
-function answerForm(request: CommandRequest): (answer: string) => string {
+/**
+ * Returns a function that converts the answer of a classic command to the form that the request expects, or null if it
+ * expects the answer as it is.
+ */
+function answerForm(request: CommandRequest): ((answer: string) => string) | null {
   if ("isSilent" in request && request.isSilent) return () => "";
   const meta = "meta" in request ? request.meta : undefined;
-  return meta === undefined ? (answer) => answer : (answer) => metaAnswer(answer, meta);
+  return meta === undefined ? null : (answer) => metaAnswer(answer, meta);
 }
 
 function statisticsOf(figures: Readonly<Record<string, string | number>>): string {
