@@ -17,7 +17,7 @@ import { isDecision, readDecision, readEntryBody } from "../../protocol/version-
 import { type Envelope, NO_KEY, readBody, signedPieces } from "../../protocol/version-2/envelope.js";
 import { readHead } from "../../protocol/version-2/envelope-head.js";
 import { DATABASES_DEFAULT } from "../../store/database.js";
-import { isKeyCommand, type KeyRing } from "../../store/key-ring.js";
+import type { KeyRing } from "../../store/key-ring.js";
 import type { Role } from "../../store/rights/key-record.js";
 import type { RefuseRingEntry } from "../../timeline/snapshots/ring-entries.js";
 import { certificateProblem } from "../members/check-certificate.js";
@@ -80,7 +80,6 @@ export function ringEntryCheck(signers: Signers): RefuseRingEntry {
  * @param role  the role of its signer
  */
 function wrongIn(envelope: Envelope, length: number, role: Role, { cluster }: Signers): Refused | null {
-  if (envelope.decide) return refused("malformed", UNDECIDED);
   if (envelope.only !== null) return refused("wrong-daemon", "it is addressed to one daemon only");
   if (envelope.commands.every((argv) => messageOf(argv) !== null)) return refused("malformed", ONLY_SAID);
   const here = { cluster, daemon: "", databases: DATABASES_DEFAULT, takesConditions: true, decides: true };
@@ -108,6 +107,7 @@ function check(
   if (!isKnown && !signers.verify({ id: key, spki }, { body, signature }, id))
     return { refused: "bad-signature" };
   const envelope = readBody(body);
+  if (envelope.decide) return { refused: UNDECIDED };
   // Check the role only of a genesis key, which never changes. For any other key, the fold checks the role at the
   // entry's position. A check here would depend on the entries received so far, but an entry that one member has
   // accepted must be acceptable to all.
@@ -178,8 +178,8 @@ function checkUnit(
     return { refused: "bad-signature" };
   const signer = ring.find(envelope.key);
   const role = signer?.addedBy === null ? signer.role : "daemon";
-  if (!envelope.decide || envelope.commands.some(isKeyCommand)) return { refused: NOT_TO_DECIDE };
-  const wrong = wrongIn({ ...envelope, decide: false }, body.length, role, signers);
+  if (!envelope.decide) return { refused: NOT_TO_DECIDE };
+  const wrong = wrongIn(envelope, body.length, role, signers);
   return wrong === null ? { id, envelope } : { refused: `${wrong.code}: ${wrong.detail}` };
 }
 
@@ -194,9 +194,9 @@ function introducedBy(ring: KeyRing, body: Buffer): ByteString | undefined {
 /** A daemon that records accepts only signed envelopes, so an unsigned entry cannot come from a client. */
 export const UNSIGNED = "unsigned: a daemon that records accepts no such entry";
 
-const NOT_TO_DECIDE = "its signer has not requested a decision, or none is possible";
+const NOT_TO_DECIDE = "its signer has not requested a decision";
 /** No daemon records an envelope whose signer has requested a decision in another way. */
-const UNDECIDED = "its signer has requested a decision";
+const UNDECIDED = "malformed: its signer has requested a decision";
 
 /**
  * No daemon records an envelope that contains only messages. A member that sends such an entry violates the protocol.

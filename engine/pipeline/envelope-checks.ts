@@ -52,7 +52,12 @@ export function checkEnvelope(
     const wrong = envelope.if.find((condition) => condition.db >= audience.databases);
     if (wrong !== undefined) return refused("wrong-db", `database ${wrong.db} in a condition`);
   }
-  if (envelope.decide && !audience.decides) return refused("cannot-decide", "no list of members is in force");
+  if (envelope.decide) {
+    if (!audience.decides) return refused("cannot-decide", "no list of members is in force");
+    // The other members would refuse it, and no keeper could propose anything else until its date is too old.
+    if (only !== null) return refused("malformed", "a decision is requested of one daemon only");
+    if (envelope.commands.some(isKeyCommand)) return refused("malformed", "a decision is requested on keys");
+  }
   return checkRing(envelope.commands, bytes);
 }
 

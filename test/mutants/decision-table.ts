@@ -10,6 +10,13 @@ const FOLD = "test/timeline/fold/decided-units.test.js";
 
 export const decisionMutants: readonly Mutant[] = [
   {
+    name: "decisions: a unit is proposed that the other members refuse",
+    file: "engine/pipeline/envelope-checks.js",
+    find: 'if (envelope.commands.some(isKeyCommand))\n            return refused("malformed"',
+    replace: 'if (false)\n            return refused("malformed"',
+    test: "test/cluster/replica/recorder.test.js",
+  },
+  {
     name: "decisions: an error of a decided unit is called certain",
     file: "engine/answers/result-writer.js",
     find: 'mayChange ? "decided provisional" : "decided"',

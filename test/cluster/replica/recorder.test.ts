@@ -389,6 +389,17 @@ test("an envelope that requests a decision waits for it, and is not recorded", a
   assert.ok(recorder.holds({ at: NOW, seq: 0, id: envelope.id }));
 });
 
+test("what the other members would refuse to decide never reaches them", async () => {
+  const { scene, peers, lists } = fixture();
+  Object.assign(lists, { hasLists: true });
+  peers.decisions.isPossible = true;
+  const keys = scene.sign([["KEY", "LIST"]], { decide: true });
+  const forOne = scene.sign([["SET", "lock", "me", "NX"]], { decide: true, only: scene.daemon });
+  for (const envelope of [keys, forOne])
+    assert.match(await codeOf(scene.take(envelope)), /^malformed not-applied$/);
+  assert.deepEqual(peers.decisions.submitted, []);
+});
+
 test("an envelope on which the members have not decided when the daemon stops may still be applied", async () => {
   const { scene, peers, lists } = fixture();
   Object.assign(lists, { hasLists: true });
