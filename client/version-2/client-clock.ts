@@ -3,7 +3,7 @@
  * based on a monotonic clock, so setting the machine's time does not affect it. Callers pass all times. Source:
  * docs/protocol-v2.md "Clocks".
  */
-import { SEQ_MAX } from "../../protocol/version-2/envelope.js";
+import { dateAfter } from "../../protocol/version-2/envelope.js";
 import type { EnvelopeDate } from "../../protocol/version-2/messages-v2.js";
 
 /** The maximum time that an envelope may be dated ahead of the daemons' clock; they accept up to 5 s. */
@@ -58,7 +58,7 @@ export class ClientClock {
     const used = this.#used.at > latest ? NEVER : this.#used;
     const seen = this.#seen.at > latest ? { at: latest, seq: -1 } : this.#seen;
     const highest = laterOf(used, seen);
-    this.#used = time > highest.at ? { at: time, seq: 0 } : after(highest);
+    this.#used = time > highest.at ? { at: time, seq: 0 } : dateAfter(highest);
     return this.#used;
   }
 
@@ -84,6 +84,3 @@ const NEVER: EnvelopeDate = { at: 0, seq: 0 };
 
 const laterOf = (one: EnvelopeDate, other: EnvelopeDate): EnvelopeDate =>
   other.at > one.at || (other.at === one.at && other.seq > one.seq) ? other : one;
-
-const after = ({ at, seq }: EnvelopeDate): EnvelopeDate =>
-  seq < SEQ_MAX ? { at, seq: seq + 1 } : { at: at + 1, seq: 0 };

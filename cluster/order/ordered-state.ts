@@ -8,7 +8,7 @@ import { type Refused, refused } from "../../engine/answers/request.js";
 import { hashOf } from "../../engine/trust/identity.js";
 import { ORDER_WINDOW } from "../../options/date-window.js";
 import type { ByteString } from "../../protocol/byte-string.js";
-import { hexOf, SEQ_MAX } from "../../protocol/version-2/envelope.js";
+import { dateAfter, hexOf } from "../../protocol/version-2/envelope.js";
 import type { EnvelopeDate } from "../../protocol/version-2/messages-v2.js";
 import { Database } from "../../store/database.js";
 import type { KeyRing } from "../../store/key-ring.js";
@@ -213,8 +213,7 @@ export const datedAt = ({ at, seq }: EnvelopeDate, entry: Entry): Entry => ({
 
 /** Returns a date that no other entry has, because the fold identifies positions by dates. */
 function next(last: EnvelopeDate, at: number): EnvelopeDate {
-  if (at > last.at) return { at, seq: 0 };
-  return last.seq < SEQ_MAX ? { at: last.at, seq: last.seq + 1 } : { at: last.at + 1, seq: 0 };
+  return at > last.at ? { at, seq: 0 } : dateAfter(last);
 }
 
 /** @param now  the message's time */

@@ -11,11 +11,11 @@ import {
   bodyOf,
   type Choices,
   type Condition,
+  dateAfter,
   type Envelope,
   envelopeOf,
   NO_CHOICES,
   NONCE_BYTES,
-  SEQ_MAX,
 } from "../../protocol/version-2/envelope.js";
 import { writeSigned } from "../../protocol/version-2/envelope-body.js";
 import type { EnvelopeDate } from "../../protocol/version-2/messages-v2.js";
@@ -102,10 +102,9 @@ export class OwnEnvelopes {
     const { newest, floor } = this.#recorder;
     const last = this.#last;
     const isNewer = newest.at > last.at || (newest.at === last.at && newest.seq > last.seq);
-    const { at, seq } = isNewer ? newest : last;
+    const latest = isNewer ? newest : last;
     const first = Math.max(this.#context.environment.clock(), floor + 1);
-    if (first > at) return { at: first, seq: 0 };
-    return seq < SEQ_MAX ? { at, seq: seq + 1 } : { at: at + 1, seq: 0 };
+    return first > latest.at ? { at: first, seq: 0 } : dateAfter(latest);
   }
 
   /** Authorizes the daemon's key if necessary. @returns why that is impossible, or null if the key is authorized */

@@ -15,6 +15,11 @@ export const HASH_BYTES = 32;
 export const NO_KEY = "\0".repeat(HASH_BYTES);
 export const NONCE_BYTES = 16;
 export const SEQ_MAX = 0xffff;
+
+/** Returns the next date after another one. */
+export const dateAfter = ({ at, seq }: Pick<EnvelopeHeader, "at" | "seq">) =>
+  seq < SEQ_MAX ? { at, seq: seq + 1 } : { at: at + 1, seq: 0 };
+
 /** The length of an order key: at (8) ‖ seq (2) ‖ id (32) ‖ index (4). */
 export const ORDER_KEY_BYTES = 46;
 /** The length of a unit's id: id (32) ‖ index (4). */

@@ -25,7 +25,7 @@ import {
   readEntryBody,
   writeDecision,
 } from "../../../protocol/version-2/decision-body.js";
-import { type Envelope, hexOf, SEQ_MAX, signedBytes } from "../../../protocol/version-2/envelope.js";
+import { dateAfter, type Envelope, hexOf, signedBytes } from "../../../protocol/version-2/envelope.js";
 import type { EnvelopeDate } from "../../../protocol/version-2/messages-v2.js";
 import { type Entry, type OrderKey, orderKeyOf } from "../../../timeline/entries/entry.js";
 import type { MemberLists } from "../../members/member-lists.js";
@@ -306,8 +306,7 @@ const votingList = ({ hash, list: { number, members } }: SignedList): VotingList
 function nextDate(first: number, others: readonly EnvelopeDate[]): EnvelopeDate {
   let date: EnvelopeDate = { at: first, seq: 0 };
   for (const { at, seq } of others) {
-    if (at < date.at || (at === date.at && seq < date.seq)) continue;
-    date = seq < SEQ_MAX ? { at, seq: seq + 1 } : { at: at + 1, seq: 0 };
+    if (at > date.at || (at === date.at && seq >= date.seq)) date = dateAfter({ at, seq });
   }
   return date;
 }
