@@ -16,12 +16,13 @@ export class ListHistory {
   readonly #lists: Map<ByteString, SignedList>;
   /** The missing lists that decisions name, the oldest first. Their votes are not checked yet, so they may be invented. */
   readonly #named = new Set<ByteString>();
-  /** The missing lists that a known list names. */
+  /** The missing lists that a known list names, whose hashes are therefore proved. */
   readonly #parents = new Set<ByteString>();
 
   constructor(storage: Storage) {
     this.#storage = storage;
     this.#lists = readListHistory(storage.mark("lists"));
+    for (const list of this.#lists.values()) this.#missParents(list);
   }
 
   /** The number of known lists. */
@@ -45,6 +46,11 @@ export class ListHistory {
     this.#named.add(hash);
   }
 
+  /** Whether a known list follows the list with this hash, which is missing. */
+  isMissingParent(hash: ByteString): boolean {
+    return this.#parents.has(hash);
+  }
+
   /**
    * Returns the lists that a list follows, directly or not, with at least the given number. Returns null if one of them
    * is not known; members are then asked for it.
@@ -58,10 +64,8 @@ export class ListHistory {
       if (one.list.number <= number) continue;
       for (const hash of one.list.parents) {
         const parent = this.#lists.get(hash);
-        if (parent === undefined) {
-          this.#parents.add(hash);
-          isComplete = false;
-        } else if (parent.list.number >= number && !found.has(hash)) {
+        if (parent === undefined) isComplete = false;
+        else if (parent.list.number >= number && !found.has(hash)) {
           found.set(hash, parent);
           open.push(parent);
         }
@@ -75,7 +79,12 @@ export class ListHistory {
     this.#parents.delete(list.hash);
     if (this.#lists.has(list.hash)) return;
     this.#lists.set(list.hash, list);
+    this.#missParents(list);
     this.#storage.put([], [["lists", writeEntries([...this.#lists.values()])]]);
+  }
+
+  #missParents({ list: { parents } }: SignedList): void {
+    for (const hash of parents) if (!this.#lists.has(hash)) this.#parents.add(hash);
   }
 }
 

@@ -149,7 +149,20 @@ export class MemberLists {
   take(body: Buffer, signature: Buffer): ListOutcome {
     const known = this.#lists.find((list) => list.body.equals(body));
     if (known !== undefined) return "old";
-    return this.#takeChecked(checkList(body, signature, this.#signers));
+    const checked = checkList(body, signature, this.#signers);
+    const isProved = typeof checked === "object" && !("refused" in checked);
+    return !isProved && this.#takeParent(body, signature) ? "old" : this.#takeChecked(checked);
+  }
+
+  /**
+   * Records a list that a known list follows, and returns true. The known list proves it by its hash, even if its
+   * signer's key is not known here or was revoked later.
+   */
+  #takeParent(body: Buffer, signature: Buffer): boolean {
+    const list = readVouched(body, signature, this.#signers.cluster);
+    if (typeof list !== "object" || "refused" in list || !this.history.isMissingParent(list.hash)) return false;
+    this.history.add(list);
+    return true;
   }
 
   /**

@@ -38,6 +38,13 @@ export const decisionMutants: readonly Mutant[] = [
     test: "test/cluster/members/list-history.test.js",
   },
   {
+    name: "decisions: a list that a known list follows needs a known signer",
+    file: "cluster/members/member-lists.js",
+    find: "!isProved && this.#takeParent(body, signature)",
+    replace: "false",
+    test: "test/cluster/members/member-lists.test.js",
+  },
+  {
     name: "decisions: invented lists leave no place for others",
     file: "cluster/members/list-history.js",
     find: "this.#named.delete(oldest);",

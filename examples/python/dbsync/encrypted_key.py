@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import warnings
+from importlib import import_module
 from typing import Any
 
 PBES2 = "2a864886f70d01050d"
@@ -74,13 +75,14 @@ def _decrypted(cipher: str, key: bytes, start: bytes, encrypted: bytes) -> bytes
 
 
 def _triple_des(key: bytes) -> Any:
+    # Imported by name, because a type checker finds only one of these modules in each version of the package.
     try:
-        from cryptography.hazmat.decrepit.ciphers.algorithms import TripleDES
+        algorithms = import_module("cryptography.hazmat.decrepit.ciphers.algorithms")
     except ImportError:  # before version 43 of the package
-        from cryptography.hazmat.primitives.ciphers.algorithms import TripleDES
+        algorithms = import_module("cryptography.hazmat.primitives.ciphers.algorithms")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return TripleDES(key)
+        return algorithms.TripleDES(key)
 
 
 def _pkcs12(kind: int, secret: bytes, salt: bytes, rounds: int, size: int) -> bytes:

@@ -18,6 +18,7 @@ test("names that decisions have invented displace neither newer ones nor the par
   const history = new ListHistory(double<Storage>({ mark: () => null, put: () => {} }));
   const parent = signed(listAfter([], { add: "AB" }));
   const list = signed(listAfter([parent], { add: "D" }));
+  history.add(list);
   assert.equal(history.before(list, 0), null);
   for (let count = 0; count < 100; count++) history.miss(idOf(`invented ${count}`));
   const named = idOf("named last");

@@ -185,6 +185,24 @@ test("an unknown signer's list is accepted if one peer uses it, or two if the da
   assert.ok("refused" in (empty.takeVouched(Buffer.from("none"), signature, 2) as object));
 });
 
+test("a list that a known list follows is proved by its hash, whoever signed it", async () => {
+  const disk = new Disk();
+  const lists = open(idOf("A"), disk);
+  const last = after([less], "D");
+  take(lists, last);
+  assert.deepEqual([...lists.history.missing], [less.hash]);
+  assert.equal(take(lists, first, unknownKey), "unknown-signer", "no known list names it");
+  assert.equal(take(lists, less, unknownKey), "old");
+  assert.equal(take(lists, first, unknownKey), "old");
+  await disk.sync();
+  const { history, heads } = open(idOf("A"), disk);
+  assert.deepEqual([history.find(first.hash)?.list, history.missing.size], [first.list, 0]);
+  assert.deepEqual(
+    heads.map(({ hash }) => hash),
+    [last.hash],
+  );
+});
+
 test("a daemon that a list names for the first time has promised nothing, unless it may have lost that", async () => {
   for (const mayHaveForgotten of [false, true]) {
     const disk = Object.assign(new Disk(), { mayHaveForgotten });
