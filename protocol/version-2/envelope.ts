@@ -156,13 +156,15 @@ export interface UnitRange {
   readonly length: number;
 }
 
-/** Returns the units of an envelope, in order. */
+/** Returns the units of an envelope, in order. A decision that only closes earlier member lists has no unit. */
 export function unitsIn({
   multi,
   units,
   if: conditions,
+  decided,
   commands: { length },
-}: Pick<Envelope, "multi" | "units" | "if" | "commands">): readonly UnitRange[] {
+}: Pick<Envelope, "multi" | "units" | "if" | "decided" | "commands">): readonly UnitRange[] {
+  if (decided?.signed === null) return [];
   if (multi || conditions !== null) return [{ index: 0, length }];
   if (units === null) return Array.from({ length }, (_, index) => ({ index, length: 1 }));
   let index = 0;

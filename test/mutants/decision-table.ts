@@ -38,6 +38,13 @@ export const decisionMutants: readonly Mutant[] = [
     test: "test/cluster/members/list-history.test.js",
   },
   {
+    name: "decisions: one without a unit has the unit of an envelope",
+    file: "protocol/version-2/envelope.js",
+    find: "decided?.signed === null",
+    replace: "false",
+    test: "test/cluster/history/timeline-verification.test.js",
+  },
+  {
     name: "decisions: a list that a known list follows needs a known signer",
     file: "cluster/members/member-lists.js",
     find: "!isProved && this.#takeParent(body, signature)",

@@ -242,8 +242,6 @@ function kindOfSeveral(
 
 /** Returns an entry's units in order. */
 export function unitsOf(entry: Entry, databases: number, known: Semantics = SEMANTICS): FoldUnit[] {
-  // A decision that only closes earlier member lists has no unit.
-  if (entry.envelope.decided?.signed === null) return [];
   return unitsIn(entry.envelope).map((range) => new FoldUnit(entry, range, databases, known));
 }
 

@@ -2,7 +2,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Verification, type VerificationReport } from "../../../cluster/history/timeline-verification.js";
-import { dateText, hexOf } from "../../../protocol/version-2/envelope.js";
+import { hashOf } from "../../../engine/trust/identity.js";
+import { writeDecision } from "../../../protocol/version-2/decision-body.js";
+import { dateText, hexOf, signedBytes } from "../../../protocol/version-2/envelope.js";
 import { type Entry, orderKeyOf, writeOrderKey } from "../../../timeline/entries/entry.js";
 import { writeValue } from "../../../timeline/entries/stored-value.js";
 import { makeSnapshot } from "../../../timeline/snapshots/make-snapshot.js";
@@ -81,6 +83,17 @@ test("an invalid signature, an unknown signer and another cluster's envelope are
   const report = verify(scene);
   assert.deepEqual(kinds(report), ["bad-signature", "wrong-cluster", "unknown-signer"]);
   assert.equal(report.faultCount, 3);
+});
+
+test("a decision without a unit is checked by its votes", () => {
+  const scene = new PastScene();
+  const body = writeDecision({ slot: 1, previous: null, at: AT + 1, seq: 0, outcome: "unmet", unit: null });
+  const id = hashOf(signedBytes(body));
+  const { storage } = scene;
+  storage.put([[writeOrderKey({ at: AT + 1, seq: 0, id }), writeValue(body, Buffer.alloc(0))]]);
+  const report = verify(scene);
+  assert.deepEqual(kinds(report), ["bad-signature"]);
+  assert.deepEqual([report.entries, Object.values(report.units)], [1, [0, 0, 0, 0, 0]]);
 });
 
 test("a signer whose key was added with a later date is known", () => {

@@ -109,7 +109,7 @@ function choicesAt(
   const choices = choicesOf({ commands, db, multi, units, conditions }, { at, seq }, state);
   if (conditions !== null && !database.holds(conditions, at)) return choices;
   const unit = { at, seq, db, id: trialId };
-  for (const range of unitsIn({ commands, multi, units, if: null })) {
+  for (const range of unitsIn({ commands, multi, units, if: null, decided: null })) {
     const own = commandsIn({ commands }, range);
     if (multi || own.length > 1) database.executeMulti(own, unit);
     else database.execute(own[0] ?? [], unit);
