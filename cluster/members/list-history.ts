@@ -1,6 +1,6 @@
 /**
  * All member lists that this daemon has ever accepted. A list that was replaced is needed to check the decisions that its
- * members have made.
+ * members have made. The lists in use prove the lists that they follow, by their hashes.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { readEntries, writeEntries } from "../../protocol/members/packed-entries.js";
@@ -16,13 +16,13 @@ export class ListHistory {
   readonly #lists: Map<ByteString, SignedList>;
   /** The missing lists that decisions name, the oldest first. Their votes are not checked yet, so they may be invented. */
   readonly #named = new Set<ByteString>();
-  /** The missing lists that a known list names, whose hashes are therefore proved. */
-  readonly #parents = new Set<ByteString>();
+  #heads: readonly SignedList[] = [];
+  /** The hashes of the lists in use and of all lists that these follow, known or not. */
+  #proved: ReadonlySet<ByteString> = new Set();
 
   constructor(storage: Storage) {
     this.#storage = storage;
     this.#lists = readListHistory(storage.mark("lists"));
-    for (const list of this.#lists.values()) this.#missParents(list);
   }
 
   /** The number of known lists. */
@@ -36,7 +36,20 @@ export class ListHistory {
 
   /** The hashes of lists that decisions or later lists name, and that no member has sent yet. */
   get missing(): ReadonlySet<ByteString> {
-    return new Set([...this.#parents, ...this.#named]);
+    const missing = [...this.#proved, ...this.#named].filter((hash) => !this.#lists.has(hash));
+    return new Set(missing);
+  }
+
+  /** Whether a list is in use, or a list in use follows it, directly or not. */
+  isProved(hash: ByteString): boolean {
+    return this.#proved.has(hash);
+  }
+
+  /** @param heads  the lists in use from now on */
+  use(heads: readonly SignedList[]): void {
+    this.#heads = heads;
+    for (const list of heads) this.add(list);
+    this.#prove();
   }
 
   /** Records that a decision names a list that is not known. */
@@ -44,11 +57,6 @@ export class ListHistory {
     if (this.#lists.has(hash) || this.#named.has(hash)) return;
     for (const oldest of this.#named) if (this.#named.size >= NAMED_MAX) this.#named.delete(oldest);
     this.#named.add(hash);
-  }
-
-  /** Whether a known list follows the list with this hash, which is missing. */
-  isMissingParent(hash: ByteString): boolean {
-    return this.#parents.has(hash);
   }
 
   /**
@@ -76,15 +84,17 @@ export class ListHistory {
 
   add(list: SignedList): void {
     this.#named.delete(list.hash);
-    this.#parents.delete(list.hash);
     if (this.#lists.has(list.hash)) return;
     this.#lists.set(list.hash, list);
-    this.#missParents(list);
+    this.#prove();
     this.#storage.put([], [["lists", writeEntries([...this.#lists.values()])]]);
   }
 
-  #missParents({ list: { parents } }: SignedList): void {
-    for (const hash of parents) if (!this.#lists.has(hash)) this.#parents.add(hash);
+  #prove(): void {
+    const proved = new Set(this.#heads.map(({ hash }) => hash));
+    for (const hash of proved)
+      for (const parent of this.#lists.get(hash)?.list.parents ?? []) proved.add(parent);
+    this.#proved = proved;
   }
 }
 

@@ -14,8 +14,11 @@ import {
   refusalOfLength,
   type SignedList,
 } from "../../protocol/members/signed-list.js";
+import type { ErrorReply } from "../../protocol/reply.js";
 import { needsDaemon, readBody, signedPieces } from "../../protocol/version-2/envelope.js";
 import { readHead } from "../../protocol/version-2/envelope-head.js";
+import type { KeyRing } from "../../store/key-ring.js";
+import type { KeyRecord } from "../../store/rights/key-record.js";
 import { refusalOf } from "../../store/unit-permission.js";
 
 /** A valid list; `unknown-signer` if the signer's key may still arrive; or the reason why the list is refused. */
@@ -44,18 +47,34 @@ function check(body: Buffer, signature: Buffer, signers: Signers): CheckedList {
   const { ring, cluster } = signers;
   const tooLong = refusalOfLength(body);
   if (tooLong !== null) return tooLong;
-  const { key, at } = readHead(body);
+  const { key } = readHead(body);
   const signer = ring.find(key);
   if (signer === undefined) return "unknown-signer";
   if (!signers.verify(signer, { body, signature }, hashOf(...signedPieces(body))))
     return { refused: "its signature is not valid" };
   const list = readListAlone(body, signature, cluster, hashOf);
   if ("refused" in list) return list;
-  const envelope = readBody(body);
-  const { commands, if: conditions } = envelope;
-  const judged = { key, at, commands, conditions, needsDaemon: needsDaemon(envelope) };
-  const denial = refusalOf(judged, signer, ring);
+  const denial = denialOf(list, signer, ring);
   return denial === null ? list : { refused: denial.text };
+}
+
+/** Returns the refusal of a list that its signer may not sign; null if it may. */
+function denialOf({ body }: SignedList, signer: KeyRecord, ring: KeyRing): ErrorReply | null {
+  const envelope = readBody(body);
+  const { key, at, commands, if: conditions } = envelope;
+  return refusalOf({ key, at, commands, conditions, needsDaemon: needsDaemon(envelope) }, signer, ring);
+}
+
+/** Whether the list of a known key is valid, as of the time before the key was revoked. */
+export function isProvedBySigner(list: SignedList, signers: Signers): boolean {
+  const { body } = list;
+  const { key, at } = readHead(body);
+  const signer = signers.ring.find(key);
+  if (signer === undefined || at >= (signer.revokedAt ?? Number.POSITIVE_INFINITY)) return false;
+  return (
+    signers.verify(signer, list, hashOf(...signedPieces(body))) &&
+    denialOf(list, { ...signer, revokedAt: null }, signers.ring) === null
+  );
 }
 
 /** Reads the list in an envelope that has already been checked. */

@@ -18,7 +18,7 @@ import { readHead } from "../../protocol/version-2/envelope-head.js";
 import type { Mark, Storage } from "../../timeline/entries/storage.js";
 import { listRefusal, mayAcceptFrom, mayReport } from "../../timeline/members/entry-acceptance-rule.js";
 import { ListHistory } from "./list-history.js";
-import { type CheckedList, checkList, listOf, readVouched } from "./list-proof.js";
+import { type CheckedList, checkList, isProvedBySigner, listOf, readVouched } from "./list-proof.js";
 
 /** The outcome of an envelope that should contain a list. */
 export type ListOutcome =
@@ -70,7 +70,7 @@ export class MemberLists {
     this.#hasJoined = stored === null || stored[0] === 1;
     this.#lists = stored === null ? [] : readStoredLists(stored.subarray(1));
     this.#hasPromises = storage.mark("decisions") !== null || storage.mayHaveForgotten;
-    for (const list of this.#lists) this.history.add(list);
+    this.history.use(this.#lists);
     this.membership = membershipStateOf(this.#lists);
     this.durable = { hash: hashOfAll(this.#lists), lists: this.#lists };
   }
@@ -149,20 +149,18 @@ export class MemberLists {
   take(body: Buffer, signature: Buffer): ListOutcome {
     const known = this.#lists.find((list) => list.body.equals(body));
     if (known !== undefined) return "old";
-    const checked = checkList(body, signature, this.#signers);
-    const isProved = typeof checked === "object" && !("refused" in checked);
-    return !isProved && this.#takeParent(body, signature) ? "old" : this.#takeChecked(checked);
+    return this.#takeChecked(checkList(body, signature, this.#signers));
   }
 
   /**
-   * Records a list that a known list follows, and returns true. The known list proves it by its hash, even if its
-   * signer's key is not known here or was revoked later.
+   * Records a list that was requested to check decisions, and that may have been replaced. It is never used as one of
+   * the current lists.
    */
-  #takeParent(body: Buffer, signature: Buffer): boolean {
-    const list = readVouched(body, signature, this.#signers.cluster);
-    if (typeof list !== "object" || "refused" in list || !this.history.isMissingParent(list.hash)) return false;
-    this.history.add(list);
-    return true;
+  takeEarlier(body: Buffer, signature: Buffer): void {
+    const { cluster } = this.#signers;
+    const list = readVouched(body, signature, cluster);
+    if (list === "unknown-signer" || "refused" in list || !this.history.missing.has(list.hash)) return;
+    if (this.history.isProved(list.hash) || isProvedBySigner(list, this.#signers)) this.history.add(list);
   }
 
   /**
@@ -193,7 +191,6 @@ export class MemberLists {
       return result;
     }
     if ("problem" in result) return { refused: result.problem };
-    this.history.add(checked);
     this.#hasJoined = this.#isJoinedUnder(checked, membershipStateOf(result.heads));
     const saved = this.#store(result.heads);
     // The member that sent the list does not wait for the disk. A disk failure is reported elsewhere.
@@ -221,6 +218,7 @@ export class MemberLists {
 
   async #store(lists: readonly SignedList[]): Promise<void> {
     this.#lists = lists;
+    this.history.use(lists);
     this.membership = membershipStateOf(lists);
     this.changed();
     const storage = this.#storage;

@@ -126,7 +126,15 @@ export class ListedMembers {
   /** Sends a list, old or new, that a member needs to check a decision. */
   receiveRequest(member: Member, hash: ByteString): void {
     const list = this.#cluster.lists?.history.find(hash);
-    if (list != null) member.connection.send(this.#message(list.body, list.signature));
+    if (list == null) return;
+    const { body, signature } = list;
+    member.connection.send({ kind: "earlier-list", body, signature });
+  }
+
+  /** @param message  its buffers are views of received bytes */
+  receiveEarlier(member: Member, { body, signature }: Pick<ListMessage, "body" | "signature">): void {
+    if (++this.#of(member).checks > CHECKS_MAX) return;
+    this.#cluster.lists?.takeEarlier(Buffer.from(body), Buffer.from(signature));
   }
 
   /** Requests the lists that decisions name, and that are not known here. */

@@ -42,6 +42,7 @@ export type SharedMessage = ExchangeMessage & {
     | "cuts"
     | "list"
     | "list-request"
+    | "earlier-list"
     | "decision"
     | "report"
     | "snapshot-part"

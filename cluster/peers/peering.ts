@@ -122,6 +122,9 @@ export class Peering implements RosterEvents {
       case "list-request":
         this.#listed.receiveRequest(member, message.hash);
         break;
+      case "earlier-list":
+        this.#listed.receiveEarlier(member, message);
+        break;
       case "decision":
         this.#receiveDecision(member, message.message);
         break;

@@ -13,6 +13,7 @@ import type { ByteString } from "../../protocol/byte-string.js";
 import { MalformedFrame } from "../../protocol/errors.js";
 import { readCertificate } from "../../protocol/members/decision-votes.js";
 import type { PackedEntry } from "../../protocol/members/packed-entries.js";
+import type { SignedList } from "../../protocol/members/signed-list.js";
 import { isDecision, readDecision, readEntryBody } from "../../protocol/version-2/decision-body.js";
 import { type Envelope, NO_KEY, readBody, signedPieces } from "../../protocol/version-2/envelope.js";
 import { readHead } from "../../protocol/version-2/envelope-head.js";
@@ -139,6 +140,7 @@ function checkDecision(
     lists.miss(certificate.ballot.listHash);
     return "unknown-signer";
   }
+  if (!lists.isProved(found.hash) && at >= revocationOf(found, signers)) return { refused: REVOKED_LIST };
   const verify = signers.verifyBy.bind(signers);
   const problem = certificateProblem(certificate, { slot, id }, found.list, verify);
   if (problem !== null) return { refused: problem };
@@ -147,6 +149,10 @@ function checkDecision(
   if (checked !== null && "refused" in checked) return checked;
   return { id, body, signature, envelope: readEntryBody(body) };
 }
+
+/** The date from which the members of a list decide nothing, unless a later list proves it. */
+const revocationOf = ({ body }: SignedList, { ring }: Signers): number =>
+  ring.find(readHead(body).key)?.revokedAt ?? Number.POSITIVE_INFINITY;
 
 /** Returns a function that checks an envelope that members are to decide; null: it is not valid. */
 export const unitCheck =
@@ -194,6 +200,7 @@ function introducedBy(ring: KeyRing, body: Buffer): ByteString | undefined {
 /** A daemon that records accepts only signed envelopes, so an unsigned entry cannot come from a client. */
 export const UNSIGNED = "unsigned: a daemon that records accepts no such entry";
 
+const REVOKED_LIST = "a decision by members of a list whose signer's key was revoked before";
 const NOT_TO_DECIDE = "its signer has not requested a decision";
 /** No daemon records an envelope whose signer has requested a decision in another way. */
 const UNDECIDED = "malformed: its signer has requested a decision";

@@ -27,10 +27,18 @@ const SIGNATURE_BYTES_MAX = 2048;
 export function readListMessage(reader: RespReader): ListMessage {
   const hash = readShort(reader, HASH_BYTES);
   const isReporting = readFlag(reader);
-  const [body, signature] = [reader.readBulkView(), reader.readBulkView()];
+  const envelope = readListEnvelope(reader);
+  const { body, signature } = envelope;
   const isHash = hash.length === 0 || hash.length === HASH_BYTES;
-  const isShort = body.length <= LIST_BODY_BYTES_MAX && signature.length <= SIGNATURE_BYTES_MAX;
-  if (!isHash || !isShort || (body.length === 0) !== (signature.length === 0))
+  if (!isHash || (body.length === 0) !== (signature.length === 0))
     throw reader.malformed("expected a list of members");
-  return { kind: "list", hash, isReporting, body, signature };
+  return { kind: "list", hash, isReporting, ...envelope };
+}
+
+/** Reads an envelope with a list. Both fields may be empty. @throws MalformedFrame */
+export function readListEnvelope(reader: RespReader): Pick<ListMessage, "body" | "signature"> {
+  const [body, signature] = [reader.readBulkView(), reader.readBulkView()];
+  if (body.length > LIST_BODY_BYTES_MAX || signature.length > SIGNATURE_BYTES_MAX)
+    throw reader.malformed("expected a list of members");
+  return { body, signature };
 }

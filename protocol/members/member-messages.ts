@@ -10,7 +10,7 @@ import { HASH_BYTES } from "../version-2/envelope.js";
 import { type DaemonState, type Hello, readDaemonMessage } from "../version-2/messages-v2.js";
 import { type AboutMessage, aboutElements, readAbout } from "./about-message.js";
 import { type CutVote, readCutVotes, VOTES_MAX, writeCutVotes } from "./cut-votes.js";
-import { type ListMessage, readListMessage } from "./list-message.js";
+import { type ListMessage, readListEnvelope, readListMessage } from "./list-message.js";
 import { readFixed, readFlag, readNumber, readShort } from "./member-elements.js";
 import { readTotals, type Totals, totalElements } from "./member-totals.js";
 import { type PackedOrderKey, readOrderKeys, writeOrderKeys } from "./packed-entries.js";
@@ -77,6 +77,8 @@ export type MemberMessage =
   | ListMessage
   /** Requests the member list with this hash. */
   | { readonly kind: "list-request"; readonly hash: ByteString }
+  /** The requested list, which may have been replaced. */
+  | { readonly kind: "earlier-list"; readonly body: Buffer; readonly signature: Buffer }
   /** A message about decisions, written by `writeDecisionMessage`. */
   | { readonly kind: "decision"; readonly message: Buffer };
 
@@ -192,6 +194,8 @@ function elementsOf(message: OwnMessage): Element[] {
     }
     case "list-request":
       return [kind, message.hash];
+    case "earlier-list":
+      return [kind, message.body, message.signature];
     case "decision":
       return [kind, message.message];
     case "list":
@@ -224,6 +228,7 @@ const LENGTHS: Readonly<Record<OwnKind, number>> = {
   "state-keys": 9,
   list: 5,
   "list-request": 2,
+  "earlier-list": 3,
   decision: 2,
 };
 
@@ -302,6 +307,8 @@ function readElements(kind: OwnKind, reader: RespReader): MemberMessage {
       return readListMessage(reader);
     case "list-request":
       return { kind, hash: readFixed(reader, HASH_BYTES) };
+    case "earlier-list":
+      return { kind, ...readListEnvelope(reader) };
     case "decision":
       return { kind, message: reader.readBulkView() };
     default:

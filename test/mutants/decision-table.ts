@@ -31,10 +31,10 @@ export const decisionMutants: readonly Mutant[] = [
     test: "test/timeline/decided-units.test.js",
   },
   {
-    name: "decisions: invented lists displace the parents of known ones",
+    name: "decisions: the parents of known lists are not requested",
     file: "cluster/members/list-history.js",
-    find: "this.#parents.add(hash);",
-    replace: "this.miss(hash);",
+    find: "[...this.#proved, ...this.#named]",
+    replace: "[...this.#named]",
     test: "test/cluster/members/list-history.test.js",
   },
   {
@@ -45,11 +45,25 @@ export const decisionMutants: readonly Mutant[] = [
     test: "test/cluster/history/timeline-verification.test.js",
   },
   {
-    name: "decisions: a list that a known list follows needs a known signer",
+    name: "decisions: a list that a list in use follows needs a known signer",
     file: "cluster/members/member-lists.js",
-    find: "!isProved && this.#takeParent(body, signature)",
-    replace: "false",
+    find: "this.history.isProved(list.hash) ||",
+    replace: "",
     test: "test/cluster/members/member-lists.test.js",
+  },
+  {
+    name: "decisions: a list signed after its key was revoked is accepted",
+    file: "cluster/members/list-proof.js",
+    find: " || at >= (signer.revokedAt ?? Number.POSITIVE_INFINITY)",
+    replace: "",
+    test: "test/cluster/members/member-lists.test.js",
+  },
+  {
+    name: "decisions: a revoked administrator's list decides for ever",
+    file: "cluster/replica/check-entry.js",
+    find: "at >= revocationOf(found, signers)",
+    replace: "false",
+    test: "test/cluster/replica/check-entry.test.js",
   },
   {
     name: "decisions: invented lists leave no place for others",

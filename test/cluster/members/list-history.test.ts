@@ -14,11 +14,13 @@ const signed = (list: KnownList): SignedList => ({
   signature: Buffer.alloc(1),
 });
 
+const make = () => new ListHistory(double<Storage>({ mark: () => null, put: () => {} }));
+
 test("names that decisions have invented displace neither newer ones nor the parents of known lists", () => {
-  const history = new ListHistory(double<Storage>({ mark: () => null, put: () => {} }));
+  const history = make();
   const parent = signed(listAfter([], { add: "AB" }));
   const list = signed(listAfter([parent], { add: "D" }));
-  history.add(list);
+  history.use([list]);
   assert.equal(history.before(list, 0), null);
   for (let count = 0; count < 100; count++) history.miss(idOf(`invented ${count}`));
   const named = idOf("named last");
@@ -28,4 +30,22 @@ test("names that decisions have invented displace neither newer ones nor the par
   history.add(parent);
   assert.ok(!history.missing.has(parent.hash));
   assert.deepEqual(history.before(list, 0), [parent]);
+});
+
+test("the lists in use prove all lists that they follow, and no other", () => {
+  const history = make();
+  const first = signed(listAfter([], { add: "AB" }));
+  const second = signed(listAfter([first], { add: "D" }));
+  const third = signed(listAfter([second], { add: "E" }));
+  const other = signed(listAfter([second], { add: "F" }));
+  history.add(other);
+  assert.equal(history.isProved(second.hash), false);
+  history.use([third]);
+  assert.deepEqual([...history.missing], [second.hash]);
+  history.add(second);
+  const all = [first, second, third, other];
+  assert.deepEqual(
+    all.map(({ hash }) => history.isProved(hash)),
+    [true, true, true, false],
+  );
 });

@@ -3,12 +3,14 @@
  * after a restart.
  */
 import assert from "node:assert/strict";
+import { createPublicKey } from "node:crypto";
 import { test } from "node:test";
 import { MemberLists } from "../../../cluster/members/member-lists.js";
 import { loadSigners } from "../../../engine/trust/load-signers.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { type KnownList, nextList } from "../../../protocol/members/list-succession.js";
 import { writeMemberList } from "../../../protocol/members/member-list.js";
+import { hexOf } from "../../../protocol/version-2/envelope.js";
 import type { Mark, Storage } from "../../../timeline/entries/storage.js";
 import { log } from "../../daemon/scene.js";
 import { makeKeyPair, signCommands } from "../../support/envelope-client.js";
@@ -65,6 +67,11 @@ function signed({ list }: KnownList, by = root, header = {}) {
 function take(lists: MemberLists, list: KnownList, by = root, header = {}) {
   const { body, signature } = signed(list, by, header);
   return lists.take(body, signature);
+}
+
+function takeEarlier(lists: MemberLists, list: KnownList, by: typeof root, header = {}) {
+  const { body, signature } = signed(list, by, header);
+  lists.takeEarlier(body, signature);
 }
 
 const first = after([], "ABC");
@@ -185,15 +192,13 @@ test("an unknown signer's list is accepted if one peer uses it, or two if the da
   assert.ok("refused" in (empty.takeVouched(Buffer.from("none"), signature, 2) as object));
 });
 
-test("a list that a known list follows is proved by its hash, whoever signed it", async () => {
+test("a list that a list in use follows is proved by its hash, whoever signed it", async () => {
   const disk = new Disk();
   const lists = open(idOf("A"), disk);
   const last = after([less], "D");
   take(lists, last);
   assert.deepEqual([...lists.history.missing], [less.hash]);
-  assert.equal(take(lists, first, unknownKey), "unknown-signer", "no known list names it");
-  assert.equal(take(lists, less, unknownKey), "old");
-  assert.equal(take(lists, first, unknownKey), "old");
+  for (const list of [first, less, first]) takeEarlier(lists, list, unknownKey);
   await disk.sync();
   const { history, heads } = open(idOf("A"), disk);
   assert.deepEqual([history.find(first.hash)?.list, history.missing.size], [first.list, 0]);
@@ -201,6 +206,31 @@ test("a list that a known list follows is proved by its hash, whoever signed it"
     heads.map(({ hash }) => hash),
     [last.hash],
   );
+});
+
+test("a list that a decision names is proved by an administrator's key that was not revoked before", () => {
+  const administrator = makeKeyPair();
+  const { ring } = signers;
+  const at = { at: AT, db: 0, id: "" };
+  const spki = createPublicKey(administrator.privateKey).export({ type: "spki", format: "pem" }).toString();
+  const rootRecord = ring.find(root.id) ?? assert.fail();
+  ring.execute(["KEY", "ADD", spki, "RULES", "+@all", "~*"], at, rootRecord);
+  ring.execute(["KEY", "REVOKE", hexOf(administrator.id)], { ...at, at: AT + 5 }, rootRecord);
+  const lists = open(idOf("X"), new Disk());
+  take(lists, after([], "XYZ"));
+  const { history } = lists;
+  const isTaken = (list: KnownList, by: typeof root, header = {}) => {
+    history.miss(list.hash);
+    takeEarlier(lists, list, by, header);
+    return history.find(list.hash) !== null;
+  };
+  assert.equal(isTaken(less, unknownKey), false);
+  assert.equal(isTaken(less, app), false);
+  assert.equal(isTaken(less, administrator, { at: AT + 5 }), false);
+  assert.ok(isTaken(less, administrator, { at: AT + 4 }));
+  assert.ok(isTaken(first, root));
+  takeEarlier(lists, after([less], "E"), root);
+  assert.deepEqual([history.size, lists.heads.length], [3, 1], "no decision names it, and none is in use");
 });
 
 test("a daemon that a list names for the first time has promised nothing, unless it may have lost that", async () => {

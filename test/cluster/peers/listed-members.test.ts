@@ -25,8 +25,11 @@ class Lists {
   isReporting = true;
   readonly heads = [];
   readonly membership = { inForce: null };
-  readonly history = { missing: new Set<string>(), find: () => null };
+  readonly history = { missing: new Set<string>(), find: (hash: string) => this.earlier.get(hash) ?? null };
+  /** Replaced lists by hash. */
+  readonly earlier = new Map<string, { readonly body: Buffer; readonly signature: Buffer }>();
   readonly given: Buffer[] = [];
+  readonly givenEarlier: string[] = [];
   readonly vouched: [string, number][] = [];
 
   constructor(name: string, hash: string, members: readonly string[]) {
@@ -51,6 +54,11 @@ class Lists {
   take(body: Buffer): ReturnType<MemberLists["take"]> {
     this.given.push(body);
     return "old";
+  }
+
+  takeEarlier(body: Buffer): void {
+    this.givenEarlier.push(String(body));
+    this.history.missing.clear();
   }
 
   takeVouched(body: Buffer, _signature: Buffer, peers: number): ReturnType<MemberLists["take"]> {
@@ -111,6 +119,18 @@ test("an added daemon accepts nothing before another daemon has reported under t
   two.durable = durable;
   world.run(10_000);
   assert.ok(a.peering.stablePoint > EPOCH);
+});
+
+test("a list that checks decisions is requested from members, and never used as a current list", () => {
+  const world = new World();
+  const [of, at] = [new Lists("a", HASH, ["a", "b"]), new Lists("b", HASH, ["a", "b"])];
+  const hash = "E".repeat(32);
+  at.earlier.set(hash, { body: Buffer.from("earlier"), signature: Buffer.from("s") });
+  of.history.missing.add(hash);
+  start(world, "a", of);
+  start(world, "b", at);
+  world.run(5000);
+  assert.deepEqual([of.givenEarlier, of.given, at.givenEarlier], [["earlier"], [], []]);
 });
 
 test("a daemon that no list names receives only lists", () => {

@@ -11,9 +11,10 @@ import { loadSigners } from "../../../engine/trust/load-signers.js";
 import { signEnvelope } from "../../../keys/sign.js";
 import { bytesOf } from "../../../protocol/byte-string.js";
 import { type Ballot, voteBytes, writeCertificate } from "../../../protocol/members/decision-votes.js";
-import { listHash, type MemberList } from "../../../protocol/members/member-list.js";
+import { listHash, type MemberList, writeMemberList } from "../../../protocol/members/member-list.js";
 import { type Decision, writeDecision } from "../../../protocol/version-2/decision-body.js";
-import { type EnvelopeHeader, signedBytes } from "../../../protocol/version-2/envelope.js";
+import { type EnvelopeHeader, hexOf, signedBytes } from "../../../protocol/version-2/envelope.js";
+import { readHead } from "../../../protocol/version-2/envelope-head.js";
 import { log } from "../../daemon/scene.js";
 import { makeKeyPair, type SignedEnvelope, signCommands } from "../../support/envelope-client.js";
 
@@ -164,14 +165,16 @@ test("an entry dated too far ahead to be stored is detected before its signature
 const members = [makeIdentity(), makeIdentity(), makeIdentity()];
 
 /** Returns what a list's members decide on an envelope, and how a daemon that knows the list judges it. */
-function decisionScene() {
+function decisionScene(isProved = true) {
   const { signers, cluster, sign } = sceneOf();
   const ids = members.map(({ id }) => id).sort();
   const list: MemberList = { cluster, number: 1, parents: [], members: ids, removed: [] };
   const hash = listHash(list, hashOf);
   const missed: string[] = [];
+  const { body } = sign([["CLUSTER", "MEMBERS", writeMemberList(list)]]);
   const lists = {
-    find: (wanted: string) => (wanted === hash ? { list, hash } : null),
+    find: (wanted: string) => (wanted === hash ? { list, hash, body } : null),
+    isProved: () => isProved,
     miss: (wanted: string) => void missed.push(wanted),
   };
   const check = entryCheck(signers, lists as unknown as ListHistory);
@@ -185,7 +188,12 @@ function decisionScene() {
   };
   const judge = (body: Buffer, signature: Buffer, held = "") =>
     check(body, signature, { holds: ({ id }) => id === held, hasRoom: () => true });
-  return { sign, ballot, bodyOf, certify, judge, missed, check };
+  const revoke = (at: number) => {
+    const { ring } = signers;
+    const key = ring.find(readHead(body).key) ?? assert.fail();
+    ring.execute(["KEY", "REVOKE", hexOf(key.id)], { at, db: 0, id: "" }, key);
+  };
+  return { sign, ballot, bodyOf, certify, judge, missed, check, revoke };
 }
 
 test("a decision with the votes of a majority of its list is an entry at its position", () => {
@@ -196,6 +204,18 @@ test("a decision with the votes of a majority of its list is an entry at its pos
     assert.ok(typeof entry === "object" && "envelope" in entry);
     assert.deepEqual([entry.envelope.at, entry.envelope.decided?.slot], [7, 1]);
     assert.ok("stored" in (judge(body, Buffer.alloc(0), entry.id) as object));
+  }
+});
+
+test("a list whose signer's key was revoked decides no more, unless the lists in use follow it", () => {
+  for (const isProved of [false, true]) {
+    const { bodyOf, certify, judge, revoke } = decisionScene(isProved);
+    revoke(8);
+    const isAccepted = (at: number) => {
+      const body = bodyOf(null, { outcome: "unmet", at });
+      return "envelope" in (judge(body, certify(body, members)) as object);
+    };
+    assert.deepEqual([isAccepted(7), isAccepted(8)], [true, isProved]);
   }
 });
 
