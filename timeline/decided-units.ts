@@ -26,6 +26,13 @@ const KNOWN_MS = 60_000;
 /** The first byte of stored promises that may be incomplete. They remain so until the other members have answered. */
 const INCOMPLETE = Buffer.of(0);
 
+/** The number of entries to read between two turns of the event loop. */
+const ENTRIES_PER_STEP = 64;
+
+interface StoredDecision extends SignedBytes {
+  readonly orderKey: OrderKey;
+}
+
 interface DecidedUnit {
   readonly orderKey: OrderKey;
   /** The date that the client has signed. */
@@ -101,13 +108,28 @@ export class DecidedUnits {
     return units;
   }
 
-  /** Returns the stored decisions from a date on, in order. */
-  *stored(from: number): Generator<SignedBytes & { readonly orderKey: OrderKey }> {
-    for (const [orderKey, value] of this.#parts.storage.entries(firstOrderKeyBytes(from), null)) {
-      const parts = readValue(value);
-      if (parts === null || !isDecision(parts.body)) continue;
-      const [body, signature] = [Buffer.from(parts.body), Buffer.from(parts.signature)];
-      yield { orderKey: readOrderKey(orderKey), body, signature };
+  /**
+   * Finds the stored decisions from a date on, in order. Yields those of a few entries at a time, so that the caller can
+   * continue in a later turn. Entries may be stored in the meantime.
+   */
+  *stored(from: number): Generator<readonly StoredDecision[], void, undefined> {
+    let next: Buffer | null = firstOrderKeyBytes(from);
+    while (next !== null) {
+      const first: Buffer = next;
+      next = null;
+      const found: StoredDecision[] = [];
+      let count = 0;
+      for (const [orderKey, value] of this.#parts.storage.entries(first, null)) {
+        if (count++ === ENTRIES_PER_STEP) {
+          next = Buffer.from(orderKey);
+          break;
+        }
+        const parts = readValue(value);
+        if (parts === null || !isDecision(parts.body)) continue;
+        const [body, signature] = [Buffer.from(parts.body), Buffer.from(parts.signature)];
+        found.push({ orderKey: readOrderKey(orderKey), body, signature });
+      }
+      yield found;
     }
   }
 

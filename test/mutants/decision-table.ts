@@ -2,6 +2,7 @@
 import type { Mutant } from "./mutant.js";
 
 const MEMBERS = "test/cluster/peers/decisions/decisions.test.js";
+const MAKING = "test/cluster/peers/decisions/decision-making.test.js";
 const LIARS = "test/cluster/peers/decisions/lying-members.test.js";
 const CHECKS = "test/cluster/replica/check-entry.test.js";
 const CLIENT = "test/client/version-2/decided-calls.test.js";
@@ -9,6 +10,20 @@ const STORED = "test/timeline/stored-votes.test.js";
 const FOLD = "test/timeline/fold/decided-units.test.js";
 
 export const decisionMutants: readonly Mutant[] = [
+  {
+    name: "decisions: a member votes before it knows the decisions of before its start",
+    file: "cluster/peers/decisions/decision-making.js",
+    find: "isListed && this.#areStoredKnown",
+    replace: "isListed",
+    test: MAKING,
+  },
+  {
+    name: "decisions: all stored decisions are read in one turn",
+    file: "timeline/decided-units.js",
+    find: "count++ === ENTRIES_PER_STEP",
+    replace: "false",
+    test: MAKING,
+  },
   {
     name: "decisions: a unit is proposed that the other members refuse",
     file: "engine/pipeline/envelope-checks.js",

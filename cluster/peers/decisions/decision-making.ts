@@ -2,6 +2,7 @@
  * Connects the decisions with this daemon's timeline, member lists and connections. Without a member list, nothing is
  * decided. Source: docs/protocol-v2.md "Decisions".
  */
+import type { Work } from "../../../net/process/background-work.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { bytesOf } from "../../../protocol/byte-string.js";
 import { MalformedFrame } from "../../../protocol/errors.js";
@@ -46,6 +47,8 @@ const NO_SIGNATURE = Buffer.alloc(0);
 export class DecisionMaking {
   readonly #cluster: ClusterState;
   #decisions: Decisions | null = null;
+  /** Whether the decisions that were made before this start are known. Until then this daemon does not vote. */
+  #areStoredKnown = false;
   /** The lists that were found last, and what they follow from. */
   #known: {
     readonly heads: MemberLists["heads"];
@@ -82,7 +85,7 @@ export class DecisionMaking {
   /** Passes a client's unit to the members. @param id  that of the envelope */
   submit(id: ByteString, body: Buffer, signature: Buffer): void {
     const { uptime, limits } = this.#cluster;
-    this.#begun()?.submit({ id, body, signature, until: uptime() + limits.past });
+    this.#voting?.submit({ id, body, signature, until: uptime() + limits.past });
     this.#pin();
   }
 
@@ -90,13 +93,15 @@ export class DecisionMaking {
   receive(from: ByteString, bytes: Buffer): void {
     // Copy the bytes, because the message's buffers are views that may be kept.
     const message = readDecisionMessage(Buffer.from(bytes));
-    this.#begun()?.receive(from, message);
+    this.#voting?.receive(from, message);
     this.#pin();
   }
 
   tick(): void {
-    this.isPossible = this.#votingLists(this.#decisions?.last.list ?? 0) !== null;
-    this.#begun()?.tick();
+    const isListed = this.#votingLists(this.#decisions?.last.list ?? 0) !== null;
+    if (isListed && this.#decisions === null) this.#begin();
+    this.isPossible = isListed && this.#areStoredKnown;
+    this.#voting?.tick();
     this.#pin();
   }
 
@@ -117,31 +122,35 @@ export class DecisionMaking {
     return isOpen ? storedVote.at : Number.POSITIVE_INFINITY;
   }
 
-  /** Begins to decide once this daemon is a member of a list that is on its disk. */
-  #begun(): Decisions | null {
-    if (this.#decisions !== null || !this.isPossible) return this.#decisions;
-    const { decided } = this.#cluster.timeline;
-    const stored = decided.promises;
+  get #voting(): Decisions | null {
+    return this.#areStoredKnown ? this.#decisions : null;
+  }
+
+  /** Begins to decide, because this daemon is a member of a list that is on its disk. */
+  #begin(): void {
+    const { timeline, slices } = this.#cluster;
+    const stored = timeline.decided.promises;
     const state = stored === null ? null : this.#stateOf(readStoredPromises(stored));
-    const decisions = new Decisions(this.#ports(), state);
-    this.#decisions = decisions;
-    this.#noteStored(state?.accepted?.proposal ?? null);
-    return decisions;
+    this.#decisions = new Decisions(this.#ports(), state);
+    slices.add(this.#noteStored(state?.accepted?.proposal ?? null));
   }
 
   /**
    * Records the decisions that were made before this start. Under a later list, a member that has never voted may be
-   * part of a majority that votes on one of their units again.
+   * part of a majority that votes on one of their units again. Later decisions are recorded when they are folded.
    * @param accepted  the decision for which this daemon has voted last, or null if there is none
    */
-  #noteStored(accepted: Proposal | null): void {
-    const { timeline, hash } = this.#cluster;
+  *#noteStored(accepted: Proposal | null): Work {
+    const { timeline } = this.#cluster;
     const { decided } = timeline;
     const parts = accepted !== null && timeline.hasFolded(accepted) ? timeline.read(accepted) : null;
     if (parts !== null) decided.note([this.#entryOf(parts.body, parts.signature)]);
-    for (const { orderKey, body, signature } of decided.stored(decided.knownFrom))
-      if (timeline.hasFolded(orderKey))
-        decided.note([{ id: hash(signedBytes(body)), body, signature, envelope: readEntryBody(body) }]);
+    for (const found of decided.stored(decided.knownFrom)) {
+      for (const { orderKey, body, signature } of found)
+        if (timeline.hasFolded(orderKey)) decided.note([this.#entryOf(body, signature)]);
+      yield;
+    }
+    this.#areStoredKnown = true;
   }
 
   #stateOf({ promised, accepted, last }: ReturnType<typeof readStoredPromises>): VoterState | null {

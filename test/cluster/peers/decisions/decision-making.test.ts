@@ -1,0 +1,82 @@
+/** Tests how a daemon begins to take part in decisions. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { DecisionMaking } from "../../../../cluster/peers/decisions/decision-making.js";
+import type { ClusterState } from "../../../../cluster/peers/shared/cluster-state.js";
+import type { Work } from "../../../../net/process/background-work.js";
+import { NO_PROMISES, writeStoredPromises } from "../../../../protocol/members/decision-messages.js";
+import { readEntryBody, writeDecision } from "../../../../protocol/version-2/decision-body.js";
+import { DecidedUnits } from "../../../../timeline/decided-units.js";
+import { type Entry, orderKeyOf, writeOrderKey } from "../../../../timeline/entries/entry.js";
+import { writeValue } from "../../../../timeline/entries/stored-value.js";
+import { MemoryStorage } from "../../../../timeline/memory-storage.js";
+import type { TimelineParts } from "../../../../timeline/timeline-environment.js";
+import { AT, entry } from "../../../timeline/support/fold-subject.js";
+import { withId } from "../../../timeline/support/random-timeline.js";
+import { sha256 } from "../entries.js";
+
+const OWN = "o".repeat(32);
+
+/** Counts the entries that are read. */
+class ReadStorage extends MemoryStorage {
+  read = 0;
+
+  override *entries(from: Buffer, to: Buffer | null): ReturnType<MemoryStorage["entries"]> {
+    for (const one of super.entries(from, to)) {
+      this.read++;
+      yield one;
+    }
+  }
+}
+
+function store(storage: MemoryStorage, one: Entry): void {
+  storage.put([[writeOrderKey(orderKeyOf(one)), writeValue(one.body, one.signature)]]);
+}
+
+/** Starts a daemon that is a member of a list, on a storage. */
+function start(storage: MemoryStorage): { decisions: DecisionMaking; decided: DecidedUnits; works: Work[] } {
+  const works: Work[] = [];
+  const window = { past: 30_000, future: 5_000 };
+  const decided = new DecidedUnits({
+    clock: () => AT + 2_000,
+    window,
+    hash: sha256,
+    storage,
+  } as unknown as TimelineParts);
+  const list = { hash: "l".repeat(32), list: { number: 0, members: [OWN, "p".repeat(32)] } };
+  const cluster = {
+    timeline: { decided, published: 0, hasFolded: () => true, read: () => null, prunedTo: -1 },
+    lists: { isReporting: true, heads: [list], history: { size: 0 }, membership: { inForce: list } },
+    identity: { id: OWN, spki: OWN },
+    hash: sha256,
+    uptime: () => 0,
+    random: () => 0,
+    members: new Map(),
+    slices: { add: (work: Work) => void works.push(work) },
+  };
+  return { decisions: new DecisionMaking(cluster as unknown as ClusterState), decided, works };
+}
+
+test("a daemon votes only once it knows the decisions that were made before its start, which it reads in steps", () => {
+  const storage = new ReadStorage();
+  storage.put([], [["decisions", writeStoredPromises(NO_PROMISES)]]);
+  for (let count = 0; count < 1_000; count++)
+    store(storage, withId(entry("plain", count, [`SET k ${count}`])));
+  const unit = withId(entry("unit", 0, ["SET lock me NX"], { decide: true }));
+  const head = { slot: 1, previous: null, at: AT + 1_000, seq: 0, outcome: "applied" } as const;
+  const body = writeDecision({ ...head, unit: { body: unit.body, signature: unit.signature } });
+  store(storage, withId({ id: "", body, signature: Buffer.alloc(0), envelope: readEntryBody(body) }));
+
+  const { decisions, decided, works } = start(storage);
+  decisions.tick();
+  const [work] = works as [Work];
+  for (let before = storage.read; !work.next().done; before = storage.read) {
+    assert.ok(storage.read - before < 100, "a step is short");
+    decisions.tick();
+    assert.equal(decisions.isPossible, false);
+  }
+  assert.notEqual(decided.find(unit.id), null);
+  decisions.tick();
+  assert.equal(decisions.isPossible, true);
+  assert.equal(works.length, 1);
+});
