@@ -1,0 +1,196 @@
+/**
+ * Clients that compete for a counter, a lock and a lease by conditions that the members of a list decide: Redis clients
+ * of sidecars, and signed clients that each know one daemon. They record what contradicts an answer.
+ */
+import type { Redis } from "ioredis";
+import { type Client, DbsyncError } from "../../client/public-api.js";
+
+/** The answer to a write with a condition. `refused`: it will never be applied. `unknown`: it may have been applied. */
+export type Answer = "applied" | "nil" | "refused" | "unknown";
+
+/** How one client reads and writes. */
+export interface Contender {
+  readonly name: string;
+  /** Returns the value, or undefined if no daemon answers. */
+  get(key: string): Promise<string | null | undefined>;
+  /** Sets the key if it is absent. */
+  setAbsent(key: string, value: string, lifetimeMs: number): Promise<Answer>;
+  /**
+   * Replaces the value that the key has now, or removes the key.
+   * @param next  returns the new value, null to remove the key, or undefined to leave it
+   */
+  change(key: string, next: (value: string | null) => string | null | undefined): Promise<Answer>;
+}
+
+/** Errors of a sidecar that exclude an effect. */
+const NOT_APPLIED = /^(NOTAPPLIED|EXECABORT)/;
+
+export class SidecarContender implements Contender {
+  readonly name: string;
+  readonly #redis: Redis;
+  readonly #failed: (message: string) => void;
+
+  constructor(name: string, redis: Redis, failed: (message: string) => void) {
+    this.name = name;
+    this.#redis = redis;
+    this.#failed = failed;
+  }
+
+  async get(key: string): Promise<string | null | undefined> {
+    return await this.#redis.get(key).catch(() => undefined);
+  }
+
+  setAbsent(key: string, value: string, lifetimeMs: number): Promise<Answer> {
+    return this.#answer(this.#redis.set(key, value, "PX", lifetimeMs, "NX"));
+  }
+
+  async change(key: string, next: (value: string | null) => string | null | undefined): Promise<Answer> {
+    let value: string | null | undefined;
+    try {
+      await this.#redis.watch(key);
+      value = next(await this.#redis.get(key));
+    } catch {
+      value = undefined;
+    }
+    if (value === undefined) {
+      await this.#redis.unwatch().catch(() => {});
+      return "refused";
+    }
+    const multi = this.#redis.multi();
+    return await this.#answer((value === null ? multi.del(key) : multi.set(key, value)).exec());
+  }
+
+  async #answer(reply: Promise<unknown>): Promise<Answer> {
+    try {
+      return (await reply) === null ? "nil" : "applied";
+    } catch (problem) {
+      const { message } = problem as Error;
+      this.#failed(message);
+      return NOT_APPLIED.test(message) ? "refused" : "unknown";
+    }
+  }
+}
+
+export class SignedContender implements Contender {
+  readonly name: string;
+  readonly #client: Client;
+  readonly #failed: (message: string) => void;
+
+  constructor(name: string, client: Client, failed: (message: string) => void) {
+    this.name = name;
+    this.#client = client;
+    this.#failed = failed;
+  }
+
+  async get(key: string): Promise<string | null | undefined> {
+    return await this.#client.call<string | null>(["GET", key]).catch(() => undefined);
+  }
+
+  setAbsent(key: string, value: string, lifetimeMs: number): Promise<Answer> {
+    return this.#answer(this.#client.call(["SET", key, value, "PX", lifetimeMs, "NX"]));
+  }
+
+  async change(key: string, next: (value: string | null) => string | null | undefined): Promise<Answer> {
+    const commands = ["GET", "WRITERS"].map((name) => [name, key]);
+    const read = await this.#client.multi(commands, { buffers: true }).catch(() => null);
+    if (read === null) return "refused";
+    const [before, [writer = null]] = read as [Buffer | null, (Buffer | null)[]];
+    const value = next(before?.toString() ?? null);
+    if (value === undefined) return "refused";
+    const command = value === null ? ["DEL", key] : ["SET", key, value];
+    return await this.#answer(this.#client.multi([command], { if: [{ key, writer }] }));
+  }
+
+  async #answer(reply: Promise<unknown>): Promise<Answer> {
+    try {
+      return (await reply) === null ? "nil" : "applied";
+    } catch (problem) {
+      if (!(problem instanceof DbsyncError)) throw problem;
+      this.#failed(`${problem.code} ${problem.effect}`);
+      return problem.effect === "not-applied" ? "refused" : "unknown";
+    }
+  }
+}
+
+/** The lifetime of a lock, which its owner releases long before. It is longer than clocks may differ. */
+const LOCK_MS = 120_000;
+/** How long an owner holds the lock. */
+const HOLD_MS = 5;
+/** Milliseconds before a client tries again what a daemon has refused. */
+const RETRY_MS = 20;
+/** The lifetime of a lease. Its owner owns it until then, by its own clock, and never releases it. */
+export const LEASE_MS = 1_000;
+
+/** The answers of one round, and what contradicts them. */
+export class Contest {
+  readonly counts: Record<Answer, number> = { applied: 0, nil: 0, refused: 0, unknown: 0 };
+  readonly taken = { lock: 0, lease: 0 };
+  readonly problems: string[] = [];
+  readonly counter: string;
+  isOver = false;
+  /** Whether leases are taken. Clocks that differ by more than their lifetime end them early. */
+  hasLeases = true;
+  /** The owners by key. */
+  readonly #owners = new Map<string, Set<string>>();
+  readonly #round: string;
+  /** A lock whose outcome is unknown may be owned by no client, so that another one is necessary. */
+  #lock = 0;
+
+  constructor(round: string) {
+    this.#round = round;
+    this.counter = `counter:${round}`;
+  }
+
+  /** Competes until the contest is over. */
+  async run(contender: Contender): Promise<void> {
+    for (let number = 0; !this.isOver; number++) {
+      const answer = await contender.change(this.counter, (value) => String(Number(value ?? 0) + 1));
+      this.counts[answer]++;
+      if (answer === "refused") await pause(RETRY_MS);
+      const token = `${contender.name}:${number}`;
+      await (number % 4 === 3 ? this.#takeLease(contender, token) : this.#takeLock(contender, token));
+    }
+  }
+
+  async #takeLock(contender: Contender, token: string): Promise<void> {
+    const key = `lock:${this.#round}:${this.#lock}`;
+    const answer = await contender.setAbsent(key, token, LOCK_MS);
+    if (answer === "unknown") this.#lock++;
+    if (answer !== "applied") return;
+    await this.#own("lock", contender, key, token, performance.now() + HOLD_MS);
+    for (let isOver = false; !isOver && !this.isOver; ) {
+      const released = await contender.change(key, (value) => (value === token ? null : undefined));
+      isOver = released === "applied" || (await contender.get(key)) !== token;
+      if (!isOver) await pause(RETRY_MS);
+    }
+  }
+
+  async #takeLease(contender: Contender, token: string): Promise<void> {
+    if (!this.hasLeases) return;
+    const key = `lease:${this.#round}`;
+    const until = performance.now() + LEASE_MS;
+    const answer = await contender.setAbsent(key, token, LEASE_MS);
+    if (answer === "applied" && performance.now() < until)
+      await this.#own("lease", contender, key, token, until);
+  }
+
+  /** Checks that a client is the only owner of a key until a time, and that no daemon has lost its value before. */
+  async #own(kind: "lock" | "lease", contender: Contender, key: string, token: string, until: number) {
+    const owners = this.#owners.get(key) ?? new Set();
+    this.#owners.set(key, owners);
+    this.taken[kind]++;
+    if (owners.size > 0) this.problems.push(`${token} owns ${key}, as ${[...owners].join()} does`);
+    owners.add(token);
+    await sleepUntil(until - (kind === "lock" ? 0 : LEASE_MS / 10));
+    const value = await contender.get(key);
+    const mustBeThere = kind === "lock" || performance.now() < until;
+    if (mustBeThere && value !== undefined && value !== token)
+      this.problems.push(`${token} has lost ${key} to ${value}`);
+    await sleepUntil(until);
+    owners.delete(token);
+  }
+}
+
+const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+
+const sleepUntil = (time: number) => pause(Math.max(0, time - performance.now() - 1));
