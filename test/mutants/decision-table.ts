@@ -11,6 +11,13 @@ const FOLD = "test/timeline/fold/decided-units.test.js";
 
 export const decisionMutants: readonly Mutant[] = [
   {
+    name: "decisions: a keeper proposes the unit again to which a member objects",
+    file: "cluster/peers/decisions/keeper.js",
+    find: "this.#owner.postpone(proposal.unit);",
+    replace: "void 0;",
+    test: MEMBERS,
+  },
+  {
     name: "decisions: a member votes before it knows the decisions of before its start",
     file: "cluster/peers/decisions/decision-making.js",
     find: "isListed && this.#areStoredKnown",

@@ -91,6 +91,7 @@ export class Decisions {
         lists: () => this.#lists(),
         last: () => this.#voter.last,
         waiting: () => this.#units.values(),
+        postpone: (unit) => this.#postpone(unit),
         broadcast: (message) => this.#broadcast(message),
         voted: (vote) => this.#voted(vote),
         follow: (last) => this.#follow(last),
@@ -133,6 +134,13 @@ export class Decisions {
     this.#unitBytes += unit.body.length;
     this.#keeper.advance();
     this.tick();
+  }
+
+  #postpone(id: ByteString): void {
+    const unit = this.#units.get(id);
+    if (unit === undefined) return;
+    this.#units.delete(id);
+    this.#units.set(id, unit);
   }
 
   #removeUnit(id: ByteString): void {

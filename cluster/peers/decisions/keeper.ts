@@ -53,6 +53,8 @@ export interface KeeperOwner {
   readonly lists: () => VotingLists | null;
   readonly last: () => LastDecision;
   readonly waiting: () => Iterable<WaitingUnit>;
+  /** Moves a unit behind the others that wait. */
+  readonly postpone: (unit: ByteString) => void;
   /** Sends a message to all other members of the lists. */
   readonly broadcast: (message: Parameters<DecisionPorts["send"]>[1]) => void;
   /** Adds this daemon's own vote, and sends it to the others. */
@@ -156,8 +158,10 @@ export class Keeper {
     this.#attemptAgain(proposed);
   }
 
-  /** Begins the next attempt with the promises of the members that object. */
-  #attemptAgain({ objections }: Proposed): void {
+  /** Begins the next attempt, usually with another unit, with the promises of the members that object. */
+  #attemptAgain({ proposal, objections }: Proposed): void {
+    // The members may never agree on this unit, for example because one of them cannot check its signature.
+    if (proposal.unit !== null) this.#owner.postpone(proposal.unit);
     const ballot = nextAttempt(this.#ballot as Ballot);
     if (ballot.attempt > ROUND_MAX) {
       this.stop();

@@ -111,6 +111,23 @@ test("contended keys make progress with one of three members down", async () => 
   }
 });
 
+test("a unit that some members cannot judge does not stop the others", async () => {
+  const { world, members } = worldOf(seed(), 3);
+  const [a, b, c] = members as [Member, Member, Member];
+  const never = world.casOf(a, "z");
+  for (const member of [b, c]) member.objectsTo.add(never.id);
+  // The others do not have the units, so that they do not become the keeper.
+  a.decisions?.submit(world.unitOf(never));
+  await runFor(world, 1_000, () => {});
+  const others = ["u", "v", "w", "x", "y"].map((key) => world.submit(a, [a], key));
+  await runFor(world, 5_000, () => {});
+  for (const { id } of others) assert.ok(world.decidedUnits.has(id));
+  assert.ok(!world.decidedUnits.has(never.id));
+  for (const member of [b, c]) member.objectsTo.clear();
+  await runFor(world, 3_000, () => {});
+  assert.ok(world.decidedUnits.has(never.id));
+});
+
 test("no unit is decided with two of three members down, and a waiting one is when one returns", async () => {
   const { world, members } = worldOf(seed(), 3);
   const [a, b, c] = members as [Member, Member, Member];

@@ -89,6 +89,8 @@ export class Member {
   entries = new Map<string, Entry>();
   clockOffset = 0;
   prunedTo = 0;
+  /** Units to which it objects, whatever their outcome. */
+  readonly objectsTo = new Set<string>();
   #life = 0;
   readonly #world: World;
   readonly name: string;
@@ -236,6 +238,7 @@ export class Member {
     const { cas, isApplied } = readDecision(proposal.body);
     if (proposal.previous !== null && compareOrderKeys(proposal, proposal.previous) <= 0) return "wait";
     if (cas === null) return "yes";
+    if (this.objectsTo.has(cas.id)) return "wait";
     if (this.decisionOn(cas.id) !== null || cas.at < this.clock - 2 * WINDOW_MS) return "wait";
     const newest = this.newestOn(cas.key);
     if (newest >= proposal.at) return { notBefore: newest + 1 };
