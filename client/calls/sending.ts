@@ -25,6 +25,8 @@ export interface SignedEnvelope {
 export interface SentBatch {
   readonly commandKind: CommandKind;
   readonly isRead: boolean;
+  /** Whether the members of a list decide on its envelope. */
+  readonly decides: boolean;
   readonly options: EnvelopeOptions | null;
   readonly isClosed: boolean;
   readonly isUntouched: boolean;

@@ -1,8 +1,8 @@
 /**
  * Implements "read your own writes": it tracks which of a client's acknowledged writes each daemon may be missing.
  * Commands reach a daemon in order, so a link needs no proof while its connection lasts and its daemon accepts every
- * write. If a link was lost, or its daemon has not answered a write that another daemon has answered, the answer to an
- * envelope with `after` proves that the daemon has caught up. Source: docs/consistency.md "Your own writes".
+ * write. If a link was lost, if its daemon has refused a write that another daemon has answered, or if it has not
+ * answered one on which the members of a list decide, the answer to an envelope with `after` proves that the daemon has caught up. Source: docs/consistency.md "Your own writes".
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { orderKey } from "../../protocol/version-2/envelope.js";
@@ -82,7 +82,11 @@ export class ConsistencySession {
     const missed = this.#missed[daemon];
     if (missed?.at === at && missed.seq === seq) this.#missed[daemon] = null;
     this.#last = this.lastWrite;
-    for (const { isMissing, index } of batch.sendings) if (isMissing) this.#miss(index, batch, now);
+    for (const { isMissing, isTaken, index } of batch.sendings) {
+      // A daemon that has received a unit on which members decide has it only when it knows the decision.
+      const isUndecided = batch.decides && index !== daemon && !isTaken;
+      if (isMissing || isUndecided) this.#miss(index, batch, now);
+    }
   }
 
   /** Records that a daemon has refused a batch or will not answer it. */

@@ -5,6 +5,7 @@ const POLICY = "client/shared/policy.js";
 const SESSION = "client/version-2/consistency-session.js";
 const DETECTOR = "cluster/peers/standstill-detector.js";
 const SESSIONS = "test/client/version-2/consistency-session.test.js";
+const DECIDED_CALLS = "test/client/version-2/decided-calls.test.js";
 const HELD = "test/listeners/resp/held-answers.test.js";
 const DETECTOR_TEST = "test/cluster/peers/standstill-detector.test.js";
 
@@ -207,9 +208,16 @@ export const acknowledgedMutants: readonly Mutant[] = [
   {
     name: "own writes: a daemon that refused a write is not asked for proof that it has the write",
     file: SESSION,
-    find: "if (isMissing)",
-    replace: "if (false)",
+    find: "if (isMissing || isUndecided)",
+    replace: "if (isUndecided)",
     test: SESSIONS,
+  },
+  {
+    name: "own writes: a daemon that has received a unit on which members decide counts as having it",
+    file: SESSION,
+    find: "if (isMissing || isUndecided)",
+    replace: "if (isMissing)",
+    test: DECIDED_CALLS,
   },
   {
     name: "own writes: a daemon that refused a write later is not asked for proof that it has the write",

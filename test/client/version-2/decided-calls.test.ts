@@ -5,6 +5,7 @@ import type { PendingCall } from "../../../client/calls/pending-call.js";
 import { commandBytes } from "../../../client/shared/command-bytes.js";
 import { ruleFor } from "../../../client/shared/policy.js";
 import { requestsDecision } from "../../../client/version-2/decided-calls.js";
+import { hexOf } from "../../../protocol/version-2/envelope.js";
 import { KNOWS_DECISIONS, KNOWS_SIGNED } from "../../../protocol/version-2/messages-v2.js";
 import { refusingAddress } from "../../support/free-port.js";
 import { client2Of, ServedDaemon } from "../served-daemon.js";
@@ -90,4 +91,24 @@ test("one daemon's announcement of decisions counts, and does so permanently", a
   const failure = await errorOf(client.send("SET lock me NX"));
   assert.equal(failure.code, "too-few-answers", "one daemon does not acknowledge it");
   assert.deepEqual(one.daemon.applied.at(-1)?.envelope.decide, true);
+});
+
+test("reads after a decision name the unit, because a daemon that has received it may not know the decision", async () => {
+  await using daemons = await startThree();
+  for (const { daemon } of daemons) Object.assign(daemon, { knows: DECIDING, members: 2 });
+  await using client = client2Of(daemons, { isSession: true });
+  await client.sendAll("PING");
+  const third = daemons[2];
+  assert.ok(third !== undefined);
+  const held: Buffer[] = [];
+  third.passes = (answers) => {
+    held.push(...answers);
+    return [];
+  };
+  assert.equal(await client.send("SET lock me NX"), "OK");
+  third.passes = (answers) => [...held.splice(0), ...answers];
+  const write = client.lastWrite;
+  await client.sendAll("GET lock");
+  const named = daemons.map(({ daemon }) => daemon.applied.at(-1)?.envelope.after ?? "");
+  assert.deepEqual(named.map(hexOf), [write, write, write]);
 });
