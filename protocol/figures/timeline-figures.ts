@@ -447,6 +447,15 @@ export const TIMELINE_FIGURES = {
       help: "Keys whose values differ on a member, although both have the same envelopes; 0 unless something is wrong.",
     },
   },
+  missingPromises: {
+    kind: "bytes-list",
+    help: "the ids of the members that have to answer before it votes in decisions again, because it may have lost promises",
+    metric: {
+      name: "dbsyncd_decision_promises_missing",
+      type: "gauge",
+      help: "Members that have to answer before the daemon votes in decisions again, because it may have lost promises; 0 unless something is wrong.",
+    },
+  },
   mirror: {
     kind: "map",
     of: MIRROR_FIGURES,

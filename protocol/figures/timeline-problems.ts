@@ -103,6 +103,7 @@ export function diagnose(
   const connected = members.filter(({ connection }) => connection === "connected");
   if (members.some(isOther)) diagnoseFinal(timeline, now, bad);
   const isStarting = timeline.started !== null && now - timeline.started < STARTING_MS;
+  diagnoseDecisions(timeline, isStarting, adders);
   for (const member of members.filter(isOther)) {
     if (timeline.unlisted !== null && isExcluded(member)) continue;
     diagnoseMember(member, { isStarting, availability: availabilityOf(member) }, addersTo(found, true));
@@ -201,7 +202,7 @@ function diagnoseState({ differing, members }: DiagnosedTimeline, bad: Add): voi
   const { db, key, verdict, members: ids } = first;
   const name = `${key.slice(0, KEY_CHARS)}${key.length > KEY_CHARS ? "…" : ""}`;
   const more = differing.length === 1 ? "" : ` and ${differing.length - 1} more`;
-  const where = ids.map((id) => members.find((one) => one.id === id)?.address ?? id.slice(0, ID_DIGITS));
+  const where = ids.map((id) => addressOf(id, members));
   const differs = `although both have the same commands: key ${name} in database ${db}${more}`;
   if (verdict === "own")
     bad(
@@ -217,6 +218,26 @@ function diagnoseState({ differing, members }: DiagnosedTimeline, bad: Add): voi
     bad(
       `its state and that of its member ${where.join(", ")} differ, ${differs}`,
       "restart both, one after the other: their states are rebuilt from their folders",
+    );
+}
+
+const addressOf = (id: string, members: readonly MemberReport[]): string =>
+  members.find((one) => one.id === id)?.address || id.slice(0, ID_DIGITS);
+
+/** Reports why the daemon does not vote in decisions. */
+function diagnoseDecisions(
+  { missingPromises, members }: DiagnosedTimeline,
+  isStarting: boolean,
+  { bad, passing }: Adders,
+): void {
+  if (missingPromises.length === 0) return;
+  const where = missingPromises.map((id) => addressOf(id, members)).join(", ");
+  const text = `it may have lost promises for decisions, and does not vote until ${where} ${missingPromises.length === 1 ? "has" : "have"} answered`;
+  if (isStarting) passing(text, SEE_LOG);
+  else
+    bad(
+      text,
+      "start these members; if one of them reports the same, stop it, and replace it by an empty one: dbsync members replace",
     );
 }
 

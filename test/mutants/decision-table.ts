@@ -11,6 +11,20 @@ const FOLD = "test/timeline/fold/decided-units.test.js";
 
 export const decisionMutants: readonly Mutant[] = [
   {
+    name: "decisions: a daemon without promises does not name the members that it waits for",
+    file: "cluster/peers/decisions/recovery.js",
+    find: "!this.#answered.has(id)",
+    replace: "false",
+    test: MEMBERS,
+  },
+  {
+    name: "decisions: a daemon that waits for promises reports no problem",
+    file: "protocol/figures/timeline-problems.js",
+    find: "missingPromises.length === 0",
+    replace: "true",
+    test: "test/operations/alarms.test.js",
+  },
+  {
     name: "decisions: a keeper proposes the unit again to which a member objects",
     file: "cluster/peers/decisions/keeper.js",
     find: "this.#owner.postpone(proposal.unit);",

@@ -157,6 +157,14 @@ export const ALARMS: Readonly<Record<string, Alarm>> = {
     ],
     page: "Restart the daemon that `dbsync status` names; it rebuilds its state from its folder: [different states](#different-states)",
   },
+  DbsyncPromisesLost: {
+    expr: "dbsyncd_decision_promises_missing > 0",
+    lasting: "5m",
+    severity: "critical",
+    summary: "{{ $labels.instance }} may have lost promises, and does not vote in decisions on conditions",
+    says: ["it may have lost promises for decisions, and does not vote until … answered"],
+    page: "Start the members that `dbsync status` names. If several members have lost promises, they wait for each other: [replace](#members-by-list) one of them after the other with an empty folder, until the last one votes. Until a majority votes, units with conditions are answered `undecided`",
+  },
   DbsyncMemberRefused: {
     expr: "dbsyncd_member_refused_entries > 0",
     lasting: null,

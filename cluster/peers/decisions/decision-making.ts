@@ -73,6 +73,11 @@ export class DecisionMaking {
     return this.#decisions?.isAmnesic ?? false;
   }
 
+  /** The ids of the members that have to answer before this daemon votes again, because it may have lost promises. */
+  get missingPromises(): readonly ByteString[] {
+    return this.#decisions?.missingPromises ?? [];
+  }
+
   get waiting(): number {
     return this.#decisions?.waiting ?? 0;
   }

@@ -116,6 +116,11 @@ export class Decisions {
     return this.#voter.isAmnesic;
   }
 
+  /** The members that have to answer before this daemon votes again. */
+  get missingPromises(): readonly ByteString[] {
+    return this.#recovery?.missing ?? [];
+  }
+
   #lists(): VotingLists | null {
     return this.#ports.lists(this.last.list);
   }

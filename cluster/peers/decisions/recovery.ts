@@ -30,6 +30,11 @@ export class Recovery {
     return this.ballot.round > 0 && this.#promises.size === this.#others.size;
   }
 
+  /** The members that have not answered yet. One that has lost its own promises cannot answer. */
+  get missing(): readonly ByteString[] {
+    return [...this.#others].filter((id) => !this.#answered.has(id));
+  }
+
   /** The latest vote of the other members. */
   get accepted(): Accepted | null {
     const found = [...this.#promises.values()].flatMap(({ accepted }) => accepted ?? []);

@@ -71,6 +71,11 @@ const problems: readonly (readonly [string, Partial<TimelineStatus>, RegExp])[] 
     { lists: [3, 3] },
     /numbers 3 and 3\).*; merge them as an administrator: dbsync members merge/,
   ],
+  [
+    "lost promises",
+    { missingPromises: ["ab", "cd".repeat(32)] },
+    /does not vote until 10\.0\.0\.2:1111, cdcdcdcdcdcd have answered; start these members; .* dbsync members replace/,
+  ],
   ["one missing group", { lostGroups: 1 }, /1 group of writes .* was missing from its log/],
   [
     "a log whose end is missing",

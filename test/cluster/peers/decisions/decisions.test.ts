@@ -96,6 +96,31 @@ test("a member that has lost its disk votes again only after all others have ans
   }
 });
 
+test("two members that have lost their promises name each other, and vote again once one of them is replaced", async () => {
+  const { world, members } = worldOf(seed(), 3);
+  const [a, b, c] = members as [Member, Member, Member];
+  await runFor(world, 1_000, () => clientActs(world));
+  for (const member of [a, b]) {
+    member.stop();
+    member.loseDisk();
+    member.start();
+  }
+  await runFor(world, 2_000, () => world.exchange());
+  assert.deepEqual(a.decisions?.missingPromises, [b.id]);
+  assert.deepEqual(b.decisions?.missingPromises, [a.id]);
+  const cas = world.submit(c, members, "x");
+  await runFor(world, 2_000, () => world.exchange());
+  assert.ok(!world.decidedUnits.has(cas.id));
+  a.stop();
+  const d = world.add("d");
+  const replaced = listOf(2, ["b", "c", "d"]);
+  d.lists = [listOf(1, ["a", "b", "c"]), replaced];
+  d.start();
+  for (const member of [b, c]) member.lists = [...member.lists, replaced];
+  await expectProgress(world, [b, c, d]);
+  assert.deepEqual(b.decisions?.missingPromises, []);
+});
+
 test("contended keys make progress with one of three members down", async () => {
   const { world, members } = worldOf(seed(), 3);
   const [a, b, c] = members as [Member, Member, Member];
