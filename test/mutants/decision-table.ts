@@ -304,4 +304,11 @@ export const decisionMutants: readonly Mutant[] = [
     replace: "",
     test: "test/cluster/members/member-lists.test.js",
   },
+  {
+    name: "decisions: a keeper that proposes nothing repeats its request, and the others wait",
+    file: "cluster/peers/decisions/decisions.js",
+    find: "else if (!isRepeated)",
+    replace: "else",
+    test: LIARS,
+  },
 ];

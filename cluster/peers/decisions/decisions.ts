@@ -276,9 +276,10 @@ export class Decisions {
   #promise(from: ByteString, ballot: Ballot): void {
     if (!this.#isVoting(ballot) || ballot.member !== from) return;
     this.#see(ballot);
+    const isRepeated = compareBallots(ballot, this.#voter.promised) === 0;
     const isPromised = this.#voter.promise(ballot, 0, (promise) => this.#sendPromise(from, promise));
-    if (isPromised) this.#wait(this.#ports.uptime());
-    else this.#outvote(from);
+    if (!isPromised) this.#outvote(from);
+    else if (!isRepeated) this.#wait(this.#ports.uptime());
   }
 
   /** Whether this daemon may promise and vote in a ballot. */

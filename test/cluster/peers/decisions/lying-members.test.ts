@@ -78,6 +78,16 @@ for (const [what, ballot] of INVENTED)
     await expectDecision(world, members);
   });
 
+test("members decide although a liar repeats a request for promises, and proposes nothing", async () => {
+  const { world, members } = honestMembers();
+  const ask = (): void => {
+    lie(members, { kind: "promise-request", ballot: ballotOf() });
+    world.scheduler.after(100, null, ask);
+  };
+  ask();
+  await expectDecision(world, members);
+});
+
 test("members decide although a liar's proposal leaves no later attempt", async () => {
   const { world, members } = honestMembers();
   const [a] = members;
