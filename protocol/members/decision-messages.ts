@@ -6,7 +6,17 @@ import { type ByteString, bytesOf } from "../byte-string.js";
 import { RespReader } from "../resp/resp-reader.js";
 import { type DecisionPosition, positionBytes, readPosition, SLOT_MAX } from "../version-2/decision-body.js";
 import { HASH_BYTES } from "../version-2/envelope.js";
-import { BALLOT_BYTES, type Ballot, readBallot, type Vote, writeBallot } from "./decision-votes.js";
+import {
+  BALLOT_BYTES,
+  type Ballot,
+  type Evidence,
+  type MemberSignature,
+  readBallot,
+  readMemberSignature,
+  type Vote,
+  writeBallot,
+  writeMemberSignature,
+} from "./decision-votes.js";
 import { readNumber } from "./member-elements.js";
 
 /** The last decision that is part of a member's state, like all before it. */
@@ -20,10 +30,9 @@ export interface LastDecision {
 
 /** The decision for which a member has voted last. */
 export interface AcceptedBody {
-  readonly ballot: Ballot;
   readonly body: Buffer;
-  /** The vote of a member that is not the ballot's keeper, or null if none is known. */
-  readonly evidence: Vote | null;
+  /** Its vote is of the ballot in which the member has voted. */
+  readonly evidence: Evidence;
 }
 
 /** The promise to vote in no ballot before this one. */
@@ -44,12 +53,13 @@ export type DecisionMessage =
   | { readonly kind: "unit"; readonly body: Buffer; readonly signature: Buffer }
   | { readonly kind: "promise-request"; readonly ballot: Ballot }
   | PromiseMessage
-  /** `evidence`: see `AcceptedBody`; null if no other member has voted for the decision yet. */
   | {
       readonly kind: "propose";
       readonly ballot: Ballot;
       readonly body: Buffer;
-      readonly evidence: Vote | null;
+      readonly signed: MemberSignature;
+      /** From an earlier ballot; null if the keeper has evaluated the unit. */
+      readonly evidence: Evidence | null;
     }
   | { readonly kind: "vote"; readonly vote: Vote }
   /** The sender has promised this ballot, and so does not vote in the one that the receiver has named. */
@@ -83,7 +93,13 @@ export function writeDecisionMessage(message: DecisionMessage): Buffer {
       return writeElements([kind, writeBallot(ballot), ...stateElements(accepted, last), String(notBefore)]);
     }
     case "propose":
-      return writeElements([kind, writeBallot(message.ballot), message.body, writeVote(message.evidence)]);
+      return writeElements([
+        kind,
+        writeBallot(message.ballot),
+        message.body,
+        writeMemberSignature(message.signed),
+        writeEvidence(message.evidence),
+      ]);
     case "vote":
       return writeElements([kind, writeVote(message.vote)]);
     default:
@@ -106,8 +122,8 @@ export function readDecisionMessage(bytes: Buffer): DecisionMessage {
 const LENGTHS: ReadonlyMap<string, number> = new Map([
   ["unit", 3],
   ["promise-request", 2],
-  ["promise", 9],
-  ["propose", 4],
+  ["promise", 8],
+  ["propose", 5],
   ["vote", 2],
   ["outvoted", 2],
 ]);
@@ -121,12 +137,15 @@ function readRest(kind: DecisionMessage["kind"], reader: RespReader): DecisionMe
       return { kind, ballot, ...readState(reader), notBefore: readNumber(reader) };
     }
     case "propose":
-      return { kind, ballot: expectBallot(reader), body: reader.readBulkView(), evidence: readVote(reader) };
-    case "vote": {
-      const vote = readVote(reader);
-      if (vote === null) throw reader.malformed("expected a vote");
-      return { kind, vote };
-    }
+      return {
+        kind,
+        ballot: expectBallot(reader),
+        body: reader.readBulkView(),
+        signed: readSigned(reader),
+        evidence: readEvidence(reader),
+      };
+    case "vote":
+      return { kind, vote: readVote(reader, reader.readBulkView()) };
     default:
       return { kind, ballot: expectBallot(reader) };
   }
@@ -140,26 +159,24 @@ export function writeStoredPromises({ promised, accepted, last }: StoredPromises
 /** @throws MalformedFrame */
 export function readStoredPromises(bytes: Buffer): StoredPromises {
   const reader = new RespReader(bytes);
-  if (reader.readArrayHead() !== 7) throw reader.malformed("expected promises");
+  if (reader.readArrayHead() !== 6) throw reader.malformed("expected promises");
   const promised = readOptionalBallot(reader);
   return { promised, ...readState(reader) };
 }
 
 const stateElements = (accepted: AcceptedBody | null, { slot, orderKey, list }: LastDecision): Element[] => [
-  accepted === null ? EMPTY : writeBallot(accepted.ballot),
   accepted?.body ?? EMPTY,
-  writeVote(accepted?.evidence ?? null),
+  writeEvidence(accepted?.evidence ?? null),
   String(slot),
   positionBytes(orderKey),
   String(list),
 ];
 
 function readState(reader: RespReader): Pick<StoredPromises, "accepted" | "last"> {
-  const ballot = readOptionalBallot(reader);
-  const [body, evidence] = [reader.readBulkView(), readVote(reader)];
+  const [body, evidence] = [reader.readBulkView(), readEvidence(reader)];
   const last = { slot: readNumber(reader), orderKey: readPosition(reader), list: readNumber(reader) };
   if (last.slot >= SLOT_MAX) throw reader.malformed("expected a slot");
-  return { accepted: ballot === null ? null : { ballot, body, evidence }, last };
+  return { accepted: evidence === null ? null : { body, evidence }, last };
 }
 
 function expectBallot(reader: RespReader): Ballot {
@@ -177,8 +194,7 @@ function readOptionalBallot(reader: RespReader): Ballot | null {
 }
 
 /** Writes a vote as ballot ‖ slot (8) ‖ decision (32) ‖ length (1) ‖ SubjectPublicKeyInfo ‖ signature. */
-function writeVote(vote: Vote | null): Buffer {
-  if (vote === null) return EMPTY;
+function writeVote(vote: Vote): Buffer {
   const { ballot, slot, decision, spki, signature } = vote;
   const number = Buffer.alloc(8);
   number.writeBigUInt64BE(BigInt(slot));
@@ -186,9 +202,7 @@ function writeVote(vote: Vote | null): Buffer {
   return Buffer.concat([writeBallot(ballot), number, Buffer.from(texts.join(""), "latin1")]);
 }
 
-function readVote(reader: RespReader): Vote | null {
-  const bytes = reader.readBulkView();
-  if (bytes.length === 0) return null;
+function readVote(reader: RespReader, bytes: Buffer): Vote {
   const ballot = readBallot(bytes);
   const start = BALLOT_BYTES + 8 + HASH_BYTES;
   if (ballot === null || start >= bytes.length) throw reader.malformed("expected a vote");
@@ -197,6 +211,27 @@ function readVote(reader: RespReader): Vote | null {
   const decision: ByteString = bytesOf(bytes, BALLOT_BYTES + 8, start);
   const end = start + 1 + (bytes[start] as number);
   return { ballot, slot, decision, spki: bytesOf(bytes, start + 1, end), signature: bytesOf(bytes, end) };
+}
+
+/** Writes evidence as the keeper's signature ‖ vote. */
+const writeEvidence = (evidence: Evidence | null): Buffer =>
+  evidence === null
+    ? EMPTY
+    : Buffer.concat([writeMemberSignature(evidence.proposal), writeVote(evidence.vote)]);
+
+function readEvidence(reader: RespReader): Evidence | null {
+  const bytes = reader.readBulkView();
+  if (bytes.length === 0) return null;
+  const proposal = readMemberSignature(bytes);
+  if (proposal === null) throw reader.malformed("expected a signature");
+  return { proposal: proposal.signed, vote: readVote(reader, bytes.subarray(proposal.end)) };
+}
+
+function readSigned(reader: RespReader): MemberSignature {
+  const bytes = reader.readBulkView();
+  const found = readMemberSignature(bytes);
+  if (found?.end !== bytes.length) throw reader.malformed("expected a signature");
+  return found.signed;
 }
 
 function writeElements(elements: readonly Element[]): Buffer {

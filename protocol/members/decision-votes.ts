@@ -20,24 +20,38 @@ export interface Ballot {
   readonly attempt: number;
 }
 
+/** A member's key, as SubjectPublicKeyInfo in DER, and its signature. */
+export interface MemberSignature {
+  readonly spki: ByteString;
+  readonly signature: ByteString;
+}
+
 /** A member's vote for a decision. */
-export interface Vote {
+export interface Vote extends MemberSignature {
   readonly ballot: Ballot;
   readonly slot: number;
   /** The id of the decision's entry, 32 bytes. */
   readonly decision: ByteString;
-  /** The voter's key: SubjectPublicKeyInfo, DER. */
-  readonly spki: ByteString;
-  readonly signature: ByteString;
+}
+
+/**
+ * Shows that two members have checked a decision: the keeper of the vote's ballot has proposed it, and another member
+ * has voted for it. In a list with one member, both are the same.
+ */
+export interface Evidence {
+  readonly vote: Vote;
+  /** The keeper's signature of its proposal in the ballot of the vote. */
+  readonly proposal: MemberSignature;
 }
 
 /** The votes of a majority for one decision in one ballot. */
 export interface Certificate {
   readonly ballot: Ballot;
-  readonly votes: readonly Pick<Vote, "spki" | "signature">[];
+  readonly votes: readonly MemberSignature[];
 }
 
-const DOMAIN = "dbsync2\0decision\0";
+const VOTE_DOMAIN = "dbsync2\0decision\0";
+const PROPOSAL_DOMAIN = "dbsync2\0proposal\0";
 /** list (4) ‖ hash of the list (32) ‖ round (4) ‖ member (32) ‖ attempt (4). */
 export const BALLOT_BYTES = 4 + HASH_BYTES + 4 + HASH_BYTES + 4;
 /** The maximum number of attempts in a round, and of rounds in a list. A ballot above it is malformed. */
@@ -57,15 +71,21 @@ export function compareBallots(a: Ballot | null, b: Ballot | null): number {
 
 const compareBytes = (a: ByteString, b: ByteString): number => (a < b ? -1 : a > b ? 1 : 0);
 
+type Voted = Pick<Vote, "ballot" | "slot" | "decision">;
+
 /** Returns the bytes that a vote's signature covers. @param cluster  32 bytes */
-export function voteBytes(
-  cluster: ByteString,
-  { ballot, slot, decision }: Pick<Vote, "ballot" | "slot" | "decision">,
-): Buffer {
+export const voteBytes = (cluster: ByteString, vote: Voted): Buffer =>
+  votedBytes(VOTE_DOMAIN + cluster, vote);
+
+/** Returns the bytes that the keeper's signature of its proposal covers. @param cluster  32 bytes */
+export const proposalBytes = (cluster: ByteString, proposal: Voted): Buffer =>
+  votedBytes(PROPOSAL_DOMAIN + cluster, proposal);
+
+function votedBytes(domain: string, { ballot, slot, decision }: Voted): Buffer {
   const number = Buffer.alloc(8);
   number.writeBigUInt64BE(BigInt(slot));
   return Buffer.concat([
-    Buffer.from(DOMAIN + cluster, "latin1"),
+    Buffer.from(domain, "latin1"),
     writeBallot(ballot),
     number,
     Buffer.from(decision, "latin1"),
@@ -97,29 +117,42 @@ export function readBallot(bytes: Buffer, offset = 0): Ballot | null {
   return ballot.round <= ROUND_MAX && ballot.attempt <= ROUND_MAX ? ballot : null;
 }
 
-/** Packs a certificate as ballot ‖ votes, each as length (1) ‖ SubjectPublicKeyInfo ‖ length (1) ‖ signature. */
-export function writeCertificate({ ballot, votes }: Certificate): Buffer {
-  const parts = [writeBallot(ballot)];
-  for (const { spki, signature } of votes)
-    for (const part of [spki, signature]) parts.push(Buffer.of(part.length), Buffer.from(part, "latin1"));
-  return Buffer.concat(parts);
+/** Packs a signature as length (1) ‖ SubjectPublicKeyInfo ‖ length (1) ‖ signature. */
+export function writeMemberSignature({ spki, signature }: MemberSignature): Buffer {
+  const lengths = [spki, signature].map((part) => String.fromCharCode(part.length));
+  return Buffer.from(`${lengths[0]}${spki}${lengths[1]}${signature}`, "latin1");
 }
+
+/** @returns the signature and the offset of its end, or null if the bytes are too short */
+export function readMemberSignature(
+  bytes: Buffer,
+  offset = 0,
+): { readonly signed: MemberSignature; readonly end: number } | null {
+  let end = offset;
+  const part = (): ByteString => {
+    const start = end + 1;
+    end = start + (bytes[end] ?? bytes.length);
+    return bytesOf(bytes, start, end);
+  };
+  const signed = { spki: part(), signature: part() };
+  return end > bytes.length ? null : { signed, end };
+}
+
+/** Packs a certificate as ballot ‖ votes. */
+export const writeCertificate = ({ ballot, votes }: Certificate): Buffer =>
+  Buffer.concat([writeBallot(ballot), ...votes.map(writeMemberSignature)]);
 
 /** Unpacks a certificate. @returns null if the bytes are not a certificate */
 export function readCertificate(bytes: Buffer): Certificate | null {
   const ballot = readBallot(bytes);
   if (ballot === null) return null;
-  const votes: { spki: ByteString; signature: ByteString }[] = [];
+  const votes: MemberSignature[] = [];
   let offset = BALLOT_BYTES;
-  const part = (): ByteString => {
-    const start = offset + 1;
-    offset = start + (bytes[offset] ?? bytes.length);
-    return bytesOf(bytes, start, offset);
-  };
   while (offset < bytes.length) {
-    const [spki, signature] = [part(), part()];
-    if (offset > bytes.length) return null;
-    votes.push({ spki, signature });
+    const vote = readMemberSignature(bytes, offset);
+    if (vote === null) return null;
+    votes.push(vote.signed);
+    offset = vote.end;
   }
   return { ballot, votes };
 }

@@ -1,7 +1,8 @@
-/** The searches of docs/model/conditions.pml and docs/model/liar.pml. */
+/** The searches of docs/model/conditions.pml, liar.pml and evidence.pml. */
 import { holds, limit, mistake, type Search } from "./search.js";
 
 const ONE_DECISION = "a slot has one decision";
+const FOUND_OUTCOME = "a decision has an outcome that an honest member has found";
 const KNOWN_PLAIN_WRITE = "an outcome depends on each plain write that a majority had";
 
 /** Lists of members as sets of bits: one of three is replaced, a fourth is added, the fourth or two of three are evicted. */
@@ -191,5 +192,22 @@ export const liar: readonly Search[] = [
     ONE_DECISION,
     "liar MEMBERS=5 QUORUM=3 BALLOTS=2",
     "liar-of-five",
+  ),
+];
+
+export const evidence: readonly Search[] = [
+  holds("an outcome with a liar among 4 members, 3 ballots", "evidence MEMBERS=4 BALLOTS=3"),
+  holds("an outcome with a liar among 3 members, 3 ballots", "evidence MEMBERS=3 BALLOTS=3"),
+  mistake(
+    "evidence does not contain the keeper's signature of the proposal",
+    FOUND_OUTCOME,
+    "evidence UNSIGNED_PROPOSAL MEMBERS=3 BALLOTS=2",
+    "unsigned-proposal",
+  ),
+  mistake(
+    "a keeper proposes what a promise contains, without evidence",
+    FOUND_OUTCOME,
+    "evidence UNPROVEN_ACCEPTED MEMBERS=3 BALLOTS=2",
+    "unproven-accepted",
   ),
 ];

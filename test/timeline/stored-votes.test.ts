@@ -12,10 +12,12 @@ import type { TimelineParts } from "../../timeline/timeline-environment.js";
 const AT = 1_700_000_000_000;
 const ballot = { list: 1, listHash: "l".repeat(32), round: 1, member: "m".repeat(32), attempt: 0 };
 const body = writeDecision({ slot: 1, previous: null, at: AT, seq: 0, outcome: "unmet", unit: null });
+const signed = { spki: "spki", signature: "signature" };
+const vote = { ...signed, ballot, slot: 1, decision: "d".repeat(32) };
 const PROMISES = writeStoredPromises({
   ...NO_PROMISES,
   promised: ballot,
-  accepted: { ballot, body, evidence: null },
+  accepted: { body, evidence: { vote, proposal: signed } },
 });
 
 class Scene {

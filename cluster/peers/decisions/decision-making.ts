@@ -161,7 +161,7 @@ export class DecisionMaking {
   #stateOf({ promised, accepted, last }: ReturnType<typeof readStoredPromises>): VoterState | null {
     const proposal = accepted === null ? null : this.#read(accepted.body);
     if (accepted !== null && proposal === null) return null;
-    return { promised, last, accepted: accepted && proposal && { ...accepted, proposal } };
+    return { promised, last, accepted: accepted && proposal && { proposal, evidence: accepted.evidence } };
   }
 
   #folded(entries: readonly Entry[]): void {
@@ -208,7 +208,7 @@ export class DecisionMaking {
       isConnected: (id) => cluster.members.has(id),
       send: (to, message) => this.#send(to, message),
       save: ({ accepted, ...state }, then) => {
-        const stored = accepted && { ...accepted, body: accepted.proposal.body };
+        const stored = accepted && { body: accepted.proposal.body, evidence: accepted.evidence };
         timeline.decided.storePromises(writeStoredPromises({ ...state, accepted: stored }), () => {
           then();
           this.#pin();

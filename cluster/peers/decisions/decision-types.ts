@@ -1,7 +1,7 @@
 /** The terms of decisions: docs/protocol-v2.md "Decisions" defines them. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { DecisionMessage, LastDecision } from "../../../protocol/members/decision-messages.js";
-import type { Ballot, Certificate, Vote } from "../../../protocol/members/decision-votes.js";
+import type { Ballot, Certificate, Evidence } from "../../../protocol/members/decision-votes.js";
 import type { OrderKey } from "../../../timeline/entries/entry.js";
 
 /** A client's signed envelope that waits for its decision. */
@@ -28,10 +28,9 @@ export interface Proposal extends OrderKey {
 
 /** The decision for which a member has voted last. */
 export interface Accepted {
-  readonly ballot: Ballot;
   readonly proposal: Proposal;
-  /** The vote of a member that is not the ballot's keeper: it shows that a second member has checked the outcome. */
-  readonly evidence: Vote | null;
+  /** Its vote is of the ballot in which the member has voted. */
+  readonly evidence: Evidence;
 }
 
 /** What a member must not forget. */

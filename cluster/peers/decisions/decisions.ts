@@ -12,9 +12,9 @@ import type {
 import {
   type Ballot,
   compareBallots,
+  type Evidence,
   ROUND_MAX,
   type Vote,
-  voteBytes,
 } from "../../../protocol/members/decision-votes.js";
 import type {
   DecisionPorts,
@@ -26,6 +26,7 @@ import type {
 } from "./decision-types.js";
 import { Keeper, nextAttempt } from "./keeper.js";
 import { Recovery } from "./recovery.js";
+import { SignatureChecks } from "./signature-checks.js";
 import { VoteCount } from "./vote-count.js";
 import { Voter } from "./voter.js";
 
@@ -61,6 +62,7 @@ interface Pending {
 
 export class Decisions {
   readonly #ports: DecisionPorts;
+  readonly #signatures: SignatureChecks;
   readonly #voter: Voter;
   readonly #votes = new VoteCount();
   readonly #keeper: Keeper;
@@ -84,6 +86,7 @@ export class Decisions {
   /** @param stored  the stored state, or null if it may have been lost */
   constructor(ports: DecisionPorts, stored: VoterState | null) {
     this.#ports = ports;
+    this.#signatures = new SignatureChecks(ports, () => this.#lists());
     this.#voter = new Voter(ports, stored);
     this.#keeper = new Keeper(
       ports,
@@ -234,7 +237,11 @@ export class Decisions {
   #receivePromise(from: ByteString, { ballot, last, accepted: sent, notBefore }: PromiseMessage): void {
     const proposal = sent === null ? null : this.#ports.read(sent.body);
     if (sent !== null && proposal === null) return;
-    const accepted = sent === null || proposal === null ? null : { ...sent, proposal };
+    // A list that is earlier than that of the last decision can decide no more.
+    const isOver = sent !== null && sent.evidence.vote.ballot.list < this.last.list;
+    const accepted = sent === null || proposal === null || isOver ? null : { ...sent, proposal };
+    // The keeper does not evaluate what it proposes again.
+    if (accepted !== null && !this.#signatures.isEvidence(accepted.evidence, accepted.proposal)) return;
     const promise: PromiseOf = { ballot, last, accepted, notBefore };
     this.#recovery?.promised(from, promise);
     this.#keeper.promised(from, promise);
@@ -242,8 +249,7 @@ export class Decisions {
   }
 
   #sendPromise(to: ByteString, { accepted, ...promise }: PromiseOf): void {
-    const { ballot, proposal, evidence } = accepted ?? { ballot: null, proposal: null, evidence: null };
-    const sent = ballot === null || proposal === null ? null : { ballot, body: proposal.body, evidence };
+    const sent = accepted && { body: accepted.proposal.body, evidence: accepted.evidence };
     this.#ports.send(to, { kind: "promise", ...promise, accepted: sent });
   }
 
@@ -296,12 +302,12 @@ export class Decisions {
   }
 
   #proposed(from: ByteString, message: Propose): void {
-    const { ballot, body } = message;
+    const { ballot, body, signed, evidence } = message;
     if (!this.#isVoting(ballot) || ballot.member !== from) return;
     this.#see(ballot);
     const proposal = this.#ports.read(body);
     if (proposal === null) return;
-    if (message.evidence !== null) this.#receiveVote(message.evidence);
+    if (evidence !== null) this.#receiveVote(evidence.vote);
     const isEarlier = compareBallots(ballot, this.#voter.promised) < 0;
     if (!isEarlier || this.#votes.isVotedFor(proposal)) this.#votes.addProposal(proposal, this.last.slot);
     this.#count(proposal.slot);
@@ -309,7 +315,8 @@ export class Decisions {
     const isSame =
       this.#pending?.proposal.id === proposal.id &&
       compareBallots(this.#pending.message.ballot, ballot) === 0;
-    if (!isSame) this.#pending = { from, message, proposal, since: now };
+    if (!isSame && this.#signatures.isProposed(ballot, proposal, signed))
+      this.#pending = { from, message, proposal, since: now };
     this.#judge();
   }
 
@@ -318,7 +325,7 @@ export class Decisions {
     const pending = this.#pending;
     if (pending === null) return;
     const { from, proposal, message, since } = pending;
-    const { ballot, evidence } = message;
+    const { ballot, signed, evidence } = message;
     this.#follow({ slot: proposal.slot - 1, orderKey: proposal.previous, list: this.last.list });
     const { last, promised } = this.#voter;
     if (proposal.slot <= last.slot || !this.#isVoting(ballot)) this.#pending = null;
@@ -327,7 +334,7 @@ export class Decisions {
       this.#outvote(from);
     } else if (proposal.slot === last.slot + 1 && !this.#voter.isAmnesic) {
       const { open } = this.#voter;
-      const hasVoted = open !== null && compareBallots(open.ballot, ballot) === 0;
+      const hasVoted = open !== null && compareBallots(open.evidence.vote.ballot, ballot) === 0;
       if (hasVoted && open.proposal.id !== proposal.id) {
         this.#pending = null;
         return;
@@ -336,7 +343,7 @@ export class Decisions {
       const judgement = isChecked ? "yes" : this.#ports.judge(proposal);
       if (judgement === "wait" && this.#ports.uptime() - since < OBJECT_AFTER_MS) return;
       this.#pending = null;
-      if (judgement === "yes") this.#voter.vote(ballot, proposal, null, (vote) => this.#voted(vote));
+      if (judgement === "yes") this.#voter.vote(ballot, proposal, signed, null, (vote) => this.#voted(vote));
       else this.#object(from, ballot, judgement === "wait" ? 0 : judgement.notBefore);
     }
   }
@@ -347,30 +354,18 @@ export class Decisions {
   }
 
   /**
-   * Whether another member than the keeper has voted for this decision in an earlier ballot. A majority may have voted
-   * for it, so this daemon may no longer object.
+   * Whether two members have checked this decision in an earlier ballot. A majority may have voted for it, so this daemon
+   * may no longer object.
    */
-  #isEvidence(vote: Vote | null, { slot, id }: Proposal, ballot: Ballot): boolean {
-    if (vote === null || vote.slot !== slot || vote.decision !== id) return false;
-    const voter = this.#voterOf(vote);
-    return voter !== null && voter !== vote.ballot.member && compareBallots(vote.ballot, ballot) < 0;
-  }
-
-  /** Returns the member that has signed a vote, or null if its signature is not valid. */
-  #voterOf(vote: Vote): ByteString | null {
-    const { cluster, hash, verify } = this.#ports;
-    const lists = this.#lists();
-    const id = hash(Buffer.from(vote.spki, "latin1"));
-    const list = [lists?.current, ...(lists?.earlier ?? [])].find(
-      (one) => one?.hash === vote.ballot.listHash,
-    );
-    return list?.members.has(id) && verify(vote.spki, voteBytes(cluster, vote), vote.signature) ? id : null;
+  #isEvidence(evidence: Evidence | null, proposal: Proposal, ballot: Ballot): boolean {
+    if (evidence === null || compareBallots(evidence.vote.ballot, ballot) >= 0) return false;
+    return this.#signatures.isEvidence(evidence, proposal);
   }
 
   #receiveVote(vote: Vote): void {
     const claimed = this.#ports.hash(Buffer.from(vote.spki, "latin1"));
     if (this.#votes.has(vote, claimed, this.last.slot)) return;
-    const voter = this.#voterOf(vote);
+    const voter = this.#signatures.voterOf(vote);
     if (voter !== null) this.#addVote(vote, voter);
   }
 

@@ -8,6 +8,8 @@ import type { LastDecision } from "../../../protocol/members/decision-messages.j
 import {
   type Ballot,
   compareBallots,
+  type Evidence,
+  type MemberSignature,
   ROUND_MAX,
   type Vote,
 } from "../../../protocol/members/decision-votes.js";
@@ -40,8 +42,9 @@ interface Preparation {
 
 interface Proposed {
   readonly proposal: Proposal;
-  /** A vote that shows that another member has checked the decision, or null if none is known. */
-  readonly evidence: Vote | null;
+  readonly signed: MemberSignature;
+  /** Shows that two members have checked the decision in an earlier ballot; null: this daemon has evaluated it. */
+  readonly evidence: Evidence | null;
   /** Promises for the next attempt, by the members that object. */
   readonly objections: Map<ByteString, PromiseOf>;
   hasVoted: boolean;
@@ -226,34 +229,36 @@ export class Keeper {
     }
   }
 
-  #begin(proposal: Proposal, evidence: Vote | null): void {
+  #begin(proposal: Proposal, evidence: Evidence | null): void {
     const now = this.#ports.uptime();
-    this.#proposed = { proposal, evidence, objections: new Map(), hasVoted: false, sentAt: now };
+    const signed = this.#voter.propose(this.#ballot as Ballot, proposal);
+    this.#proposed = { proposal, signed, evidence, objections: new Map(), hasVoted: false, sentAt: now };
     this.#votes.addProposal(proposal, this.#owner.last().slot);
     this.#send(this.#proposed, now);
   }
 
   #send(proposed: Proposed, now: number): void {
     proposed.sentAt = now;
-    const { proposal, evidence } = proposed;
+    const { proposal, signed, evidence } = proposed;
     const ballot = this.#ballot as Ballot;
-    this.#owner.broadcast({ kind: "propose", ballot, body: proposal.body, evidence });
+    this.#owner.broadcast({ kind: "propose", ballot, body: proposal.body, signed, evidence });
   }
 
   /** Votes for the proposal, if a majority needs only this vote. */
   #vote(): void {
     const [ballot, proposed, lists] = [this.#ballot, this.#proposed, this.#owner.lists()];
     if (ballot === null || proposed === null || proposed.hasVoted || lists === null) return;
-    const { proposal } = proposed;
+    const { proposal, signed } = proposed;
     if (proposal.slot <= this.#owner.last().slot) return;
     const votes = this.#votes.votesFor(proposal.slot, ballot, proposal.id);
     const ids = new Set([...votes.keys(), this.#ports.own.id]);
     if (!isMajority(lists.current, ids)) return;
-    const evidence = proposed.evidence ?? [...votes.values()][0] ?? null;
-    proposed.hasVoted = this.#voter.vote(ballot, proposal, evidence, this.#owner.voted);
+    const other = [...votes.values()][0] ?? null;
+    proposed.hasVoted = this.#voter.vote(ballot, proposal, signed, other, this.#owner.voted);
   }
 }
 
 export const nextAttempt = (ballot: Ballot): Ballot => ({ ...ballot, attempt: ballot.attempt + 1 });
 
-const latestFirst = (a: Accepted, b: Accepted): number => compareBallots(b.ballot, a.ballot);
+const latestFirst = (a: Accepted, b: Accepted): number =>
+  compareBallots(b.evidence.vote.ballot, a.evidence.vote.ballot);

@@ -38,7 +38,7 @@ export class Recovery {
   /** The latest vote of the other members. */
   get accepted(): Accepted | null {
     const found = [...this.#promises.values()].flatMap(({ accepted }) => accepted ?? []);
-    return found.sort((a, b) => compareBallots(b.ballot, a.ballot))[0] ?? null;
+    return found.sort((a, b) => compareBallots(b.evidence.vote.ballot, a.evidence.vote.ballot))[0] ?? null;
   }
 
   get last(): LastDecision {

@@ -7,6 +7,9 @@ import { type LastDecision, NO_PROMISES } from "../../../protocol/members/decisi
 import {
   type Ballot,
   compareBallots,
+  type Evidence,
+  type MemberSignature,
+  proposalBytes,
   type Vote,
   voteBytes,
 } from "../../../protocol/members/decision-votes.js";
@@ -66,16 +69,30 @@ export class Voter {
     return true;
   }
 
+  /** Signs a proposal in this daemon's own ballot. */
+  propose(ballot: Ballot, { slot, id }: Proposal): MemberSignature {
+    const { own, cluster, sign } = this.#ports;
+    return { spki: own.spki, signature: sign(proposalBytes(cluster, { ballot, slot, decision: id })) };
+  }
+
   /**
    * Votes for a decision in the next slot.
+   * @param signed  the keeper's signature of its proposal
+   * @param other  a vote of another member in this ballot, if this daemon is the keeper
    * @param then  receives the vote once it is stored
    * @returns whether no later ballot has been promised
    */
-  vote(ballot: Ballot, proposal: Proposal, evidence: Vote | null, then: (vote: Vote) => void): boolean {
+  vote(
+    ballot: Ballot,
+    proposal: Proposal,
+    signed: MemberSignature,
+    other: Vote | null,
+    then: (vote: Vote) => void,
+  ): boolean {
     if (this.isAmnesic || compareBallots(ballot, this.promised) < 0) return false;
     const vote = this.#signed(ballot, proposal);
-    const isKeeper = ballot.member === this.#ports.own.id;
-    const accepted = { ballot, proposal, evidence: isKeeper ? evidence : vote };
+    const evidence: Evidence = { vote: other ?? vote, proposal: signed };
+    const accepted = { proposal, evidence };
     this.#save({ ...this.#state, promised: ballot, accepted }, () => then(vote));
     return true;
   }

@@ -14,6 +14,7 @@ import {
 import {
   type Ballot,
   compareBallots,
+  proposalBytes,
   readCertificate,
   voteBytes,
   writeCertificate,
@@ -29,22 +30,17 @@ const ballot: Ballot = {
 const vote = { ballot, slot: 9, decision: "d".repeat(32), spki: "spki", signature: "signature" };
 const body = Buffer.from("body");
 const last = { slot: 8, orderKey: { at: 1_790_000_000_000, seq: 1, id: "i".repeat(32) }, list: 6 };
-const accepted = { ballot, body, evidence: vote };
+const signed = { spki: "keeper", signature: "its signature" };
+const evidence = { vote, proposal: signed };
+const accepted = { body, evidence };
 
 const MESSAGES: readonly DecisionMessage[] = [
   { kind: "unit", body, signature: Buffer.from("s") },
   { kind: "promise-request", ballot },
   { kind: "promise", ballot, last, accepted, notBefore: 5 },
-  {
-    kind: "promise",
-    ballot,
-    last: NO_PROMISES.last,
-    accepted: { ...accepted, evidence: null },
-    notBefore: 0,
-  },
-  { kind: "promise", ballot, last, accepted: null, notBefore: 0 },
-  { kind: "propose", ballot, body, evidence: vote },
-  { kind: "propose", ballot, body, evidence: null },
+  { kind: "promise", ballot, last: NO_PROMISES.last, accepted: null, notBefore: 0 },
+  { kind: "propose", ballot, body, signed, evidence },
+  { kind: "propose", ballot, body, signed, evidence: null },
   { kind: "vote", vote },
   { kind: "outvoted", ballot },
 ];
@@ -94,10 +90,11 @@ test("ballots are ordered by list, round, member and attempt", () => {
   assert.equal(compareBallots(ballot, { ...ballot }), 0);
 });
 
-test("a vote's signature covers the cluster, the ballot, the slot and the decision", () => {
+test("a vote's signature covers that it is a vote, the cluster, the ballot, the slot and the decision", () => {
   const cluster = "c".repeat(32);
   const signed = voteBytes(cluster, vote).toString("latin1");
   const others = [
+    proposalBytes(cluster, vote),
     voteBytes("x".repeat(32), vote),
     voteBytes(cluster, { ...vote, slot: 10 }),
     voteBytes(cluster, { ...vote, decision: "e".repeat(32) }),

@@ -5,6 +5,9 @@ import { VoteCount } from "../../../../cluster/peers/decisions/vote-count.js";
 import type { DecisionMessage } from "../../../../protocol/members/decision-messages.js";
 import {
   type Ballot,
+  type Evidence,
+  type MemberSignature,
+  proposalBytes,
   ROUND_MAX,
   readBallot,
   type Vote,
@@ -14,7 +17,7 @@ import {
 } from "../../../../protocol/members/decision-votes.js";
 import { LIST_MEMBERS_MAX } from "../../../../protocol/members/member-list.js";
 import { readEntries, writeEntries } from "../../../../protocol/members/packed-entries.js";
-import { CLUSTER, idOf, listOf, type Member, signedBy, World } from "./simulated-members.js";
+import { CLUSTER, idOf, idOfBody, listOf, type Member, signedBy, World } from "./simulated-members.js";
 
 const NAMES = ["a", "b", "liar"];
 const LIST = listOf(1, NAMES);
@@ -49,6 +52,22 @@ async function expectDecision(world: World, members: readonly Member[]): Promise
   await world.scheduler.runUntil(world.scheduler.time + 5_000);
   for (const member of members)
     assert.ok(member.decisionOn(cas.id) !== null, `${member.name} has the decision`);
+}
+
+const voteOf = (spki: string, decision: string, ballot = ballotOf()): Vote => {
+  const vote = { ballot, slot: 1, decision };
+  return { ...vote, spki, signature: signedBy(spki, voteBytes(CLUSTER, vote)) };
+};
+
+/** Returns a proposal of the liar. */
+function proposalOf(ballot: Ballot, body: Buffer, evidence: Evidence | null = null): DecisionMessage {
+  const { slot } = JSON.parse(body.toString("latin1")) as { slot: number };
+  const signed = signedProposal("key of liar", { ballot, slot, decision: idOfBody(body) });
+  return { kind: "propose", ballot, body, signed, evidence };
+}
+
+function signedProposal(spki: string, proposal: Parameters<typeof proposalBytes>[1]): MemberSignature {
+  return { spki, signature: signedBy(spki, proposalBytes(CLUSTER, proposal)) };
 }
 
 test("a ballot with the last round or attempt is malformed, and earlier ones can be followed by another", () => {
@@ -94,7 +113,7 @@ test("members decide although a liar's proposal leaves no later attempt", async 
   const body = Buffer.from(
     JSON.stringify({ slot: 1, previous: null, at: 1, cas: world.casOf(a, "y"), isApplied: false }),
   );
-  lie(members, { kind: "propose", ballot: ballotOf({ attempt: ROUND_MAX }), body, evidence: null });
+  lie(members, proposalOf(ballotOf({ attempt: ROUND_MAX }), body));
   await world.scheduler.runUntil(500);
   await expectDecision(world, members);
   for (const { stored } of members) assert.ok((stored?.promised?.attempt ?? 0) <= ROUND_MAX);
@@ -153,20 +172,14 @@ test("a member that believes in an invented decision returns to the others' with
   const c = world.members.get(idOf("liar")) as Member;
   c.start();
   b.prunedTo = 1_700_000_000_000;
-  b.decisions?.receive(c.id, {
-    kind: "propose",
-    ballot: ballotOf({ round: 1 }),
-    body: Buffer.from(
-      JSON.stringify({
-        slot: 100,
-        previous: { at: 1, seq: 0, id: "i".repeat(32) },
-        at: 1_700_000_000_001,
-        cas: world.casOf(a, "y"),
-        isApplied: false,
-      }),
-    ),
-    evidence: null,
-  });
+  const invented = {
+    slot: 100,
+    previous: { at: 1, seq: 0, id: "i".repeat(32) },
+    at: 1_700_000_000_001,
+    cas: world.casOf(a, "y"),
+    isApplied: false,
+  };
+  b.decisions?.receive(c.id, proposalOf(ballotOf({ round: 1 }), Buffer.from(JSON.stringify(invented))));
   assert.equal(b.decisions?.last.slot, 99);
   assert.equal(b.decisions?.last.list, 0, "the number of the list is not believed");
   await world.scheduler.runUntil(1_000);
@@ -176,10 +189,123 @@ test("a member that believes in an invented decision returns to the others' with
   await expectDecision(world, members);
 });
 
-const voteOf = (spki: string, decision: string, ballot = ballotOf()): Vote => {
-  const vote = { ballot, slot: 1, decision };
-  return { ...vote, spki, signature: signedBy(spki, voteBytes(CLUSTER, vote)) };
-};
+/** A decision with a wrong outcome: the condition of its unit does not hold. */
+function wrongDecision(world: World, at: Member): { readonly body: Buffer; readonly id: string } {
+  const cas = { ...world.casOf(at, "x"), expects: "another writer" };
+  const decision = { slot: 1, previous: null, at: at.clock + 1_000, cas, isApplied: true };
+  const body = Buffer.from(JSON.stringify(decision));
+  return { body, id: idOfBody(body) };
+}
+
+/** Expects that the members decide, but not as the liar wants it. */
+async function expectOwnDecision(world: World, members: readonly Member[]): Promise<void> {
+  await expectDecision(world, members);
+  for (const { cas, isApplied } of world.decidedUnits.values())
+    assert.ok(!isApplied || cas?.expects === "", "a unit whose condition does not hold is not applied");
+}
+
+/** The evidence of a liar: its vote for a decision, and a signature that the keeper of the ballot has not made. */
+function falseEvidence(decision: string, ballot: Ballot, signer: string): Evidence {
+  const vote = voteOf("key of liar", decision, ballot);
+  return { vote, proposal: signedProposal(signer, vote) };
+}
+
+/** The keepers of the ballots in which the liar claims to have voted, and whose key signs the proposal. */
+const FALSE_EVIDENCE: readonly [keeper: string, signer: string][] = [
+  ["a", "key of liar"],
+  ["liar", "key of liar"],
+  ["no member", "key of no member"],
+];
+
+for (const [keeper, signer] of FALSE_EVIDENCE) {
+  test(`members evaluate a proposal with a liar's vote in a ballot of ${keeper}`, async () => {
+    const { world, members } = honestMembers();
+    const { body, id } = wrongDecision(world, members[0]);
+    const ballot = ballotOf({ round: 2 });
+    lie(members, { kind: "promise-request", ballot });
+    const evidence = falseEvidence(id, ballotOf({ member: idOf(keeper) }), signer);
+    lie(members, proposalOf(ballot, body, evidence));
+    await world.scheduler.runUntil(100);
+    lie(members, { kind: "vote", vote: voteOf("key of liar", id, ballot) });
+    await expectOwnDecision(world, members);
+  });
+
+  test(`a keeper does not propose what a liar has voted for in a ballot of ${keeper}`, async () => {
+    const { world, members } = honestMembers();
+    const [a, b] = members;
+    const { body, id } = wrongDecision(world, a);
+    const evidence = falseEvidence(id, ballotOf({ round: 0, member: idOf(keeper) }), signer);
+    world.trace = (from, _to, message) => {
+      const receiver = from === a.id ? [a] : [b];
+      if (message.kind === "propose")
+        lie(receiver, { kind: "vote", vote: voteOf("key of liar", id, message.ballot) });
+      if (message.kind !== "promise-request") return;
+      const promise = { kind: "promise", ballot: message.ballot, last: NO_DECISION, notBefore: 0 } as const;
+      lie(receiver, { ...promise, accepted: { body, evidence } });
+    };
+    await expectOwnDecision(world, members);
+  });
+}
+
+test("members do not vote for a proposal without its keeper's signature, because it would be no evidence", async () => {
+  const { world, members } = honestMembers();
+  const [a, b] = members;
+  const cas = world.casOf(a, "x");
+  const decision = { slot: 1, previous: null, at: a.clock + 1, cas, isApplied: true };
+  const ballot = ballotOf();
+  const proposal = proposalOf(ballot, Buffer.from(JSON.stringify(decision)));
+  const unsigned = { ...proposal, signed: signedProposal("key of b", voteOf("", "", ballot)) };
+  lie(members, unsigned);
+  await world.scheduler.runUntil(100);
+  for (const { stored } of [a, b]) assert.equal(stored?.accepted ?? null, null);
+  lie([a], proposal);
+  await world.scheduler.runUntil(200);
+  assert.notEqual(a.stored?.accepted ?? null, null);
+});
+
+test("a keeper does not count a vote under a list that can decide no more", async () => {
+  const { world, members } = honestMembers();
+  const [a, b] = members;
+  const orderKey = { at: 1_699_999_999_000, seq: 0, id: "i".repeat(32) };
+  const last = { slot: 1, orderKey, list: 2 };
+  const lists = [LIST, listOf(2, NAMES)];
+  for (const member of members) {
+    member.stop();
+    Object.assign(member, { lists, stored: member === a ? { promised: null, accepted: null, last } : null });
+    member.start();
+  }
+  let hasProposed = false;
+  world.trace = (_from, to, message) => {
+    if (to !== b.id) return;
+    if (message.kind === "propose") hasProposed = true;
+    if (message.kind !== "promise-request") return;
+    const decision = { slot: 2, previous: orderKey, at: a.clock, cas: world.casOf(a, "y"), isApplied: false };
+    const body = Buffer.from(JSON.stringify(decision));
+    const accepted = { body, evidence: falseEvidence(idOfBody(body), ballotOf(), "key of liar") };
+    lie([a], { kind: "promise", ballot: message.ballot, last, notBefore: 0, accepted });
+  };
+  world.submit(a, [a], "x");
+  await world.scheduler.runUntil(2_000);
+  assert.ok(hasProposed);
+});
+
+test("what the only member of a list may have decided is not evaluated by the next list's members", async () => {
+  const world = new World(1);
+  const [a, b] = [world.add("a"), world.add("b")];
+  a.lists = [listOf(1, ["a"])];
+  a.start();
+  const cas = world.submit(a, [a], "x");
+  await world.scheduler.runUntil(1_000);
+  assert.ok(world.decidedUnits.get(cas.id)?.isApplied);
+  a.stop();
+  a.entries.clear();
+  b.start();
+  world.write(b, "x");
+  for (const member of [a, b]) member.lists = [listOf(1, ["a"]), listOf(2, ["a", "b"])];
+  a.start();
+  await world.scheduler.runUntil(10_000);
+  for (const member of [a, b]) assert.ok(member.decisionOn(cas.id) !== null, member.name);
+});
 
 test("a member that contradicts itself is reported once", () => {
   const { world, members } = honestMembers();

@@ -32,6 +32,9 @@ export const signedBy = (spki: string, bytes: Buffer): string =>
   sha256(`${spki}|${bytes.toString("latin1")}`);
 export const idOf = (name: string): string => sha256(`key of ${name}`);
 
+/** Returns the id of the decision with a body. */
+export const idOfBody = (body: Buffer): string => sha256(body.toString("latin1"));
+
 /** A unit that writes a key if the key's last writer is `expects`. */
 interface Cas {
   readonly id: string;
@@ -200,7 +203,7 @@ export class Member {
       save: (state, then) => {
         world.scheduler.after(world.random.below(4), null, () => {
           if (!isAlive()) return;
-          for (const ballot of [state.promised, state.accepted?.ballot ?? null])
+          for (const ballot of [state.promised, state.accepted?.evidence.vote.ballot ?? null])
             assert.ok(ballot === null || readBallot(writeBallot(ballot)) !== null, "it can be read again");
           this.stored = world.rules.forgetsVotes ? { ...state, accepted: null } : state;
           then();
