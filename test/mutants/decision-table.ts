@@ -88,6 +88,13 @@ export const decisionMutants: readonly Mutant[] = [
     test: "test/cluster/members/member-lists.test.js",
   },
   {
+    name: "decisions: a restored folder has no earlier lists",
+    file: "timeline/snapshots/replaced-data.js",
+    find: "COPIED_MARKS.flatMap",
+    replace: 'COPIED_MARKS.filter((name) => name !== "lists").flatMap',
+    test: "test/cluster/history/restored-folder.test.js",
+  },
+  {
     name: "decisions: a list signed after its key was revoked is accepted",
     file: "cluster/members/list-proof.js",
     find: " || at >= (signer.revokedAt ?? Number.POSITIVE_INFINITY)",

@@ -7,9 +7,6 @@ import type { MarkName } from "../entries/storage.js";
 
 export type StoredEntry = readonly [orderKey: Buffer, value: Buffer];
 
-/** The marks that a backup contains; `votes` belong to one daemon, and are left out. */
-export const BACKUP_MARKS: readonly MarkName[] = ["watermark", "snapshots", "pruned", "genesis", "lists"];
-
 /** The contents of the last frame. A backup without this frame was cut off. */
 export interface BackupEnd {
   /** The date of the backup, milliseconds since 1970. */

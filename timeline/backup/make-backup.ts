@@ -5,18 +5,12 @@
  */
 import type { FolderView } from "../disk/folder-view.js";
 import { dateOf, readOrderKey } from "../entries/entry.js";
+import { COPIED_MARKS } from "../entries/storage.js";
 import { viewParts } from "../entries/stored-value.js";
 import type { SnapshotSource } from "../snapshots/snapshot-files.js";
 import { storedSnapshots } from "../snapshots/snapshot-schedule.js";
 import { FrameReader, type FrameWriter, type Hash, isDamage } from "./backup-frames.js";
-import {
-  BACKUP_MARKS,
-  type BackupEnd,
-  EntryItems,
-  entriesOf,
-  writeEnd,
-  writeSnapshotPiece,
-} from "./backup-items.js";
+import { type BackupEnd, EntryItems, entriesOf, writeEnd, writeSnapshotPiece } from "./backup-items.js";
 
 export interface BackupParts {
   readonly view: FolderView;
@@ -184,7 +178,7 @@ function requireIntact(orderKey: Buffer, value: Buffer, hash: Hash): void {
 
 function marksOf(view: FolderView): BackupEnd["marks"] {
   return Object.fromEntries(
-    BACKUP_MARKS.flatMap((name) => {
+    COPIED_MARKS.flatMap((name) => {
       const value = view.mark(name);
       return value === null ? [] : [[name, value.toString("base64")]];
     }),

@@ -21,6 +21,9 @@ export type MarkName =
   | "letters"
   | "state";
 
+/** The marks that belong to the entries, and not to one daemon: a copy of the entries has them, too. */
+export const COPIED_MARKS: readonly MarkName[] = ["watermark", "snapshots", "pruned", "genesis", "lists"];
+
 /** Entries that are read in order: from a storage, from a folder that another process writes, or from a backup. */
 export interface EntrySource {
   /**

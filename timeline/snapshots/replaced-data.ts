@@ -3,14 +3,17 @@
  * Source: docs/decisions/0016-a-snapshot-needs-a-majority.md.
  */
 
-import type { EntrySource, Mark, MarkName, MarkSource, Storage } from "../entries/storage.js";
+import {
+  COPIED_MARKS,
+  type EntrySource,
+  type Mark,
+  type MarkSource,
+  type Storage,
+} from "../entries/storage.js";
 import type { SnapshotSource, Snapshots } from "./snapshot-files.js";
 
 /** Entries that are copied between two turns. */
 const ENTRIES_PER_TURN = 256;
-/** The marks that are needed to read the entries. */
-const MARKS: readonly MarkName[] = ["watermark", "pruned", "snapshots", "genesis"];
-
 /** The folder that receives the copy. */
 export interface ReplacedDataFolder {
   /** The folder's name in the log. */
@@ -51,7 +54,7 @@ export async function storeReplacedData(
       if (chunks !== null) folder.snapshots.write(date, chunks);
       await turn();
     }
-    const marks = MARKS.flatMap((name): Mark[] => {
+    const marks = COPIED_MARKS.flatMap((name): Mark[] => {
       const value = storage.mark(name);
       return value === null ? [] : [[name, value]];
     });

@@ -4,6 +4,7 @@ import { existsSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { restoreFolder } from "../../../cluster/history/restored-backup.js";
+import { openFolderView } from "../../../timeline/disk/folder-view.js";
 import { scratchFolder } from "../../support/scratch-folder.js";
 import { backUp, PastScene } from "./past-scene.js";
 
@@ -25,4 +26,25 @@ test("a restore whose folder cannot be written fails with an explanation, and le
   assert.deepEqual(readdirSync(folder).sort(), ["all.dbsync", "file"]);
   await restore(join(folder, "data"));
   assert.ok(existsSync(join(folder, "data/timeline")));
+});
+
+test("a restored folder has all marks of its backup, such as the member lists that check decisions", async () => {
+  const folder = scratchFolder("restored-marks");
+  const scene = new PastScene();
+  scene.write(scene.app, 1, ["SET k v"]);
+  const marks = [
+    ["genesis", "g"],
+    ["lists", "l"],
+    ["watermark", "1"],
+  ] as const;
+  scene.storage.put(
+    [],
+    marks.map(([name, value]) => [name, Buffer.from(value)]),
+  );
+  const [file, data] = [join(folder, "all.dbsync"), join(folder, "data")];
+  backUp(scene.storage, file);
+  await restoreFolder(data, file, null, log);
+  const view = await openFolderView(join(data, "timeline"), () => assert.fail());
+  for (const [name, value] of marks) assert.equal(String(view.mark(name)), value);
+  view.close();
 });
