@@ -79,6 +79,7 @@ export function figuresOf(sources: FigureSources): ReplicaFigures {
     order: peering.order,
     differing: peering.states.differences.all.map((each) => ({ ...each, members: each.members.map(hexOf) })),
     compared: peering.states.comparedAt,
+    contradicting: [...peering.decisions.contradicting].map(hexOf),
     missingPromises: peering.decisions.missingPromises.map(hexOf),
     mirror: mirror === null ? null : mirrorReport(mirror.figures),
     members: peering.members.map((member) => memberReport(member, membership, timeline)),

@@ -447,6 +447,15 @@ export const TIMELINE_FIGURES = {
       help: "Keys whose values differ on a member, although both have the same envelopes; 0 unless something is wrong.",
     },
   },
+  contradicting: {
+    kind: "bytes-list",
+    help: "the ids of the members that have voted for two decisions in one ballot, since the start",
+    metric: {
+      name: "dbsyncd_decision_contradicting_members",
+      type: "gauge",
+      help: "Members that have voted for two decisions in one ballot, since the start; 0 unless a member is broken or lies.",
+    },
+  },
   missingPromises: {
     kind: "bytes-list",
     help: "the ids of the members that have to answer before it votes in decisions again, because it may have lost promises",

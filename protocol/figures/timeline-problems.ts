@@ -224,12 +224,17 @@ function diagnoseState({ differing, members }: DiagnosedTimeline, bad: Add): voi
 const addressOf = (id: string, members: readonly MemberReport[]): string =>
   members.find((one) => one.id === id)?.address || id.slice(0, ID_DIGITS);
 
-/** Reports why the daemon does not vote in decisions. */
+/** Reports why the daemon does not vote in decisions, and members whose votes contradict each other. */
 function diagnoseDecisions(
-  { missingPromises, members }: DiagnosedTimeline,
+  { missingPromises, contradicting, members }: DiagnosedTimeline,
   isStarting: boolean,
   { bad, passing }: Adders,
 ): void {
+  for (const id of contradicting)
+    bad(
+      `the member ${addressOf(id, members)} has voted for two decisions in one ballot: it is broken or lies`,
+      `check whether two daemons run with copies of its folder; if not, its machine may be compromised: dbsync members evict ${id.slice(0, ID_DIGITS)}`,
+    );
   if (missingPromises.length === 0) return;
   const where = missingPromises.map((id) => addressOf(id, members)).join(", ");
   const text = `it may have lost promises for decisions, and does not vote until ${where} ${missingPromises.length === 1 ? "has" : "have"} answered`;

@@ -11,6 +11,13 @@ const FOLD = "test/timeline/fold/decided-units.test.js";
 
 export const decisionMutants: readonly Mutant[] = [
   {
+    name: "decisions: a member whose votes contradict each other is only logged",
+    file: "cluster/peers/decisions/decision-making.js",
+    find: "this.contradicting.add(member);",
+    replace: "",
+    test: MAKING,
+  },
+  {
     name: "decisions: a daemon without promises does not name the members that it waits for",
     file: "cluster/peers/decisions/recovery.js",
     find: "!this.#answered.has(id)",

@@ -87,6 +87,7 @@ const SEEN: Readonly<Record<string, readonly Texts[]>> = {
   DbsyncNothingFinal: [textsOf({ stable: NOW - 300_000 }), textsOf({ stable: 0 })],
   DbsyncMembersDiffer: [textsOf({ settledFingerprint: "x" })],
   DbsyncStateDiffers: [textsOf({ differing: [{ db: 0, key: "k", verdict: "unclear", members: [] }] })],
+  DbsyncVotesContradict: [textsOf({ contradicting: ["ab"] })],
   DbsyncPromisesLost: [
     textsOf({ missingPromises: ["ab"] }),
     textsOf({ missingPromises: ["ab", "cd"], started: NOW - 1_000 }),

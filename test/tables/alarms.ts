@@ -157,6 +157,14 @@ export const ALARMS: Readonly<Record<string, Alarm>> = {
     ],
     page: "Restart the daemon that `dbsync status` names; it rebuilds its state from its folder: [different states](#different-states)",
   },
+  DbsyncVotesContradict: {
+    expr: "dbsyncd_decision_contradicting_members > 0",
+    lasting: null,
+    severity: "critical",
+    summary: "{{ $labels.instance }} has received two votes of a member that contradict each other",
+    says: ["the member … has voted for two decisions in one ballot: it is broken or lies"],
+    page: "Two units that exclude each other may have been acknowledged. Check whether two daemons run with copies of that member's folder, and stop one of them. If there is only one, its machine may be compromised: [evict](#members-by-list) it, and use an empty folder and a new key if it returns. The problem disappears when the reporting daemons are restarted",
+  },
   DbsyncPromisesLost: {
     expr: "dbsyncd_decision_promises_missing > 0",
     lasting: "5m",

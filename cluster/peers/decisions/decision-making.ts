@@ -46,6 +46,8 @@ const NO_SIGNATURE = Buffer.alloc(0);
 
 export class DecisionMaking {
   readonly #cluster: ClusterState;
+  /** The ids of the members that have voted for two decisions in one ballot, since the start. */
+  readonly contradicting = new Set<ByteString>();
   #decisions: Decisions | null = null;
   /** Whether the decisions that were made before this start are known. Until then this daemon does not vote. */
   #areStoredKnown = false;
@@ -223,7 +225,10 @@ export class DecisionMaking {
       read: (body) => this.#read(body),
       readUnit: (body, signature) => this.#readUnit(body, signature),
       decided: (proposal, certificate) => this.#made(proposal, certificate),
-      contradicted: (member) => cluster.log.error({ member: hexOf(member) }, CONTRADICTED),
+      contradicted: (member) => {
+        this.contradicting.add(member);
+        cluster.log.error({ member: hexOf(member) }, CONTRADICTED);
+      },
     };
   }
 

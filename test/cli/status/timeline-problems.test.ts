@@ -72,6 +72,11 @@ const problems: readonly (readonly [string, Partial<TimelineStatus>, RegExp])[] 
     /numbers 3 and 3\).*; merge them as an administrator: dbsync members merge/,
   ],
   [
+    "votes that contradict each other",
+    { contradicting: ["cd".repeat(32)] },
+    /member cdcdcdcdcdcd has voted for two decisions in one ballot.*dbsync members evict cdcdcdcdcdcd/,
+  ],
+  [
     "lost promises",
     { missingPromises: ["ab", "cd".repeat(32)] },
     /does not vote until 10\.0\.0\.2:1111, cdcdcdcdcdcd have answered; start these members; .* dbsync members replace/,

@@ -4,7 +4,11 @@ import { test } from "node:test";
 import { DecisionMaking } from "../../../../cluster/peers/decisions/decision-making.js";
 import type { ClusterState } from "../../../../cluster/peers/shared/cluster-state.js";
 import type { Work } from "../../../../net/process/background-work.js";
-import { NO_PROMISES, writeStoredPromises } from "../../../../protocol/members/decision-messages.js";
+import {
+  NO_PROMISES,
+  writeDecisionMessage,
+  writeStoredPromises,
+} from "../../../../protocol/members/decision-messages.js";
 import { readEntryBody, writeDecision } from "../../../../protocol/version-2/decision-body.js";
 import { DecidedUnits } from "../../../../timeline/decided-units.js";
 import { type Entry, orderKeyOf, writeOrderKey } from "../../../../timeline/entries/entry.js";
@@ -16,6 +20,8 @@ import { withId } from "../../../timeline/support/random-timeline.js";
 import { sha256 } from "../entries.js";
 
 const OWN = "o".repeat(32);
+/** The key of the other member. */
+const PEER = "key of the peer";
 
 /** Counts the entries that are read. */
 class ReadStorage extends MemoryStorage {
@@ -43,11 +49,14 @@ function start(storage: MemoryStorage): { decisions: DecisionMaking; decided: De
     hash: sha256,
     storage,
   } as unknown as TimelineParts);
-  const list = { hash: "l".repeat(32), list: { number: 0, members: [OWN, "p".repeat(32)] } };
+  const list = { hash: "l".repeat(32), list: { number: 0, members: [OWN, sha256(PEER)] } };
   const cluster = {
     timeline: { decided, published: 0, hasFolded: () => true, read: () => null, prunedTo: -1 },
     lists: { isReporting: true, heads: [list], history: { size: 0 }, membership: { inForce: list } },
     identity: { id: OWN, spki: OWN },
+    cluster: "c".repeat(32),
+    verifySignature: () => true,
+    log: { error: () => {} },
     hash: sha256,
     uptime: () => 0,
     random: () => 0,
@@ -79,4 +88,20 @@ test("a daemon votes only once it knows the decisions that were made before its 
   decisions.tick();
   assert.equal(decisions.isPossible, true);
   assert.equal(works.length, 1);
+});
+
+test("a member whose votes contradict each other is named until the next start", () => {
+  const storage = new MemoryStorage();
+  storage.put([], [["decisions", writeStoredPromises(NO_PROMISES)]]);
+  const { decisions, works } = start(storage);
+  decisions.tick();
+  while (!works[0]?.next().done);
+  const peer = sha256(PEER);
+  const ballot = { list: 0, listHash: "l".repeat(32), round: 1, member: peer, attempt: 0 };
+  for (const decision of ["d".repeat(32), "d".repeat(32), "e".repeat(32)]) {
+    assert.deepEqual([...decisions.contradicting], []);
+    const vote = { ballot, slot: 1, decision, spki: PEER, signature: "s" };
+    decisions.receive(peer, writeDecisionMessage({ kind: "vote", vote }));
+  }
+  assert.deepEqual([...decisions.contradicting], [peer]);
 });
