@@ -67,6 +67,14 @@ export const decisionMutants: readonly Mutant[] = [
     test: "test/engine/answers/result-writer.test.js",
   },
   {
+    name: "decisions: a disk that fails after a decision ends the daemon",
+    file: "cluster/replica/recorder.js",
+    find: 'refused("undecided", "not in time")));\n        }\n        catch (problem) {\n            return notFlushed(id, problem);',
+    replace:
+      'refused("undecided", "not in time")));\n        }\n        catch (problem) {\n            throw problem;',
+    test: "test/cluster/replica/recorder.test.js",
+  },
+  {
     name: "decisions: reads after a decided unit are not resumed",
     file: "timeline/decided-units.js",
     find: "return { id };",

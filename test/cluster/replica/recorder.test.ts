@@ -389,6 +389,20 @@ test("an envelope that requests a decision waits for it, and is not recorded", a
   assert.ok(recorder.holds({ at: NOW, seq: 0, id: envelope.id }));
 });
 
+test("a disk that fails after a decision does not show that it has no effect", async () => {
+  const { scene, peers, lists, recorder, disk } = fixture();
+  Object.assign(lists, { hasLists: true });
+  peers.decisions.isPossible = true;
+  const { body, signature, ...envelope } = scene.sign([["SET", "lock", "me", "NX"]], { decide: true });
+  const answer = codeOf(scene.take({ ...envelope, body, signature }));
+  disk.flushed = Promise.reject(new Error("no space"));
+  const head = { slot: 1, previous: null, at: NOW + 1, seq: 0, outcome: "applied" } as const;
+  const decision = writeDecision({ ...head, unit: { body, signature } });
+  const entry = { id: "d".repeat(32), body: decision, signature, envelope: readEntryBody(decision) };
+  recorder.folded([entry], [{ entry, answers: [applied] }]);
+  assert.equal(await answer, "storage-failed unknown");
+});
+
 test("what the other members would refuse to decide never reaches them", async () => {
   const { scene, peers, lists } = fixture();
   Object.assign(lists, { hasLists: true });
