@@ -15,7 +15,9 @@ export async function problemsOf(
     case "handover":
       return await handoverSeed(seed);
     case "lists":
-      return makeWorld(seed, null, []).settings.lists ? (await simulate(seed)).problems : [];
+      return makeWorld(seed, null, []).settings.lists
+        ? (await simulate(seed, { without: ["contention"] })).problems
+        : [];
     case "simulation":
       // Later features are disabled, so that the first seeds still produce the runs that detect these mutants.
       return (await simulate(seed, { without: ["lists"] })).problems;

@@ -82,6 +82,8 @@ export interface Genesis {
   readonly cluster: ByteString;
   readonly applications: readonly SimulatedKey[];
   readonly roots: readonly SimulatedKey[];
+  /** The key of clients whose rights no administrator changes; absent: there are none. */
+  readonly contender?: SimulatedKey;
 }
 
 export function makeGenesis(random: SeededRandom): Genesis {
@@ -93,12 +95,17 @@ export function makeGenesis(random: SeededRandom): Genesis {
   return { cluster: sha256(ids.join("")), applications, roots };
 }
 
-export function ringOf({ applications, roots }: Genesis): KeyRing {
+export function ringOf({ applications, roots, contender }: Genesis): KeyRing {
   const ring = new KeyRing({ hash: sha256 });
+  if (contender !== undefined) ring.addGenesis("application", contender.spki);
   for (const { spki } of applications) ring.addGenesis("application", spki);
   for (const { spki } of roots) ring.addGenesis("root", spki);
   return ring;
 }
+
+/** Returns the ids of the keys with which a cluster starts. */
+export const firstKeys = ({ applications, roots, contender }: Genesis): Set<ByteString> =>
+  new Set([...applications, ...roots, ...(contender === undefined ? [] : [contender])].map(({ id }) => id));
 
 /** Returns the first bytes of an id, for the trace. */
 export const shortId = (id: ByteString): string =>

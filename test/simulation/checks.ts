@@ -9,7 +9,7 @@ import { DATABASES_DEFAULT, type Database } from "../../store/database.js";
 import type { KeyRing } from "../../store/key-ring.js";
 import { type Entry, orderKeyOf, readOrderKey, writeOrderKey } from "../../timeline/entries/entry.js";
 import { wrongAcknowledgements } from "./acknowledged.js";
-import { ringOf, shortId } from "./cast.js";
+import { firstKeys, ringOf, shortId } from "./cast.js";
 import { isOnlyOnRemoved } from "./lists/list-checks.js";
 import { type NaiveState, naiveFold } from "./naive-fold.js";
 import { isExcused } from "./stable-promises.js";
@@ -230,7 +230,7 @@ export function brokenPromises(world: World, entries: readonly Entry[], oracle: 
           `${host.name} has lost the last copy of ${shownOrderKey(orderKey)} without reporting it`,
         );
   const isLost = (orderKey: ByteString) => lost.has(orderKey) || isOnlyOnRemoved(world, orderKey);
-  problems.push(...ledger.decisions.broken(entries, isLost));
+  problems.push(...ledger.decisions.broken(entries, { isLost, hasLiar: settings.byzantine !== null }));
   problems.push(...wrongAcknowledgements(world, entries, oracle, lost));
   problems.push(...effectsOfNothing(hosts, oracle), ...foreignKeys(world));
   return problems;
@@ -238,7 +238,7 @@ export function brokenPromises(world: World, entries: readonly Entry[], oracle: 
 
 /** Returns keys in a key ring that no signed envelope adds. */
 export function foreignKeys({ genesis, ledger, honest }: World): string[] {
-  const known = new Set([...genesis.applications, ...genesis.roots].map(({ id }) => id));
+  const known = firstKeys(genesis);
   for (const { entry } of ledger.sent.values()) for (const id of namedBy(entry.envelope)) known.add(id);
   return honest.flatMap(({ name, daemon }) =>
     [...(daemon?.timeline.ring.all() ?? [])]

@@ -266,8 +266,7 @@ export class Client {
     }
     if (entry.envelope.decide) {
       outcome.kind = answer.kind === "refused" ? answer.effect : "result";
-      if (answer.kind === "result" && mayChange(entry.envelope))
-        ledger.decisions.answered(entry, answer, ledger);
+      if (answer.kind === "result" && mayChange(entry.envelope)) ledger.decisions.answered(entry, answer);
       return;
     }
     // A unit that the newest key ring does not permit is answered, but not recorded.

@@ -20,8 +20,13 @@ export class Forger {
 
   /** The keys with which the forger's own timeline starts. */
   get genesis(): Genesis {
-    const { cluster, applications, roots } = this.#world.genesis;
-    return { cluster, applications: [...applications, this.#application], roots: [...roots, this.#root] };
+    const { genesis } = this.#world;
+    const { applications, roots } = genesis;
+    return {
+      ...genesis,
+      applications: [...applications, this.#application],
+      roots: [...roots, this.#root],
+    };
   }
 
   forge(): Entry {

@@ -81,6 +81,8 @@ export interface Settings {
   readonly replicated: number;
   /** Whether administrators define the members by lists. */
   readonly lists: boolean;
+  /** The number of units of clients that contend for locks and counters, on which the members of the list decide. */
+  readonly contended: number;
   /** The share of a client's calls that use version 1, which a daemon signs. */
   readonly gateway: number;
   /** The share of a client's calls that are KEY commands by administrators. */
@@ -193,9 +195,16 @@ export function drawLists(random: SeededRandom): boolean {
   return random.chance(LISTS);
 }
 
+const CONTENDED = 0.8;
+
+/** Draws the number of contended units in the same way. Called only for runs with lists. */
+export function drawContended(random: SeededRandom): number {
+  return random.chance(CONTENDED) ? random.between(8, 40) : 0;
+}
+
 export function drawSettings(
   random: SeededRandom,
-): Omit<Settings, "tables" | "groups" | "scripts" | "claims" | "lists"> {
+): Omit<Settings, "tables" | "groups" | "scripts" | "claims" | "lists" | "contended"> {
   const byzantineSettings = drawByzantineSettings(random);
   const isForgetful = random.chance(FORGETFUL);
   const past = isForgetful ? 3_000 : random.oneOf([3_000, 3_000, 5_000, 10_000, 30_000]);

@@ -6,10 +6,11 @@ import { PEERING_LIMITS } from "../../cluster/peers/shared/peering-limits.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { readOrderKey } from "../../timeline/entries/entry.js";
 import { SeededRandom } from "../support/seeded-random.js";
-import { makeGenesis } from "./cast.js";
+import { makeGenesis, makeKey } from "./cast.js";
 import { brokenPromises, finalEntries, foreignKeys, oracleOf, stateDifference, unlevel } from "./checks.js";
 import { sowClaims, wrongClaims } from "./claims.js";
 import { Client, KeyChest } from "./clients.js";
+import { Contention } from "./contention.js";
 import { heal, restartFailed, sowFaults } from "./faults.js";
 import { SimulatedHost } from "./host.js";
 import { Ledger } from "./ledger.js";
@@ -23,6 +24,7 @@ import { checkService } from "./service.js";
 import {
   drawClaims,
   drawComparing,
+  drawContended,
   drawGroups,
   drawLists,
   drawScripts,
@@ -93,7 +95,7 @@ export type Trace = (line: string) => void;
 
 export interface SimulateOptions {
   readonly print?: Trace | null;
-  /** Faults to leave out. `tables`, `groups`, `scripts`, `claims`, `comparing` and `lists` leave out these features. */
+  /** Faults to leave out. `tables`, `groups`, `scripts`, `claims`, `comparing`, `lists` and `contention` leave out features. */
   readonly without?: readonly string[];
 }
 
@@ -117,17 +119,21 @@ export async function simulate(
     sowClaims(world, seed);
     const lists = settings.lists ? new ListWork(world, seed) : null;
     lists?.sow();
+    const contention = contentionIn(world, seed);
+    contention?.sow();
     await scheduler.runUntil(settings.workMs);
     world.trace("world", () => "the faults have ended");
     heal(world);
     if (lists !== null) problems.push(...(await settledLists(world, lists)));
     healedAt = scheduler.time;
-    if (problems.length === 0) entries = await untilEqual(world, problems);
+    if (problems.length === 0) entries = await untilEqual(world, problems, contention);
     equalAt = scheduler.time;
     const isAlone = world.honest.length === 1 && lists === null;
     if (problems.length === 0 && (settings.isServiceChecked || lists !== null) && !isAlone) {
       problems.push(...(await checkService(world, healedAt)));
-      if (problems.length === 0) entries = await untilEqual(world, problems);
+      const undecided = problems.length > 0 ? null : ((await contention?.probe()) ?? null);
+      if (undecided !== null) problems.push(undecided);
+      if (problems.length === 0) entries = await untilEqual(world, problems, contention);
     }
     if (problems.length === 0 && lists !== null) problems.push(...brokenLists(world));
   } catch (problem) {
@@ -165,11 +171,11 @@ export function makeWorld(
 ): World {
   const random = new SeededRandom(seed);
   const drawn = drawSettings(random);
-  const genesis = makeGenesis(random);
+  const drawnGenesis = makeGenesis(random);
   // A clock that was a day ahead has raised watermarks by a day: no list that is signed within that day is accepted.
   const isInTime = !drawn.faults.has("clock-day");
   const mayHaveLists =
-    drawn.byzantine === null && genesis.roots.length > 0 && isInTime && !without.includes("lists");
+    drawn.byzantine === null && drawnGenesis.roots.length > 0 && isInTime && !without.includes("lists");
   const lists = mayHaveLists && drawLists(new SeededRandom(seed, 4));
   // Entries that only removed members have are lost, as their lists say, and claims among them.
   const mayClaim = !lists && !without.includes("claims");
@@ -180,6 +186,7 @@ export function makeWorld(
     groups: without.includes("groups") ? 0 : drawGroups(new SeededRandom(seed, 1)),
     scripts: without.includes("scripts") ? 0 : drawScripts(new SeededRandom(seed, 2)),
     claims: mayClaim ? drawClaims(new SeededRandom(seed, 5)) : 0,
+    contended: lists && !without.includes("contention") ? drawContended(new SeededRandom(seed, 7)) : 0,
     peering: {
       ...drawn.peering,
       ...drawComparing(new SeededRandom(seed, 3), without.includes("comparing")),
@@ -188,6 +195,10 @@ export function makeWorld(
     lies: new Set([...drawn.lies].filter((lie) => !without.includes(lie))),
     ...fixed,
   };
+  const genesis =
+    settings.contended === 0
+      ? drawnGenesis
+      : { ...drawnGenesis, contender: makeKey(new SeededRandom(seed, 9)) };
   const scheduler = new Scheduler();
   const hosts: Host[] = [];
   const honest: Host[] = [];
@@ -226,6 +237,12 @@ export function setClientsToWork(world: World): void {
   }
 }
 
+/** Returns the run's clients that contend for locks and counters, or null if there are none. */
+function contentionIn(world: World, seed: number): Contention | null {
+  const { contender } = world.genesis;
+  return contender === undefined ? null : new Contention(world, seed, contender);
+}
+
 /** Settles the lists. @returns why administrators cannot reach one list that all daemons use; empty if they can */
 async function settledLists(world: World, lists: ListWork): Promise<readonly string[]> {
   const operator = new Operator(world);
@@ -234,7 +251,7 @@ async function settledLists(world: World, lists: ListWork): Promise<readonly str
 }
 
 /** Waits until all daemons are equal. @returns the number of entries that all daemons have in the end */
-async function untilEqual(world: World, problems: string[]): Promise<number> {
+async function untilEqual(world: World, problems: string[], contention: Contention | null): Promise<number> {
   const { scheduler, honest: hosts, ledger } = world;
   const patience =
     HEALING_MS_MAX + (world.settings.byzantine === null ? 0 : SILENCE_MS_MAX) + transferMs(world);
@@ -270,6 +287,7 @@ async function untilEqual(world: World, problems: string[]): Promise<number> {
       if (difference === null) {
         problems.push(...brokenPromises(world, entries, oracle));
         problems.push(...wrongClaims(world, entries, oracle.database));
+        if (contention !== null) problems.push(...contention.wrong(entries, oracle.database));
         return entries.length;
       }
     }

@@ -4,7 +4,7 @@
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Envelope } from "../../protocol/version-2/envelope.js";
-import { sha256 } from "./cast.js";
+import { firstKeys, sha256 } from "./cast.js";
 import type { World } from "./world.js";
 
 type Argv = readonly ByteString[];
@@ -19,7 +19,7 @@ export function unverifiableOrderKeys(
   contents: Iterable<ByteString>,
   { genesis, ledger }: Pick<World, "genesis" | "ledger">,
 ): ByteString[] {
-  const known = new Set([...genesis.applications, ...genesis.roots].map(({ id }) => id));
+  const known = firstKeys(genesis);
   const envelopeAt = (orderKey: ByteString) => ledger.sent.get(orderKey.slice(10))?.entry.envelope;
   const note = (envelope: Envelope) => {
     for (const id of namedBy(envelope)) known.add(id);

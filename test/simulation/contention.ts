@@ -1,0 +1,222 @@
+/**
+ * Clients that contend for counters and locks by units with conditions, on which the members of a list decide. An
+ * acknowledged increment must be part of the counter in the end, and a lock must never have two holders.
+ * Source: docs/consistency.md "Conditional writes".
+ */
+import type { ByteString } from "../../protocol/byte-string.js";
+import type { Condition } from "../../protocol/version-2/envelope.js";
+import type { Database } from "../../store/database.js";
+import type { Entry } from "../../timeline/entries/entry.js";
+import { SeededRandom } from "../support/seeded-random.js";
+import { randomBytes, type SimulatedKey, shortId, sign } from "./cast.js";
+import type { Outcome, Sent } from "./ledger.js";
+import type { Host, World } from "./world.js";
+
+type Argv = readonly ByteString[];
+
+const COUNTERS = ["contended:counter-0", "contended:counter-1"];
+const LOCKS = ["contended:lock-0", "contended:lock-1"];
+/** Commands of other clients that may remove all keys. */
+const CLEARS: readonly ByteString[] = ["FLUSHALL", "FLUSHDB", "SWAPDB"];
+
+/** The number of clients that act at the same time. */
+const RIVALS: readonly number[] = [1, 1, 2, 3];
+const INCREMENTS = 0.6;
+/** The share of units that are sent to some of the daemons only. */
+const TO_SOME = 0.3;
+/** Maximum error of a client's clock, in milliseconds. */
+const CLOCK_ERROR_MS = 300;
+const RETRY_MS: readonly [number, number] = [300, 3_000];
+const DEADLINE_MS = 8_000;
+/** Milliseconds for which a client holds a lock, and between its attempts to release it. */
+const HELD_MS: readonly [number, number] = [20, 1_500];
+const RELEASES_MAX = 6;
+/** Milliseconds within which members that are live and connected decide a unit. */
+const DECIDED_MS_MAX = 15_000;
+
+/** What a client learns about its unit. */
+interface Watcher {
+  /** Called when the first answer arrives. @param isApplied  whether the condition held */
+  readonly decided?: (isApplied: boolean) => void;
+  /** Called when the client stops waiting. */
+  readonly gaveUp?: () => void;
+}
+
+export class Contention {
+  readonly #world: World;
+  readonly #key: SimulatedKey;
+  /** Its own generator, so that its draws do not change the rest of the run. */
+  readonly #random: SeededRandom;
+  readonly #increments: Sent[] = [];
+  /** The clients that hold the locks, by lock. */
+  readonly #holders = new Map<ByteString, ByteString>();
+  readonly #problems: string[] = [];
+  #tokens = 0;
+
+  constructor(world: World, seed: number, key: SimulatedKey) {
+    this.#world = world;
+    this.#key = key;
+    this.#random = new SeededRandom(seed, 8);
+  }
+
+  /** Lets clients contend while the run's faults happen. */
+  sow(): void {
+    const { scheduler, settings } = this.#world;
+    const random = this.#random;
+    for (let left = settings.contended; left > 0; ) {
+      const rivals = Math.min(left, random.oneOf(RIVALS));
+      const isIncrement = random.chance(INCREMENTS);
+      const key = random.oneOf(isIncrement ? COUNTERS : LOCKS);
+      left -= rivals;
+      scheduler.after(random.below(settings.workMs), null, () => {
+        for (let rival = 0; rival < rivals; rival++) {
+          if (isIncrement) this.#increment(key);
+          else this.#acquire(key);
+        }
+      });
+    }
+  }
+
+  /** Increments a counter after the faults. @returns why no member has answered, or null if one has */
+  async probe(): Promise<string | null> {
+    const { scheduler } = this.#world;
+    const deadline = scheduler.time + DECIDED_MS_MAX;
+    let isDone = false;
+    const attempt = () => {
+      if (!isDone && scheduler.time < deadline)
+        this.#increment(COUNTERS[0] as string, { decided: () => (isDone = true), gaveUp: attempt });
+    };
+    attempt();
+    await scheduler.runUntil(deadline, () => isDone);
+    return isDone ? null : `no unit was decided within ${DECIDED_MS_MAX / 1000} s`;
+  }
+
+  /** Returns how the final state differs from what clients were told. @param entries  the final entries */
+  wrong(entries: readonly Entry[], database: Database): string[] {
+    const { ledger } = this.#world;
+    const calls = entries.flatMap(({ envelope }) => envelope.commands);
+    if (calls.some(([name = ""]) => CLEARS.includes(name.toUpperCase()))) return [];
+    const finalValue = (key: ByteString) => database.keyspaces[0]?.find(key)?.content ?? null;
+    const sum = COUNTERS.reduce((total, key) => total + Number(finalValue(key) ?? 0), 0);
+    const [applied, open] = [[] as Sent[], [] as Sent[]];
+    for (const sent of this.#increments) {
+      const word = ledger.decisions.wordOn(sent.entry.id);
+      if (word === "applied") applied.push(sent);
+      else if (word === null) open.push(sent);
+    }
+    const problems = [...this.#problems];
+    if (sum < applied.length || sum > applied.length + open.length)
+      problems.push(
+        `${applied.length} increments were acknowledged and ${open.length} may be applied, but the counters have ${sum}`,
+      );
+    for (const [lock, token] of this.#holders)
+      if (finalValue(lock) !== token) problems.push(`${token} holds ${lock}, but the lock is gone`);
+    return problems;
+  }
+
+  #increment(key: ByteString, watcher: Watcher = {}): void {
+    const found = this.#find(key);
+    if (found === null) return void watcher.gaveUp?.();
+    const conditions = [{ db: 0, key, writer: found.writer }];
+    this.#increments.push(this.#send(["INCR", key], conditions, watcher));
+  }
+
+  #acquire(lock: ByteString): void {
+    const token = `holder-${this.#tokens++}`;
+    let hasGivenUp = false;
+    this.#send(["SET", lock, token, "NX"], null, {
+      decided: (isApplied) => {
+        if (!isApplied || hasGivenUp) return;
+        const holder = this.#holders.get(lock);
+        if (holder !== undefined) this.#problems.push(`${holder} and ${token} both hold ${lock}`);
+        this.#holders.set(lock, token);
+        this.#later(() => this.#release(lock, token));
+      },
+      gaveUp: () => {
+        hasGivenUp = true;
+        this.#release(lock, token);
+      },
+    });
+  }
+
+  /** Removes a lock if it still is this client's. */
+  #release(lock: ByteString, token: ByteString, left = RELEASES_MAX): void {
+    const found = this.#find(lock);
+    if (found?.value !== token) {
+      if (left > 0) this.#later(() => this.#release(lock, token, left - 1));
+      return;
+    }
+    if (this.#holders.get(lock) === token) this.#holders.delete(lock);
+    this.#send(["DEL", lock], [{ db: 0, key: lock, writer: found.writer }], {});
+  }
+
+  #later(run: () => void): void {
+    this.#world.scheduler.after(this.#random.between(...HELD_MS), null, run);
+  }
+
+  /** Reads a key at some daemon. @returns null if the daemon is not running */
+  #find(key: ByteString): { readonly value: unknown; readonly writer: ByteString } | null {
+    const { daemon } = this.#random.oneOf(this.#world.hosts);
+    if (daemon === null) return null;
+    const found = daemon.timeline.database.keyspaces[0]?.find(key);
+    return { value: found?.content ?? null, writer: found?.writer ?? "" };
+  }
+
+  #send(argv: Argv, conditions: readonly Condition[] | null, watcher: Watcher): Sent {
+    const { hosts, scheduler, genesis, ledger, trace } = this.#world;
+    const random = this.#random;
+    const clocks = hosts.map((host) => host.clock()).sort((a, b) => a - b);
+    const at = (clocks[(clocks.length - 1) >> 1] as number) + random.between(-CLOCK_ERROR_MS, CLOCK_ERROR_MS);
+    const header = { cluster: genesis.cluster, nonce: randomBytes(random, 16), at, seq: 0, decide: true };
+    const entry = sign(this.#key, { ...header, if: conditions }, [argv]);
+    const sent: Sent = { entry, isRead: false, outcomes: [] };
+    ledger.sent.set(entry.id, sent);
+    trace("rival", () => `signs ${shortId(entry.id)}: ${argv.join(" ")}`);
+    const call = { sent, watcher, isDone: false };
+    const count = random.chance(TO_SOME) ? random.between(1, hosts.length) : hosts.length;
+    for (const host of random.shuffled(hosts).slice(0, count)) this.#deliver(call, host);
+    this.#retry(call, scheduler.time + DEADLINE_MS);
+    return sent;
+  }
+
+  #retry(call: Call, deadline: number): void {
+    const { scheduler, hosts } = this.#world;
+    scheduler.after(this.#random.between(...RETRY_MS), null, () => {
+      if (call.isDone) return;
+      if (scheduler.time > deadline) {
+        call.isDone = true;
+        call.watcher.gaveUp?.();
+        return;
+      }
+      this.#deliver(call, this.#random.oneOf(hosts));
+      this.#retry(call, deadline);
+    });
+  }
+
+  #deliver(call: Call, host: Host): void {
+    const { network, ledger, trace } = this.#world;
+    const { entry, outcomes } = call.sent;
+    network.send("rival", host.name, () => {
+      const outcome: Outcome = { host: host.name, kind: null };
+      outcomes.push(outcome);
+      host.send(entry, undefined, (answer) => {
+        outcome.kind = host.isByzantine ? "unknown" : answer.kind === "refused" ? answer.effect : "result";
+        const text = answer.kind === "refused" ? answer.code : answer.kind;
+        trace(host.name, () => `answers ${shortId(entry.id)}: ${text}`);
+        if (answer.kind !== "result" || host.isByzantine) return;
+        const word = ledger.decisions.answered(entry, answer);
+        network.send(host.name, "rival", () => {
+          if (word === null || call.isDone) return;
+          call.isDone = true;
+          call.watcher.decided?.(word === "applied");
+        });
+      });
+    });
+  }
+}
+
+interface Call {
+  readonly sent: Sent;
+  readonly watcher: Watcher;
+  isDone: boolean;
+}
