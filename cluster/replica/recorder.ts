@@ -238,6 +238,8 @@ export class Recorder extends RecordingBase {
     const { decisions } = this.#node.peering;
     if (!decisions.isPossible)
       return notApplied(id, refused("cannot-decide", "it is not a voting member yet"));
+    if (!decisions.admits(id, message.body.length))
+      return notApplied(id, refused("cannot-decide", "too many units wait for a decision"));
     const [body, signature] = [Buffer.from(message.body), Buffer.from(message.signature)];
     const answer = this.memberAnswers.wait(taken);
     decisions.submit(id, body, signature);

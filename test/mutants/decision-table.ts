@@ -11,6 +11,20 @@ const FOLD = "test/timeline/fold/decided-units.test.js";
 
 export const decisionMutants: readonly Mutant[] = [
   {
+    name: "decisions: a client waits although there is no room for its unit",
+    file: "cluster/replica/recorder.js",
+    find: "!decisions.admits(id, message.body.length)",
+    replace: "false",
+    test: "test/cluster/replica/recorder.test.js",
+  },
+  {
+    name: "decisions: a full member refuses a unit that it may have voted for",
+    file: "cluster/peers/decisions/decisions.js",
+    find: "this.#voter.open?.proposal.unit === id || this.#votes.hasProposalOf(id)",
+    replace: "false",
+    test: MEMBERS,
+  },
+  {
     name: "decisions: a member whose votes contradict each other is only logged",
     file: "cluster/peers/decisions/decision-making.js",
     find: "this.contradicting.add(member);",

@@ -89,6 +89,11 @@ export class DecisionMaking {
     return this.#decisions?.last.slot ?? 0;
   }
 
+  /** Whether there is room for a unit that may have to wait, or it is known here. @param id  that of the envelope */
+  admits(id: ByteString, bytes: number): boolean {
+    return this.#voting?.admits(id, bytes) ?? false;
+  }
+
   /** Passes a client's unit to the members. @param id  that of the envelope */
   submit(id: ByteString, body: Buffer, signature: Buffer): void {
     const { uptime, limits } = this.#cluster;

@@ -135,13 +135,27 @@ export class Decisions {
   /** Adds a unit of a client, or of another member. */
   submit(unit: WaitingUnit): void {
     if (this.#units.has(unit.id) || this.#ports.isDecided(unit.id)) return;
-    if (this.#units.size >= UNITS_MAX || this.#unitBytes + unit.body.length > UNIT_BYTES_MAX) return;
+    if (!this.#hasRoom(unit.body.length)) return;
     const now = this.#ports.uptime();
     if (this.#units.size === 0) this.#wait(now);
     this.#units.set(unit.id, { ...unit, since: now, sentTo: null });
     this.#unitBytes += unit.body.length;
     this.#keeper.advance();
     this.tick();
+  }
+
+  /**
+   * Whether a unit waits here, or can. If not, this daemon knows of no proposal of it either: it then has no part in a
+   * decision on it, unless another member has received the unit.
+   * @param bytes  the length of its body
+   */
+  admits(id: ByteString, bytes: number): boolean {
+    if (this.#units.has(id) || this.#hasRoom(bytes)) return true;
+    return this.#voter.open?.proposal.unit === id || this.#votes.hasProposalOf(id);
+  }
+
+  #hasRoom(bytes: number): boolean {
+    return this.#units.size < UNITS_MAX && this.#unitBytes + bytes <= UNIT_BYTES_MAX;
   }
 
   #postpone(id: ByteString): void {

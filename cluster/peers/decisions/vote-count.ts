@@ -76,6 +76,13 @@ export class VoteCount {
     return bytes;
   }
 
+  /** Whether a member has proposed a decision on a unit that is not made yet. */
+  hasProposalOf(unit: ByteString): boolean {
+    for (const bySlot of this.#proposals.values())
+      for (const proposal of bySlot.values()) if (proposal.unit === unit) return true;
+    return false;
+  }
+
   /** Whether a member has voted for a decision. */
   isVotedFor({ slot, id }: Proposal): boolean {
     for (const votes of this.#votes.get(slot)?.values() ?? [])

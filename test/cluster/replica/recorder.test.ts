@@ -81,6 +81,10 @@ const quietPeers = () => ({
   members: [] as { id: string; connection: "connected" | "waiting" }[],
   decisions: {
     isPossible: false,
+    isFull: false,
+    admits() {
+      return !this.isFull;
+    },
     submitted: [] as string[],
     submit(id: string) {
       this.submitted.push(id);
@@ -401,6 +405,16 @@ test("a disk that fails after a decision does not show that it has no effect", a
   const entry = { id: "d".repeat(32), body: decision, signature, envelope: readEntryBody(decision) };
   recorder.folded([entry], [{ entry, answers: [applied] }]);
   assert.equal(await answer, "storage-failed unknown");
+});
+
+test("an envelope for which there is no room among those that wait for decisions is refused immediately", async () => {
+  const { scene, peers, lists } = fixture();
+  Object.assign(lists, { hasLists: true });
+  Object.assign(peers.decisions, { isPossible: true, isFull: true });
+  const answer = codeOf(scene.take(scene.sign([["SET", "lock", "me", "NX"]], { decide: true })));
+  assert.ok(await isSettled(answer));
+  assert.equal(await answer, "cannot-decide not-applied");
+  assert.deepEqual(peers.decisions.submitted, []);
 });
 
 test("what the other members would refuse to decide never reaches them", async () => {

@@ -166,6 +166,27 @@ test("no unit is decided with two of three members down, and a waiting one is wh
   assert.ok(world.decidedUnits.get(cas.id)?.isApplied);
 });
 
+test("a full member admits no further unit, except those that are known there", async () => {
+  const { world, members } = worldOf(seed(), 3);
+  const [a, b, c] = members as [Member, Member, Member];
+  c.stop();
+  const proposed = world.casOf(b, "y");
+  a.objectsTo.add(proposed.id);
+  b.decisions?.submit(world.unitOf(proposed));
+  const refused = world.casOf(b, "y");
+  assert.ok(a.decisions?.admits(refused.id, 1));
+  await runFor(world, 500, () => {});
+  b.stop();
+  const waiting = world.submit(a, [a], "x");
+  for (let count = 1; count < 4096; count++) world.submit(a, [a], "x");
+  assert.equal(a.decisions?.waiting, 4096);
+  assert.ok(a.decisions.admits(waiting.id, 1));
+  assert.ok(a.decisions.admits(proposed.id, 1), "it may still be decided");
+  assert.ok(!a.decisions.admits(refused.id, 1));
+  a.decisions.submit(world.unitOf(refused));
+  assert.equal(a.decisions.waiting, 4096);
+});
+
 test("a member is replaced, added and removed", async () => {
   for (let run = 0; run < amount(4, 25); run++) {
     const { world, members } = worldOf(seed() * 1000 + run, 3);
