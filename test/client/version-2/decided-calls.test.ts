@@ -93,6 +93,20 @@ test("one daemon's announcement of decisions counts, and does so permanently", a
   assert.deepEqual(one.daemon.applied.at(-1)?.envelope.decide, true);
 });
 
+test("more than half of a client's servers have to know the list", async () => {
+  await using daemons = await startThree();
+  const [one, two, three] = daemons;
+  assert.ok(one !== undefined && two !== undefined && three !== undefined);
+  for (const { daemon } of [one, two]) daemon.knows = DECIDING;
+  three.daemon.refusal = { code: "cannot-decide", effect: "not-applied" };
+  await using client = client2Of(daemons);
+  await client.sendAll("PING").catch(() => {});
+  assert.equal(await client.send("SET lock me NX"), "OK");
+  two.daemon.refusal = { code: "cannot-decide", effect: "not-applied" };
+  const failure = await errorOf(client.send("SET lock me NX"));
+  assert.equal(failure.code, "too-few-answers");
+});
+
 test("reads after a decision name the unit, because a daemon that has received it may not know the decision", async () => {
   await using daemons = await startThree();
   for (const { daemon } of daemons) Object.assign(daemon, { knows: DECIDING, members: 2 });

@@ -171,9 +171,15 @@ function decisionScene(isProved = true) {
   const list: MemberList = { cluster, number: 1, parents: [], members: ids, removed: [] };
   const hash = listHash(list, hashOf);
   const missed: string[] = [];
-  const { body } = sign([["CLUSTER", "MEMBERS", writeMemberList(list)]]);
+  const signedList = (one: MemberList) => {
+    const { body } = sign([["CLUSTER", "MEMBERS", writeMemberList(one)]]);
+    return { list: one, hash: listHash(one, hashOf), body };
+  };
+  const others = [makeIdentity().id, makeIdentity().id].sort();
+  const later = { cluster, number: 2, parents: [hash], members: others, removed: ids };
+  const known = [signedList(list), signedList(later)];
   const lists = {
-    find: (wanted: string) => (wanted === hash ? { list, hash, body } : null),
+    find: (wanted: string) => known.find((one) => one.hash === wanted) ?? null,
     isProved: () => isProved,
     miss: (wanted: string) => void missed.push(wanted),
   };
@@ -190,7 +196,7 @@ function decisionScene(isProved = true) {
     check(body, signature, { holds: ({ id }) => id === held, hasRoom: () => true });
   const revoke = (at: number) => {
     const { ring } = signers;
-    const key = ring.find(readHead(body).key) ?? assert.fail();
+    const key = ring.find(readHead(signedList(list).body).key) ?? assert.fail();
     ring.execute(["KEY", "REVOKE", hexOf(key.id)], { at, db: 0, id: "" }, key);
   };
   return { sign, ballot, bodyOf, certify, judge, missed, check, revoke };
@@ -205,6 +211,18 @@ test("a decision with the votes of a majority of its list is an entry at its pos
     assert.deepEqual([entry.envelope.at, entry.envelope.decided?.slot], [7, 1]);
     assert.ok("stored" in (judge(body, Buffer.alloc(0), entry.id) as object));
   }
+});
+
+test("the members of an earlier list can decide by themselves, also after a later list has evicted them", () => {
+  const { bodyOf, certify, judge } = decisionScene();
+  const body = bodyOf(null, {
+    outcome: "unmet",
+    at: 1_000,
+    slot: 9,
+    previous: { at: 7, seq: 0, id: "p".repeat(32) },
+  });
+  const entry = judge(body, certify(body, members.slice(1), undefined, 9));
+  assert.ok(typeof entry === "object" && "envelope" in entry);
 });
 
 test("a list whose signer's key was revoked decides no more, unless the lists in use follow it", () => {

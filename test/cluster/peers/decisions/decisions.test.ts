@@ -166,6 +166,23 @@ test("no unit is decided with two of three members down, and a waiting one is wh
   assert.ok(world.decidedUnits.get(cas.id)?.isApplied);
 });
 
+test("two lists that are signed in parallel, and keep one half each, both decide", async () => {
+  const { world, members } = worldOf(seed(), 2);
+  const [a, b] = members as [Member, Member];
+  b.stop();
+  a.lists = [...a.lists, listOf(2, ["a"])];
+  const cas = world.submit(a, [a], "x");
+  await runFor(world, 1_000, () => {});
+  assert.ok(world.decidedUnits.has(cas.id));
+  a.stop();
+  b.lists = [...b.lists, listOf(2, ["b"])];
+  b.start();
+  await assert.rejects(
+    runFor(world, 1_000, () => {}),
+    /two decisions in slot 1/,
+  );
+});
+
 test("a full member admits no further unit, except those that are known there", async () => {
   const { world, members } = worldOf(seed(), 3);
   const [a, b, c] = members as [Member, Member, Member];
