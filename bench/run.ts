@@ -21,6 +21,7 @@ const BENCHMARKS = [
   "memory",
   "path-length",
   "lone-call",
+  "decisions",
   "pipelines",
 ];
 /** Benchmarks that run only if they are named. */

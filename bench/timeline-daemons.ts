@@ -4,6 +4,8 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Client, createClient, type ReplyValue } from "../client/public-api.js";
+import { writeMemberList } from "../protocol/members/member-list.js";
+import { bytesOfHex, HASH_BYTES } from "../protocol/version-2/envelope.js";
 import { knowsSecret } from "../test/support/cluster-secret.js";
 import { freePort } from "../test/support/free-port.js";
 import { type KeyPair, makeKeys } from "./daemon-cpu.js";
@@ -102,6 +104,23 @@ export class Workspace implements Disposable {
     return { sender, receiver: await startDaemon([...args, "-p", String(port)]) };
   }
 
+  /** Signs the first member list, which names all daemons, and waits until all of them use it. */
+  async list(servers: readonly Server[]): Promise<void> {
+    const reports = await Promise.all(servers.map((server) => this.#membership(server)));
+    const ids = reports.map((report) => bytesOfHex(String(report.get("id")), HASH_BYTES) ?? "");
+    const cluster = bytesOfHex(String(reports[0]?.get("cluster")), HASH_BYTES) ?? "";
+    const list = writeMemberList({ cluster, number: 1, parents: [], members: ids, removed: [] });
+    await using client = this.client(servers, this.#root.keys[0]);
+    await client.call(["CLUSTER", "MEMBERS", list], { policy: "all" });
+    for (const server of servers)
+      while (Number((await this.#membership(server)).get("reporting")) !== 1) await pause();
+  }
+
+  async #membership(server: Server): Promise<ReadonlyMap<string, ReplyValue>> {
+    await using client = this.client([server], this.#root.keys[0]);
+    return fieldsOf(await client.call(["CLUSTER", "MEMBERS"]));
+  }
+
   client(servers: readonly Server[], key: PrivateKey = this.key): Client {
     return createClient({
       servers: servers.map(({ port }) => `127.0.0.1:${port}`),
@@ -118,7 +137,7 @@ export class Workspace implements Disposable {
     for (;;) {
       const status = statusOf(await client.call(["TIMELINE", "STATUS"]));
       if (holds(status)) return performance.now() - startedAt;
-      await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+      await pause();
     }
   }
 
@@ -133,10 +152,17 @@ export interface TimelineStatus {
   readonly waiting: number;
 }
 
-function statusOf(reply: ReplyValue): TimelineStatus {
+const pause = () => new Promise((resolve) => setTimeout(resolve, POLL_MS));
+
+function fieldsOf(reply: ReplyValue): ReadonlyMap<string, ReplyValue> {
   const fields = new Map<string, ReplyValue>();
   const flat = Array.isArray(reply) ? reply : [];
   for (let i = 0; i + 1 < flat.length; i += 2) fields.set(String(flat[i]), flat[i + 1] as ReplyValue);
+  return fields;
+}
+
+function statusOf(reply: ReplyValue): TimelineStatus {
+  const fields = fieldsOf(reply);
   const number = (name: string) => Number(fields.get(name));
   return {
     state: String(fields.get("state")),
