@@ -87,6 +87,8 @@ export class DecidedUnits {
     const { storage } = this.#parts;
     this.#isIncomplete = false;
     storage.put([], [["decisions", promises]]);
+    // Other members, and clients, wait for it.
+    storage.flushNow();
     storage.synced().then(stored, () => {});
   }
 

@@ -168,9 +168,10 @@ export class EntryStore {
    * entries as no longer valid.
    * @param entries  in order, at least one
    * @param from     the member that sent them, or null for a client
+   * @param isAwaited  whether a client's answer waits until they are stored
    * @returns a promise that resolves when the entries are as safe as --fsync requires, or null if they already are
    */
-  add(entries: readonly Entry[], from: ByteString | null): Promise<void> | null {
+  add(entries: readonly Entry[], from: ByteString | null, isAwaited = from === null): Promise<void> | null {
     const [{ envelope }] = entries as readonly [Entry];
     const mark = this.making?.invalidateFrom(envelope.at) ?? null;
     const { storage } = this.#parts;
@@ -185,8 +186,8 @@ export class EntryStore {
       added.push(orderKey);
     }
     storage.put(values, mark === null ? [] : [mark]);
-    // Flush a client's entries now, because the client waits for the answer. Members' entries are flushed together.
-    const isFlushed = from === null && storage.flushNow();
+    // Flush what a client waits for now. Members' entries are flushed together.
+    const isFlushed = isAwaited && storage.flushNow();
     if (isFlushed && storage.isSafe) this.#synced(added, from);
     else void this.#whenSynced(added, from);
     this.#setFlushing(isFlushed || !storage.isDurable ? null : storage.flushed());

@@ -215,7 +215,8 @@ export class Timeline {
       this.receive([entry], own);
       return;
     }
-    this.#store([entry], null)?.catch(() => {});
+    // The votes are on the disks of a majority, so that no answer waits for this entry.
+    this.#store([entry], null, false)?.catch(() => {});
     this.#parts.owner.folded([entry], merged);
   }
 
@@ -296,8 +297,12 @@ export class Timeline {
   };
 
   /** @param entries  in order, at least one */
-  #store(entries: readonly Entry[], from: ByteString | null): Promise<void> | null {
+  #store(
+    entries: readonly Entry[],
+    from: ByteString | null,
+    isAwaited = from === null,
+  ): Promise<void> | null {
     this.#refolding.arrived(entries);
-    return this.#entryStore.add(entries, from);
+    return this.#entryStore.add(entries, from, isAwaited);
   }
 }

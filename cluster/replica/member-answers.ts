@@ -35,6 +35,8 @@ const ANSWER_BYTES = 200;
 interface StoredAnswer {
   readonly at: number;
   readonly result: Result;
+  /** Whether members have decided on the envelope: a majority has stored the decision before anybody counted their votes. */
+  readonly isDecided: boolean;
 }
 
 export class MemberAnswers {
@@ -79,19 +81,19 @@ export class MemberAnswers {
       const id = requestedId(entry);
       const writeAll = decided === null ? write : decidedResultOf;
       const result = writeAll(id, answers, { maxReplyBytes: BYTES_MAX, readStatus });
-      this.#answers.set(id, { at, result });
+      this.#answers.set(id, { at, result, isDecided: decided !== null });
       this.#bytes += bytesOf(result);
     }
     this.#forget(oldest);
     for (const entry of entries) this.#waiters.applied(requestedId(entry));
   }
 
-  /** Returns the answer to an envelope, once its entry is on disk, or null if it is unknown. */
+  /** Returns the answer to an envelope, once its entry is on enough disks, or null if it is unknown. */
   async find({ id, maxReplyBytes }: AcceptedEnvelope): Promise<Result | null> {
-    const result = this.#answers.get(id)?.result;
-    if (result === undefined || result.replies.length > maxReplyBytes) return null;
-    await this.#storage?.flushed();
-    return result;
+    const answer = this.#answers.get(id);
+    if (answer === undefined || answer.result.replies.length > maxReplyBytes) return null;
+    if (!answer.isDecided) await this.#storage?.flushed();
+    return answer.result;
   }
 
   /** Waits until the entry of an envelope is folded, and returns the answer, or null if that takes too long. */

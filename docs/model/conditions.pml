@@ -72,6 +72,9 @@ typedef Member {
   unsigned voteSlot : 2;       /* on the disk before it is sent: the last vote; slot + 1 */
   unsigned voteBallot : 3;
   unsigned folded : 2;         /* the number of decided slots that it has */
+#if RESTARTS > 0
+  unsigned stored : 2;         /* and the number of those that are on its disk */
+#endif
   bit hasPlain;
   bit isClosed;                /* it reported that it adds no entry with an early date any more */
   bit isAmnesic;               /* it lost its disk, or joins: it does not promise, vote or report yet */
@@ -179,7 +182,15 @@ inline promise(b) {
   }
 }
 
+/* A write to the disk contains the decisions that the member had before. No vote and no answer waits for their own write. */
+#if RESTARTS > 0
+#define WRITE_DECISIONS MINE.stored = NEXT
+#else
+#define WRITE_DECISIONS
+#endif
+
 inline make_promise(b) {
+  WRITE_DECISIONS;
   MINE.promised = b + 1;
   ballot[b].promises = ballot[b].promises | ME;
   if
@@ -271,6 +282,7 @@ inline print_proposal(b) {
 inline vote(b) {
   d_step {
     MAY_ANSWER(b) && (AT(b).votes & ME) == 0 && (IS_KEEPER(b) -> KEEPER_MAY_VOTE(b) : AGREES(b)) ->
+    WRITE_DECISIONS;
     MINE.promised = b + 1;
     MINE.voteSlot = NEXT + 1;
     MINE.voteBallot = b;
@@ -362,6 +374,7 @@ inline report_not_applied() {
 inline close_early_dates() {
   d_step {
     IS_VOTER && !MINE.isClosed && !HAS_OPEN_VOTE ->
+    WRITE_DECISIONS;
     MINE.isClosed = 1;
     isFinal = isFinal || SET_OF(IS_CLOSED) == EVERYONE;
     printf("member %d reports that it adds no early entry any more\n", _pid + 1)
@@ -396,6 +409,17 @@ inline restart() {
   }
 }
 
+/* Its last decisions were not on its disk yet. The votes for them were. */
+inline restart_without_decisions() {
+  d_step {
+    calm == 0 && restarts > 0 && NEXT > MINE.stored ->
+    restarts--;
+    MINE.folded = MINE.stored;
+    printf("member %d restarts, and has the decisions of %d slots\n", _pid + 1, NEXT);
+    forget_ballots()
+  }
+}
+
 inline lose_disk() {
   d_step {
     calm == 0 && losses > 0 ->
@@ -404,6 +428,7 @@ inline lose_disk() {
     MINE.voteSlot = 0;
     MINE.voteBallot = 0;
     MINE.folded = 0;
+    WRITE_DECISIONS;
     MINE.hasPlain = 0;
     MINE.isClosed = 0;
 #ifndef AMNESIC_VOTES
@@ -492,6 +517,7 @@ end:
 #endif
 #if RESTARTS > 0
   :: restart()
+  :: restart_without_decisions()
 #endif
 #if LOSSES > 0 || defined JOINS_WITH_ENTRIES
   EACH_BALLOT(recover)

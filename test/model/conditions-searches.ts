@@ -30,6 +30,10 @@ export const conditions: readonly Search[] = [
   holds("conditions: 2 slots, 3 ballots", "conditions SLOTS=2 BALLOTS=3 DATES=1"),
   holds("conditions: 1 slot, 3 ballots, a plain write", "conditions SLOTS=1 BALLOTS=3 PLAIN=1"),
   holds("conditions: 1 slot, 3 ballots, a restart", "conditions SLOTS=1 BALLOTS=3 RESTARTS=1"),
+  holds(
+    "conditions: 2 slots, 2 ballots, two restarts without the last decisions",
+    "conditions SLOTS=2 BALLOTS=2 DATES=1 RESTARTS=2",
+  ),
   holds("conditions: 1 slot, 3 ballots, a lost disk", "conditions SLOTS=1 BALLOTS=3 LOSSES=1"),
   holds(
     "conditions and finality: 1 slot, 2 ballots, a plain write, a lost disk",

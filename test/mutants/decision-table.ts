@@ -81,14 +81,6 @@ export const decisionMutants: readonly Mutant[] = [
     test: "test/engine/answers/result-writer.test.js",
   },
   {
-    name: "decisions: a disk that fails after a decision ends the daemon",
-    file: "cluster/replica/recorder.js",
-    find: 'refused("undecided", "not in time")));\n        }\n        catch (problem) {\n            return notFlushed(id, problem);',
-    replace:
-      'refused("undecided", "not in time")));\n        }\n        catch (problem) {\n            throw problem;',
-    test: "test/cluster/replica/recorder.test.js",
-  },
-  {
     name: "decisions: reads after a decided unit are not resumed",
     file: "timeline/decided-units.js",
     find: "return { id };",
@@ -171,6 +163,34 @@ export const decisionMutants: readonly Mutant[] = [
     find: "this.#node.lists?.hasLists ?? false",
     replace: "this.#node.peering.decisions.isPossible",
     test: "test/cluster/replica/recorder.test.js",
+  },
+  {
+    name: "decisions: an answer waits until this daemon has written the decision",
+    file: "cluster/replica/member-answers.js",
+    find: "if (!answer.isDecided)",
+    replace: "",
+    test: "test/cluster/replica/recorder.test.js",
+  },
+  {
+    name: "decisions: a decision is written before its clients are answered",
+    file: "timeline/timeline.js",
+    find: "this.#store([entry], null, false)",
+    replace: "this.#store([entry], null)",
+    test: "test/timeline/decided-units.test.js",
+  },
+  {
+    name: "decisions: the keeper votes although the other members make the decision",
+    file: "cluster/peers/decisions/keeper.js",
+    find: "if (!isMajority(list, new Set(others)))",
+    replace: "if (true)",
+    test: MEMBERS,
+  },
+  {
+    name: "decisions: the keeper waits for a member that hangs at each decision",
+    file: "cluster/peers/decisions/keeper.js",
+    find: "this.#hasty = HASTY_DECISIONS;",
+    replace: "",
+    test: MEMBERS,
   },
   {
     name: "decisions: a member forgets its vote",

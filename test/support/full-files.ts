@@ -66,6 +66,7 @@ export const FULL_ONLY: readonly string[] = [
   "faults/data-folders.test",
   "faults/dead-letters.test",
   "faults/decided-execs.test",
+  "faults/decided-kills.test",
   "faults/listeners.test",
   "faults/live.test",
   "faults/log-verify.test",

@@ -8,6 +8,32 @@ import { MemoryStorage } from "../../timeline/memory-storage.js";
 import type { TimelineParts } from "../../timeline/timeline-environment.js";
 import { double } from "../support/double.js";
 import { AT, entry, idOf } from "./support/fold-subject.js";
+import { TimelineSubject } from "./support/timeline-subject.js";
+
+/** A disk that writes only if somebody waits for it. */
+class AwaitedStorage extends MemoryStorage {
+  awaited = 0;
+
+  override flushNow(): boolean {
+    this.awaited++;
+    return super.flushNow();
+  }
+}
+
+test("a client's answer waits for the disk after a plain write, and not after a decision", async () => {
+  const storage = new AwaitedStorage();
+  const { timeline, folded } = await new TimelineSubject({ storage }).open();
+  timeline.take(entry("client", 0, ["SET k v"]));
+  assert.equal(storage.awaited, 1);
+  const { body, signature } = entry("client", 1, ["SET k w"], { decide: true });
+  const head = { slot: 1, previous: null, at: AT + 50, seq: 0, outcome: "applied" } as const;
+  const bytes = writeDecision({ ...head, unit: { body, signature } });
+  timeline.takeDecision(
+    { id: idOf("d"), body: bytes, signature, envelope: readEntryBody(bytes) },
+    idOf("own"),
+  );
+  assert.deepEqual([storage.awaited, folded.at(-1)?.entries[0]?.id], [1, idOf("d")]);
+});
 
 test("a decision makes its unit known by the id of the client's envelope", () => {
   const unit = idOf("unit");

@@ -365,7 +365,7 @@ test("an entry from a peer is answered when it is folded", async () => {
 });
 
 test("an envelope that requests a decision waits for it, and is not recorded", async () => {
-  const { scene, timeline, peers, lists, recorder } = fixture();
+  const { scene, timeline, peers, lists, recorder, disk } = fixture();
   const envelope = scene.sign([["SET", "lock", "me", "NX"]], { decide: true });
   assert.equal(await codeOf(scene.take(envelope)), "cannot-decide not-applied");
   Object.assign(lists, { hasLists: true });
@@ -386,35 +386,17 @@ test("an envelope that requests a decision waits for it, and is not recorded", a
   const head = { slot: 1, previous: null, at: NOW + 1, seq: 0, outcome: "applied" } as const;
   const decision = writeDecision({ ...head, unit });
   const entry = { id: "d".repeat(32), body: decision, signature, envelope: readEntryBody(decision) };
+  disk.flushed = heldFlush().flushed;
   recorder.folded([entry], [{ entry, answers: [{ ...applied, late: true }] }]);
   const decided = "+OK\r\n$7\r\ndecided\r\n";
+  assert.equal(
+    await isSettled(answer),
+    true,
+    "the votes of a majority are stored: its own disk is not awaited",
+  );
   assert.deepEqual([await answer, await copy], [decided, decided]);
   timeline.decided.find = () => ({ at: NOW + 1, seq: 0, id: entry.id });
   assert.ok(recorder.holds({ at: NOW, seq: 0, id: envelope.id }));
-});
-
-test("a disk that fails after a decision does not show that it has no effect", async () => {
-  const { scene, peers, lists, recorder, disk } = fixture();
-  Object.assign(lists, { hasLists: true });
-  peers.decisions.isPossible = true;
-  const { body, signature, ...envelope } = scene.sign([["SET", "lock", "me", "NX"]], { decide: true });
-  const answer = codeOf(scene.take({ ...envelope, body, signature }));
-  disk.flushed = Promise.reject(new Error("no space"));
-  const head = { slot: 1, previous: null, at: NOW + 1, seq: 0, outcome: "applied" } as const;
-  const decision = writeDecision({ ...head, unit: { body, signature } });
-  const entry = { id: "d".repeat(32), body: decision, signature, envelope: readEntryBody(decision) };
-  recorder.folded([entry], [{ entry, answers: [applied] }]);
-  assert.equal(await answer, "storage-failed unknown");
-});
-
-test("an envelope for which there is no room among those that wait for decisions is refused immediately", async () => {
-  const { scene, peers, lists } = fixture();
-  Object.assign(lists, { hasLists: true });
-  Object.assign(peers.decisions, { isPossible: true, isFull: true });
-  const answer = codeOf(scene.take(scene.sign([["SET", "lock", "me", "NX"]], { decide: true })));
-  assert.ok(await isSettled(answer));
-  assert.equal(await answer, "cannot-decide not-applied");
-  assert.deepEqual(peers.decisions.submitted, []);
 });
 
 test("what the other members would refuse to decide never reaches them", async () => {

@@ -121,6 +121,49 @@ test("two members that have lost their promises name each other, and vote again 
   assert.deepEqual(b.decisions?.missingPromises, []);
 });
 
+test("nothing is decided by a member that has lost its disk and one other, until the third has answered", async () => {
+  const { world, members } = worldOf(seed(), 3);
+  const [a, b, c] = members as [Member, Member, Member];
+  b.stop();
+  c.stop();
+  c.loseDisk();
+  c.start();
+  const cas = world.submit(a, [a, c], "x");
+  await world.scheduler.runUntil(world.scheduler.time + 5_000);
+  assert.equal(world.decidedUnits.size, 0);
+  b.start();
+  await world.scheduler.runUntil(world.scheduler.time + 5_000);
+  assert.ok(world.decidedUnits.has(cas.id));
+});
+
+test("the keeper votes only if the other members do not make the decision, and immediately if one is down", async () => {
+  const { world, members } = worldOf(seed(), 3);
+  const voters = new Set<string>();
+  world.trace = (from, _, message) => {
+    if (message.kind === "vote") voters.add(from);
+  };
+  const decide = async (within: number): Promise<Member[]> => {
+    voters.clear();
+    const cas = world.submit(world.up[0] as Member, world.up, "x");
+    await world.scheduler.runUntil(world.scheduler.time + within);
+    assert.ok(world.decidedUnits.has(cas.id), `it is decided within ${within} ms`);
+    await world.scheduler.runUntil(world.scheduler.time + 500);
+    return members.filter(({ id }) => voters.has(id));
+  };
+  await decide(2_000);
+  const keeper = members[0]?.stored?.promised?.member;
+  const others = members.filter(({ id }) => id !== keeper);
+  const [slow] = others as [Member];
+  const both = members.filter((member) => member !== slow);
+  assert.deepEqual(await decide(20), others);
+  slow.stop();
+  assert.deepEqual(await decide(20), both, "the other one is down");
+  slow.start();
+  slow.receive = () => {};
+  assert.deepEqual(await decide(60), both, "it hangs");
+  assert.deepEqual(await decide(20), both, "and is known to hang");
+});
+
 test("contended keys make progress with one of three members down", async () => {
   const { world, members } = worldOf(seed(), 3);
   const [a, b, c] = members as [Member, Member, Member];

@@ -90,6 +90,10 @@ export class Member {
   stored: VoterState | null = { promised: null, accepted: null, last: { slot: 0, orderKey: null, list: 0 } };
   lists: VotingList[] = [];
   entries = new Map<string, Entry>();
+  /** The entries that are on its disk. A member that stops forgets the others. */
+  readonly #onDisk = new Map<string, Entry>();
+  /** When the last write to its disk ends: writes end in their order. */
+  #writesUntil = 0;
   clockOffset = 0;
   prunedTo = 0;
   /** Units to which it objects, whatever their outcome. */
@@ -124,11 +128,22 @@ export class Member {
   stop(): void {
     this.#life++;
     this.decisions = null;
+    this.entries = new Map(this.#onDisk);
   }
 
   loseDisk(): void {
     this.stored = null;
     this.entries.clear();
+    this.#onDisk.clear();
+  }
+
+  #write(written: () => void): void {
+    const life = this.#life;
+    const { scheduler, random } = this.#world;
+    this.#writesUntil = Math.max(this.#writesUntil, scheduler.time + random.below(4));
+    scheduler.after(this.#writesUntil - scheduler.time, null, () => {
+      if (life === this.#life) written();
+    });
   }
 
   receive(from: string, message: DecisionMessage): void {
@@ -139,6 +154,7 @@ export class Member {
   add(entry: Entry): void {
     if (this.entries.has(entry.id)) return;
     this.entries.set(entry.id, entry);
+    this.#write(() => this.#onDisk.set(entry.id, entry));
     if (entry.decision !== null) this.decisions?.folded(proposalOf(entry.decision), entry.list);
   }
 
@@ -201,8 +217,7 @@ export class Member {
         if (isAlive()) world.send(this.id, to, message);
       },
       save: (state, then) => {
-        world.scheduler.after(world.random.below(4), null, () => {
-          if (!isAlive()) return;
+        this.#write(() => {
           for (const ballot of [state.promised, state.accepted?.evidence.vote.ballot ?? null])
             assert.ok(ballot === null || readBallot(writeBallot(ballot)) !== null, "it can be read again");
           this.stored = world.rules.forgetsVotes ? { ...state, accepted: null } : state;
