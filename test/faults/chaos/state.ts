@@ -19,9 +19,12 @@ export function foldContents(contents: Contents): State {
   const texts = new Map<string, string>();
   const lists = new Map<string, string[]>();
   for (const entry of contents.values()) {
-    for (const [name, key = "", value = ""] of entry?.envelope.commands ?? []) {
-      if (name === "SET") texts.set(key, value);
-      else if (name === "INCR") texts.set(key, String(Number(texts.get(key) ?? 0) + 1));
+    const { commands = [], decided = null } = entry?.envelope ?? {};
+    if (decided?.outcome === "unmet") continue;
+    for (const [name, key = "", value = "", condition = ""] of commands) {
+      if (name === "SET") {
+        if (condition === "" || decided !== null || !texts.has(key)) texts.set(key, value);
+      } else if (name === "INCR") texts.set(key, String(Number(texts.get(key) ?? 0) + 1));
       else if (name === "RPUSH") {
         const list = lists.get(key) ?? [];
         list.push(value);
@@ -37,7 +40,8 @@ export async function readState(client: Client, writes: readonly ReportedWrite[]
   const texts = new Map<string, string>();
   const lists = new Map<string, readonly string[]>();
   const tokens = writes.filter(({ sets }) => sets).map(({ token }) => token);
-  const keys = [...new Set([...tokens, ...writes.map(({ counter }) => counter)])].filter((key) => key !== "");
+  const shared = writes.flatMap(({ counter, claim }) => [counter, claim]);
+  const keys = [...new Set([...tokens, ...shared])].filter((key) => key !== "");
   for (let start = 0; start < keys.length; start += CHUNK) {
     const chunk = keys.slice(start, start + CHUNK);
     const values = (await client.call(["MGET", ...chunk])) as (string | null)[];

@@ -48,11 +48,15 @@ function pushedOf({ lists }: State): Map<string, string> {
  * true.
  */
 function presence(
-  { token, sets, list }: ReportedWrite,
+  { token, sets, list, claim }: ReportedWrite,
   { texts }: State,
   pushed: ReadonlyMap<string, string>,
 ): [isThere: boolean, isWhole: boolean] {
-  const parts = [...(sets ? [texts.get(token) === token] : []), ...(list === "" ? [] : [pushed.has(token)])];
+  const parts = [
+    ...(sets ? [texts.get(token) === token] : []),
+    ...(list === "" ? [] : [pushed.has(token)]),
+    ...(claim === "" ? [] : [texts.get(claim) === token]),
+  ];
   return [parts.includes(true), !parts.includes(false)];
 }
 

@@ -18,6 +18,8 @@ export interface Write {
   readonly counter: string;
   /** The shared list to which the write adds the token, or "". */
   readonly list: string;
+  /** The shared key that the write sets to the token if it is absent, or "". The members decide on this. */
+  readonly claim: string;
 }
 
 /**
@@ -30,31 +32,39 @@ const COUNTERS = 4;
 const LISTS = 4;
 /** The approximate number of elements per list. */
 const LIST_WRITES = 1000;
+/** The number of claims that writers compete for at a time, and the approximate number of writes for which they do. */
+const CLAIMS = 4;
+const CLAIM_WRITES = 50;
 const WAITS = 0.3;
 
 export function makeWrite(random: SeededRandom, writer: number, number: number): Write {
   const token = `w${writer}:${number}`;
   const counter = `counter:${random.below(COUNTERS)}`;
   const list = `list:${Math.floor(number / LIST_WRITES)}:${random.below(LISTS)}`;
+  const claim = `claim:${Math.floor(number / CLAIM_WRITES)}:${random.below(CLAIMS)}`;
   const waits = random.chance(WAITS);
-  switch (random.below(4)) {
+  const none = { token, waits, sets: false, counter: "", list: "", claim: "" };
+  switch (random.below(5)) {
     case 0:
-      return { token, waits, sets: true, counter: "", list: "" };
+      return { ...none, sets: true };
     case 1:
-      return { token, waits, sets: false, counter, list: "" };
+      return { ...none, counter };
     case 2:
-      return { token, waits, sets: false, counter: "", list };
+      return { ...none, list };
+    case 3:
+      return { ...none, waits: false, claim };
     default:
-      return { token, waits, sets: true, counter, list };
+      return { ...none, sets: true, counter, list };
   }
 }
 
 /** Returns the commands of a write, which form one unit. */
-export function commandsOf({ token, sets, counter, list }: Write): string[][] {
+export function commandsOf({ token, sets, counter, list, claim }: Write): string[][] {
   return [
     ...(sets ? [["SET", token, token]] : []),
     ...(counter === "" ? [] : [["INCR", counter]]),
     ...(list === "" ? [] : [["RPUSH", list, token]]),
+    ...(claim === "" ? [] : [["SET", claim, token, "NX"]]),
   ];
 }
 
@@ -64,8 +74,9 @@ export async function sendWrite(client: Client, write: Write): Promise<ReportedW
   const commands = commandsOf(write);
   try {
     const [only] = commands;
-    if (only !== undefined && commands.length === 1) await client.call(only, options);
-    else await client.multi(commands, options);
+    if (only === undefined || commands.length > 1) await client.multi(commands, options);
+    else if ((await client.call(only, options)) === null)
+      return { ...write, outcome: "not-applied", why: "nil" };
     return { ...write, outcome: write.waits ? "replicated" : "acknowledged", why: "" };
   } catch (problem) {
     if (!(problem instanceof DbsyncError)) throw problem;
