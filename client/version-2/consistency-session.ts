@@ -38,6 +38,11 @@ export class ConsistencySession {
   #last: LastWrite | null = null;
   /** For each daemon, the newest acknowledged write that it may be missing, or null if there is none. */
   readonly #missed: (MissedWrite | null)[];
+  /**
+   * For each daemon, the newest write on which members decide and that this daemon has not answered, although another
+   * one has; or null.
+   */
+  readonly #undecided: (MissedWrite | null)[];
   /** For each daemon, whether it has a timeline, so that it receives missed writes from its peers. */
   readonly #hasTimeline: boolean[];
   /** The index of the daemon whose missed write was last named in `after`. */
@@ -51,6 +56,7 @@ export class ConsistencySession {
   constructor(daemons: number, isOn: boolean) {
     this.#isOn = isOn && daemons > 1;
     this.#missed = Array(daemons).fill(null);
+    this.#undecided = Array(daemons).fill(null);
     this.#hasTimeline = Array(daemons).fill(false);
   }
 
@@ -61,7 +67,7 @@ export class ConsistencySession {
     const { length } = this.#missed;
     for (let checked = 0; checked < length; checked++) {
       this.#turn = (this.#turn + 1) % length;
-      const write = this.#missedBy(this.#turn, now);
+      const write = newestOf(this.#missed, this.#turn, now) ?? newestOf(this.#undecided, this.#turn, now);
       if (write !== null) return write.orderKey;
     }
     return null;
@@ -71,28 +77,28 @@ export class ConsistencySession {
   answered(daemon: number, batch: SentBatch, units: number, now: number): void {
     const { envelope } = batch;
     if (envelope === null) return;
-    if (this.#missed[daemon] != null && envelope.after === this.#missed[daemon].orderKey)
-      this.#missed[daemon] = null;
+    for (const writes of [this.#missed, this.#undecided])
+      if (writes[daemon] != null && envelope.after === writes[daemon].orderKey) writes[daemon] = null;
     if (batch.isRead) return;
     const { at, seq, id } = envelope;
     const last = this.lastWrite;
     if (last === null || at > last.at || (at === last.at && seq > last.seq))
       this.lastWrite = { at, seq, id, index: units - 1, answeredAt: now };
     if (!this.#isOn || batch.commandKind !== "writes") return;
-    const missed = this.#missed[daemon];
-    if (missed?.at === at && missed.seq === seq) this.#missed[daemon] = null;
+    for (const writes of [this.#missed, this.#undecided])
+      if (isOf(writes[daemon] ?? null, envelope)) writes[daemon] = null;
     this.#last = this.lastWrite;
     for (const { isMissing, isTaken, index } of batch.sendings) {
+      if (isMissing) this.#miss(this.#missed, index, batch, now);
       // A daemon that has received a unit on which members decide has it only when it knows the decision.
-      const isUndecided = batch.decides && index !== daemon && !isTaken;
-      if (isMissing || isUndecided) this.#miss(index, batch, now);
+      else if (batch.decides && index !== daemon && !isTaken) this.#miss(this.#undecided, index, batch, now);
     }
   }
 
   /** Records that a daemon has refused a batch or will not answer it. */
   failed(daemon: number, batch: SentBatch, now: number): void {
     if (this.#isOn && batch.commandKind === "writes" && batch.sendings.some(({ isTaken }) => isTaken))
-      this.#miss(daemon, batch, now);
+      this.#miss(this.#missed, daemon, batch, now);
   }
 
   /** Records a new connection. The daemon may have restarted or paused since the last connection. */
@@ -110,23 +116,31 @@ export class ConsistencySession {
 
   /** Whether a daemon may have answered a batch without an acknowledged write of this client. */
   isCatchingUp(daemon: number, { envelope, options }: SentBatch, now: number): boolean {
-    const write = this.#missedBy(daemon, now);
-    return write !== null && envelope?.after !== write.orderKey && !options?.after;
+    const missed = newestOf(this.#missed, daemon, now);
+    const undecided = newestOf(this.#undecided, daemon, now);
+    const after = envelope?.after ?? null;
+    const isLacking =
+      (missed !== null && after !== missed.orderKey) ||
+      (undecided !== null && after !== undecided.orderKey && !isOf(undecided, envelope));
+    return isLacking && !options?.after;
   }
 
-  #miss(daemon: number, { envelope, units }: SentBatch, now: number): void {
+  #miss(writes: (MissedWrite | null)[], daemon: number, { envelope, units }: SentBatch, now: number): void {
     if (!this.#hasTimeline[daemon] || envelope === null) return;
     const { at, seq, id } = envelope;
-    const missed = this.#missed[daemon];
+    const missed = writes[daemon];
     if (missed != null && (missed.at > at || (missed.at === at && missed.seq >= seq))) return;
-    this.#missed[daemon] = { at, seq, orderKey: orderKey(at, seq, id, units - 1), answeredAt: now };
-  }
-
-  /** Returns the write that a daemon may be missing, or null if there is none or it is older than `SESSION_MS`. */
-  #missedBy(daemon: number, now: number): MissedWrite | null {
-    const missed = this.#missed[daemon] ?? null;
-    if (missed === null || now - missed.answeredAt <= SESSION_MS) return missed;
-    this.#missed[daemon] = null;
-    return null;
+    writes[daemon] = { at, seq, orderKey: orderKey(at, seq, id, units - 1), answeredAt: now };
   }
 }
+
+/** Returns the write that a daemon may be missing, or null if there is none or it is older than `SESSION_MS`. */
+function newestOf(writes: (MissedWrite | null)[], daemon: number, now: number): MissedWrite | null {
+  const write = writes[daemon] ?? null;
+  if (write === null || now - write.answeredAt <= SESSION_MS) return write;
+  writes[daemon] = null;
+  return null;
+}
+
+const isOf = (write: EnvelopeDate | null, envelope: EnvelopeDate | null): boolean =>
+  write !== null && write.at === envelope?.at && write.seq === envelope.seq;

@@ -208,15 +208,22 @@ export const acknowledgedMutants: readonly Mutant[] = [
   {
     name: "own writes: a daemon that refused a write is not asked for proof that it has the write",
     file: SESSION,
-    find: "if (isMissing || isUndecided)",
-    replace: "if (isUndecided)",
+    find: "if (isMissing)",
+    replace: "if (false)",
     test: SESSIONS,
   },
   {
     name: "own writes: a daemon that has received a unit on which members decide counts as having it",
     file: SESSION,
-    find: "if (isMissing || isUndecided)",
-    replace: "if (isMissing)",
+    find: "batch.decides && index",
+    replace: "false && index",
+    test: DECIDED_CALLS,
+  },
+  {
+    name: "own writes: the second answer to a unit on which members decide does not count",
+    file: SESSION,
+    find: " && !isOf(undecided, envelope)",
+    replace: "",
     test: DECIDED_CALLS,
   },
   {
@@ -236,8 +243,8 @@ export const acknowledgedMutants: readonly Mutant[] = [
   {
     name: "own writes: an answer without proof counts",
     file: SESSION,
-    find: "return write !== null && envelope?.after !== write.orderKey",
-    replace: "return false && envelope?.after !== write.orderKey",
+    find: "(missed !== null && after !== missed.orderKey)",
+    replace: "(false && after !== missed.orderKey)",
     test: SESSIONS,
   },
   {

@@ -8,6 +8,7 @@ import { requestsDecision } from "../../../client/version-2/decided-calls.js";
 import { hexOf } from "../../../protocol/version-2/envelope.js";
 import { KNOWS_DECISIONS, KNOWS_SIGNED } from "../../../protocol/version-2/messages-v2.js";
 import { refusingAddress } from "../../support/free-port.js";
+import { until } from "../fake-server.js";
 import { client2Of, ServedDaemon } from "../served-daemon.js";
 import { errorOf, summary } from "../test-client.js";
 
@@ -125,4 +126,24 @@ test("reads after a decision name the unit, because a daemon that has received i
   await client.sendAll("GET lock");
   const named = daemons.map(({ daemon }) => daemon.applied.at(-1)?.envelope.after ?? "");
   assert.deepEqual(named.map(hexOf), [write, write, write]);
+});
+
+test("an answer to a unit on which members decide counts, although another daemon has answered it before", async () => {
+  await using daemons = await startThree();
+  for (const { daemon } of daemons) Object.assign(daemon, { knows: DECIDING, members: 2 });
+  await using client = client2Of(daemons, { isSession: true });
+  await client.sendAll("PING");
+  const [, second, third] = daemons;
+  assert.ok(second !== undefined && third !== undefined);
+  third.passes = () => [];
+  const held: Buffer[] = [];
+  second.passes = (answers) => {
+    held.push(...answers);
+    return [];
+  };
+  const taken = client.send("SET lock me", { if: [{ key: "lock", writer: null }] });
+  await until(() => client.lastWrite !== null, "the first answer");
+  second.passes = (answers) => [...held.splice(0), ...answers];
+  await client.send("PING");
+  assert.equal(await taken, "OK");
 });
