@@ -2,13 +2,16 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { NIL, ZERO } from "../../../protocol/reply.js";
-import { readEntryBody, writeDecision } from "../../../protocol/version-2/decision-body.js";
+import { readDecision, readEntryBody, writeDecision } from "../../../protocol/version-2/decision-body.js";
 import type { Condition, Decided } from "../../../protocol/version-2/envelope.js";
+import { canonicalState } from "../../../store/canonical-state.js";
 import { Database } from "../../../store/database.js";
 import type { Entry } from "../../../timeline/entries/entry.js";
 import { conditionsHold } from "../../../timeline/fold/apply-unit.js";
+import { Fold } from "../../../timeline/fold/fold.js";
 import { touchesChanged } from "../../../timeline/fold/later-changes.js";
 import { AT, entry, idOf, Subject, unitOf } from "../support/fold-subject.js";
+import { genesisRing } from "../support/random-timeline.js";
 
 let slot = 0;
 
@@ -94,6 +97,24 @@ test("a decision without a unit has neither an answer nor an effect", () => {
   assert.deepEqual(subject.merge(empty), []);
   subject.merge(entry("late", 5, ["SET k v"]));
   assert.equal(subject.ask("GET k"), '"v"');
+});
+
+test("two decisions on one unit are both applied, as by a daemon that has only a snapshot with the first one", () => {
+  const all = new Subject();
+  const first = decided("unit", 100, "INCR k", "applied", absent);
+  const unit = readDecision(first.body).unit ?? assert.fail();
+  const head = { slot: slot + 1, previous: { at: AT, seq: 0, id: idOf("previous") }, at: AT + 200, seq: 0 };
+  const body = writeDecision({ ...head, outcome: "applied", unit });
+  const second = { ...first, id: idOf("again"), body, envelope: readEntryBody(body) };
+  all.merge(second);
+  all.merge(first);
+  // The snapshot contains the key as of its date, and no decisions.
+  const database = new Database();
+  database.execute(["INCR", "k"], { at: AT + 100, db: 0, id: unitOf("unit") });
+  const later = new Fold({ database, ring: genesisRing({ hasRoots: true }), cutAt: AT + 150 });
+  later.merge([second]);
+  assert.deepEqual(canonicalState(later.database), canonicalState(all.fold.database));
+  assert.equal(all.ask("GET k"), '"2"');
 });
 
 test("the conditions of a unit are evaluated on the present state", () => {
