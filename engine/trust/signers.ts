@@ -9,6 +9,9 @@ import type { KeyRecord, KeyRing } from "../../store/key-ring.js";
 import { clusterIdOf, type Genesis } from "./cluster-id.js";
 import { KnownKeys } from "./known-keys.js";
 
+/** The maximum number of cached keys that need not be in the ring. Most are those of members, which sign their votes. */
+const OTHERS_MAX = 256;
+
 /** A key of -s. */
 interface ApplicationKey {
   readonly id: ByteString;
@@ -28,6 +31,8 @@ export class Signers extends KnownKeys {
   #ringSource: { readonly ring: KeyRing };
   readonly #applications: readonly ApplicationKey[];
   readonly #rsaKeys: readonly KeyObject[];
+  /** Keys with a valid signature, the oldest first: reading a key takes as long as verifying a signature. */
+  readonly #others = new Map<ByteString, KeyObject>();
 
   /** @param applications  the keys of -s, which are the ring's application keys */
   constructor({
@@ -71,12 +76,21 @@ export class Signers extends KnownKeys {
    */
   verifyBy(spki: ByteString, bytes: Buffer, signature: Buffer): boolean {
     try {
-      const key = createPublicKey({ key: Buffer.from(spki, "latin1"), format: "der", type: "spki" });
-      return verifyEnvelope(bytes, signature, key);
+      const known = this.#others.get(spki);
+      const key = known ?? createPublicKey({ key: Buffer.from(spki, "latin1"), format: "der", type: "spki" });
+      const isValid = verifyEnvelope(bytes, signature, key);
+      if (isValid && known === undefined) this.#remember(spki, key);
+      return isValid;
     } catch {
       // The bytes are not a valid key. Node reports that with various errors.
       return false;
     }
+  }
+
+  #remember(spki: ByteString, key: KeyObject): void {
+    this.#others.set(spki, key);
+    const [oldest] = this.#others.keys();
+    if (this.#others.size > OTHERS_MAX && oldest !== undefined) this.#others.delete(oldest);
   }
 
   /** Whether KEY commands have changed the ring since the start. */

@@ -409,4 +409,11 @@ export const decisionMutants: readonly Mutant[] = [
     replace: "",
     test: LIARS,
   },
+  {
+    name: "decisions: a vote is verified with the key of another member",
+    file: "engine/trust/signers.js",
+    find: "this.#others.get(spki)",
+    replace: "[...this.#others.values()][0]",
+    test: "test/engine/trust/signers.test.js",
+  },
 ];
