@@ -23,6 +23,9 @@ import type { TimelineParts } from "./timeline-environment.js";
  */
 const KNOWN_MS = 60_000;
 
+/** The number of decided units that are known longer, for reads that name one of them in `after`. */
+const KNOWN_LONGER = 10_000;
+
 /** The first byte of stored promises that may be incomplete. They remain so until the other members have answered. */
 const INCOMPLETE = Buffer.of(0);
 
@@ -153,7 +156,7 @@ export class DecidedUnits {
   #forget(): void {
     const { knownFrom } = this;
     for (const [id, { signedAt }] of this.#units) {
-      if (signedAt >= knownFrom) return;
+      if (signedAt >= knownFrom || this.#units.size <= KNOWN_LONGER) return;
       this.#units.delete(id);
     }
   }

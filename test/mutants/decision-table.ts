@@ -11,6 +11,13 @@ const FOLD = "test/timeline/fold/decided-units.test.js";
 
 export const decisionMutants: readonly Mutant[] = [
   {
+    name: "decisions: reads after a decided unit are refused soon after it",
+    file: "timeline/decided-units.js",
+    find: " || this.#units.size <= KNOWN_LONGER",
+    replace: "",
+    test: "test/timeline/decided-units.test.js",
+  },
+  {
     name: "decisions: a client waits although there is no room for its unit",
     file: "cluster/replica/recorder.js",
     find: "!decisions.admits(id, message.body.length)",
