@@ -11,6 +11,13 @@ const FOLD = "test/timeline/fold/decided-units.test.js";
 
 export const decisionMutants: readonly Mutant[] = [
   {
+    name: "decisions: a unit whose message to the keeper is lost waits for ever",
+    file: "cluster/peers/decisions/decisions.js",
+    find: " && now - unit.sentAt < FORWARD_AGAIN_MS",
+    replace: "",
+    test: MEMBERS,
+  },
+  {
     name: "decisions: reads after a decided unit are refused soon after it",
     file: "timeline/decided-units.js",
     find: " || this.#units.size <= KNOWN_LONGER",

@@ -39,6 +39,8 @@ const RANK_MS = 60;
 const OBJECT_AFTER_MS = 150;
 /** Milliseconds after which a unit is sent to the keeper, which usually receives it from the client. */
 const FORWARD_AFTER_MS = 20;
+/** Milliseconds after which it is sent again: the keeper may have had no room, or the message may be lost. */
+const FORWARD_AGAIN_MS = 2_000;
 /** The maximum number of waiting units, and of their bytes; further ones are not decided. */
 const UNITS_MAX = 4096;
 const UNIT_BYTES_MAX = 64 * 1024 * 1024;
@@ -68,7 +70,7 @@ export class Decisions {
   readonly #keeper: Keeper;
   readonly #units = new Map<
     ByteString,
-    WaitingUnit & { readonly since: number; sentTo: ByteString | null }
+    WaitingUnit & { readonly since: number; sentTo: ByteString | null; sentAt: number }
   >();
   /** Decisions that are part of the state, but follow one that is not. */
   readonly #early = new Map<number, Proposal & { readonly list: number }>();
@@ -138,7 +140,7 @@ export class Decisions {
     if (!this.#hasRoom(unit.body.length)) return;
     const now = this.#ports.uptime();
     if (this.#units.size === 0) this.#wait(now);
-    this.#units.set(unit.id, { ...unit, since: now, sentTo: null });
+    this.#units.set(unit.id, { ...unit, since: now, sentTo: null, sentAt: 0 });
     this.#unitBytes += unit.body.length;
     this.#keeper.advance();
     this.tick();
@@ -269,8 +271,10 @@ export class Decisions {
 
   #forward(keeper: ByteString, now: number): void {
     for (const unit of this.#units.values()) {
-      if (unit.sentTo === keeper || now - unit.since < FORWARD_AFTER_MS) continue;
+      const isSent = unit.sentTo === keeper && now - unit.sentAt < FORWARD_AGAIN_MS;
+      if (isSent || now - unit.since < FORWARD_AFTER_MS) continue;
       unit.sentTo = keeper;
+      unit.sentAt = now;
       this.#ports.send(keeper, { kind: "unit", body: unit.body, signature: unit.signature });
     }
   }

@@ -196,6 +196,22 @@ test("a unit that some members cannot judge does not stop the others", async () 
   assert.ok(world.decidedUnits.has(never.id));
 });
 
+test("a keeper that decides others' units also receives one whose message was lost", async () => {
+  const { world, members } = worldOf(seed(), 3);
+  const [a, b] = members as [Member, Member];
+  // The keeper never pauses, so that no other member replaces it.
+  await runFor(world, 500, () => world.submit(a, [a], "x"));
+  let lost = 0;
+  world.trace = (from, _to, { kind }) => {
+    if (from !== b.id || kind !== "unit" || lost++ > 0) return;
+    world.cut.add([a.id, b.id].sort().join(""));
+    world.scheduler.after(5, null, () => world.cut.clear());
+  };
+  const cas = world.submit(b, [b], "y");
+  await runFor(world, 4_000, () => world.submit(a, [a], "x"));
+  assert.ok(world.decidedUnits.has(cas.id));
+});
+
 test("no unit is decided with two of three members down, and a waiting one is when one returns", async () => {
   const { world, members } = worldOf(seed(), 3);
   const [a, b, c] = members as [Member, Member, Member];
