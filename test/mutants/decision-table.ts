@@ -95,6 +95,13 @@ export const decisionMutants: readonly Mutant[] = [
     test: "test/engine/answers/result-writer.test.js",
   },
   {
+    name: "decisions: members with slow disks outvote each other",
+    file: "cluster/peers/decisions/decisions.js",
+    find: "SAVES * this.#voter.savingMs",
+    replace: "0",
+    test: MEMBERS,
+  },
+  {
     name: "decisions: reads after a decided unit are not resumed",
     file: "timeline/decided-units.js",
     find: "return { id };",

@@ -33,6 +33,11 @@ import { Voter } from "./voter.js";
 /** Milliseconds without a decision after which a member with a waiting unit becomes the keeper; the maximum. */
 const PATIENCE_MS = 400;
 const PATIENCE_MS_MAX = 6_400;
+/**
+ * The number of promises and votes that are stored one after the other until a new keeper has made a decision. A disk
+ * that syncs rarely takes longer for them than `PATIENCE_MS`.
+ */
+const SAVES = 4;
 /** Milliseconds between the attempts of two members while there is no keeper. */
 const RANK_MS = 60;
 /** Milliseconds for which a member waits for missing entries before it objects to a proposal. */
@@ -245,7 +250,7 @@ export class Decisions {
     const wait = isReachable ? this.#patience : keeper === own ? 0 : rank * RANK_MS;
     if (now - this.#progressAt < wait) return;
     this.#wait(now);
-    this.#patience = Math.min(2 * this.#patience, PATIENCE_MS_MAX);
+    this.#patience = Math.max(this.#patience, Math.min(2 * this.#patience, PATIENCE_MS_MAX));
     const ballot = this.#nextBallot(current);
     if (ballot.round <= ROUND_MAX) this.#keeper.prepare(ballot);
   }
@@ -283,7 +288,8 @@ export class Decisions {
   #wait(now: number): void {
     this.#progressAt = now;
     const { random } = this.#ports;
-    if (this.#patience === 0) this.#patience = PATIENCE_MS * (1 + random());
+    const shortest = Math.min(Math.max(PATIENCE_MS, SAVES * this.#voter.savingMs), PATIENCE_MS_MAX);
+    if (this.#patience < shortest) this.#patience = shortest * (1 + random());
   }
 
   #nextBallot({ number, hash }: VotingLists["current"]): Ballot {

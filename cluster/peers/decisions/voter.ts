@@ -15,9 +15,13 @@ import {
 } from "../../../protocol/members/decision-votes.js";
 import type { Accepted, DecisionPorts, PromiseOf, Proposal, VoterState } from "./decision-types.js";
 
+/** The factor by which an earlier maximum of `savingMs` shrinks with each promise or vote. */
+const SAVING_DECAY = 0.9;
+
 export class Voter {
   readonly #ports: DecisionPorts;
   #state: VoterState;
+  #savingMs = 0;
   /** Whether earlier promises may be lost: then this daemon promises nothing and does not vote. */
   isAmnesic: boolean;
 
@@ -27,6 +31,11 @@ export class Voter {
     const { last } = NO_PROMISES;
     this.#state = stored ?? { promised: null, accepted: null, last };
     this.isAmnesic = stored === null;
+  }
+
+  /** Milliseconds that it takes to store a promise or a vote: nearly the maximum of the last ones. */
+  get savingMs(): number {
+    return this.#savingMs;
   }
 
   get promised(): Ballot | null {
@@ -106,8 +115,13 @@ export class Voter {
   }
 
   #save(state: VoterState, then: () => void): void {
+    const { uptime, save } = this.#ports;
+    const since = uptime();
     this.#state = state;
-    this.#ports.save(state, then);
+    save(state, () => {
+      this.#savingMs = Math.max(uptime() - since, this.#savingMs * SAVING_DECAY);
+      then();
+    });
   }
 
   #signed(ballot: Ballot, { slot, id }: Proposal): Vote {

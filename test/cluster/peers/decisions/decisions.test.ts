@@ -76,6 +76,20 @@ for (const size of [3, 1, 2, 4, 5])
     }
   });
 
+test("a keeper whose disk syncs rarely is not outvoted while it stores a promise", async () => {
+  for (let run = 0; run < amount(4, 25); run++) {
+    const { world, members } = worldOf(seed() * 1000 + run, 2);
+    world.syncEveryMs = 2_000;
+    const [first] = members as [Member];
+    // By the first decisions, the members learn how long their disks take.
+    for (const milliseconds of [15_000, 15_000, 4_000, 4_000]) {
+      const cas = world.submit(first, members, "slow");
+      await runFor(world, milliseconds, () => {});
+      for (const member of members) assert.ok(member.decisionOn(cas.id) !== null, `${member.name}, run ${run}`);
+    }
+  }
+});
+
 test("a member that has lost its disk votes again only after all others have answered", async () => {
   for (let run = 0; run < amount(4, 25); run++) {
     const { world, members } = worldOf(seed() * 1000 + run, 3);

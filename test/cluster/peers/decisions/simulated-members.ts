@@ -139,8 +139,8 @@ export class Member {
 
   #write(written: () => void): void {
     const life = this.#life;
-    const { scheduler, random } = this.#world;
-    this.#writesUntil = Math.max(this.#writesUntil, scheduler.time + random.below(4));
+    const { scheduler } = this.#world;
+    this.#writesUntil = Math.max(this.#writesUntil, scheduler.time + this.#world.savingMs(this));
     scheduler.after(this.#writesUntil - scheduler.time, null, () => {
       if (life === this.#life) written();
     });
@@ -281,6 +281,8 @@ export class World {
   /** Called for each message, for debugging. */
   trace: ((from: string, to: string, message: DecisionMessage) => void) | null = null;
   faults: Faults = { loss: 0, repeat: 0, delayMs: 3 };
+  /** Milliseconds between two syncs of each disk; 0: it syncs after each write. */
+  syncEveryMs = 0;
   /** Pairs of members without a connection. */
   readonly cut = new Set<string>();
   /** All units by id, and their decisions. */
@@ -305,6 +307,14 @@ export class World {
 
   get decided(): (member: Member, proposal: Proposal, certificate: Certificate) => void {
     return (member, proposal, certificate) => this.#decided(member, proposal, certificate);
+  }
+
+  /** Returns the milliseconds until what a member stores now is on its disk. The disks sync at different times. */
+  savingMs(member: Member): number {
+    if (this.syncEveryMs === 0) return this.random.below(4);
+    const number = [...this.members.values()].indexOf(member);
+    const since = this.scheduler.time + (number * this.syncEveryMs) / this.members.size;
+    return this.syncEveryMs - (since % this.syncEveryMs);
   }
 
   isConnected(one: string, other: string): boolean {
