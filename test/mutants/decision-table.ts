@@ -95,6 +95,13 @@ export const decisionMutants: readonly Mutant[] = [
     test: "test/engine/answers/result-writer.test.js",
   },
   {
+    name: "decisions: a member to which a liar has not named its later ballots is left behind",
+    file: "cluster/peers/decisions/decisions.js",
+    find: "this.#roundsAhead += ROUNDS_AHEAD;",
+    replace: "void 0;",
+    test: LIARS,
+  },
+  {
     name: "decisions: members with slow disks outvote each other",
     file: "cluster/peers/decisions/decisions.js",
     find: "SAVES * this.#voter.savingMs",
@@ -279,7 +286,7 @@ export const decisionMutants: readonly Mutant[] = [
   {
     name: "decisions: a liar's ballot uses up the rounds",
     file: "cluster/peers/decisions/decisions.js",
-    find: " <= ROUNDS_AHEAD",
+    find: " <= this.#roundsAhead",
     replace: " < Number.POSITIVE_INFINITY",
     test: LIARS,
   },

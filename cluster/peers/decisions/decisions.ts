@@ -51,7 +51,8 @@ const UNITS_MAX = 4096;
 const UNIT_BYTES_MAX = 64 * 1024 * 1024;
 /**
  * The maximum number of rounds by which a ballot may be ahead of the promised one. A member that names a later ballot
- * lies: it wants the others to use up the rounds.
+ * may lie: it wants the others to use up the rounds. But if it has lied to the others before, an honest keeper names such
+ * a ballot, too; so each request for promises that is too far ahead raises the limit by the same number.
  */
 const ROUNDS_AHEAD = 2 ** 20;
 /** Milliseconds between two requests of a member that has lost its promises. */
@@ -89,6 +90,8 @@ export class Decisions {
   /** When a decision was last made, or could be made again; `uptime` milliseconds. */
   #progressAt = 0;
   #listHash: ByteString = "";
+  /** The number of rounds by which a ballot may be ahead now. */
+  #roundsAhead = ROUNDS_AHEAD;
 
   /** @param stored  the stored state, or null if it may have been lost */
   constructor(ports: DecisionPorts, stored: VoterState | null) {
@@ -304,7 +307,12 @@ export class Decisions {
   }
 
   #promise(from: ByteString, ballot: Ballot): void {
-    if (!this.#isVoting(ballot) || ballot.member !== from) return;
+    if (!this.#isListed(ballot) || ballot.member !== from) return;
+    if (!this.#isVoting(ballot)) {
+      this.#roundsAhead += ROUNDS_AHEAD;
+      return;
+    }
+    this.#roundsAhead = ROUNDS_AHEAD;
     this.#see(ballot);
     const isRepeated = compareBallots(ballot, this.#voter.promised) === 0;
     const isPromised = this.#voter.promise(ballot, 0, (promise) => this.#sendPromise(from, promise));
@@ -313,11 +321,16 @@ export class Decisions {
   }
 
   /** Whether this daemon may promise and vote in a ballot. */
-  #isVoting({ list, listHash, round, member }: Ballot): boolean {
-    const current = this.#lists()?.current;
-    if (current?.hash !== listHash || current.number !== list || !current.members.has(member)) return false;
+  #isVoting(ballot: Ballot): boolean {
     const { promised } = this.#voter;
-    return round - (promised?.listHash === listHash ? promised.round : 0) <= ROUNDS_AHEAD;
+    const round = promised?.listHash === ballot.listHash ? promised.round : 0;
+    return this.#isListed(ballot) && ballot.round - round <= this.#roundsAhead;
+  }
+
+  /** Whether a ballot is one of the present list. */
+  #isListed({ list, listHash, member }: Ballot): boolean {
+    const current = this.#lists()?.current;
+    return current?.hash === listHash && current.number === list && current.members.has(member);
   }
 
   #outvote(member: ByteString): void {

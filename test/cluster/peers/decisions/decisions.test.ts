@@ -85,7 +85,8 @@ test("a keeper whose disk syncs rarely is not outvoted while it stores a promise
     for (const milliseconds of [15_000, 15_000, 4_000, 4_000]) {
       const cas = world.submit(first, members, "slow");
       await runFor(world, milliseconds, () => {});
-      for (const member of members) assert.ok(member.decisionOn(cas.id) !== null, `${member.name}, run ${run}`);
+      for (const member of members)
+        assert.ok(member.decisionOn(cas.id) !== null, `${member.name}, run ${run}`);
     }
   }
 });

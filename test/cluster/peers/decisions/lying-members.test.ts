@@ -97,6 +97,15 @@ for (const [what, ballot] of INVENTED)
     await expectDecision(world, members);
   });
 
+test("members decide although a liar names much later ballots to one of them only", async () => {
+  const { world, members } = honestMembers();
+  const [a] = members;
+  for (const round of [2 ** 20, 2 ** 21]) lie([a], { kind: "promise-request", ballot: ballotOf({ round }) });
+  await world.scheduler.runUntil(500);
+  assert.equal(a.stored?.promised?.round, 2 ** 21);
+  await expectDecision(world, members);
+});
+
 test("members decide although a liar repeats a request for promises, and proposes nothing", async () => {
   const { world, members } = honestMembers();
   const ask = (): void => {
