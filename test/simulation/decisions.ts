@@ -37,6 +37,11 @@ export class DecisionLedger {
     return this.#acknowledged.size;
   }
 
+  /** Whether the members have made contradictory decisions, as one that lies can cause. */
+  get isContradictory(): boolean {
+    return this.#contradictions.length > 0;
+  }
+
   /** Returns the acknowledged outcome of a client's envelope, or null if there is none. */
   wordOn(id: ByteString): Word | null {
     return this.#acknowledged.get(id) ?? null;

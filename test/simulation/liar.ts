@@ -7,6 +7,11 @@ import { bytesOf } from "../../protocol/byte-string.js";
 import { MalformedFrame } from "../../protocol/errors.js";
 import { type CutState, type CutVote, cutVoteBytes } from "../../protocol/members/cut-votes.js";
 import {
+  type DecisionMessage,
+  readDecisionMessage,
+  writeDecisionMessage,
+} from "../../protocol/members/decision-messages.js";
+import {
   type MemberMessage,
   type OwnMessage,
   type PushMessage,
@@ -17,6 +22,7 @@ import {
 import type { Total, Totals } from "../../protocol/members/member-totals.js";
 import { packedBytes, readEntries, writeEntries } from "../../protocol/members/packed-entries.js";
 import { randomBytes, signatureOf } from "./cast.js";
+import { DecisionLiar } from "./decision-liar.js";
 import type { Forger } from "./forger.js";
 import type { Lie } from "./lies.js";
 import { EPOCH, type Host, type World } from "./world.js";
@@ -34,6 +40,7 @@ export class Liar {
   readonly #world: World;
   readonly #host: Host;
   readonly #forger: Forger;
+  readonly #decisions: DecisionLiar;
   readonly #kept: Buffer[] = [];
   /** The number of entries by which the liar always overstates its totals. */
   readonly #gap: number;
@@ -42,6 +49,7 @@ export class Liar {
     this.#world = world;
     this.#host = host;
     this.#forger = forger;
+    this.#decisions = new DecisionLiar(world, host, (lie, share) => this.#lies(lie, share));
     this.#gap = world.random.between(1, 50);
   }
 
@@ -50,6 +58,8 @@ export class Liar {
     const { lies } = this.#world.settings;
     const message = messageOf(frame);
     if (message === null || !this.#isLying) return [frame];
+    if (message.kind === "decision")
+      return this.#decisions.alter(readDecisionMessage(message.message), to).map(frameOf);
     const altered = this.#altered(message, to);
     const frames = altered === null ? [] : [altered === message ? frame : writeMemberMessage(altered)];
     if (message.kind === "status") frames.push(...this.#added());
@@ -158,6 +168,7 @@ export class Liar {
     const { random } = this.#world;
     const frames: Buffer[] = [];
     if (this.#lies("votes")) frames.push(writeMemberMessage({ kind: "cuts", votes: this.#votes() }));
+    frames.push(...this.#decisions.added().map(frameOf));
     if (this.#lies("history", 1)) frames.push(...this.#ownHistory());
     if (this.#lies("replay", 0.3) && this.#kept.length > 0) frames.push(random.oneOf(this.#kept));
     if (this.#lies("forge", 0.2)) {
@@ -213,5 +224,8 @@ function messageOf(frame: Buffer): OwnMessage | null {
     throw problem;
   }
 }
+
+const frameOf = (message: DecisionMessage): Buffer =>
+  writeMemberMessage({ kind: "decision", message: writeDecisionMessage(message) });
 
 const HONEST: ReadonlySet<MemberMessage["kind"]> = new Set(["hello", "challenge", "proof", "bye"]);

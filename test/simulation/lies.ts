@@ -15,4 +15,28 @@ export const LIES = [
   "history",
 ] as const;
 
-export type Lie = (typeof LIES)[number];
+/**
+ * The lies that also occur in runs with member lists. The other lies may need an operator before honest members are
+ * live, and administrators sign no list without a live member.
+ */
+export const LISTED_LIES: ReadonlySet<Lie> = new Set([
+  "clock",
+  "watermark",
+  "withhold",
+  "mute",
+  "replay",
+  "forge",
+]);
+
+/** The lies of a byzantine member of a list about decisions. */
+export const DECISION_LIES = [
+  "votes-twice",
+  "invents-votes",
+  "invents-ballots",
+  "wrong-last",
+  "hides-decisions",
+  "repeats-decisions",
+] as const;
+
+export type DecisionLie = (typeof DECISION_LIES)[number];
+export type Lie = (typeof LIES)[number] | DecisionLie;

@@ -4,7 +4,7 @@
  */
 import type { PeeringLimits } from "../../cluster/peers/shared/peering-limits.js";
 import type { SeededRandom } from "../support/seeded-random.js";
-import { LIES, type Lie } from "./lies.js";
+import { DECISION_LIES, LIES, LISTED_LIES, type Lie } from "./lies.js";
 
 export const FAULTS = [
   "lossy",
@@ -79,7 +79,7 @@ export interface Settings {
   readonly conditional: number;
   readonly stable: number;
   readonly replicated: number;
-  /** Whether administrators define the members by lists. */
+  /** Whether administrators define the members by lists. With a byzantine member, they change the list only at the end. */
   readonly lists: boolean;
   /** The number of units of clients that contend for locks and counters, on which the members of the list decide. */
   readonly contended: number;
@@ -190,7 +190,19 @@ export function drawComparing(random: SeededRandom, isExcluded: boolean): Partia
 
 const LISTS = 0.5;
 
-/** Draws whether members are listed. Called only for runs without lies and with administrators. */
+/** The numbers of members in runs with lists of which one lies. */
+export const MEMBERS_WITH_LIAR: readonly number[] = [3, 4, 5];
+
+/**
+ * Draws the lies about decisions in the same way. Called only for runs with lists and with a byzantine member.
+ * @param others  the lies of the same run without lists
+ */
+export function drawListedLies(random: SeededRandom, others: ReadonlySet<Lie>): ReadonlySet<Lie> {
+  const decisions = [random.oneOf(DECISION_LIES), ...DECISION_LIES.filter(() => random.chance(LIE))];
+  return new Set([...decisions, ...[...others].filter((lie) => LISTED_LIES.has(lie))]);
+}
+
+/** Draws whether members are listed. Called only for runs with administrators. */
 export function drawLists(random: SeededRandom): boolean {
   return random.chance(LISTS);
 }

@@ -26,10 +26,12 @@ import {
   drawComparing,
   drawContended,
   drawGroups,
+  drawListedLies,
   drawLists,
   drawScripts,
   drawSettings,
   drawTables,
+  MEMBERS_WITH_LIAR,
   type Settings,
 } from "./settings.js";
 import { differsInForgotten } from "./state-watch.js";
@@ -174,9 +176,16 @@ export function makeWorld(
   const drawnGenesis = makeGenesis(random);
   // A clock that was a day ahead has raised watermarks by a day: no list that is signed within that day is accepted.
   const isInTime = !drawn.faults.has("clock-day");
+  const isHonest = drawn.byzantine === null;
   const mayHaveLists =
-    drawn.byzantine === null && drawnGenesis.roots.length > 0 && isInTime && !without.includes("lists");
-  const lists = mayHaveLists && drawLists(new SeededRandom(seed, 4));
+    (isHonest || MEMBERS_WITH_LIAR.includes(drawn.hosts)) &&
+    drawnGenesis.roots.length > 0 &&
+    isInTime &&
+    !without.includes("lists");
+  const lists = mayHaveLists && drawLists(new SeededRandom(seed, isHonest ? 4 : 10));
+  const lies = lists && !isHonest ? drawListedLies(new SeededRandom(seed, 11), drawn.lies) : drawn.lies;
+  // A lost folder and a liar together are a majority of three.
+  const excluded = lists && !isHonest ? [...without, "wipe"] : without;
   // Entries that only removed members have are lost, as their lists say, and claims among them.
   const mayClaim = !lists && !without.includes("claims");
   const settings = {
@@ -191,8 +200,8 @@ export function makeWorld(
       ...drawn.peering,
       ...drawComparing(new SeededRandom(seed, 3), without.includes("comparing")),
     },
-    faults: new Set([...drawn.faults].filter((fault) => !without.includes(fault))),
-    lies: new Set([...drawn.lies].filter((lie) => !without.includes(lie))),
+    faults: new Set([...drawn.faults].filter((fault) => !excluded.includes(fault))),
+    lies: new Set([...lies].filter((lie) => !without.includes(lie))),
     ...fixed,
   };
   const genesis =

@@ -39,6 +39,10 @@ export class ListWork {
   readonly #everyMs: number;
   /** Whether removed daemons return with an empty folder at the end. */
   readonly #allReturn: boolean;
+  /** The byzantine member, or null if there is none. The first list names it. */
+  readonly #liar: Host | null;
+  /** Whether administrators evict the byzantine member at the end. */
+  readonly #evictsLiar: boolean;
 
   constructor(world: World, seed: number) {
     this.#world = world;
@@ -47,14 +51,17 @@ export class ListWork {
     const parts = { world, random: new SeededRandom(seed, 6), signed: this.#signed };
     this.#administrators = ["a0", "a1"].map((name) => new Administrator({ ...parts, name }));
     this.#everyMs = this.#random.oneOf([1_000, 2_500, 5_000]);
-    this.#allReturn = this.#random.chance(0.5);
+    const isByHalf = this.#random.chance(0.5);
+    this.#liar = world.hosts.find(({ isByzantine }) => isByzantine) ?? null;
+    this.#allReturn = this.#liar === null && isByHalf;
+    this.#evictsLiar = this.#liar !== null && isByHalf;
   }
 
   /** Schedules the administrators' work during the faults. */
   sow(): void {
     const { scheduler, settings } = this.#world;
     const again = () => {
-      if (scheduler.time > settings.workMs) return;
+      if (scheduler.time > settings.workMs || (this.#liar !== null && this.#world.heads.length > 0)) return;
       this.#visit();
       scheduler.after(this.#random.between(this.#everyMs >> 1, 2 * this.#everyMs), null, again);
     };
@@ -137,12 +144,13 @@ export class ListWork {
   }
 
   /**
-   * Returns the first list. It names all daemons, because a daemon that it omits could have accepted entries that no
-   * member receives.
+   * Returns the first list. It names all honest daemons, because a daemon that it omits could have accepted entries that
+   * no member receives.
    */
   #first(views: readonly MemberView[]): Wanted | null {
     const add = allOf(views);
-    const areAllListed = this.#world.hosts.every(({ identity }) => add.includes(hexOf(identity.id)));
+    const honest = this.#world.hosts.filter(({ isByzantine }) => !isByzantine);
+    const areAllListed = honest.every(({ identity }) => add.includes(hexOf(identity.id)));
     return areAllListed ? { add, evict: [] } : null;
   }
 
@@ -226,10 +234,16 @@ export class ListWork {
     if (heads.length > 1 || views.some(isOutdated)) return { add: [], evict: [] };
     const lost = this.#lostOf(head);
     if (lost.length > 0) return { add: [], evict: lost };
+    if (this.#isLiarListed(head)) return { add: [], evict: [hexOf((this.#liar as Host).identity.id)] };
     if (!this.#allReturn) return null;
     for (const host of this.#world.hosts) this.#replaceFolder(host);
     const unlisted = this.#unlisted(views, head);
     return unlisted.length === 0 ? null : { add: unlisted, evict: [] };
+  }
+
+  /** Whether a list names the byzantine member, which administrators want to evict. */
+  #isLiarListed({ list }: Pick<KnownList, "list">): boolean {
+    return this.#evictsLiar && this.#liar !== null && list.members.includes(this.#liar.identity.id);
   }
 
   #unsettled(): string | null {
@@ -237,7 +251,9 @@ export class ListWork {
     const [head] = heads;
     if (head === undefined) return "there is no list";
     if (heads.length > 1) return `there are ${heads.length} parallel lists`;
-    if (honest.length < head.list.members.length) return "the list names a folder that is lost";
+    const listed = hosts.filter((host) => isInEach(heads, host));
+    if (listed.length < head.list.members.length) return "the list names a folder that is lost";
+    if (this.#isLiarListed(head)) return "the list names the byzantine member";
     if (this.#allReturn && honest.length < hosts.length) return "the list does not name all daemons";
     const outdated = honest.find(({ daemon }) => {
       const lists = daemon?.lists;

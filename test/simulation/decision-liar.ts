@@ -1,0 +1,211 @@
+/**
+ * How a byzantine member lies about decisions: it alters its own messages, and sends messages that its state does not
+ * justify. It signs with its own key only, so it cannot forge another member's vote or a client's unit.
+ */
+import { bytesOf } from "../../protocol/byte-string.js";
+import type { DecisionMessage, PromiseMessage } from "../../protocol/members/decision-messages.js";
+import {
+  type Ballot,
+  type MemberSignature,
+  proposalBytes,
+  ROUND_MAX,
+  type Vote,
+  voteBytes,
+} from "../../protocol/members/decision-votes.js";
+import {
+  type Decision,
+  readDecision,
+  SLOT_MAX,
+  writeDecision,
+} from "../../protocol/version-2/decision-body.js";
+import { signedBytes } from "../../protocol/version-2/envelope.js";
+import { randomBytes, sha256, signatureOf } from "./cast.js";
+import type { DecisionLie } from "./lies.js";
+import type { Host, World } from "./world.js";
+
+/** Maximum number of messages and of decisions that the liar remembers. */
+const KEPT_MAX = 40;
+const YEAR_MS = 365 * 86_400_000;
+
+type Propose = DecisionMessage & { readonly kind: "propose" };
+
+export class DecisionLiar {
+  readonly #world: World;
+  readonly #host: Host;
+  readonly #lies: (lie: DecisionLie, share: number) => boolean;
+  readonly #kept: DecisionMessage[] = [];
+  /** Bodies of decisions that the liar has proposed or voted for. */
+  readonly #bodies: Buffer[] = [];
+  #ballot: Ballot | null = null;
+
+  /** @param lies  whether the liar uses a lie now; the share of the messages in which it does */
+  constructor(world: World, host: Host, lies: (lie: DecisionLie, share: number) => boolean) {
+    this.#world = world;
+    this.#host = host;
+    this.#lies = lies;
+  }
+
+  /** Returns the messages to send in place of a message. */
+  alter(message: DecisionMessage, to: string): readonly DecisionMessage[] {
+    const { random } = this.#world;
+    this.#note(message);
+    const messages = this.#lies("hides-decisions", 0.4) ? [] : this.#altered(message, to);
+    if (this.#lies("repeats-decisions", 0.3)) messages.push(random.oneOf(this.#kept));
+    return messages;
+  }
+
+  /** Returns messages that no member expects. */
+  added(): readonly DecisionMessage[] {
+    const ballot = this.#ballot;
+    if (ballot === null) return [];
+    const messages: DecisionMessage[] = [];
+    if (this.#lies("invents-ballots", 0.7)) messages.push(...this.#inBallot(this.#invented(ballot)));
+    if (this.#lies("invents-votes", 0.7)) messages.push({ kind: "vote", vote: this.#inventedVote(ballot) });
+    return messages;
+  }
+
+  #note(message: DecisionMessage): void {
+    if ("ballot" in message) this.#ballot = message.ballot;
+    const body =
+      message.kind === "propose" ? message.body : "accepted" in message ? message.accepted?.body : null;
+    if (body != null) this.#keep(this.#bodies, body);
+    this.#keep(this.#kept, message);
+  }
+
+  #keep<Item>(items: Item[], item: Item): void {
+    if (items.length < KEPT_MAX) items.push(item);
+    else items[this.#world.random.below(KEPT_MAX)] = item;
+  }
+
+  #altered(message: DecisionMessage, to: string): DecisionMessage[] {
+    switch (message.kind) {
+      case "promise":
+        return [this.#lies("wrong-last", 0.5) ? this.#promise(message) : message];
+      case "propose":
+        return this.#lies("votes-twice", 0.7) ? this.#propose(message, to) : [message];
+      case "vote":
+        if (!this.#lies("votes-twice", 0.5)) return [message];
+        return [message, { kind: "vote", vote: this.#inventedVote(message.vote.ballot) }];
+      default:
+        return [message];
+    }
+  }
+
+  /** Proposes different decisions to different members, and votes for each of them. */
+  #propose(message: Propose, to: string): DecisionMessage[] {
+    const isFirst = to.charCodeAt(1) % 2 === 0;
+    const proposed = isFirst ? message : this.#proposalOf(message.ballot, this.#variantOf(message.body));
+    const vote = this.#voteFor(message.ballot, proposed.body);
+    return [
+      { ...proposed, evidence: this.#evidenceFor(message, proposed.body) },
+      { kind: "vote", vote },
+    ];
+  }
+
+  /** Returns evidence that only the liar has signed, in another keeper's ballot or in its own, or the real one. */
+  #evidenceFor({ ballot, evidence }: Propose, body: Buffer): Propose["evidence"] {
+    const { random, hosts } = this.#world;
+    if (!this.#lies("invents-votes", 0.7)) return evidence;
+    const member = random.oneOf(hosts).identity.id;
+    const earlier: Ballot = { ...ballot, round: Math.max(0, ballot.round - 1), member };
+    const vote = this.#voteFor(earlier, body);
+    return { vote, proposal: this.#signed(proposalBytes(this.#cluster, vote)) };
+  }
+
+  #promise(message: PromiseMessage): PromiseMessage {
+    const { random } = this.#world;
+    const { slot, orderKey, list } = message.last;
+    const [at, id] = [this.#host.clock(), randomBytes(random, 32)];
+    return {
+      ...message,
+      last: {
+        slot: random.oneOf([0, slot, slot + 1, slot + 5, SLOT_MAX - 1]),
+        orderKey: random.oneOf([null, orderKey, { at: 1, seq: 0, id }, { at, seq: 0, id }]),
+        list: random.oneOf([0, list, list + 1, 0xffffffff]),
+      },
+      accepted: random.chance(0.5) ? null : message.accepted,
+      notBefore: random.oneOf([0, at + 1_000, at + YEAR_MS, Number.MAX_SAFE_INTEGER]),
+    };
+  }
+
+  #inBallot(ballot: Ballot): DecisionMessage[] {
+    const { random } = this.#world;
+    const kind = random.oneOf(["promise-request", "outvoted", "propose"] as const);
+    if (kind !== "propose") return [{ kind, ballot }];
+    return this.#bodies.length === 0 ? [] : [this.#proposalOf(ballot, this.#someBody())];
+  }
+
+  /** Returns a ballot with a huge round, an invented list, or another keeper. */
+  #invented(ballot: Ballot): Ballot {
+    const { random, hosts } = this.#world;
+    const { list, listHash, round, attempt } = ballot;
+    const isListInvented = random.chance(0.3);
+    return {
+      list: random.oneOf([list, list, list + 1, 0xffffffff]),
+      listHash: isListInvented ? randomBytes(random, 32) : listHash,
+      round: random.oneOf([0, round, round + 1, round + 2 ** 20, ROUND_MAX]),
+      member: random.oneOf([this.#host, this.#host, random.oneOf(hosts)]).identity.id,
+      attempt: random.oneOf([0, attempt + 1, ROUND_MAX]),
+    };
+  }
+
+  #inventedVote(ballot: Ballot): Vote {
+    const { random } = this.#world;
+    const earlier = { ...ballot, round: Math.max(0, ballot.round - random.below(2)) };
+    if (this.#bodies.length > 0) return this.#voteFor(earlier, this.#someBody());
+    return this.#vote(earlier, random.between(1, 20), randomBytes(random, 32));
+  }
+
+  #someBody(): Buffer {
+    const { random } = this.#world;
+    const body = random.oneOf(this.#bodies);
+    return random.chance(0.5) ? this.#variantOf(body) : body;
+  }
+
+  /** Returns another decision of the same slot, or of another slot. */
+  #variantOf(body: Buffer): Buffer {
+    const decision = readDecision(body);
+    const { slot, at, previous, unit } = decision;
+    const id = randomBytes(this.#world.random, 32);
+    const outcome = decision.outcome === "applied" ? "unmet" : "applied";
+    const changes: Partial<Decision>[] = [
+      { outcome },
+      { at: at + 1 },
+      { at: at + YEAR_MS },
+      { outcome: "unmet", unit: null },
+      { slot: slot + 3, previous: previous ?? { at, seq: 0, id } },
+      { slot: slot + 1, previous: { at: at - 1, seq: 0, id } },
+      { unit: unit && { ...unit, signature: Buffer.alloc(unit.signature.length) } },
+    ];
+    return writeDecision({ ...decision, ...this.#world.random.oneOf(changes) });
+  }
+
+  #proposalOf(ballot: Ballot, body: Buffer): Propose {
+    const vote = this.#voteFor(ballot, body);
+    return {
+      kind: "propose",
+      ballot,
+      body,
+      signed: this.#signed(proposalBytes(this.#cluster, vote)),
+      evidence: null,
+    };
+  }
+
+  #voteFor(ballot: Ballot, body: Buffer): Vote {
+    return this.#vote(ballot, readDecision(body).slot, sha256(signedBytes(body)));
+  }
+
+  #vote(ballot: Ballot, slot: number, decision: Vote["decision"]): Vote {
+    const vote = { ballot, slot, decision };
+    return { ...vote, ...this.#signed(voteBytes(this.#cluster, vote)) };
+  }
+
+  #signed(bytes: Buffer): MemberSignature {
+    const { spki } = this.#host.identity;
+    return { spki, signature: bytesOf(signatureOf(spki, bytes)) };
+  }
+
+  get #cluster(): Vote["decision"] {
+    return this.#world.genesis.cluster;
+  }
+}
