@@ -186,7 +186,7 @@ inline promise(b) {
 #if RESTARTS > 0
 #define WRITE_DECISIONS MINE.stored = NEXT
 #else
-#define WRITE_DECISIONS
+#define WRITE_DECISIONS skip
 #endif
 
 inline make_promise(b) {
