@@ -168,6 +168,7 @@ export class PastScene {
           comparedAt: 11,
           differences: { all: [{ db: 2, key: "k", verdict: "own", members: ["m"] }] },
         },
+        decisions: { contradicting: new Set(), missingPromises: [] },
         members: [],
         channelMessages: { figures: noMessages() },
       },
