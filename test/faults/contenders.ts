@@ -119,7 +119,7 @@ const HOLD_MS = 5;
 /** Milliseconds before a client tries again what a daemon has refused. */
 const RETRY_MS = 20;
 /** The lifetime of a lease. Its owner owns it until then, by its own clock, and never releases it. */
-export const LEASE_MS = 1_000;
+const LEASE_MS = 1_000;
 
 /** The answers of one round, and what contradicts them. */
 export class Contest {
