@@ -137,6 +137,13 @@ export const decisionMutants: readonly Mutant[] = [
     test: "test/cluster/members/member-lists.test.js",
   },
   {
+    name: "decisions: the only member of a list has no evidence",
+    file: "cluster/peers/decisions/signature-checks.js",
+    find: " && members.size > 1",
+    replace: "",
+    test: "test/cluster/peers/decisions/signature-checks.test.js",
+  },
+  {
     name: "decisions: a restored folder has no earlier lists",
     file: "timeline/snapshots/replaced-data.js",
     find: "COPIED_MARKS.flatMap",

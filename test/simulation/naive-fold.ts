@@ -8,6 +8,7 @@ import type { Reply } from "../../protocol/reply.js";
 import { type Envelope, unitId } from "../../protocol/version-2/envelope.js";
 import { connectionMistake } from "../../store/connection-mistake.js";
 import { Database } from "../../store/database.js";
+import { implicitCondition } from "../../store/implicit-condition.js";
 import { isKeyCommand, type KeyRing } from "../../store/key-ring.js";
 import type { SeveralCommands } from "../../store/keyspace/unit.js";
 import type { Entry } from "../../timeline/entries/entry.js";
@@ -90,6 +91,12 @@ function runUnit({ database, ring, envelope, unit, group }: Running): NaiveUnit 
     return done(multi || group.length > 1 ? { kind: "array", items: replies } : (replies[0] as Reply));
   }
   const { decided } = envelope;
+  const implicit = decided === null || multi ? null : implicitCondition(group[0] as Argv);
+  if (implicit !== null && decided?.outcome === "applied") {
+    const reply = database.execute(implicit.unconditional, unit);
+    return done(reply.kind === "error" ? reply : (implicit.applied ?? reply));
+  }
+  if (implicit !== null && conditions === null) return done(implicit.unmet);
   if (
     decided === null
       ? conditions !== null && !database.holds(conditions, unit.at)

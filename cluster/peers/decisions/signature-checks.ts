@@ -10,12 +10,14 @@ import {
 } from "../../../protocol/members/decision-votes.js";
 import type { DecisionPorts, Proposal, VotingList, VotingLists } from "./decision-types.js";
 
+type SigningPorts = Pick<DecisionPorts, "cluster" | "hash" | "verify">;
+
 export class SignatureChecks {
-  readonly #ports: Pick<DecisionPorts, "cluster" | "hash" | "verify">;
+  readonly #ports: SigningPorts;
   readonly #lists: () => VotingLists | null;
 
   /** @param lists  returns the lists whose members may have voted */
-  constructor(ports: DecisionPorts, lists: () => VotingLists | null) {
+  constructor(ports: SigningPorts, lists: () => VotingLists | null) {
     this.#ports = ports;
     this.#lists = lists;
   }
@@ -36,15 +38,15 @@ export class SignatureChecks {
   }
 
   /**
-   * Whether two members have checked a decision. One of them alone may lie about its outcome, and about the ballot in
-   * which it has voted.
+   * Whether two members have checked a decision, or the only member of a list. One of two alone may lie about its outcome,
+   * and about the ballot in which it has voted.
    */
   isEvidence({ vote, proposal }: Evidence, { slot, id }: Proposal): boolean {
     const { ballot } = vote;
     const members = this.#listOf(ballot)?.members;
     if (vote.slot !== slot || vote.decision !== id || members?.has(ballot.member) !== true) return false;
     const voter = this.voterOf(vote);
-    if (voter === null || voter === ballot.member) return false;
+    if (voter === null || (voter === ballot.member && members.size > 1)) return false;
     return this.isProposed(ballot, { slot, id }, proposal);
   }
 
