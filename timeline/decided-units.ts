@@ -18,8 +18,8 @@ import { readValue } from "./entries/stored-value.js";
 import type { TimelineParts } from "./timeline-environment.js";
 
 /**
- * Milliseconds for which a decided unit is known after the end of the window of its date. No member proposes it again
- * then.
+ * Milliseconds for which a decided unit is known after the end of the window of its date. After this time, no member
+ * proposes it again.
  */
 const KNOWN_MS = 60_000;
 

@@ -2,7 +2,8 @@
  * Implements "read your own writes": it tracks which of a client's acknowledged writes each daemon may be missing.
  * Commands reach a daemon in order, so a link needs no proof while its connection lasts and its daemon accepts every
  * write. If a link was lost, if its daemon has refused a write that another daemon has answered, or if it has not
- * answered one on which the members of a list decide, the answer to an envelope with `after` proves that the daemon has caught up. Source: docs/consistency.md "Your own writes".
+ * answered one on which the members of a list decide, the answer to an envelope with `after` proves that the daemon has
+ * caught up. Source: docs/consistency.md "Your own writes".
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { orderKey } from "../../protocol/version-2/envelope.js";
@@ -39,8 +40,8 @@ export class ConsistencySession {
   /** For each daemon, the newest acknowledged write that it may be missing, or null if there is none. */
   readonly #missed: (MissedWrite | null)[];
   /**
-   * For each daemon, the newest write on which members decide and that this daemon has not answered, although another
-   * one has; or null.
+   * For each daemon, the newest write on which members decide, and which another daemon has answered but not this one;
+   * null if there is none.
    */
   readonly #undecided: (MissedWrite | null)[];
   /** For each daemon, whether it has a timeline, so that it receives missed writes from its peers. */
@@ -119,10 +120,10 @@ export class ConsistencySession {
     const missed = newestOf(this.#missed, daemon, now);
     const undecided = newestOf(this.#undecided, daemon, now);
     const after = envelope?.after ?? null;
-    const isLacking =
+    const isBehind =
       (missed !== null && after !== missed.orderKey) ||
       (undecided !== null && after !== undecided.orderKey && !isOf(undecided, envelope));
-    return isLacking && !options?.after;
+    return isBehind && !options?.after;
   }
 
   #miss(writes: (MissedWrite | null)[], daemon: number, { envelope, units }: SentBatch, now: number): void {

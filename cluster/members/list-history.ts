@@ -1,6 +1,6 @@
 /**
- * All member lists that this daemon has ever accepted. A list that was replaced is needed to check the decisions that its
- * members have made. The lists in use prove the lists that they follow, by their hashes.
+ * All member lists that this daemon has ever accepted. A list that was replaced is needed to check the decisions that
+ * its members have made. The lists in use prove the lists that they follow, by their hashes.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { readEntries, writeEntries } from "../../protocol/members/packed-entries.js";
@@ -45,7 +45,7 @@ export class ListHistory {
     return this.#proved.has(hash);
   }
 
-  /** @param heads  the lists in use from now on */
+  /** Replaces the lists in use. */
   use(heads: readonly SignedList[]): void {
     this.#heads = heads;
     for (const list of heads) this.add(list);
@@ -61,7 +61,7 @@ export class ListHistory {
 
   /**
    * Returns the lists that a list follows, directly or not, with at least the given number. Returns null if one of them
-   * is not known; members are then asked for it.
+   * is not known; it is then requested from members.
    */
   before(list: SignedList, number: number): SignedList[] | null {
     const found = new Map<ByteString, SignedList>();

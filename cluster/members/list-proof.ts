@@ -65,7 +65,7 @@ function denialOf({ body }: SignedList, signer: KeyRecord, ring: KeyRing): Error
   return refusalOf({ key, at, commands, conditions, needsDaemon: needsDaemon(envelope) }, signer, ring);
 }
 
-/** Whether the list of a known key is valid, as of the time before the key was revoked. */
+/** Whether a list is valid, and signed by a known key with a date before the key was revoked. */
 export function isProvedBySigner(list: SignedList, signers: Signers): boolean {
   const { body } = list;
   const { key, at } = readHead(body);

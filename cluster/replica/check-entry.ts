@@ -150,7 +150,7 @@ function checkDecision(
   return { id, body, signature, envelope: readEntryBody(body) };
 }
 
-/** The date from which the members of a list decide nothing, unless a later list proves it. */
+/** Returns the date at which the key that signed a list was revoked, or infinity. */
 const revocationOf = ({ body }: SignedList, { ring }: Signers): number =>
   ring.find(readHead(body).key)?.revokedAt ?? Number.POSITIVE_INFINITY;
 

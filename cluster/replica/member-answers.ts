@@ -35,7 +35,7 @@ const ANSWER_BYTES = 200;
 interface StoredAnswer {
   readonly at: number;
   readonly result: Result;
-  /** Whether members have decided on the envelope: a majority has stored the decision before anybody counted their votes. */
+  /** Whether members have decided on the envelope. Then a majority has stored votes that contain the decision. */
   readonly isDecided: boolean;
 }
 

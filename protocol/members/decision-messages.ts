@@ -31,7 +31,7 @@ export interface LastDecision {
 /** The decision for which a member has voted last. */
 export interface AcceptedBody {
   readonly body: Buffer;
-  /** Its vote is of the ballot in which the member has voted. */
+  /** From the ballot in which the member has voted. */
   readonly evidence: Evidence;
 }
 

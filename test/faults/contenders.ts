@@ -5,18 +5,18 @@
 import type { Redis } from "ioredis";
 import { type Client, DbsyncError } from "../../client/public-api.js";
 
-/** The answer to a write with a condition. `refused`: it will never be applied. `unknown`: it may have been applied. */
+/** The answer to a write. `nil`: its condition did not hold. `refused`: it has no effect. `unknown`: it may have. */
 export type Answer = "applied" | "nil" | "refused" | "unknown";
 
 /** How one client reads and writes. */
 export interface Contender {
   readonly name: string;
-  /** Returns the value, or undefined if no daemon answers. */
+  /** Returns the value, null if the key is absent, or undefined if no daemon answers. */
   get(key: string): Promise<string | null | undefined>;
   /** Sets the key if it is absent. */
   setAbsent(key: string, value: string, lifetimeMs: number): Promise<Answer>;
   /**
-   * Replaces the value that the key has now, or removes the key.
+   * Replaces the present value of the key, or removes the key, if no other client changes it in the meantime.
    * @param next  returns the new value, null to remove the key, or undefined to leave it
    */
   change(key: string, next: (value: string | null) => string | null | undefined): Promise<Answer>;
@@ -112,13 +112,13 @@ export class SignedContender implements Contender {
   }
 }
 
-/** The lifetime of a lock, which its owner releases long before. It is longer than clocks may differ. */
+/** The lifetime of a lock in milliseconds, longer than clocks may differ. The owner releases the lock earlier. */
 const LOCK_MS = 120_000;
-/** How long an owner holds the lock. */
+/** Milliseconds for which an owner holds a lock. */
 const HOLD_MS = 5;
-/** Milliseconds before a client tries again what a daemon has refused. */
+/** Milliseconds until a client repeats a refused write. */
 const RETRY_MS = 20;
-/** The lifetime of a lease. Its owner owns it until then, by its own clock, and never releases it. */
+/** The lifetime of a lease in milliseconds, by its owner's clock. The owner never releases it. */
 const LEASE_MS = 1_000;
 
 /** The answers of one round, and what contradicts them. */
@@ -130,10 +130,10 @@ export class Contest {
   isOver = false;
   /** Whether leases are taken. Clocks that differ by more than their lifetime end them early. */
   hasLeases = true;
-  /** The owners by key. */
+  /** The tokens of the owners, by key. */
   readonly #owners = new Map<string, Set<string>>();
   readonly #round: string;
-  /** A lock whose outcome is unknown may be owned by no client, so that another one is necessary. */
+  /** The number of the current lock. After an `unknown` answer, the lock may have no owner, so the next one is used. */
   #lock = 0;
 
   constructor(round: string) {
@@ -174,7 +174,7 @@ export class Contest {
       await this.#own("lease", contender, key, token, until);
   }
 
-  /** Checks that a client is the only owner of a key until a time, and that no daemon has lost its value before. */
+  /** Checks that a client is the only owner of a key until a time, and that no daemon loses its value earlier. */
   async #own(kind: "lock" | "lease", contender: Contender, key: string, token: string, until: number) {
     const owners = this.#owners.get(key) ?? new Set();
     this.#owners.set(key, owners);

@@ -20,19 +20,21 @@ const LOCKS = ["contended:lock-0", "contended:lock-1"];
 /** Commands of other clients that may remove all keys. */
 const CLEARS: readonly ByteString[] = ["FLUSHALL", "FLUSHDB", "SWAPDB"];
 
-/** The number of clients that act at the same time. */
+/** The numbers of clients that act at the same time; one of them is drawn. */
 const RIVALS: readonly number[] = [1, 1, 2, 3];
+/** The share of units that increment a counter; the others take a lock. */
 const INCREMENTS = 0.6;
 /** The share of units that are sent to some of the daemons only. */
 const TO_SOME = 0.3;
 /** Maximum error of a client's clock, in milliseconds. */
 const CLOCK_ERROR_MS = 300;
+/** Milliseconds between two attempts of a client, and until it stops waiting. */
 const RETRY_MS: readonly [number, number] = [300, 3_000];
 const DEADLINE_MS = 8_000;
 /** Milliseconds for which a client holds a lock, and between its attempts to release it. */
 const HELD_MS: readonly [number, number] = [20, 1_500];
 const RELEASES_MAX = 6;
-/** Milliseconds within which members that are live and connected decide a unit, in addition to some syncs. */
+/** Milliseconds within which running, connected members decide a unit, in addition to this number of disk syncs. */
 const DECIDED_MS_MAX = 15_000;
 const SYNCS = 10;
 
@@ -50,7 +52,7 @@ export class Contention {
   /** Its own generator, so that its draws do not change the rest of the run. */
   readonly #random: SeededRandom;
   readonly #increments: Sent[] = [];
-  /** The clients that hold the locks, by lock. */
+  /** The tokens of the clients that hold the locks, by lock. */
   readonly #holders = new Map<ByteString, ByteString>();
   readonly #problems: string[] = [];
   #tokens = 0;
@@ -80,8 +82,8 @@ export class Contention {
   }
 
   /**
-   * Increments a counter after the faults, unless the list names a liar, which may outvote the other members.
-   * @returns why no member has answered, or null if one has
+   * Increments a counter after the faults, unless the lists name a liar, which may prevent decisions.
+   * @returns a problem if no member has answered; otherwise null
    */
   async probe(): Promise<string | null> {
     const { scheduler, settings, hosts, heads } = this.#world;
@@ -98,7 +100,7 @@ export class Contention {
     return isDone ? null : `no unit was decided within ${patience / 1000} s`;
   }
 
-  /** Returns how the final state differs from what clients were told. @param entries  the final entries */
+  /** Returns how the final state differs from the answers to clients. @param entries  the final entries */
   wrong(entries: readonly Entry[], database: Database): string[] {
     const { ledger } = this.#world;
     // Two decisions of one slot, which a liar can make, may find the same condition true.
@@ -148,7 +150,7 @@ export class Contention {
     });
   }
 
-  /** Removes a lock if it still is this client's. */
+  /** Removes a lock if this client still holds it. @param left  the number of further attempts */
   #release(lock: ByteString, token: ByteString, left = RELEASES_MAX): void {
     const found = this.#find(lock);
     if (found?.value !== token) {
@@ -163,7 +165,7 @@ export class Contention {
     this.#world.scheduler.after(this.#random.between(...HELD_MS), null, run);
   }
 
-  /** Reads a key at some daemon. @returns null if the daemon is not running */
+  /** Reads a key of a random daemon. @returns null if the daemon is not running */
   #find(key: ByteString): { readonly value: unknown; readonly writer: ByteString } | null {
     const { daemon } = this.#random.oneOf(this.#world.hosts);
     if (daemon === null) return null;

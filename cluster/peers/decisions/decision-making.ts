@@ -65,8 +65,8 @@ export class DecisionMaking {
   }
 
   /**
-   * Whether units can be decided here, as of the last tick: a member list is in force, and names this daemon. It is a
-   * field, because each request reads it.
+   * Whether units can be decided here, as of the last tick: a member list that names this daemon is in force, and the
+   * stored decisions are known. It is a field, because each request reads it.
    */
   isPossible = false;
 
@@ -80,6 +80,7 @@ export class DecisionMaking {
     return this.#decisions?.missingPromises ?? [];
   }
 
+  /** The number of waiting units. */
   get waiting(): number {
     return this.#decisions?.waiting ?? 0;
   }
@@ -89,12 +90,16 @@ export class DecisionMaking {
     return this.#decisions?.last.slot ?? 0;
   }
 
-  /** Whether there is room for a unit that may have to wait, or it is known here. @param id  that of the envelope */
+  /**
+   * Whether a unit waits here or can wait here, or a proposal of it is known.
+   * @param id  the id of the envelope
+   * @param bytes  the length of its body
+   */
   admits(id: ByteString, bytes: number): boolean {
     return this.#voting?.admits(id, bytes) ?? false;
   }
 
-  /** Passes a client's unit to the members. @param id  that of the envelope */
+  /** Passes a client's unit to the members. @param id  the id of the envelope */
   submit(id: ByteString, body: Buffer, signature: Buffer): void {
     const { uptime, limits } = this.#cluster;
     this.#voting?.submit({ id, body, signature, until: uptime() + limits.past });
@@ -103,7 +108,7 @@ export class DecisionMaking {
 
   /** @throws MalformedFrame */
   receive(from: ByteString, bytes: Buffer): void {
-    // Copy the bytes, because the message's buffers are views that may be kept.
+    // Copy the bytes, because the message's buffers are views that may be stored.
     const message = readDecisionMessage(Buffer.from(bytes));
     this.#voting?.receive(from, message);
     this.#pin();
@@ -134,6 +139,7 @@ export class DecisionMaking {
     return isOpen ? storedVote.at : Number.POSITIVE_INFINITY;
   }
 
+  /** The decisions, once those that were made before this start are known; null until then. */
   get #voting(): Decisions | null {
     return this.#areStoredKnown ? this.#decisions : null;
   }

@@ -29,7 +29,7 @@ export interface Proposal extends OrderKey {
 /** The decision for which a member has voted last. */
 export interface Accepted {
   readonly proposal: Proposal;
-  /** Its vote is of the ballot in which the member has voted. */
+  /** From the ballot in which the member has voted. */
   readonly evidence: Evidence;
 }
 
@@ -62,10 +62,11 @@ export interface PromiseOf {
   readonly ballot: Ballot;
   readonly last: LastDecision;
   readonly accepted: Accepted | null;
+  /** If it is an objection: the earliest date of another proposal. Otherwise 0. */
   readonly notBefore: number;
 }
 
-/** A member's judgement on a proposal: `wait` if entries may be missing here. */
+/** A member's judgement on a proposal: `wait` if entries may be missing here; or the earliest date of another one. */
 export type Judgement = "yes" | "wait" | { readonly notBefore: number };
 
 /** What the decisions need of a daemon. */

@@ -44,15 +44,15 @@ const RANK_MS = 60;
 const OBJECT_AFTER_MS = 150;
 /** Milliseconds after which a unit is sent to the keeper, which usually receives it from the client. */
 const FORWARD_AFTER_MS = 20;
-/** Milliseconds after which it is sent again: the keeper may have had no room, or the message may be lost. */
+/** Milliseconds after which it is sent again: too many units may wait at the keeper, or the message may be lost. */
 const FORWARD_AGAIN_MS = 2_000;
 /** The maximum number of waiting units, and of their bytes; further ones are not decided. */
 const UNITS_MAX = 4096;
 const UNIT_BYTES_MAX = 64 * 1024 * 1024;
 /**
- * The maximum number of rounds by which a ballot may be ahead of the promised one. A member that names a later ballot
- * may lie: it wants the others to use up the rounds. But if it has lied to the others before, an honest keeper names such
- * a ballot, too; so each request for promises that is too far ahead raises the limit by the same number.
+ * The maximum number of rounds by which a ballot may be ahead of the promised one. A member that lies names a later
+ * ballot so that the rounds are used up. If other members have promised such a ballot, an honest keeper has to name a
+ * later one, too. Therefore each request for promises that is too far ahead raises the limit by the same number.
  */
 const ROUNDS_AHEAD = 2 ** 20;
 /** Milliseconds between two requests of a member that has lost its promises. */
@@ -129,7 +129,7 @@ export class Decisions {
     return this.#voter.isAmnesic;
   }
 
-  /** The members that have to answer before this daemon votes again. */
+  /** The ids of the members that have to answer before this daemon votes again; empty if it votes. */
   get missingPromises(): readonly ByteString[] {
     return this.#recovery?.missing ?? [];
   }
@@ -138,6 +138,7 @@ export class Decisions {
     return this.#ports.lists(this.last.list);
   }
 
+  /** The number of waiting units. */
   get waiting(): number {
     return this.#units.size;
   }
@@ -155,8 +156,9 @@ export class Decisions {
   }
 
   /**
-   * Whether a unit waits here, or can. If not, this daemon knows of no proposal of it either: it then has no part in a
-   * decision on it, unless another member has received the unit.
+   * Whether a unit waits here or can wait here, or a proposal of it is known. If not, the members can decide it only if
+   * another one has received it.
+   * @param id  the id of the envelope
    * @param bytes  the length of its body
    */
   admits(id: ByteString, bytes: number): boolean {
@@ -168,6 +170,7 @@ export class Decisions {
     return this.#units.size < UNITS_MAX && this.#unitBytes + bytes <= UNIT_BYTES_MAX;
   }
 
+  /** Moves a unit after the other waiting units. */
   #postpone(id: ByteString): void {
     const unit = this.#units.get(id);
     if (unit === undefined) return;
@@ -391,8 +394,8 @@ export class Decisions {
   }
 
   /**
-   * Whether two members have checked this decision in an earlier ballot. A majority may have voted for it, so this daemon
-   * may no longer object.
+   * Whether two members have checked this decision in an earlier ballot. A majority may have voted for it, so this
+   * daemon may no longer object.
    */
   #isEvidence(evidence: Evidence | null, proposal: Proposal, ballot: Ballot): boolean {
     if (evidence === null || compareBallots(evidence.vote.ballot, ballot) >= 0) return false;

@@ -1,8 +1,8 @@
 /**
  * This daemon as the keeper: it obtains the promises of a majority for its ballot, and then proposes one decision after
- * the other. It votes for its own proposal only after the others whose votes complete a majority, and only if these do
- * not make one without it. Until then it can propose another decision in the next attempt if a member objects, because
- * a majority needs its vote.
+ * the other. It votes for its own proposal last, when its vote completes a majority, and first waits for the other
+ * members if they can make the decision without it. Until it has voted, it can propose another decision in the next
+ * attempt if members object.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { LastDecision } from "../../../protocol/members/decision-messages.js";
@@ -33,10 +33,11 @@ const REPEAT_MS = 250;
 const PAUSE_MS = 10;
 const PAUSE_MS_MAX = 640;
 /**
- * Milliseconds for which the keeper leaves a decision to the other members' votes before it votes too, which costs its
- * disk a write. If they did not suffice in this time, it votes at once for some decisions.
+ * Milliseconds for which the keeper waits for the other members to make a decision without its vote, which would cost
+ * its disk a write.
  */
 const LEAVE_MS = 10;
+/** The number of decisions for which it then votes without waiting, if it has waited in vain. */
 const HASTY_DECISIONS = 16;
 
 /** A ballot for which promises are collected. */
@@ -56,7 +57,7 @@ interface Proposed {
   /** Promises for the next attempt, by the members that object. */
   readonly objections: Map<ByteString, PromiseOf>;
   hasVoted: boolean;
-  /** Since when only this daemon's vote is missing; null: others are. */
+  /** When the keeper began to wait for a majority without its vote; `uptime` milliseconds; null: it has not. */
   readySince: number | null;
   sentAt: number;
 }
@@ -66,7 +67,7 @@ export interface KeeperOwner {
   readonly lists: () => VotingLists | null;
   readonly last: () => LastDecision;
   readonly waiting: () => Iterable<WaitingUnit>;
-  /** Moves a unit behind the others that wait. */
+  /** Moves a unit after the other waiting units. */
   readonly postpone: (unit: ByteString) => void;
   /** Sends a message to all other members of the lists. */
   readonly broadcast: (message: Parameters<DecisionPorts["send"]>[1]) => void;
@@ -88,7 +89,7 @@ export class Keeper {
   #notBefore = 0;
   #pause = PAUSE_MS;
   #pausedUntil = 0;
-  /** For how many further decisions this daemon votes without waiting for the others. */
+  /** The number of further decisions for which this daemon votes without waiting for a majority of other members. */
   #hasty = 0;
 
   constructor(ports: DecisionPorts, owner: KeeperOwner, voter: Voter, votes: VoteCount) {

@@ -30,7 +30,7 @@ export class Recovery {
     return this.ballot.round > 0 && this.#promises.size === this.#others.size;
   }
 
-  /** The members that have not answered yet. One that has lost its own promises cannot answer. */
+  /** The ids of the members that have not answered yet. One that has lost its own promises cannot answer. */
   get missing(): readonly ByteString[] {
     return [...this.#others].filter((id) => !this.#answered.has(id));
   }

@@ -38,8 +38,8 @@ export class SignatureChecks {
   }
 
   /**
-   * Whether two members have checked a decision, or the only member of a list. One of two alone may lie about its outcome,
-   * and about the ballot in which it has voted.
+   * Whether two members have checked a decision, or the only member of a list. A single one of several members may lie
+   * about the outcome, and about the ballot in which it has voted.
    */
   isEvidence({ vote, proposal }: Evidence, { slot, id }: Proposal): boolean {
     const { ballot } = vote;

@@ -76,7 +76,7 @@ export class VoteCount {
     return bytes;
   }
 
-  /** Whether a member has proposed a decision on a unit that is not made yet. */
+  /** Whether a decision on a unit was proposed that is not made yet. @param unit  the id of the envelope */
   hasProposalOf(unit: ByteString): boolean {
     for (const bySlot of this.#proposals.values())
       for (const proposal of bySlot.values()) if (proposal.unit === unit) return true;

@@ -33,7 +33,7 @@ export class Voter {
     this.isAmnesic = stored === null;
   }
 
-  /** Milliseconds that it takes to store a promise or a vote: nearly the maximum of the last ones. */
+  /** Milliseconds that it takes to store a promise or a vote: the maximum, in which earlier ones count less. */
   get savingMs(): number {
     return this.#savingMs;
   }
@@ -87,7 +87,7 @@ export class Voter {
   /**
    * Votes for a decision in the next slot.
    * @param signed  the keeper's signature of its proposal
-   * @param other  a vote of another member in this ballot, if this daemon is the keeper
+   * @param other  a vote of another member in this ballot, if this daemon is the keeper; null: its own is the evidence
    * @param then  receives the vote once it is stored
    * @returns whether no later ballot has been promised
    */
