@@ -140,7 +140,8 @@ function checkDecision(
     lists.miss(certificate.ballot.listHash);
     return "unknown-signer";
   }
-  if (!lists.isProved(found.hash) && at >= revocationOf(found, signers)) return { refused: REVOKED_LIST };
+  // Members that use the list, or a later one, accept it: it is not refused, since this daemon may receive such a list.
+  if (!lists.isProved(found.hash) && at >= revocationOf(found, signers)) return "unknown-signer";
   const verify = signers.verifyBy.bind(signers);
   const problem = certificateProblem(certificate, { slot, id }, found.list, verify);
   if (problem !== null) return { refused: problem };
@@ -200,7 +201,6 @@ function introducedBy(ring: KeyRing, body: Buffer): ByteString | undefined {
 /** A daemon that records accepts only signed envelopes, so an unsigned entry cannot come from a client. */
 export const UNSIGNED = "unsigned: a daemon that records accepts no such entry";
 
-const REVOKED_LIST = "a decision by members of a list whose signer's key was revoked before";
 const NOT_TO_DECIDE = "its signer has not requested a decision";
 /** No daemon records an envelope whose signer has requested a decision in another way. */
 const UNDECIDED = "malformed: its signer has requested a decision";

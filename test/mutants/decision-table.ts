@@ -144,6 +144,20 @@ export const decisionMutants: readonly Mutant[] = [
     test: "test/cluster/peers/decisions/signature-checks.test.js",
   },
   {
+    name: "decisions: a liar uses up the slots",
+    file: "cluster/peers/decisions/decision-making.js",
+    find: "slot < SLOT_MAX / 2 && ",
+    replace: "",
+    test: "test/cluster/peers/decisions/decision-making.test.js",
+  },
+  {
+    name: "decisions: old units wait again",
+    file: "cluster/peers/decisions/decision-making.js",
+    find: "limits.past - age",
+    replace: "limits.past",
+    test: "test/cluster/peers/decisions/decision-making.test.js",
+  },
+  {
     name: "decisions: a restored folder has no earlier lists",
     file: "timeline/snapshots/replaced-data.js",
     find: "COPIED_MARKS.flatMap",

@@ -24,9 +24,11 @@ import {
   isDecision,
   readDecision,
   readEntryBody,
+  SLOT_MAX,
   writeDecision,
 } from "../../../protocol/version-2/decision-body.js";
 import { dateAfter, type Envelope, hexOf, signedBytes } from "../../../protocol/version-2/envelope.js";
+import { readHead } from "../../../protocol/version-2/envelope-head.js";
 import type { EnvelopeDate } from "../../../protocol/version-2/messages-v2.js";
 import { type Entry, type OrderKey, orderKeyOf } from "../../../timeline/entries/entry.js";
 import type { MemberLists } from "../../members/member-lists.js";
@@ -101,8 +103,7 @@ export class DecisionMaking {
 
   /** Passes a client's unit to the members. @param id  the id of the envelope */
   submit(id: ByteString, body: Buffer, signature: Buffer): void {
-    const { uptime, limits } = this.#cluster;
-    this.#voting?.submit({ id, body, signature, until: uptime() + limits.past });
+    this.#voting?.submit(this.#waitingUnit(id, body, signature));
     this.#pin();
   }
 
@@ -247,7 +248,9 @@ export class DecisionMaking {
     const { timeline } = this.#cluster;
     if (orderKey === null) return false;
     // What was removed cannot be checked. That a decision was removed is plausible only if the last known one was, too.
-    if (orderKey.at <= timeline.prunedTo) return (last.orderKey?.at ?? 0) <= timeline.prunedTo;
+    // A liar may have invented it: it leaves slots for all later decisions.
+    if (orderKey.at <= timeline.prunedTo)
+      return slot < SLOT_MAX / 2 && (last.orderKey?.at ?? 0) <= timeline.prunedTo;
     const body = timeline.hasFolded(orderKey) ? timeline.read(orderKey)?.body : undefined;
     return body !== undefined && isDecision(body) && readDecision(body).slot === slot;
   }
@@ -259,9 +262,17 @@ export class DecisionMaking {
   }
 
   #readUnit(body: Buffer, signature: Buffer): WaitingUnit | null {
-    const { checkUnit, uptime, limits } = this.#cluster;
-    const unit = checkUnit({ body, signature });
-    return unit === null ? null : { id: unit.id, body, signature, until: uptime() + limits.past };
+    const unit = this.#cluster.checkUnit({ body, signature });
+    if (unit === null) return null;
+    const waiting = this.#waitingUnit(unit.id, body, signature);
+    return waiting.until > this.#cluster.uptime() ? waiting : null;
+  }
+
+  /** Returns a unit that waits until its date is too old for a proposal. */
+  #waitingUnit(id: ByteString, body: Buffer, signature: Buffer): WaitingUnit {
+    const { uptime, clock, limits } = this.#cluster;
+    const age = Math.max(clock() - readHead(body).at, -limits.future);
+    return { id, body, signature, until: uptime() + limits.past - age };
   }
 
   /** Parses a decision and checks its unit's signature. */

@@ -9,7 +9,7 @@ import {
   writeDecisionMessage,
   writeStoredPromises,
 } from "../../../../protocol/members/decision-messages.js";
-import { readEntryBody, writeDecision } from "../../../../protocol/version-2/decision-body.js";
+import { readEntryBody, SLOT_MAX, writeDecision } from "../../../../protocol/version-2/decision-body.js";
 import { DecidedUnits } from "../../../../timeline/decided-units.js";
 import { type Entry, orderKeyOf, writeOrderKey } from "../../../../timeline/entries/entry.js";
 import { writeValue } from "../../../../timeline/entries/stored-value.js";
@@ -40,7 +40,10 @@ function store(storage: MemoryStorage, one: Entry): void {
 }
 
 /** Starts a daemon that is a member of a list, on a storage. */
-function start(storage: MemoryStorage): { decisions: DecisionMaking; decided: DecidedUnits; works: Work[] } {
+function start(
+  storage: MemoryStorage,
+  prunedTo = -1,
+): { decisions: DecisionMaking; decided: DecidedUnits; works: Work[] } {
   const works: Work[] = [];
   const window = { past: 30_000, future: 5_000 };
   const decided = new DecidedUnits({
@@ -51,7 +54,14 @@ function start(storage: MemoryStorage): { decisions: DecisionMaking; decided: De
   } as unknown as TimelineParts);
   const list = { hash: "l".repeat(32), list: { number: 0, members: [OWN, sha256(PEER)] } };
   const cluster = {
-    timeline: { decided, published: 0, hasFolded: () => true, read: () => null, prunedTo: -1 },
+    timeline: {
+      decided,
+      published: 0,
+      hasFolded: () => true,
+      isFolded: () => false,
+      read: () => null,
+      prunedTo,
+    },
     lists: { isReporting: true, heads: [list], history: { size: 0 }, membership: { inForce: list } },
     identity: { id: OWN, spki: OWN },
     cluster: "c".repeat(32),
@@ -59,6 +69,9 @@ function start(storage: MemoryStorage): { decisions: DecisionMaking; decided: De
     log: { error: () => {} },
     hash: sha256,
     uptime: () => 0,
+    clock: () => AT + 2_000,
+    limits: window,
+    checkUnit: ({ body }: { body: Buffer }) => ({ id: sha256(body.toString("latin1")) }),
     random: () => 0,
     members: new Map(),
     slices: { add: (work: Work) => void works.push(work) },
@@ -104,4 +117,46 @@ test("a member whose votes contradict each other is named until the next start",
     decisions.receive(peer, writeDecisionMessage({ kind: "vote", vote }));
   }
   assert.deepEqual([...decisions.contradicting], [peer]);
+});
+
+/** Starts a member of a list that has promised nothing. */
+function startVoting(prunedTo = -1): DecisionMaking {
+  const storage = new MemoryStorage();
+  storage.put([], [["decisions", writeStoredPromises(NO_PROMISES)]]);
+  const { decisions, works } = start(storage, prunedTo);
+  decisions.tick();
+  while (!works[0]?.next().done);
+  decisions.tick();
+  return decisions;
+}
+
+test("a member keeps no unit whose date is too old for a proposal, whoever sends it", () => {
+  const decisions = startVoting();
+  for (const [at, waiting] of [
+    [-28_001, 0],
+    [-27_999, 1],
+  ] as const) {
+    const { body, signature } = withId(entry("unit", at, ["SET lock me NX"], { decide: true }));
+    decisions.receive(sha256(PEER), writeDecisionMessage({ kind: "unit", body, signature }));
+    assert.equal(decisions.waiting, waiting);
+  }
+});
+
+test("no member makes another believe in a slot that leaves none for later decisions", () => {
+  for (const [slot, last] of [
+    [100, 99],
+    [SLOT_MAX / 2 + 1, 0],
+    [SLOT_MAX, 0],
+  ] as const) {
+    const decisions = startVoting(AT);
+    const previous = { at: 1, seq: 0, id: "p".repeat(32) };
+    const body = writeDecision({ slot, previous, at: AT + 1, seq: 0, outcome: "unmet", unit: null });
+    const ballot = { list: 0, listHash: "l".repeat(32), round: 1, member: sha256(PEER), attempt: 0 };
+    const signed = { spki: PEER, signature: "s" };
+    decisions.receive(
+      sha256(PEER),
+      writeDecisionMessage({ kind: "propose", ballot, body, signed, evidence: null }),
+    );
+    assert.equal(decisions.last, last);
+  }
 });
