@@ -17,7 +17,8 @@ import { hashOf } from "../../engine/trust/identity.js";
 import type { Environment } from "../../net/process/clock-and-randomness.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { readDecision } from "../../protocol/version-2/decision-body.js";
-import { signedPieces } from "../../protocol/version-2/envelope.js";
+import { type Envelope, signedPieces } from "../../protocol/version-2/envelope.js";
+import { implicitCondition } from "../../store/implicit-condition.js";
 import type { Entry } from "../../timeline/entries/entry.js";
 import type { Storage } from "../../timeline/entries/storage.js";
 import type { FoldedEntry } from "../../timeline/fold/fold.js";
@@ -35,8 +36,8 @@ const ANSWER_BYTES = 200;
 interface StoredAnswer {
   readonly at: number;
   readonly result: Result;
-  /** Whether members have decided on the envelope. Then a majority has stored votes that contain the decision. */
-  readonly isDecided: boolean;
+  /** Whether it must wait for the disk. */
+  readonly isHeld: boolean;
 }
 
 export class MemberAnswers {
@@ -81,7 +82,7 @@ export class MemberAnswers {
       const id = requestedId(entry);
       const writeAll = decided === null ? write : decidedResultOf;
       const result = writeAll(id, answers, { maxReplyBytes: BYTES_MAX, readStatus });
-      this.#answers.set(id, { at, result, isDecided: decided !== null });
+      this.#answers.set(id, { at, result, isHeld: !showsOnlyDecision(entry.envelope) });
       this.#bytes += bytesOf(result);
     }
     this.#forget(oldest);
@@ -92,7 +93,7 @@ export class MemberAnswers {
   async find({ id, maxReplyBytes }: AcceptedEnvelope): Promise<Result | null> {
     const answer = this.#answers.get(id);
     if (answer === undefined || answer.result.replies.length > maxReplyBytes) return null;
-    if (!answer.isDecided) await this.#storage?.flushed();
+    if (answer.isHeld) await this.#storage?.flushed();
     return answer.result;
   }
 
@@ -115,6 +116,14 @@ export class MemberAnswers {
     }
   }
 }
+
+/**
+ * Whether the answer to an envelope shows only what members have decided, which is stored in the votes of a majority. Any
+ * other answer may show a write that is not on the disk yet.
+ */
+const showsOnlyDecision = ({ decided, multi, commands }: Envelope): boolean =>
+  decided?.outcome === "unmet" ||
+  (decided !== null && !multi && implicitCondition(commands[0] ?? []) !== null);
 
 /** Returns the id of the envelope that a client has sent: of a decision, that of its unit. */
 function requestedId({ id, body, envelope }: Entry): ByteString {

@@ -243,7 +243,11 @@ export class Recorder extends RecordingBase {
     const [body, signature] = [Buffer.from(message.body), Buffer.from(message.signature)];
     const answer = this.memberAnswers.wait(taken);
     decisions.submit(id, body, signature);
-    return (await answer) ?? unknown(notApplied(id, refused("undecided", "not in time")));
+    try {
+      return (await answer) ?? unknown(notApplied(id, refused("undecided", "not in time")));
+    } catch (problem) {
+      return notFlushed(id, problem as Error);
+    }
   }
 
   /** Records an entry whose preparation takes several turns. Other clients are served between these turns. */

@@ -216,8 +216,23 @@ export const decisionMutants: readonly Mutant[] = [
   {
     name: "decisions: an answer waits until this daemon has written the decision",
     file: "cluster/replica/member-answers.js",
-    find: "if (!answer.isDecided)",
+    find: "if (answer.isHeld)",
     replace: "",
+    test: "test/cluster/replica/recorder.test.js",
+  },
+  {
+    name: "decisions: an answer shows writes that the disk may lose",
+    file: "cluster/replica/member-answers.js",
+    find: "!showsOnlyDecision(entry.envelope)",
+    replace: "false",
+    test: "test/cluster/replica/recorder.test.js",
+  },
+  {
+    name: "decisions: a disk that fails after a decision ends the daemon",
+    file: "cluster/replica/recorder.js",
+    find: 'refused("undecided", "not in time")));\n        }\n        catch (problem) {\n            return notFlushed(id, problem);',
+    replace:
+      'refused("undecided", "not in time")));\n        }\n        catch (problem) {\n            throw problem;',
     test: "test/cluster/replica/recorder.test.js",
   },
   {

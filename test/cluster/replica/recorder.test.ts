@@ -399,6 +399,36 @@ test("an envelope that requests a decision waits for it, and is not recorded", a
   assert.ok(recorder.holds({ at: NOW, seq: 0, id: envelope.id }));
 });
 
+test("the answer to a decided unit waits for the disk if it may show another write, which the disk may lose", async () => {
+  const failed = Promise.reject(new Error("no space"));
+  failed.catch(() => {});
+  const held = { flushed: heldFlush().flushed, settles: false };
+  for (const { flushed, settles } of [held, { flushed: failed, settles: true }]) {
+    const { scene, peers, lists, recorder, disk } = fixture();
+    Object.assign(lists, { hasLists: true });
+    peers.decisions.isPossible = true;
+    const { body, signature, ...envelope } = scene.sign([["INCR", "n"]], { decide: true, multi: true });
+    const answer = codeOf(scene.take({ ...envelope, body, signature }));
+    disk.flushed = flushed;
+    const head = { slot: 1, previous: null, at: NOW + 1, seq: 0, outcome: "applied" } as const;
+    const decision = writeDecision({ ...head, unit: { body, signature } });
+    const entry = { id: "d".repeat(32), body: decision, signature, envelope: readEntryBody(decision) };
+    recorder.folded([entry], [{ entry, answers: [applied] }]);
+    assert.equal(await isSettled(answer), settles);
+    if (settles) assert.equal(await answer, "storage-failed unknown");
+  }
+});
+
+test("an envelope for which there is no room among those that wait for decisions is refused immediately", async () => {
+  const { scene, peers, lists } = fixture();
+  Object.assign(lists, { hasLists: true });
+  Object.assign(peers.decisions, { isPossible: true, isFull: true });
+  const answer = codeOf(scene.take(scene.sign([["SET", "lock", "me", "NX"]], { decide: true })));
+  assert.ok(await isSettled(answer));
+  assert.equal(await answer, "cannot-decide not-applied");
+  assert.deepEqual(peers.decisions.submitted, []);
+});
+
 test("what the other members would refuse to decide never reaches them", async () => {
   const { scene, peers, lists } = fixture();
   Object.assign(lists, { hasLists: true });
