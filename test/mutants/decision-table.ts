@@ -329,7 +329,7 @@ export const decisionMutants: readonly Mutant[] = [
   {
     name: "decisions: a ballot may name another number of the list",
     file: "cluster/peers/decisions/decisions.js",
-    find: "current.number !== list || ",
+    find: "current.number === list && ",
     replace: "",
     test: LIARS,
   },
