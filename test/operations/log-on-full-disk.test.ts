@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, rmSync, statfsSync, statSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statfsSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -46,8 +46,12 @@ for (const valueBytes of VALUE_BYTES)
     for (let daemon = 0; daemon < DAEMONS; daemon++) {
       using folder = makeFolder();
       const fill = (pid: number, database: string) => {
+        // Stop the daemon for this moment, so that the file does not grow between both calls.
+        process.kill(pid, "SIGSTOP");
+        while (!isStopped(pid));
         const { size } = statSync(database);
         const { status, stderr } = spawnSync("prlimit", ["--pid", String(pid), `--fsize=${size}`]);
+        process.kill(pid, "SIGCONT");
         assert.equal(status, 0, String(stderr));
       };
       await checkFull({
@@ -76,6 +80,14 @@ test("a daemon whose disk is filled by another program refuses writes, and logs 
     rmSync(disk, { recursive: true });
   }
 });
+
+/** Whether all threads of a process are stopped. */
+function isStopped(pid: number): boolean {
+  const folder = `/proc/${pid}/task`;
+  return readdirSync(folder).every((thread) =>
+    / T /.test(readFileSync(join(folder, thread, "stat"), "utf8").replace(/^.*\)/, "")),
+  );
+}
 
 /** Writes to a daemon until its disk is full and it refuses a write, and checks its log and its end. */
 async function checkFull(run: Run): Promise<void> {
