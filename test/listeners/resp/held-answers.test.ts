@@ -99,7 +99,14 @@ test("another daemon's write is shown only when this daemon's disk has it", asyn
   waiter.send(lines("XGROUP CREATE s g $ MKSTREAM", "PING"));
   await waiter.readTo(PING);
   waiter.send(lines("XREADGROUP GROUP g c BLOCK 0 STREAMS s >"));
+  await until("the client waits", async () => {
+    reader.send(lines("INFO clients", "PING"));
+    return (await reader.readTo(PING)).includes("blocked_clients:1\r\n");
+  });
   await turns();
+  // The entry must follow that of XGROUP in the order: otherwise the stream still exists after it, and the read waits.
+  const at = scene.node.timeline.newest.at + 1;
+  await until("the clock has reached the date of the entry", () => Date.now() >= at);
   scene.storage.isHeld = true;
   const { id, body, signature } = signCommands(
     app,
@@ -107,7 +114,7 @@ test("another daemon's write is shown only when this daemon's disk has it", asyn
       ["SET", "k", "new"],
       ["DEL", "s"],
     ],
-    { cluster: scene.cluster, at: Date.now() },
+    { cluster: scene.cluster, at },
   );
   const entry = { id, body, signature, envelope: readBody(body) };
   assert.equal(scene.node.timeline.receive([entry], "member").length, 1);
