@@ -8,7 +8,7 @@
 import type { ByteString } from "../../protocol/byte-string.js";
 import { orderKey } from "../../protocol/version-2/envelope.js";
 import type { EnvelopeDate } from "../../protocol/version-2/messages-v2.js";
-import type { SentBatch } from "../calls/sending.js";
+import type { SentBatch, SignedEnvelope } from "../calls/sending.js";
 
 /**
  * The time in milliseconds for which reads wait for a missed write. If no daemon has the write by then, it is lost, and
@@ -78,16 +78,16 @@ export class ConsistencySession {
   answered(daemon: number, batch: SentBatch, units: number, now: number): void {
     const { envelope } = batch;
     if (envelope === null) return;
-    for (const writes of [this.#missed, this.#undecided])
-      if (writes[daemon] != null && envelope.after === writes[daemon].orderKey) writes[daemon] = null;
+    clearNamed(this.#missed, daemon, envelope.after);
+    clearNamed(this.#undecided, daemon, envelope.after);
     if (batch.isRead) return;
     const { at, seq, id } = envelope;
     const last = this.lastWrite;
     if (last === null || at > last.at || (at === last.at && seq > last.seq))
       this.lastWrite = { at, seq, id, index: units - 1, answeredAt: now };
     if (!this.#isOn || batch.commandKind !== "writes") return;
-    for (const writes of [this.#missed, this.#undecided])
-      if (isOf(writes[daemon] ?? null, envelope)) writes[daemon] = null;
+    clearAt(this.#missed, daemon, envelope);
+    clearAt(this.#undecided, daemon, envelope);
     this.#last = this.lastWrite;
     for (const { isMissing, isTaken, index } of batch.sendings) {
       if (isMissing) this.#miss(this.#missed, index, batch, now);
@@ -141,6 +141,16 @@ function newestOf(writes: (MissedWrite | null)[], daemon: number, now: number): 
   if (write === null || now - write.answeredAt <= SESSION_MS) return write;
   writes[daemon] = null;
   return null;
+}
+
+/** Forgets a daemon's write that the answered envelope has named in `after`. */
+function clearNamed(writes: (MissedWrite | null)[], daemon: number, after: SignedEnvelope["after"]): void {
+  if (writes[daemon] != null && after === writes[daemon].orderKey) writes[daemon] = null;
+}
+
+/** Forgets a daemon's write that is the answered envelope itself. */
+function clearAt(writes: (MissedWrite | null)[], daemon: number, envelope: EnvelopeDate): void {
+  if (isOf(writes[daemon] ?? null, envelope)) writes[daemon] = null;
 }
 
 const isOf = (write: EnvelopeDate | null, envelope: EnvelopeDate | null): boolean =>
