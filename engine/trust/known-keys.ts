@@ -13,6 +13,13 @@ export interface PublicKey {
   readonly spki: ByteString;
 }
 
+/**
+ * Returns the key object of a SubjectPublicKeyInfo in DER.
+ * @throws Error  the bytes are not a valid key; Node's errors vary
+ */
+export const readPublicKey = (spki: ByteString): KeyObject =>
+  createPublicKey({ key: Buffer.from(spki, "latin1"), format: "der", type: "spki" });
+
 export class KnownKeys {
   /** The cached key objects, by key id. */
   readonly #keys = new Map<ByteString, KeyObject>();
@@ -25,7 +32,7 @@ export class KnownKeys {
   }
 
   #load({ id, spki }: PublicKey): KeyObject {
-    const key = createPublicKey({ key: Buffer.from(spki, "latin1"), format: "der", type: "spki" });
+    const key = readPublicKey(spki);
     this.#keys.set(id, key);
     return key;
   }

@@ -2,12 +2,12 @@
  * The keys that may sign: the key ring, and the methods that verify signatures with its keys. Commands of version 1 do
  * not name a key, so their signatures are checked with each RSA key of -s.
  */
-import { createPublicKey, type KeyObject } from "node:crypto";
+import type { KeyObject } from "node:crypto";
 import { verifyCommand, verifyEnvelope } from "../../keys/verify.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { KeyRecord, KeyRing } from "../../store/key-ring.js";
 import { clusterIdOf, type Genesis } from "./cluster-id.js";
-import { KnownKeys } from "./known-keys.js";
+import { KnownKeys, readPublicKey } from "./known-keys.js";
 
 /** The maximum number of cached keys that need not be in the ring. Most are those of members, which sign their votes. */
 const OTHERS_MAX = 256;
@@ -77,12 +77,12 @@ export class Signers extends KnownKeys {
   verifyBy(spki: ByteString, bytes: Buffer, signature: Buffer): boolean {
     try {
       const known = this.#others.get(spki);
-      const key = known ?? createPublicKey({ key: Buffer.from(spki, "latin1"), format: "der", type: "spki" });
+      const key = known ?? readPublicKey(spki);
       const isValid = verifyEnvelope(bytes, signature, key);
       if (isValid && known === undefined) this.#remember(spki, key);
       return isValid;
     } catch {
-      // The bytes are not a valid key. Node reports that with various errors.
+      // The bytes are not a valid key.
       return false;
     }
   }
