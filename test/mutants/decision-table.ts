@@ -160,8 +160,8 @@ export const decisionMutants: readonly Mutant[] = [
   {
     name: "decisions: a restored folder has no earlier lists",
     file: "timeline/snapshots/replaced-data.js",
-    find: "COPIED_MARKS.flatMap",
-    replace: 'COPIED_MARKS.filter((name) => name !== "lists").flatMap',
+    find: "copiedMarks(storage)",
+    replace: 'copiedMarks(storage).filter(([name]) => name !== "lists")',
     test: "test/cluster/history/restored-folder.test.js",
   },
   {

@@ -5,7 +5,7 @@
  */
 import type { FolderView } from "../disk/folder-view.js";
 import { dateOf, readOrderKey } from "../entries/entry.js";
-import { COPIED_MARKS } from "../entries/storage.js";
+import { copiedMarks } from "../entries/storage.js";
 import { viewParts } from "../entries/stored-value.js";
 import type { SnapshotSource } from "../snapshots/snapshot-files.js";
 import { storedSnapshots } from "../snapshots/snapshot-schedule.js";
@@ -176,11 +176,5 @@ function requireIntact(orderKey: Buffer, value: Buffer, hash: Hash): void {
     );
 }
 
-function marksOf(view: FolderView): BackupEnd["marks"] {
-  return Object.fromEntries(
-    COPIED_MARKS.flatMap((name) => {
-      const value = view.mark(name);
-      return value === null ? [] : [[name, value.toString("base64")]];
-    }),
-  );
-}
+const marksOf = (view: FolderView): BackupEnd["marks"] =>
+  Object.fromEntries(copiedMarks(view).map(([name, value]) => [name, value.toString("base64")]));

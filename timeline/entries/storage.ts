@@ -21,9 +21,6 @@ export type MarkName =
   | "letters"
   | "state";
 
-/** The marks that belong to the entries, and not to one daemon: a copy of the entries has them, too. */
-export const COPIED_MARKS: readonly MarkName[] = ["watermark", "snapshots", "pruned", "genesis", "lists"];
-
 /** Entries that are read in order: from a storage, from a folder that another process writes, or from a backup. */
 export interface EntrySource {
   /**
@@ -38,6 +35,16 @@ export interface MarkSource {
   /** Returns a flushed mark, or null if it was never set. */
   mark(name: MarkName): Buffer | null;
 }
+
+/** The marks that belong to the entries, and not to one daemon. */
+const COPIED_MARKS: readonly MarkName[] = ["watermark", "snapshots", "pruned", "genesis", "lists"];
+
+/** Returns the marks that a copy of the entries needs, as far as they are set. */
+export const copiedMarks = (source: MarkSource): Mark[] =>
+  COPIED_MARKS.flatMap((name): Mark[] => {
+    const value = source.mark(name);
+    return value === null ? [] : [[name, value]];
+  });
 
 export interface Storage extends EntrySource, MarkSource {
   /** Whether flushed writes survive the process. */

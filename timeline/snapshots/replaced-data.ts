@@ -3,17 +3,12 @@
  * Source: docs/decisions/0016-a-snapshot-needs-a-majority.md.
  */
 
-import {
-  COPIED_MARKS,
-  type EntrySource,
-  type Mark,
-  type MarkSource,
-  type Storage,
-} from "../entries/storage.js";
+import { copiedMarks, type EntrySource, type MarkSource, type Storage } from "../entries/storage.js";
 import type { SnapshotSource, Snapshots } from "./snapshot-files.js";
 
 /** Entries that are copied between two turns. */
 const ENTRIES_PER_TURN = 256;
+
 /** The folder that receives the copy. */
 export interface ReplacedDataFolder {
   /** The folder's name in the log. */
@@ -54,11 +49,7 @@ export async function storeReplacedData(
       if (chunks !== null) folder.snapshots.write(date, chunks);
       await turn();
     }
-    const marks = COPIED_MARKS.flatMap((name): Mark[] => {
-      const value = storage.mark(name);
-      return value === null ? [] : [[name, value]];
-    });
-    folder.storage.put([], marks);
+    folder.storage.put([], copiedMarks(storage));
     for (let next: Buffer | null = null, isFirst = true; isFirst || next !== null; isFirst = false) {
       next = copySome(storage, folder.storage, next);
       await folder.storage.flushed();
