@@ -14,7 +14,7 @@ const NAMED_MAX = 16;
 export class ListHistory {
   readonly #storage: Storage;
   readonly #lists: Map<ByteString, SignedList>;
-  /** The missing lists that decisions name, the oldest first. Their votes are not checked yet, so they may be invented. */
+  /** Missing lists that decisions name, the oldest first. Their votes are not checked yet: they may be invented. */
   readonly #named = new Set<ByteString>();
   #heads: readonly SignedList[] = [];
   /** The hashes of the lists in use and of all lists that these follow, known or not. */

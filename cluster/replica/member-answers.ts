@@ -118,8 +118,8 @@ export class MemberAnswers {
 }
 
 /**
- * Whether the answer to an envelope shows only what members have decided, which is stored in the votes of a majority. Any
- * other answer may show a write that is not on the disk yet.
+ * Whether the answer to an envelope shows only what members have decided, which is stored in the votes of a majority.
+ * Any other answer may show a write that is not on the disk yet.
  */
 const showsOnlyDecision = ({ decided, multi, commands }: Envelope): boolean =>
   decided?.outcome === "unmet" ||
