@@ -4,9 +4,9 @@ import type { Environment } from "../net/process/clock-and-randomness.js";
 import type { Service } from "../net/process/service.js";
 import type { Settings } from "../options/settings.js";
 import type { DaemonCondition } from "../protocol/daemon-states.js";
-import type { FrameSources } from "./admin/dashboard-frames.js";
-import type { BackendHealth, Health } from "./admin/health.js";
-import { Metrics } from "./admin/metrics.js";
+import type { FrameSources } from "../tools/admin/dashboard-frames.js";
+import type { BackendHealth, Health } from "../tools/admin/health.js";
+import { Metrics } from "../tools/admin/metrics.js";
 import type { InspectedDaemon } from "./inspection/inspected-daemon.js";
 
 /**

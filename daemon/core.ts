@@ -12,7 +12,7 @@ import type { Settings } from "../options/settings.js";
 import type { ByteString } from "../protocol/byte-string.js";
 import type { DaemonCondition } from "../protocol/daemon-states.js";
 import type { Semantics } from "../store/semantics.js";
-import type { Metrics } from "./admin/metrics.js";
+import type { Metrics } from "../tools/admin/metrics.js";
 
 export interface DaemonOptions {
   readonly settings: Settings;

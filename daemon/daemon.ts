@@ -11,7 +11,7 @@ import { reloaded, restartNames } from "../options/reload.js";
 import { hasKeys, isSigned, type Settings, tlsFilesOf, type UserListenerName } from "../options/settings.js";
 import type { DaemonCondition } from "../protocol/daemon-states.js";
 import { hexOf } from "../protocol/version-2/envelope.js";
-import type { Health } from "./admin/health.js";
+import type { Health } from "../tools/admin/health.js";
 import { Components } from "./components.js";
 import { conditionOf, type Phase } from "./condition.js";
 import type { DaemonOptions } from "./core.js";

@@ -7,7 +7,7 @@ import type { RedisGroupSpecification } from "../options/addresses/redis-group-l
 import type { BackendSpecification, RedisSpecification } from "../options/database-list.js";
 import { USAGE_KIND_DEFAULT, usageKindOf } from "../options/eviction-policy.js";
 import { isSigned } from "../options/settings.js";
-import type { Metrics } from "./admin/metrics.js";
+import type { Metrics } from "../tools/admin/metrics.js";
 import type { DaemonOptions } from "./core.js";
 
 export interface MadeBackend {
@@ -47,7 +47,7 @@ export async function makeBackend(
   const parts = { waitReplicas, timeout: settings.limits.backendTimeout, environment, log };
   const redis = await loadWith("ioredis", `-d ${specification.kind}`, () => redisOf(specification, parts));
   if (metrics === null) return { backend: redis, outliving: redis };
-  const { TimedBackend } = await import("./admin/timed-backend.js");
+  const { TimedBackend } = await import("../tools/admin/timed-backend.js");
   return { backend: new TimedBackend(redis, metrics, environment), outliving: redis };
 }
 

@@ -19,7 +19,6 @@ import { DbsyncListener } from "../listeners/dbsync/dbsync-listener.js";
 import type { DbsyncService } from "../listeners/dbsync/dbsync-server.js";
 import { EventSources, type WatchedDatabase } from "../listeners/dbsync/event-sources.js";
 import type { WsListener } from "../listeners/ws/ws-listener.js";
-import type { AdminServer } from "../net/admin/admin-server.js";
 import { loadWith } from "../net/process/optional-package.js";
 import { bindAddressOf } from "../options/reachable-addresses.js";
 import {
@@ -32,9 +31,10 @@ import {
 } from "../options/settings.js";
 import type { ByteString } from "../protocol/byte-string.js";
 import { hexOf } from "../protocol/version-2/envelope.js";
-import type { CountedKeys } from "./admin/counted-keys.js";
-import type { BackendHealth } from "./admin/health.js";
-import type { Metrics } from "./admin/metrics.js";
+import type { CountedKeys } from "../tools/admin/counted-keys.js";
+import type { BackendHealth } from "../tools/admin/health.js";
+import type { AdminServer } from "../tools/admin/http/admin-server.js";
+import type { Metrics } from "../tools/admin/metrics.js";
 import type { Components } from "./components.js";
 import type { Core, DaemonOptions } from "./core.js";
 import { Inspection } from "./inspection/inspection.js";
@@ -208,7 +208,7 @@ async function addAdmin(
 ): Promise<AdminServer | null> {
   const { admin: listenAddress, adminHosts: hosts } = settings;
   if (listenAddress === null) return null;
-  const { makeAdmin } = await import("./admin/admin.js");
+  const { makeAdmin } = await import("../tools/admin/admin.js");
   const admin = makeAdmin(listenAddress, hosts, components.figures, log);
   components.add({ service: admin });
   return admin;

@@ -36,7 +36,7 @@ const LONG = [
   "run.test",
   "simulation/",
   "engine/sidecar/",
-  "cli/",
+  "tools/cli/",
   "examples/",
   "listeners/resp/users",
   "engine/memory/",

@@ -6,7 +6,7 @@
 import { notApplied, type RefusedEnvelope, refused, unknown } from "../../engine/answers/request.js";
 import type { KeyChangeObservers } from "../../engine/backends/key-change-observers.js";
 import type { PublishCounts } from "../../engine/pipeline/order-figures.js";
-import { Histogram } from "../../net/admin/histogram.js";
+import { Histogram } from "../../net/process/histogram.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Entry } from "../../timeline/entries/entry.js";
 import { writeValue } from "../../timeline/entries/stored-value.js";

@@ -3,7 +3,7 @@
 import type { SlowLog } from "../../engine/slow-log/slow-log.js";
 import type { Settings } from "../../options/settings.js";
 import type { DaemonCondition } from "../../protocol/daemon-states.js";
-import type { Sources } from "../admin/metric-row.js";
+import type { Sources } from "../../tools/admin/metric-row.js";
 
 /** A connection of a listener. Times are in milliseconds of `uptime`. */
 export interface InspectedClient {

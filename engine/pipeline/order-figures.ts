@@ -1,6 +1,7 @@
 /** Figures of the stream that orders the writes (--order), for metrics and INFO. */
-import type { Histogram } from "../../net/admin/histogram.js";
+
 import type { DiskBytes } from "../../net/process/disk-space.js";
+import type { Histogram } from "../../net/process/histogram.js";
 
 /** The attempts to add an envelope to the stream since the start, by outcome. */
 export interface PublishCounts {

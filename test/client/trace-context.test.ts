@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import type { CallMessage } from "../../client/calls/diagnostics-channels.js";
 import { type Client, createClient } from "../../client/public-api.js";
-import { type Cluster, startCluster } from "../cli/cluster.js";
+import { type Cluster, startCluster } from "../tools/cli/cluster.js";
 import { ServedDaemon } from "./served-daemon.js";
 import { errorOf, hearOutcomes } from "./test-client.js";
 

@@ -1,10 +1,10 @@
 /** Tests the order in which components are started, stopped and reconfigured. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Health } from "../../daemon/admin/health.js";
 import { Components } from "../../daemon/components.js";
 import { realEnvironment } from "../../net/process/clock-and-randomness.js";
 import type { Settings } from "../../options/settings.js";
+import type { Health } from "../../tools/admin/health.js";
 
 const settings = {} as Settings;
 const health: Health = { version: "", state: "live", backends: [] };

@@ -9,8 +9,8 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import type { Client } from "../../client/client.js";
 import { createClient } from "../../client/dbsync-send.js";
-import { type Cluster, startCluster } from "../cli/cluster.js";
 import { RawClient } from "../support/raw-client.js";
+import { type Cluster, startCluster } from "../tools/cli/cluster.js";
 import { until } from "./replicas.js";
 
 let cluster: Cluster;

@@ -30,7 +30,7 @@ test("a plain dbsyncSend loads no code for listening", () => {
 
 /** Matches optional code. Of the listeners, only dbsync/ is part of every daemon. */
 const OPTIONAL =
-  /^(timeline|cluster|client|keys|proxy)\/|^engine\/(sidecar|users)\/|^listeners\/(?!dbsync\/)\w+\/|^daemon\/user-listeners\.js/;
+  /^(timeline|cluster|client|keys)\/|^tools\/(?!admin\/)|^engine\/(sidecar|users)\/|^listeners\/(?!dbsync\/)\w+\/|^daemon\/user-listeners\.js/;
 
 test("a plain daemon loads no code for a timeline, peers, the client, listeners for users, keys or TLS", () => {
   const loaded = loadedBy("daemon/program.js");

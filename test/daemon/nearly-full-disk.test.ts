@@ -4,8 +4,8 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { startCluster } from "../cli/cluster.js";
 import { runDbsync } from "../client/child.js";
+import { startCluster } from "../tools/cli/cluster.js";
 import { makeFolder, until } from "./replicas.js";
 
 for (const [limit, isLow] of [

@@ -6,7 +6,6 @@ import assert from "node:assert/strict";
 import { copyFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { type Cluster, startCluster } from "../cli/cluster.js";
 import { type State, stateDifferences, stateOfRedis } from "../conformance/state.js";
 import { until } from "../daemon/replicas.js";
 import { amount } from "../support/amount.js";
@@ -17,6 +16,7 @@ import { RedisConnection } from "../support/redis-connection.js";
 import { type RedisServer, startRedis } from "../support/redis-server.js";
 import { skipWithout } from "../support/requirements.js";
 import { SeededRandom, seedOfRun } from "../support/seeded-random.js";
+import { type Cluster, startCluster } from "../tools/cli/cluster.js";
 
 const skip = skipWithout("redis-server");
 const seed = seedOfRun();

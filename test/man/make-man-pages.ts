@@ -1,10 +1,10 @@
 /** Writes the manual pages of all programs to `man/` in the build folder, for the package. */
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { makeProgram } from "../../cli/program.js";
 import { makeKeygen } from "../../keys/keygen-command.js";
 import { optionTable } from "../../options/parse-options.js";
-import { makeProxy } from "../../proxy/program.js";
+import { makeProgram } from "../../tools/cli/program.js";
+import { makeProxy } from "../../tools/proxy/program.js";
 import { buildRoot, repositoryRoot } from "../support/repository.js";
 import { manPage } from "./man-page.js";
 

@@ -5,7 +5,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { Command } from "commander";
-import { makeProgram } from "../../cli/program.js";
+import { makeProgram } from "../../tools/cli/program.js";
 import { buildRoot, repositoryRoot } from "../support/repository.js";
 import { escaped, manPage } from "./man-page.js";
 

@@ -127,7 +127,7 @@ export const decisionMutants: readonly Mutant[] = [
     file: "protocol/version-2/envelope.js",
     find: "decided?.signed === null",
     replace: "false",
-    test: "test/cluster/history/timeline-verification.test.js",
+    test: "test/tools/history/verification/timeline-verification.test.js",
   },
   {
     name: "decisions: a list that a list in use follows needs a known signer",

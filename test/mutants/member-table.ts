@@ -48,7 +48,7 @@ export const memberMutants: readonly Mutant[] = [
   },
   {
     name: "restore: an unwritable disk causes a stack trace instead of a sentence",
-    file: "cluster/history/restored-backup.js",
+    file: "tools/backup/file/restored-backup.js",
     find: "if (sentence === null)",
     replace: "if (data !== null)",
     test: "test/cluster/history/restored-folder.test.js",

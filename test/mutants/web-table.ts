@@ -123,10 +123,10 @@ export const webMutants: readonly Mutant[] = [
   },
   {
     name: "admin: an exception while sending a page ends the process",
-    file: "net/admin/admin-server.js",
+    file: "tools/admin/http/admin-server.js",
     find: 'this.#parts.log.error({ err: problem }, "a page of --admin could not be sent");',
     replace: "throw problem;",
-    test: "test/daemon/admin/server.test.js",
+    test: "test/tools/admin/server.test.js",
   },
   {
     name: "daemon: a reload changes one component before the next has checked its own",
@@ -144,17 +144,17 @@ export const webMutants: readonly Mutant[] = [
   },
   {
     name: "admin: pages of any site may read the last hour",
-    file: "net/admin/admin-server.js",
+    file: "tools/admin/http/admin-server.js",
     find: 'if (isOwn && (headers["sec-fetch-site"]',
     replace: 'if (page === null && (headers["sec-fetch-site"]',
-    test: "test/daemon/admin/dashboard-frames.test.js",
+    test: "test/tools/admin/dashboard-frames.test.js",
   },
   {
     name: "admin: writes are counted only while a page is open",
-    file: "daemon/admin/dashboard-frames.js",
+    file: "tools/admin/dashboard-frames.js",
     find: "this.#sources.watchRecorded((entries, isFromClients) => this.#arrivals.add(entries, isFromClients));",
     replace: "",
-    test: "test/daemon/admin/dashboard-frames.test.js",
+    test: "test/tools/admin/dashboard-frames.test.js",
   },
   {
     name: "admin: problems show keys to every visitor",
@@ -207,10 +207,10 @@ export const webMutants: readonly Mutant[] = [
   },
   {
     name: "status: the state of a member is the one that another daemon received last",
-    file: "cli/status/timeline-report.js",
+    file: "tools/cli/status/timeline-report.js",
     find: 'return own?.state ?? state ?? "-";',
     replace: 'return state ?? "-";',
-    test: "test/cli/status/status-text.test.js",
+    test: "test/tools/cli/status/status-text.test.js",
   },
   {
     name: "client: a port for other clients is explained as a malformed message",

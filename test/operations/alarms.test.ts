@@ -6,17 +6,17 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import type { DaemonFigures, OrderFigures } from "../../cli/status/daemon-figures.js";
-import type { DaemonStatus } from "../../cli/status/daemon-status.js";
-import { readFigures } from "../../cli/status/read-figures.js";
-import { problemsOf, progressOf, withFigures } from "../../cli/status/read-status.js";
-import type { MemberStatus, TimelineStatus } from "../../cli/status/read-timeline-status.js";
 import type { Greeting } from "../../client/version-2/single-hello.js";
 import { MIRROR_FIGURES } from "../../protocol/figures/timeline-figures.js";
 import { diagnose } from "../../protocol/figures/timeline-problems.js";
-import { MEMBER, NOW, WELL } from "../cli/status/well-timeline.js";
+import type { DaemonFigures, OrderFigures } from "../../tools/cli/status/daemon-figures.js";
+import type { DaemonStatus } from "../../tools/cli/status/daemon-status.js";
+import { readFigures } from "../../tools/cli/status/read-figures.js";
+import { problemsOf, progressOf, withFigures } from "../../tools/cli/status/read-status.js";
+import type { MemberStatus, TimelineStatus } from "../../tools/cli/status/read-timeline-status.js";
 import { repositoryRoot } from "../support/repository.js";
 import { ALARMS, FINDINGS, sentencesOf } from "../tables/alarms.js";
+import { MEMBER, NOW, WELL } from "../tools/cli/status/well-timeline.js";
 
 /** Whether a sentence matches one of the rows. In a row, … matches any text. */
 const isOneOf = (text: string, rows: readonly string[]): boolean =>

@@ -7,9 +7,9 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { type Cluster, startCluster } from "../cli/cluster.js";
 import { type DaemonProcess, startDaemon } from "../support/daemon-process.js";
 import { refusingAddress } from "../support/free-port.js";
+import { type Cluster, startCluster } from "../tools/cli/cluster.js";
 
 let folder: string;
 let cluster: Cluster;

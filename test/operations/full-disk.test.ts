@@ -27,13 +27,13 @@ import { bulk, type Reply } from "../../protocol/reply.js";
 import { readBody, signedBytes } from "../../protocol/version-2/envelope.js";
 import { writeOrderKey } from "../../timeline/entries/entry.js";
 import { writeValue } from "../../timeline/entries/stored-value.js";
-import { type Cluster, startCluster } from "../cli/cluster.js";
 import { ServedDaemon } from "../client/served-daemon.js";
 import { type DaemonProcess, startDaemon } from "../support/daemon-process.js";
 import { makeKeyPair, signCommands } from "../support/envelope-client.js";
 import { programPaths } from "../support/programs.js";
 import { skipWithout } from "../support/requirements.js";
 import { run } from "../support/run-program.js";
+import { type Cluster, startCluster } from "../tools/cli/cluster.js";
 
 /** The maximum file size of the process in bytes. The programs handle EFBIG like ENOSPC. */
 const FILE_BYTES = 16_384;

@@ -13,7 +13,7 @@ const FILES = [
   "client-package",
   "client/processes",
   "client/shared/tls-connection",
-  "daemon/admin/server",
+  "tools/admin/server",
   "daemon/signals",
   "keys/certificate",
   "keys/key-file",

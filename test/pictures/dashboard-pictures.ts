@@ -8,9 +8,9 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { lowDiskText } from "../../protocol/figures/daemon-problems.js";
 import { type Chromium, startChromium, type Tab } from "../client/browser/chromium.js";
-import { frameOf, memberOf, SAMPLE, STUB } from "../dashboard/frames.js";
-import { startWatched, type WatchedCluster } from "../dashboard/watched-cluster.js";
 import { programPaths } from "../support/programs.js";
+import { frameOf, memberOf, SAMPLE, STUB } from "../tools/admin/dashboard/frames.js";
+import { startWatched, type WatchedCluster } from "../tools/admin/dashboard/watched-cluster.js";
 import { inFewColours } from "./small-png.js";
 
 const WIDE = 1040;

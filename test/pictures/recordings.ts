@@ -1,6 +1,6 @@
 /** Records dbsync repl, top, status --watch and doctor on a terminal of 80 columns, as plain text from tmux. */
 import { basename } from "node:path";
-import { startWatched, type WatchedCluster } from "../dashboard/watched-cluster.js";
+import { startWatched, type WatchedCluster } from "../tools/admin/dashboard/watched-cluster.js";
 import { isAtPrompt, TmuxTerminal } from "./tmux-terminal.js";
 
 const ROWS = 30;

@@ -5,9 +5,9 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { startChromium } from "../client/browser/chromium.js";
-import { startWatched, type WatchedCluster } from "../dashboard/watched-cluster.js";
 import { programPaths } from "../support/programs.js";
 import { SeededRandom } from "../support/seeded-random.js";
+import { startWatched, type WatchedCluster } from "../tools/admin/dashboard/watched-cluster.js";
 import { inFewColours } from "./small-png.js";
 import { terminalPicture } from "./terminal-picture.js";
 

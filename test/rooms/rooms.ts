@@ -16,9 +16,40 @@ export const MODULE_FOLDERS = [
   "cluster",
   "listeners",
   "daemon",
-  "cli",
-  "proxy",
+  "tools/cli",
+  "tools/history",
+  "tools/backup",
+  "tools/proxy",
+  "tools/admin",
 ] as const;
+/** The rooms: the folders between which test/tidy.test.ts permits imports. */
+export const ROOMS: readonly string[] = [
+  "protocol",
+  "keys",
+  "store",
+  "timeline",
+  "client",
+  "net",
+  "options",
+  "engine",
+  "cluster",
+  "listeners",
+  "daemon",
+  "tools/cli",
+  "tools/history",
+  "tools/backup",
+  "tools/proxy",
+  "tools/admin",
+  "tools/admin/dashboard",
+];
+/** Returns the room of a file: of several that contain it the innermost, or the file's first folder. */
+export function roomOf(file: string): string {
+  const [room] = ROOMS.filter((one) => file.startsWith(`${one}/`)).sort(
+    (one, other) => other.length - one.length,
+  );
+  return room ?? (file.split("/")[0] as string);
+}
+
 /** The name for the files directly in a folder. If the table has no row for them, they may import all modules. */
 export const DIRECT_FILES = ".";
 /** Matches a row of the table: a module, its purpose, and the modules that it may import. */

@@ -17,14 +17,14 @@ type Bundles = Readonly<Record<string, string>>;
 /** The bundles of the package dbsync-client. */
 export const CLIENT_BUNDLES: Bundles = {
   client: "client/public-api.js",
-  dbsync: "cli/main.js",
+  dbsync: "tools/cli/main.js",
   "dbsync-keygen": "keys/keygen.js",
 };
 
 const BUNDLES: Bundles = {
   ...CLIENT_BUNDLES,
   dbsyncd: "daemon/main.js",
-  "dbsync-proxy": "proxy/main.js",
+  "dbsync-proxy": "tools/proxy/main.js",
   "snapshot-worker": "cluster/replica/snapshot-worker.js",
   "verify-worker": "engine/trust/verify-worker.js",
   "order-worker": "cluster/order/order-worker.js",

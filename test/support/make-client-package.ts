@@ -91,7 +91,7 @@ const ownName: Plugin = {
 const withoutDaemon: Plugin = {
   name: "without daemon",
   setup(bundler) {
-    const folder = join(buildRoot, "cli", "folder") + sep;
+    const folder = join(buildRoot, "tools", "cli", "folder") + sep;
     bundler.onResolve({ filter: /\/folder\/[\w-]+\.js$/ }, ({ resolveDir, path }) =>
       join(resolveDir, path).startsWith(folder) ? { path: join(folder, "not-in-client-package.js") } : null,
     );

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { build } from "esbuild";
 import { buildRoot, repositoryRoot } from "./repository.js";
 
-const source = join(repositoryRoot, "dashboard");
+const source = join(repositoryRoot, "tools/admin/dashboard");
 
 export const dashboardFolder = join(buildRoot, "dashboard");
 

@@ -1,7 +1,7 @@
 /**
  * The possible problems of a daemon. `npm run tables` writes them into docs/operations.md, and the alarms also into
  * examples/production/alerts.yml. The rules by which `dbsync status` finds a problem are in
- * protocol/figures/timeline-problems.ts or cli/status/read-status.ts. test/operations/alarms.test.ts compares
+ * protocol/figures/timeline-problems.ts or tools/cli/status/read-status.ts. test/operations/alarms.test.ts compares
  * these rules with this table.
  */
 import { posix } from "node:path";

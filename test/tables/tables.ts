@@ -4,10 +4,8 @@
  */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { METRICS } from "../../daemon/admin/metric-table.js";
 import { REFUSALS, type Refusal } from "../../engine/answers/refusals.js";
 import { mongoCommands } from "../../listeners/mongo/commands/mongo-commands.js";
-import type { Metrics } from "../../net/admin/metric.js";
 import { formatLimit } from "../../options/limit-text.js";
 import { LIMITS } from "../../options/limits.js";
 import { nameOf, type OptionRow } from "../../options/option-row.js";
@@ -21,12 +19,14 @@ import {
   TIMELINE_FIGURES,
   UPTO_FIGURES,
 } from "../../protocol/figures/timeline-figures.js";
-import { BALANCER_METRICS } from "../../proxy/admin/balancer-metrics.js";
-import { CACHE_METRICS } from "../../proxy/admin/cache-metrics.js";
 import { commands, findCommand } from "../../store/command-table.js";
 import { connectionMistake } from "../../store/connection-mistake.js";
 import { isKeyCommand } from "../../store/key-command.js";
 import { KEYWORDS } from "../../store/sql/keywords.js";
+import type { Metrics } from "../../tools/admin/http/metric.js";
+import { METRICS } from "../../tools/admin/metric-table.js";
+import { BALANCER_METRICS } from "../../tools/proxy/admin/balancer-metrics.js";
+import { CACHE_METRICS } from "../../tools/proxy/admin/cache-metrics.js";
 import { commandsPage, PAGE } from "../commands-page/page.js";
 import { repositoryRoot } from "../support/repository.js";
 import { alarmRows, alarmRules } from "./alarms.js";
@@ -105,7 +105,7 @@ const PARTS: readonly Part[] = [
     file: "examples/python/dbsync/sentences.py",
     lines: () => ["NAMES = (", ...textLines(readCommands()).map((line) => `    "${line}"`), ")"],
   },
-  { file: "cli/sql/sql-completion.ts", lines: () => textOf("WORDS", statementWords()) },
+  { file: "tools/cli/sql/sql-completion.ts", lines: () => textOf("WORDS", statementWords()) },
 ];
 
 function figureRows(table: FigureTable): string[] {

@@ -3,8 +3,8 @@ import assert from "node:assert/strict";
 import { existsSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { restoreFolder } from "../../../cluster/history/restored-backup.js";
 import { openFolderView } from "../../../timeline/disk/folder-view.js";
+import { restoreFolder } from "../../../tools/backup/file/restored-backup.js";
 import { scratchFolder } from "../../support/scratch-folder.js";
 import { backUp, PastScene } from "./past-scene.js";
 

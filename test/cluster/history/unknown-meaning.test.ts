@@ -4,9 +4,9 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import { restoredKeys } from "../../../cluster/history/restored-backup.js";
-import { Verification } from "../../../cluster/history/timeline-verification.js";
 import { DATABASES_DEFAULT } from "../../../store/database.js";
+import { restoredKeys } from "../../../tools/backup/file/restored-backup.js";
+import { Verification } from "../../../tools/history/verification/timeline-verification.js";
 import { AT, backUp, PastScene } from "./past-scene.js";
 
 const folder = mkdtempSync(join(tmpdir(), "dbsync-meaning-"));

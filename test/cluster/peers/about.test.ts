@@ -1,12 +1,12 @@
 /** Tests members' reports about themselves: the reports are bounded and printable, and influence no decision. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { readFigures } from "../../../cli/status/read-figures.js";
 import { publicProblems } from "../../../protocol/figures/public-problems.js";
 import { TIMELINE_FIGURES } from "../../../protocol/figures/timeline-figures.js";
 import { FrameParser } from "../../../protocol/frame.js";
 import type { MemberAbout } from "../../../protocol/members/about-message.js";
 import { readMemberMessage, writeMemberMessage } from "../../../protocol/members/member-messages.js";
+import { readFigures } from "../../../tools/cli/status/read-figures.js";
 import { World } from "./support.js";
 
 const ABOUT: MemberAbout = {

@@ -4,8 +4,8 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { JsonServerClient, readJsonUrl } from "../../../cli/json/json-server-client.js";
-import { testJsonServer } from "../../../cli/json/json-test.js";
+import { JsonServerClient, readJsonUrl } from "../../../tools/cli/json/json-server-client.js";
+import { testJsonServer } from "../../../tools/cli/json/json-test.js";
 import { makeFolder, type RunningReplica, startReplica, until } from "../../daemon/replicas.js";
 import { knowsSecret } from "../../support/cluster-secret.js";
 import { makeKeyPair } from "../../support/envelope-client.js";

@@ -7,9 +7,9 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { startCluster } from "../../cli/cluster.js";
 import { freePort } from "../../support/free-port.js";
 import { RedisConnection } from "../../support/redis-connection.js";
+import { startCluster } from "../../tools/cli/cluster.js";
 
 test("the refusal contains the exact CLUSTER ADD command, which authorizes the daemon", async () => {
   const data = mkdtempSync(join(tmpdir(), "dbsync-authorizing-"));

@@ -3,19 +3,25 @@ import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { test } from "node:test";
 import { promisify } from "node:util";
-import { formatDeadLetters } from "../../../cli/history/dead-letter-text.js";
-import { formatHistory, readHistory } from "../../../cli/history/recorded-units.js";
-import { jsonReport, textReport } from "../../../cli/json/json-test-report.js";
-import { formatKey } from "../../../cli/keys/key-report.js";
-import { typedText } from "../../../cli/repl/reply-text.js";
-import { printJson, printLine, printNotice, printSentence, printValue } from "../../../cli/shared/output.js";
-import { printAnswer, printProblem } from "../../../cli/sql/print-answer.js";
 import { describeOutcome } from "../../../client/shared/described-outcomes.js";
 import { formatTable, tableLines } from "../../../net/terminal/text-table.js";
 import { bytesOfText } from "../../../protocol/byte-string.js";
 import { hasControlCharacter } from "../../../protocol/control-characters.js";
 import { array, bulk, error, status } from "../../../protocol/reply.js";
 import { quotedArgument } from "../../../protocol/resp/inline-command.js";
+import { jsonReport, textReport } from "../../../tools/cli/json/json-test-report.js";
+import { formatKey } from "../../../tools/cli/keys/key-report.js";
+import { typedText } from "../../../tools/cli/repl/reply-text.js";
+import {
+  printJson,
+  printLine,
+  printNotice,
+  printSentence,
+  printValue,
+} from "../../../tools/cli/shared/output.js";
+import { printAnswer, printProblem } from "../../../tools/cli/sql/print-answer.js";
+import { formatDeadLetters } from "../../../tools/history/dead-letter-text.js";
+import { formatHistory, readHistory } from "../../../tools/history/recorded-units.js";
 import { texts } from "../../rooms/imports.js";
 
 const range = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, at) => from + at);
@@ -168,40 +174,42 @@ for (const format of ["json", "pretty"]) {
 
 /** The files that write to the standard output or error themselves, and what they write. */
 const WRITERS: Readonly<Record<string, string>> = {
-  "cli/shared/output.ts": "the outputs above",
-  "cli/shared/ping-result.ts": "a constant hint",
-  "cli/shared/new-file.ts": "the bytes of a file, which the user asked for",
-  "cli/shared/progress.ts": "numbers, and texts with `shown`",
-  "cli/json/test-command.ts": "the report above",
-  "cli/top/top.ts": "tables, and texts with `shown`",
-  "cli/listen.ts": "columns with `shown`",
-  "cli/history/log-verify.ts": "counts of a local folder",
-  "cli/history/dead-letters.ts": "the table above",
-  "cli/history/blame.ts": "the history above",
-  "cli/history/log.ts": "the history above",
-  "cli/program.ts": "the help",
-  "cli/profile.ts": "a table",
-  "cli/members/member-report.ts": "a table",
-  "cli/send.ts": "hints of names that the program knows",
-  "cli/status/status.ts": "texts with `shown`",
-  "cli/status/watch-screen.ts": "a line break",
-  "cli/keys/keys.ts": "the table above",
-  "cli/main.ts": "texts with `shown`, and the user's own words",
-  "cli/bench/bench.ts": "tables and numbers",
-  "proxy/program.ts": "the help",
-  "proxy/status-command.ts": "a table, or JSON with escapes",
-  "proxy/main.ts": "texts with `shown`",
+  "tools/cli/shared/output.ts": "the outputs above",
+  "tools/cli/shared/ping-result.ts": "a constant hint",
+  "tools/cli/shared/new-file.ts": "the bytes of a file, which the user asked for",
+  "tools/cli/shared/progress.ts": "numbers, and texts with `shown`",
+  "tools/cli/json/test-command.ts": "the report above",
+  "tools/cli/top/top.ts": "tables, and texts with `shown`",
+  "tools/cli/listen.ts": "columns with `shown`",
+  "tools/history/log-verify.ts": "counts of a local folder",
+  "tools/history/dead-letters.ts": "the table above",
+  "tools/history/blame.ts": "the history above",
+  "tools/history/log.ts": "the history above",
+  "tools/cli/program.ts": "the help",
+  "tools/cli/profile.ts": "a table",
+  "tools/cli/members/member-report.ts": "a table",
+  "tools/cli/send.ts": "hints of names that the program knows",
+  "tools/cli/status/status.ts": "texts with `shown`",
+  "tools/cli/status/watch-screen.ts": "a line break",
+  "tools/cli/keys/keys.ts": "the table above",
+  "tools/cli/main.ts": "texts with `shown`, and the user's own words",
+  "tools/cli/bench/bench.ts": "tables and numbers",
+  "tools/proxy/program.ts": "the help",
+  "tools/proxy/status-command.ts": "a table, or JSON with escapes",
+  "tools/proxy/main.ts": "texts with `shown`",
   "daemon/program.ts": "texts with `shown`, and the configuration",
   "keys/keygen-command.ts": "the user's own words",
   "client/shared/frame-tracer.ts": "bytes, of which only printable ASCII is not escaped",
 };
 
-const FOLDERS = ["cli", "client", "daemon", "engine", "keys", "listeners", "net", "options", "proxy"];
+const FOLDERS = ["client", "daemon", "engine", "keys", "listeners", "net", "options", "tools"];
+/** The files for browsers, which have no terminal. */
+const PAGES = /^(client\/browser|tools\/admin\/dashboard)\//;
 
 test("only the files of the list write to a terminal", () => {
   const writers = [...texts]
     .filter(([, text]) => /\bstd(?:out|err)\.write\(|\bconsole\.\w+\(/.test(text))
     .map(([file]) => file)
-    .filter((file) => FOLDERS.includes(file.split("/")[0] ?? "") && !file.startsWith("client/browser/"));
+    .filter((file) => FOLDERS.includes(file.split("/")[0] ?? "") && !PAGES.test(file));
   assert.deepEqual(writers.sort(), Object.keys(WRITERS).sort());
 });

@@ -2,9 +2,7 @@
  * An administrator of a run: queries daemons about the member list and signs the next list, in the same steps as
  * `dbsync members`. The administrator signs nothing that `dbsync members` would refuse.
  */
-import { type MemberView, newestListsOf, viewsOf } from "../../../cli/members/member-views.js";
-import { type Change, nextMembers } from "../../../cli/members/next-member-list.js";
-import type { ReportedList, VerifiesList } from "../../../cli/members/reported-member-list.js";
+
 import { DbsyncError } from "../../../client/shared/errors.js";
 import { replyValue } from "../../../client/shared/reply-conversion.js";
 import type { EnvelopeAnswer } from "../../../engine/answers/request.js";
@@ -14,6 +12,9 @@ import { listHash } from "../../../protocol/members/member-list.js";
 import { RespReader } from "../../../protocol/resp/resp-reader.js";
 import { hexOf } from "../../../protocol/version-2/envelope.js";
 import type { Entry } from "../../../timeline/entries/entry.js";
+import { type MemberView, newestListsOf, viewsOf } from "../../../tools/cli/members/member-views.js";
+import { type Change, nextMembers } from "../../../tools/cli/members/next-member-list.js";
+import type { ReportedList, VerifiesList } from "../../../tools/cli/members/reported-member-list.js";
 import type { SeededRandom } from "../../support/seeded-random.js";
 import { randomBytes, type SimulatedKey, sha256, shortId, sign, signatureOf } from "../cast.js";
 import type { Host, World } from "../world.js";

@@ -4,9 +4,10 @@
  * readmit removed daemons. They also sign two parallel lists, each from the answers of different daemons. At the end
  * they sign lists until all daemons of one list are running.
  */
-import { type MemberView, rawId } from "../../../cli/members/member-views.js";
+
 import type { KnownList } from "../../../protocol/members/list-succession.js";
 import { hexOf } from "../../../protocol/version-2/envelope.js";
+import { type MemberView, rawId } from "../../../tools/cli/members/member-views.js";
 import { SeededRandom } from "../../support/seeded-random.js";
 import { restartFailed } from "../faults.js";
 import type { Host, World } from "../world.js";

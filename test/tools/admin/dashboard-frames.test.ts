@@ -1,0 +1,117 @@
+/**
+ * Tests that the data of the page comes from counters that also count while no page is open, and that only pages of
+ * the same site receive it.
+ */
+import assert from "node:assert/strict";
+import { get } from "node:http";
+import { test } from "node:test";
+import pino from "pino";
+import { Histogram } from "../../../net/process/histogram.js";
+import { parseHostAndPort } from "../../../net/process/host-and-port.js";
+import type { DashboardFrame, DashboardHistory } from "../../../protocol/json/dashboard-frame.js";
+import { type FrameSources, Frames } from "../../../tools/admin/dashboard-frames.js";
+import { AdminServer } from "../../../tools/admin/http/admin-server.js";
+import { Metrics } from "../../../tools/admin/metrics.js";
+import { double } from "../../support/double.js";
+
+type Watcher = Parameters<FrameSources["watchRecorded"]>[0];
+
+function framesOf(parts: Partial<FrameSources> = {}) {
+  let watcher: Watcher = null;
+  const sources: FrameSources = {
+    metrics: new Metrics(),
+    workingMemory: () => ({ used: 0, peak: 0, limit: 0, waiting: 0 }),
+    health: () => ({
+      version: "1",
+      state: "database-down",
+      backends: [{ name: "redis:db:6379", up: false }],
+    }),
+    bufferedBytes: () => 0,
+    replica: () => null,
+    order: () => ({
+      ...{ trouble: "no server answers", applied: 1, behind: 0, skipped: 0, waiting: 0, connections: 0 },
+      published: { stored: 0, repeated: 0, refused: 0, unknown: 0 },
+      publishing: new Histogram([]),
+      lowDisk: null,
+    }),
+    jsonReplicas: () => null,
+    keys: () => null,
+    families: () => null,
+    clock: () => 1_000_000,
+    memory: () => ({ used: 0, limit: 0 }),
+    ring: () => null,
+    watchRecorded: (next) => {
+      watcher = next;
+    },
+    ws: () => null,
+    folder: null,
+    ...parts,
+  };
+  return { frames: new Frames(sources), watcher: () => watcher };
+}
+
+test("the dashboard counts writes before a page is open, and counts none after it was stopped", (t) => {
+  const { frames, watcher } = framesOf();
+  t.after(() => frames.stop());
+  frames.start();
+  for (let i = 0; i < 500; i++) watcher()?.([{ at: 999_000 + i }], true);
+  const { arrivals, samples } = JSON.parse(frames.history) as DashboardHistory;
+  assert.equal(
+    arrivals.reduce((sum, [, clients]) => sum + clients, 0),
+    500,
+  );
+  assert.deepEqual(samples, []);
+  frames.begin();
+  frames.next();
+  assert.equal((JSON.parse(frames.history) as DashboardHistory).arrivals.length, arrivals.length);
+  frames.stop();
+  assert.equal(watcher(), null);
+});
+
+test("a frame contains problems in the wording of dbsync doctor", () => {
+  const { isHealthy, problems } = JSON.parse(framesOf().frames.next()) as DashboardFrame;
+  assert.equal(isHealthy, false);
+  assert.deepEqual(
+    problems.map(({ text }) => text),
+    ["its database redis:db:6379 is down", "the stream of its --order: no server answers"],
+  );
+});
+
+test("pages of other sites do not receive the data of the page", async () => {
+  const page = { type: "application/json", body: "{}", isOwn: true };
+  const site = {
+    name: "/",
+    eventsPath: "/events",
+    page: (path: string) => (path === "/history" ? page : null),
+    listen() {},
+    start() {},
+    stop() {},
+  };
+  const server = new AdminServer({
+    listenAddress: parseHostAndPort("0"),
+    hosts: [],
+    health: () => ({ isHealthy: true, details: {} }),
+    exposition: double({}),
+    site,
+    log: pino({ enabled: false }),
+  });
+  await server.start();
+  const { port } = server.address;
+  const statusFor = (site: string) =>
+    new Promise((resolve, reject) => {
+      const headers = { "sec-fetch-site": site };
+      const request = get(
+        { port, host: "127.0.0.1", path: "/history", headers, agent: false },
+        (response) => {
+          response.resume();
+          resolve(response.statusCode);
+        },
+      );
+      request.on("error", reject);
+    });
+  assert.deepEqual(
+    await Promise.all(["same-origin", "cross-site", "same-site", "none"].map(statusFor)),
+    [200, 403, 403, 403],
+  );
+  await server.stop();
+});

@@ -1,0 +1,274 @@
+/**
+ * Tests the page of --admin in Chromium in all its states: many members, long names, no data, a daemon that hangs,
+ * and malicious reports of members.
+ */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { DashboardFrame, FrameMember } from "../../../../protocol/json/dashboard-frame.js";
+import { type Chromium, startChromium, type Tab } from "../../../client/browser/chromium.js";
+import { until } from "../../../daemon/replicas.js";
+import { skipUnlessFull } from "../../../support/amount.js";
+import { axeFindings } from "../../../support/axe.js";
+import { type DaemonProcess, startDaemon } from "../../../support/daemon-process.js";
+import { frameOf, memberOf, SAMPLE, STUB } from "./frames.js";
+
+const textOf = (id: string) => `document.getElementById(${JSON.stringify(id)}).innerText`;
+
+async function pageOf(daemon: DaemonProcess): Promise<string> {
+  const line = await daemon.logged(({ msg }) => msg === "serving /healthz and /metrics");
+  return `http://localhost:${line["port"]}/`;
+}
+
+/** Opens a page that receives frames from the test. */
+async function stubbed(chromium: Chromium, daemon: DaemonProcess, history: object): Promise<Tab> {
+  const tab = await chromium.another();
+  await tab.command("Page.enable");
+  await tab.command("Page.addScriptToEvaluateOnNewDocument", { source: STUB(history) });
+  await tab.open(await pageOf(daemon));
+  return tab;
+}
+
+const send = (tab: Tab, frame: DashboardFrame) =>
+  tab.run(`window.send(${JSON.stringify(JSON.stringify(frame))})`);
+
+/** Whether the page contains the colour of a good state. */
+const isGreenAnywhere = `(() => {
+  const probe = document.createElement("i");
+  probe.style.color = getComputedStyle(document.documentElement).getPropertyValue("--good");
+  document.body.append(probe);
+  const green = getComputedStyle(probe).color;
+  probe.remove();
+  return [...document.querySelectorAll("main *, header *")].some((one) => one.children.length === 0 &&
+    one.checkVisibility() && one.textContent !== "" && getComputedStyle(one).color === green);
+})()`;
+
+/**
+ * Checks that axe finds no violations and that no element is wider than the page, at desktop and phone widths, in
+ * light and dark mode.
+ */
+async function examine(tab: Tab, what: string): Promise<void> {
+  for (const width of [1200, 390])
+    for (const isDark of [false, true]) {
+      await tab.appear({ width, height: 1000, isDark });
+      assert.deepEqual(await axeFindings(tab), [], `${what}, ${width}, ${isDark}`);
+      const wide = `[...document.querySelectorAll("body *")].filter((one) => one.checkVisibility() && !one.closest("svg, .scroll, .box, .skip") &&
+        one.getBoundingClientRect().right > innerWidth + 1).map((one) => one.outerHTML.slice(0, 120))`;
+      assert.deepEqual(await tab.run(wide), [], `${what}, ${width}`);
+      assert.equal(
+        await tab.run(`document.documentElement.scrollWidth <= ${width}`),
+        true,
+        `${what}, ${width}`,
+      );
+    }
+}
+
+test("the page shows 20 members with long names as a table or, on a phone, as cards, below the problems", {
+  skip: skipUnlessFull,
+}, async () => {
+  await using daemon = await startDaemon(["--admin", "0"]);
+  await using chromium = await startChromium();
+  const tab = await stubbed(chromium, daemon, { samples: SAMPLE, arrivals: [] });
+  const members = Array.from({ length: 19 }, (_, index) =>
+    memberOf(`db-${index}.a-rather-long-name-of-a-data-centre.example.internal:1111`, {
+      ...(index === 3 ? { connection: "waiting" as const, state: null, lastHeard: 90_000 } : {}),
+      ...(index === 4 ? { lastHeard: 7000 } : {}),
+      problems: index > 10 ? ["it cannot reach its member db-3 (ECONNREFUSED)"] : [],
+    }),
+  );
+  await send(tab, frameOf({ members, problems: ["it cannot reach its member db-3 (ECONNREFUSED)"] }));
+  assert.equal(await tab.run(`document.querySelectorAll("#members tbody tr").length`), 20);
+  assert.equal(
+    await tab.run(`document.querySelectorAll("#problems li").length`),
+    2,
+    "equal problems are combined",
+  );
+  assert.match(String(await tab.run(textOf("problems"))), /db-11.*and 5 more report:/s);
+  assert.match(String(await tab.run("document.title")), /^✕ 2 problems · localhost:\d+ · dbsync$/);
+  assert.match(String(await tab.run(`document.getElementById("icon").href`)), /icon-bad\.svg$/);
+  const states = await tab.run(
+    `[...document.querySelectorAll("#members tbody td:nth-child(2)")].slice(4, 7).map((cell) => cell.textContent + "/" + cell.className)`,
+  );
+  assert.deepEqual(states, ["disconnected/bad", "silent, was live/warn", "live/good"]);
+  await examine(tab, "20 members");
+  const display = `getComputedStyle(document.querySelector("#members tbody tr")).display`;
+  assert.equal(await tab.run(display), "block", "a member is a card on a phone");
+  const breaks = `(() => {
+    const range = document.createRange(), node = document.querySelector("#members tbody tr:nth-child(2) a");
+    return [...node.childNodes].filter((one) => one.nodeType === 3).every((one) => {
+      range.selectNodeContents(one);
+      return range.getClientRects().length === 1;
+    });
+  })()`;
+  assert.equal(await tab.run(breaks), true, "a name wraps at separators");
+});
+
+test("a temporary state is grey, and the page's title, icon and state show no fault", {
+  skip: skipUnlessFull,
+}, async () => {
+  await using daemon = await startDaemon(["--admin", "0"]);
+  await using chromium = await startChromium();
+  const tab = await stubbed(chromium, daemon, { samples: SAMPLE, arrivals: [] });
+  const about = { fix: "see its log", isOfMember: false };
+  const catchingUp = { ...about, text: "it is catching up", severity: "progress" as const };
+  const failed = { ...about, text: "its disk has failed", severity: "problem" as const };
+  const frame = frameOf({ state: "catching-up", isHealthy: false });
+  await send(tab, { ...frame, problems: [catchingUp] });
+  const classes = `[...document.querySelectorAll("#problems li, #state")].map(({ className }) => className)`;
+  assert.deepEqual(await tab.run(classes), ["badge warn", "quiet"]);
+  assert.match(String(await tab.run("document.title")), /^… 1 in progress · /);
+  assert.match(String(await tab.run(`document.getElementById("icon").href`)), /\/icon\.svg$/);
+  assert.match(
+    String(await tab.run(textOf("problems"))),
+    /This is temporary\. If it does not end: see its log\./,
+  );
+  await examine(tab, "catching up");
+  await send(tab, { ...frame, problems: [catchingUp, failed] });
+  assert.deepEqual(await tab.run(classes), ["badge warn", "bad", "quiet"]);
+  assert.match(String(await tab.run("document.title")), /^✕ 1 problem · /);
+  const note = { ...about, text: "its key is not authorized", severity: "note" as const };
+  await send(tab, { ...frameOf({}), problems: [note] });
+  assert.deepEqual(await tab.run(classes), ["badge good", "quiet"]);
+  assert.match(String(await tab.run("document.title")), /^✓ healthy · /);
+  assert.match(String(await tab.run(textOf("problems"))), /What to do, if you need it: see its log\./);
+  assert.equal(await tab.run(`document.getElementById("no-problems").checkVisibility()`), true);
+});
+
+test("each part of a page without data explains why it is empty", { skip: skipUnlessFull }, async () => {
+  await using daemon = await startDaemon(["--admin", "0"]);
+  await using chromium = await startChromium();
+  const tab = await stubbed(chromium, daemon, { samples: [], arrivals: [] });
+  await send(tab, frameOf({ timeline: null, sample: null, listeners: [] }));
+  assert.match(String(await tab.run(textOf("no-problems"))), /^No problems/);
+  assert.match(String(await tab.run("document.title")), /^✓ healthy/);
+  assert.match(String(await tab.run(textOf("no-members"))), /without --data and --peer/);
+  assert.match(String(await tab.run(textOf("no-strip"))), /start it with --data or --peer/);
+  assert.match(String(await tab.run(textOf("no-listeners"))), /No client has connected yet/);
+  const empty = await tab.run(
+    `[...document.querySelectorAll("#charts .empty")].map((one) => one.checkVisibility() && one.innerText.length > 20)`,
+  );
+  assert.deepEqual(empty, Array(8).fill(true));
+  const titles = `[...document.querySelectorAll(".card")].filter((one) => one.checkVisibility() && one.querySelector("h3") === null &&
+    !one.parentElement?.closest("section")?.querySelector("h2, h3")).length`;
+  assert.equal(await tab.run(titles), 0, "each card has a title");
+  await examine(tab, "no data");
+});
+
+test("reports of members are shown as bounded text, and link only to the hosts of the members", {
+  skip: skipUnlessFull,
+}, async () => {
+  await using daemon = await startDaemon(["--admin", "0"]);
+  await using chromium = await startChromium();
+  const tab = await stubbed(chromium, daemon, { samples: SAMPLE, arrivals: [] });
+  const markup = `<img src=x onerror="window.hurt = true">`;
+  const claims: Partial<FrameMember>[] = [
+    { address: `${markup}:1111`, software: markup, problems: [markup] },
+    { address: "javascript:alert(1)//:1111", pagePort: 80 },
+    { address: "evil.example/path?:1111", pagePort: 80 },
+    { address: "user@evil.example:1111", pagePort: 80 },
+    { address: "db2.example:1111", pagePort: 9464, pageLocal: true },
+    { address: "127.0.0.1:1112", pagePort: 9465, pageLocal: true },
+    { address: "db3.example:1111", pagePort: 9466 },
+    { address: "[2001:db8::1]:1111", pagePort: 9467 },
+    { address: "db4.example:1111", pagePort: 0 },
+  ];
+  await send(tab, frameOf({ members: claims.map((claim) => memberOf("", claim)) }));
+  const links = await tab.run(`[...document.querySelectorAll("#members a")].map(({ href }) => href)`);
+  assert.deepEqual(links, [
+    "http://localhost:9465/",
+    "http://db3.example:9466/",
+    "http://[2001:db8::1]:9467/",
+  ]);
+  assert.equal(await tab.run(`document.querySelectorAll("img").length`), 0);
+  assert.equal(await tab.run("window.hurt === undefined"), true);
+  assert.ok(String(await tab.run(textOf("problems"))).includes(markup));
+});
+
+test("a chart shows the value that the pointer or the arrow keys select", {
+  skip: skipUnlessFull,
+}, async () => {
+  await using daemon = await startDaemon(["--admin", "0"]);
+  await using chromium = await startChromium();
+  const tab = await stubbed(chromium, daemon, { samples: SAMPLE, arrivals: [] });
+  await tab.appear({ width: 1200, height: 2000, isDark: false });
+  await send(tab, frameOf({}));
+  const texts = `[...document.querySelectorAll("#charts figure:first-child text")].map((one) => one.textContent)`;
+  const axes = (await tab.run(texts)) as string[];
+  assert.deepEqual(axes.slice(0, 3), ["0/s", "500/s", "1K/s"]);
+  assert.deepEqual(axes.slice(3), ["−60 min", "−48 min", "−36 min", "−24 min", "−12 min", "now"]);
+  const [x, y] = (await tab.run(`(() => {
+    const { left, top, width } = document.querySelector("#charts svg").getBoundingClientRect();
+    return [left + width - 9, top + 40];
+  })()`)) as [number, number];
+  const readout = `document.querySelector("#charts .readout").textContent`;
+  await tab.command("Input.dispatchMouseEvent", { type: "mouseMoved", x, y });
+  await tab.until(`/: 71\\d\\/s$/.test(${readout})`);
+  await tab.command("Input.dispatchMouseEvent", { type: "mouseMoved", x: 1, y: 1 });
+  await tab.until(`${readout} === ""`);
+  await tab.run(`document.querySelector("#charts svg").focus()`);
+  for (let i = 0; i < 2; i++) {
+    const what = { key: "ArrowLeft", code: "ArrowLeft", windowsVirtualKeyCode: 37 };
+    await tab.command("Input.dispatchKeyEvent", { type: "keyDown", ...what });
+    await tab.command("Input.dispatchKeyEvent", { type: "keyUp", ...what });
+  }
+  assert.match(String(await tab.run(readout)), /: 718\/s$/);
+});
+
+test("the labels of charts do not overlap, and the tables of the tiles fit, at every width", {
+  skip: skipUnlessFull,
+}, async () => {
+  await using daemon = await startDaemon(["--admin", "0"]);
+  await using chromium = await startChromium();
+  const tab = await stubbed(chromium, daemon, { samples: SAMPLE, arrivals: [] });
+  const listeners = [{ name: "memcached", ok: 1_234_567, errors: 123, connections: 100 }];
+  const refusals = [{ reason: "too-many-connections", listener: "dbsync-v2", count: 1_234_567 }];
+  for (const width of [1200, 1040, 720, 390, 360]) {
+    await tab.appear({ width, height: 1000, isDark: false });
+    await send(tab, frameOf({ listeners, refusals }));
+    const labels = `[...document.querySelector("#charts svg").querySelectorAll("text[text-anchor=middle], text[y='116']")]
+      .filter((one) => one.getAttribute("visibility") !== "hidden")
+      .map((one) => ({ text: one.textContent, left: one.getBoundingClientRect().left, right: one.getBoundingClientRect().right }))`;
+    const shown = (await tab.run(labels)) as { text: string; left: number; right: number }[];
+    assert.ok(shown.length >= 3, `${width}`);
+    assert.equal(shown.at(-1)?.text, "now", `${width}`);
+    for (const [index, { left, text }] of shown.entries())
+      assert.ok(index === 0 || left > (shown[index - 1]?.right ?? 0) + 2, `${width}: ${text}`);
+    const wide = `[...document.querySelectorAll(".tiles .card")].filter((one) => one.scrollWidth > one.clientWidth)
+      .map((one) => one.textContent.slice(0, 40))`;
+    assert.deepEqual(await tab.run(wide), [], `${width}`);
+  }
+});
+
+test("an isolated daemon serves its clients, and its state is not green", {
+  skip: skipUnlessFull,
+}, async () => {
+  await using daemon = await startDaemon(["--admin", "0"]);
+  await using chromium = await startChromium();
+  const tab = await stubbed(chromium, daemon, { samples: SAMPLE, arrivals: [] });
+  await send(tab, frameOf({ state: "isolated", isHealthy: true }));
+  const classes = `[document.getElementById("state"), document.querySelector("#members tbody td")].map(({ className }) => className)`;
+  assert.deepEqual(await tab.run(classes), ["badge bad", "bad"]);
+});
+
+test("a daemon that hangs is not shown as live on the page, in its title or its icon, until it continues", {
+  skip: skipUnlessFull,
+}, async () => {
+  await using daemon = await startDaemon(["--admin", "0"]);
+  await using chromium = await startChromium();
+  const { tab } = chromium;
+  await tab.open(await pageOf(daemon));
+  await tab.until(`${textOf("state")} === "live"`);
+  assert.equal(await tab.run(isGreenAnywhere), true);
+  daemon.kill("SIGSTOP");
+  try {
+    await tab.until(`/^✕ no answer/.test(document.title)`);
+    assert.match(String(await tab.run(`document.getElementById("icon").href`)), /icon-bad\.svg$/);
+    assert.match(String(await tab.run(textOf("state"))), /^unknown, was live$/);
+    assert.match(String(await tab.run(textOf("problems"))), /it has sent nothing for \d+ s/);
+    assert.equal(await tab.run(isGreenAnywhere), false);
+    assert.deepEqual(await axeFindings(tab), []);
+  } finally {
+    daemon.kill("SIGCONT");
+  }
+  await tab.until(`/^✓ healthy/.test(document.title)`);
+  await until("the daemon is shown as live again", async () => (await tab.run(isGreenAnywhere)) === true);
+});

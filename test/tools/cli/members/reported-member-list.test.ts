@@ -1,0 +1,47 @@
+/** Tests that `dbsync members` trusts only member lists that an administrator has signed. */
+import assert from "node:assert/strict";
+import { createPublicKey } from "node:crypto";
+import { test } from "node:test";
+import { writeMemberList } from "../../../../protocol/members/member-list.js";
+import { listVerifier, reportedList } from "../../../../tools/cli/members/reported-member-list.js";
+import { makeKeyPair, signCommands } from "../../../support/envelope-client.js";
+import { CLUSTER, listAfter } from "../../../timeline/members/lists.js";
+
+const AT = Date.UTC(2026, 0, 2);
+const root = makeKeyPair();
+const verifies = listVerifier([createPublicKey(root.privateKey)]);
+const first = listAfter([], { add: "ABC" });
+const text = writeMemberList(first.list);
+const made = writeMemberList(listAfter([first], { add: "X" }).list);
+
+/** Returns a list as a daemon reports it. */
+function proof(commands: readonly (readonly string[])[], pair = root, cluster = CLUSTER): string[] {
+  const { body, signature } = signCommands(pair, commands, { at: AT, cluster });
+  return [body, signature].map((bytes) => bytes.toString("base64"));
+}
+
+const [body = "", signature = ""] = proof([["CLUSTER", "MEMBERS", text]]);
+
+test("a list that an administrator has signed is verified, and reported with date and key", () => {
+  const list = reportedList(text, [body, signature], verifies);
+  assert.deepEqual([list?.signatureProblem, list?.signedAt, list?.hash], [null, AT, first.hash]);
+});
+
+test("other envelopes of a daemon do not verify an invented list", () => {
+  const doubtOf = (text: string, proofParts: readonly string[]) =>
+    reportedList(text, proofParts, verifies)?.signatureProblem;
+  const list = ["CLUSTER", "MEMBERS", made];
+  for (const proofParts of [
+    [],
+    ["", ""],
+    ["bm9uZQ==", signature],
+    // The proofs of another list, of this list with another command, and of a list of another cluster.
+    [body, signature],
+    proof([list, ["SET", "a", "1"]]),
+    proof([list], root, "x".repeat(32)),
+  ])
+    assert.equal(doubtOf(made, proofParts), "no-proof");
+  assert.equal(doubtOf(made, proof([list], makeKeyPair())), "unknown-key");
+  assert.equal(doubtOf(made, [proof([list])[0] ?? "", signature]), "bad-signature");
+  assert.equal(reportedList("no list", [body, signature], verifies), null);
+});

@@ -1,0 +1,338 @@
+/** Tests the problems of a timeline that `dbsync status` finds, each with its remedy. */
+import assert from "node:assert/strict";
+import { createPublicKey } from "node:crypto";
+import { test } from "node:test";
+import { CLOSED } from "../../../../cluster/peers/connections/transport.js";
+import { CLOSE_REASONS } from "../../../../cluster/peers/shared/close-reasons.js";
+import { INCOMPLETE, stateProblems } from "../../../../protocol/figures/daemon-problems.js";
+import type { Severity } from "../../../../protocol/figures/problem.js";
+import {
+  diagnose,
+  FOREIGN_KEY,
+  type MemberAvailability,
+} from "../../../../protocol/figures/timeline-problems.js";
+import type { StateName } from "../../../../protocol/state-names.js";
+import { hexOf } from "../../../../protocol/version-2/envelope.js";
+import type { DaemonStatus } from "../../../../tools/cli/status/daemon-status.js";
+import { withTimeline } from "../../../../tools/cli/status/read-status.js";
+import {
+  checkedAuthorization,
+  type MemberStatus,
+  type TimelineStatus,
+} from "../../../../tools/cli/status/read-timeline-status.js";
+import { double } from "../../../support/double.js";
+import { makeKeyPair } from "../../../support/envelope-client.js";
+import { MEMBER, NOW, WELL } from "./well-timeline.js";
+
+const withMember = (member: Partial<MemberStatus>): Partial<TimelineStatus> => ({
+  members: [{ ...MEMBER, ...member }],
+});
+
+test("a healthy timeline has no findings, and neither does a daemon's own address", () => {
+  const own = { ...MEMBER, connection: "self", equal: null } as const;
+  const found = diagnose({ ...WELL, members: [MEMBER, own] }, { others: [WELL], now: NOW });
+  assert.deepEqual(found, { problems: [], remarks: [], progress: [] });
+});
+
+const problems: readonly (readonly [string, Partial<TimelineStatus>, RegExp])[] = [
+  [
+    "a disk that has failed",
+    { failure: "no space" },
+    /disk has failed \(no space\); free space on the disk or repair/,
+  ],
+  ["a wrong clock", { skewed: true }, /its clock differs .*; set its clock by NTP/],
+  [
+    "a clock that was ahead",
+    { watermark: NOW + 86_400_000 },
+    /no writes dated before .*, which is in the future: a clock was ahead .*; set its clock if .* restart it/,
+  ],
+  [
+    "a difference from the data of other members",
+    { settledFingerprint: "x" },
+    /data differ from the other members.*log verify/,
+  ],
+  [
+    "a stable point that does not advance",
+    { stable: NOW - 300_000 },
+    /older than 300 s are final.*; check which daemon/,
+  ],
+  [
+    "the revocation of the daemon's key",
+    { revoked: "10.0.0.2:1111" },
+    /key was revoked \(according to 10\.0\.0\.2:1111\).*new data/,
+  ],
+  [
+    "a list that does not contain the daemon",
+    { unlisted: "the list of members, number 2, leaves it out" },
+    /accepts no writes: the list.*; if it was removed: run dbsync dead-letters find/,
+  ],
+  [
+    "a pair of parallel lists",
+    { lists: [3, 3] },
+    /numbers 3 and 3\).*; merge them as an administrator: dbsync members merge/,
+  ],
+  [
+    "votes that contradict each other",
+    { contradicting: ["cd".repeat(32)] },
+    /member cdcdcdcdcdcd has voted for two decisions in one ballot.*dbsync members evict cdcdcdcdcdcd/,
+  ],
+  [
+    "lost promises",
+    { missingPromises: ["ab", "cd".repeat(32)] },
+    /does not vote until 10\.0\.0\.2:1111, cdcdcdcdcdcd have answered; start these members; .* dbsync members replace/,
+  ],
+  ["one missing group", { lostGroups: 1 }, /1 group of writes .* was missing from its log/],
+  [
+    "a log whose end is missing",
+    { lostGroups: 3 },
+    /3 groups of writes .* missing from its log.*; its members/,
+  ],
+  [
+    "a state that differs from most members'",
+    { differing: [{ db: 3, key: "a", verdict: "own" as const, members: ["ab".repeat(32)] }] },
+    /its state differs from that of most members, .* key a in database 3; restart it/,
+  ],
+  [
+    "a wrong state of a member",
+    { differing: [{ db: 0, key: "b", verdict: "member" as const, members: ["ab".repeat(32)] }] },
+    /the state of its member abababababab differs from its own, .* key b in database 0; restart that member/,
+  ],
+  [
+    "a difference between two states, either of which may be wrong",
+    {
+      differing: ["a".repeat(80), "c"].map((key) => ({
+        db: 0,
+        key,
+        verdict: "unclear" as const,
+        members: [],
+      })),
+    },
+    /key a{64}… in database 0 and 1 more; restart both/,
+  ],
+  [
+    "a number of dead letters",
+    { strays: 4, deadLetters: 2, durable: true },
+    /stores 2 dead letters: .*; run dbsync dead-letters list there/,
+  ],
+  [
+    "the loss of entries in memory by a snapshot",
+    { strays: 4, durable: false },
+    /4 of its envelopes .* are lost there; its log names/,
+  ],
+  ["the loss of envelopes from unknown signers", { dropped: 7 }, /7 envelopes .* dropped.*keys list/],
+  [
+    "a member that cannot be reached",
+    withMember({ connection: "waiting", trouble: "ECONNREFUSED" }),
+    /cannot reach its member 10\.0\.0\.2:1111 \(ECONNREFUSED\); start the daemon at 10\.0\.0\.2:1111, or correct --peer/,
+  ],
+  [
+    "a member that sent nothing for too long, without the full stop of the reason",
+    withMember({ connection: "waiting", trouble: CLOSE_REASONS.silent }),
+    /cannot reach its member 10\.0\.0\.2:1111 \(It was silent for too long\); start the daemon/,
+  ],
+  [
+    "a member that was removed",
+    withMember({ connection: "waiting", trouble: CLOSE_REASONS["left-out"] }),
+    /; remove it from --peer; or start it with a new data folder .* dbsync members add$/,
+  ],
+  [
+    "a member that was not admitted",
+    withMember({ connection: "waiting", trouble: CLOSE_REASONS["not-a-member"] }),
+    /; start both with the same --cluster-secret; or pin it .*\(--peer 10\.0\.0\.2:1111#ed25519:ab\), or authorize it with CLUSTER ADD/,
+  ],
+  [
+    "a member with another pin",
+    withMember({ connection: "waiting", trouble: CLOSE_REASONS["not-pinned"], id: "ab" }),
+    /; pin it .*\(--peer 10\.0\.0\.2:1111#ed25519:…\)/,
+  ],
+  [
+    "a member with another secret",
+    withMember({ connection: "waiting", trouble: CLOSE_REASONS["other-secret"] }),
+    /; start both with the same --cluster-secret$/,
+  ],
+  [
+    "a member that admits no daemons",
+    withMember({ connection: "waiting", trouble: "it says: no-peers: …" }),
+    /; also name this daemon in --peer of that member$/,
+  ],
+  [
+    "a member that has not admitted this daemon",
+    withMember({ connection: "waiting", trouble: "it says: not-a-member: …" }),
+    /; start both with the same --cluster-secret; or, on that member, pin this daemon .*#ed25519/,
+  ],
+  ["a member whose clock differs", withMember({ skew: -2500 }), /differs by -2500 ms; set both clocks/],
+  [
+    "the absence of entries that a member has pruned",
+    withMember({ prunedTo: NOW - 86_400_000, lacking: true }),
+    /is missing .* 10\.0\.0\.2:1111 no longer stores \(.*since 2026-.*Z\).*loads a snapshot/,
+  ],
+  [
+    "a difference that members cannot resolve",
+    { order: "--adopt 00" },
+    /too few members have signed .*; start the daemons that are down; or, .* with --adopt 00: .* stores a copy/,
+  ],
+  ["a member with refused envelopes", withMember({ refusals: 2 }), /refused 2 envelopes from its member/],
+];
+for (const [name, bad, expected] of problems) {
+  test(`${name} is a problem`, () => {
+    const found = diagnose({ ...WELL, ...bad }, { others: [WELL], now: NOW }).problems;
+    assert.equal(found.length, 1);
+    assert.match(`${found[0]?.text}; ${found[0]?.fix}`, expected);
+  });
+}
+
+test("only the authorization of the daemon's own key is shown, whatever the daemon reports", () => {
+  const { id, privateKey } = makeKeyPair();
+  const spki = createPublicKey(privateKey).export({ type: "spki", format: "der" });
+  const command = `CLUSTER ADD ${spki.toString("base64")}`;
+  const other = createPublicKey(makeKeyPair().privateKey).export({ type: "spki", format: "der" });
+  const reported = (text: string) => checkedAuthorization(text, hexOf(id));
+  assert.equal(reported(command), command);
+  // The text after the key is not shown.
+  assert.equal(reported(`KEY ADD ${spki.toString("base64")} ROOT; reboot`), command);
+  for (const text of ["", "FLUSHALL", `CLUSTER ADD ${other.toString("base64")}`, "CLUSTER ADD \x1b[2J"])
+    assert.equal(reported(text), FOREIGN_KEY, text);
+  const shown = (authorize: string) => diagnose({ ...WELL, authorize }, { others: [WELL], now: NOW });
+  assert.match(
+    shown(command).remarks[0]?.fix ?? "",
+    new RegExp(`-k root-private.pem ${command.replaceAll("+", "\\+")}$`),
+  );
+  const { problems, remarks } = shown(FOREIGN_KEY);
+  assert.deepEqual(remarks, []);
+  assert.match(
+    `${problems[0]?.text}; ${problems[0]?.fix}`,
+    /not CLUSTER ADD with its own key; do not sign it/,
+  );
+});
+
+test("a member that is not on the list may cause only a remark", () => {
+  const found = diagnose(
+    { ...WELL, ...withMember({ connection: "waiting", listed: false }) },
+    { others: [WELL], now: NOW },
+  );
+  assert.deepEqual(found.problems, []);
+  assert.match(`${found.remarks[0]?.text}; ${found.remarks[0]?.fix}`, /is not on the member list; remove it/);
+});
+
+const JUST_STARTED = { started: NOW - 2000 };
+const AWAY = { connection: "waiting", trouble: "ECONNREFUSED" } as const;
+
+const progress: readonly (readonly [string, Partial<TimelineStatus>, RegExp])[] = [
+  [
+    "a number of envelopes that wait for a key",
+    { quarantined: 3 },
+    /3 envelopes are waiting for their signer's key; check that all/,
+  ],
+  [
+    "waiting for a live member after joining",
+    { joining: true },
+    /not received anything from a live member yet; start/,
+  ],
+  ["a number of envelopes that wait to be applied", { waiting: 50_000 }, /50000 envelopes are waiting/],
+  [
+    "the transfer of a snapshot",
+    { taking: { from: "10.0.0.2:1111", received: 5, total: 9 } },
+    /receiving a snapshot from 10\.0\.0\.2:1111: 5 of 9 bytes; its log/,
+  ],
+  ["a member that is incomplete", withMember({ state: "catching-up" }), /is catching up; that daemon's log/],
+  [
+    "a large number of envelopes in flight",
+    withMember({ lag: 9000, behind: 9000 }),
+    /18000 envelopes are in flight/,
+  ],
+  [
+    "a member that cannot be reached in the first minute after a daemon's start",
+    { ...JUST_STARTED, ...withMember({ ...AWAY, lastHeard: null }) },
+    /is connecting to its member 10\.0\.0\.2:1111; start the daemon at 10\.0\.0\.2:1111/,
+  ],
+];
+for (const [name, state, expected] of progress) {
+  test(`${name} is temporary, and the advice is not only to wait`, () => {
+    const found = diagnose({ ...WELL, ...state }, { others: [WELL], now: NOW });
+    assert.deepEqual([found.problems, found.remarks], [[], []]);
+    assert.match(`${found.progress[0]?.text}; ${found.progress[0]?.fix}`, expected);
+    assert.doesNotMatch(found.progress[0]?.fix ?? "", /\bwait\b/);
+  });
+}
+
+test("differences caused by entries in flight are not reported", () => {
+  const found = diagnose({ ...WELL, ...withMember({ equal: false }) }, { others: [WELL], now: NOW });
+  assert.deepEqual(found, { problems: [], remarks: [], progress: [] });
+});
+
+test("a daemon that is catching up is not compared with other daemons", () => {
+  const behind = { ...WELL, state: "catching-up", settledFingerprint: "x" };
+  assert.deepEqual(diagnose(behind, { others: [WELL], now: NOW }).problems, []);
+  assert.deepEqual(diagnose(WELL, { others: [behind], now: NOW }).problems, []);
+});
+
+test("a queried member's state is not reported again as a problem of other daemons", () => {
+  const found = (availability: MemberAvailability, member: Partial<MemberStatus>) => {
+    const timeline = { ...WELL, ...withMember(member) };
+    const { problems, progress } = diagnose(timeline, {
+      others: [],
+      now: NOW,
+      availabilityOf: () => availability,
+    });
+    return [problems.length, progress.length];
+  };
+  assert.deepEqual(found("away", AWAY), [0, 0]);
+  assert.deepEqual(found("away", { ...AWAY, trouble: CLOSED }), [0, 0], "it was killed while connected");
+  assert.deepEqual(found("busy", AWAY), [0, 1]);
+  assert.deepEqual(found("ready", AWAY), [1, 0]);
+  assert.deepEqual(found(null, AWAY), [1, 0]);
+  assert.deepEqual(found("busy", { state: "catching-up" }), [0, 0]);
+  // The member itself has no problem, but refuses this daemon.
+  const refused = { connection: "waiting", trouble: CLOSE_REASONS["other-secret"] } as const;
+  assert.deepEqual(found("away", refused), [1, 0]);
+  assert.deepEqual(found("busy", refused), [1, 0]);
+});
+
+test("a timeline in memory that no other daemon has causes a remark", () => {
+  const { remarks } = diagnose({ ...WELL, durable: false, members: [] }, { others: [], now: NOW });
+  assert.match(remarks[0]?.text ?? "", /stores everything only in memory, and no other daemon is connected/);
+});
+
+/** Returns the problems of a daemon that reports a state in its hello. */
+function foundOf(figures: Partial<TimelineStatus>, state: StateName = "catching-up") {
+  const ofState = stateProblems(state);
+  const of = (wanted: Severity) => ofState.filter(({ severity }) => severity === wanted);
+  const daemon = double<DaemonStatus>({
+    state,
+    problems: of("problem"),
+    remarks: [],
+    progress: of("progress"),
+  });
+  const timeline = { ...WELL, state, ...figures };
+  const found = diagnose(timeline, { others: [timeline], now: NOW });
+  const { problems, progress, ok } = withTimeline(daemon, timeline, found, NOW);
+  return { problems: problems.map(({ text }) => text), progress: progress.map(({ text }) => text), ok };
+}
+
+test("a daemon whose disk has failed, or that was removed, causes no advice to wait", () => {
+  assert.deepEqual(foundOf(JUST_STARTED), { problems: [], progress: [INCOMPLETE], ok: true });
+  const failed = foundOf({ failure: "no space" }, "storage-failed");
+  assert.deepEqual(failed, { problems: ["its disk has failed (no space)"], progress: [], ok: false });
+  const unlisted = foundOf({ unlisted: "left out" }, "not-listed");
+  assert.deepEqual(unlisted, { problems: ["it accepts no writes: left out"], progress: [], ok: false });
+});
+
+test("a daemon that is still catching up after several minutes is a problem", () => {
+  const started = NOW - 360_000;
+  const still = "it is still catching up 6 minutes after its start";
+  assert.deepEqual(foundOf({ started }), { problems: [still], progress: [], ok: false });
+  const taking = { from: "db2:1111", received: 5, total: 9 };
+  assert.deepEqual(foundOf({ started, taking }).problems, []);
+});
+
+test("a member that was lost after a daemon's start is immediately a problem", () => {
+  const lost = { ...WELL, ...JUST_STARTED, ...withMember(AWAY) };
+  assert.equal(diagnose(lost, { others: [], now: NOW }).problems.length, 1);
+});
+
+test("a daemon is healthy although a member is disconnected", () => {
+  const daemon = { problems: [], remarks: [], progress: [] } as unknown as DaemonStatus;
+  const timeline = { ...WELL, ...withMember(AWAY) };
+  const { ok, problems } = withTimeline(daemon, timeline, diagnose(timeline, { others: [], now: NOW }), NOW);
+  assert.deepEqual([ok, problems.length], [true, 1]);
+});

@@ -1,0 +1,55 @@
+/** A cache in the test's own process, with a clock that the test can advance. */
+import { LRUCache } from "lru-cache";
+import { realEnvironment } from "../../../../net/process/clock-and-randomness.js";
+import type { CacheFigures } from "../../../../tools/proxy/cache/cache-figures.js";
+import { CACHE_LIMITS, type CacheLimits } from "../../../../tools/proxy/cache/cache-limits.js";
+import { SqlCache } from "../../../../tools/proxy/cache/sql-cache.js";
+import { CLIENT_LIMITS, type ClientLimits } from "../../../../tools/proxy/clients/client-limits.js";
+import { UPSTREAM_LIMITS, type UpstreamLimits } from "../../../../tools/proxy/upstream/upstream-limits.js";
+import type { LogLine } from "../../../support/daemon-process.js";
+import { keepLog } from "../../../support/log-lines.js";
+
+export interface CacheScene extends AsyncDisposable {
+  readonly port: number;
+  readonly figures: CacheFigures;
+  readonly cache: SqlCache;
+  /** The cache's log lines. */
+  readonly lines: readonly LogLine[];
+  /** Advances the clock that determines the age of answers. */
+  pass(milliseconds: number): void;
+}
+
+export interface CacheSceneOptions {
+  readonly cache?: Partial<CacheLimits>;
+  readonly clients?: Partial<ClientLimits>;
+  readonly upstream?: Partial<UpstreamLimits>;
+}
+
+export async function startCache(port: number, options: CacheSceneOptions = {}): Promise<CacheScene> {
+  let passed = 0;
+  const { log, lines } = keepLog("debug");
+  const environment = { ...realEnvironment, uptime: () => realEnvironment.uptime() + passed };
+  const cache = new SqlCache({
+    serverAddress: { host: "127.0.0.1", port, tls: null, text: `127.0.0.1:${port}` },
+    address: "127.0.0.1",
+    port: 0,
+    observer: { connected() {}, refused() {}, served() {} },
+    environment,
+    log,
+    Lru: LRUCache,
+    cacheLimits: { ...CACHE_LIMITS, ...options.cache },
+    clientLimits: { ...CLIENT_LIMITS, ...options.clients },
+    upstreamLimits: { ...UPSTREAM_LIMITS, ...options.upstream },
+  });
+  await cache.start();
+  return {
+    port: cache.address.port,
+    figures: cache.figures,
+    cache,
+    lines,
+    pass(milliseconds) {
+      passed += milliseconds;
+    },
+    [Symbol.asyncDispose]: () => cache.stop(),
+  };
+}

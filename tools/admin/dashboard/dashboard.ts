@@ -1,0 +1,159 @@
+/** The page of --admin: shows the frames that the daemon sends each second. */
+import type { DashboardFrame, FrameMember } from "../../../protocol/json/dashboard-frame.js";
+import { Chart } from "./chart.js";
+import { byId, setText } from "./elements.js";
+import { Feed } from "./frame-feed.js";
+import { isAway, showListeners, showMembers, showMemoryAndDisk, stateClass } from "./frame-tables.js";
+import { bytesText, millisecondsText, rateText, shortCountText, spanText } from "./number-texts.js";
+import { showProblems } from "./problems.js";
+import { SampleHistory } from "./sample-history.js";
+import { prepareSigning } from "./sign-in.js";
+import { TimelineStrip } from "./timeline-strip.js";
+
+const NO_SAMPLE = "No figures yet: the daemon takes a sample every 5 s, and a rate needs two samples.";
+
+const CHARTS = [
+  new Chart({
+    title: "Commands answered, per second",
+    lines: [{ series: "units", name: "commands" }],
+    text: rateText,
+    empty: NO_SAMPLE,
+  }),
+  new Chart({
+    title: "Writes recorded, per second",
+    lines: [{ series: "recorded", name: "writes" }],
+    text: rateText,
+    empty:
+      "No figures: this daemon records no writes (that needs --data or --peer), or has fewer than two samples yet.",
+  }),
+  new Chart({
+    title: "Refused, per second",
+    lines: [{ series: "refused", name: "refused" }],
+    text: rateText,
+    empty: NO_SAMPLE,
+  }),
+  new Chart({
+    title: "Time to check a signature, ms",
+    lines: [
+      { series: "verifyHalf", name: "p50" },
+      { series: "verifyMost", name: "p99" },
+    ],
+    text: millisecondsText,
+    empty: "No signature was checked in the last hour.",
+  }),
+  new Chart({
+    title: "Delay of the event loop, ms",
+    lines: [
+      { series: "delayHalf", name: "p50" },
+      { series: "delayMost", name: "p99" },
+    ],
+    text: millisecondsText,
+    empty: NO_SAMPLE,
+  }),
+  new Chart({
+    title: "Memory of the process, bytes",
+    lines: [{ series: "memory", name: "memory" }],
+    text: bytesText,
+    empty: NO_SAMPLE,
+  }),
+  new Chart({
+    title: "Open connections",
+    lines: [{ series: "connections", name: "connections" }],
+    text: shortCountText,
+    isCount: true,
+    empty: NO_SAMPLE,
+  }),
+  new Chart({
+    title: "Lag of the slowest member, envelopes",
+    lines: [{ series: "lag", name: "lag" }],
+    text: shortCountText,
+    isCount: true,
+    empty: "This daemon has no timeline and no members: they need --data or --peer.",
+  }),
+];
+
+const series = new SampleHistory();
+const strip = new TimelineStrip(byId<SVGElement>("strip"), byId("strip-words"));
+let last: DashboardFrame | null = null;
+/** Milliseconds since the last frame if that is too long, or null if frames are arriving. */
+let silentMs: number | null = null;
+
+function draw(frame: DashboardFrame): void {
+  const { version, now, startedAt, timeline } = frame;
+  setText(byId("version"), `version ${version}`);
+  setText(byId("uptime"), `up ${spanText(now - startedAt)}`);
+  byId("strip-card").hidden = timeline === null;
+  byId("no-strip").hidden = timeline !== null;
+  for (const chart of CHARTS) chart.draw(series, now);
+  if (timeline !== null) strip.draw(timeline, now);
+  showListeners(frame);
+  showMemoryAndDisk(frame);
+  showState();
+}
+
+/** Shows the state of the daemon and of the connection. */
+function showState(): void {
+  showProblems(last, silentMs);
+  document.body.classList.toggle("stale", silentMs !== null);
+  const isConnected = silentMs === null;
+  const feed = isConnected ? "connected" : `nothing received for ${spanText(silentMs ?? 0)}`;
+  setText(
+    byId("feed"),
+    last === null && isConnected ? "connecting" : feed,
+    `badge ${isConnected ? "quiet" : "bad"}`,
+  );
+  if (last === null) return;
+  const { state } = last;
+  setText(
+    byId("state"),
+    isConnected ? state : `unknown, was ${state}`,
+    `badge ${isConnected ? stateClass(last) : "bad"}`,
+  );
+  showMembers(last, !isConnected);
+}
+
+/** Announces changes to screen readers. */
+function announce(frame: DashboardFrame): void {
+  const membersOf = (of: DashboardFrame | null): readonly FrameMember[] => of?.timeline?.members ?? [];
+  const before = new Map(membersOf(last).map((member) => [member.address, isAway(member)]));
+  const changes = membersOf(frame).flatMap((member) => {
+    const was = before.get(member.address);
+    if (was === undefined || was === isAway(member)) return [];
+    return [`${member.address} is ${isAway(member) ? "disconnected" : "connected again"}`];
+  });
+  if (last !== null && last.state !== frame.state) changes.push(`this daemon is ${frame.state}`);
+  if (changes.length > 0)
+    setText(byId("announcement"), `${new Date(frame.now).toLocaleTimeString()}: ${changes.join(", ")}`);
+}
+
+addEventListener("resize", () => {
+  if (last !== null) draw(last);
+});
+byId("charts").append(...CHARTS.map(({ element }) => element));
+setText(byId("host"), location.host);
+prepareSigning(() => last);
+new Feed({
+  frame(frame) {
+    if (last !== null && last.startedAt !== frame.startedAt) strip.clear();
+    if (frame.sample !== null) series.add(frame.sample);
+    if (frame.timeline !== null) strip.add(frame.timeline.arrivals, frame.now);
+    announce(frame);
+    last = frame;
+    silentMs = null;
+    // While the page is hidden, only its title and icon are updated. Once it is visible, the next frame, at most a
+    // second later, draws the rest.
+    if (document.hidden) showState();
+    else draw(frame);
+  },
+  history(history) {
+    series.replace(history);
+    if (last === null) return;
+    strip.add(history.arrivals, last.now);
+    draw(last);
+  },
+  silent(forMs) {
+    if (forMs === null && silentMs === null) return;
+    silentMs = forMs;
+    showState();
+  },
+});

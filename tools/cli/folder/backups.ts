@@ -1,0 +1,78 @@
+/** Makes backups of a daemon's data folder, and restores them as a folder or key by key. */
+import { pino } from "pino";
+import { loadSigners } from "../../../engine/trust/load-signers.js";
+import { StartError } from "../../../net/process/start-error.js";
+import { isSigned } from "../../../options/settings.js";
+import type { ByteString } from "../../../protocol/byte-string.js";
+import { DATABASES_DEFAULT } from "../../../store/database.js";
+import { type BackupReport, backUp as writeBackup } from "../../backup/file/backup-file.js";
+import type { OpenedBackup } from "../../backup/file/opened-backup.js";
+import {
+  type RestoredKey,
+  restoredKeys,
+  restoreFolder as restoreInto,
+} from "../../backup/file/restored-backup.js";
+import { KEYS_MISSING } from "../../history/verification/keys-missing-message.js";
+import type { FolderFlags } from "../shared/folder-options.js";
+import { inParallel } from "../shared/in-parallel.js";
+import { printNotice } from "../shared/output.js";
+import { countEntries } from "../shared/progress.js";
+import { withFolderErrors } from "./folder-failures.js";
+import { daemonSettings, folderPath } from "./folder-settings.js";
+
+export type { BackupReport };
+
+/** Number of keys that are restored at the same time; all their values are in memory. */
+const CONCURRENT_RESTORES = 64;
+
+const log = pino({ level: "silent" });
+
+/** Makes a backup. @param incomplete  whether to make it even if the daemon is catching up @throws Failure, NoBackup */
+export function backUp(file: string, incomplete: boolean, flags: FolderFlags): Promise<BackupReport> {
+  return withFolderErrors(async () => {
+    const data = await folderPath(flags);
+    using progress = countEntries();
+    return await writeBackup(data, file, incomplete, (entries) => progress.show(entries));
+  });
+}
+
+/**
+ * Restores a backup as a data folder.
+ * @param at  the date in milliseconds since 1970, or null for the complete backup
+ * @throws Failure, NotRestored
+ */
+export function restoreFolder(
+  file: string,
+  at: number | null,
+  flags: FolderFlags,
+): Promise<OpenedBackup["end"]> {
+  return withFolderErrors(async () => restoreInto(await folderPath(flags), file, at, log));
+}
+
+export interface WantedKeys {
+  readonly file: string;
+  /** The date in milliseconds since 1970, or null for the time of the backup. */
+  readonly at: number | null;
+  readonly db: number;
+  readonly isWanted: (key: ByteString) => boolean;
+}
+
+/**
+ * Folds a backup and passes its keys to `restore`, several at the same time.
+ * @throws Failure, NotRestored, and the errors of `restore`
+ */
+export function restoreKeys(
+  { file, at, db, isWanted }: WantedKeys,
+  flags: FolderFlags,
+  restore: (found: RestoredKey) => Promise<void>,
+): Promise<void> {
+  return withFolderErrors(async () => {
+    const settings = await daemonSettings(flags);
+    if (!isSigned(settings)) throw new StartError(KEYS_MISSING, 2);
+    const signers = loadSigners(settings, log);
+    const databases = DATABASES_DEFAULT;
+    const onNotice = (text: string) => void printNotice(text);
+    const found = restoredKeys({ file, at, db, isWanted, signers, databases, onNotice });
+    await inParallel(found, CONCURRENT_RESTORES, restore);
+  });
+}

@@ -1,0 +1,310 @@
+/** `dbsync keys`: manages the public keys whose commands the daemons accept, and the rules of each key. */
+import type { Command } from "commander";
+import type { Settings } from "../../../client/settings/client-settings.js";
+import type { SigningKey } from "../../../client/settings/signing-key.js";
+import { realEnvironment } from "../../../client/shared/client-environment.js";
+import { describeOutcome } from "../../../client/shared/described-outcomes.js";
+import { DbsyncError, type Outcome } from "../../../client/shared/errors.js";
+import type { ReplyValue } from "../../../client/shared/reply-value.js";
+import { loadPublicKey } from "../../../keys/key-file.js";
+import {
+  addClientOptions,
+  type ClientFlags,
+  openFrom,
+  readCount,
+  readSettings,
+} from "../shared/client-options.js";
+import { parseDate } from "../shared/date-text.js";
+import { EXIT, exitCodeHelp } from "../shared/exit-codes.js";
+import { parseOptionsAfterArguments } from "../shared/options-after-arguments.js";
+import { fieldsOf, JSON_FLAG, printJson, printLine, printNotice } from "../shared/output.js";
+import { type Answer, idOf, queryEach, type RingKey, readKey, ringsOf } from "./fetch-key-rings.js";
+import { reportKeyChange } from "./key-change-report.js";
+import { explainErrors } from "./key-errors.js";
+import { formatKey, formatKeys } from "./key-report.js";
+import { differenceLines, differencesOf } from "./ring-differences.js";
+
+const LIST = ["KEY", "LIST"];
+
+const KEY_ARGUMENT = "its id, the first digits of its id, its label, or its file, such as public.pem";
+
+interface AddFlags extends ClientFlags {
+  readonly label?: string;
+  readonly rules?: string;
+  readonly from?: string;
+  readonly until?: string;
+  readonly rate?: number;
+}
+
+/** The settings, the administrator's key and the functions that all actions need. */
+interface Administration {
+  readonly settings: Settings;
+  readonly key: SigningKey;
+  /** Signs a command once and sends it to all daemons. */
+  readonly sendToAll: (command: readonly string[]) => Promise<Outcome[]>;
+  /** Sends a command to each daemon separately. */
+  readonly query: (command: readonly string[]) => Promise<Answer[]>;
+  readonly idOf: (text: string) => Promise<string>;
+}
+
+export function addKeys(program: Command): void {
+  const keys = program
+    .command("keys")
+    .description("add, list and revoke public keys, and set the rules of each")
+    .enablePositionalOptions()
+    .addHelpText(
+      "after",
+      `
+For administrators: sign with an administrator's private key (-k). The daemons must know its public key, for example by
+dbsyncd -s public.pem --root-key root-public.pem
+The command is sent to all daemons. Daemons without peers keep separate lists: if one did not receive a command, repeat it.
+
+Examples:
+  dbsync keys add web-public.pem --label web --rules '+@read ~app:*' -k root-private.pem
+  dbsync keys list -k root-private.pem
+  dbsync keys revoke web -k root-private.pem
+${exitCodeHelp("a daemon did not make the change, or does not answer")}`,
+    );
+  addAdd(keys);
+  addRules(keys);
+  addList(keys);
+  addInfo(keys);
+  addRevoke(keys);
+  addDryrun(keys);
+}
+
+function subcommand(
+  parent: Command,
+  [usage, description]: [usage: string, description: string],
+  { examples, failed }: { examples: string; failed: string },
+): Command {
+  return addClientOptions(parent.command(usage).description(description))
+    .option(JSON_FLAG, "print JSON; ids in full, dates in milliseconds since 1970")
+    .addHelpText("after", `\nExamples:\n${examples}\n${exitCodeHelp(failed)}`);
+}
+
+const NOT_DONE = "a daemon did not make the change, or does not answer";
+
+function addAdd(keys: Command): void {
+  const examples = `  dbsync keys add web-public.pem --label web --rules '+@read ~app:*' -k root-private.pem
+  dbsync keys add ci-public.pem --label ci --until 90d --rate 100 -k root-private.pem`;
+  subcommand(keys, ["add <file>", "add a public key"], { examples, failed: NOT_DONE })
+    .option("--label <text>", "a name for the key")
+    .option("--rules <rules>", "rules in Redis's ACL syntax (default: +@all -@admin ~*)")
+    .option(
+      "--from <date>",
+      "when the key becomes valid: 2027-01-31, 2027-01-31T12:00Z, or 12h for 12 hours from now",
+    )
+    .option("--until <date>", "when the key expires, in the same form")
+    .option("--rate <number>", "envelopes a second that each daemon accepts from the key", (text) =>
+      readCount(text, "A rate is"),
+    )
+    .action((file: string, flags: AddFlags) =>
+      administer(flags, async ({ sendToAll, query }) => {
+        const { key, fingerprint } = loadPublicKey({ file }, { kinds: ["rsa", "ed25519"] });
+        const text = key.export({ type: "spki", format: "der" }).toString("base64");
+        const command = ["KEY", "ADD", text, ...addOptions(flags)];
+        if (flags.label !== undefined) await warnOfNamesakes(flags.label, fingerprint, query);
+        reportKeyChange(flags, await sendToAll(command), (id) => `added ${id}`);
+      }),
+    );
+}
+
+/** Warns if another key already has the label, because a shared label cannot identify a key. */
+async function warnOfNamesakes(label: string, id: string, query: Administration["query"]): Promise<void> {
+  const answers = await query(LIST);
+  if (answers.every(({ error }) => error !== null)) return;
+  const namesake = keysOf(answers).find(
+    (key) => key.label === label && key.id !== id && key.revoked === null,
+  );
+  if (namesake === undefined) return;
+  const text = `the key ${namesake.id.slice(0, 16)} also has the label ${JSON.stringify(label)}; use ids to tell the keys apart`;
+  printNotice(`warning: ${text}`);
+}
+
+function addOptions({ label, rules, from, until, rate }: AddFlags): string[] {
+  const now = realEnvironment.wallClock();
+  const options: string[] = [];
+  if (label !== undefined) options.push("LABEL", label);
+  if (from !== undefined)
+    options.push("FROM", String(parseDate(from, { option: "--from", now, end: false })));
+  if (until !== undefined) {
+    const end = parseDate(until, { option: "--until", now, end: true });
+    if (end <= now) printNotice(`warning: --until ${until} is in the past, so the key is already expired`);
+    options.push("UNTIL", String(end));
+  }
+  if (rate !== undefined) options.push("RATE", String(rate));
+  // RULES must be last, because all arguments after it are rules.
+  if (rules !== undefined) options.push("RULES", rules);
+  return options;
+}
+
+function addRules(keys: Command): void {
+  const examples = `  dbsync keys rules web '+@read +@write ~app:*' -k root-private.pem
+  dbsync keys rules web +@all -@admin '~app:*' -k root-private.pem`;
+  subcommand(keys, ["rules <key> <rules...>", "replace the rules of a key"], { examples, failed: NOT_DONE })
+    .usage(`<key> [options] <rules...>\n\n<key>: ${KEY_ARGUMENT}`)
+    .passThroughOptions()
+    .action((text: string, words: string[], _: ClientFlags, command: Command) => {
+      const rules = parseOptionsAfterArguments(command, words, "end");
+      const flags = command.opts<ClientFlags>();
+      return administer(flags, async ({ sendToAll, idOf }) => {
+        const id = await idOf(text);
+        reportKeyChange(
+          flags,
+          await sendToAll(["KEY", "RULES", id, ...rules]),
+          () => `${id} has the new rules`,
+        );
+      });
+    });
+}
+
+function addRevoke(keys: Command): void {
+  const examples = `  dbsync keys revoke 3f2ab9c1 -k root-private.pem
+  dbsync keys revoke web-public.pem -k root-private.pem`;
+  subcommand(keys, ["revoke <key>", "ban a key permanently"], { examples, failed: NOT_DONE })
+    .usage(`[options] <key>\n\n<key>: ${KEY_ARGUMENT}`)
+    .action((text: string, flags: ClientFlags) =>
+      administer(flags, async ({ sendToAll, idOf }) => {
+        const id = await idOf(text);
+        reportKeyChange(flags, await sendToAll(["KEY", "REVOKE", id]), () => `revoked ${id}`);
+      }),
+    );
+}
+
+function addList(keys: Command): void {
+  const examples = `  dbsync keys list -k root-private.pem
+  dbsync keys list --json -k root-private.pem`;
+  const failed = "a daemon does not answer, or the daemons' lists differ";
+  subcommand(keys, ["list", "show all keys, including revoked ones"], { examples, failed }).action(
+    (flags: ClientFlags) =>
+      administer(flags, async ({ query }) => {
+        const answers = await query(LIST);
+        const rings = ringsOf(answers);
+        const [{ keys }] = rings;
+        const differences = differencesOf(rings);
+        const differ = differences.length > 0;
+        if (flags.json) printJson({ keys, differ, differences, daemons: answers.map(daemonOf) });
+        else process.stdout.write(formatKeys(keys));
+        if (differ && !flags.json) {
+          printLine(
+            "\nThe daemons' lists differ. This is the list of the first daemon; for another one use dbsync keys list -s.",
+          );
+          for (const line of differenceLines(differences)) printLine(line);
+        }
+        reportSilent(flags, answers);
+        if (differ) process.exitCode = EXIT.failed;
+      }),
+  );
+}
+
+function addInfo(keys: Command): void {
+  const examples = "  dbsync keys info web -k root-private.pem";
+  subcommand(keys, ["info <key>", "show a key in full, with its PEM text"], {
+    examples,
+    failed: "no daemon knows the key, or a daemon does not answer",
+  })
+    .usage(`[options] <key>\n\n<key>: ${KEY_ARGUMENT}`)
+    .action((text: string, flags: ClientFlags) =>
+      administer(flags, async ({ query, idOf }) => {
+        const answers = await query(["KEY", "INFO", await idOf(text)]);
+        const reply = firstReply(answers);
+        const publicKey = String(fieldsOf(reply)["public-key"] ?? "");
+        if (flags.json) printJson({ ...readKey(reply), publicKey });
+        else process.stdout.write(formatKey(readKey(reply), publicKey));
+        reportSilent(flags, answers);
+      }),
+    );
+}
+
+function addDryrun(keys: Command): void {
+  const examples = "  dbsync keys dryrun web -k root-private.pem SET app:1 x";
+  subcommand(
+    keys,
+    ["dryrun <key> <command...>", "check whether a key may run a command, without running it"],
+    {
+      examples,
+      failed: "the key may not run it, or a daemon does not answer",
+    },
+  )
+    .usage(
+      `<key> [options] <command...>\n\n<key>: ${KEY_ARGUMENT}\nOptions come before the command. Type -- before arguments that look like options. The command may also be\none argument with spaces.`,
+    )
+    .passThroughOptions()
+    .action((text: string, words: string[], _: ClientFlags, command: Command) => {
+      const tested = parseOptionsAfterArguments(command, words, "word").flatMap((word, _, { length }) =>
+        length === 1 ? word.split(" ").filter((part) => part !== "") : [word],
+      );
+      const flags = command.opts<ClientFlags>();
+      return administer(flags, async ({ query, idOf }) => {
+        const answers = await query(["KEY", "DRYRUN", await idOf(text), ...tested]);
+        const reply = firstReply(answers);
+        const permitted = answers.every(({ error, reply }) => error !== null || reply === "OK");
+        if (flags.json)
+          printJson({
+            permitted,
+            daemons: answers.map((answer) => ({ ...daemonOf(answer), reply: answer.reply })),
+          });
+        else if (answers.every((answer) => answer.reply === reply)) printLine(String(reply));
+        else
+          for (const answer of answers)
+            printLine(`${answer.address}: ${answer.error === null ? answer.reply : describe(answer.error)}`);
+        if (!permitted) process.exitCode = EXIT.failed;
+      });
+    });
+}
+
+/** Runs an action as an administrator; errors are printed with a hint. */
+function administer(
+  flags: ClientFlags,
+  act: (administration: Administration) => Promise<void>,
+): Promise<void> {
+  return explainErrors(flags, async () => {
+    const settings = readSettings(flags);
+    if (settings.key === null)
+      throw new DbsyncError("bad-key", "none is set; specify an administrator's private key (-k)");
+    const { client, key } = openFrom(settings);
+    const query = (command: readonly string[]) => queryEach(settings, key, command);
+    await act({
+      settings,
+      key,
+      query,
+      sendToAll: async (command) => (await client.sendAll(command)).outcomes,
+      idOf: (text) => idOf(text, async () => keysOf(await query(LIST))),
+    });
+  });
+}
+
+/** Returns all keys that at least one daemon knows, each once. */
+function keysOf(answers: readonly Answer[]): RingKey[] {
+  const known = new Map<string, RingKey>();
+  for (const key of ringsOf(answers).flatMap(({ keys }) => keys))
+    if (!known.has(key.id)) known.set(key.id, key);
+  return [...known.values()];
+}
+
+/** Returns the first reply. @throws  the first error if no daemon answered */
+function firstReply(answers: readonly Answer[]): ReplyValue {
+  const answered = answers.find(({ error }) => error === null);
+  if (answered === undefined) throw answers[0]?.error;
+  return answered.reply;
+}
+
+function daemonOf({ address, error }: Answer): { address: string; ok: boolean; error: string | null } {
+  return { address, ok: error === null, error: error === null ? null : describe(error) };
+}
+
+/** Describes the error of one daemon. */
+function describe(error: Error): string {
+  const outcome = error instanceof DbsyncError && error.code !== "reply" ? error.outcomes[0] : undefined;
+  return outcome === undefined ? error.message : describeOutcome(outcome);
+}
+
+/** Reports the daemons that did not answer, and sets the exit code. */
+function reportSilent(flags: ClientFlags, answers: readonly Answer[]): void {
+  for (const { error } of answers) {
+    if (error === null) continue;
+    if (!flags.json) printNotice(describe(error));
+    process.exitCode = EXIT.failed;
+  }
+}

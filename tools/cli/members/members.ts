@@ -1,0 +1,331 @@
+/**
+ * `dbsync members`: manages the member list, which an administrator signs and which names the daemons of the cluster.
+ */
+import { type Command, Option } from "commander";
+import type { Settings } from "../../../client/settings/client-settings.js";
+import { publicKeyOf } from "../../../client/settings/signing-key.js";
+import { describeOutcome } from "../../../client/shared/described-outcomes.js";
+import { DbsyncError, type Outcome } from "../../../client/shared/errors.js";
+import { loadPublicKeys } from "../../../keys/key-set.js";
+import type { KnownList } from "../../../protocol/members/list-succession.js";
+import { listHash, type MemberList } from "../../../protocol/members/member-list.js";
+import { hexOf } from "../../../protocol/version-2/envelope.js";
+import { type Answer, queryEach } from "../keys/fetch-key-rings.js";
+import { ADMINISTRATOR_HINT, explainErrors, type Hint } from "../keys/key-errors.js";
+import { addClientOptions, type ClientFlags, openFrom, readSettings } from "../shared/client-options.js";
+import { EXIT, exitCodeHelp } from "../shared/exit-codes.js";
+import { JSON_FLAG, printJson, printLine, printNotice } from "../shared/output.js";
+import { showProgress } from "../shared/progress.js";
+import {
+  AUTHORIZE_WAIT_MS,
+  type Authorization,
+  attempts,
+  authorizeAdded,
+  type Failure,
+} from "./daemon-key-authorization.js";
+import { daemonNamed, type NamePreference } from "./find-daemon.js";
+import { type IdentifiedDaemon, idsFromHellos } from "./ids-from-hellos.js";
+import { printMembers } from "./member-report.js";
+import { type MemberView, newestListsOf, rawId, viewsOf } from "./member-views.js";
+import { type Change, hexIds, nextMembers, shown } from "./next-member-list.js";
+import { listVerifier, type ReportedList, sha256, type VerifiesList } from "./reported-member-list.js";
+
+const COMMAND = ["CLUSTER", "MEMBERS"];
+
+interface MembersFlags extends ClientFlags {
+  readonly force?: boolean;
+  readonly rootKey?: readonly string[];
+}
+
+/** Hints by pattern; the first pattern that matches is used. */
+const HINTS: readonly Hint[] = [
+  [/none is set; specify an administrator|NOPERM|unknown-key/, ADMINISTRATOR_HINT],
+  [
+    /unknown (sub)?command|CLUSTER MEMBERS is answered by/i,
+    "a member list needs daemons of this version that run with --data and --peer: update and restart them",
+  ],
+];
+
+/** The answers of the daemons, and the functions that all actions need. */
+interface Session {
+  readonly answers: readonly Answer[];
+  readonly views: readonly MemberView[];
+  readonly newestLists: readonly ReportedList[];
+  /** Daemons that do not know the administrator's key, identified by their hello. */
+  readonly identifiedByHello: readonly IdentifiedDaemon[];
+  /** Signs a command once and sends it to the members that remain on the next list. */
+  readonly send: (command: readonly string[], next: MemberList) => Promise<Outcome[]>;
+  /** Requests the current views of all daemons. */
+  readonly query: () => Promise<readonly MemberView[]>;
+}
+
+export function addMembers(program: Command): void {
+  const members = program
+    .command("members")
+    .description("list, add, evict and replace the members of the cluster")
+    .enablePositionalOptions()
+    .addHelpText(
+      "after",
+      `
+For administrators. The member list names the daemons of the cluster by their ids. An administrator signs it, and the
+daemons send it to each other. An entry becomes final when all daemons on the list have it, so evict a daemon that does
+not return. Only daemons with --data can be on the list.
+Name a daemon by its id, the first digits of its id, or its address as host:port. Query as many daemons as you can (-s):
+a new list is signed only if the signature of the previous list is correct, and if more than half of the remaining
+daemons report that list as the newest. If another administrator signed it, specify that public key (--root-key).
+You may repeat a command: if the list already contains the change, nothing is signed. add and replace also authorize the
+key of the new daemon, and retry for ${AUTHORIZE_WAIT_MS / 1000} s; if that fails, they print a warning and exit with 0.
+
+Examples:
+  dbsync members add db1:1111 db2:1111 db3:1111 -k root-private.pem
+  dbsync members list -k root-private.pem
+  dbsync members evict db3:1111 -k root-private.pem
+  dbsync members replace db3:1111 4f3a9c0e77b1… -k root-private.pem
+${exitCodeHelp("nothing was changed, or the daemons use different lists")}`,
+    );
+  addList(members);
+  addChange(members, ["add <daemon...>", "add daemons; the first list must name all of them"], {
+    example: "  dbsync members add db4:1111 -s db1:1111,db2:1111,db4:1111 -k root-private.pem",
+    change: (daemons) => ({ add: daemons, evict: [], isReplacing: false, isRenewed: false }),
+  });
+  addChange(members, ["evict <daemon...>", "remove daemons permanently"], {
+    example: "  dbsync members evict db3:1111 -k root-private.pem",
+    change: (daemons) => ({ add: [], evict: daemons, isReplacing: false, isRenewed: false }),
+  });
+  addChange(members, ["replace <old> <new>", "remove a daemon whose folder is lost, and add another one"], {
+    example: "  dbsync members replace 4f3a9c0e db3:1111 -k root-private.pem",
+    change: ([old = "", other = ""]) => ({ add: [other], evict: [old], isReplacing: true, isRenewed: false }),
+  });
+  addChange(
+    members,
+    ["sign", "sign the same list again, before or after you revoke the key that signed it"],
+    {
+      example: "  dbsync members sign -k root-private.pem --root-key old-root-public.pem",
+      change: () => ({ add: [], evict: [], isReplacing: false, isRenewed: true }),
+    },
+  );
+  addChange(
+    members,
+    ["merge", "merge two lists that were signed at the same time: keep the daemons that are on both"],
+    {
+      example: "  dbsync members merge -k root-private.pem",
+      change: () => ({ add: [], evict: [], isReplacing: false, isRenewed: false }),
+    },
+  );
+}
+
+function addMembersOptions(command: Command): Command {
+  return addClientOptions(command).addOption(
+    new Option(
+      "--root-key <file>",
+      "public key of another administrator that may have signed the list; may be repeated (yours, -k, is included)",
+    ).argParser((text, before: readonly string[] = []) => [...before, text]),
+  );
+}
+
+/** @throws DbsyncError */
+function readVerifier({ rootKey = [] }: MembersFlags, settings: Settings): VerifiesList {
+  const own = publicKeyOf(settings);
+  const { keys } = loadPublicKeys(rootKey, { kinds: ["rsa", "ed25519"] });
+  return listVerifier([...(own === null ? [] : [own]), ...keys.map(({ key }) => key)]);
+}
+
+function addList(members: Command): void {
+  addMembersOptions(members.command("list").description("show the list and the states of its daemons"))
+    .option(JSON_FLAG, "print JSON; ids in full")
+    .addHelpText(
+      "after",
+      `\nExamples:\n  dbsync members list -k root-private.pem\n${exitCodeHelp("a daemon does not answer, or the daemons use different lists")}`,
+    )
+    .action((flags: MembersFlags) =>
+      administer(flags, async ({ answers, views, newestLists }) => {
+        const useSameList = printMembers(views, newestLists, flags.json === true);
+        const isComplete = reportSilent(flags, answers);
+        if (!useSameList || !isComplete) process.exitCode = EXIT.failed;
+      }),
+    );
+}
+
+type Request = Omit<Change, "force">;
+
+function addChange(
+  members: Command,
+  [usage, description]: readonly [usage: string, description: string],
+  { example, change }: { readonly example: string; readonly change: (daemons: readonly string[]) => Request },
+): void {
+  addMembersOptions(members.command(usage).description(description))
+    .option(
+      "--force",
+      "sign even if no remaining daemon has caught up, daemons use different lists, too few were queried, the signer of the last list is unknown, or the first list would exclude a daemon",
+    )
+    .option(JSON_FLAG, "print JSON; ids in full")
+    .addHelpText(
+      "after",
+      `\nExamples:\n${example}\n${exitCodeHelp("nothing was changed, or a daemon refused the change")}`,
+    )
+    .action((...parameters: readonly unknown[]) => {
+      const flags = parameters.at(-2) as MembersFlags;
+      const daemons = parameters.slice(0, -2).flat().map(String);
+      return administer(flags, (session) => makeChange(flags, session, change(daemons)));
+    });
+}
+
+/**
+ * Signs and sends the next list, unless the current list already contains the change, and authorizes the keys of added
+ * daemons.
+ */
+async function makeChange(
+  flags: MembersFlags,
+  { views, newestLists, identifiedByHello, send, query }: Session,
+  { add, evict, ...kind }: Request,
+): Promise<void> {
+  const listed = newestLists.flatMap(({ list }) => hexIds(list.members));
+  const left = newestLists.flatMap(({ list }) => hexIds(list.removed));
+  const idOf = (preferred: NamePreference) => (text: string) =>
+    daemonNamed(text, preferred, { views, listed, left, identifiedByHello });
+  const added = add.map(idOf("new"));
+  const { list, text, isUnchanged } = nextMembers(views, newestLists, {
+    ...kind,
+    add: added,
+    evict: [...new Set(evict.map(idOf("listed")))],
+    force: flags.force === true,
+  });
+  const outcomes = isUnchanged ? [] : await send([...COMMAND, text], list);
+  checkChange(outcomes);
+  const progress = showProgress(() => "waiting until a member knows the new daemon's key and accepts writes");
+  const authorized = await authorizeAdded(added, {
+    views,
+    query,
+    next: attempts(),
+    send: async (command) => failureOf(await send(command, list)),
+  }).finally(() => progress[Symbol.dispose]());
+  reportListChange(flags, { isUnchanged, outcomes, authorized }, { list, hash: listHash(text, sha256) });
+}
+
+type Failed = Extract<Outcome, { status: "failed" }>;
+
+const failedOf = (outcomes: readonly Outcome[]): readonly Failed[] =>
+  outcomes.filter((outcome) => outcome.status === "failed");
+
+const isDenied = ({ stage }: Failed): boolean => stage === "reply";
+
+/**
+ * Checks that at least one daemon has accepted the list. That daemon sends the list to the remaining daemons.
+ * @throws DbsyncError  no daemon has accepted it
+ */
+function checkChange(outcomes: readonly Outcome[]): void {
+  const failed = failedOf(outcomes);
+  if (outcomes.length === 0 || failed.length < outcomes.length) return;
+  const first = failed.find(isDenied);
+  if (first === undefined) throw new DbsyncError("all-failed", "", { outcomes });
+  throw new DbsyncError("reply", first.detail, { outcomes });
+}
+
+/** Returns the reason why no daemon has applied a command, or null if at least one has. */
+function failureOf(outcomes: readonly Outcome[]): Failure | null {
+  const failed = failedOf(outcomes);
+  const [first] = failed;
+  if (first === undefined || failed.length < outcomes.length) return null;
+  const denied = failed.find(isDenied);
+  return { problem: (denied ?? first).detail, isTemporary: denied === undefined };
+}
+
+interface ListChangeResult {
+  readonly isUnchanged: boolean;
+  readonly outcomes: readonly Outcome[];
+  readonly authorized: readonly Authorization[];
+}
+
+function reportListChange(
+  flags: MembersFlags,
+  { isUnchanged, outcomes, authorized }: ListChangeResult,
+  { list, hash }: KnownList,
+): void {
+  const failed = failedOf(outcomes);
+  const denied = failed.filter(isDenied);
+  const { number, members, removed } = list;
+  if (flags.json)
+    printJson({
+      number,
+      hash: hexOf(hash),
+      members: hexIds(members),
+      left: hexIds(removed),
+      isKnown: isUnchanged,
+      outcomes,
+      authorized,
+    });
+  else {
+    const count = `${members.length} ${members.length === 1 ? "member" : "members"}`;
+    printLine(
+      `${isUnchanged ? "the list already contains this change: " : ""}list ${number}, ${hexOf(hash)}: ${count}`,
+    );
+    for (const outcome of failed) printLine(`not reached: ${describeOutcome(outcome)}`);
+    if (failed.length > denied.length)
+      printLine("Daemons that were not reached receive the list from the other members.");
+    for (const one of authorized) printAuthorization(one);
+  }
+  const isRefused = authorized.some(({ problem, isPending }) => problem !== null && !isPending);
+  if (denied.length > 0 || isRefused) process.exitCode = EXIT.failed;
+}
+
+/** Prints the result. A pending authorization is only a warning, because the list is valid without it. */
+function printAuthorization({ id, problem, isPending }: Authorization): void {
+  const text = `${shown(id)} is ${problem === null ? "" : "not "}authorized to sign for its clients without keys`;
+  if (problem === null) printLine(text);
+  else if (isPending)
+    printNotice(`warning: ${text}: ${problem}. Run the same command again later to authorize it`);
+  else printLine(`${text}: ${problem}`);
+}
+
+/** Runs an action with the answers of all daemons; errors are printed with a hint. */
+function administer(flags: MembersFlags, act: (session: Session) => Promise<void>): Promise<void> {
+  return explainErrors(
+    flags,
+    async () => {
+      const settings = readSettings(flags);
+      if (settings.key === null)
+        throw new DbsyncError("bad-key", "none is set; specify an administrator's private key (-k)");
+      const { key } = openFrom(settings);
+      const verifies = readVerifier(flags, settings);
+      const answers = await queryEach(settings, key, COMMAND);
+      const views = viewsOf(answers, verifies);
+      const newestLists = newestListsOf(views);
+      const query = async () => viewsOf(await queryEach(settings, key, COMMAND), verifies);
+      const identifiedByHello = await idsFromHellos(settings, answers, views[0].cluster);
+      const send = async (command: readonly string[], next: MemberList) => {
+        const receivers = firstReceivers(views, newestLists, next);
+        const servers = settings.servers.filter(({ text }) =>
+          receivers.some(({ address }) => address === text),
+        );
+        return (await openFrom({ ...settings, servers }).client.sendAll(command)).outcomes;
+      };
+      await act({ answers, views, newestLists, identifiedByHello, send, query });
+    },
+    HINTS,
+  );
+}
+
+/**
+ * Returns the daemons that receive a list first: the members that remain. An added daemon could not send the list to
+ * those members, because they admit the daemon only once they have the list. Returns all daemons for the first list,
+ * and if no remaining member has answered.
+ */
+function firstReceivers(
+  views: readonly MemberView[],
+  newestLists: readonly KnownList[],
+  next: MemberList,
+): readonly MemberView[] {
+  const staying = views.filter(
+    ({ id }) =>
+      next.members.includes(rawId(id)) && newestLists.some(({ list }) => list.members.includes(rawId(id))),
+  );
+  return staying.length > 0 ? staying : views;
+}
+
+/** Reports the daemons that did not answer. @returns whether all answered */
+function reportSilent(flags: MembersFlags, answers: readonly Answer[]): boolean {
+  const silent = answers.filter(({ error }) => error !== null);
+  for (const { address, error } of silent)
+    if (!flags.json) printNotice(`${address}: ${error?.message ?? ""}`);
+  return silent.length === 0;
+}

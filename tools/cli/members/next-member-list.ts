@@ -1,0 +1,179 @@
+/** Computes the list to sign next, and the objections to it. The functions are pure. */
+
+import { DbsyncError } from "../../../client/shared/errors.js";
+import { rowOfState } from "../../../protocol/daemon-states.js";
+import { type KnownList, nextList } from "../../../protocol/members/list-succession.js";
+import { type MemberList, writeMemberList } from "../../../protocol/members/member-list.js";
+import { hexOf } from "../../../protocol/version-2/envelope.js";
+import { type MemberView, rawId } from "./member-views.js";
+import { reasonNotToSign } from "./reasons-not-to-sign.js";
+import type { ReportedList } from "./reported-member-list.js";
+
+/** The requested change of the list; ids are hexadecimal. */
+export interface Change {
+  readonly add: readonly string[];
+  readonly evict: readonly string[];
+  /** Whether a new daemon replaces one whose folder is lost. */
+  readonly isReplacing: boolean;
+  /** Whether to sign a list of the same daemons again. */
+  readonly isRenewed: boolean;
+  /** Whether to ignore objections. */
+  readonly force: boolean;
+}
+
+const BEGIN =
+  "there is no member list yet: create one that names all daemons that should remain, dbsync members add ADDRESS ADDRESS ADDRESS";
+const MERGE =
+  "two lists conflict because they were signed at the same time: run dbsync members merge, then this command again";
+
+/** Whether a daemon in this state has caught up with its peers. If only one of two daemons runs, it is `isolated`. */
+const hasCaughtUp = (state: string): boolean => rowOfState(state)?.isComplete === true;
+
+/** The list that results from a change. */
+export interface NextList {
+  readonly list: MemberList;
+  readonly text: string;
+  /** Whether nothing has to be sent, because the list is the newest one and all its daemons that answered know it. */
+  readonly isUnchanged: boolean;
+}
+
+/** Returns the next list. @throws DbsyncError `bad-command`  the reason why there is none, and what to do */
+export function nextMembers(
+  views: readonly MemberView[],
+  heads: readonly ReportedList[],
+  change: Change,
+): NextList {
+  const again = alreadyDone(views, heads, change);
+  const isUnchanged = again !== null && !isUnknownToSome(views, again);
+  const problem = again === null ? problemOf(views, heads, change) : null;
+  if (problem !== null) throw new DbsyncError("bad-command", problem);
+  const cluster = rawId(views[0]?.cluster ?? "");
+  const ids = { add: change.add.map(rawId), leave: change.evict.map(rawId) };
+  // A list has at most two parents. The list after this one merges a third parallel list.
+  const list = again?.list ?? nextList(heads.slice(0, 2), ids, cluster);
+  if (typeof list === "string") throw new DbsyncError("bad-command", list);
+  const objection =
+    (isUnchanged ? null : reasonAgainst(list, views, heads, change)) ??
+    (change.force ? null : reasonNotToSign(again === null ? list : null, views, heads));
+  if (objection !== null) throw new DbsyncError("bad-command", objection);
+  return { list, text: writeMemberList(list), isUnchanged };
+}
+
+/**
+ * Returns the newest list if it already contains the requested change, because the user has run the same command
+ * before. Members may not know that list yet: it may have reached only a daemon that the list adds or removes, and
+ * members accept no list from such a daemon.
+ */
+function alreadyDone(
+  views: readonly MemberView[],
+  heads: readonly KnownList[],
+  { add, evict, isReplacing, isRenewed }: Change,
+): KnownList | null {
+  const [head] = heads;
+  if (isRenewed || head === undefined || heads.length > 1) return null;
+  const { members, removed, parents } = head.list;
+  const isMerge = add.length + evict.length === 0;
+  if (isMerge) return parents.length > 1 || isUnknownToSome(views, head) ? head : null;
+  // When a replacement is repeated, the address of the lost daemon already belongs to the new daemon.
+  const isSuccessor = (id: string) => isReplacing && add.includes(id) && views.some((view) => view.id === id);
+  const isDone =
+    add.every((id) => members.includes(rawId(id))) &&
+    evict.every((id) => removed.includes(rawId(id)) || isSuccessor(id));
+  return isDone ? head : null;
+}
+
+/** Whether a member that answered does not know the list. */
+const isUnknownToSome = (views: readonly MemberView[], { list, hash }: KnownList): boolean =>
+  views.some(({ id, lists }) => list.members.includes(rawId(id)) && !lists.some((own) => own.hash === hash));
+
+function problemOf(views: readonly MemberView[], heads: readonly KnownList[], change: Change): string | null {
+  const { add, evict, isReplacing, isRenewed } = change;
+  const isMerge = !isRenewed && add.length + evict.length === 0;
+  if (isMerge && heads.length < 2) return "there is only one list: there is nothing to merge";
+  if (heads.length > 1) return isMerge ? null : MERGE;
+  const [head] = heads;
+  if (head === undefined && (isRenewed || evict.length > 0)) return BEGIN;
+  const { members = [], removed = [] } = head?.list ?? {};
+  const returned = add.find((id) => removed.includes(rawId(id)));
+  if (returned !== undefined)
+    return `${shown(returned)} was removed, and a removed id cannot return: start that daemon with a new data folder, and add its new id`;
+  const listed = add.find((id) => members.includes(rawId(id)));
+  if (listed !== undefined && evict.includes(listed))
+    return `${shown(listed)} is on the list, and no other daemon was seen at its address: start the new one first, or name it by its id`;
+  if (listed !== undefined)
+    return `${shown(listed)} is already on the list: ${isReplacing ? "run dbsync members evict to remove the other one" : "name only daemons that are not on it"}`;
+  const repeated = evict.find((id) => removed.includes(rawId(id)));
+  if (repeated !== undefined)
+    return `${shown(repeated)} was already removed: ${isReplacing ? "run dbsync members add to add the new one" : "name only daemons on the list"}`;
+  const unknown = evict.find((id) => !members.includes(rawId(id)));
+  if (unknown !== undefined) return `${shown(unknown)} is not on the list, which dbsync members list shows`;
+  const unsafe = views.find(({ id, durable }) => add.includes(id) && !durable);
+  if (unsafe !== undefined)
+    return `${unsafe.address} has no data folder, so it would lose everything when it restarts: start it with --data, then add it`;
+  const joiner = views.find(({ joining }) => joining);
+  if (isReplacing && joiner !== undefined)
+    return `${joiner.address} is still catching up: wait until dbsync members list shows it live, or evict it`;
+  return null;
+}
+
+/** Returns an objection to a list, such as a loss of writes or an excluded daemon, or null if there is none. */
+function reasonAgainst(
+  { members }: MemberList,
+  views: readonly MemberView[],
+  heads: readonly KnownList[],
+  { force }: Change,
+): string | null {
+  if (force) return null;
+  const unproved = views.find((view) => differsFrom(view, heads));
+  if (unproved !== undefined)
+    return (
+      `${unproved.address} does not know the list that another daemon reports: wait a few ` +
+      "seconds and try again. If the difference remains, compare the output of dbsync members list for each daemon (-s); --force signs a list " +
+      "that follows all reported lists"
+    );
+  const stays = (id: string) =>
+    members.includes(rawId(id)) && heads.every(({ list }) => list.members.includes(rawId(id)));
+  const complete = views.filter(({ id, state, joining }) => stays(id) && hasCaughtUp(state) && !joining);
+  if (complete.length === 0)
+    return (
+      "none of the queried daemons (-s) that would remain on the list has caught up, so the others would have no complete source. " +
+      "A daemon that has just started needs about 10 s: wait and try again. Otherwise start a daemon that has caught up, or query it; " +
+      "with --force, entries that only removed daemons have are lost"
+    );
+  // A daemon that knows no list would treat itself as added by the next list, and wait for a member of an earlier list.
+  if (heads.length > 0 && !complete.some(isListed))
+    return (
+      "the current list has not reached any daemon that has caught up and would remain: wait a few seconds and try again; with --force " +
+      "the remaining daemons would wait for each other"
+    );
+  if (heads.length > 0) return null;
+  const known = [
+    ...views,
+    ...views.flatMap(({ peers }) => peers.filter((peer) => peer.connection === "connected")),
+  ];
+  const forgotten = known.find(({ id }) => !members.includes(rawId(id)));
+  if (forgotten === undefined) return null;
+  return (
+    `${forgotten.address} (${shown(forgotten.id)}) is a member now, and the first list would exclude it: ` +
+    "specify it too, or add --force"
+  );
+}
+
+/** Whether the daemon knows a list on which it is a member. */
+const isListed = ({ id, lists }: MemberView): boolean =>
+  lists.some(({ list }) => list.members.includes(rawId(id)));
+
+/**
+ * Whether a daemon has caught up as a member of some list but does not know a list that another daemon reports. A
+ * malicious daemon could have invented either list.
+ */
+const differsFrom = (view: MemberView, heads: readonly KnownList[]): boolean =>
+  hasCaughtUp(view.state) &&
+  isListed(view) &&
+  !heads.every(({ hash }) => view.lists.some((own) => own.hash === hash));
+
+/** Returns the first digits of an id, enough to distinguish ids. */
+export const shown = (id: string): string => `${id.slice(0, 16)}…`;
+
+/** Returns ids as hexadecimal, in the same order. */
+export const hexIds = (ids: readonly string[]): string[] => ids.map(hexOf);

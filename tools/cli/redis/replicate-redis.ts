@@ -1,0 +1,264 @@
+/**
+ * `dbsync import redis://… --replicate`: copies all keys, and then each key that the Redis reports as written, until
+ * the cut-over. At the cut-over it compares all keys again and deletes the keys that only the daemons have. After a
+ * broken connection it also compares all keys, because notifications may be missing.
+ */
+
+import { DbsyncError } from "../../../client/shared/errors.js";
+import type { ByteString } from "../../../protocol/byte-string.js";
+import type { BufferQuery } from "../shared/first-answering-daemon.js";
+import { inParallel } from "../shared/in-parallel.js";
+import { printLine } from "../shared/output.js";
+import { showProgress } from "../shared/progress.js";
+import type { SendToAll } from "../shared/send-to-all.js";
+import {
+  type CopyCounts,
+  count,
+  KEYS_IN_FLIGHT_MAX,
+  keys,
+  keysOf,
+  named,
+  requireEmpty,
+  SILENCE_MS,
+} from "./import-redis.js";
+import { KeyCopier, type Marks } from "./key-copier.js";
+import { KeyNotices } from "./key-notices.js";
+import { RedisError, RedisSource } from "./redis-source.js";
+import type { RedisAddress } from "./redis-url.js";
+
+/** Time between two checks for written keys, in milliseconds. */
+const CHECK_MS = 100;
+/** Time before the next attempt to connect, in milliseconds. */
+const RECONNECT_MS = 1_000;
+const SCAN_COUNT = "512";
+/** The error of a Redis that has started and is still loading its data. */
+const STARTING = /^LOADING /;
+
+export interface Daemons {
+  readonly send: SendToAll;
+  /** Sends a command to the daemon whose keys are listed. */
+  readonly query: BufferQuery;
+}
+
+export interface ReplicateOptions {
+  readonly replace: boolean;
+  /**
+   * Time without a write after which the import cuts over, in milliseconds, or null to cut over when the user presses
+   * Ctrl-C.
+   */
+  readonly quietMs: number | null;
+}
+
+/**
+ * Copies a Redis and its changes until the cut-over.
+ * @throws Error  the errors of `importRedis`; or the user interrupted the import twice
+ */
+export async function replicateRedis(
+  address: RedisAddress,
+  daemons: Daemons,
+  options: ReplicateOptions,
+): Promise<void> {
+  if (!options.replace) await requireEmpty(daemons.send, "the cut-over deletes all other keys");
+  const replica = new Replica(address, daemons, options);
+  const interrupt = () => replica.interrupt();
+  process.on("SIGINT", interrupt);
+  try {
+    while (!(await replica.follow())) await pause(RECONNECT_MS);
+  } finally {
+    process.off("SIGINT", interrupt);
+  }
+}
+
+class Replica {
+  readonly #address: RedisAddress;
+  readonly #daemons: Daemons;
+  readonly #quietMs: number | null;
+  readonly #notices = new KeyNotices();
+  readonly #marks: Marks = new Map();
+  /** Keys that were written after they were last read. */
+  readonly #written = new Set<ByteString>();
+  #writtenAt = performance.now();
+  #interrupts = 0;
+  #hasCopied = false;
+  #hasReportedWriters = false;
+  #left: readonly string[] = [];
+  #events: RedisSource | null = null;
+
+  constructor(address: RedisAddress, daemons: Daemons, { quietMs }: ReplicateOptions) {
+    this.#address = address;
+    this.#daemons = daemons;
+    this.#quietMs = quietMs;
+  }
+
+  interrupt(): void {
+    this.#interrupts++;
+  }
+
+  /**
+   * Connects, copies all keys, and then copies each key that is written, until the cut-over.
+   * @returns true after the cut-over; false if the connection was lost and the caller must call `follow` again
+   */
+  async follow(): Promise<boolean> {
+    try {
+      using source = await RedisSource.open(this.#address, SILENCE_MS);
+      using events = await RedisSource.open(this.#address, SILENCE_MS, (key) => this.#noteWrite(key));
+      await this.#notices.turnOn(source);
+      try {
+        await this.#followConnected(source, events);
+      } finally {
+        await this.#notices.restore(source);
+      }
+      return true;
+    } catch (problem) {
+      const isLost =
+        problem instanceof RedisError
+          ? STARTING.test(problem.message)
+          : !(problem instanceof DbsyncError || problem instanceof ImportEnded);
+      if (!this.#hasCopied || !isLost || this.#interrupts > 0) throw problem;
+      printLine(`${(problem as Error).message}; reconnecting and comparing all keys`);
+      return false;
+    }
+  }
+
+  #noteWrite(key: ByteString): void {
+    this.#written.add(key);
+    this.#writtenAt = performance.now();
+  }
+
+  async #followConnected(source: RedisSource, events: RedisSource): Promise<void> {
+    this.#events = events;
+    await events.query(["PSUBSCRIBE", `__keyevent@${this.#address.db}__:*`]);
+    const copier = await KeyCopier.of(source, this.#daemons.send, this.#marks);
+    await this.#copyAll(source, copier);
+    using _ = showProgress(() => `following; ${keys(this.#written.size)} to copy; Ctrl-C cuts over`);
+    for (;;) {
+      // Notifications of earlier writes arrive before the answers to these commands.
+      await Promise.all([events.query(["PING"]), source.query(["PING"])]);
+      if (this.#interrupts > 1)
+        throw new ImportEnded("ended before the cut-over: later writes are not copied");
+      if (this.#written.size > 0) await this.#copyWritten(copier);
+      else if (!this.#mustCutOver()) await pause(CHECK_MS);
+      else if (await this.#cutOver(source, events, copier)) return;
+    }
+  }
+
+  #mustCutOver(): boolean {
+    const quietMs = performance.now() - this.#writtenAt;
+    return this.#interrupts > 0 || (this.#quietMs !== null && quietMs >= this.#quietMs);
+  }
+
+  async #copyAll(source: RedisSource, copier: KeyCopier): Promise<void> {
+    const started = performance.now();
+    const changed = await this.#compare(source, copier);
+    const seconds = ((performance.now() - started) / 1000).toFixed(1);
+    printLine(
+      this.#hasCopied
+        ? `compared all keys: ${keys(changed)} had changed or been deleted`
+        : `${keys(this.#marks.size)} in ${seconds} s; now following changes. Ctrl-C cuts over`,
+    );
+    this.#hasCopied = true;
+    this.#writtenAt = performance.now();
+  }
+
+  /** Compares all keys, and copies each key that differs. @returns the number of keys that differed */
+  async #compare(source: RedisSource, copier: KeyCopier): Promise<number> {
+    const counts: CopyCounts = { dumps: 0, pieces: 0, absent: 0, left: [] };
+    const seen = new Set<ByteString>();
+    const marks = this.#marks;
+    const once = async function* () {
+      for await (const key of keysOf(source)) {
+        if (seen.has(key)) continue;
+        seen.add(key);
+        yield key;
+      }
+      for (const key of [...marks.keys()]) if (!seen.has(key)) yield key;
+    };
+    await inParallel(once(), KEYS_IN_FLIGHT_MAX, async (key) =>
+      count(counts, key, await this.#copy(copier, key)),
+    );
+    this.#left = counts.left;
+    return counts.dumps + counts.pieces + counts.absent;
+  }
+
+  async #copyWritten(copier: KeyCopier): Promise<void> {
+    const written = [...this.#written];
+    this.#written.clear();
+    const each = async function* () {
+      yield* written;
+    };
+    await inParallel(each(), KEYS_IN_FLIGHT_MAX, async (key) => void (await this.#copy(copier, key)));
+  }
+
+  async #copy(copier: KeyCopier, key: ByteString) {
+    const copied = await copier.copy(key).catch(async (problem: unknown) => {
+      if (!(await this.#isWrittenAgain(key, problem))) throw problem;
+      return "same" as const;
+    });
+    if (copied === "absent" && this.#marks.delete(key)) await this.#delete(Buffer.from(key, "latin1"));
+    return copied;
+  }
+
+  /**
+   * Whether a key was written while it was copied in pieces. In that case the pieces are from different moments, the
+   * Redis or the daemons may refuse them, and the key must be copied again.
+   */
+  async #isWrittenAgain(key: ByteString, problem: unknown): Promise<boolean> {
+    const isAnswer =
+      problem instanceof RedisError || (problem instanceof DbsyncError && problem.code === "reply");
+    if (!isAnswer) return false;
+    await this.#events?.query(["PING"]);
+    return this.#written.has(key);
+  }
+
+  /**
+   * Compares all keys, and deletes the keys that only the daemons have.
+   * @returns false if clients wrote to the Redis during the comparison
+   */
+  async #cutOver(source: RedisSource, events: RedisSource, copier: KeyCopier): Promise<boolean> {
+    const changed = await this.#compare(source, copier);
+    const deleted = await this.#deleteOthers();
+    await events.query(["PING"]);
+    if (this.#written.size > 0) {
+      if (!this.#hasReportedWriters)
+        printLine("clients still write to the Redis: stop them to let the import end");
+      this.#hasReportedWriters = true;
+      return false;
+    }
+    printLine(`cut over: the daemons have the ${keys(this.#marks.size)} of the Redis`);
+    if (changed > 0) printLine(`${keys(changed)} had changed without a notification, and were copied`);
+    if (deleted > 0) printLine(`${keys(deleted)} that the Redis does not have were deleted`);
+    if (this.#left.length > 0)
+      throw new ImportEnded(`${keys(this.#left.length)} could not be copied:\n${named(this.#left)}`);
+    return true;
+  }
+
+  /** Deletes keys of the daemons that the Redis does not have. @returns their number */
+  async #deleteOthers(): Promise<number> {
+    let deleted = 0;
+    let cursor = "0";
+    do {
+      const [next, found] = (await this.#daemons.query(["SCAN", cursor, "COUNT", SCAN_COUNT])) as [
+        Buffer,
+        Buffer[],
+      ];
+      cursor = String(next);
+      for (const key of found) {
+        if (this.#marks.has(key.toString("latin1"))) continue;
+        await this.#delete(key);
+        deleted++;
+      }
+    } while (cursor !== "0");
+    return deleted;
+  }
+
+  async #delete(key: Buffer): Promise<void> {
+    await this.#daemons.send(["DEL", key]);
+  }
+}
+
+/** An error after which the import must not reconnect. */
+class ImportEnded extends Error {
+  override readonly name = "ImportEnded";
+}
+
+const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));

@@ -1,0 +1,148 @@
+/** `dbsync send`: sends one command and prints its result. */
+import { buffer } from "node:stream/consumers";
+import { type Command, Option } from "commander";
+import type { CallingClient } from "../../client/client.js";
+import type { Argument, CommandInput } from "../../client/shared/command-input.js";
+import { DbsyncError, type Outcome } from "../../client/shared/errors.js";
+import { isWritersCommand } from "../../client/writers-command.js";
+import { didYouMean } from "../../protocol/nearest-name.js";
+import {
+  addClientOptions,
+  addDatabaseOption,
+  addPolicyOption,
+  addWaitOptions,
+  type ClientFlags,
+  openFrom,
+  readSettings,
+} from "./shared/client-options.js";
+import { COMMAND_NAMES } from "./shared/command-names.js";
+import { EXIT, type ExitCode, exitCodeHelp, exitCodeOf } from "./shared/exit-codes.js";
+import { commandWords } from "./shared/options-after-arguments.js";
+import {
+  JSON_FLAG,
+  jsonOutcome,
+  jsonValue,
+  outcomeBytes,
+  printJson,
+  printJsonError,
+  printNotice,
+  printValue,
+} from "./shared/output.js";
+import { printKeyHint } from "./shared/ping-result.js";
+import { showAgreementProgress } from "./status/agreement-progress.js";
+
+export interface SendFlags extends ClientFlags {
+  readonly all?: boolean;
+  readonly stdin?: boolean;
+}
+
+export function addSend(program: Command): void {
+  const command = program.command("send").description("send a command to every daemon and print the answer");
+  addWaitOptions(addDatabaseOption(addPolicyOption(addClientOptions(command, undefined, true))))
+    .addOption(new Option("--all", "print every daemon's answer, a line for each").conflicts("policy"))
+    .option("-x, --stdin", "read the last argument, as bytes, from standard input until its end")
+    .option(JSON_FLAG, 'print JSON: {"value": …}, with --all {"outcomes": […]}, or {"error": …}')
+    .argument("<command...>", "the command as several arguments, or as one argument with spaces")
+    .passThroughOptions()
+    .addHelpText(
+      "after",
+      `
+Options come before the command; options with a value may also be at the end of the line. Any other option after the
+command's name is an error, unless it follows --: everything after -- belongs to the command. An answer is printed
+byte for byte, and nil as (nil); on a terminal control characters are shown as \\x1b. In JSON an answer is text, and
+bytes that are not UTF-8 are {"base64": "/wBB"}. Arguments may contain spaces and any bytes, except for daemons of
+version 1, whose protocol cannot transmit them. With --stable and --replicated a terminal shows that the command
+waits, and the status that the daemons report.
+
+Examples:
+  dbsync send SET greeting hello
+  dbsync send "SET greeting hello"
+  dbsync send -k private.pem SET greeting "good morning"
+  dbsync send -k private.pem -x SET picture < picture.png
+  dbsync send -s 10.0.0.1,10.0.0.2 -k private.pem INCR visits
+  dbsync send --all --json GET greeting
+  dbsync send -k private.pem -- SADD letters -k -s
+${exitCodeHelp("no daemon answered, the command failed, or too few daemons succeeded for --policy")}`,
+    )
+    .action(send);
+}
+
+function send(typed: string[], flags: SendFlags, command: Command): Promise<void> {
+  return sendCommand(commandWords(command, typed), flags);
+}
+
+/**
+ * Sends a command and prints its result.
+ * @param hintFor  returns lines to print after an error, or an empty text
+ */
+export async function sendCommand(
+  words: readonly string[],
+  flags: SendFlags,
+  hintFor: (error: DbsyncError) => string = () => "",
+): Promise<void> {
+  let isUnsigned = false;
+  try {
+    const settings = readSettings(flags);
+    isUnsigned = settings.key === null;
+    const { client } = openFrom({ ...settings, format: "bytes" });
+    const command = await commandOf(words, flags);
+    const endWaiting = showAgreementProgress(settings, process.stderr);
+    if (flags.all) {
+      const { outcomes } = await client.sendAll(command).finally(endWaiting);
+      printAll(flags, outcomes, isUnsigned);
+    } else {
+      const reply = isWritersCommand(command) ? writers(client, command) : client.send(command);
+      const value = await reply.finally(endWaiting);
+      if (flags.json) printJson({ value: jsonValue(value) });
+      else printValue(value);
+    }
+  } catch (error) {
+    if (flags.json) process.exitCode = printJsonError(error);
+    else if (error instanceof DbsyncError) {
+      process.exitCode = reportError(error, words, isUnsigned);
+      process.stderr.write(hintFor(error));
+    } else throw error;
+  }
+}
+
+/** Returns the command that the arguments form. A single argument is a line with the complete command. */
+async function commandOf(words: readonly string[], { stdin }: SendFlags): Promise<CommandInput> {
+  const [line = ""] = words;
+  if (!stdin) return words.length === 1 ? line : words;
+  const before: readonly Argument[] = words.length === 1 ? line.split(" ").filter(Boolean) : words;
+  return [...before, await buffer(process.stdin)];
+}
+
+function reportError(error: DbsyncError, words: readonly string[], isUnsigned: boolean): ExitCode {
+  printNotice(error.message);
+  const [, name] = /ERR unknown command '([^']*)'/.exec(error.message) ?? [];
+  const hint = name === undefined ? "" : didYouMean(name.toUpperCase(), COMMAND_NAMES);
+  if (hint !== "") process.stderr.write(`(${hint.replace("did", "Did").trimEnd()})\n`);
+  if (mayMissQuotes(error.message, words))
+    process.stderr.write(
+      '(Put an argument with spaces in quotes: dbsync send SET greeting "good morning")\n',
+    );
+  printKeyHint(isUnsigned, error.outcomes);
+  return exitCodeOf(error);
+}
+
+/** Whether missing quotes may have caused the error, because the command has too many arguments. */
+function mayMissQuotes(message: string, words: readonly string[]): boolean {
+  const count = words.length === 1 ? words.join().split(" ").filter(Boolean).length : words.length;
+  return count > 2 && /: ERR (syntax error|wrong number of arguments)/.test(message);
+}
+
+/** Returns a line for each key with its last writer; the line is empty if the key is absent. */
+async function writers(client: CallingClient, command: CommandInput): Promise<string> {
+  const reply = await client.call(command);
+  return (Array.isArray(reply) ? reply : [reply]).map((writer) => writer ?? "").join("\n");
+}
+
+function printAll(flags: SendFlags, outcomes: readonly Outcome[], isUnsigned: boolean): void {
+  if (flags.json) printJson({ outcomes: outcomes.map(jsonOutcome) });
+  else {
+    for (const outcome of outcomes) printValue(outcomeBytes(outcome));
+    printKeyHint(isUnsigned, outcomes);
+  }
+  if (outcomes.every(({ status }) => status === "failed")) process.exitCode = EXIT.failed;
+}

@@ -1,0 +1,92 @@
+/**
+ * Shows the progress of work on one line of a terminal. Without a terminal, `showProgressText` prints a line for each change,
+ * and the other functions print nothing.
+ */
+import { shown as shownText } from "../../../net/terminal/escaped-text.js";
+import { clip, terminalColumns } from "../../../net/terminal/text-table.js";
+
+const EVERY_MS = 500;
+const CLEAR_LINE = "\r\x1b[K";
+const SECOND_MS = 1000;
+
+/**
+ * Shows a text that is updated regularly.
+ * @param text  called for each update
+ * @returns  an object that ends the display and clears the line
+ */
+export function showProgress(text: () => string): Disposable {
+  if (!process.stderr.isTTY) return { [Symbol.dispose]: () => {} };
+  const timer = setInterval(() => void process.stderr.write(`${CLEAR_LINE}${text()}`), EVERY_MS);
+  return {
+    [Symbol.dispose]: () => {
+      clearInterval(timer);
+      process.stderr.write(CLEAR_LINE);
+    },
+  };
+}
+
+export interface ProgressText extends Disposable {
+  /**
+   * Shows a text, which may come from a server. On a terminal the text replaces the line; otherwise it is printed if it
+   * has changed.
+   */
+  show(text: string): void;
+}
+
+/** Shows what the program waits for. @returns  an object that shows texts, and ends the display */
+export function showProgressText(): ProgressText {
+  const { isTTY } = process.stderr;
+  const startedAt = performance.now();
+  let last = "";
+  return {
+    show: (raw) => {
+      const text = shownText(raw);
+      const seconds = Math.floor((performance.now() - startedAt) / SECOND_MS);
+      if (isTTY)
+        process.stderr.write(
+          `${CLEAR_LINE}${clip(`waiting ${seconds} s: ${text}`, terminalColumns(process.stderr) - 1)}`,
+        );
+      else if (text !== last) process.stderr.write(`dbsync: waiting: ${text}\n`);
+      last = text;
+    },
+    [Symbol.dispose]: () => {
+      if (isTTY) process.stderr.write(CLEAR_LINE);
+    },
+  };
+}
+
+export interface EntryProgress extends Disposable {
+  show(count: number): void;
+}
+
+/**
+ * Shows the progress of work during which no timers can run; only on a terminal.
+ * @returns  an object that shows counts, and ends the display
+ */
+export function countEntries(): EntryProgress {
+  const { isTTY } = process.stderr;
+  let next = 0;
+  return {
+    show: (count) => {
+      if (!isTTY || performance.now() < next) return;
+      next = performance.now() + EVERY_MS;
+      process.stderr.write(`${CLEAR_LINE}${shown(count)} entries …`);
+    },
+    [Symbol.dispose]: () => {
+      if (isTTY) process.stderr.write(CLEAR_LINE);
+    },
+  };
+}
+
+/**
+ * Formats progress, such as `1,200 of 9,000 keys, 800 a second, 10 s left`.
+ * @param since  the start, from `performance.now()`
+ */
+export function progressOf(done: number, all: number, what: string, since: number): string {
+  const seconds = (performance.now() - since) / SECOND_MS;
+  const rate = seconds > 0 ? done / seconds : 0;
+  const left = rate > 0 && all > done ? `, ${Math.ceil((all - done) / rate)} s left` : "";
+  return `${shown(done)} of ${shown(Math.max(done, all))} ${what}, ${shown(Math.round(rate))} a second${left}`;
+}
+
+const shown = (count: number) => count.toLocaleString("en");

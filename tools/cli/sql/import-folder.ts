@@ -1,0 +1,107 @@
+/** `dbsync import sql:DIR`: copies the databases of a data folder of the earlier SQL server to all daemons. */
+import type { ReplyValue } from "../../../client/shared/reply-value.js";
+import { fieldsOf, printLine } from "../shared/output.js";
+import type { SendToAll } from "../shared/send-to-all.js";
+import { typeText } from "./folder-type.js";
+import { importViews } from "./import-views.js";
+import {
+  databasesIn,
+  type FolderDatabase,
+  type FolderTable,
+  fileOf,
+  readDomain,
+  readTable,
+} from "./sql-data-folder.js";
+import { valueText } from "./value-text.js";
+
+/** Maximum number of rows and characters in a statement. */
+const BATCH_ROWS = 500;
+const BATCH_CHARACTERS = 256 * 1024;
+
+/**
+ * Imports a folder. Each file is checked completely before any of its rows is sent.
+ * @param mayReplace  whether to drop databases that already exist
+ * @throws Error  a file or row is invalid (the message says what to do), or a daemon has not accepted everything
+ */
+export async function importFolder(folder: string, send: SendToAll, mayReplace = false): Promise<void> {
+  const databases = await databasesIn(folder);
+  const existing = new Set(rowsOf(await send(["SQL", "", "asehoy ny tahiry"])).map(([name]) => name));
+  const conflicts = databases.filter(({ name }) => existing.has(name)).map(({ name }) => name);
+  if (conflicts.length > 0 && !mayReplace)
+    throw new Error(
+      `the daemons already have a database ${conflicts.join(", ")}; --replace drops it first, with its tables`,
+    );
+  let [views, rows] = [0, 0];
+  for (const database of databases) {
+    if (existing.has(database.name)) await send(["SQL", "", `ravao ny tahiry ${database.name}`]);
+    rows += await importDatabase(folder, database, send).catch((problem: Error) => {
+      throw new Error(
+        `${problem.message}\nThe import is incomplete. Correct the error, then run it again with --replace.`,
+      );
+    });
+    views += await importViews(folder, database, send);
+  }
+  const tables = databases.reduce((sum, database) => sum + database.tables.length, 0);
+  printLine(`databases: ${databases.length}, tables: ${tables}, views: ${views}, rows: ${rows}`);
+}
+
+/** Imports one database. @returns the number of rows */
+async function importDatabase(
+  folder: string,
+  { name, domains, tables }: FolderDatabase,
+  send: SendToAll,
+): Promise<number> {
+  const sql = (statement: string) => send(["SQL", name, statement]);
+  await send(["SQL", "", `manamboara tahiry ${name}`]);
+  for (const domain of domains) {
+    const file = fileOf(folder, name, "domains", domain);
+    const type = await readDomain(file);
+    await namingFile(file, sql(`manamboara efitra ${domain} (${typeText(type)})`));
+  }
+  let rows = 0;
+  for (const table of tables) {
+    const file = fileOf(folder, name, "tables", table);
+    const content = await readTable(file);
+    await namingFile(file, fill(table, content, sql));
+    rows += content.rows.length;
+  }
+  return rows;
+}
+
+async function fill(
+  table: string,
+  { columns, rows }: FolderTable,
+  sql: (statement: string) => Promise<ReplyValue>,
+): Promise<void> {
+  const definitions = columns.map(({ name, type }) => `${name} ${typeText(type)}`);
+  await sql(`manamboara tabilao ${table} (${definitions.join(", ")})`);
+  let batch: string[] = [];
+  let characters = 0;
+  const flush = async () => {
+    if (batch.length > 0) await sql(`manampia ao@ ${table} () sanda ${batch.join()}`);
+    batch = [];
+    characters = 0;
+  };
+  for (const row of rows) {
+    const text = `(${row.map(valueText).join()})`;
+    batch.push(text);
+    characters += text.length;
+    if (batch.length >= BATCH_ROWS || characters >= BATCH_CHARACTERS) await flush();
+  }
+  await flush();
+  const [[count] = []] = rowsOf(await sql(`alaivo count(*) isa_rehetra #ao@ ${table}`));
+  if (Number(count) !== rows.length)
+    throw new Error(`${rows.length} rows were sent, but the daemons have ${String(count)}`);
+}
+
+/** Prefixes an error with the name of the file. */
+function namingFile<T>(file: string, work: Promise<T>): Promise<T> {
+  return work.catch((problem: Error) => {
+    throw new Error(`${file}: ${problem.message}`);
+  });
+}
+
+function rowsOf(reply: ReplyValue): ReplyValue[][] {
+  const { rows } = fieldsOf(reply);
+  return Array.isArray(rows) ? (rows as ReplyValue[][]) : [];
+}

@@ -1,0 +1,289 @@
+/** Reads the status of daemons and finds problems in it. */
+
+import type { Settings } from "../../../client/settings/client-settings.js";
+import { realEnvironment } from "../../../client/shared/client-environment.js";
+import { STAGES } from "../../../client/shared/sentences.js";
+import type { Address } from "../../../client/shared/server-list.js";
+import { type Greeting, readHello } from "../../../client/version-2/single-hello.js";
+import { withoutScheme } from "../../../net/terminal/text-table.js";
+import {
+  backendProblem,
+  INCOMPLETE,
+  isDescribedElsewhere,
+  orderProblems,
+  type PreciseReports,
+  stateProblems,
+} from "../../../protocol/figures/daemon-problems.js";
+import type { Problem, Severity } from "../../../protocol/figures/problem.js";
+import {
+  type Diagnosis,
+  diagnose,
+  type MemberAvailability,
+  stuckCatchingUp,
+} from "../../../protocol/figures/timeline-problems.js";
+import { hexOf } from "../../../protocol/version-2/envelope.js";
+import { KNOWS_SIGNED } from "../../../protocol/version-2/messages-v2.js";
+import { type FiguresAnswer, type OrderFigures, readFigures } from "./daemon-figures.js";
+import { short } from "./daemon-report.js";
+import type { DaemonStatus } from "./daemon-status.js";
+import { type MemberStatus, readTimelines, type TimelineStatus } from "./read-timeline-status.js";
+
+/**
+ * Maximum difference of a daemon's clock, in milliseconds. If the clocks of two daemons differ more, they may not both
+ * accept an envelope.
+ */
+export const MAX_CLOCK_DIFFERENCE_MS = 2_000;
+
+export const CLOCK_CURE = "set both clocks by NTP";
+const CLUSTER_CURE = "start all daemons with the same -s, --root-key and --cluster-name";
+
+/** Sends a hello to all daemons, and queries their figures. */
+export async function readWorkStatus(settings: Settings): Promise<DaemonStatus[]> {
+  const daemons = await readStatus(settings);
+  const figures = await readFigures(
+    settings,
+    daemons.map((daemon) => canBeQueried(settings, daemon)),
+  );
+  return daemons.map((daemon, index) => withFigures(daemon, figures[index] as FiguresAnswer));
+}
+
+/** Whether the daemon accepts envelopes of this client. A daemon without a cluster has no keys. */
+const canBeQueried = ({ key }: Settings, { versions, cluster, clusterDiffers }: DaemonStatus): boolean =>
+  versions.includes(2) && (key === null || cluster !== null) && !clusterDiffers;
+
+/** Sends a hello to all daemons, and queries their figures and timelines. */
+export async function readFullStatus(settings: Settings): Promise<DaemonStatus[]> {
+  const daemons = await readWorkStatus(settings);
+  const ids = daemons.map((one) => (one.members !== null && canBeQueried(settings, one) ? one.daemon : null));
+  const answers = await readTimelines(settings, ids);
+  const timelines = answers.map(({ timeline }) => timeline);
+  const now = realEnvironment.wallClock();
+  return daemons.map((daemon, index) => {
+    const timeline = timelines[index] ?? null;
+    const timelineNote = answers[index]?.note ?? daemon.timelineNote;
+    if (timeline === null) return { ...daemon, timelineNote };
+    const others = timelines.filter((other) => other !== null && other !== timeline) as TimelineStatus[];
+    const availabilityOf = (member: MemberStatus) => availability(member, daemons, timelines);
+    return withTimeline(daemon, timeline, diagnose(timeline, { others, now, availabilityOf }), now);
+  });
+}
+
+/** Returns the status of a member that was also queried itself, or null if it was not queried. */
+function availability(
+  { id, address }: MemberStatus,
+  daemons: readonly DaemonStatus[],
+  timelines: readonly (TimelineStatus | null)[],
+): MemberAvailability {
+  const index = daemons.findIndex(
+    (one) => (id !== null && one.daemon === id) || withoutScheme(one.address) === withoutScheme(address),
+  );
+  const member = daemons[index];
+  if (member === undefined) return null;
+  if (member.stage !== null) return "away";
+  return member.progress.length > 0 || timelines[index] === null ? "busy" : "ready";
+}
+
+/** Adds the figures that a daemon reports to administrators, and the problem of a database that does not answer. */
+export function withFigures(daemon: DaemonStatus, { figures, missing, note }: FiguresAnswer): DaemonStatus {
+  if (missing === null) return withOrder({ ...daemon, figures, timelineNote: note }, figures?.order ?? null);
+  const { problems: others } = withoutState(daemon, { ...NO_REPORTS, isDatabaseNamed: true });
+  const problems = [...others, backendProblem(missing)];
+  return { ...daemon, figures, timelineNote: note, hasNoDatabase: true, problems, ok: false };
+}
+
+function withOrder(daemon: DaemonStatus, order: OrderFigures | null): DaemonStatus {
+  const found = order === null ? [] : orderProblems(order);
+  const of = (kind: Severity) => found.filter(({ severity }) => severity === kind);
+  const isStreamNamed = order !== null && order.trouble !== null;
+  const plain = withoutState(daemon, { ...NO_REPORTS, isStreamNamed });
+  const problems = [...plain.problems, ...of("problem")];
+  return {
+    ...plain,
+    problems,
+    remarks: [...daemon.remarks, ...of("remark")],
+    progress: [...daemon.progress, ...of("progress")],
+    ok: isHealthy(problems),
+  };
+}
+
+const NO_REPORTS: PreciseReports = { hasTimeline: false, isDatabaseNamed: false, isStreamNamed: false };
+
+/** Removes the problem that follows from a daemon's state, if another report describes it more precisely. */
+function withoutState(daemon: DaemonStatus, reports: PreciseReports): DaemonStatus {
+  const { state } = daemon;
+  if (state === null || !isDescribedElsewhere(state, reports)) return daemon;
+  const texts = new Set(stateProblems(state).map(({ text }) => text));
+  const isOther = ({ text }: Problem) => !texts.has(text);
+  return { ...daemon, problems: daemon.problems.filter(isOther), remarks: daemon.remarks.filter(isOther) };
+}
+
+/** Adds a daemon's timeline and the problems found in it. */
+export function withTimeline(
+  daemon: DaemonStatus,
+  timeline: TimelineStatus,
+  found: Diagnosis,
+  now: number,
+): DaemonStatus {
+  const plain = withoutState(daemon, { ...NO_REPORTS, hasTimeline: true });
+  const isCatchingUp = ({ text }: Problem) => text === INCOMPLETE;
+  const still = plain.progress.some(isCatchingUp) ? stuckCatchingUp(timeline, now) : null;
+  const continuing = still === null ? plain.progress : plain.progress.filter((one) => !isCatchingUp(one));
+  const problems = [...plain.problems, ...(still === null ? [] : [still]), ...found.problems];
+  const remarks = [...plain.remarks, ...found.remarks];
+  const progress = [...continuing, ...found.progress];
+  return { ...plain, timeline, problems, remarks, progress, ok: isHealthy(problems) };
+}
+
+/** Whether a daemon itself has no problem; problems of its members do not count. */
+const isHealthy = (problems: readonly Problem[]): boolean => problems.every(({ isOfMember }) => isOfMember);
+
+/** Greets all daemons and returns their status. */
+export async function readStatus(settings: Settings): Promise<DaemonStatus[]> {
+  const { servers, timeout, cluster } = settings;
+  const greetings = await Promise.all(servers.map((address) => readHello(address, realEnvironment, timeout)));
+  const clusters = greetings.map(clusterIdOf).filter((each) => each !== null);
+  const expected = cluster === "" ? mostFrequent(clusters) : cluster;
+  const ids = greetings.map((greeting) => (greeting.kind === "hello" ? greeting.hello.daemon : ""));
+  return greetings.map((greeting, index) => {
+    const address = servers[index]?.text ?? "";
+    const found = clusterIdOf(greeting);
+    const clusterDiffers = found !== null && found !== expected;
+    const other =
+      cluster === ""
+        ? "but most daemons belong to another one"
+        : `not to ${short(cluster)}, as the option cluster requires`;
+    const foreign = clusterDiffers
+      ? problem(`it belongs to the cluster ${short(found)}, ${other}`, CLUSTER_CURE)
+      : null;
+    const needs2 = needsVersion2(settings, servers[index]);
+    const problems = problemsOf(greeting, { foreign, needs2, isSigned: settings.key !== null });
+    const twin = ids.findIndex((id, other) => id !== "" && id === ids[index] && other !== index);
+    const remarks =
+      twin < 0 ? [] : [problem(`it is the same daemon as ${servers[twin]?.text}`, "list it only once (-s)")];
+    if (acceptsSigned(greeting) && isSentVersion1(settings, servers[index]))
+      remarks.push(
+        problem(
+          "it speaks version 2, but commands are sent to it as version 1",
+          "remove version 1 from the option versions and from the list of servers",
+        ),
+      );
+    const ok = isHealthy(problems);
+    const progress = progressOf(greeting);
+    const defaults = { timeline: null, timelineNote: null, figures: null, hasNoDatabase: false };
+    return { address, ok, ...factsOf(greeting), ...defaults, clusterDiffers, problems, remarks, progress };
+  });
+}
+
+function factsOf(greeting: Greeting) {
+  const unknown = {
+    versions: [],
+    daemon: null,
+    cluster: null,
+    state: null,
+    members: null,
+    clockDifference: null,
+    roundTrip: null,
+  };
+  if (greeting.kind === "failed") return { ...unknown, stage: greeting.stage, detail: greeting.detail };
+  if (greeting.kind === "closed") return { ...unknown, versions: [1], stage: null, detail: null };
+  const { versions, daemon, state, members } = greeting.hello;
+  return {
+    versions,
+    daemon: hexOf(daemon),
+    cluster: clusterIdOf(greeting),
+    state: state === "" ? null : state,
+    members,
+    clockDifference: rounded(greeting.clockDifference),
+    roundTrip: rounded(greeting.roundTrip),
+    stage: null,
+    detail: null,
+  };
+}
+
+/** Returns the cluster of a daemon, hexadecimal, or null if it has no keys and accepts unsigned commands. */
+function clusterIdOf(greeting: Greeting): string | null {
+  if (greeting.kind !== "hello" || greeting.hello.cluster === "") return null;
+  return hexOf(greeting.hello.cluster);
+}
+
+/** Returns the problems that follow from a greeting, or from its failure. */
+export function problemsOf(
+  greeting: Greeting,
+  { foreign, needs2, isSigned }: { foreign: Problem | null; needs2: boolean; isSigned: boolean },
+): Problem[] {
+  if (greeting.kind === "failed") {
+    const { stage, detail } = greeting;
+    const { meaning, cure } = STAGES[stage];
+    // The detail of a TLS error contains more precise advice.
+    if (stage === "tls" && detail !== "") return [problem(`tls: ${meaning}`, detail)];
+    return [problem(`${stage}: ${meaning}${detail === "" ? "" : ` (${detail})`}`, cure)];
+  }
+  const problems: Problem[] = [];
+  if (greeting.kind === "closed") {
+    if (needs2) problems.push(problem(STAGES.version.meaning, `update it; ${STAGES.version.cure}`));
+    return problems;
+  }
+  if (needs2 && isSigned && !acceptsSigned(greeting))
+    problems.push(
+      problem(
+        "it has no keys, and accepts no signed commands",
+        "start it with -s public.pem, or send commands unsigned",
+      ),
+    );
+  const { hello, clockDifference } = greeting;
+  const ofState = hello.state === "" ? [] : stateProblems(hello.state);
+  for (const found of ofState) if (found.severity === "problem") problems.push(found);
+  if (foreign !== null) problems.push(foreign);
+  if (Math.abs(clockDifference) > MAX_CLOCK_DIFFERENCE_MS)
+    problems.push(problem(describeClock(clockDifference), CLOCK_CURE));
+  return problems;
+}
+
+/** Returns the states in a greeting that are only temporary. */
+export function progressOf(greeting: Greeting): Problem[] {
+  if (greeting.kind !== "hello" || greeting.hello.state === "") return [];
+  return stateProblems(greeting.hello.state).filter(({ severity }) => severity === "progress");
+}
+
+/** Whether this client sends commands to the server only as version 2. */
+function needsVersion2({ key, versions }: Settings, server: Address | undefined): boolean {
+  const allowed = server?.versions ?? versions;
+  return allowed === null ? key !== null : allowed === "2";
+}
+
+function acceptsSigned(greeting: Greeting): boolean {
+  return greeting.kind === "hello" && greeting.hello.knows.includes(KNOWS_SIGNED);
+}
+
+/** Whether this client sends signed commands to the server only as version 1. */
+function isSentVersion1({ key, versions }: Settings, server: Address | undefined): boolean {
+  return key !== null && (server?.versions ?? versions) === "1";
+}
+
+function problem(text: string, fix: string): Problem {
+  return { text, fix, severity: "problem", isOfMember: false };
+}
+
+/** Describes a difference of clocks, such as `its clock is 3 ms behind this machine's`. */
+export function describeClock(difference: number): string {
+  const size = Math.abs(difference);
+  const shown = size < 10_000 ? `${size.toFixed(0)} ms` : `${(size / 1000).toFixed(0)} s`;
+  return `its clock is ${shown} ${difference < 0 ? "behind" : "ahead of"} this machine's`;
+}
+
+/** Returns the most frequent value, or null if no value is more frequent than all others. */
+function mostFrequent(values: readonly string[]): string | null {
+  let best: string | null = null;
+  let bestCount = 0;
+  for (const value of new Set(values)) {
+    const count = values.filter((other) => other === value).length;
+    if (count === bestCount) best = null;
+    if (count > bestCount) [best, bestCount] = [value, count];
+  }
+  return best;
+}
+
+/** Rounds to a tenth. */
+function rounded(ms: number): number {
+  return Math.round(ms * 10) / 10;
+}

@@ -1,0 +1,92 @@
+/** Formats the output of `dbsync status`: tables, followed by the problems. */
+import { realEnvironment } from "../../../client/shared/client-environment.js";
+import { painted, type Tone } from "../../../net/terminal/colours.js";
+import { shown } from "../../../net/terminal/escaped-text.js";
+import { wrapped } from "../../../net/terminal/text-table.js";
+import type { Problem } from "../../../protocol/figures/problem.js";
+import { formatDaemons } from "./daemon-report.js";
+import type { DaemonStatus } from "./daemon-status.js";
+import { formatTimelines, type ShownTimeline } from "./timeline-report.js";
+
+/**
+ * Formats the status of all daemons.
+ * @param columns  the maximum width of tables
+ * @param isWrapped  whether to wrap sentences, as on a terminal; otherwise each is a line
+ */
+export function formatStatus(daemons: readonly DaemonStatus[], columns: number, isWrapped: boolean): string {
+  const timelines = formatTimelines(timelinesOf(daemons), realEnvironment.wallClock(), columns);
+  const tables = `${formatDaemons(daemons, columns)}${timelines}`;
+  const sentences = [...summaryOf(daemons), ...sentencesOf(daemons)].flatMap(({ text, tone }) =>
+    (isWrapped ? wrapped(shown(text), columns) : [shown(text)]).map((line) => `${painted(line, tone)}\n`),
+  );
+  return sentences.length === 0 ? tables : `${tables}\n${sentences.join("")}`;
+}
+
+/** Returns a line with the number of ready daemons, if there are several daemons. */
+function summaryOf(daemons: readonly DaemonStatus[]): readonly Sentence[] {
+  if (daemons.length < 2) return [];
+  return [{ text: readyText(daemons), tone: daemons.every(isReady) ? "plain" : "bad" }];
+}
+
+/** Returns the timelines that were read. */
+export const timelinesOf = (daemons: readonly DaemonStatus[]): readonly ShownTimeline[] =>
+  daemons.flatMap(({ address, daemon, state, timeline }) =>
+    timeline === null ? [] : [{ address, daemon, state, timeline }],
+  );
+
+export interface Sentence {
+  readonly text: string;
+  readonly tone: Tone;
+}
+
+/**
+ * Returns problems, remarks, work in progress, and the reasons for missing reports. The texts may contain control
+ * characters.
+ */
+export function sentencesOf(daemons: readonly DaemonStatus[]): readonly Sentence[] {
+  const found = daemons.flatMap(({ address, problems, remarks }): Sentence[] => [
+    ...problems.map(({ text, fix }) => ({ text: `FAIL  ${address}: ${text}; ${fix}`, tone: "bad" as const })),
+    ...remarks.map(({ text, fix, severity }) =>
+      severity === "note"
+        ? { text: `NOTE  ${address}: ${text}; ${fix}`, tone: "plain" as const }
+        : { text: `WARN  ${address}: ${text}; ${fix}`, tone: "warn" as const },
+    ),
+  ]);
+  const progress = progressText(daemons);
+  const waits = progress === null ? [] : [{ text: `WAIT  ${progress}`, tone: "warn" as const }];
+  const notes = new Set(daemons.flatMap(({ timelineNote }) => timelineNote ?? []));
+  return [...found, ...waits, ...[...notes].map((note) => ({ text: `(${note})`, tone: "plain" as const }))];
+}
+
+/** Whether a daemon is ok and has no work in progress; work of its members does not count. */
+const isReady = ({ ok, progress }: DaemonStatus): boolean =>
+  ok && progress.every(({ isOfMember }) => isOfMember);
+
+/** Describes how many of the daemons are ready. */
+export const readyText = (daemons: readonly DaemonStatus[]): string =>
+  `${daemons.filter(isReady).length} of ${daemons.length} ready`;
+
+/** Describes the work in progress in one line, with the first item of each daemon. Returns null if there is none. */
+export const progressText = (daemons: readonly DaemonStatus[]): string | null =>
+  inOneLine(daemons, ({ progress }) => progress);
+
+/** Describes in one line what `dbsync status --wait` waits for. Returns null if it waits for nothing. */
+export const waitingText = (daemons: readonly DaemonStatus[]): string | null =>
+  inOneLine(daemons, ({ problems, progress, remarks }) => [
+    ...problems,
+    ...progress,
+    ...remarks.filter(({ severity }) => severity !== "note"),
+  ]);
+
+function inOneLine(
+  daemons: readonly DaemonStatus[],
+  of: (daemon: DaemonStatus) => readonly Problem[],
+): string | null {
+  const parts = daemons.flatMap((daemon) => {
+    const [first, ...others] = of(daemon);
+    if (first === undefined) return [];
+    const more = others.length === 0 ? "" : ` (and ${others.length} more)`;
+    return [`${daemon.address}: ${first.text}${more}`];
+  });
+  return parts.length === 0 ? null : [readyText(daemons), ...parts].join("; ");
+}

@@ -1,0 +1,205 @@
+/** Formats tables of timelines and members. */
+
+import { fitted, formatHeadedTable } from "../../../net/terminal/text-table.js";
+import { dateText } from "../../../protocol/version-2/envelope.js";
+import { bytesText, countText, spanText } from "../shared/amount-text.js";
+import { type Column, rowsOf } from "../shared/report-column.js";
+import type { MemberStatus, TimelineStatus } from "./read-timeline-status.js";
+
+/** Number of shown hexadecimal digits of a fingerprint. */
+const SHORT_DIGITS = 6;
+
+export interface ShownTimeline {
+  /** The daemon's address. */
+  readonly address: string;
+  /** The daemon's id, hexadecimal, or null if it is unknown. */
+  readonly daemon: string | null;
+  /** The state that the daemon reports itself, or null if it is unknown. */
+  readonly state: string | null;
+  readonly timeline: TimelineStatus;
+}
+
+interface TimelineRow extends ShownTimeline {
+  readonly held: string;
+}
+
+/**
+ * Returns the columns of the timelines.
+ * @param now  milliseconds since 1970
+ * @param hasLists  whether at least one daemon knows a member list
+ */
+export const timelineColumns = (now: number, hasLists: boolean): readonly Column<TimelineRow>[] => [
+  { head: "TIMELINE OF", about: "the daemon", cell: ({ address }) => address },
+  {
+    head: "ENTRIES",
+    about: "envelopes that it has recorded",
+    cell: ({ timeline }) => countText(timeline.entries),
+  },
+  {
+    head: "HELD",
+    about:
+      "checksum of the entries up to a date that all daemons have passed, equal if they have the same entries; -: none yet",
+    cell: ({ held }) => held,
+  },
+  {
+    head: "TAIL",
+    about: "commands whose position in the order may still change",
+    cell: ({ timeline }) => countText(timeline.tailUnits),
+  },
+  {
+    head: "REDONE",
+    about: "commands that were applied again because earlier ones arrived late",
+    cell: ({ timeline }) => countText(timeline.redone),
+  },
+  {
+    head: "WAIT",
+    about: "envelopes that are recorded but not applied yet",
+    cell: ({ timeline }) => countText(timeline.waiting),
+  },
+  {
+    head: "DISK",
+    about: "size of the entries on the disk; (m): in memory, lost when the process ends",
+    cell: ({ timeline }) => `${bytesText(timeline.bytes)}${timeline.durable ? "" : " (m)"}`,
+  },
+  {
+    head: "NEWEST",
+    about: "age of the newest command",
+    cell: ({ timeline }) => age(timeline.newest, now),
+  },
+  {
+    head: "FINAL",
+    about: "commands older than this can no longer change",
+    cell: ({ timeline }) => age(timeline.stable, now),
+  },
+  ...(hasLists ? [LIST] : []),
+];
+
+const LIST: Column<ShownTimeline> = {
+  head: "LIST",
+  about: "number of its member list (dbsync members); two numbers: the lists conflict",
+  cell: ({ timeline: { lists } }) => (lists.length === 0 ? "-" : lists.join("+")),
+};
+
+const hasList = ({ timeline }: ShownTimeline): boolean => timeline.lists.length > 0;
+
+interface ShownMember {
+  readonly address: string;
+  readonly member: MemberStatus;
+  readonly state: string;
+  readonly same: string;
+}
+
+/** Returns the members of all daemons that were read. */
+export const membersOf = (shown: readonly ShownTimeline[]): readonly ShownMember[] =>
+  shown.flatMap(({ address, timeline }) =>
+    timeline.members.map((member) => ({
+      address,
+      member,
+      state: stateText(member, shown),
+      same: sameText(member, timeline, shown),
+    })),
+  );
+
+/**
+ * Returns the state of a member. If the member was also queried, its own report is used, because the other daemon may
+ * not have received the member's current state yet.
+ */
+function stateText({ id, state }: MemberStatus, shown: readonly ShownTimeline[]): string {
+  const own = shown.find(({ daemon }) => id !== null && daemon === id);
+  return own?.state ?? state ?? "-";
+}
+
+const SAME_ABOUT =
+  "whether both have the same entries: yes, no, up to a time of day (newer entries are in flight), or under way (not known yet)";
+
+/**
+ * Returns a cell that says whether a member has the same entries as a daemon; `-`: unknown. While clients write, the
+ * newest entries are still in flight between daemons, so only entries up to a date that both have passed are compared.
+ * @param own  the daemon's timeline
+ * @param shown  all timelines that were read, which may include the member's
+ */
+export function sameText(
+  { id, equal, connection }: MemberStatus,
+  own: TimelineStatus,
+  shown: readonly ShownTimeline[],
+): string {
+  if (equal === null || connection !== "connected") return "-";
+  if (id !== null && own.differing.some(({ members }) => members.includes(id))) return "no";
+  if (equal) return "yes";
+  const other = shown.find(({ daemon }) => id !== null && daemon === id)?.timeline;
+  if (own.settledUpto === null || other?.settledUpto !== own.settledUpto) return "under way";
+  if (other.settledFingerprint === own.settledFingerprint)
+    return `to ${dateText(own.settledUpto).slice(...TIME_OF_DAY)}Z`;
+  return [own, other].some(({ state }) => state === "catching-up") ? "under way" : "no";
+}
+
+/** The range of the time of day in a date as `dateText` formats it. */
+const TIME_OF_DAY = [11, 19] as const;
+
+/**
+ * Returns the first digits of the checksum of a daemon's entries up to the compared date. In the first half minute
+ * there is no such date. In that case it returns the first digits of the checksum of all entries if this checksum is
+ * the same on all daemons, and otherwise `-`, because the difference may only be due to entries in flight.
+ */
+function heldText(
+  { settledFingerprint, fingerprint }: TimelineStatus,
+  shown: readonly ShownTimeline[],
+): string {
+  if (settledFingerprint !== null) return settledFingerprint.replace(/^\d+:/, "").slice(0, SHORT_DIGITS);
+  const isShared = shown.every(({ timeline }) => timeline.fingerprint === fingerprint);
+  return isShared ? fingerprint.slice(0, SHORT_DIGITS) : "-";
+}
+
+const isAway = ({ member: { connection } }: ShownMember): boolean =>
+  connection !== "connected" && connection !== "self";
+
+export const MEMBER_COLUMNS: readonly Column<ShownMember>[] = [
+  { head: "SEEN BY", about: "the daemon that reports", cell: ({ address }) => address },
+  { head: "MEMBER", about: "a member of its cluster", cell: ({ member }) => member.address },
+  {
+    head: "STATE",
+    about: "the state that the member reports; otherwise connecting, waiting (for the next attempt) or self",
+    cell: ({ member: { connection }, state }) => (connection === "connected" ? state : connection),
+  },
+  {
+    head: "CLOCK",
+    about: "the difference of the member's clock from the daemon's",
+    cell: ({ member: { skew } }) => milliseconds(skew),
+  },
+  {
+    head: "TRIP",
+    about: "round-trip time to the member",
+    cell: ({ member: { roundTrip } }) => milliseconds(roundTrip),
+  },
+  {
+    head: "LAG",
+    about: "envelopes in flight between the two",
+    cell: ({ member: { lag, behind } }) => countText(lag + behind),
+  },
+  {
+    head: "SAME",
+    about: SAME_ABOUT,
+    cell: ({ same }) => same,
+  },
+];
+
+/** Formats the tables. @param now  milliseconds since 1970 @param columns  the maximum width of lines */
+export function formatTimelines(shown: readonly ShownTimeline[], now: number, columns: number): string {
+  if (shown.length === 0) return "";
+  const held = shown.map((one) => ({ ...one, held: heldText(one.timeline, shown) }));
+  const table = formatHeadedTable(fitted(rowsOf(timelineColumns(now, shown.some(hasList)), held), columns));
+  const members = membersOf(shown);
+  if (members.length === 0) return `\n${table}`;
+  const rows = fitted(rowsOf(MEMBER_COLUMNS, members), columns);
+  const toneOf = (row: number) => (isAway(members[row] as ShownMember) ? "bad" : "plain");
+  return `\n${table}\n${formatHeadedTable(rows, toneOf)}`;
+}
+
+const milliseconds = (value: number | null): string => (value === null ? "-" : `${value} ms`);
+
+/** Formats the age of a date, such as `12 s`; `-` if the date is unknown. */
+function age(at: number, now: number): string {
+  if (at === 0) return "-";
+  const seconds = Math.round((now - at) / 1000);
+  return seconds < 0 ? `in ${-seconds} s` : spanText(seconds);
+}

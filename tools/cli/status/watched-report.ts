@@ -1,0 +1,156 @@
+/** The screen of `dbsync status --watch`, with lines that fit the width of the terminal. */
+
+import type { Tone } from "../../../net/terminal/colours.js";
+import { shown as shownText } from "../../../net/terminal/escaped-text.js";
+import { clip, fitted, tableLines, wrapped } from "../../../net/terminal/text-table.js";
+import { bytesText, countText, millisecondsText, spanText } from "../shared/amount-text.js";
+import { stateOf } from "./daemon-report.js";
+import type { DaemonStatus } from "./daemon-status.js";
+import { readyText, sentencesOf, timelinesOf } from "./status-text.js";
+import { membersOf } from "./timeline-report.js";
+
+/** Maximum number of updates whose rates are shown. */
+const UPDATES_MAX = 40;
+const BARS = "▁▂▃▄▅▆▇█";
+const MS_PER_SECOND = 1000;
+
+export interface StyledLine {
+  readonly text: string;
+  readonly tone: Tone;
+}
+
+interface Update {
+  readonly at: number;
+  readonly entries: number;
+}
+
+/** The number of entries that each daemon has recorded per second, between the last updates. */
+export class Rates {
+  readonly #last = new Map<string, Update>();
+  readonly #rates = new Map<string, number[]>();
+
+  /** Adds an update. @param now  milliseconds */
+  update(daemons: readonly DaemonStatus[], now: number): void {
+    for (const { address, timeline } of daemons) {
+      const before = this.#last.get(address);
+      this.#last.delete(address);
+      if (timeline === null) continue;
+      const { entries } = timeline;
+      this.#last.set(address, { at: now, entries });
+      if (before === undefined || now <= before.at) continue;
+      const rate = (Math.max(0, entries - before.entries) * MS_PER_SECOND) / (now - before.at);
+      this.#rates.set(address, [...(this.#rates.get(address) ?? []), rate].slice(-UPDATES_MAX));
+    }
+  }
+
+  of(address: string): readonly number[] {
+    return this.#rates.get(address) ?? [];
+  }
+}
+
+export interface WatchView {
+  readonly daemons: readonly DaemonStatus[];
+  readonly rates: Rates;
+  /** The current time, in milliseconds since 1970. */
+  readonly now: number;
+  /** The terminal's width. */
+  readonly columns: number;
+}
+
+export function watchedLines(scene: WatchView): StyledLine[] {
+  const { daemons, rates, now, columns } = scene;
+  const time = new Date(now).toTimeString().slice(0, 8);
+  const lines = [
+    line(`dbsync status: ${readyText(daemons)}, ${time}, every 2 s, q ends`, "head"),
+    ...(daemons.length === 0 ? [] : daemonLines(daemons, rates, columns)),
+    ...timelineLines(scene),
+    ...memberLines(daemons, columns),
+    ...troubleLines(daemons, columns),
+  ];
+  return lines.map(({ text, tone }) => ({ text: clip(shownText(text), columns), tone }));
+}
+
+export const line = (text: string, tone: StyledLine["tone"] = "plain"): StyledLine => ({ text, tone });
+
+function daemonLines(daemons: readonly DaemonStatus[], rates: Rates, columns: number): StyledLine[] {
+  const head = ["DAEMON", "STATE", "CLOCK", "ENTRIES", "A SECOND", "WAIT", "MEMORY", "REFUSED"];
+  const rows = daemons.map((daemon) => [
+    daemon.address,
+    stateOf(daemon),
+    milliseconds(daemon.clockDifference),
+    count(daemon.timeline?.entries),
+    count(daemon.timeline === null ? undefined : rates.of(daemon.address).at(-1)),
+    count(daemon.timeline?.waiting),
+    daemon.figures === null ? "-" : bytesText(daemon.figures.memory.resident),
+    count(daemon.figures?.refusals),
+  ]);
+  const isHealthy = (row: number) => daemons[row]?.state === "live" && !daemons[row].hasNoDatabase;
+  return headedLines([head, ...rows], columns, (row) => (isHealthy(row) ? "plain" : "bad"));
+}
+
+function timelineLines({ daemons, rates, now, columns }: WatchView): StyledLine[] {
+  const head = ["TIMELINE OF", "NEWEST", "FINAL", "TAIL", "REDONE", "RECORDED A SECOND"];
+  const rows = timelinesOf(daemons).map(({ address, timeline }) => [
+    address,
+    ago(timeline.newest, now),
+    ago(timeline.stable, now),
+    count(timeline.tailUnits),
+    count(timeline.redone),
+    bars(rates.of(address)),
+  ]);
+  return rows.length === 0 ? [] : headedLines([head, ...rows], columns, () => "plain");
+}
+
+function memberLines(daemons: readonly DaemonStatus[], columns: number): StyledLine[] {
+  const shown = membersOf(timelinesOf(daemons)).filter(({ member }) => member.connection !== "self");
+  const head = ["SEEN BY", "MEMBER", "STATE", "LAG", "CLOCK", "SILENT", "SAME"];
+  const isAway = (index: number) => shown[index]?.member.connection !== "connected";
+  const rows = shown.map(({ address, member, state, same }, index) => [
+    address,
+    member.address,
+    isAway(index) ? "away" : state,
+    isAway(index) ? "-" : count(member.lag + member.behind),
+    isAway(index) ? "-" : milliseconds(member.skew),
+    member.lastHeard === null ? "-" : spanText(member.lastHeard / MS_PER_SECOND),
+    same,
+  ]);
+  if (rows.length === 0) return [];
+  return headedLines([head, ...rows], columns, (row) => (isAway(row) ? "bad" : "plain"));
+}
+
+function troubleLines(daemons: readonly DaemonStatus[], columns: number): StyledLine[] {
+  const sentences = sentencesOf(daemons).flatMap(({ text, tone }) =>
+    wrapped(shownText(text), columns).map((part) => line(part, tone)),
+  );
+  return sentences.length === 0 ? [] : [line(""), ...sentences];
+}
+
+/**
+ * Returns an empty line, the head and the rows.
+ * @param toneOf  returns the tone of a row; the row after the head is number 0
+ */
+export function headedLines(
+  rows: readonly (readonly string[])[],
+  columns: number,
+  toneOf: (row: number) => Tone,
+): StyledLine[] {
+  const [head = "", ...others] = tableLines(fitted(rows, columns));
+  return [line(""), line(head, "head"), ...others.map((text, row) => line(text, toneOf(row)))];
+}
+
+export function bars(values: readonly number[]): string {
+  const max = Math.max(...values, 1);
+  return values.map((value) => BARS[Math.round((value / max) * (BARS.length - 1))]).join("");
+}
+
+function count(value: number | undefined): string {
+  return value === undefined ? "-" : countText(value);
+}
+
+function milliseconds(value: number | null): string {
+  return value === null ? "-" : millisecondsText(value);
+}
+
+function ago(at: number, now: number): string {
+  return at === 0 ? "-" : spanText((now - at) / MS_PER_SECOND);
+}

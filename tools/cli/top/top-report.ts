@@ -1,0 +1,136 @@
+/** Formats the output of `dbsync top`: a table that fits 80 columns, and on a terminal also the recent activity. */
+
+import type { Tone } from "../../../net/terminal/colours.js";
+import { shown } from "../../../net/terminal/escaped-text.js";
+import { clip, fitted, formatHeadedTable, wrapped } from "../../../net/terminal/text-table.js";
+import { bytesText, countText, spanText } from "../shared/amount-text.js";
+import { type Column, rowsOf } from "../shared/report-column.js";
+import { stateOf } from "../status/daemon-report.js";
+import type { DaemonStatus } from "../status/daemon-status.js";
+import { readyText, sentencesOf } from "../status/status-text.js";
+import { bars, headedLines, line, type StyledLine } from "../status/watched-report.js";
+import type { Activities, Activity } from "./daemon-activity.js";
+import { memberListLine } from "./member-list-line.js";
+
+export interface TopRow {
+  readonly daemon: DaemonStatus;
+  /** The daemon's activity, or null before the second update. */
+  readonly activity: Activity | null;
+  readonly rates: readonly number[];
+}
+
+/** Formats a figure; `-` if the daemon does not report figures. */
+const figureCell =
+  (cell: (figures: NonNullable<DaemonStatus["figures"]>) => string) =>
+  ({ daemon: { figures } }: TopRow): string =>
+    figures === null ? "-" : cell(figures);
+
+/** Formats an activity; `-` before the second update. */
+const activityCell =
+  (cell: (activity: Activity) => string) =>
+  ({ activity }: TopRow): string =>
+    activity === null ? "-" : cell(activity);
+
+export const TOP_COLUMNS: readonly Column<TopRow>[] = [
+  { head: "ADDRESS", about: "address as in the list of servers", cell: ({ daemon }) => daemon.address },
+  {
+    head: "STATE",
+    about: "live, catching-up, isolated, no database, or the stage at which the connection failed",
+    cell: ({ daemon }) => stateOf(daemon),
+  },
+  {
+    head: "OPS/S",
+    about: "commands that it answered per second, including those of this program",
+    cell: activityCell(({ commands }) => countText(commands)),
+  },
+  {
+    head: "P50/P99 MS",
+    about: "maximum time in the daemon for 50 % and for 99 % of its answers",
+    cell: activityCell(({ p50, p99 }) =>
+      p50 === null || p99 === null ? "-" : `${endText(p50)}/${endText(p99)}`,
+    ),
+  },
+  {
+    head: "KEYS",
+    about: "keys in all its databases; -: unknown, stored in the backend",
+    cell: figureCell(({ keys }) => (keys === null ? "-" : countText(keys))),
+  },
+  {
+    head: "MEMORY",
+    about: "memory of its process",
+    cell: figureCell(({ memory }) => bytesText(memory.resident)),
+  },
+  {
+    head: "CONNS",
+    about: "connections of all its listeners, including this one",
+    cell: figureCell(({ clients }) => countText(clients)),
+  },
+  { head: "VERSION", about: "version of its program", cell: figureCell(({ software }) => software) },
+];
+
+export const ACTIVITY_COLUMNS: readonly Column<TopRow>[] = [
+  { head: "DAEMON", about: "its address", cell: ({ daemon }) => daemon.address },
+  { head: "UPTIME", about: "time since its start", cell: figureCell(({ uptime }) => spanText(uptime)) },
+  {
+    head: "ERRORS/S",
+    about: "answers per second that were errors",
+    cell: activityCell(({ errors }) => countText(errors)),
+  },
+  {
+    head: "REFUSED/S",
+    about: "requests per second that it did not answer; its log has the reasons",
+    cell: activityCell(({ refusals }) => countText(refusals)),
+  },
+  { head: "RECENT OPS/S", about: "a bar for each update, the latest last", cell: ({ rates }) => bars(rates) },
+];
+
+export function topRows(daemons: readonly DaemonStatus[], activities: Activities): readonly TopRow[] {
+  return daemons.map((daemon) => ({
+    daemon,
+    activity: activities.of(daemon.address),
+    rates: activities.ratesOf(daemon.address),
+  }));
+}
+
+/** Returns a single table, for a pipe. */
+export function topTable(rows: readonly TopRow[], columns: number): string {
+  return formatHeadedTable(fitted(rowsOf(TOP_COLUMNS, rows), columns), toneIn(rows));
+}
+
+export interface TopView {
+  readonly rows: readonly TopRow[];
+  /** Seconds between two updates. */
+  readonly every: number;
+  /** The current time, in milliseconds since 1970. */
+  readonly now: number;
+  /** The terminal's width. */
+  readonly columns: number;
+}
+
+export function topLines({ rows, every, now, columns }: TopView): readonly StyledLine[] {
+  const time = new Date(now).toTimeString().slice(0, 8);
+  const daemons = rows.map(({ daemon }) => daemon);
+  const title = `dbsync top: ${readyText(daemons)}, ${time}, every ${every} s, q ends`;
+  const sentences = sentencesOf(daemons).flatMap(({ text, tone }) =>
+    wrapped(shown(text), columns).map((part) => line(part, tone)),
+  );
+  const list = memberListLine(daemons);
+  const lines = [
+    line(title, "head"),
+    ...(list === null ? [] : [line(list)]),
+    ...headedLines(rowsOf(TOP_COLUMNS, rows), columns, toneIn(rows)),
+    ...headedLines(rowsOf(ACTIVITY_COLUMNS, rows), columns, toneIn(rows)),
+    ...(sentences.length === 0 ? [] : [line(""), ...sentences]),
+  ];
+  return lines.map(({ text, tone }) => ({ text: clip(text, columns), tone }));
+}
+
+const toneIn =
+  (rows: readonly TopRow[]) =>
+  (row: number): Tone =>
+    rows[row]?.daemon.ok ? "plain" : "bad";
+
+/** Formats the upper end of a bucket. */
+function endText(milliseconds: number): string {
+  return milliseconds === Number.POSITIVE_INFINITY ? "more" : String(milliseconds);
+}

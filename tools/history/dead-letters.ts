@@ -1,0 +1,241 @@
+/** `dbsync dead-letters`: lists writes that a daemon had acknowledged and later had to drop, and writes them again. */
+import type { Command } from "commander";
+import type { ListeningClient } from "../../client/listening-client.js";
+import { DbsyncError } from "../../client/shared/errors.js";
+import type { ReplyValue } from "../../client/shared/reply-value.js";
+import { shownLines } from "../../net/terminal/escaped-text.js";
+import type {
+  DeadLetterOutcome,
+  ListedDeadLetter,
+  WaitingDeadLetters,
+} from "../cli/folder/folder-dead-letters.js";
+import { addClientOptions, type ClientFlags, openFrom, readSettings } from "../cli/shared/client-options.js";
+import { EXIT, exitCodeHelp } from "../cli/shared/exit-codes.js";
+import { addFolderOption, type FolderFlags } from "../cli/shared/folder-options.js";
+import { JSON_FLAG, printJson, printLine } from "../cli/shared/output.js";
+import { formatDeadLetter, formatDeadLetters, jsonDeadLetter } from "./dead-letter-text.js";
+import { addFindOptions, find } from "./find-evicted-dead-letters.js";
+
+type DeadLetterFlags = FolderFlags & { readonly json?: boolean };
+type WriteFlags = DeadLetterFlags & ClientFlags & { readonly all?: boolean; readonly anyway?: boolean };
+
+const COMMAND_MS = 20_000;
+
+export function addDeadLetters(program: Command): void {
+  const command = program
+    .command("dead-letters")
+    .description("show writes that a daemon had to drop, and write them again")
+    .enablePositionalOptions()
+    .addHelpText(
+      "after",
+      `
+A daemon that was disconnected for longer than its peers retain commands replaces its state with a snapshot from a peer. Writes that it had acknowledged and
+that are missing from the snapshot, or may be missing, become dead letters: they are stored in dead-letters/ in its data folder, with their signatures.
+dbsync dead-letters find does the same with entries that an evicted daemon has and no member has.
+Run this on the daemon's machine, as its user or as root; the daemon may be running.
+
+Examples:
+  dbsync dead-letters list --data /var/lib/dbsyncd
+  dbsync dead-letters show 3f2ab9c1 --data /var/lib/dbsyncd
+  dbsync dead-letters write-again 3f2ab9c1 --data /var/lib/dbsyncd -k private.pem
+  dbsync dead-letters remove 3f2ab9c1 --data /var/lib/dbsyncd
+${exitCodeHelp("there is no such dead letter, one was not written, or the folder cannot be read")}`,
+    );
+  addList(command);
+  addFind(command);
+  addShow(command);
+  addWriteAgain(command);
+  addRemove(command);
+}
+
+function subcommand(parent: Command, usage: string, description: string): Command {
+  return addFolderOption(parent.command(usage).description(description)).option(
+    JSON_FLAG,
+    "print a line of JSON for each dead letter, with complete ids and arguments in base64",
+  );
+}
+
+function addList(command: Command): void {
+  subcommand(command, "list", "list all dead letters, oldest first")
+    .addHelpText(
+      "after",
+      `
+States: waiting: not written again yet; written: written again by this program; begun: sent, with an unknown outcome; undecided: the daemon decides at its
+next start.
+Reasons: missing: it is not in the snapshot; possible: it may be in the snapshot, which does not list ids that old; unknown-key: the command
+that added its key is missing too; evicted: its daemon was evicted before a member received it (find).
+
+Examples:
+  dbsync dead-letters list --data /var/lib/dbsyncd
+  dbsync dead-letters list --config /etc/dbsync/dbsyncd.toml --json
+${exitCodeHelp("the folder, or a part of a file of dead letters, cannot be read")}`,
+    )
+    .action(list);
+}
+
+function addFind(command: Command): void {
+  addFindOptions(subcommand(command, "find", "find entries of an evicted daemon that no member has")).action(
+    find,
+  );
+}
+
+function addShow(command: Command): void {
+  subcommand(command, "show <id...>", "show dead letters in full")
+    .usage("[options] <id...>\n\n<id>: its first digits, as list shows them")
+    .addHelpText(
+      "after",
+      `\nExamples:\n  dbsync dead-letters show 3f2ab9c1 --data /var/lib/dbsyncd\n${exitCodeHelp("there is no such dead letter, or the folder cannot be read")}`,
+    )
+    .action(show);
+}
+
+function addRemove(command: Command): void {
+  subcommand(
+    command,
+    "remove <id...>",
+    "remove dead letters permanently, whether they were written again or not",
+  )
+    .addHelpText(
+      "after",
+      `\nExamples:\n  dbsync dead-letters remove 3f2ab9c1 90b4 --data /var/lib/dbsyncd\n${exitCodeHelp("there is no such dead letter (then none is removed), or the folder cannot be read")}`,
+    )
+    .action(remove);
+}
+
+function addWriteAgain(command: Command): void {
+  addClientOptions(
+    subcommand(command, "write-again [id...]", "sign dead letters again and send them"),
+    COMMAND_MS,
+  )
+    .option("--all", "write all waiting dead letters that are certain to be missing, instead of naming ids")
+    .option(
+      "--anyway",
+      "include dead letters that were already written again, that may be in the state, or that take what is there (LPOP)",
+    )
+    .addHelpText(
+      "after",
+      `
+Dead letters are signed with your key (-k) and dated now, because daemons no longer accept the date of the old signature. They are sent one after the
+other, in the order of their old dates. An envelope of several commands is written as one unit, conditions (if) still apply, and times to live start now.
+Each dead letter is marked on the disk before it is sent, so none is sent twice unless you add --anyway. Daemons that were disconnected together have the
+same dead letters, with the same ids: write them again from one folder, and remove them from the other folders.
+
+Examples:
+  dbsync dead-letters write-again 3f2ab9c1 --data /var/lib/dbsyncd -k private.pem
+  dbsync dead-letters write-again --all --config /etc/dbsync/dbsyncd.toml -s 10.0.0.1,10.0.0.2 -k private.pem
+${exitCodeHelp("a dead letter was not written, or may not have been, or still waits after --all, or the folder cannot be read")}`,
+    )
+    .action(writeAgain);
+}
+
+async function list(flags: DeadLetterFlags): Promise<void> {
+  const { listDeadLetters } = await import("../cli/folder/folder-dead-letters.js");
+  const found = await listDeadLetters(flags);
+  if (flags.json) {
+    for (const deadLetter of found.deadLetters) printJson(jsonDeadLetter(deadLetter));
+    for (const { file, bytes, reason } of found.unread) printJson({ unread: file, bytes, reason });
+  } else process.stdout.write(formatDeadLetters(found));
+  if (found.unread.length > 0) process.exitCode = EXIT.failed;
+}
+
+async function show(ids: readonly string[], flags: DeadLetterFlags): Promise<void> {
+  const { showDeadLetters } = await import("../cli/folder/folder-dead-letters.js");
+  for (const deadLetter of await showDeadLetters(ids, flags))
+    if (flags.json) printJson(jsonDeadLetter(deadLetter));
+    else process.stdout.write(formatDeadLetter(deadLetter));
+}
+
+async function remove(ids: readonly string[], flags: DeadLetterFlags): Promise<void> {
+  const { removeDeadLetters } = await import("../cli/folder/folder-dead-letters.js");
+  for (const deadLetter of await removeDeadLetters(ids, flags))
+    if (flags.json) printJson(jsonDeadLetter(deadLetter));
+    else printLine(`removed ${deadLetter.id}`);
+}
+
+async function writeAgain(ids: readonly string[], flags: WriteFlags): Promise<void> {
+  if ((ids.length === 0) === (flags.all !== true))
+    throw new DbsyncError("bad-option", "name dead letters by their ids, or add --all");
+  const { client, key } = openFrom(readSettings({ ...flags, timeout: flags.timeout ?? COMMAND_MS }));
+  if (key.signer === null)
+    throw new DbsyncError("bad-key", "dead letters must be signed again: specify a private key (-k)");
+  const { writeDeadLettersAgain } = await import("../cli/folder/folder-dead-letters.js");
+  const isAnyway = flags.anyway ?? false;
+  const wanted = { ids: flags.all ? null : ids, isAnyway };
+  let count = 0;
+  const waiting = await writeDeadLettersAgain(wanted, flags, async (deadLetter, id) => {
+    count++;
+    const sent = deadLetter === null ? UNREADABLE : await writeOne(client, deadLetter, isAnyway);
+    report(flags, deadLetter?.id ?? id, sent);
+    return sent.outcome;
+  });
+  if (count === 0 && !flags.json) printLine("there is no waiting dead letter that is certain to be missing");
+  if (flags.all && waiting.count > 0) reportWaiting(flags, waiting);
+}
+
+function reportWaiting(flags: DeadLetterFlags, { count, possible }: WaitingDeadLetters): void {
+  process.exitCode = EXIT.failed;
+  if (flags.json) printJson({ waiting: count, possible });
+  else {
+    const [letters, their] = count === 1 ? ["letter", "its"] : ["letters", "their"];
+    const advice =
+      possible === 0
+        ? "run this command again; name those that are undecided, or that take what is there, with --anyway"
+        : `of which ${possible} may be in the state: check ${their} keys (dbsync dead-letters list), then write by id with --anyway, or remove`;
+    printLine(`${count} dead ${letters} still waiting${possible === 0 ? ": " : ", "}${advice}`);
+  }
+}
+
+interface Sent {
+  readonly outcome: DeadLetterOutcome;
+  /** The answer, or the error. */
+  readonly text: string;
+}
+
+async function writeOne(
+  client: ListeningClient,
+  { envelope }: ListedDeadLetter,
+  isAnyway: boolean,
+): Promise<Sent> {
+  if (envelope === null) return UNREADABLE;
+  if (envelope.choices.length > 0 && !isAnyway) return TAKES;
+  const { db, commands, conditions, multi } = envelope;
+  try {
+    const condition = conditions.length === 0 ? {} : { if: conditions };
+    const isOne = commands.length === 1 && !multi;
+    const reply: ReplyValue = isOne
+      ? await client.call(commands[0] ?? [], { db, ...condition })
+      : await client.multi(commands, { db, ...condition });
+    return { outcome: "written", text: reply === null && conditions.length > 0 ? UNMET : replyText(reply) };
+  } catch (problem) {
+    if (!(problem instanceof DbsyncError)) throw problem;
+    return { outcome: problem.effect === "not-applied" ? "unwritten" : "unknown", text: problem.message };
+  }
+}
+
+function report(flags: DeadLetterFlags, id: string, { outcome, text }: Sent): void {
+  if (outcome !== "written") process.exitCode = EXIT.failed;
+  if (flags.json) printJson({ id, outcome, text });
+  else printLine(shownLines(`${id.slice(0, SHORT_DIGITS)} ${OUTCOMES[outcome]}: ${text}`));
+}
+
+function replyText(reply: ReplyValue): string {
+  if (reply === null) return "(nil)";
+  if (reply instanceof Error) return reply.message;
+  return Array.isArray(reply) ? reply.map(replyText).join(", ") : String(reply);
+}
+
+const SHORT_DIGITS = 12;
+const OUTCOMES = {
+  written: "written again",
+  unwritten: "not written",
+  unknown: "may have been written; to send it again add --anyway",
+} as const;
+const UNMET = "(nil): nothing has changed if its condition was not met";
+const TAKES = {
+  outcome: "unwritten",
+  text: "it takes what is there, and would now take something else than its client received: remove what it took (show) by name, such as with LREM, ZREM or XACK, or add --anyway",
+} as const;
+const UNREADABLE = {
+  outcome: "unwritten",
+  text: "its bytes are damaged; another copy may be in replaced/ in the data folder",
+} as const;

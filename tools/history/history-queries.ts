@@ -1,0 +1,63 @@
+/** The requests of `dbsync log`, `blame` and `get --at`, which go to the first daemon that answers. */
+
+import type { Settings } from "../../client/settings/client-settings.js";
+import { DbsyncError } from "../../client/shared/errors.js";
+import type { ReplyValue } from "../../client/shared/reply-value.js";
+import type { Address } from "../../client/shared/server-list.js";
+import { queryEach } from "../cli/keys/fetch-key-rings.js";
+import { ADMINISTRATOR_HINT, explainErrors, type Hint } from "../cli/keys/key-errors.js";
+import { type ClientFlags, openFrom, readSettings } from "../cli/shared/client-options.js";
+import { warnIfCatchingUp } from "../cli/shared/wait-for-catch-up.js";
+import { textsOf } from "./binary-text.js";
+
+/** Time limit for an answer, in milliseconds. It is long because a fold takes time; daemons have the same limit. */
+export const HISTORY_TIMEOUT_MS = 20_000;
+
+/**
+ * Sends a command to one daemon after another until one answers. Strings of the reply that are not UTF-8 are Buffers.
+ */
+export type HistoryQuery = (command: readonly string[]) => Promise<{ address: string; reply: ReplyValue }>;
+
+const HINTS: readonly Hint[] = [
+  [/none is set; specify an administrator/, ADMINISTRATOR_HINT],
+  [/TIMELINE is answered by|unknown command .*TIMELINE/i, "start the daemon with --data DIR, or with --peer"],
+  [/NOPERM/, `this key has no permission for that: ${ADMINISTRATOR_HINT}`],
+  [/unknown-key/, `the daemons do not know this key: ${ADMINISTRATOR_HINT}`],
+  [
+    /requires version 2|speaks (only )?version 1|only RSA keys/,
+    "TIMELINE commands need version 2 of the protocol: update the daemons, and start them with keys",
+  ],
+];
+
+/** Runs an action as an administrator; errors are printed with a hint. */
+export function queryHistory(
+  flags: ClientFlags,
+  act: (query: HistoryQuery, settings: Settings) => Promise<void>,
+): Promise<void> {
+  return explainErrors(
+    flags,
+    async () => {
+      const settings = readSettings({ ...flags, timeout: flags.timeout ?? HISTORY_TIMEOUT_MS });
+      if (settings.key === null)
+        throw new DbsyncError("bad-key", "none is set; specify an administrator's private key (-k)");
+      const { key } = openFrom(settings);
+      const queried = new Set<Address>();
+      await act(async (command) => {
+        let failure: Error | null = null;
+        for (const server of settings.servers) {
+          const [answer] = await queryEach({ ...settings, servers: [server] }, key, command, {
+            buffers: true,
+          });
+          if (answer?.error === null) {
+            if (!queried.has(server)) await warnIfCatchingUp([server], "entries");
+            queried.add(server);
+            return { ...answer, reply: textsOf(answer.reply) };
+          }
+          failure ??= answer?.error ?? null;
+        }
+        throw failure;
+      }, settings);
+    },
+    HINTS,
+  );
+}

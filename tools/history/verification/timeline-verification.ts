@@ -1,0 +1,287 @@
+/**
+ * Verifies a complete timeline, even while a daemon uses it: the bytes, id, audience and signature of each entry, and
+ * the outcome of each unit. Folding the entries again must yield exactly the states in the snapshots.
+ */
+import { createHash } from "node:crypto";
+import { type Outcome, outcomeOf } from "../../../cluster/history/unit-report.js";
+import { certificateProblem } from "../../../cluster/members/check-certificate.js";
+import { readListHistory } from "../../../cluster/members/list-history.js";
+import { hashOf } from "../../../engine/trust/identity.js";
+import type { Signers } from "../../../engine/trust/signers.js";
+import { bytesOf } from "../../../protocol/byte-string.js";
+import { readCertificate } from "../../../protocol/members/decision-votes.js";
+import { finish } from "../../../protocol/steps.js";
+import { readDecision } from "../../../protocol/version-2/decision-body.js";
+import { dateText, hexOf, signedPieces } from "../../../protocol/version-2/envelope.js";
+import { canonicalRing, canonicalState } from "../../../store/canonical-state.js";
+import { DATABASES_DEFAULT, Database } from "../../../store/database.js";
+import type { KeyRing } from "../../../store/key-ring.js";
+import type { FolderView } from "../../../timeline/disk/folder-view.js";
+import {
+  type Entry,
+  firstOrderKeyBytes,
+  type OrderKey,
+  readOrderKey,
+  type SignedBytes,
+} from "../../../timeline/entries/entry.js";
+import { isRingEntry } from "../../../timeline/entries/recorded-envelopes.js";
+import type { Storage } from "../../../timeline/entries/storage.js";
+import { readEntry, readValue } from "../../../timeline/entries/stored-value.js";
+import { Fold } from "../../../timeline/fold/fold.js";
+import { recalledUnits } from "../../../timeline/history-fold.js";
+import { standstillOf } from "../../../timeline/semantics-standstill.js";
+import { DamagedSnapshot, readSnapshot } from "../../../timeline/snapshots/snapshot.js";
+import type { Snapshots } from "../../../timeline/snapshots/snapshot-files.js";
+import { storedSnapshots } from "../../../timeline/snapshots/snapshot-schedule.js";
+import type { OpenedBackup } from "../../backup/file/opened-backup.js";
+
+/** Thrown if a timeline cannot be verified. The message states the reason, and what to do. */
+export class NotChecked extends Error {
+  override readonly name = "NotChecked";
+}
+
+export type FaultKind =
+  | "damaged"
+  | "damaged-file"
+  | "damaged-page"
+  | "damaged-log"
+  | "wrong-id"
+  | "wrong-cluster"
+  | "unknown-signer"
+  | "bad-signature"
+  | "damaged-snapshot"
+  | "wrong-snapshot"
+  | "damaged-backup"
+  | "no-beginning";
+
+export interface Fault {
+  readonly kind: FaultKind;
+  /** The location, in human-readable form. */
+  readonly where: string;
+}
+
+export interface VerificationReport {
+  readonly entries: number;
+  /** The number of entries that change the key ring. */
+  readonly ringEntries: number;
+  /** The dates of the first and the last entry, or null if there are none. */
+  readonly first: number | null;
+  readonly last: number | null;
+  readonly units: Readonly<Record<Outcome, number>>;
+  /** A description of the first entry with a malformed unit, or null if there is none. */
+  readonly firstMalformed: string | null;
+  /** The number of valid signatures. */
+  readonly signatures: number;
+  /**
+   * The date of the snapshot that the fold began with because earlier entries are pruned, or null if it began empty.
+   */
+  readonly begins: number | null;
+  /** The dates of the snapshots that equal the folded state. */
+  readonly snapshots: readonly number[];
+  /** SHA-256 of the state at the end, data and keys; hexadecimal. */
+  readonly state: string;
+  readonly faultCount: number;
+  /** The first faults. */
+  readonly faults: readonly Fault[];
+}
+
+/** The maximum number of faults that are named individually. */
+export const FAULTS_MAX = 100;
+/**
+ * The maximum number of entries with an unknown signer that are checked again at the end, when the key ring includes
+ * the keys that were added at later dates.
+ */
+const UNKNOWN_MAX = 10_000;
+const PROGRESS_EVERY = 1000;
+
+export class Verification {
+  readonly #storage: Storage | FolderView | OpenedBackup;
+  readonly #snapshots: Snapshots | OpenedBackup | null;
+  readonly #signers: Signers;
+  readonly #lists: ReturnType<typeof readListHistory>;
+  readonly #onProgress: (entries: number) => void;
+  readonly #faults: Fault[] = [];
+  readonly #unknown: Entry[] = [];
+  readonly #units = { applied: 0, error: 0, denied: 0, unmet: 0, malformed: 0 };
+  readonly #compared: number[] = [];
+  #faultCount = 0;
+  #entries = 0;
+  #ringEntries = 0;
+  #signatures = 0;
+  #first: number | null = null;
+  #last: number | null = null;
+  #firstMalformed: string | null = null;
+
+  /**
+   * @param snapshots  the folder's snapshots, or null if it has none
+   * @param onProgress  receives the number of entries checked so far, every thousand entries
+   */
+  constructor(
+    storage: Storage | FolderView | OpenedBackup,
+    snapshots: Snapshots | OpenedBackup | null,
+    signers: Signers,
+    onProgress: (entries: number) => void,
+  ) {
+    this.#storage = storage;
+    this.#lists = readListHistory(storage.mark("lists"));
+    this.#snapshots = snapshots;
+    this.#signers = signers;
+    this.#onProgress = onProgress;
+  }
+
+  /** @throws NotChecked  this release does not know the meaning of its commands */
+  run(): VerificationReport {
+    const files = new Set(this.#snapshots?.list() ?? []);
+    const dates = storedSnapshots(this.#storage)
+      .filter((date) => files.has(date))
+      .sort((a, b) => a - b);
+    const { fold, begins } = this.#begin(dates);
+    requireMeaning(fold);
+    const left = begins === null ? dates : dates.filter((date) => date > begins);
+    for (const [orderKey, value] of this.#storage.entries(firstOrderKeyBytes(fold.cutAt + 1), null)) {
+      const found = readOrderKey(orderKey);
+      while (left[0] !== undefined && left[0] < found.at) this.#compare(fold, left.shift() as number);
+      this.#check(fold, found, value);
+    }
+    for (const date of left) this.#compare(fold, date);
+    for (const entry of this.#unknown) this.#checkSignature(entry, fold.ring, null);
+    return this.#report(fold, begins);
+  }
+
+  /** Begins with an empty state, or with the oldest snapshot if the entries before it are pruned. */
+  #begin(dates: readonly number[]): { fold: Fold; begins: number | null } {
+    if (this.#storage.mark("pruned") !== null) {
+      for (const date of dates) {
+        const found = this.#restore(date);
+        if (found !== null) return { fold: new Fold({ ...found, cutAt: date }), begins: date };
+      }
+      this.#fault("no-beginning", "the first entries are no longer stored, and no snapshot contains them");
+    }
+    const database = new Database({ databases: DATABASES_DEFAULT });
+    const fold = new Fold({ database, ring: this.#signers.makeRing(), cutAt: -1 });
+    return { fold, begins: null };
+  }
+
+  #check(fold: Fold, orderKey: OrderKey, value: Buffer): void {
+    if (++this.#entries % PROGRESS_EVERY === 0) this.#onProgress(this.#entries);
+    this.#first ??= orderKey.at;
+    this.#last = orderKey.at;
+    const entry = readEntry(orderKey, value, hashOf);
+    if (entry === null) {
+      this.#fault(readValue(value) === null ? "damaged" : "wrong-id", nameOf(orderKey));
+      return;
+    }
+    if (isRingEntry(entry.envelope)) this.#ringEntries++;
+    const { cluster, decided } = entry.envelope;
+    if (cluster !== this.#signers.cluster && decided?.signed !== null)
+      this.#fault("wrong-cluster", nameOf(orderKey));
+    const { answers } = fold.replay(entry);
+    requireMeaning(fold);
+    for (const unit of recalledUnits(entry, answers)) {
+      const outcome = outcomeOf(unit);
+      this.#units[outcome]++;
+      if (outcome === "malformed") this.#firstMalformed ??= nameOf(orderKey);
+    }
+    this.#checkSignature(entry, fold.ring, this.#unknown);
+  }
+
+  /** @param later  receives entries whose signer is not known yet, or null if all signers should be known by now */
+  #checkSignature(entry: Entry, ring: KeyRing, later: Entry[] | null): void {
+    const { id, envelope } = entry;
+    const signed = envelope.decided === null ? entry : this.#decidedUnit(entry);
+    if (signed === null) return;
+    // `spkiOf` also returns a key that an entry has named but that was never authorized. Members verify signatures in
+    // the same way, and the fold then denies the units that such a key has signed.
+    const spki = ring.spkiOf(envelope);
+    if (spki === undefined) {
+      if (later !== null && later.length < UNKNOWN_MAX) later.push(entry);
+      else this.#fault("unknown-signer", nameOf({ ...envelope, id }));
+      return;
+    }
+    const signer = { id: envelope.key, spki };
+    if (this.#signers.verify(signer, signed, hashOf(...signedPieces(signed.body)))) this.#signatures++;
+    else this.#fault("bad-signature", nameOf({ ...envelope, id }));
+  }
+
+  /**
+   * Checks the votes for a decision. @returns the envelope that its client has signed, or null if there is none, or the
+   * votes are not valid
+   */
+  #decidedUnit({ id, body, signature, envelope }: Entry): SignedBytes | null {
+    const { slot, unit } = readDecision(body);
+    const certificate = readCertificate(signature);
+    const list = certificate === null ? undefined : this.#lists.get(certificate.ballot.listHash);
+    const verify = this.#signers.verifyBy.bind(this.#signers);
+    const isValid =
+      certificate !== null &&
+      list !== undefined &&
+      certificateProblem(certificate, { slot, id }, list.list, verify) === null;
+    if (isValid) return unit;
+    this.#fault("bad-signature", nameOf({ ...envelope, id }));
+    return null;
+  }
+
+  #compare(fold: Fold, date: number): void {
+    const restored = this.#restore(date);
+    if (restored === null) return;
+    fold.cut(date);
+    fold.dropExpired(Number.POSITIVE_INFINITY);
+    if (digestOf(restored) === digestOf(fold)) this.#compared.push(date);
+    else this.#fault("wrong-snapshot", `of ${dateText(date)}`);
+  }
+
+  /** Restores a snapshot, or returns null if it is damaged or was pruned. */
+  #restore(date: number): { database: Database; ring: KeyRing } | null {
+    try {
+      const chunks = this.#snapshots?.read(date) ?? null;
+      // The daemon has removed it in the meantime.
+      if (chunks === null && !storedSnapshots(this.#storage).includes(date)) return null;
+      if (chunks === null) throw new DamagedSnapshot("it does not exist");
+      const { makeRing: genesis } = this.#signers;
+      return finish(readSnapshot(chunks, { genesis, databases: DATABASES_DEFAULT, hash: hashOf }));
+    } catch (problem) {
+      if (!(problem instanceof DamagedSnapshot)) throw problem;
+      this.#fault("damaged-snapshot", `of ${dateText(date)}: ${problem.message}`);
+      return null;
+    }
+  }
+
+  #fault(kind: FaultKind, where: string): void {
+    this.#faultCount++;
+    if (this.#faults.length < FAULTS_MAX) this.#faults.push({ kind, where });
+  }
+
+  #report(fold: Fold, begins: number | null): VerificationReport {
+    fold.dropExpired(Number.POSITIVE_INFINITY);
+    return {
+      entries: this.#entries,
+      ringEntries: this.#ringEntries,
+      first: this.#first,
+      last: this.#last,
+      units: this.#units,
+      firstMalformed: this.#firstMalformed,
+      signatures: this.#signatures,
+      begins,
+      snapshots: this.#compared,
+      state: digestOf(fold),
+      faultCount: this.#faultCount,
+      faults: this.#faults,
+    };
+  }
+}
+
+/** @throws NotChecked  the commands' meaning is unknown */
+function requireMeaning(fold: Fold): void {
+  const standstill = standstillOf(fold);
+  if (standstill !== null) throw new NotChecked(`It cannot be checked: ${standstill}.`);
+}
+
+const nameOf = ({ at, id }: OrderKey): string => `${dateText(at)} ${hexOf(id)}`;
+
+/** Returns the digest of a state; equal states have the same digest. */
+function digestOf({ database, ring }: { readonly database: Database; readonly ring: KeyRing }): string {
+  const hash = createHash("sha256");
+  for (const line of canonicalState(database)) hash.update(`${line}\n`, "latin1");
+  for (const line of canonicalRing(ring)) hash.update(`${line}\n`, "latin1");
+  return hexOf(bytesOf(hash.digest()));
+}

@@ -1,0 +1,105 @@
+/** The metrics of a balancer. `npm run tables` writes them into docs/proxy.md. */
+import { type Metrics, type Sample, single, type ValueMetric } from "../../admin/http/metric.js";
+import type { BalancedServer } from "../balancer/balanced-server.js";
+import type { StatementCounts } from "../balancer/statement-counts.js";
+import type { ClientCounts } from "./client-counts.js";
+
+export interface BalancerSources {
+  readonly servers: readonly BalancedServer[];
+  readonly counts: StatementCounts;
+  readonly clients: ClientCounts;
+  readonly bufferedBytes: () => number;
+}
+
+type Row = ValueMetric<BalancerSources>;
+
+const one = single<BalancerSources>;
+
+const perServer = (type: Row["type"], help: string, read: (server: BalancedServer) => number): Row => ({
+  type,
+  help,
+  labels: ["server"],
+  read: ({ servers }) => servers.map((server) => ({ labels: { server: server.id }, value: read(server) })),
+});
+
+const labelled = (label: string, entries: Iterable<readonly [string, number]>): Sample<number>[] =>
+  [...entries].map(([name, value]) => ({ labels: { [label]: name }, value }));
+
+export const BALANCER_METRICS = {
+  dbsync_proxy_statements_total: {
+    type: "counter",
+    labels: ["kind"],
+    help: "Statements from clients, by kind (read, write, use, connection).",
+    read: ({ counts }) => labelled("kind", Object.entries(counts.statements)),
+  },
+  dbsync_proxy_errors_total: one(
+    "counter",
+    "Error answers from servers or from the proxy.",
+    ({ clients }) => clients.errors,
+  ),
+  dbsync_proxy_retried_reads_total: one(
+    "counter",
+    "Reads that a server other than the first one answered.",
+    ({ counts }) => counts.retried,
+  ),
+  dbsync_proxy_moved_writes_total: one(
+    "counter",
+    "Writes that were sent to another server because the previous one had certainly not received them.",
+    ({ counts }) => counts.moved,
+  ),
+  dbsync_proxy_unknown_writes_total: one(
+    "counter",
+    "Writes that were answered with an error because it is not known whether they were executed.",
+    ({ counts }) => counts.unknown,
+  ),
+  dbsync_proxy_unreached_total: one(
+    "counter",
+    "Statements that could not be sent to any server.",
+    ({ counts }) => counts.unreached,
+  ),
+  dbsync_proxy_connections: one("gauge", "Connected clients.", ({ clients }) => clients.connections),
+  dbsync_proxy_connections_opened_total: one(
+    "counter",
+    "Clients that have connected.",
+    ({ clients }) => clients.opened,
+  ),
+  dbsync_proxy_refusals_total: {
+    type: "counter",
+    labels: ["reason"],
+    help: "Clients that were rejected or disconnected, by reason.",
+    read: ({ clients }) => labelled("reason", clients.refusals),
+  },
+  dbsync_proxy_buffered_bytes: one(
+    "gauge",
+    "Bytes of unfinished statements and unread answers.",
+    ({ bufferedBytes }) => bufferedBytes(),
+  ),
+  dbsync_proxy_server_up: perServer("gauge", "1 while the server answers, otherwise 0.", ({ isUp }) =>
+    isUp ? 1 : 0,
+  ),
+  dbsync_proxy_server_connections: perServer(
+    "gauge",
+    "Connections to the server.",
+    ({ upstream }) => upstream.connections,
+  ),
+  dbsync_proxy_server_waiting: perServer(
+    "gauge",
+    "Statements that wait for a connection to the server.",
+    ({ upstream }) => upstream.waiting,
+  ),
+  dbsync_proxy_server_answered_total: perServer(
+    "counter",
+    "Statements that the server has answered.",
+    ({ answered }) => answered,
+  ),
+  dbsync_proxy_server_unreached_total: perServer(
+    "counter",
+    "Statements that the server has certainly not received.",
+    ({ unreached }) => unreached,
+  ),
+  dbsync_proxy_server_unknown_total: perServer(
+    "counter",
+    "Statements whose outcome on the server is unknown.",
+    ({ unknown }) => unknown,
+  ),
+} as const satisfies Metrics<BalancerSources>;

@@ -1,0 +1,130 @@
+/**
+ * Serves the requests of one client of a cache. Reads are answered from the cache or by the server; the server receives
+ * equal reads that arrive together only once. All other statements are forwarded unchanged. Before the client receives
+ * the answer to such a statement, the cache removes the stored answers that the statement may have made outdated.
+ */
+import type { ByteString } from "../../../protocol/byte-string.js";
+import type { LineSession } from "../clients/line-dialect.js";
+import { type AffectedObjects, statementKind } from "../routing/statement-kind.js";
+import { failureFrame, mayHaveUnknownOutcome } from "../upstream/failure-frame.js";
+import type { UpstreamOutcome } from "../upstream/statement-outcome.js";
+import type { UpstreamServer } from "../upstream/upstream-server.js";
+import { NEW_SESSION, sessionAfter, type UpstreamSession } from "../upstream/upstream-session.js";
+import type { AnswerStore, Fetched } from "./answer-store.js";
+import type { CacheFigures } from "./cache-figures.js";
+import { tagsOfRead, tagsOfViews, tagsOfWrite } from "./statement-tags.js";
+import { VIEWS, viewNamesIn } from "./view-names.js";
+
+/** The prefix of an answer to a read. A message is never such an answer. */
+const RELATION = "RELATION_JSON_PAGE ";
+
+export class CacheSession implements LineSession {
+  readonly #server: UpstreamServer;
+  readonly #store: AnswerStore<UpstreamOutcome>;
+  readonly #figures: CacheFigures;
+  readonly #distrustMs: number;
+  #session: UpstreamSession = NEW_SESSION;
+  /** The prefix of the cache's keys. It prevents a client from receiving an answer for another user or database. */
+  #prefix = prefixOf(NEW_SESSION);
+
+  /**
+   * Creates a session.
+   * @param distrustMs  the milliseconds within which a write whose answer was lost may still be executed
+   */
+  constructor(
+    server: UpstreamServer,
+    store: AnswerStore<UpstreamOutcome>,
+    figures: CacheFigures,
+    distrustMs: number,
+  ) {
+    this.#server = server;
+    this.#store = store;
+    this.#figures = figures;
+    this.#distrustMs = distrustMs;
+  }
+
+  serve(statement: ByteString): ByteString | Promise<ByteString> {
+    return this.#store.get(this.#prefix + statement) ?? this.#execute(statement);
+  }
+
+  async #execute(statement: ByteString): Promise<ByteString> {
+    const kind = statementKind(statement);
+    const isRead = kind.kind === "read";
+    const outcome = isRead
+      ? await this.#read(statement, kind.affected)
+      : await this.#forward(statement, kind.kind === "write" ? kind.affected : null);
+    if (outcome.kind === "answered") return outcome.frame.bytes;
+    const server = this.#server;
+    const figures = this.#figures;
+    figures.failed++;
+    return failureFrame(outcome, server.serverAddress.text, kind.kind !== "write");
+  }
+
+  #read(statement: ByteString, affected: AffectedObjects): Promise<UpstreamOutcome> {
+    const session = this.#session;
+    const store = this.#store;
+    const stored = store.peek(this.#prefix + VIEWS);
+    const known = stored === undefined ? null : viewNamesIn({ bytes: stored, isError: false });
+    // Until the views are known, any write to the database invalidates the answer.
+    const tags = tagsOfRead(affected, session.database, known);
+    return store.fetch(this.#prefix + statement, tags, async () => {
+      const answer = this.#executeWithRetry(session, statement);
+      if (stored !== undefined || affected.kind !== "tables" || affected.names.size === 0)
+        return fetched(await answer, tags);
+      const [result, names] = await Promise.all([answer, this.#views()]);
+      return fetched(result, tagsOfRead(affected, session.database, names));
+    });
+  }
+
+  /** Returns the names of the database's views; null if they are not known. */
+  async #views(): Promise<ReadonlySet<ByteString> | null> {
+    const session = this.#session;
+    if (session.database === "") return null;
+    const tags = tagsOfViews(session.database);
+    const load = async () => fetched(await this.#executeWithRetry(session, VIEWS), tags);
+    const outcome = await this.#store.fetch(this.#prefix + VIEWS, tags, load);
+    return outcome.kind === "answered" ? viewNamesIn(outcome.frame) : null;
+  }
+
+  /** Tries a read twice, because the server may have closed a connection while it was idle. */
+  async #executeWithRetry(session: UpstreamSession, statement: ByteString): Promise<UpstreamOutcome> {
+    const server = this.#server;
+    const outcome = await server.execute(session, statement);
+    const isStale = outcome.kind === "failed" && outcome.why === "lost";
+    return isStale ? server.execute(session, statement) : outcome;
+  }
+
+  /** Forwards a statement. @param affected  the objects that it changes, or null if it changes only its connection */
+  async #forward(statement: ByteString, affected: AffectedObjects | null): Promise<UpstreamOutcome> {
+    const server = this.#server;
+    const store = this.#store;
+    const figures = this.#figures;
+    const distrustMs = this.#distrustMs;
+    figures.forwarded++;
+    const { database } = this.#session;
+    const outcome = await server.execute(this.#session, statement);
+    const tags = affected === null ? [] : tagsOfWrite(affected, database);
+    if (outcome.kind === "answered") {
+      if (mayHaveUnknownOutcome(outcome.frame.bytes)) store.distrust(tags, distrustMs);
+      else store.empty(tags);
+      this.#enter(sessionAfter(this.#session, statement, outcome.frame));
+    } else if (outcome.reached === "unknown") store.distrust(tags, distrustMs);
+    return outcome;
+  }
+
+  #enter(session: UpstreamSession): void {
+    if (session === this.#session) return;
+    this.#session = session;
+    this.#prefix = prefixOf(session);
+  }
+}
+
+function fetched(result: UpstreamOutcome, tags: readonly string[]): Fetched<UpstreamOutcome> {
+  const isCacheable =
+    result.kind === "answered" && !result.frame.isError && result.frame.bytes.startsWith(RELATION);
+  return { result, entry: isCacheable ? { answer: result.frame.bytes, tags } : null };
+}
+
+/** Returns the prefix for a session. The end of the JSON text shows where the statement begins. */
+const prefixOf = ({ login, pages, database }: UpstreamSession): ByteString =>
+  JSON.stringify([login, pages, database]);

@@ -1,0 +1,41 @@
+/** The listener of a proxy for the SQL line protocol. */
+import type { Logger } from "pino";
+import { ClientConnection } from "../../../net/connections/client-connection.js";
+import { CONNECTION_REFUSALS } from "../../../net/connections/connection-refusals.js";
+import { SharedInput } from "../../../net/connections/shared-read-buffer.js";
+import { SocketListener } from "../../../net/connections/socket-listener.js";
+import type { Environment } from "../../../net/process/clock-and-randomness.js";
+import { FULL_FRAME } from "../../../protocol/sql-frames.js";
+import type { ClientLimits } from "./client-limits.js";
+import { LINE_LISTENER, LineDialect, type LineObserver, type LineSession } from "./line-dialect.js";
+
+export interface LineListenerParts {
+  /** An address, not a name. */
+  readonly address: string;
+  /** The port; 0: any free one. */
+  readonly port: number;
+  readonly limits: ClientLimits;
+  readonly observer: LineObserver;
+  readonly environment: Environment;
+  readonly log: Logger;
+  /** Creates the session of a new client. */
+  readonly makeSession: () => LineSession;
+}
+
+export class LineListener extends SocketListener<ClientLimits, LineObserver> {
+  constructor({ makeSession, ...parts }: LineListenerParts) {
+    super({
+      ...parts,
+      name: LINE_LISTENER,
+      options: { address: "--listen", port: "--listen" },
+      gate: null,
+      fullText: FULL_FRAME,
+      refusals: CONNECTION_REFUSALS,
+      connector(host) {
+        const input = new SharedInput();
+        return (socket) =>
+          new ClientConnection(input.take(socket), host, () => new LineDialect(host, makeSession()));
+      },
+    });
+  }
+}
