@@ -6,7 +6,7 @@
 
 import { randomBytes } from "node:crypto";
 import { bytesOf } from "../protocol/byte-string.js";
-import { exchange, Holder } from "../test/timeline/support/members.js";
+import { exchange, Holder } from "../test/daemon/timeline/support/members.js";
 import { cpuSeconds, mainThreadSeconds, verifySeconds } from "./daemon-cpu.js";
 import { type Server, startDaemon } from "./processes.js";
 import { machine, report, table } from "./report.js";

@@ -30,9 +30,9 @@ const PAUSE_MS = 30;
 const SETTLE_MS = 4;
 /** The number of times that the probe is read again after the daemon has written an entry to its log. */
 const READS_AFTER_LOG = 4;
-const LOG_FILE = "timeline/disk/write-ahead-log.js";
+const LOG_FILE = "daemon/timeline/disk/write-ahead-log.js";
 const PROBED = [
-  ...["--import", join(buildRoot, "bench/path-probe.js"), join(buildRoot, "daemon/main.js")],
+  ...["--import", join(buildRoot, "bench/path-probe.js"), join(buildRoot, "daemon/program/main.js")],
   ...["--log-format", "json"],
 ];
 

@@ -5,18 +5,18 @@
 import { randomBytes } from "node:crypto";
 import { mkdirSync } from "node:fs";
 import { pino } from "pino";
-import { hashOf } from "../engine/trust/identity.js";
-import { loadSigners } from "../engine/trust/load-signers.js";
-import type { Signers } from "../engine/trust/signers.js";
+import { hashOf } from "../daemon/engine/trust/identity.js";
+import { loadSigners } from "../daemon/engine/trust/load-signers.js";
+import type { Signers } from "../daemon/engine/trust/signers.js";
+import type { KeyRing } from "../daemon/store/key-ring.js";
+import { DiskStorage } from "../daemon/timeline/disk/disk-storage.js";
+import { type Entry, writeOrderKey } from "../daemon/timeline/entries/entry.js";
+import { writeValue } from "../daemon/timeline/entries/stored-value.js";
 import { signEnvelopeAsync } from "../keys/sign.js";
 import { type ByteString, bytesOf } from "../protocol/byte-string.js";
 import { writeCommand } from "../protocol/resp/resp-writer.js";
 import { NONCE_BYTES, SEQ_MAX, signedBytes } from "../protocol/version-2/envelope.js";
 import { writeBody } from "../protocol/version-2/envelope-body.js";
-import type { KeyRing } from "../store/key-ring.js";
-import { DiskStorage } from "../timeline/disk/disk-storage.js";
-import { type Entry, writeOrderKey } from "../timeline/entries/entry.js";
-import { writeValue } from "../timeline/entries/stored-value.js";
 import type { Workspace } from "./timeline-daemons.js";
 
 export interface DataPlan {

@@ -1,14 +1,14 @@
 /** The interface of the daemon for its listeners, which do not know the daemon's components. */
 
-import type { WorkingMemoryFigures } from "../engine/backends/working-memory.js";
-import type { Channels } from "../engine/channels/channels.js";
-import type { SlowLog } from "../engine/slow-log/slow-log.js";
-import type { DurableCopies } from "../engine/users/durable-copies.js";
-import type { LogLevel } from "../net/process/log.js";
-import type { EvictionPolicy } from "../options/eviction-policy.js";
-import type { Settings } from "../options/settings.js";
+import type { WorkingMemoryFigures } from "../daemon/engine/backends/working-memory.js";
+import type { Channels } from "../daemon/engine/channels/channels.js";
+import type { SlowLog } from "../daemon/engine/slow-log/slow-log.js";
+import type { DurableCopies } from "../daemon/engine/users/durable-copies.js";
+import type { JsonReplicaFigures } from "../daemon/listener/json-replica-figures.js";
+import type { LogLevel } from "../daemon/net/process/log.js";
+import type { EvictionPolicy } from "../daemon/options/eviction-policy.js";
+import type { Settings } from "../daemon/options/settings.js";
 import type { DaemonCondition } from "../protocol/daemon-states.js";
-import type { JsonReplicaFigures } from "./json-replica-figures.js";
 
 /** The memory limit and memory usage, for CONFIG and INFO. */
 export interface MemorySettings {

@@ -2,9 +2,9 @@
  * A dialect whose session handles logins and answers requests, one after the other. The dialect counts the answered
  * requests.
  */
-import type { UserCommands } from "../engine/users/user-commands.js";
-import { type Answer, type ClientDoing, Dialect } from "../net/connections/dialect.js";
-import type { DaemonSocketHost } from "./daemon-listener.js";
+import type { UserCommands } from "../daemon/engine/users/user-commands.js";
+import type { DaemonSocketHost } from "../daemon/listener/daemon-listener.js";
+import { type Answer, type ClientDoing, Dialect } from "../daemon/net/connections/dialect.js";
 
 export interface AnsweringSession<Request, Reply> {
   readonly commands: UserCommands;

@@ -3,15 +3,19 @@
  * protocols.
  */
 import type { Socket } from "node:net";
-import type { MemoryLimit } from "../engine/memory/memory-limit.js";
-import type { CommandPath } from "../engine/users/command-path.js";
-import type { Users } from "../engine/users/users.js";
-import { ClientConnection } from "../net/connections/client-connection.js";
-import type { Dialect } from "../net/connections/dialect.js";
-import { SharedInput } from "../net/connections/shared-read-buffer.js";
-import type { UserListenerName } from "../options/settings.js";
+import type { MemoryLimit } from "../daemon/engine/memory/memory-limit.js";
+import type { CommandPath } from "../daemon/engine/users/command-path.js";
+import type { Users } from "../daemon/engine/users/users.js";
+import {
+  DaemonListener,
+  type DaemonListenerParts,
+  type DaemonSocketHost,
+} from "../daemon/listener/daemon-listener.js";
+import { ClientConnection } from "../daemon/net/connections/client-connection.js";
+import type { Dialect } from "../daemon/net/connections/dialect.js";
+import { SharedInput } from "../daemon/net/connections/shared-read-buffer.js";
+import type { UserListenerName } from "../daemon/options/settings.js";
 import type { DaemonInterface } from "./daemon-interface.js";
-import { DaemonListener, type DaemonListenerParts, type DaemonSocketHost } from "./daemon-listener.js";
 
 export interface UserListenerParts
   extends Omit<DaemonListenerParts, "name" | "options" | "fullText" | "connector"> {

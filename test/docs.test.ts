@@ -336,7 +336,7 @@ test("docs/architecture.md names only existing files", () => {
 
 test("the reading order of README.md names only existing files", () => {
   const [, order = ""] = readDocument("README.md").split("## Reading the code");
-  const steps = [...order.matchAll(/^\d\. \[(\w+)\/\]([\s\S]*?)(?=^\d\. |$(?![\s\S]))/gm)];
+  const steps = [...order.matchAll(/^\d\. \[([\w/]+)\/\]([\s\S]*?)(?=^\d\. |$(?![\s\S]))/gm)];
   assert.equal(steps.length, 9);
   for (const [, folder = "", text = ""] of steps) {
     for (const [, file = ""] of text.matchAll(/`([\w/-]+\.ts)`/g)) {

@@ -17,12 +17,12 @@ import { buildRoot } from "./support/repository.js";
 test("a word in the name of a parent folder selects no test file", () => {
   const above = mkdtempSync(join(tmpdir(), "dbsync-above-"));
   const folder = join(above, "faults");
-  mkdirSync(join(folder, "test/store"), { recursive: true });
+  mkdirSync(join(folder, "test/daemon/store"), { recursive: true });
   writeFileSync(join(folder, "package.json"), '{ "name": "dbsyncd", "type": "module" }');
   for (const file of ["run.js", "run-files.js"])
     cpSync(join(buildRoot, "test", file), join(folder, "test", file));
   cpSync(join(buildRoot, "test/support"), join(folder, "test/support"), { recursive: true });
-  writeFileSync(join(folder, "test/store/empty.test.js"), "");
+  writeFileSync(join(folder, "test/daemon/store/empty.test.js"), "");
   mkdirSync(join(folder, "test/libraries/npm"), { recursive: true });
   writeFileSync(join(folder, "test/libraries/npm/package.json"), '{ "dependencies": {} }');
   const { NODE_TEST_CONTEXT: _, ...env } = process.env;
@@ -31,7 +31,7 @@ test("a word in the name of a parent folder selects no test file", () => {
   const byFolder = run("faults");
   assert.equal(byFolder.status, 2, byFolder.stdout);
   assert.match(byFolder.stderr, /No path of a test file below test\/ contains faults\./);
-  const byFile = run("store/");
+  const byFile = run("daemon/store/");
   assert.equal(byFile.status, 0, byFile.stderr);
   rmSync(above, { recursive: true });
 });

@@ -3,9 +3,9 @@
  * with the original, clients may be silent for any length of time between lines, but not within a line.
  */
 
-import { type Answer, type Closing, closing } from "../../net/connections/dialect.js";
-import { isTextByte } from "../../net/connections/first-byte.js";
-import { type ForeignClient, foreignClient } from "../../net/connections/foreign-client.js";
+import { type Answer, type Closing, closing } from "../../daemon/net/connections/dialect.js";
+import { isTextByte } from "../../daemon/net/connections/first-byte.js";
+import { type ForeignClient, foreignClient } from "../../daemon/net/connections/foreign-client.js";
 import { JsonLineParser } from "../../protocol/json/json-lines.js";
 import { SessionDialect } from "../session-dialect.js";
 import type { UserSocketHost } from "../user-listener.js";

@@ -1,7 +1,7 @@
 /** The JSON listener, for clients of php-dbsync's replicated in-memory database. */
 
-import type { Limits } from "../../options/limits.js";
-import type { JsonReplicaFigures } from "../json-replica-figures.js";
+import type { JsonReplicaFigures } from "../../daemon/listener/json-replica-figures.js";
+import type { Limits } from "../../daemon/options/limits.js";
 import { UserListener, type UserListenerParts } from "../user-listener.js";
 import { RefusedRequests } from "./actions/forwarded-writes.js";
 import { JSON_LISTENER, JsonDialect } from "./json-dialect.js";

@@ -1,7 +1,7 @@
 /** The session of a JSON connection: requests in, answers out. It does not handle bytes. */
 
 import { isUtf8 } from "node:buffer";
-import type { UserCommands } from "../../engine/users/user-commands.js";
+import type { UserCommands } from "../../daemon/engine/users/user-commands.js";
 import { textOfBytes } from "../../protocol/byte-string.js";
 import { MalformedJson, NOT_UTF8 } from "../../protocol/json/json-reader.js";
 import type { UserSocketHost } from "../user-listener.js";

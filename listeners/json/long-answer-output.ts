@@ -3,8 +3,8 @@
  * would copy the answer, and Node would copy the joined string again into a buffer. Writing everything in one turn
  * would delay other clients.
  */
-import type { ClientSocket } from "../../net/connections/client-socket.js";
-import type { LongAnswer } from "../../net/connections/dialect.js";
+import type { ClientSocket } from "../../daemon/net/connections/client-socket.js";
+import type { LongAnswer } from "../../daemon/net/connections/dialect.js";
 import { lengthOf } from "./messages/json-answers.js";
 
 const BUFFER_BYTES = 64 * 1024;

@@ -1,5 +1,5 @@
 /** The delayed `flush_all` of a listener. As in memcached there is at most one, and a later `flush_all` replaces it. */
-import type { Environment } from "../../net/process/clock-and-randomness.js";
+import type { Environment } from "../../daemon/net/process/clock-and-randomness.js";
 
 /** The maximum delay of a timer of Node.js in milliseconds. */
 const TIMER_MS_MAX = 2 ** 31 - 1;

@@ -1,8 +1,8 @@
 /** The dialect of memcached's text protocol: one request after the other, which the session executes. */
 
-import { type Closing, closing } from "../../net/connections/dialect.js";
-import { isTextByte } from "../../net/connections/first-byte.js";
-import { type ForeignClient, foreignClient } from "../../net/connections/foreign-client.js";
+import { type Closing, closing } from "../../daemon/net/connections/dialect.js";
+import { isTextByte } from "../../daemon/net/connections/first-byte.js";
+import { type ForeignClient, foreignClient } from "../../daemon/net/connections/foreign-client.js";
 import { MemcachedParser, type MemcachedRequest } from "../../protocol/memcached-requests.js";
 import { SessionDialect } from "../session-dialect.js";
 import type { UserSocketHost } from "../user-listener.js";

@@ -3,7 +3,7 @@
  * other than 0 precede the bytes, after a mark.
  */
 import { createHash } from "node:crypto";
-import type { Limits } from "../../options/limits.js";
+import type { Limits } from "../../daemon/options/limits.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 
 export interface Item {

@@ -4,11 +4,13 @@
  * contains name and password.
  */
 
-import type { CheckedCommand } from "../../engine/backends/checked-command.js";
-import { SessionCommandSender } from "../../engine/users/session-command-sender.js";
-import { UserCommands } from "../../engine/users/user-commands.js";
-import type { Denial } from "../../engine/users/user-session.js";
-import { version } from "../../net/process/version.js";
+import type { CheckedCommand } from "../../daemon/engine/backends/checked-command.js";
+import { SessionCommandSender } from "../../daemon/engine/users/session-command-sender.js";
+import { UserCommands } from "../../daemon/engine/users/user-commands.js";
+import type { Denial } from "../../daemon/engine/users/user-session.js";
+import { version } from "../../daemon/net/process/version.js";
+import { findCommand } from "../../daemon/store/command-table.js";
+import type { Command } from "../../daemon/store/rows/command-row.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { metaAnswer } from "../../protocol/memcached-meta.js";
 import {
@@ -20,8 +22,6 @@ import {
   uint64,
 } from "../../protocol/memcached-requests.js";
 import { type ErrorReply, error, type Reply } from "../../protocol/reply.js";
-import { findCommand } from "../../store/command-table.js";
-import type { Command } from "../../store/rows/command-row.js";
 import type { UserSocketHost } from "../user-listener.js";
 import type { DelayedFlush } from "./delayed-flush.js";
 import { dateOf, expiryOf, type Item, itemBytesMax, itemOf, stringOf, uniqueOf } from "./memcached-item.js";

@@ -1,14 +1,14 @@
 /** The dialect of the MongoDB wire protocol: one message after the other, which the session executes. */
 
-import type { ClientConnection } from "../../net/connections/client-connection.js";
-import { type Closing, closing } from "../../net/connections/dialect.js";
-import { type ForeignClient, foreignClient } from "../../net/connections/foreign-client.js";
+import type { DaemonSocketHost } from "../../daemon/listener/daemon-listener.js";
+import type { ClientConnection } from "../../daemon/net/connections/client-connection.js";
+import { type Closing, closing } from "../../daemon/net/connections/dialect.js";
+import { type ForeignClient, foreignClient } from "../../daemon/net/connections/foreign-client.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { isRefused } from "../../protocol/mongo/mongo-answers.js";
 import type { MongoMessage } from "../../protocol/mongo/mongo-message.js";
 import { MESSAGE_BYTES_MAX } from "../../protocol/mongo/mongo-message.js";
 import { MongoMessageParser } from "../../protocol/mongo/mongo-message-parser.js";
-import type { DaemonSocketHost } from "../daemon-listener.js";
 import { SessionDialect } from "../session-dialect.js";
 import { mongoCommandsByName } from "./commands/mongo-commands.js";
 import type { MongoServer } from "./session/mongo-server.js";

@@ -1,6 +1,6 @@
 /** The listener of --mongo. */
 
-import { isLoopback } from "../../net/process/loopback.js";
+import { isLoopback } from "../../daemon/net/process/loopback.js";
 import type { MongoMessage } from "../../protocol/mongo/mongo-message.js";
 import { UserListener, type UserListenerParts } from "../user-listener.js";
 import { MONGO_LISTENER, MongoDialect } from "./mongo-dialect.js";

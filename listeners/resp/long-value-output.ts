@@ -4,8 +4,8 @@
  * allocated memory.
  */
 
-import type { ClientSocket } from "../../net/connections/client-socket.js";
-import type { LongAnswer } from "../../net/connections/dialect.js";
+import type { ClientSocket } from "../../daemon/net/connections/client-socket.js";
+import type { LongAnswer } from "../../daemon/net/connections/dialect.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 
 /** The minimum length of a value that is written separately, in bytes. Node writes shorter strings from its stack. */

@@ -4,16 +4,16 @@
  * limit.
  */
 
-import type { ClientConnection } from "../../net/connections/client-connection.js";
+import type { ClientConnection } from "../../daemon/net/connections/client-connection.js";
 import {
   type Answer,
   type ClientDoing,
   type Closing,
   closing,
   Dialect,
-} from "../../net/connections/dialect.js";
-import { isTextByte } from "../../net/connections/first-byte.js";
-import { type ForeignClient, foreignClient } from "../../net/connections/foreign-client.js";
+} from "../../daemon/net/connections/dialect.js";
+import { isTextByte } from "../../daemon/net/connections/first-byte.js";
+import { type ForeignClient, foreignClient } from "../../daemon/net/connections/foreign-client.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { error, OK, type Reply } from "../../protocol/reply.js";
 import { RespRequestParser } from "../../protocol/resp/resp-request-parser.js";

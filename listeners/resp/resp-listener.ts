@@ -1,8 +1,8 @@
 /** The RESP listener, to which Redis clients connect. */
 
+import type { FamilyCounts } from "../../daemon/listener/daemon-listener.js";
 import { error } from "../../protocol/reply.js";
 import { writeReply } from "../../protocol/resp/resp-writer.js";
-import type { FamilyCounts } from "../daemon-listener.js";
 import { UserListener, type UserListenerParts } from "../user-listener.js";
 import { CommandRoutes } from "./commands/command-routes.js";
 import { sessionHandlers } from "./commands/session-handlers.js";

@@ -1,12 +1,12 @@
 /** The dialect of the SQL line protocol: one statement after the other, which the session executes. */
 
-import { type Closing, closing } from "../../net/connections/dialect.js";
-import { isTextByte } from "../../net/connections/first-byte.js";
-import { type ForeignClient, foreignClient } from "../../net/connections/foreign-client.js";
+import { type Closing, closing } from "../../daemon/net/connections/dialect.js";
+import { isTextByte } from "../../daemon/net/connections/first-byte.js";
+import { type ForeignClient, foreignClient } from "../../daemon/net/connections/foreign-client.js";
+import { STATEMENT_BYTES_MAX } from "../../daemon/store/sql/parse.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { ERROR_HEAD, errorFrame } from "../../protocol/sql-frames.js";
 import { SqlLineParser } from "../../protocol/sql-lines.js";
-import { STATEMENT_BYTES_MAX } from "../../store/sql/parse.js";
 import { SessionDialect } from "../session-dialect.js";
 import type { UserSocketHost } from "../user-listener.js";
 import { MESSAGES, type SqlLanguage } from "./sql-messages.js";

@@ -3,16 +3,16 @@
  * client has selected. The session does not handle sockets. A client logs in with `login name password`.
  */
 
-import { SessionCommandSender } from "../../engine/users/session-command-sender.js";
-import { UserCommands } from "../../engine/users/user-commands.js";
-import type { Denial } from "../../engine/users/user-session.js";
+import { SessionCommandSender } from "../../daemon/engine/users/session-command-sender.js";
+import { UserCommands } from "../../daemon/engine/users/user-commands.js";
+import type { Denial } from "../../daemon/engine/users/user-session.js";
+import { parse } from "../../daemon/store/sql/parse.js";
+import { SqlMistake } from "../../daemon/store/sql/syntax-error.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { type ErrorReply, error, type Reply } from "../../protocol/reply.js";
 import { errorFrame, messageFrame } from "../../protocol/sql-frames.js";
 import { readSessionRequest, type SessionRequest } from "../../protocol/sql-statement.js";
 import { inTurns } from "../../protocol/steps.js";
-import { parse } from "../../store/sql/parse.js";
-import { SqlMistake } from "../../store/sql/syntax-error.js";
 import type { UserSocketHost } from "../user-listener.js";
 import { PAGE_ROWS, type RelationReply, relationFrame } from "./relation-frames.js";
 import { doneText, languageOfRequest, MESSAGES, type SqlLanguage } from "./sql-messages.js";

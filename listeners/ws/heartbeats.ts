@@ -2,7 +2,7 @@
  * Pings clients, so that lost ones are detected and proxies do not close idle connections. Browsers send no pings
  * themselves. A client that does not reply counts as silent, and is disconnected for that reason.
  */
-import type { DaemonSocketHost } from "../daemon-listener.js";
+import type { DaemonSocketHost } from "../../daemon/listener/daemon-listener.js";
 import type { MessageSocket } from "./message-socket.js";
 
 export class Heartbeats {

@@ -5,7 +5,7 @@
 import { EventEmitter } from "node:events";
 import type { Socket } from "node:net";
 import type { WebSocket } from "ws";
-import type { ClientSocket } from "../../net/connections/client-socket.js";
+import type { ClientSocket } from "../../daemon/net/connections/client-socket.js";
 import { MessageGauge } from "./message-gauge.js";
 
 /** The number of pending bytes above which writing pauses until the client reads. */

@@ -6,9 +6,9 @@ import { createServer, type IncomingMessage, STATUS_CODES } from "node:http";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { WebSocketServer } from "ws";
-import { foreignClient } from "../../net/connections/foreign-client.js";
-import { type NonHttpClient, refuseNonHttpClient } from "../../net/connections/non-http-clients.js";
-import type { DaemonSocketHost } from "../daemon-listener.js";
+import type { DaemonSocketHost } from "../../daemon/listener/daemon-listener.js";
+import { foreignClient } from "../../daemon/net/connections/foreign-client.js";
+import { type NonHttpClient, refuseNonHttpClient } from "../../daemon/net/connections/non-http-clients.js";
 import { isWelcome } from "./allowed-origins.js";
 import { MessageSocket } from "./message-socket.js";
 

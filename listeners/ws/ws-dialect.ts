@@ -2,10 +2,11 @@
  * The dialect of version 2 in WebSocket messages, with the same bytes as on TCP. The package `ws` may buffer bytes of
  * an incomplete message.
  */
-import type { ClientConnection } from "../../net/connections/client-connection.js";
-import { type Closing, closing } from "../../net/connections/dialect.js";
-import { DbsyncDialect } from "../dbsync/dbsync-dialect.js";
-import type { DbsyncServer } from "../dbsync/dbsync-server.js";
+
+import { DbsyncDialect } from "../../daemon/listener/dbsync-dialect.js";
+import type { DbsyncServer } from "../../daemon/listener/dbsync-server.js";
+import type { ClientConnection } from "../../daemon/net/connections/client-connection.js";
+import { type Closing, closing } from "../../daemon/net/connections/dialect.js";
 import type { MessageSocket } from "./message-socket.js";
 
 export class WsDialect extends DbsyncDialect {

@@ -1,9 +1,9 @@
 /** The listener for browsers and other WebSocket clients. It exchanges the frames of version 2 as binary messages. */
 
-import { ClientConnection } from "../../net/connections/client-connection.js";
-import type { ListenAddress } from "../../net/process/host-and-port.js";
-import { DaemonListener, type DaemonListenerParts } from "../daemon-listener.js";
-import { DbsyncServer, type DbsyncService } from "../dbsync/dbsync-server.js";
+import { DaemonListener, type DaemonListenerParts } from "../../daemon/listener/daemon-listener.js";
+import { DbsyncServer, type DbsyncService } from "../../daemon/listener/dbsync-server.js";
+import { ClientConnection } from "../../daemon/net/connections/client-connection.js";
+import type { ListenAddress } from "../../daemon/net/process/host-and-port.js";
 import { Heartbeats } from "./heartbeats.js";
 import { WebSocketUpgrade } from "./websocket-upgrade.js";
 import { WsDialect } from "./ws-dialect.js";

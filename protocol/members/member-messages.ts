@@ -58,7 +58,7 @@ export type MemberMessage =
    * sender's disk.
    */
   | { readonly kind: "have"; readonly number: number; readonly orderKeys: readonly PackedOrderKey[] }
-  /** A step of a reconciliation, from timeline/compare/reconcile.ts. */
+  /** A step of a reconciliation, from daemon/timeline/compare/reconcile.ts. */
   | { readonly kind: "reconcile"; readonly session: number; readonly step: Buffer }
   /** Reports that the sender has pushed all entries that the reconciliation requires. */
   | { readonly kind: "given"; readonly session: number }

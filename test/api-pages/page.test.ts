@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import * as browser from "../../client/browser/public-api.js";
 import * as client from "../../client/public-api.js";
-import * as testing from "../../daemon/testing.js";
+import * as testing from "../../daemon/program/testing.js";
 import { repositoryRoot } from "../support/repository.js";
 import { apiPage, FOLDER, PAGES } from "./page.js";
 

@@ -29,7 +29,7 @@ export const PAGES: readonly Page[] = [
   {
     file: "testing.md",
     title: "Daemons for tests",
-    entry: "daemon/testing",
+    entry: "daemon/program/testing",
     intro:
       "The exports of `dbsyncd/testing`: real daemons in the process of your own tests. [client/README.md](../../client/README.md#in-your-tests) has an example.",
   },

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { createClient } from "../../client/dbsync-send.js";
 import type { SendOptions } from "../../client/settings/client-settings.js";
-import { startDaemon } from "../../daemon/testing.js";
+import { startDaemon } from "../../daemon/program/testing.js";
 import { repositoryRoot } from "../support/repository.js";
 import { startThief, THEFTS } from "../support/thief.js";
 import { until } from "./fake-server.js";

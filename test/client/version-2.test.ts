@@ -11,7 +11,7 @@ import { realEnvironment } from "../../client/shared/client-environment.js";
 import { DbsyncError } from "../../client/shared/errors.js";
 import { parseServers } from "../../client/shared/server-list.js";
 import { readHello } from "../../client/version-2/single-hello.js";
-import { startDaemon } from "../../daemon/testing.js";
+import { startDaemon } from "../../daemon/program/testing.js";
 import { FrameParser, writeFrame } from "../../protocol/frame.js";
 import { error, type Reply } from "../../protocol/reply.js";
 import { RespReader } from "../../protocol/resp/resp-reader.js";

@@ -1,7 +1,7 @@
 /** Tests that docs/commands.md agrees with the tables, for every command of redis-server. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { findCommand } from "../../store/command-table.js";
+import { findCommand } from "../../daemon/store/command-table.js";
 import { RedisConnection } from "../support/redis-connection.js";
 import { startRedis } from "../support/redis-server.js";
 import { skipWithout } from "../support/requirements.js";

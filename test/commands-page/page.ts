@@ -1,11 +1,11 @@
 /** Generates docs/commands.md from the command table and the names of Redis's commands. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { messageOf } from "../../engine/channels/message-commands.js";
-import { commands } from "../../store/command-table.js";
-import { isKeyCommand } from "../../store/key-ring.js";
-import type { Command } from "../../store/rows/command-row.js";
-import { isOfListener } from "../../store/rows/listener-rows.js";
+import { messageOf } from "../../daemon/engine/channels/message-commands.js";
+import { commands } from "../../daemon/store/command-table.js";
+import { isKeyCommand } from "../../daemon/store/key-ring.js";
+import type { Command } from "../../daemon/store/rows/command-row.js";
+import { isOfListener } from "../../daemon/store/rows/listener-rows.js";
 import { repositoryRoot } from "../support/repository.js";
 import { DIFFERENCES } from "./differences.js";
 import { reasonAgainst, UNSUPPORTED } from "./unsupported.js";

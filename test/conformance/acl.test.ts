@@ -4,16 +4,16 @@
  */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
+import { CommandFailure } from "../../daemon/store/arguments/command-errors.js";
+import { commands, commandTable, findCommand } from "../../daemon/store/command-table.js";
+import { Acl } from "../../daemon/store/rights/acl.js";
+import { CATEGORIES } from "../../daemon/store/rights/acl-rules.js";
+import { ABSENT_COMMANDS } from "../../daemon/store/rows/absent-commands.js";
+import { type Command, categoriesOf } from "../../daemon/store/rows/command-row.js";
+import { administers } from "../../daemon/store/rows/foreign-command.js";
+import { touchesOf } from "../../daemon/store/rows/key-spec.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Reply } from "../../protocol/reply.js";
-import { CommandFailure } from "../../store/arguments/command-errors.js";
-import { commands, commandTable, findCommand } from "../../store/command-table.js";
-import { Acl } from "../../store/rights/acl.js";
-import { CATEGORIES } from "../../store/rights/acl-rules.js";
-import { ABSENT_COMMANDS } from "../../store/rows/absent-commands.js";
-import { type Command, categoriesOf } from "../../store/rows/command-row.js";
-import { administers } from "../../store/rows/foreign-command.js";
-import { touchesOf } from "../../store/rows/key-spec.js";
 import { RedisConnection } from "../support/redis-connection.js";
 import { type RedisServer, startRedis } from "../support/redis-server.js";
 import { skipWithout } from "../support/requirements.js";

@@ -1,6 +1,7 @@
 /** Random calls of a command: its name in random case, its grammar's arguments, and sometimes a mistake in them. */
+
+import { parseInteger } from "../../daemon/store/arguments/number-arguments.js";
 import type { ByteString } from "../../protocol/byte-string.js";
-import { parseInteger } from "../../store/arguments/number-arguments.js";
 import { argumentsFor, type CommandGrammar } from "./families.js";
 import type { Generator } from "./grammar.js";
 

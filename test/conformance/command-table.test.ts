@@ -1,10 +1,10 @@
 /** Compares the store's table of commands with redis-server's; each command must have a grammar. */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
+import { commands, findCommand } from "../../daemon/store/command-table.js";
+import { Database } from "../../daemon/store/database.js";
+import { isOfListener } from "../../daemon/store/rows/listener-rows.js";
 import type { Reply } from "../../protocol/reply.js";
-import { commands, findCommand } from "../../store/command-table.js";
-import { Database } from "../../store/database.js";
-import { isOfListener } from "../../store/rows/listener-rows.js";
 import { RedisConnection } from "../support/redis-connection.js";
 import { type RedisServer, startRedis } from "../support/redis-server.js";
 import { skipWithout } from "../support/requirements.js";

@@ -3,9 +3,9 @@
  * final states, and shrinks the steps to those that reproduce the difference.
  */
 
+import { findCommand } from "../../daemon/store/command-table.js";
+import { Database } from "../../daemon/store/database.js";
 import type { Reply } from "../../protocol/reply.js";
-import { findCommand } from "../../store/command-table.js";
-import { Database } from "../../store/database.js";
 import type { Call, Comparison } from "./comparison.js";
 import type { Episode, Step } from "./episode.js";
 import { askedBefore, type Encoding, incomparable, withoutNegativeZero } from "./incomparable.js";

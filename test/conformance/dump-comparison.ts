@@ -1,6 +1,7 @@
 /** Compares DUMP: each side restores what the other has dumped, and must find the same value. */
+
+import { Database } from "../../daemon/store/database.js";
 import type { ByteString } from "../../protocol/byte-string.js";
-import { Database } from "../../store/database.js";
 import type { Incomparable } from "./comparison.js";
 import { folded, sameReply } from "./resp2-fold.js";
 import { contentsOfReply, READERS, textOf } from "./state.js";

@@ -1,8 +1,8 @@
 /** Compares OBJECT ENCODING and REFCOUNT of new values with redis-server's, at the limits of each encoding. */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
+import { Database } from "../../daemon/store/database.js";
 import type { ByteString } from "../../protocol/byte-string.js";
-import { Database } from "../../store/database.js";
 import { RedisConnection } from "../support/redis-connection.js";
 import { type RedisServer, startRedis } from "../support/redis-server.js";
 import { skipWithout } from "../support/requirements.js";

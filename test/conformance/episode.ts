@@ -2,12 +2,13 @@
  * An episode: some hundred random calls on an empty server, determined by seed and number. It is compared, replayed and
  * shrunk as a unit.
  */
+
+import { findCommand } from "../../daemon/store/command-table.js";
+import { Database } from "../../daemon/store/database.js";
+import { NO_EXPIRY } from "../../daemon/store/keyspace/keyspace.js";
+import type { UndoRecord } from "../../daemon/store/keyspace/undo.js";
+import { touchesOf } from "../../daemon/store/rows/key-spec.js";
 import type { ByteString } from "../../protocol/byte-string.js";
-import { findCommand } from "../../store/command-table.js";
-import { Database } from "../../store/database.js";
-import { NO_EXPIRY } from "../../store/keyspace/keyspace.js";
-import type { UndoRecord } from "../../store/keyspace/undo.js";
-import { touchesOf } from "../../store/rows/key-spec.js";
 import { SeededRandom } from "../support/seeded-random.js";
 import { randomCall } from "./call.js";
 import { type CommandGrammar, comparedFamilies, comparedGrammars, type Family } from "./families.js";

@@ -5,13 +5,13 @@
 import assert from "node:assert/strict";
 import { connect, type Socket } from "node:net";
 import { after, before, test } from "node:test";
-import { KeyChangeObservers } from "../../engine/backends/key-change-observers.js";
+import { KeyChangeObservers } from "../../daemon/engine/backends/key-change-observers.js";
+import { findCommand } from "../../daemon/store/command-table.js";
+import { Database } from "../../daemon/store/database.js";
+import type { Command } from "../../daemon/store/rows/command-row.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Reply } from "../../protocol/reply.js";
 import { withItemsFound } from "../../protocol/step-reply.js";
-import { findCommand } from "../../store/command-table.js";
-import { Database } from "../../store/database.js";
-import type { Command } from "../../store/rows/command-row.js";
 import { amount } from "../support/amount.js";
 import { RedisConnection } from "../support/redis-connection.js";
 import { type RedisServer, startRedis } from "../support/redis-server.js";

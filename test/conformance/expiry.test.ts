@@ -5,9 +5,9 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { isDeepStrictEqual } from "node:util";
+import { Database } from "../../daemon/store/database.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Reply } from "../../protocol/reply.js";
-import { Database } from "../../store/database.js";
 import { RedisConnection } from "../support/redis-connection.js";
 import { type RedisServer, startRedis } from "../support/redis-server.js";
 import { skipWithout } from "../support/requirements.js";

@@ -1,6 +1,6 @@
 /** All grammars, and the keys that each family prefers. A new family needs one line here. */
-import { findCommand } from "../../store/command-table.js";
-import type { Command } from "../../store/rows/command-row.js";
+import { findCommand } from "../../daemon/store/command-table.js";
+import type { Command } from "../../daemon/store/rows/command-row.js";
 import type { FamilyGrammar, Generator } from "./grammar.js";
 import { grammar as bitmaps } from "./grammars/bitmaps.js";
 import { grammar as collections } from "./grammars/collections.js";

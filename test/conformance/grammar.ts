@@ -3,8 +3,9 @@
  * generator supplies keys, values and numbers that collide and reach the limits. One seed yields one sequence of
  * commands; times are relative to the run's `now`.
  */
+
+import { parseInteger } from "../../daemon/store/arguments/number-arguments.js";
 import type { ByteString } from "../../protocol/byte-string.js";
-import { parseInteger } from "../../store/arguments/number-arguments.js";
 import type { SeededRandom } from "../support/seeded-random.js";
 import {
   ALL_KEYS,

@@ -2,12 +2,13 @@
  * Justified differences between the store and redis-server, and how such replies are compared. All other replies are
  * compared byte by byte, including our errors.
  */
+
+import { parseDouble } from "../../daemon/store/arguments/number-arguments.js";
+import { commands } from "../../daemon/store/command-table.js";
+import { positionOf } from "../../daemon/store/commands/geo/geohash.js";
+import { SortedSet } from "../../daemon/store/values/sorted-set.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { array, bulk, double, type Reply } from "../../protocol/reply.js";
-import { parseDouble } from "../../store/arguments/number-arguments.js";
-import { commands } from "../../store/command-table.js";
-import { positionOf } from "../../store/commands/geo/geohash.js";
-import { SortedSet } from "../../store/values/sorted-set.js";
 import {
   type Call,
   type Comparison,

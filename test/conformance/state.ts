@@ -1,19 +1,20 @@
 /** The complete state of the store and of redis-server in one comparable form. */
+
+import type { Database } from "../../daemon/store/database.js";
+import { isExpired, NO_EXPIRY } from "../../daemon/store/keyspace/keyspace.js";
+import { Collection } from "../../daemon/store/values/collections/collection.js";
+import { Document } from "../../daemon/store/values/documents/document.js";
+import { Hash } from "../../daemon/store/values/hash.js";
+import { List } from "../../daemon/store/values/list.js";
+import { MemberSet } from "../../daemon/store/values/member-set.js";
+import { Table } from "../../daemon/store/values/relations/table.js";
+import { SortedSet } from "../../daemon/store/values/sorted-set.js";
+import type { ConsumerGroup } from "../../daemon/store/values/streams/consumer-group.js";
+import { STREAM_ID_MAX, streamIdText } from "../../daemon/store/values/streams/stream-id.js";
+import { typeName, type Value } from "../../daemon/store/values/value.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Reply } from "../../protocol/reply.js";
 import { formatDouble } from "../../protocol/resp/double-text.js";
-import type { Database } from "../../store/database.js";
-import { isExpired, NO_EXPIRY } from "../../store/keyspace/keyspace.js";
-import { Collection } from "../../store/values/collections/collection.js";
-import { Document } from "../../store/values/documents/document.js";
-import { Hash } from "../../store/values/hash.js";
-import { List } from "../../store/values/list.js";
-import { MemberSet } from "../../store/values/member-set.js";
-import { Table } from "../../store/values/relations/table.js";
-import { SortedSet } from "../../store/values/sorted-set.js";
-import type { ConsumerGroup } from "../../store/values/streams/consumer-group.js";
-import { STREAM_ID_MAX, streamIdText } from "../../store/values/streams/stream-id.js";
-import { typeName, type Value } from "../../store/values/value.js";
 import type { RedisConnection } from "../support/redis-connection.js";
 import { isWithin } from "./comparison.js";
 import { areNear, timesOfStream } from "./group-comparison.js";

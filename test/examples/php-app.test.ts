@@ -8,7 +8,7 @@ import { cpSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { until } from "../daemon/replicas.js";
+import { until } from "../daemon/program/replicas.js";
 import { Trio } from "../faults/trio.js";
 import { freePort } from "../support/free-port.js";
 import { repositoryRoot } from "../support/repository.js";

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
-import { until } from "../daemon/replicas.js";
+import { until } from "../daemon/program/replicas.js";
 import { refusingAddress } from "../support/free-port.js";
 import { NAMELESS } from "../support/nameless.js";
 import { repositoryRoot } from "../support/repository.js";

@@ -8,12 +8,12 @@ import { copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promi
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, test } from "node:test";
-import { readCommandLine } from "../../daemon/command-line.js";
+import { isLimitName } from "../../daemon/options/limits.js";
+import { nameOf } from "../../daemon/options/option-row.js";
+import { OPTION_NAMES, OPTIONS } from "../../daemon/options/option-table.js";
+import { readCommandLine } from "../../daemon/program/command-line.js";
 import { writeClusterSecret } from "../../keys/cluster-secret-file.js";
-import { isLimitName } from "../../options/limits.js";
-import { nameOf } from "../../options/option-row.js";
-import { OPTION_NAMES, OPTIONS } from "../../options/option-table.js";
-import { neededBy } from "../options/examples.js";
+import { neededBy } from "../daemon/options/examples.js";
 import { writeCertificate } from "../support/certificate-files.js";
 import { runDaemon, startDaemon } from "../support/daemon-process.js";
 import { freePort } from "../support/free-port.js";
@@ -270,7 +270,7 @@ describe("the image and the composition", () => {
 
 describe("docs/troubleshooting.md", () => {
   test("Each reason in the table of symptoms is a reason of the daemon", async () => {
-    const { REFUSALS } = await import("../../engine/answers/refusals.js");
+    const { REFUSALS } = await import("../../daemon/engine/answers/refusals.js");
     const text = await readFile(join(repositoryRoot, "docs/troubleshooting.md"), "utf8");
     const table = text.slice(text.indexOf("| symptom |"));
     const cells = [...table.matchAll(/^\|[^|]*\|([^|]*)\|/gm)].map(([, cell = ""]) => cell);

@@ -71,8 +71,8 @@ test("the plan contains every randomised test file, each time with another seed"
   for (const file of [
     "simulation/simulation.test.js",
     "conformance/differential.test.js",
-    "daemon/fuzz.test.js",
-    "store/permutation.test.js",
+    "daemon/program/fuzz.test.js",
+    "daemon/store/permutation.test.js",
     "protocol/frame.test.js",
   ])
     assert.ok(files.includes(file), file);

@@ -4,10 +4,10 @@
 const CHIEF = [
   "simulation/simulation.test.js",
   "conformance/differential.test.js",
-  "store/permutation.test.js",
-  "timeline/fold/fold.test.js",
-  "daemon/fuzz.test.js",
-  "daemon/envelope-fuzz.test.js",
+  "daemon/store/permutation.test.js",
+  "daemon/timeline/fold/fold.test.js",
+  "daemon/program/fuzz.test.js",
+  "daemon/program/envelope-fuzz.test.js",
   "client/simulation.test.js",
 ] as const;
 

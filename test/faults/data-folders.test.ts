@@ -5,7 +5,7 @@ import { statSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { DbsyncError } from "../../client/public-api.js";
-import { timelineFolder } from "../../timeline/disk/lmdb-reader.js";
+import { timelineFolder } from "../../daemon/timeline/disk/lmdb-reader.js";
 import { lines } from "../listeners/resp/redis-comparison.js";
 import { exchange } from "../listeners/resp/scene.js";
 import { type DaemonProcess, runDaemon } from "../support/daemon-process.js";

@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import type { Entry } from "../../timeline/entries/entry.js";
+import type { Entry } from "../../daemon/timeline/entries/entry.js";
 import { runDbsync } from "../client/child.js";
 import { startDaemon } from "../support/daemon-process.js";
 import { buildRoot } from "../support/repository.js";

@@ -1,17 +1,17 @@
 /** Reads the data folder of a daemon from another process, and damages it like a faulty disk. */
 import { closeSync, existsSync, openSync, readFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
-import { hashOf } from "../../engine/trust/identity.js";
-import { openReader, type Reader, timelineFolder } from "../../timeline/disk/lmdb-reader.js";
-import { readLog } from "../../timeline/disk/write-ahead-log.js";
+import { hashOf } from "../../daemon/engine/trust/identity.js";
+import { openReader, type Reader, timelineFolder } from "../../daemon/timeline/disk/lmdb-reader.js";
+import { readLog } from "../../daemon/timeline/disk/write-ahead-log.js";
 import {
   type Entry,
   firstOrderKeyBytes,
   orderKeyOf,
   readOrderKey,
   writeOrderKey,
-} from "../../timeline/entries/entry.js";
-import { readEntry } from "../../timeline/entries/stored-value.js";
+} from "../../daemon/timeline/entries/entry.js";
+import { readEntry } from "../../daemon/timeline/entries/stored-value.js";
 
 /** The entries by order key, as text. The value of a damaged entry is null. */
 export type Contents = ReadonlyMap<string, Entry | null>;

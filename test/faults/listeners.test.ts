@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { type ChannelEvent, createClient } from "../../client/public-api.js";
-import { until } from "../daemon/replicas.js";
+import { until } from "../daemon/program/replicas.js";
 import { knowsSecret } from "../support/cluster-secret.js";
 import { type DaemonProcess, startDaemon } from "../support/daemon-process.js";
 import { makeKeyPair } from "../support/envelope-client.js";

@@ -20,8 +20,8 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { openReader } from "../../timeline/disk/lmdb-reader.js";
-import { MARKER_BYTES, readRecords, recordBytes } from "../../timeline/disk/log-record.js";
+import { openReader } from "../../daemon/timeline/disk/lmdb-reader.js";
+import { MARKER_BYTES, readRecords, recordBytes } from "../../daemon/timeline/disk/log-record.js";
 import type { FolderReport } from "../../tools/history/verification/folder-verification.js";
 import { amount } from "../support/amount.js";
 import { runDaemon } from "../support/daemon-process.js";

@@ -7,7 +7,7 @@ import { copyFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { type State, stateDifferences, stateOfRedis } from "../conformance/state.js";
-import { until } from "../daemon/replicas.js";
+import { until } from "../daemon/program/replicas.js";
 import { amount } from "../support/amount.js";
 import { type DaemonProcess, startDaemon } from "../support/daemon-process.js";
 import { EnvelopeClient, makeKeyPair } from "../support/envelope-client.js";

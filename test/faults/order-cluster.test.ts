@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { jetstream } from "@nats-io/jetstream";
 import { connect } from "@nats-io/transport-node";
-import { until } from "../daemon/replicas.js";
+import { until } from "../daemon/program/replicas.js";
 import { skipUnlessFull } from "../support/amount.js";
 import { type DaemonProcess, startDaemon } from "../support/daemon-process.js";
 import { EnvelopeClient, makeKeyPair } from "../support/envelope-client.js";

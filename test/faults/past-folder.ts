@@ -3,19 +3,19 @@
  * classes directly.
  */
 import { pino } from "pino";
-import { openStorage } from "../../cluster/replica/open-storage.js";
-import { snapshotFolder } from "../../engine/trust/data-folder.js";
-import { hashOf } from "../../engine/trust/identity.js";
-import { loadSigners } from "../../engine/trust/load-signers.js";
-import { recordGenesis } from "../../engine/trust/recorded-genesis.js";
-import type { Settings } from "../../options/settings.js";
+import { openStorage } from "../../daemon/cluster/replica/open-storage.js";
+import { snapshotFolder } from "../../daemon/engine/trust/data-folder.js";
+import { hashOf } from "../../daemon/engine/trust/identity.js";
+import { loadSigners } from "../../daemon/engine/trust/load-signers.js";
+import { recordGenesis } from "../../daemon/engine/trust/recorded-genesis.js";
+import type { Settings } from "../../daemon/options/settings.js";
+import { DATABASES_DEFAULT } from "../../daemon/store/database.js";
+import type { Entry } from "../../daemon/timeline/entries/entry.js";
+import { makeSnapshotInTurns } from "../../daemon/timeline/snapshots/make-snapshot.js";
+import { SnapshotFiles } from "../../daemon/timeline/snapshots/snapshot-files.js";
+import { Timeline } from "../../daemon/timeline/timeline.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { readBody, signedBytes } from "../../protocol/version-2/envelope.js";
-import { DATABASES_DEFAULT } from "../../store/database.js";
-import type { Entry } from "../../timeline/entries/entry.js";
-import { makeSnapshotInTurns } from "../../timeline/snapshots/make-snapshot.js";
-import { SnapshotFiles } from "../../timeline/snapshots/snapshot-files.js";
-import { Timeline } from "../../timeline/timeline.js";
 import { double } from "../support/double.js";
 import { type KeyPair, signCommands } from "../support/envelope-client.js";
 

@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { makeFolder } from "../daemon/replicas.js";
+import { makeFolder } from "../daemon/program/replicas.js";
 import { amount } from "../support/amount.js";
 import { startDaemon } from "../support/daemon-process.js";
 import { makeKeyPair } from "../support/envelope-client.js";

@@ -8,7 +8,7 @@ import type { Report } from "../../client/shared/outcome.js";
 import { judge } from "../../client/shared/policy.js";
 import { replyValues } from "../../client/shared/reply-conversion.js";
 import type { ByteString } from "../../protocol/byte-string.js";
-import { type RunningReplica, startReplica, until } from "../daemon/replicas.js";
+import { type RunningReplica, startReplica, until } from "../daemon/program/replicas.js";
 import { amount } from "../support/amount.js";
 import { knowsSecret } from "../support/cluster-secret.js";
 import { type AcceptedResult, EnvelopeClient, makeKeyPair } from "../support/envelope-client.js";

@@ -7,7 +7,7 @@ import { createPublicKey } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { identityOf } from "../../engine/trust/identity.js";
+import { identityOf } from "../../daemon/engine/trust/identity.js";
 import { loadPrivateKey } from "../../keys/key-file.js";
 import { hexOf } from "../../protocol/version-2/envelope.js";
 import { lines } from "../listeners/resp/redis-comparison.js";

@@ -11,7 +11,7 @@ import { after, before, describe, test } from "node:test";
 import type { Client } from "../../client/public-api.js";
 import type { ReplyValue } from "../../client/shared/reply-value.js";
 import type { Reply } from "../../protocol/reply.js";
-import { makeFolder } from "../daemon/replicas.js";
+import { makeFolder } from "../daemon/program/replicas.js";
 import { amount } from "../support/amount.js";
 import { type DaemonProcess, startDaemon } from "../support/daemon-process.js";
 import { freePort } from "../support/free-port.js";

@@ -9,7 +9,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { MongoClient } from "mongodb";
-import { until } from "../daemon/replicas.js";
+import { until } from "../daemon/program/replicas.js";
 import { ThreeDaemons } from "../listeners/mongo/three-daemons.js";
 import { skipUnlessFull } from "../support/amount.js";
 import { repositoryRoot } from "../support/repository.js";

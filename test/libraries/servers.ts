@@ -1,6 +1,6 @@
 /** The servers that the libraries use. Each listens for Redis or MongoDB clients on one port. */
 
-import { makeFolder, until } from "../daemon/replicas.js";
+import { makeFolder, until } from "../daemon/program/replicas.js";
 import { knowsSecret } from "../support/cluster-secret.js";
 import { type DaemonProcess, startDaemon } from "../support/daemon-process.js";
 import { makeKeyPair } from "../support/envelope-client.js";

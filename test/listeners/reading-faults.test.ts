@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { test } from "node:test";
 import { MemcachedParser } from "../../protocol/memcached-requests.js";
-import { makeFolder, startReplica } from "../daemon/replicas.js";
+import { makeFolder, startReplica } from "../daemon/program/replicas.js";
 
 async function open(port: number): Promise<Socket> {
   const socket = connect({ port, host: "127.0.0.1" });

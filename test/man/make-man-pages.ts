@@ -1,8 +1,8 @@
 /** Writes the manual pages of all programs to `man/` in the build folder, for the package. */
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { optionTable } from "../../daemon/options/parse-options.js";
 import { makeKeygen } from "../../keys/keygen-command.js";
-import { optionTable } from "../../options/parse-options.js";
 import { makeProgram } from "../../tools/cli/program.js";
 import { makeProxy } from "../../tools/proxy/program.js";
 import { buildRoot, repositoryRoot } from "../support/repository.js";

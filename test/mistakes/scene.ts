@@ -15,7 +15,7 @@ import { join } from "node:path";
 import { createClient } from "../../client/public-api.js";
 import { generateKeyPair } from "../../keys/generate-keys.js";
 import { FakeServer } from "../client/fake-server.js";
-import { type RunningReplica, startReplica } from "../daemon/replicas.js";
+import { type RunningReplica, startReplica } from "../daemon/program/replicas.js";
 import { type TestCertificate, writeCertificate } from "../support/certificate-files.js";
 import { freePort, listenAtFreePort } from "../support/free-port.js";
 

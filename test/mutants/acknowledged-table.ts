@@ -3,26 +3,26 @@ import type { Mutant } from "./mutant.js";
 
 const POLICY = "client/shared/policy.js";
 const SESSION = "client/version-2/consistency-session.js";
-const DETECTOR = "cluster/peers/standstill-detector.js";
+const DETECTOR = "daemon/cluster/peers/standstill-detector.js";
 const SESSIONS = "test/client/version-2/consistency-session.test.js";
 const DECIDED_CALLS = "test/client/version-2/decided-calls.test.js";
 const HELD = "test/listeners/resp/held-answers.test.js";
-const DETECTOR_TEST = "test/cluster/peers/standstill-detector.test.js";
+const DETECTOR_TEST = "test/daemon/cluster/peers/standstill-detector.test.js";
 
 export const acknowledgedMutants: readonly Mutant[] = [
   {
     name: "held answers: the answer to a read does not wait for the disk",
-    file: "engine/answers/safe-answers.js",
+    file: "daemon/engine/answers/safe-answers.js",
     find: "if (flushing === null)",
     replace: "if (true)",
     test: HELD,
   },
   {
     name: "held answers: a read that takes several turns shows a state that was undone",
-    file: "engine/answers/safe-answers.js",
+    file: "daemon/engine/answers/safe-answers.js",
     find: "state.undone === undone",
     replace: "true",
-    test: "test/engine/answers/safe-answers.test.js",
+    test: "test/daemon/engine/answers/safe-answers.test.js",
   },
   {
     name: "held answers: a waiting client learns of a write before the disk has it",
@@ -61,35 +61,35 @@ export const acknowledgedMutants: readonly Mutant[] = [
   },
   {
     name: "gateway: a refused claim leaves the reads that follow it without an answer",
-    file: "cluster/replica/gateway.js",
+    file: "daemon/cluster/replica/gateway.js",
     find: "return group.apart();\n            refuse(waiting, refusal);",
     replace: "return group.apart();\n            refuse(waiting, refusal);\n            return [];",
-    test: "test/cluster/replica/gateway.test.js",
+    test: "test/daemon/cluster/replica/gateway.test.js",
   },
   {
     name: "pipeline: a published message counts as refused if the disk has failed",
-    file: "engine/pipeline/pipeline.js",
+    file: "daemon/engine/pipeline/pipeline.js",
     find: "listener !== null || messagesOf(envelope) !== null",
     replace: "false",
-    test: "test/engine/pipeline/pipeline.test.js",
+    test: "test/daemon/engine/pipeline/pipeline.test.js",
   },
   {
     name: "held answers: the state shows writes that a failed disk does not have",
-    file: "timeline/timeline.js",
+    file: "daemon/timeline/timeline.js",
     find: "if (this.flushing !== null && this.#folding.isOpen)",
     replace: "if (false)",
     test: HELD,
   },
   {
     name: "held answers: a pushed message overtakes answers that wait for the disk",
-    file: "net/connections/client-output.js",
+    file: "daemon/net/connections/client-output.js",
     find: "this.#answers.delaysPushes",
     replace: "false",
     test: HELD,
   },
   {
     name: "held answers: a pipelined read overtakes a write",
-    file: "cluster/replica/waiting-group.js",
+    file: "daemon/cluster/replica/waiting-group.js",
     find: "this.steps.add(this.size, step);",
     replace: "this.steps.add(0, step);",
     test: HELD,
@@ -103,17 +103,17 @@ export const acknowledgedMutants: readonly Mutant[] = [
   },
   {
     name: "dead letters: a snapshot's list of ids covers the last second that it dropped",
-    file: "timeline/compare/newest-ids.js",
+    file: "daemon/timeline/compare/newest-ids.js",
     find: "this.#from = second + 1",
     replace: "this.#from = second",
-    test: "test/timeline/compare/entries-missing-in-snapshot.test.js",
+    test: "test/daemon/timeline/compare/entries-missing-in-snapshot.test.js",
   },
   {
     name: "dead letters: a listed id counts as missing",
-    file: "timeline/compare/entries-missing-in-snapshot.js",
+    file: "daemon/timeline/compare/entries-missing-in-snapshot.js",
     find: "if (ids.has(orderKey))",
     replace: "if (false)",
-    test: "test/timeline/compare/entries-missing-in-snapshot.test.js",
+    test: "test/daemon/timeline/compare/entries-missing-in-snapshot.test.js",
   },
   {
     name: "effects: a call fails before every daemon was tried",
@@ -249,17 +249,17 @@ export const acknowledgedMutants: readonly Mutant[] = [
   },
   {
     name: "own writes: entries that wait to be merged count as applied",
-    file: "cluster/replica/recorder.js",
+    file: "daemon/cluster/replica/recorder.js",
     find: "!timeline.waiting.has(orderKey)",
     replace: "true",
-    test: "test/cluster/replica/recorder.test.js",
+    test: "test/daemon/cluster/replica/recorder.test.js",
   },
   {
     name: "suspension: a daemon with --order does not detect it",
-    file: "cluster/order/ordered-replica.js",
+    file: "daemon/cluster/order/ordered-replica.js",
     find: "this.#goal = null;\n        this.stream.locateEnd();",
     replace: "",
-    test: "test/cluster/order/ordered-replica.test.js",
+    test: "test/daemon/cluster/order/ordered-replica.test.js",
   },
   {
     name: "suspension: no daemon detects it",
@@ -277,7 +277,7 @@ export const acknowledgedMutants: readonly Mutant[] = [
   },
   {
     name: "suspension: messages that a member sent during the suspension count",
-    file: "cluster/peers/member.js",
+    file: "daemon/cluster/peers/member.js",
     find: "if (status.echo >= this.#freshFromEcho)",
     replace: "if (true)",
     test: DETECTOR_TEST,
@@ -291,16 +291,16 @@ export const acknowledgedMutants: readonly Mutant[] = [
   },
   {
     name: "suspension: answers have no flag",
-    file: "cluster/replica/recorder.js",
+    file: "daemon/cluster/replica/recorder.js",
     find: 'peering.state === "live" && peering.standstill.mayBeStale',
     replace: "false",
-    test: "test/cluster/replica/recorder.test.js",
+    test: "test/daemon/cluster/replica/recorder.test.js",
   },
   {
     name: "dead letters: write-again fails if another program has removed a mark",
-    file: "cluster/dead-letters/dead-letter-folder.js",
+    file: "daemon/cluster/dead-letters/dead-letter-folder.js",
     find: 'if (errnoOf(problem) !== "ENOENT")',
     replace: "if (true)",
-    test: "test/cluster/dead-letters/dead-letters.test.js",
+    test: "test/daemon/cluster/dead-letters/dead-letters.test.js",
   },
 ];

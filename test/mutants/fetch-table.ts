@@ -23,14 +23,14 @@ export const fetchMutants: readonly Mutant[] = [
   },
   {
     name: "first fetch: Redis clients read and write documents before they are fetched",
-    file: "engine/users/loading-command-path.js",
+    file: "daemon/engine/users/loading-command-path.js",
     find: "return this.#backend.refusalOf(command) ?? super.execute(",
     replace: "return super.execute(",
     test: LOADING,
   },
   {
     name: "first fetch: signed transactions write documents before they are fetched",
-    file: "engine/backends/memory-backend.js",
+    file: "daemon/engine/backends/memory-backend.js",
     find: "if (refused !== null)\n                return refused;",
     replace: "",
     test: LOADING,

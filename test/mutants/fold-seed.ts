@@ -2,11 +2,12 @@
  * Compares the fold alone with a naive fold. Entries arrive in any order, in batches, with cuts and replays. A fault of
  * the fold appears after fewer seeds here than in complete runs.
  */
+
+import { canonicalState } from "../../daemon/store/canonical-state.js";
+import { DATABASES_DEFAULT, Database } from "../../daemon/store/database.js";
+import { compareEntries, type Entry } from "../../daemon/timeline/entries/entry.js";
+import { Fold } from "../../daemon/timeline/fold/fold.js";
 import { type Condition, hexOf, unitId } from "../../protocol/version-2/envelope.js";
-import { canonicalState } from "../../store/canonical-state.js";
-import { DATABASES_DEFAULT, Database } from "../../store/database.js";
-import { compareEntries, type Entry } from "../../timeline/entries/entry.js";
-import { Fold } from "../../timeline/fold/fold.js";
 import { type Genesis, makeGenesis, makeKey, randomBytes, ringOf, sign } from "../simulation/cast.js";
 import { CommandMaker } from "../simulation/commands.js";
 import { naiveFold } from "../simulation/naive-fold.js";

@@ -1,49 +1,49 @@
 /** Mutants of the rules of consumer groups. */
 import type { Mutant } from "./mutant.js";
 
-const COMMANDS = "test/store/commands/streams/consumer-groups.test.js";
+const COMMANDS = "test/daemon/store/commands/streams/consumer-groups.test.js";
 
 export const groupMutants: readonly Mutant[] = [
   {
     name: "groups: an undo restores a consumer without its pending entries",
-    file: "store/values/streams/consumer-group.js",
+    file: "daemon/store/values/streams/consumer-group.js",
     find: "for (const [id, pending] of consumer.pending)\n            this.pending.set(id, pending);",
     replace: "",
     test: COMMANDS,
   },
   {
     name: "groups: changes of pending entries are undone in the wrong order",
-    file: "store/keyspace/undo.js",
+    file: "daemon/store/keyspace/undo.js",
     find: "groupPending: (_, { group, ids, old }) => {\n        for (let i = ids.length - 1; i >= 0; i--)",
     replace: "groupPending: (_, { group, ids, old }) => {\n        for (let i = ids.length - 1; i > 0; i--)",
     killer: "fold",
   },
   {
     name: "groups: reading a group counts as a read-only command",
-    file: "store/commands/streams/read-options.js",
+    file: "daemon/store/commands/streams/read-options.js",
     find: 'return keysAfter(argv, index, "write");',
     replace: 'return keysAfter(argv, index, "read");',
     test: COMMANDS,
   },
   {
     name: "groups: an undo does not restore the position of a group",
-    file: "store/keyspace/undo.js",
+    file: "daemon/store/keyspace/undo.js",
     find: "group.marks = old;",
     replace: "",
     killer: "fold",
   },
   {
     name: "groups: a copy of a stream shares the groups of the original",
-    file: "store/values/streams/stream.js",
+    file: "daemon/store/values/streams/stream.js",
     find: "copy.setGroup(name, group.clone());",
     replace: "copy.setGroup(name, group);",
     test: COMMANDS,
   },
   {
     name: "groups: a snapshot contains no consumer groups",
-    file: "timeline/snapshots/snapshot.js",
+    file: "daemon/timeline/snapshots/snapshot.js",
     find: 'value instanceof Stream && value.groupCount > 0 ? "stream-of-groups" : typeName(value)',
     replace: "typeName(value)",
-    test: "test/timeline/snapshots/snapshot.test.js",
+    test: "test/daemon/timeline/snapshots/snapshot.test.js",
   },
 ];

@@ -4,13 +4,13 @@
  * entries the daemon must retain. Complete runs rarely produce such combinations.
  */
 import assert from "node:assert/strict";
+import { dateOf, type Entry, orderKeyOf, writeOrderKey } from "../../daemon/timeline/entries/entry.js";
 import { type ByteString, bytesOf } from "../../protocol/byte-string.js";
-import { dateOf, type Entry, orderKeyOf, writeOrderKey } from "../../timeline/entries/entry.js";
+import { KEY_IDS, SPKIS } from "../daemon/timeline/support/random-timeline.js";
+import { entryAt, MEMBER, TimelineSubject } from "../daemon/timeline/support/timeline-subject.js";
 import { unverifiableOrderKeys } from "../simulation/unverifiable.js";
 import type { World } from "../simulation/world.js";
 import { SeededRandom } from "../support/seeded-random.js";
-import { KEY_IDS, SPKIS } from "../timeline/support/random-timeline.js";
-import { entryAt, MEMBER, TimelineSubject } from "../timeline/support/timeline-subject.js";
 
 const OPTIONS = { every: 10, limits: { retainMs: 100_000 } };
 const GIVEN = 60;

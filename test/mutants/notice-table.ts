@@ -1,49 +1,49 @@
 /** Mutants of the rules for notifications to subscribers and to programs that copy keys. */
 import type { Mutant } from "./mutant.js";
 
-const FOLD = "test/timeline/fold/changes.test.js";
-const USAGE = "test/store/keyspace/key-usage.test.js";
+const FOLD = "test/daemon/timeline/fold/changes.test.js";
+const USAGE = "test/daemon/store/keyspace/key-usage.test.js";
 const TRACKING = "test/listeners/resp/tracking.test.js";
 
 export const noticeMutants: readonly Mutant[] = [
   {
     name: "usage: a reapplied write counts as a use of its keys",
-    file: "store/keyspace/key-usage.js",
+    file: "daemon/store/keyspace/key-usage.js",
     find: "this.now = isPaused ? NOT_USED : this.fresh;",
     replace: "this.now = this.fresh;",
     test: USAGE,
   },
   {
     name: "notices: a reapplied write notifies again",
-    file: "timeline/fold/fold.js",
+    file: "daemon/timeline/fold/fold.js",
     find: "this.database.isRedoing = true;",
     replace: "",
     test: FOLD,
   },
   {
     name: "notices: the expiry of a key notifies twice",
-    file: "store/database.js",
+    file: "daemon/store/database.js",
     find: "return this.isRedoing || this.#keyspaces[db].hasTaken(expire);",
     replace: "return this.isRedoing;",
     test: FOLD,
   },
   {
     name: "notices: a fold that replaces another one sends no notification",
-    file: "store/database.js",
+    file: "daemon/store/database.js",
     find: "this.listener = other.listener;",
     replace: "",
     test: FOLD,
   },
   {
     name: "notices: undone writes of a script notify",
-    file: "store/database.js",
+    file: "daemon/store/database.js",
     find: "this.listener = null;\n        try {\n            return this.withBudget(",
     replace: "try {\n            return this.withBudget(",
     test: "test/listeners/resp/notices.test.js",
   },
   {
     name: "tracking: writes that are reapplied after a late write do not count as changes",
-    file: "engine/backends/key-change-observers.js",
+    file: "daemon/engine/backends/key-change-observers.js",
     find: "redone(records) {\n        if (this.#keyObservers.size === 0)",
     replace: "redone(records) {\n        if (true)",
     test: TRACKING,

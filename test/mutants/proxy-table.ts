@@ -55,9 +55,9 @@ export const proxyMutants: readonly Mutant[] = [
   },
   {
     name: "help: long lines are not broken at the terminal's width",
-    file: "net/terminal/help-text.js",
+    file: "daemon/net/terminal/help-text.js",
     find: "columns + 1",
     replace: "columns + 99",
-    test: "test/options/parse-options.test.js",
+    test: "test/daemon/options/parse-options.test.js",
   },
 ];

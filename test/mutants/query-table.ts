@@ -1,101 +1,101 @@
 /** Mutants of the rules for filters and updates that DOC.* and MDB.* share. */
 import type { Mutant } from "./mutant.js";
 
-const QUERIES = "test/store/queries/queries.test.js";
-const QUERY_CLIENTS = "test/engine/pipeline/query-clients.test.js";
-const UPDATES = "test/store/queries/updates.test.js";
-const DOCUMENT_UPDATES = "test/store/commands/documents/document-updates.test.js";
-const DOCUMENTS = "test/store/commands/documents/document-queries.test.js";
-const ORACLE = "test/store/commands/collections/oracle.test.js";
+const QUERIES = "test/daemon/store/queries/queries.test.js";
+const QUERY_CLIENTS = "test/daemon/engine/pipeline/query-clients.test.js";
+const UPDATES = "test/daemon/store/queries/updates.test.js";
+const DOCUMENT_UPDATES = "test/daemon/store/commands/documents/document-updates.test.js";
+const DOCUMENTS = "test/daemon/store/commands/documents/document-queries.test.js";
+const ORACLE = "test/daemon/store/commands/collections/oracle.test.js";
 
 export const queryMutants: readonly Mutant[] = [
   {
     name: "queries: $nin matches an array if one element differs from all values",
-    file: "store/queries/filter-compiler.js",
+    file: "daemon/store/queries/filter-compiler.js",
     find: 'return { kind: "not", part: leaf(this.#oneOf(call)) };',
     replace: "return leaf({ ...this.#oneOf(call), test: (value) => !this.#oneOf(call).test(value) });",
     test: ORACLE,
   },
   {
     name: "queries: $nor means $or",
-    file: "store/queries/filter-compiler.js",
+    file: "daemon/store/queries/filter-compiler.js",
     find: 'name === "$or" ? any : { kind: "not", part: any }',
     replace: "any",
     test: ORACLE,
   },
   {
     name: "queries: empty filters do not count as conditions",
-    file: "store/queries/filter-compiler.js",
+    file: "daemon/store/queries/filter-compiler.js",
     find: 'filter.size === 0 && clause !== ""',
     replace: "false",
     test: QUERIES,
   },
   {
     name: "queries: an index finds no lists",
-    file: "store/commands/documents/index-conditions.js",
+    file: "daemon/store/commands/documents/index-conditions.js",
     find: "spans: union([...spans, LISTS])",
     replace: "spans: union(spans)",
     test: DOCUMENTS,
   },
   {
     name: "queries: an index of a path finds no members of objects in lists",
-    file: "store/values/documents/member-value.js",
+    file: "daemon/store/values/documents/member-value.js",
     find: "other(CONTAINERS, inside)",
     replace: "MISSING",
     test: DOCUMENTS,
   },
   {
     name: "queries: only the last operator of a member counts for an index",
-    file: "store/commands/documents/index-conditions.js",
+    file: "daemon/store/commands/documents/index-conditions.js",
     find: "part.spans : inBoth(other.spans, part.spans)",
     replace: "part.spans : part.spans",
     test: DOCUMENTS,
   },
   {
     name: "queries: an index counts lists without checking them",
-    file: "store/commands/documents/document-selection.js",
+    file: "daemon/store/commands/documents/document-selection.js",
     find: "?.count(LISTS) === 0",
     replace: "?.count(LISTS) >= 0",
     test: DOCUMENTS,
   },
   {
     name: "queries: columns skip lists that contain the value",
-    file: "store/values/documents/document-columns.js",
+    file: "daemon/store/values/documents/document-columns.js",
     find: "(marks[index] & ~LIST) !== ANY",
     replace: "marks[index] !== ANY",
     test: DOCUMENTS,
   },
   {
     name: "queries: entries that a column may skip count work",
-    file: "store/commands/documents/entry-conditions.js",
+    file: "daemon/store/commands/documents/entry-conditions.js",
     find: "test: tests > 1 ? test : meets",
     replace: "test: meets",
-    test: "test/store/commands/documents/condition-work.test.js",
+    test: "test/daemon/store/commands/documents/condition-work.test.js",
   },
   {
     name: "updates: $pull of a missing field is an error",
-    file: "store/queries/update-operators.js",
+    file: "daemon/store/queries/update-operators.js",
     find: '"$pull", (call, { work }) => ofArray(call, pulled(call.operand, work), false)',
     replace: '"$pull", (call, { work }) => ofArray(call, pulled(call.operand, work), true)',
     test: ORACLE,
   },
   {
     name: "updates: numbers that do not change lose their digits",
-    file: "store/commands/documents/entry-values.js",
+    file: "daemon/store/commands/documents/entry-values.js",
     find: "new WrittenDouble(number, text)",
     replace: "number",
     test: UPDATES,
   },
   {
     name: "updates: an upsert nests its entry too deeply",
-    file: "store/commands/documents/document-updates.js",
+    file: "daemon/store/commands/documents/document-updates.js",
     find: "checkDepths(value);",
     replace: "",
     test: DOCUMENT_UPDATES,
   },
   {
     name: "updates: long paths of operators count no work",
-    file: "store/queries/update-paths.js",
+    file: "daemon/store/queries/update-paths.js",
     find: "spend(work, path.length / ELEMENTS_PER_UNIT);",
     replace: "",
     test: DOCUMENT_UPDATES,
@@ -109,28 +109,28 @@ export const queryMutants: readonly Mutant[] = [
   },
   {
     name: "queries: a later copy receives the answer of a query that ended for its client",
-    file: "engine/pipeline/pipeline.js",
+    file: "daemon/engine/pipeline/pipeline.js",
     find: "if (clients?.isGone)",
     replace: "if (false)",
     test: QUERY_CLIENTS,
   },
   {
     name: "queries: a copy joins a query that ends",
-    file: "engine/pipeline/query-clients.js",
+    file: "daemon/engine/pipeline/query-clients.js",
     find: "if (this.#isAbandoned)\n            return false;",
     replace: "",
     test: QUERY_CLIENTS,
   },
   {
     name: "queries: an envelope that writes ends when its client disconnects",
-    file: "engine/pipeline/query-clients.js",
+    file: "daemon/engine/pipeline/query-clients.js",
     find: " && this.#hasOnlyQueries()",
     replace: "",
     test: QUERY_CLIENTS,
   },
   {
     name: "queries: each step looks up the commands of an envelope whose client has disconnected",
-    file: "engine/pipeline/query-clients.js",
+    file: "daemon/engine/pipeline/query-clients.js",
     find: "this.#areQueries ??= ",
     replace: "this.#areQueries = ",
     test: QUERY_CLIENTS,

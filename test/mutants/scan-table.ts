@@ -1,14 +1,14 @@
 /** Mutants of the order of scans. With each of them, pages skip existing elements. */
 import type { Mutant } from "./mutant.js";
 
-const PAGE = "store/values/tables/scan-page.js";
-const PAGES = "test/timeline/fold/pages.test.js";
+const PAGE = "daemon/store/values/tables/scan-page.js";
+const PAGES = "test/daemon/timeline/fold/pages.test.js";
 /** A replacement that finds keys only in their current order. */
 const FIRST_ENTRIES =
   "((kept) => ({ keyspace: () => ({ entries: [...kept.values()], find: (key) => kept.get(key) }) }))(new Map(data.keyspace(db).entries.map((entry) => [entry.key, entry])))";
-const SPREAD = "test/engine/backends/redis/cluster-commands-without-keys.test.js";
-const MARKED = "test/engine/backends/redis/marked-cursors.test.js";
-const TABLE = "test/store/values/tables/dense-table.test.js";
+const SPREAD = "test/daemon/engine/backends/redis/cluster-commands-without-keys.test.js";
+const MARKED = "test/daemon/engine/backends/redis/marked-cursors.test.js";
+const TABLE = "test/daemon/store/values/tables/dense-table.test.js";
 
 export const scanMutants: readonly Mutant[] = [
   {
@@ -30,25 +30,25 @@ export const scanMutants: readonly Mutant[] = [
     file: PAGE,
     find: "return isOfOtherProcess(cursor) ? 0 : cursor % HASHES;",
     replace: "return cursor % HASHES;",
-    test: "test/store/commands/generic.test.js",
+    test: "test/daemon/store/commands/generic.test.js",
   },
   {
     name: "scans: a transaction accepts the cursor of another daemon",
-    file: "cluster/replica/timeline-backend.js",
+    file: "daemon/cluster/replica/timeline-backend.js",
     find: "return refused ?? database.sharing",
     replace: "return this.standstill ?? database.sharing",
-    test: "test/engine/backends/scan-cursor.test.js",
+    test: "test/daemon/engine/backends/scan-cursor.test.js",
   },
   {
     name: "scans: a daemon with a Redis accepts the cursor of another daemon",
-    file: "engine/backends/redis/marked-cursors.js",
+    file: "daemon/engine/backends/redis/marked-cursors.js",
     find: "if (value / OWN !== mark())",
     replace: "if (false)",
     test: MARKED,
   },
   {
     name: "scans: a transaction on a Redis receives marked cursors",
-    file: "engine/backends/redis/marked-cursors.js",
+    file: "daemon/engine/backends/redis/marked-cursors.js",
     find: "const own = isScan(argv) ? ownScan(argv) : argv;",
     replace: "const own = argv;",
     test: MARKED,
@@ -62,53 +62,53 @@ export const scanMutants: readonly Mutant[] = [
   },
   {
     name: "scans: a cursor of a Redis Cluster continues on the first master if its own is down",
-    file: "engine/backends/redis/cluster-commands-without-keys.js",
+    file: "daemon/engine/backends/redis/cluster-commands-without-keys.js",
     find: "names.indexOf(name);",
     replace: "Math.max(0, names.indexOf(name));",
     test: SPREAD,
   },
   {
     name: "scans: two masters of a Redis Cluster have the same name",
-    file: "engine/backends/redis/cluster-commands-without-keys.js",
+    file: "daemon/engine/backends/redis/cluster-commands-without-keys.js",
     find: "name === 0 || taken.has(name)",
     replace: "name === 0",
     test: SPREAD,
   },
   {
     name: "scans: a table is scanned by position",
-    file: "store/values/tables/dense-table.js",
+    file: "daemon/store/values/tables/dense-table.js",
     find: "return indexedPage(this.#index, request);",
     replace:
       "{ const at = request.from || this.items.length; const to = Math.max(0, at - request.count); return { slots: Array.from({ length: at - to }, (_, i) => to + i), next: to }; }",
-    test: "test/timeline/fold/scan-order.test.js",
+    test: "test/daemon/timeline/fold/scan-order.test.js",
   },
   {
     name: "scans: DOC.LIST continues with the entries of its first step",
-    file: "store/commands/documents/documents.js",
+    file: "daemon/store/commands/documents/documents.js",
     find: "named(documentsOf(data, { at, db }))",
     replace: `named(documentsOf(${FIRST_ENTRIES}, { at, db }))`,
     test: PAGES,
   },
   {
     name: "scans: DOC.GETALL reads the documents of its first step",
-    file: "store/commands/documents/documents.js",
+    file: "daemon/store/commands/documents/documents.js",
     find: "allOf(documentsOf(data, { at, db }), effort, data, { at, db })",
     replace: `allOf(documentsOf(data, { at, db }), effort, ${FIRST_ENTRIES}, { at, db })`,
     test: PAGES,
   },
   {
     name: "scans: a statement continues with rows that changed since its start",
-    file: "store/values/relations/table.js",
+    file: "daemon/store/values/relations/table.js",
     find: "this.#rows = this.#rows.slice();",
     replace: "",
     test: PAGES,
   },
   {
     name: "scans: states are summed by position, so that keys that move count twice",
-    file: "timeline/state-digests.js",
+    file: "daemon/timeline/state-digests.js",
     find: "let from = 0;\n    do {",
     replace:
       "for (let slot = keyspace.size - 1; slot >= 0; slot--) { if (keyspace.entries[slot] !== undefined) visit(keyspace.entries[slot]); if (slot % KEYS_PER_STEP === 0) yield; }\n    return;\n    let from = 0;\n    do {",
-    test: "test/timeline/state-digests.test.js",
+    test: "test/daemon/timeline/state-digests.test.js",
   },
 ];

@@ -6,8 +6,8 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { test } from "node:test";
-import { type Entry, Keyspace } from "../../store/keyspace/keyspace.js";
-import { makeFolder, type RunningReplica, startReplica, until } from "../daemon/replicas.js";
+import { type Entry, Keyspace } from "../../daemon/store/keyspace/keyspace.js";
+import { makeFolder, type RunningReplica, startReplica, until } from "../daemon/program/replicas.js";
 import { skipUnlessFull } from "../support/amount.js";
 import { knowsSecret } from "../support/cluster-secret.js";
 import { EnvelopeClient, makeKeyPair } from "../support/envelope-client.js";

@@ -20,13 +20,13 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { DeadLetterStore } from "../../cluster/dead-letters/dead-letter-store.js";
-import { hashOf } from "../../engine/trust/identity.js";
+import { DeadLetterStore } from "../../daemon/cluster/dead-letters/dead-letter-store.js";
+import { hashOf } from "../../daemon/engine/trust/identity.js";
+import { writeOrderKey } from "../../daemon/timeline/entries/entry.js";
+import { writeValue } from "../../daemon/timeline/entries/stored-value.js";
 import { unwritable } from "../../keys/write-failures.js";
 import { bulk, type Reply } from "../../protocol/reply.js";
 import { readBody, signedBytes } from "../../protocol/version-2/envelope.js";
-import { writeOrderKey } from "../../timeline/entries/entry.js";
-import { writeValue } from "../../timeline/entries/stored-value.js";
 import { ServedDaemon } from "../client/served-daemon.js";
 import { type DaemonProcess, startDaemon } from "../support/daemon-process.js";
 import { makeKeyPair, signCommands } from "../support/envelope-client.js";

@@ -11,7 +11,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { test } from "node:test";
 import { createClient } from "../../client/public-api.js";
-import { makeFolder, until } from "../daemon/replicas.js";
+import { makeFolder, until } from "../daemon/program/replicas.js";
 import { amount } from "../support/amount.js";
 import { makeKeyPair } from "../support/envelope-client.js";
 import { freePort } from "../support/free-port.js";

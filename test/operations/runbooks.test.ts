@@ -8,8 +8,8 @@ import { copyFileSync, existsSync, mkdtempSync, renameSync, rmSync, statSync, wr
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
+import { timelineFolder } from "../../daemon/timeline/disk/lmdb-reader.js";
 import { writeClusterSecret } from "../../keys/cluster-secret-file.js";
-import { timelineFolder } from "../../timeline/disk/lmdb-reader.js";
 import { type ChildResult, runDbsync } from "../client/child.js";
 import { Trio } from "../faults/trio.js";
 import { startDaemon } from "../support/daemon-process.js";

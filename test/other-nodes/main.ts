@@ -14,11 +14,11 @@ const FILES = [
   "client/processes",
   "client/shared/tls-connection",
   "tools/admin/server",
-  "daemon/signals",
+  "daemon/program/signals",
   "keys/certificate",
   "keys/key-file",
   "protocol/frame",
-  "timeline/disk/disk-storage",
+  "daemon/timeline/disk/disk-storage",
 ];
 
 let failed = 0;

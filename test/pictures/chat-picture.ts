@@ -3,7 +3,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
 import { startChromium } from "../client/browser/chromium.js";
-import { makeFolder } from "../daemon/replicas.js";
+import { makeFolder } from "../daemon/program/replicas.js";
 import { buildRoot } from "../support/repository.js";
 import { inFewColours } from "./small-png.js";
 

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { bytesOfText } from "../../protocol/byte-string.js";
 import { errorFrame, messageFrame, type SqlFrame, SqlFrameReader } from "../../protocol/sql-frames.js";
-import { scenarios } from "../store/commands/relations/transcript.js";
+import { scenarios } from "../daemon/store/commands/relations/transcript.js";
 import { SeededRandom, seedOfRun } from "../support/seeded-random.js";
 
 const MAX = 1 << 20;

@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import { copyFileSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { makeFolder } from "../daemon/replicas.js";
+import { makeFolder } from "../daemon/program/replicas.js";
 import { startDaemon } from "../support/daemon-process.js";
 import { repositoryRoot } from "../support/repository.js";
 import { skipWithout } from "../support/requirements.js";

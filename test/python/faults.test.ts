@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { createPrivateKey, X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { after, before, test } from "node:test";
-import { makeFolder } from "../daemon/replicas.js";
+import { makeFolder } from "../daemon/program/replicas.js";
 import { type Answering, CLUSTER, fakeV2, hello, refused, result } from "../examples/fake-daemon-v2.js";
 import { some } from "../support/amount.js";
 import { writeCertificate } from "../support/certificate-files.js";

@@ -9,7 +9,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { test } from "node:test";
-import { makeFolder } from "../daemon/replicas.js";
+import { makeFolder } from "../daemon/program/replicas.js";
 import { type DaemonProcess, startDaemon } from "../support/daemon-process.js";
 import { EnvelopeClient, makeKeyPair } from "../support/envelope-client.js";
 import { repositoryRoot } from "../support/repository.js";

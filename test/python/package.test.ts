@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { makeFolder } from "../daemon/replicas.js";
+import { makeFolder } from "../daemon/program/replicas.js";
 import { skipUnlessFull } from "../support/amount.js";
 import { startDaemon } from "../support/daemon-process.js";
 import { repositoryRoot } from "../support/repository.js";

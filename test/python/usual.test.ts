@@ -3,7 +3,7 @@
  * that have data folders.
  */
 import { after, before, test } from "node:test";
-import { makeFolder } from "../daemon/replicas.js";
+import { makeFolder } from "../daemon/program/replicas.js";
 import { amount } from "../support/amount.js";
 import { knowsSecret } from "../support/cluster-secret.js";
 import { type DaemonProcess, startDaemon } from "../support/daemon-process.js";

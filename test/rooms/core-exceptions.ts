@@ -3,16 +3,16 @@
  * none is added.
  */
 export const CORE_EXCEPTIONS: Readonly<Record<string, readonly string[]>> = {
-  "daemon/components.ts": [
+  "daemon/program/components.ts": [
     "tools/admin/dashboard-frames.ts",
     "tools/admin/health.ts",
     "tools/admin/metrics.ts",
   ],
-  "daemon/core.ts": ["tools/admin/metrics.ts"],
-  "daemon/daemon.ts": ["tools/admin/health.ts"],
-  "daemon/inspection/inspected-daemon.ts": ["tools/admin/metric-row.ts"],
-  "daemon/make-backend.ts": ["tools/admin/metrics.ts", "tools/admin/timed-backend.ts"],
-  "daemon/wiring.ts": [
+  "daemon/program/core.ts": ["tools/admin/metrics.ts"],
+  "daemon/program/daemon.ts": ["tools/admin/health.ts"],
+  "daemon/program/inspection/inspected-daemon.ts": ["tools/admin/metric-row.ts"],
+  "daemon/program/make-backend.ts": ["tools/admin/metrics.ts", "tools/admin/timed-backend.ts"],
+  "daemon/program/wiring.ts": [
     "tools/admin/admin.ts",
     "tools/admin/counted-keys.ts",
     "tools/admin/health.ts",

@@ -1,5 +1,5 @@
 /**
- * `npm run rooms [-- FOLDER]`: prints the modules of daemon/ and similar folders, with their numbers of files and the
+ * `npm run rooms [-- FOLDER]`: prints the modules of daemon/program/ and similar folders, with their numbers of files and the
  * modules that they import. Then it prints the largest folders.
  */
 import { arrows, DIRECT_FILES, folderSizes, MODULE_FOLDERS, modulesOfReadme, sizes } from "./rooms.js";

@@ -1,4 +1,4 @@
-/** Reads the modules of folders such as daemon/: the imports that a folder's README permits, and the actual imports. */
+/** Reads the modules of folders such as daemon/program/: the imports that a folder's README permits, and the actual imports. */
 import { readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { repositoryRoot } from "../support/repository.js";
@@ -7,15 +7,15 @@ import { importsOf, startedBy, texts } from "./imports.js";
 /** The folders whose README has a table of modules, from the lowest layer to the highest. */
 export const MODULE_FOLDERS = [
   "protocol",
-  "store",
-  "timeline",
-  "net",
-  "options",
   "client",
-  "engine",
-  "cluster",
+  "daemon/store",
+  "daemon/timeline",
+  "daemon/net",
+  "daemon/options",
+  "daemon/engine",
+  "daemon/cluster",
+  "daemon/program",
   "listeners",
-  "daemon",
   "tools/cli",
   "tools/history",
   "tools/backup",
@@ -26,15 +26,16 @@ export const MODULE_FOLDERS = [
 export const ROOMS: readonly string[] = [
   "protocol",
   "keys",
-  "store",
-  "timeline",
   "client",
-  "net",
-  "options",
-  "engine",
-  "cluster",
+  "daemon/store",
+  "daemon/timeline",
+  "daemon/net",
+  "daemon/options",
+  "daemon/engine",
+  "daemon/cluster",
+  "daemon/listener",
+  "daemon/program",
   "listeners",
-  "daemon",
   "tools/cli",
   "tools/history",
   "tools/backup",

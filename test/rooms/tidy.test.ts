@@ -1,5 +1,5 @@
 /**
- * Tests that daemon/ and similar folders have the modules that their READMEs list, and that each module imports only
+ * Tests that daemon/program/ and similar folders have the modules that their READMEs list, and that each module imports only
  * the modules that the README permits.
  */
 import assert from "node:assert/strict";

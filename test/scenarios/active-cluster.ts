@@ -6,7 +6,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Redis } from "ioredis";
-import { until } from "../daemon/replicas.js";
+import { until } from "../daemon/program/replicas.js";
 import { knowsSecret } from "../support/cluster-secret.js";
 import { CuttablePort } from "../support/cuttable-port.js";
 import { type DaemonProcess, startDaemon } from "../support/daemon-process.js";

@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { until } from "../daemon/replicas.js";
+import { until } from "../daemon/program/replicas.js";
 import { ActiveCluster, type ScenarioClient } from "./active-cluster.js";
 import {
   assertEverywhere,

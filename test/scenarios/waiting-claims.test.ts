@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { until } from "../daemon/replicas.js";
+import { until } from "../daemon/program/replicas.js";
 import { amount } from "../support/amount.js";
 import { SeededRandom } from "../support/seeded-random.js";
 import { ActiveCluster, type ScenarioClient } from "./active-cluster.js";

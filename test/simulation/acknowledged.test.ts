@@ -1,10 +1,10 @@
 /** Tests which acknowledgements of units with conditions the simulation reports as wrong. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { orderKeyOf, writeOrderKey } from "../../daemon/timeline/entries/entry.js";
 import { bytesOf } from "../../protocol/byte-string.js";
 import type { Condition } from "../../protocol/version-2/envelope.js";
 import { unitId } from "../../protocol/version-2/envelope.js";
-import { orderKeyOf, writeOrderKey } from "../../timeline/entries/entry.js";
 import { SeededRandom } from "../support/seeded-random.js";
 import { wrongAcknowledgements } from "./acknowledged.js";
 import { makeKey, randomBytes, sign } from "./cast.js";

@@ -7,12 +7,12 @@
 import { hasFailedCondition, type Report } from "../../client/shared/outcome.js";
 import { judge, ruleFor } from "../../client/shared/policy.js";
 import { replyValues } from "../../client/shared/reply-conversion.js";
-import type { EnvelopeAnswer } from "../../engine/answers/request.js";
+import type { EnvelopeAnswer } from "../../daemon/engine/answers/request.js";
+import { isKeyCommand } from "../../daemon/store/key-ring.js";
+import { compareEntries, type Entry } from "../../daemon/timeline/entries/entry.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { RespReader } from "../../protocol/resp/resp-reader.js";
 import { unitId } from "../../protocol/version-2/envelope.js";
-import { isKeyCommand } from "../../store/key-ring.js";
-import { compareEntries, type Entry } from "../../timeline/entries/entry.js";
 import type { Word } from "./arrivals.js";
 import { shortId } from "./cast.js";
 import type { NaiveState } from "./naive-fold.js";

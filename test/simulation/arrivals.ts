@@ -1,6 +1,7 @@
 /** Records what the hosts of a run knew when clients received the outcome of units with conditions. */
+
+import type { Entry } from "../../daemon/timeline/entries/entry.js";
 import type { ByteString } from "../../protocol/byte-string.js";
-import type { Entry } from "../../timeline/entries/entry.js";
 
 export type Word = "applied" | "unmet" | "failed";
 

@@ -1,8 +1,9 @@
 /** The asides of a simulated daemon: where it stores the data that a member's snapshot replaces. */
+
+import { MemoryStorage } from "../../daemon/timeline/memory-storage.js";
+import type { OpenReplacedData } from "../../daemon/timeline/snapshots/replaced-data.js";
+import type { Snapshots } from "../../daemon/timeline/snapshots/snapshot-files.js";
 import { type ByteString, bytesOf } from "../../protocol/byte-string.js";
-import { MemoryStorage } from "../../timeline/memory-storage.js";
-import type { OpenReplacedData } from "../../timeline/snapshots/replaced-data.js";
-import type { Snapshots } from "../../timeline/snapshots/snapshot-files.js";
 import { double } from "../support/double.js";
 import type { Disk } from "./disk.js";
 import type { Host, World } from "./world.js";

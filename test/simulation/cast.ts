@@ -3,13 +3,13 @@
  * which is faster than a curve operation. Each signed text is parsed once for all daemons of the run.
  */
 import { createPrivateKey, createPublicKey, hash, type KeyObject, verify } from "node:crypto";
+import { KeyRing } from "../../daemon/store/key-ring.js";
+import type { Entry } from "../../daemon/timeline/entries/entry.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { bytesOf } from "../../protocol/byte-string.js";
 import { writeCommand } from "../../protocol/resp/resp-writer.js";
 import { type HeaderFields, readBody, signedBytes } from "../../protocol/version-2/envelope.js";
 import { writeBody } from "../../protocol/version-2/envelope-body.js";
-import { KeyRing } from "../../store/key-ring.js";
-import type { Entry } from "../../timeline/entries/entry.js";
 import type { SeededRandom } from "../support/seeded-random.js";
 
 export const sha256 = (bytes: Buffer | string): ByteString =>

@@ -2,12 +2,13 @@
  * Checks what must hold after a run's faults: the daemons are equal, have neither lost nor duplicated an entry, and
  * have kept their promises.
  */
+
+import { canonicalState } from "../../daemon/store/canonical-state.js";
+import { DATABASES_DEFAULT, type Database } from "../../daemon/store/database.js";
+import type { KeyRing } from "../../daemon/store/key-ring.js";
+import { type Entry, orderKeyOf, readOrderKey, writeOrderKey } from "../../daemon/timeline/entries/entry.js";
 import { type ByteString, bytesOf } from "../../protocol/byte-string.js";
 import { hexOf } from "../../protocol/version-2/envelope.js";
-import { canonicalState } from "../../store/canonical-state.js";
-import { DATABASES_DEFAULT, type Database } from "../../store/database.js";
-import type { KeyRing } from "../../store/key-ring.js";
-import { type Entry, orderKeyOf, readOrderKey, writeOrderKey } from "../../timeline/entries/entry.js";
 import { wrongAcknowledgements } from "./acknowledged.js";
 import { firstKeys, ringOf, shortId } from "./cast.js";
 import { isOnlyOnRemoved } from "./lists/list-checks.js";

@@ -2,13 +2,13 @@
  * Clients that put elements into queues and take them, through daemons that sign for them. An element that a client
  * received must be gone in the end, and an element that no daemon has taken must be there. Source: docs/decisions/0066.
  */
-import type { GatewayAnswer } from "../../cluster/replica/gateway-waiter.js";
+import type { GatewayAnswer } from "../../daemon/cluster/replica/gateway-waiter.js";
+import type { Database } from "../../daemon/store/database.js";
+import { List } from "../../daemon/store/values/list.js";
+import { MemberSet } from "../../daemon/store/values/member-set.js";
+import { SortedSet } from "../../daemon/store/values/sorted-set.js";
+import type { Entry } from "../../daemon/timeline/entries/entry.js";
 import type { ByteString } from "../../protocol/byte-string.js";
-import type { Database } from "../../store/database.js";
-import { List } from "../../store/values/list.js";
-import { MemberSet } from "../../store/values/member-set.js";
-import { SortedSet } from "../../store/values/sorted-set.js";
-import type { Entry } from "../../timeline/entries/entry.js";
 import { SeededRandom } from "../support/seeded-random.js";
 import { Client, KeyChest } from "./clients.js";
 import type { World } from "./world.js";

@@ -4,12 +4,12 @@
  * are clients too.
  */
 import { ClientClock } from "../../client/version-2/client-clock.js";
-import type { EnvelopeAnswer } from "../../engine/answers/request.js";
+import type { EnvelopeAnswer } from "../../daemon/engine/answers/request.js";
+import { type Entry, orderKeyOf } from "../../daemon/timeline/entries/entry.js";
+import { mayChange } from "../../daemon/timeline/entries/recorded-envelopes.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { type Condition, hexOf } from "../../protocol/version-2/envelope.js";
 import type { Wait } from "../../protocol/version-2/messages-v2.js";
-import { type Entry, orderKeyOf } from "../../timeline/entries/entry.js";
-import { mayChange } from "../../timeline/entries/recorded-envelopes.js";
 import { SeededRandom } from "../support/seeded-random.js";
 import { ConditionalCall } from "./acknowledged.js";
 import { makeKey, randomBytes, type SimulatedKey, shortId, sign } from "./cast.js";

@@ -4,11 +4,11 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { StateDifference } from "../../cluster/peers/state/state-differences.js";
-import type { Entry } from "../../store/keyspace/keyspace.js";
-import { Hash } from "../../store/values/hash.js";
-import { List } from "../../store/values/list.js";
-import { MemberSet } from "../../store/values/member-set.js";
+import type { StateDifference } from "../../daemon/cluster/peers/state/state-differences.js";
+import type { Entry } from "../../daemon/store/keyspace/keyspace.js";
+import { Hash } from "../../daemon/store/values/hash.js";
+import { List } from "../../daemon/store/values/list.js";
+import { MemberSet } from "../../daemon/store/values/member-set.js";
 import { amount } from "../support/amount.js";
 import { SeededRandom, seedOfRun } from "../support/seeded-random.js";
 import { unlevel } from "./checks.js";

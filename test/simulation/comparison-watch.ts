@@ -1,5 +1,5 @@
 /** Checks that members with the same entries never report different states, in runs without a byzantine member. */
-import type { Peering } from "../../cluster/peers/peering.js";
+import type { Peering } from "../../daemon/cluster/peers/peering.js";
 import type { Host, World } from "./world.js";
 
 export class ComparisonWatch {

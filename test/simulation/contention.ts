@@ -3,10 +3,11 @@
  * acknowledged increment must be part of the counter in the end, and a lock must never have two holders.
  * Source: docs/consistency.md "Conditional writes".
  */
+
+import type { Database } from "../../daemon/store/database.js";
+import type { Entry } from "../../daemon/timeline/entries/entry.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Condition } from "../../protocol/version-2/envelope.js";
-import type { Database } from "../../store/database.js";
-import type { Entry } from "../../timeline/entries/entry.js";
 import { SeededRandom } from "../support/seeded-random.js";
 import { randomBytes, type SimulatedKey, shortId, sign } from "./cast.js";
 import type { Outcome, Sent } from "./ledger.js";

@@ -1,20 +1,20 @@
 /** One process of a simulated daemon: the real timeline and peering on simulated surroundings. */
 
-import { boundLists } from "../../cluster/members/make-member-lists.js";
-import type { MemberLists } from "../../cluster/members/member-lists.js";
-import { Peering } from "../../cluster/peers/peering.js";
-import { CLOSE_REASONS } from "../../cluster/peers/shared/close-reasons.js";
-import { PEERING_LIMITS } from "../../cluster/peers/shared/peering-limits.js";
-import { entryCheck, ringEntryCheck, unitCheck } from "../../cluster/replica/check-entry.js";
-import { refusalOfMember } from "../../engine/trust/membership-rule.js";
-import type { Environment } from "../../net/process/clock-and-randomness.js";
+import { boundLists } from "../../daemon/cluster/members/make-member-lists.js";
+import type { MemberLists } from "../../daemon/cluster/members/member-lists.js";
+import { Peering } from "../../daemon/cluster/peers/peering.js";
+import { CLOSE_REASONS } from "../../daemon/cluster/peers/shared/close-reasons.js";
+import { PEERING_LIMITS } from "../../daemon/cluster/peers/shared/peering-limits.js";
+import { entryCheck, ringEntryCheck, unitCheck } from "../../daemon/cluster/replica/check-entry.js";
+import { refusalOfMember } from "../../daemon/engine/trust/membership-rule.js";
+import type { Environment } from "../../daemon/net/process/clock-and-randomness.js";
+import { DATABASES_DEFAULT } from "../../daemon/store/database.js";
+import { UNIT_STEPS_DEFAULT } from "../../daemon/store/keyspace/effort-budget.js";
+import type { Entry, OrderKey } from "../../daemon/timeline/entries/entry.js";
+import type { RefuseRingEntry } from "../../daemon/timeline/snapshots/ring-entries.js";
+import { Timeline } from "../../daemon/timeline/timeline.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { hexOf } from "../../protocol/version-2/envelope.js";
-import { DATABASES_DEFAULT } from "../../store/database.js";
-import { UNIT_STEPS_DEFAULT } from "../../store/keyspace/effort-budget.js";
-import type { Entry, OrderKey } from "../../timeline/entries/entry.js";
-import type { RefuseRingEntry } from "../../timeline/snapshots/ring-entries.js";
-import { Timeline } from "../../timeline/timeline.js";
 import { openAsideOf } from "./asides.js";
 import { isSignedBy, randomBytes, ringOf, sha256, shortId, signatureOf } from "./cast.js";
 import { ComparisonWatch } from "./comparison-watch.js";

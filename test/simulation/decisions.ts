@@ -4,12 +4,12 @@
  * decisions of one slot, but no other contradiction. Source: docs/consistency.md "Conditional writes".
  */
 import { hasFailedCondition } from "../../client/shared/outcome.js";
-import type { EnvelopeAnswer } from "../../engine/answers/request.js";
+import type { EnvelopeAnswer } from "../../daemon/engine/answers/request.js";
+import { type Entry, orderKeyOf, writeOrderKey } from "../../daemon/timeline/entries/entry.js";
 import { type ByteString, bytesOf } from "../../protocol/byte-string.js";
 import { RespReader } from "../../protocol/resp/resp-reader.js";
 import { readDecision } from "../../protocol/version-2/decision-body.js";
 import { type Decided, signedBytes } from "../../protocol/version-2/envelope.js";
-import { type Entry, orderKeyOf, writeOrderKey } from "../../timeline/entries/entry.js";
 import { sha256, shortId } from "./cast.js";
 
 type Word = Decided["outcome"];

@@ -3,10 +3,10 @@
  * remaining writes, each complete or not at all. Bytes rot, and the disk can be full or slow.
  */
 
+import { firstOrderKeyBytes } from "../../daemon/timeline/entries/entry.js";
+import type { Mark, MarkName, Storage } from "../../daemon/timeline/entries/storage.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { bytesOf } from "../../protocol/byte-string.js";
-import { firstOrderKeyBytes } from "../../timeline/entries/entry.js";
-import type { Mark, MarkName, Storage } from "../../timeline/entries/storage.js";
 import type { SeededRandom } from "../support/seeded-random.js";
 import type { Processor, Scheduler } from "./scheduler.js";
 

@@ -1,7 +1,8 @@
 /** Forges entries: with keys of another cluster, or in the name of an authorized client. */
+
+import type { Entry } from "../../daemon/timeline/entries/entry.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { hexOf } from "../../protocol/version-2/envelope.js";
-import type { Entry } from "../../timeline/entries/entry.js";
 import { type Genesis, makeKey, randomBytes, type SimulatedKey, sign } from "./cast.js";
 import { EPOCH, type World } from "./world.js";
 

@@ -4,15 +4,15 @@
  * without any effect.
  */
 
-import type { GatewayAnswer } from "../../cluster/replica/gateway-waiter.js";
-import type { EnvelopeAnswer } from "../../engine/answers/request.js";
+import type { GatewayAnswer } from "../../daemon/cluster/replica/gateway-waiter.js";
+import type { EnvelopeAnswer } from "../../daemon/engine/answers/request.js";
+import { CommandFailure } from "../../daemon/store/arguments/command-errors.js";
+import { commandTable } from "../../daemon/store/command-table.js";
+import { isKeyCommand } from "../../daemon/store/key-ring.js";
+import { type Entry, type OrderKey, writeOrderKey } from "../../daemon/timeline/entries/entry.js";
 import { type ByteString, bytesOf } from "../../protocol/byte-string.js";
 import { OK } from "../../protocol/reply.js";
 import type { Wait } from "../../protocol/version-2/messages-v2.js";
-import { CommandFailure } from "../../store/arguments/command-errors.js";
-import { commandTable } from "../../store/command-table.js";
-import { isKeyCommand } from "../../store/key-ring.js";
-import { type Entry, type OrderKey, writeOrderKey } from "../../timeline/entries/entry.js";
 import type { SeededRandom } from "../support/seeded-random.js";
 import { makeIdentity, type SimulatedIdentity } from "./cast.js";
 import { startDaemon } from "./daemon.js";

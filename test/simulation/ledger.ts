@@ -1,6 +1,7 @@
 /** The ledger of one run: what daemons have reported and promised, for the checks. */
+
+import type { Entry } from "../../daemon/timeline/entries/entry.js";
 import type { ByteString } from "../../protocol/byte-string.js";
-import type { Entry } from "../../timeline/entries/entry.js";
 import { type Acknowledgement, Arrivals } from "./arrivals.js";
 import { sha256 } from "./cast.js";
 import { DecisionLedger } from "./decisions.js";

@@ -2,7 +2,7 @@
  * A byzantine member: a real daemon whose messages to other members are altered on their way out and mixed with forged
  * messages. It has its own key, but no key of a client or of root.
  */
-import { unpack } from "../../cluster/peers/exchange/entry-packing.js";
+import { unpack } from "../../daemon/cluster/peers/exchange/entry-packing.js";
 import { bytesOf } from "../../protocol/byte-string.js";
 import { MalformedFrame } from "../../protocol/errors.js";
 import { type CutState, type CutVote, cutVoteBytes } from "../../protocol/members/cut-votes.js";

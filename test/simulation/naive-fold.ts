@@ -1,17 +1,18 @@
 /**
  * The oracle: folds a set of envelopes in the simplest way. It sorts all entries and runs each unit in order on an
- * empty store. It is independent of timeline/, from which it imports only the type of an entry. Source:
+ * empty store. It is independent of daemon/timeline/, from which it imports only the type of an entry. Source:
  * docs/architecture.md "How daemons agree".
  */
+
+import { connectionMistake } from "../../daemon/store/connection-mistake.js";
+import { Database } from "../../daemon/store/database.js";
+import { implicitCondition } from "../../daemon/store/implicit-condition.js";
+import { isKeyCommand, type KeyRing } from "../../daemon/store/key-ring.js";
+import type { SeveralCommands } from "../../daemon/store/keyspace/unit.js";
+import type { Entry } from "../../daemon/timeline/entries/entry.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Reply } from "../../protocol/reply.js";
 import { type Envelope, unitId } from "../../protocol/version-2/envelope.js";
-import { connectionMistake } from "../../store/connection-mistake.js";
-import { Database } from "../../store/database.js";
-import { implicitCondition } from "../../store/implicit-condition.js";
-import { isKeyCommand, type KeyRing } from "../../store/key-ring.js";
-import type { SeveralCommands } from "../../store/keyspace/unit.js";
-import type { Entry } from "../../timeline/entries/entry.js";
 
 export interface NaiveUnit {
   readonly id: ByteString;

@@ -1,7 +1,7 @@
 /** The ports of a simulated daemon: the sockets to its members on the simulated network. */
 
-import type { MemberSocket, MemberSocketOwner } from "../../cluster/peers/shared/member-socket.js";
-import type { PeerAddress } from "../../options/peer-address.js";
+import type { MemberSocket, MemberSocketOwner } from "../../daemon/cluster/peers/shared/member-socket.js";
+import type { PeerAddress } from "../../daemon/options/peer-address.js";
 import { MalformedFrame } from "../../protocol/errors.js";
 import type { Hello } from "../../protocol/version-2/messages-v2.js";
 import { readClientMessage } from "../../protocol/version-2/messages-v2.js";

@@ -2,7 +2,7 @@
  * The settings of one run, all of which follow from its seed. Each run has only some kinds of faults, so that each
  * kind also occurs alone.
  */
-import type { PeeringLimits } from "../../cluster/peers/shared/peering-limits.js";
+import type { PeeringLimits } from "../../daemon/cluster/peers/shared/peering-limits.js";
 import type { SeededRandom } from "../support/seeded-random.js";
 import { DECISION_LIES, LIES, LISTED_LIES, type Lie } from "./lies.js";
 

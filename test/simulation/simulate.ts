@@ -2,9 +2,9 @@
  * One run: some daemons and clients in one process, with simulated time, network and disks. A phase with faults is
  * followed by a phase without faults. At the end the run checks every promise. A seed always produces the same run.
  */
-import { PEERING_LIMITS } from "../../cluster/peers/shared/peering-limits.js";
+import { PEERING_LIMITS } from "../../daemon/cluster/peers/shared/peering-limits.js";
+import { readOrderKey } from "../../daemon/timeline/entries/entry.js";
 import type { ByteString } from "../../protocol/byte-string.js";
-import { readOrderKey } from "../../timeline/entries/entry.js";
 import { SeededRandom } from "../support/seeded-random.js";
 import { makeGenesis, makeKey } from "./cast.js";
 import { brokenPromises, finalEntries, foreignKeys, oracleOf, stateDifference, unlevel } from "./checks.js";

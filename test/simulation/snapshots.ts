@@ -2,14 +2,15 @@
  * Snapshots of a simulated daemon, on its disk. A snapshot is completed some time after the request. A crash before
  * that leaves a partial snapshot.
  */
+
+import { DATABASES_DEFAULT } from "../../daemon/store/database.js";
+import type { KeyRing } from "../../daemon/store/key-ring.js";
+import { dateOf, firstOrderKeyBytes } from "../../daemon/timeline/entries/entry.js";
+import { makeSnapshot } from "../../daemon/timeline/snapshots/make-snapshot.js";
+import type { SnapshotSeal, SnapshotStore } from "../../daemon/timeline/snapshots/snapshot-files.js";
+import type { SnapshotParts } from "../../daemon/timeline/snapshots/snapshot-schedule.js";
+import { SEAL_BYTES } from "../../daemon/timeline/snapshots/snapshot-stream.js";
 import { type ByteString, bytesOf } from "../../protocol/byte-string.js";
-import { DATABASES_DEFAULT } from "../../store/database.js";
-import type { KeyRing } from "../../store/key-ring.js";
-import { dateOf, firstOrderKeyBytes } from "../../timeline/entries/entry.js";
-import { makeSnapshot } from "../../timeline/snapshots/make-snapshot.js";
-import type { SnapshotSeal, SnapshotStore } from "../../timeline/snapshots/snapshot-files.js";
-import type { SnapshotParts } from "../../timeline/snapshots/snapshot-schedule.js";
-import { SEAL_BYTES } from "../../timeline/snapshots/snapshot-stream.js";
 import { notAside } from "./asides.js";
 import { sha256 } from "./cast.js";
 import type { SimulatedStorage } from "./disk.js";

@@ -1,10 +1,10 @@
 /** Promises of finality, to clients and by the published stable point, for checks.ts. */
 
-import type { Peering } from "../../cluster/peers/peering.js";
+import type { Peering } from "../../daemon/cluster/peers/peering.js";
+import type { Entry } from "../../daemon/timeline/entries/entry.js";
+import { firstOrderKeyBytes } from "../../daemon/timeline/entries/entry.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { bytesOf } from "../../protocol/byte-string.js";
-import type { Entry } from "../../timeline/entries/entry.js";
-import { firstOrderKeyBytes } from "../../timeline/entries/entry.js";
 import type { StablePromise } from "./ledger.js";
 import type { Host, World } from "./world.js";
 

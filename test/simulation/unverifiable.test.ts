@@ -4,8 +4,8 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { type Entry, orderKeyOf, writeOrderKey } from "../../daemon/timeline/entries/entry.js";
 import { bytesOf } from "../../protocol/byte-string.js";
-import { type Entry, orderKeyOf, writeOrderKey } from "../../timeline/entries/entry.js";
 import { SeededRandom } from "../support/seeded-random.js";
 import { makeKey, randomBytes, type SimulatedKey, sha256, sign } from "./cast.js";
 import { Ledger } from "./ledger.js";

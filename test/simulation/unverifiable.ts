@@ -1,6 +1,6 @@
 /**
  * The oracle for the entries that a daemon drops when it accepts a snapshot, computed from the signed envelopes,
- * independently of timeline/.
+ * independently of daemon/timeline/.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Envelope } from "../../protocol/version-2/envelope.js";

@@ -1,15 +1,15 @@
 /** The types that the parts of one run share. */
 
-import type { MemberLists } from "../../cluster/members/member-lists.js";
-import type { Peering } from "../../cluster/peers/peering.js";
-import type { GatewayAnswer } from "../../cluster/replica/gateway-waiter.js";
-import type { EnvelopeAnswer } from "../../engine/answers/request.js";
-import type { PeerAddress } from "../../options/peer-address.js";
+import type { MemberLists } from "../../daemon/cluster/members/member-lists.js";
+import type { Peering } from "../../daemon/cluster/peers/peering.js";
+import type { GatewayAnswer } from "../../daemon/cluster/replica/gateway-waiter.js";
+import type { EnvelopeAnswer } from "../../daemon/engine/answers/request.js";
+import type { PeerAddress } from "../../daemon/options/peer-address.js";
+import type { Entry, OrderKey } from "../../daemon/timeline/entries/entry.js";
+import type { Timeline } from "../../daemon/timeline/timeline.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { KnownList } from "../../protocol/members/list-succession.js";
 import type { Wait } from "../../protocol/version-2/messages-v2.js";
-import type { Entry, OrderKey } from "../../timeline/entries/entry.js";
-import type { Timeline } from "../../timeline/timeline.js";
 import type { SeededRandom } from "../support/seeded-random.js";
 import type { Genesis, SimulatedIdentity } from "./cast.js";
 import type { Disk } from "./disk.js";

@@ -22,6 +22,9 @@ await makeBundles();
 await makeBrowserModule();
 await makeDashboard();
 makeManPages();
-copyTypes(["client/public-api", "client/browser/public-api", "daemon/testing"], join(buildRoot, "types"));
+copyTypes(
+  ["client/public-api", "client/browser/public-api", "daemon/program/testing"],
+  join(buildRoot, "types"),
+);
 await makeClientPackage();
 for (const program of Object.values(programPaths)) chmodSync(program, 0o755);

@@ -23,12 +23,12 @@ export const CLIENT_BUNDLES: Bundles = {
 
 const BUNDLES: Bundles = {
   ...CLIENT_BUNDLES,
-  dbsyncd: "daemon/main.js",
+  dbsyncd: "daemon/program/main.js",
   "dbsync-proxy": "tools/proxy/main.js",
-  "snapshot-worker": "cluster/replica/snapshot-worker.js",
-  "verify-worker": "engine/trust/verify-worker.js",
-  "order-worker": "cluster/order/order-worker.js",
-  testing: "daemon/testing.js",
+  "snapshot-worker": "daemon/cluster/replica/snapshot-worker.js",
+  "verify-worker": "daemon/engine/trust/verify-worker.js",
+  "order-worker": "daemon/cluster/order/order-worker.js",
+  testing: "daemon/program/testing.js",
 };
 
 /** Matches the expression by which a source file names a thread or program that it starts. */

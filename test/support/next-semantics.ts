@@ -2,12 +2,12 @@
  * The commands of a future release, for tests: from number 2 on, INCR adds ten, APPEND accepts several values, and
  * TWICE exists.
  */
-import { CommandFailure } from "../../store/arguments/command-errors.js";
-import { commandTable } from "../../store/command-table.js";
-import { CommandIndex } from "../../store/rows/command-index.js";
-import { type Command, family, type Handler } from "../../store/rows/command-row.js";
-import { update } from "../../store/rows/key-spec.js";
-import { Semantics } from "../../store/semantics.js";
+import { CommandFailure } from "../../daemon/store/arguments/command-errors.js";
+import { commandTable } from "../../daemon/store/command-table.js";
+import { CommandIndex } from "../../daemon/store/rows/command-index.js";
+import { type Command, family, type Handler } from "../../daemon/store/rows/command-row.js";
+import { update } from "../../daemon/store/rows/key-spec.js";
+import { Semantics } from "../../daemon/store/semantics.js";
 
 const row = (name: string): Command => {
   const command = commandTable.find(name);

@@ -1,12 +1,12 @@
 /** A command that no release has, for tests: INCRBYMAX key increment maximum. */
 
-import { custom } from "../../store/arguments/command-errors.js";
-import { commandTable } from "../../store/command-table.js";
-import { CommandIndex } from "../../store/rows/command-index.js";
-import type { Command } from "../../store/rows/command-row.js";
-import { family } from "../../store/rows/command-row.js";
-import { update } from "../../store/rows/key-spec.js";
-import { Semantics } from "../../store/semantics.js";
+import { custom } from "../../daemon/store/arguments/command-errors.js";
+import { commandTable } from "../../daemon/store/command-table.js";
+import { CommandIndex } from "../../daemon/store/rows/command-index.js";
+import type { Command } from "../../daemon/store/rows/command-row.js";
+import { family } from "../../daemon/store/rows/command-row.js";
+import { update } from "../../daemon/store/rows/key-spec.js";
+import { Semantics } from "../../daemon/store/semantics.js";
 
 /** The command as its author first writes it: without a number. */
 export const INCRBYMAX = family("string", {

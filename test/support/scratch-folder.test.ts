@@ -4,7 +4,7 @@ import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { pathToFileURL } from "node:url";
-import { makeFolder } from "../daemon/replicas.js";
+import { makeFolder } from "../daemon/program/replicas.js";
 import { buildRoot } from "./repository.js";
 
 const module = (name: string) => JSON.stringify(pathToFileURL(join(buildRoot, "test", name)).href);

@@ -1,7 +1,7 @@
 /** Tries a program on a database, as the gateway does before it records the program's writes. */
-import { type TriedUnit, tryUnits } from "../../cluster/replica/tried-units.js";
-import { type Program, WaitingGroup } from "../../cluster/replica/waiting-group.js";
-import type { Database } from "../../store/database.js";
+import { type TriedUnit, tryUnits } from "../../daemon/cluster/replica/tried-units.js";
+import { type Program, WaitingGroup } from "../../daemon/cluster/replica/waiting-group.js";
+import type { Database } from "../../daemon/store/database.js";
 
 const HEAD = { db: 0, as: null, isRing: false, conditions: null, isApart: false };
 

@@ -1,5 +1,5 @@
 /** Memory limits for tests: one that is never reached, and one that is always exceeded. */
-import type { MemoryLimit } from "../../engine/memory/memory-limit.js";
+import type { MemoryLimit } from "../../daemon/engine/memory/memory-limit.js";
 import { double } from "./double.js";
 
 export const UNBOUNDED = double<MemoryLimit>({

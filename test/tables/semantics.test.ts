@@ -4,10 +4,10 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { commandTable } from "../../store/command-table.js";
-import { CommandIndex } from "../../store/rows/command-index.js";
-import type { Command } from "../../store/rows/command-row.js";
-import { SEMANTICS } from "../../store/semantics.js";
+import { commandTable } from "../../daemon/store/command-table.js";
+import { CommandIndex } from "../../daemon/store/rows/command-index.js";
+import type { Command } from "../../daemon/store/rows/command-row.js";
+import { SEMANTICS } from "../../daemon/store/semantics.js";
 import { INCRBYMAX } from "../support/one-command-more.js";
 import { differences, FROZEN, linesOf, meaningOf, stored, uncovered } from "./semantics.js";
 

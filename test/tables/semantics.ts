@@ -6,29 +6,29 @@
 import { createHash } from "node:crypto";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { type ByteString, bytesOf } from "../../protocol/byte-string.js";
-import { canonicalRing, canonicalState } from "../../store/canonical-state.js";
-import { SOURCE_WORK, WORK_MAX } from "../../store/commands/relations/evaluation-context.js";
-import { PAIRS_MAX } from "../../store/commands/relations/join-results.js";
-import { DATABASES_DEFAULT, Database } from "../../store/database.js";
+import { canonicalRing, canonicalState } from "../../daemon/store/canonical-state.js";
+import { SOURCE_WORK, WORK_MAX } from "../../daemon/store/commands/relations/evaluation-context.js";
+import { PAIRS_MAX } from "../../daemon/store/commands/relations/join-results.js";
+import { DATABASES_DEFAULT, Database } from "../../daemon/store/database.js";
 import {
   BYTES_PER_STEP,
   MEMBER_STEPS,
   PRODUCED_MAX,
   SORTED_MEMBER_STEPS,
   STEPS_GRANTED,
-} from "../../store/keyspace/effort-budget.js";
-import { STEPS_BACK_MAX } from "../../store/patterns/glob.js";
-import { WORK_MAX as DOCUMENTS_MAX } from "../../store/queries/mongo-failure.js";
-import { CommandIndex } from "../../store/rows/command-index.js";
-import { type Command, categoriesOf } from "../../store/rows/command-row.js";
-import { touchesOf } from "../../store/rows/key-spec.js";
-import { isOfListener } from "../../store/rows/listener-rows.js";
-import { SEMANTICS, Semantics } from "../../store/semantics.js";
-import { Fold } from "../../timeline/fold/fold.js";
+} from "../../daemon/store/keyspace/effort-budget.js";
+import { STEPS_BACK_MAX } from "../../daemon/store/patterns/glob.js";
+import { WORK_MAX as DOCUMENTS_MAX } from "../../daemon/store/queries/mongo-failure.js";
+import { CommandIndex } from "../../daemon/store/rows/command-index.js";
+import { type Command, categoriesOf } from "../../daemon/store/rows/command-row.js";
+import { touchesOf } from "../../daemon/store/rows/key-spec.js";
+import { isOfListener } from "../../daemon/store/rows/listener-rows.js";
+import { SEMANTICS, Semantics } from "../../daemon/store/semantics.js";
+import { Fold } from "../../daemon/timeline/fold/fold.js";
+import { type ByteString, bytesOf } from "../../protocol/byte-string.js";
+import { APPLICATION, AT, entry, hexId, key, pem, ROOT } from "../daemon/timeline/support/fold-subject.js";
+import { genesisRing } from "../daemon/timeline/support/random-timeline.js";
 import { repositoryRoot } from "../support/repository.js";
-import { APPLICATION, AT, entry, hexId, key, pem, ROOT } from "../timeline/support/fold-subject.js";
-import { genesisRing } from "../timeline/support/random-timeline.js";
 
 /**
  * The greatest number whose file no longer changes. The commit that tags 0.1.0 sets it to 1; each later number is

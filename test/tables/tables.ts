@@ -4,12 +4,16 @@
  */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { REFUSALS, type Refusal } from "../../engine/answers/refusals.js";
+import { REFUSALS, type Refusal } from "../../daemon/engine/answers/refusals.js";
+import { formatLimit } from "../../daemon/options/limit-text.js";
+import { LIMITS } from "../../daemon/options/limits.js";
+import { nameOf, type OptionRow } from "../../daemon/options/option-row.js";
+import { OPTIONS } from "../../daemon/options/option-table.js";
+import { commands, findCommand } from "../../daemon/store/command-table.js";
+import { connectionMistake } from "../../daemon/store/connection-mistake.js";
+import { isKeyCommand } from "../../daemon/store/key-command.js";
+import { KEYWORDS } from "../../daemon/store/sql/keywords.js";
 import { mongoCommands } from "../../listeners/mongo/commands/mongo-commands.js";
-import { formatLimit } from "../../options/limit-text.js";
-import { LIMITS } from "../../options/limits.js";
-import { nameOf, type OptionRow } from "../../options/option-row.js";
-import { OPTIONS } from "../../options/option-table.js";
 import { DAEMON_STATES } from "../../protocol/daemon-states.js";
 import { type FigureTable, wireName } from "../../protocol/figures/figure.js";
 import {
@@ -19,10 +23,6 @@ import {
   TIMELINE_FIGURES,
   UPTO_FIGURES,
 } from "../../protocol/figures/timeline-figures.js";
-import { commands, findCommand } from "../../store/command-table.js";
-import { connectionMistake } from "../../store/connection-mistake.js";
-import { isKeyCommand } from "../../store/key-command.js";
-import { KEYWORDS } from "../../store/sql/keywords.js";
 import type { Metrics } from "../../tools/admin/http/metric.js";
 import { METRICS } from "../../tools/admin/metric-table.js";
 import { BALANCER_METRICS } from "../../tools/proxy/admin/balancer-metrics.js";

@@ -1,7 +1,7 @@
 /** Creates the server of --admin. The daemon loads this module only with --admin. */
 import type { Logger } from "pino";
-import { foreignClient } from "../../net/connections/foreign-client.js";
-import type { ListenAddress } from "../../net/process/host-and-port.js";
+import { foreignClient } from "../../daemon/net/connections/foreign-client.js";
+import type { ListenAddress } from "../../daemon/net/process/host-and-port.js";
 import { type FrameSources, Frames } from "./dashboard-frames.js";
 import { DashboardSite } from "./dashboard-site.js";
 import { isHealthy } from "./health.js";

@@ -4,8 +4,9 @@
  * what.
  */
 import { type IntervalHistogram, monitorEventLoopDelay } from "node:perf_hooks";
-import type { ReplicaFigures } from "../../cluster/history/replica-figures.js";
-import { DiskSpace } from "../../net/process/disk-space.js";
+import type { ReplicaFigures } from "../../daemon/cluster/history/replica-figures.js";
+import { DiskSpace } from "../../daemon/net/process/disk-space.js";
+import type { KeyRing } from "../../daemon/store/key-ring.js";
 import {
   backendProblem,
   isDescribedElsewhere,
@@ -23,7 +24,6 @@ import {
   type FrameTimeline,
   SAMPLE_EVERY_MS,
 } from "../../protocol/json/dashboard-frame.js";
-import type { KeyRing } from "../../store/key-ring.js";
 import { Samples } from "./chart-samples.js";
 import { Arrivals } from "./envelope-arrivals.js";
 import { isHealthy } from "./health.js";

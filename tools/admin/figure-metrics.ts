@@ -1,5 +1,5 @@
 /** The metrics of TIMELINE STATUS: one for each figure whose row in protocol/figures/ names a metric. */
-import type { ReplicaFigures } from "../../cluster/history/replica-figures.js";
+import type { ReplicaFigures } from "../../daemon/cluster/history/replica-figures.js";
 import type { Figure, FigureTable } from "../../protocol/figures/figure.js";
 import { MEMBER_FIGURES, MIRROR_FIGURES, TIMELINE_FIGURES } from "../../protocol/figures/timeline-figures.js";
 import type { Sample } from "./http/metric.js";

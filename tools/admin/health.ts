@@ -1,6 +1,6 @@
 /** The health report of --admin, which contains no secrets. */
 
-import type { JsonReplicaFigures } from "../../listeners/json-replica-figures.js";
+import type { JsonReplicaFigures } from "../../daemon/listener/json-replica-figures.js";
 import { DAEMON_STATES } from "../../protocol/daemon-states.js";
 import type { StateName } from "../../protocol/state-names.js";
 

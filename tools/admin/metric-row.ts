@@ -1,11 +1,11 @@
 /** Functions that create the rows of the daemon's metrics. */
 
-import type { ReplicaFigures } from "../../cluster/history/replica-figures.js";
-import type { MessageFigures } from "../../cluster/peers/shared/cluster-state.js";
-import type { WorkingMemoryFigures } from "../../engine/backends/working-memory.js";
-import type { OrderFigures } from "../../engine/pipeline/order-figures.js";
-import type { JsonReplicaFigures, JsonReplicaServer } from "../../listeners/json-replica-figures.js";
-import type { Histogram } from "../../net/process/histogram.js";
+import type { ReplicaFigures } from "../../daemon/cluster/history/replica-figures.js";
+import type { MessageFigures } from "../../daemon/cluster/peers/shared/cluster-state.js";
+import type { WorkingMemoryFigures } from "../../daemon/engine/backends/working-memory.js";
+import type { OrderFigures } from "../../daemon/engine/pipeline/order-figures.js";
+import type { JsonReplicaFigures, JsonReplicaServer } from "../../daemon/listener/json-replica-figures.js";
+import type { Histogram } from "../../daemon/net/process/histogram.js";
 import type { MemberReport } from "../../protocol/figures/timeline-figures.js";
 import type { CountedFamily, CountedKeys } from "./counted-keys.js";
 import type { Health } from "./health.js";

@@ -1,6 +1,6 @@
 /** The table of all metrics of /metrics. `npm run tables` also writes it into docs/metrics.md. */
 import { performance } from "node:perf_hooks";
-import type { RefusalCode } from "../../engine/answers/refusals.js";
+import type { RefusalCode } from "../../daemon/engine/answers/refusals.js";
 import { STATE_NAMES } from "../../protocol/state-names.js";
 import { MEMBER_METRICS, MIRROR_METRICS, TIMELINE_METRICS } from "./figure-metrics.js";
 import { single } from "./http/metric.js";

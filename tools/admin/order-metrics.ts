@@ -1,5 +1,5 @@
 /** Metrics of the stream of --order, which orders the writes. */
-import type { OrderFigures } from "../../engine/pipeline/order-figures.js";
+import type { OrderFigures } from "../../daemon/engine/pipeline/order-figures.js";
 import type { HistogramRow, ValueRow } from "./metric-row.js";
 
 /** Returns a metric with a single number, absent without --order. */

@@ -1,6 +1,6 @@
 /** Computes quantiles of the times that a histogram has counted since it was last read. */
 
-import type { Histogram } from "../../net/process/histogram.js";
+import type { Histogram } from "../../daemon/net/process/histogram.js";
 
 /** The number of times, and the milliseconds that 50 % (`p50`) and 99 % (`p99`) of them do not exceed. */
 interface Times {

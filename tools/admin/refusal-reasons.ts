@@ -1,5 +1,5 @@
 /** The reasons that are possible for each listener, so that /metrics shows no series that always remains 0. */
-import { REFUSALS, type RefusalCode } from "../../engine/answers/refusals.js";
+import { REFUSALS, type RefusalCode } from "../../daemon/engine/answers/refusals.js";
 
 /** Reasons that version 1 shares with version 2: problems with bytes, signatures and databases. */
 const BOTH_VERSIONS: ReadonlySet<string> = new Set<RefusalCode>([

@@ -1,8 +1,8 @@
 #!/usr/bin/env node
 /** The program `dbsync`. Turns errors into text and exit codes; the subcommands are in program.ts. */
 import { CommanderError } from "commander";
+import { shownLines } from "../../daemon/net/terminal/escaped-text.js";
 import { writingFailure } from "../../keys/write-failures.js";
-import { shownLines } from "../../net/terminal/escaped-text.js";
 import { makeProgram } from "./program.js";
 import { isCommandName } from "./shared/command-names.js";
 import { EXIT, exitCodeOf } from "./shared/exit-codes.js";

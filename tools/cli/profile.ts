@@ -4,7 +4,7 @@ import { type Command, InvalidArgumentError, Option } from "commander";
 import { defaultSources } from "../../client/settings/default-options.js";
 import { DbsyncError } from "../../client/shared/errors.js";
 import { readVersions, VERSIONS_ALLOWED } from "../../client/shared/protocol-versions.js";
-import { formatHeadedTable } from "../../net/terminal/text-table.js";
+import { formatHeadedTable } from "../../daemon/net/terminal/text-table.js";
 import { exitCodeHelp } from "./shared/exit-codes.js";
 import { JSON_FLAG, printJson, printLine } from "./shared/output.js";
 import {

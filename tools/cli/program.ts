@@ -1,7 +1,7 @@
 /** The subcommands and options of `dbsync`. */
 import { createRequire } from "node:module";
 import { Command } from "commander";
-import { breakHelp } from "../../net/terminal/help-text.js";
+import { breakHelp } from "../../daemon/net/terminal/help-text.js";
 import { addBackup } from "../backup/backup.js";
 import { addRestore } from "../backup/restore.js";
 import { addBlame } from "../history/blame.js";

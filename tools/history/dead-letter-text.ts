@@ -1,7 +1,7 @@
 /** Formats dead letters as text and as JSON. */
 
-import { shown } from "../../net/terminal/escaped-text.js";
-import { formatHeadedTable } from "../../net/terminal/text-table.js";
+import { shown } from "../../daemon/net/terminal/escaped-text.js";
+import { formatHeadedTable } from "../../daemon/net/terminal/text-table.js";
 import type {
   DeadLetterEnvelope,
   DeadLetterList,

@@ -3,7 +3,7 @@ import type { Command } from "commander";
 import type { ListeningClient } from "../../client/listening-client.js";
 import { DbsyncError } from "../../client/shared/errors.js";
 import type { ReplyValue } from "../../client/shared/reply-value.js";
-import { shownLines } from "../../net/terminal/escaped-text.js";
+import { shownLines } from "../../daemon/net/terminal/escaped-text.js";
 import type {
   DeadLetterOutcome,
   ListedDeadLetter,

@@ -1,8 +1,8 @@
 /** Recorded units as TIMELINE reports them, and their formatting as text. */
 import type { ReplyValue } from "../../client/shared/reply-value.js";
-import type { Tone } from "../../net/terminal/colours.js";
-import { shown } from "../../net/terminal/escaped-text.js";
-import { formatTable } from "../../net/terminal/text-table.js";
+import type { Tone } from "../../daemon/net/terminal/colours.js";
+import { shown } from "../../daemon/net/terminal/escaped-text.js";
+import { formatTable } from "../../daemon/net/terminal/text-table.js";
 import { formatExactDate } from "../cli/shared/date-text.js";
 import { fieldsOf } from "../cli/shared/output.js";
 import { BinaryText } from "./binary-text.js";

@@ -1,10 +1,10 @@
 /** Runs `dbsync-proxy cache`, with the arguments of the earlier cache, which are also available as options. */
 import { type Command, InvalidArgumentError, Option } from "commander";
-import { realEnvironment } from "../../net/process/clock-and-randomness.js";
-import type { ListenAddress } from "../../net/process/host-and-port.js";
-import { LOG_FORMATS, LOG_LEVELS, type LogFormat, type LogLevel } from "../../net/process/log.js";
-import { loadWith } from "../../net/process/optional-package.js";
-import { runService } from "../../net/process/run-service.js";
+import { realEnvironment } from "../../daemon/net/process/clock-and-randomness.js";
+import type { ListenAddress } from "../../daemon/net/process/host-and-port.js";
+import { LOG_FORMATS, LOG_LEVELS, type LogFormat, type LogLevel } from "../../daemon/net/process/log.js";
+import { loadWith } from "../../daemon/net/process/optional-package.js";
+import { runService } from "../../daemon/net/process/run-service.js";
 import { cacheHealth } from "./admin/cache-health.js";
 import { CACHE_METRICS } from "./admin/cache-metrics.js";
 import { ClientCounts } from "./admin/client-counts.js";

@@ -1,6 +1,6 @@
 /** Parsers of option values for commander. */
 import { InvalidArgumentError } from "commander";
-import { type ListenAddress, parseHostAndPort } from "../../net/process/host-and-port.js";
+import { type ListenAddress, parseHostAndPort } from "../../daemon/net/process/host-and-port.js";
 
 export function number(min: number, max: number): (text: string) => number {
   return (text) => {

@@ -1,7 +1,7 @@
 /** Prints the health report of a balancer or cache that runs with --admin, as text or JSON. */
 import type { Command } from "commander";
-import { StartError } from "../../net/process/start-error.js";
-import { formatTable } from "../../net/terminal/text-table.js";
+import { StartError } from "../../daemon/net/process/start-error.js";
+import { formatTable } from "../../daemon/net/terminal/text-table.js";
 import { withEscapesOfJson } from "../../protocol/control-characters.js";
 import type { BalancerHealth } from "./admin/balancer-health.js";
 import type { CacheHealth } from "./admin/cache-health.js";

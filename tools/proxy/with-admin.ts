@@ -1,8 +1,8 @@
 /** Implements `--admin` of the proxy's subcommands: a service together with the server that reports on it. */
 import { type Command, Option } from "commander";
 import type { Logger } from "pino";
-import type { ListenAddress } from "../../net/process/host-and-port.js";
-import type { Service } from "../../net/process/service.js";
+import type { ListenAddress } from "../../daemon/net/process/host-and-port.js";
+import type { Service } from "../../daemon/net/process/service.js";
 import { AdminServer, type HealthReport } from "../admin/http/admin-server.js";
 import { makeExposition } from "../admin/http/exposition.js";
 import type { Metrics } from "../admin/http/metric.js";

@@ -1,8 +1,8 @@
 /** A JSON client as the actions see it. It accesses the documents with the rights of its user. */
 
-import { SessionCommandSender } from "../../../engine/users/session-command-sender.js";
-import { UserCommands } from "../../../engine/users/user-commands.js";
-import type { Denial } from "../../../engine/users/user-session.js";
+import { SessionCommandSender } from "../../../daemon/engine/users/session-command-sender.js";
+import { UserCommands } from "../../../daemon/engine/users/user-commands.js";
+import type { Denial } from "../../../daemon/engine/users/user-session.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { type ErrorReply, error, type Reply } from "../../../protocol/reply.js";
 import { inTurns } from "../../../protocol/steps.js";

@@ -4,8 +4,8 @@
  * docs/json-documents.md "Migration and testing".
  */
 import type { Logger } from "pino";
-import type { Environment } from "../../../net/process/clock-and-randomness.js";
-import { LogThrottle } from "../../../net/process/log-throttle.js";
+import type { Environment } from "../../../daemon/net/process/clock-and-randomness.js";
+import { LogThrottle } from "../../../daemon/net/process/log-throttle.js";
 import { type ByteString, bytesOfText, textOfBytes } from "../../../protocol/byte-string.js";
 import { parseJson } from "../../../protocol/json/json-reader.js";
 import {

@@ -2,12 +2,12 @@
  * Reads and replaces complete documents of an in-memory daemon, for the exchange with the servers of --json-replica.
  * Errors are returned as replies.
  */
-import type { CommandPath } from "../../../engine/users/command-path.js";
-import type { Environment } from "../../../net/process/clock-and-randomness.js";
+import type { CommandPath } from "../../../daemon/engine/users/command-path.js";
+import type { Environment } from "../../../daemon/net/process/clock-and-randomness.js";
+import { CommandFailure } from "../../../daemon/store/arguments/command-errors.js";
+import { commandTable } from "../../../daemon/store/command-table.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { OK, type Reply } from "../../../protocol/reply.js";
-import { CommandFailure } from "../../../store/arguments/command-errors.js";
-import { commandTable } from "../../../store/command-table.js";
 import { bytesOf, itemsOf } from "../messages/reply-parts.js";
 
 export interface Entry {

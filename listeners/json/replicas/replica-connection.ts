@@ -4,8 +4,8 @@
  * that the original does not have.
  */
 import { connect, type Socket } from "node:net";
-import { Queue } from "../../../net/process/fifo-queue.js";
-import type { HostAndPort } from "../../../net/process/host-and-port.js";
+import { Queue } from "../../../daemon/net/process/fifo-queue.js";
+import type { HostAndPort } from "../../../daemon/net/process/host-and-port.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { parseJson } from "../../../protocol/json/json-reader.js";
 import { JsonObject } from "../../../protocol/json/json-value.js";

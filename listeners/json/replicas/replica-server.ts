@@ -1,7 +1,7 @@
 /** A server of --json-replica, and the connection to it. Only an original server receives writes. */
 import type { Logger } from "pino";
-import type { Environment } from "../../../net/process/clock-and-randomness.js";
-import { formatHost, type HostAndPort } from "../../../net/process/host-and-port.js";
+import type { Environment } from "../../../daemon/net/process/clock-and-randomness.js";
+import { formatHost, type HostAndPort } from "../../../daemon/net/process/host-and-port.js";
 import { ReplicaConnection, type ReplicaLimits } from "./replica-connection.js";
 
 /** The kind of a server; `self` is the daemon's own listener. */

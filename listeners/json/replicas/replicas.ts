@@ -4,10 +4,10 @@
  * test/vectors/json, "Replication"; docs/json-documents.md "Original servers".
  */
 import type { Logger } from "pino";
-import type { Limits } from "../../../options/limits.js";
+import type { JsonReplicaFigures } from "../../../daemon/listener/json-replica-figures.js";
+import type { Limits } from "../../../daemon/options/limits.js";
 import { type ByteString, textOfBytes } from "../../../protocol/byte-string.js";
 import type { Reply } from "../../../protocol/reply.js";
-import type { JsonReplicaFigures } from "../../json-replica-figures.js";
 import type { JsonRequest } from "../messages/json-request.js";
 import type { DocumentStore } from "./document-store.js";
 import { FirstFetch } from "./first-fetch.js";

@@ -1,6 +1,6 @@
 /** The commands by which drivers learn the properties of the server, and whether it is alive. */
 
-import { version } from "../../../net/process/version.js";
+import { version } from "../../../daemon/net/process/version.js";
 import { type ByteString, bytesOfText } from "../../../protocol/byte-string.js";
 import { acceptsWrites, DAEMON_STATES } from "../../../protocol/daemon-states.js";
 import {

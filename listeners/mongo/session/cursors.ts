@@ -4,8 +4,8 @@
  * the user with the largest share is closed. Unused cursors expire.
  */
 
+import type { DaemonSocketHost } from "../../../daemon/listener/daemon-listener.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
-import type { DaemonSocketHost } from "../../daemon-listener.js";
 
 /** The memory of a document in addition to its bytes. */
 const DOCUMENT_COST = 64;

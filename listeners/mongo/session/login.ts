@@ -1,7 +1,7 @@
 /** The user of a connection: none, or a user of --acl-file after a login with a password or by SCRAM. */
 
-import type { UserSession } from "../../../engine/users/user-session.js";
-import type { Users } from "../../../engine/users/users.js";
+import type { UserSession } from "../../../daemon/engine/users/user-session.js";
+import type { Users } from "../../../daemon/engine/users/users.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { ScramLogin } from "./scram.js";
 

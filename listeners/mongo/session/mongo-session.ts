@@ -3,15 +3,15 @@
  * not handle sockets.
  */
 
-import type { LastWrite } from "../../../engine/users/command-path.js";
-import { SessionCommandSender } from "../../../engine/users/session-command-sender.js";
-import { UserCommands } from "../../../engine/users/user-commands.js";
-import type { Denial, UserSession } from "../../../engine/users/user-session.js";
+import type { LastWrite } from "../../../daemon/engine/users/command-path.js";
+import { SessionCommandSender } from "../../../daemon/engine/users/session-command-sender.js";
+import { UserCommands } from "../../../daemon/engine/users/user-commands.js";
+import type { Denial, UserSession } from "../../../daemon/engine/users/user-session.js";
+import { alternativeTo } from "../../../daemon/store/queries/mongodb-names.js";
 import { type ByteString, textOfBytes } from "../../../protocol/byte-string.js";
 import { doneAnswer, messageBytes, refusedAnswer } from "../../../protocol/mongo/mongo-answers.js";
 import type { MongoMessage } from "../../../protocol/mongo/mongo-message.js";
 import type { Reply } from "../../../protocol/reply.js";
-import { alternativeTo } from "../../../store/queries/mongodb-names.js";
 import { CommandDocument } from "../messages/command-document.js";
 import { failure, failureOf, MongoFailure } from "../messages/failure-codes.js";
 import { checkFields, type Fields } from "../messages/field-checks.js";

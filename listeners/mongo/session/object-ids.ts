@@ -3,7 +3,7 @@
  * random bytes, a counter.
  */
 
-import type { Environment } from "../../../net/process/clock-and-randomness.js";
+import type { Environment } from "../../../daemon/net/process/clock-and-randomness.js";
 import { type ByteString, bytesOf } from "../../../protocol/byte-string.js";
 import { type BsonValue, objectId } from "../../../protocol/mongo/bson-document-writer.js";
 

@@ -4,8 +4,8 @@
  * Source: RFC 5802 and 7677.
  */
 import { createHash, createHmac, timingSafeEqual } from "node:crypto";
-import { PASSWORD_ITERATIONS, type PasswordSecret } from "../../../engine/users/password-secrets.js";
-import type { Environment } from "../../../net/process/clock-and-randomness.js";
+import { PASSWORD_ITERATIONS, type PasswordSecret } from "../../../daemon/engine/users/password-secrets.js";
+import type { Environment } from "../../../daemon/net/process/clock-and-randomness.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 
 /** Maximum length of a client's message in bytes; usually it has about 100. */

@@ -2,9 +2,10 @@
  * Parses write concerns. With `w: 1` the answer is sent when this daemon has the write, as for all other clients. With
  * a higher number the answer waits for other daemons, like WAIT.
  */
+
+import type { OrderKey } from "../../../daemon/timeline/entries/entry.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { boolean, document, element, int32, text } from "../../../protocol/mongo/bson-document-writer.js";
-import type { OrderKey } from "../../../timeline/entries/entry.js";
 import type { DaemonInterface } from "../../daemon-interface.js";
 import type { CommandDocument } from "../messages/command-document.js";
 import { failure } from "../messages/failure-codes.js";

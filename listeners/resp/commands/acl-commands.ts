@@ -1,9 +1,15 @@
 /** The ACL commands: the users of the listener, and their permissions. Texts: redis-server 7.0. */
 
-import { readUsersAgain, requirePasswords } from "../../../engine/users/read-users.js";
-import { refusalOf } from "../../../engine/users/user-session.js";
-import { DEFAULT_USER, flagsOf, userLine } from "../../../engine/users/users.js";
-import { StartError } from "../../../net/process/start-error.js";
+import { readUsersAgain, requirePasswords } from "../../../daemon/engine/users/read-users.js";
+import { refusalOf } from "../../../daemon/engine/users/user-session.js";
+import { DEFAULT_USER, flagsOf, userLine } from "../../../daemon/engine/users/users.js";
+import { StartError } from "../../../daemon/net/process/start-error.js";
+import { CommandFailure, custom, notInteger } from "../../../daemon/store/arguments/command-errors.js";
+import { parseInteger } from "../../../daemon/store/arguments/number-arguments.js";
+import { commands, commandTable } from "../../../daemon/store/command-table.js";
+import type { NormalRules } from "../../../daemon/store/rights/acl-normal-form.js";
+import { CATEGORIES, RULE_MISTAKES, UNCLOSED, WrongRule } from "../../../daemon/store/rights/acl-rules.js";
+import { categoriesOf } from "../../../daemon/store/rows/command-row.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import {
   array,
@@ -17,12 +23,6 @@ import {
   type Reply,
   set,
 } from "../../../protocol/reply.js";
-import { CommandFailure, custom, notInteger } from "../../../store/arguments/command-errors.js";
-import { parseInteger } from "../../../store/arguments/number-arguments.js";
-import { commands, commandTable } from "../../../store/command-table.js";
-import type { NormalRules } from "../../../store/rights/acl-normal-form.js";
-import { CATEGORIES, RULE_MISTAKES, UNCLOSED, WrongRule } from "../../../store/rights/acl-rules.js";
-import { categoriesOf } from "../../../store/rows/command-row.js";
 import { objectOf } from "../session/refused-commands.js";
 import type { RespSession, SessionHandler } from "../session/resp-session.js";
 

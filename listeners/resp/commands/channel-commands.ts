@@ -1,11 +1,11 @@
 /** The channel commands: subscriptions and messages. Order and texts: redis-server 7.0, pubsub.c. */
 
-import type { ChannelKind, ChannelMessage } from "../../../engine/channels/channels.js";
+import type { ChannelKind, ChannelMessage } from "../../../daemon/engine/channels/channels.js";
+import { custom } from "../../../daemon/store/arguments/command-errors.js";
+import { globMatches } from "../../../daemon/store/patterns/glob.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { array, bulk, bulks, integer, type Reply } from "../../../protocol/reply.js";
 import { subscriptionReply } from "../../../protocol/resp/push-messages.js";
-import { custom } from "../../../store/arguments/command-errors.js";
-import { globMatches } from "../../../store/patterns/glob.js";
 import { answerBytes } from "../session/reply-bytes.js";
 import type { RespSession, SessionHandler } from "../session/resp-session.js";
 import { Subscriptions } from "../session/subscriptions.js";

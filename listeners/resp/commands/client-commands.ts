@@ -1,9 +1,10 @@
 /** The subcommands of CLIENT. Texts: redis-server 7.0. */
+
+import { custom, notInteger, syntaxError } from "../../../daemon/store/arguments/command-errors.js";
+import { parseInteger } from "../../../daemon/store/arguments/number-arguments.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { bulk, integer, NIL, OK, ONE, type Reply, verbatim, ZERO } from "../../../protocol/reply.js";
 import { writeCommand } from "../../../protocol/resp/resp-writer.js";
-import { custom, notInteger, syntaxError } from "../../../store/arguments/command-errors.js";
-import { parseInteger } from "../../../store/arguments/number-arguments.js";
 import { type Client, clientLine, hasSubscriptions } from "../session/clients.js";
 import type { RespSession, SessionHandler } from "../session/resp-session.js";
 import { checkedName, NAME_BYTES_MAX } from "./connection-commands.js";

@@ -1,12 +1,12 @@
 /** Finds the command of a request, and how the connection handles it. Called for each request. */
 
-import type { CommandPath } from "../../../engine/users/command-path.js";
+import type { CommandPath } from "../../../daemon/engine/users/command-path.js";
+import { CommandFailure } from "../../../daemon/store/arguments/command-errors.js";
+import { commands, commandTable, findCommand } from "../../../daemon/store/command-table.js";
+import { isKeyCommand } from "../../../daemon/store/key-ring.js";
+import type { Command } from "../../../daemon/store/rows/command-row.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { Reply } from "../../../protocol/reply.js";
-import { CommandFailure } from "../../../store/arguments/command-errors.js";
-import { commands, commandTable, findCommand } from "../../../store/command-table.js";
-import { isKeyCommand } from "../../../store/key-ring.js";
-import type { Command } from "../../../store/rows/command-row.js";
 import { CommandCounts } from "../session/command-counts.js";
 import type { Route, SessionHandler } from "../session/resp-session.js";
 

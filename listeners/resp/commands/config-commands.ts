@@ -1,8 +1,9 @@
 /** The commands CONFIG GET, SET, RESETSTAT and REWRITE. Texts: redis-server 7.0. */
+
+import { custom, syntaxError } from "../../../daemon/store/arguments/command-errors.js";
+import { globMatches } from "../../../daemon/store/patterns/glob.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { bulk, map, OK, type Reply } from "../../../protocol/reply.js";
-import { custom, syntaxError } from "../../../store/arguments/command-errors.js";
-import { globMatches } from "../../../store/patterns/glob.js";
 import type { RespSession, SessionHandler } from "../session/resp-session.js";
 import type { Setting } from "./config-setting.js";
 import { SETTINGS } from "./config-table.js";

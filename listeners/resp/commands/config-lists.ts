@@ -4,8 +4,8 @@
  * redis-server 7.0, config.c, notify.c.
  */
 
-import { parseEventFlags } from "../../../options/event-flags.js";
-import { LIMITS } from "../../../options/limits.js";
+import { parseEventFlags } from "../../../daemon/options/event-flags.js";
+import { LIMITS } from "../../../daemon/options/limits.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { RespSession } from "../session/resp-session.js";
 import { parseMemory, type Setting } from "./config-setting.js";

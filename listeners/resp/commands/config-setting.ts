@@ -1,8 +1,8 @@
 /** A setting of CONFIG GET and CONFIG SET, and the kinds of settings. Error texts: redis-server 7.0, config.c. */
 
-import { LIMITS, type LimitName } from "../../../options/limits.js";
+import { LIMITS, type LimitName } from "../../../daemon/options/limits.js";
+import { parseInteger } from "../../../daemon/store/arguments/number-arguments.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
-import { parseInteger } from "../../../store/arguments/number-arguments.js";
 import type { RespSession } from "../session/resp-session.js";
 
 export interface Setting {

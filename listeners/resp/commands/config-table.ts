@@ -4,13 +4,13 @@
  * configuration again.
  */
 
-import { requirePasswords } from "../../../engine/users/read-users.js";
-import { DEFAULT_USER } from "../../../engine/users/users.js";
-import type { LogLevel } from "../../../net/process/log.js";
-import { StartError } from "../../../net/process/start-error.js";
+import { requirePasswords } from "../../../daemon/engine/users/read-users.js";
+import { DEFAULT_USER } from "../../../daemon/engine/users/users.js";
+import type { LogLevel } from "../../../daemon/net/process/log.js";
+import { StartError } from "../../../daemon/net/process/start-error.js";
+import { INT64_MAX } from "../../../daemon/store/arguments/number-arguments.js";
+import { NODE_ENTRIES } from "../../../daemon/store/commands/streams/stream-trimming.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
-import { INT64_MAX } from "../../../store/arguments/number-arguments.js";
-import { NODE_ENTRIES } from "../../../store/commands/streams/stream-trimming.js";
 import { TRACKED_KEYS_MAX } from "../session/tracking-table.js";
 import {
   clientOutputBufferLimit,

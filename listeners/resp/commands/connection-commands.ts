@@ -1,12 +1,12 @@
 /** The commands that begin a connection, change its state, and end it. Texts: redis-server 7.0. */
 
-import { DEFAULT_USER } from "../../../engine/users/users.js";
+import { DEFAULT_USER } from "../../../daemon/engine/users/users.js";
+import { custom, dbIndexOutOfRange, syntaxError } from "../../../daemon/store/arguments/command-errors.js";
+import { int32Argument, parseInteger } from "../../../daemon/store/arguments/number-arguments.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { acceptsWrites } from "../../../protocol/daemon-states.js";
 import { array, bulk, integer, map, OK, type Reply, status } from "../../../protocol/reply.js";
 import { REDIS_VERSION } from "../../../protocol/resp/redis-version.js";
-import { custom, dbIndexOutOfRange, syntaxError } from "../../../store/arguments/command-errors.js";
-import { int32Argument, parseInteger } from "../../../store/arguments/number-arguments.js";
 import { noteDenied } from "../session/refused-commands.js";
 import type { RespSession, SessionHandler } from "../session/resp-session.js";
 

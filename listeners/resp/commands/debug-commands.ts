@@ -3,13 +3,13 @@
  * only its own connection, whereas in Redis all clients wait. Texts: redis-server 7.0.
  */
 import { createHash } from "node:crypto";
-import { isLoopback } from "../../../net/process/loopback.js";
+import { isLoopback } from "../../../daemon/net/process/loopback.js";
+import { CommandFailure, custom, echoed, noSuchKey } from "../../../daemon/store/arguments/command-errors.js";
+import { parseDouble, parseInteger } from "../../../daemon/store/arguments/number-arguments.js";
+import { commandTable, findCommand } from "../../../daemon/store/command-table.js";
+import type { Command } from "../../../daemon/store/rows/command-row.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { array, error, OK, type Reply, status } from "../../../protocol/reply.js";
-import { CommandFailure, custom, echoed, noSuchKey } from "../../../store/arguments/command-errors.js";
-import { parseDouble, parseInteger } from "../../../store/arguments/number-arguments.js";
-import { commandTable, findCommand } from "../../../store/command-table.js";
-import type { Command } from "../../../store/rows/command-row.js";
 import type { RespSession, SessionHandler } from "../session/resp-session.js";
 import { parseMemory } from "./config-setting.js";
 import { sample } from "./debug-samples.js";

@@ -1,6 +1,8 @@
 /**
  * Implements `DEBUG PROTOCOL kind`, which returns a reply of each kind for tests of clients. Source: redis-server 7.0.
  */
+
+import { custom } from "../../../daemon/store/arguments/command-errors.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import {
   array,
@@ -15,7 +17,6 @@ import {
   verbatim,
 } from "../../../protocol/reply.js";
 import { writeBulk } from "../../../protocol/resp/resp-writer.js";
-import { custom } from "../../../store/arguments/command-errors.js";
 
 const resp3 = (written: ByteString, plain: Reply): Reply => ({ kind: "resp3", written, plain });
 

@@ -3,13 +3,13 @@
  * other daemons. Order and texts: redis-server 7.0, functions.c.
  */
 
-import type { RestorePolicy } from "../../../engine/scripts/function-libraries.js";
-import type { FunctionLibrary } from "../../../engine/scripts/function-library.js";
+import type { RestorePolicy } from "../../../daemon/engine/scripts/function-libraries.js";
+import type { FunctionLibrary } from "../../../daemon/engine/scripts/function-library.js";
+import { CommandFailure, custom, echoed } from "../../../daemon/store/arguments/command-errors.js";
+import { parseInteger } from "../../../daemon/store/arguments/number-arguments.js";
+import { globMatches } from "../../../daemon/store/patterns/glob.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { array, bulk, integer, map, NIL, OK, type Reply, set, status } from "../../../protocol/reply.js";
-import { CommandFailure, custom, echoed } from "../../../store/arguments/command-errors.js";
-import { parseInteger } from "../../../store/arguments/number-arguments.js";
-import { globMatches } from "../../../store/patterns/glob.js";
 import type { RespSession, SessionHandler } from "../session/resp-session.js";
 import { SessionCaller } from "../session/script-caller.js";
 import { keyCount, refusalOf, runScript, scriptLimitsOf, withScriptEngine } from "./script-commands.js";

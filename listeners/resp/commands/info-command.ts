@@ -5,8 +5,8 @@ import {
   infoText,
   type OwnFields,
   sizeFields,
-} from "../../../engine/info/info-text.js";
-import type { Scripts } from "../../../engine/scripts/scripts.js";
+} from "../../../daemon/engine/info/info-text.js";
+import type { Scripts } from "../../../daemon/engine/scripts/scripts.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { type Reply, verbatim } from "../../../protocol/reply.js";
 import type { CommandCounts } from "../session/command-counts.js";

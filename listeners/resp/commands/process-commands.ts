@@ -1,7 +1,9 @@
 /** The commands about the process: save, stop, replicate, and monitor. */
 
-import { lastSave } from "../../../engine/info/info-text.js";
-import { version } from "../../../net/process/version.js";
+import { lastSave } from "../../../daemon/engine/info/info-text.js";
+import { version } from "../../../daemon/net/process/version.js";
+import { custom, syntaxError } from "../../../daemon/store/arguments/command-errors.js";
+import { integerArgument } from "../../../daemon/store/arguments/number-arguments.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { acceptsWrites } from "../../../protocol/daemon-states.js";
 import {
@@ -16,8 +18,6 @@ import {
   ZERO,
 } from "../../../protocol/reply.js";
 import { REDIS_VERSION } from "../../../protocol/resp/redis-version.js";
-import { custom, syntaxError } from "../../../store/arguments/command-errors.js";
-import { integerArgument } from "../../../store/arguments/number-arguments.js";
 import type { RespSession, SessionHandler } from "../session/resp-session.js";
 import { valuesOf } from "./info-command.js";
 

@@ -2,13 +2,14 @@
  * The commands of Redis replicas, clusters and modules, for a server without these. SYNC sends what `redis-cli --rdb`
  * expects: all keys in one file. Texts: redis-server 7.0.
  */
+
+import { custom, syntaxError } from "../../../daemon/store/arguments/command-errors.js";
+import { findCommand } from "../../../daemon/store/command-table.js";
+import { RdbFile } from "../../../daemon/store/rdb/rdb-file.js";
+import type { Command } from "../../../daemon/store/rows/command-row.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { bulk, EMPTY_ARRAY, OK, type Reply } from "../../../protocol/reply.js";
 import { withItemsFound } from "../../../protocol/step-reply.js";
-import { custom, syntaxError } from "../../../store/arguments/command-errors.js";
-import { findCommand } from "../../../store/command-table.js";
-import { RdbFile } from "../../../store/rdb/rdb-file.js";
-import type { Command } from "../../../store/rows/command-row.js";
 import type { RespSession, SessionHandler } from "../session/resp-session.js";
 
 export const replicationHandlers: readonly (readonly [string, SessionHandler])[] = [

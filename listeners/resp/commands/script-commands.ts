@@ -3,14 +3,14 @@
  * writes records all writes of a script as one unit. Order and texts: redis-server 7.0, eval.c.
  */
 
-import { UnitLimits } from "../../../engine/answers/unit-limits.js";
-import type { Channels, HeldMessages, MessageCheck } from "../../../engine/channels/channels.js";
-import type { RunLimits } from "../../../engine/scripts/script-engine.js";
-import type { StepRunner } from "../../../engine/users/command-path.js";
+import { UnitLimits } from "../../../daemon/engine/answers/unit-limits.js";
+import type { Channels, HeldMessages, MessageCheck } from "../../../daemon/engine/channels/channels.js";
+import type { RunLimits } from "../../../daemon/engine/scripts/script-engine.js";
+import type { StepRunner } from "../../../daemon/engine/users/command-path.js";
+import { CommandFailure, custom } from "../../../daemon/store/arguments/command-errors.js";
+import { integerArgument } from "../../../daemon/store/arguments/number-arguments.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { array, bulk, error, OK, ONE, type Reply, ZERO } from "../../../protocol/reply.js";
-import { CommandFailure, custom } from "../../../store/arguments/command-errors.js";
-import { integerArgument } from "../../../store/arguments/number-arguments.js";
 import type { RespSession, SessionHandler } from "../session/resp-session.js";
 import { SessionCaller } from "../session/script-caller.js";
 

@@ -1,9 +1,9 @@
 /** The commands SLOWLOG and LATENCY. Texts: redis-server 7.0. */
 
-import { slowLogReply } from "../../../engine/slow-log/slow-log-reply.js";
+import { slowLogReply } from "../../../daemon/engine/slow-log/slow-log-reply.js";
+import { findCommand } from "../../../daemon/store/command-table.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { array, bulk, integer, map, OK, type Reply, verbatim } from "../../../protocol/reply.js";
-import { findCommand } from "../../../store/command-table.js";
 import type { RespSession, Route, SessionHandler } from "../session/resp-session.js";
 
 export const slowHandlers: readonly (readonly [string, SessionHandler])[] = [

@@ -1,8 +1,9 @@
 /** CLIENT TRACKING and related commands, for connections that cache what they read. Texts: redis-server 7.0. */
+
+import { custom, notInteger, syntaxError } from "../../../daemon/store/arguments/command-errors.js";
+import { parseInteger } from "../../../daemon/store/arguments/number-arguments.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { array, bulk, integer, map, OK, type Reply, set } from "../../../protocol/reply.js";
-import { custom, notInteger, syntaxError } from "../../../store/arguments/command-errors.js";
-import { parseInteger } from "../../../store/arguments/number-arguments.js";
 import type { TrackingMode } from "../session/clients.js";
 import type { RespSession, SessionHandler } from "../session/resp-session.js";
 

@@ -4,14 +4,14 @@
  * those of redis-server 7.0.
  */
 
-import type { CommandSender, StepRunner, Writers } from "../../../engine/users/command-path.js";
-import type { User } from "../../../engine/users/users.js";
+import type { CommandSender, StepRunner, Writers } from "../../../daemon/engine/users/command-path.js";
+import type { User } from "../../../daemon/engine/users/users.js";
+import { custom } from "../../../daemon/store/arguments/command-errors.js";
+import type { AclRefusal } from "../../../daemon/store/rights/acl.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { array, error, NIL, NIL_ARRAY, OK, type Reply } from "../../../protocol/reply.js";
 import { withItemsFound } from "../../../protocol/step-reply.js";
 import { type Condition, UNIT_COMMANDS_MAX } from "../../../protocol/version-2/envelope.js";
-import { custom } from "../../../store/arguments/command-errors.js";
-import type { AclRefusal } from "../../../store/rights/acl.js";
 import { noteRefusal } from "../session/refused-commands.js";
 import type { Queued, RespSession, SessionHandler } from "../session/resp-session.js";
 import { publishingAfter } from "./script-commands.js";

@@ -6,8 +6,8 @@
  * Names, bounds and defaults: redis-server 7.0, config.c.
  */
 
-import { INT64_MAX } from "../../../store/arguments/number-arguments.js";
-import type { EncodingLimits } from "../../../store/keyspace/encoding-name.js";
+import { INT64_MAX } from "../../../daemon/store/arguments/number-arguments.js";
+import type { EncodingLimits } from "../../../daemon/store/keyspace/encoding-name.js";
 import { parseNumber, type Setting, storedNumber, storedSwitch } from "./config-setting.js";
 
 const INT_MAX = 2 ** 31 - 1;

@@ -2,9 +2,10 @@
  * Implements WAIT, which counts the other daemons that have the connection's last write on disk. The error texts are
  * those of redis-server 7.0.
  */
+
+import { waitArguments } from "../../../daemon/store/commands/timeout-arguments.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { integer, type Reply, ZERO } from "../../../protocol/reply.js";
-import { waitArguments } from "../../../store/commands/timeout-arguments.js";
 import type { RespSession, SessionHandler } from "../session/resp-session.js";
 import { UNBLOCKED } from "../session/run-blocking-command.js";
 

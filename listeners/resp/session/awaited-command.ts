@@ -1,9 +1,14 @@
 /** A command whose reply is pending. */
 
-import { replyOf } from "../../../engine/answers/refusal-reply.js";
-import type { Refused } from "../../../engine/answers/request.js";
-import type { LastWrite, ReplyWaiter } from "../../../engine/users/command-path.js";
-import type { Answer, AnswerListener, LaterAnswer, LongAnswer } from "../../../net/connections/dialect.js";
+import { replyOf } from "../../../daemon/engine/answers/refusal-reply.js";
+import type { Refused } from "../../../daemon/engine/answers/request.js";
+import type { LastWrite, ReplyWaiter } from "../../../daemon/engine/users/command-path.js";
+import type {
+  Answer,
+  AnswerListener,
+  LaterAnswer,
+  LongAnswer,
+} from "../../../daemon/net/connections/dialect.js";
 import type { Reply } from "../../../protocol/reply.js";
 import type { CommandCounts } from "./command-counts.js";
 import type { Taking } from "./put-back.js";

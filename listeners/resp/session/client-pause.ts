@@ -1,5 +1,5 @@
 /** Implements CLIENT PAUSE: for a given time, all commands wait, or only those that may write. */
-import type { Environment } from "../../../net/process/clock-and-randomness.js";
+import type { Environment } from "../../../daemon/net/process/clock-and-randomness.js";
 
 export type PauseMode = "all" | "write";
 

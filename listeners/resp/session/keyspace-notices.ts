@@ -3,9 +3,12 @@
  * when the command first runs here. Source: redis-server 7.0, notify.c.
  */
 
-import type { EventObserver, KeyChangeObservers } from "../../../engine/backends/key-change-observers.js";
-import type { Channels } from "../../../engine/channels/channels.js";
-import { type EventFlags, NO_EVENTS } from "../../../options/event-flags.js";
+import type {
+  EventObserver,
+  KeyChangeObservers,
+} from "../../../daemon/engine/backends/key-change-observers.js";
+import type { Channels } from "../../../daemon/engine/channels/channels.js";
+import { type EventFlags, NO_EVENTS } from "../../../daemon/options/event-flags.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 
 export class KeyspaceNotices implements EventObserver {

@@ -1,5 +1,5 @@
 /** Samples the listener's load, for the rates and the peak memory in INFO. Redis does this in serverCron. */
-import type { Environment } from "../../../net/process/clock-and-randomness.js";
+import type { Environment } from "../../../daemon/net/process/clock-and-randomness.js";
 
 const SAMPLE_MS = 100;
 const SAMPLES = 16;

@@ -2,7 +2,7 @@
  * Decides which commands of a connection may run before its earlier commands are answered. All of them run in the order
  * of their arrival; only their answers wait for the disk.
  */
-import type { Command } from "../../../store/rows/command-row.js";
+import type { Command } from "../../../daemon/store/rows/command-row.js";
 
 /** The part of a command's route that is used here. */
 interface PipelinedRoute {

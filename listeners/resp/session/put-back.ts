@@ -3,13 +3,13 @@
  * the connection ended, because the disk was still being written. They are added again by a command of the daemon in
  * the client's name, so the client needs no right to it. No recorded command is removed. Source: docs/decisions/0066.
  */
-import type { CommandSender } from "../../../engine/users/command-path.js";
-import type { Unwritten } from "../../../net/connections/dialect.js";
+import type { CommandSender } from "../../../daemon/engine/users/command-path.js";
+import type { Unwritten } from "../../../daemon/net/connections/dialect.js";
+import { findCommand } from "../../../daemon/store/command-table.js";
+import type { Command } from "../../../daemon/store/rows/command-row.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { Reply } from "../../../protocol/reply.js";
 import { formatDouble } from "../../../protocol/resp/double-text.js";
-import { findCommand } from "../../../store/command-table.js";
-import type { Command } from "../../../store/rows/command-row.js";
 import type { RespServer } from "./resp-server.js";
 
 type Argv = readonly ByteString[];

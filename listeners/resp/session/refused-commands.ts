@@ -2,11 +2,12 @@
  * Handles refused commands: the error for the client, and the entry in ACL LOG. Source: redis-server 7.0, acl.c,
  * sort.c.
  */
+
+import { patternOption } from "../../../daemon/store/commands/sort.js";
+import type { AclRefusal } from "../../../daemon/store/rights/acl.js";
+import type { Command } from "../../../daemon/store/rows/command-row.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { type ErrorReply, error } from "../../../protocol/reply.js";
-import { patternOption } from "../../../store/commands/sort.js";
-import type { AclRefusal } from "../../../store/rights/acl.js";
-import type { Command } from "../../../store/rows/command-row.js";
 import { type Client, clientLine } from "./clients.js";
 import type { Denied } from "./denied-log.js";
 import type { RespServer } from "./resp-server.js";

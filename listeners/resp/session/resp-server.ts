@@ -1,20 +1,20 @@
 /** The state that all connections of the RESP listener share, except the databases. */
 
-import type { CheckedCommand } from "../../../engine/backends/checked-command.js";
-import type { WriteObserver } from "../../../engine/backends/write-observer.js";
-import type { Channels } from "../../../engine/channels/channels.js";
-import { Scripts } from "../../../engine/scripts/scripts.js";
-import { shortened } from "../../../engine/slow-log/slow-log.js";
-import { withoutSecrets } from "../../../engine/slow-log/without-secrets.js";
-import type { CommandPath } from "../../../engine/users/command-path.js";
-import type { Environment } from "../../../net/process/clock-and-randomness.js";
+import type { CheckedCommand } from "../../../daemon/engine/backends/checked-command.js";
+import type { WriteObserver } from "../../../daemon/engine/backends/write-observer.js";
+import type { Channels } from "../../../daemon/engine/channels/channels.js";
+import { Scripts } from "../../../daemon/engine/scripts/scripts.js";
+import { shortened } from "../../../daemon/engine/slow-log/slow-log.js";
+import { withoutSecrets } from "../../../daemon/engine/slow-log/without-secrets.js";
+import type { CommandPath } from "../../../daemon/engine/users/command-path.js";
+import type { Environment } from "../../../daemon/net/process/clock-and-randomness.js";
+import { ENCODING_LIMITS } from "../../../daemon/store/keyspace/encoding-name.js";
+import type { Command } from "../../../daemon/store/rows/command-row.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { Reply } from "../../../protocol/reply.js";
 import { quotedArgument } from "../../../protocol/resp/inline-command.js";
 import { ShortStrings } from "../../../protocol/resp/short-strings.js";
 import { hexOf } from "../../../protocol/version-2/envelope.js";
-import { ENCODING_LIMITS } from "../../../store/keyspace/encoding-name.js";
-import type { Command } from "../../../store/rows/command-row.js";
 import type { DaemonInterface } from "../../daemon-interface.js";
 import type { UserSocketHost } from "../../user-listener.js";
 import { ClientPause } from "./client-pause.js";

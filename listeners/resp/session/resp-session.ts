@@ -3,19 +3,19 @@
  * or run. It parses no bytes. Order of the checks, and texts: redis-server 7.0, processCommand; test/listeners/resp.
  */
 
-import { completeReply, isInSteps } from "../../../engine/backends/run-steps-in-turns.js";
-import type { ChannelKind } from "../../../engine/channels/channels.js";
-import type { LastWrite, StepRunner, WaitingSender } from "../../../engine/users/command-path.js";
-import { type Denial, UserSession } from "../../../engine/users/user-session.js";
-import type { User } from "../../../engine/users/users.js";
-import type { ClientConnection } from "../../../net/connections/client-connection.js";
-import type { Answer } from "../../../net/connections/dialect.js";
+import { completeReply, isInSteps } from "../../../daemon/engine/backends/run-steps-in-turns.js";
+import type { ChannelKind } from "../../../daemon/engine/channels/channels.js";
+import type { LastWrite, StepRunner, WaitingSender } from "../../../daemon/engine/users/command-path.js";
+import { type Denial, UserSession } from "../../../daemon/engine/users/user-session.js";
+import type { User } from "../../../daemon/engine/users/users.js";
+import type { ClientConnection } from "../../../daemon/net/connections/client-connection.js";
+import type { Answer } from "../../../daemon/net/connections/dialect.js";
+import { CommandFailure } from "../../../daemon/store/arguments/command-errors.js";
+import type { EncodingLimits } from "../../../daemon/store/keyspace/encoding-name.js";
+import type { Command } from "../../../daemon/store/rows/command-row.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { type ErrorReply, error, type Reply, status } from "../../../protocol/reply.js";
 import type { RespRequestParser } from "../../../protocol/resp/resp-request-parser.js";
-import { CommandFailure } from "../../../store/arguments/command-errors.js";
-import type { EncodingLimits } from "../../../store/keyspace/encoding-name.js";
-import type { Command } from "../../../store/rows/command-row.js";
 import { AwaitedCommand } from "./awaited-command.js";
 import type { Client, SubscriptionCounts, Tracker } from "./clients.js";
 import type { CommandCounts } from "./command-counts.js";

@@ -1,18 +1,18 @@
 /** The subscriptions of a connection of --resp. The object is created with the first subscription. */
 
-import type { Message } from "../../../engine/channels/channel-message.js";
+import type { Message } from "../../../daemon/engine/channels/channel-message.js";
 import {
   CHANNEL_KINDS,
   type ChannelKind,
   type Channels,
   type Subscriber,
-} from "../../../engine/channels/channels.js";
-import type { UserSession } from "../../../engine/users/user-session.js";
+} from "../../../daemon/engine/channels/channels.js";
+import type { UserSession } from "../../../daemon/engine/users/user-session.js";
+import { commands } from "../../../daemon/store/command-table.js";
+import { refusedChannel } from "../../../daemon/store/rights/channel-rights.js";
+import type { Command } from "../../../daemon/store/rows/command-row.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { bulks, error, type Reply } from "../../../protocol/reply.js";
-import { commands } from "../../../store/command-table.js";
-import { refusedChannel } from "../../../store/rights/channel-rights.js";
-import type { Command } from "../../../store/rows/command-row.js";
 import type { Client } from "./clients.js";
 
 /**

@@ -5,11 +5,14 @@
  * Source: redis-server 7.0, tracking.c.
  */
 
-import type { KeyChangeObservers, KeyObserver } from "../../../engine/backends/key-change-observers.js";
-import { PrefixMap } from "../../../engine/channels/prefix-map.js";
+import type {
+  KeyChangeObservers,
+  KeyObserver,
+} from "../../../daemon/engine/backends/key-change-observers.js";
+import { PrefixMap } from "../../../daemon/engine/channels/prefix-map.js";
+import type { Command } from "../../../daemon/store/rows/command-row.js";
+import { touchesOf } from "../../../daemon/store/rows/key-spec.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
-import type { Command } from "../../../store/rows/command-row.js";
-import { touchesOf } from "../../../store/rows/key-spec.js";
 import { type Client, type Clients, Tracker, type TrackingMode } from "./clients.js";
 
 /** Maximum memory of the tracked names and their connections in bytes, regardless of the number of keys. */

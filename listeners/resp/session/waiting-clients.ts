@@ -5,16 +5,16 @@
  * second, so the code creates no promise, name or set for each element.
  */
 
-import type { CheckedCommand } from "../../../engine/backends/checked-command.js";
-import type { CommandPath, CommandSender } from "../../../engine/users/command-path.js";
-import type { Environment } from "../../../net/process/clock-and-randomness.js";
+import type { CheckedCommand } from "../../../daemon/engine/backends/checked-command.js";
+import type { CommandPath, CommandSender } from "../../../daemon/engine/users/command-path.js";
+import type { Environment } from "../../../daemon/net/process/clock-and-randomness.js";
+import { findCommand } from "../../../daemon/store/command-table.js";
+import { XREADGROUP_PREVIEW } from "../../../daemon/store/commands/streams/group-reads.js";
+import type { Command } from "../../../daemon/store/rows/command-row.js";
+import { touchesOf } from "../../../daemon/store/rows/key-spec.js";
+import type { AwaitedType, WaitShape } from "../../../daemon/store/rows/wait-rule.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { type ErrorReply, error, NIL_ARRAY, type Reply } from "../../../protocol/reply.js";
-import { findCommand } from "../../../store/command-table.js";
-import { XREADGROUP_PREVIEW } from "../../../store/commands/streams/group-reads.js";
-import type { Command } from "../../../store/rows/command-row.js";
-import { touchesOf } from "../../../store/rows/key-spec.js";
-import type { AwaitedType, WaitShape } from "../../../store/rows/wait-rule.js";
 
 /** The reply after the time limit. It is the same for all commands, even those with a different empty reply. */
 export const TIMED_OUT = NIL_ARRAY;

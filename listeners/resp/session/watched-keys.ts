@@ -3,11 +3,11 @@
  * removed again without a trace, so sessions that watch absent keys are notified when the key is created.
  */
 
-import type { CommandPath } from "../../../engine/users/command-path.js";
+import type { CommandPath } from "../../../daemon/engine/users/command-path.js";
+import type { Command } from "../../../daemon/store/rows/command-row.js";
+import { touchesOf } from "../../../daemon/store/rows/key-spec.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { Condition } from "../../../protocol/version-2/envelope.js";
-import type { Command } from "../../../store/rows/command-row.js";
-import { touchesOf } from "../../../store/rows/key-spec.js";
 
 /** The watched keys of one connection. */
 export class WatchedKeys {

@@ -8,7 +8,7 @@ import { createServer } from "node:http";
 import { type AddressInfo, connect, createServer as createRelay, type Socket } from "node:net";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { makeFolder } from "../../daemon/replicas.js";
+import { makeFolder } from "../../daemon/program/replicas.js";
 import { skipUnlessFull } from "../../support/amount.js";
 import { startDaemon } from "../../support/daemon-process.js";
 import { makeKeyPair } from "../../support/envelope-client.js";

@@ -6,7 +6,7 @@ import { createServer } from "node:http";
 import { join } from "node:path";
 import { test } from "node:test";
 import { promisify } from "node:util";
-import { makeFolder } from "../../daemon/replicas.js";
+import { makeFolder } from "../../daemon/program/replicas.js";
 import { skipUnlessFull } from "../../support/amount.js";
 import { axeFindings } from "../../support/axe.js";
 import { type DaemonProcess, startDaemon } from "../../support/daemon-process.js";

@@ -7,7 +7,7 @@ import {
   createClient,
   type DbsyncError,
 } from "../../../client/public-api.js";
-import { type RunningReplica, startReplica, until } from "../../daemon/replicas.js";
+import { type RunningReplica, startReplica, until } from "../../daemon/program/replicas.js";
 import { knowsSecret } from "../../support/cluster-secret.js";
 import { EnvelopeClient, makeKeyPair } from "../../support/envelope-client.js";
 import { freePort, refusingAddress } from "../../support/free-port.js";

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { type Client, createClient, type DbsyncError, type WatchEvent } from "../../../client/public-api.js";
-import { type RunningReplica, startReplica, until } from "../../daemon/replicas.js";
+import { type RunningReplica, startReplica, until } from "../../daemon/program/replicas.js";
 import { knowsSecret } from "../../support/cluster-secret.js";
 import { EnvelopeClient, makeKeyPair } from "../../support/envelope-client.js";
 import { freePort } from "../../support/free-port.js";

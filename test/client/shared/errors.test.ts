@@ -6,8 +6,13 @@ import { test } from "node:test";
 import { outcomeCure } from "../../../client/shared/described-outcomes.js";
 import { DbsyncError, ERROR_CODES } from "../../../client/shared/errors.js";
 import { STAGES } from "../../../client/shared/sentences.js";
-import { REFUSALS, type Refusal, type RefusalCode, refusalText } from "../../../engine/answers/refusals.js";
-import { formatTable } from "../../../net/terminal/text-table.js";
+import {
+  REFUSALS,
+  type Refusal,
+  type RefusalCode,
+  refusalText,
+} from "../../../daemon/engine/answers/refusals.js";
+import { formatTable } from "../../../daemon/net/terminal/text-table.js";
 import { readDaemonMessage, writeRefused } from "../../../protocol/version-2/messages-v2.js";
 import { repositoryRoot } from "../../support/repository.js";
 

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { CONNECT_MS } from "../../../client/shared/connection-timeouts.js";
 import { DbsyncError } from "../../../client/shared/errors.js";
-import { startDaemon } from "../../../daemon/testing.js";
+import { startDaemon } from "../../../daemon/program/testing.js";
 import { writeFrame } from "../../../protocol/frame.js";
 import { KNOWS_UNSIGNED, writeHello } from "../../../protocol/version-2/messages-v2.js";
 import { FakeServer, until } from "../fake-server.js";

@@ -5,7 +5,7 @@ import { test } from "node:test";
 import { realEnvironment } from "../../../client/shared/client-environment.js";
 import { parseServers } from "../../../client/shared/server-list.js";
 import { readHello } from "../../../client/version-2/single-hello.js";
-import { startDaemon } from "../../../daemon/testing.js";
+import { startDaemon } from "../../../daemon/program/testing.js";
 import { writeFrame } from "../../../protocol/frame.js";
 import { writeRefused } from "../../../protocol/version-2/messages-v2.js";
 import { listenAtFreePort, refusingAddress } from "../../support/free-port.js";

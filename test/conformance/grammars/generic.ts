@@ -1,6 +1,7 @@
 /** Calls of the commands on keys of any type. */
+
+import { Database } from "../../../daemon/store/database.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
-import { Database } from "../../../store/database.js";
 import { redisDumps } from "../../support/redis-dumps.js";
 import type { FamilyGrammar, Generator } from "../grammar.js";
 

@@ -13,7 +13,7 @@ import {
   type ConversationEvent,
 } from "../../../examples/chat/conversation.js";
 import type { Message } from "../../../examples/chat/message.js";
-import { makeFolder, until } from "../../daemon/replicas.js";
+import { makeFolder, until } from "../../daemon/program/replicas.js";
 import { skipUnlessFull } from "../../support/amount.js";
 import { freePort, refusingAddress } from "../../support/free-port.js";
 import { FrameLine, spawnServer, startServer, startStore } from "./scene.js";

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { LIMITS } from "../../../examples/chat/limits.js";
 import { readSettings, settingsOf } from "../../../examples/chat/settings.js";
-import { makeFolder } from "../../daemon/replicas.js";
+import { makeFolder } from "../../daemon/program/replicas.js";
 import { repositoryRoot } from "../../support/repository.js";
 
 test("README.md lists each limit with its default, and no others", () => {

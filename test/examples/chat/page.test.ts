@@ -8,7 +8,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { startChromium, type Tab } from "../../client/browser/chromium.js";
-import { makeFolder, until } from "../../daemon/replicas.js";
+import { makeFolder, until } from "../../daemon/program/replicas.js";
 import { skipUnlessFull } from "../../support/amount.js";
 import { axeFindings } from "../../support/axe.js";
 import { skipWithout } from "../../support/requirements.js";

@@ -12,7 +12,7 @@ import type { Limits } from "../../../examples/chat/limits.js";
 import { PROTOCOL, type ServerFrame } from "../../../examples/chat/page-frames.js";
 import { ChatServer } from "../../../examples/chat/server.js";
 import { settingsOf } from "../../../examples/chat/settings.js";
-import { makeFolder } from "../../daemon/replicas.js";
+import { makeFolder } from "../../daemon/program/replicas.js";
 import { knowsSecret } from "../../support/cluster-secret.js";
 import { type DaemonProcess, startDaemon } from "../../support/daemon-process.js";
 import { makeKeyPair } from "../../support/envelope-client.js";

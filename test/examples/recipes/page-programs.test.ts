@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { cpSync, existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { makeFolder } from "../../daemon/replicas.js";
+import { makeFolder } from "../../daemon/program/replicas.js";
 import { Trio } from "../../faults/trio.js";
 import { skipUnlessFull } from "../../support/amount.js";
 import { buildRoot, repositoryRoot } from "../../support/repository.js";

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { integer, NIL, OK, type Reply, ZERO } from "../../../protocol/reply.js";
-import { makeFolder, startReplica } from "../../daemon/replicas.js";
+import { makeFolder, startReplica } from "../../daemon/program/replicas.js";
 import { skipUnlessFull } from "../../support/amount.js";
 import { makeKeyPair } from "../../support/envelope-client.js";
 import { RedisConnection } from "../../support/redis-connection.js";

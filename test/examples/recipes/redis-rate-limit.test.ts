@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Redis } from "ioredis";
 import { RedisRateLimit } from "../../../examples/recipes/redis-rate-limit.js";
-import { makeFolder, startReplica } from "../../daemon/replicas.js";
+import { makeFolder, startReplica } from "../../daemon/program/replicas.js";
 import { makeKeyPair } from "../../support/envelope-client.js";
 
 const LIMIT = 6;

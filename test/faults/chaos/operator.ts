@@ -1,6 +1,6 @@
 /** Acts as an operator, and destroys or damages data folders, while other seats have faults. */
 import { rmSync } from "node:fs";
-import type { Entry } from "../../../timeline/entries/entry.js";
+import type { Entry } from "../../../daemon/timeline/entries/entry.js";
 import { programPaths } from "../../support/programs.js";
 import type { SeededRandom } from "../../support/seeded-random.js";
 import { type Contents, damage, readFolder } from "../folder-contents.js";

@@ -1,6 +1,6 @@
 /** Compares the outcomes that clients received in the crash test with the final state of the daemons. */
 import assert from "node:assert/strict";
-import type { Entry } from "../../../timeline/entries/entry.js";
+import type { Entry } from "../../../daemon/timeline/entries/entry.js";
 import type { State } from "./state.js";
 import type { Outcome, ReportedWrite } from "./write.js";
 

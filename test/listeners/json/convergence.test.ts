@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createClient } from "../../../client/dbsync-send.js";
-import { makeFolder, until } from "../../daemon/replicas.js";
+import { makeFolder, until } from "../../daemon/program/replicas.js";
 import { amount } from "../../support/amount.js";
 import { knowsSecret } from "../../support/cluster-secret.js";
 import { type DaemonProcess, startDaemon } from "../../support/daemon-process.js";

@@ -1,11 +1,11 @@
 /** Tests that the work for a JSON client ends when the client has disconnected. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { PasswordSecrets } from "../../../engine/users/password-secrets.js";
-import { Users } from "../../../engine/users/users.js";
+import { PasswordSecrets } from "../../../daemon/engine/users/password-secrets.js";
+import { Users } from "../../../daemon/engine/users/users.js";
+import { realEnvironment } from "../../../daemon/net/process/clock-and-randomness.js";
 import { DocumentClient } from "../../../listeners/json/actions/document-client.js";
 import type { UserSocketHost } from "../../../listeners/user-listener.js";
-import { realEnvironment } from "../../../net/process/clock-and-randomness.js";
 import { TURN_MS } from "../../../protocol/steps.js";
 import { double } from "../../support/double.js";
 

@@ -1,12 +1,12 @@
 /** Tests that a document from a server of --json-replica replaces the local one completely, or changes nothing. */
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
-import { LocalUnits } from "../../../engine/backends/local-units.js";
-import { MemoryBackend } from "../../../engine/backends/memory-backend.js";
-import { NewestDate } from "../../../engine/backends/newest-date.js";
-import { LocalPath } from "../../../engine/users/local-command-path.js";
+import { LocalUnits } from "../../../daemon/engine/backends/local-units.js";
+import { MemoryBackend } from "../../../daemon/engine/backends/memory-backend.js";
+import { NewestDate } from "../../../daemon/engine/backends/newest-date.js";
+import { LocalPath } from "../../../daemon/engine/users/local-command-path.js";
+import { realEnvironment } from "../../../daemon/net/process/clock-and-randomness.js";
 import { DocumentStore } from "../../../listeners/json/replicas/document-store.js";
-import { realEnvironment } from "../../../net/process/clock-and-randomness.js";
 import { shown } from "../../conformance/resp2-fold.js";
 
 let store: DocumentStore;

@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { until } from "../../daemon/replicas.js";
+import { until } from "../../daemon/program/replicas.js";
 import { type DaemonProcess, startDaemon } from "../../support/daemon-process.js";
 import { freePort } from "../../support/free-port.js";
 import { RawClient } from "../../support/raw-client.js";

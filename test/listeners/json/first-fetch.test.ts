@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { createServer, type Socket } from "node:net";
 import { test } from "node:test";
-import { until } from "../../daemon/replicas.js";
+import { until } from "../../daemon/program/replicas.js";
 import { amount } from "../../support/amount.js";
 import { freePort } from "../../support/free-port.js";
 import { RawClient } from "../../support/raw-client.js";

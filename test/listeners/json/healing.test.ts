@@ -4,8 +4,8 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { MemoryLimit } from "../../../engine/memory/memory-limit.js";
-import { until } from "../../daemon/replicas.js";
+import type { MemoryLimit } from "../../../daemon/engine/memory/memory-limit.js";
+import { until } from "../../daemon/program/replicas.js";
 import { CuttablePort } from "../../support/cuttable-port.js";
 import { double } from "../../support/double.js";
 import { freePort } from "../../support/free-port.js";

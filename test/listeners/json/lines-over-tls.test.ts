@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { test } from "node:test";
 import { connect, type TLSSocket } from "node:tls";
-import { makeFolder } from "../../daemon/replicas.js";
+import { makeFolder } from "../../daemon/program/replicas.js";
 import { writeCertificate } from "../../support/certificate-files.js";
 import { startDaemon } from "../../support/daemon-process.js";
 import { freePort } from "../../support/free-port.js";

@@ -4,9 +4,9 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { MemoryBackend } from "../../../engine/backends/memory-backend.js";
-import { realEnvironment } from "../../../net/process/clock-and-randomness.js";
-import { startReplica, until } from "../../daemon/replicas.js";
+import { MemoryBackend } from "../../../daemon/engine/backends/memory-backend.js";
+import { realEnvironment } from "../../../daemon/net/process/clock-and-randomness.js";
+import { startReplica, until } from "../../daemon/program/replicas.js";
 import { freePort } from "../../support/free-port.js";
 import { RawClient } from "../../support/raw-client.js";
 import { Original } from "./original.js";

@@ -7,7 +7,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { runDbsync } from "../../client/child.js";
-import { makeFolder, until } from "../../daemon/replicas.js";
+import { makeFolder, until } from "../../daemon/program/replicas.js";
 import { type DaemonProcess, startDaemon } from "../../support/daemon-process.js";
 import { freePort } from "../../support/free-port.js";
 import { programPaths } from "../../support/programs.js";

@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { JsonServerClient, readJsonUrl } from "../../../tools/cli/json/json-server-client.js";
 import { testJsonServer } from "../../../tools/cli/json/json-test.js";
-import { makeFolder, type RunningReplica, startReplica, until } from "../../daemon/replicas.js";
+import { makeFolder, type RunningReplica, startReplica, until } from "../../daemon/program/replicas.js";
 import { knowsSecret } from "../../support/cluster-secret.js";
 import { makeKeyPair } from "../../support/envelope-client.js";
 import { freePort } from "../../support/free-port.js";

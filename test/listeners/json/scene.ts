@@ -1,10 +1,11 @@
 /** Starts a JSON listener in the test process, with its own memory. */
+
+import type { JsonReplicaFigures } from "../../../daemon/listener/json-replica-figures.js";
+import type { Limits } from "../../../daemon/options/limits.js";
 import type { DaemonInterface } from "../../../listeners/daemon-interface.js";
 import { JsonListener } from "../../../listeners/json/json-listener.js";
-import type { JsonReplicaFigures } from "../../../listeners/json-replica-figures.js";
-import type { Limits } from "../../../options/limits.js";
-import { defaultLimits } from "../../daemon/in-process.js";
-import { until } from "../../daemon/replicas.js";
+import { defaultLimits } from "../../daemon/program/in-process.js";
+import { until } from "../../daemon/program/replicas.js";
 import type { LogLine } from "../../support/daemon-process.js";
 import { double } from "../../support/double.js";
 import type { RawClient } from "../../support/raw-client.js";

@@ -1,7 +1,7 @@
 /** Tests permissions of JSON clients: users of --acl-file, and all clients while memory is full. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { MemoryLimit } from "../../../engine/memory/memory-limit.js";
+import type { MemoryLimit } from "../../../daemon/engine/memory/memory-limit.js";
 import { double } from "../../support/double.js";
 import { RawClient } from "../../support/raw-client.js";
 import { answer, ask, startJson } from "./scene.js";

@@ -1,9 +1,9 @@
 /** Compares memcached's text protocol with the answers of memcached 1.6.18, and tests dbsyncd's own rules. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { realEnvironment } from "../../../daemon/net/process/clock-and-randomness.js";
 import { VERSION } from "../../../listeners/memcached/memcached-session.js";
-import { realEnvironment } from "../../../net/process/clock-and-randomness.js";
-import { makeFolder, startReplica } from "../../daemon/replicas.js";
+import { makeFolder, startReplica } from "../../daemon/program/replicas.js";
 import { RawClient } from "../../support/raw-client.js";
 import { RedisConnection } from "../../support/redis-connection.js";
 import { FULL } from "../../support/unbounded-memory.js";

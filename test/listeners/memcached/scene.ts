@@ -1,6 +1,7 @@
 /** Starts a memcached listener in the test process, with its own memory and clock. */
+
+import { type Environment, realEnvironment } from "../../../daemon/net/process/clock-and-randomness.js";
 import { MemcachedListener } from "../../../listeners/memcached/memcached-listener.js";
-import { type Environment, realEnvironment } from "../../../net/process/clock-and-randomness.js";
 import { startUserListener, type UserScene, type UserSceneOptions } from "../user-scene.js";
 
 export type SceneOptions = UserSceneOptions;

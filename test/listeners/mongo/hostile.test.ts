@@ -11,7 +11,7 @@ import {
   int32Bytes,
   text,
 } from "../../../protocol/mongo/bson-document-writer.js";
-import { until } from "../../daemon/replicas.js";
+import { until } from "../../daemon/program/replicas.js";
 import { command, message, sequence } from "../../protocol/mongo/messages.js";
 import { amount } from "../../support/amount.js";
 import { RawClient } from "../../support/raw-client.js";

@@ -1,7 +1,7 @@
 /** Tests that reads of many documents yield to other connections. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { realEnvironment } from "../../../net/process/clock-and-randomness.js";
+import { realEnvironment } from "../../../daemon/net/process/clock-and-randomness.js";
 import {
   documentBytes,
   elements,
@@ -10,7 +10,7 @@ import {
   text,
 } from "../../../protocol/mongo/bson-document-writer.js";
 import { TURN_MS } from "../../../protocol/steps.js";
-import { until } from "../../daemon/replicas.js";
+import { until } from "../../daemon/program/replicas.js";
 import { command } from "../../protocol/mongo/messages.js";
 import { RawClient } from "../../support/raw-client.js";
 import { clientOf, startMongo } from "./scene.js";

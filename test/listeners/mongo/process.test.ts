@@ -4,7 +4,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { MongoClient } from "mongodb";
-import { makeFolder } from "../../daemon/replicas.js";
+import { makeFolder } from "../../daemon/program/replicas.js";
 import { writeCertificate } from "../../support/certificate-files.js";
 import { startDaemon } from "../../support/daemon-process.js";
 import { freePort } from "../../support/free-port.js";

@@ -1,8 +1,8 @@
 /** Starts a listener for MongoDB clients in the test process, with its own memory. */
 import { MongoClient, type MongoClientOptions } from "mongodb";
+import type { Environment } from "../../../daemon/net/process/clock-and-randomness.js";
 import type { DaemonInterface } from "../../../listeners/daemon-interface.js";
 import { MongoListener } from "../../../listeners/mongo/mongo-listener.js";
-import type { Environment } from "../../../net/process/clock-and-randomness.js";
 import { double } from "../../support/double.js";
 import { startUserListener, type UserScene, type UserSceneOptions } from "../user-scene.js";
 

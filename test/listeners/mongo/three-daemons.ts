@@ -1,5 +1,5 @@
 /** Starts three daemons for MongoDB's drivers. Each has a data folder and keeps its port; all are peers. */
-import { makeFolder } from "../../daemon/replicas.js";
+import { makeFolder } from "../../daemon/program/replicas.js";
 import { knowsSecret } from "../../support/cluster-secret.js";
 import { type DaemonProcess, startDaemon } from "../../support/daemon-process.js";
 import { makeKeyPair } from "../../support/envelope-client.js";

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { test } from "node:test";
 import { createClient } from "redis";
-import { makeFolder } from "../../daemon/replicas.js";
+import { makeFolder } from "../../daemon/program/replicas.js";
 import { writeCertificate } from "../../support/certificate-files.js";
 import { startDaemon } from "../../support/daemon-process.js";
 import { run } from "../../support/run-program.js";

@@ -1,9 +1,9 @@
 /** Tests which routes commands have. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { ALL_COMMANDS_SUPPORTED } from "../../../engine/users/command-path.js";
+import { ALL_COMMANDS_SUPPORTED } from "../../../daemon/engine/users/command-path.js";
+import { CommandFailure } from "../../../daemon/store/arguments/command-errors.js";
 import { CommandRoutes } from "../../../listeners/resp/commands/command-routes.js";
-import { CommandFailure } from "../../../store/arguments/command-errors.js";
 
 const routes = new CommandRoutes(new Map(), ALL_COMMANDS_SUPPORTED);
 

@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { OK } from "../../../protocol/reply.js";
-import { until } from "../../daemon/replicas.js";
+import { until } from "../../daemon/program/replicas.js";
 import { RawClient } from "../../support/raw-client.js";
 import { RedisConnection } from "../../support/redis-connection.js";
 import { skipWithout } from "../../support/requirements.js";

@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { promisify } from "node:util";
 import type { Reply } from "../../../protocol/reply.js";
-import { makeFolder } from "../../daemon/replicas.js";
+import { makeFolder } from "../../daemon/program/replicas.js";
 import { RedisConnection } from "../../support/redis-connection.js";
 import { startRedis } from "../../support/redis-server.js";
 import { skipWithout } from "../../support/requirements.js";

@@ -1,18 +1,18 @@
 /** Starts a RESP listener before a timeline whose storage waits until the test completes its writes. */
 import assert from "node:assert/strict";
-import { ClusterNode } from "../../../cluster/node/cluster-node.js";
-import { RecordedPath } from "../../../cluster/replica/recorded-command-path.js";
-import { Channels } from "../../../engine/channels/channels.js";
-import { Broadcasts } from "../../../engine/pipeline/publish-messages.js";
-import { makeIdentity } from "../../../engine/trust/identity.js";
-import { loadSigners } from "../../../engine/trust/load-signers.js";
-import { realEnvironment } from "../../../net/process/clock-and-randomness.js";
+import { ClusterNode } from "../../../daemon/cluster/node/cluster-node.js";
+import { RecordedPath } from "../../../daemon/cluster/replica/recorded-command-path.js";
+import { Channels } from "../../../daemon/engine/channels/channels.js";
+import { Broadcasts } from "../../../daemon/engine/pipeline/publish-messages.js";
+import { makeIdentity } from "../../../daemon/engine/trust/identity.js";
+import { loadSigners } from "../../../daemon/engine/trust/load-signers.js";
+import { realEnvironment } from "../../../daemon/net/process/clock-and-randomness.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
-import { settingsFrom } from "../../daemon/replicas.js";
-import { log } from "../../daemon/scene.js";
+import { settingsFrom } from "../../daemon/program/replicas.js";
+import { log } from "../../daemon/program/scene.js";
+import { HeldStorage } from "../../daemon/timeline/support/held-storage.js";
 import { makeKeyPair } from "../../support/envelope-client.js";
 import { RawClient } from "../../support/raw-client.js";
-import { HeldStorage } from "../../timeline/support/held-storage.js";
 import { startResp } from "./scene.js";
 
 /** The key of an application, which may sign writes. */

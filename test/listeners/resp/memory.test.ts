@@ -1,7 +1,7 @@
 /** Compares the answers while memory is full with the answers of a redis-server above its maxmemory. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { MemoryLimit } from "../../../engine/memory/memory-limit.js";
+import type { MemoryLimit } from "../../../daemon/engine/memory/memory-limit.js";
 import type { Reply } from "../../../protocol/reply.js";
 import { double } from "../../support/double.js";
 import { RedisConnection } from "../../support/redis-connection.js";

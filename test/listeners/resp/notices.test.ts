@@ -1,12 +1,12 @@
 /** Compares keyspace notifications with redis-server's: which are sent, on which channels, in which form. */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { MemoryBackend } from "../../../engine/backends/memory-backend.js";
-import type { ChannelMessage, Channels } from "../../../engine/channels/channels.js";
+import { MemoryBackend } from "../../../daemon/engine/backends/memory-backend.js";
+import type { ChannelMessage, Channels } from "../../../daemon/engine/channels/channels.js";
+import { realEnvironment } from "../../../daemon/net/process/clock-and-randomness.js";
+import { parseEventFlags } from "../../../daemon/options/event-flags.js";
 import { KeyspaceNotices } from "../../../listeners/resp/session/keyspace-notices.js";
-import { realEnvironment } from "../../../net/process/clock-and-randomness.js";
-import { parseEventFlags } from "../../../options/event-flags.js";
-import { makeFolder, startReplica, until } from "../../daemon/replicas.js";
+import { makeFolder, startReplica, until } from "../../daemon/program/replicas.js";
 import { double } from "../../support/double.js";
 import { makeKeyPair } from "../../support/envelope-client.js";
 import { skipWithout } from "../../support/requirements.js";

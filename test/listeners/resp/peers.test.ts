@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { bulk, integer } from "../../../protocol/reply.js";
-import { makeFolder, until } from "../../daemon/replicas.js";
+import { makeFolder, until } from "../../daemon/program/replicas.js";
 import { knowsSecret } from "../../support/cluster-secret.js";
 import { type DaemonProcess, startDaemon } from "../../support/daemon-process.js";
 import { makeKeyPair } from "../../support/envelope-client.js";

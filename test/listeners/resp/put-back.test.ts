@@ -4,8 +4,8 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { commandTable } from "../../../store/command-table.js";
-import { until } from "../../daemon/replicas.js";
+import { commandTable } from "../../../daemon/store/command-table.js";
+import { until } from "../../daemon/program/replicas.js";
 import type { RawClient } from "../../support/raw-client.js";
 import { type HeldScene, lines, startHeld, turns } from "./held-scene.js";
 

@@ -1,7 +1,7 @@
 /** Tests that SQL queries over RESP yield to other connections, except in a transaction. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { realEnvironment } from "../../../net/process/clock-and-randomness.js";
+import { realEnvironment } from "../../../daemon/net/process/clock-and-randomness.js";
 import { writeCommand } from "../../../protocol/resp/resp-writer.js";
 import { TURN_MS } from "../../../protocol/steps.js";
 import { RawClient } from "../../support/raw-client.js";

@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { writeCommand } from "../../../protocol/resp/resp-writer.js";
-import { makeFolder, startReplica } from "../../daemon/replicas.js";
+import { makeFolder, startReplica } from "../../daemon/program/replicas.js";
 import { amount } from "../../support/amount.js";
 import { makeKeyPair } from "../../support/envelope-client.js";
 import { startRedis } from "../../support/redis-server.js";

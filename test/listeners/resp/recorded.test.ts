@@ -1,7 +1,7 @@
 /** Tests Redis clients of daemons with --data and --peer: writes are recorded, and reach the other daemon. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { makeFolder, type RunningReplica, startReplica, until } from "../../daemon/replicas.js";
+import { makeFolder, type RunningReplica, startReplica, until } from "../../daemon/program/replicas.js";
 import { knowsSecret } from "../../support/cluster-secret.js";
 import { makeKeyPair } from "../../support/envelope-client.js";
 import { freePort } from "../../support/free-port.js";

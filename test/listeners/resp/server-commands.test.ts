@@ -3,9 +3,9 @@
  */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
+import { commands } from "../../../daemon/store/command-table.js";
 import { writeCommand } from "../../../protocol/resp/resp-writer.js";
-import { commands } from "../../../store/command-table.js";
-import { until } from "../../daemon/replicas.js";
+import { until } from "../../daemon/program/replicas.js";
 import { startDaemon } from "../../support/daemon-process.js";
 import { RawClient } from "../../support/raw-client.js";
 import { RedisConnection } from "../../support/redis-connection.js";

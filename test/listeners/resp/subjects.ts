@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { makeFolder } from "../../daemon/replicas.js";
+import { makeFolder } from "../../daemon/program/replicas.js";
 import { startDaemon } from "../../support/daemon-process.js";
 import { makeKeyPair } from "../../support/envelope-client.js";
 import { startRedis } from "../../support/redis-server.js";

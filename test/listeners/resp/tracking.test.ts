@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { writeCommand } from "../../../protocol/resp/resp-writer.js";
-import { makeFolder, startReplica, until } from "../../daemon/replicas.js";
+import { makeFolder, startReplica, until } from "../../daemon/program/replicas.js";
 import { amount } from "../../support/amount.js";
 import { EnvelopeClient, makeKeyPair } from "../../support/envelope-client.js";
 import { RedisConnection } from "../../support/redis-connection.js";

@@ -1,16 +1,16 @@
 /** Tests transactions of recorded commands: the user under which the path runs them, and their date. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { LocalUnits } from "../../../engine/backends/local-units.js";
-import { MemoryBackend } from "../../../engine/backends/memory-backend.js";
-import { NewestDate } from "../../../engine/backends/newest-date.js";
+import { LocalUnits } from "../../../daemon/engine/backends/local-units.js";
+import { MemoryBackend } from "../../../daemon/engine/backends/memory-backend.js";
+import { NewestDate } from "../../../daemon/engine/backends/newest-date.js";
 import {
   ALL_COMMANDS_SUPPORTED,
   type CommandPath,
   type CommandSender,
-} from "../../../engine/users/command-path.js";
-import { LocalPath } from "../../../engine/users/local-command-path.js";
-import { realEnvironment } from "../../../net/process/clock-and-randomness.js";
+} from "../../../daemon/engine/users/command-path.js";
+import { LocalPath } from "../../../daemon/engine/users/local-command-path.js";
+import { realEnvironment } from "../../../daemon/net/process/clock-and-randomness.js";
 import { NIL_ARRAY } from "../../../protocol/reply.js";
 import { RedisConnection } from "../../support/redis-connection.js";
 import { answers, lines } from "./redis-comparison.js";

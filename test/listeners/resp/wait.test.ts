@@ -3,10 +3,10 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { DurableCopies } from "../../../engine/users/durable-copies.js";
-import { realEnvironment } from "../../../net/process/clock-and-randomness.js";
+import { DurableCopies } from "../../../daemon/engine/users/durable-copies.js";
+import { realEnvironment } from "../../../daemon/net/process/clock-and-randomness.js";
 import { bulk, integer, NIL } from "../../../protocol/reply.js";
-import { until } from "../../daemon/replicas.js";
+import { until } from "../../daemon/program/replicas.js";
 import { RedisConnection } from "../../support/redis-connection.js";
 import { skipWithout } from "../../support/requirements.js";
 import { lines, RedisComparison } from "./redis-comparison.js";

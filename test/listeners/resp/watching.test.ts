@@ -1,7 +1,7 @@
 /** Tests MONITOR, SLOWLOG and LATENCY, compared with redis-server where possible. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { SlowLog } from "../../../engine/slow-log/slow-log.js";
+import { SlowLog } from "../../../daemon/engine/slow-log/slow-log.js";
 import { DeniedLog } from "../../../listeners/resp/session/denied-log.js";
 import type { Reply } from "../../../protocol/reply.js";
 import { writeCommand } from "../../../protocol/resp/resp-writer.js";

@@ -1,10 +1,10 @@
 /** Compares the SQL line protocol with the recorded answers of the original, and tests dbsyncd's own rules. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { STATEMENT_BYTES_MAX } from "../../../daemon/store/sql/parse.js";
 import { bytesOfText } from "../../../protocol/byte-string.js";
-import { STATEMENT_BYTES_MAX } from "../../../store/sql/parse.js";
-import { makeFolder, startReplica } from "../../daemon/replicas.js";
-import { scenarios } from "../../store/commands/relations/transcript.js";
+import { makeFolder, startReplica } from "../../daemon/program/replicas.js";
+import { scenarios } from "../../daemon/store/commands/relations/transcript.js";
 import { RawClient } from "../../support/raw-client.js";
 import { RedisConnection } from "../../support/redis-connection.js";
 import { FULL } from "../../support/unbounded-memory.js";

@@ -5,10 +5,10 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { connect, createServer } from "node:net";
 import { test } from "node:test";
-import type { DaemonSocketHost } from "../../../listeners/daemon-listener.js";
+import type { DaemonSocketHost } from "../../../daemon/listener/daemon-listener.js";
 import type { MessageSocket } from "../../../listeners/ws/message-socket.js";
 import { WebSocketUpgrade } from "../../../listeners/ws/websocket-upgrade.js";
-import { until } from "../../daemon/replicas.js";
+import { until } from "../../daemon/program/replicas.js";
 import { listenAtFreePort } from "../../support/free-port.js";
 
 const MIB = 1024 * 1024;

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { test } from "node:test";
 import { WebSocket } from "ws";
-import { makeFolder } from "../../daemon/replicas.js";
+import { makeFolder } from "../../daemon/program/replicas.js";
 import { skipUnlessFull, some } from "../../support/amount.js";
 import { writeCertificate } from "../../support/certificate-files.js";
 import { startDaemon } from "../../support/daemon-process.js";

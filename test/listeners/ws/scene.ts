@@ -2,9 +2,13 @@
 import { once } from "node:events";
 import { connect } from "node:net";
 import { type ClientOptions, WebSocket } from "ws";
-import { MemoryBackend } from "../../../engine/backends/memory-backend.js";
-import { realEnvironment } from "../../../net/process/clock-and-randomness.js";
-import { type InProcessDaemon, type InProcessOptions, startInProcess } from "../../daemon/in-process.js";
+import { MemoryBackend } from "../../../daemon/engine/backends/memory-backend.js";
+import { realEnvironment } from "../../../daemon/net/process/clock-and-randomness.js";
+import {
+  type InProcessDaemon,
+  type InProcessOptions,
+  startInProcess,
+} from "../../daemon/program/in-process.js";
 import { EnvelopeClient, type KeyPair, type Line, makeKeyPair } from "../../support/envelope-client.js";
 
 export const pair: KeyPair = makeKeyPair();

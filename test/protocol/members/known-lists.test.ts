@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { HEADS_MAX, takeList } from "../../../protocol/members/known-lists.js";
 import type { KnownList } from "../../../protocol/members/list-succession.js";
-import { CLUSTER, idOf, known, listAfter } from "../../timeline/members/lists.js";
+import { CLUSTER, idOf, known, listAfter } from "../../daemon/timeline/members/lists.js";
 
 const first = listAfter([], { add: "ABC" });
 const second = listAfter([first], { leave: "C" });

@@ -2,7 +2,15 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { membershipStateOf } from "../../../protocol/members/list-succession.js";
-import { after, CLUSTER, idOf, idsOf, known, listAfter, problemAfter } from "../../timeline/members/lists.js";
+import {
+  after,
+  CLUSTER,
+  idOf,
+  idsOf,
+  known,
+  listAfter,
+  problemAfter,
+} from "../../daemon/timeline/members/lists.js";
 
 const first = listAfter([], { add: "ABCD" });
 const less = listAfter([first], { leave: "D" });

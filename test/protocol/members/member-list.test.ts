@@ -9,7 +9,7 @@ import {
   parseMemberList,
   writeMemberList,
 } from "../../../protocol/members/member-list.js";
-import { CLUSTER, idOf, idsOf, known } from "../../timeline/members/lists.js";
+import { CLUSTER, idOf, idsOf, known } from "../../daemon/timeline/members/lists.js";
 
 const FIRST: MemberList = { cluster: CLUSTER, number: 1, parents: [], members: idsOf("AB"), removed: [] };
 const hex = (letter: string) => letter.charCodeAt(0).toString(16).repeat(32);

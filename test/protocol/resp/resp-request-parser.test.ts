@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { HeapGauge } from "../../../engine/memory/memory-gauge.js";
+import { HeapGauge } from "../../../daemon/engine/memory/memory-gauge.js";
 import { quotedArgument, splitLine } from "../../../protocol/resp/inline-command.js";
 import { RespRequestParser } from "../../../protocol/resp/resp-request-parser.js";
 import { writeCommand } from "../../../protocol/resp/resp-writer.js";

@@ -3,7 +3,7 @@
  * may still receive.
  */
 
-import { listOf } from "../../../cluster/members/list-proof.js";
+import { listOf } from "../../../daemon/cluster/members/list-proof.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { takeList } from "../../../protocol/members/known-lists.js";
 import type { KnownList } from "../../../protocol/members/list-succession.js";

@@ -2,8 +2,9 @@
  * Dead letters on a simulated disk. They are undecided until the timeline's mark names them. If a crash comes before
  * that, the daemon decides at its next start.
  */
+
+import type { OpenDeadLetters } from "../../../daemon/timeline/dead-letters.js";
 import { type ByteString, bytesOf } from "../../../protocol/byte-string.js";
-import type { OpenDeadLetters } from "../../../timeline/dead-letters.js";
 import { shortId } from "../cast.js";
 import type { Disk } from "../disk.js";
 import type { Ledger } from "../ledger.js";

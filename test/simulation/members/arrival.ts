@@ -1,4 +1,4 @@
-/** The model's decision about an arriving envelope, as in `take` and `receive` of timeline/timeline.ts. */
+/** The model's decision about an arriving envelope, as in `take` and `receive` of daemon/timeline/timeline.ts. */
 
 /** The decision about an envelope. `below-stable` is an alarm: a member sent an entry below the stable point. */
 export type Arrival = "known" | "accept" | "too-old" | "unknown" | "below-stable";

@@ -1,6 +1,6 @@
 /** A daemon's clock, its estimate of the other members' clocks, and the watermark that follows it. */
-import type { MemberClocks } from "../../../cluster/peers/member-clocks.js";
-import type { Electorate } from "../../../cluster/peers/shared/electorate.js";
+import type { MemberClocks } from "../../../daemon/cluster/peers/member-clocks.js";
+import type { Electorate } from "../../../daemon/cluster/peers/shared/electorate.js";
 import { idOf } from "./lists.js";
 import { LIMITS, TICK_MS } from "./settings.js";
 import type { DaemonView, Surroundings } from "./surroundings.js";

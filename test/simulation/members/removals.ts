@@ -1,7 +1,15 @@
 /** Variants of the rules in which one rule is missing or wrong. For each variant, some seeds must find a problem. */
 
-import { MemberClocks } from "../../../cluster/peers/member-clocks.js";
-import type { Electorate } from "../../../cluster/peers/shared/electorate.js";
+import { MemberClocks } from "../../../daemon/cluster/peers/member-clocks.js";
+import type { Electorate } from "../../../daemon/cluster/peers/shared/electorate.js";
+import { entryOutcomeOf } from "../../../daemon/timeline/members/dead-letter-rule.js";
+import {
+  listRefusal,
+  mayAcceptFrom,
+  mayReport,
+} from "../../../daemon/timeline/members/entry-acceptance-rule.js";
+import { type JoinReport, joinedWatermark } from "../../../daemon/timeline/members/joining-rule.js";
+import { isStable, type Report } from "../../../daemon/timeline/members/stable-rule.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import {
   type MembershipState,
@@ -9,10 +17,6 @@ import {
   nextList,
 } from "../../../protocol/members/list-succession.js";
 import type { MemberList } from "../../../protocol/members/member-list.js";
-import { entryOutcomeOf } from "../../../timeline/members/dead-letter-rule.js";
-import { listRefusal, mayAcceptFrom, mayReport } from "../../../timeline/members/entry-acceptance-rule.js";
-import { type JoinReport, joinedWatermark } from "../../../timeline/members/joining-rule.js";
-import { isStable, type Report } from "../../../timeline/members/stable-rule.js";
 import { arrivalOf } from "./arrival.js";
 import { RULES, type Rules } from "./rules.js";
 

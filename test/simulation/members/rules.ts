@@ -2,13 +2,17 @@
  * The named rules of the model's daemons: the predicates of the product, and what a daemon ensures when it writes and
  * reports. removals.ts removes them one by one.
  */
-import { MemberClocks } from "../../../cluster/peers/member-clocks.js";
+import { MemberClocks } from "../../../daemon/cluster/peers/member-clocks.js";
+import { entryOutcomeOf } from "../../../daemon/timeline/members/dead-letter-rule.js";
+import {
+  listRefusal,
+  mayAcceptFrom,
+  mayReport,
+} from "../../../daemon/timeline/members/entry-acceptance-rule.js";
+import { joinedWatermark } from "../../../daemon/timeline/members/joining-rule.js";
+import { skewedWatermark } from "../../../daemon/timeline/members/skew-rule.js";
+import { isStable } from "../../../daemon/timeline/members/stable-rule.js";
 import { membershipStateOf, nextList } from "../../../protocol/members/list-succession.js";
-import { entryOutcomeOf } from "../../../timeline/members/dead-letter-rule.js";
-import { listRefusal, mayAcceptFrom, mayReport } from "../../../timeline/members/entry-acceptance-rule.js";
-import { joinedWatermark } from "../../../timeline/members/joining-rule.js";
-import { skewedWatermark } from "../../../timeline/members/skew-rule.js";
-import { isStable } from "../../../timeline/members/stable-rule.js";
 import { arrivalOf } from "./arrival.js";
 
 export interface Rules {

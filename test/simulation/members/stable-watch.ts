@@ -2,8 +2,9 @@
  * A daemon's stable point, which is computed from the other members' reports. The daemon publishes it once it is on
  * disk, and drops bodies far below it.
  */
+
+import { type Report, stableCandidate } from "../../../daemon/timeline/members/stable-rule.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
-import { type Report, stableCandidate } from "../../../timeline/members/stable-rule.js";
 import { numberOf } from "./lists.js";
 import { LIMITS } from "./settings.js";
 import type { DaemonView } from "./surroundings.js";

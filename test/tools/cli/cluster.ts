@@ -5,7 +5,7 @@
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { startDaemon, type TestDaemon } from "../../../daemon/testing.js";
+import { startDaemon, type TestDaemon } from "../../../daemon/program/testing.js";
 import { generateKeyPair } from "../../../keys/generate-keys.js";
 import { type ChildResult, runDbsync } from "../../client/child.js";
 import { freePort } from "../../support/free-port.js";

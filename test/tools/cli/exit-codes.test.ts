@@ -7,7 +7,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { startDaemon } from "../../../daemon/testing.js";
+import { startDaemon } from "../../../daemon/program/testing.js";
 import { runDbsync } from "../../client/child.js";
 import { some } from "../../support/amount.js";
 

@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { runDbsync } from "../../client/child.js";
-import { makeFolder } from "../../daemon/replicas.js";
+import { makeFolder } from "../../daemon/program/replicas.js";
 import { some } from "../../support/amount.js";
 import { type TestCertificate, writeCertificate } from "../../support/certificate-files.js";
 import { type DaemonProcess, startDaemon } from "../../support/daemon-process.js";

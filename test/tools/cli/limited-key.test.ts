@@ -1,7 +1,7 @@
 /** Tests subcommands with a key that has few permissions, and with daemons of different clusters. */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { startDaemon } from "../../../daemon/testing.js";
+import { startDaemon } from "../../../daemon/program/testing.js";
 import { type Cluster, startCluster } from "./cluster.js";
 
 let cluster: Cluster;

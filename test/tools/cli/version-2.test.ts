@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { startDaemon } from "../../../daemon/testing.js";
+import { startDaemon } from "../../../daemon/program/testing.js";
 import { runDbsync } from "../../client/child.js";
 import { FakeServer } from "../../client/fake-server.js";
 import { skipUnlessFull, some } from "../../support/amount.js";

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { test } from "node:test";
 import { createClient } from "../../../client/public-api.js";
-import { makeFolder } from "../../daemon/replicas.js";
+import { makeFolder } from "../../daemon/program/replicas.js";
 import { startCluster } from "../cli/cluster.js";
 
 test("log, blame and get --at preserve bytes that are not text", async () => {

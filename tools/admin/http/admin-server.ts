@@ -6,12 +6,12 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from "node:net";
 import type { Duplex } from "node:stream";
 import type { Logger } from "pino";
-import { type NonHttpClient, refuseNonHttpClient } from "../../../net/connections/non-http-clients.js";
-import { formatHostAndPort, type ListenAddress } from "../../../net/process/host-and-port.js";
-import { LogThrottle } from "../../../net/process/log-throttle.js";
-import { isLoopback } from "../../../net/process/loopback.js";
-import type { Service } from "../../../net/process/service.js";
-import { StartError } from "../../../net/process/start-error.js";
+import { type NonHttpClient, refuseNonHttpClient } from "../../../daemon/net/connections/non-http-clients.js";
+import { formatHostAndPort, type ListenAddress } from "../../../daemon/net/process/host-and-port.js";
+import { LogThrottle } from "../../../daemon/net/process/log-throttle.js";
+import { isLoopback } from "../../../daemon/net/process/loopback.js";
+import type { Service } from "../../../daemon/net/process/service.js";
+import { StartError } from "../../../daemon/net/process/start-error.js";
 import { limitAdminConnections } from "./admin-connection-limit.js";
 import type { Exposition } from "./exposition.js";
 import { isOurHost } from "./host-check.js";

@@ -1,8 +1,8 @@
 /**
  * Writes metrics in Prometheus's text format, version 0.0.4. Nothing is stored here: each scrape reads the program's
- * counts. net/README.md explains why dbsyncd uses no package for the format.
+ * counts. daemon/net/README.md explains why dbsyncd uses no package for the format.
  */
-import type { Histogram } from "../../../net/process/histogram.js";
+import type { Histogram } from "../../../daemon/net/process/histogram.js";
 import type { AnyMetric, Metrics, Sample } from "./metric.js";
 
 export interface Exposition {

@@ -2,7 +2,7 @@
  * The definition of a metric: one row with its type, its help and the source of its numbers. The numbers are read only
  * when a client requests them.
  */
-import type { Histogram } from "../../../net/process/histogram.js";
+import type { Histogram } from "../../../daemon/net/process/histogram.js";
 
 export interface Sample<Value> {
   readonly labels: Readonly<Record<string, string>>;

@@ -1,18 +1,18 @@
 /** `dbsync backup`: writes the timeline of a data folder, whose daemon may be running, to one file. */
 import { closeSync, existsSync, fsyncSync, openSync, readFileSync, writeSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
-import { isIncomplete } from "../../../cluster/history/catching-up-mark.js";
-import { FUNCTIONS_NAME } from "../../../engine/scripts/functions-file.js";
-import { noTimeline, snapshotFolder } from "../../../engine/trust/data-folder.js";
-import { hashOf } from "../../../engine/trust/identity.js";
+import { isIncomplete } from "../../../daemon/cluster/history/catching-up-mark.js";
+import { FUNCTIONS_NAME } from "../../../daemon/engine/scripts/functions-file.js";
+import { noTimeline, snapshotFolder } from "../../../daemon/engine/trust/data-folder.js";
+import { hashOf } from "../../../daemon/engine/trust/identity.js";
+import { syncPathNow } from "../../../daemon/net/process/synced-path.js";
+import { ForeignFolder } from "../../../daemon/timeline/disk/folder-format.js";
+import { openFolderView } from "../../../daemon/timeline/disk/folder-view.js";
+import { SnapshotFiles } from "../../../daemon/timeline/snapshots/snapshot-files.js";
 import { discard, publishNew, stage } from "../../../keys/atomic-file.js";
 import { errnoOf } from "../../../keys/key-source.js";
 import { unwritable } from "../../../keys/write-failures.js";
-import { syncPathNow } from "../../../net/process/synced-path.js";
 import { hexOf } from "../../../protocol/version-2/envelope.js";
-import { ForeignFolder } from "../../../timeline/disk/folder-format.js";
-import { openFolderView } from "../../../timeline/disk/folder-view.js";
-import { SnapshotFiles } from "../../../timeline/snapshots/snapshot-files.js";
 import { FrameWriter } from "./backup-frames.js";
 import { NoBackup, writeBackup } from "./make-backup.js";
 import { OpenedBackup } from "./opened-backup.js";

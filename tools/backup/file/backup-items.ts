@@ -2,8 +2,8 @@
  * The contents of a backup's frames: entries with their order keys, parts of snapshots, and, in the last frame, the
  * data that describe the complete file.
  */
-import { ORDER_KEY_BYTES } from "../../../timeline/entries/entry.js";
-import type { MarkName } from "../../../timeline/entries/storage.js";
+import { ORDER_KEY_BYTES } from "../../../daemon/timeline/entries/entry.js";
+import type { MarkName } from "../../../daemon/timeline/entries/storage.js";
 
 export type StoredEntry = readonly [orderKey: Buffer, value: Buffer];
 

@@ -1,10 +1,10 @@
 /** Verifies the file of a backup: first all its bytes, and then its timeline, like the timeline of a data folder. */
 import { pino } from "pino";
-import { hashOf } from "../../../engine/trust/identity.js";
-import { loadSigners } from "../../../engine/trust/load-signers.js";
-import { compareGenesis } from "../../../engine/trust/recorded-genesis.js";
-import type { Settings } from "../../../options/settings.js";
-import { MemoryStorage } from "../../../timeline/memory-storage.js";
+import { hashOf } from "../../../daemon/engine/trust/identity.js";
+import { loadSigners } from "../../../daemon/engine/trust/load-signers.js";
+import { compareGenesis } from "../../../daemon/engine/trust/recorded-genesis.js";
+import type { Settings } from "../../../daemon/options/settings.js";
+import { MemoryStorage } from "../../../daemon/timeline/memory-storage.js";
 import {
   FAULTS_MAX,
   NotChecked,

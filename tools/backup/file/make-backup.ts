@@ -3,12 +3,12 @@
  * existed at one moment, and the data that belong to them. An entry that arrives while the backup is being made may be
  * dated before the last copied entry. The search for such entries is therefore repeated until it finds none.
  */
-import type { FolderView } from "../../../timeline/disk/folder-view.js";
-import { dateOf, readOrderKey } from "../../../timeline/entries/entry.js";
-import { copiedMarks } from "../../../timeline/entries/storage.js";
-import { viewParts } from "../../../timeline/entries/stored-value.js";
-import type { SnapshotSource } from "../../../timeline/snapshots/snapshot-files.js";
-import { storedSnapshots } from "../../../timeline/snapshots/snapshot-schedule.js";
+import type { FolderView } from "../../../daemon/timeline/disk/folder-view.js";
+import { dateOf, readOrderKey } from "../../../daemon/timeline/entries/entry.js";
+import { copiedMarks } from "../../../daemon/timeline/entries/storage.js";
+import { viewParts } from "../../../daemon/timeline/entries/stored-value.js";
+import type { SnapshotSource } from "../../../daemon/timeline/snapshots/snapshot-files.js";
+import { storedSnapshots } from "../../../daemon/timeline/snapshots/snapshot-schedule.js";
 import { FrameReader, type FrameWriter, type Hash, isDamage } from "./backup-frames.js";
 import { type BackupEnd, EntryItems, entriesOf, writeEnd, writeSnapshotPiece } from "./backup-items.js";
 

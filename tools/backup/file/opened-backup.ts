@@ -2,9 +2,9 @@
  * Presents a backup file as a timeline with snapshots. The complete file is read and checked once; afterwards parts of
  * it are read on request. Memory holds only an index and the few entries that arrived while the backup was being made.
  */
-import { firstOrderKeyBytes } from "../../../timeline/entries/entry.js";
-import type { EntrySource, MarkName, MarkSource } from "../../../timeline/entries/storage.js";
-import type { SnapshotSource } from "../../../timeline/snapshots/snapshot-files.js";
+import { firstOrderKeyBytes } from "../../../daemon/timeline/entries/entry.js";
+import type { EntrySource, MarkName, MarkSource } from "../../../daemon/timeline/entries/storage.js";
+import type { SnapshotSource } from "../../../daemon/timeline/snapshots/snapshot-files.js";
 import { type DamagedBytes, type Frame, FrameReader, type Hash, isDamage } from "./backup-frames.js";
 import { type BackupEnd, entriesOf, readEnd, readSnapshotPiece, type StoredEntry } from "./backup-items.js";
 

@@ -1,26 +1,26 @@
 /** Restores a backup, either as a complete data folder or only some of its keys. */
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { FUNCTIONS_NAME } from "../../../engine/scripts/functions-file.js";
-import { snapshotFolder } from "../../../engine/trust/data-folder.js";
-import { hashOf } from "../../../engine/trust/identity.js";
-import { compareGenesis } from "../../../engine/trust/recorded-genesis.js";
-import type { Signers } from "../../../engine/trust/signers.js";
+import { FUNCTIONS_NAME } from "../../../daemon/engine/scripts/functions-file.js";
+import { snapshotFolder } from "../../../daemon/engine/trust/data-folder.js";
+import { hashOf } from "../../../daemon/engine/trust/identity.js";
+import { compareGenesis } from "../../../daemon/engine/trust/recorded-genesis.js";
+import type { Signers } from "../../../daemon/engine/trust/signers.js";
+import { loadWith } from "../../../daemon/net/process/optional-package.js";
+import { CommandFailure } from "../../../daemon/store/arguments/command-errors.js";
+import { NO_EXPIRY } from "../../../daemon/store/keyspace/keyspace.js";
+import { dumpPayload } from "../../../daemon/store/rdb/dump-payload.js";
+import type { DiskStorage } from "../../../daemon/timeline/disk/disk-storage.js";
+import type { TimelineLogger } from "../../../daemon/timeline/entries/timeline-logger.js";
+import { appliesAt, standstillOf } from "../../../daemon/timeline/semantics-standstill.js";
+import { Refold } from "../../../daemon/timeline/snapshots/refold.js";
+import { storeReplacedData } from "../../../daemon/timeline/snapshots/replaced-data.js";
+import { SnapshotFiles } from "../../../daemon/timeline/snapshots/snapshot-files.js";
 import { publishOver, stage } from "../../../keys/atomic-file.js";
 import { unwritable } from "../../../keys/write-failures.js";
-import { loadWith } from "../../../net/process/optional-package.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { finish } from "../../../protocol/steps.js";
 import { dateText } from "../../../protocol/version-2/envelope.js";
-import { CommandFailure } from "../../../store/arguments/command-errors.js";
-import { NO_EXPIRY } from "../../../store/keyspace/keyspace.js";
-import { dumpPayload } from "../../../store/rdb/dump-payload.js";
-import type { DiskStorage } from "../../../timeline/disk/disk-storage.js";
-import type { TimelineLogger } from "../../../timeline/entries/timeline-logger.js";
-import { appliesAt, standstillOf } from "../../../timeline/semantics-standstill.js";
-import { Refold } from "../../../timeline/snapshots/refold.js";
-import { storeReplacedData } from "../../../timeline/snapshots/replaced-data.js";
-import { SnapshotFiles } from "../../../timeline/snapshots/snapshot-files.js";
 import { whyUnread } from "./backup-file.js";
 import { asOf, DamagedBackup, OpenedBackup } from "./opened-backup.js";
 
@@ -71,7 +71,11 @@ export async function restoreFolder(
   using view = closing(openBackup(file));
   requireReach(view, file, at);
   const source = at === null ? view : asOf(view, at);
-  const disk = await loadWith("lmdb", "--data", () => import("../../../timeline/disk/disk-storage.js"));
+  const disk = await loadWith(
+    "lmdb",
+    "--data",
+    () => import("../../../daemon/timeline/disk/disk-storage.js"),
+  );
   const made = data + UNFINISHED;
   try {
     // Remove the folder of a restore that was killed.

@@ -1,6 +1,6 @@
 /** The output of `dbsync bench`: figures, a histogram and errors. */
 
-import { formatHeadedTable, formatTable } from "../../../net/terminal/text-table.js";
+import { formatHeadedTable, formatTable } from "../../../daemon/net/terminal/text-table.js";
 import type { LatencyHistogram } from "./latency-histogram.js";
 import type { LoadResult } from "./load.js";
 

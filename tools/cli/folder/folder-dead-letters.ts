@@ -7,22 +7,22 @@ import {
   reasonNotToWrite,
   selected,
   shortId,
-} from "../../../cluster/dead-letters/dead-letter-choice.js";
+} from "../../../daemon/cluster/dead-letters/dead-letter-choice.js";
 import {
   type DeadLetter,
   DeadLetterFolder,
   type UnreadDeadLetters,
-} from "../../../cluster/dead-letters/dead-letter-folder.js";
+} from "../../../daemon/cluster/dead-letters/dead-letter-folder.js";
 import {
   type FoundOutcomes,
   findDeadLetters as findIn,
-} from "../../../cluster/dead-letters/evicted-dead-letters.js";
-import { noTimeline, ownerOf } from "../../../engine/trust/data-folder.js";
-import { StartError } from "../../../net/process/start-error.js";
+} from "../../../daemon/cluster/dead-letters/evicted-dead-letters.js";
+import { noTimeline, ownerOf } from "../../../daemon/engine/trust/data-folder.js";
+import { StartError } from "../../../daemon/net/process/start-error.js";
+import type { Entry } from "../../../daemon/timeline/entries/entry.js";
+import type { EntryOutcome } from "../../../daemon/timeline/members/dead-letter-rule.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { hexOf } from "../../../protocol/version-2/envelope.js";
-import type { Entry } from "../../../timeline/entries/entry.js";
-import type { EntryOutcome } from "../../../timeline/members/dead-letter-rule.js";
 import type { FolderFlags } from "../shared/folder-options.js";
 import { withFolderErrors } from "./folder-failures.js";
 import { folderPath } from "./folder-settings.js";

@@ -1,9 +1,9 @@
 /** Finds the data folder from the daemon's options. */
-import { StartError } from "../../../net/process/start-error.js";
-import { version } from "../../../net/process/version.js";
-import { applyNamedFile, optionTable, parseArguments } from "../../../options/parse-options.js";
-import { settingsOf } from "../../../options/read-settings.js";
-import type { Settings } from "../../../options/settings.js";
+import { StartError } from "../../../daemon/net/process/start-error.js";
+import { version } from "../../../daemon/net/process/version.js";
+import { applyNamedFile, optionTable, parseArguments } from "../../../daemon/options/parse-options.js";
+import { settingsOf } from "../../../daemon/options/read-settings.js";
+import type { Settings } from "../../../daemon/options/settings.js";
 import type { FolderFlags } from "../shared/folder-options.js";
 
 /** Returns the settings that a daemon with these options would start with. @throws StartError */

@@ -1,8 +1,8 @@
 /** Checks a daemon's data folder or a backup. */
 
-import { StartError } from "../../../net/process/start-error.js";
-import { isSigned, type Settings } from "../../../options/settings.js";
-import { NoWriters } from "../../../options/timeline-rules.js";
+import { StartError } from "../../../daemon/net/process/start-error.js";
+import { isSigned, type Settings } from "../../../daemon/options/settings.js";
+import { NoWriters } from "../../../daemon/options/timeline-rules.js";
 import { type BackupVerification, verifyBackup } from "../../backup/file/backup-verification.js";
 import { type FolderReport, verifyFolder } from "../../history/verification/folder-verification.js";
 import { KEYS_MISSING } from "../../history/verification/keys-missing-message.js";

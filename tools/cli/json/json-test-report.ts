@@ -2,7 +2,7 @@
  * The report of the original JSON server's test client, as text and as JSON in PHP's pretty-printed form. Source:
  * test/vectors/json/test-client-text.txt and test-client.json. A test compares this output with these files.
  */
-import { shownLines } from "../../../net/terminal/escaped-text.js";
+import { shownLines } from "../../../daemon/net/terminal/escaped-text.js";
 import { withEscapesOfJson } from "../../../protocol/control-characters.js";
 import type { JsonTest } from "./json-test.js";
 

@@ -1,7 +1,7 @@
 /** Formats the keys of a key ring as text. */
 
-import { shownLines } from "../../../net/terminal/escaped-text.js";
-import { formatHeadedTable, formatTable } from "../../../net/terminal/text-table.js";
+import { shownLines } from "../../../daemon/net/terminal/escaped-text.js";
+import { formatHeadedTable, formatTable } from "../../../daemon/net/terminal/text-table.js";
 import { formatDate } from "../shared/date-text.js";
 import type { RingKey } from "./fetch-key-rings.js";
 

@@ -1,6 +1,6 @@
 /** Formats the member list as text and as JSON. */
 
-import { formatHeadedTable } from "../../../net/terminal/text-table.js";
+import { formatHeadedTable } from "../../../daemon/net/terminal/text-table.js";
 import { dateText, hexOf } from "../../../protocol/version-2/envelope.js";
 import { printJson, printLine } from "../shared/output.js";
 import { type MemberView, rawId } from "./member-views.js";

@@ -1,6 +1,6 @@
 /** Enables a Redis's notifications about written keys (notify-keyspace-events) while an import follows it. */
 
-import { shown } from "../../../net/terminal/escaped-text.js";
+import { shown } from "../../../daemon/net/terminal/escaped-text.js";
 import { printLine } from "../shared/output.js";
 import { bulksOf, RedisError, type RedisSource } from "./redis-source.js";
 

@@ -1,7 +1,7 @@
 /** One-line descriptions of commands, fetched from the daemons (COMMAND DOCS) and cached. */
 
 import type { CommandInput } from "../../../client/shared/command-input.js";
-import { shown } from "../../../net/terminal/escaped-text.js";
+import { shown } from "../../../daemon/net/terminal/escaped-text.js";
 import { textOfBytes } from "../../../protocol/byte-string.js";
 import type { Reply } from "../../../protocol/reply.js";
 import { isCommandName } from "../shared/command-names.js";

@@ -5,7 +5,7 @@
 import { createInterface, type Interface } from "node:readline";
 import { styleText } from "node:util";
 import { DbsyncError } from "../../../client/shared/errors.js";
-import { shownLines } from "../../../net/terminal/escaped-text.js";
+import { shownLines } from "../../../daemon/net/terminal/escaped-text.js";
 import { bytesOfText } from "../../../protocol/byte-string.js";
 import { completeCommand } from "../shared/command-names.js";
 import { type HistoryFile, MAX_HISTORY_LINES } from "../shared/history-file.js";

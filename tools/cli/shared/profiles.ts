@@ -13,9 +13,9 @@ import {
 import { DbsyncError } from "../../../client/shared/errors.js";
 import { readVersions, VERSIONS_ALLOWED } from "../../../client/shared/protocol-versions.js";
 import { parseServers } from "../../../client/shared/server-list.js";
+import { shown } from "../../../daemon/net/terminal/escaped-text.js";
 import { discard, publishOver, stage } from "../../../keys/atomic-file.js";
 import { writingFailure } from "../../../keys/write-failures.js";
-import { shown } from "../../../net/terminal/escaped-text.js";
 import { didYouMean } from "../../../protocol/nearest-name.js";
 
 /** A profile. Files are absolute paths, "" for none. It contains no secrets: the key is the path of its file. */

@@ -2,8 +2,8 @@
  * Shows the progress of work on one line of a terminal. Without a terminal, `showProgressText` prints a line for each change,
  * and the other functions print nothing.
  */
-import { shown as shownText } from "../../../net/terminal/escaped-text.js";
-import { clip, terminalColumns } from "../../../net/terminal/text-table.js";
+import { shown as shownText } from "../../../daemon/net/terminal/escaped-text.js";
+import { clip, terminalColumns } from "../../../daemon/net/terminal/text-table.js";
 
 const EVERY_MS = 500;
 const CLEAR_LINE = "\r\x1b[K";

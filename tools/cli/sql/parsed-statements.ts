@@ -2,10 +2,11 @@
  * Parses statements by the daemon's grammar. `dbsync sql` loads this module when it needs it, because it is larger than
  * the rest of the program.
  */
+
+import { parse } from "../../../daemon/store/sql/parse.js";
+import { SqlMistake } from "../../../daemon/store/sql/syntax-error.js";
+import type { Query, Source, Statement } from "../../../daemon/store/sql/syntax-tree.js";
 import { type ByteString, bytesOfText, textOfBytes } from "../../../protocol/byte-string.js";
-import { parse } from "../../../store/sql/parse.js";
-import { SqlMistake } from "../../../store/sql/syntax-error.js";
-import type { Query, Source, Statement } from "../../../store/sql/syntax-tree.js";
 import type { ViewQuery, ViewSource } from "./view-query.js";
 import { isName } from "./view-tree.js";
 

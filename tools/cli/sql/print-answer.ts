@@ -1,6 +1,6 @@
 /** Prints the answers of `dbsync sql` as tables or lines of JSON, and errors on standard error. */
 
-import { shown } from "../../../net/terminal/escaped-text.js";
+import { shown } from "../../../daemon/net/terminal/escaped-text.js";
 import { withEscapesOfJson } from "../../../protocol/control-characters.js";
 import { EXIT, type ExitCode } from "../shared/exit-codes.js";
 import { printNotice } from "../shared/output.js";

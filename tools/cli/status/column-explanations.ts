@@ -1,6 +1,6 @@
 /** `dbsync status --explain`: describes the columns of all tables. */
-import { painted } from "../../../net/terminal/colours.js";
-import { wrapped } from "../../../net/terminal/text-table.js";
+import { painted } from "../../../daemon/net/terminal/colours.js";
+import { wrapped } from "../../../daemon/net/terminal/text-table.js";
 import type { Column } from "../shared/report-column.js";
 import { DAEMON_COLUMNS, FIGURE_COLUMNS, ORDER_COLUMNS } from "./daemon-report.js";
 import { MEMBER_COLUMNS, timelineColumns } from "./timeline-report.js";

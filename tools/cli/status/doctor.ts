@@ -7,7 +7,7 @@ import type { Command } from "commander";
 import type { Settings } from "../../../client/settings/client-settings.js";
 import type { Defaults } from "../../../client/settings/default-options.js";
 import { isFile, loadSigningKey } from "../../../client/settings/signing-key.js";
-import type { Tone } from "../../../net/terminal/colours.js";
+import type { Tone } from "../../../daemon/net/terminal/colours.js";
 import { addClientOptions, type ClientFlags, defaultsFor, readSettings } from "../shared/client-options.js";
 import type { Finding, Report } from "../shared/doctor-finding.js";
 import { EXIT, exitCodeHelp, exitCodeOf } from "../shared/exit-codes.js";

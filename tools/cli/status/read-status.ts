@@ -5,7 +5,7 @@ import { realEnvironment } from "../../../client/shared/client-environment.js";
 import { STAGES } from "../../../client/shared/sentences.js";
 import type { Address } from "../../../client/shared/server-list.js";
 import { type Greeting, readHello } from "../../../client/version-2/single-hello.js";
-import { withoutScheme } from "../../../net/terminal/text-table.js";
+import { withoutScheme } from "../../../daemon/net/terminal/text-table.js";
 import {
   backendProblem,
   INCOMPLETE,

@@ -1,8 +1,8 @@
 /** Formats the output of `dbsync status`: tables, followed by the problems. */
 import { realEnvironment } from "../../../client/shared/client-environment.js";
-import { painted, type Tone } from "../../../net/terminal/colours.js";
-import { shown } from "../../../net/terminal/escaped-text.js";
-import { wrapped } from "../../../net/terminal/text-table.js";
+import { painted, type Tone } from "../../../daemon/net/terminal/colours.js";
+import { shown } from "../../../daemon/net/terminal/escaped-text.js";
+import { wrapped } from "../../../daemon/net/terminal/text-table.js";
 import type { Problem } from "../../../protocol/figures/problem.js";
 import { formatDaemons } from "./daemon-report.js";
 import type { DaemonStatus } from "./daemon-status.js";

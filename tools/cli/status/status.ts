@@ -2,7 +2,7 @@
 import { type Command, Option } from "commander";
 import type { Settings } from "../../../client/settings/client-settings.js";
 import { loadSigningKey } from "../../../client/settings/signing-key.js";
-import { terminalColumns } from "../../../net/terminal/text-table.js";
+import { terminalColumns } from "../../../daemon/net/terminal/text-table.js";
 import {
   addClientOptions,
   type ClientFlags,

@@ -1,6 +1,6 @@
 /** Formats tables of timelines and members. */
 
-import { fitted, formatHeadedTable } from "../../../net/terminal/text-table.js";
+import { fitted, formatHeadedTable } from "../../../daemon/net/terminal/text-table.js";
 import { dateText } from "../../../protocol/version-2/envelope.js";
 import { bytesText, countText, spanText } from "../shared/amount-text.js";
 import { type Column, rowsOf } from "../shared/report-column.js";

@@ -1,8 +1,8 @@
 /** Formats the output of `dbsync top`: a table that fits 80 columns, and on a terminal also the recent activity. */
 
-import type { Tone } from "../../../net/terminal/colours.js";
-import { shown } from "../../../net/terminal/escaped-text.js";
-import { clip, fitted, formatHeadedTable, wrapped } from "../../../net/terminal/text-table.js";
+import type { Tone } from "../../../daemon/net/terminal/colours.js";
+import { shown } from "../../../daemon/net/terminal/escaped-text.js";
+import { clip, fitted, formatHeadedTable, wrapped } from "../../../daemon/net/terminal/text-table.js";
 import { bytesText, countText, spanText } from "../shared/amount-text.js";
 import { type Column, rowsOf } from "../shared/report-column.js";
 import { stateOf } from "../status/daemon-report.js";

@@ -1,9 +1,9 @@
 /** `dbsync top`: shows the activity of each daemon, and updates the display. */
 import { type Command, Option } from "commander";
 import { realEnvironment } from "../../../client/shared/client-environment.js";
-import { painted } from "../../../net/terminal/colours.js";
-import { shownLines } from "../../../net/terminal/escaped-text.js";
-import { terminalColumns } from "../../../net/terminal/text-table.js";
+import { painted } from "../../../daemon/net/terminal/colours.js";
+import { shownLines } from "../../../daemon/net/terminal/escaped-text.js";
+import { terminalColumns } from "../../../daemon/net/terminal/text-table.js";
 import { addClientOptions, type ClientFlags, readCount, readSettings } from "../shared/client-options.js";
 import { exitCodeHelp } from "../shared/exit-codes.js";
 import { JSON_FLAG, printJson } from "../shared/output.js";

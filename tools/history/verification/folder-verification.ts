@@ -5,22 +5,22 @@
 import { accessSync, constants, existsSync } from "node:fs";
 import { join } from "node:path";
 import { pino } from "pino";
-import { isIncomplete } from "../../../cluster/history/catching-up-mark.js";
-import { noTimeline, snapshotFolder } from "../../../engine/trust/data-folder.js";
-import { loadSigners } from "../../../engine/trust/load-signers.js";
-import { compareGenesis } from "../../../engine/trust/recorded-genesis.js";
-import type { Signers } from "../../../engine/trust/signers.js";
+import { isIncomplete } from "../../../daemon/cluster/history/catching-up-mark.js";
+import { noTimeline, snapshotFolder } from "../../../daemon/engine/trust/data-folder.js";
+import { loadSigners } from "../../../daemon/engine/trust/load-signers.js";
+import { compareGenesis } from "../../../daemon/engine/trust/recorded-genesis.js";
+import type { Signers } from "../../../daemon/engine/trust/signers.js";
+import type { Settings } from "../../../daemon/options/settings.js";
+import { ForeignFolder } from "../../../daemon/timeline/disk/folder-format.js";
+import { type FolderView, openFolderView } from "../../../daemon/timeline/disk/folder-view.js";
+import type { PageDamage } from "../../../daemon/timeline/disk/lmdb-file.js";
+import { DamagedFile } from "../../../daemon/timeline/disk/lmdb-header.js";
+import type { LogRemains } from "../../../daemon/timeline/disk/write-ahead-log.js";
+import { readOrderKey } from "../../../daemon/timeline/entries/entry.js";
+import { MemoryStorage } from "../../../daemon/timeline/memory-storage.js";
+import { SnapshotFiles } from "../../../daemon/timeline/snapshots/snapshot-files.js";
 import { errnoOf } from "../../../keys/key-source.js";
-import type { Settings } from "../../../options/settings.js";
 import { dateText } from "../../../protocol/version-2/envelope.js";
-import { ForeignFolder } from "../../../timeline/disk/folder-format.js";
-import { type FolderView, openFolderView } from "../../../timeline/disk/folder-view.js";
-import type { PageDamage } from "../../../timeline/disk/lmdb-file.js";
-import { DamagedFile } from "../../../timeline/disk/lmdb-header.js";
-import type { LogRemains } from "../../../timeline/disk/write-ahead-log.js";
-import { readOrderKey } from "../../../timeline/entries/entry.js";
-import { MemoryStorage } from "../../../timeline/memory-storage.js";
-import { SnapshotFiles } from "../../../timeline/snapshots/snapshot-files.js";
 import {
   FAULTS_MAX,
   type Fault,

@@ -3,36 +3,36 @@
  * the outcome of each unit. Folding the entries again must yield exactly the states in the snapshots.
  */
 import { createHash } from "node:crypto";
-import { type Outcome, outcomeOf } from "../../../cluster/history/unit-report.js";
-import { certificateProblem } from "../../../cluster/members/check-certificate.js";
-import { readListHistory } from "../../../cluster/members/list-history.js";
-import { hashOf } from "../../../engine/trust/identity.js";
-import type { Signers } from "../../../engine/trust/signers.js";
-import { bytesOf } from "../../../protocol/byte-string.js";
-import { readCertificate } from "../../../protocol/members/decision-votes.js";
-import { finish } from "../../../protocol/steps.js";
-import { readDecision } from "../../../protocol/version-2/decision-body.js";
-import { dateText, hexOf, signedPieces } from "../../../protocol/version-2/envelope.js";
-import { canonicalRing, canonicalState } from "../../../store/canonical-state.js";
-import { DATABASES_DEFAULT, Database } from "../../../store/database.js";
-import type { KeyRing } from "../../../store/key-ring.js";
-import type { FolderView } from "../../../timeline/disk/folder-view.js";
+import { type Outcome, outcomeOf } from "../../../daemon/cluster/history/unit-report.js";
+import { certificateProblem } from "../../../daemon/cluster/members/check-certificate.js";
+import { readListHistory } from "../../../daemon/cluster/members/list-history.js";
+import { hashOf } from "../../../daemon/engine/trust/identity.js";
+import type { Signers } from "../../../daemon/engine/trust/signers.js";
+import { canonicalRing, canonicalState } from "../../../daemon/store/canonical-state.js";
+import { DATABASES_DEFAULT, Database } from "../../../daemon/store/database.js";
+import type { KeyRing } from "../../../daemon/store/key-ring.js";
+import type { FolderView } from "../../../daemon/timeline/disk/folder-view.js";
 import {
   type Entry,
   firstOrderKeyBytes,
   type OrderKey,
   readOrderKey,
   type SignedBytes,
-} from "../../../timeline/entries/entry.js";
-import { isRingEntry } from "../../../timeline/entries/recorded-envelopes.js";
-import type { Storage } from "../../../timeline/entries/storage.js";
-import { readEntry, readValue } from "../../../timeline/entries/stored-value.js";
-import { Fold } from "../../../timeline/fold/fold.js";
-import { recalledUnits } from "../../../timeline/history-fold.js";
-import { standstillOf } from "../../../timeline/semantics-standstill.js";
-import { DamagedSnapshot, readSnapshot } from "../../../timeline/snapshots/snapshot.js";
-import type { Snapshots } from "../../../timeline/snapshots/snapshot-files.js";
-import { storedSnapshots } from "../../../timeline/snapshots/snapshot-schedule.js";
+} from "../../../daemon/timeline/entries/entry.js";
+import { isRingEntry } from "../../../daemon/timeline/entries/recorded-envelopes.js";
+import type { Storage } from "../../../daemon/timeline/entries/storage.js";
+import { readEntry, readValue } from "../../../daemon/timeline/entries/stored-value.js";
+import { Fold } from "../../../daemon/timeline/fold/fold.js";
+import { recalledUnits } from "../../../daemon/timeline/history-fold.js";
+import { standstillOf } from "../../../daemon/timeline/semantics-standstill.js";
+import { DamagedSnapshot, readSnapshot } from "../../../daemon/timeline/snapshots/snapshot.js";
+import type { Snapshots } from "../../../daemon/timeline/snapshots/snapshot-files.js";
+import { storedSnapshots } from "../../../daemon/timeline/snapshots/snapshot-schedule.js";
+import { bytesOf } from "../../../protocol/byte-string.js";
+import { readCertificate } from "../../../protocol/members/decision-votes.js";
+import { finish } from "../../../protocol/steps.js";
+import { readDecision } from "../../../protocol/version-2/decision-body.js";
+import { dateText, hexOf, signedPieces } from "../../../protocol/version-2/envelope.js";
 import type { OpenedBackup } from "../../backup/file/opened-backup.js";
 
 /** Thrown if a timeline cannot be verified. The message states the reason, and what to do. */

@@ -1,6 +1,6 @@
 /** The health of a cache and its server, for /healthz and `dbsync-proxy status`. The report contains no secrets. */
 
-import { version } from "../../../net/process/version.js";
+import { version } from "../../../daemon/net/process/version.js";
 import type { HealthReport } from "../../admin/http/admin-server.js";
 import type { CacheSources } from "./cache-metrics.js";
 

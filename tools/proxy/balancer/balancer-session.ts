@@ -4,7 +4,7 @@
  * session's database applies to all servers; a refused USE does not change it.
  */
 
-import type { Environment } from "../../../net/process/clock-and-randomness.js";
+import type { Environment } from "../../../daemon/net/process/clock-and-randomness.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { LineSession } from "../clients/line-dialect.js";
 import type { ServerOrder } from "../routing/server-order.js";

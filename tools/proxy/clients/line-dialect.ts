@@ -1,9 +1,9 @@
 /** The SQL line protocol for clients of a proxy. A session answers the statements one after the other. */
 
-import type { ConnectionObserver } from "../../../net/connections/connection-observer.js";
-import type { ConnectionRegistry } from "../../../net/connections/connection-registry.js";
-import { type Closing, closing, Dialect } from "../../../net/connections/dialect.js";
-import { isTextByte } from "../../../net/connections/first-byte.js";
+import type { ConnectionObserver } from "../../../daemon/net/connections/connection-observer.js";
+import type { ConnectionRegistry } from "../../../daemon/net/connections/connection-registry.js";
+import { type Closing, closing, Dialect } from "../../../daemon/net/connections/dialect.js";
+import { isTextByte } from "../../../daemon/net/connections/first-byte.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { BALANCER_ERROR, ERROR_HEAD, errorFrame } from "../../../protocol/sql-frames.js";
 import { SqlLineParser } from "../../../protocol/sql-lines.js";

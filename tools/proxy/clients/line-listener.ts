@@ -1,10 +1,10 @@
 /** The listener of a proxy for the SQL line protocol. */
 import type { Logger } from "pino";
-import { ClientConnection } from "../../../net/connections/client-connection.js";
-import { CONNECTION_REFUSALS } from "../../../net/connections/connection-refusals.js";
-import { SharedInput } from "../../../net/connections/shared-read-buffer.js";
-import { SocketListener } from "../../../net/connections/socket-listener.js";
-import type { Environment } from "../../../net/process/clock-and-randomness.js";
+import { ClientConnection } from "../../../daemon/net/connections/client-connection.js";
+import { CONNECTION_REFUSALS } from "../../../daemon/net/connections/connection-refusals.js";
+import { SharedInput } from "../../../daemon/net/connections/shared-read-buffer.js";
+import { SocketListener } from "../../../daemon/net/connections/socket-listener.js";
+import type { Environment } from "../../../daemon/net/process/clock-and-randomness.js";
 import { FULL_FRAME } from "../../../protocol/sql-frames.js";
 import type { ClientLimits } from "./client-limits.js";
 import { LINE_LISTENER, LineDialect, type LineObserver, type LineSession } from "./line-dialect.js";

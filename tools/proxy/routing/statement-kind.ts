@@ -1,14 +1,15 @@
 /**
  * Classifies statements for the balancer and the cache: whether a statement changes data, which objects it reads or
- * changes, and which object determines its placement. It uses only the statement's bytes: the syntax tree of store/sql
+ * changes, and which object determines its placement. It uses only the statement's bytes: the syntax tree of daemon/store/sql
  * if there is one, otherwise only the first word, as the original balancer does.
  */
+
+import { parse } from "../../../daemon/store/sql/parse.js";
+import { namesIn } from "../../../daemon/store/sql/query-names.js";
+import { SqlMistake } from "../../../daemon/store/sql/syntax-error.js";
+import type { ObjectKind, Statement } from "../../../daemon/store/sql/syntax-tree.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { readSessionRequest } from "../../../protocol/sql-statement.js";
-import { parse } from "../../../store/sql/parse.js";
-import { namesIn } from "../../../store/sql/query-names.js";
-import { SqlMistake } from "../../../store/sql/syntax-error.js";
-import type { ObjectKind, Statement } from "../../../store/sql/syntax-tree.js";
 
 /** The objects that a read depends on, or that a write changes. */
 export type AffectedObjects =

@@ -4,7 +4,7 @@ import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { writeCommand } from "../../../../protocol/resp/resp-writer.js";
-import { makeFolder, startReplica } from "../../../daemon/replicas.js";
+import { makeFolder, startReplica } from "../../../daemon/program/replicas.js";
 import { makeKeyPair } from "../../../support/envelope-client.js";
 import { RedisConnection } from "../../../support/redis-connection.js";
 import { skipWithout } from "../../../support/requirements.js";

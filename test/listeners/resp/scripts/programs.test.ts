@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { writeCommand } from "../../../../protocol/resp/resp-writer.js";
-import { makeFolder, type RunningReplica, startReplica } from "../../../daemon/replicas.js";
+import { makeFolder, type RunningReplica, startReplica } from "../../../daemon/program/replicas.js";
 import { makeKeyPair } from "../../../support/envelope-client.js";
 import { type RedisServer, startRedis } from "../../../support/redis-server.js";
 import { skipWithout } from "../../../support/requirements.js";

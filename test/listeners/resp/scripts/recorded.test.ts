@@ -4,7 +4,7 @@ import { test } from "node:test";
 import type { ByteString } from "../../../../protocol/byte-string.js";
 import { integer, type Reply } from "../../../../protocol/reply.js";
 import { writeCommand } from "../../../../protocol/resp/resp-writer.js";
-import { makeFolder, type RunningReplica, startReplica } from "../../../daemon/replicas.js";
+import { makeFolder, type RunningReplica, startReplica } from "../../../daemon/program/replicas.js";
 import { makeKeyPair } from "../../../support/envelope-client.js";
 import { RedisConnection } from "../../../support/redis-connection.js";
 import { answers } from "../redis-comparison.js";

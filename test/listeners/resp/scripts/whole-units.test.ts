@@ -8,7 +8,7 @@ import { connect, type Socket } from "node:net";
 import { test } from "node:test";
 import { integer, type Reply } from "../../../../protocol/reply.js";
 import { writeCommand } from "../../../../protocol/resp/resp-writer.js";
-import { makeFolder, startReplica } from "../../../daemon/replicas.js";
+import { makeFolder, startReplica } from "../../../daemon/program/replicas.js";
 import { makeKeyPair } from "../../../support/envelope-client.js";
 import { RedisConnection } from "../../../support/redis-connection.js";
 

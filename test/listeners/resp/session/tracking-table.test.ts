@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { KeyChangeObservers } from "../../../../engine/backends/key-change-observers.js";
+import type { KeyChangeObservers } from "../../../../daemon/engine/backends/key-change-observers.js";
 import { type Client, Clients } from "../../../../listeners/resp/session/clients.js";
 import { TrackingTable } from "../../../../listeners/resp/session/tracking-table.js";
 import { double } from "../../../support/double.js";

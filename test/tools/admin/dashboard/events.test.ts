@@ -10,7 +10,7 @@ import { type AddressInfo, connect, type Socket } from "node:net";
 import { join } from "node:path";
 import { test } from "node:test";
 import { gzipSync } from "node:zlib";
-import { Histogram } from "../../../../net/process/histogram.js";
+import { Histogram } from "../../../../daemon/net/process/histogram.js";
 import {
   ARRIVAL_BIN_MS,
   type DashboardFrame,
@@ -24,7 +24,7 @@ import { Samples } from "../../../../tools/admin/chart-samples.js";
 import { Arrivals } from "../../../../tools/admin/envelope-arrivals.js";
 import { EventStream } from "../../../../tools/admin/http/event-stream.js";
 import { TimesSince } from "../../../../tools/admin/recent-quantiles.js";
-import { makeFolder, until } from "../../../daemon/replicas.js";
+import { makeFolder, until } from "../../../daemon/program/replicas.js";
 import { type DaemonProcess, startDaemon } from "../../../support/daemon-process.js";
 import { EnvelopeClient, makeKeyPair } from "../../../support/envelope-client.js";
 import { listenAtFreePort } from "../../../support/free-port.js";

@@ -1,7 +1,7 @@
 /** A cluster of three daemons that serve the dashboard, and a client that writes to it. */
 import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { makeFolder } from "../../../daemon/replicas.js";
+import { makeFolder } from "../../../daemon/program/replicas.js";
 import { knowsSecret } from "../../../support/cluster-secret.js";
 import { type DaemonProcess, startDaemon } from "../../../support/daemon-process.js";
 import { EnvelopeClient, makeKeyPair } from "../../../support/envelope-client.js";

@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { test } from "node:test";
-import { Histogram } from "../../../../net/process/histogram.js";
+import { Histogram } from "../../../../daemon/net/process/histogram.js";
 import { makeExposition } from "../../../../tools/admin/http/exposition.js";
 import type { AnyMetric, Metrics, Sample } from "../../../../tools/admin/http/metric.js";
 import { METRICS } from "../../../../tools/admin/metric-table.js";

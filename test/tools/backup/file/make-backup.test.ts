@@ -4,15 +4,15 @@ import { mkdtempSync, openSync, readFileSync, rmSync, truncateSync, writeFileSyn
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import { hashOf } from "../../../../engine/trust/identity.js";
-import type { FolderView } from "../../../../timeline/disk/folder-view.js";
-import { type Entry, orderKeyOf, writeOrderKey } from "../../../../timeline/entries/entry.js";
-import type { EntrySource } from "../../../../timeline/entries/storage.js";
-import { makeSnapshot } from "../../../../timeline/snapshots/make-snapshot.js";
+import { hashOf } from "../../../../daemon/engine/trust/identity.js";
+import type { FolderView } from "../../../../daemon/timeline/disk/folder-view.js";
+import { type Entry, orderKeyOf, writeOrderKey } from "../../../../daemon/timeline/entries/entry.js";
+import type { EntrySource } from "../../../../daemon/timeline/entries/storage.js";
+import { makeSnapshot } from "../../../../daemon/timeline/snapshots/make-snapshot.js";
 import { ForeignBackup, FrameWriter } from "../../../../tools/backup/file/backup-frames.js";
 import { NoBackup, writeBackup } from "../../../../tools/backup/file/make-backup.js";
 import { asOf, DamagedBackup, OpenedBackup } from "../../../../tools/backup/file/opened-backup.js";
-import { AT, MemorySnapshots, PastScene } from "../../../cluster/history/past-scene.js";
+import { AT, MemorySnapshots, PastScene } from "../../../daemon/cluster/history/past-scene.js";
 import { double } from "../../../support/double.js";
 
 const folder = mkdtempSync(join(tmpdir(), "dbsync-backup-"));

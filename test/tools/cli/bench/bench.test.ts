@@ -5,7 +5,7 @@ import { once } from "node:events";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { createClient } from "../../../../client/public-api.js";
-import { until } from "../../../daemon/replicas.js";
+import { until } from "../../../daemon/program/replicas.js";
 import { startDaemon } from "../../../support/daemon-process.js";
 import { refusingAddress } from "../../../support/free-port.js";
 import { programPaths } from "../../../support/programs.js";

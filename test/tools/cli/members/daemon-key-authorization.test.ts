@@ -9,8 +9,8 @@ import {
   type Failure,
 } from "../../../../tools/cli/members/daemon-key-authorization.js";
 import type { MemberView } from "../../../../tools/cli/members/member-views.js";
+import { CLUSTER, idOf } from "../../../daemon/timeline/members/lists.js";
 import { type KeyPair, makeKeyPair } from "../../../support/envelope-client.js";
-import { CLUSTER, idOf } from "../../../timeline/members/lists.js";
 
 const member = hexOf(idOf("A"));
 const pair = makeKeyPair();

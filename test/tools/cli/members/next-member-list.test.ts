@@ -7,7 +7,7 @@ import { daemonNamed } from "../../../../tools/cli/members/find-daemon.js";
 import { type MemberView, newestListsOf } from "../../../../tools/cli/members/member-views.js";
 import { type Change, hexIds, nextMembers } from "../../../../tools/cli/members/next-member-list.js";
 import type { ReportedList } from "../../../../tools/cli/members/reported-member-list.js";
-import { CLUSTER, idOf, idsOf, listAfter } from "../../../timeline/members/lists.js";
+import { CLUSTER, idOf, idsOf, listAfter } from "../../../daemon/timeline/members/lists.js";
 
 const hex = (letter: string): string => hexOf(idOf(letter));
 

@@ -4,8 +4,8 @@ import { createPublicKey } from "node:crypto";
 import { test } from "node:test";
 import { writeMemberList } from "../../../../protocol/members/member-list.js";
 import { listVerifier, reportedList } from "../../../../tools/cli/members/reported-member-list.js";
+import { CLUSTER, listAfter } from "../../../daemon/timeline/members/lists.js";
 import { makeKeyPair, signCommands } from "../../../support/envelope-client.js";
-import { CLUSTER, listAfter } from "../../../timeline/members/lists.js";
 
 const AT = Date.UTC(2026, 0, 2);
 const root = makeKeyPair();

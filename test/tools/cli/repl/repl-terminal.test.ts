@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { startDaemons } from "../../../../daemon/testing.js";
+import { startDaemons } from "../../../../daemon/program/testing.js";
 import { ReplSession } from "../../../../tools/cli/repl/repl-session.js";
 import { converse } from "../../../../tools/cli/repl/repl-terminal.js";
 import { type ClientFlags, openFrom, readSettings } from "../../../../tools/cli/shared/client-options.js";

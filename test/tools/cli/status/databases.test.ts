@@ -1,7 +1,7 @@
 /** Tests `dbsync status` and `dbsync top` of daemons in front of a Redis. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { until } from "../../../daemon/replicas.js";
+import { until } from "../../../daemon/program/replicas.js";
 import { startRedis } from "../../../support/redis-server.js";
 import { startCluster } from "../cluster.js";
 

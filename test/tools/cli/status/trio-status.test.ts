@@ -5,7 +5,7 @@ import { once } from "node:events";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { clippedAddresses, fitted, tableLines } from "../../../../net/terminal/text-table.js";
+import { clippedAddresses, fitted, tableLines } from "../../../../daemon/net/terminal/text-table.js";
 import type { MemberStatus, TimelineStatus } from "../../../../tools/cli/status/read-timeline-status.js";
 import { sameText } from "../../../../tools/cli/status/timeline-report.js";
 import { runDbsync } from "../../../client/child.js";

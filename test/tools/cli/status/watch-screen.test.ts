@@ -4,7 +4,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
 import { test } from "node:test";
-import { clip, wrapped } from "../../../../net/terminal/text-table.js";
+import { clip, wrapped } from "../../../../daemon/net/terminal/text-table.js";
 import type { DaemonStatus } from "../../../../tools/cli/status/daemon-status.js";
 import { bars, Rates, watchedLines } from "../../../../tools/cli/status/watched-report.js";
 import { refusingAddress } from "../../../support/free-port.js";

@@ -1,18 +1,18 @@
 /** Tests `dbsync log verify`: it finds every kind of fault, and none in intact data. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { hashOf } from "../../../../engine/trust/identity.js";
+import { hashOf } from "../../../../daemon/engine/trust/identity.js";
+import { type Entry, orderKeyOf, writeOrderKey } from "../../../../daemon/timeline/entries/entry.js";
+import { writeValue } from "../../../../daemon/timeline/entries/stored-value.js";
+import { makeSnapshot } from "../../../../daemon/timeline/snapshots/make-snapshot.js";
+import type { Snapshots } from "../../../../daemon/timeline/snapshots/snapshot-files.js";
 import { writeDecision } from "../../../../protocol/version-2/decision-body.js";
 import { dateText, hexOf, signedBytes } from "../../../../protocol/version-2/envelope.js";
-import { type Entry, orderKeyOf, writeOrderKey } from "../../../../timeline/entries/entry.js";
-import { writeValue } from "../../../../timeline/entries/stored-value.js";
-import { makeSnapshot } from "../../../../timeline/snapshots/make-snapshot.js";
-import type { Snapshots } from "../../../../timeline/snapshots/snapshot-files.js";
 import {
   Verification,
   type VerificationReport,
 } from "../../../../tools/history/verification/timeline-verification.js";
-import { AT, MemorySnapshots, PastScene } from "../../../cluster/history/past-scene.js";
+import { AT, MemorySnapshots, PastScene } from "../../../daemon/cluster/history/past-scene.js";
 import { makeKeyPair } from "../../../support/envelope-client.js";
 
 function verify(scene: PastScene, snapshots: Snapshots | null = null): VerificationReport {

@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { messageFrame } from "../../../../protocol/sql-frames.js";
-import { until } from "../../../daemon/replicas.js";
+import { until } from "../../../daemon/program/replicas.js";
 import { startDaemon } from "../../../support/daemon-process.js";
 import { FakeSqlServer, HEARTBEAT } from "../sql-server.js";
 import { startBalancer } from "./scene.js";

@@ -1,6 +1,6 @@
 /** A cache in the test's own process, with a clock that the test can advance. */
 import { LRUCache } from "lru-cache";
-import { realEnvironment } from "../../../../net/process/clock-and-randomness.js";
+import { realEnvironment } from "../../../../daemon/net/process/clock-and-randomness.js";
 import type { CacheFigures } from "../../../../tools/proxy/cache/cache-figures.js";
 import { CACHE_LIMITS, type CacheLimits } from "../../../../tools/proxy/cache/cache-limits.js";
 import { SqlCache } from "../../../../tools/proxy/cache/sql-cache.js";

@@ -1,0 +1,144 @@
+/** Collects the state of a daemon's timeline and members as plain figures, for TIMELINE STATUS and for metrics. */
+
+import type {
+  MemberReport,
+  MirrorReport,
+  TimelineReport,
+} from "../../../protocol/figures/timeline-figures.js";
+import { type MembershipState, membershipStateOf } from "../../../protocol/members/list-succession.js";
+import { hexOf } from "../../../protocol/version-2/envelope.js";
+import type { Mirror } from "../../engine/mirror/mirror.js";
+import type { MirrorFigures } from "../../engine/mirror/mirror-parts.js";
+import type { Recalls } from "../../timeline/history-fold.js";
+import type { Timeline } from "../../timeline/timeline.js";
+import type { MemberStatus, MessageFigures } from "../peers/shared/cluster-state.js";
+import type { Recorder } from "../replica/recorder.js";
+import type { NodeState } from "../replica/replica-context.js";
+
+/** The figures of TIMELINE STATUS, and the figures that only the metrics contain. */
+export interface ReplicaFigures extends TimelineReport {
+  /** The counts of channel messages between members, by outcome. */
+  readonly messages: Readonly<MessageFigures>;
+}
+
+/** The sources of the figures. */
+interface FigureSources {
+  readonly node: NodeState;
+  readonly recorder: Recorder;
+  readonly recalls: Recalls;
+  /** When the daemon was started, by its clock at that time; milliseconds since 1970. */
+  readonly startedAt: number;
+  readonly deadLetters: number;
+  readonly mirror: Mirror | null;
+}
+
+export function figuresOf(sources: FigureSources): ReplicaFigures {
+  const { node, recorder, recalls, startedAt, deadLetters, mirror } = sources;
+  const { timeline, peering, storage } = node;
+  const membership = node.lists?.membership ?? membershipStateOf([]);
+  const { failure, watermark, published, newest, index, figures, standstill } = timeline;
+  const { heads } = membership;
+  const { size, dropped } = peering.quarantine;
+  const { taken, orphaned: strays, possiblyOrphaned: possibleStrays, progress } = peering.snapshots;
+  const [ring, data] = [index.total("ring"), index.total("data")];
+  return {
+    ...figures,
+    failure,
+    watermark,
+    published,
+    lostGroups: storage.lostGroups,
+    dropped,
+    strays,
+    possibleStrays,
+    standstill,
+    durable: storage.isDurable,
+    diskFree: node.disk.last?.free ?? null,
+    diskSize: node.disk.last?.size ?? null,
+    diskLow: node.isDiskLow,
+    deadLetters,
+    state: recorder.state,
+    semantics: timeline.ring.semantics,
+    availableSemantics: availableSemantics(node),
+    revoked: recorder.revoked,
+    unlisted: recorder.unlisted,
+    authorize: recorder.introduction?.join(" ") ?? null,
+    list: heads.length === 0 ? null : heads.map(({ list }) => list.number).join(" "),
+    listHash: heads[0] === undefined ? null : hexOf(heads[0].hash),
+    joining: node.lists?.isJoining ?? false,
+    skewed: peering.isSkewed,
+    newest: newest.at,
+    stable: peering.stablePoint,
+    started: startedAt,
+    ringEntries: ring.count,
+    ringSum: hexOf(ring.sum),
+    dataEntries: data.count,
+    dataSum: hexOf(data.sum),
+    quarantined: size,
+    messages: peering.channelMessages.figures,
+    recalls: recalls.running,
+    snapshotsTaken: taken,
+    takingFrom: progress?.address ?? null,
+    takingBytes: progress?.received ?? 0,
+    takingTotal: progress?.total ?? 0,
+    order: peering.order,
+    differing: peering.states.differences.all.map((each) => ({ ...each, members: each.members.map(hexOf) })),
+    compared: peering.states.comparedAt,
+    contradicting: [...peering.decisions.contradicting].map(hexOf),
+    missingPromises: peering.decisions.missingPromises.map(hexOf),
+    mirror: mirror === null ? null : mirrorReport(mirror.figures),
+    members: peering.members.map((member) => memberReport(member, membership, timeline)),
+  };
+}
+
+const availableSemantics = ({ settings, timeline: { ring } }: NodeState): number =>
+  settings.rootKey.length === 0 ? ring.semantics : ring.known.last;
+
+function memberReport(
+  member: MemberStatus,
+  { heads, members }: MembershipState,
+  timeline: Timeline,
+): MemberReport {
+  const { id, isMissingEntries, about } = member;
+  // The member reports both figures as 0 if it has no data folder.
+  const known = (bytes = 0) => (about !== null && about.diskSize > 0 ? bytes : null);
+  return {
+    ...member,
+    software: about?.software ?? null,
+    pagePort: about?.pagePort ?? 0,
+    pageLocal: about?.isPageLocal ?? false,
+    diskFree: known(about?.diskFree),
+    diskSize: known(about?.diskSize),
+    problems: about?.problems ?? [],
+    id: id === null ? null : hexOf(id),
+    listed: heads.length > 0 && id !== null ? members.has(id) : null,
+    lacking: isMissingEntries,
+    equal: isEqual(member, timeline.waiting),
+  };
+}
+
+/**
+ * Whether the member and this daemon have the same entries, and have applied all of them; null if the member has not
+ * reported its entries.
+ */
+const isEqual = (
+  member: MemberStatus,
+  { hasOnlyFuture }: { readonly hasOnlyFuture: boolean },
+): boolean | null => member.isEqual && hasOnlyFuture && member.state !== "catching-up";
+
+function mirrorReport(figures: MirrorFigures): MirrorReport {
+  const { name, level, comparing, compared } = figures;
+  return {
+    ...figures,
+    redis: name,
+    level: level.at,
+    comparing: comparing?.number ?? 0,
+    comparingWhy: comparing?.reason ?? null,
+    checked: comparing?.checked ?? 0,
+    total: comparing?.total ?? 0,
+    compared: compared?.number ?? 0,
+    comparedAt: compared?.at ?? 0,
+    comparedKeys: compared?.checked ?? 0,
+    comparedDifferent: compared?.different ?? 0,
+    comparedFirst: compared?.named ?? [],
+  };
+}

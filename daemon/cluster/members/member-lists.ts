@@ -1,0 +1,258 @@
+/**
+ * The member lists that this daemon knows, stored on its disk with their proofs. They are outside the fold, which must
+ * not depend on when a list was received. Source: docs/protocol-v2.md "Members by list". The order of lists is
+ * defined in protocol/members/list-succession.ts.
+ */
+
+import type { ByteString } from "../../../protocol/byte-string.js";
+import { NO_PROMISES, writeStoredPromises } from "../../../protocol/members/decision-messages.js";
+import { takeList } from "../../../protocol/members/known-lists.js";
+import { type MembershipState, membershipStateOf } from "../../../protocol/members/list-succession.js";
+import { readEntries, writeEntries } from "../../../protocol/members/packed-entries.js";
+import type { SignedList } from "../../../protocol/members/signed-list.js";
+import { dateText, hexOf } from "../../../protocol/version-2/envelope.js";
+import { readHead } from "../../../protocol/version-2/envelope-head.js";
+import { hashOf } from "../../engine/trust/identity.js";
+import type { Signers } from "../../engine/trust/signers.js";
+import { StartError } from "../../net/process/start-error.js";
+import type { Mark, Storage } from "../../timeline/entries/storage.js";
+import { listRefusal, mayAcceptFrom, mayReport } from "../../timeline/members/entry-acceptance-rule.js";
+import { ListHistory } from "./list-history.js";
+import { type CheckedList, checkList, isProvedBySigner, listOf, readVouched } from "./list-proof.js";
+
+/** The outcome of an envelope that should contain a list. */
+export type ListOutcome =
+  /** saved: resolves when the list is on disk, with everything that was accepted before it. */
+  { readonly saved: Promise<void> } | "old" | "unknown-signer" | { readonly refused: string };
+
+/** The lists that are on disk. Only these may be sent to other members. */
+interface DurableLists {
+  /** The hash of the list or of all head lists together, or an empty string if there is no list. */
+  readonly hash: ByteString;
+  readonly lists: readonly SignedList[];
+}
+
+const NO_LIST: ByteString = "";
+
+export class MemberLists {
+  /**
+   * The membership according to all known lists, on disk or not: entries of a daemon that the lists leave out are no
+   * longer accepted.
+   */
+  membership: MembershipState;
+  durable: DurableLists;
+  /** Called when a list has arrived, and again when it is on disk. */
+  changed: () => void = () => {};
+  /** The lists in force and all earlier ones. */
+  readonly history: ListHistory;
+  readonly #storage: Storage;
+  readonly #signers: Signers;
+  readonly #own: ByteString;
+  readonly #hasServed: () => boolean;
+  #lists: readonly SignedList[];
+  #hasJoined: boolean;
+  /** Whether what this daemon promises in decisions is stored, or was. */
+  #hasPromises: boolean;
+
+  /**
+   * @param own  the daemon's own id
+   * @param hasServed  whether the daemon may have accepted writes from clients, because it is or was live, even if it
+   * has not set a watermark yet
+   * @throws StartError  the lists on the disk cannot be read
+   */
+  constructor(storage: Storage, signers: Signers, own: ByteString, hasServed: () => boolean) {
+    this.#storage = storage;
+    this.history = new ListHistory(storage);
+    this.#signers = signers;
+    this.#own = own;
+    this.#hasServed = hasServed;
+    const stored = storage.mark("members");
+    this.#hasJoined = stored === null || stored[0] === 1;
+    this.#lists = stored === null ? [] : readStoredLists(stored.subarray(1));
+    this.#hasPromises = storage.mark("decisions") !== null || storage.mayHaveForgotten;
+    this.history.use(this.#lists);
+    this.membership = membershipStateOf(this.#lists);
+    this.durable = { hash: hashOfAll(this.#lists), lists: this.#lists };
+  }
+
+  get isDurable(): boolean {
+    return this.#storage.isDurable;
+  }
+
+  /** Whether there is at least one list. */
+  get hasLists(): boolean {
+    return this.#lists.length > 0;
+  }
+
+  /** Lists without a successor, on disk or not. */
+  get heads(): readonly SignedList[] {
+    return this.#lists;
+  }
+
+  /** Whether all known lists are on disk. */
+  get isSettled(): boolean {
+    return this.durable.lists === this.#lists;
+  }
+
+  /** The other members, or null if there is no list. */
+  get others(): ReadonlySet<ByteString> | null {
+    if (!this.hasLists) return null;
+    const others = new Set(this.membership.members);
+    others.delete(this.#own);
+    return others;
+  }
+
+  /** Daemons that any of the lists leaves out. A daemon that was left out once can never return. */
+  get removed(): ReadonlySet<ByteString> {
+    return this.membership.removed;
+  }
+
+  /** Whether there is a list, and it does not name this daemon. */
+  get isOutside(): boolean {
+    return this.hasLists && !this.membership.members.has(this.#own);
+  }
+
+  /** Whether this daemon is a member. Without a data folder it would restart empty, so it is not. */
+  get isMember(): boolean {
+    return this.isDurable && this.membership.members.has(this.#own);
+  }
+
+  /** Whether this daemon is a member that has not yet received the state of a live member. */
+  get isJoining(): boolean {
+    return this.isMember && !this.#hasJoined;
+  }
+
+  /** Whether the other members may rely on this daemon's reports. */
+  get isReporting(): boolean {
+    // Once the list is on disk, everything that was accepted before it is also on disk.
+    const { membership, isSettled: isListOnDisk } = this;
+    const ready = { isListOnDisk, isPastOnDisk: isListOnDisk, isLive: this.#hasJoined };
+    return this.isMember && mayReport({ membership, own: this.#own, ...ready });
+  }
+
+  /** The reason why no write is accepted from clients, or null if writes may be accepted. */
+  get refusal(): string | null {
+    const { membership, isDurable: hasData } = this;
+    const own = this.#own;
+    const reason = listRefusal({ membership, own, hasData });
+    if (reason === null) return null;
+    const name = `the list of members, number ${this.#lists.map(named).join(" and number ")}`;
+    if (reason === "no-data") return `${name}, can name no daemon without --data`;
+    return membership.removed.has(own) ? `${name}, leaves it out permanently` : `${name}, does not name it`;
+  }
+
+  mayAcceptFrom(id: ByteString): boolean {
+    return mayAcceptFrom(this.membership, this.#own, id);
+  }
+
+  /** @param body  kept, like the signature: the caller must not overwrite the bytes of either later */
+  take(body: Buffer, signature: Buffer): ListOutcome {
+    const known = this.#lists.find((list) => list.body.equals(body));
+    if (known !== undefined) return "old";
+    return this.#takeChecked(checkList(body, signature, this.#signers));
+  }
+
+  /**
+   * Records a list that was requested to check decisions, and that may have been replaced. It is never used as one of
+   * the current lists.
+   */
+  takeEarlier(body: Buffer, signature: Buffer): void {
+    const { cluster } = this.#signers;
+    const list = readVouched(body, signature, cluster);
+    if (list === "unknown-signer" || "refused" in list || !this.history.missing.has(list.hash)) return;
+    if (this.history.isProved(list.hash) || isProvedBySigner(list, this.#signers)) this.history.add(list);
+  }
+
+  /**
+   * Accepts a list whose signer's key is not known here, because most of the configured peers use that list. If this
+   * daemon may already have accepted writes, at least two peers must use the list.
+   */
+  takeVouched(body: Buffer, signature: Buffer, peers: number): ListOutcome {
+    const mayHaveWrites = this.hasLists ? this.isMember : this.#hasServed();
+    if (mayHaveWrites && peers < 2) return "unknown-signer";
+    return this.#takeChecked(readVouched(body, signature, this.#signers.cluster));
+  }
+
+  /**
+   * Returns the mark of a daemon that has promised nothing, if a list names this daemon for the first time. A member
+   * without this mark has lost it, with all that it has promised.
+   */
+  #firstPromises(): readonly Mark[] {
+    if (this.#hasPromises || !this.membership.members.has(this.#own)) return [];
+    this.#hasPromises = true;
+    return [["decisions", writeStoredPromises(NO_PROMISES)]];
+  }
+
+  #takeChecked(checked: CheckedList): ListOutcome {
+    if (checked === "unknown-signer" || "refused" in checked) return checked;
+    const result = takeList(this.#lists, checked, this.#signers.cluster);
+    if (result === "old") {
+      this.history.add(checked);
+      return result;
+    }
+    if ("problem" in result) return { refused: result.problem };
+    this.#hasJoined = this.#isJoinedUnder(checked, membershipStateOf(result.heads));
+    const saved = this.#store(result.heads);
+    // The member that sent the list does not wait for the disk. A disk failure is reported elsewhere.
+    saved.catch(() => {});
+    return { saved };
+  }
+
+  /** Records that this daemon has received a live member's state under this list. */
+  joined(): void {
+    if (this.#hasJoined) return;
+    this.#hasJoined = true;
+    void this.#store([...this.#lists]).catch(() => {});
+  }
+
+  /**
+   * Whether this daemon may keep its state under a new list. A member of the cluster's first list that has already
+   * served keeps its state. A daemon that a later list adds has to receive the state of a live member first.
+   */
+  #isJoinedUnder({ list }: SignedList, after: MembershipState): boolean {
+    const own = this.#own;
+    if (this.membership.members.has(own)) return this.#hasJoined;
+    if (!after.members.has(own)) return false;
+    return !this.hasLists && list.parents.length === 0 && this.#hasServed();
+  }
+
+  async #store(lists: readonly SignedList[]): Promise<void> {
+    this.#lists = lists;
+    this.history.use(lists);
+    this.membership = membershipStateOf(lists);
+    this.changed();
+    const storage = this.#storage;
+    const members = Buffer.concat([Buffer.of(this.#hasJoined ? 1 : 0), writeEntries(lists)]);
+    storage.put([], [["members", members], ...this.#firstPromises()]);
+    await storage.synced();
+    if (this.#lists !== lists) return;
+    this.durable = { hash: hashOfAll(lists), lists };
+    this.changed();
+  }
+}
+
+/** The number of digits of a key's id that messages show. */
+const KEY_DIGITS = 12;
+
+function named({ list: { number }, body }: SignedList): string {
+  const { key, at } = readHead(body);
+  return `${number}, signed ${dateText(at)} by the key ${hexOf(key).slice(0, KEY_DIGITS)}`;
+}
+
+function hashOfAll(lists: readonly SignedList[]): ByteString {
+  const [first] = lists;
+  if (first === undefined) return NO_LIST;
+  if (lists.length === 1) return first.hash;
+  const hashes = lists.map(({ hash }) => hash).sort();
+  return hashOf(Buffer.from(hashes.join(""), "latin1"));
+}
+
+function readStoredLists(bytes: Buffer): readonly SignedList[] {
+  const lists = (readEntries(Buffer.from(bytes)) ?? []).map(({ body, signature }) => listOf(body, signature));
+  const readable = lists.filter((list): list is SignedList => !("refused" in list));
+  if (readable.length === lists.length && readable.length > 0) return readable;
+  throw new StartError(
+    "The data folder's list of members is damaged. Start with a new folder, and replace this daemon with the new one: dbsync members replace.",
+    1,
+  );
+}

@@ -1,0 +1,285 @@
+/**
+ * The owner of everything that --data and --peer add: the storage, the timeline, the peers, and the objects through
+ * which the pipeline uses them. The daemon loads this module, and with it all of daemon/timeline/ and peers/, only if one of
+ * these options is set.
+ */
+import type { Socket } from "node:net";
+import { signEnvelope } from "../../../keys/sign.js";
+import type { Hello } from "../../../protocol/version-2/messages-v2.js";
+import type { Broadcasts } from "../../engine/pipeline/publish-messages.js";
+import { type ClusterSecret, loadClusterSecret } from "../../engine/trust/cluster-secret.js";
+import { hashOf } from "../../engine/trust/identity.js";
+import { logReceivedChanges } from "../../engine/trust/key-audit.js";
+import { refusalOfMember } from "../../engine/trust/membership-rule.js";
+import { recordGenesis } from "../../engine/trust/recorded-genesis.js";
+import { signatureThreads } from "../../engine/trust/signature-threads.js";
+import { DurableCopies } from "../../engine/users/durable-copies.js";
+import { BackgroundWork } from "../../net/process/background-work.js";
+import { StartError } from "../../net/process/start-error.js";
+import type { PeerAddress } from "../../options/peer-address.js";
+import type { Settings } from "../../options/settings.js";
+import { DATABASES_DEFAULT } from "../../store/database.js";
+import type { Storage } from "../../timeline/entries/storage.js";
+import type { SnapshotParts } from "../../timeline/snapshots/snapshot-schedule.js";
+import { Timeline } from "../../timeline/timeline.js";
+import { StateMark } from "../history/catching-up-mark.js";
+import { TimelineCommands } from "../history/timeline-commands.js";
+import { boundLists } from "../members/make-member-lists.js";
+import type { MemberLists } from "../members/member-lists.js";
+import { adoptSocket, openTransport } from "../peers/connections/transport.js";
+import { Peering } from "../peers/peering.js";
+import { peeringLimits } from "../peers/shared/peering-limits.js";
+import { messageDelivery } from "../replica/channel-message-check.js";
+import { relayMessages } from "../replica/channel-message-relay.js";
+import { entryCheck, ringEntryCheck, unitCheck } from "../replica/check-entry.js";
+import { openStorage } from "../replica/open-storage.js";
+import { Recorder } from "../replica/recorder.js";
+import { type RemovedDataStores, removedDataStoresIn } from "../replica/replaced-data-folders.js";
+import { type NodeState, nextTurn, type ReplicaContext } from "../replica/replica-context.js";
+import { snapshotParts } from "../replica/snapshot-maker.js";
+import { logAtStart } from "../replica/start-log-lines.js";
+import { TimelineBackend } from "../replica/timeline-backend.js";
+import { RecordedWrites } from "./recorded-writes.js";
+import { describeSelf } from "./self-description.js";
+
+/** Milliseconds between two ticks of the peers, if there are any. */
+const TICK_MS = 25;
+/** The timeline ticks with every fourth tick of the peers. Without peers, there are only these ticks. */
+const TIMELINE_TICKS = 4;
+/** The free space of the disk is read every two seconds. */
+const DISK_TICKS = 80;
+
+/**
+ * Opens the storage and creates the node, without starting it.
+ * @throws StartError  the folder cannot be used, or was created with other keys
+ */
+export async function openNode(context: ReplicaContext, broadcasts: Broadcasts): Promise<ClusterNode> {
+  const secret = loadClusterSecret(context.settings, context.log);
+  const storage = await openStorage(context.settings, context.log);
+  try {
+    if (storage.isDurable) await recordGenesis(storage, context.signers.genesis);
+    return new ClusterNode(context, { storage, secret, broadcasts });
+  } catch (problem) {
+    await storage.close();
+    throw problem;
+  }
+}
+
+export class ClusterNode extends RecordedWrites implements NodeState {
+  readonly storage: Storage;
+  readonly soon: NodeState["soon"];
+  readonly timeline: Timeline;
+  readonly lists: MemberLists;
+  readonly peering: Peering;
+  readonly backend: TimelineBackend;
+  readonly recording: Recorder;
+  readonly history: TimelineCommands;
+  readonly copies: DurableCopies;
+  readonly isFinal = false;
+  readonly mirrored = this;
+  readonly #stateMark: StateMark;
+  readonly snapshots: SnapshotParts;
+  readonly removedDataStores: RemovedDataStores;
+  #peers: readonly PeerAddress[];
+  #secret: ClusterSecret | null;
+  #timer: NodeJS.Timeout | null = null;
+  #ticks = 0;
+
+  constructor(
+    context: ReplicaContext,
+    {
+      storage,
+      secret,
+      broadcasts,
+    }: { storage: Storage; secret: ClusterSecret | null; broadcasts: Broadcasts },
+  ) {
+    super(context);
+    const { settings, signers, environment, log } = context;
+    this.storage = storage;
+    this.#peers = settings.peers;
+    this.#secret = secret;
+    this.soon = new BackgroundWork({ uptime: environment.uptime, defer: nextTurn }).soon;
+    this.snapshots = snapshotParts(this);
+    this.removedDataStores = removedDataStoresIn(settings, storage, log);
+    this.timeline = this.#makeTimeline();
+    signers.follow(this.timeline);
+    this.lists = boundLists(this);
+    this.peering = this.#makePeering(broadcasts);
+    this.backend = new TimelineBackend(this.timeline, environment, settings.limits.maxUnitSteps);
+    this.recording = new Recorder(this);
+    this.history = new TimelineCommands(this, this.recording);
+    this.backend.past = this.history;
+    const own = this.gateway?.own ?? null;
+    relayMessages({
+      settings,
+      environment,
+      log,
+      broadcasts,
+      channelMessages: this.peering.channelMessages,
+      own,
+    });
+    this.copies = new DurableCopies({
+      peers: this.peering,
+      members: () => this.recording.members,
+      isAlone: this.#isAlone,
+      environment,
+    });
+    this.#stateMark = new StateMark(this, this.recording);
+  }
+
+  async start(): Promise<void> {
+    const { environment, log } = this;
+    const startedAt = environment.uptime();
+    await this.timeline.open().catch((problem: Error) => {
+      throw new StartError(`--data: the timeline cannot be read: ${problem.message}.`, 1);
+    });
+    const took = Math.round(environment.uptime() - startedAt);
+    log.info({ milliseconds: took, ...this.timeline.figures }, "the timeline is folded");
+    this.peering.start();
+    this.#scheduleTick();
+    logAtStart(this, this.#secret !== null);
+  }
+
+  /** Stops the peers first, so that all entries that they have sent are still stored. */
+  async stop(): Promise<void> {
+    this.history.stop();
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.peering.stop();
+    await this.timeline.stop();
+  }
+
+  get figures(): RecordedWrites["figures"] {
+    return this.history.figures;
+  }
+
+  /**
+   * The function that accepts a connection from another daemon after its hello, or null if no connections are accepted,
+   * because the other daemon would receive entries that are not on disk.
+   */
+  get takeMember(): ((socket: Socket, hello: Hello) => void) | null {
+    if (this.settings.fsync === "never") return null;
+    return (socket, hello) => adoptSocket(socket, this.log, (member) => this.peering.accept(member, hello));
+  }
+
+  /**
+   * Reads the membership settings of a configuration that was reloaded.
+   * @returns a function that applies them
+   * @throws StartError  the secret's file cannot be used
+   */
+  reread(settings: Settings): () => void {
+    if (this.settings.fsync === "never") return () => {};
+    const secret = loadClusterSecret(settings, this.log);
+    return () => {
+      const isSame = secret !== null && this.#secret?.equals(secret) === true;
+      // Replace the secret only if it has changed, because a new secret disconnects the members that have proved that
+      // they know the previous one.
+      if (!isSame) this.#secret = secret;
+      this.#peers = settings.peers;
+      this.peering.setOrder(settings.adopt);
+      this.peering.setSecret(this.#secret);
+      this.peering.setPeers(settings.peers);
+    };
+  }
+
+  /** Without peers, the node skips the ticks between those of the timeline: an idle daemon then wakes less often. */
+  #scheduleTick(): void {
+    const ticks = this.peering.isAlone ? TIMELINE_TICKS - (this.#ticks % TIMELINE_TICKS) : 1;
+    this.#timer = setTimeout(() => this.#tick(ticks), ticks * TICK_MS).unref();
+  }
+
+  #tick(ticks: number): void {
+    this.#ticks += ticks;
+    this.#scheduleTick();
+    this.peering.tick();
+    if (this.#ticks % TIMELINE_TICKS === 0) this.#tickTimeline();
+  }
+
+  #tickTimeline(): void {
+    this.peering.watchClock();
+    this.timeline.tick();
+    this.backend.tick();
+    this.#stateMark.tick();
+    this.recording.logStandstill();
+    if (this.#ticks % DISK_TICKS === 0) this.watchDisk();
+  }
+
+  #makeTimeline(): Timeline {
+    const { settings, signers, environment, log, arrived, storage } = this;
+    const { clock, uptime } = environment;
+    return new Timeline({
+      storage,
+      clock,
+      uptime,
+      log,
+      soon: this.soon,
+      hash: hashOf,
+      genesis: signers.makeRing,
+      databases: DATABASES_DEFAULT,
+      window: settings.window,
+      limits: {
+        tailMs: settings.limits.tailSeconds,
+        tailBytes: settings.limits.maxTailBytes,
+        unitSteps: settings.limits.maxUnitSteps,
+        retainMs: settings.retain,
+        retainBytes: settings.data === null ? settings.limits.maxTimelineBytes : Number.POSITIVE_INFINITY,
+      },
+      snapshots: this.snapshots,
+      refusesRing: ringEntryCheck(signers),
+      ...this.removedDataStores,
+      isAlone: this.#isAlone,
+      isJoining: () => this.peering.isJoining,
+      owner: {
+        flushed: (entries, from) => {
+          this.backend.observer?.changed();
+          this.peering.flushed(entries, from);
+          this.watcher?.(entries, from === null);
+          if (from !== null) logReceivedChanges(entries, log);
+          // Report entries of the gateway here, because they do not pass through the pipeline.
+          else arrived(entries);
+        },
+        folded: (entries, answered) => {
+          const decided = this.timeline.decided.note(entries);
+          this.recording.folded(entries, answered);
+          this.backend.observer?.changed();
+          arrived(entries);
+          arrived(decided);
+        },
+        failed: (detail) => log.error({ reason: detail }, "the data folder has failed"),
+      },
+    });
+  }
+
+  readonly #isAlone = (): boolean => this.#peers.length === 0 && this.peering.isAlone;
+
+  #makePeering(broadcasts: Broadcasts): Peering {
+    const { settings, identity, signers, environment, log } = this;
+    const { id, spki, key } = identity;
+    return new Peering({
+      timeline: this.timeline,
+      identity: { id, spki, sign: (bytes) => signEnvelope(bytes, key) },
+      cluster: signers.cluster,
+      peers: settings.peers,
+      order: settings.adopt,
+      secret: this.#secret,
+      refusal: (member, knowsSecret) =>
+        refusalOfMember(member, knowsSecret, {
+          ring: this.timeline.ring,
+          peers: this.#peers,
+          membership: this.lists.membership,
+        }),
+      lists: this.lists,
+      verifySignature: (signer, bytes, signature) => signers.verifyBy(signer, bytes, signature),
+      checkEntry: entryCheck(signers, this.lists.history),
+      checkUnit: unitCheck(signers),
+      signatureThreads: signatureThreads(signers, log),
+      messages: messageDelivery(this, broadcasts),
+      hash: hashOf,
+      connect: openTransport(log),
+      ...environment,
+      soon: this.soon,
+      log,
+      limits: peeringLimits(settings),
+      about: describeSelf(this),
+    });
+  }
+}

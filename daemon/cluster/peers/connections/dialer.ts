@@ -1,0 +1,183 @@
+/**
+ * One address of --peer, and the connection to it. The first attempt to connect is immediate, and so is the first
+ * attempt after a connection that lasted long. Later attempts wait for a random time (full jitter), so that many
+ * daemons do not connect at the same moment to a daemon that has restarted.
+ */
+
+import type { ByteString } from "../../../../protocol/byte-string.js";
+import { formatHost } from "../../../net/process/host-and-port.js";
+import type { PeerAddress } from "../../../options/peer-address.js";
+import type { CloseCode } from "../shared/close-reasons.js";
+import type { ClusterState, MemberStatus } from "../shared/cluster-state.js";
+import type { PeeringLimits } from "../shared/peering-limits.js";
+import type { MemberConnection } from "./member-connection.js";
+
+/**
+ * The longest wait in milliseconds after a connection was closed as a duplicate. It is short, so that the remaining
+ * connection is replaced soon if it breaks.
+ */
+const DUPLICATE_MS = 1000;
+/**
+ * Milliseconds for which the daemon does not connect to an address if it is this daemon's own, or if the member list
+ * leaves out either daemon.
+ */
+const UNTRIED_MS = 300_000;
+/** The number of failures after which the wait no longer grows. */
+const DOUBLINGS_MAX = 16;
+
+/** Returns the same string for addresses that are dialed in the same way. */
+export const dialingKey = (address: PeerAddress): string =>
+  `${formatHost(address)} ${address.pin ?? ""} ${address.tls}`;
+
+/** The status of a member that is not connected, and has no address. */
+export const NOT_CONNECTED: MemberStatus = {
+  address: "",
+  id: null,
+  connection: "waiting",
+  trouble: null,
+  lastHeard: null,
+  state: null,
+  skewed: false,
+  connectedSince: null,
+  roundTrip: null,
+  skew: null,
+  watermark: null,
+  entries: null,
+  isEqual: null,
+  lag: 0,
+  behind: 0,
+  prunedTo: null,
+  isMissingEntries: false,
+  refusals: 0,
+  about: null,
+};
+
+export class Dialer {
+  readonly address: PeerAddress;
+  readonly name: string;
+  /** The connection, or null if none is open or being opened. */
+  connection: MemberConnection | null = null;
+  /** The id that the daemon at this address has last proved, or the pinned id; null if neither is known. */
+  id: ByteString | null;
+  /** SubjectPublicKeyInfo of the key with the id `id`, or null if unknown. */
+  spki: ByteString | null = null;
+  /** Why there is no connection, or null if there is one, or none was tried yet. */
+  trouble: string | null = null;
+  /** Whether the address is this daemon's own, as the handshake of a connection to it has shown. */
+  isSelf = false;
+  readonly #limits: PeeringLimits;
+  readonly #random: () => number;
+  #failures = 0;
+  #nextAt = Number.NEGATIVE_INFINITY;
+
+  constructor(address: PeerAddress, limits: PeeringLimits, random: () => number) {
+    this.address = address;
+    this.name = formatHost(address);
+    this.id = address.pin;
+    this.#limits = limits;
+    this.#random = random;
+  }
+
+  /** @param isCovered  whether there is a connection to this member, opened by either side */
+  isDue(now: number, isCovered: boolean): boolean {
+    return this.connection === null && !isCovered && now >= this.#nextAt;
+  }
+
+  /**
+   * Records that the connection was lost, and schedules the next attempt.
+   * @param code  the reason, or null if it is not certain: the report of an unauthenticated peer does not count
+   * @param detail  why there is no connection, or null if another connection to the member is the reason
+   * @param openFor  milliseconds for which it was open after both sides were authenticated, or 0 if it never was
+   */
+  lost(code: CloseCode | null, detail: string | null, openFor: number, now: number): void {
+    this.connection = null;
+    this.trouble = detail;
+    this.isSelf = code === "self";
+    if (this.isSelf || code === "left-out") {
+      this.#nextAt = now + UNTRIED_MS;
+      return;
+    }
+    const { reconnectFirstMs, reconnectMaxMs, goodConnectionMs } = this.#limits;
+    if (openFor >= goodConnectionMs) {
+      this.#failures = 0;
+      this.#nextAt = now;
+      return;
+    }
+    if (code === "duplicate") {
+      this.#nextAt = now + this.#random() * DUPLICATE_MS;
+      return;
+    }
+    const longest = Math.min(reconnectMaxMs, reconnectFirstMs * 2 ** Math.min(this.#failures, DOUBLINGS_MAX));
+    this.#failures++;
+    this.#nextAt = now + this.#random() * longest;
+  }
+
+  /** @param lastHeard  milliseconds since the member last sent something, or null if unknown */
+  describe(lastHeard: number | null): MemberStatus {
+    const { name, id, trouble } = this;
+    const connection = this.isSelf ? "self" : this.connection === null ? "waiting" : "connecting";
+    return { ...NOT_CONNECTED, address: name, id, connection, trouble, lastHeard };
+  }
+
+  /** Records the id that the daemon at this address has proved. The member list need not name that daemon. */
+  proved({ id, spki }: MemberConnection): void {
+    this.id = id;
+    this.spki = spki;
+  }
+
+  /** Prevents attempts to connect to the address before `until`. */
+  rest(until: number): void {
+    this.#nextAt = Math.max(this.#nextAt, until);
+  }
+}
+
+/** The addresses of --peer, the ids that were proved at them, and the connections that were opened to them. */
+export class Dialers implements Iterable<Dialer> {
+  #all: readonly Dialer[] = [];
+
+  /** Replaces the addresses. @returns the open connections to addresses that were removed */
+  set(addresses: ClusterState["peers"], { limits, random }: ClusterState): MemberConnection[] {
+    const before = new Map(this.#all.map((dialer) => [dialingKey(dialer.address), dialer]));
+    this.#all = addresses.map((address) => {
+      const existing = before.get(dialingKey(address));
+      before.delete(dialingKey(address));
+      return existing ?? new Dialer(address, limits, random);
+    });
+    return [...before.values()].flatMap(({ connection }) => connection ?? []);
+  }
+
+  [Symbol.iterator](): Iterator<Dialer> {
+    return this.#all[Symbol.iterator]();
+  }
+
+  get all(): readonly Dialer[] {
+    return this.#all;
+  }
+
+  /** Whether any address belongs to another daemon. */
+  get hasOthers(): boolean {
+    return this.#all.some(({ isSelf }) => !isSelf);
+  }
+
+  has(id: ByteString): boolean {
+    return this.#all.some((dialer) => dialer.id === id);
+  }
+
+  of(connection: MemberConnection): Dialer | undefined {
+    return this.#all.find((dialer) => dialer.connection === connection);
+  }
+
+  /** Whether the daemon at an address is connected already, or is being connected to at another address. */
+  isCovered({ id, address }: Dialer, members: ReadonlyMap<ByteString, unknown>): boolean {
+    if (id === null) return false;
+    const isTried = this.#all.some(
+      (other) => other.address !== address && other.id === id && other.connection !== null,
+    );
+    return isTried || members.has(id);
+  }
+
+  /** SubjectPublicKeyInfo of a daemon's key, or null if no daemon at these addresses has proved that it has that id. */
+  spkiOf(id: ByteString): ByteString | null {
+    return this.#all.find((dialer) => dialer.id === id)?.spki ?? null;
+  }
+}

@@ -1,0 +1,406 @@
+/**
+ * One connection to another member: frames, authentication, and the timeout of a silent peer. After both sides are
+ * authenticated, the owner receives the messages.
+ *
+ *   opener    connecting ──opened──► greeting ──hello──► challenging ──challenge──► proving ──proof──► open
+ *   answerer                                   (hello) ─► challenging ──challenge──► proving ──proof──► open
+ *   any       ──bad, silent, close()──► closed
+ * Source: docs/protocol-v2.md "Members".
+ */
+
+import type { ByteString } from "../../../../protocol/byte-string.js";
+import { MalformedFrame, stackOf } from "../../../../protocol/errors.js";
+import { FrameParser } from "../../../../protocol/frame.js";
+import { LIST_BODY_BYTES_MAX, type ListMessage } from "../../../../protocol/members/list-message.js";
+import {
+  type ExchangeMessage,
+  isExchange,
+  type MemberMessage,
+  type OwnMessage,
+  type ProofMessage,
+  readMemberMessage,
+  writeMemberMessage,
+} from "../../../../protocol/members/member-messages.js";
+import {
+  type Hello,
+  MEMBERS_PROTOCOL,
+  membersProtocolIn,
+  OtherProtocol,
+  PROTOCOL,
+} from "../../../../protocol/version-2/messages-v2.js";
+import { formatHost } from "../../../net/process/host-and-port.js";
+import type { PeerAddress } from "../../../options/peer-address.js";
+import { CLOSE_REASONS, type CloseCode, isMembershipCode } from "../shared/close-reasons.js";
+import type { ClusterState, MemberSecret } from "../shared/cluster-state.js";
+import type { Connect, MemberSocket, MemberSocketOwner } from "../shared/member-socket.js";
+import { type Challenges, helloOf, makeProof, proofBytes, type Side } from "./handshake.js";
+
+/** The maximum bytes of a message between members in addition to the envelope that it may contain. */
+const FRAME_ROOM_BYTES = 2 * 1024 * 1024;
+const NONCE_BYTES = 32;
+/**
+ * The maximum number of messages that may arrive after the proof, but before the parser accepts long frames. Until a
+ * member has received a status, it sends only its own statuses and reports about itself.
+ */
+const EARLY_MAX = 1024;
+
+/** Receives the events of connections. */
+export interface ConnectionOwner {
+  /** Returns why a daemon that claims this id is refused, or null if it is not. The id is not verified yet. */
+  helloRefusal(connection: MemberConnection, id: ByteString): CloseCode | null;
+  /** Called when both sides are authenticated. To refuse the member, the callee closes the connection. */
+  proven(connection: MemberConnection): void;
+  message(connection: MemberConnection, message: ExchangeMessage): void;
+  /** Refuses connections from this member for a while. @param detail  for the log */
+  ban(connection: MemberConnection, detail: string): void;
+  /** Receives the list by which a member proves that this daemon was left out. */
+  leftOut(connection: MemberConnection, message: ListMessage): void;
+  /**
+   * Called when the connection is lost, unless this side has called `close`. The reason that the other side sent is
+   * reliable only if the connection `isProven`.
+   */
+  lost(connection: MemberConnection, code: CloseCode | null, detail: string): void;
+}
+
+type State = "connecting" | "greeting" | "challenging" | "proving" | "open" | "closed";
+
+export class MemberConnection implements MemberSocketOwner {
+  readonly side: Side;
+  /** The address that the connection was opened to, or null for an incoming connection. */
+  readonly address: PeerAddress | null;
+  /** The id that the other side claims in its hello. */
+  id: ByteString = "";
+  /** Whether the other side has proved its id, and that it is a member. */
+  isProven = false;
+  /**
+   * SubjectPublicKeyInfo of the other side's key, even if the member list does not name that key. An empty string until
+   * the other side has proved that it has the key.
+   */
+  spki: ByteString = "";
+  /**
+   * The reason that the other side has sent for closing the connection, or null if it has sent none.
+   */
+  closeCode: CloseCode | null = null;
+  #known: MemberSecret | null = null;
+  /** When the last byte was received or, before the first byte, when the connection began; `uptime` milliseconds. */
+  lastSeenAt: number;
+  readonly #cluster: ClusterState;
+  readonly #owner: ConnectionOwner;
+  readonly #socket: MemberSocket;
+  readonly #nonce: ByteString;
+  #otherNonce: ByteString = "";
+  #state: State;
+  #parser = new FrameParser(HANDSHAKE_FRAME_BYTES, PROTOCOL);
+  #isWide = false;
+  /** Messages that arrived after the proof, but before the parser accepted long frames. */
+  #early: ExchangeMessage[] = [];
+  /** When the handshake began; `uptime` milliseconds. */
+  readonly #since: number;
+
+  private constructor(
+    cluster: ClusterState,
+    owner: ConnectionOwner,
+    from: { address: PeerAddress; connect: Connect } | { socket: MemberSocket },
+  ) {
+    this.#cluster = cluster;
+    this.#owner = owner;
+    this.#nonce = cluster.randomBytes(NONCE_BYTES);
+    this.#since = this.lastSeenAt = cluster.uptime();
+    if ("socket" in from) {
+      this.side = "answerer";
+      this.address = null;
+      this.#socket = from.socket;
+      this.#state = "greeting";
+    } else {
+      this.side = "opener";
+      this.address = from.address;
+      this.#state = "connecting";
+      this.#parser = new FrameParser(OPENER_FRAME_BYTES, PROTOCOL);
+      this.#socket = from.connect(from.address, this);
+    }
+  }
+
+  static open(cluster: ClusterState, owner: ConnectionOwner, address: PeerAddress): MemberConnection {
+    return new MemberConnection(cluster, owner, { address, connect: cluster.connect });
+  }
+
+  /** @param socket  an incoming connection whose first frame was a hello, which the caller passes to `greet` */
+  static answer(cluster: ClusterState, owner: ConnectionOwner, socket: MemberSocket): MemberConnection {
+    return new MemberConnection(cluster, owner, { socket });
+  }
+
+  get remote(): string {
+    return this.#socket.remote;
+  }
+
+  get name(): string {
+    return this.address === null ? this.remote : formatHost(this.address);
+  }
+
+  get isClosed(): boolean {
+    return this.#state === "closed";
+  }
+
+  /** Why the other side is no longer a member, or null if it is one. */
+  get refusal(): CloseCode | null {
+    return this.#cluster.refusal(this.id, this.#known !== null && this.#known === this.#cluster.secret);
+  }
+
+  get unsentBytes(): number {
+    return this.#socket.unsentBytes();
+  }
+
+  send(message: OwnMessage): void {
+    if (this.#state !== "closed") this.#socket.write(writeMemberMessage(message));
+  }
+
+  /**
+   * Closes the connection without calling the owner.
+   * @param code  the reason to send to the other side, or null to send none
+   */
+  close(code: CloseCode | null): void {
+    if (this.#state === "closed") return;
+    if (code !== null && this.#state !== "connecting") {
+      for (const list of closingLists(code, this.#cluster.lists)) this.send(list);
+      this.send({ kind: "bye", code, sentence: CLOSE_REASONS[code] });
+    }
+    this.#state = "closed";
+    this.#socket.close();
+  }
+
+  /** Closes the connection, and reports the reason to the owner. */
+  drop(code: CloseCode, detail: string): void {
+    if (!this.isClosed) this.#lose(code, detail);
+  }
+
+  /** Closes the connection to a member of another release. @param found  what the member has sent */
+  dropOtherProtocol(found: string): void {
+    this.drop("other-protocol", `${CLOSE_REASONS["other-protocol"]} It sent ${found}.`);
+  }
+
+  /** Closes the connection, and refuses further connections from this member for a while. */
+  ban(detail: string): void {
+    this.#owner.ban(this, detail);
+  }
+
+  checkTime(now: number): void {
+    if (this.#state === "closed") return;
+    const { handshakeMs, silenceMs } = this.#cluster.limits;
+    if (this.#state !== "open" && now - this.#since > handshakeMs) {
+      this.#lose("silent", CLOSE_REASONS.silent);
+    } else if (this.#state === "open" && now - this.lastSeenAt > silenceMs) {
+      this.#lose("silent", CLOSE_REASONS.silent);
+    }
+  }
+
+  opened(): void {
+    if (this.#state !== "connecting") return;
+    this.#state = "greeting";
+    this.#sendHello();
+  }
+
+  received(chunk: Buffer): void {
+    if (this.#state === "closed") return;
+    this.lastSeenAt = this.#cluster.uptime();
+    try {
+      this.#take(chunk);
+    } catch (problem) {
+      this.#failed(problem);
+    }
+  }
+
+  #take(chunk: Buffer): void {
+    for (const payload of this.#parser.split(chunk)) {
+      this.#receive(payload);
+      // `#receive` may have closed the connection.
+      if (this.isClosed) return;
+    }
+    if (this.#parser.malformed !== null) {
+      this.#lose("malformed", this.#parser.malformed.message);
+      return;
+    }
+    if (this.#state === "open" && !this.#isWide && !this.#parser.isMidRequest) this.#widen();
+  }
+
+  closed(detail: string): void {
+    if (this.#state === "closed") return;
+    this.#state = "closed";
+    this.#owner.lost(this, null, detail);
+  }
+
+  greet(hello: Hello): void {
+    try {
+      this.#greet(hello);
+    } catch (problem) {
+      this.#failed(problem);
+    }
+  }
+
+  /**
+   * Closes this connection after an exception that the other side's bytes caused. The process can continue, because the
+   * code that threw the exception only records the member's reports; entries are stored by other code.
+   */
+  #failed(problem: unknown): void {
+    if (!this.isClosed) this.#lose("internal-error", stackOf(problem));
+  }
+
+  #greet(hello: Hello): void {
+    const refusal = this.#helloRefusal(hello);
+    if (refusal !== null) {
+      if (refusal === "other-protocol") this.dropOtherProtocol(`number ${membersProtocolIn(hello)}`);
+      else this.#lose(refusal, CLOSE_REASONS[refusal]);
+      return;
+    }
+    this.id = hello.daemon;
+    this.#state = "challenging";
+    if (this.side === "opener") return;
+    this.#sendHello();
+    this.send({ kind: "challenge", nonce: this.#nonce });
+  }
+
+  #helloRefusal(hello: Hello): CloseCode | null {
+    const { daemon, cluster, role } = hello;
+    const protocol = membersProtocolIn(hello);
+    // A daemon without peers answers the hello like that of a client.
+    if (role !== "daemon" || daemon === "" || protocol === null) return "not-a-daemon";
+    if (protocol !== MEMBERS_PROTOCOL) return "other-protocol";
+    if (cluster !== this.#cluster.cluster) return "wrong-cluster";
+    const pin = this.address?.pin ?? null;
+    if (pin !== null && pin !== daemon) return "not-pinned";
+    return this.#owner.helloRefusal(this, daemon);
+  }
+
+  #sendHello(): void {
+    this.#socket.write(helloOf(this.#cluster));
+  }
+
+  #receive(payload: Buffer): void {
+    let message: MemberMessage;
+    try {
+      message = readMemberMessage(payload);
+    } catch (problem) {
+      if (problem instanceof OtherProtocol) this.dropOtherProtocol(problem.found);
+      else if (problem instanceof MalformedFrame) this.#lose("malformed", problem.message);
+      else throw problem;
+      return;
+    }
+    if (message.kind === "bye") {
+      this.#receiveBye(message.code, message.sentence);
+    } else if (this.#state === "greeting" && message.kind === "hello") {
+      this.#greet(message);
+    } else if (this.#state === "challenging" && message.kind === "challenge") {
+      this.#challenged(message.nonce);
+    } else if (this.#state === "proving" && message.kind === "proof") {
+      this.#proved(message);
+    } else if (this.#state === "open" && isExchange(message)) {
+      if (this.#isWide) this.#owner.message(this, message);
+      else if (message.kind === "list") this.#owner.leftOut(this, message);
+      else if (this.#early.push(message) > EARLY_MAX)
+        this.#lose("malformed", "it sends more than a status before it receives one");
+    } else {
+      this.#lose("malformed", `an unexpected message (${message.kind})`);
+    }
+  }
+
+  #challenged(nonce: ByteString): void {
+    this.#otherNonce = nonce;
+    this.#state = "proving";
+    if (this.side === "answerer") return;
+    this.send({ kind: "challenge", nonce: this.#nonce });
+    this.#prove();
+  }
+
+  #prove(): void {
+    this.send(makeProof(this.#challenges(), this.side, this.#cluster));
+  }
+
+  #proved(message: ProofMessage): void {
+    const refusal = this.#refusalOf(message);
+    // The answerer sends its proof only to an authenticated peer: a member, or a daemon that is no longer a member.
+    if (this.side === "answerer" && (refusal === null || isMembershipCode(refusal))) this.#prove();
+    if (refusal !== null) {
+      this.#lose(refusal, CLOSE_REASONS[refusal]);
+      return;
+    }
+    this.isProven = true;
+    if (this.id === this.#cluster.identity.id) {
+      this.#lose("self", CLOSE_REASONS.self);
+      return;
+    }
+    this.#state = "open";
+    if (this.side === "answerer") this.#widen();
+  }
+
+  /** Returns why the proof is refused, or null if it is accepted. The most expensive checks come last. */
+  #refusalOf({ spki, signature, mac }: ProofMessage): CloseCode | null {
+    const { hash, verifySignature, identity, secret: own } = this.#cluster;
+    if (hash(Buffer.from(spki, "latin1")) !== this.id) return "bad-proof";
+    const bytes = proofBytes(this.#challenges(), this.side === "opener" ? "answerer" : "opener");
+    this.#known = own?.holds(bytes, mac) ? own : null;
+    const refusal = this.id === identity.id ? null : this.refusal;
+    if (refusal === null || isMembershipCode(refusal)) {
+      if (!verifySignature(spki, bytes, signature)) return "bad-proof";
+      this.spki = spki;
+      return refusal;
+    }
+    return refusal === "not-a-member" && own !== null && this.#known === null ? "other-secret" : refusal;
+  }
+
+  /** Accepts long frames. This must precede the owner's first message, which allows the other side to send them. */
+  #widen(): void {
+    this.#isWide = true;
+    this.#parser = new FrameParser(this.#cluster.limits.maxEnvelopeBytes + FRAME_ROOM_BYTES, PROTOCOL);
+    this.#owner.proven(this);
+    const early = this.#early;
+    this.#early = [];
+    for (const message of early) if (!this.isClosed) this.#owner.message(this, message);
+  }
+
+  #challenges(): Challenges {
+    const { identity, cluster } = this.#cluster;
+    const own = { id: identity.id, nonce: this.#nonce };
+    const other = { id: this.id, nonce: this.#otherNonce };
+    const [opener, answerer] = this.side === "opener" ? [own, other] : [other, own];
+    return { cluster, opener, answerer, binding: this.#socket.binding };
+  }
+
+  #receiveBye(code: string, sentence: string): void {
+    this.#state = "closed";
+    this.#socket.close();
+    const known = Object.hasOwn(CLOSE_REASONS, code) ? (code as CloseCode) : null;
+    this.closeCode = known;
+    this.#owner.lost(this, known, closeText(code, sentence));
+  }
+
+  #lose(code: CloseCode, detail: string): void {
+    this.close(code);
+    this.#owner.lost(this, code, detail);
+  }
+}
+
+/** The longest frame of a handshake, in bytes. An unauthenticated peer cannot make this daemon buffer more. */
+const HANDSHAKE_FRAME_BYTES = 8192;
+/**
+ * The longest frame that the opener of a connection accepts, in bytes. After receiving the opener's proof, the other
+ * daemon may send a list and close the connection.
+ */
+const OPENER_FRAME_BYTES: number = HANDSHAKE_FRAME_BYTES + LIST_BODY_BYTES_MAX;
+
+/**
+ * Returns the member lists to send before the connection is closed for this reason. A daemon that is missing from the
+ * member list receives the list at this point: it cannot learn of the list in another way, because members no longer
+ * accept its connections.
+ */
+function closingLists(code: CloseCode, lists: ClusterState["lists"]): readonly ListMessage[] {
+  const isOfList = code === "left-out" || code === "not-listed";
+  if (!isOfList || lists === null) return [];
+  const { hash, lists: all } = lists.durable;
+  return all.map(({ body, signature }) => ({ kind: "list", hash, isReporting: false, body, signature }));
+}
+
+/** Formats the close reason of the other side for a log. */
+function closeText(code: string, sentence: string): string {
+  return `it says: ${JSON.stringify(code).slice(1, -1)}: ${printable(sentence)}`;
+}
+
+const printable = (text: string): string => text.replace(/[^\x20-\x7e]/g, "?").slice(0, 200);

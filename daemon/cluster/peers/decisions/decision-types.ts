@@ -1,0 +1,119 @@
+/** The terms of decisions: docs/protocol-v2.md "Decisions" defines them. */
+import type { ByteString } from "../../../../protocol/byte-string.js";
+import type { DecisionMessage, LastDecision } from "../../../../protocol/members/decision-messages.js";
+import type { Ballot, Certificate, Evidence } from "../../../../protocol/members/decision-votes.js";
+import type { OrderKey } from "../../../timeline/entries/entry.js";
+
+/** A client's signed envelope that waits for its decision. */
+export interface WaitingUnit {
+  /** The id of the envelope. */
+  readonly id: ByteString;
+  readonly body: Buffer;
+  readonly signature: Buffer;
+  /** When the wait ends; `uptime` milliseconds. */
+  readonly until: number;
+}
+
+/** A proposed decision: the position and the outcome of one unit. `at`, `seq` and `id` are the position. */
+export interface Proposal extends OrderKey {
+  /** Its number. Each decision follows the previous one, in the order of the slots and in that of the entries. */
+  readonly slot: number;
+  /** The position of the previous decision; null for the first one. */
+  readonly previous: OrderKey | null;
+  /** The id of the envelope that it decides; null: none, because the decision only closes earlier member lists. */
+  readonly unit: ByteString | null;
+  /** The body of the decision's entry, which contains all of this. */
+  readonly body: Buffer;
+}
+
+/** The decision for which a member has voted last. */
+export interface Accepted {
+  readonly proposal: Proposal;
+  /** From the ballot in which the member has voted. */
+  readonly evidence: Evidence;
+}
+
+/** What a member must not forget. */
+export interface VoterState {
+  /** The member votes in no earlier ballot; null: in any. */
+  readonly promised: Ballot | null;
+  readonly accepted: Accepted | null;
+  readonly last: LastDecision;
+}
+
+/** A member list that votes. */
+export interface VotingList {
+  readonly number: number;
+  readonly hash: ByteString;
+  readonly members: ReadonlySet<ByteString>;
+}
+
+export interface VotingLists {
+  readonly current: VotingList;
+  /**
+   * Earlier lists in which a decision may have been made that is not known here: those from the list of the last
+   * decision on.
+   */
+  readonly earlier: readonly VotingList[];
+}
+
+/** A promise whose decision has been parsed. */
+export interface PromiseOf {
+  readonly ballot: Ballot;
+  readonly last: LastDecision;
+  readonly accepted: Accepted | null;
+  /** If it is an objection: the earliest date of another proposal. Otherwise 0. */
+  readonly notBefore: number;
+}
+
+/** A member's judgement on a proposal: `wait` if entries may be missing here; or the earliest date of another one. */
+export type Judgement = "yes" | "wait" | { readonly notBefore: number };
+
+/** What the decisions need of a daemon. */
+export interface DecisionPorts {
+  /** This daemon's id and SubjectPublicKeyInfo. */
+  readonly own: { readonly id: ByteString; readonly spki: ByteString };
+  /** The cluster's id. */
+  readonly cluster: ByteString;
+  readonly sign: (bytes: Buffer) => ByteString;
+  readonly verify: (spki: ByteString, bytes: Buffer, signature: ByteString) => boolean;
+  readonly hash: (bytes: Buffer) => ByteString;
+  /** `uptime` milliseconds. */
+  readonly uptime: () => number;
+  /** Returns a number of at least 0 and below 1. */
+  readonly random: () => number;
+  /**
+   * Returns the lists under which this daemon may vote, or null if it may not vote now.
+   * @param since  the number of the list that made the last known decision
+   */
+  readonly lists: (since: number) => VotingLists | null;
+  readonly isConnected: (member: ByteString) => boolean;
+  /** Sends a message to one other member. A message to a member that is not connected is lost. */
+  readonly send: (to: ByteString, message: DecisionMessage) => void;
+  /** Calls `then` when the state is on the disk. States are stored in the order of the calls. */
+  readonly save: (state: VoterState, then: () => void) => void;
+  /** Whether the decision on a unit is part of the state. */
+  readonly isDecided: (unit: ByteString) => boolean;
+  /**
+   * Whether everything up to a decision is part of the state, although its entry may have been removed.
+   * @param last  the last decision that is known to be part of the state
+   */
+  readonly isCovered: (decision: Pick<LastDecision, "slot" | "orderKey">, last: LastDecision) => boolean;
+  /**
+   * Creates the decision on a unit, or on none, on this daemon's state; null: not now.
+   * @param notBefore  the earliest date
+   */
+  readonly propose: (unit: WaitingUnit | null, last: LastDecision, notBefore: number) => Proposal | null;
+  /** Returns the latest date that a decision may have now. */
+  readonly latestDate: () => number;
+  /** Judges the outcome and the position of a proposal on this daemon's state, which contains all earlier decisions. */
+  readonly judge: (proposal: Proposal) => Judgement;
+  /** Parses the body of a decision and checks the signature of its unit. @returns null if it is not valid */
+  readonly read: (body: Buffer) => Proposal | null;
+  /** Parses a unit that another member has received, and checks its signature. @returns null if it is not valid */
+  readonly readUnit: (body: Buffer, signature: Buffer) => WaitingUnit | null;
+  /** Records a decision. The daemon calls `Decisions.folded` once it is part of the state. */
+  readonly decided: (proposal: Proposal, certificate: Certificate) => void;
+  /** Reports a member that has voted for two decisions in one ballot. */
+  readonly contradicted: (member: ByteString) => void;
+}

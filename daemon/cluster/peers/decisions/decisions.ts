@@ -1,0 +1,496 @@
+/**
+ * Decides which conditional units are applied, one after the other. A unit waits here until the members have decided
+ * it: a *keeper* proposes its position and outcome, and the votes of a majority of the member list make the decision.
+ * It acts only on calls, messages and `tick`. Source: docs/protocol-v2.md "Decisions".
+ */
+import type { ByteString } from "../../../../protocol/byte-string.js";
+import type {
+  DecisionMessage,
+  LastDecision,
+  PromiseMessage,
+} from "../../../../protocol/members/decision-messages.js";
+import {
+  type Ballot,
+  compareBallots,
+  type Evidence,
+  ROUND_MAX,
+  type Vote,
+} from "../../../../protocol/members/decision-votes.js";
+import type {
+  DecisionPorts,
+  PromiseOf,
+  Proposal,
+  VoterState,
+  VotingLists,
+  WaitingUnit,
+} from "./decision-types.js";
+import { Keeper, nextAttempt } from "./keeper.js";
+import { Recovery } from "./recovery.js";
+import { SignatureChecks } from "./signature-checks.js";
+import { VoteCount } from "./vote-count.js";
+import { Voter } from "./voter.js";
+
+/** Milliseconds without a decision after which a member with a waiting unit becomes the keeper; the maximum. */
+const PATIENCE_MS = 400;
+const PATIENCE_MS_MAX = 6_400;
+/**
+ * The number of promises and votes that are stored one after the other until a new keeper has made a decision. A disk
+ * that syncs rarely takes longer for them than `PATIENCE_MS`.
+ */
+const SAVES = 4;
+/** Milliseconds between the attempts of two members while there is no keeper. */
+const RANK_MS = 60;
+/** Milliseconds for which a member waits for missing entries before it objects to a proposal. */
+const OBJECT_AFTER_MS = 150;
+/** Milliseconds after which a unit is sent to the keeper, which usually receives it from the client. */
+const FORWARD_AFTER_MS = 20;
+/** Milliseconds after which it is sent again: too many units may wait at the keeper, or the message may be lost. */
+const FORWARD_AGAIN_MS = 2_000;
+/** The maximum number of waiting units, and of their bytes; further ones are not decided. */
+const UNITS_MAX = 4096;
+const UNIT_BYTES_MAX = 64 * 1024 * 1024;
+/**
+ * The maximum number of rounds by which a ballot may be ahead of the promised one. A member that lies names a later
+ * ballot so that the rounds are used up. If other members have promised such a ballot, an honest keeper has to name a
+ * later one, too. Therefore each request for promises that is too far ahead raises the limit by the same number.
+ */
+const ROUNDS_AHEAD = 2 ** 20;
+/** Milliseconds between two requests of a member that has lost its promises. */
+const RECOVERY_MS = 250;
+
+type Propose = DecisionMessage & { kind: "propose" };
+
+/** A proposal that this daemon has not judged yet. */
+interface Pending {
+  readonly from: ByteString;
+  readonly message: Propose;
+  readonly proposal: Proposal;
+  readonly since: number;
+}
+
+export class Decisions {
+  readonly #ports: DecisionPorts;
+  readonly #signatures: SignatureChecks;
+  readonly #voter: Voter;
+  readonly #votes = new VoteCount();
+  readonly #keeper: Keeper;
+  readonly #units = new Map<
+    ByteString,
+    WaitingUnit & { readonly since: number; sentTo: ByteString | null; sentAt: number }
+  >();
+  /** Decisions that are part of the state, but follow one that is not. */
+  readonly #early = new Map<number, Proposal & { readonly list: number }>();
+  #unitBytes = 0;
+  #pending: Pending | null = null;
+  /** The latest ballot that a member has reported. */
+  #seen: Ballot | null = null;
+  #recovery: Recovery | null = null;
+  #nextRecoveryAt = 0;
+  #patience = 0;
+  /** When a decision was last made, or could be made again; `uptime` milliseconds. */
+  #progressAt = 0;
+  #listHash: ByteString = "";
+  /** The number of rounds by which a ballot may be ahead now. */
+  #roundsAhead = ROUNDS_AHEAD;
+
+  /** @param stored  the stored state, or null if it may have been lost */
+  constructor(ports: DecisionPorts, stored: VoterState | null) {
+    this.#ports = ports;
+    this.#signatures = new SignatureChecks(ports, () => this.#lists());
+    this.#voter = new Voter(ports, stored);
+    this.#keeper = new Keeper(
+      ports,
+      {
+        lists: () => this.#lists(),
+        last: () => this.#voter.last,
+        waiting: () => this.#units.values(),
+        postpone: (unit) => this.#postpone(unit),
+        broadcast: (message) => this.#broadcast(message),
+        voted: (vote) => this.#voted(vote),
+        follow: (last) => this.#follow(last),
+      },
+      this.#voter,
+      this.#votes,
+    );
+  }
+
+  /** The last decision that is part of the state, like all before it. */
+  get last(): LastDecision {
+    return this.#voter.last;
+  }
+
+  /** The date of a decision that may have been made, although it is not part of the state; null if there is none. */
+  get openDate(): number | null {
+    return this.#voter.open?.proposal.at ?? null;
+  }
+
+  /** Whether this daemon may have lost earlier votes, and so does not vote. */
+  get isAmnesic(): boolean {
+    return this.#voter.isAmnesic;
+  }
+
+  /** The ids of the members that have to answer before this daemon votes again; empty if it votes. */
+  get missingPromises(): readonly ByteString[] {
+    return this.#recovery?.missing ?? [];
+  }
+
+  #lists(): VotingLists | null {
+    return this.#ports.lists(this.last.list);
+  }
+
+  /** The number of waiting units. */
+  get waiting(): number {
+    return this.#units.size;
+  }
+
+  /** Adds a unit of a client, or of another member. */
+  submit(unit: WaitingUnit): void {
+    if (this.#units.has(unit.id) || this.#ports.isDecided(unit.id)) return;
+    if (!this.#hasRoom(unit.body.length)) return;
+    const now = this.#ports.uptime();
+    if (this.#units.size === 0) this.#wait(now);
+    this.#units.set(unit.id, { ...unit, since: now, sentTo: null, sentAt: 0 });
+    this.#unitBytes += unit.body.length;
+    this.#keeper.advance();
+    this.tick();
+  }
+
+  /**
+   * Whether a unit waits here or can wait here, or a proposal of it is known. If not, the members can decide it only if
+   * another one has received it.
+   * @param id  the id of the envelope
+   * @param bytes  the length of its body
+   */
+  admits(id: ByteString, bytes: number): boolean {
+    if (this.#units.has(id) || this.#hasRoom(bytes)) return true;
+    return this.#voter.open?.proposal.unit === id || this.#votes.hasProposalOf(id);
+  }
+
+  #hasRoom(bytes: number): boolean {
+    return this.#units.size < UNITS_MAX && this.#unitBytes + bytes <= UNIT_BYTES_MAX;
+  }
+
+  /** Moves a unit after the other waiting units. */
+  #postpone(id: ByteString): void {
+    const unit = this.#units.get(id);
+    if (unit === undefined) return;
+    this.#units.delete(id);
+    this.#units.set(id, unit);
+  }
+
+  #removeUnit(id: ByteString): void {
+    this.#unitBytes -= this.#units.get(id)?.body.length ?? 0;
+    this.#units.delete(id);
+  }
+
+  /** Called when a decision is part of the state. @param list  the number of the member list that made it */
+  folded(proposal: Proposal, list: number): void {
+    if (proposal.unit !== null) this.#removeUnit(proposal.unit);
+    this.#correct(proposal);
+    if (proposal.slot > this.last.slot) this.#early.set(proposal.slot, { ...proposal, list });
+    this.#follow(this.last);
+    this.#keeper.advance();
+    this.#judge();
+  }
+
+  receive(from: ByteString, message: DecisionMessage): void {
+    switch (message.kind) {
+      case "unit": {
+        const unit = this.#ports.readUnit(message.body, message.signature);
+        if (unit !== null) this.submit(unit);
+        break;
+      }
+      case "promise-request":
+        this.#promise(from, message.ballot);
+        break;
+      case "promise":
+        this.#receivePromise(from, message);
+        break;
+      case "propose":
+        this.#proposed(from, message);
+        break;
+      case "vote":
+        this.#receiveVote(message.vote);
+        break;
+      case "outvoted":
+        if (this.#isVoting(message.ballot)) this.#see(message.ballot);
+        this.#recovery?.outvoted(from, message.ballot);
+        break;
+    }
+  }
+
+  tick(): void {
+    const now = this.#ports.uptime();
+    const lists = this.#lists();
+    for (const [id, { until }] of this.#units) if (now >= until) this.#removeUnit(id);
+    if (lists === null || (!this.#isNeeded && this.#keeper.isPreparing)) this.#keeper.stop();
+    if (lists === null) return;
+    if (lists.current.hash !== this.#listHash) {
+      this.#listHash = lists.current.hash;
+      this.#keeper.stop();
+      this.#wait(now);
+    }
+    if (this.#voter.isAmnesic) {
+      this.#tickRecovery(lists, now);
+      return;
+    }
+    this.#keeper.tick(now);
+    this.#judge();
+    if (!this.#keeper.isActive && this.#isNeeded) this.#findKeeper(lists, now);
+  }
+
+  /** Whether a decision is to be made. The first one after a new member list closes the earlier lists. */
+  get #isNeeded(): boolean {
+    const earlier = this.#lists()?.earlier ?? [];
+    return this.#units.size > 0 || this.#voter.open !== null || earlier.length > 0;
+  }
+
+  /** Sends the units to the keeper, or becomes the keeper if there is none. */
+  #findKeeper({ current }: VotingLists, now: number): void {
+    const { promised } = this.#voter;
+    const own = this.#ports.own.id;
+    const keeper = promised?.listHash === current.hash ? promised.member : null;
+    const isReachable = keeper !== null && keeper !== own && this.#ports.isConnected(keeper);
+    if (isReachable) this.#forward(keeper, now);
+    const rank = [...current.members].sort().indexOf(own);
+    const wait = isReachable ? this.#patience : keeper === own ? 0 : rank * RANK_MS;
+    if (now - this.#progressAt < wait) return;
+    this.#wait(now);
+    this.#patience = Math.max(this.#patience, Math.min(2 * this.#patience, PATIENCE_MS_MAX));
+    const ballot = this.#nextBallot(current);
+    if (ballot.round <= ROUND_MAX) this.#keeper.prepare(ballot);
+  }
+
+  #receivePromise(from: ByteString, { ballot, last, accepted: sent, notBefore }: PromiseMessage): void {
+    const proposal = sent === null ? null : this.#ports.read(sent.body);
+    if (sent !== null && proposal === null) return;
+    // A list that is earlier than that of the last decision can decide no more.
+    const isOver = sent !== null && sent.evidence.vote.ballot.list < this.last.list;
+    const accepted = sent === null || proposal === null || isOver ? null : { ...sent, proposal };
+    // The keeper does not evaluate what it proposes again.
+    if (accepted !== null && !this.#signatures.isEvidence(accepted.evidence, accepted.proposal)) return;
+    const promise: PromiseOf = { ballot, last, accepted, notBefore };
+    this.#recovery?.promised(from, promise);
+    this.#keeper.promised(from, promise);
+    this.#recover();
+  }
+
+  #sendPromise(to: ByteString, { accepted, ...promise }: PromiseOf): void {
+    const sent = accepted && { body: accepted.proposal.body, evidence: accepted.evidence };
+    this.#ports.send(to, { kind: "promise", ...promise, accepted: sent });
+  }
+
+  #forward(keeper: ByteString, now: number): void {
+    for (const unit of this.#units.values()) {
+      const isSent = unit.sentTo === keeper && now - unit.sentAt < FORWARD_AGAIN_MS;
+      if (isSent || now - unit.since < FORWARD_AFTER_MS) continue;
+      unit.sentTo = keeper;
+      unit.sentAt = now;
+      this.#ports.send(keeper, { kind: "unit", body: unit.body, signature: unit.signature });
+    }
+  }
+
+  /** Starts waiting for a decision again. */
+  #wait(now: number): void {
+    this.#progressAt = now;
+    const { random } = this.#ports;
+    const shortest = Math.min(Math.max(PATIENCE_MS, SAVES * this.#voter.savingMs), PATIENCE_MS_MAX);
+    if (this.#patience < shortest) this.#patience = shortest * (1 + random());
+  }
+
+  #nextBallot({ number, hash }: VotingLists["current"]): Ballot {
+    const member = this.#ports.own.id;
+    const roundOf = (ballot: Ballot | null): number => (ballot?.listHash === hash ? ballot.round : 0);
+    const round = 1 + Math.max(roundOf(this.#voter.promised), roundOf(this.#seen));
+    return { list: number, listHash: hash, round, member, attempt: 0 };
+  }
+
+  #see(ballot: Ballot): void {
+    if (compareBallots(ballot, this.#seen) > 0) this.#seen = ballot;
+  }
+
+  #promise(from: ByteString, ballot: Ballot): void {
+    if (!this.#isListed(ballot) || ballot.member !== from) return;
+    if (!this.#isVoting(ballot)) {
+      this.#roundsAhead += ROUNDS_AHEAD;
+      return;
+    }
+    this.#roundsAhead = ROUNDS_AHEAD;
+    this.#see(ballot);
+    const isRepeated = compareBallots(ballot, this.#voter.promised) === 0;
+    const isPromised = this.#voter.promise(ballot, 0, (promise) => this.#sendPromise(from, promise));
+    if (!isPromised) this.#outvote(from);
+    else if (!isRepeated) this.#wait(this.#ports.uptime());
+  }
+
+  /** Whether this daemon may promise and vote in a ballot. */
+  #isVoting(ballot: Ballot): boolean {
+    const { promised } = this.#voter;
+    const round = promised?.listHash === ballot.listHash ? promised.round : 0;
+    return this.#isListed(ballot) && ballot.round - round <= this.#roundsAhead;
+  }
+
+  /** Whether a ballot is one of the present list. */
+  #isListed({ list, listHash, member }: Ballot): boolean {
+    const current = this.#lists()?.current;
+    return current?.hash === listHash && current.number === list && current.members.has(member);
+  }
+
+  #outvote(member: ByteString): void {
+    const ballot = this.#voter.promised;
+    if (ballot !== null) this.#ports.send(member, { kind: "outvoted", ballot });
+  }
+
+  #proposed(from: ByteString, message: Propose): void {
+    const { ballot, body, signed, evidence } = message;
+    if (!this.#isVoting(ballot) || ballot.member !== from) return;
+    this.#see(ballot);
+    const proposal = this.#ports.read(body);
+    if (proposal === null) return;
+    if (evidence !== null) this.#receiveVote(evidence.vote);
+    const isEarlier = compareBallots(ballot, this.#voter.promised) < 0;
+    if (!isEarlier || this.#votes.isVotedFor(proposal)) this.#votes.addProposal(proposal, this.last.slot);
+    this.#count(proposal.slot);
+    const now = this.#ports.uptime();
+    const isSame =
+      this.#pending?.proposal.id === proposal.id &&
+      compareBallots(this.#pending.message.ballot, ballot) === 0;
+    if (!isSame && this.#signatures.isProposed(ballot, proposal, signed))
+      this.#pending = { from, message, proposal, since: now };
+    this.#judge();
+  }
+
+  /** Votes for the pending proposal, or objects to it, if it is the next one. */
+  #judge(): void {
+    const pending = this.#pending;
+    if (pending === null) return;
+    const { from, proposal, message, since } = pending;
+    const { ballot, signed, evidence } = message;
+    this.#follow({ slot: proposal.slot - 1, orderKey: proposal.previous, list: this.last.list });
+    const { last, promised } = this.#voter;
+    if (proposal.slot <= last.slot || !this.#isVoting(ballot)) this.#pending = null;
+    else if (compareBallots(ballot, promised) < 0) {
+      this.#pending = null;
+      this.#outvote(from);
+    } else if (proposal.slot === last.slot + 1 && !this.#voter.isAmnesic) {
+      const { open } = this.#voter;
+      const hasVoted = open !== null && compareBallots(open.evidence.vote.ballot, ballot) === 0;
+      if (hasVoted && open.proposal.id !== proposal.id) {
+        this.#pending = null;
+        return;
+      }
+      const isChecked = hasVoted || this.#isEvidence(evidence, proposal, ballot);
+      const judgement = isChecked ? "yes" : this.#ports.judge(proposal);
+      if (judgement === "wait" && this.#ports.uptime() - since < OBJECT_AFTER_MS) return;
+      this.#pending = null;
+      if (judgement === "yes") this.#voter.vote(ballot, proposal, signed, null, (vote) => this.#voted(vote));
+      else this.#object(from, ballot, judgement === "wait" ? 0 : judgement.notBefore);
+    }
+  }
+
+  #object(keeper: ByteString, ballot: Ballot, notBefore: number): void {
+    if (ballot.attempt === ROUND_MAX) return;
+    this.#voter.promise(nextAttempt(ballot), notBefore, (promise) => this.#sendPromise(keeper, promise));
+  }
+
+  /**
+   * Whether two members have checked this decision in an earlier ballot. A majority may have voted for it, so this
+   * daemon may no longer object.
+   */
+  #isEvidence(evidence: Evidence | null, proposal: Proposal, ballot: Ballot): boolean {
+    if (evidence === null || compareBallots(evidence.vote.ballot, ballot) >= 0) return false;
+    return this.#signatures.isEvidence(evidence, proposal);
+  }
+
+  #receiveVote(vote: Vote): void {
+    const claimed = this.#ports.hash(Buffer.from(vote.spki, "latin1"));
+    if (this.#votes.has(vote, claimed, this.last.slot)) return;
+    const voter = this.#signatures.voterOf(vote);
+    if (voter !== null) this.#addVote(vote, voter);
+  }
+
+  /** Adds this daemon's own vote, and sends it to all other members. */
+  #voted(vote: Vote): void {
+    this.#broadcast({ kind: "vote", vote });
+    const { id } = this.#ports.own;
+    if (!this.#votes.has(vote, id, this.last.slot)) this.#addVote(vote, id);
+  }
+
+  #addVote(vote: Vote, voter: ByteString): void {
+    if (this.#votes.add(vote, voter)) this.#ports.contradicted(voter);
+    this.#count(vote.slot);
+    this.#keeper.advance();
+  }
+
+  /** Records the decision of a slot if a majority has voted for it. */
+  #count(slot: number): void {
+    const lists = this.#lists();
+    if (lists === null) return;
+    for (const list of [lists.current, ...lists.earlier]) {
+      const made = this.#votes.decisionOf(slot, list);
+      if (made === null) continue;
+      this.#ports.decided(made.proposal, made.certificate);
+      return;
+    }
+  }
+
+  /**
+   * Returns to the decision before a certified one, if a later decision in an earlier position was believed: a member
+   * has invented it, and this daemon could not check it, because entries of that time were removed.
+   */
+  #correct({ slot, at, previous }: Proposal): void {
+    const { last } = this;
+    if (slot > last.slot || at <= (last.orderKey?.at ?? at)) return;
+    this.#voter.correct({ slot: slot - 1, orderKey: previous, list: last.list });
+  }
+
+  /** Follows the chain of decisions that are part of the state. @param known  a decision that another member has */
+  #follow(known: LastDecision): void {
+    let { last } = this;
+    const { isCovered } = this.#ports;
+    // The number of the list is not known to be right. With an earlier one, more members have to promise.
+    if (known.slot > last.slot && isCovered(known, last)) last = { ...known, list: last.list };
+    for (const proposal of [...this.#early.values()].sort((a, b) => a.slot - b.slot)) {
+      const { slot, previous, list } = proposal;
+      if (
+        slot === last.slot + 1 ||
+        (slot > last.slot && isCovered({ slot: slot - 1, orderKey: previous }, last))
+      )
+        last = { slot, list, orderKey: { at: proposal.at, seq: proposal.seq, id: proposal.id } };
+    }
+    if (last.slot === this.last.slot) return;
+    this.#voter.follow(last);
+    for (const slot of this.#early.keys()) if (slot <= last.slot) this.#early.delete(slot);
+    this.#votes.dropUpTo(last.slot);
+    this.#patience = 0;
+    this.#wait(this.#ports.uptime());
+    this.#count(last.slot + 1);
+  }
+
+  #broadcast(message: DecisionMessage): void {
+    const { own, send } = this.#ports;
+    for (const id of this.#lists()?.current.members ?? []) if (id !== own.id) send(id, message);
+  }
+
+  /** Requests again what this daemon may have promised and voted. */
+  #tickRecovery({ current }: VotingLists, now: number): void {
+    if (now < this.#nextRecoveryAt) return;
+    this.#nextRecoveryAt = now + RECOVERY_MS;
+    const { id } = this.#ports.own;
+    if (this.#recovery?.listHash !== current.hash) this.#recovery = new Recovery(current, id);
+    const { ballot } = this.#recovery;
+    this.#broadcast({ kind: "promise-request", ballot });
+    this.#recover();
+  }
+
+  #recover(): void {
+    const recovery = this.#recovery;
+    if (recovery?.isComplete !== true) return;
+    this.#recovery = null;
+    this.#follow(recovery.last);
+    this.#voter.recover(recovery.ballot, recovery.accepted, () => {
+      this.#wait(this.#ports.uptime());
+      this.tick();
+    });
+  }
+}

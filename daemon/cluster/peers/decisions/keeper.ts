@@ -1,0 +1,304 @@
+/**
+ * This daemon as the keeper: it obtains the promises of a majority for its ballot, and then proposes one decision after
+ * the other. It votes for its own proposal last, when its vote completes a majority, and first waits for the other
+ * members if they can make the decision without it. Until it has voted, it can propose another decision in the next
+ * attempt if members object.
+ */
+import type { ByteString } from "../../../../protocol/byte-string.js";
+import type { LastDecision } from "../../../../protocol/members/decision-messages.js";
+import {
+  type Ballot,
+  compareBallots,
+  type Evidence,
+  type MemberSignature,
+  ROUND_MAX,
+  type Vote,
+} from "../../../../protocol/members/decision-votes.js";
+import type {
+  Accepted,
+  DecisionPorts,
+  PromiseOf,
+  Proposal,
+  VotingList,
+  VotingLists,
+  WaitingUnit,
+} from "./decision-types.js";
+import { isMajority, isPromised } from "./quorums.js";
+import type { VoteCount } from "./vote-count.js";
+import type { Voter } from "./voter.js";
+
+/** Milliseconds after which a request or a proposal without an outcome is sent again. */
+const REPEAT_MS = 250;
+/** Milliseconds before the first proposal after an objection, and the maximum. The pause doubles each time. */
+const PAUSE_MS = 10;
+const PAUSE_MS_MAX = 640;
+/**
+ * Milliseconds for which the keeper waits for the other members to make a decision without its vote, which would cost
+ * its disk a write.
+ */
+const LEAVE_MS = 10;
+/** The number of decisions for which it then votes without waiting, if it has waited in vain. */
+const HASTY_DECISIONS = 16;
+
+/** A ballot for which promises are collected. */
+interface Preparation {
+  readonly ballot: Ballot;
+  /** The promises by member, including this daemon's own. */
+  readonly promises: Map<ByteString, PromiseOf>;
+  readonly since: number;
+  sentAt: number;
+}
+
+interface Proposed {
+  readonly proposal: Proposal;
+  readonly signed: MemberSignature;
+  /** Shows that two members have checked the decision in an earlier ballot; null: this daemon has evaluated it. */
+  readonly evidence: Evidence | null;
+  /** Promises for the next attempt, by the members that object. */
+  readonly objections: Map<ByteString, PromiseOf>;
+  hasVoted: boolean;
+  /** When the keeper began to wait for a majority without its vote; `uptime` milliseconds; null: it has not. */
+  readySince: number | null;
+  sentAt: number;
+}
+
+/** What the keeper needs of its owner. */
+export interface KeeperOwner {
+  readonly lists: () => VotingLists | null;
+  readonly last: () => LastDecision;
+  readonly waiting: () => Iterable<WaitingUnit>;
+  /** Moves a unit after the other waiting units. */
+  readonly postpone: (unit: ByteString) => void;
+  /** Sends a message to all other members of the lists. */
+  readonly broadcast: (message: Parameters<DecisionPorts["send"]>[1]) => void;
+  /** Adds this daemon's own vote, and sends it to the others. */
+  readonly voted: (vote: Vote) => void;
+  /** Makes a decision that another member reports, or its entry, part of the state. */
+  readonly follow: (last: LastDecision) => void;
+}
+
+export class Keeper {
+  readonly #ports: DecisionPorts;
+  readonly #owner: KeeperOwner;
+  readonly #voter: Voter;
+  readonly #votes: VoteCount;
+  #preparation: Preparation | null = null;
+  /** The ballot in which this daemon proposes; null: it is not the keeper. */
+  #ballot: Ballot | null = null;
+  #proposed: Proposed | null = null;
+  #notBefore = 0;
+  #pause = PAUSE_MS;
+  #pausedUntil = 0;
+  /** The number of further decisions for which this daemon votes without waiting for a majority of other members. */
+  #hasty = 0;
+
+  constructor(ports: DecisionPorts, owner: KeeperOwner, voter: Voter, votes: VoteCount) {
+    this.#ports = ports;
+    this.#owner = owner;
+    this.#voter = voter;
+    this.#votes = votes;
+  }
+
+  /** Whether this daemon proposes decisions, or is about to. */
+  get isActive(): boolean {
+    return this.#ballot !== null || this.#preparation !== null;
+  }
+
+  get isPreparing(): boolean {
+    return this.#preparation !== null;
+  }
+
+  /** Begins a ballot. */
+  prepare(ballot: Ballot): void {
+    this.#ballot = null;
+    this.#proposed = null;
+    const now = this.#ports.uptime();
+    const preparation: Preparation = { ballot, promises: new Map(), since: now, sentAt: now };
+    this.#preparation = preparation;
+    const own = this.#ports.own.id;
+    this.#voter.promise(ballot, 0, (promise) => {
+      if (this.#preparation !== preparation) return;
+      preparation.promises.set(own, promise);
+      this.#owner.broadcast({ kind: "promise-request", ballot });
+      this.advance();
+    });
+  }
+
+  /** Ends this daemon's ballot, because another member has a later one, or the list has changed. */
+  stop(): void {
+    this.#notBefore = 0;
+    this.#preparation = null;
+    this.#ballot = null;
+    this.#proposed = null;
+  }
+
+  promised(from: ByteString, promise: PromiseOf): void {
+    const { ballot } = promise;
+    const preparation = this.#preparation;
+    if (preparation !== null && compareBallots(preparation.ballot, ballot) === 0)
+      preparation.promises.set(from, promise);
+    else if (this.#isNext(ballot)) this.#objected(from, promise);
+    this.advance();
+  }
+
+  tick(now: number): void {
+    const { promised } = this.#voter;
+    const ballot = this.#ballot ?? this.#preparation?.ballot ?? null;
+    if (ballot === null) return;
+    if (compareBallots(promised, ballot) > 0) this.stop();
+    else this.#repeat(now);
+    this.advance();
+  }
+
+  /** Does what is possible now. Called when something that the keeper waits for may have happened. */
+  advance(): void {
+    this.#complete();
+    this.#propose();
+    this.#vote();
+  }
+
+  /** Whether a ballot is the next attempt of the proposal that waits for votes. */
+  #isNext(ballot: Ballot): boolean {
+    const own = this.#ballot;
+    return own !== null && this.#proposed !== null && compareBallots(nextAttempt(own), ballot) === 0;
+  }
+
+  #objected(from: ByteString, promise: PromiseOf): void {
+    const proposed = this.#proposed as Proposed;
+    proposed.objections.set(from, promise);
+    const notBefore = Math.min(promise.notBefore, this.#ports.latestDate());
+    this.#notBefore = Math.max(this.#notBefore, notBefore);
+    const lists = this.#owner.lists();
+    const ids = new Set([...proposed.objections.keys(), this.#ports.own.id]);
+    // The vote of the member that objects is no longer expected.
+    this.#vote();
+    if (proposed.hasVoted || lists === null || !isPromised(lists, ids)) return;
+    this.#attemptAgain(proposed);
+  }
+
+  /** Begins the next attempt, usually with another unit, with the promises of the members that object. */
+  #attemptAgain({ proposal, objections }: Proposed): void {
+    // The members may never agree on this unit, for example because one of them cannot check its signature.
+    if (proposal.unit !== null) this.#owner.postpone(proposal.unit);
+    const ballot = nextAttempt(this.#ballot as Ballot);
+    if (ballot.attempt > ROUND_MAX) {
+      this.stop();
+      return;
+    }
+    this.#pausedUntil = this.#ports.uptime() + this.#pause;
+    this.#pause = Math.min(2 * this.#pause, PAUSE_MS_MAX);
+    this.prepare(ballot);
+    for (const [id, promise] of objections) this.#preparation?.promises.set(id, promise);
+  }
+
+  #repeat(now: number): void {
+    const preparation = this.#preparation;
+    if (preparation !== null && now - preparation.sentAt >= REPEAT_MS) {
+      preparation.sentAt = now;
+      this.#owner.broadcast({ kind: "promise-request", ballot: preparation.ballot });
+    }
+    const proposed = this.#proposed;
+    if (proposed === null || now - proposed.sentAt < REPEAT_MS) return;
+    if (proposed.objections.size > 0 && !proposed.hasVoted) this.#attemptAgain(proposed);
+    else this.#send(proposed, now);
+  }
+
+  /** Becomes the keeper when enough members have promised, and this daemon has the decisions that they have. */
+  #complete(): void {
+    const preparation = this.#preparation;
+    const lists = this.#owner.lists();
+    if (preparation === null || lists === null) return;
+    const { ballot, promises } = preparation;
+    if (ballot.listHash !== lists.current.hash || !isPromised(lists, promises)) return;
+    for (const { last } of promises.values()) this.#owner.follow(last);
+    const { slot } = this.#owner.last();
+    // A majority of members without a later decision has the votes for the next one. Another member may lie.
+    const usable = new Map([...promises].filter(([, { last }]) => last.slot <= slot));
+    const isWaiting = this.#ports.uptime() - preparation.since < REPEAT_MS;
+    if (usable.size < promises.size && (isWaiting || !isPromised(lists, usable))) return;
+    this.#preparation = null;
+    this.#ballot = ballot;
+    const next = slot + 1;
+    const open = [...usable.values()].flatMap(({ accepted }) => accepted ?? []);
+    const [latest] = open.filter(({ proposal }) => proposal.slot === next).sort(latestFirst);
+    // A majority may have voted for it. Only the latest one can be proposed then, and nothing else.
+    if (latest !== undefined) this.#begin(latest.proposal, latest.evidence);
+  }
+
+  #propose(): void {
+    if (this.#ballot === null) return;
+    const last = this.#owner.last();
+    if (this.#proposed !== null && this.#proposed.proposal.slot > last.slot) return;
+    if (this.#proposed !== null) {
+      this.#proposed = null;
+      this.#notBefore = 0;
+      this.#pause = PAUSE_MS;
+    }
+    if (this.#ports.uptime() < this.#pausedUntil) return;
+    const isFirst = (this.#owner.lists()?.earlier ?? []).length > 0;
+    for (const unit of isFirst ? [null] : this.#owner.waiting()) {
+      const proposal = this.#ports.propose(unit, last, this.#notBefore);
+      if (proposal === null) continue;
+      this.#begin(proposal, null);
+      return;
+    }
+  }
+
+  #begin(proposal: Proposal, evidence: Evidence | null): void {
+    const now = this.#ports.uptime();
+    const signed = this.#voter.propose(this.#ballot as Ballot, proposal);
+    this.#proposed = {
+      proposal,
+      signed,
+      evidence,
+      objections: new Map(),
+      hasVoted: false,
+      readySince: null,
+      sentAt: now,
+    };
+    this.#votes.addProposal(proposal, this.#owner.last().slot);
+    this.#send(this.#proposed, now);
+  }
+
+  #send(proposed: Proposed, now: number): void {
+    proposed.sentAt = now;
+    const { proposal, signed, evidence } = proposed;
+    const ballot = this.#ballot as Ballot;
+    this.#owner.broadcast({ kind: "propose", ballot, body: proposal.body, signed, evidence });
+  }
+
+  /** Votes for the proposal, if a majority needs only this vote. */
+  #vote(): void {
+    const [ballot, proposed, lists] = [this.#ballot, this.#proposed, this.#owner.lists()];
+    if (ballot === null || proposed === null || proposed.hasVoted || lists === null) return;
+    const { proposal, signed } = proposed;
+    if (proposal.slot <= this.#owner.last().slot) return;
+    const votes = this.#votes.votesFor(proposal.slot, ballot, proposal.id);
+    const ids = new Set([...votes.keys(), this.#ports.own.id]);
+    if (!isMajority(lists.current, ids) || this.#isLeftToOthers(proposed, votes, lists.current)) return;
+    const other = [...votes.values()][0] ?? null;
+    proposed.hasVoted = this.#voter.vote(ballot, proposal, signed, other, this.#owner.voted);
+  }
+
+  /** Whether the other members will probably make the decision without this daemon's vote. */
+  #isLeftToOthers(proposed: Proposed, votes: ReadonlyMap<ByteString, Vote>, list: VotingList): boolean {
+    const { own, isConnected, uptime } = this.#ports;
+    const { objections } = proposed;
+    const mayVote = (id: ByteString) => votes.has(id) || (isConnected(id) && !objections.has(id));
+    const others = [...list.members].filter((id) => id !== own.id && mayVote(id));
+    if (!isMajority(list, new Set(others))) return false;
+    if (this.#hasty > 0) {
+      this.#hasty--;
+      return false;
+    }
+    proposed.readySince ??= uptime();
+    if (uptime() - proposed.readySince < LEAVE_MS) return true;
+    this.#hasty = HASTY_DECISIONS;
+    return false;
+  }
+}
+
+export const nextAttempt = (ballot: Ballot): Ballot => ({ ...ballot, attempt: ballot.attempt + 1 });
+
+const latestFirst = (a: Accepted, b: Accepted): number =>
+  compareBallots(b.evidence.vote.ballot, a.evidence.vote.ballot);

@@ -1,0 +1,131 @@
+/** Counts the votes for the decisions that are not made yet. */
+import type { ByteString } from "../../../../protocol/byte-string.js";
+import {
+  type Ballot,
+  type Certificate,
+  compareBallots,
+  type Vote,
+} from "../../../../protocol/members/decision-votes.js";
+import type { Proposal, VotingList } from "./decision-types.js";
+import { isMajority, majorityOf } from "./quorums.js";
+
+/** The maximum number of open slots for which votes are counted: a member may be behind the others. */
+const SLOTS_AHEAD = 8;
+/** The maximum number of bytes of all stored proposals. */
+const PROPOSAL_BYTES_MAX = 64 * 1024 * 1024;
+/** The maximum number of votes and proposals that are stored for each slot and member. */
+const EACH_MAX = 8;
+
+export class VoteCount {
+  /** Proposals by slot and id. */
+  readonly #proposals = new Map<number, Map<ByteString, Proposal>>();
+  /** Members that have voted for two decisions in one ballot. */
+  readonly #liars = new Set<ByteString>();
+  /** Votes by slot and member, the oldest first. */
+  readonly #votes = new Map<number, Map<ByteString, Vote[]>>();
+
+  /** Removes what concerns decisions that are made. @param slot  the last decision */
+  dropUpTo(slot: number): void {
+    for (const bySlot of [this.#proposals, this.#votes])
+      for (const key of bySlot.keys()) if (key <= slot) bySlot.delete(key);
+  }
+
+  addProposal(proposal: Proposal, last: number): void {
+    if (!isOpen(proposal.slot, last)) return;
+    const known = this.#proposals.get(proposal.slot) ?? new Map<ByteString, Proposal>();
+    this.#proposals.set(proposal.slot, known);
+    known.set(proposal.id, proposal);
+    const [oldest] = known.keys();
+    if (known.size > EACH_MAX && oldest !== undefined) known.delete(oldest);
+    // The next decision is needed first.
+    const slots = [...this.#proposals.keys()].sort((a, b) => b - a);
+    for (const slot of slots)
+      if (slot > last + 1 && this.#proposalBytes > PROPOSAL_BYTES_MAX) this.#proposals.delete(slot);
+  }
+
+  /**
+   * Whether a vote is known, or concerns a slot for which no votes are counted, or is a further vote of a member that
+   * is known to contradict itself.
+   */
+  has(vote: Vote, voter: ByteString, last: number): boolean {
+    if (!isOpen(vote.slot, last)) return true;
+    const votes = this.#votes.get(vote.slot)?.get(voter) ?? [];
+    const same = votes.find((other) => isSameBallot(other, vote));
+    return same !== undefined && (same.decision === vote.decision || this.#liars.has(voter));
+  }
+
+  /**
+   * Adds a vote whose signature is valid.
+   * @returns whether the voter has voted for another decision in the same ballot
+   */
+  add(vote: Vote, voter: ByteString): boolean {
+    const votes = this.#of(vote.slot, voter);
+    if (votes.some((other) => isSameBallot(other, vote))) {
+      this.#liars.add(voter);
+      return true;
+    }
+    votes.push(vote);
+    if (votes.length > EACH_MAX) votes.shift();
+    return false;
+  }
+
+  get #proposalBytes(): number {
+    let bytes = 0;
+    for (const bySlot of this.#proposals.values())
+      for (const { body } of bySlot.values()) bytes += body.length;
+    return bytes;
+  }
+
+  /** Whether a decision on a unit was proposed that is not made yet. @param unit  the id of the envelope */
+  hasProposalOf(unit: ByteString): boolean {
+    for (const bySlot of this.#proposals.values())
+      for (const proposal of bySlot.values()) if (proposal.unit === unit) return true;
+    return false;
+  }
+
+  /** Whether a member has voted for a decision. */
+  isVotedFor({ slot, id }: Proposal): boolean {
+    for (const votes of this.#votes.get(slot)?.values() ?? [])
+      if (votes.some(({ decision }) => decision === id)) return true;
+    return false;
+  }
+
+  /** Returns the members that have voted for a decision in a ballot, and their votes. */
+  votesFor(slot: number, ballot: Ballot, decision: ByteString): ReadonlyMap<ByteString, Vote> {
+    const found = new Map<ByteString, Vote>();
+    for (const [voter, votes] of this.#votes.get(slot) ?? []) {
+      const vote = votes.find((one) => one.decision === decision && compareBallots(one.ballot, ballot) === 0);
+      if (vote !== undefined) found.set(voter, vote);
+    }
+    return found;
+  }
+
+  /** Returns the decision of a slot, with the votes of a majority, or null if it is not known. */
+  decisionOf(slot: number, list: VotingList): { proposal: Proposal; certificate: Certificate } | null {
+    const proposals = this.#proposals.get(slot);
+    if (proposals === undefined) return null;
+    for (const votes of this.#votes.get(slot)?.values() ?? []) {
+      for (const { ballot, decision } of votes) {
+        const proposal = proposals.get(decision);
+        if (proposal === undefined || ballot.listHash !== list.hash) continue;
+        const found = this.votesFor(slot, ballot, decision);
+        if (!isMajority(list, found)) continue;
+        const listed = [...found].filter(([id]) => list.members.has(id)).map(([, vote]) => vote);
+        return { proposal, certificate: { ballot, votes: listed.slice(0, majorityOf(list)) } };
+      }
+    }
+    return null;
+  }
+
+  #of(slot: number, voter: ByteString): Vote[] {
+    const bySlot = this.#votes.get(slot) ?? new Map<ByteString, Vote[]>();
+    this.#votes.set(slot, bySlot);
+    const votes = bySlot.get(voter) ?? [];
+    bySlot.set(voter, votes);
+    return votes;
+  }
+}
+
+const isOpen = (slot: number, last: number): boolean => slot > last && slot <= last + SLOTS_AHEAD;
+
+const isSameBallot = (one: Vote, other: Vote): boolean => compareBallots(one.ballot, other.ballot) === 0;

@@ -1,0 +1,132 @@
+/**
+ * What this daemon has promised and voted, which it must never forget. A promise or a vote is stored before any other
+ * member learns of it.
+ */
+
+import { type LastDecision, NO_PROMISES } from "../../../../protocol/members/decision-messages.js";
+import {
+  type Ballot,
+  compareBallots,
+  type Evidence,
+  type MemberSignature,
+  proposalBytes,
+  type Vote,
+  voteBytes,
+} from "../../../../protocol/members/decision-votes.js";
+import type { Accepted, DecisionPorts, PromiseOf, Proposal, VoterState } from "./decision-types.js";
+
+/** The factor by which an earlier maximum of `savingMs` shrinks with each promise or vote. */
+const SAVING_DECAY = 0.9;
+
+export class Voter {
+  readonly #ports: DecisionPorts;
+  #state: VoterState;
+  #savingMs = 0;
+  /** Whether earlier promises may be lost: then this daemon promises nothing and does not vote. */
+  isAmnesic: boolean;
+
+  /** @param stored  the stored state, or null if it was lost */
+  constructor(ports: DecisionPorts, stored: VoterState | null) {
+    this.#ports = ports;
+    const { last } = NO_PROMISES;
+    this.#state = stored ?? { promised: null, accepted: null, last };
+    this.isAmnesic = stored === null;
+  }
+
+  /** Milliseconds that it takes to store a promise or a vote: the maximum, in which earlier ones count less. */
+  get savingMs(): number {
+    return this.#savingMs;
+  }
+
+  get promised(): Ballot | null {
+    return this.#state.promised;
+  }
+
+  get last(): LastDecision {
+    return this.#state.last;
+  }
+
+  /** The vote for a decision that may not have been made; null if there is none. */
+  get open(): Accepted | null {
+    const { accepted, last } = this.#state;
+    return accepted !== null && accepted.proposal.slot > last.slot ? accepted : null;
+  }
+
+  /** Called when all decisions up to this one are part of the state. It is stored with the next promise or vote. */
+  follow(last: LastDecision): void {
+    this.#state = { ...this.#state, last };
+  }
+
+  /** Gives up decisions that were never made. @param last  the last one that was */
+  correct(last: LastDecision): void {
+    const { accepted } = this.#state;
+    const isLater = accepted !== null && accepted.proposal.slot > last.slot + 1;
+    this.#state = { ...this.#state, last, accepted: isLater ? null : accepted };
+  }
+
+  /**
+   * Promises a ballot.
+   * @param then  receives the promise once it is stored
+   * @returns whether no later ballot has been promised
+   */
+  promise(ballot: Ballot, notBefore: number, then: (promise: PromiseOf) => void): boolean {
+    if (this.isAmnesic || compareBallots(ballot, this.promised) < 0) return false;
+    this.#save({ ...this.#state, promised: ballot }, () => {
+      // A later promise may have been stored in the meantime, but no vote in an earlier ballot.
+      then({ ballot, last: this.last, accepted: this.open, notBefore });
+    });
+    return true;
+  }
+
+  /** Signs a proposal in this daemon's own ballot. */
+  propose(ballot: Ballot, { slot, id }: Proposal): MemberSignature {
+    const { own, cluster, sign } = this.#ports;
+    return { spki: own.spki, signature: sign(proposalBytes(cluster, { ballot, slot, decision: id })) };
+  }
+
+  /**
+   * Votes for a decision in the next slot.
+   * @param signed  the keeper's signature of its proposal
+   * @param other  a vote of another member in this ballot, if this daemon is the keeper; null: its own is the evidence
+   * @param then  receives the vote once it is stored
+   * @returns whether no later ballot has been promised
+   */
+  vote(
+    ballot: Ballot,
+    proposal: Proposal,
+    signed: MemberSignature,
+    other: Vote | null,
+    then: (vote: Vote) => void,
+  ): boolean {
+    if (this.isAmnesic || compareBallots(ballot, this.promised) < 0) return false;
+    const vote = this.#signed(ballot, proposal);
+    const evidence: Evidence = { vote: other ?? vote, proposal: signed };
+    const accepted = { proposal, evidence };
+    this.#save({ ...this.#state, promised: ballot, accepted }, () => then(vote));
+    return true;
+  }
+
+  /** Adopts what the other members have promised and accepted in place of what was lost. */
+  recover(promised: Ballot, accepted: Accepted | null, then: () => void): void {
+    this.#save({ ...this.#state, promised, accepted }, () => {
+      this.isAmnesic = false;
+      then();
+    });
+  }
+
+  #save(state: VoterState, then: () => void): void {
+    const { uptime, save } = this.#ports;
+    const since = uptime();
+    this.#state = state;
+    save(state, () => {
+      this.#savingMs = Math.max(uptime() - since, this.#savingMs * SAVING_DECAY);
+      then();
+    });
+  }
+
+  #signed(ballot: Ballot, { slot, id }: Proposal): Vote {
+    const { own, cluster, sign } = this.#ports;
+    const vote = { ballot, slot, decision: id };
+    return { ...vote, spki: own.spki, signature: sign(voteBytes(cluster, vote)) };
+  }
+}

@@ -1,0 +1,170 @@
+/**
+ * What the connected members have reported about their entries, by member and by date. This one table decides what is
+ * final (agreed-date.ts), what may be pruned and signed (common-date.ts), which pruned entries are missing here
+ * (missing-entries.ts, own-pruned-entries.ts), and what happens to damaged entries. Source:
+ * docs/decisions/0069-one-table-of-reports.md.
+ */
+import type { ByteString } from "../../../../protocol/byte-string.js";
+import type { StatusMessage } from "../../../../protocol/members/member-messages.js";
+import type { Totals } from "../../../../protocol/members/member-totals.js";
+import { type ClusterState, membersWithStatus } from "../shared/cluster-state.js";
+import { isSameTotals, totalsOf, totalsUpTo } from "../shared/entry-totals.js";
+
+/**
+ * The part of `reportEveryMs` in which the same report is requested only once from a member, although several
+ * components need it.
+ */
+const REQUEST_AGAIN_PART = 4;
+/**
+ * The maximum number of dates that are stored for each member; above it, the date that was requested first is dropped.
+ * In one round, a daemon requests one date for itself and one for each member that has pruned.
+ */
+const DATES_MAX = 64;
+
+/** A member's watermark, and the totals of its entries dated before `at`, as of one moment. */
+export interface Report extends Totals {
+  readonly at: number;
+  readonly watermark: number;
+}
+
+export interface ReceivedReport extends Report {
+  /** The hash of the list under which the member reports; empty: there is no list; null: it reports under none. */
+  readonly list: ByteString | null;
+  /** Its number among all reports and statuses that have arrived. */
+  readonly serial: number;
+}
+
+/** A date for which a member's report was requested. */
+interface Row {
+  /** `uptime` milliseconds. */
+  requestedAt: number;
+  /** The member's last report on the date, or null if there is none. */
+  report: ReceivedReport | null;
+}
+
+interface MemberReports {
+  readonly rows: Map<number, Row>;
+  /** The member's last status, as a report on all its entries, or null if there is none yet. */
+  status: Omit<ReceivedReport, "at"> | null;
+  isCatchingUp: boolean;
+}
+
+export class ReportTable {
+  readonly #cluster: ClusterState;
+  readonly #members = new Map<ByteString, MemberReports>();
+  /** The number of reports and statuses that have arrived. */
+  received = 0;
+  /**
+   * The value of `received` when a daemon may last have lost entries. From then on, entries that another daemon has
+   * counted may be on no disk, so earlier reports do not prove that all daemons have the same entries.
+   */
+  lostAt = 0;
+
+  constructor(cluster: ClusterState) {
+    this.#cluster = cluster;
+  }
+
+  /**
+   * Requests the totals of the entries dated before `at`. A member whose last status shows the same entries as this
+   * daemon's has thereby reported them already.
+   * @param ids  the members, or null for all connected members
+   */
+  request(at: number, ids: ReadonlySet<ByteString> | null = null): void {
+    const { limits, uptime } = this.#cluster;
+    const now = uptime();
+    for (const { id, connection } of membersWithStatus(this.#cluster)) {
+      if (ids?.has(id) === false) continue;
+      const row = this.#row(id, at);
+      if (now < row.requestedAt + limits.reportEveryMs / REQUEST_AGAIN_PART) continue;
+      row.requestedAt = now;
+      const report = this.#byStatus(id, at);
+      if (report === null) connection.send({ kind: "report-request", at });
+      else row.report = report.serial > this.lostAt ? { ...report, serial: ++this.received } : report;
+    }
+  }
+
+  /** Records a report. A report that was not requested is ignored. */
+  receive(id: ByteString, report: Report, list: ByteString | null): void {
+    const row = this.#members.get(id)?.rows.get(report.at);
+    if (row === undefined) return;
+    row.report = { ...report, list, serial: ++this.received };
+  }
+
+  /** Records a status. If it shows the same entries as this daemon's, it replaces the member's earlier reports. */
+  receiveStatus(
+    id: ByteString,
+    { watermark, ring, data, state }: StatusMessage,
+    list: ByteString | null,
+  ): void {
+    const member = this.#member(id);
+    const isCatchingUp = state === "catching-up";
+    // A snapshot may have replaced the member's entries.
+    if (member.isCatchingUp && !isCatchingUp) this.replaced();
+    member.isCatchingUp = isCatchingUp;
+    member.status = { watermark, ring, data, list, serial: ++this.received };
+    if (!this.isEqual(id)) return;
+    const oldest = this.#cluster.uptime() - 2 * this.#cluster.limits.reportEveryMs;
+    for (const [at, row] of member.rows)
+      if (row.requestedAt < oldest) member.rows.delete(at);
+      else row.report = this.#byStatus(id, at);
+  }
+
+  /** Whether the member had the same entries, when it sent its last status, as this daemon has now. */
+  isEqual(id: ByteString): boolean {
+    const status = this.#members.get(id)?.status ?? null;
+    return status !== null && isSameTotals(totalsOf(this.#cluster.timeline.index), status);
+  }
+
+  /**
+   * Returns what a member has last reported about its entries dated before `at`, or null if that is unknown. A member
+   * that has the same entries as this daemon has the same entries before each date, so no report has to be requested
+   * from it.
+   */
+  reportOf(id: ByteString, at: number): ReceivedReport | null {
+    return this.#members.get(id)?.rows.get(at)?.report ?? this.#byStatus(id, at);
+  }
+
+  /** Returns the reports of all members on a date. */
+  reportsOn(at: number): Map<ByteString, ReceivedReport> {
+    const reports = new Map<ByteString, ReceivedReport>();
+    for (const id of this.#members.keys()) {
+      const report = this.reportOf(id, at);
+      if (report !== null) reports.set(id, report);
+    }
+    return reports;
+  }
+
+  /** Called when a member has disconnected: it may return without some of its entries. */
+  disconnected(id: ByteString): void {
+    this.#members.delete(id);
+    this.replaced();
+  }
+
+  /** Called when a snapshot has replaced the entries of a daemon. */
+  replaced(): void {
+    this.lostAt = this.received;
+  }
+
+  /** Returns the report that follows from a member's last status, or null if its entries differ from this daemon's. */
+  #byStatus(id: ByteString, at: number): ReceivedReport | null {
+    const status = this.#members.get(id)?.status ?? null;
+    if (status === null || !this.isEqual(id)) return null;
+    return { ...status, at, ...totalsUpTo(this.#cluster.timeline.index, at) };
+  }
+
+  #member(id: ByteString): MemberReports {
+    const known = this.#members.get(id) ?? { rows: new Map(), status: null, isCatchingUp: false };
+    this.#members.set(id, known);
+    return known;
+  }
+
+  #row(id: ByteString, at: number): Row {
+    const { rows } = this.#member(id);
+    let row = rows.get(at);
+    if (row === undefined) {
+      rows.set(at, (row = { requestedAt: Number.NEGATIVE_INFINITY, report: null }));
+      for (const [oldest] of rows) if (rows.size > DATES_MAX) rows.delete(oldest);
+    }
+    return row;
+  }
+}

@@ -1,0 +1,407 @@
+/** A connected and authenticated member. It passes the member's messages to the components that handle them. */
+
+import type { ByteString } from "../../../protocol/byte-string.js";
+import { stackOf } from "../../../protocol/errors.js";
+import type { MemberAbout } from "../../../protocol/members/about-message.js";
+import type {
+  ExchangeMessage,
+  PushMessage,
+  StatusMessage,
+} from "../../../protocol/members/member-messages.js";
+import type { Work } from "../../net/process/background-work.js";
+import type { OrderKey } from "../../timeline/entries/entry.js";
+import type { MemberConnection } from "./connections/member-connection.js";
+import { RoundTrips } from "./connections/round-trips.js";
+import type { IncomingBatch, Intake, Sender } from "./exchange/entry-intake.js";
+import { type EntrySpreading, type OfferPace, parts, type Receiver } from "./exchange/entry-spreading.js";
+import { Outbox } from "./exchange/member-outbox.js";
+import { type Reconciled, Reconciling } from "./exchange/reconciling.js";
+import type { MissingEntries } from "./finality/missing-entries.js";
+import type { ReportTable } from "./finality/report-table.js";
+import { SnapshotSending } from "./finality/snapshot-sending.js";
+import { ReportAnswers } from "./finality/stable-point.js";
+import { MemberChannelMessages } from "./member-channel-messages.js";
+import type { OwnClock } from "./member-clocks.js";
+import {
+  type ClusterState,
+  type ConnectedMember,
+  factsOf,
+  type MemberStatus,
+} from "./shared/cluster-state.js";
+import { totalsOf } from "./shared/entry-totals.js";
+
+/** The objects that all members share. */
+export interface MemberShared {
+  readonly cluster: ClusterState;
+  readonly spreading: EntrySpreading;
+  readonly intake: Intake;
+  readonly clock: OwnClock;
+  readonly missing: MissingEntries;
+  readonly reports: ReportTable;
+}
+
+/** A message from a member that concerns the complete cluster. */
+export type SharedMessage = ExchangeMessage & {
+  kind:
+    | "cuts"
+    | "list"
+    | "list-request"
+    | "earlier-list"
+    | "decision"
+    | "report"
+    | "snapshot-part"
+    | "state-sums"
+    | "state-keys";
+};
+
+/** A message from a member about its exchange with this daemon. */
+export type OwnExchangeMessage = Exclude<ExchangeMessage, SharedMessage>;
+
+/** A received push, or a step of an exchange that runs once all earlier pushes are processed. */
+interface Received extends IncomingBatch {
+  readonly number: number;
+  readonly bytes: number;
+  message: PushMessage | null;
+  readonly then: (() => void) | null;
+}
+
+export class Member implements Sender, Receiver, Reconciled, ConnectedMember {
+  readonly connection: MemberConnection;
+  readonly id: ByteString;
+  /** Its bit in sets of members. */
+  readonly bit: number;
+  readonly outbox: Outbox;
+  readonly offerPace: OfferPace;
+  readonly channelMessages: MemberChannelMessages;
+  /** Order keys of entries on this daemon's disk that still have to be reported to the member. */
+  pendingAcks: OrderKey[] = [];
+  /** Its last status, or null if there is none yet. */
+  status: StatusMessage | null = null;
+  /** The state in its first status, before this daemon sent it anything, or null if there is none yet. */
+  stateAtConnect: StatusMessage["state"] | null = null;
+  /** Its last report about itself, or null if there is none yet. */
+  about: MemberAbout | null = null;
+  refusals = 0;
+  /** The number of new entries that it has sent. */
+  entriesReceived = 0;
+  /**
+   * The member's state when the comparison with it was completed, or null if no comparison is complete yet. After the
+   * comparison this daemon has all entries that the member had at that time.
+   */
+  compared: "live" | "other" | null = null;
+  /** When it connected, by this daemon's clock. */
+  readonly connectedSince: number;
+  /** When it connected, as `uptime` milliseconds. */
+  readonly since: number;
+  readonly #shared: MemberShared;
+  readonly #reconciling: Reconciling;
+  readonly #trips: RoundTrips;
+  readonly #reports: ReportAnswers;
+  readonly #snapshotSending: SnapshotSending;
+  #nextStatusAt = 0;
+  #nextAboutAt = 0;
+  #freshFromEcho = 0;
+  #received: Received[] = [];
+  #receivedBytes = 0;
+  #number = 0;
+  #acked = 0;
+  #sentAcked = 0;
+  #isReading = false;
+
+  constructor(shared: MemberShared, connection: MemberConnection, bit: number) {
+    const { cluster, spreading } = shared;
+    this.#shared = shared;
+    this.connection = connection;
+    this.id = connection.id;
+    this.bit = bit;
+    this.connectedSince = cluster.clock();
+    this.since = cluster.uptime();
+    this.#trips = new RoundTrips(cluster.uptime);
+    this.#reports = new ReportAnswers(cluster);
+    this.#snapshotSending = new SnapshotSending(cluster, connection);
+    this.channelMessages = new MemberChannelMessages(this, cluster);
+    this.offerPace = spreading.newPace();
+    this.outbox = new Outbox(cluster, this, spreading.states, spreading.packer);
+    this.#reconciling = new Reconciling(cluster, this);
+  }
+
+  /** Sends the first status, which allows the other side to send more than statuses. */
+  start(): void {
+    this.#sendStatus(this.#shared.cluster.uptime());
+  }
+
+  /** Handles a message that concerns only this member. Peering handles all other messages. */
+  receive(message: OwnExchangeMessage): void {
+    const { spreading, cluster } = this.#shared;
+    if ("orderKeys" in message && message.orderKeys.length > cluster.limits.maxOrderKeys) {
+      this.malformed(`${message.orderKeys.length} order keys in one message`);
+      return;
+    }
+    switch (message.kind) {
+      case "status":
+        this.#receiveStatus(message);
+        break;
+      case "about":
+        this.about = message;
+        break;
+      case "offer":
+        spreading.offered(message.orderKeys, this);
+        break;
+      case "want":
+        this.offerPace.wanted();
+        this.outbox.pushWanted(message.orderKeys);
+        break;
+      case "push":
+        this.#reconciling.moved();
+        this.#push(message);
+        break;
+      case "have":
+        this.#reconciling.moved();
+        if (!this.outbox.acked(message.number)) this.malformed(`push ${message.number} was never sent`);
+        spreading.acknowledgedBy(message.orderKeys, this);
+        break;
+      case "reconcile":
+        this.#reconciling.step(message.session, message.step);
+        break;
+      case "given":
+        this.#reconciling.onAllPushed(message.session);
+        break;
+      case "report-request":
+        this.#reports.sendReport(message.at, this);
+        break;
+      case "speak":
+        this.channelMessages.receive(message);
+        break;
+      case "snapshot-pull":
+        this.#snapshotSending.pull(message.at, message.number);
+        break;
+    }
+  }
+
+  /** Called when the member has disconnected. */
+  stop(): void {
+    this.#reconciling.stop();
+    this.#snapshotSending.stop();
+  }
+
+  /** Compares all entries again. The member's totals count only after it has received the status that is sent now. */
+  compareAgain(): void {
+    this.compared = null;
+    this.#sendStatus(this.#shared.cluster.uptime());
+    this.#freshFromEcho = this.#trips.serial;
+    this.#reconciling.restart();
+  }
+
+  tick(now: number): void {
+    const { unsentBytes } = this.connection;
+    if (unsentBytes > this.#shared.cluster.limits.closeAboveUnsentBytes + this.outbox.unackedBytes) {
+      this.connection.drop("not-reading", `${unsentBytes} bytes wait for it`);
+      return;
+    }
+    if (now >= this.#nextStatusAt) this.#sendStatus(now);
+    if (now >= this.#nextAboutAt && this.status !== null) this.#sendAbout(now);
+    this.outbox.tick();
+    this.channelMessages.tick(this.status !== null);
+    this.#snapshotSending.tick(now, this.status?.state === "live");
+    this.#reconciling.tick(now, this.status);
+  }
+
+  /** Reports which pushes are processed, and which entries are on disk. */
+  sendAcks(): void {
+    if (this.pendingAcks.length === 0 && this.#acked === this.#sentAcked) return;
+    const orderKeys = this.pendingAcks;
+    this.pendingAcks = [];
+    this.#sentAcked = this.#acked;
+    const { maxOrderKeys } = this.#shared.cluster.limits;
+    if (orderKeys.length === 0) this.connection.send({ kind: "have", number: this.#acked, orderKeys });
+    for (const part of parts(orderKeys, maxOrderKeys)) {
+      this.connection.send({ kind: "have", number: this.#acked, orderKeys: part });
+    }
+  }
+
+  get isCatchingUp(): boolean {
+    return this.status?.state === "catching-up";
+  }
+
+  describe(address: string): MemberStatus {
+    const { cluster, clock, spreading, missing, reports } = this.#shared;
+    const { id, status, connection } = this;
+    const now = cluster.uptime();
+    return {
+      address,
+      id,
+      connection: "connected",
+      trouble: null,
+      state: status?.state ?? null,
+      skewed: status?.skewed ?? false,
+      connectedSince: this.connectedSince,
+      roundTrip: this.#trips.last,
+      skew: clock.clocks.skewOf(id, cluster.clock(), now, cluster.electorate),
+      watermark: status?.watermark ?? null,
+      prunedTo: status?.pruned ?? null,
+      isMissingEntries: missing.areMissing(id),
+      entries: status === null ? null : status.ring.count + status.data.count,
+      isEqual: status === null ? null : reports.isEqual(id),
+      lag: spreading.requests.countOf(this.bit),
+      behind: this.outbox.pending,
+      lastHeard: now - connection.lastSeenAt,
+      refusals: this.refusals,
+      about: this.about,
+    };
+  }
+
+  onCaughtUp(): void {
+    this.compared = this.status?.state === "live" ? "live" : "other";
+  }
+
+  onExchanged(): void {
+    this.#sendStatus(this.#shared.cluster.uptime());
+  }
+
+  afterReceived(step: () => void): void {
+    this.#queue(null, step);
+  }
+
+  onNewEntries(entries: number): void {
+    this.entriesReceived += entries;
+    const { cluster } = this.#shared;
+    if (entries > 0) cluster.progressAt = cluster.uptime();
+  }
+
+  acknowledge(orderKey: OrderKey): void {
+    this.#shared.spreading.acknowledge(orderKey, this);
+  }
+
+  refused(reason: string): void {
+    this.refusals++;
+    const { notices, limits } = this.#shared.cluster;
+    const facts = { ...factsOf(this), reason };
+    notices.warn(`entry of ${this.id}`, facts, "an entry from a member was refused");
+    if (this.refusals < limits.maxRefusals || this.connection.isClosed) return;
+    this.connection.ban(`${this.refusals} entries were refused, the last: ${reason}`);
+  }
+
+  onRefusedMessage(reason: string, isLie: boolean): void {
+    const { notices } = this.#shared.cluster;
+    if (isLie) this.refused(reason);
+    else notices.warn(`message of ${this.id}`, { ...factsOf(this), reason }, NOT_DELIVERED);
+  }
+
+  unknown(): void {
+    this.#reconciling.compareRing();
+  }
+
+  malformed(detail: string): void {
+    this.connection.drop("malformed", detail);
+  }
+
+  otherProtocol(found: string): void {
+    this.connection.dropOtherProtocol(found);
+  }
+
+  /** Closes the connection after an exception that the member's bytes caused. */
+  failed(problem: unknown): void {
+    this.connection.drop("internal-error", stackOf(problem));
+  }
+
+  #push(message: PushMessage): void {
+    const { windowBytes, maxEnvelopeBytes, batchBytes } = this.#shared.cluster.limits;
+    if (message.number !== this.#number + 1) {
+      this.malformed(`push ${message.number} after ${this.#number}`);
+      return;
+    }
+    this.#number = message.number;
+    this.#receivedBytes += message.bytes;
+    // An honest member may exceed the window by one batch, or by one entry that is longer than a batch.
+    if (this.#receivedBytes > windowBytes + batchBytes + maxEnvelopeBytes) {
+      this.malformed("it pushes more than the window allows");
+      return;
+    }
+    this.#queue(message, null);
+  }
+
+  #queue(message: PushMessage | null, then: (() => void) | null): void {
+    this.#received.push({
+      number: message?.number ?? 0,
+      bytes: message?.bytes ?? 0,
+      message,
+      then,
+      pending: 0,
+      isRead: message === null,
+      changed: this.#advance,
+    });
+    if (message === null) this.#advance();
+    else if (!this.#isReading) {
+      this.#isReading = true;
+      this.#shared.cluster.slices.add(this.#read());
+    }
+  }
+
+  /** Reads the received pushes, one after the other. */
+  *#read(): Work {
+    for (;;) {
+      const received = this.connection.isClosed
+        ? undefined
+        : this.#received.find(({ message }) => message !== null);
+      if (received === undefined) break;
+      const message = received.message as PushMessage;
+      received.message = null;
+      yield* this.#shared.intake.push(message, this, received);
+    }
+    this.#isReading = false;
+  }
+
+  /** Completes the first pushes that are fully processed. */
+  readonly #advance = (): void => {
+    for (let [first] = this.#received; first !== undefined; [first] = this.#received) {
+      if (!first.isRead || first.pending > 0) return;
+      this.#received.shift();
+      this.#receivedBytes -= first.bytes;
+      first.then?.();
+      if (first.number > 0) {
+        this.#acked = first.number;
+        this.#shared.spreading.sendAcksSoon();
+      }
+    }
+  };
+
+  #receiveStatus(status: StatusMessage): void {
+    const { cluster, clock, missing } = this.#shared;
+    const now = cluster.uptime();
+    const before = this.status;
+    this.status = status;
+    if (status.state !== "live" && this.compared !== null) this.compared = "other";
+    this.#trips.receive(status);
+    clock.clocks.note(this.id, status.clock + (this.#trips.last ?? 0) / 2, now, cluster.electorate);
+    missing.receiveStatus(this, status, before === null);
+    if (status.echo >= this.#freshFromEcho) this.#reconciling.receiveTotals(status);
+    // The first status after connecting starts the first comparison immediately.
+    if (before !== null) return;
+    this.stateAtConnect = status.state;
+    this.#reconciling.tick(now, status);
+  }
+
+  #sendAbout(now: number): void {
+    const { about, limits } = this.#shared.cluster;
+    this.#nextAboutAt = now + limits.aboutEveryMs;
+    if (about !== null) this.connection.send({ kind: "about", ...about() });
+  }
+
+  #sendStatus(now: number): void {
+    const { cluster, clock } = this.#shared;
+    this.#nextStatusAt = now + cluster.limits.statusEveryMs;
+    this.connection.send({
+      kind: "status",
+      ...this.#trips.next(),
+      clock: cluster.clock(),
+      watermark: cluster.timeline.published,
+      pruned: Math.max(0, cluster.timeline.prunedTo),
+      state: cluster.state,
+      skewed: clock.isSkewed,
+      ...totalsOf(cluster.timeline.index),
+    });
+  }
+}
+
+const NOT_DELIVERED =
+  "messages from a member were not delivered: they are too old, or their key is unknown or not authorized";

@@ -1,0 +1,420 @@
+/**
+ * Manages the connections to the members, and the messages that are exchanged with them. Peering has no sockets, timers
+ * or files of its own. It acts only on calls of its owner, on events of sockets, and on `tick`, which is called every
+ * 25 ms. Begin with roster.ts (connections), entry-spreading.ts (one entry) and reconciling.ts (missed entries).
+ * Source: docs/architecture.md "How daemons agree".
+ */
+
+import type { ByteString } from "../../../protocol/byte-string.js";
+import { MalformedFrame } from "../../../protocol/errors.js";
+import type { ListMessage } from "../../../protocol/members/list-message.js";
+import type { ExchangeMessage, StatusMessage } from "../../../protocol/members/member-messages.js";
+import type { DaemonState, Hello } from "../../../protocol/version-2/messages-v2.js";
+import { BackgroundWork } from "../../net/process/background-work.js";
+import { LogThrottle } from "../../net/process/log-throttle.js";
+import type { PeerAddress } from "../../options/peer-address.js";
+import type { Entry, FlushedEntry, OrderKey } from "../../timeline/entries/entry.js";
+import { CatchingUp } from "./catching-up-state.js";
+import { ChannelMessages } from "./channel-messages.js";
+import type { MemberConnection } from "./connections/member-connection.js";
+import { DecisionMaking } from "./decisions/decision-making.js";
+import { Intake } from "./exchange/entry-intake.js";
+import { EntrySpreading } from "./exchange/entry-spreading.js";
+import { oldestSpread } from "./exchange/replication-states.js";
+import { ReportTable } from "./finality/report-table.js";
+import type { SnapshotTaking } from "./finality/snapshot-taking.js";
+import { StablePoint } from "./finality/stable-point.js";
+import { Joining } from "./first-watermark.js";
+import { ListedMembers } from "./listed-members.js";
+import { Member } from "./member.js";
+import { OwnClock } from "./member-clocks.js";
+import type { OwnRemoval } from "./own-removal.js";
+import { PrunedEntries } from "./pruned-entries.js";
+import { Roster, type RosterEvents } from "./roster.js";
+import {
+  type ClusterState,
+  type MemberSecret,
+  type MemberStatus,
+  noMessages,
+  type PeeringContext,
+} from "./shared/cluster-state.js";
+import type { MemberSocket, MemberSocketOwner } from "./shared/member-socket.js";
+import { StandstillDetector } from "./standstill-detector.js";
+import { StateComparing } from "./state/state-comparing.js";
+
+/** Milliseconds between two updates that are not urgent: of the membership, the quarantine, and this daemon's clock. */
+const UPDATE_EVERY_MS = 1000;
+
+/** Milliseconds after which the same line about a member is logged again. */
+const NOTICE_MS = 600_000;
+
+export class Peering implements RosterEvents {
+  readonly #cluster: ClusterState<Member>;
+  readonly #roster: Roster;
+  readonly #spreading: EntrySpreading;
+  readonly #intake: Intake;
+  readonly #clock: OwnClock;
+  readonly #reports: ReportTable;
+  readonly #stable: StablePoint;
+  readonly #pruned: PrunedEntries;
+  readonly #joining: Joining;
+  readonly #catchingUp: CatchingUp;
+  /** The comparison of this daemon's state with the members' states. */
+  readonly states: StateComparing;
+  readonly #listed: ListedMembers;
+  /** The decisions of the members on conditional units. */
+  readonly decisions: DecisionMaking;
+  /** The channel messages. */
+  readonly channelMessages: ChannelMessages;
+  /** Whether the state may be stale although the daemon is live. */
+  readonly standstill: StandstillDetector;
+  #isRunning = false;
+  #nextUpdateAt = 0;
+  #ringChanged = false;
+
+  constructor(context: PeeringContext) {
+    const cluster = createClusterState(context);
+    this.#cluster = cluster;
+    const roster = new Roster(cluster, this);
+    this.#roster = roster;
+    this.channelMessages = new ChannelMessages(cluster);
+    this.#spreading = new EntrySpreading(cluster);
+    this.#intake = new Intake(cluster, this.#spreading.states);
+    this.#clock = new OwnClock(cluster);
+    this.#reports = new ReportTable(cluster);
+    this.#stable = new StablePoint(cluster, this.#reports);
+    this.#joining = new Joining(cluster);
+    this.#pruned = new PrunedEntries(cluster, this.#reports, roster, this.#onSnapshotTaken);
+    this.#catchingUp = new CatchingUp(cluster, roster, {
+      missing: this.#pruned.missing,
+      joining: this.#joining,
+      clock: this.#clock,
+    });
+    this.states = new StateComparing(cluster, this.#stable);
+    this.#listed = new ListedMembers(cluster, roster);
+    this.decisions = new DecisionMaking(cluster);
+    this.standstill = new StandstillDetector(cluster, roster);
+  }
+
+  /** Called when a connection is authenticated on both sides. */
+  onJoined(connection: MemberConnection, bit: number): Member {
+    this.#pruned.joined();
+    const shared = {
+      cluster: this.#cluster,
+      spreading: this.#spreading,
+      intake: this.#intake,
+      clock: this.#clock,
+      missing: this.#pruned.missing,
+      reports: this.#reports,
+    };
+    return new Member(shared, connection, bit);
+  }
+
+  /** Passes a message to the component that handles it. */
+  onMessage(member: Member, message: ExchangeMessage): void {
+    switch (message.kind) {
+      case "cuts":
+        this.#pruned.voting.receiveVotes(member.id, message.votes);
+        break;
+      case "list":
+        this.#listed.receiveList(member, message);
+        break;
+      case "list-request":
+        this.#listed.receiveRequest(member, message.hash);
+        break;
+      case "earlier-list":
+        this.#listed.receiveEarlier(member, message);
+        break;
+      case "decision":
+        this.#receiveDecision(member, message.message);
+        break;
+      case "report":
+        this.#reports.receive(member.id, message, this.#listed.listOf(member));
+        this.#pruned.reported(member.id, message.at);
+        break;
+      case "snapshot-part":
+        if (!this.#pruned.snapshots.part(member, message))
+          member.malformed("a part of a snapshot that was not requested");
+        break;
+      case "state-sums":
+      case "state-keys":
+        this.states.receive(member, message);
+        break;
+      case "status":
+        this.#receiveStatus(member, message);
+        break;
+      default:
+        member.receive(message);
+    }
+  }
+
+  #receiveDecision(member: Member, message: Buffer): void {
+    try {
+      this.decisions.receive(member.id, message);
+    } catch (problem) {
+      if (!(problem instanceof MalformedFrame)) throw problem;
+      member.malformed(problem.message);
+    }
+  }
+
+  #receiveStatus(member: Member, message: StatusMessage): void {
+    const isFirst = member.status === null;
+    this.#reports.receiveStatus(member.id, message, this.#listed.listOf(member));
+    member.receive(message);
+    if (!isFirst) return;
+    this.#joining.receiveFirstStatus(member.id, message);
+    this.#listed.announce(member);
+    this.#pruned.voting.joined(member);
+  }
+
+  onDisconnected(member: Member): void {
+    this.#reports.disconnected(member.id);
+    this.#pruned.disconnected(member.id);
+    this.states.disconnected(member.id);
+    this.#cluster.messages?.missed();
+    member.stop();
+    this.#listed.disconnected(member);
+    this.#spreading.disconnected(member);
+  }
+
+  onRemoved(id: ByteString, message: ListMessage): void {
+    this.#listed.leftOut(id, message);
+  }
+
+  onForgotten(bit: number): void {
+    this.#spreading.forget(bit);
+  }
+
+  start(): void {
+    this.#isRunning = true;
+    this.#catchingUp.start();
+    this.#joining.start(this.#catchingUp.isUnderWay);
+    this.#pruned.start();
+    this.#roster.start();
+    this.tick();
+  }
+
+  stop(): void {
+    this.#isRunning = false;
+    this.#cluster.slices.clear();
+    this.#cluster.signatureThreads?.stop();
+    this.#pruned.stop();
+    this.#roster.stop();
+  }
+
+  /** Whether no other daemon is configured or connected. */
+  get isAlone(): boolean {
+    return this.#cluster.members.size === 0 && !this.#roster.hasOthers;
+  }
+
+  /** Called every 25 ms, or every 100 ms if there are no members. */
+  tick(): void {
+    if (!this.#isRunning) return;
+    const now = this.#cluster.uptime();
+    this.standstill.tick(now);
+    this.#roster.tick(now);
+    this.#spreading.tick(now);
+    for (const member of [...this.#cluster.members.values()]) member.tick(now);
+    this.#catchingUp.tick(now);
+    this.decisions.tick();
+    this.#pruned.tick(now);
+    this.watchClock();
+    this.#listed.tick(now);
+    this.#stable.tick(now, () => this.#listed.reporters(this.#roster.all), this.#listed.own);
+    this.states.tick(now);
+    if (this.#ringChanged || now >= this.#nextUpdateAt) this.#update(now);
+  }
+
+  /**
+   * Allows or forbids the timeline to use this daemon's clock. The clock is not used while this daemon is catching up,
+   * because it may not know the members' clocks yet. Also called before each tick of the timeline, because a clock may
+   * jump at any time and the watermark can never be lowered.
+   */
+  watchClock(): void {
+    this.#cluster.timeline.isSkewed = this.#clock.watch() || this.#catchingUp.isUnderWay;
+  }
+
+  /** Replaces the addresses. Closes connections that were opened to addresses that are no longer listed. */
+  setPeers(addresses: readonly PeerAddress[]): void {
+    this.#roster.setPeers(addresses);
+    this.#nextUpdateAt = 0;
+  }
+
+  /**
+   * Orders the adoption of a member's snapshot, regardless of other members' reports.
+   * @param id  the member's id, or null if no adoption is ordered
+   */
+  setOrder(id: ByteString | null): void {
+    this.#cluster.order = id;
+  }
+
+  /**
+   * Replaces the cluster's secret. The next update drops members that are members only because they knew the old
+   * secret.
+   */
+  setSecret(secret: MemberSecret | null): void {
+    this.#cluster.secret = secret;
+  }
+
+  /** Called when the member lists known here have changed, and again when they are on disk. */
+  listsChanged(): void {
+    this.#catchingUp.listsChanged();
+    if (this.#listed.changed()) this.#roster.reconnectAll();
+    this.#nextUpdateAt = 0;
+  }
+
+  /**
+   * Accepts an incoming connection.
+   * @param hello  the connection's first frame, with the role `daemon`. The caller must not have received anything
+   * after it
+   */
+  accept(socket: MemberSocket, hello: Hello): MemberSocketOwner {
+    return this.#roster.accept(socket, hello);
+  }
+
+  /** Called when entries are on disk. @param from  the member that sent them, or null for clients */
+  flushed(entries: readonly FlushedEntry[], from: ByteString | null): void {
+    const sender = from === null ? null : (this.#cluster.members.get(from) ?? null);
+    // A daemon that is alone offers none of its clients' entries, because a daemon that connects later compares all
+    // entries.
+    const ownFrom = this.isAlone ? Number.POSITIVE_INFINITY : Number.NEGATIVE_INFINITY;
+    this.#spreading.flushed(entries, sender, from === null ? ownFrom : oldestSpread(this.#cluster));
+    if (from !== null) this.#intake.flushed(entries);
+    if (this.#intake.quarantine.size > 0 && entries.some(({ ring }) => ring !== null))
+      this.#ringChanged = true;
+  }
+
+  /** Sends an entry that the daemon itself has signed: all members receive its body as soon as it is on disk. */
+  pushOwn(entry: Entry): void {
+    if (!this.isAlone) this.#spreading.pushOwn(entry);
+  }
+
+  /** Resolves when `count` daemons, including this one, have the unit on disk. The caller limits the time. */
+  replicated(orderKey: OrderKey, count: number): Promise<void> {
+    return this.#spreading.replicated(orderKey, count);
+  }
+
+  /**
+   * Returns the number of other daemons that are known to have the unit on disk. All of them have a unit that is final.
+   */
+  copies(orderKey: OrderKey): number {
+    return orderKey.at < this.stablePoint ? this.#cluster.members.size : this.#spreading.copies(orderKey);
+  }
+
+  /** Resolves when everything dated at or before `at` is final. The caller limits the time. */
+  stable(at: number): Promise<void> {
+    return this.#stable.wait(at, this.#cluster.uptime());
+  }
+
+  get state(): DaemonState {
+    return this.#cluster.state;
+  }
+
+  /** Why the daemon accepts no writes while it is catching up. */
+  get reason(): string {
+    return this.#catchingUp.reason;
+  }
+
+  /**
+   * Whether this daemon began without data, and does not yet know the earliest date from which it may accept entries.
+   */
+  get isJoining(): boolean {
+    return this.#joining.isUnderWay;
+  }
+
+  /**
+   * A member's report that this daemon's own key was revoked, or that no list names this daemon. Null if there is no
+   * such report, or if another member accepts this daemon.
+   */
+  get removalReport(): OwnRemoval["report"] {
+    return this.#roster.ownRemoval.report;
+  }
+
+  /**
+   * The loading of snapshots from members: the snapshot in transfer, and counts of adopted snapshots and lost entries.
+   */
+  get snapshots(): SnapshotTaking {
+    return this.#pruned.snapshots;
+  }
+
+  /**
+   * The option with which an operator can make this daemon adopt a member's snapshot in place of missing entries, or
+   * null if no operator has to decide.
+   */
+  get order(): string | null {
+    return this.#pruned.order;
+  }
+
+  /** The date before which everything is final, or 0 if unknown. */
+  get stablePoint(): number {
+    return this.#stable.value;
+  }
+
+  /**
+   * Whether this daemon's clock differs too much from the members' median: then no write is accepted from clients.
+   * Computed at each access.
+   */
+  get isSkewed(): boolean {
+    return this.#clock.isSkewed;
+  }
+
+  /** The number of envelopes that wait for an unknown signer, and how many were dropped. */
+  get quarantine(): { readonly size: number; readonly dropped: number } {
+    const { size, dropped } = this.#intake.quarantine;
+    return { size, dropped };
+  }
+
+  /** The addresses of --peer first, then other members that are connected, or that the list names. */
+  get members(): readonly MemberStatus[] {
+    return this.#roster.statuses;
+  }
+
+  /** SubjectPublicKeyInfo of a daemon's key, or null if no daemon has proved that it has that id. */
+  spkiOf(id: ByteString): ByteString | null {
+    return this.#roster.spkiOf(id);
+  }
+
+  /** Called when a snapshot has replaced this daemon's entries. */
+  readonly #onSnapshotTaken = (): void => {
+    this.#reports.replaced();
+    this.#catchingUp.restart();
+    for (const member of this.#cluster.members.values()) member.compareAgain();
+  };
+
+  #update(now: number): void {
+    this.#nextUpdateAt = now + UPDATE_EVERY_MS;
+    this.#roster.recheck();
+    // Forget members that are neither configured nor connected: a member that has lost its folder returns with a new
+    // id.
+    this.#pruned.missing.retain((id) => this.#roster.has(id));
+    this.#ringChanged = false;
+    const entries = this.#intake.takePostponed();
+    if (entries > 0) this.#cluster.notices.warn("dated ahead", { entries }, TOO_FAR_AHEAD);
+    if (this.#intake.quarantine.size > 0) {
+      this.#intake.retry((id) => this.#cluster.members.get(id) ?? null);
+    }
+    const watermark = this.#clock.watermarkIfSkewed(this.#roster.voters);
+    if (watermark !== null) this.#cluster.timeline.raise(watermark);
+  }
+}
+
+/** Creates the shared record with its values before the first tick. */
+function createClusterState(context: PeeringContext): ClusterState<Member> {
+  const { log, uptime, soon, limits, peers } = context;
+  return {
+    ...context,
+    notices: new LogThrottle({ log, uptime, periodMs: NOTICE_MS }),
+    slices: new BackgroundWork({ uptime, defer: soon, milliseconds: limits.sliceMs }),
+    members: new Map(),
+    addresses: [],
+    state: "catching-up",
+    electorate: { ids: new Set(), others: peers.length },
+    beganEmpty: false,
+    settledAt: 0,
+    progressAt: 0,
+    messageFigures: noMessages(),
+  };
+}
+
+const TOO_FAR_AHEAD =
+  "members send more entries with future dates than can wait here: the rest are accepted when their dates are reached";

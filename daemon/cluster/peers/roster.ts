@@ -1,0 +1,381 @@
+/**
+ * Manages the members, and the one connection to each member: opens and accepts connections, retries, keeps the better
+ * of two connections to the same member, and logs problems. Source: docs/protocol-v2.md "Members".
+ */
+
+import type { ByteString } from "../../../protocol/byte-string.js";
+import type { ListMessage } from "../../../protocol/members/list-message.js";
+import type { ExchangeMessage } from "../../../protocol/members/member-messages.js";
+import { hexOf } from "../../../protocol/version-2/envelope.js";
+import type { Hello } from "../../../protocol/version-2/messages-v2.js";
+import type { PeerAddress } from "../../options/peer-address.js";
+import { Bans } from "./connections/bans.js";
+import { type Dialer, Dialers, NOT_CONNECTED } from "./connections/dialer.js";
+import { type ConnectionOwner, MemberConnection } from "./connections/member-connection.js";
+import { Handshakes } from "./connections/unauthenticated-connections.js";
+import type { Member } from "./member.js";
+import { MemberBits, MemberSlots } from "./member-slots.js";
+import { OwnRemoval } from "./own-removal.js";
+import { CLOSE_REASONS, type CloseCode, isMembershipCode } from "./shared/close-reasons.js";
+import type { ClusterState, MemberStatus } from "./shared/cluster-state.js";
+import { allMembersIfConnected, type Electorate, electorateIn, electorateOf } from "./shared/electorate.js";
+import type { MemberSocket, MemberSocketOwner } from "./shared/member-socket.js";
+
+/** Receives the events of members. */
+export interface RosterEvents {
+  /**
+   * Called when a connection is authenticated on both sides.
+   * @param bit  belongs to the member until `onForgotten` is called with this bit
+   */
+  onJoined(connection: MemberConnection, bit: number): Member;
+  onMessage(member: Member, message: ExchangeMessage): void;
+  onDisconnected(member: Member): void;
+  /** Called when a member sends a list while closing the connection. @param id  the member's id */
+  onRemoved(id: ByteString, message: ListMessage): void;
+  /** Called when a bit is assigned to another member. */
+  onForgotten(bit: number): void;
+}
+
+export class Roster implements ConnectionOwner {
+  readonly ownRemoval: OwnRemoval;
+  readonly #cluster: ClusterState<Member>;
+  readonly #events: RosterEvents;
+  readonly #dialers = new Dialers();
+  /** Authenticated connections over which only lists have been received so far. */
+  readonly #unconfirmed = new WeakSet<MemberConnection>();
+  readonly #handshakes: Handshakes;
+  readonly #slots: MemberSlots;
+  /** When disconnected members last sent something; `uptime` milliseconds. */
+  readonly #lastSeen = new Map<ByteString, number>();
+  readonly #bans = new Bans((id) => this.#slots.hasVote(id));
+  #isRunning = false;
+
+  constructor(cluster: ClusterState<Member>, events: RosterEvents) {
+    this.#cluster = cluster;
+    this.#events = events;
+    const bits = new MemberBits(cluster, this.#lastSeen, (bit) => events.onForgotten(bit));
+    this.#slots = new MemberSlots(cluster, bits);
+    this.ownRemoval = new OwnRemoval(cluster.notices);
+    this.#handshakes = new Handshakes(cluster.limits);
+    this.setPeers(cluster.peers);
+  }
+
+  /** Authenticated connections, by id. */
+  get members(): ReadonlyMap<ByteString, Member> {
+    return this.#cluster.members;
+  }
+
+  start(): void {
+    this.#isRunning = true;
+  }
+
+  stop(): void {
+    this.#isRunning = false;
+    for (const { connection } of this.#cluster.members.values()) connection.close("stopping");
+    for (const { connection } of this.#dialers) connection?.close("stopping");
+    for (const connection of [...this.#handshakes]) this.#close(connection, "stopping");
+    this.#cluster.members.clear();
+  }
+
+  /** Opens connections that have waited long enough, and closes silent ones. */
+  tick(now: number): void {
+    for (const dialer of this.#dialers) {
+      if (dialer.isDue(now, this.#dialers.isCovered(dialer, this.members))) {
+        dialer.connection = MemberConnection.open(this.#cluster, this, dialer.address);
+      }
+      dialer.connection?.checkTime(now);
+    }
+    for (const connection of [...this.#handshakes]) connection.checkTime(now);
+    for (const { connection } of [...this.#cluster.members.values()]) connection.checkTime(now);
+  }
+
+  /** Replaces the addresses. Closes connections that were opened to addresses that are no longer listed. */
+  setPeers(addresses: ClusterState["peers"]): void {
+    for (const connection of this.#dialers.set(addresses, this.#cluster)) this.#close(connection, "stopping");
+    this.#cluster.addresses = this.#dialers.all;
+    this.recheck();
+  }
+
+  /** Closes every connection. Each new connection then begins with a comparison of all entries. */
+  reconnectAll(): void {
+    for (const { connection } of [...this.#cluster.members.values()]) this.#close(connection, "duplicate");
+  }
+
+  /** Drops connections to daemons that are no longer members. */
+  recheck(): void {
+    for (const member of [...this.#cluster.members.values()]) {
+      const { refusal } = member.connection;
+      if (refusal !== null) member.connection.drop(refusal, CLOSE_REASONS[refusal]);
+    }
+  }
+
+  accept(socket: MemberSocket, hello: Hello): MemberSocketOwner {
+    const connection = MemberConnection.answer(this.#cluster, this, socket);
+    if (this.#isRunning) connection.greet(hello);
+    else connection.close("stopping");
+    // `greet` may have closed the connection, because the hello alone can show that the other side is not a member.
+    const oldest = connection.isClosed ? null : this.#handshakes.add(connection);
+    oldest?.close("too-many-handshakes");
+    if (oldest !== null) this.lost(oldest, "too-many-handshakes", CLOSE_REASONS["too-many-handshakes"]);
+    return connection;
+  }
+
+  /** Whether there are addresses other than this daemon's own. */
+  get hasOthers(): boolean {
+    return this.#dialers.hasOthers;
+  }
+
+  /** Whether the member is configured or connected. */
+  has(id: ByteString): boolean {
+    return this.#cluster.members.has(id) || this.#dialers.has(id);
+  }
+
+  /**
+   * The peers of --peer, without the peers that a list leaves out permanently. A peer that the current list simply does
+   * not name still counts: otherwise a malicious peer could replay an earlier list that names few members, and form a
+   * majority.
+   */
+  get configured(): Electorate {
+    const removed = this.#cluster.lists?.removed;
+    return electorateOf(this.#dialers.all.filter(({ id }) => id === null || removed?.has(id) !== true));
+  }
+
+  get #listed(): ReadonlySet<ByteString> | null {
+    return this.#cluster.lists?.others ?? null;
+  }
+
+  /** Voting members that are connected. */
+  get voters(): readonly Member[] {
+    return this.#slots.voters;
+  }
+
+  /**
+   * All members of the list or, without a list, all that are configured or connected; null if one of them is not
+   * connected.
+   */
+  get all(): readonly Member[] | null {
+    return allMembersIfConnected(this.#dialers.all, this.#listed, this.members);
+  }
+
+  /**
+   * Returns how many daemons vote, and how many of them have sent something since a given time; both numbers include
+   * this daemon.
+   */
+  count(since: number): { readonly size: number; readonly seen: number } {
+    const { ids, others } = electorateIn(this.#cluster);
+    let seen = 1;
+    for (const id of ids) {
+      const lastSeenAt = this.#cluster.members.get(id)?.connection.lastSeenAt ?? this.#lastSeen.get(id);
+      if (lastSeenAt !== undefined && lastSeenAt >= since) seen++;
+    }
+    return { size: others + 1, seen };
+  }
+
+  /** Statuses of the addresses of --peer first, then of other members that are connected, or that the list names. */
+  get statuses(): readonly MemberStatus[] {
+    return statusesOf(this.#dialers.all, this.members, (id) => this.#lastHeard(id), this.#listed);
+  }
+
+  /** Returns the SubjectPublicKeyInfo of a daemon's key, or null if no daemon has proved that it has that id. */
+  spkiOf(id: ByteString): ByteString | null {
+    return this.#cluster.members.get(id)?.connection.spki ?? this.#dialers.spkiOf(id);
+  }
+
+  /** Drops a member, and refuses its connections for a while. */
+  ban({ id }: MemberConnection, detail: string): void {
+    const { uptime, limits } = this.#cluster;
+    this.#banUntil(uptime() + limits.banMs, id, "too-many-refused", detail);
+  }
+
+  /** Bans a member permanently, because it has signed contradictory votes. */
+  banPermanently(id: ByteString): void {
+    this.#banUntil(Number.POSITIVE_INFINITY, id, "contradicted", CLOSE_REASONS.contradicted);
+  }
+
+  #banUntil(until: number, id: ByteString, code: CloseCode, detail: string): void {
+    this.#bans.add(id, until, this.#cluster.uptime());
+    const member = this.#cluster.members.get(id);
+    if (member === undefined) return;
+    const dialer = this.#dialers.of(member.connection);
+    member.connection.drop(code, detail);
+    dialer?.rest(until);
+  }
+
+  /**
+   * Returns why a hello alone is sufficient to refuse a daemon, or null if it is not. No proof has been made or
+   * verified yet.
+   */
+  helloRefusal(connection: MemberConnection, id: ByteString): CloseCode | null {
+    const { refusal, secret, uptime, identity } = this.#cluster;
+    // If the hello contains this daemon's own id, only the proof can show whether the connection really leads to this
+    // daemon.
+    if (id === identity.id) return null;
+    const reason = refusal(id, secret !== null);
+    if (reason !== null && !isMembershipCode(reason)) return reason;
+    if (this.#bans.has(id, uptime())) return "too-many-refused";
+    if (!this.#slots.hasOneFor(id, this.#dialers.of(connection) !== undefined)) return "too-many-members";
+    const other = this.#cluster.members.get(id)?.connection;
+    // Report a duplicate only for an id that was proved at this address before. Any other hello may be forged, and must
+    // not keep this daemon from connecting to the address.
+    if (other === undefined || this.#dialers.of(connection)?.id !== id) return null;
+    return isBetter(connection, other, this.#cluster.identity.id) ? null : "duplicate";
+  }
+
+  proven(connection: MemberConnection): void {
+    this.#handshakes.delete(connection);
+    const { id } = connection;
+    const dialer = this.#dialers.of(connection);
+    dialer?.proved(connection);
+    const other = this.#cluster.members.get(id);
+    const isSpare = other !== undefined && !isBetter(connection, other.connection, this.#cluster.identity.id);
+    if (isSpare || !this.#slots.hasOneFor(id, dialer !== undefined)) {
+      this.#close(connection, isSpare ? "duplicate" : "too-many-members");
+      return;
+    }
+    const displaced = this.#slots.nonVoterToDropFor(id);
+    displaced?.connection.drop("too-many-members", CLOSE_REASONS["too-many-members"]);
+    const bit = this.#slots.take(id);
+    if (other !== undefined) this.#close(other.connection, "duplicate");
+    const member = this.#events.onJoined(connection, bit);
+    this.#cluster.members.set(id, member);
+    this.#lastSeen.delete(id);
+    if (dialer !== undefined) dialer.trouble = null;
+    const address = dialer?.name ?? connection.name;
+    this.#unconfirmed.add(connection);
+    if (other === undefined) {
+      this.#cluster.log.info({ address, member: hexOf(id) }, "member connected");
+    }
+    member.start();
+  }
+
+  message(connection: MemberConnection, message: ExchangeMessage): void {
+    const member = this.#cluster.members.get(connection.id);
+    if (member?.connection !== connection) return;
+    this.ownRemoval.accepted();
+    // Even a daemon that no list names receives lists when it connects. Therefore a list does not show that the member
+    // accepts this daemon, and does not clear the logged problem.
+    if (message.kind !== "list" && this.#unconfirmed.delete(connection))
+      this.#cluster.notices.clear(
+        subjectOf(connection, this.#dialers.of(connection)?.name ?? connection.name),
+      );
+    if (isAccepted(connection, message, this.#cluster.lists)) this.#events.onMessage(member, message);
+  }
+
+  /** Called when a member closes its connection with the list that leaves this daemon out. */
+  leftOut(connection: MemberConnection, message: ListMessage): void {
+    this.#dialers.of(connection)?.proved(connection);
+    this.#events.onRemoved(connection.id, message);
+  }
+
+  /** Closes a connection without logging it. */
+  #close(connection: MemberConnection, code: CloseCode): void {
+    connection.close(code);
+    this.#forget(connection, code, CLOSE_REASONS[code]);
+  }
+
+  lost(connection: MemberConnection, code: CloseCode | null, detail: string): void {
+    const address = this.#forget(connection, code, detail);
+    // If a daemon connects to itself, the side that opened the connection logs it.
+    const isQuiet = code === "duplicate" || (code === "self" && connection.side === "answerer");
+    if (!this.#isRunning || isQuiet) return;
+    const member = connection.id === "" ? {} : { member: hexOf(connection.id) };
+    const text = code === null ? "a member cannot be reached" : CLOSE_REASONS[code];
+    const facts = { address, ...member, ...(detail === text ? {} : { detail }) };
+    this.#cluster.notices.warn(subjectOf(connection, address), facts, text);
+  }
+
+  /** @returns the connection's name in the log */
+  #forget(connection: MemberConnection, code: CloseCode | null, detail: string): string {
+    const now = this.#cluster.uptime();
+    this.#handshakes.delete(connection);
+    const member = this.#cluster.members.get(connection.id);
+    let openFor = 0;
+    if (member?.connection === connection) {
+      openFor = Math.max(1, now - member.since);
+      this.#cluster.members.delete(connection.id);
+      this.#lastSeen.set(connection.id, connection.lastSeenAt);
+      this.#slots.disconnected(connection.id);
+      this.#events.onDisconnected(member);
+    }
+    const dialer = this.#dialers.of(connection);
+    // If the proof arrived together with the closing message, `proven` was not called: record the proved id here.
+    if (connection.spki !== "") dialer?.proved(connection);
+    this.ownRemoval.disconnected(connection, this.#cluster.members.size);
+    const isSelf = connection.id === this.#cluster.identity.id;
+    const isCertain = connection.isProven && (code !== "self" || isSelf);
+    // A duplicate does not explain why the member cannot be reached once its other connection is lost as well.
+    const trouble = code === "duplicate" ? null : detail;
+    dialer?.lost(isCertain ? code : null, trouble, openFor, now);
+    return dialer?.name ?? connection.name;
+  }
+
+  #lastHeard(id: ByteString | null): number | null {
+    const lastSeenAt = id === null ? undefined : this.#lastSeen.get(id);
+    return lastSeenAt === undefined ? null : this.#cluster.uptime() - lastSeenAt;
+  }
+}
+
+/**
+ * Returns the subject by which repeated log lines about a connection are recognized. For an incoming connection it is
+ * the address without the port.
+ */
+const subjectOf = ({ address }: { readonly address: PeerAddress | null }, name: string): string =>
+  address === null ? name.replace(/:\d+$/, "") : name;
+
+/**
+ * Whether to keep the newer of two connections to a member. The connection that the daemon with the lower id has opened
+ * is preferred. If the same side has opened both, the newer connection is preferred: that side opens a second one only
+ * if it has lost the first, or did not know that two addresses belong to one daemon.
+ * @param connection  the newer connection
+ * @param ownId  this daemon's id
+ */
+function isBetter(connection: MemberConnection, other: MemberConnection, ownId: ByteString): boolean {
+  if (connection.side === other.side) return true;
+  return ownId < connection.id === (connection.side === "opener");
+}
+
+/** Why a listed member is not connected, if no address for it is known. */
+const NO_ADDRESS = "No address of --peer leads to it.";
+
+/**
+ * Returns the status of the addresses of --peer first, then of members that connected from other addresses, then of
+ * listed members without a known address. The latter must be shown: a missing member prevents writes from becoming
+ * final, even after it was removed from --peer.
+ * @param named  the other members of the list, or null if there is no list
+ * @param lastHeard  milliseconds since a disconnected member last sent something, or null if unknown
+ */
+function statusesOf(
+  dialers: readonly Dialer[],
+  members: ReadonlyMap<ByteString, Member>,
+  lastHeard: (id: ByteString | null) => number | null,
+  named: ReadonlySet<ByteString> | null,
+): MemberStatus[] {
+  const listed = new Set<ByteString>();
+  const statuses = dialers.map((dialer) => {
+    const member = dialer.id === null ? undefined : members.get(dialer.id);
+    if (member === undefined || listed.has(member.id)) return dialer.describe(lastHeard(dialer.id));
+    listed.add(member.id);
+    return member.describe(dialer.name);
+  });
+  for (const member of members.values()) {
+    if (!listed.has(member.id)) statuses.push(member.describe(member.connection.remote));
+  }
+  const known = new Set(statuses.map(({ id }) => id));
+  const unseen = [...(named ?? [])].filter((id) => !known.has(id));
+  // A listed member without a known address may be at an address of --peer where no daemon has replied yet.
+  const unanswered = dialers.filter(({ id, isSelf }) => id === null && !isSelf).length;
+  if (unseen.length > unanswered)
+    for (const id of unseen)
+      statuses.push({ ...NOT_CONNECTED, id, trouble: NO_ADDRESS, lastHeard: lastHeard(id) });
+  return statuses;
+}
+
+/** Whether a message is accepted: a list may have removed its sender a moment ago, or may not name this daemon yet. */
+function isAccepted(
+  { id, refusal }: MemberConnection,
+  { kind }: ExchangeMessage,
+  lists: ClusterState["lists"],
+): boolean {
+  if (lists === null || kind === "list" || kind === "status") return true;
+  return refusal === null && lists.mayAcceptFrom(id);
+}

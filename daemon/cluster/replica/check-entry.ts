@@ -1,0 +1,211 @@
+/**
+ * Checks an entry from a member, regardless of which member sent it. The signer must be known, the signature must be
+ * valid, and the entry must be meant for this cluster. The fold decides later whether the signer's key was valid, and
+ * which commands it permits.
+ */
+
+import type { ByteString } from "../../../protocol/byte-string.js";
+import { MalformedFrame } from "../../../protocol/errors.js";
+import { readCertificate } from "../../../protocol/members/decision-votes.js";
+import type { PackedEntry } from "../../../protocol/members/packed-entries.js";
+import type { SignedList } from "../../../protocol/members/signed-list.js";
+import { isDecision, readDecision, readEntryBody } from "../../../protocol/version-2/decision-body.js";
+import { type Envelope, NO_KEY, readBody, signedPieces } from "../../../protocol/version-2/envelope.js";
+import { readHead } from "../../../protocol/version-2/envelope-head.js";
+import { type Refused, refused } from "../../engine/answers/request.js";
+import { messageOf } from "../../engine/channels/message-commands.js";
+import { checkEnvelope } from "../../engine/pipeline/envelope-checks.js";
+import { hashOf } from "../../engine/trust/identity.js";
+import { knownKey, type Signers } from "../../engine/trust/signers.js";
+import { DATABASES_DEFAULT } from "../../store/database.js";
+import type { KeyRing } from "../../store/key-ring.js";
+import type { Role } from "../../store/rights/key-record.js";
+import type { RefuseRingEntry } from "../../timeline/snapshots/ring-entries.js";
+import { certificateProblem } from "../members/check-certificate.js";
+import type { ListHistory } from "../members/list-history.js";
+import type {
+  CheckEntry,
+  CheckedEntry,
+  Holder,
+  PeeringContext,
+  ProvedEntry,
+} from "../peers/shared/cluster-state.js";
+
+/**
+ * The maximum bytes of the body of an envelope in which a daemon authorizes its own key. Such a body usually has about
+ * 300 bytes.
+ */
+const INTRODUCTION_BYTES_MAX = 4096;
+
+/**
+ * Whether this daemon has already verified the signature of the envelope with that id, because a client sent the
+ * envelope before.
+ */
+type IsVerified = (id: ByteString, signature: Buffer) => boolean;
+
+/**
+ * @param lists  the member lists by which decisions are checked, or null if no decision is accepted
+ * @returns  a check that keeps the buffers with the entry
+ */
+export function entryCheck(
+  signers: Signers,
+  lists: ListHistory | null,
+  isVerified: IsVerified = () => false,
+): CheckEntry {
+  return (body, signature, timeline, proved) => {
+    try {
+      if (isDecision(body)) return checkDecision(signers, lists, { body, signature }, timeline);
+      return check(signers, isVerified, { body, signature, proved: proved ?? null }, timeline);
+    } catch (problem) {
+      if (problem instanceof MalformedFrame) return { refused: `malformed: ${problem.message}` };
+      throw problem;
+    }
+  };
+}
+
+/**
+ * Returns a function that returns why an entry of the key ring in another daemon's snapshot is refused, or null if it
+ * is accepted. The checks are the same as for an entry that a member sends.
+ */
+export function ringEntryCheck(signers: Signers): RefuseRingEntry {
+  return ({ id, body, signature, envelope }, ring) => {
+    const spki = ring.spkiOf(envelope);
+    if (spki === undefined) return "unknown-signer";
+    if (!signers.verify({ id: envelope.key, spki }, { body, signature }, id)) return "bad-signature";
+    return wrongIn(envelope, body.length, "daemon", signers)?.code ?? null;
+  };
+}
+
+/**
+ * Returns why an entry with a valid signature does not belong to this cluster, or null if it does.
+ * @param role  the role of its signer
+ */
+function wrongIn(envelope: Envelope, length: number, role: Role, { cluster }: Signers): Refused | null {
+  if (envelope.only !== null) return refused("wrong-daemon", "it is addressed to one daemon only");
+  if (envelope.commands.every((argv) => messageOf(argv) !== null)) return refused("malformed", ONLY_SAID);
+  const here = { cluster, daemon: "", databases: DATABASES_DEFAULT, takesConditions: true, decides: true };
+  return checkEnvelope(envelope, length, role, here);
+}
+
+function check(
+  signers: Signers,
+  isVerified: IsVerified,
+  { body, signature, proved }: PackedEntry & { readonly proved: ProvedEntry | null },
+  timeline: Holder,
+): CheckedEntry {
+  const { ring } = signers;
+  // Read only the signer and the date before verifying the signature: they are sufficient to skip most entries that
+  // this daemon already has.
+  const { key, at, seq } = readHead(body);
+  const id = proved?.id ?? hashOf(...signedPieces(body));
+  const orderKey = { at, seq, id };
+  if (key === NO_KEY) return { refused: UNSIGNED };
+  if (timeline.holds(orderKey)) return { stored: orderKey };
+  if (!timeline.hasRoom(orderKey, body.length + signature.length)) return "no-room";
+  const spki = knownKey(ring, key) ?? introducedBy(ring, body);
+  if (spki === undefined) return "unknown-signer";
+  const isKnown = proved?.spki === spki || isVerified(id, signature);
+  if (!isKnown && !signers.verify({ id: key, spki }, { body, signature }, id))
+    return { refused: "bad-signature" };
+  const envelope = readBody(body);
+  if (envelope.decide) return { refused: UNDECIDED };
+  // Check the role only of a genesis key, which never changes. For any other key, the fold checks the role at the
+  // entry's position. A check here would depend on the entries received so far, but an entry that one member has
+  // accepted must be acceptable to all.
+  const signer = ring.find(key);
+  const role = signer?.addedBy === null ? signer.role : "daemon";
+  const wrong = wrongIn(envelope, body.length, role, signers);
+  if (wrong !== null) return { refused: `${wrong.code}: ${wrong.detail}` };
+  return { id, body, signature, envelope };
+}
+
+/** Checks a decision: the envelope that its client has signed, and the votes of a majority. */
+function checkDecision(
+  signers: Signers,
+  lists: ListHistory | null,
+  { body, signature }: PackedEntry,
+  timeline: Holder,
+): CheckedEntry {
+  if (lists === null) return { refused: "a decision, which no member of this cluster makes" };
+  const id = hashOf(...signedPieces(body));
+  const decision = readDecision(body);
+  const { at, seq, slot, unit } = decision;
+  const orderKey = { at, seq, id };
+  if (timeline.holds(orderKey)) return { stored: orderKey };
+  if (!timeline.hasRoom(orderKey, body.length + signature.length)) return "no-room";
+  const certificate = readCertificate(signature);
+  if (certificate === null) return { refused: "a decision without votes" };
+  const found = lists.find(certificate.ballot.listHash);
+  if (found === null) {
+    lists.miss(certificate.ballot.listHash);
+    return "unknown-signer";
+  }
+  // Members that use the list, or a later one, accept it: it is not refused, since this daemon may receive such a list.
+  if (!lists.isProved(found.hash) && at >= revocationOf(found, signers)) return "unknown-signer";
+  const verify = signers.verifyBy.bind(signers);
+  const problem = certificateProblem(certificate, { slot, id }, found.list, verify);
+  if (problem !== null) return { refused: problem };
+  const checked = unit === null ? null : checkUnit(signers, unit);
+  if (checked === "unknown-signer") return checked;
+  if (checked !== null && "refused" in checked) return checked;
+  return { id, body, signature, envelope: readEntryBody(body) };
+}
+
+/** Returns the date at which the key that signed a list was revoked, or infinity. */
+const revocationOf = ({ body }: SignedList, { ring }: Signers): number =>
+  ring.find(readHead(body).key)?.revokedAt ?? Number.POSITIVE_INFINITY;
+
+/** Returns a function that checks an envelope that members are to decide; null: it is not valid. */
+export const unitCheck =
+  (signers: Signers): PeeringContext["checkUnit"] =>
+  (unit) => {
+    try {
+      const checked = checkUnit(signers, unit);
+      return checked === "unknown-signer" || "refused" in checked ? null : checked;
+    } catch (problem) {
+      if (problem instanceof MalformedFrame) return null;
+      throw problem;
+    }
+  };
+
+/** Checks an envelope that members are to decide, or have decided. */
+function checkUnit(
+  signers: Signers,
+  { body, signature }: PackedEntry,
+):
+  | { readonly id: ByteString; readonly envelope: Envelope }
+  | "unknown-signer"
+  | { readonly refused: string } {
+  const { ring } = signers;
+  const id = hashOf(...signedPieces(body));
+  const envelope = readBody(body);
+  const spki = knownKey(ring, envelope.key);
+  if (spki === undefined) return "unknown-signer";
+  if (!signers.verify({ id: envelope.key, spki }, { body, signature }, id))
+    return { refused: "bad-signature" };
+  const signer = ring.find(envelope.key);
+  const role = signer?.addedBy === null ? signer.role : "daemon";
+  if (!envelope.decide) return { refused: NOT_TO_DECIDE };
+  const wrong = wrongIn(envelope, body.length, role, signers);
+  return wrong === null ? { id, envelope } : { refused: `${wrong.code}: ${wrong.detail}` };
+}
+
+/**
+ * Returns the key of a daemon whose entry authorizes the daemon itself. The key is in the command, so the body is
+ * parsed if it is short enough.
+ */
+function introducedBy(ring: KeyRing, body: Buffer): ByteString | undefined {
+  return body.length > INTRODUCTION_BYTES_MAX ? undefined : ring.spkiOf(readBody(body));
+}
+
+/** A daemon that records accepts only signed envelopes, so an unsigned entry cannot come from a client. */
+export const UNSIGNED = "unsigned: a daemon that records accepts no such entry";
+
+const NOT_TO_DECIDE = "its signer has not requested a decision";
+/** No daemon records an envelope whose signer has requested a decision in another way. */
+const UNDECIDED = "malformed: its signer has requested a decision";
+
+/**
+ * No daemon records an envelope that contains only messages. A member that sends such an entry violates the protocol.
+ */
+const ONLY_SAID = "it contains only messages, which are not recorded";

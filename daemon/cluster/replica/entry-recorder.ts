@@ -1,0 +1,61 @@
+/** Records the gateway's envelopes, in a timeline or in a stream that orders them. */
+
+import type { Envelope } from "../../../protocol/version-2/envelope.js";
+import type { EnvelopeDate, Wait } from "../../../protocol/version-2/messages-v2.js";
+import type { Refused, RefusedEnvelope } from "../../engine/answers/request.js";
+import type { KeyRing } from "../../store/key-ring.js";
+import type { Entry, OrderKey } from "../../timeline/entries/entry.js";
+import type { BetweenUnits, UnitAnswer } from "../../timeline/fold/fold.js";
+import type { Chosen, TrialState, Unsigned } from "./recorded-choices.js";
+
+/** The answers of a recorded entry's units, which are sent once the entry is flushed. */
+export interface Recorded {
+  /** The answers. They must not be read before the entry is flushed. */
+  readonly answers: readonly UnitAnswer[];
+  /**
+   * Resolves when the entry is flushed, or null if it already is. Rejects with `NotTaken`, which contains a refusal, or
+   * with another error if writing to the disk failed.
+   */
+  readonly flushed: Promise<void> | null;
+}
+
+/** The error if an entry could not be recorded, or if it is not known whether it was. */
+export class NotTaken extends Error {
+  readonly refusal: RefusedEnvelope;
+
+  constructor(refusal: RefusedEnvelope) {
+    super(refusal.detail);
+    this.refusal = refusal;
+  }
+}
+
+export interface EntryRecorder {
+  /** Whether `record` applies the entry before it returns. Otherwise it is applied before `flushed` resolves. */
+  readonly appliesAtOnce: boolean;
+  /** The newest key ring. */
+  readonly ring: KeyRing;
+  /** The highest date of an applied write. */
+  readonly newest: EnvelopeDate;
+  /** The date at or before which no write would be accepted. */
+  readonly floor: number;
+  /** Whether an envelope is recorded. Envelopes that only read data are not. */
+  records(envelope: Pick<Envelope, "commands">): boolean;
+  /** The state on which programs run before their writes are recorded. */
+  readonly trialState: TrialState;
+  /** Returns why no write is accepted now, or null if writes are accepted. */
+  refusal(): Refused | null;
+  /**
+   * Returns what the commands choose on the newest state, or nothing if choices are not recorded.
+   * @param date  the date with which the commands will be signed
+   */
+  choicesOf(unsigned: Unsigned, date: EnvelopeDate): Chosen;
+  /**
+   * Records an entry that is known to be valid.
+   * @param between  called after each of its units, with the number of units applied so far, or null
+   */
+  record(entry: Entry, between?: BetweenUnits | null): Recorded | RefusedEnvelope;
+  /** Sends an entry that the daemon itself has signed to the peers, once it is on disk. */
+  sendToPeers(entry: Entry): void;
+  /** Resolves with true once the entry is as safe as requested, or with false if that takes too long. */
+  confirm(orderKey: OrderKey, wait: Wait): Promise<boolean>;
+}

@@ -1,0 +1,422 @@
+/**
+ * Records commands that have no signature of version 2. The daemon collects the commands of one turn of the event loop,
+ * or the commands that arrive while the previous envelope is being flushed, and signs them with its own key as one
+ * envelope. The envelope is recorded as if a client had sent it, and sent to the peers immediately. Source:
+ * docs/architecture.md; docs/protocol.md.
+ */
+
+import type { ByteString } from "../../../protocol/byte-string.js";
+import { TURN_MS } from "../../../protocol/steps.js";
+import {
+  type Choices,
+  type Condition,
+  type Envelope,
+  UNIT_COMMANDS_MAX,
+  unitId,
+} from "../../../protocol/version-2/envelope.js";
+import type { EnvelopeDate } from "../../../protocol/version-2/messages-v2.js";
+import { type Refused, refused } from "../../engine/answers/request.js";
+import {
+  commandBytes as bytesOf,
+  COMMAND_BYTES_MAX,
+  choicesBytes,
+} from "../../engine/answers/unit-limits.js";
+import type { KeyChangeObservers } from "../../engine/backends/key-change-observers.js";
+import { checkRing } from "../../engine/pipeline/envelope-checks.js";
+import type { LastWrite } from "../../engine/users/command-path.js";
+import type { Environment } from "../../net/process/clock-and-randomness.js";
+import { isKeyCommand } from "../../store/key-ring.js";
+import { orderKeyOf } from "../../timeline/entries/entry.js";
+import type { BetweenUnits } from "../../timeline/fold/fold.js";
+import { type EntryRecorder, NotTaken } from "./entry-recorder.js";
+import {
+  answerAll,
+  answerTo,
+  answerUnits,
+  type GatewayAnswer,
+  type GatewayWaiter,
+} from "./gateway-waiter.js";
+import { OwnEnvelopes, type OwnHeader } from "./own-envelopes.js";
+import { inRecordedForm, recordedOf, type Unsigned } from "./recorded-choices.js";
+import { nextTurn, type ReplicaContext } from "./replica-context.js";
+import { SigningPace } from "./signing-pace.js";
+import { envelopesOf, type TriedEnvelope, takesTooMuch, tryUnits } from "./tried-units.js";
+import { bytesOfAll, type GroupHead, type Program, WaitingGroup } from "./waiting-group.js";
+import type { WaitingStep } from "./waiting-steps.js";
+
+/** The sender of a command. */
+export interface GatewayUser {
+  readonly db: number;
+  /** The user's name in the audit log, or null if no user was authenticated. */
+  readonly as: ByteString | null;
+  /** Whether the answer waits until the command's position is final. */
+  readonly isStable?: boolean;
+  /**
+   * Called before the answer, with true if another daemon has the write on its disk. The answer is delayed until then,
+   * unless it is an error.
+   */
+  readonly replicated?: ((isReplicated: boolean) => void) | undefined;
+  /** Receives the order key when the command is recorded. */
+  readonly lastWrite?: LastWrite | undefined;
+}
+
+type Argv = readonly ByteString[];
+
+/** Units whose commands are known, which are recorded as one envelope. */
+interface Recordable {
+  readonly db: number;
+  readonly as: ByteString | null;
+  readonly isRing: boolean;
+  readonly conditions: readonly Condition[] | null;
+  readonly commands: Envelope["commands"];
+  /** The number of commands of each unit; null if each unit is a single command. */
+  readonly lengths: readonly number[] | null;
+  /** One waiter for each unit. */
+  readonly waiting: readonly GatewayWaiter[];
+  readonly chosen: Choices;
+}
+
+export class Gateway {
+  readonly own: OwnEnvelopes;
+  readonly #recorder: EntryRecorder;
+  readonly #context: ReplicaContext;
+  /** Receives the senders of commands that are being recorded. */
+  readonly #changes: KeyChangeObservers;
+  #groups: WaitingGroup[] = [];
+  /**
+   * The group that the next unit of each user may join, by the user's name; "" stands for clients without a user.
+   */
+  #open = new Map<ByteString, WaitingGroup>();
+  readonly #pace: SigningPace;
+
+  constructor(
+    recorder: EntryRecorder,
+    context: ReplicaContext,
+    changes: KeyChangeObservers,
+    defer = nextTurn,
+  ) {
+    this.#recorder = recorder;
+    this.#context = context;
+    this.#changes = changes;
+    this.own = new OwnEnvelopes(recorder, context);
+    this.#pace = new SigningPace(context.environment, defer, this.#signAll);
+  }
+
+  /** Whether a command has to be recorded. Commands that only read data are not. */
+  takes(argv: Argv): boolean {
+    return this.#recorder.records({ commands: [argv] });
+  }
+
+  /** Records a command. A user's commands are applied in the order of their arrival. */
+  execute(argv: Argv, user: GatewayUser): Promise<GatewayAnswer> {
+    return answerTo(user, (waiter) => this.send(argv, user, waiter));
+  }
+
+  /**
+   * Like `execute`, but calls a waiter instead of returning a promise.
+   * @returns why the command is refused, or null if it is accepted; the waiter is called only for an accepted command
+   */
+  send(argv: Argv, user: GatewayUser, waiter: GatewayWaiter): Refused | null {
+    const bytes = bytesOf(argv);
+    if (bytes > COMMAND_BYTES_MAX) return tooLong(bytes);
+    this.#groupFor(user, isKeyCommand(argv), 1).add(argv, waiter, bytes);
+    this.#pace.received(1);
+    return null;
+  }
+
+  /**
+   * Records commands as one unit, applied if all conditions hold.
+   * @param answered  receives an array of their replies; `nil-array` if a condition does not hold; an error if no
+   * command was applied
+   */
+  sendTogether(
+    commands: readonly Argv[],
+    conditions: readonly Condition[],
+    user: GatewayUser,
+    answered: (answer: GatewayAnswer) => void,
+  ): void {
+    const keys = conditions.map(({ key }) => key);
+    const bytes = commands.reduce((sum, argv) => sum + bytesOf(argv), bytesOf(keys));
+    if (bytes > COMMAND_BYTES_MAX) {
+      answered(tooLong(bytes));
+      return;
+    }
+    if (commands.length > UNIT_COMMANDS_MAX) {
+      answered(refused("command-too-long", `${commands.length} commands as one`));
+      return;
+    }
+    const { isStable = false, replicated, lastWrite } = user;
+    const isArray = commands.length === 1;
+    this.#groupOf(conditions, user, commands.some(isKeyCommand), commands.length).addTogether(
+      commands,
+      { isStable, replicated, lastWrite, isArray, answered },
+      bytes,
+    );
+    this.#pace.received(commands.length);
+  }
+
+  /** Whether a command is applied before it is answered. */
+  get appliesAhead(): boolean {
+    return this.#recorder.appliesAtOnce;
+  }
+
+  /** Runs a read directly after the units of its sender that wait to be recorded. */
+  readAfter({ as }: GatewayUser, read: WaitingStep): void {
+    const group = this.#open.get(as ?? "") ?? this.#openGroup({ db: 0, as, isRing: false });
+    group.addStep(read);
+  }
+
+  /** Runs a program after the units that wait to be recorded, and records what it writes as one unit. */
+  sendProgram(program: Program, conditions: readonly Condition[]): void {
+    const { sender } = program;
+    // If units are applied later, a program would not see those before it in its group.
+    const isAlone = !this.#recorder.appliesAtOnce;
+    if (isAlone) this.#open.delete(sender.as ?? "");
+    this.#groupOf(conditions, sender, false, 0).addProgram(program);
+    if (isAlone) this.#open.delete(sender.as ?? "");
+    this.#pace.continues(1);
+  }
+
+  #groupFor({ db, as }: GatewayUser, isRing: boolean, commands: number): WaitingGroup {
+    const open = this.#open.get(as ?? "");
+    if (open?.accepts({ db, isRing }, commands)) return open;
+    return this.#openGroup({ db, as, isRing });
+  }
+
+  /** Returns the group for a unit, which is a separate one if the unit has conditions. */
+  #groupOf(
+    conditions: readonly Condition[],
+    user: GatewayUser,
+    isRing: boolean,
+    commands: number,
+  ): WaitingGroup {
+    if (conditions.length === 0 && !isRing) return this.#groupFor(user, false, commands);
+    const { db, as } = user;
+    // The user's next unit must come after this one.
+    this.#open.delete(as ?? "");
+    return this.#addGroup({ db, as, isRing, conditions: conditions.length === 0 ? null : conditions });
+  }
+
+  /** Adds a group after all others, which the user's next units may join. */
+  #openGroup({ db, as, isRing }: Pick<GroupHead, "db" | "as" | "isRing">): WaitingGroup {
+    const group = this.#addGroup({ db, as, isRing, conditions: null });
+    this.#open.set(as ?? "", group);
+    return group;
+  }
+
+  // Here and below, each field is named: V8 takes microseconds for a spread that other fields follow.
+  #addGroup({ db, as, isRing, conditions }: Omit<GroupHead, "isApart">): WaitingGroup {
+    const group = new WaitingGroup({ db, as, isRing, conditions, isApart: false });
+    this.#groups.push(group);
+    return group;
+  }
+
+  readonly #signAll = (): void => {
+    const groups = this.#groups;
+    this.#groups = [];
+    // Do not clear the map instead: V8 links a map's old table to the new table. If an old table has been promoted to
+    // the old generation, it would keep all later tables reachable.
+    this.#open = new Map();
+    const { uptime } = this.#context.environment;
+    const endsAt = uptime() + TURN_MS;
+    for (const [i, group] of groups.entries()) {
+      const later = this.#sign(group, endsAt);
+      const rest = groups.slice(i + 1);
+      if (later.length > 0) this.#signLater([...later, ...rest]);
+      else if (rest.length > 0 && (group.head.isApart || uptime() > endsAt)) this.#signLater(rest);
+      else continue;
+      return;
+    }
+  };
+
+  /**
+   * Signs and records a group, or refuses it.
+   * @param endsAt  the end of the turn, in milliseconds of the uptime
+   * @returns the groups into which it was divided, because it is too large for one envelope or one turn
+   */
+  #sign(group: WaitingGroup, endsAt: number): readonly WaitingGroup[] {
+    group.steps.endFirst();
+    if (group.size === 0) return [];
+    if (group.hasPrograms) return this.#signTried(group, endsAt);
+    const refusal = this.#recorder.refusal() ?? this.own.refusal();
+    if (refusal === null) return this.#signKnown(group);
+    refuse(group.waiting, refusal);
+    group.steps.end();
+    return [];
+  }
+
+  /**
+   * Signs these groups in a later turn, so that other clients are served first. Commands received in the meantime are
+   * signed after these groups.
+   */
+  #signLater(groups: readonly WaitingGroup[]): void {
+    this.#groups = [...groups, ...this.#groups];
+    this.#pace.continues(groups.reduce((sum, { size }) => sum + size, 0));
+  }
+
+  /** Signs and records a group without programs. @returns its units as separate groups, if it is too large */
+  #signKnown(group: WaitingGroup): readonly WaitingGroup[] {
+    const { head, commands, lengths, waiting, steps } = group;
+    const { db, as, isRing, conditions } = head;
+    const date = this.own.nextDate;
+    const header = headerOf({ db, as, conditions, lengths, commands });
+    const chosen = this.#recorder.choicesOf(header, date);
+    const recorded = inRecordedForm(commands, chosen);
+    const added = recorded === commands ? 0 : bytesOfAll(recorded) - bytesOfAll(commands);
+    const bytes = group.bytes + added + choicesBytes(chosen);
+    const isTooLong = bytes > group.bytes && bytes > COMMAND_BYTES_MAX;
+    const between = steps.isEmpty ? null : (applied: number) => steps.runUpTo(applied);
+    const units = { db, as, isRing, conditions, commands: recorded, lengths, waiting, chosen };
+    const refusal = isTooLong ? takesTooMuch(bytes) : this.#record(units, date, between);
+    if (refusal !== null) {
+      if (group.size > 1 && (isTooLong || refusal.code === "too-much")) return group.apart();
+      refuse(waiting, refusal);
+    }
+    steps.end();
+    return [];
+  }
+
+  /**
+   * Runs the units of a group with programs, undoes them, and records them in as few envelopes as possible.
+   * @returns the units that did not run in this turn
+   */
+  #signTried(group: WaitingGroup, endsAt: number): readonly WaitingGroup[] {
+    const recorder = this.#recorder;
+    const { trialState: state } = recorder;
+    const { uptime } = this.#context.environment;
+    // Authorize the daemon's key first, if necessary: its command comes before the units.
+    const refusal = this.own.refusal();
+    const tried = tryUnits(group, {
+      state,
+      date: this.own.nextDate,
+      refusal: recorder.refusal() ?? refusal,
+      isOver: () => uptime() > endsAt,
+    });
+    const { waiting, steps } = group.takeFirst(tried.length);
+    let failure: Refused | null = null;
+    const envelopes = envelopesOf(tried, state.stepsMax);
+    for (const [i, envelope] of envelopes.entries()) {
+      const after = envelopes[i + 1]?.indexes[0] ?? tried.length;
+      steps.runUpTo(envelope.indexes[0] as number);
+      // What comes after a unit that was not recorded may have read its effects.
+      const between = (applied: number) => steps.runUpTo(envelope.indexes[applied] ?? after);
+      failure ??= this.#recordTried(group.head, waiting, envelope, steps.isEmpty ? null : between);
+      if (failure !== null)
+        refuse(
+          envelope.indexes.map((index) => waiting[index] as GatewayWaiter),
+          failure,
+        );
+    }
+    for (const [index, unit] of tried.entries()) {
+      if (unit.kind === "writes") continue;
+      const waiter = waiting[index] as GatewayWaiter;
+      if (unit.kind === "refused" || failure !== null)
+        refuse([waiter], failure ?? (unit as { answer: GatewayAnswer }).answer);
+      else {
+        applied(waiter);
+        unit.program.hasRead(unit.reply);
+      }
+    }
+    steps.end();
+    return group.size > 0 ? [group] : [];
+  }
+
+  #recordTried(
+    { as, conditions }: GroupHead,
+    waiting: readonly GatewayWaiter[],
+    { db, commands, units, indexes, choices, expiries }: TriedEnvelope,
+    between: BetweenUnits | null,
+  ): Refused | null {
+    for (const { ran } of units) ran?.program.recording(ran.calls, db, ran.reply);
+    const lengths = units.every((unit) => unit.commands.length === 1)
+      ? null
+      : units.map((unit) => unit.commands.length);
+    const answering = indexes.map((index) => waiting[index] as GatewayWaiter);
+    const isRing = commands.some(isKeyCommand);
+    const chosen = recordedOf(choices, expiries);
+    return this.#record(
+      { db, as, isRing, conditions, commands, lengths, waiting: answering, chosen },
+      this.own.nextDate,
+      between,
+    );
+  }
+
+  /** Signs and records units. @returns why they are refused, or null if they are recorded */
+  #record(recordable: Recordable, date: EnvelopeDate, between: BetweenUnits | null): Refused | null {
+    const { commands, lengths, waiting, chosen, isRing } = recordable;
+    const entry = this.own.sign(headerOf(recordable), commands, date, chosen);
+    // Check what members would check: a command that they would refuse must not be recorded here either.
+    const refusal = isRing ? checkRing(entry.envelope.commands, entry.body.length) : null;
+    const [changes, recorder] = [this.#changes, this.#recorder];
+    changes.senders = lengths === null || !changes.areObserved ? waiting : byFirstCommand(waiting, lengths);
+    const recorded = refusal ?? recorder.record(entry, between);
+    changes.senders = null;
+    if ("kind" in recorded) return recorded;
+    const orderKey = orderKeyOf(entry);
+    for (const { lastWrite } of waiting) {
+      if (lastWrite === undefined) continue;
+      lastWrite.orderKey = orderKey;
+      lastWrite.unapplied--;
+    }
+    recorder.sendToPeers(entry);
+    this.#pace.recorded();
+    const { length } = commands;
+    (recorded.flushed ?? FLUSHED).then(
+      () => {
+        answerUnits(waiting, recorded.answers, orderKey, recorder);
+        this.#pace.flushed(length);
+      },
+      (problem: Error) => {
+        answerAll(waiting, problem instanceof NotTaken ? problem.refusal : notFlushed(problem));
+        this.#pace.flushed(length);
+      },
+    );
+    return null;
+  }
+}
+
+/** Returns an id of the form of a unit's id, for a unit whose final id is not known yet. */
+export const randomUnitId = ({ randomBytes }: Environment): ByteString => unitId(randomBytes(ID_BYTES), 0);
+
+/** Bytes of an envelope's id. */
+const ID_BYTES = 32;
+const FLUSHED = Promise.resolve();
+
+/** Returns the header of an envelope that contains the units. */
+function headerOf({
+  db,
+  as,
+  conditions,
+  lengths,
+  commands,
+}: Pick<Recordable, "db" | "as" | "conditions" | "lengths" | "commands">): OwnHeader & Unsigned {
+  const multi = lengths?.length === 1 && commands.length > 1;
+  return { db, as, conditions, multi, units: multi ? null : lengths, commands };
+}
+
+/** Returns the waiter of each unit at the index of the unit's first command. */
+function byFirstCommand(waiting: readonly GatewayWaiter[], lengths: readonly number[]): GatewayWaiter[] {
+  if (waiting.length === 1) return [...waiting];
+  const senders: GatewayWaiter[] = [];
+  let first = 0;
+  for (const [i, length] of lengths.entries()) {
+    senders[first] = waiting[i] as GatewayWaiter;
+    first += length;
+  }
+  return senders;
+}
+
+/** Records that a unit of a waiter's sender is applied, or never will be. */
+function applied({ lastWrite }: GatewayWaiter): void {
+  if (lastWrite !== undefined) lastWrite.unapplied--;
+}
+
+function refuse(waiting: readonly GatewayWaiter[], answer: GatewayAnswer): void {
+  for (const waiter of waiting) applied(waiter);
+  answerAll(waiting, answer);
+}
+
+const tooLong = (bytes: number): Refused => refused("command-too-long", `signed, it takes ${bytes} bytes`);
+
+const notFlushed = ({ message }: Error): Refused =>
+  refused("storage-failed", `it may have been applied: ${message}`);

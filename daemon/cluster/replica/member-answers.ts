@@ -1,0 +1,134 @@
+/**
+ * Stores the fold's answers to entries that members sent. If a client sends the same envelope later, it receives the
+ * answers that it would have received if its own copy had arrived first. The answers are kept as long as the envelope's
+ * date is in the window. Their number and bytes are limited, and the oldest answers are dropped first.
+ */
+
+import type { ByteString } from "../../../protocol/byte-string.js";
+import { readDecision } from "../../../protocol/version-2/decision-body.js";
+import { type Envelope, signedPieces } from "../../../protocol/version-2/envelope.js";
+import type { Result } from "../../engine/answers/request.js";
+import {
+  decidedResultOf,
+  finalResultOf,
+  type ReadStatus,
+  resultOf,
+} from "../../engine/answers/result-writer.js";
+import type { AcceptedEnvelope } from "../../engine/pipeline/apply-units.js";
+import { WaitingEnvelopes } from "../../engine/pipeline/waiting-envelopes.js";
+import { hashOf } from "../../engine/trust/identity.js";
+import type { Environment } from "../../net/process/clock-and-randomness.js";
+import { implicitCondition } from "../../store/implicit-condition.js";
+import type { Entry } from "../../timeline/entries/entry.js";
+import type { Storage } from "../../timeline/entries/storage.js";
+import type { FoldedEntry } from "../../timeline/fold/fold.js";
+
+/**
+ * The maximum number of answers: 10 s at 10,000 envelopes a second. A client's copy usually arrives a few milliseconds
+ * later.
+ */
+const ANSWERS_MAX = 100_000;
+/** The maximum bytes of all answers. */
+const BYTES_MAX = 16 * 1024 * 1024;
+/** Bytes of an answer in addition to its replies. */
+const ANSWER_BYTES = 200;
+
+interface StoredAnswer {
+  readonly at: number;
+  readonly result: Result;
+  /** Whether it must wait for the disk. */
+  readonly isHeld: boolean;
+}
+
+export class MemberAnswers {
+  readonly #environment: Environment;
+  readonly #past: number;
+  readonly #storage: Storage | null;
+  /** Answers by id, in the order in which they were added. */
+  readonly #answers = new Map<ByteString, StoredAnswer>();
+  #bytes = 0;
+  /** The clients that wait until a member's copy of their envelope has been folded. */
+  readonly #waiters: WaitingEnvelopes;
+
+  /**
+   * @param past  milliseconds by which an envelope's date may be earlier than the clock
+   * @param storage  the storage of the entries: an answer is delayed until its entry is as safe as --fsync requires.
+   * Null if a stream stores the entries, because answers are then final
+   */
+  constructor(environment: Environment, past: number, storage: Storage | null) {
+    this.#environment = environment;
+    this.#past = past;
+    this.#storage = storage;
+    this.#waiters = new WaitingEnvelopes(environment);
+  }
+
+  get size(): number {
+    return this.#answers.size;
+  }
+
+  /**
+   * Stores the answers to entries of members that have become part of the state.
+   * @param answered  the entries whose answers are known
+   * @param readStatus  the read status of the current answers
+   */
+  folded(entries: readonly Entry[], answered: readonly FoldedEntry[], readStatus: ReadStatus): void {
+    const oldest = this.#environment.clock() - this.#past;
+    const write = this.#storage === null ? finalResultOf : resultOf;
+    for (const { entry, answers } of answered) {
+      const { at, decided } = entry.envelope;
+      // Skip old entries: while this daemon catches up, it receives millions of entries whose answers no client will
+      // request.
+      if (at <= oldest) continue;
+      const id = requestedId(entry);
+      const writeAll = decided === null ? write : decidedResultOf;
+      const result = writeAll(id, answers, { maxReplyBytes: BYTES_MAX, readStatus });
+      this.#answers.set(id, { at, result, isHeld: !showsOnlyDecision(entry.envelope) });
+      this.#bytes += bytesOf(result);
+    }
+    this.#forget(oldest);
+    for (const entry of entries) this.#waiters.applied(requestedId(entry));
+  }
+
+  /** Returns the answer to an envelope, once its entry is on enough disks, or null if it is unknown. */
+  async find({ id, maxReplyBytes }: AcceptedEnvelope): Promise<Result | null> {
+    const answer = this.#answers.get(id);
+    if (answer === undefined || answer.result.replies.length > maxReplyBytes) return null;
+    if (answer.isHeld) await this.#storage?.flushed();
+    return answer.result;
+  }
+
+  /** Waits until the entry of an envelope is folded, and returns the answer, or null if that takes too long. */
+  async wait(taken: AcceptedEnvelope): Promise<Result | null> {
+    const { id, envelope, message } = taken;
+    return (await this.#waiters.wait(id, envelope.key, message.body.length)) ? this.find(taken) : null;
+  }
+
+  /** Releases all waiting clients. */
+  stop(): void {
+    this.#waiters.stop();
+  }
+
+  #forget(oldest: number): void {
+    for (const [id, { at, result }] of this.#answers) {
+      if (at > oldest && this.#answers.size <= ANSWERS_MAX && this.#bytes <= BYTES_MAX) return;
+      this.#answers.delete(id);
+      this.#bytes -= bytesOf(result);
+    }
+  }
+}
+
+/**
+ * Whether the answer to an envelope shows only what members have decided, which is stored in the votes of a majority.
+ * Any other answer may show a write that is not on the disk yet.
+ */
+const showsOnlyDecision = ({ decided, multi, commands }: Envelope): boolean =>
+  decided?.outcome === "unmet" ||
+  (decided !== null && !multi && implicitCondition(commands[0] ?? []) !== null);
+
+/** Returns the id of the envelope that a client has sent: of a decision, that of its unit. */
+function requestedId({ id, body, envelope }: Entry): ByteString {
+  const unit = envelope.decided === null ? null : readDecision(body).unit;
+  return unit === null ? id : hashOf(...signedPieces(unit.body));
+}
+
+const bytesOf = ({ replies }: Result) => replies.length + ANSWER_BYTES;

@@ -1,0 +1,296 @@
+/**
+ * The command path of a daemon with a timeline: writes are signed with the daemon's own key and recorded; reads are
+ * answered from the state, as soon as everything that they may show is on disk. Commands of one sender run in the order
+ * of their arrival, without waiting for the answers.
+ */
+
+import type { ByteString } from "../../../protocol/byte-string.js";
+import { array, NIL_ARRAY, type Reply } from "../../../protocol/reply.js";
+import { StepReply, withItemsFound } from "../../../protocol/step-reply.js";
+import type { Condition } from "../../../protocol/version-2/envelope.js";
+import { replyOf } from "../../engine/answers/refusal-reply.js";
+import type { Refused } from "../../engine/answers/request.js";
+import type { CheckedCommand } from "../../engine/backends/checked-command.js";
+import type { KeyChangeObservers } from "../../engine/backends/key-change-observers.js";
+import type { KeyCounts } from "../../engine/backends/key-counts.js";
+import type { LocalUnits } from "../../engine/backends/local-units.js";
+import { isInSteps } from "../../engine/backends/run-steps-in-turns.js";
+import type { WriteObserver } from "../../engine/backends/write-observer.js";
+import {
+  ALL_COMMANDS_SUPPORTED,
+  type CommandPath,
+  type CommandSender,
+  type ReplyWaiter,
+  type StepRunner,
+  type WaitingSender,
+  type Writers,
+} from "../../engine/users/command-path.js";
+import type { Command } from "../../store/rows/command-row.js";
+import type { Gateway } from "./gateway.js";
+import { HeldAnswers, type HeldWaiter } from "./held-answers.js";
+import type { TimelineBackend } from "./timeline-backend.js";
+import type { Program } from "./waiting-group.js";
+
+export class RecordedPath implements CommandPath {
+  readonly records = true;
+  readonly forwards = false;
+  readonly unsupported = ALL_COMMANDS_SUPPORTED;
+  readonly #backend: TimelineBackend;
+  readonly #gateway: Gateway;
+  readonly #units: LocalUnits;
+  readonly #others: () => number | null;
+  readonly #held: HeldAnswers;
+
+  /**
+   * @param units  creates the units for reads, whose ids seed random choices
+   * @param others  returns the number of other daemons that are connected, or null if this daemon is alone
+   */
+  constructor(backend: TimelineBackend, gateway: Gateway, units: LocalUnits, others: () => number | null) {
+    this.#backend = backend;
+    this.#gateway = gateway;
+    this.#units = units;
+    this.#others = others;
+    this.#held = new HeldAnswers(backend);
+  }
+
+  get appliesAhead(): boolean {
+    return this.#gateway.appliesAhead;
+  }
+
+  get others(): number | null {
+    return this.#others();
+  }
+
+  get databases(): number {
+    return this.#backend.databases;
+  }
+
+  get changes(): KeyChangeObservers {
+    return this.#backend.changes;
+  }
+
+  execute(command: Command, argv: readonly ByteString[], sender: CommandSender): Reply | Promise<Reply> {
+    if (!command.writes) {
+      const reply = this.#read(command, argv, sender);
+      return this.#backend.shows(command) ? this.#whenRead(reply) : reply;
+    }
+    this.#notifySent(command, argv, sender.db);
+    return this.#gateway.execute(argv, sender).then(replyOf);
+  }
+
+  inspect(command: Command, argv: readonly ByteString[], sender: CommandSender): Reply | Promise<Reply> {
+    return command.writes ? this.execute(command, argv, sender) : this.#read(command, argv, sender);
+  }
+
+  whenSafe(reply: Reply): Reply | Promise<Reply> {
+    return this.#held.whenSafe(reply);
+  }
+
+  send<Waiter extends ReplyWaiter>(
+    command: Command,
+    argv: readonly ByteString[],
+    sender: WaitingSender<Waiter>,
+  ): Reply | Promise<Reply> | Waiter {
+    if (!command.writes) return this.#sendRead(command, argv, sender);
+    const waiter = sender.waiter();
+    this.#notifySent(command, argv, sender.db);
+    const refusal = this.#gateway.send(argv, sender, waiter);
+    return refusal === null ? waiter : replyOf(refusal);
+  }
+
+  executeTogether(
+    calls: readonly CheckedCommand[],
+    conditions: readonly Condition[],
+    sender: CommandSender,
+  ): Reply | Promise<Reply> {
+    if (calls.some(({ command }) => command.writes)) {
+      const commands = calls.map(({ argv }) => argv);
+      this.#backend.observer?.sent(calls, sender.db);
+      return new Promise((resolve) =>
+        this.#gateway.sendTogether(commands, conditions, sender, (answer) => resolve(replyOf(answer))),
+      );
+    }
+    if (!this.#mustWait(sender)) return this.#whenRead(this.#readTogether(calls, conditions, sender));
+    return new Promise((answered) => {
+      this.#readLater(sender, { answered: (answer) => answered(replyOf(answer)) }, () =>
+        this.#readTogether(calls, conditions, sender),
+      );
+    });
+  }
+
+  #readTogether(
+    calls: readonly CheckedCommand[],
+    conditions: readonly Condition[],
+    sender: CommandSender,
+  ): Reply | Promise<Reply> {
+    if (!this.hold(conditions)) return NIL_ARRAY;
+    const backend = this.#backend;
+    const read = () => calls.map(({ command, argv }) => this.#read(command, argv, sender));
+    const replies = backend.database.sharing(read, backend.unitSteps);
+    return replies.some((reply) => reply instanceof Promise)
+      ? Promise.all(replies).then(array)
+      : array(replies as Reply[]);
+  }
+
+  sharing<Result>(run: () => Result): Result {
+    return run();
+  }
+
+  executeInSteps(
+    program: (run: StepRunner) => Reply,
+    conditions: readonly Condition[],
+    sender: CommandSender,
+  ): Promise<Reply> {
+    return new Promise((resolve) => {
+      const backend = this.#backend;
+      const recorded = new RecordedProgram({ path: this, backend, program, conditions, sender, resolve });
+      this.#gateway.sendProgram(recorded, conditions);
+    });
+  }
+
+  get expiredKeys(): number {
+    return this.#backend.expiredKeys;
+  }
+
+  get keyCounts(): readonly KeyCounts[] {
+    return this.#backend.keyCounts;
+  }
+
+  observeWrites(observer: WriteObserver): void {
+    this.#backend.observer = observer;
+  }
+
+  writersOf(db: number, keys: readonly ByteString[]): Writers {
+    return keys.map((key) => this.#backend.writerOf(db, key));
+  }
+
+  hold(conditions: readonly Condition[]): boolean {
+    const backend = this.#backend;
+    // At a standstill the conditions do not matter, because the commands themselves are refused.
+    if (backend.standstill !== null) return true;
+    return conditions.every(({ db, key, writer }) => backend.writerOf(db, key) === writer);
+  }
+
+  #notifySent(command: Command, argv: readonly ByteString[], db: number): void {
+    const { observer } = this.#backend;
+    if (observer?.awaits) observer.sent([{ command, argv }], db);
+  }
+
+  #read(command: Command, argv: readonly ByteString[], sender: CommandSender): Reply | Promise<Reply> {
+    return this.#backend.run(command, argv, this.#units.joined(sender), sender.now);
+  }
+
+  /** Whether a command must run after commands of the same sender that are not applied yet. */
+  #mustWait({ lastWrite }: CommandSender): boolean {
+    return lastWrite !== undefined && lastWrite.unapplied > 0 && this.appliesAhead;
+  }
+
+  #sendRead<Waiter extends ReplyWaiter>(
+    command: Command,
+    argv: readonly ByteString[],
+    sender: WaitingSender<Waiter>,
+  ): Reply | Promise<Reply> | Waiter {
+    if (!this.#backend.shows(command)) return this.#read(command, argv, sender);
+    if (this.#mustWait(sender)) {
+      const waiter = sender.waiter();
+      this.#readLater(sender, waiter, () => this.#read(command, argv, sender));
+      return waiter;
+    }
+    const reply = this.#read(command, argv, sender);
+    if (!this.#held.areHeld || reply instanceof Promise || isInSteps(reply)) return this.#whenRead(reply);
+    const waiter = sender.waiter();
+    this.#held.send(reply, waiter);
+    return waiter;
+  }
+
+  /** Runs a read after the commands of its sender that are not applied yet. Its steps do not count for them. */
+  #readLater(sender: CommandSender, waiter: HeldWaiter, read: () => Reply | Promise<Reply>): void {
+    let reply: Reply | Promise<Reply> = NIL_ARRAY;
+    const run = () => {
+      // The commands before it were dated after it arrived.
+      this.#backend.readFromNow();
+      reply = this.#backend.database.aside(read);
+      if (!(reply instanceof Promise)) reply = withItemsFound(reply);
+    };
+    const end = () => {
+      if (reply instanceof Promise) this.#held.sendLater(reply, waiter);
+      else this.#held.send(reply, waiter);
+    };
+    this.#gateway.readAfter(sender, { run, end });
+  }
+
+  /** Returns the reply to a read that has begun in this turn, once everything that it may show is on disk. */
+  #whenRead(reply: Reply | Promise<Reply>): Reply | Promise<Reply> {
+    return this.#held.whenSafe(
+      reply instanceof Promise ? reply.then((settled) => this.#complete(settled)) : this.#complete(reply),
+    );
+  }
+
+  #complete(reply: Reply): Reply | Promise<Reply> {
+    // The items of a StepReply may show later changes, so it must be complete before it can wait.
+    const mustComplete = reply instanceof StepReply || (this.#held.areHeld && isInSteps(reply));
+    return mustComplete ? this.#backend.complete(reply) : reply;
+  }
+}
+
+interface ProgramCall {
+  readonly path: RecordedPath;
+  readonly backend: TimelineBackend;
+  readonly program: (run: StepRunner) => Reply;
+  readonly conditions: readonly Condition[];
+  readonly sender: CommandSender;
+  /** Receives the answer. */
+  readonly resolve: (reply: Reply | Promise<Reply>) => void;
+}
+
+/** A program, and the waiter for its answer: its own reply, unless its unit is refused. */
+class RecordedProgram implements Program {
+  readonly sender: CommandSender;
+  readonly #path: RecordedPath;
+  readonly #backend: TimelineBackend;
+  readonly #program: ProgramCall["program"];
+  readonly #conditions: readonly Condition[];
+  readonly #resolve: ProgramCall["resolve"];
+  #reply: Reply = NIL_ARRAY;
+
+  constructor({ path, backend, program, conditions, sender, resolve }: ProgramCall) {
+    this.sender = sender;
+    this.#path = path;
+    this.#backend = backend;
+    this.#program = program;
+    this.#conditions = conditions;
+    this.#resolve = resolve;
+  }
+
+  get isStable(): boolean {
+    return this.sender.isStable;
+  }
+
+  get replicated(): CommandSender["replicated"] {
+    return this.sender.replicated;
+  }
+
+  get lastWrite(): CommandSender["lastWrite"] {
+    return this.sender.lastWrite;
+  }
+
+  run(run: StepRunner): Reply {
+    const { standstill } = this.#backend;
+    return standstill ?? (this.#path.hold(this.#conditions) ? this.#program(run) : NIL_ARRAY);
+  }
+
+  recording(calls: readonly CheckedCommand[], db: number, reply: Reply): void {
+    this.#reply = reply;
+    this.#backend.observer?.sent(calls, db);
+    this.#backend.readFromNow();
+  }
+
+  hasRead(reply: Reply): void {
+    this.#resolve(this.#path.whenSafe(reply));
+  }
+
+  answered(answer: Reply | Refused): void {
+    const reply = replyOf(answer);
+    this.#resolve(reply.kind === "error" ? reply : this.#reply);
+  }
+}

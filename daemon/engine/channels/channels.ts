@@ -1,0 +1,183 @@
+/**
+ * The subscribers of this daemon's channels. Messages are not stored, so a subscriber receives only messages that are
+ * published while it is subscribed. Messages published here are also sent to the other daemons. Source: redis-server
+ * 7.0, pubsub.c.
+ */
+import type { ByteString } from "../../../protocol/byte-string.js";
+import { GlobSteps, globMatches } from "../../store/patterns/glob.js";
+import { Message } from "./channel-message.js";
+
+/** The kinds of subscriptions. A pattern matches channels, but not shard channels, whose messages are separate. */
+export const CHANNEL_KINDS = ["channel", "pattern", "shard"] as const;
+export type ChannelKind = (typeof CHANNEL_KINDS)[number];
+
+export interface Subscriber {
+  receive(message: Message): void;
+  /**
+   * Called when messages from other daemons may be missing. Absent if the subscriber's protocol cannot report a gap.
+   */
+  miss?(): void;
+  /** Called when the users' rules have changed, so that the subscriber checks its permissions again. */
+  review(): void;
+}
+
+/** A message on a channel, or on a shard channel. */
+export interface ChannelMessage {
+  readonly kind: "channel" | "shard";
+  readonly channel: ByteString;
+  readonly text: ByteString;
+}
+
+/** Sends messages to the other daemons. */
+export interface Relay {
+  /** Sends the message to all connected daemons. A daemon that is disconnected does not receive it later. */
+  send(message: ChannelMessage): void;
+}
+
+type Subscribers = Map<ByteString, Set<Subscriber>>;
+
+/** Checks whether a unit may publish another message. @throws the refusal of the unit */
+export type MessageCheck = (message: ChannelMessage) => void;
+
+/** A unit that may still be refused, and its messages. */
+export interface HeldMessages<Result> {
+  /** What the unit has returned, or null while it runs. */
+  result: Result | null;
+  /** The messages, or null if there are none. */
+  messages: ChannelMessage[] | null;
+  /** The check of this unit, or null before its first message. */
+  check: MessageCheck | null;
+  readonly newCheck: () => MessageCheck;
+}
+
+export class Channels {
+  /** The relay to the other daemons, or null if there are none. */
+  relay: Relay | null = null;
+  #held: HeldMessages<unknown> | null = null;
+  readonly #subscribers: Readonly<Record<ChannelKind, Subscribers>> = {
+    channel: new Map(),
+    pattern: new Map(),
+    shard: new Map(),
+  };
+
+  add(kind: ChannelKind, name: ByteString, subscriber: Subscriber): void {
+    const subscribers = this.#subscribers[kind];
+    const others = subscribers.get(name);
+    if (others === undefined) subscribers.set(name, new Set([subscriber]));
+    else others.add(subscriber);
+  }
+
+  remove(kind: ChannelKind, name: ByteString, subscriber: Subscriber): void {
+    const others = this.#subscribers[kind].get(name);
+    others?.delete(subscriber);
+    if (others?.size === 0) this.#subscribers[kind].delete(name);
+  }
+
+  /**
+   * Publishes a client's message on this daemon and on the other daemons.
+   * @returns the number of local subscribers that received the message; a subscriber with two matching subscriptions
+   * counts twice
+   * @throws the refusal of the unit that publishes the message, if it publishes too much
+   */
+  publish(message: ChannelMessage): number {
+    if (this.#held !== null) return this.#hold(message, this.#held);
+    this.relay?.send(message);
+    return this.publishLocally(message);
+  }
+
+  /**
+   * Runs a function in this turn, and holds back the messages that it publishes.
+   * @param newCheck  returns the check of the function's messages
+   * @returns the function's result, and the messages for `publishHeld`
+   */
+  holding<Result>(run: () => Result, newCheck: () => MessageCheck): HeldMessages<Result> {
+    const before = this.#held;
+    const held: HeldMessages<Result> = { result: null, messages: null, check: null, newCheck };
+    this.#held = held;
+    try {
+      held.result = run();
+      return held;
+    } finally {
+      this.#held = before;
+    }
+  }
+
+  /** Publishes the messages that were held back. */
+  publishHeld({ messages }: HeldMessages<unknown>): void {
+    for (const message of messages ?? []) this.publish(message);
+  }
+
+  #hold(message: ChannelMessage, held: HeldMessages<unknown>): number {
+    held.check ??= held.newCheck();
+    held.check(message);
+    held.messages ??= [];
+    held.messages.push(message);
+    return this.countReceivers(message);
+  }
+
+  /** Publishes a message on this daemon only. @returns the same number as `publish` */
+  publishLocally({ kind, channel, text }: ChannelMessage): number {
+    if (kind === "channel") return this.#sendToChannel(channel, text);
+    return this.#send("shard", channel, ["smessage", channel, text]);
+  }
+
+  /** Returns the number of subscribers that would receive the message now. */
+  countReceivers({ kind, channel }: ChannelMessage): number {
+    let receivers = this.subscribersOf(kind, channel);
+    const steps = new GlobSteps();
+    if (kind === "channel")
+      for (const [pattern, { size }] of this.#subscribers.pattern)
+        if (globMatches(pattern, channel, steps)) receivers += size;
+    return receivers;
+  }
+
+  /** Returns the names of the channels, or the patterns, that have subscribers. */
+  names(kind: ChannelKind): Iterable<ByteString> {
+    return this.#subscribers[kind].keys();
+  }
+
+  /** Returns the number of channels or patterns that have subscribers. */
+  size(kind: ChannelKind): number {
+    return this.#subscribers[kind].size;
+  }
+
+  subscribersOf(kind: ChannelKind, name: ByteString): number {
+    return this.#subscribers[kind].get(name)?.size ?? 0;
+  }
+
+  /** Makes all subscribers check their permission again, after the users' rules have changed. */
+  review(): void {
+    for (const subscriber of this.#all) subscriber.review();
+  }
+
+  /** Sends a gap event to all subscribers, because messages of other daemons may be missing. */
+  miss(): void {
+    for (const subscriber of this.#all) subscriber.miss?.();
+  }
+
+  get #all(): ReadonlySet<Subscriber> {
+    const all = Object.values(this.#subscribers).flatMap((kind) => [...kind.values()]);
+    return new Set(all.flatMap((some) => [...some]));
+  }
+
+  #sendToChannel(channel: ByteString, text: ByteString): number {
+    const { pattern: patterns } = this.#subscribers;
+    let received = this.#send("channel", channel, ["message", channel, text]);
+    const steps = new GlobSteps();
+    for (const pattern of patterns.keys())
+      if (globMatches(pattern, channel, steps))
+        received += this.#send("pattern", pattern, ["pmessage", pattern, channel, text]);
+    return received;
+  }
+
+  #send(kind: ChannelKind, name: ByteString, parts: readonly ByteString[]): number {
+    const subscribers = this.#subscribers[kind].get(name);
+    if (subscribers === undefined) return 0;
+    const message = new Message(parts);
+    // Compare the sizes, because a subscriber whose connection is closed for too much pending output is removed during
+    // the loop.
+    const { size } = subscribers;
+    for (const subscriber of subscribers) subscriber.receive(message);
+    return size;
+  }
+}

@@ -1,0 +1,164 @@
+/**
+ * The life cycle of a daemon: starts its components in order, applies new settings, and stops the components in reverse
+ * order.
+ */
+import { isIPv6 } from "node:net";
+import type { Logger } from "pino";
+import type { DaemonCondition } from "../../protocol/daemon-states.js";
+import { hexOf } from "../../protocol/version-2/envelope.js";
+import type { Health } from "../../tools/admin/health.js";
+import type { Service } from "../net/process/service.js";
+import { StartError } from "../net/process/start-error.js";
+import { version } from "../net/process/version.js";
+import { reloaded, restartNames } from "../options/reload.js";
+import { hasKeys, isSigned, type Settings, tlsFilesOf, type UserListenerName } from "../options/settings.js";
+import { Components } from "./components.js";
+import { conditionOf, type Phase } from "./condition.js";
+import type { DaemonOptions } from "./core.js";
+import { type Wired, wire } from "./wiring.js";
+
+export class Daemon implements Service {
+  readonly #options: DaemonOptions;
+  readonly #log: Logger;
+  readonly #components: Components;
+  #settings: Settings;
+  /** The components that other code accesses, or null before the start. */
+  #wired: Wired | null = null;
+  #phase: Phase = "starting";
+
+  constructor(options: DaemonOptions) {
+    this.#options = options;
+    this.#settings = options.settings;
+    this.#log = options.log;
+    this.#components = new Components(this, options.environment);
+  }
+
+  /** The current settings, which each reload replaces. */
+  get settings(): Settings {
+    return this.#settings;
+  }
+
+  /** The address of --admin, or null if there is none or it is not started. */
+  get adminAddress(): { readonly address: string; readonly port: number } | null {
+    return this.#wired?.admin?.address ?? null;
+  }
+
+  /** The cluster's id, 64 hexadecimal digits, or null if commands are unsigned or the daemon is not started. */
+  get cluster(): string | null {
+    return this.#components.figures.cluster() || null;
+  }
+
+  /** Returns the address of a listener for users, or null if there is none or it is not started. */
+  userAddress(name: UserListenerName): { readonly address: string; readonly port: number } | null {
+    return this.#wired?.userListeners?.address(name) ?? null;
+  }
+
+  /** The address of the main listener, or null before the start. */
+  get address(): { readonly address: string; readonly port: number } | null {
+    return this.#wired?.listener.address ?? null;
+  }
+
+  /** The address of --ws, or null if there is none or it is not started. */
+  get wsAddress(): { readonly address: string; readonly port: number } | null {
+    return this.#wired?.ws?.address ?? null;
+  }
+
+  async start(): Promise<void> {
+    const settings = this.#settings;
+    const { differences } = settings;
+    if (differences.length > 0) this.#log.warn(`Differences from php-dbsync: ${differences.join("; ")}.`);
+    const wired = await wire(this.#options, this.#components);
+    this.#wired = wired;
+    try {
+      await this.#components.start();
+    } catch (problem) {
+      await this.stop();
+      throw problem;
+    }
+    this.#phase = "running";
+    const { id, listener, ws, userListeners } = wired;
+    const { address, port } = listener.address;
+    const { cluster } = this;
+    if (ws !== null)
+      this.#log.info({ address: ws.address.address, port: ws.address.port }, "serving WebSocket clients");
+    userListeners?.logAddresses();
+    const facts = { address, port, daemon: hexOf(id), ...(cluster === null ? {} : { cluster }) };
+    this.#log.info(facts, "listening");
+    const isReady = this.condition.state !== "loading-documents";
+    const readiness = isReady ? "ready" : "started, but not ready for JSON clients yet";
+    const isClosed = !settings.allowUnsigned && userListeners?.areOpen === false;
+    this.#log.info(readiness + firstStep(settings, { address, port, isClosed }));
+  }
+
+  /**
+   * Stops all components: the listeners first, so that the databases are still available to requests in flight, and
+   * --admin last, because it reports that the daemon is stopping.
+   */
+  async stop(): Promise<void> {
+    this.#phase = "stopping";
+    if (this.#wired !== null) await this.#components.stop();
+  }
+
+  /** The daemon's state, from which all reports of it follow. */
+  get condition(): DaemonCondition {
+    return conditionOf(this.#phase, this.#components.figures);
+  }
+
+  /** The state that --admin reports. */
+  get health(): Health {
+    const { figures } = this.#components;
+    const jsonReplicas = figures.jsonReplicas();
+    return {
+      version,
+      state: this.condition.state,
+      backends: figures.backends(),
+      ...(jsonReplicas === null ? {} : { jsonReplicas }),
+    };
+  }
+
+  /**
+   * Applies keys, log level and limits of a new configuration, and logs the other changed settings, which need a
+   * restart.
+   * @throws StartError  the configuration cannot be used, and nothing has changed
+   */
+  async reload(settings: Settings): Promise<void> {
+    if (this.#wired === null) return;
+    const before = this.#settings;
+    if (isSigned(before) !== isSigned(settings)) {
+      throw new StartError("sign-key: changing between signed and unsigned commands needs a restart.", 2);
+    }
+    if ((tlsFilesOf(before) === null) !== (tlsFilesOf(settings) === null)) {
+      throw new StartError("tls-cert: turning TLS on or off needs a restart.", 2);
+    }
+    await this.#components.reload(settings);
+    for (const name of restartNames(before, settings)) {
+      this.#log.warn({ name }, "this setting has changed, but the old value applies until a restart");
+    }
+    this.#log.level = settings.logLevel;
+    this.#settings = reloaded(before, settings);
+    this.#log.info("configuration and keys read again");
+  }
+}
+
+interface Port {
+  readonly address: string;
+  readonly port: number;
+  /** Whether unsigned commands are refused, because clients have to log in at the listeners for users. */
+  readonly isClosed: boolean;
+}
+
+/** Returns the end of the last line of a start: the command with which a client on this machine can test the daemon. */
+function firstStep(settings: Settings, { address, port, isClosed }: Port): string {
+  if (isSigned(settings) && !hasKeys(settings))
+    return " for clients that do not sign; to accept signed commands, set -s or --root-key from the first start";
+  if (!isSigned(settings) && isClosed)
+    return `; the port ${port} executes no commands, because clients have to log in at other ports: set -s to accept signed commands, or --allow-unsigned`;
+  const host = isIPv6(address) ? "[::1]" : "127.0.0.1";
+  const server = `${tlsFilesOf(settings) === null ? "" : "dbsyncs://"}${isAny(address) ? host : hostOf(address)}:${port}`;
+  const isForRoots = settings.signKey.length === 0 && settings.rootKey.length > 0;
+  const key = isSigned(settings) ? ` -k ${isForRoots ? "root-private.pem" : "private.pem"}` : "";
+  return `; try: dbsync send -s ${server}${key} PING`;
+}
+
+const isAny = (address: string) => address === "0.0.0.0" || address === "::";
+const hostOf = (address: string) => (isIPv6(address) ? `[${address}]` : address);

@@ -1,0 +1,125 @@
+/** INFO in signed envelopes. dbsync status and dbsync top read its section dbsync. */
+
+import type { ByteString } from "../../../protocol/byte-string.js";
+import { type InfoFields, type InfoValues, infoText, stateFields } from "../../engine/info/info-text.js";
+import { version } from "../../net/process/version.js";
+import type { InspectedDaemon } from "./inspected-daemon.js";
+
+/** The section that only the daemon has; a Redis of -d answers all other sections. */
+export const OWN_SECTION = "dbsync";
+
+const MS_PER_SECOND = 1000;
+const MICROSECONDS = 1e6;
+
+/** Formats sections. @param sections  names of sections; none, default, all or everything: all sections */
+export function daemonInfo(sections: readonly ByteString[], daemon: InspectedDaemon): ByteString {
+  const values = valuesOf(daemon);
+  return infoText(sections, values, {
+    [OWN_SECTION]: () => ownFields(daemon, values),
+    server: () => ({ dbsync_daemon: daemon.id(), dbsync_cluster: daemon.cluster() }),
+    clients: () =>
+      Object.fromEntries(
+        daemon.listeners().map(({ name, clients }) => [`clients_${name}`, [...clients].length]),
+      ),
+    stats: () => refusalFields(daemon),
+  });
+}
+
+/** Returns the daemon's values; the counts include all listeners. */
+function valuesOf(daemon: InspectedDaemon): InfoValues {
+  const settings = daemon.settings();
+  let [clients, accepted, commands, errors] = [0, 0, 0, 0];
+  for (const counts of daemon.metrics.listeners.values()) {
+    clients += counts.connections;
+    accepted += counts.connected;
+    commands += counts.ok + counts.errors;
+    errors += counts.errors;
+  }
+  return {
+    uptime: daemon.uptime() - daemon.startedAt,
+    now: daemon.clock(),
+    settings,
+    port: settings.port,
+    maxClients: settings.limits.maxConnections,
+    ...{ clients, accepted, commands, errors },
+    memory: daemon.memory(),
+    workingMemory: daemon.workingMemory(),
+    eviction: daemon.eviction(),
+    keys: daemon.keys(),
+    condition: daemon.condition(),
+    members: daemon.members(),
+  };
+}
+
+/** Returns all fields that dbsync status and dbsync top need, so that they request only one section. */
+function ownFields(daemon: InspectedDaemon, values: InfoValues): InfoFields {
+  const { metrics } = daemon;
+  const { keys, memory } = values;
+  const backendFields = daemon
+    .health()
+    .backends.map(({ name, up }, index) => [`backend${index}`, `up=${Number(up)},name=${name}`]);
+  return {
+    dbsync_version: version,
+    node_version: process.versions.node,
+    ...stateFields(values),
+    uptime_in_seconds: Math.floor(values.uptime / MS_PER_SECOND),
+    connected_clients: values.clients,
+    total_commands_processed: values.commands,
+    total_error_replies: values.errors,
+    dbsync_refusals: sum(refusalsOf(daemon).values()),
+    ...(keys === null ? {} : { dbsync_keys: sum(keys.keyCounts.map((counts) => counts.keys)) }),
+    used_memory: memory.used,
+    used_memory_rss: process.memoryUsage.rss(),
+    maxmemory: memory.limit,
+    ...orderFields(daemon),
+    dbsync_answered: sum(metrics.answers.counts),
+    dbsync_answered_usec: Math.round(metrics.answers.sum * MICROSECONDS),
+    dbsync_answered_usec_buckets: buckets(daemon),
+    ...Object.fromEntries(backendFields),
+  };
+}
+
+/** Returns the figures of the stream; `unknown` counts messages that may or may not be in the stream. */
+function orderFields({ order }: InspectedDaemon): InfoFields {
+  const figures = order();
+  if (figures === null) return {};
+  const { applied, behind, waiting, connections, published, trouble, lowDisk } = figures;
+  const { stored, repeated, refused, unknown } = published;
+  const counts = { applied, behind, waiting, connections, stored, repeated, refused, unknown };
+  const pairs = Object.entries(counts).map(([name, count]) => `${name}=${count}`);
+  return {
+    dbsync_order: pairs.join(","),
+    ...(trouble === null ? {} : { dbsync_order_trouble: trouble }),
+    ...(lowDisk === null ? {} : { dbsync_disk_low: `free=${lowDisk.free},size=${lowDisk.size}` }),
+  };
+}
+
+/** Formats the number of answers by maximum microseconds, such as `50=12,100=3,…,more=0`. */
+function buckets({ metrics: { answers } }: InspectedDaemon): string {
+  const ends = [...answers.bounds.map((bound) => Math.round(bound * MICROSECONDS)), "more"];
+  return ends.map((end, index) => `${end}=${answers.counts[index] ?? 0}`).join(",");
+}
+
+/** Returns the number of requests without an answer, in total and by the code of the refusal. */
+function refusalFields(daemon: InspectedDaemon): InfoFields {
+  const refusals = refusalsOf(daemon);
+  return {
+    dbsync_refusals: sum(refusals.values()),
+    ...Object.fromEntries([...refusals].map(([code, count]) => [`refused_${code}`, count])),
+  };
+}
+
+/** Returns the refusals of all listeners by code, without the codes that have not occurred. */
+function refusalsOf({ metrics }: InspectedDaemon): ReadonlyMap<string, number> {
+  const refusals = new Map<string, number>();
+  for (const counts of metrics.listeners.values())
+    for (const [code, count] of Object.entries(counts.refusals))
+      if (count > 0) refusals.set(code, (refusals.get(code) ?? 0) + count);
+  return refusals;
+}
+
+function sum(numbers: Iterable<number>): number {
+  let total = 0;
+  for (const number of numbers) total += number;
+  return total;
+}

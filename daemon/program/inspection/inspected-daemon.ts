@@ -1,0 +1,46 @@
+/** The values that administrators can inspect. All are read at the time of the call. */
+
+import type { DaemonCondition } from "../../../protocol/daemon-states.js";
+import type { Sources } from "../../../tools/admin/metric-row.js";
+import type { SlowLog } from "../../engine/slow-log/slow-log.js";
+import type { Settings } from "../../options/settings.js";
+
+/** A connection of a listener. Times are in milliseconds of `uptime`. */
+export interface InspectedClient {
+  /** Address and port. */
+  readonly remote: string;
+  readonly openedAt: number;
+  readonly activeAt: number;
+  /** Bytes of unfinished requests and unread answers. */
+  readonly heldBytes: number;
+  /** Its user (or the label or first digits of its signing key) and its last command, "" if unknown. */
+  readonly doing: { readonly name: string; readonly command: string };
+}
+
+/** A listener by its name in metrics, with its connected clients. */
+export interface InspectedListener {
+  readonly name: string;
+  readonly clients: Iterable<InspectedClient>;
+}
+
+export interface InspectedDaemon extends Sources {
+  /** The daemon's id, hexadecimal. */
+  readonly id: () => string;
+  /** The start, in milliseconds of `uptime`. */
+  readonly startedAt: number;
+  readonly uptime: () => number;
+  /** The current time, in milliseconds since 1970. */
+  readonly clock: () => number;
+  readonly settings: () => Settings;
+  /** The cluster's id, hexadecimal, or "" if the daemon has no keys. */
+  readonly cluster: () => string;
+  /** Number of connected members, or null if the daemon has no peers. */
+  readonly members: () => number | null;
+  /** The daemon's state, and the reason for it. */
+  readonly condition: () => DaemonCondition;
+  /** Memory in bytes; `limit` 0: no limit. */
+  readonly memory: () => { readonly used: number; readonly limit: number };
+  readonly eviction: () => { readonly policy: string; readonly evicted: number };
+  readonly listeners: () => readonly InspectedListener[];
+  readonly slowLog: SlowLog;
+}

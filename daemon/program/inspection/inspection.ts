@@ -1,0 +1,91 @@
+/**
+ * Answers administrators' commands about the daemon itself in signed envelopes: INFO, CONFIG GET, CLIENT LIST and
+ * SLOWLOG. They are answered before the databases, because the answers depend on the daemon and must not become part of
+ * the fold. Source: docs/protocol-v2.md "The daemon itself".
+ */
+
+import type { ByteString } from "../../../protocol/byte-string.js";
+import { type ErrorReply, error, integer, OK, type Reply, verbatim } from "../../../protocol/reply.js";
+import type { DaemonInspector } from "../../engine/pipeline/apply-units.js";
+import { slowLogReply } from "../../engine/slow-log/slow-log-reply.js";
+import { isOwnMemory } from "../../options/settings.js";
+import { CommandFailure } from "../../store/arguments/command-errors.js";
+import { commandTable } from "../../store/command-table.js";
+import type { KeyRecord, KeyRing } from "../../store/key-ring.js";
+import { configValues } from "./config-values.js";
+import { daemonInfo, OWN_SECTION } from "./daemon-info.js";
+import type { InspectedDaemon } from "./inspected-daemon.js";
+
+type Handler = (argv: readonly ByteString[], daemon: InspectedDaemon) => Reply;
+
+/** The names and the lengths of the commands, for a fast check of every received command. */
+const NAMES = /^(?:info|config|client|slowlog)$/i;
+const LENGTHS: ReadonlySet<number> = new Set([4, 6, 7]);
+
+const HANDLERS: ReadonlyMap<string, Handler> = new Map<string, Handler>([
+  ["INFO", (argv, daemon) => verbatim(daemonInfo(argv.slice(1), daemon))],
+  ["CONFIG|GET", (argv, { settings }) => configValues(argv.slice(2), settings())],
+  ["CLIENT|LIST", (_, daemon) => verbatim(clientList(daemon))],
+  ["SLOWLOG|GET", (argv, { slowLog }) => slowLogReply(argv, slowLog)],
+  ["SLOWLOG|LEN", (_, { slowLog }) => integer(slowLog.entries.length)],
+  [
+    "SLOWLOG|RESET",
+    (_, { slowLog }) => {
+      slowLog.reset();
+      return OK;
+    },
+  ],
+]);
+
+/** The command that a key must be permitted to run. Redis's rules can restrict it to administrators, unlike INFO. */
+const FOR_ADMINISTRATORS = ["CONFIG", "GET", "*"];
+const DENIED: ErrorReply = error(
+  "NOPERM this key may not run 'info' on the daemon itself: it is for administrators, whose rules allow 'config|get'",
+);
+
+export class Inspection implements DaemonInspector {
+  readonly #daemon: InspectedDaemon;
+
+  constructor(daemon: InspectedDaemon) {
+    this.#daemon = daemon;
+  }
+
+  answer(argv: readonly ByteString[], signer: KeyRecord, ring: KeyRing): Reply | null {
+    const [name = ""] = argv;
+    if (!LENGTHS.has(name.length) || !NAMES.test(name) || !this.#isForDaemon(argv)) return null;
+    const command = commandTable.resolve(argv);
+    if (command instanceof CommandFailure) return null;
+    const handler = HANDLERS.get(command.name);
+    if (handler === undefined) return null;
+    if (ring.judge(signer, [FOR_ADMINISTRATORS], { conditions: null }) !== null) return DENIED;
+    try {
+      return handler(argv, this.#daemon);
+    } catch (failure) {
+      if (failure instanceof CommandFailure) return failure.reply;
+      throw failure;
+    }
+  }
+
+  /** Whether the daemon itself answers a command, as always for INFO dbsync. Otherwise the Redis of -d answers. */
+  #isForDaemon([, section = ""]: readonly ByteString[]): boolean {
+    return isOwnMemory(this.#daemon.settings()) || section.toLowerCase() === OWN_SECTION;
+  }
+}
+
+/** Returns a line for each client of all listeners, in the order of their connections. */
+function clientList({ listeners, uptime }: InspectedDaemon): ByteString {
+  const now = uptime();
+  const seconds = (since: number) => Math.max(0, Math.floor((now - since) / 1000));
+  return listeners()
+    .flatMap(({ name, clients }) =>
+      [...clients].map(({ remote, openedAt, activeAt, heldBytes, doing }) => {
+        const times = `age=${seconds(openedAt)} idle=${seconds(activeAt)}`;
+        const last = `name=${inLine(doing.name)} cmd=${inLine(doing.command) || "NULL"}`;
+        return `addr=${remote} listener=${name} ${times} tot-mem=${heldBytes} ${last}\n`;
+      }),
+    )
+    .join("");
+}
+
+/** Replaces characters of a label that would end its field, such as spaces. */
+const inLine = (name: string): string => name.replace(/[^\x21-\x7e]/g, "_");

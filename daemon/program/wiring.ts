@@ -1,0 +1,382 @@
+/** Creates and registers the components of a daemon, in the order in which they will be started. Starts nothing. */
+import type { Logger } from "pino";
+import type { WsListener } from "../../listeners/ws/ws-listener.js";
+import type { ByteString } from "../../protocol/byte-string.js";
+import { hexOf } from "../../protocol/version-2/envelope.js";
+import type { CountedKeys } from "../../tools/admin/counted-keys.js";
+import type { BackendHealth } from "../../tools/admin/health.js";
+import type { AdminServer } from "../../tools/admin/http/admin-server.js";
+import type { Metrics } from "../../tools/admin/metrics.js";
+import type { RecordedWrites } from "../cluster/node/recorded-writes.js";
+import type { ReplicaContext } from "../cluster/replica/replica-context.js";
+import type { Backend } from "../engine/backends/backend.js";
+import { Channels } from "../engine/channels/channels.js";
+import { makeMemoryLimit } from "../engine/memory/daemon-memory.js";
+import type { MemoryLimit } from "../engine/memory/memory-limit.js";
+import { workingMemoryLimits } from "../engine/memory/working-memory-size.js";
+import { Databases } from "../engine/pipeline/databases.js";
+import { Pipeline } from "../engine/pipeline/pipeline.js";
+import { Broadcasts } from "../engine/pipeline/publish-messages.js";
+import { Unrecorded } from "../engine/pipeline/recording-interface.js";
+import type { SeenLimits } from "../engine/pipeline/seen-envelopes.js";
+import { StartFloor } from "../engine/pipeline/start-floor.js";
+import { hashOf, type Identity, makeIdentity } from "../engine/trust/identity.js";
+import type { Signers } from "../engine/trust/signers.js";
+import { DbsyncListener } from "../listener/dbsync-listener.js";
+import type { DbsyncService } from "../listener/dbsync-server.js";
+import { EventSources, type WatchedDatabase } from "../listener/event-sources.js";
+import { loadWith } from "../net/process/optional-package.js";
+import { bindAddressOf } from "../options/reachable-addresses.js";
+import {
+  hasTimeline,
+  hasUserListener,
+  isOwnMemory,
+  isSigned,
+  type Settings,
+  tlsFilesOf,
+} from "../options/settings.js";
+import type { Components } from "./components.js";
+import type { Core, DaemonOptions } from "./core.js";
+import { Inspection } from "./inspection/inspection.js";
+import { type MadeBackend, makeBackend } from "./make-backend.js";
+import { makeMirror } from "./make-mirror.js";
+import { StateLog } from "./state-log.js";
+import type { UserListeners } from "./user-listeners.js";
+
+export interface Wired {
+  /** The daemon's id, 32 bytes. */
+  readonly id: ByteString;
+  readonly listener: DbsyncListener;
+  /** The listener for browsers, or null if there is no --ws. */
+  readonly ws: WsListener | null;
+  /** The listeners for users, or null if there are none. */
+  readonly userListeners: UserListeners | null;
+  /** The server of --admin, or null if there is no --admin. */
+  readonly admin: AdminServer | null;
+}
+
+/** Creates all components. Reads all files that may be invalid before it opens anything. @throws StartError */
+export async function wire(options: DaemonOptions, components: Components): Promise<Wired> {
+  const { settings, environment, log } = options;
+  const { figures } = components;
+  const { metrics: observer, slowLog } = figures;
+  const { limits, window } = settings;
+  const signers = await signersOf(options);
+  const address = await bindAddressOf(settings);
+  const gate = await addGate(options, components);
+  const admin = await addAdmin(options, components);
+  const isRecorded = signers !== null && hasTimeline(settings);
+  const made = isRecorded ? [] : await addBackends(options, observer, components);
+  const floor = addFloor(options, signers === null ? [] : made, components);
+  const channels = new Channels();
+  const broadcasts = new Broadcasts({ channels, window, environment, max: limits.maxRemembered });
+  const identity = isRecorded ? await identityOf(options) : makeIdentity();
+  const arrived: RecordedWrites["arrived"] = (entries) => pipeline.arrived(entries);
+  const page: RecordedWrites["page"] = () => admin?.address ?? null;
+  const context = { settings, identity, environment, log, arrived, page };
+  const replica = isRecorded ? await addReplica({ ...context, signers }, broadcasts, components) : null;
+  const backends = replica === null ? made.map(({ backend }) => backend) : [replica.backend];
+  addDatabases(settings, backends, components);
+  await addMirror(options, replica, components);
+  const memory = addMemory(options, backends, components);
+  const pipeline: Pipeline = new Pipeline({
+    signers,
+    memory,
+    observer,
+    floor,
+    recording: replica?.recording ?? new Unrecorded(environment, floor),
+    window,
+    environment,
+    log,
+    // With a Redis of -d, clients subscribe to that Redis.
+    broadcasts: isOwnMemory(settings) ? broadcasts : null,
+    inspection: new Inspection(figures),
+    databases: new Databases(backends),
+    daemon: identity.id,
+    hash: hashOf,
+    seenLimits: boundsOf(settings),
+  });
+  addPipeline(options, pipeline, signers, components);
+  const condition = () => figures.condition();
+  const own = {
+    daemon: identity.id,
+    condition,
+    gate,
+    observer,
+    slowLog,
+    channels,
+    replica,
+    backends,
+    memory,
+    pipeline,
+  };
+  const listeners = await addListeners({ ...options, ...own }, address, components);
+  components.add({ service: new StateLog(condition, log) });
+  return { id: identity.id, admin, ...listeners };
+}
+
+/** Adds the listeners as one component, which starts them one after the other and stops them together. */
+async function addListeners(
+  core: Core,
+  address: string,
+  components: Components,
+): Promise<Omit<Wired, "id" | "admin">> {
+  const { settings, pipeline, replica } = core;
+  const { limits } = settings;
+  const service: DbsyncService = {
+    ...core,
+    events: isOwnMemory(settings)
+      ? new EventSources(core.channels, core.backends[0] as Partial<WatchedDatabase>)
+      : null,
+    closeAfterAnswer: settings.close,
+    takesVersion1: settings.require === "v1" && settings.v1 !== "off",
+    members: replica?.takeMember ?? null,
+  };
+  const listener = new DbsyncListener({ ...core, address, port: settings.port, limits }, service);
+  const ws = await makeWsListener(core, service);
+  const userListeners = await openUserListeners(core);
+  const all = [listener, ws, ...(userListeners?.all ?? [])].filter((one) => one !== null);
+  components.add({
+    service: {
+      async start() {
+        for (const one of all) await one.start();
+      },
+      async stop() {
+        // This call refuses waiting envelopes. Otherwise the listeners would wait for them.
+        pipeline.stop();
+        await Promise.all(all.map((one) => one.stop()));
+      },
+    },
+    figures: {
+      id: () => hexOf(core.daemon),
+      bufferedBytes: () => all.reduce((sum, { bufferedBytes }) => sum + bufferedBytes, 0),
+      listeners: () => all,
+      jsonReplicas: () => userListeners?.jsonReplicas ?? null,
+      documentsPending: () => userListeners?.loading ?? null,
+      families: () => userListeners?.families ?? null,
+      ws: () => {
+        const port = ws?.address.port ?? 0;
+        return port === 0 ? null : { port, isSecure: core.gate !== null };
+      },
+    },
+    reload(next) {
+      const changeUsers = userListeners?.reload(next);
+      return () => {
+        changeUsers?.();
+        for (const one of all) one.limits = next.limits;
+      };
+    },
+  });
+  return { listener, ws, userListeners };
+}
+
+/** Returns the limits for remembered ids and answers. */
+function boundsOf({ limits }: Settings): SeenLimits {
+  return { max: limits.maxRemembered, maxBytes: limits.maxRememberedBytes };
+}
+
+/** Loads the keys. Returns null if there are none; the modules of keys/ are then not loaded. */
+async function signersOf({ settings, log, known }: DaemonOptions): Promise<Signers | null> {
+  if (!isSigned(settings)) return null;
+  const { loadSigners } = await import("../engine/trust/load-signers.js");
+  return loadSigners(settings, log, known);
+}
+
+/**
+ * Adds the certificate.
+ * @returns a function that creates a listener's gate, or null without TLS, whose modules are then not loaded
+ */
+async function addGate(
+  { settings, environment, log }: DaemonOptions,
+  components: Components,
+): Promise<Core["gate"]> {
+  const files = tlsFilesOf(settings);
+  if (files === null) return null;
+  const [{ TlsCertificate, CHECK_EVERY_MS }, { TlsGate }] = await Promise.all([
+    import("../engine/trust/tls-certificate.js"),
+    import("../net/connections/tls-gate.js"),
+  ]);
+  const certificate = new TlsCertificate({ files, checkEvery: CHECK_EVERY_MS, environment, log });
+  components.add({ service: certificate, reload: (next) => certificate.reload(tlsFilesOf(next) ?? files) });
+  return (refusals) => new TlsGate(certificate, refusals);
+}
+
+/** Adds --admin as the first component, which is stopped last: /healthz can then report starting and stopping. */
+async function addAdmin(
+  { settings, log }: DaemonOptions,
+  components: Components,
+): Promise<AdminServer | null> {
+  const { admin: listenAddress, adminHosts: hosts } = settings;
+  if (listenAddress === null) return null;
+  const { makeAdmin } = await import("../../tools/admin/admin.js");
+  const admin = makeAdmin(listenAddress, hosts, components.figures, log);
+  components.add({ service: admin });
+  return admin;
+}
+
+async function makeWsListener(core: Core, service: DbsyncService): Promise<WsListener | null> {
+  const { ws, wsOrigins, limits } = core.settings;
+  if (ws === null) return null;
+  const load = () => import("../../listeners/ws/ws-listener.js");
+  const { WsListener } = await loadWith("ws", "--ws", load);
+  return new WsListener({ ...core, limits }, service, { ws, wsOrigins });
+}
+
+/** Returns the daemon's identity, which is stored in the data folder if there is one. */
+async function identityOf({ settings: { data }, log }: DaemonOptions): Promise<Identity> {
+  if (data === null) return makeIdentity();
+  const { openDataFolder } = await import("../engine/trust/data-folder.js");
+  return openDataFolder(data, (sentence) => log.warn(sentence));
+}
+
+async function addReplica(
+  context: ReplicaContext,
+  broadcasts: Broadcasts,
+  components: Components,
+): Promise<RecordedWrites> {
+  const replica = await openReplica(context, broadcasts);
+  components.add({
+    service: replica,
+    figures: {
+      replica: () => replica.figures,
+      order: () => replica.order ?? null,
+      watchRecorded: (watcher) => {
+        replica.watcher = watcher;
+      },
+    },
+    reload: (next) => replica.reread(next),
+  });
+  return replica;
+}
+
+async function openReplica(context: ReplicaContext, broadcasts: Broadcasts): Promise<RecordedWrites> {
+  const { order } = context.settings;
+  if (order === null) {
+    const { openNode } = await import("../cluster/node/cluster-node.js");
+    return await openNode(context, broadcasts);
+  }
+  const load = () => import("../cluster/order/ordered-replica.js");
+  const { OrderedReplica } = await loadWith("@nats-io/jetstream @nats-io/transport-node", "--order", load);
+  return new OrderedReplica(context, order);
+}
+
+/** Adds the figures and the reload of the databases. */
+function addDatabases(settings: Settings, backends: readonly Backend[], components: Components): void {
+  const keys = isOwnMemory(settings) ? (backends[0] as Backend & CountedKeys) : null;
+  components.add({
+    figures: { keys: () => keys, backends: () => backends.map(healthOf) },
+    reload:
+      ({ limits }) =>
+      () => {
+        for (const backend of backends) backend.timeout = limits.backendTimeout;
+      },
+  });
+}
+
+async function addBackends(
+  options: DaemonOptions,
+  metrics: Metrics,
+  components: Components,
+): Promise<MadeBackend[]> {
+  const { admin, database } = options.settings;
+  const timed = admin === null ? null : metrics;
+  const made = await Promise.all(database.map((one) => makeBackend(one, options, timed)));
+  for (const { backend } of made) components.add({ service: backend });
+  return made;
+}
+
+async function addMirror(
+  options: DaemonOptions,
+  replica: RecordedWrites | null,
+  components: Components,
+): Promise<void> {
+  const mirror = await makeMirror(options, replica, components.figures.settings);
+  if (mirror !== null) components.add({ service: mirror });
+}
+
+/**
+ * Adds the floor, the date before which envelopes may have been applied by an earlier process of the daemon. A database
+ * that is empty at the start needs no floor.
+ * @param made  the backends; empty without signatures, because the floor protects against replayed envelopes
+ */
+function addFloor(
+  { settings, environment, log }: DaemonOptions,
+  made: readonly MadeBackend[],
+  components: Components,
+): StartFloor {
+  const databases = made.flatMap(({ outliving }) => outliving ?? []);
+  const future = databases.length === 0 ? 0 : settings.window.future;
+  const floor = new StartFloor({ databases, future, environment, log });
+  components.add({ service: floor });
+  return floor;
+}
+
+function addMemory(
+  { settings, environment, log }: DaemonOptions,
+  backends: readonly Backend[],
+  components: Components,
+): MemoryLimit {
+  const memory = makeMemoryLimit(settings, backends, environment, log);
+  components.add({
+    service: memory,
+    figures: {
+      memory: () => ({ used: memory.used, limit: memory.bytes }),
+      workingMemory: () => memory.working.figures,
+      eviction: () => ({ policy: memory.policy, evicted: memory.evicted }),
+    },
+    reload:
+      ({ limits }) =>
+      () => {
+        memory.bytes = limits.maxmemory;
+        memory.working.limits = workingMemoryLimits(limits);
+      },
+  });
+  return memory;
+}
+
+function addPipeline(
+  { settings, log }: DaemonOptions,
+  pipeline: Pipeline,
+  signers: Signers | null,
+  components: Components,
+): void {
+  let current = signers;
+  components.add({
+    figures: {
+      cluster: () => hexOf(current?.cluster ?? ""),
+      ring: () => current?.ring ?? null,
+      members: () => pipeline.recording.members,
+      recordingCondition: () => pipeline.recording,
+    },
+    async reload(next) {
+      const loaded = current === null ? null : await signersAgain(current, settings, next, log);
+      return () => {
+        current = loaded;
+        pipeline.signers = loaded;
+        pipeline.seen.limits = boundsOf(next);
+      };
+    },
+  });
+}
+
+async function signersAgain(
+  before: Signers,
+  started: Settings,
+  next: Settings,
+  log: Logger,
+): Promise<Signers> {
+  const { loadSignersAgain } = await import("../engine/trust/load-signers.js");
+  const { clusterName } = started;
+  return loadSignersAgain(before, { ...next, clusterName, hasTimeline: hasTimeline(started) }, log);
+}
+
+async function openUserListeners(core: Core): Promise<UserListeners | null> {
+  if (!hasUserListener(core.settings)) return null;
+  return (await import("./user-listeners.js")).openUserListeners(core);
+}
+
+const healthOf = ({ name, up, server }: Backend): BackendHealth => ({
+  name,
+  up,
+  ...(server === undefined ? {} : { server }),
+});

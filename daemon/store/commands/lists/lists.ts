@@ -1,0 +1,307 @@
+/** Lists. Behaviour and error texts are those of Redis 7; test/conformance checks them. */
+
+import type { ByteString } from "../../../../protocol/byte-string.js";
+import { bulksReply } from "../../../../protocol/lazy-bulk-reply.js";
+import { bulk, EMPTY_ARRAY, integer, NIL, OK, type Reply, ZERO } from "../../../../protocol/reply.js";
+import { indexOutOfRange, noSuchKey } from "../../arguments/command-errors.js";
+import { indexArgument } from "../../arguments/number-arguments.js";
+import {
+  directedMoveEvents,
+  event,
+  ifChanged,
+  ifCounted,
+  ifFound,
+  listPopEvents,
+  rightToLeftEvents,
+} from "../../events/event-rules.js";
+import type { Data } from "../../keyspace/mutators.js";
+import { family } from "../../rows/command-row.js";
+import { COUNTED_KEYS_SEARCH } from "../../rows/key-searches.js";
+import { counted, inspect, read, update, write } from "../../rows/key-spec.js";
+import { type End, List } from "../../values/list.js";
+import { blockingLists } from "./blocking-lists.js";
+import { popPeek } from "./list-claims.js";
+import { lmove, lmpop, pop, rpoplpush, takeOff } from "./list-moves.js";
+import { linsert, lpos, lrem } from "./list-search.js";
+
+export const lists = family("list", {
+  LINDEX: {
+    arity: 3,
+    flags: ["readonly"],
+    keys: [read(1)],
+    since: "1.0.0",
+    complexity: "O(1) near the ends, otherwise O(N/16384), N: elements of the list",
+    summary: "Returns the element at an index, counted from the left or, if negative, from the right.",
+    method: "key index: @text?",
+    run: lindex,
+  },
+  LINSERT: {
+    arity: 5,
+    flags: ["write", "denyoom"],
+    keys: [write(1)],
+    since: "2.2.0",
+    complexity: "O(N), N: elements of the list",
+    summary: "Inserts an element before or after the first occurrence of another element.",
+    events: event("l", "linsert", ifCounted),
+    keyFlags: ["RW insert"],
+    method: "key where pivot element: number",
+    run: linsert,
+  },
+  LLEN: {
+    arity: 2,
+    flags: ["readonly", "fast"],
+    keys: [inspect(1)],
+    since: "1.0.0",
+    complexity: "O(1)",
+    summary: "Counts the elements of a list.",
+    method: "key: number",
+    run: (data, argv) => integer(data.getAs(List, argv[1]!)?.value.size ?? 0),
+  },
+  LMOVE: {
+    arity: 5,
+    flags: ["write", "denyoom"],
+    keys: [update(1), write(2)],
+    since: "6.2.0",
+    complexity: "O(1)",
+    summary: "Moves an element from one end of a list to one end of another, or of the same list.",
+    events: directedMoveEvents,
+    keyFlags: ["RW access delete", "RW insert"],
+    method: "key1 key2 from to: @text?",
+    keepsExpiryOf: 2,
+    isClaim: true,
+    run: lmove,
+  },
+  LMPOP: {
+    arity: -4,
+    flags: ["write", "movablekeys"],
+    keys: counted(update, 1),
+    since: "7.0.0",
+    complexity: "O(N+M), N: keys, M: elements returned",
+    summary: "Removes elements from one end of the first non-empty list of several.",
+    events: listPopEvents(1),
+    keyFlags: ["RW access delete"],
+    keySearches: COUNTED_KEYS_SEARCH,
+    isClaim: true,
+    run: lmpop,
+  },
+  LPOP: {
+    arity: -2,
+    flags: ["write", "fast"],
+    keys: [update(1)],
+    since: "1.0.0",
+    complexity: "O(N), N: elements returned",
+    summary: "Removes elements from the left end, and returns them.",
+    events: event("l", "lpop", ifChanged),
+    keyFlags: ["RW access delete"],
+    method: "key count?: @some",
+    isClaim: true,
+    peek: popPeek("left"),
+    run: (data, argv, unit) => pop(data, argv, "left", unit),
+  },
+  LPOS: {
+    arity: -3,
+    flags: ["readonly"],
+    keys: [read(1)],
+    since: "6.0.6",
+    complexity: "O(N), N: elements of the list, or MAXLEN",
+    summary: "Returns the indexes at which an element occurs.",
+    method: "key element ...options: number | number[] | null",
+    run: lpos,
+  },
+  LPUSH: {
+    arity: -3,
+    flags: ["write", "denyoom", "fast"],
+    keys: [write(1)],
+    since: "1.0.0",
+    complexity: "O(N), N: elements added",
+    summary: "Adds elements to the left end of a list, which is created if absent.",
+    cost: "arguments",
+    events: event("l", "lpush"),
+    keyFlags: ["RW insert"],
+    method: "key element ...elements: number",
+    keepsExpiryOf: 1,
+    run: (data, argv) => push(data, argv, "left"),
+  },
+  LPUSHX: {
+    arity: -3,
+    flags: ["write", "denyoom", "fast"],
+    keys: [write(1)],
+    since: "2.2.0",
+    complexity: "O(N), N: elements added",
+    summary: "Adds elements to the left end of a list that exists.",
+    cost: "arguments",
+    events: event("l", "lpush", ifCounted),
+    keyFlags: ["RW insert"],
+    method: "key element ...elements: number",
+    run: (data, argv) => pushIfPresent(data, argv, "left"),
+  },
+  LRANGE: {
+    arity: 4,
+    flags: ["readonly"],
+    keys: [read(1)],
+    since: "1.0.0",
+    complexity: "O(N), N: elements returned",
+    summary: "Returns the elements from one index to another.",
+    method: "key start stop: @list",
+    run: lrange,
+  },
+  LREM: {
+    arity: 4,
+    flags: ["write"],
+    keys: [write(1)],
+    since: "1.0.0",
+    complexity: "O(N), N: elements of the list",
+    summary: "Removes all occurrences of an element, or some from the left or the right.",
+    events: event("l", "lrem", ifCounted),
+    keyFlags: ["RW delete"],
+    method: "key count element: number",
+    run: lrem,
+  },
+  LSET: {
+    arity: 4,
+    flags: ["write", "denyoom"],
+    keys: [write(1)],
+    since: "1.0.0",
+    complexity: "O(1) near the ends, otherwise O(N/16384), N: elements of the list",
+    summary: "Replaces the element at an index.",
+    events: event("l", "lset"),
+    keyFlags: ["RW update"],
+    method: 'key index element: "OK"',
+    setsAgain: true,
+    run: lset,
+  },
+  LTRIM: {
+    arity: 4,
+    flags: ["write"],
+    keys: [write(1)],
+    since: "1.0.0",
+    complexity: "O(N), N: elements removed",
+    summary: "Removes the elements outside a range of indexes.",
+    events: event("l", "ltrim", ifFound),
+    keyFlags: ["RW delete"],
+    method: 'key start stop: "OK"',
+    run: ltrim,
+  },
+  RPOP: {
+    arity: -2,
+    flags: ["write", "fast"],
+    keys: [update(1)],
+    since: "1.0.0",
+    complexity: "O(N), N: elements returned",
+    summary: "Removes elements from the right end, and returns them.",
+    events: event("l", "rpop", ifChanged),
+    keyFlags: ["RW access delete"],
+    method: "key count?: @some",
+    isClaim: true,
+    peek: popPeek("right"),
+    run: (data, argv, unit) => pop(data, argv, "right", unit),
+  },
+  RPOPLPUSH: {
+    arity: 3,
+    flags: ["write", "denyoom"],
+    keys: [update(1), write(2)],
+    since: "1.2.0",
+    complexity: "O(1)",
+    summary: "Moves an element from the right end of a list to the left end of another; LMOVE's old form.",
+    events: rightToLeftEvents,
+    keyFlags: ["RW access delete", "RW insert"],
+    method: "key1 key2: @text?",
+    keepsExpiryOf: 2,
+    isClaim: true,
+    run: rpoplpush,
+  },
+  RPUSH: {
+    arity: -3,
+    flags: ["write", "denyoom", "fast"],
+    keys: [write(1)],
+    since: "1.0.0",
+    complexity: "O(N), N: elements added",
+    summary: "Adds elements to the right end of a list, which is created if absent.",
+    cost: "arguments",
+    events: event("l", "rpush"),
+    keyFlags: ["RW insert"],
+    method: "key element ...elements: number",
+    keepsExpiryOf: 1,
+    run: (data, argv) => push(data, argv, "right"),
+  },
+  RPUSHX: {
+    arity: -3,
+    flags: ["write", "denyoom", "fast"],
+    keys: [write(1)],
+    since: "2.2.0",
+    complexity: "O(N), N: elements added",
+    summary: "Adds elements to the right end of a list that exists.",
+    cost: "arguments",
+    events: event("l", "rpush", ifCounted),
+    keyFlags: ["RW insert"],
+    method: "key element ...elements: number",
+    run: (data, argv) => pushIfPresent(data, argv, "right"),
+  },
+  ...blockingLists,
+});
+
+/** Parses an index argument as a position from the left, which may be outside the list. @throws CommandFailure */
+function positionArgument(bytes: ByteString, size: number): number {
+  const index = indexArgument(bytes);
+  return index < 0 ? index + size : index;
+}
+
+/** Returns the positions `from` ≤ position < `to` between two indexes, both inclusive; empty if `from` ≥ `to`. */
+function positionsBetween(start: number, end: number, size: number): { from: number; to: number } {
+  const from = start < 0 ? Math.max(0, start + size) : Math.min(start, size);
+  const last = end < 0 ? end + size : Math.min(end, size - 1);
+  return { from, to: Math.max(from, last + 1) };
+}
+
+function lindex(data: Data, argv: readonly ByteString[]): Reply {
+  const list = data.getAs(List, argv[1]!)?.value;
+  if (list === undefined) return NIL;
+  const position = positionArgument(argv[2]!, list.size);
+  return position < 0 || position >= list.size ? NIL : bulk(list.at(position));
+}
+
+function push(data: Data, argv: readonly ByteString[], end: End): Reply {
+  const entry = data.getOrPut(List, argv[1]!);
+  for (let i = 2; i < argv.length; i++) data.listPush(entry, end, argv[i]!);
+  return integer(entry.value.size);
+}
+
+function pushIfPresent(data: Data, argv: readonly ByteString[], end: End): Reply {
+  return data.getAs(List, argv[1]!) === undefined ? ZERO : push(data, argv, end);
+}
+
+function lrange(data: Data, argv: readonly ByteString[]): Reply {
+  const start = indexArgument(argv[2]!);
+  const end = indexArgument(argv[3]!);
+  const list = data.getAs(List, argv[1]!)?.value;
+  if (list === undefined) return EMPTY_ARRAY;
+  const { from, to } = positionsBetween(start, end, list.size);
+  data.effort.answer(Math.max(0, to - from));
+  return bulksReply("array", list.slice(from, to));
+}
+
+function lset(data: Data, argv: readonly ByteString[]): Reply {
+  const entry = data.getAs(List, argv[1]!);
+  if (entry === undefined) throw noSuchKey();
+  const list = entry.value;
+  const position = positionArgument(argv[2]!, list.size);
+  if (position < 0 || position >= list.size) throw indexOutOfRange();
+  if (list.at(position) !== argv[3]) data.listSplice(entry, position, 1, [argv[3]!]);
+  return OK;
+}
+
+function ltrim(data: Data, argv: readonly ByteString[]): Reply {
+  const start = indexArgument(argv[2]!);
+  const end = indexArgument(argv[3]!);
+  const entry = data.getAs(List, argv[1]!);
+  if (entry === undefined) return OK;
+  const { size } = entry.value;
+  const { from, to } = positionsBetween(start, end, size);
+  if (from >= to) {
+    data.delete(entry.key);
+  } else {
+    takeOff(data, entry, "right", size - to);
+    takeOff(data, entry, "left", from);
+  }
+  return OK;
+}

@@ -1,0 +1,51 @@
+/**
+ * Commands that write only if a key is absent or present. If the members have decided on such a command, its condition
+ * is not evaluated again: the fold runs the command without it, or not at all. Source: docs/protocol-v2.md "Decisions".
+ */
+import type { ByteString } from "../../protocol/byte-string.js";
+import { NIL, ONE, type Reply, ZERO } from "../../protocol/reply.js";
+
+type Argv = readonly ByteString[];
+
+export interface ImplicitCondition {
+  /** The command whose reply is `expected`, 0 or 1, if the condition holds. */
+  readonly check: Argv;
+  readonly expected: 0 | 1;
+  /** The same command without the condition. */
+  readonly unconditional: Argv;
+  /** The replies if the condition holds, or null for that of `unconditional`, and if it does not. */
+  readonly applied: Reply | null;
+  readonly unmet: Reply;
+}
+
+/** Returns the condition of a command, or null if it has none, or answers more than whether the condition holds. */
+export function implicitCondition(argv: Argv): ImplicitCondition | null {
+  const [name = "", key = "", field = ""] = argv;
+  const counted = { expected: 0, applied: ONE, unmet: ZERO } as const;
+  switch (name.toUpperCase()) {
+    case "SETNX":
+      return { check: ["EXISTS", key], unconditional: ["SET", ...argv.slice(1)], ...counted };
+    case "HSETNX":
+      return { check: ["HEXISTS", key, field], unconditional: ["HSET", ...argv.slice(1)], ...counted };
+    case "MSETNX": {
+      const keys = argv.filter((_, index) => index % 2 === 1);
+      return { check: ["EXISTS", ...keys], unconditional: ["MSET", ...argv.slice(1)], ...counted };
+    }
+    case "SET":
+      return conditionOfSet(argv);
+    default:
+      return null;
+  }
+}
+
+function conditionOfSet(argv: Argv): ImplicitCondition | null {
+  const options = argv.slice(3).map((option) => option.toUpperCase());
+  const [isAbsent, isPresent] = [options.includes("NX"), options.includes("XX")];
+  // With both options it is an error, and with GET it also answers the value.
+  if (isAbsent === isPresent || options.includes("GET")) return null;
+  const unconditional = argv.filter((_, index) => index < 3 || !isCondition(options[index - 3]));
+  const check = ["EXISTS", argv[1] ?? ""];
+  return { check, expected: isAbsent ? 0 : 1, unconditional, applied: null, unmet: NIL };
+}
+
+const isCondition = (option: ByteString | undefined): boolean => option === "NX" || option === "XX";

@@ -1,0 +1,15 @@
+/** Recognizes the commands for the key ring by their names alone. */
+import type { ByteString } from "../../protocol/byte-string.js";
+
+const LOWER_CASE = 0x20;
+const SMALL_C = 0x63;
+const SMALL_K = 0x6b;
+
+/** Whether a command is for the key ring, not for a database: KEY or CLUSTER with any subcommand. */
+export function isKeyCommand(argv: readonly ByteString[]): boolean {
+  const name = argv[0] as ByteString;
+  // This function is called for every command: the check excludes SET and GET without converting their names.
+  const first = name.charCodeAt(0) | LOWER_CASE;
+  if (name.length === 3) return first === SMALL_K && name.toUpperCase() === "KEY";
+  return name.length === 7 && first === SMALL_C && name.toUpperCase() === "CLUSTER";
+}

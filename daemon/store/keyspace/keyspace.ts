@@ -1,0 +1,248 @@
+/**
+ * One database: keys, their values and expiry times. It does not depend on commands or undo records. The order of keys
+ * is not part of the state (SCAN and RANDOMKEY promise no more than in Redis).
+ */
+import type { ByteString } from "../../../protocol/byte-string.js";
+import { unitId } from "../../../protocol/version-2/envelope.js";
+import { StringDraft } from "../values/string-draft.js";
+import { DenseTable } from "../values/tables/dense-table.js";
+import type { PageRequest, ScanPage } from "../values/tables/scan-page.js";
+import type { Value } from "../values/value.js";
+import { ExpiringKeys } from "./expiring-keys.js";
+import type { KeyUsage } from "./key-usage.js";
+import type { Unit } from "./unit.js";
+
+/** The value of `Entry.expire` for a key that does not expire. */
+export const NO_EXPIRY = 0;
+
+/** A key with its value, its expiry time and its last writer. */
+export interface Entry {
+  readonly key: ByteString;
+  value: Value;
+  /** The value, or a long string that is being modified: see string-parts.ts. */
+  content: Value | StringDraft;
+  /** The last millisecond since 1970 at which the key exists, or NO_EXPIRY. */
+  expire: number;
+  /** Id of the unit that last changed the value, the expiry time or the name. */
+  writer: ByteString;
+  /** The stored part of the writer's id: the envelope's id, or the complete id if `writerIndex` is COMPLETE_ID. */
+  writerStart: ByteString;
+  /** The unit's index in its envelope, or COMPLETE_ID. */
+  writerIndex: number;
+  /** When or how often the key was used; see key-usage.ts. It is not part of the state. */
+  use: number;
+}
+
+/** The value of `Entry.writerIndex` if the id is stored completely. */
+export const COMPLETE_ID = -1;
+
+/** Makes a unit the key's last writer. */
+export function noteWriter(entry: Entry, unit: Unit): void {
+  entry.writerStart = unit.envelope ?? unit.id;
+  entry.writerIndex = unit.index ?? COMPLETE_ID;
+}
+
+/** Whether a key has expired for a unit with the given date: the key exists up to and including its expiry time. */
+export function isExpired(entry: Entry, at: number): boolean {
+  return entry.expire !== NO_EXPIRY && at > entry.expire;
+}
+
+/**
+ * An entry as it is stored. The expiry time of a key that does not expire is null: if the field contained a number in
+ * every entry, V8 would allocate a separate object for each number.
+ */
+class StoredEntry implements Entry {
+  readonly key: ByteString;
+  content: Value | StringDraft;
+  writerStart: ByteString;
+  writerIndex = COMPLETE_ID;
+  /** The expiry time; null means NO_EXPIRY. */
+  lease: number | null = null;
+  use: number;
+
+  constructor(key: ByteString, value: Value, writer: ByteString, use: number) {
+    this.key = key;
+    this.content = value;
+    this.writerStart = writer;
+    this.use = use;
+  }
+
+  get writer(): ByteString {
+    return this.writerIndex === COMPLETE_ID ? this.writerStart : unitId(this.writerStart, this.writerIndex);
+  }
+
+  set writer(writer: ByteString) {
+    this.writerStart = writer;
+    this.writerIndex = COMPLETE_ID;
+  }
+
+  get value(): Value {
+    const { content } = this;
+    if (!(content instanceof StringDraft)) return content;
+    const text = content.toString();
+    // Only a second read without a change in between replaces the draft by a string.
+    if (content.isRead) this.content = text;
+    content.isRead = true;
+    return text;
+  }
+
+  set value(value: Value) {
+    this.content = value;
+  }
+
+  get expire(): number {
+    return this.lease ?? NO_EXPIRY;
+  }
+
+  set expire(expire: number) {
+    this.lease = expire === NO_EXPIRY ? null : expire;
+  }
+}
+
+export class Keyspace {
+  readonly #usage: KeyUsage | null;
+  readonly #table = new DenseTable<Entry>((entry) => entry.key);
+  readonly #expiringKeys = new ExpiringKeys((key, expire) => this.find(key)?.expire === expire);
+  /** The number of keys that have an expiry time. It is a field, because each write reads it; only this class sets it. */
+  expiring = 0;
+
+  /** @param usage  determines the use of new entries; null if it is not tracked */
+  constructor(usage: KeyUsage | null = null) {
+    this.#usage = usage;
+  }
+
+  /** Number of keys, including expired ones. */
+  get size(): number {
+    return this.#table.size;
+  }
+
+  /**
+   * Returns the number of keys that have expired but are still stored.
+   * @param at milliseconds since 1970; if it is before the latest time requested, the latest time is used instead
+   */
+  expired(at: number): number {
+    return this.expiring === 0 ? 0 : this.#expiringKeys.dueBefore(at);
+  }
+
+  /** Does part of the work of the next `expired`. @param max  approximate number of keys to check */
+  lookForExpired(at: number, max: number): void {
+    if (this.expiring > 0) this.#expiringKeys.advance(at, max);
+  }
+
+  /**
+   * Returns the existing keys whose expiry time has passed since the last call and is before `at`. The first call
+   * returns none and begins to collect them.
+   */
+  takeExpired(at: number): readonly ByteString[] {
+    return this.#expiringKeys.takeFresh(at);
+  }
+
+  /** Whether `takeExpired` has already returned keys with this expiry time. */
+  hasTaken(expire: number): boolean {
+    return this.#expiringKeys.isDue(expire);
+  }
+
+  /** All entries as a dense array, for KEYS and RANDOMKEY; the caller must not change it. */
+  get entries(): readonly Entry[] {
+    return this.#table.items;
+  }
+
+  /** Returns a page of a scan, by the entries' indexes. */
+  page(request: PageRequest): ScanPage {
+    return this.#table.page(request);
+  }
+
+  /** Returns the entry of a key, expired or not. */
+  find(key: ByteString): Entry | undefined {
+    const slot = this.#table.find(key);
+    return slot < 0 ? undefined : this.#table.items[slot];
+  }
+
+  /** Sets or adds a key. */
+  set(key: ByteString, value: Value, expire: number, writer: ByteString): Entry {
+    const entry = this.find(key);
+    if (entry === undefined) return this.add(key, value, expire, writer);
+    this.replace(entry, value, expire);
+    entry.writer = writer;
+    return entry;
+  }
+
+  /** Adds a new key. */
+  add(key: ByteString, value: Value, expire: number, writer: ByteString): Entry {
+    const entry = new StoredEntry(key, value, writer, this.#usage === null ? 0 : this.#usage.fresh);
+    this.#table.push(entry);
+    if (expire !== NO_EXPIRY) this.setExpire(entry, expire);
+    return entry;
+  }
+
+  /** Replaces the value of an existing key; the caller must record its writer. */
+  replace(entry: Entry, value: Value, expire: number): void {
+    entry.value = value;
+    if (entry.expire !== expire) this.setExpire(entry, expire);
+  }
+
+  setExpire(entry: Entry, expire: number): void {
+    this.#forgetExpire(entry);
+    entry.expire = expire;
+    if (expire === NO_EXPIRY) return;
+    this.expiring++;
+    this.#expiringKeys.add(expire, entry.key);
+    if (this.#expiringKeys.isMostlyStale(this.expiring)) this.#expiringKeys.rebuild(this.#expiryTimes());
+  }
+
+  delete(key: ByteString): void {
+    const slot = this.#table.find(key);
+    if (slot < 0) return;
+    this.#forgetExpire(this.#table.items[slot] as Entry);
+    this.#table.removeAt(slot);
+  }
+
+  /**
+   * Drops keys whose expiry time is before the given time. The fold does not do this: the caller must know that no
+   * later unit has an earlier date.
+   * @returns the number of dropped keys, at most `limit`
+   */
+  dropExpired(before: number, limit: number): number {
+    let dropped = 0;
+    while (dropped < limit) {
+      const earliest = this.#expiringKeys.shift(before);
+      if (earliest === undefined) break;
+      if (this.find(earliest.key)?.expire !== earliest.expire) continue;
+      this.delete(earliest.key);
+      dropped++;
+    }
+    return dropped;
+  }
+
+  /** Returns the key that expires first, whether or not it has expired already. */
+  firstToExpire(): Entry | undefined {
+    for (;;) {
+      const { first } = this.#expiringKeys;
+      if (first === undefined) return undefined;
+      const entry = this.find(first.key);
+      if (entry?.expire === first.expire) return entry;
+      this.#expiringKeys.shift(Number.POSITIVE_INFINITY);
+    }
+  }
+
+  /**
+   * Returns a key that expires, selected by a number (at least 0, below 1), or undefined if the number selects no key.
+   * Another number may then select a key.
+   */
+  sampleExpiring(chance: number): Entry | undefined {
+    const chosen = this.#expiringKeys.sample(chance);
+    const entry = chosen === undefined ? undefined : this.find(chosen.key);
+    return entry?.expire === chosen?.expire ? entry : undefined;
+  }
+
+  /** Must be called before an entry's expiry time changes, or the entry is removed. */
+  #forgetExpire({ expire }: Entry): void {
+    if (expire === NO_EXPIRY) return;
+    this.expiring--;
+    this.#expiringKeys.remove(expire);
+  }
+
+  *#expiryTimes(): Generator<[number, ByteString]> {
+    for (const entry of this.entries) if (entry.expire !== NO_EXPIRY) yield [entry.expire, entry.key];
+  }
+}

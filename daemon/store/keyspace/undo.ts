@@ -1,0 +1,223 @@
+/**
+ * Undo records: the inverses of mutations. They are applied newest first. A record identifies a key by its database and
+ * name, and a list, set or other collection by the object itself. The object is not replaced as long as records refer
+ * to it.
+ */
+import type { ByteString } from "../../../protocol/byte-string.js";
+import type { Collection, NumberedDocuments } from "../values/collections/collection.js";
+import type { IndexSpec } from "../values/collections/collection-index.js";
+import type { Document } from "../values/documents/document.js";
+import type { RemovedEntry } from "../values/documents/document-entry.js";
+import type { Hash } from "../values/hash.js";
+import type { End, List } from "../values/list.js";
+import type { MemberSet } from "../values/member-set.js";
+import type { NumberedRows, Table } from "../values/relations/table.js";
+import type { SortedSet } from "../values/sorted-set.js";
+import type { Consumer, ConsumerGroup, GroupMarks, Pending } from "../values/streams/consumer-group.js";
+import type { Stream, StreamMarks } from "../values/streams/stream.js";
+import type { StreamBlock } from "../values/streams/stream-block.js";
+import type { StreamEntry } from "../values/streams/stream-entry.js";
+import type { StreamId } from "../values/streams/stream-id.js";
+import type { Value } from "../values/value.js";
+import { COMPLETE_ID, type Entry, type Keyspace, NO_EXPIRY } from "./keyspace.js";
+import { unpatchString } from "./string-parts.js";
+
+interface OfKey {
+  readonly db: number;
+  readonly key: ByteString;
+}
+
+/** The type of the undo record of each mutator, by the mutator's name. */
+export interface UndoRecords {
+  /**
+   * The previous content of the key. The fields are in the record itself, not in a nested object, because each
+   * SET and each INCR stores such a record. `old` is null if the key was absent.
+   */
+  put: OfKey & {
+    readonly old: Value | null;
+    readonly expire: number;
+    /** The last writer: `writerStart` and `writerIndex` of `Entry`. */
+    readonly writer: ByteString;
+    readonly index: number;
+  };
+  expire: OfKey & { readonly old: number };
+  /**
+   * `before` is the preceding record of the unit, usually the one for the change of the value. It is linked from here,
+   * because an array of two records would use more memory.
+   */
+  writer: OfKey & { readonly old: ByteString; readonly index: number; readonly before: UndoRecord | null };
+  patch: OfKey & { readonly offset: number; readonly old: ByteString; readonly length: number };
+  listPush: { readonly list: List; readonly end: End };
+  listPop: { readonly list: List; readonly end: End; readonly element: ByteString };
+  listSplice: {
+    readonly list: List;
+    readonly index: number;
+    readonly removed: readonly ByteString[];
+    readonly inserted: number;
+  };
+  setAdd: { readonly set: MemberSet };
+  setRemove: { readonly set: MemberSet; readonly slot: number; readonly member: ByteString };
+  hashAdd: { readonly hash: Hash };
+  hashPut: { readonly hash: Hash; readonly slot: number; readonly old: ByteString };
+  hashRemove: {
+    readonly hash: Hash;
+    readonly slot: number;
+    readonly field: ByteString;
+    readonly old: ByteString;
+  };
+  score: { readonly zset: SortedSet; readonly member: ByteString; readonly old: number | undefined };
+  streamAdd: { readonly stream: Stream; readonly marks: StreamMarks };
+  streamRemove: { readonly stream: Stream; readonly removed: StreamEntry };
+  /** The removed blocks belong to the record until it is undone. */
+  streamTrim: { readonly stream: Stream; readonly removed: readonly StreamBlock[] };
+  streamMark: { readonly stream: Stream; readonly old: StreamMarks };
+  groupPut: {
+    readonly stream: Stream;
+    readonly name: ByteString;
+    readonly old: ConsumerGroup | undefined;
+  };
+  groupMark: { readonly group: ConsumerGroup; readonly old: GroupMarks };
+  /** `old` contains the previous last id of each range of skipped ids. */
+  groupSkipped: {
+    readonly group: ConsumerGroup;
+    readonly old: readonly (readonly [StreamId, StreamId | undefined])[];
+  };
+  consumerAdd: { readonly group: ConsumerGroup; readonly consumer: Consumer };
+  consumerRemove: { readonly group: ConsumerGroup; readonly consumer: Consumer };
+  consumerSeen: { readonly consumer: Consumer; readonly old: number };
+  /** `old` contains the previous delivery of each id. */
+  groupPending: {
+    readonly group: ConsumerGroup;
+    readonly ids: readonly StreamId[];
+    readonly old: readonly (Pending | undefined)[];
+  };
+  documentPush: { readonly document: Document; readonly next: number };
+  documentSet: { readonly document: Document; readonly key: ByteString; readonly old: ByteString };
+  documentRemove: { readonly document: Document; readonly removed: RemovedEntry };
+  documentExpire: {
+    readonly document: Document;
+    readonly key: ByteString;
+    readonly old: number | undefined;
+  };
+  documentIndex: { readonly document: Document; readonly old: readonly ByteString[] };
+  documentTakeOut: { readonly document: Document; readonly slot: number; readonly old: ByteString };
+  tablePush: { readonly table: Table; readonly count: number };
+  tableSet: { readonly table: Table; readonly old: NumberedRows };
+  tableRemove: { readonly table: Table; readonly removed: NumberedRows };
+  collectionPush: { readonly collection: Collection; readonly count: number };
+  collectionSet: { readonly collection: Collection; readonly old: NumberedDocuments };
+  collectionRemove: { readonly collection: Collection; readonly removed: NumberedDocuments };
+  collectionIndex: { readonly collection: Collection; readonly old: readonly IndexSpec[] };
+  replaceDb: { readonly db: number; readonly old: Keyspace };
+  swapDb: { readonly first: number; readonly second: number };
+}
+
+export type MutatorName = keyof UndoRecords;
+export type UndoRecord = { [M in MutatorName]: { readonly mutator: M } & UndoRecords[M] }[MutatorName];
+
+const inverses: { readonly [M in MutatorName]: (keyspaces: Keyspace[], record: UndoRecords[M]) => void } = {
+  put: (keyspaces, { db, key, old, expire, writer, index }) => {
+    if (old === null) keyspaces[db]!.delete(key);
+    else keyspaces[db]!.set(key, old, expire, writer).writerIndex = index;
+  },
+  expire: (keyspaces, { db, key, old }) => keyspaces[db]!.setExpire(keyspaces[db]!.find(key)!, old),
+  writer: (keyspaces, { db, key, old, index, before }) => {
+    const entry = keyspaces[db]!.find(key)!;
+    entry.writerStart = old;
+    entry.writerIndex = index;
+    if (before !== null) undoOne(keyspaces, before);
+  },
+  patch: (keyspaces, { db, key, offset, old, length }) => {
+    unpatchString(keyspaces[db]!.find(key)!, offset, old, length);
+  },
+  listPush: (_, { list, end }) => list.pop(end),
+  listPop: (_, { list, end, element }) => list.push(end, element),
+  listSplice: (_, { list, index, removed, inserted }) => list.splice(index, inserted, removed),
+  setAdd: (_, { set }) => set.pop(),
+  setRemove: (_, { set, slot, member }) => set.restoreAt(slot, member),
+  hashAdd: (_, { hash }) => hash.pop(),
+  hashPut: (_, { hash, slot, old }) => hash.setAt(slot, old),
+  hashRemove: (_, { hash, slot, field, old }) => hash.restoreAt(slot, field, old),
+  score: (_, { zset, member, old }) => {
+    if (old === undefined) zset.delete(member);
+    else zset.set(member, old);
+  },
+  streamAdd: (_, { stream, marks }) => {
+    stream.pop();
+    stream.marks = marks;
+  },
+  streamRemove: (_, { stream, removed }) => stream.insert(removed),
+  streamTrim: (_, { stream, removed }) => stream.prepend(removed),
+  streamMark: (_, { stream, old }) => {
+    stream.marks = old;
+  },
+  groupPut: (_, { stream, name, old }) => stream.setGroup(name, old),
+  groupMark: (_, { group, old }) => {
+    group.marks = old;
+  },
+  groupSkipped: (_, { group, old }) => {
+    for (const [from, to] of old.toReversed()) group.setSkipped(from, to);
+  },
+  consumerAdd: (_, { group, consumer }) => group.removeConsumer(consumer),
+  consumerRemove: (_, { group, consumer }) => group.addConsumer(consumer),
+  consumerSeen: (_, { consumer, old }) => {
+    consumer.seenAt = old;
+  },
+  groupPending: (_, { group, ids, old }) => {
+    for (let i = ids.length - 1; i >= 0; i--) group.setPending(ids[i] as StreamId, old[i]);
+  },
+  documentPush: (_, { document, next }) => document.pop(next),
+  documentSet: (_, { document, key, old }) => document.set(key, old),
+  documentRemove: (_, { document, removed }) => document.restore(removed),
+  documentExpire: (_, { document, key, old }) => document.setExpire(key, old),
+  documentIndex: (_, { document, old }) => {
+    document.indexed = old;
+  },
+  documentTakeOut: (_, { document, slot, old }) => document.putIn(slot, old),
+  tablePush: (_, { table, count }) => table.pop(count),
+  tableSet: (_, { table, old }) => {
+    table.set(old);
+  },
+  tableRemove: (_, { table, removed }) => table.restore(removed),
+  collectionPush: (_, { collection, count }) => collection.pop(count),
+  collectionSet: (_, { collection, old }) => {
+    collection.set(old);
+  },
+  collectionRemove: (_, { collection, removed }) => collection.restore(removed),
+  collectionIndex: (_, { collection, old }) => {
+    collection.specs = old;
+  },
+  replaceDb: (keyspaces, { db, old }) => {
+    keyspaces[db] = old;
+  },
+  swapDb: (keyspaces, { first, second }) => swapKeyspaces(keyspaces, first, second),
+};
+
+/** Undoes changes, newest first. The same records must not be undone twice. */
+export function undo(keyspaces: Keyspace[], records: readonly UndoRecord[]): void {
+  for (let i = records.length - 1; i >= 0; i--) undoOne(keyspaces, records[i] as UndoRecord);
+}
+
+function undoOne<M extends MutatorName>(
+  keyspaces: Keyspace[],
+  record: { mutator: M } & UndoRecords[M],
+): void {
+  inverses[record.mutator](keyspaces, record);
+}
+
+/**
+ * Returns the inverse of a put, of a deletion or of a string patch. The record refers to the name of the key as the
+ * database stores it, so it does not keep the arguments of the command in memory.
+ */
+export function putRecord(db: number, key: ByteString, entry: Entry | undefined): UndoRecord {
+  if (entry === undefined)
+    return { mutator: "put", db, key, old: null, expire: NO_EXPIRY, writer: "", index: COMPLETE_ID };
+  const { key: storedKey, value: old, expire, writerStart: writer, writerIndex: index } = entry;
+  return { mutator: "put", db, key: storedKey, old, expire, writer, index };
+}
+
+export function swapKeyspaces(keyspaces: Keyspace[], first: number, second: number): void {
+  const swapped = keyspaces[first]!;
+  keyspaces[first] = keyspaces[second]!;
+  keyspaces[second] = swapped;
+}

@@ -1,0 +1,123 @@
+/**
+ * Redis's glob patterns on bytes: `*`, `?`, `[a-c]`, `[^a]`, and `\` as the escape character. Source: redis-server 7.0,
+ * test/conformance.
+ */
+import type { ByteString } from "../../../protocol/byte-string.js";
+
+/**
+ * Maximum number of backtracking steps of all patterns of one command, which take a few milliseconds. docs/limits.md
+ * documents this limit.
+ */
+export const STEPS_BACK_MAX = 1_000_000;
+/** Backtracking that repeats at most this many bytes is not counted: most names share some bytes with a pattern. */
+const STEPS_BACK_FREE = 16;
+/** Maximum length of a class that is not counted; longer classes are counted by their bytes. */
+const CLASS_BYTES_FREE = 64;
+
+/** The step counter of a unit. */
+export interface StepCounter {
+  /** Counts elements that are about to be compared. @throws BudgetExceeded */
+  read(elements: number): void;
+}
+
+/**
+ * The steps that matching may take in addition to one for each byte of a text: back to the last star, and through long
+ * classes.
+ */
+export class GlobSteps {
+  #left = STEPS_BACK_MAX;
+  readonly #effort: StepCounter | null;
+
+  /** @param effort receives the steps too, to count them for the unit of the command; null if there is no unit */
+  constructor(effort: StepCounter | null = null) {
+    this.#effort = effort;
+  }
+
+  /** @throws BudgetExceeded */
+  take(steps: number): void {
+    this.#left -= steps;
+    this.#effort?.read(steps);
+  }
+
+  /** Whether no steps are left, in which case texts may be reported as not matching although they do. */
+  get areOver(): boolean {
+    return this.#left < 0;
+  }
+}
+
+/**
+ * Whether a pattern matches the complete text. Takes time proportional to pattern × text in the worst case. The empty
+ * text matches only the empty pattern, as in Redis, whose commands handle the pattern `*` separately.
+ * @param steps the limit; once it is reached, no text matches
+ */
+export function globMatches(pattern: ByteString, text: ByteString, steps: GlobSteps | null = null): boolean {
+  if (text === "") return pattern === "";
+  if (steps?.areOver === true) return false;
+  let p = 0;
+  let t = 0;
+  /** Index at which to resume after the last star if the remaining pattern does not match. */
+  let starP = -1;
+  let starT = 0;
+  for (;;) {
+    if (p < pattern.length && pattern[p] === "*") {
+      starP = ++p;
+      starT = t;
+      continue;
+    }
+    if (t === text.length) return p === pattern.length;
+    const next = p < pattern.length ? matchOne(pattern, p, text.charCodeAt(t), steps) : -1;
+    if (next >= 0) {
+      p = next;
+      t++;
+    } else if (starP >= 0) {
+      if (steps !== null) {
+        if (t - starT > STEPS_BACK_FREE) steps.take(t - starT);
+        if (steps.areOver) return false;
+      }
+      p = starP;
+      t = ++starT;
+    } else {
+      return false;
+    }
+  }
+}
+
+/**
+ * Matches one byte at the given index of the pattern. Returns the index after the matching part of the pattern, or -1.
+ */
+function matchOne(pattern: ByteString, at: number, byte: number, steps: GlobSteps | null): number {
+  switch (pattern[at]) {
+    case "?":
+      return at + 1;
+    case "[":
+      return matchClass(pattern, at + 1, byte, steps);
+    case "\\":
+      if (at + 1 < pattern.length) at++;
+  }
+  return pattern.charCodeAt(at) === byte ? at + 1 : -1;
+}
+
+/** Matches a byte against a class. A class without an end continues to the end of the pattern, as in Redis. */
+function matchClass(pattern: ByteString, start: number, byte: number, steps: GlobSteps | null): number {
+  let at = start;
+  const negated = pattern[at] === "^";
+  if (negated) at++;
+  let isInClass = false;
+  for (; at < pattern.length && pattern[at] !== "]"; at++) {
+    if (pattern[at] === "\\" && at + 1 < pattern.length) {
+      at++;
+      if (pattern.charCodeAt(at) === byte) isInClass = true;
+    } else if (pattern[at + 1] === "-" && at + 2 < pattern.length) {
+      const from = pattern.charCodeAt(at);
+      const to = pattern.charCodeAt(at + 2);
+      if (byte >= Math.min(from, to) && byte <= Math.max(from, to)) isInClass = true;
+      at += 2;
+    } else if (pattern.charCodeAt(at) === byte) {
+      isInClass = true;
+    }
+  }
+  const read = at - start;
+  if (read > CLASS_BYTES_FREE) steps?.take(read);
+  if (isInClass === negated || steps?.areOver === true) return -1;
+  return Math.min(at + 1, pattern.length);
+}

@@ -1,0 +1,136 @@
+/**
+ * The values of MongoDB: how each BSON type is represented. A document is a map whose order is part of the state, an
+ * array is an array, strings and field names are UTF-8 bytes, a double is a number and an int64 a bigint. Values are
+ * immutable.
+ * Source: bsonspec.org, version 1.1.
+ */
+import type { ByteString } from "../../../../protocol/byte-string.js";
+import type { Decimal } from "./decimal.js";
+
+/** The maximum size of a document, as in MongoDB. */
+export const DOCUMENT_BYTES_MAX = 16 * 1024 * 1024;
+/** The maximum nesting depth of documents and arrays, as in MongoDB for stored documents. */
+export const DEPTH_MAX = 100;
+
+export type BsonDocument = ReadonlyMap<ByteString, Bson>;
+
+export type Bson =
+  | null
+  | boolean
+  | number
+  | bigint
+  | ByteString
+  | Int32
+  | WrittenDouble
+  | Decimal
+  | ObjectId
+  | BsonDate
+  | Timestamp
+  | Binary
+  | Regex
+  | Extreme
+  | readonly Bson[]
+  | BsonDocument;
+
+export class Int32 {
+  readonly value: number;
+
+  constructor(value: number) {
+    this.value = value;
+  }
+}
+
+/** A double of a JSON document, with its digits as the client wrote them. No BSON document contains it. */
+export class WrittenDouble {
+  readonly value: number;
+  readonly text: string;
+
+  constructor(value: number, text: string) {
+    this.value = value;
+    this.text = text;
+  }
+}
+
+export class ObjectId {
+  /** The twelve bytes of the id. */
+  readonly bytes: ByteString;
+
+  constructor(bytes: ByteString) {
+    this.bytes = bytes;
+  }
+}
+
+export class BsonDate {
+  /** The time as signed milliseconds since 1970, 64 bits. */
+  readonly at: bigint;
+
+  constructor(at: bigint) {
+    this.at = at;
+  }
+}
+
+export class Timestamp {
+  /** The unsigned 64-bit value: seconds since 1970 in the upper half, a counter in the lower half. */
+  readonly value: bigint;
+
+  constructor(value: bigint) {
+    this.value = value;
+  }
+}
+
+export class Binary {
+  readonly subtype: number;
+  readonly bytes: ByteString;
+
+  constructor(subtype: number, bytes: ByteString) {
+    this.subtype = subtype;
+    this.bytes = bytes;
+  }
+}
+
+export class Regex {
+  readonly pattern: ByteString;
+  readonly options: ByteString;
+
+  constructor(pattern: ByteString, options: ByteString) {
+    this.pattern = pattern;
+    this.options = options;
+  }
+}
+
+/** The value that sorts before or after all other values. */
+export class Extreme {
+  readonly side: "min" | "max";
+
+  constructor(side: "min" | "max") {
+    this.side = side;
+  }
+}
+
+export const MIN_KEY = new Extreme("min");
+export const MAX_KEY = new Extreme("max");
+
+export const isDocument = (value: Bson | undefined): value is BsonDocument => value instanceof Map;
+export const isArray = (value: Bson | undefined): value is readonly Bson[] => Array.isArray(value);
+
+/** Number of values that are written in one step. */
+export const WRITTEN_VALUES = 2048;
+
+/** Whether a value contains so many values, including those inside them, that it is written in steps. */
+export const isLong = (value: Bson): value is BsonDocument | readonly Bson[] =>
+  countValues(value, WRITTEN_VALUES) >= WRITTEN_VALUES;
+
+/** Counts the values in a document or an array, including those inside them, up to about `max`. */
+export function countValues(value: Bson, max: number): number {
+  if (!(isDocument(value) || isArray(value))) return 0;
+  let count = isDocument(value) ? value.size : value.length;
+  if (count >= max) return count;
+  for (const one of value.values()) {
+    count += countValues(one, max - count);
+    if (count >= max) break;
+  }
+  return count;
+}
+
+/** Thrown for bytes that cannot be read and for values that cannot be stored. */
+export class BsonFault extends Error {}

@@ -1,0 +1,234 @@
+/**
+ * Converts documents from and to Extended JSON, the form that people write. It reads the canonical and the relaxed form
+ * and writes the canonical one. Source: github.com/mongodb/specifications, extended-json v2.1.
+ */
+import { type ByteString, bytesOf, bytesOfText, textOfBytes } from "../../../../protocol/byte-string.js";
+import { MalformedJson, parseJson } from "../../../../protocol/json/json-reader.js";
+import { JsonNumber, JsonObject, type JsonValue } from "../../../../protocol/json/json-value.js";
+import {
+  Binary,
+  type Bson,
+  BsonDate,
+  type BsonDocument,
+  BsonFault,
+  countValues,
+  DEPTH_MAX,
+  DOCUMENT_BYTES_MAX,
+  Extreme,
+  Int32,
+  isArray,
+  isLong,
+  MAX_KEY,
+  MIN_KEY,
+  ObjectId,
+  Regex,
+  Timestamp,
+  WRITTEN_VALUES,
+  WrittenDouble,
+} from "./bson.js";
+import { Decimal, decimalOfText, decimalText } from "./decimal.js";
+
+/** @param text the text in UTF-8 @throws BsonFault if the text is not a document that can be stored */
+export function readExtendedJson(text: ByteString): BsonDocument {
+  if (text.length > DOCUMENT_BYTES_MAX)
+    throw new BsonFault(`a document's text has more than ${DOCUMENT_BYTES_MAX} bytes`);
+  const value = readDocument(parsed(text), 1);
+  if (value instanceof Map) return value;
+  throw new BsonFault("the text is not a document");
+}
+
+function parsed(text: ByteString): JsonValue {
+  try {
+    return parseJson(textOfBytes(text));
+  } catch (problem) {
+    if (problem instanceof MalformedJson) throw new BsonFault(problem.message);
+    throw problem;
+  }
+}
+
+function readDocument(value: JsonValue, depth: number): Bson {
+  if (typeof value === "string") return bytesOfText(value);
+  if (value instanceof JsonNumber) return numberOf(value.text);
+  if (Array.isArray(value)) {
+    checkDepth(depth);
+    return value.map((one) => readDocument(one, depth + 1));
+  }
+  if (!(value instanceof JsonObject)) return value as boolean | null;
+  const [name = ""] = value.names;
+  const read = name.startsWith("$") && value.names.length === 1 ? WRAPPERS.get(name) : undefined;
+  const special = read?.(value.get(name) as JsonValue, value);
+  if (special !== undefined) return special;
+  checkDepth(depth);
+  return new Map(
+    value.names.map((each, i) => [fieldName(each), readDocument(value.values[i] as JsonValue, depth + 1)]),
+  );
+}
+
+/** Checks the depth as for BSON: a scalar is as deep as the document or array that contains it. */
+function checkDepth(depth: number): void {
+  if (depth > DEPTH_MAX) throw new BsonFault(`documents are nested more than ${DEPTH_MAX} levels deep`);
+}
+
+function fieldName(name: string): ByteString {
+  if (name.includes("\0")) throw new BsonFault("a field's name contains a zero byte");
+  return bytesOfText(name);
+}
+
+function numberOf(text: string): Bson {
+  if (!/^-?\d+$/.test(text) || text === "-0") return Number(text);
+  const integer = BigInt(text);
+  if (BigInt.asIntN(32, integer) === integer) return new Int32(Number(integer));
+  return BigInt.asIntN(64, integer) === integer ? integer : Number(text);
+}
+
+type Reader = (value: JsonValue, wrapper: JsonObject) => Bson | undefined;
+
+function integer(value: JsonValue, bits: number): bigint | undefined {
+  if (typeof value !== "string" || !/^-?\d{1,20}$/.test(value)) return undefined;
+  const read = BigInt(value);
+  return BigInt.asIntN(bits, read) === read ? read : undefined;
+}
+
+function uint32(value: JsonValue | undefined): bigint | undefined {
+  if (!(value instanceof JsonNumber && /^\d{1,10}$/.test(value.text))) return undefined;
+  const read = BigInt(value.text);
+  return BigInt.asUintN(32, read) === read ? read : undefined;
+}
+
+/**
+ * Readers of objects that represent other types, by the object's only name. A reader returns undefined for an ordinary
+ * object, for example an operator.
+ */
+const WRAPPERS: ReadonlyMap<string, Reader> = new Map<string, Reader>([
+  [
+    "$oid",
+    (value) =>
+      typeof value === "string" && /^[0-9a-f]{24}$/i.test(value)
+        ? new ObjectId(bytesOf(Buffer.from(value, "hex")))
+        : undefined,
+  ],
+  [
+    "$numberInt",
+    (value) => {
+      const read = integer(value, 32);
+      return read === undefined ? undefined : new Int32(Number(read));
+    },
+  ],
+  ["$numberLong", (value) => integer(value, 64)],
+  [
+    "$numberDouble",
+    (value) => {
+      if (typeof value !== "string") return undefined;
+      return value === "NaN" || !Number.isNaN(Number(value)) ? Number(value) : undefined;
+    },
+  ],
+  ["$numberDecimal", (value) => (typeof value === "string" ? decimalOfText(value) : undefined)],
+  ["$date", readDate],
+  [
+    "$timestamp",
+    (value) => {
+      if (!(value instanceof JsonObject)) return undefined;
+      const [t, i] = [uint32(value.get("t")), uint32(value.get("i"))];
+      return t === undefined || i === undefined ? undefined : new Timestamp((t << 32n) | i);
+    },
+  ],
+  [
+    "$binary",
+    (value) => {
+      if (!(value instanceof JsonObject)) return undefined;
+      const [data, subtype] = [value.get("base64"), value.get("subType")];
+      if (typeof data !== "string" || typeof subtype !== "string") return undefined;
+      return new Binary(Number.parseInt(subtype, 16) & 0xff, bytesOf(Buffer.from(data, "base64")));
+    },
+  ],
+  [
+    "$regularExpression",
+    (value) => {
+      if (!(value instanceof JsonObject)) return undefined;
+      const [pattern, options] = [value.get("pattern"), value.get("options")];
+      if (typeof pattern !== "string" || typeof options !== "string") return undefined;
+      return new Regex(fieldName(pattern), fieldName([...options].sort().join("")));
+    },
+  ],
+  ["$minKey", () => MIN_KEY],
+  ["$maxKey", () => MAX_KEY],
+]);
+
+function readDate(value: JsonValue): Bson | undefined {
+  if (typeof value === "string") {
+    const written = /^(\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2})(\.\d{1,3})?Z$/.exec(value)?.[1];
+    const at = written === undefined ? Number.NaN : Date.parse(value);
+    // JavaScript engines parse a day that does not exist, and hour 24, in different ways.
+    if (Number.isNaN(at) || !new Date(at).toISOString().startsWith(written ?? "-")) return undefined;
+    return new BsonDate(BigInt(at));
+  }
+  const at = value instanceof JsonObject ? integer(value.get("$numberLong") ?? null, 64) : undefined;
+  return at === undefined ? undefined : new BsonDate(at);
+}
+
+/** @returns the text in UTF-8 */
+export function writeExtendedJson(value: Bson): ByteString {
+  return bytesOfText(written(value));
+}
+
+/** Writes a document as `writeExtendedJson` does, a large one in steps. */
+export function* extendedJsonInSteps(document: BsonDocument): Generator<void, ByteString> {
+  return isLong(document) ? bytesOfText(yield* writtenInSteps(document)) : writeExtendedJson(document);
+}
+
+function* writtenInSteps(container: BsonDocument | readonly Bson[]): Generator<void, string> {
+  const joined: string[] = [];
+  let parts: string[] = [];
+  let count = 0;
+  for (const [name, value] of container.entries()) {
+    count += 1 + countValues(value, WRITTEN_VALUES);
+    const json = isLong(value) ? yield* writtenInSteps(value) : written(value);
+    parts.push(isArray(container) ? json : `${quoted(name as ByteString)}:${json}`);
+    if (count < WRITTEN_VALUES) continue;
+    joined.push(parts.join(","));
+    [parts, count] = [[], 0];
+    yield;
+  }
+  const all = [...joined, ...parts].join(",");
+  return isArray(container) ? `[${all}]` : `{${all}}`;
+}
+
+const quoted = (bytes: ByteString): string => JSON.stringify(textOfBytes(bytes));
+const hex = (bytes: ByteString): string => Buffer.from(bytes, "latin1").toString("hex");
+
+function written(value: Bson): string {
+  switch (typeof value) {
+    case "string":
+      return quoted(value);
+    case "number":
+      return `{"$numberDouble":"${Object.is(value, -0) ? "-0.0" : Number.isInteger(value) ? value.toFixed(1) : value}"}`;
+    case "bigint":
+      return `{"$numberLong":"${value}"}`;
+    case "boolean":
+      return String(value);
+  }
+  if (value === null) return "null";
+  if (value instanceof Map)
+    return `{${[...value].map(([name, one]) => `${quoted(name)}:${written(one)}`).join(",")}}`;
+  if (Array.isArray(value)) return `[${value.map(written).join(",")}]`;
+  return writtenSpecial(value as Exclude<typeof value, BsonDocument | readonly Bson[]>);
+}
+
+function writtenSpecial(
+  value: Int32 | WrittenDouble | Decimal | ObjectId | BsonDate | Timestamp | Binary | Regex | Extreme,
+): string {
+  if (value instanceof WrittenDouble) return written(value.value);
+  if (value instanceof Int32) return `{"$numberInt":"${value.value}"}`;
+  if (value instanceof ObjectId) return `{"$oid":"${hex(value.bytes)}"}`;
+  if (value instanceof BsonDate) return `{"$date":{"$numberLong":"${value.at}"}}`;
+  if (value instanceof Decimal) return `{"$numberDecimal":"${decimalText(value)}"}`;
+  if (value instanceof Timestamp)
+    return `{"$timestamp":{"t":${value.value >> 32n},"i":${value.value & 0xffffffffn}}}`;
+  if (value instanceof Binary) {
+    const data = Buffer.from(value.bytes, "latin1").toString("base64");
+    return `{"$binary":{"base64":"${data}","subType":"${value.subtype.toString(16).padStart(2, "0")}"}}`;
+  }
+  if (value instanceof Regex)
+    return `{"$regularExpression":{"pattern":${quoted(value.pattern)},"options":${quoted(value.options)}}}`;
+  return value instanceof Extreme && value.side === "min" ? '{"$minKey":1}' : '{"$maxKey":1}';
+}

@@ -1,0 +1,147 @@
+/**
+ * A hash value: distinct fields in a dense order, each with a value. A small hash is one packed string of alternating
+ * fields and values; once it has grown larger, it remains a table.
+ */
+import type { ByteString } from "../../../protocol/byte-string.js";
+import { type DenseTable, tableOfNames } from "./tables/dense-table.js";
+import {
+  copied,
+  elementAt,
+  findPacked,
+  isPackable,
+  offsetOf,
+  PACKED_ELEMENTS_MAX,
+  removePackedItem,
+  restorePackedItem,
+  splicePacked,
+  unpacked,
+} from "./tables/packed-elements.js";
+import { type PageRequest, type ScanPage, smallPage } from "./tables/scan-page.js";
+
+const FIELDS_PACKED_MAX = PACKED_ELEMENTS_MAX / 2;
+
+/** A hash that is not small. */
+interface Columns {
+  readonly fields: DenseTable<ByteString>;
+  /** The values, each at the slot of its field. */
+  readonly values: ByteString[];
+}
+
+export class Hash {
+  /** In a small hash: field, value, field, value, … */
+  #content: ByteString | Columns = "";
+  #size = 0;
+
+  get size(): number {
+    return this.#size;
+  }
+
+  /** The fields in dense order; the caller must not change them. A small hash creates a new array for each call. */
+  get fields(): readonly ByteString[] {
+    const content = this.#content;
+    if (typeof content !== "string") return content.fields.items;
+    return unpacked(content, 0, 2);
+  }
+
+  /**
+   * The values, each at its field's index; the caller must not change them. A small hash creates a new array for each
+   * call.
+   */
+  get values(): readonly ByteString[] {
+    const content = this.#content;
+    if (typeof content !== "string") return content.values;
+    return unpacked(content, 1, 2);
+  }
+
+  /** Returns a page of a scan. */
+  page(request: PageRequest): ScanPage {
+    const content = this.#content;
+    return typeof content === "string" ? smallPage(this.fields, request) : content.fields.page(request);
+  }
+
+  /** Returns the field's slot, or -1. */
+  find(field: ByteString): number {
+    const content = this.#content;
+    return typeof content === "string" ? findPacked(content, field, 2) : content.fields.find(field);
+  }
+
+  get(field: ByteString): ByteString | undefined {
+    const slot = this.find(field);
+    return slot < 0 ? undefined : this.valueAt(slot);
+  }
+
+  /** Returns the value at the given slot. */
+  valueAt(slot: number): ByteString {
+    const content = this.#content;
+    if (typeof content !== "string") return content.values[slot]!;
+    return elementAt(content, offsetOf(content, 2 * slot + 1));
+  }
+
+  /** Appends a new field. Inverse: `pop`. */
+  push(field: ByteString, value: ByteString): void {
+    const content = this.#contentFor(1, field, value);
+    if (typeof content === "string") {
+      this.#content = splicePacked(content, 2 * this.#size, 0, [field, value]);
+    } else {
+      content.fields.push(field);
+      content.values.push(value);
+    }
+    this.#size++;
+  }
+
+  pop(): void {
+    this.removeAt(this.#size - 1);
+  }
+
+  /** Replaces the value at the given slot. Inverse: the same call with the old value. */
+  setAt(slot: number, value: ByteString): void {
+    const content = this.#contentFor(0, value, value);
+    if (typeof content === "string") this.#content = splicePacked(content, 2 * slot + 1, 1, [value]);
+    else content.values[slot] = value;
+  }
+
+  /** Removes the field at the given slot; the last field moves there. Inverse: `restoreAt`. */
+  removeAt(slot: number): void {
+    const content = this.#content;
+    const last = --this.#size;
+    if (typeof content === "string") {
+      this.#content = removePackedItem(content, slot, last, 2);
+      return;
+    }
+    content.fields.removeAt(slot);
+    const value = content.values.pop()!;
+    if (slot < last) content.values[slot] = value;
+  }
+
+  restoreAt(slot: number, field: ByteString, value: ByteString): void {
+    const content = this.#contentFor(1, field, value);
+    if (typeof content === "string") {
+      this.#content = restorePackedItem(content, slot, this.#size, [field, value]);
+    } else {
+      content.fields.restoreAt(slot, field);
+      content.values.push(content.values[slot]!);
+      content.values[slot] = value;
+    }
+    this.#size++;
+  }
+
+  clone(): Hash {
+    const copy = new Hash();
+    copy.#size = this.#size;
+    const content = this.#content;
+    copy.#content =
+      typeof content === "string"
+        ? content
+        : { fields: tableOfNames(content.fields.items), values: content.values.slice() };
+    return copy;
+  }
+
+  /** Returns the content, converted to a table if the added field is too large for a packed string. */
+  #contentFor(fields: number, field: ByteString, value: ByteString): ByteString | Columns {
+    const content = this.#content;
+    if (typeof content !== "string") return content;
+    if (this.#size + fields <= FIELDS_PACKED_MAX && isPackable(field) && isPackable(value)) return content;
+    this.#content = { fields: tableOfNames(this.fields.map(copied)), values: this.values.map(copied) };
+    return this.#content;
+  }
+}

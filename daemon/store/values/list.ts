@@ -1,0 +1,251 @@
+/**
+ * A list value: O(1) at both ends; all other operations walk over chunks. A small list is one packed string; a long one
+ * has its ends in arrays and its middle in packed chunks.
+ */
+import type { ByteString } from "../../../protocol/byte-string.js";
+import { CHUNK_ELEMENTS, ListChunks } from "./list-chunks.js";
+import { ElementCounts } from "./tables/element-counts.js";
+import {
+  copied,
+  elementAt,
+  isPackable,
+  offsetOf,
+  PACKED_ELEMENTS_MAX,
+  packed,
+  splicePacked,
+  unpacked,
+} from "./tables/packed-elements.js";
+
+export type End = "left" | "right";
+
+/** Maximum number of elements of an end; an end that has more moves a chunk to the middle. */
+const END_ELEMENTS_MAX = 2 * CHUNK_ELEMENTS;
+
+/** A list that is not small. In both ends the outermost element is the array's last. */
+interface Long {
+  readonly left: ByteString[];
+  readonly middle: ListChunks;
+  readonly right: ByteString[];
+}
+
+export class List {
+  #content: ByteString | Long = "";
+  #size = 0;
+  /** Counts equal elements, from the first call of `maxCountOf` until many changes have followed without another. */
+  #counts: ElementCounts | null = null;
+  /** Number of complete searches that found nothing, since the list was created or its elements were counted last. */
+  vainSearches = 0;
+
+  get size(): number {
+    return this.#size;
+  }
+
+  /**
+   * Returns the element at an index from the left, 0 ≤ index < size. The caller must not store it, since it may keep
+   * its neighbours alive.
+   */
+  at(index: number): ByteString {
+    const content = this.#content;
+    if (typeof content === "string") return elementAt(content, offsetOf(content, index));
+    const { left, middle, right } = content;
+    if (index < left.length) return left[left.length - 1 - index]!;
+    const offset = index - left.length;
+    return offset < middle.size ? middle.at(offset) : right[offset - middle.size]!;
+  }
+
+  /** Whether `maxCountOf` needs no walk. */
+  get isCounted(): boolean {
+    return this.#counts !== null;
+  }
+
+  /** Returns how often an element occurs at most; 0 if it does not occur. */
+  maxCountOf(element: ByteString): number {
+    return (this.#counts ??= this.#counted()).get(element);
+  }
+
+  push(end: End, element: ByteString): void {
+    if (this.#counts !== null) this.#recount([], [element]);
+    const content = this.#contentFor(1, isPackable(element));
+    if (typeof content === "string") {
+      this.#content = splicePacked(content, end === "left" ? 0 : this.#size, 0, [element]);
+    } else {
+      content[end].push(element);
+      spill(content, end);
+    }
+    this.#size++;
+  }
+
+  /**
+   * Removes and returns an element; the list must not be empty. The caller must not store it, since it may keep its
+   * neighbours alive.
+   */
+  pop(end: End): ByteString {
+    const element = this.#pop(end);
+    if (this.#counts !== null) this.#recount([element], []);
+    return element;
+  }
+
+  #pop(end: End): ByteString {
+    const content = this.#content;
+    this.#size--;
+    if (typeof content === "string") {
+      const offset = end === "left" ? 0 : this.#size;
+      const element = elementAt(content, offsetOf(content, offset));
+      this.#content = splicePacked(content, offset, 1, []);
+      return element;
+    }
+    if (content[end].length === 0) refill(content, end);
+    return content[end].pop()!;
+  }
+
+  /**
+   * Returns the elements `from` ≤ index < `to` as a new array. The caller must not store them, since they may keep
+   * their neighbours alive.
+   */
+  slice(from = 0, to = this.#size): ByteString[] {
+    const elements: ByteString[] = [];
+    this.#forEach(from, to, (element) => void elements.push(element));
+    return elements;
+  }
+
+  /** Returns the indexes, `from` ≤ index < `to`, at which an element occurs. */
+  indexesOf(wanted: ByteString, from: number, to: number): number[] {
+    const indexes: number[] = [];
+    const note = (element: ByteString, index: number) => {
+      if (element === wanted) indexes.push(index);
+    };
+    this.#forEach(from, to, note, wanted);
+    return indexes;
+  }
+
+  /**
+   * Calls a function for each element, in order.
+   * @param wanted the only element for which the function must be called: it need not be called for other elements
+   */
+  #forEach(
+    from: number,
+    to: number,
+    call: (element: ByteString, index: number) => void,
+    wanted?: ByteString,
+  ): void {
+    const content = this.#content;
+    if (typeof content === "string") {
+      const elements = unpacked(content, from, 1, to - from);
+      for (let i = 0; i < elements.length; i++) call(elements[i]!, from + i);
+      return;
+    }
+    const { left, middle, right } = content;
+    for (let index = from; index < Math.min(to, left.length); index++)
+      call(left[left.length - 1 - index]!, index);
+    const start = left.length;
+    const end = start + middle.size;
+    const inMiddle = (element: ByteString, index: number) => call(element, index + start);
+    middle.forEach(Math.max(from, start) - start, Math.min(to, end) - start, inMiddle, wanted);
+    for (let index = Math.max(from, end); index < to; index++) call(right[index - end]!, index);
+  }
+
+  /** Replaces `count` elements, starting at an index. Inverse: the same call with the old elements. */
+  splice(index: number, count: number, inserted: readonly ByteString[]): void {
+    if (this.#counts !== null) this.#recount(this.slice(index, index + count), inserted);
+    const content = this.#contentFor(inserted.length - count, inserted.every(isPackable));
+    if (typeof content === "string") {
+      this.#content = splicePacked(content, index, count, inserted);
+    } else if (!spliceLong(content, index, count, inserted)) {
+      const before = this.slice(0, index);
+      this.#fill(before.concat(inserted, this.slice(index + count)));
+      return;
+    }
+    this.#size += inserted.length - count;
+  }
+
+  clone(): List {
+    const copy = new List();
+    copy.#fill(this.slice());
+    return copy;
+  }
+
+  #counted(): ElementCounts {
+    const counts = new ElementCounts(this.#size);
+    this.#forEach(0, this.#size, (each) => counts.add(each));
+    return counts;
+  }
+
+  #recount(removed: readonly ByteString[], added: readonly ByteString[]): void {
+    const counts = this.#counts as ElementCounts;
+    for (const element of removed) counts.remove(element);
+    for (const element of added) counts.add(element);
+    if (!counts.isUnused) return;
+    this.#counts = null;
+    this.vainSearches = 0;
+  }
+
+  #fill(elements: readonly ByteString[]): void {
+    this.#size = elements.length;
+    this.#content =
+      elements.length <= PACKED_ELEMENTS_MAX && elements.every(isPackable)
+        ? packed(elements)
+        : longOf(elements);
+  }
+
+  /**
+   * Returns the content, converted to a long list if the added elements are too large for a packed string.
+   * @param grown the number of elements added
+   */
+  #contentFor(grown: number, isShort: boolean): ByteString | Long {
+    const content = this.#content;
+    if (typeof content !== "string") return content;
+    if (isShort && this.#size + grown <= PACKED_ELEMENTS_MAX) return content;
+    this.#content = longOf(unpacked(content));
+    return this.#content;
+  }
+}
+
+function longOf(elements: readonly ByteString[]): Long {
+  const middle = new ListChunks();
+  const chunked = elements.length - (elements.length % CHUNK_ELEMENTS);
+  for (let from = 0; from < chunked; from += CHUNK_ELEMENTS)
+    middle.push(elements.slice(from, from + CHUNK_ELEMENTS));
+  return { left: [], middle, right: elements.slice(chunked).map(copied) };
+}
+
+/** Moves the inner half of an end that has become long to the middle. */
+function spill(list: Long, end: End): void {
+  while (list[end].length > END_ELEMENTS_MAX) {
+    const inner = list[end].splice(0, CHUNK_ELEMENTS);
+    if (end === "left") list.middle.unshift(inner.reverse());
+    else list.middle.push(inner);
+  }
+}
+
+/** Refills an end that is empty. */
+function refill({ left, middle, right }: Long, end: End): void {
+  const [empty, other] = end === "left" ? [left, right] : [right, left];
+  if (middle.size > 0) {
+    const elements = end === "left" ? middle.shift() : middle.pop();
+    empty.push(...(end === "left" ? elements.reverse() : elements));
+  } else {
+    empty.push(...other.splice(0, (other.length + 1) >> 1).reverse());
+  }
+}
+
+/**
+ * Replaces `count` elements of one end or of one chunk, starting at an index.
+ * @returns false, without a change, if the list has to be built again instead
+ */
+function spliceLong(list: Long, index: number, count: number, inserted: readonly ByteString[]): boolean {
+  if (inserted.length > CHUNK_ELEMENTS) return false;
+  const { left, middle, right } = list;
+  const end = index + count;
+  const rightStart = left.length + middle.size;
+  if (index >= rightStart) {
+    right.splice(index - rightStart, count, ...inserted);
+    spill(list, "right");
+    return true;
+  }
+  if (end <= left.length) {
+    left.splice(left.length - end, count, ...inserted.toReversed());
+    spill(list, "left");
+    return true;
+  }
+  return index >= left.length && end <= rightStart && middle.splice(index - left.length, count, inserted);
+}

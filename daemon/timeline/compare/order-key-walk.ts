@@ -1,0 +1,75 @@
+/** Walks the order keys of a range of time in small steps, and extracts from them what comparisons need. */
+import { type ByteString, bytesOf } from "../../../protocol/byte-string.js";
+import type { Steps } from "../../../protocol/steps.js";
+import { firstOrderKeyBytes, ORDER_KEY_BYTES } from "../entries/entry.js";
+import type { DigestIndex, DigestSet } from "./digest-index.js";
+import { nextOrderKey } from "./order-key-ranges.js";
+
+/**
+ * The number of order keys that are visited between two turns of the event loop, which takes one or two milliseconds.
+ */
+const ORDER_KEYS_PER_STEP = 1024;
+const ID_OFFSET = ORDER_KEY_BYTES - 32;
+
+export class OrderKeyWalk {
+  readonly #index: DigestIndex;
+  readonly #set: DigestSet;
+  #left = ORDER_KEYS_PER_STEP;
+
+  constructor(index: DigestIndex, set: DigestSet) {
+    this.#index = index;
+    this.#set = set;
+  }
+
+  /** Visits every order key dated `from` ≤ second < `to`; Infinity means no end. */
+  *visit({ from, to }: { from: number; to: number }, visitor: (orderKey: Buffer) => void): Steps<void> {
+    const end = to === Infinity ? null : firstOrderKeyBytes(to * 1000);
+    let next: Buffer | null = firstOrderKeyBytes(from * 1000);
+    while (next !== null) {
+      const from: Buffer = next;
+      next = null;
+      for (const orderKey of this.#index.orderKeys(this.#set, from, end)) {
+        visitor(orderKey);
+        if (--this.#left > 0) continue;
+        next = nextOrderKey(orderKey);
+        break;
+      }
+      if (next === null) return;
+      this.#left = ORDER_KEYS_PER_STEP;
+      yield;
+    }
+  }
+
+  /**
+   * Groups the ids of one second by their first bits, and adds up the least significant 64 bits of the ids in each
+   * group. Returns the high and the low word of each sum.
+   */
+  *groupSums(second: number, bits: number): Steps<Uint32Array> {
+    const sums = new Uint32Array(2 << bits);
+    yield* this.visit({ from: second, to: second + 1 }, (orderKey) => {
+      const at = 2 * groupOf(orderKey, bits);
+      const low = (sums[at + 1] as number) + lowOf(orderKey);
+      sums[at + 1] = low;
+      sums[at] = (sums[at] as number) + highOf(orderKey) + (low > 0xffffffff ? 1 : 0);
+    });
+    return sums;
+  }
+}
+
+/** Returns the upper word of the least significant 64 bits of an id; `lowOf` returns the lower word. */
+export const highOf = (orderKey: Buffer): number => orderKey.readUInt32BE(ORDER_KEY_BYTES - 8);
+export const lowOf = (orderKey: Buffer): number => orderKey.readUInt32BE(ORDER_KEY_BYTES - 4);
+
+/** Returns the first bits of an id, at least one. */
+export const groupOf = (orderKey: Buffer, bits: number): number =>
+  orderKey.readUInt32BE(ID_OFFSET) >>> (32 - bits);
+
+/**
+ * Returns the short id of an entry: 8 of the 32 bytes of its id, selected by the salt. Each exchange has a different
+ * salt, so an attacker that wants two entries to have the same short id in all exchanges would have to find two equal
+ * ids.
+ */
+export function shortId(orderKey: Buffer, salt: number): ByteString {
+  const from = ID_OFFSET + 8 * salt;
+  return bytesOf(orderKey, from, from + 8);
+}

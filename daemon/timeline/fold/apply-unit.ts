@@ -1,0 +1,229 @@
+/**
+ * Applies one unit: obtains the verdict of the key ring, checks the conditions, and runs the commands. Serving,
+ * recovery, undo and redo all use this code, so that a unit has the same effect wherever it is applied.
+ */
+
+import type { ByteString } from "../../../protocol/byte-string.js";
+import { array, error, NIL_ARRAY, type Reply } from "../../../protocol/reply.js";
+import { withItemsFound } from "../../../protocol/step-reply.js";
+import { type Decided, type Envelope, needsDaemon } from "../../../protocol/version-2/envelope.js";
+import { CommandFailure, dbIndexOutOfRange } from "../../store/arguments/command-errors.js";
+import type { Database } from "../../store/database.js";
+import { implicitCondition } from "../../store/implicit-condition.js";
+import type { KeyRing } from "../../store/key-ring.js";
+import { BudgetExceeded } from "../../store/keyspace/effort-budget.js";
+import { throwOutOfMemory } from "../../store/keyspace/out-of-memory.js";
+import type { UndoRecord } from "../../store/keyspace/undo.js";
+import { FoldedUnit, type Unit } from "../../store/keyspace/unit.js";
+import { type KeyRecord, validity } from "../../store/rights/key-record.js";
+import type { CommandIndex } from "../../store/rows/command-index.js";
+import type { Command } from "../../store/rows/command-row.js";
+import { isDenied, type JudgedUnit, refusalOf } from "../../store/unit-permission.js";
+import type { FoldUnit, UnitAnswer } from "./fold-unit.js";
+
+/** Our own error instead of the engine's message, which differs between versions. */
+const INTERNAL = error("ERR internal error, and nothing was changed");
+const UNKNOWN_MEANING = error("ERR this release does not know the semantics version at this position");
+
+/** The signer and the command table at a unit's position. */
+export interface UnitContext {
+  /** The signer's record. */
+  readonly signer: KeyRecord | undefined;
+  /** The table of commands, or null if this release does not know the semantics version. */
+  readonly table: CommandIndex | null;
+}
+
+/**
+ * Applies a unit of data.
+ * @param records  empty; receives the undo records of the unit
+ * @throws OutOfMemory  the unit may be half applied, and the caller discards the state
+ * @throws BudgetExceeded   the unit is not recorded yet, and exceeds the daemon's budget; nothing of it is applied
+ */
+export function applyUnit(
+  unit: FoldUnit,
+  { signer, table }: UnitContext,
+  ring: KeyRing,
+  database: Database,
+  records: UndoRecord[],
+): UnitAnswer {
+  if (table === null) return notApplied(unit);
+  unit.setTable(table);
+  const refusal = verdictOn(unit, signer, ring);
+  unit.isDenied = refusal !== null;
+  if (refusal !== null) return answer(refusal, isDenied(refusal) ? "denied" : "malformed", unit);
+  if (!unit.isRunnable) return answer(errorOf(unit), "malformed", unit);
+  const { envelope } = unit;
+  if (envelope.decided !== null) return applyDecided(unit, envelope.decided, database, records);
+  if (envelope.if !== null && !database.holds(envelope.if, envelope.at))
+    return answer(NIL_ARRAY, "unmet", unit);
+  return answer(run(unit, database, records), "applied", unit);
+}
+
+/**
+ * Applies a unit on which the members have decided. Its conditions are not evaluated: entries with earlier dates may
+ * have arrived since the decision.
+ */
+function applyDecided(
+  unit: FoldUnit,
+  { outcome }: Decided,
+  database: Database,
+  records: UndoRecord[],
+): UnitAnswer {
+  const implicit = unit.command === null ? null : implicitCondition(unit.argv);
+  if (outcome === "unmet")
+    return implicit === null || unit.envelope.if !== null
+      ? answer(NIL_ARRAY, "unmet", unit)
+      : answer(implicit.unmet, "applied", unit);
+  if (implicit === null) return answer(run(unit, database, records), "applied", unit);
+  const argv = implicit.unconditional;
+  const command = unit.table.resolve(argv);
+  if (command instanceof CommandFailure) return answer(command.reply, "malformed", unit);
+  const folded = new FoldedUnit(unit.entryId, unit.envelope, unit.index);
+  const reply = runCommand(database, command, argv, folded, records);
+  const isError = reply.kind === "error" || implicit.applied === null;
+  return answer(isError ? reply : (implicit.applied as Reply), "applied", unit);
+}
+
+/** Whether the conditions of a unit hold, for the decision on it. */
+export function conditionsHold(
+  { if: conditions, commands, at, db, multi }: Envelope,
+  database: Database,
+): boolean {
+  if (conditions !== null && !database.holds(conditions, at)) return false;
+  const implicit = multi ? null : implicitCondition(commands[0] ?? []);
+  if (implicit === null) return true;
+  const reply = database.execute(implicit.check, { at, db, id: "" });
+  // If the key has another type, the command's own error is the answer.
+  return reply.kind !== "integer" || Number(reply.value) > 0 === implicit.expected > 0;
+}
+
+/**
+ * Returns the answer of a unit whose semantics version this release does not know: the state does not change, and no
+ * client receives this answer.
+ */
+export function notApplied(unit: FoldUnit): UnitAnswer {
+  unit.isDenied = false;
+  return answer(UNKNOWN_MEANING, "malformed", unit);
+}
+
+/**
+ * Returns the error of a unit that is not permitted or cannot be run, judged by its current command table; null if the
+ * unit may be run.
+ */
+export function verdictOn(unit: FoldUnit, signer: KeyRecord | undefined, ring: KeyRing) {
+  const { key, at, if: conditions } = unit.envelope;
+  if (signer !== undefined && isPlainlyPermitted(unit, signer)) return null;
+  const { commands } = unit;
+  const judged: JudgedUnit = { key, at, commands, conditions, needsDaemon: needsDaemon(unit.envelope) };
+  return refusalOf(judged, signer, ring, unit.table);
+}
+
+/**
+ * Whether a unit is the usual case, which needs no further check by the ring: one permitted command on data, or several
+ * commands of a key that may do everything, and no conditions.
+ */
+function isPlainlyPermitted(unit: FoldUnit, signer: KeyRecord): boolean {
+  const { kind, command, envelope } = unit;
+  const { role, acl } = signer;
+  if ((kind !== "data" && kind !== "read") || !unit.isRunnable || envelope.if !== null) return false;
+  if (needsDaemon(envelope) && role !== "daemon") return false;
+  if (validity(signer, envelope.at) !== "valid") return false;
+  return command === null ? acl.isUnlimited : acl.denial(command, unit.argv) === null;
+}
+
+/** Applies a unit for the ring. @param ring  the ring before the unit */
+export function applyToRing(unit: FoldUnit, ring: KeyRing): UnitAnswer {
+  const { envelope, commands } = unit;
+  const { key, at, db } = envelope;
+  ring.named.addOf(commands);
+  // If this release does not know the semantics version, it may not know all names in the unit's rules either.
+  if (ring.table === null) return notApplied(unit);
+  unit.setTable(ring.table);
+  const known = ring.find(key);
+  const refusal = verdictOn(unit, known, ring);
+  unit.isDenied = refusal !== null;
+  if (refusal !== null) return answer(refusal, isDenied(refusal) ? "denied" : "malformed", unit);
+  const signer = known ?? (ring.introduction(commands, key, at) as KeyRecord);
+  const replies = commands.map((argv) => {
+    try {
+      return ring.execute(argv, { at, db, id: unit.id }, signer);
+    } catch (problem) {
+      throwOutOfMemory(problem);
+      return INTERNAL;
+    }
+  });
+  const isSeveral = envelope.multi || replies.length > 1;
+  return answer(isSeveral ? array(replies) : (replies[0] as Reply), "applied", unit);
+}
+
+function answer(reply: Reply, outcome: UnitAnswer["outcome"], { isLate }: FoldUnit): UnitAnswer {
+  return { reply, outcome, late: isLate };
+}
+
+function run(unit: FoldUnit, database: Database, records: UndoRecord[]): Reply {
+  const { envelope, command } = unit;
+  if (command !== null) {
+    const folded = new FoldedUnit(unit.entryId, envelope, unit.index);
+    return runCommand(database, command, unit.argv, folded, records);
+  }
+  const { at, db, seq, choices, expiries } = envelope;
+  try {
+    const { id, index, entryId } = unit;
+    const origin = { at, db, id, envelope: entryId, index, seq, choices, expiries };
+    return database.executeMulti(unit.commands, origin, records, unit.table);
+  } catch (problem) {
+    throwOutOfMemory(problem);
+    return undo(database, records, problem);
+  }
+}
+
+/**
+ * Runs a command that is a complete unit.
+ * @param records  empty; receives its undo records
+ * @throws OutOfMemory  the unit may be half applied, and the caller discards the state
+ * @throws BudgetExceeded   the unit is not recorded yet, and exceeds the daemon's budget; nothing is changed
+ */
+export function runCommand(
+  database: Database,
+  command: Command,
+  argv: readonly ByteString[],
+  origin: Unit,
+  records: UndoRecord[],
+): Reply {
+  try {
+    // Complete the reply now, so that later units cannot change it.
+    return withItemsFound(database.run(command, argv, origin, records));
+  } catch (problem) {
+    throwOutOfMemory(problem);
+    return undo(database, records, problem);
+  }
+}
+
+/**
+ * Undoes a unit that failed, because no other daemon would have the state after half a unit. @throws BudgetExceeded  if
+ * `problem` is a `BudgetExceeded`
+ */
+function undo(database: Database, records: UndoRecord[], problem: unknown): Reply {
+  database.undo(records);
+  records.length = 0;
+  if (problem instanceof BudgetExceeded) throw problem;
+  return INTERNAL;
+}
+
+/** Removes a unit's records from the array. @returns the records; a single record is returned without an array */
+export function takeRecords(records: UndoRecord[]): UndoRecord | UndoRecord[] | null {
+  // They are removed one by one, so that the array retains its capacity.
+  if (records.length <= 1) return records.pop() ?? null;
+  const taken = records.slice();
+  while (records.length > 0) records.pop();
+  return taken;
+}
+
+/** Returns the error of a permitted unit that cannot be run. */
+function errorOf(unit: FoldUnit): Reply {
+  for (const argv of unit.commands) {
+    const command = unit.table.resolve(argv);
+    if (command instanceof CommandFailure) return command.reply;
+  }
+  return dbIndexOutOfRange().reply;
+}

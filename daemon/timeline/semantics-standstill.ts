@@ -1,0 +1,32 @@
+/**
+ * A fold stops at the position from which an unknown semantics version applies. These functions report the date up
+ * to which its state is valid, and what the operator can do.
+ * Source: docs/decisions/0044-the-meaning-of-commands-has-a-version.md.
+ */
+import { dateText } from "../../protocol/version-2/envelope.js";
+import { compareOrderKeys, orderKeyOf } from "./entries/entry.js";
+import type { Fold, FoldedEntry } from "./fold/fold.js";
+
+/** Returns the reason for a fold's standstill and the remedy, or null if there is none. */
+export function standstillOf(fold: Fold): string | null {
+  const { end } = fold;
+  if (end === null) return null;
+  const { ring } = fold;
+  const { last } = ring.known;
+  const known = last === 1 ? "version 1" : `versions 1 to ${last}`;
+  return `semantics version ${ring.semantics} applies from ${dateText(end.at)}, but this release knows only ${known}: upgrade it`;
+}
+
+/** Whether the fold applies entries dated at a time. */
+export const appliesAt = ({ end }: Fold, at: number): boolean => end === null || at < end.at;
+
+/** Limits `cutAt` and `finalTo` to the last date before the fold's end. */
+export function limitToEnd({ end, cutAt }: Fold, finalTo: number) {
+  if (end === null) return { cutAt, finalTo };
+  return { cutAt: Math.min(cutAt, end.at - 1), finalTo: Math.min(finalTo, end.at - 1) };
+}
+
+/** Returns the entries that the fold has applied; only their answers are results of the commands. */
+export function appliedOf({ end }: Fold, folded: readonly FoldedEntry[]): readonly FoldedEntry[] {
+  return end === null ? folded : folded.filter(({ entry }) => compareOrderKeys(orderKeyOf(entry), end) < 0);
+}

@@ -1,0 +1,51 @@
+/** Tests which member lists a daemon requests, because decisions or later lists name them. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { ListHistory } from "../../../../daemon/cluster/members/list-history.js";
+import type { Storage } from "../../../../daemon/timeline/entries/storage.js";
+import type { KnownList } from "../../../../protocol/members/list-succession.js";
+import type { SignedList } from "../../../../protocol/members/signed-list.js";
+import { double } from "../../../support/double.js";
+import { idOf, listAfter } from "../../timeline/members/lists.js";
+
+const signed = (list: KnownList): SignedList => ({
+  ...list,
+  body: Buffer.alloc(1),
+  signature: Buffer.alloc(1),
+});
+
+const make = () => new ListHistory(double<Storage>({ mark: () => null, put: () => {} }));
+
+test("names that decisions have invented displace neither newer ones nor the parents of known lists", () => {
+  const history = make();
+  const parent = signed(listAfter([], { add: "AB" }));
+  const list = signed(listAfter([parent], { add: "D" }));
+  history.use([list]);
+  assert.equal(history.before(list, 0), null);
+  for (let count = 0; count < 100; count++) history.miss(idOf(`invented ${count}`));
+  const named = idOf("named last");
+  history.miss(named);
+  assert.ok(history.missing.has(parent.hash) && history.missing.has(named));
+  assert.ok(history.missing.size <= 17);
+  history.add(parent);
+  assert.ok(!history.missing.has(parent.hash));
+  assert.deepEqual(history.before(list, 0), [parent]);
+});
+
+test("the lists in use prove all lists that they follow, and no other", () => {
+  const history = make();
+  const first = signed(listAfter([], { add: "AB" }));
+  const second = signed(listAfter([first], { add: "D" }));
+  const third = signed(listAfter([second], { add: "E" }));
+  const other = signed(listAfter([second], { add: "F" }));
+  history.add(other);
+  assert.equal(history.isProved(second.hash), false);
+  history.use([third]);
+  assert.deepEqual([...history.missing], [second.hash]);
+  history.add(second);
+  const all = [first, second, third, other];
+  assert.deepEqual(
+    all.map(({ hash }) => history.isProved(hash)),
+    [true, true, true, false],
+  );
+});

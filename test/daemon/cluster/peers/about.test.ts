@@ -1,0 +1,69 @@
+/** Tests members' reports about themselves: the reports are bounded and printable, and influence no decision. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { publicProblems } from "../../../../protocol/figures/public-problems.js";
+import { TIMELINE_FIGURES } from "../../../../protocol/figures/timeline-figures.js";
+import { FrameParser } from "../../../../protocol/frame.js";
+import type { MemberAbout } from "../../../../protocol/members/about-message.js";
+import { readMemberMessage, writeMemberMessage } from "../../../../protocol/members/member-messages.js";
+import { readFigures } from "../../../../tools/cli/status/read-figures.js";
+import { World } from "./support.js";
+
+const ABOUT: MemberAbout = {
+  software: "0.1.0",
+  pagePort: 9464,
+  isPageLocal: false,
+  diskFree: 10,
+  diskSize: 100,
+  problems: ["its disk has failed (EIO)"],
+};
+
+test("a member shows the reports that other members send about themselves", () => {
+  const world = new World();
+  const a = world.add("a", { peers: ["b", "c"], parts: { about: () => ABOUT } });
+  const b = world.add("b", { parts: { about: () => ({ ...ABOUT, pagePort: 1 }) } });
+  const c = world.add("c");
+  world.runUntil(() => a.peering.members.every(({ connection }) => connection === "connected"));
+  world.runUntil(() => a.peering.members.some(({ about }) => about !== null));
+  world.run(6000);
+  const seen = (of: typeof a) => of.peering.members.map(({ about }) => about?.pagePort ?? null);
+  assert.deepEqual(seen(a), [1, null]);
+  assert.deepEqual(b.peering.members[0]?.about?.problems, ABOUT.problems);
+  assert.deepEqual(seen(c), [9464]);
+});
+
+test("a member's report is limited in length and to printable characters, whatever the member sends", () => {
+  const written = writeMemberMessage({
+    kind: "about",
+    ...ABOUT,
+    software: `1\x1b[2J${"x".repeat(99)}`,
+    problems: Array.from({ length: 20 }, (_, index) => `${index} \u202e<b>\r\n${"y".repeat(1000)}`),
+  });
+  const [payload] = new FrameParser(1 << 20, 2).split(written);
+  const message = readMemberMessage(payload as Buffer);
+  assert.ok(message.kind === "about");
+  assert.equal(message.software.length, 32);
+  assert.equal(message.problems.length, 8);
+  for (const text of [message.software, ...message.problems]) {
+    assert.ok(text.length <= 300);
+    assert.match(text, /^[\x20-\x7e]+$/);
+  }
+});
+
+test("public problems contain no name of a key and no id", () => {
+  const id = "0123456789abcdef".repeat(4);
+  const report = {
+    ...readFigures(TIMELINE_FIGURES, []),
+    state: "live",
+    durable: true,
+    authorize: `CLUSTER ADD ${id}`,
+    differing: [{ db: 0, key: "secret-name", verdict: "own", members: [id] }],
+    revoked: id,
+    members: [],
+  };
+  const problems = publicProblems(report, 1_790_000_000_000);
+  const text = JSON.stringify(problems);
+  assert.ok(problems.length >= 3, text);
+  assert.doesNotMatch(text, /secret|0123456789ab/);
+  assert.match(text, /its state differs from that of most members/);
+});

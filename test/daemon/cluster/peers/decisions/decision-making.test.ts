@@ -1,0 +1,162 @@
+/** Tests how a daemon begins to take part in decisions. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { DecisionMaking } from "../../../../../daemon/cluster/peers/decisions/decision-making.js";
+import type { ClusterState } from "../../../../../daemon/cluster/peers/shared/cluster-state.js";
+import type { Work } from "../../../../../daemon/net/process/background-work.js";
+import { DecidedUnits } from "../../../../../daemon/timeline/decided-units.js";
+import { type Entry, orderKeyOf, writeOrderKey } from "../../../../../daemon/timeline/entries/entry.js";
+import { writeValue } from "../../../../../daemon/timeline/entries/stored-value.js";
+import { MemoryStorage } from "../../../../../daemon/timeline/memory-storage.js";
+import type { TimelineParts } from "../../../../../daemon/timeline/timeline-environment.js";
+import {
+  NO_PROMISES,
+  writeDecisionMessage,
+  writeStoredPromises,
+} from "../../../../../protocol/members/decision-messages.js";
+import { readEntryBody, SLOT_MAX, writeDecision } from "../../../../../protocol/version-2/decision-body.js";
+import { AT, entry } from "../../../timeline/support/fold-subject.js";
+import { withId } from "../../../timeline/support/random-timeline.js";
+import { sha256 } from "../entries.js";
+
+const OWN = "o".repeat(32);
+/** The key of the other member. */
+const PEER = "key of the peer";
+
+/** Counts the entries that are read. */
+class ReadStorage extends MemoryStorage {
+  read = 0;
+
+  override *entries(from: Buffer, to: Buffer | null): ReturnType<MemoryStorage["entries"]> {
+    for (const one of super.entries(from, to)) {
+      this.read++;
+      yield one;
+    }
+  }
+}
+
+function store(storage: MemoryStorage, one: Entry): void {
+  storage.put([[writeOrderKey(orderKeyOf(one)), writeValue(one.body, one.signature)]]);
+}
+
+/** Starts a daemon that is a member of a list, on a storage. */
+function start(
+  storage: MemoryStorage,
+  prunedTo = -1,
+): { decisions: DecisionMaking; decided: DecidedUnits; works: Work[] } {
+  const works: Work[] = [];
+  const window = { past: 30_000, future: 5_000 };
+  const decided = new DecidedUnits({
+    clock: () => AT + 2_000,
+    window,
+    hash: sha256,
+    storage,
+  } as unknown as TimelineParts);
+  const list = { hash: "l".repeat(32), list: { number: 0, members: [OWN, sha256(PEER)] } };
+  const cluster = {
+    timeline: {
+      decided,
+      published: 0,
+      hasFolded: () => true,
+      isFolded: () => false,
+      read: () => null,
+      prunedTo,
+    },
+    lists: { isReporting: true, heads: [list], history: { size: 0 }, membership: { inForce: list } },
+    identity: { id: OWN, spki: OWN },
+    cluster: "c".repeat(32),
+    verifySignature: () => true,
+    log: { error: () => {} },
+    hash: sha256,
+    uptime: () => 0,
+    clock: () => AT + 2_000,
+    limits: window,
+    checkUnit: ({ body }: { body: Buffer }) => ({ id: sha256(body.toString("latin1")) }),
+    random: () => 0,
+    members: new Map(),
+    slices: { add: (work: Work) => void works.push(work) },
+  };
+  return { decisions: new DecisionMaking(cluster as unknown as ClusterState), decided, works };
+}
+
+test("a daemon votes only once it knows the decisions that were made before its start, which it reads in steps", () => {
+  const storage = new ReadStorage();
+  storage.put([], [["decisions", writeStoredPromises(NO_PROMISES)]]);
+  for (let count = 0; count < 1_000; count++)
+    store(storage, withId(entry("plain", count, [`SET k ${count}`])));
+  const unit = withId(entry("unit", 0, ["SET lock me NX"], { decide: true }));
+  const head = { slot: 1, previous: null, at: AT + 1_000, seq: 0, outcome: "applied" } as const;
+  const body = writeDecision({ ...head, unit: { body: unit.body, signature: unit.signature } });
+  store(storage, withId({ id: "", body, signature: Buffer.alloc(0), envelope: readEntryBody(body) }));
+
+  const { decisions, decided, works } = start(storage);
+  decisions.tick();
+  const [work] = works as [Work];
+  for (let before = storage.read; !work.next().done; before = storage.read) {
+    assert.ok(storage.read - before < 100, "a step is short");
+    decisions.tick();
+    assert.equal(decisions.isPossible, false);
+  }
+  assert.notEqual(decided.find(unit.id), null);
+  decisions.tick();
+  assert.equal(decisions.isPossible, true);
+  assert.equal(works.length, 1);
+});
+
+test("a member whose votes contradict each other is named until the next start", () => {
+  const storage = new MemoryStorage();
+  storage.put([], [["decisions", writeStoredPromises(NO_PROMISES)]]);
+  const { decisions, works } = start(storage);
+  decisions.tick();
+  while (!works[0]?.next().done);
+  const peer = sha256(PEER);
+  const ballot = { list: 0, listHash: "l".repeat(32), round: 1, member: peer, attempt: 0 };
+  for (const decision of ["d".repeat(32), "d".repeat(32), "e".repeat(32)]) {
+    assert.deepEqual([...decisions.contradicting], []);
+    const vote = { ballot, slot: 1, decision, spki: PEER, signature: "s" };
+    decisions.receive(peer, writeDecisionMessage({ kind: "vote", vote }));
+  }
+  assert.deepEqual([...decisions.contradicting], [peer]);
+});
+
+/** Starts a member of a list that has promised nothing. */
+function startVoting(prunedTo = -1): DecisionMaking {
+  const storage = new MemoryStorage();
+  storage.put([], [["decisions", writeStoredPromises(NO_PROMISES)]]);
+  const { decisions, works } = start(storage, prunedTo);
+  decisions.tick();
+  while (!works[0]?.next().done);
+  decisions.tick();
+  return decisions;
+}
+
+test("a member keeps no unit whose date is too old for a proposal, whoever sends it", () => {
+  const decisions = startVoting();
+  for (const [at, waiting] of [
+    [-28_001, 0],
+    [-27_999, 1],
+  ] as const) {
+    const { body, signature } = withId(entry("unit", at, ["SET lock me NX"], { decide: true }));
+    decisions.receive(sha256(PEER), writeDecisionMessage({ kind: "unit", body, signature }));
+    assert.equal(decisions.waiting, waiting);
+  }
+});
+
+test("no member makes another believe in a slot that leaves none for later decisions", () => {
+  for (const [slot, last] of [
+    [100, 99],
+    [SLOT_MAX / 2 + 1, 0],
+    [SLOT_MAX, 0],
+  ] as const) {
+    const decisions = startVoting(AT);
+    const previous = { at: 1, seq: 0, id: "p".repeat(32) };
+    const body = writeDecision({ slot, previous, at: AT + 1, seq: 0, outcome: "unmet", unit: null });
+    const ballot = { list: 0, listHash: "l".repeat(32), round: 1, member: sha256(PEER), attempt: 0 };
+    const signed = { spki: PEER, signature: "s" };
+    decisions.receive(
+      sha256(PEER),
+      writeDecisionMessage({ kind: "propose", ballot, body, signed, evidence: null }),
+    );
+    assert.equal(decisions.last, last);
+  }
+});

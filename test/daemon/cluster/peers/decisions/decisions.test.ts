@@ -1,0 +1,309 @@
+/** Tests decisions among simulated members: they never contradict each other, and are made while a majority runs. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { amount } from "../../../../support/amount.js";
+import { seed } from "../../../../support/seed.js";
+import { listOf, type Member, World } from "./simulated-members.js";
+
+const NAMES = ["a", "b", "c", "d", "e"];
+const KEYS = ["x", "y"];
+
+/** Starts a world with members on one list. */
+function worldOf(run: number, size: number): { world: World; members: Member[] } {
+  const world = new World(run);
+  const names = NAMES.slice(0, size);
+  const members = names.map((name) => world.add(name));
+  for (const member of members) {
+    member.lists = [listOf(1, names)];
+    member.clockOffset = world.random.below(200) - 100;
+    member.start();
+  }
+  return { world, members };
+}
+
+/** Runs clients for a time. @param act  called every few milliseconds */
+async function runFor(world: World, milliseconds: number, act: () => void): Promise<void> {
+  const end = world.scheduler.time + milliseconds;
+  while (world.scheduler.time < end) {
+    act();
+    await world.scheduler.runUntil(world.scheduler.time + world.random.below(20));
+  }
+}
+
+/** Repairs everything, and expects that a new unit is decided at all members. */
+async function expectProgress(world: World, members: readonly Member[]): Promise<void> {
+  world.faults = { loss: 0, repeat: 0, delayMs: 3 };
+  world.cut.clear();
+  for (const member of members) if (!member.isUp) member.start();
+  await runFor(world, 12_000, () => world.exchange());
+  const [first] = members as [Member];
+  const cas = world.submit(first, members, "last");
+  await runFor(world, 3_000, () => world.exchange());
+  for (const member of members)
+    assert.ok(member.decisionOn(cas.id) !== null, `${member.name} has the decision`);
+  for (const id of world.decidedUnits.keys())
+    for (const member of members) assert.ok(member.decisionOn(id) !== null, "every decision is everywhere");
+}
+
+/** A client reads at a random member, and sends to some members. */
+function clientActs(world: World): void {
+  const member = world.pick(world.up);
+  if (member === undefined) return;
+  const key = world.pick(KEYS) as string;
+  if (world.chance(0.2)) world.write(member, key);
+  const to = world.up.filter(() => world.chance(0.7));
+  if (world.chance(0.3)) world.submit(member, to, key);
+  if (world.chance(0.3)) world.exchange();
+}
+
+for (const size of [3, 1, 2, 4, 5])
+  test(`${size} members decide units while messages are lost and members stop`, async () => {
+    for (let run = 0; run < amount(4, 25); run++) {
+      const { world, members } = worldOf(seed() * 1000 + run, size);
+      world.faults = { loss: 0.05, repeat: 0.1, delayMs: 30 };
+      await runFor(world, 5_000, () => {
+        clientActs(world);
+        const member = world.pick(members) as Member;
+        const isDown = members.filter(({ isUp }) => !isUp).length;
+        if (!member.isUp && world.chance(0.05)) member.start();
+        else if (member.isUp && isDown * 2 < size && world.chance(0.02)) member.stop();
+        else if (world.chance(0.02))
+          world.cut.add([member.id, (world.pick(members) as Member).id].sort().join(""));
+        else if (world.chance(0.05)) world.cut.clear();
+      });
+      await expectProgress(world, members);
+      assert.deepEqual(world.contradicted, new Set());
+    }
+  });
+
+test("a keeper whose disk syncs rarely is not outvoted while it stores a promise", async () => {
+  for (let run = 0; run < amount(4, 25); run++) {
+    const { world, members } = worldOf(seed() * 1000 + run, 2);
+    world.syncEveryMs = 2_000;
+    const [first] = members as [Member];
+    // By the first decisions, the members learn how long their disks take.
+    for (const milliseconds of [15_000, 15_000, 4_000, 4_000]) {
+      const cas = world.submit(first, members, "slow");
+      await runFor(world, milliseconds, () => {});
+      for (const member of members)
+        assert.ok(member.decisionOn(cas.id) !== null, `${member.name}, run ${run}`);
+    }
+  }
+});
+
+test("a member that has lost its disk votes again only after all others have answered", async () => {
+  for (let run = 0; run < amount(4, 25); run++) {
+    const { world, members } = worldOf(seed() * 1000 + run, 3);
+    world.faults = { loss: 0.05, repeat: 0.1, delayMs: 30 };
+    await runFor(world, 5_000, () => {
+      clientActs(world);
+      const member = world.pick(members) as Member;
+      const isWhole = members.every(
+        ({ stored, decisions }) => stored !== null && decisions?.isAmnesic !== true,
+      );
+      if (!member.isUp && world.chance(0.1)) member.start();
+      else if (member.isUp && isWhole && world.chance(0.02)) {
+        member.stop();
+        if (world.chance(0.5)) member.loseDisk();
+      }
+    });
+    await expectProgress(world, members);
+  }
+});
+
+test("two members that have lost their promises name each other, and vote again once one of them is replaced", async () => {
+  const { world, members } = worldOf(seed(), 3);
+  const [a, b, c] = members as [Member, Member, Member];
+  await runFor(world, 1_000, () => clientActs(world));
+  for (const member of [a, b]) {
+    member.stop();
+    member.loseDisk();
+    member.start();
+  }
+  await runFor(world, 2_000, () => world.exchange());
+  assert.deepEqual(a.decisions?.missingPromises, [b.id]);
+  assert.deepEqual(b.decisions?.missingPromises, [a.id]);
+  const cas = world.submit(c, members, "x");
+  await runFor(world, 2_000, () => world.exchange());
+  assert.ok(!world.decidedUnits.has(cas.id));
+  a.stop();
+  const d = world.add("d");
+  const replaced = listOf(2, ["b", "c", "d"]);
+  d.lists = [listOf(1, ["a", "b", "c"]), replaced];
+  d.start();
+  for (const member of [b, c]) member.lists = [...member.lists, replaced];
+  await expectProgress(world, [b, c, d]);
+  assert.deepEqual(b.decisions?.missingPromises, []);
+});
+
+test("nothing is decided by a member that has lost its disk and one other, until the third has answered", async () => {
+  const { world, members } = worldOf(seed(), 3);
+  const [a, b, c] = members as [Member, Member, Member];
+  b.stop();
+  c.stop();
+  c.loseDisk();
+  c.start();
+  const cas = world.submit(a, [a, c], "x");
+  await world.scheduler.runUntil(world.scheduler.time + 5_000);
+  assert.equal(world.decidedUnits.size, 0);
+  b.start();
+  await world.scheduler.runUntil(world.scheduler.time + 5_000);
+  assert.ok(world.decidedUnits.has(cas.id));
+});
+
+test("the keeper votes only if the other members do not make the decision, and immediately if one is down", async () => {
+  const { world, members } = worldOf(seed(), 3);
+  const voters = new Set<string>();
+  world.trace = (from, _, message) => {
+    if (message.kind === "vote") voters.add(from);
+  };
+  const decide = async (within: number): Promise<Member[]> => {
+    voters.clear();
+    const cas = world.submit(world.up[0] as Member, world.up, "x");
+    await world.scheduler.runUntil(world.scheduler.time + within);
+    assert.ok(world.decidedUnits.has(cas.id), `it is decided within ${within} ms`);
+    await world.scheduler.runUntil(world.scheduler.time + 500);
+    return members.filter(({ id }) => voters.has(id));
+  };
+  await decide(2_000);
+  const keeper = members[0]?.stored?.promised?.member;
+  const others = members.filter(({ id }) => id !== keeper);
+  const [slow] = others as [Member];
+  const both = members.filter((member) => member !== slow);
+  assert.deepEqual(await decide(20), others);
+  slow.stop();
+  assert.deepEqual(await decide(20), both, "the other one is down");
+  slow.start();
+  slow.receive = () => {};
+  assert.deepEqual(await decide(60), both, "it hangs");
+  assert.deepEqual(await decide(20), both, "and is known to hang");
+});
+
+test("contended keys make progress with one of three members down", async () => {
+  const { world, members } = worldOf(seed(), 3);
+  const [a, b, c] = members as [Member, Member, Member];
+  for (const down of [a, b, c]) {
+    down.stop();
+    const running = world.up;
+    await runFor(world, 2_000, () => {});
+    const before = world.decidedUnits.size;
+    await runFor(world, 2_000, () => world.submit(world.pick(running) as Member, running, "x"));
+    assert.ok(world.decidedUnits.size - before > 50, `${world.decidedUnits.size - before} decisions`);
+    down.start();
+    await runFor(world, 1_000, () => world.exchange());
+  }
+});
+
+test("a unit that some members cannot judge does not stop the others", async () => {
+  const { world, members } = worldOf(seed(), 3);
+  const [a, b, c] = members as [Member, Member, Member];
+  const never = world.casOf(a, "z");
+  for (const member of [b, c]) member.objectsTo.add(never.id);
+  // The others do not have the units, so that they do not become the keeper.
+  a.decisions?.submit(world.unitOf(never));
+  await runFor(world, 1_000, () => {});
+  const others = ["u", "v", "w", "x", "y"].map((key) => world.submit(a, [a], key));
+  await runFor(world, 5_000, () => {});
+  for (const { id } of others) assert.ok(world.decidedUnits.has(id));
+  assert.ok(!world.decidedUnits.has(never.id));
+  for (const member of [b, c]) member.objectsTo.clear();
+  await runFor(world, 3_000, () => {});
+  assert.ok(world.decidedUnits.has(never.id));
+});
+
+test("a keeper that decides others' units also receives one whose message was lost", async () => {
+  const { world, members } = worldOf(seed(), 3);
+  const [a, b] = members as [Member, Member];
+  // The keeper never pauses, so that no other member replaces it.
+  await runFor(world, 500, () => world.submit(a, [a], "x"));
+  let lost = 0;
+  world.trace = (from, _to, { kind }) => {
+    if (from !== b.id || kind !== "unit" || lost++ > 0) return;
+    world.cut.add([a.id, b.id].sort().join(""));
+    world.scheduler.after(5, null, () => world.cut.clear());
+  };
+  const cas = world.submit(b, [b], "y");
+  await runFor(world, 4_000, () => world.submit(a, [a], "x"));
+  assert.ok(world.decidedUnits.has(cas.id));
+});
+
+test("no unit is decided with two of three members down, and a waiting one is when one returns", async () => {
+  const { world, members } = worldOf(seed(), 3);
+  const [a, b, c] = members as [Member, Member, Member];
+  b.stop();
+  c.stop();
+  const cas = world.submit(a, [a], "x");
+  await runFor(world, 5_000, () => {});
+  assert.equal(world.decidedUnits.size, 0);
+  c.start();
+  await runFor(world, 2_000, () => {});
+  assert.ok(world.decidedUnits.get(cas.id)?.isApplied);
+});
+
+test("two lists that are signed in parallel, and keep one half each, both decide", async () => {
+  const { world, members } = worldOf(seed(), 2);
+  const [a, b] = members as [Member, Member];
+  b.stop();
+  a.lists = [...a.lists, listOf(2, ["a"])];
+  const cas = world.submit(a, [a], "x");
+  await runFor(world, 1_000, () => {});
+  assert.ok(world.decidedUnits.has(cas.id));
+  a.stop();
+  b.lists = [...b.lists, listOf(2, ["b"])];
+  b.start();
+  await assert.rejects(
+    runFor(world, 1_000, () => {}),
+    /two decisions in slot 1/,
+  );
+});
+
+test("a full member admits no further unit, except those that are known there", async () => {
+  const { world, members } = worldOf(seed(), 3);
+  const [a, b, c] = members as [Member, Member, Member];
+  c.stop();
+  const proposed = world.casOf(b, "y");
+  a.objectsTo.add(proposed.id);
+  b.decisions?.submit(world.unitOf(proposed));
+  const refused = world.casOf(b, "y");
+  assert.ok(a.decisions?.admits(refused.id, 1));
+  await runFor(world, 500, () => {});
+  b.stop();
+  const waiting = world.submit(a, [a], "x");
+  for (let count = 1; count < 4096; count++) world.submit(a, [a], "x");
+  assert.equal(a.decisions?.waiting, 4096);
+  assert.ok(a.decisions.admits(waiting.id, 1));
+  assert.ok(a.decisions.admits(proposed.id, 1), "it may still be decided");
+  assert.ok(!a.decisions.admits(refused.id, 1));
+  a.decisions.submit(world.unitOf(refused));
+  assert.equal(a.decisions.waiting, 4096);
+});
+
+test("a member is replaced, added and removed", async () => {
+  for (let run = 0; run < amount(4, 25); run++) {
+    const { world, members } = worldOf(seed() * 1000 + run, 3);
+    world.faults = { loss: 0.02, repeat: 0.1, delayMs: 20 };
+    const [a, b, c] = members as [Member, Member, Member];
+    await runFor(world, 1_000, () => clientActs(world));
+    c.stop();
+    const d = world.add("d");
+    const replaced = listOf(2, ["a", "b", "d"]);
+    d.lists = [listOf(1, ["a", "b", "c"]), replaced];
+    d.start();
+    await runFor(world, 300, () => clientActs(world));
+    for (const member of [a, b]) {
+      member.lists = [...member.lists, replaced];
+      await runFor(world, 300, () => clientActs(world));
+    }
+    await runFor(world, 1_000, () => clientActs(world));
+    const smaller = listOf(3, ["b", "d"]);
+    a.stop();
+    for (const member of [d, b]) {
+      member.lists = [...member.lists, smaller];
+      await runFor(world, 300, () => clientActs(world));
+    }
+    await runFor(world, 1_000, () => clientActs(world));
+    d.stop();
+    b.lists = [...b.lists, listOf(4, ["b"])];
+    await expectProgress(world, [b]);
+  }
+});

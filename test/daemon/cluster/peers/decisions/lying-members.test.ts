@@ -1,0 +1,347 @@
+/** Tests decisions while one member of three lies: the others continue to decide. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { VoteCount } from "../../../../../daemon/cluster/peers/decisions/vote-count.js";
+import type { DecisionMessage } from "../../../../../protocol/members/decision-messages.js";
+import {
+  type Ballot,
+  type Evidence,
+  type MemberSignature,
+  proposalBytes,
+  ROUND_MAX,
+  readBallot,
+  type Vote,
+  voteBytes,
+  writeBallot,
+  writeCertificate,
+} from "../../../../../protocol/members/decision-votes.js";
+import { LIST_MEMBERS_MAX } from "../../../../../protocol/members/member-list.js";
+import { readEntries, writeEntries } from "../../../../../protocol/members/packed-entries.js";
+import { CLUSTER, idOf, idOfBody, listOf, type Member, signedBy, World } from "./simulated-members.js";
+
+const NAMES = ["a", "b", "liar"];
+const LIST = listOf(1, NAMES);
+/** The later ballots of the liar. */
+const ballotOf = (fields: Partial<Ballot> = {}): Ballot => ({
+  list: 1,
+  listHash: LIST.hash,
+  round: 1,
+  member: idOf("liar"),
+  attempt: 0,
+  ...fields,
+});
+
+/** Starts the honest members of a list whose third member lies. */
+function honestMembers(): { world: World; members: [Member, Member] } {
+  const world = new World(1);
+  const members = NAMES.map((name) => world.add(name));
+  for (const member of members) member.lists = [LIST];
+  const [a, b] = members as [Member, Member];
+  for (const member of [a, b]) member.start();
+  return { world, members: [a, b] };
+}
+
+function lie(members: readonly Member[], message: DecisionMessage): void {
+  for (const member of members) member.receive(idOf("liar"), message);
+}
+
+/** Expects that the honest members decide a new unit. */
+async function expectDecision(world: World, members: readonly Member[]): Promise<void> {
+  const [first] = members as [Member];
+  const cas = world.submit(first, members, "x");
+  await world.scheduler.runUntil(world.scheduler.time + 5_000);
+  for (const member of members)
+    assert.ok(member.decisionOn(cas.id) !== null, `${member.name} has the decision`);
+}
+
+const voteOf = (spki: string, decision: string, ballot = ballotOf()): Vote => {
+  const vote = { ballot, slot: 1, decision };
+  return { ...vote, spki, signature: signedBy(spki, voteBytes(CLUSTER, vote)) };
+};
+
+/** Returns a proposal of the liar. */
+function proposalOf(ballot: Ballot, body: Buffer, evidence: Evidence | null = null): DecisionMessage {
+  const { slot } = JSON.parse(body.toString("latin1")) as { slot: number };
+  const signed = signedProposal("key of liar", { ballot, slot, decision: idOfBody(body) });
+  return { kind: "propose", ballot, body, signed, evidence };
+}
+
+function signedProposal(spki: string, proposal: Parameters<typeof proposalBytes>[1]): MemberSignature {
+  return { spki, signature: signedBy(spki, proposalBytes(CLUSTER, proposal)) };
+}
+
+test("a ballot with the last round or attempt is malformed, and earlier ones can be followed by another", () => {
+  for (const name of ["round", "attempt"] as const) {
+    assert.deepEqual(
+      readBallot(writeBallot(ballotOf({ [name]: ROUND_MAX }))),
+      ballotOf({ [name]: ROUND_MAX }),
+    );
+    assert.equal(readBallot(writeBallot(ballotOf({ [name]: ROUND_MAX + 1 }))), null);
+  }
+});
+
+const INVENTED: readonly [what: string, ballot: Ballot][] = [
+  ["the last round", ballotOf({ round: ROUND_MAX })],
+  ["the last round of the receiver", ballotOf({ round: ROUND_MAX, member: idOf("a") })],
+  ["another number of the list", ballotOf({ list: 0xffffffff })],
+  ["another list", ballotOf({ list: 0xffffffff, listHash: "f".repeat(32) })],
+  ["a keeper that is no member", ballotOf({ round: 1000, member: "f".repeat(32) })],
+];
+for (const [what, ballot] of INVENTED)
+  test(`members decide although a liar names a ballot with ${what}`, async () => {
+    const { world, members } = honestMembers();
+    for (const kind of ["outvoted", "promise-request"] as const) lie(members, { kind, ballot });
+    await expectDecision(world, members);
+    for (const { stored } of members) assert.ok((stored?.promised?.round ?? 0) < 10, "few rounds are used");
+    for (const kind of ["outvoted", "promise-request"] as const) lie(members, { kind, ballot });
+    await expectDecision(world, members);
+  });
+
+test("members decide although a liar names much later ballots to one of them only", async () => {
+  const { world, members } = honestMembers();
+  const [a] = members;
+  for (const round of [2 ** 20, 2 ** 21]) lie([a], { kind: "promise-request", ballot: ballotOf({ round }) });
+  await world.scheduler.runUntil(500);
+  assert.equal(a.stored?.promised?.round, 2 ** 21);
+  await expectDecision(world, members);
+});
+
+test("members decide although a liar repeats a request for promises, and proposes nothing", async () => {
+  const { world, members } = honestMembers();
+  const ask = (): void => {
+    lie(members, { kind: "promise-request", ballot: ballotOf() });
+    world.scheduler.after(100, null, ask);
+  };
+  ask();
+  await expectDecision(world, members);
+});
+
+test("members decide although a liar's proposal leaves no later attempt", async () => {
+  const { world, members } = honestMembers();
+  const [a] = members;
+  const body = Buffer.from(
+    JSON.stringify({ slot: 1, previous: null, at: 1, cas: world.casOf(a, "y"), isApplied: false }),
+  );
+  lie(members, proposalOf(ballotOf({ attempt: ROUND_MAX }), body));
+  await world.scheduler.runUntil(500);
+  await expectDecision(world, members);
+  for (const { stored } of members) assert.ok((stored?.promised?.attempt ?? 0) <= ROUND_MAX);
+});
+
+const NO_DECISION = { slot: 0, orderKey: null, list: 0 };
+
+test("a keeper goes on after an objection with the last possible date", async () => {
+  const { world, members } = honestMembers();
+  const [a, b] = members;
+  const link = [a.id, b.id].sort().join("");
+  world.trace = (from, _to, message) => {
+    if (message.kind !== "propose" || from !== a.id) return;
+    // The other member does not receive the first proposal.
+    if (message.ballot.attempt === 0) world.cut.add(link);
+    world.scheduler.after(100, null, () => world.cut.delete(link));
+    const ballot = { ...message.ballot, attempt: message.ballot.attempt + 1 };
+    const notBefore = Number.MAX_SAFE_INTEGER;
+    if (ballot.attempt === 1)
+      lie([a], { kind: "promise", ballot, last: NO_DECISION, accepted: null, notBefore });
+  };
+  const cas = world.submit(a, [a], "x");
+  await world.scheduler.runUntil(40_000);
+  for (const member of [a, b]) assert.ok(member.decisionOn(cas.id) !== null, member.name);
+});
+
+test("a keeper proposes although a liar promises with a later decision that nobody else has", async () => {
+  const { world, members } = honestMembers();
+  const [a, b] = members;
+  world.trace = (from, _to, message) => {
+    if (message.kind !== "promise-request") return;
+    const last = { slot: 9, orderKey: { at: 1_700_000_000_500, seq: 0, id: "i".repeat(32) }, list: 1 };
+    const receiver = from === a.id ? a : b;
+    lie([receiver], { kind: "promise", ballot: message.ballot, last, accepted: null, notBefore: 0 });
+  };
+  await expectDecision(world, members);
+});
+
+test("a keeper does not believe which list has made a decision that it cannot check", async () => {
+  const { world, members } = honestMembers();
+  const [a] = members;
+  a.prunedTo = 1_700_000_000_000;
+  const last = { slot: 9, orderKey: { at: 1, seq: 0, id: "i".repeat(32) }, list: 1000 };
+  world.trace = (_from, to, message) => {
+    if (message.kind === "promise-request" && to === idOf("b"))
+      lie([a], { kind: "promise", ballot: message.ballot, last, accepted: null, notBefore: 0 });
+  };
+  world.submit(a, [a], "x");
+  await world.scheduler.runUntil(2_000);
+  assert.deepEqual(a.decisions?.last, { ...last, list: 0 });
+});
+
+test("a member that believes in an invented decision returns to the others' with their next one", async () => {
+  const { world, members } = honestMembers();
+  const [a, b] = members;
+  const c = world.members.get(idOf("liar")) as Member;
+  c.start();
+  b.prunedTo = 1_700_000_000_000;
+  const invented = {
+    slot: 100,
+    previous: { at: 1, seq: 0, id: "i".repeat(32) },
+    at: 1_700_000_000_001,
+    cas: world.casOf(a, "y"),
+    isApplied: false,
+  };
+  b.decisions?.receive(c.id, proposalOf(ballotOf({ round: 1 }), Buffer.from(JSON.stringify(invented))));
+  assert.equal(b.decisions?.last.slot, 99);
+  assert.equal(b.decisions?.last.list, 0, "the number of the list is not believed");
+  await world.scheduler.runUntil(1_000);
+  await expectDecision(world, [a, c]);
+  for (let count = 0; count < 50; count++) world.exchange();
+  c.stop();
+  await expectDecision(world, members);
+});
+
+/** A decision with a wrong outcome: the condition of its unit does not hold. */
+function wrongDecision(world: World, at: Member): { readonly body: Buffer; readonly id: string } {
+  const cas = { ...world.casOf(at, "x"), expects: "another writer" };
+  const decision = { slot: 1, previous: null, at: at.clock + 1_000, cas, isApplied: true };
+  const body = Buffer.from(JSON.stringify(decision));
+  return { body, id: idOfBody(body) };
+}
+
+/** Expects that the members decide, but not as the liar wants it. */
+async function expectOwnDecision(world: World, members: readonly Member[]): Promise<void> {
+  await expectDecision(world, members);
+  for (const { cas, isApplied } of world.decidedUnits.values())
+    assert.ok(!isApplied || cas?.expects === "", "a unit whose condition does not hold is not applied");
+}
+
+/** The evidence of a liar: its vote for a decision, and a signature that the keeper of the ballot has not made. */
+function falseEvidence(decision: string, ballot: Ballot, signer: string): Evidence {
+  const vote = voteOf("key of liar", decision, ballot);
+  return { vote, proposal: signedProposal(signer, vote) };
+}
+
+/** The keepers of the ballots in which the liar claims to have voted, and whose key signs the proposal. */
+const FALSE_EVIDENCE: readonly [keeper: string, signer: string][] = [
+  ["a", "key of liar"],
+  ["liar", "key of liar"],
+  ["no member", "key of no member"],
+];
+
+for (const [keeper, signer] of FALSE_EVIDENCE) {
+  test(`members evaluate a proposal with a liar's vote in a ballot of ${keeper}`, async () => {
+    const { world, members } = honestMembers();
+    const { body, id } = wrongDecision(world, members[0]);
+    const ballot = ballotOf({ round: 2 });
+    lie(members, { kind: "promise-request", ballot });
+    const evidence = falseEvidence(id, ballotOf({ member: idOf(keeper) }), signer);
+    lie(members, proposalOf(ballot, body, evidence));
+    await world.scheduler.runUntil(100);
+    lie(members, { kind: "vote", vote: voteOf("key of liar", id, ballot) });
+    await expectOwnDecision(world, members);
+  });
+
+  test(`a keeper does not propose what a liar has voted for in a ballot of ${keeper}`, async () => {
+    const { world, members } = honestMembers();
+    const [a, b] = members;
+    const { body, id } = wrongDecision(world, a);
+    const evidence = falseEvidence(id, ballotOf({ round: 0, member: idOf(keeper) }), signer);
+    world.trace = (from, _to, message) => {
+      const receiver = from === a.id ? [a] : [b];
+      if (message.kind === "propose")
+        lie(receiver, { kind: "vote", vote: voteOf("key of liar", id, message.ballot) });
+      if (message.kind !== "promise-request") return;
+      const promise = { kind: "promise", ballot: message.ballot, last: NO_DECISION, notBefore: 0 } as const;
+      lie(receiver, { ...promise, accepted: { body, evidence } });
+    };
+    await expectOwnDecision(world, members);
+  });
+}
+
+test("members do not vote for a proposal without its keeper's signature, because it would be no evidence", async () => {
+  const { world, members } = honestMembers();
+  const [a, b] = members;
+  const cas = world.casOf(a, "x");
+  const decision = { slot: 1, previous: null, at: a.clock + 1, cas, isApplied: true };
+  const ballot = ballotOf();
+  const proposal = proposalOf(ballot, Buffer.from(JSON.stringify(decision)));
+  const unsigned = { ...proposal, signed: signedProposal("key of b", voteOf("", "", ballot)) };
+  lie(members, unsigned);
+  await world.scheduler.runUntil(100);
+  for (const { stored } of [a, b]) assert.equal(stored?.accepted ?? null, null);
+  lie([a], proposal);
+  await world.scheduler.runUntil(200);
+  assert.notEqual(a.stored?.accepted ?? null, null);
+});
+
+test("a keeper does not count a vote under a list that can decide no more", async () => {
+  const { world, members } = honestMembers();
+  const [a, b] = members;
+  const orderKey = { at: 1_699_999_999_000, seq: 0, id: "i".repeat(32) };
+  const last = { slot: 1, orderKey, list: 2 };
+  const lists = [LIST, listOf(2, NAMES)];
+  for (const member of members) {
+    member.stop();
+    Object.assign(member, { lists, stored: member === a ? { promised: null, accepted: null, last } : null });
+    member.start();
+  }
+  let hasProposed = false;
+  world.trace = (_from, to, message) => {
+    if (to !== b.id) return;
+    if (message.kind === "propose") hasProposed = true;
+    if (message.kind !== "promise-request") return;
+    const decision = { slot: 2, previous: orderKey, at: a.clock, cas: world.casOf(a, "y"), isApplied: false };
+    const body = Buffer.from(JSON.stringify(decision));
+    const accepted = { body, evidence: falseEvidence(idOfBody(body), ballotOf(), "key of liar") };
+    lie([a], { kind: "promise", ballot: message.ballot, last, notBefore: 0, accepted });
+  };
+  world.submit(a, [a], "x");
+  await world.scheduler.runUntil(2_000);
+  assert.ok(hasProposed);
+});
+
+test("what the only member of a list may have decided is not evaluated by the next list's members", async () => {
+  const world = new World(1);
+  const [a, b] = [world.add("a"), world.add("b")];
+  a.lists = [listOf(1, ["a"])];
+  a.start();
+  const cas = world.submit(a, [a], "x");
+  await world.scheduler.runUntil(1_000);
+  assert.ok(world.decidedUnits.get(cas.id)?.isApplied);
+  a.stop();
+  a.entries.clear();
+  b.start();
+  world.write(b, "x");
+  for (const member of [a, b]) member.lists = [listOf(1, ["a"]), listOf(2, ["a", "b"])];
+  a.start();
+  await world.scheduler.runUntil(10_000);
+  for (const member of [a, b]) assert.ok(member.decisionOn(cas.id) !== null, member.name);
+});
+
+test("a member that contradicts itself is reported once", () => {
+  const { world, members } = honestMembers();
+  const [a] = members;
+  for (const letter of "abcdefgh") lie([a], { kind: "vote", vote: voteOf("key of liar", letter.repeat(32)) });
+  assert.deepEqual([world.contradictions, world.verified], [1, 2]);
+});
+
+test("a certificate has the votes of a majority and no more, so that it fits into a message", () => {
+  const names = Array.from({ length: LIST_MEMBERS_MAX }, (_, number) => `member ${number}`);
+  const list = listOf(1, names);
+  const votes = new VoteCount();
+  const proposal = {
+    slot: 1,
+    previous: null,
+    at: 1,
+    seq: 0,
+    id: "d".repeat(32),
+    unit: null,
+    body: Buffer.alloc(9),
+  };
+  votes.addProposal(proposal, 0);
+  for (const name of names) votes.add(voteOf(`key of ${name}`, proposal.id), idOf(name));
+  const made = votes.decisionOf(1, list);
+  assert.equal(made?.certificate.votes.length, names.length / 2 + 1);
+  // A key of P-256 has 91 bytes, and its signatures at most 72.
+  const long = { spki: "k".repeat(91), signature: "s".repeat(72) };
+  const signature = writeCertificate({ ballot: ballotOf(), votes: made.certificate.votes.map(() => long) });
+  assert.equal(readEntries(writeEntries([{ body: proposal.body, signature }]))?.length, 1);
+});

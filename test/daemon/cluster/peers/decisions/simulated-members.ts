@@ -1,0 +1,425 @@
+/**
+ * Members that decide conditional units in simulated time: messages are lost, repeated and reordered, members stop and
+ * return with or without their disks, and the member list changes. The run checks that no two decisions contradict each
+ * other.
+ */
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import type {
+  DecisionPorts,
+  Proposal,
+  VoterState,
+  VotingList,
+  WaitingUnit,
+} from "../../../../../daemon/cluster/peers/decisions/decision-types.js";
+import { Decisions } from "../../../../../daemon/cluster/peers/decisions/decisions.js";
+import { compareOrderKeys, type OrderKey } from "../../../../../daemon/timeline/entries/entry.js";
+import type { DecisionMessage } from "../../../../../protocol/members/decision-messages.js";
+import type { Certificate } from "../../../../../protocol/members/decision-votes.js";
+import { readBallot, voteBytes, writeBallot } from "../../../../../protocol/members/decision-votes.js";
+import { Scheduler } from "../../../../simulation/scheduler.js";
+import { SeededRandom } from "../../../../support/seeded-random.js";
+
+const EPOCH = 1_700_000_000_000;
+export const CLUSTER = "c".repeat(32);
+const WINDOW_MS = 30_000;
+const TICK_MS = 25;
+
+const sha256 = (text: string): string =>
+  createHash("sha256").update(text, "latin1").digest().toString("latin1");
+/** A signature that only the simulation could forge. */
+export const signedBy = (spki: string, bytes: Buffer): string =>
+  sha256(`${spki}|${bytes.toString("latin1")}`);
+export const idOf = (name: string): string => sha256(`key of ${name}`);
+
+/** Returns the id of the decision with a body. */
+export const idOfBody = (body: Buffer): string => sha256(body.toString("latin1"));
+
+/** A unit that writes a key if the key's last writer is `expects`. */
+interface Cas {
+  readonly id: string;
+  readonly key: string;
+  readonly expects: string;
+  /** The date that its client has signed. */
+  readonly at: number;
+}
+
+interface Decision {
+  readonly slot: number;
+  readonly previous: OrderKey | null;
+  readonly at: number;
+  readonly cas: Cas | null;
+  readonly isApplied: boolean;
+}
+
+/** An entry: a decision, or a plain write of a key. */
+type Entry = OrderKey & {
+  readonly key: string | null;
+  readonly decision: Decision | null;
+  /** The number of the member list that made the decision. */
+  readonly list: number;
+};
+
+export interface Faults {
+  /** Probabilities of a message's loss and repetition. */
+  readonly loss: number;
+  readonly repeat: number;
+  readonly delayMs: number;
+}
+
+const readDecision = (body: Buffer): Decision => JSON.parse(body.toString("latin1"));
+
+function proposalOf(decision: Decision): Proposal {
+  const text = JSON.stringify(decision);
+  const { slot, previous, at, cas } = decision;
+  return {
+    slot,
+    previous,
+    at,
+    seq: 0,
+    id: sha256(text),
+    unit: cas?.id ?? null,
+    body: Buffer.from(text, "latin1"),
+  };
+}
+
+export class Member {
+  readonly id: string;
+  decisions: Decisions | null = null;
+  /** What is on its disk. */
+  stored: VoterState | null = { promised: null, accepted: null, last: { slot: 0, orderKey: null, list: 0 } };
+  lists: VotingList[] = [];
+  entries = new Map<string, Entry>();
+  /** The entries that are on its disk. A member that stops forgets the others. */
+  readonly #onDisk = new Map<string, Entry>();
+  /** When the last write to its disk ends: writes end in their order. */
+  #writesUntil = 0;
+  clockOffset = 0;
+  prunedTo = 0;
+  /** Units to which it objects, whatever their outcome. */
+  readonly objectsTo = new Set<string>();
+  #life = 0;
+  readonly #world: World;
+  readonly name: string;
+
+  constructor(world: World, name: string) {
+    this.#world = world;
+    this.name = name;
+    this.id = idOf(name);
+  }
+
+  get isUp(): boolean {
+    return this.decisions !== null;
+  }
+
+  get clock(): number {
+    return EPOCH + Math.floor(this.#world.scheduler.time) + this.clockOffset;
+  }
+
+  start(): void {
+    const life = ++this.#life;
+    const ports = this.#ports(life);
+    this.decisions = new Decisions(ports, this.stored);
+    for (const { decision, list } of this.entries.values())
+      if (decision !== null) this.decisions.folded(proposalOf(decision), list);
+    this.#tick(life);
+  }
+
+  stop(): void {
+    this.#life++;
+    this.decisions = null;
+    this.entries = new Map(this.#onDisk);
+  }
+
+  loseDisk(): void {
+    this.stored = null;
+    this.entries.clear();
+    this.#onDisk.clear();
+  }
+
+  #write(written: () => void): void {
+    const life = this.#life;
+    const { scheduler } = this.#world;
+    this.#writesUntil = Math.max(this.#writesUntil, scheduler.time + this.#world.savingMs(this));
+    scheduler.after(this.#writesUntil - scheduler.time, null, () => {
+      if (life === this.#life) written();
+    });
+  }
+
+  receive(from: string, message: DecisionMessage): void {
+    this.decisions?.receive(from, message);
+  }
+
+  /** Adds an entry to the log and the state. */
+  add(entry: Entry): void {
+    if (this.entries.has(entry.id)) return;
+    this.entries.set(entry.id, entry);
+    this.#write(() => this.#onDisk.set(entry.id, entry));
+    if (entry.decision !== null) this.decisions?.folded(proposalOf(entry.decision), entry.list);
+  }
+
+  /** Returns the last writer of a key before a position. */
+  writerOf(key: string, before: OrderKey | null = null): string {
+    let last: Entry | null = null;
+    for (const entry of this.entries.values()) {
+      const writes =
+        entry.decision === null
+          ? entry.key === key
+          : entry.decision.isApplied && entry.decision.cas?.key === key;
+      if (!writes || (before !== null && compareOrderKeys(entry, before) >= 0)) continue;
+      if (last === null || compareOrderKeys(entry, last) > 0) last = entry;
+    }
+    return last?.id ?? "";
+  }
+
+  newestOn(key: string): number {
+    const writer = this.entries.get(this.writerOf(key));
+    return writer?.at ?? 0;
+  }
+
+  decisionOn(unit: string): Entry | null {
+    return [...this.entries.values()].find(({ decision }) => decision?.cas?.id === unit) ?? null;
+  }
+
+  #tick(life: number): void {
+    this.#world.scheduler.after(TICK_MS, null, () => {
+      if (life !== this.#life) return;
+      this.decisions?.tick();
+      this.#tick(life);
+    });
+  }
+
+  #ports(life: number): DecisionPorts {
+    const world = this.#world;
+    const spki = `key of ${this.name}`;
+    const isAlive = (): boolean => life === this.#life;
+    return {
+      own: { id: this.id, spki },
+      cluster: CLUSTER,
+      sign: (bytes) => signedBy(spki, bytes),
+      verify: (by, bytes, signature) => {
+        world.verified++;
+        return signedBy(by, bytes) === signature;
+      },
+      hash: (bytes) => sha256(bytes.toString("latin1")),
+      uptime: () => world.scheduler.time,
+      random: () => world.random.below(1000) / 1000,
+      lists: (since) => {
+        const current = this.lists.at(-1);
+        if (current?.members.has(this.id) !== true) return null;
+        return {
+          current,
+          earlier: this.lists.slice(0, -1).filter(({ number }) => number >= since),
+        };
+      },
+      isConnected: (id) => world.isConnected(this.id, id),
+      send: (to, message) => {
+        if (isAlive()) world.send(this.id, to, message);
+      },
+      save: (state, then) => {
+        this.#write(() => {
+          for (const ballot of [state.promised, state.accepted?.evidence.vote.ballot ?? null])
+            assert.ok(ballot === null || readBallot(writeBallot(ballot)) !== null, "it can be read again");
+          this.stored = world.rules.forgetsVotes ? { ...state, accepted: null } : state;
+          then();
+        });
+      },
+      isDecided: (unit) => this.decisionOn(unit) !== null,
+      latestDate: () => this.clock + WINDOW_MS,
+      isCovered: ({ orderKey }, last) =>
+        orderKey !== null && orderKey.at <= this.prunedTo && (last.orderKey?.at ?? 0) <= this.prunedTo,
+      propose: (unit, last, notBefore) => this.#propose(unit, last, notBefore),
+      judge: (proposal) => this.#judge(proposal),
+      read: (body) => proposalOf(readDecision(body)),
+      readUnit: (body, signature) =>
+        world.unitOf(JSON.parse(body.toString("latin1")), Buffer.from(signature)),
+      decided: (proposal, certificate) => world.decided(this, proposal, certificate),
+      contradicted: (id) => {
+        world.contradicted.add(id);
+        world.contradictions++;
+      },
+    };
+  }
+
+  #propose(unit: WaitingUnit | null, last: VoterState["last"], notBefore: number): Proposal | null {
+    const cas = unit === null ? null : (JSON.parse(unit.body.toString("latin1")) as Cas);
+    if (cas !== null && cas.at < this.clock - WINDOW_MS) return null;
+    const lastAt = last.orderKey?.at ?? 0;
+    const known = cas === null ? 0 : this.newestOn(cas.key);
+    const at = Math.max(this.clock, lastAt + 1, known + 1, notBefore);
+    if (at > this.clock + WINDOW_MS) return null;
+    const isApplied = cas !== null && this.writerOf(cas.key) === cas.expects;
+    return proposalOf({ slot: last.slot + 1, previous: last.orderKey, at, cas, isApplied });
+  }
+
+  #judge(proposal: Proposal): ReturnType<DecisionPorts["judge"]> {
+    const { cas, isApplied } = readDecision(proposal.body);
+    if (proposal.previous !== null && compareOrderKeys(proposal, proposal.previous) <= 0) return "wait";
+    if (cas === null) return "yes";
+    if (this.objectsTo.has(cas.id)) return "wait";
+    if (this.decisionOn(cas.id) !== null || cas.at < this.clock - 2 * WINDOW_MS) return "wait";
+    const newest = this.newestOn(cas.key);
+    if (newest >= proposal.at) return { notBefore: newest + 1 };
+    return (this.writerOf(cas.key, proposal) === cas.expects) === isApplied ? "yes" : "wait";
+  }
+}
+
+/** Rules that a test breaks, to show that the run finds it. */
+export interface Rules {
+  forgetsVotes: boolean;
+}
+
+export class World {
+  readonly scheduler = new Scheduler();
+  readonly random: SeededRandom;
+  readonly members = new Map<string, Member>();
+  readonly rules: Rules = { forgetsVotes: false };
+  readonly contradicted = new Set<string>();
+  contradictions = 0;
+  /** The number of signatures that were verified. */
+  verified = 0;
+  /** Called for each message, for debugging. */
+  trace: ((from: string, to: string, message: DecisionMessage) => void) | null = null;
+  faults: Faults = { loss: 0, repeat: 0, delayMs: 3 };
+  /** Milliseconds between two syncs of each disk; 0: it syncs after each write. */
+  syncEveryMs = 0;
+  /** Pairs of members without a connection. */
+  readonly cut = new Set<string>();
+  /** All units by id, and their decisions. */
+  readonly units = new Map<string, Cas>();
+  readonly #bySlot = new Map<number, Decision>();
+  readonly decidedUnits = new Map<string, Decision>();
+  #count = 0;
+
+  constructor(seed: number) {
+    this.random = new SeededRandom(seed);
+  }
+
+  add(name: string): Member {
+    const member = new Member(this, name);
+    this.members.set(member.id, member);
+    return member;
+  }
+
+  get up(): Member[] {
+    return [...this.members.values()].filter(({ isUp }) => isUp);
+  }
+
+  get decided(): (member: Member, proposal: Proposal, certificate: Certificate) => void {
+    return (member, proposal, certificate) => this.#decided(member, proposal, certificate);
+  }
+
+  /** Returns the milliseconds until what a member stores now is on its disk. The disks sync at different times. */
+  savingMs(member: Member): number {
+    if (this.syncEveryMs === 0) return this.random.below(4);
+    const number = [...this.members.values()].indexOf(member);
+    const since = this.scheduler.time + (number * this.syncEveryMs) / this.members.size;
+    return this.syncEveryMs - (since % this.syncEveryMs);
+  }
+
+  isConnected(one: string, other: string): boolean {
+    return this.members.get(other)?.isUp === true && !this.cut.has(pair(one, other));
+  }
+
+  send(from: string, to: string, message: DecisionMessage): void {
+    const { loss, repeat } = this.faults;
+    if (!this.isConnected(from, to) || this.chance(loss)) return;
+    this.trace?.(from, to, message);
+    for (let copies = this.chance(repeat) ? 2 : 1; copies > 0; copies--)
+      this.scheduler.after(1 + this.random.below(this.faults.delayMs), null, () => {
+        if (!this.cut.has(pair(from, to))) this.members.get(to)?.receive(from, message);
+      });
+  }
+
+  chance(probability: number): boolean {
+    return this.random.below(10_000) < probability * 10_000;
+  }
+
+  unitOf(cas: Cas, signature = Buffer.alloc(0)): WaitingUnit {
+    const body = Buffer.from(JSON.stringify(cas), "latin1");
+    return { id: cas.id, body, signature, until: this.scheduler.time + WINDOW_MS };
+  }
+
+  /** A client reads a key at one member, and signs a unit on it. */
+  casOf(at: Member, key: string): Cas {
+    const id = sha256(`unit ${++this.#count}`);
+    const cas = { id, key, expects: at.writerOf(key), at: at.clock };
+    this.units.set(id, cas);
+    return cas;
+  }
+
+  /** A client reads a key at one member, and sends a unit on it to some members. */
+  submit(at: Member, to: readonly Member[], key: string): Cas {
+    const cas = this.casOf(at, key);
+    for (const member of to) member.decisions?.submit(this.unitOf(cas));
+    return cas;
+  }
+
+  /** A plain write at one member, which spreads. */
+  write(at: Member, key: string): void {
+    const id = sha256(`write ${++this.#count}`);
+    this.#spread(at, { at: at.clock, seq: 0, id, key, decision: null, list: 0 });
+  }
+
+  /** Members compare their entries from time to time. */
+  exchange(): void {
+    const [one, other] = [this.pick(this.up), this.pick(this.up)];
+    if (one === undefined || other === undefined || !this.isConnected(one.id, other.id)) return;
+    for (const entry of one.entries.values()) other.add(entry);
+  }
+
+  pick<Item>(items: readonly Item[]): Item | undefined {
+    return items[this.random.below(Math.max(1, items.length))];
+  }
+
+  #spread(from: Member, entry: Entry): void {
+    from.add(entry);
+    for (const member of this.members.values())
+      if (member !== from && this.isConnected(from.id, member.id) && !this.chance(this.faults.loss))
+        this.scheduler.after(1 + this.random.below(2 * this.faults.delayMs), null, () => {
+          if (member.isUp) member.add(entry);
+        });
+  }
+
+  #decided(member: Member, proposal: Proposal, certificate: Certificate): void {
+    const { ballot, votes } = certificate;
+    const list = member.lists.find(({ hash }) => hash === ballot.listHash);
+    assert.ok(list !== undefined);
+    const bytes = voteBytes(CLUSTER, { ballot, slot: proposal.slot, decision: proposal.id });
+    const voters = new Set(votes.map(({ spki }) => sha256(spki)));
+    for (const { spki, signature } of votes) assert.equal(signedBy(spki, bytes), signature);
+    assert.ok(voters.size * 2 > list.members.size && [...voters].every((id) => list.members.has(id)));
+    const decision = readDecision(proposal.body);
+    this.#check(decision);
+    const { at, seq, id } = proposal;
+    if (!member.entries.has(id))
+      this.#spread(member, { at, seq, id, key: null, decision, list: ballot.list });
+  }
+
+  /** Checks that a decision does not contradict an earlier one. */
+  #check(decision: Decision): void {
+    const text = JSON.stringify(decision);
+    const { slot, cas } = decision;
+    const same = this.#bySlot.get(slot);
+    assert.equal(text, same === undefined ? text : JSON.stringify(same), `two decisions in slot ${slot}`);
+    if (same !== undefined) return;
+    this.#bySlot.set(slot, decision);
+    const before = this.#bySlot.get(slot - 1);
+    if (before !== undefined) assert.ok(decision.at > before.at, "the positions follow the slots");
+    if (cas === null) return;
+    assert.ok(!this.decidedUnits.has(cas.id), "a unit is decided once");
+    this.decidedUnits.set(cas.id, decision);
+    if (!decision.isApplied) return;
+    for (const [id, other] of this.decidedUnits)
+      if (other.isApplied && id !== cas.id && other.cas?.key === cas.key)
+        assert.notEqual(other.cas.expects, cas.expects, "two units that exclude each other are applied");
+  }
+}
+
+const pair = (one: string, other: string): string => (one < other ? `${one}${other}` : `${other}${one}`);
+
+export const listOf = (number: number, names: readonly string[]): VotingList => ({
+  number,
+  hash: sha256(`list ${number}`),
+  members: new Set(names.map(idOf)),
+});

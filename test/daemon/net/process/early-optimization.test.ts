@@ -1,0 +1,40 @@
+/** Tests when V8 optimizes functions. Each case runs in a separate process, because the threshold belongs to the process. */
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { join } from "node:path";
+import { test } from "node:test";
+import { pathToFileURL } from "node:url";
+import { promisify } from "node:util";
+import { buildRoot } from "../../../support/repository.js";
+
+/** Bit 4 of V8's optimization status: the function is optimized. */
+const IS_OPTIMIZED = 1 << 4;
+
+/** Returns the number of calls after which V8 optimized a small function. @param options  the engine's options */
+async function callsUntilOptimized(options: string): Promise<number> {
+  const file = pathToFileURL(join(buildRoot, "daemon/net/process/early-optimization.js")).href;
+  const program = `
+    import { compileEarly } from ${JSON.stringify(file)};
+    compileEarly(${JSON.stringify(options)});
+    const add = (a, b) => ((a + b) * (a - b)) % 1000 + ((a * 3 + b * 5) % 77);
+    let calls = 0;
+    while ((%GetOptimizationStatus(add) & ${IS_OPTIMIZED}) === 0) add(++calls, 7);
+    console.log(calls);`;
+  // Without concurrent compilation, the result does not depend on the machine's load.
+  const engine = ["--allow-natives-syntax", "--no-concurrent-recompilation", "--no-use-osr"];
+  const { stdout } = await promisify(execFile)(process.execPath, [
+    ...engine,
+    "--input-type=module",
+    "-e",
+    program,
+  ]);
+  return Number(stdout);
+}
+
+test("functions are optimized after fewer calls, unless the threshold is configured", async () => {
+  const [early, configured] = await Promise.all([
+    callsUntilOptimized(""),
+    callsUntilOptimized("--interrupt-budget=140000"),
+  ]);
+  assert.ok(early * 2 < configured, `${early} calls, and ${configured} with V8's threshold`);
+});

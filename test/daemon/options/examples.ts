@@ -1,0 +1,34 @@
+/**
+ * Creates command lines from the rows of the options: each option with a value other than its default, and the options
+ * that it requires.
+ */
+import { nameOf, type OptionRow } from "../../../daemon/options/option-row.js";
+import { OPTIONS } from "../../../daemon/options/option-table.js";
+
+const ROWS: Readonly<Record<string, OptionRow>> = OPTIONS;
+
+/**
+ * Returns the settings that a setting requires, directly or indirectly.
+ * @throws Error  if a row names a setting that does not exist
+ */
+export function neededBy(setting: string, found: ReadonlySet<string> = new Set()): ReadonlySet<string> {
+  const { [setting]: row } = ROWS;
+  if (row === undefined) throw new Error(`no option is the setting ${setting}`);
+  let all = found;
+  for (const one of row.needs ?? []) if (!all.has(one)) all = neededBy(one, new Set([...all, one]));
+  return all;
+}
+
+/** A database that can be combined with a key, unlike the example of `database`. */
+const SIGNED_FOR = "dbsync:127.0.0.1:1111";
+
+/** Returns the options of `settings` with their examples. */
+export function argumentsOf(settings: Iterable<string>): string[] {
+  const all = new Set(settings);
+  return [...all].flatMap((setting) => {
+    const { [setting]: row } = ROWS;
+    if (row === undefined) return [];
+    if (setting === "database" && all.has("key")) return ["--database", SIGNED_FOR];
+    return row.fallback === false ? [`--${nameOf(row)}`] : [`--${nameOf(row)}`, row.example];
+  });
+}

@@ -1,0 +1,21 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { runDaemon } from "../../support/daemon-process.js";
+
+test("--help-all prints defaults in the form in which users type them", async () => {
+  const { stdout, code } = await runDaemon(["--help-all"]);
+  assert.equal(code, 0);
+  const defaults = [...stdout.replace(/\s+/g, " ").matchAll(/default: ([^,)]*)/g)].map(([, value]) => value);
+  assert.ok(defaults.length > 30);
+  for (const value of defaults) assert.doesNotMatch(value ?? "", /^$|[{}[\]]|object|undefined|null/);
+});
+
+test("--help ends with a sentence about --help-all, and --help-all does not", async () => {
+  const common = await runDaemon(["--help"]);
+  assert.match(
+    common.stdout,
+    /\n\nThese are the common options\. dbsyncd --help-all prints all of them\.\n$/,
+  );
+  const all = await runDaemon(["--help-all"]);
+  assert.doesNotMatch(all.stdout, /common options\. /);
+});

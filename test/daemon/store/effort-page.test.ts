@@ -1,0 +1,108 @@
+/**
+ * Tests that the numbers in docs/limits.md "Units" equal the constants and the steps that commands count for each
+ * element.
+ */
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { SOURCE_WORK, WORK_MAX } from "../../../daemon/store/commands/relations/evaluation-context.js";
+import { PAIRS_MAX } from "../../../daemon/store/commands/relations/join-results.js";
+import type { Database } from "../../../daemon/store/database.js";
+import {
+  BudgetExceeded,
+  BYTES_PER_STEP,
+  MEMBER_STEPS,
+  PRODUCED_MAX,
+  QUERY_PRODUCED_MAX,
+  READS_PER_STEP,
+  SORTED_MEMBER_STEPS,
+  STEPS_GRANTED,
+  UNIT_STEPS_DEFAULT,
+  WALKED_KEY_STEPS,
+} from "../../../daemon/store/keyspace/effort-budget.js";
+import type { UndoRecord } from "../../../daemon/store/keyspace/undo.js";
+import { STEPS_BACK_MAX } from "../../../daemon/store/patterns/glob.js";
+import { WORK_MAX as MONGO_WORK_MAX } from "../../../daemon/store/queries/mongo-failure.js";
+import { READ_STEPS, READ_STEPS_PER_ELEMENT } from "../../../daemon/store/read-allowance.js";
+import { repositoryRoot } from "../../support/repository.js";
+import { type Argv, databaseOfAllTypes, SIZE, unit } from "./effort-state.js";
+
+const page = readFileSync(join(repositoryRoot, "docs/limits.md"), "utf8").replaceAll("\n", " ");
+const number = (value: number) => value.toLocaleString("en");
+
+for (const [name, sentence] of Object.entries({
+  BYTES_PER_STEP: `${BYTES_PER_STEP} bytes count as one step`,
+  MEMBER_STEPS: `a member of a set or hash as ${MEMBER_STEPS}`,
+  SORTED_MEMBER_STEPS: `a member of a sorted set as ${SORTED_MEMBER_STEPS}`,
+  READS_PER_STEP: `${READS_PER_STEP} elements that are only compared count as one step`,
+  WALKED_KEY_STEPS: WALKED_KEY_STEPS === 1 ? "and so does each key that is skipped" : "no such sentence",
+  STEPS_GRANTED: `Each argument and each ${BYTES_PER_STEP} bytes of a command grant it ${STEPS_GRANTED} more steps`,
+  READ_STEPS: `${number(READ_STEPS)} steps (\`READ_STEPS\`), and ${READ_STEPS_PER_ELEMENT} steps`,
+  QUERY_PRODUCED_MAX: `${number(QUERY_PRODUCED_MAX)} elements`,
+  PRODUCED_MAX: `a unit with more than ${number(PRODUCED_MAX)} steps`,
+  WORK_MAX: `${number(WORK_MAX)} rows (\`WORK_MAX\`)`,
+  SOURCE_WORK: `counts as ${number(SOURCE_WORK)} rows`,
+  PAIRS_MAX: `${number(PAIRS_MAX)} rows of a join (\`PAIRS_MAX\`)`,
+  "WORK_MAX of collections": `${number(MONGO_WORK_MAX)} documents`,
+  STEPS_BACK_MAX: `${number(STEPS_BACK_MAX)} backtracking steps (\`STEPS_BACK_MAX\`)`,
+}))
+  test(`the page states the value of ${name}`, () => {
+    assert.ok(page.includes(sentence), sentence);
+  });
+
+/** Rows of the table: the command, the steps for each element, and the elements at the default. */
+const ROWS = [...page.matchAll(/\| `([^`]+)` \| (\d+) \| ([\d,]+) \|/g)].map(
+  (row) => row.slice(1) as [string, string, string],
+);
+
+const argvOf = (line: string): Argv => {
+  const [name = "", database = "", ...words] = line.split(" ");
+  return name.startsWith("SQL") ? [name, database, words.join(" ")] : line.split(" ");
+};
+
+/** A command that counts nothing. Since it may write, reads of other commands in its unit count as well. */
+const WRITE: Argv = ["PERSIST", "none"];
+
+/** Returns the smallest sufficient budget of a command, without the steps that the size of its arguments grants. */
+function stepsOf(database: Database, argv: Argv): number {
+  const fits = (steps: number) => {
+    const records: UndoRecord[] = [];
+    try {
+      const reply = database.withBudget(steps, () =>
+        database.executeMulti([argv, WRITE], unit(1e6), records),
+      );
+      assert.ok(
+        reply.kind === "array" && reply.items[0]?.kind !== "error",
+        JSON.stringify(reply).slice(0, 200),
+      );
+      return true;
+    } catch (problem) {
+      if (!(problem instanceof BudgetExceeded)) throw problem;
+      return false;
+    } finally {
+      database.undo(records);
+    }
+  };
+  let [none, some] = [0, 1_000_000];
+  while (some - none > 1) {
+    const middle = Math.floor((none + some) / 2);
+    if (fits(middle)) some = middle;
+    else none = middle;
+  }
+  return some;
+}
+
+test("the page states the steps of commands for each element, and the number of elements at the default", () => {
+  const database = databaseOfAllTypes();
+  assert.ok(ROWS.length >= 15, `${ROWS.length} rows`);
+  // Each statement also counts steps for its source. They do not belong to any element and are subtracted.
+  const source = stepsOf(database, ["SQL", "d", "insert into t select a, v from t where a = -1"]);
+  const measured = ROWS.map(([command]) => {
+    const argv = argvOf(command);
+    const steps = stepsOf(database, argv) - (command.includes("select") ? source : 0);
+    const each = Math.round(steps / SIZE);
+    return [command, String(each), number(Math.floor(UNIT_STEPS_DEFAULT / each / 1000) * 1000)];
+  });
+  assert.deepEqual(ROWS, measured);
+});

@@ -1,0 +1,47 @@
+/** Tests the conditions of commands that write only if a key is absent or present. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { implicitCondition } from "../../../daemon/store/implicit-condition.js";
+import { NIL, ONE, ZERO } from "../../../protocol/reply.js";
+
+test("commands with a condition are run without it, or not at all", () => {
+  const counted = { expected: 0, applied: ONE, unmet: ZERO };
+  assert.deepEqual(implicitCondition(["setnx", "k", "v"]), {
+    ...counted,
+    check: ["EXISTS", "k"],
+    unconditional: ["SET", "k", "v"],
+  });
+  assert.deepEqual(implicitCondition(["HSETNX", "k", "f", "v"]), {
+    ...counted,
+    check: ["HEXISTS", "k", "f"],
+    unconditional: ["HSET", "k", "f", "v"],
+  });
+  assert.deepEqual(implicitCondition(["MSETNX", "k", "v", "l", "w"]), {
+    ...counted,
+    check: ["EXISTS", "k", "l"],
+    unconditional: ["MSET", "k", "v", "l", "w"],
+  });
+  const set = { check: ["EXISTS", "k"], applied: null, unmet: NIL };
+  assert.deepEqual(implicitCondition(["SET", "k", "NX", "nx", "PX", "10"]), {
+    ...set,
+    expected: 0,
+    unconditional: ["SET", "k", "NX", "PX", "10"],
+  });
+  assert.deepEqual(implicitCondition(["SET", "k", "v", "KEEPTTL", "XX"]), {
+    ...set,
+    expected: 1,
+    unconditional: ["SET", "k", "v", "KEEPTTL"],
+  });
+});
+
+test("other commands have no condition that a decision could replace", () => {
+  const others = [
+    ["SET", "k", "v"],
+    ["SET", "k", "v", "NX", "GET"],
+    ["SET", "k", "v", "NX", "XX"],
+    ["GET", "k"],
+    ["INCR", "k"],
+    [],
+  ];
+  for (const argv of others) assert.equal(implicitCondition(argv), null);
+});

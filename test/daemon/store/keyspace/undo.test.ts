@@ -1,0 +1,134 @@
+/**
+ * Tests that undo restores the state byte for byte, for every command of the table, including new ones. DBSYNC_SEED
+ * replays a run.
+ */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { isDeepStrictEqual } from "node:util";
+import { canonicalState } from "../../../../daemon/store/canonical-state.js";
+import { commands, findCommand } from "../../../../daemon/store/command-table.js";
+import type { Database } from "../../../../daemon/store/database.js";
+import { NO_EXPIRY } from "../../../../daemon/store/keyspace/keyspace.js";
+import type { UndoRecord } from "../../../../daemon/store/keyspace/undo.js";
+import { type CommandGrammar, commandGrammars } from "../../../conformance/families.js";
+import { Generator } from "../../../conformance/grammar.js";
+import { shown } from "../../../conformance/resp2-fold.js";
+import { amount } from "../../../support/amount.js";
+import { SeededRandom, seedOfRun } from "../../../support/seeded-random.js";
+import {
+  dependsOnInnerOrder,
+  EPOCH,
+  type RandomUnit,
+  randomDatabase,
+  randomUnit,
+  SPREAD,
+  shownUnit,
+} from "../random-unit.js";
+
+/** Number of random states, in each of which every command is called. */
+const STATES = amount(3, 12);
+const CALLS_PER_STATE = amount(1, 2);
+/**
+ * Maximum number of states in which the test tries a command that has not changed anything yet, and the number of calls
+ * in each state. Commands of the same family run first, to create data for that command.
+ */
+const STATES_MAX = 1000;
+const CALLS_UNTIL_CHANGED = 20;
+const CALLS_OF_KIN = amount(50, 200);
+const SEQUENCES = amount(3, 10);
+const SEQUENCE_CALLS = 300;
+
+const seed = seedOfRun();
+
+test(`undo of every command restores the state (seed ${seed})`, () => {
+  const idle = new Set(commands.filter(({ flags }) => flags.includes("write")).map(({ name }) => name));
+  for (let number = 0; number < STATES || (idle.size > 0 && number < STATES_MAX); number++) {
+    const g = new Generator({ random: new SeededRandom(seed, number), now: EPOCH });
+    const database = randomDatabase(g);
+    const calls = number < STATES ? CALLS_PER_STATE : CALLS_UNTIL_CHANGED;
+    for (const grammar of commandGrammars.filter(({ name }) => number < STATES || idle.has(name))) {
+      if (number >= STATES) callKin(g, database, grammar);
+      for (let call = 0; call < calls; call++) {
+        const unit = randomUnit(g, grammar, EPOCH + g.random.below(2 * SPREAD), `${number}.${call}`);
+        if (checkUndo(database, unit)) idle.delete(grammar.name);
+      }
+    }
+    assertCounts(database);
+  }
+  assert.deepEqual([...idle], [], "writing commands that never changed anything");
+});
+
+test(`undo of many commands together restores the state (seed ${seed})`, () => {
+  for (let number = 0; number < SEQUENCES; number++) {
+    const g = new Generator({ random: new SeededRandom(seed, STATES + number), now: EPOCH });
+    const database = randomDatabase(g);
+    const before: { state: readonly string[]; records: UndoRecord[] }[] = [];
+    for (let call = 0; call < SEQUENCE_CALLS; call++) {
+      if (call % 50 === 0) before.push({ state: canonicalState(database), records: [] });
+      const unit = randomUnit(g, g.oneOf(...commandGrammars), EPOCH + g.random.below(SPREAD), `s${call}`);
+      database.execute(unit.argv, unit, before.at(-1)!.records);
+    }
+    for (const { state, records } of before.reverse()) {
+      database.undo(records);
+      assert.deepEqual(canonicalState(database), state, `seed ${seed}, sequence ${number}`);
+    }
+    assertCounts(database);
+  }
+});
+
+/** Calls commands of the same family. */
+function callKin(g: Generator, database: Database, { name }: CommandGrammar): void {
+  const group = findCommand(name)?.group;
+  const kin = commandGrammars.filter((one) => findCommand(one.name)?.group === group);
+  for (let call = 0; call < CALLS_OF_KIN; call++) {
+    const unit = randomUnit(g, g.oneOf(...kin), EPOCH + g.random.below(SPREAD), `k${call}`);
+    database.execute(unit.argv, unit);
+  }
+}
+
+/** Runs a unit, undoes it, runs it again and undoes it again. @returns whether it changes visible state */
+function checkUndo(database: Database, unit: RandomUnit): boolean {
+  const where = `seed ${seed}, ${shownUnit(unit)}`;
+  const before = canonicalState(database);
+  const records: UndoRecord[] = [];
+  const reply = database.execute(unit.argv, unit, records);
+  const after = canonicalState(database);
+  const changes = !isDeepStrictEqual(visible(after, unit.at), visible(before, unit.at));
+  if (reply.kind === "error") assert.ok(!changes, `an error changed the state: ${where}`);
+  if (records.length === 0) assert.deepEqual(after, before, `the state changed without a record: ${where}`);
+  database.undo(records);
+  assert.deepEqual(canonicalState(database), before, where);
+  const again: UndoRecord[] = [];
+  const secondReply = database.execute(unit.argv, unit, again);
+  assert.deepEqual(canonicalState(database), after, `another state after running the unit again: ${where}`);
+  if (!dependsOnInnerOrder(unit.name))
+    assert.equal(shown(secondReply), shown(reply), `another reply: ${where}`);
+  database.undo(again);
+  return changes;
+}
+
+/** Returns the state without expired keys and entries, which even a command that fails may remove. */
+function visible(state: readonly string[], at: number): string[] {
+  return state.flatMap((line) => {
+    const parsed = JSON.parse(line) as [number, string, string, number, string, unknown];
+    const [, , type, expire, , contents] = parsed;
+    if (expire !== NO_EXPIRY && at > expire) return [];
+    if (type !== "document") return [line];
+    const [born, next, entries, indexed] = contents as [
+      string,
+      number,
+      [string, string, number?][],
+      string[],
+    ];
+    const visibleEntries = entries.filter(([, , time]) => time === undefined || at <= time);
+    return [JSON.stringify([...parsed.slice(0, 5), born, next, visibleEntries, indexed])];
+  });
+}
+
+function assertCounts(database: Database): void {
+  database.keyspaces.forEach((keyspace, db) => {
+    const expiring = keyspace.entries.filter(({ expire }) => expire !== NO_EXPIRY).length;
+    assert.equal(keyspace.expiring, expiring, `expiring keys of database ${db}, seed ${seed}`);
+    for (const entry of keyspace.entries) assert.equal(keyspace.find(entry.key), entry);
+  });
+}

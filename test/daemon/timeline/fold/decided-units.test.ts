@@ -1,0 +1,141 @@
+/** Tests units on which the members have decided: the fold applies the outcome, whatever arrives before the unit later. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { canonicalState } from "../../../../daemon/store/canonical-state.js";
+import { Database } from "../../../../daemon/store/database.js";
+import type { Entry } from "../../../../daemon/timeline/entries/entry.js";
+import { conditionsHold } from "../../../../daemon/timeline/fold/apply-unit.js";
+import { Fold } from "../../../../daemon/timeline/fold/fold.js";
+import { touchesChanged } from "../../../../daemon/timeline/fold/later-changes.js";
+import { NIL, ZERO } from "../../../../protocol/reply.js";
+import { readDecision, readEntryBody, writeDecision } from "../../../../protocol/version-2/decision-body.js";
+import type { Condition, Decided } from "../../../../protocol/version-2/envelope.js";
+import { AT, entry, idOf, Subject, unitOf } from "../support/fold-subject.js";
+import { genesisRing } from "../support/random-timeline.js";
+
+let slot = 0;
+
+/** Returns a decision at another date than the client has signed. */
+function decided(
+  name: string,
+  at: number,
+  line: string | readonly string[],
+  outcome: Decided["outcome"],
+  conditions: readonly Condition[] | null = null,
+): Entry {
+  const { body, signature } = entry(`client of ${name}`, at - 50, [line], { if: conditions, decide: true });
+  const previous = slot++ === 0 ? null : { at: AT, seq: 0, id: idOf("previous") };
+  const bytes = writeDecision({ slot, previous, at: AT + at, seq: 0, outcome, unit: { body, signature } });
+  return { id: idOf(name), body: bytes, signature, envelope: readEntryBody(bytes) };
+}
+
+const absent: readonly Condition[] = [{ db: 0, key: "k", writer: "" }];
+
+test("a decided unit keeps its effect, although an earlier write arrives later", () => {
+  const subject = new Subject();
+  assert.deepEqual(subject.replies(decided("unit", 100, "SET k mine", "applied", absent)), ['+"OK"']);
+  subject.merge(entry("late", 50, ["SET k theirs"]));
+  assert.equal(subject.ask("GET k"), '"mine"');
+  // The same unit without a decision loses its effect.
+  const other = new Subject();
+  other.merge(entry("unit", 100, ["SET k mine"], { if: absent }));
+  other.merge(entry("late", 50, ["SET k theirs"]));
+  assert.equal(other.ask("GET k"), '"theirs"');
+});
+
+test("a unit that was decided as unmet has no effect, although its condition holds in the end", () => {
+  const subject = new Subject();
+  subject.merge(entry("first", 40, ["SET k a"]));
+  const [answer] = subject.merge(decided("unit", 100, "SET k b", "unmet", absent));
+  assert.deepEqual([answer?.outcome, answer?.reply.kind], ["unmet", "nil-array"]);
+  subject.merge(entry("late", 50, ["DEL k"]));
+  assert.equal(subject.ask("EXISTS k"), ":0");
+});
+
+/** Commands with a condition of their own, their replies, and a key's value after they were applied. */
+const COMMANDS = [
+  ["SET k mine NX", "SET k x", NIL],
+  ["SET k mine XX", "SET k x", NIL],
+  ["SETNX k mine", "SETNX k x", ZERO],
+  ["MSETNX k mine l other", "SETNX k x", ZERO],
+  ["HSETNX h k mine", "SETNX k x", ZERO],
+] as const;
+
+for (const [line, alike, unmet] of COMMANDS)
+  test(`a decision determines whether ${line} is applied`, () => {
+    const read = line.startsWith("H") ? "HGET h k" : "GET k";
+    const [applied] = new Subject().replies(entry("alike", 1, [alike]));
+    const present = entry("present", 50, ["SET k theirs", "HSET h k theirs"]);
+    const subject = new Subject();
+    assert.deepEqual(subject.replies(decided("unit", 100, line, "applied")), [applied]);
+    subject.merge(present);
+    assert.equal(subject.ask(read), '"mine"');
+    // The decision, and not the state, determines that it is not applied.
+    const other = new Subject();
+    if (line.endsWith("XX")) other.merge(present);
+    const [answer] = other.merge(decided("unit", 100, line, "unmet"));
+    assert.deepEqual(answer?.reply, unmet);
+    assert.notEqual(other.ask(read), '"mine"');
+  });
+
+test("a decision without a unit has neither an answer nor an effect", () => {
+  const subject = new Subject();
+  const bytes = writeDecision({
+    slot: 1,
+    previous: null,
+    at: AT + 10,
+    seq: 0,
+    outcome: "unmet",
+    unit: null,
+  });
+  const empty = {
+    id: idOf("empty"),
+    body: bytes,
+    signature: Buffer.alloc(0),
+    envelope: readEntryBody(bytes),
+  };
+  assert.deepEqual(subject.merge(empty), []);
+  subject.merge(entry("late", 5, ["SET k v"]));
+  assert.equal(subject.ask("GET k"), '"v"');
+});
+
+test("two decisions on one unit are both applied, as by a daemon that has only a snapshot with the first one", () => {
+  const all = new Subject();
+  const first = decided("unit", 100, "INCR k", "applied", absent);
+  const unit = readDecision(first.body).unit ?? assert.fail();
+  const head = { slot: slot + 1, previous: { at: AT, seq: 0, id: idOf("previous") }, at: AT + 200, seq: 0 };
+  const body = writeDecision({ ...head, outcome: "applied", unit });
+  const second = { ...first, id: idOf("again"), body, envelope: readEntryBody(body) };
+  all.merge(second);
+  all.merge(first);
+  // The snapshot contains the key as of its date, and no decisions.
+  const database = new Database();
+  database.execute(["INCR", "k"], { at: AT + 100, db: 0, id: unitOf("unit") });
+  const later = new Fold({ database, ring: genesisRing({ hasRoots: true }), cutAt: AT + 150 });
+  later.merge([second]);
+  assert.deepEqual(canonicalState(later.database), canonicalState(all.fold.database));
+  assert.equal(all.ask("GET k"), '"2"');
+});
+
+test("the conditions of a unit are evaluated on the present state", () => {
+  const database = new Database();
+  const holds = (line: string, conditions: readonly Condition[] | null = null) =>
+    conditionsHold(entry("u", 100, [line], { if: conditions }).envelope, database);
+  const set = entry("writer", 1, ["SET k v"]);
+  assert.ok(holds("SET k v", absent) && holds("SET k v NX") && !holds("SET k v XX"));
+  database.execute(["SET", "k", "v"], { at: AT, db: 0, id: unitOf("writer") });
+  assert.ok(!holds("SET k v", absent) && !holds("SET k v NX") && holds("SET k v XX"));
+  assert.ok(holds("SET k v", [{ db: 0, key: "k", writer: unitOf("writer") }]));
+  assert.ok(!holds("MSETNX l w k v") && holds("HSETNX h f v") && holds("HSETNX k f v"));
+  assert.equal(set.envelope.decided, null);
+});
+
+test("changes after a position concern a unit only if it touches their keys", () => {
+  const unit = entry("u", 100, ["SET k v"], { if: [{ db: 0, key: "l", writer: "" }] });
+  const changed = (key: string, db = 0) => ({ keys: [{ db, key }], changesDatabase: false, next: null });
+  for (const key of ["k", "l"]) assert.ok(touchesChanged(unit, changed(key), 16));
+  assert.ok(!touchesChanged(unit, changed("m"), 16) && !touchesChanged(unit, changed("k", 1), 16));
+  assert.ok(touchesChanged(unit, { ...changed("m"), changesDatabase: true }, 16));
+  assert.ok(touchesChanged(unit, { ...changed("m"), next: { at: AT, seq: 0, id: idOf("x") } }, 16));
+  assert.ok(touchesChanged(entry("u", 100, ["FLUSHALL"]), changed("m"), 16));
+});
