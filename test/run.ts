@@ -35,16 +35,16 @@ const LONG = [
   "client/unsigned.test",
   "run.test",
   "simulation/",
-  "daemon/engine/sidecar/",
+  "faces/sidecar/",
   "tools/cli/",
   "examples/",
-  "listeners/resp/users",
+  "faces/redis/users",
   "daemon/engine/memory/",
   "daemon/timeline/timeline.test",
   "daemon/timeline/compare/reconcile",
   "client/simulation",
   "daemon/store/keyspace/undo",
-  "listeners/resp/hostile",
+  "faces/redis/hostile",
 ];
 
 const HOW_TO_RUN_MORE = `

@@ -17,15 +17,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   "daemon/timeline": ["daemon/store", "protocol"],
   "daemon/net": ["protocol"],
   "daemon/options": ["daemon/net", "daemon/store", "keys", "protocol"],
-  "daemon/engine": [
-    "daemon/options",
-    "daemon/net",
-    "daemon/timeline",
-    "daemon/store",
-    "client",
-    "keys",
-    "protocol",
-  ],
+  "daemon/engine": ["daemon/options", "daemon/net", "daemon/timeline", "daemon/store", "keys", "protocol"],
   "daemon/cluster": [
     "daemon/engine",
     "daemon/options",
@@ -43,17 +35,128 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
     "daemon/store",
     "protocol",
   ],
-  listeners: [
+  "faces/users": [
     "daemon/store",
     "daemon/timeline",
     "daemon/net",
     "daemon/options",
     "daemon/engine",
+    "daemon/cluster",
+    "daemon/listener",
+    "protocol",
+  ],
+  "faces/redis": [
+    "faces/users",
+    "keys",
+    "daemon/store",
+    "daemon/timeline",
+    "daemon/net",
+    "daemon/options",
+    "daemon/engine",
+    "daemon/cluster",
+    "daemon/listener",
+    "protocol",
+  ],
+  "faces/mongo": [
+    "faces/users",
+    "daemon/store",
+    "daemon/timeline",
+    "daemon/net",
+    "daemon/options",
+    "daemon/engine",
+    "daemon/cluster",
+    "daemon/listener",
+    "protocol",
+  ],
+  "faces/sql": [
+    "faces/users",
+    "daemon/store",
+    "daemon/timeline",
+    "daemon/net",
+    "daemon/options",
+    "daemon/engine",
+    "daemon/cluster",
+    "daemon/listener",
+    "protocol",
+  ],
+  "faces/json": [
+    "faces/users",
+    "daemon/store",
+    "daemon/timeline",
+    "daemon/net",
+    "daemon/options",
+    "daemon/engine",
+    "daemon/cluster",
+    "daemon/listener",
+    "protocol",
+  ],
+  "faces/memcached": [
+    "faces/users",
+    "daemon/store",
+    "daemon/timeline",
+    "daemon/net",
+    "daemon/options",
+    "daemon/engine",
+    "daemon/cluster",
+    "daemon/listener",
+    "protocol",
+  ],
+  "faces/web": [
+    "daemon/store",
+    "daemon/timeline",
+    "daemon/net",
+    "daemon/options",
+    "daemon/engine",
+    "daemon/cluster",
+    "daemon/listener",
+    "protocol",
+  ],
+  "faces/redis-behind": [
+    "daemon/store",
+    "daemon/timeline",
+    "daemon/net",
+    "daemon/options",
+    "daemon/engine",
+    "daemon/cluster",
+    "daemon/listener",
+    "protocol",
+  ],
+  "faces/redis-mirror": [
+    "faces/redis-behind",
+    "daemon/store",
+    "daemon/timeline",
+    "daemon/net",
+    "daemon/options",
+    "daemon/engine",
+    "daemon/cluster",
+    "daemon/listener",
+    "protocol",
+  ],
+  "faces/nats-order": [
+    "keys",
+    "daemon/store",
+    "daemon/timeline",
+    "daemon/net",
+    "daemon/options",
+    "daemon/engine",
+    "daemon/cluster",
+    "daemon/listener",
+    "protocol",
+  ],
+  "faces/sidecar": [
+    "faces/users",
+    "client",
+    "keys",
+    "daemon/store",
+    "daemon/timeline",
+    "daemon/net",
+    "daemon/options",
+    "daemon/engine",
+    "daemon/cluster",
     "daemon/listener",
     "protocol",
   ],
   "daemon/program": [
-    "listeners",
     "daemon/store",
     "daemon/timeline",
     "daemon/net",
@@ -65,6 +168,8 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
     "protocol",
   ],
   "tools/cli": [
+    "faces/redis",
+    "faces/sql",
     "tools/history",
     "tools/backup",
     "client",
@@ -79,6 +184,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
     "protocol",
   ],
   "tools/history": [
+    "faces/redis",
     "tools/cli",
     "tools/backup",
     "client",
@@ -93,6 +199,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
     "protocol",
   ],
   "tools/backup": [
+    "faces/redis",
     "tools/cli",
     "tools/history",
     "client",
@@ -106,7 +213,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
     "keys",
     "protocol",
   ],
-  "tools/proxy": ["tools/admin", "client", "daemon/net", "daemon/store", "protocol"],
+  "tools/proxy": ["faces/sql", "tools/admin", "client", "daemon/net", "daemon/store", "protocol"],
   "tools/admin": [
     "daemon/program",
     "daemon/store",
@@ -125,8 +232,8 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
 /** The files of the client that the daemon may import: its entry, and the class that forwards commands. */
 const clientEntries = ["client/public-api.ts", "client/forwarding-client.ts"];
 
-/** The folders without I/O, clock or randomness. */
-const pure = ["protocol", "daemon/store"];
+/** Matches the files without I/O, clock or randomness. */
+const pure = /^(protocol|daemon\/store|faces\/[\w-]+\/(bytes|store))\//;
 const impure =
   /\b(Date\.now|new Date\(\)|Math\.random|performance\.now|setTimeout|setInterval|setImmediate|process\.)\b/;
 
@@ -160,7 +267,7 @@ test("folders import only the folders that CONTRIBUTING.md permits, with the exc
 
 test("the daemon imports only the entries of the client", () => {
   for (const file of sources) {
-    if (folderOf(file) !== "daemon/engine") continue;
+    if (folderOf(file) !== "faces/sidecar") continue;
     for (const imported of importsOf(file))
       assert.ok(folderOf(imported) !== "client" || clientEntries.includes(imported), `${file}: ${imported}`);
   }
@@ -169,7 +276,7 @@ test("the daemon imports only the entries of the client", () => {
 test("the program dbsync loads code that it shares with the daemon only when it needs it", () => {
   const isLight = (file: string) =>
     [...dbsync, "client", "keys", "protocol"].includes(folderOf(file)) ||
-    file.startsWith("daemon/net/terminal/");
+    /^(daemon\/net\/terminal|faces\/sql\/bytes)\//.test(file);
   for (const file of sources) {
     if (!dbsync.includes(folderOf(file)) || heavy.test(file)) continue;
     for (const imported of importsOf(file))
@@ -197,7 +304,7 @@ test("no file is part of an import cycle", () => {
 
 test("protocol and store use no I/O, clock or randomness", () => {
   for (const [file, text] of texts) {
-    if (!pure.includes(folderOf(file))) continue;
+    if (!pure.test(file)) continue;
     assert.doesNotMatch(text, /from "node:/, `${file} imports a module of Node`);
     const code = text.replace(/\/\*[\s\S]*?\*\/|\/\/.*/g, "");
     assert.doesNotMatch(code, impure, `${file} is not pure`);
@@ -240,8 +347,8 @@ function functionsOf(lines: readonly string[]): { name: string; length: number }
 const spreading: Readonly<Record<string, string>> = {
   "client/browser/byte-buffer.ts": "slices of CODES_PER_CALL bytes",
   "client/browser/web-key.ts": "the bytes of one public key",
-  "daemon/engine/backends/redis/cluster-commands-without-keys.ts": "one reply of each node",
-  "daemon/engine/mirror/compare-keys.ts": "the commands that compare one key",
+  "faces/redis-behind/cluster-commands-without-keys.ts": "one reply of each node",
+  "faces/redis-mirror/compare-keys.ts": "the commands that compare one key",
   "daemon/engine/pipeline/databases.ts": "the configured backends",
   "tools/history/verification/folder-verification.ts": "at most one fault",
   "daemon/cluster/peers/first-watermark.ts": "at most two clocks",
@@ -295,15 +402,15 @@ const indexed: Readonly<Record<string, string>> = {
   "daemon/program/command-line.ts SOURCES": "a source of settings",
   "daemon/engine/channels/key-watchers.ts REMOVAL_CAUSES": "one character",
   "daemon/engine/channels/message-commands.ts KINDS": "upper case",
-  "daemon/engine/scripts/libraries/cjson-decoder.ts ESCAPES": "one character",
-  "daemon/engine/scripts/libraries/cjson-decoder.ts SIGNS": "one character",
-  "daemon/engine/scripts/libraries/cjson-encoder.ts SHORT_ESCAPES": "one character",
-  "daemon/engine/scripts/libraries/struct-library.ts SIZES": "one character",
-  "daemon/engine/sidecar/open-forwarding-client.ts FLAGS": "an option of the client",
+  "faces/redis/scripts/libraries/cjson-decoder.ts ESCAPES": "one character",
+  "faces/redis/scripts/libraries/cjson-decoder.ts SIGNS": "one character",
+  "faces/redis/scripts/libraries/cjson-encoder.ts SHORT_ESCAPES": "one character",
+  "faces/redis/scripts/libraries/struct-library.ts SIZES": "one character",
+  "faces/sidecar/open-forwarding-client.ts FLAGS": "an option of the client",
   "keys/write-failures.ts REASONS": "a code of the system, in upper case",
-  "listeners/mongo/messages/failure-codes.ts CODES": "upper case",
-  "listeners/resp/commands/config-setting.ts UNITS": "two letters of a pattern",
-  "listeners/resp/commands/tuning-settings.ts settings": "a constant",
+  "faces/mongo/messages/failure-codes.ts CODES": "upper case",
+  "faces/redis/commands/config-setting.ts UNITS": "two letters of a pattern",
+  "faces/redis/commands/tuning-settings.ts settings": "a constant",
   "daemon/net/connections/non-http-clients.ts STATUS": "a code of Node.js, in upper case",
   "daemon/net/connections/tls-gate.ts REASONS": "a code of Node.js, in upper case",
   "daemon/net/terminal/escaped-text.ts NAMED": "one character",

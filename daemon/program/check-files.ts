@@ -14,7 +14,7 @@ export async function checkFiles(settings: Settings): Promise<void> {
   }
   for (const specification of settings.database) {
     if (specification.kind !== "dbsync") continue;
-    const { openForwardingClient } = await import("../engine/sidecar/open-forwarding-client.js");
+    const { openForwardingClient } = await import("../../faces/sidecar/open-forwarding-client.js");
     await openForwardingClient(specification, settings, pino({ level: "silent" })).close();
   }
   const tls = tlsFilesOf(settings);
@@ -23,7 +23,7 @@ export async function checkFiles(settings: Settings): Promise<void> {
     readPair(tls);
   }
   if (hasUserListener(settings)) {
-    const { readUsers } = await import("../engine/users/read-users.js");
+    const { readUsers } = await import("../../faces/users/read-users.js");
     readUsers(settings);
   }
 }

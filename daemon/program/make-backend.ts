@@ -1,8 +1,8 @@
 /** Creates the backend that -d names, and loads only its modules. */
 
+import type { RedisBackendParts } from "../../faces/redis-behind/redis-link.js";
 import type { Metrics } from "../../tools/admin/metrics.js";
 import type { Backend } from "../engine/backends/backend.js";
-import type { RedisBackendParts } from "../engine/backends/redis/redis-link.js";
 import type { TimedDatabase } from "../engine/pipeline/start-floor.js";
 import { loadWith } from "../net/process/optional-package.js";
 import type { RedisGroupSpecification } from "../options/addresses/redis-group-list.js";
@@ -38,8 +38,8 @@ export async function makeBackend(
   }
   if (specification.kind === "dbsync") {
     const [{ openForwardingClient }, { SigningBackend }] = await Promise.all([
-      import("../engine/sidecar/open-forwarding-client.js"),
-      import("../engine/sidecar/signing-backend.js"),
+      import("../../faces/sidecar/open-forwarding-client.js"),
+      import("../../faces/sidecar/signing-backend.js"),
     ]);
     const carrier = openForwardingClient(specification, settings, log);
     return { backend: new SigningBackend(specification.name, carrier), outliving: null };
@@ -58,13 +58,13 @@ async function redisOf(
   parts: Omit<RedisBackendParts<unknown>, "specification">,
 ): Promise<Backend & TimedDatabase> {
   if (specification.kind === "redis") {
-    const { RedisBackend } = await import("../engine/backends/redis/redis-backend.js");
+    const { RedisBackend } = await import("../../faces/redis-behind/redis-backend.js");
     return new RedisBackend({ ...parts, specification });
   }
   if (specification.kind === "redis-cluster") {
-    const { redisCluster } = await import("../engine/backends/redis/redis-cluster.js");
+    const { redisCluster } = await import("../../faces/redis-behind/redis-cluster.js");
     return redisCluster({ ...parts, specification });
   }
-  const { redisSentinel } = await import("../engine/backends/redis/redis-sentinel.js");
+  const { redisSentinel } = await import("../../faces/redis-behind/redis-sentinel.js");
   return redisSentinel({ ...parts, specification });
 }

@@ -1,8 +1,8 @@
 /** Creates the mirror of the fold in the Redis of -d, on a daemon with a timeline. Loads ioredis only then. */
 
+import type { Mirror } from "../../faces/redis-mirror/mirror.js";
 import { hexOf } from "../../protocol/version-2/envelope.js";
 import type { RecordedWrites } from "../cluster/node/recorded-writes.js";
-import type { Mirror } from "../engine/mirror/mirror.js";
 import { loadWith } from "../net/process/optional-package.js";
 import { mirrorOf, type Settings } from "../options/settings.js";
 import type { Timeline } from "../timeline/timeline.js";
@@ -16,7 +16,11 @@ export async function makeMirror(
 ): Promise<Mirror | null> {
   const specification = mirrorOf(settings);
   if (recorded?.mirrored == null || specification === null) return null;
-  const { Mirror } = await loadWith("ioredis", "-d redis", () => import("../engine/mirror/mirror.js"));
+  const { Mirror } = await loadWith(
+    "ioredis",
+    "-d redis",
+    () => import("../../faces/redis-mirror/mirror.js"),
+  );
   const { timeline, backend, history } = recorded.mirrored;
   const mirror = new Mirror({
     specification,

@@ -3,18 +3,18 @@
  * of each listener, only if an option needs it. To add a listener, add a line to LISTENERS.
  */
 import type { Logger } from "pino";
-import type { DaemonInterface } from "../../listeners/daemon-interface.js";
-import type { UserListenerParts } from "../../listeners/user-listener.js";
+import type { SigningBackend } from "../../faces/sidecar/signing-backend.js";
+import type { DaemonInterface } from "../../faces/users/daemon-interface.js";
+import { LoadingPath } from "../../faces/users/loading-command-path.js";
+import { LocalPath } from "../../faces/users/local-command-path.js";
+import type { PasswordSecrets } from "../../faces/users/password-secrets.js";
+import { permissionWarning, readUsers, readUsersAgain } from "../../faces/users/read-users.js";
+import type { UserListenerParts } from "../../faces/users/user-listener.js";
+import type { Users } from "../../faces/users/users.js";
 import { DAEMON_STATES } from "../../protocol/daemon-states.js";
 import { RecordedPath } from "../cluster/replica/recorded-command-path.js";
+import type { CommandPath } from "../engine/backends/command-path.js";
 import { MemoryBackend } from "../engine/backends/memory-backend.js";
-import type { SigningBackend } from "../engine/sidecar/signing-backend.js";
-import type { CommandPath } from "../engine/users/command-path.js";
-import { LoadingPath } from "../engine/users/loading-command-path.js";
-import { LocalPath } from "../engine/users/local-command-path.js";
-import type { PasswordSecrets } from "../engine/users/password-secrets.js";
-import { permissionWarning, readUsers, readUsersAgain } from "../engine/users/read-users.js";
-import type { Users } from "../engine/users/users.js";
 import type { DaemonListener, FamilyCounts } from "../listener/daemon-listener.js";
 import type { JsonReplicaFigures } from "../listener/json-replica-figures.js";
 import type { LogLevel } from "../net/process/log.js";
@@ -28,11 +28,11 @@ import type { Core } from "./core.js";
 type Load = () => Promise<new (parts: UserListenerParts) => DaemonListener>;
 
 const LISTENERS: Readonly<Record<UserListenerName, Load>> = {
-  resp: async () => (await import("../../listeners/resp/resp-listener.js")).RespListener,
-  json: async () => (await import("../../listeners/json/json-listener.js")).JsonListener,
-  memcached: async () => (await import("../../listeners/memcached/memcached-listener.js")).MemcachedListener,
-  sql: async () => (await import("../../listeners/sql/sql-listener.js")).SqlListener,
-  mongo: async () => (await import("../../listeners/mongo/mongo-listener.js")).MongoListener,
+  resp: async () => (await import("../../faces/redis/resp-listener.js")).RespListener,
+  json: async () => (await import("../../faces/json/json-listener.js")).JsonListener,
+  memcached: async () => (await import("../../faces/memcached/memcached-listener.js")).MemcachedListener,
+  sql: async () => (await import("../../faces/sql/sql-listener.js")).SqlListener,
+  mongo: async () => (await import("../../faces/mongo/mongo-listener.js")).MongoListener,
 };
 
 /** Reads the users and creates the listeners, without starting them. @throws StartError */
@@ -130,7 +130,7 @@ export class UserListeners {
 /** Returns the secrets derived from passwords, which only MongoDB clients need, or null without --mongo. */
 async function secretsOf({ settings, environment }: Core): Promise<PasswordSecrets | null> {
   if (settings.mongo === null) return null;
-  const { PasswordSecrets } = await import("../engine/users/password-secrets.js");
+  const { PasswordSecrets } = await import("../../faces/users/password-secrets.js");
   return new PasswordSecrets(environment);
 }
 
@@ -192,7 +192,7 @@ async function pathOf({ settings, backends, replica, pipeline }: Core): Promise<
   }
   const [backend] = backends;
   if (isSidecar(settings)) {
-    const { SignedPath } = await import("../engine/sidecar/signed-path.js");
+    const { SignedPath } = await import("../../faces/sidecar/signed-path.js");
     return new SignedPath((backend as SigningBackend).carrier);
   }
   if (!(backend instanceof MemoryBackend))

@@ -1,6 +1,6 @@
 /** Creates and registers the components of a daemon, in the order in which they will be started. Starts nothing. */
 import type { Logger } from "pino";
-import type { WsListener } from "../../listeners/ws/ws-listener.js";
+import type { WsListener } from "../../faces/web/ws-listener.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { hexOf } from "../../protocol/version-2/envelope.js";
 import type { CountedKeys } from "../../tools/admin/counted-keys.js";
@@ -217,7 +217,7 @@ async function addAdmin(
 async function makeWsListener(core: Core, service: DbsyncService): Promise<WsListener | null> {
   const { ws, wsOrigins, limits } = core.settings;
   if (ws === null) return null;
-  const load = () => import("../../listeners/ws/ws-listener.js");
+  const load = () => import("../../faces/web/ws-listener.js");
   const { WsListener } = await loadWith("ws", "--ws", load);
   return new WsListener({ ...core, limits }, service, { ws, wsOrigins });
 }
@@ -255,7 +255,7 @@ async function openReplica(context: ReplicaContext, broadcasts: Broadcasts): Pro
     const { openNode } = await import("../cluster/node/cluster-node.js");
     return await openNode(context, broadcasts);
   }
-  const load = () => import("../cluster/order/ordered-replica.js");
+  const load = () => import("../../faces/nats-order/ordered-replica.js");
   const { OrderedReplica } = await loadWith("@nats-io/jetstream @nats-io/transport-node", "--order", load);
   return new OrderedReplica(context, order);
 }

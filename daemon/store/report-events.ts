@@ -1,6 +1,6 @@
 /**
  * Events of keys, in the form of Redis's keyspace notifications: a class, which is a letter, and a name.
- * Source: redis-server 7.0, notify.c; test/listeners/resp/notices.test.ts.
+ * Source: redis-server 7.0, notify.c; test/faces/redis/notices.test.ts.
  */
 import type { ExecutedCommand } from "./change-listener.js";
 import { CommandEffects, type ReportEvent } from "./events/command-effects.js";

@@ -10,8 +10,8 @@ import { test } from "node:test";
 import { identityOf } from "../../daemon/engine/trust/identity.js";
 import { loadPrivateKey } from "../../keys/key-file.js";
 import { hexOf } from "../../protocol/version-2/envelope.js";
-import { lines } from "../listeners/resp/redis-comparison.js";
-import { exchange } from "../listeners/resp/scene.js";
+import { lines } from "../faces/redis/redis-comparison.js";
+import { exchange } from "../faces/redis/scene.js";
 import { Trio } from "./trio.js";
 
 const OPTIONS = ["--admin", "0", "--resp", "0"];

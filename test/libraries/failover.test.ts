@@ -10,7 +10,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { MongoClient } from "mongodb";
 import { until } from "../daemon/program/replicas.js";
-import { ThreeDaemons } from "../listeners/mongo/three-daemons.js";
+import { ThreeDaemons } from "../faces/mongo/three-daemons.js";
 import { skipUnlessFull } from "../support/amount.js";
 import { repositoryRoot } from "../support/repository.js";
 import { skipWithout } from "../support/requirements.js";

@@ -6,7 +6,7 @@ const SESSION = "client/version-2/consistency-session.js";
 const DETECTOR = "daemon/cluster/peers/standstill-detector.js";
 const SESSIONS = "test/client/version-2/consistency-session.test.js";
 const DECIDED_CALLS = "test/client/version-2/decided-calls.test.js";
-const HELD = "test/listeners/resp/held-answers.test.js";
+const HELD = "test/faces/redis/held-answers.test.js";
 const DETECTOR_TEST = "test/daemon/cluster/peers/standstill-detector.test.js";
 
 export const acknowledgedMutants: readonly Mutant[] = [
@@ -26,35 +26,35 @@ export const acknowledgedMutants: readonly Mutant[] = [
   },
   {
     name: "held answers: a waiting client learns of a write before the disk has it",
-    file: "listeners/resp/session/waiting-clients.js",
+    file: "faces/redis/session/waiting-clients.js",
     find: 'if (typeof readiness !== "boolean")\n                this.#finishWhenSafe(',
     replace: 'if (typeof readiness !== "boolean")\n                this.#finish(',
     test: HELD,
   },
   {
     name: "held answers: the end of a wait shows a write before the disk has it",
-    file: "listeners/resp/session/waiting-clients.js",
+    file: "faces/redis/session/waiting-clients.js",
     find: "this.#finishWhenSafe(waiting, reply);\n        return true;",
     replace: "this.#finish(waiting, reply);\n        return true;",
     test: HELD,
   },
   {
     name: "held answers: reading nothing from a stream shows a write before the disk has it",
-    file: "listeners/resp/session/run-blocking-command.js",
+    file: "faces/redis/session/run-blocking-command.js",
     find: "return path.whenSafe(mistake)",
     replace: "return mistake",
     test: HELD,
   },
   {
     name: "held answers: a transaction publishes before the disk has its client's earlier writes",
-    file: "listeners/resp/session/pipelined-commands.js",
+    file: "faces/redis/session/pipelined-commands.js",
     find: "queued.length > 0 && queued.every(",
     replace: "false && queued.every(",
     test: HELD,
   },
   {
     name: "held answers: an invalidation overtakes the answer to a script",
-    file: "listeners/resp/resp-dialect.js",
+    file: "faces/redis/resp-dialect.js",
     find: "awaited.hasRun = session.hasRun;",
     replace: "",
     test: HELD,
@@ -96,7 +96,7 @@ export const acknowledgedMutants: readonly Mutant[] = [
   },
   {
     name: "held answers: a connection may hold any number of bytes",
-    file: "listeners/resp/resp-dialect.js",
+    file: "faces/redis/resp-dialect.js",
     find: "heldBytes > this.#server.host.limits.maxHeldBytes",
     replace: "false",
     test: HELD,
@@ -256,10 +256,10 @@ export const acknowledgedMutants: readonly Mutant[] = [
   },
   {
     name: "suspension: a daemon with --order does not detect it",
-    file: "daemon/cluster/order/ordered-replica.js",
+    file: "faces/nats-order/ordered-replica.js",
     find: "this.#goal = null;\n        this.stream.locateEnd();",
     replace: "",
-    test: "test/daemon/cluster/order/ordered-replica.test.js",
+    test: "test/faces/nats-order/ordered-replica.test.js",
   },
   {
     name: "suspension: no daemon detects it",

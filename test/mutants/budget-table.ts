@@ -10,7 +10,7 @@ const READS = "test/daemon/store/read-allowance.test.js";
 const VALUES = "test/daemon/store/queries/value-size.test.js";
 const EXPRESSIONS = "test/daemon/store/queries/long-expressions.test.js";
 const LARGE_VALUES = "test/daemon/store/queries/large-values.test.js";
-const ORDER = "test/daemon/cluster/order/order-recorder.test.js";
+const ORDER = "test/faces/nats-order/order-recorder.test.js";
 
 export const budgetMutants: readonly Mutant[] = [
   {
@@ -78,7 +78,7 @@ export const budgetMutants: readonly Mutant[] = [
   },
   {
     name: "budgets: with --order a unit that exceeds a budget is added to the stream",
-    file: "daemon/cluster/order/order-recorder.js",
+    file: "faces/nats-order/order-recorder.js",
     find: "return state.exceeds(entry, backend.unitSteps)",
     replace: "return false",
     test: ORDER,
@@ -240,10 +240,10 @@ export const budgetMutants: readonly Mutant[] = [
   },
   {
     name: "budgets: a read of a MongoDB client takes one step",
-    file: "listeners/mongo/session/mongo-session.js",
+    file: "faces/mongo/session/mongo-session.js",
     find: "takesSteps = true;",
     replace: "takesSteps = false;",
-    test: "test/listeners/mongo/long-reads.test.js",
+    test: "test/faces/mongo/long-reads.test.js",
   },
   {
     name: "budgets: describing commands is not counted",

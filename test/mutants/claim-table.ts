@@ -6,7 +6,7 @@ const LISTS = "test/daemon/store/commands/lists/list-claims.test.js";
 
 const CHOICES = "test/daemon/cluster/replica/recorded-choices.test.js";
 const ENTRIES = "test/daemon/timeline/entry-claims.test.js";
-const PUT_BACK = "test/listeners/resp/put-back.test.js";
+const PUT_BACK = "test/faces/redis/put-back.test.js";
 const SIMULATED = "test/simulation/claims.test.js";
 
 export const claimMutants: readonly Mutant[] = [
@@ -209,7 +209,7 @@ export const claimMutants: readonly Mutant[] = [
   },
   {
     name: "claims: elements are put back in the order in which they were taken",
-    file: "listeners/resp/session/put-back.js",
+    file: "faces/redis/session/put-back.js",
     find: "b.index - a.index",
     replace: "a.index - b.index",
     test: PUT_BACK,

@@ -108,17 +108,17 @@ export const collectionMutants: readonly Mutant[] = [
   },
   {
     name: "collections: an upsert creates an id that contains operators",
-    file: "listeners/mongo/commands/refused-documents.js",
+    file: "faces/mongo/commands/refused-documents.js",
     find: "if (upsert === null || upsert.every((byte) => byte === 0))",
     replace: "if (bytes !== null)",
-    test: "test/listeners/mongo/documents.test.js",
+    test: "test/faces/mongo/documents.test.js",
   },
   {
     name: "mongo: a transaction is refused like a repeated write, whose error drivers replace",
-    file: "listeners/mongo/messages/field-checks.js",
+    file: "faces/mongo/messages/field-checks.js",
     find: "TRANSACTION.some((name) => command.has(name))",
     replace: "false",
-    test: "test/listeners/mongo/documents.test.js",
+    test: "test/faces/mongo/documents.test.js",
   },
   {
     name: "collections: $lookup accesses only its own collection",

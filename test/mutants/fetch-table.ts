@@ -1,10 +1,10 @@
 /** Mutants of the rules for the first fetch of --json-replica. */
 import type { Mutant } from "./mutant.js";
 
-const FETCH = "listeners/json/replicas/first-fetch.js";
-const FORWARDER = "listeners/json/replicas/replica-forwarder.js";
-const LOADING = "test/listeners/json/loading.test.js";
-const TEST = "test/listeners/json/first-fetch.test.js";
+const FETCH = "faces/json/replicas/first-fetch.js";
+const FORWARDER = "faces/json/replicas/replica-forwarder.js";
+const LOADING = "test/faces/json/loading.test.js";
+const TEST = "test/faces/json/first-fetch.test.js";
 
 export const fetchMutants: readonly Mutant[] = [
   {
@@ -16,14 +16,14 @@ export const fetchMutants: readonly Mutant[] = [
   },
   {
     name: "first fetch: a starting server receives an empty list of documents before the fetch",
-    file: "listeners/json/json-session.js",
+    file: "faces/json/json-session.js",
     find: "request.document === undefined && action === PROBE_ACTION",
     replace: 'request.document === undefined && (action === PROBE_ACTION || action === "getall")',
     test: TEST,
   },
   {
     name: "first fetch: Redis clients read and write documents before they are fetched",
-    file: "daemon/engine/users/loading-command-path.js",
+    file: "faces/users/loading-command-path.js",
     find: "return this.#backend.refusalOf(command) ?? super.execute(",
     replace: "return super.execute(",
     test: LOADING,
@@ -37,17 +37,17 @@ export const fetchMutants: readonly Mutant[] = [
   },
   {
     name: "replicas: dbsyncd is treated as an original",
-    file: "listeners/json/replicas/replica-connection.js",
+    file: "faces/json/replicas/replica-connection.js",
     find: "connection.#isDbsyncd = isFromDbsyncd(answer);",
     replace: "",
-    test: "test/listeners/json/dbsyncd-replica.test.js",
+    test: "test/faces/json/dbsyncd-replica.test.js",
   },
   {
     name: "replicas: a daemon does not recognize its own address",
-    file: "listeners/json/replicas/replica-server.js",
+    file: "faces/json/replicas/replica-server.js",
     find: "if (probeId === this.#probeId)",
     replace: "if (false)",
-    test: "test/listeners/json/dbsyncd-replica.test.js",
+    test: "test/faces/json/dbsyncd-replica.test.js",
   },
   {
     name: "first fetch: each attempt reports a difference again",
@@ -58,9 +58,9 @@ export const fetchMutants: readonly Mutant[] = [
   },
   {
     name: "fetch: without a secret, the start refuses the option that replaces --json-replica",
-    file: "listeners/json/replicas/replica-server.js",
+    file: "faces/json/replicas/replica-server.js",
     find: " --cluster-secret FILE",
     replace: "",
-    test: "test/listeners/json/dbsyncd-replica.test.js",
+    test: "test/faces/json/dbsyncd-replica.test.js",
   },
 ];

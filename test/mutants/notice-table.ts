@@ -3,7 +3,7 @@ import type { Mutant } from "./mutant.js";
 
 const FOLD = "test/daemon/timeline/fold/changes.test.js";
 const USAGE = "test/daemon/store/keyspace/key-usage.test.js";
-const TRACKING = "test/listeners/resp/tracking.test.js";
+const TRACKING = "test/faces/redis/tracking.test.js";
 
 export const noticeMutants: readonly Mutant[] = [
   {
@@ -39,7 +39,7 @@ export const noticeMutants: readonly Mutant[] = [
     file: "daemon/store/database.js",
     find: "this.listener = null;\n        try {\n            return this.withBudget(",
     replace: "try {\n            return this.withBudget(",
-    test: "test/listeners/resp/notices.test.js",
+    test: "test/faces/redis/notices.test.js",
   },
   {
     name: "tracking: writes that are reapplied after a late write do not count as changes",
@@ -50,7 +50,7 @@ export const noticeMutants: readonly Mutant[] = [
   },
   {
     name: "tracking: a client with NOLOOP is notified of its own writes",
-    file: "listeners/resp/session/tracking-table.js",
+    file: "faces/redis/session/tracking-table.js",
     find: "(mode.noLoop && tracker.by === by)",
     replace: "false",
     test: TRACKING,

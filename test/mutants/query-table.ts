@@ -102,10 +102,10 @@ export const queryMutants: readonly Mutant[] = [
   },
   {
     name: "queries: a MongoDB client's query runs on after the client has disconnected",
-    file: "listeners/mongo/session/mongo-session.js",
+    file: "faces/mongo/session/mongo-session.js",
     find: "this.#sender.isGone = true;",
     replace: "",
-    test: "test/listeners/mongo/long-reads.test.js",
+    test: "test/faces/mongo/long-reads.test.js",
   },
   {
     name: "queries: a later copy receives the answer of a query that ended for its client",

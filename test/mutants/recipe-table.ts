@@ -116,10 +116,10 @@ export const recipeMutants: readonly Mutant[] = [
   },
   {
     name: "mirror: a mark of another format is read",
-    file: "daemon/engine/mirror/mirror-mark.js",
+    file: "faces/redis-mirror/mirror-mark.js",
     find: "formatOf(text) === FORMAT ?",
     replace: "true ?",
-    test: "test/daemon/engine/mirror/parts.test.js",
+    test: "test/faces/redis-mirror/parts.test.js",
   },
   {
     name: "dead letters: the start of a daemon removes a file of another format",

@@ -6,8 +6,8 @@ const PAGES = "test/daemon/timeline/fold/pages.test.js";
 /** A replacement that finds keys only in their current order. */
 const FIRST_ENTRIES =
   "((kept) => ({ keyspace: () => ({ entries: [...kept.values()], find: (key) => kept.get(key) }) }))(new Map(data.keyspace(db).entries.map((entry) => [entry.key, entry])))";
-const SPREAD = "test/daemon/engine/backends/redis/cluster-commands-without-keys.test.js";
-const MARKED = "test/daemon/engine/backends/redis/marked-cursors.test.js";
+const SPREAD = "test/faces/redis-behind/cluster-commands-without-keys.test.js";
+const MARKED = "test/faces/redis-behind/marked-cursors.test.js";
 const TABLE = "test/daemon/store/values/tables/dense-table.test.js";
 
 export const scanMutants: readonly Mutant[] = [
@@ -41,14 +41,14 @@ export const scanMutants: readonly Mutant[] = [
   },
   {
     name: "scans: a daemon with a Redis accepts the cursor of another daemon",
-    file: "daemon/engine/backends/redis/marked-cursors.js",
+    file: "faces/redis-behind/marked-cursors.js",
     find: "if (value / OWN !== mark())",
     replace: "if (false)",
     test: MARKED,
   },
   {
     name: "scans: a transaction on a Redis receives marked cursors",
-    file: "daemon/engine/backends/redis/marked-cursors.js",
+    file: "faces/redis-behind/marked-cursors.js",
     find: "const own = isScan(argv) ? ownScan(argv) : argv;",
     replace: "const own = argv;",
     test: MARKED,
@@ -62,14 +62,14 @@ export const scanMutants: readonly Mutant[] = [
   },
   {
     name: "scans: a cursor of a Redis Cluster continues on the first master if its own is down",
-    file: "daemon/engine/backends/redis/cluster-commands-without-keys.js",
+    file: "faces/redis-behind/cluster-commands-without-keys.js",
     find: "names.indexOf(name);",
     replace: "Math.max(0, names.indexOf(name));",
     test: SPREAD,
   },
   {
     name: "scans: two masters of a Redis Cluster have the same name",
-    file: "daemon/engine/backends/redis/cluster-commands-without-keys.js",
+    file: "faces/redis-behind/cluster-commands-without-keys.js",
     find: "name === 0 || taken.has(name)",
     replace: "name === 0",
     test: SPREAD,

@@ -1,9 +1,9 @@
 /** Mutants of the rules of scripts. */
 import type { Mutant } from "./mutant.js";
 
-const RECORDED = "test/listeners/resp/scripts/recorded.test.js";
+const RECORDED = "test/faces/redis/scripts/recorded.test.js";
 const PROGRAMS = "test/daemon/cluster/replica/programs.test.js";
-const WHOLE = "test/listeners/resp/scripts/whole-units.test.js";
+const WHOLE = "test/faces/redis/scripts/whole-units.test.js";
 
 export const scriptMutants: readonly Mutant[] = [
   {
@@ -99,7 +99,7 @@ export const scriptMutants: readonly Mutant[] = [
   },
   {
     name: "units: a script that was stopped keeps its effects",
-    file: "daemon/engine/scripts/script-engine.js",
+    file: "faces/redis/scripts/script-engine.js",
     find: "throw new UnitRefused(error(failureText(run, call.sha, false)));",
     replace: "return error(failureText(run, call.sha, false));",
     test: WHOLE,
@@ -190,16 +190,16 @@ export const scriptMutants: readonly Mutant[] = [
   },
   {
     name: "scripts: a script runs without a check of its user's rights",
-    file: "listeners/resp/session/script-caller.js",
+    file: "faces/redis/session/script-caller.js",
     find: "const refused = session.userSession.refusal(command, argv);",
     replace: "const refused = null;",
-    test: "test/listeners/resp/scripts/rights.test.js",
+    test: "test/faces/redis/scripts/rights.test.js",
   },
   {
     name: "scripts: a key called BLOCK counts as the option",
     file: "daemon/store/rows/wait-rule.js",
     find: "rule?.isOptional === true &&",
     replace: "rule !== undefined &&",
-    test: "test/listeners/resp/scripts/programs.test.js",
+    test: "test/faces/redis/scripts/programs.test.js",
   },
 ];

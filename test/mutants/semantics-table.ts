@@ -164,10 +164,10 @@ export const semanticsMutants: readonly Mutant[] = [
   },
   {
     name: "ids: peers do not count",
-    file: "listeners/json/actions/document-client.js",
+    file: "faces/json/actions/document-client.js",
     find: 'forwards ? "long" : "sequential"',
     replace: '"long"',
-    test: "test/listeners/json/recorded.test.js",
+    test: "test/faces/json/recorded.test.js",
   },
   {
     name: "equality: an integer of more than 64 bits is compared as a double",

@@ -5,7 +5,7 @@
 import type { Mutant } from "./mutant.js";
 
 const STATEMENTS = "test/daemon/store/commands/relations/sql-commands.test.js";
-const LISTENER = "test/listeners/sql/listener.test.js";
+const LISTENER = "test/faces/sql/listener.test.js";
 const ORACLE = "test/daemon/store/commands/relations/oracle.test.js";
 const PLANNED = "test/daemon/store/commands/relations/planned.test.js";
 const SUBQUERIES = "test/daemon/store/commands/relations/subqueries.test.js";
@@ -14,17 +14,17 @@ const SQLITE = "test/daemon/store/commands/relations/sqlite.test.js";
 export const sqlMutants: readonly Mutant[] = [
   {
     name: "sql: confirmations are in Malagasy in every statement",
-    file: "listeners/sql/sql-session.js",
+    file: "faces/sql/sql-session.js",
     find: "this.#setting ?? languageOfRequest(statement)",
     replace: 'this.#setting ?? "mg"',
-    test: "test/listeners/sql/listener.test.js",
+    test: "test/faces/sql/listener.test.js",
   },
   {
     name: "sql: --sql-language has no effect",
-    file: "listeners/sql/sql-session.js",
+    file: "faces/sql/sql-session.js",
     find: "this.#setting ?? languageOfRequest",
     replace: "languageOfRequest",
-    test: "test/listeners/sql/listener.test.js",
+    test: "test/faces/sql/listener.test.js",
   },
   {
     name: "SQL: an insert counts as a read-only statement",
@@ -280,10 +280,10 @@ export const sqlMutants: readonly Mutant[] = [
   },
   {
     name: "SQL: two hyphens after a Malagasy keyword begin a comment",
-    file: "protocol/sql-scanner.js",
+    file: "faces/sql/bytes/sql-scanner.js",
     find: "if (!this.#mayHaveComments)\n                return false;",
     replace: "this.#mayHaveComments = null;",
-    test: "test/protocol/sql-lines.test.js",
+    test: "test/faces/sql/bytes/sql-lines.test.js",
   },
   {
     name: "SQL: a calculation with null returns a number",
@@ -308,7 +308,7 @@ export const sqlMutants: readonly Mutant[] = [
   },
   {
     name: "SQL: an unauthenticated client may send statements of any length",
-    file: "listeners/sql/sql-dialect.js",
+    file: "faces/sql/sql-dialect.js",
     find: "this.needsLogin ? LOGIN_BYTES_MAX : maxBytes",
     replace: "maxBytes",
     test: LISTENER,

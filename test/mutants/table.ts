@@ -26,17 +26,17 @@ import { webMutants } from "./web-table.js";
 export const mutants: readonly Mutant[] = [
   {
     name: "a JSON request over several lines ends with a first line that ends with a bracket",
-    file: "protocol/json/json-lines.js",
+    file: "faces/json/bytes/json-lines.js",
     find: " || continuesAt(chunk, end)",
     replace: "",
-    test: "test/protocol/json/json-lines.test.js",
+    test: "test/faces/json/bytes/json-lines.test.js",
   },
   {
     name: "only the first client of a key may wait for the stream's end",
-    file: "listeners/resp/session/waiting-clients.js",
+    file: "faces/redis/session/waiting-clients.js",
     find: "this.#groupClients === 0 ? undefined : this.waiting.find(isOfGroup)",
     replace: "this.waiting.slice(0, 1).find(isOfGroup)",
-    test: "test/listeners/resp/blocking.test.js",
+    test: "test/faces/redis/blocking.test.js",
   },
   {
     name: "a key that has changed again is reported",

@@ -27,7 +27,7 @@ const BUNDLES: Bundles = {
   "dbsync-proxy": "tools/proxy/main.js",
   "snapshot-worker": "daemon/cluster/replica/snapshot-worker.js",
   "verify-worker": "daemon/engine/trust/verify-worker.js",
-  "order-worker": "daemon/cluster/order/order-worker.js",
+  "order-worker": "faces/nats-order/order-worker.js",
   testing: "daemon/program/testing.js",
 };
 

@@ -24,7 +24,7 @@ const COMMENTS_MAX: Readonly<Record<string, number>> = {
   "daemon/timeline": 1,
   examples: 1,
   keys: 1,
-  listeners: 1,
+  faces: 2,
   protocol: 1,
   test: 1,
   tools: 2,

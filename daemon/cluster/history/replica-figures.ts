@@ -1,5 +1,7 @@
 /** Collects the state of a daemon's timeline and members as plain figures, for TIMELINE STATUS and for metrics. */
 
+import type { Mirror } from "../../../faces/redis-mirror/mirror.js";
+import type { MirrorFigures } from "../../../faces/redis-mirror/mirror-parts.js";
 import type {
   MemberReport,
   MirrorReport,
@@ -7,8 +9,6 @@ import type {
 } from "../../../protocol/figures/timeline-figures.js";
 import { type MembershipState, membershipStateOf } from "../../../protocol/members/list-succession.js";
 import { hexOf } from "../../../protocol/version-2/envelope.js";
-import type { Mirror } from "../../engine/mirror/mirror.js";
-import type { MirrorFigures } from "../../engine/mirror/mirror-parts.js";
 import type { Recalls } from "../../timeline/history-fold.js";
 import type { Timeline } from "../../timeline/timeline.js";
 import type { MemberStatus, MessageFigures } from "../peers/shared/cluster-state.js";

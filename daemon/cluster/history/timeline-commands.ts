@@ -4,9 +4,10 @@
  * "TIMELINE".
  */
 
+import type { Mirror } from "../../../faces/redis-mirror/mirror.js";
+import { repairMirror } from "../../../faces/redis-mirror/repair-mirror.js";
 import { type ByteString, bytesOfText } from "../../../protocol/byte-string.js";
 import { error, type Reply } from "../../../protocol/reply.js";
-import type { Mirror } from "../../engine/mirror/mirror.js";
 import { hashOf } from "../../engine/trust/identity.js";
 import { CommandFailure } from "../../store/arguments/command-errors.js";
 import { DATABASES_DEFAULT } from "../../store/database.js";
@@ -16,7 +17,6 @@ import { FOLD_AHEAD_MS } from "../../timeline/unfolded-entries.js";
 import type { Recorder } from "../replica/recorder.js";
 import type { NodeState } from "../replica/replica-context.js";
 import { envelopeOutcomes } from "./envelope-outcomes.js";
-import { repairMirror } from "./repair-mirror.js";
 import { figuresOf, type ReplicaFigures } from "./replica-figures.js";
 import { blame } from "./timeline-blame.js";
 import { deadLettersReply } from "./timeline-dead-letters.js";

@@ -6,6 +6,7 @@
 import type { Socket } from "node:net";
 import { signEnvelope } from "../../../keys/sign.js";
 import type { Hello } from "../../../protocol/version-2/messages-v2.js";
+import { DurableCopies } from "../../engine/backends/durable-copies.js";
 import type { Broadcasts } from "../../engine/pipeline/publish-messages.js";
 import { type ClusterSecret, loadClusterSecret } from "../../engine/trust/cluster-secret.js";
 import { hashOf } from "../../engine/trust/identity.js";
@@ -13,7 +14,6 @@ import { logReceivedChanges } from "../../engine/trust/key-audit.js";
 import { refusalOfMember } from "../../engine/trust/membership-rule.js";
 import { recordGenesis } from "../../engine/trust/recorded-genesis.js";
 import { signatureThreads } from "../../engine/trust/signature-threads.js";
-import { DurableCopies } from "../../engine/users/durable-copies.js";
 import { BackgroundWork } from "../../net/process/background-work.js";
 import { StartError } from "../../net/process/start-error.js";
 import type { PeerAddress } from "../../options/peer-address.js";

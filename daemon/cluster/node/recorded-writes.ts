@@ -6,10 +6,10 @@
 import type { Socket } from "node:net";
 import type { Logger } from "pino";
 import type { Hello } from "../../../protocol/version-2/messages-v2.js";
+import type { DurableCopies } from "../../engine/backends/durable-copies.js";
 import type { OrderFigures } from "../../engine/pipeline/order-figures.js";
 import type { Identity } from "../../engine/trust/identity.js";
 import type { Signers } from "../../engine/trust/signers.js";
-import type { DurableCopies } from "../../engine/users/durable-copies.js";
 import type { Environment } from "../../net/process/clock-and-randomness.js";
 import { DiskSpace } from "../../net/process/disk-space.js";
 import type { Service } from "../../net/process/service.js";

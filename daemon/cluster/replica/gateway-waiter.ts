@@ -5,7 +5,7 @@
 
 import { array, type Reply } from "../../../protocol/reply.js";
 import { type Refused, refused } from "../../engine/answers/request.js";
-import type { ReplyWaiter } from "../../engine/users/command-path.js";
+import type { ReplyWaiter } from "../../engine/backends/command-path.js";
 import type { OrderKey } from "../../timeline/entries/entry.js";
 import type { UnitAnswer } from "../../timeline/fold/fold.js";
 import type { EntryRecorder } from "./entry-recorder.js";

@@ -21,9 +21,9 @@ import {
   COMMAND_BYTES_MAX,
   choicesBytes,
 } from "../../engine/answers/unit-limits.js";
+import type { LastWrite } from "../../engine/backends/command-path.js";
 import type { KeyChangeObservers } from "../../engine/backends/key-change-observers.js";
 import { checkRing } from "../../engine/pipeline/envelope-checks.js";
-import type { LastWrite } from "../../engine/users/command-path.js";
 import type { Environment } from "../../net/process/clock-and-randomness.js";
 import { isKeyCommand } from "../../store/key-ring.js";
 import { orderKeyOf } from "../../timeline/entries/entry.js";

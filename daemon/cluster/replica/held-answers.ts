@@ -7,7 +7,7 @@ import type { ErrorReply, Reply } from "../../../protocol/reply.js";
 import { replyOf } from "../../engine/answers/refusal-reply.js";
 import { refused } from "../../engine/answers/request.js";
 import { type FlushingState, whenSafe } from "../../engine/answers/safe-answers.js";
-import type { ReplyWaiter } from "../../engine/users/command-path.js";
+import type { ReplyWaiter } from "../../engine/backends/command-path.js";
 
 export type HeldWaiter = Pick<ReplyWaiter, "answered" | "prepare">;
 

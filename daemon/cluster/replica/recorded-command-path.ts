@@ -11,11 +11,6 @@ import type { Condition } from "../../../protocol/version-2/envelope.js";
 import { replyOf } from "../../engine/answers/refusal-reply.js";
 import type { Refused } from "../../engine/answers/request.js";
 import type { CheckedCommand } from "../../engine/backends/checked-command.js";
-import type { KeyChangeObservers } from "../../engine/backends/key-change-observers.js";
-import type { KeyCounts } from "../../engine/backends/key-counts.js";
-import type { LocalUnits } from "../../engine/backends/local-units.js";
-import { isInSteps } from "../../engine/backends/run-steps-in-turns.js";
-import type { WriteObserver } from "../../engine/backends/write-observer.js";
 import {
   ALL_COMMANDS_SUPPORTED,
   type CommandPath,
@@ -24,7 +19,12 @@ import {
   type StepRunner,
   type WaitingSender,
   type Writers,
-} from "../../engine/users/command-path.js";
+} from "../../engine/backends/command-path.js";
+import type { KeyChangeObservers } from "../../engine/backends/key-change-observers.js";
+import type { KeyCounts } from "../../engine/backends/key-counts.js";
+import type { LocalUnits } from "../../engine/backends/local-units.js";
+import { isInSteps } from "../../engine/backends/run-steps-in-turns.js";
+import type { WriteObserver } from "../../engine/backends/write-observer.js";
 import type { Command } from "../../store/rows/command-row.js";
 import type { Gateway } from "./gateway.js";
 import { HeldAnswers, type HeldWaiter } from "./held-answers.js";

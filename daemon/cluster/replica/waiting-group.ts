@@ -8,7 +8,7 @@ import type { Reply } from "../../../protocol/reply.js";
 import { COMMANDS_MAX, type Condition, type Envelope } from "../../../protocol/version-2/envelope.js";
 import { commandBytes } from "../../engine/answers/unit-limits.js";
 import type { CheckedCommand } from "../../engine/backends/checked-command.js";
-import type { CommandSender, StepRunner } from "../../engine/users/command-path.js";
+import type { CommandSender, StepRunner } from "../../engine/backends/command-path.js";
 import type { GatewayWaiter } from "./gateway-waiter.js";
 import { WaitingSteps } from "./waiting-steps.js";
 

@@ -3,9 +3,9 @@
  * there is an answer to the client, and a text for the log. The texts are fixed and do not repeat received bytes.
  */
 
+import { messageBytes, refusedAnswer } from "../../../faces/mongo/bytes/mongo-answers.js";
+import { errorFrame } from "../../../faces/sql/bytes/sql-frames.js";
 import { writeFrame } from "../../../protocol/frame.js";
-import { messageBytes, refusedAnswer } from "../../../protocol/mongo/mongo-answers.js";
-import { errorFrame } from "../../../protocol/sql-frames.js";
 import { writeRefused } from "../../../protocol/version-2/messages-v2.js";
 
 /** A protocol that dbsyncd speaks on one of its ports, or that clients may try there. */

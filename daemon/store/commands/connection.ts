@@ -1,5 +1,5 @@
 /**
- * Commands that affect only the connection on which they arrive. listeners/resp executes them. The rows are those of
+ * Commands that affect only the connection on which they arrive. faces/redis executes them. The rows are those of
  * redis-server 7.0.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";

@@ -1,5 +1,5 @@
 /**
- * Commands that concern connections and the daemon itself, which listeners/resp executes. The rows are those of
+ * Commands that concern connections and the daemon itself, which faces/redis executes. The rows are those of
  * redis-server 7.0, except where `since` is later.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";

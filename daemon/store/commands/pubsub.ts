@@ -1,5 +1,5 @@
 /**
- * Channels, which carry messages to subscribers. The messages are not data. listeners/resp implements the commands for
+ * Channels, which carry messages to subscribers. The messages are not data. faces/redis implements the commands for
  * connections. The rows are those of redis-server 7.0.
  */
 import type { Command, Flag } from "../rows/command-row.js";

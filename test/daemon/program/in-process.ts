@@ -13,7 +13,7 @@ import { DbsyncListener } from "../../../daemon/listener/dbsync-listener.js";
 import { type Environment, realEnvironment } from "../../../daemon/net/process/clock-and-randomness.js";
 import { DATE_WINDOW_DEFAULT, type DateWindow } from "../../../daemon/options/date-window.js";
 import { LIMITS, type LimitName, type Limits } from "../../../daemon/options/limits.js";
-import { WsListener, type WsSettings } from "../../../listeners/ws/ws-listener.js";
+import { WsListener, type WsSettings } from "../../../faces/web/ws-listener.js";
 import type { LogLine } from "../../support/daemon-process.js";
 import { keepLog } from "../../support/log-lines.js";
 import { UNBOUNDED } from "../../support/unbounded-memory.js";

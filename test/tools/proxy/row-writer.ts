@@ -1,7 +1,7 @@
 /** Writes rows into one table and records which were acknowledged. */
 import assert from "node:assert/strict";
 import { setTimeout as pause } from "node:timers/promises";
-import { BALANCER_ERROR } from "../../../protocol/sql-frames.js";
+import { BALANCER_ERROR } from "../../../faces/sql/bytes/sql-frames.js";
 import { LineClient } from "./line-client.js";
 
 const DONE = "Tafinditra ny fiovana ny tabilao";

@@ -1,7 +1,7 @@
 /** A server of the SQL line protocol on loopback whose answers the test chooses. */
 import { createServer, type Server, type Socket } from "node:net";
-import { messageFrame } from "../../../protocol/sql-frames.js";
-import { SqlLineParser } from "../../../protocol/sql-lines.js";
+import { messageFrame } from "../../../faces/sql/bytes/sql-frames.js";
+import { SqlLineParser } from "../../../faces/sql/bytes/sql-lines.js";
 import { freePort } from "../../support/free-port.js";
 
 /** A statement, and the number of its connection, starting at 1. */

@@ -2,13 +2,13 @@
 import { closeSync, existsSync, fsyncSync, openSync, readFileSync, writeSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { isIncomplete } from "../../../daemon/cluster/history/catching-up-mark.js";
-import { FUNCTIONS_NAME } from "../../../daemon/engine/scripts/functions-file.js";
 import { noTimeline, snapshotFolder } from "../../../daemon/engine/trust/data-folder.js";
 import { hashOf } from "../../../daemon/engine/trust/identity.js";
 import { syncPathNow } from "../../../daemon/net/process/synced-path.js";
 import { ForeignFolder } from "../../../daemon/timeline/disk/folder-format.js";
 import { openFolderView } from "../../../daemon/timeline/disk/folder-view.js";
 import { SnapshotFiles } from "../../../daemon/timeline/snapshots/snapshot-files.js";
+import { FUNCTIONS_NAME } from "../../../faces/redis/scripts/functions-file.js";
 import { discard, publishNew, stage } from "../../../keys/atomic-file.js";
 import { errnoOf } from "../../../keys/key-source.js";
 import { unwritable } from "../../../keys/write-failures.js";

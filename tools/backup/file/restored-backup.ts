@@ -1,7 +1,6 @@
 /** Restores a backup, either as a complete data folder or only some of its keys. */
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { FUNCTIONS_NAME } from "../../../daemon/engine/scripts/functions-file.js";
 import { snapshotFolder } from "../../../daemon/engine/trust/data-folder.js";
 import { hashOf } from "../../../daemon/engine/trust/identity.js";
 import { compareGenesis } from "../../../daemon/engine/trust/recorded-genesis.js";
@@ -16,6 +15,7 @@ import { appliesAt, standstillOf } from "../../../daemon/timeline/semantics-stan
 import { Refold } from "../../../daemon/timeline/snapshots/refold.js";
 import { storeReplacedData } from "../../../daemon/timeline/snapshots/replaced-data.js";
 import { SnapshotFiles } from "../../../daemon/timeline/snapshots/snapshot-files.js";
+import { FUNCTIONS_NAME } from "../../../faces/redis/scripts/functions-file.js";
 import { publishOver, stage } from "../../../keys/atomic-file.js";
 import { unwritable } from "../../../keys/write-failures.js";
 import type { ByteString } from "../../../protocol/byte-string.js";

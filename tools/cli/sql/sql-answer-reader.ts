@@ -3,9 +3,9 @@
  * test/vectors/sql/GRAMMAR.md "Wire".
  */
 import { isTlsAlert } from "../../../client/shared/tls-connection.js";
+import { BALANCER_ERROR, ERROR_HEAD } from "../../../faces/sql/bytes/sql-frames.js";
 import { ReceiveBuffer } from "../../../protocol/receive-buffer.js";
 import type { AnswerReader } from "../../../protocol/request-client.js";
-import { BALANCER_ERROR, ERROR_HEAD } from "../../../protocol/sql-frames.js";
 
 export type Cell = string | number | boolean | null;
 

@@ -4,9 +4,9 @@
  */
 import type { Socket } from "node:net";
 import type { ServerAddress } from "../../../client/shared/server-url.js";
+import { statementForOriginal, terminated, unfinishedPart } from "../../../faces/sql/bytes/sql-statement.js";
 import { bytesOfText } from "../../../protocol/byte-string.js";
 import { RequestClient } from "../../../protocol/request-client.js";
-import { statementForOriginal, terminated, unfinishedPart } from "../../../protocol/sql-statement.js";
 import { openSocket, setTimer } from "../shared/open-socket.js";
 import { readServerUrl } from "../shared/server-url-argument.js";
 import { type SqlAnswer, SqlAnswerReader } from "./sql-answer-reader.js";

@@ -1,6 +1,7 @@
 /** Splits typed or piped input into statements for servers of the SQL line protocol. */
+
+import { SqlLineParser } from "../../../faces/sql/bytes/sql-lines.js";
 import { textOfBytes } from "../../../protocol/byte-string.js";
-import { SqlLineParser } from "../../../protocol/sql-lines.js";
 
 /**
  * Maximum length of a statement in bytes, to detect input that is not SQL. It is larger than the limit of servers,

@@ -1,6 +1,7 @@
 /** Reads the names of a database's views from the server's answer. */
+
+import type { SqlFrame } from "../../../faces/sql/bytes/sql-frames.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
-import type { SqlFrame } from "../../../protocol/sql-frames.js";
 
 /** The statement that lists views, which dbsyncd and the original support. */
 export const VIEWS = "asehoy ny jery";

@@ -4,10 +4,10 @@ import type { ConnectionObserver } from "../../../daemon/net/connections/connect
 import type { ConnectionRegistry } from "../../../daemon/net/connections/connection-registry.js";
 import { type Closing, closing, Dialect } from "../../../daemon/net/connections/dialect.js";
 import { isTextByte } from "../../../daemon/net/connections/first-byte.js";
+import { BALANCER_ERROR, ERROR_HEAD, errorFrame } from "../../../faces/sql/bytes/sql-frames.js";
+import { SqlLineParser } from "../../../faces/sql/bytes/sql-lines.js";
+import { readSessionRequest } from "../../../faces/sql/bytes/sql-statement.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
-import { BALANCER_ERROR, ERROR_HEAD, errorFrame } from "../../../protocol/sql-frames.js";
-import { SqlLineParser } from "../../../protocol/sql-lines.js";
-import { readSessionRequest } from "../../../protocol/sql-statement.js";
 import type { ClientLimits } from "./client-limits.js";
 
 export const LINE_LISTENER = "sql";

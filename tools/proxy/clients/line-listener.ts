@@ -5,7 +5,7 @@ import { CONNECTION_REFUSALS } from "../../../daemon/net/connections/connection-
 import { SharedInput } from "../../../daemon/net/connections/shared-read-buffer.js";
 import { SocketListener } from "../../../daemon/net/connections/socket-listener.js";
 import type { Environment } from "../../../daemon/net/process/clock-and-randomness.js";
-import { FULL_FRAME } from "../../../protocol/sql-frames.js";
+import { FULL_FRAME } from "../../../faces/sql/bytes/sql-frames.js";
 import type { ClientLimits } from "./client-limits.js";
 import { LINE_LISTENER, LineDialect, type LineObserver, type LineSession } from "./line-dialect.js";
 

@@ -8,8 +8,8 @@ import { parse } from "../../../daemon/store/sql/parse.js";
 import { namesIn } from "../../../daemon/store/sql/query-names.js";
 import { SqlMistake } from "../../../daemon/store/sql/syntax-error.js";
 import type { ObjectKind, Statement } from "../../../daemon/store/sql/syntax-tree.js";
+import { readSessionRequest } from "../../../faces/sql/bytes/sql-statement.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
-import { readSessionRequest } from "../../../protocol/sql-statement.js";
 
 /** The objects that a read depends on, or that a write changes. */
 export type AffectedObjects =

@@ -1,6 +1,7 @@
 /** Creates the errors for unanswered statements, with the earlier balancer's wording if it had one. */
+
+import { BALANCER_ERROR, errorFrame, messageFrame } from "../../../faces/sql/bytes/sql-frames.js";
 import { type ByteString, bytesOfText } from "../../../protocol/byte-string.js";
-import { BALANCER_ERROR, errorFrame, messageFrame } from "../../../protocol/sql-frames.js";
 import type { UpstreamFailure } from "./statement-outcome.js";
 
 /** Matches an error of this balancer or the earlier one. It may mean that the statement's outcome is unknown. */

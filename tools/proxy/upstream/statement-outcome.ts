@@ -1,5 +1,5 @@
 /** The outcome of a statement that was sent to a server of the SQL line protocol. */
-import type { SqlFrame } from "../../../protocol/sql-frames.js";
+import type { SqlFrame } from "../../../faces/sql/bytes/sql-frames.js";
 
 /**
  * The kind of a failure. connect: the connection failed. down: connections failed recently, so the server was not

@@ -4,16 +4,16 @@
  * server. After anything unexpected it is closed, because its next answer could belong to another statement.
  */
 import type { Socket } from "node:net";
-import type { ByteString } from "../../../protocol/byte-string.js";
-import { type ConnectionEnd, RequestClient } from "../../../protocol/request-client.js";
-import { FULL_FRAME, type SqlFrame, SqlFrameReader } from "../../../protocol/sql-frames.js";
+import { FULL_FRAME, type SqlFrame, SqlFrameReader } from "../../../faces/sql/bytes/sql-frames.js";
 import {
   isPlain,
   readSessionRequest,
   statementForOriginal,
   terminated,
   unfinishedPart,
-} from "../../../protocol/sql-statement.js";
+} from "../../../faces/sql/bytes/sql-statement.js";
+import type { ByteString } from "../../../protocol/byte-string.js";
+import { type ConnectionEnd, RequestClient } from "../../../protocol/request-client.js";
 import { connectTo, type UpstreamAddress } from "./server-address.js";
 import { type FailureKind, failed, type UpstreamFailure, type UpstreamOutcome } from "./statement-outcome.js";
 import type { UpstreamLimits } from "./upstream-limits.js";

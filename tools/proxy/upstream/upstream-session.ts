@@ -2,9 +2,10 @@
  * The session of a client: the state that a connection to a server needs before a statement is executed. It is replayed
  * on each new connection.
  */
+
+import type { SqlFrame } from "../../../faces/sql/bytes/sql-frames.js";
+import { readSessionRequest } from "../../../faces/sql/bytes/sql-statement.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
-import type { SqlFrame } from "../../../protocol/sql-frames.js";
-import { readSessionRequest } from "../../../protocol/sql-statement.js";
 
 export interface UpstreamSession {
   /** The complete statement `login name password`, or "" if the client has not logged in. */

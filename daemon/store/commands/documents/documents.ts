@@ -1,6 +1,6 @@
 /**
  * Documents: tables of JSON entries, like those of the original server, a replicated memory database whose clients
- * listeners/json serves. The replies here are in Redis's form; the error texts are those of the original server.
+ * faces/json serves. The replies here are in Redis's form; the error texts are those of the original server.
  * Source: test/vectors/json; docs/json-documents.md.
  */
 

@@ -7,10 +7,10 @@ import type { GatewayAnswer } from "../../../../daemon/cluster/replica/gateway-w
 import { choicesOf } from "../../../../daemon/cluster/replica/recorded-choices.js";
 import type { ReplicaContext } from "../../../../daemon/cluster/replica/replica-context.js";
 import { notApplied, type Refused, refused } from "../../../../daemon/engine/answers/request.js";
+import type { StepRunner } from "../../../../daemon/engine/backends/command-path.js";
 import type { KeyChangeObservers } from "../../../../daemon/engine/backends/key-change-observers.js";
 import { makeIdentity } from "../../../../daemon/engine/trust/identity.js";
 import { loadSigners } from "../../../../daemon/engine/trust/load-signers.js";
-import type { StepRunner } from "../../../../daemon/engine/users/command-path.js";
 import { realEnvironment } from "../../../../daemon/net/process/clock-and-randomness.js";
 import { findCommand } from "../../../../daemon/store/command-table.js";
 import { Database } from "../../../../daemon/store/database.js";

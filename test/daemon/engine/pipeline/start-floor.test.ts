@@ -1,11 +1,11 @@
 /** Tests when a daemon in front of real redis-servers starts to accept envelopes, with a clock that the test sets. */
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
-import { RedisBackend } from "../../../../daemon/engine/backends/redis/redis-backend.js";
 import { Databases } from "../../../../daemon/engine/pipeline/databases.js";
 import { StartFloor } from "../../../../daemon/engine/pipeline/start-floor.js";
 import { type Environment, realEnvironment } from "../../../../daemon/net/process/clock-and-randomness.js";
 import { parseSpecifications, type RedisSpecification } from "../../../../daemon/options/database-list.js";
+import { RedisBackend } from "../../../../faces/redis-behind/redis-backend.js";
 import { integer } from "../../../../protocol/reply.js";
 import { dateText } from "../../../../protocol/version-2/envelope.js";
 import { makeKeyPair, type SignedEnvelope } from "../../../support/envelope-client.js";

@@ -210,7 +210,7 @@ const FOLDERS = [
   "daemon/options/",
   "daemon/program/",
   "keys/",
-  "listeners/",
+  "faces/",
   "tools/",
 ];
 /** The files for browsers, which have no terminal. */

@@ -13,7 +13,7 @@ import { createClient } from "../../../../client/dbsync-send.js";
 import type { Check, JsonTest } from "../../../../tools/cli/json/json-test.js";
 import { jsonReport, textReport } from "../../../../tools/cli/json/json-test-report.js";
 import { type ChildResult, runDbsync } from "../../../client/child.js";
-import { ask } from "../../../listeners/json/scene.js";
+import { ask } from "../../../faces/json/scene.js";
 import { some } from "../../../support/amount.js";
 import { type DaemonProcess, startDaemon } from "../../../support/daemon-process.js";
 import { freePort, listenAtFreePort, refusingAddress } from "../../../support/free-port.js";

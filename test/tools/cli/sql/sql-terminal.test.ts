@@ -7,7 +7,7 @@ import { SqlSession } from "../../../../tools/cli/sql/sql-client-session.js";
 import { Completion } from "../../../../tools/cli/sql/sql-completion.js";
 import { readSqlAddress } from "../../../../tools/cli/sql/sql-server-client.js";
 import { converse } from "../../../../tools/cli/sql/sql-terminal.js";
-import { type SqlScene, startSql } from "../../../listeners/sql/scene.js";
+import { type SqlScene, startSql } from "../../../faces/sql/scene.js";
 import { double } from "../../../support/double.js";
 import { Typist } from "../typist.js";
 import { startRecorded } from "./recorded-server.js";

@@ -4,8 +4,8 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { messageFrame } from "../../../../faces/sql/bytes/sql-frames.js";
 import { bytesOfText } from "../../../../protocol/byte-string.js";
-import { messageFrame } from "../../../../protocol/sql-frames.js";
 import { DEFAULT_ROUTING } from "../../../../tools/proxy/settings/balancer-settings.js";
 import { FakeSqlServer, HEARTBEAT } from "../sql-server.js";
 import { startBalancer } from "./scene.js";

@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { messageFrame } from "../../../../protocol/sql-frames.js";
+import { messageFrame } from "../../../../faces/sql/bytes/sql-frames.js";
 import { until } from "../../../daemon/program/replicas.js";
 import { startDaemon } from "../../../support/daemon-process.js";
 import { FakeSqlServer, HEARTBEAT } from "../sql-server.js";

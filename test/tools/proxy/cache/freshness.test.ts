@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { startSql } from "../../../listeners/sql/scene.js";
+import { startSql } from "../../../faces/sql/scene.js";
 import { SeededRandom, seedOfRun } from "../../../support/seeded-random.js";
 import { LineClient } from "../line-client.js";
 import { startCache } from "./scene.js";

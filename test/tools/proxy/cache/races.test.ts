@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { errorFrame, messageFrame } from "../../../../protocol/sql-frames.js";
+import { errorFrame, messageFrame } from "../../../../faces/sql/bytes/sql-frames.js";
 import { until } from "../../../client/fake-server.js";
 import { LineClient } from "../line-client.js";
 import { type Asked, FakeSqlServer, HEARTBEAT, pageOf } from "../sql-server.js";

@@ -4,7 +4,12 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { errorFrame, FULL_FRAME, messageFrame, SqlFrameReader } from "../../../../protocol/sql-frames.js";
+import {
+  errorFrame,
+  FULL_FRAME,
+  messageFrame,
+  SqlFrameReader,
+} from "../../../../faces/sql/bytes/sql-frames.js";
 import { UpstreamConnection } from "../../../../tools/proxy/upstream/upstream-connection.js";
 import type { UpstreamLimits } from "../../../../tools/proxy/upstream/upstream-limits.js";
 import { NEW_SESSION } from "../../../../tools/proxy/upstream/upstream-session.js";

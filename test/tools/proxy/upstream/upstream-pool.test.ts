@@ -1,7 +1,7 @@
 /** Tests the connections to one server: their owners, their number, and the waiting statements. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { errorFrame, messageFrame } from "../../../../protocol/sql-frames.js";
+import { errorFrame, messageFrame } from "../../../../faces/sql/bytes/sql-frames.js";
 import { NEW_SESSION } from "../../../../tools/proxy/upstream/upstream-session.js";
 import { until } from "../../../client/fake-server.js";
 import { FakeSqlServer, pageOf } from "../sql-server.js";

@@ -1,7 +1,7 @@
 /** Tests the detection of a server that is dead, hung, or available again. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { BALANCER_ERROR, errorFrame, messageFrame } from "../../../../protocol/sql-frames.js";
+import { BALANCER_ERROR, errorFrame, messageFrame } from "../../../../faces/sql/bytes/sql-frames.js";
 import { NEW_SESSION } from "../../../../tools/proxy/upstream/upstream-session.js";
 import { until } from "../../../client/fake-server.js";
 import { FakeSqlServer } from "../sql-server.js";

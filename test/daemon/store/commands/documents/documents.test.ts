@@ -1,4 +1,4 @@
-/** Tests edge cases of documents. test/listeners/json replays the original's recorded conversations. */
+/** Tests edge cases of documents. test/faces/json replays the original's recorded conversations. */
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 import { canonicalState } from "../../../../../daemon/store/canonical-state.js";

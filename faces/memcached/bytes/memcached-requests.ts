@@ -1,0 +1,500 @@
+/**
+ * Parses requests of memcached's text protocol from a stream of bytes: a line and, for a storage command, a block of
+ * data.
+ * Source: memcached's doc/protocol.txt; test/vectors/memcached contains the answers of memcached 1.6.18.
+ */
+import { type ByteString, bytesOf } from "../../../protocol/byte-string.js";
+import { ReceiveBuffer } from "../../../protocol/receive-buffer.js";
+import {
+  keyWords,
+  type MetaFlags,
+  type MetaForm,
+  metaFormOf,
+  metaKey,
+  readMetaFlags,
+} from "./memcached-meta.js";
+
+/** The maximum length of a line. `get` may name many keys. */
+const LINE_BYTES_MAX = 256 * 1024;
+const KEY_BYTES_MAX = 250;
+const FLAGS_MAX = 0xffffffff;
+/** The maximum length of data that memcached accepts in the line of a storage command. */
+const LENGTH_MAX = 2 ** 31 - 3;
+/** The first byte of each request of the binary protocol. */
+const BINARY_MAGIC = 0x80;
+const UINT64_MAX = 2n ** 64n - 1n;
+const LINE_FEED = 0x0a;
+
+export type StoreVerb = "set" | "add" | "replace" | "cas" | "append" | "prepend";
+
+export interface StoreRequest {
+  readonly kind: "store";
+  readonly verb: StoreVerb;
+  readonly key: ByteString;
+  /** The client's flags, 32 bits. */
+  readonly flags: number;
+  /** The expiry time as the client sends it: 0, a number of seconds from now, or a date. */
+  readonly exptime: number;
+  /** The number for `cas`, which `gets` returned; otherwise 0. */
+  readonly unique: bigint;
+  readonly data: ByteString;
+  readonly isSilent: boolean;
+  /** Only of `ms`. */
+  readonly meta?: MetaForm;
+}
+
+export interface DeleteRequest {
+  readonly kind: "delete";
+  readonly key: ByteString;
+  readonly isSilent: boolean;
+  /** Only of `md`. */
+  readonly meta?: MetaForm;
+  /** The item's number, if only that item may be deleted; otherwise 0. */
+  readonly unique: bigint;
+}
+
+export interface CountRequest {
+  readonly kind: "count";
+  readonly verb: "incr" | "decr";
+  readonly key: ByteString;
+  readonly by: bigint;
+  readonly isSilent: boolean;
+  /** Only of `ma`. */
+  readonly meta?: MetaForm;
+  /** The item's number, if only that item may be changed; otherwise 0. */
+  readonly unique: bigint;
+  /** The item's new exptime, or null to keep it. */
+  readonly exptime: number | null;
+  /** The item to store if there is none, or null. */
+  readonly initial: { readonly value: bigint; readonly exptime: number } | null;
+}
+
+export type MemcachedRequest =
+  | { readonly kind: "get"; readonly keys: readonly ByteString[]; readonly withUnique: boolean }
+  /** `gat` and `gats`: reads items, and changes when they expire. */
+  | {
+      readonly kind: "get-and-touch";
+      readonly exptime: number;
+      readonly keys: readonly ByteString[];
+      readonly withUnique: boolean;
+    }
+  | StoreRequest
+  | DeleteRequest
+  | CountRequest
+  | {
+      readonly kind: "touch";
+      readonly key: ByteString;
+      readonly exptime: number;
+      readonly isSilent: boolean;
+    }
+  | { readonly kind: "flush"; readonly delay: number; readonly isSilent: boolean }
+  | MetaGet
+  /** A command for an item that is longer than the maximum; its data were skipped. */
+  | {
+      readonly kind: "too-large";
+      readonly verb: StoreVerb;
+      readonly key: ByteString;
+      readonly isSilent: boolean;
+    }
+  | { readonly kind: "stats"; readonly about: ByteString }
+  | { readonly kind: "version" }
+  | { readonly kind: "quit" }
+  /** A line of HTTP: a web page has made a browser connect here, and its data must not be interpreted as requests. */
+  | { readonly kind: "http" }
+  /** An invalid request; the answer is the error. */
+  | { readonly kind: "wrong"; readonly answer: string };
+
+export interface MetaGet {
+  readonly kind: "meta-get";
+  readonly key: ByteString;
+  /** The requested fields and the opaque word, in the order of the answer: `f`, `O123`. */
+  readonly flags: readonly ByteString[];
+  readonly withValue: boolean;
+  /** Whether a missing item has no answer. */
+  readonly isQuiet: boolean;
+}
+
+/** The request that a block of data belongs to. */
+interface Announced extends Omit<StoreRequest, "data"> {
+  readonly bytes: number;
+}
+/** A refused storage command, whose data must be skipped. */
+interface Refused {
+  readonly kind: "refused";
+  readonly bytes: number;
+  readonly refusal: Wrong;
+}
+type Line = Exclude<MemcachedRequest, StoreRequest> | Announced | Refused;
+type Wrong = Extract<MemcachedRequest, { readonly kind: "wrong" }>;
+
+const NOREPLY = "noreply";
+const ERROR: Wrong = { kind: "wrong", answer: "ERROR\r\n" };
+const BAD_FORMAT = wrong("bad command line format");
+const BAD_CHUNK = wrong("bad data chunk");
+const BAD_TOKEN = wrong("bad token in command line format");
+const BAD_KEY = wrong("error decoding key");
+/** The flags of `mg` that are supported. The others change an item, or report what the daemon does not know. */
+const META_GET_FLAGS = "bcfkqstv";
+const STORE_MODES: ReadonlyMap<string, StoreVerb> = new Map([
+  ["E", "add"],
+  ["A", "append"],
+  ["P", "prepend"],
+  ["R", "replace"],
+  ["S", "set"],
+]);
+const COUNT_MODES: ReadonlyMap<string, "incr" | "decr"> = new Map([
+  ["I", "incr"],
+  ["+", "incr"],
+  ["D", "decr"],
+  ["-", "decr"],
+]);
+const HTTP = /^(?:[A-Z]+ \S+ HTTP\/|Host:)/i;
+
+function wrong(why: string): Wrong {
+  return { kind: "wrong", answer: `CLIENT_ERROR ${why}\r\n` };
+}
+
+/** Returns a refusal, without its answer if the client does not read one because of `noreply`. */
+function refused(refusal: Wrong, isSilent: boolean): Wrong {
+  return isSilent ? { kind: "wrong", answer: "" } : refusal;
+}
+
+export class MemcachedParser {
+  /** The maximum length of an item's data. It may be changed between two chunks. */
+  maxItemBytes: number;
+  readonly #input = new ReceiveBuffer();
+  /** The number of waiting bytes that are known to contain no line ending. */
+  #scanned = 0;
+  /** The item whose data are incomplete, or null if there is none. */
+  #announced: Announced | null = null;
+  /** The number of bytes of an item that is too large that must still be skipped. */
+  #skipped = 0;
+  /** Whether the connection began with a request of the binary protocol, or null if no byte has arrived yet. */
+  #isBinary: boolean | null = null;
+
+  constructor(maxItemBytes: number) {
+    this.maxItemBytes = maxItemBytes;
+  }
+
+  /** The number of received bytes that belong to no returned request. */
+  get heldBytes(): number {
+    return this.#input.heldBytes;
+  }
+
+  get isMidRequest(): boolean {
+    return this.#input.length > 0 || this.#announced !== null || this.#skipped > 0;
+  }
+
+  /** Whether the client speaks the binary protocol, which is not supported. */
+  get isBinary(): boolean {
+    return this.#isBinary ?? false;
+  }
+
+  /** Whether a line is too long. The parser then returns no more requests. */
+  get isTooLong(): boolean {
+    return this.#announced === null && this.#scanned > LINE_BYTES_MAX;
+  }
+
+  /** Adds received bytes, which must not be changed before `copyUnread`. */
+  push(chunk: Buffer): void {
+    this.#isBinary ??= chunk[0] === BINARY_MAGIC;
+    const skipped = Math.min(this.#skipped, chunk.length);
+    this.#skipped -= skipped;
+    const announced = this.#announced;
+    this.#input.push(chunk.subarray(skipped), announced === null ? undefined : announced.bytes + 2);
+  }
+
+  /** Copies the unused part of the last chunk, which may then be changed. */
+  copyUnread(): void {
+    this.#input.copyUnread();
+  }
+
+  /** Returns the next complete request; null if it has not arrived. */
+  next(): MemcachedRequest | null {
+    if (this.isBinary) return null;
+    if (this.#announced === null) {
+      const text = this.#line();
+      if (text === null) return null;
+      const line = readLine(text);
+      if (line.kind === "refused") {
+        this.#skip(line.bytes + 2);
+        return line.refusal;
+      }
+      if (line.kind !== "store") return line;
+      if (line.bytes > this.maxItemBytes) {
+        this.#skip(line.bytes + 2);
+        const { verb, key, isSilent } = line;
+        return { kind: "too-large", verb, key, isSilent };
+      }
+      this.#announced = line;
+    }
+    return this.#stored(this.#announced);
+  }
+
+  #line(): ByteString | null {
+    if (this.isTooLong) return null;
+    const { bytes, at, end } = this.#input;
+    const found = bytes.subarray(at, end).indexOf(LINE_FEED, this.#scanned);
+    this.#scanned = found < 0 ? end - at : found;
+    if (found < 0 || this.isTooLong) return null;
+    const line = bytesOf(bytes, at, at + found);
+    this.#consume(found + 1);
+    return line.endsWith("\r") ? line.slice(0, -1) : line;
+  }
+
+  #stored({ bytes: length, verb, ...request }: Announced): MemcachedRequest | null {
+    if (this.#input.length < length + 2) return null;
+    const { bytes, at } = this.#input;
+    const end = at + length;
+    const data = bytesOf(bytes, at, end);
+    const isComplete = bytesOf(bytes, end, end + 2) === "\r\n";
+    this.#consume(length + 2);
+    this.#announced = null;
+    return isComplete ? { ...request, verb, data } : refused(BAD_CHUNK, request.isSilent);
+  }
+
+  #skip(bytes: number): void {
+    const available = Math.min(bytes, this.#input.length);
+    this.#consume(available);
+    this.#skipped = bytes - available;
+  }
+
+  #consume(bytes: number): void {
+    this.#input.skip(bytes);
+    this.#scanned = 0;
+  }
+}
+
+function readLine(line: ByteString): Line {
+  const [verb = "", ...args] = line.split(" ").filter((word) => word !== "");
+  switch (verb) {
+    case "get":
+    case "gets":
+      if (args.length === 0) break;
+      if (args.some((key) => key.length > KEY_BYTES_MAX)) return BAD_FORMAT;
+      return { kind: "get", keys: args, withUnique: verb === "gets" };
+    case "gat":
+    case "gats":
+      return readGetAndTouch(verb, args);
+    case "set":
+    case "add":
+    case "replace":
+    case "cas":
+    case "append":
+    case "prepend":
+      return readStore(verb, args);
+    case "delete":
+      return readDelete(args);
+    case "incr":
+    case "decr":
+    case "touch":
+      return readChange(verb, args);
+    case "flush_all":
+      return readFlush(args);
+    case "mg":
+      return readMetaGet(args);
+    case "ms":
+      return readMetaStore(args);
+    case "md":
+      return readMetaDelete(args);
+    case "ma":
+      return readMetaCount(args);
+    case "mn":
+      return { kind: "wrong", answer: "MN\r\n" };
+    case "stats":
+      return { kind: "stats", about: args[0] ?? "" };
+    case "verbosity":
+      return readVerbosity(args);
+    case "version":
+    case "quit":
+      return { kind: verb };
+  }
+  if (HTTP.test(line)) return { kind: "http" };
+  return ERROR;
+}
+
+/** Parses a number and optionally `noreply`. The daemon's log has levels of its own, so the number changes nothing. */
+function readVerbosity(args: readonly ByteString[]): Line {
+  const isSilent = args.at(-1) === NOREPLY;
+  if (args.length === 0) return ERROR;
+  if (!/^\d+$/.test(args[0] ?? "")) return refused(BAD_FORMAT, isSilent);
+  return { kind: "wrong", answer: isSilent ? "" : "OK\r\n" };
+}
+
+/** Parses `exptime key...`. */
+function readGetAndTouch(verb: "gat" | "gats", [first, ...keys]: readonly ByteString[]): Line {
+  if (first === undefined) return ERROR;
+  const exptime = exptimeOf(first);
+  if (exptime === null) return wrong("invalid exptime argument");
+  if (keys.some((key) => key.length > KEY_BYTES_MAX)) return BAD_FORMAT;
+  return { kind: "get-and-touch", exptime, keys, withUnique: verb === "gats" };
+}
+
+/** Parses `key flags exptime bytes`, for `cas` also `unique`, and optionally `noreply`. */
+function readStore(verb: Announced["verb"], args: readonly ByteString[]): Line {
+  const expected = verb === "cas" ? 5 : 4;
+  if (args.length < expected || args.length > expected + 1) return ERROR;
+  const [key = "", flagsText = "", exptimeText = "", bytesText = "", uniqueText = "0"] = args;
+  const flags = unsigned(flagsText, FLAGS_MAX);
+  const bytes = unsigned(bytesText, LENGTH_MAX);
+  const exptime = exptimeOf(exptimeText);
+  const unique = verb === "cas" ? uint64(uniqueText) : 0n;
+  const isValid = key.length <= KEY_BYTES_MAX && flags !== null && bytes !== null;
+  const isSilent = args[expected] === NOREPLY;
+  if (!isValid || exptime === null || unique === null) return refused(BAD_FORMAT, isSilent);
+  return { kind: "store", verb, key, flags, exptime, unique, bytes, isSilent };
+}
+
+/** Parses `key`, optionally a time, which must be 0, and optionally `noreply`. */
+function readDelete([key, ...more]: readonly ByteString[]): Line {
+  if (key === undefined || more.length > 2) return ERROR;
+  const isSilent = more.at(-1) === NOREPLY;
+  if (key.length > KEY_BYTES_MAX) return refused(BAD_FORMAT, isSilent);
+  const isValid = more.length === 0 || (more.length === 1 && isSilent) || more[0] === "0";
+  if (isValid) return { kind: "delete", key, unique: 0n, isSilent };
+  return refused(wrong("bad command line format.  Usage: delete <key> [noreply]"), isSilent);
+}
+
+/** Parses `key number`, and optionally `noreply`. */
+function readChange(verb: "incr" | "decr" | "touch", args: readonly ByteString[]): Line {
+  const [key, number, last] = args;
+  if (key === undefined || number === undefined || args.length > 3) return ERROR;
+  const isSilent = (last ?? number) === NOREPLY;
+  if (key.length > KEY_BYTES_MAX) return refused(BAD_FORMAT, isSilent);
+  if (verb === "touch") {
+    const exptime = exptimeOf(number);
+    if (exptime === null) return refused(wrong("invalid exptime argument"), isSilent);
+    return { kind: "touch", key, exptime, isSilent };
+  }
+  const by = uint64(number);
+  if (by === null) return refused(wrong("invalid numeric delta argument"), isSilent);
+  return { kind: "count", verb, key, by, unique: 0n, exptime: null, initial: null, isSilent };
+}
+
+/** Parses optionally a delay, and optionally `noreply`. */
+function readFlush(args: readonly ByteString[]): Line {
+  if (args.length > 2) return ERROR;
+  const isSilent = args.at(-1) === NOREPLY;
+  const [text = "0"] = args.length === 1 && isSilent ? [] : args;
+  const delay = exptimeOf(text);
+  if (delay === null) return refused(wrong("invalid exptime argument"), isSilent);
+  return { kind: "flush", delay, isSilent };
+}
+
+/** Parses `key` and flags. */
+function readMetaGet([key, ...words]: readonly ByteString[]): Line {
+  if (key === undefined) return ERROR;
+  if (key.length > KEY_BYTES_MAX) return BAD_FORMAT;
+  const flags = readMetaFlags(words, META_GET_FLAGS, "O");
+  if (typeof flags === "string")
+    return wrong(flags === "too many" ? "options flags are too long" : `${flags} flag`);
+  const name = metaKey(key, flags);
+  if (name === null) return BAD_KEY;
+  const shown = words.filter((word) => !["b", "q", "v"].includes(word));
+  return {
+    kind: "meta-get",
+    key: name,
+    flags: shown.flatMap((word) => (word === "k" ? keyWords(key, flags) : [word])),
+    withValue: flags.has("v"),
+    isQuiet: flags.has("q"),
+  };
+}
+
+/** Parses `key bytes` and flags. */
+function readMetaStore([key, bytesText, ...words]: readonly ByteString[]): Line {
+  if (key === undefined) return ERROR;
+  const bytes = unsigned(bytesText ?? "", LENGTH_MAX);
+  if (key.length > KEY_BYTES_MAX || bytes === null) return BAD_FORMAT;
+  const flags = readMetaFlags(words, "bckq", "CFMOT");
+  const read = typeof flags === "string" ? wrong(`${flags} flag`) : storeOf(key, bytes, flags);
+  return read.kind === "wrong" ? { kind: "refused", bytes, refusal: read } : read;
+}
+
+function storeOf(word: ByteString, bytes: number, flags: MetaFlags): Announced | Wrong {
+  const key = metaKey(word, flags);
+  const exptime = exptimeOf(flags.get("T") ?? "0");
+  const unique = uint64(flags.get("C") ?? "0");
+  const itemFlags = unsigned(flags.get("F") ?? "0", FLAGS_MAX);
+  const mode = flags.get("M") ?? "S";
+  if (key === null) return BAD_KEY;
+  if (exptime === null || unique === null) return BAD_TOKEN;
+  if (itemFlags === null) return BAD_FORMAT;
+  if (mode.length !== 1) return wrong("incorrect length for M token");
+  const verb = STORE_MODES.get(mode);
+  if (verb === undefined) return wrong("invalid mode for ms M token");
+  const isCompared = flags.has("C") && (verb === "set" || verb === "replace");
+  return {
+    kind: "store",
+    verb: isCompared ? "cas" : verb,
+    key,
+    flags: itemFlags,
+    exptime,
+    unique,
+    bytes,
+    isSilent: false,
+    meta: metaFormOf(word, flags),
+  };
+}
+
+const BAD_FLAG = wrong("invalid or duplicate flag");
+
+/** Parses `key` and flags. */
+function readMetaDelete([word, ...words]: readonly ByteString[]): Line {
+  if (word === undefined) return ERROR;
+  if (word.length > KEY_BYTES_MAX) return BAD_FORMAT;
+  const flags = readMetaFlags(words, "bkq", "CO");
+  if (typeof flags === "string") return BAD_FLAG;
+  const key = metaKey(word, flags);
+  const unique = uint64(flags.get("C") ?? "0");
+  if (key === null) return BAD_KEY;
+  if (unique === null) return BAD_FLAG;
+  return { kind: "delete", key, unique, isSilent: false, meta: metaFormOf(word, flags) };
+}
+
+/** Parses `key` and flags. */
+function readMetaCount([word, ...words]: readonly ByteString[]): Line {
+  if (word === undefined) return ERROR;
+  if (word.length > KEY_BYTES_MAX) return BAD_FORMAT;
+  const flags = readMetaFlags(words, "bkqv", "CDJMNOT");
+  if (typeof flags === "string") return BAD_FLAG;
+  const key = metaKey(word, flags);
+  const [by, value, unique] = [
+    uint64(flags.get("D") ?? "1"),
+    uint64(flags.get("J") ?? "0"),
+    uint64(flags.get("C") ?? "0"),
+  ];
+  const [exptime, created] = [exptimeOf(flags.get("T") ?? "0"), exptimeOf(flags.get("N") ?? "0")];
+  const mode = flags.get("M") ?? "I";
+  if (key === null) return BAD_KEY;
+  if (by === null || value === null || unique === null || exptime === null || created === null)
+    return BAD_FLAG;
+  if (mode.length !== 1) return BAD_FLAG;
+  const verb = COUNT_MODES.get(mode);
+  if (verb === undefined) return wrong("invalid mode for ma M token");
+  return {
+    kind: "count",
+    verb,
+    key,
+    by,
+    unique,
+    exptime: flags.has("T") ? exptime : null,
+    initial: flags.has("N") ? { value, exptime: created } : null,
+    isSilent: false,
+    meta: metaFormOf(word, flags),
+  };
+}
+
+function unsigned(text: ByteString, max: number): number | null {
+  const value = /^\d{1,16}$/.test(text) ? Number(text) : Number.NaN;
+  return value <= max ? value : null;
+}
+
+function exptimeOf(text: ByteString): number | null {
+  return /^-?\d{1,12}$/.test(text) ? Number(text) : null;
+}
+
+/** Parses an unsigned 64-bit number. Returns null if it is not one. */
+export function uint64(text: ByteString): bigint | null {
+  const value = /^\d{1,20}$/.test(text) ? BigInt(text) : UINT64_MAX + 1n;
+  return value <= UINT64_MAX ? value : null;
+}

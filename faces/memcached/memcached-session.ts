@@ -1,0 +1,472 @@
+/**
+ * The session of a connection of memcached's text protocol: requests in, answers out. The string commands execute the
+ * requests. The session does not handle bytes. A client logs in as with `memcached -Y`, with a first `set` whose data
+ * contains name and password.
+ */
+
+import type { CheckedCommand } from "../../daemon/engine/backends/checked-command.js";
+import { version } from "../../daemon/net/process/version.js";
+import { findCommand } from "../../daemon/store/command-table.js";
+import type { Command } from "../../daemon/store/rows/command-row.js";
+import type { ByteString } from "../../protocol/byte-string.js";
+import { type ErrorReply, error, type Reply } from "../../protocol/reply.js";
+import { SessionCommandSender } from "../users/session-command-sender.js";
+import { UserCommands } from "../users/user-commands.js";
+import type { UserSocketHost } from "../users/user-listener.js";
+import type { Denial } from "../users/user-session.js";
+import { metaAnswer } from "./bytes/memcached-meta.js";
+import {
+  type CountRequest,
+  type DeleteRequest,
+  type MemcachedRequest,
+  type MetaGet,
+  type StoreRequest,
+  uint64,
+} from "./bytes/memcached-requests.js";
+import type { DelayedFlush } from "./delayed-flush.js";
+import { dateOf, expiryOf, type Item, itemBytesMax, itemOf, stringOf, uniqueOf } from "./memcached-item.js";
+
+/** A request that needs a user. */
+type CommandRequest = Exclude<MemcachedRequest, { readonly kind: "quit" | "http" | "wrong" | "version" }>;
+
+type TouchingRequest = MemcachedRequest & { readonly kind: "get-and-touch" };
+
+/** An item that is being changed, and the unit that last changed it. */
+interface ReadItem extends Item {
+  readonly writer: ByteString;
+}
+
+/**
+ * The reported version. It begins with the version of memcached whose answers we follow: clients parse it, and some
+ * refuse a major version of 0.
+ */
+export const VERSION: string = `1.6.18-dbsync-${version}`;
+const WRITERS = findCommand("WRITERS") as Command;
+const SCAN = findCommand("SCAN") as Command;
+const DEL = findCommand("DEL") as Command;
+const PTTL = findCommand("PTTL") as Command;
+/** The number of keys that one step of `flush_all` reads. */
+const FLUSHED_PER_STEP = 1000;
+/** The number of keys that one step of `gat` reads and changes. */
+const TOUCHED_PER_STEP = 1000;
+/** The number of attempts to change an item that other clients are changing. */
+const CHANGE_TRIES = 100;
+/** The result of an attempt that another client's write prevented. */
+const CONFLICT = "";
+const NO_MEMORY = error("out of memory storing object");
+const NOT_PERMITTED = error("this user has no permissions for this command or key");
+const EXISTS = "EXISTS\r\n";
+const NOT_FOUND = "NOT_FOUND\r\n";
+const NOT_STORED = "NOT_STORED\r\n";
+const TOO_LARGE = "SERVER_ERROR object too large for cache\r\n";
+const TOO_LONG = "SERVER_ERROR out of memory writing get response\r\n";
+const NO_NUMBER = "CLIENT_ERROR cannot increment or decrement non-numeric value\r\n";
+
+export class MemcachedSession {
+  readonly commands: UserCommands;
+  readonly #host: UserSocketHost;
+  readonly #sender: SessionCommandSender;
+  readonly #delayedFlush: DelayedFlush;
+
+  constructor(host: UserSocketHost, delayedFlush: DelayedFlush) {
+    this.#host = host;
+    this.#delayedFlush = delayedFlush;
+    this.commands = new UserCommands(host, denied);
+    this.#sender = new SessionCommandSender(this.commands.userSession, host.environment);
+  }
+
+  /**
+   * Serves a request. @returns the answer, which is empty for a request without one, or null if the connection must be
+   * closed
+   */
+  serve(request: MemcachedRequest): string | Promise<string> | null {
+    if (request.kind === "quit" || request.kind === "http") return null;
+    if (request.kind === "wrong") return request.answer;
+    if (request.kind === "version") return `VERSION ${VERSION}\r\n`;
+    this.commands.userSession.renew();
+    const answer = this.commands.needsLogin ? this.#logIn(request) : this.#answer(request);
+    const written = answerForm(request);
+    if (written === null) return answer;
+    return answer instanceof Promise ? answer.then(written) : written(answer);
+  }
+
+  #logIn(request: CommandRequest): string {
+    if (request.kind === "too-large") return TOO_LARGE;
+    if (request.kind !== "store" || request.verb !== "set") return "CLIENT_ERROR unauthenticated\r\n";
+    const [, name = "", password = ""] = /^(\S+) (\S+)\s*$/.exec(request.data) ?? [];
+    return this.commands.userSession.logIn(name, password)
+      ? "STORED\r\n"
+      : "CLIENT_ERROR authentication failure\r\n";
+  }
+
+  #answer(request: CommandRequest): string | Promise<string> {
+    switch (request.kind) {
+      case "get":
+        return this.#get(request.keys, request.withUnique);
+      case "get-and-touch":
+        return this.#getAndTouch(request);
+      case "meta-get":
+        return this.#metaGet(request);
+      case "store":
+        return request.verb === "append" || request.verb === "prepend"
+          ? this.#extend(request)
+          : this.#store(request);
+      case "too-large":
+        // As in memcached, the old item does not remain in the cache.
+        return request.verb === "set" ? this.#run(["DEL", request.key], () => TOO_LARGE) : TOO_LARGE;
+      case "flush":
+        return this.#flush(request.delay);
+      case "stats":
+        return this.#statistics(request.about);
+      case "delete":
+        return this.#delete(request);
+      case "touch": {
+        const expiry = expiryOf(request.exptime, this.#sender.now, ["PERSIST"]);
+        return this.#run(["GETEX", request.key, ...expiry], (reply) =>
+          reply.kind === "nil" ? NOT_FOUND : "TOUCHED\r\n",
+        );
+      }
+      case "count":
+        return this.#count(request);
+    }
+  }
+
+  #get(keys: readonly ByteString[], withUnique: boolean): string | Promise<string> {
+    if (withUnique)
+      return this.#readWithWriters(keys, (values, writers) => this.#itemsAnswer(keys, values, writers));
+    return this.#run(["MGET", ...keys], (reply) => this.#itemsAnswer(keys, itemsOf(reply), null));
+  }
+
+  /** Reads items and changes when they expire, in steps. Values of other types are no items. */
+  async #getAndTouch({ keys, exptime, withUnique }: TouchingRequest): Promise<string> {
+    let values: readonly Reply[] = [];
+    let writers: readonly Reply[] = [];
+    for (let at = 0; at < keys.length; at += TOUCHED_PER_STEP) {
+      const some = keys.slice(at, at + TOUCHED_PER_STEP);
+      const replies = await this.#touched(some, exptime);
+      if ("kind" in replies) return answerOf(replies, () => "");
+      values = values.concat(replies.slice(0, -1));
+      writers = writers.concat(itemsOf(replies.at(-1)));
+    }
+    return this.#itemsAnswer(keys, values, withUnique ? writers : null);
+  }
+
+  /** @returns the value of each key, or an error, and then their last writers; or the error of the request */
+  async #touched(keys: readonly ByteString[], exptime: number): Promise<readonly Reply[] | ErrorReply> {
+    const expiry = expiryOf(exptime, this.#sender.now, ["PERSIST"]);
+    const calls: CheckedCommand[] = [];
+    for (const key of keys) {
+      const called = this.commands.permitted(["GETEX", key, ...expiry]);
+      if ("kind" in called) return called;
+      calls.push(called);
+    }
+    // The writers are read in the same unit: they identify the change of the expiry time.
+    calls.push({ command: WRITERS, argv: [WRITERS.name, ...keys] });
+    const reply = await this.#host.path.executeTogether(calls, [], this.#sender);
+    return reply.kind === "error" ? reply : itemsOf(reply);
+  }
+
+  #itemsAnswer(
+    keys: readonly ByteString[],
+    values: readonly Reply[],
+    writers: readonly Reply[] | null,
+  ): string {
+    let items = "";
+    for (const [at, value] of values.entries()) {
+      if (value.kind !== "bulk") continue;
+      const { flags, data } = itemOf(value.bytes);
+      const unique = writers === null ? "" : ` ${uniqueOf(bytesOf(writers[at]))}`;
+      items += `VALUE ${keys[at]} ${flags} ${data.length}${unique}\r\n${data}\r\n`;
+      // A request may name a long value many times. Stop at the limit, so that the complete answer is never in memory.
+      if (items.length > this.#host.limits.maxOutputBytes) return TOO_LONG;
+    }
+    return `${items}END\r\n`;
+  }
+
+  #store(request: StoreRequest): string | Promise<string> {
+    const { verb, key, exptime, unique } = request;
+    const condition = verb === "add" ? ["NX"] : verb === "replace" ? ["XX"] : [];
+    const argv = ["SET", key, stringOf(request), ...condition, ...expiryOf(exptime, this.#sender.now, [])];
+    const withNumber = request.meta?.words.includes("c") ?? false;
+    const stored = (reply: Reply, now: ByteString) =>
+      reply.kind === "nil" ? NOT_STORED : withNumber ? `STORED ${uniqueOf(now)}\r\n` : "STORED\r\n";
+    if (verb !== "cas")
+      return withNumber
+        ? this.#runIf(argv, null, (reply, now) => (reply === null ? NOT_STORED : stored(reply, now)), true)
+        : this.#run(argv, (reply) => stored(reply, ""));
+    return this.#ifUnchanged(key, unique, (writer) =>
+      this.#runIf(argv, writer, (reply, now) => (reply === null ? EXISTS : stored(reply, now)), withNumber),
+    );
+  }
+
+  #delete({ key, unique }: DeleteRequest): string | Promise<string> {
+    const deleted = (reply: Reply | null) =>
+      reply === null ? EXISTS : isZero(reply) ? NOT_FOUND : "DELETED\r\n";
+    if (unique === 0n) return this.#run(["DEL", key], deleted);
+    return this.#ifUnchanged(key, unique, (writer) => this.#runIf(["DEL", key], writer, deleted));
+  }
+
+  /** Makes a change if the item has the number `unique`. */
+  #ifUnchanged(
+    key: ByteString,
+    unique: bigint,
+    change: (writer: ByteString) => string | Promise<string>,
+  ): string | Promise<string> {
+    return this.#readWithWriters([key], (_, [last]) => {
+      const writer = bytesOf(last);
+      if (writer === "") return NOT_FOUND;
+      return uniqueOf(writer) === unique ? change(writer) : EXISTS;
+    });
+  }
+
+  /** Increments or decrements a number. Without an exptime of its own, the expiry time stays unchanged. */
+  #count({ verb, key, by, unique, exptime, initial }: CountRequest): Promise<string> {
+    const { now } = this.#sender;
+    const expiry = exptime === null ? ["KEEPTTL"] : expiryOf(exptime, now, []);
+    const create = (): string | Promise<string> => {
+      if (initial === null) return NOT_FOUND;
+      const argv = ["SET", key, String(initial.value), "NX", ...expiryOf(initial.exptime, now, [])];
+      return this.#run(argv, (reply) => (reply.kind === "nil" ? CONFLICT : `${initial.value}\r\n`));
+    };
+    return this.#change(key, create, ({ flags, data, writer }) => {
+      if (unique !== 0n && uniqueOf(writer) !== unique) return EXISTS;
+      const before = uint64(data.trim());
+      if (before === null) return NO_NUMBER;
+      const less = before < by ? 0n : before - by;
+      const after = String(verb === "decr" ? less : BigInt.asUintN(64, before + by));
+      return this.#replace(key, { flags, data: after, writer }, `${after}\r\n`, expiry);
+    });
+  }
+
+  /** Appends or prepends data. The flags and the expiry time stay unchanged. */
+  #extend({ verb, key, data: added, unique }: StoreRequest): Promise<string> {
+    return this.#change(
+      key,
+      () => NOT_STORED,
+      ({ flags, data, writer }) => {
+        if (unique !== 0n && uniqueOf(writer) !== unique) return EXISTS;
+        if (data.length + added.length > itemBytesMax(this.#host.limits)) return NOT_STORED;
+        const now = verb === "append" ? data + added : added + data;
+        return this.#replace(key, { flags, data: now, writer }, "STORED\r\n");
+      },
+    );
+  }
+
+  /**
+   * Changes an item. Retries if another client has changed it.
+   * @param absent  returns the answer if there is no item, or creates the item
+   * @param change  makes an attempt; its answer is CONFLICT if another client has changed the item
+   */
+  async #change(
+    key: ByteString,
+    absent: () => string | Promise<string>,
+    change: (item: ReadItem) => string | Promise<string>,
+  ): Promise<string> {
+    for (let tries = CHANGE_TRIES; tries > 0; tries--) {
+      const answer = await this.#readWithWriters([key], ([value], [writer]) =>
+        value?.kind === "bulk" ? change({ ...itemOf(value.bytes), writer: bytesOf(writer) }) : absent(),
+      );
+      if (answer !== CONFLICT) return answer;
+    }
+    return "SERVER_ERROR other clients keep changing this value\r\n";
+  }
+
+  #replace(
+    key: ByteString,
+    { writer, ...item }: ReadItem,
+    answer: string,
+    expiry: readonly ByteString[] = ["KEEPTTL"],
+  ): string | Promise<string> {
+    const argv = ["SET", key, stringOf(item), ...expiry];
+    return this.#runIf(argv, writer, (reply) => (reply === null ? CONFLICT : answer));
+  }
+
+  #metaGet(request: MetaGet): string | Promise<string> {
+    const { key } = request;
+    const expiry = { command: PTTL, argv: ["PTTL", key] };
+    return this.#readWithWriters(
+      [key],
+      ([value], [writer], ttl) => this.#metaAnswer(request, value, bytesOf(writer), ttl),
+      expiry,
+    );
+  }
+
+  #metaAnswer(
+    { flags, withValue, isQuiet }: MetaGet,
+    value: Reply | undefined,
+    writer: ByteString,
+    ttl: Reply | undefined,
+  ): string {
+    const item = value?.kind === "bulk" ? itemOf(value.bytes) : null;
+    const fields: Readonly<Record<string, () => string>> = {
+      c: () => String(uniqueOf(writer)),
+      f: () => String(item?.flags),
+      s: () => String(item?.data.length),
+      t: () => secondsOf(ttl),
+    };
+    const shown = item === null ? flags.filter((flag) => /^[Okb]/.test(flag)) : flags;
+    const words = shown.map((flag) => ` ${flag}${fields[flag]?.() ?? ""}`).join("");
+    if (item === null) return isQuiet ? "" : `EN${words}\r\n`;
+    return withValue ? `VA ${item.data.length}${words}\r\n${item.data}\r\n` : `HD${words}\r\n`;
+  }
+
+  /** Deletes all items, now or after a delay. */
+  #flush(delay: number): string | Promise<string> {
+    const called = this.commands.permitted(["FLUSHDB"]);
+    if ("kind" in called) return answerOf(called, () => "");
+    const { now } = this.#sender;
+    const ms = delay > 0 ? dateOf(delay, now) - now : 0;
+    this.#delayedFlush.cancel();
+    if (ms <= 0) return this.#deleteItems();
+    // The user's rights may change in the meantime, so they are checked again.
+    this.#delayedFlush.schedule(ms, () => {
+      this.commands.userSession.renew();
+      this.#flush(0);
+    });
+    return "OK\r\n";
+  }
+
+  /** Deletes all strings in steps. Values of other types belong to other clients, and are no items. */
+  async #deleteItems(): Promise<string> {
+    const { path } = this.#host;
+    const count = String(FLUSHED_PER_STEP);
+    for (let cursor = "0"; ; ) {
+      const argv = ["SCAN", cursor, "TYPE", "string", "COUNT", count];
+      const page = await path.execute(SCAN, argv, this.#sender);
+      if (page.kind === "error") return answerOf(page, () => "");
+      const [next, found] = itemsOf(page);
+      const keys = itemsOf(found).map(bytesOf);
+      // Through a sidecar, a page contains all keys.
+      for (let at = 0; at < keys.length; at += FLUSHED_PER_STEP) {
+        const some = keys.slice(at, at + FLUSHED_PER_STEP);
+        const reply = await path.execute(DEL, ["DEL", ...some], this.#sender);
+        if (reply.kind === "error") return answerOf(reply, () => "");
+      }
+      cursor = bytesOf(next);
+      if (cursor === "0") return "OK\r\n";
+      // Other clients are served between the steps.
+      await new Promise<void>((resolve) => void setImmediate(resolve));
+    }
+  }
+
+  #statistics(about: ByteString): string | Promise<string> {
+    if (about === "reset") return "RESET\r\n";
+    if (about === "items" || about === "slabs") return "END\r\n";
+    if (about === "settings") {
+      const { memory, limits } = this.#host;
+      return statisticsOf({
+        maxbytes: memory.bytes,
+        item_size_max: itemBytesMax(limits) + 1,
+        cas_enabled: "yes",
+        flush_enabled: "yes",
+      });
+    }
+    if (about !== "") return "ERROR\r\n";
+    return this.#run(["DBSIZE"], (reply) => {
+      return statisticsOf({
+        pid: process.pid,
+        uptime: Math.floor(process.uptime()),
+        time: Math.floor(this.#sender.now / 1000),
+        version: VERSION,
+        pointer_size: 64,
+        curr_items: reply.kind === "integer" ? String(reply.value) : 0,
+        limit_maxbytes: this.#host.memory.bytes,
+      });
+    });
+  }
+
+  /**
+   * Reads the values and the last writer of each key in one step.
+   * @param answered  creates the answer from them, and from the reply to the additional read
+   * @param more  an additional read of the same keys
+   */
+  #readWithWriters(
+    keys: readonly ByteString[],
+    answered: (
+      values: readonly Reply[],
+      writers: readonly Reply[],
+      more: Reply | undefined,
+    ) => string | Promise<string>,
+    more?: CheckedCommand,
+  ): string | Promise<string> {
+    const values = this.commands.permitted(["MGET", ...keys]);
+    if ("kind" in values) return answerOf(values, () => "");
+    const writers = { command: WRITERS, argv: [WRITERS.name, ...keys] };
+    const calls = more === undefined ? [writers, values] : [writers, values, more];
+    const reply = this.#host.path.executeTogether(calls, [], this.#sender);
+    const read = (all: Reply): string | Promise<string> => {
+      const [writers, values, third] = itemsOf(all);
+      const problem = [all, writers, values, third].find((one) => one?.kind === "error");
+      return problem === undefined
+        ? answered(itemsOf(values), itemsOf(writers), third)
+        : answerOf(problem, () => "");
+    };
+    return reply instanceof Promise ? reply.then(read) : read(reply);
+  }
+
+  /** @param answered  creates the answer from a reply that is not an error */
+  #run(argv: readonly ByteString[], answered: (reply: Reply) => string): string | Promise<string> {
+    const reply = this.commands.run(argv, this.#sender);
+    return reply instanceof Promise
+      ? reply.then((settled) => answerOf(settled, answered))
+      : answerOf(reply, answered);
+  }
+
+  /**
+   * Runs a command if `writer` is still the unit that last changed the key.
+   * @param writer  null to run the command unconditionally
+   * @param answered  receives null if another client has changed the key
+   * @param withNumber  whether `answered` also receives the unit that changes the key now
+   */
+  #runIf(
+    argv: readonly ByteString[],
+    writer: ByteString | null,
+    answered: (reply: Reply | null, now: ByteString) => string,
+    withNumber = false,
+  ): string | Promise<string> {
+    const called = this.commands.permitted(argv);
+    if ("kind" in called) return answerOf(called, () => "");
+    const key = argv[1] ?? "";
+    const conditions = writer === null ? [] : [{ db: this.#sender.db, key, writer }];
+    const writers = { command: WRITERS, argv: [WRITERS.name, key] };
+    const calls = withNumber ? [called, writers] : [called];
+    const reply = this.#host.path.executeTogether(calls, conditions, this.#sender);
+    const ofOne = (all: Reply) => {
+      if (all.kind === "nil-array") return answered(null, "");
+      const [first = all, writers] = itemsOf(all);
+      return answerOf(first, (settled) => answered(settled, bytesOf(itemsOf(writers)[0])));
+    };
+    return reply instanceof Promise ? reply.then(ofOne) : ofOne(reply);
+  }
+}
+
+/**
+ * Returns a function that converts the answer of a classic command to the form that the request expects, or null if it
+ * expects the answer as it is.
+ */
+function answerForm(request: CommandRequest): ((answer: string) => string) | null {
+  if ("isSilent" in request && request.isSilent) return () => "";
+  const meta = "meta" in request ? request.meta : undefined;
+  return meta === undefined ? null : (answer) => metaAnswer(answer, meta);
+}
+
+function statisticsOf(figures: Readonly<Record<string, string | number>>): string {
+  const lines = Object.entries(figures).map(([name, value]) => `STAT ${name} ${value}\r\n`);
+  return `${lines.join("")}END\r\n`;
+}
+
+const denied = (denial: Denial): ErrorReply => (denial === "no-memory" ? NO_MEMORY : NOT_PERMITTED);
+
+function answerOf(reply: Reply, answered: (reply: Reply) => string): string {
+  if (reply === NOT_PERMITTED) return `CLIENT_ERROR ${NOT_PERMITTED.text}\r\n`;
+  return reply.kind === "error" ? `SERVER_ERROR ${reply.text}\r\n` : answered(reply);
+}
+
+const itemsOf = (reply: Reply | undefined): readonly Reply[] => (reply?.kind === "array" ? reply.items : []);
+const bytesOf = (reply: Reply | undefined): ByteString => (reply?.kind === "bulk" ? reply.bytes : "");
+/** Returns the seconds of a reply of PTTL, -1 for an item that does not expire. */
+const secondsOf = (ttl: Reply | undefined): string => {
+  const ms = ttl?.kind === "integer" ? Number(ttl.value) : -1;
+  return String(ms < 0 ? -1 : Math.ceil(ms / 1000));
+};
+const isZero = (reply: Reply): boolean => reply.kind === "integer" && reply.value === 0;

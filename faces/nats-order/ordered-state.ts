@@ -1,0 +1,224 @@
+/**
+ * The state that results from applying a stream's messages one after the other. It depends only on the messages, so it
+ * is the same on every daemon. The stream itself is not trusted: each message is checked like an entry from another
+ * daemon, and all daemons skip the same invalid messages. A unit is applied at the time of its message.
+ */
+
+import type { CheckEntry } from "../../daemon/cluster/peers/shared/cluster-state.js";
+import { type Refused, refused } from "../../daemon/engine/answers/request.js";
+import { hashOf } from "../../daemon/engine/trust/identity.js";
+import { ORDER_WINDOW } from "../../daemon/options/date-window.js";
+import { Database } from "../../daemon/store/database.js";
+import type { KeyRing } from "../../daemon/store/key-ring.js";
+import type { Entry } from "../../daemon/timeline/entries/entry.js";
+import { mayChange } from "../../daemon/timeline/entries/recorded-envelopes.js";
+import { copiedEntry, readValue } from "../../daemon/timeline/entries/stored-value.js";
+import { exceeds, isCounted } from "../../daemon/timeline/fold/entry-budget.js";
+import { Fold, type UnitAnswer } from "../../daemon/timeline/fold/fold.js";
+import { standstillOf } from "../../daemon/timeline/semantics-standstill.js";
+import { concernsRing } from "../../daemon/timeline/snapshots/ring-entries.js";
+import type { ByteString } from "../../protocol/byte-string.js";
+import { dateAfter, hexOf } from "../../protocol/version-2/envelope.js";
+import type { EnvelopeDate } from "../../protocol/version-2/messages-v2.js";
+import type { StreamMessage } from "./order-stream.js";
+import { OrderedIds } from "./ordered-ids.js";
+
+/** The outcome of a message. */
+export type Ordered =
+  | { readonly kind: "applied"; readonly entry: Entry; readonly answers: readonly UnitAnswer[] }
+  /** The message is an envelope with a valid signature, but no daemon applies it, for example because it is too old. */
+  | {
+      readonly kind: "refused";
+      readonly entry: Entry;
+      readonly refusal: Refused;
+      readonly isFinal: boolean;
+    }
+  /**
+   * The message is not an envelope, its signature is not valid, or the stream contained the same envelope before
+   * (`isKnown`).
+   */
+  | { readonly kind: "skipped"; readonly reason: string; readonly isKnown?: true };
+
+/** An entry that changes the key ring, with its position. */
+export interface RingEntry {
+  readonly date: EnvelopeDate;
+  readonly entry: Entry;
+}
+
+/** The state after a message. The object that receives it becomes its owner, and may change it. */
+export interface StreamState {
+  readonly seq: number;
+  /**
+   * A mark that distinguishes the last message from a different one with the same sequence, or "" if there is no
+   * message.
+   */
+  readonly mark: string;
+  readonly date: EnvelopeDate;
+  readonly database: Database;
+  readonly ring: KeyRing;
+  /** The entries that made the ring, in order. */
+  readonly ringEntries: RingEntry[];
+  readonly ids: OrderedIds;
+}
+
+/** The maximum number of expired keys that are removed in one step. */
+const EXPIRED_PER_TICK = 500;
+
+export class OrderedState {
+  /** The sequence of the last message. */
+  seq: number;
+  /** The number of messages that were skipped or refused. */
+  skipped = 0;
+  readonly #check: CheckEntry;
+  readonly #initial: StreamState;
+  readonly #onApplying: (id: ByteString) => void;
+  readonly #fold: Fold;
+  readonly #ids: OrderedIds;
+  /**
+   * The position of the last applied entry: the time of its message, and its number among the entries of that
+   * millisecond.
+   */
+  #date: EnvelopeDate;
+  readonly #ringEntries: RingEntry[];
+  /** The last message, or null if there is none since `initial`. */
+  #last: StreamMessage | null = null;
+  readonly #known: Parameters<CheckEntry>[2];
+
+  /**
+   * @param initial  the state to continue from
+   * @param check  checks a body and its signature by the ring of this state
+   * @param onApplying  called before an entry is applied
+   */
+  constructor(initial: StreamState, check: CheckEntry, onApplying: (id: ByteString) => void = () => {}) {
+    this.#initial = initial;
+    this.#check = check;
+    this.#onApplying = onApplying;
+    const { seq, date, database, ring, ringEntries, ids } = initial;
+    this.seq = seq;
+    this.#date = date;
+    this.#ids = ids;
+    this.#ringEntries = ringEntries;
+    // The next message may have the same millisecond.
+    this.#fold = new Fold({ database, ring, cutAt: date.at - 1 });
+    this.#known = { holds: ({ id, at }) => this.#ids.has(id, at), hasRoom: () => true };
+  }
+
+  /** Whether applying an entry, which is not in the stream yet, would need more than the given number of steps. */
+  exceeds(entry: Entry, stepsMax: number): boolean {
+    return isCounted(entry, this.ring) && exceeds(entry, stepsMax, this.#fold);
+  }
+
+  /** The current state; it changes with the next message. */
+  get current(): StreamState {
+    const { seq, database, ring } = this;
+    const mark = this.#last === null ? this.#initial.mark : markOf(this.#last);
+    return { seq, mark, date: this.#date, database, ring, ringEntries: this.#ringEntries, ids: this.#ids };
+  }
+
+  get database(): Database {
+    return this.#fold.database;
+  }
+
+  get ring(): KeyRing {
+    return this.#fold.ring;
+  }
+
+  /** The reason why this daemon has stopped applying messages, or null if it applies them. */
+  get standstill(): string | null {
+    return standstillOf(this.#fold);
+  }
+
+  get newest(): EnvelopeDate {
+    return this.#date;
+  }
+
+  /** The date at or before which nothing is applied any longer. */
+  get floor(): number {
+    return Math.max(this.#ids.floor, this.#date.at - ORDER_WINDOW.past);
+  }
+
+  /** Whether an envelope of that date was applied, as far as ids are remembered. */
+  has(id: ByteString, at: number): boolean {
+    return this.#ids.has(id, at);
+  }
+
+  /** Whether a message is the last applied one, and not a different message with the same sequence. */
+  isLast(message: StreamMessage): boolean {
+    const last = this.#last;
+    if (last === null) return this.#initial.mark === markOf(message);
+    return last.at === message.at && last.data.equals(message.data);
+  }
+
+  /** Applies the message after the last one. */
+  apply(message: StreamMessage): Ordered {
+    if (message.seq !== this.seq + 1)
+      throw new Error(`message ${message.seq} of the stream came after ${this.seq}`);
+    this.seq = message.seq;
+    this.#last = message;
+    // The clock of a new leader may be slower than the previous leader's.
+    const at = Math.max(message.at, this.#date.at);
+    const ordered = this.#judge(message.data, at);
+    if (ordered.kind !== "applied") this.skipped++;
+    return ordered;
+  }
+
+  /** Drops keys that no later unit can see. */
+  dropExpired(): void {
+    this.database.dropExpired(this.#date.at, EXPIRED_PER_TICK);
+  }
+
+  #judge(data: Buffer, at: number): Ordered {
+    const value = readValue(data);
+    if (value === null) return { kind: "skipped", reason: "no envelope" };
+    const entry = this.#check(value.body, value.signature, this.#known);
+    if (typeof entry === "string") return { kind: "skipped", reason: entry };
+    if ("stored" in entry) return { kind: "skipped", reason: "it was in the stream before", isKnown: true };
+    if ("refused" in entry) return { kind: "skipped", reason: entry.refused };
+    const late = checkDate(entry.envelope.at, at, this.#ids.floor);
+    // Do not remember the refused id: an envelope dated ahead becomes acceptable later, and an envelope that is too old
+    // by this leader's clock may be in time by the clock of the next leader.
+    if (late !== null)
+      return { kind: "refused", entry, refusal: late, isFinal: entry.envelope.at <= this.floor };
+    // Use the command table at the message's position, so that a daemon that also knows a newer table skips the same
+    // messages as one that does not.
+    if (!mayChange(entry.envelope, this.ring.table ?? undefined))
+      return { kind: "skipped", reason: "it changes nothing" };
+    this.#onApplying(entry.id);
+    return { kind: "applied", entry, answers: this.#apply(entry, at) };
+  }
+
+  #apply(entry: Entry, at: number): readonly UnitAnswer[] {
+    this.#date = next(this.#date, at);
+    // Do not use the time of a skipped message, because it may be ahead of the next leader's clock.
+    this.#ids.passed(this.#date.at);
+    this.#ids.add(entry.id, entry.envelope.at);
+    if (concernsRing(entry)) this.#ringEntries.push({ date: this.#date, entry: copiedEntry(entry) });
+    return this.#fold.replay(datedAt(this.#date, entry)).answers;
+  }
+}
+
+/** Returns the state before the first message. @param ring  with the keys of genesis */
+export function emptyStreamState(ring: KeyRing, databases: number): StreamState {
+  const [database, ids] = [new Database({ databases }), new OrderedIds()];
+  return { seq: 0, mark: "", date: { at: 0, seq: 0 }, database, ring, ringEntries: [], ids };
+}
+
+const markOf = ({ at, data }: StreamMessage) => `${at} ${hexOf(hashOf(data))}`;
+
+/** Returns an entry in the form in which it is folded: at the position of its message. */
+export const datedAt = ({ at, seq }: EnvelopeDate, entry: Entry): Entry => ({
+  ...entry,
+  envelope: { ...entry.envelope, at, seq },
+});
+
+/** Returns a date that no other entry has, because the fold identifies positions by dates. */
+function next(last: EnvelopeDate, at: number): EnvelopeDate {
+  return at > last.at ? { at, seq: 0 } : dateAfter(last);
+}
+
+/** @param now  the message's time */
+function checkDate(at: number, now: number, floor: number): Refused | null {
+  if (at <= now - ORDER_WINDOW.past || at >= now + ORDER_WINDOW.future)
+    return refused("skew", `dated ${at - now} ms from the stream's clock`);
+  return at > floor ? null : refused("too-old", `dated ${floor - at} ms too early`);
+}

@@ -1,0 +1,131 @@
+/** Builds the commands that copy a key's value from the fold to Redis, and compares both values. */
+
+import { CommandFailure } from "../../daemon/store/arguments/command-errors.js";
+import type { Database } from "../../daemon/store/database.js";
+import { isExpired } from "../../daemon/store/keyspace/keyspace.js";
+import { estimatedBytes } from "../../daemon/store/keyspace/size-estimate.js";
+import { dumpPayload } from "../../daemon/store/rdb/dump-payload.js";
+import { readListpack } from "../../daemon/store/rdb/listpack.js";
+import { MalformedRdb } from "../../daemon/store/rdb/malformed-rdb.js";
+import { RdbReader } from "../../daemon/store/rdb/rdb-reader.js";
+import { readValue } from "../../daemon/store/rdb/value-reader.js";
+import { MemberSet } from "../../daemon/store/values/member-set.js";
+import { typeName, type Value } from "../../daemon/store/values/value.js";
+import type { ByteString } from "../../protocol/byte-string.js";
+import type { MirrorKey } from "./dirty-keys.js";
+import { isSameValue } from "./same-value.js";
+
+/** The types that Redis does not have. Keys of these types are not mirrored. */
+const OWN_TYPES: ReadonlySet<string> = new Set(["document", "table", "collection"]);
+
+/** Maximum milliseconds by which Redis's clock may be ahead when a key expires. */
+const CLOCK_SLACK_MS = 5000;
+
+/** The number of bytes after a dumped value, for the version and the checksum. */
+const FOOTER_BYTES = 10;
+/** Redis's type number for sets in listpacks, since version 7.2. */
+const PACKED_SET = 20;
+
+/** Elements sampled to estimate a value's size. */
+const SAMPLES = 5;
+
+/** A command for Redis. */
+export type RedisCommand = readonly (string | Buffer)[];
+
+interface Expected {
+  readonly value: Value;
+  /** The expiry time in milliseconds since 1970, or 0 if the key does not expire. */
+  readonly expire: number;
+}
+
+/** Returns the value that a key should have in Redis, or null if the key should not exist there. */
+function expectedOf({ db, key }: MirrorKey, database: Database, now: number): Expected | null {
+  const entry = database.keyspaces[db]?.find(key);
+  if (entry === undefined || isExpired(entry, now)) return null;
+  const { value, expire } = entry;
+  return OWN_TYPES.has(typeName(value)) ? null : { value, expire };
+}
+
+/**
+ * Estimates the size of a key's value in bytes from some of its elements, or returns null if the key should not exist
+ * in Redis.
+ */
+export function expectedBytes(mirrored: MirrorKey, database: Database, now: number): number | null {
+  const expected = expectedOf(mirrored, database, now);
+  return expected === null ? null : estimatedBytes(mirrored.key, expected.value, expected.expire, SAMPLES);
+}
+
+/** Returns the command that copies a key's value to Redis. @param now  milliseconds since 1970 */
+export function commandFor(mirrored: MirrorKey, database: Database, now: number): RedisCommand {
+  const expected = expectedOf(mirrored, database, now);
+  const key = Buffer.from(mirrored.key, "latin1");
+  if (expected === null) return ["DEL", key];
+  const payload = payloadOf(expected.value);
+  return payload === null
+    ? ["DEL", key]
+    : ["RESTORE", key, String(expected.expire), payload, "REPLACE", "ABSTTL"];
+}
+
+/** Returns the dumped value, or null if it is longer than Redis accepts. */
+function payloadOf(value: Value): Buffer | null {
+  try {
+    return Buffer.from(dumpPayload(value), "latin1");
+  } catch (failure) {
+    if (failure instanceof CommandFailure) return null;
+    throw failure;
+  }
+}
+
+/** A key in Redis, from the replies to DUMP and PEXPIRETIME. */
+export interface KeyState {
+  /** The dumped value, or null if the key does not exist. Empty if the key exists but should not. */
+  readonly dump: Buffer | null;
+  /** The expiry time in milliseconds since 1970; negative if there is none. */
+  readonly expire: number;
+}
+
+/**
+ * The result of comparing a key. `unreadable` means that this release cannot read the format of the value in Redis, so
+ * the key must be written again.
+ */
+export type Comparison = "same" | "different" | "unreadable";
+
+export function compareKey(
+  mirrored: MirrorKey,
+  found: KeyState,
+  database: Database,
+  now: number,
+): Comparison {
+  const expected = expectedOf(mirrored, database, now);
+  if (expected === null) {
+    // Ignore an expired key: Redis will remove it, but its clock may differ from this one.
+    const isExpiring = found.expire > 0 && found.expire <= now;
+    return found.dump === null || isExpiring ? "same" : "different";
+  }
+  const { expire } = expected;
+  if (found.dump === null) return expire > 0 && expire <= now + CLOCK_SLACK_MS ? "same" : "different";
+  if (Math.max(0, found.expire) !== expire) return "different";
+  const value = valueOfDump(found.dump);
+  if (value === null) return "unreadable";
+  return isSameValue(expected.value, value) ? "same" : "different";
+}
+
+/** Parses a dumped value, or returns null if its format is unknown. */
+function valueOfDump(dump: Buffer): Value | null {
+  const bytes = dump.subarray(0, Math.max(0, dump.length - FOOTER_BYTES));
+  try {
+    return bytes[0] === PACKED_SET ? packedSet(bytes) : readValue(new RdbReader(bytes));
+  } catch (reason) {
+    if (reason instanceof MalformedRdb) return null;
+    throw reason;
+  }
+}
+
+function packedSet(bytes: Buffer): MemberSet {
+  const set = new MemberSet();
+  for (const member of readListpack(new RdbReader(bytes.subarray(1)).readBytes())) set.push(member);
+  return set;
+}
+
+/** Formats a key for log lines. */
+export const keyText = ({ db, key }: MirrorKey): ByteString => `${db}:${key.slice(0, 100)}`;

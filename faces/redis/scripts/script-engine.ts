@@ -1,0 +1,331 @@
+/**
+ * Runs scripts in a Lua machine. The machine is created for the first script, and dropped when it is broken or has
+ * grown large. The next machine compiles the scripts again. The engine is independent of connections.
+ */
+
+import { UnitRefused } from "../../../daemon/engine/answers/unit-limits.js";
+import type { ByteString } from "../../../protocol/byte-string.js";
+import { type ErrorReply, error, type Reply } from "../../../protocol/reply.js";
+import type { LibraryCode } from "./function-library.js";
+import { FunctionLoader, type LoadedFunction } from "./function-loader.js";
+import { cjsonLibrary } from "./libraries/cjson-library.js";
+import { cmsgpackLibrary } from "./libraries/cmsgpack-library.js";
+import { Randomness } from "./libraries/random-library.js";
+import { redisLibrary } from "./libraries/redis-library.js";
+import { structLibrary } from "./libraries/struct-library.js";
+import { ERROR_OF_MEMORY, GC, REGISTRY, TYPE } from "./lua/lua-exports.js";
+import { LuaFailure, LuaMachine } from "./lua/lua-machine.js";
+import { answerOf, oneLine } from "./lua/lua-to-reply.js";
+import { type ScriptCaller, ScriptRun } from "./lua/script-run.js";
+import { isTrap, type WasmModule } from "./lua/web-assembly.js";
+import type { Script } from "./script.js";
+import { createGlobals } from "./script-globals.js";
+
+/** A machine that has grown beyond this number of bytes is dropped, because WebAssembly memory cannot shrink. */
+const MACHINE_BYTES_MAX = 16 * 1024 * 1024;
+/** The number of runs between two steps of Lua's garbage collection, and the size of a step, as in Redis. */
+const RUNS_PER_STEP = 50;
+const SOURCE = "@user_script";
+/** Lua's own error message. */
+const NO_MEMORY = "not enough memory";
+
+/** The limits of a run. */
+export interface RunLimits {
+  /** Bytes of memory, including 16 MiB for Lua itself. */
+  readonly memory: number;
+  /** The time limit in milliseconds. */
+  readonly time: number;
+  /** The part of the time limit that has already been used, in milliseconds. */
+  readonly spent: number;
+}
+
+/** Maximum milliseconds for running a library's chunk, as in Redis. */
+const LOAD_TIME_MS = 500;
+/** The caller of a library that is being loaded, which must not run commands. */
+const LOADING_CALLER: ScriptCaller = {
+  call: () => error("ERR commands cannot run while a library is loading"),
+  may: () => null,
+  log: () => {},
+};
+
+/** A machine, and the scripts that it has compiled. */
+interface Ready {
+  readonly machine: LuaMachine;
+  /** The memory limit in bytes. */
+  readonly memory: number;
+  /** A reference to the real globals. */
+  readonly globals: number;
+  readonly compiled: Map<string, number>;
+  /** References to the functions of each loaded library, by its code. */
+  readonly libraries: Map<ByteString, ReadonlyMap<ByteString, number>>;
+  /** The loader, or null if no library was loaded yet. */
+  loader: FunctionLoader | null;
+  /** The function that records a script's failure. */
+  readonly handler: number;
+}
+
+export class ScriptEngine {
+  readonly #module: WasmModule;
+  readonly #uptime: () => number;
+  readonly #randomness = new Randomness();
+  #ready: Ready | null = null;
+  #run: ScriptRun | null = null;
+  #runs = 0;
+
+  /** @param module  the compiled Lua module */
+  constructor(module: WasmModule, uptime: () => number) {
+    this.#module = module;
+    this.#uptime = uptime;
+  }
+
+  /** The number of bytes that Lua uses. */
+  get used(): number {
+    return this.#ready?.machine.used ?? 0;
+  }
+
+  /** Drops all compiled scripts. */
+  flush(): void {
+    this.#ready = null;
+  }
+
+  /** Drops one compiled script. */
+  forget(sha: string): void {
+    const reference = this.#ready?.compiled.get(sha);
+    if (this.#ready === null || reference === undefined) return;
+    const { machine, compiled } = this.#ready;
+    compiled.delete(sha);
+    machine.lua.luaL_unref(machine.state, REGISTRY, reference);
+  }
+
+  /** Compiles a script. @returns the error, or null if the script was compiled */
+  compile(source: Script, limits: RunLimits): ErrorReply | null {
+    try {
+      const found = this.#compiled(source, limits);
+      return typeof found === "number" ? null : found;
+    } catch (problem) {
+      return this.#broken(problem);
+    }
+  }
+
+  /** Runs a script. @throws UnitRefused  the script exceeded a limit */
+  run(
+    source: Script,
+    keys: readonly ByteString[],
+    args: readonly ByteString[],
+    caller: ScriptCaller,
+    limits: RunLimits,
+  ): Reply {
+    try {
+      const script = this.#compiled(source, limits);
+      if (typeof script !== "number") return script;
+      const run = new ScriptRun(caller, this.#uptime, limits);
+      const call = { script, sha: source.sha, keys, args, isFunction: false };
+      return this.#called(this.#machine(limits), run, call);
+    } catch (problem) {
+      throw new UnitRefused(this.#broken(problem));
+    }
+  }
+
+  /** Loads a library to check it, and returns its functions. The caller decides whether to store the library. */
+  loadLibrary(library: LibraryCode, limits: RunLimits): readonly LoadedFunction[] | ErrorReply {
+    try {
+      return this.#loadedLibrary(library, limits);
+    } catch (problem) {
+      return this.#broken(problem);
+    }
+  }
+
+  /**
+   * Runs a function of a library. The function receives its keys and its arguments as two tables.
+   * @throws UnitRefused  the function exceeded a limit
+   */
+  runFunction(
+    library: LibraryCode,
+    name: ByteString,
+    keys: readonly ByteString[],
+    args: readonly ByteString[],
+    caller: ScriptCaller,
+    limits: RunLimits,
+  ): Reply {
+    try {
+      let functions = this.#machine(limits).libraries.get(library.code);
+      if (functions === undefined) {
+        const loaded = this.#loadedLibrary(library, limits);
+        if ("kind" in loaded) return loaded;
+        functions = new Map(loaded.map((one) => [one.name, one.reference]));
+        this.#machine(limits).libraries.set(library.code, functions);
+      }
+      const run = new ScriptRun(caller, this.#uptime, limits);
+      const call = { script: functions.get(name) as number, sha: name, keys, args, isFunction: true };
+      return this.#called(this.#machine(limits), run, call);
+    } catch (problem) {
+      throw new UnitRefused(this.#broken(problem));
+    }
+  }
+
+  #loadedLibrary({ body }: LibraryCode, limits: RunLimits): readonly LoadedFunction[] | ErrorReply {
+    const ready = this.#machine(limits);
+    const { machine, globals, handler } = ready;
+    ready.loader ??= new FunctionLoader(machine, globals, handler);
+    const time = Math.min(limits.time, LOAD_TIME_MS);
+    const run = new ScriptRun(LOADING_CALLER, this.#uptime, { time, spent: 0 });
+    this.#run = run;
+    try {
+      return ready.loader.load(body, () => run.failure?.text ?? "ERR not enough memory");
+    } catch (problem) {
+      if (!run.isStopped) throw problem;
+      return error("ERR FUNCTION LOAD timeout");
+    } finally {
+      this.#run = null;
+      this.#tidy(machine, run);
+    }
+  }
+
+  #called(
+    { machine, globals, handler }: Ready,
+    run: ScriptRun,
+    call: {
+      readonly script: number;
+      readonly sha: string;
+      readonly keys: readonly ByteString[];
+      readonly args: readonly ByteString[];
+      readonly isFunction: boolean;
+    },
+  ): Reply {
+    const { lua, state } = machine;
+    this.#run = run;
+    lua.lua_settop(state, 0);
+    lua.lua_rawgeti(state, REGISTRY, globals);
+    for (const [name, texts] of [
+      ["KEYS", call.keys],
+      ["ARGV", call.args],
+    ] as const) {
+      if (call.isFunction) lua.lua_pushnil(state);
+      else pushTexts(machine, texts);
+      machine.setField(state, name);
+    }
+    lua.lua_settop(state, 0);
+    lua.lua_pushcclosure(state, handler, 0);
+    lua.lua_rawgeti(state, REGISTRY, call.script);
+    if (call.isFunction) for (const texts of [call.keys, call.args]) pushTexts(machine, texts);
+    try {
+      const outcome = lua.lua_pcall(state, call.isFunction ? 2 : 0, 1, 1);
+      const isMemory = outcome === ERROR_OF_MEMORY || run.needsMemory;
+      if (isMemory) throw new UnitRefused(error(failureText(run, call.sha, isMemory)));
+      return outcome === 0
+        ? answerOf(machine, state, run.protocol)
+        : error(failureText(run, call.sha, false));
+    } catch (problem) {
+      if (!run.isStopped) throw problem;
+      throw new UnitRefused(error(failureText(run, call.sha, false)));
+    } finally {
+      this.#run = null;
+      this.#tidy(machine, run);
+    }
+  }
+
+  #tidy(machine: LuaMachine, run: ScriptRun): void {
+    const { lua, state } = machine;
+    if (run.isStopped || machine.size > MACHINE_BYTES_MAX) {
+      this.#ready = null;
+      return;
+    }
+    lua.lua_settop(state, 0);
+    lua.lua_gc(state, GC.restart, 0);
+    if (++this.#runs % RUNS_PER_STEP === 0) lua.lua_gc(state, GC.step, RUNS_PER_STEP);
+  }
+
+  #compiled(source: Script, limits: RunLimits, isAgain = false): number | ErrorReply {
+    const { machine, compiled } = this.#machine(limits);
+    const known = compiled.get(source.sha);
+    if (known !== undefined) return known;
+    const { lua, state } = machine;
+    lua.lua_settop(state, 0);
+    if (!machine.load(state, source.body, SOURCE)) {
+      const text = machine.text(state, -1);
+      if (text !== NO_MEMORY) return error(`ERR Error compiling script (new function): ${text}`);
+      // The other compiled scripts fill the memory. Drop them all: each is compiled again when it runs.
+      this.#ready = null;
+      if (!isAgain) return this.#compiled(source, limits, true);
+      return error(`ERR Error compiling script (new function): ${text}`);
+    }
+    const reference = lua.luaL_ref(state, REGISTRY);
+    compiled.set(source.sha, reference);
+    return reference;
+  }
+
+  #machine({ memory }: RunLimits): Ready {
+    if (this.#ready !== null && this.#ready.memory === memory) return this.#ready;
+    const machine = new LuaMachine(this.#module, memory, (state) => {
+      this.#run?.checkTime(() => (state === null ? "" : machine.position(state, 0)));
+    });
+    machine.onFull = () => {
+      if (this.#run !== null) this.#run.needsMemory = true;
+    };
+    const current = () => this.#run as ScriptRun;
+    const libraries = {
+      redis: redisLibrary(machine, current),
+      cjson: cjsonLibrary(machine),
+      cmsgpack: cmsgpackLibrary(machine),
+      struct: structLibrary(machine),
+    };
+    const globals = createGlobals(machine, libraries, this.#randomness);
+    const [handler] = machine.addFunctions([(state) => noteFailure(machine, state, current())]);
+    this.#ready = {
+      machine,
+      memory,
+      globals,
+      handler: handler as number,
+      compiled: new Map(),
+      libraries: new Map(),
+      loader: null,
+    };
+    return this.#ready;
+  }
+
+  /**
+   * Drops a broken machine, so that the next run creates a new one, and returns the error for the client.
+   * @throws the problem itself, if the script did not cause it
+   */
+  #broken(problem: unknown): ErrorReply {
+    this.#ready = null;
+    this.#run = null;
+    if (problem instanceof UnitRefused) return problem.reply;
+    // V8 throws a RangeError if the stack is too deep or a string is too long.
+    if (!(problem instanceof LuaFailure || problem instanceof RangeError || isTrap(problem))) throw problem;
+    return error("ERR the script used more memory or a deeper stack than allowed");
+  }
+}
+
+function pushTexts(machine: LuaMachine, texts: readonly ByteString[]): void {
+  const { lua, state } = machine;
+  lua.lua_createtable(state, texts.length, 0);
+  for (let i = 0; i < texts.length; i++) {
+    machine.push(state, texts[i] as ByteString);
+    lua.lua_rawseti(state, -2, i + 1);
+  }
+}
+
+/** Called by Lua when a script fails, before the stack unwinds. Records the error and its position. */
+function noteFailure(machine: LuaMachine, state: number, run: ScriptRun): number {
+  const { lua } = machine;
+  let text = "ERR unknown error";
+  const type = lua.lua_type(state, 1);
+  if (type === TYPE.string || type === TYPE.number) text = `ERR ${machine.text(state, 1)}`;
+  else if (type === TYPE.nil) text = "ERR nil";
+  else if (type === TYPE.boolean) text = `ERR ${lua.lua_toboolean(state, 1) === 1}`;
+  else if (type === TYPE.table) {
+    machine.push(state, "err");
+    lua.lua_rawget(state, 1);
+    if (lua.lua_type(state, -1) === TYPE.string) text = machine.text(state, -1);
+    lua.lua_settop(state, 1);
+  }
+  const first = machine.where(state, 1);
+  run.failure = { text, position: machine.position(state, first === null || first.isLua ? 1 : 2) };
+  return 1;
+}
+
+function failureText({ failure }: ScriptRun, name: string, isMemory: boolean): ByteString {
+  if (isMemory || failure === null) return `ERR not enough memory script: ${name}`;
+  return `${oneLine(failure.text)} script: ${name}${failure.position}`;
+}

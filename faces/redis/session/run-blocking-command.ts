@@ -1,0 +1,129 @@
+/** Runs a command that may wait: immediately if there is data, otherwise when data arrives. Texts: redis-server 7.0. */
+
+import type {
+  CommandPath,
+  CommandSender,
+  ReplyWaiter,
+  WaitingSender,
+} from "../../../daemon/engine/backends/command-path.js";
+import { findCommand } from "../../../daemon/store/command-table.js";
+import { XREADGROUP_PREVIEW } from "../../../daemon/store/commands/streams/group-reads.js";
+import { Database } from "../../../daemon/store/database.js";
+import type { Command } from "../../../daemon/store/rows/command-row.js";
+import type { WaitShape } from "../../../daemon/store/rows/wait-rule.js";
+import type { ByteString } from "../../../protocol/byte-string.js";
+import { bulk, error, NIL_ARRAY, type Reply } from "../../../protocol/reply.js";
+import type { RespServer } from "./resp-server.js";
+import { isNil, TIMED_OUT, type WaitingClients } from "./waiting-clients.js";
+
+/** The reply to a waiting client that CLIENT UNBLOCK ends with an error. */
+export const UNBLOCKED = error("UNBLOCKED client unblocked via CLIENT UNBLOCK");
+
+/** An empty database, which reports the mistakes in a command before the client waits. */
+const EMPTY = new Database({ databases: 1 });
+
+/** A sender that may wait for data. */
+export interface BlockableSender<Waiter extends ReplyWaiter> extends WaitingSender<Waiter> {
+  /** Ends the wait; null if the sender does not wait. @returns whether it was still waiting */
+  waiting: ((outcome: "timeout" | "error") => boolean) | null;
+  /** Called when the awaited data has arrived. */
+  whenServed: (() => void) | null;
+  /** Called when the wait begins in a later turn than the command. */
+  readonly onLateWait: (() => void) | null;
+}
+
+export function runOrWait<Waiter extends ReplyWaiter>(
+  server: RespServer,
+  command: Command,
+  argv: readonly ByteString[],
+  sender: BlockableSender<Waiter>,
+): Reply | Promise<Reply> | Waiter {
+  const { path } = server;
+  if (path.records || path.forwards) return runAndRecordOrWait(server, command, argv, sender);
+  // The command runs in memory, so the reply is available immediately. It is an error if the command has a mistake.
+  const reply = path.execute(command, argv, sender) as Reply;
+  if (!isNil(reply)) return reply;
+  const shape = shapeOf(path, command, argv, sender);
+  if (shape === null) return reply;
+  const waiter = sender.waiter();
+  wait(server.waiters, { command, shape }, sender, (answer) => waiter.answered(answer));
+  return waiter;
+}
+
+function runAndRecordOrWait<Waiter extends ReplyWaiter>(
+  { path, waiters }: RespServer,
+  command: Command,
+  argv: readonly ByteString[],
+  sender: BlockableSender<Waiter>,
+): Reply | Promise<Reply> {
+  const isOfGroup = command.name === "XREADGROUP";
+  // XREADGROUP is checked later, because the empty database has no groups.
+  const mistake = isOfGroup ? NIL_ARRAY : EMPTY.run(command, argv, { at: 0, db: 0, id: "" });
+  if (mistake.kind === "error") return mistake;
+  const waitFor = () => {
+    const shape = shapeOf(path, command, argv, sender);
+    if (shape === null) return path.whenSafe(mistake);
+    return new Promise<Reply>((resolve) => wait(waiters, { command, shape }, sender, resolve));
+  };
+  const waitLate = () => {
+    const waited = waitFor();
+    sender.onLateWait?.();
+    return waited;
+  };
+  // Do not record a command that finds nothing: the entry would be useless.
+  if (path.records && isOfGroup) {
+    const preview = path.inspect(XREADGROUP_PREVIEW, argv, sender);
+    if (!(preview instanceof Promise) && preview.kind === "error") return path.whenSafe(preview);
+    if (!(preview instanceof Promise) && isNil(preview)) return waitFor();
+  } else if (path.records && command.writes && isEmpty(path, command, argv, sender)) return waitFor();
+  const reply = path.inspect(command, argv, sender);
+  if (reply instanceof Promise) return reply.then((settled) => (isNil(settled) ? waitLate() : settled));
+  return isNil(reply) ? waitFor() : path.whenSafe(reply);
+}
+
+/** Returns what a call waits for, or null if it does not wait. */
+function shapeOf(
+  path: CommandPath,
+  { waitsFor }: Command,
+  argv: readonly ByteString[],
+  sender: CommandSender,
+): WaitShape | null {
+  return waitsFor?.shapeOf(argv, (key) => lastId(path, key, sender)) ?? null;
+}
+
+/** Begins to wait. @param resolve  receives the reply in a later call */
+function wait<Waiter extends ReplyWaiter>(
+  waiters: WaitingClients,
+  { command, shape }: { readonly command: Command; readonly shape: WaitShape },
+  sender: BlockableSender<Waiter>,
+  resolve: (reply: Reply) => void,
+): void {
+  const { db } = sender;
+  const answered = (reply: Reply): void => {
+    sender.waiting = null;
+    if (reply !== TIMED_OUT) sender.whenServed?.();
+    sender.whenServed = null;
+    resolve(reply);
+  };
+  const end = waiters.add({ command, shape, sender, db, resolve: answered });
+  sender.waiting = (outcome) => end(outcome === "error" ? UNBLOCKED : TIMED_OUT);
+}
+
+function isEmpty(
+  path: CommandPath,
+  command: Command,
+  argv: readonly ByteString[],
+  sender: CommandSender,
+): boolean {
+  const { keys } = shapeOf(path, command, argv, sender) as WaitShape;
+  const reply = path.inspect(findCommand("EXISTS") as Command, ["EXISTS", ...keys], sender);
+  return !(reply instanceof Promise) && reply.kind === "integer" && reply.value === 0;
+}
+
+function lastId(path: CommandPath, key: ByteString, sender: CommandSender): ByteString {
+  const info = path.inspect(findCommand("XINFO|STREAM") as Command, ["XINFO", "STREAM", key], sender);
+  if (info instanceof Promise || info.kind !== "map") return "0-0";
+  const at = info.items.findIndex((item) => item.kind === "bulk" && item.bytes === "last-generated-id");
+  const id = info.items[at + 1] ?? bulk("0-0");
+  return id.kind === "bulk" ? id.bytes : "0-0";
+}

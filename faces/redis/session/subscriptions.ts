@@ -1,0 +1,115 @@
+/** The subscriptions of a connection of --resp. The object is created with the first subscription. */
+
+import type { Message } from "../../../daemon/engine/channels/channel-message.js";
+import {
+  CHANNEL_KINDS,
+  type ChannelKind,
+  type Channels,
+  type Subscriber,
+} from "../../../daemon/engine/channels/channels.js";
+import { commands } from "../../../daemon/store/command-table.js";
+import { refusedChannel } from "../../../daemon/store/rights/channel-rights.js";
+import type { Command } from "../../../daemon/store/rows/command-row.js";
+import type { ByteString } from "../../../protocol/byte-string.js";
+import { bulks, error, type Reply } from "../../../protocol/reply.js";
+import type { UserSession } from "../../users/user-session.js";
+import type { Client } from "./clients.js";
+
+/**
+ * The commands that a RESP2 connection with subscriptions may send. The reply to any other command could be mistaken
+ * for a message.
+ */
+const WHILE_SUBSCRIBED: ReadonlySet<Command> = new Set(
+  commands.filter(
+    ({ name, group, connectionUse }) =>
+      (group === "pubsub" && connectionUse === "listens") || connectionUse === "ends" || name === "PING",
+  ),
+);
+const ONLY = "only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context";
+/** The approximate memory of a subscription in addition to its name, in bytes. */
+const SUBSCRIPTION_BYTES = 200;
+
+export class Subscriptions implements Subscriber {
+  readonly #channels: Channels;
+  readonly #client: Client;
+  readonly #userSession: UserSession;
+  readonly #names: Readonly<Record<ChannelKind, Set<ByteString>>> = {
+    channel: new Set(),
+    pattern: new Set(),
+    shard: new Set(),
+  };
+  /** The approximate memory of all subscriptions in bytes. */
+  bytes = 0;
+
+  constructor(channels: Channels, client: Client, userSession: UserSession) {
+    this.#channels = channels;
+    this.#client = client;
+    this.#userSession = userSession;
+  }
+
+  add(kind: ChannelKind, name: ByteString): void {
+    const names = this.#names[kind];
+    if (names.has(name)) return;
+    names.add(name);
+    this.bytes += SUBSCRIPTION_BYTES + name.length;
+    this.#channels.add(kind, name, this);
+  }
+
+  remove(kind: ChannelKind, name: ByteString): void {
+    if (!this.#names[kind].delete(name)) return;
+    this.bytes -= SUBSCRIPTION_BYTES + name.length;
+    this.#channels.remove(kind, name, this);
+  }
+
+  all(kind: ChannelKind): readonly ByteString[] {
+    return [...this.#names[kind]];
+  }
+
+  size(kind: ChannelKind): number {
+    return this.#names[kind].size;
+  }
+
+  /** Returns the number that replies to SUBSCRIBE commands contain; shard channels are counted separately. */
+  countShown(kind: ChannelKind): number {
+    return kind === "shard" ? this.size("shard") : this.size("channel") + this.size("pattern");
+  }
+
+  get isEmpty(): boolean {
+    return this.bytes === 0;
+  }
+
+  clear(): void {
+    for (const kind of CHANNEL_KINDS) for (const name of this.all(kind)) this.remove(kind, name);
+  }
+
+  /**
+   * Returns the reply to a command that RESP2 subscriptions forbid or change, or null if the command is executed
+   * normally.
+   */
+  answer(command: Command, argv: readonly ByteString[]): Reply | null {
+    if (this.isEmpty || this.#client.protocol === 3) return null;
+    const { name } = command;
+    if (!WHILE_SUBSCRIBED.has(command)) return error(`ERR Can't execute '${name.toLowerCase()}': ${ONLY}`);
+    return name === "PING" && argv.length <= 2 ? bulks(["pong", argv[1] ?? ""]) : null;
+  }
+
+  /**
+   * Returns whether the user's rights cover all subscriptions. @param patterns  the permitted channels, or null for all
+   */
+  #arePermittedBy(patterns: readonly ByteString[] | null): boolean {
+    return (
+      patterns === null ||
+      CHANNEL_KINDS.every((kind) => refusedChannel(patterns, this.#names[kind], kind === "pattern") === null)
+    );
+  }
+
+  receive(message: Message): void {
+    this.#client.push(message.written(this.#client.protocol));
+  }
+
+  review(): void {
+    this.#userSession.renew();
+    const { user } = this.#userSession;
+    if (user === null || !this.#arePermittedBy(user.channels)) this.#client.kill();
+  }
+}

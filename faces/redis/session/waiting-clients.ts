@@ -1,0 +1,390 @@
+/**
+ * The clients that wait for data in keys. They are served in the order in which they began to wait, once the command
+ * that adds the data is complete. To serve a client, its waiting command runs for the one key that has data; if writes
+ * are recorded, this command is recorded like any other one. Queues may deliver tens of thousands of elements per
+ * second, so the code creates no promise, name or set for each element.
+ */
+
+import type { CheckedCommand } from "../../../daemon/engine/backends/checked-command.js";
+import type { CommandPath, CommandSender } from "../../../daemon/engine/backends/command-path.js";
+import type { Environment } from "../../../daemon/net/process/clock-and-randomness.js";
+import { findCommand } from "../../../daemon/store/command-table.js";
+import { XREADGROUP_PREVIEW } from "../../../daemon/store/commands/streams/group-reads.js";
+import type { Command } from "../../../daemon/store/rows/command-row.js";
+import { touchesOf } from "../../../daemon/store/rows/key-spec.js";
+import type { AwaitedType, WaitShape } from "../../../daemon/store/rows/wait-rule.js";
+import type { ByteString } from "../../../protocol/byte-string.js";
+import { type ErrorReply, error, NIL_ARRAY, type Reply } from "../../../protocol/reply.js";
+
+/** The reply after the time limit. It is the same for all commands, even those with a different empty reply. */
+export const TIMED_OUT = NIL_ARRAY;
+/** The longest possible timer in milliseconds; a client with a longer limit waits without limit. */
+const TIMER_MS_MAX = 2 ** 31 - 1;
+const commandNamed = (name: string): Command => findCommand(name) as Command;
+const TYPE = commandNamed("TYPE");
+const PTTL = commandNamed("PTTL");
+/** The reply of PTTL for a key that does not exist. */
+const PTTL_ABSENT = -2;
+const SIZE_OF = {
+  list: commandNamed("LLEN"),
+  zset: commandNamed("ZCARD"),
+  stream: null,
+  group: null,
+} as const;
+/** The errors for clients that wait for a group, if the stream or the group was removed. */
+const NO_STREAM = error("UNBLOCKED the stream key no longer exists");
+const NO_GROUP = error("NOGROUP the consumer group this client was blocked on no longer exists");
+const RESOLVED = Promise.resolve();
+
+const NOTHING_TO_CANCEL = (): void => {};
+
+interface Waiter {
+  readonly command: Command;
+  readonly shape: WaitShape;
+  readonly sender: CommandSender;
+  readonly db: number;
+  readonly resolve: (reply: Reply) => void;
+}
+
+/** A waiting client, and whether its command is running now. */
+class WaitingClient {
+  isRunning = false;
+  /**
+   * The reply to send if the running command finds nothing, because the client's wait ended while it was running; null
+   * if the wait has not ended.
+   */
+  overdue: Reply | null = null;
+  isAnswered = false;
+  cancelTimer = NOTHING_TO_CANCEL;
+  readonly waiter: Waiter;
+
+  constructor(waiter: Waiter) {
+    this.waiter = waiter;
+  }
+}
+
+/** A key that clients wait for. */
+class AwaitedKey {
+  /** The waiting clients, in the order in which they began to wait. */
+  readonly waiting: WaitingClient[] = [];
+  /** Cancels the timer for the key's expiry, which runs while a client waits for one of its groups. */
+  endWatch: (() => void) | null = null;
+  /** The number of clients that wait for a group; there may be thousands of other clients. */
+  #groupClients = 0;
+  readonly db: number;
+  readonly key: ByteString;
+
+  constructor(db: number, key: ByteString) {
+    this.db = db;
+    this.key = key;
+  }
+
+  /** The first client that waits for a group. Clients that wait for other data may precede it. */
+  get ofGroup(): WaitingClient | undefined {
+    return this.#groupClients === 0 ? undefined : this.waiting.find(isOfGroup);
+  }
+
+  push(client: WaitingClient): void {
+    this.waiting.push(client);
+    if (isOfGroup(client)) this.#groupClients++;
+  }
+
+  /** Removes a client. @returns whether it was waiting */
+  remove(client: WaitingClient): boolean {
+    const index = this.waiting.indexOf(client);
+    if (index < 0) return false;
+    this.waiting.splice(index, 1);
+    if (isOfGroup(client)) this.#groupClients--;
+    return true;
+  }
+}
+
+export class WaitingClients {
+  /** The awaited keys whose clients can be served. */
+  readonly ready: Set<AwaitedKey> = new Set();
+  readonly #path: CommandPath;
+  readonly #environment: Environment;
+  /** The awaited keys by name, for each database. */
+  readonly #awaited: (Map<ByteString, AwaitedKey> | undefined)[] = [];
+  /** The awaited keys that writes in flight may change, in the order of these writes. */
+  readonly #expected = new Set<AwaitedKey>();
+  #size = 0;
+  #isServing = false;
+  #isServeScheduled = false;
+
+  constructor(path: CommandPath, environment: Environment) {
+    this.#path = path;
+    this.#environment = environment;
+  }
+
+  /**
+   * Adds a waiting client. @returns a function that ends the wait with a reply, and returns false if the command is
+   * already running and its reply will follow
+   */
+  add(waiter: Waiter): (reply: Reply) => boolean {
+    const waiting = new WaitingClient(waiter);
+    const { milliseconds, keys } = waiter.shape;
+    if (milliseconds > 0 && milliseconds <= TIMER_MS_MAX)
+      waiting.cancelTimer = this.#environment.setTimer(milliseconds, () => this.#endWait(waiting, TIMED_OUT));
+    for (const key of keys) {
+      const awaited = this.#find(waiter.db, key) ?? this.#await(waiter.db, key);
+      // A command may name a key twice.
+      if (awaited.waiting.at(-1) !== waiting) awaited.push(waiting);
+      if (waiter.shape.type === "group") this.#watchEnd(waiting, awaited);
+    }
+    return (reply) => this.#endWait(waiting, reply);
+  }
+
+  /** Marks the keys of a write, so that clients that wait for them are served in this turn, or by `serve`. */
+  written(command: Command, argv: readonly ByteString[], db: number, reply: Reply): void {
+    const { serves } = command;
+    if (this.#size === 0 || serves === "none") return;
+    if (reply.kind === "error" || (serves === "unless-empty" && isEmptyResult(reply))) return;
+    for (const awaited of this.#namedBy(command, argv, db)) {
+      if (serves === "if-expired") this.#expiryChanged(awaited);
+      else this.#mark(awaited);
+    }
+  }
+
+  /** The number of awaited keys. */
+  get size(): number {
+    return this.#size;
+  }
+
+  /**
+   * Registers commands in flight. Once they are applied, `changed` serves the clients that wait for the keys of the
+   * writes, in the order of the writes.
+   */
+  sent(calls: readonly CheckedCommand[], db: number): void {
+    if (this.#size === 0) return;
+    const named = calls.flatMap(({ command, argv }) =>
+      command.writes ? this.#namedBy(command, argv, db) : [],
+    );
+    for (const awaited of named) this.#expected.delete(awaited);
+    for (const awaited of named) this.#expected.add(awaited);
+  }
+
+  /** Marks all awaited keys, because it is unknown which of them have changed. */
+  changed(): void {
+    for (const awaited of this.#expected) {
+      if (awaited.waiting.length > 0) this.#mark(awaited);
+      else {
+        this.#expected.delete(awaited);
+        this.#forget(awaited);
+      }
+    }
+    for (const keys of this.#awaited) for (const awaited of keys?.values() ?? []) this.#mark(awaited);
+  }
+
+  #find(db: number, key: ByteString): AwaitedKey | undefined {
+    return this.#awaited[db]?.get(key);
+  }
+
+  #await(db: number, key: ByteString): AwaitedKey {
+    const awaited = new AwaitedKey(db, key);
+    const keys = (this.#awaited[db] ??= new Map());
+    keys.set(key, awaited);
+    this.#size++;
+    return awaited;
+  }
+
+  #forget({ db, key }: AwaitedKey): void {
+    if (this.#awaited[db]?.delete(key) === true) this.#size--;
+  }
+
+  /** Returns the awaited keys that a command may write. */
+  #namedBy(command: Command, argv: readonly ByteString[], db: number): readonly AwaitedKey[] {
+    const named: AwaitedKey[] = [];
+    for (const touch of touchesOf(command.keys, argv)) {
+      if (touch.access === "read") continue;
+      const number = touch.db ?? db;
+      if (touch.key === null) {
+        for (const [of, keys] of this.#awaited.entries())
+          if (number < 0 || number === of) for (const awaited of keys?.values() ?? []) named.push(awaited);
+        continue;
+      }
+      const awaited = this.#find(number, touch.key);
+      if (awaited !== undefined) named.push(awaited);
+    }
+    return named;
+  }
+
+  /** Serves the clients that wait for the ready keys. */
+  serve(): void {
+    if (this.#isServing) return;
+    this.#isServing = true;
+    // Serving one key may make another one ready.
+    for (const awaited of this.ready) {
+      this.ready.delete(awaited);
+      this.#serveKey(awaited);
+    }
+    this.#isServing = false;
+  }
+
+  #mark(awaited: AwaitedKey): void {
+    if (awaited.waiting.length === 0) return;
+    this.ready.add(awaited);
+    if (this.#isServeScheduled) return;
+    this.#isServeScheduled = true;
+    RESOLVED.then(this.#serveSoon);
+  }
+
+  readonly #serveSoon = (): void => {
+    this.#isServeScheduled = false;
+    this.serve();
+  };
+
+  #serveKey(awaited: AwaitedKey): void {
+    const { db, key, waiting: all } = awaited;
+    const [first] = all;
+    if (first === undefined) return;
+    // The expiry time of the key may have changed.
+    const { ofGroup } = awaited;
+    if (ofGroup !== undefined) this.#watchEnd(ofGroup, awaited);
+    let empty: AwaitedType | null = null;
+    // Clients are removed from the list as they are served.
+    for (const waiting of all.length === 1 ? [first] : [...all]) {
+      const { command, shape } = waiting.waiter;
+      if (waiting.isRunning || waiting.isAnswered || shape.type === empty) continue;
+      const argv = shape.argvFor(key);
+      const sender = this.#senderIn(waiting.waiter.sender, db);
+      const readiness = this.#readiness(shape, key, argv, sender);
+      if (typeof readiness !== "boolean") this.#finishWhenSafe(waiting, readiness);
+      // The key has nothing for the remaining clients either, of which there may be thousands. In streams, however,
+      // each client has its own position.
+      if (readiness === false && SIZE_OF[shape.type] !== null) empty = shape.type;
+      if (readiness !== true) continue;
+      this.#expected.delete(awaited);
+      const reply = this.#path.inspect(command, argv, sender);
+      if (!(reply instanceof Promise)) {
+        if (!isNil(reply)) this.#finishWhenSafe(waiting, reply);
+        continue;
+      }
+      waiting.isRunning = true;
+      reply.then((settled) => this.#settled(waiting, awaited, settled));
+      // How much data is left for other clients is known only after the command.
+      return;
+    }
+  }
+
+  #settled(waiting: WaitingClient, { db, key }: AwaitedKey, reply: Reply): void {
+    waiting.isRunning = false;
+    if (!isNil(reply)) this.#finish(waiting, reply);
+    else if (waiting.overdue !== null) this.#finish(waiting, waiting.overdue);
+    // More clients may have begun to wait in the meantime.
+    const awaited = this.#find(db, key);
+    if (awaited !== undefined) this.#mark(awaited);
+  }
+
+  /**
+   * Returns whether a key has data for a waiting client, or an error if the client's group or its stream was removed.
+   * @param argv  the command that would run
+   */
+  #readiness(
+    { type }: WaitShape,
+    key: ByteString,
+    argv: readonly ByteString[],
+    sender: CommandSender,
+  ): boolean | ErrorReply {
+    if (type === "group") {
+      const readiness = this.#read(XREADGROUP_PREVIEW, argv, sender);
+      if (readiness?.kind !== "error") return readiness !== null && !isNil(readiness);
+      const found = this.#read(TYPE, ["TYPE", key], sender);
+      return found?.kind === "status" && found.text === "stream" ? NO_GROUP : NO_STREAM;
+    }
+    const found = this.#read(TYPE, ["TYPE", key], sender);
+    if (found?.kind !== "status" || found.text !== type) return false;
+    const size = SIZE_OF[type];
+    if (size === null) return true;
+    const elements = this.#read(size, [size.name, key], sender);
+    return elements?.kind === "integer" && elements.value > 0;
+  }
+
+  /** Runs a read from memory. @returns the reply, or null if it is not available immediately */
+  #read(command: Command, argv: readonly ByteString[], sender: CommandSender): Reply | null {
+    const reply = this.#path.inspect(command, argv, sender);
+    return reply instanceof Promise ? null : reply;
+  }
+
+  #endWait(waiting: WaitingClient, reply: Reply): boolean {
+    if (waiting.isRunning) {
+      waiting.overdue ??= reply;
+      return false;
+    }
+    this.#finishWhenSafe(waiting, reply);
+    return true;
+  }
+
+  /** Returns the sender of the waiting command, with the database at the time of the command and the current time. */
+  #senderIn({ as, readsAll, isStable, lastWrite }: CommandSender, db: number): CommandSender {
+    const now = this.#environment.clock();
+    return lastWrite === undefined
+      ? { db, as, readsAll, isStable, now }
+      : { db, as, readsAll, isStable, now, lastWrite };
+  }
+
+  #finishWhenSafe(waiting: WaitingClient, reply: Reply): void {
+    const safe = this.#path.whenSafe(reply);
+    if (!(safe instanceof Promise)) {
+      this.#finish(waiting, safe);
+      return;
+    }
+    waiting.isRunning = true;
+    safe.then((settled) => this.#finish(waiting, settled));
+  }
+
+  #finish(waiting: WaitingClient, reply: Reply): void {
+    const { waiter } = waiting;
+    waiting.isAnswered = true;
+    waiting.cancelTimer();
+    for (const key of waiter.shape.keys) {
+      const awaited = this.#find(waiter.db, key);
+      if (awaited === undefined || !awaited.remove(waiting)) continue;
+      if (awaited.waiting.length > 0) continue;
+      this.#endWatch(awaited);
+      // Keep the object of a key that a write in flight may change: the next client that waits for the key uses it.
+      if (!this.#expected.has(awaited)) this.#forget(awaited);
+    }
+    waiter.resolve(reply);
+  }
+
+  /** Handles a changed expiry time. Clients are served only if it has made the key expire immediately. */
+  #expiryChanged(awaited: AwaitedKey): void {
+    const { ofGroup } = awaited;
+    if (ofGroup !== undefined && this.#watchEnd(ofGroup, awaited) === PTTL_ABSENT) this.#mark(awaited);
+  }
+
+  /**
+   * Schedules a check of a key after its expiry, for clients that wait for one of its groups. @returns the reply of
+   * PTTL, or NaN if it is not known yet
+   */
+  #watchEnd({ waiter }: WaitingClient, awaited: AwaitedKey): number {
+    this.#endWatch(awaited);
+    const sender = this.#senderIn(waiter.sender, awaited.db);
+    const remaining = this.#read(PTTL, ["PTTL", awaited.key], sender);
+    if (remaining?.kind !== "integer") return Number.NaN;
+    const milliseconds = Number(remaining.value);
+    if (milliseconds >= 0 && milliseconds < TIMER_MS_MAX)
+      awaited.endWatch = this.#environment.setTimer(milliseconds + 1, () => this.#mark(awaited));
+    return milliseconds;
+  }
+
+  #endWatch(awaited: AwaitedKey): void {
+    awaited.endWatch?.();
+    awaited.endWatch = null;
+  }
+}
+
+function isOfGroup({ waiter }: WaitingClient): boolean {
+  return waiter.shape.type === "group";
+}
+
+/** Returns whether a reply means that the command has done nothing. */
+function isEmptyResult(reply: Reply): boolean {
+  return reply.kind === "integer" ? Number(reply.value) === 0 : isNil(reply);
+}
+
+/** Returns whether a command has found nothing to read or remove. */
+export function isNil({ kind }: Reply): boolean {
+  return kind === "nil" || kind === "nil-array";
+}

@@ -1,0 +1,117 @@
+/** Applies commands in memory, in the turn in which they arrive. Only queries may take several turns. */
+
+import type { CheckedCommand } from "../../daemon/engine/backends/checked-command.js";
+import {
+  ALL_COMMANDS_SUPPORTED,
+  type CommandPath,
+  type CommandSender,
+  type StepRunner,
+  type Writers,
+} from "../../daemon/engine/backends/command-path.js";
+import type { KeyChangeObservers } from "../../daemon/engine/backends/key-change-observers.js";
+import type { KeyCounts } from "../../daemon/engine/backends/key-counts.js";
+import type { LocalUnits } from "../../daemon/engine/backends/local-units.js";
+import type { MemoryBackend } from "../../daemon/engine/backends/memory-backend.js";
+import type { WriteObserver } from "../../daemon/engine/backends/write-observer.js";
+import type { Command } from "../../daemon/store/rows/command-row.js";
+import type { ByteString } from "../../protocol/byte-string.js";
+import { array, type ErrorReply, NIL_ARRAY, type Reply } from "../../protocol/reply.js";
+import { withItemsFound } from "../../protocol/step-reply.js";
+import type { Condition } from "../../protocol/version-2/envelope.js";
+
+export class LocalPath implements CommandPath {
+  readonly records = false;
+  readonly forwards = false;
+  readonly unsupported = ALL_COMMANDS_SUPPORTED;
+  readonly others = null;
+  /** The reply to a write never arrives later, so the sender's waiters are not used. */
+  readonly send = this.execute;
+  readonly appliesAhead = false;
+  readonly #backend: MemoryBackend;
+  readonly #units: LocalUnits;
+
+  constructor(backend: MemoryBackend, units: LocalUnits) {
+    this.#backend = backend;
+    this.#units = units;
+  }
+
+  get databases(): number {
+    return this.#backend.databases;
+  }
+
+  get changes(): KeyChangeObservers {
+    return this.#backend.changes;
+  }
+
+  execute(command: Command, argv: readonly ByteString[], sender: CommandSender): Reply | Promise<Reply> {
+    const reply = this.#backend.run(command, argv, this.#units.joined(sender), sender.now);
+    if (command.group === "dbsync") this.#units.part();
+    return reply;
+  }
+
+  inspect(command: Command, argv: readonly ByteString[], sender: CommandSender): Reply | Promise<Reply> {
+    return this.execute(command, argv, sender);
+  }
+
+  whenSafe(reply: Reply): Reply {
+    return reply;
+  }
+
+  /** Runs a command as `execute` does, but always in this turn. */
+  protected executeNow(command: Command, argv: readonly ByteString[], sender: CommandSender): Reply {
+    const reply = this.#backend.runNow(command, argv, this.#units.joined(sender), sender.now);
+    if (command.group === "dbsync") this.#units.part();
+    return withItemsFound(reply);
+  }
+
+  executeTogether(
+    calls: readonly CheckedCommand[],
+    conditions: readonly Condition[],
+    sender: CommandSender,
+  ): Reply {
+    if (!this.hold(conditions)) return NIL_ARRAY;
+    return this.sharing(() =>
+      array(calls.map(({ command, argv }) => this.executeNow(command, argv, sender))),
+    );
+  }
+
+  sharing<Result>(run: () => Result): Result | ErrorReply {
+    return this.#backend.asUnit(run);
+  }
+
+  executeInSteps(
+    program: (run: StepRunner) => Reply,
+    conditions: readonly Condition[],
+    { now, as, isStable, readsAll, encoding }: CommandSender,
+  ): Reply {
+    if (!this.hold(conditions)) return NIL_ARRAY;
+    const sender = { db: 0, now, as, isStable, readsAll, encoding };
+    return this.sharing(() =>
+      program((command, argv, db) => {
+        sender.db = db;
+        return this.executeNow(command, argv, sender);
+      }),
+    );
+  }
+
+  get expiredKeys(): number {
+    return this.#backend.expiredKeys;
+  }
+
+  get keyCounts(): readonly KeyCounts[] {
+    return this.#backend.keyCounts;
+  }
+
+  observeWrites(observer: WriteObserver): void {
+    this.#backend.observer = observer;
+  }
+
+  writersOf(db: number, keys: readonly ByteString[]): Writers {
+    this.#units.part();
+    return keys.map((key) => this.#backend.writerOf(db, key));
+  }
+
+  hold(conditions: readonly Condition[]): boolean {
+    return conditions.every(({ db, key, writer }) => this.#backend.writerOf(db, key) === writer);
+  }
+}

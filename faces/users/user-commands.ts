@@ -1,0 +1,61 @@
+/**
+ * Runs the commands of one connection to a listener with users. Each command is looked up, and runs only if the user's
+ * rules and the memory limit permit it.
+ */
+
+import type { CheckedCommand } from "../../daemon/engine/backends/checked-command.js";
+import type { CommandPath, CommandSender } from "../../daemon/engine/backends/command-path.js";
+import type { MemoryLimit } from "../../daemon/engine/memory/memory-limit.js";
+import { CommandFailure } from "../../daemon/store/arguments/command-errors.js";
+import { commandTable } from "../../daemon/store/command-table.js";
+import type { ByteString } from "../../protocol/byte-string.js";
+import type { ErrorReply, Reply } from "../../protocol/reply.js";
+import { type Denial, UserSession } from "./user-session.js";
+import type { Users } from "./users.js";
+
+export class UserCommands {
+  readonly userSession: UserSession;
+  readonly #path: CommandPath;
+  readonly #denied: (denial: Denial) => ErrorReply;
+  /** The name of the last command, which is shown to administrators. */
+  #last = "";
+
+  /** @param denied  converts a denial to the listener's protocol, and returns or throws the result */
+  constructor(
+    {
+      users,
+      memory,
+      path,
+    }: { readonly users: Users; readonly memory: MemoryLimit; readonly path: CommandPath },
+    denied: (denial: Denial) => ErrorReply,
+  ) {
+    this.userSession = new UserSession(users, memory);
+    this.#path = path;
+    this.#denied = denied;
+  }
+
+  /** Whether the client still has to log in. */
+  get needsLogin(): boolean {
+    return this.userSession.user === null;
+  }
+
+  /** The user's name, and the name of the last command. */
+  get doing(): { readonly name: string; readonly command: string } {
+    return { name: this.userSession.name ?? "", command: this.#last.toLowerCase() };
+  }
+
+  /** Returns the checked command, or an error if the command is unknown or denied. */
+  permitted(argv: readonly ByteString[]): CheckedCommand | ErrorReply {
+    const command = commandTable.resolve(argv);
+    if (command instanceof CommandFailure) return command.reply;
+    this.#last = command.name;
+    const denial = this.userSession.denial(command, argv, command.flags.includes("denyoom"));
+    return denial === null ? { command, argv } : this.#denied(denial);
+  }
+
+  /** Runs a command. Errors are returned as replies; a promise never rejects. */
+  run(argv: readonly ByteString[], sender: CommandSender): Reply | Promise<Reply> {
+    const called = this.permitted(argv);
+    return "kind" in called ? called : this.#path.execute(called.command, argv, sender);
+  }
+}

@@ -1,0 +1,75 @@
+/** Starts a JSON listener in the test process, with its own memory. */
+
+import type { JsonReplicaFigures } from "../../../daemon/listener/json-replica-figures.js";
+import type { Limits } from "../../../daemon/options/limits.js";
+import { JsonListener } from "../../../faces/json/json-listener.js";
+import type { DaemonInterface } from "../../../faces/users/daemon-interface.js";
+import { defaultLimits } from "../../daemon/program/in-process.js";
+import { until } from "../../daemon/program/replicas.js";
+import type { LogLine } from "../../support/daemon-process.js";
+import { double } from "../../support/double.js";
+import type { RawClient } from "../../support/raw-client.js";
+import { startUserListener, type UserSceneOptions } from "../user-scene.js";
+import { Original } from "./original.js";
+
+export interface JsonScene extends AsyncDisposable {
+  readonly port: number;
+  readonly log: readonly LogLine[];
+  /** The figures of the listener's --json-replica, or null if it has none. */
+  readonly figures: JsonReplicaFigures | null;
+  /** Replaces limits, as SIGHUP does. */
+  reload(limits: Partial<Limits>): void;
+}
+
+export interface SceneOptions extends UserSceneOptions {
+  /** The ports of servers that receive the writes. */
+  readonly replicas?: readonly number[];
+  /** The port, by default a free one. */
+  readonly port?: number;
+}
+
+export async function startJson({
+  replicas = [],
+  port = 0,
+  ...options
+}: SceneOptions = {}): Promise<JsonScene> {
+  const servers = replicas.map((one) => ({ host: "127.0.0.1", port: one }));
+  const daemon = double<DaemonInterface>({ settings: { jsonReplicas: servers } });
+  const scene = await startUserListener(options, (parts) => new JsonListener({ ...parts, port, daemon }));
+  return {
+    port: scene.port,
+    log: scene.log,
+    get figures() {
+      return scene.listener.jsonReplicas;
+    },
+    reload(changed: Partial<Limits>) {
+      scene.listener.limits = { ...defaultLimits, ...options.limits, ...changed };
+    },
+    [Symbol.asyncDispose]: () => scene[Symbol.asyncDispose](),
+  };
+}
+
+/** Starts a listener whose configured servers have sent no documents and are stopped. */
+export async function startJsonAlone(
+  options: SceneOptions & { readonly replicas: readonly number[] },
+): Promise<JsonScene> {
+  const originals = await Promise.all(options.replicas.map((port) => Original.start(port, [])));
+  try {
+    const ours = await startJson(options);
+    await until("the fetch is done", () => ours.log.some(({ msg }) => String(msg).startsWith("ready: ")));
+    return ours;
+  } finally {
+    for (const original of originals) await original[Symbol.asyncDispose]();
+  }
+}
+
+/** Reads one answer. @returns the answer without its end mark, or "" if the server closes the connection instead */
+export async function answer(client: RawClient): Promise<string> {
+  return (await client.readTo("\n\r")).replace(/\n\r$/, "");
+}
+
+/** Sends a request and reads its answer. */
+export async function ask(client: RawClient, request: unknown): Promise<string> {
+  client.send(`${Buffer.from(JSON.stringify(request), "utf8").toString("latin1")}\n`);
+  return await answer(client);
+}
