@@ -58,6 +58,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
     "protocol",
   ],
   "faces/mongo": [
+    "faces/sql",
     "faces/users",
     "daemon/store",
     "daemon/timeline",
@@ -80,6 +81,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
     "protocol",
   ],
   "faces/json": [
+    "faces/mongo",
     "faces/users",
     "daemon/store",
     "daemon/timeline",
@@ -122,6 +124,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
     "protocol",
   ],
   "faces/redis-mirror": [
+    "faces/redis",
     "faces/redis-behind",
     "daemon/store",
     "daemon/timeline",
@@ -353,14 +356,14 @@ const spreading: Readonly<Record<string, string>> = {
   "tools/history/verification/folder-verification.ts": "at most one fault",
   "daemon/cluster/peers/first-watermark.ts": "at most two clocks",
   "daemon/cluster/peers/finality/cut-voting.ts": "at most VOTES_MAX votes per member",
-  "daemon/store/commands/documents/document-options.ts": "a constant",
+  "faces/json/store/commands/document-options.ts": "a constant",
   "daemon/store/commands/generic.ts": "the accesses of one argument",
-  "daemon/store/commands/relations/condition-plan.ts": "at most COLUMNS_MAX columns, and their sources",
-  "daemon/store/commands/sort.ts": "the accesses of one key, and the operands of one option",
+  "faces/sql/store/commands/condition-plan.ts": "at most COLUMNS_MAX columns, and their sources",
+  "faces/redis/store/commands/sort.ts": "the accesses of one key, and the operands of one option",
   "daemon/store/values/list-chunks.ts": "CHUNK_ELEMENTS elements",
   "daemon/store/values/list.ts": "END_ELEMENTS_MAX elements",
   "daemon/store/values/ranked-tree.ts": "one node",
-  "daemon/store/values/streams/id-map.ts": "JOINED_MAX ids",
+  "faces/redis/store/values/streams/id-map.ts": "JOINED_MAX ids",
   "daemon/timeline/fold/fold.ts": "at most two dates",
   "daemon/timeline/members/skew-rule.ts": "one watermark of each member",
   "daemon/timeline/members/stable-rule.ts": "one watermark of each member",
@@ -419,11 +422,11 @@ const indexed: Readonly<Record<string, string>> = {
   "protocol/resp/inline-command.ts ESCAPES": "one character",
   "tools/proxy/routing/placement-key.ts KINDS": "a word of a pattern",
   "daemon/store/commands/introspection.ts GROUPS": "a family of commands",
-  "daemon/store/commands/sort.ts OPERANDS": "upper case",
+  "faces/redis/store/commands/sort.ts OPERANDS": "upper case",
   "daemon/store/patterns/pattern.ts CONTROLS": "one character",
-  "daemon/store/sql/expression-grammar.ts COMPARISONS": "a sign",
-  "daemon/store/sql/lexer.ts ESCAPES": "one character",
-  "daemon/store/sql/lexer.ts PAIRS": "one character",
+  "faces/sql/store/grammar/expression-grammar.ts COMPARISONS": "a sign",
+  "faces/sql/store/grammar/lexer.ts ESCAPES": "one character",
+  "faces/sql/store/grammar/lexer.ts PAIRS": "one character",
 };
 
 test("a table that input indexes is a Map", () => {

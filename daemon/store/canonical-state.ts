@@ -2,22 +2,23 @@
  * The complete state in one canonical form, which must be equal on all daemons. Keys are sorted. The
  * elements of a value keep their order, because it is part of the state.
  */
+
+import { Document } from "../../faces/json/store/values/document.js";
+import { Collection } from "../../faces/mongo/store/values/collection.js";
+import { indexBytes } from "../../faces/mongo/store/values/collection-index.js";
+import type { ConsumerGroup } from "../../faces/redis/store/values/streams/consumer-group.js";
+import { STREAM_ID_MAX, streamIdText } from "../../faces/redis/store/values/streams/stream-id.js";
+import { domainText } from "../../faces/sql/store/values/domain.js";
+import { extrasText, Table } from "../../faces/sql/store/values/table.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { hexOf } from "../../protocol/version-2/envelope.js";
 import type { Database } from "./database.js";
 import type { KeyRing } from "./key-ring.js";
 import type { KeyRecord } from "./rights/key-record.js";
-import { Collection } from "./values/collections/collection.js";
-import { indexBytes } from "./values/collections/collection-index.js";
-import { Document } from "./values/documents/document.js";
 import { Hash } from "./values/hash.js";
 import { List } from "./values/list.js";
 import { MemberSet } from "./values/member-set.js";
-import { domainText } from "./values/relations/domain.js";
-import { extrasText, Table } from "./values/relations/table.js";
 import { SortedSet } from "./values/sorted-set.js";
-import type { ConsumerGroup } from "./values/streams/consumer-group.js";
-import { STREAM_ID_MAX, streamIdText } from "./values/streams/stream-id.js";
 import { typeName, type Value } from "./values/value.js";
 
 /** Returns a line for each key: database, key, type, expiry time, last writer, value; in the order of keys. */

@@ -3,19 +3,20 @@
  * does not protect against forgery. The digest of a large value covers only a part, which the salt selects, so each
  * comparison checks a different part.
  */
+
+import { Document } from "../../faces/json/store/values/document.js";
+import { Collection } from "../../faces/mongo/store/values/collection.js";
+import { indexBytes } from "../../faces/mongo/store/values/collection-index.js";
+import type { Stream, StreamMarks } from "../../faces/redis/store/values/streams/stream.js";
+import { STREAM_ID_MAX, streamIdText } from "../../faces/redis/store/values/streams/stream-id.js";
+import { domainText } from "../../faces/sql/store/values/domain.js";
+import { extrasText, Table } from "../../faces/sql/store/values/table.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Entry } from "./keyspace/keyspace.js";
-import { Collection } from "./values/collections/collection.js";
-import { indexBytes } from "./values/collections/collection-index.js";
-import { Document } from "./values/documents/document.js";
 import { Hash } from "./values/hash.js";
 import { List } from "./values/list.js";
 import { MemberSet } from "./values/member-set.js";
-import { domainText } from "./values/relations/domain.js";
-import { extrasText, Table } from "./values/relations/table.js";
 import { SortedSet } from "./values/sorted-set.js";
-import type { Stream, StreamMarks } from "./values/streams/stream.js";
-import { STREAM_ID_MAX, streamIdText } from "./values/streams/stream-id.js";
 import { typeName, type Value } from "./values/value.js";
 
 /** Maximum number of bytes of a string to sample. */

@@ -6,10 +6,10 @@ import { Hash } from "../../daemon/store/values/hash.js";
 import { List } from "../../daemon/store/values/list.js";
 import { MemberSet } from "../../daemon/store/values/member-set.js";
 import { SortedSet } from "../../daemon/store/values/sorted-set.js";
-import type { Consumer, ConsumerGroup } from "../../daemon/store/values/streams/consumer-group.js";
-import { Stream } from "../../daemon/store/values/streams/stream.js";
-import { STREAM_ID_MAX } from "../../daemon/store/values/streams/stream-id.js";
 import type { Value } from "../../daemon/store/values/value.js";
+import type { Consumer, ConsumerGroup } from "../redis/store/values/streams/consumer-group.js";
+import { Stream } from "../redis/store/values/streams/stream.js";
+import { STREAM_ID_MAX } from "../redis/store/values/streams/stream-id.js";
 
 export function isSameValue(one: Value, other: Value): boolean {
   if (typeof one === "string" || typeof other === "string") return one === other;

@@ -1,9 +1,9 @@
 /** Writes relations for the SQL line protocol. With pages of 20 rows, the bytes are those of the original. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Reply } from "../../protocol/reply.js";
-import { numberText } from "../../protocol/sql-numbers.js";
 import { STEP_ITEMS } from "../../protocol/steps.js";
 import { messageFrame } from "./bytes/sql-frames.js";
+import { numberText } from "./bytes/sql-numbers.js";
 
 /** The number of rows of a page in the original. */
 export const PAGE_ROWS = 20;

@@ -3,7 +3,6 @@
 import { type Closing, closing } from "../../daemon/net/connections/dialect.js";
 import { isTextByte } from "../../daemon/net/connections/first-byte.js";
 import { type ForeignClient, foreignClient } from "../../daemon/net/connections/foreign-client.js";
-import { STATEMENT_BYTES_MAX } from "../../daemon/store/sql/parse.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { SessionDialect } from "../users/session-dialect.js";
 import type { UserSocketHost } from "../users/user-listener.js";
@@ -11,6 +10,7 @@ import { ERROR_HEAD, errorFrame } from "./bytes/sql-frames.js";
 import { SqlLineParser } from "./bytes/sql-lines.js";
 import { MESSAGES, type SqlLanguage } from "./sql-messages.js";
 import { SqlSession } from "./sql-session.js";
+import { STATEMENT_BYTES_MAX } from "./store/grammar/parse.js";
 
 export const SQL_LISTENER = "sql";
 /** The maximum length of a statement before a login, in bytes; a login fits into it. */

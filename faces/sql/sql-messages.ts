@@ -1,9 +1,9 @@
 /** The messages for executed statements and for logins, in the original's language or in English. */
 
-import { languageOf } from "../../daemon/store/sql/parse.js";
-import type { Statement } from "../../daemon/store/sql/syntax-tree.js";
 import { type ByteString, bytesOfText } from "../../protocol/byte-string.js";
 import type { Reply } from "../../protocol/reply.js";
+import { languageOf } from "./store/grammar/parse.js";
+import type { Statement } from "./store/grammar/syntax-tree.js";
 
 /** A value of --sql-language. */
 export type SqlLanguage = "mg" | "en";

@@ -3,8 +3,6 @@
  * client has selected. The session does not handle sockets. A client logs in with `login name password`.
  */
 
-import { parse } from "../../daemon/store/sql/parse.js";
-import { SqlMistake } from "../../daemon/store/sql/syntax-error.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { type ErrorReply, error, type Reply } from "../../protocol/reply.js";
 import { inTurns } from "../../protocol/steps.js";
@@ -16,6 +14,8 @@ import { errorFrame, messageFrame } from "./bytes/sql-frames.js";
 import { readSessionRequest, type SessionRequest } from "./bytes/sql-statement.js";
 import { PAGE_ROWS, type RelationReply, relationFrame } from "./relation-frames.js";
 import { doneText, languageOfRequest, MESSAGES, type SqlLanguage } from "./sql-messages.js";
+import { parse } from "./store/grammar/parse.js";
+import { SqlMistake } from "./store/grammar/syntax-error.js";
 
 export class SqlSession {
   readonly commands: UserCommands;

@@ -5,8 +5,8 @@
 
 import { parseDouble } from "../../daemon/store/arguments/number-arguments.js";
 import { commands } from "../../daemon/store/command-table.js";
-import { positionOf } from "../../daemon/store/commands/geo/geohash.js";
 import { SortedSet } from "../../daemon/store/values/sorted-set.js";
+import { positionOf } from "../../faces/redis/store/commands/geo/geohash.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { array, bulk, double, type Reply } from "../../protocol/reply.js";
 import {

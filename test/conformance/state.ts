@@ -2,16 +2,16 @@
 
 import type { Database } from "../../daemon/store/database.js";
 import { isExpired, NO_EXPIRY } from "../../daemon/store/keyspace/keyspace.js";
-import { Collection } from "../../daemon/store/values/collections/collection.js";
-import { Document } from "../../daemon/store/values/documents/document.js";
 import { Hash } from "../../daemon/store/values/hash.js";
 import { List } from "../../daemon/store/values/list.js";
 import { MemberSet } from "../../daemon/store/values/member-set.js";
-import { Table } from "../../daemon/store/values/relations/table.js";
 import { SortedSet } from "../../daemon/store/values/sorted-set.js";
-import type { ConsumerGroup } from "../../daemon/store/values/streams/consumer-group.js";
-import { STREAM_ID_MAX, streamIdText } from "../../daemon/store/values/streams/stream-id.js";
 import { typeName, type Value } from "../../daemon/store/values/value.js";
+import { Document } from "../../faces/json/store/values/document.js";
+import { Collection } from "../../faces/mongo/store/values/collection.js";
+import type { ConsumerGroup } from "../../faces/redis/store/values/streams/consumer-group.js";
+import { STREAM_ID_MAX, streamIdText } from "../../faces/redis/store/values/streams/stream-id.js";
+import { Table } from "../../faces/sql/store/values/table.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Reply } from "../../protocol/reply.js";
 import { formatDouble } from "../../protocol/resp/double-text.js";

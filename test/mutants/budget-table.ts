@@ -7,9 +7,9 @@ const PAGE = "test/daemon/store/effort-page.test.js";
 const TURNS = "test/daemon/engine/backends/run-steps-in-turns.test.js";
 const WORKING_MEMORY = "test/daemon/engine/backends/working-memory.test.js";
 const READS = "test/daemon/store/read-allowance.test.js";
-const VALUES = "test/daemon/store/queries/value-size.test.js";
-const EXPRESSIONS = "test/daemon/store/queries/long-expressions.test.js";
-const LARGE_VALUES = "test/daemon/store/queries/large-values.test.js";
+const VALUES = "test/faces/mongo/store/queries/value-size.test.js";
+const EXPRESSIONS = "test/faces/mongo/store/queries/long-expressions.test.js";
+const LARGE_VALUES = "test/faces/mongo/store/queries/large-values.test.js";
 const ORDER = "test/faces/nats-order/order-recorder.test.js";
 
 export const budgetMutants: readonly Mutant[] = [
@@ -29,14 +29,14 @@ export const budgetMutants: readonly Mutant[] = [
   },
   {
     name: "budgets: elements that extend an array are not counted",
-    file: "daemon/store/queries/update-paths.js",
+    file: "faces/mongo/store/queries/update-paths.js",
     find: "produce(work, 2 * padding);",
     replace: "",
     test: STORE,
   },
   {
     name: "budgets: an operand counts once for all positions of its path",
-    file: "daemon/store/queries/update-operators.js",
+    file: "faces/mongo/store/queries/update-operators.js",
     find: "produce(work, values, 2 * bytes);",
     replace: "",
     test: STORE,
@@ -100,21 +100,21 @@ export const budgetMutants: readonly Mutant[] = [
   },
   {
     name: "budgets: entries that are transferred to another consumer are not counted",
-    file: "daemon/store/commands/streams/group-claims.js",
+    file: "faces/redis/store/commands/streams/group-claims.js",
     find: "effort.produce(SORTED_MEMBER_STEPS);\n    effort.work(ANSWERED_STEPS +",
     replace: "effort.work(",
     test: STORE,
   },
   {
     name: "budgets: removing a consumer with pending entries is not counted",
-    file: "daemon/store/keyspace/group-mutators.js",
+    file: "faces/redis/store/keyspace/group-mutators.js",
     find: "1 + SORTED_MEMBER_STEPS * consumer.pending.size",
     replace: "1",
     test: STORE,
   },
   {
     name: "budgets: decompressed bytes are not counted",
-    file: "daemon/store/rdb/rdb-reader.js",
+    file: "faces/redis/store/rdb/rdb-reader.js",
     find: "this.#expand(isPacked ? size / ELEMENT_BYTES_MIN : 0, size);",
     replace: "",
     test: STORE,
@@ -163,7 +163,7 @@ export const budgetMutants: readonly Mutant[] = [
   },
   {
     name: "budgets: DUMP counts an entry of a stream as one element",
-    file: "daemon/store/commands/dump.js",
+    file: "faces/redis/store/commands/dump.js",
     find: 'typeName(value) === "stream" ? DUMPED_ENTRY_STEPS : DUMPED_STEPS',
     replace: "DUMPED_STEPS",
     test: PAGE,
@@ -177,14 +177,14 @@ export const budgetMutants: readonly Mutant[] = [
   },
   {
     name: "budgets: the cells of a query's result are not counted",
-    file: "daemon/store/commands/relations/sql-commands.js",
+    file: "faces/sql/store/commands/sql-commands.js",
     find: "effort.answer(relation.rows.length * relation.columns.length);",
     replace: "",
     test: PAGE,
   },
   {
     name: "budgets: raising registers is not counted",
-    file: "daemon/store/commands/hyperloglogs.js",
+    file: "faces/redis/store/commands/hyperloglogs.js",
     find: "effort.work(RAISED_STEPS * count);",
     replace: "return;",
     test: STORE,
@@ -198,14 +198,14 @@ export const budgetMutants: readonly Mutant[] = [
   },
   {
     name: "budgets: summing the bytes of documents is not counted",
-    file: "daemon/store/commands/collections/collection-definitions.js",
+    file: "faces/mongo/store/commands/collection-definitions.js",
     find: "data.effort.work(MEASURED_STEPS * collection.size);",
     replace: "",
     test: STORE,
   },
   {
     name: "budgets: entries that receive another member are not counted",
-    file: "daemon/store/commands/documents/document-members.js",
+    file: "faces/json/store/commands/document-members.js",
     find: "data.effort.work(REWRITTEN_STEPS + text.length / REWRITTEN_BYTES_PER_STEP);",
     replace: "",
     test: PAGE,
@@ -219,21 +219,21 @@ export const budgetMutants: readonly Mutant[] = [
   },
   {
     name: "budgets: a read in several steps returns documents of a later state",
-    file: "daemon/store/commands/collections/update-and-delete.js",
+    file: "faces/mongo/store/commands/update-and-delete.js",
     find: "if (readings === null)",
     replace: "if (true)",
     test: TURNS,
   },
   {
     name: "budgets: documents without a remaining reader are copied",
-    file: "daemon/store/commands/collections/find-and-count.js",
+    file: "faces/mongo/store/commands/find-and-count.js",
     find: "reading.release();",
     replace: ";",
     test: TURNS,
   },
   {
     name: "budgets: documents that a filter rejects are checked in one step",
-    file: "daemon/store/commands/collections/candidate-documents.js",
+    file: "faces/mongo/store/commands/candidate-documents.js",
     find: "if (++checked % STEP_ITEMS === 0 || work.effort.endsSlice())",
     replace: "if (false)",
     test: TURNS,
@@ -296,14 +296,14 @@ export const budgetMutants: readonly Mutant[] = [
   },
   {
     name: "working memory: the pairs of a join are not counted",
-    file: "daemon/store/commands/relations/join-by-plan.js",
+    file: "faces/sql/store/commands/join-by-plan.js",
     find: "holdRows(this.#evaluation, 1, this.#width);\n        return true;",
     replace: "return true;",
-    test: "test/daemon/store/commands/relations/joined-memory.test.js",
+    test: "test/faces/sql/store/commands/joined-memory.test.js",
   },
   {
     name: "budgets: rows that an update checks are not counted",
-    file: "daemon/store/commands/relations/evaluation-context.js",
+    file: "faces/sql/store/commands/evaluation-context.js",
     find: "effort.work(rows * STEPS_PER_ROW);",
     replace: "",
     test: PAGE,
@@ -317,21 +317,21 @@ export const budgetMutants: readonly Mutant[] = [
   },
   {
     name: "budgets: $map does not yield between elements",
-    file: "daemon/store/queries/operators/arrays.js",
+    file: "faces/mongo/store/queries/operators/arrays.js",
     find: "results.push(result ?? null);\n            if (effort.endsSlice())",
     replace: "results.push(result ?? null);\n            if (false)",
     test: EXPRESSIONS,
   },
   {
     name: "budgets: values of expressions are not measured",
-    file: "daemon/store/queries/value-size.js",
+    file: "faces/mongo/store/queries/value-size.js",
     find: "if (bytes > DOCUMENT_BYTES_MAX)\n        throw tooLarge(bytes);\n    if (depth",
     replace: "if (depth",
     test: VALUES,
   },
   {
     name: "budgets: comparing large values counts nothing",
-    file: "daemon/store/queries/value-size.js",
+    file: "faces/mongo/store/queries/value-size.js",
     find: "if (bytes > 0)",
     replace: "if (false)",
     test: VALUES,
@@ -352,49 +352,49 @@ export const budgetMutants: readonly Mutant[] = [
   },
   {
     name: "budgets: the conditions of one entry do not yield",
-    file: "daemon/store/commands/documents/entry-conditions.js",
+    file: "faces/json/store/commands/entry-conditions.js",
     find: "if (effort.isSliceOver)",
     replace: "if (false)",
-    test: "test/daemon/store/commands/documents/condition-work.test.js",
+    test: "test/faces/json/store/commands/condition-work.test.js",
   },
   {
     name: "budgets: functions of long texts do not yield",
-    file: "daemon/store/commands/relations/scalar-functions.js",
+    file: "faces/sql/store/commands/scalar-functions.js",
     find: "evaluation.effort.work(value.length / BYTES_PER_STEP);",
     replace: ";",
-    test: "test/daemon/store/commands/relations/long-texts.test.js",
+    test: "test/faces/sql/store/commands/long-texts.test.js",
   },
   {
     name: "budgets: sorting documents is not counted",
-    file: "daemon/store/queries/document-sorting.js",
+    file: "faces/mongo/store/queries/document-sorting.js",
     find: "work.effort.work(SORTED_STEPS * items.length);",
     replace: "",
     test: PAGE,
   },
   {
     name: "budgets: sorting a large value does not yield",
-    file: "daemon/store/queries/value-size.js",
+    file: "faces/mongo/store/queries/value-size.js",
     find: "effort.work(MERGED_STEPS * Math.min(STEP_ITEMS, items.length));",
     replace: "",
     test: LARGE_VALUES,
   },
   {
     name: "budgets: $concatArrays does not yield",
-    file: "daemon/store/queries/operators/arrays.js",
+    file: "faces/mongo/store/queries/operators/arrays.js",
     find: "passed(STEP_ITEMS, scope.work);",
     replace: "",
     test: LARGE_VALUES,
   },
   {
     name: "budgets: $reverseArray and $slice do not yield",
-    file: "daemon/store/queries/operators/arrays.js",
+    file: "faces/mongo/store/queries/operators/arrays.js",
     find: "passed(part.length, work);",
     replace: "",
     test: LARGE_VALUES,
   },
   {
     name: "budgets: a large document is written in one step",
-    file: "daemon/store/values/collections/bson-writer.js",
+    file: "faces/mongo/store/values/bson-writer.js",
     find: "return isLong(document)",
     replace: "return false",
     test: LARGE_VALUES,

@@ -12,14 +12,14 @@ const SIMULATED = "test/simulation/claims.test.js";
 export const claimMutants: readonly Mutant[] = [
   {
     name: "claims: a change of entries with LIMIT selects again at its final position",
-    file: "daemon/store/commands/documents/document-choice.js",
+    file: "faces/json/store/commands/document-choice.js",
     find: "if (isClaim && choice !== undefined)",
     replace: "if (false)",
     test: ENTRIES,
   },
   {
     name: "claims: a chosen entry is changed again that no longer meets the conditions",
-    file: "daemon/store/commands/documents/document-choice.js",
+    file: "faces/json/store/commands/document-choice.js",
     find: "isPresent(document, at, key) && test(text)",
     replace: "isPresent(document, at, key)",
     test: ENTRIES,
@@ -33,7 +33,7 @@ export const claimMutants: readonly Mutant[] = [
   },
   {
     name: "claims: an entry is refused at its final position because its recorded id is taken",
-    file: "daemon/store/commands/streams/stream-add.js",
+    file: "faces/redis/store/commands/streams/stream-add.js",
     find: "reply.bytes}+",
     replace: "reply.bytes}",
     test: CHOICES,
@@ -61,7 +61,7 @@ export const claimMutants: readonly Mutant[] = [
   },
   {
     name: "claims: a call that names a stream twice takes its entries twice",
-    file: "daemon/store/commands/streams/group-reads.js",
+    file: "faces/redis/store/commands/streams/group-reads.js",
     find: "unit.omitsChanges && options.keys.length === 1",
     replace: "unit.omitsChanges",
     test: CHOICES,
@@ -82,7 +82,7 @@ export const claimMutants: readonly Mutant[] = [
   },
   {
     name: "claims: a stream that XGROUP CREATE creates has no expiry",
-    file: "daemon/store/commands/streams/group-management.js",
+    file: "faces/redis/store/commands/streams/group-management.js",
     find: 'word.toUpperCase() === "MKSTREAM"',
     replace: "false",
     test: CHOICES,
@@ -131,14 +131,14 @@ export const claimMutants: readonly Mutant[] = [
   },
   {
     name: "claims: a group loses the entries before a delivery that did not include them",
-    file: "daemon/store/commands/streams/group-reads.js",
+    file: "faces/redis/store/commands/streams/group-reads.js",
     find: "addSkipped(data, { stream, group }, lastId + 1n, id - 1n);",
     replace: "",
     test: CLAIMS,
   },
   {
     name: "claims: a group read delivers the next entry instead of the recorded one",
-    file: "daemon/store/commands/streams/new-entries.js",
+    file: "faces/redis/store/commands/streams/new-entries.js",
     find: "streamIdText(entry.id) !== choice[2]",
     replace: "false",
     test: CLAIMS,
@@ -152,21 +152,21 @@ export const claimMutants: readonly Mutant[] = [
   },
   {
     name: "claims: a group delivers skipped entries again and again",
-    file: "daemon/store/commands/streams/skipped-entries.js",
+    file: "faces/redis/store/commands/streams/skipped-entries.js",
     find: "const changes = [[from, undefined]];",
     replace: "return;",
     test: CLAIMS,
   },
   {
     name: "claims: an entry is delivered to a consumer although another has it",
-    file: "daemon/store/commands/streams/new-entries.js",
+    file: "faces/redis/store/commands/streams/new-entries.js",
     find: "if (id > lastId || group.skippedRange(id) === undefined)",
     replace: "if (id > lastId)",
     test: CLAIMS,
   },
   {
     name: "claims: XCLAIM takes an entry from a later owner",
-    file: "daemon/store/commands/streams/group-claims.js",
+    file: "faces/redis/store/commands/streams/group-claims.js",
     find: "owner !== ownerOf(pending)",
     replace: "pending === undefined",
     test: CLAIMS,

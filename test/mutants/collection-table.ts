@@ -4,104 +4,104 @@
  */
 import type { Mutant } from "./mutant.js";
 
-const ORACLE = "test/daemon/store/commands/collections/oracle.test.js";
-const DETAILS = "test/daemon/store/commands/collections/statements.test.js";
-const ORDERING = "test/daemon/store/commands/collections/ordering.test.js";
-const READS = "test/daemon/store/commands/collections/find-and-count.test.js";
-const WRITES = "test/daemon/store/commands/collections/mdb-commands.test.js";
-const KEYS = "test/daemon/store/commands/collections/collection-keys.test.js";
+const ORACLE = "test/faces/mongo/store/commands/oracle.test.js";
+const DETAILS = "test/faces/mongo/store/commands/statements.test.js";
+const ORDERING = "test/faces/mongo/store/commands/ordering.test.js";
+const READS = "test/faces/mongo/store/commands/find-and-count.test.js";
+const WRITES = "test/faces/mongo/store/commands/mdb-commands.test.js";
+const KEYS = "test/faces/mongo/store/commands/collection-keys.test.js";
 const CLAIMS = "test/daemon/timeline/document-claims.test.js";
-const FACTS = "test/daemon/store/commands/collections/stated-facts.test.js";
-const BSON = "test/daemon/store/values/collections/bson.test.js";
+const FACTS = "test/faces/mongo/store/commands/stated-facts.test.js";
+const BSON = "test/faces/mongo/store/values/bson.test.js";
 
 export const collectionMutants: readonly Mutant[] = [
   {
     name: "collections: a claim takes another document than the recorded one",
-    file: "daemon/store/commands/collections/update-and-delete.js",
+    file: "faces/mongo/store/commands/update-and-delete.js",
     find: "still.length > 0 || !isUpsert ? still : choose()",
     replace: "still.length > 0 ? still : choose()",
     test: CLAIMS,
   },
   {
     name: "collections: a claim takes its document although the filter no longer matches",
-    file: "daemon/store/commands/collections/update-and-delete.js",
+    file: "faces/mongo/store/commands/update-and-delete.js",
     find: "filterOf(isRandom ? EVERY : query, work, target)",
     replace: "filterOf(EVERY, work, target)",
     test: CLAIMS,
   },
   {
     name: "collections: a random filter is tried again",
-    file: "daemon/store/commands/collections/update-and-delete.js",
+    file: "faces/mongo/store/commands/update-and-delete.js",
     find: "filterOf(isRandom ? EVERY : query, work, target)",
     replace: "filterOf(query, work, target)",
     test: CLAIMS,
   },
   {
     name: "collections: an upsert does nothing if its document is gone",
-    file: "daemon/store/commands/collections/update-and-delete.js",
+    file: "faces/mongo/store/commands/update-and-delete.js",
     find: "still.length > 0 || !isUpsert ? still : choose()",
     replace: "still",
     test: CLAIMS,
   },
   {
     name: "collections: a claim that failed is repeated",
-    file: "daemon/store/commands/collections/claimed-documents.js",
+    file: "faces/mongo/store/commands/claimed-documents.js",
     find: "outcome = bytesOfFailure(failure);",
     replace: "{}",
     test: CLAIMS,
   },
   {
     name: "collections: the choices of statements are counted without those that take all documents",
-    file: "daemon/store/commands/collections/claimed-documents.js",
+    file: "faces/mongo/store/commands/claimed-documents.js",
     find: "while (taken.length < index)",
     replace: "while (false)",
     test: CLAIMS,
   },
   {
     name: "collections: a statement whose change is only tried is not seen by the next one",
-    file: "daemon/store/commands/collections/update-and-delete.js",
+    file: "faces/mongo/store/commands/update-and-delete.js",
     find: "target.omitsChanges && length > 1 ?",
     replace: "false ?",
     test: CLAIMS,
   },
   {
     name: "collections: an index keeps the values that an update has changed",
-    file: "daemon/store/values/collections/collection-index.js",
+    file: "faces/mongo/store/values/collection-index.js",
     find: "before.every(({ text }, i) => text === after[i]?.text)",
     replace: "true",
     test: ORACLE,
   },
   {
     name: "collections: each command that changes all documents is run twice",
-    file: "daemon/store/commands/collections/mdb-commands.js",
+    file: "faces/mongo/store/commands/mdb-commands.js",
     find: "isClaim: updatesOne,",
     replace: "isClaim: true,",
     test: CLAIMS,
   },
   {
     name: "collections: an upsert stores no value of $in",
-    file: "daemon/store/queries/bson-update.js",
+    file: "faces/mongo/store/queries/bson-update.js",
     find: 'if (operator !== "$in" || !isArray(operand))',
     replace: "if (operator !== null)",
     test: FACTS,
   },
   {
     name: "collections: an upsert by a replacement takes every field of its filter",
-    file: "daemon/store/commands/collections/update-and-delete.js",
+    file: "faces/mongo/store/commands/update-and-delete.js",
     find: 'isReplacement(change.update) ? "_id" : null',
     replace: "null",
     test: FACTS,
   },
   {
     name: "collections: $pull does not look into elements that are arrays",
-    file: "daemon/store/queries/bson-filter.js",
+    file: "faces/mongo/store/queries/bson-filter.js",
     find: "isMet(new Map([[ELEMENT, value]]))",
     replace: "!Array.isArray(value) && isMet(new Map([[ELEMENT, value]]))",
     test: FACTS,
   },
   {
     name: "collections: a hint decides nothing",
-    file: "daemon/store/commands/collections/find-and-count.js",
+    file: "faces/mongo/store/commands/find-and-count.js",
     find: "return sort.size > 0 ? sort : index.pattern;",
     replace: "return sort;",
     test: FACTS,
@@ -122,7 +122,7 @@ export const collectionMutants: readonly Mutant[] = [
   },
   {
     name: "collections: $lookup accesses only its own collection",
-    file: "daemon/store/commands/collections/collection-keys.js",
+    file: "faces/mongo/store/commands/collection-keys.js",
     find: "return collectionsIn(documentOf(argument));",
     replace: "return [];",
     test: KEYS,
@@ -136,77 +136,77 @@ export const collectionMutants: readonly Mutant[] = [
   },
   {
     name: "collections: an undone document stays in the indexes",
-    file: "daemon/store/values/collections/collection.js",
+    file: "faces/mongo/store/values/collection.js",
     find: "const bytes = this.document(number);\n            for (const index of this.#indexes.values())\n                index.remove(number, bytes);",
     replace: "",
     test: ORACLE,
   },
   {
     name: "collections: documents that exchange their keys conflict",
-    file: "daemon/store/commands/collections/update-and-delete.js",
+    file: "faces/mongo/store/commands/update-and-delete.js",
     find: "entry.value, new Set(numbers)",
     replace: "entry.value, new Set()",
     test: KEYS,
   },
   {
     name: "collections: the index returns a missing field as null",
-    file: "daemon/store/commands/collections/candidate-documents.js",
+    file: "faces/mongo/store/commands/candidate-documents.js",
     find: "value !== null && !isArray(value)",
     replace: "!isArray(value)",
     test: READS,
   },
   {
     name: "collections: a double is compared with a decimal by its text",
-    file: "daemon/store/values/collections/bson-numbers.js",
+    file: "faces/mongo/store/values/bson-numbers.js",
     find: "BigInt(scaled) * 5n ** BigInt(halves)",
     replace: "BigInt(Math.round(number * 10 ** halves))",
     test: BSON,
   },
   {
     name: "collections: an int32 that overflows wraps around",
-    file: "daemon/store/values/collections/bson-numbers.js",
+    file: "faces/mongo/store/values/bson-numbers.js",
     find: "isNarrow && BigInt.asIntN(32, result) === result",
     replace: "isNarrow",
     test: WRITES,
   },
   {
     name: "collections: one element of an array must be in the complete range",
-    file: "daemon/store/commands/collections/index-ranges.js",
+    file: "faces/mongo/store/commands/index-ranges.js",
     find: "const isOpen = index.isMultikey && lowest !== undefined;",
     replace: "const isOpen = false;",
     test: DETAILS,
   },
   {
     name: "collections: an expired document prevents an equal value",
-    file: "daemon/store/commands/collections/unique-indexes.js",
+    file: "faces/mongo/store/commands/unique-indexes.js",
     find: "return this.#isExpired?.(this.#collection.document(number)) !== true;",
     replace: "return true;",
     test: DETAILS,
   },
   {
     name: "collections: a compound index with arrays is used for all conditions",
-    file: "daemon/store/commands/collections/index-ranges.js",
+    file: "faces/mongo/store/commands/index-ranges.js",
     find: "if (index.isMultikey && i > 0)",
     replace: "if (false)",
     test: DETAILS,
   },
   {
     name: "collections: an index is sorted in one step",
-    file: "daemon/store/values/collections/collection-index.js",
+    file: "faces/mongo/store/values/collection-index.js",
     find: "if (keys >= ORDERED_ITEMS)",
     replace: "if (false)",
     test: ORDERING,
   },
   {
     name: "collections: a read returns documents that were added after its start",
-    file: "daemon/store/commands/collections/update-and-delete.js",
+    file: "faces/mongo/store/commands/update-and-delete.js",
     find: "readings?.every((one) => one.collection !== collection || one.isCurrent) ?? true",
     replace: "true",
     test: ORDERING,
   },
   {
     name: "collections: a dropped index shows expired documents again",
-    file: "daemon/store/commands/collections/collection-indexes.js",
+    file: "faces/mongo/store/commands/collection-indexes.js",
     find: "removeExpired(data, entry, unit.at, Number.POSITIVE_INFINITY);",
     replace: ";",
     test: DETAILS,

@@ -1,12 +1,12 @@
 /** Mutants of the rules of consumer groups. */
 import type { Mutant } from "./mutant.js";
 
-const COMMANDS = "test/daemon/store/commands/streams/consumer-groups.test.js";
+const COMMANDS = "test/faces/redis/store/commands/streams/consumer-groups.test.js";
 
 export const groupMutants: readonly Mutant[] = [
   {
     name: "groups: an undo restores a consumer without its pending entries",
-    file: "daemon/store/values/streams/consumer-group.js",
+    file: "faces/redis/store/values/streams/consumer-group.js",
     find: "for (const [id, pending] of consumer.pending)\n            this.pending.set(id, pending);",
     replace: "",
     test: COMMANDS,
@@ -20,7 +20,7 @@ export const groupMutants: readonly Mutant[] = [
   },
   {
     name: "groups: reading a group counts as a read-only command",
-    file: "daemon/store/commands/streams/read-options.js",
+    file: "faces/redis/store/commands/streams/read-options.js",
     find: 'return keysAfter(argv, index, "write");',
     replace: 'return keysAfter(argv, index, "read");',
     test: COMMANDS,
@@ -34,7 +34,7 @@ export const groupMutants: readonly Mutant[] = [
   },
   {
     name: "groups: a copy of a stream shares the groups of the original",
-    file: "daemon/store/values/streams/stream.js",
+    file: "faces/redis/store/values/streams/stream.js",
     find: "copy.setGroup(name, group.clone());",
     replace: "copy.setGroup(name, group);",
     test: COMMANDS,

@@ -1,101 +1,101 @@
 /** Mutants of the rules for filters and updates that DOC.* and MDB.* share. */
 import type { Mutant } from "./mutant.js";
 
-const QUERIES = "test/daemon/store/queries/queries.test.js";
+const QUERIES = "test/faces/mongo/store/queries/queries.test.js";
 const QUERY_CLIENTS = "test/daemon/engine/pipeline/query-clients.test.js";
-const UPDATES = "test/daemon/store/queries/updates.test.js";
-const DOCUMENT_UPDATES = "test/daemon/store/commands/documents/document-updates.test.js";
-const DOCUMENTS = "test/daemon/store/commands/documents/document-queries.test.js";
-const ORACLE = "test/daemon/store/commands/collections/oracle.test.js";
+const UPDATES = "test/faces/mongo/store/queries/updates.test.js";
+const DOCUMENT_UPDATES = "test/faces/json/store/commands/document-updates.test.js";
+const DOCUMENTS = "test/faces/json/store/commands/document-queries.test.js";
+const ORACLE = "test/faces/mongo/store/commands/oracle.test.js";
 
 export const queryMutants: readonly Mutant[] = [
   {
     name: "queries: $nin matches an array if one element differs from all values",
-    file: "daemon/store/queries/filter-compiler.js",
+    file: "faces/mongo/store/queries/filter-compiler.js",
     find: 'return { kind: "not", part: leaf(this.#oneOf(call)) };',
     replace: "return leaf({ ...this.#oneOf(call), test: (value) => !this.#oneOf(call).test(value) });",
     test: ORACLE,
   },
   {
     name: "queries: $nor means $or",
-    file: "daemon/store/queries/filter-compiler.js",
+    file: "faces/mongo/store/queries/filter-compiler.js",
     find: 'name === "$or" ? any : { kind: "not", part: any }',
     replace: "any",
     test: ORACLE,
   },
   {
     name: "queries: empty filters do not count as conditions",
-    file: "daemon/store/queries/filter-compiler.js",
+    file: "faces/mongo/store/queries/filter-compiler.js",
     find: 'filter.size === 0 && clause !== ""',
     replace: "false",
     test: QUERIES,
   },
   {
     name: "queries: an index finds no lists",
-    file: "daemon/store/commands/documents/index-conditions.js",
+    file: "faces/json/store/commands/index-conditions.js",
     find: "spans: union([...spans, LISTS])",
     replace: "spans: union(spans)",
     test: DOCUMENTS,
   },
   {
     name: "queries: an index of a path finds no members of objects in lists",
-    file: "daemon/store/values/documents/member-value.js",
+    file: "faces/json/store/values/member-value.js",
     find: "other(CONTAINERS, inside)",
     replace: "MISSING",
     test: DOCUMENTS,
   },
   {
     name: "queries: only the last operator of a member counts for an index",
-    file: "daemon/store/commands/documents/index-conditions.js",
+    file: "faces/json/store/commands/index-conditions.js",
     find: "part.spans : inBoth(other.spans, part.spans)",
     replace: "part.spans : part.spans",
     test: DOCUMENTS,
   },
   {
     name: "queries: an index counts lists without checking them",
-    file: "daemon/store/commands/documents/document-selection.js",
+    file: "faces/json/store/commands/document-selection.js",
     find: "?.count(LISTS) === 0",
     replace: "?.count(LISTS) >= 0",
     test: DOCUMENTS,
   },
   {
     name: "queries: columns skip lists that contain the value",
-    file: "daemon/store/values/documents/document-columns.js",
+    file: "faces/json/store/values/document-columns.js",
     find: "(marks[index] & ~LIST) !== ANY",
     replace: "marks[index] !== ANY",
     test: DOCUMENTS,
   },
   {
     name: "queries: entries that a column may skip count work",
-    file: "daemon/store/commands/documents/entry-conditions.js",
+    file: "faces/json/store/commands/entry-conditions.js",
     find: "test: tests > 1 ? test : meets",
     replace: "test: meets",
-    test: "test/daemon/store/commands/documents/condition-work.test.js",
+    test: "test/faces/json/store/commands/condition-work.test.js",
   },
   {
     name: "updates: $pull of a missing field is an error",
-    file: "daemon/store/queries/update-operators.js",
+    file: "faces/mongo/store/queries/update-operators.js",
     find: '"$pull", (call, { work }) => ofArray(call, pulled(call.operand, work), false)',
     replace: '"$pull", (call, { work }) => ofArray(call, pulled(call.operand, work), true)',
     test: ORACLE,
   },
   {
     name: "updates: numbers that do not change lose their digits",
-    file: "daemon/store/commands/documents/entry-values.js",
+    file: "faces/json/store/commands/entry-values.js",
     find: "new WrittenDouble(number, text)",
     replace: "number",
     test: UPDATES,
   },
   {
     name: "updates: an upsert nests its entry too deeply",
-    file: "daemon/store/commands/documents/document-updates.js",
+    file: "faces/json/store/commands/document-updates.js",
     find: "checkDepths(value);",
     replace: "",
     test: DOCUMENT_UPDATES,
   },
   {
     name: "updates: long paths of operators count no work",
-    file: "daemon/store/queries/update-paths.js",
+    file: "faces/mongo/store/queries/update-paths.js",
     find: "spend(work, path.length / ELEMENTS_PER_UNIT);",
     replace: "",
     test: DOCUMENT_UPDATES,

@@ -4,7 +4,7 @@ import type { Mutant } from "./mutant.js";
 const TABLES = "test/tables/semantics.test.js";
 const FOLD = "test/daemon/timeline/fold/semantics.test.js";
 const IDS = "test/daemon/timeline/fold/document-ids.test.js";
-const EQUALITY = "test/daemon/store/commands/documents/loose-equality.test.js";
+const EQUALITY = "test/faces/json/store/commands/loose-equality.test.js";
 const TIMELINE = "test/daemon/timeline/semantics-standstill.test.js";
 
 export const semanticsMutants: readonly Mutant[] = [
@@ -136,21 +136,21 @@ export const semanticsMutants: readonly Mutant[] = [
   },
   {
     name: "ids: an acknowledged insert fails after the highest number",
-    file: "daemon/store/commands/documents/document-inserts.js",
+    file: "faces/json/store/commands/document-inserts.js",
     find: "if (!isFolded)",
     replace: "if (true)",
     test: IDS,
   },
   {
     name: "ids: inserts with reserved numbers replace each other's entries",
-    file: "daemon/store/commands/documents/document-inserts.js",
+    file: "faces/json/store/commands/document-inserts.js",
     find: "let number = NUMBERS_END + slotOf(unit);",
     replace: "let number = NUMBERS_END; document = { get: () => undefined };",
     test: IDS,
   },
   {
     name: "ids: deleted numbers are assigned again",
-    file: "daemon/store/values/documents/document.js",
+    file: "faces/json/store/values/document.js",
     find: "return this.#keyed?.next ?? this.#texts.length;",
     replace: "return this.size;",
     test: IDS,
@@ -171,7 +171,7 @@ export const semanticsMutants: readonly Mutant[] = [
   },
   {
     name: "equality: an integer of more than 64 bits is compared as a double",
-    file: "daemon/store/commands/documents/loose-equality.js",
+    file: "faces/json/store/commands/loose-equality.js",
     find: "INTEGER_TEXT.test(a) : secondSign",
     replace: "false : secondSign",
     test: EQUALITY,

@@ -7,8 +7,6 @@ import { createHash } from "node:crypto";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { canonicalRing, canonicalState } from "../../daemon/store/canonical-state.js";
-import { SOURCE_WORK, WORK_MAX } from "../../daemon/store/commands/relations/evaluation-context.js";
-import { PAIRS_MAX } from "../../daemon/store/commands/relations/join-results.js";
 import { DATABASES_DEFAULT, Database } from "../../daemon/store/database.js";
 import {
   BYTES_PER_STEP,
@@ -18,13 +16,15 @@ import {
   STEPS_GRANTED,
 } from "../../daemon/store/keyspace/effort-budget.js";
 import { STEPS_BACK_MAX } from "../../daemon/store/patterns/glob.js";
-import { WORK_MAX as DOCUMENTS_MAX } from "../../daemon/store/queries/mongo-failure.js";
 import { CommandIndex } from "../../daemon/store/rows/command-index.js";
 import { type Command, categoriesOf } from "../../daemon/store/rows/command-row.js";
 import { touchesOf } from "../../daemon/store/rows/key-spec.js";
 import { isOfListener } from "../../daemon/store/rows/listener-rows.js";
 import { SEMANTICS, Semantics } from "../../daemon/store/semantics.js";
 import { Fold } from "../../daemon/timeline/fold/fold.js";
+import { WORK_MAX as DOCUMENTS_MAX } from "../../faces/mongo/store/queries/mongo-failure.js";
+import { SOURCE_WORK, WORK_MAX } from "../../faces/sql/store/commands/evaluation-context.js";
+import { PAIRS_MAX } from "../../faces/sql/store/commands/join-results.js";
 import { type ByteString, bytesOf } from "../../protocol/byte-string.js";
 import { APPLICATION, AT, entry, hexId, key, pem, ROOT } from "../daemon/timeline/support/fold-subject.js";
 import { genesisRing } from "../daemon/timeline/support/random-timeline.js";

@@ -12,8 +12,8 @@ import { OPTIONS } from "../../daemon/options/option-table.js";
 import { commands, findCommand } from "../../daemon/store/command-table.js";
 import { connectionMistake } from "../../daemon/store/connection-mistake.js";
 import { isKeyCommand } from "../../daemon/store/key-command.js";
-import { KEYWORDS } from "../../daemon/store/sql/keywords.js";
 import { mongoCommands } from "../../faces/mongo/commands/mongo-commands.js";
+import { KEYWORDS } from "../../faces/sql/store/grammar/keywords.js";
 import { DAEMON_STATES } from "../../protocol/daemon-states.js";
 import { type FigureTable, wireName } from "../../protocol/figures/figure.js";
 import {

@@ -7,7 +7,7 @@ import { LOG_FORMATS, LOG_LEVELS, type LogFormat, type LogLevel } from "../../da
 import { runService } from "../../daemon/net/process/run-service.js";
 import type { Service } from "../../daemon/net/process/service.js";
 import { StartError } from "../../daemon/net/process/start-error.js";
-import { STATEMENT_BYTES_MAX } from "../../daemon/store/sql/parse.js";
+import { STATEMENT_BYTES_MAX } from "../../faces/sql/store/grammar/parse.js";
 import { nearestName } from "../../protocol/nearest-name.js";
 import { healthOf } from "./admin/balancer-health.js";
 import { BALANCER_METRICS } from "./admin/balancer-metrics.js";

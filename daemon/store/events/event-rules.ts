@@ -1,7 +1,8 @@
 /** The events of writing commands. Source: redis-server 7.0, the calls of notifyKeyspaceEvent. */
+
+import type { ConsumerGroup } from "../../../faces/redis/store/values/streams/consumer-group.js";
+import { Stream } from "../../../faces/redis/store/values/streams/stream.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
-import type { ConsumerGroup } from "../values/streams/consumer-group.js";
-import { Stream } from "../values/streams/stream.js";
 import type { Value } from "../values/value.js";
 import type { CommandEffects, EventClass } from "./command-effects.js";
 

@@ -3,6 +3,12 @@
  * mutator records its exact inverse (undo.ts) if records are requested. A handler must not call a mutator unless the
  * value, the expiry time or the name of a key changes.
  */
+
+import { DocumentMutators } from "../../../faces/json/store/keyspace/document-mutators.js";
+import { CollectionMutators } from "../../../faces/mongo/store/keyspace/collection-mutators.js";
+import { GroupMutators } from "../../../faces/redis/store/keyspace/group-mutators.js";
+import { StreamMutators } from "../../../faces/redis/store/keyspace/stream-mutators.js";
+import { TableMutators } from "../../../faces/sql/store/keyspace/table-mutators.js";
 import { type ByteString, detached } from "../../../protocol/byte-string.js";
 import { wrongType } from "../arguments/command-errors.js";
 import type { Hash } from "../values/hash.js";
@@ -11,8 +17,6 @@ import type { MemberSet } from "../values/member-set.js";
 import { SortedSet } from "../values/sorted-set.js";
 import { copied } from "../values/tables/packed-elements.js";
 import type { Value } from "../values/value.js";
-import { CollectionMutators } from "./collection-mutators.js";
-import { DocumentMutators } from "./document-mutators.js";
 import {
   type EffortBudget,
   MEMBER_STEPS,
@@ -21,14 +25,11 @@ import {
   UNCOUNTED_EFFORT,
   WALKED_KEY_STEPS,
 } from "./effort-budget.js";
-import { GroupMutators } from "./group-mutators.js";
 import { KeyUsage, NOT_USED } from "./key-usage.js";
 import { type Entry, isExpired, Keyspace, NO_EXPIRY, noteWriter } from "./keyspace.js";
 import { Lookups, UNCOUNTED } from "./lookup-counts.js";
 import type { StringForms } from "./remembered-string-encodings.js";
-import { StreamMutators } from "./stream-mutators.js";
 import { holdsString, patchString, stringLength, stringPart } from "./string-parts.js";
-import { TableMutators } from "./table-mutators.js";
 import { putRecord, swapKeyspaces, type UndoRecord } from "./undo.js";
 import type { Unit } from "./unit.js";
 

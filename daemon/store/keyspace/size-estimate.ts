@@ -2,17 +2,18 @@
  * Estimates the memory of a key, from the sizes that V8 allocates for objects, strings and tables.
  * test/daemon/store/commands/object.test.ts compares the estimates with the heap.
  */
+
+import { Document } from "../../../faces/json/store/values/document.js";
+import { Collection as BsonCollection } from "../../../faces/mongo/store/values/collection.js";
+import { Stream } from "../../../faces/redis/store/values/streams/stream.js";
+import { BLOCK_MAX } from "../../../faces/redis/store/values/streams/stream-block.js";
+import { STREAM_ID_MAX } from "../../../faces/redis/store/values/streams/stream-id.js";
+import { Table } from "../../../faces/sql/store/values/table.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
-import { Collection as BsonCollection } from "../values/collections/collection.js";
-import { Document } from "../values/documents/document.js";
 import { Hash } from "../values/hash.js";
 import { List } from "../values/list.js";
 import { MemberSet } from "../values/member-set.js";
-import { Table } from "../values/relations/table.js";
 import { SortedSet } from "../values/sorted-set.js";
-import { Stream } from "../values/streams/stream.js";
-import { BLOCK_MAX } from "../values/streams/stream-block.js";
-import { STREAM_ID_MAX } from "../values/streams/stream-id.js";
 import { isPackable, PACKED_ELEMENTS_MAX } from "../values/tables/packed-elements.js";
 import type { Value } from "../values/value.js";
 import { NO_EXPIRY } from "./keyspace.js";

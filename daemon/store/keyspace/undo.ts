@@ -3,21 +3,27 @@
  * name, and a list, set or other collection by the object itself. The object is not replaced as long as records refer
  * to it.
  */
+
+import type { Document } from "../../../faces/json/store/values/document.js";
+import type { RemovedEntry } from "../../../faces/json/store/values/document-entry.js";
+import type { Collection, NumberedDocuments } from "../../../faces/mongo/store/values/collection.js";
+import type { IndexSpec } from "../../../faces/mongo/store/values/collection-index.js";
+import type {
+  Consumer,
+  ConsumerGroup,
+  GroupMarks,
+  Pending,
+} from "../../../faces/redis/store/values/streams/consumer-group.js";
+import type { Stream, StreamMarks } from "../../../faces/redis/store/values/streams/stream.js";
+import type { StreamBlock } from "../../../faces/redis/store/values/streams/stream-block.js";
+import type { StreamEntry } from "../../../faces/redis/store/values/streams/stream-entry.js";
+import type { StreamId } from "../../../faces/redis/store/values/streams/stream-id.js";
+import type { NumberedRows, Table } from "../../../faces/sql/store/values/table.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
-import type { Collection, NumberedDocuments } from "../values/collections/collection.js";
-import type { IndexSpec } from "../values/collections/collection-index.js";
-import type { Document } from "../values/documents/document.js";
-import type { RemovedEntry } from "../values/documents/document-entry.js";
 import type { Hash } from "../values/hash.js";
 import type { End, List } from "../values/list.js";
 import type { MemberSet } from "../values/member-set.js";
-import type { NumberedRows, Table } from "../values/relations/table.js";
 import type { SortedSet } from "../values/sorted-set.js";
-import type { Consumer, ConsumerGroup, GroupMarks, Pending } from "../values/streams/consumer-group.js";
-import type { Stream, StreamMarks } from "../values/streams/stream.js";
-import type { StreamBlock } from "../values/streams/stream-block.js";
-import type { StreamEntry } from "../values/streams/stream-entry.js";
-import type { StreamId } from "../values/streams/stream-id.js";
 import type { Value } from "../values/value.js";
 import { COMPLETE_ID, type Entry, type Keyspace, NO_EXPIRY } from "./keyspace.js";
 import { unpatchString } from "./string-parts.js";

@@ -1,13 +1,14 @@
 /** The values of keys. A string value is its bytes; values of all other types are objects. */
+
+import { Document } from "../../../faces/json/store/values/document.js";
+import { Collection } from "../../../faces/mongo/store/values/collection.js";
+import type { Stream } from "../../../faces/redis/store/values/streams/stream.js";
+import { Table } from "../../../faces/sql/store/values/table.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
-import { Collection } from "./collections/collection.js";
-import { Document } from "./documents/document.js";
 import { Hash } from "./hash.js";
 import { List } from "./list.js";
 import { MemberSet } from "./member-set.js";
-import { Table } from "./relations/table.js";
 import { SortedSet } from "./sorted-set.js";
-import type { Stream } from "./streams/stream.js";
 
 /** Redis's `proto-max-bulk-len`, minus 24 bytes, because V8's longest string is that much shorter. */
 export const STRING_BYTES_MAX = 512 * 1024 * 1024 - 24;

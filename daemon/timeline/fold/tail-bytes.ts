@@ -1,7 +1,8 @@
 /** Estimates the memory of units in the tail, including the old values in their undo records, which may be large. */
+
+import { Stream } from "../../../faces/redis/store/values/streams/stream.js";
+import type { Row } from "../../../faces/sql/store/values/cell.js";
 import type { UndoRecord } from "../../store/keyspace/undo.js";
-import type { Row } from "../../store/values/relations/cell.js";
-import { Stream } from "../../store/values/streams/stream.js";
 import type { Value } from "../../store/values/value.js";
 import type { FoldUnit } from "./fold-unit.js";
 import type { TailEntry, Undoing } from "./tail.js";

@@ -4,23 +4,29 @@
  * sorted, and the rows of sums depend only on the date, so the same entries yield the same bytes on every daemon;
  * expired keys are left out.
  */
+
+import { Document } from "../../../faces/json/store/values/document.js";
+import {
+  readCollection,
+  writeCollection,
+} from "../../../faces/mongo/store/snapshots/collections-in-snapshots.js";
+import { Collection } from "../../../faces/mongo/store/values/collection.js";
+import { readStream, writeStream } from "../../../faces/redis/store/snapshots/streams-in-snapshots.js";
+import { Stream } from "../../../faces/redis/store/values/streams/stream.js";
+import { readTable, writeTable } from "../../../faces/sql/store/snapshots/tables-in-snapshots.js";
+import { Table } from "../../../faces/sql/store/values/table.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { Steps } from "../../../protocol/steps.js";
 import { Database } from "../../store/database.js";
 import type { KeyRing } from "../../store/key-ring.js";
 import { type Entry as KeyEntry, type Keyspace, NO_EXPIRY } from "../../store/keyspace/keyspace.js";
-import { Collection } from "../../store/values/collections/collection.js";
-import { Document } from "../../store/values/documents/document.js";
 import { Hash } from "../../store/values/hash.js";
 import { List } from "../../store/values/list.js";
 import { MemberSet } from "../../store/values/member-set.js";
-import { Table } from "../../store/values/relations/table.js";
 import { SortedSet } from "../../store/values/sorted-set.js";
-import { Stream } from "../../store/values/streams/stream.js";
 import { typeName, type Value } from "../../store/values/value.js";
 import { type Entry, type OrderKey, orderKeyOf } from "../entries/entry.js";
 import { isRingEntry } from "../entries/recorded-envelopes.js";
-import { readCollection, writeCollection } from "./collections-in-snapshots.js";
 import { type Beginning, type RefuseRingEntry, readRingEntries, writeRingEntries } from "./ring-entries.js";
 import {
   DamagedSnapshot,
@@ -29,8 +35,6 @@ import {
   SnapshotReader,
   SnapshotWriter,
 } from "./snapshot-stream.js";
-import { readStream, writeStream } from "./streams-in-snapshots.js";
-import { readTable, writeTable } from "./tables-in-snapshots.js";
 
 export { DamagedSnapshot, type SnapshotHash };
 

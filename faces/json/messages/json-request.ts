@@ -1,10 +1,10 @@
 /** A request of the JSON protocol: its members by name, with their values converted as PHP does. */
 
-import { isTrue } from "../../../daemon/store/commands/documents/loose-equality.js";
 import { type ByteString, bytesOfText } from "../../../protocol/byte-string.js";
 import { NOT_UTF8, parseForeignJson } from "../../../protocol/json/json-reader.js";
 import { isContainer, JsonNumber, JsonObject, type JsonValue } from "../../../protocol/json/json-value.js";
 import { formatPhpNumber, phpNumberOf } from "../../../protocol/json/php-number.js";
+import { isTrue } from "../store/commands/loose-equality.js";
 
 export class JsonRequest {
   /** The request as it was sent, without surrounding spaces. */

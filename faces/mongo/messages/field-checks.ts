@@ -1,8 +1,8 @@
 /** Checks the fields of commands, so that an unsupported request is refused with the name of the field. */
 
-import { alternativeTo } from "../../../daemon/store/queries/mongodb-names.js";
 import { type ByteString, textOfBytes } from "../../../protocol/byte-string.js";
 import { BSON } from "../bytes/bson-types.js";
+import { alternativeTo } from "../store/queries/mongodb-names.js";
 import type { CommandDocument } from "./command-document.js";
 import { failure } from "./failure-codes.js";
 

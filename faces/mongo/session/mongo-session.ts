@@ -4,7 +4,6 @@
  */
 
 import type { LastWrite } from "../../../daemon/engine/backends/command-path.js";
-import { alternativeTo } from "../../../daemon/store/queries/mongodb-names.js";
 import { type ByteString, textOfBytes } from "../../../protocol/byte-string.js";
 import type { Reply } from "../../../protocol/reply.js";
 import { SessionCommandSender } from "../../users/session-command-sender.js";
@@ -15,6 +14,7 @@ import type { MongoMessage } from "../bytes/mongo-message.js";
 import { CommandDocument } from "../messages/command-document.js";
 import { failure, failureOf, MongoFailure } from "../messages/failure-codes.js";
 import { checkFields, type Fields } from "../messages/field-checks.js";
+import { alternativeTo } from "../store/queries/mongodb-names.js";
 import { MongoLogin } from "./login.js";
 import type { MongoServer } from "./mongo-server.js";
 import { awaitCopies, writeConcernOf } from "./write-concern.js";

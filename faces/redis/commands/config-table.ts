@@ -7,11 +7,11 @@
 import type { LogLevel } from "../../../daemon/net/process/log.js";
 import { StartError } from "../../../daemon/net/process/start-error.js";
 import { INT64_MAX } from "../../../daemon/store/arguments/number-arguments.js";
-import { NODE_ENTRIES } from "../../../daemon/store/commands/streams/stream-trimming.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { requirePasswords } from "../../users/read-users.js";
 import { DEFAULT_USER } from "../../users/users.js";
 import { TRACKED_KEYS_MAX } from "../session/tracking-table.js";
+import { NODE_ENTRIES } from "../store/commands/streams/stream-trimming.js";
 import {
   clientOutputBufferLimit,
   latencyPercentiles,

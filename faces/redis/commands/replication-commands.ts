@@ -5,12 +5,12 @@
 
 import { custom, syntaxError } from "../../../daemon/store/arguments/command-errors.js";
 import { findCommand } from "../../../daemon/store/command-table.js";
-import { RdbFile } from "../../../daemon/store/rdb/rdb-file.js";
 import type { Command } from "../../../daemon/store/rows/command-row.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { bulk, EMPTY_ARRAY, OK, type Reply } from "../../../protocol/reply.js";
 import { withItemsFound } from "../../../protocol/step-reply.js";
 import type { RespSession, SessionHandler } from "../session/resp-session.js";
+import { RdbFile } from "../store/rdb/rdb-file.js";
 
 export const replicationHandlers: readonly (readonly [string, SessionHandler])[] = [
   ["ASKING", noCluster],

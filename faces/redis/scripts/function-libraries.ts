@@ -1,11 +1,11 @@
 /** The function libraries of this daemon. They are not sent to other daemons. Messages: redis-server 7.0. */
 
 import { CommandFailure } from "../../../daemon/store/arguments/command-errors.js";
-import { sealed, unsealed } from "../../../daemon/store/rdb/dump-payload.js";
-import { MalformedRdb } from "../../../daemon/store/rdb/malformed-rdb.js";
-import { RdbReader } from "../../../daemon/store/rdb/rdb-reader.js";
-import { RdbWriter } from "../../../daemon/store/rdb/rdb-writer.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
+import { sealed, unsealed } from "../store/rdb/dump-payload.js";
+import { MalformedRdb } from "../store/rdb/malformed-rdb.js";
+import { RdbReader } from "../store/rdb/rdb-reader.js";
+import { RdbWriter } from "../store/rdb/rdb-writer.js";
 import { type FunctionLibrary, readLibrary } from "./function-library.js";
 import type { RunLimits, ScriptEngine } from "./script-engine.js";
 

@@ -3,11 +3,11 @@
  * sort.c.
  */
 
-import { patternOption } from "../../../daemon/store/commands/sort.js";
 import type { AclRefusal } from "../../../daemon/store/rights/acl.js";
 import type { Command } from "../../../daemon/store/rows/command-row.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { type ErrorReply, error } from "../../../protocol/reply.js";
+import { patternOption } from "../store/commands/sort.js";
 import { type Client, clientLine } from "./clients.js";
 import type { Denied } from "./denied-log.js";
 import type { RespServer } from "./resp-server.js";

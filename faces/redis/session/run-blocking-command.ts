@@ -7,12 +7,12 @@ import type {
   WaitingSender,
 } from "../../../daemon/engine/backends/command-path.js";
 import { findCommand } from "../../../daemon/store/command-table.js";
-import { XREADGROUP_PREVIEW } from "../../../daemon/store/commands/streams/group-reads.js";
 import { Database } from "../../../daemon/store/database.js";
 import type { Command } from "../../../daemon/store/rows/command-row.js";
 import type { WaitShape } from "../../../daemon/store/rows/wait-rule.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { bulk, error, NIL_ARRAY, type Reply } from "../../../protocol/reply.js";
+import { XREADGROUP_PREVIEW } from "../store/commands/streams/group-reads.js";
 import type { RespServer } from "./resp-server.js";
 import { isNil, TIMED_OUT, type WaitingClients } from "./waiting-clients.js";
 

@@ -7,13 +7,13 @@ import type { StepRunner } from "../../../daemon/engine/backends/command-path.js
 import type { LogLevel } from "../../../daemon/net/process/log.js";
 import { CommandFailure } from "../../../daemon/store/arguments/command-errors.js";
 import { findCommand } from "../../../daemon/store/command-table.js";
-import { sortedInstead } from "../../../daemon/store/commands/sort.js";
 import type { AclRefusal } from "../../../daemon/store/rights/acl.js";
 import type { Command } from "../../../daemon/store/rows/command-row.js";
 import { waitsByOption } from "../../../daemon/store/rows/wait-rule.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { type ErrorReply, error, NIL, type Reply } from "../../../protocol/reply.js";
 import type { ScriptCaller } from "../scripts/lua/script-run.js";
+import { sortedInstead } from "../store/commands/sort.js";
 import { noteRefusal, OUT_OF_MEMORY } from "./refused-commands.js";
 import type { RespSession, Route } from "./resp-session.js";
 

@@ -9,12 +9,12 @@ import type { CheckedCommand } from "../../../daemon/engine/backends/checked-com
 import type { CommandPath, CommandSender } from "../../../daemon/engine/backends/command-path.js";
 import type { Environment } from "../../../daemon/net/process/clock-and-randomness.js";
 import { findCommand } from "../../../daemon/store/command-table.js";
-import { XREADGROUP_PREVIEW } from "../../../daemon/store/commands/streams/group-reads.js";
 import type { Command } from "../../../daemon/store/rows/command-row.js";
 import { touchesOf } from "../../../daemon/store/rows/key-spec.js";
 import type { AwaitedType, WaitShape } from "../../../daemon/store/rows/wait-rule.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { type ErrorReply, error, NIL_ARRAY, type Reply } from "../../../protocol/reply.js";
+import { XREADGROUP_PREVIEW } from "../store/commands/streams/group-reads.js";
 
 /** The reply after the time limit. It is the same for all commands, even those with a different empty reply. */
 export const TIMED_OUT = NIL_ARRAY;

@@ -1,6 +1,6 @@
 /** Calls of the commands on documents: few names and ids, so that they collide. */
 
-import { revisionOf } from "../../../daemon/store/commands/documents/document-revisions.js";
+import { revisionOf } from "../../../faces/json/store/commands/document-revisions.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { FamilyGrammar, Generator } from "../grammar.js";
 

@@ -6,8 +6,6 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { SOURCE_WORK, WORK_MAX } from "../../../daemon/store/commands/relations/evaluation-context.js";
-import { PAIRS_MAX } from "../../../daemon/store/commands/relations/join-results.js";
 import type { Database } from "../../../daemon/store/database.js";
 import {
   BudgetExceeded,
@@ -23,8 +21,10 @@ import {
 } from "../../../daemon/store/keyspace/effort-budget.js";
 import type { UndoRecord } from "../../../daemon/store/keyspace/undo.js";
 import { STEPS_BACK_MAX } from "../../../daemon/store/patterns/glob.js";
-import { WORK_MAX as MONGO_WORK_MAX } from "../../../daemon/store/queries/mongo-failure.js";
 import { READ_STEPS, READ_STEPS_PER_ELEMENT } from "../../../daemon/store/read-allowance.js";
+import { WORK_MAX as MONGO_WORK_MAX } from "../../../faces/mongo/store/queries/mongo-failure.js";
+import { SOURCE_WORK, WORK_MAX } from "../../../faces/sql/store/commands/evaluation-context.js";
+import { PAIRS_MAX } from "../../../faces/sql/store/commands/join-results.js";
 import { repositoryRoot } from "../../support/repository.js";
 import { type Argv, databaseOfAllTypes, SIZE, unit } from "./effort-state.js";
 

@@ -6,8 +6,8 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { isOwnMemory, mirrorOf } from "../../../daemon/options/settings.js";
 import { Database } from "../../../daemon/store/database.js";
-import { dumpPayload } from "../../../daemon/store/rdb/dump-payload.js";
 import type { Value } from "../../../daemon/store/values/value.js";
+import { dumpPayload } from "../../../faces/redis/store/rdb/dump-payload.js";
 import { COMPARED_BYTES_MAX, compareKeys } from "../../../faces/redis-mirror/compare-keys.js";
 import { DirtyKeys } from "../../../faces/redis-mirror/dirty-keys.js";
 import {

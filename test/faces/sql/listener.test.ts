@@ -1,15 +1,15 @@
 /** Compares the SQL line protocol with the recorded answers of the original, and tests dbsyncd's own rules. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { STATEMENT_BYTES_MAX } from "../../../daemon/store/sql/parse.js";
+import { STATEMENT_BYTES_MAX } from "../../../faces/sql/store/grammar/parse.js";
 import { bytesOfText } from "../../../protocol/byte-string.js";
 import { makeFolder, startReplica } from "../../daemon/program/replicas.js";
-import { scenarios } from "../../daemon/store/commands/relations/transcript.js";
 import { RawClient } from "../../support/raw-client.js";
 import { RedisConnection } from "../../support/redis-connection.js";
 import { FULL } from "../../support/unbounded-memory.js";
 import { replay } from "./replay.js";
 import { type SqlScene, startSql } from "./scene.js";
+import { scenarios } from "./store/commands/transcript.js";
 
 const frames = (answer: string) => (answer.match(/^END$/gm) ?? []).length;
 

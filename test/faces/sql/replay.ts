@@ -4,9 +4,9 @@
  */
 import assert from "node:assert/strict";
 import { bytesOfText } from "../../../protocol/byte-string.js";
-import { DIFFERENCES, EMPTIED_BEFORE, FRAMING } from "../../daemon/store/commands/relations/differences.js";
-import { type Step, scenarios } from "../../daemon/store/commands/relations/transcript.js";
 import { RawClient } from "../../support/raw-client.js";
+import { DIFFERENCES, EMPTIED_BEFORE, FRAMING } from "./store/commands/differences.js";
+import { type Step, scenarios } from "./store/commands/transcript.js";
 
 export interface ReplayedStep extends Step {
   readonly scenario: string;

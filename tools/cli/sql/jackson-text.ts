@@ -1,6 +1,6 @@
 /** Formats JSON like the library of the earlier SQL server (Jackson): objects on several lines, lists on one line. */
 
-import { numberText } from "../../../protocol/sql-numbers.js";
+import { numberText } from "../../../faces/sql/bytes/sql-numbers.js";
 
 export type JacksonValue =
   | null

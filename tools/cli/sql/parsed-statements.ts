@@ -3,9 +3,9 @@
  * the rest of the program.
  */
 
-import { parse } from "../../../daemon/store/sql/parse.js";
-import { SqlMistake } from "../../../daemon/store/sql/syntax-error.js";
-import type { Query, Source, Statement } from "../../../daemon/store/sql/syntax-tree.js";
+import { parse } from "../../../faces/sql/store/grammar/parse.js";
+import { SqlMistake } from "../../../faces/sql/store/grammar/syntax-error.js";
+import type { Query, Source, Statement } from "../../../faces/sql/store/grammar/syntax-tree.js";
 import { type ByteString, bytesOfText, textOfBytes } from "../../../protocol/byte-string.js";
 import type { ViewQuery, ViewSource } from "./view-query.js";
 import { isName } from "./view-tree.js";

@@ -1,6 +1,6 @@
 /** The limits for clients of a proxy. Times are in milliseconds. */
 import type { ConnectionLimits } from "../../../daemon/net/connections/connection-limits.js";
-import { STATEMENT_BYTES_MAX } from "../../../daemon/store/sql/parse.js";
+import { STATEMENT_BYTES_MAX } from "../../../faces/sql/store/grammar/parse.js";
 
 export interface ClientLimits extends ConnectionLimits {
   /** The maximum time for which a client may be silent between statements; 0: no limit. */

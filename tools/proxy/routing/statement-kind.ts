@@ -1,14 +1,14 @@
 /**
  * Classifies statements for the balancer and the cache: whether a statement changes data, which objects it reads or
- * changes, and which object determines its placement. It uses only the statement's bytes: the syntax tree of daemon/store/sql
+ * changes, and which object determines its placement. It uses only the statement's bytes: the syntax tree of faces/sql/store/grammar
  * if there is one, otherwise only the first word, as the original balancer does.
  */
 
-import { parse } from "../../../daemon/store/sql/parse.js";
-import { namesIn } from "../../../daemon/store/sql/query-names.js";
-import { SqlMistake } from "../../../daemon/store/sql/syntax-error.js";
-import type { ObjectKind, Statement } from "../../../daemon/store/sql/syntax-tree.js";
 import { readSessionRequest } from "../../../faces/sql/bytes/sql-statement.js";
+import { parse } from "../../../faces/sql/store/grammar/parse.js";
+import { namesIn } from "../../../faces/sql/store/grammar/query-names.js";
+import { SqlMistake } from "../../../faces/sql/store/grammar/syntax-error.js";
+import type { ObjectKind, Statement } from "../../../faces/sql/store/grammar/syntax-tree.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 
 /** The objects that a read depends on, or that a write changes. */

@@ -17,7 +17,7 @@ import type { Database } from "../../../../daemon/store/database.js";
 import { UNIT_STEPS_DEFAULT } from "../../../../daemon/store/keyspace/effort-budget.js";
 import type { Unit } from "../../../../daemon/store/keyspace/unit.js";
 import type { Command } from "../../../../daemon/store/rows/command-row.js";
-import { Collection } from "../../../../daemon/store/values/collections/collection.js";
+import { Collection } from "../../../../faces/mongo/store/values/collection.js";
 import { LocalPath } from "../../../../faces/users/local-command-path.js";
 import { error, type Reply } from "../../../../protocol/reply.js";
 import { withItemsFound } from "../../../../protocol/step-reply.js";

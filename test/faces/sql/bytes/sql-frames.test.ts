@@ -8,8 +8,8 @@ import {
   SqlFrameReader,
 } from "../../../../faces/sql/bytes/sql-frames.js";
 import { bytesOfText } from "../../../../protocol/byte-string.js";
-import { scenarios } from "../../../daemon/store/commands/relations/transcript.js";
 import { SeededRandom, seedOfRun } from "../../../support/seeded-random.js";
+import { scenarios } from "../store/commands/transcript.js";
 
 const MAX = 1 << 20;
 const bytes = (text: string) => Buffer.from(text, "latin1");

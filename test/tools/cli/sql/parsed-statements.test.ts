@@ -1,7 +1,7 @@
 /** Tests the conversion of views' queries to texts and trees, and that other queries are refused. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { parse } from "../../../../daemon/store/sql/parse.js";
+import { parse } from "../../../../faces/sql/store/grammar/parse.js";
 import { databaseChosenBy, readView } from "../../../../tools/cli/sql/parsed-statements.js";
 import {
   sourcesOf,

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { runDbsync } from "../../../client/child.js";
 import { makeFolder } from "../../../daemon/program/replicas.js";
-import { scenarios } from "../../../daemon/store/commands/relations/transcript.js";
+import { scenarios } from "../../../faces/sql/store/commands/transcript.js";
 import { writeCertificate } from "../../../support/certificate-files.js";
 import { type DaemonProcess, startDaemon } from "../../../support/daemon-process.js";
 import { freePort, refusingAddress } from "../../../support/free-port.js";

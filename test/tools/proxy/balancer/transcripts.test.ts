@@ -11,7 +11,7 @@ import { BALANCER_ERROR, messageFrame } from "../../../../faces/sql/bytes/sql-fr
 import { bytesOfText } from "../../../../protocol/byte-string.js";
 import { statementKind } from "../../../../tools/proxy/routing/statement-kind.js";
 import { makeFolder, type RunningReplica, startReplica, until } from "../../../daemon/program/replicas.js";
-import { DIFFERENCES } from "../../../daemon/store/commands/relations/differences.js";
+import { DIFFERENCES } from "../../../faces/sql/store/commands/differences.js";
 import { knowsSecret } from "../../../support/cluster-secret.js";
 import { freePort } from "../../../support/free-port.js";
 import { repositoryRoot } from "../../../support/repository.js";

@@ -1,0 +1,152 @@
+/**
+ * DOC.GET and DOC.COUNT, which return and count entries. DOC.GET can sort them, return parts of them and add details.
+ * Source: docs/json-documents.md.
+ */
+
+import { custom } from "../../../../daemon/store/arguments/command-errors.js";
+import type { Data } from "../../../../daemon/store/keyspace/mutators.js";
+import type { Unit } from "../../../../daemon/store/keyspace/unit.js";
+import type { ByteString } from "../../../../protocol/byte-string.js";
+import { DocumentEntriesReply, keyIn } from "../../../../protocol/document-entries-reply.js";
+import { JsonObject, type JsonValue } from "../../../../protocol/json/json-value.js";
+import { array, bulk, integer, map, NIL, type Reply, ZERO } from "../../../../protocol/reply.js";
+import { unlimitedWork, type Work } from "../../../mongo/store/queries/mongo-failure.js";
+import { Document } from "../values/document.js";
+import { memberAt } from "../values/member-value.js";
+import { documentOf, keyOf, textOfEntry, valueOfEntry } from "./document-entries.js";
+import { explained, explainedCount } from "./document-explain.js";
+import { type Options, onlyOptions } from "./document-options.js";
+import { queryOf } from "./document-queries.js";
+import { revisionOf } from "./document-revisions.js";
+import {
+  countAll,
+  countSelected,
+  isPresent,
+  isScan,
+  presentEntries,
+  type Selection,
+  selected,
+} from "./document-selection.js";
+import { entryCondition } from "./entry-conditions.js";
+import { conjunction } from "./index-conditions.js";
+
+/** `DOC.COUNT document [QUERY json] [WHERE json] [EXPLAIN]` */
+export function count(data: Data, argv: readonly ByteString[], { at }: Unit): Reply {
+  const options = onlyOptions(argv, { from: 2, allowed: ["QUERY", "WHERE", "EXPLAIN"], name: "doc.count" });
+  if (options.explain === true)
+    return explainedCount(documentOf(data, argv[1]!).value, at, selectionOf(options));
+  const document = data.getAs(Document, argv[1]!)?.value;
+  if (document === undefined) return ZERO;
+  const isAll = options.query === undefined && options.where === undefined;
+  if (isAll) return integer(countAll(document, at));
+  const selection = selectionOf(options);
+  countScan(data, document, selection);
+  return countSelected(document, at, selection);
+}
+
+/**
+ * `DOC.GET document [ID id | QUERY json, WHERE json, SORT json, LIMIT offset count] [FIELDS json] [DETAILS] [EXPLAIN]`
+ */
+export function get(data: Data, argv: readonly ByteString[], { at }: Unit): Reply {
+  const options = onlyOptions(argv, {
+    from: 2,
+    allowed: ["ID", "QUERY", "WHERE", "SORT", "LIMIT", "FIELDS", "DETAILS", "EXPLAIN"],
+    name: "doc.get",
+  });
+  const { id, query, where, sort, limit } = options;
+  if (id !== undefined && (query ?? where ?? sort ?? limit) !== undefined)
+    throw custom("ERR ID names one entry: it cannot be combined with QUERY, WHERE, SORT and LIMIT");
+  const { value: document } = documentOf(data, argv[1]!);
+  if (options.explain === true) {
+    if (id !== undefined) throw custom("ERR ID names one entry: there is nothing to EXPLAIN");
+    return explained(document, selectionOf(options));
+  }
+  const isAll = (query ?? where ?? sort ?? limit) === undefined;
+  if (id === undefined) {
+    const selection = isAll ? null : selectionOf(options);
+    countScan(data, document, selection);
+    return shaped(
+      selection === null ? presentEntries(document, at) : selected(document, at, selection),
+      document,
+      options,
+    );
+  }
+  const key = keyOf(document, id);
+  if (key === undefined || !isPresent(document, at, key)) return map([]);
+  return shaped(
+    new DocumentEntriesReply({ keys: [key], texts: [document.get(key) as ByteString] }),
+    document,
+    options,
+  );
+}
+
+/** Cost in steps of each entry that a read checks and returns. */
+const READ_STEPS = 12;
+
+/**
+ * Counts all entries of the document if the read must check all of them. Nothing is counted if an index finds the
+ * entries.
+ * @param selection null means all entries
+ * @throws BudgetExceeded
+ */
+function countScan({ effort }: Data, document: Document, selection: Selection | null): void {
+  if (selection === null || isScan(document, selection))
+    effort.work(Math.max(READ_STEPS, selection?.tests ?? 0) * document.size);
+}
+
+/** @param work counts the work of the conditions; reads run in steps, in which no test may fail */
+export function selectionOf(
+  { query, where, sort = [], limit }: Options,
+  work: Work = unlimitedWork(),
+): Selection {
+  const parts = [
+    ...(query === undefined ? [] : [queryOf(query)]),
+    ...(where === undefined ? [] : [entryCondition(where, work)]),
+  ];
+  return {
+    test: (text) => parts.every(({ test }) => test(text)),
+    condition: conjunction(parts.map(({ condition }) => condition)),
+    isExact: query === undefined,
+    alike: parts.find(({ alike }) => alike !== undefined)?.alike,
+    tests: parts.reduce((sum, { tests }) => sum + tests, 0),
+    work,
+    sort,
+    limit: limit ?? null,
+  };
+}
+
+/** Returns the requested fields of each entry. */
+function shaped(
+  reply: DocumentEntriesReply,
+  document: Document,
+  { fields, details = false }: Options,
+): Reply {
+  if (fields === undefined && !details) return reply;
+  const { found: entries } = reply;
+  const items: Reply[] = [];
+  for (const [at, text] of entries.texts.entries()) {
+    const key = keyIn(entries, at);
+    const shown = bulk(fields === undefined ? text : partOf(text, fields));
+    items.push(bulk(key), details ? array([shown, bulk(revisionOf(text)), expiryOf(document, key)]) : shown);
+  }
+  return map(items);
+}
+
+function expiryOf(document: Document, key: ByteString): Reply {
+  const expire = document.expireOf(key);
+  return expire === undefined ? NIL : integer(expire);
+}
+
+const NOTHING = "{}";
+
+/** Returns an entry with only the requested members, in the requested order. */
+function partOf(text: ByteString, fields: readonly string[]): ByteString {
+  if (fields.length === 0) return NOTHING;
+  const value: JsonValue = valueOfEntry(text);
+  const part = new JsonObject();
+  for (const name of fields) {
+    const member = memberAt(value, name);
+    if (member !== undefined) part.set(name, member);
+  }
+  return textOfEntry(part);
+}

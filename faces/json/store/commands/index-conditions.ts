@@ -1,0 +1,182 @@
+/**
+ * The part of a condition that an index can find: the values that members of entries may have. The result never depends on an
+ * index, because each entry that an index finds is checked. Source: docs/json-documents.md "Indexes".
+ */
+import type { ByteString } from "../../../../protocol/byte-string.js";
+import type { Condition, FieldTest } from "../../../mongo/store/queries/condition.js";
+import {
+  type Bson,
+  Int32,
+  isArray,
+  isDocument,
+  Regex,
+  WrittenDouble,
+} from "../../../mongo/store/values/bson.js";
+import { isNumber } from "../../../mongo/store/values/bson-numbers.js";
+import { isArrayIndex } from "../../../mongo/store/values/index-keys.js";
+import type { Span } from "../values/document-index.js";
+import { FALSE, type MemberValue, memberValueOf, TRUE } from "../values/member-value.js";
+import { jsonOf } from "./entry-values.js";
+import {
+  after,
+  before,
+  beginningWith,
+  equalTo,
+  inBoth,
+  LISTS,
+  NOTHING,
+  NUMBERS,
+  OBJECTS,
+  outside,
+  PRESENT,
+  type Spans,
+  STRINGS,
+  span,
+  union,
+} from "./value-spans.js";
+
+/** The values of a member that meet a condition. */
+interface MemberCondition {
+  readonly kind: "member";
+  /** The member's name or path. */
+  readonly field: ByteString;
+  /** They contain all values that meet the condition. */
+  readonly spans: Spans;
+  /** Whether they contain no other values, apart from lists. */
+  readonly isExact: boolean;
+}
+
+export type IndexCondition =
+  | { readonly kind: "all" | "any"; readonly parts: readonly IndexCondition[] }
+  | MemberCondition
+  /** A condition that no index can find. */
+  | { readonly kind: "unknown" };
+
+const UNKNOWN = { kind: "unknown" } as const;
+
+export function indexConditionOf(condition: Condition): IndexCondition {
+  switch (condition.kind) {
+    case "member":
+      return memberCondition(condition.path, condition.test) ?? UNKNOWN;
+    case "not":
+      return complementOf(indexConditionOf(condition.part));
+    case "any":
+      return { kind: "any", parts: condition.parts.map(indexConditionOf) };
+    default:
+      return conjunction(condition.parts.map(indexConditionOf));
+  }
+}
+
+/** A list may contain a value that meets the condition and another one that does not, so all lists are checked. */
+function complementOf(condition: IndexCondition): IndexCondition {
+  if (condition.kind !== "member" || !condition.isExact) return UNKNOWN;
+  return { ...condition, spans: union([...outside(condition.spans), LISTS]) };
+}
+
+/** Intersects the values of each member. */
+export function conjunction(parts: readonly IndexCondition[]): IndexCondition {
+  const members = new Map<ByteString, MemberCondition>();
+  const others: IndexCondition[] = [];
+  for (const part of parts.flatMap((one) => (one.kind === "all" ? one.parts : [one]))) {
+    if (part.kind !== "member") {
+      others.push(part);
+      continue;
+    }
+    const other = members.get(part.field);
+    const spans = other === undefined ? part.spans : inBoth(other.spans, part.spans);
+    members.set(part.field, { ...part, spans, isExact: part.isExact && other?.isExact !== false });
+  }
+  const result = [...members.values(), ...others];
+  const [only] = result;
+  return result.length === 1 && only !== undefined ? only : { kind: "all", parts: result };
+}
+
+/** @returns null if no index can find the values */
+function memberCondition(path: readonly ByteString[], test: FieldTest): MemberCondition | null {
+  // A number in a path selects a value of a list, but also a member of the objects in the list.
+  if (path.length === 0 || path.slice(1).some(isArrayIndex)) return null;
+  const found = valuesOf(test);
+  if (found === null) return null;
+  const { spans, isExact } = found;
+  return { kind: "member", field: path.join("."), spans: union([...spans, LISTS]), isExact };
+}
+
+interface Values {
+  readonly spans: Spans;
+  readonly isExact: boolean;
+}
+
+/** @returns the values that pass a test, apart from lists, or null if no spans contain them */
+function valuesOf({ operator, operand }: FieldTest): Values | null {
+  switch (operator) {
+    case "$eq":
+      return equalValues(operand);
+    case "$in": {
+      const all = (operand as readonly Bson[]).map(equalValues);
+      return { spans: all.flatMap(({ spans }) => spans), isExact: all.every(({ isExact }) => isExact) };
+    }
+    case "$gt":
+    case "$gte":
+    case "$lt":
+    case "$lte":
+      return comparedValues(operator, operand);
+    case "$exists":
+      return { spans: [PRESENT], isExact: true };
+    case "$regex":
+      return operand instanceof Regex ? beginningOf(operand) : null;
+    case "$size":
+    case "$elemMatch":
+      return { spans: [], isExact: false };
+    default:
+      return null;
+  }
+}
+
+function equalValues(value: Bson): Values {
+  if (value === null) return { spans: [NOTHING], isExact: true };
+  if (isArray(value)) return { spans: [], isExact: false };
+  return { spans: [equalTo(memberValueIn(value))], isExact: !isDocument(value) };
+}
+
+function comparedValues(operator: "$gt" | "$gte" | "$lt" | "$lte", operand: Bson): Values {
+  if (operand === null) return { spans: operator.endsWith("e") ? [NOTHING] : [], isExact: true };
+  if (isArray(operand)) return { spans: [], isExact: false };
+  if (isDocument(operand)) return { spans: [OBJECTS], isExact: false };
+  const kind = kindOf(operand);
+  const value = memberValueIn(operand);
+  const spans: Readonly<Record<typeof operator, Span>> = {
+    $gt: span(after(value), kind.to),
+    $gte: span(before(value), kind.to),
+    $lt: span(kind.from, before(value)),
+    $lte: span(kind.from, after(value)),
+  };
+  return { spans: [spans[operator]], isExact: true };
+}
+
+function kindOf(value: Bson): Span {
+  if (isNumber(value)) return NUMBERS;
+  return typeof value === "boolean" ? span(before(FALSE), after(TRUE)) : STRINGS;
+}
+
+/** @param value neither null nor an array */
+function memberValueIn(value: Bson): MemberValue {
+  if (value instanceof Int32 || value instanceof WrittenDouble) return value.value;
+  if (typeof value === "string" || typeof value === "number" || typeof value === "bigint") return value;
+  return memberValueOf(jsonOf(value));
+}
+
+/** Matches the text with which all strings that a pattern matches begin, and the rest of the pattern. */
+const ANCHORED = /^\^([^\\.[\](){}|*+?^$]*)(.*)$/s;
+
+/** Returns the strings with the beginning that a pattern requires. */
+function beginningOf({ pattern, options }: Regex): Values | null {
+  const [, text = "", rest = ""] = ANCHORED.exec(pattern) ?? [];
+  if (text === "" || options.includes("i") || rest.includes("|")) return null;
+  // A repetition applies to the last character.
+  const isRepeated = /^[*?{]/.test(rest);
+  const beginning = isRepeated ? withoutLastCharacter(text) : text;
+  return beginning === "" ? null : { spans: [beginningWith(beginning)], isExact: rest === "" };
+}
+
+const withoutLastCharacter = (bytes: ByteString): ByteString =>
+  bytes.replace(/[^\x80-\xbf][\x80-\xbf]*$/, "");

@@ -1,0 +1,331 @@
+/**
+ * A document: entries in the order of insertion, each a JSON text under a key. As long as the keys are 0, 1, 2, … they
+ * are not stored. Otherwise each entry has its own rank, and a removed entry leaves a hole; when there are many holes,
+ * they are closed. Ranks, holes and the contents of indexes are not part of the state. The state consists of the keys,
+ * the texts, their order, the expiry times, the mark `next` and the names of the indexed members.
+ */
+
+import { firstIndexFrom } from "../../../../daemon/store/values/tables/binary-search.js";
+import type { ByteString } from "../../../../protocol/byte-string.js";
+import type { DocumentEntries } from "../../../../protocol/document-entries-reply.js";
+import { type Alike, DocumentColumns } from "./document-columns.js";
+import type { DocumentEntry, Keyed, RemovedEntry } from "./document-entry.js";
+import type { DocumentIndex } from "./document-index.js";
+import { DocumentIndexes } from "./document-indexes.js";
+import { EntryExpiries } from "./entry-expiries.js";
+import { isNumberKey } from "./number-key.js";
+
+/** Holes are closed when there are more than this, and more holes than entries. */
+const HOLES_MAX = 64;
+
+export class Document {
+  /** The key that orders documents by creation; it never changes. */
+  readonly born: ByteString;
+  /** Texts by slot; null means a hole. */
+  #texts: (ByteString | null)[] = [];
+  /** The entries' ranks, ascending, including those of holes; null if the ranks are the slots and there are no keys. */
+  #ranks: number[] | null = null;
+  /** The entries' keys, or null if the keys are the slots and there are no holes. */
+  #keyed: Keyed | null = null;
+  #holes = 0;
+  /** Index before which all slots are holes. */
+  #head = 0;
+  /** The expiry times of entries, or null if no entry expires. */
+  #expiries: EntryExpiries | null = null;
+  readonly #indexes = new DocumentIndexes();
+  readonly #columns = new DocumentColumns();
+
+  constructor(born: ByteString = "") {
+    this.born = born;
+  }
+
+  /** Returns a document without entries, but with the same `born` and the same indexed members. */
+  emptied(): Document {
+    const copy = new Document(this.born);
+    copy.indexed = this.indexed;
+    return copy;
+  }
+
+  get size(): number {
+    return this.#texts.length - this.#holes;
+  }
+
+  /** Whether the keys are 0, 1, 2, … and therefore not stored. */
+  get isPlain(): boolean {
+    return this.#keyed === null;
+  }
+
+  /** The number after the highest numeric key: the key of the next entry that is added without one. */
+  get next(): number {
+    return this.#keyed?.next ?? this.#texts.length;
+  }
+
+  get(key: ByteString): ByteString | undefined {
+    const slot = this.#slotOf(key);
+    return slot < 0 ? undefined : (this.#texts[slot] as ByteString);
+  }
+
+  /** The first entry, or undefined if the document is empty. */
+  get first(): DocumentEntry | undefined {
+    while (this.#head < this.#texts.length && this.#texts[this.#head] === null) this.#head++;
+    const text = this.#texts[this.#head];
+    return typeof text === "string" ? [this.#keyAt(this.#head), text] : undefined;
+  }
+
+  /** Replaces the text of an existing entry. */
+  set(key: ByteString, text: ByteString): void {
+    const slot = this.#slotOf(key);
+    this.#unindex(slot);
+    this.#texts[slot] = text;
+    this.#columns.set(slot, text);
+    this.#index(slot);
+  }
+
+  /** Appends an entry whose key is absent. Inverse: `pop`, with `next` as it was. */
+  push(key: ByteString, text: ByteString, expire?: number): void {
+    const keyed =
+      this.#keyed === null && key === String(this.#texts.length) ? null : (this.#keyed ?? this.#makeKeyed());
+    const rank = this.#ranks === null ? this.#texts.length : (this.#ranks.at(-1) ?? -1) + 1;
+    this.#ranks?.push(rank);
+    this.#texts.push(text);
+    if (keyed !== null) {
+      keyed.keys.push(key);
+      keyed.rankOf.set(key, rank);
+      if (isNumberKey(key)) keyed.next = Math.max(keyed.next, Number(key) + 1);
+    }
+    if (expire !== undefined) this.setExpire(key, expire);
+    this.#index(this.#texts.length - 1);
+  }
+
+  pop(next: number): void {
+    this.#unindex(this.#texts.length - 1);
+    this.#texts.pop();
+    this.#ranks?.pop();
+    this.#columns.cut(this.#texts.length);
+    this.#head = Math.min(this.#head, this.#texts.length);
+    const keyed = this.#keyed;
+    if (keyed === null) return;
+    keyed.rankOf.delete(keyed.keys.pop() as ByteString);
+    keyed.next = next;
+  }
+
+  /** Removes an existing entry; the remaining ones keep their keys. Inverse: `restore`. */
+  remove(key: ByteString): RemovedEntry {
+    const { rankOf } = this.#keyed ?? this.#makeKeyed();
+    const slot = this.#slotOf(key);
+    const removed = {
+      rank: this.#rankAt(slot),
+      key,
+      text: this.#texts[slot] as ByteString,
+      expire: this.expireOf(key),
+    };
+    this.#unindex(slot);
+    this.#texts[slot] = null;
+    rankOf.delete(key);
+    this.#expiries?.delete(key);
+    this.#holes++;
+    if (this.#holes > Math.max(HOLES_MAX, this.size)) this.#closeHoles();
+    return removed;
+  }
+
+  /**
+   * Whether the document keeps its holes after the given number of removals. Once the holes are closed, restoring an
+   * entry means moving all later entries.
+   */
+  staysOpen(removals: number): boolean {
+    return this.#holes + removals <= Math.max(HOLES_MAX, this.size - removals);
+  }
+
+  restore({ rank, key, text, expire }: RemovedEntry): void {
+    const { keys, rankOf } = this.#keyed ?? this.#makeKeyed();
+    const ranks = this.#ranks as number[];
+    const slot = firstIndexFrom(ranks, rank);
+    rankOf.set(key, rank);
+    this.#head = Math.min(this.#head, slot);
+    if (ranks[slot] === rank) {
+      this.#texts[slot] = text;
+      this.#columns.set(slot, text);
+      this.#holes--;
+    } else {
+      this.#columns.cut(slot);
+      ranks.splice(slot, 0, rank);
+      keys.splice(slot, 0, key);
+      this.#texts.splice(slot, 0, text);
+    }
+    this.setExpire(key, expire);
+    this.#index(slot);
+  }
+
+  /** Removes an entry from a plain document; the later entries move up. Inverse: `putIn`. */
+  takeOut(slot: number): ByteString {
+    if (this.#indexes.areMade) this.#ranks ??= [...this.#texts.keys()];
+    else this.#ranks = null;
+    this.#unindex(slot);
+    this.#ranks?.splice(slot, 1);
+    this.#columns.takeOut(slot);
+    return this.#texts.splice(slot, 1)[0] as ByteString;
+  }
+
+  putIn(slot: number, text: ByteString): void {
+    this.#makePlain();
+    const rank = (this.#ranks?.[slot - 1] ?? -1) + 1;
+    const hasRoom = rank < (this.#ranks?.[slot] ?? Number.POSITIVE_INFINITY);
+    this.#texts.splice(slot, 0, text);
+    this.#columns.cut(slot);
+    if (this.#ranks === null || !hasRoom) {
+      // The ranks start again, so the contents of the indexes are no longer valid.
+      this.#ranks = null;
+      this.#indexes.forget();
+    } else {
+      this.#ranks.splice(slot, 0, rank);
+      this.#index(slot);
+    }
+  }
+
+  /**
+   * Returns the time until which an entry exists, in milliseconds since 1970, inclusive, or undefined if it does not
+   * expire.
+   */
+  expireOf(key: ByteString): number | undefined {
+    return this.#expiries?.get(key);
+  }
+
+  /** Sets the expiry time of an existing entry. */
+  setExpire(key: ByteString, expire: number | undefined): void {
+    if (expire === undefined) this.#expiries?.delete(key);
+    else {
+      this.#keyed ?? this.#makeKeyed();
+      this.#expiries ??= new EntryExpiries();
+      this.#expiries.set(key, expire);
+    }
+  }
+
+  /** Expiry times of the entries that have one, or null if no entry has ever had one. */
+  get expiries(): EntryExpiries | null {
+    return this.#expiries;
+  }
+
+  /** The names of the indexed members, in order. */
+  get indexed(): readonly ByteString[] {
+    return this.#indexes.fields;
+  }
+
+  set indexed(fields: readonly ByteString[]) {
+    this.#indexes.fields = fields;
+  }
+
+  /** Returns the index of a member and builds it if necessary; returns undefined if the member has no index. */
+  index(field: ByteString): DocumentIndex | undefined {
+    const index = this.#indexes.find(field);
+    if (index?.isMade === false) index.make(this.#ranked());
+    return index;
+  }
+
+  /** Returns the entry with the given rank, which an index has found. */
+  entryAt(rank: number): DocumentEntry {
+    const slot = this.#ranks === null ? rank : firstIndexFrom(this.#ranks, rank);
+    return [this.#keyAt(slot), this.#texts[slot] as ByteString];
+  }
+
+  /**
+   * Yields the entries whose text passes the test, in order. The document must not change meanwhile.
+   * @param alike a value that all of these entries have
+   */
+  *entries(passes?: (text: ByteString) => boolean, alike?: Alike): Generator<DocumentEntry> {
+    const next = this.#columns.finder(alike, this.#texts);
+    for (let slot = next(this.#head); slot < this.#texts.length; slot = next(slot + 1)) {
+      const text = this.#texts[slot] as ByteString | null;
+      if (text !== null && (passes === undefined || passes(text))) yield [this.#keyAt(slot), text];
+    }
+  }
+
+  /**
+   * Returns the current entries that may have a value; later changes do not affect the result.
+   * @param alike if undefined, any value matches
+   */
+  select(alike?: Alike): DocumentEntries {
+    const ids = this.#keyed?.keys ?? null;
+    if (alike === undefined && this.#holes === 0)
+      return { keys: ids && [...ids], texts: [...this.#texts] as ByteString[] };
+    const keys: (ByteString | number)[] = [];
+    const texts: ByteString[] = [];
+    const next = this.#columns.finder(alike, this.#texts);
+    for (let slot = next(this.#head); slot < this.#texts.length; slot = next(slot + 1)) {
+      const text = this.#texts[slot] as ByteString | null;
+      if (text === null) continue;
+      keys.push(ids === null ? slot : (ids[slot] as ByteString));
+      texts.push(text);
+    }
+    return { keys, texts };
+  }
+
+  clone(): Document {
+    const copy = this.emptied();
+    for (const [key, text] of this.entries()) copy.push(key, text, this.expireOf(key));
+    copy.raiseNext(this.next);
+    return copy;
+  }
+
+  /** Raises `next` in a document that is loaded or copied, because entries with higher numbers may have existed. */
+  raiseNext(next: number): void {
+    if (next > this.next) (this.#keyed ?? this.#makeKeyed()).next = next;
+  }
+
+  #keyAt(slot: number): ByteString {
+    return this.#keyed === null ? String(slot) : (this.#keyed.keys[slot] as ByteString);
+  }
+
+  #slotOf(key: ByteString): number {
+    if (this.#keyed !== null) {
+      const rank = this.#keyed.rankOf.get(key);
+      return rank === undefined ? -1 : firstIndexFrom(this.#ranks as number[], rank);
+    }
+    const slot = Number(key);
+    return slot < this.#texts.length && slot >= 0 && String(slot) === key ? slot : -1;
+  }
+
+  #rankAt(slot: number): number {
+    return this.#ranks === null ? slot : (this.#ranks[slot] as number);
+  }
+
+  #makeKeyed(): Keyed {
+    this.#ranks ??= [...this.#texts.keys()];
+    const ranks = this.#ranks;
+    const keys = [...this.#texts.keys()].map(String);
+    const rankOf = new Map(keys.map((key, slot) => [key, ranks[slot] as number]));
+    this.#keyed = { keys, rankOf, next: keys.length };
+    return this.#keyed;
+  }
+
+  /** Discards the keys, which are 0, 1, 2, … again when `takeOut` is undone. */
+  #makePlain(): void {
+    if (this.#keyed === null) return;
+    this.#closeHoles();
+    this.#keyed = null;
+  }
+
+  #closeHoles(): void {
+    const { keys, rankOf, next } = this.#keyed ?? this.#makeKeyed();
+    const isEntry = (_: unknown, slot: number) => this.#texts[slot] !== null;
+    this.#ranks = (this.#ranks as number[]).filter(isEntry);
+    this.#keyed = { keys: keys.filter(isEntry), rankOf, next };
+    this.#texts = this.#texts.filter((text) => text !== null);
+    this.#columns.cut(0);
+    this.#holes = this.#head = 0;
+  }
+
+  *#ranked(): Generator<readonly [rank: number, text: ByteString]> {
+    for (let slot = this.#head; slot < this.#texts.length; slot++) {
+      const text = this.#texts[slot] as ByteString | null;
+      if (text !== null) yield [this.#rankAt(slot), text];
+    }
+  }
+
+  #index(slot: number): void {
+    this.#indexes.add(this.#rankAt(slot), this.#texts[slot] as ByteString);
+  }
+
+  #unindex(slot: number): void {
+    this.#indexes.remove(this.#rankAt(slot), this.#texts[slot] as ByteString);
+  }
+}

@@ -1,0 +1,241 @@
+/**
+ * MDB.AGGREGATE: passes documents through stages. Source: MongoDB's manual, "Aggregation Stages". Unsupported stages
+ * are rejected by name.
+ */
+
+import { distinctChoices } from "../../../../daemon/store/keyspace/seeded-choice.js";
+import type { ByteString } from "../../../../protocol/byte-string.js";
+import { STEP_ITEMS } from "../../../../protocol/steps.js";
+import { filterOf } from "../queries/bson-filter.js";
+import { arrayAt, countOf } from "../queries/command-fields.js";
+import { sortingOf } from "../queries/document-sorting.js";
+import { mappedInSlices } from "../queries/long-evaluation.js";
+import {
+  badValue,
+  heldCopy,
+  holdRead,
+  MongoFailure,
+  readCounted,
+  spend,
+  typeMismatch,
+} from "../queries/mongo-failure.js";
+import { unknownName } from "../queries/mongodb-names.js";
+import { RESHAPINGS } from "../queries/reshaping-stages.js";
+import { type Bson, type BsonDocument, Int32, isArray, isDocument } from "../values/bson.js";
+import { inSteps } from "./find-and-count.js";
+import { lookedUp } from "./lookup-stage.js";
+import { answeringAll, bytesInSteps, count, WRITTEN_STEPS } from "./mdb-replies.js";
+import { grouping } from "./stages/group-stage.js";
+import { unwound } from "./stages/unwind-stage.js";
+import { finding, inStepsOf, type Target } from "./update-and-delete.js";
+
+/** Maximum number of stages in a pipeline, as in MongoDB. */
+const STAGES_MAX = 1000;
+/** Number of bytes of a reply whose creation takes a step. */
+const WRITTEN_BYTES_PER_STEP = 8;
+/** Maximum number of bytes of all documents in a reply. */
+const ANSWER_BYTES_MAX = 256 * 1024 * 1024;
+
+/** Transforms the documents of the previous stage, in steps. */
+export type Stage = (documents: readonly BsonDocument[]) => Generator<void, readonly BsonDocument[]>;
+
+/** Returns a stage that runs in one step. */
+const inOneStep = (make: (documents: readonly BsonDocument[]) => readonly BsonDocument[]): Stage =>
+  function* (documents) {
+    yield;
+    return make(documents);
+  };
+/** @throws CommandFailure before the first document is read */
+type Make = (operand: Bson, target: Target) => Stage;
+
+/** `MDB.AGGREGATE db collection spec` */
+export const aggregate = inSteps(["pipeline", "let"], function* (target, spec, request) {
+  const pipeline = arrayAt(spec, "pipeline");
+  if (pipeline.length > STAGES_MAX) throw badValue(`a pipeline has at most ${STAGES_MAX} stages`);
+  // Indexes can help the first stage, if it selects documents.
+  const first = stageAt(pipeline[0]);
+  const isChoosing = first?.[0] === "$match" && isDocument(first[1]);
+  const query: BsonDocument = isChoosing ? (first[1] as BsonDocument) : new Map();
+  const stages = pipeline.slice(isChoosing ? 1 : 0).map((one) => stageOf(one, target));
+  const matches = yield* inStepsOf(finding(target, query, Number.POSITIVE_INFINITY));
+  const roots = rootsOf(stageAt(pipeline[isChoosing ? 1 : 0]));
+  let documents: readonly BsonDocument[] = yield* mappedInSlices(matches, target.work, ({ bytes }) => {
+    holdRead(target.work, bytes, roots);
+    return readCounted(bytes, target.work, roots);
+  });
+  for (const stage of stages) {
+    spend(target.work, documents.length);
+    documents = yield* stage(documents);
+  }
+  const answers = yield* written(documents, target);
+  return yield* answeringAll(answers, request, target.work.effort);
+});
+
+/** Writes the documents of a reply. @throws CommandFailure if they have too many bytes together */
+function* written(documents: readonly BsonDocument[], { work }: Target): Generator<void, ByteString[]> {
+  const answers: ByteString[] = [];
+  let size = 0;
+  for (const document of documents) {
+    const bytes = yield* bytesInSteps(document);
+    work.effort.work(Math.max(WRITTEN_STEPS, bytes.length / WRITTEN_BYTES_PER_STEP));
+    work.effort.hold(bytes.length);
+    size += bytes.length;
+    if (size > ANSWER_BYTES_MAX)
+      throw new MongoFailure(146, `a pipeline returns at most ${ANSWER_BYTES_MAX} bytes`);
+    if (answers.push(bytes) % STEP_ITEMS === 0 || work.effort.endsSlice()) yield;
+  }
+  return answers;
+}
+
+/**
+ * Returns the names of the top-level fields that a stage reads, or null if the complete documents are needed, for
+ * example because the stage passes them on. For `$count` there are no such fields, so counting a collection does not
+ * require reading its documents.
+ */
+function rootsOf(stage: readonly [ByteString, Bson] | undefined): ReadonlySet<ByteString> | null {
+  const roots = new Set<ByteString>();
+  if (stage?.[0] === "$count") return roots;
+  return stage?.[0] === "$group" && addRoots(stage[1], roots) ? roots : null;
+}
+
+/** @returns whether the value reads only the fields that are added to `roots` */
+function addRoots(value: Bson, roots: Set<ByteString>): boolean {
+  if (isArray(value)) return value.every((one) => addRoots(one, roots));
+  // $getField reads the complete document, without a path.
+  if (isDocument(value) && value.has("$getField")) return false;
+  if (isDocument(value)) return [...value.values()].every((one) => addRoots(one, roots));
+  if (typeof value !== "string" || !value.startsWith("$")) return true;
+  roots.add(value.slice(1).split(".", 1)[0] as ByteString);
+  return !value.startsWith("$$");
+}
+
+function stageAt(stage: Bson | undefined): readonly [ByteString, Bson] | undefined {
+  return isDocument(stage) && stage.size === 1 ? [...stage][0] : undefined;
+}
+
+function stageOf(stage: Bson, target: Target): Stage {
+  if (!isDocument(stage)) throw typeMismatch("Each element of the 'pipeline' array must be an object");
+  const parts = stageAt(stage);
+  if (parts === undefined)
+    throw new MongoFailure(40323, "A pipeline stage specification object must contain exactly one field.");
+  const [name, operand] = parts;
+  const make = STAGES.get(name);
+  if (make === undefined)
+    throw unknownName("stage", name, new MongoFailure(40324, `Unrecognized pipeline stage name: '${name}'`));
+  return make(operand, target);
+}
+
+function documentFor(name: string, operand: Bson): BsonDocument {
+  if (isDocument(operand)) return operand;
+  throw new MongoFailure(15959, `the ${name} specification must be an object`);
+}
+
+export const STAGES: ReadonlyMap<string, Make> = new Map<string, Make>([
+  [
+    "$match",
+    (operand, target) => {
+      const { work } = target;
+      const { isMet, tests } = filterOf(documentFor("$match", operand), target.work, target);
+      return function* (documents) {
+        const met = yield* mappedInSlices(documents, work, (document) => {
+          spend(work, tests);
+          return isMet(document);
+        });
+        return documents.filter((_, target) => met[target]);
+      };
+    },
+  ],
+  [
+    "$sort",
+    (operand, { work }) => {
+      const order = documentFor("$sort", operand);
+      if (order.size === 0) throw new MongoFailure(15976, "$sort stage must have at least one sort key");
+      const sorting = sortingOf(order, work);
+      return (documents) => sorting.sorted(documents, (document) => document);
+    },
+  ],
+  [
+    "$limit",
+    (operand) => {
+      const max = countOf(operand, "$limit");
+      if (max === 0) throw new MongoFailure(15958, "the limit must be positive");
+      return inOneStep((documents) => documents.slice(0, max));
+    },
+  ],
+  [
+    "$skip",
+    (operand) => {
+      const skipped = countOf(operand, "$skip");
+      return inOneStep((documents) => documents.slice(skipped));
+    },
+  ],
+  ["$group", (operand, target) => grouping(documentFor("$group", operand), target)],
+  [
+    "$count",
+    (operand) => {
+      if (typeof operand !== "string" || operand === "" || /[.\0]|^\$/.test(operand))
+        throw new MongoFailure(40156, "the count field must be a non-empty string without $ or .");
+      return inOneStep((documents) =>
+        documents.length === 0 ? [] : [new Map([[operand, count(documents.length)]])],
+      );
+    },
+  ],
+  ["$unwind", (operand, { work }) => unwound(operand, work)],
+  ...[...RESHAPINGS].map(([name, make]): [string, Make] => [
+    name,
+    (operand, target) => {
+      const reshape = make(operand, target);
+      return (documents) =>
+        mappedInSlices(documents, target.work, (document) => heldCopy(target.work, reshape(document)));
+    },
+  ]),
+  ["$sample", (operand, target) => sampled(operand, target)],
+  [
+    "$sortByCount",
+    (operand, target) => {
+      const counted = grouping(
+        new Map<ByteString, Bson>([
+          ["_id", operand],
+          ["count", ONE_EACH],
+        ]),
+        target,
+      );
+      const sorting = sortingOf(new Map([["count", -1]]), target.work);
+      return function* (documents) {
+        return yield* sorting.sorted(yield* counted(documents), (document) => document);
+      };
+    },
+  ],
+  ["$lookup", (operand, target) => lookedUp(documentFor("$lookup", operand), target)],
+]);
+
+/** The accumulator of `$sortByCount`. */
+const ONE_EACH: BsonDocument = new Map([["$sum", new Int32(1)]]);
+
+/**
+ * Returns a sample of the documents. The choice follows from the unit's id, so a script receives the same sample on
+ * each daemon.
+ */
+function sampled(operand: Bson, { choose, work }: Target): Stage {
+  const size = isDocument(operand) && operand.size === 1 ? operand.get("size") : undefined;
+  if (size === undefined) throw new MongoFailure(28747, "size argument to $sample must be a number");
+  const count = countOf(size, "size argument to $sample");
+  if (count === 0) throw new MongoFailure(28747, "size argument to $sample must be a positive integer");
+  return inOneStep((documents) => {
+    spend(work, Math.min(count, documents.length));
+    return distinctChoices(choose, documents.length, count).map(
+      (target) => documents[target] as BsonDocument,
+    );
+  });
+}
+
+/** Returns the names of the other collections that a pipeline reads. */
+export function collectionsIn(spec: BsonDocument): readonly ByteString[] {
+  const pipeline = spec.get("pipeline");
+  if (!isArray(pipeline)) return [];
+  return pipeline.flatMap((stage) => {
+    const parts = stageAt(stage);
+    const from = parts?.[0] === "$lookup" && isDocument(parts[1]) ? parts[1].get("from") : undefined;
+    return typeof from === "string" ? [from] : [];
+  });
+}

@@ -1,0 +1,282 @@
+/** MDB.FIND, MDB.COUNT and MDB.DISTINCT: read documents of a collection. */
+
+import type { Handler } from "../../../../daemon/store/rows/command-row.js";
+import type { ByteString } from "../../../../protocol/byte-string.js";
+import { integer, type Reply } from "../../../../protocol/reply.js";
+import { replyOfSteps } from "../../../../protocol/step-reply.js";
+import { finish, STEP_ITEMS } from "../../../../protocol/steps.js";
+import { filterOf } from "../queries/bson-filter.js";
+import { countAt, documentAt, specOf, stringAt } from "../queries/command-fields.js";
+import { isAny, pathTo, type Search } from "../queries/document-paths.js";
+import { sortingOf } from "../queries/document-sorting.js";
+import { withVariables } from "../queries/expressions.js";
+import { mappedInSlices, settled } from "../queries/long-evaluation.js";
+import { badValue, produce, readCounted, spend } from "../queries/mongo-failure.js";
+import { projectionOf } from "../queries/projection.js";
+import { keyCounted } from "../queries/value-size.js";
+import { type Bson, type BsonDocument, DOCUMENT_BYTES_MAX, isDocument } from "../values/bson.js";
+import { doubleOf, isNumber } from "../values/bson-numbers.js";
+import { compareBson } from "../values/bson-order.js";
+import type { CollectionReading } from "../values/collection.js";
+import { ID_INDEX } from "../values/collection-index.js";
+import {
+  byEquality,
+  collectInSteps,
+  type Found,
+  hasExpression,
+  matching,
+  matchOf,
+} from "./candidate-documents.js";
+import { collectionAt } from "./collection-names.js";
+import { numbersIn, ordering, rangeInOrder } from "./index-ranges.js";
+import { answeredAll, answering, answeringAll, bytesInSteps, WRITTEN_STEPS } from "./mdb-replies.js";
+import { expiredBy } from "./ttl-indexes.js";
+import {
+  documentsAt,
+  type Findings,
+  finding,
+  inStepsOf,
+  isAsRead,
+  isComplete,
+  type Target,
+  targetOf,
+} from "./update-and-delete.js";
+
+const NOTHING: BsonDocument = new Map();
+
+type Read = (target: Target, spec: BsonDocument, request: ByteString) => Generator<void, Reply>;
+
+/**
+ * Returns the handler of a command that reads documents. If the caller accepts replies in steps, the handler reads in
+ * steps, but always returns the documents as they were when the command began.
+ */
+export const inSteps =
+  (fields: readonly string[], read: Read): Handler =>
+  (data, argv, unit) => {
+    const request = argv[3] ?? "";
+    const spec = specOf(request, fields);
+    const readings: CollectionReading[] | null = unit.takesSteps === true ? [] : null;
+    const general = targetOf(data, argv, unit, readings);
+    const work = withTarget(withVariables(documentAt(spec, "let"), general), (target) =>
+      read(target, spec, request),
+    );
+    return replyOfSteps(readings === null ? work : released(work, readings), unit.takesSteps);
+  };
+
+function* withTarget(
+  target: Generator<void, Target>,
+  read: (target: Target) => Generator<void, Reply>,
+): Generator<void, Reply> {
+  return yield* read(yield* target);
+}
+
+function* released(
+  work: Generator<void, Reply>,
+  readings: readonly CollectionReading[],
+): Generator<void, Reply> {
+  try {
+    return yield* work;
+  } finally {
+    for (const reading of readings) reading.release();
+  }
+}
+
+const FIND_FIELDS = ["filter", "sort", "hint", "projection", "skip", "limit", "let"];
+
+/** `MDB.FIND db collection spec` */
+export const find = inSteps(FIND_FIELDS, function* (target, spec, request) {
+  const projection = documentAt(spec, "projection") ?? NOTHING;
+  const project = projection.size === 0 ? null : projectionOf(projection, "find", target);
+  const query = documentAt(spec, "filter") ?? NOTHING;
+  const order = orderOf(target, documentAt(spec, "sort") ?? NOTHING, spec.get("hint"));
+  const range = { skip: countAt(spec, "skip"), limit: countAt(spec, "limit") };
+  const { effort } = target.work;
+  const matches = choosing(target, query, order, range);
+  // Most reads match few documents, for which steps cost more than they save.
+  if (project === null && isComplete(matches) && matches.length <= STEP_ITEMS)
+    return answeredAll(
+      matches.map(({ bytes }) => bytes),
+      request,
+      effort,
+    );
+  const shown: ByteString[] = [];
+  for (const { bytes } of yield* inStepsOf(matches)) {
+    if (project === null) shown.push(bytes);
+    else {
+      const document = readCounted(bytes, target.work);
+      effort.work(WRITTEN_STEPS);
+      const projected = yield* bytesInSteps(yield* settled(() => project(document)));
+      effort.hold(projected.length);
+      shown.push(projected);
+    }
+    if (shown.length % STEP_ITEMS === 0 || effort.endsSlice()) yield;
+  }
+  return yield* answeringAll(shown, request, effort);
+});
+
+/**
+ * Returns the sort, or without one the order of the index that the hint names. A hint changes nothing else: the command
+ * chooses the index itself.
+ * @throws CommandFailure if there is no such index
+ */
+function orderOf(target: Target, sort: BsonDocument, hint: Bson | undefined): BsonDocument {
+  const isNamed = typeof hint === "string";
+  if (hint === undefined || (isDocument(hint) && hint.size === 0)) return sort;
+  if (!isNamed && !isDocument(hint)) throw badValue("hint must be the name or the fields of an index");
+  const collection = collectionAt(target.data, target.namespace)?.value;
+  if (collection === undefined) return sort;
+  if (!isNamed && hint.has(NATURAL)) return sort.size > 0 || !isBackwards(hint) ? sort : hint;
+  const index = [ID_INDEX, ...collection.specs].find(({ name, pattern }) =>
+    isNamed ? name === hint : compareBson(pattern, hint) === 0,
+  );
+  if (index === undefined) throw badValue("hint provided does not correspond to an existing index");
+  return sort.size > 0 ? sort : index.pattern;
+}
+
+/** The field of a hint that requests the order of the insertions. */
+const NATURAL = "$natural";
+
+const isBackwards = (order: BsonDocument): boolean => {
+  const direction = order.get(NATURAL);
+  return direction !== undefined && isNumber(direction) && doubleOf(direction) < 0;
+};
+
+interface Range {
+  readonly skip: number;
+  /** The maximum number of documents; 0 means no limit. */
+  readonly limit: number;
+}
+
+/** Returns the sorted documents that a filter matches, starting at an offset. */
+export function chosen(
+  target: Target,
+  query: BsonDocument,
+  order: BsonDocument,
+  range: Range,
+): readonly Found[] {
+  return finish(inStepsOf(choosing(target, query, order, range)));
+}
+
+/**
+ * Finds the documents that a filter matches, sorted and starting at an offset. Works in steps unless few documents
+ * match.
+ */
+function choosing(
+  target: Target,
+  query: BsonDocument,
+  order: BsonDocument,
+  { skip, limit }: Range,
+): Findings {
+  const end = limit === 0 ? Number.POSITIVE_INFINITY : skip + limit;
+  if (isBackwards(order)) return fromLast(finding(target, query, Number.POSITIVE_INFINITY), skip, end);
+  if (order.size > 0) return sortedOf(target, query, order, { skip, end });
+  const findings = finding(target, query, end);
+  if (isComplete(findings)) return skip === 0 ? findings : findings.slice(skip);
+  return skipped(findings, skip);
+}
+
+function* fromLast(findings: Findings, skip: number, end: number): Generator<void, readonly Found[]> {
+  return [...(yield* inStepsOf(findings))].reverse().slice(skip, end);
+}
+
+function* skipped(findings: Findings, skip: number): Generator<void, readonly Found[]> {
+  return (yield* inStepsOf(findings)).slice(skip);
+}
+
+function* sortedOf(
+  target: Target,
+  query: BsonDocument,
+  order: BsonDocument,
+  { skip, end }: { readonly skip: number; readonly end: number },
+): Generator<void, readonly Found[]> {
+  const sorting = sortingOf(order, target.work);
+  const inOrder = yield* foundInOrder(target, query, order, end);
+  if (inOrder !== null) return inOrder.slice(skip);
+  const matches = yield* inStepsOf(finding(target, query, Number.POSITIVE_INFINITY));
+  const documentOf = ({ bytes }: Found) => readCounted(bytes, target.work, sorting.roots);
+  return (yield* sorting.sorted(matches, documentOf)).slice(skip, end);
+}
+
+/**
+ * Returns documents in the order of an index. Returns null if no index has that order, if an equality in the filter
+ * leaves only few documents, or if the collection changed while the order was read.
+ */
+function* foundInOrder(
+  target: Target,
+  query: BsonDocument,
+  order: BsonDocument,
+  max: number,
+): Generator<void, readonly Found[] | null> {
+  const collection = collectionAt(target.data, target.namespace)?.value;
+  if (collection === undefined) return null;
+  const plan = rangeInOrder(collection, query, order);
+  if (plan === null) return null;
+  const few = byEquality(collection, query);
+  if (few !== null && few.numbers.length <= STEP_ITEMS) return null;
+  const filter = { ...filterOf(query, target.work, target), isExpired: expiredBy(collection, target.at) };
+  const documents = documentsAt(target, collection);
+  yield* ordering(collection, plan.range.index, target.work.effort);
+  if (!isAsRead(target, collection)) return null;
+  const numbers = numbersIn(plan.range, plan.isBackwards);
+  const matches: Found[] = [];
+  const direct = hasExpression(filter) ? 0 : STEP_ITEMS;
+  for (let checked = 0; checked < direct; checked++) {
+    const next = numbers.next();
+    if (next.done === true) return matches;
+    const one = matchOf(next.value, collection.document(next.value), filter, target.work);
+    if (one !== null && matches.push(one) === max) return matches;
+  }
+  // The index orders the current documents, and these may change between steps.
+  const remaining = yield* collectInSteps(numbers, Number.POSITIVE_INFINITY, () =>
+    isAsRead(target, collection),
+  );
+  if (remaining === null) return null;
+  for (const one of matching(documents, remaining, filter, target.work)) {
+    if (one === null) yield;
+    else if (matches.push(one) === max) break;
+  }
+  return matches;
+}
+
+/** `MDB.COUNT db collection spec` */
+export const countDocuments = inSteps(["query", "skip", "limit"], function* (target, spec) {
+  const [skip, limit] = [countAt(spec, "skip"), countAt(spec, "limit")];
+  const query = documentAt(spec, "query") ?? NOTHING;
+  const collection = collectionAt(target.data, target.namespace)?.value;
+  const isFiltered =
+    query.size > 0 || (collection !== undefined && expiredBy(collection, target.at) !== null);
+  if (isFiltered)
+    return integer((yield* inStepsOf(choosing(target, query, NOTHING, { skip, limit }))).length);
+  // Without a filter, and without expired documents, the number of documents is known.
+  const remaining = Math.max(0, (collection?.size ?? 0) - skip);
+  return integer(limit === 0 ? remaining : Math.min(remaining, limit));
+});
+
+/** Cost in steps of comparing a value with the values found before, in addition to the unit of work of the value. */
+const DISTINCT_STEPS = 8;
+
+/** `MDB.DISTINCT db collection spec` */
+export const distinct = inSteps(["key", "query"], function* (target, spec, request) {
+  const path = pathTo(stringAt(spec, "key"));
+  const roots = new Set(path.slice(0, 1));
+  const values = new Map<ByteString, Bson>();
+  const test = (value: Bson | undefined) => {
+    spend(target.work, 1);
+    target.work.effort.work(DISTINCT_STEPS);
+    if (value !== undefined) {
+      const key = keyCounted(value, target.work);
+      if (!values.has(key)) {
+        produce(target.work, 1, key.length);
+        values.set(key, value);
+      }
+    }
+    return false;
+  };
+  const search: Search = { path, leaf: "elements", test, work: target.work };
+  const query = documentAt(spec, "query") ?? NOTHING;
+  const matches = yield* inStepsOf(finding(target, query, Number.POSITIVE_INFINITY));
+  yield* mappedInSlices(matches, target.work, ({ bytes }) =>
+    isAny(readCounted(bytes, target.work, roots), search),
+  );
+  return yield* answering(new Map([["values", [...values.values()]]]), request, DOCUMENT_BYTES_MAX);
+});

@@ -1,0 +1,196 @@
+/**
+ * A collection: documents as BSON in the order of insertion, which is part of the state, and the indexes that clients
+ * have created. Each document has its own number, ascending; the numbers and the contents of indexes are not part of
+ * the state.
+ */
+import type { ByteString } from "../../../../protocol/byte-string.js";
+import { Table } from "../../../sql/store/values/table.js";
+import type { TableReading } from "../../../sql/store/values/table-reading.js";
+import { CollectionIndex, ID_INDEX, type IndexSpec } from "./collection-index.js";
+
+/** Documents with their numbers, ascending. */
+export interface NumberedDocuments {
+  readonly numbers: readonly number[];
+  readonly documents: readonly ByteString[];
+}
+
+/** The documents of a collection as they were when a command began to read them. */
+export class CollectionReading {
+  readonly collection: Collection;
+  readonly #reading: TableReading;
+
+  constructor(collection: Collection, reading: TableReading) {
+    this.collection = collection;
+    this.#reading = reading;
+  }
+
+  /** Whether the collection is unchanged since the reading began. */
+  get isCurrent(): boolean {
+    return this.#reading.isCurrent;
+  }
+
+  *numbered(): Generator<readonly [number: number, document: ByteString]> {
+    for (const [number, [bytes]] of this.#reading.numbered()) yield [number, bytes as ByteString];
+  }
+
+  /** Returns the document with the given number, which an index contained when the reading began. */
+  document(number: number): ByteString {
+    return this.#reading.row(number)[0] as ByteString;
+  }
+
+  release(): void {
+    this.#reading.release();
+  }
+}
+
+/**
+ * If one step changes more documents than this, and a large part of the collection, the indexes are discarded and later
+ * rebuilt.
+ */
+const CHANGES_MAX = 64;
+const LARGE_PART = 0.25;
+
+export class Collection {
+  /** A table with one row for each document, each row with one cell. */
+  readonly #table: Table;
+  #specs: readonly IndexSpec[] = [];
+  /** Indexes by name; each is built when it is first used. */
+  readonly #indexes = new Map<ByteString, CollectionIndex>();
+
+  constructor(table = new Table()) {
+    this.#table = table;
+  }
+
+  get size(): number {
+    return this.#table.size;
+  }
+
+  /** Yields all documents, in order. */
+  *documents(): Generator<ByteString> {
+    for (const [, [bytes]] of this.#table.numbered()) yield bytes as ByteString;
+  }
+
+  numbered(): Generator<readonly [number: number, document: ByteString]> {
+    return this.#numberedFrom(0);
+  }
+
+  /** Returns the document with the given number, which an index has found. */
+  document(number: number): ByteString {
+    return this.#table.row(number)[0] as ByteString;
+  }
+
+  /** Returns the documents as they are now; later changes do not affect them. The reader must release them. */
+  reading(): CollectionReading {
+    return new CollectionReading(this, this.#table.reading());
+  }
+
+  /**
+   * Whether a reader has not released its documents yet, in which case the next change copies the list of documents.
+   */
+  get isRead(): boolean {
+    return this.#table.isRead;
+  }
+
+  /** The definitions in the order of their creation, without the index on _id, which always exists. */
+  get specs(): readonly IndexSpec[] {
+    return this.#specs;
+  }
+
+  /** Replaces the definitions. Inverse: set the old ones. */
+  set specs(specs: readonly IndexSpec[]) {
+    this.#specs = specs;
+    this.#indexes.clear();
+  }
+
+  /** All indexes; builds those that do not exist yet. */
+  get indexes(): readonly CollectionIndex[] {
+    return [ID_INDEX, ...this.#specs].map((spec) => this.#index(spec));
+  }
+
+  /** The index on _id, which finds at most one document for a key. */
+  get idIndex(): CollectionIndex {
+    return this.#index(ID_INDEX);
+  }
+
+  /**
+   * Continues the sorted order of an index by one step.
+   * @returns whether documents remain to be added; false if the collection has discarded the index
+   */
+  orderSome(index: CollectionIndex): boolean {
+    if (index.isOrdered || this.#indexes.get(index.spec.name) !== index) return false;
+    index.orderSome(this.#numberedFrom(index.orderedTo + 1));
+    return !index.isOrdered;
+  }
+
+  *#numberedFrom(from: number): Generator<readonly [number: number, document: ByteString]> {
+    for (const [number, [bytes]] of this.#table.numbered(from)) yield [number, bytes as ByteString];
+  }
+
+  #index(spec: IndexSpec): CollectionIndex {
+    let index = this.#indexes.get(spec.name);
+    if (index === undefined) {
+      index = new CollectionIndex(spec);
+      for (const [number, bytes] of this.numbered()) index.add(number, bytes);
+      this.#indexes.set(spec.name, index);
+    }
+    return index;
+  }
+
+  /** Appends a document. Inverse: `pop`. */
+  push(bytes: ByteString): void {
+    this.#table.push([bytes]);
+    if (this.#indexes.size === 0) return;
+    const number = this.#table.lastNumber;
+    for (const index of this.#indexes.values()) index.add(number, bytes);
+  }
+
+  /** Removes the given number of documents that were pushed last. */
+  pop(count: number): void {
+    for (let remaining = count; remaining > 0; remaining--) {
+      const number = this.#table.lastNumber;
+      const bytes = this.document(number);
+      for (const index of this.#indexes.values()) index.remove(number, bytes);
+      this.#table.pop(1);
+    }
+  }
+
+  /** Replaces documents by others with the same `_id`. @returns the old documents */
+  set({ numbers, documents }: NumberedDocuments): NumberedDocuments {
+    this.#beforeChanges(numbers.length);
+    const { rows } = this.#table.set({ numbers, rows: documents.map((bytes) => [bytes]) });
+    const old = rows.map(([bytes]) => bytes as ByteString);
+    for (const index of this.#indexes.values()) {
+      if (index.spec === ID_INDEX) continue;
+      for (const [i, number] of numbers.entries())
+        index.replace(number, old[i] as ByteString, documents[i] as ByteString);
+    }
+    return { numbers, documents: old };
+  }
+
+  /** Removes existing documents. Inverse: `restore`. @param numbers the numbers of the documents, ascending */
+  remove(numbers: readonly number[]): NumberedDocuments {
+    this.#beforeChanges(numbers.length);
+    const { rows } = this.#table.remove(numbers);
+    const documents = rows.map(([bytes]) => bytes as ByteString);
+    for (const index of this.#indexes.values())
+      for (const [i, number] of numbers.entries()) index.remove(number, documents[i] as ByteString);
+    return { numbers, documents };
+  }
+
+  restore({ numbers, documents }: NumberedDocuments): void {
+    this.#beforeChanges(numbers.length);
+    this.#table.restore({ numbers, rows: documents.map((bytes) => [bytes]) });
+    for (const index of this.#indexes.values())
+      for (const [i, number] of numbers.entries()) index.add(number, documents[i] as ByteString);
+  }
+
+  clone(): Collection {
+    const copy = new Collection(this.#table.clone());
+    copy.#specs = this.#specs;
+    return copy;
+  }
+
+  #beforeChanges(count: number): void {
+    if (count > CHANGES_MAX && count > this.size * LARGE_PART) this.#indexes.clear();
+  }
+}

@@ -1,0 +1,115 @@
+/**
+ * Parses ids and ends of ranges in the arguments of commands on streams. Behaviour and error texts are those of Redis
+ * 7; test/conformance checks them.
+ */
+
+import { custom } from "../../../../../daemon/store/arguments/command-errors.js";
+import { INT64_MIN, parseInteger } from "../../../../../daemon/store/arguments/number-arguments.js";
+import type { ByteString } from "../../../../../protocol/byte-string.js";
+import { STREAM_ID_MAX, type StreamId, streamId } from "../../values/streams/stream-id.js";
+
+const UINT64_MAX = 2n ** 64n - 1n;
+const ID_BYTES_MAX = 127;
+
+const invalidId = () => custom("ERR Invalid stream ID specified as stream command argument");
+
+/** Parses `ms-seq`, or `ms` alone for the first id of that time. @throws CommandFailure */
+export function idArgument(bytes: ByteString): StreamId {
+  return parseId(bytes, 0n);
+}
+
+/** Parses an id; returns undefined if the argument is something else. */
+export function idIfAny(bytes: ByteString): StreamId | undefined {
+  return readId(bytes, 0n);
+}
+
+/** Parses `-`, `+` or an id; a time alone is the first id of that time. @throws CommandFailure */
+export function edgeArgument(bytes: ByteString): StreamId {
+  return endOfRange(bytes, 0n);
+}
+
+/** The id argument of XADD. */
+export interface RequestedId {
+  readonly id: StreamId;
+  /** `ms-*`: the stream chooses the number. */
+  readonly chooses: boolean;
+  /**
+   * `ms-seq+`: the entry receives this id or, if the stream has already reached it, the id after the stream's last id.
+   * A daemon that tries a call with `*` records the id in this form.
+   */
+  readonly mayMove: boolean;
+}
+
+/** @throws CommandFailure */
+export function newIdArgument(bytes: ByteString): RequestedId {
+  const text = untilNul(bytes);
+  const chooses = bytes.length <= ID_BYTES_MAX && /^[^-]*-\*$/.test(text);
+  const mayMove = bytes.length <= ID_BYTES_MAX && /^\d+-\d+\+$/.test(text);
+  const id = chooses ? text.slice(0, -2) : mayMove ? text.slice(0, -1) : bytes;
+  return { id: parseId(id, 0n), chooses, mayMove };
+}
+
+/**
+ * Parses the first id of a range: `-`, `+`, an id, or `(` and the id after which the range begins.
+ * @throws CommandFailure
+ */
+export function startArgument(bytes: ByteString): StreamId {
+  if (!isExclusive(bytes)) return endOfRange(bytes, 0n);
+  const id = parseId(bytes.slice(1), 0n);
+  if (id === STREAM_ID_MAX) throw custom("ERR invalid start ID for the interval");
+  return id + 1n;
+}
+
+/** Parses the last id of a range. @throws CommandFailure */
+export function endArgument(bytes: ByteString): StreamId {
+  if (!isExclusive(bytes)) return endOfRange(bytes, UINT64_MAX);
+  const id = parseId(bytes.slice(1), UINT64_MAX);
+  if (id === 0n) throw custom("ERR invalid end ID for the interval");
+  return id - 1n;
+}
+
+const isExclusive = (bytes: ByteString): boolean => bytes.length > 1 && bytes.startsWith("(");
+
+function endOfRange(bytes: ByteString, missingSeq: bigint): StreamId {
+  const text = untilNul(bytes);
+  if (bytes.length <= ID_BYTES_MAX && text === "-") return 0n;
+  if (bytes.length <= ID_BYTES_MAX && text === "+") return STREAM_ID_MAX;
+  return parseId(bytes, missingSeq);
+}
+
+function parseId(bytes: ByteString, missingSeq: bigint): StreamId {
+  const id = readId(bytes, missingSeq);
+  if (id === undefined) throw invalidId();
+  return id;
+}
+
+function readId(bytes: ByteString, missingSeq: bigint): StreamId | undefined {
+  if (bytes.length > ID_BYTES_MAX) return undefined;
+  const text = untilNul(bytes);
+  const dash = text.indexOf("-");
+  const ms = parseUnsigned(dash < 0 ? text : text.slice(0, dash));
+  const seq = dash < 0 ? missingSeq : parseUnsigned(text.slice(dash + 1));
+  return ms === undefined || seq === undefined ? undefined : streamId(ms, seq);
+}
+
+/** Returns the bytes up to a NUL byte, because Redis reads C strings here. */
+function untilNul(bytes: ByteString): ByteString {
+  const end = bytes.indexOf("\0");
+  return end < 0 ? bytes : bytes.slice(0, end);
+}
+
+/**
+ * Parses an unsigned 64-bit number as Redis does. A number that is not in canonical form is parsed by the rules of C's
+ * `strtoull`, which skips spaces, accepts a sign, and adds 2⁶⁴ to a negative number.
+ */
+function parseUnsigned(text: ByteString): bigint | undefined {
+  // Fast path for the usual numbers, without a pattern or a sign.
+  const short = parseInteger(text);
+  if (typeof short === "number" && short >= 0) return BigInt(short);
+  const parts = /^[ \t\n\v\f\r]*([+-]?)(\d+)$/.exec(text);
+  if (parts === null) return undefined;
+  if (/^-[1-9]/.test(text) && BigInt(text) >= INT64_MIN) return undefined;
+  const value = BigInt(parts[2] as string);
+  if (value > UINT64_MAX) return undefined;
+  return parts[1] === "-" ? BigInt.asUintN(64, -value) : value;
+}

@@ -1,0 +1,115 @@
+/**
+ * Streams in RDB: listpacks of entries, whose ids are relative to the first one's, then the stream's marks and its
+ * consumer groups.
+ * Source: redis-server 7.0's dumps.
+ */
+
+import { parseInteger } from "../../../../daemon/store/arguments/number-arguments.js";
+import type { ByteString } from "../../../../protocol/byte-string.js";
+import { Stream } from "../values/streams/stream.js";
+import type { StreamEntry } from "../values/streams/stream-entry.js";
+import { msOf, STREAM_ID_MAX, type StreamId, seqOf, streamId } from "../values/streams/stream-id.js";
+import { readGroups, writeGroups } from "./groups-in-rdb.js";
+import { readListpack } from "./listpack.js";
+import { ListpackWriter } from "./listpack-writer.js";
+import { MalformedRdb } from "./malformed-rdb.js";
+import type { RdbReader } from "./rdb-reader.js";
+import type { RdbWriter } from "./rdb-writer.js";
+import { bytesOfId, idOfBytes, readId, writeId } from "./stream-ids-in-rdb.js";
+
+/** Redis's default of `stream-node-max-entries`. */
+const NODE_ENTRIES_MAX = 100;
+
+const DELETED = 1;
+const SAME_FIELDS = 2;
+
+/** @param hasMarks whether the first id and the marks of deleted entries are included, as in Redis 7.0 and later */
+export function readStream(reader: RdbReader, hasMarks: boolean): Stream {
+  const stream = new Stream();
+  let last: StreamId = 0n;
+  for (let nodes = reader.readLength(); nodes > 0; nodes--) {
+    const first = idOfBytes(reader.readBytes());
+    for (const entry of nodeEntries(first, readListpack(reader.readBytes()))) {
+      if (entry.id <= last) throw new MalformedRdb("the ids of a stream are not ascending");
+      last = entry.id;
+      stream.push(entry);
+    }
+  }
+  if (reader.readLength() !== stream.size) throw new MalformedRdb("a stream has the wrong length");
+  const lastId = readId(reader);
+  if (lastId < last) throw new MalformedRdb("a stream has an entry after its last id");
+  if (hasMarks) readId(reader);
+  const maxDeletedId = hasMarks ? readId(reader) : 0n;
+  const entriesAdded = hasMarks ? reader.readBigLength() : BigInt(stream.size);
+  stream.marks = { lastId, maxDeletedId, entriesAdded };
+  readGroups(reader, stream, hasMarks);
+  return stream;
+}
+
+export function writeStream(writer: RdbWriter, stream: Stream): void {
+  const entries = [...stream.range(0n, STREAM_ID_MAX)];
+  writer.length(Math.ceil(entries.length / NODE_ENTRIES_MAX));
+  for (let from = 0; from < entries.length; from += NODE_ENTRIES_MAX) {
+    const node = entries.slice(from, from + NODE_ENTRIES_MAX);
+    writer.string(bytesOfId(node[0]!.id));
+    writer.string(nodeOf(node));
+  }
+  writer.length(entries.length);
+  const { lastId, maxDeletedId, entriesAdded } = stream.marks;
+  for (const id of [lastId, stream.firstId ?? 0n, maxDeletedId]) writeId(writer, id);
+  writer.bigLength(entriesAdded);
+  writeGroups(writer, stream);
+}
+
+function nodeOf(entries: readonly StreamEntry[]): ByteString {
+  const listpack = new ListpackWriter();
+  const first = entries[0]!.id;
+  // The number of entries, of deleted entries and of common fields, and the end of the common fields.
+  for (const number of [entries.length, 0, 0, 0]) listpack.integer(BigInt(number));
+  for (const { id, fields } of entries) {
+    const parts = [
+      0n,
+      signed(msOf(id) - msOf(first)),
+      signed(seqOf(id) - seqOf(first)),
+      BigInt(fields.length / 2),
+    ];
+    for (const part of parts) listpack.integer(part);
+    for (const text of fields) listpack.string(text);
+    listpack.integer(BigInt(parts.length + fields.length));
+  }
+  return listpack.toBytes();
+}
+
+/** Yields the entries of a listpack that are not deleted. */
+function* nodeEntries(first: StreamId, items: readonly ByteString[]): Generator<StreamEntry> {
+  let at = 2;
+  const next = (): ByteString => {
+    const item = items[at++];
+    if (item === undefined) throw new MalformedRdb("a stream's node is truncated");
+    return item;
+  };
+  const number = (): bigint => {
+    const value = parseInteger(next());
+    if (value === undefined) throw new MalformedRdb("a stream's node has a text instead of a number");
+    return BigInt(value);
+  };
+  const commonCount = number();
+  const common: ByteString[] = [];
+  while (common.length < commonCount) common.push(next());
+  number();
+  while (at < items.length) {
+    const flags = Number(number());
+    const ms = BigInt.asUintN(64, msOf(first) + number());
+    const seq = BigInt.asUintN(64, seqOf(first) + number());
+    const isCommon = (flags & SAME_FIELDS) !== 0;
+    const count = isCommon ? commonCount : number();
+    const fields: ByteString[] = [];
+    for (let i = 0; i < count; i++) fields.push(isCommon ? common[i]! : next(), next());
+    number();
+    if ((flags & DELETED) === 0) yield { id: streamId(ms, seq), fields };
+  }
+}
+
+function signed(difference: bigint): bigint {
+  return BigInt.asIntN(64, difference);
+}

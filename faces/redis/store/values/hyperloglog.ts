@@ -1,0 +1,221 @@
+/**
+ * A HyperLogLog sketch, in the bytes that Redis stores: "HYLL" ‖ encoding (1) ‖ unused (3) ‖ cached estimate (8,
+ * little-endian; highest bit set if there is none) ‖ registers. Dense: 16384 registers of 6 bits, lowest bits first.
+ * Sparse: runs of registers (see hyperloglog-sparse.ts). A sketch is a working copy; `bytes` is the value to store. Source:
+ * redis-server 7.0, test/conformance.
+ */
+
+import { murmurHash64A } from "../../../../daemon/store/values/tables/murmur-hash.js";
+import { type ByteString, bytesOf } from "../../../../protocol/byte-string.js";
+import { estimate } from "./hyperloglog-estimate.js";
+import { EMPTY_RUNS, REGISTERS, readRuns, runsText, setInRuns } from "./hyperloglog-sparse.js";
+
+const MAGIC = "HYLL";
+const HEAD_BYTES = 16;
+const ENCODING_AT = 4;
+const CACHE_AT = 8;
+/** The last byte of the cached estimate. */
+const CACHE_LAST_AT = 15;
+const NO_CACHE = 0x80;
+const DENSE = 0;
+const SPARSE = 1;
+const REGISTER_BITS = 6;
+const REGISTER_MAX = 63;
+const DENSE_BYTES = HEAD_BYTES + (REGISTERS * REGISTER_BITS) / 8;
+/** Redis's default of `hll-sparse-max-bytes`: a longer sketch becomes dense. */
+const SPARSE_BYTES_MAX = 3000;
+/** Number of hash bits that select the register. */
+const INDEX_BITS = 14;
+/** Number of the remaining hash bits, whose zeros are counted. */
+const COUNTED_BITS = 50;
+const HASH_SEED = 0xadc83b19;
+
+/** Thrown if the runs do not cover exactly all registers. */
+export class CorruptSketch extends Error {
+  override readonly name = "CorruptSketch";
+}
+
+export class Sketch {
+  #buffer: Buffer;
+
+  private constructor(buffer: Buffer) {
+    this.#buffer = buffer;
+  }
+
+  /** Returns a sketch that has seen no elements. */
+  static empty(): Sketch {
+    const head = Buffer.alloc(HEAD_BYTES);
+    head.write(MAGIC, "latin1");
+    head[ENCODING_AT] = SPARSE;
+    return new Sketch(Buffer.concat([head, EMPTY_RUNS]));
+  }
+
+  /** Parses a sketch; returns undefined if the bytes are not one. */
+  static of(bytes: ByteString): Sketch | undefined {
+    if (bytes.length < HEAD_BYTES || !bytes.startsWith(MAGIC)) return undefined;
+    const encoding = bytes.charCodeAt(ENCODING_AT);
+    if (encoding > SPARSE || (encoding === DENSE && bytes.length !== DENSE_BYTES)) return undefined;
+    return new Sketch(Buffer.from(bytes, "latin1"));
+  }
+
+  get bytes(): ByteString {
+    return bytesOf(this.#buffer);
+  }
+
+  /** The runs of registers and their values in a sketch that is not dense: `z` and `Z` are zeros. */
+  get runs(): string {
+    return runsText(this.#buffer.subarray(HEAD_BYTES));
+  }
+
+  get isDense(): boolean {
+    return this.#buffer[ENCODING_AT] === DENSE;
+  }
+
+  /** Adds an element. @returns whether a register has changed @throws CorruptSketch */
+  add(element: ByteString): boolean {
+    const { register, value } = registerOf(element);
+    return this.raise(register, value);
+  }
+
+  /** Raises a register to the given value. @returns whether it was lower @throws CorruptSketch */
+  raise(register: number, value: number): boolean {
+    if (this.isDense) return this.#raiseDense(register, value);
+    const changed = setInRuns(this.#runs(), register, value);
+    if (changed === "corrupt") throw new CorruptSketch();
+    if (changed === null) return false;
+    if (changed === "too-large" || this.#isTooLong(changed)) {
+      this.makeDense();
+      return this.#raiseDense(register, value);
+    }
+    this.#buffer = Buffer.concat([this.#buffer.subarray(0, HEAD_BYTES), changed]);
+    return true;
+  }
+
+  /** The value of each register. @throws CorruptSketch */
+  get registers(): Uint8Array {
+    const values = new Uint8Array(REGISTERS);
+    if (!this.isDense) {
+      if (!readRuns(this.#runs(), values)) throw new CorruptSketch();
+      return values;
+    }
+    // Three bytes contain four registers.
+    for (let at = HEAD_BYTES, register = 0; register < REGISTERS; at += 3, register += 4) {
+      const three = this.#buffer[at]! | (this.#buffer[at + 1]! << 8) | (this.#buffer[at + 2]! << 16);
+      values[register] = three & REGISTER_MAX;
+      values[register + 1] = (three >> 6) & REGISTER_MAX;
+      values[register + 2] = (three >> 12) & REGISTER_MAX;
+      values[register + 3] = three >> 18;
+    }
+    return values;
+  }
+
+  /** @throws CorruptSketch */
+  makeDense(): void {
+    if (this.isDense) return;
+    const { registers } = this;
+    const dense = Buffer.alloc(DENSE_BYTES);
+    dense.set(this.#buffer.subarray(0, HEAD_BYTES));
+    dense[ENCODING_AT] = DENSE;
+    this.#buffer = dense;
+    registers.forEach((value, register) => {
+      this.#raiseDense(register, value);
+    });
+  }
+
+  /** Marks the cached estimate as out of date. */
+  forgetEstimate(): void {
+    this.#buffer[CACHE_LAST_AT] = this.#buffer[CACHE_LAST_AT]! | NO_CACHE;
+  }
+
+  /**
+   * Returns the approximate number of different elements: the cached estimate, if there is one.
+   * @throws CorruptSketch
+   */
+  estimate(): bigint {
+    const cached = this.#buffer.readBigUInt64LE(CACHE_AT);
+    if (cached >> 63n === 0n) return cached;
+    return estimateOf(this.registers);
+  }
+
+  #runs(): Buffer {
+    return this.#buffer.subarray(HEAD_BYTES);
+  }
+
+  /** Whether the runs are too long; only a change that makes the sketch longer can exceed the limit. */
+  #isTooLong(runs: Buffer): boolean {
+    const length = HEAD_BYTES + runs.length;
+    return length > this.#buffer.length && length > SPARSE_BYTES_MAX;
+  }
+
+  #dense(register: number): number {
+    const bit = register * REGISTER_BITS;
+    return (this.#two(HEAD_BYTES + (bit >> 3)) >> (bit & 7)) & REGISTER_MAX;
+  }
+
+  #raiseDense(register: number, value: number): boolean {
+    if (value <= this.#dense(register)) return false;
+    const bit = register * REGISTER_BITS;
+    const at = HEAD_BYTES + (bit >> 3);
+    const two = (this.#two(at) & ~(REGISTER_MAX << (bit & 7))) | (value << (bit & 7));
+    this.#buffer[at] = two;
+    if (at + 1 < DENSE_BYTES) this.#buffer[at + 1] = two >> 8;
+    return true;
+  }
+
+  /** Returns the two bytes that contain a register. */
+  #two(at: number): number {
+    return this.#buffer[at]! | ((this.#buffer[at + 1] ?? 0) << 8);
+  }
+}
+
+/** Returns the register that counts an element, and the value that it must have at least. */
+function registerOf(element: ByteString): { readonly register: number; readonly value: number } {
+  const { hi, lo } = murmurHash64A(element, HASH_SEED);
+  const counted = lo >>> INDEX_BITS;
+  const zeros =
+    counted !== 0 ? trailingZeros(counted) : hi !== 0 ? 32 - INDEX_BITS + trailingZeros(hi) : COUNTED_BITS;
+  return { register: lo & (REGISTERS - 1), value: zeros + 1 };
+}
+
+/** Reads the bytes `from` ≤ index < `to` of a stored sketch. */
+type ReadBytes = (from: number, to: number) => ByteString;
+
+/** Whether a stored sketch is dense. @param length  its number of bytes */
+export function isDenseSketch(length: number, read: ReadBytes): boolean {
+  return length === DENSE_BYTES && read(0, ENCODING_AT + 1) === MAGIC + String.fromCharCode(DENSE);
+}
+
+/**
+ * Adds an element to a stored dense sketch, without copying the sketch.
+ * @returns whether a register has changed
+ */
+export function addToDense(
+  element: ByteString,
+  read: ReadBytes,
+  write: (at: number, bytes: ByteString) => void,
+): boolean {
+  const { register, value } = registerOf(element);
+  const bit = register * REGISTER_BITS;
+  const [at, shift] = [HEAD_BYTES + (bit >> 3), bit & 7];
+  const old = read(at, at + 2);
+  // The last register is in a single byte.
+  const two = old.charCodeAt(0) | ((old.length > 1 ? old.charCodeAt(1) : 0) << 8);
+  if (value <= ((two >> shift) & REGISTER_MAX)) return false;
+  const raised = (two & ~(REGISTER_MAX << shift)) | (value << shift);
+  write(at, String.fromCharCode(raised & 0xff, raised >> 8).slice(0, old.length));
+  const last = read(CACHE_LAST_AT, CACHE_LAST_AT + 1).charCodeAt(0);
+  if ((last & NO_CACHE) === 0) write(CACHE_LAST_AT, String.fromCharCode(last | NO_CACHE));
+  return true;
+}
+
+/** Returns the estimate for the values of all registers. */
+export function estimateOf(registers: Uint8Array): bigint {
+  const occurrences: number[] = new Array(REGISTER_MAX + 1).fill(0);
+  // This loop uses an index, because an iterator would take most of the time here.
+  for (let i = 0; i < registers.length; i++) occurrences[registers[i]!]!++;
+  return estimate(registers.length, occurrences.slice(0, COUNTED_BITS + 2));
+}
+
+function trailingZeros(value: number): number {
+  return 31 - Math.clz32(value & -value);
+}

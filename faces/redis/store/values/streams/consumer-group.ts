@@ -1,0 +1,133 @@
+/**
+ * A consumer group of a stream: the mark up to which it has read, its consumers, and the entries that they have
+ * received but not acknowledged. A pending entry is in two lists, as in Redis: the group's and its consumer's.
+ */
+import type { ByteString } from "../../../../../protocol/byte-string.js";
+import { IdMap } from "./id-map.js";
+import type { StreamId } from "./stream-id.js";
+
+/** The mark up to which a group has read. */
+export interface GroupMarks {
+  /** Id of the entry that was delivered last, or the id that a command has set. */
+  readonly lastId: StreamId;
+  /** Number of all entries ever added up to that id; null if unknown. Signed, 64 bits. */
+  readonly entriesRead: bigint | null;
+}
+
+/** The delivery of an entry to a consumer. Immutable: entries that were delivered together share one. */
+export interface Pending {
+  readonly consumer: Consumer;
+  /** Milliseconds since 1970: the date of the unit that delivered the entry, or the time that the command specified. */
+  readonly deliveredAt: number;
+  /** Number of deliveries. */
+  readonly deliveries: number;
+}
+
+/** The counter of deliveries stops at this number. */
+export const DELIVERIES_MAX = Number.MAX_SAFE_INTEGER;
+
+export const nextDeliveryCount = (deliveries: number): number => Math.min(deliveries + 1, DELIVERIES_MAX);
+
+/** Returns the previous delivery if it is equal, so that both entries share it. */
+export function sharedPending(pending: Pending, last: Pending | undefined): Pending {
+  const isSame =
+    last?.consumer === pending.consumer &&
+    last.deliveredAt === pending.deliveredAt &&
+    last.deliveries === pending.deliveries;
+  return isSame ? last : pending;
+}
+
+export class Consumer {
+  readonly name: ByteString;
+  /** Date of the unit that named the consumer last, in milliseconds since 1970. */
+  seenAt: number;
+  /** The consumer's pending entries; only its group changes them. */
+  readonly pending = new IdMap<Pending>();
+
+  constructor(name: ByteString, seenAt: number) {
+    this.name = name;
+    this.seenAt = seenAt;
+  }
+}
+
+export class ConsumerGroup {
+  readonly name: ByteString;
+  marks: GroupMarks;
+  /** The pending entries of all its consumers; only `setPending` changes them. */
+  readonly pending = new IdMap<Pending>();
+  /**
+   * The ids up to `marks.lastId` whose entries no consumer has received: ranges, the first id of each with its last. An
+   * entry that was added late, at a position before the one at which a daemon delivered a later entry, is in a range.
+   */
+  readonly skipped = new IdMap<StreamId>();
+  readonly #consumers = new Map<ByteString, Consumer>();
+
+  constructor(name: ByteString, marks: GroupMarks) {
+    this.name = name;
+    this.marks = marks;
+  }
+
+  consumer(name: ByteString): Consumer | undefined {
+    return this.#consumers.get(name);
+  }
+
+  /** Number of consumers. */
+  get size(): number {
+    return this.#consumers.size;
+  }
+
+  /** The consumers in the order of their names. */
+  get consumers(): readonly Consumer[] {
+    return [...this.#consumers.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
+  }
+
+  /** Adds a consumer with its pending entries. Inverse: `removeConsumer`. */
+  addConsumer(consumer: Consumer): void {
+    this.#consumers.set(consumer.name, consumer);
+    for (const [id, pending] of consumer.pending) this.pending.set(id, pending);
+  }
+
+  /** Removes a consumer, whose own list of pending entries does not change. */
+  removeConsumer(consumer: Consumer): void {
+    this.#consumers.delete(consumer.name);
+    for (const [id] of consumer.pending) this.pending.delete(id);
+  }
+
+  /** Returns the range of skipped ids that contains an id, or undefined. */
+  skippedRange(id: StreamId): readonly [from: StreamId, to: StreamId] | undefined {
+    const range = this.skipped.atOrBefore(id);
+    return range !== undefined && id <= range[1] ? range : undefined;
+  }
+
+  /** Sets the end of a range of skipped ids; undefined removes the range. @returns the previous end */
+  setSkipped(from: StreamId, to: StreamId | undefined): StreamId | undefined {
+    return to === undefined ? this.skipped.delete(from) : this.skipped.set(from, to);
+  }
+
+  /**
+   * Sets the delivery of an entry; undefined means that the entry is no longer pending.
+   * @returns the previous delivery; setting it again is the inverse
+   */
+  setPending(id: StreamId, pending: Pending | undefined): Pending | undefined {
+    const old = pending === undefined ? this.pending.delete(id) : this.pending.set(id, pending);
+    if (old !== undefined && old.consumer !== pending?.consumer) old.consumer.pending.delete(id);
+    pending?.consumer.pending.set(id, pending);
+    return old;
+  }
+
+  /** Returns a copy of the group that shares nothing mutable with it. */
+  clone(): ConsumerGroup {
+    const copy = new ConsumerGroup(this.name, this.marks);
+    for (const { name, seenAt, pending } of this.#consumers.values()) {
+      const consumer = new Consumer(name, seenAt);
+      let last: Pending | undefined;
+      for (const [id, { deliveredAt, deliveries }] of pending) {
+        last = sharedPending({ consumer, deliveredAt, deliveries }, last);
+        consumer.pending.set(id, last);
+      }
+      copy.addConsumer(consumer);
+    }
+    for (const [from, to] of this.skipped) copy.setSkipped(from, to);
+    return copy;
+  }
+}

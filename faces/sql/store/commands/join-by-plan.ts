@@ -1,0 +1,363 @@
+/**
+ * Joins the sources of a select according to its plan. The partners of a row are found by the index of a table, or
+ * otherwise by a hash. The order of the result is that of the rows of the left side, then that of the right side. The
+ * limit of pairs counts the pairs that are created, and each row that is checked counts towards the statement's work. The choice of an index depends only on the rows and keys of the tables, not on the indexes that a
+ * daemon has already built, so either all daemons reject a statement or none does.
+ */
+import { STEP_ITEMS, sortedInSteps } from "../../../../protocol/steps.js";
+import type { Join, Select } from "../grammar/syntax-tree.js";
+import type { Scalar } from "../values/cell.js";
+import { HashIndex, merged } from "../values/hash-index.js";
+import type { TableReading } from "../values/table-reading.js";
+import { condition, countCalculated, rowScope, rowsAStep, stepsPerRow } from "./compiled-expressions.js";
+import {
+  type EqualKeys,
+  type Holds,
+  type Key,
+  Planner,
+  type SourceConditions,
+  type Stage,
+} from "./condition-plan.js";
+import { checkSize, type Evaluation, failure, holdRows, KEY_BYTES, spend } from "./evaluation-context.js";
+import { naturallyJoined, ofJoin, PAIRS_MAX } from "./join-results.js";
+import type { Relation } from "./relation.js";
+import type { RelationRow } from "./relation-row.js";
+import { filtered, INDEXED_ROWS_MIN, ofSelection, selected } from "./select-rows.js";
+
+/** A side counts as much larger than the other side if it has at least this many times as many rows. */
+const MUCH_LARGER = 8;
+
+export function* plannedSources(
+  relations: readonly Relation[],
+  { joins, where }: Select,
+  evaluation: Evaluation,
+): Generator<void, Relation> {
+  // Conditions that the plan does not check must also name existing columns.
+  const plan = new Planner(relations, joins, evaluation).plan(where);
+  if (where !== null)
+    condition(where, rowScope((plan.stages.at(-1) as Stage).columns, evaluation), evaluation);
+  let left = new Side(relations[0] as Relation, plan.sources[0] as SourceConditions, evaluation);
+  for (const [i, join] of joins.entries()) {
+    const stage = plan.stages[i + 1] as Stage;
+    const source = plan.sources[i + 1] as SourceConditions;
+    const right = new Side(relations[i + 1] as Relation, source, evaluation);
+    let joined = yield* new StagedJoin({ left, right }, join, stage, evaluation).relation();
+    if (join.kind === "natural" && join.on !== null) joined = yield* selected(joined, join.on, evaluation);
+    left = new Side(joined, { ...stage, requiredValues: [] }, evaluation);
+  }
+  const rows = yield* left.rows();
+  const all = { ...left.relation, rows, table: null };
+  if (where === null) return all;
+  return plan.hasWhere ? yield* ofSelection(all, rows, evaluation) : yield* selected(all, where, evaluation);
+}
+
+/**
+ * One side of a join: the rows of a relation that meet the conditions to be checked before the join. The rows are found
+ * when they are first read.
+ */
+class Side {
+  readonly relation: Relation;
+  readonly conditions: SourceConditions;
+  readonly #evaluation: Evaluation;
+  #rows: readonly RelationRow[] | null = null;
+
+  constructor(relation: Relation, conditions: SourceConditions, evaluation: Evaluation) {
+    this.relation = relation;
+    this.conditions = conditions;
+    this.#evaluation = evaluation;
+  }
+
+  get holds(): Holds | null {
+    const { holds } = this.conditions;
+    return holds.length === 0 ? null : (row) => holds.every((each) => each(row));
+  }
+
+  /** Whether the side is a large table, and none of its conditions selects its rows by an index. */
+  get isLargeTable(): boolean {
+    return this.isTable && this.conditions.requiredValues.length === 0;
+  }
+
+  get isTable(): boolean {
+    const { table } = this.relation;
+    return table !== null && table.size >= INDEXED_ROWS_MIN;
+  }
+
+  *rows(): Generator<void, readonly RelationRow[]> {
+    this.#rows ??= yield* this.#found();
+    return this.#rows;
+  }
+
+  *#found(): Generator<void, readonly RelationRow[]> {
+    const { table } = this.relation;
+    const { requiredValues, parts } = this.conditions;
+    const required =
+      table === null ? undefined : mostSelective(requiredValues, table, ({ position }) => position);
+    const all =
+      table !== null && required !== undefined && this.isTable
+        ? (yield* table.equal(required.position, required.value)).map((number) => table.row(number))
+        : this.relation.rows;
+    const { holds } = this;
+    spend(this.#evaluation, all.length);
+    countCalculated(this.#evaluation, all.length, parts);
+    return holds === null ? all : yield* filtered(all, holds, rowsAStep(parts), this.#evaluation);
+  }
+}
+
+class StagedJoin {
+  readonly #left: Side;
+  readonly #right: Side;
+  readonly #join: Join;
+  readonly #equal: Stage["equal"];
+  readonly #holds: Holds | null;
+  readonly #evaluation: Evaluation;
+  readonly #width: number;
+  /** Number of rows that are checked in one step. */
+  readonly #step: number;
+  /** Cost of the condition for each pair. Counted once: a list in the condition may have as many values as a table. */
+  readonly #stepsPerPair: number;
+  #pairs: RelationRow[] = [];
+  /** Number of rows checked since the last step ended. */
+  #checked = 0;
+
+  constructor(
+    { left, right }: { readonly left: Side; readonly right: Side },
+    join: Join,
+    stage: Stage,
+    evaluation: Evaluation,
+  ) {
+    this.#left = left;
+    this.#right = right;
+    this.#join = join;
+    this.#equal = stage.equal;
+    this.#evaluation = evaluation;
+    this.#width = stage.columns.length;
+    const { on, kind } = join;
+    const isChecked = on !== null && kind !== "natural";
+    this.#holds = isChecked ? condition(on, rowScope(stage.columns, evaluation), evaluation) : null;
+    this.#step = on === null ? STEP_ITEMS : rowsAStep([on]);
+    this.#stepsPerPair = on === null ? 0 : stepsPerRow([on]);
+  }
+
+  *relation(): Generator<void, Relation> {
+    const [left, right] = [this.#left.relation, this.#right.relation];
+    if (this.#join.kind === "natural") {
+      const sides = [
+        { ...left, rows: yield* this.#left.rows(), table: null },
+        { ...right, rows: yield* this.#right.rows(), table: null },
+      ] as const;
+      return yield* naturallyJoined(...sides, this.#evaluation);
+    }
+    const [byLeft, byRight] = [this.#equalByIndex("left"), this.#equalByIndex("right")];
+    if (byLeft !== null && (yield* this.#hasFewOnTheRight())) yield* this.#byIndex("left", byLeft);
+    else if (byRight !== null) yield* this.#byIndex("right", byRight);
+    else yield* this.#byRows();
+    return yield* ofJoin({ left, right }, this.#join, this.#pairs, this.#evaluation);
+  }
+
+  /**
+   * Returns the keys of an equality for which an index of the given side can find the partners of the other side's
+   * rows, or null if there is no such equality. The given side must be a large table, its key must be a column, and the
+   * join must not retain unmatched rows of that side.
+   */
+  #equalByIndex(side: "left" | "right"): EqualKeys | null {
+    const { kind } = this.#join;
+    const indexed = side === "left" ? this.#left : this.#right;
+    const { table } = indexed.relation;
+    if (table === null || !indexed.isLargeTable) return null;
+    if (kind !== "inner" && kind !== (side === "left" ? "right" : "left")) return null;
+    const columns = this.#equal.filter((each) => each[side].position !== null);
+    return mostSelective(columns, table, (each) => each[side].position) ?? null;
+  }
+
+  /** Returns whether the right side has so few rows that the index of the left table should find their partners. */
+  *#hasFewOnTheRight(): Generator<void, boolean> {
+    const leftSize = this.#left.relation.table?.size ?? 0;
+    if (this.#right.isLargeTable && this.#right.conditions.holds.length === 0) {
+      const { size } = this.#right.relation.table ?? { size: 0 };
+      if (size * MUCH_LARGER > leftSize) return false;
+    }
+    const rows = yield* this.#right.rows();
+    return rows.length * MUCH_LARGER <= leftSize;
+  }
+
+  /**
+   * Joins the rows of one side with their partners, which the index of the other side finds.
+   * @param side the side with the index
+   */
+  *#byIndex(side: "left" | "right", equal: EqualKeys): Generator<void, void> {
+    const isLeft = side === "left";
+    const [indexed, few] = isLeft ? [this.#left, this.#right] : [this.#right, this.#left];
+    const { position } = equal[side];
+    const key = equal[isLeft ? "right" : "left"];
+    const { table } = indexed.relation;
+    const rows = yield* few.rows();
+    if (table === null || position === null) return;
+    countCalculated(this.#evaluation, rows.length, [key.expression]);
+    const { holds } = indexed;
+    /** For each pair, the number of the indexed side's row. */
+    const numbers: number[] = [];
+    const isMatched = new Uint8Array(rows.length);
+    let everywhere: readonly number[] | null = null;
+    for (const [at, row] of rows.entries()) {
+      const value = key.value(row);
+      // If the key cannot be calculated, every row of the other side is a possible partner.
+      if (value === undefined) everywhere ??= table.numbers;
+      const partners = value === undefined ? (everywhere ?? []) : yield* table.equal(position, value);
+      for (const number of partners) {
+        if (this.#check()) yield;
+        const one = table.row(number);
+        if (holds !== null && !holds(one)) continue;
+        if (!this.#add(isLeft ? [...one, ...row] : [...row, ...one])) continue;
+        numbers.push(number);
+        isMatched[at] = 1;
+      }
+      if (this.#check()) yield;
+    }
+    if (isLeft) yield* this.#sortPairs(numbers);
+    if (this.#join.kind !== "inner") yield* this.#addUnmatched(isLeft ? "right" : "left", rows, isMatched);
+  }
+
+  /** Sorts the pairs by the given numbers, one for each pair; pairs with equal numbers keep their order. */
+  *#sortPairs(numbers: readonly number[]): Generator<void, void> {
+    const order = yield* sortedInSteps(
+      [...numbers.keys()],
+      (a, b) => (numbers[a] as number) - (numbers[b] as number),
+    );
+    this.#pairs = order.map((at) => this.#pairs[at] as RelationRow);
+  }
+
+  /**
+   * Joins the rows of both sides. If the condition requires two keys to be equal, the pairs are found by a hash of the
+   * right rows or, if the left side has far fewer rows, of the left ones.
+   */
+  *#byRows(): Generator<void, void> {
+    const { kind } = this.#join;
+    const [left, right] = [yield* this.#left.rows(), yield* this.#right.rows()];
+    const isMatched = { left: new Uint8Array(left.length), right: new Uint8Array(right.length) };
+    const equal = this.#equalOfRows();
+    const isOfLeft = equal !== null && left.length * MUCH_LARGER <= right.length;
+    const [rows, others] = isOfLeft ? [right, left] : [left, right];
+    const [one, other] = isOfLeft ? (["right", "left"] as const) : (["left", "right"] as const);
+    const hash = equal === null ? null : new KeyHash(equal[other]);
+    if (equal !== null) {
+      countCalculated(this.#evaluation, left.length, [equal.left.expression]);
+      countCalculated(this.#evaluation, right.length, [equal.right.expression]);
+      this.#evaluation.effort.hold(others.length * KEY_BYTES);
+      yield* hash?.fill(others) ?? [];
+    }
+    let everywhere: readonly number[] | null = null;
+    /** For each pair, the index of the left row. */
+    const lefts: number[] = [];
+    for (const [at, row] of rows.entries()) {
+      const value = equal?.[one].value(row);
+      if (hash === null || value === undefined) everywhere ??= [...others.keys()];
+      const positions = hash === null || value === undefined ? (everywhere ?? []) : hash.equal(value);
+      for (const position of positions) {
+        if (this.#check()) yield;
+        const partner = others[position] as RelationRow;
+        if (!this.#add(isOfLeft ? [...partner, ...row] : [...row, ...partner])) continue;
+        isMatched[one][at] = 1;
+        isMatched[other][position] = 1;
+        if (isOfLeft) lefts.push(position);
+      }
+      if (this.#check()) yield;
+    }
+    if (isOfLeft) yield* this.#sortPairs(lefts);
+    if (kind === "left" || kind === "full") yield* this.#addUnmatched("left", left, isMatched.left);
+    if (kind === "right" || kind === "full") yield* this.#addUnmatched("right", right, isMatched.right);
+  }
+
+  /**
+   * Returns the keys by which rows are hashed, preferably those of a column without equal values, or null if there are
+   * no such keys.
+   */
+  #equalOfRows(): EqualKeys | null {
+    for (const side of ["right", "left"] as const) {
+      const { table } = (side === "right" ? this.#right : this.#left).relation;
+      const unique = this.#equal.find(
+        ({ [side]: { position } }) => position !== null && table?.isUnique(position) === true,
+      );
+      if (unique !== undefined) return unique;
+    }
+    return this.#equal[0] ?? null;
+  }
+
+  /** Counts a row that is checked. Returns whether the step has checked enough rows and must end. */
+  #check(): boolean {
+    if (++this.#checked < this.#step && !this.#evaluation.effort.isSliceOver) return false;
+    spend(this.#evaluation, this.#checked);
+    this.#evaluation.effort.work(this.#checked * this.#stepsPerPair);
+    this.#checked = 0;
+    this.#evaluation.effort.endsSlice();
+    return true;
+  }
+
+  /** Adds a pair if it meets the condition. */
+  #add(pair: RelationRow): boolean {
+    if (this.#holds !== null && !this.#holds(pair)) return false;
+    const rows = this.#pairs.push(pair);
+    if (rows > PAIRS_MAX) throw failure(this.#evaluation, "tooMany", String(PAIRS_MAX));
+    checkSize(this.#evaluation, rows, this.#width);
+    holdRows(this.#evaluation, 1, this.#width);
+    return true;
+  }
+
+  /** Adds the rows of a side that have no partner, with nulls for the other side's columns. */
+  *#addUnmatched(
+    side: "left" | "right",
+    rows: readonly RelationRow[],
+    isMatched: Uint8Array,
+  ): Generator<void, void> {
+    const other = side === "left" ? this.#right : this.#left;
+    const nothing = Array<null>(other.relation.columns.length).fill(null);
+    for (const [i, row] of rows.entries()) {
+      if (isMatched[i] === 0) {
+        this.#pairs.push(side === "left" ? [...row, ...nothing] : [...nothing, ...row]);
+        checkSize(this.#evaluation, this.#pairs.length, this.#width);
+        holdRows(this.#evaluation, 1, this.#width);
+      }
+      if (i % STEP_ITEMS === STEP_ITEMS - 1) yield;
+    }
+  }
+}
+
+/** Returns the first item whose column has no equal values or, if there is none, the first item. */
+function mostSelective<Item>(
+  items: readonly Item[],
+  table: TableReading,
+  positionOf: (item: Item) => number | null,
+): Item | undefined {
+  const unique = items.find((item) => {
+    const position = positionOf(item);
+    return position !== null && table.isUnique(position);
+  });
+  return unique ?? items[0];
+}
+
+/** A hash of the rows of one side, by the value of a key. */
+class KeyHash {
+  readonly #key: Key;
+  readonly #index = new HashIndex();
+  /** Indexes of the rows whose key cannot be calculated. They are possible partners of every row of the other side. */
+  readonly #failed: number[] = [];
+
+  constructor(key: Key) {
+    this.#key = key;
+  }
+
+  *fill(rows: readonly RelationRow[]): Generator<void, void> {
+    const step = rowsAStep([this.#key.expression]);
+    for (const [at, row] of rows.entries()) {
+      const value = this.#key.value(row);
+      if (value === undefined) this.#failed.push(at);
+      else this.#index.add(at, typeof value === "boolean" ? Number(value) : value);
+      if (at % step === step - 1) yield;
+    }
+  }
+
+  /** Returns the possible partners, ascending. */
+  equal(value: Scalar): readonly number[] {
+    const matches = this.#index.equal(value);
+    return merged(matches, this.#failed);
+  }
+}

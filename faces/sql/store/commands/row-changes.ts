@@ -1,0 +1,187 @@
+/** INSERT, UPDATE and DELETE: everything is checked before the first row changes. */
+import type { ByteString } from "../../../../protocol/byte-string.js";
+import { domainWords, scalarText } from "../grammar/expression-text.js";
+import type { Delete, Expression, Insert, Update } from "../grammar/syntax-tree.js";
+import { type Cell, cellKey, type Row, type Scalar } from "../values/cell.js";
+import { boundCell, fits } from "../values/domain.js";
+import type { NumberedRows, Table, TableColumn } from "../values/table.js";
+import { tableNamed } from "./catalogue.js";
+import { beforeChange, insertedValues, PreparedChange } from "./change-queries.js";
+import { compiled, countCalculated, rowScope } from "./compiled-expressions.js";
+import { checkColumns, checkSize, countMade, type Evaluation, failure } from "./evaluation-context.js";
+import { answered } from "./execute-query.js";
+import { columnsOf } from "./relation.js";
+
+/** @returns the number of rows added @throws CommandFailure */
+export function insert(statement: Insert, evaluation: Evaluation): number {
+  const { table: name, source } = statement;
+  const entry = tableNamed(evaluation, name);
+  const { columns } = entry.value;
+  checkColumns(evaluation, statement.columns.length);
+  const positions =
+    statement.columns.length === 0
+      ? [...columns.keys()]
+      : statement.columns.map((column) => positionNamed(columns, column, evaluation, "unknownField"));
+  const hasAllColumns = statement.columns.length === 0;
+  const checkWidth = (width: number): void => {
+    if (width === positions.length) return;
+    const [actual, expected] = [String(width), String(positions.length)];
+    throw hasAllColumns
+      ? failure(evaluation, "otherWidth", actual, name, expected)
+      : failure(evaluation, "otherCount", expected, actual);
+  };
+  const added: Row[] = [];
+  const add = (values: readonly Scalar[], isBound: (i: number) => boolean): void => {
+    checkWidth(values.length);
+    checkSize(evaluation, added.length + 1, columns.length);
+    const row = columns.map(({ preset }): Cell => preset ?? null);
+    for (const [i, position] of positions.entries())
+      row[position] = cellOf(values[i] as Scalar, isBound(i), columns, position, evaluation);
+    added.push(row);
+  };
+  if ("rows" in source)
+    for (const values of beforeChange(evaluation, () => insertedValues(statement, source.rows, evaluation)))
+      add(
+        values.map((value) => compiled(value, NO_COLUMNS(evaluation), evaluation)([])),
+        (i) => values[i]?.kind === "parameter",
+      );
+  else {
+    const { columns: resultColumns, rows } = answered(source.query, evaluation);
+    checkWidth(resultColumns.length);
+    countMade(evaluation, rows.length);
+    for (const row of rows) add(row, () => false);
+  }
+  checkRequired(entry.value, added, evaluation);
+  checkUnique(entry.value, added, new Set(), evaluation);
+  evaluation.data.tables.push(entry, added);
+  return added.length;
+}
+
+/** @returns the number of rows that meet the condition @throws CommandFailure */
+export function update(statement: Update, evaluation: Evaluation): number {
+  const entry = tableNamed(evaluation, statement.table);
+  const table = entry.value;
+  checkColumns(evaluation, statement.changes.length);
+  const { changed, matched } = beforeChange(evaluation, () => changedRows(statement, table, evaluation));
+  checkRequired(table, changed.rows, evaluation);
+  checkUnique(table, changed.rows, new Set(changed.numbers), evaluation);
+  evaluation.data.tables.set(entry, changed);
+  return matched;
+}
+
+/** Returns the rows that an update changes, and the number of rows that meet its condition. */
+function changedRows(
+  statement: Update,
+  table: Table,
+  evaluation: Evaluation,
+): { readonly changed: NumberedRows; readonly matched: number } {
+  const { table: name } = statement;
+  const positions = statement.changes.map(({ column }) =>
+    positionNamed(table.columns, column, evaluation, "unknownFieldOf", name),
+  );
+  const prepared = new PreparedChange(statement, columnsOf(table.columns, name), evaluation);
+  const scope = rowScope(prepared.columns, evaluation);
+  const changes = prepared.values.map((value, i) => ({
+    position: positions[i] as number,
+    value: compiled(value, scope, evaluation),
+    isBound: isBound(value),
+  }));
+  const { matches, rows: sources } = prepared.rowsOf(table);
+  countMade(evaluation, matches.rows.length);
+  countCalculated(evaluation, matches.rows.length, prepared.values);
+  const numbers: number[] = [];
+  const rows: Row[] = [];
+  for (const [i, old] of matches.rows.entries()) {
+    const row = [...old];
+    for (const { position, value, isBound } of changes)
+      row[position] = cellOf(value(sources[i] ?? old), isBound, table.columns, position, evaluation);
+    if (row.every((cell, position) => cell === old[position])) continue;
+    numbers.push(matches.numbers[i] as number);
+    rows.push(row);
+  }
+  return { changed: { numbers, rows }, matched: matches.numbers.length };
+}
+
+const NO_COLUMNS = (evaluation: Evaluation) => rowScope([], evaluation);
+const isBound = ({ kind }: Expression) => kind === "parameter";
+
+/** @returns the number of rows removed @throws CommandFailure */
+export function remove(statement: Delete, evaluation: Evaluation): number {
+  const entry = tableNamed(evaluation, statement.table);
+  const { matches } = beforeChange(evaluation, () => {
+    const columns = columnsOf(entry.value.columns, statement.table);
+    return new PreparedChange(statement, columns, evaluation).rowsOf(entry.value);
+  });
+  countMade(evaluation, matches.rows.length);
+  evaluation.data.tables.remove(entry, matches.numbers);
+  return matches.numbers.length;
+}
+
+/** Finds a column for a statement that changes rows; the case of its name does not matter. */
+function positionNamed(
+  columns: readonly TableColumn[],
+  columnName: ByteString,
+  evaluation: Evaluation,
+  message: "unknownField" | "unknownFieldOf",
+  table: ByteString = "",
+): number {
+  const exact = columns.findIndex(({ name }) => name === columnName);
+  if (exact >= 0) return exact;
+  const position = columns.findIndex(({ name }) => name.toLowerCase() === columnName.toLowerCase());
+  if (position < 0) throw failure(evaluation, message, columnName, table);
+  return position;
+}
+
+/**
+ * Returns the cell that a column stores for a value.
+ * @param isBound whether the value was bound to a `?` and is therefore a text
+ */
+function cellOf(
+  value: Scalar,
+  isBound: boolean,
+  columns: readonly TableColumn[],
+  position: number,
+  evaluation: Evaluation,
+): Cell {
+  const { domain, name } = columns[position] as TableColumn;
+  const plain = typeof value === "number" ? value + 0 : value;
+  const cell = isBound && typeof plain === "string" ? boundCell(domain, plain) : plain;
+  if (cell !== undefined && typeof cell !== "boolean" && fits(domain, cell)) return cell;
+  throw failure(evaluation, "misfit", domainWords(domain), String(position), scalarText(value), name);
+}
+
+/** @throws CommandFailure if a column that rejects null has no value */
+function checkRequired({ columns }: Table, rows: readonly Row[], evaluation: Evaluation): void {
+  for (const [position, { isRequired, name }] of columns.entries())
+    if (isRequired === true && rows.some((row) => row[position] === null))
+      throw failure(evaluation, "required", name);
+}
+
+/**
+ * Checks that rows may be added to a table without repeating a unique value.
+ * @param replaced numbers of the rows that the new rows replace
+ */
+function checkUnique(
+  table: Table,
+  rows: readonly Row[],
+  replaced: ReadonlySet<number>,
+  evaluation: Evaluation,
+): void {
+  for (const [position, { uniqueness, name }] of table.columns.entries()) {
+    if (uniqueness === "none") continue;
+    const index = table.index(position);
+    const seen = new Set<string>();
+    for (const row of rows) {
+      const cell = row[position] as Cell;
+      if (cell === null) {
+        if (uniqueness === "primary") throw failure(evaluation, "missing", name);
+        continue;
+      }
+      const key = cellKey(cell);
+      const other = index.same(cell);
+      if (seen.has(key) || (other !== undefined && !replaced.has(other)))
+        throw failure(evaluation, "notUnique", scalarText(cell), name);
+      seen.add(key);
+    }
+  }
+}

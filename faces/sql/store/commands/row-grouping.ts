@@ -1,0 +1,276 @@
+/** Groups rows and computes the aggregates of each group: count, sum, avg, min, max. Nulls are ignored. */
+import type { ByteString } from "../../../../protocol/byte-string.js";
+import { STEP_ITEMS } from "../../../../protocol/steps.js";
+import { ExpressionNumbers } from "../grammar/expression-numbers.js";
+import { AGGREGATE_NAMES, type AggregateName, SCALAR_FUNCTIONS } from "../grammar/functions.js";
+import { type Call, type Expression, type Field, operandsOf, type Select } from "../grammar/syntax-tree.js";
+import { cellKey, rowKey, type Scalar } from "../values/cell.js";
+import { compiled, countCalculated, rowScope, rowsAStep, type Scope } from "./compiled-expressions.js";
+import {
+  comparesArguments,
+  countRows,
+  type Evaluation,
+  failure,
+  holdRows,
+  KEY_BYTES,
+  spend,
+} from "./evaluation-context.js";
+import { fold, isNamed, isText, positionOf, type Relation } from "./relation.js";
+import type { RelationColumn, RelationRow } from "./relation-row.js";
+import { sortOrder } from "./scalar-comparison.js";
+import type { Compiled } from "./standard-values.js";
+
+const functionNamed = (name: string): AggregateName | undefined =>
+  AGGREGATE_NAMES.find((each) => each === name.toLowerCase());
+
+/** Whether a select has groups: it names expressions to group by, or uses aggregates. */
+export function isGrouped({ groupBy, fields, having, orderBy }: Select): boolean {
+  if (groupBy !== null && groupBy.length > 0) return true;
+  const expressions = [
+    ...(fields ?? []).flatMap(({ value }) => (value.kind === "all" ? [] : [value])),
+    ...orderBy.map(({ by }) => by),
+  ];
+  return having !== null || expressions.some(hasAggregate);
+}
+
+function hasAggregate(expression: Expression): boolean {
+  // The arguments of a scalar function may contain an aggregate; those of an unknown function are not searched.
+  if (expression.kind === "call" && functionNamed(expression.name) !== undefined) return true;
+  if (expression.kind === "call" && !SCALAR_FUNCTIONS.has(expression.name.toLowerCase())) return false;
+  return operandsOf(expression).some(hasAggregate);
+}
+
+interface Aggregate {
+  readonly name: AggregateName;
+  readonly call: Call;
+  /** The aggregated expression; null means `*`. */
+  readonly value: Compiled | null;
+  readonly isDistinct: boolean;
+}
+
+/** The rows of groups: the grouping expressions, followed by the aggregates. */
+export interface Groups {
+  readonly scope: Scope;
+  /** Computes the rows. Must be called after all expressions of the select have been compiled in the scope. */
+  rows(): Generator<void, readonly RelationRow[]>;
+}
+
+/**
+ * Returns the expressions to group by. In the standard form, an integer refers to a field, and so does an alias that is
+ * not the name of a column.
+ * @throws CommandFailure if the field is an aggregate
+ */
+function groupKeys(
+  groupBy: readonly Expression[],
+  { fields, columns }: { readonly fields: readonly Field[]; readonly columns: readonly RelationColumn[] },
+  evaluation: Evaluation,
+): readonly Expression[] {
+  if (evaluation.form === "original") return groupBy;
+  return groupBy.map((key) => {
+    const isName = key.kind === "column" && key.origin === null && !isNamed(key.name, columns);
+    const field = isName
+      ? fieldNamed(key.name, fields, evaluation)
+      : fieldNumbered(key, fields, "group by", evaluation);
+    if (hasAggregate(field ?? key)) throw failure(evaluation, "groupedAggregate");
+    return field ?? key;
+  });
+}
+
+/** Returns the expression of the field with this alias; in the standard form, the case does not matter. */
+export function fieldNamed(
+  name: ByteString,
+  fields: readonly Field[],
+  { form }: Evaluation,
+): Expression | undefined {
+  const exact = fields.find(({ alias }) => alias === name);
+  if (exact !== undefined || form === "original") return exact?.value;
+  const folded = fold(name);
+  return fields.find(({ alias }) => alias !== null && fold(alias) === folded)?.value;
+}
+
+/**
+ * Returns the expression of the field that an integer refers to, or undefined if the expression is not an integer.
+ * @throws CommandFailure
+ */
+export function fieldNumbered(
+  key: Expression,
+  fields: readonly Field[],
+  clause: string,
+  evaluation: Evaluation,
+): Expression | undefined {
+  if (key.kind !== "literal" || key.isCalculated === true) return undefined;
+  if (typeof key.value !== "number" || !Number.isInteger(key.value)) return undefined;
+  const field = fields[key.value - 1];
+  if (field === undefined)
+    throw failure(evaluation, "noSuchField", clause, String(key.value), String(fields.length));
+  return field.value;
+}
+
+/** @param fields the fields of the select */
+export function groupsOf(
+  relation: Relation,
+  { groupBy }: Select,
+  fields: readonly Field[],
+  evaluation: Evaluation,
+): Groups {
+  const { columns } = relation;
+  const groupExpressions = groupKeys(groupBy ?? [], { fields, columns }, evaluation);
+  const keys = groupExpressions.map((key) => compiled(key, rowScope(columns, evaluation), evaluation));
+  const positions = groupExpressions.map((key) =>
+    key.kind === "column" ? positionOf(key, columns, evaluation) : null,
+  );
+  const numbers = new ExpressionNumbers(evaluation.parameters, (column) =>
+    isText(column, columns) ? column.name : positionOf(column, columns, evaluation),
+  );
+  const slots = new Map<number, number>();
+  for (const [slot, key] of groupExpressions.entries()) {
+    const number = key.kind === "column" ? null : numbers.of(key);
+    if (number !== null && !slots.has(number)) slots.set(number, slot);
+  }
+  const aggregates: Aggregate[] = [];
+  const scope: Scope = {
+    known: (expression) => {
+      const slot = slots.size === 0 ? undefined : slots.get(numbers.of(expression));
+      return slot === undefined ? undefined : (row) => row[slot] as Scalar;
+    },
+    column: (column) => {
+      if (isText(column, columns)) return () => column.name;
+      const position = positions.indexOf(positionOf(column, columns, evaluation));
+      if (position < 0) throw failure(evaluation, "notGrouped", column.origin ?? "null", column.name);
+      return (row) => row[position] as Scalar;
+    },
+    call: (call): Compiled => {
+      const slot = keys.length + aggregates.length;
+      aggregates.push(aggregateOf(call, columns, evaluation));
+      return (row) => row[slot] as Scalar;
+    },
+  };
+  const rows = () => {
+    const expressions = [...groupExpressions, ...aggregates.map(({ call }) => call)];
+    countCalculated(evaluation, relation.rows.length, expressions);
+    const step = rowsAStep(expressions);
+    return groupRows(relation.rows, { keys, aggregates, step }, evaluation);
+  };
+  return { scope, rows };
+}
+
+function aggregateOf(call: Call, columns: readonly RelationColumn[], evaluation: Evaluation): Aggregate {
+  const { name, arguments: operands, isDistinct } = call;
+  const aggregateName = functionNamed(name);
+  if (aggregateName === undefined) throw failure(evaluation, "unknownFunction", name);
+  if (operands === null && aggregateName === "count")
+    return { name: aggregateName, call, value: null, isDistinct: false };
+  if (comparesArguments(evaluation, call)) throw failure(evaluation, "severalArguments", name);
+  const [argument] = operands ?? [];
+  if (operands?.length !== 1 || argument === undefined) throw failure(evaluation, "oneArgument", name);
+  if (argument.kind !== "column" && evaluation.form === "original")
+    throw failure(evaluation, "columnArgument", name);
+  return {
+    name: aggregateName,
+    call,
+    value: compiled(argument, rowScope(columns, evaluation), evaluation),
+    isDistinct: isDistinct === true,
+  };
+}
+
+interface Grouping {
+  readonly keys: readonly Compiled[];
+  readonly aggregates: readonly Aggregate[];
+  /** Number of rows in one step. */
+  readonly step: number;
+}
+
+function* groupRows(
+  rows: readonly RelationRow[],
+  { keys, aggregates, step }: Grouping,
+  evaluation: Evaluation,
+): Generator<void, readonly RelationRow[]> {
+  const groups = new Map<string, { readonly by: RelationRow; readonly totals: readonly Total[] }>();
+  const groupOf = (by: RelationRow) => {
+    const key = rowKey(by);
+    const existing = groups.get(key);
+    if (existing !== undefined) return existing;
+    holdRows(evaluation, 2, by.length + TOTAL_CELLS * aggregates.length);
+    evaluation.effort.hold(key.length + KEY_BYTES);
+    const group = { by, totals: aggregates.map(newTotal) };
+    groups.set(key, group);
+    return group;
+  };
+  spend(evaluation, rows.length);
+  countRows(evaluation, rows.length);
+  // All rows form one group, even if there are no rows.
+  if (keys.length === 0) groupOf([]);
+  for (const [at, row] of rows.entries()) {
+    const { totals } = groupOf(keys.map((key) => key(row)));
+    for (const [i, aggregate] of aggregates.entries()) {
+      const { value } = aggregate;
+      addTo(totals[i] as Total, aggregate, value === null ? true : value(row), evaluation);
+    }
+    if (at % step === step - 1 || evaluation.effort.endsSlice()) yield;
+  }
+  const grouped: RelationRow[] = [];
+  for (const { by, totals } of groups.values()) {
+    grouped.push([...by, ...aggregates.map(({ name }, i) => resultOf(totals[i] as Total, name, evaluation))]);
+    if (grouped.length % STEP_ITEMS === 0) yield;
+  }
+  return grouped;
+}
+
+/** Approximate memory of a total, in cells. */
+const TOTAL_CELLS = 8;
+
+interface Total {
+  count: number;
+  sum: number;
+  min: Scalar;
+  max: Scalar;
+  /** The values counted so far, or null if equal values count separately. */
+  readonly seen: Set<string> | null;
+}
+
+const newTotal = ({ isDistinct }: Aggregate): Total => ({
+  count: 0,
+  sum: 0,
+  min: null,
+  max: null,
+  seen: isDistinct ? new Set() : null,
+});
+
+function addTo(total: Total, { name }: Aggregate, value: Scalar | undefined, evaluation: Evaluation): void {
+  if (value === null || value === undefined) return;
+  if (total.seen !== null) {
+    const key = cellKey(value);
+    if (total.seen.has(key)) return;
+    evaluation.effort.hold(key.length + KEY_BYTES);
+    total.seen.add(key);
+  }
+  total.count++;
+  if (name === "sum" || name === "avg") {
+    if (typeof value !== "number" && (typeof value === "string" || evaluation.form === "original"))
+      throw failure(evaluation, "notNumeric", name.toUpperCase());
+    total.sum += Number(value);
+    if (!Number.isFinite(total.sum)) throw failure(evaluation, "tooLarge");
+  }
+  if (total.min === null || sortOrder(value, total.min) < 0) total.min = value;
+  if (total.max === null || sortOrder(value, total.max) > 0) total.max = value;
+}
+
+/**
+ * Returns the result of an aggregate. For a group without values a sum and an average are null in the standard form,
+ * and 0 in the recorded one.
+ */
+function resultOf({ count, sum, min, max }: Total, name: AggregateName, { form }: Evaluation): Scalar {
+  if (count === 0 && form === "standard") return name === "count" ? 0 : null;
+  switch (name) {
+    case "count":
+      return count;
+    case "sum":
+      return sum;
+    case "avg":
+      return count === 0 ? 0 : sum / count;
+    case "min":
+      return min;
+    case "max":
+      return max;
+  }
+}

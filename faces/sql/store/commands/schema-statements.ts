@@ -1,0 +1,202 @@
+/** Statements that create, drop and list the objects of a database. */
+
+import type { CommandFailure } from "../../../../daemon/store/arguments/command-errors.js";
+import { type ByteString, detached, trimmed } from "../../../../protocol/byte-string.js";
+import { domainWords, scalarText } from "../grammar/expression-text.js";
+import { KEYWORDS } from "../grammar/keywords.js";
+import type { DomainPart, Language, ObjectKind, Query, Statement } from "../grammar/syntax-tree.js";
+import { adviceForType } from "../grammar/unsupported-features.js";
+import type { Cell } from "../values/cell.js";
+import { type Domain, type DomainAtom, domainText, fits } from "../values/domain.js";
+import { Table, type TableColumn } from "../values/table.js";
+import {
+  catalogue,
+  catalogueKey,
+  domainNamed,
+  forget,
+  hasTable,
+  keep,
+  makeCatalogue,
+  namesOf,
+  storedNames,
+  storedText,
+  tableKey,
+  tableNamed,
+  viewNamed,
+} from "./catalogue.js";
+import { checkColumns, type Evaluation, failure } from "./evaluation-context.js";
+import { answered } from "./execute-query.js";
+import { ofView } from "./find-sources.js";
+import type { Relation } from "./relation.js";
+
+export function createDatabase(name: ByteString, evaluation: Evaluation): void {
+  if (evaluation.data.get(catalogueKey(name)) !== undefined)
+    throw failure(evaluation, "databaseExists", name);
+  makeCatalogue(evaluation.data, name);
+}
+
+/** Drops a database with all its tables. */
+export function dropDatabase(name: ByteString, evaluation: Evaluation): void {
+  const { data } = evaluation;
+  checkDatabase(name, evaluation);
+  for (const table of namesOf(evaluation, name)) data.delete(tableKey(name, table));
+  data.delete(catalogueKey(name));
+}
+
+/** @throws CommandFailure if the database does not exist */
+export function checkDatabase(name: ByteString, evaluation: Evaluation): void {
+  catalogue({ ...evaluation, database: name });
+}
+
+export function createDomain(name: ByteString, parts: readonly DomainPart[], evaluation: Evaluation): void {
+  catalogue(evaluation);
+  if (storedText(evaluation, "domain", name) !== undefined) throw failure(evaluation, "domainExists", name);
+  keep(evaluation, "domain", name, domainText(domainOf(parts, evaluation)));
+}
+
+export function createTable(
+  { name, columns }: Extract<Statement, { kind: "create-table" }>,
+  evaluation: Evaluation,
+): void {
+  catalogue(evaluation);
+  if (hasTable(evaluation, name)) throw failure(evaluation, "tableExists", name);
+  if (storedText(evaluation, "view", name) !== undefined) throw failure(evaluation, "viewExists", name);
+  checkColumns(evaluation, columns.length);
+  const tableColumns = columns.map(({ domain: parts, ...column }): TableColumn => {
+    const domain = domainOf(parts, evaluation);
+    checkPreset(column.preset ?? null, domain, { ...column, domain }, evaluation);
+    return { ...column, name: detached(column.name), domain };
+  });
+  evaluation.data.put(tableKey(evaluation.database, name), new Table(tableColumns));
+}
+
+/** Creates a view. Its query is executed once, so no view is created that cannot be read. */
+export function createView(
+  { name, query, text }: { readonly name: ByteString; readonly query: Query; readonly text: ByteString },
+  evaluation: Evaluation,
+): void {
+  catalogue(evaluation);
+  if (storedText(evaluation, "view", name) !== undefined) throw failure(evaluation, "viewExists", name);
+  if (hasTable(evaluation, name)) throw failure(evaluation, "tableExists", name);
+  answered(query, evaluation, 1);
+  keep(evaluation, "view", name, trimmed(text));
+}
+
+export function drop(kind: ObjectKind, name: ByteString, evaluation: Evaluation): void {
+  const { data, database } = evaluation;
+  if (kind === "table") {
+    data.delete(tableNamed(evaluation, name).key);
+    return;
+  }
+  if (!forget(evaluation, kind, name))
+    throw failure(evaluation, kind === "view" ? "unknownView" : "unknownTable", database, name);
+}
+
+/** Maximum number of types of a column: domains of domains would otherwise grow without limit. */
+const ATOMS_MAX = 100;
+
+/** Replaces the names of domains by their definitions, so later changes of a domain change no table. */
+function domainOf(parts: readonly DomainPart[], evaluation: Evaluation): Domain {
+  const atoms: DomainAtom[] = [];
+  for (const part of parts) {
+    if (part.kind !== "named") {
+      atoms.push(part);
+      if (atoms.length > ATOMS_MAX) throw failure(evaluation, "tooManyTypes", String(ATOMS_MAX));
+      continue;
+    }
+    const definition = domainNamed(evaluation, part.name);
+    if (definition === undefined) throw unknownType(part.name, evaluation);
+    for (const atom of definition) atoms.push(atom);
+    if (atoms.length > ATOMS_MAX) throw failure(evaluation, "tooManyTypes", String(ATOMS_MAX));
+  }
+  return atoms;
+}
+
+function unknownType(name: ByteString, evaluation: Evaluation): CommandFailure {
+  const advice = evaluation.form === "standard" ? adviceForType(name) : undefined;
+  if (advice !== undefined) return failure(evaluation, "notSupported", `the type ${name}`, advice);
+  return failure(evaluation, "unknownTable", evaluation.database, name);
+}
+
+/** @throws CommandFailure if the column does not accept its own default */
+function checkPreset(preset: Cell, domain: Domain, { name }: TableColumn, evaluation: Evaluation): void {
+  if (fits(domain, preset)) return;
+  throw failure(evaluation, "misfit", domainWords(domain), "0", scalarText(preset), name);
+}
+
+/** The name of the relation that lists the objects, and of its only column. */
+const SHOWN: Readonly<Record<Language, string>> = { malagasy: "fanasehoana", english: "name" };
+
+export function shown(kind: ObjectKind | "database", evaluation: Evaluation): Relation {
+  if (kind !== "database") catalogue(evaluation);
+  const names =
+    kind === "database"
+      ? namesOf(evaluation, null)
+      : kind === "table"
+        ? namesOf(evaluation, evaluation.database)
+        : [...storedNames(evaluation, kind)].sort();
+  const name = SHOWN[evaluation.language];
+  return {
+    name,
+    columns: [{ name, origin: name }],
+    rows: names.map((name) => [name]),
+    table: null,
+    isSet: true,
+  };
+}
+
+const HEADS: Readonly<Record<Language, readonly string[]>> = {
+  malagasy: ["tsanganana", "karazana", "lakile"],
+  english: ["column", "type", "key"],
+};
+
+/** Returns a row for each column; for a view only the names are known. */
+export function described(name: ByteString, evaluation: Evaluation): Relation {
+  const { language } = evaluation;
+  const view = viewNamed(evaluation, name);
+  const rows =
+    view === undefined
+      ? tableNamed(evaluation, name).value.columns.map((column) => [
+          column.name,
+          typeWords(column.domain, language),
+          keyWords(column, language),
+        ])
+      : answered(view.parsed.statement.query, ofView(view, evaluation)).columns.map((column) => [
+          column.name,
+          null,
+          null,
+        ]);
+  return {
+    name,
+    columns: HEADS[language].map((head) => ({ name: head, origin: name })),
+    rows,
+    table: null,
+    isSet: false,
+  };
+}
+
+/** Returns the constraints after a column's type, in the words of an English statement, or null if there is none. */
+function keyWords({ uniqueness, isRequired, preset }: TableColumn, language: Language): ByteString | null {
+  const words = [
+    uniqueness === "none" ? "" : (KEYWORDS[uniqueness][language][0] ?? ""),
+    isRequired === true ? "not null" : "",
+    preset === undefined || preset === null ? "" : `default ${writtenCell(preset)}`,
+  ].filter((word) => word !== "");
+  return words.length === 0 ? null : words.join(" ");
+}
+
+const writtenCell = (value: Cell) =>
+  typeof value === "string" ? `'${value.replace(/['\\]/g, "\\$&")}'` : String(value);
+
+/** Returns a type as a statement would write it. */
+function typeWords(domain: Domain, language: Language): ByteString {
+  return domain
+    .map((atom) => {
+      const word = KEYWORDS[atom.kind][language][0];
+      if (atom.kind === "date") return word;
+      const within =
+        atom.kind === "enumeration" ? atom.allowed.map(writtenCell) : [String(atom.min), String(atom.max)];
+      return `${word}(${within.join(",")})`;
+    })
+    .join(":");
+}

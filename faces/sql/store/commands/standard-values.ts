@@ -1,0 +1,76 @@
+/**
+ * Compares values in standard statements. Null is unknown. A text that represents a number equals that number; any
+ * other text is greater than all numbers. In arithmetic and as a condition, a text counts as the number with which it
+ * begins, or as 0 if it does not begin with a number.
+ */
+
+import type { ByteString } from "../../../../protocol/byte-string.js";
+import type { Scalar } from "../values/cell.js";
+import { numberOfText } from "../values/domain.js";
+import { type Evaluation, failure } from "./evaluation-context.js";
+import type { RelationRow } from "./relation-row.js";
+
+/** An expression as a function of a row. */
+export type Compiled = (row: RelationRow) => Scalar;
+
+const LEADING = /^\s*[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?/i;
+
+/** Returns a value as a number for arithmetic. @throws CommandFailure if the number is too large for a cell */
+export function standardAmount(value: number | string | boolean, evaluation: Evaluation): number {
+  return finiteNumber(numberAtStart(value), evaluation);
+}
+
+/** @throws CommandFailure if the number is infinite or not a number */
+export function finiteNumber(number: number, evaluation: Evaluation): number {
+  if (!Number.isFinite(number)) throw failure(evaluation, "tooLarge");
+  return number;
+}
+
+/** Returns a value as a number, infinite if the text has too many digits. */
+function numberAtStart(value: number | string | boolean): number {
+  if (typeof value !== "string") return Number(value);
+  const [digits] = LEADING.exec(value) ?? [];
+  return digits === undefined ? 0 : Number(digits);
+}
+
+/** Returns whether a condition with this value holds, or null if that is unknown. */
+export function truthOf(value: Scalar): boolean | null {
+  return typeof value === "boolean" || value === null ? value : numberAtStart(value) !== 0;
+}
+
+/** Returns a negative number if the first value is less, 0 if they are equal, or null if one of them is null. */
+export function standardOrder(one: Scalar, other: Scalar): number | null {
+  if (one === null || other === null) return null;
+  if (typeof one === "string" && typeof other === "string") return one < other ? -1 : Number(one > other);
+  if (typeof one === "string") return -orderToText(Number(other), one);
+  if (typeof other === "string") return orderToText(Number(one), other);
+  return Number(one) - Number(other);
+}
+
+function orderToText(number: number, text: string): number {
+  const written = numberOfText(text);
+  return written === undefined ? -1 : number - written;
+}
+
+/**
+ * Compiles `and` and `or` of three truth values. The right side is calculated only if the left one does not determine
+ * the result.
+ */
+export function combinedTruth(
+  operator: "and" | "or",
+  left: Compiled,
+  right: Compiled,
+): (row: RelationRow) => boolean | null {
+  const decisive = operator === "or";
+  return (row) => {
+    const one = truthOf(left(row));
+    if (one === decisive) return one;
+    const other = truthOf(right(row));
+    return other === decisive || one !== null ? other : null;
+  };
+}
+
+/** Returns a value as text: a number in decimal, true as 1. */
+export function textFor(value: number | string | boolean): ByteString {
+  return typeof value === "string" ? value : String(Number(value));
+}

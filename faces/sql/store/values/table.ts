@@ -1,0 +1,273 @@
+/**
+ * A table: columns, and rows in the order of insertion, which is part of the state. Each row has its own number,
+ * ascending. A removed row leaves a hole; when there are many holes, they are closed. Numbers, holes and the contents
+ * of indexes are not part of the state.
+ */
+
+import { firstIndexFrom } from "../../../../daemon/store/values/tables/binary-search.js";
+import type { ByteString } from "../../../../protocol/byte-string.js";
+import type { Cell, Row } from "./cell.js";
+import { type Domain, isCell } from "./domain.js";
+import { HashIndex } from "./hash-index.js";
+import { TableReading } from "./table-reading.js";
+
+/** The constraint of a column. "unique": no two values are equal; "primary": in addition, no value is missing. */
+export type Uniqueness = "none" | "unique" | "primary";
+
+/** The optional properties of a column. */
+export interface ColumnExtras {
+  /** Whether the column rejects null. */
+  readonly isRequired?: true;
+  /** The default for a row without a value; undefined means null. */
+  readonly preset?: Cell;
+}
+
+export interface TableColumn extends ColumnExtras {
+  readonly name: ByteString;
+  readonly domain: Domain;
+  readonly uniqueness: Uniqueness;
+}
+
+/** Returns the extras as text, for digests and snapshots; "" if there are none. */
+export function extrasText({ isRequired, preset }: ColumnExtras): ByteString {
+  const value = preset ?? null;
+  return isRequired === undefined && value === null ? "" : JSON.stringify([isRequired === true, value]);
+}
+
+/** @returns undefined if the text does not contain extras */
+export function extrasOfText(text: ByteString): ColumnExtras | undefined {
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+  if (!Array.isArray(parsed) || parsed.length !== 2) return undefined;
+  const [isRequired, preset] = parsed as readonly unknown[];
+  if (typeof isRequired !== "boolean" || !isCell(preset)) return undefined;
+  return { ...(isRequired ? { isRequired } : {}), ...(preset === null ? {} : { preset }) };
+}
+
+/** Rows with their numbers, ascending. */
+export interface NumberedRows {
+  readonly numbers: readonly number[];
+  readonly rows: readonly Row[];
+}
+
+/** Holes are closed when there are more than this, and more holes than rows. */
+const HOLES_MAX = 64;
+/**
+ * If one step changes more rows than this, and a large part of the table, the indexes are discarded and later rebuilt:
+ * updating the indexes row by row would cost more.
+ */
+const CHANGES_MAX = 64;
+const LARGE_PART = 0.25;
+
+export class Table {
+  readonly columns: readonly TableColumn[];
+  /** Rows by slot; null means a hole. */
+  #rows: (Row | null)[] = [];
+  /** Numbers of the rows and holes, or null if they equal the slots. */
+  #numbers: number[] | null = null;
+  #holes = 0;
+  /** Indexes by the position of their column. */
+  readonly #indexes = new Map<number, HashIndex>();
+  /**
+   * Statements that read the current rows. Before the rows change, the table copies them, so that these statements
+   * still read the old rows.
+   */
+  readonly #readings = new Set<TableReading>();
+
+  constructor(columns: readonly TableColumn[] = []) {
+    this.columns = columns;
+  }
+
+  get size(): number {
+    return this.#rows.length - this.#holes;
+  }
+
+  /** Whether all values of a column are different. */
+  isUnique(column: number): boolean {
+    return this.columns[column]?.uniqueness !== "none";
+  }
+
+  /** All rows, in order; the caller must neither change nor store them. */
+  get rows(): readonly Row[] {
+    return this.#holes === 0 ? (this.#rows as Row[]) : this.#rows.filter((row) => row !== null);
+  }
+
+  /** Yields all rows with their numbers, in order. @param from the lowest number to return */
+  *numbered(from = 0): Generator<readonly [number: number, row: Row]> {
+    for (let slot = this.#slotOf(from); slot < this.#rows.length; slot++) {
+      const row = this.#rows[slot] as Row | null;
+      if (row !== null) yield [this.#numberAt(slot), row];
+    }
+  }
+
+  /** Returns the rows as they are now; later changes do not affect them. The reader must release them. */
+  reading(): TableReading {
+    const state = { rows: this.#rows, numbers: this.#numbers, size: this.size, columns: this.columns };
+    const reading = new TableReading(this, state);
+    this.#readings.add(reading);
+    return reading;
+  }
+
+  get isRead(): boolean {
+    return this.#readings.size > 0;
+  }
+
+  release(reading: TableReading): void {
+    this.#readings.delete(reading);
+  }
+
+  /** Returns the index of a column if it has been built. */
+  knownIndex(column: number): HashIndex | undefined {
+    return this.#indexes.get(column);
+  }
+
+  /** Adopts an index of the current rows. */
+  adopt(column: number, index: HashIndex): void {
+    if (!this.#indexes.has(column)) this.#indexes.set(column, index);
+  }
+
+  /** Returns the row with the given number, which an index has found. */
+  row(number: number): Row {
+    return this.#rows[this.#slotOf(number)] as Row;
+  }
+
+  /** Returns the index of a column and builds it if necessary. */
+  index(column: number): HashIndex {
+    let index = this.#indexes.get(column);
+    if (index === undefined) {
+      index = new HashIndex();
+      for (const [number, row] of this.numbered()) index.add(number, row[column]);
+      this.#indexes.set(column, index);
+    }
+    return index;
+  }
+
+  /** The number of the row that was pushed last, or -1 if the table is empty. */
+  get lastNumber(): number {
+    return this.#rows.length === 0 ? -1 : this.#numberAt(this.#rows.length - 1);
+  }
+
+  /** Appends a row. Inverse: `pop`. */
+  push(row: Row): void {
+    this.#partReadings();
+    const number = this.lastNumber + 1;
+    this.#numbers?.push(number);
+    this.#rows.push(row);
+    this.#index(number, row);
+  }
+
+  /** Removes the given number of rows that were pushed last. */
+  pop(count: number): void {
+    this.#partReadings();
+    for (let remaining = count; remaining > 0; remaining--) {
+      const slot = this.#rows.length - 1;
+      this.#unindex(this.#numberAt(slot), this.#rows.pop() as Row);
+      this.#numbers?.pop();
+    }
+  }
+
+  /** Replaces rows. @returns the old rows */
+  set({ numbers, rows }: NumberedRows): NumberedRows {
+    this.#beforeChanges(numbers.length);
+    const old = numbers.map((number, i) => {
+      const slot = this.#slotOf(number);
+      const before = this.#rows[slot] as Row;
+      this.#unindex(number, before);
+      this.#rows[slot] = rows[i] as Row;
+      return before;
+    });
+    // All old rows have been removed from the indexes first, since two rows may have exchanged their values.
+    for (const [i, number] of numbers.entries()) this.#index(number, rows[i] as Row);
+    return { numbers, rows: old };
+  }
+
+  /** Removes existing rows. Inverse: `restore`. @param numbers the numbers of the rows, ascending */
+  remove(numbers: readonly number[]): NumberedRows {
+    this.#beforeChanges(numbers.length);
+    const rows = numbers.map((number) => {
+      const slot = this.#slotOf(number);
+      const row = this.#rows[slot] as Row;
+      this.#unindex(number, row);
+      this.#rows[slot] = null;
+      return row;
+    });
+    this.#holes += numbers.length;
+    if (this.#holes > Math.max(HOLES_MAX, this.size)) this.#closeHoles();
+    return { numbers, rows };
+  }
+
+  restore({ numbers, rows }: NumberedRows): void {
+    this.#beforeChanges(numbers.length);
+    if (numbers.every((number) => this.#isHole(number))) {
+      for (const [i, number] of numbers.entries()) this.#rows[this.#slotOf(number)] = rows[i] as Row;
+      this.#holes -= numbers.length;
+    } else this.#merge(numbers, rows);
+    for (const [i, number] of numbers.entries()) this.#index(number, rows[i] as Row);
+  }
+
+  clone(): Table {
+    const copy = new Table(this.columns);
+    copy.#rows = [...this.rows];
+    return copy;
+  }
+
+  #beforeChanges(count: number): void {
+    this.#partReadings();
+    if (count > CHANGES_MAX && count > this.size * LARGE_PART) this.#indexes.clear();
+  }
+
+  #partReadings(): void {
+    if (this.#readings.size === 0) return;
+    for (const reading of this.#readings) reading.part();
+    this.#readings.clear();
+    this.#rows = this.#rows.slice();
+    if (this.#numbers !== null) this.#numbers = this.#numbers.slice();
+  }
+
+  #index(number: number, row: Row): void {
+    for (const [column, index] of this.#indexes) index.add(number, row[column]);
+  }
+
+  #unindex(number: number, row: Row): void {
+    for (const [column, index] of this.#indexes) index.remove(number, row[column]);
+  }
+
+  #numberAt(slot: number): number {
+    return this.#numbers === null ? slot : (this.#numbers[slot] as number);
+  }
+
+  #slotOf(number: number): number {
+    return this.#numbers === null ? number : firstIndexFrom(this.#numbers, number);
+  }
+
+  #isHole(number: number): boolean {
+    const slot = this.#slotOf(number);
+    return slot < this.#rows.length && this.#numberAt(slot) === number && this.#rows[slot] === null;
+  }
+
+  /**
+   * Removes the holes, except for a hole at the end. Without this hole, a new row would receive the number of the
+   * removed row, but an undo may restore the removed row.
+   */
+  #closeHoles(): void {
+    const last = this.#rows.length - 1;
+    const isKept = (_: unknown, slot: number) => this.#rows[slot] !== null || slot === last;
+    this.#numbers = (this.#numbers ?? [...this.#rows.keys()]).filter(isKept);
+    this.#rows = this.#rows.filter(isKept);
+    this.#holes = this.#rows.at(-1) === null ? 1 : 0;
+  }
+
+  /** Inserts rows whose holes have been closed. */
+  #merge(added: readonly number[], rows: readonly Row[]): void {
+    const all = new Map<number, Row | null>();
+    for (const [slot, row] of this.#rows.entries()) all.set(this.#numberAt(slot), row);
+    for (const [i, number] of added.entries()) all.set(number, rows[i] as Row);
+    this.#numbers = [...all.keys()].sort((a, b) => a - b);
+    this.#rows = this.#numbers.map((number) => all.get(number) as Row | null);
+    this.#holes = this.#rows.reduce((holes, row) => holes + Number(row === null), 0);
+  }
+}

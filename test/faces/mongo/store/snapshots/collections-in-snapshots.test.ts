@@ -1,0 +1,61 @@
+/** Tests collections in snapshots: documents of all types, indexes, and bytes that no collection has written. */
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { test } from "node:test";
+import {
+  DamagedSnapshot,
+  SnapshotReader,
+  SnapshotWriter,
+} from "../../../../../daemon/timeline/snapshots/snapshot-stream.js";
+import {
+  readCollection,
+  writeCollection,
+} from "../../../../../faces/mongo/store/snapshots/collections-in-snapshots.js";
+import type { Bson } from "../../../../../faces/mongo/store/values/bson.js";
+import { writeBson } from "../../../../../faces/mongo/store/values/bson-writer.js";
+import { Collection } from "../../../../../faces/mongo/store/values/collection.js";
+import { bytesOf } from "../../../../../protocol/byte-string.js";
+import { finish } from "../../../../../protocol/steps.js";
+import { SeededRandom } from "../../../../support/seeded-random.js";
+import { randomDocument } from "../values/random-bson.js";
+
+const hash = (bytes: Buffer) => bytesOf(createHash("sha256").update(bytes).digest());
+
+function* fullFrame(writer: SnapshotWriter): Generator<Buffer> {
+  if (writer.isFull) yield writer.takeFrame();
+}
+
+function framesOf(collection: Collection): Buffer[] {
+  const writer = new SnapshotWriter(hash);
+  return [writer.head, ...writeCollection(writer, collection, fullFrame), writer.takeFrame()];
+}
+
+function read(frames: readonly Buffer[], size: number): Collection {
+  const reader = new SnapshotReader(frames, hash);
+  reader.head();
+  return finish(readCollection(reader, size, 10));
+}
+
+test("a collection is read as it was written, with its indexes", () => {
+  const collection = new Collection();
+  const pattern = new Map([["a", 1]]);
+  collection.specs = [{ name: "a_1", pattern, isUnique: true, isSparse: false }];
+  for (let i = 0; i < 100; i++)
+    collection.push(
+      writeBson(
+        new Map<string, Bson>([
+          ["_id", i],
+          ["v", randomDocument(new SeededRandom(1, i))],
+        ]),
+      ),
+    );
+  const again = read(framesOf(collection), 100);
+  assert.deepEqual([...again.documents()], [...collection.documents()]);
+  assert.deepEqual(again.specs, collection.specs);
+});
+
+test("bytes that are not a document count as damaged", () => {
+  const collection = new Collection();
+  collection.push("no BSON");
+  assert.throws(() => read(framesOf(collection), 1), DamagedSnapshot);
+});

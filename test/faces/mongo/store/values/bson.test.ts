@@ -1,0 +1,181 @@
+/**
+ * Tests BSON and Extended JSON against the package bson, the exact comparison and arithmetic of numbers, and bytes
+ * that no driver sends.
+ */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { BSON } from "mongodb";
+import { type Bson, BsonFault, Int32 } from "../../../../../faces/mongo/store/values/bson.js";
+import {
+  type BsonNumber,
+  compareNumbers,
+  integerOf,
+  numberKey,
+  productOf,
+  sumOf,
+} from "../../../../../faces/mongo/store/values/bson-numbers.js";
+import { compareBson, keyOf } from "../../../../../faces/mongo/store/values/bson-order.js";
+import { readBson, readKnownBson } from "../../../../../faces/mongo/store/values/bson-reader.js";
+import { rankOf } from "../../../../../faces/mongo/store/values/bson-type.js";
+import { writeBson } from "../../../../../faces/mongo/store/values/bson-writer.js";
+import { Decimal, decimalText } from "../../../../../faces/mongo/store/values/decimal.js";
+import {
+  readExtendedJson,
+  writeExtendedJson,
+} from "../../../../../faces/mongo/store/values/extended-json.js";
+import { textOfBytes } from "../../../../../protocol/byte-string.js";
+import { amount } from "../../../../support/amount.js";
+import { SeededRandom, seedOfRun } from "../../../../support/seeded-random.js";
+import { decimal, randomBson, randomDocument } from "./random-bson.js";
+
+const seed = seedOfRun();
+const KEPT = { promoteValues: false, promoteBuffers: false, bsonRegExp: true } as const;
+
+test(`documents have the same bytes and the same text as in the package bson (seed ${seed})`, () => {
+  for (let i = 0; i < amount(300, 3000); i++) {
+    const document = randomDocument(new SeededRandom(seed, 1, i));
+    const bytes = writeBson(document);
+    const theirs = BSON.deserialize(Buffer.from(bytes, "latin1"), KEPT);
+    assert.equal(Buffer.from(BSON.serialize(theirs)).toString("latin1"), bytes, `document ${i}`);
+    const text = textOfBytes(writeExtendedJson(document));
+    assert.deepEqual(
+      JSON.parse(text),
+      JSON.parse(BSON.EJSON.stringify(theirs, { relaxed: false })),
+      `document ${i}`,
+    );
+    assert.equal(writeBson(readBson(bytes)), bytes);
+    assert.equal(writeBson(readExtendedJson(writeExtendedJson(document))), bytes, text);
+    for (const [name, value] of document)
+      assert.equal(keyOf(readKnownBson(bytes, new Set([name])).get(name)), keyOf(value));
+  }
+});
+
+test(`values are totally ordered, and equal values have equal keys (seed ${seed})`, () => {
+  for (let i = 0; i < amount(3000, 20_000); i++) {
+    const random = new SeededRandom(seed, 2, i);
+    const [a, b, c] = [randomBson(random), randomBson(random), randomBson(random)] as const;
+    const where = [a, b, c].map((one) => textOfBytes(writeExtendedJson(one))).join(" ");
+    const order = Math.sign(compareBson(a, b)) + 0;
+    assert.equal(order, -Math.sign(compareBson(b, a)) + 0, where);
+    assert.equal(keyOf(a) === keyOf(b), order === 0, where);
+    if (order <= 0 && compareBson(b, c) <= 0) assert.ok(compareBson(a, c) <= 0, where);
+  }
+});
+
+const textOf = (value: Bson): string => textOfBytes(writeExtendedJson(value));
+
+test("numbers of all kinds are compared by value, to the last digit", () => {
+  const rising: readonly BsonNumber[][] = [
+    [Number.NaN, decimal("NaN")],
+    [-1 / 0, decimal("-Infinity")],
+    [-(2n ** 63n), -(2 ** 63), decimal("-9223372036854775808")],
+    [0, -0, new Int32(0), 0n, decimal("0"), decimal("-0"), decimal("0E+10")],
+    [decimal("1E-6176")],
+    [5e-324],
+    [decimal("5e-324")],
+    [decimal("0.1")],
+    [0.1],
+    [1, new Int32(1), 1n, decimal("1.00")],
+    [2 ** 53, 2n ** 53n, decimal("9007199254740992")],
+    [2n ** 53n + 1n, decimal("9007199254740993")],
+    [2n ** 63n - 1n],
+    [2 ** 63],
+    [decimal("9.999999999999999999999999999999999E+6144")],
+    [1 / 0, decimal("Infinity")],
+  ];
+  for (const [i, some] of rising.entries())
+    for (const [j, others] of rising.entries())
+      for (const a of some)
+        for (const b of others) {
+          assert.equal(Math.sign(compareNumbers(a, b)) + 0, Math.sign(i - j), `${textOf(a)} ${textOf(b)}`);
+          assert.equal(numberKey(a) === numberKey(b), i === j, `${textOf(a)} ${textOf(b)}`);
+          assert.equal(rankOf(a), rankOf(b));
+        }
+  assert.equal(integerOf(decimal("12.00")), 12n);
+  assert.equal(integerOf(12.5), undefined);
+  assert.equal(integerOf(decimal("1E+6000")), undefined);
+});
+
+test("sums and products have the wider kind, and an int32 that overflows becomes an int64", () => {
+  const table: readonly (readonly [BsonNumber, BsonNumber, string, string])[] = [
+    [new Int32(2), new Int32(3), '{"$numberInt":"5"}', '{"$numberInt":"6"}'],
+    [new Int32(2147483647), new Int32(2), '{"$numberLong":"2147483649"}', '{"$numberLong":"4294967294"}'],
+    [new Int32(2), 3n, '{"$numberLong":"5"}', '{"$numberLong":"6"}'],
+    [new Int32(2), 0.5, '{"$numberDouble":"2.5"}', '{"$numberDouble":"1.0"}'],
+    [decimal("1.10"), new Int32(2), '{"$numberDecimal":"3.10"}', '{"$numberDecimal":"2.20"}'],
+    [
+      decimal("1E+6144"),
+      decimal("9E+6144"),
+      '{"$numberDecimal":"Infinity"}',
+      '{"$numberDecimal":"Infinity"}',
+    ],
+    [decimal("Infinity"), decimal("-Infinity"), '{"$numberDecimal":"NaN"}', '{"$numberDecimal":"-Infinity"}'],
+    [
+      decimal("1E+100"),
+      decimal("-1E-100"),
+      `{"$numberDecimal":"1.${"0".repeat(33)}E+100"}`,
+      '{"$numberDecimal":"-1"}',
+    ],
+    [
+      decimal("1"),
+      decimal("9999999999999999999999999999999999"),
+      '{"$numberDecimal":"1.000000000000000000000000000000000E+34"}',
+      '{"$numberDecimal":"9999999999999999999999999999999999"}',
+    ],
+  ];
+  for (const [a, b, sum, product] of table) {
+    assert.equal(textOf(sumOf(a, b)), sum, `${textOf(a)} + ${textOf(b)}`);
+    assert.equal(textOf(productOf(a, b)), product, `${textOf(a)} * ${textOf(b)}`);
+  }
+  assert.throws(() => sumOf(2n ** 63n - 1n, 1n), BsonFault);
+  assert.throws(() => productOf(2n ** 62n, new Int32(2)), BsonFault);
+});
+
+test(`decimals are read and written as in the package bson (seed ${seed})`, () => {
+  for (let i = 0; i < amount(500, 5000); i++) {
+    const random = new SeededRandom(seed, 3, i);
+    const digits = Array.from({ length: random.between(1, 34) }, () => String(random.below(10))).join("");
+    const text = `${random.oneOf(["", "-"])}${digits}E${random.between(-6176, 6111)}`;
+    const theirs = BSON.Decimal128.fromString(text);
+    const ours = decimal(text);
+    assert.equal(ours.bytes, Buffer.from(theirs.bytes).toString("latin1"), text);
+    assert.equal(decimalText(ours), theirs.toString(), text);
+    assert.equal(decimalText(new Decimal(ours.bytes)), decimalText(ours));
+  }
+});
+
+test(`bytes that are not BSON cause a BsonFault and nothing else (seed ${seed})`, () => {
+  let good = 0;
+  for (let i = 0; i < amount(3000, 30_000); i++) {
+    const random = new SeededRandom(seed, 4, i);
+    const bytes = [...writeBson(randomDocument(random))];
+    for (let remaining = random.between(1, 3); remaining > 0; remaining--)
+      bytes[random.below(bytes.length)] = String.fromCharCode(random.below(256));
+    const damaged = bytes.join("");
+    try {
+      assert.ok(readBson(damaged) instanceof Map);
+      BSON.deserialize(Buffer.from(damaged, "latin1"), KEPT);
+      good++;
+    } catch (fault) {
+      assert.ok(fault instanceof BsonFault, `seed ${seed}, ${i}: ${String(fault)}`);
+    }
+  }
+  assert.ok(good > 10, `${good} were valid`);
+});
+
+test("documents that are too deep, too long, or contain a deprecated type are rejected by name", () => {
+  let deep: Bson = [];
+  for (let i = 0; i < 100; i++) deep = [deep];
+  assert.throws(() => writeBson(new Map([["a", deep]])), /deep/);
+  assert.throws(() => readExtendedJson(`{"a":${"[".repeat(101)}${"]".repeat(101)}}`), /deep/);
+  assert.throws(() => writeBson(new Map([["a", "x".repeat(16 * 1024 * 1024)]])), /more than/);
+  for (const [type, words] of [
+    [0x06, /undefined/],
+    [0x0d, /JavaScript/],
+    [0x0e, /symbol/],
+  ] as const)
+    assert.throws(() => readBson(`\x08\0\0\0${String.fromCharCode(type)}a\0\0`), words);
+  assert.throws(() => readBson("\x0e\0\0\0\x02a\0\x02\0\0\0\xff\0\0"), /UTF-8/);
+  const twice = "\x0a\0\0\0\x0aa\0\x0aa\0";
+  assert.throws(() => readBson(`\x0b${twice.slice(1)}\0`), /twice/);
+});

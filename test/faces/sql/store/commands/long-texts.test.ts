@@ -1,0 +1,69 @@
+/** Tests functions of long texts: a query yields after few of them, wherever it calculates them. */
+import assert from "node:assert/strict";
+import { mock, test } from "node:test";
+import { Database } from "../../../../../daemon/store/database.js";
+import { EffortBudget, SLICE_STEPS } from "../../../../../daemon/store/keyspace/effort-budget.js";
+import { SCALAR_FUNCTIONS } from "../../../../../faces/sql/store/grammar/functions.js";
+import { StepReply } from "../../../../../protocol/step-reply.js";
+import { unit } from "../../../../daemon/store/effort-state.js";
+
+const TEXT_BYTES = 300_000;
+const ROWS = 40;
+/** Number of steps that a query counts for each table that it names, whatever the table contains. */
+const SOURCE_STEPS = 40_000;
+/** Maximum number of steps without a yield: a slice, a text, and what a query counts for its tables. */
+const RUN_STEPS = 2 * SLICE_STEPS + 2 * SOURCE_STEPS;
+
+/** Where a query calculates an expression. */
+const QUERIES: readonly ((expression: string) => string)[] = [
+  (expression) => `select ${expression} from t`,
+  (expression) => `select a from t where ${expression} = 'b'`,
+  (expression) => `select a from t order by ${expression}`,
+  (expression) => `select max(${expression}) from t`,
+  (expression) => `select count(*) from t group by ${expression}`,
+  (expression) => `select t.a from t join u on ${expression.replaceAll("v", "t.v")} = 'b' or t.a < u.a`,
+];
+
+test("a query yields between functions of long texts", () => {
+  const database = new Database();
+  const statements = [
+    "create table t (a number, v text)",
+    "create table u (a number)",
+    "insert into u values (1)",
+  ];
+  database.execute(["SQL", "", "create database d"], unit(1));
+  for (const statement of statements)
+    assert.notEqual(database.execute(["SQL", "d", statement], unit(2)).kind, "error", statement);
+  for (let row = 0; row < ROWS; row++)
+    database.execute(
+      ["SQL", "d", "insert into t values (?, ?)", String(row), "aB".repeat(TEXT_BYTES / 2)],
+      unit(3),
+    );
+  let yielding = 0;
+  for (const [name, { min }] of SCALAR_FUNCTIONS)
+    for (const query of QUERIES) {
+      const text = query(min === 1 ? `${name}(v)` : `${name}(${Array(min).fill("lower(v)").join(",")})`);
+      const effort = EffortBudget.ofQuery();
+      const making = mock.method(EffortBudget, "ofQuery", () => effort);
+      const reply = database.execute(["SQL", "d", text], { ...unit(4), takesSteps: true });
+      making.mock.restore();
+      if (!(reply instanceof StepReply)) continue;
+      const steps = reply.steps();
+      let [before, yields] = [effort.steps, 0];
+      try {
+        while (steps.next().done !== true) {
+          assert.ok(
+            effort.steps - before <= RUN_STEPS,
+            `${effort.steps - before} steps without a yield: ${text}`,
+          );
+          before = effort.steps;
+          yields++;
+        }
+      } catch (problem) {
+        // Some functions accept only numbers.
+        if (!(problem instanceof Error) || !("reply" in problem)) throw problem;
+      }
+      if (yields >= 2) yielding++;
+    }
+  assert.ok(yielding >= 12, `only ${yielding} queries yielded`);
+});
