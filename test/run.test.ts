@@ -16,7 +16,7 @@ import { buildRoot } from "./support/repository.js";
 
 test("a word in the name of a parent folder selects no test file", () => {
   const above = mkdtempSync(join(tmpdir(), "dbsync-above-"));
-  const folder = join(above, "faults");
+  const folder = join(above, "system");
   mkdirSync(join(folder, "test/daemon/store"), { recursive: true });
   writeFileSync(join(folder, "package.json"), '{ "name": "dbsyncd", "type": "module" }');
   for (const file of ["run.js", "run-files.js"])
@@ -28,9 +28,9 @@ test("a word in the name of a parent folder selects no test file", () => {
   const { NODE_TEST_CONTEXT: _, ...env } = process.env;
   const run = (word: string) =>
     spawnSync(process.execPath, [join(folder, "test/run.js"), word], { env, encoding: "utf8" });
-  const byFolder = run("faults");
+  const byFolder = run("system");
   assert.equal(byFolder.status, 2, byFolder.stdout);
-  assert.match(byFolder.stderr, /No path of a test file below test\/ contains faults\./);
+  assert.match(byFolder.stderr, /No path of a test file below test\/ contains system\./);
   const byFile = run("daemon/store/");
   assert.equal(byFile.status, 0, byFile.stderr);
   rmSync(above, { recursive: true });

@@ -1,5 +1,5 @@
 /**
- * `npm test`: installs the missing requirements of the tests, then runs every test file. `npm test -- store faults`
+ * `npm test`: installs the missing requirements of the tests, then runs every test file. `npm test -- store system`
  * runs the files whose path below test/ contains one of the words.
  */
 import { spawn } from "node:child_process";
@@ -24,12 +24,11 @@ const LANES = availableParallelism() + 2;
 /** The beginnings of the paths of long files, the longest first, according to the list at the end of a run. */
 const LONG = [
   "docs.test",
-  "faults/member-snapshots",
-  "attacks/09",
+  "system/member-snapshots",
+  "system/lost-entries-alarm",
   "operations/",
   "conformance/differential",
-  "faults/",
-  "attacks/",
+  "system/",
   "daemon/program/replicas.test",
   "daemon/program/false-members",
   "client/unsigned.test",

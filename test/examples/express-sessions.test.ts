@@ -10,7 +10,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { after, before, test } from "node:test";
 import { until } from "../daemon/program/replicas.js";
-import { ActiveCluster } from "../scenarios/active-cluster.js";
+import { ActiveCluster } from "../support/active-cluster.js";
 import { repositoryRoot } from "../support/repository.js";
 import { Visitor } from "./visitor.js";
 

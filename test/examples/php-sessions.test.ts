@@ -5,10 +5,10 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { Trio } from "../faults/trio.js";
 import { amount } from "../support/amount.js";
 import { refusingAddress } from "../support/free-port.js";
 import { skipWithout } from "../support/requirements.js";
+import { Trio } from "../support/trio.js";
 import { readVectors, vectorFolder } from "../support/v2-vectors/vector.js";
 
 import { fakeV2, hello, result } from "./fake-daemon-v2.js";

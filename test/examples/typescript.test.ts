@@ -7,9 +7,9 @@ import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writ
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { Trio } from "../faults/trio.js";
 import { buildRoot, repositoryRoot } from "../support/repository.js";
 import { run } from "../support/run-program.js";
+import { Trio } from "../support/trio.js";
 
 const LINES_MAX = 60;
 const source = join(repositoryRoot, "examples", "typescript");

@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { ActiveCluster } from "../scenarios/active-cluster.js";
+import { ActiveCluster } from "../support/active-cluster.js";
 import { skipUnlessFull } from "../support/amount.js";
 import { type DaemonProcess, startDaemon } from "../support/daemon-process.js";
 import { makeKeyPair } from "../support/envelope-client.js";

@@ -14,7 +14,7 @@ import { programPaths } from "../support/programs.js";
 import { buildRoot, ownFiles, repositoryRoot } from "../support/repository.js";
 import { skipWithout } from "../support/requirements.js";
 import { run } from "../support/run-program.js";
-import { Folder } from "../trials/scene.js";
+import { Folder } from "../support/trial-scene.js";
 
 /** A page (null: all pages), the language of its blocks, and the test that runs, compiles or parses them. */
 type Row = readonly [page: string | null, language: string, test: string];

@@ -11,16 +11,16 @@ import { after, before, test } from "node:test";
 import { timelineFolder } from "../../daemon/timeline/disk/lmdb-reader.js";
 import { writeClusterSecret } from "../../keys/cluster-secret-file.js";
 import { type ChildResult, runDbsync } from "../client/child.js";
-import { Trio } from "../faults/trio.js";
 import { startDaemon } from "../support/daemon-process.js";
 import { programPaths } from "../support/programs.js";
 import { buildRoot } from "../support/repository.js";
 import { skipWithout } from "../support/requirements.js";
+import { Trio } from "../support/trio.js";
 import { type ConsoleLine, consoleLines, wordsOf } from "./console-text.js";
 
 const DAY_MS = 86_400_000;
 const ALL = [0, 1, 2];
-const clockOff = join(buildRoot, "test", "faults", "clock-off.js");
+const clockOff = join(buildRoot, "test", "system", "programs", "clock-off.js");
 
 const folder = mkdtempSync(join(tmpdir(), "dbsync-runbooks-"));
 const at = (name: string) => join(folder, name);

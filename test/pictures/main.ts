@@ -4,8 +4,8 @@
  */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { runChaos } from "../faults/chaos/chaos.js";
 import { repositoryRoot } from "../support/repository.js";
+import { runChaos } from "../system/chaos/chaos.js";
 import { chatPicture } from "./chat-picture.js";
 import { dashboardPictures } from "./dashboard-pictures.js";
 import { recordings } from "./recordings.js";

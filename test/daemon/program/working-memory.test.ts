@@ -14,7 +14,7 @@ import { type DaemonProcess, startDaemon } from "../../support/daemon-process.js
 import { EnvelopeClient, makeKeyPair } from "../../support/envelope-client.js";
 import { freePort } from "../../support/free-port.js";
 import { RawClient } from "../../support/raw-client.js";
-import { RedisLine } from "../../trials/redis-line.js";
+import { RedisLine } from "../../support/redis-line.js";
 
 const MIB = 1024 * 1024;
 const BUDGET = 48 * MIB;

@@ -1,8 +1,8 @@
 /** Three real daemons with timelines whose links can be cut, and clients that reach only some of them. */
 import { after } from "node:test";
 import { type Client, createClient, type SendOptions } from "dbsyncd";
-import { Trio } from "../../faults/trio.js";
 import { CuttablePort } from "../../support/cuttable-port.js";
+import { Trio } from "../../support/trio.js";
 
 /** A smaller window for recipes that wait for `stable`, which then takes about 7 s. */
 export const SMALL_WINDOW = ["--window", "3s,1s"] as const;

@@ -7,10 +7,10 @@ import { cpSync, existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync
 import { join } from "node:path";
 import { test } from "node:test";
 import { makeFolder } from "../../daemon/program/replicas.js";
-import { Trio } from "../../faults/trio.js";
 import { skipUnlessFull } from "../../support/amount.js";
 import { buildRoot, repositoryRoot } from "../../support/repository.js";
 import { type Ended, run } from "../../support/run-program.js";
+import { Trio } from "../../support/trio.js";
 import { SMALL_WINDOW } from "./cut-trio.js";
 
 interface Program {

@@ -1,4 +1,4 @@
-/** Workers of agenda at several servers, for test/scenarios. Requests and reports are those of bullmq-workers.mjs. */
+/** Workers of agenda at several servers, for test/system/claims. Requests and reports are those of bullmq-workers.mjs. */
 import { createInterface } from "node:readline";
 import { MongoBackend } from "@agendajs/mongo-backend";
 import { Agenda } from "agenda";

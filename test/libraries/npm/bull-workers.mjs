@@ -1,4 +1,4 @@
-/** Workers of bull at several servers, for test/scenarios. Arguments, requests and reports are those of bullmq-workers.mjs. */
+/** Workers of bull at several servers, for test/system/claims. Arguments, requests and reports are those of bullmq-workers.mjs. */
 import { createInterface } from "node:readline";
 import Queue from "bull";
 import { Redis } from "ioredis";

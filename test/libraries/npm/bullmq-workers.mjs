@@ -1,5 +1,5 @@
 /**
- * Workers of BullMQ at several servers, for test/scenarios. Arguments: the ports. Reads requests from stdin and writes
+ * Workers of BullMQ at several servers, for test/system/claims. Arguments: the ports. Reads requests from stdin and writes
  * what happened to stdout, as lines of JSON.
  */
 import { createInterface } from "node:readline";

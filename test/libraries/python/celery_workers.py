@@ -1,4 +1,4 @@
-"""Workers of Celery at several servers, for test/scenarios. Arguments: the ports. Requests and reports are those of
+"""Workers of Celery at several servers, for test/system/claims. Arguments: the ports. Requests and reports are those of
 ../npm/bullmq-workers.mjs."""
 import json
 import os

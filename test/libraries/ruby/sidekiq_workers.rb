@@ -1,4 +1,4 @@
-# Workers of Sidekiq at several servers, for test/scenarios. Arguments: the ports. Requests and reports are those of
+# Workers of Sidekiq at several servers, for test/system/claims. Arguments: the ports. Requests and reports are those of
 # ../npm/bullmq-workers.mjs.
 require "json"
 require "sidekiq"

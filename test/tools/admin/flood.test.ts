@@ -4,10 +4,10 @@ import { type IncomingMessage, request } from "node:http";
 import { test } from "node:test";
 import { setImmediate as turn } from "node:timers/promises";
 import { USER_LISTENER_NAMES } from "../../../daemon/options/settings.js";
-import { Trio } from "../../faults/trio.js";
 import { amount } from "../../support/amount.js";
 import { type DaemonProcess, startDaemon } from "../../support/daemon-process.js";
 import { freePort } from "../../support/free-port.js";
+import { Trio } from "../../support/trio.js";
 
 const PATHS = [
   "/",

@@ -1,4 +1,4 @@
-/** Tests the check of a folder's format number. test/faults/folder-format.test.ts tests it with real daemons. */
+/** Tests the check of a folder's format number. test/system/folder-format.test.ts tests it with real daemons. */
 import assert from "node:assert/strict";
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";

@@ -9,9 +9,9 @@ import { clippedAddresses, fitted, tableLines } from "../../../../daemon/net/ter
 import type { MemberStatus, TimelineStatus } from "../../../../tools/cli/status/read-timeline-status.js";
 import { sameText } from "../../../../tools/cli/status/timeline-report.js";
 import { runDbsync } from "../../../client/child.js";
-import { Trio } from "../../../faults/trio.js";
 import { programPaths } from "../../../support/programs.js";
 import { scratchFolder } from "../../../support/scratch-folder.js";
+import { Trio } from "../../../support/trio.js";
 import { MEMBER, WELL } from "./well-timeline.js";
 
 let trio: Trio;

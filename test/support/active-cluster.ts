@@ -1,0 +1,229 @@
+/**
+ * Two or three real daemons in the configuration of docs/active-active.md. Each accepts writes of any Redis client. A
+ * test can cut the links between them, kill and restart them, and run them with a wrong clock.
+ */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Redis } from "ioredis";
+import { until } from "../daemon/program/replicas.js";
+import { RedisPyClient } from "../system/redis-py-client.js";
+import { knowsSecret } from "./cluster-secret.js";
+import { CuttablePort } from "./cuttable-port.js";
+import { type DaemonProcess, startDaemon } from "./daemon-process.js";
+import { freePort } from "./free-port.js";
+import { buildRoot } from "./repository.js";
+
+const clockOff = join(buildRoot, "test", "system", "programs", "clock-off.js");
+
+/** A client of one daemon. Its calls fail while that daemon is down. */
+export interface ScenarioClient {
+  call(name: string, ...argv: string[]): Promise<unknown>;
+  disconnect(): void;
+}
+
+interface Options {
+  /** Whether the daemons run without --data. */
+  readonly isInMemory?: boolean;
+  /** Whether the daemons also serve MongoDB clients. */
+  readonly hasDocuments?: boolean;
+  /** The number of milliseconds by which the clock of each daemon is ahead. */
+  readonly clocks?: readonly number[];
+}
+
+export class ActiveCluster implements AsyncDisposable {
+  readonly indices: readonly number[];
+  readonly #folder = mkdtempSync(join(tmpdir(), "dbsync-active-"));
+  readonly #options: Options;
+  readonly #ports: readonly number[];
+  readonly #respPorts: readonly number[];
+  readonly #mongoPorts: readonly number[];
+  /** The ports through which the daemons connect to each other: `links[from][to]`. */
+  readonly #links: readonly (readonly CuttablePort[])[];
+  readonly #daemons: (DaemonProcess | null)[];
+  readonly #clients: ScenarioClient[] = [];
+
+  private constructor(
+    ports: readonly number[],
+    links: readonly (readonly CuttablePort[])[],
+    options: Options,
+  ) {
+    const count = links.length;
+    this.#ports = ports.slice(0, count);
+    this.#respPorts = ports.slice(count, 2 * count);
+    this.#mongoPorts = ports.slice(2 * count);
+    this.#links = links;
+    this.#options = options;
+    this.indices = [...links.keys()];
+    this.#daemons = links.map(() => null);
+  }
+
+  /** Starts the daemons and waits until each one accepts writes. */
+  static async start(count: number, options: Options = {}): Promise<ActiveCluster> {
+    const ports = new Set<number>();
+    while (ports.size < 3 * count) ports.add(await freePort());
+    const numbers = [...ports];
+    const daemonPorts = numbers.slice(0, count);
+    const open = (port: number) => CuttablePort.open(() => port);
+    const links = await Promise.all(daemonPorts.map(() => Promise.all(daemonPorts.map(open))));
+    const cluster = new ActiveCluster(numbers, links, options);
+    try {
+      await Promise.all(cluster.indices.map((index) => cluster.spawn(index)));
+      for (const index of cluster.indices) await cluster.untilWritable(index);
+      await cluster.untilEqual();
+    } catch (problem) {
+      await cluster[Symbol.asyncDispose]();
+      throw problem;
+    }
+    return cluster;
+  }
+
+  /**
+   * Starts a daemon with its previous folder.
+   * @param clock  the number of milliseconds by which its clock is ahead
+   */
+  async spawn(index: number, clock: number = this.#options.clocks?.[index] ?? 0): Promise<void> {
+    const others = this.indices.filter((other) => other !== index);
+    const { isInMemory = false, hasDocuments = false } = this.#options;
+    const args = [
+      ...["-p", String(this.#ports[index]), "--resp", String(this.#respPorts[index])],
+      ...others.flatMap((other) => ["--peer", `127.0.0.1:${this.#links[index]?.[other]?.port}`]),
+      ...knowsSecret,
+      ...(hasDocuments ? ["--mongo", String(this.#mongoPorts[index])] : []),
+      ...(isInMemory ? [] : ["--data", this.#dataFolder(index)]),
+    ];
+    const options = clock === 0 ? {} : { program: clockOff, env: { CLOCK_OFF_MS: String(clock) } };
+    this.#daemons[index] = await startDaemon(args, options);
+  }
+
+  /** Sends a signal to a daemon and waits until its process has ended. */
+  async end(index: number, signal: "SIGKILL" | "SIGTERM"): Promise<void> {
+    const daemon = this.#daemons[index];
+    if (daemon == null) throw new Error(`daemon ${index} is not running`);
+    this.#daemons[index] = null;
+    daemon.kill(signal);
+    await daemon.ended();
+  }
+
+  /** Suspends a daemon's process: it still accepts connections, but answers nothing. */
+  hang(index: number): void {
+    this.#daemons[index]?.kill("SIGSTOP");
+  }
+
+  /** Resumes a suspended daemon. */
+  resume(index: number): void {
+    this.#daemons[index]?.kill("SIGCONT");
+  }
+
+  /** Deletes the data folder of a daemon that is not running. */
+  loseDisk(index: number): void {
+    rmSync(this.#dataFolder(index), { recursive: true });
+  }
+
+  async restart(index: number): Promise<void> {
+    await this.spawn(index);
+    await this.untilWritable(index);
+  }
+
+  /** Whether all links between daemons are cut. */
+  set areApart(areApart: boolean) {
+    for (const link of this.#links.flat()) link.isCut = areApart;
+  }
+
+  /** Cuts the link by which one daemon connects to another one. The link in the other direction still works. */
+  cut(from: number, to: number): void {
+    const link = this.#links[from]?.[to];
+    if (link !== undefined) link.isCut = true;
+  }
+
+  /** Holds back everything that two daemons send to each other, or forwards it again. */
+  hold(one: number, other: number, isHeld: boolean): void {
+    for (const link of [this.#links[one]?.[other], this.#links[other]?.[one]])
+      if (link !== undefined) link.isHeld = isHeld;
+  }
+
+  /** Returns a client of one daemon. */
+  client(index: number, library: "ioredis" | "redis-py" = "ioredis"): ScenarioClient {
+    const port = this.#respPorts[index] as number;
+    const client = library === "ioredis" ? openIoredis(port) : new RedisPyClient(port);
+    this.#clients.push(client);
+    return client;
+  }
+
+  respPort(index: number): number {
+    return this.#respPorts[index] as number;
+  }
+
+  mongoPort(index: number): number {
+    return this.#mongoPorts[index] as number;
+  }
+
+  async untilWritable(index: number): Promise<void> {
+    await until(`daemon ${index} accepts writes`, async () => {
+      const client = this.client(index);
+      try {
+        return (await client.call("DEL", "never")) === 0;
+      } catch {
+        return false;
+      } finally {
+        client.disconnect();
+      }
+    });
+  }
+
+  /** Waits until all running daemons have the same writes and have applied them. */
+  async untilEqual(): Promise<void> {
+    const clients = this.#running().map((index) => this.client(index));
+    try {
+      await until("all daemons have the same writes", async () => {
+        const states = await Promise.all(clients.map(holdings)).catch(() => []);
+        return states.length > 0 && states.every((state) => state === states[0] && /^0 /.test(state));
+      });
+    } finally {
+      for (const client of clients) client.disconnect();
+    }
+  }
+
+  /** Returns the answers of all running daemons. */
+  async answers(...argv: readonly [string, ...string[]]): Promise<unknown[]> {
+    return await Promise.all(
+      this.#running().map(async (index) => {
+        const client = this.client(index);
+        const [name, ...rest] = argv;
+        try {
+          return await client.call(name, ...rest);
+        } finally {
+          client.disconnect();
+        }
+      }),
+    );
+  }
+
+  #dataFolder(index: number): string {
+    return join(this.#folder, String(index));
+  }
+
+  #running(): number[] {
+    return this.indices.filter((index) => this.#daemons[index] !== null);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const client of this.#clients) client.disconnect();
+    await Promise.all(this.#daemons.map((daemon) => daemon?.[Symbol.asyncDispose]()));
+    await Promise.all(this.#links.flat().map((link) => link[Symbol.asyncDispose]()));
+    rmSync(this.#folder, { recursive: true, force: true });
+  }
+}
+
+function openIoredis(port: number): Redis {
+  const client = new Redis({ port, retryStrategy: () => null, maxRetriesPerRequest: 0 });
+  client.on("error", () => {});
+  return client;
+}
+
+/** Returns the number of entries that a daemon has not applied yet, and the sums of its entries. */
+async function holdings(client: ScenarioClient): Promise<string> {
+  const flat = (await client.call("TIMELINE", "STATUS")) as unknown[];
+  const field = (name: string) => String(flat[flat.indexOf(name) + 1]);
+  return ["waiting", "ring-entries", "ring-sum", "data-entries", "data-sum"].map(field).join(" ");
+}

@@ -1,0 +1,109 @@
+/** A queue as a program uses it: clients of each daemon add jobs and claim them, with random pauses. */
+
+import type { Outcome } from "../connections.js";
+import { pause } from "../scenario.js";
+import { DAEMONS, type Figures, type Play, type Round } from "./claim-rounds.js";
+
+const JOBS = 6;
+const CLAIMS = 5;
+/** The maximum pause before a command, in milliseconds. */
+const PAUSE_MS_MAX = 25;
+
+/** What is left of a queue when all daemons are equal. */
+export interface Remains {
+  /** The jobs that a claim would take. */
+  readonly waiting: readonly string[];
+  /** The jobs that the queue holds for the workers of each daemon. */
+  readonly held: readonly (readonly string[])[];
+  /** The number of jobs without data. */
+  readonly withoutData: number;
+}
+
+export interface Queue {
+  readonly name: string;
+  /** Prepares an empty queue. */
+  prepare?(round: Round): Promise<void>;
+  /** Adds a job. @returns whether the daemon acknowledged it */
+  add(round: Round, daemon: number, job: string): Promise<boolean>;
+  /** Claims jobs at a daemon. */
+  claim(round: Round, daemon: number): Promise<Outcome<readonly string[]>>;
+  /** Ends the work on a claimed job, as the worker does that has done it. */
+  finish?(round: Round, daemon: number, job: string): Promise<void>;
+  remains(round: Round): Promise<Remains>;
+}
+
+interface Ledger {
+  readonly added: Set<string>;
+  /** The daemons whose clients received each job. */
+  readonly given: Map<string, number[]>;
+  unanswered: number;
+}
+
+/** Returns the rounds of a queue. */
+export function queuePlay(queue: Queue): Play {
+  const ledgers = new Map<number, Ledger>();
+  return {
+    name: queue.name,
+    withKills: true,
+    async work(round) {
+      const ledger: Ledger = { added: new Set(), given: new Map(), unanswered: 0 };
+      ledgers.set(round.number, ledger);
+      await queue.prepare?.(round);
+      await Promise.all([
+        adding(queue, round, ledger),
+        ...DAEMONS.map((daemon) => claiming(queue, round, daemon, ledger)),
+      ]);
+    },
+    async count(round, figures) {
+      const ledger = ledgers.get(round.number);
+      if (ledger !== undefined) addTo(figures, ledger, await queue.remains(round));
+    },
+  };
+}
+
+async function adding(queue: Queue, round: Round, ledger: Ledger): Promise<void> {
+  const { random, number } = round;
+  const turns = Array.from({ length: JOBS }, (_, job) => ({
+    job: `${number}-${job}`,
+    daemon: random.oneOf(DAEMONS),
+    ms: random.below(PAUSE_MS_MAX),
+  }));
+  for (const { job, daemon, ms } of turns) {
+    await pause(ms);
+    if (await queue.add(round, daemon, job)) ledger.added.add(job);
+  }
+}
+
+async function claiming(queue: Queue, round: Round, daemon: number, ledger: Ledger): Promise<void> {
+  const pauses = Array.from({ length: CLAIMS }, () => round.random.below(2 * PAUSE_MS_MAX));
+  for (const ms of pauses) {
+    await pause(ms);
+    const outcome = await queue.claim(round, daemon);
+    if (outcome.kind === "unanswered") ledger.unanswered++;
+    if (outcome.kind !== "answer") continue;
+    for (const job of outcome.answer) {
+      ledger.given.set(job, [...(ledger.given.get(job) ?? []), daemon]);
+      if (round.random.chance(0.7)) await queue.finish?.(round, daemon, job);
+    }
+  }
+}
+
+function addTo(figures: Figures, { added, given, unanswered }: Ledger, remains: Remains): void {
+  const waiting = new Set(remains.waiting);
+  /** Jobs that the queue holds for a worker that received them, and that this worker can therefore resume. */
+  const working = new Set(
+    remains.held.flatMap((jobs, daemon) => jobs.filter((job) => given.get(job)?.includes(daemon))),
+  );
+  /** Jobs that the queue holds for a worker that did not receive them, although another worker did. */
+  const misplaced = remains.held.flatMap((jobs, daemon) =>
+    jobs.filter((job) => given.has(job) && !given.get(job)?.includes(daemon)),
+  );
+  const isLost = (job: string) => !given.has(job) && !waiting.has(job) && !working.has(job);
+  figures.jobs += added.size;
+  figures.lost += Math.max(0, [...added].filter(isLost).length - unanswered);
+  figures.back += [...waiting].filter((job) => given.has(job)).length;
+  figures.back += Math.max(0, misplaced.length - unanswered);
+  figures.withoutData += remains.withoutData;
+  figures.doubles += [...given.values()].filter(({ length }) => length > 1).length;
+  figures.unanswered += unanswered;
+}

@@ -1,0 +1,46 @@
+/** Commands of Redis clients that add and claim jobs. Each claim uses one of several commands, at random. */
+
+import type { Outcome } from "../connections.js";
+import { DAEMONS, type Round } from "./claim-rounds.js";
+
+export type Argv = readonly [string, ...string[]];
+
+export const BLOCK_SECONDS = "0.01";
+
+export const call = (round: Round, daemon: number, ...argv: Argv) =>
+  round.connections.call(daemon, round.lane, ...argv);
+
+export async function isAcknowledged(
+  round: Round,
+  daemon: number,
+  ...commands: readonly Argv[]
+): Promise<boolean> {
+  for (const argv of commands) if ((await call(round, daemon, ...argv)).kind !== "answer") return false;
+  return true;
+}
+
+/** Reads at a random daemon. All daemons are equal. */
+export async function read(round: Round, ...argv: Argv): Promise<unknown> {
+  const outcome = await call(round, round.random.oneOf(DAEMONS), ...argv);
+  if (outcome.kind === "answer") return outcome.answer;
+  throw new Error(`${argv.join(" ")}: ${outcome.kind === "refused" ? outcome.reason : "no answer"}`);
+}
+
+export const strings = async (round: Round, ...argv: Argv) => (await read(round, ...argv)) as string[];
+
+/** Claims with one of several commands, and reads the jobs from its answer. */
+export async function claimBy(
+  round: Round,
+  daemon: number,
+  claims: readonly (readonly [argv: Argv, jobs: (reply: unknown) => readonly string[]])[],
+): Promise<Outcome<readonly string[]>> {
+  const [argv, jobs] = round.random.oneOf(claims);
+  const outcome = await call(round, daemon, ...argv);
+  return outcome.kind === "answer"
+    ? { kind: "answer", answer: outcome.answer === null ? [] : jobs(outcome.answer) }
+    : outcome;
+}
+
+export const one = (reply: unknown) => [reply as string];
+export const all = (reply: unknown) => reply as string[];
+export const second = (reply: unknown) => [(reply as string[])[1] as string];

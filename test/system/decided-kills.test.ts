@@ -1,0 +1,41 @@
+/**
+ * Tests that a decision survives when daemons are killed right after its answer: a majority has the votes on its disks,
+ * although no daemon may have the decision there.
+ */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { amount } from "../support/amount.js";
+import { Trio } from "../support/trio.js";
+
+const ROUNDS = amount(3, 12);
+const majority = { policy: "majority" } as const;
+
+test("an acknowledged lock is kept when two or all daemons are killed right after the answer", async () => {
+  await using trio = await Trio.start();
+  await trio.list();
+  await trio.untilNoneIsLate();
+  await using client = trio.client();
+  await client.call(["SET", "first", "x", "NX"], majority);
+  for (let round = 0; round < ROUNDS; round++) {
+    const lock = `lock:${round}`;
+    const survivor = round % 3;
+    const others = [0, 1, 2].filter((index) => index !== survivor);
+    assert.equal(await client.call(["SET", lock, "me", "NX"], majority), "OK");
+    // Half of the rounds have no survivor: the two that start again have only what was on their disks.
+    const killed = round % 2 === 0 ? others : [0, 1, 2];
+    await Promise.all(killed.map((index) => trio.end(index, "SIGKILL")));
+    await Promise.all(others.map((index) => trio.start(index)));
+    await trio.until("a majority decides again", async () => {
+      await using rival = trio.client();
+      return (await rival.call(["SET", lock, "you", "NX"], { ...majority, timeout: 5_000 })) === null;
+    });
+    if (killed.length === 3) await trio.start(survivor);
+    await trio.until("each daemon has the lock", async () => {
+      for (const index of [0, 1, 2]) {
+        await using one = trio.client([index]);
+        if ((await one.call(["GET", lock])) !== "me") return false;
+      }
+      return (await trio.statuses()).every(({ state }) => state === "live");
+    });
+  }
+});

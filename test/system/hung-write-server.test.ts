@@ -1,0 +1,73 @@
+/**
+ * Trial B11. A write to a hung server is answered when the balancer declares that server down, long before
+ * --reply-timeout. The next write to the same database goes to the other server.
+ */
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { test } from "node:test";
+import { knowsSecret } from "../support/cluster-secret.js";
+import { type DaemonProcess, startDaemon } from "../support/daemon-process.js";
+import { freePort } from "../support/free-port.js";
+import { programPaths } from "../support/programs.js";
+import { RawClient } from "../support/raw-client.js";
+import { Folder, until, within } from "../support/trial-scene.js";
+
+const REPLY_TIMEOUT_MS = 90_000;
+/**
+ * The maximum time of an answer in milliseconds. The balancer notices missing heartbeats after a few seconds; the
+ * remaining time is for a busy machine.
+ */
+const ANSWERED_MS = 30_000;
+
+/** Sends a statement in the line protocol. @returns the frame of its answer */
+async function ask(client: RawClient, statement: string): Promise<string> {
+  client.send(`${statement};\n`);
+  return await client.readTo("END\n");
+}
+
+test("a balancer does not make clients wait for a hung write server until --reply-timeout", {
+  timeout: 300_000,
+}, async () => {
+  using folder = new Folder();
+  const ports = [await freePort(), await freePort()] as const;
+  const sql = [await freePort(), await freePort()] as const;
+  const listen = await freePort();
+  const start = (index: 0 | 1): Promise<DaemonProcess> =>
+    startDaemon([
+      ...["-p", String(ports[index]), "--sql", String(sql[index]), "--data", `${folder.path}/${index}`],
+      ...["--peer", `127.0.0.1:${ports[index === 0 ? 1 : 0]}`, ...knowsSecret],
+    ]);
+  await using first = await start(0);
+  await using _second = await start(1);
+  const args = [...sql.map((port) => `127.0.0.1:${port}`), "--listen", String(listen)];
+  const options = ["--single-primary", "--reply-timeout", String(REPLY_TIMEOUT_MS)];
+  const proxy = spawn(process.execPath, [programPaths["dbsync-proxy"], "balance", ...args, ...options], {
+    stdio: "ignore",
+  });
+  try {
+    await until("the balancer forwards writes", async () => {
+      using client = await RawClient.open(listen);
+      return !/rror|diso/.test(await ask(client, "create database toko"));
+    });
+    using writer = await RawClient.open(listen);
+    await ask(writer, "use toko");
+    await until(
+      "the table exists",
+      async () => !/rror|diso/.test(await ask(writer, "create table t (k number)")),
+    );
+    await ask(writer, "insert into t values (1)");
+
+    first.kill("SIGSTOP");
+    const waiting = ask(writer, "insert into t values (2)");
+    assert.notEqual(await within(ANSWERED_MS, waiting), null, `no answer for ${ANSWERED_MS} ms`);
+    using other = await RawClient.open(listen);
+    await ask(other, "use toko");
+    const next = await within(ANSWERED_MS, ask(other, "insert into t values (3)"));
+    assert.match(next ?? "", /RESULT_MESSAGE/, "the next write goes to the other server");
+  } finally {
+    first.kill("SIGCONT");
+    proxy.kill("SIGKILL");
+    await once(proxy, "exit");
+  }
+});

@@ -1,0 +1,63 @@
+/**
+ * Increments a counter with WATCH, GET, MULTI, SET and EXEC, as many libraries do, and counts the acknowledged
+ * increments.
+ */
+import assert from "node:assert/strict";
+import type { RedisLine } from "../support/redis-line.js";
+
+export class Increments {
+  /** The number of EXECs with an answer other than nil. */
+  acknowledged = 0;
+  /** The number of EXECs without an answer or with an error. Each such EXEC may have been applied. */
+  unknown = 0;
+  /** Reads that returned a lower value than an acknowledged increment of the same connection. */
+  readonly stale: string[] = [];
+  readonly #key: string;
+  /** The highest acknowledged value of each connection. */
+  readonly #highest = new WeakMap<RedisLine, number>();
+
+  constructor(key: string) {
+    this.#key = key;
+  }
+
+  /**
+   * Increments the counter once.
+   * @returns whether the EXEC was acknowledged, or null if this is unknown
+   * @throws Error  if the connection is closed before EXEC is sent
+   */
+  async add(line: RedisLine): Promise<boolean | null> {
+    if ((await line.call("WATCH", this.#key)) instanceof Error) return false;
+    const read = await line.call("GET", this.#key);
+    if (read instanceof Error) {
+      await line.call("UNWATCH");
+      return false;
+    }
+    const before = Number(read ?? 0);
+    const highest = this.#highest.get(line) ?? 0;
+    if (before < highest) this.stale.push(`${before} after ${highest}`);
+    await line.call("MULTI");
+    await line.call("SET", this.#key, before + 1);
+    const done = await line.call("EXEC").catch((reason: Error) => reason);
+    if (done instanceof Error) {
+      const isCertain = /^(NOTAPPLIED|EXECABORT)/.test(done.message);
+      if (!isCertain) this.unknown++;
+      return isCertain ? false : null;
+    }
+    if (done === null) return false;
+    this.acknowledged++;
+    this.#highest.set(line, before + 1);
+    return true;
+  }
+
+  /**
+   * Checks the final value of the counter.
+   * @throws AssertionError  if an acknowledged EXEC has no effect, an EXEC answered with nil has an effect, or a
+   *   connection has read an old value
+   */
+  check(counter: number): void {
+    const { acknowledged, unknown } = this;
+    const summary = `the counter is ${counter} after ${acknowledged} acknowledged EXECs and ${unknown} of unknown effect`;
+    assert.ok(counter >= acknowledged && counter <= acknowledged + unknown, summary);
+    assert.deepEqual(this.stale, [], "connections read their own acknowledged writes");
+  }
+}

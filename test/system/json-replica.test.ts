@@ -1,0 +1,77 @@
+/**
+ * Trial A3. A daemon with --json-replica cannot fetch the other server's documents at its start. It is not ready, and
+ * when it reaches the other server it removes nothing there, even if its own clients have already written.
+ */
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { Original } from "../faces/json/original.js";
+import { startDaemon } from "../support/daemon-process.js";
+import { freePort } from "../support/free-port.js";
+import { Gate } from "../support/gate.js";
+import { JsonLine } from "../support/json-line.js";
+import { pause, until, within } from "../support/trial-scene.js";
+
+const ENTRIES = 100;
+/** The maximum duration in milliseconds of a write to the second daemon while the first server is unreachable. */
+const WRITE_MS = 8_000;
+
+async function count(port: number): Promise<number> {
+  using line = await JsonLine.open(port);
+  return Number((await line.ask({ action: "count", document: "users" }))["count"]);
+}
+
+async function healthOf(port: number): Promise<number> {
+  return (await fetch(`http://127.0.0.1:${port}/healthz`)).status;
+}
+
+const troubles: Readonly<Record<string, (gate: Gate) => void>> = {
+  "refuses connections": (gate) => gate.shut(),
+  "accepts connections and sends nothing": (gate) => gate.hold(),
+};
+
+describe("a server of --json-replica keeps its documents if it", () => {
+  for (const [trouble, cause] of Object.entries(troubles)) {
+    test(`${trouble} when the other daemon starts`, { timeout: 300_000 }, async () => {
+      const ports = [await freePort(), await freePort(), await freePort()] as const;
+      const [first, second, admin] = ports;
+      await using _first = await Original.start(first, []);
+      using source = await JsonLine.open(first);
+      await source.ask({ action: "create", document: "users" });
+      const data = Array.from({ length: ENTRIES }, (_, number) => ({ name: `user ${number}` }));
+      await source.ask({ action: "insert", document: "users", data });
+      assert.equal(await count(first), ENTRIES);
+
+      await using gate = await Gate.open(() => first);
+      cause(gate);
+      const replica = ["--json-replica", gate.address, "--json-replica-timeout", "1s"];
+      await using _second = await startDaemon([
+        "--json",
+        String(second),
+        ...replica,
+        "--admin",
+        String(admin),
+      ]);
+      // The daemon may serve its clients, refuse them, or not listen yet.
+      const writing = (async () => {
+        using line = await JsonLine.open(second);
+        await line.ask({ action: "create", document: "users" });
+        await line.ask({ action: "insert", document: "users", data: [{ name: "late" }] });
+      })().catch(() => {});
+      await within(WRITE_MS, writing);
+      const health = await healthOf(admin).catch(() => 0);
+
+      gate.release();
+      await within(WRITE_MS, writing);
+      const arrives = until("the documents arrive", async () => (await count(second)) >= ENTRIES, 30_000);
+      await arrives.catch(() => {});
+      await pause(1_000);
+      const [inFirst, inSecond] = [await count(first), await count(second)];
+      assert.ok(
+        inFirst >= ENTRIES,
+        `the first server has ${inFirst} of ${ENTRIES} entries, the second one ${inSecond}`,
+      );
+      assert.ok(inSecond >= ENTRIES, `the second daemon has ${inSecond} of ${ENTRIES} entries`);
+      assert.notEqual(health, 200, "a daemon that has not fetched the documents is not ready");
+    });
+  }
+});

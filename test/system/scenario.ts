@@ -1,0 +1,67 @@
+/** Runs a scenario with two and with three daemons, with random timing, and with clients of two libraries in turn. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { ActiveCluster, type ScenarioClient } from "../support/active-cluster.js";
+import { amount } from "../support/amount.js";
+import { SeededRandom, seedOfRun } from "../support/seeded-random.js";
+
+/** Returns how often to run a scenario: DBSYNC_SCENARIO_RUNS, or in full runs of the tests `all`, and otherwise once. */
+export const runs = (all: number): number => Number(process.env["DBSYNC_SCENARIO_RUNS"] ?? amount(1, all));
+export const RUNS: number = runs(5);
+export const COUNTS = [2, 3] as const;
+const LIBRARIES = ["ioredis", "redis-py"] as const;
+export const seed: number = seedOfRun();
+export const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+
+export interface Run {
+  readonly cluster: ActiveCluster;
+  readonly random: SeededRandom;
+  readonly clients: readonly ScenarioClient[];
+  /** The prefix of the keys in this run. */
+  readonly prefix: string;
+  /** The index of a random daemon. */
+  readonly one: number;
+  /** The index of another random daemon. */
+  readonly other: number;
+  /** Opens another client of a daemon. */
+  open(index: number): ScenarioClient;
+}
+
+/**
+ * Plays a scenario with two and with three daemons. The runs of one cluster use clients of ioredis and of redis-py in
+ * turn.
+ */
+export function scenario(name: string, play: (run: Run) => Promise<void>, times: number = RUNS): void {
+  for (const [path, count] of COUNTS.entries())
+    test(`${name}: ${count} daemons (seed ${seed})`, async () => {
+      await using cluster = await ActiveCluster.start(count);
+      for (let number = 0; number < times; number++) {
+        const random = new SeededRandom(seed, path, number);
+        const library = LIBRARIES[(path + number) % LIBRARIES.length];
+        const open = (index: number) => cluster.client(index, library);
+        const clients = cluster.indices.map(open);
+        const one = random.below(count);
+        const other = (one + random.between(1, count - 1)) % count;
+        await play({ cluster, random, clients, open, prefix: `${number}:`, one, other });
+        for (const client of clients) client.disconnect();
+      }
+    });
+}
+
+export const client = (run: Run, index: number): ScenarioClient => run.clients[index] as ScenarioClient;
+
+/** Asserts that all daemons return the same answer. */
+export async function assertEverywhere(
+  cluster: ActiveCluster,
+  argv: readonly [string, ...string[]],
+  answer: unknown,
+): Promise<void> {
+  assert.deepEqual(
+    await cluster.answers(...argv),
+    cluster.indices.map(() => answer),
+    argv.join(" "),
+  );
+}
+
+export const by = (random: SeededRandom): "SIGKILL" | "SIGTERM" =>
+  random.chance(0.5) ? "SIGKILL" : "SIGTERM";
