@@ -130,6 +130,13 @@ export const claimMutants: readonly Mutant[] = [
     test: CLAIMS,
   },
   {
+    name: "claims: a sorted set removes the only chosen member although it has another score",
+    file: "daemon/store/commands/sorted-sets/sorted-set-pops.js",
+    find: "if (value.get(only[0]) !== only[1])",
+    replace: "if (value.get(only[0]) === undefined)",
+    test: CLAIMS,
+  },
+  {
     name: "claims: a group loses the entries before a delivery that did not include them",
     file: "faces/redis/store/commands/streams/group-reads.js",
     find: "addSkipped(data, { stream, group }, lastId + 1n, id - 1n);",

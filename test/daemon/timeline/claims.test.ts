@@ -177,6 +177,13 @@ const SORTED_SETS: readonly Case[] = [
     holds: { [SCORES("z")]: '["b" ,2 "a" ,5]' },
   },
   {
+    has: "ZADD z 1 a 2 b 3 c",
+    claim: "ZPOPMIN z 2",
+    choice: ["a", "1", "b", "2"],
+    late: "ZADD z 5 a",
+    holds: { [SCORES("z")]: '["c" ,3 "a" ,5]' },
+  },
+  {
     has: "ZADD z 1 a 2 b inf c",
     claim: "ZPOPMAX z 2",
     choice: ["c", "Infinity", "b", "2"],
