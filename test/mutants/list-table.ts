@@ -7,8 +7,7 @@ export const listMutants: readonly Mutant[] = [
     file: "daemon/timeline/members/joining-rule.js",
     find: "if (areAllJoining && hasOthers)",
     replace: "if (false)",
-    killer: "lists",
-    from: 61_680,
+    test: "test/daemon/timeline/members/rules.test.js",
   },
   {
     name: "lists: daemons that all join begin without the entries of all",
