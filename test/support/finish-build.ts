@@ -6,6 +6,7 @@
 import { chmodSync, existsSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { makeManPages } from "../man/make-man-pages.js";
+import { restoreReplaced } from "./compile-edited.js";
 import { makeBrowserModule } from "./make-browser-module.js";
 import { makeBundles } from "./make-bundles.js";
 import { makeClientPackage } from "./make-client-package.js";
@@ -14,6 +15,7 @@ import { copyTypes } from "./make-types.js";
 import { programPaths } from "./programs.js";
 import { buildRoot, repositoryRoot } from "./repository.js";
 
+restoreReplaced();
 for (const file of readdirSync(buildRoot, { recursive: true, encoding: "utf8" })) {
   const source = file.replace(/(\.d\.c?ts|\.js)$/, ".ts");
   if (source !== file && !existsSync(join(repositoryRoot, source))) rmSync(join(buildRoot, file));
