@@ -170,8 +170,8 @@ export const budgetMutants: readonly Mutant[] = [
   },
   {
     name: "budgets: copying an entry of a document counts as one element",
-    file: "daemon/store/commands/generic.js",
-    find: "data.effort.work(COPIED_ENTRY_STEPS * size);",
+    file: "faces/json/store/values/document.js",
+    find: "effort.work(COPIED_ENTRY_STEPS * this.size);",
     replace: ";",
     test: PAGE,
   },

@@ -342,9 +342,6 @@ function moveKeys(argv: readonly ByteString[]): Touch[] {
   return [...touchesOf([update(1)], argv), ...dbTouch(argv[2], argv[1] ?? "", "write")];
 }
 
-/** Cost in steps of each copied entry of a document, with its keys and ranks, in addition to the cost of an element. */
-const COPIED_ENTRY_STEPS = 5;
-
 function copy(data: Data, argv: readonly ByteString[], unit: Unit): Reply {
   const [, source, destination] = argv as [string, ByteString, ByteString];
   let db = unit.db;
@@ -360,10 +357,8 @@ function copy(data: Data, argv: readonly ByteString[], unit: Unit): Reply {
   if (entry === undefined || (!replace && data.get(destination, db) !== undefined)) return ZERO;
   const { value } = entry;
   // A string is shared, not copied.
-  const size = typeof value === "string" ? 1 : value.size;
-  data.effort.produce(size);
-  data.groups.countCopy(value);
-  if (typeName(value) === "document") data.effort.work(COPIED_ENTRY_STEPS * size);
+  if (typeof value === "string") data.effort.produce(1);
+  else value.countCopy(data.effort);
   data.put(destination, cloneValue(value), entry.expire, db);
   return ONE;
 }

@@ -3,6 +3,7 @@
  * fields and values; once it has grown larger, it remains a table.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
+import type { CopyEffort, ObjectValue } from "./object-value.js";
 import { type DenseTable, tableOfNames } from "./tables/dense-table.js";
 import {
   copied,
@@ -27,13 +28,21 @@ interface Columns {
   readonly values: ByteString[];
 }
 
-export class Hash {
+export class Hash implements ObjectValue {
   /** In a small hash: field, value, field, value, … */
   #content: ByteString | Columns = "";
   #size = 0;
 
   get size(): number {
     return this.#size;
+  }
+
+  get type(): "hash" {
+    return "hash";
+  }
+
+  get allElements(): number {
+    return this.size;
   }
 
   /** The fields in dense order; the caller must not change them. A small hash creates a new array for each call. */
@@ -134,6 +143,10 @@ export class Hash {
         ? content
         : { fields: tableOfNames(content.fields.items), values: content.values.slice() };
     return copy;
+  }
+
+  countCopy(effort: CopyEffort): void {
+    effort.produce(this.size);
   }
 
   /** Returns the content, converted to a table if the added field is too large for a packed string. */

@@ -4,6 +4,7 @@
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { CHUNK_ELEMENTS, ListChunks } from "./list-chunks.js";
+import type { CopyEffort, ObjectValue } from "./object-value.js";
 import { ElementCounts } from "./tables/element-counts.js";
 import {
   copied,
@@ -28,7 +29,7 @@ interface Long {
   readonly right: ByteString[];
 }
 
-export class List {
+export class List implements ObjectValue {
   #content: ByteString | Long = "";
   #size = 0;
   /** Counts equal elements, from the first call of `maxCountOf` until many changes have followed without another. */
@@ -38,6 +39,14 @@ export class List {
 
   get size(): number {
     return this.#size;
+  }
+
+  get type(): "list" {
+    return "list";
+  }
+
+  get allElements(): number {
+    return this.size;
   }
 
   /**
@@ -162,6 +171,10 @@ export class List {
     const copy = new List();
     copy.#fill(this.slice());
     return copy;
+  }
+
+  countCopy(effort: CopyEffort): void {
+    effort.produce(this.size);
   }
 
   #counted(): ElementCounts {

@@ -3,6 +3,7 @@
  * has grown larger, it remains a table.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
+import type { CopyEffort, ObjectValue } from "./object-value.js";
 import { type DenseTable, tableOfNames } from "./tables/dense-table.js";
 import {
   copied,
@@ -18,12 +19,20 @@ import {
 } from "./tables/packed-elements.js";
 import { type PageRequest, type ScanPage, smallPage } from "./tables/scan-page.js";
 
-export class MemberSet {
+export class MemberSet implements ObjectValue {
   #content: ByteString | DenseTable<ByteString> = "";
   #size = 0;
 
   get size(): number {
     return this.#size;
+  }
+
+  get type(): "set" {
+    return "set";
+  }
+
+  get allElements(): number {
+    return this.size;
   }
 
   /** The members in dense order; the caller must not change them. A small set creates a new array for each call. */
@@ -91,6 +100,10 @@ export class MemberSet {
     copy.#size = this.#size;
     copy.#content = typeof this.#content === "string" ? this.#content : tableOfNames(this.#content.items);
     return copy;
+  }
+
+  countCopy(effort: CopyEffort): void {
+    effort.produce(this.size);
   }
 
   /** Returns the content, converted to a table if the added member is too large for a packed string. */

@@ -5,6 +5,7 @@
  * ZSCAN only: it is not part of the state, and no write may depend on it.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
+import type { CopyEffort, ObjectValue } from "./object-value.js";
 import { type Before, precedes, RankedTree } from "./ranked-tree.js";
 import { type DenseTable, tableOfNames } from "./tables/dense-table.js";
 import {
@@ -29,13 +30,21 @@ interface Ranked {
   readonly tree: RankedTree;
 }
 
-export class SortedSet {
+export class SortedSet implements ObjectValue {
   /** In a small set: member, score as text, member, score, … */
   #content: ByteString | Ranked = "";
   #size = 0;
 
   get size(): number {
     return this.#size;
+  }
+
+  get type(): "zset" {
+    return "zset";
+  }
+
+  get allElements(): number {
+    return this.size;
   }
 
   /**
@@ -122,6 +131,10 @@ export class SortedSet {
             tree: content.tree.clone(),
           };
     return copy;
+  }
+
+  countCopy(effort: CopyEffort): void {
+    effort.produce(this.size);
   }
 
   /** Returns the number of members before the given member, or undefined if the set does not contain it. */

@@ -1,6 +1,5 @@
 /** Estimates the memory of units in the tail, including the old values in their undo records, which may be large. */
 
-import { Stream } from "../../../faces/redis/store/values/streams/stream.js";
 import type { Row } from "../../../faces/sql/store/values/cell.js";
 import type { UndoRecord } from "../../store/keyspace/undo.js";
 import type { Value } from "../../store/values/value.js";
@@ -112,8 +111,5 @@ function bytesOfRows(rows: readonly Row[]): number {
 
 function bytesOfValue(value: Value): number {
   if (typeof value === "string") return value.length;
-  let elements = 1 + value.size;
-  if (value instanceof Stream)
-    for (const { pending, skipped } of value.groups) elements += pending.size + skipped.size;
-  return ELEMENT_BYTES * elements;
+  return ELEMENT_BYTES * (1 + value.allElements);
 }

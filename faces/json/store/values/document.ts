@@ -5,6 +5,7 @@
  * the texts, their order, the expiry times, the mark `next` and the names of the indexed members.
  */
 
+import type { CopyEffort, ObjectValue } from "../../../../daemon/store/values/object-value.js";
 import { firstIndexFrom } from "../../../../daemon/store/values/tables/binary-search.js";
 import type { ByteString } from "../../../../protocol/byte-string.js";
 import type { DocumentEntries } from "../../../../protocol/document-entries-reply.js";
@@ -15,10 +16,12 @@ import { DocumentIndexes } from "./document-indexes.js";
 import { EntryExpiries } from "./entry-expiries.js";
 import { isNumberKey } from "./number-key.js";
 
+/** Cost in steps of each copied entry, with its keys and ranks, in addition to the cost of an element. */
+const COPIED_ENTRY_STEPS = 5;
 /** Holes are closed when there are more than this, and more holes than entries. */
 const HOLES_MAX = 64;
 
-export class Document {
+export class Document implements ObjectValue {
   /** The key that orders documents by creation; it never changes. */
   readonly born: ByteString;
   /** Texts by slot; null means a hole. */
@@ -48,6 +51,14 @@ export class Document {
 
   get size(): number {
     return this.#texts.length - this.#holes;
+  }
+
+  get type(): "document" {
+    return "document";
+  }
+
+  get allElements(): number {
+    return this.size;
   }
 
   /** Whether the keys are 0, 1, 2, … and therefore not stored. */
@@ -264,6 +275,11 @@ export class Document {
     for (const [key, text] of this.entries()) copy.push(key, text, this.expireOf(key));
     copy.raiseNext(this.next);
     return copy;
+  }
+
+  countCopy(effort: CopyEffort): void {
+    effort.produce(this.size);
+    effort.work(COPIED_ENTRY_STEPS * this.size);
   }
 
   /** Raises `next` in a document that is loaded or copied, because entries with higher numbers may have existed. */

@@ -3,6 +3,8 @@
  * have created. Each document has its own number, ascending; the numbers and the contents of indexes are not part of
  * the state.
  */
+
+import type { CopyEffort, ObjectValue } from "../../../../daemon/store/values/object-value.js";
 import type { ByteString } from "../../../../protocol/byte-string.js";
 import { Table } from "../../../sql/store/values/table.js";
 import type { TableReading } from "../../../sql/store/values/table-reading.js";
@@ -50,7 +52,7 @@ export class CollectionReading {
 const CHANGES_MAX = 64;
 const LARGE_PART = 0.25;
 
-export class Collection {
+export class Collection implements ObjectValue {
   /** A table with one row for each document, each row with one cell. */
   readonly #table: Table;
   #specs: readonly IndexSpec[] = [];
@@ -63,6 +65,14 @@ export class Collection {
 
   get size(): number {
     return this.#table.size;
+  }
+
+  get type(): "collection" {
+    return "collection";
+  }
+
+  get allElements(): number {
+    return this.size;
   }
 
   /** Yields all documents, in order. */
@@ -188,6 +198,10 @@ export class Collection {
     const copy = new Collection(this.#table.clone());
     copy.#specs = this.#specs;
     return copy;
+  }
+
+  countCopy(effort: CopyEffort): void {
+    effort.produce(this.size);
   }
 
   #beforeChanges(count: number): void {

@@ -5,10 +5,9 @@
 
 import { SORTED_MEMBER_STEPS } from "../../../../daemon/store/keyspace/effort-budget.js";
 import type { MutatedUnit } from "../../../../daemon/store/keyspace/mutated-unit.js";
-import type { Value } from "../../../../daemon/store/values/value.js";
 import type { ByteString } from "../../../../protocol/byte-string.js";
 import { Consumer, ConsumerGroup, type GroupMarks, type Pending } from "../values/streams/consumer-group.js";
-import { Stream } from "../values/streams/stream.js";
+import type { Stream } from "../values/streams/stream.js";
 import type { StreamId } from "../values/streams/stream-id.js";
 
 /** Ids, each with its new pending record; undefined if the entry is no longer pending. */
@@ -22,13 +21,6 @@ export class GroupMutators {
 
   constructor(host: MutatedUnit) {
     this.#host = host;
-  }
-
-  /** Counts the steps of copying a stream's groups with the stream. @throws BudgetExceeded */
-  countCopy(value: Value): void {
-    if (!(value instanceof Stream)) return;
-    for (const { pending, skipped, size } of value.groups)
-      this.#host.produce(size + SORTED_MEMBER_STEPS * (pending.size + skipped.size), 0);
   }
 
   /** Adds a group whose name is not in use. */

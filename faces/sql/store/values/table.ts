@@ -4,6 +4,7 @@
  * of indexes are not part of the state.
  */
 
+import type { CopyEffort, ObjectValue } from "../../../../daemon/store/values/object-value.js";
 import { firstIndexFrom } from "../../../../daemon/store/values/tables/binary-search.js";
 import type { ByteString } from "../../../../protocol/byte-string.js";
 import type { Cell, Row } from "./cell.js";
@@ -63,7 +64,7 @@ const HOLES_MAX = 64;
 const CHANGES_MAX = 64;
 const LARGE_PART = 0.25;
 
-export class Table {
+export class Table implements ObjectValue {
   readonly columns: readonly TableColumn[];
   /** Rows by slot; null means a hole. */
   #rows: (Row | null)[] = [];
@@ -84,6 +85,14 @@ export class Table {
 
   get size(): number {
     return this.#rows.length - this.#holes;
+  }
+
+  get type(): "table" {
+    return "table";
+  }
+
+  get allElements(): number {
+    return this.size;
   }
 
   /** Whether all values of a column are different. */
@@ -213,6 +222,10 @@ export class Table {
     const copy = new Table(this.columns);
     copy.#rows = [...this.rows];
     return copy;
+  }
+
+  countCopy(effort: CopyEffort): void {
+    effort.produce(this.size);
   }
 
   #beforeChanges(count: number): void {

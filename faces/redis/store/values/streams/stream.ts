@@ -3,6 +3,8 @@
  * and trimming removes complete blocks from the front. The division into blocks depends on the stream's history and is
  * not part of the state; the entries, the marks of deleted entries and the consumer groups are.
  */
+import { SORTED_MEMBER_STEPS } from "../../../../../daemon/store/keyspace/effort-budget.js";
+import type { CopyEffort, ObjectValue } from "../../../../../daemon/store/values/object-value.js";
 import { type ByteString, detached } from "../../../../../protocol/byte-string.js";
 import type { ConsumerGroup } from "./consumer-group.js";
 import { BLOCK_MAX, StreamBlock } from "./stream-block.js";
@@ -29,7 +31,7 @@ export function isSameMarks(a: StreamMarks, b: StreamMarks): boolean {
 
 const NO_MARKS: StreamMarks = { lastId: 0n, maxDeletedId: 0n, entriesAdded: 0n };
 
-export class Stream {
+export class Stream implements ObjectValue {
   /** The blocks in order; none of them is empty. */
   #blocks: StreamBlock[] = [];
   #size = 0;
@@ -39,6 +41,16 @@ export class Stream {
 
   get size(): number {
     return this.#size;
+  }
+
+  get type(): "stream" {
+    return "stream";
+  }
+
+  get allElements(): number {
+    let elements = this.#size;
+    for (const { pending, skipped } of this.groups) elements += pending.size + skipped.size;
+    return elements;
   }
 
   /** The id of the first entry, or undefined if the stream is empty. */
@@ -195,6 +207,12 @@ export class Stream {
     copy.#size = this.#size;
     copy.marks = this.marks;
     return copy;
+  }
+
+  countCopy(effort: CopyEffort): void {
+    effort.produce(this.#size);
+    for (const { pending, skipped, size } of this.groups)
+      effort.produce(size + SORTED_MEMBER_STEPS * (pending.size + skipped.size));
   }
 
   /** Returns the index of the last block that begins at or before the given id, or -1 if there is no such block. */

@@ -1,0 +1,38 @@
+/**
+ * The members that the class of a value has for the core: those of the basic types in this folder, and those of a face in the
+ * face's own folder.
+ */
+
+/** The names of all types, including those of faces that a build may have been made without. */
+export type TypeName =
+  | "string"
+  | "list"
+  | "hash"
+  | "set"
+  | "zset"
+  | "stream"
+  | "document"
+  | "table"
+  | "collection";
+
+/** A value that is not a string. A class that lacks one of these members is not a value, and does not compile as one. */
+export interface ObjectValue {
+  /** The type's name in the reply of `TYPE`. */
+  readonly type: TypeName;
+  /** Number of elements. */
+  readonly size: number;
+  /** Number of elements, including those of inner structures such as consumer groups. */
+  readonly allElements: number;
+
+  /** Returns a copy that shares nothing mutable with the original. */
+  clone(): ObjectValue;
+
+  /** Counts the steps of `clone`. @throws BudgetExceeded */
+  countCopy(effort: CopyEffort): void;
+}
+
+/** Counts the cost of a copy: see keyspace/effort-budget.ts. */
+export interface CopyEffort {
+  produce(elements: number): void;
+  work(steps: number): void;
+}
