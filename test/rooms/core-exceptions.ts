@@ -60,15 +60,6 @@ export const CORE_EXCEPTIONS: Readonly<Record<string, readonly string[]>> = {
     "tools/admin/http/admin-server.ts",
     "tools/admin/metrics.ts",
   ],
-  "daemon/store/canonical-state.ts": [
-    "faces/json/store/values/document.ts",
-    "faces/mongo/store/values/collection-index.ts",
-    "faces/mongo/store/values/collection.ts",
-    "faces/redis/store/values/streams/consumer-group.ts",
-    "faces/redis/store/values/streams/stream-id.ts",
-    "faces/sql/store/values/domain.ts",
-    "faces/sql/store/values/table.ts",
-  ],
   "daemon/store/command-table.ts": [
     "faces/json/store/commands/documents.ts",
     "faces/mongo/store/commands/mdb-commands.ts",
@@ -88,6 +79,7 @@ export const CORE_EXCEPTIONS: Readonly<Record<string, readonly string[]>> = {
     "faces/redis/store/values/streams/stream-id.ts",
     "faces/redis/store/values/streams/stream.ts",
     "faces/sql/store/values/domain.ts",
+    "faces/sql/store/values/table-column.ts",
     "faces/sql/store/values/table.ts",
   ],
   "daemon/store/events/event-rules.ts": [

@@ -149,6 +149,11 @@ export class Hash implements ObjectValue {
     effort.produce(this.size);
   }
 
+  canonical(): readonly unknown[] {
+    const { fields, values } = this;
+    return fields.map((field, index) => [field, values[index]]);
+  }
+
   /** Returns the content, converted to a table if the added field is too large for a packed string. */
   #contentFor(fields: number, field: ByteString, value: ByteString): ByteString | Columns {
     const content = this.#content;

@@ -177,6 +177,10 @@ export class List implements ObjectValue {
     effort.produce(this.size);
   }
 
+  canonical(): readonly unknown[] {
+    return this.slice();
+  }
+
   #counted(): ElementCounts {
     const counts = new ElementCounts(this.#size);
     this.#forEach(0, this.#size, (each) => counts.add(each));

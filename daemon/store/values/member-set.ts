@@ -106,6 +106,10 @@ export class MemberSet implements ObjectValue {
     effort.produce(this.size);
   }
 
+  canonical(): readonly unknown[] {
+    return this.members;
+  }
+
   /** Returns the content, converted to a table if the added member is too large for a packed string. */
   #contentFor(member: ByteString): ByteString | DenseTable<ByteString> {
     const content = this.#content;

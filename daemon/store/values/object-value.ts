@@ -29,6 +29,9 @@ export interface ObjectValue {
 
   /** Counts the steps of `clone`. @throws BudgetExceeded */
   countCopy(effort: CopyEffort): void;
+
+  /** Returns the contents in the form that must be equal on all daemons; elements keep their order. */
+  canonical(): readonly unknown[];
 }
 
 /** Counts the cost of a copy: see keyspace/effort-budget.ts. */

@@ -137,6 +137,10 @@ export class SortedSet implements ObjectValue {
     effort.produce(this.size);
   }
 
+  canonical(): readonly unknown[] {
+    return [...this.range(0, this.#size)].map(([member, score]) => [member, String(score)]);
+  }
+
   /** Returns the number of members before the given member, or undefined if the set does not contain it. */
   rank(member: ByteString): number | undefined {
     const score = this.get(member);

@@ -282,6 +282,14 @@ export class Document implements ObjectValue {
     effort.work(COPIED_ENTRY_STEPS * this.size);
   }
 
+  canonical(): readonly unknown[] {
+    const entries = [...this.entries()].map(([key, text]) => {
+      const expire = this.expireOf(key);
+      return expire === undefined ? [key, text] : [key, text, expire];
+    });
+    return [this.born, this.next, entries, this.indexed];
+  }
+
   /** Raises `next` in a document that is loaded or copied, because entries with higher numbers may have existed. */
   raiseNext(next: number): void {
     if (next > this.next) (this.#keyed ?? this.#makeKeyed()).next = next;

@@ -8,7 +8,7 @@ import type { CopyEffort, ObjectValue } from "../../../../daemon/store/values/ob
 import type { ByteString } from "../../../../protocol/byte-string.js";
 import { Table } from "../../../sql/store/values/table.js";
 import type { TableReading } from "../../../sql/store/values/table-reading.js";
-import { CollectionIndex, ID_INDEX, type IndexSpec } from "./collection-index.js";
+import { CollectionIndex, ID_INDEX, type IndexSpec, indexBytes } from "./collection-index.js";
 
 /** Documents with their numbers, ascending. */
 export interface NumberedDocuments {
@@ -202,6 +202,10 @@ export class Collection implements ObjectValue {
 
   countCopy(effort: CopyEffort): void {
     effort.produce(this.size);
+  }
+
+  canonical(): readonly unknown[] {
+    return [this.#specs.map(indexBytes), [...this.documents()]];
   }
 
   #beforeChanges(count: number): void {

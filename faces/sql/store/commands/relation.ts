@@ -4,7 +4,7 @@ import { STEP_ITEMS } from "../../../../protocol/steps.js";
 import { sqlFailure } from "../grammar/error-messages.js";
 import type { Column, JoinKind } from "../grammar/syntax-tree.js";
 import { adviceForName } from "../grammar/unsupported-features.js";
-import type { TableColumn } from "../values/table.js";
+import type { TableColumn } from "../values/table-column.js";
 import type { TableReading } from "../values/table-reading.js";
 import { DistinctRows } from "./distinct-rows.js";
 import { type Evaluation, KEY_BYTES } from "./evaluation-context.js";

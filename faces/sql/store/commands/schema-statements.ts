@@ -8,7 +8,8 @@ import type { DomainPart, Language, ObjectKind, Query, Statement } from "../gram
 import { adviceForType } from "../grammar/unsupported-features.js";
 import type { Cell } from "../values/cell.js";
 import { type Domain, type DomainAtom, domainText, fits } from "../values/domain.js";
-import { Table, type TableColumn } from "../values/table.js";
+import { Table } from "../values/table.js";
+import type { TableColumn } from "../values/table-column.js";
 import {
   catalogue,
   catalogueKey,

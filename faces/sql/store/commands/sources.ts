@@ -7,7 +7,7 @@ import type { CommandFailure } from "../../../../daemon/store/arguments/command-
 import type { ByteString } from "../../../../protocol/byte-string.js";
 import type { Parsed } from "../grammar/parse.js";
 import type { Query } from "../grammar/syntax-tree.js";
-import type { TableColumn } from "../values/table.js";
+import type { TableColumn } from "../values/table-column.js";
 import type { TableReading } from "../values/table-reading.js";
 
 export interface View {

@@ -4,7 +4,7 @@
 import type { ByteString } from "../../../../protocol/byte-string.js";
 import type { Cell, Scalar } from "../values/cell.js";
 import type { DomainAtom } from "../values/domain.js";
-import type { Uniqueness } from "../values/table.js";
+import type { Uniqueness } from "../values/table-column.js";
 import type { ValueSet } from "../values/value-set.js";
 
 /** The language of a statement's keywords, and of the reply. */

@@ -9,7 +9,8 @@ import type { ByteString } from "../../../../protocol/byte-string.js";
 import type { Steps } from "../../../../protocol/steps.js";
 import type { Cell } from "../values/cell.js";
 import { domainOfText, domainText } from "../values/domain.js";
-import { extrasOfText, extrasText, Table, type TableColumn } from "../values/table.js";
+import { Table } from "../values/table.js";
+import { extrasOfText, extrasText, type TableColumn } from "../values/table-column.js";
 
 /** Snapshots on disk contain indexes into this list: add new items only at the end. */
 const UNIQUENESS = ["none", "unique", "primary"] as const;

@@ -6,48 +6,10 @@
 
 import type { CopyEffort, ObjectValue } from "../../../../daemon/store/values/object-value.js";
 import { firstIndexFrom } from "../../../../daemon/store/values/tables/binary-search.js";
-import type { ByteString } from "../../../../protocol/byte-string.js";
-import type { Cell, Row } from "./cell.js";
-import { type Domain, isCell } from "./domain.js";
+import type { Row } from "./cell.js";
 import { HashIndex } from "./hash-index.js";
+import { columnTexts, type TableColumn } from "./table-column.js";
 import { TableReading } from "./table-reading.js";
-
-/** The constraint of a column. "unique": no two values are equal; "primary": in addition, no value is missing. */
-export type Uniqueness = "none" | "unique" | "primary";
-
-/** The optional properties of a column. */
-export interface ColumnExtras {
-  /** Whether the column rejects null. */
-  readonly isRequired?: true;
-  /** The default for a row without a value; undefined means null. */
-  readonly preset?: Cell;
-}
-
-export interface TableColumn extends ColumnExtras {
-  readonly name: ByteString;
-  readonly domain: Domain;
-  readonly uniqueness: Uniqueness;
-}
-
-/** Returns the extras as text, for digests and snapshots; "" if there are none. */
-export function extrasText({ isRequired, preset }: ColumnExtras): ByteString {
-  const value = preset ?? null;
-  return isRequired === undefined && value === null ? "" : JSON.stringify([isRequired === true, value]);
-}
-
-/** @returns undefined if the text does not contain extras */
-export function extrasOfText(text: ByteString): ColumnExtras | undefined {
-  let parsed: unknown;
-  try {
-    parsed = JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-  if (!Array.isArray(parsed) || parsed.length !== 2) return undefined;
-  const [isRequired, preset] = parsed as readonly unknown[];
-  if (typeof isRequired !== "boolean" || !isCell(preset)) return undefined;
-  return { ...(isRequired ? { isRequired } : {}), ...(preset === null ? {} : { preset }) };
-}
 
 /** Rows with their numbers, ascending. */
 export interface NumberedRows {
@@ -226,6 +188,10 @@ export class Table implements ObjectValue {
 
   countCopy(effort: CopyEffort): void {
     effort.produce(this.size);
+  }
+
+  canonical(): readonly unknown[] {
+    return [this.columns.map(columnTexts), this.rows];
   }
 
   #beforeChanges(count: number): void {

@@ -4,7 +4,7 @@
  */
 import type { ByteString } from "../../../../../protocol/byte-string.js";
 import { IdMap } from "./id-map.js";
-import type { StreamId } from "./stream-id.js";
+import { type StreamId, streamIdText } from "./stream-id.js";
 
 /** The mark up to which a group has read. */
 export interface GroupMarks {
@@ -129,5 +129,23 @@ export class ConsumerGroup {
     }
     for (const [from, to] of this.skipped) copy.setSkipped(from, to);
     return copy;
+  }
+
+  /**
+   * Returns the contents in canonical form. They do not include the consumers' lists of pending entries, which follow from
+   * the group's list.
+   */
+  canonical(): readonly unknown[] {
+    const { lastId, entriesRead } = this.marks;
+    return [
+      this.name,
+      streamIdText(lastId),
+      entriesRead === null ? null : String(entriesRead),
+      [...this.pending].map(([id, { consumer, deliveredAt, deliveries }]) => [
+        ...[streamIdText(id), consumer.name, deliveredAt, deliveries],
+      ]),
+      this.consumers.map((consumer) => [consumer.name, consumer.seenAt, consumer.pending.size]),
+      ...(this.skipped.size === 0 ? [] : [[...this.skipped].map((range) => range.map(streamIdText))]),
+    ];
   }
 }

@@ -9,7 +9,7 @@ import { type ByteString, detached } from "../../../../../protocol/byte-string.j
 import type { ConsumerGroup } from "./consumer-group.js";
 import { BLOCK_MAX, StreamBlock } from "./stream-block.js";
 import type { StreamEntry } from "./stream-entry.js";
-import type { StreamId } from "./stream-id.js";
+import { STREAM_ID_MAX, type StreamId, streamIdText } from "./stream-id.js";
 
 /** A block smaller than this is merged with the next one if the result has room left. */
 const BLOCK_MIN = BLOCK_MAX / 4;
@@ -213,6 +213,15 @@ export class Stream implements ObjectValue {
     effort.produce(this.#size);
     for (const { pending, skipped, size } of this.groups)
       effort.produce(size + SORTED_MEMBER_STEPS * (pending.size + skipped.size));
+  }
+
+  canonical(): readonly unknown[] {
+    const { lastId, maxDeletedId, entriesAdded } = this.marks;
+    const entries = [...this.range(0n, STREAM_ID_MAX)].map(({ id, fields }) => [streamIdText(id), fields]);
+    const marks = [streamIdText(lastId), streamIdText(maxDeletedId), String(entriesAdded)];
+    return this.groupCount === 0
+      ? [...marks, entries]
+      : [...marks, entries, this.groups.map((group) => group.canonical())];
   }
 
   /** Returns the index of the last block that begins at or before the given id, or -1 if there is no such block. */
