@@ -7,8 +7,9 @@
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Steps } from "../../protocol/steps.js";
 import type { Database } from "../store/database.js";
-import { type Digest64, digestOfEntry, hashOfKey } from "../store/entry-digest.js";
+import { digestOfEntry, hashOfKey } from "../store/entry-digest.js";
 import { isExpired, type Keyspace } from "../store/keyspace/keyspace.js";
+import type { Digest64 } from "../store/values/digest-mix.js";
 import { firstOrderKey, type OrderKey } from "./entries/entry.js";
 import type { Fold } from "./fold/fold.js";
 import type { ServingFold } from "./serving-fold.js";

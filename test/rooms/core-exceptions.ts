@@ -72,16 +72,6 @@ export const CORE_EXCEPTIONS: Readonly<Record<string, readonly string[]>> = {
     "faces/redis/store/commands/streams/streams.ts",
     "faces/sql/store/commands/sql-commands.ts",
   ],
-  "daemon/store/entry-digest.ts": [
-    "faces/json/store/values/document.ts",
-    "faces/mongo/store/values/collection-index.ts",
-    "faces/mongo/store/values/collection.ts",
-    "faces/redis/store/values/streams/stream-id.ts",
-    "faces/redis/store/values/streams/stream.ts",
-    "faces/sql/store/values/domain.ts",
-    "faces/sql/store/values/table-column.ts",
-    "faces/sql/store/values/table.ts",
-  ],
   "daemon/store/events/event-rules.ts": [
     "faces/redis/store/values/streams/consumer-group.ts",
     "faces/redis/store/values/streams/stream.ts",

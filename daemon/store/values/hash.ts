@@ -3,6 +3,7 @@
  * fields and values; once it has grown larger, it remains a table.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
+import type { DigestMix } from "./digest-mix.js";
 import type { CopyEffort, ObjectValue } from "./object-value.js";
 import { type DenseTable, tableOfNames } from "./tables/dense-table.js";
 import {
@@ -152,6 +153,14 @@ export class Hash implements ObjectValue {
   canonical(): readonly unknown[] {
     const { fields, values } = this;
     return fields.map((field, index) => [field, values[index]]);
+  }
+
+  addTo(digest: DigestMix): void {
+    const { fields, values } = this;
+    for (let i = digest.from; i < digest.to; i++) {
+      digest.part(fields[i] as ByteString);
+      digest.part(values[i] as ByteString);
+    }
   }
 
   /** Returns the content, converted to a table if the added field is too large for a packed string. */

@@ -3,6 +3,7 @@
  * has its ends in arrays and its middle in packed chunks.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
+import type { DigestMix } from "./digest-mix.js";
 import { CHUNK_ELEMENTS, ListChunks } from "./list-chunks.js";
 import type { CopyEffort, ObjectValue } from "./object-value.js";
 import { ElementCounts } from "./tables/element-counts.js";
@@ -179,6 +180,10 @@ export class List implements ObjectValue {
 
   canonical(): readonly unknown[] {
     return this.slice();
+  }
+
+  addTo(digest: DigestMix): void {
+    for (const element of this.slice(digest.from, digest.to)) digest.part(element);
   }
 
   #counted(): ElementCounts {

@@ -3,6 +3,7 @@
  * has grown larger, it remains a table.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
+import type { DigestMix } from "./digest-mix.js";
 import type { CopyEffort, ObjectValue } from "./object-value.js";
 import { type DenseTable, tableOfNames } from "./tables/dense-table.js";
 import {
@@ -108,6 +109,10 @@ export class MemberSet implements ObjectValue {
 
   canonical(): readonly unknown[] {
     return this.members;
+  }
+
+  addTo(digest: DigestMix): void {
+    for (let i = digest.from; i < digest.to; i++) digest.part(this.at(i));
   }
 
   /** Returns the content, converted to a table if the added member is too large for a packed string. */

@@ -3,6 +3,8 @@
  * face's own folder.
  */
 
+import type { DigestMix } from "./digest-mix.js";
+
 /** The names of all types, including those of faces that a build may have been made without. */
 export type TypeName =
   | "string"
@@ -32,6 +34,9 @@ export interface ObjectValue {
 
   /** Returns the contents in the form that must be equal on all daemons; elements keep their order. */
   canonical(): readonly unknown[];
+
+  /** Adds the contents to a digest, which has begun a value of this size. */
+  addTo(digest: DigestMix): void;
 }
 
 /** Counts the cost of a copy: see keyspace/effort-budget.ts. */

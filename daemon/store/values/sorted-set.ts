@@ -5,6 +5,7 @@
  * ZSCAN only: it is not part of the state, and no write may depend on it.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
+import type { DigestMix } from "./digest-mix.js";
 import type { CopyEffort, ObjectValue } from "./object-value.js";
 import { type Before, precedes, RankedTree } from "./ranked-tree.js";
 import { type DenseTable, tableOfNames } from "./tables/dense-table.js";
@@ -139,6 +140,13 @@ export class SortedSet implements ObjectValue {
 
   canonical(): readonly unknown[] {
     return [...this.range(0, this.#size)].map(([member, score]) => [member, String(score)]);
+  }
+
+  addTo(digest: DigestMix): void {
+    for (const [member, score] of this.range(digest.from, digest.to)) {
+      digest.part(member);
+      digest.text(String(score));
+    }
   }
 
   /** Returns the number of members before the given member, or undefined if the set does not contain it. */

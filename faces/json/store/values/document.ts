@@ -5,6 +5,7 @@
  * the texts, their order, the expiry times, the mark `next` and the names of the indexed members.
  */
 
+import type { DigestMix } from "../../../../daemon/store/values/digest-mix.js";
 import type { CopyEffort, ObjectValue } from "../../../../daemon/store/values/object-value.js";
 import { firstIndexFrom } from "../../../../daemon/store/values/tables/binary-search.js";
 import type { ByteString } from "../../../../protocol/byte-string.js";
@@ -288,6 +289,17 @@ export class Document implements ObjectValue {
       return expire === undefined ? [key, text] : [key, text, expire];
     });
     return [this.born, this.next, entries, this.indexed];
+  }
+
+  addTo(digest: DigestMix): void {
+    digest.text(this.born);
+    digest.number(this.next);
+    for (const field of this.indexed) digest.text(field);
+    for (const [key, text] of digest.first(this.entries())) {
+      digest.part(key);
+      digest.part(text);
+      digest.number(this.expireOf(key) ?? 0);
+    }
   }
 
   /** Raises `next` in a document that is loaded or copied, because entries with higher numbers may have existed. */

@@ -4,6 +4,7 @@
  * the state.
  */
 
+import type { DigestMix } from "../../../../daemon/store/values/digest-mix.js";
 import type { CopyEffort, ObjectValue } from "../../../../daemon/store/values/object-value.js";
 import type { ByteString } from "../../../../protocol/byte-string.js";
 import { Table } from "../../../sql/store/values/table.js";
@@ -206,6 +207,11 @@ export class Collection implements ObjectValue {
 
   canonical(): readonly unknown[] {
     return [this.#specs.map(indexBytes), [...this.documents()]];
+  }
+
+  addTo(digest: DigestMix): void {
+    for (const spec of this.#specs) digest.text(indexBytes(spec));
+    for (const document of digest.first(this.documents())) digest.part(document);
   }
 
   #beforeChanges(count: number): void {

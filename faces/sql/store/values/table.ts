@@ -4,6 +4,7 @@
  * of indexes are not part of the state.
  */
 
+import type { DigestMix } from "../../../../daemon/store/values/digest-mix.js";
 import type { CopyEffort, ObjectValue } from "../../../../daemon/store/values/object-value.js";
 import { firstIndexFrom } from "../../../../daemon/store/values/tables/binary-search.js";
 import type { Row } from "./cell.js";
@@ -192,6 +193,12 @@ export class Table implements ObjectValue {
 
   canonical(): readonly unknown[] {
     return [this.columns.map(columnTexts), this.rows];
+  }
+
+  addTo(digest: DigestMix): void {
+    const { columns, rows } = this;
+    for (const column of columns) for (const text of columnTexts(column)) digest.text(text);
+    for (let i = digest.from; i < digest.to; i++) digest.part(JSON.stringify(rows[i]));
   }
 
   #beforeChanges(count: number): void {

@@ -4,6 +4,7 @@
  * not part of the state; the entries, the marks of deleted entries and the consumer groups are.
  */
 import { SORTED_MEMBER_STEPS } from "../../../../../daemon/store/keyspace/effort-budget.js";
+import type { DigestMix } from "../../../../../daemon/store/values/digest-mix.js";
 import type { CopyEffort, ObjectValue } from "../../../../../daemon/store/values/object-value.js";
 import { type ByteString, detached } from "../../../../../protocol/byte-string.js";
 import type { ConsumerGroup } from "./consumer-group.js";
@@ -222,6 +223,18 @@ export class Stream implements ObjectValue {
     return this.groupCount === 0
       ? [...marks, entries]
       : [...marks, entries, this.groups.map((group) => group.canonical())];
+  }
+
+  /** Consumer groups are left out, because changes to them do not change the key's last writer. */
+  addTo(digest: DigestMix): void {
+    const { lastId, maxDeletedId, entriesAdded } = this.marks;
+    digest.text(`${lastId} ${maxDeletedId} ${entriesAdded}`);
+    const isForward = digest.salt % 2 === 0;
+    const entries = isForward ? this.range(0n, STREAM_ID_MAX) : this.reverseRange(0n, STREAM_ID_MAX);
+    for (const { id, fields } of digest.first(entries)) {
+      digest.text(streamIdText(id));
+      for (const field of fields) digest.part(field);
+    }
   }
 
   /** Returns the index of the last block that begins at or before the given id, or -1 if there is no such block. */
