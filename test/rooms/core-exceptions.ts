@@ -83,14 +83,6 @@ export const CORE_EXCEPTIONS: Readonly<Record<string, readonly string[]>> = {
     "faces/redis/store/keyspace/stream-mutators.ts",
     "faces/sql/store/keyspace/table-mutators.ts",
   ],
-  "daemon/store/keyspace/size-estimate.ts": [
-    "faces/json/store/values/document.ts",
-    "faces/mongo/store/values/collection.ts",
-    "faces/redis/store/values/streams/stream-block.ts",
-    "faces/redis/store/values/streams/stream-id.ts",
-    "faces/redis/store/values/streams/stream.ts",
-    "faces/sql/store/values/table.ts",
-  ],
   "daemon/store/keyspace/undo.ts": [
     "faces/json/store/values/document-entry.ts",
     "faces/json/store/values/document.ts",

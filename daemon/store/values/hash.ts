@@ -4,6 +4,7 @@
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { DigestMix } from "./digest-mix.js";
+import { namedBytes, sampledBytes, tableBytes } from "./memory-estimate.js";
 import type { CopyEffort, ObjectValue } from "./object-value.js";
 import { type DenseTable, tableOfNames } from "./tables/dense-table.js";
 import {
@@ -161,6 +162,12 @@ export class Hash implements ObjectValue {
       digest.part(fields[i] as ByteString);
       digest.part(values[i] as ByteString);
     }
+  }
+
+  estimatedBytes(samples: number): number {
+    const bytesOf = (count: number) =>
+      namedBytes([...this.fields.slice(0, count), ...this.values.slice(0, count)], 2 * this.#size);
+    return sampledBytes(this.#size, samples, bytesOf) + tableBytes(this.#size);
   }
 
   /** Returns the content, converted to a table if the added field is too large for a packed string. */

@@ -5,6 +5,7 @@
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { DigestMix } from "./digest-mix.js";
 import { CHUNK_ELEMENTS, ListChunks } from "./list-chunks.js";
+import { REFERENCE, sampledBytes, textBytes } from "./memory-estimate.js";
 import type { CopyEffort, ObjectValue } from "./object-value.js";
 import { ElementCounts } from "./tables/element-counts.js";
 import {
@@ -184,6 +185,10 @@ export class List implements ObjectValue {
 
   addTo(digest: DigestMix): void {
     for (const element of this.slice(digest.from, digest.to)) digest.part(element);
+  }
+
+  estimatedBytes(samples: number): number {
+    return sampledBytes(this.#size, samples, (count) => count * REFERENCE + textBytes(this.slice(0, count)));
   }
 
   #counted(): ElementCounts {

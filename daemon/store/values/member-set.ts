@@ -4,6 +4,7 @@
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { DigestMix } from "./digest-mix.js";
+import { namedBytes, sampledBytes, tableBytes } from "./memory-estimate.js";
 import type { CopyEffort, ObjectValue } from "./object-value.js";
 import { type DenseTable, tableOfNames } from "./tables/dense-table.js";
 import {
@@ -113,6 +114,11 @@ export class MemberSet implements ObjectValue {
 
   addTo(digest: DigestMix): void {
     for (let i = digest.from; i < digest.to; i++) digest.part(this.at(i));
+  }
+
+  estimatedBytes(samples: number): number {
+    const bytesOf = (count: number) => namedBytes(this.members.slice(0, count), this.#size);
+    return sampledBytes(this.#size, samples, bytesOf) + tableBytes(this.#size);
   }
 
   /** Returns the content, converted to a table if the added member is too large for a packed string. */

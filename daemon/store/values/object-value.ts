@@ -37,6 +37,9 @@ export interface ObjectValue {
 
   /** Adds the contents to a digest, which has begun a value of this size. */
   addTo(digest: DigestMix): void;
+
+  /** Estimates the memory of the value. @param samples  number of elements to sample */
+  estimatedBytes(samples: number): number;
 }
 
 /** Counts the cost of a copy: see keyspace/effort-budget.ts. */

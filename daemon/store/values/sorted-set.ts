@@ -6,6 +6,7 @@
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { DigestMix } from "./digest-mix.js";
+import { REFERENCE, sampledBytes, tableBytes, textBytes } from "./memory-estimate.js";
 import type { CopyEffort, ObjectValue } from "./object-value.js";
 import { type Before, precedes, RankedTree } from "./ranked-tree.js";
 import { type DenseTable, tableOfNames } from "./tables/dense-table.js";
@@ -22,6 +23,11 @@ import {
 import { type PageRequest, type ScanPage, smallPage } from "./tables/scan-page.js";
 
 const MEMBERS_PACKED_MAX = PACKED_ELEMENTS_MAX / 2;
+/**
+ * Bytes of a score and a reference in the tree by score, whose nodes are at least half full, and of the score in the table by
+ * member.
+ */
+const SCORED = 4 * REFERENCE;
 
 /** A sorted set that is not small. */
 interface Ranked {
@@ -147,6 +153,11 @@ export class SortedSet implements ObjectValue {
       digest.part(member);
       digest.text(String(score));
     }
+  }
+
+  estimatedBytes(samples: number): number {
+    const bytesOf = (count: number) => count * (SCORED + REFERENCE) + textBytes(this.members.slice(0, count));
+    return sampledBytes(this.#size, samples, bytesOf) + tableBytes(this.#size);
   }
 
   /** Returns the number of members before the given member, or undefined if the set does not contain it. */

@@ -6,6 +6,12 @@
  */
 
 import type { DigestMix } from "../../../../daemon/store/values/digest-mix.js";
+import {
+  REFERENCE,
+  sampledBytes,
+  stringBytes,
+  tableBytes,
+} from "../../../../daemon/store/values/memory-estimate.js";
 import type { CopyEffort, ObjectValue } from "../../../../daemon/store/values/object-value.js";
 import { firstIndexFrom } from "../../../../daemon/store/values/tables/binary-search.js";
 import type { ByteString } from "../../../../protocol/byte-string.js";
@@ -17,6 +23,8 @@ import { DocumentIndexes } from "./document-indexes.js";
 import { EntryExpiries } from "./entry-expiries.js";
 import { isNumberKey } from "./number-key.js";
 
+/** Bytes of the key and the rank of an entry. */
+const KEY_BYTES = 2 * REFERENCE;
 /** Cost in steps of each copied entry, with its keys and ranks, in addition to the cost of an element. */
 const COPIED_ENTRY_STEPS = 5;
 /** Holes are closed when there are more than this, and more holes than entries. */
@@ -302,9 +310,23 @@ export class Document implements ObjectValue {
     }
   }
 
+  estimatedBytes(samples: number): number {
+    const bytes = sampledBytes(this.size, samples, (count) => this.#bytesOfFirst(count));
+    return bytes + (this.isPlain ? 0 : tableBytes(this.size));
+  }
+
   /** Raises `next` in a document that is loaded or copied, because entries with higher numbers may have existed. */
   raiseNext(next: number): void {
     if (next > this.next) (this.#keyed ?? this.#makeKeyed()).next = next;
+  }
+
+  #bytesOfFirst(count: number): number {
+    let bytes = 0;
+    for (const [key, text] of this.entries()) {
+      if (count-- === 0) break;
+      bytes += REFERENCE + stringBytes(text) + (this.isPlain ? 0 : KEY_BYTES + stringBytes(key));
+    }
+    return bytes;
   }
 
   #keyAt(slot: number): ByteString {

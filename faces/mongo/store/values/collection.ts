@@ -5,11 +5,20 @@
  */
 
 import type { DigestMix } from "../../../../daemon/store/values/digest-mix.js";
+import {
+  REFERENCE,
+  sampledBytes,
+  stringBytes,
+  TABLE_SLOT,
+} from "../../../../daemon/store/values/memory-estimate.js";
 import type { CopyEffort, ObjectValue } from "../../../../daemon/store/values/object-value.js";
 import type { ByteString } from "../../../../protocol/byte-string.js";
-import { Table } from "../../../sql/store/values/table.js";
+import { ROW_BYTES, Table } from "../../../sql/store/values/table.js";
 import type { TableReading } from "../../../sql/store/values/table-reading.js";
 import { CollectionIndex, ID_INDEX, type IndexSpec, indexBytes } from "./collection-index.js";
+
+/** Bytes of a document's key in an index, such as the text of an ObjectId. */
+const INDEX_KEY = 4 * REFERENCE;
 
 /** Documents with their numbers, ascending. */
 export interface NumberedDocuments {
@@ -212,6 +221,20 @@ export class Collection implements ObjectValue {
   addTo(digest: DigestMix): void {
     for (const spec of this.#specs) digest.text(indexBytes(spec));
     for (const document of digest.first(this.documents())) digest.part(document);
+  }
+
+  estimatedBytes(samples: number): number {
+    return sampledBytes(this.size, samples, (count) => this.#bytesOfFirst(count));
+  }
+
+  #bytesOfFirst(count: number): number {
+    let bytes = 0;
+    for (const document of this.documents()) {
+      if (count-- === 0) break;
+      // The document's bytes, its row, and its slot in the index of _id.
+      bytes += ROW_BYTES + 2 * REFERENCE + TABLE_SLOT + INDEX_KEY + stringBytes(document);
+    }
+    return bytes;
   }
 
   #beforeChanges(count: number): void {

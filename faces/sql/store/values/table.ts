@@ -5,6 +5,7 @@
  */
 
 import type { DigestMix } from "../../../../daemon/store/values/digest-mix.js";
+import { REFERENCE, sampledBytes, stringBytes } from "../../../../daemon/store/values/memory-estimate.js";
 import type { CopyEffort, ObjectValue } from "../../../../daemon/store/values/object-value.js";
 import { firstIndexFrom } from "../../../../daemon/store/values/tables/binary-search.js";
 import type { Row } from "./cell.js";
@@ -18,6 +19,8 @@ export interface NumberedRows {
   readonly rows: readonly Row[];
 }
 
+/** Bytes of a row without its cells: the array, the header of its elements, its slot. */
+export const ROW_BYTES = 5 * REFERENCE;
 /** Holes are closed when there are more than this, and more holes than rows. */
 const HOLES_MAX = 64;
 /**
@@ -199,6 +202,20 @@ export class Table implements ObjectValue {
     const { columns, rows } = this;
     for (const column of columns) for (const text of columnTexts(column)) digest.text(text);
     for (let i = digest.from; i < digest.to; i++) digest.part(JSON.stringify(rows[i]));
+  }
+
+  estimatedBytes(samples: number): number {
+    return sampledBytes(this.size, samples, (count) => this.#bytesOfFirst(count));
+  }
+
+  #bytesOfFirst(count: number): number {
+    let bytes = 0;
+    for (const [, row] of this.numbered()) {
+      if (count-- === 0) break;
+      bytes += ROW_BYTES + row.length * 2 * REFERENCE;
+      for (const cell of row) if (typeof cell === "string") bytes += stringBytes(cell);
+    }
+    return bytes;
   }
 
   #beforeChanges(count: number): void {

@@ -2,9 +2,15 @@
  * A consumer group of a stream: the mark up to which it has read, its consumers, and the entries that they have
  * received but not acknowledged. A pending entry is in two lists, as in Redis: the group's and its consumer's.
  */
+import { REFERENCE, stringBytes } from "../../../../../daemon/store/values/memory-estimate.js";
 import type { ByteString } from "../../../../../protocol/byte-string.js";
 import { IdMap } from "./id-map.js";
 import { type StreamId, streamIdText } from "./stream-id.js";
+
+/** Bytes of a group, or of a consumer, with its tables. */
+const GROUP_BYTES = 500;
+/** Bytes of a pending entry: its id, its slots in the group's and the consumer's tables, and its record. */
+const PENDING_BYTES = 32 + 4 * REFERENCE + 8 * REFERENCE;
 
 /** The mark up to which a group has read. */
 export interface GroupMarks {
@@ -129,6 +135,13 @@ export class ConsumerGroup {
     }
     for (const [from, to] of this.skipped) copy.setSkipped(from, to);
     return copy;
+  }
+
+  estimatedBytes(): number {
+    const { name, size, consumers, pending, skipped } = this;
+    let bytes = GROUP_BYTES * (1 + size) + stringBytes(name) + PENDING_BYTES * (pending.size + skipped.size);
+    for (const consumer of consumers) bytes += stringBytes(consumer.name);
+    return bytes;
   }
 
   /**

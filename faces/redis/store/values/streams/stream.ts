@@ -5,6 +5,7 @@
  */
 import { SORTED_MEMBER_STEPS } from "../../../../../daemon/store/keyspace/effort-budget.js";
 import type { DigestMix } from "../../../../../daemon/store/values/digest-mix.js";
+import { REFERENCE, sampledBytes, textBytes } from "../../../../../daemon/store/values/memory-estimate.js";
 import type { CopyEffort, ObjectValue } from "../../../../../daemon/store/values/object-value.js";
 import { type ByteString, detached } from "../../../../../protocol/byte-string.js";
 import type { ConsumerGroup } from "./consumer-group.js";
@@ -15,6 +16,11 @@ import { STREAM_ID_MAX, type StreamId, streamIdText } from "./stream-id.js";
 /** A block smaller than this is merged with the next one if the result has room left. */
 const BLOCK_MIN = BLOCK_MAX / 4;
 const JOINED_MAX = (BLOCK_MAX * 3) / 4;
+
+/** Bytes of an entry without its values: its id, which is a bigint, and its slots. */
+const ENTRY_BYTES = 32 + 2 * REFERENCE;
+/** Bytes of an entry of a sealed block: its id, and its share of the data that the block stores for all entries. */
+const SEALED_ENTRY_BYTES = 8;
 
 /** Marks of a stream in addition to its entries. */
 export interface StreamMarks {
@@ -235,6 +241,26 @@ export class Stream implements ObjectValue {
       digest.text(streamIdText(id));
       for (const field of fields) digest.part(field);
     }
+  }
+
+  estimatedBytes(samples: number): number {
+    let bytes = sampledBytes(this.#size, samples, (count) => this.#bytesOfFirst(count));
+    for (const group of this.groups) bytes += group.estimatedBytes();
+    return bytes;
+  }
+
+  #bytesOfFirst(count: number): number {
+    let bytes = 0;
+    for (const { fields } of this.range(0n, STREAM_ID_MAX)) {
+      if (count-- === 0) break;
+      // Entries share their names.
+      const values = fields.filter((_, i) => i % 2 === 1);
+      bytes +=
+        this.#size > BLOCK_MAX
+          ? values.reduce((sum, { length }) => sum + 1 + length, SEALED_ENTRY_BYTES)
+          : ENTRY_BYTES + values.length * REFERENCE + textBytes(values);
+    }
+    return bytes;
   }
 
   /** Returns the index of the last block that begins at or before the given id, or -1 if there is no such block. */
