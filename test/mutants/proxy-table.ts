@@ -6,21 +6,21 @@ const BALANCER = "test/tools/proxy/balancer/balancer.test.js";
 export const proxyMutants: readonly Mutant[] = [
   {
     name: "proxy: a write that may have been executed is sent again",
-    file: "tools/proxy/balancer/attempts.js",
+    file: "tools/proxy/balancer/balancer-session.js",
     find: '(outcome.reached === "unknown" && !isRepeatable)',
     replace: "false",
     test: BALANCER,
   },
   {
     name: "proxy: the answer of a server that is not ready counts",
-    file: "tools/proxy/balancer/attempts.js",
+    file: "tools/proxy/balancer/balancer-session.js",
     find: "const isReady = !isNotReady(outcome);",
     replace: "const isReady = true;",
     test: BALANCER,
   },
   {
     name: "proxy: a session reads from any server",
-    file: "tools/proxy/balancer/recent-writes.js",
+    file: "tools/proxy/balancer/balancer-session.js",
     find: "now < write.until",
     replace: "false",
     test: BALANCER,

@@ -10,10 +10,17 @@ import type { Greeting } from "../../client/version-2/single-hello.js";
 import { MIRROR_FIGURES } from "../../protocol/figures/timeline-figures.js";
 import { diagnose } from "../../protocol/figures/timeline-problems.js";
 import type { DaemonFigures, OrderFigures } from "../../tools/cli/status/daemon-figures.js";
-import type { DaemonStatus } from "../../tools/cli/status/daemon-status.js";
-import { readFigures } from "../../tools/cli/status/read-figures.js";
-import { problemsOf, progressOf, withFigures } from "../../tools/cli/status/read-status.js";
-import type { MemberStatus, TimelineStatus } from "../../tools/cli/status/read-timeline-status.js";
+import {
+  type DaemonStatus,
+  problemsOf,
+  progressOf,
+  withFigures,
+} from "../../tools/cli/status/read-status.js";
+import {
+  type MemberStatus,
+  readFigures,
+  type TimelineStatus,
+} from "../../tools/cli/status/read-timeline-status.js";
 import { repositoryRoot } from "../support/repository.js";
 import { ALARMS, FINDINGS, sentencesOf } from "../tables/alarms.js";
 import { MEMBER, NOW, WELL } from "../tools/cli/status/well-timeline.js";

@@ -6,6 +6,7 @@
 import { type IntervalHistogram, monitorEventLoopDelay } from "node:perf_hooks";
 import type { ReplicaFigures } from "../../daemon/cluster/history/replica-figures.js";
 import { DiskSpace } from "../../daemon/net/process/disk-space.js";
+import type { Histogram } from "../../daemon/net/process/histogram.js";
 import type { KeyRing } from "../../daemon/store/key-ring.js";
 import {
   backendProblem,
@@ -17,19 +18,23 @@ import type { Problem } from "../../protocol/figures/problem.js";
 import { publicProblems } from "../../protocol/figures/public-problems.js";
 import type { MemberReport } from "../../protocol/figures/timeline-figures.js";
 import {
+  ARRIVAL_BIN_MS,
+  ARRIVALS_AHEAD_MS,
+  ARRIVALS_PAST_MS,
+  type Arrival,
   type DashboardFrame,
   type FrameListener,
   type FrameMember,
   type FrameRefusal,
   type FrameTimeline,
   SAMPLE_EVERY_MS,
+  SAMPLE_SERIES,
+  SAMPLES_MAX,
+  type SampleValues,
 } from "../../protocol/json/dashboard-frame.js";
-import { Samples } from "./chart-samples.js";
-import { Arrivals } from "./envelope-arrivals.js";
 import { isHealthy } from "./health.js";
 import type { EventSource } from "./http/event-stream.js";
 import type { Sources } from "./metric-row.js";
-import { TimesSince } from "./recent-quantiles.js";
 
 /** Time between two checks of the event loop's delay, in milliseconds. Each value of the histogram includes it. */
 const LOOP_EVERY_MS = 50;
@@ -268,4 +273,153 @@ function shownMember(member: MemberReport): FrameMember {
     diskSize: member.diskSize,
     problems: member.problems,
   };
+}
+
+/** The number of times, and the milliseconds that 50 % (`p50`) and 99 % (`p99`) of them do not exceed. */
+interface Times {
+  readonly count: number;
+  readonly p50: number;
+  readonly p99: number;
+}
+
+const MS_PER_SECOND = 1000;
+
+/** Computes quantiles of the times that a histogram has counted since it was last read. */
+export class TimesSince {
+  readonly #histogram: Histogram;
+  #before: Float64Array;
+
+  constructor(histogram: Histogram) {
+    this.#histogram = histogram;
+    this.#before = histogram.counts.slice();
+  }
+
+  /** Returns the quantiles since the last call, or null if nothing was counted. */
+  take(): Times | null {
+    const { counts } = this.#histogram;
+    const since = counts.map((count, bucket) => count - (this.#before[bucket] ?? 0));
+    this.#before = counts.slice();
+    const count = since.reduce((sum, one) => sum + one, 0);
+    if (count === 0) return null;
+    return { count, p50: this.#end(since, count * 0.5), p99: this.#end(since, count * 0.99) };
+  }
+
+  /** Returns the upper end, in milliseconds, of the bucket in which the given count is reached. */
+  #end(counts: Float64Array, target: number): number {
+    const { bounds } = this.#histogram;
+    let sum = 0;
+    const bucket = counts.findIndex((count) => (sum += count) >= target);
+    return (bounds[Math.min(bucket, bounds.length - 1)] ?? 0) * MS_PER_SECOND;
+  }
+}
+
+/** Number of values of a sample, including its date. */
+const WIDTH = 1 + SAMPLE_SERIES.length;
+/** Significant digits of a value, enough for a chart. */
+const DIGITS = 4;
+
+/** Stores the figures of the last hour, for the charts of --admin, in a ring buffer of fixed size. */
+export class Samples {
+  /** The samples, each with its date and values. Unknown values are NaN. */
+  readonly #ring = new Float64Array(WIDTH * SAMPLES_MAX);
+  /** Number of samples that were ever added. */
+  #count = 0;
+  /** The samples as JSON, or null if they have not been formatted since the last sample. */
+  #text: string | null = null;
+
+  add(at: number, values: SampleValues): void {
+    const from = (this.#count % SAMPLES_MAX) * WIDTH;
+    this.#ring[from] = Math.round(at);
+    for (const [index, name] of SAMPLE_SERIES.entries())
+      this.#ring[from + 1 + index] = values[name] ?? Number.NaN;
+    this.#count++;
+    this.#text = null;
+  }
+
+  /** The newest sample, or null if there is none yet. */
+  get last(): readonly (number | null)[] | null {
+    return this.#count === 0 ? null : this.#row(this.#count - 1);
+  }
+
+  /** All samples as a JSON array, oldest first. */
+  get json(): string {
+    if (this.#text !== null) return this.#text;
+    const rows: (readonly (number | null)[])[] = [];
+    for (let index = Math.max(0, this.#count - SAMPLES_MAX); index < this.#count; index++)
+      rows.push(this.#row(index));
+    this.#text = JSON.stringify(rows);
+    return this.#text;
+  }
+
+  #row(index: number): (number | null)[] {
+    const from = (index % SAMPLES_MAX) * WIDTH;
+    return Array.from(this.#ring.subarray(from, from + WIDTH), (value, column) => {
+      if (Number.isNaN(value)) return null;
+      return column === 0 ? value : Number(value.toPrecision(DIGITS));
+    });
+  }
+}
+
+type Counts = [clients: number, members: number, late: number];
+
+/**
+ * Counts of envelopes by date, limited to dates around the present: about 260 bins. Older bins remain until the next
+ * call of `forget`.
+ */
+export class Arrivals {
+  readonly #clock: () => number;
+  readonly #bins = new Map<number, Counts>();
+  readonly #changed = new Set<number>();
+  /** The newest date of an envelope so far. */
+  #newest = 0;
+  /** Number of envelopes since the start whose dates were outside the counted range. */
+  outsideWindow = 0;
+
+  constructor(clock: () => number) {
+    this.#clock = clock;
+  }
+
+  add(entries: Iterable<{ readonly at: number }>, isFromClients: boolean): void {
+    const now = this.#clock();
+    for (const { at } of entries) {
+      if (at < now - ARRIVALS_PAST_MS || at > now + ARRIVALS_AHEAD_MS) this.outsideWindow++;
+      else this.#count(at, isFromClients);
+      // An entry with a future date is applied on that date; until then it makes no other entry late.
+      if (at <= now && at > this.#newest) this.#newest = at;
+    }
+  }
+
+  /** Returns all bins of the last minute. */
+  get all(): Arrival[] {
+    return [...this.#bins].map(([bin, counts]) => [bin, ...counts]);
+  }
+
+  /** Returns the bins that have changed since the last call, with their complete counts. */
+  takeChanged(): Arrival[] {
+    const changed = [...this.#changed].flatMap((bin): Arrival[] => {
+      const counts = this.#bins.get(bin);
+      return counts === undefined ? [] : [[bin, ...counts]];
+    });
+    this.#changed.clear();
+    return changed;
+  }
+
+  /** Drops the bins that are older than a minute. */
+  forget(): void {
+    const first = (this.#clock() - ARRIVALS_PAST_MS) / ARRIVAL_BIN_MS - 1;
+    for (const bin of this.#bins.keys()) if (bin < first) this.#bins.delete(bin);
+    for (const bin of this.#changed) if (!this.#bins.has(bin)) this.#changed.delete(bin);
+  }
+
+  #count(at: number, isFromClients: boolean): void {
+    const bin = Math.floor(at / ARRIVAL_BIN_MS);
+    let counts = this.#bins.get(bin);
+    if (counts === undefined) {
+      counts = [0, 0, 0];
+      this.#bins.set(bin, counts);
+    }
+    counts[isFromClients ? 0 : 1]++;
+    if (at < this.#newest - ARRIVAL_BIN_MS) counts[2]++;
+    this.#changed.add(bin);
+  }
 }

@@ -15,7 +15,7 @@ import { formatDate, parsePastDate } from "./shared/date-text.js";
 import { exitCodeHelp } from "./shared/exit-codes.js";
 import { parseOptionsAfterArguments } from "./shared/options-after-arguments.js";
 import { JSON_FLAG, printJson, printLine } from "./shared/output.js";
-import { shellWords } from "./shared/shell-words.js";
+import { shellWords } from "./shared/split-typed-line.js";
 
 interface GetFlags extends SendFlags {
   readonly at?: string;

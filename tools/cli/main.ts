@@ -6,7 +6,7 @@ import { writingFailure } from "../../keys/write-failures.js";
 import { makeProgram } from "./program.js";
 import { isCommandName } from "./shared/command-names.js";
 import { EXIT, exitCodeOf } from "./shared/exit-codes.js";
-import { shellWords } from "./shared/shell-words.js";
+import { shellWords } from "./shared/split-typed-line.js";
 
 const program = makeProgram();
 

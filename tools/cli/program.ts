@@ -1,6 +1,6 @@
 /** The subcommands and options of `dbsync`. */
 import { createRequire } from "node:module";
-import { Command } from "commander";
+import { Command, Help, type Option } from "commander";
 import { breakHelp } from "../../daemon/net/terminal/help-text.js";
 import { addBackup } from "../backup/backup.js";
 import { addRestore } from "../backup/restore.js";
@@ -21,7 +21,7 @@ import { addPing } from "./ping.js";
 import { addProfile } from "./profile.js";
 import { addRepl } from "./repl/repl.js";
 import { addSend } from "./send.js";
-import { formatHelp } from "./shared/common-help.js";
+import { addClientOptions, isCommonOption } from "./shared/client-options.js";
 import { exitCodeHelp } from "./shared/exit-codes.js";
 import { addSql } from "./sql/sql.js";
 import { addDoctor } from "./status/doctor.js";
@@ -81,4 +81,35 @@ ${exitCodeHelp("all daemons failed, or a check failed; each subcommand's help li
   }
   program.helpCommand("help [command]", "display help for command");
   return program;
+}
+
+/**
+ * Formats the help of `dbsync`. `dbsync --help` explains the common options; the help of a subcommand only names
+ * them. Formats help for commander's `configureHelp`.
+ */
+function formatHelp(command: Command, helper: Help): string {
+  const visibleOptions = (one: Command) =>
+    helper.visibleOptions(one).filter((option) => !isCommonOption(option));
+  const ownHelp = Object.assign(new Help(), helper, { visibleOptions });
+  const text = Help.prototype.formatHelp.call(ownHelp, command, ownHelp);
+  if (command.parent === null)
+    return `${text}\n${commonOptions(ownHelp, ownHelp.padWidth(command, ownHelp))}`;
+  const common = helper.visibleOptions(command).filter(isCommonOption);
+  if (common.length === 0) return text;
+  return `${text}\nCommon options, which dbsync --help explains: ${common.map(nameOf).join(", ")}\n`;
+}
+
+/** Returns the common options with their descriptions. */
+function commonOptions(helper: Help, width: number): string {
+  const { options } = addClientOptions(new Command());
+  const items = options.map((option) =>
+    helper.formatItem(helper.optionTerm(option), width, helper.optionDescription(option), helper),
+  );
+  return helper.formatItemList(options[0]?.helpGroupHeading ?? "", items, helper).join("\n");
+}
+
+/** Returns an option's name, with its default if subcommands have different ones. */
+function nameOf({ short, long, description }: Option): string {
+  const [, preset] = long === "--timeout" ? (/\((default: .*)\)$/.exec(description) ?? []) : [];
+  return `${short ?? long}${preset === undefined ? "" : ` (${preset})`}`;
 }

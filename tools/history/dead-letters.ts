@@ -3,18 +3,101 @@ import type { Command } from "commander";
 import type { ListeningClient } from "../../client/listening-client.js";
 import { DbsyncError } from "../../client/shared/errors.js";
 import type { ReplyValue } from "../../client/shared/reply-value.js";
-import { shownLines } from "../../daemon/net/terminal/escaped-text.js";
+import { shown, shownLines } from "../../daemon/net/terminal/escaped-text.js";
+import { formatHeadedTable } from "../../daemon/net/terminal/text-table.js";
 import type {
+  DeadLetterEnvelope,
+  DeadLetterList,
   DeadLetterOutcome,
+  EntryOutcome,
+  FoundOutcomes,
   ListedDeadLetter,
   WaitingDeadLetters,
 } from "../cli/folder/folder-dead-letters.js";
+import { queryEach } from "../cli/keys/fetch-key-rings.js";
 import { addClientOptions, type ClientFlags, openFrom, readSettings } from "../cli/shared/client-options.js";
+import { formatDate, formatExactDate } from "../cli/shared/date-text.js";
 import { EXIT, exitCodeHelp } from "../cli/shared/exit-codes.js";
 import { addFolderOption, type FolderFlags } from "../cli/shared/folder-options.js";
 import { JSON_FLAG, printJson, printLine } from "../cli/shared/output.js";
-import { formatDeadLetter, formatDeadLetters, jsonDeadLetter } from "./dead-letter-text.js";
-import { addFindOptions, find } from "./find-evicted-dead-letters.js";
+
+/** Returns a dead letter for `--json`, with arguments in base64, and an empty `writer` if the key had to be absent. */
+function jsonDeadLetter({ envelope, ...facts }: ListedDeadLetter): object {
+  if (envelope === null) return { ...facts, envelope };
+  const { as, conditions, commands, choices } = envelope;
+  return {
+    ...facts,
+    envelope: {
+      ...envelope,
+      as: as === null ? null : base64(as),
+      conditions: conditions.map(({ db, key, writer }) => ({ db, key: base64(key), writer: writer ?? "" })),
+      commands: commands.map((argv) => argv.map(base64)),
+      choices: choices.map(({ index, took }) => ({ index, took: took.map(base64) })),
+    },
+  };
+}
+
+export function formatDeadLetters({ deadLetters, unread }: DeadLetterList): string {
+  const rows = deadLetters.map(({ id, at, state, reason, envelope }) => [
+    id.slice(0, SHORT_DIGITS),
+    formatDate(at),
+    state,
+    reason,
+    envelope === null ? "(damaged)" : inBrief(envelope),
+  ]);
+  const table =
+    rows.length === 0
+      ? "no dead letters\n"
+      : formatHeadedTable([["ID", "DATE", "STATE", "WHY", "COMMAND"], ...rows]);
+  const remarks = unread.map(({ file, reason }) => `${shown(file)}: ${reason}\n`);
+  return table + remarks.join("");
+}
+
+function formatDeadLetter({ id, at, state, since, reason, bytes, envelope }: ListedDeadLetter): string {
+  const when = since === null ? "" : `, ${formatDate(since)}`;
+  const facts: [string, string][] = [
+    ["id", id],
+    ["date", formatExactDate(at)],
+    ["state", `${state}${when}`],
+    ["why", reason],
+    ["bytes", String(bytes)],
+  ];
+  if (envelope === null) facts.push(["commands", "damaged"]);
+  else {
+    const { signer, as, db, multi, units, conditions, commands, choices } = envelope;
+    const tookAt = new Map(choices.map(({ index, took }) => [index, took]));
+    facts.push(["signer", signer]);
+    if (as !== null) facts.push(["for user", shownWord(as)]);
+    if (db !== 0) facts.push(["database", String(db)]);
+    if (multi) facts.push(["unit", "all commands in one step"]);
+    if (units !== null) facts.push(["units", `of ${units.join(", ")} commands, each in one step`]);
+    for (const { db, key, writer } of conditions)
+      facts.push([
+        "if",
+        `${shownWord(key)} of database ${db}: ${writer === null ? "absent" : `last changed by ${writer}`}`,
+      ]);
+    for (const [index, argv] of commands.entries()) {
+      facts.push(["command", argv.map(shownWord).join(" ")]);
+      const took = tookAt.get(index);
+      if (took !== undefined) facts.push(["took", took.map(shownWord).join(" ") || "nothing"]);
+    }
+  }
+  return `${facts.map(([name, text]) => `${name.padEnd(10)}${text}\n`).join("")}\n`;
+}
+
+function inBrief({ commands: [first = []], count }: DeadLetterEnvelope): string {
+  const more = count > 1 ? ` and ${count - 1} more` : "";
+  return `${first.map(shownWord).join(" ")}${more}`;
+}
+
+/** Returns an argument as a user would type it, with quotes if needed; bytes that are not text are in base64. */
+function shownWord(word: Buffer): string {
+  const text = word.toString();
+  if (!Buffer.from(text).equals(word)) return `base64:${word.toString("base64")}`;
+  return shown(/^[^\s"'\p{C}]+$/u.test(text) ? text : JSON.stringify(text));
+}
+
+const base64 = (bytes: Buffer): string => bytes.toString("base64");
 
 type DeadLetterFlags = FolderFlags & { readonly json?: boolean };
 type WriteFlags = DeadLetterFlags & ClientFlags & { readonly all?: boolean; readonly anyway?: boolean };
@@ -239,3 +322,65 @@ const UNREADABLE = {
   outcome: "unwritten",
   text: "its bytes are damaged; another copy may be in replaced/ in the data folder",
 } as const;
+
+type FindFlags = FolderFlags & ClientFlags & { readonly json?: boolean };
+
+/** Outcomes by precedence: the first one that at least one member reports is used. */
+const PRECEDENCE = [
+  "held",
+  "dead-letter",
+  "forgotten",
+  "undecided",
+] as const satisfies readonly EntryOutcome[];
+
+/** Adds the options and the help of `find`. @param command  already has the options for the folder */
+function addFindOptions(command: Command): Command {
+  return addClientOptions(command, COMMAND_MS).addHelpText(
+    "after",
+    `
+For a daemon that dbsync members evict (or replace) has removed and whose folder still exists. Members do not have the writes that it acknowledged but did not
+send to them. This command asks the members (-s), with an administrator's key (-k), which entries of the folder they have. It stores the remaining entries as
+dead letters in that folder (see list). The outcome of entries that are not final is unknown: run the command again a few seconds later. You may repeat it.
+
+Examples:
+  dbsync dead-letters find --data /var/lib/dbsyncd -s db1:1111,db2:1111 -k root-private.pem
+${exitCodeHelp("some outcomes are not known yet, pages cannot be read, or no member answers")}`,
+  );
+}
+
+async function find(flags: FindFlags): Promise<void> {
+  const settings = readSettings({ ...flags, timeout: flags.timeout ?? COMMAND_MS });
+  const { key } = openFrom(settings);
+  const query = async (words: readonly string[]): Promise<EntryOutcome[]> => {
+    const answers = await queryEach(settings, key, ["TIMELINE", "FATE", ...words]);
+    const reports = answers.flatMap(({ error, reply }) => (error === null ? [outcomesIn(reply)] : []));
+    const [first] = reports;
+    if (first === undefined) throw answers[0]?.error ?? new DbsyncError("all-failed", "");
+    return first.map(
+      (_, index) =>
+        PRECEDENCE.find((outcome) => reports.some((one) => one[index] === outcome)) ?? "undecided",
+    );
+  };
+  const { findDeadLetters } = await import("../cli/folder/folder-dead-letters.js");
+  const found = await findDeadLetters(flags, query);
+  const { kept, unread, counts } = found;
+  if (flags.json) printJson({ kept, unread, fates: counts });
+  else for (const line of linesOf(found)) printLine(line);
+  if (counts.undecided > 0 || unread > 0) process.exitCode = EXIT.failed;
+}
+
+const outcomesIn = (reply: ReplyValue): readonly string[] => (Array.isArray(reply) ? reply.map(String) : []);
+
+function linesOf({ kept, unread, counts }: FoundOutcomes): string[] {
+  const { held, forgotten, undecided } = counts;
+  return [
+    `${kept} new dead ${kept === 1 ? "letter" : "letters"}; the members have ${held} of the remaining entries of the folder`,
+    ...(forgotten > 0
+      ? [`${forgotten} entries are older than all that the members keep: their outcome cannot be found`]
+      : []),
+    ...(undecided > 0
+      ? [`the outcome of ${undecided} entries is not known yet: run the command again in a few seconds`]
+      : []),
+    ...(unread > 0 ? [`${unread} pages of the folder cannot be read: run dbsync log verify`] : []),
+  ];
+}

@@ -13,7 +13,7 @@ import { healthOf } from "./admin/balancer-health.js";
 import { BALANCER_METRICS } from "./admin/balancer-metrics.js";
 import { ClientCounts } from "./admin/client-counts.js";
 import { Balancer } from "./balancer/balancer.js";
-import { CLIENT_LIMITS, type ClientLimits } from "./clients/client-limits.js";
+import { CLIENT_LIMITS, type ClientLimits } from "./clients/line-dialect.js";
 import { listenAddress, number } from "./option-values.js";
 import { type BalancerFlags, withFlags } from "./settings/balancer-flags.js";
 import { type BalancerSettings, DEFAULT_PORT, DEFAULT_SETTLE_TIME } from "./settings/balancer-settings.js";

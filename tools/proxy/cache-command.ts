@@ -8,11 +8,11 @@ import { runService } from "../../daemon/net/process/run-service.js";
 import { cacheHealth } from "./admin/cache-health.js";
 import { CACHE_METRICS } from "./admin/cache-metrics.js";
 import { ClientCounts } from "./admin/client-counts.js";
-import { CACHE_LIMITS } from "./cache/cache-limits.js";
+import { CACHE_LIMITS } from "./cache/answer-store.js";
 import { SqlCache } from "./cache/sql-cache.js";
-import { CLIENT_LIMITS } from "./clients/client-limits.js";
+import { CLIENT_LIMITS } from "./clients/line-dialect.js";
 import { listenAddress, number } from "./option-values.js";
-import { parseUpstreamAddress } from "./upstream/parse-upstream-address.js";
+import { parseUpstreamAddress } from "./upstream/server-address.js";
 import { UPSTREAM_LIMITS } from "./upstream/upstream-limits.js";
 import { type AdminOptions, addAdmin, withAdmin } from "./with-admin.js";
 

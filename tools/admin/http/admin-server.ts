@@ -3,7 +3,7 @@
  * for browsers. It answers each request from memory, changes nothing, and serves no secrets.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
+import type { AddressInfo, Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import type { Logger } from "pino";
 import { type NonHttpClient, refuseNonHttpClient } from "../../../daemon/net/connections/non-http-clients.js";
@@ -12,10 +12,8 @@ import { LogThrottle } from "../../../daemon/net/process/log-throttle.js";
 import { isLoopback } from "../../../daemon/net/process/loopback.js";
 import type { Service } from "../../../daemon/net/process/service.js";
 import { StartError } from "../../../daemon/net/process/start-error.js";
-import { limitAdminConnections } from "./admin-connection-limit.js";
 import type { Exposition } from "./exposition.js";
 import { isOurHost } from "./host-check.js";
-import type { Site } from "./site.js";
 
 /**
  * The maximum number of connections: enough for two scrapers, a health check and a few browsers. Above it, idle
@@ -232,4 +230,61 @@ function listenError(reason: NodeJS.ErrnoException, listenAddress: ListenAddress
     `--admin ${formatHostAndPort(listenAddress)}: ${problem}. Choose another port or address.`,
     1,
   );
+}
+
+/**
+ * Limits the connections of --admin. Above the limit, idle connections are closed, so that a client that opens many
+ * connections does not block health checks. Limits the connections of a server.
+ * @param max the maximum number of simultaneous connections
+ */
+function limitAdminConnections(server: Server, max: number): void {
+  /** All connections; the one that has been silent longest is first. */
+  const all = new Set<Socket>();
+  /** The connections with a request in progress. */
+  const busy = new Set<Socket>();
+  server.on("connection", (socket: Socket) => {
+    if (all.size >= max) (firstWithout(all, busy) ?? firstOf(all))?.destroy();
+    all.add(socket);
+    socket.once("close", () => {
+      all.delete(socket);
+      busy.delete(socket);
+    });
+  });
+  server.on("request", ({ socket }, response) => {
+    all.delete(socket);
+    all.add(socket);
+    busy.add(socket);
+    response.once("close", () => busy.delete(socket));
+  });
+}
+
+function firstWithout(all: ReadonlySet<Socket>, excluded: ReadonlySet<Socket>): Socket | undefined {
+  for (const one of all) if (!excluded.has(one)) return one;
+  return undefined;
+}
+
+function firstOf([first]: Iterable<Socket>): Socket | undefined {
+  return first;
+}
+
+/** The site that --admin may serve in addition to /healthz and /metrics: static pages, and a stream of events. */
+export interface SitePage {
+  readonly type: string;
+  readonly body: string | Buffer;
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Whether only the daemon's own pages may read this page, and not pages of other sites. */
+  readonly isOwn?: boolean;
+}
+
+export interface Site {
+  /** The name of the site on a 404 page. */
+  readonly name: string;
+  /** Returns a page, or null if there is none. @param host  the daemon's name in the request, or undefined if absent */
+  page(path: string, host: string | undefined): SitePage | null;
+  /** The path of the stream of events. */
+  readonly eventsPath: string;
+  /** Adds a listener to the stream of events. Its response does not end. */
+  listen(response: ServerResponse): void;
+  start(): void;
+  stop(): void;
 }

@@ -17,10 +17,10 @@ import {
 import { EXIT, exitCodeHelp } from "../shared/exit-codes.js";
 import { JSON_FLAG, printJson, printJsonError, printLine } from "../shared/output.js";
 import { checkAccess } from "../shared/ping-result.js";
-import { describeBackends } from "./backend-labels.js";
+import { splitArguments } from "../shared/split-typed-line.js";
+import { type DaemonStatus, readWorkStatus } from "../status/read-status.js";
 import { type BenchRow, figuresOf, formatFigures, formatRows } from "./bench-report.js";
 import { Load, type LoadResult } from "./load.js";
-import { BENCH_KEYS, type LoadCommand, loadCommand } from "./load-command.js";
 
 const MAX_CALLERS = 100_000;
 const MAX_SECONDS = 24 * 60 * 60;
@@ -264,4 +264,122 @@ function startProgress(load: Load): () => void {
     clearInterval(timer);
     process.stderr.write(CLEAR_LINE);
   };
+}
+
+/**
+ * Error replies to INFO from a daemon that has its data in memory, and from a daemon whose backend is a Redis Cluster:
+ * no single server can answer for the cluster.
+ */
+const OWN_MEMORY = /INFO is for connections of the RESP listener/;
+const NO_SERVER = /names no key (?:that selects|by which) a server of the cluster/;
+const NOT_REPORTED = "not reported";
+
+/**
+ * Describes the backends of the daemons. With an administrator's key, the description comes from the daemons' status;
+ * with any other key, from INFO.
+ */
+async function describeBackends(settings: Settings, client: CallingClient): Promise<string> {
+  const reported = new Set((await readWorkStatus(settings)).map(backendsOf).filter((text) => text !== null));
+  return reported.size > 0 ? [...reported].join("; ") : await backendFromInfo(client);
+}
+
+function backendsOf({ figures, members }: DaemonStatus): string | null {
+  if (figures === null) return null;
+  const { order, backends } = figures;
+  if (order !== null) return "memory, ordered by a stream";
+  const names = backends.map(({ name }) => name).join(", ");
+  if (members === null) return names;
+  return members === 0
+    ? `${names}, recorded`
+    : `${names}, recorded, with ${members} other${members === 1 ? "" : "s"}`;
+}
+
+async function backendFromInfo(client: CallingClient): Promise<string> {
+  try {
+    const info = String(await client.send(["INFO", "server"]));
+    const [version, mode] = ["redis_version", "redis_mode"].map(
+      (name) => new RegExp(`^${name}:([\\w.]+)`, "m").exec(info)?.[1],
+    );
+    return version === undefined
+      ? NOT_REPORTED
+      : `Redis ${version}${mode === "cluster" ? ", in a cluster" : ""}`;
+  } catch (error) {
+    if (!(error instanceof DbsyncError)) throw error;
+    if (NO_SERVER.test(error.message)) return "a Redis Cluster";
+    return OWN_MEMORY.test(error.message) ? "memory" : NOT_REPORTED;
+  }
+}
+
+const KEY_MARK = "__rand__";
+const VALUE_MARK = "__value__";
+
+/** The prefix of the keys of `set`, `get` and `mixed`, which are removed after the run. */
+const BENCH_KEYS = "dbsync-bench:";
+
+const SET = `SET ${BENCH_KEYS}${KEY_MARK} ${VALUE_MARK}`;
+const GET = `GET ${BENCH_KEYS}${KEY_MARK}`;
+
+/** Number of reads among ten commands of `mixed`. */
+const READS_OF_TEN = 9;
+
+/** A source of commands; `make` returns the arguments of the next one. */
+interface LoadCommand {
+  readonly title: string;
+  /** Whether the keys must exist before the benchmark begins. */
+  readonly reads: boolean;
+  /** Whether `dbsync bench` chooses the names of the keys. If so, it removes the keys after the run. */
+  readonly usesBenchKeys: boolean;
+  readonly make: () => string[];
+}
+
+/**
+ * @param text    `set`, `get`, `mixed`, or a command that may contain `__rand__` and `__value__`, quoted as in `dbsync
+ *   repl`
+ * @param random  returns a number from 0 (inclusive) to 1 (exclusive)
+ * @throws DbsyncError `bad-command`
+ */
+export function loadCommand(
+  text: string,
+  { keys, value, random }: { keys: number; value: string; random: () => number },
+): LoadCommand {
+  const maker = (template: string) => templateOf(template, { keys, value, random });
+  switch (text) {
+    case "set":
+      return { title: SET, reads: false, usesBenchKeys: true, make: maker(SET) };
+    case "get":
+      return { title: GET, reads: true, usesBenchKeys: true, make: maker(GET) };
+    case "mixed": {
+      const [set, get] = [maker(SET), maker(GET)];
+      const make = () => (random() * 10 < READS_OF_TEN ? get() : set());
+      return {
+        title: `${READS_OF_TEN} of 10 ${GET}, otherwise ${SET}`,
+        reads: true,
+        usesBenchKeys: true,
+        make,
+      };
+    }
+    default:
+      return { title: text, reads: false, usesBenchKeys: false, make: maker(text) };
+  }
+}
+
+function templateOf(
+  template: string,
+  { keys, value, random }: { keys: number; value: string; random: () => number },
+): () => string[] {
+  const words = splitArguments(template);
+  if (words.length === 0) throw new DbsyncError("bad-command", "the command is empty");
+  const texts = words.map((word) => {
+    if (typeof word === "string") return word;
+    throw new DbsyncError(
+      "bad-command",
+      "--command of bench must be text; binary arguments are not supported",
+    );
+  });
+  return () =>
+    texts.map((text) => {
+      if (!text.includes("__")) return text;
+      const withValue = text.replaceAll(VALUE_MARK, () => value);
+      return withValue.replaceAll(KEY_MARK, () => String(Math.floor(random() * keys)));
+    });
 }

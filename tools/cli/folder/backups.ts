@@ -12,12 +12,11 @@ import {
   restoredKeys,
   restoreFolder as restoreInto,
 } from "../../backup/file/restored-backup.js";
-import { KEYS_MISSING } from "../../history/verification/keys-missing-message.js";
 import type { FolderFlags } from "../shared/folder-options.js";
 import { inParallel } from "../shared/in-parallel.js";
 import { printNotice } from "../shared/output.js";
 import { countEntries } from "../shared/progress.js";
-import { withFolderErrors } from "./folder-failures.js";
+import { KEYS_MISSING, withFolderErrors } from "./folder-failures.js";
 import { daemonSettings, folderPath } from "./folder-settings.js";
 
 export type { BackupReport };

@@ -44,3 +44,7 @@ function codeOf(problem: Error, failed: ExitCode): ExitCode {
   if (problem instanceof UnusableFile) return EXIT.configuration;
   return problem instanceof StartError && problem.exitCode === EXIT.usage ? EXIT.usage : failed;
 }
+
+/** The message if signatures have to be verified but no keys are configured. */
+export const KEYS_MISSING =
+  "the keys are missing: add --sign-key and --root-key as for the daemon, or --config with its configuration file.";

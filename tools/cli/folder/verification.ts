@@ -1,16 +1,14 @@
 /** Checks a daemon's data folder or a backup. */
-
 import { StartError } from "../../../daemon/net/process/start-error.js";
 import { isSigned, type Settings } from "../../../daemon/options/settings.js";
 import { NoWriters } from "../../../daemon/options/timeline-rules.js";
 import { type BackupVerification, verifyBackup } from "../../backup/file/backup-verification.js";
 import { type FolderReport, verifyFolder } from "../../history/verification/folder-verification.js";
-import { KEYS_MISSING } from "../../history/verification/keys-missing-message.js";
 import { NotChecked } from "../../history/verification/timeline-verification.js";
 import { EXIT } from "../shared/exit-codes.js";
 import type { FolderFlags } from "../shared/folder-options.js";
 import { countEntries } from "../shared/progress.js";
-import { withFolderErrors } from "./folder-failures.js";
+import { KEYS_MISSING, withFolderErrors } from "./folder-failures.js";
 import { daemonSettings } from "./folder-settings.js";
 
 /** Checks a folder. @param backup  a file to check instead, or undefined @throws Failure */

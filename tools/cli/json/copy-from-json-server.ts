@@ -4,8 +4,7 @@ import type { ServerAddress } from "../../../client/shared/server-url.js";
 import { printLine } from "../shared/output.js";
 import { showProgress } from "../shared/progress.js";
 import type { SendToAll } from "../shared/send-to-all.js";
-import { DocumentWriter } from "./document-writer.js";
-import { documentsOf } from "./imported-documents.js";
+import { documentsOf, type SourceEntry } from "./imported-documents.js";
 import { JsonServerClient } from "./json-server-client.js";
 
 /**
@@ -68,4 +67,84 @@ function messageOf(problem: unknown): string {
 
 function textsOf(reply: ReplyValue): string[] {
   return Array.isArray(reply) ? reply.map(String) : [];
+}
+
+const BATCH_ENTRIES_MAX = 500;
+const BATCH_CHARACTERS_MAX = 256 * 1024;
+const COMMANDS_IN_FLIGHT_MAX = 8;
+
+/** Writes documents to all daemons, with many entries per command and several commands in flight. */
+class DocumentWriter {
+  readonly #send: SendToAll;
+  /** Commands in flight, the oldest first. */
+  readonly #sent: Promise<ReplyValue>[] = [];
+  #document = "";
+  #batch: string[] = [];
+  #characters = 0;
+  /** The time at which all entries of the batch expire, in milliseconds since 1970, or null if they do not expire. */
+  #expires: number | null = null;
+  /** Number of entries added to the current document. */
+  #documentEntries = 0;
+  /** Number of these entries that may expire. */
+  #expiringEntries = 0;
+  #entries = 0;
+
+  constructor(send: SendToAll) {
+    this.#send = send;
+  }
+
+  /** Number of entries added so far, in all documents. */
+  get entries(): number {
+    return this.#entries;
+  }
+
+  /** Creates a document, to which the following entries belong. */
+  async begin(document: string): Promise<void> {
+    this.#document = document;
+    this.#documentEntries = this.#expiringEntries = 0;
+    await this.#send(["DOC.CREATE", document]);
+  }
+
+  async add({ key, json, expires }: SourceEntry): Promise<void> {
+    if (expires !== this.#expires) await this.#flush();
+    this.#expires = expires;
+    this.#batch.push(key, json);
+    this.#characters += key.length + json.length;
+    this.#documentEntries++;
+    if (expires !== null) this.#expiringEntries++;
+    this.#entries++;
+    const isFull = this.#batch.length >= 2 * BATCH_ENTRIES_MAX || this.#characters >= BATCH_CHARACTERS_MAX;
+    if (isFull) await this.#flush();
+  }
+
+  /**
+   * Sends the remaining entries and checks their number.
+   * @throws Error  the daemons have a different number of entries
+   */
+  async end(): Promise<void> {
+    await this.#flush();
+    await Promise.all(this.#sent.splice(0));
+    const count = await this.#send(["DOC.COUNT", this.#document]);
+    const missing = this.#documentEntries - Number(count);
+    if (missing >= 0 && missing <= this.#expiringEntries) return;
+    throw new Error(
+      `${this.#document}: ${this.#documentEntries} entries were sent, but the daemons have ${String(count)}`,
+    );
+  }
+
+  async #flush(): Promise<void> {
+    if (this.#batch.length === 0) return;
+    if (this.#sent.length >= COMMANDS_IN_FLIGHT_MAX) await this.#sent.shift();
+    // NOCHECK, because the original JSON server accepts later entries that do not have all members of the first entry.
+    const lifetime = this.#expires === null ? [] : ["PXAT", String(this.#expires)];
+    const sending = this.#send([
+      ...["DOC.INSERT", this.#document, ...lifetime, "NOCHECK", "KEYS"],
+      ...this.#batch,
+    ]);
+    // `#flush` or `end` awaits this promise later; until then a rejection must not count as unhandled.
+    sending.catch(() => {});
+    this.#sent.push(sending);
+    this.#batch = [];
+    this.#characters = 0;
+  }
 }

@@ -19,10 +19,8 @@ import { EXIT, exitCodeHelp } from "../shared/exit-codes.js";
 import { parseOptionsAfterArguments } from "../shared/options-after-arguments.js";
 import { fieldsOf, JSON_FLAG, printJson, printLine, printNotice } from "../shared/output.js";
 import { type Answer, idOf, queryEach, type RingKey, readKey, ringsOf } from "./fetch-key-rings.js";
-import { reportKeyChange } from "./key-change-report.js";
 import { explainErrors } from "./key-errors.js";
-import { formatKey, formatKeys } from "./key-report.js";
-import { differenceLines, differencesOf } from "./ring-differences.js";
+import { differenceLines, differencesOf, formatKey, formatKeys, reportKeyChange } from "./key-report.js";
 
 const LIST = ["KEY", "LIST"];
 

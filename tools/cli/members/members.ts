@@ -23,8 +23,7 @@ import {
   authorizeAdded,
   type Failure,
 } from "./daemon-key-authorization.js";
-import { daemonNamed, type NamePreference } from "./find-daemon.js";
-import { type IdentifiedDaemon, idsFromHellos } from "./ids-from-hellos.js";
+import { daemonNamed, type IdentifiedDaemon, idsFromHellos, type NamePreference } from "./find-daemon.js";
 import { printMembers } from "./member-report.js";
 import { type MemberView, newestListsOf, rawId, viewsOf } from "./member-views.js";
 import { type Change, hexIds, nextMembers, shown } from "./next-member-list.js";

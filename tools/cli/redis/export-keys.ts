@@ -3,13 +3,19 @@
  * of JSON.
  */
 import { isUtf8 } from "node:buffer";
+import { randomBytes } from "node:crypto";
+import { existsSync } from "node:fs";
+import { type FileHandle, open } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+import { DbsyncError } from "../../../client/shared/errors.js";
 import type { ReplyValue } from "../../../client/shared/reply-value.js";
+import { discard, publishNew } from "../../../keys/atomic-file.js";
+import { errnoOf } from "../../../keys/key-source.js";
+import { unwritable } from "../../../keys/write-failures.js";
 import { writeCommand } from "../../../protocol/resp/resp-writer.js";
 import type { BufferQuery } from "../shared/first-answering-daemon.js";
-import { writeNewFile } from "../shared/new-file.js";
 import { printNotice } from "../shared/output.js";
 import { progressOf, showProgress } from "../shared/progress.js";
-import { type DumpedKey, dumpedKeys, UnreadableKey } from "./dumped-keys.js";
 
 export type ExportForm = "resp" | "json";
 
@@ -128,3 +134,116 @@ function pairs(value: ReplyValue): (readonly [unknown, unknown])[] {
     i % 2 === 0 ? [[plain(name), plain(items[i + 1] ?? null)] as const] : [],
   );
 }
+
+interface DumpedKey<Value> {
+  readonly key: Buffer;
+  /** The expiry time in milliseconds since 1970, or null if the key does not expire. */
+  readonly expires: number | null;
+  readonly value: Value;
+}
+
+/** Thrown for a key that cannot be read; the message is the reason, without a full stop. */
+class UnreadableKey extends Error {
+  override readonly name = "UnreadableKey";
+}
+
+const SCAN_COUNT = "512";
+/** Number of keys that are read together; all their values are in memory. */
+const CONCURRENT_READS = 64;
+
+/**
+ * Yields all keys with their values.
+ * @param read  reads a key; returns null if it no longer exists; may throw `UnreadableKey`
+ * @param skipped  receives each key that cannot be read, with the reason
+ */
+async function* dumpedKeys<Value>(
+  query: BufferQuery,
+  read: (query: BufferQuery, key: Buffer) => Promise<Value | null>,
+  skipped: (key: Buffer, reason: string) => void,
+): AsyncGenerator<DumpedKey<Value>> {
+  const one = async (key: Buffer): Promise<DumpedKey<Value> | null> => {
+    const [expires, value] = await Promise.all([
+      query(["PEXPIRETIME", key]),
+      read(query, key).catch((problem: unknown) => {
+        const isOfKey =
+          problem instanceof UnreadableKey || (problem instanceof DbsyncError && problem.code === "reply");
+        if (!isOfKey) throw problem;
+        skipped(key, problem.message);
+        return null;
+      }),
+    ]);
+    return value === null ? null : { key, expires: Number(expires) < 0 ? null : Number(expires), value };
+  };
+  let cursor: ReplyValue = "0";
+  do {
+    const [next, found] = (await query(["SCAN", String(cursor), "COUNT", SCAN_COUNT])) as [Buffer, Buffer[]];
+    cursor = String(next);
+    for (let from = 0; from < found.length; from += CONCURRENT_READS)
+      for (const dumped of await Promise.all(found.slice(from, from + CONCURRENT_READS).map(one)))
+        if (dumped !== null) yield dumped;
+  } while (cursor !== "0");
+}
+
+/** The file's mode; only its owner may read it, because it contains data. */
+const MODE = 0o600;
+const NAME_BYTES = 6;
+/** Number of characters that are buffered for one write. */
+const BUFFER_CHARS = 256 * 1024;
+
+/** Writes bytes; each character is a byte. */
+type Write = (bytes: string) => Promise<void>;
+
+/**
+ * Writes a file in pieces. The file appears under its name only when it is complete, and never replaces an existing
+ * file. Creates a file.
+ * @param path the file's path; "-" is standard output
+ * @throws Error the file already exists or cannot be written; also the errors of `fill`. No incomplete file
+ *   remains after an error.
+ */
+async function writeNewFile(path: string, fill: (write: Write) => Promise<void>): Promise<void> {
+  if (path === "-") return await fill(writeOut);
+  if (existsSync(path)) throw fileExists(path);
+  const staged = join(dirname(path), `.${basename(path)}.${randomBytes(NAME_BYTES).toString("hex")}.tmp`);
+  const file = await open(staged, "wx", MODE).catch((problem: Error) => {
+    throw failed(path, problem);
+  });
+  try {
+    await writeBuffered(file, fill);
+    await file.sync();
+    publishNew(staged, path);
+  } catch (problem) {
+    throw errnoOf(problem) === "EEXIST" ? fileExists(path) : failed(path, problem);
+  } finally {
+    await file.close();
+    discard(staged);
+  }
+}
+
+async function writeBuffered(file: FileHandle, fill: (write: Write) => Promise<void>): Promise<void> {
+  let buffer: string[] = [];
+  let length = 0;
+  const flush = async () => {
+    const bytes = Buffer.from(buffer.join(""), "latin1");
+    buffer = [];
+    length = 0;
+    for (let at = 0; at < bytes.length; ) at += (await file.write(bytes, at)).bytesWritten;
+  };
+  await fill(async (bytes) => {
+    buffer.push(bytes);
+    length += bytes.length;
+    if (length >= BUFFER_CHARS) await flush();
+  });
+  await flush();
+}
+
+async function writeOut(bytes: string): Promise<void> {
+  if (process.stdout.write(bytes, "latin1")) return;
+  await new Promise((resolve) => process.stdout.once("drain", resolve));
+}
+
+function failed(path: string, problem: unknown): unknown {
+  const sentence = unwritable(path, problem);
+  return sentence === null ? problem : new Error(sentence, { cause: problem });
+}
+
+const fileExists = (path: string) => new Error(`${path} already exists; choose another name`);

@@ -3,8 +3,8 @@
  * the cut-over. At the cut-over it compares all keys again and deletes the keys that only the daemons have. After a
  * broken connection it also compares all keys, because notifications may be missing.
  */
-
 import { DbsyncError } from "../../../client/shared/errors.js";
+import { shown } from "../../../daemon/net/terminal/escaped-text.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { BufferQuery } from "../shared/first-answering-daemon.js";
 import { inParallel } from "../shared/in-parallel.js";
@@ -22,8 +22,7 @@ import {
   SILENCE_MS,
 } from "./import-redis.js";
 import { KeyCopier, type Marks } from "./key-copier.js";
-import { KeyNotices } from "./key-notices.js";
-import { RedisError, RedisSource } from "./redis-source.js";
+import { bulksOf, RedisError, RedisSource } from "./redis-source.js";
 import type { RedisAddress } from "./redis-url.js";
 
 /** Time between two checks for written keys, in milliseconds. */
@@ -262,3 +261,48 @@ class ImportEnded extends Error {
 }
 
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+
+const SETTING = "notify-keyspace-events";
+/** The flags for the events of all types of keys, on channels named after the event. */
+const NEEDED = "AE";
+
+/** Enables a Redis's notifications about written keys (notify-keyspace-events) while an import follows it. */
+class KeyNotices {
+  /** The server's previous setting, or null if the setting was not changed. */
+  #before: string | null = null;
+
+  /** Turns notifications on. @throws Error  they are off, and the user may not change the setting */
+  async turnOn(source: RedisSource): Promise<void> {
+    const [, now = ""] = bulksOf(await configure(source, ["CONFIG", "GET", SETTING]));
+    if ([...NEEDED].every((flag) => now.includes(flag))) return;
+    await configure(source, ["CONFIG", "SET", SETTING, `${now}${NEEDED}`]);
+    if (this.#before === null)
+      printLine(
+        `changed ${SETTING} of the Redis from "${shown(now)}" to "${shown(now)}${NEEDED}" for the duration of the import`,
+      );
+    this.#before ??= now;
+  }
+
+  async restore(source: RedisSource): Promise<void> {
+    if (this.#before === null) return;
+    try {
+      await source.query(["CONFIG", "SET", SETTING, this.#before]);
+      printLine(`restored ${SETTING} of the Redis to "${shown(this.#before)}"`);
+    } catch (problem) {
+      printLine(
+        `${SETTING} of the Redis could not be restored to "${shown(this.#before)}": ${shown((problem as Error).message)}`,
+      );
+    }
+  }
+}
+
+async function configure(source: RedisSource, argv: readonly string[]) {
+  try {
+    return await source.query(argv);
+  } catch (problem) {
+    if (!(problem instanceof RedisError)) throw problem;
+    throw new RedisError(
+      `the Redis refuses to report written keys (${problem.message}): permit the user CONFIG GET and CONFIG SET`,
+    );
+  }
+}

@@ -35,3 +35,10 @@ function textOrBytes(bytes: ByteString): string | Buffer {
   const buffer = Buffer.from(bytes, "latin1");
   return isUtf8(buffer) ? buffer.toString() : buffer;
 }
+
+/** Returns arguments as users type them in a shell. */
+export function shellWords(words: readonly string[]): string {
+  return words
+    .map((word) => (/^[\w.,:@%+=/-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`))
+    .join(" ");
+}

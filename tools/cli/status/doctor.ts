@@ -4,15 +4,24 @@
  */
 import { statSync } from "node:fs";
 import type { Command } from "commander";
+import { openClient } from "../../../client/dbsync-send.js";
+import type { FanOutClient } from "../../../client/fan-out-client.js";
 import type { Settings } from "../../../client/settings/client-settings.js";
 import type { Defaults } from "../../../client/settings/default-options.js";
 import { isFile, loadSigningKey } from "../../../client/settings/signing-key.js";
+import { outcomeCure } from "../../../client/shared/described-outcomes.js";
+import { DbsyncError, type Outcome } from "../../../client/shared/errors.js";
+import { STAGES } from "../../../client/shared/sentences.js";
+import type { Address } from "../../../client/shared/server-list.js";
 import type { Tone } from "../../../daemon/net/terminal/colours.js";
 import { addClientOptions, type ClientFlags, defaultsFor, readSettings } from "../shared/client-options.js";
-import type { Finding, Report } from "../shared/doctor-finding.js";
 import { EXIT, exitCodeHelp, exitCodeOf } from "../shared/exit-codes.js";
 import { JSON_FLAG, printJson, printSentence } from "../shared/output.js";
-import { examineServers } from "./doctor-servers.js";
+import { isDenied } from "../shared/ping-result.js";
+import { short } from "./daemon-report.js";
+import { CLOCK_CURE, type DaemonStatus, describeClock, MAX_CLOCK_DIFFERENCE_MS } from "./read-status.js";
+import { progressText } from "./status-text.js";
+import { readStatusUntilIdle } from "./status-until-idle.js";
 
 export function addDoctor(program: Command): void {
   addClientOptions(program.command("doctor").description("find out why calls fail"))
@@ -106,3 +115,178 @@ function examineKey(settings: Settings, add: Report): boolean {
     return false;
   }
 }
+
+/** Time that a daemon may take to start or catch up before `dbsync doctor` reports it, in milliseconds. */
+const SETTLE_MS = 10_000;
+
+/** Checks all servers. @returns the reasons why some checks were skipped, a sentence each */
+async function examineServers(settings: Settings, add: Report): Promise<readonly string[]> {
+  const statuses = await readStatusUntilIdle(settings, SETTLE_MS, progressText);
+  // Warnings about the key are already in the report.
+  const { client } = openClient(settings, () => {});
+  const pings = await pingEach(client, settings);
+  const isSigned = settings.key !== null;
+  for (const [index, ping] of pings.entries()) {
+    const status = statuses[index] as DaemonStatus;
+    examineStatus(status, settings.servers[index] as Address, add);
+    // A server that closes the connection after a hello of version 2 has already been reported.
+    const isReported = ping.status === "failed" && ping.stage === "version" && status.problems.length > 0;
+    if (status.stage === null && !isReported) examinePing(ping, isSigned, add);
+  }
+  examineClusters(statuses, add);
+  examineSemantics(statuses, add);
+  await examineOldClocks(client, { statuses, pings }, add);
+  // A daemon without a timeline has little more to report, so its note is left out.
+  const unreported = statuses.filter(({ members, timeline }) => members !== null && timeline === null);
+  return [...new Set(unreported.flatMap(({ timelineNote }) => timelineNote ?? []))];
+}
+
+/**
+ * Sends a PING to all servers: together, or separately if they belong to different clusters, because a signature is
+ * valid for one cluster only.
+ */
+async function pingEach(client: FanOutClient, settings: Settings): Promise<readonly Outcome[]> {
+  try {
+    return (await client.sendAll("PING")).outcomes;
+  } catch (error) {
+    if (!(error instanceof DbsyncError && error.code === "clusters-differ")) throw error;
+  }
+  const pings = settings.servers.map(async (server) => {
+    const alone = openClient({ ...settings, servers: [server], policy: "first" }, () => {}).client;
+    return (await alone.sendAll("PING")).outcomes;
+  });
+  return (await Promise.all(pings)).flat();
+}
+
+function examineStatus(status: DaemonStatus, { tls }: Address, add: Report): void {
+  const { address: subject, versions, state, daemon, problems, remarks, progress, clockDifference } = status;
+  if (status.stage === null) {
+    const spoken =
+      versions.length > 1 ? `versions ${versions.join(" and ")}` : `version ${versions.join("")}`;
+    // A server that closes the connection after the hello may be any program, so its version is not reported.
+    const isHidden = daemon === null && problems.length > 0;
+    const details = daemon === null ? "" : `, ${state ?? "no state"}, daemon ${short(daemon)}`;
+    add({ grade: "OK", subject, text: `resolved, reached${isHidden ? "" : `, speaks ${spoken}${details}`}` });
+    if (tls !== null) {
+      const proof = tls.pins.length > 0 ? "its key is pinned" : "its certificate is trusted";
+      add({ grade: "OK", subject, text: `encrypted, ${proof}` });
+    }
+  }
+  for (const { text, fix } of problems) add({ grade: "FAIL", subject, text, fix });
+  for (const { text, fix } of [...remarks, ...progress]) add({ grade: "WARN", subject, text, fix });
+  if (clockDifference !== null && Math.abs(clockDifference) <= MAX_CLOCK_DIFFERENCE_MS)
+    add({ grade: "OK", subject, text: describeClock(clockDifference) });
+}
+
+function examinePing(outcome: Outcome, isSigned: boolean, add: Report): void {
+  const subject = outcome.address;
+  if (outcome.status === "ok") {
+    const accepted = isSigned ? "accepts the signature" : "accepts unsigned commands";
+    add({
+      grade: "OK",
+      subject,
+      text: `${accepted} (version ${outcome.version}), ${outcome.ms.toFixed(1)} ms`,
+    });
+    return;
+  }
+  if (isDenied(outcome)) {
+    const text = `knows the key and accepts the signature (version 2), ${outcome.ms.toFixed(1)} ms; the key's rules do not permit PING`;
+    add({ grade: "OK", subject, text });
+    return;
+  }
+  const { stage, detail } = outcome;
+  const { meaning, cure } = STAGES[stage];
+  // The advice for a refusal depends on its code.
+  const general = stage === "refused" ? "" : `; ${cure}`;
+  const text = `${stage}: ${meaning}${detail === "" ? "" : ` (${detail})`}${general}`;
+  add({ grade: "FAIL", subject, text, fix: cureOf(outcome, isSigned) });
+}
+
+function cureOf(outcome: Extract<Outcome, { status: "failed" }>, isSigned: boolean): string {
+  if (outcome.stage === "no-reason") return version1Cure(isSigned);
+  return outcomeCure(outcome);
+}
+
+/** Returns advice for a server of version 1 that closed the connection after a PING. */
+function version1Cure(isSigned: boolean): string {
+  return isSigned
+    ? 'it rejected a signed PING: compare the fingerprint above with "key accepted" in its log. ' +
+        "If they are equal, its database is down. If the log has no such line, the daemon runs without -s"
+    : "it rejected an unsigned PING: specify the private key (-k, DBSYNC_SIGNKEY, dbsync.signkey). " +
+        "If the daemon runs without -s, its database is down; see its log";
+}
+
+/** Reports that all daemons belong to one cluster. Differences are already reported for the daemons that differ. */
+function examineClusters(statuses: readonly DaemonStatus[], add: Report): void {
+  const known = statuses.filter(({ cluster }) => cluster !== null);
+  if (known.length < 2 || known.some(({ clusterDiffers }) => clusterDiffers)) return;
+  add({
+    grade: "OK",
+    subject: "cluster",
+    text: `${short(known[0]?.cluster ?? null)}, the same on all ${known.length} daemons`,
+  });
+}
+
+/** If all daemons support a newer version of the semantics than the cluster uses, reports how to use that version. */
+function examineSemantics(statuses: readonly DaemonStatus[], add: Report): void {
+  if (statuses.length === 0) return;
+  let current = 0;
+  let available = Number.POSITIVE_INFINITY;
+  for (const { timeline } of statuses) {
+    if (timeline === null) return;
+    current = Math.max(current, timeline.semantics);
+    available = Math.min(available, timeline.availableSemantics);
+  }
+  if (available <= current) return;
+  const commands = Array.from(
+    { length: available - current },
+    (_, i) => `dbsync send -k root-private.pem --policy all CLUSTER SEMANTICS ${current + 1 + i}`,
+  );
+  const text = `commands have version ${current} of the semantics; all daemons support ${available}, which later features need. To use them: ${commands.join(", then ")}`;
+  add({ grade: "OK", subject: "cluster", text });
+}
+
+/**
+ * Checks the clocks of daemons whose greeting did not report the time, by the command TIME, which returns seconds and
+ * microseconds, one per line.
+ */
+async function examineOldClocks(
+  client: ReturnType<typeof openClient>["client"],
+  { statuses, pings }: { statuses: readonly DaemonStatus[]; pings: readonly Outcome[] },
+  add: Report,
+): Promise<void> {
+  const needsTime = (index: number) =>
+    statuses[index]?.clockDifference === null && pings[index]?.status === "ok";
+  if (!pings.some((_, index) => needsTime(index)) || statuses.some(({ clusterDiffers }) => clusterDiffers))
+    return;
+  const before = Date.now();
+  for (const [index, time] of (await client.sendAll("TIME")).outcomes.entries()) {
+    // The answer dates from about halfway between request and reply.
+    if (needsTime(index)) examineOldClock(time, before + time.ms / 2, add);
+  }
+}
+
+function examineOldClock(outcome: Outcome, localTime: number, add: Report): void {
+  const subject = outcome.address;
+  const time = outcome.status === "ok" ? /^(\d+)\n(\d+)$/.exec(outcome.value ?? "") : null;
+  if (time === null) {
+    const fix = "compare the clocks yourself; this daemon does not answer TIME";
+    add({ grade: "WARN", subject, text: "its clock is unknown, because it does not answer TIME", fix });
+    return;
+  }
+  const difference = Number(time[1]) * 1000 + Number(time[2]) / 1000 - localTime;
+  const text = describeClock(difference);
+  if (Math.abs(difference) <= MAX_CLOCK_DIFFERENCE_MS) add({ grade: "OK", subject, text });
+  else add({ grade: "FAIL", subject, text, fix: CLOCK_CURE });
+}
+
+/** A line of doctor's report. `fix` says what to do about a WARN or FAIL. */
+interface Finding {
+  readonly grade: "OK" | "WARN" | "FAIL";
+  readonly subject: string;
+  readonly text: string;
+  readonly fix?: string;
+}
+
+/** Receives a finding. */
+type Report = (finding: Finding) => void;

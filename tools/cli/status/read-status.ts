@@ -1,5 +1,4 @@
 /** Reads the status of daemons and finds problems in it. */
-
 import type { Settings } from "../../../client/settings/client-settings.js";
 import { realEnvironment } from "../../../client/shared/client-environment.js";
 import { STAGES } from "../../../client/shared/sentences.js";
@@ -24,8 +23,7 @@ import {
 import { hexOf } from "../../../protocol/version-2/envelope.js";
 import { KNOWS_SIGNED } from "../../../protocol/version-2/messages-v2.js";
 import { type FiguresAnswer, type OrderFigures, readFigures } from "./daemon-figures.js";
-import { short } from "./daemon-report.js";
-import type { DaemonStatus } from "./daemon-status.js";
+import { type ShownDaemon, short } from "./daemon-report.js";
 import { type MemberStatus, readTimelines, type TimelineStatus } from "./read-timeline-status.js";
 
 /**
@@ -286,4 +284,24 @@ function mostFrequent(values: readonly string[]): string | null {
 /** Rounds to a tenth. */
 function rounded(ms: number): number {
   return Math.round(ms * 10) / 10;
+}
+
+/** The status of a daemon as --json prints it. Ids are hexadecimal, times in milliseconds, unknown values null. */
+export interface DaemonStatus extends ShownDaemon {
+  /**
+   * Number of daemons with which this daemon exchanges commands, or null if it has no timeline or speaks only version
+   * 1.
+   */
+  readonly members: number | null;
+  readonly detail: string | null;
+  /** The daemon's report on its timeline and members, or null if it has no timeline or does not report it. */
+  readonly timeline: TimelineStatus | null;
+  /** The reason why the report is incomplete, or null if it is complete. */
+  readonly timelineNote: string | null;
+  /** Problems that an operator must fix. */
+  readonly problems: readonly Problem[];
+  /** Remarks about states that may be intended. */
+  readonly remarks: readonly Problem[];
+  /** Work in progress, such as catching up, with advice in case it does not end. */
+  readonly progress: readonly Problem[];
 }

@@ -5,7 +5,7 @@ import { shown } from "../../../daemon/net/terminal/escaped-text.js";
 import { wrapped } from "../../../daemon/net/terminal/text-table.js";
 import type { Problem } from "../../../protocol/figures/problem.js";
 import { formatDaemons } from "./daemon-report.js";
-import type { DaemonStatus } from "./daemon-status.js";
+import type { DaemonStatus } from "./read-status.js";
 import { formatTimelines, type ShownTimeline } from "./timeline-report.js";
 
 /**

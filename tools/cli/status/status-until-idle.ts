@@ -2,8 +2,7 @@
 import type { Settings } from "../../../client/settings/client-settings.js";
 import { realEnvironment } from "../../../client/shared/client-environment.js";
 import { showProgressText } from "../shared/progress.js";
-import type { DaemonStatus } from "./daemon-status.js";
-import { readFullStatus } from "./read-status.js";
+import { type DaemonStatus, readFullStatus } from "./read-status.js";
 
 /** Time between two updates, in milliseconds. */
 const UPDATE_EVERY_MS = 500;

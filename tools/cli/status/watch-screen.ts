@@ -1,7 +1,7 @@
 /** A screen that is redrawn until a key or a signal ends the program; then the cursor is restored. */
 import { realEnvironment } from "../../../client/shared/client-environment.js";
 import { endOnQ } from "../shared/quit-key.js";
-import type { DaemonStatus } from "./daemon-status.js";
+import type { DaemonStatus } from "./read-status.js";
 import { isScreen, RedrawnScreen } from "./redrawn-screen.js";
 import { Rates, watchedLines } from "./watched-report.js";
 

@@ -1,6 +1,6 @@
 /** Computes the activity of daemons between two updates, from their counts since they started. */
 import type { DaemonFigures } from "../status/daemon-figures.js";
-import type { DaemonStatus } from "../status/daemon-status.js";
+import type { DaemonStatus } from "../status/read-status.js";
 
 /** Maximum number of updates whose rates are shown. */
 const UPDATES_MAX = 24;

@@ -1,16 +1,14 @@
 /** Formats the output of `dbsync top`: a table that fits 80 columns, and on a terminal also the recent activity. */
-
 import type { Tone } from "../../../daemon/net/terminal/colours.js";
 import { shown } from "../../../daemon/net/terminal/escaped-text.js";
 import { clip, fitted, formatHeadedTable, wrapped } from "../../../daemon/net/terminal/text-table.js";
 import { bytesText, countText, spanText } from "../shared/amount-text.js";
 import { type Column, rowsOf } from "../shared/report-column.js";
 import { stateOf } from "../status/daemon-report.js";
-import type { DaemonStatus } from "../status/daemon-status.js";
+import type { DaemonStatus } from "../status/read-status.js";
 import { readyText, sentencesOf } from "../status/status-text.js";
 import { bars, headedLines, line, type StyledLine } from "../status/watched-report.js";
 import type { Activities, Activity } from "./daemon-activity.js";
-import { memberListLine } from "./member-list-line.js";
 
 export interface TopRow {
   readonly daemon: DaemonStatus;
@@ -134,3 +132,36 @@ const toneIn =
 function endText(milliseconds: number): string {
   return milliseconds === Number.POSITIVE_INFINITY ? "more" : String(milliseconds);
 }
+
+/** Returns the line, or null if no daemon reports a list. */
+export function memberListLine(daemons: readonly DaemonStatus[]): string | null {
+  const reports = daemons.flatMap(({ timeline, ...daemon }) =>
+    timeline === null ? [] : [{ ...daemon, timeline }],
+  );
+  const numbers = [...new Set(reports.flatMap(({ timeline }) => timeline.lists))].sort((a, b) => a - b);
+  if (numbers.length === 0) return null;
+  const members = reports.filter(({ timeline }) => timeline.unlisted === null && timeline.lists.length > 0);
+  const seen = members.flatMap(({ timeline }) => timeline.members);
+  const nameOf = ({ id, address }: (typeof seen)[number]) => id ?? address;
+  const listed = seen.filter((member) => member.listed === true);
+  const connected = listed.filter(({ connection }) => connection === "connected" || connection === "self");
+  // A daemon that reported is connected, even if it is not in its own list of peers.
+  const connectedNames = new Set([
+    ...connected.map(nameOf),
+    ...members.flatMap(({ daemon }) => daemon ?? []),
+  ]);
+  const disconnected = addressesOf(listed.filter((member) => !connectedNames.has(nameOf(member))));
+  const unlisted = addressesOf([
+    ...seen.filter((member) => member.listed === false),
+    ...reports.filter(({ timeline }) => timeline.unlisted !== null),
+  ]);
+  return [
+    `list ${numbers.join("+")}: ${connectedNames.size + disconnected.length} members`,
+    ...(disconnected.length === 0 ? [] : [`disconnected: ${disconnected.join(" ")}`]),
+    ...(unlisted.length === 0 ? [] : [`not on it: ${unlisted.join(" ")}`]),
+  ].join("; ");
+}
+
+const addressesOf = (seen: readonly { readonly address: string }[]): string[] => [
+  ...new Set(seen.map(({ address }) => address)),
+];

@@ -8,8 +8,7 @@ import { addClientOptions, type ClientFlags, readCount, readSettings } from "../
 import { exitCodeHelp } from "../shared/exit-codes.js";
 import { JSON_FLAG, printJson } from "../shared/output.js";
 import { columnLines } from "../status/column-explanations.js";
-import type { DaemonStatus } from "../status/daemon-status.js";
-import { readFullStatus } from "../status/read-status.js";
+import { type DaemonStatus, readFullStatus } from "../status/read-status.js";
 import { statusCode } from "../status/status.js";
 import { openScreen } from "../status/watch-screen.js";
 import { Activities } from "./daemon-activity.js";

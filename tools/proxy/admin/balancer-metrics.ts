@@ -1,7 +1,7 @@
 /** The metrics of a balancer. `npm run tables` writes them into docs/proxy.md. */
 import { type Metrics, type Sample, single, type ValueMetric } from "../../admin/http/metric.js";
 import type { BalancedServer } from "../balancer/balanced-server.js";
-import type { StatementCounts } from "../balancer/statement-counts.js";
+import type { StatementCounts } from "../balancer/balancer-session.js";
 import type { ClientCounts } from "./client-counts.js";
 
 export interface BalancerSources {

@@ -3,19 +3,15 @@
  * server only if the first one has certainly not received it; if that is unknown, the client receives an error. The
  * session's database applies to all servers; a refused USE does not change it.
  */
-
 import type { Environment } from "../../../daemon/net/process/clock-and-randomness.js";
+import { ERROR_HEAD } from "../../../faces/sql/bytes/sql-frames.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { LineSession } from "../clients/line-dialect.js";
 import type { ServerOrder } from "../routing/server-order.js";
 import { type StatementKind, statementKind } from "../routing/statement-kind.js";
-import { failureFrame } from "../upstream/failure-frame.js";
+import { failureFrame, type UpstreamAnswer, type UpstreamFailure } from "../upstream/statement-outcome.js";
 import { NEW_SESSION, sessionAfter, type UpstreamSession } from "../upstream/upstream-session.js";
-import { type AttemptOutcome, attempt } from "./attempts.js";
 import type { BalancedServer } from "./balanced-server.js";
-import { isNotReady } from "./not-ready.js";
-import { RecentWrites } from "./recent-writes.js";
-import type { StatementCounts } from "./statement-counts.js";
 
 /** The interval, in milliseconds, at which a statement is retried while no server accepts it yet. */
 const RETRY_MS = 100;
@@ -114,3 +110,106 @@ export class BalancerSession implements LineSession {
     return failureFrame(failure, server.id, isRepeatable);
   }
 }
+
+/** The maximum number of databases for which a session's last write is remembered. */
+const DATABASES_MAX = 64;
+
+interface Write {
+  readonly server: BalancedServer;
+  /** The time until which statements are sent to this server, in `uptime` milliseconds. */
+  readonly until: number;
+}
+
+/**
+ * The servers to which a session has written recently. Until the servers have replicated a write, the session's next
+ * statements are sent to the server that executed the write.
+ */
+class RecentWrites {
+  /** The writes by database; the newest is last. */
+  readonly #writes = new Map<ByteString, Write>();
+
+  note(database: ByteString, write: Write): void {
+    this.#writes.delete(database);
+    this.#writes.set(database, write);
+    const [oldest] = this.#writes.keys();
+    if (this.#writes.size > DATABASES_MAX && oldest !== undefined) this.#writes.delete(oldest);
+  }
+
+  /**
+   * Returns the server of the last write if that write is recent; otherwise null.
+   * @param database  the database of the write, or null for the last write to any database
+   */
+  serverOf(database: ByteString | null, now: number): BalancedServer | null {
+    const write = database === null ? [...this.#writes.values()].at(-1) : this.#writes.get(database);
+    return write !== undefined && now < write.until ? write.server : null;
+  }
+}
+
+interface Attempt {
+  readonly servers: readonly BalancedServer[];
+  readonly session: UpstreamSession;
+  readonly statement: ByteString;
+  /** Whether the statement changes nothing on servers. It may then be retried after any outcome. */
+  readonly isRepeatable: boolean;
+  /** Called when a server has answered that it accepts no statements yet. */
+  readonly notReady: (server: BalancedServer) => void;
+}
+
+/** The outcome on the last server that was tried. */
+type AttemptOutcome =
+  | (UpstreamAnswer & { readonly server: BalancedServer; readonly tries: number })
+  | (UpstreamFailure & { readonly server: BalancedServer; readonly tries: number });
+
+/** The failures that are due to the statement, which would therefore fail on every server. */
+const OF_STATEMENT: ReadonlySet<UpstreamFailure["why"]> = new Set(["too-long"]);
+
+/** Tries the servers. @param attempt  must have at least one server */
+async function attempt({ servers, session, statement, ...rules }: Attempt): Promise<AttemptOutcome> {
+  const { isRepeatable, notReady } = rules;
+  let tries = 0;
+  let notYet: (UpstreamAnswer & { readonly server: BalancedServer }) | null = null;
+  for (const server of servers) {
+    tries++;
+    const outcome = await server.upstream.execute(session, statement);
+    if (outcome.kind === "answered") {
+      server.answered++;
+      const isReady = !isNotReady(outcome);
+      if (!isReady) {
+        notReady(server);
+        notYet = { ...outcome, server };
+      }
+      // If one server does not know the session's database yet, another one may know it.
+      const isAnswer = isReady && !outcome.isOfSession;
+      if (isAnswer || tries === servers.length) return { ...outcome, server, tries };
+      continue;
+    }
+    if (outcome.reached === "no") server.unreached++;
+    else server.unknown++;
+    const isOver = OF_STATEMENT.has(outcome.why) || (outcome.reached === "unknown" && !isRepeatable);
+    if (isOver) return { ...outcome, server, tries };
+    // The answer of a server that will soon accept statements is preferable to the failure of an unreachable one.
+    if (tries === servers.length) return { ...(notYet ?? { ...outcome, server }), tries };
+  }
+  throw new Error("there is no server");
+}
+
+/** Counts a balancer's statements for metrics. */
+export class StatementCounts {
+  readonly statements: Record<StatementKind["kind"], number> = { read: 0, write: 0, use: 0, connection: 0 };
+  /** The number of reads that a server other than the first one answered. */
+  retried = 0;
+  /** The number of writes that were sent to another server because the previous one had certainly not received them. */
+  moved = 0;
+  /** The number of writes whose outcome is unknown. */
+  unknown = 0;
+  /** The number of statements that could not be sent to any server. */
+  unreached = 0;
+}
+
+const NOT_READY = `RESULT_MESSAGE\n${ERROR_HEAD}LOADING `;
+
+/**
+ * Detects the error of a dbsyncd that may be missing recent writes, because it or its peers are reconnecting. The
+ * daemon has not executed the statement.
+ */
+const isNotReady = ({ frame }: UpstreamAnswer): boolean => frame.bytes.startsWith(NOT_READY);

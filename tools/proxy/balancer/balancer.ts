@@ -3,16 +3,14 @@ import type { Logger } from "pino";
 import type { Environment } from "../../../daemon/net/process/clock-and-randomness.js";
 import type { ListenAddress } from "../../../daemon/net/process/host-and-port.js";
 import type { Service } from "../../../daemon/net/process/service.js";
-import type { ClientLimits } from "../clients/client-limits.js";
-import type { LineObserver } from "../clients/line-dialect.js";
+import type { ClientLimits, LineObserver } from "../clients/line-dialect.js";
 import { LineListener } from "../clients/line-listener.js";
 import { ServerOrder } from "../routing/server-order.js";
 import type { BalancerSettings, ServerSettings } from "../settings/balancer-settings.js";
 import type { UpstreamLimits } from "../upstream/upstream-limits.js";
 import { UpstreamServer } from "../upstream/upstream-server.js";
 import { BalancedServer } from "./balanced-server.js";
-import { BalancerSession } from "./balancer-session.js";
-import { StatementCounts } from "./statement-counts.js";
+import { BalancerSession, StatementCounts } from "./balancer-session.js";
 
 export interface BalancerParts {
   readonly settings: BalancerSettings;

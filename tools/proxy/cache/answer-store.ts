@@ -4,9 +4,6 @@
  */
 import type { LRUCache } from "lru-cache";
 import type { ByteString } from "../../../protocol/byte-string.js";
-import type { CacheFigures } from "./cache-figures.js";
-import type { CacheLimits } from "./cache-limits.js";
-import { TagIndex } from "./tag-index.js";
 
 /** The approximate memory, in bytes, that an entry needs in addition to its answer and its statement. */
 const ENTRY_BYTES = 400;
@@ -167,3 +164,72 @@ export class AnswerStore<Result> {
     return until !== undefined && until > this.#uptime();
   }
 }
+
+class TagIndex<Item> {
+  readonly #items = new Map<string, Set<Item>>();
+
+  add(item: Item, tags: readonly string[]): void {
+    for (const tag of tags) {
+      const items = this.#items.get(tag);
+      if (items === undefined) this.#items.set(tag, new Set([item]));
+      else items.add(item);
+    }
+  }
+
+  delete(item: Item, tags: readonly string[]): void {
+    for (const tag of tags) {
+      const items = this.#items.get(tag);
+      items?.delete(item);
+      if (items?.size === 0) this.#items.delete(tag);
+    }
+  }
+
+  /** Returns the items that have one of the tags, as a copy, because items may be deleted during the iteration. */
+  of(tags: readonly string[]): readonly Item[] {
+    return tags.flatMap((tag) => [...(this.#items.get(tag) ?? [])]);
+  }
+}
+
+/** The limits for the size of a cache and the lifetime of its answers. */
+export interface CacheLimits {
+  /** The lifetime of an answer in milliseconds. A hit does not extend it. */
+  readonly life: number;
+  /** The maximum number of answers. The least recently used one is removed first. */
+  readonly maxEntries: number;
+  /** The maximum number of bytes of answers and their statements. */
+  readonly maxBytes: number;
+}
+
+/** The default limits. The first two are those of the original. */
+export const CACHE_LIMITS: CacheLimits = { life: 3_000, maxEntries: 200, maxBytes: 64 * 1024 * 1024 };
+
+/** The counters of a cache. */
+export interface CacheFigures {
+  /** Reads that were answered from the cache. */
+  hits: number;
+  /** Reads that were sent to the server. */
+  misses: number;
+  /** Reads that waited for the answer to the same read of another client. */
+  joined: number;
+  /** Answers that were stored. */
+  stored: number;
+  /** Answers that were not stored because their data changed in the meantime. */
+  overtaken: number;
+  /** Answers that were removed because their data changed. */
+  emptied: number;
+  /** Statements that were sent to the server unchanged: writes, and all other statements that are not reads. */
+  forwarded: number;
+  /** Statements that the server did not answer. */
+  failed: number;
+}
+
+export const emptyFigures = (): CacheFigures => ({
+  hits: 0,
+  misses: 0,
+  joined: 0,
+  stored: 0,
+  overtaken: 0,
+  emptied: 0,
+  forwarded: 0,
+  failed: 0,
+});

@@ -3,17 +3,14 @@
  * equal reads that arrive together only once. All other statements are forwarded unchanged. Before the client receives
  * the answer to such a statement, the cache removes the stored answers that the statement may have made outdated.
  */
+import type { SqlFrame } from "../../../faces/sql/bytes/sql-frames.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { LineSession } from "../clients/line-dialect.js";
 import { type AffectedObjects, statementKind } from "../routing/statement-kind.js";
-import { failureFrame, mayHaveUnknownOutcome } from "../upstream/failure-frame.js";
-import type { UpstreamOutcome } from "../upstream/statement-outcome.js";
+import { failureFrame, mayHaveUnknownOutcome, type UpstreamOutcome } from "../upstream/statement-outcome.js";
 import type { UpstreamServer } from "../upstream/upstream-server.js";
 import { NEW_SESSION, sessionAfter, type UpstreamSession } from "../upstream/upstream-session.js";
-import type { AnswerStore, Fetched } from "./answer-store.js";
-import type { CacheFigures } from "./cache-figures.js";
-import { tagsOfRead, tagsOfViews, tagsOfWrite } from "./statement-tags.js";
-import { VIEWS, viewNamesIn } from "./view-names.js";
+import type { AnswerStore, CacheFigures, Fetched } from "./answer-store.js";
 
 /** The prefix of an answer to a read. A message is never such an answer. */
 const RELATION = "RELATION_JSON_PAGE ";
@@ -128,3 +125,85 @@ function fetched(result: UpstreamOutcome, tags: readonly string[]): Fetched<Upst
 /** Returns the prefix for a session. The end of the JSON text shows where the statement begins. */
 const prefixOf = ({ login, pages, database }: UpstreamSession): ByteString =>
   JSON.stringify([login, pages, database]);
+
+/** The statement that lists views, which dbsyncd and the original support. */
+const VIEWS = "asehoy ny jery";
+const PAGE = /^RELATION_JSON_PAGE .*\n(.*)$/gm;
+
+/** Returns the names in a frame; null if it contains none. */
+function viewNamesIn({ bytes, isError }: SqlFrame): ReadonlySet<ByteString> | null {
+  if (isError) return null;
+  const names = new Set<ByteString>();
+  let pages = 0;
+  for (const [, page = ""] of bytes.matchAll(PAGE)) {
+    const rows = rowsOf(page);
+    if (rows === null) return null;
+    pages++;
+    for (const row of rows) {
+      const [name] = Array.isArray(row) ? row : [];
+      if (typeof name !== "string") return null;
+      names.add(name);
+    }
+  }
+  return pages === 0 ? null : names;
+}
+
+/** Returns the rows of a page. @param page  the bytes of a page, whose JSON does not escape non-ASCII characters */
+function rowsOf(page: ByteString): readonly unknown[] | null {
+  try {
+    const { rows } = JSON.parse(page) as { rows?: unknown };
+    return Array.isArray(rows) ? rows : null;
+  } catch {
+    return null;
+  }
+}
+
+/** The tag of all answers. A statement that may have changed any data removes all of them. */
+const SERVER = "server";
+/** The tag of answers whose data are unknown. Any write removes them. */
+const ANY_WRITE = "any write";
+/** Returns the tag of a database's answers that depend on its objects: its tables, views and domains. */
+const database = (name: ByteString) => `database ${name}`;
+/** Returns the tag of a database's answers that any write to one of its tables may change. */
+const anyTable = (name: ByteString) => `tables of ${name}`;
+/** Returns the tag of a table. Names contain no spaces. */
+const table = (name: ByteString, of: ByteString) => `table ${of} ${name}`;
+
+/** Returns the tags of the list of a database's views. */
+const tagsOfViews = (name: ByteString): readonly string[] => [SERVER, database(name)];
+
+/**
+ * Returns the tags of the answer to a read.
+ * @param views  the names of the database's views, which may depend on any of its tables, or null if not known
+ */
+function tagsOfRead(
+  affected: AffectedObjects,
+  name: ByteString,
+  views: ReadonlySet<ByteString> | null,
+): readonly string[] {
+  switch (affected.kind) {
+    case "server":
+      return [SERVER, ANY_WRITE];
+    case "database":
+      return [SERVER, database(name), anyTable(name)];
+    case "tables": {
+      const names = [...affected.names];
+      if (names.length === 0) return [SERVER];
+      const isKnown = views !== null && !names.some((each) => views.has(each));
+      const tables = isKnown ? names.map((each) => table(each, name)) : [anyTable(name)];
+      return [SERVER, database(name), ...tables];
+    }
+  }
+}
+
+/** Returns the tags of the data that a write changes. The tag of the server means all data. */
+function tagsOfWrite(affected: AffectedObjects, name: ByteString): readonly string[] {
+  switch (affected.kind) {
+    case "server":
+      return [SERVER];
+    case "database":
+      return [database(name), ANY_WRITE];
+    case "tables":
+      return [...[...affected.names].map((each) => table(each, name)), anyTable(name), ANY_WRITE];
+  }
+}

@@ -4,16 +4,13 @@ import type { Logger } from "pino";
 import type { Environment } from "../../../daemon/net/process/clock-and-randomness.js";
 import type { ListenAddress } from "../../../daemon/net/process/host-and-port.js";
 import type { Service } from "../../../daemon/net/process/service.js";
-import type { ClientLimits } from "../clients/client-limits.js";
-import type { LineObserver } from "../clients/line-dialect.js";
+import type { ClientLimits, LineObserver } from "../clients/line-dialect.js";
 import { LineListener } from "../clients/line-listener.js";
 import type { UpstreamAddress } from "../upstream/server-address.js";
 import type { UpstreamOutcome } from "../upstream/statement-outcome.js";
 import type { UpstreamLimits } from "../upstream/upstream-limits.js";
 import { UpstreamServer } from "../upstream/upstream-server.js";
-import { AnswerStore } from "./answer-store.js";
-import { type CacheFigures, emptyFigures } from "./cache-figures.js";
-import type { CacheLimits } from "./cache-limits.js";
+import { AnswerStore, type CacheFigures, type CacheLimits, emptyFigures } from "./answer-store.js";
 import { CacheSession } from "./cache-session.js";
 
 export interface SqlCacheParts {

@@ -1,5 +1,6 @@
 /** The SQL line protocol for clients of a proxy. A session answers the statements one after the other. */
 
+import type { ConnectionLimits } from "../../../daemon/net/connections/connection-limits.js";
 import type { ConnectionObserver } from "../../../daemon/net/connections/connection-observer.js";
 import type { ConnectionRegistry } from "../../../daemon/net/connections/connection-registry.js";
 import { type Closing, closing, Dialect } from "../../../daemon/net/connections/dialect.js";
@@ -7,8 +8,8 @@ import { isTextByte } from "../../../daemon/net/connections/first-byte.js";
 import { BALANCER_ERROR, ERROR_HEAD, errorFrame } from "../../../faces/sql/bytes/sql-frames.js";
 import { SqlLineParser } from "../../../faces/sql/bytes/sql-lines.js";
 import { readSessionRequest } from "../../../faces/sql/bytes/sql-statement.js";
+import { STATEMENT_BYTES_MAX } from "../../../faces/sql/store/grammar/parse.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
-import type { ClientLimits } from "./client-limits.js";
 
 export const LINE_LISTENER = "sql";
 const REFUSALS = [`RESULT_MESSAGE\n${ERROR_HEAD}`, `RESULT_MESSAGE\n${BALANCER_ERROR}`];
@@ -88,3 +89,22 @@ export class LineDialect extends Dialect<ByteString> {
     return answer;
   };
 }
+
+/** The limits for clients of a proxy. Times are in milliseconds. */
+export interface ClientLimits extends ConnectionLimits {
+  /** The maximum time for which a client may be silent between statements; 0: no limit. */
+  readonly silenceTimeout: number;
+}
+
+const MIB = 1024 * 1024;
+
+export const CLIENT_LIMITS: ClientLimits = {
+  maxConnections: 10_000,
+  maxRequestBytes: STATEMENT_BYTES_MAX,
+  maxOutputBytes: 64 * MIB,
+  maxBufferedBytes: 256 * MIB,
+  maxUnprovenBytes: 32 * MIB,
+  idleTimeout: 10_000,
+  backendTimeout: 12_000,
+  silenceTimeout: 0,
+};

@@ -6,8 +6,13 @@ import { SharedInput } from "../../../daemon/net/connections/shared-read-buffer.
 import { SocketListener } from "../../../daemon/net/connections/socket-listener.js";
 import type { Environment } from "../../../daemon/net/process/clock-and-randomness.js";
 import { FULL_FRAME } from "../../../faces/sql/bytes/sql-frames.js";
-import type { ClientLimits } from "./client-limits.js";
-import { LINE_LISTENER, LineDialect, type LineObserver, type LineSession } from "./line-dialect.js";
+import {
+  type ClientLimits,
+  LINE_LISTENER,
+  LineDialect,
+  type LineObserver,
+  type LineSession,
+} from "./line-dialect.js";
 
 export interface LineListenerParts {
   /** An address, not a name. */

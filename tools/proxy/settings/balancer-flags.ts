@@ -2,7 +2,7 @@
 import { StartError } from "../../../daemon/net/process/start-error.js";
 import type { Partition } from "../routing/placement-key.js";
 import type { Hash } from "../routing/rendezvous-hash.js";
-import { parseUpstreamAddress } from "../upstream/parse-upstream-address.js";
+import { parseUpstreamAddress } from "../upstream/server-address.js";
 import {
   type BalancerSettings,
   DEFAULT_PORT,

@@ -5,8 +5,7 @@
 import { isIP } from "node:net";
 import { InvalidArgumentError } from "commander";
 import { StartError } from "../../../daemon/net/process/start-error.js";
-import { parseUpstreamAddress } from "../upstream/parse-upstream-address.js";
-import type { UpstreamAddress } from "../upstream/server-address.js";
+import { parseUpstreamAddress, type UpstreamAddress } from "../upstream/server-address.js";
 import {
   type BalancerSettings,
   DEFAULT_PORT,

@@ -6,9 +6,13 @@
 import type { Logger } from "pino";
 import { BackOff } from "../../../client/shared/back-off.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
-import { mayHaveUnknownOutcome } from "./failure-frame.js";
 import type { UpstreamAddress } from "./server-address.js";
-import { failed, type UpstreamFailure, type UpstreamOutcome } from "./statement-outcome.js";
+import {
+  failed,
+  mayHaveUnknownOutcome,
+  type UpstreamFailure,
+  type UpstreamOutcome,
+} from "./statement-outcome.js";
 import { NO_CONNECTION, type ServerFacts, UpstreamConnection } from "./upstream-connection.js";
 import type { UpstreamLimits } from "./upstream-limits.js";
 import { type UpstreamEnvironment, UpstreamPool } from "./upstream-pool.js";

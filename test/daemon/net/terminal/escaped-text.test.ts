@@ -9,7 +9,7 @@ import { bytesOfText } from "../../../../protocol/byte-string.js";
 import { hasControlCharacter } from "../../../../protocol/control-characters.js";
 import { array, bulk, error, status } from "../../../../protocol/reply.js";
 import { quotedArgument } from "../../../../protocol/resp/inline-command.js";
-import { jsonReport, textReport } from "../../../../tools/cli/json/json-test-report.js";
+import { jsonReport, textReport } from "../../../../tools/cli/json/test-command.js";
 import { formatKey } from "../../../../tools/cli/keys/key-report.js";
 import { typedText } from "../../../../tools/cli/repl/reply-text.js";
 import {
@@ -20,7 +20,7 @@ import {
   printValue,
 } from "../../../../tools/cli/shared/output.js";
 import { printAnswer, printProblem } from "../../../../tools/cli/sql/print-answer.js";
-import { formatDeadLetters } from "../../../../tools/history/dead-letter-text.js";
+import { formatDeadLetters } from "../../../../tools/history/dead-letters.js";
 import { formatHistory, readHistory } from "../../../../tools/history/recorded-units.js";
 import { texts } from "../../../rooms/imports.js";
 
@@ -176,15 +176,14 @@ for (const format of ["json", "pretty"]) {
 const WRITERS: Readonly<Record<string, string>> = {
   "tools/cli/shared/output.ts": "the outputs above",
   "tools/cli/shared/ping-result.ts": "a constant hint",
-  "tools/cli/shared/new-file.ts": "the bytes of a file, which the user asked for",
+  "tools/cli/redis/export-keys.ts": "the bytes of a file, which the user asked for",
   "tools/cli/shared/progress.ts": "numbers, and texts with `shown`",
   "tools/cli/json/test-command.ts": "the report above",
   "tools/cli/top/top.ts": "tables, and texts with `shown`",
   "tools/cli/listen.ts": "columns with `shown`",
-  "tools/history/log-verify.ts": "counts of a local folder",
   "tools/history/dead-letters.ts": "the table above",
   "tools/history/blame.ts": "the history above",
-  "tools/history/log.ts": "the history above",
+  "tools/history/log.ts": "the history above, and counts of a local folder",
   "tools/cli/program.ts": "the help",
   "tools/cli/profile.ts": "a table",
   "tools/cli/members/member-report.ts": "a table",

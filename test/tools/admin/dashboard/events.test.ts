@@ -20,10 +20,8 @@ import {
   SAMPLES_MAX,
   type SampleValues,
 } from "../../../../protocol/json/dashboard-frame.js";
-import { Samples } from "../../../../tools/admin/chart-samples.js";
-import { Arrivals } from "../../../../tools/admin/envelope-arrivals.js";
+import { Arrivals, Samples, TimesSince } from "../../../../tools/admin/dashboard-frames.js";
 import { EventStream } from "../../../../tools/admin/http/event-stream.js";
-import { TimesSince } from "../../../../tools/admin/recent-quantiles.js";
 import { makeFolder, until } from "../../../daemon/program/replicas.js";
 import { type DaemonProcess, startDaemon } from "../../../support/daemon-process.js";
 import { EnvelopeClient, makeKeyPair } from "../../../support/envelope-client.js";

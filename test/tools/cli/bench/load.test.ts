@@ -3,9 +3,9 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { Environment, Timer } from "../../../../client/shared/client-environment.js";
 import { DbsyncError } from "../../../../client/shared/errors.js";
+import { loadCommand } from "../../../../tools/cli/bench/bench.js";
 import { figuresOf, formatFigures } from "../../../../tools/cli/bench/bench-report.js";
 import { Load, type LoadPlan } from "../../../../tools/cli/bench/load.js";
-import { loadCommand } from "../../../../tools/cli/bench/load-command.js";
 import { double } from "../../../support/double.js";
 import { SeededRandom, seedOfRun } from "../../../support/seeded-random.js";
 

@@ -11,7 +11,7 @@ import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { createClient } from "../../../../client/dbsync-send.js";
 import type { Check, JsonTest } from "../../../../tools/cli/json/json-test.js";
-import { jsonReport, textReport } from "../../../../tools/cli/json/json-test-report.js";
+import { jsonReport, textReport } from "../../../../tools/cli/json/test-command.js";
 import { type ChildResult, runDbsync } from "../../../client/child.js";
 import { ask } from "../../../faces/json/scene.js";
 import { some } from "../../../support/amount.js";

@@ -1,7 +1,7 @@
 /** Tests the text of `dbsync status` without daemons. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { DaemonStatus } from "../../../../tools/cli/status/daemon-status.js";
+import type { DaemonStatus } from "../../../../tools/cli/status/read-status.js";
 import { formatStatus } from "../../../../tools/cli/status/status-text.js";
 import { MEMBER, WELL } from "./well-timeline.js";
 

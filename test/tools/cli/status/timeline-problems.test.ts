@@ -13,8 +13,7 @@ import {
 } from "../../../../protocol/figures/timeline-problems.js";
 import type { StateName } from "../../../../protocol/state-names.js";
 import { hexOf } from "../../../../protocol/version-2/envelope.js";
-import type { DaemonStatus } from "../../../../tools/cli/status/daemon-status.js";
-import { withTimeline } from "../../../../tools/cli/status/read-status.js";
+import { type DaemonStatus, withTimeline } from "../../../../tools/cli/status/read-status.js";
 import {
   checkedAuthorization,
   type MemberStatus,

@@ -5,7 +5,7 @@ import { once } from "node:events";
 import { join } from "node:path";
 import { test } from "node:test";
 import { clip, wrapped } from "../../../../daemon/net/terminal/text-table.js";
-import type { DaemonStatus } from "../../../../tools/cli/status/daemon-status.js";
+import type { DaemonStatus } from "../../../../tools/cli/status/read-status.js";
 import { bars, Rates, watchedLines } from "../../../../tools/cli/status/watched-report.js";
 import { refusingAddress } from "../../../support/free-port.js";
 import { programPaths } from "../../../support/programs.js";

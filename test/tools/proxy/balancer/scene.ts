@@ -1,8 +1,7 @@
 /** Runs a balancer in the test's own process. */
-
 import { realEnvironment } from "../../../../daemon/net/process/clock-and-randomness.js";
 import { Balancer } from "../../../../tools/proxy/balancer/balancer.js";
-import { CLIENT_LIMITS, type ClientLimits } from "../../../../tools/proxy/clients/client-limits.js";
+import { CLIENT_LIMITS, type ClientLimits } from "../../../../tools/proxy/clients/line-dialect.js";
 import {
   type BalancerSettings,
   DEFAULT_ROUTING,

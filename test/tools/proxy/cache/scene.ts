@@ -1,10 +1,13 @@
 /** A cache in the test's own process, with a clock that the test can advance. */
 import { LRUCache } from "lru-cache";
 import { realEnvironment } from "../../../../daemon/net/process/clock-and-randomness.js";
-import type { CacheFigures } from "../../../../tools/proxy/cache/cache-figures.js";
-import { CACHE_LIMITS, type CacheLimits } from "../../../../tools/proxy/cache/cache-limits.js";
+import {
+  CACHE_LIMITS,
+  type CacheFigures,
+  type CacheLimits,
+} from "../../../../tools/proxy/cache/answer-store.js";
 import { SqlCache } from "../../../../tools/proxy/cache/sql-cache.js";
-import { CLIENT_LIMITS, type ClientLimits } from "../../../../tools/proxy/clients/client-limits.js";
+import { CLIENT_LIMITS, type ClientLimits } from "../../../../tools/proxy/clients/line-dialect.js";
 import { UPSTREAM_LIMITS, type UpstreamLimits } from "../../../../tools/proxy/upstream/upstream-limits.js";
 import type { LogLine } from "../../../support/daemon-process.js";
 import { keepLog } from "../../../support/log-lines.js";

@@ -4,9 +4,9 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { programPaths } from "../../../support/programs.js";
-import { run } from "../../../support/run-program.js";
-import { startCluster } from "../cluster.js";
+import { programPaths } from "../../support/programs.js";
+import { run } from "../../support/run-program.js";
+import { startCluster } from "./cluster.js";
 
 test("a command that waits until it is final shows a line with the states of the daemons on a terminal, and clears it", async () => {
   const folder = mkdtempSync(join(tmpdir(), "dbsync-waiting-"));
