@@ -26,27 +26,42 @@ import { sortedSets } from "./commands/sorted-sets/sorted-sets.js";
 import { strings } from "./commands/strings.js";
 import { timeline } from "./commands/timeline.js";
 import { dbsync } from "./commands/writers.js";
+import { type FamilyName, familyNamed, familyRows } from "./rows/command-families.js";
 import { CommandIndex } from "./rows/command-index.js";
 import type { Command } from "./rows/command-row.js";
 
+const CODE: Readonly<Record<FamilyName, readonly Command[]>> = {
+  bitmaps,
+  hyperloglogs,
+  dumps,
+  sorting,
+  streams,
+  "consumer-groups": consumerGroups,
+  geo,
+  documents,
+  relations,
+  collections,
+};
+for (const [name, rows] of Object.entries(CODE)) familyNamed(name as FamilyName).supply(rows);
+
 export const commands: readonly Command[] = [
   ...strings,
-  ...bitmaps,
-  ...hyperloglogs,
+  ...familyRows("bitmaps"),
+  ...familyRows("hyperloglogs"),
   ...generic,
-  ...dumps,
+  ...familyRows("dumps"),
   ...objects,
-  ...sorting,
+  ...familyRows("sorting"),
   ...hashes,
   ...lists,
   ...sets,
   ...sortedSets,
-  ...streams,
-  ...consumerGroups,
-  ...geo,
-  ...documents,
-  ...relations,
-  ...collections,
+  ...familyRows("streams"),
+  ...familyRows("consumer-groups"),
+  ...familyRows("geo"),
+  ...familyRows("documents"),
+  ...familyRows("relations"),
+  ...familyRows("collections"),
   ...pubsub,
   ...scripting,
   ...server,

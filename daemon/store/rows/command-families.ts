@@ -1,0 +1,77 @@
+/**
+ * The families of commands whose code belongs to a face. The core has their rows as data (`family-rows.ts`), so that rights,
+ * COMMAND and limits know all commands. The code of a family also contains the rules of its rows. It has to be loaded before
+ * the first command or entry of the family is used.
+ */
+import { type Command, family, type Row } from "./command-row.js";
+import { FAMILY_ROWS } from "./family-rows.js";
+import { type LateRow, RULE } from "./late-row.js";
+
+export type FamilyName = keyof typeof FAMILY_ROWS;
+
+/** Imports the code of a family and returns its rows. */
+export type LoadRows = () => Promise<readonly Command[]>;
+
+type Rule = (...args: readonly unknown[]) => unknown;
+
+export class CommandFamily {
+  readonly name: FamilyName;
+  /** The rows of the command table. Their functions call those of the loaded rows. */
+  readonly rows: readonly Command[];
+  /** The rows of the code, by name; null until it is loaded. */
+  #loaded: ReadonlyMap<string, Command> | null = null;
+
+  constructor(name: FamilyName, rows: Readonly<Record<string, LateRow>>) {
+    this.name = name;
+    this.rows = Object.entries(rows).flatMap(([command, row]) =>
+      family(row.group, { [command]: this.#withRules(command, row) }),
+    );
+  }
+
+  /** Takes the rows of the code that has been loaded. */
+  supply(rows: readonly Command[]): void {
+    this.#loaded = new Map(rows.map((row) => [row.name, row]));
+  }
+
+  #withRules(command: string, { group: _, ...row }: LateRow): Row {
+    const complete = this.#replaced({ ...row, run: RULE }, command, []);
+    return complete as unknown as Row;
+  }
+
+  /** Returns data in which functions of the loaded code take the place of each `RULE`. */
+  #replaced(data: object, command: string, path: readonly string[]): object {
+    return Object.fromEntries(
+      Object.entries(data).map(([name, value]) => {
+        const isNested = typeof value === "object" && value !== null && !Array.isArray(value);
+        if (value === RULE) return [name, this.#rule(command, [...path, name])];
+        return [name, isNested ? this.#replaced(value as object, command, [...path, name]) : value];
+      }),
+    );
+  }
+
+  /** Returns a function that calls the rule at a path of a row's properties. */
+  #rule(command: string, path: readonly string[]): Rule {
+    let found: Rule | null = null;
+    const find = (): Rule => {
+      const row = this.#loaded?.get(command);
+      if (row === undefined) throw new Error(`${command} is used before its code is loaded`);
+      found = path.reduce((value: unknown, name) => (value as Record<string, unknown>)[name], row) as Rule;
+      return found;
+    };
+    // No rule has more arguments.
+    return (one, two, three) => (found ?? find())(one, two, three);
+  }
+}
+
+const families = Object.entries(FAMILY_ROWS).map(
+  ([name, rows]) => new CommandFamily(name as FamilyName, rows),
+);
+
+/** Returns the rows of a family. */
+export function familyRows(name: FamilyName): readonly Command[] {
+  return familyNamed(name).rows;
+}
+
+export function familyNamed(name: FamilyName): CommandFamily {
+  return families.find((one) => one.name === name) as CommandFamily;
+}
