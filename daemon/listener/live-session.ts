@@ -19,7 +19,6 @@ import type { KeyRecord, KeyRing } from "../store/key-ring.js";
 import { refusalOf } from "../store/unit-permission.js";
 import type { DbsyncServer } from "./dbsync-server.js";
 import type { EventSources } from "./event-sources.js";
-import { type SubscriptionCommand, subscriptionCommandOf } from "./subscription-commands.js";
 
 /** Maximum number of subscriptions of one connection. */
 const SUBSCRIPTIONS_MAX = 10_000;
@@ -253,3 +252,35 @@ const NOT_A_SUBSCRIPTION = error(
 const NO_KEYS = error("ERR the database of this daemon does not report which keys change");
 const TOO_MANY = error(`ERR a connection may have at most ${SUBSCRIPTIONS_MAX} subscriptions`);
 const MAY_NOT_READ = error("NOPERM this key may not read all keys that the command names");
+
+/** The commands in envelopes that subscribe to events or unsubscribe from them. */
+interface SubscriptionCommand {
+  /** The command's name. */
+  readonly name: string;
+  readonly target: "channels" | "keys";
+  readonly kind: ChannelKind | WatchKind;
+  /** Whether the command subscribes; otherwise it unsubscribes. */
+  readonly subscribes: boolean;
+}
+
+const subscribeAndUnsubscribe = (
+  name: string,
+  target: SubscriptionCommand["target"],
+  kind: SubscriptionCommand["kind"],
+): [string, SubscriptionCommand][] => [
+  [name, { name, target, kind, subscribes: true }],
+  [name.replace(/^(P|S)?(SUBSCRIBE|WATCH)/, "$1UN$2"), { name, target, kind, subscribes: false }],
+];
+
+const COMMANDS: ReadonlyMap<string, SubscriptionCommand> = new Map([
+  ...subscribeAndUnsubscribe("SUBSCRIBE", "channels", "channel"),
+  ...subscribeAndUnsubscribe("PSUBSCRIBE", "channels", "pattern"),
+  ...subscribeAndUnsubscribe("SSUBSCRIBE", "channels", "shard"),
+  ...subscribeAndUnsubscribe("WATCH", "keys", "key"),
+  ...subscribeAndUnsubscribe("WATCHPREFIX", "keys", "prefix"),
+]);
+
+/** Returns the properties of a command, or null for a command of another kind or without arguments. */
+function subscriptionCommandOf(argv: readonly ByteString[]): SubscriptionCommand | null {
+  return argv.length < 2 ? null : (COMMANDS.get((argv[0] as ByteString).toUpperCase()) ?? null);
+}

@@ -22,7 +22,6 @@ import {
 import { isRingEntry } from "./entries/recorded-envelopes.js";
 import type { Mark } from "./entries/storage.js";
 import { readEntry, viewParts, writeValue } from "./entries/stored-value.js";
-import { RecentIds } from "./recent-ids.js";
 import { SnapshotMaking } from "./snapshots/snapshot-schedule.js";
 import type { TimelineParts } from "./timeline-environment.js";
 
@@ -384,3 +383,35 @@ export function flushedEntry(entry: Entry): FlushedEntry {
 }
 
 const DAMAGED = "an entry of the timeline is damaged; other members, if there are any, will send it again";
+
+/** Ids are forgotten in intervals of this many milliseconds. */
+const BUCKET_MS = 1000;
+
+/** The ids of all entries newer than a date, kept in memory because they are looked up for each envelope. */
+class RecentIds {
+  readonly #buckets = new Map<number, Set<ByteString>>();
+
+  has({ at, id }: OrderKey): boolean {
+    return this.#buckets.get(bucketOf(at))?.has(id) ?? false;
+  }
+
+  add({ at, id }: OrderKey): void {
+    const number = bucketOf(at);
+    const bucket = this.#buckets.get(number);
+    if (bucket === undefined) this.#buckets.set(number, new Set([id]));
+    else bucket.add(id);
+  }
+
+  remove({ at, id }: OrderKey): void {
+    this.#buckets.get(bucketOf(at))?.delete(id);
+  }
+
+  /** Forgets the ids of complete intervals dated at or before `at`. */
+  forget(at: number): void {
+    for (const number of this.#buckets.keys()) {
+      if ((number + 1) * BUCKET_MS - 1 <= at) this.#buckets.delete(number);
+    }
+  }
+}
+
+const bucketOf = (at: number) => Math.floor(at / BUCKET_MS);

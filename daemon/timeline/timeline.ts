@@ -25,9 +25,9 @@ import {
 } from "./entries/entry.js";
 import { EntryStore } from "./entry-store.js";
 import { conditionsHold } from "./fold/apply-unit.js";
+import { touchesChanged } from "./fold/changed-keys.js";
 import { admit } from "./fold/entry-budget.js";
 import type { BetweenUnits, FoldedEntry } from "./fold/fold.js";
-import { touchesChanged } from "./fold/later-changes.js";
 import type { FoldDates } from "./fold-dates.js";
 import type { ForgottenAnswers } from "./forgotten-answers.js";
 import { LateMerges, UNITS_PER_TURN } from "./late-merges.js";
@@ -36,7 +36,6 @@ import { appliesAt, limitToEnd, standstillOf } from "./semantics-standstill.js";
 import { REDO_MAX, ServingFold } from "./serving-fold.js";
 import { SnapshotTransfer } from "./snapshot-transfer.js";
 import { StateDigests } from "./state-digests.js";
-import type { TimelineFigures } from "./timeline-counts.js";
 import type { AcceptOutcome, TimelineParts } from "./timeline-environment.js";
 import type { UnfoldedEntries } from "./unfolded-entries.js";
 import { Watermark } from "./watermark.js";
@@ -305,4 +304,16 @@ export class Timeline {
     this.#refolding.arrived(entries);
     return this.#entryStore.add(entries, from, isAwaited);
   }
+}
+
+/** The figures of a timeline, for status and metrics. */
+interface TimelineFigures {
+  readonly tailUnits: number;
+  readonly tailBytes: number;
+  /** The number of units that were undone and redone. */
+  readonly redone: number;
+  /** The number of entries that are stored but not folded. */
+  readonly waiting: number;
+  /** The bytes on disk, or in memory if there is no disk. */
+  readonly bytes: number;
 }

@@ -282,7 +282,7 @@ export const budgetMutants: readonly Mutant[] = [
   },
   {
     name: "working memory: a user with many queries is served first",
-    file: "daemon/engine/backends/fair-queue.js",
+    file: "daemon/engine/backends/working-memory.js",
     find: "if (this.#byCaller.delete(caller))",
     replace: "if (false)",
     test: WORKING_MEMORY,

@@ -88,7 +88,7 @@ export const recipeMutants: readonly Mutant[] = [
   },
   {
     name: "peers: a proof covers other bytes than the protocol of members states",
-    file: "daemon/cluster/peers/connections/handshake.js",
+    file: "daemon/cluster/peers/connections/member-connection.js",
     find: "members-$",
     replace: "member-$",
     test: "test/daemon/cluster/peers/secret.test.js",

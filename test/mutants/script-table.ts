@@ -71,7 +71,7 @@ export const scriptMutants: readonly Mutant[] = [
   },
   {
     name: "units: a limit is an error of the script, which it can catch",
-    file: "daemon/cluster/replica/trial-run.js",
+    file: "daemon/cluster/replica/tried-units.js",
     find: "throw new UnitRefused(budgetExceeded(command).reply);",
     replace: "return budgetExceeded(command).reply;",
     test: WHOLE,
@@ -134,7 +134,7 @@ export const scriptMutants: readonly Mutant[] = [
   },
   {
     name: "scripts: a call that sets what is there already is not recorded",
-    file: "daemon/cluster/replica/trial-run.js",
+    file: "daemon/cluster/replica/tried-units.js",
     find: 'reply.kind !== "error" && (typeof setsAgain',
     replace: 'reply.kind === "error" && (typeof setsAgain',
     test: RECORDED,

@@ -313,14 +313,14 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: "entries before the one that names their key are dropped",
-    file: "daemon/timeline/find-unverifiable-entries.js",
+    file: "daemon/timeline/lost-entries.js",
     find: "for (let before = -1; before !== unknown.length; yield) {",
     replace: "for (let before = -1; before !== -1; yield) {",
     killer: "handover",
   },
   {
     name: "keys that only lost keys name are accepted",
-    file: "daemon/timeline/find-unverifiable-entries.js",
+    file: "daemon/timeline/lost-entries.js",
     find: "if (signed.isSigned && ring.spkiOf(signed) === undefined)\n            return false;",
     replace:
       "for (const unit of signed.naming) ring.named.addOf(unit);\n        if (signed.isSigned && ring.spkiOf(signed) === undefined)\n            return false;",

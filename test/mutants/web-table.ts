@@ -53,14 +53,14 @@ export const webMutants: readonly Mutant[] = [
   },
   {
     name: "serving: a connection is closed before written bytes are sent",
-    file: "daemon/net/connections/linger.js",
+    file: "daemon/net/connections/client-connection.js",
     find: " && socket.writableLength === 0",
     replace: "",
     test: "test/daemon/net/connections/linger.test.js",
   },
   {
     name: "serving: a connection is closed while its client may still send",
-    file: "daemon/net/connections/linger.js",
+    file: "daemon/net/connections/client-connection.js",
     find: "isPlain && inputEnded",
     replace: "isPlain",
     test: "test/daemon/net/connections/linger.test.js",

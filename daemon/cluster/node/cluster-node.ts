@@ -5,6 +5,8 @@
  */
 import type { Socket } from "node:net";
 import { signEnvelope } from "../../../keys/sign.js";
+import { publicProblems } from "../../../protocol/figures/public-problems.js";
+import type { MemberAbout } from "../../../protocol/members/about-message.js";
 import type { Hello } from "../../../protocol/version-2/messages-v2.js";
 import { DurableCopies } from "../../engine/backends/durable-copies.js";
 import type { Broadcasts } from "../../engine/pipeline/publish-messages.js";
@@ -15,7 +17,9 @@ import { refusalOfMember } from "../../engine/trust/membership-rule.js";
 import { recordGenesis } from "../../engine/trust/recorded-genesis.js";
 import { signatureThreads } from "../../engine/trust/signature-threads.js";
 import { BackgroundWork } from "../../net/process/background-work.js";
+import { isLoopback } from "../../net/process/loopback.js";
 import { StartError } from "../../net/process/start-error.js";
+import { version } from "../../net/process/version.js";
 import type { PeerAddress } from "../../options/peer-address.js";
 import type { Settings } from "../../options/settings.js";
 import { DATABASES_DEFAULT } from "../../store/database.js";
@@ -40,7 +44,6 @@ import { snapshotParts } from "../replica/snapshot-maker.js";
 import { logAtStart } from "../replica/start-log-lines.js";
 import { TimelineBackend } from "../replica/timeline-backend.js";
 import { RecordedWrites } from "./recorded-writes.js";
-import { describeSelf } from "./self-description.js";
 
 /** Milliseconds between two ticks of the peers, if there are any. */
 const TICK_MS = 25;
@@ -282,4 +285,33 @@ export class ClusterNode extends RecordedWrites implements NodeState {
       about: describeSelf(this),
     });
   }
+}
+
+/** Milliseconds for which a report is reused: in this time all members receive the same report. */
+const SAME_MS = 1000;
+
+/** The report that a daemon sends to its members for their dashboards. It contains no names of keys, and no ids. */
+function describeSelf(node: RecordedWrites): () => MemberAbout {
+  const { environment, disk } = node;
+  let last: MemberAbout | null = null;
+  let madeAt = Number.NEGATIVE_INFINITY;
+  return () => {
+    const now = environment.uptime();
+    if (last !== null && now - madeAt < SAME_MS) return last;
+    madeAt = now;
+    const { free, size } = disk.check() ?? { free: 0, size: 0 };
+    const page = node.page();
+    const { figures } = node;
+    const found = figures === null ? [] : publicProblems(figures, environment.clock());
+    last = {
+      software: version,
+      pagePort: page?.port ?? 0,
+      isPageLocal: page !== null && isLoopback(page.address) === true,
+      diskFree: free,
+      diskSize: size,
+      // Problems that resolve without an operator are shown only on the daemon's own page.
+      problems: found.filter(({ severity }) => severity === "problem").map(({ text }) => text),
+    };
+    return last;
+  };
 }

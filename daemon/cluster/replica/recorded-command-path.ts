@@ -5,11 +5,12 @@
  */
 
 import type { ByteString } from "../../../protocol/byte-string.js";
-import { array, NIL_ARRAY, type Reply } from "../../../protocol/reply.js";
+import { array, type ErrorReply, NIL_ARRAY, type Reply } from "../../../protocol/reply.js";
 import { StepReply, withItemsFound } from "../../../protocol/step-reply.js";
 import type { Condition } from "../../../protocol/version-2/envelope.js";
 import { replyOf } from "../../engine/answers/refusal-reply.js";
-import type { Refused } from "../../engine/answers/request.js";
+import { type Refused, refused } from "../../engine/answers/request.js";
+import { type FlushingState, whenSafe } from "../../engine/answers/safe-answers.js";
 import type { CheckedCommand } from "../../engine/backends/checked-command.js";
 import {
   ALL_COMMANDS_SUPPORTED,
@@ -27,7 +28,6 @@ import { isInSteps } from "../../engine/backends/run-steps-in-turns.js";
 import type { WriteObserver } from "../../engine/backends/write-observer.js";
 import type { Command } from "../../store/rows/command-row.js";
 import type { Gateway } from "./gateway.js";
-import { HeldAnswers, type HeldWaiter } from "./held-answers.js";
 import type { TimelineBackend } from "./timeline-backend.js";
 import type { Program } from "./waiting-group.js";
 
@@ -294,3 +294,77 @@ class RecordedProgram implements Program {
     this.#resolve(reply.kind === "error" ? reply : this.#reply);
   }
 }
+
+type HeldWaiter = Pick<ReplyWaiter, "answered" | "prepare">;
+
+interface Held {
+  readonly waiter: HeldWaiter;
+  readonly reply: Reply;
+}
+
+/**
+ * Holds back the answers to reads until every write that they may show is on disk. Execution does not wait: all answers
+ * that wait for the same write of the disk are sent together.
+ */
+class HeldAnswers {
+  readonly #state: FlushingState;
+  /** What the newest answers wait for, or null if no answer has been held back. */
+  #flushing: Promise<void> | null = null;
+  /** The answers that wait for `#flushing`. */
+  #held: Held[] = [];
+
+  constructor(state: FlushingState) {
+    this.#state = state;
+  }
+
+  /** Whether an answer that shows the current state would be held back. */
+  get areHeld(): boolean {
+    return this.#state.flushing !== null;
+  }
+
+  /** Sends the reply to a read of the current state, now or when everything that it may show is on disk. */
+  send(reply: Reply, waiter: HeldWaiter): void {
+    const { flushing } = this.#state;
+    if (flushing === null) {
+      waiter.answered(reply);
+      return;
+    }
+    waiter.prepare?.(reply);
+    if (flushing !== this.#flushing) this.#begin(flushing);
+    this.#held.push({ waiter, reply });
+  }
+
+  /** Sends the reply to a read that takes several turns, when everything that it may show is on disk. */
+  sendLater(reply: Promise<Reply>, waiter: HeldWaiter): void {
+    Promise.resolve(this.whenSafe(reply)).then((settled) => waiter.answered(settled));
+  }
+
+  /** Returns the reply to a read that has begun in this turn, or its promise. */
+  whenSafe(reply: Reply | Promise<Reply>): Reply | Promise<Reply> {
+    return whenSafe(this.#state, reply, lostReply);
+  }
+
+  #begin(flushing: Promise<void>): void {
+    const held: Held[] = [];
+    this.#flushing = flushing;
+    this.#held = held;
+    const done = () => {
+      if (this.#flushing === flushing) this.#flushing = null;
+    };
+    flushing.then(
+      () => {
+        done();
+        for (const { waiter, reply } of held) waiter.answered(reply);
+      },
+      (problem: Error) => {
+        done();
+        const lost = lostReply(problem.message);
+        for (const { waiter } of held) waiter.answered(lost);
+      },
+    );
+  }
+}
+
+/** Returns the reply to a read of something that the disk may not have. */
+const lostReply = (reason: string): ErrorReply =>
+  replyOf(refused("storage-failed", `a write that it would show may be lost: ${reason}`)) as ErrorReply;

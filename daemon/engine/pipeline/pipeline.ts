@@ -27,10 +27,8 @@ import type { Signers } from "../trust/signers.js";
 import { type AcceptedEnvelope, type UnitListener, Units } from "./apply-units.js";
 import { type CommandSigner, checkSigned, signerOfEnvelope } from "./command-signer.js";
 import { type Audience, checkDate, checkEnvelope, checkValidity, reading } from "./envelope-checks.js";
-import { parseOrderKey } from "./order-key.js";
 import type { PipelineParts } from "./pipeline-parts.js";
 import { QueryClients } from "./query-clients.js";
-import { Rates } from "./rates.js";
 import type { Recording } from "./recording-interface.js";
 import { SeenEnvelopes } from "./seen-envelopes.js";
 import { handleVersion1 } from "./version-1-commands.js";
@@ -371,3 +369,43 @@ const UNLIMITED = { id: NO_KEY, rate: 0 };
 
 const FORGOTTEN_EARLY =
   "the limit --max-remembered is reached: from now on, envelopes dated before `takesFrom` are refused";
+
+const SEQ_AT = 8;
+const ID_AT = 10;
+const ID_END = 42;
+
+/** @param orderKey  46 bytes */
+function parseOrderKey(orderKey: ByteString): OrderKey {
+  const bytes = Buffer.from(orderKey, "latin1");
+  const [at, seq] = [Number(bytes.readBigUInt64BE()), bytes.readUInt16BE(SEQ_AT)];
+  return { at, seq, id: orderKey.slice(ID_AT, ID_END) };
+}
+
+interface Bucket {
+  tokens: number;
+  /** The uptime in milliseconds when the bucket was last filled. */
+  filledAt: number;
+}
+
+const MS_PER_SECOND = 1000;
+
+/** Limits the envelopes per second of each signing key, with a token bucket that holds the tokens of one second. */
+class Rates {
+  readonly #buckets = new Map<ByteString, Bucket>();
+
+  /**
+   * Takes the token for one envelope from the key's bucket; returns whether there was one.
+   * @param rate  envelopes per second
+   * @param now   uptime in milliseconds, which never jumps
+   */
+  take(key: ByteString, rate: number, now: number): boolean {
+    let bucket = this.#buckets.get(key);
+    if (bucket === undefined) this.#buckets.set(key, (bucket = { tokens: rate, filledAt: now }));
+    const filled = bucket.tokens + ((now - bucket.filledAt) * rate) / MS_PER_SECOND;
+    bucket.tokens = Math.min(Math.max(rate, 1), filled);
+    bucket.filledAt = now;
+    if (bucket.tokens < 1) return false;
+    bucket.tokens--;
+    return true;
+  }
+}

@@ -1,7 +1,8 @@
 /** Runs a service as a program: starts it, stops it on signals, and exits with a code, even after a bug. */
+
+import { execFile } from "node:child_process";
 import type { Logger } from "pino";
 import { type LogFormat, type LogLevel, openLog } from "./log.js";
-import { notifyReady } from "./ready-notice.js";
 import type { Service } from "./service.js";
 
 const EXIT_FAILED = 1;
@@ -72,4 +73,23 @@ export async function runService<S extends Service>(
     await close();
     throw problem;
   }
+}
+
+/** The timeout for systemd, which answers within milliseconds. */
+const ANSWER_MS = 30_000;
+
+/**
+ * Notifies systemd that all listeners have started, if its unit waits for that (Type=notify). Node does not support the
+ * type of socket that systemd listens on, so this runs systemd's own program, which exists wherever systemd does. That
+ * program waits until systemd has received the message, and is a separate process, so the unit needs NotifyAccess=all.
+ */
+function notifyReady(log: Logger): void {
+  if ((process.env["NOTIFY_SOCKET"] ?? "") === "") return;
+  execFile("systemd-notify", ["--ready"], { timeout: ANSWER_MS }, (problem) => {
+    if (problem === null) return;
+    log.warn(
+      { reason: problem.message },
+      "could not notify systemd that this program is ready; if its unit has Type=notify, systemd continues to wait: use Type=exec",
+    );
+  });
 }

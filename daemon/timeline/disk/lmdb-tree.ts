@@ -3,11 +3,14 @@
  * is a transaction that records the last group of the log that it includes. The map grows with the file. This module
  * needs the package lmdb, so load it only when it is used.
  */
-import { statSync, writeSync } from "node:fs";
+
+import { randomBytes } from "node:crypto";
+import { closeSync, fstatSync, ftruncateSync, openSync, statfsSync, statSync, writeSync } from "node:fs";
+import { statfs } from "node:fs/promises";
 import { join } from "node:path";
 import { type Database, open, type RootDatabase } from "lmdb";
 import type { LogMark, StorageOperation } from "../entries/storage-operation.js";
-import { commitBytesMax, emptyShape, sizesIn } from "./lmdb-commit-size.js";
+import { writeInThread, writeNow } from "./complete-writes.js";
 import { DATA_FILE, findDamage } from "./lmdb-file.js";
 import { checkHeader, DamagedFile, PAGE_BYTES_MAX } from "./lmdb-header.js";
 import {
@@ -18,7 +21,6 @@ import {
   type Slice,
   type StoredEntry,
 } from "./lmdb-reader.js";
-import { LmdbReserve } from "./lmdb-reserve.js";
 import { LOG_KEY, writeLogMark } from "./log-mark.js";
 
 /** The number of keys whose pages are checked before LMDB reads them, which takes about 0.2 s. */
@@ -208,3 +210,210 @@ async function causeOf(problem: unknown): Promise<unknown> {
   }
   return problem;
 }
+
+/** Bytes by which the reserve grows beyond what the next commit may need, so that it grows less often. */
+const STEP_BYTES = 256 * 1024;
+/** Bytes at the end of the reserve that are written again if it is long enough. */
+const PROBE_BYTES = 4096;
+/** Bytes that are passed to the system in one call. */
+const CHUNK_BYTES = 1024 * 1024;
+
+/** Random bytes: a file system that compresses files would store zeros without reserving space. */
+const FILLER = randomBytes(CHUNK_BYTES);
+
+/** The range that is written before a commit, as offsets in the file. */
+interface Range {
+  readonly from: number;
+  readonly to: number;
+}
+
+/**
+ * The reserve of LMDB's file: bytes after its last page, which LMDB replaces as the file grows. LMDB must never find the
+ * disk full: it formats the error of a failed write into a buffer that can be too short, and then the whole process
+ * ends. The reserve is therefore written before each commit, by Node, which reports the system's error: of a full disk,
+ * a quota, a limit of the file's size, or a disk that became read-only.
+ */
+export class LmdbReserve {
+  readonly #path: string;
+  readonly #descriptor: number;
+
+  /** @param path  LMDB's file, which exists */
+  constructor(path: string) {
+    this.#path = path;
+    this.#descriptor = openSync(path, "r+");
+  }
+
+  /**
+   * Reserves the bytes of the next commit.
+   * @param used  the end of LMDB's last page in the file
+   * @param bytes  the maximum bytes that the commit writes
+   * @throws Error  the system's error; nothing was reserved
+   */
+  async reserve(used: number, bytes: number): Promise<void> {
+    const { from, to } = this.#missing(used, bytes, freeIn(await statfs(this.#path)));
+    const { size } = fstatSync(this.#descriptor);
+    try {
+      for (let at = from; at < to; at += CHUNK_BYTES)
+        await writeInThread(this.#descriptor, FILLER.subarray(0, to - at), at);
+    } catch (problem) {
+      this.#truncate(size);
+      throw problem;
+    }
+  }
+
+  /** Reserves like `reserve`, without another thread. */
+  reserveNow(used: number, bytes: number): void {
+    const { from, to } = this.#missing(used, bytes, freeIn(statfsSync(this.#path)));
+    const { size } = fstatSync(this.#descriptor);
+    try {
+      for (let at = from; at < to; at += CHUNK_BYTES)
+        writeNow(this.#descriptor, FILLER.subarray(0, to - at), at);
+    } catch (problem) {
+      this.#truncate(size);
+      throw problem;
+    }
+  }
+
+  /** Removes the reserve, and closes the file, which LMDB has closed. @param used  the end of LMDB's last page */
+  close(used: number): void {
+    if (fstatSync(this.#descriptor).size > used) this.#truncate(used);
+    closeSync(this.#descriptor);
+  }
+
+  /** @param free  the file system's free bytes */
+  #missing(used: number, bytes: number, free: number): Range {
+    const { size } = fstatSync(this.#descriptor);
+    const needed = used + bytes;
+    const to = size < needed ? needed + STEP_BYTES : size;
+    // A file system that copies on write also needs free space to replace bytes. If little is free, write the reserve
+    // again: then either the file system replaces bytes in place, or there was enough space.
+    if (free < bytes) return { from: Math.min(used, size), to };
+    return { from: size < needed ? size : to - PROBE_BYTES, to };
+  }
+
+  /** Shortens the file, so that other files can use the space of an incomplete reserve, or of one no longer needed. */
+  #truncate(size: number): void {
+    try {
+      ftruncateSync(this.#descriptor, size);
+    } catch {
+      // The disk may accept no change at all. The reserve is then longer than necessary.
+    }
+  }
+}
+
+/** Returns the free bytes. File systems without a size, such as a tmpfs without a limit, report no blocks. */
+function freeIn({ bavail, blocks, bsize }: { bavail: number; blocks: number; bsize: number }): number {
+  return blocks === 0 ? Number.POSITIVE_INFINITY : bavail * bsize;
+}
+
+/** The size of the tree of entries, and of the list of free pages, before the commit. */
+interface TreeShape {
+  readonly pageBytes: number;
+  /** The number of levels of pages. */
+  readonly depth: number;
+  readonly branchPages: number;
+  readonly leafPages: number;
+  /** Pages of values that are too long for a leaf. */
+  readonly longPages: number;
+  /** Pages that contain the list of free pages. */
+  readonly freeListPages: number;
+}
+
+/** Bytes that LMDB adds to a key and its value in a page: the head of the node, and its position. */
+const NODE_BYTES = 10;
+/** Bytes at the beginning of each page. */
+const PAGE_HEAD_BYTES = 24;
+/** The bytes of a page's number, which replaces a long value, and which the list of free pages contains. */
+const PAGE_NUMBER_BYTES = 8;
+/**
+ * The maximum number of pages that the bytes of one full page are split into: a page that was split is at least a
+ * quarter full, apart from the last one.
+ */
+const SPLIT_MAX = 4;
+/** Pages of one replaced or removed value that are entered in the list of free pages. */
+const FREED_MAX = 256;
+/** Pages of the small trees: the marks, the names of the trees, the list of free pages, and the two heads. */
+const FIXED_PAGES = 32;
+
+/** The shape of an empty tree. */
+export const emptyShape = (pageBytes: number): TreeShape => ({
+  pageBytes,
+  depth: 0,
+  branchPages: 0,
+  leafPages: 0,
+  longPages: 0,
+  freeListPages: 0,
+});
+
+/** Returns the end of LMDB's last page in the file, and the shape of a tree. */
+export function sizesIn(tree: Database<Buffer, Buffer>): {
+  readonly used: number;
+  readonly shape: TreeShape;
+} {
+  const statistics = tree.getStats() as Statistics;
+  const { pageSize: pageBytes, free } = statistics;
+  const shape = {
+    pageBytes,
+    depth: statistics.treeDepth,
+    branchPages: statistics.treeBranchPageCount,
+    leafPages: statistics.treeLeafPageCount,
+    longPages: statistics.overflowPages,
+    freeListPages: free.treeBranchPageCount + free.treeLeafPageCount + free.overflowPages,
+  };
+  return { used: (statistics.lastPageNumber + 1) * pageBytes, shape };
+}
+
+/** The pages of one tree. */
+interface PageCounts {
+  readonly treeDepth: number;
+  readonly treeBranchPageCount: number;
+  readonly treeLeafPageCount: number;
+  readonly overflowPages: number;
+}
+
+/** The result of `getStats`, which is missing from lmdb's types. */
+interface Statistics extends PageCounts {
+  readonly pageSize: number;
+  readonly lastPageNumber: number;
+  readonly free: PageCounts;
+}
+
+/** Returns the maximum bytes that a commit of the given operations writes. */
+export function commitBytesMax(operations: readonly StorageOperation[], shape: TreeShape): number {
+  const { pageBytes, depth } = shape;
+  const { changed, marks, keyBytes, inlineBytes, longPages } = sizeOf(operations, pageBytes);
+  // Removing a node can also change a neighboring page.
+  const copiedLeaves = Math.min(2 * changed, shape.leafPages) + marks;
+  const newLeaves = Math.min(changed + marks, copiedLeaves + pagesOf(SPLIT_MAX * inlineBytes, pageBytes));
+  const copiedBranches = Math.min(copiedLeaves * depth, shape.branchPages);
+  const branchBytes = newLeaves * (NODE_BYTES + PAGE_NUMBER_BYTES + keyBytes);
+  const newBranches =
+    Math.min(newLeaves, copiedBranches + pagesOf(SPLIT_MAX * branchBytes, pageBytes)) + depth;
+  const freed = copiedLeaves + copiedBranches + Math.min(changed * FREED_MAX, shape.longPages);
+  const freeListPages = 2 * shape.freeListPages + pagesOf(freed * PAGE_NUMBER_BYTES, pageBytes);
+  const pages = copiedLeaves + newLeaves + copiedBranches + newBranches + longPages + freeListPages;
+  return (pages + FIXED_PAGES) * pageBytes;
+}
+
+/**
+ * Calculates how many bytes a commit of LMDB writes at most. LMDB copies each page that a commit changes, from the leaf
+ * to the root, and writes the list of free pages.
+ */
+function sizeOf(operations: readonly StorageOperation[], pageBytes: number) {
+  const marks = new Set<string>();
+  let [changed, keyBytes, inlineBytes, longPages] = [0, 0, 0, 0];
+  for (const operation of operations) {
+    const key = operation.kind === "mark" ? operation.name.length : operation.orderKey.length;
+    if (operation.kind === "mark") marks.add(operation.name);
+    else changed++;
+    keyBytes = Math.max(keyBytes, key);
+    if (operation.kind === "remove") continue;
+    const value = operation.value.length;
+    const isLong = NODE_BYTES + key + value > pageBytes / 2;
+    inlineBytes += NODE_BYTES + key + (isLong ? PAGE_NUMBER_BYTES : value);
+    if (isLong) longPages += pagesOf(PAGE_HEAD_BYTES + value, pageBytes);
+  }
+  return { changed, marks: marks.size, keyBytes, inlineBytes, longPages };
+}
+
+const pagesOf = (bytes: number, pageBytes: number): number => Math.ceil(bytes / pageBytes);

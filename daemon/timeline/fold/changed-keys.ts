@@ -1,7 +1,9 @@
 /** The keys that entries of the tail have changed, derived from their undo records. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { UndoRecord } from "../../store/keyspace/undo.js";
-import type { OrderKey } from "../entries/entry.js";
+import { SEMANTICS } from "../../store/semantics.js";
+import type { Entry, OrderKey } from "../entries/entry.js";
+import { findTouches, type TouchNode, unitsOf } from "./fold-unit.js";
 import type { TailEntry, Undoing } from "./tail.js";
 
 /** The number of keys after which no further entry is read. */
@@ -44,4 +46,17 @@ export function changedBy(entries: readonly TailEntry[], max: number): ChangedKe
 function recordsOf(undoing: Undoing): readonly UndoRecord[] {
   if (undoing === null || undoing === "denied") return [];
   return Array.isArray(undoing) ? undoing : [undoing];
+}
+
+/** Whether the only unit of an entry may touch a key that has changed. */
+export function touchesChanged(entry: Entry, changed: ChangedKeys, databases: number): boolean {
+  if (changed.changesDatabase || changed.next !== null) return true;
+  if (changed.keys.length === 0) return false;
+  const [unit] = unitsOf(entry, databases);
+  if (unit === undefined || unit.kind === "nothing") return false;
+  findTouches(unit, databases, SEMANTICS);
+  const nodes: readonly TouchNode[] = [unit, ...(unit.more ?? [])];
+  const touched = new Set((unit.databaseTouches ?? []).map(({ db }) => db));
+  const keys = new Set(nodes.flatMap(({ db, key }) => (key === null ? [] : `${db} ${key}`)));
+  return changed.keys.some(({ db, key }) => touched.has(db) || keys.has(`${db} ${key}`));
 }

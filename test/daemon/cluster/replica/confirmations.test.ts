@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Confirmations } from "../../../../daemon/cluster/replica/confirmations.js";
+import { Confirmations } from "../../../../daemon/cluster/replica/recorder.js";
 import type { NodeState } from "../../../../daemon/cluster/replica/replica-context.js";
 import { double } from "../../../support/double.js";
 

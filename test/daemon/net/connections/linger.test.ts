@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { createServer, type Socket } from "node:net";
 import { test } from "node:test";
-import { endSocket } from "../../../../daemon/net/connections/linger.js";
+import { endSocket } from "../../../../daemon/net/connections/client-connection.js";
 import { listenAtFreePort } from "../../../support/free-port.js";
 import { RawClient } from "../../../support/raw-client.js";
 

@@ -14,7 +14,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { deflateRawSync } from "node:zlib";
-import { LmdbReserve } from "../../../../daemon/timeline/disk/lmdb-reserve.js";
+import { LmdbReserve } from "../../../../daemon/timeline/disk/lmdb-tree.js";
 
 const USED = "lmdb".repeat(2000);
 const BYTES = 300_000;
