@@ -8,8 +8,8 @@ import { NotTaken, type Recorded } from "../../daemon/cluster/replica/entry-reco
 import { MemberAnswers } from "../../daemon/cluster/replica/member-answers.js";
 import { type Chosen, NOTHING_CHOSEN } from "../../daemon/cluster/replica/recorded-choices.js";
 import { answerNotStored, entryOf, RecordingBase } from "../../daemon/cluster/replica/recording-base.js";
-import { answerUnrecorded } from "../../daemon/cluster/replica/unrecorded-answers.js";
 import {
+  type Answered,
   type EnvelopeAnswer,
   notApplied,
   type Refused,
@@ -123,10 +123,7 @@ export class OrderRecorder extends RecordingBase {
   /** Does nothing: the other daemons receive the entry from the stream. */
   sendToPeers(): void {}
 
-  protected take(taken: AcceptedEnvelope): EnvelopeAnswer | Promise<EnvelopeAnswer> {
-    const { readStatus } = this;
-    const answer = answerUnrecorded(taken, readStatus, this, this.audit);
-    if (answer !== null) return answer;
+  protected take(taken: AcceptedEnvelope, readStatus: ReadStatus): Answered {
     const { id, maxReplyBytes } = taken;
     const outcome = this.#add(entryOf(taken), null);
     if (!(outcome instanceof Promise)) return outcome;

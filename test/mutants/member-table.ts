@@ -97,7 +97,7 @@ export const memberMutants: readonly Mutant[] = [
   },
   {
     name: "only recorded",
-    file: "daemon/cluster/replica/unrecorded-answers.js",
+    file: "daemon/cluster/replica/recording-base.js",
     find: "if (envelope.only !== null)",
     replace: "if (false)",
   },

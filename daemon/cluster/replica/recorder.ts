@@ -17,6 +17,7 @@ import {
 } from "../../../protocol/version-2/envelope.js";
 import type { EnvelopeDate, Wait } from "../../../protocol/version-2/messages-v2.js";
 import {
+  type Answered,
   type EnvelopeAnswer,
   notApplied,
   type Refused,
@@ -37,7 +38,6 @@ import { ListCommands } from "./member-list-commands.js";
 import { type Chosen, choicesOf, type Unsigned } from "./recorded-choices.js";
 import { answerNotStored, entryOf, RecordingBase } from "./recording-base.js";
 import { type NodeState, nextTurn } from "./replica-context.js";
-import { answerUnrecorded } from "./unrecorded-answers.js";
 
 export class Recorder extends RecordingBase {
   readonly #node: NodeState;
@@ -227,10 +227,7 @@ export class Recorder extends RecordingBase {
     this.#node.peering.pushOwn(entry);
   }
 
-  protected take(taken: AcceptedEnvelope): EnvelopeAnswer | Promise<EnvelopeAnswer> {
-    const { readStatus } = this;
-    const answer = answerUnrecorded(taken, readStatus, this, this.audit);
-    if (answer !== null) return answer;
+  protected take(taken: AcceptedEnvelope, readStatus: ReadStatus): Answered {
     if (taken.envelope.decide) return this.#decide(taken);
     const entry = entryOf(taken);
     return this.#node.timeline.prepare(entry)
@@ -269,11 +266,7 @@ export class Recorder extends RecordingBase {
     );
   }
 
-  #take(
-    { id, maxReplyBytes }: AcceptedEnvelope,
-    entry: Entry,
-    readStatus: ReadStatus,
-  ): EnvelopeAnswer | Promise<EnvelopeAnswer> {
+  #take({ id, maxReplyBytes }: AcceptedEnvelope, entry: Entry, readStatus: ReadStatus): Answered {
     const recorded = this.record(entry);
     if ("kind" in recorded) return recorded;
     const result = resultOf(id, recorded.answers, { maxReplyBytes, readStatus });
@@ -346,8 +339,6 @@ export class Recorder extends RecordingBase {
     }
   }
 }
-
-type Answered = EnvelopeAnswer | Promise<EnvelopeAnswer>;
 
 const notFlushed = (id: ByteString, { message }: Error): RefusedEnvelope =>
   unknown(notApplied(id, refused("storage-failed", message)));

@@ -1,13 +1,20 @@
 /** Records clients' envelopes. This base class contains what recording in a timeline and in a stream have in common. */
 
 import type { ByteString } from "../../../protocol/byte-string.js";
-import type { Reply } from "../../../protocol/reply.js";
+import { type ErrorReply, error, type Reply } from "../../../protocol/reply.js";
 import type { StateName } from "../../../protocol/state-names.js";
-import type { Envelope } from "../../../protocol/version-2/envelope.js";
+import { commandsIn, type Envelope, needsDaemon, unitsIn } from "../../../protocol/version-2/envelope.js";
 import type { EnvelopeDate, Wait } from "../../../protocol/version-2/messages-v2.js";
-import type { EnvelopeAnswer, Refused, RefusedEnvelope } from "../../engine/answers/request.js";
-import { notApplied, refused, unknown } from "../../engine/answers/request.js";
-import type { ReadStatus } from "../../engine/answers/result-writer.js";
+import {
+  type Answered,
+  type EnvelopeAnswer,
+  notApplied,
+  type Refused,
+  type RefusedEnvelope,
+  refused,
+  unknown,
+} from "../../engine/answers/request.js";
+import { denialOf, type ReadStatus } from "../../engine/answers/result-writer.js";
 import { LocalUnits } from "../../engine/backends/local-units.js";
 import { NewestDate } from "../../engine/backends/newest-date.js";
 import type { AcceptedEnvelope } from "../../engine/pipeline/apply-units.js";
@@ -15,7 +22,9 @@ import type { Recording } from "../../engine/pipeline/recording-interface.js";
 import type { SeenEnvelopes } from "../../engine/pipeline/seen-envelopes.js";
 import { KeyAudit } from "../../engine/trust/key-audit.js";
 import { hasUserListener } from "../../options/settings.js";
-import type { KeyRing } from "../../store/key-ring.js";
+import { semanticsAskedBy } from "../../store/commands/key-ring-commands.js";
+import { isKeyCommand, type KeyRecord, type KeyRing } from "../../store/key-ring.js";
+import { isDenied, refusalOf } from "../../store/unit-permission.js";
 import type { Entry, OrderKey } from "../../timeline/entries/entry.js";
 import type { BetweenUnits } from "../../timeline/fold/fold.js";
 import type { EntryRecorder, Recorded } from "./entry-recorder.js";
@@ -72,13 +81,13 @@ export abstract class RecordingBase implements Recording, EntryRecorder {
   abstract get floor(): number;
   abstract records(envelope: Pick<Envelope, "commands">): boolean;
   abstract holds(orderKey: OrderKey): boolean;
-  abstract refusal(): Refused | null;
+  abstract refusal(readStatus?: ReadStatus): Refused | null;
   abstract choicesOf(unsigned: Unsigned, date: EnvelopeDate): Chosen;
   abstract record(entry: Entry, between?: BetweenUnits | null): Recorded | RefusedEnvelope;
   abstract sendToPeers(entry: Entry): void;
   abstract confirm(orderKey: OrderKey, wait: Wait): Promise<boolean>;
-  /** Records a client's envelope. */
-  protected abstract take(taken: AcceptedEnvelope): EnvelopeAnswer | Promise<EnvelopeAnswer>;
+  /** Records a client's envelope. @param readStatus  the current read status */
+  protected abstract take(taken: AcceptedEnvelope, readStatus: ReadStatus): Answered;
   /** Returns the first answer to an envelope that is already stored. */
   protected abstract storedAnswer(taken: AcceptedEnvelope): Promise<EnvelopeAnswer>;
   /** Whether reads already include the unit, or can never include it. */
@@ -110,15 +119,37 @@ export abstract class RecordingBase implements Recording, EntryRecorder {
     return this.holds({ at, seq, id: taken.id }) ? this.storedAnswer(taken) : null;
   }
 
-  apply(taken: AcceptedEnvelope): EnvelopeAnswer | Promise<EnvelopeAnswer> | null {
-    return taken.isRecorded ? this.take(taken) : this.answerHere(taken);
+  apply(taken: AcceptedEnvelope): Answered | null {
+    if (!taken.isRecorded) return this.answerHere(taken);
+    const { readStatus } = this;
+    return this.#answerUnrecorded(taken, readStatus) ?? this.take(taken, readStatus);
+  }
+
+  /**
+   * Answers an envelope that must not be recorded: it is unsigned, is addressed to a single daemon, arrives while writes
+   * are refused, names an unknown semantics version, or contains no unit that the newest key ring permits.
+   * @returns null if the envelope has to be recorded
+   */
+  #answerUnrecorded(
+    { id, envelope, signer, maxReplyBytes }: AcceptedEnvelope,
+    readStatus: ReadStatus,
+  ): EnvelopeAnswer | null {
+    // A daemon with keys refuses unsigned envelopes earlier, so every recorded envelope has a verified signer.
+    if (signer === null) return notApplied(id, refused("unsigned", "it would be recorded"));
+    if (envelope.only !== null)
+      return notApplied(id, refused("only-for-reads", "it would be applied by one daemon alone"));
+    const refusal = this.refusal(readStatus);
+    if (refusal !== null) return notApplied(id, refusal);
+    const { ring, audit } = this;
+    const denials = denialsOf(envelope, signer, ring, audit) ?? unknownSemantics(envelope, ring);
+    return denials === null ? null : denialOf(id, denials, { maxReplyBytes, readStatus });
   }
 
   /**
    * Answers envelopes that are neither recorded nor for the databases.
    * @returns null if the envelope is for the databases
    */
-  protected answerHere(_: AcceptedEnvelope): EnvelopeAnswer | Promise<EnvelopeAnswer> | null {
+  protected answerHere(_: AcceptedEnvelope): Answered | null {
     return null;
   }
 
@@ -143,3 +174,48 @@ export const entryOf = ({ id, envelope, message }: AcceptedEnvelope): Entry => (
   signature: Buffer.from(message.signature),
   envelope,
 });
+
+/**
+ * Returns the refusals of all units, or null if at least one unit is permitted. In that case the envelope is recorded,
+ * and the fold decides about each unit.
+ */
+function denialsOf(
+  envelope: Envelope,
+  signer: KeyRecord,
+  ring: KeyRing,
+  audit: KeyAudit,
+): ErrorReply[] | null {
+  if (signer.acl.isUnlimited) return null;
+  const { key, at, if: conditions } = envelope;
+  const units = unitsIn(envelope);
+  const denials: ErrorReply[] = [];
+  // Stop at the first permitted unit, which is usually the first one.
+  for (const range of units) {
+    const commands = commandsIn(envelope, range);
+    const unit = { key, at, commands, conditions, needsDaemon: needsDaemon(envelope) };
+    const denial = refusalOf(unit, signer, ring);
+    if (denial === null || !isDenied(denial)) return null;
+    denials.push(denial);
+  }
+  for (const [i, range] of units.entries())
+    audit.denied(commandsIn(envelope, range), signer, (denials[i] as ErrorReply).text);
+  return denials;
+}
+
+/**
+ * Refuses CLUSTER SEMANTICS with a version that this release does not know, because the daemon would stop applying
+ * entries after that command.
+ * @returns the error replies to the units, or null if the envelope contains no such command
+ */
+function unknownSemantics(envelope: Envelope, { known }: KeyRing): ErrorReply[] | null {
+  const { commands } = envelope;
+  if (!isKeyCommand(commands[0] ?? [""])) return null;
+  const { last } = known;
+  const required = commands.map(semanticsAskedBy).find((number) => number !== null && number > last);
+  if (required == null) return null;
+  const refusal = error(
+    `ERR this daemon's release knows only semantics version ${Array.from({ length: last }, (_, i) => i + 1).join(" and ")}, not ${required}: ` +
+      "upgrade all daemons first",
+  );
+  return unitsIn(envelope).map(() => refusal);
+}

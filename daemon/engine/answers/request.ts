@@ -39,6 +39,9 @@ export function refusedIn({ state, reason }: DaemonCondition): Refused | null {
 /** The answer to an envelope. */
 export type EnvelopeAnswer = Result | RefusedEnvelope;
 
+/** An answer that is known in this turn, or later. */
+export type Answered = EnvelopeAnswer | Promise<EnvelopeAnswer>;
+
 /** The result of an envelope that was accepted, now or earlier. */
 export interface Result {
   readonly kind: "result";

@@ -12,6 +12,7 @@ import type { UnitClient } from "../../store/keyspace/unit.js";
 import type { OrderKey } from "../../timeline/entries/entry.js";
 import {
   type Answer,
+  type Answered,
   type EnvelopeAnswer,
   notApplied,
   type Refused,
@@ -33,8 +34,6 @@ import type { Recording } from "./recording-interface.js";
 import { SeenEnvelopes } from "./seen-envelopes.js";
 import { handleVersion1 } from "./version-1-commands.js";
 import { WaitingEnvelopes } from "./waiting-envelopes.js";
-
-type Answered = EnvelopeAnswer | Promise<EnvelopeAnswer>;
 
 export class Pipeline {
   /** The keys that may sign. Replaced when the keys are read again. */
@@ -207,7 +206,7 @@ export class Pipeline {
    * Returns the answer to an earlier copy of the envelope, or null if none is known, because the envelope is new or too
    * old.
    */
-  #firstAnswer(accepted: AcceptedEnvelope): EnvelopeAnswer | Promise<EnvelopeAnswer> | null {
+  #firstAnswer(accepted: AcceptedEnvelope): Answered | null {
     const { id, envelope, isRecorded, now } = accepted;
     this.seen.forget(now, now - this.#parts.window.past);
     const found = this.seen.find(id, envelope.at);
