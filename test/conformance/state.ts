@@ -10,6 +10,7 @@ import { typeName, type Value } from "../../daemon/store/values/value.js";
 import { Document } from "../../faces/json/store/values/document.js";
 import { Collection } from "../../faces/mongo/store/values/collection.js";
 import type { ConsumerGroup } from "../../faces/redis/store/values/streams/consumer-group.js";
+import { Stream } from "../../faces/redis/store/values/streams/stream.js";
 import { STREAM_ID_MAX, streamIdText } from "../../faces/redis/store/values/streams/stream-id.js";
 import { Table } from "../../faces/sql/store/values/table.js";
 import type { ByteString } from "../../protocol/byte-string.js";
@@ -73,6 +74,7 @@ function contentsOf(value: Value, times: number[]): string {
   if (value instanceof Document) return JSON.stringify([...value.entries()]);
   if (value instanceof Collection) return JSON.stringify([...value.documents()]);
   if (value instanceof Table) return JSON.stringify(value.rows);
+  if (!(value instanceof Stream)) throw new Error(`no contents of a ${value.type} are known`);
   const { lastId, maxDeletedId, entriesAdded } = value.marks;
   const entries = [...value.range(0n, STREAM_ID_MAX)].map(({ id, fields }) => [streamIdText(id), fields]);
   const added = String(BigInt.asIntN(64, entriesAdded));

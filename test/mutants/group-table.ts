@@ -41,9 +41,9 @@ export const groupMutants: readonly Mutant[] = [
   },
   {
     name: "groups: a snapshot contains no consumer groups",
-    file: "daemon/timeline/snapshots/snapshot.js",
-    find: 'value instanceof Stream && value.groupCount > 0 ? "stream-of-groups" : typeName(value)',
-    replace: "typeName(value)",
+    file: "faces/redis/store/values/streams/stream.js",
+    find: 'return this.groupCount > 0 ? "stream-of-groups" : "stream";',
+    replace: 'return "stream";',
     test: "test/daemon/timeline/snapshots/snapshot.test.js",
   },
 ];

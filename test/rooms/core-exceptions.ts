@@ -95,20 +95,11 @@ export const CORE_EXCEPTIONS: Readonly<Record<string, readonly string[]>> = {
     "faces/redis/store/values/streams/stream.ts",
     "faces/sql/store/values/table.ts",
   ],
-  "daemon/store/values/value.ts": [
+  "daemon/store/registered-kinds.ts": [
     "faces/json/store/values/document.ts",
     "faces/mongo/store/values/collection.ts",
     "faces/redis/store/values/streams/stream.ts",
     "faces/sql/store/values/table.ts",
   ],
   "daemon/timeline/fold/tail-bytes.ts": ["faces/sql/store/values/cell.ts"],
-  "daemon/timeline/snapshots/snapshot.ts": [
-    "faces/json/store/values/document.ts",
-    "faces/mongo/store/snapshots/collections-in-snapshots.ts",
-    "faces/mongo/store/values/collection.ts",
-    "faces/redis/store/snapshots/streams-in-snapshots.ts",
-    "faces/redis/store/values/streams/stream.ts",
-    "faces/sql/store/snapshots/tables-in-snapshots.ts",
-    "faces/sql/store/values/table.ts",
-  ],
 };

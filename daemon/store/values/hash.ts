@@ -5,7 +5,13 @@
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { DigestMix } from "./digest-mix.js";
 import { namedBytes, sampledBytes, tableBytes } from "./memory-estimate.js";
-import type { CopyEffort, ObjectValue } from "./object-value.js";
+import {
+  type CopyEffort,
+  ITEMS_PER_STEP,
+  type ObjectValue,
+  type ValueKind,
+  type ValueWriter,
+} from "./object-value.js";
 import { type DenseTable, tableOfNames } from "./tables/dense-table.js";
 import {
   copied,
@@ -170,6 +176,19 @@ export class Hash implements ObjectValue {
     return sampledBytes(this.#size, samples, bytesOf) + tableBytes(this.#size);
   }
 
+  get form(): "hash" {
+    return "hash";
+  }
+
+  *write(writer: ValueWriter): Generator<undefined> {
+    const { fields, values } = this;
+    for (const [index, field] of fields.entries()) {
+      writer.bytes(field);
+      writer.bytes(values[index] as ByteString);
+      if (writer.isFull) yield;
+    }
+  }
+
   /** Returns the content, converted to a table if the added field is too large for a packed string. */
   #contentFor(fields: number, field: ByteString, value: ByteString): ByteString | Columns {
     const content = this.#content;
@@ -179,3 +198,15 @@ export class Hash implements ObjectValue {
     return this.#content;
   }
 }
+
+export const HASH_KIND: ValueKind = {
+  forms: ["hash"],
+  *read(reader, size) {
+    const value = new Hash();
+    for (let index = 1; index <= size; index++) {
+      value.push(reader.bytes(), reader.bytes());
+      if (index % ITEMS_PER_STEP === 0) yield;
+    }
+    return value;
+  },
+};

@@ -6,7 +6,13 @@ import type { ByteString } from "../../../protocol/byte-string.js";
 import type { DigestMix } from "./digest-mix.js";
 import { CHUNK_ELEMENTS, ListChunks } from "./list-chunks.js";
 import { REFERENCE, sampledBytes, textBytes } from "./memory-estimate.js";
-import type { CopyEffort, ObjectValue } from "./object-value.js";
+import {
+  type CopyEffort,
+  ITEMS_PER_STEP,
+  type ObjectValue,
+  type ValueKind,
+  type ValueWriter,
+} from "./object-value.js";
 import { ElementCounts } from "./tables/element-counts.js";
 import {
   copied,
@@ -191,6 +197,19 @@ export class List implements ObjectValue {
     return sampledBytes(this.#size, samples, (count) => count * REFERENCE + textBytes(this.slice(0, count)));
   }
 
+  get form(): "list" {
+    return "list";
+  }
+
+  *write(writer: ValueWriter): Generator<undefined> {
+    for (let from = 0; from < this.#size; from += ITEMS_PER_STEP) {
+      for (const element of this.slice(from, Math.min(this.#size, from + ITEMS_PER_STEP))) {
+        writer.bytes(element);
+        if (writer.isFull) yield;
+      }
+    }
+  }
+
   #counted(): ElementCounts {
     const counts = new ElementCounts(this.#size);
     this.#forEach(0, this.#size, (each) => counts.add(each));
@@ -226,6 +245,18 @@ export class List implements ObjectValue {
     return this.#content;
   }
 }
+
+export const LIST_KIND: ValueKind = {
+  forms: ["list"],
+  *read(reader, size) {
+    const value = new List();
+    for (let index = 1; index <= size; index++) {
+      value.push("right", reader.bytes());
+      if (index % ITEMS_PER_STEP === 0) yield;
+    }
+    return value;
+  },
+};
 
 function longOf(elements: readonly ByteString[]): Long {
   const middle = new ListChunks();

@@ -5,7 +5,13 @@
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { DigestMix } from "./digest-mix.js";
 import { namedBytes, sampledBytes, tableBytes } from "./memory-estimate.js";
-import type { CopyEffort, ObjectValue } from "./object-value.js";
+import {
+  type CopyEffort,
+  ITEMS_PER_STEP,
+  type ObjectValue,
+  type ValueKind,
+  type ValueWriter,
+} from "./object-value.js";
 import { type DenseTable, tableOfNames } from "./tables/dense-table.js";
 import {
   copied,
@@ -121,6 +127,17 @@ export class MemberSet implements ObjectValue {
     return sampledBytes(this.#size, samples, bytesOf) + tableBytes(this.#size);
   }
 
+  get form(): "set" {
+    return "set";
+  }
+
+  *write(writer: ValueWriter): Generator<undefined> {
+    for (const member of this.members) {
+      writer.bytes(member);
+      if (writer.isFull) yield;
+    }
+  }
+
   /** Returns the content, converted to a table if the added member is too large for a packed string. */
   #contentFor(member: ByteString): ByteString | DenseTable<ByteString> {
     const content = this.#content;
@@ -130,3 +147,15 @@ export class MemberSet implements ObjectValue {
     return this.#content;
   }
 }
+
+export const SET_KIND: ValueKind = {
+  forms: ["set"],
+  *read(reader, size) {
+    const value = new MemberSet();
+    for (let index = 1; index <= size; index++) {
+      value.push(reader.bytes());
+      if (index % ITEMS_PER_STEP === 0) yield;
+    }
+    return value;
+  },
+};

@@ -3,6 +3,8 @@
  * face's own folder.
  */
 
+import type { ByteString } from "../../../protocol/byte-string.js";
+import type { Steps } from "../../../protocol/steps.js";
 import type { DigestMix } from "./digest-mix.js";
 
 /** The names of all types, including those of faces that a build may have been made without. */
@@ -16,6 +18,23 @@ export type TypeName =
   | "document"
   | "table"
   | "collection";
+
+/** The forms of values in snapshots. Snapshots on disk contain indexes into this list: add new forms only at the end. */
+export const VALUE_FORMS = [
+  ...(["end", "string", "list", "hash", "set", "zset", "stream"] as const),
+  // A document with indexes, or with entries that expire, is written as the second kind.
+  ...(["document", "document-of-more"] as const),
+  "table",
+  // A stream that has groups of consumers.
+  "stream-of-groups",
+  "collection",
+] as const;
+
+/** The form of a value that is an object. */
+export type ValueForm = Exclude<(typeof VALUE_FORMS)[number], "end" | "string">;
+
+/** Keys, or elements of a value, that are read between two turns: about a millisecond. */
+export const ITEMS_PER_STEP = 2048;
 
 /** A value that is not a string. A class that lacks one of these members is not a value, and does not compile as one. */
 export interface ObjectValue {
@@ -40,10 +59,39 @@ export interface ObjectValue {
 
   /** Estimates the memory of the value. @param samples  number of elements to sample */
   estimatedBytes(samples: number): number;
+
+  /** The form in which `write` writes the value. */
+  readonly form: ValueForm;
+
+  /** Writes the contents, which the size precedes; yields whenever the writer is full. */
+  write(writer: ValueWriter): Generator<undefined>;
 }
 
 /** Counts the cost of a copy: see keyspace/effort-budget.ts. */
 export interface CopyEffort {
   produce(elements: number): void;
   work(steps: number): void;
+}
+
+/** Writes the items of a value: see daemon/timeline/snapshots/snapshot-stream.ts. */
+export interface ValueWriter {
+  /** Whether enough bytes were written for a frame. */
+  readonly isFull: boolean;
+  /** Writes an integer ≥ 0. */
+  number(value: number): void;
+  double(value: number): void;
+  bytes(value: ByteString): void;
+}
+
+/** Reads the same items. */
+export interface ValueReader {
+  number(): number;
+  double(): number;
+  bytes(): ByteString;
+}
+
+/** Reads the values of one type. */
+export interface ValueKind {
+  readonly forms: readonly ValueForm[];
+  read(reader: ValueReader, size: number, form: ValueForm): Steps<ObjectValue>;
 }

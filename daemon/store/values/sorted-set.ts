@@ -7,7 +7,13 @@
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { DigestMix } from "./digest-mix.js";
 import { REFERENCE, sampledBytes, tableBytes, textBytes } from "./memory-estimate.js";
-import type { CopyEffort, ObjectValue } from "./object-value.js";
+import {
+  type CopyEffort,
+  ITEMS_PER_STEP,
+  type ObjectValue,
+  type ValueKind,
+  type ValueWriter,
+} from "./object-value.js";
 import { type Before, precedes, RankedTree } from "./ranked-tree.js";
 import { type DenseTable, tableOfNames } from "./tables/dense-table.js";
 import {
@@ -160,6 +166,18 @@ export class SortedSet implements ObjectValue {
     return sampledBytes(this.#size, samples, bytesOf) + tableBytes(this.#size);
   }
 
+  get form(): "zset" {
+    return "zset";
+  }
+
+  *write(writer: ValueWriter): Generator<undefined> {
+    for (const [member, score] of this.range(0, this.#size)) {
+      writer.bytes(member);
+      writer.double(score);
+      if (writer.isFull) yield;
+    }
+  }
+
   /** Returns the number of members before the given member, or undefined if the set does not contain it. */
   rank(member: ByteString): number | undefined {
     const score = this.get(member);
@@ -250,6 +268,18 @@ export class SortedSet implements ObjectValue {
     return ranked;
   }
 }
+
+export const SORTED_SET_KIND: ValueKind = {
+  forms: ["zset"],
+  *read(reader, size) {
+    const value = new SortedSet();
+    for (let index = 1; index <= size; index++) {
+      value.set(reader.bytes(), reader.double());
+      if (index % ITEMS_PER_STEP === 0) yield;
+    }
+    return value;
+  },
+};
 
 /** Counts the pairs of a packed string that precede a pair. */
 function rankIn(content: ByteString, score: number, member: ByteString): number {

@@ -12,10 +12,18 @@ import {
   stringBytes,
   tableBytes,
 } from "../../../../daemon/store/values/memory-estimate.js";
-import type { CopyEffort, ObjectValue } from "../../../../daemon/store/values/object-value.js";
+import {
+  type CopyEffort,
+  ITEMS_PER_STEP,
+  type ObjectValue,
+  type ValueKind,
+  type ValueReader,
+  type ValueWriter,
+} from "../../../../daemon/store/values/object-value.js";
 import { firstIndexFrom } from "../../../../daemon/store/values/tables/binary-search.js";
 import type { ByteString } from "../../../../protocol/byte-string.js";
 import type { DocumentEntries } from "../../../../protocol/document-entries-reply.js";
+import type { Steps } from "../../../../protocol/steps.js";
 import { type Alike, DocumentColumns } from "./document-columns.js";
 import type { DocumentEntry, Keyed, RemovedEntry } from "./document-entry.js";
 import type { DocumentIndex } from "./document-index.js";
@@ -23,6 +31,8 @@ import { DocumentIndexes } from "./document-indexes.js";
 import { EntryExpiries } from "./entry-expiries.js";
 import { isNumberKey } from "./number-key.js";
 
+/** Stands in a snapshot for an entry that does not expire. */
+const NO_EXPIRY = 0;
 /** Bytes of the key and the rank of an entry. */
 const KEY_BYTES = 2 * REFERENCE;
 /** Cost in steps of each copied entry, with its keys and ranks, in addition to the cost of an element. */
@@ -315,6 +325,26 @@ export class Document implements ObjectValue {
     return bytes + (this.isPlain ? 0 : tableBytes(this.size));
   }
 
+  get form(): "document" | "document-of-more" {
+    return this.indexed.length > 0 || (this.#expiries?.size ?? 0) > 0 ? "document-of-more" : "document";
+  }
+
+  *write(writer: ValueWriter): Generator<undefined> {
+    writer.bytes(this.born);
+    writer.number(this.next);
+    const isExtended = this.form === "document-of-more";
+    if (isExtended) {
+      writer.number(this.indexed.length);
+      for (const field of this.indexed) writer.bytes(field);
+    }
+    for (const [key, text] of this.entries()) {
+      writer.bytes(key);
+      writer.bytes(text);
+      if (isExtended) writer.number(this.expireOf(key) ?? NO_EXPIRY);
+      if (writer.isFull) yield;
+    }
+  }
+
   /** Raises `next` in a document that is loaded or copied, because entries with higher numbers may have existed. */
   raiseNext(next: number): void {
     if (next > this.next) (this.#keyed ?? this.#makeKeyed()).next = next;
@@ -386,4 +416,25 @@ export class Document implements ObjectValue {
   #unindex(slot: number): void {
     this.#indexes.remove(this.#rankAt(slot), this.#texts[slot] as ByteString);
   }
+}
+
+export const DOCUMENT_KIND: ValueKind = {
+  forms: ["document", "document-of-more"],
+  read: (reader, size, form) => readDocument(reader, size, form === "document-of-more"),
+};
+
+function* readDocument(reader: ValueReader, size: number, isExtended: boolean): Steps<Document> {
+  const document = new Document(reader.bytes());
+  const next = reader.number();
+  const fields: ByteString[] = [];
+  for (let left = isExtended ? reader.number() : 0; left > 0; left--) fields.push(reader.bytes());
+  document.indexed = fields;
+  for (let index = 1; index <= size; index++) {
+    const [key, text] = [reader.bytes(), reader.bytes()];
+    const expire = isExtended ? reader.number() : NO_EXPIRY;
+    document.push(key, text, expire === NO_EXPIRY ? undefined : expire);
+    if (index % ITEMS_PER_STEP === 0) yield;
+  }
+  document.raiseNext(next);
+  return document;
 }

@@ -11,11 +11,22 @@ import {
   stringBytes,
   TABLE_SLOT,
 } from "../../../../daemon/store/values/memory-estimate.js";
-import type { CopyEffort, ObjectValue } from "../../../../daemon/store/values/object-value.js";
+import {
+  type CopyEffort,
+  ITEMS_PER_STEP,
+  type ObjectValue,
+  type ValueKind,
+  type ValueReader,
+  type ValueWriter,
+} from "../../../../daemon/store/values/object-value.js";
+import { DamagedSnapshot } from "../../../../daemon/timeline/snapshots/snapshot-stream.js";
 import type { ByteString } from "../../../../protocol/byte-string.js";
+import type { Steps } from "../../../../protocol/steps.js";
 import { ROW_BYTES, Table } from "../../../sql/store/values/table.js";
 import type { TableReading } from "../../../sql/store/values/table-reading.js";
-import { CollectionIndex, ID_INDEX, type IndexSpec, indexBytes } from "./collection-index.js";
+import { BsonFault } from "./bson.js";
+import { readBson } from "./bson-reader.js";
+import { CollectionIndex, ID_INDEX, type IndexSpec, indexBytes, indexOfBytes } from "./collection-index.js";
 
 /** Bytes of a document's key in an index, such as the text of an ObjectId. */
 const INDEX_KEY = 4 * REFERENCE;
@@ -227,6 +238,19 @@ export class Collection implements ObjectValue {
     return sampledBytes(this.size, samples, (count) => this.#bytesOfFirst(count));
   }
 
+  get form(): "collection" {
+    return "collection";
+  }
+
+  *write(writer: ValueWriter): Generator<undefined> {
+    writer.number(this.#specs.length);
+    for (const spec of this.#specs) writer.bytes(indexBytes(spec));
+    for (const document of this.documents()) {
+      writer.bytes(document);
+      if (writer.isFull) yield;
+    }
+  }
+
   #bytesOfFirst(count: number): number {
     let bytes = 0;
     for (const document of this.documents()) {
@@ -240,4 +264,36 @@ export class Collection implements ObjectValue {
   #beforeChanges(count: number): void {
     if (count > CHANGES_MAX && count > this.size * LARGE_PART) this.#indexes.clear();
   }
+}
+
+export const COLLECTION_KIND: ValueKind = { forms: ["collection"], read: readCollection };
+
+/** @param size  the number of documents */
+function* readCollection(reader: ValueReader, size: number): Steps<Collection> {
+  const specs: IndexSpec[] = [];
+  for (let left = reader.number(); left > 0; left--) specs.push(readSpec(reader));
+  const collection = new Collection();
+  collection.specs = specs;
+  for (let count = 1; count <= size; count++) {
+    collection.push(checked(reader.bytes()));
+    if (count % ITEMS_PER_STEP === 0) yield;
+  }
+  return collection;
+}
+
+function readSpec(reader: ValueReader): IndexSpec {
+  const spec = indexOfBytes(checked(reader.bytes()));
+  if (spec === undefined) throw new DamagedSnapshot("a collection's index is invalid");
+  return spec;
+}
+
+/** Returns the bytes, which must be BSON. @throws DamagedSnapshot */
+function checked(bytes: ByteString): ByteString {
+  try {
+    readBson(bytes);
+  } catch (fault) {
+    if (fault instanceof BsonFault) throw new DamagedSnapshot(`a collection's document: ${fault.message}`);
+    throw fault;
+  }
+  return bytes;
 }

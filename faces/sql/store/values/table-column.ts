@@ -1,8 +1,15 @@
 /** The columns of a table. */
 
+import type { ValueReader, ValueWriter } from "../../../../daemon/store/values/object-value.js";
+import { DamagedSnapshot } from "../../../../daemon/timeline/snapshots/snapshot-stream.js";
 import type { ByteString } from "../../../../protocol/byte-string.js";
 import type { Cell } from "./cell.js";
-import { type Domain, domainText, isCell } from "./domain.js";
+import { type Domain, domainOfText, domainText, isCell } from "./domain.js";
+
+/** Snapshots on disk contain indexes into this list: add new items only at the end. */
+const UNIQUENESS = ["none", "unique", "primary"] as const;
+/** Added to the number for a column's uniqueness if a text with the column's extras follows. */
+const WITH_EXTRAS = 16;
 
 /** The constraint of a column. "unique": no two values are equal; "primary": in addition, no value is missing. */
 export type Uniqueness = "none" | "unique" | "primary";
@@ -22,13 +29,13 @@ export interface TableColumn extends ColumnExtras {
 }
 
 /** Returns the extras as text, for digests and snapshots; "" if there are none. */
-export function extrasText({ isRequired, preset }: ColumnExtras): ByteString {
+function extrasText({ isRequired, preset }: ColumnExtras): ByteString {
   const value = preset ?? null;
   return isRequired === undefined && value === null ? "" : JSON.stringify([isRequired === true, value]);
 }
 
 /** @returns undefined if the text does not contain extras */
-export function extrasOfText(text: ByteString): ColumnExtras | undefined {
+function extrasOfText(text: ByteString): ColumnExtras | undefined {
   let parsed: unknown;
   try {
     parsed = JSON.parse(text);
@@ -45,4 +52,24 @@ export function extrasOfText(text: ByteString): ColumnExtras | undefined {
 export function columnTexts(column: TableColumn): readonly ByteString[] {
   const extras = extrasText(column);
   return [column.name, domainText(column.domain), column.uniqueness, ...(extras === "" ? [] : [extras])];
+}
+
+export function writeColumn(writer: ValueWriter, column: TableColumn): void {
+  const extras = extrasText(column);
+  writer.bytes(column.name);
+  writer.bytes(domainText(column.domain));
+  writer.number(UNIQUENESS.indexOf(column.uniqueness) + (extras === "" ? 0 : WITH_EXTRAS));
+  if (extras !== "") writer.bytes(extras);
+}
+
+/** @throws DamagedSnapshot */
+export function readColumn(reader: ValueReader): TableColumn {
+  const [name, text]: readonly ByteString[] = [reader.bytes(), reader.bytes()];
+  const domain = domainOfText(text as ByteString);
+  const number = reader.number();
+  const extras = number < WITH_EXTRAS ? {} : extrasOfText(reader.bytes());
+  const uniqueness = UNIQUENESS[number % WITH_EXTRAS];
+  if (domain === undefined || uniqueness === undefined || extras === undefined || number >= 2 * WITH_EXTRAS)
+    throw new DamagedSnapshot("a table has a column of an unknown kind");
+  return { name: name as ByteString, domain, uniqueness, ...extras };
 }

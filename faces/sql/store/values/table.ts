@@ -6,11 +6,20 @@
 
 import type { DigestMix } from "../../../../daemon/store/values/digest-mix.js";
 import { REFERENCE, sampledBytes, stringBytes } from "../../../../daemon/store/values/memory-estimate.js";
-import type { CopyEffort, ObjectValue } from "../../../../daemon/store/values/object-value.js";
+import {
+  type CopyEffort,
+  ITEMS_PER_STEP,
+  type ObjectValue,
+  type ValueKind,
+  type ValueReader,
+  type ValueWriter,
+} from "../../../../daemon/store/values/object-value.js";
 import { firstIndexFrom } from "../../../../daemon/store/values/tables/binary-search.js";
-import type { Row } from "./cell.js";
+import { DamagedSnapshot } from "../../../../daemon/timeline/snapshots/snapshot-stream.js";
+import type { Steps } from "../../../../protocol/steps.js";
+import { type Row, readCell, writeCell } from "./cell.js";
 import { HashIndex } from "./hash-index.js";
-import { columnTexts, type TableColumn } from "./table-column.js";
+import { columnTexts, readColumn, type TableColumn, writeColumn } from "./table-column.js";
 import { TableReading } from "./table-reading.js";
 
 /** Rows with their numbers, ascending. */
@@ -208,6 +217,22 @@ export class Table implements ObjectValue {
     return sampledBytes(this.size, samples, (count) => this.#bytesOfFirst(count));
   }
 
+  get form(): "table" {
+    return "table";
+  }
+
+  *write(writer: ValueWriter): Generator<undefined> {
+    writer.number(this.columns.length);
+    for (const column of this.columns) writeColumn(writer, column);
+    for (const row of this.rows) {
+      for (const cell of row) {
+        writeCell(writer, cell);
+        // A row with many long texts could exceed the buffer.
+        if (writer.isFull) yield;
+      }
+    }
+  }
+
   #bytesOfFirst(count: number): number {
     let bytes = 0;
     for (const [, row] of this.numbered()) {
@@ -273,4 +298,20 @@ export class Table implements ObjectValue {
     this.#rows = this.#numbers.map((number) => all.get(number) as Row | null);
     this.#holes = this.#rows.reduce((holes, row) => holes + Number(row === null), 0);
   }
+}
+
+export const TABLE_KIND: ValueKind = { forms: ["table"], read: readTable };
+
+/** @param size  the number of rows */
+function* readTable(reader: ValueReader, size: number): Steps<Table> {
+  const columns: TableColumn[] = [];
+  for (let remaining = reader.number(); remaining > 0; remaining--) columns.push(readColumn(reader));
+  // Reading a row without columns consumes no bytes, so a damaged number of rows could fill the memory.
+  if (columns.length === 0 && size > 0) throw new DamagedSnapshot("a table without columns has rows");
+  const table = new Table(columns);
+  for (let count = 1; count <= size; count++) {
+    table.push(columns.map(() => readCell(reader)));
+    if (count % ITEMS_PER_STEP === 0) yield;
+  }
+  return table;
 }

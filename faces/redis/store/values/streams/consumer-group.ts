@@ -3,9 +3,15 @@
  * received but not acknowledged. A pending entry is in two lists, as in Redis: the group's and its consumer's.
  */
 import { REFERENCE, stringBytes } from "../../../../../daemon/store/values/memory-estimate.js";
+import {
+  ITEMS_PER_STEP,
+  type ValueReader,
+  type ValueWriter,
+} from "../../../../../daemon/store/values/object-value.js";
 import type { ByteString } from "../../../../../protocol/byte-string.js";
+import type { Steps } from "../../../../../protocol/steps.js";
 import { IdMap } from "./id-map.js";
-import { type StreamId, streamIdText } from "./stream-id.js";
+import { type StreamId, streamIdOfText, streamIdText } from "./stream-id.js";
 
 /** Bytes of a group, or of a consumer, with its tables. */
 const GROUP_BYTES = 500;
@@ -161,4 +167,57 @@ export class ConsumerGroup {
       ...(this.skipped.size === 0 ? [] : [[...this.skipped].map((range) => range.map(streamIdText))]),
     ];
   }
+
+  /**
+   * Writes the group to a snapshot; yields whenever the writer is full. Each pending entry is written with its complete
+   * delivery, even if several entries have the same delivery.
+   */
+  *write(writer: ValueWriter): Generator<undefined> {
+    const { name, marks, consumers, skipped } = this;
+    writer.bytes(name);
+    writer.bytes(streamIdText(marks.lastId));
+    writer.bytes(marks.entriesRead === null ? "" : String(marks.entriesRead));
+    writer.number(skipped.size);
+    for (const range of skipped) {
+      for (const id of range) writer.bytes(streamIdText(id));
+      if (writer.isFull) yield;
+    }
+    writer.number(consumers.length);
+    for (const consumer of consumers) {
+      writer.bytes(consumer.name);
+      writer.number(consumer.seenAt);
+      writer.number(consumer.pending.size);
+      for (const [id, { deliveredAt, deliveries }] of consumer.pending) {
+        writer.bytes(streamIdText(id));
+        writer.number(deliveredAt);
+        writer.number(deliveries);
+        if (writer.isFull) yield;
+      }
+      if (writer.isFull) yield;
+    }
+  }
+}
+
+/** Reads what `write` has written. */
+export function* readGroup(reader: ValueReader): Steps<ConsumerGroup> {
+  const name = reader.bytes();
+  const lastId = streamIdOfText(reader.bytes());
+  const read = reader.bytes();
+  const group = new ConsumerGroup(name, { lastId, entriesRead: read === "" ? null : BigInt(read) });
+  for (let left = reader.number(); left > 0; left--)
+    group.setSkipped(streamIdOfText(reader.bytes()), streamIdOfText(reader.bytes()));
+  for (let left = reader.number(); left > 0; left--) {
+    const consumer = new Consumer(reader.bytes(), reader.number());
+    group.addConsumer(consumer);
+    let last: Pending | undefined;
+    const size = reader.number();
+    for (let index = 1; index <= size; index++) {
+      const id = streamIdOfText(reader.bytes());
+      const [deliveredAt, deliveries] = [reader.number(), reader.number()];
+      last = sharedPending({ consumer, deliveredAt, deliveries }, last);
+      group.setPending(id, last);
+      if (index % ITEMS_PER_STEP === 0) yield;
+    }
+  }
+  return group;
 }

@@ -6,12 +6,20 @@
 import { SORTED_MEMBER_STEPS } from "../../../../../daemon/store/keyspace/effort-budget.js";
 import type { DigestMix } from "../../../../../daemon/store/values/digest-mix.js";
 import { REFERENCE, sampledBytes, textBytes } from "../../../../../daemon/store/values/memory-estimate.js";
-import type { CopyEffort, ObjectValue } from "../../../../../daemon/store/values/object-value.js";
+import {
+  type CopyEffort,
+  ITEMS_PER_STEP,
+  type ObjectValue,
+  type ValueKind,
+  type ValueReader,
+  type ValueWriter,
+} from "../../../../../daemon/store/values/object-value.js";
 import { type ByteString, detached } from "../../../../../protocol/byte-string.js";
-import type { ConsumerGroup } from "./consumer-group.js";
+import type { Steps } from "../../../../../protocol/steps.js";
+import { type ConsumerGroup, readGroup } from "./consumer-group.js";
 import { BLOCK_MAX, StreamBlock } from "./stream-block.js";
 import type { StreamEntry } from "./stream-entry.js";
-import { STREAM_ID_MAX, type StreamId, streamIdText } from "./stream-id.js";
+import { STREAM_ID_MAX, type StreamId, streamIdOfText, streamIdText } from "./stream-id.js";
 
 /** A block smaller than this is merged with the next one if the result has room left. */
 const BLOCK_MIN = BLOCK_MAX / 4;
@@ -249,6 +257,25 @@ export class Stream implements ObjectValue {
     return bytes;
   }
 
+  get form(): "stream" | "stream-of-groups" {
+    return this.groupCount > 0 ? "stream-of-groups" : "stream";
+  }
+
+  *write(writer: ValueWriter): Generator<undefined> {
+    const { lastId, maxDeletedId, entriesAdded } = this.marks;
+    for (const text of [streamIdText(lastId), streamIdText(maxDeletedId), String(entriesAdded)])
+      writer.bytes(text);
+    for (const { id, fields } of this.range(0n, STREAM_ID_MAX)) {
+      writer.bytes(streamIdText(id));
+      writer.number(fields.length);
+      for (const field of fields) writer.bytes(field);
+      if (writer.isFull) yield;
+    }
+    if (this.groupCount === 0) return;
+    writer.number(this.groupCount);
+    for (const group of this.groups) yield* group.write(writer);
+  }
+
   #bytesOfFirst(count: number): number {
     let bytes = 0;
     for (const { fields } of this.range(0n, STREAM_ID_MAX)) {
@@ -282,4 +309,30 @@ export class Stream implements ObjectValue {
     block.append(next);
     this.#blocks.splice(at + 1, 1);
   }
+}
+
+export const STREAM_KIND: ValueKind = {
+  forms: ["stream", "stream-of-groups"],
+  read: (reader, size, form) => readStream(reader, size, form === "stream-of-groups"),
+};
+
+function* readStream(reader: ValueReader, size: number, hasGroups: boolean): Steps<Stream> {
+  const stream = new Stream();
+  stream.marks = {
+    lastId: streamIdOfText(reader.bytes()),
+    maxDeletedId: streamIdOfText(reader.bytes()),
+    entriesAdded: BigInt(reader.bytes()),
+  };
+  for (let index = 1; index <= size; index++) {
+    const id = streamIdOfText(reader.bytes());
+    const fields: ByteString[] = [];
+    for (let left = reader.number(); left > 0; left--) fields.push(reader.bytes());
+    stream.push({ id, fields });
+    if (index % ITEMS_PER_STEP === 0) yield;
+  }
+  for (let left = hasGroups ? reader.number() : 0; left > 0; left--) {
+    const group = yield* readGroup(reader);
+    stream.setGroup(group.name, group);
+  }
+  return stream;
 }

@@ -7,33 +7,27 @@ import {
   SnapshotReader,
   SnapshotWriter,
 } from "../../../../../daemon/timeline/snapshots/snapshot-stream.js";
-import {
-  readCollection,
-  writeCollection,
-} from "../../../../../faces/mongo/store/snapshots/collections-in-snapshots.js";
 import type { Bson } from "../../../../../faces/mongo/store/values/bson.js";
 import { writeBson } from "../../../../../faces/mongo/store/values/bson-writer.js";
-import { Collection } from "../../../../../faces/mongo/store/values/collection.js";
+import { COLLECTION_KIND, Collection } from "../../../../../faces/mongo/store/values/collection.js";
 import { bytesOf } from "../../../../../protocol/byte-string.js";
 import { finish } from "../../../../../protocol/steps.js";
 import { SeededRandom } from "../../../../support/seeded-random.js";
-import { randomDocument } from "../values/random-bson.js";
+import { randomDocument } from "./random-bson.js";
 
 const hash = (bytes: Buffer) => bytesOf(createHash("sha256").update(bytes).digest());
 
-function* fullFrame(writer: SnapshotWriter): Generator<Buffer> {
-  if (writer.isFull) yield writer.takeFrame();
-}
-
 function framesOf(collection: Collection): Buffer[] {
   const writer = new SnapshotWriter(hash);
-  return [writer.head, ...writeCollection(writer, collection, fullFrame), writer.takeFrame()];
+  const frames = [writer.head];
+  for (const _ of collection.write(writer)) frames.push(writer.takeFrame());
+  return [...frames, writer.takeFrame()];
 }
 
 function read(frames: readonly Buffer[], size: number): Collection {
   const reader = new SnapshotReader(frames, hash);
   reader.head();
-  return finish(readCollection(reader, size, 10));
+  return finish(COLLECTION_KIND.read(reader, size, "collection")) as Collection;
 }
 
 test("a collection is read as it was written, with its indexes", () => {

@@ -7,27 +7,24 @@ import {
   SnapshotReader,
   SnapshotWriter,
 } from "../../../../../daemon/timeline/snapshots/snapshot-stream.js";
-import { readTable, writeTable } from "../../../../../faces/sql/store/snapshots/tables-in-snapshots.js";
 import type { Cell } from "../../../../../faces/sql/store/values/cell.js";
-import { Table } from "../../../../../faces/sql/store/values/table.js";
+import { TABLE_KIND, Table } from "../../../../../faces/sql/store/values/table.js";
 import { bytesOf } from "../../../../../protocol/byte-string.js";
 import { finish } from "../../../../../protocol/steps.js";
 
 const hash = (bytes: Buffer) => bytesOf(createHash("sha256").update(bytes).digest());
 
-function* fullFrame(writer: SnapshotWriter): Generator<Buffer> {
-  if (writer.isFull) yield writer.takeFrame();
-}
-
 function framesOf(table: Table): Buffer[] {
   const writer = new SnapshotWriter(hash);
-  return [writer.head, ...writeTable(writer, table, fullFrame), writer.takeFrame()];
+  const frames = [writer.head];
+  for (const _ of table.write(writer)) frames.push(writer.takeFrame());
+  return [...frames, writer.takeFrame()];
 }
 
 function read(frames: readonly Buffer[], rows: number): Table {
   const reader = new SnapshotReader(frames, hash);
   reader.head();
-  return finish(readTable(reader, rows, 10));
+  return finish(TABLE_KIND.read(reader, rows, "table")) as Table;
 }
 
 function tableOf(columns: number, ...rows: readonly (readonly Cell[])[]): Table {

@@ -1,0 +1,13 @@
+/** Tests that snapshots can contain the values of all kinds that are listed. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import "../../../daemon/store/registered-kinds.js";
+import { VALUE_FORMS } from "../../../daemon/store/values/object-value.js";
+import { valueKindOf } from "../../../daemon/store/values/value-kinds.js";
+
+test("each form of a value in snapshots has a kind, which reads it", () => {
+  for (const form of VALUE_FORMS) {
+    if (form === "end" || form === "string") continue;
+    assert.ok(valueKindOf(form)?.forms.includes(form), form);
+  }
+});
