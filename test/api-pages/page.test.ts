@@ -6,6 +6,7 @@ import { test } from "node:test";
 import * as browser from "../../client/browser/public-api.js";
 import * as client from "../../client/public-api.js";
 import * as testing from "../../daemon/program/testing.js";
+import { assertGenerated } from "../support/generated-page.js";
 import { repositoryRoot } from "../support/repository.js";
 import { apiPage, FOLDER, PAGES } from "./page.js";
 
@@ -13,7 +14,12 @@ const read = (file: string) => readFileSync(join(repositoryRoot, FOLDER, file), 
 
 for (const page of PAGES)
   test(`${page.file} is the output of npm run api-pages`, () => {
-    assert.equal(read(page.file), apiPage(page));
+    assertGenerated({
+      file: `${FOLDER}/${page.file}`,
+      current: read(page.file),
+      expected: apiPage(page),
+      command: "npm run api-pages",
+    });
   });
 
 test("each entry of the package with types has a page, and there is no other page", () => {
