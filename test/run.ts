@@ -3,7 +3,7 @@
  * runs the files whose path below test/ contains one of the words.
  */
 import { spawn } from "node:child_process";
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import { isFull } from "./support/amount.js";
@@ -70,14 +70,30 @@ function main(words: readonly string[]): void {
     process.exitCode = 2;
     return;
   }
-  const groups = mkdtempSync(join(tmpdir(), "dbsync-tests-"));
+  // The temporary folder of all tests. A test that leaves a file there is found, and the file does not remain.
+  const scratch = mkdtempSync(join(tmpdir(), "dbsync-tests-"));
+  process.env["TMPDIR"] = scratch;
   // Long files start first. Otherwise one of them would run alone at the end.
   const long = new Set(LONG.flatMap((words) => files.filter((file) => file.startsWith(words))));
-  const short = together(pathsOf(files.filter((file) => !long.has(file))), { folder: groups, lanes: LANES });
+  const short = together(pathsOf(files.filter((file) => !long.has(file))), { folder: scratch, lanes: LANES });
   runFiles([...pathsOf([...long]), ...short], () => {
-    rmSync(groups, { recursive: true });
+    reportLeftFiles(scratch);
+    rmSync(scratch, { recursive: true });
     if (words.length === 0) console.log(HOW_TO_RUN_MORE);
   });
+}
+
+/** Matches the files in the temporary folder that are not from tests: programs of groups, and Node's cache for npm. */
+const NOT_LEFT = /^(together-\d+\.mjs|node-compile-cache)$/;
+
+/** Fails a successful run if its tests have left files in the temporary folder. Tests that fail may leave files. */
+function reportLeftFiles(scratch: string): void {
+  const left = readdirSync(scratch).filter((name) => !NOT_LEFT.test(name));
+  if (left.length === 0 || process.exitCode !== 0) return;
+  console.error(
+    `Tests have left files in the temporary folder. Remove them in the tests: ${left.join(", ")}`,
+  );
+  process.exitCode = 1;
 }
 
 /**

@@ -22,7 +22,7 @@ test("a signal ends the terminal client, and its name is free immediately", asyn
   ] as const) {
     // Each check of a name reserves it.
     const name = `Ann of ${signal}`;
-    const folder = makeFolder();
+    using folder = makeFolder();
     using ann = new ClientProgram([...terminal(port), "-n", name], folder.path);
     await ann.prints(`you are ${name}`);
     assert.equal(await isFree(server.address, name), false, signal);
@@ -34,7 +34,7 @@ test("a signal ends the terminal client, and its name is free immediately", asyn
 test("/quit ends the terminal client, even if its input stays open", async () => {
   await using store = await startStore();
   await using server = await startServer({ redis: store.port });
-  const folder = makeFolder();
+  using folder = makeFolder();
   using ann = new ClientProgram(
     [...terminal(Number(new URL(server.address).port)), "-n", "Ann"],
     folder.path,
