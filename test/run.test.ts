@@ -14,7 +14,7 @@ import { testFiles } from "./support/chosen-files.js";
 import { FULL_ONLY } from "./support/full-files.js";
 import { buildRoot } from "./support/repository.js";
 
-test("a word in the name of a parent folder selects no test file", () => {
+test("a word in the name of a parent folder selects no test file, and a file that a test leaves fails the run", () => {
   const above = mkdtempSync(join(tmpdir(), "dbsync-above-"));
   const folder = join(above, "system");
   mkdirSync(join(folder, "test/daemon/store"), { recursive: true });
@@ -33,8 +33,18 @@ test("a word in the name of a parent folder selects no test file", () => {
   assert.match(byFolder.stderr, /No path of a test file below test\/ contains system\./);
   const byFile = run("daemon/store/");
   assert.equal(byFile.status, 0, byFile.stderr);
+  writeFileSync(join(folder, "test/daemon/store/empty.test.js"), LEAVES_A_FILE);
+  const leaving = run("daemon/store/");
+  assert.equal(leaving.status, 1, leaving.stdout);
+  assert.match(leaving.stderr, /Tests have left files in the temporary folder\. .*: left-behind$/m);
   rmSync(above, { recursive: true });
 });
+
+const LEAVES_A_FILE = `
+  import { writeFileSync } from "node:fs";
+  import { tmpdir } from "node:os";
+  writeFileSync(tmpdir() + "/left-behind", "");
+`;
 
 /** A test file that starts a child process, prints its id and hangs. */
 const HANGING = `
@@ -75,8 +85,13 @@ test("the runner kills a hanging file and the processes that it started", async 
   rmSync(folder, { recursive: true });
 });
 
-/** Runs test files with the given texts. @returns the exit code and the output */
-function runFiles(texts: readonly string[]): { readonly status: number | null; readonly output: string } {
+interface RunResult {
+  readonly status: number | null;
+  readonly output: string;
+}
+
+/** Runs test files with the given texts. @param isShared  whether they share a process */
+function runFiles(texts: readonly string[], { isShared = false } = {}): RunResult {
   const folder = mkdtempSync(join(tmpdir(), "dbsync-failing-"));
   const files = texts.map((text, i) => {
     const file = join(folder, `file-${i}.test.mjs`);
@@ -88,7 +103,9 @@ function runFiles(texts: readonly string[]): { readonly status: number | null; r
     return file;
   });
   const { NODE_TEST_CONTEXT: _, ...env } = process.env;
-  const args = [join(buildRoot, "test/run-files.js"), LIMIT, "2", ...files];
+  const group = join(folder, "together-1.mjs");
+  writeFileSync(group, files.map((file) => `import "${file}";\n`).join(""));
+  const args = [join(buildRoot, "test/run-files.js"), LIMIT, "2", ...(isShared ? [group] : files)];
   const { status, stdout } = spawnSync(process.execPath, args, { env, encoding: "utf8" });
   rmSync(folder, { recursive: true });
   return { status, output: stdout };
@@ -110,10 +127,21 @@ test("a file that fails in the parallel run and passes alone is reported, and do
 test("a file that fails twice fails the run, and so do many files that each fail once", () => {
   const twice = runFiles([PASSES, FAILS, FAILS_ONCE]);
   assert.equal(twice.status, 1, twice.output);
-  assert.doesNotMatch(twice.output, /Passed only/);
+  assert.doesNotMatch(twice.output, /race/);
+  assert.equal(twice.output.split("Error: as ever").length, 2, "each failure is printed once");
+  assert.match(
+    twice.output,
+    /^✖ file-1\.test\.mjs > fails\n {2}Error: as ever\n {6}at .*file-1\.test\.mjs:2:/m,
+  );
   const many = runFiles([FAILS_ONCE, FAILS_ONCE, FAILS_ONCE, FAILS_ONCE]);
   assert.equal(many.status, 1, many.output);
-  assert.doesNotMatch(many.output, /Once more/);
+  assert.doesNotMatch(many.output, /Running again/);
+});
+
+test("files that share a process are listed by their own names", () => {
+  const { status, output } = runFiles([PASSES, PASSES], { isShared: true });
+  assert.equal(status, 0, output);
+  assert.match(output, /The longest files:\n.* s file-\d\.test\.mjs\n.* s file-\d\.test\.mjs\n$/);
 });
 
 function isAlive(pid: number): boolean {

@@ -17,7 +17,7 @@ import { buildRoot, repositoryRoot } from "./repository.js";
 
 restoreReplaced();
 for (const file of readdirSync(buildRoot, { recursive: true, encoding: "utf8" })) {
-  const source = file.replace(/(\.d\.c?ts|\.js)$/, ".ts");
+  const source = file.replace(/(\.d\.c?ts|\.js|\.js\.map)$/, ".ts");
   if (source !== file && !existsSync(join(repositoryRoot, source))) rmSync(join(buildRoot, file));
 }
 await makeBundles();

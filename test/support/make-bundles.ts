@@ -37,7 +37,7 @@ const STARTED = /\bnew URL\("(\.[^"]+)", import\.meta\.url\)/g;
 /** Makes all bundles. @throws Error if a file starts another source file that has no bundle */
 export async function makeBundles(): Promise<void> {
   const folder = join(buildRoot, "bundles");
-  await joinFiles(BUNDLES, folder);
+  await joinFiles(BUNDLES, folder, { sourcemap: "linked" });
   writeRequired(folder, ["client", "testing"]);
 }
 
@@ -47,16 +47,23 @@ export function writeRequired(folder: string, names: readonly string[]): void {
     writeFileSync(join(folder, `${name}.cjs`), `module.exports = require("./${name}.js");\n`);
 }
 
+interface BundleOptions {
+  readonly plugins?: readonly Plugin[];
+  /** Makes source maps, which tests read. The packages do not contain them. */
+  readonly sourcemap?: "linked";
+}
+
 export async function joinFiles(
   bundles: Bundles,
   outdir: string,
-  plugins: readonly Plugin[] = [],
+  { plugins = [], sourcemap }: BundleOptions,
 ): Promise<void> {
   await build({
     entryPoints: Object.fromEntries(
       Object.entries(bundles).map(([name, file]) => [name, join(buildRoot, file)]),
     ),
     outdir,
+    ...(sourcemap && { sourcemap, sourcesContent: false }),
     bundle: true,
     splitting: true,
     format: "esm",

@@ -36,7 +36,7 @@ export async function makeClientPackage(): Promise<void> {
   rmSync(clientPackage, { recursive: true, force: true });
   mkdirSync(clientPackage, { recursive: true });
   const lib = join(clientPackage, "lib");
-  await joinFiles(CLIENT_BUNDLES, lib, [ownName, withoutDaemon]);
+  await joinFiles(CLIENT_BUNDLES, lib, { plugins: [ownName, withoutDaemon] });
   writeRequired(lib, ["client"]);
   copyTypes(["client/public-api", "client/browser/public-api"], join(clientPackage, "types"));
   cpSync(browserFolder, join(clientPackage, "browser"), { recursive: true });

@@ -1,0 +1,149 @@
+/** Prints the events of a test run: a line for each test, and each failure once, at the end, with its file. */
+import { basename, join, relative } from "node:path";
+import type { TestsStream } from "node:test";
+import { inspect } from "node:util";
+import { repositoryRoot } from "./repository.js";
+import { withSourceLines } from "./source-lines.js";
+
+/** The number of files in the list of the longest files. */
+const LISTED = 10;
+
+/** A test that failed. */
+interface Failure {
+  /** The names of the test and the tests that contain it, the outermost first. */
+  readonly names: readonly string[];
+  readonly error: unknown;
+}
+
+/** The part of a test event that is printed. */
+interface TestEvent {
+  readonly name: string;
+  readonly nesting: number;
+  readonly file?: string;
+  readonly skip?: string | boolean;
+  readonly todo?: string | boolean;
+  readonly details: {
+    readonly duration_ms: number;
+    readonly error?: { readonly failureType?: string; readonly cause?: unknown };
+  };
+}
+
+export class TestReport {
+  /** The failures by file. */
+  readonly #failures = new Map<string, Failure[]>();
+  /** The duration of the tests of each file in milliseconds. */
+  readonly #tests = new Map<string, number>();
+  /** The duration of each process in milliseconds, by the file that it runs. Several short files share a process. */
+  readonly #processes = new Map<string, number>();
+  /** The tests that contain the current one, by file and nesting. */
+  readonly #parents = new Map<string, string[]>();
+  readonly #print: (text: string) => void;
+  /** Whether a file hung. Then no file runs again, since the file would probably hang again. */
+  hasHung = false;
+
+  constructor(print: (text: string) => void) {
+    this.#print = print;
+  }
+
+  /** The paths of the files that failed. */
+  get failedFiles(): readonly string[] {
+    return [...this.#failures.keys()];
+  }
+
+  /** Prints the events of a run as they arrive. */
+  follow(stream: TestsStream): void {
+    stream
+      .on("test:start", (event) => this.#start(event))
+      .on("test:complete", ({ name, file, details }) => {
+        if (file?.endsWith(name)) this.#processes.set(file, details.duration_ms);
+      })
+      .on("test:pass", (event) => this.#end(event as TestEvent))
+      .on("test:fail", (event) => this.#end(event as TestEvent))
+      .on("test:stdout", ({ message }) => this.#print(message))
+      .on("test:stderr", ({ message }) => this.#print(withSourceLines(message)))
+      .on("test:diagnostic", ({ message, nesting }) => this.#print(`${"  ".repeat(nesting)}ℹ ${message}\n`));
+  }
+
+  #start({
+    name,
+    nesting,
+    file = "",
+  }: {
+    readonly name: string;
+    readonly nesting: number;
+    readonly file?: string;
+  }): void {
+    const names = this.#parents.get(file) ?? [];
+    names.length = nesting;
+    this.#parents.set(file, [...names, name]);
+  }
+
+  #end(event: TestEvent): void {
+    const { name, nesting, file = name, details } = event;
+    const isFile = file.endsWith(name);
+    if (nesting === 0)
+      this.#tests.set(file, (this.#tests.get(file) ?? 0) + (isFile ? 0 : details.duration_ms));
+    const { error } = details;
+    const indent = "  ".repeat(nesting);
+    if (!isFile)
+      this.#print(
+        `${indent}${markOf(event)} ${name} (${details.duration_ms.toFixed(0)} ms)${noteOf(event)}\n`,
+      );
+    if (error === undefined || event.todo !== undefined || error.failureType === "subtestsFailed") return;
+    if (/timeout|timed out/i.test(String(error.cause))) this.hasHung = true;
+    const names = isFile ? [] : [...(this.#parents.get(file) ?? []).slice(0, nesting), name];
+    this.#failures.set(file, [...(this.#failures.get(file) ?? []), { names, error: error.cause ?? error }]);
+  }
+
+  /** Returns the text of all failures, each with its file. */
+  failures(): string {
+    const texts = [...this.#failures].flatMap(([file, failures]) =>
+      failures.map(({ names, error }) => {
+        const text = typeof error === "string" ? error : inspect(error, { depth: 5 });
+        return `\n✖ ${sourcePath(file)}${names.map((name) => ` > ${name}`).join("")}\n${indented(withSourceLines(text))}\n`;
+      }),
+    );
+    return texts.length === 0 ? "" : `\nThe failures:\n${texts.join("")}`;
+  }
+
+  /** Returns a line for each failed file, with the names of its failed tests. */
+  failedNames(): string {
+    return [...this.#failures]
+      .map(
+        ([file, failures]) =>
+          `  ${sourcePath(file)}: ${failures.map(({ names }) => names.at(-1)).join(", ")}\n`,
+      )
+      .join("");
+  }
+
+  /** Returns the list of the files that took the longest time. */
+  longest(): string {
+    if (this.#tests.size <= 1) return "";
+    const lines = [...this.#tests]
+      .map(([file, ms]) => [file, Math.max(ms, this.#processes.get(file) ?? 0)] as const)
+      .sort(([, one], [, other]) => other - one)
+      .slice(0, LISTED)
+      .map(([file, ms]) => `${(ms / 1000).toFixed(1).padStart(8)} s ${sourcePath(file)}`);
+    return `The longest files:\n${lines.join("\n")}\n`;
+  }
+}
+
+function markOf({ details, skip }: TestEvent): string {
+  if (details.error !== undefined) return "✖";
+  return skip === undefined ? "✔" : "﹣";
+}
+
+function noteOf({ skip, todo }: TestEvent): string {
+  const note = skip ?? todo;
+  return note === undefined ? "" : ` # ${note === true ? "skipped" : note}`;
+}
+
+/** Returns the path of the source file of a test. Only the name is returned of a file outside the repository. */
+export function sourcePath(file: string): string {
+  const path = relative(join(repositoryRoot, "dist"), file);
+  return path.startsWith("..") ? basename(file) : path.replace(/\.js$/, ".ts");
+}
+
+function indented(text: string): string {
+  return text.replace(/^/gm, "  ");
+}
