@@ -5,7 +5,8 @@ import { test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
 import { DELIVERY_LINGER_MS, STALL_MS } from "../../client/shared/connection-timeouts.js";
 import { refusingAddress } from "../support/free-port.js";
-import { FakeServer, until } from "./fake-server.js";
+import { until } from "../support/until.js";
+import { FakeServer } from "./fake-server.js";
 import { HandClock } from "./hand-clock.js";
 import { clientOf, errorOf, summary } from "./test-client.js";
 
@@ -14,7 +15,7 @@ test("each call has its own connection, which the client closes after the answer
   await using client = clientOf([server]);
   for (let call = 0; call < 3; call++) await client.send("PING");
   assert.equal(server.accepted, 3);
-  await until(() => server.sockets.size === 0, "connections to be closed");
+  await until("connections to be closed", () => server.sockets.size === 0);
 });
 
 test("simultaneous calls reach a daemon one at a time, in the order of the calls", async () => {
@@ -53,7 +54,7 @@ test("commands that the caller awaits one by one arrive in that order at a slow 
   await using client = clientOf([quick, slow]);
   const sent = Array.from({ length: 100 }, (_, call) => `SET k ${call}`);
   for (const command of sent) await client.send(command);
-  await until(() => slow.requests.length === sent.length, "the slow daemon to receive everything");
+  await until("the slow daemon to receive everything", () => slow.requests.length === sent.length);
   assert.deepEqual(slow.commands, sent);
 });
 
@@ -67,7 +68,7 @@ test("a daemon that recovers receives the commands sent in the meantime, in orde
   assert.equal(bad.requests.length, 1);
   bad.behaviour = "answer";
   for (const socket of bad.sockets) socket.write("ds:11:redis:3:OK\0");
-  await until(() => bad.requests.length === sent.length, "the recovered daemon to receive everything");
+  await until("the recovered daemon to receive everything", () => bad.requests.length === sent.length);
   assert.deepEqual(bad.commands, sent);
 });
 
@@ -78,14 +79,14 @@ test("a slow daemon receives all commands, even if the client is connecting when
   await using client = clientOf([good, slow], { clock });
   const sent = Array.from({ length: 10 }, (_, call) => `SET k ${call}`);
   await Promise.all(sent.map((command) => client.send(command)));
-  await until(() => slow.requests.length === 1, "the first command");
+  await until("the first command", () => slow.requests.length === 1);
   clock.advance(DELIVERY_LINGER_MS - 1);
   // The client connects again in the same turn in which it receives an answer.
   const endLinger = () => queueMicrotask(() => clock.advance(1));
   subscribe("dbsync:outcome", endLinger);
   slow.behaviour = "answer";
   for (const socket of slow.sockets) socket.write("ds:11:redis:3:OK\0");
-  await until(() => !client.isBusy, "all deliveries to end");
+  await until("all deliveries to end", () => !client.isBusy);
   unsubscribe("dbsync:outcome", endLinger);
   assert.deepEqual(slow.commands, sent);
 });
@@ -173,14 +174,14 @@ test("a closed client fails calls in flight and later ones, and closing it twice
   await using server = await FakeServer.start("hang");
   const client = clientOf([server]);
   const call = errorOf(client.send("SET k v"));
-  await until(() => server.requests.length === 1, "the request");
+  await until("the request", () => server.requests.length === 1);
   await client.close();
   const error = await call;
   assert.equal(error.code, "closed");
   assert.equal(summary(error.outcomes[0]), "closed unknown");
   assert.equal((await errorOf(client.send("PING"))).code, "closed");
   await client.close();
-  await until(() => server.sockets.size === 0, "the connection to be closed");
+  await until("the connection to be closed", () => server.sockets.size === 0);
 });
 
 for (const [command, message] of [

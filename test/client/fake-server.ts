@@ -113,14 +113,3 @@ export class FakeServer implements AsyncDisposable {
     });
   }
 }
-
-/** The timeout in milliseconds. It is long because the machine may be busy. */
-const UNTIL_MS = 60_000;
-
-/** Waits until `condition` holds. @throws Error  if it does not hold in time */
-export async function until(condition: () => boolean, what: string): Promise<void> {
-  for (const end = performance.now() + UNTIL_MS; !condition(); ) {
-    if (performance.now() > end) throw new Error(`waited ${UNTIL_MS} ms for: ${what}`);
-    await pause(5);
-  }
-}

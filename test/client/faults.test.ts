@@ -7,7 +7,8 @@ import { describe, test } from "node:test";
 import { MISS_LINGER_MS } from "../../client/shared/connection-timeouts.js";
 import { refusingAddress } from "../support/free-port.js";
 import { NAMELESS } from "../support/nameless.js";
-import { type Behaviour, FakeServer, until } from "./fake-server.js";
+import { until } from "../support/until.js";
+import { type Behaviour, FakeServer } from "./fake-server.js";
 import { HandClock } from "./hand-clock.js";
 import { clientOf, errorOf, hearOutcomes, summary } from "./test-client.js";
 
@@ -40,7 +41,7 @@ for (const [behaviour, alone, message] of ROWS) {
       const clock = new HandClock();
       await using client = clientOf([server], { timeout: TIMEOUT_MS, clock });
       const failure = errorOf(client.send("SET k v"));
-      await until(() => server.requests.length === 1, "the request");
+      await until("the request", () => server.requests.length === 1);
       if (behaviour === "hang") clock.advance(TIMEOUT_MS);
       const error = await failure;
       assert.equal(error.code, "all-failed");
@@ -88,7 +89,7 @@ test("if all daemons fail, the message and the outcomes of the error list them i
   await using client = clientOf([dead, hung, closing], { timeout: TIMEOUT_MS, clock });
   using outcomes = hearOutcomes();
   const failure = errorOf(client.send("SET k v"));
-  await until(() => hung.requests.length === 1 && outcomes.told.length === 2, "the other outcomes");
+  await until("the other outcomes", () => hung.requests.length === 1 && outcomes.told.length === 2);
   clock.advance(TIMEOUT_MS);
   const error = await failure;
   assert.deepEqual(error.outcomes.map(summary), [
@@ -111,7 +112,7 @@ test("daemons with the same failure are listed together", async () => {
   await using client = clientOf([one, hung, two], { timeout: TIMEOUT_MS, clock });
   using outcomes = hearOutcomes();
   const failure = errorOf(client.send("SET k v"));
-  await until(() => outcomes.told.length === 2, "the other outcomes");
+  await until("the other outcomes", () => outcomes.told.length === 2);
   clock.advance(TIMEOUT_MS);
   const { message } = await failure;
   const lines = message.split("\n").map((line) => line.trim().split(" (", 1)[0]);
@@ -124,7 +125,7 @@ test("a failed read is always reported as not applied", async () => {
   const clock = new HandClock();
   await using client = clientOf([hung], { timeout: TIMEOUT_MS, clock });
   const failure = errorOf(client.send("GET k"));
-  await until(() => hung.requests.length === 1, "the request");
+  await until("the request", () => hung.requests.length === 1);
   clock.advance(TIMEOUT_MS);
   const error = await failure;
   assert.equal(summary(error.outcomes[0]), "timeout not-applied");
@@ -152,7 +153,7 @@ test("nil is the result unless a value arrives soon afterwards", async () => {
   );
   other.behaviour = "hang";
   const call = client.send("GET k");
-  await until(() => outcomes.told.length === 3, "nil");
+  await until("nil", () => outcomes.told.length === 3);
   clock.advance(MISS_LINGER_MS);
   assert.equal(await call, null);
 });
@@ -176,7 +177,7 @@ for (const behaviour of ["answer and close", "two answers"] as const) {
     await using server = await FakeServer.start(behaviour);
     await using client = clientOf([server]);
     assert.equal(await client.send("PING"), "OK");
-    await until(() => server.sockets.size === 0, "the client to have closed its side");
+    await until("the client to have closed its side", () => server.sockets.size === 0);
     server.behaviour = "answer";
     server.value = "fresh";
     assert.equal(await client.send("PING"), "fresh");
@@ -204,7 +205,7 @@ test("a call that was never sent, because others were ahead of it, fails as not 
   const clock = new HandClock();
   await using client = clientOf([hung], { clock });
   const first = errorOf(client.send("SET k 1", { timeout: 2 * TIMEOUT_MS }));
-  await until(() => hung.requests.length === 1, "the request");
+  await until("the request", () => hung.requests.length === 1);
   const second = errorOf(client.send("SET k 2", { timeout: TIMEOUT_MS }));
   clock.advance(TIMEOUT_MS);
   const error = await second;
@@ -228,7 +229,7 @@ test("policy all-equal returns the value that all daemons sent, otherwise it lis
   assert.deepEqual(differs.outcomes.map(summary), ["ok OK", "ok other"]);
   two.behaviour = "hang";
   const failure = errorOf(client.send("GET k"));
-  await until(() => two.requests.length === 3 && outcomes.told.length === 5, "the other outcomes");
+  await until("the other outcomes", () => two.requests.length === 3 && outcomes.told.length === 5);
   clock.advance(TIMEOUT_MS);
   const missing = await failure;
   assert.equal(missing.code, "not-all-answered");

@@ -6,8 +6,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { refusingAddress } from "../support/free-port.js";
+import { until } from "../support/until.js";
 import { ENTRY, runScript } from "./child.js";
-import { FakeServer, until } from "./fake-server.js";
+import { FakeServer } from "./fake-server.js";
 
 /**
  * A limit in milliseconds for a start of Node, a call, and the linger of 500 ms on a busy machine. It is much lower
@@ -47,7 +48,7 @@ test("a script that ends after its await has also sent its commands to slower da
     const options = { servers: "${quick.address},${slow.address}", key: false };
     for (const n of [1, 2, 3]) await dbsyncSend("SET k " + n, options);
   `);
-  await until(() => slow.requests.length === 3, "the slow daemon to receive everything");
+  await until("the slow daemon to receive everything", () => slow.requests.length === 3);
   assert.deepEqual(slow.commands, ["SET k 1", "SET k 2", "SET k 3"]);
 });
 

@@ -10,7 +10,7 @@ import type { SendOptions } from "../../client/settings/client-settings.js";
 import { startDaemon } from "../../daemon/program/testing.js";
 import { repositoryRoot } from "../support/repository.js";
 import { startThief, THEFTS } from "../support/thief.js";
-import { until } from "./fake-server.js";
+import { until } from "../support/until.js";
 import { errorOf, PATIENCE_MS, summary } from "./test-client.js";
 
 const key = join(repositoryRoot, "test/vectors/php-dbsync/test-rsa2048-private.pem");
@@ -80,7 +80,7 @@ for (const [how, prefix, options, connections] of SAID) {
     await using thief = await startThief("closes on the hello");
     await using client = ask(prefix + thief.address, options);
     const sent = client.send("SET a 1").catch(() => {});
-    await until(() => thief.captured.length === 1, "the command");
+    await until("the command", () => thief.captured.length === 1);
     assert.match(thief.captured[0] ?? "", /^ds:\d+:ds:8:SET a 1\0/);
     assert.equal(thief.connections, connections);
     await client.close();

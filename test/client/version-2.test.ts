@@ -18,7 +18,8 @@ import { RespReader } from "../../protocol/resp/resp-reader.js";
 import { writeCommand } from "../../protocol/resp/resp-writer.js";
 import { hexOf, orderKey } from "../../protocol/version-2/envelope.js";
 import { writeRefused } from "../../protocol/version-2/messages-v2.js";
-import { FakeServer, until } from "./fake-server.js";
+import { until } from "../support/until.js";
+import { FakeServer } from "./fake-server.js";
 import { HandClock } from "./hand-clock.js";
 import { client2Of, ServedDaemon } from "./served-daemon.js";
 import { clientOf, errorOf, PATIENCE_MS, summary } from "./test-client.js";
@@ -32,7 +33,7 @@ test("simultaneous calls share a few signatures and arrive in the order of the c
   const sent = Array.from({ length: 200 }, (_, call) => `SET k ${call}`);
   await Promise.all(sent.map((command) => client.send(command)));
   assert.ok(signatures.count <= 3, `${signatures.count} signatures`);
-  await until(() => two.envelopes.flat().length === 201, "the other daemon to receive everything");
+  await until("the other daemon to receive everything", () => two.envelopes.flat().length === 201);
   for (const { envelopes } of [one, two]) assert.deepEqual(envelopes.flat().slice(1), sent);
   assert.deepEqual([one.accepted, two.accepted], [1, 1]);
 });
@@ -158,7 +159,7 @@ test("a daemon that has not answered at the deadline is reported with a timeout"
   await client.sendAll("PING");
   silent.passes = () => [];
   const failed = errorOf(client.send("SET k 1", { policy: "majority", timeout: 100 }));
-  await until(() => silent.daemon.applied.length === 2, "the write to be sent");
+  await until("the write to be sent", () => silent.daemon.applied.length === 2);
   clock.advance(100);
   assert.equal(summary((await failed).outcomes.at(-1)), "timeout unknown");
 });

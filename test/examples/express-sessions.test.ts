@@ -9,9 +9,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { after, before, test } from "node:test";
-import { until } from "../daemon/program/replicas.js";
 import { ActiveCluster } from "../support/active-cluster.js";
 import { repositoryRoot } from "../support/repository.js";
+import { until } from "../support/until.js";
 import { Visitor } from "./visitor.js";
 
 const LINES_MAX = 60;

@@ -8,12 +8,12 @@ import { cpSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { until } from "../daemon/program/replicas.js";
 import { freePort } from "../support/free-port.js";
 import { repositoryRoot } from "../support/repository.js";
 import { skipWithout } from "../support/requirements.js";
 import { run } from "../support/run-program.js";
 import { Trio } from "../support/trio.js";
+import { until } from "../support/until.js";
 import { Visitor } from "./visitor.js";
 
 const skip = skipWithout("php") || skipWithout("composer");

@@ -7,12 +7,12 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { until } from "../daemon/program/replicas.js";
 import { type DaemonProcess, startDaemon } from "../support/daemon-process.js";
 import { refusingAddress } from "../support/free-port.js";
 import { programPaths } from "../support/programs.js";
 import { skipWithout } from "../support/requirements.js";
 import { run } from "../support/run-program.js";
+import { until } from "../support/until.js";
 
 import { runPhp, untilClosedBy } from "./php-script.js";
 

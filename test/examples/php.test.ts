@@ -3,13 +3,13 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
-import { until } from "../daemon/program/replicas.js";
 import { refusingAddress } from "../support/free-port.js";
 import { NAMELESS } from "../support/nameless.js";
 import { repositoryRoot } from "../support/repository.js";
 import { skipWithout } from "../support/requirements.js";
 import { seed } from "../support/seed.js";
 import { SeededRandom } from "../support/seeded-random.js";
+import { until } from "../support/until.js";
 import { answer, answerFrame, type Behaviour, fakeDaemon, miss, silence } from "./fake-daemon.js";
 import { runPhp, sendOne } from "./php-script.js";
 

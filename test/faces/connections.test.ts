@@ -6,10 +6,10 @@ import { test } from "node:test";
 import { MemoryBackend } from "../../daemon/engine/backends/memory-backend.js";
 import { realEnvironment } from "../../daemon/net/process/clock-and-randomness.js";
 import { startInProcess } from "../daemon/program/in-process.js";
-import { until } from "../daemon/program/replicas.js";
 import { amount } from "../support/amount.js";
 import { type DaemonProcess, startDaemon } from "../support/daemon-process.js";
 import { RawClient } from "../support/raw-client.js";
+import { until } from "../support/until.js";
 
 const MIB = 1024 * 1024;
 const REQUESTS = amount(40_000, 100_000);

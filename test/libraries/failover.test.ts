@@ -9,11 +9,11 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { MongoClient } from "mongodb";
-import { until } from "../daemon/program/replicas.js";
 import { ThreeDaemons } from "../faces/mongo/three-daemons.js";
 import { skipUnlessFull } from "../support/amount.js";
 import { repositoryRoot } from "../support/repository.js";
 import { skipWithout } from "../support/requirements.js";
+import { until } from "../support/until.js";
 
 const folder = join(repositoryRoot, "test", "libraries");
 const mongoose = join(folder, "npm", "node_modules", "mongoose");

@@ -1,6 +1,6 @@
 /** The servers that the libraries use. Each listens for Redis or MongoDB clients on one port. */
 
-import { makeFolder, until } from "../daemon/program/replicas.js";
+import { makeFolder } from "../daemon/program/replicas.js";
 import { knowsSecret } from "../support/cluster-secret.js";
 import { type DaemonProcess, startDaemon } from "../support/daemon-process.js";
 import { makeKeyPair } from "../support/envelope-client.js";
@@ -8,6 +8,7 @@ import { freePort } from "../support/free-port.js";
 import { RedisConnection } from "../support/redis-connection.js";
 import { startRedis } from "../support/redis-server.js";
 import { letIn } from "../support/signed-by-root.js";
+import { until } from "../support/until.js";
 
 export interface Served extends AsyncDisposable {
   readonly port: number;

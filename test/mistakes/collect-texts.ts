@@ -8,11 +8,11 @@ import { StartError } from "../../daemon/net/process/start-error.js";
 import { readCommandLine } from "../../daemon/program/command-line.js";
 import { Daemon } from "../../daemon/program/daemon.js";
 import { runDbsync } from "../client/child.js";
-import { until } from "../daemon/program/replicas.js";
 import { keepLog } from "../support/log-lines.js";
 import { NAMELESS } from "../support/nameless.js";
 import { programPaths } from "../support/programs.js";
 import { run } from "../support/run-program.js";
+import { until } from "../support/until.js";
 import type { Call, Mistake, Reader, ShellCall } from "./mistake.js";
 import type { Scene } from "./scene.js";
 

@@ -7,11 +7,12 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { test } from "node:test";
 import { type Entry, Keyspace } from "../../daemon/store/keyspace/keyspace.js";
-import { makeFolder, type RunningReplica, startReplica, until } from "../daemon/program/replicas.js";
+import { makeFolder, type RunningReplica, startReplica } from "../daemon/program/replicas.js";
 import { skipUnlessFull } from "../support/amount.js";
 import { knowsSecret } from "../support/cluster-secret.js";
 import { EnvelopeClient, makeKeyPair } from "../support/envelope-client.js";
 import { freePort } from "../support/free-port.js";
+import { until } from "../support/until.js";
 
 const KEY = "the price";
 const app = makeKeyPair("rsa");

@@ -11,12 +11,13 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { test } from "node:test";
 import { createClient } from "../../client/public-api.js";
-import { makeFolder, until } from "../daemon/program/replicas.js";
+import { makeFolder } from "../daemon/program/replicas.js";
 import { amount } from "../support/amount.js";
 import { makeKeyPair } from "../support/envelope-client.js";
 import { freePort } from "../support/free-port.js";
 import { programPaths } from "../support/programs.js";
 import { skipWithout } from "../support/requirements.js";
+import { until } from "../support/until.js";
 
 /** The number of daemons that are tried with each size of values: LMDB would not end all of them. */
 const DAEMONS = amount(1, 5);

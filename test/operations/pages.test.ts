@@ -16,8 +16,9 @@ import { RedisLine } from "../support/redis-line.js";
 import { buildRoot, ownFiles, repositoryRoot } from "../support/repository.js";
 import { respPort } from "../support/resp-trio.js";
 import { type Ended, run } from "../support/run-program.js";
-import { Folder, until } from "../support/trial-scene.js";
+import { Folder } from "../support/trial-scene.js";
 import { Trio } from "../support/trio.js";
+import { until } from "../support/until.js";
 import { type ConsoleLine, consoleLines } from "./console-text.js";
 import { EXCEPTED } from "./excepted-lines.js";
 
@@ -334,10 +335,13 @@ describe("the commands that the pages print for their readers", { timeout: 900_0
     await typeMembers("list");
     // Entries that only the third daemon has become dead letters when it is evicted.
     for (const link of links) link.isCut = true;
-    await until("the third daemon is disconnected", async () =>
-      (await Promise.all([0, 1].map((index) => trio.status(index)))).every(
-        ({ connected }) => connected === 1,
-      ),
+    await until(
+      "the third daemon is disconnected",
+      async () =>
+        (await Promise.all([0, 1].map((index) => trio.status(index)))).every(
+          ({ connected }) => connected === 1,
+        ),
+      { mayFail: true },
     );
     await send("SET lonely x", 2);
     await trio.end(2, "SIGKILL");
@@ -377,6 +381,7 @@ describe("the commands that the pages print for their readers", { timeout: 900_0
       await until(
         "the daemon has the rewritten dead letter",
         async () => (await send("GET lonely", index)).trim() === "x",
+        { mayFail: true },
       );
   });
 

@@ -2,8 +2,8 @@
 import { execFileSync, spawnSync } from "node:child_process";
 import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
 import { delimiter, join } from "node:path";
-import { until } from "../daemon/program/replicas.js";
 import { programPaths } from "../support/programs.js";
+import { until } from "../support/until.js";
 
 const COLUMNS = 80;
 const PROMPT = "$ ";

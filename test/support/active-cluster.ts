@@ -6,13 +6,13 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Redis } from "ioredis";
-import { until } from "../daemon/program/replicas.js";
 import { RedisPyClient } from "../system/redis-py-client.js";
 import { knowsSecret } from "./cluster-secret.js";
 import { CuttablePort } from "./cuttable-port.js";
 import { type DaemonProcess, startDaemon } from "./daemon-process.js";
 import { freePort } from "./free-port.js";
 import { buildRoot } from "./repository.js";
+import { until } from "./until.js";
 
 const clockOff = join(buildRoot, "test", "system", "programs", "clock-off.js");
 

@@ -1,4 +1,5 @@
 /** A Redis Cluster for one test: real processes, three masters with one replica each. */
+
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -7,21 +8,12 @@ import type { Reply } from "../../protocol/reply.js";
 import { freePort } from "./free-port.js";
 import { RedisConnection } from "./redis-connection.js";
 import { type RedisServer, startRedis } from "./redis-server.js";
+import { until } from "./until.js";
 
 const MASTERS = 3;
 const NODES = 2 * MASTERS;
 const SLOTS = 16_384;
 const NODE_TIMEOUT_MS = 3_000;
-const POLL_MS = 20;
-
-/** Repeats a request until it succeeds with a result other than null and false. @returns the result */
-export async function until<T>(request: () => Promise<T | null | false>): Promise<T> {
-  for (;;) {
-    const answer = await request().catch(() => null);
-    if (answer !== null && answer !== false) return answer;
-    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
-  }
-}
 
 export async function askRedis(port: number, ...argv: readonly string[]): Promise<Reply> {
   using connection = await RedisConnection.open(port);
@@ -53,10 +45,18 @@ export class RedisCluster implements AsyncDisposable {
     for (const { port, busPort } of nodes.slice(1))
       await askRedis(first.port, "CLUSTER", "MEET", "127.0.0.1", String(port), String(busPort));
     for (const [i, { port }] of nodes.entries()) {
-      await until(async () => /cluster_known_nodes:6/.test(await textOf(port, "CLUSTER", "INFO")));
+      await until(
+        "the node knows all nodes",
+        async () => /cluster_known_nodes:6/.test(await textOf(port, "CLUSTER", "INFO")),
+        { mayFail: true },
+      );
       if (i < MASTERS) continue;
       const master = await cluster.idOf(nodes[i - MASTERS] as RedisServer);
-      await until(async () => (await textOf(port, "CLUSTER", "REPLICATE", master)) === "OK");
+      await until(
+        "the node knows its master",
+        async () => (await textOf(port, "CLUSTER", "REPLICATE", master)) === "OK",
+        { mayFail: true },
+      );
     }
     await cluster.complete();
     return cluster;
@@ -73,9 +73,15 @@ export class RedisCluster implements AsyncDisposable {
   /** Waits until every node reports that all slots are served, and every replica has the data of its master. */
   async complete(nodes: readonly Node[] = this.nodes): Promise<void> {
     for (const { port } of nodes) {
-      await until(async () => /cluster_state:ok/.test(await textOf(port, "CLUSTER", "INFO")));
-      await until(async () =>
-        /role:master|master_link_status:up/.test(await textOf(port, "INFO", "replication")),
+      await until(
+        "the node reports that all slots are served",
+        async () => /cluster_state:ok/.test(await textOf(port, "CLUSTER", "INFO")),
+        { mayFail: true },
+      );
+      await until(
+        "the replica is connected to its master",
+        async () => /role:master|master_link_status:up/.test(await textOf(port, "INFO", "replication")),
+        { mayFail: true },
       );
     }
   }

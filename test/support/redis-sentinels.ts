@@ -5,8 +5,9 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { freePort } from "./free-port.js";
-import { askRedis, textOf, until } from "./redis-cluster.js";
+import { askRedis, textOf } from "./redis-cluster.js";
 import { type RedisServer, startRedis } from "./redis-server.js";
+import { until } from "./until.js";
 
 export const MASTER_NAME = "main";
 const SENTINELS = 3;
@@ -29,11 +30,21 @@ export class RedisSentinels implements AsyncDisposable {
     const sentinels = await Promise.all(Array.from({ length: SENTINELS }, () => startSentinel(master.port)));
     const group = new RedisSentinels([master, replica], sentinels);
     for (const { port } of sentinels)
-      await until(async () => {
-        const state = JSON.stringify(await askRedis(port, "SENTINEL", "MASTER", MASTER_NAME));
-        return /"num-slaves"[^}]*}[^}]*"1"/.test(state) && /"num-other-sentinels"[^}]*}[^}]*"2"/.test(state);
-      });
-    await until(async () => /master_link_status:up/.test(await textOf(replica.port, "INFO", "replication")));
+      await until(
+        "the sentinel knows the replica and the other sentinels",
+        async () => {
+          const state = JSON.stringify(await askRedis(port, "SENTINEL", "MASTER", MASTER_NAME));
+          return (
+            /"num-slaves"[^}]*}[^}]*"1"/.test(state) && /"num-other-sentinels"[^}]*}[^}]*"2"/.test(state)
+          );
+        },
+        { mayFail: true },
+      );
+    await until(
+      "the replica is connected to its master",
+      async () => /master_link_status:up/.test(await textOf(replica.port, "INFO", "replication")),
+      { mayFail: true },
+    );
     return group;
   }
 
@@ -89,7 +100,9 @@ export async function startSentinel(
     process.off("exit", killChild);
     rmSync(folder, { recursive: true, force: true });
   });
-  await until(async () => /PONG|NOAUTH/.test(await textOf(port, "PING")));
+  await until("the sentinel answers", async () => /PONG|NOAUTH/.test(await textOf(port, "PING")), {
+    mayFail: true,
+  });
   return { port, kill: (signal) => void child.kill(signal), stop: () => stop(child) };
 }
 

@@ -1,4 +1,4 @@
-/** Helpers for the trials: files with keys, sidecars, temporary folders, and waiting for conditions. */
+/** Helpers for the trials: files with keys, sidecars, temporary folders, and time limits. */
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -35,25 +35,6 @@ export async function startSidecar(
 }
 
 export const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
-
-/** Waits until a condition holds. A rejection counts as false. @throws Error after the timeout */
-export async function until(
-  what: string,
-  holds: () => Promise<boolean> | boolean,
-  ms = 120_000,
-): Promise<void> {
-  const deadline = performance.now() + ms;
-  for (;;) {
-    if (
-      await Promise.resolve()
-        .then(holds)
-        .catch(() => false)
-    )
-      return;
-    if (performance.now() > deadline) throw new Error(`${what}: not within ${ms} ms`);
-    await pause(50);
-  }
-}
 
 /** Returns the result of a promise, or null if it has not settled after `ms` milliseconds. */
 export async function within<T>(ms: number, promise: Promise<T>): Promise<T | null> {

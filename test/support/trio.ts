@@ -13,14 +13,11 @@ import { knowsSecret } from "./cluster-secret.js";
 import { type DaemonOptions, type DaemonProcess, type Ended, startDaemon } from "./daemon-process.js";
 import { type KeyPair, makeKeyPair } from "./envelope-client.js";
 import { freePort } from "./free-port.js";
+import { until } from "./until.js";
 
 const DAEMONS = 3;
-const POLL_MS = 100;
-/**
- * The timeout of calls and conditions in milliseconds. It is long because the machine may be busy and its disk slow.
- */
+/** The timeout of calls in milliseconds. It is long because the machine may be busy and its disk slow. */
 const CALL_MS = 20_000;
-const UNTIL_MS = 120_000;
 
 export class Trio implements AsyncDisposable {
   /** The key pair of the client. */
@@ -205,19 +202,18 @@ export class Trio implements AsyncDisposable {
    * Waits for a condition.
    * @throws Error after the timeout, or if a daemon has ended; the message describes the daemons
    */
-  async until(what: string, holds: () => Promise<boolean>, ms = UNTIL_MS): Promise<void> {
-    const deadline = performance.now() + ms;
-    for (;;) {
+  async until(what: string, holds: () => Promise<boolean>, ms?: number): Promise<void> {
+    const check = async () => {
       this.check();
-      if (await holds().catch(() => false)) return;
-      if (performance.now() > deadline) break;
-      await new Promise((resolve) => setTimeout(resolve, POLL_MS));
-    }
-    const statuses = await Promise.allSettled(this.ports.map((_, index) => this.status(index)));
-    const lines = statuses.map((one) =>
-      one.status === "fulfilled" ? JSON.stringify(one.value) : String(one.reason),
-    );
-    throw new Error(`${what}: not within ${ms} ms:\n${lines.join("\n")}\n${this.errors.join("\n")}`);
+      return await holds().catch(() => false);
+    };
+    await until(what, check, ms === undefined ? {} : { ms }).catch(async (problem: Error) => {
+      const statuses = await Promise.allSettled(this.ports.map((_, index) => this.status(index)));
+      const lines = statuses.map((one) =>
+        one.status === "fulfilled" ? JSON.stringify(one.value) : String(one.reason),
+      );
+      throw new Error(`${problem.message}:\n${[...lines, ...this.errors].join("\n")}`);
+    });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

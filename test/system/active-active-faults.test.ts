@@ -4,8 +4,8 @@
  */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { until } from "../daemon/program/replicas.js";
 import { ActiveCluster, type ScenarioClient } from "../support/active-cluster.js";
+import { until } from "../support/until.js";
 import {
   assertEverywhere,
   by,

@@ -14,9 +14,10 @@ import { startRedis } from "../support/redis-server.js";
 import { repositoryRoot } from "../support/repository.js";
 import { skipWithout } from "../support/requirements.js";
 import { run } from "../support/run-program.js";
+import { until } from "../support/until.js";
 import { Client } from "./attacker/client.js";
 import { makeKey } from "./attacker/key.js";
-import { Scratch, until, Victims } from "./attacker/victims.js";
+import { Scratch, Victims } from "./attacker/victims.js";
 
 const LIMIT = { timeout: 300_000 };
 const USERS = "user default off\nuser alice on >secret ~* +@all\n";
@@ -35,7 +36,10 @@ describe("mistakes of an administrator", { concurrency: true }, () => {
     await using victims = await Victims.start(1);
     await victims.restart(0, () => chmodSync(join(victims.folder(0), "daemon.pem"), 0o644));
     const warned = warnsOf("daemon.pem");
-    await until(() => victims.daemons[0]?.log.some(({ msg }) => msg === "listening") === true);
+    await until(
+      "the daemon listens",
+      () => victims.daemons[0]?.log.some(({ msg }) => msg === "listening") === true,
+    );
     assert.ok(victims.daemons[0]?.log.some(warned), "no warning");
   });
 
@@ -57,7 +61,7 @@ describe("mistakes of an administrator", { concurrency: true }, () => {
       writeFileSync(file, text);
       const lines = daemon.log.length;
       daemon.kill("SIGHUP");
-      await until(() => daemon.log.length > lines);
+      await until("the daemon logs a line about the file", () => daemon.log.length > lines);
       // The daemon has logged a line about the file, so it has read it.
       assert.match(await sendInline(port, "GET k"), /NOAUTH/, JSON.stringify(text));
       assert.match(await sendInline(port, "SET k v"), /NOAUTH/, JSON.stringify(text));
@@ -103,7 +107,10 @@ describe("mistakes of an administrator", { concurrency: true }, () => {
     const database = `redis:127.0.0.1:${redis.port}`;
     await using daemon = await startDaemon(["-s", scratch.file("public.pem", key.pem), "-d", database]);
     using client = await Client.open(daemon.port, key);
-    await until(async () => (await client.ask([["SET", "mine", "v"]])).refused === null);
+    await until(
+      "the key is accepted",
+      async () => (await client.ask([["SET", "mine", "v"]])).refused === null,
+    );
     const { replies } = await client.ask([
       ["MIGRATE", "127.0.0.1", String(foreign.port), "mine", "0", "1000"],
     ]);

@@ -6,9 +6,10 @@ import { randomBytes } from "node:crypto";
 import { rmSync } from "node:fs";
 import { describe, test } from "node:test";
 import { some } from "../support/amount.js";
+import { until } from "../support/until.js";
 import { type Key, makeKey } from "./attacker/key.js";
 import { type Claims, Member } from "./attacker/member.js";
-import { until, Victims } from "./attacker/victims.js";
+import { Victims } from "./attacker/victims.js";
 import { vote } from "./attacker/vote.js";
 
 const LIMIT = { timeout: 300_000 };
@@ -30,7 +31,9 @@ async function scene(): Promise<Scene> {
   await victims.allLive();
   using client = await victims.client();
   assert.equal(await client.text("SET", "kept", "yes"), "OK");
-  await until(async () => (await victims.views("GET", "kept")).every((view) => view === "live yes"));
+  await until("all daemons are live and have the write", async () =>
+    (await victims.views("GET", "kept")).every((view) => view === "live yes"),
+  );
   return { victims, bad, members };
 }
 
@@ -89,12 +92,18 @@ describe("a hostile pinned member with a false snapshot", { concurrency: true },
           );
           member.connection.send("cuts", Buffer.concat(votes));
         }
-        await until(async () => (await victims.views("GET", "kept"))[1] === "live yes");
+        await until(
+          "daemon 1 is live and has the write",
+          async () => (await victims.views("GET", "kept"))[1] === "live yes",
+        );
         assert.deepEqual(await victims.views("GET", "kept"), ["live yes", "live yes"]);
         for (const index of [0, 1]) assert.equal(await victims.ring(index), ring);
         using client = await victims.client(1);
         assert.equal(await client.text("SET", "later", "too"), "OK", "the daemon accepts writes");
-        await until(async () => (await victims.views("GET", "later"))[0] === "live too");
+        await until(
+          "daemon 0 is live and has the later write",
+          async () => (await victims.views("GET", "later"))[0] === "live too",
+        );
         for (const member of members) member[Symbol.dispose]();
       },
     );
@@ -118,7 +127,10 @@ describe("a hostile pinned member with a false snapshot", { concurrency: true },
       assert.deepEqual(await victims.views("GET", "kept"), ["live yes", "live yes"]);
       using client = await victims.client();
       assert.equal(await client.text("SET", "kept", "still"), "OK");
-      await until(async () => (await victims.views("GET", "kept"))[1] === "live still");
+      await until(
+        "daemon 1 is live and has the new value",
+        async () => (await victims.views("GET", "kept"))[1] === "live still",
+      );
       for (const member of members) member[Symbol.dispose]();
     },
   );
@@ -134,7 +146,10 @@ describe("a hostile pinned member with a false snapshot", { concurrency: true },
       using member = await Member.join(victims.port(1), { key: bad });
       // The attacker claims the same state as the honest daemon, so it appears to be up to date.
       member.claim(() => ({ ...(members[0] as Member).lastClaims(), state: "live" }));
-      await until(async () => (await victims.views("GET", "kept"))[1] === "live yes");
+      await until(
+        "daemon 1 is live and has the write",
+        async () => (await victims.views("GET", "kept"))[1] === "live yes",
+      );
       assert.deepEqual(await victims.views("GET", "kept"), ["live yes", "live yes"]);
       for (const each of members) each[Symbol.dispose]();
     },

@@ -7,11 +7,12 @@ import { readFileSync } from "node:fs";
 import { describe, test } from "node:test";
 import { memberKnows } from "../../protocol/version-2/messages-v2.js";
 import { amount } from "../support/amount.js";
+import { until } from "../support/until.js";
 import { Connection } from "./attacker/connection.js";
 import { envelope } from "./attacker/envelope.js";
 import { makeKey } from "./attacker/key.js";
 import { Member } from "./attacker/member.js";
-import { until, Victims } from "./attacker/victims.js";
+import { Victims } from "./attacker/victims.js";
 
 const LIMIT = { timeout: 300_000 };
 const HANDSHAKES = amount(40, 90);
@@ -75,8 +76,13 @@ describe("idle handshakes and dates far in the future", { concurrency: true }, (
     using _toSecond = new IdleHandshakes(victims.port(1), victims.keys[0]?.id as Buffer, victims.cluster);
     assert.equal(await client.text("SET", "missed", "meanwhile"), "OK");
     await victims.restart(1);
-    await until(async () => (await victims.views("GET", "missed"))[1] === "live meanwhile");
-    await until(async () => (await victims.views("PING")).every((view) => view === "live PONG"));
+    await until(
+      "daemon 1 is live and has the missed write",
+      async () => (await victims.views("GET", "missed"))[1] === "live meanwhile",
+    );
+    await until("all daemons are live", async () =>
+      (await victims.views("PING")).every((view) => view === "live PONG"),
+    );
   });
 
   test("a daemon stores entries with dates far in the future within a memory limit", LIMIT, async () => {
@@ -121,7 +127,7 @@ describe("idle handshakes and dates far in the future", { concurrency: true }, (
       member.push([impersonating([["SET", "whose", "alice's"]]).entry]);
       // A valid entry follows. When the daemon has applied it, it has also processed the previous one.
       member.push([envelope(victims.application, victims.cluster, [["SET", "behind", "it"]]).entry]);
-      await until(async () => (await client.text("GET", "behind")) === "it");
+      await until("the daemon has the write", async () => (await client.text("GET", "behind")) === "it");
       assert.equal(await client.text("EXISTS", "whose"), "0");
     },
   );

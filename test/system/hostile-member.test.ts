@@ -3,10 +3,11 @@ import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { describe, test } from "node:test";
 import { some } from "../support/amount.js";
+import { until } from "../support/until.js";
 import { envelope } from "./attacker/envelope.js";
 import { makeKey } from "./attacker/key.js";
 import { type Claims, Member } from "./attacker/member.js";
-import { until, Victims } from "./attacker/victims.js";
+import { Victims } from "./attacker/victims.js";
 
 const LIMIT = { timeout: 300_000 };
 const IN_2030 = Date.UTC(2030, 0, 1);
@@ -34,7 +35,9 @@ async function twoHonest(): Promise<{ victims: Victims; bad: ReturnType<typeof m
   await victims.allLive();
   using client = await victims.client();
   assert.equal(await client.text("SET", "kept", "yes"), "OK");
-  await until(async () => (await victims.views("GET", "kept")).every((view) => view === "live yes"));
+  await until("all daemons are live and have the write", async () =>
+    (await victims.views("GET", "kept")).every((view) => view === "live yes"),
+  );
   return { victims, bad };
 }
 
@@ -69,7 +72,10 @@ describe("one hostile pinned member", { concurrency: true }, () => {
           "OK",
           "the daemons accept writes during the attack",
         );
-        await until(async () => (await victims.views("GET", "later"))[1] === "live too");
+        await until(
+          "daemon 1 is live and has the later write",
+          async () => (await victims.views("GET", "later"))[1] === "live too",
+        );
       }
       await assertUnmoved(victims, before);
     });

@@ -5,8 +5,9 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { programPaths } from "../support/programs.js";
 import { run } from "../support/run-program.js";
-import { Folder, until } from "../support/trial-scene.js";
+import { Folder } from "../support/trial-scene.js";
 import { Trio } from "../support/trio.js";
+import { until } from "../support/until.js";
 
 test("dbsync backup reports an incomplete backup of a daemon that is catching up", {
   timeout: 300_000,
@@ -19,11 +20,10 @@ test("dbsync backup reports an incomplete backup of a daemon that is catching up
   }
   await trio.endAll();
   await trio.start(0);
-  await until(
-    "the daemon is catching up",
-    async () => (await trio.status(0)).state === "catching-up",
-    10_000,
-  );
+  await until("the daemon is catching up", async () => (await trio.status(0)).state === "catching-up", {
+    ms: 10_000,
+    mayFail: true,
+  });
   const backup = async (args: readonly string[]) =>
     await run(process.execPath, [programPaths.dbsync, "backup", "--data", trio.folder(0), ...args]);
   const plain = await backup([join(folder.path, "plain.dbsync")]);

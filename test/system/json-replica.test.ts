@@ -9,7 +9,8 @@ import { startDaemon } from "../support/daemon-process.js";
 import { freePort } from "../support/free-port.js";
 import { Gate } from "../support/gate.js";
 import { JsonLine } from "../support/json-line.js";
-import { pause, until, within } from "../support/trial-scene.js";
+import { pause, within } from "../support/trial-scene.js";
+import { until } from "../support/until.js";
 
 const ENTRIES = 100;
 /** The maximum duration in milliseconds of a write to the second daemon while the first server is unreachable. */
@@ -62,7 +63,10 @@ describe("a server of --json-replica keeps its documents if it", () => {
 
       gate.release();
       await within(WRITE_MS, writing);
-      const arrives = until("the documents arrive", async () => (await count(second)) >= ENTRIES, 30_000);
+      const arrives = until("the documents arrive", async () => (await count(second)) >= ENTRIES, {
+        ms: 30_000,
+        mayFail: true,
+      });
       await arrives.catch(() => {});
       await pause(1_000);
       const [inFirst, inSecond] = [await count(first), await count(second)];

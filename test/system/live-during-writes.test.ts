@@ -5,8 +5,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { amount } from "../support/amount.js";
+import { until } from "../support/until.js";
 import { Client } from "./attacker/client.js";
-import { until, Victims } from "./attacker/victims.js";
+import { Victims } from "./attacker/victims.js";
 import { textOf } from "./attacker/wire.js";
 
 const ENVELOPES = amount(200, 1000);
@@ -52,7 +53,9 @@ test("a restarted daemon reports live only after it has received its missing ent
     WRITER_MS,
   );
   try {
-    await until(() => Promise.resolve(Date.now() > base + ENVELOPES + TAIL_MS));
+    await until("the dates of all envelopes have passed", () =>
+      Promise.resolve(Date.now() > base + ENVELOPES + TAIL_MS),
+    );
     await victims.restart(1);
     using client = await Client.open(victims.port(1), victims.application);
     assert.ok((await keysWhenLive(client)) >= ENVELOPES * KEYS_EACH);

@@ -8,10 +8,11 @@ import { randomBytes } from "node:crypto";
 import { test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
 import { skipUnlessFull } from "../support/amount.js";
+import { until } from "../support/until.js";
 import type { Command, Envelope } from "./attacker/envelope.js";
 import { makeKey } from "./attacker/key.js";
 import { type Claims, Member } from "./attacker/member.js";
-import { until, Victims } from "./attacker/victims.js";
+import { Victims } from "./attacker/victims.js";
 import { textOf, type Value } from "./attacker/wire.js";
 
 /** The timeout is long because daemons prune an entry only after thousands of later writes. */
@@ -124,10 +125,14 @@ async function untilLive(
 ): Promise<void> {
   for (const index of indices) {
     using client = await victims.client(index);
-    await until(async () => {
-      const { state } = await client.hello();
-      return state === "live" && (await client.text(...command)) === answer;
-    });
+    await until(
+      `daemon ${index} is live and answers ${answer}`,
+      async () => {
+        const { state } = await client.hello();
+        return state === "live" && (await client.text(...command)) === answer;
+      },
+      { ms: LIMIT.timeout },
+    );
   }
 }
 
@@ -193,12 +198,12 @@ test("daemons report lost entries, and no entries that still exist", LIMIT, asyn
       kill(victims, [3], "SIGCONT");
       await untilHealed(victims, 3);
       await untilLive(victims, [3], "0", "EXISTS", "alone:0");
-      await until(() => alarms(victims, 3).length > 0);
+      await until("daemon 3 reports the loss", () => alarms(victims, 3).length > 0);
       const [alarm, ...more] = alarms(victims, 3);
       // The alarm names no entry if this daemon has pruned it in the meantime.
       assert.match(alarm?.entries ?? "none", new RegExp(`^$|${(stray as Envelope).id.toString("hex")}`));
       assert.deepEqual(more, []);
-      await until(async () => (await statusOf(victims, 3)).strays === 1);
+      await until("daemon 3 reports one lost entry", async () => (await statusOf(victims, 3)).strays === 1);
     },
   );
 });

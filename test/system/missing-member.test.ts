@@ -9,8 +9,9 @@ import { test } from "node:test";
 import { programPaths } from "../support/programs.js";
 import { repositoryRoot } from "../support/repository.js";
 import { type Ended, run } from "../support/run-program.js";
-import { Folder, until } from "../support/trial-scene.js";
+import { Folder } from "../support/trial-scene.js";
 import { Trio } from "../support/trio.js";
+import { until } from "../support/until.js";
 
 const GONE = 2;
 const STAY = [0, 1];
@@ -56,7 +57,7 @@ test("dbsync status reports a missing member of the list after a rolling restart
       status = await dbsync(["status"], STAY);
       return status.code === 1 && /^FAIL/m.test(status.stdout);
     },
-    40_000,
+    { ms: 40_000 },
   ).catch(() => assert.fail(`dbsync status: ${status?.code} ${status?.stdout}`));
   const doctor = await dbsync(["doctor"], STAY);
   assert.equal(doctor.code, 1, doctor.stdout);

@@ -11,8 +11,9 @@ import { test } from "node:test";
 import { Gate } from "../support/gate.js";
 import { programPaths } from "../support/programs.js";
 import { type Ended, run } from "../support/run-program.js";
-import { Folder, until } from "../support/trial-scene.js";
+import { Folder } from "../support/trial-scene.js";
 import { Trio } from "../support/trio.js";
+import { until } from "../support/until.js";
 
 const WRITES = 100;
 /** The size of the small disk in bytes: less than the contents of the backup. */

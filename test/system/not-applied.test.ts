@@ -5,7 +5,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createClient, DbsyncError } from "../../client/public-api.js";
-import { until, Victims } from "./attacker/victims.js";
+import { until } from "../support/until.js";
+import { Victims } from "./attacker/victims.js";
 
 test("a client does not report a command as not applied if an earlier write can make it succeed", {
   timeout: 300_000,
@@ -34,7 +35,7 @@ test("a client does not report a command as not applied if an earlier write can 
     // The date of the DEL is after the SET and before the list commands.
     const removed = await attacker.ask([["DEL", "k"]], { at: at + 500 });
     assert.equal(removed.refused, null);
-    await until(async () => (await attacker.text("LLEN", "k")) === "2");
+    await until("the list has both elements", async () => (await attacker.text("LLEN", "k")) === "2");
     assert.notEqual(outcome.effect, "not-applied");
     assert.notEqual(all?.status === "failed" ? all.effect : "ok", "not-applied");
   } finally {

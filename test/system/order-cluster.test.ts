@@ -6,12 +6,12 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { jetstream } from "@nats-io/jetstream";
 import { connect } from "@nats-io/transport-node";
-import { until } from "../daemon/program/replicas.js";
 import { skipUnlessFull } from "../support/amount.js";
 import { type DaemonProcess, startDaemon } from "../support/daemon-process.js";
 import { EnvelopeClient, makeKeyPair } from "../support/envelope-client.js";
 import { NatsServer } from "../support/nats-server.js";
 import { skipWithout } from "../support/requirements.js";
+import { until } from "../support/until.js";
 
 const skip = skipUnlessFull || skipWithout("nats-server");
 const SERVERS = 3;

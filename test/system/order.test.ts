@@ -12,7 +12,7 @@ import { writeValue } from "../../daemon/timeline/entries/stored-value.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { OK, type Reply } from "../../protocol/reply.js";
 import { runDbsync } from "../client/child.js";
-import { makeFolder, startReplica, until } from "../daemon/program/replicas.js";
+import { makeFolder, startReplica } from "../daemon/program/replicas.js";
 import { amount } from "../support/amount.js";
 import { type DaemonProcess, startDaemon } from "../support/daemon-process.js";
 import { EnvelopeClient, makeKeyPair, type SignedEnvelope } from "../support/envelope-client.js";
@@ -20,6 +20,7 @@ import { freePort } from "../support/free-port.js";
 import { NatsServer } from "../support/nats-server.js";
 import { RedisConnection } from "../support/redis-connection.js";
 import { skipWithout } from "../support/requirements.js";
+import { until } from "../support/until.js";
 
 const skip = skipWithout("nats-server");
 const DAEMONS = 3;

@@ -13,7 +13,8 @@ import { makeKeyPair } from "../support/envelope-client.js";
 import { freePort } from "../support/free-port.js";
 import { Gate } from "../support/gate.js";
 import { skipWithout } from "../support/requirements.js";
-import { Folder, until } from "../support/trial-scene.js";
+import { Folder } from "../support/trial-scene.js";
+import { until } from "../support/until.js";
 
 /** The lifetime of a lock in seconds. It exceeds the duration of each test here, so only a release ends a lock. */
 const LEASE = 3_600;

@@ -12,8 +12,9 @@ import { freePort } from "../support/free-port.js";
 import { Gate } from "../support/gate.js";
 import { RawClient } from "../support/raw-client.js";
 import { RedisLine, textOf } from "../support/redis-line.js";
-import { Folder, startSidecar, until } from "../support/trial-scene.js";
+import { Folder, startSidecar } from "../support/trial-scene.js";
 import { Trio } from "../support/trio.js";
+import { until } from "../support/until.js";
 
 /** The number of elements: more than one page of 400, and more than any collection returns in one page. */
 const ELEMENTS = 1_500;

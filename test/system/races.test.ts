@@ -8,12 +8,13 @@ import type { Report } from "../../client/shared/outcome.js";
 import { judge } from "../../client/shared/policy.js";
 import { replyValues } from "../../client/shared/reply-conversion.js";
 import type { ByteString } from "../../protocol/byte-string.js";
-import { type RunningReplica, startReplica, until } from "../daemon/program/replicas.js";
+import { type RunningReplica, startReplica } from "../daemon/program/replicas.js";
 import { amount } from "../support/amount.js";
 import { knowsSecret } from "../support/cluster-secret.js";
 import { type AcceptedResult, EnvelopeClient, makeKeyPair } from "../support/envelope-client.js";
 import { freePort } from "../support/free-port.js";
 import { SeededRandom, seedOfRun } from "../support/seeded-random.js";
+import { until } from "../support/until.js";
 
 const DAEMONS = 3;
 const ROUNDS = amount(8, 50);

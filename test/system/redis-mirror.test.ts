@@ -7,7 +7,6 @@ import { copyFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { type State, stateDifferences, stateOfRedis } from "../conformance/state.js";
-import { until } from "../daemon/program/replicas.js";
 import { amount } from "../support/amount.js";
 import { type DaemonProcess, startDaemon } from "../support/daemon-process.js";
 import { EnvelopeClient, makeKeyPair } from "../support/envelope-client.js";
@@ -16,6 +15,7 @@ import { RedisConnection } from "../support/redis-connection.js";
 import { type RedisServer, startRedis } from "../support/redis-server.js";
 import { skipWithout } from "../support/requirements.js";
 import { SeededRandom, seedOfRun } from "../support/seeded-random.js";
+import { until } from "../support/until.js";
 import { type Cluster, startCluster } from "../tools/cli/cluster.js";
 
 const skip = skipWithout("redis-server");

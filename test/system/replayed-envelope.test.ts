@@ -6,10 +6,11 @@ import { test } from "node:test";
 import { freePort } from "../support/free-port.js";
 import { startRedis } from "../support/redis-server.js";
 import { skipWithout } from "../support/requirements.js";
+import { until } from "../support/until.js";
 import { Client } from "./attacker/client.js";
 import { Connection } from "./attacker/connection.js";
 import { makeKey } from "./attacker/key.js";
-import { Scratch, until } from "./attacker/victims.js";
+import { Scratch } from "./attacker/victims.js";
 import { startWorkshop } from "./attacker/workshop.js";
 
 const options = { timeout: 300_000, skip: skipWithout("redis-server") };
@@ -44,7 +45,10 @@ test(
       await using _daemon = await startWorkshop(args, {});
       using client = await Client.open(port, key);
       // The daemon refuses envelopes with a date before its start.
-      await until(async () => (await client.ask([["SET", "visits", "0"]])).refused === null);
+      await until(
+        "the daemon accepts writes",
+        async () => (await client.ask([["SET", "visits", "0"]])).refused === null,
+      );
       const envelope = client.sign([["INCR", "visits"]]);
       assert.deepEqual((await client.send(envelope)).replies, [1]);
       recorded = envelope.frame;
@@ -52,7 +56,7 @@ test(
     await using _restarted = await startWorkshop(args, { clockOffMs: -BEHIND_MS });
     // At first the daemon may refuse every envelope. The attacker waits until it accepts one.
     using other = await Client.open(port, key);
-    await until(async () => {
+    await until("the restarted daemon accepts writes", async () => {
       const { clock } = await other.hello();
       return (await other.ask([["SET", "other", "1"]], { at: clock })).refused === null;
     });

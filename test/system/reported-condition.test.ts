@@ -9,7 +9,8 @@ import { type DaemonProcess, startDaemon } from "../support/daemon-process.js";
 import { RawClient } from "../support/raw-client.js";
 import { repositoryRoot } from "../support/repository.js";
 import { skipWithout } from "../support/requirements.js";
-import { until, Victims } from "./attacker/victims.js";
+import { until } from "../support/until.js";
+import { Victims } from "./attacker/victims.js";
 
 const LIMIT = { timeout: 300_000 };
 const PAGE = 4096;
@@ -43,6 +44,7 @@ describe("a daemon reports its condition correctly", { concurrency: true }, () =
     const big = "x".repeat(20_000);
     let number = 0;
     await until(
+      "the disk is full",
       async () => (await client.ask([["SET", `fill${number++}`, big]])).refused === "storage-failed",
     );
     assert.match(await sendInline(port, "INFO", /loading:\d\r\n/), /loading:0/);
@@ -95,7 +97,10 @@ describe("a daemon reports its condition correctly", { concurrency: true }, () =
       assert.equal((await administrator.ask([["CLUSTER", "ADD", spki]])).refused, null);
       const port = await respPort(victims.daemons[1] as DaemonProcess);
       assert.match(await sendInline(port, "SET own 1", /\r\n/), /OK/);
-      await until(async () => (await victims.views("GET", "own"))[0] === "live 1");
+      await until(
+        "daemon 0 is live and has the write",
+        async () => (await victims.views("GET", "own"))[0] === "live 1",
+      );
       const id = victims.keys[1]?.id.toString("hex") as string;
       for (const index of [0, 1]) {
         using root = await victims.client(index, victims.root);
@@ -103,12 +108,12 @@ describe("a daemon reports its condition correctly", { concurrency: true }, () =
         const { refused } = await root.ask([["KEY", "REVOKE", id]]);
         assert.ok(refused === null || (index === 1 && refused === "daemon-revoked"), String(refused));
       }
-      await until(async () => (await victims.ring(1)).includes("revoked"));
+      await until("daemon 1 has the revocation", async () => (await victims.ring(1)).includes("revoked"));
       assert.doesNotMatch(await sendInline(port, "SET own 2", /\r\n/), /^\+OK/);
       using client = await victims.client(1);
       // Some writes may still succeed until the daemon has received the revocation.
       let number = 0;
-      await until(async () => {
+      await until("a write is refused, or is the last that reaches the other daemon", async () => {
         const name = `behind${number++}`;
         const { refused, flags } = await client.ask([["SET", name, "it"]]);
         if (refused !== null || flags.join().includes("isolated")) return true;
@@ -117,7 +122,8 @@ describe("a daemon reports its condition correctly", { concurrency: true }, () =
       });
       using other = await victims.client(0);
       const { refused } = await client.ask([["SET", "last", "it"]]);
-      if (refused === null) await until(async () => (await other.text("GET", "last")) === "it");
+      if (refused === null)
+        await until("the other daemon has the write", async () => (await other.text("GET", "last")) === "it");
     },
   );
 });

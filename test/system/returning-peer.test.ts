@@ -12,7 +12,8 @@ import { Gate } from "../support/gate.js";
 import { RedisLine, textOf } from "../support/redis-line.js";
 import { seed } from "../support/seed.js";
 import { SeededRandom } from "../support/seeded-random.js";
-import { Folder, pause, until } from "../support/trial-scene.js";
+import { Folder, pause } from "../support/trial-scene.js";
+import { until } from "../support/until.js";
 
 const RETURNS = amount(1, 12);
 /** Milliseconds after which the remaining daemon no longer waits for the killed daemon. */
@@ -57,10 +58,14 @@ class Pair implements AsyncDisposable {
 
   /** Waits until a daemon accepts writes. */
   async takesWrites(index: number): Promise<void> {
-    await until("the daemon accepts writes", async () => {
-      using line = await this.line(index);
-      return (await line.call("SET", "probe", "1")) === "OK";
-    });
+    await until(
+      "the daemon accepts writes",
+      async () => {
+        using line = await this.line(index);
+        return (await line.call("SET", "probe", "1")) === "OK";
+      },
+      { mayFail: true },
+    );
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -10,8 +10,9 @@ import { freePort } from "../support/free-port.js";
 import { RedisLine } from "../support/redis-line.js";
 import { seed } from "../support/seed.js";
 import { SeededRandom } from "../support/seeded-random.js";
-import { Folder, pause, startSidecar, until } from "../support/trial-scene.js";
+import { Folder, pause, startSidecar } from "../support/trial-scene.js";
 import { Trio } from "../support/trio.js";
+import { until } from "../support/until.js";
 import { Increments } from "./increments.js";
 
 const OTHER_CLIENTS = 8;

@@ -8,8 +8,9 @@ import { after, before, describe, test } from "node:test";
 import { freePort } from "../support/free-port.js";
 import { Gate } from "../support/gate.js";
 import { type Answer, RedisLine, textOf } from "../support/redis-line.js";
-import { Folder, startSidecar, until, within } from "../support/trial-scene.js";
+import { Folder, startSidecar, within } from "../support/trial-scene.js";
 import { Trio } from "../support/trio.js";
+import { until } from "../support/until.js";
 
 const ELEMENTS = 1_500;
 /** Milliseconds for which only one daemon can answer. */

@@ -10,8 +10,9 @@ import { EnvelopeClient } from "../support/envelope-client.js";
 import { freePort } from "../support/free-port.js";
 import { Gate } from "../support/gate.js";
 import { RedisLine, textOf } from "../support/redis-line.js";
-import { Folder, pause, startSidecar, until, within } from "../support/trial-scene.js";
+import { Folder, pause, startSidecar, within } from "../support/trial-scene.js";
 import { Trio } from "../support/trio.js";
+import { until } from "../support/until.js";
 import { Increments } from "./increments.js";
 
 const STALE = 2;

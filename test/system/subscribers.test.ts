@@ -5,11 +5,11 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { type ChannelEvent, createClient } from "../../client/public-api.js";
-import { until } from "../daemon/program/replicas.js";
 import { knowsSecret } from "../support/cluster-secret.js";
 import { type DaemonProcess, startDaemon } from "../support/daemon-process.js";
 import { makeKeyPair } from "../support/envelope-client.js";
 import { freePort } from "../support/free-port.js";
+import { until } from "../support/until.js";
 
 /** The timeout in milliseconds. It is long because the machine may be busy. */
 const CALL_MS = 20_000;

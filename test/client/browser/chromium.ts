@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { WebSocket } from "ws";
-import { until as untilHolds } from "../../daemon/program/replicas.js";
+import { until as untilHolds } from "../../support/until.js";
 
 export interface Tab {
   /** Evaluates a script in the page. @throws Error  an error that the page throws */

@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { createClient } from "../../../client/browser/public-api.js";
 import { DbsyncError } from "../../../client/shared/errors.js";
 import { refusingAddress } from "../../support/free-port.js";
-import { until } from "../fake-server.js";
+import { until } from "../../support/until.js";
 import { errorOf } from "../test-client.js";
 import { FakeIndexedDb } from "./fake-indexed-db.js";
 import { makeSocket } from "./scene.js";
@@ -29,9 +29,9 @@ for (const end of ["close", "deadline"] as const)
     const failed = errorOf(client.call("INCR n")).finally(() => {
       isReported = true;
     });
-    await until(() => database.envelopes === 1, "the envelope");
+    await until("the envelope", () => database.envelopes === 1);
     if (end === "close") client.close();
-    await until(() => commits.length === 1, "the deletion");
+    await until("the deletion", () => commits.length === 1);
     for (let turn = 0; turn < TURNS; turn++) await new Promise(setImmediate);
     assert.deepEqual([isReported, database.envelopes], [false, 1]);
     for (const commit of commits) commit();
@@ -46,7 +46,7 @@ test("a call whose envelope cannot be deleted may be applied later", async () =>
   database.onDelete = (_commit, abort) => abort(new Error("The disk is full."));
   const client = await openClient();
   const failed = errorOf(client.call("INCR n"));
-  await until(() => database.envelopes === 1, "the envelope");
+  await until("the envelope", () => database.envelopes === 1);
   client.close();
   const failure = await failed;
   assert.ok(failure instanceof DbsyncError);

@@ -7,10 +7,11 @@ import {
   createClient,
   type DbsyncError,
 } from "../../../client/public-api.js";
-import { type RunningReplica, startReplica, until } from "../../daemon/program/replicas.js";
+import { type RunningReplica, startReplica } from "../../daemon/program/replicas.js";
 import { knowsSecret } from "../../support/cluster-secret.js";
 import { EnvelopeClient, makeKeyPair } from "../../support/envelope-client.js";
 import { freePort, refusingAddress } from "../../support/free-port.js";
+import { until } from "../../support/until.js";
 
 const app = makeKeyPair();
 const limited = makeKeyPair();

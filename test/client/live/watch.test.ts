@@ -2,10 +2,11 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { type Client, createClient, type DbsyncError, type WatchEvent } from "../../../client/public-api.js";
-import { type RunningReplica, startReplica, until } from "../../daemon/program/replicas.js";
+import { type RunningReplica, startReplica } from "../../daemon/program/replicas.js";
 import { knowsSecret } from "../../support/cluster-secret.js";
 import { EnvelopeClient, makeKeyPair } from "../../support/envelope-client.js";
 import { freePort } from "../../support/free-port.js";
+import { until } from "../../support/until.js";
 
 const app = makeKeyPair();
 const root = makeKeyPair();

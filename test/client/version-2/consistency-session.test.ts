@@ -7,7 +7,7 @@ import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { test } from "node:test";
 import type { Reply } from "../../../protocol/reply.js";
 import { hexOf } from "../../../protocol/version-2/envelope.js";
-import { until } from "../fake-server.js";
+import { until } from "../../support/until.js";
 import { client2Of, ServedDaemon } from "../served-daemon.js";
 import { errorOf } from "../test-client.js";
 
@@ -92,11 +92,11 @@ test("a read that was signed before its client knew of a refusal is signed again
     return [];
   };
   assert.equal(await client.send("SET k new"), "OK");
-  await until(() => held.length === 1, "the refusal");
+  await until("the refusal", () => held.length === 1);
   two.daemon.refusal = null;
   one.passes = () => [];
   const read = client.send("GET k", { timeout: 700 });
-  await until(() => held.length === 2, "the answer with the old value");
+  await until("the answer with the old value", () => held.length === 2);
   two.passes = (answers) => [...held.splice(0), ...answers];
   void client.send("PING").catch(() => null);
   await read;
@@ -114,7 +114,7 @@ test("a daemon with a new connection must prove that it has the newest write", a
   await using client = client2Of([one, two], { isSession: true });
   await client.send("SET k new", { policy: "all" });
   two.disconnect();
-  await until(() => two.accepted === 1, "the first connection");
+  await until("the first connection", () => two.accepted === 1);
   await client.sendAll("GET other");
   assert.equal(two.accepted, 2, "another connection");
   assert.deepEqual(afterOf(two), [client.lastWrite]);
@@ -179,7 +179,7 @@ test("calls without a session, plain writes, and calls to one daemon or to daemo
     const { accepted } = last;
     last.disconnect();
     await client.sendAll("PING");
-    await until(() => last.accepted > accepted, "another connection");
+    await until("another connection", () => last.accepted > accepted);
     await client.sendAll(command);
     assert.deepEqual(
       afterOf(...daemons),

@@ -8,7 +8,7 @@ import { requestsDecision } from "../../../client/version-2/decided-calls.js";
 import { hexOf } from "../../../protocol/version-2/envelope.js";
 import { KNOWS_DECISIONS, KNOWS_SIGNED } from "../../../protocol/version-2/messages-v2.js";
 import { refusingAddress } from "../../support/free-port.js";
-import { until } from "../fake-server.js";
+import { until } from "../../support/until.js";
 import { client2Of, ServedDaemon } from "../served-daemon.js";
 import { errorOf, summary } from "../test-client.js";
 
@@ -142,7 +142,7 @@ test("an answer to a unit on which members decide counts, although another daemo
     return [];
   };
   const taken = client.send("SET lock me", { if: [{ key: "lock", writer: null }] });
-  await until(() => client.lastWrite !== null, "the first answer");
+  await until("the first answer", () => client.lastWrite !== null);
   second.passes = (answers) => [...held.splice(0), ...answers];
   await client.send("PING");
   assert.equal(await taken, "OK");

@@ -6,7 +6,8 @@ import type { Socket } from "node:net";
 import { test } from "node:test";
 import { dbsyncReset, dbsyncSend } from "../../../client/dbsync-send.js";
 import { CONNECT_MS } from "../../../client/shared/connection-timeouts.js";
-import { FakeServer, until } from "../fake-server.js";
+import { until } from "../../support/until.js";
+import { FakeServer } from "../fake-server.js";
 import { HandClock } from "../hand-clock.js";
 import { client2Of, ServedDaemon } from "../served-daemon.js";
 import { errorOf, summary } from "../test-client.js";
@@ -37,7 +38,7 @@ for (const position of [0, 1, 2])
         assert.equal(failure.code, "too-few-answers");
         assert.deepEqual(failure.outcomes.map(summary).at(-1), "ok OK");
       }
-      await until(() => daemon.envelopes.length === call + 1, "the envelope");
+      await until("the envelope", () => daemon.envelopes.length === call + 1);
     }
   });
 
@@ -62,7 +63,7 @@ for (const options of [{}, { cluster: CLUSTER }]) {
     const clock = new HandClock();
     await using client = client2Of([daemon], { ...options, clock });
     const failed = errorOf(client.send("SET k 1"));
-    await until(() => hellos === 1, "the hello");
+    await until("the hello", () => hellos === 1);
     clock.advance(CONNECT_MS);
     const failure = await failed;
     assert.deepEqual(failure.outcomes.map(summary), ["timeout not-applied"]);
@@ -94,13 +95,13 @@ test("an aborted call that is queued for a daemon of version 1 may be applied", 
   await using client = client2Of([old, daemon], { versions: "1,2", signAsync });
   daemon.passes = (answers) => (daemon.daemon.arrived.length > 0 ? [] : answers);
   const first = errorOf(client.send("SET k 1"));
-  await until(() => old.requests.length === 1 && daemon.envelopes.length > 0, "the first call");
+  await until("the first call", () => old.requests.length === 1 && daemon.envelopes.length > 0);
   const failure = await errorOf(client.send("SET k 2"));
   assert.equal(failure.code, "bad-key");
   assert.deepEqual(failure.outcomes.map(summary), ["not-awaited unknown"]);
   assert.equal(failure.effect, "unknown");
   for (const socket of old.sockets) socket.destroy();
-  await until(() => old.requests.length === 2, "the second call");
+  await until("the second call", () => old.requests.length === 2);
   await client.close();
   assert.equal((await first).code, "closed");
 });
@@ -120,13 +121,13 @@ test(
     subscribe("dbsync:version", greet);
     const failed = errorOf(client.send("SET k 1"));
     const isGreeted = ({ address }: ServedDaemon) => greeted.has(address);
-    await until(() => isGreeted(one) && isGreeted(two) && hellos.length > 0, "the hellos");
+    await until("the hellos", () => isGreeted(one) && isGreeted(two) && hellos.length > 0);
     unsubscribe("dbsync:version", greet);
     for (const socket of hellos) socket.end();
     const failure = await failed;
     assert.equal(failure.code, "clusters-differ");
     assert.equal(failure.effect, "unknown");
-    await until(() => old.requests.length === 1, "the call");
+    await until("the call", () => old.requests.length === 1);
   },
 );
 

@@ -6,7 +6,8 @@ import { DbsyncError } from "../../../client/shared/errors.js";
 import { startDaemon } from "../../../daemon/program/testing.js";
 import { writeFrame } from "../../../protocol/frame.js";
 import { KNOWS_UNSIGNED, writeHello } from "../../../protocol/version-2/messages-v2.js";
-import { FakeServer, until } from "../fake-server.js";
+import { until } from "../../support/until.js";
+import { FakeServer } from "../fake-server.js";
 import { client2Of, ServedDaemon } from "../served-daemon.js";
 import { errorOf, summary } from "../test-client.js";
 
@@ -21,7 +22,7 @@ test("in a fleet of two versions each daemon receives each command in its versio
     [1, 2],
   );
   await Promise.all(["SET a 2", "SET a 3", "SET a 4"].map((command) => client.send(command)));
-  await until(() => old.requests.length === 4, "the old daemon to receive everything");
+  await until("the old daemon to receive everything", () => old.requests.length === 4);
   assert.deepEqual(daemon.envelopes.flat(), ["SET a 1", "SET a 2", "SET a 3", "SET a 4"]);
   const again = await client.sendAll(["SET", "a", "b c"]);
   assert.deepEqual(again.outcomes.map(summary), ["version-1 not-applied", "ok OK"]);
@@ -49,7 +50,7 @@ test("a daemon that has spoken version 2 never silently receives version 1", asy
   await client.send("SET a 1");
   await daemon[Symbol.asyncDispose]();
   await using old = await FakeServer.start("answer", port);
-  await until(() => old.port === port, "the port");
+  await until("the port", () => old.port === port);
   const failure = await errorOf(client.send("SET a 2"));
   assert.equal(summary(failure.outcomes[0]), "downgrade unknown");
   assert.deepEqual(old.requests, []);

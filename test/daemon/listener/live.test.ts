@@ -17,7 +17,8 @@ import {
 } from "../../../protocol/version-2/messages-v2.js";
 import { makeKeyPair, signCommands } from "../../support/envelope-client.js";
 import { RawClient } from "../../support/raw-client.js";
-import { type RunningReplica, startReplica, until } from "../program/replicas.js";
+import { until } from "../../support/until.js";
+import { type RunningReplica, startReplica } from "../program/replicas.js";
 
 const app = makeKeyPair();
 

@@ -12,7 +12,7 @@ import {
   writeMemberMessage,
 } from "../../../protocol/members/member-messages.js";
 import { memberKnows, writeHello } from "../../../protocol/version-2/messages-v2.js";
-import { until } from "./replicas.js";
+import { until } from "../../support/until.js";
 
 export class FalseMember implements Disposable {
   readonly identity: Identity;

@@ -8,8 +8,9 @@ import { OK } from "../../../protocol/reply.js";
 import { knowsSecret, secretFile } from "../../support/cluster-secret.js";
 import { EnvelopeClient, makeKeyPair } from "../../support/envelope-client.js";
 import { freePort } from "../../support/free-port.js";
+import { until } from "../../support/until.js";
 import { FalseMember } from "./false-member.js";
-import { makeFolder, settingsFrom, startReplica, until } from "./replicas.js";
+import { makeFolder, settingsFrom, startReplica } from "./replicas.js";
 
 const app = makeKeyPair();
 const root = makeKeyPair();

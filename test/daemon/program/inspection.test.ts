@@ -10,8 +10,8 @@ import { after, before, test } from "node:test";
 import type { Client } from "../../../client/client.js";
 import { createClient } from "../../../client/dbsync-send.js";
 import { RawClient } from "../../support/raw-client.js";
+import { until } from "../../support/until.js";
 import { type Cluster, startCluster } from "../../tools/cli/cluster.js";
-import { until } from "./replicas.js";
 
 let cluster: Cluster;
 let root: Client;

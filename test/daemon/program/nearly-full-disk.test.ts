@@ -5,8 +5,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { runDbsync } from "../../client/child.js";
+import { until } from "../../support/until.js";
 import { startCluster } from "../../tools/cli/cluster.js";
-import { makeFolder, until } from "./replicas.js";
+import { makeFolder } from "./replicas.js";
 
 for (const [limit, isLow] of [
   ["1048576GiB", true],

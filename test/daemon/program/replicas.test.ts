@@ -13,7 +13,8 @@ import { knowsSecret } from "../../support/cluster-secret.js";
 import { EnvelopeClient, makeKeyPair } from "../../support/envelope-client.js";
 import { freePort } from "../../support/free-port.js";
 import { RawClient } from "../../support/raw-client.js";
-import { makeFolder, type RunningReplica, settingsFrom, startReplica, until } from "./replicas.js";
+import { until } from "../../support/until.js";
+import { makeFolder, type RunningReplica, settingsFrom, startReplica } from "./replicas.js";
 
 const app = makeKeyPair("rsa");
 const root = makeKeyPair();

@@ -50,20 +50,3 @@ export function makeFolder(): Disposable & { readonly path: string } {
   const path = mkdtempSync(join(tmpdir(), "dbsync-replica-"));
   return { path, [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }) };
 }
-
-/** Time limit in milliseconds, long enough for a busy machine. With a mutant, a condition may never be met. */
-const UNTIL_MS = Number(process.env["DBSYNC_UNTIL_MS"] ?? 120_000);
-
-/** The first pause in milliseconds. Checks slow the daemons down, so the pauses grow. */
-const PAUSE_MS_FIRST = 20;
-const PAUSE_MS_MAX = 250;
-const PAUSE_GROWTH = 1.3;
-
-/** Waits until a condition is met. @throws Error  after the time limit */
-export async function until(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
-  const deadline = performance.now() + UNTIL_MS;
-  for (let pause = PAUSE_MS_FIRST; !(await holds()); pause = Math.min(pause * PAUSE_GROWTH, PAUSE_MS_MAX)) {
-    if (performance.now() > deadline) throw new Error(`${what}: not within ${UNTIL_MS} ms`);
-    await new Promise((resolve) => setTimeout(resolve, pause));
-  }
-}

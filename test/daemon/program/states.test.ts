@@ -27,7 +27,8 @@ import { freePort, refusingAddress } from "../../support/free-port.js";
 import { keepLog } from "../../support/log-lines.js";
 import { NEXT_SEMANTICS } from "../../support/next-semantics.js";
 import { RedisConnection } from "../../support/redis-connection.js";
-import { makeFolder, settingsFrom, until } from "./replicas.js";
+import { until } from "../../support/until.js";
+import { makeFolder, settingsFrom } from "./replicas.js";
 
 const DAY_MS = 86_400_000;
 /** The jump of `uptime` after which a daemon no longer waits for unreachable peers. */

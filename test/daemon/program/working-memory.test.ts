@@ -2,6 +2,7 @@
  * Tests that many connections with the heaviest small request of each family together use no more working memory than
  * the daemon's budget, and that writes and other users go on meanwhile.
  */
+
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
@@ -15,6 +16,7 @@ import { EnvelopeClient, makeKeyPair } from "../../support/envelope-client.js";
 import { freePort } from "../../support/free-port.js";
 import { RawClient } from "../../support/raw-client.js";
 import { RedisLine } from "../../support/redis-line.js";
+import { until } from "../../support/until.js";
 
 const MIB = 1024 * 1024;
 const BUDGET = 48 * MIB;
@@ -155,10 +157,6 @@ function isWithin({ peak = 0, ...others }: Readonly<Record<string, number>>, gai
   assert.ok(gained < RESIDENT_MIB_MAX, `the daemon gained ${Math.round(gained)} MiB`);
 }
 
-async function untilAsync(holds: () => Promise<boolean>): Promise<void> {
-  while (!(await holds())) await new Promise((resolve) => setTimeout(resolve, 20));
-}
-
 const isServed = (name: string, answer: string): void =>
   assert.ok(/^[*$:]/.test(answer) || REFUSED.test(answer), `${name}: ${answer.slice(0, 200)}`);
 
@@ -293,14 +291,17 @@ test("replication and small queries of other keys go on while queries fill the b
   using writer = await EnvelopeClient.open(one.port, key);
   using reader = await EnvelopeClient.open(two.port, key);
   using small = await EnvelopeClient.open(two.port, other);
-  await untilAsync(async () => (await writer.ask([["SET", "ready", "1"]])).kind === "result");
+  await until(
+    "the daemon accepts writes",
+    async () => (await writer.ask([["SET", "ready", "1"]])).kind === "result",
+  );
   await fill(writer);
   const valueAt = async (name: string) => {
     const [reply] = await small.replies([["GET", name]]);
     return reply?.kind === "bulk" ? reply.bytes : null;
   };
   const hasData = ["MDB.COUNT", "d", "c", "{}"];
-  await untilAsync(async () => {
+  await until("the daemon has all documents", async () => {
     const [reply] = await small.replies([hasData]);
     return reply?.kind === "integer" && reply.value === 300;
   });
@@ -312,9 +313,9 @@ test("replication and small queries of other keys go on while queries fill the b
       for (const _ of heavy) isRefusedOrServed(await reader.next());
     }
   })();
-  await untilAsync(async () => ((await workingMemoryOf(two))["waiting"] ?? 0) > 0);
+  await until("a query waits for memory", async () => ((await workingMemoryOf(two))["waiting"] ?? 0) > 0);
   await writer.replies([["SET", "written", "meanwhile"]]);
-  await untilAsync(async () => (await valueAt("written")) === "meanwhile");
+  await until("the write arrives", async () => (await valueAt("written")) === "meanwhile");
   const [common] = await small.replies([["LCS", "ready", "written", "LEN"]]);
   assert.deepEqual(common, { kind: "integer", value: 0 });
   isOver = true;

@@ -1,6 +1,7 @@
 /**
  * Tests --fsync interval: data is reported as synced only when it is on the disk, and never after a sync has failed.
  */
+
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -8,6 +9,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { DiskStorage, StorageFailure } from "../../../daemon/timeline/disk/disk-storage.js";
 import { writeOrderKey } from "../../../daemon/timeline/entries/entry.js";
+import { until } from "../../support/until.js";
 import { failingLog } from "./support/failing-log.js";
 
 interface HeldCall {
@@ -36,10 +38,6 @@ async function withStorage(use: (storage: HeldSync) => Promise<void>): Promise<v
   }
 }
 
-async function until(condition: () => boolean): Promise<void> {
-  while (!condition()) await new Promise((resolve) => setTimeout(resolve, 2));
-}
-
 /** Appends the outcome of a promise to `outcomes`. */
 function note(outcomes: string[], name: string, promise: Promise<void>): Promise<void> {
   return promise.then(
@@ -53,7 +51,7 @@ test("data that is put during a sync is reported as synced only after the next s
     const outcomes: string[] = [];
     storage.put([entry(1)]);
     const first = note(outcomes, "first", storage.synced());
-    await until(() => storage.syncs.length === 1);
+    await until("the first sync begins", () => storage.syncs.length === 1);
     storage.put([entry(2)]);
     const second = note(outcomes, "second", storage.synced());
     await storage.flushed();
@@ -61,7 +59,7 @@ test("data that is put during a sync is reported as synced only after the next s
     storage.syncs[0]?.succeed();
     await first;
     assert.deepEqual(outcomes, ["first is on the disk"]);
-    await until(() => storage.syncs.length === 2);
+    await until("the second sync begins", () => storage.syncs.length === 2);
     storage.syncs[1]?.succeed();
     await second;
     assert.deepEqual(outcomes, ["first is on the disk", "second is on the disk"]);
@@ -75,7 +73,7 @@ for (const isWritten of [true, false]) {
       const outcomes: string[] = [];
       storage.put([entry(1)]);
       const first = note(outcomes, "first", storage.synced());
-      await until(() => storage.syncs.length === 1);
+      await until("the first sync begins", () => storage.syncs.length === 1);
       storage.put([entry(2)]);
       const second = note(outcomes, "second", storage.synced());
       if (isWritten) await storage.flushed();

@@ -8,7 +8,7 @@ import { once } from "node:events";
 import { connect } from "node:net";
 import { after, before, test } from "node:test";
 import { Redis } from "ioredis";
-import { until } from "../../daemon/program/replicas.js";
+import { until } from "../../support/until.js";
 import { FrameLine, Line, startServer, startStore } from "./scene.js";
 
 let store: Awaited<ReturnType<typeof startStore>>;

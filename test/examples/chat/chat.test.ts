@@ -6,10 +6,11 @@ import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { test } from "node:test";
 import { startChromium, type Tab } from "../../client/browser/chromium.js";
-import { makeFolder, until } from "../../daemon/program/replicas.js";
+import { makeFolder } from "../../daemon/program/replicas.js";
 import { skipUnlessFull } from "../../support/amount.js";
 import { axeFindings } from "../../support/axe.js";
 import { skipWithout } from "../../support/requirements.js";
+import { until } from "../../support/until.js";
 import { ClientProgram, python, terminal } from "./programs.js";
 import { FrameLine, spawnServer, startDaemons } from "./scene.js";
 

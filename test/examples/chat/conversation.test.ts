@@ -13,9 +13,10 @@ import {
   type ConversationEvent,
 } from "../../../examples/chat/conversation.js";
 import type { Message } from "../../../examples/chat/message.js";
-import { makeFolder, until } from "../../daemon/program/replicas.js";
+import { makeFolder } from "../../daemon/program/replicas.js";
 import { skipUnlessFull } from "../../support/amount.js";
 import { freePort, refusingAddress } from "../../support/free-port.js";
+import { until } from "../../support/until.js";
 import { FrameLine, spawnServer, startServer, startStore } from "./scene.js";
 
 let store: Awaited<ReturnType<typeof startStore>>;

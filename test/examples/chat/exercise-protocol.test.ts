@@ -12,7 +12,7 @@ import { RedisHistory } from "../../../examples/chat/redis-history.js";
 import { Rooms } from "../../../examples/chat/rooms.js";
 import { Sessions } from "../../../examples/chat/sessions.js";
 import { settingsOf } from "../../../examples/chat/settings.js";
-import { until } from "../../daemon/program/replicas.js";
+import { until } from "../../support/until.js";
 import { Line, startServer, startStore } from "./scene.js";
 
 const ESC = "\u001b";

@@ -8,10 +8,11 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { startChromium, type Tab } from "../../client/browser/chromium.js";
-import { makeFolder, until } from "../../daemon/program/replicas.js";
+import { makeFolder } from "../../daemon/program/replicas.js";
 import { skipUnlessFull } from "../../support/amount.js";
 import { axeFindings } from "../../support/axe.js";
 import { skipWithout } from "../../support/requirements.js";
+import { until } from "../../support/until.js";
 import { FrameLine, spawnServer, startServer, startStore } from "./scene.js";
 
 const skip = skipUnlessFull || skipWithout("chromium");

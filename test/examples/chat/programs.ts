@@ -2,8 +2,8 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
-import { until } from "../../daemon/program/replicas.js";
 import { buildRoot, repositoryRoot } from "../../support/repository.js";
+import { until } from "../../support/until.js";
 
 export class ClientProgram implements Disposable {
   readonly #child: ChildProcess;

@@ -1,7 +1,8 @@
 /** Tests that the terminal client leaves the chat properly when a signal ends it, for example because its window is closed. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { makeFolder, until } from "../../daemon/program/replicas.js";
+import { makeFolder } from "../../daemon/program/replicas.js";
+import { until } from "../../support/until.js";
 import { ClientProgram, terminal } from "./programs.js";
 import { FrameLine, startServer, startStore } from "./scene.js";
 

@@ -4,9 +4,9 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { until } from "../../daemon/program/replicas.js";
 import { freePort } from "../../support/free-port.js";
 import { RawClient } from "../../support/raw-client.js";
+import { until } from "../../support/until.js";
 import { Original } from "./original.js";
 import { ask, startJson } from "./scene.js";
 

@@ -4,11 +4,11 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { until } from "../../daemon/program/replicas.js";
 import { type DaemonProcess, startDaemon } from "../../support/daemon-process.js";
 import { freePort } from "../../support/free-port.js";
 import { RawClient } from "../../support/raw-client.js";
 import { RedisConnection } from "../../support/redis-connection.js";
+import { until } from "../../support/until.js";
 import { Original } from "./original.js";
 import { ask, startJson } from "./scene.js";
 

@@ -5,11 +5,11 @@
 import assert from "node:assert/strict";
 import { createServer, type Socket } from "node:net";
 import { test } from "node:test";
-import { until } from "../../daemon/program/replicas.js";
 import { amount } from "../../support/amount.js";
 import { freePort } from "../../support/free-port.js";
 import { RawClient } from "../../support/raw-client.js";
 import { SeededRandom, seedOfRun } from "../../support/seeded-random.js";
+import { until } from "../../support/until.js";
 import { Original } from "./original.js";
 import { ask, startJson } from "./scene.js";
 

@@ -5,11 +5,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { MemoryLimit } from "../../../daemon/engine/memory/memory-limit.js";
-import { until } from "../../daemon/program/replicas.js";
 import { CuttablePort } from "../../support/cuttable-port.js";
 import { double } from "../../support/double.js";
 import { freePort } from "../../support/free-port.js";
 import { RawClient } from "../../support/raw-client.js";
+import { until } from "../../support/until.js";
 import { startAsOriginal } from "./as-original.js";
 import { Original } from "./original.js";
 import { ask, type JsonScene, startJson } from "./scene.js";

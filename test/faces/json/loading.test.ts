@@ -6,9 +6,10 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { MemoryBackend } from "../../../daemon/engine/backends/memory-backend.js";
 import { realEnvironment } from "../../../daemon/net/process/clock-and-randomness.js";
-import { startReplica, until } from "../../daemon/program/replicas.js";
+import { startReplica } from "../../daemon/program/replicas.js";
 import { freePort } from "../../support/free-port.js";
 import { RawClient } from "../../support/raw-client.js";
+import { until } from "../../support/until.js";
 import { Original } from "./original.js";
 
 const LOADING = /^-LOADING This daemon has not fetched yet the documents of /;

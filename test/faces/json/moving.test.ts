@@ -7,13 +7,14 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { runDbsync } from "../../client/child.js";
-import { makeFolder, until } from "../../daemon/program/replicas.js";
+import { makeFolder } from "../../daemon/program/replicas.js";
 import { type DaemonProcess, startDaemon } from "../../support/daemon-process.js";
 import { freePort } from "../../support/free-port.js";
 import { programPaths } from "../../support/programs.js";
 import { RawClient } from "../../support/raw-client.js";
 import { repositoryRoot } from "../../support/repository.js";
 import { run } from "../../support/run-program.js";
+import { until } from "../../support/until.js";
 import { Original } from "./original.js";
 import { answer, ask } from "./scene.js";
 

@@ -6,11 +6,12 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { JsonServerClient, readJsonUrl } from "../../../tools/cli/json/json-server-client.js";
 import { testJsonServer } from "../../../tools/cli/json/json-test.js";
-import { makeFolder, type RunningReplica, startReplica, until } from "../../daemon/program/replicas.js";
+import { makeFolder, type RunningReplica, startReplica } from "../../daemon/program/replicas.js";
 import { knowsSecret } from "../../support/cluster-secret.js";
 import { makeKeyPair } from "../../support/envelope-client.js";
 import { freePort } from "../../support/free-port.js";
 import { RawClient } from "../../support/raw-client.js";
+import { until } from "../../support/until.js";
 import { ask } from "./scene.js";
 
 const app = makeKeyPair();

@@ -6,10 +6,10 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { until } from "../../daemon/program/replicas.js";
 import { freePort } from "../../support/free-port.js";
 import { RawClient } from "../../support/raw-client.js";
 import { repositoryRoot } from "../../support/repository.js";
+import { until } from "../../support/until.js";
 import { startAsOriginal } from "./as-original.js";
 import { answer, type JsonScene, startJson } from "./scene.js";
 

@@ -5,10 +5,10 @@
 import assert from "node:assert/strict";
 import { createServer, type Server, type Socket } from "node:net";
 import { test } from "node:test";
-import { until } from "../../daemon/program/replicas.js";
 import { CuttablePort } from "../../support/cuttable-port.js";
 import { freePort } from "../../support/free-port.js";
 import { RawClient } from "../../support/raw-client.js";
+import { until } from "../../support/until.js";
 import { startAsOriginal } from "./as-original.js";
 import { ask, startJson, startJsonAlone } from "./scene.js";
 

@@ -5,10 +5,10 @@ import type { Limits } from "../../../daemon/options/limits.js";
 import { JsonListener } from "../../../faces/json/json-listener.js";
 import type { DaemonInterface } from "../../../faces/users/daemon-interface.js";
 import { defaultLimits } from "../../daemon/program/in-process.js";
-import { until } from "../../daemon/program/replicas.js";
 import type { LogLine } from "../../support/daemon-process.js";
 import { double } from "../../support/double.js";
 import type { RawClient } from "../../support/raw-client.js";
+import { until } from "../../support/until.js";
 import { startUserListener, type UserSceneOptions } from "../user-scene.js";
 import { Original } from "./original.js";
 

@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type Collection, MongoClient } from "mongodb";
-import { until } from "../../daemon/program/replicas.js";
+import { until } from "../../support/until.js";
 import { ThreeDaemons } from "./three-daemons.js";
 
 interface Job {

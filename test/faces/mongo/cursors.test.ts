@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Long, type MongoClient } from "mongodb";
-import { until } from "../../daemon/program/replicas.js";
+import { until } from "../../support/until.js";
 import { clientOf, startMongo } from "./scene.js";
 
 const DOCUMENTS = 1000;

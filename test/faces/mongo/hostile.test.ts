@@ -11,12 +11,12 @@ import {
   text,
 } from "../../../faces/mongo/bytes/bson-document-writer.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
-import { until } from "../../daemon/program/replicas.js";
 import { amount } from "../../support/amount.js";
 import { RawClient } from "../../support/raw-client.js";
 import { seed } from "../../support/seed.js";
 import { SeededRandom } from "../../support/seeded-random.js";
 import { FULL } from "../../support/unbounded-memory.js";
+import { until } from "../../support/until.js";
 import { command, message, sequence } from "./bytes/messages.js";
 import { clientOf, type MongoScene, startMongo } from "./scene.js";
 

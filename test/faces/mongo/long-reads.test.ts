@@ -10,8 +10,8 @@ import {
   text,
 } from "../../../faces/mongo/bytes/bson-document-writer.js";
 import { TURN_MS } from "../../../protocol/steps.js";
-import { until } from "../../daemon/program/replicas.js";
 import { RawClient } from "../../support/raw-client.js";
+import { until } from "../../support/until.js";
 import { command } from "./bytes/messages.js";
 import { clientOf, startMongo } from "./scene.js";
 

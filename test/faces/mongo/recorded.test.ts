@@ -5,12 +5,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { BSON, type Collection, type Document, MongoClient, MongoServerError } from "mongodb";
-import { makeFolder, until } from "../../daemon/program/replicas.js";
+import { makeFolder } from "../../daemon/program/replicas.js";
 import { amount } from "../../support/amount.js";
 import { knowsSecret } from "../../support/cluster-secret.js";
 import { type DaemonProcess, startDaemon } from "../../support/daemon-process.js";
 import { makeKeyPair } from "../../support/envelope-client.js";
 import { freePort } from "../../support/free-port.js";
+import { until } from "../../support/until.js";
 
 const app = makeKeyPair();
 const ROUNDS = amount(12, 60);

@@ -9,11 +9,12 @@ import { test } from "node:test";
 import { MongoClient } from "mongodb";
 import { type Environment, realEnvironment } from "../../../daemon/net/process/clock-and-randomness.js";
 import type { StateName } from "../../../protocol/state-names.js";
-import { startReplica, until } from "../../daemon/program/replicas.js";
+import { startReplica } from "../../daemon/program/replicas.js";
 import { knowsSecret } from "../../support/cluster-secret.js";
 import { double } from "../../support/double.js";
 import { makeKeyPair } from "../../support/envelope-client.js";
 import { listenAtFreePort } from "../../support/free-port.js";
+import { until } from "../../support/until.js";
 import { ALONE, clientOf, startMongo } from "./scene.js";
 import { ThreeDaemons } from "./three-daemons.js";
 

@@ -17,12 +17,13 @@ import { parseOrder } from "../../../daemon/options/addresses/order-address.js";
 import { NatsStream } from "../../../faces/nats-order/nats-stream.js";
 import { OrderFolder } from "../../../faces/nats-order/order-folder.js";
 import type { StreamReader } from "../../../faces/nats-order/order-stream.js";
-import { makeFolder, until } from "../../daemon/program/replicas.js";
+import { makeFolder } from "../../daemon/program/replicas.js";
 import { double } from "../../support/double.js";
 import { makeKeyPair } from "../../support/envelope-client.js";
 import { freePort } from "../../support/free-port.js";
 import { NatsServer } from "../../support/nats-server.js";
 import { skipWithout } from "../../support/requirements.js";
+import { until } from "../../support/until.js";
 
 const skip = skipWithout("nats-server");
 const MB = 1024 * 1024;

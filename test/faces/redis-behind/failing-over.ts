@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { createClient, DbsyncError } from "../../../client/public-api.js";
 import type { DaemonProcess } from "../../support/daemon-process.js";
-import { until } from "../../support/redis-cluster.js";
+import { until } from "../../support/until.js";
 
 /** Maximum milliseconds that a client waits. */
 const TIMEOUT_MS = 20_000;
@@ -30,13 +30,17 @@ export class CountingLoad implements AsyncDisposable {
   /** Waits until the given number of additional increments is acknowledged. */
   async more(count: number): Promise<void> {
     const goal = this.#acknowledged + count;
-    await until(async () => this.#acknowledged >= goal);
+    await until(`${count} more increments are acknowledged`, async () => this.#acknowledged >= goal);
   }
 
   /** Waits until each key can be written. */
   async servesAgain(): Promise<void> {
     for (const key of this.#counters.keys())
-      await until(async () => (await this.#client.send(["INCR", `again:${key}`])) !== null);
+      await until(
+        `again:${key} is written`,
+        async () => (await this.#client.send(["INCR", `again:${key}`])) !== null,
+        { mayFail: true },
+      );
   }
 
   /** Stops the callers, and checks each counter. */

@@ -16,7 +16,8 @@ import { bulk, integer } from "../../../protocol/reply.js";
 import { skipUnlessFull } from "../../support/amount.js";
 import { startDaemon } from "../../support/daemon-process.js";
 import { listenAtFreePort } from "../../support/free-port.js";
-import { askRedis, type Node, RedisCluster, textOf, until } from "../../support/redis-cluster.js";
+import { askRedis, type Node, RedisCluster, textOf } from "../../support/redis-cluster.js";
+import { until } from "../../support/until.js";
 import { CountingLoad } from "./failing-over.js";
 
 const OK = bulk("OK");
@@ -62,7 +63,7 @@ describe("-d redis-cluster", () => {
     for (const key of KEYS) assert.deepEqual(await run("SET", key, `of ${key}`), OK);
     for (const [i, key] of KEYS.entries())
       assert.equal(await textOf((cluster.nodes[i] as Node).port, "GET", key), `of ${key}`);
-    await until(async () => backend.up);
+    await until("the backend is up", async () => backend.up);
     assert.equal(
       backend.server,
       cluster.ports
@@ -155,7 +156,7 @@ describe("-d redis-cluster", () => {
     const { port } = server.address() as AddressInfo;
     const other = backendFor(cluster.ports.slice(0, 1), { timeout: 500 });
     await other.start();
-    await until(async () => other.up);
+    await until("the backend is up", async () => other.up);
     const script = `return {err = 'MOVED ${slotOf("a")} 127.0.0.1:${port}'}`;
     const outcome = await other.execute(["EVAL", script, "1", "a"]);
     await other.stop();
@@ -194,14 +195,18 @@ describe("-d redis-cluster", () => {
     })();
     await textOf(to.port, "CLUSTER", "SETSLOT", slot, "IMPORTING", fromId);
     await textOf(from.port, "CLUSTER", "SETSLOT", slot, "MIGRATING", toId);
-    await until(async () => {
-      const keys = await askRedis(from.port, "CLUSTER", "GETKEYSINSLOT", slot, "10");
-      assert.ok(keys.kind === "array");
-      const names = keys.items.map((item) => (item.kind === "bulk" ? item.bytes : ""));
-      if (names.length === 0) return true;
-      await askRedis(from.port, "MIGRATE", "127.0.0.1", String(to.port), "", "0", "5000", "KEYS", ...names);
-      return false;
-    });
+    await until(
+      "the slot is empty",
+      async () => {
+        const keys = await askRedis(from.port, "CLUSTER", "GETKEYSINSLOT", slot, "10");
+        assert.ok(keys.kind === "array");
+        const names = keys.items.map((item) => (item.kind === "bulk" ? item.bytes : ""));
+        if (names.length === 0) return true;
+        await askRedis(from.port, "MIGRATE", "127.0.0.1", String(to.port), "", "0", "5000", "KEYS", ...names);
+        return false;
+      },
+      { mayFail: true },
+    );
     for (const { port } of [to, from, cluster.nodes[2] as Node])
       await textOf(port, "CLUSTER", "SETSLOT", slot, "NODE", toId);
     isMoved = true;
@@ -220,7 +225,11 @@ describe("-d redis-cluster", () => {
     await load.more(600);
     const killed = await cluster.masterOf(slotOf("a"));
     killed.kill("SIGKILL");
-    await until(async () => (await cluster.masterOf(slotOf("a"), killed)) !== killed);
+    await until(
+      "a replica has become the master",
+      async () => (await cluster.masterOf(slotOf("a"), killed)) !== killed,
+      { mayFail: true },
+    );
     // The old master returns as a replica; without a replica no write would be confirmed.
     await cluster.startAgain(killed);
     await load.servesAgain();

@@ -12,9 +12,10 @@ import { bulk, integer } from "../../../protocol/reply.js";
 import { skipUnlessFull } from "../../support/amount.js";
 import { startDaemon } from "../../support/daemon-process.js";
 import { refusingAddress } from "../../support/free-port.js";
-import { askRedis, textOf, until } from "../../support/redis-cluster.js";
+import { askRedis, textOf } from "../../support/redis-cluster.js";
 import { MASTER_NAME, RedisSentinels, startReplica, startSentinel } from "../../support/redis-sentinels.js";
 import { type RedisServer, startRedis } from "../../support/redis-server.js";
+import { until } from "../../support/until.js";
 import { CountingLoad } from "./failing-over.js";
 
 function backendFor(text: string, more: { timeout?: number; waitReplicas?: number; log?: Logger } = {}) {
@@ -41,7 +42,10 @@ test("a sentinel with an earlier config-epoch, which was cut off, does not decid
   );
   try {
     await backend.start();
-    await until(async () => backend.up && backend.server === `127.0.0.1:${current.port}`);
+    await until(
+      "the backend is connected to the current master",
+      async () => backend.up && backend.server === `127.0.0.1:${current.port}`,
+    );
     await pause(QUERIED_MS);
     assert.equal(backend.server, `127.0.0.1:${current.port}`);
     assert.deepEqual(await backend.execute(["SET", "k", "v"]), bulk("OK"));
@@ -100,15 +104,22 @@ describe("-d redis-sentinel", () => {
       }
     })();
     await askRedis((group.sentinels[0] as { port: number }).port, "SENTINEL", "FAILOVER", MASTER_NAME);
-    await until(async () => (await group.masterPort()) !== before);
-    await until(async () => backend.server !== `127.0.0.1:${before}` && backend.up);
+    await until("a replica has become the master", async () => (await group.masterPort()) !== before, {
+      mayFail: true,
+    });
+    await until(
+      "the backend is connected to the new master",
+      async () => backend.server !== `127.0.0.1:${before}` && backend.up,
+    );
     isMoved = true;
     await writing;
     const log = await run("GET", `log:${epoch}`);
     assert.ok(log.kind === "bulk" && /^(\d+,-)+$/.test(log.bytes), JSON.stringify(log));
     for (const { port } of group.servers)
-      await until(async () =>
-        /role:master|master_link_status:up/.test(await textOf(port, "INFO", "replication")),
+      await until(
+        "the replica is connected to its master",
+        async () => /role:master|master_link_status:up/.test(await textOf(port, "INFO", "replication")),
+        { mayFail: true },
       );
   });
 
@@ -138,7 +149,7 @@ describe("-d redis-sentinel", () => {
       assert.match(outcome.detail, reason);
       assert.match(outcome.detail, /for 500 ms \(--backend-timeout\)$/);
       // The backend logs the reason once a minute, so the first one must be correct.
-      await until(async () => reasons.length > 0);
+      await until("a reason is logged", async () => reasons.length > 0);
       assert.match(String(reasons[0]), reason);
       await wrong.stop();
     }
@@ -154,7 +165,9 @@ describe("-d redis-sentinel", () => {
     const before = await group.masterPort();
     const killed = group.servers.find(({ port }) => port === before) as RedisServer;
     killed.kill("SIGKILL");
-    await until(async () => (await group.masterPort()) !== before);
+    await until("a replica has become the master", async () => (await group.masterPort()) !== before, {
+      mayFail: true,
+    });
     await killed.stop();
     // Without a replica no write would be confirmed. The replica starts empty, so it must not become the next master.
     const replica = await startReplica(await group.masterPort(), ["--replica-priority", "0"]);

@@ -8,13 +8,13 @@ import { MARK_KEY } from "../../../faces/redis-mirror/mirror-mark.js";
 import { randomCall } from "../../conformance/call.js";
 import { comparedGrammars } from "../../conformance/families.js";
 import { Generator } from "../../conformance/grammar.js";
-import { until } from "../../daemon/program/replicas.js";
 import { amount } from "../../support/amount.js";
 import { listenAtFreePort } from "../../support/free-port.js";
 import { RedisConnection } from "../../support/redis-connection.js";
 import { type RedisServer, startRedis } from "../../support/redis-server.js";
 import { skipWithout } from "../../support/requirements.js";
 import { SeededRandom, seedOfRun } from "../../support/seeded-random.js";
+import { until } from "../../support/until.js";
 import { differences, MirroredFold, OTHER, startMirror, untilLevel } from "./mirrored.js";
 
 const skip = skipWithout("redis-server");

@@ -9,10 +9,10 @@ import { Mirror } from "../../../faces/redis-mirror/mirror.js";
 import type { MirrorFigures, MirrorParts } from "../../../faces/redis-mirror/mirror-parts.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { stateDifferences, stateOf, stateOfRedis } from "../../conformance/state.js";
-import { until } from "../../daemon/program/replicas.js";
 import type { LogLine } from "../../support/daemon-process.js";
 import { keepLog } from "../../support/log-lines.js";
 import { RedisConnection } from "../../support/redis-connection.js";
+import { until } from "../../support/until.js";
 
 /** The numbers of all databases of the fold. */
 const DBS = [...Array(16).keys()];

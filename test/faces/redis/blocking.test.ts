@@ -3,11 +3,12 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { integer, OK } from "../../../protocol/reply.js";
 import { writeCommand } from "../../../protocol/resp/resp-writer.js";
-import { makeFolder, startReplica, until } from "../../daemon/program/replicas.js";
+import { makeFolder, startReplica } from "../../daemon/program/replicas.js";
 import { makeKeyPair } from "../../support/envelope-client.js";
 import { RawClient } from "../../support/raw-client.js";
 import { RedisConnection } from "../../support/redis-connection.js";
 import { skipWithout } from "../../support/requirements.js";
+import { until } from "../../support/until.js";
 import { answers, lines, RedisComparison } from "./redis-comparison.js";
 import { startResp, withoutId } from "./scene.js";
 

@@ -5,12 +5,12 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { writeCommand } from "../../../protocol/resp/resp-writer.js";
-import { until } from "../../daemon/program/replicas.js";
 import { RawClient } from "../../support/raw-client.js";
 import { RedisConnection } from "../../support/redis-connection.js";
 import { skipWithout } from "../../support/requirements.js";
 import { seed } from "../../support/seed.js";
 import { SeededRandom } from "../../support/seeded-random.js";
+import { until } from "../../support/until.js";
 import { RecordingClient } from "./recording-client.js";
 import { lines, RedisComparison } from "./redis-comparison.js";
 import { type RespScene, startResp } from "./scene.js";

@@ -1,10 +1,11 @@
 /** Compares INFO commandstats and errorstats with redis-server's: calls, failures, and rejected commands. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { makeFolder, startReplica, until } from "../../daemon/program/replicas.js";
+import { makeFolder, startReplica } from "../../daemon/program/replicas.js";
 import { makeKeyPair } from "../../support/envelope-client.js";
 import { RedisConnection } from "../../support/redis-connection.js";
 import { skipWithout } from "../../support/requirements.js";
+import { until } from "../../support/until.js";
 import { answers, lines, RedisComparison } from "./redis-comparison.js";
 
 const skip = skipWithout("redis-server");

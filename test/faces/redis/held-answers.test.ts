@@ -5,9 +5,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { readBody } from "../../../protocol/version-2/envelope.js";
-import { until } from "../../daemon/program/replicas.js";
 import { signCommands } from "../../support/envelope-client.js";
 import type { RawClient } from "../../support/raw-client.js";
+import { until } from "../../support/until.js";
 import { app, get, INCREMENT, lines, startHeld, turns } from "./held-scene.js";
 
 const PING = "+PONG\r\n";

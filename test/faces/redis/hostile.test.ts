@@ -6,11 +6,11 @@ import { test } from "node:test";
 import { ALL_COMMANDS_SUPPORTED } from "../../../daemon/engine/backends/command-path.js";
 import { bulk, type Reply } from "../../../protocol/reply.js";
 import { writeCommand } from "../../../protocol/resp/resp-writer.js";
-import { until } from "../../daemon/program/replicas.js";
 import { bytesInUse } from "../../support/garbage.js";
 import { RawClient } from "../../support/raw-client.js";
 import { seed } from "../../support/seed.js";
 import { SeededRandom } from "../../support/seeded-random.js";
+import { until } from "../../support/until.js";
 import { exchange, type RespScene, startResp } from "./scene.js";
 
 const MIB = 1024 * 1024;

@@ -6,10 +6,11 @@ import type { ChannelMessage, Channels } from "../../../daemon/engine/channels/c
 import { realEnvironment } from "../../../daemon/net/process/clock-and-randomness.js";
 import { parseEventFlags } from "../../../daemon/options/event-flags.js";
 import { KeyspaceNotices } from "../../../faces/redis/session/keyspace-notices.js";
-import { makeFolder, startReplica, until } from "../../daemon/program/replicas.js";
+import { makeFolder, startReplica } from "../../daemon/program/replicas.js";
 import { double } from "../../support/double.js";
 import { makeKeyPair } from "../../support/envelope-client.js";
 import { skipWithout } from "../../support/requirements.js";
+import { until } from "../../support/until.js";
 import { RecordingClient } from "./recording-client.js";
 import { lines, RedisComparison } from "./redis-comparison.js";
 

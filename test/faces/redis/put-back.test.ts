@@ -5,8 +5,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { commandTable } from "../../../daemon/store/command-table.js";
-import { until } from "../../daemon/program/replicas.js";
 import type { RawClient } from "../../support/raw-client.js";
+import { until } from "../../support/until.js";
 import { type HeldScene, lines, startHeld, turns } from "./held-scene.js";
 
 /** Commands that fill the database, commands that take from it, and a command that shows its content. */

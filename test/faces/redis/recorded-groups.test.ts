@@ -9,9 +9,10 @@ import { test } from "node:test";
 import { createClient } from "../../../client/public-api.js";
 import type { Reply } from "../../../protocol/reply.js";
 import { itemsOf, shown } from "../../conformance/resp2-fold.js";
-import { makeFolder, startReplica, until } from "../../daemon/program/replicas.js";
+import { makeFolder, startReplica } from "../../daemon/program/replicas.js";
 import { makeKeyPair } from "../../support/envelope-client.js";
 import { RedisConnection } from "../../support/redis-connection.js";
+import { until } from "../../support/until.js";
 
 const CALL_MS = 20_000;
 

@@ -1,11 +1,12 @@
 /** Tests Redis clients of daemons with --data and --peer: writes are recorded, and reach the other daemon. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { makeFolder, type RunningReplica, startReplica, until } from "../../daemon/program/replicas.js";
+import { makeFolder, type RunningReplica, startReplica } from "../../daemon/program/replicas.js";
 import { knowsSecret } from "../../support/cluster-secret.js";
 import { makeKeyPair } from "../../support/envelope-client.js";
 import { freePort } from "../../support/free-port.js";
 import { RedisConnection } from "../../support/redis-connection.js";
+import { until } from "../../support/until.js";
 import { exchange } from "./scene.js";
 
 const app = makeKeyPair();

@@ -9,10 +9,11 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import type { Reply } from "../../../protocol/reply.js";
-import { makeFolder, until } from "../../daemon/program/replicas.js";
+import { makeFolder } from "../../daemon/program/replicas.js";
 import { freePort } from "../../support/free-port.js";
 import { RedisConnection } from "../../support/redis-connection.js";
 import { skipWithout } from "../../support/requirements.js";
+import { until } from "../../support/until.js";
 import { startResp } from "./scene.js";
 
 const skip = skipWithout("redis-server");

@@ -5,11 +5,11 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { commands } from "../../../daemon/store/command-table.js";
 import { writeCommand } from "../../../protocol/resp/resp-writer.js";
-import { until } from "../../daemon/program/replicas.js";
 import { startDaemon } from "../../support/daemon-process.js";
 import { RawClient } from "../../support/raw-client.js";
 import { RedisConnection } from "../../support/redis-connection.js";
 import { skipWithout } from "../../support/requirements.js";
+import { until } from "../../support/until.js";
 import { answers, lines, RedisComparison } from "./redis-comparison.js";
 import { startResp } from "./scene.js";
 

@@ -5,12 +5,13 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { writeCommand } from "../../../protocol/resp/resp-writer.js";
-import { makeFolder, startReplica, until } from "../../daemon/program/replicas.js";
+import { makeFolder, startReplica } from "../../daemon/program/replicas.js";
 import { amount } from "../../support/amount.js";
 import { EnvelopeClient, makeKeyPair } from "../../support/envelope-client.js";
 import { RedisConnection } from "../../support/redis-connection.js";
 import { skipWithout } from "../../support/requirements.js";
 import { SeededRandom, seedOfRun } from "../../support/seeded-random.js";
+import { until } from "../../support/until.js";
 import { RecordingClient } from "./recording-client.js";
 import { lines, RedisComparison } from "./redis-comparison.js";
 import { startResp } from "./scene.js";

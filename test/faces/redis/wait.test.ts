@@ -6,9 +6,9 @@ import { test } from "node:test";
 import { DurableCopies } from "../../../daemon/engine/backends/durable-copies.js";
 import { realEnvironment } from "../../../daemon/net/process/clock-and-randomness.js";
 import { bulk, integer, NIL } from "../../../protocol/reply.js";
-import { until } from "../../daemon/program/replicas.js";
 import { RedisConnection } from "../../support/redis-connection.js";
 import { skipWithout } from "../../support/requirements.js";
+import { until } from "../../support/until.js";
 import { lines, RedisComparison } from "./redis-comparison.js";
 import { startResp } from "./scene.js";
 

@@ -5,11 +5,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Client } from "../../../client/client.js";
 import { createClient } from "../../../client/dbsync-send.js";
-import { until } from "../../daemon/program/replicas.js";
 import { knowsSecret } from "../../support/cluster-secret.js";
 import { type DaemonProcess, startDaemon } from "../../support/daemon-process.js";
 import { makeKeyPair } from "../../support/envelope-client.js";
 import { freePort } from "../../support/free-port.js";
+import { until } from "../../support/until.js";
 
 export interface SidecarScene extends AsyncDisposable {
   readonly folder: string;

@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import { after, before, beforeEach, describe, test } from "node:test";
 import { createClient } from "../../../client/dbsync-send.js";
-import { until } from "../../daemon/program/replicas.js";
 import { RedisConnection } from "../../support/redis-connection.js";
+import { until } from "../../support/until.js";
 import { type SidecarScene, startScene, untilAll } from "./scene.js";
 
 describe("one sidecar", () => {

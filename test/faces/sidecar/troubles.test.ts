@@ -6,11 +6,12 @@ import { after, before, describe, test } from "node:test";
 import { createClient } from "../../../client/dbsync-send.js";
 import { USER_LISTENER_NAMES } from "../../../daemon/options/settings.js";
 import type { Reply } from "../../../protocol/reply.js";
-import { makeFolder, until } from "../../daemon/program/replicas.js";
+import { makeFolder } from "../../daemon/program/replicas.js";
 import { type TestCertificate, writeCertificate } from "../../support/certificate-files.js";
 import { runDaemon } from "../../support/daemon-process.js";
 import { makeKeyPair } from "../../support/envelope-client.js";
 import { RedisConnection } from "../../support/redis-connection.js";
+import { until } from "../../support/until.js";
 import { DAEMONS, type PlainScene, startPlain } from "./scene.js";
 
 const OK: Reply = { kind: "status", text: "OK" };

@@ -8,9 +8,9 @@ import { WebSocket, WebSocketServer } from "ws";
 import type { Observer } from "../../../daemon/engine/pipeline/pipeline-observer.js";
 import { NO_OBSERVER } from "../../../daemon/engine/pipeline/pipeline-observer.js";
 import { MessageGauge } from "../../../faces/web/message-gauge.js";
-import { until } from "../../daemon/program/replicas.js";
 import { amount } from "../../support/amount.js";
 import { EnvelopeClient } from "../../support/envelope-client.js";
+import { until } from "../../support/until.js";
 import { closedOf, MessageLine, openClient, openSocket, pair, startWs } from "./scene.js";
 
 const KIB = 1024;

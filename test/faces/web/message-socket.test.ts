@@ -8,8 +8,8 @@ import { test } from "node:test";
 import type { DaemonSocketHost } from "../../../daemon/listener/daemon-listener.js";
 import type { MessageSocket } from "../../../faces/web/message-socket.js";
 import { WebSocketUpgrade } from "../../../faces/web/websocket-upgrade.js";
-import { until } from "../../daemon/program/replicas.js";
 import { listenAtFreePort } from "../../support/free-port.js";
+import { until } from "../../support/until.js";
 
 const MIB = 1024 * 1024;
 const BINARY = 0x82;

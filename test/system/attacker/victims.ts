@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type DaemonProcess, startDaemon } from "../../support/daemon-process.js";
 import { freePort } from "../../support/free-port.js";
+import { until } from "../../support/until.js";
 import { Client } from "./client.js";
 import { type Command, clusterIdOf } from "./envelope.js";
 import { type Key, makeKey } from "./key.js";
@@ -138,7 +139,9 @@ export class Victims implements AsyncDisposable {
   }
 
   async allLive(): Promise<void> {
-    await until(async () => (await this.views("PING")).every((view) => view === "live PONG"));
+    await until("all daemons are live", async () =>
+      (await this.views("PING")).every((view) => view === "live PONG"),
+    );
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -173,15 +176,4 @@ export class Victims implements AsyncDisposable {
     writeFileSync(join(folder, "daemon.pem"), pem, { mode: 0o600 });
     return folder;
   }
-}
-
-/** Milliseconds of the first pause. The pauses grow, since requests slow the daemons down. */
-const PAUSE_MS_FIRST = 25;
-const PAUSE_MS_MAX = 250;
-const PAUSE_GROWTH = 1.3;
-
-/** Waits until `holds` returns true. There is no limit except the test's own timeout. */
-export async function until(holds: () => Promise<boolean> | boolean): Promise<void> {
-  for (let pause = PAUSE_MS_FIRST; !(await holds()); pause = Math.min(pause * PAUSE_GROWTH, PAUSE_MS_MAX))
-    await new Promise((resolve) => setTimeout(resolve, pause));
 }

@@ -1,5 +1,5 @@
 /** A queue in a stream of Redis. */
-import { until } from "../../daemon/program/replicas.js";
+import { until } from "../../support/until.js";
 import type { Outcome } from "../connections.js";
 import { DAEMONS } from "./claim-rounds.js";
 import type { Queue } from "./queue-play.js";

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { createClient } from "../../../client/public-api.js";
-import { until } from "../../daemon/program/replicas.js";
+import { until } from "../../support/until.js";
 import { type Cluster, startCluster } from "./cluster.js";
 
 let cluster: Cluster;

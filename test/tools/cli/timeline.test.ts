@@ -9,10 +9,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { startDaemon, type TestDaemon } from "../../../daemon/program/testing.js";
-import { until } from "../../daemon/program/replicas.js";
 import { knowsSecret } from "../../support/cluster-secret.js";
 import { freePort, refusingAddress } from "../../support/free-port.js";
 import { programPaths } from "../../support/programs.js";
+import { until } from "../../support/until.js";
 import { type Cluster, startCluster } from "./cluster.js";
 
 /** A cluster of one daemon without a timeline. The two daemons with a timeline use its keys. */

@@ -2,7 +2,8 @@
 import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { test } from "node:test";
-import { makeFolder, until } from "../../daemon/program/replicas.js";
+import { makeFolder } from "../../daemon/program/replicas.js";
+import { until } from "../../support/until.js";
 import { LineClient } from "./line-client.js";
 import { FakeSqlServer } from "./sql-server.js";
 import { Terminal } from "./terminals.js";

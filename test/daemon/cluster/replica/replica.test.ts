@@ -12,7 +12,8 @@ import { writeCommand } from "../../../../protocol/resp/resp-writer.js";
 import { readBody, signedBytes } from "../../../../protocol/version-2/envelope.js";
 import { writeBody } from "../../../../protocol/version-2/envelope-body.js";
 import { makeKeyPair } from "../../../support/envelope-client.js";
-import { makeFolder, settingsFrom, until } from "../../program/replicas.js";
+import { until } from "../../../support/until.js";
+import { makeFolder, settingsFrom } from "../../program/replicas.js";
 import { log } from "../../program/scene.js";
 
 async function openOn(

@@ -17,8 +17,9 @@ import {
 import { freePort } from "../../../support/free-port.js";
 import { RawClient } from "../../../support/raw-client.js";
 import { RedisConnection } from "../../../support/redis-connection.js";
+import { until } from "../../../support/until.js";
 import { FalseMember } from "../../program/false-member.js";
-import { type RunningReplica, startReplica, until } from "../../program/replicas.js";
+import { type RunningReplica, startReplica } from "../../program/replicas.js";
 
 const app = makeKeyPair("rsa");
 const limited = makeKeyPair();

@@ -18,8 +18,9 @@ import { RawClient } from "../../../support/raw-client.js";
 import { RedisConnection } from "../../../support/redis-connection.js";
 import { seed } from "../../../support/seed.js";
 import { SeededRandom } from "../../../support/seeded-random.js";
+import { until } from "../../../support/until.js";
 import { startInProcess } from "../../program/in-process.js";
-import { makeFolder, until } from "../../program/replicas.js";
+import { makeFolder } from "../../program/replicas.js";
 import { makeScene } from "../../program/scene.js";
 
 const MIB = 1024 * 1024;

@@ -1,4 +1,5 @@
 /** Tests when a daemon in front of real redis-servers starts to accept envelopes, with a clock that the test sets. */
+
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { Databases } from "../../../../daemon/engine/pipeline/databases.js";
@@ -13,11 +14,11 @@ import { freePort } from "../../../support/free-port.js";
 import { keepLog } from "../../../support/log-lines.js";
 import { RedisConnection } from "../../../support/redis-connection.js";
 import { startRedis } from "../../../support/redis-server.js";
+import { until } from "../../../support/until.js";
 import { makeScene } from "../../program/scene.js";
 
 const SECOND = 1000;
 const FUTURE_MS = 5 * SECOND;
-const PAUSE_MS = 5;
 
 const pair = makeKeyPair();
 /** The options of each test. */
@@ -63,10 +64,6 @@ async function makeFront(databases: string, aheadMs = 0) {
   };
 }
 
-async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
-  while (!(await holds())) await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
-}
-
 const at = (port: number) => `redis:127.0.0.1:${port}`;
 const visit = [["INCR", "visits"]];
 
@@ -77,7 +74,7 @@ test(
     await using redis = await startRedis();
     const before = await makeFront(at(redis.port));
     await before.floor.start();
-    await until(() => before.floor.pending === null);
+    await until("the floor is known", () => before.floor.pending === null);
     const recorded: SignedEnvelope[] = [];
     before.clock.now = before.floor.date;
     for (let i = 0; i < 5; i++) {
@@ -87,13 +84,13 @@ test(
     for (const envelope of recorded) assert.equal(await before.outcome(envelope), "result");
     // The test waits until the previous daemon's clock is ahead of the real clock by less than FUTURE_MS, the limit for
     // the date of an envelope.
-    await until(() => Date.now() + FUTURE_MS > before.clock.now);
+    await until("the clock has reached the old floor", () => Date.now() + FUTURE_MS > before.clock.now);
 
     const again = await makeFront(at(redis.port), -20 * SECOND);
     const startedAt = again.clock.now;
     const from = Date.now();
     await again.floor.start();
-    await until(() => again.floor.pending === null);
+    await until("the floor is known again", () => again.floor.pending === null);
     assert.ok(again.floor.date >= from + FUTURE_MS && again.floor.date <= Date.now() + FUTURE_MS);
     while (again.clock.now <= again.floor.date) {
       again.pass(SECOND);
@@ -127,7 +124,7 @@ test("a daemon whose clock is not behind uses it, and logs nothing", options, as
   const front = await makeFront(at(redis.port), 20 * SECOND);
   const date = front.clock.now + FUTURE_MS;
   await front.floor.start();
-  await until(() => front.floor.pending === null);
+  await until("the floor is known", () => front.floor.pending === null);
   assert.equal(front.floor.date, date);
   assert.deepEqual(front.warnings(), []);
 });
@@ -141,13 +138,13 @@ test(
     const early = front.sign(visit);
     assert.equal(await front.outcome(early), "catching-up, not-applied");
     await front.floor.start();
-    await until(() => front.floor.pending?.code === "database-down");
+    await until("the database is down", () => front.floor.pending?.code === "database-down");
     front.pass(60 * SECOND);
     const ahead = front.sign(visit, { at: front.clock.now + FUTURE_MS - 1 });
     assert.equal(await front.outcome(ahead), "database-down, not-applied");
     assert.equal(front.pipeline.recording.state, "catching-up");
     await using _late = await startRedis({ port });
-    await until(() => front.floor.pending === null);
+    await until("the floor is known", () => front.floor.pending === null);
     // A minute after the start of the process, the earliest start is a minute ago, so the daemon need not wait.
     assert.equal(front.pipeline.recording.state, "live");
     assert.ok(front.floor.date < front.clock.now);
@@ -164,10 +161,13 @@ test("a daemon waits for each of its Redis servers, and uses the latest clock", 
   const front = await makeFront(`${at(redis.port)},${at(port)}`, -20 * SECOND);
   const date = front.clock.now + FUTURE_MS;
   await front.floor.start();
-  await until(() => front.floor.date > date && front.floor.pending?.code === "database-down");
+  await until(
+    "the floor has risen, and the database is down",
+    () => front.floor.date > date && front.floor.pending?.code === "database-down",
+  );
   assert.equal(await front.outcome(front.sign(visit)), "database-down, not-applied");
   await using _late = await startRedis({ port });
-  await until(() => front.floor.pending === null);
+  await until("the floor is known", () => front.floor.pending === null);
   assert.equal(front.pipeline.recording.state, "catching-up");
   assert.equal(front.warnings().length, 2);
 });
@@ -182,7 +182,7 @@ test(
     const front = await makeFront(`redis://dbsyncd:password@127.0.0.1:${redis.port}`, -20 * SECOND);
     const date = front.clock.now + FUTURE_MS;
     await front.floor.start();
-    await until(() => front.floor.pending === null);
+    await until("the floor is known", () => front.floor.pending === null);
     assert.equal(front.floor.date, date);
     const [line, ...more] = front.warnings();
     assert.deepEqual(more, []);
@@ -195,22 +195,22 @@ test("a busy Redis is queried again", options, async () => {
   await using redis = await startRedis({ args: ["--lua-time-limit", "1"] });
   const front = await makeFront(at(redis.port));
   const [backend] = front.backends as [RedisBackend];
-  await until(() => backend.up);
+  await until("the backend is up", () => backend.up);
   using busy = await RedisConnection.open(redis.port);
   const script = busy.call("EVAL", "while true do end", "0");
   const isBusy = async () => {
     const reply = await backend.execute(["PING"]);
     return reply.kind === "error" && reply.text.startsWith("BUSY ");
   };
-  await until(isBusy);
+  await until("Redis is busy", isBusy);
   await front.floor.start();
-  await until(() => front.warnings().length > 0);
+  await until("a warning is logged", () => front.warnings().length > 0);
   assert.match(front.floor.pending?.detail ?? "", /does not report its time: BUSY /);
   assert.equal(await front.outcome(front.sign(visit)), "catching-up, not-applied");
   using killer = await RedisConnection.open(redis.port);
   await killer.call("SCRIPT", "KILL");
   await script;
-  await until(() => front.floor.pending === null);
+  await until("the floor is known", () => front.floor.pending === null);
   assert.equal(front.warnings().length, 1);
 });
 

@@ -11,7 +11,8 @@ import { bulk, integer, OK } from "../../../../protocol/reply.js";
 import { knowsSecret } from "../../../support/cluster-secret.js";
 import { EnvelopeClient, makeKeyPair } from "../../../support/envelope-client.js";
 import { refusingAddress } from "../../../support/free-port.js";
-import { makeFolder, settingsFrom, startReplica, until } from "../../program/replicas.js";
+import { until } from "../../../support/until.js";
+import { makeFolder, settingsFrom, startReplica } from "../../program/replicas.js";
 
 const app = makeKeyPair();
 const root = makeKeyPair();

@@ -1,4 +1,5 @@
 /** Tests TLS on the dbsync listener: failed handshakes, renewal while connections stay open, and refused starts. */
+
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { copyFileSync, mkdirSync, renameSync, writeFileSync } from "node:fs";
@@ -15,6 +16,7 @@ import { temporaryFolder } from "../../../keys/openssl.js";
 import { some } from "../../../support/amount.js";
 import { type TestCertificate, writeCertificate } from "../../../support/certificate-files.js";
 import { runDaemon, startDaemon } from "../../../support/daemon-process.js";
+import { until } from "../../../support/until.js";
 import { type InProcessDaemon, startInProcess } from "../../program/in-process.js";
 
 const PING = "ds:5:PING\0";
@@ -39,10 +41,6 @@ async function restOf(socket: Socket): Promise<string> {
   socket.on("error", () => {});
   await once(socket, "close");
   return received;
-}
-
-async function until(holds: () => boolean): Promise<void> {
-  while (!holds()) await new Promise((resolve) => setTimeout(resolve, 5));
 }
 
 const reasons = (daemon: InProcessDaemon, reason: string) =>
@@ -73,7 +71,7 @@ test("a command is answered over TLS 1.3 and 1.2, and older versions are refused
   }
   const old = { minVersion: "TLSv1.1", maxVersion: "TLSv1.1", ciphers: "DEFAULT:@SECLEVEL=0" } as const;
   await assert.rejects(secure(daemon.port, old));
-  await until(() => reasons(daemon, "tls-handshake").length > 0);
+  await until("the failed handshake is logged", () => reasons(daemon, "tls-handshake").length > 0);
 });
 
 test("requests that were sent before the client ended its stream are answered", async () => {
@@ -93,7 +91,7 @@ test("a client without TLS receives an alert immediately, and the log says what 
     socket.write(bytes);
     assert.equal(await received, "15030300020246");
   }
-  await until(() => reasons(daemon, "not-tls").length === 4);
+  await until("the four connections without TLS are logged", () => reasons(daemon, "not-tls").length === 4);
   const line = daemon.log.find(({ reason }) => reason === "not-tls");
   assert.match(line?.msg ?? "", /dbsyncs:\/\//);
   assert.match(String(line?.["remote"]), /^127\.0\.0\.1:\d+$/);
@@ -107,7 +105,10 @@ test("a silent client is disconnected after the time for the handshake and does 
   const socket = await secure(daemon.port);
   assert.equal(await ask(socket), PONG);
   await Promise.all(ends);
-  await until(() => reasons(daemon, "tls-handshake").length === 20);
+  await until(
+    "the twenty failed handshakes are logged",
+    () => reasons(daemon, "tls-handshake").length === 20,
+  );
   assert.deepEqual([...new Set(reasons(daemon, "tls-handshake"))], ["the client was too slow, or silent"]);
   assert.equal(await ask(socket), PONG);
   socket.destroy();
@@ -121,7 +122,7 @@ test("an aborted handshake is logged with the client's address", async () => {
   await restOf(ended);
   const socket = connect({ port: daemon.port, host: "127.0.0.1" });
   await assert.rejects(once(socket, "secureConnect"), { code: "DEPTH_ZERO_SELF_SIGNED_CERT" });
-  await until(() => reasons(daemon, "tls-handshake").length === 2);
+  await until("both failed handshakes are logged", () => reasons(daemon, "tls-handshake").length === 2);
   for (const line of daemon.log)
     if (line["reason"] === "tls-handshake") assert.match(String(line["remote"]), /127\.0\.0\.1:\d/);
 });
@@ -185,7 +186,7 @@ test("new files are noticed; open connections stay, and new ones use the new cer
   const before = await serial();
 
   writeFileSync(files.key, "half a ke");
-  await until(() =>
+  await until("the unusable key is logged", () =>
     lines.some(({ msg }) => /The old certificate stays: .*tls-key\.pem contains no private key/.test(msg)),
   );
   assert.equal(await serial(), before);
@@ -196,7 +197,10 @@ test("new files are noticed; open connections stay, and new ones use the new cer
   // The test replaces first one file and then the other, as users do.
   renameSync(renewed.certificate, files.certificate);
   copyFileSync(renewed.key, files.key);
-  await until(() => lines.filter(({ msg }) => msg === "TLS with this certificate").length === 2);
+  await until(
+    "the new certificate is logged",
+    () => lines.filter(({ msg }) => msg === "TLS with this certificate").length === 2,
+  );
   assert.notEqual(await serial(), before);
   assert.equal(await ask(stays), PONG);
   stays.destroy();
@@ -223,7 +227,7 @@ test("a certificate outside its validity period, or near its end, is reported on
   ] as const) {
     const seen = warnings.length;
     now += days * day;
-    await until(() => warnings.length > seen);
+    await until("a warning is logged", () => warnings.length > seen);
     assert.match(warnings.at(-1) ?? "", pattern);
   }
   await new Promise((resolve) => setImmediate(resolve));

@@ -1,4 +1,5 @@
 /** Tests the timeline on disk: order, restarts, kills, a full or failing disk, and one process per folder. */
+
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
@@ -29,6 +30,7 @@ import { entrySlices, SLICE_BYTES } from "../../../../daemon/timeline/disk/lmdb-
 import { LOG_END_FILE } from "../../../../daemon/timeline/disk/log-end.js";
 import { ORDER_KEY_BYTES, writeOrderKey } from "../../../../daemon/timeline/entries/entry.js";
 import { some } from "../../../support/amount.js";
+import { until } from "../../../support/until.js";
 import { contentOf, KEPT, orderKeyOf, type ValueSize, WORKERS } from "../support/disk-child.js";
 import { failingLog } from "../support/failing-log.js";
 import { storageCases } from "../support/storage-cases.js";
@@ -113,7 +115,7 @@ test("a folder is accessible only to its owner, and only one process can open it
 test("a storage refuses a folder that another process uses, and names that process", () =>
   withFolder(async (folder) => {
     const { child, acknowledged } = startChild(folder);
-    await until(() => acknowledged.length > 0);
+    await until("an entry is acknowledged", () => acknowledged.length > 0);
     assert.throws(
       () => new DiskStorage(folder, "always", failingLog),
       new RegExp(`in use by process ${child.pid}`),
@@ -130,7 +132,7 @@ test("a folder that a process of another container uses is refused", { skip: !ca
   withFolder(async (folder) => {
     const { child, acknowledged } = startChild(folder, { wrapper: CONTAINER });
     try {
-      await until(() => acknowledged.length > 0);
+      await until("an entry is acknowledged", () => acknowledged.length > 0);
       const inUse = /in use by a process of another container/;
       const lock = join(folder, "timeline", "lock");
       const text = readFileSync(lock, "latin1");
@@ -141,7 +143,7 @@ test("a folder that a process of another container uses is refused", { skip: !ca
       assert.match(second.stderr, inUse);
       assert.equal(readFileSync(lock, "latin1"), text, "the first process's lock is restored");
       const before = acknowledged.length;
-      await until(() => acknowledged.length > before);
+      await until("another entry is acknowledged", () => acknowledged.length > before);
     } finally {
       child.kill("SIGKILL");
       await once(child, "close");
@@ -194,7 +196,7 @@ for (const [fsync, inlineMicros] of [
     withFolder(async (folder) => {
       for (const minimum of some(ACKNOWLEDGED_MIN)) {
         const { child, acknowledged } = startChild(folder, { fsync, inlineMicros });
-        await until(() => acknowledged.length >= minimum);
+        await until("enough entries are acknowledged", () => acknowledged.length >= minimum);
         child.kill("SIGKILL");
         await once(child, "close");
         const storage = new DiskStorage(folder, "always", failingLog);
@@ -251,7 +253,7 @@ test("the next start writes to LMDB the groups that LMDB did not have when the p
 test("a damaged log is reported and moved aside, and the groups after the damage are used", () =>
   withFolder(async (folder) => {
     const { child, acknowledged } = startChild(folder);
-    await until(() => acknowledged.length >= 10);
+    await until("ten entries are acknowledged", () => acknowledged.length >= 10);
     child.kill("SIGKILL");
     await once(child, "close");
     const path = join(folder, "timeline", "log-1");
@@ -278,7 +280,7 @@ for (const fsync of ["always", "never"] as const)
   test(`with --fsync ${fsync}, a storage ${fsync === "never" ? "may have" : "has not"} forgotten writes if the machine may have restarted`, () =>
     withFolder(async (folder) => {
       const { child, acknowledged } = startChild(folder);
-      await until(() => acknowledged.length >= 10);
+      await until("ten entries are acknowledged", () => acknowledged.length >= 10);
       child.kill("SIGKILL");
       await once(child, "close");
       const same = new DiskStorage(folder, fsync, failingLog);
@@ -373,7 +375,7 @@ test("a write flushed by an idle event loop survives the process, and all data o
     const [copied, copy] = [join(folder, "data"), join(folder, "copy")];
     const storage = new DiskStorage(copied, "always", failingLog, INLINE_MICROS);
     storage.put([[orderKeyOf(0), contentOf(0)]]);
-    await until(() => storage.bytes > 200_000);
+    await until("the file has grown", () => storage.bytes > 200_000);
     await storage.settled();
     await sleep(1);
     storage.put([[orderKeyOf(1), contentOf(1)]]);
@@ -399,7 +401,7 @@ test("a write that fails on the event loop is reported, and no later write is ac
     storage.put([[orderKeyOf(1), contentOf(1)]]);
     await storage.flushed();
     // For the first group, a thread has extended the file, so zeros follow the group.
-    await until(() => storage.bytes > 200_000);
+    await until("the file has grown", () => storage.bytes > 200_000);
     const log = join(folder, "timeline", "log-1");
     const descriptor = readdirSync("/proc/self/fd").find((name) => linkOf(name) === log);
     closeSync(Number(descriptor));
@@ -443,8 +445,4 @@ function startChild(
     if (/^\d+$/.test(line)) acknowledged.push(line);
   });
   return { child, lines, acknowledged };
-}
-
-async function until(condition: () => boolean): Promise<void> {
-  while (!condition()) await new Promise((resolve) => setTimeout(resolve, 5));
 }

@@ -24,7 +24,7 @@ import {
 } from "../../../../daemon/timeline/disk/write-ahead-log.js";
 import { writeOrderKey } from "../../../../daemon/timeline/entries/entry.js";
 import type { StorageOperation } from "../../../../daemon/timeline/entries/storage-operation.js";
-import { until } from "../../program/replicas.js";
+import { until } from "../../../support/until.js";
 
 const marker = randomBytes(MARKER_BYTES);
 /** The number of earlier groups, which LMDB already has. */

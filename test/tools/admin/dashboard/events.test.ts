@@ -22,13 +22,14 @@ import {
 } from "../../../../protocol/json/dashboard-frame.js";
 import { Arrivals, Samples, TimesSince } from "../../../../tools/admin/dashboard-frames.js";
 import { EventStream } from "../../../../tools/admin/http/event-stream.js";
-import { makeFolder, until } from "../../../daemon/program/replicas.js";
+import { makeFolder } from "../../../daemon/program/replicas.js";
 import { type DaemonProcess, startDaemon } from "../../../support/daemon-process.js";
 import { EnvelopeClient, makeKeyPair } from "../../../support/envelope-client.js";
 import { listenAtFreePort } from "../../../support/free-port.js";
 import { browserFolder } from "../../../support/make-browser-module.js";
 import { dashboardFolder } from "../../../support/make-dashboard.js";
 import { RawClient } from "../../../support/raw-client.js";
+import { until } from "../../../support/until.js";
 
 const GZIPPED_MAX = 20 * 1024;
 

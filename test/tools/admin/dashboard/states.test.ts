@@ -6,10 +6,10 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { DashboardFrame, FrameMember } from "../../../../protocol/json/dashboard-frame.js";
 import { type Chromium, startChromium, type Tab } from "../../../client/browser/chromium.js";
-import { until } from "../../../daemon/program/replicas.js";
 import { skipUnlessFull } from "../../../support/amount.js";
 import { axeFindings } from "../../../support/axe.js";
 import { type DaemonProcess, startDaemon } from "../../../support/daemon-process.js";
+import { until } from "../../../support/until.js";
 import { frameOf, memberOf, SAMPLE, STUB } from "./frames.js";
 
 const textOf = (id: string) => `document.getElementById(${JSON.stringify(id)}).innerText`;

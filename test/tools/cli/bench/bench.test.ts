@@ -5,13 +5,13 @@ import { once } from "node:events";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { createClient } from "../../../../client/public-api.js";
-import { until } from "../../../daemon/program/replicas.js";
 import { startDaemon } from "../../../support/daemon-process.js";
 import { refusingAddress } from "../../../support/free-port.js";
 import { programPaths } from "../../../support/programs.js";
 import { askRedis, textOf } from "../../../support/redis-cluster.js";
 import { startRedis } from "../../../support/redis-server.js";
 import { skipWithout } from "../../../support/requirements.js";
+import { until } from "../../../support/until.js";
 
 import { type Cluster, startCluster } from "../cluster.js";
 

@@ -8,12 +8,12 @@ import { generateKeyPair } from "../../../../keys/generate-keys.js";
 import { type MemberList, writeMemberList } from "../../../../protocol/members/member-list.js";
 import { bytesOfHex, hexOf } from "../../../../protocol/version-2/envelope.js";
 import { type ChildResult, runDbsync } from "../../../client/child.js";
-import { until } from "../../../daemon/program/replicas.js";
 import { skipUnlessFull } from "../../../support/amount.js";
 import { knowsSecret } from "../../../support/cluster-secret.js";
 import { type DaemonProcess, startDaemon } from "../../../support/daemon-process.js";
 import { EnvelopeClient, makeKeyPair } from "../../../support/envelope-client.js";
 import { freePort } from "../../../support/free-port.js";
+import { until } from "../../../support/until.js";
 
 interface Seat {
   readonly port: number;

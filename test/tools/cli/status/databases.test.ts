@@ -1,8 +1,8 @@
 /** Tests `dbsync status` and `dbsync top` of daemons in front of a Redis. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { until } from "../../../daemon/program/replicas.js";
 import { startRedis } from "../../../support/redis-server.js";
+import { until } from "../../../support/until.js";
 import { startCluster } from "../cluster.js";
 
 test("dbsync status reports a database that goes down, to administrators and to other users", async () => {

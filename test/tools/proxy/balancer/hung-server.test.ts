@@ -5,8 +5,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { messageFrame } from "../../../../faces/sql/bytes/sql-frames.js";
-import { until } from "../../../daemon/program/replicas.js";
 import { startDaemon } from "../../../support/daemon-process.js";
+import { until } from "../../../support/until.js";
 import { FakeSqlServer, HEARTBEAT } from "../sql-server.js";
 import { startBalancer } from "./scene.js";
 

@@ -10,11 +10,12 @@ import { test } from "node:test";
 import { BALANCER_ERROR, messageFrame } from "../../../../faces/sql/bytes/sql-frames.js";
 import { bytesOfText } from "../../../../protocol/byte-string.js";
 import { statementKind } from "../../../../tools/proxy/routing/statement-kind.js";
-import { makeFolder, type RunningReplica, startReplica, until } from "../../../daemon/program/replicas.js";
+import { makeFolder, type RunningReplica, startReplica } from "../../../daemon/program/replicas.js";
 import { DIFFERENCES } from "../../../faces/sql/store/commands/differences.js";
 import { knowsSecret } from "../../../support/cluster-secret.js";
 import { freePort } from "../../../support/free-port.js";
 import { repositoryRoot } from "../../../support/repository.js";
+import { until } from "../../../support/until.js";
 import { LineClient } from "../line-client.js";
 import { type BalancerScene, startBalancer } from "./scene.js";
 

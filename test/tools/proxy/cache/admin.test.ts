@@ -1,7 +1,7 @@
 /** Tests the reports of `dbsync-proxy cache --admin` and `dbsync-proxy status`. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { until } from "../../../daemon/program/replicas.js";
+import { until } from "../../../support/until.js";
 import { LineClient } from "../line-client.js";
 import { FakeSqlServer, pageOf } from "../sql-server.js";
 import { Terminal } from "../terminals.js";

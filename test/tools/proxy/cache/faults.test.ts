@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { messageFrame } from "../../../../faces/sql/bytes/sql-frames.js";
-import { until } from "../../../client/fake-server.js";
+import { until } from "../../../support/until.js";
 import { LineClient } from "../line-client.js";
 import { FakeSqlServer, HEARTBEAT, pageOf } from "../sql-server.js";
 import { startCache } from "./scene.js";
@@ -18,12 +18,12 @@ test("the cache reports a dead server, serves stored answers meanwhile, and dete
   using client = await LineClient.open(cache.port);
   assert.equal(await client.ask("alaivo 2"), pageOf("alaivo 2"));
   await server.stop();
-  await until(() => !cache.cache.isUp, "the cache knows that the server is dead");
+  await until("the cache knows that the server is dead", () => !cache.cache.isUp);
   assert.equal(await client.ask("alaivo 3"), LOST);
   assert.equal(await client.ask("manampia ao@ t (x) sanda (1)"), LOST);
   assert.equal(await client.ask("alaivo 2"), pageOf("alaivo 2"));
   await server.start();
-  await until(() => cache.cache.isUp, "the cache knows that the server is back");
+  await until("the cache knows that the server is back", () => cache.cache.isUp);
   assert.equal(await client.ask("alaivo 3"), pageOf("alaivo 3"));
 });
 
@@ -51,7 +51,7 @@ test("a slow answer delays no other statements, and times out", async () => {
   using slow = await LineClient.open(cache.port);
   using quick = await LineClient.open(cache.port);
   const waiting = slow.ask("alaivo 9");
-  await until(() => server.statements.includes("alaivo 9"), "the slow statement has arrived");
+  await until("the slow statement has arrived", () => server.statements.includes("alaivo 9"));
   for (let i = 10; i < 30; i++) assert.equal(await quick.ask(`alaivo ${i}`), pageOf(`alaivo ${i}`));
   assert.equal(await waiting, LOST);
   assert.equal(await slow.ask("alaivo 10"), pageOf("alaivo 10"));
@@ -85,10 +85,10 @@ test("the cache disconnects a client that does not read, and serves other client
   deaf.raw.socket.pause();
   const { figures } = cache;
   deaf.raw.send("alaivo 2;".repeat(5_000));
-  await until(() => figures.hits > 0, "the cache answers the client");
+  await until("the cache answers the client", () => figures.hits > 0);
   using other = await LineClient.open(cache.port);
   assert.equal(await other.ask("alaivo 2"), page);
-  await until(() => cache.lines.some(({ reason }) => reason === "output-stuck"), "the client is closed");
+  await until("the client is closed", () => cache.lines.some(({ reason }) => reason === "output-stuck"));
   assert.ok(figures.hits < 1_000, `${figures.hits} answers for the client`);
   using last = await LineClient.open(cache.port);
   assert.equal(await last.ask("alaivo 2"), page);

@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { errorFrame, messageFrame } from "../../../../faces/sql/bytes/sql-frames.js";
-import { until } from "../../../client/fake-server.js";
+import { until } from "../../../support/until.js";
 import { LineClient } from "../line-client.js";
 import { type Asked, FakeSqlServer, HEARTBEAT, pageOf } from "../sql-server.js";
 import { startCache } from "./scene.js";
@@ -38,7 +38,7 @@ class Held {
   }
 
   async answer(statement: string, answer: string): Promise<void> {
-    await until(() => this.count(statement) > 0, `${statement} arrives`);
+    await until(`${statement} arrives`, () => this.count(statement) > 0);
     this.#waiting.get(statement)?.shift()?.(answer);
   }
 }
@@ -56,13 +56,13 @@ test("the answer to a read that began before a write and ended after it is not s
   using reader = await inToko(cache.port);
   using writer = await inToko(cache.port);
   const early = reader.ask(READ);
-  await until(() => held.count(READ) === 1, "the read is in progress");
+  await until("the read is in progress", () => held.count(READ) === 1);
   const written = writer.ask(WRITE);
   await held.answer(WRITE, messageFrame("done"));
   await written;
   // The server has not answered the early read yet; that answer must not be used for the writer's own read.
   const late = writer.ask(READ);
-  await until(() => held.count(READ) === 2, "the writer's read is sent separately");
+  await until("the writer's read is sent separately", () => held.count(READ) === 2);
   await held.answer(READ, pageOf("old"));
   assert.equal(await early, pageOf("old"));
   await held.answer(READ, pageOf("new"));
@@ -79,7 +79,7 @@ test("answers that were stored during a write are removed when the write is answ
   using reader = await inToko(cache.port);
   using writer = await inToko(cache.port);
   const written = writer.ask(WRITE);
-  await until(() => held.count(WRITE) === 1, "the write is in progress");
+  await until("the write is in progress", () => held.count(WRITE) === 1);
   const read = reader.ask(READ);
   await held.answer(READ, pageOf("old"));
   await read;
@@ -123,7 +123,7 @@ test("concurrent equal reads wait for one fetch, and share its failure", async (
   await using cache = await startCache(server.port);
   const clients = await Promise.all(Array.from({ length: 20 }, () => inToko(cache.port)));
   const asked = clients.map((client) => client.ask(READ));
-  await until(() => cache.figures.joined === 19 && held.count(READ) > 0, "all reads wait");
+  await until("all reads wait", () => cache.figures.joined === 19 && held.count(READ) > 0);
   assert.equal(held.count(READ), 1);
   await held.answer(READ, errorFrame("not now"));
   for (const answer of await Promise.all(asked)) assert.equal(answer, errorFrame("not now"));

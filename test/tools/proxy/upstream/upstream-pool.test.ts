@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { errorFrame, messageFrame } from "../../../../faces/sql/bytes/sql-frames.js";
 import { NEW_SESSION } from "../../../../tools/proxy/upstream/upstream-session.js";
-import { until } from "../../../client/fake-server.js";
+import { until } from "../../../support/until.js";
 import { FakeSqlServer, pageOf } from "../sql-server.js";
 import { poolAt, shown } from "./parts.js";
 
@@ -88,10 +88,10 @@ test("the pool closes idle connections after a while, and uses no connection tha
   await using server = await FakeSqlServer.start();
   const pool = poolAt(server.port, { idleTimeout: 50 });
   await pool.execute(NEW_SESSION, "x");
-  await until(() => pool.connections === 0 && server.sockets.size === 0, "the idle connection is closed");
+  await until("the idle connection is closed", () => pool.connections === 0 && server.sockets.size === 0);
   await pool.execute(NEW_SESSION, "y");
   for (const socket of server.sockets) socket.destroy();
-  await until(() => pool.connections === 0, "the pool has removed the closed connection");
+  await until("the pool has removed the closed connection", () => pool.connections === 0);
   assert.equal(shown(await pool.execute(NEW_SESSION, "z")), messageFrame("done"));
   pool.close();
   assert.equal(shown(await pool.execute(NEW_SESSION, "z")), "closed, reached: no");

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { BALANCER_ERROR, errorFrame, messageFrame } from "../../../../faces/sql/bytes/sql-frames.js";
 import { NEW_SESSION } from "../../../../tools/proxy/upstream/upstream-session.js";
-import { until } from "../../../client/fake-server.js";
+import { until } from "../../../support/until.js";
 import { FakeSqlServer } from "../sql-server.js";
 import { serverAt, shown } from "./parts.js";
 
@@ -17,10 +17,10 @@ test("statements do not wait for a dead server, and its return is detected", asy
   server.start();
   assert.equal(shown(await server.execute(NEW_SESSION, "x")), messageFrame("done"));
   await fake.stop();
-  await until(() => !server.isUp, "the stopped server is down without a statement");
+  await until("the stopped server is down without a statement", () => !server.isUp);
   assert.equal(shown(await server.execute(NEW_SESSION, "x")), "down, reached: no");
   await fake.start();
-  await until(() => server.isUp, "the server is up again");
+  await until("the server is up again", () => server.isUp);
   assert.equal(shown(await server.execute(NEW_SESSION, "x")), messageFrame("done"));
   assert.deepEqual(changes, [false, true]);
   server.stop();
@@ -32,15 +32,15 @@ test("a hung server is down after a missed heartbeat, and its waiting statements
   const server = serverAt(fake.port, QUICK);
   server.start();
   const slow = server.execute(NEW_SESSION, "slow");
-  await until(() => fake.statements.includes("slow"), "the slow statement has arrived");
+  await until("the slow statement has arrived", () => fake.statements.includes("slow"));
   await server.execute(NEW_SESSION, "x");
   assert.ok(server.isUp);
   answer = null;
-  await until(() => !server.isUp, "a heartbeat is missing");
+  await until("a heartbeat is missing", () => !server.isUp);
   assert.equal(server.lastFailure?.why, "timeout");
   assert.match(shown(await slow), /, reached: unknown$/);
   answer = messageFrame("done");
-  await until(() => server.isUp, "the server answers again");
+  await until("the server answers again", () => server.isUp);
   server.stop();
 });
 

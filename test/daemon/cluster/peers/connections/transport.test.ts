@@ -1,8 +1,8 @@
 /** Tests two members on real sockets, through the listener that serves clients, with and without TLS. */
+
 import assert from "node:assert/strict";
 import { createPublicKey } from "node:crypto";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
-import { performance } from "node:perf_hooks";
 import { test } from "node:test";
 import { adoptSocket, openTransport } from "../../../../../daemon/cluster/peers/connections/transport.js";
 import { Peering } from "../../../../../daemon/cluster/peers/peering.js";
@@ -28,6 +28,7 @@ import { temporaryFolder } from "../../../../keys/openssl.js";
 import { writeCertificate } from "../../../../support/certificate-files.js";
 import { makeKeyPair } from "../../../../support/envelope-client.js";
 import { listenAtFreePort } from "../../../../support/free-port.js";
+import { until } from "../../../../support/until.js";
 import { defaultLimits } from "../../../program/in-process.js";
 import { log, makeScene } from "../../../program/scene.js";
 import { CLUSTER, client, entryOf } from "../entries.js";
@@ -116,30 +117,19 @@ const addressOf = ({ port }: RealNode, tls = false): PeerAddress => ({
   tls,
 });
 
-/** The timeout in milliseconds. It is long because the machine may be busy. */
-const UNTIL_MS = 120_000;
-
-async function until(holds: () => boolean): Promise<void> {
-  const end = performance.now() + UNTIL_MS;
-  while (!holds()) {
-    assert.ok(performance.now() < end, `not within ${UNTIL_MS} ms`);
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
-}
-
 /** Adds `fresh` entries to the two members in turn, and waits until both have 1000 entries in total. */
 async function exchange(a: RealNode, b: RealNode, fresh = 1000): Promise<void> {
   for (let i = 0; i < fresh; i++)
     (i % 2 === 0 ? a : b).timeline.take(entryOf(i, ["SET", `key ${i}`, "v".repeat(i)]));
-  await until(() => [a, b].every((node) => entriesOf(node) === 1000));
+  await until("both members have all entries", () => [a, b].every((node) => entriesOf(node) === 1000));
 }
 
 test("two members exchange their entries over real sockets", async () => {
   await using b = await startNode([]);
   b.timeline.take(entryOf(-100_000));
   await using a = await startNode([{ ...addressOf(b), pin: b.identity.id }]);
-  await until(() => a.peering.members[0]?.connection === "connected");
-  await until(() => a.timeline.index.total("data").count === 1);
+  await until("the member is connected", () => a.peering.members[0]?.connection === "connected");
+  await until("the entry arrives", () => a.timeline.index.total("data").count === 1);
   await exchange(a, b, 999);
   assert.equal(a.peering.state, "live");
 });
@@ -151,7 +141,7 @@ test("two members exchange their entries over TLS, bound to their connection", a
     new TlsCertificate({ files, checkEvery: 1000, environment: realEnvironment, log });
   await using b = await startNode([], (refusals) => new TlsGate(certificate(), refusals));
   await using a = await startNode([addressOf(b, true)]);
-  await until(() => a.peering.members[0]?.connection === "connected");
+  await until("the member is connected", () => a.peering.members[0]?.connection === "connected");
   await exchange(a, b);
 });
 
@@ -165,6 +155,7 @@ test("a wrong choice between TLS and plain TCP is reported with the remedy", asy
   await using a = await startNode([addressOf(secret, false), addressOf(open, true)]);
   const details = () => a.lines.map(({ facts }) => String(facts["detail"])).join("\n");
   await until(
+    "both refused connections are explained",
     () => /accepts TLS only: write dbsyncs:/.test(details()) && /closed the connection in/.test(details()),
   );
 });
@@ -174,11 +165,11 @@ test("a server without a daemon is distinguished from one that does not listen",
   await listenAtFreePort(server);
   const { port } = server.address() as AddressInfo;
   await using a = await startNode([{ host: "127.0.0.1", port, pin: null, tls: false }]);
-  await until(() => a.peering.members[0]?.trouble !== null);
+  await until("the failed connection is reported", () => a.peering.members[0]?.trouble !== null);
   assert.match(a.peering.members[0]?.trouble ?? "", /closed|ECONNRESET/);
   server.close();
   await using c = await startNode([{ host: "127.0.0.1", port, pin: null, tls: false }]);
-  await until(() => c.peering.members[0]?.trouble === "ECONNREFUSED");
+  await until("the refused connection is reported", () => c.peering.members[0]?.trouble === "ECONNREFUSED");
 });
 
 test("a connection with the hellos of a client and of a daemon does not become a member's", async () => {
@@ -198,10 +189,10 @@ test("a connection with the hellos of a client and of a daemon does not become a
     2,
   );
   const first = new Spoken(b.port, asClient + asDaemon);
-  await until(() => first.kinds.length === 2);
+  await until("both hellos are answered", () => first.kinds.length === 2);
   assert.deepEqual(first.kinds, ["hello", "hello"]);
   const second = new Spoken(b.port, asDaemon + asClient);
-  await until(() => second.isClosed);
+  await until("the connection is closed", () => second.isClosed);
   assert.deepEqual(second.kinds, []);
   first.socket.destroy();
   assert.equal(b.peering.members.length, 0);
@@ -229,10 +220,10 @@ class Spoken {
 test("a member is found again after its socket breaks", async () => {
   await using b = await startNode([]);
   await using a = await startNode([addressOf(b)]);
-  await until(() => b.peering.members.length === 1);
+  await until("the member is connected", () => b.peering.members.length === 1);
   assert.equal(b.peering.members[0]?.id, a.identity.id);
   a.peering.setPeers([]);
-  await until(() => b.peering.members.length === 0);
+  await until("the member is disconnected", () => b.peering.members.length === 0);
   a.peering.setPeers([addressOf(b)]);
-  await until(() => b.peering.members.length === 1);
+  await until("the member is connected again", () => b.peering.members.length === 1);
 });

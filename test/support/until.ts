@@ -1,0 +1,40 @@
+/** Waits for conditions. */
+
+/** Time limit in milliseconds, long enough for a busy machine. With a mutant, a condition may never be met. */
+const UNTIL_MS = Number(process.env["DBSYNC_UNTIL_MS"] ?? 120_000);
+
+/** The first pause in milliseconds. Checks slow the daemons down, so the pauses grow. */
+const PAUSE_MS_FIRST = 10;
+const PAUSE_MS_MAX = 250;
+const PAUSE_GROWTH = 1.3;
+
+export interface UntilOptions {
+  /** The time limit in milliseconds. */
+  readonly ms?: number;
+  /** Whether a rejection of the check counts as false. Otherwise it ends the wait. */
+  readonly mayFail?: boolean;
+}
+
+/**
+ * Waits until a condition is met.
+ * @param what  the condition, for the error message
+ * @throws Error  after the time limit; its cause is the last rejection of the check
+ */
+export async function until(
+  what: string,
+  holds: () => boolean | Promise<boolean>,
+  { ms = UNTIL_MS, mayFail = false }: UntilOptions = {},
+): Promise<void> {
+  const deadline = performance.now() + ms;
+  for (let pause = PAUSE_MS_FIRST; ; pause = Math.min(pause * PAUSE_GROWTH, PAUSE_MS_MAX)) {
+    let cause: unknown;
+    try {
+      if (await holds()) return;
+    } catch (problem) {
+      if (!mayFail) throw problem;
+      cause = problem;
+    }
+    if (performance.now() > deadline) throw new Error(`${what}: not within ${ms} ms`, { cause });
+    await new Promise((resolve) => setTimeout(resolve, pause));
+  }
+}
