@@ -1,7 +1,7 @@
 /**
  * `npm start`: makes keys, starts three daemons and sends signed commands. It stops one daemon, and the remaining
  * ones answer. It starts the daemon again, which then receives what it missed. With `--once` the program ends here,
- * otherwise the daemons keep running for you to try.
+ * otherwise the daemons keep running for you to try, with a dashboard that shows them.
  */
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
@@ -14,6 +14,7 @@ import { type Client, createClient, type Outcome } from "../client/public-api.js
 
 const DAEMONS = 3;
 const FIRST_PORT = 1111;
+const FIRST_ADMIN_PORT = 9464;
 const HOST = "127.0.0.1";
 
 const built = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -47,8 +48,11 @@ async function main(once: boolean): Promise<void> {
   console.log(
     `  keys     ${displayPath(privateKey)} signs, ${displayPath(publicKey)} verifies${isNew ? " (just made)" : ""}`,
   );
-  const ports = await freePorts();
-  const daemons = await Promise.all(ports.map((port) => startDaemon(port, ports)));
+  const ports = await freePorts(FIRST_PORT, DAEMONS);
+  const [admin = FIRST_ADMIN_PORT] = await freePorts(FIRST_ADMIN_PORT, 1);
+  const daemons = await Promise.all(
+    ports.map((port, i) => startDaemon(port, ports, i === 0 ? ["--admin", String(admin)] : [])),
+  );
   console.log(
     `  daemons  ${ports.map((port) => `${HOST}:${port}`).join("   ")}   in memory, signed commands only, peers of each other\n`,
   );
@@ -85,7 +89,9 @@ async function main(once: boolean): Promise<void> {
     console.log(`  npx dbsync send ${options} ${command}`);
   }
   console.log(`  npx dbsync repl ${options}`);
-  console.log(`  npx dbsync doctor ${options}\n\nCtrl-C stops the daemons.`);
+  console.log(
+    `  npx dbsync doctor ${options}\n\n  The dashboard: http://${HOST}:${admin}\n\nCtrl-C stops the daemons.`,
+  );
   await ended;
 }
 
@@ -119,9 +125,10 @@ async function untilAllAnswer(client: Client, command: string): Promise<void> {
   }
 }
 
-async function freePorts(): Promise<number[]> {
+/** Returns the first free ports from a number on. */
+async function freePorts(from: number, count: number): Promise<number[]> {
   const ports: number[] = [];
-  for (let port = FIRST_PORT; ports.length < DAEMONS; port++) if (await isFree(port)) ports.push(port);
+  for (let port = from; ports.length < count; port++) if (await isFree(port)) ports.push(port);
   return ports;
 }
 
@@ -134,11 +141,11 @@ function isFree(port: number): Promise<boolean> {
 }
 
 /** Starts a daemon and waits until it listens. @param ports  the ports of all daemons */
-function startDaemon(port: number, ports: readonly number[]): Promise<Daemon> {
+function startDaemon(port: number, ports: readonly number[], more: readonly string[] = []): Promise<Daemon> {
   const program = join(built, "bundles/dbsyncd.js");
   const peers = ports.filter((other) => other !== port).flatMap((other) => ["--peer", `${HOST}:${other}`]);
   const keys = ["-s", publicKey, "--cluster-secret", clusterSecret];
-  const args = [program, "-p", String(port), ...keys, ...peers, "--log-format", "json"];
+  const args = [program, "-p", String(port), ...keys, ...peers, ...more, "--log-format", "json"];
   const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"] });
   running.add(child);
   return new Promise((resolve, reject) => {

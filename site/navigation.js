@@ -5,7 +5,7 @@
 
 /** The groups of the sidebar. The build fails if a page of docs/ is missing here: see `sidebar`. */
 export const groups = [
-  { text: "Start", pages: ["README.md", "docs/first-contact.md", "docs/active-active.md"] },
+  { text: "Start", pages: ["README.md", "docs/tour.md", "docs/first-contact.md", "docs/active-active.md"] },
   {
     text: "Production",
     pages: [

@@ -216,16 +216,16 @@ function printing(program: string): { text: string; expected: unknown[] } {
 
 const withoutRedis = skipWithout("redis-server");
 
-test("the tour and the program of README.md, and the program of client/README.md, work line by line", {
+test("the tour and its programs, and the program of client/README.md, work line by line", {
   skip: skipUnlessFull || withoutRedis || skipWithout("nc"),
 }, async () => {
-  const { document } = await withFreePorts(readDocument("README.md"));
+  const { document } = await withFreePorts(readDocument("docs/tour.md"));
   const folder = userFolder();
   const [first = "", second = ""] = blocks(document, "js");
   const others = blocks(readDocument("client/README.md"), "js");
   const programs = [`${first}${second}`, ...others].map(printing);
   for (const [i, { text }] of programs.entries()) writeFileSync(join(folder, `program-${i}.mjs`), text);
-  const tour = blocks(document, "sh").slice(2).map(waitingForServers);
+  const tour = blocks(document, "sh").map(waitingForServers);
   const runs = programs.map((_, i) => `node program-${i}.mjs`).join("\n");
   // The last block stops the daemons that the programs need.
   const script = [WAIT_FOR, AS_TYPED, ...tour.slice(0, -1), runs, ...tour.slice(-1)].join("\n");
@@ -236,7 +236,7 @@ test("the tour and the program of README.md, and the program of client/README.md
   for (const [, port] of document.matchAll(/^npx dbsyncd .*?(?:-p|--resp|--json) (\d+)/gm))
     assert.ok(
       await isFree(Number(port)),
-      `the last block of README.md does not stop the daemon on port ${port}`,
+      `the last block of docs/tour.md does not stop the daemon on port ${port}`,
     );
   const printed = output.split("\n").filter((line) => line.startsWith(PRINTED));
   assert.deepEqual(
@@ -245,6 +245,12 @@ test("the tour and the program of README.md, and the program of client/README.md
     output,
   );
   rmSync(folder, { recursive: true });
+});
+
+test("README.md shows the first program of the tour, and two command lines", () => {
+  const readme = readDocument("README.md");
+  assert.deepEqual(blocks(readme, "js"), blocks(readDocument("docs/tour.md"), "js").slice(0, 1));
+  assert.equal(blocks(readme, "sh").length, 2);
 });
 
 /** The pages whose blocks a reader runs in order, in an empty folder. */
@@ -301,7 +307,8 @@ for (const page of PAGES)
 test("every page with blocks of commands is run by a test", () => {
   const others = documents.filter(
     (name) =>
-      !PAGES.includes(name) && !["README.md", "CONTRIBUTING.md", "docs/first-contact.md"].includes(name),
+      !PAGES.includes(name) &&
+      !["README.md", "CONTRIBUTING.md", "docs/tour.md", "docs/first-contact.md"].includes(name),
   );
   for (const name of others) assert.deepEqual(blocks(readDocument(name), "sh"), [], name);
 });
@@ -332,15 +339,4 @@ test("docs/architecture.md names only existing files", () => {
   const paths = named.map(([, path = ""]) => path);
   assert.ok(paths.length > 30);
   for (const path of paths) assert.ok(existsSync(join(repositoryRoot, path)), path);
-});
-
-test("the reading order of README.md names only existing files", () => {
-  const [, order = ""] = readDocument("README.md").split("## Reading the code");
-  const steps = [...order.matchAll(/^\d\. \[([\w/]+)\/\]([\s\S]*?)(?=^\d\. |$(?![\s\S]))/gm)];
-  assert.equal(steps.length, 9);
-  for (const [, folder = "", text = ""] of steps) {
-    for (const [, file = ""] of text.matchAll(/`([\w/-]+\.ts)`/g)) {
-      assert.ok(existsSync(join(repositoryRoot, folder, file)), `${folder}/${file}`);
-    }
-  }
 });

@@ -26,6 +26,7 @@ const TESTS: readonly Row[] = [
   [null, "ini", HERE],
   [null, "yaml", HERE],
   ["README.md", "js", "docs.test.js"],
+  ["docs/tour.md", "js", "docs.test.js"],
   ["install.md", "toml", HERE],
   ["docs/browsers.md", "html", "client/browser/first-page.test.js"],
   ["docs/browsers.md", "ts", "client/browser/types.test.js"],

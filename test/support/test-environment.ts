@@ -3,7 +3,7 @@
  * servers and keys.
  */
 
-/** Variables that a developer may have exported, for example in the tour of README.md. */
+/** Variables that a developer may have exported, for example in docs/tour.md. */
 const SETTINGS = ["DBSYNC_SERVERS", "DBSYNC_SIGNKEY", "DBSYNC_DEBUG"];
 
 /**
