@@ -1,7 +1,7 @@
 /** The problems of a daemon outside its timeline, with remedies: sentences for dbsync doctor and the dashboard. */
 import { DAEMON_STATES, rowOfState } from "../daemon-states.js";
 import type { StateName } from "../state-names.js";
-import type { Problem, Severity } from "./problem.js";
+import { type Problem, problemsOf, type Rule, type Rules } from "./problem.js";
 
 /** The number of stream messages that a daemon may be behind before this is a problem. The alert has the same limit. */
 const BEHIND_MAX = 10_000;
@@ -9,18 +9,34 @@ const BEHIND_MAX = 10_000;
 /** The sentence about a daemon that is catching up. */
 export const INCOMPLETE = DAEMON_STATES["catching-up"].problem.text;
 
-/** Returns the problem of a backend that is down. @param name  the name of the database, or "" if it is unknown */
-export const backendProblem = (name: string): Problem =>
-  problem(
-    `its database ${name} is down`.replace("  ", " "),
-    "start it, or correct -d there; the daemon's log says why",
-  );
+/** The sentence about a disk that is nearly full. */
+export const LOW_DISK = "its disk is nearly full: … of … MiB are free";
+
+/** The problem of a database that is down. Its subject is the name of the database, or "" if it is unknown. */
+export const DATABASE_DOWN: Rule<string> = {
+  when: (name) => [[name]],
+  says: "its database … is down",
+  fix: "start it, or correct -d there; the daemon's log says why",
+  severity: "problem",
+  alarm: "DbsyncBackendDown",
+};
+
+/** Returns the problem of a database that is down. @param name  the name of the database, or "" if it is unknown */
+export const databaseProblems = (name: string): Problem[] =>
+  problemsOf(DATABASE_DOWN, name).map((found) => ({ ...found, text: found.text.replace("  ", " ") }));
 
 /** Returns the problem that follows from a daemon's state, or none. @param state  the state in the daemon's hello */
 export function stateProblems(state: string): Problem[] {
   const row = rowOfState(state);
   if (row === null)
-    return [problem(`it reports the unknown state ${state}`, "update this program to the daemon's version")];
+    return [
+      {
+        text: `it reports the unknown state ${state}`,
+        fix: "update this program to the daemon's version",
+        severity: "problem",
+        isOfMember: false,
+      },
+    ];
   return row.problem === null ? [] : [{ ...row.problem, isOfMember: false }];
 }
 
@@ -56,30 +72,29 @@ export interface DiagnosedOrder {
   readonly lowDisk: { readonly free: number; readonly size: number } | null;
 }
 
-/** Returns the problems of a daemon with --order. */
-export function orderProblems({ trouble, behind, lowDisk }: DiagnosedOrder): Problem[] {
-  const found: Problem[] = [];
-  if (trouble !== null) {
-    const cure = "check its NATS servers and the daemon's log: until this is fixed, no writes are possible";
-    found.push(problem(`the stream of its --order: ${trouble}`, cure));
-  } else if (behind > BEHIND_MAX) {
-    const text = `it is ${behind} messages behind the stream of its --order`;
-    found.push(problem(text, "see dbsync top, and its log", "progress"));
-  }
-  if (lowDisk !== null) {
-    const cure =
-      "free space there, or move its data folder to a larger disk; on a full disk it makes no snapshots of the stream";
-    found.push(problem(lowDiskText(lowDisk.free, lowDisk.size), cure, "remark"));
-  }
-  return found;
-}
+/** The problems of a daemon with --order. */
+export const ORDER_RULES = {
+  orderAway: {
+    when: ({ trouble }) => trouble !== null && [[trouble]],
+    says: "the stream of its --order: …",
+    fix: "check its NATS servers and the daemon's log: until this is fixed, no writes are possible",
+    severity: "problem",
+    alarm: "DbsyncOrderAway",
+  },
+  orderBehind: {
+    when: ({ trouble, behind }) => trouble === null && behind > BEHIND_MAX && [[behind]],
+    says: "it is … messages behind the stream of its --order",
+    fix: "see dbsync top, and its log",
+    severity: "progress",
+    alarm: "DbsyncOrderBehind",
+  },
+  orderDiskLow: {
+    when: ({ lowDisk }) => lowDisk !== null && [[mebibytes(lowDisk.free), mebibytes(lowDisk.size)]],
+    says: LOW_DISK,
+    fix: "free space there, or move its data folder to a larger disk; on a full disk it makes no snapshots of the stream",
+    severity: "remark",
+    alarm: "DbsyncDiskLow",
+  },
+} as const satisfies Rules<DiagnosedOrder>;
 
-/** Returns the sentence about a disk that is nearly full. @param free  bytes, like `size` */
-export const lowDiskText = (free: number, size: number): string =>
-  `its disk is nearly full: ${mebibytes(free)} of ${mebibytes(size)} MiB are free`;
-
-const mebibytes = (bytes: number): number => Math.floor(bytes / 1024 ** 2);
-
-function problem(text: string, fix: string, severity: Severity = "problem"): Problem {
-  return { text, fix, severity, isOfMember: false };
-}
+export const mebibytes = (bytes: number): number => Math.floor(bytes / 1024 ** 2);

@@ -1,4 +1,4 @@
-/** The problems of a daemon, as dbsync doctor and the dashboard show them. */
+/** The problems of a daemon, as dbsync doctor and the dashboard show them, and the form of the rules that find them. */
 
 /**
  * `problem`: requires an operator. `remark`: may be intended. `note`: matters only to clients that may not exist.
@@ -13,4 +13,45 @@ export interface Problem {
   readonly severity: Severity;
   /** Whether the problem concerns a member or the connection to it. The daemon itself may be healthy. */
   readonly isOfMember: boolean;
+}
+
+/** The texts that replace each … of a rule: first those of its sentence, then those of its remedy. */
+type Values = readonly (string | number)[];
+
+/**
+ * A rule that finds a problem. The documents and the alarms (test/tables/alarms.ts) contain its sentence as it is here,
+ * with … for the parts that vary.
+ */
+export interface Rule<Subject> {
+  /** Returns whether the problem exists, or the values of each case of it. */
+  readonly when: (subject: Subject) => boolean | readonly Values[];
+  /** The sentence of `dbsync status`. */
+  readonly says: string;
+  /** The remedy. */
+  readonly fix: string;
+  readonly severity: Severity;
+  /** The alarm for Prometheus that fires for this problem, or null. */
+  readonly alarm: string | null;
+}
+
+export type Rules<Subject> = Readonly<Record<string, Rule<Subject>>>;
+
+/** Returns the problems that the rules find, in the order of the rules. */
+export function problemsBy<Subject>(rules: Rules<Subject>, subject: Subject, isOfMember = false): Problem[] {
+  return Object.values(rules).flatMap((rule) => problemsOf(rule, subject, isOfMember));
+}
+
+/** Returns the problems that one rule finds. */
+export function problemsOf<Subject>(
+  { when, says, fix, severity }: Rule<Subject>,
+  subject: Subject,
+  isOfMember = false,
+): Problem[] {
+  const found = when(subject);
+  const cases = typeof found === "boolean" ? (found ? [[]] : []) : found;
+  return cases.map((values) => {
+    const rest = [...values];
+    const fill = (template: string) => template.replace(/…/g, () => String(rest.shift()));
+    return { text: fill(says), fix: fill(fix), severity, isOfMember };
+  });
 }

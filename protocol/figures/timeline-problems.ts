@@ -1,10 +1,10 @@
-/** Derives the problems of a timeline and its members, with remedies. */
+/** Derives the problems of a timeline and its members, with remedies, by tables of rules. */
 
 import { DAEMON_STATES, rowOfState } from "../daemon-states.js";
 import { dateText } from "../version-2/envelope.js";
-import { lowDiskText } from "./daemon-problems.js";
-import type { Problem, Severity } from "./problem.js";
-import type { MemberReport, MirrorReport, TimelineReport } from "./timeline-figures.js";
+import { LOW_DISK, mebibytes } from "./daemon-problems.js";
+import { type Problem, problemsBy, problemsOf, type Rule, type Rules } from "./problem.js";
+import type { MemberReport, TimelineReport } from "./timeline-figures.js";
 
 /** The state of a member according to a query, or null if it was not queried. */
 export type MemberAvailability = "away" | "busy" | "ready" | null;
@@ -63,203 +63,443 @@ export interface DiagnosisContext {
   readonly availabilityOf?: (member: MemberReport) => MemberAvailability;
 }
 
+/** A timeline with the facts that the rules compare it with. */
+export interface TimelineCase extends DiagnosedTimeline {
+  readonly others: readonly DiagnosedTimeline[];
+  readonly now: number;
+  /** Whether a missing connection is still normal. */
+  readonly isStarting: boolean;
+}
+
+/** A member with the facts that the rules compare it with. */
+export interface MemberCase extends MemberReport {
+  readonly isStarting: boolean;
+  readonly availability: MemberAvailability;
+}
+
 export function diagnose(
   timeline: DiagnosedTimeline,
   { others, now, availabilityOf = () => null }: DiagnosisContext,
 ): Diagnosis {
-  const found = { problems: [], remarks: [], progress: [] };
-  const adders = addersTo(found, false);
-  const { bad, warn, passing } = adders;
-  const { skewed, members, quarantined, dropped, waiting, durable } = timeline;
-  const { taking, order, lostGroups, revoked } = timeline;
-  diagnoseDisk(timeline, adders);
-  if (revoked !== null)
-    bad(
-      `its own key was revoked (according to ${revoked}), so it accepts no writes and is no longer a member`,
-      "start it with a new data folder, or stop it and remove it from the lists",
-    );
-  diagnoseList(timeline, adders);
-  if (lostGroups > 0)
-    bad(
-      `${lostGroups} ${lostGroups === 1 ? "group of writes that it had acknowledged was" : "groups of writes that it had acknowledged were"} missing from its log when it was started`,
-      "its members send them again; without members they are lost. Check the disk",
-    );
-  const { "clock-off": clockOff } = DAEMON_STATES;
-  if (skewed) bad(clockOff.problem.text, clockOff.problem.fix);
-  else if (timeline.state === "clock-off" || timeline.watermark - now > AHEAD_MAX_MS)
-    bad(
-      `it accepts no writes dated before ${dateText(timeline.watermark)}, which is in the future: a clock was ahead when it was started`,
-      "set its clock if it is still ahead, and restart it",
-    );
-  const { settledFingerprint } = timeline;
-  if (
-    isComplete(timeline) &&
-    others.some((other) => isComplete(other) && other.settledFingerprint !== settledFingerprint)
-  )
-    bad(
-      "its data differ from the other members'",
-      "connect it to them (dbsync members list); if it is connected, run dbsync log verify on its folder",
-    );
-  const connected = members.filter(({ connection }) => connection === "connected");
-  if (members.some(isOther)) diagnoseFinal(timeline, now, bad);
   const isStarting = timeline.started !== null && now - timeline.started < STARTING_MS;
-  diagnoseDecisions(timeline, isStarting, adders);
-  for (const member of members.filter(isOther)) {
-    if (timeline.unlisted !== null && isExcluded(member)) continue;
-    diagnoseMember(member, { isStarting, availability: availabilityOf(member) }, addersTo(found, true));
-  }
-  diagnoseState(timeline, bad);
-  if (timeline.mirror !== null) diagnoseMirror(timeline.mirror, adders);
-  if (taking !== null)
-    passing(
-      `it is receiving a snapshot from ${taking.from}: ${taking.received} of ${taking.total} bytes`,
-      SEE_LOG,
-    );
-  if (order !== null)
-    bad(
-      "it is missing envelopes that no member stores any longer, and too few members have signed the same snapshot with them",
-      `start the daemons that are down; or, to trust that member, start this one once with ${order}: the member's ` +
-        "snapshot then replaces this daemon's data of that time, of which its data folder stores a copy",
-    );
-  diagnoseLosses(timeline, bad);
-  if (dropped > 0)
-    bad(`${dropped} envelopes of members were dropped because their signer's key did not arrive`, KEYS_CURE);
-  else if (quarantined > 0) passing(`${quarantined} envelopes are waiting for their signer's key`, KEYS_CURE);
-  if (waiting > LAG_MAX) passing(`${waiting} envelopes are waiting to be applied`, SEE_LOG);
-  if (!durable && connected.length === 0)
-    warn(
-      "it stores everything only in memory, and no other daemon is connected",
-      "start it with --data, or start its peers",
-    );
-  return found;
-}
-
-function diagnoseDisk(
-  { failure, diskLow, diskFree, diskSize }: DiagnosedTimeline,
-  { bad, warn }: Adders,
-): void {
-  if (failure !== null)
-    bad(
-      `its disk has failed (${failure})`,
-      "free space on the disk or repair it, then start the daemon again",
-    );
-  else if (diskLow)
-    warn(
-      lowDiskText(diskFree ?? 0, diskSize ?? 0),
-      "free space there, or move its data folder to a larger disk; a full disk stops all writes",
-    );
+  const subject = { ...timeline, others, now, isStarting };
+  const members = timeline.members.filter(
+    (member) => isOther(member) && (timeline.unlisted === null || !isExcluded(member)),
+  );
+  const ofMembers = members.flatMap((member) =>
+    problemsBy(OF_MEMBER, { ...member, isStarting, availability: availabilityOf(member) }, true),
+  );
+  const found = [...problemsBy(OF_DAEMON, subject), ...ofMembers, ...problemsBy(OF_DATA, subject)];
+  return {
+    problems: found.filter(({ severity }) => severity === "problem"),
+    remarks: found.filter(({ severity }) => severity === "remark" || severity === "note"),
+    progress: found.filter(({ severity }) => severity === "progress"),
+  };
 }
 
 const SEE_LOG = "its log shows its progress";
 const KEYS_CURE = "check that all daemons have the same keys: dbsync keys list";
+const FINAL_CURE =
+  "check which daemon is down or out of date (dbsync members list); remove one that will not return: dbsync members evict";
+const PROMISES = "it may have lost promises for decisions, and does not vote until … answered";
 
-type Add = (text: string, fix: string) => void;
+/** The problems of a daemon's disk, key, member list, clock and decisions. */
+const OF_DAEMON = {
+  diskFailed: {
+    when: ({ failure }) => failure !== null && [[failure]],
+    says: "its disk has failed (…)",
+    fix: "free space on the disk or repair it, then start the daemon again",
+    severity: "problem",
+    alarm: "DbsyncDiskFailed",
+  },
+  diskLow: {
+    when: ({ failure, diskLow, diskFree, diskSize }) =>
+      failure === null && diskLow && [[mebibytes(diskFree ?? 0), mebibytes(diskSize ?? 0)]],
+    says: LOW_DISK,
+    fix: "free space there, or move its data folder to a larger disk; a full disk stops all writes",
+    severity: "remark",
+    alarm: "DbsyncDiskLow",
+  },
+  revoked: {
+    when: ({ revoked }) => revoked !== null && [[revoked]],
+    says: "its own key was revoked (according to …), so it accepts no writes and is no longer a member",
+    fix: "start it with a new data folder, or stop it and remove it from the lists",
+    severity: "problem",
+    alarm: "DbsyncNotLive",
+  },
+  standstill: {
+    // The reason ends with the remedy.
+    when: ({ standstill }) => {
+      if (standstill === null) return false;
+      const [reason = "", ...cure] = standstill.split(": ");
+      return [[reason, cure.join(": ")]];
+    },
+    says: "it applies no further entries, and answers neither reads nor writes: …",
+    fix: "… (it stores the missed entries, and applies them afterwards)",
+    severity: "problem",
+    alarm: "DbsyncNotLive",
+  },
+  unlisted: {
+    when: ({ unlisted }) => unlisted !== null && [[unlisted]],
+    says: "it accepts no writes: …",
+    fix: "if it was removed: run dbsync dead-letters find there, start it with a new data folder, and run dbsync members replace; otherwise add it with dbsync members add",
+    severity: "problem",
+    alarm: "DbsyncNotLive",
+  },
+  foreignKey: {
+    when: ({ authorize }) => authorize === FOREIGN_KEY,
+    says: "the command that it reports for authorizing its key is not CLUSTER ADD with its own key",
+    fix: "do not sign it; read the daemon's key on its machine, and check which program runs there",
+    severity: "problem",
+    alarm: null,
+  },
+  // This is not a failure: clients that sign are served, and there may be no other clients.
+  unauthorized: {
+    when: ({ authorize }) => authorize !== null && authorize !== FOREIGN_KEY && [[authorize]],
+    says: "it refuses writes from clients that do not sign (Redis, SQL, JSON, MongoDB, version 1): its key is not authorized",
+    fix: "as administrator: dbsync send -k root-private.pem …",
+    severity: "note",
+    alarm: null,
+  },
+  parallelLists: {
+    when: ({ lists }) => lists.length > 1 && [[lists.join(" and ")]],
+    says: "it knows parallel member lists (numbers …), so no unit becomes final",
+    fix: "merge them as an administrator: dbsync members merge",
+    severity: "problem",
+    alarm: "DbsyncNothingFinal",
+  },
+  joining: {
+    when: ({ joining }) => joining,
+    says: "a member list has added it, but it has not received anything from a live member yet",
+    fix: "start the members that are down (dbsync members list)",
+    severity: "progress",
+    alarm: "DbsyncNotLive",
+  },
+  lostGroups: {
+    when: ({ lostGroups: count }) =>
+      count > 0 && [
+        [
+          `${count} ${count === 1 ? "group" : "groups"} of writes that it had acknowledged ${wereText(count)}`,
+        ],
+      ],
+    says: "… missing from its log when it was started",
+    fix: "its members send them again; without members they are lost. Check the disk",
+    severity: "problem",
+    alarm: "DbsyncWritesLost",
+  },
+  clockSkewed: {
+    when: ({ skewed }) => skewed,
+    says: DAEMON_STATES["clock-off"].problem.text,
+    fix: DAEMON_STATES["clock-off"].problem.fix,
+    severity: "problem",
+    alarm: "DbsyncClockSkewed",
+  },
+  datedAhead: {
+    when: ({ skewed, state, watermark, now }) =>
+      !skewed && (state === "clock-off" || watermark - now > AHEAD_MAX_MS) && [[dateText(watermark)]],
+    says: "it accepts no writes dated before …, which is in the future: a clock was ahead when it was started",
+    fix: "set its clock if it is still ahead, and restart it",
+    severity: "problem",
+    alarm: null,
+  },
+  dataDiffer: {
+    when: (timeline) =>
+      isComplete(timeline) &&
+      timeline.others.some(
+        (other) => isComplete(other) && other.settledFingerprint !== timeline.settledFingerprint,
+      ),
+    says: "its data differ from the other members'",
+    fix: "connect it to them (dbsync members list); if it is connected, run dbsync log verify on its folder",
+    severity: "problem",
+    alarm: "DbsyncMembersDiffer",
+  },
+  finalIsOld: {
+    when: ({ members, stable, now }) =>
+      members.some(isOther) &&
+      stable > 0 &&
+      now - stable > STABLE_BEHIND_MAX_MS && [[secondsBetween(stable, now)]],
+    says: "only units older than … s are final",
+    fix: FINAL_CURE,
+    severity: "problem",
+    alarm: "DbsyncNothingFinal",
+  },
+  nothingFinal: {
+    when: ({ members, stable, started, now }) =>
+      members.some(isOther) &&
+      stable <= 0 &&
+      started !== null &&
+      now - started > STABLE_BEHIND_MAX_MS && [[secondsBetween(started, now)]],
+    says: "no unit has become final since it was started … s ago",
+    fix: FINAL_CURE,
+    severity: "problem",
+    alarm: "DbsyncNothingFinal",
+  },
+  votesContradict: {
+    when: ({ contradicting, members }) =>
+      contradicting.map((id) => [addressOf(id, members), id.slice(0, ID_DIGITS)]),
+    says: "the member … has voted for two decisions in one ballot: it is broken or lies",
+    fix: "check whether two daemons run with copies of its folder; if not, its machine may be compromised: dbsync members evict …",
+    severity: "problem",
+    alarm: "DbsyncVotesContradict",
+  },
+  promisesAwaited: {
+    when: (timeline) => timeline.isStarting && awaitedVoters(timeline),
+    says: PROMISES,
+    fix: SEE_LOG,
+    severity: "progress",
+    alarm: "DbsyncPromisesLost",
+  },
+  promisesLost: {
+    when: (timeline) => !timeline.isStarting && awaitedVoters(timeline),
+    says: PROMISES,
+    fix: "start these members; if one of them reports the same, stop it, and replace it by an empty one: dbsync members replace",
+    severity: "problem",
+    alarm: "DbsyncPromisesLost",
+  },
+} as const satisfies Rules<TimelineCase>;
 
-/** Functions that add a problem, one for each severity. */
-interface Adders {
-  readonly bad: Add;
-  readonly warn: Add;
-  readonly note: Add;
-  readonly passing: Add;
-}
+/** The problems of a member, and of the connection to it. */
+const OF_MEMBER = {
+  notListed: {
+    when: (member) => linkOf(member) === "not-listed" && [[member.address]],
+    says: "… is not on the member list",
+    fix: "remove it from --peer, or add it with dbsync members add",
+    severity: "remark",
+    alarm: null,
+  },
+  connecting: {
+    when: (member) => linkOf(member) === "new" && [[member.address, remedyFor(member)]],
+    says: "it is connecting to its member …",
+    fix: "…",
+    severity: "progress",
+    alarm: null,
+  },
+  memberAway: {
+    when: (member) =>
+      linkOf(member) === "away" && [[`${member.address}${reasonOf(member)}`, remedyFor(member)]],
+    says: "it cannot reach its member …",
+    fix: "…",
+    severity: "problem",
+    alarm: "DbsyncMemberAway",
+  },
+  pruned: {
+    when: (member) =>
+      linkOf(member) === "connected" && member.lacking && [[member.address, storedFrom(member)]],
+    says: "it is missing envelopes that its member … no longer stores (…)",
+    fix: "it loads a snapshot that most members have signed, once there is one; if this does not change, see its log",
+    severity: "problem",
+    alarm: null,
+  },
+  memberCatchingUp: {
+    when: (member) =>
+      linkOf(member) === "connected" &&
+      member.state === "catching-up" &&
+      member.availability === null && [[member.address]],
+    says: "its member … is catching up",
+    fix: "that daemon's log shows its progress",
+    severity: "progress",
+    alarm: null,
+  },
+  memberSkewed: {
+    when: (member) =>
+      linkOf(member) === "connected" &&
+      member.skew !== null &&
+      Math.abs(member.skew) > SKEW_MAX_MS && [[member.address, member.skew]],
+    says: "the clock of its member … differs by … ms",
+    fix: "set both clocks by NTP",
+    severity: "problem",
+    alarm: null,
+  },
+  memberRefused: {
+    when: (member) =>
+      linkOf(member) === "connected" && member.refusals > 0 && [[member.refusals, member.address]],
+    says: "it has refused … envelopes from its member …",
+    fix: "its log says why; run dbsync log verify there",
+    severity: "problem",
+    alarm: "DbsyncMemberRefused",
+  },
+  inFlight: {
+    when: (member) =>
+      linkOf(member) === "connected" &&
+      member.lag + member.behind > LAG_MAX && [[member.lag + member.behind, member.address]],
+    says: "… envelopes are in flight between it and …",
+    fix: "check dbsync top, and the network between them",
+    severity: "progress",
+    alarm: null,
+  },
+} as const satisfies Rules<MemberCase>;
 
-function addersTo(found: Record<keyof Diagnosis, Problem[]>, isOfMember: boolean): Adders {
-  const into =
-    (list: Problem[], severity: Severity): Add =>
-    (text, fix) =>
-      void list.push({ text, fix, severity, isOfMember });
-  return {
-    bad: into(found.problems, "problem"),
-    warn: into(found.remarks, "remark"),
-    note: into(found.remarks, "note"),
-    passing: into(found.progress, "progress"),
-  };
-}
+/** The problems of a daemon's data, and of its mirror. */
+const OF_DATA = {
+  ownStateDiffers: {
+    when: (timeline) => difference(timeline, "own")?.map(({ differs }) => [differs]) ?? false,
+    says: "its state differs from that of most members, …",
+    fix: "restart it: its state is rebuilt from its folder",
+    severity: "problem",
+    alarm: "DbsyncStateDiffers",
+  },
+  memberStateDiffers: {
+    when: (timeline) =>
+      difference(timeline, "member")?.map(({ where, differs }) => [where, differs]) ?? false,
+    says: "the state of its member … differs from its own, …",
+    fix: "restart that member: its state is rebuilt",
+    severity: "problem",
+    alarm: "DbsyncStateDiffers",
+  },
+  statesDiffer: {
+    when: (timeline) =>
+      difference(timeline, "unclear")?.map(({ where, differs }) => [where, differs]) ?? false,
+    says: "its state and that of its member … differ, …",
+    fix: "restart both, one after the other: their states are rebuilt from their folders",
+    severity: "problem",
+    alarm: "DbsyncStateDiffers",
+  },
+  mirrorAway: {
+    when: ({ mirror }) => mirror !== null && mirror.trouble !== null && [[mirror.redis, mirror.trouble]],
+    says: "it cannot write to its mirror … (…)",
+    fix: "repair that Redis: the daemon then updates it automatically, and continues to serve",
+    severity: "problem",
+    alarm: "DbsyncMirrorAway",
+  },
+  mirrorCompared: {
+    when: ({ mirror }) =>
+      mirror !== null && mirror.trouble === null && mirror.state === "comparing" && [[mirror.redis]],
+    says: "its mirror … is being compared",
+    fix: SEE_LOG,
+    severity: "progress",
+    alarm: null,
+  },
+  mirrorForeign: {
+    when: ({ mirror }) => mirror !== null && mirror.foreign > 0 && [[mirror.foreign, mirror.redis]],
+    says: "since its start, other clients have changed … keys in its mirror …, and it has reverted them",
+    fix: "prevent other clients from writing there (in Redis, with a separate user for the daemon)",
+    severity: "remark",
+    alarm: null,
+  },
+  mirrorRefused: {
+    when: ({ mirror }) => mirror !== null && mirror.refused > 0 && [[mirror.redis, mirror.refused]],
+    says: "its mirror … refused … keys",
+    fix: "its log says why",
+    severity: "problem",
+    alarm: "DbsyncMirrorAway",
+  },
+  takingSnapshot: {
+    when: ({ taking }) => taking !== null && [[taking.from, taking.received, taking.total]],
+    says: "it is receiving a snapshot from …: … of … bytes",
+    fix: SEE_LOG,
+    severity: "progress",
+    alarm: null,
+  },
+  noSnapshotAgreed: {
+    when: ({ order }) => order !== null && [[order]],
+    says: "it is missing envelopes that no member stores any longer, and too few members have signed the same snapshot with them",
+    fix: "start the daemons that are down; or, to trust that member, start this one once with …: the member's snapshot then replaces this daemon's data of that time, of which its data folder stores a copy",
+    severity: "problem",
+    alarm: null,
+  },
+  deadLetters: {
+    when: ({ deadLetters: count }) => count > 0 && [[count, count === 1 ? "letter" : "letters"]],
+    says: "it stores … dead …: envelopes that are, or may be, missing from a snapshot that it received from a member",
+    fix: "run dbsync dead-letters list there, then write them again or remove them",
+    severity: "problem",
+    alarm: "DbsyncDeadLetters",
+  },
+  writesLost: {
+    when: ({ deadLetters, strays, durable }) => deadLetters <= 0 && strays > 0 && !durable && [[strays]],
+    says: "… of its envelopes were missing from a snapshot that it received from a member, and are lost there",
+    fix: "its log names them and their signers; write them again",
+    severity: "problem",
+    alarm: "DbsyncWritesLost",
+  },
+  unknownKeysDropped: {
+    when: ({ dropped }) => dropped > 0 && [[dropped]],
+    says: "… envelopes of members were dropped because their signer's key did not arrive",
+    fix: KEYS_CURE,
+    severity: "problem",
+    alarm: null,
+  },
+  unknownKeys: {
+    when: ({ dropped, quarantined }) => dropped <= 0 && quarantined > 0 && [[quarantined]],
+    says: "… envelopes are waiting for their signer's key",
+    fix: KEYS_CURE,
+    severity: "progress",
+    alarm: null,
+  },
+  waiting: {
+    when: ({ waiting }) => waiting > LAG_MAX && [[waiting]],
+    says: "… envelopes are waiting to be applied",
+    fix: SEE_LOG,
+    severity: "progress",
+    alarm: null,
+  },
+  onlyInMemory: {
+    when: ({ durable, members }) => !durable && members.every(({ connection }) => connection !== "connected"),
+    says: "it stores everything only in memory, and no other daemon is connected",
+    fix: "start it with --data, or start its peers",
+    severity: "remark",
+    alarm: null,
+  },
+} as const satisfies Rules<TimelineCase>;
+
+/** The problem of a daemon that has been catching up for too long without progress. */
+const STUCK: Rule<Pick<TimelineCase, "started" | "taking" | "waiting" | "now">> = {
+  when: ({ started, taking, waiting, now }) =>
+    taking === null &&
+    waiting <= 0 &&
+    started !== null &&
+    now - started >= CATCHING_UP_MAX_MS && [[Math.floor((now - started) / 60_000)]],
+  says: "it is still catching up … minutes after its start",
+  fix: "its log says what it is waiting for; start the members that are down (dbsync members list)",
+  severity: "problem",
+  alarm: "DbsyncNotLive",
+};
+
+/** All rules, for the documents and the alarms. */
+export const TIMELINE_RULES = { ...OF_DAEMON, ...OF_MEMBER, ...OF_DATA, stuck: STUCK } as const;
+
+/** Returns the problem of a daemon that has been catching up for too long without progress, or null. */
+export const stuckCatchingUp = (timeline: DiagnosedTimeline, now: number): Problem | null =>
+  problemsOf(STUCK, { ...timeline, now })[0] ?? null;
 
 /** Whether a daemon has all entries: it is not catching up. */
 const isComplete = ({ state }: DiagnosedTimeline): boolean => rowOfState(state)?.isComplete !== false;
 
-/** Returns the problem of a daemon that has been catching up for too long without progress, or null. */
-export function stuckCatchingUp(
-  { started, taking, waiting }: DiagnosedTimeline,
-  now: number,
-): Problem | null {
-  const minutes = started === null ? 0 : Math.floor((now - started) / 60_000);
-  if (taking !== null || waiting > 0 || started === null || now - started < CATCHING_UP_MAX_MS) return null;
-  const text = `it is still catching up ${minutes} minutes after its start`;
-  const fix = "its log says what it is waiting for; start the members that are down (dbsync members list)";
-  return { text, fix, severity: "problem", isOfMember: false };
-}
+const wereText = (count: number): string => (count === 1 ? "was" : "were");
+
+const secondsBetween = (from: number, to: number): number => Math.round((to - from) / 1000);
 
 /** The number of digits of an id, and of characters of a key, that messages show. */
 const ID_DIGITS = 12;
 const KEY_CHARS = 64;
 
-/** Reports keys that differ. It names only the first one, because the remedy is the same for all. */
-function diagnoseState({ differing, members }: DiagnosedTimeline, bad: Add): void {
+/**
+ * Describes the keys that differ, if the verdict about the first one is `verdict`. Only the first key is named, because
+ * the remedy is the same for all.
+ * @param verdict  `unclear`: any verdict that names neither this daemon nor a member
+ */
+function difference(
+  { differing, members }: DiagnosedTimeline,
+  verdict: "own" | "member" | "unclear",
+): readonly { readonly where: string; readonly differs: string }[] | null {
   const [first] = differing;
-  if (first === undefined) return;
-  const { db, key, verdict, members: ids } = first;
+  if (first === undefined) return null;
+  const found = first.verdict === "own" || first.verdict === "member" ? first.verdict : "unclear";
+  if (found !== verdict) return null;
+  const { db, key, members: ids } = first;
   const name = `${key.slice(0, KEY_CHARS)}${key.length > KEY_CHARS ? "…" : ""}`;
   const more = differing.length === 1 ? "" : ` and ${differing.length - 1} more`;
-  const where = ids.map((id) => addressOf(id, members));
-  const differs = `although both have the same commands: key ${name} in database ${db}${more}`;
-  if (verdict === "own")
-    bad(
-      `its state differs from that of most members, ${differs}`,
-      "restart it: its state is rebuilt from its folder",
-    );
-  else if (verdict === "member")
-    bad(
-      `the state of its member ${where.join(", ")} differs from its own, ${differs}`,
-      "restart that member: its state is rebuilt",
-    );
-  else
-    bad(
-      `its state and that of its member ${where.join(", ")} differ, ${differs}`,
-      "restart both, one after the other: their states are rebuilt from their folders",
-    );
+  const where = ids.map((id) => addressOf(id, members)).join(", ");
+  return [{ where, differs: `although both have the same commands: key ${name} in database ${db}${more}` }];
 }
 
 const addressOf = (id: string, members: readonly MemberReport[]): string =>
   members.find((one) => one.id === id)?.address || id.slice(0, ID_DIGITS);
 
-/** Reports why the daemon does not vote in decisions, and members whose votes contradict each other. */
-function diagnoseDecisions(
-  { missingPromises, contradicting, members }: DiagnosedTimeline,
-  isStarting: boolean,
-  { bad, passing }: Adders,
-): void {
-  for (const id of contradicting)
-    bad(
-      `the member ${addressOf(id, members)} has voted for two decisions in one ballot: it is broken or lies`,
-      `check whether two daemons run with copies of its folder; if not, its machine may be compromised: dbsync members evict ${id.slice(0, ID_DIGITS)}`,
-    );
-  if (missingPromises.length === 0) return;
+/** Returns the members that must answer before the daemon votes in decisions again, as the value of a rule. */
+function awaitedVoters({ missingPromises, members }: DiagnosedTimeline): string[][] {
+  if (missingPromises.length === 0) return [];
   const where = missingPromises.map((id) => addressOf(id, members)).join(", ");
-  const text = `it may have lost promises for decisions, and does not vote until ${where} ${missingPromises.length === 1 ? "has" : "have"} answered`;
-  if (isStarting) passing(text, SEE_LOG);
-  else
-    bad(
-      text,
-      "start these members; if one of them reports the same, stop it, and replace it by an empty one: dbsync members replace",
-    );
-}
-
-function diagnoseLosses(
-  { strays, deadLetters, durable }: DiagnosedTimeline,
-  bad: (text: string, fix: string) => void,
-): void {
-  if (deadLetters > 0)
-    bad(
-      `it stores ${deadLetters} dead ${deadLetters === 1 ? "letter" : "letters"}: envelopes that are, or may be, missing from a snapshot that it received from a member`,
-      "run dbsync dead-letters list there, then write them again or remove them",
-    );
-  else if (strays > 0 && !durable)
-    bad(
-      `${strays} of its envelopes were missing from a snapshot that it received from a member, and are lost there`,
-      "its log names them and their signers; write them again",
-    );
+  return [[`${where} ${missingPromises.length === 1 ? "has" : "have"}`]];
 }
 
 const isOther = ({ connection }: MemberReport): boolean => connection !== "self";
@@ -271,130 +511,36 @@ const isExcluded = ({ trouble }: MemberReport): boolean =>
 const storedFrom = ({ prunedTo }: MemberReport): string =>
   `it stores those since ${dateText((prunedTo ?? 0) + 1)}`;
 
-/** Reports why the daemon applies nothing. @param standstill  the reason, which ends with the remedy */
-function diagnoseStandstill(standstill: string, bad: Add): void {
-  const [reason = "", ...cure] = standstill.split(": ");
-  bad(
-    `it applies no further entries, and answers neither reads nor writes: ${reason}`,
-    `${cure.join(": ")} (it stores the missed entries, and applies them afterwards)`,
-  );
-}
-
-function diagnoseFinal({ stable, started }: DiagnosedTimeline, now: number, bad: Add): void {
-  const since = stable > 0 ? stable : started;
-  if (since === null || now - since <= STABLE_BEHIND_MAX_MS) return;
-  const seconds = Math.round((now - since) / 1000);
-  bad(
-    stable > 0
-      ? `only units older than ${seconds} s are final`
-      : `no unit has become final since it was started ${seconds} s ago`,
-    "check which daemon is down or out of date (dbsync members list); remove one that will not return: dbsync members evict",
-  );
-}
-
-/** Reports why the daemon accepts no writes although nothing has failed, and the problems of the member list. */
-function diagnoseList(
-  { unlisted, lists, joining, standstill, authorize }: DiagnosedTimeline,
-  { bad, note, passing }: Adders,
-): void {
-  if (standstill !== null) diagnoseStandstill(standstill, bad);
-  if (unlisted !== null)
-    bad(
-      `it accepts no writes: ${unlisted}`,
-      "if it was removed: run dbsync dead-letters find there, start it with a new data folder, and run dbsync members replace; otherwise add it with dbsync members add",
-    );
-  if (authorize === FOREIGN_KEY)
-    bad(
-      "the command that it reports for authorizing its key is not CLUSTER ADD with its own key",
-      "do not sign it; read the daemon's key on its machine, and check which program runs there",
-    );
-  // This is not a failure: clients that sign are served, and there may be no other clients.
-  else if (authorize !== null)
-    note(
-      "it refuses writes from clients that do not sign (Redis, SQL, JSON, MongoDB, version 1): its key is not authorized",
-      `as administrator: dbsync send -k root-private.pem ${authorize}`,
-    );
-  if (lists.length > 1)
-    bad(
-      `it knows parallel member lists (numbers ${lists.join(" and ")}), so no unit becomes final`,
-      "merge them as an administrator: dbsync members merge",
-    );
-  if (joining)
-    passing(
-      "a member list has added it, but it has not received anything from a live member yet",
-      "start the members that are down (dbsync members list)",
-    );
-}
-
 /** Whether a connection may be missing only because the member has just been started. */
 const isUnanswered = (trouble: string | null): boolean =>
   trouble === null || !/^(it|its|no|the) /i.test(trouble);
 
-function diagnoseMember(
-  member: MemberReport,
-  { isStarting, availability }: { readonly isStarting: boolean; readonly availability: MemberAvailability },
-  { bad, warn, passing }: Adders,
-): void {
-  const { address, connection, trouble, skew, lag, behind, refusals, state, lacking, listed } = member;
-  const isNew = isStarting && member.lastHeard === null;
-  if (listed === false) {
-    warn(`${address} is not on the member list`, "remove it from --peer, or add it with dbsync members add");
-    return;
-  }
-  if (connection !== "connected") {
-    // The line about the member already reports this.
-    if (availability === "away" && isUnanswered(trouble)) return;
-    if ((isNew || availability === "busy") && isUnanswered(trouble)) {
-      passing(`it is connecting to its member ${address}`, remedyFor(trouble ?? "", member));
-      return;
-    }
-    bad(
-      `it cannot reach its member ${address}${trouble === null ? "" : ` (${trouble.replace(/\.$/, "")})`}`,
-      remedyFor(trouble ?? "", member),
-    );
-    return;
-  }
-  if (lacking)
-    bad(
-      `it is missing envelopes that its member ${address} no longer stores (${storedFrom(member)})`,
-      "it loads a snapshot that most members have signed, once there is one; if this does not change, see its log",
-    );
-  if (state === "catching-up" && availability === null)
-    passing(`its member ${address} is catching up`, "that daemon's log shows its progress");
-  if (skew !== null && Math.abs(skew) > SKEW_MAX_MS)
-    bad(`the clock of its member ${address} differs by ${skew} ms`, "set both clocks by NTP");
-  if (refusals > 0)
-    bad(
-      `it has refused ${refusals} envelopes from its member ${address}`,
-      "its log says why; run dbsync log verify there",
-    );
-  if (lag + behind > LAG_MAX)
-    passing(
-      `${lag + behind} envelopes are in flight between it and ${address}`,
-      "check dbsync top, and the network between them",
-    );
+/**
+ * Returns the state of the connection to a member.
+ * `new`: it may be missing only because one of the two has just been started. `reported`: the line about the member
+ * already reports that it is missing.
+ */
+function linkOf({
+  listed,
+  connection,
+  availability,
+  trouble,
+  isStarting,
+  lastHeard,
+}: MemberCase): "not-listed" | "connected" | "reported" | "new" | "away" {
+  if (listed === false) return "not-listed";
+  if (connection === "connected") return "connected";
+  if (availability === "away" && isUnanswered(trouble)) return "reported";
+  const isNew = isStarting && lastHeard === null;
+  return (isNew || availability === "busy") && isUnanswered(trouble) ? "new" : "away";
 }
 
-function diagnoseMirror(
-  { redis, state, trouble, foreign, refused }: MirrorReport,
-  { bad, warn, passing }: Adders,
-): void {
-  if (trouble !== null)
-    bad(
-      `it cannot write to its mirror ${redis} (${trouble})`,
-      "repair that Redis: the daemon then updates it automatically, and continues to serve",
-    );
-  else if (state === "comparing") passing(`its mirror ${redis} is being compared`, SEE_LOG);
-  if (foreign > 0)
-    warn(
-      `since its start, other clients have changed ${foreign} keys in its mirror ${redis}, and it has reverted them`,
-      "prevent other clients from writing there (in Redis, with a separate user for the daemon)",
-    );
-  if (refused > 0) bad(`its mirror ${redis} refused ${refused} keys`, "its log says why");
-}
+const reasonOf = ({ trouble }: MemberReport): string =>
+  trouble === null ? "" : ` (${trouble.replace(/\.$/, "")})`;
 
-/** Returns the remedy for a member that is not connected. @param trouble  the reason that the daemon reports */
-function remedyFor(trouble: string, { address, id }: MemberReport): string {
+/** Returns the remedy for a member that is not connected, by the reason that the daemon reports. */
+function remedyFor({ address, id, trouble: reported }: MemberReport): string {
+  const trouble = reported ?? "";
   if (/^it says: other-secret\b/.test(trouble) || trouble.startsWith("It has another --cluster-secret"))
     return "start both with the same --cluster-secret";
   if (/^it says: no-peers\b/.test(trouble)) return "also name this daemon in --peer of that member";

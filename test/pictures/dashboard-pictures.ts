@@ -6,7 +6,6 @@ import { execFile } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { lowDiskText } from "../../protocol/figures/daemon-problems.js";
 import { type Chromium, startChromium, type Tab } from "../client/browser/chromium.js";
 import { programPaths } from "../support/programs.js";
 import { frameOf, memberOf, SAMPLE, STUB } from "../tools/admin/dashboard/frames.js";
@@ -94,7 +93,9 @@ async function withMembers(chromium: Chromium, url: string): Promise<Buffer> {
     memberOf(`db${index + 2}.${index % 2 === 0 ? "antananarivo" : "toamasina"}.example:1111`, {
       skew: (index * 7) % 11,
       roundTrip: 1 + index / 10,
-      ...(index === 6 ? { diskFree: 6e9, problems: [lowDiskText(6e9, 200e9)] } : {}),
+      ...(index === 6
+        ? { diskFree: 6e9, problems: ["its disk is nearly full: 5722 of 190734 MiB are free"] }
+        : {}),
       ...(index === 11 ? { state: "catching-up", lag: 5200, equal: false } : {}),
     }),
   );

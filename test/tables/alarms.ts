@@ -1,10 +1,13 @@
 /**
- * The possible problems of a daemon. `npm run tables` writes them into docs/operations.md, and the alarms also into
- * examples/production/alerts.yml. The rules by which `dbsync status` finds a problem are in
- * protocol/figures/timeline-problems.ts or tools/cli/status/read-status.ts. test/operations/alarms.test.ts compares
- * these rules with this table.
+ * The alarms, and the instructions for the possible problems of a daemon. `npm run tables` writes them into
+ * docs/operations.md, and the alarms also into examples/production/alerts.yml. The sentences come from the rules by which
+ * `dbsync status` finds problems (protocol/figures/timeline-problems.ts and daemon-problems.ts). Each rule names its alarm.
  */
 import { posix } from "node:path";
+import { DAEMON_STATES } from "../../protocol/daemon-states.js";
+import { DATABASE_DOWN, INCOMPLETE, ORDER_RULES } from "../../protocol/figures/daemon-problems.js";
+import type { Rule } from "../../protocol/figures/problem.js";
+import { TIMELINE_RULES } from "../../protocol/figures/timeline-problems.js";
 
 interface Finding {
   /**
@@ -16,7 +19,11 @@ interface Finding {
   readonly page: string;
 }
 
-export interface Alarm extends Finding {
+interface AlarmRow {
+  /** The instructions for the operator, with links as in docs/operations.md. */
+  readonly page: string;
+  /** The sentences of `dbsync status` that no rule has. */
+  readonly says?: readonly string[];
   /** The expression for Prometheus. */
   readonly expr: string;
   /** The time for which the expression must be true, or null if the alarm fires immediately. */
@@ -25,7 +32,10 @@ export interface Alarm extends Finding {
   readonly summary: string;
 }
 
-export const ALARMS: Readonly<Record<string, Alarm>> = {
+/** The rules by which `dbsync status` finds problems. */
+export const RULES = { ...TIMELINE_RULES, ...ORDER_RULES, databaseDown: DATABASE_DOWN } as const;
+
+const ALARM_ROWS: Readonly<Record<string, AlarmRow>> = {
   DbsyncDown: {
     expr: 'up{job="dbsync"} == 0',
     lasting: "1m",
@@ -39,7 +49,6 @@ export const ALARMS: Readonly<Record<string, Alarm>> = {
     lasting: "5m",
     severity: "warning",
     summary: "{{ $labels.instance }} is not live, so it accepts no writes",
-    says: [],
     page: "Run `dbsync status --watch`, which shows the reason",
   },
   DbsyncOrderAway: {
@@ -47,7 +56,6 @@ export const ALARMS: Readonly<Record<string, Alarm>> = {
     lasting: "1m",
     severity: "critical",
     summary: "{{ $labels.instance }} cannot read the stream of --order, so it accepts no writes",
-    says: ["the stream of its --order: …"],
     page: "Read its log. Either the daemon cannot reach NATS, or the stream was deleted, was created again, or [discards messages](consistency.md#when-a-stream-orders-the-writes). Until this is repaired, the daemon accepts no writes",
   },
   DbsyncOrderBehind: {
@@ -55,7 +63,6 @@ export const ALARMS: Readonly<Record<string, Alarm>> = {
     lasting: "5m",
     severity: "warning",
     summary: "{{ $labels.instance }} is {{ $value }} messages behind the stream of --order",
-    says: ["it is … messages behind the stream of its --order"],
     page: "If the daemon has just started, wait until it has read the stream. Otherwise clients write more than it can apply: check `dbsync top` and its log",
   },
   DbsyncDiskFailed: {
@@ -63,7 +70,6 @@ export const ALARMS: Readonly<Record<string, Alarm>> = {
     lasting: null,
     severity: "critical",
     summary: "{{ $labels.instance }} cannot write its data folder, so it acknowledges no writes",
-    says: ["its disk has failed (…)"],
     page: "Free disk space or repair the disk, then restart the daemon: [a disk dies](runbooks.md#a-disk-dies)",
   },
   DbsyncDiskLow: {
@@ -71,7 +77,6 @@ export const ALARMS: Readonly<Record<string, Alarm>> = {
     lasting: "5m",
     severity: "warning",
     summary: "The disk of {{ $labels.instance }} is nearly full",
-    says: ["its disk is nearly full: … of … MiB are free"],
     page: "Free disk space, or move the data folder to a larger disk, before the daemon [stops accepting writes](runbooks.md#a-disk-dies), or with `order` stops making snapshots. `retain` limits what a daemon stores; `--min-disk-free` sets the limit of this alarm",
   },
   DbsyncWritesLost: {
@@ -79,10 +84,6 @@ export const ALARMS: Readonly<Record<string, Alarm>> = {
     lasting: null,
     severity: "critical",
     summary: "{{ $labels.instance }} has lost writes that it had acknowledged",
-    says: [
-      "… missing from its log when it was started",
-      "… of its envelopes were missing from a snapshot that it received from a member, and are lost there",
-    ],
     page: "Read the daemon's log, which names them. Its members send them again; without members, write them again or restore them from a [backup](#backups). Then run `dbsync log verify` on its folder, and check the disk",
   },
   DbsyncDeadLetters: {
@@ -91,9 +92,6 @@ export const ALARMS: Readonly<Record<string, Alarm>> = {
     severity: "warning",
     summary:
       "{{ $labels.instance }} has {{ $value }} dead letters: acknowledged writes that are, or may be, missing on the other daemons",
-    says: [
-      "it stores … dead …: envelopes that are, or may be, missing from a snapshot that it received from a member",
-    ],
     page: "List them on that machine with `dbsync dead-letters list`, then write them again or remove them: [dead letters](#dead-letters)",
   },
   DbsyncBackendDown: {
@@ -101,7 +99,6 @@ export const ALARMS: Readonly<Record<string, Alarm>> = {
     lasting: "1m",
     severity: "critical",
     summary: "{{ $labels.instance }} cannot reach its database {{ $labels.backend }}",
-    says: ["its database … is down"],
     page: "Start that database, or correct the option `database`; the daemon's log states [the reason](redis-behind.md#if-the-daemon-does-not-start)",
   },
   DbsyncMirrorAway: {
@@ -109,7 +106,6 @@ export const ALARMS: Readonly<Record<string, Alarm>> = {
     lasting: "5m",
     severity: "warning",
     summary: "{{ $labels.instance }} cannot write to its Redis mirror, or the mirror refuses keys",
-    says: ["it cannot write to its mirror … (…)", "its mirror … refused … keys"],
     page: "Repair that Redis. Meanwhile the daemon continues to answer; afterwards it updates that Redis automatically. [A Redis as a mirror](#a-redis-as-a-mirror)",
   },
   DbsyncClockSkewed: {
@@ -117,7 +113,6 @@ export const ALARMS: Readonly<Record<string, Alarm>> = {
     lasting: "1m",
     severity: "critical",
     summary: "The clock of {{ $labels.instance }} is wrong, so it accepts no writes",
-    says: ["its clock differs from the other daemons', so it accepts no writes"],
     page: "Run `chronyc tracking` on that machine: [a clock is wrong](runbooks.md#a-clock-is-wrong)",
   },
   DbsyncMemberAway: {
@@ -125,7 +120,6 @@ export const ALARMS: Readonly<Record<string, Alarm>> = {
     lasting: "5m",
     severity: "warning",
     summary: "{{ $labels.instance }} cannot reach its member {{ $labels.member }}",
-    says: ["it cannot reach its member …"],
     page: "Start that daemon. If it is permanently lost, remove it from `peer` everywhere or [evict](#members-by-list) it: while it is listed but down, newer writes do not become final. If `dbsync status` reports `not-a-member` or `other-secret`, configure the same `cluster-secret` on both daemons; if `not-pinned`, correct `#ed25519:…` in `peer`; if `no-peers`, add this daemon to the other one's `peer`",
   },
   DbsyncNothingFinal: {
@@ -134,7 +128,6 @@ export const ALARMS: Readonly<Record<string, Alarm>> = {
     severity: "warning",
     summary:
       "On {{ $labels.instance }} no write of the last two minutes is final, or no write has become final since its start",
-    says: ["only units older than … s are final", "no unit has become final since it was started … s ago"],
     page: "Find the daemon that is down or out of date: `dbsync status`, `dbsync members list`. Start it, remove it from `peer` everywhere, or [evict](#members-by-list) it. The alarm also fires if no write has become final since the start",
   },
   DbsyncMembersDiffer: {
@@ -142,7 +135,6 @@ export const ALARMS: Readonly<Record<string, Alarm>> = {
     lasting: "5m",
     severity: "critical",
     summary: "{{ $labels.instance }} and {{ $labels.member }} do not converge to the same data",
-    says: ["its data differ from the other members'"],
     page: "If their logs report a damaged entry of which no member has a copy, and that entry added a key, [add the key again](consistency.md#an-entry-is-damaged-memory-is-too-small-or-a-clock-is-wrong). Otherwise check whether commands were [deleted](#retention). Stop one of the two daemons, and run `dbsync log verify` on its folder",
   },
   DbsyncStateDiffers: {
@@ -150,11 +142,6 @@ export const ALARMS: Readonly<Record<string, Alarm>> = {
     lasting: null,
     severity: "critical",
     summary: "{{ $labels.instance }} and a member have the same commands but different data",
-    says: [
-      "its state differs from that of most members, …",
-      "the state of its member … differs from its own, …",
-      "its state and that of its member … differ, …",
-    ],
     page: "Restart the daemon that `dbsync status` names; it rebuilds its state from its folder: [different states](#different-states)",
   },
   DbsyncVotesContradict: {
@@ -162,7 +149,6 @@ export const ALARMS: Readonly<Record<string, Alarm>> = {
     lasting: null,
     severity: "critical",
     summary: "{{ $labels.instance }} has received two votes of a member that contradict each other",
-    says: ["the member … has voted for two decisions in one ballot: it is broken or lies"],
     page: "Two units that exclude each other may have been acknowledged. Check whether two daemons run with copies of that member's folder, and stop one of them. If there is only one, its machine may be compromised: [evict](#members-by-list) it, and use an empty folder and a new key if it returns. The problem disappears when the reporting daemons are restarted",
   },
   DbsyncPromisesLost: {
@@ -170,7 +156,6 @@ export const ALARMS: Readonly<Record<string, Alarm>> = {
     lasting: "5m",
     severity: "critical",
     summary: "{{ $labels.instance }} may have lost promises, and does not vote in decisions on conditions",
-    says: ["it may have lost promises for decisions, and does not vote until … answered"],
     page: "Start the members that `dbsync status` names. If several members have lost promises, they wait for each other: [replace](#members-by-list) one of them after the other with an empty folder, until the last one votes. Until a majority votes, units with conditions are answered `undecided`",
   },
   DbsyncMemberRefused: {
@@ -178,7 +163,6 @@ export const ALARMS: Readonly<Record<string, Alarm>> = {
     lasting: null,
     severity: "critical",
     summary: "{{ $labels.instance }} has refused envelopes from {{ $labels.member }}",
-    says: ["it has refused … envelopes from its member …"],
     page: "Run `dbsync log verify` on the folder of that member: the folder is damaged, or the member is compromised",
   },
   DbsyncRefusals: {
@@ -186,7 +170,6 @@ export const ALARMS: Readonly<Record<string, Alarm>> = {
     lasting: "10m",
     severity: "warning",
     summary: "{{ $labels.instance }} refuses requests: {{ $labels.reason }}",
-    says: [],
     page: "If the reason is `skew`, correct the clocks of the clients. If it is `bad-signature` or `unknown-key`, correct the keys, or find the attacker. [Troubleshooting](troubleshooting.md)",
   },
   DbsyncBusy: {
@@ -194,7 +177,6 @@ export const ALARMS: Readonly<Record<string, Alarm>> = {
     lasting: "10m",
     severity: "warning",
     summary: "{{ $labels.instance }} uses most of one core",
-    says: [],
     page: "Answers will soon become slow: send fewer or larger envelopes, or start more daemons for reads",
   },
   DbsyncMessagesDropped: {
@@ -202,7 +184,6 @@ export const ALARMS: Readonly<Record<string, Alarm>> = {
     lasting: null,
     severity: "warning",
     summary: "{{ $labels.instance }} could not deliver all published messages",
-    says: [],
     page: "Increase `max-relay-bytes`. If this does not help, the connection between the daemons is too slow",
   },
   DbsyncRestarts: {
@@ -210,10 +191,123 @@ export const ALARMS: Readonly<Record<string, Alarm>> = {
     lasting: null,
     severity: "warning",
     summary: "{{ $labels.instance }} restarts repeatedly",
-    says: [],
     page: "Read the daemon's log, and the exit codes in [the troubleshooting guide](troubleshooting.md)",
   },
 };
+
+interface FindingRow extends Finding {
+  /** The alarm that also fires for this problem, or null. */
+  readonly alarm: string | null;
+}
+
+/** Returns the sentences and the alarm of rules that have the same instructions. */
+function ofRules(...names: readonly (keyof typeof RULES)[]): Omit<FindingRow, "page"> {
+  const [alarm, ...more] = new Set(names.map((name) => RULES[name].alarm));
+  if (alarm === undefined || more.length > 0) throw new Error(`${names.join(" and ")} have several alarms`);
+  return { alarm, says: names.map((name) => RULES[name].says) };
+}
+
+/** The problems with instructions of their own, which are not those of an alarm. */
+export const FINDINGS: readonly FindingRow[] = [
+  {
+    ...ofRules("stuck"),
+    says: [INCOMPLETE, RULES.stuck.says],
+    page: "Read its log, which shows the progress and what it waits for. Start the members that are down",
+  },
+  {
+    alarm: "DbsyncNotLive",
+    says: [DAEMON_STATES.isolated.problem.text],
+    page: "Check the network between them, and read the lines about its members",
+  },
+  {
+    ...ofRules("revoked"),
+    page: "Start it with an empty folder, or stop it and remove it from the lists",
+  },
+  {
+    ...ofRules("unlisted"),
+    page: "Run `dbsync members list`, and read [Members by list](#members-by-list)",
+  },
+  {
+    ...ofRules("joining"),
+    page: "Wait, or start the members that are down",
+  },
+  {
+    ...ofRules("standstill"),
+    page: "[Upgrade](#upgrades) it",
+  },
+  {
+    ...ofRules("memberCatchingUp", "takingSnapshot", "waiting"),
+    page: "Wait. Its log shows the progress",
+  },
+  {
+    ...ofRules("connecting"),
+    page: "Wait if one of the two has just started. If this continues, start the other daemon, or correct `peer`",
+  },
+  {
+    ...ofRules("inFlight"),
+    page: "Wait. If this continues, check `dbsync top` and the network between them",
+  },
+  {
+    ...ofRules("unauthorized"),
+    page: "Run the `CLUSTER ADD` command that it shows; `dbsync members add` and `replace` run it automatically",
+  },
+  {
+    ...ofRules("foreignKey"),
+    page: "Do not sign it: that daemon may not be yours. Read the daemon's key on the machine itself, and check which programs run there",
+  },
+  {
+    ...ofRules("memberSkewed"),
+    page: "Run `chronyc tracking` on that machine",
+  },
+  {
+    ...ofRules("datedAhead"),
+    page: "Run `chronyc tracking` on that machine, then restart the daemon",
+  },
+  {
+    ...ofRules("notListed"),
+    page: "Run `dbsync members list`, and read [Members by list](#members-by-list)",
+  },
+  {
+    ...ofRules("parallelLists"),
+    page: "Merge the lists as an administrator with `dbsync members merge`: [Members by list](#members-by-list)",
+  },
+  {
+    ...ofRules("noSnapshotAgreed"),
+    page: "Start the members that are down, or start the daemon with the option that the sentence names: [Retention](#retention)",
+  },
+  {
+    ...ofRules("pruned"),
+    page: "Wait: the daemon loads a snapshot once most members have signed one. If this continues, read its log",
+  },
+  {
+    ...ofRules("unknownKeysDropped", "unknownKeys"),
+    page: "Compare the keys of the daemons with `dbsync keys list`",
+  },
+  {
+    ...ofRules("onlyInMemory"),
+    page: "Start it with `data`, or start its peers",
+  },
+  {
+    ...ofRules("mirrorCompared", "mirrorForeign"),
+    page: "Read [A Redis as a mirror](#a-redis-as-a-mirror)",
+  },
+];
+
+type Sentence = Pick<Rule<never>, "says" | "alarm">;
+
+/** An alarm with the sentences of the rules that name it. */
+type Alarm = AlarmRow & Finding;
+
+export const ALARMS: Readonly<Record<string, Alarm>> = Object.fromEntries(
+  Object.entries(ALARM_ROWS).map(([name, row]) => {
+    const found = Object.values(RULES as Readonly<Record<string, Sentence>>).filter(
+      ({ alarm }) => alarm === name,
+    );
+    const separate = new Set(FINDINGS.flatMap(({ says }) => says));
+    const says = found.map((rule) => rule.says).filter((text) => !separate.has(text));
+    return [name, { ...row, says: [...new Set([...(row.says ?? []), ...says])] }];
+  }),
+);
 
 /** Returns the plain text of a cell of docs/operations.md, with the path of the page for each link. */
 const plainText = (page: string): string =>
@@ -236,129 +330,6 @@ export const alarmRules = (): string[] =>
     `          summary: "${summary}"`,
     `          action: ${JSON.stringify(plainText(page))}`,
   ]);
-
-/** The problems that have no separate alarm. */
-export const FINDINGS: readonly (Finding & {
-  /** The alarm that also fires for this problem, or null. */
-  readonly alarm: string | null;
-})[] = [
-  {
-    alarm: "DbsyncNotLive",
-    says: ["it is catching up", "it is still catching up … minutes after its start"],
-    page: "Read its log, which shows the progress and what it waits for. Start the members that are down",
-  },
-  {
-    alarm: "DbsyncNotLive",
-    says: ["it is cut off from most of its peers"],
-    page: "Check the network between them, and read the lines about its members",
-  },
-  {
-    alarm: "DbsyncNotLive",
-    says: ["its own key was revoked (according to …), so it accepts no writes and is no longer a member"],
-    page: "Start it with an empty folder, or stop it and remove it from the lists",
-  },
-  {
-    alarm: "DbsyncNotLive",
-    says: ["it accepts no writes: …"],
-    page: "Run `dbsync members list`, and read [Members by list](#members-by-list)",
-  },
-  {
-    alarm: "DbsyncNotLive",
-    says: ["a member list has added it, but it has not received anything from a live member yet"],
-    page: "Wait, or start the members that are down",
-  },
-  {
-    alarm: "DbsyncNotLive",
-    says: ["it applies no further entries, and answers neither reads nor writes: …"],
-    page: "[Upgrade](#upgrades) it",
-  },
-  {
-    alarm: null,
-    says: [
-      "its member … is catching up",
-      "it is receiving a snapshot from …: … of … bytes",
-      "… envelopes are waiting to be applied",
-    ],
-    page: "Wait. Its log shows the progress",
-  },
-  {
-    alarm: null,
-    says: ["it is connecting to its member …"],
-    page: "Wait if one of the two has just started. If this continues, start the other daemon, or correct `peer`",
-  },
-  {
-    alarm: null,
-    says: ["… envelopes are in flight between it and …"],
-    page: "Wait. If this continues, check `dbsync top` and the network between them",
-  },
-  {
-    alarm: null,
-    says: [
-      "it refuses writes from clients that do not sign (Redis, SQL, JSON, MongoDB, version 1): its key is not authorized",
-    ],
-    page: "Run the `CLUSTER ADD` command that it shows; `dbsync members add` and `replace` run it automatically",
-  },
-  {
-    alarm: null,
-    says: ["the command that it reports for authorizing its key is not CLUSTER ADD with its own key"],
-    page: "Do not sign it: that daemon may not be yours. Read the daemon's key on the machine itself, and check which programs run there",
-  },
-  {
-    alarm: null,
-    says: ["the clock of its member … differs by … ms"],
-    page: "Run `chronyc tracking` on that machine",
-  },
-  {
-    alarm: null,
-    says: [
-      "it accepts no writes dated before …, which is in the future: a clock was ahead when it was started",
-    ],
-    page: "Run `chronyc tracking` on that machine, then restart the daemon",
-  },
-  {
-    alarm: null,
-    says: ["… is not on the member list"],
-    page: "Run `dbsync members list`, and read [Members by list](#members-by-list)",
-  },
-  {
-    alarm: "DbsyncNothingFinal",
-    says: ["it knows parallel member lists (numbers …), so no unit becomes final"],
-    page: "Merge the lists as an administrator with `dbsync members merge`: [Members by list](#members-by-list)",
-  },
-  {
-    alarm: null,
-    says: [
-      "it is missing envelopes that no member stores any longer, and too few members have signed the same snapshot with them",
-    ],
-    page: "Start the members that are down, or start the daemon with the option that the sentence names: [Retention](#retention)",
-  },
-  {
-    alarm: null,
-    says: ["it is missing envelopes that its member … no longer stores (…)"],
-    page: "Wait: the daemon loads a snapshot once most members have signed one. If this continues, read its log",
-  },
-  {
-    alarm: null,
-    says: [
-      "… envelopes of members were dropped because their signer's key did not arrive",
-      "… envelopes are waiting for their signer's key",
-    ],
-    page: "Compare the keys of the daemons with `dbsync keys list`",
-  },
-  {
-    alarm: null,
-    says: ["it stores everything only in memory, and no other daemon is connected"],
-    page: "Start it with `data`, or start its peers",
-  },
-  {
-    alarm: null,
-    says: [
-      "its mirror … is being compared",
-      "since its start, other clients have changed … keys in its mirror …, and it has reverted them",
-    ],
-    page: "Read [A Redis as a mirror](#a-redis-as-a-mirror)",
-  },
-];
 
 /** Returns the sentences of an alarm, and of the problems for which it also fires. */
 export const sentencesOf = (name: string): readonly string[] => [

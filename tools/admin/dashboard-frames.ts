@@ -9,12 +9,12 @@ import { DiskSpace } from "../../daemon/net/process/disk-space.js";
 import type { Histogram } from "../../daemon/net/process/histogram.js";
 import type { KeyRing } from "../../daemon/store/key-ring.js";
 import {
-  backendProblem,
+  databaseProblems,
   isDescribedElsewhere,
-  orderProblems,
+  ORDER_RULES,
   stateProblems,
 } from "../../protocol/figures/daemon-problems.js";
-import type { Problem } from "../../protocol/figures/problem.js";
+import { type Problem, problemsBy } from "../../protocol/figures/problem.js";
 import { publicProblems } from "../../protocol/figures/public-problems.js";
 import type { MemberReport } from "../../protocol/figures/timeline-figures.js";
 import {
@@ -145,9 +145,9 @@ export class Frames implements EventSource {
       isStreamNamed: stream !== null && stream.trouble !== null,
     };
     return [
-      ...down.map(({ name }) => backendProblem(name)),
+      ...down.flatMap(({ name }) => databaseProblems(name)),
       ...(isDescribedElsewhere(state, reports) ? [] : stateProblems(state)),
-      ...(stream === null ? [] : orderProblems(stream)),
+      ...(stream === null ? [] : problemsBy(ORDER_RULES, stream)),
       ...(figures === null ? [] : publicProblems(figures, now)),
     ];
   }

@@ -6,14 +6,14 @@ import type { Address } from "../../../client/shared/server-list.js";
 import { type Greeting, readHello } from "../../../client/version-2/single-hello.js";
 import { withoutScheme } from "../../../daemon/net/terminal/text-table.js";
 import {
-  backendProblem,
+  databaseProblems,
   INCOMPLETE,
   isDescribedElsewhere,
-  orderProblems,
+  ORDER_RULES,
   type PreciseReports,
   stateProblems,
 } from "../../../protocol/figures/daemon-problems.js";
-import type { Problem, Severity } from "../../../protocol/figures/problem.js";
+import { type Problem, problemsBy, type Severity } from "../../../protocol/figures/problem.js";
 import {
   type Diagnosis,
   diagnose,
@@ -85,12 +85,12 @@ function availability(
 export function withFigures(daemon: DaemonStatus, { figures, missing, note }: FiguresAnswer): DaemonStatus {
   if (missing === null) return withOrder({ ...daemon, figures, timelineNote: note }, figures?.order ?? null);
   const { problems: others } = withoutState(daemon, { ...NO_REPORTS, isDatabaseNamed: true });
-  const problems = [...others, backendProblem(missing)];
+  const problems = [...others, ...databaseProblems(missing)];
   return { ...daemon, figures, timelineNote: note, hasNoDatabase: true, problems, ok: false };
 }
 
 function withOrder(daemon: DaemonStatus, order: OrderFigures | null): DaemonStatus {
-  const found = order === null ? [] : orderProblems(order);
+  const found = order === null ? [] : problemsBy(ORDER_RULES, order);
   const of = (kind: Severity) => found.filter(({ severity }) => severity === kind);
   const isStreamNamed = order !== null && order.trouble !== null;
   const plain = withoutState(daemon, { ...NO_REPORTS, isStreamNamed });
