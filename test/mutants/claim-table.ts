@@ -180,7 +180,7 @@ export const claimMutants: readonly Mutant[] = [
   },
   {
     name: "claims: undo leaves ranges of skipped ids",
-    file: "daemon/store/keyspace/undo.js",
+    file: "faces/redis/store/keyspace/group-mutators.js",
     find: "for (const [from, to] of old.toReversed())\n            group.setSkipped(from, to);",
     replace: "",
     test: CLAIMS,

@@ -129,7 +129,7 @@ export const collectionMutants: readonly Mutant[] = [
   },
   {
     name: "collections: an undo restores documents at the end",
-    file: "daemon/store/keyspace/undo.js",
+    file: "faces/mongo/store/keyspace/collection-mutators.js",
     find: "collection.restore(removed)",
     replace: "removed.documents.forEach((bytes) => collection.push(bytes))",
     test: ORACLE,

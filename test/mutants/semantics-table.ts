@@ -157,7 +157,7 @@ export const semanticsMutants: readonly Mutant[] = [
   },
   {
     name: "ids: an undone insert keeps its number",
-    file: "daemon/store/keyspace/undo.js",
+    file: "faces/json/store/keyspace/document-mutators.js",
     find: "document.pop(next)",
     replace: "document.pop(document.next)",
     test: IDS,

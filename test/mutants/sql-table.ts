@@ -56,7 +56,7 @@ export const sqlMutants: readonly Mutant[] = [
   },
   {
     name: "SQL: an undo restores rows at the end",
-    file: "daemon/store/keyspace/undo.js",
+    file: "faces/sql/store/keyspace/table-mutators.js",
     find: "table.restore(removed)",
     replace: "removed.rows.forEach((row) => table.push(row))",
     killer: "fold",
@@ -484,7 +484,7 @@ export const sqlMutants: readonly Mutant[] = [
   },
   {
     name: "SQL: a default is not in the state",
-    file: "faces/sql/store/values/table.js",
+    file: "faces/sql/store/values/table-column.js",
     find: "JSON.stringify([isRequired === true, value])",
     replace: "JSON.stringify([isRequired === true, null])",
     test: STATEMENTS,

@@ -2,8 +2,9 @@
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { Reply } from "../../../protocol/reply.js";
 import type { Keyspace } from "../keyspace/keyspace.js";
-import type { MutatorName, UndoRecord } from "../keyspace/undo.js";
+import type { UndoRecord } from "../keyspace/undo.js";
 import type { Unit } from "../keyspace/unit.js";
+import type { Inverse } from "../keyspace/value-change.js";
 import type { Value } from "../values/value.js";
 import { KeyChanges } from "./key-changes.js";
 
@@ -77,9 +78,9 @@ export class CommandEffects {
     return all;
   }
 
-  /** Whether the command used one of these mutators. */
-  used(...mutators: readonly MutatorName[]): boolean {
-    return this.records.some(({ mutator }) => mutators.includes(mutator));
+  /** Whether the command changed the value of a face in one of these ways. */
+  used(...inverses: readonly Inverse[]): boolean {
+    return this.records.some((record) => record.mutator === "value" && inverses.includes(record.inverse));
   }
 
   /** Returns the current value of a key. */

@@ -1,9 +1,6 @@
 /** The events of writing commands. Source: redis-server 7.0, the calls of notifyKeyspaceEvent. */
 
-import type { ConsumerGroup } from "../../../faces/redis/store/values/streams/consumer-group.js";
-import { Stream } from "../../../faces/redis/store/values/streams/stream.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
-import type { Value } from "../values/value.js";
 import type { CommandEffects, EventClass } from "./command-effects.js";
 
 export type EventRule = (effects: CommandEffects) => void;
@@ -14,11 +11,12 @@ export const always: Condition = () => true;
 export const ifChanged: Condition = (effects, key) => effects.changed(key);
 /** Whether the command replied with a positive number. */
 export const ifCounted: Condition = ({ reply }) => reply.kind === "integer" && reply.value > 0;
-const ifAnswered: Condition = ({ reply }) => reply.kind !== "nil" && reply.kind !== "nil-array";
+/** Whether the reply is not nil. */
+export const ifAnswered: Condition = ({ reply }) => reply.kind !== "nil" && reply.kind !== "nil-array";
 /** Whether the command found the key, even if it did not change it. */
 export const ifFound: Condition = (effects, key) => effects.existed(key);
 
-const firstArgument: KeyOf = ({ argv }) => argv[1] as ByteString;
+export const firstArgument: KeyOf = ({ argv }) => argv[1] as ByteString;
 export const secondArgument: KeyOf = ({ argv }) => argv[2] as ByteString;
 /** Returns the key that precedes the elements in the reply of a pop from several keys. */
 const answeredKey: KeyOf = ({ reply }) => {
@@ -27,7 +25,7 @@ const answeredKey: KeyOf = ({ reply }) => {
 };
 
 /** Reports an event of a key, after the event of its creation and before that of its removal. */
-function reportOf(effects: CommandEffects, kind: EventClass, name: string, key: ByteString): void {
+export function reportOf(effects: CommandEffects, kind: EventClass, name: string, key: ByteString): void {
   if (!effects.existed(key) && effects.exists(key)) effects.report("n", "new", key);
   effects.report(kind, name, key);
   if (effects.existed(key) && !effects.exists(key)) effects.report("g", "del", key);
@@ -187,25 +185,6 @@ export const smoveEvents: EventRule = (effects) => {
 /** Reports changes of scores. With INCR, the reply is a score or nil. */
 export const scoreEvents: EventRule = (effects) =>
   event("z", effects.reply.kind === "integer" ? "zadd" : "zincr", ifChanged)(effects);
-
-export const xaddEvents: EventRule = (effects) => {
-  const key = firstArgument(effects);
-  if (!ifAnswered(effects, key)) return;
-  reportOf(effects, "t", "xadd", key);
-  if (effects.used("streamTrim", "streamRemove")) effects.report("t", "xtrim", key);
-};
-
-/** Reports consumers that were added to groups of the streams that the command names. */
-export const addedConsumerEvents: EventRule = (effects) => {
-  for (const record of effects.records) {
-    if (record.mutator !== "consumerAdd") continue;
-    const key = effects.argv.find((word, at) => at > 0 && hasGroup(effects.valueOf(word), record.group));
-    if (key !== undefined) effects.report("t", "xgroup-createconsumer", key);
-  }
-};
-
-const hasGroup = (value: Value | undefined, group: ConsumerGroup) =>
-  value instanceof Stream && value.group(group.name) === group;
 
 /**
  * Whether at least one of BITFIELD's operations has written. A changed key does not prove this: even if all operations

@@ -1,14 +1,10 @@
 /**
  * The store's interface for handlers: look-ups, and one small set of mutators through which all changes are made. Each
- * mutator records its exact inverse (undo.ts) if records are requested. A handler must not call a mutator unless the
+ * mutator records its exact inverse (undo.ts) if records are requested. The mutators of a face's values are in the face's
+ * folder; they use `record` and `touch`. A handler must not call a mutator unless the
  * value, the expiry time or the name of a key changes.
  */
 
-import { DocumentMutators } from "../../../faces/json/store/keyspace/document-mutators.js";
-import { CollectionMutators } from "../../../faces/mongo/store/keyspace/collection-mutators.js";
-import { GroupMutators } from "../../../faces/redis/store/keyspace/group-mutators.js";
-import { StreamMutators } from "../../../faces/redis/store/keyspace/stream-mutators.js";
-import { TableMutators } from "../../../faces/sql/store/keyspace/table-mutators.js";
 import { type ByteString, detached } from "../../../protocol/byte-string.js";
 import { wrongType } from "../arguments/command-errors.js";
 import type { Hash } from "../values/hash.js";
@@ -32,6 +28,7 @@ import type { StringForms } from "./remembered-string-encodings.js";
 import { holdsString, patchString, stringLength, stringPart } from "./string-parts.js";
 import { putRecord, swapKeyspaces, type UndoRecord } from "./undo.js";
 import type { Unit } from "./unit.js";
+import { type Inverse, ValueChange } from "./value-change.js";
 
 /** An entry whose type has been checked. */
 export type Typed<V extends Value> = Omit<Entry, "value"> & { value: V };
@@ -62,18 +59,6 @@ export class Data {
   #patched: Entry | null = null;
   /** The id of the unit that patched that string. */
   #patchedBy: ByteString = "";
-  readonly #host = {
-    at: () => this.#unit.at,
-    record: (record: UndoRecord) => this.#records?.push(record),
-    touch: (entry: Entry) => this.#touch(entry),
-    produce: (elements: number, bytes: number) => this.effort.produce(elements, bytes),
-  };
-  /** The mutators of streams, documents, tables, collections and consumer groups. */
-  readonly streams = new StreamMutators(this.#host);
-  readonly documents = new DocumentMutators(this.#host);
-  readonly tables = new TableMutators(this.#host);
-  readonly collections = new CollectionMutators(this.#host);
-  readonly groups = new GroupMutators(this.#host);
 
   constructor(keyspaces: Keyspace[], usage = new KeyUsage(), forms: StringForms | null = null) {
     this.#keyspaces = keyspaces;
@@ -98,6 +83,11 @@ export class Data {
     this.#use = isUse ? this.usage.now : NOT_USED;
     this.#records = records;
     this.#touched = null;
+  }
+
+  /** The unit's date. */
+  get at(): number {
+    return this.#unit.at;
   }
 
   get databases(): number {
@@ -181,7 +171,7 @@ export class Data {
   expire(entry: Entry, expire: number): void {
     this.#records?.push({ mutator: "expire", db: this.#unit.db, key: entry.key, old: entry.expire });
     this.keyspace().setExpire(entry, expire);
-    this.#touch(entry);
+    this.touch(entry);
   }
 
   /** Replaces a string's bytes; the expiry time stays the same. */
@@ -213,7 +203,7 @@ export class Data {
     this.#patched = entry;
     this.#patchedBy = this.#unit.id;
     patchString(entry, offset, bytes, isFirst);
-    this.#touch(entry);
+    this.touch(entry);
     this.forms?.note(entry, "raw");
   }
 
@@ -221,7 +211,7 @@ export class Data {
     this.effort.produce(1, element.length);
     this.#records?.push({ mutator: "listPush", list: entry.value, end });
     entry.value.push(end, element);
-    this.#touch(entry);
+    this.touch(entry);
   }
 
   /**
@@ -262,7 +252,7 @@ export class Data {
     if (entry.value.has(member)) return false;
     entry.value.push(member);
     this.#records?.push({ mutator: "setAdd", set: entry.value });
-    this.#touch(entry);
+    this.touch(entry);
     return true;
   }
 
@@ -285,14 +275,14 @@ export class Data {
     if (slot < 0) {
       this.#records?.push({ mutator: "hashAdd", hash });
       hash.push(field, value);
-      this.#touch(entry);
+      this.touch(entry);
       return true;
     }
     const old = hash.valueAt(slot);
     if (old === value) return false;
     this.#records?.push({ mutator: "hashPut", hash, slot, old: copied(old) });
     hash.setAt(slot, value);
-    this.#touch(entry);
+    this.touch(entry);
     return false;
   }
 
@@ -331,7 +321,13 @@ export class Data {
     swapKeyspaces(this.#keyspaces, first, second);
   }
 
-  #touch(entry: Entry): void {
+  /** Records the inverse of a change to a value of a face, if records are stored. */
+  record<Changed, Old>(inverse: Inverse<Changed, Old>, changed: Changed, old: Old): void {
+    this.#records?.push(new ValueChange(inverse, changed, old));
+  }
+
+  /** Makes the unit the last writer of a key whose value it has changed. */
+  touch(entry: Entry): void {
     const { db } = this.#unit;
     // Compares entries instead of writers' ids: ids mostly differ only at their ends, so comparing two ids would take
     // longer than some commands.
@@ -346,6 +342,6 @@ export class Data {
 
   #touchOrDrop(entry: Typed<Exclude<Value, ByteString>>): void {
     if (entry.value.size === 0) this.delete(entry.key);
-    else this.#touch(entry);
+    else this.touch(entry);
   }
 }

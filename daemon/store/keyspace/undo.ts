@@ -4,21 +4,6 @@
  * to it.
  */
 
-import type { Document } from "../../../faces/json/store/values/document.js";
-import type { RemovedEntry } from "../../../faces/json/store/values/document-entry.js";
-import type { Collection, NumberedDocuments } from "../../../faces/mongo/store/values/collection.js";
-import type { IndexSpec } from "../../../faces/mongo/store/values/collection-index.js";
-import type {
-  Consumer,
-  ConsumerGroup,
-  GroupMarks,
-  Pending,
-} from "../../../faces/redis/store/values/streams/consumer-group.js";
-import type { Stream, StreamMarks } from "../../../faces/redis/store/values/streams/stream.js";
-import type { StreamBlock } from "../../../faces/redis/store/values/streams/stream-block.js";
-import type { StreamEntry } from "../../../faces/redis/store/values/streams/stream-entry.js";
-import type { StreamId } from "../../../faces/redis/store/values/streams/stream-id.js";
-import type { NumberedRows, Table } from "../../../faces/sql/store/values/table.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { Hash } from "../values/hash.js";
 import type { End, List } from "../values/list.js";
@@ -27,6 +12,7 @@ import type { SortedSet } from "../values/sorted-set.js";
 import type { Value } from "../values/value.js";
 import { COMPLETE_ID, type Entry, type Keyspace, NO_EXPIRY } from "./keyspace.js";
 import { unpatchString } from "./string-parts.js";
+import type { ValueChange } from "./value-change.js";
 
 interface OfKey {
   readonly db: number;
@@ -72,54 +58,13 @@ export interface UndoRecords {
     readonly old: ByteString;
   };
   score: { readonly zset: SortedSet; readonly member: ByteString; readonly old: number | undefined };
-  streamAdd: { readonly stream: Stream; readonly marks: StreamMarks };
-  streamRemove: { readonly stream: Stream; readonly removed: StreamEntry };
-  /** The removed blocks belong to the record until it is undone. */
-  streamTrim: { readonly stream: Stream; readonly removed: readonly StreamBlock[] };
-  streamMark: { readonly stream: Stream; readonly old: StreamMarks };
-  groupPut: {
-    readonly stream: Stream;
-    readonly name: ByteString;
-    readonly old: ConsumerGroup | undefined;
-  };
-  groupMark: { readonly group: ConsumerGroup; readonly old: GroupMarks };
-  /** `old` contains the previous last id of each range of skipped ids. */
-  groupSkipped: {
-    readonly group: ConsumerGroup;
-    readonly old: readonly (readonly [StreamId, StreamId | undefined])[];
-  };
-  consumerAdd: { readonly group: ConsumerGroup; readonly consumer: Consumer };
-  consumerRemove: { readonly group: ConsumerGroup; readonly consumer: Consumer };
-  consumerSeen: { readonly consumer: Consumer; readonly old: number };
-  /** `old` contains the previous delivery of each id. */
-  groupPending: {
-    readonly group: ConsumerGroup;
-    readonly ids: readonly StreamId[];
-    readonly old: readonly (Pending | undefined)[];
-  };
-  documentPush: { readonly document: Document; readonly next: number };
-  documentSet: { readonly document: Document; readonly key: ByteString; readonly old: ByteString };
-  documentRemove: { readonly document: Document; readonly removed: RemovedEntry };
-  documentExpire: {
-    readonly document: Document;
-    readonly key: ByteString;
-    readonly old: number | undefined;
-  };
-  documentIndex: { readonly document: Document; readonly old: readonly ByteString[] };
-  documentTakeOut: { readonly document: Document; readonly slot: number; readonly old: ByteString };
-  tablePush: { readonly table: Table; readonly count: number };
-  tableSet: { readonly table: Table; readonly old: NumberedRows };
-  tableRemove: { readonly table: Table; readonly removed: NumberedRows };
-  collectionPush: { readonly collection: Collection; readonly count: number };
-  collectionSet: { readonly collection: Collection; readonly old: NumberedDocuments };
-  collectionRemove: { readonly collection: Collection; readonly removed: NumberedDocuments };
-  collectionIndex: { readonly collection: Collection; readonly old: readonly IndexSpec[] };
   replaceDb: { readonly db: number; readonly old: Keyspace };
   swapDb: { readonly first: number; readonly second: number };
 }
 
-export type MutatorName = keyof UndoRecords;
-export type UndoRecord = { [M in MutatorName]: { readonly mutator: M } & UndoRecords[M] }[MutatorName];
+type MutatorName = keyof UndoRecords;
+type BasicRecord = { [M in MutatorName]: { readonly mutator: M } & UndoRecords[M] }[MutatorName];
+export type UndoRecord = BasicRecord | ValueChange;
 
 const inverses: { readonly [M in MutatorName]: (keyspaces: Keyspace[], record: UndoRecords[M]) => void } = {
   put: (keyspaces, { db, key, old, expire, writer, index }) => {
@@ -148,51 +93,6 @@ const inverses: { readonly [M in MutatorName]: (keyspaces: Keyspace[], record: U
     if (old === undefined) zset.delete(member);
     else zset.set(member, old);
   },
-  streamAdd: (_, { stream, marks }) => {
-    stream.pop();
-    stream.marks = marks;
-  },
-  streamRemove: (_, { stream, removed }) => stream.insert(removed),
-  streamTrim: (_, { stream, removed }) => stream.prepend(removed),
-  streamMark: (_, { stream, old }) => {
-    stream.marks = old;
-  },
-  groupPut: (_, { stream, name, old }) => stream.setGroup(name, old),
-  groupMark: (_, { group, old }) => {
-    group.marks = old;
-  },
-  groupSkipped: (_, { group, old }) => {
-    for (const [from, to] of old.toReversed()) group.setSkipped(from, to);
-  },
-  consumerAdd: (_, { group, consumer }) => group.removeConsumer(consumer),
-  consumerRemove: (_, { group, consumer }) => group.addConsumer(consumer),
-  consumerSeen: (_, { consumer, old }) => {
-    consumer.seenAt = old;
-  },
-  groupPending: (_, { group, ids, old }) => {
-    for (let i = ids.length - 1; i >= 0; i--) group.setPending(ids[i] as StreamId, old[i]);
-  },
-  documentPush: (_, { document, next }) => document.pop(next),
-  documentSet: (_, { document, key, old }) => document.set(key, old),
-  documentRemove: (_, { document, removed }) => document.restore(removed),
-  documentExpire: (_, { document, key, old }) => document.setExpire(key, old),
-  documentIndex: (_, { document, old }) => {
-    document.indexed = old;
-  },
-  documentTakeOut: (_, { document, slot, old }) => document.putIn(slot, old),
-  tablePush: (_, { table, count }) => table.pop(count),
-  tableSet: (_, { table, old }) => {
-    table.set(old);
-  },
-  tableRemove: (_, { table, removed }) => table.restore(removed),
-  collectionPush: (_, { collection, count }) => collection.pop(count),
-  collectionSet: (_, { collection, old }) => {
-    collection.set(old);
-  },
-  collectionRemove: (_, { collection, removed }) => collection.restore(removed),
-  collectionIndex: (_, { collection, old }) => {
-    collection.specs = old;
-  },
   replaceDb: (keyspaces, { db, old }) => {
     keyspaces[db] = old;
   },
@@ -204,7 +104,12 @@ export function undo(keyspaces: Keyspace[], records: readonly UndoRecord[]): voi
   for (let i = records.length - 1; i >= 0; i--) undoOne(keyspaces, records[i] as UndoRecord);
 }
 
-function undoOne<M extends MutatorName>(
+function undoOne(keyspaces: Keyspace[], record: UndoRecord): void {
+  if (record.mutator === "value") record.undo();
+  else undoBasic(keyspaces, record);
+}
+
+function undoBasic<M extends MutatorName>(
   keyspaces: Keyspace[],
   record: { mutator: M } & UndoRecords[M],
 ): void {

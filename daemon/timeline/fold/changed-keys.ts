@@ -25,6 +25,8 @@ export function changedBy(entries: readonly TailEntry[], max: number): ChangedKe
   const keys: { db: number; key: ByteString }[] = [];
   let changesDatabase = false;
   const note = (record: UndoRecord): void => {
+    // A change within a value is reported by the record of its key, which is a "put" or a "writer" record.
+    if (record.mutator === "value") return;
     if ("key" in record && "db" in record) keys.push(record);
     else if (record.mutator === "replaceDb" || record.mutator === "swapDb") changesDatabase = true;
     if (record.mutator === "writer" && record.before !== null) note(record.before);

@@ -7,6 +7,7 @@ import type { Data, Typed } from "../../../../daemon/store/keyspace/mutators.js"
 import type { Unit } from "../../../../daemon/store/keyspace/unit.js";
 import type { ByteString } from "../../../../protocol/byte-string.js";
 import { integer, OK, type Reply } from "../../../../protocol/reply.js";
+import { removeEntry, takeOutEntry } from "../keyspace/document-mutators.js";
 import { Document } from "../values/document.js";
 import { isNumberKey } from "../values/number-key.js";
 import { choiceOf, claimed } from "./document-choice.js";
@@ -62,8 +63,8 @@ function deleteOne(data: Data, argv: readonly ByteString[], unit: Unit): Reply {
 }
 
 function removeOne(data: Data, entry: Typed<Document>, key: ByteString, { seq }: Unit): void {
-  if (seq !== undefined) data.documents.remove(entry, key);
-  else if (entry.value.isPlain) data.documents.takeOut(entry, Number(key));
+  if (seq !== undefined) removeEntry(data, entry, key);
+  else if (entry.value.isPlain) takeOutEntry(data, entry, Number(key));
   else data.put(entry.key, renumbered(entry.value, new Set([key])), entry.expire);
 }
 
@@ -87,7 +88,7 @@ function removeMany({ data, entry, keys, unit: { seq } }: Removal): void {
   const isOneByOne = seq !== undefined && value.staysOpen(keys.length);
   data.effort.work(REMOVED_STEPS * (isOneByOne ? keys.length : value.size));
   if (seq === undefined) data.put(entry.key, renumbered(value, new Set(keys)), entry.expire);
-  else if (isOneByOne) for (const key of keys) data.documents.remove(entry, key);
+  else if (isOneByOne) for (const key of keys) removeEntry(data, entry, key);
   else data.put(entry.key, remaining(value, new Set(keys)), entry.expire);
 }
 

@@ -15,6 +15,7 @@ import {
 } from "../../../../protocol/json/json-value.js";
 import { writeJson } from "../../../../protocol/json/json-writer.js";
 import { phpInteger, phpNumeric } from "../../../../protocol/json/php-number.js";
+import { purgeEntries } from "../keyspace/document-mutators.js";
 import { Document } from "../values/document.js";
 
 const NAMES_SHOWN_BYTES_MAX = 4096;
@@ -41,7 +42,7 @@ export function documentOf(data: Data, name: ByteString): Typed<Document> {
 /** Returns a document for a command that changes it, after removing expired entries. */
 export function documentToChange(data: Data, name: ByteString): Typed<Document> {
   const entry = documentOf(data, name);
-  data.documents.purge(entry);
+  purgeEntries(data, entry);
   return entry;
 }
 

@@ -6,6 +6,7 @@ import { custom } from "../../../../daemon/store/arguments/command-errors.js";
 import type { Data } from "../../../../daemon/store/keyspace/mutators.js";
 import type { ByteString } from "../../../../protocol/byte-string.js";
 import { bulks, ONE, type Reply, ZERO } from "../../../../protocol/reply.js";
+import { setIndexed } from "../keyspace/document-mutators.js";
 import { documentOf } from "./document-entries.js";
 import { fieldArgument } from "./document-options.js";
 
@@ -22,7 +23,7 @@ export function createIndex(data: Data, argv: readonly ByteString[]): Reply {
     throw custom(
       `ERR A document has at most ${INDEXES_MAX} indexes: drop one that is not needed (DOC.INDEX LIST)`,
     );
-  data.documents.setIndexed(entry, [...indexed, field]);
+  setIndexed(data, entry, [...indexed, field]);
   return ONE;
 }
 
@@ -31,7 +32,8 @@ export function dropIndex(data: Data, argv: readonly ByteString[]): Reply {
   const entry = documentOf(data, argv[2]!);
   const { indexed } = entry.value;
   if (!indexed.includes(argv[3]!)) return ZERO;
-  data.documents.setIndexed(
+  setIndexed(
+    data,
     entry,
     indexed.filter((field) => field !== argv[3]),
   );

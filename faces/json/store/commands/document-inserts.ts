@@ -19,6 +19,7 @@ import {
   memberNames,
 } from "../../../../protocol/json/json-value.js";
 import { bulks, type Reply } from "../../../../protocol/reply.js";
+import { expireEntry, pushEntry, setEntry } from "../keyspace/document-mutators.js";
 import type { Document } from "../values/document.js";
 import { NUMBERS_END } from "../values/number-key.js";
 import {
@@ -89,9 +90,9 @@ export function insert(data: Data, argv: readonly ByteString[], unit: Unit): Rep
   const next = numbersOf(entry.value, unit, { count, isCounted: options.counts });
   const keys = added.map(({ key, text }) => {
     const entryKey = key ?? next();
-    if (entry.value.get(entryKey) === undefined) data.documents.push(entry, entryKey, text);
-    else data.documents.set(entry, entryKey, text);
-    data.documents.expire(entry, entryKey, options.expire ?? undefined);
+    if (entry.value.get(entryKey) === undefined) pushEntry(data, entry, entryKey, text);
+    else setEntry(data, entry, entryKey, text);
+    expireEntry(data, entry, entryKey, options.expire ?? undefined);
     return entryKey;
   });
   return bulks(keys);

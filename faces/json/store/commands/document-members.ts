@@ -16,6 +16,7 @@ import {
   memberValues,
 } from "../../../../protocol/json/json-value.js";
 import { integer, type Reply } from "../../../../protocol/reply.js";
+import { setEntry } from "../keyspace/document-mutators.js";
 import { documentToChange, jsonArgument, notMembers, textOfEntry, valueOfEntry } from "./document-entries.js";
 import { checkDepth } from "./entry-operators.js";
 
@@ -67,7 +68,7 @@ function rewrite(
     const other = change(value);
     if (other !== null) changed.push([key, textOfEntry(other)]);
   }
-  for (const [key, text] of changed) data.documents.set(entry, key, text);
+  for (const [key, text] of changed) setEntry(data, entry, key, text);
   return integer(changed.length);
 }
 

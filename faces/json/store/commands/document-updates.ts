@@ -18,6 +18,7 @@ import {
 import { writeJson } from "../../../../protocol/json/json-writer.js";
 import { phpInteger, phpNumeric } from "../../../../protocol/json/php-number.js";
 import { bulk, bulks, map, NIL, type Reply } from "../../../../protocol/reply.js";
+import { expireEntry, pushEntry, setEntry } from "../keyspace/document-mutators.js";
 import type { Document } from "../values/document.js";
 import { choiceOf, claimed, isChoosing } from "./document-choice.js";
 import {
@@ -147,9 +148,9 @@ function apply(update: Update, keys: readonly ByteString[]): Reply {
   });
   const shown: Reply[] = [];
   for (const { key, members, text } of unit.omitsChanges ? [] : results) {
-    if (options.expire !== undefined) data.documents.expire(entry, key, options.expire ?? undefined);
+    if (options.expire !== undefined) expireEntry(data, entry, key, options.expire ?? undefined);
     if (members.names.length === 0) continue;
-    data.documents.set(entry, key, text);
+    setEntry(data, entry, key, text);
     shown.push(bulk(key), bulk(textOfEntry(members)));
   }
   return answer(names, map(shown));
@@ -196,8 +197,8 @@ function insertNew(update: Update, key: ByteString): Reply {
   checkDepths(value);
   if (names !== undefined && !hasNames(value, names)) throw wrongMembers(names, memberNames(value));
   const text = textOfEntry(value);
-  data.documents.push(entry, key, text);
-  if (options.expire !== undefined) data.documents.expire(entry, key, options.expire ?? undefined);
+  pushEntry(data, entry, key, text);
+  if (options.expire !== undefined) expireEntry(data, entry, key, options.expire ?? undefined);
   return answer(names ?? [], map([bulk(key), bulk(text)]), key);
 }
 

@@ -7,6 +7,7 @@ import type { Data } from "../../../../daemon/store/keyspace/mutators.js";
 import type { Unit } from "../../../../daemon/store/keyspace/unit.js";
 import type { ByteString } from "../../../../protocol/byte-string.js";
 import type { Reply } from "../../../../protocol/reply.js";
+import { setIndexes } from "../keyspace/collection-mutators.js";
 import { documentAt, isJson, specOf, stringAt, truthAt } from "../queries/command-fields.js";
 import { MongoFailure, typeMismatch } from "../queries/mongo-failure.js";
 import { alternativeTo } from "../queries/mongodb-names.js";
@@ -41,7 +42,7 @@ export function createIndexes(data: Data, argv: readonly ByteString[]): Reply {
   if (after > INDEXES_MAX) throw new MongoFailure(67, `a collection has at most ${INDEXES_MAX} indexes`);
   for (const spec of specs.slice(before - 1)) checkDocuments(collection, spec, namespace);
   if (entry === undefined || after > before)
-    data.collections.index(entry ?? data.getOrPut(Collection, namespace.key), specs);
+    setIndexes(data, entry ?? data.getOrPut(Collection, namespace.key), specs);
   const reply = new Map<ByteString, Bson>([
     ["numIndexesBefore", count(before)],
     ["numIndexesAfter", count(after)],
@@ -154,7 +155,8 @@ export function dropIndexes(data: Data, argv: readonly ByteString[], unit: Unit)
   if (dropped.size > 0) {
     // No document that a dropped index has hidden may appear again.
     removeExpired(data, entry, unit.at, Number.POSITIVE_INFINITY);
-    data.collections.index(
+    setIndexes(
+      data,
       entry,
       specs.filter((spec) => !dropped.has(spec)),
     );

@@ -4,6 +4,7 @@ import type { Data } from "../../../../daemon/store/keyspace/mutators.js";
 import type { Unit } from "../../../../daemon/store/keyspace/unit.js";
 import type { ByteString } from "../../../../protocol/byte-string.js";
 import type { Reply } from "../../../../protocol/reply.js";
+import { pushDocuments } from "../keyspace/collection-mutators.js";
 import { withId } from "../queries/bson-update.js";
 import { documentOf, isJson } from "../queries/command-fields.js";
 import { MongoFailure } from "../queries/mongo-failure.js";
@@ -28,7 +29,7 @@ export function insert(data: Data, argv: readonly ByteString[], { at }: Unit): R
     uniqueness.take(bytes);
     added.push(bytes);
   });
-  if (added.length > 0) data.collections.push(entry ?? data.getOrPut(Collection, namespace.key), added);
+  if (added.length > 0) pushDocuments(data, entry ?? data.getOrPut(Collection, namespace.key), added);
   const reply = new Map<ByteString, Bson>([["n", count(added.length)]]);
   if (failures.length > 0) reply.set("writeErrors", failures);
   return answered(reply, documents[0] ?? "");

@@ -8,6 +8,7 @@ import { UNCOUNTED_EFFORT } from "../../../../daemon/store/keyspace/effort-budge
 import type { Data, Typed } from "../../../../daemon/store/keyspace/mutators.js";
 import type { ByteString } from "../../../../protocol/byte-string.js";
 import { finish } from "../../../../protocol/steps.js";
+import { removeExpiredDocuments } from "../keyspace/collection-mutators.js";
 import { BsonDate } from "../values/bson.js";
 import type { Collection } from "../values/collection.js";
 import type { CollectionIndex } from "../values/collection-index.js";
@@ -66,7 +67,8 @@ export function removeExpired(
       if (numbers.size === max) break;
     }
     if (numbers.size === 0) continue;
-    data.collections.removeExpired(
+    removeExpiredDocuments(
+      data,
       entry,
       [...numbers].sort((a, b) => a - b),
     );

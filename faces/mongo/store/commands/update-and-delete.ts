@@ -9,6 +9,7 @@ import type { Unit } from "../../../../daemon/store/keyspace/unit.js";
 import type { ByteString } from "../../../../protocol/byte-string.js";
 import type { Reply } from "../../../../protocol/reply.js";
 import { finish, STEP_ITEMS } from "../../../../protocol/steps.js";
+import { pushDocuments, removeDocuments, setDocuments } from "../keyspace/collection-mutators.js";
 import { type Filter, filterOf } from "../queries/bson-filter.js";
 import { documentOfQuery, isReplacement, type Update, updateOf, withId } from "../queries/bson-update.js";
 import { countAt, documentAt, specOf, truthAt } from "../queries/command-fields.js";
@@ -413,7 +414,7 @@ export function changedBy(
   const uniqueness = new Uniqueness(target, entry.value, new Set(numbers));
   for (const bytes of documents) uniqueness.take(bytes);
   if (last !== undefined) see(last);
-  if (!target.omitsChanges) data.collections.set(entry, { numbers, documents });
+  if (!target.omitsChanges) setDocuments(data, entry, { numbers, documents });
   return { modified: changes.length };
 }
 
@@ -440,7 +441,7 @@ export function upsertedBy(
   const entry = collectionAt(data, namespace);
   new Uniqueness(target, entry?.value ?? new Collection()).take(bytes);
   see(document);
-  if (!target.omitsChanges) data.collections.push(entry ?? data.getOrPut(Collection, namespace.key), [bytes]);
+  if (!target.omitsChanges) pushDocuments(data, entry ?? data.getOrPut(Collection, namespace.key), [bytes]);
   return document;
 }
 
@@ -479,7 +480,8 @@ export function removed({ data, namespace, work, omitsChanges }: Target, found: 
   if (entry === undefined || found.length === 0) return 0;
   work.effort.work(REMOVED_STEPS * found.length);
   if (omitsChanges) return found.length;
-  data.collections.remove(
+  removeDocuments(
+    data,
     entry,
     found.map(({ number }) => number),
   );

@@ -1,66 +1,82 @@
-/** The mutators of collections: part of the interface in mutators.ts, with the same rules. */
+/** The mutators of collections, each with its inverse: see daemon/store/keyspace/mutators.ts. */
 
-import type { Entry } from "../../../../daemon/store/keyspace/keyspace.js";
-import type { MutatedUnit } from "../../../../daemon/store/keyspace/mutated-unit.js";
+import type { Data, Typed } from "../../../../daemon/store/keyspace/mutators.js";
+import { ELEMENT_BYTES, type Inverse, NO_BYTES } from "../../../../daemon/store/keyspace/value-change.js";
 import type { ByteString } from "../../../../protocol/byte-string.js";
 import type { Collection, NumberedDocuments } from "../values/collection.js";
 import type { IndexSpec } from "../values/collection-index.js";
 
-/** The key of a collection. */
-type CollectionEntry = Omit<Entry, "value"> & { readonly value: Collection };
+/** `old` is the number of documents. */
+const documentsPushed: Inverse<Collection, number> = {
+  undo: (collection, count) => collection.pop(count),
+  bytes: NO_BYTES,
+};
 
-export class CollectionMutators {
-  readonly #host: MutatedUnit;
+const documentsSet: Inverse<Collection, NumberedDocuments> = {
+  undo: (collection, old) => void collection.set(old),
+  bytes: bytesOfDocuments,
+};
 
-  constructor(host: MutatedUnit) {
-    this.#host = host;
-  }
+const documentsRemoved: Inverse<Collection, NumberedDocuments> = {
+  undo: (collection, removed) => collection.restore(removed),
+  bytes: bytesOfDocuments,
+};
 
-  /** Appends documents. */
-  push(entry: CollectionEntry, documents: readonly ByteString[]): void {
-    if (documents.length === 0) return;
-    this.#produce(entry, documents);
-    this.#host.record({ mutator: "collectionPush", collection: entry.value, count: documents.length });
-    for (const bytes of documents) entry.value.push(bytes);
-    this.#host.touch(entry);
-  }
+const indexesSet: Inverse<Collection, readonly IndexSpec[]> = {
+  undo: (collection, old) => {
+    collection.specs = old;
+  },
+  bytes: NO_BYTES,
+};
 
-  /** Replaces documents. */
-  set(entry: CollectionEntry, changed: NumberedDocuments): void {
-    if (changed.numbers.length === 0) return;
-    this.#produce(entry, changed.documents);
-    const old = entry.value.set(changed);
-    this.#host.record({ mutator: "collectionSet", collection: entry.value, old });
-    this.#host.touch(entry);
-  }
+/** Appends documents. */
+export function pushDocuments(data: Data, entry: Typed<Collection>, documents: readonly ByteString[]): void {
+  if (documents.length === 0) return;
+  produce(data, entry, documents);
+  data.record(documentsPushed, entry.value, documents.length);
+  for (const bytes of documents) entry.value.push(bytes);
+  data.touch(entry);
+}
 
-  /** Removes existing documents. @param numbers the numbers of the documents, ascending */
-  remove(entry: CollectionEntry, numbers: readonly number[]): void {
-    if (numbers.length === 0) return;
-    this.#host.produce(numbers.length * (2 + entry.value.specs.length), 0);
-    const removed = entry.value.remove(numbers);
-    this.#host.record({ mutator: "collectionRemove", collection: entry.value, removed });
-    this.#host.touch(entry);
-  }
+/** Replaces documents. */
+export function setDocuments(data: Data, entry: Typed<Collection>, changed: NumberedDocuments): void {
+  if (changed.numbers.length === 0) return;
+  produce(data, entry, changed.documents);
+  data.record(documentsSet, entry.value, entry.value.set(changed));
+  data.touch(entry);
+}
 
-  /** Removes documents that have expired for the unit. Since clients see no change, the key's writer stays the same. */
-  removeExpired(entry: CollectionEntry, numbers: readonly number[]): void {
-    if (numbers.length === 0) return;
-    this.#host.produce(numbers.length * (2 + entry.value.specs.length), 0);
-    const removed = entry.value.remove(numbers);
-    this.#host.record({ mutator: "collectionRemove", collection: entry.value, removed });
-  }
+/** Removes existing documents. @param numbers the numbers of the documents, ascending */
+export function removeDocuments(data: Data, entry: Typed<Collection>, numbers: readonly number[]): void {
+  if (numbers.length === 0) return;
+  removeExpiredDocuments(data, entry, numbers);
+  data.touch(entry);
+}
 
-  /** Sets the collection's indexes, without the one on _id. */
-  index(entry: CollectionEntry, specs: readonly IndexSpec[]): void {
-    this.#host.produce(entry.value.size * specs.length, 0);
-    this.#host.record({ mutator: "collectionIndex", collection: entry.value, old: entry.value.specs });
-    entry.value.specs = specs;
-    this.#host.touch(entry);
-  }
+/** Removes documents that have expired for the unit. Since clients see no change, the key's writer stays the same. */
+export function removeExpiredDocuments(
+  data: Data,
+  entry: Typed<Collection>,
+  numbers: readonly number[],
+): void {
+  if (numbers.length === 0) return;
+  data.effort.produce(numbers.length * (2 + entry.value.specs.length));
+  data.record(documentsRemoved, entry.value, entry.value.remove(numbers));
+}
 
-  #produce(entry: CollectionEntry, documents: readonly ByteString[]): void {
-    const each = 2 + entry.value.specs.length;
-    for (const { length } of documents) this.#host.produce(each, length);
-  }
+/** Sets the collection's indexes, without the one on _id. */
+export function setIndexes(data: Data, entry: Typed<Collection>, specs: readonly IndexSpec[]): void {
+  data.effort.produce(entry.value.size * specs.length);
+  data.record(indexesSet, entry.value, entry.value.specs);
+  entry.value.specs = specs;
+  data.touch(entry);
+}
+
+function produce(data: Data, entry: Typed<Collection>, documents: readonly ByteString[]): void {
+  const each = 2 + entry.value.specs.length;
+  for (const { length } of documents) data.effort.produce(each, length);
+}
+
+function bytesOfDocuments({ documents }: NumberedDocuments): number {
+  return documents.reduce((sum, text) => sum + ELEMENT_BYTES + text.length, 0);
 }

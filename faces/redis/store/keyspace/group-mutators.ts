@@ -1,10 +1,11 @@
 /**
- * The mutators of consumer groups: part of the interface in mutators.ts, with the same rules, except that they do not
- * change a key's last writer. As with WATCH in Redis, reading and acknowledging by groups does not change the stream.
+ * The mutators of consumer groups, each with its inverse: see daemon/store/keyspace/mutators.ts. They do not change a key's
+ * last writer. As with WATCH in Redis, reading and acknowledging by groups does not change the stream.
  */
 
 import { SORTED_MEMBER_STEPS } from "../../../../daemon/store/keyspace/effort-budget.js";
-import type { MutatedUnit } from "../../../../daemon/store/keyspace/mutated-unit.js";
+import type { Data } from "../../../../daemon/store/keyspace/mutators.js";
+import { ELEMENT_BYTES, type Inverse, NO_BYTES } from "../../../../daemon/store/keyspace/value-change.js";
 import type { ByteString } from "../../../../protocol/byte-string.js";
 import { Consumer, ConsumerGroup, type GroupMarks, type Pending } from "../values/streams/consumer-group.js";
 import type { Stream } from "../values/streams/stream.js";
@@ -16,82 +17,111 @@ export type PendingChanges = readonly (readonly [StreamId, Pending | undefined])
 /** The first ids of ranges of skipped ids, each with its new last id; undefined if there is no such range any longer. */
 export type SkippedChanges = readonly (readonly [StreamId, StreamId | undefined])[];
 
-export class GroupMutators {
-  readonly #host: MutatedUnit;
+const groupPut: Inverse<Stream, { readonly name: ByteString; readonly group: ConsumerGroup | undefined }> = {
+  undo: (stream, { name, group }) => void stream.setGroup(name, group),
+  bytes: ({ group }) => (group === undefined ? 0 : ELEMENT_BYTES * (group.pending.size + group.skipped.size)),
+};
 
-  constructor(host: MutatedUnit) {
-    this.#host = host;
-  }
+const groupMarked: Inverse<ConsumerGroup, GroupMarks> = {
+  undo: (group, old) => {
+    group.marks = old;
+  },
+  bytes: NO_BYTES,
+};
 
-  /** Adds a group whose name is not in use. */
-  create(stream: Stream, name: ByteString, marks: GroupMarks): void {
-    this.#set(stream, name, new ConsumerGroup(name, marks));
-  }
+const consumerSeen: Inverse<Consumer, number> = {
+  undo: (consumer, old) => {
+    consumer.seenAt = old;
+  },
+  bytes: NO_BYTES,
+};
 
-  /** Removes a group with its consumers and their pending entries. */
-  destroy(stream: Stream, name: ByteString): void {
-    this.#set(stream, name, undefined);
-  }
+export const consumerAdded: Inverse<ConsumerGroup, Consumer> = {
+  undo: (group, consumer) => group.removeConsumer(consumer),
+  bytes: NO_BYTES,
+};
 
-  mark(group: ConsumerGroup, marks: GroupMarks): void {
-    const { marks: old } = group;
-    if (marks.lastId === old.lastId && marks.entriesRead === old.entriesRead) return;
-    this.#host.record({ mutator: "groupMark", group, old });
-    group.marks = marks;
-  }
+export const consumerRemoved: Inverse<ConsumerGroup, Consumer> = {
+  undo: (group, consumer) => group.addConsumer(consumer),
+  bytes: ({ pending }) => ELEMENT_BYTES * pending.size,
+};
 
-  /**
-   * Returns the consumer with the given name, adds it if it is absent, and records this unit's date as the time at
-   * which it was last seen.
-   */
-  seen(group: ConsumerGroup, name: ByteString): Consumer {
-    const at = this.#host.at();
-    const consumer = group.consumer(name);
-    if (consumer === undefined) return this.addConsumer(group, name);
-    if (consumer.seenAt !== at) {
-      this.#host.record({ mutator: "consumerSeen", consumer, old: consumer.seenAt });
-      consumer.seenAt = at;
-    }
-    return consumer;
-  }
+const pendingSet: Inverse<ConsumerGroup, PendingChanges> = {
+  undo: (group, old) => {
+    for (let i = old.length - 1; i >= 0; i--) group.setPending(...(old[i] as PendingChanges[number]));
+  },
+  bytes: (old) => ELEMENT_BYTES * old.length,
+};
 
-  /** Adds a consumer whose name is not in use. */
-  addConsumer(group: ConsumerGroup, name: ByteString): Consumer {
-    this.#host.produce(1, name.length);
-    const consumer = new Consumer(name, this.#host.at());
-    this.#host.record({ mutator: "consumerAdd", group, consumer });
-    group.addConsumer(consumer);
-    return consumer;
-  }
+const skippedSet: Inverse<ConsumerGroup, SkippedChanges> = {
+  undo: (group, old) => {
+    for (const [from, to] of old.toReversed()) group.setSkipped(from, to);
+  },
+  bytes: (old) => ELEMENT_BYTES * old.length,
+};
 
-  /** Removes a consumer and its pending entries. */
-  removeConsumer(group: ConsumerGroup, consumer: Consumer): void {
-    this.#host.produce(1 + SORTED_MEMBER_STEPS * consumer.pending.size, 0);
-    this.#host.record({ mutator: "consumerRemove", group, consumer });
-    group.removeConsumer(consumer);
-  }
+/** Adds a group whose name is not in use. */
+export function createGroup(data: Data, stream: Stream, name: ByteString, marks: GroupMarks): void {
+  putGroup(data, stream, name, new ConsumerGroup(name, marks));
+}
 
-  /** Sets the pending records of entries, all in one undo record. */
-  setPending(group: ConsumerGroup, changes: PendingChanges): void {
-    if (changes.length === 0) return;
-    const ids: StreamId[] = [];
-    const old: (Pending | undefined)[] = [];
-    for (const [id, pending] of changes) {
-      ids.push(id);
-      old.push(group.setPending(id, pending));
-    }
-    this.#host.record({ mutator: "groupPending", group, ids, old });
-  }
+/** Removes a group with its consumers and their pending entries. */
+export function destroyGroup(data: Data, stream: Stream, name: ByteString): void {
+  putGroup(data, stream, name, undefined);
+}
 
-  /** Sets the ends of ranges of skipped ids, all in one undo record; undefined removes a range. */
-  setSkipped(group: ConsumerGroup, changes: SkippedChanges): void {
-    if (changes.length === 0) return;
-    this.#host.produce(SORTED_MEMBER_STEPS * changes.length, 0);
-    const old = changes.map(([from, to]) => [from, group.setSkipped(from, to)] as const);
-    this.#host.record({ mutator: "groupSkipped", group, old });
-  }
+export function markGroup(data: Data, group: ConsumerGroup, marks: GroupMarks): void {
+  const { marks: old } = group;
+  if (marks.lastId === old.lastId && marks.entriesRead === old.entriesRead) return;
+  data.record(groupMarked, group, old);
+  group.marks = marks;
+}
 
-  #set(stream: Stream, name: ByteString, group: ConsumerGroup | undefined): void {
-    this.#host.record({ mutator: "groupPut", stream, name, old: stream.setGroup(name, group) });
+/**
+ * Returns the consumer with the given name, adds it if it is absent, and records this unit's date as the time at which it
+ * was last seen.
+ */
+export function seenConsumer(data: Data, group: ConsumerGroup, name: ByteString): Consumer {
+  const consumer = group.consumer(name);
+  if (consumer === undefined) return addConsumer(data, group, name);
+  if (consumer.seenAt !== data.at) {
+    data.record(consumerSeen, consumer, consumer.seenAt);
+    consumer.seenAt = data.at;
   }
+  return consumer;
+}
+
+/** Adds a consumer whose name is not in use. */
+export function addConsumer(data: Data, group: ConsumerGroup, name: ByteString): Consumer {
+  data.effort.produce(1, name.length);
+  const consumer = new Consumer(name, data.at);
+  data.record(consumerAdded, group, consumer);
+  group.addConsumer(consumer);
+  return consumer;
+}
+
+/** Removes a consumer and its pending entries. */
+export function removeConsumer(data: Data, group: ConsumerGroup, consumer: Consumer): void {
+  data.effort.produce(1 + SORTED_MEMBER_STEPS * consumer.pending.size);
+  data.record(consumerRemoved, group, consumer);
+  group.removeConsumer(consumer);
+}
+
+/** Sets the pending records of entries, all in one undo record. */
+export function setPending(data: Data, group: ConsumerGroup, changes: PendingChanges): void {
+  if (changes.length === 0) return;
+  const old = changes.map(([id, pending]) => [id, group.setPending(id, pending)] as const);
+  data.record(pendingSet, group, old);
+}
+
+/** Sets the ends of ranges of skipped ids, all in one undo record; undefined removes a range. */
+export function setSkipped(data: Data, group: ConsumerGroup, changes: SkippedChanges): void {
+  if (changes.length === 0) return;
+  data.effort.produce(SORTED_MEMBER_STEPS * changes.length);
+  const old = changes.map(([from, to]) => [from, group.setSkipped(from, to)] as const);
+  data.record(skippedSet, group, old);
+}
+
+function putGroup(data: Data, stream: Stream, name: ByteString, group: ConsumerGroup | undefined): void {
+  data.record(groupPut, stream, { name, group: stream.setGroup(name, group) });
 }

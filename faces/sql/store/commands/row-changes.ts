@@ -2,6 +2,7 @@
 import type { ByteString } from "../../../../protocol/byte-string.js";
 import { domainWords, scalarText } from "../grammar/expression-text.js";
 import type { Delete, Expression, Insert, Update } from "../grammar/syntax-tree.js";
+import { pushRows, removeRows, setRows } from "../keyspace/table-mutators.js";
 import { type Cell, cellKey, type Row, type Scalar } from "../values/cell.js";
 import { boundCell, fits } from "../values/domain.js";
 import type { NumberedRows, Table } from "../values/table.js";
@@ -54,7 +55,7 @@ export function insert(statement: Insert, evaluation: Evaluation): number {
   }
   checkRequired(entry.value, added, evaluation);
   checkUnique(entry.value, added, new Set(), evaluation);
-  evaluation.data.tables.push(entry, added);
+  pushRows(evaluation.data, entry, added);
   return added.length;
 }
 
@@ -66,7 +67,7 @@ export function update(statement: Update, evaluation: Evaluation): number {
   const { changed, matched } = beforeChange(evaluation, () => changedRows(statement, table, evaluation));
   checkRequired(table, changed.rows, evaluation);
   checkUnique(table, changed.rows, new Set(changed.numbers), evaluation);
-  evaluation.data.tables.set(entry, changed);
+  setRows(evaluation.data, entry, changed);
   return matched;
 }
 
@@ -114,7 +115,7 @@ export function remove(statement: Delete, evaluation: Evaluation): number {
     return new PreparedChange(statement, columns, evaluation).rowsOf(entry.value);
   });
   countMade(evaluation, matches.rows.length);
-  evaluation.data.tables.remove(entry, matches.numbers);
+  removeRows(evaluation.data, entry, matches.numbers);
   return matches.numbers.length;
 }
 

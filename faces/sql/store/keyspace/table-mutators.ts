@@ -1,58 +1,77 @@
-/** The mutators of tables: part of the interface in mutators.ts, with the same rules. */
+/** The mutators of tables, each with its inverse: see daemon/store/keyspace/mutators.ts. */
 
-import type { Entry } from "../../../../daemon/store/keyspace/keyspace.js";
-import type { MutatedUnit } from "../../../../daemon/store/keyspace/mutated-unit.js";
+import type { Data, Typed } from "../../../../daemon/store/keyspace/mutators.js";
+import {
+  ARRAY_SLOT_BYTES,
+  ELEMENT_BYTES,
+  type Inverse,
+  NO_BYTES,
+} from "../../../../daemon/store/keyspace/value-change.js";
 import type { Row } from "../values/cell.js";
 import type { NumberedRows, Table } from "../values/table.js";
-
-/** The key of a table. */
-type TableEntry = Omit<Entry, "value"> & { readonly value: Table };
 
 /** Cost in steps of a row without its cells. */
 const ROW_STEPS = 4;
 /** Cost in steps of each cell of a row. */
 const CELL_STEPS = 2;
 
-export class TableMutators {
-  readonly #host: MutatedUnit;
+/** `old` is the number of rows. */
+const rowsPushed: Inverse<Table, number> = {
+  undo: (table, count) => table.pop(count),
+  bytes: NO_BYTES,
+};
 
-  constructor(host: MutatedUnit) {
-    this.#host = host;
-  }
+const rowsSet: Inverse<Table, NumberedRows> = {
+  undo: (table, old) => void table.set(old),
+  bytes: bytesOfRows,
+};
 
-  /** Appends rows. */
-  push(entry: TableEntry, rows: readonly Row[]): void {
-    if (rows.length === 0) return;
-    this.#produce(entry, rows);
-    this.#host.record({ mutator: "tablePush", table: entry.value, count: rows.length });
-    for (const row of rows) entry.value.push(row);
-    this.#host.touch(entry);
-  }
+const rowsRemoved: Inverse<Table, NumberedRows> = {
+  undo: (table, removed) => table.restore(removed),
+  bytes: bytesOfRows,
+};
 
-  /** Replaces existing rows. */
-  set(entry: TableEntry, changed: NumberedRows): void {
-    if (changed.numbers.length === 0) return;
-    this.#produce(entry, changed.rows);
-    this.#host.record({ mutator: "tableSet", table: entry.value, old: entry.value.set(changed) });
-    this.#host.touch(entry);
-  }
+/** Appends rows. */
+export function pushRows(data: Data, entry: Typed<Table>, rows: readonly Row[]): void {
+  if (rows.length === 0) return;
+  produce(data, entry, rows);
+  data.record(rowsPushed, entry.value, rows.length);
+  for (const row of rows) entry.value.push(row);
+  data.touch(entry);
+}
 
-  /**
-   * Removes existing rows. The key remains even if the table becomes empty.
-   * @param numbers  the numbers of the rows, ascending
-   */
-  remove(entry: TableEntry, numbers: readonly number[]): void {
-    if (numbers.length === 0) return;
-    this.#host.produce(ROW_STEPS * numbers.length, 0);
-    this.#host.record({ mutator: "tableRemove", table: entry.value, removed: entry.value.remove(numbers) });
-    this.#host.touch(entry);
-  }
+/** Replaces existing rows. */
+export function setRows(data: Data, entry: Typed<Table>, changed: NumberedRows): void {
+  if (changed.numbers.length === 0) return;
+  produce(data, entry, changed.rows);
+  data.record(rowsSet, entry.value, entry.value.set(changed));
+  data.touch(entry);
+}
 
-  #produce({ value: { columns } }: TableEntry, rows: readonly Row[]): void {
-    for (const row of rows)
-      this.#host.produce(
-        ROW_STEPS + CELL_STEPS * columns.length,
-        row.reduce<number>((bytes, cell) => (typeof cell === "string" ? bytes + cell.length : bytes), 0),
-      );
+/**
+ * Removes existing rows. The key remains even if the table becomes empty.
+ * @param numbers  the numbers of the rows, ascending
+ */
+export function removeRows(data: Data, entry: Typed<Table>, numbers: readonly number[]): void {
+  if (numbers.length === 0) return;
+  data.effort.produce(ROW_STEPS * numbers.length);
+  data.record(rowsRemoved, entry.value, entry.value.remove(numbers));
+  data.touch(entry);
+}
+
+function produce(data: Data, { value: { columns } }: Typed<Table>, rows: readonly Row[]): void {
+  for (const row of rows)
+    data.effort.produce(
+      ROW_STEPS + CELL_STEPS * columns.length,
+      row.reduce<number>((bytes, cell) => (typeof cell === "string" ? bytes + cell.length : bytes), 0),
+    );
+}
+
+function bytesOfRows({ rows }: NumberedRows): number {
+  let bytes = 0;
+  for (const row of rows) {
+    bytes += ELEMENT_BYTES;
+    for (const cell of row) bytes += ARRAY_SLOT_BYTES + (typeof cell === "string" ? cell.length : 0);
   }
+  return bytes;
 }

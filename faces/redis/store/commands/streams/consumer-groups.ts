@@ -5,7 +5,6 @@
 
 import { wrongArity } from "../../../../../daemon/store/arguments/command-errors.js";
 import {
-  addedConsumerEvents,
   always,
   event,
   ifCounted,
@@ -30,6 +29,7 @@ import { xpending } from "./group-pending.js";
 import { xreadgroup } from "./group-reads.js";
 import { groupReadPeek } from "./new-entries.js";
 import { waitsForEntries, xreadgroupKeys } from "./read-options.js";
+import { addedConsumerEvents, removedConsumerEvents } from "./stream-events.js";
 import { xinfoConsumers, xinfoGroups } from "./stream-info.js";
 
 export const consumerGroups = family("stream", {
@@ -113,7 +113,7 @@ export const consumerGroups = family("stream", {
     since: "5.0.0",
     complexity: "O(M*log(N)), M: entries delivered to it, N: all pending entries",
     summary: "Removes a consumer, and its pending entries.",
-    events: event("t", "xgroup-delconsumer", (effects) => effects.used("consumerRemove"), secondArgument),
+    events: removedConsumerEvents,
     keyFlags: ["RW delete"],
     serves: "none",
     run: deleteConsumer,

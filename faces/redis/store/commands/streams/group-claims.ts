@@ -8,6 +8,7 @@ import type { Unit } from "../../../../../daemon/store/keyspace/unit.js";
 import type { ByteString } from "../../../../../protocol/byte-string.js";
 import { array, bulk, integer, type Reply, ZERO } from "../../../../../protocol/reply.js";
 import type { Choice } from "../../../../../protocol/version-2/envelope.js";
+import { markGroup, seenConsumer, setPending } from "../../keyspace/group-mutators.js";
 import { nextDeliveryCount, type Pending, sharedPending } from "../../values/streams/consumer-group.js";
 import type { StreamEntry } from "../../values/streams/stream-entry.js";
 import { STREAM_ID_MAX, type StreamId, streamIdText } from "../../values/streams/stream-id.js";
@@ -48,7 +49,7 @@ export function xack(data: Data, argv: readonly ByteString[]): Reply {
   const ids = argv.length === 4 ? [idArgument(argv[3]!)] : new Set(argv.slice(3).map(idArgument));
   const changes: (readonly [StreamId, undefined])[] = [];
   for (const id of ids) if (group.pending.get(id) !== undefined) changes.push([id, undefined]);
-  data.groups.setPending(group, changes);
+  setPending(data, group, changes);
   return integer(changes.length);
 }
 
@@ -77,8 +78,7 @@ export function xclaim(data: Data, argv: readonly ByteString[], { at, choice, ta
   const { stream, group } = groupArgument(data, argv[1]!, argv[2]!);
   const minIdle = minIdleArgument(argv[4]!, "XCLAIM");
   const options = claimOptions(argv, at);
-  if (options.lastId > group.marks.lastId)
-    data.groups.mark(group, { ...group.marks, lastId: options.lastId });
+  if (options.lastId > group.marks.lastId) markGroup(data, group, { ...group.marks, lastId: options.lastId });
   const items: Reply[] = [];
   let last: Pending | undefined;
   const requested = options.ids.map((id): Transfer => ({ id, owner: undefined }));
@@ -88,18 +88,18 @@ export function xclaim(data: Data, argv: readonly ByteString[], { at, choice, ta
     const entry = stream.find(id);
     countHandedOut(data, entry);
     if (entry === undefined) {
-      if (pending !== undefined) data.groups.setPending(group, [[id, undefined]]);
+      if (pending !== undefined) setPending(data, group, [[id, undefined]]);
       continue;
     }
     const refuses = pending === undefined ? !options.force : isTooYoung(pending, at, minIdle);
     if (owner === undefined ? refuses : owner !== ownerOf(pending)) continue;
     taken?.push(streamIdText(id), ownerOf(pending));
     // A consumer that claims nothing is neither created nor recorded as seen.
-    const consumer = data.groups.seen(group, argv[3]!);
+    const consumer = seenConsumer(data, group, argv[3]!);
     const deliveries = deliveriesOf(options, pending?.deliveries ?? UNCLAIMED_DELIVERIES);
     last = sharedPending({ consumer, deliveredAt: options.deliveredAt, deliveries }, last);
     // The change is made before the next id is checked, because the same id may occur several times.
-    data.groups.setPending(group, [[id, last]]);
+    setPending(data, group, [[id, last]]);
     items.push(claimedReply(entry, options.justId));
   }
   return array(items);
@@ -110,7 +110,7 @@ function dropDeleted(data: Data, { stream, group }: GroupOfStream, ids: readonly
   for (const id of ids) {
     if (group.pending.get(id) === undefined || stream.find(id) !== undefined) continue;
     countHandedOut(data, undefined);
-    data.groups.setPending(group, [[id, undefined]]);
+    setPending(data, group, [[id, undefined]]);
   }
 }
 
@@ -126,7 +126,7 @@ export function xautoclaim(data: Data, argv: readonly ByteString[], unit: Unit):
     choice === undefined
       ? claimIdle(data, claim, { start, minIdle, count: options.count }, unit)
       : claimChosen(data, claim, choice, at);
-  data.groups.setPending(claim.group, claim.changes);
+  setPending(data, claim.group, claim.changes);
   return array([bulk(next), array(claim.items), array(claim.deleted)]);
 }
 
@@ -219,7 +219,7 @@ function transfer(
     changes.push([id, undefined]);
     return;
   }
-  const consumer = data.groups.seen(group, name);
+  const consumer = seenConsumer(data, group, name);
   const deliveries = justId ? pending.deliveries : nextDeliveryCount(pending.deliveries);
   changes.push([id, sharedPending({ consumer, deliveredAt: at, deliveries }, changes.at(-1)?.[1])]);
   items.push(claimedReply(entry, justId));

@@ -5,6 +5,14 @@ import { integerArgument } from "../../../../../daemon/store/arguments/number-ar
 import type { Data } from "../../../../../daemon/store/keyspace/mutators.js";
 import type { ByteString } from "../../../../../protocol/byte-string.js";
 import { array, integer, OK, ONE, type Reply, status, ZERO } from "../../../../../protocol/reply.js";
+import {
+  addConsumer,
+  createGroup,
+  destroyGroup,
+  markGroup,
+  removeConsumer,
+  setSkipped,
+} from "../../keyspace/group-mutators.js";
 import { Stream } from "../../values/streams/stream.js";
 import { type GroupOfStream, noGroup } from "./group-arguments.js";
 import { edgeArgument, idArgument } from "./stream-arguments.js";
@@ -28,7 +36,7 @@ export function create(data: Data, argv: readonly ByteString[]): Reply {
   const lastId = argv[4] === "$" ? (existing?.marks.lastId ?? 0n) : idArgument(argv[4]!);
   if (existing?.group(name) !== undefined) throw custom("BUSYGROUP Consumer Group name already exists");
   const stream = existing ?? data.getOrPut(Stream, argv[2]!).value;
-  data.groups.create(stream, name, { lastId, entriesRead });
+  createGroup(data, stream, name, { lastId, entriesRead });
   return OK;
 }
 
@@ -41,8 +49,9 @@ export function setId(data: Data, argv: readonly ByteString[]): Reply {
   const { stream, group } = groupOf(data, argv);
   if (argv.length > SETID_ARGUMENTS_MAX) throw badArguments(argv);
   const lastId = argv[4] === "$" ? stream.marks.lastId : edgeArgument(argv[4]!);
-  data.groups.mark(group, { lastId, entriesRead });
-  data.groups.setSkipped(
+  markGroup(data, group, { lastId, entriesRead });
+  setSkipped(
+    data,
     group,
     [...group.skipped].map(([from]) => [from, undefined]),
   );
@@ -52,14 +61,14 @@ export function setId(data: Data, argv: readonly ByteString[]): Reply {
 export function destroy(data: Data, argv: readonly ByteString[]): Reply {
   const stream = streamOf(data, argv);
   if (stream.group(argv[3]!) === undefined) return ZERO;
-  data.groups.destroy(stream, argv[3]!);
+  destroyGroup(data, stream, argv[3]!);
   return ONE;
 }
 
 export function createConsumer(data: Data, argv: readonly ByteString[]): Reply {
   const { group } = groupOf(data, argv);
   if (group.consumer(argv[4]!) !== undefined) return ZERO;
-  data.groups.addConsumer(group, argv[4]!);
+  addConsumer(data, group, argv[4]!);
   return ONE;
 }
 
@@ -69,7 +78,7 @@ export function deleteConsumer(data: Data, argv: readonly ByteString[]): Reply {
   const consumer = group.consumer(argv[4]!);
   if (consumer === undefined) return ZERO;
   const { size } = consumer.pending;
-  data.groups.removeConsumer(group, consumer);
+  removeConsumer(data, group, consumer);
   return integer(size);
 }
 

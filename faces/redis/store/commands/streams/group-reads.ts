@@ -6,6 +6,7 @@ import type { Unit } from "../../../../../daemon/store/keyspace/unit.js";
 import { type Command, family } from "../../../../../daemon/store/rows/command-row.js";
 import type { ByteString } from "../../../../../protocol/byte-string.js";
 import { array, bulk, mapInPairs, NIL_ARRAY, ONE, type Reply } from "../../../../../protocol/reply.js";
+import { markGroup, seenConsumer, setPending } from "../../keyspace/group-mutators.js";
 import {
   type Consumer,
   nextDeliveryCount,
@@ -51,7 +52,7 @@ export function xreadgroup(data: Data, argv: readonly ByteString[], unit: Unit):
     // A call may name a stream twice, and the second time delivers what the first time has left.
     if (unit.omitsChanges && options.keys.length === 1) continue;
     // A consumer that receives nothing is neither created nor recorded as seen.
-    const consumer = data.groups.seen(source.group, options.consumer);
+    const consumer = seenConsumer(data, source.group, options.consumer);
     const to: Receiver = { data, consumer, at: unit.at, options };
     replies.push(bulk(source.key), found === null ? handOutAgain(source, to) : handOut(source, found, to));
   }
@@ -145,9 +146,10 @@ function handOut(
     entriesRead = readUpTo(stream, lastId, entriesRead);
   }
   const entries = skipped.length + apart.length === 0 ? next : [...skipped, ...next, ...apart];
-  data.groups.mark(group, { lastId, entriesRead });
+  markGroup(data, group, { lastId, entriesRead });
   if (!options.noAck)
-    data.groups.setPending(
+    setPending(
+      data,
       group,
       entries.map(({ id }) => [id, pending]),
     );
@@ -169,6 +171,6 @@ function handOutAgain({ stream, group, after }: Source, { data, consumer, at, op
     }
     if (items.length === options.count) break;
   }
-  data.groups.setPending(group, changes);
+  setPending(data, group, changes);
   return array(items);
 }

@@ -3,6 +3,7 @@
  * delivered did not have them yet. They are delivered by the next XREADGROUP.
  */
 import type { Data } from "../../../../../daemon/store/keyspace/mutators.js";
+import { setSkipped } from "../../keyspace/group-mutators.js";
 import type { ConsumerGroup } from "../../values/streams/consumer-group.js";
 import type { Stream } from "../../values/streams/stream.js";
 import type { StreamEntry } from "../../values/streams/stream-entry.js";
@@ -24,7 +25,7 @@ export function* skippedEntries({ stream, group }: GroupOfStream): Generator<Str
 
 /** Records that a delivery skips the entries of a range, if there are any. */
 export function addSkipped(data: Data, { stream, group }: GroupOfStream, from: StreamId, to: StreamId): void {
-  if (hasEntries(stream, [from, to])) data.groups.setSkipped(group, [[from, to]]);
+  if (hasEntries(stream, [from, to])) setSkipped(data, group, [[from, to]]);
 }
 
 /** Records that an entry which was skipped is delivered. */
@@ -38,7 +39,7 @@ export function takeSkipped(data: Data, { stream, group }: GroupOfStream, id: St
     [id + 1n, to],
   ];
   for (const [first, last] of parts) if (hasEntries(stream, [first, last])) changes.push([first, last]);
-  data.groups.setSkipped(group, changes);
+  setSkipped(data, group, changes);
 }
 
 function hasEntries(stream: Stream, [from, to]: Range): boolean {

@@ -9,6 +9,7 @@ import type { Data } from "../../../../../daemon/store/keyspace/mutators.js";
 import type { Unit } from "../../../../../daemon/store/keyspace/unit.js";
 import type { ByteString } from "../../../../../protocol/byte-string.js";
 import { bulk, NIL, type Reply } from "../../../../../protocol/reply.js";
+import { addEntry, trimEntries } from "../../keyspace/stream-mutators.js";
 import { Stream } from "../../values/streams/stream.js";
 import {
   msOf,
@@ -38,8 +39,8 @@ export function xadd(data: Data, argv: readonly ByteString[], unit: Unit): Reply
     throw custom("ERR The stream has exhausted the last possible ID, unable to add more items");
   const id = requestedId === null ? nextId(lastId, unit) : resolvedId(lastId, requestedId);
   const entry = existing ?? data.getOrPut(Stream, argv[1]!);
-  data.streams.add(entry, { id, fields });
-  if (trimming !== null) data.streams.trim(entry, trimming(entry.value));
+  addEntry(data, entry, { id, fields });
+  if (trimming !== null) trimEntries(data, entry, trimming(entry.value));
   return bulk(streamIdText(id));
 }
 

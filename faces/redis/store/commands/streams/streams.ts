@@ -10,18 +10,20 @@ import {
   wrongArity,
 } from "../../../../../daemon/store/arguments/command-errors.js";
 import { integerArgument } from "../../../../../daemon/store/arguments/number-arguments.js";
-import { event, ifCounted, xaddEvents } from "../../../../../daemon/store/events/event-rules.js";
+import { event, ifCounted } from "../../../../../daemon/store/events/event-rules.js";
 import type { Data } from "../../../../../daemon/store/keyspace/mutators.js";
 import { family } from "../../../../../daemon/store/rows/command-row.js";
 import { streamsSearch } from "../../../../../daemon/store/rows/key-searches.js";
 import { inspect, none, read, write } from "../../../../../daemon/store/rows/key-spec.js";
 import type { ByteString } from "../../../../../protocol/byte-string.js";
 import { integer, OK, type Reply, ZERO } from "../../../../../protocol/reply.js";
+import { markStream, removeEntry, trimEntries } from "../../keyspace/stream-mutators.js";
 import { Stream } from "../../values/streams/stream.js";
 import type { StreamId } from "../../values/streams/stream-id.js";
 import { waitsForEntries, xreadKeys } from "./read-options.js";
 import { addWithId, xadd } from "./stream-add.js";
 import { idArgument } from "./stream-arguments.js";
+import { xaddEvents } from "./stream-events.js";
 import { xinfoHelp, xinfoStream } from "./stream-info.js";
 import { xrange, xread } from "./stream-reads.js";
 import { trimOptions } from "./stream-trimming.js";
@@ -168,11 +170,11 @@ function xdel(data: Data, argv: readonly ByteString[]): Reply {
   let { maxDeletedId } = marks;
   let removed = 0;
   for (const id of argv.slice(2).map(idArgument)) {
-    if (!data.streams.remove(entry, id)) continue;
+    if (!removeEntry(data, entry, id)) continue;
     if (id > maxDeletedId) maxDeletedId = id;
     removed++;
   }
-  data.streams.mark(entry, { maxDeletedId });
+  markStream(data, entry, { maxDeletedId });
   return integer(removed);
 }
 
@@ -181,7 +183,7 @@ function xtrim(data: Data, argv: readonly ByteString[]): Reply {
   const entry = data.getAs(Stream, argv[1]!);
   if (entry === undefined || trimming === null) return ZERO;
   const count = trimming(entry.value);
-  data.streams.trim(entry, count);
+  trimEntries(data, entry, count);
   return integer(count);
 }
 
@@ -197,7 +199,7 @@ function xsetid(data: Data, argv: readonly ByteString[]): Reply {
     if (entriesAdded !== undefined && entriesAdded < size)
       throw custom("ERR The entries_added specified in XSETID is smaller than the target stream length");
   }
-  data.streams.mark(entry, {
+  markStream(data, entry, {
     lastId,
     ...(entriesAdded === undefined ? {} : { entriesAdded }),
     ...(maxDeletedId === 0n ? {} : { maxDeletedId }),

@@ -13,6 +13,7 @@ import type { Command } from "../../../../../daemon/store/rows/command-row.js";
 import { touchesOf } from "../../../../../daemon/store/rows/key-spec.js";
 import { mayChange } from "../../../../../daemon/timeline/entries/recorded-envelopes.js";
 import { fits } from "../../../../../faces/sql/store/values/domain.js";
+import type { NumberedRows } from "../../../../../faces/sql/store/values/table.js";
 import { bytesOfText } from "../../../../../protocol/byte-string.js";
 import { shown } from "../../../../conformance/resp2-fold.js";
 import { outcomeOfReply } from "./transcript.js";
@@ -381,12 +382,8 @@ test("undo records of an insert do not keep the table in memory", () => {
 
 function rowsKept(record: UndoRecord): number {
   if (record.mutator === "writer") return record.before === null ? 0 : rowsKept(record.before);
-  if (record.mutator === "tableSet") return record.old.rows.length;
-  return record.mutator === "tableRemove"
-    ? record.removed.rows.length
-    : record.mutator === "tablePush"
-      ? 0
-      : Infinity;
+  if (record.mutator !== "value") return Infinity;
+  return typeof record.old === "number" ? 0 : (record.old as NumberedRows).rows.length;
 }
 
 test("a statement that only reads counts as SQL_RO in either command, so it is not recorded", () => {
