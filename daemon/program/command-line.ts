@@ -7,7 +7,7 @@ import { OPTION_NAMES, OPTIONS, type OptionName } from "../options/option-table.
 import { type Actions, applyNamedFile, optionTable, parseArguments } from "../options/parse-options.js";
 import { settingsOf, valuesOf } from "../options/read-settings.js";
 import type { OptionValues, Settings } from "../options/settings.js";
-import { checkFiles } from "./check-files.js";
+import { checkAllFiles } from "./check-files.js";
 
 export type Task =
   | { readonly kind: "run"; readonly settings: Settings }
@@ -42,7 +42,7 @@ export async function readCommandLine(argv: readonly string[], env: NodeJS.Proce
   await applyNamedFile(program);
   const settings = settingsOf(program);
   if (!checkConfig) return { kind: "run", settings };
-  await checkFiles(settings);
+  await checkAllFiles(settings);
   return { kind: "print", text: `${describe(program, valuesOf(program))}\n` };
 }
 

@@ -1,27 +1,38 @@
 /** The components of the daemon, in the order in which wiring.ts registers them. */
 
 import type { DaemonCondition } from "../../protocol/daemon-states.js";
-import type { FrameSources } from "../../tools/admin/dashboard-frames.js";
-import type { BackendHealth, Health } from "../../tools/admin/health.js";
-import { Metrics } from "../../tools/admin/metrics.js";
+import type { DashboardFrame } from "../../protocol/json/dashboard-frame.js";
 import { SlowLog } from "../engine/slow-log/slow-log.js";
 import type { Environment } from "../net/process/clock-and-randomness.js";
 import type { Service } from "../net/process/service.js";
 import type { Settings } from "../options/settings.js";
+import type { KeyRing } from "../store/key-ring.js";
+import type { BackendHealth, Health } from "./inspection/health.js";
 import type { InspectedDaemon } from "./inspection/inspected-daemon.js";
+import { Metrics } from "./inspection/metrics.js";
 
 /**
  * The figures of the daemon, which /metrics, the page of --admin, /healthz and INFO read. Components replace functions
  * of the object after it was passed to its readers. The readers must therefore store the object, and never one of its
  * functions.
  */
-export interface Figures extends FrameSources, InspectedDaemon {
+export interface Figures extends InspectedDaemon {
+  /** The key ring, or null if commands are unsigned. */
+  readonly ring: () => KeyRing | null;
+  /** Sets the watcher that is notified of recorded entries, or removes it (null). */
+  readonly watchRecorded: (watcher: RecordedWatcher | null) => void;
+  /** The port for browsers, or null if there is none. */
+  readonly ws: () => DashboardFrame["ws"];
+  /** The data folder, or null if there is none. */
+  readonly folder: string | null;
   readonly backends: () => readonly BackendHealth[];
   /** The state of the component that records writes. */
   readonly recordingCondition: () => DaemonCondition;
   /** The reason why documents cannot be read or written yet, or null if they can. */
   readonly documentsPending: () => string | null;
 }
+
+type RecordedWatcher = (entries: readonly { readonly at: number }[], isFromClients: boolean) => void;
 
 export interface Component {
   /** A service, started in the order of registration and stopped in reverse order. */

@@ -2,9 +2,9 @@
 import type { Logger } from "pino";
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { DaemonCondition } from "../../protocol/daemon-states.js";
-import type { Metrics } from "../../tools/admin/metrics.js";
 import type { RecordedWrites } from "../cluster/node/recorded-writes.js";
 import type { Backend } from "../engine/backends/backend.js";
+import type { CommandPath } from "../engine/backends/command-path.js";
 import type { Channels } from "../engine/channels/channels.js";
 import type { MemoryLimit } from "../engine/memory/memory-limit.js";
 import type { Pipeline } from "../engine/pipeline/pipeline.js";
@@ -13,6 +13,7 @@ import type { DaemonListenerParts } from "../listener/daemon-listener.js";
 import type { Environment } from "../net/process/clock-and-randomness.js";
 import type { Settings } from "../options/settings.js";
 import type { Semantics } from "../store/semantics.js";
+import type { Metrics } from "./inspection/metrics.js";
 
 export interface DaemonOptions {
   readonly settings: Settings;
@@ -37,6 +38,8 @@ export interface Core extends DaemonOptions {
   /** The recorded writes, or null if writes are not recorded. */
   readonly replica: RecordedWrites | null;
   readonly backends: readonly Backend[];
+  /** Returns the path of users' commands if the database is not in memory, otherwise null. */
+  readonly path: (() => Promise<CommandPath>) | null;
   readonly memory: MemoryLimit;
   readonly pipeline: Pipeline;
 }

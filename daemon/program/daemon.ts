@@ -6,15 +6,16 @@ import { isIPv6 } from "node:net";
 import type { Logger } from "pino";
 import type { DaemonCondition } from "../../protocol/daemon-states.js";
 import { hexOf } from "../../protocol/version-2/envelope.js";
-import type { Health } from "../../tools/admin/health.js";
 import type { Service } from "../net/process/service.js";
 import { StartError } from "../net/process/start-error.js";
 import { version } from "../net/process/version.js";
 import { reloaded, restartNames } from "../options/reload.js";
-import { hasKeys, isSigned, type Settings, tlsFilesOf, type UserListenerName } from "../options/settings.js";
+import { hasKeys, isSigned, type Settings, tlsFilesOf } from "../options/settings.js";
 import { Components } from "./components.js";
 import { conditionOf, type Phase } from "./condition.js";
 import type { DaemonOptions } from "./core.js";
+import type { ListenerAddress } from "./face.js";
+import type { Health } from "./inspection/health.js";
 import { type Wired, wire } from "./wiring.js";
 
 export class Daemon implements Service {
@@ -38,29 +39,22 @@ export class Daemon implements Service {
     return this.#settings;
   }
 
-  /** The address of --admin, or null if there is none or it is not started. */
-  get adminAddress(): { readonly address: string; readonly port: number } | null {
-    return this.#wired?.admin?.address ?? null;
-  }
-
   /** The cluster's id, 64 hexadecimal digits, or null if commands are unsigned or the daemon is not started. */
   get cluster(): string | null {
     return this.#components.figures.cluster() || null;
   }
 
-  /** Returns the address of a listener for users, or null if there is none or it is not started. */
-  userAddress(name: UserListenerName): { readonly address: string; readonly port: number } | null {
-    return this.#wired?.userListeners?.address(name) ?? null;
+  /** Returns the address of a face's listener by the name of its option, or null if there is none. */
+  addressOf(name: string): ListenerAddress | null {
+    if (this.#wired === null) return null;
+    const { opened, figureServer } = this.#wired;
+    if (figureServer?.name === name) return figureServer.server.address;
+    return opened.flatMap(({ listeners }) => listeners.get(name) ?? [])[0]?.address ?? null;
   }
 
   /** The address of the main listener, or null before the start. */
-  get address(): { readonly address: string; readonly port: number } | null {
+  get address(): ListenerAddress | null {
     return this.#wired?.listener.address ?? null;
-  }
-
-  /** The address of --ws, or null if there is none or it is not started. */
-  get wsAddress(): { readonly address: string; readonly port: number } | null {
-    return this.#wired?.ws?.address ?? null;
   }
 
   async start(): Promise<void> {
@@ -76,18 +70,15 @@ export class Daemon implements Service {
       throw problem;
     }
     this.#phase = "running";
-    const { id, listener, ws, userListeners } = wired;
+    const { id, listener, opened, pipeline } = wired;
     const { address, port } = listener.address;
     const { cluster } = this;
-    if (ws !== null)
-      this.#log.info({ address: ws.address.address, port: ws.address.port }, "serving WebSocket clients");
-    userListeners?.logAddresses();
+    for (const face of opened) face.logAddresses();
     const facts = { address, port, daemon: hexOf(id), ...(cluster === null ? {} : { cluster }) };
     this.#log.info(facts, "listening");
     const isReady = this.condition.state !== "loading-documents";
     const readiness = isReady ? "ready" : "started, but not ready for JSON clients yet";
-    const isClosed = !settings.allowUnsigned && userListeners?.areOpen === false;
-    this.#log.info(readiness + firstStep(settings, { address, port, isClosed }));
+    this.#log.info(readiness + firstStep(settings, { address, port, isClosed: !pipeline.acceptsUnsigned }));
   }
 
   /**

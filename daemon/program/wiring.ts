@@ -1,12 +1,7 @@
 /** Creates and registers the components of a daemon, in the order in which they will be started. Starts nothing. */
 import type { Logger } from "pino";
-import type { WsListener } from "../../faces/web/ws-listener.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { hexOf } from "../../protocol/version-2/envelope.js";
-import type { CountedKeys } from "../../tools/admin/counted-keys.js";
-import type { BackendHealth } from "../../tools/admin/health.js";
-import type { AdminServer } from "../../tools/admin/http/admin-server.js";
-import type { Metrics } from "../../tools/admin/metrics.js";
 import type { RecordedWrites } from "../cluster/node/recorded-writes.js";
 import type { ReplicaContext } from "../cluster/replica/replica-context.js";
 import type { Backend } from "../engine/backends/backend.js";
@@ -25,34 +20,36 @@ import type { Signers } from "../engine/trust/signers.js";
 import { DbsyncListener } from "../listener/dbsync-listener.js";
 import type { DbsyncService } from "../listener/dbsync-server.js";
 import { EventSources, type WatchedDatabase } from "../listener/event-sources.js";
-import { loadWith } from "../net/process/optional-package.js";
+import { knowProtocols } from "../net/connections/foreign-client.js";
 import { bindAddressOf } from "../options/reachable-addresses.js";
 import {
   hasTimeline,
-  hasUserListener,
   isOwnMemory,
   isSigned,
+  mirrorOf,
   type Settings,
   tlsFilesOf,
 } from "../options/settings.js";
 import type { Components } from "./components.js";
 import type { Core, DaemonOptions } from "./core.js";
+import { firstOf, type MadeBackend, missingFace, type NamedFigureServer, type OpenedFace } from "./face.js";
+import type { CountedKeys } from "./inspection/counted-keys.js";
+import type { BackendHealth } from "./inspection/health.js";
 import { Inspection } from "./inspection/inspection.js";
-import { type MadeBackend, makeBackend } from "./make-backend.js";
-import { makeMirror } from "./make-mirror.js";
+import type { Metrics } from "./inspection/metrics.js";
+import { FACES } from "./installed-faces.js";
+import { makeBackend } from "./make-backend.js";
 import { StateLog } from "./state-log.js";
-import type { UserListeners } from "./user-listeners.js";
 
 export interface Wired {
   /** The daemon's id, 32 bytes. */
   readonly id: ByteString;
   readonly listener: DbsyncListener;
-  /** The listener for browsers, or null if there is no --ws. */
-  readonly ws: WsListener | null;
-  /** The listeners for users, or null if there are none. */
-  readonly userListeners: UserListeners | null;
-  /** The server of --admin, or null if there is no --admin. */
-  readonly admin: AdminServer | null;
+  readonly pipeline: Pipeline;
+  /** The faces that have listeners. */
+  readonly opened: readonly OpenedFace[];
+  /** The server of the figures, or null if there is none. */
+  readonly figureServer: NamedFigureServer | null;
 }
 
 /** Creates all components. Reads all files that may be invalid before it opens anything. @throws StartError */
@@ -64,20 +61,23 @@ export async function wire(options: DaemonOptions, components: Components): Prom
   const signers = await signersOf(options);
   const address = await bindAddressOf(settings);
   const gate = await addGate(options, components);
-  const admin = await addAdmin(options, components);
+  knowProtocols(FACES.flatMap(({ speaks }) => speaks ?? []));
+  const figureServer = await addFigureServer(options, components);
   const isRecorded = signers !== null && hasTimeline(settings);
-  const made = isRecorded ? [] : await addBackends(options, observer, components);
+  const made = isRecorded
+    ? []
+    : await addBackends(options, figureServer === null ? null : observer, components);
   const floor = addFloor(options, signers === null ? [] : made, components);
   const channels = new Channels();
   const broadcasts = new Broadcasts({ channels, window, environment, max: limits.maxRemembered });
   const identity = isRecorded ? await identityOf(options) : makeIdentity();
   const arrived: RecordedWrites["arrived"] = (entries) => pipeline.arrived(entries);
-  const page: RecordedWrites["page"] = () => admin?.address ?? null;
+  const page: RecordedWrites["page"] = () => figureServer?.server.address ?? null;
   const context = { settings, identity, environment, log, arrived, page };
   const replica = isRecorded ? await addReplica({ ...context, signers }, broadcasts, components) : null;
   const backends = replica === null ? made.map(({ backend }) => backend) : [replica.backend];
   addDatabases(settings, backends, components);
-  await addMirror(options, replica, components);
+  if (replica !== null) await addMirror(options, replica, components);
   const memory = addMemory(options, backends, components);
   const pipeline: Pipeline = new Pipeline({
     signers,
@@ -107,12 +107,13 @@ export async function wire(options: DaemonOptions, components: Components): Prom
     channels,
     replica,
     backends,
+    path: made[0]?.path ?? null,
     memory,
     pipeline,
   };
   const listeners = await addListeners({ ...options, ...own }, address, components);
   components.add({ service: new StateLog(condition, log) });
-  return { id: identity.id, admin, ...listeners };
+  return { id: identity.id, pipeline, figureServer, ...listeners };
 }
 
 /** Adds the listeners as one component, which starts them one after the other and stops them together. */
@@ -120,7 +121,7 @@ async function addListeners(
   core: Core,
   address: string,
   components: Components,
-): Promise<Omit<Wired, "id" | "admin">> {
+): Promise<Pick<Wired, "listener" | "opened">> {
   const { settings, pipeline, replica } = core;
   const { limits } = settings;
   const service: DbsyncService = {
@@ -133,9 +134,12 @@ async function addListeners(
     members: replica?.takeMember ?? null,
   };
   const listener = new DbsyncListener({ ...core, address, port: settings.port, limits }, service);
-  const ws = await makeWsListener(core, service);
-  const userListeners = await openUserListeners(core);
-  const all = [listener, ws, ...(userListeners?.all ?? [])].filter((one) => one !== null);
+  const opened: OpenedFace[] = [];
+  for (const { open } of FACES) {
+    const face = (await open?.(core, service, FACES)) ?? null;
+    if (face !== null) opened.push(face);
+  }
+  const all = [listener, ...opened.flatMap((face) => [...face.listeners.values()])];
   components.add({
     service: {
       async start() {
@@ -151,23 +155,17 @@ async function addListeners(
       id: () => hexOf(core.daemon),
       bufferedBytes: () => all.reduce((sum, { bufferedBytes }) => sum + bufferedBytes, 0),
       listeners: () => all,
-      jsonReplicas: () => userListeners?.jsonReplicas ?? null,
-      documentsPending: () => userListeners?.loading ?? null,
-      families: () => userListeners?.families ?? null,
-      ws: () => {
-        const port = ws?.address.port ?? 0;
-        return port === 0 ? null : { port, isSecure: core.gate !== null };
-      },
     },
     reload(next) {
-      const changeUsers = userListeners?.reload(next);
+      const changes = opened.map((face) => face.reload?.(next));
       return () => {
-        changeUsers?.();
+        for (const apply of changes) apply?.();
         for (const one of all) one.limits = next.limits;
       };
     },
   });
-  return { listener, ws, userListeners };
+  for (const { figures } of opened) components.add({ figures });
+  return { listener, opened };
 }
 
 /** Returns the limits for remembered ids and answers. */
@@ -201,25 +199,19 @@ async function addGate(
   return (refusals) => new TlsGate(certificate, refusals);
 }
 
-/** Adds --admin as the first component, which is stopped last: /healthz can then report starting and stopping. */
-async function addAdmin(
-  { settings, log }: DaemonOptions,
+/**
+ * Adds the server of the figures as the first component, which is stopped last: it can then report starting and
+ * stopping.
+ */
+async function addFigureServer(
+  options: DaemonOptions,
   components: Components,
-): Promise<AdminServer | null> {
-  const { admin: listenAddress, adminHosts: hosts } = settings;
-  if (listenAddress === null) return null;
-  const { makeAdmin } = await import("../../tools/admin/admin.js");
-  const admin = makeAdmin(listenAddress, hosts, components.figures, log);
-  components.add({ service: admin });
-  return admin;
-}
-
-async function makeWsListener(core: Core, service: DbsyncService): Promise<WsListener | null> {
-  const { ws, wsOrigins, limits } = core.settings;
-  if (ws === null) return null;
-  const load = () => import("../../faces/web/ws-listener.js");
-  const { WsListener } = await loadWith("ws", "--ws", load);
-  return new WsListener({ ...core, limits }, service, { ws, wsOrigins });
+): Promise<NamedFigureServer | null> {
+  const opened = await firstOf(FACES, ({ openFigureServer }) =>
+    openFigureServer?.(options, components.figures),
+  );
+  if (opened !== null) components.add({ service: opened.server });
+  return opened;
 }
 
 /** Returns the daemon's identity, which is stored in the data folder if there is one. */
@@ -250,14 +242,11 @@ async function addReplica(
 }
 
 async function openReplica(context: ReplicaContext, broadcasts: Broadcasts): Promise<RecordedWrites> {
-  const { order } = context.settings;
-  if (order === null) {
-    const { openNode } = await import("../cluster/node/cluster-node.js");
-    return await openNode(context, broadcasts);
-  }
-  const load = () => import("../../faces/nats-order/ordered-replica.js");
-  const { OrderedReplica } = await loadWith("@nats-io/jetstream @nats-io/transport-node", "--order", load);
-  return new OrderedReplica(context, order);
+  const recorder = await firstOf(FACES, ({ openRecorder }) => openRecorder?.(context));
+  if (recorder !== null) return recorder;
+  if (context.settings.order !== null) throw missingFace("--order");
+  const { openNode } = await import("../cluster/node/cluster-node.js");
+  return await openNode(context, broadcasts);
 }
 
 /** Adds the figures and the reload of the databases. */
@@ -275,23 +264,23 @@ function addDatabases(settings: Settings, backends: readonly Backend[], componen
 
 async function addBackends(
   options: DaemonOptions,
-  metrics: Metrics,
+  metrics: Metrics | null,
   components: Components,
 ): Promise<MadeBackend[]> {
-  const { admin, database } = options.settings;
-  const timed = admin === null ? null : metrics;
-  const made = await Promise.all(database.map((one) => makeBackend(one, options, timed)));
+  const made = await Promise.all(options.settings.database.map((one) => makeBackend(one, options, metrics)));
   for (const { backend } of made) components.add({ service: backend });
   return made;
 }
 
 async function addMirror(
   options: DaemonOptions,
-  replica: RecordedWrites | null,
+  replica: RecordedWrites,
   components: Components,
 ): Promise<void> {
-  const mirror = await makeMirror(options, replica, components.figures.settings);
+  const { settings } = components.figures;
+  const mirror = await firstOf(FACES, ({ openMirror }) => openMirror?.(options, replica, settings));
   if (mirror !== null) components.add({ service: mirror });
+  else if (mirrorOf(options.settings) !== null) throw missingFace("-d redis");
 }
 
 /**
@@ -368,11 +357,6 @@ async function signersAgain(
   const { loadSignersAgain } = await import("../engine/trust/load-signers.js");
   const { clusterName } = started;
   return loadSignersAgain(before, { ...next, clusterName, hasTimeline: hasTimeline(started) }, log);
-}
-
-async function openUserListeners(core: Core): Promise<UserListeners | null> {
-  if (!hasUserListener(core.settings)) return null;
-  return (await import("./user-listeners.js")).openUserListeners(core);
 }
 
 const healthOf = ({ name, up, server }: Backend): BackendHealth => ({

@@ -6,6 +6,7 @@ import type { Environment } from "../../daemon/net/process/clock-and-randomness.
 import type { RedisSpecification } from "../../daemon/options/database-list.js";
 import type { Database } from "../../daemon/store/database.js";
 import type { ByteString } from "../../protocol/byte-string.js";
+import type { MirrorReport } from "../../protocol/figures/timeline-figures.js";
 
 /** The fold, as the mirror reads it. */
 export interface MirroredFold {
@@ -79,4 +80,23 @@ export interface MirrorFigures extends Readonly<MirrorCounts> {
   readonly comparing: ComparisonReport | null;
   /** The last comparison whose differences have all been written, or null if there is none. */
   readonly compared: (ComparisonReport & { readonly at: number }) | null;
+}
+
+/** Returns the figures of TIMELINE STATUS and of metrics. */
+export function mirrorReport(figures: MirrorFigures): MirrorReport {
+  const { name, level, comparing, compared } = figures;
+  return {
+    ...figures,
+    redis: name,
+    level: level.at,
+    comparing: comparing?.number ?? 0,
+    comparingWhy: comparing?.reason ?? null,
+    checked: comparing?.checked ?? 0,
+    total: comparing?.total ?? 0,
+    compared: compared?.number ?? 0,
+    comparedAt: compared?.at ?? 0,
+    comparedKeys: compared?.checked ?? 0,
+    comparedDifferent: compared?.different ?? 0,
+    comparedFirst: compared?.named ?? [],
+  };
 }

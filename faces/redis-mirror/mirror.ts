@@ -3,7 +3,9 @@
  * the fold never waits for it. The mirror records the names of changed keys, and later writes their current values.
  * When the content of Redis is uncertain, it compares all keys.
  */
+import type { FoldMirror } from "../../daemon/cluster/history/fold-mirror.js";
 import type { Service } from "../../daemon/net/process/service.js";
+import type { MirrorReport } from "../../protocol/figures/timeline-figures.js";
 import { type ComparisonContext, readable } from "./compare-keys.js";
 import { Comparing } from "./comparison-schedule.js";
 import { CpuTime } from "./cpu-time.js";
@@ -11,7 +13,7 @@ import { DirtyKeys, type MirrorKey } from "./dirty-keys.js";
 import { ForeignKeys } from "./foreign-keys.js";
 import { MirrorLog } from "./mirror-log.js";
 import { checkMark, formatMark, MARK_DB, MARK_KEY, type MirrorMark } from "./mirror-mark.js";
-import type { MirrorCounts, MirrorFigures, MirrorParts } from "./mirror-parts.js";
+import { type MirrorCounts, type MirrorFigures, type MirrorParts, mirrorReport } from "./mirror-parts.js";
 import type { RedisCommand } from "./mirrored-key.js";
 import { RedisConnections } from "./redis-connections.js";
 import { WakeSignal } from "./wake-signal.js";
@@ -43,7 +45,7 @@ const RUN_BYTES = 8;
 /** The error if Redis can be reached, but the mirror must not write to it. */
 class Refused extends Error {}
 
-export class Mirror implements Service {
+export class Mirror implements Service, FoldMirror {
   readonly #parts: MirrorParts;
   readonly #signal: WakeSignal;
   readonly #context: ComparisonContext;
@@ -121,6 +123,10 @@ export class Mirror implements Service {
       comparing,
       compared,
     };
+  }
+
+  get report(): MirrorReport {
+    return mirrorReport(this.figures);
   }
 
   /**

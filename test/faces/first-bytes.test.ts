@@ -37,7 +37,7 @@ before(async () => {
 });
 after(async () => await replica[Symbol.asyncDispose]());
 
-const portOf = (name: Name): number => replica.daemon.userAddress(name)?.port ?? 0;
+const portOf = (name: Name): number => replica.daemon.addressOf(name)?.port ?? 0;
 
 const answerTo = async (name: Name, bytes: Buffer | string) => await answerUntilClosed(portOf(name), bytes);
 
@@ -286,7 +286,7 @@ function mongoHello(): Buffer {
 test("a daemon reports a TLS client of a text listener, and executes no line that it sent", async () => {
   using folder = makeFolder();
   await using replica = await startReplica({ args: ["--memcached", "0", "--data", folder.path] });
-  const port = replica.daemon.userAddress("memcached")?.port ?? 0;
+  const port = replica.daemon.addressOf("memcached")?.port ?? 0;
   const hello = await clientHello(WRITES.memcached);
   assert.equal(await answerUntilClosed(port, Buffer.concat([hello, Buffer.from("\r\nquit\r\n")])), "");
   const line = replica.log.find(({ reason }) => reason === "malformed");

@@ -22,7 +22,7 @@ for (const method of ["push", "next"] as const)
   test(`an error in ${method} of a parser ends its own connection`, async (context) => {
     using folder = makeFolder();
     await using replica = await startReplica({ args: ["--memcached", "0", "--data", folder.path] });
-    const port = replica.daemon.userAddress("memcached")?.port ?? 0;
+    const port = replica.daemon.addressOf("memcached")?.port ?? 0;
     const served = await open(port);
     const failing = await open(port);
     assert.match(await ask(served, "version"), /^VERSION/);

@@ -90,7 +90,7 @@ export async function makeScene(): Promise<Scene> {
     at,
     version1: fakes[0].address,
     website: fakes[1].address,
-    resp: `127.0.0.1:${running.get("unsigned")?.daemon.userAddress("resp")?.port}`,
+    resp: `127.0.0.1:${running.get("unsigned")?.daemon.addressOf("resp")?.port}`,
     hung: silent.address,
     log: (name) => running.get(name)?.log ?? [],
     async [Symbol.asyncDispose]() {

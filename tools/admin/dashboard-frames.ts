@@ -7,6 +7,8 @@ import { type IntervalHistogram, monitorEventLoopDelay } from "node:perf_hooks";
 import type { ReplicaFigures } from "../../daemon/cluster/history/replica-figures.js";
 import { DiskSpace } from "../../daemon/net/process/disk-space.js";
 import type { Histogram } from "../../daemon/net/process/histogram.js";
+import { isHealthy } from "../../daemon/program/inspection/health.js";
+import type { Sources } from "../../daemon/program/inspection/inspected-daemon.js";
 import type { KeyRing } from "../../daemon/store/key-ring.js";
 import {
   databaseProblems,
@@ -32,9 +34,7 @@ import {
   SAMPLES_MAX,
   type SampleValues,
 } from "../../protocol/json/dashboard-frame.js";
-import { isHealthy } from "./health.js";
 import type { EventSource } from "./http/event-stream.js";
-import type { Sources } from "./metric-row.js";
 
 /** Time between two checks of the event loop's delay, in milliseconds. Each value of the histogram includes it. */
 const LOOP_EVERY_MS = 50;

@@ -3,7 +3,7 @@
  * metrics.
  */
 
-import type { CountedFamily, CountedKeys } from "./counted-keys.js";
+import type { CountedFamily, CountedKeys } from "../../daemon/program/inspection/counted-keys.js";
 import type { Sample } from "./http/metric.js";
 import type { MetricRow, ValueRow } from "./metric-row.js";
 

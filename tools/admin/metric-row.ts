@@ -2,34 +2,12 @@
 
 import type { ReplicaFigures } from "../../daemon/cluster/history/replica-figures.js";
 import type { MessageFigures } from "../../daemon/cluster/peers/shared/cluster-state.js";
-import type { WorkingMemoryFigures } from "../../daemon/engine/backends/working-memory.js";
-import type { OrderFigures } from "../../daemon/engine/pipeline/order-figures.js";
 import type { JsonReplicaFigures, JsonReplicaServer } from "../../daemon/listener/json-replica-figures.js";
 import type { Histogram } from "../../daemon/net/process/histogram.js";
+import type { Sources } from "../../daemon/program/inspection/inspected-daemon.js";
+import type { ListenerCounts, Metrics } from "../../daemon/program/inspection/metrics.js";
 import type { MemberReport } from "../../protocol/figures/timeline-figures.js";
-import type { CountedFamily, CountedKeys } from "./counted-keys.js";
-import type { Health } from "./health.js";
 import type { HistogramMetric, Sample, ValueMetric } from "./http/metric.js";
-import type { ListenerCounts, Metrics } from "./metrics.js";
-
-export interface Sources {
-  readonly metrics: Metrics;
-  readonly health: () => Health;
-  /** Total bytes that all connections buffer. */
-  readonly bufferedBytes: () => number;
-  /** Figures of the timeline, or null if there is none. */
-  readonly replica: () => ReplicaFigures | null;
-  /** The working memory of queries. */
-  readonly workingMemory: () => WorkingMemoryFigures;
-  /** Counts of keys, or null if the daemon's database is not in its memory. */
-  readonly keys: () => CountedKeys | null;
-  /** Figures of the stream, or null if there is no --order. */
-  readonly order: () => OrderFigures | null;
-  /** Counts of commands of Redis clients, or null if there is no --resp. */
-  readonly families: () => readonly CountedFamily[] | null;
-  /** Figures of JSON replicas, or null if there is no --json-replica. */
-  readonly jsonReplicas: () => JsonReplicaFigures | null;
-}
 
 export type ValueRow = ValueMetric<Sources>;
 export type HistogramRow = HistogramMetric<Sources>;

@@ -1,12 +1,6 @@
 /** Collects the state of a daemon's timeline and members as plain figures, for TIMELINE STATUS and for metrics. */
 
-import type { Mirror } from "../../../faces/redis-mirror/mirror.js";
-import type { MirrorFigures } from "../../../faces/redis-mirror/mirror-parts.js";
-import type {
-  MemberReport,
-  MirrorReport,
-  TimelineReport,
-} from "../../../protocol/figures/timeline-figures.js";
+import type { MemberReport, TimelineReport } from "../../../protocol/figures/timeline-figures.js";
 import { type MembershipState, membershipStateOf } from "../../../protocol/members/list-succession.js";
 import { hexOf } from "../../../protocol/version-2/envelope.js";
 import type { Recalls } from "../../timeline/history-fold.js";
@@ -14,6 +8,7 @@ import type { Timeline } from "../../timeline/timeline.js";
 import type { MemberStatus, MessageFigures } from "../peers/shared/cluster-state.js";
 import type { Recorder } from "../replica/recorder.js";
 import type { NodeState } from "../replica/replica-context.js";
+import type { FoldMirror } from "./fold-mirror.js";
 
 /** The figures of TIMELINE STATUS, and the figures that only the metrics contain. */
 export interface ReplicaFigures extends TimelineReport {
@@ -29,7 +24,7 @@ interface FigureSources {
   /** When the daemon was started, by its clock at that time; milliseconds since 1970. */
   readonly startedAt: number;
   readonly deadLetters: number;
-  readonly mirror: Mirror | null;
+  readonly mirror: FoldMirror | null;
 }
 
 export function figuresOf(sources: FigureSources): ReplicaFigures {
@@ -85,7 +80,7 @@ export function figuresOf(sources: FigureSources): ReplicaFigures {
     compared: peering.states.comparedAt,
     contradicting: [...peering.decisions.contradicting].map(hexOf),
     missingPromises: peering.decisions.missingPromises.map(hexOf),
-    mirror: mirror === null ? null : mirrorReport(mirror.figures),
+    mirror: mirror?.report ?? null,
     members: peering.members.map((member) => memberReport(member, membership, timeline)),
   };
 }
@@ -124,21 +119,3 @@ const isEqual = (
   member: MemberStatus,
   { hasOnlyFuture }: { readonly hasOnlyFuture: boolean },
 ): boolean | null => member.isEqual && hasOnlyFuture && member.state !== "catching-up";
-
-function mirrorReport(figures: MirrorFigures): MirrorReport {
-  const { name, level, comparing, compared } = figures;
-  return {
-    ...figures,
-    redis: name,
-    level: level.at,
-    comparing: comparing?.number ?? 0,
-    comparingWhy: comparing?.reason ?? null,
-    checked: comparing?.checked ?? 0,
-    total: comparing?.total ?? 0,
-    compared: compared?.number ?? 0,
-    comparedAt: compared?.at ?? 0,
-    comparedKeys: compared?.checked ?? 0,
-    comparedDifferent: compared?.different ?? 0,
-    comparedFirst: compared?.named ?? [],
-  };
-}

@@ -4,8 +4,6 @@
  * "TIMELINE".
  */
 
-import type { Mirror } from "../../../faces/redis-mirror/mirror.js";
-import { repairMirror } from "../../../faces/redis-mirror/repair-mirror.js";
 import { type ByteString, bytesOfText } from "../../../protocol/byte-string.js";
 import type { Figures } from "../../../protocol/figures/figure.js";
 import { figuresReply } from "../../../protocol/figures/figures-reply.js";
@@ -37,6 +35,7 @@ import { FOLD_AHEAD_MS } from "../../timeline/unfolded-entries.js";
 import type { DeadLetter, DeadLetterFolder } from "../dead-letters/dead-letter-folder.js";
 import type { Recorder } from "../replica/recorder.js";
 import type { NodeState } from "../replica/replica-context.js";
+import { type FoldMirror, repairMirror } from "./fold-mirror.js";
 import { figuresOf, type ReplicaFigures } from "./replica-figures.js";
 import { readDate, readDeadLettersQuery, readStatusUpTo } from "./timeline-arguments.js";
 import { blame } from "./timeline-blame.js";
@@ -52,7 +51,7 @@ export class TimelineCommands {
   /** When the daemon was started, by its clock at that time; milliseconds since 1970. */
   readonly startedAt: number;
   /** The Redis that mirrors the fold, or null if there is none. */
-  mirror: Mirror | null = null;
+  mirror: FoldMirror | null = null;
   readonly #handlers: ReadonlyMap<string, Handler>;
 
   constructor(node: NodeState, recorder: Recorder) {

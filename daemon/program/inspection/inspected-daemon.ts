@@ -1,9 +1,15 @@
 /** The values that administrators can inspect. All are read at the time of the call. */
 
 import type { DaemonCondition } from "../../../protocol/daemon-states.js";
-import type { Sources } from "../../../tools/admin/metric-row.js";
+import type { ReplicaFigures } from "../../cluster/history/replica-figures.js";
+import type { WorkingMemoryFigures } from "../../engine/backends/working-memory.js";
+import type { OrderFigures } from "../../engine/pipeline/order-figures.js";
 import type { SlowLog } from "../../engine/slow-log/slow-log.js";
+import type { JsonReplicaFigures } from "../../listener/json-replica-figures.js";
 import type { Settings } from "../../options/settings.js";
+import type { CountedFamily, CountedKeys } from "./counted-keys.js";
+import type { Health } from "./health.js";
+import type { Metrics } from "./metrics.js";
 
 /** A connection of a listener. Times are in milliseconds of `uptime`. */
 export interface InspectedClient {
@@ -21,6 +27,26 @@ export interface InspectedClient {
 export interface InspectedListener {
   readonly name: string;
   readonly clients: Iterable<InspectedClient>;
+}
+
+/** The figures from which metrics are made. */
+export interface Sources {
+  readonly metrics: Metrics;
+  readonly health: () => Health;
+  /** Total bytes that all connections buffer. */
+  readonly bufferedBytes: () => number;
+  /** Figures of the timeline, or null if there is none. */
+  readonly replica: () => ReplicaFigures | null;
+  /** The working memory of queries. */
+  readonly workingMemory: () => WorkingMemoryFigures;
+  /** Counts of keys, or null if the daemon's database is not in its memory. */
+  readonly keys: () => CountedKeys | null;
+  /** Figures of the stream, or null if there is no --order. */
+  readonly order: () => OrderFigures | null;
+  /** Counts of commands of Redis clients, or null if there is no --resp. */
+  readonly families: () => readonly CountedFamily[] | null;
+  /** Figures of JSON replicas, or null if there is no --json-replica. */
+  readonly jsonReplicas: () => JsonReplicaFigures | null;
 }
 
 export interface InspectedDaemon extends Sources {

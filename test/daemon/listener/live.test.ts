@@ -199,7 +199,7 @@ test("a client that does not read its events is disconnected with a reason, and 
   using listener = await Listener.open(daemon.port);
   assert.deepEqual(await listener.send(listener.frame([["SUBSCRIBE", "flood"]])), [integer(1)]);
   listener.raw.socket.pause();
-  using speaker = await RawClient.open(daemon.daemon.userAddress("resp")?.port ?? 0);
+  using speaker = await RawClient.open(daemon.daemon.addressOf("resp")?.port ?? 0);
   const text = "x".repeat(100_000);
   await until("the connection is closed", async () => {
     speaker.send(`*3\r\n$7\r\nPUBLISH\r\n$5\r\nflood\r\n$${text.length}\r\n${text}\r\n`.repeat(20));

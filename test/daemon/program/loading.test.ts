@@ -30,7 +30,7 @@ test("a plain dbsyncSend loads no code for listening", () => {
 
 /** Matches optional code. Of the listeners, only daemon/listener/ is part of every daemon. */
 const OPTIONAL =
-  /^(daemon\/(timeline|cluster)|client|keys)\/|^faces\/(?![\w-]+\/(?:store|bytes)\/)|^tools\/(?!admin\/)|^daemon\/program\/user-listeners\.js/;
+  /^(daemon\/(timeline|cluster)|client|keys)\/|^faces\/(?![\w-]+\/(?:(?:store|bytes)\/|face\.js))|^tools\/(?!admin\/face\.js)/;
 
 test("a plain daemon loads no code for a timeline, peers, the client, listeners for users, keys or TLS", () => {
   const loaded = loadedBy("daemon/program/program.js");

@@ -10,6 +10,7 @@ import { join } from "node:path";
 import { after, describe, test } from "node:test";
 import { type Environment, realEnvironment } from "../../../daemon/net/process/clock-and-randomness.js";
 import { Daemon } from "../../../daemon/program/daemon.js";
+import { isHealthy } from "../../../daemon/program/inspection/health.js";
 import type { Semantics } from "../../../daemon/store/semantics.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { DAEMON_STATES } from "../../../protocol/daemon-states.js";
@@ -17,7 +18,6 @@ import type { DashboardFrame } from "../../../protocol/json/dashboard-frame.js";
 import { writeMemberList } from "../../../protocol/members/member-list.js";
 import type { Reply } from "../../../protocol/reply.js";
 import { STATE_NAMES, type StateName } from "../../../protocol/state-names.js";
-import { isHealthy } from "../../../tools/admin/health.js";
 import { runDbsync } from "../../client/child.js";
 import { amount } from "../../support/amount.js";
 import { knowsSecret } from "../../support/cluster-secret.js";
@@ -336,7 +336,7 @@ async function isAhead(running: Running): Promise<boolean> {
   return Number(seconds) * 1000 > Date.now() + DAY_MS / 2;
 }
 
-const adminOf = ({ daemon }: Running) => `http://127.0.0.1:${daemon.adminAddress?.port}`;
+const adminOf = ({ daemon }: Running) => `http://127.0.0.1:${daemon.addressOf("admin")?.port}`;
 
 async function metricsOf(running: Running): Promise<string> {
   return await (await fetch(`${adminOf(running)}/metrics`)).text();
@@ -419,7 +419,7 @@ describe("every report of a daemon's state agrees with what a write receives", (
       assert.equal(await write(running), expected.write);
       using client = await EnvelopeClient.open(running.port, app);
       assert.equal((await client.hello()).state, state);
-      const resp = running.daemon.userAddress("resp");
+      const resp = running.daemon.addressOf("resp");
       if (resp !== null) await checkRedis(resp.port, name, expected);
       assert.equal(resp === null, expected.set === null);
       await checkAdmin(running, state, expected);

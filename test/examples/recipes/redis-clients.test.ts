@@ -19,7 +19,7 @@ async function withTwo(
   await using replica = await startReplica({
     args: ["-s", makeKeyPair().file, "--data", folder.path, "--resp", "0", ...args],
   });
-  const port = replica.daemon.userAddress("resp")?.port ?? 0;
+  const port = replica.daemon.addressOf("resp")?.port ?? 0;
   using mine = await RedisConnection.open(port);
   using other = await RedisConnection.open(port);
   await run(mine, other);

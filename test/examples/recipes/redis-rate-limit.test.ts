@@ -16,7 +16,7 @@ test("the limiter for Redis clients admits exactly the limit at one daemon, and 
   await using replica = await startReplica({
     args: ["-s", makeKeyPair().file, "--data", folder.path, "--resp", "0"],
   });
-  const port = replica.daemon.userAddress("resp")?.port ?? 0;
+  const port = replica.daemon.addressOf("resp")?.port ?? 0;
   const clients = [new Redis(port), new Redis(port)] as const;
   try {
     const limits = clients.map((client) => new RedisRateLimit(client, LIMIT, SLOT_MS));

@@ -23,7 +23,7 @@ test("a Redis client receives LOADING for document commands, but not for other c
   const port = await freePort();
   const args = ["--json", "0", "--json-replica", `127.0.0.1:${port}`, "--resp", "0"];
   await using ours = await startReplica({ args: [...args, "--json-replica-timeout", "60"] });
-  using client = await RawClient.open(ours.daemon.userAddress("resp")?.port ?? 0);
+  using client = await RawClient.open(ours.daemon.addressOf("resp")?.port ?? 0);
   for (const line of ["DOC.CREATE users", "DOC.GETALL", "DOC.COUNT users", "DOC.LIST"])
     assert.match(await ask(client, line), LOADING, line);
   assert.equal(await ask(client, "SET key value"), "+OK\r\n");

@@ -15,7 +15,7 @@ import { until } from "../../support/until.js";
 import { ask } from "./scene.js";
 
 const app = makeKeyPair();
-const portOf = ({ daemon }: RunningReplica) => daemon.userAddress("json")?.port ?? 0;
+const portOf = ({ daemon }: RunningReplica) => daemon.addressOf("json")?.port ?? 0;
 const SILENCE_MS = 60_000;
 /** The number of inserts per client. */
 const INSERTS = 30;

@@ -151,12 +151,12 @@ test("flush_all deletes the items of all clients, and no value of another type",
   using folder = makeFolder();
   const args = ["--data", folder.path, "--memcached", "0", "--resp", "0"];
   await using replica = await startReplica({ args });
-  using redis = await RedisConnection.open(replica.daemon.userAddress("resp")?.port ?? 0);
+  using redis = await RedisConnection.open(replica.daemon.addressOf("resp")?.port ?? 0);
   await redis.call("HSET", "hash", "f", "v");
   await redis.call("SELECT", "1");
   await redis.call("SET", "other", "database");
   await redis.call("SELECT", "0");
-  using client = await RawClient.open(replica.daemon.userAddress("memcached")?.port ?? 0);
+  using client = await RawClient.open(replica.daemon.addressOf("memcached")?.port ?? 0);
   const items = Array.from({ length: 2500 }, (_, at) => `set k${at} 0 0 1 noreply\r\nx\r\n`).join("");
   client.send(`${items}get k0 k2499\r\nflush_all noreply\r\nget k0 k2499\r\nflush_all\r\n`);
   const expected = "VALUE k0 0 1\r\nx\r\nVALUE k2499 0 1\r\nx\r\nEND\r\nEND\r\nOK\r\n";
@@ -295,7 +295,7 @@ test("recorded items can be read by Redis clients, and concurrent incr commands 
   using folder = makeFolder();
   const args = ["--data", folder.path, "--memcached", "0", "--resp", "0"];
   await using replica = await startReplica({ args });
-  const port = replica.daemon.userAddress("memcached")?.port ?? 0;
+  const port = replica.daemon.addressOf("memcached")?.port ?? 0;
   using one = await RawClient.open(port);
   one.send("set text 0 0 3\r\nabc\r\nset flagged 5 0 1\r\nx\r\nset n 0 0 1\r\n0\r\nget text flagged\r\n");
   const expected = "STORED\r\nSTORED\r\nSTORED\r\nVALUE text 0 3\r\nabc\r\nVALUE flagged 5 1\r\nx\r\nEND\r\n";
@@ -308,7 +308,7 @@ test("recorded items can be read by Redis clients, and concurrent incr commands 
       assert.match(await client.rest(), /^(\d+\r\n){20}$/);
     }),
   );
-  using redis = await RedisConnection.open(replica.daemon.userAddress("resp")?.port ?? 0);
+  using redis = await RedisConnection.open(replica.daemon.addressOf("resp")?.port ?? 0);
   assert.deepEqual(await redis.call("RPUSH", "list", "1"), { kind: "integer", value: 1 });
   const touched = "VALUE text 0 3\r\nabc\r\nVALUE flagged 5 1\r\nx\r\nEND\r\nHD t60\r\n";
   one.send("gat 60 text list flagged\r\nmg flagged t\r\n");

@@ -106,7 +106,7 @@ test("drivers do not use a daemon that is catching up", async () => {
     await using replica = await startReplica({
       args: ["-s", key.file, "--peer", `127.0.0.1:${peer}`, "--mongo", "0", ...knowsSecret],
     });
-    const url = `mongodb://127.0.0.1:${replica.daemon.userAddress("mongo")?.port}`;
+    const url = `mongodb://127.0.0.1:${replica.daemon.addressOf("mongo")?.port}`;
     await using client = new MongoClient(url, { serverSelectionTimeoutMS: 5000 });
     await assert.rejects(client.connect(), /this daemon is catching up with its peers: use another one/);
   } finally {

@@ -184,7 +184,7 @@ test("every client that waits for a group receives an error when its stream or i
   using folder = makeFolder();
   const { file } = makeKeyPair();
   await using replica = await startReplica({ args: ["-s", file, "--data", folder.path, "--resp", "0"] });
-  const recorded = replica.daemon.userAddress("resp")?.port ?? 0;
+  const recorded = replica.daemon.addressOf("resp")?.port ?? 0;
   const ports = [comparison.redis.port, comparison.ours.port, recorded];
   // The clients of a list and of a whole stream wait in front, until the release.
   const releases: readonly Release[] = [
@@ -337,7 +337,7 @@ for (const [how, leave] of Object.entries(LEAVES)) {
     using folder = makeFolder();
     const { file } = makeKeyPair();
     await using replica = await startReplica({ args: ["-s", file, "--data", folder.path, "--resp", "0"] });
-    await assertTakesNothing(replica.daemon.userAddress("resp")?.port ?? 0, leave);
+    await assertTakesNothing(replica.daemon.addressOf("resp")?.port ?? 0, leave);
   });
 }
 
@@ -385,7 +385,7 @@ test("clients that wait for several keys that a transaction fills are served as 
   using folder = makeFolder();
   const { file } = makeKeyPair();
   await using replica = await startReplica({ args: ["-s", file, "--data", folder.path, "--resp", "0"] });
-  const ports = [comparison.ours.port, comparison.redis.port, replica.daemon.userAddress("resp")?.port ?? 0];
+  const ports = [comparison.ours.port, comparison.redis.port, replica.daemon.addressOf("resp")?.port ?? 0];
   for (const [waiters, then] of [
     [["BLPOP b a 500"], ["MULTI", "RPUSH a 1", "RPUSH b 2", "EXEC", "LLEN a", "LLEN b"]],
     [["BLPOP a b 500"], ["MULTI", "RPUSH b 2", "RPUSH a 1", "RPUSH b 3", "EXEC", "LLEN a", "LLEN b"]],
@@ -407,7 +407,7 @@ test("on a daemon that records, removals are recorded, and each element is remov
   using folder = makeFolder();
   const app = makeKeyPair();
   await using replica = await startReplica({ args: ["-s", app.file, "--data", folder.path, "--resp", "0"] });
-  const port = replica.daemon.userAddress("resp")?.port ?? 0;
+  const port = replica.daemon.addressOf("resp")?.port ?? 0;
   using admin = await RedisConnection.open(port);
   const waiters = await Promise.all([0, 1, 2].map(() => RedisConnection.open(port)));
   const calls = [];

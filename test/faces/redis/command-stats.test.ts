@@ -70,7 +70,7 @@ test("a waiting client's error counts as a failure, and so does a recorded comma
   using folder = makeFolder();
   const { file } = makeKeyPair();
   await using replica = await startReplica({ args: ["-s", file, "--data", folder.path, "--resp", "0"] });
-  const port = replica.daemon.userAddress("resp")?.port ?? 0;
+  const port = replica.daemon.addressOf("resp")?.port ?? 0;
   assert.equal(await afterUnblock(port), theirs);
   assert.match(
     await answers(port, lines("SET a 1", "LPUSH a 1", "INFO commandstats")),

@@ -96,7 +96,7 @@ test("with --notify-keyspace-events each recorded write causes its notifications
   await using replica = await startReplica({
     args: ["-s", app.file, "--data", folder.path, "--resp", "0", "--notify-keyspace-events", "KEgn$lx"],
   });
-  const port = replica.daemon.userAddress("resp")?.port ?? 0;
+  const port = replica.daemon.addressOf("resp")?.port ?? 0;
   using subscriber = await RecordingClient.open(port);
   using writer = await RecordingClient.open(port);
   await subscriber.send(lines("HELLO 3", "PSUBSCRIBE __keyevent@0__:*"));

@@ -185,7 +185,7 @@ test("entries that are added and claimed in one envelope are answered as by redi
   using folder = makeFolder();
   const args = ["-s", makeKeyPair().file, "--data", folder.path, "--resp", "0"];
   await using replica = await startReplica({ args });
-  const port = replica.daemon.userAddress("resp")?.port ?? 0;
+  const port = replica.daemon.addressOf("resp")?.port ?? 0;
   const begin = argvs("FLUSHALL", "XGROUP CREATE s g $ MKSTREAM");
   for (const calls of ADDED_AND_CLAIMED) {
     const bytes = [...begin, ...calls].map(writeCommand).join("");
@@ -201,7 +201,7 @@ test(`claims on a daemon that records them are answered as by redis-server (seed
   using folder = makeFolder();
   const args = ["-s", makeKeyPair().file, "--data", folder.path, "--resp", "0"];
   await using replica = await startReplica({ args });
-  const port = replica.daemon.userAddress("resp")?.port ?? 0;
+  const port = replica.daemon.addressOf("resp")?.port ?? 0;
   for (let number = 0; number < CONVERSATIONS; number++) {
     const bytes = conversation(new SeededRandom(seed, number), number % 2 === 0 ? 2 : 3);
     const [ours, theirs] = await Promise.all([answers(port, bytes), answers(redis.port, bytes)]);

@@ -21,7 +21,7 @@ test("a read that delivers nothing is not recorded, and a delivery to a waiting 
   const [app, root] = [makeKeyPair(), makeKeyPair()];
   const keys = ["-s", app.file, "--root-key", root.file];
   await using replica = await startReplica({ args: [...keys, "--data", folder.path, "--resp", "0"] });
-  const port = replica.daemon.userAddress("resp")?.port ?? 0;
+  const port = replica.daemon.addressOf("resp")?.port ?? 0;
   await using signer = createClient({
     servers: [`127.0.0.1:${replica.port}`],
     key: root.privateKey,

@@ -11,7 +11,7 @@ import { exchange } from "./scene.js";
 
 const app = makeKeyPair();
 
-const respPort = ({ daemon }: RunningReplica) => daemon.userAddress("resp")?.port ?? 0;
+const respPort = ({ daemon }: RunningReplica) => daemon.addressOf("resp")?.port ?? 0;
 const lines = (...commands: readonly string[]) => commands.map((command) => `${command}\r\n`).join("");
 
 /** Starts two peer daemons that soon consider an order final. */

@@ -270,7 +270,7 @@ const app = makeKeyPair();
 test("on a daemon that records, units that are applied again after a late write are reported, but own writes with NOLOOP are not", async () => {
   using folder = makeFolder();
   await using replica = await startReplica({ args: ["-s", app.file, "--data", folder.path, "--resp", "0"] });
-  const port = replica.daemon.userAddress("resp")?.port ?? 0;
+  const port = replica.daemon.addressOf("resp")?.port ?? 0;
   using client = await RecordingClient.open(port);
   using quiet = await RecordingClient.open(port);
   await client.send(

@@ -222,7 +222,7 @@ test("recorded data is available to Redis clients and after a restart", async ()
   const args = ["--data", folder.path, "--sql", "0", "--resp", "0"];
   {
     await using replica = await startReplica({ args });
-    using client = await RawClient.open(replica.daemon.userAddress("sql")?.port ?? 0);
+    using client = await RawClient.open(replica.daemon.addressOf("sql")?.port ?? 0);
     client.send(
       "create database d;use d;create table t (k number primary key);insert into t values (1),(2);delete from t where k = 1;",
     );
@@ -230,7 +230,7 @@ test("recorded data is available to Redis clients and after a restart", async ()
     assert.equal(frames(await client.rest()), 5);
   }
   await using replica = await startReplica({ args });
-  using redis = await RedisConnection.open(replica.daemon.userAddress("resp")?.port ?? 0);
+  using redis = await RedisConnection.open(replica.daemon.addressOf("resp")?.port ?? 0);
   const reply = await redis.call("SQL", "d", "select count(*) from t");
   assert.match(JSON.stringify(reply), /"bytes":"1"/);
 });

@@ -8,10 +8,10 @@ import { test } from "node:test";
 import pino from "pino";
 import { Histogram } from "../../../daemon/net/process/histogram.js";
 import { parseHostAndPort } from "../../../daemon/net/process/host-and-port.js";
+import { Metrics } from "../../../daemon/program/inspection/metrics.js";
 import type { DashboardFrame, DashboardHistory } from "../../../protocol/json/dashboard-frame.js";
 import { type FrameSources, Frames } from "../../../tools/admin/dashboard-frames.js";
 import { AdminServer } from "../../../tools/admin/http/admin-server.js";
-import { Metrics } from "../../../tools/admin/metrics.js";
 import { double } from "../../support/double.js";
 
 type Watcher = Parameters<FrameSources["watchRecorded"]>[0];

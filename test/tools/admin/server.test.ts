@@ -11,12 +11,12 @@ import { pino } from "pino";
 import { REFUSALS } from "../../../daemon/engine/answers/refusals.js";
 import { parseHostAndPort } from "../../../daemon/net/process/host-and-port.js";
 import { StartError } from "../../../daemon/net/process/start-error.js";
-import { type Health, isHealthy } from "../../../tools/admin/health.js";
+import { type Health, isHealthy } from "../../../daemon/program/inspection/health.js";
+import { Metrics } from "../../../daemon/program/inspection/metrics.js";
 import { AdminServer, type Site } from "../../../tools/admin/http/admin-server.js";
 import { EventStream } from "../../../tools/admin/http/event-stream.js";
 import { type Exposition, makeExposition } from "../../../tools/admin/http/exposition.js";
 import { METRICS } from "../../../tools/admin/metric-table.js";
-import { Metrics } from "../../../tools/admin/metrics.js";
 import { RawClient } from "../../support/raw-client.js";
 
 const TEXT = "text/plain; charset=utf-8";

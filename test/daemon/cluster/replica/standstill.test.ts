@@ -4,6 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { completeSums } from "../../../../daemon/cluster/history/fold-mirror.js";
 import type { Gateway } from "../../../../daemon/cluster/replica/gateway.js";
 import { RecordedPath } from "../../../../daemon/cluster/replica/recorded-command-path.js";
 import { TimelineBackend } from "../../../../daemon/cluster/replica/timeline-backend.js";
@@ -11,7 +12,6 @@ import type { CommandSender } from "../../../../daemon/engine/backends/command-p
 import { LocalUnits } from "../../../../daemon/engine/backends/local-units.js";
 import { NewestDate } from "../../../../daemon/engine/backends/newest-date.js";
 import { realEnvironment } from "../../../../daemon/net/process/clock-and-randomness.js";
-import { completeSums } from "../../../../daemon/program/make-mirror.js";
 import { findCommand } from "../../../../daemon/store/command-table.js";
 import type { Command } from "../../../../daemon/store/rows/command-row.js";
 import { NIL_ARRAY, type Reply } from "../../../../protocol/reply.js";

@@ -59,7 +59,7 @@ after(async () => {
 });
 
 const at = (index: number) => replicas[index] as RunningReplica;
-const respPort = ({ daemon }: RunningReplica) => daemon.userAddress("resp")?.port ?? 0;
+const respPort = ({ daemon }: RunningReplica) => daemon.addressOf("resp")?.port ?? 0;
 const publishing = (port: number) => RedisConnection.open(port);
 
 async function helloOf(port: number) {

@@ -132,7 +132,7 @@ test("the writes of a function are recorded as one unit", async () => {
   using folder = makeFolder();
   const args = ["-s", makeKeyPair().file, "--data", folder.path, "--resp", "0"];
   await using replica = await startReplica({ args });
-  using client = await RedisConnection.open(replica.daemon.userAddress("resp")?.port ?? 0);
+  using client = await RedisConnection.open(replica.daemon.addressOf("resp")?.port ?? 0);
   const two =
     "#!lua name=t\nredis.register_function('two', function(keys) redis.call('incr', keys[1]) return redis.call('incr', keys[2]) end)";
   await client.call("FUNCTION", "LOAD", two);
@@ -148,7 +148,7 @@ test("with a data folder libraries exist after a restart, and a change that cann
   const file = join(folder.path, "functions.rdb");
   const session = async (run: (client: RedisConnection) => Promise<void>) => {
     await using replica = await startReplica({ args });
-    using client = await RedisConnection.open(replica.daemon.userAddress("resp")?.port ?? 0);
+    using client = await RedisConnection.open(replica.daemon.addressOf("resp")?.port ?? 0);
     await run(client);
   };
   const named = (name: string) =>

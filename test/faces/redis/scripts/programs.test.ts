@@ -28,7 +28,7 @@ after(async () => {
 
 for (const protocol of ["2", "3"])
   test(`scripts return the same as in redis-server, RESP${protocol}`, { skip }, async () => {
-    const ports = [redis.port, memory.port, recording.daemon.userAddress("resp")?.port ?? 0];
+    const ports = [redis.port, memory.port, recording.daemon.addressOf("resp")?.port ?? 0];
     for (const program of programs) {
       const commands = [
         ["HELLO", protocol],

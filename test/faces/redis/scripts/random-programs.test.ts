@@ -46,7 +46,7 @@ test("random programs return the same, and leave the same data, as in redis-serv
   await using memory = await startResp();
   await using recording = await startReplica({ args });
   await using redis = await startRedis();
-  const ports = [redis.port, memory.port, recording.daemon.userAddress("resp")?.port ?? 0];
+  const ports = [redis.port, memory.port, recording.daemon.addressOf("resp")?.port ?? 0];
   for (let episode = 0; episode * EPISODE < PROGRAMS; episode++) {
     const random = new SeededRandom(seed(), episode);
     const programs = Array.from({ length: EPISODE }, () => randomProgram(random));

@@ -10,7 +10,7 @@ import { RedisConnection } from "../../../support/redis-connection.js";
 import { answers } from "../redis-comparison.js";
 
 const app = makeKeyPair();
-const respPort = ({ daemon }: RunningReplica) => daemon.userAddress("resp")?.port ?? 0;
+const respPort = ({ daemon }: RunningReplica) => daemon.addressOf("resp")?.port ?? 0;
 
 async function withDaemon(
   run: (port: number, restarted: () => Promise<number>) => Promise<void>,

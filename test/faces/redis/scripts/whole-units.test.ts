@@ -67,7 +67,7 @@ async function withScene(
   using folder = makeFolder();
   const data = kind === "records" ? ["-s", app.file, "--data", folder.path] : [];
   await using replica = await startReplica({ args: [...data, "--resp", "0", ...options] });
-  const port = replica.daemon.userAddress("resp")?.port ?? 0;
+  const port = replica.daemon.addressOf("resp")?.port ?? 0;
   using client = await RedisConnection.open(port);
   using other = await RedisConnection.open(port);
   await client.call("CONFIG", "SET", "notify-keyspace-events", "EA");

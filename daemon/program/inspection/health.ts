@@ -1,8 +1,8 @@
 /** The health report of --admin, which contains no secrets. */
 
-import type { JsonReplicaFigures } from "../../daemon/listener/json-replica-figures.js";
-import { DAEMON_STATES } from "../../protocol/daemon-states.js";
-import type { StateName } from "../../protocol/state-names.js";
+import { DAEMON_STATES } from "../../../protocol/daemon-states.js";
+import type { StateName } from "../../../protocol/state-names.js";
+import type { JsonReplicaFigures } from "../../listener/json-replica-figures.js";
 
 export interface BackendHealth {
   /** The database's name as in the log, without a password. */

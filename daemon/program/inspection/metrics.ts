@@ -3,9 +3,9 @@
  * client requests metrics. Every command is counted here, so counting must not allocate memory.
  */
 
-import { REFUSALS, type RefusalCode } from "../../daemon/engine/answers/refusals.js";
-import type { Observer } from "../../daemon/engine/pipeline/pipeline-observer.js";
-import { Histogram } from "../../daemon/net/process/histogram.js";
+import { REFUSALS, type RefusalCode } from "../../engine/answers/refusals.js";
+import type { Observer } from "../../engine/pipeline/pipeline-observer.js";
+import { Histogram } from "../../net/process/histogram.js";
 
 /** Bounds in seconds. A check takes about 20 µs for RSA-2048 and 100 µs for Ed25519; longer times include waiting. */
 const VERIFY_BOUNDS = [

@@ -3,9 +3,9 @@
  * expensive.
  */
 
-import type { Backend, Outcome } from "../../daemon/engine/backends/backend.js";
-import type { Environment } from "../../daemon/net/process/clock-and-randomness.js";
-import type { Metrics } from "./metrics.js";
+import type { Backend, Outcome } from "../engine/backends/backend.js";
+import type { Environment } from "../net/process/clock-and-randomness.js";
+import type { Metrics } from "./inspection/metrics.js";
 
 export class TimedBackend implements Backend {
   readonly name: string;

@@ -1,5 +1,5 @@
 /** Counts of keys in memory and of commands of listeners, which are read when a client requests metrics. */
-import type { KeyCounts } from "../../daemon/engine/backends/key-counts.js";
+import type { KeyCounts } from "../../engine/backends/key-counts.js";
 
 export interface CountedKeys {
   /** Counts of the databases that are not empty. */

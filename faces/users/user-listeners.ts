@@ -1,42 +1,33 @@
 /**
  * The listeners for users. They share the users and the path of commands. The daemon loads this module, and the module
- * of each listener, only if an option needs it. To add a listener, add a line to LISTENERS.
+ * of each listener, only if an option needs it.
  */
 import type { Logger } from "pino";
-import type { SigningBackend } from "../../faces/sidecar/signing-backend.js";
-import type { DaemonInterface } from "../../faces/users/daemon-interface.js";
-import { LoadingPath } from "../../faces/users/loading-command-path.js";
-import { LocalPath } from "../../faces/users/local-command-path.js";
-import type { PasswordSecrets } from "../../faces/users/password-secrets.js";
-import { permissionWarning, readUsers, readUsersAgain } from "../../faces/users/read-users.js";
-import type { UserListenerParts } from "../../faces/users/user-listener.js";
-import type { Users } from "../../faces/users/users.js";
+import { RecordedPath } from "../../daemon/cluster/replica/recorded-command-path.js";
+import type { CommandPath } from "../../daemon/engine/backends/command-path.js";
+import { MemoryBackend } from "../../daemon/engine/backends/memory-backend.js";
+import type { DaemonListener } from "../../daemon/listener/daemon-listener.js";
+import type { JsonReplicaFigures } from "../../daemon/listener/json-replica-figures.js";
+import type { LogLevel } from "../../daemon/net/process/log.js";
+import { isLoopback } from "../../daemon/net/process/loopback.js";
+import { StartError } from "../../daemon/net/process/start-error.js";
+import { OPTIONS } from "../../daemon/options/option-table.js";
+import { type Settings, USER_LISTENER_NAMES, type UserListenerName } from "../../daemon/options/settings.js";
+import { allUserListeners } from "../../daemon/options/user-listener-rules.js";
+import type { Figures } from "../../daemon/program/components.js";
+import type { Core } from "../../daemon/program/core.js";
+import { type Face, missingFace, type OpenedFace } from "../../daemon/program/face.js";
 import { DAEMON_STATES } from "../../protocol/daemon-states.js";
-import { RecordedPath } from "../cluster/replica/recorded-command-path.js";
-import type { CommandPath } from "../engine/backends/command-path.js";
-import { MemoryBackend } from "../engine/backends/memory-backend.js";
-import type { DaemonListener, FamilyCounts } from "../listener/daemon-listener.js";
-import type { JsonReplicaFigures } from "../listener/json-replica-figures.js";
-import type { LogLevel } from "../net/process/log.js";
-import { isLoopback } from "../net/process/loopback.js";
-import { StartError } from "../net/process/start-error.js";
-import { OPTIONS } from "../options/option-table.js";
-import { isSidecar, type Settings, USER_LISTENER_NAMES, type UserListenerName } from "../options/settings.js";
-import { allUserListeners } from "../options/user-listener-rules.js";
-import type { Core } from "./core.js";
-
-type Load = () => Promise<new (parts: UserListenerParts) => DaemonListener>;
-
-const LISTENERS: Readonly<Record<UserListenerName, Load>> = {
-  resp: async () => (await import("../../faces/redis/resp-listener.js")).RespListener,
-  json: async () => (await import("../../faces/json/json-listener.js")).JsonListener,
-  memcached: async () => (await import("../../faces/memcached/memcached-listener.js")).MemcachedListener,
-  sql: async () => (await import("../../faces/sql/sql-listener.js")).SqlListener,
-  mongo: async () => (await import("../../faces/mongo/mongo-listener.js")).MongoListener,
-};
+import type { DaemonInterface } from "./daemon-interface.js";
+import { LoadingPath } from "./loading-command-path.js";
+import { LocalPath } from "./local-command-path.js";
+import type { PasswordSecrets } from "./password-secrets.js";
+import { permissionWarning, readUsers, readUsersAgain } from "./read-users.js";
+import { userFacesOf } from "./user-face.js";
+import type { Users } from "./users.js";
 
 /** Reads the users and creates the listeners, without starting them. @throws StartError */
-export async function openUserListeners(core: Core): Promise<UserListeners> {
+export async function openUserListeners(core: Core, faces: readonly Face[]): Promise<UserListeners> {
   const { settings, channels, log, pipeline } = core;
   const users = readUsers(settings, await secretsOf(core));
   warnOfReaders(settings.aclFile, log);
@@ -49,10 +40,13 @@ export async function openUserListeners(core: Core): Promise<UserListeners> {
     pipeline.acceptsUnsigned = allowUnsigned || users.areOpen;
   };
   pipeline.acceptsUnsigned = allowUnsigned || users.areOpen;
+  const userFaces = userFacesOf(faces);
   for (const name of USER_LISTENER_NAMES) {
     const listenAddress = settings[name];
     if (listenAddress === null) continue;
-    const Listener = await LISTENERS[name]();
+    const face = userFaces.get(name);
+    if (face === undefined) throw missingFace(`--${name}`);
+    const Listener = await face.load();
     // Until documents are loaded, the JSON listener itself refuses clients, in its own protocol.
     const own = { limits: settings.limits, users, path: name === "json" ? path : (loadingPath ?? path) };
     const daemon = daemonInterfaceOf(core, name, listeners);
@@ -61,8 +55,13 @@ export async function openUserListeners(core: Core): Promise<UserListeners> {
   return listeners;
 }
 
-export class UserListeners {
-  readonly #listeners = new Map<UserListenerName, DaemonListener>();
+export class UserListeners implements OpenedFace {
+  readonly listeners = new Map<UserListenerName, DaemonListener>();
+  readonly figures: Partial<Figures> = {
+    jsonReplicas: () => this.jsonReplicas,
+    documentsPending: () => this.loading,
+    families: () => this.listeners.get("resp")?.families ?? null,
+  };
   readonly #users: Users;
   /** The settings at the start, with addresses and TLS. */
   readonly #settings: Settings;
@@ -75,41 +74,22 @@ export class UserListeners {
   }
 
   add(name: UserListenerName, listener: DaemonListener): void {
-    this.#listeners.set(name, listener);
-  }
-
-  /** Returns a listener's address, or null if there is none or it is not started. */
-  address(name: UserListenerName): { readonly address: string; readonly port: number } | null {
-    return this.#listeners.get(name)?.address ?? null;
-  }
-
-  /** Whether clients that do not log in may do everything. */
-  get areOpen(): boolean {
-    return this.#users.areOpen;
-  }
-
-  get all(): readonly DaemonListener[] {
-    return [...this.#listeners.values()];
+    this.listeners.set(name, listener);
   }
 
   /** The reason why documents cannot be read or written yet, or null if they can. */
   get loading(): string | null {
-    return this.#listeners.get("json")?.loading ?? null;
-  }
-
-  /** Counts of commands of Redis clients, or null if there is no --resp. */
-  get families(): readonly FamilyCounts[] | null {
-    return this.#listeners.get("resp")?.families ?? null;
+    return this.listeners.get("json")?.loading ?? null;
   }
 
   /** Figures of JSON replicas, or null if there is no --json-replica. */
   get jsonReplicas(): JsonReplicaFigures | null {
-    return this.#listeners.get("json")?.jsonReplicas ?? null;
+    return this.listeners.get("json")?.jsonReplicas ?? null;
   }
 
   /** Logs the address of each listener. */
   logAddresses(): void {
-    for (const [name, listener] of this.#listeners) {
+    for (const [name, listener] of this.listeners) {
       const { address, port } = listener.address;
       this.#log.info({ address, port }, `serving ${OPTIONS[name].clients} clients`);
       if (this.#users.withoutPassword !== null && isLoopback(address) !== true)
@@ -130,7 +110,7 @@ export class UserListeners {
 /** Returns the secrets derived from passwords, which only MongoDB clients need, or null without --mongo. */
 async function secretsOf({ settings, environment }: Core): Promise<PasswordSecrets | null> {
   if (settings.mongo === null) return null;
-  const { PasswordSecrets } = await import("../../faces/users/password-secrets.js");
+  const { PasswordSecrets } = await import("./password-secrets.js");
   return new PasswordSecrets(environment);
 }
 
@@ -159,10 +139,10 @@ function daemonInterfaceOf(
     },
     writeLog: (level, sentence) => log[level](sentence),
     get address() {
-      return listeners.address(name)?.address ?? "";
+      return listeners.listeners.get(name)?.address.address ?? "";
     },
     get port() {
-      return listeners.address(name)?.port ?? 0;
+      return listeners.listeners.get(name)?.address.port ?? 0;
     },
     get members() {
       return pipeline.recording.members ?? 0;
@@ -178,7 +158,7 @@ function daemonInterfaceOf(
   };
 }
 
-async function pathOf({ settings, backends, replica, pipeline }: Core): Promise<CommandPath> {
+async function pathOf({ settings, backends, path, replica, pipeline }: Core): Promise<CommandPath> {
   const { localUnits } = pipeline.recording;
   if (replica !== null && replica.gateway !== null) {
     const { backend, gateway, isFinal } = replica;
@@ -191,10 +171,7 @@ async function pathOf({ settings, backends, replica, pipeline }: Core): Promise<
     return new RecordedPath(backend, gateway, localUnits, connected);
   }
   const [backend] = backends;
-  if (isSidecar(settings)) {
-    const { SignedPath } = await import("../../faces/sidecar/signed-path.js");
-    return new SignedPath((backend as SigningBackend).carrier);
-  }
+  if (path !== null) return await path();
   if (!(backend instanceof MemoryBackend))
     throw new StartError(`${allUserListeners("and")} need the database in memory.`, 2);
   return new LocalPath(backend, localUnits);

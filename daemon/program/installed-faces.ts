@@ -1,0 +1,5 @@
+/** The faces and tools of this build, in one order for all uses. */
+import type { Face } from "./face.js";
+import * as list from "./faces.js";
+
+export const FACES: readonly Face[] = Object.values(list);

@@ -1,0 +1,12 @@
+/** The mirror of the fold in a Redis (-d redis in addition to a timeline). */
+import { loadWith } from "../../daemon/net/process/optional-package.js";
+import { mirrorOf } from "../../daemon/options/settings.js";
+import type { Face } from "../../daemon/program/face.js";
+
+export const redisMirror: Face = {
+  async openMirror(options, recorded, current) {
+    if (recorded.mirrored === null || mirrorOf(options.settings) === null) return null;
+    const { makeMirror } = await loadWith("ioredis", "-d redis", () => import("./make-mirror.js"));
+    return makeMirror(options, recorded, current);
+  },
+};

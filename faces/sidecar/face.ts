@@ -1,0 +1,23 @@
+/** The sidecar, which signs the commands of its clients and forwards them to other daemons (-d dbsync). */
+import { pino } from "pino";
+import type { Face } from "../../daemon/program/face.js";
+
+export const sidecar: Face = {
+  async checkFiles(settings) {
+    for (const specification of settings.database) {
+      if (specification.kind !== "dbsync") continue;
+      const { openForwardingClient } = await import("./open-forwarding-client.js");
+      await openForwardingClient(specification, settings, pino({ level: "silent" })).close();
+    }
+  },
+  async makeBackend(specification, { settings, log }) {
+    if (specification.kind !== "dbsync") return null;
+    const [{ openForwardingClient }, { SigningBackend }] = await Promise.all([
+      import("./open-forwarding-client.js"),
+      import("./signing-backend.js"),
+    ]);
+    const carrier = openForwardingClient(specification, settings, log);
+    const path = async () => new (await import("./signed-path.js")).SignedPath(carrier);
+    return { backend: new SigningBackend(specification.name, carrier), outliving: null, path };
+  },
+};

@@ -1,0 +1,18 @@
+/** The interface of the faces whose clients have names and passwords. */
+import type { DaemonListener } from "../../daemon/listener/daemon-listener.js";
+import type { UserListenerName } from "../../daemon/options/settings.js";
+import type { Face } from "../../daemon/program/face.js";
+import type { UserListenerParts } from "./user-listener.js";
+
+export interface UserFace extends Face {
+  /** The name of the listener's option. */
+  readonly listener: UserListenerName;
+  /** Loads the listener. */
+  readonly load: () => Promise<new (parts: UserListenerParts) => DaemonListener>;
+}
+
+/** Returns the faces whose clients have names and passwords, by the names of their options. */
+export function userFacesOf(faces: readonly Face[]): ReadonlyMap<string, UserFace> {
+  const isUserFace = (face: Face): face is UserFace => "load" in face;
+  return new Map(faces.filter(isUserFace).map((face) => [face.listener, face]));
+}

@@ -1,0 +1,26 @@
+/** The face of browsers (--ws). */
+import { loadWith } from "../../daemon/net/process/optional-package.js";
+import type { Face } from "../../daemon/program/face.js";
+
+export const web: Face = {
+  speaks: { ports: { ws: "WebSocket (--ws)" }, protocols: [] },
+  async open(core, service) {
+    const { ws, wsOrigins, limits } = core.settings;
+    if (ws === null) return null;
+    const { WsListener } = await loadWith("ws", "--ws", () => import("./ws-listener.js"));
+    const listener = new WsListener({ ...core, limits }, service, { ws, wsOrigins });
+    return {
+      listeners: new Map([["ws", listener]]),
+      figures: {
+        ws: () => {
+          const { port } = listener.address;
+          return port === 0 ? null : { port, isSecure: core.gate !== null };
+        },
+      },
+      logAddresses() {
+        const { address, port } = listener.address;
+        core.log.info({ address, port }, "serving WebSocket clients");
+      },
+    };
+  },
+};
