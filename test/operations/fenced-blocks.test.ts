@@ -14,7 +14,7 @@ import { programPaths } from "../support/programs.js";
 import { buildRoot, ownFiles, repositoryRoot } from "../support/repository.js";
 import { skipWithout } from "../support/requirements.js";
 import { run } from "../support/run-program.js";
-import { Folder } from "../support/trial-scene.js";
+import { ScratchFolder } from "../support/scratch-folder.js";
 
 /** A page (null: all pages), the language of its blocks, and the test that runs, compiles or parses them. */
 type Row = readonly [page: string | null, language: string, test: string];
@@ -100,7 +100,7 @@ test("PHP reads the same settings from the ini blocks of docs/php.md as the clie
 });
 
 test("the daemon accepts the toml blocks of install.md", async () => {
-  using folder = new Folder();
+  using folder = new ScratchFolder();
   const key = makeKeyPair();
   const file = join(folder.path, "dbsyncd.toml");
   for (const { text } of blocksOf("toml", "install.md")) {

@@ -12,11 +12,11 @@ import { type DaemonProcess, startDaemon } from "../support/daemon-process.js";
 import { makeKeyPair } from "../support/envelope-client.js";
 import { freePort } from "../support/free-port.js";
 import { programPaths } from "../support/programs.js";
-import { RedisLine } from "../support/redis-line.js";
+import { RedisConnection } from "../support/redis-connection.js";
 import { buildRoot, ownFiles, repositoryRoot } from "../support/repository.js";
 import { respPort } from "../support/resp-trio.js";
 import { type Ended, run } from "../support/run-program.js";
-import { Folder } from "../support/trial-scene.js";
+import { ScratchFolder } from "../support/scratch-folder.js";
 import { Trio } from "../support/trio.js";
 import { until } from "../support/until.js";
 import { type ConsoleLine, consoleLines } from "./console-text.js";
@@ -44,7 +44,7 @@ function block(page: string, section: string, number = 0): readonly ConsoleLine[
 
 /** A folder with a shell that finds the programs, as after an installation of the package. */
 class Desk implements AsyncDisposable {
-  readonly folder = new Folder();
+  readonly folder = new ScratchFolder();
   readonly #daemons: AsyncDisposable[] = [];
   readonly bin: string = join(this.folder.path, "node_modules/.bin");
 
@@ -358,8 +358,8 @@ describe("the commands that the pages print for their readers", { timeout: 900_0
     await liveMembers(remaining);
     // The same lines have authorized the keys of the daemons.
     for (const index of [1, 3]) {
-      using client = await RedisLine.open(await respPort(trio, index));
-      assert.equal(await client.call("SET", `unsigned ${index}`, "x"), "OK");
+      using client = await RedisConnection.open(await respPort(trio, index));
+      assert.equal(await client.value("SET", `unsigned ${index}`, "x"), "OK");
     }
 
     const letters = block(page, "Dead letters");

@@ -13,9 +13,12 @@ export class CuttablePort implements AsyncDisposable {
   /** Whether the port closes every new connection. */
   #isCut = false;
   #isHeld = false;
+  /** A callback for each new connection, even if it is closed immediately. */
+  onConnection: () => void = () => {};
 
   private constructor(target: () => number) {
     this.#server = createServer((socket) => {
+      this.onConnection();
       if (this.#isCut) {
         socket.destroy();
         return;
@@ -51,6 +54,10 @@ export class CuttablePort implements AsyncDisposable {
     return typeof address === "object" && address !== null ? address.port : 0;
   }
 
+  get address(): string {
+    return `127.0.0.1:${this.port}`;
+  }
+
   set isCut(isCut: boolean) {
     this.#isCut = isCut;
     if (isCut) this.cut();
@@ -64,6 +71,12 @@ export class CuttablePort implements AsyncDisposable {
       if (isHeld) from.unpipe(to);
       else from.pipe(to);
     }
+  }
+
+  /** Forwards the held bytes, later bytes and new connections. */
+  release(): void {
+    this.isCut = false;
+    this.isHeld = false;
   }
 
   /** Closes all connections. New connections are still forwarded. */

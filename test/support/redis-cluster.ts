@@ -4,9 +4,8 @@ import assert from "node:assert/strict";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { Reply } from "../../protocol/reply.js";
 import { freePort } from "./free-port.js";
-import { RedisConnection } from "./redis-connection.js";
+import { askRedis, textOf } from "./redis-connection.js";
 import { type RedisServer, startRedis } from "./redis-server.js";
 import { until } from "./until.js";
 
@@ -14,16 +13,6 @@ const MASTERS = 3;
 const NODES = 2 * MASTERS;
 const SLOTS = 16_384;
 const NODE_TIMEOUT_MS = 3_000;
-
-export async function askRedis(port: number, ...argv: readonly string[]): Promise<Reply> {
-  using connection = await RedisConnection.open(port);
-  return await connection.call(...argv);
-}
-
-export async function textOf(port: number, ...argv: readonly string[]): Promise<string> {
-  const reply = await askRedis(port, ...argv);
-  return reply.kind === "bulk" ? reply.bytes : reply.kind === "status" ? reply.text : JSON.stringify(reply);
-}
 
 export class RedisCluster implements AsyncDisposable {
   /** The nodes; the first three start as masters, in the order of their slots. */

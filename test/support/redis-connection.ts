@@ -1,23 +1,36 @@
 /**
- * A bare connection to redis-server for tests, RESP2 until it sends HELLO 3: commands are queued, then sent in one
- * write and answered in order.
+ * A bare connection to a server for Redis clients, RESP2 until it sends HELLO 3. Commands are answered in order, and a
+ * batch of queued commands is sent in one write.
  */
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
-import type { ByteString } from "../../protocol/byte-string.js";
+import { type ByteString, bytesOfText, textOfBytes } from "../../protocol/byte-string.js";
 import type { Reply } from "../../protocol/reply.js";
 import { ReplyReader } from "./reply-reader.js";
 
 const READ_BYTES = 64 * 1024;
 
-export class RedisConnection {
+const CLOSED = "the server closed the connection";
+
+/** A reply as a value, with texts in UTF-8. An error of the server is an `Error`. */
+export type RedisValue = string | number | null | Error | readonly RedisValue[];
+
+/** Commands that were sent together, and their replies so far. */
+interface Batch {
+  readonly expected: number;
+  readonly replies: Reply[];
+  resolve(replies: Reply[]): void;
+  reject(reason: Error): void;
+}
+
+export class RedisConnection implements Disposable {
   readonly #socket: Socket;
   readonly #reader = new ReplyReader();
   #queued = "";
-  /** The number of pending answers. */
-  #expected = 0;
-  #replies: Reply[] = [];
-  #settle: { resolve(replies: Reply[]): void; reject(reason: Error): void } | null = null;
+  /** The number of commands in `#queued`. */
+  #queuedCount = 0;
+  /** The batches without all their replies, the oldest first. */
+  readonly #waiting: Batch[] = [];
 
   private constructor(port: number) {
     // The socket reads into one fixed buffer, since Node would otherwise allocate a new one for every read.
@@ -30,8 +43,8 @@ export class RedisConnection {
     };
     const socket = connect({ host: "127.0.0.1", port, noDelay: true, onread });
     this.#socket = socket;
-    socket.on("close", () => this.#settle?.reject(new Error("redis-server closed the connection")));
-    socket.on("error", (reason) => this.#settle?.reject(reason));
+    socket.on("close", () => this.#fail(new Error(CLOSED)));
+    socket.on("error", (reason) => this.#fail(reason));
   }
 
   static async open(port: number): Promise<RedisConnection> {
@@ -40,21 +53,28 @@ export class RedisConnection {
     return connection;
   }
 
+  /** Whether either side has closed the connection. */
+  get closed(): boolean {
+    return this.#socket.destroyed;
+  }
+
   /** Queues a command for `flush`. */
   queue(argv: readonly ByteString[]): void {
-    this.#expected++;
+    this.#queuedCount++;
     this.#queued += `*${argv.length}\r\n`;
     for (const argument of argv) this.#queued += `$${argument.length}\r\n${argument}\r\n`;
   }
 
   /** Sends the queued commands. @returns a reply per command */
   flush(): Promise<Reply[]> {
-    if (this.#expected === 0) return Promise.resolve([]);
-    if (this.#socket.destroyed) return Promise.reject(new Error("redis-server closed the connection"));
+    const [bytes, expected] = [this.#queued, this.#queuedCount];
+    this.#queued = "";
+    this.#queuedCount = 0;
+    if (expected === 0) return Promise.resolve([]);
+    if (this.closed) return Promise.reject(new Error(CLOSED));
     return new Promise((resolve, reject) => {
-      this.#settle = { resolve, reject };
-      this.#socket.write(this.#queued, "latin1");
-      this.#queued = "";
+      this.#waiting.push({ expected, replies: [], resolve, reject });
+      this.#socket.write(bytes, "latin1");
     });
   }
 
@@ -64,18 +84,71 @@ export class RedisConnection {
     return (await this.flush()).at(-1) as Reply;
   }
 
+  /**
+   * Sends one command, with texts in UTF-8.
+   * @returns the answer, which may be an error of the server
+   * @throws Error if the connection is closed
+   */
+  async value(...argv: readonly (string | number)[]): Promise<RedisValue> {
+    return valueOfReply(await this.call(...argv.map((argument) => bytesOfText(String(argument)))));
+  }
+
   [Symbol.dispose](): void {
-    this.#settle = null;
     this.#socket.destroy();
   }
 
   #receive(chunk: Buffer): void {
-    this.#replies.push(...this.#reader.push(chunk));
-    if (this.#replies.length < this.#expected) return;
-    const replies = this.#replies;
-    this.#replies = [];
-    this.#expected = 0;
-    this.#settle?.resolve(replies);
-    this.#settle = null;
+    for (const reply of this.#reader.push(chunk)) {
+      const [batch] = this.#waiting;
+      batch?.replies.push(reply);
+      if (batch === undefined || batch.replies.length < batch.expected) continue;
+      this.#waiting.shift();
+      batch.resolve(batch.replies);
+    }
+  }
+
+  #fail(reason: Error): void {
+    for (const { reject } of this.#waiting.splice(0)) reject(reason);
+  }
+}
+
+/** Sends one command on a new connection. */
+export async function askRedis(port: number, ...argv: readonly string[]): Promise<Reply> {
+  using connection = await RedisConnection.open(port);
+  return await connection.call(...argv);
+}
+
+/** Sends one command on a new connection. @returns the text of the reply, or the JSON of any other reply */
+export async function textOf(port: number, ...argv: readonly string[]): Promise<string> {
+  const reply = await askRedis(port, ...argv);
+  return reply.kind === "bulk" ? reply.bytes : reply.kind === "status" ? reply.text : JSON.stringify(reply);
+}
+
+/** Returns the text of a value. */
+export function textOfValue(value: RedisValue): string {
+  if (value === null) return "nil";
+  if (value instanceof Error) return value.message;
+  return typeof value === "object" ? value.map(textOfValue).join(" ") : String(value);
+}
+
+function valueOfReply(reply: Reply): RedisValue {
+  switch (reply.kind) {
+    case "status":
+      return textOfBytes(reply.text);
+    case "error":
+      return new Error(textOfBytes(reply.text));
+    case "bulk":
+    case "verbatim":
+      return textOfBytes(reply.bytes);
+    case "integer":
+    case "double":
+      return Number(reply.value);
+    case "array":
+    case "set":
+    case "map":
+    case "pairs":
+      return reply.items.map(valueOfReply);
+    default:
+      return null;
   }
 }

@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { freePort } from "./free-port.js";
-import { askRedis, textOf } from "./redis-cluster.js";
+import { askRedis, textOf } from "./redis-connection.js";
 import { type RedisServer, startRedis } from "./redis-server.js";
 import { until } from "./until.js";
 

@@ -1,16 +1,16 @@
 /** A client of the SQL line protocol that treats frames as bytes: one statement, one answer. */
-import { bytesOfText } from "../../../protocol/byte-string.js";
-import { RawClient } from "../../support/raw-client.js";
+import { bytesOfText } from "../../protocol/byte-string.js";
+import { RawClient } from "./raw-client.js";
 
-export class LineClient implements Disposable {
+export class SqlLineClient implements Disposable {
   readonly raw: RawClient;
 
   private constructor(raw: RawClient) {
     this.raw = raw;
   }
 
-  static async open(port: number): Promise<LineClient> {
-    return new LineClient(await RawClient.open(port));
+  static async open(port: number): Promise<SqlLineClient> {
+    return new SqlLineClient(await RawClient.open(port));
   }
 
   /**

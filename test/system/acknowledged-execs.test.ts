@@ -3,6 +3,7 @@
  * transactions are applied, and transactions answered with nil are not. No connection reads data older than its own
  * acknowledged writes.
  */
+
 import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -10,6 +11,7 @@ import { test } from "node:test";
 import { Redis } from "ioredis";
 import { amount, some } from "../support/amount.js";
 import { startDaemon } from "../support/daemon-process.js";
+import { pause } from "../support/pause.js";
 import { SeededRandom, seedOfRun } from "../support/seeded-random.js";
 import { Trio } from "../support/trio.js";
 
@@ -23,8 +25,6 @@ const ASIDE_MS = 2_000;
 const LEVEL_MS = 90_000;
 
 const seed = seedOfRun();
-const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
-
 /** The reported outcomes of transactions, by token. */
 class Outcomes {
   readonly applied: string[] = [];

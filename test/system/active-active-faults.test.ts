@@ -5,13 +5,13 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { ActiveCluster, type ScenarioClient } from "../support/active-cluster.js";
+import { pause } from "../support/pause.js";
 import { until } from "../support/until.js";
 import {
   assertEverywhere,
   by,
   COUNTS,
   client,
-  pause,
   type Run,
   scenario as repeat,
   runs,

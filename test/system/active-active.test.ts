@@ -6,8 +6,9 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { ActiveCluster } from "../support/active-cluster.js";
+import { pause } from "../support/pause.js";
 import { SeededRandom } from "../support/seeded-random.js";
-import { assertEverywhere, by, COUNTS, client, pause, RUNS, type Run, scenario, seed } from "./scenario.js";
+import { assertEverywhere, by, COUNTS, client, RUNS, type Run, scenario, seed } from "./scenario.js";
 
 const QUEUED = 20;
 

@@ -1,12 +1,13 @@
-/** Trial B8. A daemon starts and keeps running while open browser pages request every path of --admin. */
+/** A daemon starts and keeps running while open browser pages request every path of --admin. */
 import assert from "node:assert/strict";
 import { connect } from "node:net";
 import { test } from "node:test";
 import { startDaemon } from "../support/daemon-process.js";
 import { makeKeyPair } from "../support/envelope-client.js";
 import { freePort } from "../support/free-port.js";
-import { RedisLine } from "../support/redis-line.js";
-import { Folder, pause } from "../support/trial-scene.js";
+import { pause } from "../support/pause.js";
+import { RedisConnection } from "../support/redis-connection.js";
+import { ScratchFolder } from "../support/scratch-folder.js";
 
 const STARTS = 3;
 const PATHS = ["/events", "/", "/healthz", "/metrics", "/nothing"];
@@ -33,7 +34,7 @@ async function ask(port: number, path: string, isOver: () => boolean): Promise<v
 test("a daemon with data, --ws and --admin starts while clients request every admin path", {
   timeout: 300_000,
 }, async () => {
-  using folder = new Folder();
+  using folder = new ScratchFolder();
   const pair = makeKeyPair();
   const [port, ws, admin, resp] = [await freePort(), await freePort(), await freePort(), await freePort()];
   const listenerArgs = [
@@ -49,9 +50,9 @@ test("a daemon with data, --ws and --admin starts while clients request every ad
   const args = [...listenerArgs, "-s", pair.file, "--data", `${folder.path}/data`];
   {
     await using _daemon = await startDaemon(args);
-    using line = await RedisLine.open(resp);
+    using line = await RedisConnection.open(resp);
     for (let n = 0; n < WRITES; n += BATCH)
-      await Promise.all(Array.from({ length: BATCH }, (_, i) => line.call("SET", `k:${n + i}`, "x")));
+      await Promise.all(Array.from({ length: BATCH }, (_, i) => line.value("SET", `k:${n + i}`, "x")));
   }
   for (let start = 0; start < STARTS; start++) {
     let over = false;

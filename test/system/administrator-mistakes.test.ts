@@ -2,22 +2,25 @@
  * Attacks that exploit mistakes of an administrator: files that other users can read, an empty user file, ports
  * without users, and commands that connect to other servers.
  */
+
 import assert from "node:assert/strict";
 import { chmodSync, readFileSync, writeFileSync } from "node:fs";
 import { networkInterfaces } from "node:os";
 import { join } from "node:path";
 import { describe, test } from "node:test";
+import { NIL } from "../../protocol/reply.js";
 import { type DaemonProcess, type LogLine, runDaemon, startDaemon } from "../support/daemon-process.js";
 import { programPaths } from "../support/programs.js";
-import { RawClient } from "../support/raw-client.js";
+import { askRedis, textOf } from "../support/redis-connection.js";
 import { startRedis } from "../support/redis-server.js";
 import { repositoryRoot } from "../support/repository.js";
 import { skipWithout } from "../support/requirements.js";
 import { run } from "../support/run-program.js";
+import { ScratchFolder } from "../support/scratch-folder.js";
 import { until } from "../support/until.js";
 import { Client } from "./attacker/client.js";
 import { makeKey } from "./attacker/key.js";
-import { Scratch, Victims } from "./attacker/victims.js";
+import { Victims } from "./attacker/victims.js";
 
 const LIMIT = { timeout: 300_000 };
 const USERS = "user default off\nuser alice on >secret ~* +@all\n";
@@ -44,7 +47,7 @@ describe("mistakes of an administrator", { concurrency: true }, () => {
   });
 
   test("a daemon warns about an ACL file that other users can read", LIMIT, async () => {
-    using scratch = new Scratch();
+    using scratch = new ScratchFolder();
     const file = scratch.file("users.acl", USERS, 0o644);
     chmodSync(file, 0o644);
     await using daemon = await startDaemon(["--resp", "0", "--acl-file", file]);
@@ -52,24 +55,24 @@ describe("mistakes of an administrator", { concurrency: true }, () => {
   });
 
   test("a daemon keeps its users if the ACL file is empty at a SIGHUP", LIMIT, async () => {
-    using scratch = new Scratch();
+    using scratch = new ScratchFolder();
     const file = scratch.file("users.acl", USERS);
     await using daemon = await startDaemon(["--resp", "0", "--acl-file", file]);
     const port = await respPort(daemon);
-    assert.match(await sendInline(port, "GET k"), /NOAUTH/);
+    assert.match(await textOf(port, "GET", "k"), /NOAUTH/);
     for (const text of ["", "\n\n", "# nobody\n"]) {
       writeFileSync(file, text);
       const lines = daemon.log.length;
       daemon.kill("SIGHUP");
       await until("the daemon logs a line about the file", () => daemon.log.length > lines);
       // The daemon has logged a line about the file, so it has read it.
-      assert.match(await sendInline(port, "GET k"), /NOAUTH/, JSON.stringify(text));
-      assert.match(await sendInline(port, "SET k v"), /NOAUTH/, JSON.stringify(text));
+      assert.match(await textOf(port, "GET", "k"), /NOAUTH/, JSON.stringify(text));
+      assert.match(await textOf(port, "SET", "k", "v"), /NOAUTH/, JSON.stringify(text));
     }
   });
 
   test("a daemon refuses --resp on a public address with TLS and without users", LIMIT, async () => {
-    using scratch = new Scratch();
+    using scratch = new ScratchFolder();
     const keygen = programPaths["dbsync-keygen"];
     const generated = await run(process.execPath, [
       keygen,
@@ -102,7 +105,7 @@ describe("mistakes of an administrator", { concurrency: true }, () => {
   }, async () => {
     await using redis = await startRedis();
     await using foreign = await startRedis();
-    using scratch = new Scratch();
+    using scratch = new ScratchFolder();
     const key = makeKey();
     const database = `redis:127.0.0.1:${redis.port}`;
     await using daemon = await startDaemon(["-s", scratch.file("public.pem", key.pem), "-d", database]);
@@ -116,7 +119,7 @@ describe("mistakes of an administrator", { concurrency: true }, () => {
     ]);
     assert.match(JSON.stringify(replies), /NOPERM/);
     assert.equal(await client.text("GET", "mine"), "v");
-    assert.match(await sendInline(foreign.port, "GET mine"), /^\$-1/);
+    assert.deepEqual(await askRedis(foreign.port, "GET", "mine"), NIL);
   });
 
   test("docs/keys.md explains the rights of a key that may run KEY RULES on itself", () => {
@@ -126,12 +129,3 @@ describe("mistakes of an administrator", { concurrency: true }, () => {
     );
   });
 });
-
-/** Sends an inline command to a server for Redis clients. @returns the first line of the answer */
-async function sendInline(port: number, line: string): Promise<string> {
-  using client = await RawClient.open(port);
-  client.send(`${line}\r\n`);
-  while (!client.received.includes("\r\n") && !client.ended)
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  return client.received;
-}

@@ -1,5 +1,5 @@
 /**
- * Trial B12. When a text listener without TLS receives a TLS ClientHello, it closes the connection and runs no part
+ * When a text listener without TLS receives a TLS ClientHello, it closes the connection and runs no part
  * of the hello as a command. Here the session ticket and the names in the hello contain lines with commands.
  */
 import assert from "node:assert/strict";
@@ -9,9 +9,10 @@ import { after, before, describe, test } from "node:test";
 import { connect as connectTls } from "node:tls";
 import { type DaemonProcess, startDaemon } from "../support/daemon-process.js";
 import { freePort, listenAtFreePort } from "../support/free-port.js";
-import { JsonLine } from "../support/json-line.js";
-import { RedisLine } from "../support/redis-line.js";
-import { within } from "../support/trial-scene.js";
+import { ask } from "../support/json-lines.js";
+import { within } from "../support/pause.js";
+import { RawClient } from "../support/raw-client.js";
+import { RedisConnection } from "../support/redis-connection.js";
 
 const CLOSED_MS = 20_000;
 
@@ -72,9 +73,9 @@ describe("a text listener that receives a ClientHello", { timeout: 300_000, conc
     for (const name of ["memcached", "sql", "json"]) ports[name] = await freePort();
     const listenerArgs = Object.entries(ports).flatMap(([name, port]) => [`--${name}`, String(port)]);
     daemon = await startDaemon(["--resp", String(resp), ...listenerArgs]);
-    using line = await RedisLine.open(resp);
-    await line.call("SQL", "", "create database shop");
-    await line.call("SQL", "shop", "create table t (k number)");
+    using line = await RedisConnection.open(resp);
+    await line.value("SQL", "", "create database shop");
+    await line.value("SQL", "shop", "create table t (k number)");
   });
   after(async () => {
     await daemon[Symbol.asyncDispose]();
@@ -83,16 +84,16 @@ describe("a text listener that receives a ClientHello", { timeout: 300_000, conc
   test("closes the connection and sets nothing: memcached", async () => {
     const hello = await helloWith("\r\nset hidden 0 0 1\r\nx\r\n");
     const isClosed = await send(ports["memcached"] as number, hello);
-    using line = await RedisLine.open(resp);
-    assert.equal(await line.call("EXISTS", "hidden"), 0, "the hidden command was not executed");
+    using line = await RedisConnection.open(resp);
+    assert.equal(await line.value("EXISTS", "hidden"), 0, "the hidden command was not executed");
     assert.ok(isClosed, "the connection is closed");
   });
 
   test("closes the connection and inserts nothing: SQL", async () => {
     const hello = await helloWith(";\nuse shop;\ninsert into t values (1);\n");
     const isClosed = await send(ports["sql"] as number, hello);
-    using line = await RedisLine.open(resp);
-    const rows = JSON.stringify(await line.call("SQL", "shop", "select k from t"));
+    using line = await RedisConnection.open(resp);
+    const rows = JSON.stringify(await line.value("SQL", "shop", "select k from t"));
     assert.doesNotMatch(rows, /\[\["?1/, "the hidden statement was not executed");
     assert.ok(isClosed, "the connection is closed");
   });
@@ -100,8 +101,8 @@ describe("a text listener that receives a ClientHello", { timeout: 300_000, conc
   test("closes the connection and creates nothing: JSON", async () => {
     const hello = await helloWith('\n{"action":"create","document":"hidden"}\n');
     const isClosed = await send(ports["json"] as number, hello);
-    using line = await JsonLine.open(ports["json"] as number);
-    assert.doesNotMatch(JSON.stringify(await line.ask({ action: "list" })), /hidden/);
+    using line = await RawClient.open(ports["json"] as number);
+    assert.doesNotMatch(await ask(line, { action: "list" }), /hidden/);
     assert.ok(isClosed, "the connection is closed");
   });
 });

@@ -1,5 +1,5 @@
 /**
- * Trial C16. No command that a page prints for its readers is a usage error. The test runs the commands against
+ * No command that a page prints for its readers is a usage error. The test runs the commands against
  * servers that refuse connections, and no command exits with 2.
  */
 import assert from "node:assert/strict";
@@ -13,7 +13,7 @@ import { freePort, refusingAddress } from "../support/free-port.js";
 import { programPaths } from "../support/programs.js";
 import { repositoryRoot } from "../support/repository.js";
 import { run } from "../support/run-program.js";
-import { Folder } from "../support/trial-scene.js";
+import { ScratchFolder } from "../support/scratch-folder.js";
 import { type ConsoleCommand, commandsOf, consoleCommands } from "./console-lines.js";
 
 const USAGE = 2;
@@ -23,7 +23,7 @@ const TOGETHER = 4;
 type Checked = Pick<ConsoleCommand, "program" | "text">;
 
 describe("the commands that the pages print for their readers", { timeout: 600_000 }, () => {
-  const folder = new Folder();
+  const folder = new ScratchFolder();
   let refusing = "";
 
   before(async () => {

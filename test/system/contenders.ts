@@ -2,8 +2,10 @@
  * Clients that compete for a counter, a lock and a lease by conditions that the members of a list decide: Redis clients
  * of sidecars, and signed clients that each know one daemon. They record what contradicts an answer.
  */
+
 import type { Redis } from "ioredis";
 import { type Client, DbsyncError } from "../../client/public-api.js";
+import { pause } from "../support/pause.js";
 
 /** The answer to a write. `nil`: its condition did not hold. `refused`: it has no effect. `unknown`: it may have. */
 export type Answer = "applied" | "nil" | "refused" | "unknown";
@@ -190,7 +192,5 @@ export class Contest {
     owners.delete(token);
   }
 }
-
-const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
 const sleepUntil = (time: number) => pause(Math.max(0, time - performance.now() - 1));

@@ -4,6 +4,7 @@
  * faults, with all kinds of faults, and while daemons are restarted one after the other. Every acknowledged increment
  * counts, and none counts that was answered with nil. `DBSYNC_EXEC_ROUNDS=50` runs 50 rounds of each test.
  */
+
 import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -12,6 +13,7 @@ import { Redis } from "ioredis";
 import { amount, some } from "../support/amount.js";
 import { CuttablePort } from "../support/cuttable-port.js";
 import { startDaemon } from "../support/daemon-process.js";
+import { pause } from "../support/pause.js";
 import { buildRoot } from "../support/repository.js";
 import { SeededRandom, seedOfRun } from "../support/seeded-random.js";
 import { Trio } from "../support/trio.js";
@@ -28,8 +30,6 @@ const OFF_MS = 20_000;
 
 const seed = seedOfRun();
 const program = join(buildRoot, "test", "system", "programs", "clock-off.js");
-const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
-
 /** Three daemons whose links can be cut, and whose clocks can be made wrong. */
 class Members implements AsyncDisposable {
   readonly trio: Trio;

@@ -1,5 +1,5 @@
 /**
- * Trial B13. The PHP and Python clients check their deadline while they decode an answer. A call with an answer of 20
+ * The PHP and Python clients check their deadline while they decode an answer. A call with an answer of 20
  * MB of nils ends with `timeout`, not with a value long after the deadline. An answer of the same form with few nils
  * is returned as a value.
  */
@@ -11,7 +11,7 @@ import { PYTHON, env as pythonEnv } from "../python/running.js";
 import { makeKeyPair } from "../support/envelope-client.js";
 import { skipWithout } from "../support/requirements.js";
 import { type Ended, run } from "../support/run-program.js";
-import { Folder } from "../support/trial-scene.js";
+import { ScratchFolder } from "../support/scratch-folder.js";
 
 const FEW = 1_000;
 /** The number of nils: 20 MB, and fewer than the documented limit of 4,194,304 elements. */
@@ -81,7 +81,7 @@ describe("an answer of 20 MB of nils", { timeout: 600_000 }, () => {
     args: readonly string[],
     more: Readonly<Record<string, string>> = {},
   ): Promise<Outcome> {
-    using folder = new Folder();
+    using folder = new ScratchFolder();
     await using daemon = await nilsDaemon(count);
     const env = {
       ...more,

@@ -1,22 +1,22 @@
-/** Trial D19. English SQL statements have the meaning of standard SQL. */
+/** English SQL statements have the meaning of standard SQL. */
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { type DaemonProcess, startDaemon } from "../support/daemon-process.js";
 import { freePort } from "../support/free-port.js";
-import { RedisLine, textOf } from "../support/redis-line.js";
+import { RedisConnection, textOfValue } from "../support/redis-connection.js";
 
 describe("SQL in English", { timeout: 120_000 }, () => {
   let daemon: DaemonProcess;
-  let line: RedisLine;
+  let line: RedisConnection;
   before(async () => {
     const resp = await freePort();
     daemon = await startDaemon(["--resp", String(resp)]);
-    line = await RedisLine.open(resp);
-    await line.call("SQL", "", "create database shop");
-    await line.call("SQL", "shop", "create table item (id number, name text(0,40), price number)");
+    line = await RedisConnection.open(resp);
+    await line.value("SQL", "", "create database shop");
+    await line.value("SQL", "shop", "create table item (id number, name text(0,40), price number)");
     const rows = "(3,'c',null),(1,'a',10),(2,'b',20),(4,null,30)";
-    const inserted = await line.call("SQL", "shop", `insert into item values ${rows}`);
-    assert.equal(inserted, 4, textOf(inserted));
+    const inserted = await line.value("SQL", "shop", `insert into item values ${rows}`);
+    assert.equal(inserted, 4, textOfValue(inserted));
   });
   after(async () => {
     line?.[Symbol.dispose]();
@@ -25,8 +25,8 @@ describe("SQL in English", { timeout: 120_000 }, () => {
 
   /** Executes a statement. @returns the rows of its answer, as JSON */
   async function rows(statement: string): Promise<string> {
-    const answer = await line.call("SQL", "shop", statement);
-    assert.ok(Array.isArray(answer), `${statement}: ${textOf(answer)}`);
+    const answer = await line.value("SQL", "shop", statement);
+    assert.ok(Array.isArray(answer), `${statement}: ${textOfValue(answer)}`);
     return JSON.stringify((answer as unknown[])[(answer as unknown[]).indexOf("rows") + 1]).replaceAll(
       '"',
       "",

@@ -1,4 +1,4 @@
-/** Trial E21. The help of every program prints defaults in the form in which they are typed. */
+/** The help of every program prints defaults in the form in which they are typed. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { programPaths } from "../support/programs.js";

@@ -1,5 +1,5 @@
 /**
- * Trial B11. A write to a hung server is answered when the balancer declares that server down, long before
+ * A write to a hung server is answered when the balancer declares that server down, long before
  * --reply-timeout. The next write to the same database goes to the other server.
  */
 import assert from "node:assert/strict";
@@ -9,9 +9,10 @@ import { test } from "node:test";
 import { knowsSecret } from "../support/cluster-secret.js";
 import { type DaemonProcess, startDaemon } from "../support/daemon-process.js";
 import { freePort } from "../support/free-port.js";
+import { within } from "../support/pause.js";
 import { programPaths } from "../support/programs.js";
-import { RawClient } from "../support/raw-client.js";
-import { Folder, within } from "../support/trial-scene.js";
+import { ScratchFolder } from "../support/scratch-folder.js";
+import { SqlLineClient } from "../support/sql-line-client.js";
 import { until } from "../support/until.js";
 
 const REPLY_TIMEOUT_MS = 90_000;
@@ -21,16 +22,10 @@ const REPLY_TIMEOUT_MS = 90_000;
  */
 const ANSWERED_MS = 30_000;
 
-/** Sends a statement in the line protocol. @returns the frame of its answer */
-async function ask(client: RawClient, statement: string): Promise<string> {
-  client.send(`${statement};\n`);
-  return await client.readTo("END\n");
-}
-
 test("a balancer does not make clients wait for a hung write server until --reply-timeout", {
   timeout: 300_000,
 }, async () => {
-  using folder = new Folder();
+  using folder = new ScratchFolder();
   const ports = [await freePort(), await freePort()] as const;
   const sql = [await freePort(), await freePort()] as const;
   const listen = await freePort();
@@ -50,26 +45,26 @@ test("a balancer does not make clients wait for a hung write server until --repl
     await until(
       "the balancer forwards writes",
       async () => {
-        using client = await RawClient.open(listen);
-        return !/rror|diso/.test(await ask(client, "create database toko"));
+        using client = await SqlLineClient.open(listen);
+        return !/rror|diso/.test(await client.ask("create database toko"));
       },
       { mayFail: true },
     );
-    using writer = await RawClient.open(listen);
-    await ask(writer, "use toko");
+    using writer = await SqlLineClient.open(listen);
+    await writer.ask("use toko");
     await until(
       "the table exists",
-      async () => !/rror|diso/.test(await ask(writer, "create table t (k number)")),
+      async () => !/rror|diso/.test(await writer.ask("create table t (k number)")),
       { mayFail: true },
     );
-    await ask(writer, "insert into t values (1)");
+    await writer.ask("insert into t values (1)");
 
     first.kill("SIGSTOP");
-    const waiting = ask(writer, "insert into t values (2)");
+    const waiting = writer.ask("insert into t values (2)");
     assert.notEqual(await within(ANSWERED_MS, waiting), null, `no answer for ${ANSWERED_MS} ms`);
-    using other = await RawClient.open(listen);
-    await ask(other, "use toko");
-    const next = await within(ANSWERED_MS, ask(other, "insert into t values (3)"));
+    using other = await SqlLineClient.open(listen);
+    await other.ask("use toko");
+    const next = await within(ANSWERED_MS, other.ask("insert into t values (3)"));
     assert.match(next ?? "", /RESULT_MESSAGE/, "the next write goes to the other server");
   } finally {
     first.kill("SIGCONT");

@@ -1,18 +1,18 @@
-/** Trial A5. A backup of a daemon that is catching up exits with 1, unless --incomplete is given. */
+/** A backup of a daemon that is catching up exits with 1, unless --incomplete is given. */
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { programPaths } from "../support/programs.js";
 import { run } from "../support/run-program.js";
-import { Folder } from "../support/trial-scene.js";
+import { ScratchFolder } from "../support/scratch-folder.js";
 import { Trio } from "../support/trio.js";
 import { until } from "../support/until.js";
 
 test("dbsync backup reports an incomplete backup of a daemon that is catching up", {
   timeout: 300_000,
 }, async (context) => {
-  using folder = new Folder();
+  using folder = new ScratchFolder();
   await using trio = await Trio.start();
   {
     await using client = trio.client();

@@ -3,7 +3,7 @@
  * increments.
  */
 import assert from "node:assert/strict";
-import type { RedisLine } from "../support/redis-line.js";
+import type { RedisConnection } from "../support/redis-connection.js";
 
 export class Increments {
   /** The number of EXECs with an answer other than nil. */
@@ -14,7 +14,7 @@ export class Increments {
   readonly stale: string[] = [];
   readonly #key: string;
   /** The highest acknowledged value of each connection. */
-  readonly #highest = new WeakMap<RedisLine, number>();
+  readonly #highest = new WeakMap<RedisConnection, number>();
 
   constructor(key: string) {
     this.#key = key;
@@ -25,19 +25,19 @@ export class Increments {
    * @returns whether the EXEC was acknowledged, or null if this is unknown
    * @throws Error  if the connection is closed before EXEC is sent
    */
-  async add(line: RedisLine): Promise<boolean | null> {
-    if ((await line.call("WATCH", this.#key)) instanceof Error) return false;
-    const read = await line.call("GET", this.#key);
+  async add(line: RedisConnection): Promise<boolean | null> {
+    if ((await line.value("WATCH", this.#key)) instanceof Error) return false;
+    const read = await line.value("GET", this.#key);
     if (read instanceof Error) {
-      await line.call("UNWATCH");
+      await line.value("UNWATCH");
       return false;
     }
     const before = Number(read ?? 0);
     const highest = this.#highest.get(line) ?? 0;
     if (before < highest) this.stale.push(`${before} after ${highest}`);
-    await line.call("MULTI");
-    await line.call("SET", this.#key, before + 1);
-    const done = await line.call("EXEC").catch((reason: Error) => reason);
+    await line.value("MULTI");
+    await line.value("SET", this.#key, before + 1);
+    const done = await line.value("EXEC").catch((reason: Error) => reason);
     if (done instanceof Error) {
       const isCertain = /^(NOTAPPLIED|EXECABORT)/.test(done.message);
       if (!isCertain) this.unknown++;

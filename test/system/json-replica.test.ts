@@ -1,15 +1,16 @@
 /**
- * Trial A3. A daemon with --json-replica cannot fetch the other server's documents at its start. It is not ready, and
+ * A daemon with --json-replica cannot fetch the other server's documents at its start. It is not ready, and
  * when it reaches the other server it removes nothing there, even if its own clients have already written.
  */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { Original } from "../faces/json/original.js";
+import { CuttablePort } from "../support/cuttable-port.js";
 import { startDaemon } from "../support/daemon-process.js";
 import { freePort } from "../support/free-port.js";
-import { Gate } from "../support/gate.js";
-import { JsonLine } from "../support/json-line.js";
-import { pause, within } from "../support/trial-scene.js";
+import { ask } from "../support/json-lines.js";
+import { pause, within } from "../support/pause.js";
+import { RawClient } from "../support/raw-client.js";
 import { until } from "../support/until.js";
 
 const ENTRIES = 100;
@@ -17,17 +18,21 @@ const ENTRIES = 100;
 const WRITE_MS = 8_000;
 
 async function count(port: number): Promise<number> {
-  using line = await JsonLine.open(port);
-  return Number((await line.ask({ action: "count", document: "users" }))["count"]);
+  using line = await RawClient.open(port);
+  return Number(JSON.parse(await ask(line, { action: "count", document: "users" }))["count"]);
 }
 
 async function healthOf(port: number): Promise<number> {
   return (await fetch(`http://127.0.0.1:${port}/healthz`)).status;
 }
 
-const troubles: Readonly<Record<string, (gate: Gate) => void>> = {
-  "refuses connections": (gate) => gate.shut(),
-  "accepts connections and sends nothing": (gate) => gate.hold(),
+const troubles: Readonly<Record<string, (gate: CuttablePort) => void>> = {
+  "refuses connections": (gate) => {
+    gate.isCut = true;
+  },
+  "accepts connections and sends nothing": (gate) => {
+    gate.isHeld = true;
+  },
 };
 
 describe("a server of --json-replica keeps its documents if it", () => {
@@ -36,13 +41,13 @@ describe("a server of --json-replica keeps its documents if it", () => {
       const ports = [await freePort(), await freePort(), await freePort()] as const;
       const [first, second, admin] = ports;
       await using _first = await Original.start(first, []);
-      using source = await JsonLine.open(first);
-      await source.ask({ action: "create", document: "users" });
+      using source = await RawClient.open(first);
+      await ask(source, { action: "create", document: "users" });
       const data = Array.from({ length: ENTRIES }, (_, number) => ({ name: `user ${number}` }));
-      await source.ask({ action: "insert", document: "users", data });
+      await ask(source, { action: "insert", document: "users", data });
       assert.equal(await count(first), ENTRIES);
 
-      await using gate = await Gate.open(() => first);
+      await using gate = await CuttablePort.open(() => first);
       cause(gate);
       const replica = ["--json-replica", gate.address, "--json-replica-timeout", "1s"];
       await using _second = await startDaemon([
@@ -54,9 +59,9 @@ describe("a server of --json-replica keeps its documents if it", () => {
       ]);
       // The daemon may serve its clients, refuse them, or not listen yet.
       const writing = (async () => {
-        using line = await JsonLine.open(second);
-        await line.ask({ action: "create", document: "users" });
-        await line.ask({ action: "insert", document: "users", data: [{ name: "late" }] });
+        using line = await RawClient.open(second);
+        await ask(line, { action: "create", document: "users" });
+        await ask(line, { action: "insert", document: "users", data: [{ name: "late" }] });
       })().catch(() => {});
       await within(WRITE_MS, writing);
       const health = await healthOf(admin).catch(() => 0);

@@ -1,5 +1,5 @@
 /**
- * Trial B6. A small unit with a large effect is either refused before it is recorded, or runs without delaying other
+ * A small unit with a large effect is either refused before it is recorded, or runs without delaying other
  * clients. The tests cover every family of commands.
  */
 import assert from "node:assert/strict";
@@ -9,10 +9,11 @@ import { MongoClient } from "mongodb";
 import { some } from "../support/amount.js";
 import { type DaemonProcess, startDaemon } from "../support/daemon-process.js";
 import { freePort } from "../support/free-port.js";
-import { RedisLine, textOf } from "../support/redis-line.js";
+import { pause } from "../support/pause.js";
+import { RedisConnection, textOfValue } from "../support/redis-connection.js";
+import { ScratchFolder } from "../support/scratch-folder.js";
 import { seed } from "../support/seed.js";
 import { SeededRandom } from "../support/seeded-random.js";
-import { Folder, pause } from "../support/trial-scene.js";
 
 /**
  * The maximum CPU time of the daemon's main thread in milliseconds: ten times the limit of one step. Other load on
@@ -37,24 +38,24 @@ function cpuMs(pid: number): number {
 class Pings implements AsyncDisposable {
   longest = 0;
   #over = false;
-  readonly #line: RedisLine;
+  readonly #line: RedisConnection;
   readonly #pid: number;
   readonly #done: Promise<void>;
 
-  private constructor(line: RedisLine, pid: number) {
+  private constructor(line: RedisConnection, pid: number) {
     this.#line = line;
     this.#pid = pid;
     this.#done = this.#run();
   }
 
   static async start({ resp, daemon }: Scene): Promise<Pings> {
-    return new Pings(await RedisLine.open(resp), daemon.pid);
+    return new Pings(await RedisConnection.open(resp), daemon.pid);
   }
 
   async #run(): Promise<void> {
     while (!this.#over) {
       const before = cpuMs(this.#pid);
-      await this.#line.call("PING").catch(() => (this.longest = Number.POSITIVE_INFINITY));
+      await this.#line.value("PING").catch(() => (this.longest = Number.POSITIVE_INFINITY));
       this.longest = Math.max(this.longest, cpuMs(this.#pid) - before);
       await pause(PING_EVERY_MS);
     }
@@ -71,14 +72,14 @@ interface Scene extends AsyncDisposable {
   readonly daemon: DaemonProcess;
   readonly resp: number;
   readonly mongo: MongoClient;
-  readonly line: RedisLine;
+  readonly line: RedisConnection;
 }
 
 async function start(args: readonly string[] = []): Promise<Scene> {
   const [resp, port] = [await freePort(), await freePort()];
   const daemon = await startDaemon(["--resp", String(resp), "--mongo", String(port), ...args]);
   const mongo = new MongoClient(`mongodb://127.0.0.1:${port}`, { serverSelectionTimeoutMS: 60_000 });
-  const line = await RedisLine.open(resp);
+  const line = await RedisConnection.open(resp);
   const close = async () => {
     line[Symbol.dispose]();
     await mongo.close().catch(() => {});
@@ -91,7 +92,7 @@ describe("a small unit with a large effect", () => {
   test("is refused before it is recorded if it extends lists in many documents", {
     timeout: 300_000,
   }, async () => {
-    using folder = new Folder();
+    using folder = new ScratchFolder();
     await using scene = await start(["--data", `${folder.path}/data`]);
     const items = scene.mongo.db("shop").collection("items");
     await items.insertMany(Array.from({ length: 100 }, (_, n) => ({ n, q: [n] })));
@@ -116,7 +117,7 @@ describe("a small unit with a large effect", () => {
       await collection.updateMany({}, change());
     };
   const sql = async ({ line }: Scene, statement: string) => {
-    const answer = await line.call("SQL", "big", statement);
+    const answer = await line.value("SQL", "big", statement);
     return answer;
   };
 
@@ -149,31 +150,31 @@ describe("a small unit with a large effect", () => {
       await collection.aggregate([...stages, { $group: { _id: null, n: { $sum: 1 } } }]).toArray();
     },
     "SETRANGE of many keys in one transaction": async ({ line }) => {
-      await line.call("MULTI");
-      for (let n = 0; n < 20; n++) void line.call("SETRANGE", `far:${n}`, 500_000_000, "x");
-      await line.call("EXEC");
+      await line.value("MULTI");
+      for (let n = 0; n < 20; n++) void line.value("SETRANGE", `far:${n}`, 500_000_000, "x");
+      await line.value("EXEC");
     },
     "SETBIT of many keys in one transaction": async ({ line }) => {
-      await line.call("MULTI");
-      for (let n = 0; n < 20; n++) void line.call("SETBIT", `bit:${n}`, 4_294_967_295, 1);
-      await line.call("EXEC");
+      await line.value("MULTI");
+      for (let n = 0; n < 20; n++) void line.value("SETBIT", `bit:${n}`, 4_294_967_295, 1);
+      await line.value("EXEC");
     },
     "repeated COPY of a long list": async ({ line }) => {
       for (let n = 0; n < 20; n++)
-        await line.call("RPUSH", "long", ...Array.from({ length: 5_000 }, (_, i) => i));
-      await line.call("MULTI");
-      for (let n = 0; n < 60; n++) void line.call("COPY", "long", `copy:${n}`);
-      await line.call("EXEC");
+        await line.value("RPUSH", "long", ...Array.from({ length: 5_000 }, (_, i) => i));
+      await line.value("MULTI");
+      for (let n = 0; n < 60; n++) void line.value("COPY", "long", `copy:${n}`);
+      await line.value("EXEC");
     },
     "repeated ZUNIONSTORE of large sets": async ({ line }) => {
       for (let n = 0; n < 20; n++)
-        await line.call("ZADD", "wide", ...Array.from({ length: 10_000 }, (_, i) => i));
-      await line.call("MULTI");
-      for (let n = 0; n < 100; n++) void line.call("ZUNIONSTORE", `union:${n}`, 2, "wide", "wide");
-      await line.call("EXEC");
+        await line.value("ZADD", "wide", ...Array.from({ length: 10_000 }, (_, i) => i));
+      await line.value("MULTI");
+      for (let n = 0; n < 100; n++) void line.value("ZUNIONSTORE", `union:${n}`, 2, "wide", "wide");
+      await line.value("EXEC");
     },
     "a script that doubles a string": async ({ line }) => {
-      await line.call(
+      await line.value(
         "EVAL",
         "local s='x' for i=1,25 do s=s..s end redis.call('SET',KEYS[1],s) return 1",
         1,
@@ -182,8 +183,8 @@ describe("a small unit with a large effect", () => {
     },
     "LCS of long texts": async ({ line }) => {
       const text = "ab".repeat(20_000);
-      await line.call("MSET", "text:1", text, "text:2", `${text}c`);
-      await line.call("LCS", "text:1", "text:2", "LEN");
+      await line.value("MSET", "text:1", text, "text:2", `${text}c`);
+      await line.value("LCS", "text:1", "text:2", "LEN");
     },
     "SQL insert of a product of tables": async (scene) => {
       await sql(scene, "create database big");
@@ -202,9 +203,13 @@ describe("a small unit with a large effect", () => {
       for (let n = 0; n < 20; n++) await sql(scene, "update s set x = concat(x, x)");
     },
     "DOC entries copied far after the end of a list": async ({ line }) => {
-      await line.call("DOC.CREATE", "doc");
-      await line.call("DOC.INSERT", "doc", JSON.stringify(Array.from({ length: 50_000 }, (_, n) => ({ n }))));
-      await line.call("DOC.UPDATE", "doc", JSON.stringify({ text: "x".repeat(5_000) }));
+      await line.value("DOC.CREATE", "doc");
+      await line.value(
+        "DOC.INSERT",
+        "doc",
+        JSON.stringify(Array.from({ length: 50_000 }, (_, n) => ({ n }))),
+      );
+      await line.value("DOC.UPDATE", "doc", JSON.stringify({ text: "x".repeat(5_000) }));
     },
   };
 
@@ -219,7 +224,7 @@ describe("a small unit with a large effect", () => {
         await pause(2 * PING_EVERY_MS);
         longest = pings.longest;
       }
-      context.diagnostic(`${longest} ms, ${textOf(String(ended))}`);
+      context.diagnostic(`${longest} ms, ${textOfValue(String(ended))}`);
       assert.ok(longest < STEP_CPU_MS_MAX, `another client waited for ${longest} ms of CPU`);
     });
 });

@@ -1,5 +1,5 @@
 /**
- * Trial C15. A member of the list that no longer runs stays visible after a rolling restart of the other daemons.
+ * A member of the list that no longer runs stays visible after a rolling restart of the other daemons.
  * dbsync status and dbsync doctor report it and exit with 1.
  */
 import assert from "node:assert/strict";
@@ -9,7 +9,7 @@ import { test } from "node:test";
 import { programPaths } from "../support/programs.js";
 import { repositoryRoot } from "../support/repository.js";
 import { type Ended, run } from "../support/run-program.js";
-import { Folder } from "../support/trial-scene.js";
+import { ScratchFolder } from "../support/scratch-folder.js";
 import { Trio } from "../support/trio.js";
 import { until } from "../support/until.js";
 
@@ -19,7 +19,7 @@ const STAY = [0, 1];
 test("dbsync status reports a missing member of the list after a rolling restart", {
   timeout: 400_000,
 }, async () => {
-  using folder = new Folder();
+  using folder = new ScratchFolder();
   await using trio = await Trio.start();
   const key = folder.privateKey(trio.root);
   const dbsync = async (args: readonly string[], indices: readonly number[]): Promise<Ended> => {

@@ -1,4 +1,4 @@
-/** Trial D18, MongoDB. Errors have the fields that drivers read. */
+/** Errors have the fields that drivers read. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { connect } from "node:net";

@@ -1,5 +1,5 @@
 /**
- * Trial B7. No bytes from one connection crash the daemon or disturb other connections. The test sends WebSocket
+ * No bytes from one connection crash the daemon or disturb other connections. The test sends WebSocket
  * frames, and the first bytes of every listener's protocol, with flipped bits and with parts removed, repeated and
  * truncated.
  */
@@ -18,9 +18,9 @@ import { freePort } from "../support/free-port.js";
 import { programPaths } from "../support/programs.js";
 import { RawClient } from "../support/raw-client.js";
 import { run } from "../support/run-program.js";
+import { ScratchFolder } from "../support/scratch-folder.js";
 import { seed } from "../support/seed.js";
 import { SeededRandom } from "../support/seeded-random.js";
-import { Folder } from "../support/trial-scene.js";
 
 const ROUNDS = amount(6, 100);
 /** The number of mutated connections between two checks of the other connections. */
@@ -222,7 +222,7 @@ const EXCEPTION = /internal-error|uncaught|TypeError|RangeError|ReferenceError|u
 
 describe("mutated bytes", { timeout: 600_000 }, () => {
   async function startAll(
-    folder: Folder,
+    folder: ScratchFolder,
   ): Promise<{ daemons: DaemonProcess[]; ports: Record<Name, number> }> {
     const generated = await run(process.execPath, [
       ...[
@@ -252,7 +252,7 @@ describe("mutated bytes", { timeout: 600_000 }, () => {
   }
 
   test("do not crash the daemon, and other connections continue", async (context) => {
-    using folder = new Folder();
+    using folder = new ScratchFolder();
     const { daemons, ports } = await startAll(folder);
     context.after(() => Promise.all(daemons.map((daemon) => daemon[Symbol.asyncDispose]())));
     const hello = mongoMessage(2013, { hello: 1, $db: "admin" }).toString("latin1");

@@ -1,5 +1,5 @@
 /**
- * Trial C17. A restore onto a full disk prints one sentence and exits with 1. Daemons with new folders do not flag
+ * A restore onto a full disk prints one sentence and exits with 1. Daemons with new folders do not flag
  * answers as late if no command is late. A daemon that is not on the member list does not log the same error at every
  * attempt to connect.
  */
@@ -8,10 +8,10 @@ import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { Gate } from "../support/gate.js";
+import { CuttablePort } from "../support/cuttable-port.js";
 import { programPaths } from "../support/programs.js";
 import { type Ended, run } from "../support/run-program.js";
-import { Folder } from "../support/trial-scene.js";
+import { ScratchFolder } from "../support/scratch-folder.js";
 import { Trio } from "../support/trio.js";
 import { until } from "../support/until.js";
 
@@ -46,7 +46,7 @@ for (const [bytes, keys] of [
   test(`dbsync restore of values of ${bytes} bytes onto a full disk prints one sentence and exits with 1`, {
     timeout: 300_000,
   }, async (context) => {
-    using folder = new Folder();
+    using folder = new ScratchFolder();
     const disk = join(folder.path, "disk");
     if (!mountFull(disk))
       return context.skip(
@@ -98,15 +98,16 @@ test("daemons with new folders flag no answer as late if no command is late", {
 test("an unlisted daemon does not log the same error at each connection attempt", {
   timeout: 400_000,
 }, async () => {
-  using folder = new Folder();
+  using folder = new ScratchFolder();
   await using trio = await Trio.make([], 3);
-  await using first = await Gate.open(() => trio.ports[0] as number);
-  await using second = await Gate.open(() => trio.ports[1] as number);
+  await using first = await CuttablePort.open(() => trio.ports[0] as number);
+  await using second = await CuttablePort.open(() => trio.ports[1] as number);
   const gates = [first, second];
   let attempts = 0;
   for (const gate of gates) gate.onConnection = () => attempts++;
   // The unlisted daemon connects to the listed daemons through these gates.
-  trio.linkPort = (from, to) => (from === UNLISTED ? (gates[to] as Gate).port : (trio.ports[to] as number));
+  trio.linkPort = (from, to) =>
+    from === UNLISTED ? (gates[to] as CuttablePort).port : (trio.ports[to] as number);
   for (const index of LISTED) await trio.start(index);
   const key = folder.privateKey(trio.root);
   const listed = LISTED.map((index) => trio.servers[index] as string);

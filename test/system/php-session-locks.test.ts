@@ -1,5 +1,5 @@
 /**
- * Trial A4. The lock of a PHP session is released on every daemon, not only on the one that granted it. A hung daemon
+ * The lock of a PHP session is released on every daemon, not only on the one that granted it. A hung daemon
  * does not delay the first request for the maximum duration of a call.
  */
 import assert from "node:assert/strict";
@@ -8,12 +8,12 @@ import { once } from "node:events";
 import { describe, test } from "node:test";
 import { PHP_FILE } from "../examples/php-script.js";
 import { knowsSecret } from "../support/cluster-secret.js";
+import { CuttablePort } from "../support/cuttable-port.js";
 import { startDaemon } from "../support/daemon-process.js";
 import { makeKeyPair } from "../support/envelope-client.js";
 import { freePort } from "../support/free-port.js";
-import { Gate } from "../support/gate.js";
 import { skipWithout } from "../support/requirements.js";
-import { Folder } from "../support/trial-scene.js";
+import { ScratchFolder } from "../support/scratch-folder.js";
 import { until } from "../support/until.js";
 
 /** The lifetime of a lock in seconds. It exceeds the duration of each test here, so only a release ends a lock. */
@@ -93,13 +93,13 @@ const session = (lock: number, options = "[]"): string => `
 
 describe("the lock of a PHP session", { timeout: 300_000, skip: skipWithout("php") }, () => {
   test("is released on a daemon that the granting daemon cannot reach", async () => {
-    using folder = new Folder();
+    using folder = new ScratchFolder();
     const pair = makeKeyPair("rsa");
     const key = folder.privateKey(pair);
     const ports = [await freePort(), await freePort()] as const;
-    await using toSecond = await Gate.open(() => ports[1]);
-    await using toFirst = await Gate.open(() => ports[0]);
-    const start = (index: 0 | 1, peer: Gate) =>
+    await using toSecond = await CuttablePort.open(() => ports[1]);
+    await using toFirst = await CuttablePort.open(() => ports[0]);
+    const start = (index: 0 | 1, peer: CuttablePort) =>
       startDaemon([
         ...["-p", String(ports[index]), "-s", pair.file, "--data", `${folder.path}/${index}`],
         ...["--peer", peer.address, ...knowsSecret],
@@ -123,8 +123,8 @@ describe("the lock of a PHP session", { timeout: 300_000, skip: skipWithout("php
     });
     using refused = new Request([second], key, session(0.2));
     assert.equal(await refused.finish(), "refused\n");
-    toFirst.shut();
-    toSecond.shut();
+    toFirst.isCut = true;
+    toSecond.isCut = true;
     assert.match(await holder.finish(), /visits 1\n/);
     using next = new Request([second], key, session(30));
     assert.match(
@@ -135,12 +135,12 @@ describe("the lock of a PHP session", { timeout: 300_000, skip: skipWithout("php
   });
 
   test("is granted while the first daemon of the list hangs, long before a call to that daemon ends", async () => {
-    using folder = new Folder();
+    using folder = new ScratchFolder();
     const pair = makeKeyPair("rsa");
     const key = folder.privateKey(pair);
     await using daemon = await startDaemon(["-s", pair.file]);
-    await using hung = await Gate.open(() => daemon.port);
-    hung.hold();
+    await using hung = await CuttablePort.open(() => daemon.port);
+    hung.isHeld = true;
     const servers = [hung.address, `127.0.0.1:${daemon.port}`];
     // A call takes at most 20 s. The call to the hung daemon takes this time.
     const calling = `echo "calling\\n"; dbsync_send('GET k', ['policy' => 'all', 'timeout' => 20]); fgets(STDIN);`;

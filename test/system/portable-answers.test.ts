@@ -1,5 +1,5 @@
 /**
- * Trial A2. A client receives answers from three real daemons, directly or through a sidecar. An answer stays valid if
+ * A client receives answers from three real daemons, directly or through a sidecar. An answer stays valid if
  * the next answer comes from another daemon, even after the first daemon was killed. Scans return all elements or a
  * clear error, and ids, versions and payloads are the same on all daemons. Source: docs/sidecar.md, "Where an answer
  * is valid".
@@ -8,11 +8,12 @@ import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { MongoClient } from "mongodb";
 import type { ReplyValue } from "../../client/shared/reply-value.js";
+import { CuttablePort } from "../support/cuttable-port.js";
 import { freePort } from "../support/free-port.js";
-import { Gate } from "../support/gate.js";
 import { RawClient } from "../support/raw-client.js";
-import { RedisLine, textOf } from "../support/redis-line.js";
-import { Folder, startSidecar } from "../support/trial-scene.js";
+import { RedisConnection, textOfValue } from "../support/redis-connection.js";
+import { ScratchFolder } from "../support/scratch-folder.js";
+import { startSidecar } from "../support/start-sidecar.js";
 import { Trio } from "../support/trio.js";
 import { until } from "../support/until.js";
 
@@ -56,23 +57,23 @@ const reads: readonly (readonly string[])[] = [
 ];
 
 describe("the answers of three daemons", () => {
-  const folder = new Folder();
+  const folder = new ScratchFolder();
   let trio: Trio;
-  const gates: Gate[] = [];
-  let line: RedisLine;
+  const gates: CuttablePort[] = [];
+  let line: RedisConnection;
   let sidecar: AsyncDisposable;
   let [resp, mongo] = [0, 0];
 
   before(async () => {
     trio = await Trio.start();
     await trio.untilNoneIsLate();
-    for (const port of trio.ports) gates.push(await Gate.open(() => port));
+    for (const port of trio.ports) gates.push(await CuttablePort.open(() => port));
     [resp, mongo] = [await freePort(), await freePort()];
     const servers = gates.map(({ address }) => address);
     const ports = ["--resp", String(resp), "--mongo", String(mongo)];
     sidecar = await startSidecar(folder.privateKey(trio.app), servers, ports);
-    line = await RedisLine.open(resp);
-    await until("a write is acknowledged", async () => (await line.call("SET", "text", "1")) === "OK");
+    line = await RedisConnection.open(resp);
+    await until("a write is acknowledged", async () => (await line.value("SET", "text", "1")) === "OK");
     await using client = trio.client();
     for (const { add } of families) await client.multi(names.map(add));
     await client.call("RPUSH list b a c");
@@ -95,8 +96,8 @@ describe("the answers of three daemons", () => {
     const found = new Set<string>();
     let cursor = "0";
     do {
-      if (cursor === "0") for (const [at, gate] of gates.entries()) if (at !== index) gate.hold();
-      const answer = await line.call(command, ...key, cursor, "COUNT", PAGE);
+      if (cursor === "0") for (const [at, gate] of gates.entries()) if (at !== index) gate.isHeld = true;
+      const answer = await line.value(command, ...key, cursor, "COUNT", PAGE);
       if (found.size === 0) {
         await trio.end(index, "SIGKILL");
         for (const gate of gates) gate.release();
@@ -122,15 +123,15 @@ describe("the answers of three daemons", () => {
     }, async () => {
       const found = await scanOver(number % DAEMONS.length, family);
       await restart(number % DAEMONS.length);
-      if (found instanceof Error) assert.notEqual(textOf(found), "");
+      if (found instanceof Error) assert.notEqual(textOfValue(found), "");
       else assert.deepEqual(names.filter((name) => !found.has(name)).slice(0, 5), []);
     });
 
   test("another daemon answers if the first one is killed before it answers", {
     timeout: TEST_MS,
   }, async () => {
-    for (const gate of gates) gate.hold();
-    const answer = line.call("SSCAN", "s", "0", "COUNT", PAGE);
+    for (const gate of gates) gate.isHeld = true;
+    const answer = line.value("SSCAN", "s", "0", "COUNT", PAGE);
     await trio.end(1, "SIGKILL");
     for (const gate of gates) gate.release();
     const [cursor, members] = (await answer) as [string, string[]];
@@ -225,7 +226,7 @@ describe("the answers of three daemons", () => {
     const items = client.db("shop").collection("items");
     await items.insertMany(Array.from({ length: 50 }, (_, number) => ({ number })));
     const cursor = items.find().sort({ number: 1 }).batchSize(5);
-    for (const gate of gates.slice(0, 2)) gate.hold();
+    for (const gate of gates.slice(0, 2)) gate.isHeld = true;
     assert.equal((await cursor.next())?.["number"], 0);
     for (const gate of gates) gate.release();
     await trio.end(2, "SIGKILL");
@@ -236,14 +237,14 @@ describe("the answers of three daemons", () => {
   test("a sidecar answers CLIENT ID and SLOWLOG with its own numbers", {
     timeout: TEST_MS,
   }, async () => {
-    using other = await RedisLine.open(resp);
-    const [one, two] = [await line.call("CLIENT", "ID"), await other.call("CLIENT", "ID")];
+    using other = await RedisConnection.open(resp);
+    const [one, two] = [await line.value("CLIENT", "ID"), await other.value("CLIENT", "ID")];
     assert.notEqual(one, two);
-    assert.equal(await line.call("CLIENT", "KILL", "ID", String(two)), 1);
-    await line.call("CONFIG", "SET", "slowlog-log-slower-than", "0");
-    await line.call("GET", "text");
-    const [entry] = (await line.call("SLOWLOG", "GET", "1")) as [readonly [number]];
+    assert.equal(await line.value("CLIENT", "KILL", "ID", String(two)), 1);
+    await line.value("CONFIG", "SET", "slowlog-log-slower-than", "0");
+    await line.value("GET", "text");
+    const [entry] = (await line.value("SLOWLOG", "GET", "1")) as [readonly [number]];
     assert.equal(typeof entry?.[0], "number");
-    assert.notEqual(await line.call("RANDOMKEY"), null);
+    assert.notEqual(await line.value("RANDOMKEY"), null);
   });
 });

@@ -2,11 +2,13 @@
  * Runs the races of races.test.ts on real daemon processes, with data folders and in memory, while the test kills and
  * disconnects the daemons.
  */
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createClient } from "../../client/public-api.js";
 import { amount, some } from "../support/amount.js";
 import { CuttablePort } from "../support/cuttable-port.js";
+import { pause } from "../support/pause.js";
 import { SeededRandom, seedOfRun } from "../support/seeded-random.js";
 import { Trio } from "../support/trio.js";
 
@@ -19,8 +21,6 @@ const DELAY_MS_MAX = 3;
 const CUT_MS = 300;
 
 const seed = seedOfRun();
-const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
-
 for (const isInMemory of some([false, true]))
   test(`no race for a lock has two winners while ${isInMemory ? "in-memory " : ""}daemons are killed and disconnected (seed ${seed})`, async (t) => {
     const random = new SeededRandom(seed, isInMemory ? 1 : 0);

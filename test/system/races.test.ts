@@ -2,6 +2,7 @@
  * Tests two clients that compete for thousands of locks (`SET lock NX`). Each client counts the daemons that answer OK.
  * The clients never both have a majority. DBSYNC_SEED replays the random choices, but not the timing of the machine.
  */
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Report } from "../../client/shared/outcome.js";
@@ -13,6 +14,7 @@ import { amount } from "../support/amount.js";
 import { knowsSecret } from "../support/cluster-secret.js";
 import { type AcceptedResult, EnvelopeClient, makeKeyPair } from "../support/envelope-client.js";
 import { freePort } from "../support/free-port.js";
+import { pause } from "../support/pause.js";
 import { SeededRandom, seedOfRun } from "../support/seeded-random.js";
 import { until } from "../support/until.js";
 
@@ -70,8 +72,6 @@ class Voter implements Disposable {
     this.#client[Symbol.dispose]();
   }
 }
-
-const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** Returns the result of one command on a daemon, in the form of a client's report. */
 function reportOf(result: AcceptedResult | null, index: number): Report {

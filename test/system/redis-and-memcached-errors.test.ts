@@ -1,11 +1,11 @@
-/** Trial D18, Redis and memcached. Clients of Redis and memcached receive the answers that they expect. */
+/** Clients of Redis and memcached receive the answers that they expect. */
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { type DaemonProcess, startDaemon } from "../support/daemon-process.js";
 import { freePort } from "../support/free-port.js";
+import { within } from "../support/pause.js";
 import { RawClient } from "../support/raw-client.js";
-import { RedisLine, textOf } from "../support/redis-line.js";
-import { within } from "../support/trial-scene.js";
+import { RedisConnection, textOfValue } from "../support/redis-connection.js";
 
 const END_MS = 30_000;
 
@@ -21,26 +21,26 @@ describe("answers to clients of Redis and memcached", { timeout: 120_000 }, () =
   });
 
   test("SORT by a constant in a script returns the elements of a set in byte order", async () => {
-    using line = await RedisLine.open(resp);
-    await line.call("SADD", "unsorted", "c", "a", "b", "e", "d", "f");
+    using line = await RedisConnection.open(resp);
+    await line.value("SADD", "unsorted", "c", "a", "b", "e", "d", "f");
     const script = "return redis.call('SORT', KEYS[1], 'BY', 'constant')";
-    assert.equal(textOf(await line.call("EVAL", script, 1, "unsorted")), "a b c d e f");
+    assert.equal(textOfValue(await line.value("EVAL", script, 1, "unsorted")), "a b c d e f");
   });
 
   test("INFO errorstats counts errors by their first word", async () => {
-    using line = await RedisLine.open(resp);
-    await line.call("SET", "text", "1");
-    await line.call("LPUSH", "text", "1");
-    assert.match(textOf(await line.call("INFO", "errorstats")), /errorstat_WRONGTYPE:count=[1-9]/);
+    using line = await RedisConnection.open(resp);
+    await line.value("SET", "text", "1");
+    await line.value("LPUSH", "text", "1");
+    assert.match(textOfValue(await line.value("INFO", "errorstats")), /errorstat_WRONGTYPE:count=[1-9]/);
   });
 
   test("MONITOR shows the commands of scripts and marks them", async () => {
     using monitor = await RawClient.open(resp);
     monitor.send("MONITOR\r\n");
     await monitor.readTo("+OK\r\n");
-    using line = await RedisLine.open(resp);
-    await line.call("EVAL", "return redis.call('SET', KEYS[1], 'from-lua')", 1, "scripted");
-    await line.call("SET", "end", "of-it");
+    using line = await RedisConnection.open(resp);
+    await line.value("EVAL", "return redis.call('SET', KEYS[1], 'from-lua')", 1, "scripted");
+    await line.value("SET", "end", "of-it");
     const monitored = await monitor.readTo("of-it");
     assert.match(monitored, /lua\] "(SET|set)" "scripted" "from-lua"/);
   });

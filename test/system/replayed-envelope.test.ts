@@ -6,11 +6,11 @@ import { test } from "node:test";
 import { freePort } from "../support/free-port.js";
 import { startRedis } from "../support/redis-server.js";
 import { skipWithout } from "../support/requirements.js";
+import { ScratchFolder } from "../support/scratch-folder.js";
 import { until } from "../support/until.js";
 import { Client } from "./attacker/client.js";
 import { Connection } from "./attacker/connection.js";
 import { makeKey } from "./attacker/key.js";
-import { Scratch } from "./attacker/victims.js";
 import { startWorkshop } from "./attacker/workshop.js";
 
 const options = { timeout: 300_000, skip: skipWithout("redis-server") };
@@ -35,7 +35,7 @@ test(
   options,
   async () => {
     await using redis = await startRedis();
-    using scratch = new Scratch();
+    using scratch = new ScratchFolder();
     const key = makeKey();
     const port = await freePort();
     const file = scratch.file("public.pem", key.pem);

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { describe, test } from "node:test";
 import { some } from "../support/amount.js";
 import { type DaemonProcess, startDaemon } from "../support/daemon-process.js";
-import { RawClient } from "../support/raw-client.js";
+import { textOf } from "../support/redis-connection.js";
 import { repositoryRoot } from "../support/repository.js";
 import { skipWithout } from "../support/requirements.js";
 import { until } from "../support/until.js";
@@ -18,14 +18,6 @@ const PAGE = 4096;
 async function respPort(daemon: DaemonProcess): Promise<number> {
   const line = await daemon.logged(({ msg, port }) => /Redis|RESP/i.test(msg) && typeof port === "number");
   return Number(line["port"]);
-}
-
-/** Sends an inline command. @returns everything that arrives until it matches `end` */
-async function sendInline(port: number, line: string, end: RegExp): Promise<string> {
-  using client = await RawClient.open(port);
-  client.send(`${line}\r\n`);
-  while (!end.test(client.received) && !client.ended) await new Promise((resolve) => setTimeout(resolve, 5));
-  return client.received;
 }
 
 describe("a daemon reports its condition correctly", { concurrency: true }, () => {
@@ -47,8 +39,8 @@ describe("a daemon reports its condition correctly", { concurrency: true }, () =
       "the disk is full",
       async () => (await client.ask([["SET", `fill${number++}`, big]])).refused === "storage-failed",
     );
-    assert.match(await sendInline(port, "INFO", /loading:\d\r\n/), /loading:0/);
-    assert.match(await sendInline(port, "GET k", /\r\nv\r\n/), /\r\nv\r\n/);
+    assert.match(await textOf(port, "INFO"), /loading:0\r\n/);
+    assert.equal(await textOf(port, "GET", "k"), "v");
   });
 
   test(
@@ -96,7 +88,7 @@ describe("a daemon reports its condition correctly", { concurrency: true }, () =
       using administrator = await victims.client(1, victims.root);
       assert.equal((await administrator.ask([["CLUSTER", "ADD", spki]])).refused, null);
       const port = await respPort(victims.daemons[1] as DaemonProcess);
-      assert.match(await sendInline(port, "SET own 1", /\r\n/), /OK/);
+      assert.equal(await textOf(port, "SET", "own", "1"), "OK");
       await until(
         "daemon 0 is live and has the write",
         async () => (await victims.views("GET", "own"))[0] === "live 1",
@@ -109,7 +101,7 @@ describe("a daemon reports its condition correctly", { concurrency: true }, () =
         assert.ok(refused === null || (index === 1 && refused === "daemon-revoked"), String(refused));
       }
       await until("daemon 1 has the revocation", async () => (await victims.ring(1)).includes("revoked"));
-      assert.doesNotMatch(await sendInline(port, "SET own 2", /\r\n/), /^\+OK/);
+      assert.notEqual(await textOf(port, "SET", "own", "2"), "OK");
       using client = await victims.client(1);
       // Some writes may still succeed until the daemon has received the revocation.
       let number = 0;

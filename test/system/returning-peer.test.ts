@@ -1,18 +1,19 @@
 /**
- * Trial B9. One of two daemons, as in the SQL chain of docs/proxy.md, is killed and restarted. The remaining daemon
+ * One of two daemons, as in the SQL chain of docs/proxy.md, is killed and restarted. The remaining daemon
  * accepts writes all the time, even while the killed daemon returns with writes that it had not sent yet.
  */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { amount } from "../support/amount.js";
 import { knowsSecret } from "../support/cluster-secret.js";
+import { CuttablePort } from "../support/cuttable-port.js";
 import { type DaemonProcess, startDaemon } from "../support/daemon-process.js";
 import { freePort } from "../support/free-port.js";
-import { Gate } from "../support/gate.js";
-import { RedisLine, textOf } from "../support/redis-line.js";
+import { pause } from "../support/pause.js";
+import { RedisConnection, textOfValue } from "../support/redis-connection.js";
+import { ScratchFolder } from "../support/scratch-folder.js";
 import { seed } from "../support/seed.js";
 import { SeededRandom } from "../support/seeded-random.js";
-import { Folder, pause } from "../support/trial-scene.js";
 import { until } from "../support/until.js";
 
 const RETURNS = amount(1, 12);
@@ -20,12 +21,12 @@ const RETURNS = amount(1, 12);
 const AWAY_MS = 12_000;
 
 class Pair implements AsyncDisposable {
-  readonly folder = new Folder();
+  readonly folder = new ScratchFolder();
   readonly daemons: DaemonProcess[] = [];
   #ports: number[] = [];
   #resp: number[] = [];
   /** The gates between the daemons, one per direction. */
-  readonly links: Gate[] = [];
+  readonly links: CuttablePort[] = [];
 
   static async start(): Promise<Pair> {
     const pair = new Pair();
@@ -33,11 +34,12 @@ class Pair implements AsyncDisposable {
       pair.#ports.push(await freePort());
       pair.#resp.push(await freePort());
     }
-    for (const index of [0, 1]) pair.links.push(await Gate.open(() => pair.#ports[1 - index] as number));
+    for (const index of [0, 1])
+      pair.links.push(await CuttablePort.open(() => pair.#ports[1 - index] as number));
     await Promise.all([0, 1].map((index) => pair.launch(index)));
     for (const index of [0, 1]) {
       using line = await pair.line(index);
-      await until("a write is acknowledged", async () => (await line.call("SET", "first", "1")) === "OK");
+      await until("a write is acknowledged", async () => (await line.value("SET", "first", "1")) === "OK");
     }
     return pair;
   }
@@ -52,8 +54,8 @@ class Pair implements AsyncDisposable {
     await this.daemons[index]?.[Symbol.asyncDispose]();
   }
 
-  async line(index: number): Promise<RedisLine> {
-    return await RedisLine.open(this.#resp[index] as number);
+  async line(index: number): Promise<RedisConnection> {
+    return await RedisConnection.open(this.#resp[index] as number);
   }
 
   /** Waits until a daemon accepts writes. */
@@ -62,7 +64,7 @@ class Pair implements AsyncDisposable {
       "the daemon accepts writes",
       async () => {
         using line = await this.line(index);
-        return (await line.call("SET", "probe", "1")) === "OK";
+        return (await line.value("SET", "probe", "1")) === "OK";
       },
       { mayFail: true },
     );
@@ -80,10 +82,10 @@ class Writer implements AsyncDisposable {
   readonly refused: string[] = [];
   written = 0;
   #over = false;
-  readonly #line: RedisLine;
+  readonly #line: RedisConnection;
   readonly #done: Promise<void>;
 
-  constructor(line: RedisLine, name: string) {
+  constructor(line: RedisConnection, name: string) {
     this.#line = line;
     this.#done = this.#run(name);
   }
@@ -91,11 +93,11 @@ class Writer implements AsyncDisposable {
   async #run(name: string): Promise<void> {
     while (!this.#over) {
       const answer = await this.#line
-        .call("SET", `${name}:${this.written % 50}`, this.written)
+        .value("SET", `${name}:${this.written % 50}`, this.written)
         .catch(() => null);
       if (answer === "OK") this.written++;
       else if (answer === null) return;
-      else this.refused.push(textOf(answer));
+      else this.refused.push(textOfValue(answer));
       await pause(2);
     }
   }
@@ -110,9 +112,9 @@ class Writer implements AsyncDisposable {
 describe("a live daemon accepts writes while its only peer returns", { timeout: 900_000 }, () => {
   test("with writes that it had not sent", async () => {
     await using pair = await Pair.start();
-    for (const link of pair.links) link.hold();
+    for (const link of pair.links) link.isHeld = true;
     using other = await pair.line(1);
-    for (let n = 0; n < 200; n++) await other.call("SET", `own:${n}`, n);
+    for (let n = 0; n < 200; n++) await other.value("SET", `own:${n}`, n);
     await pair.kill(1);
     for (const link of pair.links) link.cut();
     for (const link of pair.links) link.release();

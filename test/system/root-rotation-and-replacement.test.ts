@@ -1,5 +1,5 @@
 /**
- * Trial C14. The administrator's key is rotated according to docs/runbooks.md. Afterwards a daemon with a failed disk
+ * The administrator's key is rotated according to docs/runbooks.md. Afterwards a daemon with a failed disk
  * is replaced, also according to that page, by the first digits of its old id. The new daemon becomes live, and
  * writes become final.
  */
@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { programPaths } from "../support/programs.js";
 import { type Ended, run } from "../support/run-program.js";
-import { Folder } from "../support/trial-scene.js";
+import { ScratchFolder } from "../support/scratch-folder.js";
 import { Trio } from "../support/trio.js";
 import { until } from "../support/until.js";
 
@@ -21,7 +21,7 @@ const ANSWER_MS = 20_000;
 const FINAL_MS = 60_000;
 
 test("an administrator replaces a daemon after rotating the root key", { timeout: 400_000 }, async () => {
-  using folder = new Folder();
+  using folder = new ScratchFolder();
   await using trio = await Trio.start();
   const old = folder.privateKey(trio.root, "root-private.pem");
   folder.file("root-public.pem", trio.root.pem);

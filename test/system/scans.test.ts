@@ -4,6 +4,7 @@
  * last, or ends with the error that docs/sidecar.md explains in "Validity of cursors, ids and versions". DBSYNC_SEED replays the
  * choice of the killed daemon and approximately the time of the kill.
  */
+
 import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -15,6 +16,7 @@ import { makeFolder } from "../daemon/program/replicas.js";
 import { amount } from "../support/amount.js";
 import { type DaemonProcess, startDaemon } from "../support/daemon-process.js";
 import { freePort } from "../support/free-port.js";
+import { pause } from "../support/pause.js";
 import { RedisConnection } from "../support/redis-connection.js";
 import { respPort } from "../support/resp-trio.js";
 import { SeededRandom, seedOfRun } from "../support/seeded-random.js";
@@ -32,8 +34,6 @@ const INVALID = /invalid cursor/;
 
 const seed = seedOfRun();
 const names = Array.from({ length: ELEMENTS }, (_, number) => `stays:${number}`);
-const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
-
 interface Family {
   readonly command: string;
   readonly key: readonly string[];

@@ -1,4 +1,5 @@
 /** Runs a scenario with two and with three daemons, with random timing, and with clients of two libraries in turn. */
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ActiveCluster, type ScenarioClient } from "../support/active-cluster.js";
@@ -11,8 +12,6 @@ export const RUNS: number = runs(5);
 export const COUNTS = [2, 3] as const;
 const LIBRARIES = ["ioredis", "redis-py"] as const;
 export const seed: number = seedOfRun();
-export const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
-
 export interface Run {
   readonly cluster: ActiveCluster;
   readonly random: SeededRandom;

@@ -1,5 +1,5 @@
 /**
- * Trial B10. A join on an index with a condition that selects one row reads only a few rows. The daemon answers the
+ * A join on an index with a condition that selects one row reads only a few rows. The daemon answers the
  * join instead of refusing it because of the number of candidates, and does not delay other clients.
  */
 import assert from "node:assert/strict";
@@ -8,7 +8,7 @@ import { after, before, describe, test } from "node:test";
 import { amount } from "../support/amount.js";
 import { type DaemonProcess, startDaemon } from "../support/daemon-process.js";
 import { freePort } from "../support/free-port.js";
-import { RedisLine, textOf } from "../support/redis-line.js";
+import { RedisConnection, textOfValue } from "../support/redis-connection.js";
 
 const ROWS = amount(200_000, 1_000_000);
 const BATCH = 5_000;
@@ -26,27 +26,27 @@ function cpuMs(pid: number): number {
 
 describe("a self-join of a large table that yields one pair", { timeout: 600_000 }, () => {
   let daemon: DaemonProcess;
-  let line: RedisLine;
+  let line: RedisConnection;
 
   before(async () => {
     const resp = await freePort();
     daemon = await startDaemon(["--resp", String(resp)]);
-    line = await RedisLine.open(resp);
-    await line.call("SQL", "", "create database big");
-    const created = await line.call(
+    line = await RedisConnection.open(resp);
+    await line.value("SQL", "", "create database big");
+    const created = await line.value(
       "SQL",
       "big",
       "create table a (id number primary key, k number unique, v number)",
     );
-    assert.equal(created, "OK", textOf(created));
+    assert.equal(created, "OK", textOfValue(created));
     for (let n = 0; n < ROWS; n += BATCH) {
       const rows = Array.from({ length: BATCH }, (_, i) => `(${n + i},${n + i},${(n + i) * 2})`).join(",");
-      const inserted = await line.call("SQL", "big", `insert into a values ${rows}`);
-      assert.ok(!(inserted instanceof Error), textOf(inserted));
+      const inserted = await line.value("SQL", "big", `insert into a values ${rows}`);
+      assert.ok(!(inserted instanceof Error), textOfValue(inserted));
     }
-    await line.call("SQL", "big", "create table b (id number primary key, g number)");
+    await line.value("SQL", "big", "create table b (id number primary key, g number)");
     const rows = Array.from({ length: 1_500 }, (_, n) => `(${n},1)`).join(",");
-    assert.ok(!((await line.call("SQL", "big", `insert into b values ${rows}`)) instanceof Error));
+    assert.ok(!((await line.value("SQL", "big", `insert into b values ${rows}`)) instanceof Error));
   });
   after(async () => {
     line?.[Symbol.dispose]();
@@ -61,11 +61,11 @@ describe("a self-join of a large table that yields one pair", { timeout: 600_000
   for (const [query, expected] of Object.entries(queries))
     test(query, async (context) => {
       const before = cpuMs(daemon.pid);
-      const answer = await line.call("SQL", "big", query);
+      const answer = await line.value("SQL", "big", query);
       const usedMs = cpuMs(daemon.pid) - before;
       context.diagnostic(`${usedMs} ms of CPU at ${ROWS} rows`);
-      assert.ok(!(answer instanceof Error), textOf(answer));
-      assert.ok(textOf(answer).endsWith(expected), textOf(answer));
+      assert.ok(!(answer instanceof Error), textOfValue(answer));
+      assert.ok(textOfValue(answer).endsWith(expected), textOfValue(answer));
       assert.ok(usedMs < CPU_MS_MAX, `it took ${usedMs} ms of CPU`);
     });
 });

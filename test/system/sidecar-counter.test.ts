@@ -1,5 +1,5 @@
 /**
- * Trial A1, with random timing. Clients of one sidecar increment a counter while daemons hang, are killed and return.
+ * Clients of one sidecar increment a counter while daemons hang, are killed and return.
  * The counter equals the number of acknowledged EXECs, and no connection reads a lower value than the last one that
  * an acknowledged EXEC of this connection has written.
  */
@@ -7,10 +7,12 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { amount } from "../support/amount.js";
 import { freePort } from "../support/free-port.js";
-import { RedisLine } from "../support/redis-line.js";
+import { pause } from "../support/pause.js";
+import { RedisConnection } from "../support/redis-connection.js";
+import { ScratchFolder } from "../support/scratch-folder.js";
 import { seed } from "../support/seed.js";
 import { SeededRandom } from "../support/seeded-random.js";
-import { Folder, pause, startSidecar } from "../support/trial-scene.js";
+import { startSidecar } from "../support/start-sidecar.js";
 import { Trio } from "../support/trio.js";
 import { until } from "../support/until.js";
 import { Increments } from "./increments.js";
@@ -48,10 +50,10 @@ const faults: Readonly<Record<string, Fault>> = {
 async function repeat(
   port: number,
   isOver: () => boolean,
-  act: (line: RedisLine) => Promise<unknown>,
+  act: (line: RedisConnection) => Promise<unknown>,
 ): Promise<void> {
   while (!isOver()) {
-    using line = await RedisLine.open(port);
+    using line = await RedisConnection.open(port);
     while (!isOver() && !line.closed) await act(line).catch(() => {});
   }
 }
@@ -62,7 +64,7 @@ test("the counter equals the number of acknowledged EXECs while daemons hang or 
   const random = new SeededRandom(seed());
   await using trio = await Trio.start();
   await trio.untilNoneIsLate();
-  using folder = new Folder();
+  using folder = new ScratchFolder();
   const resp = await freePort();
   await using _sidecar = await startSidecar(folder.privateKey(trio.app), trio.servers, [
     "--resp",
@@ -77,7 +79,7 @@ test("the counter equals the number of acknowledged EXECs while daemons hang or 
     let over = false;
     const isOver = () => over;
     const clients = Array.from({ length: OTHER_CLIENTS }, (_, number) =>
-      repeat(resp, isOver, (line) => line.call("SET", `other:${number}`, "x".repeat(random.below(200)))),
+      repeat(resp, isOver, (line) => line.value("SET", `other:${number}`, "x".repeat(random.below(200)))),
     );
     clients.push(repeat(resp, isOver, (line) => increments.add(line)));
     await until("EXECs are acknowledged", () => increments.acknowledged > 20);

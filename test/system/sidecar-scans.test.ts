@@ -1,14 +1,16 @@
 /**
- * Trial A2. SCAN, HSCAN, SSCAN and ZSCAN through a sidecar return each element that exists from the beginning to the
+ * SCAN, HSCAN, SSCAN and ZSCAN through a sidecar return each element that exists from the beginning to the
  * end of the scan, or end with an error. Each page may come from another daemon, which may not have received another
  * client's deletions yet.
  */
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
+import { CuttablePort } from "../support/cuttable-port.js";
 import { freePort } from "../support/free-port.js";
-import { Gate } from "../support/gate.js";
-import { type Answer, RedisLine, textOf } from "../support/redis-line.js";
-import { Folder, startSidecar, within } from "../support/trial-scene.js";
+import { within } from "../support/pause.js";
+import { RedisConnection, type RedisValue, textOfValue } from "../support/redis-connection.js";
+import { ScratchFolder } from "../support/scratch-folder.js";
+import { startSidecar } from "../support/start-sidecar.js";
 import { Trio } from "../support/trio.js";
 import { until } from "../support/until.js";
 
@@ -65,33 +67,33 @@ const families: readonly Family[] = [
 ];
 
 describe("through a sidecar", () => {
-  const folder = new Folder();
+  const folder = new ScratchFolder();
   let trio: Trio;
-  const gates: Gate[] = [];
-  const links: Gate[] = [];
-  let line: RedisLine;
+  const gates: CuttablePort[] = [];
+  const links: CuttablePort[] = [];
+  let line: RedisConnection;
   let sidecar: AsyncDisposable;
 
   before(async () => {
     trio = await Trio.make();
-    const laggingLinks = new Map<string, Gate>();
+    const laggingLinks = new Map<string, CuttablePort>();
     for (const [from, to] of [
       [0, LAGGING],
       [1, LAGGING],
       [LAGGING, 0],
       [LAGGING, 1],
     ] as const)
-      laggingLinks.set(`${from}-${to}`, await Gate.open(() => trio.ports[to] as number));
+      laggingLinks.set(`${from}-${to}`, await CuttablePort.open(() => trio.ports[to] as number));
     links.push(...laggingLinks.values());
     trio.linkPort = (from, to) => laggingLinks.get(`${from}-${to}`)?.port ?? (trio.ports[to] as number);
     await trio.startAll();
     await trio.untilNoneIsLate();
-    for (const port of trio.ports) gates.push(await Gate.open(() => port));
+    for (const port of trio.ports) gates.push(await CuttablePort.open(() => port));
     const resp = await freePort();
     const servers = gates.map(({ address }) => address);
     sidecar = await startSidecar(folder.privateKey(trio.app), servers, ["--resp", String(resp)]);
-    line = await RedisLine.open(resp);
-    await until("a write is acknowledged", async () => (await line.call("SET", "first", "1")) === "OK");
+    line = await RedisConnection.open(resp);
+    await until("a write is acknowledged", async () => (await line.value("SET", "first", "1")) === "OK");
   });
 
   after(async () => {
@@ -103,9 +105,9 @@ describe("through a sidecar", () => {
   });
 
   /** Sends a request while only one daemon is reachable. Without an answer, makes all daemons reachable. */
-  async function askOne(index: number, argv: readonly string[]): Promise<Answer> {
-    for (const [number, gate] of gates.entries()) if (number !== index) gate.hold();
-    const pendingAnswer = line.call(...argv);
+  async function askOne(index: number, argv: readonly string[]): Promise<RedisValue> {
+    for (const [number, gate] of gates.entries()) if (number !== index) gate.isHeld = true;
+    const pendingAnswer = line.value(...argv);
     await within(ALONE_MS, pendingAnswer);
     for (const gate of gates) gate.release();
     return await pendingAnswer;
@@ -138,13 +140,13 @@ describe("through a sidecar", () => {
       await client.multi(removed.map(family.add));
       await client.multi(names.map(family.add));
       await trio.level(120_000);
-      for (const link of links) link.hold();
+      for (const link of links) link.isHeld = true;
       await client.multi(removed.map(family.remove), { replicated: 2 });
       const found = await scan(family);
       for (const link of links) link.release();
       await trio.level(120_000);
       if (found instanceof Error) {
-        assert.notEqual(textOf(found), "");
+        assert.notEqual(textOfValue(found), "");
         return;
       }
       const missing = names.filter((name) => !found.has(name));

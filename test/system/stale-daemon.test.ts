@@ -1,16 +1,18 @@
 /**
- * Trial A1. An acknowledged EXEC is applied, and so is an acknowledged write with a condition. A connection reads its
+ * An acknowledged EXEC is applied, and so is an acknowledged write with a condition. A connection reads its
  * own acknowledged writes. This holds even if one daemon is out of date: that daemon is disconnected from its peers,
  * has missed the sidecar's writes, and for a moment is the only one that answers.
  */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { createClient } from "../../client/public-api.js";
+import { CuttablePort } from "../support/cuttable-port.js";
 import { EnvelopeClient } from "../support/envelope-client.js";
 import { freePort } from "../support/free-port.js";
-import { Gate } from "../support/gate.js";
-import { RedisLine, textOf } from "../support/redis-line.js";
-import { Folder, pause, startSidecar, within } from "../support/trial-scene.js";
+import { pause, within } from "../support/pause.js";
+import { RedisConnection, textOfValue } from "../support/redis-connection.js";
+import { ScratchFolder } from "../support/scratch-folder.js";
+import { startSidecar } from "../support/start-sidecar.js";
 import { Trio } from "../support/trio.js";
 import { until } from "../support/until.js";
 import { Increments } from "./increments.js";
@@ -24,12 +26,12 @@ const FORGOTTEN_MS = 6_000;
 const STOOD_STILL_MS = 9_000;
 
 class Scene implements AsyncDisposable {
-  readonly folder = new Folder();
+  readonly folder = new ScratchFolder();
   trio!: Trio;
   /** The gates between the clients and each daemon. */
-  gates: Gate[] = [];
+  gates: CuttablePort[] = [];
   /** The gates between the daemons, by the indices of both daemons. */
-  links = new Map<string, Gate>();
+  links = new Map<string, CuttablePort>();
 
   static async start(): Promise<Scene> {
     const scene = new Scene();
@@ -37,9 +39,10 @@ class Scene implements AsyncDisposable {
     scene.trio = trio;
     for (const from of trio.ports.keys())
       for (const to of trio.ports.keys())
-        if (from !== to) scene.links.set(`${from}-${to}`, await Gate.open(() => trio.ports[to] as number));
+        if (from !== to)
+          scene.links.set(`${from}-${to}`, await CuttablePort.open(() => trio.ports[to] as number));
     trio.linkPort = (from, to) => scene.links.get(`${from}-${to}`)?.port ?? 0;
-    for (const port of trio.ports) scene.gates.push(await Gate.open(() => port));
+    for (const port of trio.ports) scene.gates.push(await CuttablePort.open(() => port));
     await trio.startAll();
     await trio.untilNoneIsLate();
     return scene;
@@ -51,12 +54,12 @@ class Scene implements AsyncDisposable {
 
   /** Holds the connections between the outdated daemon and its peers, in both directions. */
   holdPeers(): void {
-    for (const [name, link] of this.links) if (name.includes(String(STALE))) link.hold();
+    for (const [name, link] of this.links) if (name.includes(String(STALE))) link.isHeld = true;
   }
 
   /** Makes only the outdated daemon reachable, through a new connection. */
   async onlyStale(): Promise<void> {
-    for (const [index, gate] of this.gates.entries()) if (index !== STALE) gate.hold();
+    for (const [index, gate] of this.gates.entries()) if (index !== STALE) gate.isHeld = true;
     this.gates[STALE]?.release();
   }
 
@@ -82,13 +85,13 @@ describe("a daemon that is out of date", () => {
       "--backend-timeout",
       SIDECAR_TIMEOUT,
     ]);
-    using line = await RedisLine.open(resp);
+    using line = await RedisConnection.open(resp);
     const increments = new Increments("counter");
     await until("an EXEC is acknowledged", async () => (await increments.add(line)) === true);
     await scene.trio.level(120_000);
 
     scene.holdPeers();
-    scene.gates[STALE]?.shut();
+    (scene.gates[STALE] as CuttablePort).isCut = true;
     await until("EXECs are acknowledged without the third daemon", async () => {
       await increments.add(line);
       return increments.acknowledged > 5;
@@ -117,21 +120,24 @@ describe("a daemon that is out of date", () => {
       "--backend-timeout",
       SIDECAR_TIMEOUT,
     ]);
-    using line = await RedisLine.open(resp);
-    await until("a write is acknowledged", async () => (await line.call("SET", "mine", "old")) === "OK");
+    using line = await RedisConnection.open(resp);
+    await until("a write is acknowledged", async () => (await line.value("SET", "mine", "old")) === "OK");
     await scene.trio.level(120_000);
 
     scene.holdPeers();
-    scene.gates[STALE]?.shut();
-    assert.equal(textOf(await line.call("SET", "mine", "new")), "OK");
+    (scene.gates[STALE] as CuttablePort).isCut = true;
+    assert.equal(textOfValue(await line.value("SET", "mine", "new")), "OK");
 
     await pause(FORGOTTEN_MS);
     await scene.onlyStale();
-    const reading = line.call("GET", "mine");
+    const reading = line.value("GET", "mine");
     await within(ALONE_MS, reading);
     scene.releaseAll();
     const read = await reading;
-    assert.ok(read === "new" || read instanceof Error, `read ${textOf(read)} after "new" was acknowledged`);
+    assert.ok(
+      read === "new" || read instanceof Error,
+      `read ${textOfValue(read)} after "new" was acknowledged`,
+    );
   });
 
   test("does not break an acknowledged condition (if) of the client library", {

@@ -1,5 +1,5 @@
 /**
- * Trials E22 and E23. A test process leaves no files in the temporary folder, however many key pairs, secrets
+ * A test process leaves no files in the temporary folder, however many key pairs, secrets
  * and folders it has made. A test reserves every port that must refuse connections, so no other process can
  * listen there.
  */
@@ -10,7 +10,7 @@ import { test } from "node:test";
 import { pathToFileURL } from "node:url";
 import { buildRoot, ownFiles, repositoryRoot } from "../support/repository.js";
 import { run } from "../support/run-program.js";
-import { Folder } from "../support/trial-scene.js";
+import { ScratchFolder } from "../support/scratch-folder.js";
 
 const compiled = (name: string): string => JSON.stringify(pathToFileURL(join(buildRoot, "test", name)).href);
 
@@ -30,7 +30,7 @@ const PROCESS = `
 
 for (const [how, code] of Object.entries({ ends: 0, throws: 1 }))
   test(`a test process that ${how} leaves no temporary folder`, { timeout: 300_000 }, async () => {
-    using folder = new Folder();
+    using folder = new ScratchFolder();
     const ended = await run(process.execPath, ["--input-type=module", "--eval", PROCESS, "--", how], {
       env: { TMPDIR: folder.path },
     });

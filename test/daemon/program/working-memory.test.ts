@@ -15,7 +15,7 @@ import { type DaemonProcess, startDaemon } from "../../support/daemon-process.js
 import { EnvelopeClient, makeKeyPair } from "../../support/envelope-client.js";
 import { freePort } from "../../support/free-port.js";
 import { RawClient } from "../../support/raw-client.js";
-import { RedisLine } from "../../support/redis-line.js";
+import { RedisConnection } from "../../support/redis-connection.js";
 import { until } from "../../support/until.js";
 
 const MIB = 1024 * 1024;
@@ -115,9 +115,9 @@ async function start(): Promise<Scene> {
   const [resp, sql, mongo] = [await freePort(), await freePort(), await freePort()];
   const listeners = ["--resp", String(resp), "--sql", String(sql), "--mongo", String(mongo)];
   const daemon = await startDaemon([...listeners, ...WORK]);
-  using line = await RedisLine.open(resp);
+  using line = await RedisConnection.open(resp);
   for (const argv of DATA) {
-    const answer = await line.call(...argv);
+    const answer = await line.value(...argv);
     assert.ok(!(answer instanceof Error), `${argv.join(" ").slice(0, 80)}: ${answer}`);
   }
   return { daemon, resp, sql, mongo, [Symbol.asyncDispose]: () => daemon[Symbol.asyncDispose]() };
@@ -186,8 +186,8 @@ test("connections of Redis clients with heavy requests stay within the budget", 
   for (const name of ["LCS, length", "LCS, text", "join", "ZUNION", "SORT", "sorted documents"])
     for (const answer of served.get(name) ?? []) assert.match(answer, /^[*$:]/, name);
   for (const answer of served.get("huge join") ?? []) assert.match(answer, /^-TOOMUCH /);
-  using line = await RedisLine.open(scene.resp);
-  const figures = figuresIn(String(await line.call("INFO", "memory")));
+  using line = await RedisConnection.open(scene.resp);
+  const figures = figuresIn(String(await line.value("INFO", "memory")));
   isWithin(figures, residentMib(scene.daemon, "VmHWM") - before);
   for (const line of lines) line[Symbol.dispose]();
 });
@@ -219,8 +219,8 @@ test("clients of the SQL and MongoDB listeners with heavy requests stay within t
     assert.match(await client.readTo("\nEND\n"), /^RELATION_JSON_PAGE/);
     client[Symbol.dispose]();
   }
-  using line = await RedisLine.open(scene.resp);
-  const figures = figuresIn(String(await line.call("INFO", "memory")));
+  using line = await RedisConnection.open(scene.resp);
+  const figures = figuresIn(String(await line.value("INFO", "memory")));
   isWithin(figures, residentMib(scene.daemon, "VmHWM") - before);
 });
 

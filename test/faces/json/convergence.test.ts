@@ -11,10 +11,10 @@ import { knowsSecret } from "../../support/cluster-secret.js";
 import { type DaemonProcess, startDaemon } from "../../support/daemon-process.js";
 import { makeKeyPair } from "../../support/envelope-client.js";
 import { freePort } from "../../support/free-port.js";
+import { ask } from "../../support/json-lines.js";
 import { RawClient } from "../../support/raw-client.js";
 import { RedisConnection } from "../../support/redis-connection.js";
 import { until } from "../../support/until.js";
-import { ask } from "./scene.js";
 
 const app = makeKeyPair();
 const WRITES = amount(12, 40);

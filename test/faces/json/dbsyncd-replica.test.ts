@@ -5,10 +5,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { freePort } from "../../support/free-port.js";
+import { ask } from "../../support/json-lines.js";
 import { RawClient } from "../../support/raw-client.js";
 import { until } from "../../support/until.js";
 import { Original } from "./original.js";
-import { ask, startJson } from "./scene.js";
+import { startJson } from "./scene.js";
 
 const PEER =
   /is a dbsyncd, but --json-replica is for original servers\..*--data FOLDER --peer 127\.0\.0\.1:1111 --cluster-secret FILE/;

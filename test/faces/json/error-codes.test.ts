@@ -4,9 +4,10 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { ERROR_CODES, type ErrorCode, errorCode } from "../../../faces/json/messages/error-codes.js";
+import { answer, ask } from "../../support/json-lines.js";
 import { RawClient } from "../../support/raw-client.js";
 import { repositoryRoot } from "../../support/repository.js";
-import { answer, ask, startJson } from "./scene.js";
+import { startJson } from "./scene.js";
 
 test("errors contain codes once the client has requested them, with unchanged messages", async () => {
   await using server = await startJson();

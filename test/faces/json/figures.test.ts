@@ -6,11 +6,12 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type DaemonProcess, startDaemon } from "../../support/daemon-process.js";
 import { freePort } from "../../support/free-port.js";
+import { ask } from "../../support/json-lines.js";
 import { RawClient } from "../../support/raw-client.js";
 import { RedisConnection } from "../../support/redis-connection.js";
 import { until } from "../../support/until.js";
 import { Original } from "./original.js";
-import { ask, startJson } from "./scene.js";
+import { startJson } from "./scene.js";
 
 async function portOf(daemon: DaemonProcess, message: string): Promise<number> {
   return (await daemon.logged(({ msg }) => msg === message))["port"] as number;

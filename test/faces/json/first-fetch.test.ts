@@ -7,11 +7,12 @@ import { createServer, type Socket } from "node:net";
 import { test } from "node:test";
 import { amount } from "../../support/amount.js";
 import { freePort } from "../../support/free-port.js";
+import { ask } from "../../support/json-lines.js";
 import { RawClient } from "../../support/raw-client.js";
 import { SeededRandom, seedOfRun } from "../../support/seeded-random.js";
 import { until } from "../../support/until.js";
 import { Original } from "./original.js";
-import { ask, startJson } from "./scene.js";
+import { startJson } from "./scene.js";
 
 const ENTRIES = 100;
 const NOT_READY = /"message":"This daemon has not fetched yet the documents of /;

@@ -8,11 +8,12 @@ import type { MemoryLimit } from "../../../daemon/engine/memory/memory-limit.js"
 import { CuttablePort } from "../../support/cuttable-port.js";
 import { double } from "../../support/double.js";
 import { freePort } from "../../support/free-port.js";
+import { ask } from "../../support/json-lines.js";
 import { RawClient } from "../../support/raw-client.js";
 import { until } from "../../support/until.js";
 import { startAsOriginal } from "./as-original.js";
 import { Original } from "./original.js";
-import { ask, type JsonScene, startJson } from "./scene.js";
+import { type JsonScene, startJson } from "./scene.js";
 
 const document = "d";
 const OTHERS = "documents of a JSON replica differ from the documents here";

@@ -2,8 +2,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { withinStringLimit } from "../../../faces/json/messages/json-answers.js";
+import { answer, ask } from "../../support/json-lines.js";
 import { RawClient } from "../../support/raw-client.js";
-import { answer, ask, startJson } from "./scene.js";
+import { startJson } from "./scene.js";
 
 const LIST = '{"status":"success","documents":[]}';
 

@@ -9,8 +9,9 @@ import { bytesOfText } from "../../../protocol/byte-string.js";
 import { parseJson } from "../../../protocol/json/json-reader.js";
 import { phpFormOf, phpFormPieces, writeJson } from "../../../protocol/json/json-writer.js";
 import { finish, inTurns } from "../../../protocol/steps.js";
+import { ask } from "../../support/json-lines.js";
 import { RawClient } from "../../support/raw-client.js";
-import { ask, startJson } from "./scene.js";
+import { startJson } from "./scene.js";
 
 test("work that takes longer than a turn yields to other work", async () => {
   let clock = 0;

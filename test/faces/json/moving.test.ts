@@ -10,13 +10,13 @@ import { runDbsync } from "../../client/child.js";
 import { makeFolder } from "../../daemon/program/replicas.js";
 import { type DaemonProcess, startDaemon } from "../../support/daemon-process.js";
 import { freePort } from "../../support/free-port.js";
+import { answer, ask } from "../../support/json-lines.js";
 import { programPaths } from "../../support/programs.js";
 import { RawClient } from "../../support/raw-client.js";
 import { repositoryRoot } from "../../support/repository.js";
 import { run } from "../../support/run-program.js";
 import { until } from "../../support/until.js";
 import { Original } from "./original.js";
-import { answer, ask } from "./scene.js";
 
 const SIZE = 3;
 const WRITERS = 4;

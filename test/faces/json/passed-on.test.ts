@@ -3,8 +3,9 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { ask } from "../../support/json-lines.js";
 import { RawClient } from "../../support/raw-client.js";
-import { ask, startJson } from "./scene.js";
+import { startJson } from "./scene.js";
 
 const document = "d";
 

@@ -10,9 +10,9 @@ import { makeFolder, type RunningReplica, startReplica } from "../../daemon/prog
 import { knowsSecret } from "../../support/cluster-secret.js";
 import { makeKeyPair } from "../../support/envelope-client.js";
 import { freePort } from "../../support/free-port.js";
+import { ask } from "../../support/json-lines.js";
 import { RawClient } from "../../support/raw-client.js";
 import { until } from "../../support/until.js";
-import { ask } from "./scene.js";
 
 const app = makeKeyPair();
 const portOf = ({ daemon }: RunningReplica) => daemon.addressOf("json")?.port ?? 0;

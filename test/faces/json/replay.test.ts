@@ -7,11 +7,12 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { freePort } from "../../support/free-port.js";
+import { answer } from "../../support/json-lines.js";
 import { RawClient } from "../../support/raw-client.js";
 import { repositoryRoot } from "../../support/repository.js";
 import { until } from "../../support/until.js";
 import { startAsOriginal } from "./as-original.js";
-import { answer, type JsonScene, startJson } from "./scene.js";
+import { type JsonScene, startJson } from "./scene.js";
 
 interface Step {
   /** The server that receives the step, or that is started or stopped. */

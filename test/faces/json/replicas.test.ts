@@ -7,10 +7,11 @@ import { createServer, type Server, type Socket } from "node:net";
 import { test } from "node:test";
 import { CuttablePort } from "../../support/cuttable-port.js";
 import { freePort } from "../../support/free-port.js";
+import { ask } from "../../support/json-lines.js";
 import { RawClient } from "../../support/raw-client.js";
 import { until } from "../../support/until.js";
 import { startAsOriginal } from "./as-original.js";
-import { ask, startJson, startJsonAlone } from "./scene.js";
+import { startJson, startJsonAlone } from "./scene.js";
 
 const CUTS = 30;
 const NO_DOCUMENTS = '{"status":"success","documents":[],"replicated":false}';

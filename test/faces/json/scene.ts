@@ -7,7 +7,6 @@ import type { DaemonInterface } from "../../../faces/users/daemon-interface.js";
 import { defaultLimits } from "../../daemon/program/in-process.js";
 import type { LogLine } from "../../support/daemon-process.js";
 import { double } from "../../support/double.js";
-import type { RawClient } from "../../support/raw-client.js";
 import { until } from "../../support/until.js";
 import { startUserListener, type UserSceneOptions } from "../user-scene.js";
 import { Original } from "./original.js";
@@ -61,15 +60,4 @@ export async function startJsonAlone(
   } finally {
     for (const original of originals) await original[Symbol.asyncDispose]();
   }
-}
-
-/** Reads one answer. @returns the answer without its end mark, or "" if the server closes the connection instead */
-export async function answer(client: RawClient): Promise<string> {
-  return (await client.readTo("\n\r")).replace(/\n\r$/, "");
-}
-
-/** Sends a request and reads its answer. */
-export async function ask(client: RawClient, request: unknown): Promise<string> {
-  client.send(`${Buffer.from(JSON.stringify(request), "utf8").toString("latin1")}\n`);
-  return await answer(client);
 }

@@ -4,8 +4,9 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { ask } from "../../support/json-lines.js";
 import { RawClient } from "../../support/raw-client.js";
-import { ask, startJson } from "./scene.js";
+import { startJson } from "./scene.js";
 
 test("get and count accept conditions, an order, a limit and member names, with an index and without", async () => {
   await using server = await startJson();

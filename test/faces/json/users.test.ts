@@ -3,8 +3,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { MemoryLimit } from "../../../daemon/engine/memory/memory-limit.js";
 import { double } from "../../support/double.js";
+import { answer, ask } from "../../support/json-lines.js";
 import { RawClient } from "../../support/raw-client.js";
-import { answer, ask, startJson } from "./scene.js";
+import { startJson } from "./scene.js";
 
 const users = ["user default off", "user alice on >pw ~* +@all", "user bob on >b ~pub* +@read +doc.create"];
 const SUCCESS = '{"status":"success"}';

@@ -16,7 +16,8 @@ import { bulk, integer } from "../../../protocol/reply.js";
 import { skipUnlessFull } from "../../support/amount.js";
 import { startDaemon } from "../../support/daemon-process.js";
 import { listenAtFreePort } from "../../support/free-port.js";
-import { askRedis, type Node, RedisCluster, textOf } from "../../support/redis-cluster.js";
+import { type Node, RedisCluster } from "../../support/redis-cluster.js";
+import { askRedis, textOf } from "../../support/redis-connection.js";
 import { until } from "../../support/until.js";
 import { CountingLoad } from "./failing-over.js";
 

@@ -12,7 +12,7 @@ import { bulk, integer } from "../../../protocol/reply.js";
 import { skipUnlessFull } from "../../support/amount.js";
 import { startDaemon } from "../../support/daemon-process.js";
 import { refusingAddress } from "../../support/free-port.js";
-import { askRedis, textOf } from "../../support/redis-cluster.js";
+import { askRedis, textOf } from "../../support/redis-connection.js";
 import { MASTER_NAME, RedisSentinels, startReplica, startSentinel } from "../../support/redis-sentinels.js";
 import { type RedisServer, startRedis } from "../../support/redis-server.js";
 import { until } from "../../support/until.js";

@@ -1,30 +1,14 @@
 /** The honest daemons of one cluster. Each is a real process with its own folder, port and key. */
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type DaemonProcess, startDaemon } from "../../support/daemon-process.js";
 import { freePort } from "../../support/free-port.js";
+import { ScratchFolder } from "../../support/scratch-folder.js";
 import { until } from "../../support/until.js";
 import { Client } from "./client.js";
 import { type Command, clusterIdOf } from "./envelope.js";
 import { type Key, makeKey } from "./key.js";
 import { textOf } from "./wire.js";
-
-/** A temporary folder for one test. */
-export class Scratch implements Disposable {
-  readonly path = mkdtempSync(join(tmpdir(), "dbsync-attack-"));
-
-  /** Writes a file. @returns its path */
-  file(name: string, text: string | Buffer, mode = 0o600): string {
-    const path = join(this.path, name);
-    writeFileSync(path, text, { mode });
-    return path;
-  }
-
-  [Symbol.dispose](): void {
-    rmSync(this.path, { recursive: true, force: true });
-  }
-}
 
 export interface VictimOptions {
   /** Whether the daemons have data folders (the default) or store everything in memory. */
@@ -43,7 +27,7 @@ export interface VictimOptions {
 }
 
 export class Victims implements AsyncDisposable {
-  readonly scratch = new Scratch();
+  readonly scratch = new ScratchFolder();
   readonly application = makeKey();
   readonly root = makeKey();
   /** The cluster secret, for tests in which the attacker knows it. */

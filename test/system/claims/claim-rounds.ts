@@ -5,9 +5,10 @@
 
 import { ActiveCluster } from "../../support/active-cluster.js";
 import { amount } from "../../support/amount.js";
+import { pause } from "../../support/pause.js";
 import { SeededRandom } from "../../support/seeded-random.js";
 import { Connections } from "../connections.js";
-import { pause, seed } from "../scenario.js";
+import { seed } from "../scenario.js";
 
 /** The daemons of the tests, by index. */
 export const DAEMONS = [0, 1, 2] as const;

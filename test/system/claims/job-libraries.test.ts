@@ -6,9 +6,10 @@ import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { pause } from "../../support/pause.js";
 import { repositoryRoot } from "../../support/repository.js";
 import { skipWithout } from "../../support/requirements.js";
-import { pause, seed } from "../scenario.js";
+import { seed } from "../scenario.js";
 import {
   ClaimRounds,
   DAEMONS,

@@ -4,8 +4,8 @@ import { join } from "node:path";
 import type { Redis } from "ioredis";
 import { RedisRateLimit } from "../../../examples/recipes/redis-rate-limit.js";
 import { amount } from "../../support/amount.js";
+import { pause } from "../../support/pause.js";
 import { repositoryRoot } from "../../support/repository.js";
-import { pause } from "../scenario.js";
 import { DAEMONS, type Play, type Round } from "./claim-rounds.js";
 
 /** The rounds that run at the same time: each has a single key. */

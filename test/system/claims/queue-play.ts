@@ -1,7 +1,7 @@
 /** A queue as a program uses it: clients of each daemon add jobs and claim them, with random pauses. */
 
+import { pause } from "../../support/pause.js";
 import type { Outcome } from "../connections.js";
-import { pause } from "../scenario.js";
 import { DAEMONS, type Figures, type Play, type Round } from "./claim-rounds.js";
 
 const JOBS = 6;

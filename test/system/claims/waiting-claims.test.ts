@@ -6,9 +6,10 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { ActiveCluster, type ScenarioClient } from "../../support/active-cluster.js";
 import { amount } from "../../support/amount.js";
+import { pause } from "../../support/pause.js";
 import { SeededRandom } from "../../support/seeded-random.js";
 import { until } from "../../support/until.js";
-import { pause, seed } from "../scenario.js";
+import { seed } from "../scenario.js";
 
 type Argv = readonly [string, ...string[]];
 

@@ -3,8 +3,8 @@ import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { test } from "node:test";
 import { makeFolder } from "../../daemon/program/replicas.js";
+import { SqlLineClient } from "../../support/sql-line-client.js";
 import { until } from "../../support/until.js";
-import { LineClient } from "./line-client.js";
 import { FakeSqlServer } from "./sql-server.js";
 import { Terminal } from "./terminals.js";
 
@@ -26,7 +26,7 @@ test("health, metrics and status report the servers and the readiness of the bal
   proxy.start();
   const [, port = ""] = await proxy.printed(LISTENING);
   const [, admin = ""] = await proxy.printed(ADMIN);
-  using client = await LineClient.open(Number(port));
+  using client = await SqlLineClient.open(Number(port));
   assert.equal(await client.told("select 1"), "done");
   const status = await run(`dbsync-proxy status ${admin}`);
   assert.equal(status.code, 0, status.output);

@@ -9,7 +9,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { amount } from "../../support/amount.js";
-import { LineClient } from "./line-client.js";
+import { SqlLineClient } from "../../support/sql-line-client.js";
 import { eventually, RowWriter, rowsAt } from "./row-writer.js";
 import { printedLines, Terminal } from "./terminals.js";
 
@@ -37,7 +37,7 @@ test("the chain of docs/proxy.md continues when a server is killed, loses nothin
   try {
     for (const terminal of [one, two, balancer, cache]) terminal.start();
     const isThere = async (port: number) => {
-      using probe = await LineClient.open(port);
+      using probe = await SqlLineClient.open(port);
       assert.match(await probe.ask("alaivo 1;"), /"rows":\[\[1\.0\]\]/);
     };
     for (const port of [...daemons.map(({ port }) => port), front]) await eventually(() => isThere(port));
@@ -60,14 +60,14 @@ type Daemon = { readonly terminal: Terminal; readonly port: number };
 
 async function writeThroughAKill(front: number, daemons: readonly [Daemon, Daemon]): Promise<void> {
   const writers = Array.from({ length: CLIENTS }, (_, i) => new RowWriter(i * 1_000_000));
-  const clients = await Promise.all(writers.map(() => LineClient.open(front)));
+  const clients = await Promise.all(writers.map(() => SqlLineClient.open(front)));
   for (const client of clients) assert.match(await client.told("ampiasao toko;"), /miasa ankehitriny/);
   const writeMore = () =>
     Promise.all(
       writers.map(async (writer, i) => {
         const due = writer.acknowledged.size + ROWS;
         while (writer.acknowledged.size < due) {
-          await writer.write(clients[i] as LineClient);
+          await writer.write(clients[i] as SqlLineClient);
           assert.ok(!writer.isCutOff, "the connection was lost");
         }
       }),
@@ -75,7 +75,7 @@ async function writeThroughAKill(front: number, daemons: readonly [Daemon, Daemo
   let isReading = true;
   let reads = 0;
   const reading = (async () => {
-    using reader = await LineClient.open(front);
+    using reader = await SqlLineClient.open(front);
     await reader.told("ampiasao toko;");
     // Each statement is different, so that none is in the cache.
     for (; isReading; reads++)

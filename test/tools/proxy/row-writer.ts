@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { setTimeout as pause } from "node:timers/promises";
 import { BALANCER_ERROR } from "../../../faces/sql/bytes/sql-frames.js";
-import { LineClient } from "./line-client.js";
+import { SqlLineClient } from "../../support/sql-line-client.js";
 
 const DONE = "Tafinditra ny fiovana ny tabilao";
 
@@ -38,7 +38,7 @@ export class RowWriter {
   }
 
   /** Writes the next row, or the previous one again if it was certainly not written. */
-  async write(client: LineClient): Promise<void> {
+  async write(client: SqlLineClient): Promise<void> {
     const row = this.#next;
     const answer = await client.told(`manampia ao@ t (k) sanda (${row});`);
     if (answer === "") {
@@ -64,7 +64,7 @@ export class RowWriter {
 
 /** Returns the rows that a server holds, sorted, with duplicates. */
 export async function rowsAt(port: number): Promise<number[]> {
-  using client = await LineClient.open(port);
+  using client = await SqlLineClient.open(port);
   await client.told("ampiasao toko;");
   const answer = await client.ask("alaivo * ao@ t;");
   const pages = [...answer.matchAll(/"rows":(\[.*\])\}$/gm)];

@@ -8,7 +8,7 @@ import { createClient } from "../../../../client/public-api.js";
 import { startDaemon } from "../../../support/daemon-process.js";
 import { refusingAddress } from "../../../support/free-port.js";
 import { programPaths } from "../../../support/programs.js";
-import { askRedis, textOf } from "../../../support/redis-cluster.js";
+import { askRedis, textOf } from "../../../support/redis-connection.js";
 import { startRedis } from "../../../support/redis-server.js";
 import { skipWithout } from "../../../support/requirements.js";
 import { until } from "../../../support/until.js";

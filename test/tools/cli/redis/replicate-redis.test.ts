@@ -5,8 +5,7 @@ import { once } from "node:events";
 import { join } from "node:path";
 import { after, before, beforeEach, describe, test } from "node:test";
 import { programPaths } from "../../../support/programs.js";
-import { textOf } from "../../../support/redis-cluster.js";
-import { RedisConnection } from "../../../support/redis-connection.js";
+import { RedisConnection, textOf } from "../../../support/redis-connection.js";
 import { until } from "../../../support/until.js";
 import { type ImportScene, startImportScene } from "./import-scene.js";
 

@@ -9,13 +9,13 @@ import {
 import { UPSTREAM_LIMITS, type UpstreamLimits } from "../../../../tools/proxy/upstream/upstream-limits.js";
 import type { LogLine } from "../../../support/daemon-process.js";
 import { keepLog } from "../../../support/log-lines.js";
-import { LineClient } from "../line-client.js";
+import { SqlLineClient } from "../../../support/sql-line-client.js";
 
 export interface BalancerScene extends AsyncDisposable {
   readonly balancer: Balancer;
   readonly port: number;
   readonly lines: readonly LogLine[];
-  client(): Promise<LineClient>;
+  client(): Promise<SqlLineClient>;
 }
 
 export interface SceneOptions {
@@ -59,7 +59,7 @@ export async function startBalancer(
     balancer,
     port,
     lines,
-    client: () => LineClient.open(port),
+    client: () => SqlLineClient.open(port),
     [Symbol.asyncDispose]: () => balancer.stop(),
   };
 }

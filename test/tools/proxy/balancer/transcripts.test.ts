@@ -15,8 +15,8 @@ import { DIFFERENCES } from "../../../faces/sql/store/commands/differences.js";
 import { knowsSecret } from "../../../support/cluster-secret.js";
 import { freePort } from "../../../support/free-port.js";
 import { repositoryRoot } from "../../../support/repository.js";
+import { SqlLineClient } from "../../../support/sql-line-client.js";
 import { until } from "../../../support/until.js";
-import { LineClient } from "../line-client.js";
 import { type BalancerScene, startBalancer } from "./scene.js";
 
 interface Step {
@@ -105,13 +105,13 @@ class Pair implements AsyncDisposable {
 }
 
 async function takesWrites(port: number): Promise<boolean> {
-  using client = await LineClient.open(port);
+  using client = await SqlLineClient.open(port);
   return !(await client.told("ravao ny tahiry nothing")).includes("LOADING");
 }
 
 /** Returns all databases, and the rows of all of their tables. */
 async function contents(port: number): Promise<string> {
-  using client = await LineClient.open(port);
+  using client = await SqlLineClient.open(port);
   const names = (page: string) => [...page.matchAll(/\["(\w+)"\]/g)].map(([, name]) => name);
   let all = await client.ask("asehoy ny tahiry;");
   for (const database of names(all)) {
@@ -130,7 +130,7 @@ const unordered = (answer: string, statement: string) =>
 class Play {
   readonly #pair: Pair;
   readonly #scene: BalancerScene;
-  readonly #clients = new Map<string, LineClient>();
+  readonly #clients = new Map<string, SqlLineClient>();
   compared = 0;
   /** The number of steps that the original's balancer answered with an error, and that ours answers without one. */
   mended = 0;
@@ -169,9 +169,9 @@ class Play {
     await this.#pair.takeWrites();
   }
 
-  async #client(key: string, target: string): Promise<LineClient> {
+  async #client(key: string, target: string): Promise<SqlLineClient> {
     const port = isName(target) ? (this.#pair.sql[target] as number) : this.#scene.port;
-    const client = this.#clients.get(key) ?? (await LineClient.open(port));
+    const client = this.#clients.get(key) ?? (await SqlLineClient.open(port));
     this.#clients.set(key, client);
     return client;
   }

@@ -1,8 +1,8 @@
 /** Tests the reports of `dbsync-proxy cache --admin` and `dbsync-proxy status`. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { SqlLineClient } from "../../../support/sql-line-client.js";
 import { until } from "../../../support/until.js";
-import { LineClient } from "../line-client.js";
 import { FakeSqlServer, pageOf } from "../sql-server.js";
 import { Terminal } from "../terminals.js";
 
@@ -40,8 +40,8 @@ test("the SQL cache reports its stored answers, its waiting reads, and whether i
     return pageOf(statement);
   });
   await using cache = await startCache(server.port, " --life 600000");
-  using client = await LineClient.open(cache.port);
-  using other = await LineClient.open(cache.port);
+  using client = await SqlLineClient.open(cache.port);
+  using other = await SqlLineClient.open(cache.port);
   await client.ask("select 1 from t");
   await client.ask("select 1 from t");
   await client.ask("insert into t values (1)");

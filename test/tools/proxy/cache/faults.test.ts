@@ -5,8 +5,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { messageFrame } from "../../../../faces/sql/bytes/sql-frames.js";
+import { SqlLineClient } from "../../../support/sql-line-client.js";
 import { until } from "../../../support/until.js";
-import { LineClient } from "../line-client.js";
 import { FakeSqlServer, HEARTBEAT, pageOf } from "../sql-server.js";
 import { startCache } from "./scene.js";
 
@@ -15,7 +15,7 @@ const LOST = messageFrame("Erreur de connexion backend");
 test("the cache reports a dead server, serves stored answers meanwhile, and detects its return", async () => {
   await using server = await FakeSqlServer.start(({ statement }) => pageOf(statement));
   await using cache = await startCache(server.port, { cache: { life: 60_000 } });
-  using client = await LineClient.open(cache.port);
+  using client = await SqlLineClient.open(cache.port);
   assert.equal(await client.ask("alaivo 2"), pageOf("alaivo 2"));
   await server.stop();
   await until("the cache knows that the server is dead", () => !cache.cache.isUp);
@@ -37,7 +37,7 @@ test("a read on a connection that the server had closed is sent again, but a wri
     return null;
   });
   await using cache = await startCache(server.port);
-  using client = await LineClient.open(cache.port);
+  using client = await SqlLineClient.open(cache.port);
   assert.equal(await client.ask("alaivo 2"), pageOf("second"));
   assert.match(await client.ask("fafao ao@ t"), /it is not known whether the statement was executed\nEND\n$/);
   assert.deepEqual(asked, ["alaivo 2", "alaivo 2", "fafao ao@ t"]);
@@ -48,8 +48,8 @@ test("a slow answer delays no other statements, and times out", async () => {
     statement === "alaivo 9" ? null : pageOf(statement),
   );
   await using cache = await startCache(server.port, { upstream: { replyTimeout: 3000 } });
-  using slow = await LineClient.open(cache.port);
-  using quick = await LineClient.open(cache.port);
+  using slow = await SqlLineClient.open(cache.port);
+  using quick = await SqlLineClient.open(cache.port);
   const waiting = slow.ask("alaivo 9");
   await until("the slow statement has arrived", () => server.statements.includes("alaivo 9"));
   for (let i = 10; i < 30; i++) assert.equal(await quick.ask(`alaivo ${i}`), pageOf(`alaivo ${i}`));
@@ -63,7 +63,7 @@ test("the cache reports invalid and overlong answers as errors, and does not sto
     statement === HEARTBEAT ? pageOf("1") : answer,
   );
   await using cache = await startCache(server.port, { upstream: { maxReplyBytes: 4096 } });
-  using client = await LineClient.open(cache.port);
+  using client = await SqlLineClient.open(cache.port);
   assert.equal(await client.ask("alaivo 2"), LOST);
   answer = pageOf("x".repeat(5000));
   assert.match(await client.ask("alaivo 2"), /the answer is too long\nEND\n$/);
@@ -81,29 +81,29 @@ test("the cache disconnects a client that does not read, and serves other client
     clients: { idleTimeout: 300, maxOutputBytes: 1 << 20 },
     cache: { life: 600_000 },
   });
-  using deaf = await LineClient.open(cache.port);
+  using deaf = await SqlLineClient.open(cache.port);
   deaf.raw.socket.pause();
   const { figures } = cache;
   deaf.raw.send("alaivo 2;".repeat(5_000));
   await until("the cache answers the client", () => figures.hits > 0);
-  using other = await LineClient.open(cache.port);
+  using other = await SqlLineClient.open(cache.port);
   assert.equal(await other.ask("alaivo 2"), page);
   await until("the client is closed", () => cache.lines.some(({ reason }) => reason === "output-stuck"));
   assert.ok(figures.hits < 1_000, `${figures.hits} answers for the client`);
-  using last = await LineClient.open(cache.port);
+  using last = await SqlLineClient.open(cache.port);
   assert.equal(await last.ask("alaivo 2"), page);
 });
 
 test("a statement that is too long, or a browser's request, ends its connection and reaches no server", async () => {
   await using server = await FakeSqlServer.start(({ statement }) => pageOf(statement.slice(0, 10)));
   await using cache = await startCache(server.port, { clients: { maxRequestBytes: 1000 } });
-  using long = await LineClient.open(cache.port);
+  using long = await SqlLineClient.open(cache.port);
   long.raw.send(`alaivo '${"x".repeat(5000)}';`);
   assert.match(await long.raw.rest(), /^RESULT_MESSAGE\nHadisoana : /);
-  using browser = await LineClient.open(cache.port);
+  using browser = await SqlLineClient.open(cache.port);
   browser.raw.send("POST / HTTP/1.1\r\nHost: here\r\n\r\nravao ny tahiry toko;");
   assert.equal(await browser.raw.rest(), "");
-  using open = await LineClient.open(cache.port);
+  using open = await SqlLineClient.open(cache.port);
   open.raw.send("alaivo 'never ends");
   open.raw.socket.end();
   assert.match(await open.raw.rest(), /it contains an unterminated string or comment\nEND\n$/);
@@ -113,8 +113,8 @@ test("a statement that is too long, or a browser's request, ends its connection 
 test("connections above the limit are refused with a message", async () => {
   await using server = await FakeSqlServer.start(({ statement }) => pageOf(statement));
   await using cache = await startCache(server.port, { clients: { maxConnections: 1 } });
-  using first = await LineClient.open(cache.port);
+  using first = await SqlLineClient.open(cache.port);
   assert.equal(await first.ask("alaivo 2"), pageOf("alaivo 2"));
-  using second = await LineClient.open(cache.port);
+  using second = await SqlLineClient.open(cache.port);
   assert.match(await second.raw.rest(), /too many connections/);
 });

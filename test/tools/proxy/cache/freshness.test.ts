@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { startSql } from "../../../faces/sql/scene.js";
 import { SeededRandom, seedOfRun } from "../../../support/seeded-random.js";
-import { LineClient } from "../line-client.js";
+import { SqlLineClient } from "../../../support/sql-line-client.js";
 import { startCache } from "./scene.js";
 
 /** A lifetime so long that no entry expires. */
@@ -16,7 +16,7 @@ const seed = seedOfRun();
 test("a write removes the answers that depend on it, including answers from views, and keeps all other answers", async () => {
   await using server = await startSql({ language: "en" });
   await using cache = await startCache(server.port, LIFE);
-  using client = await LineClient.open(cache.port);
+  using client = await SqlLineClient.open(cache.port);
   const { figures } = cache;
   for (const statement of [
     "create database d",
@@ -64,9 +64,12 @@ test("random statements of many clients receive the same answers with a cache as
   const random = new SeededRandom(seed);
   await using server = await startSql({ language: "en" });
   await using cache = await startCache(server.port, LIFE);
-  const clients: { cached: LineClient; direct: LineClient }[] = [];
+  const clients: { cached: SqlLineClient; direct: SqlLineClient }[] = [];
   for (let i = 0; i < 4; i++)
-    clients.push({ cached: await LineClient.open(cache.port), direct: await LineClient.open(server.port) });
+    clients.push({
+      cached: await SqlLineClient.open(cache.port),
+      direct: await SqlLineClient.open(server.port),
+    });
   const name = () => ["a", "b", "v", "w"][random.below(4)] as string;
   const statements: (() => string)[] = [
     () => `use d${random.below(2)}`,
@@ -105,14 +108,14 @@ test("random statements of many clients receive the same answers with a cache as
 test("with many readers and writers, no read misses a row that was acknowledged before it", async () => {
   await using server = await startSql({ language: "en" });
   await using cache = await startCache(server.port, LIFE);
-  using first = await LineClient.open(cache.port);
+  using first = await SqlLineClient.open(cache.port);
   await first.ask("create database d");
   await first.ask("use d");
   await first.ask("create table t (k number)");
   let acknowledged = 0;
   let isOver = false;
   const writer = async () => {
-    using client = await LineClient.open(cache.port);
+    using client = await SqlLineClient.open(cache.port);
     await client.ask("use d");
     for (let i = 0; i < 150; i++) {
       assert.match(await client.ask(`insert into t values (${i})`), /^RESULT_MESSAGE\n(?!Hadisoana)/);
@@ -120,7 +123,7 @@ test("with many readers and writers, no read misses a row that was acknowledged 
     }
   };
   const reader = async () => {
-    using client = await LineClient.open(cache.port);
+    using client = await SqlLineClient.open(cache.port);
     await client.ask("use d");
     let reads = 0;
     for (; !isOver; reads++) {

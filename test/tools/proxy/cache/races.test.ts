@@ -5,8 +5,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { errorFrame, messageFrame } from "../../../../faces/sql/bytes/sql-frames.js";
+import { SqlLineClient } from "../../../support/sql-line-client.js";
 import { until } from "../../../support/until.js";
-import { LineClient } from "../line-client.js";
 import { type Asked, FakeSqlServer, HEARTBEAT, pageOf } from "../sql-server.js";
 import { startCache } from "./scene.js";
 
@@ -43,8 +43,8 @@ class Held {
   }
 }
 
-async function inToko(port: number): Promise<LineClient> {
-  const client = await LineClient.open(port);
+async function inToko(port: number): Promise<SqlLineClient> {
+  const client = await SqlLineClient.open(port);
   await client.ask("ampiasao toko");
   return client;
 }
@@ -146,7 +146,7 @@ test("answers are not shared between users, databases or page sizes", async () =
   });
   await using cache = await startCache(server.port);
   const kinds = ["", "ampiasao a", "ampiasao b", "login ada x", "login ada y", "pages 5"];
-  const clients = await Promise.all(kinds.map(() => LineClient.open(cache.port)));
+  const clients = await Promise.all(kinds.map(() => SqlLineClient.open(cache.port)));
   for (const [i, client] of clients.entries()) if (kinds[i] !== "") await client.ask(kinds[i] as string);
   for (let round = 0; round < 3; round++) {
     const answers = await Promise.all(clients.map((client) => client.ask(READ)));
@@ -167,7 +167,7 @@ test("errors and messages are never stored", async () => {
     statement === HEARTBEAT ? pageOf("1") : answer,
   );
   await using cache = await startCache(server.port);
-  using client = await LineClient.open(cache.port);
+  using client = await SqlLineClient.open(cache.port);
   for (const next of [messageFrame("Erreur de connexion backend"), messageFrame("done"), pageOf("row")]) {
     assert.equal(await client.ask("alaivo 2"), answer);
     answer = next;
