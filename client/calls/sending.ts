@@ -112,6 +112,10 @@ export class Sending {
     return 2 * (this.envelope?.message.length ?? 0) + (this.mayBeVersion1 ? 2 * this.batch.bytes : 0);
   }
 
+  get deadline(): number {
+    return this.batch.deadline;
+  }
+
   /** Marks the sending as written by an earlier page, so its outcome is unknown. */
   resume(now: number): void {
     this.writes = 1;

@@ -1,11 +1,14 @@
 /** The bounded queue of events for one iterator. If it is full, events are dropped and replaced by a gap event. */
+import { Queue } from "../../protocol/queue.js";
 import type { LiveEvent } from "./live-event.js";
 
 /** The maximum number of events that wait for the iterator. */
 const EVENTS_MAX = 10_000;
 
 export class EventQueue<Event extends LiveEvent> implements AsyncIterableIterator<Event> {
-  #events: Event[] = [];
+  readonly #events = new Queue<Event>();
+  /** Whether the newest event is the gap in place of dropped events. */
+  #isOverflowing = false;
   #waiting: { resolve: (result: IteratorResult<Event>) => void; reject: (error: Error) => void }[] = [];
   #error: Error | null = null;
   #isOver = false;
@@ -20,8 +23,10 @@ export class EventQueue<Event extends LiveEvent> implements AsyncIterableIterato
     if (this.#isOver || this.#error !== null) return;
     const waiting = this.#waiting.shift();
     if (waiting !== undefined) waiting.resolve({ value: event, done: false });
-    else if (this.#events.length < EVENTS_MAX) this.#events.push(event);
-    else this.#overflow();
+    else if (this.#events.size < EVENTS_MAX) {
+      this.#events.push(event);
+      this.#isOverflowing = false;
+    } else this.#overflow();
   }
 
   /** Ends the iteration with an error, after the queued events. */
@@ -46,7 +51,7 @@ export class EventQueue<Event extends LiveEvent> implements AsyncIterableIterato
   }
 
   return(): Promise<IteratorResult<Event>> {
-    this.#events = [];
+    this.#events.takeAll();
     if (!this.#isOver) {
       this.end();
       this.#onLeft(this);
@@ -63,8 +68,8 @@ export class EventQueue<Event extends LiveEvent> implements AsyncIterableIterato
    * read some.
    */
   #overflow(): void {
-    const last = this.#events.at(-1);
-    if (last?.type === "gap" && last.reason === "slow") return;
+    if (this.#isOverflowing) return;
+    this.#isOverflowing = true;
     const detail = `${EVENTS_MAX} events are waiting to be read`;
     this.#events.push({ type: "gap", reason: "slow", server: "", detail } as Event);
   }

@@ -1,4 +1,6 @@
-/** The first-in, first-out queue for a connection to one daemon, with limits for items and bytes. */
+/** The items that wait for one daemon: a queue with limits for items and bytes, which removes expired items. */
+import { Queue } from "../../protocol/queue.js";
+import { SLACK_MS } from "./connection-timeouts.js";
 
 /**
  * The maximum length. It holds several seconds of commands from the fastest sequential caller, so a daemon that pauses
@@ -12,17 +14,30 @@ const ITEMS_MAX = 10_000;
  */
 const BYTES_MAX = 64 * 1024 * 1024;
 
-/** The number of removed items after which the array is shortened. Removing a single item is therefore cheap. */
-const COMPACT_AT = 1_024;
+interface Item {
+  readonly bytes: number;
+  readonly deadline: number;
+}
 
-export class BoundedQueue<T extends { readonly bytes: number }> {
-  /** The items. Removed ones are set to undefined, because each may reference an envelope of several megabytes. */
-  #items: (T | undefined)[] = [];
-  #taken = 0;
+export class BoundedQueue<T extends Item> {
+  readonly #queue = new Queue<T>();
   #bytes = 0;
+  /** A lower bound of the deadlines in the queue. */
+  #earliest = Number.POSITIVE_INFINITY;
+  /** The time of the last search of the entire queue. */
+  #sweptAt = Number.NEGATIVE_INFINITY;
 
   get length(): number {
-    return this.#items.length - this.#taken;
+    return this.#queue.size;
+  }
+
+  get first(): T | undefined {
+    return this.#queue.first;
+  }
+
+  /** The time at which `takeExpired` must be called next. It removes many items at a time. */
+  get dueAt(): number {
+    return this.length > 0 ? Math.max(this.#earliest, this.#sweptAt) + SLACK_MS : Number.POSITIVE_INFINITY;
   }
 
   /** Whether the queue has room for `item`. An empty queue accepts an item of any size. */
@@ -31,27 +46,26 @@ export class BoundedQueue<T extends { readonly bytes: number }> {
   }
 
   push(item: T): void {
-    this.#items.push(item);
+    this.#queue.push(item);
     this.#bytes += item.bytes;
-  }
-
-  get first(): T | undefined {
-    return this.#items[this.#taken];
+    this.#earliest = Math.min(this.#earliest, item.deadline);
   }
 
   shift(): T | undefined {
-    const item = this.#items[this.#taken];
-    if (item === undefined) return undefined;
-    this.#items[this.#taken++] = undefined;
-    this.#bytes -= item.bytes;
-    if (this.#taken === this.#items.length) {
-      this.#items = [];
-      this.#taken = 0;
-    } else if (this.#taken >= COMPACT_AT && this.#taken * 2 >= this.#items.length) {
-      this.#items = this.#items.slice(this.#taken);
-      this.#taken = 0;
-    }
+    const item = this.#queue.shift();
+    if (item !== undefined) this.#bytes -= item.bytes;
     return item;
+  }
+
+  /** Inserts items at the head, even above the limits. */
+  putBack(items: readonly T[]): void {
+    for (const item of [...items, ...this.takeAll()]) this.push(item);
+  }
+
+  takeAll(): T[] {
+    this.#bytes = 0;
+    this.#earliest = Number.POSITIVE_INFINITY;
+    return this.#queue.takeAll();
   }
 
   /** Removes and returns all chosen items. The cost is proportional to the length of the queue. */
@@ -64,16 +78,18 @@ export class BoundedQueue<T extends { readonly bytes: number }> {
     return chosen;
   }
 
-  /** Inserts items at the head, even above the limits. */
-  putBack(items: readonly T[]): void {
-    for (const item of [...items, ...this.takeAll()]) this.push(item);
-  }
-
-  takeAll(): T[] {
-    const all = this.#items.slice(this.#taken) as T[];
-    this.#items = [];
-    this.#taken = 0;
-    this.#bytes = 0;
-    return all;
+  /**
+   * Removes expired items: those at the head always, later ones only occasionally, because that search is expensive.
+   */
+  takeExpired(now: number): T[] {
+    if (now < this.#earliest) return [];
+    const expired: T[] = [];
+    for (let first = this.first; first !== undefined && first.deadline <= now; first = this.first) {
+      this.shift();
+      expired.push(first);
+    }
+    if (now < this.#sweptAt + SLACK_MS) return expired;
+    this.#sweptAt = now;
+    return [...expired, ...this.takeWhere(({ deadline }) => deadline <= now)];
   }
 }

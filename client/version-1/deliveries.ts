@@ -12,13 +12,7 @@ import type { Version1Path } from "../calls/version-1-sending.js";
 import { BackOff } from "../shared/back-off.js";
 import { BoundedQueue } from "../shared/bounded-queue.js";
 import type { Environment } from "../shared/client-environment.js";
-import {
-  CONNECT_MS,
-  DELIVERY_LINGER_MS,
-  OVERDUE_MS,
-  SLACK_MS,
-  STALL_MS,
-} from "../shared/connection-timeouts.js";
+import { CONNECT_MS, DELIVERY_LINGER_MS, OVERDUE_MS, STALL_MS } from "../shared/connection-timeouts.js";
 import type { Stage } from "../shared/errors.js";
 import type { FrameTracer } from "../shared/frame-tracer.js";
 import type { Failure, Report } from "../shared/outcome.js";
@@ -53,10 +47,6 @@ export class Version1Deliveries implements Version1Path, ConnectionV1Owner {
   readonly #trace: FrameTracer | null;
   readonly #backOff = new BackOff();
   readonly #queue = new BoundedQueue<Delivery>();
-  /** A lower bound of the deadlines in the queue. */
-  #earliest = Number.POSITIVE_INFINITY;
-  /** The time of the last search of the entire queue. */
-  #sweptAt = Number.NEGATIVE_INFINITY;
   #connection: ConnectionV1 | null = null;
   /** The deadline of the attempt to connect. */
   #connectBy = 0;
@@ -102,7 +92,6 @@ export class Version1Deliveries implements Version1Path, ConnectionV1Owner {
     } else if (!this.#queue.hasRoomFor(delivery)) this.#end(delivery, failure("busy", "", delivery, now));
     else {
       this.#queue.push(delivery);
-      this.#earliest = Math.min(this.#earliest, deadline);
       this.#connect(now);
     }
     return null;
@@ -127,7 +116,7 @@ export class Version1Deliveries implements Version1Path, ConnectionV1Owner {
 
   /** Returns the time at which `tick` must be called next. Later events may make an earlier call necessary. */
   nextTick(): number {
-    const time = Math.max(this.#earliest, this.#sweptAt) + SLACK_MS;
+    const time = this.#queue.dueAt;
     const connection = this.#connection;
     if (connection === null) return time;
     if (connection.state === "connecting") return Math.min(time, this.#connectBy);
@@ -216,27 +205,9 @@ export class Version1Deliveries implements Version1Path, ConnectionV1Owner {
     return written;
   }
 
-  /**
-   * Ends expired deliveries: those at the head of the queue always, later ones only occasionally, because that search
-   * is expensive.
-   */
+  /** Ends expired deliveries. */
   #sweep(now: number): void {
-    if (now < this.#earliest) return;
-    let expired: Delivery[] = [];
-    for (let first = this.#queue.first; first !== undefined; first = this.#queue.first) {
-      if (first.deadline > now) break;
-      this.#queue.shift();
-      expired.push(first);
-    }
-    if (this.#sweptAt + SLACK_MS <= now) {
-      this.#sweptAt = now;
-      this.#earliest = Number.POSITIVE_INFINITY;
-      const later = this.#queue.takeWhere(({ deadline }) => {
-        if (deadline > now) this.#earliest = Math.min(this.#earliest, deadline);
-        return deadline <= now;
-      });
-      expired = [...expired, ...later];
-    }
+    const expired = this.#queue.takeExpired(now);
     const isOpen = this.#connection?.state === "waiting";
     const [stage, detail] = isOpen
       ? (["timeout", NEVER_SENT] as const)
@@ -246,7 +217,6 @@ export class Version1Deliveries implements Version1Path, ConnectionV1Owner {
 
   #failQueue(stage: Stage, detail: string, now: number): void {
     for (const delivery of this.#queue.takeAll()) this.#end(delivery, failure(stage, detail, delivery, now));
-    if (this.#queue.length === 0) this.#earliest = Number.POSITIVE_INFINITY;
   }
 
   #end(delivery: Delivery, report: Report): void {

@@ -16,6 +16,7 @@ import {
 import type { Sending } from "../calls/sending.js";
 import type { Version1Path } from "../calls/version-1-sending.js";
 import { BackOff } from "../shared/back-off.js";
+import { BoundedQueue } from "../shared/bounded-queue.js";
 import type { Environment } from "../shared/client-environment.js";
 import {
   CONNECT_MS,
@@ -35,7 +36,6 @@ import { ConnectionV2, type ConnectionV2Owner } from "./connection-v2.js";
 import { DetectedVersion } from "./detected-version.js";
 import type { FleetSettings } from "./fleet-settings.js";
 import { InFlightEnvelopes } from "./in-flight-envelopes.js";
-import { LinkQueue } from "./link-queue.js";
 import { disagreement, isSigningMismatch } from "./signing-terms.js";
 
 /** The part of the fleet that its links use. */
@@ -81,7 +81,7 @@ export class Link implements ConnectionV2Owner {
   readonly isSigned: boolean;
   readonly #trace: FrameTracer | null;
   readonly #backOff = new BackOff();
-  readonly #queue = new LinkQueue();
+  readonly #queue = new BoundedQueue<Sending>();
   readonly #inFlight = new InFlightEnvelopes();
   #connection: ConnectionV2 | null = null;
   /** The time of the last read or write. */
@@ -182,7 +182,7 @@ export class Link implements ConnectionV2Owner {
 
   /** Removes a sending from the queue. */
   withdraw(sending: Sending): void {
-    this.#queue.remove(sending);
+    this.#queue.takeWhere((other) => other === sending);
   }
 
   tick(now: number): void {

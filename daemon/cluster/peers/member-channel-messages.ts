@@ -7,8 +7,8 @@ import {
   readEntries,
   writeEntries,
 } from "../../../protocol/members/packed-entries.js";
+import { Queue } from "../../../protocol/queue.js";
 import type { Work } from "../../net/process/background-work.js";
-import { Queue } from "../../net/process/fifo-queue.js";
 import type { MemberConnection } from "./connections/member-connection.js";
 import type { ClusterState, MessageFigures } from "./shared/cluster-state.js";
 

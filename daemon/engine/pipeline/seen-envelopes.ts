@@ -5,7 +5,7 @@
  */
 
 import type { ByteString } from "../../../protocol/byte-string.js";
-import { Queue } from "../../net/process/fifo-queue.js";
+import { Queue } from "../../../protocol/queue.js";
 import type { EnvelopeAnswer } from "../answers/request.js";
 import { FairShares } from "../backends/fair-shares.js";
 

@@ -3,8 +3,9 @@
  * per turn of the event loop in total. If each component had its own slice in each turn, a client's command would wait
  * for all of them.
  */
+
+import { Queue } from "../../../protocol/queue.js";
 import { BACKGROUND_TURN_MS } from "../../../protocol/steps.js";
-import { Queue } from "./fifo-queue.js";
 
 /**
  * Long work, which yields wherever it may be interrupted. If it yields a promise, which must not reject, it continues

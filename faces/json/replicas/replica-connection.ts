@@ -4,11 +4,11 @@
  * that the original does not have.
  */
 import { connect, type Socket } from "node:net";
-import { Queue } from "../../../daemon/net/process/fifo-queue.js";
 import type { HostAndPort } from "../../../daemon/net/process/host-and-port.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { parseJson } from "../../../protocol/json/json-reader.js";
 import { JsonObject } from "../../../protocol/json/json-value.js";
+import { Queue } from "../../../protocol/queue.js";
 import { type AnswerReader, ConnectionEnd, RequestClient } from "../../../protocol/request-client.js";
 
 export interface ReplicaLimits {

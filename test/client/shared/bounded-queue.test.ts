@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { BoundedQueue } from "../../../client/shared/bounded-queue.js";
+import { SLACK_MS } from "../../../client/shared/connection-timeouts.js";
 import { collectGarbage } from "../../support/garbage.js";
 
-const item = (name: string, bytes = 1) => ({ name, bytes });
+const item = (name: string, bytes = 1, deadline = 10) => ({ name, bytes, deadline });
 const MEBIBYTE = 1024 * 1024;
 
 test("a queue returns its items in the order of arrival, including those that were put back", () => {
@@ -16,7 +17,7 @@ test("a queue returns its items in the order of arrival, including those that we
 });
 
 test("a queue does not reference removed items", async () => {
-  const queue = new BoundedQueue<{ readonly bytes: number }>();
+  const queue = new BoundedQueue<ReturnType<typeof item>>();
   const held = new WeakRef(item("held"));
   queue.push(held.deref() as ReturnType<typeof item>);
   queue.push(item("next"));
@@ -38,4 +39,24 @@ test("removing items out of order makes room", () => {
   );
   assert.equal(queue.hasRoomFor(item("c", 30 * MEBIBYTE)), true);
   assert.equal(queue.first?.name, "a");
+});
+
+test("expired items at the head leave the queue at once, and later ones at the next search", () => {
+  const queue = new BoundedQueue<ReturnType<typeof item>>();
+  const expiredAt = (now: number) => queue.takeExpired(now).map(({ name }) => name);
+  for (const [name, deadline] of [
+    ["a", 10],
+    ["b", 20],
+    ["c", 500],
+    ["d", 30],
+  ] as const)
+    queue.push(item(name, 1, deadline));
+  assert.equal(queue.dueAt, 10 + SLACK_MS);
+  assert.deepEqual(expiredAt(9), []);
+  assert.deepEqual(expiredAt(10), ["a"]);
+  assert.deepEqual(expiredAt(40), ["b"]);
+  assert.deepEqual(expiredAt(10 + SLACK_MS), ["d"]);
+  assert.equal(queue.dueAt, 500 + SLACK_MS);
+  assert.deepEqual(expiredAt(500), ["c"]);
+  assert.equal(queue.dueAt, Number.POSITIVE_INFINITY);
 });

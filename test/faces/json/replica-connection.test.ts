@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import { createServer } from "node:net";
 import { test } from "node:test";
-import { Queue } from "../../../daemon/net/process/fifo-queue.js";
 import { ReplicaConnection } from "../../../faces/json/replicas/replica-connection.js";
+import { Queue } from "../../../protocol/queue.js";
 import { listenAtFreePort } from "../../support/free-port.js";
 
 const NOT_VALID = '{"status":"error","message":"The action \'listindexes\' provided is not valid."}\r';

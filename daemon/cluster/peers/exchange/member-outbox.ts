@@ -5,8 +5,8 @@
  */
 
 import { type PackedEntry, packedBytes } from "../../../../protocol/members/packed-entries.js";
+import { Queue } from "../../../../protocol/queue.js";
 import { hexOf, signedBytes } from "../../../../protocol/version-2/envelope.js";
-import { Queue } from "../../../net/process/fifo-queue.js";
 import { type OrderKey, readOrderKey } from "../../../timeline/entries/entry.js";
 import type { MemberConnection } from "../connections/member-connection.js";
 import type { ClusterState } from "../shared/cluster-state.js";

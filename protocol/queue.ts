@@ -4,6 +4,7 @@
 const TAKEN_MAX = 1024;
 
 export class Queue<T> {
+  /** The items. Removed ones are set to undefined, because each may refer to several megabytes. */
   #items: (T | undefined)[] = [];
   #head = 0;
 
@@ -29,5 +30,13 @@ export class Queue<T> {
       this.#head = 0;
     }
     return item;
+  }
+
+  /** Removes and returns all items. */
+  takeAll(): T[] {
+    const all = this.#items.slice(this.#head) as T[];
+    this.#items = [];
+    this.#head = 0;
+    return all;
   }
 }
