@@ -7,7 +7,7 @@ import type { CommandMethods } from "./shared/commands.js";
 import type { Outcome } from "./shared/errors.js";
 import type { ReplyValue } from "./shared/reply-value.js";
 
-/** The calls of a client. Their promises settle by the deadline; errors.ts has the errors. */
+/** The calls and subscriptions of a client. The promises of calls settle by the deadline; errors.ts has the errors. */
 export interface CallingClient extends AsyncDisposable {
   /**
    * Sends a command to every daemon. The policy selects the result: the value as text, or null for nil.
@@ -35,6 +35,17 @@ export interface CallingClient extends AsyncDisposable {
    */
   sendAll(command: CommandInput, options?: CallOptions): Promise<{ outcomes: Outcome[] }>;
   /**
+   * Iterates over the messages on a channel, on the channels that match `{ pattern }`, or on the channel `{ shard }`.
+   * The client receives them from one daemon, and from another one if it loses the first. The first event is `open`;
+   * a `gap` event reports that messages may be missing. Requires version 2.
+   */
+  subscribe(channel: ChannelInput, options?: ListenOptions): AsyncIterableIterator<ChannelEvent>;
+  /**
+   * Iterates over the changes of a key, or of all keys that begin with `{ prefix }`. This includes changes by writes
+   * that arrived late.
+   */
+  watch(key: KeyInput, options?: ListenOptions): AsyncIterableIterator<WatchEvent>;
+  /**
    * This client's newest write that a daemon has acknowledged, for the option `after` of another call, or null if
    * there is none. Requires version 2.
    */
@@ -46,19 +57,4 @@ export interface CallingClient extends AsyncDisposable {
 }
 
 /** The client that `createClient` returns, with typed methods for commands. */
-export interface Client extends ListenedClient, CommandMethods {}
-
-/** A client that can subscribe to channels and watch keys. */
-export interface ListenedClient extends CallingClient {
-  /**
-   * Iterates over the messages on a channel, on the channels that match `{ pattern }`, or on the channel `{ shard }`.
-   * The client receives them from one daemon, and from another one if it loses the first. The first event is `open`;
-   * a `gap` event reports that messages may be missing. Requires version 2.
-   */
-  subscribe(channel: ChannelInput, options?: ListenOptions): AsyncIterableIterator<ChannelEvent>;
-  /**
-   * Iterates over the changes of a key, or of all keys that begin with `{ prefix }`. This includes changes by writes
-   * that arrived late.
-   */
-  watch(key: KeyInput, options?: ListenOptions): AsyncIterableIterator<WatchEvent>;
-}
+export interface Client extends CallingClient, CommandMethods {}

@@ -5,19 +5,19 @@
  */
 import { KeyObject } from "node:crypto";
 import type { Client } from "./client.js";
-import { withCommands } from "./command-methods.js";
-import type { FanOutClient } from "./fan-out-client.js";
-import { ListeningClient } from "./listening-client.js";
+import { type HostOptions, NodeHost } from "./node-host.js";
+import { OutboxClient } from "./outbox-client.js";
 import { readOptions, type SendOptions, type Settings } from "./settings/client-settings.js";
 import { type Defaults, defaultSources, readDefaults } from "./settings/default-options.js";
-import { loadSigningKey, type SigningKey } from "./settings/signing-key.js";
+import { loadSigningKey, type Signing, type SigningKey } from "./settings/signing-key.js";
 import { type Environment, realEnvironment } from "./shared/client-environment.js";
-import type { CommandInput } from "./shared/command-input.js";
+import type { Argument, CommandInput } from "./shared/command-input.js";
+import { type CommandMethods, methodNames } from "./shared/commands.js";
 import { DbsyncError } from "./shared/errors.js";
 import { frameTracer } from "./shared/frame-tracer.js";
+import type { ReplyValue } from "./shared/reply-value.js";
 import { withAuthorities } from "./shared/server-list.js";
 import { readAuthorities } from "./shared/tls-connection.js";
-import { TracedClient } from "./traced-client.js";
 
 /**
  * The maximum number of sets of options in use. Most programs have one or two, and each set has its own connections.
@@ -25,14 +25,14 @@ import { TracedClient } from "./traced-client.js";
 const CLIENTS_MAX = 64;
 
 /** The clients by name; the most recently used one is last. */
-const clients = new Map<string, FanOutClient>();
+const clients = new Map<string, OutboxClient>();
 
 /** Numbers that identify key objects, which have no text. */
 let keyNumbers = new WeakMap<KeyObject, number>();
 let keyCount = 0;
 
 let cachedDefaults: Defaults | null = null;
-let clientWithoutOptions: FanOutClient | null = null;
+let clientWithoutOptions: OutboxClient | null = null;
 
 /**
  * Signs a command once, sends it to every daemon and resolves with the first successful result; null means nil.
@@ -76,6 +76,28 @@ export function createClient(options: SendOptions | string = {}): Client {
   return withCommands(openClient(readOptions(options, defaults), warn, realEnvironment, true).client);
 }
 
+type CommandMethod = (this: OutboxClient, ...argv: Argument[]) => Promise<ReplyValue>;
+
+/** Whether the class has a method for each command. Only `createClient` adds them: `dbsyncSend` needs none. */
+let hasCommands = false;
+
+/**
+ * Adds commands as methods: `client.get(key)` is `client.call(["GET", key])`, with the types of the command's arguments
+ * and result (shared/commands.ts). Only `call` accepts options (`db`, `if`, `policy` and so on).
+ */
+function withCommands(client: OutboxClient): OutboxClient & CommandMethods {
+  if (!hasCommands) {
+    hasCommands = true;
+    for (const name of methodNames()) {
+      const method: CommandMethod = function (...argv) {
+        return this.call([name, ...argv]);
+      };
+      Object.defineProperty(OutboxClient.prototype, name.toLowerCase(), { value: method });
+    }
+  }
+  return client as OutboxClient & CommandMethods;
+}
+
 /**
  * Opens a client and loads its key.
  * @param warned     receives warnings about a key that is still usable
@@ -86,13 +108,26 @@ export function openClient(
   warned: (warning: string) => void,
   environment: Environment = realEnvironment,
   isSession = false,
-): { client: ListeningClient; key: SigningKey } {
+): { client: OutboxClient; key: SigningKey } {
   const settings = withLoadedAuthorities(configured);
   const key = loadSigningKey(settings);
   for (const warning of key.warnings) warned(warning);
   const trace = frameTracer(process.env);
-  const Class = (settings.debug ?? trace !== null) ? TracedClient : ListeningClient;
-  return { client: new Class(settings, environment, key, { isSession, trace, warn: warned }), key };
+  const isExplained = settings.debug ?? trace !== null;
+  return {
+    client: openClientWith(settings, environment, key, { isSession, trace, warn: warned, isExplained }),
+    key,
+  };
+}
+
+/** Opens a client with a loaded key. */
+export function openClientWith(
+  settings: Settings,
+  environment: Environment,
+  signing: Signing,
+  options: HostOptions = {},
+): OutboxClient {
+  return new OutboxClient(settings, new NodeHost(settings, environment, signing, options));
 }
 
 /** Loads the authorities that may sign the daemons' certificates. @throws DbsyncError `bad-option` */
@@ -114,7 +149,7 @@ function defaults(): Defaults {
   return cachedDefaults;
 }
 
-function cachedClient(settings: Settings): FanOutClient {
+function cachedClient(settings: Settings): OutboxClient {
   const name = nameOf(settings);
   const cached = clients.get(name);
   if (cached !== undefined) clients.delete(name);

@@ -8,7 +8,7 @@ import { writeCommand } from "../protocol/resp/resp-writer.js";
 import type { Condition } from "../protocol/version-2/envelope.js";
 import type { ReplyHandlers } from "./calls/pending-call.js";
 import { openClient } from "./dbsync-send.js";
-import type { FanOutClient } from "./fan-out-client.js";
+import type { OutboxClient } from "./outbox-client.js";
 import type { CallSettings } from "./settings/call-options.js";
 import { readOptions, type SendOptions } from "./settings/client-settings.js";
 import { readDefaults } from "./settings/default-options.js";
@@ -50,7 +50,7 @@ export interface ForwardingSender {
 }
 
 export class ForwardingClient {
-  readonly #client: FanOutClient;
+  readonly #client: OutboxClient;
   readonly #settings: CallSettings;
   /**
    * The settings by database. They are cached because calls share an envelope only if they have the same settings
@@ -76,7 +76,7 @@ export class ForwardingClient {
     return { carrier: new ForwardingClient(client, settings), fingerprint: key.fingerprint };
   }
 
-  constructor(client: FanOutClient, settings: CallSettings) {
+  constructor(client: OutboxClient, settings: CallSettings) {
     this.#client = client;
     this.#settings = settings;
     this.timeout = settings.timeout;

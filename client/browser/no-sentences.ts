@@ -8,6 +8,7 @@ import type { Outcome } from "../shared/errors.js";
 export const CODES = new Proxy({}, { get: (_, code) => code });
 
 const ELSEWHERE = "see client/README.md";
+export const AFTER_CLOSE = ELSEWHERE;
 export const ALLOWED_VALUES = new Proxy({}, { get: () => ELSEWHERE });
 export const unknownOption = (): string => "is not an option";
 export const atMostServers = (): string => ELSEWHERE;

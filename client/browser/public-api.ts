@@ -1,10 +1,12 @@
 /** The exports of `dbsyncd/browser`. */
+
+import { OutboxClient } from "../outbox-client.js";
 import { TIMEOUT_MS_MAX } from "../settings/call-limits.js";
 import { CALL_CHECKS, checkOptions, readCallOptions } from "../settings/call-options.js";
 import type { BrowserClient, BrowserOptions } from "./browser-client.js";
-import { WebClient } from "./web-client.js";
 import { browserSocket, type MakeSocket, WebEnvironment } from "./web-environment.js";
 import { openKey, type WebKey } from "./web-key.js";
+import { WebPage } from "./web-page.js";
 import { readServers } from "./web-servers.js";
 
 // biome-ignore lint/performance/noBarrelFile: the package's entry for browsers; no file inside imports it
@@ -47,11 +49,15 @@ export function createClient(options: BrowserOptions): BrowserClient {
   } as const;
   const base = { ...defaults, buffers: false, servers };
   const identity = { cluster: cluster.toLowerCase(), keyName: typeof key === "string" ? key : null };
-  const client = new WebClient(
-    { ...base, ...readCallOptions(call as object, base), ...identity, changed, recovered },
+  const settings = { ...base, ...readCallOptions(call as object, base), ...identity, changed, recovered };
+  const page = new WebPage(
+    settings,
     new WebEnvironment((makeSocket as MakeSocket | undefined) ?? browserSocket),
     typeof key === "string" ? openKey(key) : Promise.resolve<WebKey>(key),
   );
-  (globalThis as Partial<EventTarget>).addEventListener?.("online", () => client.retry());
-  return client;
+  (globalThis as Partial<EventTarget>).addEventListener?.("online", () => page.retry());
+  const client = new OutboxClient(settings, page);
+  for (const name of ["outbox", "unkept", "daemons"] as const)
+    Object.defineProperty(client, name, { get: () => page[name] });
+  return Object.assign(client, { publicKeyPem: () => page.publicKeyPem() }) as unknown as BrowserClient;
 }

@@ -4,14 +4,22 @@
  * page's envelopes. After the page has closed, the lock ensures that exactly one other page takes them over.
  */
 
+import { PendingCall, sizeOf } from "../calls/pending-call.js";
 import type { SignedEnvelope } from "../calls/sending.js";
 import type { CallSettings } from "../settings/call-options.js";
 import type { EnvelopeOptions } from "../settings/header-options.js";
+import type { Environment } from "../shared/client-environment.js";
+import { inputBytes } from "../shared/command-bytes.js";
 import type { CommandInput } from "../shared/command-input.js";
 import type { CommandKind } from "../shared/commands.js";
 import { DbsyncError } from "../shared/errors.js";
 import type { Batch } from "../version-2/call-batch.js";
+import type { Outbox } from "../version-2/outbox.js";
+import type { BrowserReply, Recovered, Waiting } from "./browser-client.js";
 import { IndexedStore } from "./indexed-store.js";
+
+/** The time for which a failed call waits until its envelope is deleted. After it, the effect is unknown. */
+const FORGET_MS = 1_000;
 
 /** The number of the format of a stored envelope. */
 const FORMAT = 1;
@@ -37,15 +45,27 @@ interface Locks {
   request(name: string, options: object, held: () => unknown): Promise<unknown>;
 }
 
+/** The part of a web page that the store uses. */
+export interface StoringPage {
+  readonly environment: Environment;
+  /** Whether further calls with this number of bytes are within the page's limits. */
+  hasRoomFor(calls: number, bytes: number): boolean;
+  /** Counts an unanswered call. @returns a function that is called when it has settled */
+  hold(call: Waiting, bytes: number): () => void;
+  /** Receives the result of a call of an earlier page. */
+  readonly recovered: (end: Recovered) => void;
+  /** Called when `problem` has changed. */
+  notifyChanged(): void;
+}
+
 const DATABASE = "dbsync-outbox";
 const STORE = "envelopes";
 
 export class StoredEnvelopes {
   /** The reason why an envelope could not be stored, or null if all were stored. */
   problem: string | null = null;
-  readonly #ahead: () => number;
-  readonly #adopted: (stored: StoredEnvelope) => Batch;
-  readonly #changed: () => void;
+  readonly #page: StoringPage;
+  readonly #outbox: Outbox;
   readonly #prefix: string;
   readonly #owner = crypto.randomUUID();
   readonly #names = new Map<Batch, string>();
@@ -63,19 +83,11 @@ export class StoredEnvelopes {
   /**
    * Opens the store.
    * @param name  the name of the key
-   * @param ahead  returns `Date.now` minus the client's clock
-   * @param adopted  takes over an earlier page's envelope
-   * @param changed  called when `problem` has changed
+   * @param outbox  receives the envelopes of earlier pages
    */
-  constructor(
-    name: string,
-    ahead: () => number,
-    adopted: (stored: StoredEnvelope) => Batch,
-    changed: () => void,
-  ) {
-    this.#ahead = ahead;
-    this.#adopted = adopted;
-    this.#changed = changed;
+  constructor(name: string, page: StoringPage, outbox: Outbox) {
+    this.#page = page;
+    this.#outbox = outbox;
     this.#prefix = `${encodeURIComponent(name)}/`;
     this.#awaited.add(this.#owner);
     this.#store = this.#open().catch(this.#failed);
@@ -104,8 +116,13 @@ export class StoredEnvelopes {
   }
 
   /** Waits until no page can find the envelopes that were forgotten before. @returns false if one may still be found */
-  async forgotten(): Promise<boolean> {
-    return !(await Promise.all(this.#deleting)).includes(false);
+  forgotten(): Promise<boolean> {
+    return new Promise((resolve) => {
+      const timer = this.#page.environment.setTimer(FORGET_MS, () => resolve(false));
+      Promise.all(this.#deleting)
+        .then((deleted) => resolve(!deleted.includes(false)))
+        .finally(() => timer.cancel());
+    });
   }
 
   /** Takes over the envelopes of closed pages, and those of open pages when they close. */
@@ -163,7 +180,7 @@ export class StoredEnvelopes {
       // The client was closed meanwhile. Another page takes over the envelopes.
       if (this.#closing.signal.aborted) return;
       try {
-        const batch = this.#adopted(stored);
+        const batch = this.#resume(stored);
         this.#names.set(batch, name);
         if (batch.unsettled === 0) this.forget(batch);
       } catch (problem) {
@@ -172,6 +189,37 @@ export class StoredEnvelopes {
         await store.delete(name);
       }
     }
+  }
+
+  /** Continues the calls of an earlier page. Calls above the limits end immediately. */
+  #resume({ company, options, envelope, calls }: StoredEnvelope): Batch {
+    const page = this.#page;
+    const { environment } = page;
+    const now = environment.now();
+    const message = Buffer.from(envelope.message);
+    const hasRoom = page.hasRoomFor(calls.length, message.length);
+    const pending = calls.map(({ inputs, settings: before, since, until }) => {
+      const bytes = inputBytes(inputs, before.envelope?.multi === true);
+      const waiting = { command: inputs, since, until };
+      const release = page.hold({ ...waiting, isRecovered: true }, sizeOf(bytes));
+      const end = (value: BrowserReply, error: DbsyncError | null) => {
+        release();
+        queueMicrotask(() => page.recovered({ ...waiting, value, error }));
+      };
+      // The remaining time may exceed the original timeout if the clock has been set back.
+      const timeout = hasRoom ? Math.max(0, Math.min(until - environment.wallClock(), before.timeout)) : 0;
+      return new PendingCall({
+        shape: "value",
+        inputs,
+        bytes,
+        settings: { ...before, timeout },
+        now,
+        resolve: (value) => end(value, null),
+        reject: (error) => end(null, error as DbsyncError),
+      });
+    });
+    const batch = { commandKind: company, options, envelope: { ...envelope, message } };
+    return this.#outbox.resume(pending, batch, now);
   }
 
   /** Whether this page reads the format. An envelope of another one stays for a page that does. */
@@ -187,7 +235,8 @@ export class StoredEnvelopes {
 
   #storedEnvelope({ commandKind, options, envelope, calls }: Batch): StoredEnvelope {
     const { at, seq, cluster, id, message } = envelope as SignedEnvelope;
-    const ahead = this.#ahead();
+    const { environment } = this.#page;
+    const ahead = environment.wallClock() - environment.now();
     return {
       format: FORMAT,
       company: commandKind,
@@ -216,7 +265,7 @@ export class StoredEnvelopes {
 
   readonly #failed = (problem: unknown): null => {
     this.problem = String(problem);
-    this.#changed();
+    this.#page.notifyChanged();
     return null;
   };
 }

@@ -11,6 +11,17 @@ export interface ReplyHandlers {
   readonly reject: (problem: Error) => void;
 }
 
+/** The fields of a new call. `now` is the time of the call. */
+export interface CallParts {
+  readonly shape: Shape;
+  readonly inputs: readonly CommandInput[] | CommandInput;
+  readonly bytes: ByteString | readonly ByteString[];
+  readonly settings: CallSettings;
+  readonly now: number;
+  readonly resolve: (result: never) => void;
+  readonly reject: (error: Error) => void;
+}
+
 export class PendingCall implements Waiter {
   readonly shape: Shape;
   /**
@@ -30,15 +41,7 @@ export class PendingCall implements Waiter {
   readonly resolve: (result: unknown) => void;
   readonly reject: (error: Error) => void;
 
-  constructor(parts: {
-    shape: Shape;
-    inputs: readonly CommandInput[] | CommandInput;
-    bytes: ByteString | readonly ByteString[];
-    settings: CallSettings;
-    now: number;
-    resolve: (result: never) => void;
-    reject: (error: Error) => void;
-  }) {
+  constructor(parts: CallParts) {
     this.shape = parts.shape;
     this.inputs = parts.inputs;
     this.bytes = parts.bytes;
@@ -51,7 +54,8 @@ export class PendingCall implements Waiter {
   }
 }
 
-function sizeOf(bytes: ByteString | readonly ByteString[]): number {
+/** Returns the total length of commands. */
+export function sizeOf(bytes: ByteString | readonly ByteString[]): number {
   if (typeof bytes === "string") return bytes.length;
   let size = 0;
   for (const { length } of bytes) size += length;

@@ -50,6 +50,23 @@ export interface SentBatch {
 }
 
 /**
+ * The path to one daemon that may turn out to speak version 1, which receives each call as a separate delivery. Web
+ * pages have none.
+ */
+export interface Version1Path {
+  /** Whether no delivery is in progress. */
+  readonly isEmpty: boolean;
+  /** Whether a delivery would fail without an attempt to connect. */
+  isBackingOff(now: number): boolean;
+  /**
+   * Sends a call; `ended` is called once, when the daemon has answered or failed.
+   * @param insist  try even during the back-off
+   * @returns the reason why it cannot be sent, or null if the delivery has started
+   */
+  deliver(sending: Sending, call: PendingCall, ended: () => void, insist: boolean): Failure | null;
+}
+
+/**
  * The state of a sending:
  * - `waiting`: its batch is not signed yet, or must be signed again
  * - `queued`: it is signed and must be written, possibly again

@@ -18,7 +18,7 @@ import type {
 } from "./live-event.js";
 import { Live, type LiveOptions, nameBytes, type Subscription, topicOf } from "./subscriptions.js";
 
-interface ListeningOptions extends LiveOptions {
+export interface ListeningOptions extends LiveOptions {
   readonly envelope: EnvelopeOptions | null;
 }
 

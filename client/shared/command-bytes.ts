@@ -6,6 +6,16 @@ import { commandLabel, typeLabel } from "./command-labels.js";
 import { COMMAND_KINDS, type CommandKind } from "./commands.js";
 import { DbsyncError } from "./errors.js";
 
+/** Encodes the command of a call, or the list of `multi`. @throws DbsyncError `bad-command` */
+export function inputBytes(
+  inputs: CommandInput | readonly CommandInput[],
+  isMulti: boolean,
+): ByteString | readonly ByteString[] {
+  return isMulti
+    ? (inputs as readonly CommandInput[]).map(commandBytes)
+    : commandBytes(inputs as CommandInput);
+}
+
 /**
  * Encodes a command as an array of bulk strings for an envelope.
  * @throws DbsyncError `bad-command`

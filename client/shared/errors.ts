@@ -5,7 +5,7 @@
  */
 import { describeOutcomes } from "./described-outcomes.js";
 import { formatValue } from "./format-value.js";
-import { CODES, type STAGES } from "./sentences.js";
+import { AFTER_CLOSE, CODES, type STAGES } from "./sentences.js";
 
 export type ErrorCode = keyof typeof CODES;
 
@@ -100,5 +100,5 @@ export function needsVersion2(command: string): DbsyncError {
 }
 
 export function closedClient(by: "closed" | "reset", command: string): DbsyncError {
-  return new DbsyncError(by, "it accepts no more commands: close it after the last command", { command });
+  return new DbsyncError(by, AFTER_CLOSE, { command });
 }

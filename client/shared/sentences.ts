@@ -1,5 +1,8 @@
 /** The sentences for the codes of failed calls, and for the stages at which a daemon can fail, with their remedies. */
 
+/** The detail of the error of a call to a closed client. */
+export const AFTER_CLOSE = "it accepts no more commands: close it after the last command";
+
 /** The reasons why a call failed. The code is for programs, the sentence for people. */
 export const CODES = {
   "bad-command": "The command cannot be sent",

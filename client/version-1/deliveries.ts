@@ -7,19 +7,23 @@
 import type { ByteString } from "../../protocol/byte-string.js";
 import { publishDelivery } from "../calls/diagnostics-channels.js";
 import type { PendingCall } from "../calls/pending-call.js";
-import type { Sending } from "../calls/sending.js";
-import type { Version1Path } from "../calls/version-1-sending.js";
+import type { Sending, Version1Path } from "../calls/sending.js";
+import type { CallSettings } from "../settings/call-options.js";
+import { frameOf, type Signer, type Signing, textOf } from "../settings/signing-key.js";
 import { BackOff } from "../shared/back-off.js";
 import { BoundedQueue } from "../shared/bounded-queue.js";
 import type { Environment } from "../shared/client-environment.js";
+import { textArguments } from "../shared/command-bytes.js";
+import type { CommandInput } from "../shared/command-input.js";
+import { commandLabel, commandsLabel } from "../shared/command-labels.js";
 import { CONNECT_MS, DELIVERY_LINGER_MS, OVERDUE_MS, STALL_MS } from "../shared/connection-timeouts.js";
-import type { Stage } from "../shared/errors.js";
+import { DbsyncError, needsVersion2, type Stage } from "../shared/errors.js";
 import type { FrameTracer } from "../shared/frame-tracer.js";
 import type { Failure, Report } from "../shared/outcome.js";
 import type { Address } from "../shared/server-list.js";
-import type { CallFrames } from "./call-frames.js";
 import { ConnectionV1, type ConnectionV1Owner } from "./connection-v1.js";
 
+const ONLY_RSA = "supports only RSA keys";
 const NOT_CONNECTED = "the connection attempt was not answered";
 const NEVER_SENT = "never sent: other calls were ahead of it";
 
@@ -35,6 +39,20 @@ interface Delivery {
   /** The time at which the frame was passed to a socket, or -1 before that. It is never sent twice. */
   writtenAt: number;
   report: Report | null;
+}
+
+/** Returns the deliveries of a client to each of its daemons. */
+export function version1Deliveries(
+  addresses: readonly Address[],
+  environment: Environment,
+  { sign, signer }: Signing,
+  trace: FrameTracer | null,
+): readonly Version1Deliveries[] {
+  const frames = new CallFrames(sign, signer !== null);
+  const all: Version1Deliveries[] = [];
+  for (const address of addresses)
+    all.push(new Version1Deliveries({ address, environment, frames, all, trace }));
+  return all;
 }
 
 export class Version1Deliveries implements Version1Path, ConnectionV1Owner {
@@ -73,6 +91,11 @@ export class Version1Deliveries implements Version1Path, ConnectionV1Owner {
 
   isBackingOff(now: number): boolean {
     return this.#connection === null && this.#backOff.refusal(now) !== null;
+  }
+
+  /** Checks a call whose daemons all speak version 1. @throws DbsyncError  version 1 does not support the call */
+  check(inputs: PendingCall["inputs"], settings: CallSettings): void {
+    this.#frames.check(inputs, settings);
   }
 
   deliver(sending: Sending, call: PendingCall, ended: () => void, insist: boolean): Failure | null {
@@ -231,3 +254,41 @@ const failure = (stage: Stage, detail: string, { writtenAt }: Delivery, at: numb
   written: writtenAt >= 0,
   at,
 });
+
+/** The frames of a client's calls. A call is signed once, and every daemon receives the same bytes. */
+class CallFrames {
+  /** Null if there is no key, or if version 1 does not support it. */
+  readonly #sign: Signer | null;
+  readonly #isUnsupported: boolean;
+  readonly #frames = new WeakMap<PendingCall, Buffer>();
+
+  constructor(sign: Signer | null, hasKey: boolean) {
+    this.#sign = sign;
+    this.#isUnsupported = hasKey && sign === null;
+  }
+
+  /** @throws DbsyncError `bad-command`, `bad-key`: version 1 does not support the call */
+  check(inputs: PendingCall["inputs"], { envelope }: CallSettings): void {
+    const command = inputs as CommandInput;
+    if (envelope?.multi) throw needsVersion2(commandsLabel(inputs as readonly CommandInput[]));
+    if (envelope !== null) throw needsVersion2(commandLabel(command));
+    if (this.#isUnsupported)
+      throw new DbsyncError("bad-key", `every daemon speaks version 1, which ${ONLY_RSA}`);
+    textOf(textArguments(command), command);
+  }
+
+  /** Returns the frame of a call, or the reason why version 1 does not support the call. */
+  of(call: PendingCall): Buffer | string {
+    if (call.settings.envelope?.multi) return "multi";
+    if (call.settings.envelope !== null) return "db, if, after, only, stable, replicated";
+    if (this.#isUnsupported) return `it ${ONLY_RSA}`;
+    try {
+      const frame = this.#frames.get(call) ?? frameOf(textArguments(call.inputs as CommandInput), this.#sign);
+      this.#frames.set(call, frame);
+      return frame;
+    } catch (error) {
+      if (error instanceof DbsyncError && error.code === "bad-command") return error.message;
+      throw error;
+    }
+  }
+}

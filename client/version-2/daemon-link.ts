@@ -13,8 +13,7 @@ import {
   readDaemonMessage,
   tracedFrame,
 } from "../../protocol/version-2/messages-v2.js";
-import type { Sending } from "../calls/sending.js";
-import type { Version1Path } from "../calls/version-1-sending.js";
+import type { Sending, Version1Path } from "../calls/sending.js";
 import { BackOff } from "../shared/back-off.js";
 import { BoundedQueue } from "../shared/bounded-queue.js";
 import type { Environment } from "../shared/client-environment.js";
@@ -77,7 +76,7 @@ export class Link implements ConnectionV2Owner {
   readonly #environment: Environment;
   readonly #alarm: Alarm;
   readonly #settings: FleetSettings;
-  readonly #version1: Version1Path;
+  readonly #version1: Version1Path | undefined;
   readonly isSigned: boolean;
   readonly #trace: FrameTracer | null;
   readonly #backOff = new BackOff();
@@ -100,8 +99,8 @@ export class Link implements ConnectionV2Owner {
     alarm: Alarm;
     settings: FleetSettings;
     address: Address;
-    /** The version 1 deliveries to the same daemon. */
-    version1: Version1Path;
+    /** The version 1 deliveries to the same daemon, if the client may speak version 1. */
+    version1: Version1Path | undefined;
     isSigned: boolean;
     trace: FrameTracer | null;
   }) {
@@ -360,7 +359,7 @@ export class Link implements ConnectionV2Owner {
   #pump(now: number): void {
     this.#dropExpired(now);
     if (!this.#isOpen || this.#isStalled(now)) return;
-    if (this.#queue.length > 0 && !this.#version1.isEmpty) {
+    if (this.#queue.length > 0 && this.#version1?.isEmpty === false) {
       // The daemon has spoken version 1 until now: envelopes must not overtake the commands that are still in flight.
       this.#alarm.ringBy(now + DRAIN_MS);
       return;

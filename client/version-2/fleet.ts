@@ -13,8 +13,7 @@ import type {
 import { KNOWS_DECISIONS } from "../../protocol/version-2/messages-v2.js";
 import { publishOutcome, publishVersion } from "../calls/diagnostics-channels.js";
 import type { PendingCall } from "../calls/pending-call.js";
-import type { Sending, SentBatch } from "../calls/sending.js";
-import type { Version1Path } from "../calls/version-1-sending.js";
+import type { Sending, SentBatch, Version1Path } from "../calls/sending.js";
 import type { Environment } from "../shared/client-environment.js";
 import type { Alarm } from "../shared/deadline-timer.js";
 import type { FrameTracer } from "../shared/frame-tracer.js";
@@ -54,7 +53,7 @@ export class Fleet implements LinkOwner {
     environment: Environment;
     alarm: Alarm;
     settings: FleetSettings;
-    /** The version 1 deliveries, one for each address. */
+    /** The version 1 deliveries, one for each address; empty if the client never speaks version 1. */
     version1: readonly Version1Path[];
     isSigned: boolean;
     trace: FrameTracer | null;
@@ -67,7 +66,7 @@ export class Fleet implements LinkOwner {
     const shared = { owner: this, environment, alarm, settings, isSigned, trace };
     this.clock = new ClientClock(environment.wallClock() - environment.now());
     this.links = settings.addresses.map(
-      (address, index) => new Link({ ...shared, address, version1: parts.version1[index] as Version1Path }),
+      (address, index) => new Link({ ...shared, address, version1: parts.version1[index] }),
     );
     this.session = new ConsistencySession(this.links.length, settings.isSession);
     // Unsigned envelopes name no cluster, and only daemons without a cluster accept them.

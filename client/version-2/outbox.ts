@@ -4,10 +4,8 @@
  * this thread; otherwise it signs on another thread. Batches are signed and sent in the order of their calls.
  */
 
-import type { CallsOwner } from "../calls/calls-owner.js";
 import type { PendingCall } from "../calls/pending-call.js";
-import type { Sending, SentBatch } from "../calls/sending.js";
-import type { Version1Path } from "../calls/version-1-sending.js";
+import type { Sending, SentBatch, Version1Path } from "../calls/sending.js";
 import type { Environment } from "../shared/client-environment.js";
 import { callLabel } from "../shared/command-labels.js";
 import type { CommandKind } from "../shared/commands.js";
@@ -34,9 +32,23 @@ const WAITING_BYTES_MAX = 64 * 1024 * 1024;
 const UNANSWERED_MAX = 2;
 const PACE_MS = 2;
 
+/** The owner of an outbox, which counts pending calls and sendings. */
+export interface OutboxOwner {
+  /** Counts settled calls. */
+  settled(calls: number): void;
+  /** Counts sendings that have begun. */
+  started(sendings: number): void;
+  /** Counts a sending that has ended. */
+  ended(): void;
+  /** Receives a batch when it is signed. */
+  signed(batch: SentBatch): void;
+  /** Receives a batch when all of its calls have settled. */
+  done(batch: SentBatch): void;
+}
+
 export class Outbox implements BatchOwner, FleetOwner {
   readonly fleet: Fleet;
-  readonly #owner: CallsOwner;
+  readonly #owner: OutboxOwner;
   readonly #environment: Environment;
   readonly #alarm: Alarm;
   readonly #sealer: Sealer;
@@ -56,7 +68,7 @@ export class Outbox implements BatchOwner, FleetOwner {
   #batches = 0;
 
   constructor(parts: {
-    owner: CallsOwner;
+    owner: OutboxOwner;
     environment: Environment;
     alarm: Alarm;
     sealer: Sealer;
@@ -156,7 +168,7 @@ export class Outbox implements BatchOwner, FleetOwner {
   settled(batch: Batch, calls: number): void {
     if (batch.unsettled === 0) {
       this.#live.delete(batch);
-      this.#owner.done?.(batch);
+      this.#owner.done(batch);
     }
     this.#noteAnswer(batch);
     this.#owner.settled(calls);
@@ -165,7 +177,7 @@ export class Outbox implements BatchOwner, FleetOwner {
   ended(sending: Sending): void {
     this.#noteAnswer(sending.batch);
     this.fleet.ended(sending, this.#environment.now());
-    this.#owner.ended(1);
+    this.#owner.ended();
   }
 
   ready(now: number): void {
@@ -300,7 +312,7 @@ export class Outbox implements BatchOwner, FleetOwner {
   }
 
   #offer(batch: Batch, now: number): void {
-    this.#owner.signed?.(batch);
+    this.#owner.signed(batch);
     this.fleet.offer(batch, now);
   }
 

@@ -5,7 +5,8 @@
  */
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
-import { FanOutClient } from "../../client/fan-out-client.js";
+import { openClientWith } from "../../client/dbsync-send.js";
+import type { OutboxClient } from "../../client/outbox-client.js";
 import { readOptions } from "../../client/settings/client-settings.js";
 import { loadSigningKey } from "../../client/settings/signing-key.js";
 import { realEnvironment } from "../../client/shared/client-environment.js";
@@ -25,7 +26,7 @@ const { sign, signer } = loadSigningKey({ key: pair.privateKey, passphrase: unde
 
 describe("clients that take turns on different daemons", () => {
   let daemons: readonly DaemonProcess[] = [];
-  const clients: FanOutClient[] = [];
+  const clients: OutboxClient[] = [];
   before(async () => {
     daemons = await Promise.all([0, 1, 2].map(() => startDaemon(["--sign-key", pair.file])));
   });
@@ -35,13 +36,13 @@ describe("clients that take turns on different daemons", () => {
   });
 
   /** Creates a client of some of the daemons, on a machine with a wrong clock. */
-  const clientOf = (places: readonly number[], offByMs: number): FanOutClient => {
+  const clientOf = (places: readonly number[], offByMs: number): OutboxClient => {
     const servers = places.map((index) => `127.0.0.1:${daemons[index % daemons.length]?.port}`);
     const settings = readOptions({ key: false, timeout: PATIENCE_MS, servers }, () => {
       throw new Error("no defaults in tests");
     });
     const environment = { ...realEnvironment, wallClock: () => Date.now() + offByMs };
-    const client = new FanOutClient(settings, environment, { sign, signer });
+    const client = openClientWith(settings, environment, { sign, signer });
     clients.push(client);
     return client;
   };
@@ -52,13 +53,13 @@ describe("clients that take turns on different daemons", () => {
     let isOver = false;
     let envelopes = 0;
     let ahead = 0;
-    const watch = (client: FanOutClient): string => {
+    const watch = (client: OutboxClient): string => {
       const key = client.lastWrite ?? assert.fail("no write was answered");
       ahead = Math.max(ahead, Number(`0x${key.slice(0, 16)}`) - Date.now());
       envelopes++;
       return key;
     };
-    const keepBusy = async (client: FanOutClient, index: number): Promise<void> => {
+    const keepBusy = async (client: OutboxClient, index: number): Promise<void> => {
       while (!isOver) {
         await client.send(`INCR busy${index}`);
         watch(client);

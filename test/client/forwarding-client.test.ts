@@ -1,8 +1,8 @@
 /** Tests which policy a sidecar uses for its commands, and which of them wait until they are final. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { FanOutClient } from "../../client/fan-out-client.js";
 import { ForwardingClient } from "../../client/forwarding-client.js";
+import type { OutboxClient } from "../../client/outbox-client.js";
 import type { CallSettings } from "../../client/settings/call-options.js";
 import type { CallPolicy } from "../../client/shared/policy.js";
 
@@ -11,7 +11,7 @@ const CARRYING = { resolve: () => {}, reject: () => {} };
 /** Returns a client, and the settings of the calls that it makes. */
 function recordingClient(policy: CallPolicy) {
   const calls: CallSettings[] = [];
-  const client: Pick<FanOutClient, "forward"> = {
+  const client: Pick<OutboxClient, "forward"> = {
     forward: (_bytes, _commandKind, settings) => void calls.push(settings),
   };
   const settings: CallSettings = {
@@ -22,7 +22,7 @@ function recordingClient(policy: CallPolicy) {
     buffers: false,
     traceparent: null,
   };
-  return { carrier: new ForwardingClient(client as FanOutClient, settings), calls };
+  return { carrier: new ForwardingClient(client as OutboxClient, settings), calls };
 }
 
 /** Returns the policies of sent commands. `watched` is the number of keys that the command's connection watches. */

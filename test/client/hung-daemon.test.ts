@@ -1,7 +1,7 @@
 /** Tests the cost of a hung daemon for a client of several daemons. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { FanOutClient } from "../../client/fan-out-client.js";
+import type { OutboxClient } from "../../client/outbox-client.js";
 import { SLACK_MS, STALL_MS } from "../../client/shared/connection-timeouts.js";
 import { bytesInUse } from "../support/garbage.js";
 import { HandClock } from "./hand-clock.js";
@@ -12,7 +12,7 @@ const MEBIBYTE = 1024 * 1024;
 const VALUE = "x".repeat(32 * 1024);
 
 interface Scene extends AsyncDisposable {
-  readonly client: FanOutClient;
+  readonly client: OutboxClient;
   readonly clock: HandClock;
   readonly hung: string;
   /** Removes the daemons' data, which must not count as the client's memory. */

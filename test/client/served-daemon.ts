@@ -1,6 +1,7 @@
 /** Fake version 2 daemons on loopback, and their clients. */
 import { createServer, type Server, type Socket } from "node:net";
-import { FanOutClient } from "../../client/fan-out-client.js";
+import { openClientWith } from "../../client/dbsync-send.js";
+import type { OutboxClient } from "../../client/outbox-client.js";
 import { readOptions, type SendOptions } from "../../client/settings/client-settings.js";
 import type { EnvelopeSigner } from "../../client/settings/signing-key.js";
 import { type Environment, realEnvironment } from "../../client/shared/client-environment.js";
@@ -89,7 +90,7 @@ export function client2Of(
     signAsync?: EnvelopeSigner["signAsync"];
     isSession?: boolean;
   } = {},
-): FanOutClient {
+): OutboxClient {
   const { signatures = { count: 0 }, wallOffset = 0, warn, clock, isSession = false, ...others } = options;
   const { signAsync = () => Promise.resolve(sign()), ...rest } = others;
   const addresses = servers.map((server) => (typeof server === "string" ? server : server.address));
@@ -103,5 +104,5 @@ export function client2Of(
   const signer: EnvelopeSigner = { keyId: "k".repeat(32), sign, signAsync };
   const real = clock?.environment ?? realEnvironment;
   const environment: Environment = { ...real, wallClock: () => Date.now() + wallOffset };
-  return new FanOutClient(settings, environment, { sign, signer }, { isSession, ...(warn ? { warn } : {}) });
+  return openClientWith(settings, environment, { sign, signer }, { isSession, ...(warn ? { warn } : {}) });
 }

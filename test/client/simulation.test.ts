@@ -5,7 +5,8 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { FanOutClient } from "../../client/fan-out-client.js";
+import { openClientWith } from "../../client/dbsync-send.js";
+import type { OutboxClient } from "../../client/outbox-client.js";
 import { readOptions } from "../../client/settings/client-settings.js";
 import type { EnvelopeSigner } from "../../client/settings/signing-key.js";
 import { DELIVERY_LINGER_MS } from "../../client/shared/connection-timeouts.js";
@@ -79,7 +80,7 @@ async function live(random: SeededRandom, version: 1 | 2): Promise<{ good: numbe
     version === 1
       ? { sign: null, signer: null }
       : { sign: () => Buffer.alloc(1), signer: signerIn(world, random) };
-  const client = new FanOutClient(settings, world, signing);
+  const client = openClientWith(settings, world, signing);
   const calls: JudgedCall[] = [];
   const tally = { good: 0, failed: 0 };
   let lastSettled = 0;
@@ -163,7 +164,7 @@ function untouchedIn(outcomes: readonly Outcome[]): string[] {
   );
 }
 
-function judgeEnd(world: SimulatedWorld, client: FanOutClient, calls: SimulatedCall[]): void {
+function judgeEnd(world: SimulatedWorld, client: OutboxClient, calls: SimulatedCall[]): void {
   assert.ok(
     calls.every(({ settledAt }) => settledAt !== null),
     "every call has settled",

@@ -1,7 +1,8 @@
 /** A client with real sockets for fake servers, and helpers for its errors. */
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import type { OutcomeMessage } from "../../client/calls/diagnostics-channels.js";
-import { FanOutClient } from "../../client/fan-out-client.js";
+import { openClientWith } from "../../client/dbsync-send.js";
+import type { OutboxClient } from "../../client/outbox-client.js";
 import { readOptions, type SendOptions } from "../../client/settings/client-settings.js";
 import type { EnvelopeSigner, Signer } from "../../client/settings/signing-key.js";
 import { realEnvironment } from "../../client/shared/client-environment.js";
@@ -19,7 +20,7 @@ export const PATIENCE_MS = 20_000;
 export function clientOf(
   servers: readonly (FakeServer | string)[],
   options: SendOptions & { sign?: Signer; clock?: HandClock } = {},
-): FanOutClient {
+): OutboxClient {
   const { sign = null, clock, ...rest } = options;
   const addresses = servers.map((server) => (typeof server === "string" ? server : server.address));
   const usual = { key: false, versions: "1", timeout: PATIENCE_MS } as const;
@@ -28,7 +29,7 @@ export function clientOf(
   });
   const signer: EnvelopeSigner | null =
     sign === null ? null : { keyId: "k".repeat(32), sign, signAsync: async (bytes) => sign(bytes) };
-  return new FanOutClient(settings, clock?.environment ?? realEnvironment, { sign, signer });
+  return openClientWith(settings, clock?.environment ?? realEnvironment, { sign, signer });
 }
 
 /** Records the outcome of each call on each daemon, until it is disposed of. */

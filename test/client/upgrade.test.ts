@@ -1,7 +1,8 @@
 /** Simulates version 1 daemons that are upgraded to version 2 while a client is never idle. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { FanOutClient } from "../../client/fan-out-client.js";
+import { openClientWith } from "../../client/dbsync-send.js";
+import type { OutboxClient } from "../../client/outbox-client.js";
 import { readOptions } from "../../client/settings/client-settings.js";
 import { amount } from "../support/amount.js";
 import { SeededRandom, seedOfRun } from "../support/seeded-random.js";
@@ -22,13 +23,13 @@ interface TimedCall {
 }
 
 /** Creates a client. @param signingMs  the milliseconds that a signature takes, in parallel with calls */
-function clientIn(world: SimulatedWorld, signingMs: number): FanOutClient {
+function clientIn(world: SimulatedWorld, signingMs: number): OutboxClient {
   const servers = [...world.servers.keys()].map((host) => `${host}:1`);
   const settings = readOptions({ servers, key: false, versions: "1,2" }, () => assert.fail("no defaults"));
   const sign = () => Buffer.alloc(64);
   const signAsync = () => new Promise<Buffer>((resolve) => world.at(signingMs, () => resolve(sign())));
   const signer = { keyId: "k".repeat(32), sign, signAsync };
-  return new FanOutClient(settings, world, { sign, signer });
+  return openClientWith(settings, world, { sign, signer });
 }
 
 /**

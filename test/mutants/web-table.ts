@@ -4,8 +4,8 @@ import type { Mutant } from "./mutant.js";
 export const webMutants: readonly Mutant[] = [
   {
     name: "web: a call counts as not applied before its envelope is deleted",
-    file: "client/browser/web-client.js",
-    find: "(await this.#within(FORGET_MS, store.forgotten()))",
+    file: "client/browser/web-page.js",
+    find: "(await store.forgotten())",
     replace: "true",
     test: "test/client/browser/stored-envelopes.test.js",
   },
@@ -67,7 +67,7 @@ export const webMutants: readonly Mutant[] = [
   },
   {
     name: "tracing: subscribers receive the values of a command",
-    file: "client/fan-out-client.js",
+    file: "client/node-host.js",
     find: "command: commandsLabel(commands), servers",
     replace: "command: commands.join(), servers",
     test: "test/examples/recipes/tracing.test.js",

@@ -3,7 +3,7 @@
  * the user stops them.
  */
 import type { Command } from "commander";
-import type { ListenedClient } from "../../client/client.js";
+import type { CallingClient } from "../../client/client.js";
 import type { ChannelEvent, WatchEvent } from "../../client/live/live-event.js";
 import { DbsyncError } from "../../client/shared/errors.js";
 import { shown } from "../../daemon/net/terminal/escaped-text.js";
@@ -92,7 +92,7 @@ function shared(command: Command): Command {
 
 async function listen(
   flags: ListenFlags,
-  begin: (client: ListenedClient) => readonly AsyncIterableIterator<Event>[],
+  begin: (client: CallingClient) => readonly AsyncIterableIterator<Event>[],
 ): Promise<void> {
   const { client } = openFrom(readSettings(flags));
   let remaining = flags.count ?? Number.POSITIVE_INFINITY;

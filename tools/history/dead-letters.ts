@@ -1,6 +1,6 @@
 /** `dbsync dead-letters`: lists writes that a daemon had acknowledged and later had to drop, and writes them again. */
 import type { Command } from "commander";
-import type { ListeningClient } from "../../client/listening-client.js";
+import type { OutboxClient } from "../../client/outbox-client.js";
 import { DbsyncError } from "../../client/shared/errors.js";
 import type { ReplyValue } from "../../client/shared/reply-value.js";
 import { shown, shownLines } from "../../daemon/net/terminal/escaped-text.js";
@@ -275,7 +275,7 @@ interface Sent {
 }
 
 async function writeOne(
-  client: ListeningClient,
+  client: OutboxClient,
   { envelope }: ListedDeadLetter,
   isAnyway: boolean,
 ): Promise<Sent> {

@@ -1,5 +1,5 @@
 /** Node's client in this process, for the cases of model.ts. */
-import type { FanOutClient } from "../../../client/fan-out-client.js";
+import type { OutboxClient } from "../../../client/outbox-client.js";
 import { DbsyncError, type Outcome } from "../../../client/shared/errors.js";
 import type { ReplyValue } from "../../../client/shared/reply-value.js";
 import { client2Of } from "../served-daemon.js";
@@ -30,7 +30,7 @@ export const nodeClient: Kind = {
   },
 };
 
-async function finish(client: Pick<FanOutClient, "sendAll" | "close">): Promise<void> {
+async function finish(client: Pick<OutboxClient, "sendAll" | "close">): Promise<void> {
   await client.sendAll("PING", { timeout: FINISH_S * 1000 }).catch(() => {});
   await client.close();
 }

@@ -21,7 +21,7 @@ function loadedBy(program: string): string[] {
 
 test("a plain dbsyncSend loads no code for listening", () => {
   const loaded = loadedBy("client/public-api.js");
-  assert.ok(loaded.includes("client/listening-client.js"));
+  assert.ok(loaded.includes("client/outbox-client.js"));
   assert.deepEqual(
     loaded.filter((file) => file.startsWith("client/live/")),
     [],

@@ -1,7 +1,7 @@
 /** Tests daemons that are each other's peers, as clients see them: the pipeline with a timeline and peers. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { FanOutClient } from "../../../client/fan-out-client.js";
+import { openClientWith } from "../../../client/dbsync-send.js";
 import { type Client, createClient } from "../../../client/public-api.js";
 import { readOptions } from "../../../client/settings/client-settings.js";
 import { frameOf, loadSigningKey } from "../../../client/settings/signing-key.js";
@@ -132,7 +132,7 @@ test("an unmet condition on a live daemon with peers ends a call immediately", a
   const settings = readOptions({ key: false, servers, cluster }, () => assert.fail("no defaults"));
   // The client's clock does not advance, so waiting for other daemons would never end.
   const { environment } = new HandClock();
-  await using client = new FanOutClient(settings, environment, key);
+  await using client = openClientWith(settings, environment, key);
   await client.send("SET k v");
   for (let i = 0; i < 20; i++) assert.equal(await client.send("GET absent"), null);
 });

@@ -1,7 +1,7 @@
 /** `dbsync bench`: puts load on the daemons and measures their throughput and latency. */
 import { type Command, InvalidArgumentError, Option } from "commander";
 import type { CallingClient } from "../../../client/client.js";
-import type { FanOutClient } from "../../../client/fan-out-client.js";
+import type { OutboxClient } from "../../../client/outbox-client.js";
 import type { Settings } from "../../../client/settings/client-settings.js";
 import { realEnvironment } from "../../../client/shared/client-environment.js";
 import { DbsyncError } from "../../../client/shared/errors.js";
@@ -180,7 +180,7 @@ interface Measured {
   readonly isInterrupted: boolean;
 }
 
-async function measure(client: FanOutClient, command: LoadCommand, flags: BenchFlags): Promise<Measured> {
+async function measure(client: OutboxClient, command: LoadCommand, flags: BenchFlags): Promise<Measured> {
   const { keys, payload, concurrency: callers, rate = null, seconds } = flags;
   const load = new Load({ send: () => client.call(command.make()), callers, rate, seconds }, realEnvironment);
   let isInterrupted = false;

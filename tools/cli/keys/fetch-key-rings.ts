@@ -1,6 +1,6 @@
 /** Fetches the key rings of the daemons, and finds keys in them. */
 
-import { FanOutClient } from "../../../client/fan-out-client.js";
+import { openClientWith } from "../../../client/dbsync-send.js";
 import type { TypedCallOptions } from "../../../client/settings/call-options.js";
 import type { Settings } from "../../../client/settings/client-settings.js";
 import type { SigningKey } from "../../../client/settings/signing-key.js";
@@ -48,7 +48,7 @@ export function queryEach(
   return Promise.all(
     settings.servers.map(async (server): Promise<Answer> => {
       const alone = { ...settings, servers: [server], policy: "first" } as const;
-      const client = new FanOutClient(alone, realEnvironment, key);
+      const client = openClientWith(alone, realEnvironment, key);
       try {
         return { address: server.text, reply: await client.call(command, options), error: null };
       } catch (error) {

@@ -1,6 +1,6 @@
 /** Executes typed lines: commands for the daemons, and commands of the session (SELECT, MULTI, help). */
-import type { FanOutClient } from "../../../client/fan-out-client.js";
 import { repliedError } from "../../../client/forwarding-client.js";
+import type { OutboxClient } from "../../../client/outbox-client.js";
 import { readCallOptions } from "../../../client/settings/call-options.js";
 import type { Settings } from "../../../client/settings/client-settings.js";
 import { commandBytes, commandKindOf, isReadCommand } from "../../../client/shared/command-bytes.js";
@@ -36,13 +36,13 @@ const SESSION_COMMANDS: Readonly<
 
 export class ReplSession {
   readonly help: CommandHelp;
-  readonly #client: FanOutClient;
+  readonly #client: OutboxClient;
   readonly #settings: Settings;
   #db: number;
   /** Commands that wait for EXEC, or null if commands are sent immediately. */
   #queue: CommandInput[] | null = null;
 
-  constructor(client: FanOutClient, settings: Settings) {
+  constructor(client: OutboxClient, settings: Settings) {
     this.#client = client;
     this.#settings = settings;
     this.#db = settings.envelope?.db ?? 0;

@@ -1,7 +1,7 @@
 /** `dbsync repl`: executes commands that are typed on a terminal or read from a pipe, one per line. */
 import { createInterface } from "node:readline";
 import type { Command } from "commander";
-import type { FanOutClient } from "../../../client/fan-out-client.js";
+import type { OutboxClient } from "../../../client/outbox-client.js";
 import {
   addClientOptions,
   addDatabaseOption,
@@ -67,7 +67,7 @@ async function repl(flags: ClientFlags): Promise<void> {
 }
 
 interface Batch {
-  readonly client: FanOutClient;
+  readonly client: OutboxClient;
   readonly json: boolean;
 }
 

@@ -1,7 +1,7 @@
 /** The options of all subcommands that send commands, and the client that they configure. */
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { openClient, withLoadedAuthorities } from "../../../client/dbsync-send.js";
-import type { ListeningClient } from "../../../client/listening-client.js";
+import type { OutboxClient } from "../../../client/outbox-client.js";
 import { DEFAULT_TIMEOUT_MS } from "../../../client/settings/call-limits.js";
 import { readOptions, type Settings } from "../../../client/settings/client-settings.js";
 import { type Defaults, defaultSources, readDefaults } from "../../../client/settings/default-options.js";
@@ -165,7 +165,7 @@ export function defaultsFor({ servers, profile }: ClientFlags): Defaults {
 }
 
 /** Opens a client. Warnings about the key go to standard error. Do not close the client: see DELIVERY_LINGER_MS. */
-export function openFrom(settings: Settings): { client: ListeningClient; key: SigningKey } {
+export function openFrom(settings: Settings): { client: OutboxClient; key: SigningKey } {
   return openClient(settings, printWarning);
 }
 

@@ -3,7 +3,7 @@
  * has not changed.
  */
 
-import type { FanOutClient } from "../../../client/fan-out-client.js";
+import type { OutboxClient } from "../../../client/outbox-client.js";
 import { readCallOptions } from "../../../client/settings/call-options.js";
 import type { Settings } from "../../../client/settings/client-settings.js";
 import { commandBytes } from "../../../client/shared/command-bytes.js";
@@ -29,7 +29,7 @@ export interface TypedRequests {
   query(command: CommandInput, state?: KeyState | null): Promise<Reply>;
 }
 
-export function typedRequests(client: FanOutClient, settings: Settings): TypedRequests {
+export function typedRequests(client: OutboxClient, settings: Settings): TypedRequests {
   return {
     async stateOf(key) {
       const writers = await client.call(["WRITERS", key]);

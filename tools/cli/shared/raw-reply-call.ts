@@ -1,6 +1,6 @@
 /** Makes a call that resolves with the unconverted reply. */
 
-import type { FanOutClient } from "../../../client/fan-out-client.js";
+import type { OutboxClient } from "../../../client/outbox-client.js";
 import type { CallSettings } from "../../../client/settings/call-options.js";
 import type { CommandKind } from "../../../client/shared/commands.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
@@ -15,7 +15,7 @@ export interface RawReplyCall {
 
 /** Makes the call. @throws DbsyncError  the call failed, or the reply is an error (see repliedError) */
 export function callForRawReply(
-  client: FanOutClient,
+  client: OutboxClient,
   { bytes, commandKind, settings }: RawReplyCall,
 ): Promise<Reply> {
   return new Promise((resolve, reject) => client.forward(bytes, commandKind, settings, { resolve, reject }));

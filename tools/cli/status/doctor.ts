@@ -5,7 +5,7 @@
 import { statSync } from "node:fs";
 import type { Command } from "commander";
 import { openClient } from "../../../client/dbsync-send.js";
-import type { FanOutClient } from "../../../client/fan-out-client.js";
+import type { OutboxClient } from "../../../client/outbox-client.js";
 import type { Settings } from "../../../client/settings/client-settings.js";
 import type { Defaults } from "../../../client/settings/default-options.js";
 import { isFile, loadSigningKey } from "../../../client/settings/signing-key.js";
@@ -145,7 +145,7 @@ async function examineServers(settings: Settings, add: Report): Promise<readonly
  * Sends a PING to all servers: together, or separately if they belong to different clusters, because a signature is
  * valid for one cluster only.
  */
-async function pingEach(client: FanOutClient, settings: Settings): Promise<readonly Outcome[]> {
+async function pingEach(client: OutboxClient, settings: Settings): Promise<readonly Outcome[]> {
   try {
     return (await client.sendAll("PING")).outcomes;
   } catch (error) {

@@ -1,0 +1,281 @@
+/**
+ * The client, in Node and in web pages: it makes calls, adds them to an outbox, and has one timer for all of them. Each
+ * call is signed only once. A `ClientHost` supplies what differs between a process of Node and a page.
+ */
+import type { ByteString } from "../protocol/byte-string.js";
+import { hexOf, orderKey, UNIT_COMMANDS_MAX } from "../protocol/version-2/envelope.js";
+import { type CallParts, PendingCall, type ReplyHandlers } from "./calls/pending-call.js";
+import type { CallingClient } from "./client.js";
+import type { ChannelEvent, ChannelInput, KeyInput, ListenOptions, WatchEvent } from "./live/live-event.js";
+import type { Listening, ListeningOptions } from "./live/subscription-requests.js";
+import {
+  type CallOptions,
+  type CallSettings,
+  readCallOptions,
+  type TypedCallOptions,
+} from "./settings/call-options.js";
+import type { Environment } from "./shared/client-environment.js";
+import { commandKindOf, inputBytes, isReadCommand } from "./shared/command-bytes.js";
+import type { CommandInput } from "./shared/command-input.js";
+import { commandLabel, commandsLabel } from "./shared/command-labels.js";
+import type { CommandKind } from "./shared/commands.js";
+import { Alarm } from "./shared/deadline-timer.js";
+import { deferredEvents } from "./shared/deferred-events.js";
+import { closedClient, DbsyncError, type Outcome } from "./shared/errors.js";
+import type { ReplyValue, Shape } from "./shared/reply-value.js";
+import type { Sealer } from "./shared/sealer.js";
+import type { Outbox } from "./version-2/outbox.js";
+import { isWritersCommand, writersAsText } from "./writers-command.js";
+
+/** The process or the web page that a client runs in. */
+export interface ClientHost {
+  readonly environment: Environment;
+  /** Whether sendings are pending, including those of settled calls. */
+  readonly isBusy: boolean;
+  /** Calls `opened` with the outbox: in Node immediately, in a page once its code and its key are loaded. */
+  open(alarm: Alarm, opened: (outbox: Outbox) => void): void;
+  /** Waits for the outbox. @throws DbsyncError `all-failed`: loading it, or the key, takes longer than `ms` */
+  waitForOutbox(ms: number): Promise<Outbox>;
+  /** Returns the sealer of subscriptions. */
+  sealer(): Promise<Sealer>;
+  /** Returns the promise of a call. @param method  the method of the client that was called */
+  promise<Result>(
+    start: StartCall<Result>,
+    commands: readonly CommandInput[],
+    method: Method,
+  ): Promise<Result>;
+  /** Returns a call in the form in which it is made. @throws DbsyncError `busy` */
+  accept(parts: CallParts): CallParts;
+  /** Checks a call with the versions of the daemons. @throws DbsyncError  no daemon can support the call */
+  check(inputs: CallParts["inputs"], settings: CallSettings, now: number): void;
+  /** Counts a call that is being added to the outbox. */
+  added(): void;
+  /** Handles all timeouts that have expired. @returns the time at which it must be called next, or infinity */
+  tick(now: number): number;
+  /** Closes the outbox. Calls in flight fail with `code`. */
+  close(code: "closed" | "reset", now: number): void;
+}
+
+export type Method = (...given: never[]) => unknown;
+
+/** Starts a call. @param traceparent  the trace context, for a call that has none */
+export type StartCall<Result> = (
+  resolve: (result: Result) => void,
+  reject: (error: Error) => void,
+  traceparent?: string,
+) => void;
+
+export class OutboxClient implements CallingClient {
+  readonly #settings: CallSettings & ListeningOptions;
+  readonly #host: ClientHost;
+  readonly #environment: Environment;
+  readonly #alarm: Alarm;
+  /** The outbox, or null if a page has not loaded it yet. */
+  #outbox: Outbox | null = null;
+  /** The subscriptions, or null before the first one and after a failure to load their code. */
+  #listening: Promise<Listening> | null = null;
+  #closedBy: "closed" | "reset" | null = null;
+
+  constructor(settings: CallSettings & ListeningOptions, host: ClientHost) {
+    this.#settings = settings;
+    this.#host = host;
+    this.#environment = host.environment;
+    this.#alarm = new Alarm(host.environment, () => this.#tick());
+    host.open(this.#alarm, (outbox) => {
+      this.#outbox = outbox;
+    });
+  }
+
+  send(command: CommandInput, options?: CallOptions): Promise<string | null> {
+    const settings = options === undefined ? this.#settings : readCallOptions(options, this.#settings);
+    return this.sendWith(command, settings);
+  }
+
+  /** Sends a command with options that have already been parsed. */
+  sendWith(command: CommandInput, settings: CallSettings): Promise<string | null> {
+    return this.#host.promise(
+      (resolve, reject, traceparent) => this.#start("text", command, settings, resolve, reject, traceparent),
+      [command],
+      this.sendWith,
+    );
+  }
+
+  call<Reply extends ReplyValue = ReplyValue>(
+    command: CommandInput,
+    options: TypedCallOptions = {},
+  ): Promise<Reply> {
+    const isText = options?.buffers !== true && isWritersCommand(command);
+    const reply = this.#call<Reply>(isText ? "buffers" : "value", command, options, this.call);
+    return isText ? (reply.then(writersAsText) as Promise<Reply>) : reply;
+  }
+
+  multi(commands: readonly CommandInput[], options: TypedCallOptions = {}): Promise<ReplyValue[] | null> {
+    return this.#call("value", commands, options, this.multi, true);
+  }
+
+  sendAll(command: CommandInput, options: CallOptions = {}): Promise<{ outcomes: Outcome[] }> {
+    return this.#call("outcomes", command, options, this.sendAll);
+  }
+
+  /**
+   * Sends bytes for a program that forwards commands: one command or, with `multi`, several. `to` receives the reply
+   * unchanged. Requires version 2.
+   */
+  forward(
+    bytes: ByteString | readonly ByteString[],
+    commandKind: CommandKind,
+    settings: CallSettings,
+    { resolve, reject }: ReplyHandlers,
+  ): void {
+    const now = this.#environment.now();
+    this.#begin({ shape: "reply", inputs: [], bytes, settings, now, resolve, reject }, commandKind);
+  }
+
+  /** Iterates over the messages on a channel, or on all channels that match a pattern. Loads the code for it. */
+  subscribe(channel: ChannelInput, options: ListenOptions = {}): AsyncIterableIterator<ChannelEvent> {
+    return deferredEvents(this.#listen().then((listening) => listening.subscribe(channel, options)));
+  }
+
+  watch(key: KeyInput, options: ListenOptions = {}): AsyncIterableIterator<WatchEvent> {
+    return deferredEvents(this.#listen().then((listening) => listening.watch(key, options)));
+  }
+
+  /** Whether at least one daemon is reachable, as far as the client knows. */
+  get isReachable(): boolean {
+    return this.#outbox?.fleet.isBackingOff(this.#environment.now()) === false;
+  }
+
+  get lastWrite(): string | null {
+    const last = this.#outbox?.fleet.lastWrite ?? null;
+    return last === null ? null : hexOf(orderKey(last.at, last.seq, last.id, last.index));
+  }
+
+  /** Whether sendings are pending, including those of settled calls. */
+  get isBusy(): boolean {
+    return this.#host.isBusy;
+  }
+
+  async close(): Promise<void> {
+    this.closeWith("closed");
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  /** Closes the client. Calls in flight fail with `code`. */
+  closeWith(code: "closed" | "reset"): void {
+    if (this.#closedBy !== null) return;
+    this.#closedBy = code;
+    this.#listening?.then((listening) => listening.close()).catch(() => {});
+    this.#listening = null;
+    this.#host.close(code, this.#environment.now());
+    this.#alarm.stop();
+  }
+
+  /** Makes a call: several commands if `inputs` is the list of `multi`. */
+  #call<Result>(
+    shape: "value" | "buffers" | "outcomes",
+    inputs: CommandInput | readonly CommandInput[],
+    options: TypedCallOptions,
+    method: Method,
+    isMulti = false,
+  ): Promise<Result> {
+    return this.#host.promise<Result>(
+      (resolve, reject, traceparent) => {
+        const read = readCallOptions(options, this.#settings);
+        const settings = isMulti ? { ...read, envelope: { ...read.envelope, multi: true } } : read;
+        const asked = settings.buffers && shape === "value" ? "buffers" : shape;
+        this.#start(asked, inputs, settings, resolve, reject, traceparent);
+      },
+      isMulti ? (inputs as readonly CommandInput[]) : [inputs as CommandInput],
+      method,
+    );
+  }
+
+  /** Starts a call. Errors before anything is sent are thrown; later errors reject the call. */
+  #start(
+    shape: Shape,
+    inputs: CommandInput | readonly CommandInput[],
+    options: CallSettings,
+    resolve: (result: never) => void,
+    reject: (error: Error) => void,
+    traceparent?: string,
+  ): void {
+    const isMulti = options.envelope?.multi === true;
+    if (this.#closedBy !== null)
+      throw closedClient(
+        this.#closedBy,
+        isMulti ? commandsLabel(inputs as readonly CommandInput[]) : commandLabel(inputs as CommandInput),
+      );
+    const now = this.#environment.now();
+    const isOwn = traceparent === undefined || options.traceparent !== null;
+    const settings = isOwn ? options : { ...options, traceparent };
+    this.#host.check(inputs, settings, now);
+    if (isMulti && !(Array.isArray(inputs) && inputs.length > 0 && inputs.length <= UNIT_COMMANDS_MAX))
+      throw new DbsyncError("bad-command", `multi accepts 1 to ${UNIT_COMMANDS_MAX} commands`);
+    const bytes = inputBytes(inputs, isMulti);
+    const kind = isMulti
+      ? unitKindOf(inputs as readonly CommandInput[])
+      : commandKindOf(inputs as CommandInput);
+    this.#begin({ shape, inputs, bytes, settings, now, resolve, reject }, kind);
+  }
+
+  /** Adds a call to the outbox, or rejects it if the outbox does not accept it. */
+  #begin(parts: CallParts, commandKind: CommandKind): void {
+    const call = new PendingCall(this.#host.accept(parts));
+    if (this.#outbox !== null) this.#add(call, commandKind, this.#outbox, parts.now);
+    else
+      this.#host
+        .waitForOutbox(parts.settings.timeout)
+        .then((outbox) => this.#add(call, commandKind, outbox, this.#environment.now()), call.reject);
+  }
+
+  #add(call: PendingCall, commandKind: CommandKind, outbox: Outbox, now: number): void {
+    try {
+      if (this.#closedBy !== null) throw closedClient(this.#closedBy, "");
+      outbox.admit(call);
+    } catch (problem) {
+      call.reject(problem as Error);
+      return;
+    }
+    this.#alarm.ringBy(call.deadline, now);
+    this.#host.added();
+    outbox.add(call, commandKind, now);
+  }
+
+  #listen(): Promise<Listening> {
+    if (this.#listening === null) {
+      this.#listening = this.#loadListening();
+      this.#listening.catch(() => {
+        this.#listening = null;
+      });
+    }
+    return this.#listening;
+  }
+
+  async #loadListening(): Promise<Listening> {
+    const loading = loaded(import("./live/subscription-requests.js"));
+    const [sealer, { Listening }] = await Promise.all([this.#host.sealer(), loading]);
+    if (this.#closedBy !== null) throw closedClient(this.#closedBy, "");
+    return new Listening(this.#settings, this.#environment, sealer);
+  }
+
+  #tick(): void {
+    const now = this.#environment.now();
+    const next = this.#host.tick(now);
+    if (next < Number.POSITIVE_INFINITY) this.#alarm.ringBy(next, now);
+  }
+}
+
+/** Awaits the import of a module that is loaded later. @throws DbsyncError `all-failed` */
+export function loaded<Module>(module: Promise<Module>): Promise<Module> {
+  return module.catch((cause) => {
+    throw new DbsyncError("all-failed", String(cause), { cause });
+  });
+}
+
+/** Returns the kind of the commands of `multi`. */
+function unitKindOf(commands: readonly CommandInput[]): CommandKind {
+  return commands.every(isReadCommand) ? "reads" : "writes";
+}
