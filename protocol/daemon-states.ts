@@ -118,13 +118,13 @@ export const DAEMON_STATES = {
     problem: problem("its database is down", "start it, or correct -d there; the daemon's log says why"),
   },
   outdated: {
-    meaning: "its release does not know the cluster's semantics version",
+    meaning: "its release does not know the cluster's semantics version, or lacks the code of a command",
     refusal: "semantics-unknown",
     isHealthy: false,
     isComplete: false,
     problem: problem(
-      "it applies no further entries, and answers neither reads nor writes: its release does not know the cluster's semantics version",
-      "upgrade it",
+      "it applies no further entries, and answers neither reads nor writes: its release does not know the cluster's semantics version, or lacks the code of a command",
+      "upgrade it, or install it again and restart it; its log names what is missing",
     ),
   },
   "not-listed": {

@@ -145,6 +145,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
     "daemon/program",
   ],
   "faces/nats-order": [
+    "faces",
     "keys",
     "daemon/store",
     "daemon/timeline",
@@ -182,6 +183,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
     "protocol",
   ],
   "tools/cli": [
+    "faces",
     "faces/redis",
     "faces/sql",
     "tools/history",
@@ -198,6 +200,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
     "protocol",
   ],
   "tools/history": [
+    "faces",
     "faces/redis",
     "tools/cli",
     "tools/backup",
@@ -213,6 +216,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
     "protocol",
   ],
   "tools/backup": [
+    "faces",
     "faces/redis",
     "tools/cli",
     "tools/history",

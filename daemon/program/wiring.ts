@@ -1,5 +1,6 @@
 /** Creates and registers the components of a daemon, in the order in which they will be started. Starts nothing. */
 import type { Logger } from "pino";
+import { FACES_FAMILIES } from "../../faces/command-families.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { hexOf } from "../../protocol/version-2/envelope.js";
 import type { RecordedWrites } from "../cluster/node/recorded-writes.js";
@@ -24,12 +25,14 @@ import { knowProtocols } from "../net/connections/foreign-client.js";
 import { bindAddressOf } from "../options/reachable-addresses.js";
 import {
   hasTimeline,
+  hasUserListener,
   isOwnMemory,
   isSigned,
   mirrorOf,
   type Settings,
   tlsFilesOf,
 } from "../options/settings.js";
+import { loadFamilies, provideFamilies } from "../store/family-code.js";
 import type { Components } from "./components.js";
 import type { Core, DaemonOptions } from "./core.js";
 import { firstOf, type MadeBackend, missingFace, type NamedFigureServer, type OpenedFace } from "./face.js";
@@ -64,6 +67,9 @@ export async function wire(options: DaemonOptions, components: Components): Prom
   knowProtocols(FACES.flatMap(({ speaks }) => speaks ?? []));
   const figureServer = await addFigureServer(options, components);
   const isRecorded = signers !== null && hasTimeline(settings);
+  provideFamilies(FACES_FAMILIES);
+  // Only clients that sign envelopes, and members, can wait until code is loaded.
+  if (!isRecorded || settings.order !== null || hasUserListener(settings)) await loadFamilies();
   const made = isRecorded
     ? []
     : await addBackends(options, figureServer === null ? null : observer, components);

@@ -149,6 +149,7 @@ export class BackgroundRefold {
       cutTo: () => this.#cutTo(plan),
       snapshots: making?.snapshots ?? null,
       from,
+      endsWithoutCode: true,
       skips: (id) => this.#arrived.has(id),
       damaged: (orderKey) => {
         this.#gaps.add(orderKey.id);

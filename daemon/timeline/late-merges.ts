@@ -4,6 +4,7 @@
  * tail, or if the entries affect too many units, the timeline is refolded instead.
  */
 import { BACKGROUND_TURN_MS } from "../../protocol/steps.js";
+import { codeForRecorded } from "../store/family-code.js";
 import type { RefoldingPlan } from "./background-refold.js";
 import type { Failure } from "./disk-failure.js";
 import type { Entry } from "./entries/entry.js";
@@ -55,9 +56,22 @@ export class LateMerges {
     const startedAt = this.#parts.uptime();
     const first = isServing ? waiting.firstLate(startedAt) : null;
     if (first === null) return;
+    const late = waiting.peekLate(this.#commands);
+    if (!this.#hasCode(late)) return;
     if (first.envelope.at <= fold.cutAt || this.#redoneEach * waiting.lateSize > REDO_ALL_MAX) this.#refold();
-    else if (this.#prepare(fold, first, startedAt + BACKGROUND_TURN_MS)) this.#mergeSome(fold);
+    else if (this.#prepare(fold, first, startedAt + BACKGROUND_TURN_MS)) this.#mergeSome(fold, late);
     else this.#schedule();
+  }
+
+  /** Whether the code of entries is loaded. If it is being loaded, the next turn follows afterwards. */
+  #hasCode(entries: readonly Entry[]): boolean {
+    for (const { envelope } of entries) {
+      const code = codeForRecorded(envelope.commands);
+      if (code === null) continue;
+      if (typeof code !== "string") this.#schedule((turn) => code.then(turn));
+      return false;
+    }
+    return true;
   }
 
   /** @returns whether the fold is ready to merge the first late entry */
@@ -70,12 +84,11 @@ export class LateMerges {
     return false;
   }
 
-  #mergeSome(fold: Fold): void {
+  #mergeSome(fold: Fold, late: readonly Entry[]): void {
     const { uptime, owner } = this.#parts;
     const { waiting } = this.#folding;
     const startedAt = uptime();
     const before = fold.redoneCommands;
-    const late = waiting.peekLate(this.#commands);
     const answered = this.#folding.merge(late);
     if (answered === null) {
       this.#refold();
@@ -175,10 +188,11 @@ export class LateMerges {
     return { plan: { index: null, tailEnd: end, until, tailBytes, cutTo, found: () => {} }, entries };
   }
 
-  #schedule(): void {
+  /** @param later  calls a function later; default: in a later turn of the event loop */
+  #schedule(later: (turn: () => void) => unknown = this.#parts.soon): void {
     if (this.#isScheduled) return;
     this.#isScheduled = true;
-    this.#parts.soon(() => {
+    later(() => {
       this.#isScheduled = false;
       this.#turn();
     });

@@ -10,6 +10,7 @@ import type { ByteString } from "../../protocol/byte-string.js";
 import type { Envelope } from "../../protocol/version-2/envelope.js";
 import type { EnvelopeDate } from "../../protocol/version-2/messages-v2.js";
 import type { Database } from "../store/database.js";
+import { codeFor, missingCode } from "../store/family-code.js";
 import type { KeyRing } from "../store/key-ring.js";
 import type { BackgroundRefold } from "./background-refold.js";
 import type { DigestIndex } from "./compare/digest-index.js";
@@ -150,7 +151,7 @@ export class Timeline {
 
   /** The reason why nothing is applied after some position, or null if everything is applied. */
   get standstill(): string | null {
-    return standstillOf(this.#folding.fold);
+    return missingCode() ?? standstillOf(this.#folding.fold);
   }
 
   /** Whether the timeline accepts entries. */
@@ -208,7 +209,8 @@ export class Timeline {
   takeDecision(entry: Entry, own: ByteString): void {
     const orderKey = orderKeyOf(entry);
     if (this.failure !== null || !this.#folding.isOpen || this.holds(orderKey)) return;
-    const isLate = orderKey.at <= this.#folding.fold.cutAt || !this.#folding.isServing;
+    const { isServing, fold } = this.#folding;
+    const isLate = orderKey.at <= fold.cutAt || !isServing || !this.hasCode(entry);
     const merged = isLate ? null : this.#folding.merge([entry]);
     if (merged === null) {
       this.receive([entry], own);
@@ -222,7 +224,13 @@ export class Timeline {
   /** Whether the conditions of a unit hold on the current state. */
   conditionsHold = (envelope: Envelope): boolean => conditionsHold(envelope, this.database);
 
-  /** Whether an entry that is part of the state, and comes after a unit in the order, may have changed its keys. */
+  /** Whether the code of an entry's commands is loaded. If not, begins to load it. */
+  hasCode = ({ envelope }: Entry): boolean => codeFor(envelope.commands) === null;
+
+  /**
+   * Whether an entry that is part of the state, and comes after a unit in the order, may have changed its keys.
+   * @param unit  an entry for which `hasCode` holds
+   */
   hasChangedAfter(unit: Entry): boolean {
     const { fold } = this.#folding;
     if (fold.newest === null || compareOrderKeys(fold.newest, orderKeyOf(unit)) < 0) return false;
@@ -245,6 +253,8 @@ export class Timeline {
     // the damage; the remaining entries have to be merged into its result.
     this.#refolding.missed(again.filter((entry) => !this.#refolding.hasFolded(orderKeyOf(entry))));
     this.#store(added, from)?.catch(() => {});
+    // Nothing more is folded before the next start, which folds the entries on disk.
+    if (missingCode() !== null) return added;
     this.waiting.add(unfolded, this.#dates.foldUntil);
     this.#late.run();
     return added;
@@ -272,6 +282,11 @@ export class Timeline {
    */
   tick(): void {
     if (!this.#folding.isOpen || this.failure !== null) return;
+    if (missingCode() !== null) {
+      // This forgets the ids of entries that have become old.
+      this.#folding.cut();
+      return;
+    }
     this.waiting.addLate(this.waiting.takeUntil(this.#dates.foldUntil));
     this.#late.run();
     this.#folding.cut();

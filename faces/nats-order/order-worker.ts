@@ -14,6 +14,7 @@ import { KeyRing } from "../../daemon/store/key-ring.js";
 import type { Role } from "../../daemon/store/rights/key-record.js";
 import { SnapshotFiles } from "../../daemon/timeline/snapshots/snapshot-files.js";
 import type { ByteString } from "../../protocol/byte-string.js";
+import { useAllFamilies } from "../command-families.js";
 import { NatsStream } from "./nats-stream.js";
 import { newestIn } from "./newest-state.js";
 import { writeOrderSnapshot } from "./order-snapshot.js";
@@ -39,6 +40,7 @@ export interface OrderTask {
   readonly keys: readonly { readonly role: Role; readonly spki: ByteString; readonly label: ByteString }[];
 }
 
+await useAllFamilies();
 const task = workerData as OrderTask;
 const { folder, order, credentials, created, to, databases, messageTimeoutMs } = task;
 

@@ -8,8 +8,9 @@ import type { CommandPath, CommandSender } from "../../daemon/engine/backends/co
 import type { MemoryLimit } from "../../daemon/engine/memory/memory-limit.js";
 import { CommandFailure } from "../../daemon/store/arguments/command-errors.js";
 import { commandTable } from "../../daemon/store/command-table.js";
+import { codeFor } from "../../daemon/store/family-code.js";
 import type { ByteString } from "../../protocol/byte-string.js";
-import type { ErrorReply, Reply } from "../../protocol/reply.js";
+import { type ErrorReply, error, type Reply } from "../../protocol/reply.js";
 import { type Denial, UserSession } from "./user-session.js";
 import type { Users } from "./users.js";
 
@@ -46,6 +47,9 @@ export class UserCommands {
 
   /** Returns the checked command, or an error if the command is unknown or denied. */
   permitted(argv: readonly ByteString[]): CheckedCommand | ErrorReply {
+    // The listener has loaded the code of all commands that the program contains.
+    const code = codeFor([argv]);
+    if (code !== null) return error(`ERR ${code}`);
     const command = commandTable.resolve(argv);
     if (command instanceof CommandFailure) return command.reply;
     this.#last = command.name;

@@ -1,4 +1,5 @@
 /** Tests what closes connections of the version 1 listener, and that no connection delays another. */
+import "../support/all-families.js";
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { once } from "node:events";

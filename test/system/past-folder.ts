@@ -2,6 +2,7 @@
  * Creates a data folder like that of a daemon that ran for days with --retain and was stopped. It uses the daemon's
  * classes directly.
  */
+import "../support/all-families.js";
 import { pino } from "pino";
 import { openStorage } from "../../daemon/cluster/replica/open-storage.js";
 import { snapshotFolder } from "../../daemon/engine/trust/data-folder.js";

@@ -5,7 +5,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Command, Row } from "../../daemon/store/rows/command-row.js";
-import { COMMAND_FAMILIES } from "../../faces/command-families.js";
+import { FACES_FAMILIES } from "../../faces/command-families.js";
 import { repositoryRoot } from "../support/repository.js";
 
 export const FAMILY_ROWS_FILE = "daemon/store/rows/family-rows.ts";
@@ -25,7 +25,7 @@ type Rows = Readonly<Record<string, LateRow>>;
 /** Returns the text of the file. */
 export async function familyRows(): Promise<string> {
   const families: string[] = [];
-  for (const [name, load] of Object.entries(COMMAND_FAMILIES)) {
+  for (const [name, load] of Object.entries(FACES_FAMILIES)) {
     const rows = Object.fromEntries((await load()).map((command) => [command.name, dataOf(command)]));
     families.push(property(name, rows, 1, ` as const satisfies Rows`));
   }

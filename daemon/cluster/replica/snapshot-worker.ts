@@ -3,6 +3,7 @@
  * thread, which receives only its exit code and its error.
  */
 import { workerData } from "node:worker_threads";
+import { useAllFamilies } from "../../../faces/command-families.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { hashOf } from "../../engine/trust/identity.js";
 import { KeyRing } from "../../store/key-ring.js";
@@ -25,6 +26,7 @@ export interface SnapshotTask {
   readonly genesis: readonly { readonly role: Role; readonly spki: ByteString; readonly label: ByteString }[];
 }
 
+await useAllFamilies();
 const { data, folder, from, to, databases, genesis } = workerData as SnapshotTask;
 const storage = openReader(data);
 try {

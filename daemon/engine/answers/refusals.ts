@@ -180,8 +180,8 @@ export const REFUSALS = {
   },
   "semantics-unknown": {
     sentence:
-      "This daemon's release does not know the semantics version of the cluster, so it accepts and answers no commands.",
-    wire: never("use another daemon, and upgrade this one"),
+      "This daemon's release does not know the semantics version of the cluster, or lacks the code of a command, so it accepts and answers no commands.",
+    wire: never("use another daemon, and upgrade this one, or install it again and restart it"),
   },
   "storage-failed": {
     sentence: "The data folder cannot be written; the daemon accepts nothing until it is restarted.",

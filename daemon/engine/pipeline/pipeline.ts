@@ -8,6 +8,7 @@ import { MalformedFrame } from "../../../protocol/errors.js";
 import { type Envelope, NO_KEY, readBody, signedPieces } from "../../../protocol/version-2/envelope.js";
 import { readHead } from "../../../protocol/version-2/envelope-head.js";
 import type { CommandMessage, EnvelopeDate, Wait } from "../../../protocol/version-2/messages-v2.js";
+import { codeFor } from "../../store/family-code.js";
 import type { UnitClient } from "../../store/keyspace/unit.js";
 import type { OrderKey } from "../../timeline/entries/entry.js";
 import {
@@ -97,6 +98,11 @@ export class Pipeline {
     } catch (problem) {
       if (problem instanceof MalformedFrame) return notApplied(id, refused("malformed", problem.message));
       throw problem;
+    }
+    const code = codeFor(envelope.commands);
+    if (code !== null) {
+      if (typeof code === "string") return notApplied(id, refused("semantics-unknown", code));
+      return code.then(() => this.take(message, maxReplyBytes, listener, client));
     }
     const isRecorded = listener === null && this.recording.records(envelope);
     const readStatus = isRecorded ? "" : this.recording.readStatus;

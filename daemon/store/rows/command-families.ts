@@ -15,17 +15,44 @@ export type LoadRows = () => Promise<readonly Command[]>;
 type Rule = (...args: readonly unknown[]) => unknown;
 
 export class CommandFamily {
+  /** The name of its face, and its own. */
   readonly name: FamilyName;
   /** The rows of the command table. Their functions call those of the loaded rows. */
   readonly rows: readonly Command[];
+  /** The reason why the code cannot be loaded, or null if no attempt has failed. */
+  failure: string | null = null;
   /** The rows of the code, by name; null until it is loaded. */
   #loaded: ReadonlyMap<string, Command> | null = null;
+  #loading: Promise<void> | null = null;
 
   constructor(name: FamilyName, rows: Readonly<Record<string, LateRow>>) {
     this.name = name;
     this.rows = Object.entries(rows).flatMap(([command, row]) =>
       family(row.group, { [command]: this.#withRules(command, row) }),
     );
+  }
+
+  get isLoaded(): boolean {
+    return this.#loaded !== null;
+  }
+
+  /** Loads the code, once. Never rejects: sets `failure` if the code cannot be loaded. */
+  load(rows: LoadRows): Promise<void> {
+    this.#loading ??= this.#load(rows);
+    return this.#loading;
+  }
+
+  async #load(rows: LoadRows): Promise<void> {
+    try {
+      this.supply(await rows());
+    } catch (problem) {
+      this.failure = this.failureOf((problem as Error).message);
+    }
+  }
+
+  /** Returns the message that the code cannot be loaded. */
+  failureOf(reason: string): string {
+    return `the code of ${this.rows[0]?.name} and similar commands (${this.name}) cannot be loaded: ${reason}`;
   }
 
   /** Takes the rows of the code that has been loaded. */
@@ -54,6 +81,8 @@ export class CommandFamily {
     let found: Rule | null = null;
     const find = (): Rule => {
       const row = this.#loaded?.get(command);
+      // A call whose row depends on its arguments counts as a call of the first row until it can be parsed.
+      if (row === undefined && path[0] === "otherRow") return () => null;
       if (row === undefined) throw new Error(`${command} is used before its code is loaded`);
       found = path.reduce((value: unknown, name) => (value as Record<string, unknown>)[name], row) as Rule;
       return found;
@@ -63,15 +92,11 @@ export class CommandFamily {
   }
 }
 
-const families = Object.entries(FAMILY_ROWS).map(
+export const COMMAND_FAMILIES: readonly CommandFamily[] = Object.entries(FAMILY_ROWS).map(
   ([name, rows]) => new CommandFamily(name as FamilyName, rows),
 );
 
 /** Returns the rows of a family. */
 export function familyRows(name: FamilyName): readonly Command[] {
-  return familyNamed(name).rows;
-}
-
-export function familyNamed(name: FamilyName): CommandFamily {
-  return families.find((one) => one.name === name) as CommandFamily;
+  return (COMMAND_FAMILIES.find((family) => family.name === name) as CommandFamily).rows;
 }

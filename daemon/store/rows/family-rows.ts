@@ -7,7 +7,7 @@ import { type LateRow, RULE } from "./late-row.js";
 type Rows = Readonly<Record<string, LateRow>>;
 
 export const FAMILY_ROWS = {
-  bitmaps: {
+  "redis/bitmaps": {
     BITCOUNT: {
       group: "bitmap",
       arity: -2,
@@ -96,7 +96,7 @@ export const FAMILY_ROWS = {
       complexity: "O(1), or O(N) if the string must grow, N: its length",
     },
   } as const satisfies Rows,
-  hyperloglogs: {
+  "redis/hyperloglogs": {
     PFADD: {
       group: "hyperloglog",
       arity: -2,
@@ -160,7 +160,7 @@ export const FAMILY_ROWS = {
       complexity: "O(1)",
     },
   } as const satisfies Rows,
-  dumps: {
+  "redis/dumps": {
     DUMP: {
       group: "keyspace",
       arity: 2,
@@ -183,7 +183,7 @@ export const FAMILY_ROWS = {
       complexity: "O(N), N: elements of the value; sorted sets O(N*log(N))",
     },
   } as const satisfies Rows,
-  sorting: {
+  "redis/sorting": {
     SORT: {
       group: "list",
       arity: -2,
@@ -226,7 +226,7 @@ export const FAMILY_ROWS = {
       complexity: "O(N+M*log(M)), N: elements, M: elements returned",
     },
   } as const satisfies Rows,
-  streams: {
+  "redis/streams": {
     XADD: {
       group: "stream",
       arity: -5,
@@ -359,8 +359,6 @@ export const FAMILY_ROWS = {
       summary: "Commands that inspect streams.",
       complexity: "Depends on the subcommand",
     },
-  } as const satisfies Rows,
-  "consumer-groups": {
     XACK: {
       group: "stream",
       arity: -4,
@@ -546,7 +544,7 @@ export const FAMILY_ROWS = {
       complexity: "Depends on the subcommand",
     },
   } as const satisfies Rows,
-  geo: {
+  "redis/geo": {
     GEOADD: {
       group: "geo",
       arity: -5,
@@ -695,7 +693,7 @@ export const FAMILY_ROWS = {
       complexity: "O(N+log(M)), N: members in the cells around the shape, M: members",
     },
   } as const satisfies Rows,
-  documents: {
+  "json/documents": {
     "DOC.COUNT": {
       group: "document",
       arity: -2,
@@ -865,7 +863,7 @@ export const FAMILY_ROWS = {
         "O(1), with a list O(M), M: its entries; for conditions O(N), N: entries, or as for DOC.GET with an index",
     },
   } as const satisfies Rows,
-  relations: {
+  "sql/relations": {
     SQL: {
       group: "sql",
       arity: -3,
@@ -892,7 +890,7 @@ export const FAMILY_ROWS = {
       cost: "query",
     },
   } as const satisfies Rows,
-  collections: {
+  "mongo/collections": {
     "MDB.INSERT": {
       group: "mongo",
       arity: -5,

@@ -5,6 +5,7 @@
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { Steps } from "../../../protocol/steps.js";
 import { Database } from "../../store/database.js";
+import { codeForRecorded } from "../../store/family-code.js";
 import type { DigestIndex } from "../compare/digest-index.js";
 import {
   type Entry,
@@ -58,6 +59,11 @@ export interface RefoldParts extends Beginning {
    * entry.
    */
   readonly found: (entry: Entry, answers: readonly UnitAnswer[]) => void;
+  /**
+   * Whether the fold ends before the first entry whose code cannot be loaded; `found` then receives the remaining entries
+   * without answers. Default: the refold fails.
+   */
+  readonly endsWithoutCode?: boolean;
 }
 
 export class Refold {
@@ -68,6 +74,10 @@ export class Refold {
   entries = 0;
   /** Everything before this order key is folded, or null if nothing is folded yet. */
   #next: Buffer | null = null;
+  /** Resolves when the code of the next entry is loaded; null if the refold does not wait for code. */
+  #loading: Promise<void> | null = null;
+  /** Whether no more entries are folded, because the code of an earlier one cannot be loaded. */
+  #hasEnded = false;
 
   constructor(parts: RefoldParts) {
     this.#parts = parts;
@@ -88,6 +98,7 @@ export class Refold {
     for (let next: Buffer | null = this.#next; next !== null; yield) {
       next = this.#foldSome(fold, next, to);
       this.#next = next ?? to;
+      while (this.#loading !== null) yield;
     }
     if (fold.cutAt < tailEnd) fold.cut(tailEnd);
     return fold;
@@ -124,6 +135,12 @@ export class Refold {
         damaged(found);
         continue;
       }
+      if (!this.#isRunnable(entry)) {
+        if (this.#loading !== null) return Buffer.from(orderKey);
+        index?.add(found, isRingEntry(entry.envelope));
+        this.#parts.found(entry, []);
+        continue;
+      }
       let folded: FoldedEntry;
       if (found.at <= tailEnd) folded = fold.replay(entry);
       else {
@@ -137,5 +154,26 @@ export class Refold {
       this.entries++;
     }
     return null;
+  }
+
+  /**
+   * Whether the code of an entry is loaded. If it is being loaded, sets `#loading`, and the refold continues with this entry
+   * afterwards.
+   * @throws Error  the code cannot be loaded
+   */
+  #isRunnable({ envelope }: Entry): boolean {
+    if (this.#hasEnded) return false;
+    const code = codeForRecorded(envelope.commands);
+    if (code === null) return true;
+    if (typeof code === "string") {
+      if (this.#parts.endsWithoutCode !== true) throw new Error(code);
+      this.#hasEnded = true;
+    } else {
+      this.#loading = code;
+      code.then(() => {
+        this.#loading = null;
+      });
+    }
+    return false;
   }
 }

@@ -1,4 +1,5 @@
 /** Tests that a document from a server of --json-replica replaces the local one completely, or changes nothing. */
+import "../../support/all-families.js";
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 import { LocalUnits } from "../../../daemon/engine/backends/local-units.js";

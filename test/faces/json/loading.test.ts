@@ -2,6 +2,7 @@
  * Tests that no client reads or writes documents through any listener before the documents of --json-replica are
  * fetched.
  */
+import "../../support/all-families.js";
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { MemoryBackend } from "../../../daemon/engine/backends/memory-backend.js";

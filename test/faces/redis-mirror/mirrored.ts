@@ -1,4 +1,5 @@
 /** A fold for a mirror, without a timeline. It applies units, undoes them, and applies them again after late ones. */
+import "../../support/all-families.js";
 import { KeyChangeObservers } from "../../../daemon/engine/backends/key-change-observers.js";
 import { realEnvironment } from "../../../daemon/net/process/clock-and-randomness.js";
 import { parseSpecifications, type RedisSpecification } from "../../../daemon/options/database-list.js";

@@ -1,4 +1,5 @@
 /** Starts a RESP listener in the test process, with its own memory. */
+import "../../support/all-families.js";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

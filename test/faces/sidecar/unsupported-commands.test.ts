@@ -1,4 +1,5 @@
 /** Tests the table "Commands that are not supported" of docs/sidecar.md with a sidecar. */
+import "../../support/all-families.js";
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";

@@ -1,6 +1,7 @@
 /**
  * Tests the user session of a connection: it checks permissions and memory, and is renewed when the users change.
  */
+import "../../support/all-families.js";
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { MemoryLimit } from "../../../daemon/engine/memory/memory-limit.js";

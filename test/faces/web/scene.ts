@@ -1,4 +1,5 @@
 /** Starts a daemon with --ws in the test process, and clients of the package ws. */
+import "../../support/all-families.js";
 import { once } from "node:events";
 import { connect } from "node:net";
 import { type ClientOptions, WebSocket } from "ws";

@@ -4,6 +4,7 @@ import { loadSigners } from "../../../daemon/engine/trust/load-signers.js";
 import { StartError } from "../../../daemon/net/process/start-error.js";
 import { isSigned } from "../../../daemon/options/settings.js";
 import { DATABASES_DEFAULT } from "../../../daemon/store/database.js";
+import { useAllFamilies } from "../../../faces/command-families.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { type BackupReport, backUp as writeBackup } from "../../backup/file/backup-file.js";
 import type { OpenedBackup } from "../../backup/file/opened-backup.js";
@@ -45,7 +46,10 @@ export function restoreFolder(
   at: number | null,
   flags: FolderFlags,
 ): Promise<OpenedBackup["end"]> {
-  return withFolderErrors(async () => restoreInto(await folderPath(flags), file, at, log));
+  return withFolderErrors(async () => {
+    await useAllFamilies();
+    return await restoreInto(await folderPath(flags), file, at, log);
+  });
 }
 
 export interface WantedKeys {
@@ -69,6 +73,7 @@ export function restoreKeys(
     const settings = await daemonSettings(flags);
     if (!isSigned(settings)) throw new StartError(KEYS_MISSING, 2);
     const signers = loadSigners(settings, log);
+    await useAllFamilies();
     const databases = DATABASES_DEFAULT;
     const onNotice = (text: string) => void printNotice(text);
     const found = restoredKeys({ file, at, db, isWanted, signers, databases, onNotice });

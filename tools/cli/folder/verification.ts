@@ -2,6 +2,7 @@
 import { StartError } from "../../../daemon/net/process/start-error.js";
 import { isSigned, type Settings } from "../../../daemon/options/settings.js";
 import { NoWriters } from "../../../daemon/options/timeline-rules.js";
+import { useAllFamilies } from "../../../faces/command-families.js";
 import { type BackupVerification, verifyBackup } from "../../backup/file/backup-verification.js";
 import { type FolderReport, verifyFolder } from "../../history/verification/folder-verification.js";
 import { NotChecked } from "../../history/verification/timeline-verification.js";
@@ -17,7 +18,11 @@ export function verify(
   backup: string | undefined,
 ): Promise<FolderReport | BackupVerification> {
   // A file that cannot be opened does not mean that the folder is damaged.
-  return withFolderErrors(async () => verifyWith(await settingsFor(flags), backup), {
+  const check = async () => {
+    await useAllFamilies();
+    return await verifyWith(await settingsFor(flags), backup);
+  };
+  return withFolderErrors(check, {
     kinds: [NotChecked],
     failed: EXIT.unchecked,
   });

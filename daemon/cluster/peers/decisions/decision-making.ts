@@ -325,6 +325,7 @@ export class DecisionMaking {
     const isKnown = unit === null || timeline.decided.find(unit) !== null;
     // A member accepts a unit a little longer than its keeper proposes it, because clocks differ.
     if (isKnown || !isInWindow(envelope, now, 2 * limits.past)) return "wait";
+    if (!timeline.hasCode(entry)) return "wait";
     if (timeline.hasChangedAfter(entry)) return { notBefore: timeline.newest.at + 1 };
     return timeline.conditionsHold(envelope) === (envelope.decided?.outcome === "applied") ? "yes" : "wait";
   }

@@ -1,4 +1,5 @@
 /** Tests what a daemon records as the choices of commands, and that finding them changes nothing. */
+import "../../../support/all-families.js";
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import {

@@ -1,4 +1,5 @@
 /** Tests the recency and the frequency of the use of keys, when they are tracked. */
+import "../../../support/all-families.js";
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Database } from "../../../../daemon/store/database.js";

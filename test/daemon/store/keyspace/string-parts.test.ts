@@ -1,4 +1,5 @@
 /** Compares changes to parts of long strings with an array of bytes. DBSYNC_SEED replays a run. */
+import "../../../support/all-families.js";
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Database } from "../../../../daemon/store/database.js";

@@ -1,4 +1,5 @@
 /** Tests which commands the timeline records: every command that may write according to the command table. */
+import "../../../support/all-families.js";
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { commands } from "../../../../daemon/store/command-table.js";

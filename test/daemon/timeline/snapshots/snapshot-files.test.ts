@@ -1,4 +1,5 @@
 /** Tests that snapshot files are complete or absent. */
+import "../../../support/all-families.js";
 import assert from "node:assert/strict";
 import { mkdtempSync, readdirSync, rmSync, statfsSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";

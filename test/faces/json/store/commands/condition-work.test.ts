@@ -2,6 +2,7 @@
  * Tests that the work of a write's conditions is the same on each daemon: it must not depend on earlier reads, which
  * build columns of values.
  */
+import "../../../../support/all-families.js";
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { EffortBudget, SLICE_STEPS } from "../../../../../daemon/store/keyspace/effort-budget.js";

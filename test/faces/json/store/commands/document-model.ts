@@ -1,5 +1,6 @@
 /** A naive model of queries on documents: JavaScript parses, filters and sorts the entries. */
 
+import "../../../../support/all-families.js";
 import { isLooselyEqual } from "../../../../../faces/json/store/commands/loose-equality.js";
 import { parseJson } from "../../../../../protocol/json/json-reader.js";
 

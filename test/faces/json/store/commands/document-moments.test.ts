@@ -1,4 +1,5 @@
 /** Tests that long replies about documents show the state at their own command, regardless of later commands. */
+import "../../../../support/all-families.js";
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { LocalUnits } from "../../../../../daemon/engine/backends/local-units.js";

@@ -2,6 +2,7 @@
  * Compares the loose equality of values with PHP's `==`, for every pair of a set and for random pairs. DBSYNC_SEED
  * replays a run.
  */
+import "../../../../support/all-families.js";
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { isLooselyEqual } from "../../../../../faces/json/store/commands/loose-equality.js";

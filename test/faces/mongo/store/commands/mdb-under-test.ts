@@ -1,5 +1,6 @@
 /** Runs MDB commands in tests: arguments and replies in Extended JSON, int32 as plain numbers. */
 
+import "../../../../support/all-families.js";
 import { canonicalState } from "../../../../../daemon/store/canonical-state.js";
 import { Database } from "../../../../../daemon/store/database.js";
 import type { UndoRecord } from "../../../../../daemon/store/keyspace/undo.js";

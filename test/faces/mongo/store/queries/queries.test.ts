@@ -1,4 +1,5 @@
 /** Tests that conditions of DOC.* on entries have the meaning that filters of MDB.* have on the same documents. */
+import "../../../../support/all-families.js";
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { CommandFailure } from "../../../../../daemon/store/arguments/command-errors.js";

@@ -1,4 +1,5 @@
 /** Tests that operators of DOC.UPDATE change entries as those of MDB.* change the same documents. */
+import "../../../../support/all-families.js";
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { CommandFailure } from "../../../../../daemon/store/arguments/command-errors.js";

@@ -1,4 +1,5 @@
 /** Tests collections in snapshots: documents of all types, indexes, and bytes that no collection has written. */
+import "../../../../support/all-families.js";
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { test } from "node:test";

@@ -2,6 +2,7 @@
  * Tests DUMP and RESTORE: payloads in every encoding of Redis, damaged payloads, and expiry. test/conformance
  * compares the replies.
  */
+import "../../../../support/all-families.js";
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Database } from "../../../../../daemon/store/database.js";

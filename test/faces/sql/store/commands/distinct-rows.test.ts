@@ -1,4 +1,5 @@
 /** Compares the set of distinct rows with a list of all rows. */
+import "../../../../support/all-families.js";
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { DistinctRows } from "../../../../../faces/sql/store/commands/distinct-rows.js";

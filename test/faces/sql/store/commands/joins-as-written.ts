@@ -3,6 +3,7 @@
  * rows.
  */
 
+import "../../../../support/all-families.js";
 import {
   compiled,
   condition,

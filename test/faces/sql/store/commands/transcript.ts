@@ -1,4 +1,5 @@
 /** Recorded conversations with the original SQL server, and their statements. */
+import "../../../../support/all-families.js";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { Database } from "../../../../../daemon/store/database.js";

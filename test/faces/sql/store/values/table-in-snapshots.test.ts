@@ -1,4 +1,5 @@
 /** Tests tables in snapshots: any rows, and bytes that no table has written. */
+import "../../../../support/all-families.js";
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { test } from "node:test";

@@ -1,0 +1,124 @@
+/**
+ * Loads the code of the families of commands that belong to a face, before the first command or entry that needs it: the
+ * pipeline, the timeline and the listeners for users wait for `codeFor`. The fold never waits, and never runs a command
+ * whose code is missing.
+ */
+import type { ByteString } from "../../protocol/byte-string.js";
+import { commands } from "./command-table.js";
+import { PAST_COMMAND_AT } from "./commands/timeline.js";
+import {
+  COMMAND_FAMILIES,
+  type CommandFamily,
+  type FamilyName,
+  type LoadRows,
+} from "./rows/command-families.js";
+
+/** How to load the code of families. This program does not contain the code of a family that is missing here. */
+export type FamilyLoaders = Readonly<Partial<Record<FamilyName, LoadRows>>>;
+
+type Argv = readonly ByteString[];
+
+/** The subcommands with another command among their arguments, and the index of its name. */
+const INNER_COMMANDS: ReadonlyMap<string, number> = new Map([
+  ["COMMAND|GETKEYS", 2],
+  ["COMMAND|GETKEYSANDFLAGS", 2],
+  ["KEY|DRYRUN", 3],
+  ["TIMELINE|GET", PAST_COMMAND_AT],
+]);
+const CONTAINERS: ReadonlySet<string> = new Set([...INNER_COMMANDS.keys()].map(firstWord));
+
+/**
+ * The family of each command by its first word, in upper and lower case; null for those of the core without inner
+ * commands. It contains the usual spellings only.
+ */
+const usual = new Map<ByteString, CommandFamily | null>();
+/** The families of commands of faces, by their first words in upper case. */
+const late = new Map<ByteString, CommandFamily>();
+for (const family of COMMAND_FAMILIES) for (const { name } of family.rows) late.set(firstWord(name), family);
+for (const { name } of commands) {
+  const word = firstWord(name);
+  if (CONTAINERS.has(word)) continue;
+  for (const spelling of [word, word.toLowerCase()]) usual.set(spelling, late.get(word) ?? null);
+}
+
+let loaders: FamilyLoaders = {};
+/** The families that are not loaded. */
+let missing: readonly CommandFamily[] = COMMAND_FAMILIES;
+/** Resolves when the families that are being loaded are loaded, or cannot be loaded; null if none is being loaded. */
+let loading: Promise<void> | null = null;
+/** The reason why the first of the families that could not be loaded could not. */
+let failure: string | null = null;
+
+/** Sets how to load the code. Each program that runs commands calls this once, at its start. */
+export function provideFamilies(provided: FamilyLoaders): void {
+  loaders = provided;
+}
+
+/**
+ * The reason why this daemon can apply no more entries, because code cannot be loaded; null if there is none. A new start is
+ * necessary.
+ */
+export function missingCode(): string | null {
+  return failure;
+}
+
+/**
+ * Begins to load the code that commands need.
+ * @returns null if it is loaded; the reason why it cannot be loaded; or a promise, after which the caller tries again.
+ *   Callers continue in the order in which they began to wait.
+ */
+export function codeFor(argvs: readonly Argv[]): Promise<void> | string | null {
+  if (missing.length === 0 && loading === null) return null;
+  for (const argv of argvs) {
+    const family = familyOf(argv);
+    if (family === null || family.isLoaded) continue;
+    if (family.failure !== null) return family.failure;
+    const loader = loaders[family.name];
+    if (loader === undefined) return family.failureOf("this program does not contain it");
+    loading = allOf(loading, load(family, loader));
+  }
+  return loading;
+}
+
+/** Does the same as `codeFor` for commands that are recorded, which this daemon has to apply: see `missingCode`. */
+export function codeForRecorded(argvs: readonly Argv[]): Promise<void> | string | null {
+  const code = codeFor(argvs);
+  if (typeof code === "string") failure ??= code;
+  return code;
+}
+
+/** Loads the code of all families that this program contains, for programs and listeners that run commands of all kinds. */
+export async function loadFamilies(): Promise<void> {
+  for (const family of missing) {
+    const loader = loaders[family.name];
+    if (loader !== undefined) await load(family, loader);
+  }
+}
+
+async function load(family: CommandFamily, loader: LoadRows): Promise<void> {
+  await family.load(loader);
+  failure ??= family.failure;
+  missing = missing.filter(({ isLoaded }) => !isLoaded);
+}
+
+function allOf(before: Promise<void> | null, added: Promise<void>): Promise<void> {
+  const all = Promise.all([before, added]).then(() => {
+    if (loading === all) loading = null;
+  });
+  return all;
+}
+
+/** Returns the family of a call, or of a command among its arguments, if its code belongs to a face. */
+function familyOf(argv: Argv): CommandFamily | null {
+  const name = argv[0] ?? "";
+  const known = usual.get(name);
+  if (known !== undefined) return known;
+  const word = name.toUpperCase();
+  if (!CONTAINERS.has(word)) return late.get(word) ?? null;
+  const inner = argv[INNER_COMMANDS.get(`${word}|${argv[1]?.toUpperCase()}`) ?? argv.length];
+  return late.get(inner?.toUpperCase() ?? "") ?? null;
+}
+
+function firstWord(name: string): ByteString {
+  return name.split("|")[0] as ByteString;
+}
