@@ -3,6 +3,9 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { nameOf, type OptionRow } from "../daemon/options/option-row.js";
+import { OPTIONS } from "../daemon/options/option-table.js";
+import { FACE_NAMES } from "../daemon/program/installed-faces.js";
 import { CORE_EXCEPTIONS } from "./rooms/core-exceptions.js";
 import { importsAtStart, importsOf, startedBy, texts } from "./rooms/imports.js";
 import { roomOf } from "./rooms/rooms.js";
@@ -291,6 +294,13 @@ test("folders import only the folders that CONTRIBUTING.md permits, with the exc
 test("the list of faces has a line for each face", () => {
   const faces = sources.filter((file) => FACE.test(file));
   assert.deepEqual([...importsOf(FACE_LIST)].sort(), faces.sort());
+});
+
+test("each option of a face names a face in the list", () => {
+  const rows = Object.values<OptionRow>(OPTIONS).filter(({ face }) => face !== undefined);
+  const unknown = rows.filter(({ face = "" }) => !FACE_NAMES.has(face));
+  assert.ok(rows.length > 0);
+  assert.deepEqual(unknown.map(nameOf), []);
 });
 
 test("the daemon imports only the entries of the client", () => {

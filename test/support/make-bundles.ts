@@ -3,7 +3,7 @@
  * files when it starts, which takes twice as long as the rest of the start. Code that is loaded on first use has
  * separate files, and programs share the files of common code.
  */
-import { readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
 import { build, type Plugin } from "esbuild";
 import { buildRoot } from "./repository.js";
@@ -21,7 +21,8 @@ export const CLIENT_BUNDLES: Bundles = {
   "dbsync-keygen": "keys/keygen.js",
 };
 
-const BUNDLES: Bundles = {
+/** All bundles of the product. Those of faces that were removed have no entry file. */
+export const BUNDLES: Bundles = {
   ...CLIENT_BUNDLES,
   dbsyncd: "daemon/program/main.js",
   "dbsync-proxy": "tools/proxy/main.js",
@@ -60,7 +61,9 @@ export async function joinFiles(
 ): Promise<void> {
   await build({
     entryPoints: Object.fromEntries(
-      Object.entries(bundles).map(([name, file]) => [name, join(buildRoot, file)]),
+      Object.entries(bundles)
+        .map(([name, file]) => [name, join(buildRoot, file)] as const)
+        .filter(([, file]) => existsSync(file)),
     ),
     outdir,
     ...(sourcemap && { sourcemap, sourcesContent: false }),

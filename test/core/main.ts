@@ -1,0 +1,174 @@
+/**
+ * `npm run core [-- NAME… --seconds N]`: proves in a copy of the tree that faces and tools can be removed. First it
+ * removes faces/ and tools/, compiles the rest, and runs the core's tests that need neither. Then it removes each face
+ * and tool of daemon/program/faces.ts (or only those named) with those that import it, compiles the rest, starts a daemon
+ * and sends it commands.
+ *
+ * With --seconds, it stops after about that time, and prints what it omitted; the contents of the tree determine where
+ * it begins, so that successive commits check everything in turns.
+ */
+import { spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { parseArgs } from "node:util";
+import { testFiles } from "../support/chosen-files.js";
+import { BUNDLES } from "../support/make-bundles.js";
+import { buildRoot, ownFiles, repositoryRoot } from "../support/repository.js";
+import { forgetSettings } from "../support/test-environment.js";
+import { FACE_LIST, LISTED, planRemoval, type Removal } from "./removal.js";
+
+/** The parts of the tree that are copied. */
+const COPIED = /^((protocol|keys|client|daemon|faces|tools|test|bench|examples)\/|(package|tsconfig)\.json$)/;
+/** The tests of the core, as paths of compiled files. */
+const CORE_TESTS = /^(daemon|client|keys|protocol)\//;
+/** The number of test files that run before the time is checked again. */
+const BATCH = 16;
+/** The time after which a test file is considered hung. */
+const FILE_MS_MAX = 300_000;
+const LANES = 4;
+/** The share of the time for the core's tests; the rest is for removing faces one by one. */
+const CORE_SHARE = 0.5;
+
+const { values, positionals } = parseArgs({
+  args: process.argv.slice(2),
+  options: { seconds: { type: "string" } },
+  allowPositionals: true,
+});
+const startedAt = performance.now();
+const limit = Number(values.seconds ?? Number.POSITIVE_INFINITY) * 1000;
+const elapsed = () => performance.now() - startedAt;
+const failures: string[] = [];
+const omitted: string[] = [];
+
+const unknown = positionals.filter((name) => !LISTED.has(name));
+if (unknown.length > 0) {
+  console.error(
+    `No face or tool named ${unknown.join(" or ")}. ${FACE_LIST} lists ${[...LISTED.keys()].join(", ")}.`,
+  );
+  process.exit(2);
+}
+forgetSettings();
+const copy = mkdtempSync(join(tmpdir(), "dbsync-core-"));
+try {
+  copyTree();
+  if (positionals.length === 0) without("faces/ and tools/", planRemoval([]), runCoreTests);
+  for (const name of inTurns(positionals.length > 0 ? positionals : [...LISTED.keys()])) {
+    if (elapsed() > limit) omitted.push(`the removal of ${name}`);
+    else without(name, planRemoval([LISTED.get(name) as string]), runSmokeTest);
+  }
+} finally {
+  rmSync(copy, { recursive: true });
+}
+if (omitted.length > 0)
+  console.log(`Omitted after ${Math.round(elapsed() / 1000)} s: ${omitted.join(", ")}.`);
+for (const failure of failures) console.error(`FAILED: ${failure}`);
+process.exitCode = failures.length === 0 ? 0 : 1;
+
+/** Copies the tree and its build, so that the compiler checks only what a removal changes. */
+function copyTree(): void {
+  const files = ownFiles().filter((file) => COPIED.test(file));
+  for (const file of files) cpSync(join(repositoryRoot, file), join(copy, file));
+  cpSync(buildRoot, join(copy, "dist"), { recursive: true });
+  rmSync(join(copy, "dist/bundles"), { recursive: true });
+  symlinkSync(join(repositoryRoot, "node_modules"), join(copy, "node_modules"));
+}
+
+/** Removes folders, compiles and checks the rest, and restores the folders. */
+function without(name: string, removal: Removal, check: (removal: Removal) => void): void {
+  const { folders, blocking, dependents, list } = removal;
+  console.log(`\nWithout ${name}: removed ${folders.join(", ")}, and ${dependents.length} files of tests.`);
+  if (blocking.length > 0) {
+    console.log(
+      `  cannot be removed yet, because of ${blocking.length} imports:\n    ${blocking.join("\n    ")}`,
+    );
+    return;
+  }
+  const compiled = dependents.flatMap((file) => [file, `dist/${file.replace(/\.ts$/, ".js")}`]);
+  const moved = [...folders, ...folders.map((folder) => `dist/${folder}`), ...compiled].filter((path) =>
+    existsSync(join(copy, path)),
+  );
+  const before = readFileSync(join(copy, FACE_LIST), "utf8");
+  for (const path of moved) move(path, join("removed", path));
+  writeFileSync(join(copy, FACE_LIST), list);
+  try {
+    if (!compile(name)) return;
+    makePrograms();
+    check(removal);
+  } finally {
+    for (const path of moved) move(join("removed", path), path);
+    writeFileSync(join(copy, FACE_LIST), before);
+  }
+}
+
+function move(from: string, to: string): void {
+  mkdirSync(dirname(join(copy, to)), { recursive: true });
+  renameSync(join(copy, from), join(copy, to));
+}
+
+function compile(name: string): boolean {
+  const tsc = join(repositoryRoot, "node_modules/typescript/bin/tsc");
+  const isCompiled = run([tsc, "-p", copy]);
+  if (!isCompiled) failures.push(`without ${name}, the rest cannot be compiled`);
+  return isCompiled;
+}
+
+/** Makes files with the names of the bundles, which run the compiled files. */
+function makePrograms(): void {
+  const folder = join(copy, "dist/bundles");
+  rmSync(folder, { recursive: true, force: true });
+  mkdirSync(folder);
+  for (const [name, file] of Object.entries(BUNDLES))
+    if (existsSync(join(copy, "dist", file)))
+      writeFileSync(join(folder, `${name}.js`), `#!/usr/bin/env node\nexport * from "../${file}";\n`, {
+        mode: 0o755,
+      });
+}
+
+function runCoreTests({ dependents }: Removal): void {
+  const root = join(copy, "dist/test");
+  const removed = new Set(dependents.map((file) => file.replace(/^test\//, "").replace(/\.ts$/, ".js")));
+  const all = testFiles(root).filter((file) => CORE_TESTS.test(file) && !removed.has(file));
+  const files = inTurns(all);
+  let ran = 0;
+  while (ran < files.length && elapsed() < limit * CORE_SHARE) {
+    const batch = files.slice(ran, ran + BATCH);
+    ran += batch.length;
+    const paths = batch.map((file) => join(root, file));
+    if (!run([join(root, "run-files.js"), String(FILE_MS_MAX), String(LANES), ...paths]))
+      failures.push(`without faces/ and tools/, tests of the core fail: ${batch.join(" ")}`);
+  }
+  console.log(`  ran ${ran} of ${files.length} test files of the core`);
+  if (ran < files.length) omitted.push(`${files.length - ran} test files of the core`);
+}
+
+function runSmokeTest({ folders }: Removal): void {
+  const names = [...LISTED].filter(([, folder]) => folders.includes(folder)).map(([name]) => name);
+  if (run([join(copy, "dist/test/core/smoke.js"), ...names])) console.log("  compiled, started, answered");
+  else failures.push(`without ${names.join(", ")}, a daemon does not start or answer`);
+}
+
+function run(args: readonly string[]): boolean {
+  return spawnSync(process.execPath, args, { stdio: "inherit", cwd: copy }).status === 0;
+}
+
+/** Returns the items, beginning with one that the contents of the tree determine. */
+function inTurns<Item>(items: readonly Item[]): Item[] {
+  if (limit === Number.POSITIVE_INFINITY) return [...items];
+  const hash = createHash("sha256");
+  for (const file of ownFiles().filter((one) => /^(daemon|faces)\/.*\.ts$/.test(one)))
+    hash.update(readFileSync(join(repositoryRoot, file)));
+  const first = hash.digest().readUInt32BE(0) % Math.max(1, items.length);
+  return [...items.slice(first), ...items.slice(0, first)];
+}

@@ -1,0 +1,88 @@
+/** Determines what must leave the tree together with a face or tool. */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { importsOf, startedBy, texts } from "../rooms/imports.js";
+import { repositoryRoot } from "../support/repository.js";
+
+/** The list of the faces and tools of the daemon. */
+export const FACE_LIST = "daemon/program/faces.ts";
+const LINE = /^export \{ (\w+) \} from "\.\.\/\.\.\/((?:faces|tools)\/[\w-]+)\/face\.js";$/gm;
+
+/** The faces and tools in the list: folders by names. */
+export const LISTED: ReadonlyMap<string, string> = new Map(
+  [...readFileSync(join(repositoryRoot, FACE_LIST), "utf8").matchAll(LINE)].map(([, name, folder]) => [
+    name as string,
+    folder as string,
+  ]),
+);
+
+/** The folders of faces and tools that can be removed, each with everything of its own. */
+const FOLDERS: readonly string[] = [
+  ...new Set([...texts.keys()].flatMap((file) => /^(?:faces|tools)\/[\w-]+(?=\/)/.exec(file)?.[0] ?? [])),
+];
+
+export interface Removal {
+  /** The removed folders: the requested ones, and the faces and tools that import them. */
+  readonly folders: readonly string[];
+  /** Imports of the remaining product that lead into the folders, as `file → file`. */
+  readonly blocking: readonly string[];
+  /** The files of tests, benchmarks and examples that need the folders, directly or indirectly. */
+  readonly dependents: readonly string[];
+  /** The list without the removed faces and tools. */
+  readonly list: string;
+}
+
+/** Plans the removal of folders. @param folders  `faces/memcached`; empty: everything in faces/ and tools/ */
+export function planRemoval(folders: readonly string[]): Removal {
+  const all = folders.length === 0 ? ["faces", "tools"] : withImporters(folders);
+  const isRemoved = (file: string) => all.some((folder) => file.startsWith(`${folder}/`));
+  const remaining = [...texts.keys()].filter((file) => !isRemoved(file));
+  const blocking = remaining
+    .filter((file) => !isTest(file) && file !== FACE_LIST)
+    .flatMap((file) =>
+      dependenciesOf(file)
+        .filter(isRemoved)
+        .map((imported) => `${file} → ${imported}`),
+    );
+  const list = readFileSync(join(repositoryRoot, FACE_LIST), "utf8").replace(LINE, (line, _, folder) =>
+    isRemoved(`${folder}/face.ts`) ? "" : line,
+  );
+  // A file without exports would be a script.
+  return {
+    folders: all,
+    blocking,
+    dependents: dependentsOf(remaining, isRemoved),
+    list: /^export/m.test(list) ? list : `${list}export {};\n`,
+  };
+}
+
+const isTest = (file: string): boolean => /^(test|bench|examples)\//.test(file);
+
+const dependenciesOf = (file: string): string[] => [...importsOf(file), ...startedBy(file)];
+
+/** Returns the folders, and those that import them, directly or indirectly. */
+function withImporters(folders: readonly string[]): string[] {
+  const found = new Set(folders);
+  const isFound = (file: string) => [...found].some((folder) => file.startsWith(`${folder}/`));
+  for (let before = 0; before < found.size; ) {
+    before = found.size;
+    for (const folder of FOLDERS) {
+      const files = [...texts.keys()].filter((file) => file.startsWith(`${folder}/`));
+      if (files.some((file) => dependenciesOf(file).some(isFound))) found.add(folder);
+    }
+  }
+  return [...found];
+}
+
+/** Returns the tests that import a removed file, directly or indirectly. */
+function dependentsOf(files: readonly string[], isRemoved: (file: string) => boolean): string[] {
+  const found = new Set<string>();
+  const tests = files.filter(isTest);
+  for (let before = -1; before < found.size; ) {
+    before = found.size;
+    for (const file of tests)
+      if (!found.has(file) && dependenciesOf(file).some((one) => isRemoved(one) || found.has(one)))
+        found.add(file);
+  }
+  return [...found];
+}
