@@ -90,9 +90,8 @@ function without(name: string, removal: Removal, check: (removal: Removal) => vo
   const { folders, blocking, dependents, list } = removal;
   console.log(`\nWithout ${name}: removed ${folders.join(", ")}, and ${dependents.length} files of tests.`);
   if (blocking.length > 0) {
-    console.log(
-      `  cannot be removed yet, because of ${blocking.length} imports:\n    ${blocking.join("\n    ")}`,
-    );
+    const importers = [...new Set(blocking.map((each) => each.replace(/ .*/, "")))];
+    console.log(`  cannot be removed yet: ${blocking.length} imports in ${importers.join(", ")}`);
     return;
   }
   const compiled = dependents.flatMap((file) => [file, `dist/${file.replace(/\.ts$/, ".js")}`]);

@@ -1,6 +1,8 @@
 /** Determines what must leave the tree together with a face or tool. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { nameOf, type OptionRow } from "../../daemon/options/option-row.js";
+import { OPTIONS } from "../../daemon/options/option-table.js";
 import { importsOf, startedBy, texts } from "../rooms/imports.js";
 import { repositoryRoot } from "../support/repository.js";
 
@@ -26,7 +28,10 @@ export interface Removal {
   readonly folders: readonly string[];
   /** Imports of the remaining product that lead into the folders, as `file → file`. */
   readonly blocking: readonly string[];
-  /** The files of tests, benchmarks and examples that need the folders, directly or indirectly. */
+  /**
+   * The files of tests, benchmarks and examples that need the folders: they import them, directly or indirectly, or name
+   * an option of theirs.
+   */
   readonly dependents: readonly string[];
   /** The list without the removed faces and tools. */
   readonly list: string;
@@ -51,7 +56,7 @@ export function planRemoval(folders: readonly string[]): Removal {
   return {
     folders: all,
     blocking,
-    dependents: dependentsOf(remaining, isRemoved),
+    dependents: dependentsOf(remaining.filter(isTest), isRemoved),
     list: /^export/m.test(list) ? list : `${list}export {};\n`,
   };
 }
@@ -59,6 +64,14 @@ export function planRemoval(folders: readonly string[]): Removal {
 const isTest = (file: string): boolean => /^(test|bench|examples)\//.test(file);
 
 const dependenciesOf = (file: string): string[] => [...importsOf(file), ...startedBy(file)];
+
+/** Returns the long names of the options of faces. */
+function optionsOf(faces: readonly (readonly [name: string, folder: string])[]): string[] {
+  const names = new Set(faces.map(([name]) => name));
+  return Object.values<OptionRow>(OPTIONS)
+    .filter(({ face = "" }) => names.has(face))
+    .map(nameOf);
+}
 
 /** Returns the folders, and those that import them, directly or indirectly. */
 function withImporters(folders: readonly string[]): string[] {
@@ -74,10 +87,12 @@ function withImporters(folders: readonly string[]): string[] {
   return [...found];
 }
 
-/** Returns the tests that import a removed file, directly or indirectly. */
-function dependentsOf(files: readonly string[], isRemoved: (file: string) => boolean): string[] {
-  const found = new Set<string>();
-  const tests = files.filter(isTest);
+/** Returns the tests that import a removed file, directly or indirectly, or name an option of a removed face. */
+function dependentsOf(tests: readonly string[], isRemoved: (file: string) => boolean): string[] {
+  const names = optionsOf([...LISTED].filter(([, folder]) => isRemoved(`${folder}/face.ts`)));
+  const option = new RegExp(`"--(?:${names.join("|")})[" ]`);
+  const isUser = (file: string) => names.length > 0 && option.test(texts.get(file) ?? "");
+  const found = new Set(tests.filter((file) => /\.test\.ts$/.test(file) && isUser(file)));
   for (let before = -1; before < found.size; ) {
     before = found.size;
     for (const file of tests)

@@ -9,6 +9,7 @@ import type { BrowserOptions } from "../../../client/browser/browser-client.js";
 import { MemoryBackend } from "../../../daemon/engine/backends/memory-backend.js";
 import { realEnvironment } from "../../../daemon/net/process/clock-and-randomness.js";
 import { type InProcessDaemon, startInProcess } from "../../daemon/program/in-process.js";
+import { openWs } from "../../faces/web/open-ws.js";
 import { freePort } from "../../support/free-port.js";
 import { browserModule } from "../../support/make-browser-module.js";
 import { scratchFolder } from "../../support/scratch-folder.js";
@@ -39,7 +40,7 @@ export async function makeFleet(count: number, running = count, signKey = keyFil
     servers: ports.map((port) => `ws://127.0.0.1:${port}`),
     daemons,
     async start(index) {
-      const ws = { ws: { address: "127.0.0.1", port: ports[index] as number } };
+      const ws = openWs({ ws: { address: "127.0.0.1", port: ports[index] as number } });
       daemons[index] = await startInProcess({
         backends: [new MemoryBackend(realEnvironment)],
         keys: [signKey],

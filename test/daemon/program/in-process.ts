@@ -8,12 +8,12 @@ import { Unrecorded } from "../../../daemon/engine/pipeline/recording-interface.
 import { StartFloor } from "../../../daemon/engine/pipeline/start-floor.js";
 import { hashOf, makeIdentity } from "../../../daemon/engine/trust/identity.js";
 import { loadSigners } from "../../../daemon/engine/trust/load-signers.js";
-import type { DaemonListenerParts } from "../../../daemon/listener/daemon-listener.js";
+import type { DaemonListener, DaemonListenerParts } from "../../../daemon/listener/daemon-listener.js";
 import { DbsyncListener } from "../../../daemon/listener/dbsync-listener.js";
+import type { DbsyncService } from "../../../daemon/listener/dbsync-server.js";
 import { type Environment, realEnvironment } from "../../../daemon/net/process/clock-and-randomness.js";
 import { DATE_WINDOW_DEFAULT, type DateWindow } from "../../../daemon/options/date-window.js";
 import { LIMITS, type LimitName, type Limits } from "../../../daemon/options/limits.js";
-import { WsListener, type WsSettings } from "../../../faces/web/ws-listener.js";
 import type { LogLine } from "../../support/daemon-process.js";
 import { keepLog } from "../../support/log-lines.js";
 import { UNBOUNDED } from "../../support/unbounded-memory.js";
@@ -34,8 +34,11 @@ export interface InProcessOptions {
   readonly environment?: Environment;
   readonly gate?: DaemonListenerParts["gate"];
   readonly memory?: MemoryLimit;
-  /** Settings of --ws, which is started in addition to the listener. */
-  readonly ws?: Partial<WsSettings>;
+  /** Creates the listener of --ws, which is started in addition to the other one. */
+  readonly ws?: (
+    parts: Pick<DaemonListenerParts, "limits" | "gate" | "environment" | "log" | "observer">,
+    service: DbsyncService,
+  ) => DaemonListener;
   readonly observer?: Observer;
 }
 
@@ -96,8 +99,7 @@ export async function startInProcess(options: InProcessOptions): Promise<InProce
     members: null,
   };
   const listener = new DbsyncListener({ ...own, ...place }, service);
-  const web = { ws: place, wsOrigins: [], ...options.ws };
-  const ws = options.ws === undefined ? null : new WsListener(own, service, web);
+  const ws = options.ws?.(own, service) ?? null;
   for (const backend of backends) await backend.start();
   await listener.start();
   await ws?.start();

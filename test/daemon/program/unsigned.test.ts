@@ -20,6 +20,7 @@ import {
   writeClientHello,
   writeCommandMessage,
 } from "../../../protocol/version-2/messages-v2.js";
+import { openWs } from "../../faces/web/open-ws.js";
 import { RawClient } from "../../support/raw-client.js";
 import {
   readVectors,
@@ -125,7 +126,7 @@ describe("A daemon without keys", () => {
 describe("A daemon with keys", () => {
   let daemon: InProcessDaemon;
   before(async () => {
-    daemon = await startScene({ ...WITH_KEYS, ws: {} });
+    daemon = await startScene({ ...WITH_KEYS, ws: openWs() });
   });
   after(() => daemon[Symbol.asyncDispose]());
 

@@ -6,6 +6,7 @@ import { once } from "node:events";
 import { connect } from "node:net";
 import { test } from "node:test";
 import { isWelcome } from "../../../faces/web/allowed-origins.js";
+import { openWs } from "./open-ws.js";
 import { startWs, statusOf } from "./scene.js";
 
 const LOCAL: readonly [origin: string | undefined, host: string | undefined, isIn: boolean][] = [
@@ -65,7 +66,7 @@ test("a page of another site receives 403, and is logged with its site", async (
 });
 
 test("a named site may connect", async () => {
-  await using daemon = await startWs({ ws: { wsOrigins: ["https://shop.example"] } });
+  await using daemon = await startWs({ ws: openWs({ wsOrigins: ["https://shop.example"] }) });
   assert.equal(await statusOf(daemon.wsPort, { origin: "https://shop.example" }), 101);
   assert.equal(await statusOf(daemon.wsPort, { origin: "http://localhost" }), 403);
 });

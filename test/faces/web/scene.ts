@@ -11,12 +11,13 @@ import {
   startInProcess,
 } from "../../daemon/program/in-process.js";
 import { EnvelopeClient, type KeyPair, type Line, makeKeyPair } from "../../support/envelope-client.js";
+import { openWs } from "./open-ws.js";
 
 export const pair: KeyPair = makeKeyPair();
 
 export function startWs(options: Partial<InProcessOptions> = {}): Promise<InProcessDaemon> {
   const backends = [new MemoryBackend(options.environment ?? realEnvironment)];
-  return startInProcess({ backends, keys: [pair.file], ws: {}, ...options });
+  return startInProcess({ backends, keys: [pair.file], ws: openWs(), ...options });
 }
 
 export interface Closed {
