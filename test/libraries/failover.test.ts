@@ -9,7 +9,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { MongoClient } from "mongodb";
-import { ThreeDaemons } from "../faces/mongo/three-daemons.js";
+import { startThreeDaemons } from "../faces/mongo/three-daemons.js";
 import { skipUnlessFull } from "../support/amount.js";
 import { repositoryRoot } from "../support/repository.js";
 import { skipWithout } from "../support/requirements.js";
@@ -93,12 +93,12 @@ for (const { name, args, env, skip } of DRIVERS)
   test(`${name}: operations continue while daemons are killed and started`, {
     skip: skipUnlessFull || skip,
   }, async () => {
-    await using three = await ThreeDaemons.start();
+    await using three = await startThreeDaemons();
     const driver = new Driver(args, env, three.url);
     await driver.goesOn("the start");
-    three.kill(1);
+    await three.trio.end(1, "SIGKILL");
     await driver.goesOn("a kill");
-    await three.begin(1);
+    await three.trio.start(1);
     await driver.goesOn("a start");
     // Clients use the daemon again once it has caught up.
     const own = `mongodb://127.0.0.1:${three.mongoPorts[1]}`;
@@ -109,7 +109,7 @@ for (const { name, args, env, skip } of DRIVERS)
         () => false,
       );
     });
-    three.kill(0);
+    await three.trio.end(0, "SIGKILL");
     await driver.goesOn("another kill");
     const failed = Object.entries(await driver.end());
     for (const [error] of failed) assert.match(error, BROKEN);

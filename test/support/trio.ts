@@ -19,6 +19,9 @@ const DAEMONS = 3;
 /** The timeout of calls in milliseconds. It is long because the machine may be busy and its disk slow. */
 const CALL_MS = 20_000;
 
+/** Further options of each daemon, or of the daemon with an index. */
+export type DaemonArgs = readonly string[] | ((index: number) => readonly string[]);
+
 export class Trio implements AsyncDisposable {
   /** The key pair of the client. */
   readonly app: KeyPair = makeKeyPair();
@@ -35,14 +38,14 @@ export class Trio implements AsyncDisposable {
   /** All lines that the daemons have logged at level error or fatal. */
   readonly errors: string[] = [];
   readonly #folder = mkdtempSync(join(tmpdir(), "dbsync-trio-"));
-  readonly #args: readonly string[];
+  readonly #args: DaemonArgs;
   readonly #isInMemory: boolean;
   readonly #daemons: (DaemonProcess | null)[];
   /** The processes that the test has stopped or is about to stop. */
   readonly #doomed = new WeakSet<DaemonProcess>();
   readonly #unexpected: string[] = [];
 
-  private constructor(ports: readonly number[], args: readonly string[], isInMemory: boolean) {
+  private constructor(ports: readonly number[], args: DaemonArgs, isInMemory: boolean) {
     this.ports = ports;
     this.linkPorts = ports;
     this.#args = args;
@@ -51,18 +54,14 @@ export class Trio implements AsyncDisposable {
   }
 
   /** Starts daemons and waits until they are live. @param args  further options of each daemon */
-  static async start(args: readonly string[] = [], count = DAEMONS): Promise<Trio> {
+  static async start(args: DaemonArgs = [], count = DAEMONS): Promise<Trio> {
     const trio = await Trio.make(args, count);
     await trio.startAll();
     return trio;
   }
 
   /** Creates a trio without starting it. @param isInMemory  whether the daemons have no data folders */
-  static async make(
-    args: readonly string[] = [],
-    count = DAEMONS,
-    { isInMemory = false } = {},
-  ): Promise<Trio> {
+  static async make(args: DaemonArgs = [], count = DAEMONS, { isInMemory = false } = {}): Promise<Trio> {
     const ports = new Set<number>();
     while (ports.size < count) ports.add(await freePort());
     return new Trio([...ports], args, isInMemory);
@@ -133,7 +132,8 @@ export class Trio implements AsyncDisposable {
     const keys = ["-s", this.app.file, "--root-key", this.root.file];
     const data = this.#isInMemory ? [] : ["--data", this.folder(index)];
     const secret = others.length === 0 ? [] : knowsSecret;
-    return ["-p", String(this.ports[index]), ...keys, ...data, ...peers, ...secret, ...this.#args];
+    const more = typeof this.#args === "function" ? this.#args(index) : this.#args;
+    return ["-p", String(this.ports[index]), ...keys, ...data, ...peers, ...secret, ...more];
   }
 
   /** Starts a daemon, with its previous folder if it has one. */

@@ -12,12 +12,11 @@ import type { Limits } from "../../../examples/chat/limits.js";
 import { PROTOCOL, type ServerFrame } from "../../../examples/chat/page-frames.js";
 import { ChatServer } from "../../../examples/chat/server.js";
 import { settingsOf } from "../../../examples/chat/settings.js";
-import { makeFolder } from "../../daemon/program/replicas.js";
-import { knowsSecret } from "../../support/cluster-secret.js";
-import { type DaemonProcess, startDaemon } from "../../support/daemon-process.js";
-import { makeKeyPair } from "../../support/envelope-client.js";
+import { startDaemon } from "../../support/daemon-process.js";
 import { freePort } from "../../support/free-port.js";
 import { buildRoot } from "../../support/repository.js";
+import { authorizeDaemons } from "../../support/resp-trio.js";
+import { Trio } from "../../support/trio.js";
 
 const HOST = "127.0.0.1";
 
@@ -126,22 +125,16 @@ export interface Daemons extends AsyncDisposable {
   kill(index: number): Promise<void>;
 }
 
-/** Starts three daemons that are peers of each other and have timelines. */
+/** Starts three daemons that serve clients of Redis and MongoDB. */
 export async function startDaemons(): Promise<Daemons> {
-  const app = makeKeyPair();
-  const ports = [await freePort(), await freePort(), await freePort()];
-  const folders = ports.map(makeFolder);
-  const daemons: readonly DaemonProcess[] = await Promise.all(
-    ports.map((own, index) =>
-      startDaemon([
-        ...["-s", app.file, "-p", String(own), "--data", folders[index]?.path ?? "", ...knowsSecret],
-        ...ports.filter((other) => other !== own).flatMap((peer) => ["--peer", `${HOST}:${peer}`]),
-        ...["--resp", "0", "--mongo", "0"],
-      ]),
-    ),
-  );
+  const trio = await Trio.start(["--resp", "0", "--mongo", "0"]);
+  await authorizeDaemons(trio);
   const portsOf = (text: string) =>
-    Promise.all(daemons.map(async (daemon) => (await daemon.logged(({ msg }) => msg === text))["port"]));
+    Promise.all(
+      [...trio.ports.keys()].map(
+        async (index) => (await trio.daemon(index).logged(({ msg }) => msg === text))["port"],
+      ),
+    );
   const redis = (await portsOf("serving Redis clients")).map((port) => `${HOST}:${port}`);
   const mongo = (await portsOf("serving MongoDB clients")).map((port) => `mongodb://${HOST}:${port}/`);
   return {
@@ -150,13 +143,9 @@ export async function startDaemons(): Promise<Daemons> {
       return { DB_HOST: turned(redis).join(), MONGO_URL: turned(mongo).join(" ") };
     },
     async kill(index) {
-      daemons[index]?.kill("SIGKILL");
-      await daemons[index]?.ended();
+      await trio.end(index, "SIGKILL");
     },
-    async [Symbol.asyncDispose]() {
-      await Promise.all(daemons.map((daemon) => daemon[Symbol.asyncDispose]()));
-      for (const folder of folders) folder[Symbol.dispose]();
-    },
+    [Symbol.asyncDispose]: () => trio[Symbol.asyncDispose](),
   };
 }
 

@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type Collection, MongoClient } from "mongodb";
 import { until } from "../../support/until.js";
-import { ThreeDaemons } from "./three-daemons.js";
+import { startThreeDaemons } from "./three-daemons.js";
 
 interface Job {
   readonly _id: number;
@@ -49,7 +49,7 @@ async function agreed(
 }
 
 test("jobs that programs claim at three daemons", async (t) => {
-  await using three = await ThreeDaemons.start();
+  await using three = await startThreeDaemons();
   const clients = three.mongoPorts.map(
     (port) => new MongoClient(`mongodb://127.0.0.1:${port}/shop?directConnection=true`),
   );

@@ -16,10 +16,10 @@ import { makeKeyPair } from "../../support/envelope-client.js";
 import { listenAtFreePort } from "../../support/free-port.js";
 import { until } from "../../support/until.js";
 import { ALONE, clientOf, startMongo } from "./scene.js";
-import { ThreeDaemons } from "./three-daemons.js";
+import { startThreeDaemons } from "./three-daemons.js";
 
 test("the driver fails over between daemons, while it runs and at its start", async () => {
-  await using three = await ThreeDaemons.start();
+  await using three = await startThreeDaemons();
   const { url } = three;
   await using client = new MongoClient(url, { serverSelectionTimeoutMS: 20_000 });
   const items = client.db("shop").collection<{ _id: number; n: number }>("items");
@@ -34,7 +34,7 @@ test("the driver fails over between daemons, while it runs and at its start", as
     until(`${id} is found`, async () => (await items.findOne({ _id: id }).catch(() => null))?.n === id);
   await put(1);
   await untilFound(1);
-  three.kill(0);
+  await three.trio.end(0, "SIGKILL");
   for (let id = 2; id < 12; id++) {
     await put(id);
     await untilFound(id);

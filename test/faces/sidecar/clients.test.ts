@@ -131,9 +131,8 @@ test("clients in four languages see no error while a daemon is killed, and all t
     );
   await count(1, STEPS_BEFORE);
   const counted = count(STEPS_BEFORE + 1, STEPS_BEFORE + STEPS_AFTER);
-  scene.daemons[0]?.kill("SIGKILL");
+  await scene.trio.end(0, "SIGKILL");
   await counted;
-  await scene.daemons[0]?.ended();
-  await scene.restart(0);
+  await scene.trio.start(0);
   for (const { name } of available) await untilAll(scene, ["GET", name], String(STEPS_BEFORE + STEPS_AFTER));
 });

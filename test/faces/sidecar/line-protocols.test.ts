@@ -128,7 +128,7 @@ test("SQL clients receive the original's frames, byte for byte, while a daemon i
     port: () => sql,
     async empty() {
       await flush();
-      scene.daemons[0]?.kill("SIGKILL");
+      await scene.trio.end(0, "SIGKILL");
     },
   });
   assert.ok(compared > 400, String(compared));

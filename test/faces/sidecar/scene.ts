@@ -1,14 +1,15 @@
 /** Starts three peer daemons, each a process with its own folder, and a sidecar in front of them. */
-import type { KeyObject } from "node:crypto";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Client } from "../../../client/client.js";
 import { createClient } from "../../../client/dbsync-send.js";
-import { knowsSecret } from "../../support/cluster-secret.js";
 import { type DaemonProcess, startDaemon } from "../../support/daemon-process.js";
 import { makeKeyPair } from "../../support/envelope-client.js";
 import { freePort } from "../../support/free-port.js";
+import { ScratchFolder } from "../../support/scratch-folder.js";
+import { startSidecar } from "../../support/start-sidecar.js";
+import { Trio } from "../../support/trio.js";
 import { until } from "../../support/until.js";
 
 export interface SidecarScene extends AsyncDisposable {
@@ -20,9 +21,7 @@ export interface SidecarScene extends AsyncDisposable {
   readonly servers: string;
   /** A file with the private key that the daemons know. */
   readonly key: string;
-  readonly daemons: DaemonProcess[];
-  /** Restarts a daemon with its folder. */
-  restart(number: number): Promise<void>;
+  readonly trio: Trio;
 }
 
 export interface SceneOptions {
@@ -38,17 +37,6 @@ export const DAEMONS = 3;
 export const CALL_MS = 20_000;
 const PATIENT = ["--backend-timeout", `${CALL_MS}ms`];
 
-/** Waits until the daemons accept writes: daemons that have just started first compare their timelines. */
-async function untilAllTakeWrites(servers: string, key: KeyObject): Promise<void> {
-  await using client = createClient({ servers, key, policy: "all", timeout: CALL_MS });
-  await until("all daemons accept writes", () =>
-    client.send("DEL none").then(
-      () => true,
-      () => false,
-    ),
-  );
-}
-
 /** Starts all daemons, or none: a remaining one would keep the test file's process alive forever. */
 async function startAll(start: (number: number) => Promise<DaemonProcess>): Promise<DaemonProcess[]> {
   const started = await Promise.allSettled(Array.from({ length: DAEMONS }, (_, number) => start(number)));
@@ -63,41 +51,22 @@ export async function startScene({
   args = [],
   isStranger = false,
 }: SceneOptions = {}): Promise<SidecarScene> {
-  const folder = mkdtempSync(join(tmpdir(), "dbsync-sidecar-"));
-  const pair = makeKeyPair();
-  const signing = isStranger ? makeKeyPair() : pair;
-  const key = join(folder, "private.pem");
-  writeFileSync(key, signing.privateKey.export({ type: "pkcs8", format: "pem" }), { mode: 0o600 });
-  const ports: number[] = [];
-  for (let number = 0; number < DAEMONS; number++) ports.push(await freePort());
-  const start = (number: number) =>
-    startDaemon([
-      ...["-p", String(ports[number]), "-s", pair.file, "--data", join(folder, `data${number}`)],
-      ...ports.filter((_, other) => other !== number).flatMap((port) => ["--peer", `127.0.0.1:${port}`]),
-      ...knowsSecret,
-    ]);
-  const daemons = await startAll(start);
-  await untilAllTakeWrites(ports.map((one) => `127.0.0.1:${one}`).join(","), pair.privateKey);
-  const servers = ports.map((port) => `127.0.0.1:${port}`).join(",");
+  const folder = new ScratchFolder();
+  const trio = await Trio.start();
+  await trio.untilNoneIsLate();
+  const key = folder.privateKey(isStranger ? makeKeyPair() : trio.app);
   const port = await freePort();
-  const resp = ["--resp", String(port)];
-  const sidecar = await startDaemon([
-    ...["-d", `dbsync:${servers}`, "--key", key, ...resp, ...PATIENT],
-    ...args,
-  ]);
+  const sidecar = await startSidecar(key, trio.servers, ["--resp", String(port), ...PATIENT, ...args]);
   return {
-    folder,
+    folder: folder.path,
     port,
     sidecar,
-    servers,
+    servers: trio.servers.join(","),
     key,
-    daemons,
-    async restart(number) {
-      daemons[number] = await start(number);
-    },
+    trio,
     async [Symbol.asyncDispose]() {
-      for (const one of [sidecar, ...daemons]) await one[Symbol.asyncDispose]();
-      rmSync(folder, { recursive: true });
+      for (const one of [sidecar, trio]) await one[Symbol.asyncDispose]();
+      folder[Symbol.dispose]();
     },
   };
 }

@@ -121,7 +121,7 @@ test("an unknown key, and unreachable daemons, cause an error that names each da
     refused.kind === "error" ? refused.text : "",
     /^NOTAPPLIED No daemon accepted the command: .*unknown-key.*fingerprint/,
   );
-  for (const daemon of scene.daemons) await daemon.stop();
+  await scene.trio.endAll();
   // The sidecar may not have noticed yet that the last daemon has stopped.
   await until("the error reports that the daemons are unreachable", async () => {
     const failed = await redis.call("SET", "k", "v");
