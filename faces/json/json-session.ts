@@ -1,5 +1,4 @@
 /** The session of a JSON connection: requests in, answers out. It does not handle bytes. */
-
 import { isUtf8 } from "node:buffer";
 import { textOfBytes } from "../../protocol/byte-string.js";
 import { MalformedJson, NOT_UTF8 } from "../../protocol/json/json-reader.js";
@@ -17,8 +16,7 @@ import {
   type Text,
   withinStringLimit,
 } from "./messages/json-answers.js";
-import { type JsonRequest, readRequest, textOfLine } from "./messages/json-request.js";
-import { unknownMember } from "./messages/request-members.js";
+import { type JsonRequest, readRequest, textOfLine, unknownMember } from "./messages/json-request.js";
 import { PROBE_ACTION } from "./replicas/replica-connection.js";
 import type { JsonReplicas } from "./replicas/replicas.js";
 

@@ -1,5 +1,4 @@
 /** The dialect of the MongoDB wire protocol: one message after the other, which the session executes. */
-
 import type { DaemonSocketHost } from "../../daemon/listener/daemon-listener.js";
 import type { ClientConnection } from "../../daemon/net/connections/client-connection.js";
 import { type Closing, closing } from "../../daemon/net/connections/dialect.js";
@@ -7,9 +6,7 @@ import { type ForeignClient, foreignClient } from "../../daemon/net/connections/
 import type { ByteString } from "../../protocol/byte-string.js";
 import { SessionDialect } from "../users/session-dialect.js";
 import { isRefused } from "./bytes/mongo-answers.js";
-import type { MongoMessage } from "./bytes/mongo-message.js";
-import { MESSAGE_BYTES_MAX } from "./bytes/mongo-message.js";
-import { MongoMessageParser } from "./bytes/mongo-message-parser.js";
+import { MESSAGE_BYTES_MAX, type MongoMessage, MongoMessageParser } from "./bytes/mongo-message.js";
 import { mongoCommandsByName } from "./commands/mongo-commands.js";
 import type { MongoServer } from "./session/mongo-server.js";
 import { MongoSession } from "./session/mongo-session.js";

@@ -10,6 +10,7 @@ import {
   type JetStreamManager,
   jetstream,
   jetstreamManager,
+  type StreamConfig,
   type StreamInfo,
 } from "@nats-io/jetstream";
 import { connect, credsAuthenticator, errors, type NatsConnection, nanos } from "@nats-io/transport-node";
@@ -21,7 +22,6 @@ import type { TimelineLogger } from "../../daemon/timeline/entries/timeline-logg
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { OrderStream, Published, StreamFacts, StreamReader } from "./order-stream.js";
 import { StreamReading } from "./stream-reading.js";
-import { unmetRequirement } from "./stream-requirements.js";
 
 /** Timeouts of connecting and of publishing, and the interval between two pings, in milliseconds. */
 const CONNECT_MS = 5000;
@@ -336,3 +336,79 @@ function factsOf({ state, created, config }: StreamInfo, { info }: NatsConnectio
 
 const limitOf = (max: number | undefined): number =>
   max !== undefined && max > 0 ? max : Number.POSITIVE_INFINITY;
+
+/** The value for no limit in NATS's configuration. */
+const NO_LIMIT = 0;
+
+interface Requirement {
+  readonly isUnmet: (config: StreamConfig, subject: string) => boolean;
+  /** Returns the problem, as the rest of a sentence that begins with the stream's name. */
+  readonly problem: (config: StreamConfig, subject: string) => string;
+  /** The remedy, for an operator. */
+  readonly remedy: string;
+}
+
+const SPECIFY_ANOTHER = "specify another stream";
+const dropsBy = (what: string) => `drops messages on its own (${what})`;
+const isLimited = (value: number | undefined): boolean => (value ?? NO_LIMIT) > NO_LIMIT;
+
+const REQUIREMENTS: readonly Requirement[] = [
+  {
+    isUnmet: ({ mirror, sources = [] }) => mirror !== undefined || sources.length > 0,
+    problem: () => "is filled from other streams",
+    remedy: SPECIFY_ANOTHER,
+  },
+  {
+    isUnmet: ({ subjects = [] }, subject) => !subjects.includes(subject),
+    problem: (_, subject) => `does not accept the subject ${subject}`,
+    remedy: `add it, or ${SPECIFY_ANOTHER}`,
+  },
+  {
+    isUnmet: ({ retention }) => retention !== undefined && retention !== "limits",
+    problem: ({ retention }) => dropsBy(`retention ${retention}`),
+    remedy: SPECIFY_ANOTHER,
+  },
+  {
+    isUnmet: ({ max_age }) => isLimited(max_age),
+    problem: () => dropsBy("max_age"),
+    remedy: `set it to 0, or ${SPECIFY_ANOTHER}`,
+  },
+  {
+    isUnmet: ({ max_msgs, max_bytes, discard }) =>
+      discard !== "new" && (isLimited(max_msgs) || isLimited(max_bytes)),
+    problem: ({ max_msgs }) => dropsBy(`${isLimited(max_msgs) ? "max_msgs" : "max_bytes"} with discard old`),
+    remedy: "set discard to new, so that a full stream refuses writes, or remove the limit",
+  },
+  {
+    isUnmet: ({ max_msgs_per_subject, discard, discard_new_per_subject }) =>
+      isLimited(max_msgs_per_subject) && !(discard === "new" && discard_new_per_subject === true),
+    problem: () => dropsBy("max_msgs_per_subject"),
+    remedy: "remove that limit",
+  },
+  {
+    isUnmet: ({ allow_msg_ttl }) => allow_msg_ttl === true,
+    problem: () => dropsBy("allow_msg_ttl"),
+    remedy: SPECIFY_ANOTHER,
+  },
+  {
+    isUnmet: ({ no_ack }) => no_ack === true,
+    problem: () => "acknowledges nothing (no_ack)",
+    remedy: "set it to false",
+  },
+  {
+    isUnmet: ({ sealed }) => sealed === true,
+    problem: () => "is sealed: it accepts no messages",
+    remedy: SPECIFY_ANOTHER,
+  },
+];
+
+/**
+ * The requirements for a stream that orders writes: it must accept each message only once, acknowledge it, and never
+ * drop a message on its own. Returns why a stream cannot order writes, and the remedy, as a sentence, or null if it
+ * can.
+ */
+function unmetRequirement(config: StreamConfig, subject: string): string | null {
+  const unmet = REQUIREMENTS.find(({ isUnmet }) => isUnmet(config, subject));
+  if (unmet === undefined) return null;
+  return `the stream ${config.name} ${unmet.problem(config, subject)}: ${unmet.remedy}.`;
+}

@@ -3,7 +3,6 @@
  * to the stream, and answers the envelope once its message has come back and is applied. The answer is then final. The
  * pipeline has checked the envelope before.
  */
-
 import { NotTaken, type Recorded } from "../../daemon/cluster/replica/entry-recorder.js";
 import { MemberAnswers } from "../../daemon/cluster/replica/member-answers.js";
 import { type Chosen, NOTHING_CHOSEN } from "../../daemon/cluster/replica/recorded-choices.js";
@@ -28,9 +27,8 @@ import type { UnitAnswer } from "../../daemon/timeline/fold/fold.js";
 import type { StateName } from "../../protocol/state-names.js";
 import type { Envelope } from "../../protocol/version-2/envelope.js";
 import type { EnvelopeDate, Wait } from "../../protocol/version-2/messages-v2.js";
-import type { OrderContext } from "./order-context.js";
 import type { Ordered } from "./ordered-state.js";
-import { type StreamOutcome, WaitingEntries } from "./waiting-entries.js";
+import { type OrderContext, type StreamOutcome, WaitingEntries } from "./waiting-entries.js";
 
 export class OrderRecorder extends RecordingBase {
   readonly decides = false;

@@ -3,7 +3,6 @@
  * through which the pipeline and the listeners use both. The daemon loads this module, and with it the NATS packages,
  * only if that option is set.
  */
-
 import { RecordedWrites } from "../../daemon/cluster/node/recorded-writes.js";
 import { StandstillClock } from "../../daemon/cluster/peers/shared/standstill-clock.js";
 import { entryCheck } from "../../daemon/cluster/replica/check-entry.js";
@@ -19,11 +18,11 @@ import type { Entry } from "../../daemon/timeline/entries/entry.js";
 import { isRingEntry } from "../../daemon/timeline/entries/recorded-envelopes.js";
 import { dateText, hexOf } from "../../protocol/version-2/envelope.js";
 import { NatsStream } from "./nats-stream.js";
-import type { OrderContext } from "./order-context.js";
 import { OrderFolder } from "./order-folder.js";
 import { OrderRecorder } from "./order-recorder.js";
 import type { OrderStream, StreamFacts, StreamMessage, StreamReader } from "./order-stream.js";
 import { OrderedState } from "./ordered-state.js";
+import type { OrderContext } from "./waiting-entries.js";
 
 /** Milliseconds between two ticks. */
 const TICK_MS = 100;

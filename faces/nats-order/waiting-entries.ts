@@ -3,6 +3,8 @@
  * again, until its message comes back from the stream or its time is up.
  */
 
+import type { ReplicaContext } from "../../daemon/cluster/replica/replica-context.js";
+import type { TimelineBackend } from "../../daemon/cluster/replica/timeline-backend.js";
 import { notApplied, type RefusedEnvelope, refused, unknown } from "../../daemon/engine/answers/request.js";
 import type { KeyChangeObservers } from "../../daemon/engine/backends/key-change-observers.js";
 import type { PublishCounts } from "../../daemon/engine/pipeline/order-figures.js";
@@ -11,9 +13,8 @@ import type { Entry } from "../../daemon/timeline/entries/entry.js";
 import { writeValue } from "../../daemon/timeline/entries/stored-value.js";
 import type { UnitAnswer } from "../../daemon/timeline/fold/fold.js";
 import type { ByteString } from "../../protocol/byte-string.js";
-import type { OrderContext } from "./order-context.js";
-import type { Published } from "./order-stream.js";
-import type { Ordered } from "./ordered-state.js";
+import type { OrderStream, Published } from "./order-stream.js";
+import type { Ordered, OrderedState } from "./ordered-state.js";
 
 /** The maximum number of waiting entries. */
 const WAITING_MAX = 10_000;
@@ -217,4 +218,15 @@ function abandoned(id: ByteString, isOut: boolean, detail: string): RefusedEnvel
 function refusalOf({ entry, refusal, isFinal }: Extract<Ordered, { kind: "refused" }>): RefusedEnvelope {
   const answer = notApplied(entry.id, refusal);
   return isFinal ? answer : unknown(answer);
+}
+
+/** The stream that orders a daemon's writes, the state that follows from it, and the objects that use both. */
+export interface OrderContext extends ReplicaContext {
+  readonly state: OrderedState;
+  readonly stream: OrderStream;
+  readonly backend: TimelineBackend;
+  /** Whether the daemon has applied all messages that were in the stream when it connected. */
+  readonly hasCaughtUp: boolean;
+  /** The reason why reading the stream cannot continue, or null if it can. */
+  readonly failure: string | null;
 }

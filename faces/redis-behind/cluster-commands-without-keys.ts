@@ -3,7 +3,6 @@
  * are sent to all masters, and the replies are merged. Which follows from their rows. Other commands are refused, because they
  * concern a single server.
  */
-
 import type { BackendFailure, Outcome } from "../../daemon/engine/backends/backend.js";
 import { commands } from "../../daemon/store/command-table.js";
 import type { Command, Tip } from "../../daemon/store/rows/command-row.js";
@@ -11,8 +10,8 @@ import { touchesOf } from "../../daemon/store/rows/key-spec.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { array, bulk, error, integer, NIL, type Reply } from "../../protocol/reply.js";
 import { numberIn, SLOTS, slotOf } from "./cluster-slots.js";
-import { addressText } from "./redirections.js";
 import type { Argv, RedisLink } from "./redis-link.js";
+import { addressText } from "./server-finder.js";
 
 /** @param masters  in the order of their slots, all up */
 type Run = (masters: readonly RedisLink[], argv: Argv) => Promise<Outcome>;

@@ -4,15 +4,12 @@
  * redirected a command, later commands wait until all running commands have returned. Then the waiting commands are
  * sent in order, the redirected ones first. A command is sent again only if it was certainly not executed.
  */
-
 import type { BackendFailure, Outcome } from "../../daemon/engine/backends/backend.js";
 import type { Environment } from "../../daemon/net/process/clock-and-randomness.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { error } from "../../protocol/reply.js";
-import type { CommandBarrier, CommandGroup } from "./command-barrier.js";
-import { type Redirection, redirectionOf } from "./redirections.js";
 import type { Address, RedisLink } from "./redis-link.js";
-import type { ServerFinder } from "./server-finder.js";
+import { type Redirection, redirectionOf, type ServerFinder } from "./server-finder.js";
 
 /** Milliseconds between two attempts if nothing indicates when the next one may succeed. */
 const AGAIN_MS = 50;
@@ -182,3 +179,47 @@ export function lateFailure(finder: ServerFinder, lane: number, reply: string | 
 }
 
 const OVERTAKEN = "The command was not executed, and a later command has changed or read the same key";
+
+/** The commands that arrived between two calls of `CommandBarrier.passed`. */
+class CommandGroup {
+  #count = 0;
+  #whenDrained: (() => void) | null = null;
+
+  enter(): void {
+    this.#count++;
+  }
+
+  leave(): void {
+    if (--this.#count === 0) this.#whenDrained?.();
+  }
+
+  /** Resolves once all commands have left. */
+  drained(): Promise<void> {
+    if (this.#count === 0) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#whenDrained = resolve;
+    });
+  }
+}
+
+/** Counts the commands in all lanes, so that a command can wait for all earlier ones. */
+export class CommandBarrier {
+  #group = new CommandGroup();
+  #before: Promise<void> = Promise.resolve();
+
+  /** Adds a command. The caller must call `leave` of the result once, when the command is answered. */
+  enter(): CommandGroup {
+    this.#group.enter();
+    return this.#group;
+  }
+
+  /** Resolves when all commands that were added before this call are answered. */
+  async passed(): Promise<void> {
+    const group = this.#group;
+    this.#group = new CommandGroup();
+    const before = this.#before;
+    // Do not use Promise.all: each result would contain the previous one, so that no result could be freed.
+    this.#before = group.drained().then(() => before);
+    await this.#before;
+  }
+}

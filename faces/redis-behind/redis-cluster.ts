@@ -2,18 +2,15 @@
  * A Redis Cluster as a backend. The nodes report the masters and their slots. There is one connection to each master,
  * and one lane for each slot. The table of cluster-commands-without-keys.ts routes commands without keys.
  */
-
 import type { RedisGroupSpecification } from "../../daemon/options/addresses/redis-group-list.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { error } from "../../protocol/reply.js";
 import { broadcastRuleOf } from "./cluster-commands-without-keys.js";
 import { oneSlotOf, readSlots, SLOTS } from "./cluster-slots.js";
-import { keysOf } from "./command-keys.js";
 import { DatabaseLog } from "./database-log.js";
-import { addressText, type Redirection } from "./redirections.js";
 import { type Address, type Argv, type RedisBackendParts, RedisLink } from "./redis-link.js";
-import { ALL, type CommandRoute, type ServerFinder } from "./server-finder.js";
-import { RedisGroupBackend } from "./server-group.js";
+import { ALL, addressText, type CommandRoute, type Redirection, type ServerFinder } from "./server-finder.js";
+import { keysOf, RedisGroupBackend } from "./server-group.js";
 
 /** The interval between two requests for the slots, in milliseconds: while all masters are up, and while one is not. */
 const REFRESH_MS = 5_000;

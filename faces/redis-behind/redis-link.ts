@@ -8,11 +8,10 @@ import type { Logger } from "pino";
 import type { BackendFailure, Outcome } from "../../daemon/engine/backends/backend.js";
 import type { Environment } from "../../daemon/net/process/clock-and-randomness.js";
 import type { RedisAccess } from "../../daemon/options/addresses/redis-access.js";
+import { commands } from "../../daemon/store/command-table.js";
 import { type ByteString, bytesOfText } from "../../protocol/byte-string.js";
-import { error } from "../../protocol/reply.js";
+import { array, bulk, error, integer, NIL, type Reply } from "../../protocol/reply.js";
 import { connectionOptions, sentenceOf } from "./connection-options.js";
-import { mayWrite } from "./may-write.js";
-import { replyOfRedis } from "./redis-reply.js";
 
 /**
  * Limits of the reconnection delay. The delay is random (full jitter), up to a bound that doubles with each attempt.
@@ -266,4 +265,35 @@ function worstOf(outcomes: readonly Outcome[]): Outcome {
 
 export function isAscii(bytes: ByteString): boolean {
   return /^[\x00-\x7f]*$/.test(bytes);
+}
+
+const READS: ReadonlySet<string> = new Set(commands.filter(({ reads }) => reads).map(({ name }) => name));
+
+/**
+ * Selects the commands that a Redis's replicas must confirm (--wait-replicas): all commands that are not known to be
+ * read-only.
+ */
+function mayWrite([name = "", subcommand = ""]: readonly ByteString[]): boolean {
+  const upper = name.toUpperCase();
+  return !READS.has(upper) && !READS.has(`${upper}|${subcommand.toUpperCase()}`);
+}
+
+/**
+ * Converts values that ioredis decodes, with buffers for strings and text for numbers, into a `Reply`.
+ * @param value Buffer: string or status; string or number: integer; array; null; Error inside an array
+ * @throws TypeError ioredis returned another type, which is a bug
+ */
+function replyOfRedis(value: unknown): Reply {
+  if (value === null) return NIL;
+  if (Buffer.isBuffer(value)) return bulk(value.toString("latin1"));
+  if (typeof value === "string") return integerOf(value);
+  if (typeof value === "number") return integer(value);
+  if (Array.isArray(value)) return array(value.map(replyOfRedis));
+  if (value instanceof Error) return error(bytesOfText(value.message));
+  throw new TypeError(`a reply of type ${typeof value}`);
+}
+
+function integerOf(digits: string): Reply {
+  const value = Number(digits);
+  return integer(Number.isSafeInteger(value) ? value : BigInt(digits));
 }

@@ -3,13 +3,11 @@
  * next master. All sentinels are queried. The reply with the highest `config-epoch` counts, because a sentinel that is
  * cut off may be out of date.
  */
-
 import type { RedisGroupSpecification } from "../../daemon/options/addresses/redis-group-list.js";
 import type { Reply } from "../../protocol/reply.js";
 import { DatabaseLog } from "./database-log.js";
-import { addressText, type Redirection } from "./redirections.js";
 import { type Address, type RedisBackendParts, RedisLink } from "./redis-link.js";
-import type { ServerFinder } from "./server-finder.js";
+import { addressText, type Redirection, type ServerFinder } from "./server-finder.js";
 import { RedisGroupBackend } from "./server-group.js";
 
 /** The interval between two queries for the master, in milliseconds: while it serves, and while it does not. */

@@ -3,20 +3,25 @@
  * command's keys, and lanes keep the commands in order. While a server is down, its commands wait for up to
  * --backend-timeout.
  */
-
 import type { Backend, BackendFailure, Outcome } from "../../daemon/engine/backends/backend.js";
 import { isolationOf } from "../../daemon/engine/backends/connection-isolation.js";
 import type { Environment } from "../../daemon/net/process/clock-and-randomness.js";
+import { commands } from "../../daemon/store/command-table.js";
+import type { KeyRange } from "../../daemon/store/rows/key-spec.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { error } from "../../protocol/reply.js";
-import { CommandBarrier } from "./command-barrier.js";
-import { keysOf } from "./command-keys.js";
-import { Lane, type LaneCommand, lateFailure } from "./command-lane.js";
+import { CommandBarrier, Lane, type LaneCommand, lateFailure } from "./command-lane.js";
 import { isScan, sendScan, sendScans } from "./marked-cursors.js";
-import { isScript, redirectionOf } from "./redirections.js";
 import { transactionRefusal } from "./redis-backend.js";
-import { type Address, type Argv, isAscii } from "./redis-link.js";
-import { ALL, type Broadcast, type CommandRoute, type ServerFinder } from "./server-finder.js";
+import { type Address, type Argv, commandOf, isAscii } from "./redis-link.js";
+import {
+  ALL,
+  type Broadcast,
+  type CommandRoute,
+  isScript,
+  redirectionOf,
+  type ServerFinder,
+} from "./server-finder.js";
 
 const AGAIN_MS = 50;
 
@@ -182,3 +187,44 @@ export class RedisGroupBackend implements Backend {
 
 const NOT_TOGETHER =
   "a transaction is sent to one server of the cluster: it cannot contain a command for all servers";
+
+/** The index of the key, for commands with exactly one key, which are the most common. */
+const INDEXES: ReadonlyMap<string, number> = new Map(
+  commands.flatMap(({ name, keys }) => {
+    const [range, ...more] = Array.isArray(keys) ? (keys as readonly KeyRange[]) : [];
+    const isOne = range !== undefined && more.length === 0 && range.first === range.last;
+    return isOne && !name.includes("|") ? [[name, range.first] as const] : [];
+  }),
+);
+
+/**
+ * The index of the argument that states the number of keys. That number is checked first, because ioredis accepts any
+ * number and would run out of memory. The last three have no row: only ioredis, or newer Redis servers, have them.
+ */
+const COUNTED: ReadonlyMap<string, number> = new Map([
+  ...commands.flatMap(({ name, keySearches = [] }) =>
+    keySearches.flatMap(([begin, found]) =>
+      begin.type === "index" && found.type === "keynum"
+        ? [[name, begin.index + found.keynumidx] as const]
+        : [],
+    ),
+  ),
+  ["SDIFFCARD", 1],
+  ["SUNIONCARD", 1],
+  ["MSETEX", 1],
+]);
+
+/**
+ * Finds a command's keys: from dbsync's own table if they are at fixed positions, otherwise with ioredis. Returns
+ * the keys of a command; empty for commands that neither the tables nor ioredis know.
+ */
+export function keysOf(argv: Argv): ByteString[] {
+  const name = (argv[0] as ByteString).toUpperCase();
+  if (Number(argv[COUNTED.get(name) ?? argv.length]) > argv.length) return [];
+  const index = INDEXES.get(name);
+  const key = index === undefined ? undefined : argv[index];
+  if (key !== undefined) return [key];
+  return commandOf(argv)
+    .getKeys()
+    .map((found) => (Buffer.isBuffer(found) ? found.toString("latin1") : String(found)));
+}

@@ -3,9 +3,18 @@
  * reason to compare, the comparison starts again.
  */
 
-import type { ComparisonContext } from "./compare-keys.js";
-import { Comparison } from "./comparison.js";
+import type { ByteString } from "../../protocol/byte-string.js";
+import {
+  COMPARED_BYTES_MAX,
+  type ComparisonContext,
+  compareKeys,
+  type KeyDifferences,
+  readable,
+} from "./compare-keys.js";
+import type { MirrorKey } from "./dirty-keys.js";
+import { isMark } from "./mirror-mark.js";
 import type { ComparisonReport, MirrorCounts, MirrorParts } from "./mirror-parts.js";
+import { expectedBytes, keyText } from "./mirrored-key.js";
 import type { RedisConnections } from "./redis-connections.js";
 
 const IDLE_MS = 60_000;
@@ -109,5 +118,136 @@ export class Comparing {
   #nextDue(): number {
     const { compareEvery, environment } = this.#parts;
     return compareEvery === 0 ? Number.POSITIVE_INFINITY : environment.uptime() + compareEvery;
+  }
+}
+
+const SLICE_KEYS_MAX = 200;
+/** Maximum number of differing keys that a report names. */
+const NAMED_MAX = 10;
+
+/**
+ * Compares all keys in slices, while Redis and the fold continue to change: first the keys that only Redis has, then
+ * the keys of the fold. Keys that differ are written again.
+ */
+class Comparison {
+  readonly number: number;
+  readonly reason: string;
+  /** Whether the comparison runs at full speed, because any key in Redis may differ. */
+  readonly isUrgent: boolean;
+  #context: ComparisonContext;
+  #checked = 0;
+  #total = 0;
+  #different = 0;
+  #named: ByteString[] = [];
+  #sliceKeys = SLICE_KEYS_MAX;
+  /**
+   * The numbers of the databases in Redis that have not been scanned completely, or null if they are not determined
+   * yet.
+   */
+  #theirs: number[] | null = null;
+  #cursor = "0";
+  #ourDb = 0;
+  /**
+   * The index of the key that was compared last in the fold's current database. Indexes are visited in descending
+   * order: if a key is removed, the database's last key takes its index, and that key was already compared.
+   */
+  #ourIndex: number | null = null;
+
+  constructor(number: number, reason: string, isUrgent: boolean, context: ComparisonContext) {
+    this.number = number;
+    this.reason = reason;
+    this.isUrgent = isUrgent;
+    this.#context = context;
+  }
+
+  get report(): ComparisonReport {
+    const { number, reason } = this;
+    return {
+      number,
+      reason,
+      checked: this.#checked,
+      total: Math.max(this.#checked, this.#total),
+      different: this.#different,
+      named: this.#named,
+    };
+  }
+
+  get isDone(): boolean {
+    return this.#theirs?.length === 0 && this.#ourDb >= this.#context.fold.database.keyspaces.length;
+  }
+
+  /**
+   * Compares the next slice.
+   * @returns the number of keys compared
+   * @throws Error  the connections have closed, or Redis refuses the requests
+   */
+  async step(connections: RedisConnections): Promise<number> {
+    this.#theirs ??= await this.#begin(connections);
+    const [db] = this.#theirs;
+    return db === undefined ? await this.#stepOurs(connections) : await this.#stepTheirs(connections, db);
+  }
+
+  async #begin(connections: RedisConnections): Promise<number[]> {
+    const { keyspaces } = this.#context.fold.database;
+    const counts = (await connections.keyCounts()).filter(({ db }) => db < keyspaces.length);
+    this.#total = [...counts.map(({ keys }) => keys), ...keyspaces.map(({ size }) => size)].reduce(
+      (sum, count) => sum + count,
+      0,
+    );
+    return counts.map(({ db }) => db);
+  }
+
+  async #stepTheirs(connections: RedisConnections, db: number): Promise<number> {
+    const [, answer] = await connections.request([
+      ["SELECT", String(db)],
+      ["SCAN", this.#cursor, "COUNT", String(this.#sliceKeys)],
+    ]);
+    const [cursor, found] = readable(answer) as [Buffer, Buffer[]];
+    const keyspace = this.#context.fold.database.keyspaces[db];
+    const unknown = found
+      .map((key) => ({ db, key: key.toString("latin1") }))
+      .filter((key) => keyspace?.find(key.key) === undefined && !isMark(db, key.key));
+    if (unknown.length > 0) this.#note(await compareKeys(connections, unknown, this.#context));
+    this.#cursor = cursor.toString();
+    if (this.#cursor === "0") this.#theirs?.shift();
+    this.#checked += found.length;
+    return found.length;
+  }
+
+  async #stepOurs(connections: RedisConnections): Promise<number> {
+    const slice = this.#takeOurs();
+    if (slice.length > 0) this.#note(await compareKeys(connections, slice, this.#context));
+    this.#checked += slice.length;
+    return slice.length;
+  }
+
+  #takeOurs(): MirrorKey[] {
+    const { keyspaces } = this.#context.fold.database;
+    const slice: MirrorKey[] = [];
+    const now = Math.floor(this.#context.clock());
+    let bytes = 0;
+    while (slice.length < this.#sliceKeys && bytes < COMPARED_BYTES_MAX && this.#ourDb < keyspaces.length) {
+      const entries = keyspaces[this.#ourDb]?.entries ?? [];
+      const index = Math.min(this.#ourIndex ?? entries.length, entries.length) - 1;
+      const entry = entries[index];
+      if (entry === undefined) {
+        this.#ourDb++;
+        this.#ourIndex = null;
+      } else {
+        this.#ourIndex = index;
+        const key = { db: this.#ourDb, key: entry.key };
+        bytes += expectedBytes(key, this.#context.fold.database, now) ?? 0;
+        slice.push(key);
+      }
+    }
+    return slice;
+  }
+
+  #note({ different, unreadable, bytes }: KeyDifferences): void {
+    this.#different += different.length;
+    for (const key of different.slice(0, NAMED_MAX - this.#named.length)) this.#named.push(keyText(key));
+    this.#context.dirty.add([...different, ...unreadable]);
+    const next = bytes > COMPARED_BYTES_MAX ? this.#sliceKeys / 2 : this.#sliceKeys * 2;
+    this.#sliceKeys = Math.min(SLICE_KEYS_MAX, Math.max(1, Math.floor(next)));
   }
 }

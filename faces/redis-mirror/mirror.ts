@@ -3,20 +3,26 @@
  * the fold never waits for it. The mirror records the names of changed keys, and later writes their current values.
  * When the content of Redis is uncertain, it compares all keys.
  */
+
 import type { FoldMirror } from "../../daemon/cluster/history/fold-mirror.js";
+import type { Environment } from "../../daemon/net/process/clock-and-randomness.js";
+import { LogThrottle } from "../../daemon/net/process/log-throttle.js";
 import type { Service } from "../../daemon/net/process/service.js";
 import type { MirrorReport } from "../../protocol/figures/timeline-figures.js";
 import { type ComparisonContext, readable } from "./compare-keys.js";
 import { Comparing } from "./comparison-schedule.js";
-import { CpuTime } from "./cpu-time.js";
 import { DirtyKeys, type MirrorKey } from "./dirty-keys.js";
 import { ForeignKeys } from "./foreign-keys.js";
-import { MirrorLog } from "./mirror-log.js";
 import { checkMark, formatMark, MARK_DB, MARK_KEY, type MirrorMark } from "./mirror-mark.js";
-import { type MirrorCounts, type MirrorFigures, type MirrorParts, mirrorReport } from "./mirror-parts.js";
-import type { RedisCommand } from "./mirrored-key.js";
-import { RedisConnections } from "./redis-connections.js";
-import { WakeSignal } from "./wake-signal.js";
+import {
+  type ComparisonReport,
+  type MirrorCounts,
+  type MirrorFigures,
+  type MirrorParts,
+  mirrorReport,
+} from "./mirror-parts.js";
+import { keyText, type RedisCommand } from "./mirrored-key.js";
+import { CpuTime, RedisConnections } from "./redis-connections.js";
 import {
   type BatchOutcome,
   type RefusedKey,
@@ -343,5 +349,123 @@ export class Mirror implements Service, FoldMirror {
   #nextMark(level: MirrorMark["level"], folded: string): string {
     const { cluster, daemon } = this.#parts;
     return formatMark({ cluster, daemon, run: this.#run, batch: ++this.#batches, level, folded });
+  }
+}
+
+const REMINDER_MS = 60_000;
+
+/** Writes log lines about the mirror: changes immediately, persistent conditions once a minute. */
+class MirrorLog {
+  readonly #log: MirrorParts["log"];
+  readonly #mirror: string;
+  readonly #throttle: LogThrottle;
+  /** The number of keys since the last log line about them. */
+  #counts = { foreign: 0, refused: 0 };
+
+  constructor(parts: MirrorParts) {
+    this.#log = parts.log;
+    this.#mirror = parts.specification.name;
+    const { log, environment } = parts;
+    this.#throttle = new LogThrottle({ log, uptime: environment.uptime, periodMs: REMINDER_MS });
+  }
+
+  up(): void {
+    this.#throttle.clear("trouble");
+    this.#log.info({ mirror: this.#mirror }, "mirror connected");
+  }
+
+  trouble(reason: string): void {
+    const facts = { mirror: this.#mirror, reason };
+    this.#throttle.warn("trouble", facts, "cannot write to the mirror, trying again", reason);
+  }
+
+  alarm(reason: string): void {
+    this.#log.warn({ mirror: this.#mirror, reason }, "the mirror differs from what was written to it");
+  }
+
+  foreign(keys: readonly MirrorKey[]): void {
+    this.#counted("foreign", keys, "other clients have written to the mirror; their changes are reverted");
+  }
+
+  refused(keys: readonly MirrorKey[], reason: string): void {
+    this.#counted("refused", keys, "the mirror refuses some keys, which are left out", reason);
+  }
+
+  compared({ reason, checked, different, named }: ComparisonReport): void {
+    const about = { mirror: this.#mirror, reason, checked, different, named };
+    this.#log.info(about, "the mirror was compared");
+  }
+
+  #counted(what: "foreign" | "refused", keys: readonly MirrorKey[], sentence: string, reason?: string): void {
+    const [first] = keys;
+    if (first === undefined) return;
+    this.#counts[what] += keys.length;
+    const about = { mirror: this.#mirror, keys: this.#counts[what], first: keyText(first) };
+    const isWritten = this.#throttle.warn(
+      what,
+      reason === undefined ? about : { ...about, reason },
+      sentence,
+    );
+    if (isWritten) this.#counts[what] = 0;
+  }
+}
+
+/**
+ * A signal that there is work. It wakes the waiting task or, if no task waits, makes the next wait return immediately.
+ */
+class WakeSignal {
+  readonly #setTimer: Environment["setTimer"];
+  #isSet = false;
+  #hasEnded = false;
+  #wake: () => void = () => {};
+  #wakePause: () => void = () => {};
+
+  constructor({ setTimer }: Environment) {
+    this.#setTimer = setTimer;
+  }
+
+  readonly set = (): void => {
+    this.#isSet = true;
+    this.#wake();
+  };
+
+  /** Ends all current and future waits. */
+  end(): void {
+    this.#hasEnded = true;
+    this.#wake();
+    this.endPause();
+  }
+
+  /** Ends the current pause early. */
+  endPause(): void {
+    this.#wakePause();
+  }
+
+  /** Waits for the signal. @param max  maximum milliseconds */
+  async wait(max: number): Promise<void> {
+    if (!this.#isSet && !this.#hasEnded) {
+      await this.#timed(max, (wake) => {
+        this.#wake = wake;
+      });
+    }
+    this.#isSet = false;
+  }
+
+  /** Pauses even if there is work. Only `endPause` and `end` end the pause early. */
+  async pause(milliseconds: number): Promise<void> {
+    if (this.#hasEnded) return;
+    await this.#timed(milliseconds, (wake) => {
+      this.#wakePause = wake;
+    });
+  }
+
+  #timed(milliseconds: number, keep: (wake: () => void) => void): Promise<void> {
+    return new Promise((resolve) => {
+      const stop = this.#setTimer(milliseconds, resolve);
+      keep(() => {
+        stop();
+        resolve();
+      });
+    });
   }
 }

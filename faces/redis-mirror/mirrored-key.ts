@@ -1,10 +1,12 @@
 /** Builds the commands that copy a key's value from the fold to Redis, and compares both values. */
-
 import { CommandFailure } from "../../daemon/store/arguments/command-errors.js";
 import type { Database } from "../../daemon/store/database.js";
 import { isExpired } from "../../daemon/store/keyspace/keyspace.js";
 import { estimatedBytes } from "../../daemon/store/keyspace/size-estimate.js";
+import { Hash } from "../../daemon/store/values/hash.js";
+import { List } from "../../daemon/store/values/list.js";
 import { MemberSet } from "../../daemon/store/values/member-set.js";
+import { SortedSet } from "../../daemon/store/values/sorted-set.js";
 import { typeName, type Value } from "../../daemon/store/values/value.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { dumpPayload } from "../redis/store/rdb/dump-payload.js";
@@ -12,8 +14,10 @@ import { readListpack } from "../redis/store/rdb/listpack.js";
 import { MalformedRdb } from "../redis/store/rdb/malformed-rdb.js";
 import { RdbReader } from "../redis/store/rdb/rdb-reader.js";
 import { readValue } from "../redis/store/rdb/value-reader.js";
+import type { Consumer, ConsumerGroup } from "../redis/store/values/streams/consumer-group.js";
+import { Stream } from "../redis/store/values/streams/stream.js";
+import { STREAM_ID_MAX } from "../redis/store/values/streams/stream-id.js";
 import type { MirrorKey } from "./dirty-keys.js";
-import { isSameValue } from "./same-value.js";
 
 /** The types that Redis does not have. Keys of these types are not mirrored. */
 const OWN_TYPES: ReadonlySet<string> = new Set(["document", "table", "collection"]);
@@ -129,3 +133,60 @@ function packedSet(bytes: Buffer): MemberSet {
 
 /** Formats a key for log lines. */
 export const keyText = ({ db, key }: MirrorKey): ByteString => `${db}:${key.slice(0, 100)}`;
+
+/**
+ * Compares two values as a Redis client sees them. The order of elements in sets and hashes, and of consumer groups in
+ * streams, does not matter.
+ */
+export function isSameValue(one: Value, other: Value): boolean {
+  if (typeof one === "string" || typeof other === "string") return one === other;
+  if (one instanceof Stream) return other instanceof Stream && isSameStream(one, other);
+  if (other instanceof Stream || one.size !== other.size) return false;
+  if (one instanceof List) return other instanceof List && isSameList(one, other);
+  if (one instanceof MemberSet)
+    return other instanceof MemberSet && one.members.every((member) => other.has(member));
+  if (one instanceof Hash) return other instanceof Hash && isSameHash(one, other);
+  return one instanceof SortedSet && other instanceof SortedSet && isSameSortedSet(one, other);
+}
+
+function isSameList(one: List, other: List): boolean {
+  const elements = other.slice();
+  return one.slice().every((element, index) => element === elements[index]);
+}
+
+function isSameHash({ fields, values }: Hash, other: Hash): boolean {
+  const theirs = other.values;
+  return fields.every((field, index) => {
+    const found = other.find(field);
+    return found >= 0 && theirs[found] === values[index];
+  });
+}
+
+function isSameSortedSet(one: SortedSet, other: SortedSet): boolean {
+  for (const [member, score] of one.range(0, one.size)) if (other.get(member) !== score) return false;
+  return true;
+}
+
+function isSameStream(one: Stream, other: Stream): boolean {
+  return (
+    one.size === other.size && streamText(one) === streamText(other) && groupsText(one) === groupsText(other)
+  );
+}
+
+function streamText(stream: Stream): string {
+  const { lastId, maxDeletedId, entriesAdded } = stream.marks;
+  const entries = [...stream.range(0n, STREAM_ID_MAX)].map(({ id, fields }) => [String(id), ...fields]);
+  return JSON.stringify([String(lastId), String(maxDeletedId), String(entriesAdded), entries]);
+}
+
+const groupsText = (stream: Stream): string => stream.groups.map(groupText).sort().join();
+
+function groupText({ name, marks, pending, consumers }: ConsumerGroup): string {
+  const waiting = [...pending].map(([id, one]) => [String(id), one.deliveredAt, one.deliveries]);
+  const read = marks.entriesRead === null ? null : String(marks.entriesRead);
+  return JSON.stringify([name, String(marks.lastId), read, waiting, [...consumers].map(consumerText).sort()]);
+}
+
+function consumerText({ name, seenAt, pending }: Consumer): string {
+  return JSON.stringify([name, seenAt, [...pending].map(([id]) => String(id))]);
+}

@@ -5,7 +5,6 @@
  */
 import { Command, Redis } from "ioredis";
 import { connectionOptions, sentenceOf } from "../redis-behind/connection-options.js";
-import type { CpuTime } from "./cpu-time.js";
 import type { MirrorParts } from "./mirror-parts.js";
 import type { RedisCommand } from "./mirrored-key.js";
 
@@ -179,5 +178,28 @@ export class RedisConnections {
       if (problem instanceof Error && problem.name === "ReplyError") return problem;
       throw problem;
     });
+  }
+}
+
+const MICROSECONDS = 1000;
+
+/** Measures the CPU time that the mirror uses. Elapsed time would include other programs on a busy machine. */
+export class CpuTime {
+  #spent = 0;
+
+  /** Runs synchronous work, and adds its CPU time to the total. */
+  readonly timed = <Result>(work: () => Result): Result => {
+    const from = process.cpuUsage();
+    const result = work();
+    const { user, system } = process.cpuUsage(from);
+    this.#spent += (user + system) / MICROSECONDS;
+    return result;
+  };
+
+  /** Returns the CPU time since the last call, in milliseconds. */
+  take(): number {
+    const spent = this.#spent;
+    this.#spent = 0;
+    return spent;
   }
 }

@@ -3,14 +3,15 @@
  * read the first reply. As in Redis, commands are therefore read even while the client does not read replies, up to a
  * limit.
  */
-
 import type { ClientConnection } from "../../daemon/net/connections/client-connection.js";
+import type { ClientSocket } from "../../daemon/net/connections/client-socket.js";
 import {
   type Answer,
   type ClientDoing,
   type Closing,
   closing,
   Dialect,
+  type LongAnswer,
 } from "../../daemon/net/connections/dialect.js";
 import { isTextByte } from "../../daemon/net/connections/first-byte.js";
 import { type ForeignClient, foreignClient } from "../../daemon/net/connections/foreign-client.js";
@@ -18,7 +19,6 @@ import type { ByteString } from "../../protocol/byte-string.js";
 import { error, OK, type Reply } from "../../protocol/reply.js";
 import { bulkHead, writeReply } from "../../protocol/resp/resp-writer.js";
 import { RespRequestParser } from "./bytes/resp-request-parser.js";
-import { LONG_BYTES, type SharedOutput } from "./long-value-output.js";
 import type { AwaitedCommand } from "./session/awaited-command.js";
 import { answerBytes, argumentBytes } from "./session/reply-bytes.js";
 import type { RespServer } from "./session/resp-server.js";
@@ -224,5 +224,55 @@ export class RespDialect extends Dialect<Argv> {
     const bytes = answerBytes(reply, this.#session.protocol, maxBytes);
     // Close without an error: a client that reads reply by reply would mistake the error for this reply.
     return bytes ?? closing("answer-too-long", `one answer of more than ${maxBytes} bytes`, null);
+  }
+}
+
+/** The minimum length of a value that is written separately, in bytes. Node writes shorter strings from its stack. */
+export const LONG_BYTES = 16 * 1024;
+/** The number of bytes of a value that are written in one call. */
+const PART_BYTES = 64 * 1024;
+/** Maximum bytes of the text before and after the value. */
+const OVERHEAD_BYTES_MAX = 1024;
+
+/**
+ * Writes long values through one buffer, which all connections of a listener share. Otherwise V8 would join a value
+ * with the text around it, and Node would copy the result into a new buffer for each write: two copies in newly
+ * allocated memory.
+ */
+export class SharedOutput {
+  #buffer = Buffer.allocUnsafeSlow(PART_BYTES + OVERHEAD_BYTES_MAX);
+
+  /** Returns an answer that is written with `write`, after all earlier answers. */
+  long(before: ByteString, value: ByteString, after: ByteString): LongAnswer {
+    const write: LongAnswer["write"] = (socket, sent) => {
+      sent(before + value + after);
+      this.write(socket, before, value, after);
+      return true;
+    };
+    return { kind: "long", left: 0, write };
+  }
+
+  /**
+   * Writes a value.
+   * @param before  ASCII text before the value; at most `OVERHEAD_BYTES_MAX` bytes together with `after`
+   * @returns the result of `socket.write`
+   */
+  write(socket: ClientSocket, before: ByteString, value: ByteString, after: ByteString): boolean {
+    let at = 0;
+    let head = before;
+    while (socket.writableLength === 0) {
+      const part = value.length <= PART_BYTES ? value : value.substring(at, at + PART_BYTES);
+      at += part.length;
+      const buffer = this.#buffer;
+      let end = head === "" ? 0 : buffer.write(head, 0, "latin1");
+      end += buffer.write(part, end, "latin1");
+      if (at === value.length) end += buffer.write(after, end, "latin1");
+      const isAccepted = socket.write(buffer.subarray(0, end));
+      // Bytes that the system has not accepted stay in their buffer until it does.
+      if (socket.writableLength > 0) this.#buffer = Buffer.allocUnsafeSlow(buffer.length);
+      if (at === value.length) return isAccepted;
+      head = "";
+    }
+    return socket.write(head + value.substring(at) + after, "latin1");
   }
 }

@@ -1,13 +1,11 @@
 /** The RESP listener, to which Redis clients connect. */
-
 import type { FamilyCounts } from "../../daemon/listener/daemon-listener.js";
 import { error } from "../../protocol/reply.js";
 import { writeReply } from "../../protocol/resp/resp-writer.js";
 import { UserListener, type UserListenerParts } from "../users/user-listener.js";
 import { CommandRoutes } from "./commands/command-routes.js";
 import { sessionHandlers } from "./commands/session-handlers.js";
-import { SharedOutput } from "./long-value-output.js";
-import { type Argv, RESP_LISTENER, RespDialect } from "./resp-dialect.js";
+import { type Argv, RESP_LISTENER, RespDialect, SharedOutput } from "./resp-dialect.js";
 import { RespServer } from "./session/resp-server.js";
 
 /** Redis's default for tcp-keepalive, in seconds. */

@@ -2,17 +2,16 @@
  * The session of a connection of the SQL line protocol: statements in, frames out. SQL runs in the database that the
  * client has selected. The session does not handle sockets. A client logs in with `login name password`.
  */
-
 import type { ByteString } from "../../protocol/byte-string.js";
 import { type ErrorReply, error, type Reply } from "../../protocol/reply.js";
-import { inTurns } from "../../protocol/steps.js";
+import { inTurns, STEP_ITEMS } from "../../protocol/steps.js";
 import { SessionCommandSender } from "../users/session-command-sender.js";
 import { UserCommands } from "../users/user-commands.js";
 import type { UserSocketHost } from "../users/user-listener.js";
 import type { Denial } from "../users/user-session.js";
 import { errorFrame, messageFrame } from "./bytes/sql-frames.js";
+import { numberText } from "./bytes/sql-numbers.js";
 import { readSessionRequest, type SessionRequest } from "./bytes/sql-statement.js";
-import { PAGE_ROWS, type RelationReply, relationFrame } from "./relation-frames.js";
 import { doneText, languageOfRequest, MESSAGES, type SqlLanguage } from "./sql-messages.js";
 import { parse } from "./store/grammar/parse.js";
 import { SqlMistake } from "./store/grammar/syntax-error.js";
@@ -127,3 +126,89 @@ class SteppedSender extends SessionCommandSender {
 
 /** Returns an error without Redis's first word, which these clients do not expect. */
 const errorOf = (text: ByteString) => errorFrame(text.replace(/^ERR /, ""));
+
+/** The number of rows of a page in the original. */
+const PAGE_ROWS = 20;
+/** The form in which a connection receives relations. */
+interface PageForm {
+  /** The number of rows per page; each page repeats the columns. */
+  readonly pageRows: number;
+  /** The maximum length of an answer in characters. */
+  readonly maxChars: number;
+}
+
+/** The reply to a query: a map of name, columns and rows. */
+type RelationReply = Extract<Reply, { kind: "map" }>;
+
+/**
+ * Writes relations for the SQL line protocol. With pages of 20 rows, the bytes are those of the original. Creates
+ * the frame of a relation, in steps.
+ * @returns null if it is longer than `maxChars`
+ * @throws RangeError a single row exceeds the maximum string length
+ */
+function* relationFrame(
+  reply: RelationReply,
+  { pageRows, maxChars }: PageForm,
+): Generator<void, ByteString | null> {
+  const [, name, , columns, , rows] = reply.items as readonly [Reply, Reply, Reply, Reply, Reply, Reply];
+  const all = itemsOf(rows);
+  const pages = Math.max(1, Math.ceil(all.length / pageRows));
+  const head = `"totalPages":${pages},"columns":[${headsText(columns)}],"rows":[`;
+  const kind = `{"type":"relation","name":${cellText(name)},"page":`;
+  // A text that grows by each cell would need several times the memory of its bytes.
+  const written: ByteString[] = [];
+  let [text, length] = ["", 0];
+  for (let page = 1; page <= pages; page++) {
+    text += `RELATION_JSON_PAGE ${page}/${pages}\n${kind}${page},${head}`;
+    const from = (page - 1) * pageRows;
+    const end = Math.min(all.length, from + pageRows);
+    for (let i = from; i < end; i++) {
+      text += i === from ? "[" : ",[";
+      text += `${cellsText(itemsOf(all[i] as Reply))}]`;
+      if (length + text.length > maxChars) return null;
+      if (i % STEP_ITEMS < STEP_ITEMS - 1) continue;
+      written.push(flat(text));
+      length += text.length;
+      text = "";
+      yield;
+    }
+    text += "]}\n";
+  }
+  text += `RELATION_JSON_END\n${messageFrame("OK")}`;
+  written.push(text);
+  return length + text.length > maxChars ? null : written.join("");
+}
+
+/** Returns the same text in one piece, so that its parts can be released. */
+const flat = (text: ByteString): ByteString => Buffer.from(text, "latin1").toString("latin1");
+
+function headsText(columns: Reply): ByteString {
+  let text = "";
+  for (const column of itemsOf(columns)) {
+    const [name, origin] = itemsOf(column) as readonly [Reply, Reply];
+    text += `${text === "" ? "" : ","}{"name":${cellText(name)},"origin":${cellText(origin)}}`;
+  }
+  return text;
+}
+
+function cellsText(cells: readonly Reply[]): ByteString {
+  let text = "";
+  for (const cell of cells) text += text === "" ? cellText(cell) : `,${cellText(cell)}`;
+  return text;
+}
+
+const itemsOf = (reply: Reply): readonly Reply[] => ("items" in reply ? reply.items : []);
+
+/** Returns a cell as JSON. The bytes of texts remain unchanged, because JSON escapes only ASCII. */
+function cellText(cell: Reply): ByteString {
+  switch (cell.kind) {
+    case "bulk":
+      return JSON.stringify(cell.bytes);
+    case "double":
+      return numberText(cell.value);
+    case "resp3":
+      return cell.written === "#t\r\n" ? "true" : "false";
+    default:
+      return "null";
+  }
+}

@@ -19,8 +19,15 @@ import { phpNumeric } from "../../../protocol/json/php-number.js";
 import type { Reply } from "../../../protocol/reply.js";
 import { StepReply } from "../../../protocol/step-reply.js";
 import { finish } from "../../../protocol/steps.js";
-import { failure, lengthOf, type Member, sentenceOf, success } from "../messages/json-answers.js";
-import { bytesOf, itemsOf } from "../messages/reply-parts.js";
+import {
+  bytesOf,
+  failure,
+  itemsOf,
+  lengthOf,
+  type Member,
+  sentenceOf,
+  success,
+} from "../messages/json-answers.js";
 import type { Answer } from "./document-client.js";
 
 /** The number of entries in one step. A step reads the clock once, which takes as long as writing a few entries. */

@@ -8,7 +8,10 @@ import { CountReply, DocumentEntriesReply } from "../../../protocol/document-ent
 import { writePhpMembers } from "../../../protocol/json/json-writer.js";
 import type { Reply } from "../../../protocol/reply.js";
 import {
+  bulksOf,
+  bytesOf,
   failure,
+  itemsOf,
   type LongMember,
   longSuccess,
   type Member,
@@ -16,7 +19,6 @@ import {
   success,
 } from "../messages/json-answers.js";
 import type { JsonRequest } from "../messages/json-request.js";
-import { bulksOf, bytesOf, itemsOf } from "../messages/reply-parts.js";
 import {
   filterArguments,
   hasDetails,

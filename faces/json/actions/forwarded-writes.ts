@@ -19,9 +19,8 @@ import {
 } from "../../../protocol/json/json-value.js";
 import { writeJson } from "../../../protocol/json/json-writer.js";
 import type { Reply } from "../../../protocol/reply.js";
-import { failure, sentenceOf } from "../messages/json-answers.js";
+import { bulksOf, bytesOf, failure, itemsOf, sentenceOf } from "../messages/json-answers.js";
 import type { JsonRequest } from "../messages/json-request.js";
-import { bulksOf, bytesOf, itemsOf } from "../messages/reply-parts.js";
 import { answerOf, isNumeric, keyJson, listOf, NOT_FOUND, replicatedMember } from "./action-answers.js";
 import type { Answer, DocumentClient } from "./document-client.js";
 

@@ -10,9 +10,17 @@ import {
   writePhpEntries,
   writePhpMembers,
 } from "../../../protocol/json/json-writer.js";
-import { failure, longSuccess, type Member, sentenceOf, success } from "../messages/json-answers.js";
+import {
+  bulksOf,
+  bytesOf,
+  failure,
+  itemsOf,
+  longSuccess,
+  type Member,
+  sentenceOf,
+  success,
+} from "../messages/json-answers.js";
 import type { JsonRequest } from "../messages/json-request.js";
-import { bulksOf, bytesOf, itemsOf } from "../messages/reply-parts.js";
 import {
   filterArguments,
   lifetimeArguments,

@@ -2,10 +2,10 @@
  * Writes answers of the JSON protocol: one object, with its status first. Source: test/vectors/json;
  * docs/json-documents.md.
  */
-import { textOfBytes } from "../../../protocol/byte-string.js";
+import { type ByteString, textOfBytes } from "../../../protocol/byte-string.js";
 import { JSON_VALUES_MAX, type JsonFault } from "../../../protocol/json/json-reader.js";
 import { writePhpString } from "../../../protocol/json/json-writer.js";
-import type { ErrorReply } from "../../../protocol/reply.js";
+import type { ErrorReply, Reply } from "../../../protocol/reply.js";
 
 /** An ASCII text, or the pieces of a long one. Joining the pieces would take as long as finding the entries. */
 export type Text = string | readonly string[];
@@ -104,3 +104,12 @@ export function faultSentence(fault: JsonFault, text: string): string {
 function echoed(text: string): string {
   return text.length <= ECHO_CHARS_MAX ? text : `${text.slice(0, ECHO_CHARS_MAX)}…`;
 }
+
+/** Returns the items of a container; empty for other replies. */
+export function itemsOf(reply: Reply | undefined): readonly Reply[] {
+  return reply !== undefined && "items" in reply ? reply.items : [];
+}
+
+/** Returns the bytes of a string; empty for other replies. */
+export const bytesOf = (reply: Reply | undefined): ByteString => (reply?.kind === "bulk" ? reply.bytes : "");
+export const bulksOf = (reply: Reply | undefined): ByteString[] => itemsOf(reply).map(bytesOf);

@@ -8,7 +8,7 @@ import { CommandFailure } from "../../../daemon/store/arguments/command-errors.j
 import { commandTable } from "../../../daemon/store/command-table.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { OK, type Reply } from "../../../protocol/reply.js";
-import { bytesOf, itemsOf } from "../messages/reply-parts.js";
+import { bytesOf, itemsOf } from "../messages/json-answers.js";
 
 export interface Entry {
   readonly key: ByteString;

@@ -5,14 +5,13 @@
  * confirmed never replaces one of the server's own documents.
  */
 import type { Logger } from "pino";
-import type { ByteString } from "../../../protocol/byte-string.js";
-import type { JsonObject } from "../../../protocol/json/json-value.js";
+import { type ByteString, bytesOfText, textOfBytes } from "../../../protocol/byte-string.js";
+import { isContainer, JsonNumber, type JsonObject, memberValues } from "../../../protocol/json/json-value.js";
+import { phpFormOf, writePhpMembers, writePhpString } from "../../../protocol/json/json-writer.js";
 import type { DocumentStore } from "./document-store.js";
 import { MissedDocuments } from "./missed-documents.js";
-import { findDifferences } from "./replica-comparison.js";
 import { isSilence, objectOf, type ReplicaConnection } from "./replica-connection.js";
-import { ReplicaDelivery } from "./replica-delivery.js";
-import type { Forwarded } from "./replica-requests.js";
+import { documentRequest, type Forwarded, REQUEST_CHARS_MAX } from "./replica-requests.js";
 import type { ReplicaServer } from "./replica-server.js";
 
 /** The interval between two attempts to connect, in milliseconds. */
@@ -274,4 +273,109 @@ export class ReplicaForwarder {
       this.#connectionLost(problem, this.server.connection);
     }
   };
+}
+
+/** The request for the names of all documents. */
+const LIST = '{"action":"list"}';
+
+interface Differences {
+  /** The documents that the server does not have. */
+  readonly absent: readonly ByteString[];
+  /** The documents with different contents. */
+  readonly different: readonly ByteString[];
+}
+
+/**
+ * Compares the documents of a server with the documents of this daemon, to find documents that the server has lost
+ * or that other clients of the server have changed. Compares documents with those of a server.
+ * @param documents the documents that the server should have
+ * @throws Error the connection failed
+ */
+async function findDifferences(
+  connection: ReplicaConnection,
+  store: DocumentStore,
+  documents: Iterable<ByteString>,
+): Promise<Differences> {
+  const expected = [...documents];
+  if (expected.length === 0) return { absent: [], different: [] };
+  const listed = objectOf(await connection.request(LIST)).get("documents");
+  if (!isContainer(listed)) return { absent: [], different: [] };
+  const present = new Set(
+    memberValues(listed).map((name) => (name instanceof JsonNumber ? name.text : bytesOfText(String(name)))),
+  );
+  const absent: ByteString[] = [];
+  const different: ByteString[] = [];
+  for (const name of expected) {
+    if (!present.has(name)) absent.push(name);
+    else if (!(await isSame(connection, store, name))) different.push(name);
+  }
+  return { absent, different };
+}
+
+async function isSame(connection: ReplicaConnection, store: DocumentStore, name: ByteString) {
+  const request = `{"action":"get","document":${writePhpString(textOfBytes(name))}}`;
+  const entries = store.contentsOf(name) ?? [];
+  const keys = entries.map(({ key }) => textOfBytes(key));
+  const texts = entries.map(({ text }) => phpFormOf(text));
+  const shown = `{"status":"success","data":${writePhpMembers(keys, texts)}}`;
+  return (await connection.request(request)).trim() === shown;
+}
+
+/** The beginning of the answer to a successful write. */
+const DONE = '{"status":"success"';
+
+/** Sends writes, or complete documents, to an original. A refused document counts as missed. */
+class ReplicaDelivery {
+  readonly #server: ReplicaServer;
+  readonly #missed: MissedDocuments;
+  readonly #store: DocumentStore;
+  readonly #log: Logger;
+
+  constructor(server: ReplicaServer, missed: MissedDocuments, store: DocumentStore, log: Logger) {
+    this.#server = server;
+    this.#missed = missed;
+    this.#store = store;
+    this.#log = log;
+  }
+
+  /**
+   * Sends requests one after the other. @returns whether the server carried out all of them @throws Error  the
+   * connection failed
+   */
+  async send(document: ByteString, { requests, dropsFirst }: Forwarded): Promise<boolean> {
+    let areConfirmed = requests.length > 0;
+    for (const [index, request] of requests.entries()) {
+      const connection = await this.#server.connected();
+      const answer = await connection.request(request);
+      if ((dropsFirst && index === 0) || this.#isConfirmed(document, answer)) continue;
+      areConfirmed = false;
+      // The original treats a request that needs several reads as several requests, so more answers may follow.
+      if (request.length > REQUEST_CHARS_MAX) this.#server.disconnect();
+    }
+    return areConfirmed;
+  }
+
+  /**
+   * Sends the document in its current state. @returns whether the server has all of it @throws Error  the connection
+   * failed
+   */
+  async sendDocument(document: ByteString): Promise<boolean> {
+    return await this.send(document, documentRequest(document, this.#store.contentsOf(document)));
+  }
+
+  /**
+   * Returns whether an answer confirms the write; otherwise logs the refusal. @throws Error  the answer is not a JSON
+   * object
+   */
+  #isConfirmed(document: ByteString, answer: string): boolean {
+    this.#server.reportReachable();
+    if (answer.startsWith(DONE)) return true;
+    this.#missed.refuse(document);
+    const message = String(objectOf(answer).get("message") ?? "an answer without a message");
+    this.#log.warn(
+      { replica: this.#server.name, document: textOfBytes(document), message },
+      "a JSON replica refuses a write; the complete document will be sent later",
+    );
+    return false;
+  }
 }

@@ -3,7 +3,7 @@
  * length at their beginning is checked.
  * Source: the specification of OP_MSG (mongodb/specifications, message/OP_MSG.md), and of the opcodes before it.
  */
-import { crc32c } from "./crc32c.js";
+import { ReceiveBuffer } from "../../../protocol/receive-buffer.js";
 
 export const HEAD_BYTES = 16;
 /** The maximum sizes of a message and of a document in it, which the server reports to drivers. */
@@ -169,4 +169,81 @@ export function answerHead(id: number, kind: MongoMessage["kind"], length: numbe
     head.writeInt32LE(1, HEAD_BYTES + 16);
   }
   return head;
+}
+
+const POLYNOMIAL = 0x82f63b78;
+
+const TABLE = Uint32Array.from({ length: 256 }, (_, byte) => {
+  let remainder = byte;
+  for (let bit = 0; bit < 8; bit++)
+    remainder = (remainder & 1) === 1 ? (remainder >>> 1) ^ POLYNOMIAL : remainder >>> 1;
+  return remainder;
+});
+
+/**
+ * Computes CRC-32C (Castagnoli), the optional checksum at the end of a message. Source: RFC 3720, appendix B.4.
+ * Returns the checksum as an unsigned number.
+ */
+export function crc32c(bytes: Uint8Array): number {
+  let sum = 0xffffffff;
+  for (const byte of bytes) sum = (sum >>> 8) ^ (TABLE[(sum ^ byte) & 0xff] as number);
+  return (sum ^ 0xffffffff) >>> 0;
+}
+
+/**
+ * Splits a byte stream into messages of the MongoDB wire protocol, according to the length in each message's header.
+ */
+export class MongoMessageParser {
+  /** The maximum length of a message. It may be changed between two messages. */
+  maxBytes: number;
+  /** The error in the stream, after which nothing more is parsed, or null if there is none. */
+  fault: string | null = null;
+  readonly #input = new ReceiveBuffer();
+  /** The length of the message that has begun; undefined until its header has arrived. */
+  #expected: number | undefined;
+
+  constructor(maxBytes: number) {
+    this.maxBytes = maxBytes;
+  }
+
+  get heldBytes(): number {
+    return this.#input.heldBytes;
+  }
+
+  get isMidRequest(): boolean {
+    return this.#input.length > 0;
+  }
+
+  /**
+   * Adds received bytes, which must not be changed before `copyUnread`. An announced message needs no memory until it
+   * arrives.
+   */
+  push(chunk: Buffer): void {
+    if (this.fault === null) this.#input.push(chunk, this.#expected);
+  }
+
+  /** Copies the unused part of the last chunk, which may then be changed. */
+  copyUnread(): void {
+    this.#input.copyUnread();
+  }
+
+  /**
+   * Returns the next complete message with its own copy of the bytes; null if it has not arrived or the stream has a
+   * fault.
+   */
+  next(): MongoMessage | null {
+    if (this.fault !== null || this.#input.length < HEAD_BYTES) return null;
+    try {
+      const { bytes, at, end } = this.#input;
+      const length = lengthOf(bytes.subarray(at, end), this.maxBytes);
+      this.#expected = length;
+      if (end - at < length) return null;
+      this.#expected = undefined;
+      return readMessage(this.#input.take(length));
+    } catch (problem) {
+      if (!(problem instanceof MalformedMessage)) throw problem;
+      this.fault = problem.message;
+      return null;
+    }
+  }
 }

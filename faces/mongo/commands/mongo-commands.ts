@@ -1,10 +1,9 @@
 /** All commands of MongoDB clients, as listed in docs/mongo.md. Other commands fail with CommandNotFound. */
 import type { MongoCommand } from "../session/mongo-session.js";
 import { collectionCommands } from "./collection-commands.js";
-import { cursorCommands } from "./cursor-commands.js";
 import { greetings } from "./greeting-commands.js";
 import { logins } from "./login-commands.js";
-import { readCommands } from "./read-commands.js";
+import { cursorCommands, readCommands } from "./read-commands.js";
 import { sessionCommands } from "./session-commands.js";
 import { writeCommands } from "./write-commands.js";
 

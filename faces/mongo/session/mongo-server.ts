@@ -1,11 +1,13 @@
 /** The state that all connections to a --mongo listener share. */
 
+import type { Environment } from "../../../daemon/net/process/clock-and-randomness.js";
+import { type ByteString, bytesOf } from "../../../protocol/byte-string.js";
 import { DAEMON_STATES } from "../../../protocol/daemon-states.js";
 import type { StateName } from "../../../protocol/state-names.js";
 import type { DaemonInterface } from "../../users/daemon-interface.js";
 import type { UserSocketHost } from "../../users/user-listener.js";
+import { type BsonValue, objectId } from "../bytes/bson-document-writer.js";
 import { Cursors } from "./cursors.js";
-import { ObjectIds } from "./object-ids.js";
 
 /** The number of connection ids: drivers read an id as a signed 32-bit number. */
 const IDS = 2 ** 31;
@@ -63,5 +65,35 @@ export class MongoServer {
   nextId(): number {
     this.#lastId = (this.#lastId + 1) % IDS;
     return this.#lastId;
+  }
+}
+
+const RANDOM_BYTES = 5;
+const COUNT_BYTES = 3;
+const COUNTS = 2 ** (8 * COUNT_BYTES);
+
+/**
+ * Creates ids for documents that clients send without one. Source: MongoDB's specification of ObjectId: seconds, five
+ * random bytes, a counter.
+ */
+class ObjectIds {
+  readonly #environment: Environment;
+  readonly #random: ByteString;
+  readonly #bytes = Buffer.alloc(4 + RANDOM_BYTES + COUNT_BYTES);
+  #count: number;
+
+  constructor(environment: Environment) {
+    this.#environment = environment;
+    this.#random = environment.randomBytes(RANDOM_BYTES);
+    this.#count = Buffer.from(environment.randomBytes(COUNT_BYTES), "latin1").readUIntBE(0, COUNT_BYTES);
+  }
+
+  next(): BsonValue {
+    this.#count = (this.#count + 1) % COUNTS;
+    const bytes = this.#bytes;
+    bytes.writeUInt32BE(Math.floor(this.#environment.clock() / 1000) >>> 0, 0);
+    bytes.write(this.#random, 4, "latin1");
+    bytes.writeUIntBE(this.#count, 4 + RANDOM_BYTES, COUNT_BYTES);
+    return objectId(bytesOf(bytes));
   }
 }

@@ -2,22 +2,24 @@
  * The session of a MongoDB client: messages in, messages out. Each message is a command of the table. The session does
  * not handle sockets.
  */
-
 import type { LastWrite } from "../../../daemon/engine/backends/command-path.js";
+import type { OrderKey } from "../../../daemon/timeline/entries/entry.js";
 import { type ByteString, textOfBytes } from "../../../protocol/byte-string.js";
 import type { Reply } from "../../../protocol/reply.js";
+import type { DaemonInterface } from "../../users/daemon-interface.js";
 import { SessionCommandSender } from "../../users/session-command-sender.js";
 import { UserCommands } from "../../users/user-commands.js";
 import type { Denial, UserSession } from "../../users/user-session.js";
+import type { Users } from "../../users/users.js";
+import { boolean, document, element, int32, text } from "../bytes/bson-document-writer.js";
 import { doneAnswer, messageBytes, refusedAnswer } from "../bytes/mongo-answers.js";
 import type { MongoMessage } from "../bytes/mongo-message.js";
 import { CommandDocument } from "../messages/command-document.js";
 import { failure, failureOf, MongoFailure } from "../messages/failure-codes.js";
 import { checkFields, type Fields } from "../messages/field-checks.js";
 import { alternativeTo } from "../store/queries/mongodb-names.js";
-import { MongoLogin } from "./login.js";
 import type { MongoServer } from "./mongo-server.js";
-import { awaitCopies, writeConcernOf } from "./write-concern.js";
+import type { ScramLogin } from "./scram.js";
 
 /** A command, as a row of the table. */
 export interface MongoCommand {
@@ -182,3 +184,133 @@ function denied(denial: Denial): never {
     ? failure(146, "not enough memory for more data")
     : failure(13, "not authorized: this user has no permission for this command or collection");
 }
+
+/** A SCRAM login that is in progress. */
+interface Conversation {
+  readonly scram: ScramLogin;
+  /** Whether the client expects no further exchange after the proofs. */
+  readonly skipsLast: boolean;
+  readonly isVerified: boolean;
+}
+
+/** The user of a connection: none, or a user of --acl-file after a login with a password or by SCRAM. */
+class MongoLogin {
+  /** Whether the connection is protected from eavesdroppers. */
+  readonly isPrivate: boolean;
+  /** The SCRAM login in progress, or null if there is none. */
+  conversation: Conversation | null = null;
+  readonly #userSession: UserSession;
+  readonly #users: Users;
+  #hasLoggedIn = false;
+
+  constructor(userSession: UserSession, users: Users, isPrivate: boolean) {
+    this.#userSession = userSession;
+    this.#users = users;
+    this.isPrivate = isPrivate;
+  }
+
+  /** The user's name, or null if no user has logged in. */
+  get name(): ByteString | null {
+    return this.#hasLoggedIn ? this.#userSession.name : null;
+  }
+
+  logIn(name: ByteString, password: ByteString): boolean {
+    const isAccepted = this.#userSession.logIn(name, password);
+    this.#hasLoggedIn ||= isAccepted;
+    return isAccepted;
+  }
+
+  /** Logs in a user whose proof is valid. @returns whether the user exists and is enabled */
+  enter(name: ByteString): boolean {
+    const user = this.#users.find(name);
+    if (user?.isOn !== true) return false;
+    this.#userSession.user = user;
+    this.#hasLoggedIn = true;
+    return true;
+  }
+
+  logOut(): void {
+    this.conversation = null;
+    this.#hasLoggedIn = false;
+    this.#userSession.logOut();
+  }
+}
+
+interface WriteConcern {
+  /** The number of other daemons that must have the write. */
+  readonly others: number;
+  /** The time limit in milliseconds; 0: no limit. */
+  readonly timeout: number;
+  readonly copies: DaemonInterface["copies"];
+}
+
+/** The fields of a write concern; its provenance is ignored. */
+const KNOWN: readonly string[] = ["w", "j", "wtimeout", "wtimeoutMS", "fsync", "provenance"];
+const MAJORITY = "majority";
+const DAEMONS_MAX = 50;
+
+/**
+ * Parses write concerns. With `w: 1` the answer is sent when this daemon has the write, as for all other clients.
+ * With a higher number the answer waits for other daemons, like WAIT.
+ * @throws MongoFailure the command requests something that the daemon does not support
+ */
+function writeConcernOf(
+  command: CommandDocument,
+  { copies, settings, members }: DaemonInterface,
+): WriteConcern {
+  const concern = command.within("writeConcern");
+  if (concern === null) return { others: 0, timeout: 0, copies };
+  const unknown = concern.members.find(({ name }) => !KNOWN.includes(name));
+  if (unknown !== undefined)
+    throw failure(40415, `BSON field 'writeConcern.${unknown.name}' is an unknown field.`);
+  if ((concern.flag("j") || concern.flag("fsync")) && (settings.data === null || settings.fsync !== "always"))
+    throw failure(2, "'j' requires a daemon with --data and --fsync always");
+  const timeout = Math.max(0, concern.number("wtimeout") ?? 0);
+  return { others: othersOf(concern, copies, Math.max(settings.peers.length, members)), timeout, copies };
+}
+
+function othersOf(concern: CommandDocument, copies: DaemonInterface["copies"], peers: number): number {
+  const isAlone = copies === null || copies.isAlone;
+  if (concern.isText("w")) {
+    const word = concern.words("w");
+    if (word !== MAJORITY) throw failure(79, `No write concern mode named '${word}' found`);
+    // More than half of all daemons, including this one.
+    return isAlone ? 0 : Math.floor((peers + 1) / 2);
+  }
+  const daemons = concern.number("w") ?? 1;
+  if (!Number.isInteger(daemons) || daemons < 0 || daemons > DAEMONS_MAX)
+    throw failure(9, `w must be a number from 0 to ${DAEMONS_MAX}, or "${MAJORITY}"`);
+  if (daemons > 1 && isAlone) throw failure(2, "cannot use 'w' > 1 when a host is not replicated");
+  return Math.max(0, daemons - 1);
+}
+
+/**
+ * Waits for the other daemons.
+ * @param orderKey   the order key of the write, or null if nothing was written
+ * @param answer  elements of the answer, to which an error is added if the wait times out
+ * @param onWait  receives a function that ends the wait early; later calls have no effect
+ */
+function awaitCopies(
+  { others, timeout, copies }: WriteConcern,
+  orderKey: OrderKey | null,
+  answer: ByteString,
+  onWait: (end: () => void) => void,
+): ByteString | Promise<ByteString> {
+  if (copies === null || orderKey === null || copies.count(orderKey) >= others) return answer;
+  return new Promise((resolve) => {
+    const end = copies.wait({ orderKey, wanted: others, milliseconds: timeout }, () => {
+      resolve(copies.count(orderKey) >= others ? answer : `${answer}${TOO_LATE}`);
+    });
+    onWait(end);
+  });
+}
+
+const TOO_LATE = element(
+  "writeConcernError",
+  document({
+    code: int32(64),
+    codeName: text("WriteConcernFailed"),
+    errmsg: text("waiting for replication timed out"),
+    errInfo: document({ wtimeout: boolean(true) }),
+  }),
+);

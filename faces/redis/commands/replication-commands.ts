@@ -2,14 +2,15 @@
  * The commands of Redis replicas, clusters and modules, for a server without these. SYNC sends what `redis-cli --rdb`
  * expects: all keys in one file. Texts: redis-server 7.0.
  */
-
 import { custom, syntaxError } from "../../../daemon/store/arguments/command-errors.js";
 import { findCommand } from "../../../daemon/store/command-table.js";
+import { waitArguments } from "../../../daemon/store/commands/timeout-arguments.js";
 import type { Command } from "../../../daemon/store/rows/command-row.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
-import { bulk, EMPTY_ARRAY, OK, type Reply } from "../../../protocol/reply.js";
+import { bulk, EMPTY_ARRAY, integer, OK, type Reply, ZERO } from "../../../protocol/reply.js";
 import { withItemsFound } from "../../../protocol/step-reply.js";
 import type { RespSession, SessionHandler } from "../session/resp-session.js";
+import { UNBLOCKED } from "../session/run-blocking-command.js";
 import { RdbFile } from "../store/rdb/rdb-file.js";
 
 export const replicationHandlers: readonly (readonly [string, SessionHandler])[] = [
@@ -102,4 +103,32 @@ function read({ server, now, as }: RespSession, db: number, ...argv: readonly [s
   const reply = server.path.inspect(findCommand(argv[0]) as Command, argv, sender);
   if (reply instanceof Promise) throw new Error(`${argv[0]} was not answered immediately`);
   return withItemsFound(reply);
+}
+
+/**
+ * Implements WAIT, which counts the other daemons that have the connection's last write on disk. The error texts are
+ * those of redis-server 7.0.
+ */
+export const replicaWaitHandlers: readonly (readonly [string, SessionHandler])[] = [["WAIT", wait]];
+
+/** `WAIT numreplicas milliseconds` */
+function wait(session: RespSession, argv: readonly ByteString[]): Reply | Promise<Reply> {
+  const { replicas, milliseconds } = waitArguments(argv);
+  const { copies } = session.server.daemon;
+  if (copies === null || copies.isAlone) return ZERO;
+  const { orderKey } = session.lastWrite;
+  const count = copies.count(orderKey);
+  if (count >= replicas || session.isExecuting) return integer(count);
+  return new Promise((resolve) => {
+    let failure: Reply | null = null;
+    const end = copies.wait({ orderKey, wanted: replicas, milliseconds }, () => {
+      session.waiting = null;
+      resolve(failure ?? integer(copies.count(orderKey)));
+    });
+    session.waiting = (outcome) => {
+      if (outcome === "error") failure = UNBLOCKED;
+      end();
+      return true;
+    };
+  });
 }

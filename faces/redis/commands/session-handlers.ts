@@ -10,12 +10,11 @@ import { functionHandlers } from "./function-commands.js";
 import { infoHandlers } from "./info-command.js";
 import { memoryHandlers } from "./memory-commands.js";
 import { processHandlers } from "./process-commands.js";
-import { replicationHandlers } from "./replication-commands.js";
+import { replicationHandlers, replicaWaitHandlers } from "./replication-commands.js";
 import { scriptHandlers } from "./script-commands.js";
 import { slowHandlers } from "./slowlog-and-latency-commands.js";
 import { trackingHandlers } from "./tracking-commands.js";
 import { transactionHandlers } from "./transaction-commands.js";
-import { replicaWaitHandlers } from "./wait-command.js";
 
 export const sessionHandlers: SessionHandlers = new Map([
   ...greetingHandlers,

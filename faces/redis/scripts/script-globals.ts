@@ -3,7 +3,6 @@
  * libraries. All tables are read-only: a script sees only empty guard tables, which forward reads to the real tables.
  * Names and messages: redis-server 7.0.
  */
-
 import {
   baseLibrary,
   type StandardFunctions,
@@ -11,10 +10,9 @@ import {
   tableLibrary,
 } from "./libraries/base-library.js";
 import { bitLibrary } from "./libraries/bit-library.js";
-import type { Library } from "./libraries/library.js";
 import { type Randomness, randomLibrary } from "./libraries/random-library.js";
 import { libraryConstants } from "./library-constants.js";
-import { GLOBALS, REGISTRY } from "./lua/lua-exports.js";
+import { GLOBALS, type Library, REGISTRY } from "./lua/lua-exports.js";
 import type { LuaMachine } from "./lua/lua-machine.js";
 
 /** The names in Lua's globals that scripts may use unchanged. */

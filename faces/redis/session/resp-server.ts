@@ -1,12 +1,16 @@
 /** The state that all connections of the RESP listener share, except the databases. */
-
 import type { CheckedCommand } from "../../../daemon/engine/backends/checked-command.js";
 import type { CommandPath } from "../../../daemon/engine/backends/command-path.js";
+import type {
+  EventObserver,
+  KeyChangeObservers,
+} from "../../../daemon/engine/backends/key-change-observers.js";
 import type { WriteObserver } from "../../../daemon/engine/backends/write-observer.js";
 import type { Channels } from "../../../daemon/engine/channels/channels.js";
 import { shortened } from "../../../daemon/engine/slow-log/slow-log.js";
 import { withoutSecrets } from "../../../daemon/engine/slow-log/without-secrets.js";
 import type { Environment } from "../../../daemon/net/process/clock-and-randomness.js";
+import { type EventFlags, NO_EVENTS } from "../../../daemon/options/event-flags.js";
 import { ENCODING_LIMITS } from "../../../daemon/store/keyspace/encoding-name.js";
 import type { Command } from "../../../daemon/store/rows/command-row.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
@@ -17,12 +21,9 @@ import { hexOf } from "../../../protocol/version-2/envelope.js";
 import type { DaemonInterface } from "../../users/daemon-interface.js";
 import type { UserSocketHost } from "../../users/user-listener.js";
 import { Scripts } from "../scripts/scripts.js";
-import { ClientPause } from "./client-pause.js";
 import { type Client, Clients } from "./clients.js";
 import type { CommandCounts } from "./command-counts.js";
 import { DeniedLog } from "./denied-log.js";
-import { KeyspaceNotices } from "./keyspace-notices.js";
-import { LatencyLog } from "./latency-log.js";
 import { LoadSamples } from "./load-samples.js";
 import { argumentBytes } from "./reply-bytes.js";
 import { TrackingTable } from "./tracking-table.js";
@@ -208,4 +209,142 @@ export class RespServer implements WriteObserver {
 /** Returns whether a command appears in the slow log. EXEC does not, but its commands do. */
 function isLogged({ name }: Command): boolean {
   return name !== "EXEC";
+}
+
+type PauseMode = "all" | "write";
+
+/** Implements CLIENT PAUSE: for a given time, all commands wait, or only those that may write. */
+class ClientPause {
+  readonly #environment: Environment;
+  readonly #held = new Set<() => void>();
+  /** The mode of the current pause, or null if there is no pause. */
+  mode: PauseMode | null = null;
+  /** The uptime in milliseconds when the pause ends. */
+  #until = 0;
+  #cancel: () => void = () => {};
+
+  constructor(environment: Environment) {
+    this.#environment = environment;
+  }
+
+  /** The number of connections that wait for the end of the pause. */
+  get held(): number {
+    return this.#held.size;
+  }
+
+  /** Begins a pause. A current pause that lasts longer, or covers all commands, is not shortened or reduced. */
+  begin(mode: PauseMode, milliseconds: number): void {
+    if (this.mode !== "all") this.mode = mode;
+    this.#until = Math.max(this.#until, this.#environment.uptime() + milliseconds);
+    this.#cancel();
+    this.#cancel = this.#environment.setTimer(this.#until - this.#environment.uptime(), this.end);
+  }
+
+  readonly end = (): void => {
+    this.#cancel();
+    this.mode = null;
+    this.#until = 0;
+    const held = [...this.#held];
+    this.#held.clear();
+    for (const resume of held) resume();
+  };
+
+  /** Registers a function to call when the pause ends. */
+  hold(resume: () => void): void {
+    this.#held.add(resume);
+  }
+
+  forget(resume: () => void): void {
+    this.#held.delete(resume);
+  }
+}
+
+/**
+ * Keyspace notifications: events about keys, published on channels of this daemon only. An event is published once,
+ * when the command first runs here. Source: redis-server 7.0, notify.c.
+ */
+export class KeyspaceNotices implements EventObserver {
+  readonly #changes: KeyChangeObservers | null;
+  readonly #channels: Channels;
+  #flags = NO_EVENTS;
+
+  /** @param changes  the source of key changes, or null if key changes are not known here */
+  constructor(changes: KeyChangeObservers | null, channels: Channels) {
+    this.#changes = changes;
+    this.#channels = channels;
+  }
+
+  /** Whether events can be observed here. */
+  get isPossible(): boolean {
+    return this.#changes !== null;
+  }
+
+  get flags(): EventFlags {
+    return this.#flags;
+  }
+
+  set flags(flags: EventFlags) {
+    this.#flags = flags;
+    if (flags.classes.size > 0 && (flags.byKey || flags.byEvent)) this.#changes?.observeEvents(this);
+    else this.#changes?.forget(this);
+  }
+
+  readonly event: EventObserver["event"] = (kind, name, db, key) => {
+    const { classes, byKey, byEvent } = this.#flags;
+    if (!classes.has(kind)) return;
+    if (byKey) this.#publish(`__keyspace@${db}__:${key}`, name);
+    if (byEvent) this.#publish(`__keyevent@${db}__:${name}`, key);
+  };
+
+  /** Publishes to this daemon's own subscribers. */
+  #publish(channel: ByteString, text: ByteString): void {
+    this.#channels.publishLocally({ kind: "channel", channel, text });
+  }
+}
+
+/** Maximum number of samples of an event. */
+const SAMPLES_MAX = 160;
+
+interface LatencySample {
+  /** The time in Unix seconds. */
+  readonly at: number;
+  readonly milliseconds: number;
+}
+
+interface LatencyEvent {
+  /** The samples, oldest first. */
+  readonly samples: readonly LatencySample[];
+  readonly highest: number;
+}
+
+/**
+ * Samples of slow commands for the LATENCY commands. For each event, the newest samples are stored, with only the
+ * highest one of each second.
+ */
+class LatencyLog {
+  readonly #events = new Map<string, { samples: LatencySample[]; highest: number }>();
+
+  get events(): ReadonlyMap<string, LatencyEvent> {
+    return this.#events;
+  }
+
+  /** Adds a sample. @param milliseconds  is rounded down */
+  add(name: string, at: number, milliseconds: number): void {
+    const rounded = Math.floor(milliseconds);
+    const event = this.#events.get(name) ?? { samples: [], highest: 0 };
+    this.#events.set(name, event);
+    event.highest = Math.max(event.highest, rounded);
+    const last = event.samples.at(-1);
+    if (last?.at === at) event.samples.pop();
+    event.samples.push({ at, milliseconds: Math.max(rounded, last?.at === at ? last.milliseconds : 0) });
+    if (event.samples.length > SAMPLES_MAX) event.samples.shift();
+  }
+
+  /** Removes events. @param names  the events; if empty, all events @returns the number of removed events */
+  reset(names: readonly string[]): number {
+    if (names.length > 0) return names.filter((name) => this.#events.delete(name)).length;
+    const { size } = this.#events;
+    this.#events.clear();
+    return size;
+  }
 }

@@ -1,7 +1,6 @@
 /**
  * Tests the components of a mirror in isolation: its options, its mark, the waiting keys, and the comparison of values.
  */
-
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { isOwnMemory, mirrorOf } from "../../../daemon/options/settings.js";
@@ -18,9 +17,8 @@ import {
   parseMark,
 } from "../../../faces/redis-mirror/mirror-mark.js";
 import type { MirroredFold } from "../../../faces/redis-mirror/mirror-parts.js";
-import { compareKey, type RedisCommand } from "../../../faces/redis-mirror/mirrored-key.js";
+import { compareKey, isSameValue, type RedisCommand } from "../../../faces/redis-mirror/mirrored-key.js";
 import type { RedisConnections } from "../../../faces/redis-mirror/redis-connections.js";
-import { isSameValue } from "../../../faces/redis-mirror/same-value.js";
 import { settingsFrom } from "../../daemon/program/replicas.js";
 import { double } from "../../support/double.js";
 import { makeKeyPair } from "../../support/envelope-client.js";

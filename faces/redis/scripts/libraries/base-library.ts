@@ -5,9 +5,8 @@
  * messages are correct.
  */
 import { isShort, unsigned, writtenInteger } from "../lua/c-numbers.js";
-import { MULTIPLE_RESULTS, TYPE } from "../lua/lua-exports.js";
+import { type Library, MULTIPLE_RESULTS, TYPE } from "../lua/lua-exports.js";
 import type { LuaMachine } from "../lua/lua-machine.js";
-import type { Library } from "./library.js";
 
 const READONLY = "Attempt to modify a readonly table";
 const BYTECODE = "\x1b";

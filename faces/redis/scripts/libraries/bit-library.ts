@@ -1,6 +1,7 @@
 /** The library `bit`: the functions of Lua BitOp, on 32 bits. */
+
+import type { Library } from "../lua/lua-exports.js";
 import type { LuaMachine } from "../lua/lua-machine.js";
-import type { Library } from "./library.js";
 
 export function bitLibrary(machine: LuaMachine): Library {
   const { lua } = machine;

@@ -1,10 +1,9 @@
 /** The library `cjson`. Formats and messages: lua-cjson 2.1, as in redis-server 7.0. */
-import { TYPE } from "../lua/lua-exports.js";
+import { type Library, TYPE } from "../lua/lua-exports.js";
 import type { LuaMachine } from "../lua/lua-machine.js";
 import { CjsonDecoder } from "./cjson-decoder.js";
 import { CjsonEncoder } from "./cjson-encoder.js";
 import { CjsonSettings } from "./cjson-settings.js";
-import type { Library } from "./library.js";
 
 const INT_MAX = 2 ** 31 - 1;
 

@@ -2,8 +2,9 @@
  * Implements `math.random` and `math.randomseed` with Redis's generator: drand48, with the same initial seed in each
  * process.
  */
+
+import type { Library } from "../lua/lua-exports.js";
 import type { LuaMachine } from "../lua/lua-machine.js";
-import type { Library } from "./library.js";
 
 const FACTOR = 0x5deece66dn;
 const ADDEND = 0xbn;

@@ -3,11 +3,10 @@ import { createHash } from "node:crypto";
 import type { ByteString } from "../../../../protocol/byte-string.js";
 import { error } from "../../../../protocol/reply.js";
 import { formatDouble } from "../../../../protocol/resp/double-text.js";
-import { TYPE } from "../lua/lua-exports.js";
+import { type Library, TYPE } from "../lua/lua-exports.js";
 import type { LuaMachine } from "../lua/lua-machine.js";
 import { pushError, pushNamed, pushReply } from "../lua/reply-to-lua.js";
 import type { ScriptRun } from "../lua/script-run.js";
-import type { Library } from "./library.js";
 
 /** The highest log level: LOG_WARNING. */
 const LEVEL_MAX = 3;

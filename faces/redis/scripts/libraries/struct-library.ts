@@ -4,9 +4,8 @@
  */
 import type { ByteString } from "../../../../protocol/byte-string.js";
 import { integerOf } from "../lua/c-numbers.js";
-import { TYPE } from "../lua/lua-exports.js";
+import { type Library, TYPE } from "../lua/lua-exports.js";
 import type { LuaMachine } from "../lua/lua-machine.js";
-import type { Library } from "./library.js";
 import { floatAt, floatBytes, integerAt, integerBytes } from "./packed-numbers.js";
 
 const INT_MAX = 32;

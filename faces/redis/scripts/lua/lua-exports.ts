@@ -2,7 +2,7 @@
  * The part of Lua's C interface that is used here. Addresses, indexes and sizes are numbers. Source: Lua 5.1, lua.h and
  * lauxlib.h.
  */
-import type { WasmMemory, WasmTable } from "./web-assembly.js";
+import type { HostFunction, WasmMemory, WasmTable } from "./web-assembly.js";
 
 export interface LuaExports {
   readonly memory: WasmMemory;
@@ -97,3 +97,6 @@ export const GLOBALS = -10002;
 export const MULTIPLE_RESULTS = -1;
 export const GC = { restart: 1, count: 3, step: 5 } as const;
 export const ERROR_OF_MEMORY = 4;
+
+/** A script library: its functions by name. */
+export type Library = Readonly<Record<string, HostFunction>>;

@@ -1,7 +1,6 @@
 /** Builds messages of MongoDB clients, without a driver. */
-
 import { int32Bytes } from "../../../../faces/mongo/bytes/bson-document-writer.js";
-import { crc32c } from "../../../../faces/mongo/bytes/crc32c.js";
+import { crc32c } from "../../../../faces/mongo/bytes/mongo-message.js";
 import type { ByteString } from "../../../../protocol/byte-string.js";
 
 export const OP_MSG = 2013;

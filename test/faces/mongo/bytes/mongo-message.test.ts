@@ -12,9 +12,11 @@ import {
   int32Bytes,
   text,
 } from "../../../../faces/mongo/bytes/bson-document-writer.js";
-import { crc32c } from "../../../../faces/mongo/bytes/crc32c.js";
-import type { MongoMessage } from "../../../../faces/mongo/bytes/mongo-message.js";
-import { MongoMessageParser } from "../../../../faces/mongo/bytes/mongo-message-parser.js";
+import {
+  crc32c,
+  type MongoMessage,
+  MongoMessageParser,
+} from "../../../../faces/mongo/bytes/mongo-message.js";
 import { bytesOf } from "../../../../protocol/byte-string.js";
 import { seed } from "../../../support/seed.js";
 import { SeededRandom } from "../../../support/seeded-random.js";
