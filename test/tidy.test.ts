@@ -407,7 +407,7 @@ const spreading: Readonly<Record<string, string>> = {
   "tools/cli/bench/bench-report.ts": "the bands of a histogram",
   "tools/cli/json/test-command.ts": "a constant number of samples",
   "daemon/net/terminal/text-table.ts": "the columns of a table",
-  "tools/cli/sql/sql-terminal.ts": "the columns of a table",
+  "tools/cli/sql/sql.ts": "the columns of a table",
   "tools/cli/status/column-explanations.ts": "the steps of one explanation",
   "tools/cli/status/read-timeline-status.ts": "one status of each daemon",
   "tools/cli/status/watched-report.ts": "the width of a terminal",

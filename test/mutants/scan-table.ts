@@ -55,10 +55,10 @@ export const scanMutants: readonly Mutant[] = [
   },
   {
     name: "scans: log --follow skips entries that are missing in one answer",
-    file: "tools/history/log-following.js",
+    file: "tools/history/log.js",
     find: "const readsEarlierPage = isMissing && ",
     replace: "const asksOn = false && ",
-    test: "test/tools/history/log-following.test.js",
+    test: "test/tools/history/log.test.js",
   },
   {
     name: "scans: a cursor of a Redis Cluster continues on the first master if its own is down",

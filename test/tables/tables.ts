@@ -105,7 +105,7 @@ const PARTS: readonly Part[] = [
     file: "examples/python/dbsync/sentences.py",
     lines: () => ["NAMES = (", ...textLines(readCommands()).map((line) => `    "${line}"`), ")"],
   },
-  { file: "tools/cli/sql/sql-terminal.ts", lines: () => textOf("WORDS", statementWords()) },
+  { file: "tools/cli/sql/sql.ts", lines: () => textOf("WORDS", statementWords()) },
 ];
 
 function figureRows(table: FigureTable): string[] {

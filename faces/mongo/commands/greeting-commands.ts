@@ -1,5 +1,4 @@
 /** The commands by which drivers learn the properties of the server, and whether it is alive. */
-
 import { version } from "../../../daemon/net/process/version.js";
 import { type ByteString, bytesOfText } from "../../../protocol/byte-string.js";
 import { acceptsWrites, DAEMON_STATES } from "../../../protocol/daemon-states.js";
@@ -23,8 +22,7 @@ import type { CommandDocument } from "../messages/command-document.js";
 import { failure } from "../messages/failure-codes.js";
 import type { MongoServer } from "../session/mongo-server.js";
 import type { MongoCommand, MongoSession } from "../session/mongo-session.js";
-import { MECHANISMS, startLogin } from "./login-commands.js";
-import { SESSION_MINUTES } from "./session-commands.js";
+import { MECHANISMS, SESSION_MINUTES, startLogin } from "./login-commands.js";
 
 /** MongoDB's code for a server that is neither writable nor readable now (NotPrimaryOrSecondary). */
 const NOT_PRIMARY_OR_SECONDARY = 13436;

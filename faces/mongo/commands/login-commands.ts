@@ -1,8 +1,21 @@
-/** The login commands: SCRAM-SHA-256, and PLAIN over private connections. The users are those of --acl-file. */
+/**
+ * The login commands: SCRAM-SHA-256, and PLAIN over private connections. The users are those of --acl-file. Also the
+ * commands of sessions.
+ */
 import type { ByteString } from "../../../protocol/byte-string.js";
-import { binary, boolean, document, elements, int32, list, text } from "../bytes/bson-document-writer.js";
+import {
+  binary,
+  boolean,
+  date,
+  document,
+  elements,
+  int32,
+  list,
+  text,
+} from "../bytes/bson-document-writer.js";
 import type { CommandDocument } from "../messages/command-document.js";
 import { failure } from "../messages/failure-codes.js";
+import { noTransactions } from "../messages/field-checks.js";
 import type { MongoCommand, MongoSession } from "../session/mongo-session.js";
 import { ScramLogin, scramStart } from "../session/scram.js";
 
@@ -126,3 +139,48 @@ function payloadOf(command: CommandDocument): ByteString {
   if (bytes === null) throw refused();
   return bytes;
 }
+
+const UUID = 4;
+const UUID_BYTES = 16;
+/** The lifetime of a session that the daemon reports. */
+export const SESSION_MINUTES = 30;
+
+/**
+ * The commands of logical sessions, which drivers begin and end themselves. The daemon stores nothing for them, and
+ * refuses transactions.
+ */
+export const sessionCommands: readonly MongoCommand[] = [
+  {
+    names: ["startSession"],
+    group: "connection",
+    summary: "returns a session id",
+    fields: {},
+    run: ({
+      server: {
+        host: { environment },
+      },
+    }) =>
+      elements({
+        id: document({ id: binary(UUID, environment.randomBytes(UUID_BYTES)) }),
+        timeoutMinutes: int32(SESSION_MINUTES),
+        lastUse: date(environment.clock()),
+      }),
+  },
+  {
+    names: ["endSessions", "refreshSessions", "killSessions"],
+    group: "connection",
+    summary: "does nothing, because the daemon stores no session data",
+    fields: {},
+    isOpen: true,
+    run: () => "",
+  },
+  {
+    names: ["commitTransaction", "abortTransaction"],
+    group: "connection",
+    summary: "refused (238): transactions are not supported",
+    fields: "any",
+    run: () => {
+      throw noTransactions();
+    },
+  },
+];

@@ -2,9 +2,8 @@
 import type { MongoCommand } from "../session/mongo-session.js";
 import { collectionCommands } from "./collection-commands.js";
 import { greetings } from "./greeting-commands.js";
-import { logins } from "./login-commands.js";
+import { logins, sessionCommands } from "./login-commands.js";
 import { cursorCommands, readCommands } from "./read-commands.js";
-import { sessionCommands } from "./session-commands.js";
 import { writeCommands } from "./write-commands.js";
 
 export const mongoCommands: readonly MongoCommand[] = [

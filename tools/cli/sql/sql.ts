@@ -1,16 +1,20 @@
 /** `dbsync sql`: sends statements from a terminal or a pipe to a server of the SQL line protocol. */
+
+import { createInterface, type Interface } from "node:readline";
 import type { Command } from "commander";
 import type { ServerAddress } from "../../../client/shared/server-url.js";
+import { shown } from "../../../daemon/net/terminal/escaped-text.js";
+import { SqlLineParser } from "../../../faces/sql/bytes/sql-lines.js";
+import { textOfBytes } from "../../../protocol/byte-string.js";
+import { withEscapesOfJson } from "../../../protocol/control-characters.js";
 import { CA_HELP } from "../shared/client-options.js";
 import { EXIT, type ExitCode, exitCodeHelp } from "../shared/exit-codes.js";
-import { HistoryFile } from "../shared/history-file.js";
-import { JSON_FLAG } from "../shared/output.js";
+import { HistoryFile, MAX_HISTORY_LINES } from "../shared/history-file.js";
+import { JSON_FLAG, printNotice } from "../shared/output.js";
 import { withLoadedAuthorities } from "../shared/server-url-argument.js";
-import { printAnswer } from "./print-answer.js";
+import type { Cell, Relation, SqlAnswer } from "./sql-answer-reader.js";
 import { SqlSession } from "./sql-client-session.js";
 import { DEFAULT_ADDRESS, readSqlAddress } from "./sql-server-client.js";
-import { converse } from "./sql-terminal.js";
-import { StatementReader } from "./statement-reader.js";
 
 interface SqlFlags {
   readonly ca?: string;
@@ -81,4 +85,275 @@ async function runAll(session: SqlSession, isJson: boolean): Promise<ExitCode> {
   for await (const chunk of process.stdin) for (const statement of reader.push(chunk)) await run(statement);
   for (const statement of reader.end()) await run(statement);
   return worst;
+}
+
+const HOW_TO_EXIT = "Ctrl-D, exit, quit or miala ends the session.";
+const EXIT_LINE = /^\s*(?:exit|quit|miala|mivaoka)\s*;?\s*$/i;
+const CLEAR_LINE = /^\s*(?:clear|diovy|!)\s*;?\s*$/i;
+const MORE = "   ...> ";
+/** The beginning of a login, whose password may follow on another line. */
+const SECRET = /(?:^|;)\s*login\s/i;
+const CLEAR_SCREEN = "\x1b[H\x1b[2J";
+
+interface TerminalStreams {
+  readonly input: NodeJS.ReadableStream;
+  readonly output: NodeJS.WritableStream;
+}
+
+interface Conversation {
+  readonly session: SqlSession;
+  readonly isJson: boolean;
+  readonly history: HistoryFile;
+}
+
+/**
+ * `dbsync sql` on a terminal: statements on several lines, history and completion. Reads and executes statements
+ * until the user ends the session.
+ */
+export async function converse(
+  conversation: Conversation,
+  { input, output }: TerminalStreams,
+): Promise<void> {
+  const { session, isJson, history } = conversation;
+  const reader = new StatementReader();
+  const completion = new Completion(session);
+  let before = "";
+  const terminal = createInterface({
+    input,
+    output,
+    terminal: true,
+    history: [...history.lines],
+    historySize: MAX_HISTORY_LINES,
+    completer(line: string, done: (problem: null, offered: [string[], string]) => void) {
+      void completion.offer(line, before).then((offered) => done(null, offered));
+    },
+  });
+  const prompt = () => {
+    terminal.setPrompt(reader.isMidStatement ? MORE : `${session.database || "sql"}> `);
+    terminal.prompt();
+  };
+  terminal.on("SIGINT", () => {
+    // To stop waiting for an answer, the session closes the connection.
+    if (session.isBusy) session[Symbol.dispose]();
+    else {
+      if (terminal.line === "" && !reader.isMidStatement) output.write(`\n${HOW_TO_EXIT}`);
+      output.write("\n");
+      reader.drop();
+      before = "";
+      clearLine(terminal);
+      prompt();
+    }
+  });
+  output.write(`A statement ends with ;. Tab completes words and names. ${HOW_TO_EXIT}\n`);
+  prompt();
+  for await (const line of terminal) {
+    if (!reader.isMidStatement && EXIT_LINE.test(line)) break;
+    if (line.trim() !== "" && !SECRET.test(`${before}${line}\n`)) history.add(line);
+    if (!reader.isMidStatement && CLEAR_LINE.test(line)) output.write(CLEAR_SCREEN);
+    else {
+      for (const statement of reader.push(Buffer.from(`${line}\n`))) {
+        await session
+          .query(statement)
+          .then((answer) => printAnswer(answer, { isJson, printsMessages: true, output }), printProblem);
+        completion.forget();
+      }
+      before = reader.isMidStatement ? `${before}${line}\n` : "";
+    }
+    prompt();
+  }
+  terminal.close();
+  output.write("\n");
+}
+
+function clearLine(terminal: Interface): void {
+  terminal.write(null, { ctrl: true, name: "e" });
+  terminal.write(null, { ctrl: true, name: "u" });
+}
+
+// The words are made by npm run tables from the store's table of keywords.
+const WORDS =
+  "alahatra alaivo all ampiasao analana anatiny and ankambana ankavanana ankavia antso ao ary as asc " +
+  "asehoy atifitra avanana avia between by case create cross database databases date daty default " +
+  "delete desc describe dia distinct domain domains drop efitra else end enum escape except exists " +
+  "fafao famaritana feno fepetra fetra fototra from full group havaozy having in inner insert " +
+  "intersect into is isa jery join ka key lahatsoratra left like limit manamboara manampia manomboka " +
+  "miakatra midina na natoraly natural not null number ny offset on or order outer ova primary ravao " +
+  "rehefa right samihafa sanda select set show tabilao table tables tahiry tanisa text then tokana " +
+  "tonona tsy union unique update use values view views vondrona when where";
+// The end of what is made by npm run tables.
+
+const STATEMENT_WORDS: readonly string[] = WORDS.split(" ");
+/** The name that is being typed. Keywords of the original server may begin and end with `#` and `@`. */
+const TYPED_NAME = /[\p{L}_][\p{L}\p{N}_]*$/u;
+const NAME = /[\p{L}_][\p{L}\p{N}_]*/gu;
+
+/** Completes words of statements, and the names of databases, tables, views and columns, in `dbsync sql`. */
+export class Completion {
+  readonly #session: SqlSession;
+  /** Names of columns by selected database and table; for the table "", names of databases, tables and views. */
+  readonly #names = new Map<string, Promise<readonly string[]>>();
+
+  constructor(session: SqlSession) {
+    this.#session = session;
+  }
+
+  /** Discards the cached names, which a statement may have changed. */
+  forget(): void {
+    this.#names.clear();
+  }
+
+  /**
+   * Returns candidates.
+   * @param line    the line up to the cursor
+   * @param before  the previous lines of the statement
+   * @returns the candidates and the text that they complete, as node:readline requires
+   */
+  async offer(line: string, before: string): Promise<[string[], string]> {
+    const [typed = ""] = TYPED_NAME.exec(line) ?? [];
+    if (typed === "") return [[], ""];
+    const lower = typed.toLowerCase();
+    const isUpper = typed === typed.toUpperCase() && typed !== lower;
+    const words = STATEMENT_WORDS.filter((word) => word.toLowerCase().startsWith(lower));
+    const names = (await this.#namesFor(before + line)).filter((name) => name.startsWith(typed));
+    const cased = words.map((word) => (isUpper ? word.toUpperCase() : word.toLowerCase()));
+    return [[...new Set([...names, ...cased])], typed];
+  }
+
+  async #namesFor(statement: string): Promise<readonly string[]> {
+    // A further request would have to wait for the pending answer.
+    if (this.#session.isBusy || !this.#session.isOpen) return [];
+    const { database } = this.#session;
+    const objects = await this.#cached("", async () => {
+      const kinds = database === "" ? ["tahiry"] : ["tahiry", "tabilao", "jery"];
+      const lists: (readonly string[])[] = [];
+      for (const kind of kinds) lists.push(await this.#firstColumn(`asehoy ny ${kind}`));
+      return lists.flat();
+    });
+    const mentioned = new Set(statement.match(NAME) ?? []);
+    const columns: string[] = [];
+    for (const name of objects)
+      if (mentioned.has(name)) columns.push(...(await this.#cached(name, () => this.#columnsOf(name))));
+    return [...objects, ...columns];
+  }
+
+  /**
+   * Returns cached names, or fetches them.
+   * @param table  the table whose columns are requested, or "" for the names of databases, tables and views
+   */
+  #cached(table: string, query: () => Promise<readonly string[]>): Promise<readonly string[]> {
+    const key = `${this.#session.database}\n${table}`;
+    const names = this.#names.get(key) ?? query().catch(() => []);
+    this.#names.set(key, names);
+    return names;
+  }
+
+  /**
+   * Returns the columns of a table. The original server cannot describe a table, but its answer to a query contains the
+   * columns even if there are no rows.
+   */
+  async #columnsOf(name: string): Promise<readonly string[]> {
+    if (this.#session.isDbsyncd) return await this.#firstColumn(`describe ${name}`);
+    const answer = await this.#session.query(`alaivo * #ao@ ${name} #fetra 0 0`);
+    return answer.kind === "relation" ? answer.columns : [];
+  }
+
+  async #firstColumn(statement: string): Promise<readonly string[]> {
+    const answer = await this.#session.query(statement);
+    return answer.kind === "relation" ? answer.rows.map(([name]) => String(name)) : [];
+  }
+}
+
+interface PrintOptions {
+  readonly isJson: boolean;
+  /** Whether to print the confirmations of statements without rows. */
+  readonly printsMessages: boolean;
+  readonly output: NodeJS.WritableStream;
+}
+
+/**
+ * Prints the answers of `dbsync sql` as tables or lines of JSON, and errors on standard error. Prints an answer.
+ * @returns the exit code for it
+ */
+export function printAnswer(answer: SqlAnswer, { isJson, printsMessages, output }: PrintOptions): ExitCode {
+  const hasSucceeded = answer.kind !== "error";
+  if (isJson) output.write(`${withEscapesOfJson(JSON.stringify(objectOf(answer)))}\n`);
+  else if (answer.kind === "relation") output.write(tableOf(answer));
+  else if (answer.kind === "error") printProblem(new Error(answer.text));
+  else if (printsMessages) output.write(`${shown(answer.text) || "OK"}\n`);
+  return hasSucceeded ? EXIT.ok : EXIT.failed;
+}
+
+export function printProblem(problem: Error): void {
+  printNotice(problem.message);
+}
+
+function objectOf(answer: SqlAnswer): object {
+  if (answer.kind === "relation") return { columns: answer.columns, rows: answer.rows };
+  return answer.kind === "error" ? { error: { message: answer.text } } : { message: answer.text };
+}
+
+/** Formats a relation as a table with right-aligned numbers; the last line is the number of rows. */
+export function tableOf({ columns, rows }: Relation): string {
+  const heads = columns.map(shown);
+  const lines = rows.map((row) => row.map(cellText));
+  const widths = heads.map((head, i) =>
+    lines.reduce((w, line) => Math.max(w, widthOf(line[i])), widthOf(head)),
+  );
+  const isNumeric = heads.map((_, i) => rows.some((row) => typeof row[i] === "number"));
+  const aligned = (cells: readonly string[]) =>
+    cells
+      .map((cell, i) => {
+        const padding = " ".repeat((widths[i] ?? 0) - widthOf(cell));
+        return isNumeric[i] ? padding + cell : cell + padding;
+      })
+      .join(" | ")
+      .trimEnd();
+  const rule = widths.map((width) => "-".repeat(width)).join("-+-");
+  const count = `(${rows.length} ${rows.length === 1 ? "row" : "rows"})`;
+  return `${[aligned(heads), rule, ...lines.map(aligned), count].join("\n")}\n`;
+}
+
+const cellText = (cell: Cell) => (typeof cell === "string" ? shown(cell) : String(cell));
+
+const widthOf = (text = "") => [...text].length;
+
+/**
+ * Maximum length of a statement in bytes, to detect input that is not SQL. It is larger than the limit of servers,
+ * which report longer statements themselves.
+ */
+const STATEMENT_BYTES_MAX = 64 * 1024 * 1024;
+
+/** Splits typed or piped input into statements. */
+class StatementReader {
+  #parser = new SqlLineParser(STATEMENT_BYTES_MAX);
+
+  /** Whether a statement has begun but not ended. */
+  get isMidStatement(): boolean {
+    return this.#parser.isMidRequest;
+  }
+
+  /** Adds input. @returns the complete statements, without `;` @throws Error  a statement is too long */
+  push(chunk: Buffer): string[] {
+    this.#parser.push(chunk);
+    if (this.#parser.isTooLong) throw new Error("a statement is too long; end each statement with a ;");
+    return this.#complete();
+  }
+
+  /** Ends the input. @returns the last statement if it did not end with `;` */
+  end(): string[] {
+    this.#parser.end();
+    return this.#complete();
+  }
+
+  /** Discards the unfinished statement. */
+  drop(): void {
+    this.#parser = new SqlLineParser(STATEMENT_BYTES_MAX);
+  }
+
+  #complete(): string[] {
+    const statements: string[] = [];
+    for (let next = this.#parser.next(); next !== null; next = this.#parser.next())
+      statements.push(textOfBytes(next));
+    return statements;
+  }
 }

@@ -1,8 +1,7 @@
 /** Formats tables of daemons' reports. */
 import type { Stage } from "../../../client/shared/errors.js";
 import { fitted, formatHeadedTable } from "../../../daemon/net/terminal/text-table.js";
-import { bytesText, countText, spanText } from "../shared/amount-text.js";
-import { type Column, rowsOf } from "../shared/report-column.js";
+import { bytesText, type Column, countText, rowsOf, spanText } from "../shared/report-column.js";
 import type { DaemonFigures, OrderFigures } from "./daemon-figures.js";
 
 /** Number of hexadecimal digits of an id in a sentence. */

@@ -19,9 +19,14 @@ import { EXIT, exitCodeHelp, exitCodeOf } from "../shared/exit-codes.js";
 import { JSON_FLAG, printJson, printSentence } from "../shared/output.js";
 import { isDenied } from "../shared/ping-result.js";
 import { short } from "./daemon-report.js";
-import { CLOCK_CURE, type DaemonStatus, describeClock, MAX_CLOCK_DIFFERENCE_MS } from "./read-status.js";
+import {
+  CLOCK_CURE,
+  type DaemonStatus,
+  describeClock,
+  MAX_CLOCK_DIFFERENCE_MS,
+  readStatusUntilIdle,
+} from "./read-status.js";
 import { progressText } from "./status-text.js";
-import { readStatusUntilIdle } from "./status-until-idle.js";
 
 export function addDoctor(program: Command): void {
   addClientOptions(program.command("doctor").description("find out why calls fail"))

@@ -22,6 +22,7 @@ import {
 } from "../../../protocol/figures/timeline-problems.js";
 import { hexOf } from "../../../protocol/version-2/envelope.js";
 import { KNOWS_SIGNED } from "../../../protocol/version-2/messages-v2.js";
+import { showProgressText } from "../shared/progress.js";
 import { type FiguresAnswer, type OrderFigures, readFigures } from "./daemon-figures.js";
 import { type ShownDaemon, short } from "./daemon-report.js";
 import { type MemberStatus, readTimelines, type TimelineStatus } from "./read-timeline-status.js";
@@ -304,4 +305,30 @@ export interface DaemonStatus extends ShownDaemon {
   readonly remarks: readonly Problem[];
   /** Work in progress, such as catching up, with advice in case it does not end. */
   readonly progress: readonly Problem[];
+}
+
+/** Time between two updates, in milliseconds. */
+const UPDATE_EVERY_MS = 500;
+
+/**
+ * Reads the status of daemons until no work is in progress, and shows the work until then. Returns the first status
+ * for which `textOf` returns null, or the last status before the time limit.
+ * @param milliseconds the time limit
+ * @param textOf returns a line that says what the program waits for, or null if there is nothing to wait for
+ */
+export async function readStatusUntilIdle(
+  settings: Settings,
+  milliseconds: number,
+  textOf: (daemons: readonly DaemonStatus[]) => string | null,
+): Promise<readonly DaemonStatus[]> {
+  const end = realEnvironment.now() + milliseconds;
+  using steps = showProgressText();
+  for (;;) {
+    const daemons = await readFullStatus(settings);
+    const text = textOf(daemons);
+    const remaining = end - realEnvironment.now();
+    if (text === null || remaining <= 0) return daemons;
+    steps.show(text);
+    await new Promise((resolve) => setTimeout(resolve, Math.min(remaining, UPDATE_EVERY_MS)));
+  }
 }

@@ -13,9 +13,8 @@ import {
 import { EXIT, type ExitCode, exitCodeHelp, exitCodeOf } from "../shared/exit-codes.js";
 import { JSON_FLAG, printJson } from "../shared/output.js";
 import { explanation } from "./column-explanations.js";
-import { type DaemonStatus, readFullStatus } from "./read-status.js";
+import { type DaemonStatus, readFullStatus, readStatusUntilIdle } from "./read-status.js";
 import { formatStatus, waitingText } from "./status-text.js";
-import { readStatusUntilIdle } from "./status-until-idle.js";
 import { beginWatching, type ShowStatus } from "./watch-screen.js";
 
 interface StatusFlags extends ClientFlags {

@@ -1,9 +1,7 @@
 /** Formats tables of timelines and members. */
-
 import { fitted, formatHeadedTable } from "../../../daemon/net/terminal/text-table.js";
 import { dateText } from "../../../protocol/version-2/envelope.js";
-import { bytesText, countText, spanText } from "../shared/amount-text.js";
-import { type Column, rowsOf } from "../shared/report-column.js";
+import { bytesText, type Column, countText, rowsOf, spanText } from "../shared/report-column.js";
 import type { MemberStatus, TimelineStatus } from "./read-timeline-status.js";
 
 /** Number of shown hexadecimal digits of a fingerprint. */

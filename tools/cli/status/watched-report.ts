@@ -2,7 +2,7 @@
 import type { Tone } from "../../../daemon/net/terminal/colours.js";
 import { shown as shownText } from "../../../daemon/net/terminal/escaped-text.js";
 import { clip, fitted, tableLines, wrapped } from "../../../daemon/net/terminal/text-table.js";
-import { bytesText, countText, millisecondsText, spanText } from "../shared/amount-text.js";
+import { bytesText, countText, millisecondsText, spanText } from "../shared/report-column.js";
 import { stateOf } from "./daemon-report.js";
 import type { DaemonStatus } from "./read-status.js";
 import { readyText, sentencesOf, timelinesOf } from "./status-text.js";

@@ -1,18 +1,27 @@
 /** `dbsync top`: shows the activity of each daemon, and updates the display. */
 import { type Command, Option } from "commander";
 import { realEnvironment } from "../../../client/shared/client-environment.js";
-import { painted } from "../../../daemon/net/terminal/colours.js";
-import { shownLines } from "../../../daemon/net/terminal/escaped-text.js";
-import { terminalColumns } from "../../../daemon/net/terminal/text-table.js";
+import { painted, type Tone } from "../../../daemon/net/terminal/colours.js";
+import { shown, shownLines } from "../../../daemon/net/terminal/escaped-text.js";
+import {
+  clip,
+  fitted,
+  formatHeadedTable,
+  terminalColumns,
+  wrapped,
+} from "../../../daemon/net/terminal/text-table.js";
 import { addClientOptions, type ClientFlags, readCount, readSettings } from "../shared/client-options.js";
 import { exitCodeHelp } from "../shared/exit-codes.js";
 import { JSON_FLAG, printJson } from "../shared/output.js";
+import { bytesText, type Column, countText, rowsOf, spanText } from "../shared/report-column.js";
 import { columnLines } from "../status/column-explanations.js";
+import { stateOf } from "../status/daemon-report.js";
 import { type DaemonStatus, readFullStatus } from "../status/read-status.js";
 import { statusCode } from "../status/status.js";
+import { readyText, sentencesOf } from "../status/status-text.js";
 import { openScreen } from "../status/watch-screen.js";
-import { Activities } from "./daemon-activity.js";
-import { ACTIVITY_COLUMNS, TOP_COLUMNS, topLines, topRows, topTable } from "./top-report.js";
+import { bars, headedLines, line, type StyledLine } from "../status/watched-report.js";
+import { Activities, type Activity } from "./daemon-activity.js";
 
 const EVERY_SECONDS = 2;
 const MS_PER_SECOND = 1000;
@@ -117,3 +126,160 @@ function explanation(columns: number): string {
   const recent = `${painted("On a terminal", "head")}\n${columnLines(ACTIVITY_COLUMNS, columns)}`;
   return `${painted("For each daemon", "head")}\n${columnLines(TOP_COLUMNS, columns)}\n${recent}`;
 }
+
+interface TopRow {
+  readonly daemon: DaemonStatus;
+  /** The daemon's activity, or null before the second update. */
+  readonly activity: Activity | null;
+  readonly rates: readonly number[];
+}
+
+/** Formats a figure; `-` if the daemon does not report figures. */
+const figureCell =
+  (cell: (figures: NonNullable<DaemonStatus["figures"]>) => string) =>
+  ({ daemon: { figures } }: TopRow): string =>
+    figures === null ? "-" : cell(figures);
+
+/** Formats an activity; `-` before the second update. */
+const activityCell =
+  (cell: (activity: Activity) => string) =>
+  ({ activity }: TopRow): string =>
+    activity === null ? "-" : cell(activity);
+
+export const TOP_COLUMNS: readonly Column<TopRow>[] = [
+  { head: "ADDRESS", about: "address as in the list of servers", cell: ({ daemon }) => daemon.address },
+  {
+    head: "STATE",
+    about: "live, catching-up, isolated, no database, or the stage at which the connection failed",
+    cell: ({ daemon }) => stateOf(daemon),
+  },
+  {
+    head: "OPS/S",
+    about: "commands that it answered per second, including those of this program",
+    cell: activityCell(({ commands }) => countText(commands)),
+  },
+  {
+    head: "P50/P99 MS",
+    about: "maximum time in the daemon for 50 % and for 99 % of its answers",
+    cell: activityCell(({ p50, p99 }) =>
+      p50 === null || p99 === null ? "-" : `${endText(p50)}/${endText(p99)}`,
+    ),
+  },
+  {
+    head: "KEYS",
+    about: "keys in all its databases; -: unknown, stored in the backend",
+    cell: figureCell(({ keys }) => (keys === null ? "-" : countText(keys))),
+  },
+  {
+    head: "MEMORY",
+    about: "memory of its process",
+    cell: figureCell(({ memory }) => bytesText(memory.resident)),
+  },
+  {
+    head: "CONNS",
+    about: "connections of all its listeners, including this one",
+    cell: figureCell(({ clients }) => countText(clients)),
+  },
+  { head: "VERSION", about: "version of its program", cell: figureCell(({ software }) => software) },
+];
+
+export const ACTIVITY_COLUMNS: readonly Column<TopRow>[] = [
+  { head: "DAEMON", about: "its address", cell: ({ daemon }) => daemon.address },
+  { head: "UPTIME", about: "time since its start", cell: figureCell(({ uptime }) => spanText(uptime)) },
+  {
+    head: "ERRORS/S",
+    about: "answers per second that were errors",
+    cell: activityCell(({ errors }) => countText(errors)),
+  },
+  {
+    head: "REFUSED/S",
+    about: "requests per second that it did not answer; its log has the reasons",
+    cell: activityCell(({ refusals }) => countText(refusals)),
+  },
+  { head: "RECENT OPS/S", about: "a bar for each update, the latest last", cell: ({ rates }) => bars(rates) },
+];
+
+/** Formats the output of `dbsync top`: a table that fits 80 columns, and on a terminal also the recent activity. */
+export function topRows(daemons: readonly DaemonStatus[], activities: Activities): readonly TopRow[] {
+  return daemons.map((daemon) => ({
+    daemon,
+    activity: activities.of(daemon.address),
+    rates: activities.ratesOf(daemon.address),
+  }));
+}
+
+/** Returns a single table, for a pipe. */
+function topTable(rows: readonly TopRow[], columns: number): string {
+  return formatHeadedTable(fitted(rowsOf(TOP_COLUMNS, rows), columns), toneIn(rows));
+}
+
+interface TopView {
+  readonly rows: readonly TopRow[];
+  /** Seconds between two updates. */
+  readonly every: number;
+  /** The current time, in milliseconds since 1970. */
+  readonly now: number;
+  /** The terminal's width. */
+  readonly columns: number;
+}
+
+export function topLines({ rows, every, now, columns }: TopView): readonly StyledLine[] {
+  const time = new Date(now).toTimeString().slice(0, 8);
+  const daemons = rows.map(({ daemon }) => daemon);
+  const title = `dbsync top: ${readyText(daemons)}, ${time}, every ${every} s, q ends`;
+  const sentences = sentencesOf(daemons).flatMap(({ text, tone }) =>
+    wrapped(shown(text), columns).map((part) => line(part, tone)),
+  );
+  const list = memberListLine(daemons);
+  const lines = [
+    line(title, "head"),
+    ...(list === null ? [] : [line(list)]),
+    ...headedLines(rowsOf(TOP_COLUMNS, rows), columns, toneIn(rows)),
+    ...headedLines(rowsOf(ACTIVITY_COLUMNS, rows), columns, toneIn(rows)),
+    ...(sentences.length === 0 ? [] : [line(""), ...sentences]),
+  ];
+  return lines.map(({ text, tone }) => ({ text: clip(text, columns), tone }));
+}
+
+const toneIn =
+  (rows: readonly TopRow[]) =>
+  (row: number): Tone =>
+    rows[row]?.daemon.ok ? "plain" : "bad";
+
+/** Formats the upper end of a bucket. */
+function endText(milliseconds: number): string {
+  return milliseconds === Number.POSITIVE_INFINITY ? "more" : String(milliseconds);
+}
+
+/** Returns the line, or null if no daemon reports a list. */
+export function memberListLine(daemons: readonly DaemonStatus[]): string | null {
+  const reports = daemons.flatMap(({ timeline, ...daemon }) =>
+    timeline === null ? [] : [{ ...daemon, timeline }],
+  );
+  const numbers = [...new Set(reports.flatMap(({ timeline }) => timeline.lists))].sort((a, b) => a - b);
+  if (numbers.length === 0) return null;
+  const members = reports.filter(({ timeline }) => timeline.unlisted === null && timeline.lists.length > 0);
+  const seen = members.flatMap(({ timeline }) => timeline.members);
+  const nameOf = ({ id, address }: (typeof seen)[number]) => id ?? address;
+  const listed = seen.filter((member) => member.listed === true);
+  const connected = listed.filter(({ connection }) => connection === "connected" || connection === "self");
+  // A daemon that reported is connected, even if it is not in its own list of peers.
+  const connectedNames = new Set([
+    ...connected.map(nameOf),
+    ...members.flatMap(({ daemon }) => daemon ?? []),
+  ]);
+  const disconnected = addressesOf(listed.filter((member) => !connectedNames.has(nameOf(member))));
+  const unlisted = addressesOf([
+    ...seen.filter((member) => member.listed === false),
+    ...reports.filter(({ timeline }) => timeline.unlisted !== null),
+  ]);
+  return [
+    `list ${numbers.join("+")}: ${connectedNames.size + disconnected.length} members`,
+    ...(disconnected.length === 0 ? [] : [`disconnected: ${disconnected.join(" ")}`]),
+    ...(unlisted.length === 0 ? [] : [`not on it: ${unlisted.join(" ")}`]),
+  ].join("; ");
+}
+
+const addressesOf = (seen: readonly { readonly address: string }[]): string[] => [
+  ...new Set(seen.map(({ address }) => address)),
+];

@@ -19,7 +19,7 @@ import {
   printSentence,
   printValue,
 } from "../../../../tools/cli/shared/output.js";
-import { printAnswer, printProblem } from "../../../../tools/cli/sql/print-answer.js";
+import { printAnswer, printProblem } from "../../../../tools/cli/sql/sql.js";
 import { formatDeadLetters } from "../../../../tools/history/dead-letters.js";
 import { formatHistory, readHistory } from "../../../../tools/history/recorded-units.js";
 import { texts } from "../../../rooms/imports.js";

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { DAEMON_COLUMNS, FIGURE_COLUMNS, ORDER_COLUMNS } from "../../../../tools/cli/status/daemon-report.js";
 import { MEMBER_COLUMNS, timelineColumns } from "../../../../tools/cli/status/timeline-report.js";
-import { ACTIVITY_COLUMNS, TOP_COLUMNS } from "../../../../tools/cli/top/top-report.js";
+import { ACTIVITY_COLUMNS, TOP_COLUMNS } from "../../../../tools/cli/top/top.js";
 import { ownFiles, repositoryRoot } from "../../../support/repository.js";
 
 const heads = new Set(
