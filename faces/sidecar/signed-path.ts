@@ -2,7 +2,7 @@
  * The path of a Redis client's commands through a sidecar, which signs each command with its own key and sends it to
  * all daemons of a cluster.
  */
-import type { ForwardingClient } from "../../client/forwarding-client.js";
+import type { ForwardingClient, ReplyHandlers } from "../../client/forwarding-client.js";
 import type { CheckedCommand } from "../../daemon/engine/backends/checked-command.js";
 import type {
   CommandPath,
@@ -14,14 +14,13 @@ import type {
 import type { KeyCounts } from "../../daemon/engine/backends/key-counts.js";
 import { commands, findCommand } from "../../daemon/store/command-table.js";
 import { DATABASES_DEFAULT, Database } from "../../daemon/store/database.js";
-import type { Command } from "../../daemon/store/rows/command-row.js";
+import type { Command, SidecarLack } from "../../daemon/store/rows/command-row.js";
+import { waitsByOption } from "../../daemon/store/rows/wait-rule.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { type ErrorReply, error, type Reply } from "../../protocol/reply.js";
 import { type Condition, UNIT_COMMANDS_MAX } from "../../protocol/version-2/envelope.js";
-import { ForwardedReply } from "./forwarded-reply.js";
-import { FOREIGN_CURSOR, isForeignCursor, singlePageScan } from "./forwarded-scans.js";
+import { replyOf } from "./failure-replies.js";
 import { converterOf } from "./typed-replies.js";
-import { refusalOfForm, UNSUPPORTED_COMMANDS } from "./unsupported-commands.js";
 
 /** The commands that the sidecar answers itself, because the answer needs no data. */
 export const ANSWERED_HERE: ReadonlySet<Command> = new Set(
@@ -153,4 +152,106 @@ function replyHere(command: Command, argv: readonly ByteString[], { now }: Comma
   return ANSWERED_HERE.has(command)
     ? EMPTY.run(command, argv, { at: now, db: 0, id: "" })
     : refusalOfForm(command, argv);
+}
+
+/** The object that receives the reply, once. */
+interface ReplyReceiver {
+  answered(reply: Reply): void;
+}
+
+/** The pending reply to a command that was sent to the daemons. */
+class ForwardedReply implements ReplyHandlers {
+  readonly #convert: (reply: Reply) => Reply;
+  readonly #receiver: ReplyReceiver;
+
+  /** @param convert  converts a reply that is not an error */
+  constructor(convert: (reply: Reply) => Reply, receiver: ReplyReceiver) {
+    this.#convert = convert;
+    this.#receiver = receiver;
+  }
+
+  readonly resolve = (reply: Reply): void =>
+    this.#receiver.answered(reply.kind === "error" ? reply : this.#convert(reply));
+
+  /** Delivers the error in a microtask, because it may occur before `send` has returned the receiver. */
+  readonly reject = (problem: Error): void => queueMicrotask(() => this.#receiver.answered(replyOf(problem)));
+}
+
+/** A COUNT that is greater than the number of elements on any daemon. */
+const ALL = String(2 ** 31 - 1);
+const BEGINS = /^[+-]?0*$/;
+const CURSOR = /^[+-]?\d+$/;
+const COUNT = /^0*[1-9]\d*$/;
+
+const FOREIGN_CURSOR = error(
+  "ERR invalid cursor: a scan through dbsyncd -d dbsync returns everything in one page, so only the cursor 0 is valid here. Begin again with 0",
+);
+
+/** Returns whether a cursor is a number other than 0. This daemon returns only the cursor 0. */
+function isForeignCursor(cursor: ByteString | undefined): boolean {
+  return cursor !== undefined && CURSOR.test(cursor) && !BEGINS.test(cursor);
+}
+
+/**
+ * Handles scans through a sidecar. A cursor is valid only on the daemon that issued it, but the next page might come
+ * from another daemon. Therefore each scan returns all elements in a single page, which one daemon creates at one
+ * moment. Source: docs/sidecar.md "Guarantees". Returns the scan as a single page, or `argv` itself if its options
+ * are wrong, which the daemons report.
+ */
+function singlePageScan(argv: readonly ByteString[], cursor: number): readonly ByteString[] {
+  const options = argv.slice(cursor + 1);
+  // In a transaction, replace such a cursor by an invalid one, so that the daemons refuse the command.
+  if (isForeignCursor(argv[cursor])) return [...argv.slice(0, cursor), "foreign", ...options];
+  if (argv.length <= cursor || options.length % 2 !== 0) return argv;
+  const otherOptions: ByteString[] = [];
+  for (let at = 0; at < options.length; at += 2) {
+    const [name, value] = [options[at] as ByteString, options[at + 1] as ByteString];
+    if (name.toUpperCase() !== "COUNT") otherOptions.push(name, value);
+    else if (!COUNT.test(value)) return argv;
+  }
+  return [...argv.slice(0, cursor + 1), ...otherOptions, "COUNT", ALL];
+}
+
+const WAITS =
+  "it waits for data, but a signed command is applied once, at its date: connect workers to --resp of a daemon, " +
+  "or read, and remove the element by a command that names it (LREM, ZREM, XACK)";
+const STREAMS =
+  "it turns its connection into a stream of messages, but the daemons send one answer to each signed command";
+const MESSAGES = "channels belong to the daemon that a client is connected to, but no client listens here";
+
+const LACKS: Readonly<Record<SidecarLack, string>> = {
+  "monitored-commands":
+    "the commands that the daemons accept do not pass through the sidecar: dbsync log shows them",
+  replicas: "only the daemons know which of them have a write: --policy sets how many must answer",
+  internals: "it concerns a daemon's internals, but this daemon has no data",
+  "script-data": "a script reads data while it runs, but this daemon has no data",
+  storage: "this daemon stores nothing: the other daemons do",
+};
+
+/** Returns why a sidecar does not support a command in any form, or null if it may. */
+function reasonAgainst({ sidecarLacks, waitsFor, connectionUse, flags }: Command): string | null {
+  if (sidecarLacks !== undefined) return LACKS[sidecarLacks];
+  if (waitsFor?.isOptional === false) return WAITS;
+  if (connectionUse === "listens") return STREAMS;
+  return flags.includes("pubsub") ? MESSAGES : null;
+}
+
+/** The errors for unsupported commands, by command name in upper case. */
+export const UNSUPPORTED_COMMANDS: ReadonlyMap<string, ErrorReply> = new Map(
+  commands.flatMap((command) => {
+    const reason = reasonAgainst(command);
+    return reason === null ? [] : [[command.name, refusalOf(command.name, reason)] as const];
+  }),
+);
+
+/**
+ * The commands of Redis clients that a sidecar neither sends to the daemons nor answers itself, each with the
+ * reason. Returns the error for a call that waits because of an option, or null for any other call.
+ */
+function refusalOfForm({ name, waitsFor }: Command, argv: readonly ByteString[]): ErrorReply | null {
+  return waitsByOption(waitsFor, argv) ? refusalOf(`${name} with BLOCK`, WAITS) : null;
+}
+
+function refusalOf(name: string, reason: string): ErrorReply {
+  return error(`ERR ${name} is not supported by dbsyncd -d dbsync: ${reason}`);
 }

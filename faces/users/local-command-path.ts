@@ -1,5 +1,4 @@
 /** Applies commands in memory, in the turn in which they arrive. Only queries may take several turns. */
-
 import type { CheckedCommand } from "../../daemon/engine/backends/checked-command.js";
 import {
   ALL_COMMANDS_SUPPORTED,
@@ -113,5 +112,30 @@ export class LocalPath implements CommandPath {
 
   hold(conditions: readonly Condition[]): boolean {
     return conditions.every(({ db, key, writer }) => this.#backend.writerOf(db, key) === writer);
+  }
+}
+
+/**
+ * The path of commands while this daemon may still be fetching its documents. Document commands are refused until it
+ * has fetched them.
+ */
+export class LoadingPath extends LocalPath {
+  readonly #backend: MemoryBackend;
+
+  constructor(backend: MemoryBackend, units: LocalUnits) {
+    super(backend, units);
+    this.#backend = backend;
+  }
+
+  override execute(
+    command: Command,
+    argv: readonly ByteString[],
+    sender: CommandSender,
+  ): Reply | Promise<Reply> {
+    return this.#backend.refusalOf(command) ?? super.execute(command, argv, sender);
+  }
+
+  protected override executeNow(command: Command, argv: readonly ByteString[], sender: CommandSender): Reply {
+    return this.#backend.refusalOf(command) ?? super.executeNow(command, argv, sender);
   }
 }

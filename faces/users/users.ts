@@ -2,16 +2,16 @@
  * The users of the listeners without signatures, and their rules. --acl-file has the format of Redis's aclfile; it is
  * read at the start and on SIGHUP. Passwords are stored as SHA-256 and compared in constant time.
  */
-import { timingSafeEqual } from "node:crypto";
+import { createHash, timingSafeEqual } from "node:crypto";
 import { readFileSync, renameSync, writeFileSync } from "node:fs";
 import { StartError } from "../../daemon/net/process/start-error.js";
 import { CommandFailure, echoed } from "../../daemon/store/arguments/command-errors.js";
 import { commands, findCommand } from "../../daemon/store/command-table.js";
 import { Acl } from "../../daemon/store/rights/acl.js";
+import { WrongRule } from "../../daemon/store/rights/acl-rules.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { USER_BYTES_MAX } from "../../protocol/version-2/envelope.js";
 import type { PasswordSecrets } from "./password-secrets.js";
-import { applyPasswordRule, hashOf, type Passwords, wrongRule } from "./passwords.js";
 
 export const DEFAULT_USER = "default";
 /** Maximum size of the file in bytes. A larger file is a mistake, because the file is maintained by hand. */
@@ -330,5 +330,49 @@ function applyChannelRule(draft: Draft, word: ByteString): boolean {
       throw wrongRule(word, `rule '${echoed(word)}': after all channels it has no effect`, "channel");
     draft.channels = [...new Set([...draft.channels, word.slice(1)])];
   } else draft.channels = [];
+  return true;
+}
+
+const HASH_DIGITS = /^[0-9a-f]{64}$/;
+
+interface Passwords {
+  takesAnyPassword: boolean;
+  /** The SHA-256 of each password. */
+  passwords: Buffer[];
+}
+
+/** Changes a user's passwords according to the password rules in a file or in ACL SETUSER. */
+function hashOf(password: ByteString): Buffer {
+  return createHash("sha256").update(password, "latin1").digest();
+}
+
+const wrongRule = (modifier: ByteString, problem: string, mistake: WrongRule["mistake"]) =>
+  new WrongRule(problem, modifier, problem, mistake);
+
+/**
+ * Applies a password rule: `>password` and `#hash` add a password, `<password` and `!hash` remove one.
+ * @param onPassword  called with a password that is added in plain text
+ */
+function applyPasswordRule(
+  draft: Passwords,
+  word: ByteString,
+  onPassword: (hash: Buffer, password: ByteString) => void,
+): boolean {
+  const sign = word[0];
+  if (sign !== ">" && sign !== "#" && sign !== "<" && sign !== "!") return false;
+  const value = word.slice(1);
+  const isHash = sign === "#" || sign === "!";
+  if (isHash && !HASH_DIGITS.test(value))
+    throw wrongRule(word, `'${sign}...': a hash has 64 hexadecimal digits in lower case`, "hash");
+  const hash = isHash ? Buffer.from(value, "hex") : hashOf(value);
+  const remaining = draft.passwords.filter((one) => !one.equals(hash));
+  if ((sign === "<" || sign === "!") && remaining.length === draft.passwords.length)
+    throw wrongRule(word, `'${sign}...': the user has no such password`, "password");
+  draft.passwords = remaining;
+  if (sign === ">" || sign === "#") {
+    draft.passwords.push(hash);
+    draft.takesAnyPassword = false;
+  }
+  if (sign === ">") onPassword(hash, value);
   return true;
 }

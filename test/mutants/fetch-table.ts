@@ -23,7 +23,7 @@ export const fetchMutants: readonly Mutant[] = [
   },
   {
     name: "first fetch: Redis clients read and write documents before they are fetched",
-    file: "faces/users/loading-command-path.js",
+    file: "faces/users/local-command-path.js",
     find: "return this.#backend.refusalOf(command) ?? super.execute(",
     replace: "return super.execute(",
     test: LOADING,

@@ -5,7 +5,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { commandTable } from "../../../daemon/store/command-table.js";
-import { UNSUPPORTED_COMMANDS } from "../../../faces/sidecar/unsupported-commands.js";
+import { UNSUPPORTED_COMMANDS } from "../../../faces/sidecar/signed-path.js";
 import { RedisConnection } from "../../support/redis-connection.js";
 import { repositoryRoot } from "../../support/repository.js";
 import { startPlain } from "./scene.js";
