@@ -12,11 +12,22 @@ import {
   type FamilyName,
   type LoadRows,
 } from "./rows/command-families.js";
+import type { ValueForm } from "./values/object-value.js";
 
 /** How to load the code of families. This program does not contain the code of a family that is missing here. */
 export type FamilyLoaders = Readonly<Partial<Record<FamilyName, LoadRows>>>;
 
 type Argv = readonly ByteString[];
+
+/** The families whose code reads values of a form. The core reads those of the other forms. */
+const FAMILIES_OF_FORMS: Readonly<Partial<Record<ValueForm, FamilyName>>> = {
+  stream: "redis/streams",
+  "stream-of-groups": "redis/streams",
+  document: "json/documents",
+  "document-of-more": "json/documents",
+  table: "sql/relations",
+  collection: "mongo/collections",
+};
 
 /** The subcommands with another command among their arguments, and the index of its name. */
 const INNER_COMMANDS: ReadonlyMap<string, number> = new Map([
@@ -71,13 +82,19 @@ export function codeFor(argvs: readonly Argv[]): Promise<void> | string | null {
   if (missing.length === 0 && loading === null) return null;
   for (const argv of argvs) {
     const family = familyOf(argv);
-    if (family === null || family.isLoaded) continue;
-    if (family.failure !== null) return family.failure;
-    const loader = loaders[family.name];
-    if (loader === undefined) return family.failureOf("this program does not contain it");
-    loading = allOf(loading, load(family, loader));
+    const reason = family === null || family.isLoaded ? null : begin(family);
+    if (reason !== null) return reason;
   }
   return loading;
+}
+
+/** Begins to load a family. @returns the reason why it cannot be loaded, or null */
+function begin(family: CommandFamily): string | null {
+  if (family.failure !== null) return family.failure;
+  const loader = loaders[family.name];
+  if (loader === undefined) return family.failureOf("this program does not contain it");
+  loading = allOf(loading, load(family, loader));
+  return null;
 }
 
 /** Does the same as `codeFor` for commands that are recorded, which this daemon has to apply: see `missingCode`. */
@@ -85,6 +102,15 @@ export function codeForRecorded(argvs: readonly Argv[]): Promise<void> | string 
   const code = codeFor(argvs);
   if (typeof code === "string") failure ??= code;
   return code;
+}
+
+/** Does the same as `codeForRecorded` for the code that reads values of a form from a snapshot. */
+export function codeForForm(form: ValueForm): Promise<void> | string | null {
+  const family = missing.find(({ name }) => name === FAMILIES_OF_FORMS[form]);
+  if (family === undefined) return null;
+  const reason = begin(family);
+  failure ??= reason;
+  return reason ?? loading;
 }
 
 /** Loads the code of all families that this program contains, for programs and listeners that run commands of all kinds. */

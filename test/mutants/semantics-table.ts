@@ -7,37 +7,7 @@ const IDS = "test/daemon/timeline/fold/document-ids.test.js";
 const EQUALITY = "test/faces/json/store/commands/loose-equality.test.js";
 const TIMELINE = "test/daemon/timeline/semantics-standstill.test.js";
 
-const CODE = "test/daemon/program/missing-code.test.js";
-
 export const semanticsMutants: readonly Mutant[] = [
-  {
-    name: "semantics: an envelope does not wait for its code",
-    file: "daemon/engine/pipeline/pipeline.js",
-    find: "const code = codeFor(envelope.commands);",
-    replace: "const code = null;",
-    test: CODE,
-  },
-  {
-    name: "semantics: an entry of a peer does not wait for its code",
-    file: "daemon/timeline/late-merges.js",
-    find: "if (!this.#hasCode(late))",
-    replace: "if (false)",
-    test: CODE,
-  },
-  {
-    name: "semantics: the opening of the log does not wait for code",
-    file: "daemon/timeline/snapshots/refold.js",
-    find: "if (!this.#isRunnable(entry)) {",
-    replace: "if (false) {",
-    test: CODE,
-  },
-  {
-    name: "semantics: a daemon without the code of an entry is live",
-    file: "daemon/timeline/timeline.js",
-    find: "return missingCode() ?? standstillOf(",
-    replace: "return standstillOf(",
-    test: CODE,
-  },
   {
     name: "semantics: the newest version is used instead of that of the position",
     file: "daemon/timeline/fold/fold.js",

@@ -5,10 +5,4 @@
 export const CORE_EXCEPTIONS: Readonly<Record<string, readonly string[]>> = {
   "daemon/cluster/replica/snapshot-worker.ts": ["faces/command-families.ts"],
   "daemon/program/wiring.ts": ["faces/command-families.ts"],
-  "daemon/store/registered-kinds.ts": [
-    "faces/json/store/values/document.ts",
-    "faces/mongo/store/values/collection.ts",
-    "faces/redis/store/values/streams/stream.ts",
-    "faces/sql/store/values/table.ts",
-  ],
 };

@@ -112,7 +112,9 @@ export class Refold {
     }
     const chunks = snapshots?.read(from) ?? null;
     if (chunks === null) throw new Error(`the snapshot of ${from} does not exist`);
-    const read = yield* readSnapshot(chunks, { genesis, databases, hash });
+    const { endsWithoutCode } = this.#parts;
+    const read = yield* readSnapshot(chunks, { genesis, databases, hash }, undefined, endsWithoutCode);
+    this.#hasEnded = !read.isComplete;
     index?.restore(read.sums, read.ringOrderKeys);
     if (foundRing !== undefined) for (const entry of read.ringEntries) foundRing(entry);
     return new Fold(read);

@@ -7,10 +7,15 @@
 
 import type { Steps } from "../../../protocol/steps.js";
 import { Database } from "../../store/database.js";
+import { codeForForm, missingCode } from "../../store/family-code.js";
 import type { KeyRing } from "../../store/key-ring.js";
 import { type Entry as KeyEntry, type Keyspace, NO_EXPIRY } from "../../store/keyspace/keyspace.js";
-import "../../store/registered-kinds.js";
-import { ITEMS_PER_STEP, VALUE_FORMS } from "../../store/values/object-value.js";
+import {
+  ITEMS_PER_STEP,
+  VALUE_FORMS,
+  type ValueForm,
+  type ValueKind,
+} from "../../store/values/object-value.js";
 import type { Value } from "../../store/values/value.js";
 import { valueKindOf } from "../../store/values/value-kinds.js";
 import { type Entry, type OrderKey, orderKeyOf } from "../entries/entry.js";
@@ -23,6 +28,11 @@ import {
   SnapshotReader,
   SnapshotWriter,
 } from "./snapshot-stream.js";
+
+/** The reason why a snapshot cannot be read: the code of a value cannot be loaded. */
+export class MissingCode extends Error {
+  override readonly name = "MissingCode";
+}
 
 export { DamagedSnapshot, type SnapshotHash };
 
@@ -82,6 +92,8 @@ const byKey = (a: KeyEntry, b: KeyEntry) => (a.key < b.key ? -1 : 1);
 /** The contents of a snapshot. */
 export interface ReadState {
   readonly database: Database;
+  /** Whether the database contains all values. If not, the code of some cannot be loaded. */
+  readonly isComplete: boolean;
   readonly ring: KeyRing;
   readonly ringEntries: readonly Entry[];
   readonly cutAt: number;
@@ -94,16 +106,18 @@ export interface ReadState {
 /**
  * Reads a snapshot to its end.
  * @param refuses  as in `readRingEntries`
+ * @param endsWithoutCode  whether to return what has been read if the code of a value cannot be loaded; default: MissingCode
  * @throws DamagedSnapshot  it is damaged, cut off, of another format or for another number of databases
  */
 export function* readSnapshot(
   chunks: Iterable<Buffer>,
   beginning: Beginning,
   refuses?: RefuseRingEntry,
+  endsWithoutCode = false,
 ): Steps<ReadState> {
   const reader = new SnapshotReader(chunks, beginning.hash);
   try {
-    return yield* readState(reader, beginning, refuses);
+    return yield* readState(reader, beginning, refuses, endsWithoutCode);
   } finally {
     reader.close();
   }
@@ -112,7 +126,8 @@ export function* readSnapshot(
 function* readState(
   reader: SnapshotReader,
   beginning: Beginning,
-  refuses?: RefuseRingEntry,
+  refuses: RefuseRingEntry | undefined,
+  endsWithoutCode: boolean,
 ): Steps<ReadState> {
   const { databases } = beginning;
   reader.head();
@@ -125,10 +140,16 @@ function* readState(
     sums.push(Buffer.from(chunk, "latin1"));
   const { ring, entries: ringEntries } = yield* readRingEntries(reader, cutAt, beginning, refuses);
   const database = new Database({ databases });
-  for (const keyspace of database.keyspaces) yield* readKeyspace(reader, keyspace);
-  reader.end();
+  let isComplete = true;
+  try {
+    for (const keyspace of database.keyspaces) yield* readKeyspace(reader, keyspace);
+    reader.end();
+  } catch (problem) {
+    if (!endsWithoutCode || !(problem instanceof MissingCode)) throw problem;
+    isComplete = false;
+  }
   const ringOrderKeys = ringEntries.filter(({ envelope }) => isRingEntry(envelope)).map(orderKeyOf);
-  return { database, ring, ringEntries, cutAt, sums: Buffer.concat(sums), ringOrderKeys };
+  return { database, isComplete, ring, ringEntries, cutAt, sums: Buffer.concat(sums), ringOrderKeys };
 }
 
 function* readKeyspace(reader: SnapshotReader, keyspace: Keyspace): Steps<void> {
@@ -149,10 +170,21 @@ function* readValue(
   form: Exclude<(typeof VALUE_FORMS)[number], "end">,
 ): Steps<Value> {
   if (form === "string") return reader.bytes();
-  const kind = valueKindOf(form);
-  if (kind === undefined)
-    throw new ForeignSnapshot(
-      `a snapshot with a value of the kind ${form}, which this build of dbsyncd lacks`,
-    );
+  const kind = valueKindOf(form) ?? (yield* loadedKind(form));
   return yield* kind.read(reader, reader.number(), form);
+}
+
+/** Waits until the code that reads values of a form is loaded. @throws MissingCode  it cannot be loaded */
+function* loadedKind(form: ValueForm): Steps<ValueKind> {
+  const code = codeForForm(form);
+  if (code instanceof Promise) {
+    let isDone = false;
+    code.then(() => {
+      isDone = true;
+    });
+    while (!isDone) yield;
+  }
+  const kind = valueKindOf(form);
+  if (kind === undefined) throw new MissingCode(missingCode() ?? form);
+  return kind;
 }

@@ -25,7 +25,8 @@ const FIND = ["MDB.FIND", "d", "c", "{}"];
 const TIMEOUT = { timeout: 120_000 };
 
 test("daemons without --mongo apply and answer MongoDB's commands alike", TIMEOUT, async () => {
-  await using pair = await Trio.start([], 2);
+  await using pair = await Trio.make([], 2);
+  await pair.startAll(UNBUNDLED);
   await using client = pair.client([0]);
   await client.call(["XADD", "stream", "*", "field", "1"]);
   await client.call(INSERT);
@@ -35,7 +36,7 @@ test("daemons without --mongo apply and answer MongoDB's commands alike", TIMEOU
   assert.equal(await other.call(["XLEN", "stream"]), 1);
   assert.match(JSON.stringify(await other.call(FIND)), /name/);
   await pair.end(1, "SIGKILL");
-  await pair.start(1);
+  await pair.start(1, UNBUNDLED);
   await pair.level(60_000);
   assert.match(JSON.stringify(await other.call(FIND)), /name/);
 });

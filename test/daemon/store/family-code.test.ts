@@ -1,7 +1,7 @@
-/** Tests that snapshots can contain the values of all kinds that are listed. */
+/** Tests that snapshots can contain the values of all kinds whose code is loaded. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import "../../../daemon/store/registered-kinds.js";
+import "../../support/all-families.js";
 import { VALUE_FORMS } from "../../../daemon/store/values/object-value.js";
 import { valueKindOf } from "../../../daemon/store/values/value-kinds.js";
 
