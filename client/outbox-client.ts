@@ -133,11 +133,11 @@ export class OutboxClient implements CallingClient {
 
   /** Iterates over the messages on a channel, or on all channels that match a pattern. Loads the code for it. */
   subscribe(channel: ChannelInput, options: ListenOptions = {}): AsyncIterableIterator<ChannelEvent> {
-    return deferredEvents(this.#listen().then((listening) => listening.subscribe(channel, options)));
+    return this.#events((listening) => listening.subscribe(channel, options));
   }
 
   watch(key: KeyInput, options: ListenOptions = {}): AsyncIterableIterator<WatchEvent> {
-    return deferredEvents(this.#listen().then((listening) => listening.watch(key, options)));
+    return this.#events((listening) => listening.watch(key, options));
   }
 
   /** Whether at least one daemon is reachable, as far as the client knows. */
@@ -244,14 +244,16 @@ export class OutboxClient implements CallingClient {
     outbox.add(call, commandKind, now);
   }
 
-  #listen(): Promise<Listening> {
+  #events<Event>(
+    begin: (listening: Listening) => AsyncIterableIterator<Event>,
+  ): AsyncIterableIterator<Event> {
     if (this.#listening === null) {
       this.#listening = this.#loadListening();
       this.#listening.catch(() => {
         this.#listening = null;
       });
     }
-    return this.#listening;
+    return deferredEvents(this.#listening.then(begin));
   }
 
   async #loadListening(): Promise<Listening> {

@@ -13,6 +13,9 @@ export const ALLOWED_VALUES = new Proxy({}, { get: () => ELSEWHERE });
 export const unknownOption = (): string => "is not an option";
 export const atMostServers = (): string => ELSEWHERE;
 
+export const unprotectedCluster = (server: string, cluster: string): string =>
+  `${server}: unprotected connection; configure cluster: ${cluster}`;
+
 export const describeOutcomes = (outcomes: readonly Outcome[]): string[] =>
   outcomes.map(
     (outcome) =>

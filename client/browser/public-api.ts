@@ -1,13 +1,14 @@
-/** The exports of `dbsyncd/browser`. */
-
 import { OutboxClient } from "../outbox-client.js";
 import { TIMEOUT_MS_MAX } from "../settings/call-limits.js";
 import { CALL_CHECKS, checkOptions, readCallOptions } from "../settings/call-options.js";
+import { badOption } from "../shared/errors.js";
+import type { Address } from "../shared/server-list.js";
 import type { BrowserClient, BrowserOptions } from "./browser-client.js";
 import { browserSocket, type MakeSocket, WebEnvironment } from "./web-environment.js";
 import { openKey, type WebKey } from "./web-key.js";
 import { WebPage } from "./web-page.js";
-import { readServers } from "./web-servers.js";
+
+/** The exports of `dbsyncd/browser`. */
 
 // biome-ignore lint/performance/noBarrelFile: the package's entry for browsers; no file inside imports it
 export { DbsyncError } from "../shared/errors.js";
@@ -60,4 +61,42 @@ export function createClient(options: BrowserOptions): BrowserClient {
   for (const name of ["outbox", "unkept", "daemons"] as const)
     Object.defineProperty(client, name, { get: () => page[name] });
   return Object.assign(client, { publicKeyPem: () => page.publicKeyPem() }) as unknown as BrowserClient;
+}
+
+const SERVERS_MAX = 64;
+const FORMS = "addresses of daemons with --ws, such as wss://db1.example:1180, as text or as a list";
+
+/** Parses the option `servers`. @throws DbsyncError `bad-option` */
+function readServers(servers: unknown): readonly Address[] {
+  const list: readonly unknown[] =
+    typeof servers === "string" ? servers.split(",") : Array.isArray(servers) ? servers : [];
+  const found = new Map<string, Address>();
+  for (const entry of list) {
+    const address = typeof entry === "string" ? addressOf(entry.trim()) : null;
+    if (address === null) throw badOption("servers", servers, FORMS);
+    found.set(address.text, address);
+  }
+  if (found.size === 0 || found.size > SERVERS_MAX) throw badOption("servers", servers, FORMS);
+  return [...found.values()];
+}
+
+function addressOf(entry: string): Address | null {
+  if (!/^wss?:\/\//.test(entry)) return null;
+  let url: URL;
+  try {
+    url = new URL(entry);
+  } catch {
+    return null;
+  }
+  const { protocol, hostname, port } = url;
+  const isSecure = protocol === "wss:";
+  url.hash = "";
+  return {
+    host: hostname.replace(/^\[(.*)\]$/, "$1"),
+    port: Number(port) || (isSecure ? 443 : 80),
+    text: url.href.replace(/\/$/, ""),
+    tls: isSecure ? { pins: [], authorities: null } : null,
+    // WebSocket ports speak only version 2.
+    versions: "2",
+  };
 }

@@ -147,9 +147,7 @@ export class WebPage implements ClientHost, OutboxOwner, StoringPage {
     return new Promise((resolve, reject) => {
       const late = () => reject(new DbsyncError("all-failed", `not loaded within ${ms} ms`));
       const timer = this.environment.setTimer(ms, late);
-      this.#open()
-        .then(resolve, reject)
-        .finally(() => timer.cancel());
+      this.#open().then(resolve, reject).finally(timer.cancel);
     });
   }
 
@@ -227,8 +225,7 @@ export class WebPage implements ClientHost, OutboxOwner, StoringPage {
     const storing = keyName === null ? null : loaded(import("./stored-envelopes.js"));
     // If the key cannot be loaded, that error is reported. If an import fails meanwhile, its rejection must not count
     // as unhandled.
-    loading.catch(() => {});
-    storing?.catch(() => {});
+    Promise.allSettled([loading, storing]);
     const sealer = await this.sealer();
     const { Outbox } = await loading;
     const outbox = new Outbox({

@@ -5,11 +5,11 @@
 import { readFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { dirname, join, resolve } from "node:path";
+import { didYouMean } from "../../protocol/nearest-name.js";
 import { badOption, DbsyncError } from "../shared/errors.js";
 import type { Format } from "../shared/outcome.js";
 import { readVersions, VERSIONS_ALLOWED, type Versions } from "../shared/protocol-versions.js";
 import { type Address, parseServers } from "../shared/server-list.js";
-import { type IniSettings, parseIni } from "./ini-file.js";
 
 /** The original daemon's default address. */
 const DEFAULT_SERVERS = "127.0.0.1:1111";
@@ -175,4 +175,56 @@ function readIfThere(file: string): string | null {
       cause,
     });
   }
+}
+
+const SETTINGS = ["servers", "signkey", "cluster", "ca", "keepalive", "format", "versions"] as const;
+
+/** Lines of a php.ini fragment for the original extension that have no meaning here. */
+const FOREIGN = ["extension"];
+
+/** The settings that the file contains. */
+type IniSettings = Partial<Record<(typeof SETTINGS)[number], string>>;
+
+/**
+ * Parses the text of an ini file, which has the syntax of php.ini: `dbsync.servers = …`; `;` begins a comment, quotes are
+ * optional, section headers are ignored. The prefix is optional. `extension = …` is for PHP and is skipped. If a setting occurs twice, the last one is used, as in PHP.
+ * @param file  for messages
+ * @throws DbsyncError `bad-config`, naming file and line
+ */
+export function parseIni(text: string, file: string): IniSettings {
+  const settings: IniSettings = {};
+  for (const [index, raw] of text
+    .replace(/^\uFEFF/, "")
+    .split(/\r?\n/)
+    .entries()) {
+    const line = raw.trim();
+    if (line === "" || line.startsWith(";") || /^\[[^\]]*\]\s*(;.*)?$/.test(line)) continue;
+    const fail = (problem: string) => new DbsyncError("bad-config", `${file}, line ${index + 1}: ${problem}`);
+    if (line.startsWith("#")) throw fail("a comment begins with ;, not with #");
+    const equals = line.indexOf("=");
+    if (equals < 1) throw fail(`expected "name = value", found ${JSON.stringify(line)}`);
+    const name = line.slice(0, equals).trim();
+    if (FOREIGN.includes(name)) continue;
+    const known = SETTINGS.find((setting) => name === setting || name === `dbsync.${setting}`);
+    if (known === undefined) {
+      throw fail(
+        `there is no setting ${JSON.stringify(name)}: ${didYouMean(name, SETTINGS.map(named))}There are ${SETTINGS.map(named).join(", ")}`,
+      );
+    }
+    settings[known] = readValue(line.slice(equals + 1).trim(), fail);
+  }
+  return settings;
+}
+
+const named = (setting: string): string => `dbsync.${setting}`;
+
+function readValue(text: string, fail: (problem: string) => DbsyncError): string {
+  const quote = text[0];
+  if (quote !== '"' && quote !== "'") return (text.split(";", 1)[0] ?? "").trim();
+  const end = text.indexOf(quote, 1);
+  if (end < 0) throw fail(`the quote ${quote} is not closed`);
+  const rest = text.slice(end + 1).trim();
+  if (rest !== "" && !rest.startsWith(";"))
+    throw fail(`expected nothing after the closing quote, found ${rest}`);
+  return text.slice(1, end);
 }

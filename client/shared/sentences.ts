@@ -81,3 +81,8 @@ export const STAGES = {
   },
   closed: { meaning: "the client was closed first", cure: "close it after the last answer" },
 } as const;
+
+/** Returns the warning about a cluster that an attacker could have named. */
+export const unprotectedCluster = (server: string, cluster: string): string =>
+  `the servers named their cluster over an unprotected connection: an attacker between here and ${server} could have ` +
+  `answered; configure it with the option cluster or DBSYNC_CLUSTER: ${cluster}`;

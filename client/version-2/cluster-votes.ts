@@ -1,14 +1,14 @@
-/**
- * The cluster that each daemon names, and the cluster that commands are for. A configured cluster never changes.
- * Otherwise the client queries a daemon again if its keys have changed, and the majority decides again.
- */
-
 import type { ByteString } from "../../protocol/byte-string.js";
 import { hexOf } from "../../protocol/version-2/envelope.js";
 import type { Alarm } from "../shared/deadline-timer.js";
 import { isLoopback } from "../shared/local-address.js";
-import { type Choice, CLUSTER_LINGER_MS, chooseCluster } from "./cluster-choice.js";
+import { unprotectedCluster } from "../shared/sentences.js";
 import type { Link } from "./daemon-link.js";
+
+/**
+ * The cluster that each daemon names, and the cluster that commands are for. A configured cluster never changes.
+ * Otherwise the client queries a daemon again if its keys have changed, and the majority decides again.
+ */
 
 /** If a conflict is at least this old, the next call makes the client query the daemons again. */
 const CONFLICT_MS = 1_000;
@@ -138,9 +138,44 @@ export class ClusterVotes {
     const warn = this.#warn;
     const unprotected = links.find(({ address }) => !isLoopback(address) && address.tls === null);
     if (unprotected === undefined) return;
-    warn(
-      `the servers named their cluster over an unprotected connection: an attacker between here and ${unprotected.address.text} ` +
-        `could have answered; configure it with the option cluster or DBSYNC_CLUSTER: ${hexOf(cluster)}`,
-    );
+    warn(unprotectedCluster(unprotected.address.text, hexOf(cluster)));
   }
+}
+
+/** The time within which the remaining daemons can name their cluster after the first has named one. */
+const CLUSTER_LINGER_MS = 50;
+
+/**
+ * The result of the vote:
+ * - `open`: too few daemons have answered
+ * - `chosen`: the cluster, 32 bytes
+ * - `conflict`: two clusters have the same number of votes; `detail` names both
+ */
+type Choice =
+  | { readonly kind: "open" }
+  | { readonly kind: "chosen"; readonly cluster: ByteString }
+  | { readonly kind: "conflict"; readonly detail: string };
+
+/**
+ * Counts the votes.
+ * @param votes    the cluster that each daemon has named, by address
+ * @param servers  the number of all daemons
+ * @param final    whether to decide with the votes received so far
+ */
+export function chooseCluster(
+  votes: ReadonlyMap<string, ByteString>,
+  servers: number,
+  final: boolean,
+): Choice {
+  const voters = new Map<ByteString, string[]>();
+  for (const [address, cluster] of votes) voters.set(cluster, [...(voters.get(cluster) ?? []), address]);
+  const [first, next] = [...voters].sort(([, left], [, right]) => right.length - left.length);
+  if (first === undefined) return { kind: "open" };
+  if (2 * first[1].length <= servers && !final) return { kind: "open" };
+  if (next === undefined || next[1].length < first[1].length) return { kind: "chosen", cluster: first[0] };
+  const named = [first, next].map(([cluster, addresses]) => `${addresses.join(", ")} to ${hexOf(cluster)}`);
+  return {
+    kind: "conflict",
+    detail: `${named.join("; ")}. Correct the list of servers, or select one with the option cluster`,
+  };
 }

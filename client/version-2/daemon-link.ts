@@ -4,6 +4,8 @@
  * as version 1 if the user has allowed that. After the loss of a connection, its unanswered envelopes are written again
  * with the same bytes, and the daemon applies them once. Source: docs/protocol-v2.md "hello", "Retrying".
  */
+
+import type { ByteString } from "../../protocol/byte-string.js";
 import {
   type DaemonMessage,
   type Hello,
@@ -13,7 +15,7 @@ import {
   readDaemonMessage,
   tracedFrame,
 } from "../../protocol/version-2/messages-v2.js";
-import type { Sending, Version1Path } from "../calls/sending.js";
+import type { Sending, SignedEnvelope, Version1Path } from "../calls/sending.js";
 import { BackOff } from "../shared/back-off.js";
 import { BoundedQueue } from "../shared/bounded-queue.js";
 import type { Environment } from "../shared/client-environment.js";
@@ -23,6 +25,7 @@ import {
   FOREIGN_RETRY_MS,
   IDLE_MS,
   OVERDUE_MS,
+  SLACK_MS,
   STALL_MS,
   WRITES_MAX,
 } from "../shared/connection-timeouts.js";
@@ -30,11 +33,9 @@ import type { Alarm } from "../shared/deadline-timer.js";
 import type { Stage } from "../shared/errors.js";
 import type { FrameTracer } from "../shared/frame-tracer.js";
 import type { Failure } from "../shared/outcome.js";
+import type { Versions } from "../shared/protocol-versions.js";
 import type { Address } from "../shared/server-list.js";
 import { ConnectionV2, type ConnectionV2Owner } from "./connection-v2.js";
-import { DetectedVersion } from "./detected-version.js";
-import type { FleetSettings } from "./fleet-settings.js";
-import { InFlightEnvelopes } from "./in-flight-envelopes.js";
 import { disagreement, isSigningMismatch } from "./signing-terms.js";
 
 /** The part of the fleet that its links use. */
@@ -422,3 +423,189 @@ export class Link implements ConnectionV2Owner {
     this.#owner.failed(sending, { ok: false, stage, detail, written: sending.writes > before, at: now });
   }
 }
+
+export interface FleetSettings {
+  readonly addresses: readonly Address[];
+  /** The cluster's id, 32 bytes, or "" to query the daemons. */
+  readonly cluster: ByteString;
+  /** The versions for daemons whose address names none, or null if they are not set. */
+  readonly versions: Versions | null;
+  readonly keepalive: boolean;
+  /** Whether signed calls wait for unreachable daemons until their deadline; otherwise they fail immediately. */
+  readonly isPatient: boolean;
+  /** Whether reads must see the client's acknowledged writes; otherwise each call is independent. */
+  readonly isSession: boolean;
+}
+
+/** The time after which the client checks again whether a daemon speaks only version 1. */
+const VERSION_1_MS = 60_000;
+
+/**
+ * The meanings of a closed hello:
+ * - `uncertain`: the daemon may just have stopped; the next hello is sent without envelopes, so that the cause is certain
+ * - `version-1`: the daemon speaks version 1
+ * - `version`: the daemon speaks version 1, or pretends to, and the user has not allowed version 1
+ * - `downgrade`: the daemon has spoken version 2 before
+ */
+type ClosedHello = "uncertain" | "version-1" | "version" | "downgrade";
+
+/**
+ * The version that a daemon speaks, according to its hellos. If the connection is closed after the hello, the daemon
+ * speaks version 1, or an attacker hides version 2. The client therefore falls back to version 1 only if the user has
+ * allowed that, and never if the daemon has spoken version 2 before. Callers pass all times. Source:
+ * docs/protocol-v2.md "hello".
+ */
+class DetectedVersion {
+  /** The version, or 0 if it is not known yet. */
+  known: 0 | 1 | 2;
+  readonly #versions: Versions | null;
+  #foundAt = 0;
+  #hasUsedVersion2 = false;
+  #isUncertain = false;
+
+  /** Creates the state for one daemon. @param versions  null (not configured) does not allow version 1 */
+  constructor(versions: Versions | null) {
+    this.#versions = versions;
+    this.known = versions === "1" ? 1 : 0;
+  }
+
+  /**
+   * Whether envelopes may follow the hello before it is answered. A daemon that speaks version 1 would not execute
+   * them, but the client could not be certain that it may send them again as version 1.
+   */
+  get isCertain(): boolean {
+    return (this.#hasUsedVersion2 || this.#versions === "2") && !this.#isUncertain;
+  }
+
+  confirmVersion2(): void {
+    this.known = 2;
+    this.#hasUsedVersion2 = true;
+    this.#isUncertain = false;
+  }
+
+  closedHello(now: number): ClosedHello {
+    if (this.#hasUsedVersion2 || this.#versions !== "1,2") {
+      if (this.#isUncertain) return this.#hasUsedVersion2 ? "downgrade" : "version";
+      this.#isUncertain = true;
+      return "uncertain";
+    }
+    this.known = 1;
+    this.#foundAt = now;
+    return "version-1";
+  }
+
+  /**
+   * Checks again whether a daemon that spoke version 1 some time ago still does. If no call is in flight (`isQuiet`)
+   * the result is discarded, and the next call waits for the daemon's answer.
+   * @returns whether the caller must query the daemon in parallel with its calls instead
+   */
+  recheck(now: number, isQuiet: boolean): boolean {
+    if (this.known !== 1 || this.#versions === "1" || now - this.#foundAt <= VERSION_1_MS) return false;
+    this.#foundAt = now;
+    if (isQuiet) this.known = 0;
+    return !isQuiet;
+  }
+}
+
+/** The maximum number of envelopes and bytes in flight. More would only fill the buffers of a hung daemon. */
+const ENVELOPES_MAX = 256;
+const BYTES_MAX = 8 * 1024 * 1024;
+/**
+ * The same limits for envelopes whose answers are delayed (`stable`, `replicated`), perhaps by half a minute. These
+ * envelopes are counted separately, so that they leave room for all other envelopes. A daemon accepts this many on a
+ * connection.
+ */
+const WAITING_ENVELOPES_MAX = 1024;
+const WAITING_BYTES_MAX = 8 * 1024 * 1024;
+
+/** The envelopes in flight to one daemon, and the time since its last answer. */
+export class InFlightEnvelopes {
+  /** The time since which the daemon has been silent although answers are expected, or infinity if none is expected. */
+  silentSince = Number.POSITIVE_INFINITY;
+  /** The sendings in the order of writing, which is usually also the order of the answers. */
+  readonly #sendings = new Set<Sending>();
+  /** The sendings whose answers are expected immediately. */
+  readonly #due = new Set<Sending>();
+  #dueBytes = 0;
+  #waitingBytes = 0;
+
+  get isEmpty(): boolean {
+    return this.#sendings.size === 0;
+  }
+
+  get hasRoom(): boolean {
+    return this.#due.size < ENVELOPES_MAX && this.#dueBytes < BYTES_MAX;
+  }
+
+  /**
+   * Whether there is room for a sending. If there is none, the caller rejects the sending, which must not block the
+   * envelopes after it in the queue.
+   */
+  takes(sending: Sending): boolean {
+    const waiting = this.#sendings.size - this.#due.size;
+    const hasRoomToWait = waiting < WAITING_ENVELOPES_MAX && this.#waitingBytes < WAITING_BYTES_MAX;
+    return hasRoomToWait || !doesWait(sending);
+  }
+
+  /** Finds a sending by the id of its envelope. */
+  find(id: string): Sending | undefined {
+    for (const sending of this.#due) if (sending.envelope?.id === id) return sending;
+    for (const sending of this.#sendings) if (sending.envelope?.id === id) return sending;
+    return undefined;
+  }
+
+  /** Records that a sending is being written. @returns the bytes to write */
+  add(sending: Sending, now: number): Buffer {
+    const { message } = sending.envelope as SignedEnvelope;
+    sending.state = "written";
+    sending.writtenAt = now;
+    sending.writes++;
+    this.#sendings.add(sending);
+    if (doesWait(sending)) this.#waitingBytes += message.length;
+    else {
+      this.#due.add(sending);
+      this.#dueBytes += message.length;
+      if (this.silentSince === Number.POSITIVE_INFINITY) this.silentSince = now;
+    }
+    return message;
+  }
+
+  remove(sending: Sending): void {
+    const { message } = sending.envelope as SignedEnvelope;
+    if (!this.#sendings.delete(sending)) return;
+    if (this.#due.delete(sending)) this.#dueBytes -= message.length;
+    else this.#waitingBytes -= message.length;
+  }
+
+  /** The time at which `takeExpired` must be called next. It removes many sendings at a time. */
+  get dueAt(): number {
+    let time = Number.POSITIVE_INFINITY;
+    for (const { batch } of this.#sendings) time = Math.min(time, batch.deadline + SLACK_MS);
+    return time;
+  }
+
+  takeExpired(now: number): readonly Sending[] {
+    const expired = [...this.#sendings].filter(({ batch }) => batch.deadline <= now);
+    for (const sending of expired) this.remove(sending);
+    return expired;
+  }
+
+  /** Records that the daemon has sent something. */
+  received(now: number): void {
+    this.silentSince = this.#due.size > 0 ? now : Number.POSITIVE_INFINITY;
+  }
+
+  /** Removes all sendings, because the connection is lost. @returns the sendings in the order of writing */
+  takeAll(): readonly Sending[] {
+    const all = [...this.#sendings];
+    this.#sendings.clear();
+    this.#due.clear();
+    this.#dueBytes = 0;
+    this.#waitingBytes = 0;
+    this.silentSince = Number.POSITIVE_INFINITY;
+    return all;
+  }
+}
+
+/** Whether the answer is delayed, so that the daemon's silence is no problem. */
+const doesWait = ({ batch }: Sending): boolean => batch.wait !== null;

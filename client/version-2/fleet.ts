@@ -1,31 +1,29 @@
-/**
- * A client's daemons in version 2: their links, their common clock and cluster, and the handling of their answers and
- * refusals. Daemons that turn out to speak version 1 receive each call as a delivery.
- */
-
 import type { ByteString } from "../../protocol/byte-string.js";
-import type {
-  EnvelopeDate,
-  Hello,
-  RefusedMessage,
-  ResultMessage,
+import {
+  type EnvelopeDate,
+  type Hello,
+  KNOWS_DECISIONS,
+  type RefusedMessage,
+  type ResultMessage,
 } from "../../protocol/version-2/messages-v2.js";
-import { KNOWS_DECISIONS } from "../../protocol/version-2/messages-v2.js";
 import { publishOutcome, publishVersion } from "../calls/diagnostics-channels.js";
 import type { PendingCall } from "../calls/pending-call.js";
 import type { Sending, SentBatch, Version1Path } from "../calls/sending.js";
 import type { Environment } from "../shared/client-environment.js";
+import { MISS_LINGER_MS } from "../shared/connection-timeouts.js";
 import type { Alarm } from "../shared/deadline-timer.js";
 import type { FrameTracer } from "../shared/frame-tracer.js";
 import type { Failure } from "../shared/outcome.js";
 import { ClientClock } from "./client-clock.js";
 import { ClusterVotes } from "./cluster-votes.js";
 import { ConsistencySession, type LastWrite } from "./consistency-session.js";
-import { Link, type LinkOwner } from "./daemon-link.js";
-import type { FleetOwner } from "./fleet-owner.js";
-import type { FleetSettings } from "./fleet-settings.js";
-import { RefusedBatches } from "./refused-batches.js";
+import { type FleetSettings, Link, type LinkOwner } from "./daemon-link.js";
 import { clusterOrNoKey } from "./signing-terms.js";
+
+/**
+ * A client's daemons in version 2: their links, their common clock and cluster, and the handling of their answers and
+ * refusals. Daemons that turn out to speak version 1 receive each call as a delivery.
+ */
 
 /**
  * The maximum number of times a batch is signed. If a daemon refuses more dates than that, its clock is unusable.
@@ -333,3 +331,114 @@ const notYet = (at: number): Failure => ({
   at,
   detail: "not-yet: It may be missing this client's writes. Try again later.",
 });
+
+export interface FleetOwner {
+  /** Signs the waiting batches, because the cluster is now known. */
+  ready(now: number): void;
+  /** Handles a daemon that turned out to speak version 1: sends it the batches that are not signed yet as version 1. */
+  detectedVersion1(index: number, now: number): void;
+  /** Handles the loss of the last reachable daemon. */
+  unreachable(now: number): void;
+  /** Signs a batch again, in its original position. */
+  again(batch: SentBatch): void;
+}
+
+/**
+ * Batches that a daemon has refused and that the client may sign again: with another date, for another cluster, or with
+ * the write that a daemon must have before it answers. A write is signed again only if no daemon can have applied it. A
+ * read may run twice, and is signed again immediately if no other daemon is expected to answer soon.
+ */
+class RefusedBatches {
+  readonly #votes: ClusterVotes;
+  readonly #links: readonly Link[];
+  readonly #owner: FleetOwner;
+  readonly #alarm: Alarm;
+  /** The held batches, each with the time at which it is reconsidered even if no daemon has answered by then. */
+  readonly #held = new Map<SentBatch, number>();
+
+  constructor(votes: ClusterVotes, links: readonly Link[], owner: FleetOwner, alarm: Alarm) {
+    this.#votes = votes;
+    this.#links = links;
+    this.#owner = owner;
+    this.#alarm = alarm;
+  }
+
+  /** Holds a batch that a daemon has refused. The caller then calls `reconsider`. */
+  hold(batch: SentBatch, now: number): void {
+    if (this.#held.has(batch)) return;
+    const until = Math.min(now + MISS_LINGER_MS, batch.deadline);
+    this.#held.set(batch, until);
+    this.#alarm.ringBy(until);
+  }
+
+  /** Decides whether a held batch is signed again, fails, or waits for the remaining daemons. */
+  reconsider(batch: SentBatch, now: number): void {
+    const until = this.#held.get(batch);
+    if (until === undefined) return;
+    const { sendings } = batch;
+    const isOpen = sendings.some(({ state }) => state === "written");
+    const isWanted = batch.unsettled > 0 && now < batch.deadline;
+    const isForDate = sendings.some(({ refusal, hasRefusedDate }) => refusal !== null && hasRefusedDate);
+    const isUnproven = sendings.some(({ refusal, isCatchingUp }) => refusal !== null && isCatchingUp);
+    const maySendTwice = batch.isRead && (isForDate || isUnproven) && !(isOpen && now < until);
+    if (!isWanted) this.#fail(batch);
+    else if (maySendTwice || (batch.isUntouched && (isForDate || !this.#isForSameCluster(batch))))
+      this.#signAgain(batch);
+    else if (!(isOpen || (batch.isUntouched && this.#mayChangeCluster(batch)))) this.#fail(batch);
+  }
+
+  reconsiderAll(now: number): void {
+    for (const batch of this.#held.keys()) this.reconsider(batch, now);
+  }
+
+  tick(now: number): void {
+    for (const [batch, until] of this.#held) {
+      if (until > now && batch.unsettled > 0) continue;
+      this.reconsider(batch, now);
+      if (this.#held.has(batch)) this.#held.set(batch, batch.deadline);
+    }
+  }
+
+  nextTick(): number {
+    let time = Number.POSITIVE_INFINITY;
+    for (const until of this.#held.values()) time = Math.min(time, until);
+    return time;
+  }
+
+  /** Fails all held batches. */
+  close(): void {
+    for (const batch of this.#held.keys()) this.#fail(batch);
+  }
+
+  /** Whether the batch would be signed again for the same cluster. */
+  #isForSameCluster({ envelope }: SentBatch): boolean {
+    return this.#votes.conflict === null && envelope?.cluster === this.#votes.cluster;
+  }
+
+  #linkOf({ index }: Sending): Link {
+    return this.#links[index] as Link;
+  }
+
+  #signAgain(batch: SentBatch): void {
+    this.#held.delete(batch);
+    for (const sending of batch.sendings)
+      if (sending.state === "queued") this.#linkOf(sending).withdraw(sending);
+    batch.reset();
+    this.#owner.again(batch);
+  }
+
+  /** Whether an answer is pending that may change the cluster. */
+  #mayChangeCluster({ sendings }: SentBatch): boolean {
+    return sendings.some(
+      (sending) =>
+        sending.state === "queued" || (sending.refusal !== null && this.#linkOf(sending).isGreetingAgain),
+    );
+  }
+
+  #fail(batch: SentBatch): void {
+    this.#held.delete(batch);
+    for (const sending of batch.sendings) {
+      if (sending.state !== "ended" && sending.refusal !== null) batch.failed(sending, sending.refusal);
+    }
+  }
+}

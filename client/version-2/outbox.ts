@@ -1,25 +1,26 @@
-/**
- * The calls that wait to be signed. Calls that arrive while a signature is being made form the next envelope, so the
- * cost of signatures per call falls as the load rises. If all envelopes are answered, the client signs immediately on
- * this thread; otherwise it signs on another thread. Batches are signed and sent in the order of their calls.
- */
-
+import type { ByteString } from "../../protocol/byte-string.js";
+import { bodyOf, signedBytes } from "../../protocol/version-2/envelope.js";
+import { writeBody } from "../../protocol/version-2/envelope-body.js";
+import { commandFrame, type Wait } from "../../protocol/version-2/messages-v2.js";
 import type { PendingCall } from "../calls/pending-call.js";
-import type { Sending, SentBatch, Version1Path } from "../calls/sending.js";
+import type { Sending, SentBatch, SignedEnvelope, Version1Path } from "../calls/sending.js";
 import type { Environment } from "../shared/client-environment.js";
 import { callLabel } from "../shared/command-labels.js";
 import type { CommandKind } from "../shared/commands.js";
 import type { Alarm } from "../shared/deadline-timer.js";
 import { DbsyncError, type ErrorCode } from "../shared/errors.js";
 import type { FrameTracer } from "../shared/frame-tracer.js";
-import type { Sealer } from "../shared/sealer.js";
+import type { Seal, Sealer } from "../shared/sealer.js";
 import { Batch, type BatchOwner, type SignedBatch } from "./call-batch.js";
-import { requestsDecision } from "./decided-calls.js";
-import { draftOf, sealed } from "./envelope-writer.js";
-import { Fleet } from "./fleet.js";
-import type { FleetOwner } from "./fleet-owner.js";
-import type { FleetSettings } from "./fleet-settings.js";
+import type { FleetSettings } from "./daemon-link.js";
+import { Fleet, type FleetOwner } from "./fleet.js";
 import { isSigning } from "./signing-terms.js";
+
+/**
+ * The calls that wait to be signed. Calls that arrive while a signature is being made form the next envelope, so the
+ * cost of signatures per call falls as the load rises. If all envelopes are answered, the client signs immediately on
+ * this thread; otherwise it signs on another thread. Batches are signed and sent in the order of their calls.
+ */
 
 /** The maximum number of calls, and the maximum number of their bytes, that may wait to be signed. */
 const WAITING_MAX = 100_000;
@@ -340,4 +341,86 @@ export class Outbox implements BatchOwner, FleetOwner {
       });
     }
   }
+}
+
+/** The start of the commands with such a condition, as RESP; a SET with three arguments has none. */
+const MAY_HAVE_CONDITION = /^\*\d+\r\n\$\d+\r\n(?:SETNX|HSETNX|MSETNX)\r\n|^\*(?!3\r)\d+\r\n\$3\r\nSET\r\n/i;
+
+/**
+ * Whether the members decide on a call, if they decide at all. A caller that names another policy than `majority` has
+ * chosen what an answer means. Source: docs/consistency.md "Conditional writes".
+ */
+export function requestsDecision({ settings, bytes }: PendingCall, commandKind: CommandKind): boolean {
+  const { policy, envelope } = settings;
+  if (commandKind !== "writes" || (policy !== "usual" && policy !== "majority") || envelope?.only)
+    return false;
+  if (envelope?.if != null) return true;
+  return typeof bytes === "string" && MAY_HAVE_CONDITION.test(bytes) && hasCondition(bytes);
+}
+
+/** Whether a command that was found above has a condition, and answers only whether the condition holds. */
+function hasCondition(bytes: ByteString): boolean {
+  const [name = "", , , ...options] = argumentsIn(bytes).map((argument) => argument.toUpperCase());
+  if (name !== "SET") return true;
+  return options.includes("NX") !== options.includes("XX") && !options.includes("GET");
+}
+
+/** Returns the arguments of a command in RESP. */
+function argumentsIn(bytes: ByteString): ByteString[] {
+  const found: ByteString[] = [];
+  for (let at = bytes.indexOf("$"); at !== -1 && at < bytes.length; ) {
+    const start = bytes.indexOf("\n", at) + 1;
+    const end = start + Number.parseInt(bytes.slice(at + 1, start), 10);
+    found.push(bytes.slice(start, end));
+    at = end + 2;
+  }
+  return found;
+}
+
+/** An unsigned envelope. */
+interface Draft {
+  readonly at: number;
+  readonly seq: number;
+  readonly cluster: ByteString;
+  /** See SignedEnvelope. */
+  readonly after: ByteString | null;
+  /** The bytes to sign. */
+  readonly bytes: Buffer;
+}
+
+/**
+ * Builds the envelope of a batch.
+ * @param session  the write to name in `after`, unless the caller has named one, or null if there is none
+ */
+function draftOf(
+  batch: Batch,
+  header: { key: ByteString; cluster: ByteString; at: number; seq: number; nonce: ByteString },
+  session: ByteString | null,
+): Draft {
+  const commands: ByteString[] = [];
+  for (const { bytes } of batch.calls) {
+    if (typeof bytes === "string") commands.push(bytes);
+    else for (const each of bytes) commands.push(each);
+  }
+  const { at, seq, cluster } = header;
+  const { options: requested, decides } = batch;
+  // Most envelopes request no decision: for V8, other fields after a spread take a microsecond.
+  const options = requested?.decide === true && !decides ? { ...requested, decide: false } : requested;
+  const after = options?.after ? null : session;
+  const fields = after === null ? { ...header, ...options } : { ...header, ...options, after };
+  return { at, seq, cluster, after, bytes: signedBytes(writeBody(fields, commands)) };
+}
+
+/** Adds the seal to an envelope. @param wait  the condition that the answer waits for */
+function sealed({ at, seq, cluster, after, bytes }: Draft, seal: Seal, wait: Wait | null): SignedEnvelope {
+  return {
+    at,
+    seq,
+    cluster,
+    after,
+    message: commandFrame(bodyOf(bytes), seal.signature, wait),
+    get id() {
+      return seal.id;
+    },
+  };
 }

@@ -5,7 +5,7 @@ const POLICY = "client/shared/policy.js";
 const SESSION = "client/version-2/consistency-session.js";
 const DETECTOR = "daemon/cluster/peers/standstill-detector.js";
 const SESSIONS = "test/client/version-2/consistency-session.test.js";
-const DECIDED_CALLS = "test/client/version-2/decided-calls.test.js";
+const DECIDED_CALLS = "test/client/version-2/outbox.test.js";
 const HELD = "test/faces/redis/held-answers.test.js";
 const DETECTOR_TEST = "test/daemon/cluster/peers/standstill-detector.test.js";
 

@@ -5,7 +5,7 @@ const MEMBERS = "test/daemon/cluster/peers/decisions/decisions.test.js";
 const MAKING = "test/daemon/cluster/peers/decisions/decision-making.test.js";
 const LIARS = "test/daemon/cluster/peers/decisions/lying-members.test.js";
 const CHECKS = "test/daemon/cluster/replica/check-entry.test.js";
-const CLIENT = "test/client/version-2/decided-calls.test.js";
+const CLIENT = "test/client/version-2/outbox.test.js";
 const STORED = "test/daemon/timeline/stored-votes.test.js";
 const FOLD = "test/daemon/timeline/fold/decided-units.test.js";
 

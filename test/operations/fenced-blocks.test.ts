@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { parseIni } from "../../client/settings/ini-file.js";
+import { parseIni } from "../../client/settings/default-options.js";
 import { parseServers } from "../../client/shared/server-list.js";
 import { startDaemon } from "../support/daemon-process.js";
 import { makeKeyPair } from "../support/envelope-client.js";

@@ -1,7 +1,7 @@
 /** Tests dbsync.ini: its syntax, and errors that name file and line. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { parseIni } from "../../../client/settings/ini-file.js";
+import { parseIni } from "../../../client/settings/default-options.js";
 import { DbsyncError } from "../../../client/shared/errors.js";
 
 const GOOD: [name: string, text: string, settings: Record<string, string>][] = [

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ClientClock } from "../../../client/version-2/client-clock.js";
-import { chooseCluster } from "../../../client/version-2/cluster-choice.js";
+import { chooseCluster } from "../../../client/version-2/cluster-votes.js";
 import { SEQ_MAX } from "../../../protocol/version-2/envelope.js";
 
 const daemon = {};

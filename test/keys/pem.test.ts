@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { generateKeyPairSync } from "node:crypto";
 import { createRequire } from "node:module";
 import { test } from "node:test";
-import { isCompleteDer } from "../../keys/complete-der.js";
+import { isCompleteDer } from "../../keys/pem.js";
 
 const asn1: typeof import("node-forge").asn1 = createRequire(import.meta.url)("node-forge/lib/asn1.js");
 

@@ -4,7 +4,7 @@ import { test } from "node:test";
 import type { PendingCall } from "../../../client/calls/pending-call.js";
 import { commandBytes } from "../../../client/shared/command-bytes.js";
 import { ruleFor } from "../../../client/shared/policy.js";
-import { requestsDecision } from "../../../client/version-2/decided-calls.js";
+import { requestsDecision } from "../../../client/version-2/outbox.js";
 import { hexOf } from "../../../protocol/version-2/envelope.js";
 import { KNOWS_DECISIONS, KNOWS_SIGNED } from "../../../protocol/version-2/messages-v2.js";
 import { refusingAddress } from "../../support/free-port.js";

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Sending } from "../../../client/calls/sending.js";
-import { InFlightEnvelopes } from "../../../client/version-2/in-flight-envelopes.js";
+import { InFlightEnvelopes } from "../../../client/version-2/daemon-link.js";
 import type { Wait } from "../../../protocol/version-2/messages-v2.js";
 
 const sending = (wait: Wait | null): Sending =>
