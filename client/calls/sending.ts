@@ -60,7 +60,7 @@ export interface Version1Path {
   isBackingOff(now: number): boolean;
   /**
    * Sends a call; `ended` is called once, when the daemon has answered or failed.
-   * @param insist  try even during the back-off
+   * @param insist  try even during the backoff
    * @returns the reason why it cannot be sent, or null if the delivery has started
    */
   deliver(sending: Sending, call: PendingCall, ended: () => void, insist: boolean): Failure | null;

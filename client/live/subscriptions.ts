@@ -18,7 +18,7 @@ import {
   readSubscriberMessage,
   writeListen,
 } from "../../protocol/version-2/messages-v2.js";
-import { BackOff } from "../shared/back-off.js";
+import { Backoff } from "../shared/backoff.js";
 import type { Environment, Timer } from "../shared/client-environment.js";
 import { DbsyncError, type Stage } from "../shared/errors.js";
 import type { Seal, Sealer } from "../shared/sealer.js";
@@ -73,7 +73,7 @@ export class Live {
   #failures = 0;
   /** Whether all iterators have received the current gap. */
   #hasReportedLoss = false;
-  readonly #backOff = new BackOff();
+  readonly #backoff = new Backoff();
   #timer: Timer | null = null;
 
   constructor({ servers, cluster }: LiveOptions, environment: Environment, sealer: Sealer) {
@@ -164,9 +164,9 @@ export class Live {
     }
     this.#failures = 0;
     const environment = this.#environment;
-    this.#backOff.failed({ stage: "connect", detail }, environment.now(), environment.random());
+    this.#backoff.failed({ stage: "connect", detail }, environment.now(), environment.random());
     this.#timer?.cancel();
-    this.#timer = environment.setTimer(this.#backOff.wait(environment.now()), () => {
+    this.#timer = environment.setTimer(this.#backoff.wait(environment.now()), () => {
       this.#timer = null;
       this.#connect();
     });
@@ -208,7 +208,7 @@ export class Live {
   #answered(listener: Listener, reply: Reply, { address }: LiveConnection): void {
     this.#failures = 0;
     this.#hasReportedLoss = false;
-    this.#backOff.succeeded();
+    this.#backoff.succeeded();
     if (!this.#listeners.has(listener)) return;
     if (reply.kind !== "error") {
       listener.queue.push({ type: "open", server: address.text });

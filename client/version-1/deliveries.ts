@@ -13,7 +13,7 @@ import type { PendingCall } from "../calls/pending-call.js";
 import type { Sending, Version1Path } from "../calls/sending.js";
 import type { CallSettings } from "../settings/call-options.js";
 import { frameOf, type Signer, type Signing, textOf } from "../settings/signing-key.js";
-import { BackOff } from "../shared/back-off.js";
+import { Backoff } from "../shared/backoff.js";
 import { BoundedQueue } from "../shared/bounded-queue.js";
 import type { ClientSocket, Environment, SocketError, SocketEvents } from "../shared/client-environment.js";
 import { closeReason } from "../shared/close-reason.js";
@@ -66,7 +66,7 @@ export class Version1Deliveries implements Version1Path, ConnectionV1Owner {
   /** The deliveries to all daemons of the client. */
   readonly #all: readonly Version1Deliveries[];
   readonly #trace: FrameTracer | null;
-  readonly #backOff = new BackOff();
+  readonly #backoff = new Backoff();
   readonly #queue = new BoundedQueue<Delivery>();
   #connection: ConnectionV1 | null = null;
   /** The deadline of the attempt to connect. */
@@ -93,7 +93,7 @@ export class Version1Deliveries implements Version1Path, ConnectionV1Owner {
   }
 
   isBackingOff(now: number): boolean {
-    return this.#connection === null && this.#backOff.refusal(now) !== null;
+    return this.#connection === null && this.#backoff.refusal(now) !== null;
   }
 
   /** Checks a call whose daemons all speak version 1. @throws DbsyncError  version 1 does not support the call */
@@ -113,7 +113,7 @@ export class Version1Deliveries implements Version1Path, ConnectionV1Owner {
     sending.deliveries?.push(delivery);
     this.#sweep(now);
     if (!insist && this.isBackingOff(now)) {
-      const { stage, detail } = this.#backOff.failure ?? { stage: "connect", detail: "" };
+      const { stage, detail } = this.#backoff.failure ?? { stage: "connect", detail: "" };
       this.#end(delivery, failure(stage, detail, delivery, now));
     } else if (!this.#queue.hasRoomFor(delivery)) this.#end(delivery, failure("busy", "", delivery, now));
     else {
@@ -170,7 +170,7 @@ export class Version1Deliveries implements Version1Path, ConnectionV1Owner {
   }
 
   opened(now: number): void {
-    this.#backOff.succeeded();
+    this.#backoff.succeeded();
     // The head has not expired after this.
     this.#sweep(now);
     const delivery = this.#queue.shift();
@@ -196,7 +196,7 @@ export class Version1Deliveries implements Version1Path, ConnectionV1Owner {
     if (written !== null) this.#end(written, failure(stage, detail, written, now));
     if (wasConnecting) {
       const failedAt = stage === "dns" || stage === "tls" ? stage : "connect";
-      this.#backOff.failed({ stage: failedAt, detail }, now, this.#environment.random());
+      this.#backoff.failed({ stage: failedAt, detail }, now, this.#environment.random());
       this.#failQueue(failedAt, detail, now);
     }
     this.#connect(now);

@@ -16,7 +16,7 @@ import {
   tracedFrame,
 } from "../../protocol/version-2/messages-v2.js";
 import type { Sending, SignedEnvelope, Version1Path } from "../calls/sending.js";
-import { BackOff } from "../shared/back-off.js";
+import { Backoff } from "../shared/backoff.js";
 import { BoundedQueue } from "../shared/bounded-queue.js";
 import type { Environment } from "../shared/client-environment.js";
 import {
@@ -80,7 +80,7 @@ export class Link implements ConnectionV2Owner {
   readonly #version1: Version1Path | undefined;
   readonly isSigned: boolean;
   readonly #trace: FrameTracer | null;
-  readonly #backOff = new BackOff();
+  readonly #backoff = new Backoff();
   readonly #queue = new BoundedQueue<Sending>();
   readonly #inFlight = new InFlightEnvelopes();
   #connection: ConnectionV2 | null = null;
@@ -126,24 +126,24 @@ export class Link implements ConnectionV2Owner {
 
   /** Whether a sending would be refused without an attempt to connect. */
   isBackingOff(now: number): boolean {
-    return this.state === "closed" && this.#backOff.refusal(now) !== null;
+    return this.state === "closed" && this.#backoff.refusal(now) !== null;
   }
 
   /** The time of the next attempt to connect. */
   get nextAttempt(): number {
-    return this.#backOff.until;
+    return this.#backoff.until;
   }
 
   /** Returns the last failure to connect, as the failure of a sending. */
   failure(now: number): Failure {
-    const { stage, detail } = this.#backOff.failure ?? { stage: "connect", detail: "" };
+    const { stage, detail } = this.#backoff.failure ?? { stage: "connect", detail: "" };
     return { ok: false, stage, detail, written: false, at: now };
   }
 
-  /** Connects, unless the link is already connected. @param insist  connect even during the back-off */
+  /** Connects, unless the link is already connected. @param insist  connect even during the backoff */
   ensureConnected(now: number, insist: boolean): void {
     if (this.state !== "closed") return;
-    if (insist || this.#backOff.refusal(now) === null) this.#connect(now);
+    if (insist || this.#backoff.refusal(now) === null) this.#connect(now);
   }
 
   /** Whether another hello has not been answered yet. */
@@ -288,7 +288,7 @@ export class Link implements ConnectionV2Owner {
   }
 
   #greeted(hello: Hello, now: number): void {
-    this.#backOff.succeeded();
+    this.#backoff.succeeded();
     const problem = disagreement(hello, this.isSigned);
     if (problem !== null) {
       this.#lose("refused", problem, now);
@@ -310,7 +310,7 @@ export class Link implements ConnectionV2Owner {
     else if (meaning !== "version-1") this.#lose(meaning, "", now);
     else {
       this.#drop();
-      this.#backOff.succeeded();
+      this.#backoff.succeeded();
       this.#owner.detectedVersion1(this, this.#takeAll(), now);
     }
   }
@@ -322,10 +322,10 @@ export class Link implements ConnectionV2Owner {
   #lose(stage: Stage, detail: string, now: number): void {
     if (this.state !== "speaking") {
       this.#drop();
-      this.#backOff.failed({ stage, detail }, now, this.#environment.random());
+      this.#backoff.failed({ stage, detail }, now, this.#environment.random());
       if (this.#settings.isPatient) {
         this.#queue.putBack(this.#inFlight.takeAll());
-        this.#alarm.ringBy(this.#backOff.until);
+        this.#alarm.ringBy(this.#backoff.until);
       } else for (const sending of this.#takeAll()) this.#fail(sending, stage, detail, now);
       this.#owner.connectionFailed(this, now);
       return;

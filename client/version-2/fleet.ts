@@ -111,7 +111,7 @@ export class Fleet implements LinkOwner {
     for (const link of this.links) if (link.version.known !== 1) link.ensureConnected(now, insist);
   }
 
-  /** Returns the earliest end of a daemon's back-off, or infinity if there is none. */
+  /** Returns the earliest end of a daemon's backoff, or infinity if there is none. */
   nextGreeting(): number {
     let time = Number.POSITIVE_INFINITY;
     for (const { state, version, nextAttempt } of this.links)
@@ -306,7 +306,7 @@ export class Fleet implements LinkOwner {
     return this.links[sending.index] as Link;
   }
 
-  /** Whether every daemon is in its back-off. */
+  /** Whether every daemon is in its backoff. */
   isBackingOff(now: number): boolean {
     return this.links.every((link, index) =>
       link.version.known === 1

@@ -116,7 +116,7 @@ export class Outbox implements BatchOwner, FleetOwner {
     this.fleet.deliverAsVersion1(batch, call, now);
     if (!this.#maySign(batch)) {
       this.fleet.greet(now, this.#settings.isPatient ? false : undefined);
-      // Daemons that speak version 1 have received the call; the other daemons may all be in their back-off.
+      // Daemons that speak version 1 have received the call; the other daemons may all be in their backoff.
       if (this.fleet.isUnreachable) this.unreachable(now);
     }
     this.#planFlush();

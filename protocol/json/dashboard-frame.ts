@@ -26,7 +26,7 @@ export const SAMPLE_SERIES = [
   "units",
   "recorded",
   "refused",
-  "verifyHalf",
+  "verifyP50",
   "verifyMost",
   "delayHalf",
   "delayMost",

@@ -123,7 +123,7 @@ test("a client does not send written bytes again when the connection closes", as
   assert.deepEqual(server.commands, ["INCR n"]);
 });
 
-test("a daemon that has just been started is reached, even during the back-off", async () => {
+test("a daemon that has just been started is reached, even during the backoff", async () => {
   const address = await refusingAddress();
   await using client = clientOf([address]);
   for (let call = 0; call < 8; call++) await errorOf(client.send("PING"));

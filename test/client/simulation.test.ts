@@ -34,7 +34,7 @@ const TIMER_MS = 1;
 /** The linger, and the rounding of a timer. */
 const LINGER_MS = DELIVERY_LINGER_MS + TIMER_MS;
 
-/** The milliseconds after the last call, longer than any deadline, back-off or idle timeout. */
+/** The milliseconds after the last call, longer than any deadline, backoff or idle timeout. */
 const AFTERMATH_MS = 60_000;
 
 const POLICIES = ["first", "first", "all-equal", "majority", "all", 1] as const;

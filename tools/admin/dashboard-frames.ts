@@ -168,7 +168,7 @@ export class Frames implements EventSource {
       units: rate(sums, this.#sums, "units"),
       recorded: rate(sums, this.#sums, "recorded"),
       refused: rate(sums, this.#sums, "refused"),
-      verifyHalf: verify?.p50 ?? null,
+      verifyP50: verify?.p50 ?? null,
       verifyMost: verify?.p99 ?? null,
       delayHalf: delay?.p50 ?? null,
       delayMost: delay?.p99 ?? null,

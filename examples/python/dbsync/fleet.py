@@ -53,7 +53,7 @@ class Fleet:
 
     @property
     def is_backing_off(self) -> bool:
-        """Whether all daemons are in a back-off pause. In this case the next call connects anyway."""
+        """Whether all daemons are in a backoff pause. In this case the next call connects anyway."""
         return all(link.is_backing_off for link in self.links)
 
     async def ready(self, deadline: float) -> bytes:

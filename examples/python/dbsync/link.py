@@ -70,7 +70,7 @@ class Link:
 
     @property
     def is_backing_off(self) -> bool:
-        """Whether the link is in a back-off pause."""
+        """Whether the link is in a backoff pause."""
         return self.state == "closed" and self.failure is not None and _now() < self._back_off_until
 
     @property
@@ -84,7 +84,7 @@ class Link:
         return Failure("timeout", "connected, but the hello was not answered" if self.state == "connecting" else "")
 
     def want(self, insist: bool = False) -> None:
-        """Connects, unless the link is already connected or in a back-off pause."""
+        """Connects, unless the link is already connected or in a backoff pause."""
         if self.state == "closed" and not self._is_closed and (insist or not self.is_backing_off):
             self.state = "connecting"
             self._task = asyncio.get_running_loop().create_task(self._live())

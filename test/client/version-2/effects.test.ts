@@ -27,7 +27,7 @@ for (const position of [0, 1, 2])
     await using daemon = await ServedDaemon.start();
     const servers: (ServedDaemon | string)[] = [await refusing(), await refusing()];
     servers.splice(position, 0, daemon);
-    // The clock does not advance, so no back-off ends between the calls.
+    // The clock does not advance, so no backoff ends between the calls.
     await using client = client2Of(servers, { clock: new HandClock() });
     const condition = { if: [{ key: "k", writer: null }] };
     for (let call = 0; call < 3; call++) {

@@ -4,7 +4,7 @@
  * statements fail immediately.
  */
 import type { Logger } from "pino";
-import { BackOff } from "../../../client/shared/back-off.js";
+import { Backoff } from "../../../client/shared/backoff.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { UpstreamAddress } from "./server-address.js";
 import {
@@ -42,7 +42,7 @@ export class UpstreamServer {
   readonly #log: Logger;
   readonly #onChanged: ((server: UpstreamServer) => void) | null;
   readonly #pool: UpstreamPool;
-  readonly #backOff = new BackOff();
+  readonly #backoff = new Backoff();
   #isUp = true;
   #isStopped = false;
   #failures = 0;
@@ -137,7 +137,7 @@ export class UpstreamServer {
       this.#failures = 0;
       this.#lastFailure = null;
       this.#answeredAt = this.#environment.uptime();
-      this.#backOff.succeeded();
+      this.#backoff.succeeded();
       this.#become(true);
       return;
     }
@@ -186,8 +186,8 @@ export class UpstreamServer {
   #retreat(): void {
     const environment = this.#environment;
     const now = environment.uptime();
-    this.#backOff.failed({ stage: "connect", detail: "" }, now, environment.random());
-    this.#heartbeatAfter(this.#backOff.wait(now));
+    this.#backoff.failed({ stage: "connect", detail: "" }, now, environment.random());
+    this.#heartbeatAfter(this.#backoff.wait(now));
   }
 
   #heartbeatAfter(milliseconds: number): void {

@@ -16,7 +16,7 @@ export interface ConnectFailure {
   readonly detail: string;
 }
 
-export class BackOff {
+export class Backoff {
   /** The failure of the last attempt; null after a success. */
   failure: ConnectFailure | null = null;
   #failures = 0;
