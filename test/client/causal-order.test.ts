@@ -15,7 +15,7 @@ import { type DaemonProcess, startDaemon } from "../support/daemon-process.js";
 import { makeKeyPair } from "../support/envelope-client.js";
 import { PATIENCE_MS, summary } from "./test-client.js";
 
-const TURNS = amount(40, 300);
+const TURNS = amount(15, 300);
 const CLOCKS_OFF_BY_MS = [-60_000, 60_000, 0, 59_000, -7, -31_000];
 const BUSY_CLIENTS = 9;
 /** The milliseconds by which a date may be ahead of the daemons' clock. */

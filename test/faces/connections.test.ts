@@ -13,8 +13,8 @@ import { RawClient } from "../support/raw-client.js";
 import { until } from "../support/until.js";
 
 const MIB = 1024 * 1024;
-const REQUESTS = amount(40_000, 100_000);
-const IDLE = amount(400, 1100);
+const REQUESTS = amount(15_000, 100_000);
+const IDLE = amount(200, 1100);
 
 const memory = () => [new MemoryBackend(realEnvironment)];
 const residentBytes = ({ pid }: DaemonProcess) =>

@@ -12,7 +12,7 @@ import { buildRoot } from "../support/repository.js";
 import { seedOfRun } from "../support/seeded-random.js";
 import { simulate } from "./simulate.js";
 
-const RUNS = Number(process.env["DBSYNC_SEEDS"] ?? amount(4, 8));
+const RUNS = Number(process.env["DBSYNC_SEEDS"] ?? amount(2, 8));
 const first = seedOfRun();
 const program = join(buildRoot, "test/simulation/main.js");
 

@@ -6,13 +6,14 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { ActiveCluster } from "../support/active-cluster.js";
+import { skipUnlessFull } from "../support/amount.js";
 import { pause } from "../support/pause.js";
 import { SeededRandom } from "../support/seeded-random.js";
 import { assertEverywhere, by, COUNTS, client, RUNS, type Run, scenario, seed } from "./scenario.js";
 
 const QUEUED = 20;
 
-describe("a key that was deleted while a server was down", () => {
+describe("a key that was deleted while a server was down", { skip: skipUnlessFull }, () => {
   scenario("stays deleted when that server returns", async (run) => {
     const { cluster, random, prefix, one, other } = run;
     const key = `${prefix}deleted`;
@@ -72,7 +73,9 @@ describe("servers that all accept writes while one is killed and restarted", () 
   });
 });
 
-describe("clients that write the same keys on several servers at the same time", () => {
+describe("clients that write the same keys on several servers at the same time", {
+  skip: skipUnlessFull,
+}, () => {
   scenario("finally read the same value from all servers", async (run) => {
     const { cluster, random, prefix } = run;
     const keys = Array.from({ length: 20 }, (_, n) => `${prefix}same:${n}`) as [string, ...string[]];
@@ -90,7 +93,7 @@ describe("clients that write the same keys on several servers at the same time",
   });
 });
 
-describe("locks and queues", () => {
+describe("locks and queues", { skip: skipUnlessFull }, () => {
   scenario(
     "a lock that two servers may grant at the same time finally has one owner on all servers",
     async (run) => {
@@ -208,7 +211,7 @@ async function writeApart(run: Run): Promise<{ last: string; counted: number }> 
   return { last, counted };
 }
 
-describe("servers that were disconnected from each other", () => {
+describe("servers that were disconnected from each other", { skip: skipUnlessFull }, () => {
   scenario("have the last value and all increments and additions after they reconnect", async (run) => {
     const { last, counted } = await writeApart(run);
     await assertEverywhere(run.cluster, ["GET", `${run.prefix}b`], last);
@@ -235,7 +238,7 @@ describe("servers that were disconnected from each other", () => {
     });
 });
 
-describe("servers without a disk", () => {
+describe("servers without a disk", { skip: skipUnlessFull }, () => {
   for (const count of COUNTS)
     test(`send all data to a server that returns empty, and continue to answer: ${count} daemons (seed ${seed})`, async () => {
       await using cluster = await ActiveCluster.start(count, { isInMemory: true });

@@ -13,7 +13,7 @@ import { RawClient } from "../support/raw-client.js";
 import { RedisConnection } from "../support/redis-connection.js";
 import { SeededRandom, seedOfRun } from "../support/seeded-random.js";
 
-const ROUNDS = amount(4, 20);
+const ROUNDS = amount(2, 20);
 /** The maximum number of answers that each client receives before the daemon is killed. */
 const ANSWERS_MAX = 400;
 const PIPELINE = 50;

@@ -19,7 +19,7 @@ import { SeededRandom, seedOfRun } from "../support/seeded-random.js";
 import { until } from "../support/until.js";
 
 const DAEMONS = 3;
-const ROUNDS = amount(8, 50);
+const ROUNDS = amount(4, 50);
 /** The maximum number of rounds, in case the machine is too busy for enough races. */
 const ROUNDS_MAX = 400;
 /** The number of envelopes per client in a round, and of locks per envelope. */

@@ -12,8 +12,8 @@ import { RawClient } from "../../support/raw-client.js";
 import { buildRoot, repositoryRoot } from "../../support/repository.js";
 import { SeededRandom, seedOfRun } from "../../support/seeded-random.js";
 
-const FRAMES = amount(2_000, 40_000);
-const FRAMES_SIGNED = amount(500, 2_000);
+const FRAMES = amount(700, 40_000);
+const FRAMES_SIGNED = amount(200, 2_000);
 const FRAMES_PER_CONNECTION = 40;
 const CONNECTIONS = 8;
 const MEMORY_MORE = 10 * 1024 * 1024;

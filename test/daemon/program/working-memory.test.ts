@@ -10,6 +10,7 @@ import { connect, type Socket } from "node:net";
 import { test } from "node:test";
 import { MongoClient } from "mongodb";
 import { writeCommand } from "../../../protocol/resp/resp-writer.js";
+import { amount, isFull } from "../../support/amount.js";
 import { knowsSecret } from "../../support/cluster-secret.js";
 import { type DaemonProcess, startDaemon } from "../../support/daemon-process.js";
 import { EnvelopeClient, makeKeyPair } from "../../support/envelope-client.js";
@@ -23,7 +24,7 @@ const BUDGET = 48 * MIB;
 /** The maximum memory that a daemon gains: the budget, the data, replies on their way, and V8's garbage. */
 const RESIDENT_MIB_MAX = 700;
 const WORK = ["--work-memory", String(BUDGET), "--work-wait", "5m"];
-const CONNECTIONS = 6;
+const CONNECTIONS = amount(4, 6);
 const ROWS = 200;
 
 const BEGIN_CHARS = 400;
@@ -33,8 +34,11 @@ const END_OF_ANSWER = `${MARK}\r\n`;
 const key = makeKeyPair("rsa");
 const root = makeKeyPair();
 
+/** The requests that usual runs of the tests include as well. */
+const USUAL = ["LCS, length", "LCS, text", "join", "huge join", "ZUNION", "SORT", "sorted documents"];
+
 /** Requests of at most 300 bytes. Some are refused, because one query may hold half of the budget. */
-const REQUESTS: Readonly<Record<string, readonly string[]>> = {
+const ALL: Readonly<Record<string, readonly string[]>> = {
   "LCS, length": ["LCS", "a", "b", "LEN"],
   "LCS, text": ["LCS", "a", "b"],
   "LCS, ranges": ["LCS", "a", "b", "IDX"],
@@ -61,6 +65,10 @@ const REQUESTS: Readonly<Record<string, readonly string[]>> = {
   "script with LCS": ["EVAL", "return redis.call('LCS', 'a', 'b')", "0"],
   "script with a join": ["EVAL", "return redis.call('SQL', 'd', 'select x.v, y.v from t x, t y')", "0"],
 };
+
+const REQUESTS: Readonly<Record<string, readonly string[]>> = isFull
+  ? ALL
+  : Object.fromEntries(USUAL.map((name) => [name, ALL[name] ?? []]));
 
 const REFUSED = /^-(?:TOOMUCH|TRYAGAIN) /;
 
@@ -201,7 +209,7 @@ test("clients of the SQL and MongoDB listeners with heavy requests stay within t
   await using mongo = await new MongoClient(url, { maxPoolSize: CONNECTIONS }).connect();
   const documents = mongo.db("d").collection<{ _id: number }>("c");
   const sorts = numbers(CONNECTIONS).map(() => documents.find({}).sort({ t: 1, n: -1 }).toArray());
-  const pipeline = JSON.parse(REQUESTS["crossed documents"]?.at(-1) as string).pipeline as object[];
+  const pipeline = JSON.parse(ALL["crossed documents"]?.at(-1) as string).pipeline as object[];
   const crossed = numbers(CONNECTIONS).map(() =>
     documents
       .aggregate([...pipeline, { $count: "n" }])

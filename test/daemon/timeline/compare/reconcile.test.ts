@@ -15,10 +15,10 @@ import { exchange, Holder, randomId } from "../support/members.js";
 
 const seed = seedOfRun();
 const EPOCH = 1_767_225_600_000;
-const RUNS = amount(10, 60);
+const RUNS = amount(4, 60);
 const ROUNDS_MAX = 4;
 /** The number of entries on each side of a long partition. In a full run, they do not fit into one exchange. */
-const PARTED = amount(20_000, 140_000);
+const PARTED = amount(8_000, 140_000);
 
 function assertEqualAfter(one: Holder, other: Holder, note: string): void {
   for (const set of ["ring", "data"] as const) {
@@ -28,8 +28,8 @@ function assertEqualAfter(one: Holder, other: Holder, note: string): void {
 }
 
 for (const { count, spread, within } of [
-  { count: amount(30_000, 500_000), spread: 60_000, within: "60 seconds" },
-  { count: amount(20_000, 200_000), spread: 86_400_000, within: "a day" },
+  { count: amount(12_000, 500_000), spread: 60_000, within: "60 seconds" },
+  { count: amount(8_000, 200_000), spread: 86_400_000, within: "a day" },
 ]) {
   test(`members find 100 differences among ${count} entries of ${within} with few bytes (seed ${seed})`, (t) => {
     const random = new SeededRandom(seed, spread);

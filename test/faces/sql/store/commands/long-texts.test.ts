@@ -6,6 +6,7 @@ import { EffortBudget, SLICE_STEPS } from "../../../../../daemon/store/keyspace/
 import { SCALAR_FUNCTIONS } from "../../../../../faces/sql/store/grammar/functions.js";
 import { StepReply } from "../../../../../protocol/step-reply.js";
 import { unit } from "../../../../daemon/store/effort-state.js";
+import { amount, isFull } from "../../../../support/amount.js";
 
 const TEXT_BYTES = 300_000;
 const ROWS = 40;
@@ -40,8 +41,8 @@ test("a query yields between functions of long texts", () => {
       unit(3),
     );
   let yielding = 0;
-  for (const [name, { min }] of SCALAR_FUNCTIONS)
-    for (const query of QUERIES) {
+  for (const [i, [name, { min }]] of [...SCALAR_FUNCTIONS].entries())
+    for (const query of isFull ? QUERIES : QUERIES.slice(i % QUERIES.length).slice(0, 1)) {
       const text = query(min === 1 ? `${name}(v)` : `${name}(${Array(min).fill("lower(v)").join(",")})`);
       const effort = EffortBudget.ofQuery();
       const making = mock.method(EffortBudget, "ofQuery", () => effort);
@@ -65,5 +66,5 @@ test("a query yields between functions of long texts", () => {
       }
       if (yields >= 2) yielding++;
     }
-  assert.ok(yielding >= 12, `only ${yielding} queries yielded`);
+  assert.ok(yielding >= amount(2, 12), `only ${yielding} queries yielded`);
 });
