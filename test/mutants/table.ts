@@ -174,6 +174,13 @@ export const mutants: readonly Mutant[] = [
     test: "test/daemon/store/keyspace/undo.test.js",
   },
   {
+    name: "the tail's size leaves out what the values of faces have lost",
+    file: "daemon/store/keyspace/value-change.js",
+    find: "return this.inverse.bytes(this.old);",
+    replace: "return 0;",
+    test: "test/daemon/timeline/fold-cases.test.js",
+  },
+  {
     name: "keys expire by the clock",
     file: "daemon/timeline/timeline.js",
     find: "this.#folding.fold.dropExpired(EXPIRED_PER_TICK)",

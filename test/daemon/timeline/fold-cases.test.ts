@@ -193,6 +193,36 @@ test("the size of the tail includes old values as long as they can be restored",
   assert.equal(subject.fold.tailBytes, 0);
 });
 
+test("the size of the tail includes what streams, documents and tables have lost", () => {
+  const long = "x".repeat(100_000);
+  const cases: readonly (readonly [made: string[][], removed: string[]])[] = [
+    [[["XADD", "s", "1-1", "f", long]], ["XDEL", "s", "1-1"]],
+    [[["XADD", "t", "1-1", "f", long]], ["XTRIM", "t", "MAXLEN", "0"]],
+    [
+      [
+        ["DOC.CREATE", "d"],
+        ["DOC.INSERT", "d", "KEYS", "10", `{"a":"${long}"}`],
+      ],
+      ["DOC.DELETE", "d", "10"],
+    ],
+    [
+      [
+        ["SQL", "", "create database d"],
+        ["SQL", "d", "create table t (k number, s text)"],
+        ["SQL", "d", `insert into t (k, s) values (1, '${long}')`],
+      ],
+      ["SQL", "d", "delete from t"],
+    ],
+  ];
+  for (const [made, removed] of cases) {
+    const subject = newSubject();
+    for (const [index, argv] of made.entries()) subject.merge(entry("a", 1 + index, [argv]));
+    const before = subject.fold.tailBytes;
+    subject.merge(entry("b", 9, [removed]));
+    assert.ok(subject.fold.tailBytes > before + 100_000, removed.join(" "));
+  }
+});
+
 test("a command signed for another user has no effect unless its signer's key is a daemon's key at that position", () => {
   const subject = newSubject();
   const daemon = { key: key(3), as: "ada" };
