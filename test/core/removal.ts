@@ -10,6 +10,16 @@ import { repositoryRoot } from "../support/repository.js";
 export const FACE_LIST = "daemon/program/faces.ts";
 const LINE = /^export \{ (\w+) \} from "\.\.\/\.\.\/((?:faces|tools)\/[\w-]+)\/face\.js";$/gm;
 
+/** The list of the families of commands of faces, with an entry such as `"redis/geo": async () => …,` for each. */
+const FAMILY_LIST = "faces/command-families.ts";
+const FAMILY = /^ {2}"([\w-]+)\/[\w-]+": async \(\) =>[\s\S]*?,\n(?= {2}"|\} as const)/gm;
+
+/** The list of the kinds of values of faces, with an import for each. */
+const KIND_LIST = "daemon/store/registered-kinds.ts";
+const KIND = /^import \{ (\w+) \} from "\.\.\/\.\.\/(faces\/[\w-]+)\/.*\n/gm;
+
+const LISTS: readonly string[] = [FACE_LIST, FAMILY_LIST, KIND_LIST];
+
 /** The faces and tools in the list: folders by names. */
 export const LISTED: ReadonlyMap<string, string> = new Map(
   [...readFileSync(join(repositoryRoot, FACE_LIST), "utf8").matchAll(LINE)].map(([, name, folder]) => [
@@ -33,33 +43,55 @@ export interface Removal {
    * an option of theirs.
    */
   readonly dependents: readonly string[];
-  /** The list without the removed faces and tools. */
-  readonly list: string;
+  /** The texts of the lists without the removed faces and tools, by their files. */
+  readonly lists: ReadonlyMap<string, string>;
 }
 
 /** Plans the removal of folders. @param folders  `faces/memcached`; empty: everything in faces/ and tools/ */
 export function planRemoval(folders: readonly string[]): Removal {
-  const all = folders.length === 0 ? ["faces", "tools"] : withImporters(folders);
+  const all = folders.length === 0 ? FOLDERS : withImporters(folders);
   const isRemoved = (file: string) => all.some((folder) => file.startsWith(`${folder}/`));
   const remaining = [...texts.keys()].filter((file) => !isRemoved(file));
   const blocking = remaining
-    .filter((file) => !isTest(file) && file !== FACE_LIST)
+    .filter((file) => !isTest(file) && !LISTS.includes(file))
     .flatMap((file) =>
       dependenciesOf(file)
         .filter(isRemoved)
         .map((imported) => `${file} → ${imported}`),
     );
-  const list = readFileSync(join(repositoryRoot, FACE_LIST), "utf8").replace(LINE, (line, _, folder) =>
-    isRemoved(`${folder}/face.ts`) ? "" : line,
-  );
-  // A file without exports would be a script.
   return {
     folders: all,
     blocking,
-    dependents: dependentsOf(remaining.filter(isTest), isRemoved),
-    list: /^export/m.test(list) ? list : `${list}export {};\n`,
+    // Tests that load all families run commands of faces.
+    dependents: dependentsOf(
+      remaining.filter(isTest),
+      (file) => isRemoved(file) || (folders.length === 0 && file === FAMILY_LIST),
+    ),
+    lists: listsWithout((folder) => all.includes(folder)),
   };
 }
+
+function listsWithout(isRemoved: (folder: string) => boolean): Map<string, string> {
+  const faces = textOf(FACE_LIST).replace(LINE, (line, _, folder) => (isRemoved(folder) ? "" : line));
+  const families = textOf(FAMILY_LIST).replace(FAMILY, (entry, face) =>
+    isRemoved(`faces/${face}`) ? "" : entry,
+  );
+  const names: string[] = [];
+  const imports = textOf(KIND_LIST).replace(KIND, (line, name, folder) => {
+    if (!isRemoved(folder)) return line;
+    names.push(name);
+    return "";
+  });
+  const kinds = names.reduce((text, name) => text.replace(new RegExp(`\\b${name}(?:, )?`), ""), imports);
+  return new Map([
+    // A file without exports would be a script.
+    [FACE_LIST, /^export/m.test(faces) ? faces : `${faces}export {};\n`],
+    [FAMILY_LIST, families],
+    [KIND_LIST, kinds],
+  ]);
+}
+
+const textOf = (file: string): string => readFileSync(join(repositoryRoot, file), "utf8");
 
 const isTest = (file: string): boolean => /^(test|bench|examples)\//.test(file);
 

@@ -4,6 +4,7 @@
  */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import type { LoadRows } from "../../daemon/store/rows/command-families.js";
 import type { Command, Row } from "../../daemon/store/rows/command-row.js";
 import { FACES_FAMILIES } from "../../faces/command-families.js";
 import { repositoryRoot } from "../support/repository.js";
@@ -25,7 +26,7 @@ type Rows = Readonly<Record<string, LateRow>>;
 /** Returns the text of the file. */
 export async function familyRows(): Promise<string> {
   const families: string[] = [];
-  for (const [name, load] of Object.entries(FACES_FAMILIES)) {
+  for (const [name, load] of Object.entries<LoadRows>(FACES_FAMILIES)) {
     const rows = Object.fromEntries((await load()).map((command) => [command.name, dataOf(command)]));
     families.push(property(name, rows, 1, ` as const satisfies Rows`));
   }
