@@ -1,7 +1,7 @@
 /** A listener with the daemon's limits, refusals and observer. */
 
 import { REFUSALS } from "../engine/answers/refusals.js";
-import type { Observer } from "../engine/pipeline/pipeline-observer.js";
+import type { Observer } from "../engine/pipeline/pipeline-parts.js";
 import type { ConnectionRegistry } from "../net/connections/connection-registry.js";
 import { SocketListener, type SocketListenerParts } from "../net/connections/socket-listener.js";
 import type { Limits } from "../options/limits.js";

@@ -18,7 +18,7 @@ import type { SeenLimits } from "../engine/pipeline/seen-envelopes.js";
 import { StartFloor } from "../engine/pipeline/start-floor.js";
 import { hashOf, type Identity, makeIdentity } from "../engine/trust/identity.js";
 import type { Signers } from "../engine/trust/signers.js";
-import { DbsyncListener } from "../listener/dbsync-listener.js";
+import { DbsyncListener } from "../listener/dbsync-dialect.js";
 import type { DbsyncService } from "../listener/dbsync-server.js";
 import { EventSources, type WatchedDatabase } from "../listener/event-sources.js";
 import { knowProtocols } from "../net/connections/foreign-client.js";

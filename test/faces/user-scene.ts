@@ -3,7 +3,7 @@ import { LocalUnits } from "../../daemon/engine/backends/local-units.js";
 import { MemoryBackend } from "../../daemon/engine/backends/memory-backend.js";
 import { NewestDate } from "../../daemon/engine/backends/newest-date.js";
 import type { MemoryLimit } from "../../daemon/engine/memory/memory-limit.js";
-import { NO_OBSERVER } from "../../daemon/engine/pipeline/pipeline-observer.js";
+import { NO_OBSERVER } from "../../daemon/engine/pipeline/pipeline-parts.js";
 import type { DaemonListener } from "../../daemon/listener/daemon-listener.js";
 import { type Environment, realEnvironment } from "../../daemon/net/process/clock-and-randomness.js";
 import type { Limits } from "../../daemon/options/limits.js";

@@ -64,7 +64,7 @@ export const budgetMutants: readonly Mutant[] = [
   },
   {
     name: "budgets: the effects of units before the refused one stay",
-    file: "daemon/timeline/fold/ordinary-entry.js",
+    file: "daemon/timeline/fold/apply-unit.js",
     find: "database.undo(Array.isArray(one) ? one : [one]);",
     replace: ";",
     test: ADMISSION,

@@ -4,14 +4,14 @@ import type { Mutant } from "./mutant.js";
 export const listMutants: readonly Mutant[] = [
   {
     name: "lists: daemons that all join wait for a live member",
-    file: "daemon/timeline/members/joining-rule.js",
+    file: "daemon/timeline/members/rules.js",
     find: "if (areAllJoining && hasOthers)",
     replace: "if (false)",
     test: "test/daemon/timeline/members/rules.test.js",
   },
   {
     name: "lists: daemons that all join begin without the entries of all",
-    file: "daemon/timeline/members/joining-rule.js",
+    file: "daemon/timeline/members/rules.js",
     find: "if (!member.isPulled)",
     replace: "if (false)",
     test: "test/daemon/timeline/members/rules.test.js",

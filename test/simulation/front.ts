@@ -12,7 +12,7 @@ import { LocalUnits } from "../../daemon/engine/backends/local-units.js";
 import { NewestDate } from "../../daemon/engine/backends/newest-date.js";
 import { Databases } from "../../daemon/engine/pipeline/databases.js";
 import { Pipeline } from "../../daemon/engine/pipeline/pipeline.js";
-import { NO_OBSERVER } from "../../daemon/engine/pipeline/pipeline-observer.js";
+import { NO_OBSERVER } from "../../daemon/engine/pipeline/pipeline-parts.js";
 import type { Signers } from "../../daemon/engine/trust/signers.js";
 import type { Environment } from "../../daemon/net/process/clock-and-randomness.js";
 import type { Entry } from "../../daemon/timeline/entries/entry.js";

@@ -1,7 +1,7 @@
 /**
  * Finds the envelopes in the data folder of a removed daemon that no member has, and stores them in that folder as dead
  * letters. The caller queries the members about each envelope. The timeline in the folder is not changed. Source:
- * daemon/timeline/members/dead-letter-rule.ts.
+ * daemon/timeline/members/rules.ts.
  */
 import { join } from "node:path";
 import { writingFailure } from "../../../keys/write-failures.js";
@@ -9,7 +9,7 @@ import type { ByteString } from "../../../protocol/byte-string.js";
 import type { DeadLetterWriter } from "../../timeline/dead-letters.js";
 import { openFolderView } from "../../timeline/disk/folder-view.js";
 import { ORDER_KEY_BYTES, readOrderKey } from "../../timeline/entries/entry.js";
-import type { EntryOutcome } from "../../timeline/members/dead-letter-rule.js";
+import type { EntryOutcome } from "../../timeline/members/rules.js";
 import { DeadLetterFolder, DeadLettersNotWritten, deadLettersFolder } from "./dead-letter-folder.js";
 import { DeadLetterStore, DeadLettersNotStored } from "./dead-letter-store.js";
 

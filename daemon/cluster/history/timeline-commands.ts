@@ -30,7 +30,7 @@ import type { Unit } from "../../store/keyspace/unit.js";
 import type { DigestIndex } from "../../timeline/compare/digest-index.js";
 import { ORDER_KEY_BYTES, readOrderKey } from "../../timeline/entries/entry.js";
 import { RecallFailure, Recalls } from "../../timeline/history-fold.js";
-import { type EntryOutcome, entryOutcomeOf } from "../../timeline/members/dead-letter-rule.js";
+import { type EntryOutcome, entryOutcomeOf } from "../../timeline/members/rules.js";
 import { FOLD_AHEAD_MS } from "../../timeline/unfolded-entries.js";
 import type { DeadLetter, DeadLetterFolder } from "../dead-letters/dead-letter-folder.js";
 import type { Recorder } from "../replica/recorder.js";

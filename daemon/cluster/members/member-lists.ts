@@ -16,7 +16,7 @@ import { hashOf } from "../../engine/trust/identity.js";
 import type { Signers } from "../../engine/trust/signers.js";
 import { StartError } from "../../net/process/start-error.js";
 import type { Mark, Storage } from "../../timeline/entries/storage.js";
-import { listRefusal, mayAcceptFrom, mayReport } from "../../timeline/members/entry-acceptance-rule.js";
+import { listRefusal, mayAcceptFrom, mayReport } from "../../timeline/members/rules.js";
 import { ListHistory } from "./list-history.js";
 import { type CheckedList, checkList, isProvedBySigner, listOf, readVouched } from "./list-proof.js";
 

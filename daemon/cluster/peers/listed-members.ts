@@ -6,7 +6,7 @@
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { HEADS_MAX } from "../../../protocol/members/known-lists.js";
 import type { ListMessage } from "../../../protocol/members/list-message.js";
-import { type JoinReport, joinedWatermark } from "../../timeline/members/joining-rule.js";
+import { type JoinReport, joinedWatermark } from "../../timeline/members/rules.js";
 import type { MemberLists } from "../members/member-lists.js";
 import type { Member } from "./member.js";
 import type { Roster } from "./roster.js";

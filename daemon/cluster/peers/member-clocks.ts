@@ -4,7 +4,7 @@
  * docs/decisions/0039-states-of-member-lists.md.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
-import { skewedWatermark } from "../../timeline/members/skew-rule.js";
+import { skewedWatermark } from "../../timeline/members/rules.js";
 import type { ClusterState } from "./shared/cluster-state.js";
 import type { Electorate } from "./shared/electorate.js";
 import { MEMBERS_MAX } from "./shared/peering-limits.js";

@@ -27,8 +27,16 @@ import { messagesOf } from "../channels/message-commands.js";
 import { KeyAudit } from "../trust/key-audit.js";
 import type { Signers } from "../trust/signers.js";
 import { type AcceptedEnvelope, type UnitListener, Units } from "./apply-units.js";
-import { type CommandSigner, checkSigned, signerOfEnvelope } from "./command-signer.js";
-import { type Audience, checkDate, checkEnvelope, checkValidity, reading } from "./envelope-checks.js";
+import {
+  type Audience,
+  type CommandSigner,
+  checkDate,
+  checkEnvelope,
+  checkSigned,
+  checkValidity,
+  reading,
+  signerOfEnvelope,
+} from "./envelope-checks.js";
 import type { PipelineParts } from "./pipeline-parts.js";
 import { QueryClients } from "./query-clients.js";
 import type { Recording } from "./recording-interface.js";

@@ -16,7 +16,7 @@ import { whenSafe } from "../answers/safe-answers.js";
 import { messageOf } from "../channels/message-commands.js";
 import type { Signers } from "../trust/signers.js";
 import { isForAdministrators } from "./administrator-commands.js";
-import { type Admission, signerOfCommand } from "./command-signer.js";
+import { type Admission, signerOfCommand } from "./envelope-checks.js";
 import type { PipelineParts } from "./pipeline-parts.js";
 
 /**

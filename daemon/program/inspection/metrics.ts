@@ -4,7 +4,7 @@
  */
 
 import { REFUSALS, type RefusalCode } from "../../engine/answers/refusals.js";
-import type { Observer } from "../../engine/pipeline/pipeline-observer.js";
+import type { Observer } from "../../engine/pipeline/pipeline-parts.js";
 import { Histogram } from "../../net/process/histogram.js";
 
 /** Bounds in seconds. A check takes about 20 µs for RSA-2048 and 100 µs for Ed25519; longer times include waiting. */

@@ -7,10 +7,15 @@ import { randomBytes } from "node:crypto";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { performance } from "node:perf_hooks";
-import type { Mark, MarkName, Storage } from "../entries/storage.js";
-import type { LogMark, OperationGroup, StorageOperation } from "../entries/storage-operation.js";
+import type {
+  LogMark,
+  Mark,
+  MarkName,
+  OperationGroup,
+  Storage,
+  StorageOperation,
+} from "../entries/storage.js";
 import type { TimelineLogger } from "../entries/timeline-logger.js";
-import { operationsOf, takeBatch } from "./filing-batch.js";
 import { checkFolderFormat, writeFolderFormat } from "./folder-format.js";
 import { FolderInUse, type FolderLock, hasOpen, lockFolder, refuseForeignProcesses } from "./folder-lock.js";
 import { InlineWrites } from "./inline-writes.js";
@@ -19,7 +24,7 @@ import { timelineFolder } from "./lmdb-reader.js";
 import { LmdbTree } from "./lmdb-tree.js";
 import { LOG_END_FILE } from "./log-end.js";
 import { MARKER_BYTES } from "./log-record.js";
-import { LogToLmdb } from "./log-to-lmdb.js";
+import { LogToLmdb, operationsOf, takeBatch } from "./log-to-lmdb.js";
 import { type LogRemains, readLog, renameDamagedLog, WriteAheadLog } from "./write-ahead-log.js";
 
 /**

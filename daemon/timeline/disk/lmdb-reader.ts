@@ -4,10 +4,9 @@
  */
 import { join } from "node:path";
 import { type Database, open } from "lmdb";
-import type { EntrySource } from "../entries/storage.js";
-import type { LogMark } from "../entries/storage-operation.js";
+import type { EntrySource, LogMark } from "../entries/storage.js";
 import { keyAfter } from "./lmdb-file.js";
-import { LOG_KEY, readLogMark } from "./log-mark.js";
+import { LOG_KEY, readLogMark } from "./log-record.js";
 
 /** Entries that are read in one step, so that no reader of LMDB stays open between turns of the event loop. */
 const SLICE_MIN = 64;

@@ -9,7 +9,7 @@ import { closeSync, fstatSync, ftruncateSync, openSync, statfsSync, statSync, wr
 import { statfs } from "node:fs/promises";
 import { join } from "node:path";
 import { type Database, open, type RootDatabase } from "lmdb";
-import type { LogMark, StorageOperation } from "../entries/storage-operation.js";
+import type { LogMark, StorageOperation } from "../entries/storage.js";
 import { writeInThread, writeNow } from "./complete-writes.js";
 import { DATA_FILE, findDamage } from "./lmdb-file.js";
 import { checkHeader, DamagedFile, PAGE_BYTES_MAX } from "./lmdb-header.js";
@@ -21,7 +21,7 @@ import {
   type Slice,
   type StoredEntry,
 } from "./lmdb-reader.js";
-import { LOG_KEY, writeLogMark } from "./log-mark.js";
+import { LOG_KEY, writeLogMark } from "./log-record.js";
 
 /** The number of keys whose pages are checked before LMDB reads them, which takes about 0.2 s. */
 const CHECKED_MAX = 200_000;

@@ -11,7 +11,7 @@
  */
 import { crc32 } from "node:zlib";
 import { ORDER_KEY_BYTES } from "../entries/entry.js";
-import type { StorageOperation } from "../entries/storage-operation.js";
+import type { LogMark, StorageOperation } from "../entries/storage.js";
 
 export const MARKER_BYTES = 16;
 
@@ -107,4 +107,22 @@ function readOperations(bytes: Buffer): StorageOperation[] {
     else throw new RangeError(`the log contains an operation of kind ${kind}: a later release wrote it`);
   }
   return operations;
+}
+
+export const LOG_KEY = Buffer.from("log");
+const SEQUENCE_BYTES = 6;
+
+/**
+ * The position in the log up to which LMDB has everything, as one of LMDB's marks: number of the last
+ * group (6, big-endian) ‖ marker of the log's records (16).
+ */
+export function readLogMark(bytes: Buffer): LogMark {
+  return { sequence: bytes.readUIntBE(0, SEQUENCE_BYTES), marker: bytes.subarray(SEQUENCE_BYTES) };
+}
+
+export function writeLogMark({ sequence, marker }: LogMark): Buffer {
+  const bytes = Buffer.alloc(SEQUENCE_BYTES + marker.length);
+  bytes.writeUIntBE(sequence, 0, SEQUENCE_BYTES);
+  bytes.set(marker, SEQUENCE_BYTES);
+  return bytes;
 }

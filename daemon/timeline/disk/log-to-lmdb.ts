@@ -3,10 +3,11 @@
  * combine LMDB with the groups that are not in LMDB yet.
  */
 
-import type { OperationGroup } from "../entries/storage-operation.js";
-import { BYTES_MAX, OPERATIONS_MAX, operationsOf, takeBatch } from "./filing-batch.js";
+import { type ByteString, bytesOf } from "../../../protocol/byte-string.js";
+import { firstFrom } from "../entries/ascending-search.js";
+import type { OperationGroup } from "../entries/storage.js";
+import type { Slice } from "./lmdb-reader.js";
 import type { LmdbTree } from "./lmdb-tree.js";
-import { UnfiledOperations } from "./unfiled-operations.js";
 
 /** Milliseconds between two transactions at low load: each costs two syncs and some milliseconds of CPU. */
 const FILE_EVERY_MS = 1000;
@@ -146,3 +147,117 @@ export class LogToLmdb {
     this.#handlers.onFiled(sequence);
   }
 }
+
+/**
+ * The maximum number of operations in a transaction that moves groups from the log into LMDB. When this many are pending, a transaction starts immediately.
+ * Passing them to LMDB occupies the event loop for a few milliseconds.
+ */
+const OPERATIONS_MAX = 1024;
+const BYTES_MAX = 4 * 1024 * 1024;
+
+/** Removes the groups of the next transaction, at least one, from the beginning of a list, and returns them. */
+export function takeBatch(groups: OperationGroup[]): OperationGroup[] {
+  let [count, bytes, operations] = [0, 0, 0];
+  for (const group of groups) {
+    bytes += group.bytes;
+    operations += group.operations.length;
+    if (count > 0 && (bytes > BYTES_MAX || operations > OPERATIONS_MAX)) break;
+    count++;
+  }
+  return groups.splice(0, count);
+}
+
+/** Returns the operations of groups in their order. */
+export const operationsOf = (groups: readonly OperationGroup[]) =>
+  groups.flatMap(({ operations }) => operations);
+
+/** The last change at an order key. */
+interface Change {
+  readonly orderKey: Buffer;
+  /** The new value, or null if the entry was removed. */
+  readonly value: Buffer | null;
+  /** The group that contains the change. */
+  readonly sequence: number;
+}
+
+/** An entry that exists. */
+type UnfiledEntry = Change & { readonly value: Buffer };
+
+/** The operations that are in the log but not yet in LMDB, sorted by order key. */
+export class UnfiledOperations {
+  readonly #changes = new Map<ByteString, Change>();
+  /** The keys of the changes in ascending order. */
+  #order: ByteString[] = [];
+  readonly #marks = new Map<string, { readonly value: Buffer; readonly sequence: number }>();
+
+  add({ sequence, operations }: OperationGroup): void {
+    for (const operation of operations) {
+      if (operation.kind === "mark") this.#marks.set(operation.name, { value: operation.value, sequence });
+      else {
+        const { orderKey } = operation;
+        this.#change({ orderKey, value: operation.kind === "put" ? operation.value : null, sequence });
+      }
+    }
+  }
+
+  /** Drops all groups up to the given number, because LMDB has them. */
+  filed(sequence: number): void {
+    this.#order = this.#order.filter((key) => {
+      const stays = (this.#changes.get(key) as Change).sequence > sequence;
+      if (!stays) this.#changes.delete(key);
+      return stays;
+    });
+    for (const [name, mark] of this.#marks) if (mark.sequence <= sequence) this.#marks.delete(name);
+  }
+
+  /** Returns the value of an entry, null if it was removed, or undefined if LMDB has its last change. */
+  get(orderKey: Buffer): Buffer | null | undefined {
+    return this.#changes.size === 0 ? undefined : this.#changes.get(bytesOf(orderKey))?.value;
+  }
+
+  mark(name: string): Buffer | null {
+    return this.#marks.get(name)?.value ?? null;
+  }
+
+  /** Returns the greatest order key of an existing entry, or null if there is none. */
+  last(): Buffer | null {
+    const key = this.#order.findLast((key) => this.#changes.get(key)?.value !== null);
+    return key === undefined ? null : (this.#changes.get(key) as Change).orderKey;
+  }
+
+  /**
+   * Returns the items in a range of order keys: LMDB's items with all changes that LMDB does not have yet.
+   * @param slice  LMDB's items in the range
+   * @param itemOf  creates an item like LMDB's for an entry that LMDB does not have
+   */
+  merge<T>(
+    { from, to, items }: Slice<T>,
+    orderKeyOf: (item: T) => Buffer,
+    itemOf: (entry: UnfiledEntry) => T,
+  ): readonly T[] {
+    const order = this.#order;
+    const end = to === null ? order.length : firstFrom(order, bytesOf(to));
+    let next = from === null ? 0 : firstFrom(order, bytesOf(from));
+    if (next >= end) return items;
+    const merged: T[] = [];
+    const add = (key: ByteString): void => {
+      const change = this.#changes.get(key) as Change;
+      if (exists(change)) merged.push(itemOf(change));
+    };
+    for (const item of items) {
+      const key = bytesOf(orderKeyOf(item));
+      while (next < end && (order[next] as ByteString) < key) add(order[next++] as ByteString);
+      if (next === end || order[next] !== key) merged.push(item);
+    }
+    while (next < end) add(order[next++] as ByteString);
+    return merged;
+  }
+
+  #change(change: Change): void {
+    const key = bytesOf(change.orderKey);
+    if (!this.#changes.has(key)) this.#order.splice(firstFrom(this.#order, key), 0, key);
+    this.#changes.set(key, change);
+  }
+}
+
+const exists = (change: Change): change is UnfiledEntry => change.value !== null;

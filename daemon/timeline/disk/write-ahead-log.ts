@@ -15,7 +15,7 @@ import {
   renameSync,
 } from "node:fs";
 import { join } from "node:path";
-import type { LogMark, OperationGroup, StorageOperation } from "../entries/storage-operation.js";
+import type { LogMark, OperationGroup, StorageOperation } from "../entries/storage.js";
 import { syncFolder } from "../entries/sync-folder.js";
 import { writeInThread, writeNow } from "./complete-writes.js";
 import type { InlineWrites } from "./inline-writes.js";

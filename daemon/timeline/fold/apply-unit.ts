@@ -1,10 +1,11 @@
 /**
- * Applies one unit: obtains the verdict of the key ring, checks the conditions, and runs the commands. Serving,
+ * Applies one unit: obtains the verdict of the key ring, checks the conditions, and runs the commands. Usual entries are
+ * applied without unit objects (`applyOrdinary`). Serving,
  * recovery, undo and redo all use this code, so that a unit has the same effect wherever it is applied.
  */
 
 import type { ByteString } from "../../../protocol/byte-string.js";
-import { array, error, NIL_ARRAY, type Reply } from "../../../protocol/reply.js";
+import { array, type ErrorReply, error, NIL_ARRAY, OK, type Reply } from "../../../protocol/reply.js";
 import { withItemsFound } from "../../../protocol/step-reply.js";
 import { type Decided, type Envelope, needsDaemon } from "../../../protocol/version-2/envelope.js";
 import { CommandFailure, dbIndexOutOfRange } from "../../store/arguments/command-errors.js";
@@ -19,7 +20,10 @@ import { type KeyRecord, validity } from "../../store/rights/key-record.js";
 import type { CommandIndex } from "../../store/rows/command-index.js";
 import type { Command } from "../../store/rows/command-row.js";
 import { isDenied, type JudgedUnit, refusalOf } from "../../store/unit-permission.js";
+import type { Entry } from "../entries/entry.js";
+import type { BetweenUnits } from "./entry-batch.js";
 import type { FoldUnit, UnitAnswer } from "./fold-unit.js";
+import type { Undoing } from "./tail.js";
 
 /** Our own error instead of the engine's message, which differs between versions. */
 const INTERNAL = error("ERR internal error, and nothing was changed");
@@ -227,3 +231,87 @@ function errorOf(unit: FoldUnit): Reply {
   }
   return dbIndexOutOfRange().reply;
 }
+
+/** The result of an entry's units. */
+export interface AppliedEntry {
+  readonly answers: readonly UnitAnswer[];
+  readonly undoing: Undoing[];
+  /** The number of units that may change data. */
+  readonly count: number;
+}
+
+/** The state that an entry is applied to. */
+interface State {
+  readonly ring: KeyRing;
+  readonly database: Database;
+  /** Empty before and after each unit. */
+  readonly records: UndoRecord[];
+  /** Called after each unit, or null. */
+  readonly between: BetweenUnits | null;
+}
+
+/**
+ * Applies the usual kind of entry: each of its commands is a separate unit, and it comes after all applied entries. The
+ * commands are applied directly, without unit objects, at half the cost. Unit objects are created only if an entry
+ * arrives later that belongs before this entry.
+ * @param commands  the entry's commands, from `ordinaryCommands`
+ */
+export function applyOrdinary(entry: Entry, commands: readonly Command[], state: State): AppliedEntry {
+  const { ring, database, records, between } = state;
+  const { commands: argvs, key, at } = entry.envelope;
+  const isForDaemons = needsDaemon(entry.envelope);
+  const signer = ring.find(key);
+  const isValid = signer !== undefined && validity(signer, at) === "valid";
+  const acl = isValid && (!isForDaemons || signer.role === "daemon") ? signer.acl : null;
+  const answers = new Array<UnitAnswer>(commands.length);
+  const undoing = new Array<Undoing>(commands.length);
+  // One object is reused for all commands.
+  const unit = new FoldedUnit(entry.id, entry.envelope, 0);
+  let count = 0;
+  for (let i = 0; i < commands.length; i++) {
+    const command = commands[i] as Command;
+    const argv = argvs[i] as (typeof argvs)[number];
+    if (command.writes) count++;
+    const isPermitted = acl !== null && acl.denial(command, argv) === null;
+    const refusal = isPermitted
+      ? null
+      : refusalOf({ key, at, commands: [argv], conditions: null, needsDaemon: isForDaemons }, signer, ring);
+    if (refusal === null) {
+      unit.index = i;
+      const reply = command.isLinear
+        ? runCommand(database, command, argv, unit, records)
+        : runOrUndo(() => runCommand(database, command, argv, unit, records), database, undoing);
+      answers[i] = reply === OK ? APPLIED_OK : applied(reply);
+      undoing[i] = takeRecords(records);
+    } else {
+      answers[i] = refused(refusal);
+      undoing[i] = "denied";
+    }
+    between?.(i + 1);
+  }
+  return { answers, undoing, count };
+}
+
+/** @param undoing  the undo records of the preceding commands, which are undone with this one @throws BudgetExceeded */
+function runOrUndo(run: () => Reply, database: Database, undoing: readonly Undoing[]): Reply {
+  try {
+    return run();
+  } catch (problem) {
+    if (problem instanceof BudgetExceeded)
+      for (const one of undoing.toReversed())
+        if (one !== undefined && one !== null && one !== "denied")
+          database.undo(Array.isArray(one) ? one : [one]);
+    throw problem;
+  }
+}
+
+const applied = (reply: Reply): UnitAnswer => ({ reply, outcome: "applied", late: false });
+
+/** The answer of each SET; one object is shared. */
+const APPLIED_OK = applied(OK);
+
+const refused = (reply: ErrorReply): UnitAnswer => ({
+  reply,
+  outcome: isDenied(reply) ? "denied" : "malformed",
+  late: false,
+});

@@ -10,7 +10,7 @@ import { BudgetExceeded } from "../../store/keyspace/effort-budget.js";
 import type { UndoRecord } from "../../store/keyspace/undo.js";
 import type { Semantics } from "../../store/semantics.js";
 import { compareOrderKeys, type Entry, firstOrderKey, type OrderKey, orderKeyOf } from "../entries/entry.js";
-import { applyUnit, notApplied, takeRecords, verdictOn } from "./apply-unit.js";
+import { applyOrdinary, applyUnit, notApplied, takeRecords, verdictOn } from "./apply-unit.js";
 import type { ChangedKeys } from "./changed-keys.js";
 import {
   type Arrival,
@@ -24,7 +24,6 @@ import {
   ringUnitsOf,
 } from "./entry-batch.js";
 import { compareUnits, type FoldUnit, ordinaryCommands, type UnitAnswer, unitsOf } from "./fold-unit.js";
-import { applyOrdinary } from "./ordinary-entry.js";
 import { RingFold } from "./ring-fold.js";
 import { bytesOfUnit } from "./tail-bytes.js";
 import { TouchedTail } from "./touched-tail.js";
@@ -351,4 +350,19 @@ export class Fold {
  */
 function isEarlier(one: OrderKey | null, other: OrderKey | null): boolean {
   return one !== null && (other === null || compareOrderKeys(one, other) < 0);
+}
+
+/** Milliseconds of the tail that are dropped in one step. */
+const STEP_MS = 100;
+
+/**
+ * Cuts the fold until its tail is small enough: it usually reaches this limit before its maximum duration.
+ * @param latest  the latest date that may be cut
+ */
+export function trim(fold: Fold, tailBytes: number, latest: number): void {
+  // Entries that are not applied are not cut.
+  const until = fold.end === null ? latest : Math.min(latest, fold.end.at - 1);
+  while (fold.tailBytes > tailBytes && fold.oldestAt !== null && fold.cutAt < until) {
+    fold.cut(Math.min(until, fold.oldestAt + STEP_MS));
+  }
 }

@@ -7,11 +7,10 @@
 import type { Semantics } from "../../store/semantics.js";
 import { compareOrderKeys, type Entry, type OrderKey, orderKeyOf } from "../entries/entry.js";
 import { affectedAlongLists, affectedAlongTail, firstOf, markLate, type Seeds } from "./affected-units.js";
+import type { AppliedEntry } from "./apply-unit.js";
 import { type ChangedKeys, changedBy } from "./changed-keys.js";
-import type { Arrival } from "./entry-batch.js";
-import { ofDatabases } from "./entry-batch.js";
+import { type Arrival, ofDatabases } from "./entry-batch.js";
 import { compareUnits, type FoldUnit, findTouches, unitsOf } from "./fold-unit.js";
-import type { AppliedEntry } from "./ordinary-entry.js";
 import { Tail, TailEntry, type Undoing } from "./tail.js";
 import { bytesOfEntry, bytesOfUnit } from "./tail-bytes.js";
 import { nodesOf, TouchLists } from "./touch-lists.js";

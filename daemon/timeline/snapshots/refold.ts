@@ -17,8 +17,7 @@ import {
 import { isRingEntry } from "../entries/recorded-envelopes.js";
 import type { EntrySource } from "../entries/storage.js";
 import { copiedEntry, viewEntry } from "../entries/stored-value.js";
-import { Fold, type FoldedEntry, type UnitAnswer } from "../fold/fold.js";
-import { trim } from "../fold/trim-tail.js";
+import { Fold, type FoldedEntry, trim, type UnitAnswer } from "../fold/fold.js";
 import { type Beginning, concernsRing } from "./ring-entries.js";
 import { readSnapshot } from "./snapshot.js";
 import type { SnapshotSource } from "./snapshot-files.js";

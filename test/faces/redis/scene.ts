@@ -9,7 +9,7 @@ import { MemoryBackend } from "../../../daemon/engine/backends/memory-backend.js
 import { NewestDate } from "../../../daemon/engine/backends/newest-date.js";
 import { Channels } from "../../../daemon/engine/channels/channels.js";
 import type { MemoryLimit } from "../../../daemon/engine/memory/memory-limit.js";
-import { NO_OBSERVER } from "../../../daemon/engine/pipeline/pipeline-observer.js";
+import { NO_OBSERVER } from "../../../daemon/engine/pipeline/pipeline-parts.js";
 import { SlowLog } from "../../../daemon/engine/slow-log/slow-log.js";
 import { type Environment, realEnvironment } from "../../../daemon/net/process/clock-and-randomness.js";
 import { NO_EVENTS } from "../../../daemon/options/event-flags.js";

@@ -5,7 +5,7 @@ import { connect } from "node:net";
 import { test } from "node:test";
 import * as ws from "ws";
 import { WebSocket, WebSocketServer } from "ws";
-import { NO_OBSERVER, type Observer } from "../../../daemon/engine/pipeline/pipeline-observer.js";
+import { NO_OBSERVER, type Observer } from "../../../daemon/engine/pipeline/pipeline-parts.js";
 import { MessageGauge } from "../../../faces/web/message-socket.js";
 import { amount } from "../../support/amount.js";
 import { EnvelopeClient } from "../../support/envelope-client.js";

@@ -1,6 +1,6 @@
 /** A daemon of the model: what it accepts, stores, sends and calls final, by the given rules. */
 
-import type { JoinReport } from "../../../daemon/timeline/members/joining-rule.js";
+import type { JoinReport } from "../../../daemon/timeline/members/rules.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { KnownList, MembershipState } from "../../../protocol/members/list-succession.js";
 import { Clock } from "./clock.js";

@@ -2,14 +2,16 @@
 
 import { MemberClocks } from "../../../daemon/cluster/peers/member-clocks.js";
 import type { Electorate } from "../../../daemon/cluster/peers/shared/electorate.js";
-import { entryOutcomeOf } from "../../../daemon/timeline/members/dead-letter-rule.js";
 import {
+  entryOutcomeOf,
+  isStable,
+  type JoinReport,
+  joinedWatermark,
   listRefusal,
   mayAcceptFrom,
   mayReport,
-} from "../../../daemon/timeline/members/entry-acceptance-rule.js";
-import { type JoinReport, joinedWatermark } from "../../../daemon/timeline/members/joining-rule.js";
-import { isStable, type Report } from "../../../daemon/timeline/members/stable-rule.js";
+  type Report,
+} from "../../../daemon/timeline/members/rules.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import {
   type MembershipState,

@@ -3,15 +3,15 @@
  * reports. removals.ts removes them one by one.
  */
 import { MemberClocks } from "../../../daemon/cluster/peers/member-clocks.js";
-import { entryOutcomeOf } from "../../../daemon/timeline/members/dead-letter-rule.js";
 import {
+  entryOutcomeOf,
+  isStable,
+  joinedWatermark,
   listRefusal,
   mayAcceptFrom,
   mayReport,
-} from "../../../daemon/timeline/members/entry-acceptance-rule.js";
-import { joinedWatermark } from "../../../daemon/timeline/members/joining-rule.js";
-import { skewedWatermark } from "../../../daemon/timeline/members/skew-rule.js";
-import { isStable } from "../../../daemon/timeline/members/stable-rule.js";
+  skewedWatermark,
+} from "../../../daemon/timeline/members/rules.js";
 import { membershipStateOf, nextList } from "../../../protocol/members/list-succession.js";
 import { arrivalOf } from "./arrival.js";
 

@@ -3,7 +3,7 @@
  * disk, and drops bodies far below it.
  */
 
-import { type Report, stableCandidate } from "../../../daemon/timeline/members/stable-rule.js";
+import { type Report, stableCandidate } from "../../../daemon/timeline/members/rules.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { numberOf } from "./lists.js";
 import { LIMITS } from "./settings.js";

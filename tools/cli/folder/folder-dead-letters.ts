@@ -20,7 +20,7 @@ import {
 import { noTimeline, ownerOf } from "../../../daemon/engine/trust/data-folder.js";
 import { StartError } from "../../../daemon/net/process/start-error.js";
 import type { Entry } from "../../../daemon/timeline/entries/entry.js";
-import type { EntryOutcome } from "../../../daemon/timeline/members/dead-letter-rule.js";
+import type { EntryOutcome } from "../../../daemon/timeline/members/rules.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { hexOf } from "../../../protocol/version-2/envelope.js";
 import type { FolderFlags } from "../shared/folder-options.js";

@@ -7,11 +7,7 @@
  */
 import type { ByteString } from "../../../../protocol/byte-string.js";
 import type { Totals } from "../../../../protocol/members/member-totals.js";
-import {
-  isStable,
-  type Report as RuledReport,
-  stableCandidate,
-} from "../../../timeline/members/stable-rule.js";
+import { isStable, type Report as RuledReport, stableCandidate } from "../../../timeline/members/rules.js";
 import type { ClusterState } from "../shared/cluster-state.js";
 import { isSameTotals, totalsUpTo } from "../shared/entry-totals.js";
 import type { ReportTable } from "./report-table.js";

@@ -7,7 +7,7 @@ import type { Backend, Outcome } from "../../../../daemon/engine/backends/backen
 import { Channels } from "../../../../daemon/engine/channels/channels.js";
 import { Databases } from "../../../../daemon/engine/pipeline/databases.js";
 import { Pipeline } from "../../../../daemon/engine/pipeline/pipeline.js";
-import { NO_OBSERVER } from "../../../../daemon/engine/pipeline/pipeline-observer.js";
+import { NO_OBSERVER } from "../../../../daemon/engine/pipeline/pipeline-parts.js";
 import { Broadcasts } from "../../../../daemon/engine/pipeline/publish-messages.js";
 import { Unrecorded } from "../../../../daemon/engine/pipeline/recording-interface.js";
 import { hashOf, makeIdentity } from "../../../../daemon/engine/trust/identity.js";

@@ -1,7 +1,7 @@
 /** Tests the state of a listener before its start and after its end. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { NO_OBSERVER } from "../../../../daemon/engine/pipeline/pipeline-observer.js";
+import { NO_OBSERVER } from "../../../../daemon/engine/pipeline/pipeline-parts.js";
 import { CONNECTION_REFUSALS } from "../../../../daemon/net/connections/connection-refusals.js";
 import { SocketListener } from "../../../../daemon/net/connections/socket-listener.js";
 import { realEnvironment } from "../../../../daemon/net/process/clock-and-randomness.js";

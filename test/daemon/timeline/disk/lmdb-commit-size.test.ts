@@ -8,7 +8,7 @@ import { open } from "lmdb";
 import { BINARY } from "../../../../daemon/timeline/disk/lmdb-reader.js";
 import { commitBytesMax, emptyShape, sizesIn } from "../../../../daemon/timeline/disk/lmdb-tree.js";
 import { writeOrderKey } from "../../../../daemon/timeline/entries/entry.js";
-import type { StorageOperation } from "../../../../daemon/timeline/entries/storage-operation.js";
+import type { StorageOperation } from "../../../../daemon/timeline/entries/storage.js";
 import { amount } from "../../../support/amount.js";
 import { SeededRandom, seedOfRun } from "../../../support/seeded-random.js";
 

@@ -10,7 +10,7 @@ import {
   writeRecord,
 } from "../../../../daemon/timeline/disk/log-record.js";
 import { writeOrderKey } from "../../../../daemon/timeline/entries/entry.js";
-import type { StorageOperation } from "../../../../daemon/timeline/entries/storage-operation.js";
+import type { StorageOperation } from "../../../../daemon/timeline/entries/storage.js";
 import { SeededRandom, seedOfRun } from "../../../support/seeded-random.js";
 import { randomOrderKey } from "../support/storage-cases.js";
 

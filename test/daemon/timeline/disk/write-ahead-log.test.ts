@@ -23,7 +23,7 @@ import {
   type WriteAheadLogOptions,
 } from "../../../../daemon/timeline/disk/write-ahead-log.js";
 import { writeOrderKey } from "../../../../daemon/timeline/entries/entry.js";
-import type { StorageOperation } from "../../../../daemon/timeline/entries/storage-operation.js";
+import type { StorageOperation } from "../../../../daemon/timeline/entries/storage.js";
 import { until } from "../../../support/until.js";
 
 const marker = randomBytes(MARKER_BYTES);

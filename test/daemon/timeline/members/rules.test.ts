@@ -1,15 +1,18 @@
 /** Tests each rule of members alone. test/simulation/members tests their combination. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { entryOutcomeOf } from "../../../../daemon/timeline/members/dead-letter-rule.js";
 import {
+  entryOutcomeOf,
+  isStable,
+  type JoinReport,
+  joinedWatermark,
   listRefusal,
   mayAcceptFrom,
   mayReport,
-} from "../../../../daemon/timeline/members/entry-acceptance-rule.js";
-import { type JoinReport, joinedWatermark } from "../../../../daemon/timeline/members/joining-rule.js";
-import { skewedWatermark } from "../../../../daemon/timeline/members/skew-rule.js";
-import { isStable, type Report, stableCandidate } from "../../../../daemon/timeline/members/stable-rule.js";
+  type Report,
+  skewedWatermark,
+  stableCandidate,
+} from "../../../../daemon/timeline/members/rules.js";
 import { membershipStateOf } from "../../../../protocol/members/list-succession.js";
 import { idOf, idsOf, listAfter } from "./lists.js";
 

@@ -1,7 +1,7 @@
 /** Tests which commands a daemon refuses because of their signature, before it checks the signature. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { checkSigned } from "../../../../daemon/engine/pipeline/command-signer.js";
+import { checkSigned } from "../../../../daemon/engine/pipeline/envelope-checks.js";
 import type { Signers } from "../../../../daemon/engine/trust/signers.js";
 import { double } from "../../../support/double.js";
 
