@@ -52,7 +52,7 @@ export class BackgroundRefold {
   /** The missed entries that belong before the new fold's tail. */
   #below: Entry[] = [];
   /** The ids of the damaged entries that the refold found. */
-  #gaps = new Set<ByteString>();
+  #unreadable = new Set<ByteString>();
   #refold: Refold | null = null;
   #isRunning = false;
   #isStopped = false;
@@ -84,15 +84,15 @@ export class BackgroundRefold {
 
   /** Whether the new fold already includes an entry that was stored when the refold started. */
   hasFolded(orderKey: OrderKey): boolean {
-    const isFound = !this.#gaps.has(orderKey.id) && !this.#entryStore.isRemoved(orderKey.id);
+    const isFound = !this.#unreadable.has(orderKey.id) && !this.#entryStore.isRemoved(orderKey.id);
     return this.#refold?.isPast(orderKey) === true && isFound;
   }
 
   /** Returns the ids of entries that could not be read; called when the refold is done. */
-  takeGaps(): ReadonlySet<ByteString> {
-    const gaps = this.#gaps;
-    this.#gaps = new Set();
-    return gaps;
+  takeUnreadable(): ReadonlySet<ByteString> {
+    const unreadable = this.#unreadable;
+    this.#unreadable = new Set();
+    return unreadable;
   }
 
   /**
@@ -151,7 +151,7 @@ export class BackgroundRefold {
       endsWithoutCode: true,
       skips: (id) => this.#arrived.has(id),
       damaged: (orderKey) => {
-        this.#gaps.add(orderKey.id);
+        this.#unreadable.add(orderKey.id);
         this.#onDamaged(orderKey);
       },
     });
@@ -171,7 +171,7 @@ export class BackgroundRefold {
           log.error({ snapshot: from, reason: problem.message }, DAMAGED);
           making?.forget(from);
           plan.index?.clear();
-          this.#gaps.clear();
+          this.#unreadable.clear();
           this.#begin(plan, done, failed);
         }
         return;

@@ -286,17 +286,17 @@ export class EntryStore {
 
   /**
    * Records that a new state, folded from the readable entries, is used from now on.
-   * @param gaps   ids of entries that could not be read
-   * @param until  entries dated later were not read
+   * @param unreadable  ids of entries that could not be read
+   * @param until       entries dated later were not read
    * @returns whether entries that the previous state included are missing in the new one
    */
-  refolded(gaps: ReadonlySet<ByteString>, until: number): boolean {
+  refolded(unreadable: ReadonlySet<ByteString>, until: number): boolean {
     let isMissingMore = false;
     for (const [id, damaged] of this.#damaged) {
       if (damaged.orderKey.at > until) continue;
-      isMissingMore ||= damaged.isFolded && (damaged.isRemoved || gaps.has(id));
+      isMissingMore ||= damaged.isFolded && (damaged.isRemoved || unreadable.has(id));
       if (damaged.isRemoved) this.#damaged.delete(id);
-      else this.#damaged.set(id, { ...damaged, isFolded: !gaps.has(id) });
+      else this.#damaged.set(id, { ...damaged, isFolded: !unreadable.has(id) });
     }
     return isMissingMore;
   }

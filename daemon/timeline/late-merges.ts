@@ -164,7 +164,7 @@ export class LateMerges {
 
   #replace(fold: Fold, { until }: RefoldingPlan, entries: readonly Entry[]): void {
     const { entryStore, forgotten, refolding } = this.#folding;
-    if (entryStore.refolded(refolding.takeGaps(), until)) forgotten.noteLost();
+    if (entryStore.refolded(refolding.takeUnreadable(), until)) forgotten.noteLost();
     this.#folding.swap(fold, entries);
   }
 

@@ -81,9 +81,9 @@ export class ServingFold {
     };
     const fold = await refolding.run({ ...this.#parts.limits, index, tailEnd, until, found });
     entryStore.index = index;
-    const gaps = refolding.takeGaps();
-    if (gaps.size > 0) forgotten.noteLost();
-    entryStore.refolded(gaps, until);
+    const unreadable = refolding.takeUnreadable();
+    if (unreadable.size > 0) forgotten.noteLost();
+    entryStore.refolded(unreadable, until);
     this.swap(fold, waiting.takeAll());
     waiting.addFuture(entryStore.findAfter(until));
     this.isOpen = true;

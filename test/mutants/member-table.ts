@@ -76,10 +76,10 @@ export const memberMutants: readonly Mutant[] = [
   },
   {
     name: "messages of members are delivered without a signature check",
-    file: "daemon/cluster/replica/channel-message-check.js",
+    file: "daemon/cluster/replica/channel-messages.js",
     find: "if (!signers.verify(signer, { body, signature }, id))",
     replace: "if (false)",
-    test: "test/daemon/cluster/replica/channel-message-check.test.js",
+    test: "test/daemon/cluster/replica/channel-messages.test.js",
   },
   {
     name: "messages are treated as entries",

@@ -64,7 +64,7 @@ export const mutants: readonly Mutant[] = [
     file: "daemon/store/key-ring.js",
     find: "denial = acl.denial(command, argv) ?? acl.channelDenial(command, argv);",
     replace: "denial = acl.denial(command, argv);",
-    test: "test/daemon/cluster/replica/channel-message-check.test.js",
+    test: "test/daemon/cluster/replica/channel-messages.test.js",
   },
   {
     name: "any daemon accepts a listen request",

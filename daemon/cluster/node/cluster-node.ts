@@ -33,8 +33,7 @@ import type { MemberLists } from "../members/member-lists.js";
 import { adoptSocket, openTransport } from "../peers/connections/transport.js";
 import { Peering } from "../peers/peering.js";
 import { peeringLimits } from "../peers/shared/peering-limits.js";
-import { messageDelivery } from "../replica/channel-message-check.js";
-import { relayMessages } from "../replica/channel-message-relay.js";
+import { messageDelivery, sendMessagesToMembers } from "../replica/channel-messages.js";
 import { entryCheck, ringEntryCheck, unitCheck } from "../replica/check-entry.js";
 import { openStorage } from "../replica/open-storage.js";
 import { Recorder } from "../replica/recorder.js";
@@ -113,7 +112,7 @@ export class ClusterNode extends RecordedWrites implements NodeState {
     this.history = new TimelineCommands(this, this.recording);
     this.backend.past = this.history;
     const own = this.gateway?.own ?? null;
-    relayMessages({
+    sendMessagesToMembers({
       settings,
       environment,
       log,

@@ -25,9 +25,9 @@ import { ReportTable } from "./finality/report-table.js";
 import type { SnapshotTaking } from "./finality/snapshot-taking.js";
 import { StablePoint } from "./finality/stable-point.js";
 import { Joining } from "./first-watermark.js";
-import { ListedMembers } from "./listed-members.js";
 import { Member } from "./member.js";
 import { OwnClock } from "./member-clocks.js";
+import { MemberListExchange } from "./member-list-exchange.js";
 import type { OwnRemoval } from "./own-removal.js";
 import { PrunedEntries } from "./pruned-entries.js";
 import { Roster, type RosterEvents } from "./roster.js";
@@ -61,7 +61,7 @@ export class Peering implements RosterEvents {
   readonly #catchingUp: CatchingUp;
   /** The comparison of this daemon's state with the members' states. */
   readonly states: StateComparing;
-  readonly #listed: ListedMembers;
+  readonly #memberLists: MemberListExchange;
   /** The decisions of the members on conditional units. */
   readonly decisions: DecisionMaking;
   /** The channel messages. */
@@ -91,7 +91,7 @@ export class Peering implements RosterEvents {
       clock: this.#clock,
     });
     this.states = new StateComparing(cluster, this.#stable);
-    this.#listed = new ListedMembers(cluster, roster);
+    this.#memberLists = new MemberListExchange(cluster, roster);
     this.decisions = new DecisionMaking(cluster);
     this.standstill = new StandstillDetector(cluster, roster);
   }
@@ -117,19 +117,19 @@ export class Peering implements RosterEvents {
         this.#pruned.voting.receiveVotes(member.id, message.votes);
         break;
       case "list":
-        this.#listed.receiveList(member, message);
+        this.#memberLists.receiveList(member, message);
         break;
       case "list-request":
-        this.#listed.receiveRequest(member, message.hash);
+        this.#memberLists.receiveRequest(member, message.hash);
         break;
       case "earlier-list":
-        this.#listed.receiveEarlier(member, message);
+        this.#memberLists.receiveEarlier(member, message);
         break;
       case "decision":
         this.#receiveDecision(member, message.message);
         break;
       case "report":
-        this.#reports.receive(member.id, message, this.#listed.listOf(member));
+        this.#reports.receive(member.id, message, this.#memberLists.listOf(member));
         this.#pruned.reported(member.id, message.at);
         break;
       case "snapshot-part":
@@ -159,11 +159,11 @@ export class Peering implements RosterEvents {
 
   #receiveStatus(member: Member, message: StatusMessage): void {
     const isFirst = member.status === null;
-    this.#reports.receiveStatus(member.id, message, this.#listed.listOf(member));
+    this.#reports.receiveStatus(member.id, message, this.#memberLists.listOf(member));
     member.receive(message);
     if (!isFirst) return;
     this.#joining.receiveFirstStatus(member.id, message);
-    this.#listed.announce(member);
+    this.#memberLists.announce(member);
     this.#pruned.voting.joined(member);
   }
 
@@ -173,12 +173,12 @@ export class Peering implements RosterEvents {
     this.states.disconnected(member.id);
     this.#cluster.messages?.missed();
     member.stop();
-    this.#listed.disconnected(member);
+    this.#memberLists.disconnected(member);
     this.#spreading.disconnected(member);
   }
 
   onRemoved(id: ByteString, message: ListMessage): void {
-    this.#listed.leftOut(id, message);
+    this.#memberLists.leftOut(id, message);
   }
 
   onForgotten(bit: number): void {
@@ -219,8 +219,8 @@ export class Peering implements RosterEvents {
     this.decisions.tick();
     this.#pruned.tick(now);
     this.watchClock();
-    this.#listed.tick(now);
-    this.#stable.tick(now, () => this.#listed.reporters(this.#roster.all), this.#listed.own);
+    this.#memberLists.tick(now);
+    this.#stable.tick(now, () => this.#memberLists.reporters(this.#roster.all), this.#memberLists.own);
     this.states.tick(now);
     if (this.#ringChanged || now >= this.#nextUpdateAt) this.#update(now);
   }
@@ -259,7 +259,7 @@ export class Peering implements RosterEvents {
   /** Called when the member lists known here have changed, and again when they are on disk. */
   listsChanged(): void {
     this.#catchingUp.listsChanged();
-    if (this.#listed.changed()) this.#roster.reconnectAll();
+    if (this.#memberLists.changed()) this.#roster.reconnectAll();
     this.#nextUpdateAt = 0;
   }
 

@@ -29,7 +29,7 @@ export interface ChannelMessage {
 }
 
 /** Sends messages to the other daemons. */
-export interface Relay {
+export interface MemberChannels {
   /** Sends the message to all connected daemons. A daemon that is disconnected does not receive it later. */
   send(message: ChannelMessage): void;
 }
@@ -51,8 +51,8 @@ export interface HeldMessages<Result> {
 }
 
 export class Channels {
-  /** The relay to the other daemons, or null if there are none. */
-  relay: Relay | null = null;
+  /** Sends messages to the other daemons; null if there are none. */
+  members: MemberChannels | null = null;
   #held: HeldMessages<unknown> | null = null;
   readonly #subscribers: Readonly<Record<ChannelKind, Subscribers>> = {
     channel: new Map(),
@@ -81,7 +81,7 @@ export class Channels {
    */
   publish(message: ChannelMessage): number {
     if (this.#held !== null) return this.#hold(message, this.#held);
-    this.relay?.send(message);
+    this.members?.send(message);
     return this.publishLocally(message);
   }
 

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { messageDelivery } from "../../../../daemon/cluster/replica/channel-message-check.js";
+import { messageDelivery } from "../../../../daemon/cluster/replica/channel-messages.js";
 import type { ReplicaContext } from "../../../../daemon/cluster/replica/replica-context.js";
 import { Channels } from "../../../../daemon/engine/channels/channels.js";
 import { Broadcasts } from "../../../../daemon/engine/pipeline/publish-messages.js";

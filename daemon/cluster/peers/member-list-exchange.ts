@@ -35,7 +35,7 @@ interface MemberReport extends Omit<JoinReport, "isLive" | "watermark" | "isPull
 
 const NO_REPORT: MemberReport = { list: "", isReporting: false, statusThen: null, checks: 0, isSent: false };
 
-export class ListedMembers {
+export class MemberListExchange {
   readonly #cluster: ClusterState<Member>;
   readonly #roster: Roster;
   readonly #reports = new Map<Member, MemberReport>();
