@@ -4,10 +4,12 @@ import type { ByteString } from "../../protocol/byte-string.js";
 import type { DaemonCondition } from "../../protocol/daemon-states.js";
 import type { Version } from "../../protocol/frame.js";
 import type { Hello } from "../../protocol/version-2/messages-v2.js";
+import type { Channels } from "../engine/channels/channels.js";
+import { type KeyChanges, KeyWatchers } from "../engine/channels/key-watchers.js";
 import type { Pipeline } from "../engine/pipeline/pipeline.js";
 import type { SlowLog } from "../engine/slow-log/slow-log.js";
+import type { ClientDoing, Closing } from "../net/connections/dialect.js";
 import type { DaemonSocketHost } from "./daemon-listener.js";
-import type { EventSources } from "./event-sources.js";
 
 /**
  * Takes over the socket of another daemon. The socket has no event listeners anymore, and no bytes followed the hello.
@@ -48,5 +50,60 @@ export class DbsyncServer {
   /** The name of version 2 in metrics. */
   get listener(): "dbsync-v2" | "ws" {
     return this.version === 0 ? "dbsync-v2" : "ws";
+  }
+}
+
+/** A frame, or the reason why the connection is closed. */
+export type FrameOrClose = string | Closing;
+
+/** The hello of another daemon, whose connection is handed over. */
+export interface MembersHello {
+  readonly kind: "members-hello";
+  readonly hello: Hello;
+}
+
+/** The session of a connection, with one class for each version: frame payloads in, complete frames out. */
+export interface Session {
+  /** The listener's name in metrics. */
+  readonly listener: "dbsync-v1" | DbsyncServer["listener"];
+  /** Whether the connection closes after one answer (php-dbsync's option -c). */
+  readonly closeAfterAnswer: boolean;
+  /** Whether the client has proved that it may send commands here. */
+  readonly isProven: boolean;
+  /** Returns whether another request may be served while the given number of requests is pending. */
+  takes(pending: number): boolean;
+  serve(payload: Buffer): FrameOrClose | MembersHello | Promise<FrameOrClose>;
+  readonly doing?: ClientDoing;
+  /** The number of bytes that are held in memory for the client. */
+  readonly heldBytes?: number;
+  /** Called when the connection has closed. */
+  disconnected?(): void;
+  /** Returns the close reason for a malformed stream. */
+  malformed(detail: string): Closing;
+}
+
+/** A database in memory. */
+export interface WatchedDatabase {
+  readonly changes: KeyChanges;
+  /** Returns the id of the unit that last changed a key, or an empty id if the key does not exist. */
+  writerOf(db: number, key: ByteString): ByteString;
+}
+
+/** The sources of the events that clients of version 2 can subscribe to: channels and key changes. */
+export class EventSources {
+  readonly channels: Channels;
+  /** The watchers of keys, or null if the database does not report key changes. */
+  readonly keys: KeyWatchers | null;
+  readonly #database: Partial<WatchedDatabase>;
+
+  constructor(channels: Channels, database: Partial<WatchedDatabase>) {
+    this.channels = channels;
+    this.keys = database.changes === undefined ? null : new KeyWatchers(database.changes);
+    this.#database = database;
+  }
+
+  /** Returns whether a key exists now. */
+  exists(db: number, key: ByteString): boolean {
+    return (this.#database.writerOf?.(db, key) ?? "") !== "";
   }
 }

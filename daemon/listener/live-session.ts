@@ -10,15 +10,13 @@ import { writeFrame } from "../../protocol/frame.js";
 import { error, integer, type Reply } from "../../protocol/reply.js";
 import { writeEvent, writeRefused } from "../../protocol/version-2/messages-v2.js";
 import { refusalText } from "../engine/answers/refusals.js";
-import type { Message } from "../engine/channels/channel-message.js";
-import type { ChannelKind, Subscriber } from "../engine/channels/channels.js";
+import type { ChannelKind, Message, Subscriber } from "../engine/channels/channels.js";
 import type { KeyWatcher, RemovalCause, WatchKind } from "../engine/channels/key-watchers.js";
 import type { AcceptedEnvelope, UnitListener } from "../engine/pipeline/apply-units.js";
 import type { ClientConnection } from "../net/connections/client-connection.js";
 import type { KeyRecord, KeyRing } from "../store/key-ring.js";
 import { refusalOf } from "../store/unit-permission.js";
-import type { DbsyncServer } from "./dbsync-server.js";
-import type { EventSources } from "./event-sources.js";
+import type { DbsyncServer, EventSources } from "./dbsync-server.js";
 
 /** Maximum number of subscriptions of one connection. */
 const SUBSCRIPTIONS_MAX = 10_000;

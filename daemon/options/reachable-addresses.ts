@@ -3,7 +3,7 @@
  * --require-tls.
  */
 import { lookup } from "node:dns/promises";
-import { isLoopback } from "../net/process/loopback.js";
+import { isLoopback } from "../net/process/host-and-port.js";
 import { StartError } from "../net/process/start-error.js";
 import { isSigned, type Settings, tlsFilesOf } from "./settings.js";
 

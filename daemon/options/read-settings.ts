@@ -3,7 +3,7 @@
  * anything is opened.
  */
 import type { Command } from "commander";
-import { isLoopback } from "../net/process/loopback.js";
+import { isLoopback } from "../net/process/host-and-port.js";
 import { StartError } from "../net/process/start-error.js";
 import { COMPAT_DATABASE } from "./common-rows.js";
 import { isRedis, parseSpecifications } from "./database-list.js";

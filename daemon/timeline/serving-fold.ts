@@ -10,10 +10,9 @@ import type { DigestIndex } from "./compare/digest-index.js";
 import { type Entry, readOrderKey } from "./entries/entry.js";
 import type { EntryStore } from "./entry-store.js";
 import { Fold, type FoldedEntry, trim } from "./fold/fold.js";
-import { FoldDates } from "./fold-dates.js";
 import { ForgottenAnswers } from "./forgotten-answers.js";
 import type { TimelineParts } from "./timeline-environment.js";
-import { UnfoldedEntries } from "./unfolded-entries.js";
+import { FOLD_AHEAD_MS, UnfoldedEntries } from "./unfolded-entries.js";
 import type { Watermark } from "./watermark.js";
 
 /** Maximum commands to redo in one step: about 10 ms. A longer unit is redone in a step of its own. */
@@ -123,5 +122,40 @@ export class ServingFold {
   #settle(cutAt: number): void {
     this.raise(cutAt);
     this.entryStore.forget(cutAt);
+  }
+}
+
+/**
+ * The date at which the tail ends, and the date up to which entries are folded. Both follow the clock, as far as it is
+ * trusted.
+ */
+export class FoldDates {
+  readonly #parts: TimelineParts;
+  readonly #watermark: Watermark;
+
+  constructor(parts: TimelineParts, watermark: Watermark) {
+    this.#parts = parts;
+    this.#watermark = watermark;
+  }
+
+  /**
+   * Returns the date at which the tail should end now. It also depends on the newest entry, so that a wrong clock
+   * cannot end a part of the tail that other members may still change.
+   */
+  tailEnd(newest: number): number {
+    return Math.floor(Math.min(this.#watermark.now(), newest) - this.#parts.limits.tailMs);
+  }
+
+  /**
+   * The date at which the tail would end if an entry dated now existed, or the published watermark if that is earlier.
+   */
+  get finalTo(): number {
+    const watermark = this.#watermark;
+    return Math.min(Math.floor(watermark.now() - this.#parts.limits.tailMs), watermark.published);
+  }
+
+  /** The date up to which entries are folded now. */
+  get foldUntil(): number {
+    return Math.floor(this.#parts.clock()) + FOLD_AHEAD_MS;
   }
 }

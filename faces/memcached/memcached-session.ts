@@ -4,7 +4,7 @@
  * contains name and password.
  */
 
-import type { CheckedCommand } from "../../daemon/engine/backends/checked-command.js";
+import type { CheckedCommand } from "../../daemon/engine/backends/command-path.js";
 import { version } from "../../daemon/net/process/version.js";
 import { findCommand } from "../../daemon/store/command-table.js";
 import type { Command } from "../../daemon/store/rows/command-row.js";

@@ -1,6 +1,6 @@
 /** The listener of --mongo. */
 
-import { isLoopback } from "../../daemon/net/process/loopback.js";
+import { isLoopback } from "../../daemon/net/process/host-and-port.js";
 import { UserListener, type UserListenerParts } from "../users/user-listener.js";
 import type { MongoMessage } from "./bytes/mongo-message.js";
 import { MONGO_LISTENER, MongoDialect } from "./mongo-dialect.js";

@@ -3,8 +3,8 @@
  * all daemons of a cluster.
  */
 import type { ForwardingClient, ReplyHandlers } from "../../client/forwarding-client.js";
-import type { CheckedCommand } from "../../daemon/engine/backends/checked-command.js";
 import type {
+  CheckedCommand,
   CommandPath,
   CommandSender,
   ReplyWaiter,

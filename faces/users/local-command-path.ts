@@ -1,17 +1,17 @@
 /** Applies commands in memory, in the turn in which they arrive. Only queries may take several turns. */
-import type { CheckedCommand } from "../../daemon/engine/backends/checked-command.js";
 import {
   ALL_COMMANDS_SUPPORTED,
+  type CheckedCommand,
   type CommandPath,
   type CommandSender,
   type StepRunner,
+  type WriteObserver,
   type Writers,
 } from "../../daemon/engine/backends/command-path.js";
 import type { KeyChangeObservers } from "../../daemon/engine/backends/key-change-observers.js";
 import type { KeyCounts } from "../../daemon/engine/backends/key-counts.js";
 import type { LocalUnits } from "../../daemon/engine/backends/local-units.js";
 import type { MemoryBackend } from "../../daemon/engine/backends/memory-backend.js";
-import type { WriteObserver } from "../../daemon/engine/backends/write-observer.js";
 import type { Command } from "../../daemon/store/rows/command-row.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { array, type ErrorReply, NIL_ARRAY, type Reply } from "../../protocol/reply.js";

@@ -3,7 +3,7 @@
  * without a password, unless --allow-anonymous is set.
  */
 import { statSync } from "node:fs";
-import { isLoopback } from "../../daemon/net/process/loopback.js";
+import { isLoopback } from "../../daemon/net/process/host-and-port.js";
 import { StartError } from "../../daemon/net/process/start-error.js";
 import { type Settings, USER_LISTENER_NAMES, type UserListenerName } from "../../daemon/options/settings.js";
 import type { PasswordSecrets } from "./password-secrets.js";

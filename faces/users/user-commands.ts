@@ -3,8 +3,11 @@
  * rules and the memory limit permit it.
  */
 
-import type { CheckedCommand } from "../../daemon/engine/backends/checked-command.js";
-import type { CommandPath, CommandSender } from "../../daemon/engine/backends/command-path.js";
+import type {
+  CheckedCommand,
+  CommandPath,
+  CommandSender,
+} from "../../daemon/engine/backends/command-path.js";
 import type { MemoryLimit } from "../../daemon/engine/memory/memory-limit.js";
 import { CommandFailure } from "../../daemon/store/arguments/command-errors.js";
 import { commandTable } from "../../daemon/store/command-table.js";

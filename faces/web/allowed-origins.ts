@@ -4,7 +4,7 @@
  * key cannot do anything here. This check prevents pages that are not named from opening connections, from detecting
  * the daemon, and from reading its clock.
  */
-import { isLoopback } from "../../daemon/net/process/loopback.js";
+import { isLoopback } from "../../daemon/net/process/host-and-port.js";
 
 export interface WebSocketRequest {
   /** The page's site; absent if the client is not a browser. */

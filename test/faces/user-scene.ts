@@ -1,7 +1,6 @@
 /** Starts a listener for users in the test process, with its own memory. */
-import { LocalUnits } from "../../daemon/engine/backends/local-units.js";
+import { LocalUnits, NewestDate } from "../../daemon/engine/backends/local-units.js";
 import { MemoryBackend } from "../../daemon/engine/backends/memory-backend.js";
-import { NewestDate } from "../../daemon/engine/backends/newest-date.js";
 import type { MemoryLimit } from "../../daemon/engine/memory/memory-limit.js";
 import { NO_OBSERVER } from "../../daemon/engine/pipeline/pipeline-parts.js";
 import type { DaemonListener } from "../../daemon/listener/daemon-listener.js";

@@ -138,7 +138,7 @@ export const decisionMutants: readonly Mutant[] = [
   },
   {
     name: "decisions: the only member of a list has no evidence",
-    file: "daemon/cluster/peers/decisions/signature-checks.js",
+    file: "daemon/cluster/peers/decisions/decisions.js",
     find: " && members.size > 1",
     replace: "",
     test: "test/daemon/cluster/peers/decisions/signature-checks.test.js",
@@ -279,7 +279,7 @@ export const decisionMutants: readonly Mutant[] = [
   },
   {
     name: "decisions: a keeper under a new list does not ask the members of the earlier one",
-    file: "daemon/cluster/peers/decisions/quorums.js",
+    file: "daemon/cluster/peers/decisions/vote-count.js",
     find: "earlier.every(",
     replace: "[].every(",
     test: "test/daemon/cluster/peers/decisions/quorums.test.js",
@@ -433,21 +433,21 @@ export const decisionMutants: readonly Mutant[] = [
   },
   {
     name: "decisions: evidence without the keeper's signature is believed",
-    file: "daemon/cluster/peers/decisions/signature-checks.js",
+    file: "daemon/cluster/peers/decisions/decisions.js",
     find: "return this.isProposed(ballot, { slot, id }, proposal);",
     replace: "return true;",
     test: LIARS,
   },
   {
     name: "decisions: evidence names a keeper that is no member",
-    file: "daemon/cluster/peers/decisions/signature-checks.js",
+    file: "daemon/cluster/peers/decisions/decisions.js",
     find: "members?.has(ballot.member) !== true",
     replace: "members === undefined",
     test: LIARS,
   },
   {
     name: "decisions: a keeper's vote for its own proposal is evidence",
-    file: "daemon/cluster/peers/decisions/signature-checks.js",
+    file: "daemon/cluster/peers/decisions/decisions.js",
     find: "voter === ballot.member",
     replace: "false",
     test: LIARS,

@@ -18,7 +18,7 @@ export const listMutants: readonly Mutant[] = [
   },
   {
     name: "lists: a daemon that has only just become live joins",
-    file: "daemon/cluster/members/make-member-lists.js",
+    file: "daemon/cluster/node/cluster-node.js",
     find: ' || node.peering.state !== "catching-up"',
     replace: "",
     killer: "lists",

@@ -159,14 +159,14 @@ export const memberMutants: readonly Mutant[] = [
   },
   {
     name: "a report that was made under another list counts",
-    file: "daemon/cluster/peers/finality/agreed-date.js",
+    file: "daemon/cluster/peers/finality/common-date.js",
     find: "list === null ? own.list : report.list",
     replace: "own.list",
     test: "test/daemon/cluster/peers/finality/stable-point.test.js",
   },
   {
     name: "reports from before a loss of entries still count",
-    file: "daemon/cluster/peers/finality/agreed-date.js",
+    file: "daemon/cluster/peers/finality/common-date.js",
     find: "reported === null || report.serial <= this.#reports.lostAt",
     replace: "reported === null",
     test: "test/daemon/cluster/peers/finality/stable-point.test.js",

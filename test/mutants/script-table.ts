@@ -64,7 +64,7 @@ export const scriptMutants: readonly Mutant[] = [
   },
   {
     name: "units: EXEC with one command is answered as that command",
-    file: "daemon/cluster/replica/gateway-waiter.js",
+    file: "daemon/cluster/replica/waiting-group.js",
     find: "waiter.isArray === true && ",
     replace: "false && ",
     test: PROGRAMS,

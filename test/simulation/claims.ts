@@ -2,7 +2,7 @@
  * Clients that put elements into queues and take them, through daemons that sign for them. An element that a client
  * received must be gone in the end, and an element that no daemon has taken must be there. Source: docs/decisions/0066.
  */
-import type { GatewayAnswer } from "../../daemon/cluster/replica/gateway-waiter.js";
+import type { GatewayAnswer } from "../../daemon/cluster/replica/waiting-group.js";
 import type { Database } from "../../daemon/store/database.js";
 import { List } from "../../daemon/store/values/list.js";
 import { MemberSet } from "../../daemon/store/values/member-set.js";

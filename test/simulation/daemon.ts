@@ -1,7 +1,7 @@
 /** One process of a simulated daemon: the real timeline and peering on simulated surroundings. */
 
-import { boundLists } from "../../daemon/cluster/members/make-member-lists.js";
 import type { MemberLists } from "../../daemon/cluster/members/member-lists.js";
+import { boundLists } from "../../daemon/cluster/node/cluster-node.js";
 import { Peering } from "../../daemon/cluster/peers/peering.js";
 import { CLOSE_REASONS } from "../../daemon/cluster/peers/shared/close-reasons.js";
 import { PEERING_LIMITS } from "../../daemon/cluster/peers/shared/peering-limits.js";

@@ -4,7 +4,7 @@
  * without any effect.
  */
 
-import type { GatewayAnswer } from "../../daemon/cluster/replica/gateway-waiter.js";
+import type { GatewayAnswer } from "../../daemon/cluster/replica/waiting-group.js";
 import type { EnvelopeAnswer } from "../../daemon/engine/answers/request.js";
 import { CommandFailure } from "../../daemon/store/arguments/command-errors.js";
 import { commandTable } from "../../daemon/store/command-table.js";

@@ -2,7 +2,7 @@
 
 import type { MemberLists } from "../../daemon/cluster/members/member-lists.js";
 import type { Peering } from "../../daemon/cluster/peers/peering.js";
-import type { GatewayAnswer } from "../../daemon/cluster/replica/gateway-waiter.js";
+import type { GatewayAnswer } from "../../daemon/cluster/replica/waiting-group.js";
 import type { EnvelopeAnswer } from "../../daemon/engine/answers/request.js";
 import type { PeerAddress } from "../../daemon/options/peer-address.js";
 import type { Entry, OrderKey } from "../../daemon/timeline/entries/entry.js";

@@ -4,7 +4,7 @@
  */
 import "../support/all-families.js";
 import { pino } from "pino";
-import { openStorage } from "../../daemon/cluster/replica/open-storage.js";
+import { openStorage } from "../../daemon/cluster/node/cluster-node.js";
 import { snapshotFolder } from "../../daemon/engine/trust/data-folder.js";
 import { hashOf } from "../../daemon/engine/trust/identity.js";
 import { loadSigners } from "../../daemon/engine/trust/load-signers.js";

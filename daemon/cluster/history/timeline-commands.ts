@@ -38,8 +38,7 @@ import type { NodeState } from "../replica/replica-context.js";
 import { type FoldMirror, repairMirror } from "./fold-mirror.js";
 import { figuresOf, type ReplicaFigures } from "./replica-figures.js";
 import { readDate, readDeadLettersQuery, readStatusUpTo } from "./timeline-arguments.js";
-import { blame } from "./timeline-blame.js";
-import { log } from "./timeline-log.js";
+import { blame, log } from "./timeline-log.js";
 import { shownCommands } from "./unit-report.js";
 
 type Handler = (argv: readonly ByteString[], unit: Unit) => Reply | Promise<Reply>;

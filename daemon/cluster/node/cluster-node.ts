@@ -3,39 +3,47 @@
  * which the pipeline uses them. The daemon loads this module, and with it all of daemon/timeline/ and peers/, only if one of
  * these options is set.
  */
+
+import { existsSync } from "node:fs";
 import type { Socket } from "node:net";
 import { signEnvelope } from "../../../keys/sign.js";
+import type { ByteString } from "../../../protocol/byte-string.js";
 import { publicProblems } from "../../../protocol/figures/public-problems.js";
 import type { MemberAbout } from "../../../protocol/members/about-message.js";
-import type { Hello } from "../../../protocol/version-2/messages-v2.js";
+import type { DaemonState, Hello } from "../../../protocol/version-2/messages-v2.js";
 import { DurableCopies } from "../../engine/backends/durable-copies.js";
 import type { Broadcasts } from "../../engine/pipeline/publish-messages.js";
 import { type ClusterSecret, loadClusterSecret } from "../../engine/trust/cluster-secret.js";
+import { orderFolder } from "../../engine/trust/data-folder.js";
 import { hashOf } from "../../engine/trust/identity.js";
 import { logReceivedChanges } from "../../engine/trust/key-audit.js";
 import { refusalOfMember } from "../../engine/trust/membership-rule.js";
 import { recordGenesis } from "../../engine/trust/recorded-genesis.js";
 import { signatureThreads } from "../../engine/trust/signature-threads.js";
+import type { Signers } from "../../engine/trust/signers.js";
 import { BackgroundWork } from "../../net/process/background-work.js";
-import { isLoopback } from "../../net/process/loopback.js";
+import { isLoopback } from "../../net/process/host-and-port.js";
+import { loadWith } from "../../net/process/optional-package.js";
 import { StartError } from "../../net/process/start-error.js";
 import { version } from "../../net/process/version.js";
 import type { PeerAddress } from "../../options/peer-address.js";
 import type { Settings } from "../../options/settings.js";
 import { DATABASES_DEFAULT } from "../../store/database.js";
+import { ForeignFolder } from "../../timeline/disk/folder-format.js";
+import { FolderInUse } from "../../timeline/disk/folder-lock.js";
 import type { Storage } from "../../timeline/entries/storage.js";
+import type { TimelineLogger } from "../../timeline/entries/timeline-logger.js";
+import { MemoryStorage } from "../../timeline/memory-storage.js";
 import type { SnapshotParts } from "../../timeline/snapshots/snapshot-schedule.js";
 import { Timeline } from "../../timeline/timeline.js";
 import { StateMark } from "../history/catching-up-mark.js";
 import { TimelineCommands } from "../history/timeline-commands.js";
-import { boundLists } from "../members/make-member-lists.js";
-import type { MemberLists } from "../members/member-lists.js";
+import { MemberLists } from "../members/member-lists.js";
 import { adoptSocket, openTransport } from "../peers/connections/transport.js";
 import { Peering } from "../peers/peering.js";
 import { peeringLimits } from "../peers/shared/peering-limits.js";
 import { messageDelivery, sendMessagesToMembers } from "../replica/channel-messages.js";
 import { entryCheck, ringEntryCheck, unitCheck } from "../replica/check-entry.js";
-import { openStorage } from "../replica/open-storage.js";
 import { Recorder } from "../replica/recorder.js";
 import { type RemovedDataStores, removedDataStoresIn } from "../replica/replaced-data-folders.js";
 import { type NodeState, nextTurn, type ReplicaContext } from "../replica/replica-context.js";
@@ -313,4 +321,60 @@ function describeSelf(node: RecordedWrites): () => MemberAbout {
     };
     return last;
   };
+}
+
+/** The node. Its `peering` is created after the lists. Therefore that property is read only when it is needed. */
+interface Bound {
+  readonly storage: Storage;
+  readonly signers: Signers;
+  readonly identity: { readonly id: ByteString };
+  /** `published` is the low watermark that was reported last, or 0 if there is none yet. */
+  readonly timeline: { readonly published: number };
+  readonly peering: { readonly state: DaemonState; listsChanged(): void };
+}
+
+/** Creates the member lists of a daemon with a timeline, and connects them with its peering. */
+export function boundLists(node: Bound): MemberLists {
+  const { storage, signers, identity } = node;
+  const hasServed = () => node.timeline.published > 0 || node.peering.state !== "catching-up";
+  const lists = new MemberLists(storage, signers, identity.id, hasServed);
+  lists.changed = () => node.peering.listsChanged();
+  return lists;
+}
+
+/**
+ * With --fsync always, the event loop itself writes as long as a write takes at most this number of microseconds on
+ * average: a thread costs about 50 µs of CPU and 100 µs of waiting.
+ */
+const INLINE_WRITE_MICROS = 1000;
+
+/**
+ * Opens the storage of the timeline: in the data folder, or in memory. The package lmdb is loaded with --data only.
+ * @param log  receives reports of damage that loses data but does not prevent the start
+ * @throws StartError  the folder cannot be used, or another daemon uses it
+ */
+export async function openStorage({ data, fsync }: Settings, log: TimelineLogger): Promise<Storage> {
+  if (data === null) return new MemoryStorage();
+  if (existsSync(orderFolder(data)))
+    throw new StartError(
+      `--data ${data}: it holds the state of a stream, which only --order can continue: add --order, or specify a new folder.`,
+      2,
+    );
+  const { DiskStorage } = await loadWith(
+    "lmdb",
+    "--data",
+    () => import("../../timeline/disk/disk-storage.js"),
+  );
+  try {
+    return new DiskStorage(data, fsync, log, INLINE_WRITE_MICROS);
+  } catch (problem) {
+    if (problem instanceof ForeignFolder) throw new StartError(`--data: ${problem.message}.`, 2);
+    if (problem instanceof FolderInUse) throw new StartError(`--data: ${problem.message}.`, 1);
+    const reason = problem instanceof Error ? problem.message : String(problem);
+    throw new StartError(
+      `--data ${data}: its timeline cannot be opened: ${reason}. Correct --data, or free or repair the disk. If the folder stays ` +
+        "unusable, move it aside and start with an empty one, which the peers fill.",
+      1,
+    );
+  }
 }

@@ -28,9 +28,8 @@ import { Joining } from "./first-watermark.js";
 import { Member } from "./member.js";
 import { OwnClock } from "./member-clocks.js";
 import { MemberListExchange } from "./member-list-exchange.js";
-import type { OwnRemoval } from "./own-removal.js";
 import { PrunedEntries } from "./pruned-entries.js";
-import { Roster, type RosterEvents } from "./roster.js";
+import { type OwnRemoval, Roster, type RosterEvents } from "./roster.js";
 import {
   type ClusterState,
   type MemberSecret,

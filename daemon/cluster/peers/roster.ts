@@ -8,6 +8,7 @@ import type { ListMessage } from "../../../protocol/members/list-message.js";
 import type { ExchangeMessage } from "../../../protocol/members/member-messages.js";
 import { hexOf } from "../../../protocol/version-2/envelope.js";
 import type { Hello } from "../../../protocol/version-2/messages-v2.js";
+import type { LogThrottle } from "../../net/process/log-throttle.js";
 import type { PeerAddress } from "../../options/peer-address.js";
 import { Bans } from "./connections/bans.js";
 import { type Dialer, Dialers, NOT_CONNECTED } from "./connections/dialer.js";
@@ -15,7 +16,6 @@ import { type ConnectionOwner, MemberConnection } from "./connections/member-con
 import { Handshakes } from "./connections/unauthenticated-connections.js";
 import type { Member } from "./member.js";
 import { MemberBits, MemberSlots } from "./member-slots.js";
-import { OwnRemoval } from "./own-removal.js";
 import { CLOSE_REASONS, type CloseCode, isMembershipCode } from "./shared/close-reasons.js";
 import type { ClusterState, MemberStatus } from "./shared/cluster-state.js";
 import { allMembersIfConnected, type Electorate, electorateIn, electorateOf } from "./shared/electorate.js";
@@ -379,3 +379,51 @@ function isAccepted(
   if (lists === null || kind === "list" || kind === "status") return true;
   return refusal === null && lists.mayAcceptFrom(id);
 }
+
+/**
+ * Detects that this daemon was removed from the members while it was disconnected. No member sends it the entry that
+ * removes it. Therefore it believes an authenticated member that reports the removal, but only if no other member is
+ * connected.
+ */
+export class OwnRemoval {
+  /**
+   * The reason for the removal, and the member that reported it. Null if no member has reported a removal, or if a
+   * member has accepted this daemon since then.
+   */
+  report: { readonly code: CloseCode; readonly by: string } | null = null;
+  readonly #notices: LogThrottle;
+
+  constructor(notices: LogThrottle) {
+    this.#notices = notices;
+  }
+
+  /** Called when a member treats this daemon as a member. */
+  accepted(): void {
+    this.report = null;
+  }
+
+  /** Called when a connection has closed. @param others  the number of members that are still connected */
+  disconnected({ isProven, closeCode, name, id }: MemberConnection, others: number): void {
+    if (!isProven || closeCode === null || !isMembershipCode(closeCode) || this.report !== null || others > 0)
+      return;
+    this.report = { code: closeCode, by: name };
+    // Log repeated reports only once: a member that keeps connecting to this daemon reports the same reason each time.
+    this.#notices.error(
+      "own membership",
+      { address: name, member: hexOf(id) },
+      SENTENCES[closeCode] ?? closeCode,
+    );
+  }
+}
+
+const SENTENCES: Partial<Record<CloseCode, string>> = {
+  revoked:
+    "a member reports that this daemon's own key was revoked, and no other member is connected: no writes are accepted, because they would reach no other daemon. " +
+    "Start it with a new --data folder, or stop it",
+  "left-out":
+    "a member reports that the member list leaves this daemon out permanently, and no other member is connected: no writes are accepted. " +
+    "Start it with a new --data folder, and add it with dbsync members add; or stop it",
+  "not-listed":
+    "a member reports that the member list does not name this daemon, and no other member is connected: no writes are accepted before " +
+    "dbsync members add",
+};

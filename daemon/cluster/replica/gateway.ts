@@ -29,20 +29,23 @@ import { isKeyCommand } from "../../store/key-ring.js";
 import { orderKeyOf } from "../../timeline/entries/entry.js";
 import type { BetweenUnits } from "../../timeline/fold/fold.js";
 import { type EntryRecorder, NotTaken } from "./entry-recorder.js";
-import {
-  answerAll,
-  answerTo,
-  answerUnits,
-  type GatewayAnswer,
-  type GatewayWaiter,
-} from "./gateway-waiter.js";
 import { OwnEnvelopes, type OwnHeader } from "./own-envelopes.js";
 import { inRecordedForm, recordedOf, type Unsigned } from "./recorded-choices.js";
 import { nextTurn, type ReplicaContext } from "./replica-context.js";
 import { SigningPace } from "./signing-pace.js";
 import { envelopesOf, type TriedEnvelope, takesTooMuch, tryUnits } from "./tried-units.js";
-import { bytesOfAll, type GroupHead, type Program, WaitingGroup } from "./waiting-group.js";
-import type { WaitingStep } from "./waiting-steps.js";
+import {
+  answerAll,
+  answerTo,
+  answerUnits,
+  bytesOfAll,
+  type GatewayAnswer,
+  type GatewayWaiter,
+  type GroupHead,
+  type Program,
+  WaitingGroup,
+  type WaitingStep,
+} from "./waiting-group.js";
 
 /** The sender of a command. */
 export interface GatewayUser {

@@ -8,24 +8,23 @@ import type { ByteString } from "../../../protocol/byte-string.js";
 import { array, type ErrorReply, NIL_ARRAY, type Reply } from "../../../protocol/reply.js";
 import { StepReply, withItemsFound } from "../../../protocol/step-reply.js";
 import type { Condition } from "../../../protocol/version-2/envelope.js";
-import { replyOf } from "../../engine/answers/refusal-reply.js";
-import { type Refused, refused } from "../../engine/answers/request.js";
+import { type Refused, refused, replyOf } from "../../engine/answers/request.js";
 import { type FlushingState, whenSafe } from "../../engine/answers/safe-answers.js";
-import type { CheckedCommand } from "../../engine/backends/checked-command.js";
 import {
   ALL_COMMANDS_SUPPORTED,
+  type CheckedCommand,
   type CommandPath,
   type CommandSender,
   type ReplyWaiter,
   type StepRunner,
   type WaitingSender,
+  type WriteObserver,
   type Writers,
 } from "../../engine/backends/command-path.js";
 import type { KeyChangeObservers } from "../../engine/backends/key-change-observers.js";
 import type { KeyCounts } from "../../engine/backends/key-counts.js";
 import type { LocalUnits } from "../../engine/backends/local-units.js";
 import { isInSteps } from "../../engine/backends/run-steps-in-turns.js";
-import type { WriteObserver } from "../../engine/backends/write-observer.js";
 import type { Command } from "../../store/rows/command-row.js";
 import type { Gateway } from "./gateway.js";
 import type { TimelineBackend } from "./timeline-backend.js";

@@ -15,8 +15,7 @@ import {
   unknown,
 } from "../../engine/answers/request.js";
 import { denialOf, type ReadStatus } from "../../engine/answers/result-writer.js";
-import { LocalUnits } from "../../engine/backends/local-units.js";
-import { NewestDate } from "../../engine/backends/newest-date.js";
+import { LocalUnits, NewestDate } from "../../engine/backends/local-units.js";
 import type { AcceptedEnvelope } from "../../engine/pipeline/apply-units.js";
 import type { Recording } from "../../engine/pipeline/recording-interface.js";
 import type { SeenEnvelopes } from "../../engine/pipeline/seen-envelopes.js";

@@ -24,7 +24,7 @@ import {
   UnitRefused,
   withinLimits,
 } from "../../engine/answers/unit-limits.js";
-import type { CheckedCommand } from "../../engine/backends/checked-command.js";
+import type { CheckedCommand } from "../../engine/backends/command-path.js";
 import { CommandFailure } from "../../store/arguments/command-errors.js";
 import type { Database } from "../../store/database.js";
 import { BudgetExceeded, budgetExceeded } from "../../store/keyspace/effort-budget.js";

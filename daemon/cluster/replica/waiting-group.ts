@@ -4,13 +4,19 @@
  */
 
 import type { ByteString } from "../../../protocol/byte-string.js";
-import type { Reply } from "../../../protocol/reply.js";
+import { array, type Reply } from "../../../protocol/reply.js";
 import { COMMANDS_MAX, type Condition, type Envelope } from "../../../protocol/version-2/envelope.js";
+import { type Refused, refused } from "../../engine/answers/request.js";
 import { commandBytes } from "../../engine/answers/unit-limits.js";
-import type { CheckedCommand } from "../../engine/backends/checked-command.js";
-import type { CommandSender, StepRunner } from "../../engine/backends/command-path.js";
-import type { GatewayWaiter } from "./gateway-waiter.js";
-import { WaitingSteps } from "./waiting-steps.js";
+import type {
+  CheckedCommand,
+  CommandSender,
+  ReplyWaiter,
+  StepRunner,
+} from "../../engine/backends/command-path.js";
+import type { OrderKey } from "../../timeline/entries/entry.js";
+import type { UnitAnswer } from "../../timeline/fold/fold.js";
+import type { EntryRecorder } from "./entry-recorder.js";
 
 /** Estimates the encoded length of commands. */
 export const bytesOfAll = (commands: Envelope["commands"]): number =>
@@ -153,5 +159,138 @@ export class WaitingGroup {
     this.bytes += bytes;
     this.waiting.push(waiter);
     if (waiter.lastWrite !== undefined) waiter.lastWrite.unapplied++;
+  }
+}
+
+/** The command's reply, which may be an error, or the reason why the command was refused. */
+export type GatewayAnswer = Reply | Refused;
+
+/**
+ * Passes answers to the callers whose units the gateway records: immediately, or once the write is as safe as the
+ * caller requires.
+ */
+export interface GatewayWaiter extends Omit<ReplyWaiter, "kind"> {
+  /** Whether the reply to the unit's only command is answered as an array, because the command was sent in EXEC. */
+  readonly isArray?: boolean;
+}
+
+/** The number of daemons that must have a write if the caller needs to know whether the write is replicated. */
+const ITSELF_AND_ANOTHER = 2;
+
+/**
+ * Calls `join` with a new waiter, and returns a promise for the answer that the waiter receives.
+ * @param join  returns why the unit was refused immediately, or null if the waiter will be called
+ */
+export function answerTo(
+  { isStable = false, replicated, lastWrite }: Partial<Omit<GatewayWaiter, "answered">>,
+  join: (waiter: GatewayWaiter) => Refused | null,
+): Promise<GatewayAnswer> {
+  return new Promise((resolve) => {
+    const refusal = join({ isStable, replicated, lastWrite, answered: resolve });
+    if (refusal !== null) resolve(refusal);
+  });
+}
+
+/** Sends the same answer to all waiters. */
+export function answerAll(waiting: readonly GatewayWaiter[], answer: GatewayAnswer): void {
+  for (const waiter of waiting) waiter.answered(answer);
+}
+
+/**
+ * Answers the units of an envelope that is on this daemon's disk.
+ * @param waiting  one for each unit, in order
+ */
+export function answerUnits(
+  waiting: readonly GatewayWaiter[],
+  answers: readonly UnitAnswer[],
+  orderKey: OrderKey,
+  recorder: EntryRecorder,
+): void {
+  let stable: Promise<boolean> | null = null;
+  let elsewhere: Promise<boolean> | null = null;
+  for (let i = 0; i < waiting.length; i++) {
+    const waiter = waiting[i] as GatewayWaiter;
+    const answer = answers[i] as UnitAnswer;
+    const isArray = waiter.isArray === true && answer.outcome === "applied";
+    const reply = isArray ? array([answer.reply]) : answer.reply;
+    if (waiter.isStable) {
+      stable ??= recorder.confirm(orderKey, { kind: "stable" });
+      stable.then((isConfirmed) =>
+        waiter.answered(isConfirmed ? reply : refused("not-stable", "not in time")),
+      );
+    } else if (waiter.replicated === undefined || reply.kind === "error") waiter.answered(reply);
+    else {
+      elsewhere ??= recorder.confirm(orderKey, { kind: "replicated", daemons: ITSELF_AND_ANOTHER });
+      elsewhere.then((isConfirmed) => {
+        waiter.replicated?.(isConfirmed);
+        waiter.answered(reply);
+      });
+    }
+  }
+}
+
+/** The reads of a client that run after units of the same client that wait to be recorded. */
+
+export interface WaitingStep {
+  /** Runs the step. It may be called again if the units before it were undone. */
+  run(): void;
+  /** Called once, after the last run, when the units before it are recorded or refused. */
+  end(): void;
+}
+
+/** The steps of a group of units, in order. */
+class WaitingSteps {
+  /** Each step, and the number of the group's units that precede it. */
+  #steps: { readonly after: number; readonly step: WaitingStep }[] = [];
+  /** The number of steps that have run. */
+  #ran = 0;
+
+  get isEmpty(): boolean {
+    return this.#steps.length === 0;
+  }
+
+  add(after: number, step: WaitingStep): void {
+    this.#steps.push({ after, step });
+  }
+
+  /** Runs the steps that no more than the given number of units precede. */
+  runUpTo(applied: number): void {
+    for (let next = this.#steps[this.#ran]; next !== undefined; next = this.#steps[this.#ran]) {
+      if (next.after > applied) return;
+      this.#ran++;
+      next.step.run();
+    }
+  }
+
+  /** Runs the remaining steps, and ends all steps. */
+  end(): void {
+    this.runUpTo(Number.POSITIVE_INFINITY);
+    const steps = this.#steps;
+    this.#steps = [];
+    this.#ran = 0;
+    for (const { step } of steps) step.end();
+  }
+
+  /** Ends the steps that no units precede. */
+  endFirst(): void {
+    this.runUpTo(0);
+    const ended = this.#steps.splice(0, this.#ran);
+    this.#ran = 0;
+    for (const { step } of ended) step.end();
+  }
+
+  /** Returns the steps that follow the unit with the given index directly. They run again. */
+  following(index: number): WaitingSteps {
+    const steps = new WaitingSteps();
+    for (const { after, step } of this.#steps) if (after === index + 1) steps.add(1, step);
+    return steps;
+  }
+
+  /** Removes and returns the steps that follow the units from the given index on. None of them has run. */
+  from(index: number): WaitingSteps {
+    const steps = new WaitingSteps();
+    for (const { after, step } of this.#steps) if (after > index) steps.add(after - index, step);
+    this.#steps = this.#steps.filter(({ after }) => after <= index);
+    return steps;
   }
 }

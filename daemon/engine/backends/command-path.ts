@@ -9,11 +9,9 @@ import type { Condition } from "../../../protocol/version-2/envelope.js";
 import type { Command } from "../../store/rows/command-row.js";
 import type { OrderKey } from "../../timeline/entries/entry.js";
 import type { Refused } from "../answers/request.js";
-import type { CheckedCommand } from "./checked-command.js";
 import type { KeyChangeObservers } from "./key-change-observers.js";
 import type { KeyCounts } from "./key-counts.js";
 import type { UnitSender } from "./local-units.js";
-import type { WriteObserver } from "./write-observer.js";
 
 /** The state of a sender's latest writes, in an object that is the same for all of its commands. */
 export interface LastWrite {
@@ -162,4 +160,25 @@ export interface CommandPath {
    * Returns whether, as far as this daemon knows, the units that the conditions name were the last to change the keys.
    */
   hold(conditions: readonly Condition[]): boolean;
+}
+
+/** A command whose name and number of arguments were checked. */
+export interface CheckedCommand {
+  readonly command: Command;
+  readonly argv: readonly ByteString[];
+}
+
+/** An observer of all writes, regardless of their sender. */
+export interface WriteObserver {
+  /** Called after a write command was run, in the same turn. */
+  written(command: Command, argv: readonly ByteString[], db: number, reply: Reply): void;
+  /** Whether `sent` has to be called for commands that are being recorded. */
+  readonly awaits: boolean;
+  /**
+   * Called when commands are sent to be recorded, as one unit or as separate units. `changed` is called once they are
+   * applied.
+   */
+  sent(calls: readonly CheckedCommand[], db: number): void;
+  /** Called when data has changed but the keys are unknown. */
+  changed(): void;
 }

@@ -18,13 +18,13 @@ import type { Unit } from "../../store/keyspace/unit.js";
 import type { Command } from "../../store/rows/command-row.js";
 import { UnitLimits, UnitRefused, withinLimits } from "../answers/unit-limits.js";
 import type { Backend, Outcome } from "./backend.js";
+import type { WriteObserver } from "./command-path.js";
 import { KeyChangeObservers } from "./key-change-observers.js";
 import { type KeyCounts, keyCountsOf } from "./key-counts.js";
 import type { LocalUnit } from "./local-units.js";
 import { completeEntries } from "./run-steps-in-turns.js";
 import { foreignCursor } from "./scan-cursor.js";
 import { type QuerySender, replyToUser, WorkingMemory } from "./working-memory.js";
-import type { WriteObserver } from "./write-observer.js";
 
 /** The interval between two rounds of dropping expired keys, and between ticks of the use of keys, in milliseconds. */
 const SWEEP_INTERVAL_MS = 100;

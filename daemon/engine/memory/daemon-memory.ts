@@ -1,13 +1,15 @@
 /** Creates a daemon's memory limit from its settings. */
+
+import { totalmem } from "node:os";
 import type { Logger } from "pino";
 import type { Environment } from "../../net/process/clock-and-randomness.js";
+import type { Limits } from "../../options/limits.js";
 import { hasTimeline, type Settings } from "../../options/settings.js";
 import type { Backend } from "../backends/backend.js";
 import { MemoryBackend } from "../backends/memory-backend.js";
-import { WorkingMemory } from "../backends/working-memory.js";
+import { WorkingMemory, type WorkingMemoryLimits } from "../backends/working-memory.js";
 import { HeapGauge } from "./memory-gauge.js";
 import { MemoryLimit } from "./memory-limit.js";
-import { workingMemoryLimits } from "./working-memory-size.js";
 
 /**
  * The spare memory that V8 needs to avoid continual garbage collections, as a fraction of the memory of live objects.
@@ -40,3 +42,21 @@ export function makeMemoryLimit(
 
 const TOO_SMALL =
   "V8's heap is smaller than --maxmemory requires, so the daemon would crash first: start it with the environment variable";
+
+/** The part of the memory that queries may use. */
+const PART = 1 / 4;
+/** The least default, with which one query may hold half as much. */
+const BYTES_MIN = 64 * 1024 * 1024;
+
+/** The size of the working memory of queries, if --work-memory does not state it. */
+export function workingMemoryLimits({ workMemory, workWait, maxmemory }: Limits): WorkingMemoryLimits {
+  return { bytes: workMemory > 0 ? workMemory : defaultBytes(maxmemory), wait: workWait };
+}
+
+/** @param maxmemory  the limit in bytes, or 0 if there is none */
+function defaultBytes(maxmemory: number): number {
+  // Objects of queries are in the heap. The memory of a container may be less than the machine's.
+  const sizes = [totalmem(), process.constrainedMemory(), new HeapGauge().heapMax, maxmemory];
+  const least = sizes.reduce((min, size) => (size > 0 && size < min ? size : min), Number.POSITIVE_INFINITY);
+  return Math.max(BYTES_MIN, Math.floor(least * PART));
+}

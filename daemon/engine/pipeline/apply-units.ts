@@ -8,8 +8,9 @@ import { type Envelope, needsDaemon } from "../../../protocol/version-2/envelope
 import type { CommandMessage } from "../../../protocol/version-2/messages-v2.js";
 import { commandTable } from "../../store/command-table.js";
 import { semanticsAskedBy } from "../../store/commands/key-ring-commands.js";
+import { connectionMistake } from "../../store/connection-mistake.js";
 import { isKeyCommand, type KeyRecord, type KeyRing } from "../../store/key-ring.js";
-import { EnvelopeUnit, type Unit } from "../../store/keyspace/unit.js";
+import { EnvelopeUnit, type Unit, type UnitClient } from "../../store/keyspace/unit.js";
 import { isDenied, type JudgedUnit, refusalOf } from "../../store/unit-permission.js";
 import { type EnvelopeAnswer, notApplied, refused } from "../answers/request.js";
 import { type ReadStatus, ResultWriter } from "../answers/result-writer.js";
@@ -17,10 +18,8 @@ import type { Outcome } from "../backends/backend.js";
 import type { ChannelMessage } from "../channels/channels.js";
 import { messagesOf } from "../channels/message-commands.js";
 import type { KeyAudit } from "../trust/key-audit.js";
-import { unsignedRefusalOf } from "./administrator-commands.js";
 import { type Databases, effectOf, replyOrFailure } from "./databases.js";
 import type { Broadcasts } from "./publish-messages.js";
-import type { QueryClients } from "./query-clients.js";
 
 /** Receives envelopes whose commands subscribe to events, after they were checked. */
 export interface UnitListener {
@@ -275,4 +274,68 @@ function answerOf(
     result.add(outcome, outcome === UNMET_REPLY ? "unmet" : "");
   }
   return result.done(id);
+}
+
+/** Returns whether a command is about the key ring or about the timeline's history. */
+export function isForAdministrators(argv: readonly ByteString[]): boolean {
+  return isKeyCommand(argv) || isTimelineCommand(argv[0] as ByteString);
+}
+
+const TIMELINE = "TIMELINE";
+
+/** Runs for every command, so it compares the length first. */
+const isTimelineCommand = (name: ByteString) =>
+  name.length === TIMELINE.length && name.toUpperCase() === TIMELINE;
+
+/** Returns why an unsigned unit is refused, or null if it is permitted. A daemon without keys has no other rules. */
+function unsignedRefusalOf(commands: readonly (readonly ByteString[])[]): ErrorReply | null {
+  for (const argv of commands) {
+    if (isForAdministrators(argv)) return NEEDS_KEYS;
+    const mistake = connectionMistake(argv);
+    if (mistake !== null) return mistake;
+  }
+  return null;
+}
+
+const NEEDS_KEYS = error(
+  "NOPERM this is for administrators, and the daemon was started without keys: -s, --root-key",
+);
+
+/**
+ * The clients that wait for the answer to one envelope. If all of them have disconnected, an envelope of queries ends,
+ * and a later copy of it runs again: queries change nothing. Any other envelope runs to its end, because a later copy
+ * must receive the answer of the first one.
+ */
+export class QueryClients implements UnitClient {
+  readonly #clients: UnitClient[];
+  readonly #envelope: Pick<Envelope, "commands">;
+  /** Whether all commands are queries, or null if they have not been looked up yet. Each step needs the result. */
+  #areQueries: boolean | null = null;
+  #isAbandoned = false;
+
+  constructor(client: UnitClient, envelope: Pick<Envelope, "commands">) {
+    this.#clients = [client];
+    this.#envelope = envelope;
+  }
+
+  /** Whether the queries end. Once this was reported, it remains so. */
+  get isGone(): boolean {
+    this.#isAbandoned ||= this.#clients.every(({ isGone }) => isGone) && this.#hasOnlyQueries();
+    return this.#isAbandoned;
+  }
+
+  #hasOnlyQueries(): boolean {
+    this.#areQueries ??= this.#envelope.commands.every((argv) => {
+      const command = commandTable.resolve(argv);
+      return "isQuery" in command && command.isQuery;
+    });
+    return this.#areQueries;
+  }
+
+  /** Adds the clients of another copy. @returns false if the queries have ended */
+  join(copy: QueryClients): boolean {
+    if (this.#isAbandoned) return false;
+    for (const client of copy.#clients) this.#clients.push(client);
+    return true;
+  }
 }

@@ -3,8 +3,7 @@ import type { ByteString } from "../../../protocol/byte-string.js";
 import { error, type Reply } from "../../../protocol/reply.js";
 import type { Condition } from "../../../protocol/version-2/envelope.js";
 import type { Unit } from "../../store/keyspace/unit.js";
-import { replyOf } from "../answers/refusal-reply.js";
-import { type Answer, type Refused, type Replies, refused } from "../answers/request.js";
+import { type Answer, type Refused, type Replies, refused, replyOf } from "../answers/request.js";
 import type { Backend, BackendFailure, Outcome } from "../backends/backend.js";
 
 type Values = Replies["replies"][number][];

@@ -26,7 +26,7 @@ import { whenSafe } from "../answers/safe-answers.js";
 import { messagesOf } from "../channels/message-commands.js";
 import { KeyAudit } from "../trust/key-audit.js";
 import type { Signers } from "../trust/signers.js";
-import { type AcceptedEnvelope, type UnitListener, Units } from "./apply-units.js";
+import { type AcceptedEnvelope, QueryClients, type UnitListener, Units } from "./apply-units.js";
 import {
   type Audience,
   type CommandSigner,
@@ -38,7 +38,6 @@ import {
   signerOfEnvelope,
 } from "./envelope-checks.js";
 import type { PipelineParts } from "./pipeline-parts.js";
-import { QueryClients } from "./query-clients.js";
 import type { Recording } from "./recording-interface.js";
 import { SeenEnvelopes } from "./seen-envelopes.js";
 import { handleVersion1 } from "./version-1-commands.js";

@@ -15,7 +15,7 @@ import { type Answer, type Refused, type Request, refused } from "../answers/req
 import { whenSafe } from "../answers/safe-answers.js";
 import { messageOf } from "../channels/message-commands.js";
 import type { Signers } from "../trust/signers.js";
-import { isForAdministrators } from "./administrator-commands.js";
+import { isForAdministrators } from "./apply-units.js";
 import { type Admission, signerOfCommand } from "./envelope-checks.js";
 import type { PipelineParts } from "./pipeline-parts.js";
 

@@ -1,5 +1,11 @@
 /** The latest slow commands of all protocols, shortened in the same way as in Redis. */
 import { type ByteString, detached } from "../../../protocol/byte-string.js";
+import { array, bulk, bulks, integer, type Reply } from "../../../protocol/reply.js";
+import { readBody } from "../../../protocol/version-2/envelope.js";
+import { CommandFailure, custom } from "../../store/arguments/command-errors.js";
+import { parseInteger } from "../../store/arguments/number-arguments.js";
+import { commandTable } from "../../store/command-table.js";
+import type { Command } from "../../store/rows/command-row.js";
 
 /**
  * Maximum number of arguments in an entry, including the note about omitted arguments, and maximum number of characters
@@ -56,4 +62,64 @@ export function shortened(argv: readonly ByteString[]): ByteString[] {
   });
   if (shown.length < argv.length) words.push(`... (${argv.length - shown.length} more arguments)`);
   return words;
+}
+
+const REDACTED = "(redacted)";
+
+/** Returns a command without its passwords. */
+export function withoutSecrets({ isSecret }: Command, argv: readonly ByteString[]): readonly ByteString[] {
+  return isSecret === undefined ? argv : argv.map((word, i) => (isSecret(argv, i) ? REDACTED : word));
+}
+
+const ENTRIES_DEFAULT = 10;
+
+/**
+ * Implements SLOWLOG GET for all protocols. Texts: redis-server 7.0.
+ * @param argv  `SLOWLOG GET [count]`; -1 returns all entries. @throws CommandFailure
+ */
+export function slowLogReply(argv: readonly ByteString[], { entries }: SlowLog): Reply {
+  if (argv.length > 3)
+    throw custom(`ERR unknown subcommand or wrong number of arguments for '${argv[1]}'. Try SLOWLOG HELP.`);
+  const count = argv[2] === undefined ? ENTRIES_DEFAULT : parseInteger(argv[2]);
+  if (count === undefined || count < -1) throw custom("ERR count should be greater than or equal to -1");
+  const selected = count === -1 ? entries : entries.slice(0, Number(count));
+  return array(
+    selected.map(({ id, at, microseconds, argv: words, remote, name }) =>
+      array([integer(id), integer(at), integer(microseconds), bulks(words), bulk(remote), bulk(name)]),
+    ),
+  );
+}
+
+interface SlowEnvelope {
+  /** The body as received; it has already been checked. */
+  readonly body: Buffer;
+  /** The client's address. */
+  readonly remote: string;
+  readonly name: ByteString;
+  readonly milliseconds: number;
+  /** The W3C trace context that the client sent; undefined if it sent none. */
+  readonly traceparent: string | undefined;
+}
+
+const MICROSECONDS = 1000;
+
+/**
+ * Adds an entry to the slow log for an envelope whose execution took long, and thus delayed all other commands. The
+ * entry contains the envelope's first command and the number of further commands.
+ * @param now  milliseconds since 1970 @param max  the maximum number of stored entries
+ */
+export function noteSlowEnvelope(
+  slowLog: SlowLog,
+  { body, remote, name, milliseconds, traceparent }: SlowEnvelope,
+  { now, max }: { readonly now: number; readonly max: number },
+): void {
+  const { commands } = readBody(body);
+  const [first = []] = commands;
+  const command = commandTable.resolve(first);
+  const shown = command instanceof CommandFailure ? first.slice(0, 1) : withoutSecrets(command, first);
+  const more = commands.length - 1;
+  const argv = more === 0 ? shown : [...shown, `(and ${more} more ${more === 1 ? "command" : "commands"})`];
+  const at = Math.floor(now / 1000);
+  const microseconds = Math.round(milliseconds * MICROSECONDS);
+  slowLog.add({ at, microseconds, argv, remote, name, traceparent }, max);
 }

@@ -11,9 +11,9 @@ import { stackOf } from "../../../protocol/errors.js";
 import { TURN_MS } from "../../../protocol/steps.js";
 import type { Environment } from "../process/clock-and-randomness.js";
 import { traceFrame } from "../process/log.js";
-import { ClientOutput, type OutputHandlers } from "./client-output.js";
+import { ClientOutput, HeldBytes, type OutputHandlers } from "./client-output.js";
 import type { ClientSocket, SocketListeners } from "./client-socket.js";
-import type { ConnectionRegistry } from "./connection-registry.js";
+import type { ConnectionRegistry, OpenConnection } from "./connection-registry.js";
 import {
   type ClientDoing,
   type Closing,
@@ -24,8 +24,6 @@ import {
   type Served,
 } from "./dialect.js";
 import { wrongBeginning } from "./first-byte.js";
-import { HeldBytes } from "./held-bytes.js";
-import type { OpenConnection } from "./open-connection.js";
 import type { PushedTo } from "./pushed-output.js";
 
 export class ClientConnection<Request> implements OpenConnection, OutputHandlers, PushedTo {

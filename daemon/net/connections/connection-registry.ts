@@ -7,7 +7,7 @@ import type { Environment } from "../process/clock-and-randomness.js";
 import { ByteBudget } from "./byte-budget.js";
 import type { ConnectionLimits } from "./connection-limits.js";
 import type { ConnectionObserver } from "./connection-observer.js";
-import type { OpenConnection } from "./open-connection.js";
+import type { ClientDoing } from "./dialect.js";
 import { PushedOutput } from "./pushed-output.js";
 import { RefusalLog, type Refusals } from "./refusal-log.js";
 
@@ -239,4 +239,25 @@ function slowestFirst({ connections }: Share, now: number): readonly OpenConnect
   const min = (sizes[sizes.length >> 1] ?? 0) * WORTH_CLOSING;
   const pace = ({ heldBytes, activeAt }: OpenConnection) => heldBytes / Math.max(1, now - activeAt);
   return connections.filter(({ heldBytes }) => heldBytes >= min).sort((a, b) => pace(a) - pace(b));
+}
+
+/** The part of a client's connection that its listener and the byte budget use. */
+export interface OpenConnection {
+  /** Address and port, as the log shows them. */
+  readonly remote: string;
+  /** The address without the port. */
+  readonly address: string;
+  /** The number of bytes of unfinished requests and unread answers. */
+  readonly heldBytes: number;
+  readonly doing: ClientDoing;
+  /** The time at which it was opened, in `uptime` milliseconds. */
+  readonly openedAt: number;
+  /** The time at which the current request began or the last byte was received, in `uptime` milliseconds. */
+  readonly activeAt: number;
+  /** Closes the connection if it has been idle for too long. Called regularly. @param now  `uptime` milliseconds */
+  checkTime(now: number): void;
+  /** Serves the complete frames that were received, then closes. */
+  stop(): void;
+  /** Closes immediately, even if requests are in progress. */
+  destroy(): void;
 }

@@ -10,8 +10,7 @@ import type { Service } from "../process/service.js";
 import { StartError } from "../process/start-error.js";
 import type { ConnectionLimits } from "./connection-limits.js";
 import type { ConnectionObserver } from "./connection-observer.js";
-import { ConnectionRegistry } from "./connection-registry.js";
-import type { OpenConnection } from "./open-connection.js";
+import { ConnectionRegistry, type OpenConnection } from "./connection-registry.js";
 import type { RefusalLog, Refusals } from "./refusal-log.js";
 import type { TlsGate } from "./tls-gate.js";
 

@@ -1,5 +1,5 @@
 /** Parses and formats addresses: those to listen on, `port` or `address:port`, and those to connect to, `host:port`. */
-import { isIP } from "node:net";
+import { BlockList, isIP } from "node:net";
 
 const MAX_PORT = 65535;
 const DEFAULT_ADDRESS = "127.0.0.1";
@@ -39,3 +39,14 @@ export function formatHostAndPort({ address, port }: ListenAddress): string {
 /** Returns `host:port` for a name or an address. */
 export const formatHost = ({ host, port }: { readonly host: string; readonly port: number }): string =>
   `${host.includes(":") ? `[${host}]` : host}:${port}`;
+
+const loopback = new BlockList();
+loopback.addSubnet("127.0.0.0", 8);
+loopback.addAddress("::1", "ipv6");
+
+/** Returns whether only this machine can reach an address; null for a host name, which would require a lookup. */
+export function isLoopback(address: string): boolean | null {
+  const family = isIP(address);
+  if (family === 0) return address === "localhost" ? true : null;
+  return loopback.check(address, family === 4 ? "ipv4" : "ipv6");
+}

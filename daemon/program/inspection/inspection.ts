@@ -7,7 +7,7 @@
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { type ErrorReply, error, integer, OK, type Reply, verbatim } from "../../../protocol/reply.js";
 import type { DaemonInspector } from "../../engine/pipeline/apply-units.js";
-import { slowLogReply } from "../../engine/slow-log/slow-log-reply.js";
+import { slowLogReply } from "../../engine/slow-log/slow-log.js";
 import { isOwnMemory } from "../../options/settings.js";
 import { CommandFailure } from "../../store/arguments/command-errors.js";
 import { commandTable } from "../../store/command-table.js";

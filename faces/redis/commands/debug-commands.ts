@@ -3,7 +3,7 @@
  * only its own connection, whereas in Redis all clients wait. Texts: redis-server 7.0.
  */
 import { createHash } from "node:crypto";
-import { isLoopback } from "../../../daemon/net/process/loopback.js";
+import { isLoopback } from "../../../daemon/net/process/host-and-port.js";
 import { CommandFailure, custom, echoed, noSuchKey } from "../../../daemon/store/arguments/command-errors.js";
 import { parseDouble, parseInteger } from "../../../daemon/store/arguments/number-arguments.js";
 import { commandTable, findCommand } from "../../../daemon/store/command-table.js";

@@ -1,6 +1,6 @@
 /** The commands SLOWLOG and LATENCY. Texts: redis-server 7.0. */
 
-import { slowLogReply } from "../../../daemon/engine/slow-log/slow-log-reply.js";
+import { slowLogReply } from "../../../daemon/engine/slow-log/slow-log.js";
 import { findCommand } from "../../../daemon/store/command-table.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { array, bulk, integer, map, OK, type Reply, verbatim } from "../../../protocol/reply.js";

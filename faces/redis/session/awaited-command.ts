@@ -1,7 +1,6 @@
 /** A command whose reply is pending. */
 
-import { replyOf } from "../../../daemon/engine/answers/refusal-reply.js";
-import type { Refused } from "../../../daemon/engine/answers/request.js";
+import { type Refused, replyOf } from "../../../daemon/engine/answers/request.js";
 import type { LastWrite, ReplyWaiter } from "../../../daemon/engine/backends/command-path.js";
 import type {
   Answer,

@@ -1,14 +1,15 @@
 /** The state that all connections of the RESP listener share, except the databases. */
-import type { CheckedCommand } from "../../../daemon/engine/backends/checked-command.js";
-import type { CommandPath } from "../../../daemon/engine/backends/command-path.js";
+import type {
+  CheckedCommand,
+  CommandPath,
+  WriteObserver,
+} from "../../../daemon/engine/backends/command-path.js";
 import type {
   EventObserver,
   KeyChangeObservers,
 } from "../../../daemon/engine/backends/key-change-observers.js";
-import type { WriteObserver } from "../../../daemon/engine/backends/write-observer.js";
 import type { Channels } from "../../../daemon/engine/channels/channels.js";
-import { shortened } from "../../../daemon/engine/slow-log/slow-log.js";
-import { withoutSecrets } from "../../../daemon/engine/slow-log/without-secrets.js";
+import { shortened, withoutSecrets } from "../../../daemon/engine/slow-log/slow-log.js";
 import type { Environment } from "../../../daemon/net/process/clock-and-randomness.js";
 import { type EventFlags, NO_EVENTS } from "../../../daemon/options/event-flags.js";
 import { ENCODING_LIMITS } from "../../../daemon/store/keyspace/encoding-name.js";

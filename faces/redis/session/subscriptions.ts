@@ -1,10 +1,10 @@
 /** The subscriptions of a connection of --resp. The object is created with the first subscription. */
 
-import type { Message } from "../../../daemon/engine/channels/channel-message.js";
 import {
   CHANNEL_KINDS,
   type ChannelKind,
   type Channels,
+  type Message,
   type Subscriber,
 } from "../../../daemon/engine/channels/channels.js";
 import { commands } from "../../../daemon/store/command-table.js";

@@ -5,8 +5,11 @@
  * second, so the code creates no promise, name or set for each element.
  */
 
-import type { CheckedCommand } from "../../../daemon/engine/backends/checked-command.js";
-import type { CommandPath, CommandSender } from "../../../daemon/engine/backends/command-path.js";
+import type {
+  CheckedCommand,
+  CommandPath,
+  CommandSender,
+} from "../../../daemon/engine/backends/command-path.js";
 import type { Environment } from "../../../daemon/net/process/clock-and-randomness.js";
 import { findCommand } from "../../../daemon/store/command-table.js";
 import type { Command } from "../../../daemon/store/rows/command-row.js";

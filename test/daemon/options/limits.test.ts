@@ -6,7 +6,7 @@ import { pino } from "pino";
 import { REFUSALS } from "../../../daemon/engine/answers/refusals.js";
 import { RefusalLog } from "../../../daemon/net/connections/refusal-log.js";
 import { realEnvironment } from "../../../daemon/net/process/clock-and-randomness.js";
-import { isLoopback } from "../../../daemon/net/process/loopback.js";
+import { isLoopback } from "../../../daemon/net/process/host-and-port.js";
 import {
   formatLimit,
   formatRetention,

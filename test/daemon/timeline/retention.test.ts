@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { MemoryStorage } from "../../../daemon/timeline/memory-storage.js";
-import { roundestDate } from "../../../daemon/timeline/snapshots/cut-dates.js";
+import { roundestDate } from "../../../daemon/timeline/snapshots/snapshot-schedule.js";
 import {
   bulk,
   CountingStorage,

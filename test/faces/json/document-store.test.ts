@@ -2,9 +2,8 @@
 import "../../support/all-families.js";
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
-import { LocalUnits } from "../../../daemon/engine/backends/local-units.js";
+import { LocalUnits, NewestDate } from "../../../daemon/engine/backends/local-units.js";
 import { MemoryBackend } from "../../../daemon/engine/backends/memory-backend.js";
-import { NewestDate } from "../../../daemon/engine/backends/newest-date.js";
 import { realEnvironment } from "../../../daemon/net/process/clock-and-randomness.js";
 import { DocumentStore } from "../../../faces/json/replicas/document-store.js";
 import { LocalPath } from "../../../faces/users/local-command-path.js";

@@ -6,9 +6,8 @@ import {
   type CommandPath,
   type CommandSender,
 } from "../../../daemon/engine/backends/command-path.js";
-import { LocalUnits } from "../../../daemon/engine/backends/local-units.js";
+import { LocalUnits, NewestDate } from "../../../daemon/engine/backends/local-units.js";
 import { MemoryBackend } from "../../../daemon/engine/backends/memory-backend.js";
-import { NewestDate } from "../../../daemon/engine/backends/newest-date.js";
 import { realEnvironment } from "../../../daemon/net/process/clock-and-randomness.js";
 import { LocalPath } from "../../../faces/users/local-command-path.js";
 import { NIL_ARRAY } from "../../../protocol/reply.js";

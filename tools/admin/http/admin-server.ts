@@ -7,9 +7,12 @@ import type { AddressInfo, Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import type { Logger } from "pino";
 import { type NonHttpClient, refuseNonHttpClient } from "../../../daemon/net/connections/non-http-clients.js";
-import { formatHostAndPort, type ListenAddress } from "../../../daemon/net/process/host-and-port.js";
+import {
+  formatHostAndPort,
+  isLoopback,
+  type ListenAddress,
+} from "../../../daemon/net/process/host-and-port.js";
 import { LogThrottle } from "../../../daemon/net/process/log-throttle.js";
-import { isLoopback } from "../../../daemon/net/process/loopback.js";
 import type { Service } from "../../../daemon/net/process/service.js";
 import { StartError } from "../../../daemon/net/process/start-error.js";
 import type { Exposition } from "./exposition.js";

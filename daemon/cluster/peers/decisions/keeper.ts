@@ -23,8 +23,7 @@ import type {
   VotingLists,
   WaitingUnit,
 } from "./decision-types.js";
-import { isMajority, isPromised } from "./quorums.js";
-import type { VoteCount } from "./vote-count.js";
+import { isMajority, isPromised, type VoteCount } from "./vote-count.js";
 import type { Voter } from "./voter.js";
 
 /** Milliseconds after which a request or a proposal without an outcome is sent again. */

@@ -1,6 +1,6 @@
 /**
  * What the connected members have reported about their entries, by member and by date. This one table decides what is
- * final (agreed-date.ts), what may be pruned and signed (common-date.ts), which pruned entries are missing here
+ * final, what may be pruned and signed (common-date.ts), which pruned entries are missing here
  * (missing-entries.ts), and what happens to damaged entries. Source:
  * docs/decisions/0069-one-table-of-reports.md.
  */

@@ -1,12 +1,12 @@
 /**
- * The date before which everything is final: all members agree about the entries before it (agreed-date.ts). It is kept
+ * The date before which everything is final: all members agree about the entries before it (common-date.ts). It is kept
  * in memory only. Source: docs/architecture.md "How daemons agree".
  */
 import type { ByteString } from "../../../../protocol/byte-string.js";
 import type { OwnMessage } from "../../../../protocol/members/member-messages.js";
 import type { ClusterState } from "../shared/cluster-state.js";
 import { totalsUpTo } from "../shared/entry-totals.js";
-import { AgreedDate, type Reporter } from "./agreed-date.js";
+import { AgreedDate, type Reporter } from "./common-date.js";
 import type { ReportTable } from "./report-table.js";
 
 interface Waiting {

@@ -8,9 +8,8 @@ import { RecordedPath } from "../../../../daemon/cluster/replica/recorded-comman
 import { TimelineBackend } from "../../../../daemon/cluster/replica/timeline-backend.js";
 import type { Outcome } from "../../../../daemon/engine/backends/backend.js";
 import type { CommandSender } from "../../../../daemon/engine/backends/command-path.js";
-import { LocalUnits } from "../../../../daemon/engine/backends/local-units.js";
+import { LocalUnits, NewestDate } from "../../../../daemon/engine/backends/local-units.js";
 import { MemoryBackend } from "../../../../daemon/engine/backends/memory-backend.js";
-import { NewestDate } from "../../../../daemon/engine/backends/newest-date.js";
 import { type Environment, realEnvironment } from "../../../../daemon/net/process/clock-and-randomness.js";
 import { findCommand } from "../../../../daemon/store/command-table.js";
 import type { Database } from "../../../../daemon/store/database.js";

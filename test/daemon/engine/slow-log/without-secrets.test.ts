@@ -2,7 +2,7 @@
 import "../../../support/all-families.js";
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { withoutSecrets } from "../../../../daemon/engine/slow-log/without-secrets.js";
+import { withoutSecrets } from "../../../../daemon/engine/slow-log/slow-log.js";
 import { findCommand } from "../../../../daemon/store/command-table.js";
 
 for (const [words, shown] of Object.entries({

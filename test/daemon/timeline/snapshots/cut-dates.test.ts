@@ -2,7 +2,7 @@
 import "../../../support/all-families.js";
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { roundestDate, roundnessOf } from "../../../../daemon/timeline/snapshots/cut-dates.js";
+import { roundestDate, roundnessOf } from "../../../../daemon/timeline/snapshots/snapshot-schedule.js";
 import { SeededRandom, seedOfRun } from "../../../support/seeded-random.js";
 
 const seed = seedOfRun();

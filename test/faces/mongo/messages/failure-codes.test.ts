@@ -1,8 +1,7 @@
 /** Tests the codes that MongoDB's drivers receive for errors of the daemon itself. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { replyOf } from "../../../../daemon/engine/answers/refusal-reply.js";
-import { refused } from "../../../../daemon/engine/answers/request.js";
+import { refused, replyOf } from "../../../../daemon/engine/answers/request.js";
 import { failureOf } from "../../../../faces/mongo/messages/failure-codes.js";
 
 const CODES = {

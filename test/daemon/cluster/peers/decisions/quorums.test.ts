@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { VotingList } from "../../../../../daemon/cluster/peers/decisions/decision-types.js";
-import { isMajority, isPromised } from "../../../../../daemon/cluster/peers/decisions/quorums.js";
+import { isMajority, isPromised } from "../../../../../daemon/cluster/peers/decisions/vote-count.js";
 
 const listOf = (number: number, members: string): VotingList => ({
   number,

@@ -1,7 +1,7 @@
 /** Tests which signatures are evidence that a decision was checked. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { SignatureChecks } from "../../../../../daemon/cluster/peers/decisions/signature-checks.js";
+import { SignatureChecks } from "../../../../../daemon/cluster/peers/decisions/decisions.js";
 import { type Ballot, proposalBytes, voteBytes } from "../../../../../protocol/members/decision-votes.js";
 import { CLUSTER, idOf, listOf, signedBy } from "./simulated-members.js";
 
