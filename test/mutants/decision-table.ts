@@ -141,7 +141,7 @@ export const decisionMutants: readonly Mutant[] = [
     file: "daemon/cluster/peers/decisions/decisions.js",
     find: " && members.size > 1",
     replace: "",
-    test: "test/daemon/cluster/peers/decisions/signature-checks.test.js",
+    test: "test/daemon/cluster/peers/decisions/decisions.test.js",
   },
   {
     name: "decisions: a liar uses up the slots",
@@ -282,7 +282,7 @@ export const decisionMutants: readonly Mutant[] = [
     file: "daemon/cluster/peers/decisions/vote-count.js",
     find: "earlier.every(",
     replace: "[].every(",
-    test: "test/daemon/cluster/peers/decisions/quorums.test.js",
+    test: "test/daemon/cluster/peers/decisions/vote-count.test.js",
   },
   {
     name: "decisions: a unit is decided again",

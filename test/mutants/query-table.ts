@@ -2,7 +2,7 @@
 import type { Mutant } from "./mutant.js";
 
 const QUERIES = "test/faces/mongo/store/queries/queries.test.js";
-const QUERY_CLIENTS = "test/daemon/engine/pipeline/query-clients.test.js";
+const QUERY_CLIENTS = "test/daemon/engine/pipeline/apply-units.test.js";
 const UPDATES = "test/faces/mongo/store/queries/updates.test.js";
 const DOCUMENT_UPDATES = "test/faces/json/store/commands/document-updates.test.js";
 const DOCUMENTS = "test/faces/json/store/commands/document-queries.test.js";

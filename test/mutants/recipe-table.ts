@@ -84,7 +84,7 @@ export const recipeMutants: readonly Mutant[] = [
     file: "daemon/cluster/peers/connections/member-connection.js",
     find: "if (protocol !== MEMBERS_PROTOCOL)",
     replace: "if (false)",
-    test: "test/daemon/cluster/peers/connections/handshake.test.js",
+    test: "test/daemon/cluster/peers/connections/member-connection.test.js",
   },
   {
     name: "peers: a proof covers other bytes than the protocol of members states",

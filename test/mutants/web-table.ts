@@ -56,14 +56,14 @@ export const webMutants: readonly Mutant[] = [
     file: "daemon/net/connections/client-connection.js",
     find: " && socket.writableLength === 0",
     replace: "",
-    test: "test/daemon/net/connections/linger.test.js",
+    test: "test/daemon/net/connections/client-connection.test.js",
   },
   {
     name: "serving: a connection is closed while its client may still send",
     file: "daemon/net/connections/client-connection.js",
     find: "isPlain && inputEnded",
     replace: "isPlain",
-    test: "test/daemon/net/connections/linger.test.js",
+    test: "test/daemon/net/connections/client-connection.test.js",
   },
   {
     name: "tracing: subscribers receive the values of a command",

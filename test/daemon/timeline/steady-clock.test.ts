@@ -1,7 +1,7 @@
 /** Tests the clock of a daemon without peers: it follows a step only after the step has lasted. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { SteadyClock } from "../../../../daemon/timeline/watermark.js";
+import { SteadyClock } from "../../../daemon/timeline/watermark.js";
 
 const MINUTE_MS = 60_000;
 const HOUR_MS = 3_600_000;
