@@ -19,7 +19,7 @@ export class Failure {
     if (this.reason !== null) return;
     this.reason = message;
     this.#parts.log.error({ reason: message }, FAILED);
-    this.#parts.owner.failed(message);
+    this.#parts.handlers.failed(message);
     this.#onFailed();
   };
 }

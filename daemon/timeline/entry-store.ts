@@ -232,7 +232,7 @@ export class EntryStore {
       if (!this.#damaged.has(entry.id)) this.index.add(entry, entry.ring !== null);
     }
     this.making?.grown(entries.length);
-    this.#parts.owner.flushed(entries, from);
+    this.#parts.handlers.flushed(entries, from);
   }
 
   /**

@@ -85,7 +85,7 @@ export class LateMerges {
   }
 
   #mergeSome(fold: Fold, late: readonly Entry[]): void {
-    const { uptime, owner } = this.#parts;
+    const { uptime, handlers } = this.#parts;
     const { waiting } = this.#folding;
     const startedAt = uptime();
     const before = fold.redoneCommands;
@@ -98,7 +98,7 @@ export class LateMerges {
     const endedAt = uptime();
     const redone = fold.redoneCommands - before;
     if (redone > 0) waiting.merged(startedAt, endedAt);
-    owner.folded(late, appliedOf(fold, answered));
+    handlers.folded(late, appliedOf(fold, answered));
     this.#redoneEach = waiting.lateSize > 0 ? redone / late.length : 0;
     this.#pace(uptime() - startedAt, { commands: commandsOf(late), redone });
     if (waiting.lateSize > 0) this.#schedule();

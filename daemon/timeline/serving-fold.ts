@@ -104,7 +104,7 @@ export class ServingFold {
     this.waiting.addLate(this.refolding.takeBelow());
     this.newest = fold.newest ?? this.newest;
     this.#settle(fold.cutAt);
-    this.#parts.owner.folded(late, []);
+    this.#parts.handlers.folded(late, []);
   }
 
   /** Cuts the tail at its current end, even during a refold, because the tail may fill up before the refold ends. */

@@ -1,5 +1,5 @@
 /**
- * The environment of a timeline: what its owner passes in, the events that the owner receives, and the outcome of
+ * The environment of a timeline: what its owner passes in, the events that are reported, and the outcome of
  * accepting an entry.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
@@ -13,7 +13,7 @@ import type { OpenReplacedData } from "./snapshots/replaced-data.js";
 import type { RefuseRingEntry } from "./snapshots/ring-entries.js";
 import type { SnapshotParts } from "./snapshots/snapshot-schedule.js";
 
-export interface TimelineOwner {
+export interface TimelineHandlers {
   /** Called when entries are on disk. @param from  the member that sent them, or null for a client */
   flushed(entries: readonly FlushedEntry[], from: ByteString | null): void;
   /** Called when entries of members have become part of the state. @param answered  the entries whose answers are known */
@@ -77,7 +77,7 @@ export interface TimelineParts {
    */
   readonly isJoining: () => boolean;
   readonly log: TimelineLogger;
-  readonly owner: TimelineOwner;
+  readonly handlers: TimelineHandlers;
 }
 
 export type AcceptOutcome =

@@ -217,7 +217,7 @@ export class Timeline {
     }
     // The votes are on the disks of a majority, so that no answer waits for this entry.
     this.#store([entry], null, false)?.catch(() => {});
-    this.#parts.owner.folded([entry], merged);
+    this.#parts.handlers.folded([entry], merged);
   }
 
   /** Whether the conditions of a unit hold on the current state. */

@@ -62,7 +62,7 @@ export const decisionMutants: readonly Mutant[] = [
   {
     name: "decisions: a keeper proposes the unit again to which a member objects",
     file: "daemon/cluster/peers/decisions/keeper.js",
-    find: "this.#owner.postpone(proposal.unit);",
+    find: "this.#handlers.postpone(proposal.unit);",
     replace: "void 0;",
     test: MEMBERS,
   },

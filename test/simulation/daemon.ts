@@ -172,7 +172,7 @@ export function startDaemon(host: Host, world: World): Daemon {
     openDeadLetters: settings.lists ? openDeadLettersOf(host, world, { isAlive }) : null,
     isAlone: () => false,
     isJoining: () => peering.isJoining,
-    owner: {
+    handlers: {
       flushed: (entries, from) => {
         if (!alive) return;
         world.trace(host.name, () => `flushed ${from === null ? "own" : "received"} ${named(entries)}`);

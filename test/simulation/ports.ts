@@ -1,6 +1,6 @@
 /** The ports of a simulated daemon: the sockets to its members on the simulated network. */
 
-import type { MemberSocket, MemberSocketOwner } from "../../daemon/cluster/peers/shared/member-socket.js";
+import type { MemberSocket, MemberSocketHandlers } from "../../daemon/cluster/peers/shared/member-socket.js";
 import type { PeerAddress } from "../../daemon/options/peer-address.js";
 import { MalformedFrame } from "../../protocol/errors.js";
 import type { Hello } from "../../protocol/version-2/messages-v2.js";
@@ -17,7 +17,7 @@ type Rewrite = (frame: Buffer, to: string) => readonly Buffer[];
 
 /** The part of a daemon that accepts incoming connections whose hello has arrived. */
 export interface Acceptor {
-  accept(socket: MemberSocket, hello: Hello): MemberSocketOwner;
+  accept(socket: MemberSocket, hello: Hello): MemberSocketHandlers;
 }
 
 export class Ports implements DaemonPorts {
@@ -50,7 +50,7 @@ export class Ports implements DaemonPorts {
     this.#acceptor = acceptor;
   }
 
-  connect({ host }: PeerAddress, owner: MemberSocketOwner): MemberSocket {
+  connect({ host }: PeerAddress, owner: MemberSocketHandlers): MemberSocket {
     const { network, scheduler } = this.#world;
     const socket = new OutgoingSocket(host, this.#rewrite);
     const { processor, isAlive } = this.process;

@@ -81,7 +81,7 @@ export async function makePastFolder(folder: string, { keys, retainMs, entries }
     openDamagedEntries: null,
     isAlone: () => false,
     isJoining: () => false,
-    owner: { flushed: () => {}, folded: () => {}, failed: () => {} },
+    handlers: { flushed: () => {}, folded: () => {}, failed: () => {} },
   });
   await timeline.open();
   for (const entry of entries) {

@@ -238,7 +238,7 @@ export class ClusterNode extends RecordedWrites implements NodeState {
       ...this.removedDataStores,
       isAlone: this.#isAlone,
       isJoining: () => this.peering.isJoining,
-      owner: {
+      handlers: {
         flushed: (entries, from) => {
           this.backend.observer?.changed();
           this.peering.flushed(entries, from);

@@ -37,7 +37,7 @@ import {
   noMessages,
   type PeeringContext,
 } from "./shared/cluster-state.js";
-import type { MemberSocket, MemberSocketOwner } from "./shared/member-socket.js";
+import type { MemberSocket, MemberSocketHandlers } from "./shared/member-socket.js";
 import { StandstillDetector } from "./standstill-detector.js";
 import { StateComparing } from "./state/state-comparing.js";
 
@@ -267,7 +267,7 @@ export class Peering implements RosterEvents {
    * @param hello  the connection's first frame, with the role `daemon`. The caller must not have received anything
    * after it
    */
-  accept(socket: MemberSocket, hello: Hello): MemberSocketOwner {
+  accept(socket: MemberSocket, hello: Hello): MemberSocketHandlers {
     return this.#roster.accept(socket, hello);
   }
 

@@ -12,14 +12,14 @@ import type { LogThrottle } from "../../net/process/log-throttle.js";
 import type { PeerAddress } from "../../options/peer-address.js";
 import { Bans } from "./connections/bans.js";
 import { type Dialer, Dialers, NOT_CONNECTED } from "./connections/dialer.js";
-import { type ConnectionOwner, MemberConnection } from "./connections/member-connection.js";
+import { type ConnectionHandlers, MemberConnection } from "./connections/member-connection.js";
 import { Handshakes } from "./connections/unauthenticated-connections.js";
 import type { Member } from "./member.js";
 import { MemberBits, MemberSlots } from "./member-slots.js";
 import { CLOSE_REASONS, type CloseCode, isMembershipCode } from "./shared/close-reasons.js";
 import type { ClusterState, MemberStatus } from "./shared/cluster-state.js";
 import { allMembersIfConnected, type Electorate, electorateIn, electorateOf } from "./shared/electorate.js";
-import type { MemberSocket, MemberSocketOwner } from "./shared/member-socket.js";
+import type { MemberSocket, MemberSocketHandlers } from "./shared/member-socket.js";
 
 /** Receives the events of members. */
 export interface RosterEvents {
@@ -36,7 +36,7 @@ export interface RosterEvents {
   onForgotten(bit: number): void;
 }
 
-export class Roster implements ConnectionOwner {
+export class Roster implements ConnectionHandlers {
   readonly ownRemoval: OwnRemoval;
   readonly #cluster: ClusterState<Member>;
   readonly #events: RosterEvents;
@@ -109,7 +109,7 @@ export class Roster implements ConnectionOwner {
     }
   }
 
-  accept(socket: MemberSocket, hello: Hello): MemberSocketOwner {
+  accept(socket: MemberSocket, hello: Hello): MemberSocketHandlers {
     const connection = MemberConnection.answer(this.#cluster, this, socket);
     if (this.#isRunning) connection.greet(hello);
     else connection.close("stopping");

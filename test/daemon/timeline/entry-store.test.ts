@@ -24,7 +24,7 @@ function entryStoreOn(storage: MemoryStorage) {
     hash,
     snapshots: null,
     log: { info: () => {}, warn: () => {}, error: () => {} },
-    owner: {
+    handlers: {
       flushed: (entries) => void announced.push(...entries),
       failed: (detail) => void failures.push(detail),
     },

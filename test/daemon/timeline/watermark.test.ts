@@ -28,7 +28,7 @@ class Subject {
       isAlone: () => isAlone,
       isJoining: () => this.isJoining,
       log: { error: () => {} },
-      owner: { failed: (detail) => void this.failures.push(detail) },
+      handlers: { failed: (detail) => void this.failures.push(detail) },
     });
     this.watermark = new Watermark(parts, new Failure(parts), this.decided);
   }

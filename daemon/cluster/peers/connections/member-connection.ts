@@ -1,6 +1,6 @@
 /**
  * One connection to another member: frames, authentication, and the timeout of a silent peer. After both sides are
- * authenticated, the owner receives the messages.
+ * authenticated, the handlers receive the messages.
  *
  *   opener    connecting ──opened──► greeting ──hello──► challenging ──challenge──► proving ──proof──► open
  *   answerer                                   (hello) ─► challenging ──challenge──► proving ──proof──► open
@@ -34,7 +34,7 @@ import { formatHost } from "../../../net/process/host-and-port.js";
 import type { PeerAddress } from "../../../options/peer-address.js";
 import { CLOSE_REASONS, type CloseCode, isMembershipCode } from "../shared/close-reasons.js";
 import type { ClusterState, MemberSecret } from "../shared/cluster-state.js";
-import type { Connect, MemberSocket, MemberSocketOwner } from "../shared/member-socket.js";
+import type { Connect, MemberSocket, MemberSocketHandlers } from "../shared/member-socket.js";
 
 /** The maximum bytes of a message between members in addition to the envelope that it may contain. */
 const FRAME_ROOM_BYTES = 2 * 1024 * 1024;
@@ -46,7 +46,7 @@ const NONCE_BYTES = 32;
 const EARLY_MAX = 1024;
 
 /** Receives the events of connections. */
-export interface ConnectionOwner {
+export interface ConnectionHandlers {
   /** Returns why a daemon that claims this id is refused, or null if it is not. The id is not verified yet. */
   helloRefusal(connection: MemberConnection, id: ByteString): CloseCode | null;
   /** Called when both sides are authenticated. To refuse the member, the callee closes the connection. */
@@ -65,7 +65,7 @@ export interface ConnectionOwner {
 
 type State = "connecting" | "greeting" | "challenging" | "proving" | "open" | "closed";
 
-export class MemberConnection implements MemberSocketOwner {
+export class MemberConnection implements MemberSocketHandlers {
   readonly side: Side;
   /** The address that the connection was opened to, or null for an incoming connection. */
   readonly address: PeerAddress | null;
@@ -86,7 +86,7 @@ export class MemberConnection implements MemberSocketOwner {
   /** When the last byte was received or, before the first byte, when the connection began; `uptime` milliseconds. */
   lastSeenAt: number;
   readonly #cluster: ClusterState;
-  readonly #owner: ConnectionOwner;
+  readonly #handlers: ConnectionHandlers;
   readonly #socket: MemberSocket;
   readonly #nonce: ByteString;
   #otherNonce: ByteString = "";
@@ -100,11 +100,11 @@ export class MemberConnection implements MemberSocketOwner {
 
   private constructor(
     cluster: ClusterState,
-    owner: ConnectionOwner,
+    handlers: ConnectionHandlers,
     from: { address: PeerAddress; connect: Connect } | { socket: MemberSocket },
   ) {
     this.#cluster = cluster;
-    this.#owner = owner;
+    this.#handlers = handlers;
     this.#nonce = cluster.randomBytes(NONCE_BYTES);
     this.#since = this.lastSeenAt = cluster.uptime();
     if ("socket" in from) {
@@ -121,13 +121,13 @@ export class MemberConnection implements MemberSocketOwner {
     }
   }
 
-  static open(cluster: ClusterState, owner: ConnectionOwner, address: PeerAddress): MemberConnection {
-    return new MemberConnection(cluster, owner, { address, connect: cluster.connect });
+  static open(cluster: ClusterState, handlers: ConnectionHandlers, address: PeerAddress): MemberConnection {
+    return new MemberConnection(cluster, handlers, { address, connect: cluster.connect });
   }
 
   /** @param socket  an incoming connection whose first frame was a hello, which the caller passes to `greet` */
-  static answer(cluster: ClusterState, owner: ConnectionOwner, socket: MemberSocket): MemberConnection {
-    return new MemberConnection(cluster, owner, { socket });
+  static answer(cluster: ClusterState, handlers: ConnectionHandlers, socket: MemberSocket): MemberConnection {
+    return new MemberConnection(cluster, handlers, { socket });
   }
 
   get remote(): string {
@@ -156,7 +156,7 @@ export class MemberConnection implements MemberSocketOwner {
   }
 
   /**
-   * Closes the connection without calling the owner.
+   * Closes the connection without calling the handlers.
    * @param code  the reason to send to the other side, or null to send none
    */
   close(code: CloseCode | null): void {
@@ -169,7 +169,7 @@ export class MemberConnection implements MemberSocketOwner {
     this.#socket.close();
   }
 
-  /** Closes the connection, and reports the reason to the owner. */
+  /** Closes the connection, and reports the reason to the handlers. */
   drop(code: CloseCode, detail: string): void {
     if (!this.isClosed) this.#lose(code, detail);
   }
@@ -181,7 +181,7 @@ export class MemberConnection implements MemberSocketOwner {
 
   /** Closes the connection, and refuses further connections from this member for a while. */
   ban(detail: string): void {
-    this.#owner.ban(this, detail);
+    this.#handlers.ban(this, detail);
   }
 
   checkTime(now: number): void {
@@ -226,7 +226,7 @@ export class MemberConnection implements MemberSocketOwner {
   closed(detail: string): void {
     if (this.#state === "closed") return;
     this.#state = "closed";
-    this.#owner.lost(this, null, detail);
+    this.#handlers.lost(this, null, detail);
   }
 
   greet(hello: Hello): void {
@@ -268,7 +268,7 @@ export class MemberConnection implements MemberSocketOwner {
     if (cluster !== this.#cluster.cluster) return "wrong-cluster";
     const pin = this.address?.pin ?? null;
     if (pin !== null && pin !== daemon) return "not-pinned";
-    return this.#owner.helloRefusal(this, daemon);
+    return this.#handlers.helloRefusal(this, daemon);
   }
 
   #sendHello(): void {
@@ -294,8 +294,8 @@ export class MemberConnection implements MemberSocketOwner {
     } else if (this.#state === "proving" && message.kind === "proof") {
       this.#proved(message);
     } else if (this.#state === "open" && isExchange(message)) {
-      if (this.#isWide) this.#owner.message(this, message);
-      else if (message.kind === "list") this.#owner.leftOut(this, message);
+      if (this.#isWide) this.#handlers.message(this, message);
+      else if (message.kind === "list") this.#handlers.leftOut(this, message);
       else if (this.#early.push(message) > EARLY_MAX)
         this.#lose("malformed", "it sends more than a status before it receives one");
     } else {
@@ -347,14 +347,14 @@ export class MemberConnection implements MemberSocketOwner {
     return refusal === "not-a-member" && own !== null && this.#known === null ? "other-secret" : refusal;
   }
 
-  /** Accepts long frames. This must precede the owner's first message, which allows the other side to send them. */
+  /** Accepts long frames. This must precede the handlers' first message, which allows the other side to send them. */
   #widen(): void {
     this.#isWide = true;
     this.#parser = new FrameParser(this.#cluster.limits.maxEnvelopeBytes + FRAME_ROOM_BYTES, PROTOCOL);
-    this.#owner.proven(this);
+    this.#handlers.proven(this);
     const early = this.#early;
     this.#early = [];
-    for (const message of early) if (!this.isClosed) this.#owner.message(this, message);
+    for (const message of early) if (!this.isClosed) this.#handlers.message(this, message);
   }
 
   #challenges(): Challenges {
@@ -370,12 +370,12 @@ export class MemberConnection implements MemberSocketOwner {
     this.#socket.close();
     const known = Object.hasOwn(CLOSE_REASONS, code) ? (code as CloseCode) : null;
     this.closeCode = known;
-    this.#owner.lost(this, known, closeText(code, sentence));
+    this.#handlers.lost(this, known, closeText(code, sentence));
   }
 
   #lose(code: CloseCode, detail: string): void {
     this.close(code);
-    this.#owner.lost(this, code, detail);
+    this.#handlers.lost(this, code, detail);
   }
 }
 

@@ -6,7 +6,7 @@
 import { connect as connectTcp, type Socket } from "node:net";
 import { connect as connectTls, TLSSocket } from "node:tls";
 import type { PeerAddress } from "../../../options/peer-address.js";
-import type { Connect, MemberSocket, MemberSocketOwner } from "../shared/member-socket.js";
+import type { Connect, MemberSocket, MemberSocketHandlers } from "../shared/member-socket.js";
 
 const BINDING_LABEL = "EXPORTER-dbsync-member";
 const BINDING_BYTES = 32;
@@ -27,10 +27,10 @@ export interface TransportLog {
 
 /** Returns the function that opens connections to members. */
 export function openTransport(log: TransportLog): Connect {
-  return (address, owner) => {
+  return (address, handlers) => {
     const socket = address.tls ? openTls(address) : connectTcp({ host: address.host, port: address.port });
     const member = new RealSocket(socket, `${address.host}:${address.port}`, log);
-    member.owner = owner;
+    member.handlers = handlers;
     socket.once(address.tls ? "secureConnect" : "connect", () => member.opened());
     return member;
   };
@@ -43,11 +43,11 @@ export function openTransport(log: TransportLog): Connect {
 export function adoptSocket(
   socket: Socket,
   log: TransportLog,
-  accept: (socket: MemberSocket) => MemberSocketOwner,
+  accept: (socket: MemberSocket) => MemberSocketHandlers,
 ): void {
   const member = new RealSocket(socket, `${socket.remoteAddress}:${socket.remotePort}`, log);
   member.bind();
-  member.owner = accept(member);
+  member.handlers = accept(member);
   socket.resume();
 }
 
@@ -59,7 +59,7 @@ class RealSocket implements MemberSocket {
   readonly remote: string;
   binding: Buffer | null = null;
   /** The receiver of events, or null before it is set and after the connection has ended. */
-  owner: MemberSocketOwner | null = null;
+  handlers: MemberSocketHandlers | null = null;
   readonly #socket: Socket;
   readonly #log: TransportLog;
   #isFirst = true;
@@ -82,7 +82,7 @@ class RealSocket implements MemberSocket {
   opened(): void {
     this.#isShakingHands = false;
     this.bind();
-    this.owner?.opened();
+    this.handlers?.opened();
   }
 
   /** Exports the keying material that only the two ends know. */
@@ -101,7 +101,7 @@ class RealSocket implements MemberSocket {
   }
 
   close(): void {
-    this.owner = null;
+    this.handlers = null;
     const socket = this.#socket;
     socket.destroySoon();
     setTimeout(() => socket.destroy(), LINGER_MS).unref();
@@ -110,7 +110,7 @@ class RealSocket implements MemberSocket {
   #receive(chunk: Buffer): void {
     if (this.#isFirst && chunk[0] === ALERT && !(this.#socket instanceof TLSSocket)) this.#end(TLS_ONLY);
     this.#isFirst = false;
-    this.owner?.received(chunk);
+    this.handlers?.received(chunk);
   }
 
   #fail(error: NodeJS.ErrnoException): void {
@@ -123,10 +123,10 @@ class RealSocket implements MemberSocket {
   readonly #onEnd = (): void => this.#end(this.#isShakingHands ? NOT_TLS : CLOSED);
 
   #end(detail: string): void {
-    const { owner } = this;
-    this.owner = null;
+    const { handlers } = this;
+    this.handlers = null;
     this.#socket.destroy();
-    owner?.closed(detail);
+    handlers?.closed(detail);
   }
 }
 

@@ -61,8 +61,8 @@ interface Proposed {
   sentAt: number;
 }
 
-/** What the keeper needs of its owner. */
-export interface KeeperOwner {
+/** What the keeper reads and reports. */
+export interface KeeperHandlers {
   readonly lists: () => VotingLists | null;
   readonly last: () => LastDecision;
   readonly waiting: () => Iterable<WaitingUnit>;
@@ -78,7 +78,7 @@ export interface KeeperOwner {
 
 export class Keeper {
   readonly #ports: DecisionPorts;
-  readonly #owner: KeeperOwner;
+  readonly #handlers: KeeperHandlers;
   readonly #voter: Voter;
   readonly #votes: VoteCount;
   #preparation: Preparation | null = null;
@@ -91,9 +91,9 @@ export class Keeper {
   /** The number of further decisions for which this daemon votes without waiting for a majority of other members. */
   #hasty = 0;
 
-  constructor(ports: DecisionPorts, owner: KeeperOwner, voter: Voter, votes: VoteCount) {
+  constructor(ports: DecisionPorts, handlers: KeeperHandlers, voter: Voter, votes: VoteCount) {
     this.#ports = ports;
-    this.#owner = owner;
+    this.#handlers = handlers;
     this.#voter = voter;
     this.#votes = votes;
   }
@@ -118,7 +118,7 @@ export class Keeper {
     this.#voter.promise(ballot, 0, (promise) => {
       if (this.#preparation !== preparation) return;
       preparation.promises.set(own, promise);
-      this.#owner.broadcast({ kind: "promise-request", ballot });
+      this.#handlers.broadcast({ kind: "promise-request", ballot });
       this.advance();
     });
   }
@@ -167,7 +167,7 @@ export class Keeper {
     proposed.objections.set(from, promise);
     const notBefore = Math.min(promise.notBefore, this.#ports.latestDate());
     this.#notBefore = Math.max(this.#notBefore, notBefore);
-    const lists = this.#owner.lists();
+    const lists = this.#handlers.lists();
     const ids = new Set([...proposed.objections.keys(), this.#ports.own.id]);
     // The vote of the member that objects is no longer expected.
     this.#vote();
@@ -178,7 +178,7 @@ export class Keeper {
   /** Begins the next attempt, usually with another unit, with the promises of the members that object. */
   #attemptAgain({ proposal, objections }: Proposed): void {
     // The members may never agree on this unit, for example because one of them cannot check its signature.
-    if (proposal.unit !== null) this.#owner.postpone(proposal.unit);
+    if (proposal.unit !== null) this.#handlers.postpone(proposal.unit);
     const ballot = nextAttempt(this.#ballot as Ballot);
     if (ballot.attempt > ROUND_MAX) {
       this.stop();
@@ -194,7 +194,7 @@ export class Keeper {
     const preparation = this.#preparation;
     if (preparation !== null && now - preparation.sentAt >= REPEAT_MS) {
       preparation.sentAt = now;
-      this.#owner.broadcast({ kind: "promise-request", ballot: preparation.ballot });
+      this.#handlers.broadcast({ kind: "promise-request", ballot: preparation.ballot });
     }
     const proposed = this.#proposed;
     if (proposed === null || now - proposed.sentAt < REPEAT_MS) return;
@@ -205,12 +205,12 @@ export class Keeper {
   /** Becomes the keeper when enough members have promised, and this daemon has the decisions that they have. */
   #complete(): void {
     const preparation = this.#preparation;
-    const lists = this.#owner.lists();
+    const lists = this.#handlers.lists();
     if (preparation === null || lists === null) return;
     const { ballot, promises } = preparation;
     if (ballot.listHash !== lists.current.hash || !isPromised(lists, promises)) return;
-    for (const { last } of promises.values()) this.#owner.follow(last);
-    const { slot } = this.#owner.last();
+    for (const { last } of promises.values()) this.#handlers.follow(last);
+    const { slot } = this.#handlers.last();
     // A majority of members without a later decision has the votes for the next one. Another member may lie.
     const usable = new Map([...promises].filter(([, { last }]) => last.slot <= slot));
     const isWaiting = this.#ports.uptime() - preparation.since < REPEAT_MS;
@@ -226,7 +226,7 @@ export class Keeper {
 
   #propose(): void {
     if (this.#ballot === null) return;
-    const last = this.#owner.last();
+    const last = this.#handlers.last();
     if (this.#proposed !== null && this.#proposed.proposal.slot > last.slot) return;
     if (this.#proposed !== null) {
       this.#proposed = null;
@@ -234,8 +234,8 @@ export class Keeper {
       this.#pause = PAUSE_MS;
     }
     if (this.#ports.uptime() < this.#pausedUntil) return;
-    const isFirst = (this.#owner.lists()?.earlier ?? []).length > 0;
-    for (const unit of isFirst ? [null] : this.#owner.waiting()) {
+    const isFirst = (this.#handlers.lists()?.earlier ?? []).length > 0;
+    for (const unit of isFirst ? [null] : this.#handlers.waiting()) {
       const proposal = this.#ports.propose(unit, last, this.#notBefore);
       if (proposal === null) continue;
       this.#begin(proposal, null);
@@ -255,7 +255,7 @@ export class Keeper {
       readySince: null,
       sentAt: now,
     };
-    this.#votes.addProposal(proposal, this.#owner.last().slot);
+    this.#votes.addProposal(proposal, this.#handlers.last().slot);
     this.#send(this.#proposed, now);
   }
 
@@ -263,20 +263,20 @@ export class Keeper {
     proposed.sentAt = now;
     const { proposal, signed, evidence } = proposed;
     const ballot = this.#ballot as Ballot;
-    this.#owner.broadcast({ kind: "propose", ballot, body: proposal.body, signed, evidence });
+    this.#handlers.broadcast({ kind: "propose", ballot, body: proposal.body, signed, evidence });
   }
 
   /** Votes for the proposal, if a majority needs only this vote. */
   #vote(): void {
-    const [ballot, proposed, lists] = [this.#ballot, this.#proposed, this.#owner.lists()];
+    const [ballot, proposed, lists] = [this.#ballot, this.#proposed, this.#handlers.lists()];
     if (ballot === null || proposed === null || proposed.hasVoted || lists === null) return;
     const { proposal, signed } = proposed;
-    if (proposal.slot <= this.#owner.last().slot) return;
+    if (proposal.slot <= this.#handlers.last().slot) return;
     const votes = this.#votes.votesFor(proposal.slot, ballot, proposal.id);
     const ids = new Set([...votes.keys(), this.#ports.own.id]);
     if (!isMajority(lists.current, ids) || this.#isLeftToOthers(proposed, votes, lists.current)) return;
     const other = [...votes.values()][0] ?? null;
-    proposed.hasVoted = this.#voter.vote(ballot, proposal, signed, other, this.#owner.voted);
+    proposed.hasVoted = this.#voter.vote(ballot, proposal, signed, other, this.#handlers.voted);
   }
 
   /** Whether the other members will probably make the decision without this daemon's vote. */

@@ -20,7 +20,7 @@ export interface MemberSocket {
  * Receives a socket's events. An event is emitted only after the call that caused it has returned. `closed` is the last
  * event, and is emitted at most once.
  */
-export interface MemberSocketOwner {
+export interface MemberSocketHandlers {
   /** Called when the stream is open. Called only if this side opened it. */
   opened(): void;
   received(chunk: Buffer): void;
@@ -28,4 +28,4 @@ export interface MemberSocketOwner {
   closed(detail: string): void;
 }
 
-export type Connect = (address: PeerAddress, owner: MemberSocketOwner) => MemberSocket;
+export type Connect = (address: PeerAddress, handlers: MemberSocketHandlers) => MemberSocket;

@@ -10,7 +10,7 @@ import { CLOSE_REASONS } from "../../../../daemon/cluster/peers/shared/close-rea
 import type { ClusterState } from "../../../../daemon/cluster/peers/shared/cluster-state.js";
 import type {
   MemberSocket,
-  MemberSocketOwner,
+  MemberSocketHandlers,
 } from "../../../../daemon/cluster/peers/shared/member-socket.js";
 import { PEERING_LIMITS } from "../../../../daemon/cluster/peers/shared/peering-limits.js";
 import { ITEMS_MAX } from "../../../../daemon/timeline/compare/reconcile-message.js";
@@ -39,7 +39,7 @@ class Hand implements MemberSocket {
   readonly received: MemberMessage[] = [];
   isClosed = false;
   readonly #node: Node;
-  readonly #owner: MemberSocketOwner;
+  readonly #owner: MemberSocketHandlers;
   readonly #parser = new FrameParser(1 << 20, 2);
 
   constructor(node: Node) {
@@ -420,7 +420,7 @@ test("a member that was dialed, and never pauses after its proof, is disconnecte
   const world = new World();
   const received: MemberMessage[] = [];
   const parser = new FrameParser(1 << 20, 2);
-  let owner: MemberSocketOwner | null = null;
+  let owner: MemberSocketHandlers | null = null;
   const socket: MemberSocket = {
     binding: null,
     remote: "203.0.113.9:1",
@@ -428,13 +428,13 @@ test("a member that was dialed, and never pauses after its proof, is disconnecte
     close: () => {},
     write: (bytes) => void received.push(...parser.split(bytes).map(readMemberMessage)),
   };
-  const connect = (_: unknown, own: MemberSocketOwner) => {
+  const connect = (_: unknown, own: MemberSocketHandlers) => {
     owner ??= own;
     return socket;
   };
   const node = world.add("a", { peers: ["me"], parts: { connect } });
-  const send = (bytes: Buffer) => (owner as unknown as MemberSocketOwner).received(bytes);
-  (owner as unknown as MemberSocketOwner).opened();
+  const send = (bytes: Buffer) => (owner as unknown as MemberSocketHandlers).received(bytes);
+  (owner as unknown as MemberSocketHandlers).opened();
   const hello = { kind: "hello", versions: [2], daemon: me.id, cluster: CLUSTER, clock: EPOCH } as const;
   send(
     Buffer.from(

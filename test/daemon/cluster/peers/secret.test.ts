@@ -9,7 +9,7 @@ import { CLOSE_REASONS } from "../../../../daemon/cluster/peers/shared/close-rea
 import type { ClusterState } from "../../../../daemon/cluster/peers/shared/cluster-state.js";
 import type {
   MemberSocket,
-  MemberSocketOwner,
+  MemberSocketHandlers,
 } from "../../../../daemon/cluster/peers/shared/member-socket.js";
 import { ClusterSecret } from "../../../../daemon/engine/trust/cluster-secret.js";
 import { FrameParser, writeFrame } from "../../../../protocol/frame.js";
@@ -72,7 +72,7 @@ class Enemy implements MemberSocket {
   readonly binding = null;
   readonly remote = "127.0.0.1:4000";
   readonly received: MemberMessage[] = [];
-  owner: MemberSocketOwner | null = null;
+  owner: MemberSocketHandlers | null = null;
   readonly #parser = new FrameParser(1 << 20, 2);
 
   write(frame: Buffer): void {

@@ -8,7 +8,7 @@ import type { CheckEntry, ClusterState } from "../../../../daemon/cluster/peers/
 import type {
   Connect,
   MemberSocket,
-  MemberSocketOwner,
+  MemberSocketHandlers,
 } from "../../../../daemon/cluster/peers/shared/member-socket.js";
 import {
   PEERING_LIMITS,
@@ -57,7 +57,7 @@ export interface NodeOptions {
 class Pipe implements MemberSocket {
   readonly binding: Buffer | null;
   readonly remote: string;
-  owner: MemberSocketOwner | null = null;
+  owner: MemberSocketHandlers | null = null;
   far: Pipe | null = null;
   /** Bytes written and not delivered. */
   waiting = 0;
@@ -267,7 +267,7 @@ export class World {
     ).length;
   }
 
-  #inOnePiece(owner: MemberSocketOwner): MemberSocketOwner {
+  #inOnePiece(owner: MemberSocketHandlers): MemberSocketHandlers {
     let pieces: Buffer[] = [];
     return {
       opened: () => owner.opened(),
@@ -331,7 +331,7 @@ export class World {
 }
 
 /** Acts as a listener: reads the first frame, and passes the socket to the peering. */
-class Greeting implements MemberSocketOwner {
+class Greeting implements MemberSocketHandlers {
   readonly #pipe: Pipe;
   readonly #peering: Peering;
   readonly #parser = new FrameParser(8192, 2);

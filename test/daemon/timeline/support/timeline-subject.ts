@@ -137,7 +137,7 @@ export class TimelineSubject {
       isAlone: () => options.isAlone ?? false,
       isJoining: () => false,
       log: { info: () => {}, warn: () => {}, error: (_facts, line) => void options.errors?.push(line) },
-      owner: {
+      handlers: {
         flushed: (entries) => void this.announced.push(...entries.map((orderKey) => this.#stored(orderKey))),
         folded: (entries, answered) => void this.folded.push({ entries, answered }),
         failed: () => {},
