@@ -14,11 +14,10 @@ const LINE = /^export \{ (\w+) \} from "\.\.\/\.\.\/((?:faces|tools)\/[\w-]+)\/f
 const FAMILY_LIST = "faces/command-families.ts";
 const FAMILY = /^ {2}"([\w-]+)\/[\w-]+": async \(\) =>[\s\S]*?,\n(?= {2}"|\} as const)/gm;
 
-/** The list of the kinds of values of faces, with an import for each. */
-const KIND_LIST = "daemon/store/registered-kinds.ts";
-const KIND = /^import \{ (\w+) \} from "\.\.\/\.\.\/(faces\/[\w-]+)\/.*\n/gm;
+/** An import that only entries use. */
+const KIND_IMPORT = /^import \{ registerValueKind \}.*\n/m;
 
-const LISTS: readonly string[] = [FACE_LIST, FAMILY_LIST, KIND_LIST];
+const LISTS: readonly string[] = [FACE_LIST, FAMILY_LIST];
 
 /** The faces and tools in the list: folders by names. */
 export const LISTED: ReadonlyMap<string, string> = new Map(
@@ -76,18 +75,10 @@ function listsWithout(isRemoved: (folder: string) => boolean): Map<string, strin
   const families = textOf(FAMILY_LIST).replace(FAMILY, (entry, face) =>
     isRemoved(`faces/${face}`) ? "" : entry,
   );
-  const names: string[] = [];
-  const imports = textOf(KIND_LIST).replace(KIND, (line, name, folder) => {
-    if (!isRemoved(folder)) return line;
-    names.push(name);
-    return "";
-  });
-  const kinds = names.reduce((text, name) => text.replace(new RegExp(`\\b${name}(?:, )?`), ""), imports);
   return new Map([
     // A file without exports would be a script.
     [FACE_LIST, /^export/m.test(faces) ? faces : `${faces}export {};\n`],
-    [FAMILY_LIST, families],
-    [KIND_LIST, kinds],
+    [FAMILY_LIST, /registerValueKind\(/.test(families) ? families : families.replace(KIND_IMPORT, "")],
   ]);
 }
 
