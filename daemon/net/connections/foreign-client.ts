@@ -46,7 +46,9 @@ export interface ProtocolGroup {
   readonly ports: Readonly<Record<string, string>>;
 }
 
-/** The protocols of every daemon. */
+const HTTP = /^(?:GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS|CONNECT|TRACE) \S+ HTTP\/\d/;
+
+/** The protocols of every daemon. HTTP is one of them: a web page must not make a browser write to any port. */
 const OWN: ProtocolGroup = {
   ports: { dbsync: "dbsync's protocol (--port)" },
   protocols: [
@@ -55,6 +57,13 @@ const OWN: ProtocolGroup = {
       begins: (_, chunk) => chunk[0] === 0x16 && chunk[1] === 3,
       served: "a TLS client; dbsyncd speaks TLS with --tls-cert and --tls-key",
       answer: null,
+    },
+    {
+      protocol: "http",
+      begins: (head) => HTTP.test(head),
+      served:
+        "a browser or another HTTP client; --admin serves the dashboard, and --ws serves web pages that send commands",
+      answer: httpAnswer,
     },
     {
       protocol: "dbsync",
@@ -85,6 +94,15 @@ export function knowProtocols(groups: readonly ProtocolGroup[]): void {
 function dbsyncAnswer(sentence: string): string {
   const refused = { id: "", code: "malformed", sentence, clock: 0, effect: "not-applied" } as const;
   return writeFrame(writeRefused(refused), 2);
+}
+
+/** Returns the response to an HTTP request on a port that does not serve HTTP. The connection then closes. */
+function httpAnswer(text: string): string {
+  const body = `${text}\n`;
+  return (
+    "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nX-Content-Type-Options: nosniff\r\n" +
+    `Connection: close\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`
+  );
 }
 
 /**
