@@ -43,22 +43,28 @@ function ruleOf({ name, group, keys, tips, since, anyMaster, connectionUse }: Co
   return isOfDatabase ? (merge ?? JOINED) : null;
 }
 
-/** The routes by command name, or by command and subcommand if their routes differ. */
-const RULES: ReadonlyMap<string, BroadcastRule> = new Map([
-  ...commands.flatMap((command) => {
-    const rule = ruleOf(command);
-    return rule === null ? [] : [[command.name, rule] as const];
-  }),
-  // It has no row, because its subcommands in Redis are not ours.
-  ["CLUSTER", ANY],
-  // Their response policies describe no merge.
-  ["RANDOMKEY", { kind: "all", isBarrier: false, run: randomKey }],
-  ["SCAN", { kind: "all", isBarrier: false, run: scan }],
-]);
+/** Returns the routes by command name, or by command and subcommand if their routes differ. */
+function makeRules(): ReadonlyMap<string, BroadcastRule> {
+  return new Map([
+    ...commands.flatMap((command) => {
+      const rule = ruleOf(command);
+      return rule === null ? [] : [[command.name, rule] as const];
+    }),
+    // It has no row, because its subcommands in Redis are not ours.
+    ["CLUSTER", ANY],
+    // Their response policies describe no merge.
+    ["RANDOMKEY", { kind: "all", isBarrier: false, run: randomKey }],
+    ["SCAN", { kind: "all", isBarrier: false, run: scan }],
+  ]);
+}
+
+/** The routes; null before the first command, because the code of all families is necessary to make them. */
+let rules: ReadonlyMap<string, BroadcastRule> | null = null;
 
 export function broadcastRuleOf([name = "", subcommand = ""]: Argv): BroadcastRule {
   const upper = name.toUpperCase();
-  const rule = RULES.get(upper) ?? RULES.get(`${upper}|${subcommand.toUpperCase()}`);
+  rules ??= makeRules();
+  const rule = rules.get(upper) ?? rules.get(`${upper}|${subcommand.toUpperCase()}`);
   return rule ?? { kind: "refused", reason: `${upper} ${OF_ONE}` };
 }
 

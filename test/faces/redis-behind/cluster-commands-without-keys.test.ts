@@ -1,6 +1,7 @@
 /** Tests SCAN on a Redis Cluster: the masters are scanned in turn, and a cursor is an error if its master is gone. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import "../../support/all-families.js";
 import { broadcastRuleOf } from "../../../faces/redis-behind/cluster-commands-without-keys.js";
 import { slotOf } from "../../../faces/redis-behind/cluster-slots.js";
 import type { RedisLink } from "../../../faces/redis-behind/redis-link.js";

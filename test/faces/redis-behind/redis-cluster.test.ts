@@ -6,6 +6,7 @@ import assert from "node:assert/strict";
 import { type AddressInfo, createServer } from "node:net";
 import { after, before, describe, test } from "node:test";
 import { pino } from "pino";
+import "../../support/all-families.js";
 import type { Outcome } from "../../../daemon/engine/backends/backend.js";
 import { realEnvironment } from "../../../daemon/net/process/clock-and-randomness.js";
 import { parseRedisGroup } from "../../../daemon/options/addresses/redis-group-list.js";

@@ -8,6 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { type Logger, pino } from "pino";
+import "../../support/all-families.js";
 import { createClient } from "../../../client/public-api.js";
 import { realEnvironment } from "../../../daemon/net/process/clock-and-randomness.js";
 import { parseRedisGroup } from "../../../daemon/options/addresses/redis-group-list.js";
