@@ -3,7 +3,7 @@
  * runs the files whose path below test/ contains one of the words.
  */
 import { spawn } from "node:child_process";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import { isFull } from "./support/amount.js";
@@ -72,6 +72,8 @@ function main(words: readonly string[]): void {
   }
   // The temporary folder of all tests. A test that leaves a file there is found, and the file does not remain.
   const scratch = mkdtempSync(join(tmpdir(), "dbsync-tests-"));
+  // Some tests run programs as another user.
+  chmodSync(scratch, 0o755);
   process.env["TMPDIR"] = scratch;
   // Long files start first. Otherwise one of them would run alone at the end.
   const long = new Set(LONG.flatMap((words) => files.filter((file) => file.startsWith(words))));
