@@ -19,14 +19,17 @@ const DAEMONS = 3;
 const CLIENTS = 6;
 /** The number of rounds of locks before the leader is killed, and again afterwards. */
 const ROUNDS = 30;
+/** The time within which the servers must name the stream's leader, in milliseconds. */
+const LEADER_MS_MAX = 60_000;
 
 const app = makeKeyPair();
 
 /** Returns the name of the server that is the leader of the stream. */
 async function leaderOf(servers: readonly NatsServer[]): Promise<string> {
   const connection = await connect({ servers: servers.map(({ port }) => `127.0.0.1:${port}`) });
-  const manager = await jetstream(connection).jetstreamManager();
-  const { cluster } = await manager.streams.info("writes");
+  // While the servers elect a leader, or are busy, they do not answer.
+  const manager = jetstream(connection, { timeout: LEADER_MS_MAX });
+  const { cluster } = await (await manager.jetstreamManager(false)).streams.info("writes");
   await connection.close();
   return cluster?.leader ?? "";
 }
