@@ -12,6 +12,7 @@ import { RedisBackend } from "../../../faces/redis-behind/redis-backend.js";
 import { startDaemon } from "../../support/daemon-process.js";
 import { RawClient } from "../../support/raw-client.js";
 import { type RedisServer, startRedis } from "../../support/redis-server.js";
+import { until } from "../../support/until.js";
 
 const ALL_BYTES = Array.from({ length: 256 }, (_, code) => String.fromCharCode(code)).join("");
 
@@ -202,7 +203,7 @@ test("a hung Redis closes its callers' connections in time and does not block ot
     using late = await RawClient.open(daemon.port);
     if ((await late.ask("GET k")) === "v") break;
   }
-  assert.ok(daemon.log.some(({ reason }) => reason === "database-timeout"));
+  await until("the timeout is logged", () => daemon.log.some(({ reason }) => reason === "database-timeout"));
 });
 
 test("a daemon starts while its Redis is down, reports the failure, and serves once Redis is up", async () => {
