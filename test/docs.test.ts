@@ -174,6 +174,17 @@ test("a script that would wait forever is killed", async () => {
   assert.equal(code, 124);
 });
 
+/** Starts `npm start`, and prints the status and the title of the dashboard at the address that it names. */
+const DASHBOARD_OF_START = `
+npm start > started 2>&1 & started=$!
+until address=$(grep -o 'dashboard: http://.*' started | cut -d ' ' -f 2) && [ "$address" ]; do
+  kill -0 "$started" || { cat started; exit 1; }
+  sleep 0.1
+done
+node -e 'fetch(process.argv[1]).then(async (page) => console.log(page.status, /<title>(.*)<.title>/.exec(await page.text())[1]))' "$address"
+kill "$started"; wait "$started" || true
+`;
+
 test("the first two command lines of README.md work in a fresh copy", { skip: skipUnlessFull }, async () => {
   const lines = blocks(readDocument("README.md"), "sh").slice(0, 2);
   assert.deepEqual(lines, ["npm install && npm start\n", "npm install && npm test\n"]);
@@ -189,6 +200,9 @@ test("the first two command lines of README.md work in a fresh copy", { skip: sk
     /INCR visits\n.*2.*\n.*2.*\n.*failed: connect[\s\S]*GET greeting\n(.*bonjour.*\n){3}/,
   );
   // From here on, the dependencies of the copy are installed.
+  const page = await runScript(DASHBOARD_OF_START, copy);
+  assert.equal(page.code, 0, page.output);
+  assert.match(page.output, /^200 dbsync$/m);
   const tested = await runScript("npm test -- protocol/frame", copy);
   assert.equal(tested.code, 0, tested.output);
   assert.match(tested.output, /pass [1-9]/);
