@@ -72,8 +72,8 @@ function main(words: readonly string[]): void {
   }
   // The temporary folder of all tests. A test that leaves a file there is found, and the file does not remain.
   const scratch = mkdtempSync(join(tmpdir(), "dbsync-tests-"));
-  // Some tests run programs as another user.
-  chmodSync(scratch, 0o755);
+  // Some tests run programs as another user, who has to reach their folders, but not to list them.
+  chmodSync(scratch, 0o711);
   process.env["TMPDIR"] = scratch;
   // Long files start first. Otherwise one of them would run alone at the end.
   const long = new Set(LONG.flatMap((words) => files.filter((file) => file.startsWith(words))));
