@@ -14,6 +14,9 @@ export type LoadRows = () => Promise<readonly Command[]>;
 
 type Rule = (...args: readonly unknown[]) => unknown;
 
+/** The number of arguments that a row passes on to the functions of its code. */
+export const RULE_ARGUMENTS_MAX = 3;
+
 export class CommandFamily {
   /** The name of its face, and its own. */
   readonly name: FamilyName;
@@ -87,7 +90,6 @@ export class CommandFamily {
       found = path.reduce((value: unknown, name) => (value as Record<string, unknown>)[name], row) as Rule;
       return found;
     };
-    // No rule has more arguments.
     return (one, two, three) => (found ?? find())(one, two, three);
   }
 }
