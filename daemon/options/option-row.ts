@@ -16,7 +16,7 @@ export interface OptionRow<Value = unknown> {
   readonly reload: "immediately" | "timeline" | "restart";
   /** A value other than the default, as on the command line. */
   readonly example: string;
-  /** The face or tool that implements the option, by its name in daemon/program/faces.ts; absent: the core. */
+  /** The face or tool that implements the option, by its name in daemon/faces.ts; absent: the core. */
   readonly face?: string;
   /** Names of settings that the option requires. */
   readonly needs?: readonly string[];

@@ -1,5 +1,5 @@
 /**
- * The interface of the faces and tools that this build of dbsyncd contains, as daemon/program/faces.ts lists them. A
+ * The interface of the faces and tools that this build of dbsyncd contains, as daemon/faces.ts lists them. A
  * face's file `face.ts` is always loaded, and therefore loads everything else with import() when an option needs it.
  */
 
@@ -15,6 +15,7 @@ import type { Service } from "../net/process/service.js";
 import { StartError } from "../net/process/start-error.js";
 import type { BackendSpecification } from "../options/database-list.js";
 import type { Settings } from "../options/settings.js";
+import type { LoadRows } from "../store/rows/command-families.js";
 import type { Figures } from "./components.js";
 import type { Core, DaemonOptions } from "./core.js";
 
@@ -56,6 +57,11 @@ export interface OpenedFace {
 export interface Face {
   /** The protocols of its clients, by which they are recognized on a wrong port. */
   readonly speaks?: ProtocolGroup;
+  /**
+   * Imports the code of the face's families of commands, and registers the kinds of their values; by the names of the
+   * families, as in daemon/store/command-table.ts.
+   */
+  readonly families?: Readonly<Record<string, LoadRows>>;
   /** Checks the files that the face would read at the start, for --check-config. @throws StartError */
   readonly checkFiles?: (settings: Settings) => Promise<void>;
   /** Creates the server of the figures, which is started first and stopped last; null without its option. */

@@ -1,6 +1,5 @@
 /** Creates and registers the components of a daemon, in the order in which they will be started. Starts nothing. */
 import type { Logger } from "pino";
-import { FACES_FAMILIES } from "../../faces/command-families.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { hexOf } from "../../protocol/version-2/envelope.js";
 import type { RecordedWrites } from "../cluster/node/recorded-writes.js";
@@ -17,6 +16,7 @@ import type { SeenLimits } from "../engine/pipeline/seen-envelopes.js";
 import { StartFloor } from "../engine/pipeline/start-floor.js";
 import { hashOf, type Identity, makeIdentity } from "../engine/trust/identity.js";
 import type { Signers } from "../engine/trust/signers.js";
+import { INSTALLED_FAMILIES } from "../installed-families.js";
 import { DbsyncListener } from "../listener/dbsync-dialect.js";
 import { type DbsyncService, EventSources, type WatchedDatabase } from "../listener/dbsync-server.js";
 import { knowProtocols } from "../net/connections/foreign-client.js";
@@ -65,7 +65,7 @@ export async function wire(options: DaemonOptions, components: Components): Prom
   knowProtocols(FACES.flatMap(({ speaks }) => speaks ?? []));
   const figureServer = await addFigureServer(options, components);
   const isRecorded = signers !== null && hasTimeline(settings);
-  provideFamilies(FACES_FAMILIES);
+  provideFamilies(INSTALLED_FAMILIES);
   // Only clients that sign envelopes, and members, can wait until code is loaded.
   if (!isRecorded || settings.order !== null || hasUserListener(settings)) await loadFamilies();
   const made = isRecorded

@@ -15,7 +15,7 @@ import {
 import type { ValueForm } from "./values/object-value.js";
 
 /** How to load the code of families. This program does not contain the code of a family that is missing here. */
-export type FamilyLoaders = Readonly<Partial<Record<FamilyName, LoadRows>>>;
+export type FamilyLoaders = Readonly<Record<string, LoadRows>>;
 
 type Argv = readonly ByteString[];
 

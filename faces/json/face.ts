@@ -1,4 +1,5 @@
 /** The face of clients that send JSON documents (--json). */
+import { registerValueKind } from "../../daemon/store/values/value-kinds.js";
 import type { UserFace } from "../users/user-face.js";
 
 export const json: UserFace = {
@@ -12,6 +13,12 @@ export const json: UserFace = {
         answer: (text) => `{"status":"error","message":${JSON.stringify(text)}}\n\r`,
       },
     ],
+  },
+  families: {
+    "json/documents": async () => {
+      registerValueKind((await import("./store/values/document.js")).DOCUMENT_KIND);
+      return (await import("./store/commands/documents.js")).documents;
+    },
   },
   listener: "json",
   load: async () => (await import("./json-listener.js")).JsonListener,

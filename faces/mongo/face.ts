@@ -1,4 +1,5 @@
 /** The face of MongoDB's drivers (--mongo). */
+import { registerValueKind } from "../../daemon/store/values/value-kinds.js";
 import type { UserFace } from "../users/user-face.js";
 import { messageBytes, refusedAnswer } from "./bytes/mongo-answers.js";
 
@@ -27,6 +28,12 @@ export const mongo: UserFace = {
         answer: mongoAnswer,
       },
     ],
+  },
+  families: {
+    "mongo/collections": async () => {
+      registerValueKind((await import("./store/values/collection.js")).COLLECTION_KIND);
+      return (await import("./store/commands/mdb-commands.js")).collections;
+    },
   },
   listener: "mongo",
   load: async () => (await import("./mongo-listener.js")).MongoListener,

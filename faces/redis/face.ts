@@ -1,4 +1,5 @@
 /** The face of Redis clients (--resp). */
+import { registerValueKind } from "../../daemon/store/values/value-kinds.js";
 import type { UserFace } from "../users/user-face.js";
 
 /** Matches the arrays of Redis clients, and the lines that people type to test a Redis server. */
@@ -15,6 +16,19 @@ export const redis: UserFace = {
         answer: (text) => `-ERR ${text}\r\n`,
       },
     ],
+  },
+  families: {
+    "redis/bitmaps": async () => (await import("./store/commands/bitmaps/bitmaps.js")).bitmaps,
+    "redis/hyperloglogs": async () => (await import("./store/commands/hyperloglogs.js")).hyperloglogs,
+    "redis/dumps": async () => (await import("./store/commands/dump.js")).dumps,
+    "redis/sorting": async () => (await import("./store/commands/sort.js")).sorting,
+    "redis/streams": async () => {
+      registerValueKind((await import("./store/values/streams/stream.js")).STREAM_KIND);
+      const { streams } = await import("./store/commands/streams/streams.js");
+      const { consumerGroups } = await import("./store/commands/streams/consumer-groups.js");
+      return [...streams, ...consumerGroups];
+    },
+    "redis/geo": async () => (await import("./store/commands/geo/geo.js")).geo,
   },
   listener: "resp",
   load: async () => (await import("./resp-listener.js")).RespListener,

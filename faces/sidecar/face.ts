@@ -1,9 +1,9 @@
 /** The sidecar, which signs the commands of its clients and forwards them to other daemons (-d dbsync). */
-import { pino } from "pino";
 import type { Face } from "../../daemon/program/face.js";
 
 export const sidecar: Face = {
   async checkFiles(settings) {
+    const { pino } = await import("pino");
     for (const specification of settings.database) {
       if (specification.kind !== "dbsync") continue;
       const { openForwardingClient } = await import("./open-forwarding-client.js");

@@ -1,4 +1,5 @@
 /** The face of clients that send SQL by lines (--sql). */
+import { registerValueKind } from "../../daemon/store/values/value-kinds.js";
 import type { UserFace } from "../users/user-face.js";
 import { errorFrame } from "./bytes/sql-frames.js";
 
@@ -41,6 +42,12 @@ export const sql: UserFace = {
         answer: errorFrame,
       },
     ],
+  },
+  families: {
+    "sql/relations": async () => {
+      registerValueKind((await import("./store/values/table.js")).TABLE_KIND);
+      return (await import("./store/commands/sql-commands.js")).relations;
+    },
   },
   listener: "sql",
   load: async () => (await import("./sql-listener.js")).SqlListener,

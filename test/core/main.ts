@@ -1,7 +1,7 @@
 /**
  * `npm run core [-- NAME… --seconds N]`: proves in a copy of the tree that faces and tools can be removed. First it
  * removes faces/ and tools/, compiles the rest, and runs the core's tests that need neither. Then it removes each face
- * and tool of daemon/program/faces.ts (or only those named) with those that import it, compiles the rest, starts a daemon
+ * and tool of daemon/faces.ts (or only those named) with those that import it, compiles the rest, starts a daemon
  * and sends it commands.
  *
  * With --seconds, it stops after about that time, and prints what it omitted; the contents of the tree determine where
@@ -87,7 +87,7 @@ function copyTree(): void {
 
 /** Removes folders, compiles and checks the rest, and restores the folders. */
 function without(name: string, removal: Removal, check: (removal: Removal) => void): void {
-  const { folders, blocking, dependents, lists } = removal;
+  const { folders, blocking, dependents, list } = removal;
   console.log(`\nWithout ${name}: removed ${folders.join(", ")}, and ${dependents.length} files of tests.`);
   if (blocking.length > 0) {
     const importers = [...new Set(blocking.map((each) => each.replace(/ .*/, "")))];
@@ -98,16 +98,17 @@ function without(name: string, removal: Removal, check: (removal: Removal) => vo
   const moved = [...folders, ...folders.map((folder) => `dist/${folder}`), ...compiled].filter((path) =>
     existsSync(join(copy, path)),
   );
-  const before = new Map([...lists.keys()].map((file) => [file, readFileSync(join(copy, file), "utf8")]));
+  const listFile = join(copy, FACE_LIST);
+  const before = readFileSync(listFile, "utf8");
   for (const path of moved) move(path, join("removed", path));
-  for (const [file, text] of lists) writeFileSync(join(copy, file), text);
+  writeFileSync(listFile, list);
   try {
     if (!compile(name)) return;
     makePrograms();
     check(removal);
   } finally {
     for (const path of moved) move(join("removed", path), path);
-    for (const [file, text] of before) writeFileSync(join(copy, file), text);
+    writeFileSync(listFile, before);
   }
 }
 

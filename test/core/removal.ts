@@ -7,17 +7,11 @@ import { importsOf, startedBy, texts } from "../rooms/imports.js";
 import { repositoryRoot } from "../support/repository.js";
 
 /** The list of the faces and tools of the daemon. */
-export const FACE_LIST = "daemon/program/faces.ts";
-const LINE = /^export \{ (\w+) \} from "\.\.\/\.\.\/((?:faces|tools)\/[\w-]+)\/face\.js";$/gm;
+export const FACE_LIST = "daemon/faces.ts";
+const LINE = /^export \{ (\w+) \} from "\.\.\/((?:faces|tools)\/[\w-]+)\/face\.js";$/gm;
 
-/** The list of the families of commands of faces, with an entry such as `"redis/geo": async () => …,` for each. */
-const FAMILY_LIST = "faces/command-families.ts";
-const FAMILY = /^ {2}"([\w-]+)\/[\w-]+": async \(\) =>[\s\S]*?,\n(?= {2}"|\} as const)/gm;
-
-/** An import that only entries use. */
-const KIND_IMPORT = /^import \{ registerValueKind \}.*\n/m;
-
-const LISTS: readonly string[] = [FACE_LIST, FAMILY_LIST];
+/** Tests that load all families run commands of faces. */
+const ALL_FAMILIES = "test/support/all-families.ts";
 
 /** The faces and tools in the list: folders by names. */
 export const LISTED: ReadonlyMap<string, string> = new Map(
@@ -42,8 +36,8 @@ export interface Removal {
    * an option of theirs.
    */
   readonly dependents: readonly string[];
-  /** The texts of the lists without the removed faces and tools, by their files. */
-  readonly lists: ReadonlyMap<string, string>;
+  /** The text of the list without the removed faces and tools. */
+  readonly list: string;
 }
 
 /** Plans the removal of folders. @param folders  `faces/memcached`; empty: everything in faces/ and tools/ */
@@ -52,7 +46,7 @@ export function planRemoval(folders: readonly string[]): Removal {
   const isRemoved = (file: string) => all.some((folder) => file.startsWith(`${folder}/`));
   const remaining = [...texts.keys()].filter((file) => !isRemoved(file));
   const blocking = remaining
-    .filter((file) => !isTest(file) && !LISTS.includes(file))
+    .filter((file) => !isTest(file) && file !== FACE_LIST)
     .flatMap((file) =>
       dependenciesOf(file)
         .filter(isRemoved)
@@ -61,28 +55,20 @@ export function planRemoval(folders: readonly string[]): Removal {
   return {
     folders: all,
     blocking,
-    // Tests that load all families run commands of faces.
     dependents: dependentsOf(
       remaining.filter(isTest),
-      (file) => isRemoved(file) || (folders.length === 0 && file === FAMILY_LIST),
+      (file) => isRemoved(file) || (folders.length === 0 && file === ALL_FAMILIES),
     ),
-    lists: listsWithout((folder) => all.includes(folder)),
+    list: listWithout((folder) => all.includes(folder)),
   };
 }
 
-function listsWithout(isRemoved: (folder: string) => boolean): Map<string, string> {
-  const faces = textOf(FACE_LIST).replace(LINE, (line, _, folder) => (isRemoved(folder) ? "" : line));
-  const families = textOf(FAMILY_LIST).replace(FAMILY, (entry, face) =>
-    isRemoved(`faces/${face}`) ? "" : entry,
-  );
-  return new Map([
-    // A file without exports would be a script.
-    [FACE_LIST, /^export/m.test(faces) ? faces : `${faces}export {};\n`],
-    [FAMILY_LIST, /registerValueKind\(/.test(families) ? families : families.replace(KIND_IMPORT, "")],
-  ]);
+function listWithout(isRemoved: (folder: string) => boolean): string {
+  const text = readFileSync(join(repositoryRoot, FACE_LIST), "utf8");
+  const list = text.replace(LINE, (line, _, folder) => (isRemoved(folder) ? "" : line));
+  // A file without exports would be a script.
+  return /^export/m.test(list) ? list : `${list}export {};\n`;
 }
-
-const textOf = (file: string): string => readFileSync(join(repositoryRoot, file), "utf8");
 
 const isTest = (file: string): boolean => /^(test|bench|examples)\//.test(file);
 

@@ -4,9 +4,9 @@
  */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { INSTALLED_FAMILIES } from "../../daemon/installed-families.js";
 import type { LoadRows } from "../../daemon/store/rows/command-families.js";
 import type { Command, Row } from "../../daemon/store/rows/command-row.js";
-import { FACES_FAMILIES } from "../../faces/command-families.js";
 import { repositoryRoot } from "../support/repository.js";
 
 export const FAMILY_ROWS_FILE = "daemon/store/rows/family-rows.ts";
@@ -16,7 +16,7 @@ const LINE_CHARS = 110;
 
 const HEAD = `/**
  * The rows of the families whose code belongs to a face, without this code. Made by npm run tables from the families that
- * faces/command-families.ts lists: do not edit it.
+ * daemon/faces.ts lists: do not edit it.
  */
 import { type LateRow, RULE } from "./late-row.js";
 
@@ -26,7 +26,7 @@ type Rows = Readonly<Record<string, LateRow>>;
 /** Returns the text of the file. */
 export async function familyRows(): Promise<string> {
   const families: string[] = [];
-  for (const [name, load] of Object.entries<LoadRows>(FACES_FAMILIES)) {
+  for (const [name, load] of Object.entries<LoadRows>(INSTALLED_FAMILIES)) {
     const rows = Object.fromEntries((await load()).map((command) => [command.name, dataOf(command)]));
     families.push(property(name, rows, 1, ` as const satisfies Rows`));
   }

@@ -3,9 +3,9 @@
  * thread, which receives only its exit code and its error.
  */
 import { workerData } from "node:worker_threads";
-import { useAllFamilies } from "../../../faces/command-families.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { hashOf } from "../../engine/trust/identity.js";
+import { useAllFamilies } from "../../installed-families.js";
 import { KeyRing } from "../../store/key-ring.js";
 import type { Role } from "../../store/rights/key-record.js";
 import { openReader } from "../../timeline/disk/lmdb-reader.js";

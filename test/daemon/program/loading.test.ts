@@ -30,7 +30,7 @@ test("a plain dbsyncSend loads no code for listening", () => {
 
 /** Matches optional code. Of faces, every daemon has the list of their commands and the start of each; of listeners, daemon/listener/. */
 const OPTIONAL =
-  /^(daemon\/(timeline|cluster)|client|keys)\/|^faces\/(?!command-families\.js|[\w-]+\/(?:(?:store|bytes)\/|face\.js))|^tools\/(?!admin\/face\.js)/;
+  /^(daemon\/(timeline|cluster)|client|keys)\/|^faces\/(?![\w-]+\/(?:(?:store|bytes)\/|face\.js))|^tools\/(?!admin\/face\.js)/;
 
 test("a plain daemon loads no code for a timeline, peers, the client, listeners for users, keys or TLS", () => {
   const loaded = loadedBy("daemon/program/program.js");

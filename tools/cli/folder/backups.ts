@@ -1,10 +1,10 @@
 /** Makes backups of a daemon's data folder, and restores them as a folder or key by key. */
 import { pino } from "pino";
 import { loadSigners } from "../../../daemon/engine/trust/load-signers.js";
+import { useAllFamilies } from "../../../daemon/installed-families.js";
 import { StartError } from "../../../daemon/net/process/start-error.js";
 import { isSigned } from "../../../daemon/options/settings.js";
 import { DATABASES_DEFAULT } from "../../../daemon/store/database.js";
-import { useAllFamilies } from "../../../faces/command-families.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { type BackupReport, backUp as writeBackup } from "../../backup/file/backup-file.js";
 import type { OpenedBackup } from "../../backup/file/opened-backup.js";

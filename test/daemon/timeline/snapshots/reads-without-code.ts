@@ -2,14 +2,14 @@
 import { createHash } from "node:crypto";
 import { setImmediate } from "node:timers/promises";
 import { parentPort, workerData } from "node:worker_threads";
+import { INSTALLED_FAMILIES } from "../../../../daemon/installed-families.js";
 import { missingCode, provideFamilies } from "../../../../daemon/store/family-code.js";
 import { KeyRing } from "../../../../daemon/store/key-ring.js";
 import { readSnapshot } from "../../../../daemon/timeline/snapshots/snapshot.js";
-import { FACES_FAMILIES } from "../../../../faces/command-families.js";
 import { bytesOf } from "../../../../protocol/byte-string.js";
 
 provideFamilies({
-  ...FACES_FAMILIES,
+  ...INSTALLED_FAMILIES,
   "mongo/collections": () => Promise.reject(new Error("absent")),
 });
 const hash = (bytes: Buffer) => bytesOf(createHash("sha256").update(bytes).digest());
