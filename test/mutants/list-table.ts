@@ -97,10 +97,17 @@ export const listMutants: readonly Mutant[] = [
     test: "test/daemon/program/nearly-full-disk.test.js",
   },
   {
-    name: "status: only --wait shows the number of ready daemons",
+    name: "status: the first line says no problems although there is a warning",
     file: "tools/cli/status/status-text.js",
-    find: "daemons.length < 2",
-    replace: "true",
+    find: '["problem", "progress", "remark"]',
+    replace: '["problem", "progress"]',
+    test: "test/tools/cli/status/status-text.test.js",
+  },
+  {
+    name: "status: --wait also waits for warnings",
+    file: "tools/cli/status/status-text.js",
+    find: '["problem", "progress"])',
+    replace: '["problem", "progress", "remark"])',
     test: "test/tools/cli/status/status-text.test.js",
   },
   {

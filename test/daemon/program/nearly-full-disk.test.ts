@@ -29,6 +29,9 @@ for (const [limit, isLow] of [
       /^WARN {2}127\.0\.0\.1:\d+: its disk is nearly full: \d+ of \d+ MiB are free; free space there/m;
     if (isLow) assert.match(stdout, warning);
     else assert.doesNotMatch(stdout, /nearly full/);
+    // A warning does not go away by waiting, so --wait prints it and ends.
+    const waited = await runDbsync(["status", "--wait", "0", ...words]);
+    assert.deepEqual([waited.code, warning.test(waited.stdout)], [0, isLow], waited.stdout);
     const set = await runDbsync(["send", ...words, "SET", "k", "v"]);
     assert.equal(set.stdout, "OK\n", set.stderr);
   });

@@ -158,10 +158,10 @@ export async function readStatus(settings: Settings): Promise<DaemonStatus[]> {
     const problems = problemsOf(greeting, { foreign, needs2, isSigned: settings.key !== null });
     const twin = ids.findIndex((id, other) => id !== "" && id === ids[index] && other !== index);
     const remarks =
-      twin < 0 ? [] : [problem(`it is the same daemon as ${servers[twin]?.text}`, "list it only once (-s)")];
+      twin < 0 ? [] : [remark(`it is the same daemon as ${servers[twin]?.text}`, "list it only once (-s)")];
     if (acceptsSigned(greeting) && isSentVersion1(settings, servers[index]))
       remarks.push(
-        problem(
+        remark(
           "it speaks version 2, but commands are sent to it as version 1",
           "remove version 1 from the option versions and from the list of servers",
         ),
@@ -261,6 +261,10 @@ function isSentVersion1({ key, versions }: Settings, server: Address | undefined
 
 function problem(text: string, fix: string): Problem {
   return { text, fix, severity: "problem", isOfMember: false };
+}
+
+function remark(text: string, fix: string): Problem {
+  return { ...problem(text, fix), severity: "remark" };
 }
 
 /** Describes a difference of clocks, such as `its clock is 3 ms behind this machine's`. */

@@ -1,9 +1,9 @@
-/** Formats the output of `dbsync status`: tables, followed by the problems. */
+/** Formats the output of `dbsync status`: a line for the cluster, tables, and the problems. */
 import { realEnvironment } from "../../../client/shared/client-environment.js";
 import { painted, type Tone } from "../../../daemon/net/terminal/colours.js";
 import { shown } from "../../../daemon/net/terminal/escaped-text.js";
 import { wrapped } from "../../../daemon/net/terminal/text-table.js";
-import type { Problem } from "../../../protocol/figures/problem.js";
+import type { Severity } from "../../../protocol/figures/problem.js";
 import { formatDaemons } from "./daemon-report.js";
 import type { DaemonStatus } from "./read-status.js";
 import { formatTimelines, type ShownTimeline } from "./timeline-report.js";
@@ -15,17 +15,17 @@ import { formatTimelines, type ShownTimeline } from "./timeline-report.js";
  */
 export function formatStatus(daemons: readonly DaemonStatus[], columns: number, isWrapped: boolean): string {
   const timelines = formatTimelines(timelinesOf(daemons), realEnvironment.wallClock(), columns);
-  const tables = `${formatDaemons(daemons, columns)}${timelines}`;
-  const sentences = [...summaryOf(daemons), ...sentencesOf(daemons)].flatMap(({ text, tone }) =>
+  const tables = `${summaryOf(daemons)}\n\n${formatDaemons(daemons, columns)}${timelines}`;
+  const sentences = sentencesOf(daemons).flatMap(({ text, tone }) =>
     (isWrapped ? wrapped(shown(text), columns) : [shown(text)]).map((line) => `${painted(line, tone)}\n`),
   );
   return sentences.length === 0 ? tables : `${tables}\n${sentences.join("")}`;
 }
 
-/** Returns a line with the number of ready daemons, if there are several daemons. */
-function summaryOf(daemons: readonly DaemonStatus[]): readonly Sentence[] {
-  if (daemons.length < 2) return [];
-  return [{ text: readyText(daemons), tone: daemons.every(isReady) ? "plain" : "bad" }];
+/** Returns a line that says how many daemons are ready, and whether nothing else has to be read. */
+function summaryOf(daemons: readonly DaemonStatus[]): string {
+  const text = failingText(daemons) === null ? `${readyText(daemons)}, no problems` : readyText(daemons);
+  return painted(text, daemons.every(isReady) ? "plain" : "bad");
 }
 
 /** Returns the timelines that were read. */
@@ -68,22 +68,21 @@ export const readyText = (daemons: readonly DaemonStatus[]): string =>
 
 /** Describes the work in progress in one line, with the first item of each daemon. Returns null if there is none. */
 export const progressText = (daemons: readonly DaemonStatus[]): string | null =>
-  inOneLine(daemons, ({ progress }) => progress);
+  inOneLine(daemons, ["progress"]);
 
-/** Describes in one line what `dbsync status --wait` waits for. Returns null if it waits for nothing. */
+/** Describes in one line what `dbsync status --wait` waits for. Waiting does not remove a warning. Null: nothing. */
 export const waitingText = (daemons: readonly DaemonStatus[]): string | null =>
-  inOneLine(daemons, ({ problems, progress, remarks }) => [
-    ...problems,
-    ...progress,
-    ...remarks.filter(({ severity }) => severity !== "note"),
-  ]);
+  inOneLine(daemons, ["problem", "progress"]);
 
-function inOneLine(
-  daemons: readonly DaemonStatus[],
-  of: (daemon: DaemonStatus) => readonly Problem[],
-): string | null {
+/** Describes in one line what makes `dbsync status` fail. Returns null if there is nothing. */
+export const failingText = (daemons: readonly DaemonStatus[]): string | null =>
+  inOneLine(daemons, ["problem", "progress", "remark"]);
+
+/** Describes the findings of some severities, with the first one of each daemon. Returns null if there are none. */
+function inOneLine(daemons: readonly DaemonStatus[], severities: readonly Severity[]): string | null {
   const parts = daemons.flatMap((daemon) => {
-    const [first, ...others] = of(daemon);
+    const found = [...daemon.problems, ...daemon.progress, ...daemon.remarks];
+    const [first, ...others] = found.filter(({ severity }) => severities.includes(severity));
     if (first === undefined) return [];
     const more = others.length === 0 ? "" : ` (and ${others.length} more)`;
     return [`${daemon.address}: ${first.text}${more}`];

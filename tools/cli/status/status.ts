@@ -13,8 +13,8 @@ import {
 import { EXIT, type ExitCode, exitCodeHelp, exitCodeOf } from "../shared/exit-codes.js";
 import { JSON_FLAG, printJson } from "../shared/output.js";
 import { explanation } from "./column-explanations.js";
-import { type DaemonStatus, readFullStatus, readStatusUntilIdle } from "./read-status.js";
-import { formatStatus, waitingText } from "./status-text.js";
+import { readFullStatus, readStatusUntilIdle } from "./read-status.js";
+import { failingText, formatStatus, waitingText } from "./status-text.js";
 import { beginWatching, type ShowStatus } from "./watch-screen.js";
 
 interface StatusFlags extends ClientFlags {
@@ -39,7 +39,7 @@ export function addStatus(program: Command): void {
     .addOption(
       new Option(
         "--wait [seconds]",
-        `wait until there are no problems, at most for this time (default: ${WAIT_SECONDS}); a line shows what is missing`,
+        `wait until there is no FAIL or WAIT, at most for this time (default: ${WAIT_SECONDS}); a line shows what is missing`,
       )
         .argParser((text) => readCount(text, "Seconds are"))
         .preset(String(WAIT_SECONDS))
@@ -55,9 +55,10 @@ nothing. With a key that the daemons know, the status also shows whether their d
 administrator's key it shows software, keys, memory and clients, and for daemons with --data or --peer their timelines
 and members. Tables are as wide as the terminal, and 80 columns in a pipe; --json prints everything in full.
 
-The tables are followed by the number of ready daemons and a line for each finding. FAIL is a problem. WARN may be
-intended. WAIT is temporary, for example a daemon that starts, catches up or takes a snapshot. Without any of these the
-exit code is 0. NOTE matters only for a feature that you may not use, such as clients that do not sign.
+The first line says how many daemons are ready, and "no problems" if you need not read further. The tables are followed
+by a line for each finding. FAIL is a problem. WARN may be intended. WAIT is temporary, for example a daemon that
+starts, catches up or takes a snapshot. Without any of these the exit code is 0; with --wait, it is also 0 if there are
+only WARN. NOTE matters only for a feature that you may not use, such as clients that do not sign.
 
 Examples:
   dbsync status
@@ -77,7 +78,7 @@ async function status(flags: StatusFlags): Promise<void> {
   const show = flags.watch ? beginWatching(showOnce(flags), flags.json ?? false) : showOnce(flags);
   for (;;) {
     const daemons = await readFullStatus(settings);
-    process.exitCode = statusCode(daemons, settings);
+    process.exitCode = statusCode(failingText(daemons), settings);
     show(daemons);
     if (!flags.watch) return;
     await new Promise((resolve) => setTimeout(resolve, WATCH_EVERY_MS));
@@ -86,13 +87,16 @@ async function status(flags: StatusFlags): Promise<void> {
 
 async function waitUntilHealthy(settings: Settings, seconds: number, flags: StatusFlags): Promise<void> {
   const daemons = await readStatusUntilIdle(settings, seconds * MS_PER_SECOND, waitingText);
-  process.exitCode = statusCode(daemons, settings);
+  process.exitCode = statusCode(waitingText(daemons), settings);
   showOnce(flags)(daemons);
 }
 
-/** Returns the exit code for a status. An unusable key has its own code, because the report is then incomplete. */
-export function statusCode(daemons: readonly DaemonStatus[], settings: Settings): ExitCode {
-  if (waitingText(daemons) !== null) return EXIT.failed;
+/**
+ * Returns the exit code for a status. An unusable key has its own code, because the report is then incomplete.
+ * @param failure  what makes the command fail, or null
+ */
+export function statusCode(failure: string | null, settings: Settings): ExitCode {
+  if (failure !== null) return EXIT.failed;
   try {
     loadSigningKey(settings);
     return EXIT.ok;

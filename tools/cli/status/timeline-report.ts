@@ -36,7 +36,7 @@ export const timelineColumns = (now: number, hasLists: boolean): readonly Column
   {
     head: "HELD",
     about:
-      "checksum of the entries up to a date that all daemons have passed, equal if they have the same entries; -: none yet",
+      "checksum of the entries up to a date that all daemons have passed, equal if they have the same entries; none: no entry is that old; -: no such date yet",
     cell: ({ held }) => held,
   },
   {
@@ -143,10 +143,13 @@ function heldText(
   { settledFingerprint, fingerprint }: TimelineStatus,
   shown: readonly ShownTimeline[],
 ): string {
-  if (settledFingerprint !== null) return settledFingerprint.replace(/^\d+:/, "").slice(0, SHORT_DIGITS);
+  if (settledFingerprint !== null) return shortSum(settledFingerprint.replace(/^\d+:/, ""));
   const isShared = shown.every(({ timeline }) => timeline.fingerprint === fingerprint);
-  return isShared ? fingerprint.slice(0, SHORT_DIGITS) : "-";
+  return isShared ? shortSum(fingerprint) : "-";
 }
+
+/** Returns the first digits of a checksum, or `none` if it is the sum of no entries. */
+const shortSum = (sum: string): string => (/^0{64}/.test(sum) ? "none" : sum.slice(0, SHORT_DIGITS));
 
 const isAway = ({ member: { connection } }: ShownMember): boolean =>
   connection !== "connected" && connection !== "self";

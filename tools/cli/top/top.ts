@@ -18,7 +18,7 @@ import { columnLines } from "../status/column-explanations.js";
 import { stateOf } from "../status/daemon-report.js";
 import { type DaemonStatus, readFullStatus } from "../status/read-status.js";
 import { statusCode } from "../status/status.js";
-import { readyText, sentencesOf } from "../status/status-text.js";
+import { failingText, readyText, sentencesOf } from "../status/status-text.js";
 import { openScreen } from "../status/watch-screen.js";
 import { bars, headedLines, line, type StyledLine } from "../status/watched-report.js";
 import { Activities, type Activity } from "./daemon-activity.js";
@@ -86,7 +86,7 @@ async function top(flags: TopFlags): Promise<void> {
     const startedAt = performance.now();
     const daemons = await readFullStatus(settings);
     activities.update(daemons, performance.now());
-    process.exitCode = statusCode(daemons, settings);
+    process.exitCode = statusCode(failingText(daemons), settings);
     show(daemons);
     if (round >= rounds) return;
     const remaining = every * MS_PER_SECOND - (performance.now() - startedAt);

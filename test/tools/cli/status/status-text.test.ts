@@ -1,8 +1,9 @@
 /** Tests the text of `dbsync status` without daemons. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { Problem } from "../../../../protocol/figures/problem.js";
 import type { DaemonStatus } from "../../../../tools/cli/status/read-status.js";
-import { formatStatus } from "../../../../tools/cli/status/status-text.js";
+import { formatStatus, waitingText } from "../../../../tools/cli/status/status-text.js";
 import { MEMBER, WELL } from "./well-timeline.js";
 
 const daemon = (ok: boolean): DaemonStatus =>
@@ -27,9 +28,41 @@ const daemon = (ok: boolean): DaemonStatus =>
     progress: [],
   }) as unknown as DaemonStatus;
 
-test("the status of several daemons includes the number of ready daemons, even without --wait", () => {
-  assert.match(formatStatus([daemon(true), daemon(false), daemon(true)], 120, false), /\n2 of 3 ready\n$/);
-  assert.doesNotMatch(formatStatus([daemon(true)], 120, false), /ready/);
+test("the status begins with the number of ready daemons, and with no problems if there are none", () => {
+  assert.match(
+    formatStatus([daemon(true), daemon(true)], 120, false),
+    /^2 of 2 ready, no problems\n\nADDRESS /,
+  );
+  assert.match(formatStatus([daemon(true)], 120, false), /^1 of 1 ready, no problems\n\n/);
+  const remark: Problem = {
+    text: "its disk is small",
+    fix: "buy one",
+    severity: "remark",
+    isOfMember: false,
+  };
+  const warned = formatStatus([{ ...daemon(true), remarks: [remark] }], 120, false);
+  assert.match(warned, /^1 of 1 ready\n\n.*?\n\nWARN {2}127\.0\.0\.1:1111: its disk is small; buy one\n$/s);
+  assert.equal(
+    waitingText([{ ...daemon(true), remarks: [remark] }]),
+    null,
+    "waiting does not remove a warning",
+  );
+  const problems: Problem[] = [{ ...remark, severity: "problem" }];
+  const failed = formatStatus([daemon(true), { ...daemon(false), problems }], 120, false);
+  assert.match(failed, /^1 of 2 ready\n\n/);
+  // A note matters only to users of the feature that it names.
+  const note: Problem = { ...remark, severity: "note" };
+  assert.match(
+    formatStatus([{ ...daemon(true), remarks: [note] }], 120, false),
+    /^1 of 1 ready, no problems/,
+  );
+});
+
+test("HELD is none while no entry is old enough to be compared", () => {
+  const none = { ...WELL, settledFingerprint: `0:${"0".repeat(64)} 0:${"0".repeat(64)}` };
+  assert.match(formatStatus([{ ...daemon(true), timeline: none }], 120, false), /1111 +5 +none /);
+  const one = { ...WELL, settledFingerprint: `1:${"0ab".padEnd(64, "0")} 0:${"0".repeat(64)}` };
+  assert.match(formatStatus([{ ...daemon(true), timeline: one }], 120, false), /1111 +5 +0ab000 /);
 });
 
 test("the table shows the state that each queried member itself reports", () => {
@@ -47,12 +80,12 @@ test("the table shows the state that each queried member itself reports", () => 
     },
   });
   const ready = formatStatus([late(1, "live"), late(2, "live")], 120, false);
-  assert.match(ready, /\n2 of 2 ready\n/);
+  assert.match(ready, /^2 of 2 ready, no problems\n/);
   assert.match(ready, /\n10\.0\.0\.1:1111 +10\.0\.0\.2:1111 +live /);
   assert.doesNotMatch(ready, /catching-up/);
   const progress = [{ text: "it is catching up", fix: "", severity: "progress", isOfMember: false }] as const;
   const starting = formatStatus([late(1, "live"), { ...late(2, "catching-up"), progress }], 120, false);
-  assert.match(starting, /\n1 of 2 ready\n/);
+  assert.match(starting, /^1 of 2 ready\n/);
   assert.match(starting, /\n10\.0\.0\.1:1111 +10\.0\.0\.2:1111 +catching-up /);
   assert.match(starting, /\n10\.0\.0\.2:1111 +10\.0\.0\.1:1111 +live /);
   // The table shows a daemon that was not queried with the state that the other daemon has received.

@@ -110,7 +110,7 @@ test("in a pipe the updates follow each other without escapes, and a closed pipe
     if (output.split("ADDRESS").length > 2) break;
   }
   assert.doesNotMatch(output, /\x1b/);
-  assert.match(output, /^ADDRESS.*\n127.*\n(.*\n)*\nADDRESS/);
+  assert.match(output, /^1 of 1 ready, no problems\n\nADDRESS.*\n127.*\n(.*\n)*\nADDRESS/);
   const [code] = (await closed) as [number | null];
   assert.ok(code === 0 || code === null || code === 141, `${code}`);
 });
