@@ -1,31 +1,41 @@
-/**
- * Tests docs/first-contact.md: in each language, three lines lead from a clone to an answer. The test runs them as
- * printed.
- */
+/** Tests docs/first-contact.md: one block starts a daemon, and each language needs one more line for an answer. */
 import assert from "node:assert/strict";
-import { describe, test } from "node:test";
+import { after, before, describe, test } from "node:test";
 import { skipUnlessFull } from "./support/amount.js";
-import { firstContacts, runFirstContact, skipReason } from "./support/first-contact.js";
-import { repositoryRoot } from "./support/repository.js";
+import { FirstTerminal, firstContacts, skipReason } from "./support/first-contact.js";
 
-test("the page has three lines for each language, and test/docs.test.ts runs the first line", () => {
-  const contacts = firstContacts();
+const [start, ...languages] = firstContacts();
+assert.ok(start !== undefined);
+
+test("the page has one block that installs, starts and waits, and one line for each language", () => {
+  assert.deepEqual(start.block.split("\n"), [
+    "npm install",
+    "npx dbsyncd --resp 6380 &",
+    "npx dbsync status --wait",
+    "",
+  ]);
   assert.deepEqual(
-    contacts.map(({ name }) => name),
-    ["Node", "PHP", "Python", "Shell", "redis-cli"],
+    languages.map(({ name, block }) => [name, block.trimEnd().split("\n").length]),
+    ["Node", "PHP", "Python", "Shell", "redis-cli"].map((name) => [name, 1]),
   );
-  for (const { name, lines } of contacts) {
-    assert.equal(lines.length, 3, name);
-    assert.equal(lines[0], "npm install", name);
-  }
 });
 
-describe("the lines are answered", { skip: skipUnlessFull }, () => {
-  for (const contact of firstContacts()) {
+describe("the blocks work as they are pasted", { skip: skipUnlessFull }, () => {
+  let terminal: FirstTerminal;
+  let visits = 0;
+
+  before(async () => {
+    terminal = await FirstTerminal.open();
+    assert.equal(await terminal.start(start.block), 0);
+  });
+
+  after(async () => await terminal[Symbol.asyncDispose]());
+
+  for (const contact of languages)
     test(contact.name, { skip: skipReason(contact) }, async () => {
-      const { code, stdout, stderr } = (await runFirstContact(contact, repositoryRoot)).answer;
+      visits++;
+      const { code, stdout, stderr } = await terminal.paste(contact.block);
       // npm may print warnings.
-      assert.deepEqual([code, stdout], [0, "1\n"], stderr);
+      assert.deepEqual([code, stdout], [0, `${visits}\n`], stderr);
     });
-  }
 });

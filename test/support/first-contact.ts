@@ -1,19 +1,17 @@
 /**
- * Runs the three lines that docs/first-contact.md prints for each language, exactly as a reader types them. The
- * second line starts a daemon.
+ * Runs the blocks of docs/first-contact.md as a reader pastes them: the first one starts a daemon, and each of the
+ * others sends a command from one language.
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
-import { connect } from "node:net";
 import { join } from "node:path";
-import { setTimeout as delay } from "node:timers/promises";
 import { freePort } from "./free-port.js";
 import { repositoryRoot } from "./repository.js";
 import { skipWithout } from "./requirements.js";
 import { type Ended, run } from "./run-program.js";
 
-/** The package that the third line needs in addition to those that npm installs. */
+/** The package that the block of a language needs in addition to those that npm installs. */
 const PACKAGES: Readonly<Record<string, string>> = {
   PHP: "php-cli",
   Python: "python3-cryptography",
@@ -22,23 +20,14 @@ const PACKAGES: Readonly<Record<string, string>> = {
 
 export interface FirstContact {
   readonly name: string;
-  readonly lines: readonly string[];
+  readonly block: string;
 }
 
-export interface Measured {
-  /** The output and exit code of the third line. */
-  readonly answer: Ended;
-  /** Milliseconds from the start of the second line until the daemon listens. */
-  readonly listening: number;
-  /** Milliseconds that the third line takes. */
-  readonly answered: number;
-}
-
-/** Returns the page's languages, in order. */
+/** Returns the page's languages with their blocks, in order. The first section has the title of the page. */
 export function firstContacts(): FirstContact[] {
   const page = readFileSync(join(repositoryRoot, "docs/first-contact.md"), "utf8");
-  return [...page.matchAll(/^## (.*)\n(?:(?!## ).*\n)*?```sh\n([\s\S]*?)^```$/gm)].map(
-    ([, name = "", block = ""]) => ({ name, lines: block.trimEnd().split("\n") }),
+  return [...page.matchAll(/^##? (.*)\n(?:(?!##? ).*\n)*?```sh\n([\s\S]*?)^```$/gm)].map(
+    ([, name = "", block = ""]) => ({ name, block }),
   );
 }
 
@@ -48,57 +37,53 @@ export function skipReason({ name }: FirstContact): string | false {
   return debianPackage === undefined ? false : skipWithout(debianPackage);
 }
 
-/**
- * Runs the second line and, as soon as the daemon listens, the third.
- * @param clone  the folder where the first line was run
- */
-export async function runFirstContact({ lines }: FirstContact, clone: string): Promise<Measured> {
-  // Another process may use the ports of the page, and the Python on the PATH may not find Debian's packages.
-  const port = String(await freePort());
-  const resp = String(await freePort());
-  const env = {
-    DBSYNCD_PORT: port,
-    DBSYNC_SERVERS: `127.0.0.1:${port}`,
-    // Otherwise Python would write bytecode files into the source folders.
-    PYTHONDONTWRITEBYTECODE: "1",
-    // On its first run npx links the clone into its cache. It would then rebuild the clone while other tests run its
-    // programs.
-    npm_config_ignore_scripts: "true",
-  };
-  const [, start = "", send = ""] = lines.map((line) =>
-    line.replaceAll("6380", resp).replace(" python3 ", " /usr/bin/python3 "),
-  );
-  const ports = start.includes(resp) ? [port, resp] : [port];
-  const startedAt = performance.now();
-  const daemon = spawn("bash", ["-c", start.replace(/ &$/, "")], {
-    cwd: clone,
-    detached: true,
-    stdio: "ignore",
-    env: { PATH: process.env["PATH"], HOME: process.env["HOME"], ...env },
-  });
-  const closed = once(daemon, "close");
-  try {
-    for (const each of ports) {
-      while (!(await listens(Number(each)))) {
-        if (daemon.exitCode !== null) throw new Error(`${start}: ended with ${daemon.exitCode}`);
-        await delay(5);
-      }
-    }
-    const listeningAt = performance.now();
-    const answer = await run("bash", ["-c", send], { cwd: clone, env });
-    return { answer, listening: listeningAt - startedAt, answered: performance.now() - listeningAt };
-  } finally {
-    if (daemon.pid !== undefined && daemon.exitCode === null) process.kill(-daemon.pid, "SIGKILL");
-    await closed;
-  }
-}
+/** A terminal in the clone, in which the first line of the page, npm install, was run. */
+export class FirstTerminal implements AsyncDisposable {
+  readonly #resp: string;
+  readonly #env: Readonly<Record<string, string>>;
+  /** The shell that runs the daemon, as the leader of a group of processes. */
+  #pid: number | undefined;
 
-function listens(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect(port, "127.0.0.1", () => {
-      socket.destroy();
-      resolve(true);
+  private constructor(port: string, resp: string) {
+    this.#resp = resp;
+    // Another process may use the ports of the page, and the Python on the PATH may not find Debian's packages.
+    this.#env = {
+      PATH: process.env["PATH"] ?? "",
+      HOME: process.env["HOME"] ?? "",
+      DBSYNCD_PORT: port,
+      DBSYNC_SERVERS: `127.0.0.1:${port}`,
+      // Otherwise Python would write bytecode files into the source folders.
+      PYTHONDONTWRITEBYTECODE: "1",
+    };
+  }
+
+  static async open(): Promise<FirstTerminal> {
+    return new FirstTerminal(String(await freePort()), String(await freePort()));
+  }
+
+  /** Runs the block that starts the daemon. @returns its exit code */
+  async start(block: string): Promise<number | null> {
+    const script = this.#adapted(block).replace(/^npm install$/m, "");
+    const shell = spawn("bash", ["-c", script], {
+      cwd: repositoryRoot,
+      env: this.#env,
+      detached: true,
+      stdio: "ignore",
     });
-    socket.on("error", () => resolve(false));
-  });
+    this.#pid = shell.pid;
+    const [code] = (await once(shell, "exit")) as [number | null];
+    return code;
+  }
+
+  async paste(block: string): Promise<Ended> {
+    return await run("bash", ["-c", this.#adapted(block)], { cwd: repositoryRoot, env: this.#env });
+  }
+
+  #adapted(block: string): string {
+    return block.replaceAll("6380", this.#resp).replaceAll(" python3 ", " /usr/bin/python3 ");
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#pid !== undefined) process.kill(-this.#pid, "SIGKILL");
+  }
 }
