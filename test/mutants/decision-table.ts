@@ -74,6 +74,13 @@ export const decisionMutants: readonly Mutant[] = [
     test: MAKING,
   },
   {
+    name: "decisions: a member does not verify a forged copy of a waiting unit",
+    file: "daemon/cluster/peers/decisions/decision-making.js",
+    find: "this.#decisions?.waitingUnit(id)?.signature.equals(signature) ?? false",
+    replace: "this.#decisions?.waitingUnit(id) !== undefined",
+    test: MAKING,
+  },
+  {
     name: "decisions: all stored decisions are read in one turn",
     file: "daemon/timeline/decided-units.js",
     find: "count++ === ENTRIES_PER_STEP",

@@ -27,6 +27,7 @@ import type {
   CheckEntry,
   CheckedEntry,
   Holder,
+  IsVerified,
   PeeringContext,
   ProvedEntry,
 } from "../peers/shared/cluster-state.js";
@@ -38,19 +39,13 @@ import type {
 const INTRODUCTION_BYTES_MAX = 4096;
 
 /**
- * Whether this daemon has already verified the signature of the envelope with that id, because a client sent the
- * envelope before.
- */
-type IsVerified = (id: ByteString, signature: Buffer) => boolean;
-
-/**
  * @param lists  the member lists by which decisions are checked, or null if no decision is accepted
  * @returns  a check that keeps the buffers with the entry
  */
 export function entryCheck(
   signers: Signers,
   lists: ListHistory | null,
-  isVerified: IsVerified = () => false,
+  isVerified: IsVerified = notVerified,
 ): CheckEntry {
   return (body, signature, timeline, proved) => {
     try {
@@ -145,7 +140,7 @@ function checkDecision(
   const verify = signers.verifyBy.bind(signers);
   const problem = certificateProblem(certificate, { slot, id }, found.list, verify);
   if (problem !== null) return { refused: problem };
-  const checked = unit === null ? null : checkUnit(signers, unit);
+  const checked = unit === null ? null : checkUnit(signers, unit, notVerified);
   if (checked === "unknown-signer") return checked;
   if (checked !== null && "refused" in checked) return checked;
   return { id, body, signature, envelope: readEntryBody(body) };
@@ -158,9 +153,9 @@ const revocationOf = ({ body }: SignedList, { ring }: Signers): number =>
 /** Returns a function that checks an envelope that members are to decide; null: it is not valid. */
 export const unitCheck =
   (signers: Signers): PeeringContext["checkUnit"] =>
-  (unit) => {
+  (unit, isVerified) => {
     try {
-      const checked = checkUnit(signers, unit);
+      const checked = checkUnit(signers, unit, isVerified);
       return checked === "unknown-signer" || "refused" in checked ? null : checked;
     } catch (problem) {
       if (problem instanceof MalformedFrame) return null;
@@ -172,6 +167,7 @@ export const unitCheck =
 function checkUnit(
   signers: Signers,
   { body, signature }: PackedEntry,
+  isVerified: IsVerified,
 ):
   | { readonly id: ByteString; readonly envelope: Envelope }
   | "unknown-signer"
@@ -181,7 +177,8 @@ function checkUnit(
   const envelope = readBody(body);
   const spki = knownKey(ring, envelope.key);
   if (spki === undefined) return "unknown-signer";
-  if (!signers.verify({ id: envelope.key, spki }, { body, signature }, id))
+  const isKnown = isVerified(id, signature);
+  if (!isKnown && !signers.verify({ id: envelope.key, spki }, { body, signature }, id))
     return { refused: "bad-signature" };
   const signer = ring.find(envelope.key);
   const role = signer?.addedBy === null ? signer.role : "daemon";
@@ -200,6 +197,8 @@ function introducedBy(ring: KeyRing, body: Buffer): ByteString | undefined {
 
 /** A daemon that records accepts only signed envelopes, so an unsigned entry cannot come from a client. */
 export const UNSIGNED = "unsigned: a daemon that records accepts no such entry";
+
+const notVerified: IsVerified = () => false;
 
 const NOT_TO_DECIDE = "its signer has not requested a decision";
 /** No daemon records an envelope whose signer has requested a decision in another way. */

@@ -33,7 +33,7 @@ import type { EnvelopeDate } from "../../../../protocol/version-2/messages-v2.js
 import type { Work } from "../../../net/process/background-work.js";
 import { type Entry, type OrderKey, orderKeyOf } from "../../../timeline/entries/entry.js";
 import type { MemberLists } from "../../members/member-lists.js";
-import type { ClusterState } from "../shared/cluster-state.js";
+import type { ClusterState, IsVerified } from "../shared/cluster-state.js";
 import type {
   DecisionPorts,
   Judgement,
@@ -263,7 +263,7 @@ export class DecisionMaking {
   }
 
   #readUnit(body: Buffer, signature: Buffer): WaitingUnit | null {
-    const unit = this.#cluster.checkUnit({ body, signature });
+    const unit = this.#cluster.checkUnit({ body, signature }, this.#isVerified);
     if (unit === null) return null;
     const waiting = this.#waitingUnit(unit.id, body, signature);
     return waiting.until > this.#cluster.uptime() ? waiting : null;
@@ -276,11 +276,15 @@ export class DecisionMaking {
     return { id, body, signature, until: uptime() + limits.past - age };
   }
 
+  /** Whether a unit waits here with the same signature, which was verified when it arrived. */
+  readonly #isVerified: IsVerified = (id, signature) =>
+    this.#decisions?.waitingUnit(id)?.signature.equals(signature) ?? false;
+
   /** Parses a decision and checks its unit's signature. */
   #read(body: Buffer): Proposal | null {
     try {
       const { unit } = readDecision(body);
-      if (unit !== null && this.#cluster.checkUnit(unit) === null) return null;
+      if (unit !== null && this.#cluster.checkUnit(unit, this.#isVerified) === null) return null;
       return this.#proposalOf(this.#entryOf(body));
     } catch (problem) {
       if (problem instanceof MalformedFrame) return null;

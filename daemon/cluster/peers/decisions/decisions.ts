@@ -146,7 +146,12 @@ export class Decisions {
     return this.#units.size;
   }
 
-  /** Adds a unit of a client, or of another member. */
+  /** Returns the waiting unit with an id. */
+  waitingUnit(id: ByteString): WaitingUnit | undefined {
+    return this.#units.get(id);
+  }
+
+  /** Adds a unit of a client, or of another member, whose signature is verified. */
   submit(unit: WaitingUnit): void {
     if (this.#units.has(unit.id) || this.#ports.isDecided(unit.id)) return;
     if (!this.#hasRoom(unit.body.length)) return;

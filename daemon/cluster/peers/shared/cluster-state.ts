@@ -54,6 +54,12 @@ export type CheckEntry = (
   proved?: ProvedEntry | null,
 ) => CheckedEntry;
 
+/**
+ * Whether this daemon has already verified the signature of the envelope with that id, because a client sent the
+ * envelope before.
+ */
+export type IsVerified = (id: ByteString, signature: Buffer) => boolean;
+
 /** Threads that check signatures alongside the main thread. */
 export interface SignatureThreads {
   /**
@@ -115,7 +121,7 @@ export interface PeeringContext {
   /** Checks an entry. The buffers are views, and may be kept. */
   readonly checkEntry: CheckEntry;
   /** Checks a client's envelope that members are to decide. @returns null if it is not valid, or its signer is unknown */
-  readonly checkUnit: (unit: PackedEntry) => { readonly id: ByteString } | null;
+  readonly checkUnit: (unit: PackedEntry, isVerified: IsVerified) => { readonly id: ByteString } | null;
   /** The threads that check signatures, or null if signatures are checked as their entries are read. */
   readonly signatureThreads: SignatureThreads | null;
   /** The channel messages, or null if none are exchanged. */

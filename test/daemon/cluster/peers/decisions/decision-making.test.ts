@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { DecisionMaking } from "../../../../../daemon/cluster/peers/decisions/decision-making.js";
-import type { ClusterState } from "../../../../../daemon/cluster/peers/shared/cluster-state.js";
+import type { ClusterState, IsVerified } from "../../../../../daemon/cluster/peers/shared/cluster-state.js";
 import type { Work } from "../../../../../daemon/net/process/background-work.js";
 import { DecidedUnits } from "../../../../../daemon/timeline/decided-units.js";
 import { type Entry, orderKeyOf, writeOrderKey } from "../../../../../daemon/timeline/entries/entry.js";
@@ -22,6 +22,9 @@ import { sha256 } from "../entries.js";
 const OWN = "o".repeat(32);
 /** The key of the other member. */
 const PEER = "key of the peer";
+
+/** Accepts each unit, and does not ask whether its signature is verified. */
+const checkUnit = ({ body }: { body: Buffer }) => ({ id: sha256(body.toString("latin1")) });
 
 /** Counts the entries that are read. */
 class ReadStorage extends MemoryStorage {
@@ -43,6 +46,7 @@ function store(storage: MemoryStorage, one: Entry): void {
 function start(
   storage: MemoryStorage,
   prunedTo = -1,
+  check: ClusterState["checkUnit"] = checkUnit,
 ): { decisions: DecisionMaking; decided: DecidedUnits; works: Work[] } {
   const works: Work[] = [];
   const window = { past: 30_000, future: 5_000 };
@@ -71,7 +75,7 @@ function start(
     uptime: () => 0,
     clock: () => AT + 2_000,
     limits: window,
-    checkUnit: ({ body }: { body: Buffer }) => ({ id: sha256(body.toString("latin1")) }),
+    checkUnit: check,
     random: () => 0,
     members: new Map(),
     slices: { add: (work: Work) => void works.push(work) },
@@ -120,10 +124,10 @@ test("a member whose votes contradict each other is named until the next start",
 });
 
 /** Starts a member of a list that has promised nothing. */
-function startVoting(prunedTo = -1): DecisionMaking {
+function startVoting(prunedTo = -1, check?: ClusterState["checkUnit"]): DecisionMaking {
   const storage = new MemoryStorage();
   storage.put([], [["decisions", writeStoredPromises(NO_PROMISES)]]);
-  const { decisions, works } = start(storage, prunedTo);
+  const { decisions, works } = start(storage, prunedTo, check);
   decisions.tick();
   while (!works[0]?.next().done);
   decisions.tick();
@@ -140,6 +144,31 @@ test("a member keeps no unit whose date is too old for a proposal, whoever sends
     decisions.receive(sha256(PEER), writeDecisionMessage({ kind: "unit", body, signature }));
     assert.equal(decisions.waiting, waiting);
   }
+});
+
+test("the signature of a waiting unit is not verified again, but that of a copy with another signature is", () => {
+  const verified: boolean[] = [];
+  const check = (unit: { body: Buffer; signature: Buffer }, isVerified: IsVerified) => {
+    const { id } = checkUnit(unit);
+    verified.push(isVerified(id, unit.signature));
+    return { id };
+  };
+  const decisions = startVoting(-1, check);
+  const { body, signature } = withId(entry("unit", 0, ["SET lock me NX"], { decide: true }));
+  for (const copy of [signature, signature, Buffer.from("forged")])
+    decisions.receive(sha256(PEER), writeDecisionMessage({ kind: "unit", body, signature: copy }));
+  assert.deepEqual(verified, [false, true, false]);
+  for (const copy of [signature, Buffer.from("forged")]) {
+    const decision = { slot: 1, previous: null, at: AT + 1, seq: 0, outcome: "applied" } as const;
+    const proposed = writeDecision({ ...decision, unit: { body, signature: copy } });
+    const ballot = { list: 0, listHash: "l".repeat(32), round: 1, member: sha256(PEER), attempt: 0 };
+    const signed = { spki: PEER, signature: "s" };
+    decisions.receive(
+      sha256(PEER),
+      writeDecisionMessage({ kind: "propose", ballot, body: proposed, signed, evidence: null }),
+    );
+  }
+  assert.deepEqual(verified.slice(3), [true, false]);
 });
 
 test("no member makes another believe in a slot that leaves none for later decisions", () => {
