@@ -225,6 +225,7 @@ export const memberMutants: readonly Mutant[] = [
     file: "daemon/cluster/peers/catching-up-state.js",
     find: "if (this.#hasMajorityContinued())",
     replace: "if (true)",
+    from: 408,
   },
   {
     name: "a daemon that reaches a live majority accepts writes before it has the missing entries",

@@ -191,69 +191,9 @@ function unitOf(random: SeededRandom): readonly Argv[] {
   return Array.from({ length: count }, (_, i) => (i === 0 ? first : random.oneOf(others))(random));
 }
 
-test(`a unit stays within its budget, or is undone (seed ${seed})`, () => {
-  let refused = 0;
-  let database = databaseOfAllTypes();
-  const initial = canonicalState(database);
-  for (let run = 0; run < RUNS; run++) {
-    const commands = unitOf(new SeededRandom(seed, run));
-    const name = `run ${run}: ${commands.length} × ${commands[0]?.slice(0, 6).join(" ").slice(0, 80)}`;
-    const records: UndoRecord[] = [];
-    const before = sizeOf(database);
-    const length = commands.flat().reduce((sum, one) => sum + 1 + one.length, 0);
-    try {
-      const reply = database.withBudget(STEPS, () =>
-        database.executeMulti(commands, unit(1e6 + run), records),
-      );
-      assert.ok(itemsOf(reply) <= STEPS + 5 * length, `${name}: ${itemsOf(reply)} items`);
-      const after = sizeOf(database);
-      // The commands' own size grants some steps for each argument and byte.
-      assert.ok(
-        after.elements - before.elements <= STEPS + 5 * length,
-        `${name}: ${after.elements} elements`,
-      );
-      assert.ok(after.bytes - before.bytes <= 64 * (STEPS + 5 * length), `${name}: ${after.bytes} bytes`);
-    } catch (problem) {
-      if (!(problem instanceof BudgetExceeded)) throw problem;
-      refused++;
-    }
-    database.undo(records);
-    if (run % 20 === 0) assert.deepEqual(canonicalState(database), initial, name);
-  }
-  assert.ok(refused > RUNS / 10 && refused < RUNS, `${refused} of ${RUNS} were rejected`);
-  // If only a limit of this daemon is exceeded, the command is an error, and the state is unchanged.
-  database = databaseOfAllTypes();
-  database.unitStepsMax = STEPS;
-  const reply = database.execute(["SETRANGE", "s", "100000000", "x"], unit(1));
-  assert.ok(reply.kind === "error" && reply.text.startsWith("TOOMUCH "));
-  // This command has already changed something when it exceeds the limit.
-  database.unitStepsMax = 100;
-  assert.equal(database.execute(["SPOP", "m", "400"], unit(2)).kind, "error");
-  assert.deepEqual(canonicalState(database), initial);
-});
-
 /** The number of commands in a unit. Their reads exceed `LONG_STEPS` even if three elements are one step. */
 const LONG_COUNT = 60;
 const LONG_STEPS = (LONG_COUNT * SIZE) / 3;
-
-test("the elements that short reads visit count for a unit that writes", () => {
-  const database = databaseOfAllTypes();
-  const uncounted = LONG_READS.filter((argv) => {
-    const commands = [["PERSIST", "none"], ...Array<Argv>(LONG_COUNT).fill(argv)];
-    const alone = database.executeMulti([["PERSIST", "none"], argv], unit(1));
-    assert.ok(alone.kind === "array" && alone.items[1]?.kind !== "error", argv.join(" "));
-    try {
-      database.withBudget(LONG_STEPS + 5 * commands.flat().join("").length, () =>
-        database.executeMulti(commands, unit(2)),
-      );
-      return true;
-    } catch (problem) {
-      if (problem instanceof BudgetExceeded) return false;
-      throw problem;
-    }
-  });
-  assert.deepEqual(uncounted, []);
-});
 
 test("PFMERGE counts each raised register, and COMMAND each command that it describes", () => {
   const database = databaseOfAllTypes();
@@ -498,4 +438,64 @@ test("how much a unit may produce does not depend on units admitted with it", ()
     // A daemon that folds this entry has no earlier unit to count: it would reject what this daemon has applied.
     assert.ok(producedBy(together) instanceof BudgetExceeded);
   });
+});
+
+test("the elements that short reads visit count for a unit that writes", () => {
+  const database = databaseOfAllTypes();
+  const uncounted = LONG_READS.filter((argv) => {
+    const commands = [["PERSIST", "none"], ...Array<Argv>(LONG_COUNT).fill(argv)];
+    const alone = database.executeMulti([["PERSIST", "none"], argv], unit(1));
+    assert.ok(alone.kind === "array" && alone.items[1]?.kind !== "error", argv.join(" "));
+    try {
+      database.withBudget(LONG_STEPS + 5 * commands.flat().join("").length, () =>
+        database.executeMulti(commands, unit(2)),
+      );
+      return true;
+    } catch (problem) {
+      if (problem instanceof BudgetExceeded) return false;
+      throw problem;
+    }
+  });
+  assert.deepEqual(uncounted, []);
+});
+
+test(`a unit stays within its budget, or is undone (seed ${seed})`, () => {
+  let refused = 0;
+  let database = databaseOfAllTypes();
+  const initial = canonicalState(database);
+  for (let run = 0; run < RUNS; run++) {
+    const commands = unitOf(new SeededRandom(seed, run));
+    const name = `run ${run}: ${commands.length} × ${commands[0]?.slice(0, 6).join(" ").slice(0, 80)}`;
+    const records: UndoRecord[] = [];
+    const before = sizeOf(database);
+    const length = commands.flat().reduce((sum, one) => sum + 1 + one.length, 0);
+    try {
+      const reply = database.withBudget(STEPS, () =>
+        database.executeMulti(commands, unit(1e6 + run), records),
+      );
+      assert.ok(itemsOf(reply) <= STEPS + 5 * length, `${name}: ${itemsOf(reply)} items`);
+      const after = sizeOf(database);
+      // The commands' own size grants some steps for each argument and byte.
+      assert.ok(
+        after.elements - before.elements <= STEPS + 5 * length,
+        `${name}: ${after.elements} elements`,
+      );
+      assert.ok(after.bytes - before.bytes <= 64 * (STEPS + 5 * length), `${name}: ${after.bytes} bytes`);
+    } catch (problem) {
+      if (!(problem instanceof BudgetExceeded)) throw problem;
+      refused++;
+    }
+    database.undo(records);
+    if (run % 20 === 0) assert.deepEqual(canonicalState(database), initial, name);
+  }
+  assert.ok(refused > RUNS / 10 && refused < RUNS, `${refused} of ${RUNS} were rejected`);
+  // If only a limit of this daemon is exceeded, the command is an error, and the state is unchanged.
+  database = databaseOfAllTypes();
+  database.unitStepsMax = STEPS;
+  const reply = database.execute(["SETRANGE", "s", "100000000", "x"], unit(1));
+  assert.ok(reply.kind === "error" && reply.text.startsWith("TOOMUCH "));
+  // This command has already changed something when it exceeds the limit.
+  database.unitStepsMax = 100;
+  assert.equal(database.execute(["SPOP", "m", "400"], unit(2)).kind, "error");
+  assert.deepEqual(canonicalState(database), initial);
 });

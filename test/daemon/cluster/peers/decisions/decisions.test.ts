@@ -58,61 +58,6 @@ function clientActs(world: World): void {
   if (world.chance(0.3)) world.exchange();
 }
 
-for (const size of [3, 1, 2, 4, 5])
-  test(`${size} members decide units while messages are lost and members stop`, async () => {
-    for (let run = 0; run < amount(2, 25); run++) {
-      const { world, members } = worldOf(seed() * 1000 + run, size);
-      world.faults = { loss: 0.05, repeat: 0.1, delayMs: 30 };
-      await runFor(world, 5_000, () => {
-        clientActs(world);
-        const member = world.pick(members) as Member;
-        const isDown = members.filter(({ isUp }) => !isUp).length;
-        if (!member.isUp && world.chance(0.05)) member.start();
-        else if (member.isUp && isDown * 2 < size && world.chance(0.02)) member.stop();
-        else if (world.chance(0.02))
-          world.cut.add([member.id, (world.pick(members) as Member).id].sort().join(""));
-        else if (world.chance(0.05)) world.cut.clear();
-      });
-      await expectProgress(world, members);
-      assert.deepEqual(world.contradicted, new Set());
-    }
-  });
-
-test("a keeper whose disk syncs rarely is not outvoted while it stores a promise", async () => {
-  for (let run = 0; run < amount(2, 25); run++) {
-    const { world, members } = worldOf(seed() * 1000 + run, 2);
-    world.syncEveryMs = 2_000;
-    const [first] = members as [Member];
-    // By the first decisions, the members learn how long their disks take.
-    for (const milliseconds of [15_000, 15_000, 4_000, 4_000]) {
-      const cas = world.submit(first, members, "slow");
-      await runFor(world, milliseconds, () => {});
-      for (const member of members)
-        assert.ok(member.decisionOn(cas.id) !== null, `${member.name}, run ${run}`);
-    }
-  }
-});
-
-test("a member that has lost its disk votes again only after all others have answered", async () => {
-  for (let run = 0; run < amount(2, 25); run++) {
-    const { world, members } = worldOf(seed() * 1000 + run, 3);
-    world.faults = { loss: 0.05, repeat: 0.1, delayMs: 30 };
-    await runFor(world, 5_000, () => {
-      clientActs(world);
-      const member = world.pick(members) as Member;
-      const isWhole = members.every(
-        ({ stored, decisions }) => stored !== null && decisions?.isAmnesic !== true,
-      );
-      if (!member.isUp && world.chance(0.1)) member.start();
-      else if (member.isUp && isWhole && world.chance(0.02)) {
-        member.stop();
-        if (world.chance(0.5)) member.loseDisk();
-      }
-    });
-    await expectProgress(world, members);
-  }
-});
-
 test("two members that have lost their promises name each other, and vote again once one of them is replaced", async () => {
   const { world, members } = worldOf(seed(), 3);
   const [a, b, c] = members as [Member, Member, Member];
@@ -343,4 +288,59 @@ test("evidence has the signatures of two members of a list, or of its only membe
   assert.equal(isEvidence(["a", "b", "c"], "a", "a"), false);
   assert.equal(isEvidence(["a", "b", "c"], "a", "stranger"), false);
   assert.equal(isEvidence(["a"], "a", "a"), true);
+});
+
+test("a keeper whose disk syncs rarely is not outvoted while it stores a promise", async () => {
+  for (let run = 0; run < amount(2, 25); run++) {
+    const { world, members } = worldOf(seed() * 1000 + run, 2);
+    world.syncEveryMs = 2_000;
+    const [first] = members as [Member];
+    // By the first decisions, the members learn how long their disks take.
+    for (const milliseconds of [15_000, 15_000, 4_000, 4_000]) {
+      const cas = world.submit(first, members, "slow");
+      await runFor(world, milliseconds, () => {});
+      for (const member of members)
+        assert.ok(member.decisionOn(cas.id) !== null, `${member.name}, run ${run}`);
+    }
+  }
+});
+
+for (const size of [3, 1, 2, 4, 5])
+  test(`${size} members decide units while messages are lost and members stop`, async () => {
+    for (let run = 0; run < amount(2, 25); run++) {
+      const { world, members } = worldOf(seed() * 1000 + run, size);
+      world.faults = { loss: 0.05, repeat: 0.1, delayMs: 30 };
+      await runFor(world, 5_000, () => {
+        clientActs(world);
+        const member = world.pick(members) as Member;
+        const isDown = members.filter(({ isUp }) => !isUp).length;
+        if (!member.isUp && world.chance(0.05)) member.start();
+        else if (member.isUp && isDown * 2 < size && world.chance(0.02)) member.stop();
+        else if (world.chance(0.02))
+          world.cut.add([member.id, (world.pick(members) as Member).id].sort().join(""));
+        else if (world.chance(0.05)) world.cut.clear();
+      });
+      await expectProgress(world, members);
+      assert.deepEqual(world.contradicted, new Set());
+    }
+  });
+
+test("a member that has lost its disk votes again only after all others have answered", async () => {
+  for (let run = 0; run < amount(2, 25); run++) {
+    const { world, members } = worldOf(seed() * 1000 + run, 3);
+    world.faults = { loss: 0.05, repeat: 0.1, delayMs: 30 };
+    await runFor(world, 5_000, () => {
+      clientActs(world);
+      const member = world.pick(members) as Member;
+      const isWhole = members.every(
+        ({ stored, decisions }) => stored !== null && decisions?.isAmnesic !== true,
+      );
+      if (!member.isUp && world.chance(0.1)) member.start();
+      else if (member.isUp && isWhole && world.chance(0.02)) {
+        member.stop();
+        if (world.chance(0.5)) member.loseDisk();
+      }
+    });
+    await expectProgress(world, members);
+  }
 });
