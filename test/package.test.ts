@@ -68,7 +68,12 @@ before(() => {
     cpSync(join(repositoryRoot, name), join(source, name), { recursive: true });
   }
   cpSync(buildRoot, join(source, "dist"), { recursive: true });
+  // npm runs prepack and postpack around the packing. The copy is built already.
+  const original = readFileSync(join(source, "package.json"), "utf8");
+  changeManifest("hide", source);
   const packed = npm(["pack", "--json", "--ignore-scripts"], source);
+  changeManifest("show", source);
+  assert.equal(readFileSync(join(source, "package.json"), "utf8"), original);
   const [report] = JSON.parse(packed) as [{ filename: string; files: { path: string }[] }];
   packedFiles = report.files.map(({ path }) => path);
   mkdirSync(join(scratch, "user"));
@@ -80,6 +85,10 @@ before(() => {
 });
 
 after(() => rmSync(scratch, { recursive: true, force: true }));
+
+function changeManifest(action: "hide" | "show", cwd: string): void {
+  execFileSync(process.execPath, [join(buildRoot, "test/support/packed-manifest.js"), action], { cwd });
+}
 
 function npm(args: readonly string[], cwd: string): string {
   const stdio = ["ignore", "pipe", "pipe"] as const;
@@ -111,6 +120,17 @@ test("the package contains programs, the library and documents, but no keys, tes
     packedFiles.filter((file) => /\.d\.c?ts$/.test(file) && !file.startsWith("dist/types/")),
     [],
   );
+});
+
+test("npm has no script of the package to run, so it does not warn about it", () => {
+  const read = (folder: string) =>
+    JSON.parse(readFileSync(join(folder, "package.json"), "utf8")) as { scripts: Record<string, string> };
+  const { scripts } = read(join(scratch, "user/node_modules/dbsyncd"));
+  for (const name of ["preinstall", "install", "postinstall", "prepare"])
+    assert.equal(scripts[name], undefined);
+  const { prepack, postpack } = read(repositoryRoot).scripts;
+  const program = "node dist/test/support/packed-manifest.js";
+  assert.deepEqual([prepack, postpack], [`npm run build && ${program} hide`, `${program} show`]);
 });
 
 test("the programs of the package run", () => {
