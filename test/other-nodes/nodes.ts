@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { repositoryRoot } from "../support/repository.js";
 
 /** The version for each major number. Any later version is also suitable, but fixed versions make runs repeatable. */
-const VERSIONS = new Map([
+export const VERSIONS: ReadonlyMap<string, string> = new Map([
   ["20", "20.19.5"],
   ["22", "22.23.3"],
   ["24", "24.21.0"],
