@@ -358,6 +358,24 @@ export const TIMELINE_FIGURES = {
       help: "Envelopes from members that were dropped because their signer's key did not arrive.",
     },
   },
+  decisionsQuarantined: {
+    kind: "number",
+    help: "the number of decisions from members that wait for the member list that made them",
+    metric: {
+      name: "dbsyncd_quarantine_decisions",
+      type: "gauge",
+      help: "Decisions from members that wait for the member list that made them.",
+    },
+  },
+  decisionsDropped: {
+    kind: "number",
+    help: "the number of decisions from members that were dropped because the member list that made them did not arrive",
+    metric: {
+      name: "dbsyncd_quarantine_decisions_dropped_total",
+      type: "counter",
+      help: "Decisions from members that were dropped because the member list that made them did not arrive.",
+    },
+  },
   lostGroups: {
     kind: "number",
     help: "the number of groups of writes that were acknowledged before the start but are missing from the folder's log",

@@ -98,6 +98,8 @@ export function diagnose(
 }
 
 const SEE_LOG = "its log shows its progress";
+const LISTS_CURE =
+  "start a member that knows this list (dbsync members list); if its signer's key was revoked, sign it again: dbsync members sign";
 const KEYS_CURE = "check that all daemons have the same keys: dbsync keys list";
 const FINAL_CURE =
   "check which daemon is down or out of date (dbsync members list); remove one that will not return: dbsync members evict";
@@ -422,6 +424,21 @@ const OF_DATA = {
     when: ({ dropped, quarantined }) => dropped <= 0 && quarantined > 0 && [[quarantined]],
     says: "… envelopes are waiting for their signer's key",
     fix: KEYS_CURE,
+    severity: "progress",
+    alarm: null,
+  },
+  unknownListsDropped: {
+    when: ({ decisionsDropped: count }) => count > 0 && [[count]],
+    says: "… decisions of members were dropped because the member list that made them did not arrive",
+    fix: LISTS_CURE,
+    severity: "problem",
+    alarm: null,
+  },
+  unknownLists: {
+    when: ({ decisionsDropped, decisionsQuarantined: count }) =>
+      decisionsDropped <= 0 && count > 0 && [[count]],
+    says: "… decisions are waiting for the member list that made them",
+    fix: LISTS_CURE,
     severity: "progress",
     alarm: null,
   },

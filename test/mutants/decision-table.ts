@@ -81,6 +81,20 @@ export const decisionMutants: readonly Mutant[] = [
     test: MAKING,
   },
   {
+    name: "decisions: one whose member list does not arrive is counted as one without a key",
+    file: "daemon/cluster/peers/exchange/entry-intake.js",
+    find: "this.#dropped[entry.missing]++",
+    replace: 'this.#dropped["unknown-signer"]++',
+    test: "test/daemon/cluster/peers/exchange/entry-spreading.test.js",
+  },
+  {
+    name: "decisions: one that waits for a member list is reported as one that waits for a key",
+    file: "daemon/cluster/replica/check-entry.js",
+    find: 'at >= revocationOf(found, signers))\n        return "unknown-list";',
+    replace: 'at >= revocationOf(found, signers))\n        return "unknown-signer";',
+    test: CHECKS,
+  },
+  {
     name: "decisions: all stored decisions are read in one turn",
     file: "daemon/timeline/decided-units.js",
     find: "count++ === ENTRIES_PER_STEP",

@@ -103,6 +103,8 @@ const SEEN: Readonly<Record<keyof typeof RULES, Texts>> = {
   writesLost: textsOf({ strays: 1, durable: false }),
   unknownKeysDropped: textsOf({ dropped: 1 }),
   unknownKeys: textsOf({ quarantined: 1 }),
+  unknownListsDropped: textsOf({ decisionsDropped: 1 }),
+  unknownLists: textsOf({ decisionsQuarantined: 1 }),
   waiting: textsOf({ waiting: 20_000 }),
   onlyInMemory: textsOf({ durable: false, members: [] }),
   stuck: [stuckCatchingUp({ ...WELL, started: NOW - 400_000 }, NOW)].filter((found) => found !== null),

@@ -284,6 +284,10 @@ export const FINDINGS: readonly FindingRow[] = [
     page: "Compare the keys of the daemons with `dbsync keys list`",
   },
   {
+    ...ofRules("unknownListsDropped", "unknownLists"),
+    page: "Start a member that knows the list. If the key that signed it was revoked, run `dbsync members sign`: [Members by list](#members-by-list)",
+  },
+  {
     ...ofRules("onlyInMemory"),
     page: "Start it with `data`, or start its peers",
   },

@@ -33,7 +33,8 @@ export function figuresOf(sources: FigureSources): ReplicaFigures {
   const membership = node.lists?.membership ?? membershipStateOf([]);
   const { failure, watermark, published, newest, index, figures, standstill } = timeline;
   const { heads } = membership;
-  const { size, dropped } = peering.quarantine;
+  const ofKeys = peering.quarantined("unknown-signer");
+  const ofLists = peering.quarantined("unknown-list");
   const { taken, orphaned: strays, possiblyOrphaned: possibleStrays, progress } = peering.snapshots;
   const [ring, data] = [index.total("ring"), index.total("data")];
   return {
@@ -42,7 +43,8 @@ export function figuresOf(sources: FigureSources): ReplicaFigures {
     watermark,
     published,
     lostGroups: storage.lostGroups,
-    dropped,
+    dropped: ofKeys.dropped,
+    decisionsDropped: ofLists.dropped,
     strays,
     possibleStrays,
     standstill,
@@ -68,7 +70,8 @@ export function figuresOf(sources: FigureSources): ReplicaFigures {
     ringSum: hexOf(ring.sum),
     dataEntries: data.count,
     dataSum: hexOf(data.sum),
-    quarantined: size,
+    quarantined: ofKeys.waiting,
+    decisionsQuarantined: ofLists.waiting,
     messages: peering.channelMessages.figures,
     recalls: recalls.running,
     snapshotsTaken: taken,

@@ -18,7 +18,7 @@ import { CatchingUp } from "./catching-up-state.js";
 import { ChannelMessages } from "./channel-messages.js";
 import type { MemberConnection } from "./connections/member-connection.js";
 import { DecisionMaking } from "./decisions/decision-making.js";
-import { Intake } from "./exchange/entry-intake.js";
+import { Intake, type QuarantineFigures } from "./exchange/entry-intake.js";
 import { EntrySpreading } from "./exchange/entry-spreading.js";
 import { oldestSpread } from "./exchange/replication-states.js";
 import { ReportTable } from "./finality/report-table.js";
@@ -34,6 +34,7 @@ import {
   type ClusterState,
   type MemberSecret,
   type MemberStatus,
+  type Missing,
   noMessages,
   type PeeringContext,
 } from "./shared/cluster-state.js";
@@ -357,10 +358,9 @@ export class Peering implements RosterEvents {
     return this.#clock.isSkewed;
   }
 
-  /** The number of envelopes that wait for an unknown signer, and how many were dropped. */
-  get quarantine(): { readonly size: number; readonly dropped: number } {
-    const { size, dropped } = this.#intake.quarantine;
-    return { size, dropped };
+  /** Counts the members' entries that wait for a signer's key, or for a member list, and those that were dropped. */
+  quarantined(missing: Missing): QuarantineFigures {
+    return this.#intake.quarantine.figuresOf(missing);
   }
 
   /** The addresses of --peer first, then other members that are connected, or that the list names. */

@@ -133,10 +133,10 @@ function checkDecision(
   const found = lists.find(certificate.ballot.listHash);
   if (found === null) {
     lists.miss(certificate.ballot.listHash);
-    return "unknown-signer";
+    return "unknown-list";
   }
   // Members that use the list, or a later one, accept it: it is not refused, since this daemon may receive such a list.
-  if (!lists.isProved(found.hash) && at >= revocationOf(found, signers)) return "unknown-signer";
+  if (!lists.isProved(found.hash) && at >= revocationOf(found, signers)) return "unknown-list";
   const verify = signers.verifyBy.bind(signers);
   const problem = certificateProblem(certificate, { slot, id }, found.list, verify);
   if (problem !== null) return { refused: problem };

@@ -9,7 +9,7 @@ import { type PackedEntry, readEntries } from "../../../../protocol/members/pack
 import type { Steps } from "../../../../protocol/steps.js";
 import type { Work } from "../../../net/process/background-work.js";
 import { type Entry, type OrderKey, orderKeyOf } from "../../../timeline/entries/entry.js";
-import type { ClusterState, ProvedEntry, SignatureThreads } from "../shared/cluster-state.js";
+import type { ClusterState, Missing, ProvedEntry, SignatureThreads } from "../shared/cluster-state.js";
 import { unpack } from "./entry-packing.js";
 import { oldestSpread, type ReplicationStates } from "./replication-states.js";
 
@@ -39,11 +39,17 @@ export interface Sender {
   /** Called when an entry is on this daemon's disk, to notify the member. */
   acknowledge(orderKey: OrderKey): void;
   refused(reason: string): void;
-  /** Called when the signer of an entry is unknown, to compare the key rings. */
+  /** Called when something that an entry needs is unknown, to compare the key rings. */
   unknown(): void;
   malformed(detail: string): void;
   /** Called when reading or checking the member's entries threw an exception. */
   failed(problem: unknown): void;
+}
+
+/** The number of entries that wait, and of those dropped so far. */
+export interface QuarantineFigures {
+  readonly waiting: number;
+  readonly dropped: number;
 }
 
 /** The result of checking some entries. */
@@ -51,7 +57,7 @@ interface Checked {
   readonly valid: readonly Entry[];
   /** Order keys of entries that this daemon already had. */
   readonly stored: readonly OrderKey[];
-  /** The number of entries with an unknown signer. */
+  /** The number of entries with an unknown signer or member list. */
   readonly unknown: number;
 }
 
@@ -99,7 +105,7 @@ export class Intake {
     }
   }
 
-  /** Retries entries with an unknown signer. @param senderOf  returns null if the member has disconnected */
+  /** Retries entries whose signer or member list was unknown. @param senderOf  returns null if the member has disconnected */
   retry(senderOf: (id: ByteString) => Sender | null): void {
     const quarantined = this.quarantine.take(this.#cluster.uptime());
     const groups = new Map<ByteString, (typeof quarantined)[number][]>();
@@ -166,8 +172,8 @@ export class Intake {
     let count = 0;
     for (const packed of entries) {
       const checked = checkEntry(packed.body, packed.signature, timeline, proved[count]);
-      if (checked === "unknown-signer") {
-        this.quarantine.add(packed, sender.id, since);
+      if (checked === "unknown-signer" || checked === "unknown-list") {
+        this.quarantine.add(packed, sender.id, since, checked);
         unknown++;
       } else if (checked === "no-room") this.#postponed++;
       else if ("stored" in checked) stored.push(checked.stored);
@@ -290,6 +296,7 @@ interface QuarantineLimits {
 }
 
 interface QuarantinedEntry extends PackedEntry {
+  readonly missing: Missing;
   readonly from: ByteString;
   /** `uptime` milliseconds. */
   readonly since: number;
@@ -297,12 +304,12 @@ interface QuarantinedEntry extends PackedEntry {
 
 /**
  * Stores envelopes from members whose signer is not known yet, because the entry that contains the signer's key may
- * still be in flight. The number of envelopes is limited. The next reconciliation transfers dropped envelopes again.
+ * still be in flight, and decisions of members whose list has not arrived yet. The number of envelopes is limited. The next reconciliation transfers dropped envelopes again.
  * Source: docs/architecture.md "How daemons agree".
  */
 class Quarantine {
-  /** The number of entries dropped so far, because there were too many or the key did not arrive. */
-  dropped = 0;
+  /** The numbers of entries dropped so far, because there were too many, or what they waited for did not arrive. */
+  readonly #dropped: Record<Missing, number> = { "unknown-signer": 0, "unknown-list": 0 };
   readonly #limits: QuarantineLimits;
   readonly #hash: (bytes: Buffer) => ByteString;
   /** Entries by the hash of the body, so that an entry that a member sends again is not stored twice. */
@@ -318,21 +325,28 @@ class Quarantine {
     return this.#entries.size;
   }
 
+  /** Counts the entries that wait for the same, and those dropped so far. */
+  figuresOf(missing: Missing): QuarantineFigures {
+    const waiting = [...this.#entries.values()].filter((entry) => entry.missing === missing).length;
+    return { waiting, dropped: this.#dropped[missing] };
+  }
+
   /**
    * Copies the entry's bytes.
    * @param since  when the entry first arrived, if this is a retry
    * @returns false if there are too many entries, so it was not added
    */
-  add({ body, signature }: PackedEntry, from: ByteString, since: number): boolean {
+  add({ body, signature }: PackedEntry, from: ByteString, since: number, missing: Missing): boolean {
     const key = this.#hash(body);
     if (this.#entries.has(key)) return true;
     const bytes = body.length + signature.length;
     const { quarantineEntries, quarantineBytes } = this.#limits;
     if (this.#entries.size >= quarantineEntries || this.#bytes + bytes > quarantineBytes) {
-      this.dropped++;
+      this.#dropped[missing]++;
       return false;
     }
-    this.#entries.set(key, { body: Buffer.from(body), signature: Buffer.from(signature), from, since });
+    const copy = { body: Buffer.from(body), signature: Buffer.from(signature) };
+    this.#entries.set(key, { ...copy, from, since, missing });
     this.#bytes += bytes;
     return true;
   }
@@ -342,8 +356,8 @@ class Quarantine {
     const entries = [...this.#entries.values()];
     this.#entries = new Map();
     this.#bytes = 0;
-    const retried = entries.filter(({ since }) => now - since <= this.#limits.quarantineMs);
-    this.dropped += entries.length - retried.length;
-    return retried;
+    const isRetried = ({ since }: QuarantinedEntry) => now - since <= this.#limits.quarantineMs;
+    for (const entry of entries) if (!isRetried(entry)) this.#dropped[entry.missing]++;
+    return entries.filter(isRetried);
   }
 }

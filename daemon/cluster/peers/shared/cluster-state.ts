@@ -17,6 +17,9 @@ import { allMembersIfConnected, type Electorate } from "./electorate.js";
 import type { Connect } from "./member-socket.js";
 import type { PeeringLimits } from "./peering-limits.js";
 
+/** Why an entry has to wait: its signer's key, or the member list that has made a decision, is not known here. */
+export type Missing = "unknown-signer" | "unknown-list";
+
 /**
  * The result of checking an envelope from a member. The envelope is a verified entry of this cluster, is already stored
  * here, has to wait, or is refused.
@@ -24,7 +27,7 @@ import type { PeeringLimits } from "./peering-limits.js";
 export type CheckedEntry =
   | Entry
   | { readonly stored: OrderKey }
-  | "unknown-signer"
+  | Missing
   | "no-room"
   | { readonly refused: string };
 

@@ -168,7 +168,7 @@ export class PastScene {
         state: "live",
         stablePoint: 8,
         order: null,
-        quarantine: { size: 0, dropped: 0 },
+        quarantined: () => ({ waiting: 0, dropped: 0 }),
         snapshots: { taken: 6, orphaned: 7, possiblyOrphaned: 8, progress: null },
         states: {
           comparedAt: 11,

@@ -231,7 +231,7 @@ test("a list whose signer's key was revoked decides no more, unless the lists in
     revoke(8);
     const isUnknown = (at: number) => {
       const body = bodyOf(null, { outcome: "unmet", at });
-      return judge(body, certify(body, members)) === "unknown-signer";
+      return judge(body, certify(body, members)) === "unknown-list";
     };
     assert.deepEqual([isUnknown(7), isUnknown(8)], [false, !isProved]);
   }
@@ -267,7 +267,7 @@ test("a decision without enough votes, or on another envelope, is refused", () =
     assert.match(checked.refused, reason);
   }
   const unknown = { ...ballot, listHash: "u".repeat(32) };
-  assert.equal(judge(body, certify(body, [one, two], unknown)), "unknown-signer");
+  assert.equal(judge(body, certify(body, [one, two], unknown)), "unknown-list");
   assert.deepEqual(missed, ["u".repeat(32)]);
 });
 

@@ -223,6 +223,11 @@ const progress: readonly (readonly [string, Partial<TimelineStatus>, RegExp])[] 
     /3 envelopes are waiting for their signer's key; check that all/,
   ],
   [
+    "a number of decisions that wait for their member list",
+    { decisionsQuarantined: 3 },
+    /3 decisions are waiting for the member list that made them; start a member/,
+  ],
+  [
     "waiting for a live member after joining",
     { joining: true },
     /not received anything from a live member yet; start/,

@@ -215,12 +215,28 @@ test("an envelope of an unknown signer waits for the envelope that adds the sign
   world.run(500);
   for (let i = 0; i < 10; i++) a.timeline.take(entryOf(500 + i));
   world.run(200);
-  assert.deepEqual(b.peering.quarantine, { size: 10, dropped: 0 });
+  assert.deepEqual(b.peering.quarantined("unknown-signer"), { waiting: 10, dropped: 0 });
   const key = keyOf("client");
   b.known.set(key.id, key);
   world.run(1000);
-  assert.deepEqual(b.peering.quarantine, { size: 0, dropped: 0 });
+  assert.deepEqual(b.peering.quarantined("unknown-signer"), { waiting: 0, dropped: 0 });
   assert.ok(haveSameEntries(a, b));
+});
+
+test("an entry that waits for a member list is not counted among those that wait for a key", () => {
+  const world = new World();
+  const b = world.add("b", {
+    parts: { checkEntry: () => "unknown-list" },
+    limits: { quarantineMs: 3000 },
+  });
+  const a = world.add("a", { peers: ["b"] });
+  world.run(500);
+  a.timeline.take(entryOf(500));
+  world.run(200);
+  assert.deepEqual(b.peering.quarantined("unknown-list"), { waiting: 1, dropped: 0 });
+  world.run(10_000);
+  assert.ok(b.peering.quarantined("unknown-list").dropped > 0);
+  assert.deepEqual(b.peering.quarantined("unknown-signer"), { waiting: 0, dropped: 0 });
 });
 
 test("the quarantine is bounded, and members send dropped entries again", () => {
@@ -230,7 +246,8 @@ test("the quarantine is bounded, and members send dropped entries again", () => 
   world.run(500);
   for (let i = 0; i < 10; i++) a.timeline.take(entryOf(500 + i));
   world.run(10_000);
-  assert.ok(b.peering.quarantine.size <= 5 && b.peering.quarantine.dropped >= 10);
+  const { waiting, dropped } = b.peering.quarantined("unknown-signer");
+  assert.ok(waiting <= 5 && dropped >= 10);
   const key = keyOf("client");
   b.known.set(key.id, key);
   world.run(8000);
