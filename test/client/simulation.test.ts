@@ -23,7 +23,7 @@ import {
 } from "./simulated-world.js";
 
 const onlyRun = process.env["DBSYNC_RUN"];
-const RUNS = onlyRun === undefined ? [...Array(amount(50, 500)).keys()] : [Number(onlyRun)];
+const RUNS = onlyRun === undefined ? [...Array(amount(50, 200)).keys()] : [Number(onlyRun)];
 
 /** The maximum error of a clock in milliseconds. */
 const DAY_MS = 86_400_000;

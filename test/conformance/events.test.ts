@@ -22,7 +22,7 @@ import { episode, type Step } from "./episode.js";
 import { otherEvents } from "./other-events.js";
 
 const EPISODE_CALLS = 500;
-const COMMANDS_FULL = 60_000;
+const COMMANDS_FULL = 30_000;
 
 const seed = seedOfRun();
 const skip = skipWithout("redis-server");

@@ -11,7 +11,7 @@ import { RedisConnection, textOfValue } from "../support/redis-connection.js";
 import { seed } from "../support/seed.js";
 import { SeededRandom } from "../support/seeded-random.js";
 
-const RETURNS = amount(1, 12);
+const RETURNS = amount(1, 4);
 /** Milliseconds after which the remaining daemon no longer waits for the killed daemon. */
 const AWAY_MS = 12_000;
 

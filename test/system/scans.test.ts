@@ -24,7 +24,7 @@ import { Trio } from "../support/trio.js";
 
 /** The number of elements. It exceeds the number that a page of any collection contains. */
 const ELEMENTS = 1_200;
-const ROUNDS = amount(1, 4);
+const ROUNDS = amount(1, 2);
 const PAGES_MAX = 1_000;
 /** The maximum number of milliseconds from the request for a page to the kill. */
 const KILL_MS = 12;

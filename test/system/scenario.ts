@@ -8,7 +8,7 @@ import { SeededRandom, seedOfRun } from "../support/seeded-random.js";
 
 /** Returns how often to run a scenario: DBSYNC_SCENARIO_RUNS, or in full runs of the tests `all`, and otherwise once. */
 export const runs = (all: number): number => Number(process.env["DBSYNC_SCENARIO_RUNS"] ?? amount(1, all));
-export const RUNS: number = runs(5);
+export const RUNS: number = runs(2);
 /** The sizes of the clusters. */
 export const COUNTS: readonly number[] = isFull ? [2, 3] : [3];
 const LIBRARIES = ["ioredis", "redis-py"] as const;

@@ -11,7 +11,7 @@ import { authorizeDaemons, respPort } from "../support/resp-trio.js";
 import { SeededRandom, seedOfRun } from "../support/seeded-random.js";
 import { Trio } from "../support/trio.js";
 
-const ROUNDS = amount(2, 8);
+const ROUNDS = amount(2, 4);
 /** The share of rounds in which the running daemon becomes isolated. */
 const ISOLATED = 0.8;
 const EXTRA_MS_MAX = 2_500;

@@ -22,7 +22,7 @@ import { defaultLimits } from "./in-process.js";
 import { NOWHERE } from "./no-connection.js";
 import { log, makeScene, type Scene } from "./scene.js";
 
-const FRAMES = Number(process.env["DBSYNC_FRAMES"] ?? amount(4_000, 100_000));
+const FRAMES = Number(process.env["DBSYNC_FRAMES"] ?? amount(4_000, 30_000));
 const REQUEST_BYTES = 1 << 20;
 const GROWTH_MAX = 16 << 20;
 

@@ -17,7 +17,7 @@ import { SeededRandom, seedOfRun } from "../../support/seeded-random.js";
 import { EPOCH, randomDatabase, randomUnit, SPREAD, shownUnit } from "./random-unit.js";
 
 const seed = seedOfRun();
-const RUNS = amount(1, 20);
+const RUNS = amount(1, 10);
 const UNITS = 300;
 const SALT = 7;
 

@@ -23,7 +23,7 @@ import {
   touchesOfUnit,
 } from "./random-unit.js";
 
-const STATES = amount(1, 20);
+const STATES = amount(1, 8);
 
 const seed = seedOfRun();
 

@@ -18,7 +18,7 @@ import { genesisRing, KEY_IDS, RandomTimeline, SPKIS, withId } from "./support/r
 import { DAY_MS, entryAt, hash, MEMBER, START, TimelineSubject } from "./support/timeline-subject.js";
 
 const seed = seedOfRun();
-const RUNS = amount(1, 12);
+const RUNS = amount(1, 6);
 
 function storageOf(entries: readonly Entry[]): MemoryStorage {
   const storage = new MemoryStorage();

@@ -218,7 +218,7 @@ for (const { name, has, claim, late, end } of CASES)
     daemon.check();
   });
 
-const RUNS = amount(3, 60);
+const RUNS = amount(3, 20);
 const OPERATIONS = 100;
 
 /** Returns the command of a random change, or null if the operation is no claim. */

@@ -14,7 +14,7 @@ import { freePort } from "../../support/free-port.js";
 import { until } from "../../support/until.js";
 
 const app = makeKeyPair();
-const ROUNDS = amount(5, 60);
+const ROUNDS = amount(5, 25);
 /** The number of rounds that are written to one of the daemons before the test kills it. */
 const ROUNDS_BEFORE_KILL = 4;
 

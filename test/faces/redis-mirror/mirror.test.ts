@@ -19,7 +19,7 @@ import { differences, MirroredFold, OTHER, startMirror, untilLevel } from "./mir
 
 const skip = skipWithout("redis-server");
 const seed = seedOfRun();
-const CALLS = amount(600, 6000);
+const CALLS = amount(600, 2500);
 const LATE = 0.1;
 const LATE_MAX = 30;
 const FLUSHES = new Set(["FLUSHALL", "FLUSHDB", "SWAPDB"]);

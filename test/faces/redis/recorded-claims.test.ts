@@ -16,7 +16,7 @@ import { answers } from "./redis-comparison.js";
 type Argv = readonly string[];
 
 const seed = seedOfRun();
-const CONVERSATIONS = amount(3, 60);
+const CONVERSATIONS = amount(3, 25);
 /** Calls of a conversation. It is one pipeline, so that many claims are recorded in one envelope. */
 const CALLS = 200;
 const IN_MULTI = 0.15;

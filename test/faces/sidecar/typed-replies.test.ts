@@ -19,7 +19,7 @@ import { amount } from "../../support/amount.js";
 import { SeededRandom, seedOfRun } from "../../support/seeded-random.js";
 
 const seed = seedOfRun();
-const EPISODES_PER_FAMILY = amount(1, 6);
+const EPISODES_PER_FAMILY = amount(1, 3);
 const CALLS = 400;
 const AT = Date.UTC(2026, 0, 1);
 /** The minimum number of commands whose reply differs between RESP3 and RESP2. */

@@ -8,7 +8,7 @@ import { REMOVALS, rulesWithout } from "./removals.js";
 import { RULES } from "./rules.js";
 import { World } from "./world.js";
 
-const SEEDS = amount(60, 2000);
+const SEEDS = amount(60, 600);
 /** The distance between the seeds of two tests, so that their runs differ. */
 const SEEDS_APART = 1_000_000;
 

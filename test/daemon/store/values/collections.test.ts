@@ -17,7 +17,7 @@ import { amount } from "../../../support/amount.js";
 import { SeededRandom, seedOfRun } from "../../../support/seeded-random.js";
 
 const seed = seedOfRun();
-const ROUNDS = amount(8, 60);
+const ROUNDS = amount(8, 30);
 const STEPS = 120;
 
 /** Returns an element, sometimes one that is too long for a packed encoding. */

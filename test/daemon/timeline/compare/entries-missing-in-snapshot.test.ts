@@ -19,7 +19,7 @@ import { Holder, randomId } from "../support/members.js";
 const seed = seedOfRun();
 const EPOCH = 1_767_225_600_000;
 const CUT_AT = EPOCH + 3_600_000;
-const RUNS = amount(25, 600);
+const RUNS = amount(25, 200);
 const NONE_PRUNED = { cutAt: CUT_AT, prunedTo: 0, max: 100_000 };
 
 const byDate = (a: OrderKey, b: OrderKey) => a.at - b.at || (a.id < b.id ? -1 : 1);

@@ -15,7 +15,7 @@ import { exchange, Holder, randomId } from "../support/members.js";
 
 const seed = seedOfRun();
 const EPOCH = 1_767_225_600_000;
-const RUNS = amount(4, 60);
+const RUNS = amount(4, 20);
 const ROUNDS_MAX = 4;
 /** The number of entries on each side of a long partition. In a full run, they do not fit into one exchange. */
 const PARTED = amount(8_000, 140_000);
@@ -148,7 +148,7 @@ test("a truncated, changed or random message is answered or refused, and never c
   }
   let message: Buffer | null = finish(start(one.index, "data", 1));
   for (let [from, to] = [one, other]; message !== null; [from, to] = [to, from]) {
-    for (let i = 0; i < 300; i++) {
+    for (let i = 0; i < amount(60, 300); i++) {
       const changed: Buffer = Buffer.from(message);
       if (random.chance(0.5)) changed[random.below(changed.length)] = random.below(256);
       tryAnswer(to, changed.subarray(0, random.chance(0.5) ? random.below(changed.length) : undefined));

@@ -19,7 +19,7 @@ import { AT, entry, Subject } from "../support/fold-subject.js";
 const ELEMENTS = 700;
 /** The number of further keys: more than one step of a search for documents reads. */
 const OTHER_KEYS = 10_050;
-const RUNS = amount(1, 12);
+const RUNS = amount(1, 5);
 const NOW = AT + 1_000_000;
 /** A date after all other writes. */
 const CLAIMED_AT = 900_000;

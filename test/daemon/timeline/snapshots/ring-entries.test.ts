@@ -39,7 +39,7 @@ import { entryOf, genesisRing, KEY_IDS, RandomTimeline, SPKIS, withId } from "..
 import { entryAt, hash, START } from "../support/timeline-subject.js";
 
 const seed = seedOfRun();
-const RUNS = amount(4, 60);
+const RUNS = amount(4, 20);
 const END = Number.MAX_SAFE_INTEGER;
 
 interface Kept {

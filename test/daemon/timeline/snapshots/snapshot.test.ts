@@ -42,7 +42,7 @@ import { randomId } from "../support/members.js";
 import { entryOf } from "../support/random-timeline.js";
 
 const seed = seedOfRun();
-const RUNS = amount(2, 60);
+const RUNS = amount(2, 20);
 const LATER_UNITS = 200;
 
 const hash = (bytes: Buffer) => bytesOf(createHash("sha256").update(bytes).digest());

@@ -26,7 +26,7 @@ import {
   type Where,
 } from "./document-model.js";
 
-const RUNS = amount(1, 15);
+const RUNS = amount(1, 6);
 const STEPS = 60;
 const seed = seedOfRun();
 

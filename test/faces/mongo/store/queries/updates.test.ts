@@ -81,7 +81,7 @@ test(`operators change an entry like a document (seed ${seed})`, () => {
     () => ({ $inc: { "l.$[]": 1 }, $set: { [path()]: value() } }),
   ];
   let changedEntries = 0;
-  for (let round = 0; round < amount(800, 20_000); round++) {
+  for (let round = 0; round < amount(800, 8_000); round++) {
     const entry = {
       a: value(),
       n: random.between(-3, 3),
