@@ -49,9 +49,9 @@ const COMPLETE: Readonly<Record<number, string>> = {
 };
 
 /** The test repeats one run out of this many. */
-const SHARE = amount(16, 1);
+const SHARE = amount(32, 1);
 /** The same share for runs with member lists. */
-const LISTED_SHARE = amount(4, 1);
+const LISTED_SHARE = amount(8, 1);
 
 for (const [seed, title] of Object.entries(KNOWN).filter((_, index) => index % SHARE === 0))
   test(`run ${seed}: ${title}`, async () => {

@@ -35,7 +35,7 @@ const CALLS_PER_STATE = amount(1, 2);
 const STATES_MAX = 1000;
 const CALLS_UNTIL_CHANGED = 20;
 const CALLS_OF_KIN = amount(50, 200);
-const SEQUENCES = amount(3, 10);
+const SEQUENCES = amount(1, 10);
 const SEQUENCE_CALLS = 300;
 
 const seed = seedOfRun();

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 import { findCommand } from "../../../../../daemon/store/command-table.js";
 import { touchesOf } from "../../../../../daemon/store/rows/key-spec.js";
+import { skipUnlessFull } from "../../../../support/amount.js";
 import { SeededRandom, seedOfRun } from "../../../../support/seeded-random.js";
 import { StoreUnderTest } from "../store-under-test.js";
 
@@ -41,7 +42,9 @@ test("popping all elements removes the key; undo restores it with its expiry tim
   assert.equal(store.run("EXISTS l"), ":0");
 });
 
-test("a list of several hundred thousand elements can be split and joined again", () => {
+test("a list of several hundred thousand elements can be split and joined again", {
+  skip: skipUnlessFull,
+}, () => {
   for (let line = 0; line < 4; line++)
     store.run(`RPUSH l x ${Array.from({ length: 50_000 }, (_, i) => i).join(" ")} x`);
   assert.ok(store.isUndone("LREM l 0 x"), "undo of LREM restores the elements in between");

@@ -12,11 +12,12 @@ import type { ByteString } from "../../../../../protocol/byte-string.js";
 import type { Reply } from "../../../../../protocol/reply.js";
 import { shown } from "../../../../conformance/resp2-fold.js";
 import { stateOf } from "../../../../conformance/state.js";
+import { amount } from "../../../../support/amount.js";
 import { payloadOf, redisDumps, valueBytesOf } from "../../../../support/redis-dumps.js";
 import { SeededRandom, seedOfRun } from "../../../../support/seeded-random.js";
 
 const AT = 1_000_000;
-const MUTATIONS = 20_000;
+const MUTATIONS = amount(3_000, 20_000);
 const seed = seedOfRun();
 
 const run = (database: Database, ...argv: ByteString[]): Reply =>

@@ -7,6 +7,7 @@ import { beforeEach, test } from "node:test";
 import { Database } from "../../../../../daemon/store/database.js";
 import { bytesOfText } from "../../../../../protocol/byte-string.js";
 import { shown } from "../../../../conformance/resp2-fold.js";
+import { skipUnlessFull } from "../../../../support/amount.js";
 import { bytesInUse } from "../../../../support/garbage.js";
 import { outcomeOfReply } from "./transcript.js";
 
@@ -76,7 +77,9 @@ test("the names of joins have a limited length", () => {
   assert.deepEqual(rows(`select t0.k from t t0 ${joins.join(" ")}`), []);
 });
 
-test("rows with texts that together exceed the length of a string can be stored and changed, but not combined", () => {
+test("rows with texts that together exceed the length of a string can be stored and changed, but not combined", {
+  skip: skipUnlessFull,
+}, () => {
   const text = "x".repeat(60_000_000);
   const names = Array.from({ length: 9 }, (_, i) => `c${i}`);
   execute(`create table t (${names.map((name) => `${name} text`).join()})`);
