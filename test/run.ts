@@ -6,7 +6,7 @@ import { spawn } from "node:child_process";
 import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
-import { isFull } from "./support/amount.js";
+import { amount, isFull } from "./support/amount.js";
 import { chosenFiles, testFiles } from "./support/chosen-files.js";
 import { isFullOnly } from "./support/full-files.js";
 import { installPackages, succeeds } from "./support/install-packages.js";
@@ -19,11 +19,21 @@ import { together } from "./support/together.js";
 const FILE_MS_MAX = 900_000;
 
 /** The number of parallel processes. It exceeds the number of processors, since many test files mostly wait. */
-const LANES = availableParallelism() + 2;
+const LANES = availableParallelism() + amount(3, 4);
 
 /** The beginnings of the paths of long files, the longest first, according to the list at the end of a run. */
 const LONG = [
   "docs.test",
+  "site/",
+  "system/active-active",
+  "system/claims/job-libraries",
+  "faces/mongo/store/queries/long-expressions",
+  "libraries/",
+  "system/chaos",
+  "client/effects/",
+  "system/scans",
+  "faces/sql/store/commands/planned",
+  "daemon/program/working-memory",
   "system/member-snapshots",
   "system/lost-entries-alarm",
   "operations/",

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 
 /** The number of files per process. A group of this size takes a few seconds. */
-const FILES = 16;
+const FILES = 24;
 
 /**
  * Matches files that need their own process: they use hooks that delay other files, child processes, or state of the
