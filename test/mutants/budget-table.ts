@@ -8,7 +8,6 @@ const TURNS = "test/daemon/engine/backends/run-steps-in-turns.test.js";
 const WORKING_MEMORY = "test/daemon/engine/backends/working-memory.test.js";
 const READS = "test/daemon/store/read-allowance.test.js";
 const VALUES = "test/faces/mongo/store/queries/value-size.test.js";
-const EXPRESSIONS = "test/faces/mongo/store/queries/long-expressions.test.js";
 const LARGE_VALUES = "test/faces/mongo/store/queries/large-values.test.js";
 const ORDER = "test/faces/nats-order/order-recorder.test.js";
 
@@ -320,7 +319,7 @@ export const budgetMutants: readonly Mutant[] = [
     file: "faces/mongo/store/queries/operators/arrays.js",
     find: "results.push(result ?? null);\n            if (effort.endsSlice())",
     replace: "results.push(result ?? null);\n            if (false)",
-    test: EXPRESSIONS,
+    test: LARGE_VALUES,
   },
   {
     name: "budgets: values of expressions are not measured",

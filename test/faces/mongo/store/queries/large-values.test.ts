@@ -24,6 +24,7 @@ test("an operation on all elements of a large value yields while it visits them"
     [[many], { $slice: [many, -count] }, 1],
     [[many], { $allElementsTrue: [{ $range: [1, count] }] }, 0.5],
     [[{ $map: { input: many, in: 0 } }], { $anyElementTrue: [{ $map: { input: many, in: 0 } }] }, 0.5],
+    [[many], { $map: { input: many, in: 0 } }, 0.5],
     [[many], { $in: [-1, many] }, 0.5],
     [[many], { $indexOfArray: [many, -1] }, 0.5],
     [[text], { $split: [text, "a"] }, 0.5],
