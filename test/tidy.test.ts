@@ -3,9 +3,6 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { nameOf, type OptionRow } from "../daemon/options/option-row.js";
-import { OPTIONS } from "../daemon/options/option-table.js";
-import { FACE_NAMES } from "../daemon/program/installed-faces.js";
 import { importsAtStart, importsOf, startedBy, texts } from "./rooms/imports.js";
 import { roomOf } from "./rooms/rooms.js";
 import { ownFiles, repositoryRoot } from "./support/repository.js";
@@ -19,7 +16,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   "daemon/store": ["protocol"],
   "daemon/timeline": ["daemon/store", "protocol"],
   "daemon/net": ["protocol"],
-  "daemon/options": ["daemon/net", "daemon/store", "keys", "protocol"],
+  "daemon/options": ["daemon", "daemon/net", "daemon/store", "keys", "protocol"],
   "daemon/engine": ["daemon/options", "daemon/net", "daemon/timeline", "daemon/store", "keys", "protocol"],
   "daemon/cluster": [
     "daemon",
@@ -291,13 +288,6 @@ test("folders import only the folders that CONTRIBUTING.md permits", () => {
 test("the list of faces has a line for each face", () => {
   const faces = sources.filter((file) => FACE.test(file));
   assert.deepEqual([...importsOf(FACE_LIST)].sort(), faces.sort());
-});
-
-test("each option of a face names a face in the list", () => {
-  const rows = Object.values<OptionRow>(OPTIONS).filter(({ face }) => face !== undefined);
-  const unknown = rows.filter(({ face = "" }) => !FACE_NAMES.has(face));
-  assert.ok(rows.length > 0);
-  assert.deepEqual(unknown.map(nameOf), []);
 });
 
 test("the daemon imports only the entries of the client", () => {

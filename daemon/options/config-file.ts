@@ -21,8 +21,7 @@ import { WrongType } from "./value-forms.js";
  */
 export function applyConfigFile(program: Command, file: string): void {
   const text = readText(file);
-  const offered = new Set(program.options.map((option) => option.attributeName()));
-  const rows = Object.values<OptionRow>(OPTIONS).filter((row) => offered.has(attributeOf(row)));
+  const rows = Object.values<OptionRow>(OPTIONS);
   for (const [name, value] of Object.entries(parseToml(text, file))) {
     const row = rows.find((one) => nameOf(one) === name);
     const location = `${file}, line ${lineOf(text, name)}`;

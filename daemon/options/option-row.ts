@@ -1,4 +1,5 @@
 /** The definition of an option. */
+import type { OrderAddress } from "./addresses/order-address.js";
 import type { Form } from "./value-forms.js";
 
 export interface OptionRow<Value = unknown> {
@@ -16,11 +17,28 @@ export interface OptionRow<Value = unknown> {
   readonly reload: "immediately" | "timeline" | "restart";
   /** A value other than the default, as on the command line. */
   readonly example: string;
-  /** The face or tool that implements the option, by its name in daemon/faces.ts; absent: the core. */
-  readonly face?: string;
+  /** The clients of a listener for users, who have names and passwords, as the log names them; absent: no such listener. */
+  readonly clients?: string;
+  /** Whether the value is the address of another listener, whose option has the name of the setting; default: no. */
+  readonly isListener?: true;
   /** Names of settings that the option requires. */
   readonly needs?: readonly string[];
 }
+
+/** The values of options, by the names of their settings. */
+export type ValuesOf<Rows> = {
+  readonly [Name in keyof Rows]: Rows[Name] extends OptionRow<infer Value> ? Value : never;
+};
+
+/** The settings of faces. The file options.ts of each face adds its own. */
+export interface FaceSettings {
+  /** The stream that orders all writes, or null to order writes by date; also null without the face that reads it. */
+  readonly order: OrderAddress | null;
+}
+
+/** The addresses of the listeners for users, by the names of their settings. The file options.ts of each face adds its own. */
+// biome-ignore lint/suspicious/noEmptyInterface: a build without such faces has none
+export interface UserListeners {}
 
 /** Checks that form and default have the same type, and derives the type of the value from both. */
 export function row<Value, const Fallback extends Value | null>(
@@ -30,6 +48,12 @@ export function row<Value, const Fallback extends Value | null>(
   },
 ): OptionRow<Value | Fallback> {
   return parts as OptionRow<Value | Fallback>;
+}
+
+/** Returns the flags of settings with the same names, such as `--resp, --json and --memcached`. */
+export function flagsOf(names: readonly string[], conjunction: "and" | "or"): string {
+  const flags = names.map((name) => `--${name}`);
+  return flags.join(", ").replace(/, (?=[^,]*$)/, ` ${conjunction} `);
 }
 
 /** Returns the name in the long flag, such as `sign-key`, which is also the name in the configuration file. */

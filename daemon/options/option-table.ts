@@ -4,22 +4,15 @@
  * shorter, in limits.ts.
  */
 
-import { formatHostAndPort, parseHostAndPort } from "../net/process/host-and-port.js";
+import * as faces from "../faces.js";
 import { LOG_FORMATS, LOG_LEVELS } from "../net/process/log.js";
 import { COMMON } from "./common-rows.js";
 import { EVICTION_POLICIES } from "./eviction-policy.js";
 import { formatLimit } from "./limit-text.js";
 import { LIMITS, type LimitName, type OptionalLimitName } from "./limits.js";
-import { type OptionRow, row } from "./option-row.js";
-import { REDIS, SIDECAR } from "./sidecar-rows.js";
+import { type FaceSettings, type OptionRow, row, type UserListeners } from "./option-row.js";
 import { CLUSTER, TIMELINE } from "./timeline-rows.js";
-import { USER_LISTENERS } from "./user-listener-rows.js";
-import { choice, limit, list, path, text, toggle } from "./value-forms.js";
-import { WEB } from "./web-rows.js";
-
-const ADMIN_HOSTS_MAX = 64;
-/** A DNS name without a port, with or without a final dot. */
-const HOST_NAME = /^[a-z0-9_]([a-z0-9_.-]{0,252})$/i;
+import { choice, limit, path, toggle } from "./value-forms.js";
 
 const TLS = {
   /** The certificate file, or null without TLS. */
@@ -65,30 +58,6 @@ const MEMORY = {
   }),
 } as const;
 
-const ADMIN = {
-  /** The address of the dashboard, /healthz and /metrics, or null if there is none. */
-  admin: row({
-    flags: "--admin <address>",
-    help: "serve a dashboard, /healthz and /metrics on a port of 127.0.0.1, or on address:port",
-    form: text(parseHostAndPort, formatHostAndPort),
-    fallback: null,
-    face: "admin",
-    reload: "restart",
-    example: "9465",
-  }),
-  /** Host names that requests to --admin may use, in lower case, in addition to addresses and localhost. */
-  adminHosts: row({
-    flags: "--admin-host <name>",
-    help: "a host name that requests to --admin may use, in addition to addresses and localhost (repeatable)",
-    form: list<string>({ parse: (text) => text.toLowerCase(), format: (name) => name, check: checkHosts }),
-    fallback: [],
-    face: "admin",
-    reload: "restart",
-    example: "db1.example",
-    needs: ["admin"],
-  }),
-} as const;
-
 const LOG = {
   logLevel: row({
     flags: "--log-level <level>",
@@ -125,46 +94,98 @@ const LIMIT_ROWS = Object.fromEntries(
   }),
 ) as Readonly<Record<OptionalLimitName, OptionRow<number>>>;
 
-/** The sections in the order of the help. --help shows only the section without a heading. */
-export const SECTIONS: readonly {
-  readonly heading: string | null;
-  readonly rows: Readonly<Record<string, OptionRow>>;
-}[] = [
-  { heading: null, rows: COMMON },
-  { heading: "Data and peers:", rows: TIMELINE },
-  { heading: "Clients without signatures:", rows: USER_LISTENERS },
-  { heading: "Browsers:", rows: WEB },
-  { heading: "Redis as the database:", rows: REDIS },
-  { heading: "Signing for other daemons:", rows: SIDECAR },
-  { heading: "Cluster:", rows: CLUSTER },
-  { heading: "TLS:", rows: TLS },
-  { heading: "Limits:", rows: { ...LIMIT_ROWS, ...MEMORY } },
-  { heading: "Health and metrics:", rows: ADMIN },
-  { heading: "Log:", rows: LOG },
-];
+type Rows = Readonly<Record<string, OptionRow>>;
 
-/** All options by the names of their settings. */
-export const OPTIONS = {
+const CORE = {
   ...COMMON,
   ...TIMELINE,
-  ...USER_LISTENERS,
-  ...WEB,
-  ...REDIS,
-  ...SIDECAR,
   ...CLUSTER,
   ...TLS,
   ...LIMIT_ROWS,
   ...MEMORY,
-  ...ADMIN,
   ...LOG,
-} as const satisfies Readonly<Record<string, OptionRow>>;
+} as const;
 
-export type OptionName = keyof typeof OPTIONS;
+const LIST: readonly { readonly options?: Rows }[] = Object.values(faces);
+
+/** The rows of the core, and of the faces and tools that this build contains. */
+const ALL = new Map<string, OptionRow>(
+  [CORE, ...LIST.map(({ options = {} }) => options)].flatMap((rows) => Object.entries<OptionRow>(rows)),
+);
+
+/** The section of rows that `PLACES` does not name. */
+const OTHERS = "Clients without signatures:";
+
+/**
+ * The names of the settings in the order of the help, with those of all faces, so that the order does not depend on the
+ * list of faces.
+ */
+const PLACES: readonly (readonly [heading: string | null, names: readonly string[]])[] = [
+  [null, Object.keys(COMMON)],
+  [
+    "Data and peers:",
+    [
+      ...["data", "fsync", "peers", "clusterSecret", "adopt", "retain", "order", "orderCredentials"],
+      ...["mirrorKeys", "mirrorCompareEvery", "mirrorCompareRate", "v1"],
+    ],
+  ],
+  [
+    OTHERS,
+    [
+      ...["resp", "json", "memcached", "sql", "mongo", "sqlLanguage", "jsonReplicas", "aclFile"],
+      ...["allowAnonymous", "enableDebugCommand", "notifyKeyspaceEvents"],
+    ],
+  ],
+  ["Browsers:", ["ws", "wsOrigins"]],
+  ["Redis as the database:", ["waitReplicas"]],
+  ["Signing for other daemons:", ["key", "policy", "cluster", "ca"]],
+  ["Cluster:", Object.keys(CLUSTER)],
+  ["TLS:", Object.keys(TLS)],
+  ["Limits:", [...Object.keys(LIMIT_ROWS), ...Object.keys(MEMORY)]],
+  ["Health and metrics:", ["admin", "adminHosts"]],
+  ["Log:", Object.keys(LOG)],
+];
+
+/** The sections in the order of the help. --help shows only the section without a heading. */
+export const SECTIONS: readonly { readonly heading: string | null; readonly rows: Rows }[] = PLACES.map(
+  ([heading, names]) => ({ heading, rows: rowsOf(heading === OTHERS ? [...names, ...unplaced()] : names) }),
+).filter(({ rows }) => Object.keys(rows).length > 0);
+
+export type OptionName = keyof typeof CORE | keyof FaceSettings | keyof UserListeners;
+
+/** The rows of the core by the names of their settings, for the types of these. */
+export type CoreRows = typeof CORE;
+
+/** All options by the names of their settings. */
+export const OPTIONS = Object.assign({}, ...SECTIONS.map(({ rows }) => rows)) as Readonly<
+  Record<OptionName, OptionRow>
+>;
 
 export const OPTION_NAMES = Object.keys(OPTIONS) as readonly OptionName[];
 
-function checkHosts(names: readonly string[]): void {
-  if (names.some((name) => !HOST_NAME.test(name)))
-    throw new RangeError("Expected a host name, such as db1.example.");
-  if (names.length > ADMIN_HOSTS_MAX) throw new RangeError(`Expected at most ${ADMIN_HOSTS_MAX} names.`);
+export type UserListenerName = keyof UserListeners;
+
+/** The listeners for users without keys, such as Redis and JSON clients: names of options and settings. */
+export const USER_LISTENER_NAMES = OPTION_NAMES.filter(
+  (name) => OPTIONS[name].clients !== undefined,
+) as readonly string[] as readonly UserListenerName[];
+
+/** The settings that are addresses of listeners other than -p. */
+export const LISTENER_NAMES: readonly string[] = OPTION_NAMES.filter(
+  (name) => OPTIONS[name].clients !== undefined || OPTIONS[name].isListener,
+);
+
+/** Returns the rows that this build contains. */
+function rowsOf(names: readonly string[]): Rows {
+  return Object.fromEntries(
+    names.flatMap((name) => {
+      const found = ALL.get(name);
+      return found === undefined ? [] : [[name, found]];
+    }),
+  );
+}
+
+function unplaced(): string[] {
+  const placed = new Set(PLACES.flatMap(([, names]) => names));
+  return [...ALL.keys()].filter((name) => !placed.has(name));
 }

@@ -32,8 +32,6 @@ These are the common options. dbsyncd --help-all prints all of them.`;
 
 export interface TableOptions {
   readonly version: string;
-  /** The names of the faces and tools whose options are known; default: all. */
-  readonly faces?: ReadonlySet<string>;
   /** Whether the help also shows rarely used options. */
   readonly everything: boolean;
   /** Receives the help and the version. */
@@ -41,7 +39,7 @@ export interface TableOptions {
 }
 
 /** Returns the program with its options; nothing is parsed yet. */
-export function optionTable({ version, faces, everything, print }: TableOptions): Command {
+export function optionTable({ version, everything, print }: TableOptions): Command {
   const program = new Command("dbsyncd")
     .description(
       "Runs a daemon of dbsync: accepts commands from clients and applies them to its in-memory database, or to a Redis.",
@@ -54,7 +52,6 @@ export function optionTable({ version, faces, everything, print }: TableOptions)
     .allowExcessArguments(false);
   for (const { heading, rows } of SECTIONS) {
     for (const row of Object.values(rows)) {
-      if (row.face !== undefined && faces?.has(row.face) === false) continue;
       const option = optionOf(row);
       if (heading === null) program.addOption(option);
       else program.addOption(everything ? option.helpGroup(heading) : option.helpGroup(heading).hideHelp());

@@ -3,28 +3,33 @@
  * anything is opened.
  */
 import type { Command } from "commander";
+import * as faces from "../faces.js";
 import { isLoopback } from "../net/process/host-and-port.js";
-import { StartError } from "../net/process/start-error.js";
+import { fail, StartError } from "../net/process/start-error.js";
 import { COMPAT_DATABASE } from "./common-rows.js";
-import { isRedis, parseSpecifications } from "./database-list.js";
+import { parseSpecifications } from "./database-list.js";
 import { formatLimit } from "./limit-text.js";
 import { LIMITS, type LimitName, type Limits } from "./limits.js";
 import { attributeOf } from "./option-row.js";
-import { OPTION_NAMES, OPTIONS, type OptionName } from "./option-table.js";
-import { refuseOpen } from "./reachable-addresses.js";
 import {
-  hasKeys,
-  hasTimeline,
-  hasUserListener,
-  isOwnMemory,
-  isSidecar,
-  isSigned,
-  type OptionValues,
-  type Settings,
-} from "./settings.js";
-import { SIDECAR } from "./sidecar-rows.js";
+  OPTION_NAMES,
+  OPTIONS,
+  type OptionName,
+  USER_LISTENER_NAMES,
+  type UserListenerName,
+} from "./option-table.js";
+import { refuseOpen } from "./reachable-addresses.js";
+import { hasKeys, hasTimeline, isOwnMemory, isSigned, type OptionValues, type Settings } from "./settings.js";
 import { validateTimeline } from "./timeline-rules.js";
-import { fail, refuseSamePlaces, validateUserListeners } from "./user-listener-rules.js";
+import { hasUserListener, refuseSamePlaces, validateUserListeners } from "./user-listener-rules.js";
+
+/** What the faces of this build check: see daemon/program/face.ts. */
+const LIST: readonly {
+  readonly checkOptions?: (settings: Settings, userListeners: readonly UserListenerName[]) => void;
+}[] = Object.values(faces);
+
+/** The settings that the core reads although they belong to a face, in a build without it. */
+const WITHOUT_FACES: Partial<OptionValues> = { order: null };
 
 /** Returns whether an option was set, on the command line, by a variable or in the file. */
 type Chosen = (name: OptionName) => boolean;
@@ -37,7 +42,7 @@ export function valuesOf(program: Command): OptionValues {
       return [name, program.getOptionValue(attributeOf(row)) ?? row.fallback];
     }),
   ) as OptionValues;
-  return { ...options, ...impliedBy(options, chosenOf(program)) };
+  return { ...WITHOUT_FACES, ...options, ...impliedBy(options, chosenOf(program)) };
 }
 
 /** Returns the values that --compat implies for options that were not set. */
@@ -64,19 +69,17 @@ export function settingsOf(program: Command): Settings {
     differences: compat === null ? [] : differencesOf(chosenOf(program)),
   };
   validateTls(settings);
-  validateSidecar(settings);
+  for (const { checkOptions } of LIST) checkOptions?.(settings, USER_LISTENER_NAMES);
   validate(settings);
   validateTimeline(settings, hasKeys(settings) || hasUserListener(settings), values.v1 !== null);
   validateUserListeners(settings);
-  validateWeb(settings);
   refuseSamePlaces(settings);
   validateMemory(settings);
-  validateAdmin(settings);
   return settings;
 }
 
 function withLimits(values: OptionValues): Omit<OptionValues, LimitName> & { readonly limits: Limits } {
-  const chosen: Readonly<Record<string, unknown>> = values;
+  const chosen: Readonly<Record<string, unknown>> = { ...values };
   const limits = Object.fromEntries(
     Object.entries(LIMITS).map(([name, { fallback }]) => [name, chosen[name] ?? fallback]),
   ) as Record<LimitName, number>;
@@ -109,37 +112,9 @@ function validate(settings: Settings): void {
     );
 }
 
-/** Checks the options of -d dbsync, which signs for clients. @throws StartError  the message says what to do */
-function validateSidecar(settings: Settings): void {
-  if (!isSidecar(settings)) {
-    const names = Object.keys(SIDECAR) as (keyof typeof SIDECAR)[];
-    const sidecarOption = names.find((name) => settings[name] !== SIDECAR[name].fallback);
-    if (sidecarOption !== undefined)
-      fail(`--${sidecarOption} is for a daemon that signs for clients: add -d dbsync:host:port,host:port.`);
-    return;
-  }
-  if (settings.key === null)
-    fail(
-      "-d dbsync signs the commands that it forwards, and no key is set: add --key private.pem (dbsync-keygen --out . makes a " +
-        "key pair, whose public key the daemons must know: -s public.pem, or dbsync keys add).",
-    );
-  if (hasKeys(settings))
-    fail(
-      "-d dbsync accepts unsigned commands and signs them. Clients send signed commands to the daemons directly: leave " +
-        "out -s and --root-key, or -d.",
-    );
-  if (hasTimeline(settings))
-    fail("-d dbsync stores no data itself: leave out --data, --peer and --order, or -d.");
-  if (settings.jsonReplicas.length > 0)
-    fail("--json-replica works only with the database in memory: leave it out, or -d dbsync.");
-}
-
-/** Checks the options about memory, and --wait-replicas. @throws StartError  the message says what to do */
+/** Checks the options about memory. @throws StartError  the message says what to do */
 function validateMemory(settings: Settings): void {
-  const { limits, maxmemoryPolicy, database, waitReplicas } = settings;
-  // The option cannot be combined with a timeline, because answers do not wait for replicas of a mirror.
-  if (waitReplicas > 0 && (hasTimeline(settings) || !database.some(({ kind }) => isRedis(kind))))
-    fail("--wait-replicas needs a Redis server: add -d redis:host:port, or leave it out.");
+  const { limits, maxmemoryPolicy } = settings;
   if (limits.maxmemory > 0 && !isOwnMemory(settings))
     fail(
       "--maxmemory limits the database in this daemon's memory: leave it out, and set the limit on the server of -d.",
@@ -151,26 +126,6 @@ function validateMemory(settings: Settings): void {
         "its peers and its own folder. With --data, --peer or --order leave it out.",
     );
   if (limits.maxmemory === 0) fail(`--maxmemory-policy ${maxmemoryPolicy} needs a limit: add --maxmemory.`);
-}
-
-/** Checks the options of --admin. @throws StartError */
-function validateAdmin({ admin, adminHosts }: Settings): void {
-  if (admin === null && adminHosts.length > 0)
-    fail("--admin-host lists host names for requests to --admin: add --admin.");
-}
-
-/** Checks the options of --ws. @throws StartError  the message says what to do */
-function validateWeb(settings: Settings): void {
-  const { ws, wsOrigins } = settings;
-  if (ws === null) {
-    if (wsOrigins.length > 0) fail("--ws-origin lists sites whose pages may connect to --ws: add --ws.");
-    return;
-  }
-  if (!isSigned(settings))
-    fail(
-      "--ws accepts only signed commands, because pages of any site can connect from browsers on this machine: add -s public.pem.",
-    );
-  if (isLoopback(ws.address) !== true) refuseOpen(ws.address, settings);
 }
 
 /** Returns the differences from php-dbsync that remain with --compat. */

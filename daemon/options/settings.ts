@@ -3,35 +3,18 @@
 import type { CertificateFiles } from "../../keys/certificate-pair.js";
 import type { RedisSpecification } from "./database-list.js";
 import type { LimitName, Limits } from "./limits.js";
-import type { OptionRow } from "./option-row.js";
-import { OPTION_NAMES, OPTIONS, type OptionName } from "./option-table.js";
+import type { FaceSettings, UserListeners, ValuesOf } from "./option-row.js";
+import type { CoreRows } from "./option-table.js";
 import type { Version1 } from "./timeline-rows.js";
 
 /** The values of all options by name. */
-export type OptionValues = {
-  readonly [Name in OptionName]: (typeof OPTIONS)[Name] extends OptionRow<infer Value> ? Value : never;
-};
-
-/** The listeners for users without keys, such as Redis and JSON clients. */
-export type UserListenerName = {
-  [Name in OptionName]: (typeof OPTIONS)[Name] extends { readonly clients: string } ? Name : never;
-}[OptionName];
+export interface OptionValues extends ValuesOf<CoreRows>, FaceSettings, UserListeners {}
 
 export interface Settings extends Omit<OptionValues, LimitName | "v1"> {
   readonly v1: Version1;
   readonly limits: Limits;
   /** With --compat, a description of each default that differs from php-dbsync's. */
   readonly differences: readonly string[];
-}
-
-/** The names of the listeners, which are names of options and settings. */
-export const USER_LISTENER_NAMES: readonly UserListenerName[] = OPTION_NAMES.filter(
-  (name): name is UserListenerName => "clients" in OPTIONS[name],
-);
-
-/** Whether there is a listener for users. */
-export function hasUserListener(settings: Settings): boolean {
-  return USER_LISTENER_NAMES.some((name) => settings[name] !== null);
 }
 
 /** Whether writes are recorded: in a timeline (in the data folder or only in memory), or in a stream. */

@@ -1,12 +1,11 @@
 /** The options of daemons with a timeline (--data, --peer), and of their cluster. */
 import { hexOf } from "../../protocol/version-2/envelope.js";
-import { type OrderAddress, parseOrder } from "./addresses/order-address.js";
 import { DATE_WINDOW_DEFAULT, formatDateWindow, parseDateWindow } from "./date-window.js";
 import { type Fsync, formatFsync, parseFsync } from "./fsync.js";
 import { formatRetention, type LimitRow, parseRetention } from "./limit-text.js";
 import { row } from "./option-row.js";
 import { formatPeer, type PeerAddress, parseMemberId, parsePeer } from "./peer-address.js";
-import { choice, limit, list, path, paths, plain, text } from "./value-forms.js";
+import { choice, list, path, paths, plain, text } from "./value-forms.js";
 
 const PEERS_MAX = 64;
 const CLUSTER_NAME_CHARS = 128;
@@ -22,51 +21,6 @@ const HOUR = 60 * MINUTE;
  */
 const VERSION_1 = ["off", "local", "gateway"] as const;
 export type Version1 = (typeof VERSION_1)[number];
-
-/** Limits of the Redis that mirrors the fold. */
-const MIRROR_LIMITS = {
-  keys: {
-    flag: "mirror-keys",
-    unit: "count",
-    fallback: 100_000,
-    min: 1000,
-    max: 10_000_000,
-    summary:
-      "with -d redis and --data or --peer: changed keys that may wait for the mirror; above the limit, all keys are compared",
-    reason:
-      "about 100 bytes and the name of each key; a Redis that was disconnected for long is compared in any case",
-  },
-  every: {
-    flag: "mirror-compare-every",
-    unit: "time",
-    fallback: 24 * 60 * 60 * 1000,
-    min: 0,
-    max: 30 * 24 * 60 * 60 * 1000,
-    summary: "interval of complete comparisons of the mirror; 0: only when there is a reason",
-    reason: "only a comparison finds writes of other clients that the daemon did not notice",
-  },
-  rate: {
-    flag: "mirror-compare-rate",
-    unit: "count",
-    fallback: 1000,
-    min: 1,
-    max: 1_000_000,
-    summary: "keys per second that such a comparison checks",
-    reason: "a million keys take 17 minutes and a few hundredths of a core",
-  },
-} as const satisfies Record<string, LimitRow>;
-
-const mirrorRow = (one: LimitRow) =>
-  row({
-    flags: `--${one.flag} <${one.unit === "count" ? "number" : one.unit}>`,
-    help: one.summary,
-    form: limit(one),
-    fallback: one.fallback,
-    face: "redisMirror",
-    reload: "restart",
-    example: one.unit === "count" ? "5000" : "1h",
-    needs: ["data"],
-  });
 
 export const TIMELINE = {
   /** The data folder, or null to lose all data when the process ends. */
@@ -130,33 +84,6 @@ export const TIMELINE = {
     example: "7",
     needs: ["data"],
   }),
-  /** The stream that orders all writes, or null to order writes by date. */
-  order: row({
-    flags: "--order <url>",
-    help:
-      "stream of NATS JetStream that orders all writes, so that answers are final immediately: nats://host:4222/stream, " +
-      "tls://user:password@…, several hosts separated by commas; ?replicas=3 at the end sets the replicas of a new stream",
-    form: text<OrderAddress>(parseOrder, ({ name }) => name),
-    fallback: null,
-    face: "natsOrder",
-    reload: "restart",
-    example: "nats://127.0.0.1:4222/writes",
-    needs: ["signKey"],
-  }),
-  orderCredentials: row({
-    flags: "--order-credentials <file>",
-    help: "credentials for the NATS server of --order (a .creds file)",
-    form: path,
-    fallback: null,
-    face: "natsOrder",
-    reload: "restart",
-    example: "dbsync.creds",
-    needs: ["order"],
-  }),
-  mirrorKeys: mirrorRow(MIRROR_LIMITS.keys),
-  /** Interval of comparisons in milliseconds, or 0 for none. */
-  mirrorCompareEvery: mirrorRow(MIRROR_LIMITS.every),
-  mirrorCompareRate: mirrorRow(MIRROR_LIMITS.rate),
   /** The treatment of version 1, or null if it depends on other options. */
   v1: row({
     flags: "--v1 <how>",

@@ -1,9 +1,8 @@
 /** Checks combinations of options that concern the timeline (--data, --peer). */
-import { StartError } from "../net/process/start-error.js";
-import { formatDateWindow, ORDER_WINDOW } from "./date-window.js";
+import { fail, StartError } from "../net/process/start-error.js";
 import { formatPeer } from "./peer-address.js";
 import { hasTimeline, type Settings } from "./settings.js";
-import { allUserListeners, fail } from "./user-listener-rules.js";
+import { allUserListeners } from "./user-listener-rules.js";
 
 /** Thrown for a timeline without a source of writes: no key, and no listener whose writes the daemon signs. */
 export class NoWriters extends StartError {}
@@ -25,7 +24,6 @@ export function validateTimeline(settings: Settings, canWrite: boolean, chosesV1
     fail("--cluster-secret is for daemons with peers: add --peer host:port, or leave it out.");
   if (settings.adopt !== null && peers.length === 0)
     fail("--adopt names a member, but no peers are set: add --peer, or leave it out.");
-  validateOrder(settings);
   if (!hasTimeline(settings)) {
     if (v1 === "gateway")
       fail("--v1 gateway records commands, which needs --data, --peer or --order. Without them use local.");
@@ -54,27 +52,6 @@ export function validateTimeline(settings: Settings, canWrite: boolean, chosesV1
   if (settings.limits.tailSeconds < past + future)
     fail(
       "--tail-seconds is shorter than --window, so valid commands would be refused. Raise --tail-seconds.",
-    );
-}
-
-/** Checks the options of --order. @throws StartError  another option conflicts with the stream */
-function validateOrder({ order, orderCredentials, peers, fsync, retain, window }: Settings): void {
-  if (order === null) {
-    if (orderCredentials !== null) fail("--order-credentials needs --order: add --order, or leave it out.");
-    return;
-  }
-  if (peers.length > 0)
-    fail(
-      "--order and --peer cannot be used together: either the stream orders the writes and sends them to all daemons, or the " +
-        "daemons do this by dates. Leave one out.",
-    );
-  if (fsync !== "always" || retain !== Number.POSITIVE_INFINITY)
-    fail(
-      "--fsync and --retain are for a timeline in the data folder; with --order the stream stores the writes. Leave them out.",
-    );
-  if (window.past > ORDER_WINDOW.past || window.future > ORDER_WINDOW.future)
-    fail(
-      `--window with --order is at most ${formatDateWindow(ORDER_WINDOW)}: daemons do not apply envelopes whose dates differ more from the stream's clock.`,
     );
 }
 

@@ -3,7 +3,7 @@
  * formats them. An invalid value causes a RangeError whose message says what is expected.
  */
 import { resolve } from "node:path";
-import { InvalidArgumentError, type Option } from "commander";
+import type { Option } from "commander";
 import type { LimitRow } from "./limit-text.js";
 import { formatLimit, parseLimit } from "./limit-text.js";
 
@@ -156,11 +156,16 @@ export function parsePath(value: string): string {
   return value;
 }
 
-/** Converts parsing errors to errors of commander. */
+/** An error that commander reports with the option's name. Threads that load this file do not load commander. */
+class InvalidValue extends Error {
+  readonly code = "commander.invalidArgument";
+}
+
+/** Converts parsing errors to errors that commander recognizes. */
 export function explained<Value>(parse: () => Value): Value {
   try {
     return parse();
   } catch (problem) {
-    throw new InvalidArgumentError(problem instanceof Error ? problem.message : String(problem));
+    throw new InvalidValue(problem instanceof Error ? problem.message : String(problem));
   }
 }

@@ -2,13 +2,12 @@
 import { type Command, CommanderError } from "commander";
 import { version } from "../net/process/version.js";
 import { breakHelp } from "../net/terminal/help-text.js";
-import { attributeOf, environmentNameOf, nameOf, type OptionRow } from "../options/option-row.js";
+import { attributeOf, environmentNameOf, nameOf } from "../options/option-row.js";
 import { OPTION_NAMES, OPTIONS, type OptionName } from "../options/option-table.js";
 import { type Actions, applyNamedFile, optionTable, parseArguments } from "../options/parse-options.js";
 import { settingsOf, valuesOf } from "../options/read-settings.js";
 import type { OptionValues, Settings } from "../options/settings.js";
 import { checkAllFiles } from "./check-files.js";
-import { FACE_NAMES } from "./installed-faces.js";
 
 export type Task =
   | { readonly kind: "run"; readonly settings: Settings }
@@ -28,7 +27,7 @@ export async function readCommandLine(argv: readonly string[], env: NodeJS.Proce
   const print = (text: string) => {
     printed += breakHelp(text);
   };
-  const program = optionTable({ version, faces: FACE_NAMES, everything: false, print });
+  const program = optionTable({ version, everything: false, print });
   try {
     parseArguments(program, argv, env);
   } catch (problem) {
@@ -37,7 +36,7 @@ export async function readCommandLine(argv: readonly string[], env: NodeJS.Proce
   }
   const { checkConfig, helpAll } = program.opts<Actions>();
   if (helpAll) {
-    optionTable({ version, faces: FACE_NAMES, everything: true, print }).outputHelp();
+    optionTable({ version, everything: true, print }).outputHelp();
     return { kind: "print", text: printed };
   }
   await applyNamedFile(program);
@@ -49,10 +48,8 @@ export async function readCommandLine(argv: readonly string[], env: NodeJS.Proce
 
 /** Formats a line for each option with its name, value and source. The text is a valid configuration file. */
 function describe(program: Command, values: OptionValues): string {
-  const offered = new Set(program.options.map((option) => option.attributeName()));
   return OPTION_NAMES.flatMap((name) => {
-    const { [name]: row }: Readonly<Record<OptionName, OptionRow>> = OPTIONS;
-    if (!offered.has(attributeOf(row))) return [];
+    const { [name]: row } = OPTIONS;
     const { [name]: value } = values;
     if (value === null) return `# ${nameOf(row)} is not set`;
     const source = program.getOptionValueSource(attributeOf(row)) ?? "default";

@@ -14,6 +14,8 @@ import type { ProtocolGroup } from "../net/connections/foreign-client.js";
 import type { Service } from "../net/process/service.js";
 import { StartError } from "../net/process/start-error.js";
 import type { BackendSpecification } from "../options/database-list.js";
+import type { OptionRow } from "../options/option-row.js";
+import type { UserListenerName } from "../options/option-table.js";
 import type { Settings } from "../options/settings.js";
 import type { LoadRows } from "../store/rows/command-families.js";
 import type { Figures } from "./components.js";
@@ -55,6 +57,14 @@ export interface OpenedFace {
 }
 
 export interface Face {
+  /** The rows of its options, by the names of their settings. Its file options.ts adds the settings to the type. */
+  readonly options?: Readonly<Record<string, OptionRow>>;
+  /**
+   * Checks combinations of its options, whether they are set or not.
+   * @param userListeners  the names of the listeners for users
+   * @throws StartError  the message says what to do
+   */
+  readonly checkOptions?: (settings: Settings, userListeners: readonly UserListenerName[]) => void;
   /** The protocols of its clients, by which they are recognized on a wrong port. */
   readonly speaks?: ProtocolGroup;
   /**

@@ -3,6 +3,3 @@ import * as list from "../faces.js";
 import type { Face } from "./face.js";
 
 export const FACES: readonly Face[] = Object.values(list);
-
-/** Their names, by which the rows of options refer to them. */
-export const FACE_NAMES: ReadonlySet<string> = new Set(Object.keys(list));

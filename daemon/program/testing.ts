@@ -16,7 +16,6 @@ import { optionTable, parseArguments } from "../options/parse-options.js";
 import { settingsOf } from "../options/read-settings.js";
 import type { Settings } from "../options/settings.js";
 import { Daemon } from "./daemon.js";
-import { FACE_NAMES } from "./installed-faces.js";
 
 const LOOPBACK = "127.0.0.1";
 const RSA_BITS = 2048;
@@ -122,7 +121,7 @@ async function withKeyFile<Result>(
 }
 
 function settingsFor(keyFile: string | null, { args = [] }: TestDaemonOptions): Settings {
-  const program = optionTable({ version, faces: FACE_NAMES, everything: true, print: () => {} });
+  const program = optionTable({ version, everything: true, print: () => {} });
   // Variables for a daemon of this machine must not affect tests.
   for (const option of program.options) delete option.envVar;
   const signKey = keyFile === null ? [] : ["--sign-key", keyFile];

@@ -23,13 +23,13 @@ import { knowProtocols } from "../net/connections/foreign-client.js";
 import { bindAddressOf } from "../options/reachable-addresses.js";
 import {
   hasTimeline,
-  hasUserListener,
   isOwnMemory,
   isSigned,
   mirrorOf,
   type Settings,
   tlsFilesOf,
 } from "../options/settings.js";
+import { hasUserListener } from "../options/user-listener-rules.js";
 import { loadFamilies, provideFamilies } from "../store/family-code.js";
 import type { Components } from "./components.js";
 import type { Core, DaemonOptions } from "./core.js";

@@ -1,5 +1,6 @@
 /** The face of memcached clients (--memcached). */
 import type { UserFace } from "../users/user-face.js";
+import { MEMCACHED_OPTIONS } from "./options.js";
 
 /** Matches memcached commands. No SQL statement has this form. */
 const MEMCACHED =
@@ -9,6 +10,7 @@ const MEMCACHED =
 const MEMCACHED_AND_RESP = /^get /;
 
 export const memcached: UserFace = {
+  options: MEMCACHED_OPTIONS,
   speaks: {
     ports: { memcached: "memcached clients (--memcached)" },
     protocols: [

@@ -1,8 +1,11 @@
 /** The stream that orders the writes (--order). */
 import { loadWith } from "../../daemon/net/process/optional-package.js";
 import type { Face } from "../../daemon/program/face.js";
+import { checkOrderOptions, ORDER_OPTIONS } from "./options.js";
 
 export const natsOrder: Face = {
+  options: ORDER_OPTIONS,
+  checkOptions: checkOrderOptions,
   async openRecorder(context) {
     const { order } = context.settings;
     if (order === null) return null;

@@ -6,9 +6,12 @@ import { loadWith } from "../../daemon/net/process/optional-package.js";
 import type { RedisGroupSpecification } from "../../daemon/options/addresses/redis-group-list.js";
 import type { RedisSpecification } from "../../daemon/options/database-list.js";
 import type { Face } from "../../daemon/program/face.js";
+import { checkRedisBehindOptions, REDIS_BEHIND_OPTIONS } from "./options.js";
 import type { RedisBackendParts } from "./redis-link.js";
 
 export const redisBehind: Face = {
+  options: REDIS_BEHIND_OPTIONS,
+  checkOptions: checkRedisBehindOptions,
   async makeBackend(specification, { settings, environment, log }) {
     if (specification.kind === "memory" || specification.kind === "dbsync") return null;
     const { waitReplicas } = settings;

@@ -2,8 +2,10 @@
 import { loadWith } from "../../daemon/net/process/optional-package.js";
 import { mirrorOf } from "../../daemon/options/settings.js";
 import type { Face } from "../../daemon/program/face.js";
+import { MIRROR_OPTIONS } from "./options.js";
 
 export const redisMirror: Face = {
+  options: MIRROR_OPTIONS,
   async openMirror(options, recorded, current) {
     if (recorded.mirrored === null || mirrorOf(options.settings) === null) return null;
     const { makeMirror } = await loadWith("ioredis", "-d redis", () => import("./make-mirror.js"));

@@ -1,7 +1,10 @@
 /** The sidecar, which signs the commands of its clients and forwards them to other daemons (-d dbsync). */
 import type { Face } from "../../daemon/program/face.js";
+import { checkSidecarOptions, SIDECAR_OPTIONS } from "./options.js";
 
 export const sidecar: Face = {
+  options: SIDECAR_OPTIONS,
+  checkOptions: checkSidecarOptions,
   async checkFiles(settings) {
     const { pino } = await import("pino");
     for (const specification of settings.database) {

@@ -2,6 +2,7 @@
 import { registerValueKind } from "../../daemon/store/values/value-kinds.js";
 import type { UserFace } from "../users/user-face.js";
 import { errorFrame } from "./bytes/sql-frames.js";
+import { checkSqlOptions, SQL_OPTIONS } from "./options.js";
 
 /**
  * Matches the beginning of an SQL client's input: a login, the page length, or a statement. No other protocol has such
@@ -25,6 +26,8 @@ const POSTGRESQL_BYTES_MAX = 10_000;
 const POSTGRESQL_ERROR = "08P01";
 
 export const sql: UserFace = {
+  options: SQL_OPTIONS,
+  checkOptions: checkSqlOptions,
   speaks: {
     ports: { sql: "SQL (--sql)" },
     protocols: [

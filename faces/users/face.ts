@@ -1,16 +1,25 @@
 /** The users of all listeners whose clients have names and passwords. */
-import { hasUserListener } from "../../daemon/options/settings.js";
+import type { Settings } from "../../daemon/options/settings.js";
 import type { Face } from "../../daemon/program/face.js";
+import { checkUserOptions, USER_OPTIONS } from "./options.js";
 
 export const users: Face = {
+  options: USER_OPTIONS,
+  checkOptions: checkUserOptions,
   async checkFiles(settings) {
-    if (!hasUserListener(settings)) return;
+    if (!(await hasListener(settings))) return;
     const { readUsers } = await import("./read-users.js");
     readUsers(settings);
   },
   async open(core, _service, faces) {
-    if (!hasUserListener(core.settings)) return null;
+    if (!(await hasListener(core.settings))) return null;
     const { openUserListeners } = await import("./user-listeners.js");
     return await openUserListeners(core, faces);
   },
 };
+
+/** Whether there is a listener for users. Imports the rules late, because they import the options of all faces. */
+async function hasListener(settings: Settings): Promise<boolean> {
+  const { hasUserListener } = await import("../../daemon/options/user-listener-rules.js");
+  return hasUserListener(settings);
+}

@@ -5,7 +5,8 @@
 import { statSync } from "node:fs";
 import { isLoopback } from "../../daemon/net/process/host-and-port.js";
 import { StartError } from "../../daemon/net/process/start-error.js";
-import { type Settings, USER_LISTENER_NAMES, type UserListenerName } from "../../daemon/options/settings.js";
+import { USER_LISTENER_NAMES, type UserListenerName } from "../../daemon/options/option-table.js";
+import type { Settings } from "../../daemon/options/settings.js";
 import type { PasswordSecrets } from "./password-secrets.js";
 import { DEFAULT_USER, Users } from "./users.js";
 

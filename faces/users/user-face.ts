@@ -1,6 +1,6 @@
 /** The interface of the faces whose clients have names and passwords. */
 import type { DaemonListener } from "../../daemon/listener/daemon-listener.js";
-import type { UserListenerName } from "../../daemon/options/settings.js";
+import type { UserListenerName } from "../../daemon/options/option-table.js";
 import type { Face } from "../../daemon/program/face.js";
 import type { UserListenerParts } from "./user-listener.js";
 
@@ -12,7 +12,7 @@ export interface UserFace extends Face {
 }
 
 /** Returns the faces whose clients have names and passwords, by the names of their options. */
-export function userFacesOf(faces: readonly Face[]): ReadonlyMap<string, UserFace> {
+export function userFacesOf(faces: readonly Face[]): ReadonlyMap<UserListenerName, UserFace> {
   const isUserFace = (face: Face): face is UserFace => "load" in face;
   return new Map(faces.filter(isUserFace).map((face) => [face.listener, face]));
 }

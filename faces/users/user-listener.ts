@@ -13,7 +13,7 @@ import {
 import { ClientConnection } from "../../daemon/net/connections/client-connection.js";
 import type { Dialect } from "../../daemon/net/connections/dialect.js";
 import { SharedInput } from "../../daemon/net/connections/shared-read-buffer.js";
-import type { UserListenerName } from "../../daemon/options/settings.js";
+import type { UserListenerName } from "../../daemon/options/option-table.js";
 import type { DaemonInterface } from "./daemon-interface.js";
 import type { Users } from "./users.js";
 

@@ -11,8 +11,8 @@ import type { JsonReplicaFigures } from "../../daemon/listener/json-replica-figu
 import { isLoopback } from "../../daemon/net/process/host-and-port.js";
 import type { LogLevel } from "../../daemon/net/process/log.js";
 import { StartError } from "../../daemon/net/process/start-error.js";
-import { OPTIONS } from "../../daemon/options/option-table.js";
-import { type Settings, USER_LISTENER_NAMES, type UserListenerName } from "../../daemon/options/settings.js";
+import { OPTIONS, USER_LISTENER_NAMES, type UserListenerName } from "../../daemon/options/option-table.js";
+import type { Settings } from "../../daemon/options/settings.js";
 import { allUserListeners } from "../../daemon/options/user-listener-rules.js";
 import type { Figures } from "../../daemon/program/components.js";
 import type { Core } from "../../daemon/program/core.js";

@@ -1,8 +1,8 @@
 /** Determines what must leave the tree together with a face or tool. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import * as faces from "../../daemon/faces.js";
 import { nameOf, type OptionRow } from "../../daemon/options/option-row.js";
-import { OPTIONS } from "../../daemon/options/option-table.js";
 import { importsOf, startedBy, texts } from "../rooms/imports.js";
 import { repositoryRoot } from "../support/repository.js";
 
@@ -26,6 +26,8 @@ const FOLDERS: readonly string[] = [
   ...new Set([...texts.keys()].flatMap((file) => /^(?:faces|tools)\/[\w-]+(?=\/)/.exec(file)?.[0] ?? [])),
 ];
 
+const FACE_ENTRIES = Object.entries<{ readonly options?: Readonly<Record<string, OptionRow>> }>(faces);
+
 export interface Removal {
   /** The removed folders: the requested ones, and the faces and tools that import them. */
   readonly folders: readonly string[];
@@ -36,6 +38,8 @@ export interface Removal {
    * an option of theirs.
    */
   readonly dependents: readonly string[];
+  /** The long names of the removed options. */
+  readonly options: readonly string[];
   /** The text of the list without the removed faces and tools. */
   readonly list: string;
 }
@@ -59,6 +63,7 @@ export function planRemoval(folders: readonly string[]): Removal {
       remaining.filter(isTest),
       (file) => isRemoved(file) || (folders.length === 0 && file === ALL_FAMILIES),
     ),
+    options: optionsOf([...LISTED].filter(([, folder]) => all.includes(folder))),
     list: listWithout((folder) => all.includes(folder)),
   };
 }
@@ -75,11 +80,11 @@ const isTest = (file: string): boolean => /^(test|bench|examples)\//.test(file);
 const dependenciesOf = (file: string): string[] => [...importsOf(file), ...startedBy(file)];
 
 /** Returns the long names of the options of faces. */
-function optionsOf(faces: readonly (readonly [name: string, folder: string])[]): string[] {
-  const names = new Set(faces.map(([name]) => name));
-  return Object.values<OptionRow>(OPTIONS)
-    .filter(({ face = "" }) => names.has(face))
-    .map(nameOf);
+function optionsOf(removed: readonly (readonly [name: string, folder: string])[]): string[] {
+  const names = removed.map(([name]) => name);
+  return FACE_ENTRIES.filter(([name]) => names.includes(name)).flatMap(([, { options = {} }]) =>
+    Object.values<OptionRow>(options).map(nameOf),
+  );
 }
 
 /** Returns the folders, and those that import them, directly or indirectly. */

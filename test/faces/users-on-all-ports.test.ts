@@ -9,7 +9,7 @@ import { test } from "node:test";
 import { MongoClient } from "mongodb";
 import { createClient } from "../../client/dbsync-send.js";
 import { DbsyncError } from "../../client/shared/errors.js";
-import { USER_LISTENER_NAMES, type UserListenerName } from "../../daemon/options/settings.js";
+import { USER_LISTENER_NAMES, type UserListenerName } from "../../daemon/options/option-table.js";
 import { makeFolder } from "../daemon/program/replicas.js";
 import { type DaemonProcess, startDaemon } from "../support/daemon-process.js";
 import { makeKeyPair } from "../support/envelope-client.js";

@@ -15,7 +15,7 @@ export const texts: ReadonlyMap<string, string> = new Map(
 
 const IMPORT = /\b(?:from|import)\s*\(?\s*"(\.[^"]+)\.js"/g;
 /** Matches imports of values. The compiler removes imports of types. */
-const AT_START = /^(?:import|export) (?!type\b)[^;]*?"(\.[^"]+)\.js"/gm;
+const AT_START = /^(?:import|export) (?!type\b|const\b)[^;]*?"(\.[^"]+)\.js"/gm;
 /** Matches the file of a worker or a program. */
 const STARTED = /\bnew URL\(\s*"(\.[^"]+)\.js",\s*import\.meta\.url/g;
 

@@ -16,5 +16,10 @@ export class StartError extends Error {
   }
 }
 
+/** Reports an error in usage or configuration. @throws StartError  always */
+export function fail(sentence: string): never {
+  throw new StartError(sentence, 2);
+}
+
 /** The error about a configuration file or key file that cannot be used. `dbsync` has a separate exit code for it. */
 export class UnusableFile extends StartError {}

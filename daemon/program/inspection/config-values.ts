@@ -19,7 +19,7 @@ export function configValues(patterns: readonly ByteString[], settings: Settings
   const wanted = patterns.map((pattern) => pattern.toLowerCase());
   return map(
     OPTION_NAMES.flatMap((option) => {
-      const { [option]: row }: Readonly<Record<OptionName, OptionRow>> = OPTIONS;
+      const { [option]: row } = OPTIONS;
       const name = nameOf(row);
       if (!wanted.some((pattern) => globMatches(pattern, name))) return [];
       return [bulk(name), bulk(bytesOfText(shownValue(row, settingOf(settings, option))))];

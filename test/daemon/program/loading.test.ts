@@ -28,9 +28,9 @@ test("a plain dbsyncSend loads no code for listening", () => {
   );
 });
 
-/** Matches optional code. Of faces, every daemon has the list of their commands and the start of each; of listeners, daemon/listener/. */
+/** Matches optional code. Of faces, every daemon has the start and the options of each; of listeners, daemon/listener/. */
 const OPTIONAL =
-  /^(daemon\/(timeline|cluster)|client|keys)\/|^faces\/(?![\w-]+\/(?:(?:store|bytes)\/|face\.js))|^tools\/(?!admin\/face\.js)/;
+  /^(daemon\/(timeline|cluster)|client|keys)\/|^faces\/(?![\w-]+\/(?:(?:store|bytes)\/|(?:face|options)\.js))|^tools\/(?!admin\/(?:face|options)\.js)/;
 
 test("a plain daemon loads no code for a timeline, peers, the client, listeners for users, keys or TLS", () => {
   const loaded = loadedBy("daemon/program/program.js");

@@ -13,7 +13,7 @@ import { SlowLog } from "../../../daemon/engine/slow-log/slow-log.js";
 import { type Environment, realEnvironment } from "../../../daemon/net/process/clock-and-randomness.js";
 import { NO_EVENTS } from "../../../daemon/options/event-flags.js";
 import type { Limits } from "../../../daemon/options/limits.js";
-import { USER_LISTENER_NAMES, type UserListenerName } from "../../../daemon/options/settings.js";
+import { USER_LISTENER_NAMES, type UserListenerName } from "../../../daemon/options/option-table.js";
 import { RespListener } from "../../../faces/redis/resp-listener.js";
 import type { DaemonInterface } from "../../../faces/users/daemon-interface.js";
 import { LocalPath } from "../../../faces/users/local-command-path.js";

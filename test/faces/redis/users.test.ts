@@ -4,7 +4,7 @@ import { chmodSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { StartError } from "../../../daemon/net/process/start-error.js";
-import { USER_LISTENER_NAMES } from "../../../daemon/options/settings.js";
+import { USER_LISTENER_NAMES } from "../../../daemon/options/option-table.js";
 import { Users } from "../../../faces/users/users.js";
 import { makeFolder } from "../../daemon/program/replicas.js";
 import { some } from "../../support/amount.js";

@@ -4,7 +4,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { createClient } from "../../../client/dbsync-send.js";
-import { USER_LISTENER_NAMES } from "../../../daemon/options/settings.js";
+import { USER_LISTENER_NAMES } from "../../../daemon/options/option-table.js";
 import type { Reply } from "../../../protocol/reply.js";
 import { makeFolder } from "../../daemon/program/replicas.js";
 import { type TestCertificate, writeCertificate } from "../../support/certificate-files.js";

@@ -1,10 +1,8 @@
-/**
- * The options of a daemon that forwards commands: signed to other daemons (-d dbsync), or to Redis servers (-d redis,
- * …).
- */
-
-import { row } from "./option-row.js";
-import { path, plain } from "./value-forms.js";
+/** The options of a daemon that signs commands and forwards them to other daemons (-d dbsync). */
+import { fail } from "../../daemon/net/process/start-error.js";
+import { row, type ValuesOf } from "../../daemon/options/option-row.js";
+import { hasKeys, hasTimeline, isSidecar, type Settings } from "../../daemon/options/settings.js";
+import { path, plain } from "../../daemon/options/value-forms.js";
 
 const POLICIES = ["first", "majority", "all", "all-equal"] as const;
 /** The policy of the client library, or the number of daemons that must succeed. */
@@ -12,17 +10,13 @@ type Policy = (typeof POLICIES)[number] | number;
 
 const CLUSTER_ID = /^[\da-f]{64}$/;
 
-/** Maximum number of replicas that a write can wait for. */
-const REPLICAS_MAX = 16;
-
-export const SIDECAR = {
+export const SIDECAR_OPTIONS = {
   /** The private key, or null if there is none. Only a daemon that signs for clients needs one. */
   key: row({
     flags: "--key <file>",
     help: "private key that signs commands (dbsync-keygen makes one)",
     form: path,
     fallback: null,
-    face: "sidecar",
     reload: "restart",
     example: "private.pem",
     needs: ["database"],
@@ -35,7 +29,6 @@ export const SIDECAR = {
       "with conditions, such as WATCH and cas)",
     form: plain<Policy>(parsePolicy),
     fallback: null,
-    face: "sidecar",
     reload: "restart",
     example: "majority",
     needs: ["key"],
@@ -46,7 +39,6 @@ export const SIDECAR = {
     help: "id of the cluster for which commands are signed, as its daemons log it at the start",
     form: plain(parseCluster),
     fallback: null,
-    face: "sidecar",
     reload: "restart",
     example: "994dab7c0f2b0a4d4c6b8c8d1a3f5e7992b4d6f8a1c3e5079b2d4f6a8c0e1b3d",
     needs: ["key"],
@@ -57,25 +49,15 @@ export const SIDECAR = {
     help: "authorities that may sign the certificates of daemons with TLS (dbsyncs://)",
     form: path,
     fallback: null,
-    face: "sidecar",
     reload: "restart",
     example: "ca.pem",
     needs: ["key"],
   }),
 } as const;
 
-export const REDIS = {
-  waitReplicas: row({
-    flags: "--wait-replicas <number>",
-    help: "number of replicas of the Redis that must confirm a write before it is answered; 0: none",
-    form: plain(parseReplicas),
-    fallback: 0,
-    face: "redisBehind",
-    reload: "restart",
-    example: "1",
-    needs: ["database"],
-  }),
-} as const;
+declare module "../../daemon/options/option-row.js" {
+  interface FaceSettings extends ValuesOf<typeof SIDECAR_OPTIONS> {}
+}
 
 function parsePolicy(value: string): Policy {
   const policy = POLICIES.find((one) => one === value);
@@ -90,8 +72,25 @@ function parseCluster(value: string): string {
   throw new RangeError("Expected 64 hexadecimal digits, as a daemon logs them at its start.");
 }
 
-function parseReplicas(value: string): number {
-  if (!/^\d{1,2}$/.test(value) || Number(value) > REPLICAS_MAX)
-    throw new RangeError(`Expected a number from 0 to ${REPLICAS_MAX}.`);
-  return Number(value);
+/** Checks the options of -d dbsync, which signs for clients. @throws StartError  the message says what to do */
+export function checkSidecarOptions(settings: Settings): void {
+  if (!isSidecar(settings)) {
+    const names = Object.keys(SIDECAR_OPTIONS) as (keyof typeof SIDECAR_OPTIONS)[];
+    const sidecarOption = names.find((name) => settings[name] !== SIDECAR_OPTIONS[name].fallback);
+    if (sidecarOption !== undefined)
+      fail(`--${sidecarOption} is for a daemon that signs for clients: add -d dbsync:host:port,host:port.`);
+    return;
+  }
+  if (settings.key === null)
+    fail(
+      "-d dbsync signs the commands that it forwards, and no key is set: add --key private.pem (dbsync-keygen --out . makes a " +
+        "key pair, whose public key the daemons must know: -s public.pem, or dbsync keys add).",
+    );
+  if (hasKeys(settings))
+    fail(
+      "-d dbsync accepts unsigned commands and signs them. Clients send signed commands to the daemons directly: leave " +
+        "out -s and --root-key, or -d.",
+    );
+  if (hasTimeline(settings))
+    fail("-d dbsync stores no data itself: leave out --data, --peer and --order, or -d.");
 }

@@ -1,20 +1,23 @@
 /** The options of --ws, the listener for browsers. */
-import { formatHostAndPort, parseHostAndPort } from "../net/process/host-and-port.js";
-import { row } from "./option-row.js";
-import { list, text } from "./value-forms.js";
+import { formatHostAndPort, isLoopback, parseHostAndPort } from "../../daemon/net/process/host-and-port.js";
+import { fail } from "../../daemon/net/process/start-error.js";
+import { row, type ValuesOf } from "../../daemon/options/option-row.js";
+import { refuseOpen } from "../../daemon/options/reachable-addresses.js";
+import { isSigned, type Settings } from "../../daemon/options/settings.js";
+import { list, text } from "../../daemon/options/value-forms.js";
 
 const ORIGINS_MAX = 256;
 
-export const WEB = {
+export const WEB_OPTIONS = {
   /** The address for version 2 over WebSocket, or null if there is none. */
   ws: row({
     flags: "--ws <address>",
     help: "serve browsers (version 2 over WebSocket) on a port of 127.0.0.1 (such as 1180), or on address:port",
     form: text(parseHostAndPort, formatHostAndPort),
     fallback: null,
-    face: "web",
     reload: "restart",
     example: "1180",
+    isListener: true,
     needs: ["signKey"],
   }),
   /** The permitted origins, in the form in which browsers send them. */
@@ -23,12 +26,15 @@ export const WEB = {
     help: "a site whose pages may connect to --ws (repeatable; default: on loopback, sites of this machine)",
     form: list<string>({ parse: parseOrigin, format: (origin) => origin, check: checkOrigins }),
     fallback: [],
-    face: "web",
     reload: "restart",
     example: "https://shop.example",
     needs: ["ws", "signKey"],
   }),
 } as const;
+
+declare module "../../daemon/options/option-row.js" {
+  interface FaceSettings extends ValuesOf<typeof WEB_OPTIONS> {}
+}
 
 /** Parses an origin. @throws RangeError */
 function parseOrigin(text: string): string {
@@ -44,4 +50,18 @@ function parseOrigin(text: string): string {
 
 function checkOrigins(origins: readonly string[]): void {
   if (origins.length > ORIGINS_MAX) throw new RangeError(`Expected at most ${ORIGINS_MAX} sites.`);
+}
+
+/** Checks the options of --ws. @throws StartError  the message says what to do */
+export function checkWebOptions(settings: Settings): void {
+  const { ws, wsOrigins } = settings;
+  if (ws === null) {
+    if (wsOrigins.length > 0) fail("--ws-origin lists sites whose pages may connect to --ws: add --ws.");
+    return;
+  }
+  if (!isSigned(settings))
+    fail(
+      "--ws accepts only signed commands, because pages of any site can connect from browsers on this machine: add -s public.pem.",
+    );
+  if (isLoopback(ws.address) !== true) refuseOpen(ws.address, settings);
 }
