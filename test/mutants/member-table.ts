@@ -61,6 +61,13 @@ export const memberMutants: readonly Mutant[] = [
     test: "test/daemon/cluster/peers/first-watermark.test.js",
   },
   {
+    name: "spreading: a member that connects receives new entries before those that it is missing",
+    file: "daemon/cluster/peers/exchange/member-outbox.js",
+    find: "if (!this.#pushesNew)",
+    replace: "if (false)",
+    test: "test/daemon/cluster/peers/exchange/entry-spreading.test.js",
+  },
+  {
     name: "alone: an awaited entry is never reported as stored",
     file: "daemon/cluster/peers/peering.js",
     find: "this.#spreading.flushed(entries",

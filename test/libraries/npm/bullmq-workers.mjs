@@ -8,9 +8,10 @@ import { Redis } from "ioredis";
 
 /**
  * Milliseconds after which a job without a living worker is run again, and between the searches for such jobs. If a lock
- * expires although its worker lives, the job is run twice, and the second worker may find no data.
+ * expires although its worker lives, the job is run twice, and the second worker may find no data. A killed daemon may
+ * need half a minute on a busy machine until it serves its workers again.
  */
-const LOCK_MS = 20_000;
+const LOCK_MS = 60_000;
 const STALLED_MS = 4000;
 const ports = process.argv.slice(2).map(Number);
 const name = "jobs";

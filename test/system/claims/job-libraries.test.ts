@@ -25,7 +25,7 @@ import { LibraryWorkers } from "./library-workers.js";
 const JOBS = 3;
 const PAUSE_MS_MAX = 50;
 /** The time in which a library must have run all jobs after the last round. Then the rest counts as lost. */
-const RUN_MS_MAX = Number(process.env["DBSYNC_SCENARIO_WAIT_MS"] ?? 60_000);
+const RUN_MS_MAX = Number(process.env["DBSYNC_SCENARIO_WAIT_MS"] ?? 150_000);
 const POLL_MS = 20;
 
 const folder = join(repositoryRoot, "test", "libraries");

@@ -2,6 +2,9 @@
  * Pushes entries to a member in batches: the daemon's own entries immediately, the entries that the member requests,
  * and the entries that a reconciliation found to be missing. A window limits the bytes in flight, and the member's
  * `have` messages reopen it. Long lists are read with a cursor, and never loaded completely.
+ *
+ * After a connection begins, the entries that the member is missing are pushed first. Otherwise it would have a later
+ * write without an earlier one of the same daemon for a moment, and its clients would take what is already taken.
  */
 
 import { type PackedEntry, packedBytes } from "../../../../protocol/members/packed-entries.js";
@@ -56,6 +59,8 @@ export class Outbox {
   #wantedCount = 0;
   #lists: ListPush[] = [];
   #isScheduled = false;
+  /** When new entries are pushed although the first comparison is not complete, as `uptime` milliseconds. */
+  #newEntriesAt: number;
 
   /** @param packer  shared by all members */
   constructor(cluster: ClusterState, { connection, bit }: Pushed, states: ReplicationStates, packer: Packer) {
@@ -64,6 +69,7 @@ export class Outbox {
     this.#bit = bit;
     this.#states = states;
     this.#packer = packer;
+    this.#newEntriesAt = cluster.uptime() + cluster.limits.missingFirstMs;
   }
 
   /** The number of requested entries that were not sent yet, plus the pushes in flight. */
@@ -109,6 +115,12 @@ export class Outbox {
     };
   }
 
+  /** Called when the member has received, or is being sent, all entries that it was missing. */
+  missingPushed(): void {
+    this.#newEntriesAt = 0;
+    this.#schedule();
+  }
+
   /** Records that the member has processed all pushes up to a number. @returns false if that push was never sent */
   acked(number: number): boolean {
     if (number > this.#number) return false;
@@ -147,7 +159,12 @@ export class Outbox {
   }
 
   #hasWork(): boolean {
-    return this.#urgent.first !== undefined || this.#wantedCount > 0 || this.#lists.length > 0;
+    if (this.#lists.length > 0) return true;
+    return this.#pushesNew && (this.#urgent.first !== undefined || this.#wantedCount > 0);
+  }
+
+  get #pushesNew(): boolean {
+    return this.#newEntriesAt === 0 || this.#cluster.uptime() >= this.#newEntriesAt;
   }
 
   #pushBatch(): void {
@@ -183,6 +200,7 @@ export class Outbox {
 
   /** Returns the next entry, or null if it no longer exists, or the current list has just ended. */
   #next(): PackedEntry | null {
+    if (!this.#pushesNew) return this.#nextOfList();
     const entry = this.#urgent.shift();
     if (entry !== undefined) {
       this.#urgentBytes -= packedBytes(entry);

@@ -130,7 +130,10 @@ export class Reconciling {
   /** Receives the totals of a member's status. */
   receiveTotals(theirs: Totals): void {
     const isEqual = this.#isEqual(theirs);
-    if (isEqual) this.#member.onCaughtUp();
+    if (isEqual) {
+      this.#member.onCaughtUp();
+      this.#member.outbox.missingPushed();
+    }
     // A single difference may be due to entries in flight, except in the first status of a member that has just
     // connected.
     this.#differing = isEqual ? 0 : this.#hasTotals ? this.#differing + 1 : DIFFERING_STATUSES;
@@ -299,6 +302,7 @@ export class Reconciling {
     if (exchange.isCompared && exchange.openLists === 0 && !exchange.hasSentEnd) {
       exchange.hasSentEnd = true;
       this.#member.connection.send({ kind: "given", session: exchange.session });
+      if (exchange.set === "data") this.#member.outbox.missingPushed();
     }
     if (exchange.hasSentEnd && exchange.hasReceivedEnd) this.#end(exchange);
   }

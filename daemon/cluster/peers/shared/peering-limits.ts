@@ -82,6 +82,8 @@ export const PEERING_LIMITS = {
   closeAboveUnsentBytes: 64 * MIB,
   /** The maximum bytes of entries that wait to be pushed without a request. Further entries are offered instead. */
   maxUrgentBytes: 4 * MIB,
+  /** After a connection begins, new entries wait at most this time for the entries that the member is missing. */
+  missingFirstMs: 1_000,
   /** Smaller pushes are not worth deflating. Deflating pushes above `deflateMaxBytes` would block the event loop. */
   deflateFromBytes: 4 * KIB,
   deflateMaxBytes: MIB,

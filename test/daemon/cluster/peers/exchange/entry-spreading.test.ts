@@ -82,6 +82,42 @@ test("an envelope that a daemon signed is pushed without a request, once", () =>
   assert.equal(world.countOf("want"), 0);
 });
 
+test("a member that connects receives what it is missing before what is new", () => {
+  const world = new World();
+  world.latencyMs = 20;
+  const a = world.add("a", { peers: ["b"] });
+  const entries = Array.from({ length: 200 }, (_, i) => entryOf(1000 + i));
+  for (const entry of entries.slice(0, 100)) a.timeline.take(entry);
+  world.run(500);
+  const b = world.add("b");
+  for (const entry of entries.slice(100)) {
+    a.timeline.take(entry);
+    a.peering.pushOwn(entry);
+    world.run(10);
+    const received = entries.map((one) => b.timeline.read(orderKeyOf(one)) !== null);
+    assert.deepEqual(received, received.toSorted().reverse());
+  }
+  assert.ok(entriesOf(b) > 150);
+});
+
+test("new entries do not wait for a comparison that does not end", () => {
+  const world = new World();
+  world.latencyMs = 20;
+  world.isLost = ({ kind }) => kind === "reconcile";
+  const a = world.add("a");
+  world.run(500);
+  for (let i = 0; i < 100; i++) a.timeline.take(entryOf(1000 + i));
+  const b = world.add("b", { peers: ["a"] });
+  world.run(200);
+  const entry = entryOf(2000);
+  a.timeline.take(entry);
+  a.peering.pushOwn(entry);
+  world.run(500);
+  assert.equal(entriesOf(b), 0);
+  world.run(1000);
+  assert.equal(entriesOf(b), 1);
+});
+
 test("a client's entry travels from one end of a chain to the other, without an echo", () => {
   const world = new World();
   const [a, b, c] = [world.add("a", { peers: ["b"] }), world.add("b", { peers: ["c"] }), world.add("c")];
