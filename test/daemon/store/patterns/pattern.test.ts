@@ -122,7 +122,7 @@ test(`what a program remembers does not change its results, and long texts have 
   const other = compilePattern(pattern);
   assert.equal(other.isIn(textOfLength(9000)), false);
   for (const program of [other, used]) assert.equal(program.isIn(long), false);
-  assert.equal(used.isIn(`${long}c`), true);
+  assert.equal(used.isIn(`${long}abbc`), true);
   const tooLong = textOfLength(400_000);
   for (const program of [used, compilePattern(pattern)])
     assert.throws(() => program.isIn(tooLong), PatternExceeded);
