@@ -60,8 +60,8 @@ export const semanticsMutants: readonly Mutant[] = [
   {
     name: "semantics: a command's keys need another permission without a number",
     file: "daemon/store/rows/key-spec.js",
-    find: 'export const recode = range("write", "R");',
-    replace: 'export const recode = range("write", "RW");',
+    find: 'export const update = range("write", "RW");',
+    replace: 'export const update = range("write", "W");',
     test: TABLES,
   },
   {
