@@ -10,7 +10,6 @@ import { connect, type Socket } from "node:net";
 import { test } from "node:test";
 import { MongoClient } from "mongodb";
 import { writeCommand } from "../../../protocol/resp/resp-writer.js";
-import { isFull } from "../../support/amount.js";
 import { knowsSecret } from "../../support/cluster-secret.js";
 import { type DaemonProcess, startDaemon } from "../../support/daemon-process.js";
 import { EnvelopeClient, makeKeyPair } from "../../support/envelope-client.js";
@@ -34,11 +33,8 @@ const END_OF_ANSWER = `${MARK}\r\n`;
 const key = makeKeyPair("rsa");
 const root = makeKeyPair();
 
-/** The requests that usual runs of the tests include as well. */
-const USUAL = ["LCS, length", "LCS, text", "join", "huge join", "ZUNION", "SORT", "sorted documents"];
-
 /** Requests of at most 300 bytes. Some are refused, because one query may hold half of the budget. */
-const ALL: Readonly<Record<string, readonly string[]>> = {
+const REQUESTS: Readonly<Record<string, readonly string[]>> = {
   "LCS, length": ["LCS", "a", "b", "LEN"],
   "LCS, text": ["LCS", "a", "b"],
   "LCS, ranges": ["LCS", "a", "b", "IDX"],
@@ -65,10 +61,6 @@ const ALL: Readonly<Record<string, readonly string[]>> = {
   "script with LCS": ["EVAL", "return redis.call('LCS', 'a', 'b')", "0"],
   "script with a join": ["EVAL", "return redis.call('SQL', 'd', 'select x.v, y.v from t x, t y')", "0"],
 };
-
-const REQUESTS: Readonly<Record<string, readonly string[]>> = isFull
-  ? ALL
-  : Object.fromEntries(USUAL.map((name) => [name, ALL[name] ?? []]));
 
 const REFUSED = /^-(?:TOOMUCH|TRYAGAIN) /;
 
@@ -209,7 +201,7 @@ test("clients of the SQL and MongoDB listeners with heavy requests stay within t
   await using mongo = await new MongoClient(url, { maxPoolSize: CONNECTIONS }).connect();
   const documents = mongo.db("d").collection<{ _id: number }>("c");
   const sorts = numbers(CONNECTIONS).map(() => documents.find({}).sort({ t: 1, n: -1 }).toArray());
-  const pipeline = JSON.parse(ALL["crossed documents"]?.at(-1) as string).pipeline as object[];
+  const pipeline = JSON.parse(REQUESTS["crossed documents"]?.at(-1) as string).pipeline as object[];
   const crossed = numbers(CONNECTIONS).map(() =>
     documents
       .aggregate([...pipeline, { $count: "n" }])

@@ -6,7 +6,6 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { BSON, type Collection, type Document, MongoClient, MongoServerError } from "mongodb";
 import { makeFolder } from "../../daemon/program/replicas.js";
-import { amount } from "../../support/amount.js";
 import { knowsSecret } from "../../support/cluster-secret.js";
 import { type DaemonProcess, startDaemon } from "../../support/daemon-process.js";
 import { makeKeyPair } from "../../support/envelope-client.js";
@@ -14,7 +13,7 @@ import { freePort } from "../../support/free-port.js";
 import { until } from "../../support/until.js";
 
 const app = makeKeyPair();
-const ROUNDS = amount(5, 25);
+const ROUNDS = 25;
 /** The number of rounds that are written to one of the daemons before the test kills it. */
 const ROUNDS_BEFORE_KILL = 4;
 
