@@ -57,4 +57,9 @@ export interface CallingClient extends AsyncDisposable {
 }
 
 /** The client that `createClient` returns, with typed methods for commands. */
-export interface Client extends CallingClient, CommandMethods {}
+export interface Client extends CallingClient, CommandMethods {
+  /**
+   * Returns the methods for commands with these options for each call: `client.withOptions({ signal }).get("greeting")`.
+   */
+  withOptions(options: CallOptions): CommandMethods;
+}

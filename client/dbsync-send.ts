@@ -7,6 +7,7 @@ import { KeyObject } from "node:crypto";
 import type { Client } from "./client.js";
 import { type HostOptions, NodeHost } from "./node-host.js";
 import { OutboxClient } from "./outbox-client.js";
+import type { CallOptions } from "./settings/call-options.js";
 import { readOptions, type SendOptions, type Settings } from "./settings/client-settings.js";
 import { type Defaults, defaultSources, readDefaults } from "./settings/default-options.js";
 import { loadSigningKey, type Signing, type SigningKey } from "./settings/signing-key.js";
@@ -76,26 +77,47 @@ export function createClient(options: SendOptions | string = {}): Client {
   return withCommands(openClient(readOptions(options, defaults), warn, realEnvironment, true).client);
 }
 
-type CommandMethod = (this: OutboxClient, ...argv: Argument[]) => Promise<ReplyValue>;
+type CommandMethod = (this: Pick<OutboxClient, "call">, ...argv: Argument[]) => Promise<ReplyValue>;
+
+/** The commands of a client with options for each call. */
+class CommandsWithOptions implements Pick<OutboxClient, "call"> {
+  readonly #client: OutboxClient;
+  readonly #options: CallOptions;
+
+  constructor(client: OutboxClient, options: CallOptions) {
+    this.#client = client;
+    this.#options = options;
+  }
+
+  call<Reply extends ReplyValue>(command: CommandInput): Promise<Reply> {
+    return this.#client.call<Reply>(command, this.#options);
+  }
+}
 
 /** Whether the class has a method for each command. Only `createClient` adds them: `dbsyncSend` needs none. */
 let hasCommands = false;
 
 /**
  * Adds commands as methods: `client.get(key)` is `client.call(["GET", key])`, with the types of the command's arguments
- * and result (shared/commands.ts). Only `call` accepts options (`db`, `if`, `policy` and so on).
+ * and result (shared/commands.ts). `call` and `withOptions` accept options (`db`, `if`, `signal` and so on).
  */
-function withCommands(client: OutboxClient): OutboxClient & CommandMethods {
+function withCommands(client: OutboxClient): Client {
   if (!hasCommands) {
     hasCommands = true;
     for (const name of methodNames()) {
       const method: CommandMethod = function (...argv) {
         return this.call([name, ...argv]);
       };
-      Object.defineProperty(OutboxClient.prototype, name.toLowerCase(), { value: method });
+      for (const { prototype } of [OutboxClient, CommandsWithOptions])
+        Object.defineProperty(prototype, name.toLowerCase(), { value: method });
     }
+    Object.defineProperty(OutboxClient.prototype, "withOptions", { value: withOptions });
   }
-  return client as OutboxClient & CommandMethods;
+  return client as OutboxClient & Client;
+}
+
+function withOptions(this: OutboxClient, options: CallOptions): CommandMethods {
+  return new CommandsWithOptions(this, options) as CommandsWithOptions & CommandMethods;
 }
 
 /**

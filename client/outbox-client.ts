@@ -14,14 +14,15 @@ import {
   readCallOptions,
   type TypedCallOptions,
 } from "./settings/call-options.js";
+import { onAbort, removeAbortListener } from "./shared/abort-listeners.js";
 import type { Environment } from "./shared/client-environment.js";
 import { commandKindOf, inputBytes, isReadCommand } from "./shared/command-bytes.js";
 import type { CommandInput } from "./shared/command-input.js";
-import { commandLabel, commandsLabel } from "./shared/command-labels.js";
+import { callLabel, commandLabel, commandsLabel } from "./shared/command-labels.js";
 import type { CommandKind } from "./shared/commands.js";
 import { Alarm } from "./shared/deadline-timer.js";
 import { deferredEvents } from "./shared/deferred-events.js";
-import { closedClient, DbsyncError, type Outcome } from "./shared/errors.js";
+import { abortedCall, closedClient, DbsyncError, type Outcome } from "./shared/errors.js";
 import type { ReplyValue, Shape } from "./shared/reply-value.js";
 import type { Sealer } from "./shared/sealer.js";
 import type { Outbox } from "./version-2/outbox.js";
@@ -87,8 +88,9 @@ export class OutboxClient implements CallingClient {
   }
 
   send(command: CommandInput, options?: CallOptions): Promise<string | null> {
-    const settings = options === undefined ? this.#settings : readCallOptions(options, this.#settings);
-    return this.sendWith(command, settings);
+    return options === undefined
+      ? this.sendWith(command, this.#settings)
+      : this.#call("text", command, options, this.send);
   }
 
   /** Sends a command with options that have already been parsed. */
@@ -175,7 +177,7 @@ export class OutboxClient implements CallingClient {
 
   /** Makes a call: several commands if `inputs` is the list of `multi`. */
   #call<Result>(
-    shape: "value" | "buffers" | "outcomes",
+    shape: "text" | "value" | "buffers" | "outcomes",
     inputs: CommandInput | readonly CommandInput[],
     options: TypedCallOptions,
     method: Method,
@@ -208,6 +210,11 @@ export class OutboxClient implements CallingClient {
         this.#closedBy,
         isMulti ? commandsLabel(inputs as readonly CommandInput[]) : commandLabel(inputs as CommandInput),
       );
+    if (options.signal?.aborted)
+      throw abortedCall(
+        options.signal,
+        isMulti ? commandsLabel(inputs as readonly CommandInput[]) : commandLabel(inputs as CommandInput),
+      );
     const now = this.#environment.now();
     const isOwn = traceparent === undefined || options.traceparent !== null;
     const settings = isOwn ? options : { ...options, traceparent };
@@ -223,15 +230,32 @@ export class OutboxClient implements CallingClient {
 
   /** Adds a call to the outbox, or rejects it if the outbox does not accept it. */
   #begin(parts: CallParts, commandKind: CommandKind): void {
-    const call = new PendingCall(this.#host.accept(parts));
+    const { signal } = parts.settings;
+    const aborted = () => this.#abort(call, signal as AbortSignal);
+    const call = new PendingCall(
+      this.#host.accept(signal === null ? parts : withoutListener(parts, signal, aborted)),
+    );
+    if (signal !== null) onAbort(signal, aborted);
     if (this.#outbox !== null) this.#add(call, commandKind, this.#outbox, parts.now);
     else
-      this.#host
-        .waitForOutbox(parts.settings.timeout)
-        .then((outbox) => this.#add(call, commandKind, outbox, this.#environment.now()), call.reject);
+      this.#host.waitForOutbox(parts.settings.timeout).then(
+        (outbox) => this.#add(call, commandKind, outbox, this.#environment.now()),
+        (problem) => {
+          if (!call.isSettled) call.reject(problem);
+        },
+      );
+  }
+
+  #abort(call: PendingCall, signal: AbortSignal): void {
+    if (this.#outbox !== null) this.#outbox.cancel(call, signal.reason, this.#environment.now());
+    else {
+      call.isSettled = true;
+      call.reject(abortedCall(signal, callLabel(call)));
+    }
   }
 
   #add(call: PendingCall, commandKind: CommandKind, outbox: Outbox, now: number): void {
+    if (call.isSettled) return;
     try {
       if (this.#closedBy !== null) throw closedClient(this.#closedBy, "");
       outbox.admit(call);
@@ -275,6 +299,22 @@ export function loaded<Module>(module: Promise<Module>): Promise<Module> {
   return module.catch((cause) => {
     throw new DbsyncError("all-failed", String(cause), { cause });
   });
+}
+
+/** Returns a call that removes the listener of its signal when it settles. */
+function withoutListener(parts: CallParts, signal: AbortSignal, listener: () => void): CallParts {
+  const { resolve, reject } = parts;
+  return {
+    ...parts,
+    resolve(result) {
+      removeAbortListener(signal, listener);
+      resolve(result);
+    },
+    reject(problem) {
+      removeAbortListener(signal, listener);
+      reject(problem);
+    },
+  };
 }
 
 /** Returns the kind of the commands of `multi`. */

@@ -33,6 +33,11 @@ export interface BrowserCallOptions {
   readonly policy?: Policy | undefined;
   /** The `traceparent` of W3C Trace Context, which the daemons' slow logs show. */
   readonly traceparent?: string | undefined;
+  /**
+   * Aborts the call, as with `fetch`: it then fails with `aborted`, whose `cause` is the signal's reason. Its `effect`
+   * states whether daemons may have applied it.
+   */
+  readonly signal?: AbortSignal | undefined;
   /** The number of the database; default 0. */
   readonly db?: number | undefined;
   /**
@@ -82,7 +87,7 @@ export interface BrowserDaemon {
   readonly state: "connecting" | "greeting" | "speaking" | "closed";
 }
 
-export interface BrowserClient {
+export interface BrowserClient extends AsyncDisposable {
   /** Sends a command to every daemon, and resolves with the value as text, or null for nil. */
   send(command: CommandInput, options?: BrowserCallOptions): Promise<string | null>;
   /**

@@ -47,6 +47,7 @@ export function createClient(options: BrowserOptions): BrowserClient {
     format: "text",
     envelope: null,
     traceparent: null,
+    signal: null,
   } as const;
   const base = { ...defaults, buffers: false, servers };
   const identity = { cluster: cluster.toLowerCase(), keyName: typeof key === "string" ? key : null };

@@ -244,7 +244,8 @@ export class StoredEnvelopes {
       envelope: { at, seq, cluster, id, message: new Uint8Array(message) },
       calls: calls.map(({ inputs, settings, startedAt, deadline }) => ({
         inputs,
-        settings,
+        // IndexedDB cannot store a signal, and no later page could abort it.
+        settings: { ...settings, signal: null },
         since: startedAt + ahead,
         until: deadline + ahead,
       })),

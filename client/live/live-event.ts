@@ -57,4 +57,6 @@ export interface ListenOptions {
   readonly buffers?: boolean | undefined;
   /** The number of the database, for `watch`; default: the client's database. */
   readonly db?: number | undefined;
+  /** Ends the iteration: `next` then rejects with `aborted`, whose `cause` is the signal's reason. */
+  readonly signal?: AbortSignal | undefined;
 }

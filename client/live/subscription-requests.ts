@@ -4,8 +4,9 @@
  */
 import { type ByteString, textOfBytes } from "../../protocol/byte-string.js";
 import type { EnvelopeOptions } from "../settings/header-options.js";
+import { onAbort, removeAbortListener } from "../shared/abort-listeners.js";
 import type { Environment } from "../shared/client-environment.js";
-import { DbsyncError } from "../shared/errors.js";
+import { abortedCall, DbsyncError } from "../shared/errors.js";
 import type { Sealer } from "../shared/sealer.js";
 import { EventQueue } from "./event-queue.js";
 import type {
@@ -33,19 +34,33 @@ export class Listening {
   }
 
   subscribe(channel: ChannelInput, options: ListenOptions): AsyncIterableIterator<ChannelEvent> {
-    return this.#listen<ChannelEvent>(channelSubscription(channel, options));
+    return this.#listen<ChannelEvent>(channelSubscription(channel, options), options.signal);
   }
 
   watch(key: KeyInput, options: ListenOptions): AsyncIterableIterator<WatchEvent> {
-    return this.#listen<WatchEvent>(keySubscription(key, { ...options, db: options.db ?? this.#db }));
+    const subscription = keySubscription(key, { ...options, db: options.db ?? this.#db });
+    return this.#listen<WatchEvent>(subscription, options.signal);
   }
 
   close(): void {
     this.#live.close();
   }
 
-  #listen<Event extends ChannelEvent | WatchEvent>(subscription: Subscription): EventQueue<Event> {
-    const queue = new EventQueue<Event>((left) => this.#live.forget(left));
+  #listen<Event extends ChannelEvent | WatchEvent>(
+    subscription: Subscription,
+    signal: AbortSignal | undefined,
+  ): EventQueue<Event> {
+    if (signal?.aborted) throw abortedCall(signal, "");
+    const queue = new EventQueue<Event>((left) => {
+      if (signal !== undefined) removeAbortListener(signal, aborted);
+      this.#live.forget(left);
+    });
+    const aborted = () => {
+      removeAbortListener(signal as AbortSignal, aborted);
+      queue.fail(abortedCall(signal as AbortSignal, ""));
+      this.#live.forget(queue);
+    };
+    if (signal !== undefined) onAbort(signal, aborted);
     this.#live.listen(subscription, queue);
     return queue;
   }

@@ -17,6 +17,7 @@ export const ALLOWED_VALUES = {
   stable: EITHER,
   replicated: `a number of daemons, 1 to ${DAEMONS_MAX}`,
   traceparent: "a traceparent of W3C Trace Context, 55 characters",
+  signal: "an AbortSignal",
   servers: "",
   key: "a file's path, PEM text, a KeyObject, or false for unsigned",
   ca: "a file's path, or PEM text",

@@ -25,6 +25,11 @@ export interface CallOptions extends HeaderOptions {
    * support it do not receive it.
    */
   readonly traceparent?: string | undefined;
+  /**
+   * Aborts the call, as with `fetch`: it then fails with `aborted`, whose `cause` is the signal's reason. Its `effect`
+   * states whether daemons may have applied it.
+   */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** The options of `call` and `multi`. */
@@ -42,6 +47,8 @@ export interface CallSettings {
   readonly buffers: boolean;
   /** The trace context, or null if the call is not traced. */
   readonly traceparent: string | null;
+  /** The signal that aborts the call, or null if there is none. */
+  readonly signal: AbortSignal | null;
 }
 
 /** Functions that check whether an option may have a value. */
@@ -52,6 +59,7 @@ export const CALL_CHECKS = {
   policy: (value) => POLICIES.includes(value) || (Number.isSafeInteger(value) && Number(value) >= 1),
   buffers: (value) => typeof value === "boolean",
   traceparent: isTraceparent,
+  signal: isAbortSignal,
   ...HEADER_CHECKS,
 } satisfies Record<keyof TypedCallOptions, (value: unknown) => boolean>;
 
@@ -73,7 +81,14 @@ export function readCallOptions(
     envelope: readHeaderOptions(options, base.envelope),
     buffers: options.buffers ?? false,
     traceparent: options.traceparent ?? base.traceparent,
+    signal: options.signal ?? base.signal,
   };
+}
+
+/** Whether a value is an AbortSignal, possibly one of another realm or of a polyfill. */
+function isAbortSignal(value: unknown): value is AbortSignal {
+  const { aborted, addEventListener } = (value ?? {}) as Partial<AbortSignal>;
+  return typeof aborted === "boolean" && typeof addEventListener === "function";
 }
 
 export function timeoutFor({ timeout, stable }: CallOptions, usual: number): number {

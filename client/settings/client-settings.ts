@@ -125,6 +125,7 @@ export function readOptions(options: SendOptions | string, defaults: () => Defau
     envelope: readHeaderOptions(values),
     buffers: false,
     traceparent: values.traceparent ?? null,
+    signal: values.signal ?? null,
   };
 }
 

@@ -82,8 +82,8 @@ export class DbsyncError extends Error {
 }
 
 /** Returns the error about an invalid value of an option. */
-export function badOption(option: string, value: unknown, allowed: string): DbsyncError {
-  return new DbsyncError("bad-option", `${option} is ${formatValue(value)}, allowed: ${allowed}`);
+export function badOption(option: string, value: unknown, allowed: string, cause?: unknown): DbsyncError {
+  return new DbsyncError("bad-option", `${option} is ${formatValue(value)}, allowed: ${allowed}`, { cause });
 }
 
 /** Returns the error about an invalid value that messages must not show. */
@@ -98,6 +98,14 @@ export function needsVersion2(command: string): DbsyncError {
     command,
   });
 }
+
+/** Returns the error of a call whose signal was aborted before any daemon received the call. */
+export function abortedCall({ reason }: AbortSignal, command: string): DbsyncError {
+  return new DbsyncError("aborted", abortDetail(reason), { command, cause: reason });
+}
+
+/** Returns the text of a signal's reason, which may be any value. */
+export const abortDetail = (reason: unknown): string => (reason instanceof Error ? reason.message : "");
 
 export function closedClient(by: "closed" | "reset", command: string): DbsyncError {
   return new DbsyncError(by, AFTER_CLOSE, { command });

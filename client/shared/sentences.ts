@@ -21,6 +21,7 @@ export const CODES = {
   "clusters-differ": "The servers belong to different clusters",
   busy: "Too many commands are waiting in this client",
   "too-many-clients": "Too many sets of options are in use at the same time",
+  aborted: "The call was aborted",
   closed: "The client was closed",
   reset: "The call was interrupted by a reset",
 } as const;

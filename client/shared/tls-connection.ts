@@ -157,17 +157,19 @@ export function readAuthorities(ca: string | Buffer, option: string): string {
       option,
       source,
       `a readable file (${(error as NodeJS.ErrnoException).code}), or PEM text`,
+      error,
     );
   }
   const blocks = text.match(/-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g) ?? [];
   try {
     if (blocks.length === 0) throw new Error("no certificate");
     for (const block of blocks) new X509Certificate(block);
-  } catch {
+  } catch (error) {
     throw badOption(
       option,
       isText ? "PEM text without a complete certificate" : source,
       "certificates as PEM",
+      error,
     );
   }
   return blocks.join("\n");

@@ -17,7 +17,7 @@ import { callLabel } from "../shared/command-labels.js";
 import type { CommandKind } from "../shared/commands.js";
 import { MISS_LINGER_MS } from "../shared/connection-timeouts.js";
 import type { Alarm } from "../shared/deadline-timer.js";
-import { DbsyncError, type ErrorCode, type Outcome } from "../shared/errors.js";
+import { abortDetail, DbsyncError, type ErrorCode, type Outcome } from "../shared/errors.js";
 import { type Failure, outcomeOf, type Report, replyError, valueText } from "../shared/outcome.js";
 import { judge, type Rule, ruleFor } from "../shared/policy.js";
 import { isHit, replyValue, replyValues, resultOf } from "../shared/reply-conversion.js";
@@ -219,14 +219,30 @@ export class Batch implements SentBatch {
   }
 
   /** Rejects all calls with an error. The sendings continue. */
-  abort(code: ErrorCode, detail: string, now: number): void {
+  abort(code: ErrorCode, detail: string, now: number, cause?: unknown): void {
     const before = this.unsettled;
     for (const [index, call] of this.calls.entries()) {
       if (!isOpen(call)) continue;
       const isEnd = code === "closed" || code === "reset";
       const reports = this.#reports(index, now, isEnd ? "closed" : "not-awaited");
-      this.#fail(call, code, detail, isEnd ? reports : this.#withoutUnsent(reports, call, now));
+      this.#fail(call, code, detail, isEnd ? reports : this.#withoutUnsent(reports, call, now), cause);
     }
+    this.#reportSettled(before);
+  }
+
+  /**
+   * Rejects a call whose signal was aborted. If no daemon has received the call, it is never sent, unless other calls
+   * of the signed envelope need it.
+   */
+  cancel(call: PendingCall, reason: unknown, now: number): void {
+    const index = this.calls.indexOf(call);
+    const before = this.unsettled;
+    const isUnsigned = this.signatures === 0 && !this.isClosed;
+    const isWithdrawn = this.isUntouched && (isUnsigned || before === 1);
+    const reports = this.#reports(index, now, "not-awaited");
+    const end = isWithdrawn ? reports : reports.map((report, at) => this.#afterEnd(report, at, call, now));
+    this.#fail(call, "aborted", abortDetail(reason), end, reason);
+    if (isWithdrawn && before > 1) this.#dropSettled();
     this.#reportSettled(before);
   }
 
@@ -291,10 +307,17 @@ export class Batch implements SentBatch {
     }
   }
 
-  #fail(call: PendingCall, code: ErrorCode, detail: string, reports: readonly (Report | null)[]): void {
+  #fail(
+    call: PendingCall,
+    code: ErrorCode,
+    detail: string,
+    reports: readonly (Report | null)[],
+    cause?: unknown,
+  ): void {
     const outcomes = this.#outcomes(call, reports);
     this.#settle(call);
-    call.reject(new DbsyncError(code, detail, { outcomes, isRead: this.isRead, command: callLabel(call) }));
+    const extra = { outcomes, isRead: this.isRead, command: callLabel(call), cause };
+    call.reject(new DbsyncError(code, detail, extra));
   }
 
   /**

@@ -145,6 +145,15 @@ export class Fleet implements LinkOwner {
     }
   }
 
+  /** Withdraws a batch that was written to no daemon. */
+  withdraw(batch: SentBatch, now: number): void {
+    for (const sending of batch.sendings) {
+      if (sending.state !== "queued") continue;
+      this.#link(sending).withdraw(sending);
+      this.failed(sending, { ok: false, stage: "not-awaited", detail: "", written: false, at: now });
+    }
+  }
+
   /** Fails a batch that was never signed. */
   abandon(batch: SentBatch, now: number): void {
     for (const sending of batch.sendings) {

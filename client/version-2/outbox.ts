@@ -122,6 +122,20 @@ export class Outbox implements BatchOwner, FleetOwner {
     this.#planFlush();
   }
 
+  /** Rejects a call whose signal was aborted, and does not send it if no daemon has received it. */
+  cancel(call: PendingCall, reason: unknown, now: number): void {
+    for (const batch of this.#live) {
+      if (!batch.calls.includes(call)) continue;
+      const { units, bytes } = batch;
+      batch.cancel(call, reason, now);
+      this.#waitingCalls -= units - batch.units;
+      this.#waitingBytes -= bytes - batch.bytes;
+      if (batch.unsettled === 0 && batch.isUntouched) this.fleet.withdraw(batch, now);
+      this.#planFlush();
+      return;
+    }
+  }
+
   /** Returns the options of a call's envelope. A call on which members may have to decide has its own envelope. */
   #optionsOf(call: PendingCall, commandKind: CommandKind): Batch["options"] {
     const { envelope } = call.settings;
@@ -305,7 +319,7 @@ export class Outbox implements BatchOwner, FleetOwner {
       (error: Error) => {
         this.#isSigning = false;
         const failedAt = this.#environment.now();
-        batch.abort("bad-key", error.message, failedAt);
+        batch.abort("bad-key", error.message, failedAt, error);
         this.#discard(batch, failedAt);
         this.#flush();
       },

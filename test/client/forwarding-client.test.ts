@@ -20,6 +20,7 @@ function recordingClient(policy: CallPolicy) {
     format: "text",
     envelope: null,
     buffers: false,
+    signal: null,
     traceparent: null,
   };
   return { carrier: new ForwardingClient(client as OutboxClient, settings), calls };

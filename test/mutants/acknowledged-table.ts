@@ -116,6 +116,27 @@ export const acknowledgedMutants: readonly Mutant[] = [
     test: "test/daemon/timeline/compare/entries-missing-in-snapshot.test.js",
   },
   {
+    name: "effects: an aborted call that daemons may have applied counts as not applied",
+    file: "client/version-2/call-batch.js",
+    find: "this.isUntouched && (isUnsigned",
+    replace: "(isUnsigned",
+    test: "test/client/abort.test.js",
+  },
+  {
+    name: "effects: a call that was aborted before its envelope was signed is sent",
+    file: "client/version-2/call-batch.js",
+    find: "if (isWithdrawn && before > 1)",
+    replace: "if (false)",
+    test: "test/client/abort.test.js",
+  },
+  {
+    name: "effects: an aborted call is sent when its daemon answers the hello",
+    file: "client/version-2/outbox.js",
+    find: "batch.unsettled === 0 && batch.isUntouched",
+    replace: "false",
+    test: "test/client/abort.test.js",
+  },
+  {
     name: "effects: a call fails before every daemon was tried",
     file: "client/version-2/call-batch.js",
     find: 'verdict.kind === "failed" && !final && this.#hasUntried',

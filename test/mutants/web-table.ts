@@ -80,6 +80,13 @@ export const webMutants: readonly Mutant[] = [
     test: "test/client/trace-context.test.js",
   },
   {
+    name: "web: an envelope of a call with a signal cannot be stored",
+    file: "client/browser/stored-envelopes.js",
+    find: "settings: { ...settings, signal: null }",
+    replace: "settings",
+    test: "test/client/browser/stored-envelopes.test.js",
+  },
+  {
     name: "calls that wait for a daemon: the client does not resume when it may repeat an attempt",
     file: "client/version-2/outbox.js",
     find: "if (this.#waitsForHello)\n            time = Math.min(time, this.fleet.nextGreeting());",

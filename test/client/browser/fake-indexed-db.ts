@@ -65,7 +65,10 @@ export class FakeIndexedDb {
     const transaction: FakeTransaction = { error: null };
     const inRange = ({ from, to }: { from: string; to: string }) =>
       [...values.keys()].filter((name) => name >= from && name <= to);
-    const put = (value: unknown, name: string) => request(() => void values.set(name, value));
+    const put = (value: unknown, name: string) => {
+      refuseSignals(value);
+      return request(() => void values.set(name, value));
+    };
     return {
       transaction,
       get: (name: string) => request(() => values.get(name)),
@@ -98,4 +101,11 @@ function request(run: () => unknown): FakeRequest {
     made.onsuccess?.();
   });
   return made;
+}
+
+/** Throws for AbortSignals, which browsers cannot store. Node's structuredClone copies them as plain objects. */
+function refuseSignals(value: unknown): void {
+  if (value instanceof AbortSignal) throw new DOMException("AbortSignal cannot be cloned", "DataCloneError");
+  if (typeof value !== "object" || value === null || ArrayBuffer.isView(value)) return;
+  for (const each of Object.values(value)) refuseSignals(each);
 }

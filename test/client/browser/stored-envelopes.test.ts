@@ -18,7 +18,7 @@ async function openClient(timeout = 20_000) {
   return createClient({ servers, key: "page", cluster: "63".repeat(32), timeout, makeSocket });
 }
 
-for (const end of ["close", "deadline"] as const)
+for (const end of ["close", "deadline", "abort"] as const)
   test(`after the ${end}, a call is reported as not applied once its envelope is deleted`, async () => {
     const database = new FakeIndexedDb();
     using _installed = database.install();
@@ -26,11 +26,13 @@ for (const end of ["close", "deadline"] as const)
     database.onDelete = (commit) => void commits.push(commit);
     const client = await openClient(end === "close" ? 20_000 : 300);
     let isReported = false;
-    const failed = errorOf(client.call("INCR n")).finally(() => {
+    const abort = new AbortController();
+    const failed = errorOf(client.call("INCR n", { signal: abort.signal })).finally(() => {
       isReported = true;
     });
     await until("the envelope", () => database.envelopes === 1);
     if (end === "close") client.close();
+    if (end === "abort") abort.abort();
     await until("the deletion", () => commits.length === 1);
     for (let turn = 0; turn < TURNS; turn++) await new Promise(setImmediate);
     assert.deepEqual([isReported, database.envelopes], [false, 1]);

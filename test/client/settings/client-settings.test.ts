@@ -30,6 +30,7 @@ test("omitted options have the documented values", () => {
     envelope: null,
     buffers: false,
     traceparent: null,
+    signal: null,
   });
 });
 
@@ -109,6 +110,7 @@ test("a call may set its timeout, its policy and the header options, and no othe
     envelope: null,
     buffers: false,
     traceparent: null,
+    signal: null,
   });
   assert.throws(
     () => readCallOptions({ servers: "a" } as object, base),
