@@ -7,6 +7,7 @@ import { KeyObject } from "node:crypto";
 import type { Client } from "./client.js";
 import { type HostOptions, NodeHost } from "./node-host.js";
 import { OutboxClient } from "./outbox-client.js";
+import { ALLOWED_VALUES } from "./settings/allowed-values.js";
 import type { CallOptions } from "./settings/call-options.js";
 import { readOptions, type SendOptions, type Settings } from "./settings/client-settings.js";
 import { type Defaults, defaultSources, readDefaults } from "./settings/default-options.js";
@@ -14,7 +15,7 @@ import { loadSigningKey, type Signing, type SigningKey } from "./settings/signin
 import { type Environment, realEnvironment } from "./shared/client-environment.js";
 import type { Argument, CommandInput } from "./shared/command-input.js";
 import { type CommandMethods, methodNames } from "./shared/commands.js";
-import { DbsyncError } from "./shared/errors.js";
+import { badSecret, DbsyncError } from "./shared/errors.js";
 import { frameTracer } from "./shared/frame-tracer.js";
 import type { ReplyValue } from "./shared/reply-value.js";
 import { withAuthorities } from "./shared/server-list.js";
@@ -42,8 +43,14 @@ let clientWithoutOptions: OutboxClient | null = null;
  * @param options  options, or a list of servers as in PHP
  * @throws DbsyncError  as a rejection, by the deadline at the latest
  */
-export function dbsyncSend(command: CommandInput, options?: SendOptions | string): Promise<string | null> {
+export function dbsyncSend(command: CommandInput, options?: SendOptions | string): Promise<string | null>;
+export function dbsyncSend(
+  command: CommandInput,
+  options?: SendOptions | string,
+  surplus?: unknown,
+): Promise<string | null> {
   try {
+    if (surplus !== undefined) throw badSecret("options", ALLOWED_VALUES.callOptions);
     if (options === undefined) {
       clientWithoutOptions ??= cachedClient(readOptions({}, defaults));
       return clientWithoutOptions.send(command);

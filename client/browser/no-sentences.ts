@@ -22,10 +22,15 @@ export const describeOutcomes = (outcomes: readonly Outcome[]): string[] =>
       `${outcome.address}: ${outcome.status === "ok" ? "answered" : `${outcome.stage} (${outcome.detail})`}`,
   );
 
+export const appliedNote = (): string[] => [];
+
 export const waitingReasons = (): null => null;
 
 export const commandLabel = (): string => "";
 export const commandsLabel = commandLabel;
 export const callLabel = commandLabel;
 export const replyLabel = commandLabel;
+export const argumentProblem = ([...argv]: readonly unknown[], index: number): string => typeof argv[index];
+export const tooLong = (size: number, max: number): string => `${size} bytes, at most ${max}`;
+export const failureText = (text: string): string => text;
 export const typeLabel = (value: unknown): string => typeof value;

@@ -9,6 +9,7 @@ import { type CallParts, sizeOf } from "../calls/pending-call.js";
 import { type ClientHost, loaded, type StartCall } from "../outbox-client.js";
 import type { CallSettings } from "../settings/call-options.js";
 import type { Environment } from "../shared/client-environment.js";
+import { tooLong } from "../shared/command-labels.js";
 import { DbsyncError } from "../shared/errors.js";
 import type { Seal, Sealer } from "../shared/sealer.js";
 import type { Address } from "../shared/server-list.js";
@@ -108,6 +109,7 @@ export class WebPage implements ClientHost, OutboxOwner, StoringPage {
   accept(parts: CallParts): CallParts {
     const { inputs, bytes, settings, resolve, reject } = parts;
     const size = sizeOf(bytes);
+    if (size > BYTES_MAX) throw new DbsyncError("bad-command", tooLong(size, BYTES_MAX));
     if (!this.hasRoomFor(1, size)) throw new DbsyncError("busy", `${this.#held.size} calls wait`);
     const since = this.environment.wallClock();
     const until = since + settings.timeout;

@@ -11,7 +11,7 @@ export const ALLOWED_VALUES = {
   policy: `${POLICIES.join(", ")}, or a number of daemons`,
   buffers: EITHER,
   db: "the number of a database",
-  if: `1 to ${IF_KEYS_MAX} of { key, writer }, where writer is the reply of WRITERS, or null for an absent key`,
+  if: `a list of 1 to ${IF_KEYS_MAX} conditions, [{ key, writer }], where writer is the reply of WRITERS, or null for an absent key`,
   after: `${2 * ORDER_KEY_BYTES} hexadecimal digits, from lastWrite`,
   only: `${2 * HASH_BYTES} hexadecimal digits, as the daemon prints them`,
   stable: EITHER,
@@ -28,6 +28,7 @@ export const ALLOWED_VALUES = {
   format: "text or php-dbsync",
   debug: EITHER,
   options: "an object or a server list",
+  callOptions: 'an object; a command is one line, "SET k 1", or one list, ["SET", "k", 1]',
   writer:
     `a writer as call("WRITERS key") returns it, ${2 * UNIT_ID_BYTES} hexadecimal digits or, with buffers: true, a Buffer of ` +
     `${UNIT_ID_BYTES} bytes; multi() returns writers with buffers: true only`,

@@ -73,6 +73,8 @@ export function readCallOptions(
   options: TypedCallOptions,
   base: CallSettings & { readonly servers: readonly unknown[] },
 ): CallSettings {
+  // The value may be an argument of a command, which messages must not show.
+  if (typeof options !== "object" || options === null) throw badSecret("options", ALLOWED_VALUES.callOptions);
   checkOptions(options, CALL_OPTIONS, CALL_CHECKS);
   return {
     timeout: timeoutFor(options, base.timeout),

@@ -2,7 +2,7 @@
 import { type ByteString, bytesOfText } from "../../protocol/byte-string.js";
 import { writeArrayHead, writeBulk } from "../../protocol/resp/resp-writer.js";
 import type { Argument, CommandInput } from "./command-input.js";
-import { commandLabel, typeLabel } from "./command-labels.js";
+import { argumentProblem, commandLabel, typeLabel } from "./command-labels.js";
 import { COMMAND_KINDS, type CommandKind } from "./commands.js";
 import { DbsyncError } from "./errors.js";
 
@@ -112,6 +112,5 @@ const notACommand = (input: unknown) =>
 const notAnArgument = (command: readonly unknown[], index: number) =>
   badCommand(
     command as readonly Argument[],
-    `${index === 0 ? "its name" : `argument ${index}`} is ${typeLabel(command[index])}; arguments are text, finite numbers ` +
-      "or bytes (Buffer, Uint8Array)",
+    `${index === 0 ? "its name" : `argument ${index}`} is ${argumentProblem(command, index)}`,
   );

@@ -60,6 +60,42 @@ export function typeLabel(value: unknown): string {
   return typeof value === "object" ? "an object" : `a ${typeof value}`;
 }
 
+/** The commands whose fields and values other libraries accept as an object. */
+const HAS_FIELDS = /^(?:H?M?SET|MSETNX)$/i;
+
+/** Returns what an invalid argument of a command is, what arguments may be, and what to pass instead. */
+export function argumentProblem([name, ...given]: readonly unknown[], index: number): string {
+  const value = index === 0 ? name : given[index - 1];
+  const isOfField = typeof name === "string" && HAS_FIELDS.test(name) && name.toUpperCase() !== "SET";
+  return `${typeLabel(value)}; arguments are text, finite numbers or bytes (Buffer, Uint8Array)${insteadOf(value, isOfField)}`;
+}
+
+/** Returns what to pass instead of a value that other libraries accept, or "". */
+function insteadOf(value: unknown, isOfField: boolean): string {
+  if (Array.isArray(value)) return "; pass the elements of the list one by one: ...list";
+  if (value instanceof Map) return "; pass its names and values one by one: ...[...map].flat()";
+  if (value instanceof Date) return "; pass date.toISOString() or date.getTime()";
+  if (value === null || value === undefined) return '; pass "" for an empty value';
+  if (typeof value === "boolean" || typeof value === "bigint") return "; pass String(value)";
+  if (typeof value !== "object") return "";
+  if (isOfField) return "; pass its names and values one by one: ...Object.entries(object).flat()";
+  return '; pass what it contains one by one, as in Redis: "EX", 10; for options of the call (db, signal), use client.withOptions(options)';
+}
+
+/** Returns the problem of a command with more bytes than a client sends. */
+export const tooLong = (size: number, max: number): string =>
+  `it has ${size} bytes, and a client sends at most ${max}; divide its value over several keys`;
+
+/**
+ * Returns the text of a failed command. If the command is a line with quotes, a hint precedes the text, because quotes
+ * do not group the words of a line.
+ */
+export function failureText(text: string, { inputs, bytes }: LabelledCall, index: number): string {
+  const command = typeof bytes === "string" ? inputs : inputs[index];
+  const isQuoted = typeof command === "string" && / ["'{[].* /.test(command);
+  return isQuoted ? `quotes do not group words in a line; pass a list of arguments: ${text}` : text;
+}
+
 const wordsOf = (line: string): string[] => line.trim().split(/ +/, 2);
 
 const isArgument = (value: unknown): value is Argument =>

@@ -13,6 +13,11 @@ type DescribedOutcome = { readonly address: string } & (
   | Failed
 );
 
+interface AnsweredOutcome {
+  readonly status: "ok" | "failed";
+  readonly flags?: readonly string[];
+}
+
 interface Failed {
   readonly status: "failed";
   readonly stage: keyof typeof STAGES;
@@ -30,6 +35,16 @@ export function describeOutcomes(outcomes: readonly DescribedOutcome[]): string[
     else sameOutcome.push(outcome.address);
   }
   return [...addresses].map(([text, sameOutcome]) => `${sameOutcome.join(", ")}: ${text}`);
+}
+
+/** The note about a write that failed as a call, although daemons have applied it. */
+const STAYS_APPLIED =
+  "The daemons that answered keep the write, and the remaining ones may still receive it: read the key before you repeat the command";
+
+/** Returns the note about the effect of a failed write on the daemons that answered, or none. */
+export function appliedNote(outcomes: readonly AnsweredOutcome[], isRead: boolean): string[] {
+  const isApplied = outcomes.some(({ status, flags }) => status === "ok" && !flags?.includes("unmet"));
+  return isApplied && !isRead ? [STAYS_APPLIED] : [];
 }
 
 /** Returns `127.0.0.1:1111: connect: no connection (ECONNREFUSED); is dbsyncd running there? [not applied there]`. */

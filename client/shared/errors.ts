@@ -3,7 +3,7 @@
  * in sentences.ts; a refusal has its text from the daemon. No other file of client/ contains such sentences.
  * described-outcomes.ts combines them. A test compares these tables with the list in README.md.
  */
-import { describeOutcomes } from "./described-outcomes.js";
+import { appliedNote, describeOutcomes } from "./described-outcomes.js";
 import { formatValue } from "./format-value.js";
 import { AFTER_CLOSE, CODES, type STAGES } from "./sentences.js";
 
@@ -67,7 +67,8 @@ export class DbsyncError extends Error {
     const title = command === "" ? CODES[code] : `${CODES[code]} (${command})`;
     const head = detail === "" ? title : `${title}: ${detail}`;
     // The daemon's text describes the failure of a command completely.
-    const lines = code === "reply" ? [] : describeOutcomes(outcomes).map((line) => `\n  ${line}`);
+    const described = [...describeOutcomes(outcomes), ...appliedNote(outcomes, extra.isRead === true)];
+    const lines = code === "reply" ? [] : described.map((line) => `\n  ${line}`);
     super(
       head + (lines.length > 0 ? `:${lines.join("")}` : ""),
       extra.cause === undefined ? {} : { cause: extra.cause },

@@ -2,7 +2,7 @@
 import { type ByteString, textOfBytes } from "../../protocol/byte-string.js";
 import type { PlainReply, PlainValue } from "../../protocol/reply.js";
 import { plainText } from "../../protocol/reply-as-text.js";
-import { type LabelledCall, replyLabel } from "./command-labels.js";
+import { failureText, type LabelledCall, replyLabel } from "./command-labels.js";
 import { DbsyncError } from "./errors.js";
 import { type Answer, type Form, valueText } from "./outcome.js";
 import type { ReplyValue, Shape } from "./reply-value.js";
@@ -46,9 +46,11 @@ export function replyValue(
     case "bulk":
       return buffers ? Buffer.from(reply.bytes, "latin1") : textOfBytes(reply.bytes);
     case "error":
-      return new DbsyncError("reply", textOfBytes(reply.text), {
-        command: call === null ? "" : replyLabel(call, index),
-      });
+      return call === null
+        ? new DbsyncError("reply", textOfBytes(reply.text))
+        : new DbsyncError("reply", failureText(textOfBytes(reply.text), call, index), {
+            command: replyLabel(call, index),
+          });
     case "array":
       return reply.items.map((item, at) => replyValue(item, buffers, call, index < 0 ? at : index));
     default:

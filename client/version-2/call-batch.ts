@@ -13,7 +13,7 @@ import { Sending, type SentBatch, type SignedEnvelope, type SilentStage } from "
 import type { CallSettings } from "../settings/call-options.js";
 import { type EnvelopeOptions, isDatabaseAlone } from "../settings/header-options.js";
 import { waitingReasons } from "../settings/waiting-reasons.js";
-import { callLabel } from "../shared/command-labels.js";
+import { callLabel, failureText } from "../shared/command-labels.js";
 import type { CommandKind } from "../shared/commands.js";
 import { MISS_LINGER_MS } from "../shared/connection-timeouts.js";
 import type { Alarm } from "../shared/deadline-timer.js";
@@ -296,7 +296,7 @@ export class Batch implements SentBatch {
       this.#settle(call);
       call.resolve(resultOf(verdict.answer, shape, settings.format, call));
     } else if (verdict.kind === "failed") {
-      const detail = verdict.code === "reply" ? replyError(reports) : "";
+      const detail = verdict.code === "reply" ? failureText(replyError(reports), call, 0) : "";
       const end = this.#reports(index, now, isOver ? "timeout" : "not-awaited");
       this.#fail(
         call,

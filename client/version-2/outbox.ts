@@ -5,7 +5,7 @@ import { commandFrame, type Wait } from "../../protocol/version-2/messages-v2.js
 import type { PendingCall } from "../calls/pending-call.js";
 import type { Sending, SentBatch, SignedEnvelope, Version1Path } from "../calls/sending.js";
 import type { Environment } from "../shared/client-environment.js";
-import { callLabel } from "../shared/command-labels.js";
+import { callLabel, tooLong } from "../shared/command-labels.js";
 import type { CommandKind } from "../shared/commands.js";
 import type { Alarm } from "../shared/deadline-timer.js";
 import { DbsyncError, type ErrorCode } from "../shared/errors.js";
@@ -91,6 +91,10 @@ export class Outbox implements BatchOwner, FleetOwner {
     this.fleet.votes.recheckConflict(call.startedAt);
     if (this.fleet.conflict !== null)
       throw new DbsyncError("clusters-differ", this.fleet.conflict, { command: callLabel(call) });
+    if (call.size > WAITING_BYTES_MAX)
+      throw new DbsyncError("bad-command", tooLong(call.size, WAITING_BYTES_MAX), {
+        command: callLabel(call),
+      });
     if (this.#waitingCalls >= WAITING_MAX || this.#waitingBytes + call.size > WAITING_BYTES_MAX)
       throw new DbsyncError(
         "busy",

@@ -1,5 +1,5 @@
 /** Mistakes in JavaScript programs and in a shell. */
-import { createClient } from "../../client/public-api.js";
+import { type Client, createClient, dbsyncSend } from "../../client/public-api.js";
 import type { Mistake } from "./mistake.js";
 import type { Scene } from "./scene.js";
 
@@ -7,6 +7,14 @@ const sent = (command: unknown) => async (scene: Scene) => {
   await using client = createClient({ servers: scene.at.unsigned, key: false });
   return await client.send(command as string);
 };
+
+const withClient = (act: (client: Client) => unknown) => async (scene: Scene) => {
+  await using client = createClient({ servers: scene.at.unsigned, key: false });
+  return await act(client);
+};
+
+/** An argument with a type that the compiler refuses. */
+const wrong = (argument: unknown) => argument as string;
 
 const createWith = (wrong: object) => async () => void createClient(wrong);
 
@@ -37,9 +45,67 @@ export const NODE_MISTAKES: readonly Mistake[] = [
     says: [/SET greeting/, /argument 2 is undefined/, /text, finite numbers or bytes/],
   },
   {
-    name: "An object in place of an argument",
-    node: sent(["HSET", "user:1", { name: "Ada" }]),
-    says: [/HSET user:1/, /argument 2 is an object/, /text, finite numbers or bytes/],
+    name: "An object in place of fields and values",
+    node: withClient((client) => client.hset("user:1", wrong({ name: "Ada" }), wrong(undefined))),
+    says: [/HSET user:1/, /argument 2 is an object/, /\.\.\.Object\.entries\(object\)\.flat\(\)$/],
+  },
+  {
+    name: "A Map in place of fields and values",
+    node: sent(["HSET", "user:1", new Map([["name", "Ada"]])]),
+    says: [/HSET user:1/, /argument 2 is an object/, /\.\.\.\[\.\.\.map\]\.flat\(\)$/],
+  },
+  {
+    name: "A list in place of keys",
+    node: withClient((client) => client.del(wrong(["a", "b"]))),
+    says: [/\(DEL\)/, /argument 1 is a list/, /pass the elements of the list one by one: \.\.\.list$/],
+  },
+  {
+    name: "An object in place of the options of a command",
+    node: withClient((client) => client.set("greeting", "hello", wrong({ EX: 10 }))),
+    says: [/SET greeting/, /argument 3 is an object/, /"EX", 10/, /client\.withOptions\(options\)/],
+  },
+  {
+    name: "A boolean in place of an argument",
+    node: withClient((client) => client.set("greeting", wrong(true))),
+    says: [/SET greeting/, /argument 2 is true/, /String\(value\)/],
+  },
+  {
+    name: "A date in place of an argument",
+    node: withClient((client) => client.set("greeting", wrong(new Date()))),
+    says: [/SET greeting/, /argument 2 is an object/, /toISOString/],
+  },
+  {
+    name: "The arguments of a command without a list",
+    node: withClient((client) => client.call("SET", wrong("greeting") as never)),
+    says: [/^An option cannot be used: options has the wrong type/, /one list, \["SET", "k", 1\]/],
+  },
+  {
+    name: "The arguments of a command without a list, for dbsyncSend",
+    node: async () => (dbsyncSend as (...argv: string[]) => unknown)("SET", "greeting", "hello"),
+    says: [/^An option cannot be used: options has the wrong type/, /one list, \["SET", "k", 1\]/],
+  },
+  {
+    name: "Quotes in a line",
+    node: sent('SET greeting "good morning"'),
+    says: [/SET greeting/, /quotes do not group words in a line; pass a list/, /ERR syntax error$/],
+  },
+  {
+    name: "Quotes in a line of multi",
+    node: withClient(async (client) => {
+      const [reply] = (await client.multi(["SET greeting 'good morning'"])) ?? [];
+      throw reply;
+    }),
+    says: [/SET greeting/, /quotes do not group words in a line; pass a list/, /ERR syntax error$/],
+  },
+  {
+    name: "A value that is too long for the client",
+    node: sent(["SET", "greeting", "x".repeat(70_000_000)]),
+    says: [/SET greeting/, /70000\d+ bytes, and a client sends at most 67108864/, /divide/],
+  },
+  {
+    name: "A condition without a list",
+    node: createWith({ if: { key: "balance", writer: null } }),
+    says: [/if is an object/, /a list of 1 to 1024 conditions, \[\{ key, writer \}\]/],
   },
   { name: "A number in place of a command", node: sent(7), says: [/it is 7/, /pass a line/] },
   {
@@ -104,6 +170,25 @@ export const SHELL_MISTAKES: readonly Mistake[] = [
     name: "An invalid date",
     shell: ({ file }) => ({ words: ["get", "--at", "yesterday", "greeting", "-k", file("root.pem")] }),
     says: [/--at is "yesterday"/, /allowed: /],
+  },
+  {
+    name: "A date without a time zone",
+    shell: ({ file }) => ({
+      words: ["get", "--at", "2026-01-31T12:00", "greeting", "-k", file("root.pem")],
+    }),
+    says: [/--at is "2026-01-31T12:00", without a time zone/, /2026-01-31T12:00Z for UTC/],
+  },
+  {
+    name: "A backup that does not exist",
+    shell: shell("restore", "nowhere.dbsync", "--data", "restored"),
+    says: [/nowhere\.dbsync/, /no such file/, /dbsync backup/],
+  },
+  {
+    name: "An unknown category in the rules of a key",
+    shell: ({ file, at }) => ({
+      words: ["keys", "rules", "web", "+@reads", "-k", file("root.pem"), "-s", at.signed],
+    }),
+    says: [/\+@reads/, /there is no such category; did you mean read\?/],
   },
   {
     name: "A date in the future",

@@ -80,3 +80,18 @@ test("control characters from a daemon are escaped in sentences and tables", () 
   assert.match(new DbsyncError("refused", "", { outcomes: [outcome] }).message, /\(no\?\[2J\)/);
   assert.equal(formatTable([["LABEL"], [detail]]), "LABEL\nno\\x1b[2J\n");
 });
+
+test("the error of a write that daemons have applied says that they keep it", () => {
+  const answered = (flags: readonly string[]) =>
+    ({
+      ...({ address: "a:1", status: "ok", value: "OK", values: ["OK"], version: 2, ms: 1 } as const),
+      flags,
+    }) as const;
+  const messageOf = (extra: ConstructorParameters<typeof DbsyncError>[2]) =>
+    new DbsyncError("too-few-answers", "", extra).message;
+  const note =
+    /\n {2}The daemons that answered keep the write, and .*: read the key before you repeat the command$/;
+  assert.match(messageOf({ outcomes: [answered([])] }), note);
+  assert.doesNotMatch(messageOf({ outcomes: [answered([])], isRead: true }), note);
+  assert.doesNotMatch(messageOf({ outcomes: [answered(["unmet"])] }), note);
+});
