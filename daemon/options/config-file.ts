@@ -16,8 +16,7 @@ import { WrongType } from "./value-forms.js";
 /**
  * Sets the options of `program` that still have their defaults to the values of the file. Paths in the file are
  * relative to its folder.
- * @throws UnusableFile  with the file, the line and the expected value; exit code 1 if the file cannot be read,
- *   otherwise 2
+ * @throws UnusableFile  with the file, the line and the expected value
  */
 export function applyConfigFile(program: Command, file: string): void {
   const text = readText(file);
@@ -68,10 +67,10 @@ function readText(file: string): string {
     return readFileSync(file, "utf8");
   } catch (problem) {
     const reason = (problem as NodeJS.ErrnoException).code;
-    if (reason === "ENOENT") throw new UnusableFile(`${file} does not exist. Correct --config.`, 1);
+    if (reason === "ENOENT") throw new UnusableFile(`${file} does not exist. Correct --config.`, 2);
     throw new UnusableFile(
       `${file} cannot be read (${reason}). Correct --config, or the file's permissions.`,
-      1,
+      2,
     );
   }
 }

@@ -1,4 +1,5 @@
 /** The options of a daemon that signs commands and forwards them to other daemons (-d dbsync). */
+import { isLoopback } from "../../daemon/net/process/host-and-port.js";
 import { fail } from "../../daemon/net/process/start-error.js";
 import { row, type ValuesOf } from "../../daemon/options/option-row.js";
 import { hasKeys, hasTimeline, isSidecar, type Settings } from "../../daemon/options/settings.js";
@@ -93,4 +94,29 @@ export function checkSidecarOptions(settings: Settings): void {
     );
   if (hasTimeline(settings))
     fail("-d dbsync stores no data itself: leave out --data, --peer and --order, or -d.");
+  refuseOwnAddress(settings);
+}
+
+/** The port of a server that names none. */
+const SERVER_PORT = "1111";
+
+/** The host and the port, if there is one, of a server in -d dbsync. */
+const SERVER = /^(?:dbsyncs?[12]?:\/\/)?(\[[^\]]+\]|[^:#]+)(?::(\d+))?(?:#.*)?$/;
+
+/** Refuses a list of servers of -d dbsync that contains this daemon, which would forward commands to itself. */
+function refuseOwnAddress({ database, bind, port }: Settings): void {
+  const isOwn = (host: string) =>
+    host === bind ||
+    (isLoopback(host) === true && (isLoopback(bind) === true || ["0.0.0.0", "::"].includes(bind)));
+  for (const specification of database) {
+    const servers = specification.kind === "dbsync" ? specification.servers.split(",") : [];
+    const own = servers.find((server) => {
+      const [, host = "", given = SERVER_PORT] = SERVER.exec(server) ?? [];
+      return Number(given) === port && isOwn(host.replace(/^\[|\]$/g, ""));
+    });
+    if (own !== undefined)
+      fail(
+        `-d dbsync: ${own} is this daemon's own address. Leave it out, or choose another port for this daemon (-p).`,
+      );
+  }
 }

@@ -119,7 +119,7 @@ describe("the systemd unit", () => {
 });
 
 /** The databases for options that require a certain kind. The sample's first database, `memory`, is not suitable. */
-const SIDECAR_DATABASE = 'database = "dbsync:127.0.0.1:1111"';
+const SIDECAR_DATABASE = 'database = "dbsync:127.0.0.1:1112"';
 const REDIS_DATABASE = 'database = "redis:127.0.0.1:6379"';
 
 /** Creates a folder with the key files, the certificate and the user file that the sample names. */

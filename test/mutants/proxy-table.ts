@@ -5,6 +5,13 @@ const BALANCER = "test/tools/proxy/balancer/balancer.test.js";
 
 export const proxyMutants: readonly Mutant[] = [
   {
+    name: "sidecar: the list of servers may contain the sidecar's own address",
+    file: "faces/sidecar/options.js",
+    find: "Number(given) === port && isOwn(",
+    replace: "false && isOwn(",
+    test: "test/daemon/options/parse-options.test.js",
+  },
+  {
     name: "proxy: a write that may have been executed is sent again",
     file: "tools/proxy/balancer/balancer-session.js",
     find: '(outcome.reached === "unknown" && !isRepeatable)',

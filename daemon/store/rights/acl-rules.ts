@@ -4,6 +4,7 @@
  * apply to a signing key.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
+import { didYouMean } from "../../../protocol/nearest-name.js";
 import { CommandFailure, echoed } from "../arguments/command-errors.js";
 import { ABSENT_COMMANDS } from "../rows/absent-commands.js";
 import type { CommandTable } from "../rows/command-row.js";
@@ -176,7 +177,7 @@ function parseCommandRule(text: ByteString, table: CommandTable): Rule {
   if (text[1] === "@") {
     const category = text.slice(2).toLowerCase();
     if (category === "all") return { kind: "all", text, allow };
-    if (!CATEGORIES.includes(category)) throw wrongRule(text, "there is no such category", "unknown");
+    if (!CATEGORIES.includes(category)) throw wrongRule(text, noSuchCategory(category), "unknown");
     return { kind: "category", text, allow, category };
   }
   const name = text.slice(1).toUpperCase();
@@ -194,7 +195,17 @@ function parseCommandRule(text: ByteString, table: CommandTable): Rule {
       mistake,
     );
   }
-  throw wrongRule(text, "there is no such command", "unknown");
+  const suggestion = didYouMean(
+    name,
+    table.all().map((command) => command.name),
+  );
+  throw wrongRule(text, `there is no such command; ${suggestion}`.replace(/; $/, "").trimEnd(), "unknown");
+}
+
+/** Returns the problem of a rule with an unknown category. */
+function noSuchCategory(category: string): string {
+  const suggestion = didYouMean(category, CATEGORIES);
+  return `there is no such category; ${suggestion}the categories are all, ${CATEGORIES.join(", ")}`;
 }
 
 /** `%R~pattern`, `%W~pattern`, `%RW~pattern`. */

@@ -20,7 +20,7 @@ export function neededBy(setting: string, found: ReadonlySet<string> = new Set()
 }
 
 /** A database that can be combined with a key, unlike the example of `database`. */
-const SIGNED_FOR = "dbsync:127.0.0.1:1111";
+const SIGNED_FOR = "dbsync:127.0.0.1:1112";
 
 /** Returns the options of `settings` with their examples. */
 export function argumentsOf(settings: Iterable<string>): string[] {

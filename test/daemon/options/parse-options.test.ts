@@ -100,6 +100,17 @@ const REFUSED: readonly [args: readonly string[], code: number, stderr: RegExp][
   [["-d", "dbsync:127.0.0.1:1", "--key", "k", "--policy", "best"], 2, /Expected first, majority/],
   [["-d", "dbsync:127.0.0.1:1", "--key", "k", "-s", publicKey], 2, /leave out -s and --root-key/],
   [["-d", "dbsync:127.0.0.1:1", "--key", "k", "--data", "d"], 2, /leave out --data, --peer and --order/],
+  [["-d", "dbsync:127.0.0.1:1111", "--key", "p.pem"], 2, /127\.0\.0\.1:1111 is this daemon's own address/],
+  [
+    ["-d", "dbsync:db2:1111,dbsyncs://[::1]#sha256:ab", "--key", "p.pem", "-b", "::1"],
+    2,
+    /\[::1\].* own address/,
+  ],
+  [
+    ["-d", "dbsync:localhost:7", "--key", "p.pem", "-b", "0.0.0.0", "-p", "7", "--allow-unsigned"],
+    2,
+    /own address/,
+  ],
   [["--key", "private.pem"], 2, /--key is for a daemon that signs for clients: add -d dbsync/],
   [["-s", "nowhere.pem"], 1, /nowhere\.pem does not exist/],
   [["-s", publicKey, "--allow-unsigned"], 2, /cannot be combined with -s/],
@@ -224,7 +235,7 @@ const REFUSED: readonly [args: readonly string[], code: number, stderr: RegExp][
   [["--ws-compress"], 2, /This option was removed: messages of browsers are never compressed/],
   [["--json", "--data", "d", "--json-replica", "old:1"], 2, /--peer replicates between dbsyncd daemons/],
   [["--log-level", "loud"], 2, /Allowed choices are trace, debug/],
-  [["--config", "nowhere.toml"], 1, /nowhere\.toml does not exist\. Correct --config/],
+  [["--config", "nowhere.toml"], 2, /nowhere\.toml does not exist\. Correct --config/],
 ];
 
 /**

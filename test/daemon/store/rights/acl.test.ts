@@ -163,8 +163,10 @@ test("rules may be in one text or in several", () => {
 
 test("an invalid rule is rejected and named", () => {
   const cases: readonly [ByteString, RegExp][] = [
-    ["+nonsense", /rule '\+nonsense': there is no such command/],
-    ["+@nonsense", /no such category/],
+    ["+nonsense", /rule '\+nonsense': there is no such command$/],
+    ["+hgetal", /there is no such command; did you mean HGETALL\?$/],
+    ["+@nonsense", /there is no such category; the categories are all, keyspace, read/],
+    ["+@reads", /there is no such category; did you mean read\? the categories are/],
     ["+command|nonsense", /no such subcommand/],
     ["+select|0", /first arguments are not distinguished/],
     [">password", /passwords/],

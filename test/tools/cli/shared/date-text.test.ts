@@ -31,7 +31,6 @@ for (const text of [
   "2027-02-30",
   "2027-13-01",
   "2027-1-1",
-  "2027-01-31T12:30",
   "-5d",
   "5w",
   "1e12",
@@ -39,6 +38,19 @@ for (const text of [
   test(`${JSON.stringify(text)} is not a date`, () =>
     assert.throws(() => parse(text), /--until is .*, allowed: a date such as 2027-01-31/));
 }
+
+test("a time without a zone is refused with the two forms of the same time, also as a past date", () => {
+  for (const text of ["2027-01-31T12:30", "2027-01-31 12:30"])
+    for (const parsed of [parseDate, parsePastDate])
+      assert.throws(() => parsed(text, { option: "--at", now: NOW, end: false }), {
+        message: `An option cannot be used: --at is "${text}", without a time zone: write 2027-01-31T12:30Z for UTC, or an offset such as 2027-01-31T12:30+01:00`,
+      });
+});
+
+test("a date that was shown can be used as a date", () => {
+  const time = Date.UTC(2027, 0, 31, 12, 30);
+  assert.deepEqual([parse(formatDate(time)), parse(formatExactDate(time))], [time, time]);
+});
 
 test("a date is shown in UTC, and a date beyond the calendar as milliseconds", () => {
   assert.equal(formatDate(Date.UTC(2027, 0, 31, 12)), "2027-01-31 12:00:00Z");
