@@ -9,7 +9,7 @@ import { byId, setText } from "./elements.js";
 import { isAway, showListeners, showMembers, showMemoryAndDisk, stateClass } from "./frame-tables.js";
 import { bytesText, millisecondsText, rateText, shortCountText, spanText } from "./number-texts.js";
 import { showProblems } from "./problems.js";
-import { prepareSigning } from "./sign-in.js";
+import { prepareSigning, showSignIn } from "./sign-in.js";
 import { TimelineStrip } from "./timeline-strip.js";
 
 /** Time without a frame after which the daemon counts as silent, in milliseconds. Frames arrive every second. */
@@ -146,6 +146,7 @@ function draw(frame: DashboardFrame): void {
   if (timeline !== null) strip.draw(timeline, now);
   showListeners(frame);
   showMemoryAndDisk(frame);
+  showSignIn(frame);
   showState();
 }
 

@@ -64,7 +64,8 @@ function memberRow(member: FrameMember): Cell[] {
     { text: address, className: "name", href: pageOf(member) },
     stateCell(member),
     { text: disconnected ? "–" : countText(count), className: count > LAG_MAX ? "number warn" : NUMBER },
-    { text: disconnected || equal === null ? "–" : equal ? "yes" : "under way" },
+    // While clients write, entries are in flight, which is no state of the member: the column Lag shows them.
+    { text: !disconnected && equal === true ? "yes" : "–" },
     {
       text: differenceText(disconnected ? null : skew),
       className: skew !== null && Math.abs(skew) > SKEW_MAX_MS ? "number bad" : NUMBER,

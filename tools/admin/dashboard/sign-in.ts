@@ -36,6 +36,18 @@ export function prepareSigning(frame: () => DashboardFrame | null): void {
   });
 }
 
+/** Shows how to sign in, or what the daemon needs before an administrator can sign in. */
+export function showSignIn({ keys, ws }: DashboardFrame): void {
+  const missing =
+    keys === null
+      ? "This daemon accepts unsigned commands: it has no keys and no log. Start it with -s, --root-key and --ws to sign in here."
+      : "To sign in here, start the daemon also with --ws: this page sends its signed requests there.";
+  const canSignIn = keys !== null && ws !== null;
+  byId("no-sign-in").hidden = canSignIn;
+  setText(byId("no-sign-in"), missing);
+  byId("sign-in").hidden = !canSignIn || !byId("admitted").hidden;
+}
+
 /** Shows the parts for administrators. Each part loads its data and shows its own error. */
 function showAdministration(client: SigningClient): void {
   byId("admitted").hidden = false;
@@ -52,14 +64,8 @@ function showAdministration(client: SigningClient): void {
 }
 
 async function open(frame: DashboardFrame | null): Promise<SigningClient> {
-  if (frame === null)
-    throw new Error("the daemon has sent nothing yet: check that it is running, then sign in again");
-  if (frame.keys === null)
-    throw new Error("this daemon accepts unsigned commands: it has no keys and no log");
-  if (frame.ws === null)
-    throw new Error(
-      "this daemon has no --ws, to which the page could send signed requests: start it with --ws",
-    );
+  // The button is shown only while a frame names this address.
+  if (frame === null || frame.ws === null) throw new Error("the daemon has no --ws");
   if (!isSecureContext)
     throw new Error("browsers sign only on pages loaded by https or from localhost: use a tunnel (ssh -L)");
   const path = "/dbsync.js";

@@ -131,6 +131,27 @@ test("a temporary state is grey, and the page's title, icon and state show no fa
   assert.match(String(await tab.run("document.title")), /^✓ healthy · /);
   assert.match(String(await tab.run(textOf("problems"))), /What to do, if you need it: see its log\./);
   assert.equal(await tab.run(`document.getElementById("no-problems").checkVisibility()`), true);
+  const isAbove = `document.getElementById("no-problems").offsetTop < document.getElementById("problems").offsetTop`;
+  assert.equal(await tab.run(isAbove), true);
+});
+
+test("the page offers to sign in only if the daemon has keys and --ws, and otherwise names the missing option", {
+  skip: skipUnlessFull,
+}, async () => {
+  await using daemon = await startDaemon(["--admin", "0"]);
+  await using chromium = await startChromium();
+  const tab = await stubbed(chromium, daemon, { samples: [], arrivals: [] });
+  const isShown = `document.getElementById("unlock").checkVisibility()`;
+  const frame = frameOf({});
+  await send(tab, { ...frame, keys: null, ws: null });
+  assert.equal(await tab.run(isShown), false);
+  assert.match(String(await tab.run(textOf("no-sign-in"))), /no keys.*-s, --root-key and --ws/);
+  await send(tab, { ...frame, ws: null });
+  assert.equal(await tab.run(isShown), false);
+  assert.match(String(await tab.run(textOf("no-sign-in"))), /also with --ws/);
+  await send(tab, { ...frame, ws: { port: 1180, isSecure: false } });
+  assert.equal(await tab.run(isShown), true);
+  assert.equal(await tab.run(`document.getElementById("no-sign-in").checkVisibility()`), false);
 });
 
 test("each part of a page without data explains why it is empty", { skip: skipUnlessFull }, async () => {
