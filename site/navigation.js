@@ -11,6 +11,7 @@ export const groups = [
     pages: [
       "docs/production.md",
       "install.md",
+      "docs/setup.md",
       "docs/docker.md",
       "docs/operations.md",
       "docs/runbooks.md",

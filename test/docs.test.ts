@@ -270,6 +270,7 @@ test("README.md shows the first program of the tour, and two command lines", () 
 /** The pages whose blocks a reader runs in order, in an empty folder. */
 const PAGES = [
   "install.md",
+  "docs/setup.md",
   "docs/operations.md",
   "docs/production.md",
   "docs/keys.md",

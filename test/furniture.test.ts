@@ -43,6 +43,14 @@ test("all pages name the same versions of Node: the oldest that works, and those
     );
 });
 
+test("README.md has at most 120 lines, and install.md 200", () => {
+  for (const [page, most] of [
+    ["README.md", 120],
+    ["install.md", 200],
+  ] as const)
+    assert.ok(read(page).trimEnd().split("\n").length <= most, page);
+});
+
 test("editors break lines at the same length as the formatter", () => {
   const { formatter } = JSON.parse(read("biome.json")) as { formatter: { lineWidth: number } };
   assert.match(read(".editorconfig"), new RegExp(`^max_line_length = ${formatter.lineWidth}$`, "m"));

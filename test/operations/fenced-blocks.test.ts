@@ -27,7 +27,7 @@ const TESTS: readonly Row[] = [
   [null, "yaml", HERE],
   ["README.md", "js", "docs.test.js"],
   ["docs/tour.md", "js", "docs.test.js"],
-  ["install.md", "toml", HERE],
+  ["docs/setup.md", "toml", HERE],
   ["docs/browsers.md", "html", "client/browser/first-page.test.js"],
   ["docs/browsers.md", "ts", "client/browser/types.test.js"],
   ["docs/client-package.md", "js", "client-package.test.js"],
@@ -99,11 +99,11 @@ test("PHP reads the same settings from the ini blocks of docs/php.md as the clie
   }
 });
 
-test("the daemon accepts the toml blocks of install.md", async () => {
+test("the daemon accepts the toml blocks of docs/setup.md", async () => {
   using folder = new ScratchFolder();
   const key = makeKeyPair();
   const file = join(folder.path, "dbsyncd.toml");
-  for (const { text } of blocksOf("toml", "install.md")) {
+  for (const { text } of blocksOf("toml", "docs/setup.md")) {
     writeFileSync(file, text);
     const { code, stderr } = await run(process.execPath, [
       programPaths.dbsyncd,
