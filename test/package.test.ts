@@ -4,18 +4,30 @@
  */
 import assert from "node:assert/strict";
 import { execFileSync, spawnSync } from "node:child_process";
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
+import { makeDebianPackage } from "./packages/debian-package.js";
 import { some } from "./support/amount.js";
 import { refusingAddress } from "./support/free-port.js";
 import { buildRoot, repositoryRoot } from "./support/repository.js";
+import { isOnPath } from "./support/requirements.js";
 import { npmVariables } from "./support/test-environment.js";
 import { MODULES, typeCheck } from "./support/type-check.js";
 
 const scratch = mkdtempSync(join(tmpdir(), "dbsync-package-"));
 let packedFiles: string[] = [];
+let packed = "";
 
 before(() => {
   const source = join(scratch, "source");
@@ -71,17 +83,15 @@ before(() => {
   // npm runs prepack and postpack around the packing. The copy is built already.
   const original = readFileSync(join(source, "package.json"), "utf8");
   changeManifest("hide", source);
-  const packed = npm(["pack", "--json", "--ignore-scripts"], source);
+  const printed = npm(["pack", "--json", "--ignore-scripts"], source);
   changeManifest("show", source);
   assert.equal(readFileSync(join(source, "package.json"), "utf8"), original);
-  const [report] = JSON.parse(packed) as [{ filename: string; files: { path: string }[] }];
+  const [report] = JSON.parse(printed) as [{ filename: string; files: { path: string }[] }];
   packedFiles = report.files.map(({ path }) => path);
+  packed = join(source, report.filename);
   mkdirSync(join(scratch, "user"));
   writeFileSync(join(scratch, "user/package.json"), "{}");
-  npm(
-    ["install", "--no-audit", "--no-fund", "--prefer-offline", join(source, report.filename)],
-    join(scratch, "user"),
-  );
+  npm(["install", "--no-audit", "--no-fund", "--prefer-offline", packed], join(scratch, "user"));
 });
 
 after(() => rmSync(scratch, { recursive: true, force: true }));
@@ -184,6 +194,36 @@ test("dbsyncd/testing starts and stops daemons for the tests of users", () => {
     console.log(await dbsyncSend("GET k", three.options));
     await three.stop();`;
   assert.equal(node(script, "module"), "OK v\nnull");
+});
+
+test("the Debian package, installed into an empty root, has programs, manual pages, the unit and its configuration", {
+  skip: isOnPath("dpkg-deb") ? false : "dpkg-deb is not installed",
+}, () => {
+  const file = makeDebianPackage(packed, scratch);
+  const root = join(scratch, "root");
+  const dpkg = (...args: string[]) => execFileSync("dpkg-deb", args, { encoding: "utf8" });
+  dpkg("--extract", file, root);
+  assert.match(dpkg("--field", file, "Depends"), /^nodejs \(>= 20\.19\)$/m);
+  assert.match(dpkg("--ctrl-tarfile", file), /conffiles/);
+  for (const program of ["dbsyncd", "dbsync", "dbsync-keygen", "dbsync-proxy"]) {
+    const { status, stdout, stderr } = spawnSync(join(root, "usr/bin", program), ["--version"], {
+      encoding: "utf8",
+    });
+    assert.deepEqual([status, /^\d+\.\d+\.\d+\s*$/.test(stdout)], [0, true], `${program}: ${stderr}`);
+    assert.ok(existsSync(join(root, `usr/share/man/man1/${program}.1.gz`)), program);
+  }
+  const unit = readFileSync(join(root, "usr/lib/systemd/system/dbsyncd.service"), "utf8");
+  const [, program = "", config = ""] = /^ExecStart=(\S+) --config (\S+)$/m.exec(unit) ?? [];
+  assert.ok(existsSync(join(root, program)), program);
+  // The package contains no key: the administrator copies public keys into this folder.
+  execFileSync(join(root, "usr/bin/dbsync-keygen"), ["--out", join(root, "etc/dbsync/keys")], {
+    stdio: "ignore",
+  });
+  const args = ["--config", join(root, config), "--check-config"];
+  assert.match(
+    execFileSync(join(root, program), args, { encoding: "utf8" }),
+    /^sign-key = .*\/etc\/dbsync\/keys/m,
+  );
 });
 
 // This test is the last, because it removes the other packages.

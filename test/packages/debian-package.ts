@@ -1,0 +1,119 @@
+/**
+ * Makes a Debian package with the programs, all npm packages that they need, their manual pages, the systemd unit and
+ * its configuration. It has no scripts: the administrator enables the unit after editing the configuration.
+ */
+import { execFileSync } from "node:child_process";
+import {
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { gzipSync } from "node:zlib";
+import { repositoryRoot } from "../support/repository.js";
+import { npmVariables } from "../support/test-environment.js";
+
+/** The folder of the npm packages in the Debian package. */
+const LIBRARY = "usr/lib/dbsync";
+const CONFIGURATION = "etc/dbsync/dbsyncd.toml";
+
+interface Manifest {
+  readonly version: string;
+  readonly license: string;
+  readonly description: string;
+  readonly engines: { readonly node: string };
+  readonly bin: Readonly<Record<string, string>>;
+}
+
+/**
+ * Makes the package.
+ * @param packed  the file that `npm pack` made
+ * @param folder  the folder of the result
+ * @returns the path of the package
+ */
+export function makeDebianPackage(packed: string, folder: string): string {
+  const root = mkdtempSync(join(tmpdir(), "dbsync-debian-"));
+  try {
+    const installed = installPackage(packed, root);
+    const manifest = JSON.parse(readFileSync(join(installed, "package.json"), "utf8")) as Manifest;
+    linkPrograms(manifest, root);
+    writeManualPages(join(installed, "dist/man"), root);
+    writeUnit(root);
+    const architecture = execFileSync("dpkg", ["--print-architecture"], { encoding: "utf8" }).trim();
+    writeControl(manifest, architecture, root);
+    const file = join(folder, `dbsyncd_${manifest.version}_${architecture}.deb`);
+    execFileSync("dpkg-deb", ["--root-owner-group", "-Zgzip", "--build", root, file], { stdio: "pipe" });
+    return file;
+  } finally {
+    rmSync(root, { recursive: true });
+  }
+}
+
+/** Installs the npm package with what it needs. @returns its folder */
+function installPackage(packed: string, root: string): string {
+  const library = join(root, LIBRARY);
+  mkdirSync(library, { recursive: true });
+  writeFileSync(join(library, "package.json"), "{}\n");
+  // The packages contain files that were built before, so no script has to run.
+  const options = ["--omit=dev", "--ignore-scripts", "--prefer-offline", "--no-audit", "--no-fund"];
+  execFileSync("npm", ["install", ...options, packed], { cwd: library, stdio: "pipe", env: npmVariables() });
+  // These files contain the path of the packed file.
+  for (const name of ["package.json", "package-lock.json", "node_modules/.package-lock.json"])
+    rmSync(join(library, name), { force: true });
+  return join(library, "node_modules/dbsyncd");
+}
+
+function linkPrograms({ bin }: Manifest, root: string): void {
+  mkdirSync(join(root, "usr/bin"), { recursive: true });
+  for (const [name, path] of Object.entries(bin))
+    symlinkSync(`../lib/dbsync/node_modules/dbsyncd/${path}`, join(root, "usr/bin", name));
+}
+
+function writeManualPages(from: string, root: string): void {
+  const folder = join(root, "usr/share/man/man1");
+  mkdirSync(folder, { recursive: true });
+  for (const name of readdirSync(from))
+    writeFileSync(join(folder, `${name}.gz`), gzipSync(readFileSync(join(from, name)), { level: 9 }));
+}
+
+function writeUnit(root: string): void {
+  const examples = join(repositoryRoot, "examples/production");
+  const units = join(root, "usr/lib/systemd/system");
+  mkdirSync(units, { recursive: true });
+  const unit = readFileSync(join(examples, "dbsyncd.service"), "utf8");
+  writeFileSync(join(units, "dbsyncd.service"), unit.replace("/usr/local/bin/dbsyncd", "/usr/bin/dbsyncd"));
+  mkdirSync(join(root, "etc/dbsync/keys"), { recursive: true });
+  cpSync(join(examples, "dbsyncd.toml"), join(root, CONFIGURATION));
+}
+
+function writeControl(
+  { version, license, description, engines }: Manifest,
+  architecture: string,
+  root: string,
+): void {
+  const doc = join(root, "usr/share/doc/dbsyncd");
+  mkdirSync(doc, { recursive: true });
+  cpSync(join(repositoryRoot, "LICENSE"), join(doc, "copyright"));
+  const control = join(root, "DEBIAN");
+  mkdirSync(control);
+  const lines = [
+    "Package: dbsyncd",
+    `Version: ${version}`,
+    `Architecture: ${architecture}`,
+    "Maintainer: dbsync <root@localhost>",
+    "Section: database",
+    "Priority: optional",
+    `Depends: nodejs (${engines.node.replace(/^>=/, ">= ")})`,
+    `Description: ${description.replace(/\.$/, "")}`,
+    ` The daemon dbsyncd, and the programs dbsync, dbsync-keygen and dbsync-proxy. License: ${license}.`,
+  ];
+  writeFileSync(join(control, "control"), `${lines.join("\n")}\n`);
+  // dpkg asks before an upgrade replaces a configuration that was edited.
+  writeFileSync(join(control, "conffiles"), `/${CONFIGURATION}\n`);
+}
