@@ -19,7 +19,6 @@ import type { Signers } from "../engine/trust/signers.js";
 import { INSTALLED_FAMILIES } from "../installed-families.js";
 import { DbsyncListener } from "../listener/dbsync-dialect.js";
 import { type DbsyncService, EventSources, type WatchedDatabase } from "../listener/dbsync-server.js";
-import { knowProtocols } from "../net/connections/foreign-client.js";
 import { bindAddressOf } from "../options/reachable-addresses.js";
 import {
   hasTimeline,
@@ -62,7 +61,6 @@ export async function wire(options: DaemonOptions, components: Components): Prom
   const signers = await signersOf(options);
   const address = await bindAddressOf(settings);
   const gate = await addGate(options, components);
-  knowProtocols(FACES.flatMap(({ speaks }) => speaks ?? []));
   const figureServer = await addFigureServer(options, components);
   const isRecorded = signers !== null && hasTimeline(settings);
   provideFamilies(INSTALLED_FAMILIES);

@@ -1,5 +1,5 @@
 /** Tests clients without a key: requests to each kind of daemon, and errors if the daemon requires a key. */
-import "../support/all-families.js";
+import "../support/installed-families.js";
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { openClient } from "../../client/dbsync-send.js";

@@ -1,5 +1,5 @@
 /** Generates docs/commands.md from the command table and the names of Redis's commands. */
-import "../support/all-families.js";
+import "../support/installed-families.js";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { messageOf } from "../../daemon/engine/channels/message-commands.js";

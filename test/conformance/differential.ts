@@ -3,7 +3,7 @@
  * final states, and shrinks the steps to those that reproduce the difference.
  */
 
-import "../support/all-families.js";
+import "../support/installed-families.js";
 import { findCommand } from "../../daemon/store/command-table.js";
 import { Database } from "../../daemon/store/database.js";
 import type { Reply } from "../../protocol/reply.js";

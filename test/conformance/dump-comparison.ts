@@ -1,6 +1,6 @@
 /** Compares DUMP: each side restores what the other has dumped, and must find the same value. */
 
-import "../support/all-families.js";
+import "../support/installed-families.js";
 import { Database } from "../../daemon/store/database.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Incomparable } from "./comparison.js";

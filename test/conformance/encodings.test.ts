@@ -1,5 +1,5 @@
 /** Compares OBJECT ENCODING and REFCOUNT of new values with redis-server's, at the limits of each encoding. */
-import "../support/all-families.js";
+import "../support/installed-families.js";
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { Database } from "../../daemon/store/database.js";

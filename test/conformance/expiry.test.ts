@@ -2,7 +2,7 @@
  * Tests that keys expire in the same millisecond as in a real redis-server. Its clock is read together with the key, so
  * both sides use exactly the same time.
  */
-import "../support/all-families.js";
+import "../support/installed-families.js";
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { isDeepStrictEqual } from "node:util";

@@ -1,5 +1,5 @@
 /** All grammars, and the keys that each family prefers. A new family needs one line here. */
-import "../support/all-families.js";
+import "../support/installed-families.js";
 import { findCommand } from "../../daemon/store/command-table.js";
 import type { Command } from "../../daemon/store/rows/command-row.js";
 import type { FamilyGrammar, Generator } from "./grammar.js";

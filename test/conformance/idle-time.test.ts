@@ -2,7 +2,7 @@
  * Tests that the same commands as in redis-server reset the idle time of a key. Before each command, RESTORE makes all
  * keys idle for a long time, so the comparison does not depend on how long the test takes.
  */
-import "../support/all-families.js";
+import "../support/installed-families.js";
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { Database } from "../../daemon/store/database.js";

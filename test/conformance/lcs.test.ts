@@ -2,7 +2,7 @@
  * Tests that LCS finds the same ranges as a real redis-server in strings that are long enough for several blocks of
  * rows. Several subsequences may have the same length, so the choice between them is compared too.
  */
-import "../support/all-families.js";
+import "../support/installed-families.js";
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { Database } from "../../daemon/store/database.js";

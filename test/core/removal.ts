@@ -10,7 +10,7 @@ import { repositoryRoot } from "../support/repository.js";
 export const FACE_LIST = "daemon/faces.ts";
 const LINE = /^export \{ (\w+) \} from "\.\.\/((?:faces|tools)\/[\w-]+)\/face\.js";$/gm;
 
-/** Tests that load all families run commands of faces. */
+/** The tests that import this file run commands of faces, and the core alone cannot run them. */
 const ALL_FAMILIES = "test/support/all-families.ts";
 
 /** The faces and tools in the list: folders by names. */
@@ -62,6 +62,7 @@ export function planRemoval(folders: readonly string[]): Removal {
     dependents: dependentsOf(
       remaining.filter(isTest),
       (file) => isRemoved(file) || (folders.length === 0 && file === ALL_FAMILIES),
+      folders.length === 0 ? [PAGES] : [],
     ),
     options: optionsOf([...LISTED].filter(([, folder]) => all.includes(folder))),
     list: listWithout((folder) => all.includes(folder)),
@@ -101,11 +102,33 @@ function withImporters(folders: readonly string[]): string[] {
   return [...found];
 }
 
-/** Returns the tests that import a removed file, directly or indirectly, or name an option of a removed face. */
-function dependentsOf(tests: readonly string[], isRemoved: (file: string) => boolean): string[] {
-  const names = optionsOf([...LISTED].filter(([, folder]) => isRemoved(`${folder}/face.ts`)));
-  const option = new RegExp(`"--(?:${names.join("|")})[" ]`);
-  const isUser = (file: string) => names.length > 0 && option.test(texts.get(file) ?? "");
+/** Matches tests of the documents' pages, which describe the complete product. */
+const PAGES = 'repositoryRoot, "docs';
+
+/** The kinds of databases of -d that belong to faces. */
+const DATABASES: ReadonlyMap<string, string> = new Map([
+  ["redisBehind", "redis"],
+  ["sidecar", "dbsync"],
+]);
+
+/**
+ * Returns the tests that import a removed file, directly or indirectly, or name an option or a database of a removed face.
+ * @param otherTexts  patterns of tests that are left out too
+ */
+function dependentsOf(
+  tests: readonly string[],
+  isRemoved: (file: string) => boolean,
+  otherTexts: readonly string[],
+): string[] {
+  const removed = [...LISTED].filter(([, folder]) => isRemoved(`${folder}/face.ts`));
+  const kinds = removed.flatMap(([name]) => DATABASES.get(name) ?? []);
+  const used = [
+    ...optionsOf(removed).map((name) => `"--${name}[" ]`),
+    ...kinds.map((kind) => `"(?:-d|--database)", .${kind}`),
+    ...otherTexts,
+  ];
+  const pattern = new RegExp(used.join("|"));
+  const isUser = (file: string) => used.length > 0 && pattern.test(texts.get(file) ?? "");
   const found = new Set(tests.filter((file) => /\.test\.ts$/.test(file) && isUser(file)));
   for (let before = -1; before < found.size; ) {
     before = found.size;

@@ -4,10 +4,9 @@ import { MemoryBackend } from "../../daemon/engine/backends/memory-backend.js";
 import type { MemoryLimit } from "../../daemon/engine/memory/memory-limit.js";
 import { NO_OBSERVER } from "../../daemon/engine/pipeline/pipeline-parts.js";
 import type { DaemonListener } from "../../daemon/listener/daemon-listener.js";
-import { knowProtocols } from "../../daemon/net/connections/foreign-client.js";
 import { type Environment, realEnvironment } from "../../daemon/net/process/clock-and-randomness.js";
 import type { Limits } from "../../daemon/options/limits.js";
-import { FACES } from "../../daemon/program/installed-faces.js";
+import "../../daemon/program/installed-faces.js";
 import type { DaemonInterface } from "../../faces/users/daemon-interface.js";
 import { LocalPath } from "../../faces/users/local-command-path.js";
 import { PasswordSecrets } from "../../faces/users/password-secrets.js";
@@ -20,8 +19,6 @@ import { keepLog } from "../support/log-lines.js";
 import { RawClient } from "../support/raw-client.js";
 import { UNBOUNDED } from "../support/unbounded-memory.js";
 import { withFile } from "./redis/scene.js";
-
-knowProtocols(FACES.flatMap(({ speaks }) => speaks ?? []));
 
 export interface UserSceneOptions {
   readonly limits?: Partial<Limits>;

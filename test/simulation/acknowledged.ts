@@ -4,7 +4,7 @@
  * Source: docs/consistency.md "What the answer to a condition means".
  */
 
-import "../support/all-families.js";
+import "../support/installed-families.js";
 import { hasFailedCondition, type Report } from "../../client/shared/outcome.js";
 import { judge, ruleFor } from "../../client/shared/policy.js";
 import { replyValues } from "../../client/shared/reply-conversion.js";

@@ -2,7 +2,7 @@
  * The keys of one run and their signatures. The public keys have the real format, but each signature is only a hash,
  * which is faster than a curve operation. Each signed text is parsed once for all daemons of the run.
  */
-import "../support/all-families.js";
+import "../support/installed-families.js";
 import { createPrivateKey, createPublicKey, hash, type KeyObject, verify } from "node:crypto";
 import { KeyRing } from "../../daemon/store/key-ring.js";
 import type { Entry } from "../../daemon/timeline/entries/entry.js";

@@ -4,7 +4,7 @@
  * docs/architecture.md "How daemons agree".
  */
 
-import "../support/all-families.js";
+import "../support/installed-families.js";
 import { connectionMistake } from "../../daemon/store/connection-mistake.js";
 import { Database } from "../../daemon/store/database.js";
 import { implicitCondition } from "../../daemon/store/implicit-condition.js";

@@ -1,4 +1,2 @@
-/** Loads the code of all families of commands, for tests that run commands without a daemon. */
-import { useAllFamilies } from "../../daemon/installed-families.js";
-
-await useAllFamilies();
+/** Loads the code of all families. Tests that run commands of faces import this file, and `npm run core` omits them. */
+import "./installed-families.js";

@@ -2,7 +2,7 @@
  * The commands of a future release, for tests: from number 2 on, INCR adds ten, APPEND accepts several values, and
  * TWICE exists.
  */
-import "./all-families.js";
+import "./installed-families.js";
 import { CommandFailure } from "../../daemon/store/arguments/command-errors.js";
 import { commandTable } from "../../daemon/store/command-table.js";
 import { CommandIndex } from "../../daemon/store/rows/command-index.js";

@@ -1,6 +1,6 @@
 /** A command that no release has, for tests: INCRBYMAX key increment maximum. */
 
-import "./all-families.js";
+import "./installed-families.js";
 import { custom } from "../../daemon/store/arguments/command-errors.js";
 import { commandTable } from "../../daemon/store/command-table.js";
 import { CommandIndex } from "../../daemon/store/rows/command-index.js";

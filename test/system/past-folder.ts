@@ -2,7 +2,7 @@
  * Creates a data folder like that of a daemon that ran for days with --retain and was stopped. It uses the daemon's
  * classes directly.
  */
-import "../support/all-families.js";
+import "../support/installed-families.js";
 import { pino } from "pino";
 import { openStorage } from "../../daemon/cluster/node/cluster-node.js";
 import { snapshotFolder } from "../../daemon/engine/trust/data-folder.js";

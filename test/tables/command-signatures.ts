@@ -3,7 +3,7 @@
  * the `method` of each row. A test compares the arguments with the arity, keys and summaries in the store's table, and
  * the results with those of random calls.
  */
-import "../support/all-families.js";
+import "../support/installed-families.js";
 import { commands } from "../../daemon/store/command-table.js";
 
 /** Short names for long types, which begin with `@` in a row. */

@@ -1,6 +1,6 @@
 /** Calls of the commands on documents: few names and ids, so that they collide. */
 
-import "../../support/all-families.js";
+import "../../support/installed-families.js";
 import { revisionOf } from "../../../faces/json/store/commands/document-revisions.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { FamilyGrammar, Generator } from "../grammar.js";

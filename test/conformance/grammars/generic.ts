@@ -1,6 +1,6 @@
 /** Calls of the commands on keys of any type. */
 
-import "../../support/all-families.js";
+import "../../support/installed-families.js";
 import { Database } from "../../../daemon/store/database.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { redisDumps } from "../../support/redis-dumps.js";

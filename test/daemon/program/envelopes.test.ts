@@ -2,7 +2,7 @@
  * Tests the processing of envelopes of version 2: which envelopes are accepted, how other envelopes are
  * refused, and that no envelope is applied twice.
  */
-import "../../support/all-families.js";
+import "../../support/installed-families.js";
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { MemoryBackend } from "../../../daemon/engine/backends/memory-backend.js";

@@ -1,5 +1,5 @@
 /** Runs a listener and its pipeline in the process of the test. The test can access the backends. */
-import "../../support/all-families.js";
+import "../../support/installed-families.js";
 import type { Backend } from "../../../daemon/engine/backends/backend.js";
 import type { MemoryLimit } from "../../../daemon/engine/memory/memory-limit.js";
 import { Databases } from "../../../daemon/engine/pipeline/databases.js";

@@ -6,6 +6,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { test } from "node:test";
 import { pathToFileURL } from "node:url";
+import "../../support/all-families.js";
 import type { DaemonOptions } from "../../support/daemon-process.js";
 import { buildRoot } from "../../support/repository.js";
 import { Trio } from "../../support/trio.js";

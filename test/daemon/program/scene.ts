@@ -1,5 +1,5 @@
 /** A pipeline with a database in memory and a clock that the test sets, without sockets. */
-import "../../support/all-families.js";
+import "../../support/installed-families.js";
 import { pino } from "pino";
 import type { EnvelopeAnswer } from "../../../daemon/engine/answers/request.js";
 import { MemoryBackend } from "../../../daemon/engine/backends/memory-backend.js";

@@ -2,7 +2,7 @@
  * Tests unsigned envelopes: a daemon without keys applies them, and a daemon with keys refuses them.
  * Source: docs/protocol-v2.md "Without a key", and the vectors "unsigned" of test/vectors/v2.
  */
-import "../../support/all-families.js";
+import "../../support/installed-families.js";
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";

@@ -2,7 +2,7 @@
  * Tests the daemon with test/vectors/v2: it refuses each bad vector with the code of the vector, and answers the good
  * vectors that are for this daemon.
  */
-import "../../support/all-families.js";
+import "../../support/installed-families.js";
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";

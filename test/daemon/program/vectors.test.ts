@@ -2,7 +2,7 @@
  * Replays all vectors recorded from php-dbsync's daemon, with both backends: the daemon must return the same bytes, and
  * close the connection or leave it open like php-dbsync, except for the differences in differences.ts.
  */
-import "../../support/all-families.js";
+import "../../support/installed-families.js";
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";

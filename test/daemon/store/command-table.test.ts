@@ -1,5 +1,5 @@
 /** Tests that no row is missing a property that its command needs. Each message names what to add. */
-import "../../support/all-families.js";
+import "../../support/installed-families.js";
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { commands } from "../../../daemon/store/command-table.js";

@@ -1,5 +1,5 @@
 /** A state with a value of each type, on which tests of budgets run commands. */
-import "../../support/all-families.js";
+import "../../support/installed-families.js";
 import assert from "node:assert/strict";
 import { Database } from "../../../daemon/store/database.js";
 import type { Unit } from "../../../daemon/store/keyspace/unit.js";

@@ -1,5 +1,5 @@
 /** Tests the key ring: its keys, their permissions, and how administrators change it. */
-import "../../support/all-families.js";
+import "../../support/installed-families.js";
 import assert from "node:assert/strict";
 import { createHash, generateKeyPairSync } from "node:crypto";
 import { test } from "node:test";

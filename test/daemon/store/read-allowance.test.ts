@@ -4,6 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { mock, test } from "node:test";
+import "../../support/all-families.js";
 import { CommandFailure } from "../../../daemon/store/arguments/command-errors.js";
 import { commandTable } from "../../../daemon/store/command-table.js";
 import type { Database } from "../../../daemon/store/database.js";

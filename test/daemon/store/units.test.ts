@@ -1,5 +1,5 @@
 /** Tests units of version 2 on the database: several commands in one unit, conditions, and last writers. */
-import "../../support/all-families.js";
+import "../../support/installed-families.js";
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { canonicalState } from "../../../daemon/store/canonical-state.js";

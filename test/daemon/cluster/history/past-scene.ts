@@ -1,5 +1,5 @@
 /** A timeline in memory with signed entries, and a history that reads it. */
-import "../../../support/all-families.js";
+import "../../../support/installed-families.js";
 import { closeSync, openSync, readFileSync, writeSync } from "node:fs";
 import { pino } from "pino";
 import { TimelineCommands } from "../../../../daemon/cluster/history/timeline-commands.js";

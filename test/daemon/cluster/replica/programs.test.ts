@@ -1,6 +1,7 @@
 /** Tests programs (scripts) that are recorded together with other units: what they see, and what is recorded. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import "../../../support/all-families.js";
 import type { EntryRecorder } from "../../../../daemon/cluster/replica/entry-recorder.js";
 import { Gateway } from "../../../../daemon/cluster/replica/gateway.js";
 import { choicesOf } from "../../../../daemon/cluster/replica/recorded-choices.js";

@@ -1,5 +1,5 @@
 /** Tests that keys that expire at the same time are dropped in several turns, regardless of their number. */
-import "../../../support/all-families.js";
+import "../../../support/installed-families.js";
 import assert from "node:assert/strict";
 import { mock, test } from "node:test";
 import { MemoryBackend } from "../../../../daemon/engine/backends/memory-backend.js";

@@ -1,5 +1,5 @@
 /** Tests which keys are evicted. */
-import "../../../support/all-families.js";
+import "../../../support/installed-families.js";
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Evictor } from "../../../../daemon/engine/memory/eviction.js";

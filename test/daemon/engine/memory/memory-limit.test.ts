@@ -1,5 +1,5 @@
 /** Tests when the daemon's memory counts as full, with a fake gauge and a clock that the test advances. */
-import "../../../support/all-families.js";
+import "../../../support/installed-families.js";
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { HeapGauge, type MemoryGauge } from "../../../../daemon/engine/memory/memory-gauge.js";

@@ -1,6 +1,7 @@
 /** Tests that signed queries end when all clients that wait for the answer have disconnected, and only then. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import "../../../support/all-families.js";
 import type { Answer, EnvelopeAnswer } from "../../../../daemon/engine/answers/request.js";
 import type { Backend } from "../../../../daemon/engine/backends/backend.js";
 import { MemoryBackend } from "../../../../daemon/engine/backends/memory-backend.js";

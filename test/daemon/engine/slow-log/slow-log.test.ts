@@ -1,5 +1,5 @@
 /** Tests that no password of a command is logged, whatever the other words are. */
-import "../../../support/all-families.js";
+import "../../../support/installed-families.js";
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { withoutSecrets } from "../../../../daemon/engine/slow-log/slow-log.js";

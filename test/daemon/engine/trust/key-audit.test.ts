@@ -2,7 +2,7 @@
  * Tests the log lines about changes to the key ring and about refused keys, and the errors for commands that envelopes
  * may not contain.
  */
-import "../../../support/all-families.js";
+import "../../../support/installed-families.js";
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { MemoryBackend } from "../../../../daemon/engine/backends/memory-backend.js";

@@ -1,6 +1,7 @@
 /** Tests edge cases of commands on any type. test/conformance compares their replies with Redis's. */
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
+import "../../../support/all-families.js";
 import type { Reply } from "../../../../protocol/reply.js";
 import { itemsOf } from "../../../conformance/resp2-fold.js";
 import { SeededRandom, seedOfRun } from "../../../support/seeded-random.js";

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
+import "../../../support/all-families.js";
 import { Database } from "../../../../daemon/store/database.js";
 import type { ByteString } from "../../../../protocol/byte-string.js";
 import { some } from "../../../support/amount.js";

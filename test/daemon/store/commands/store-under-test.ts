@@ -1,6 +1,6 @@
 /** A database for tests of commands: each run is a separate unit, at a time that the test sets, with a known seed. */
 
-import "../../../support/all-families.js";
+import "../../../support/installed-families.js";
 import { canonicalState } from "../../../../daemon/store/canonical-state.js";
 import { Database } from "../../../../daemon/store/database.js";
 import type { UndoRecord } from "../../../../daemon/store/keyspace/undo.js";

@@ -1,5 +1,5 @@
 /** Tests that the forms of strings are remembered for few keys, and only until a key is written again. */
-import "../../../support/all-families.js";
+import "../../../support/installed-families.js";
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Database } from "../../../../daemon/store/database.js";

@@ -2,7 +2,7 @@
  * Tests the rules of one key: the texts of denials, and differences from Redis. test/conformance/acl.test.ts compares
  * the decisions with those of Redis.
  */
-import "../../../support/all-families.js";
+import "../../../support/installed-families.js";
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { commands, commandTable, findCommand } from "../../../../daemon/store/command-table.js";

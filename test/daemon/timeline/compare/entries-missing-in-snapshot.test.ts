@@ -6,6 +6,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import "../../../support/all-families.js";
 import { DigestIndex } from "../../../../daemon/timeline/compare/digest-index.js";
 import { entriesMissingInSnapshot } from "../../../../daemon/timeline/compare/entries-missing-in-snapshot.js";
 import { NEWEST_IDS_MAX, NewestIds } from "../../../../daemon/timeline/compare/newest-ids.js";

@@ -1,5 +1,5 @@
 /** Tests that snapshot files are complete or absent. */
-import "../../../support/all-families.js";
+import "../../../support/installed-families.js";
 import assert from "node:assert/strict";
 import { mkdtempSync, readdirSync, rmSync, statfsSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";

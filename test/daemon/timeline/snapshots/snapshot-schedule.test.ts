@@ -1,5 +1,5 @@
 /** Tests the dates of snapshots: every daemon independently selects the roundest dates. */
-import "../../../support/all-families.js";
+import "../../../support/installed-families.js";
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { roundestDate, roundnessOf } from "../../../../daemon/timeline/snapshots/snapshot-schedule.js";

@@ -3,7 +3,7 @@
  * that each unit touches, it also determines the units that a late one affects.
  */
 
-import "../../../support/all-families.js";
+import "../../../support/installed-families.js";
 import { CommandFailure } from "../../../../daemon/store/arguments/command-errors.js";
 import { commandTable } from "../../../../daemon/store/command-table.js";
 import { connectionMistake } from "../../../../daemon/store/connection-mistake.js";

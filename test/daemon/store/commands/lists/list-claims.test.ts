@@ -1,5 +1,5 @@
 /** Tests the cost of claims on lists, where what a client received is no longer at the end of the list. */
-import "../../../../support/all-families.js";
+import "../../../../support/installed-families.js";
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Database } from "../../../../../daemon/store/database.js";
