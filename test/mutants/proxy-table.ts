@@ -5,6 +5,13 @@ const BALANCER = "test/tools/proxy/balancer/balancer.test.js";
 
 export const proxyMutants: readonly Mutant[] = [
   {
+    name: "data: a full disk at the start is reported as a folder without rights",
+    file: "daemon/engine/trust/data-folder.js",
+    find: "if (full !== null)",
+    replace: "if (false)",
+    test: "test/daemon/engine/trust/data-folder.test.js",
+  },
+  {
     name: "sidecar: the list of servers may contain the sidecar's own address",
     file: "faces/sidecar/options.js",
     find: "Number(given) === port && isOwn(",

@@ -14,7 +14,7 @@ import type { DaemonState, Hello } from "../../../protocol/version-2/messages-v2
 import { DurableCopies } from "../../engine/backends/durable-copies.js";
 import type { Broadcasts } from "../../engine/pipeline/publish-messages.js";
 import { type ClusterSecret, loadClusterSecret } from "../../engine/trust/cluster-secret.js";
-import { orderFolder } from "../../engine/trust/data-folder.js";
+import { fullDisk, orderFolder } from "../../engine/trust/data-folder.js";
 import { hashOf } from "../../engine/trust/identity.js";
 import { logReceivedChanges } from "../../engine/trust/key-audit.js";
 import { refusalOfMember } from "../../engine/trust/membership-rule.js";
@@ -370,6 +370,8 @@ export async function openStorage({ data, fsync }: Settings, log: TimelineLogger
   } catch (problem) {
     if (problem instanceof ForeignFolder) throw new StartError(`--data: ${problem.message}.`, 2);
     if (problem instanceof FolderInUse) throw new StartError(`--data: ${problem.message}.`, 1);
+    const full = fullDisk(problem);
+    if (full !== null) throw new StartError(`--data ${data}: ${full}`, 1);
     const reason = problem instanceof Error ? problem.message : String(problem);
     throw new StartError(
       `--data ${data}: its timeline cannot be opened: ${reason}. Correct --data, or free or repair the disk. If the folder stays ` +

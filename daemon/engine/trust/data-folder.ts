@@ -5,6 +5,7 @@ import { discard, publishNew, stage } from "../../../keys/atomic-file.js";
 import { loadPrivateKey } from "../../../keys/key-file.js";
 import { KeyFileError } from "../../../keys/key-file-errors.js";
 import { errnoOf } from "../../../keys/key-source.js";
+import { writingFailure } from "../../../keys/write-failures.js";
 import { StartError } from "../../net/process/start-error.js";
 import { type Identity, identityOf, makeIdentity } from "./identity.js";
 
@@ -41,10 +42,7 @@ export function openDataFolder(folder: string, warn: (sentence: string) => void 
     return readKey(file, warn) ?? makeKey(file);
   } catch (problem) {
     if (problem instanceof StartError) throw problem;
-    throw new StartError(
-      `--data ${folder}: ${reasonOf(problem)}. Correct --data, or the folder's rights.`,
-      1,
-    );
+    throw new StartError(`--data ${folder}: ${unusableBecause(problem)}`, 1);
   }
 }
 
@@ -93,7 +91,20 @@ function makeKey(file: string): Identity {
   return identity;
 }
 
-function reasonOf(problem: unknown): string {
+/** Returns that the disk is full, and what to do, or null if that is not the problem. */
+export function fullDisk(problem: unknown): string | null {
+  const [code] = writingFailure(problem)?.split(":") ?? [];
+  return code === "ENOSPC" || code === "EDQUOT"
+    ? `the disk is full (${code}). Free space on it, or choose a folder on another disk.`
+    : null;
+}
+
+/** Returns why a folder cannot be used as a data folder, and what to do. */
+export function unusableBecause(problem: unknown): string {
+  const full = fullDisk(problem);
+  if (full !== null) return full;
   const code = errnoOf(problem);
-  return code === "ENOTDIR" || code === "EEXIST" ? "it is not a folder" : `it cannot be used (${code})`;
+  const reason =
+    code === "ENOTDIR" || code === "EEXIST" ? "it is not a folder" : `it cannot be used (${code})`;
+  return `${reason}. Correct --data, or the folder's rights.`;
 }

@@ -5,7 +5,7 @@ import { readdirSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { noTimeline, openDataFolder } from "../../../../daemon/engine/trust/data-folder.js";
+import { noTimeline, openDataFolder, unusableBecause } from "../../../../daemon/engine/trust/data-folder.js";
 import { StartError } from "../../../../daemon/net/process/start-error.js";
 import { bulk, integer, OK } from "../../../../protocol/reply.js";
 import { knowsSecret } from "../../../support/cluster-secret.js";
@@ -218,4 +218,14 @@ test("a path without a timeline is reported as missing, as a file or as another 
   assert.match(noTimeline(join(folder.path, "missing")), /^the folder does not exist/);
   assert.match(noTimeline(file), /^it is a file\. Specify the folder of a daemon\.$/);
   assert.match(noTimeline(folder.path), /^there is no timeline in it/);
+});
+
+test("a folder on a full disk is reported with the remedy for a full disk", () => {
+  for (const code of ["ENOSPC", "EDQUOT"])
+    assert.match(
+      unusableBecause(Object.assign(new Error(), { code })),
+      new RegExp(`^the disk is full \\(${code}\\)\\. Free space on it`),
+    );
+  const denied = unusableBecause(Object.assign(new Error(), { code: "EACCES" }));
+  assert.equal(denied, "it cannot be used (EACCES). Correct --data, or the folder's rights.");
 });
