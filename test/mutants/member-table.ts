@@ -63,8 +63,8 @@ export const memberMutants: readonly Mutant[] = [
   {
     name: "spreading: a member that connects receives new entries before those that it is missing",
     file: "daemon/cluster/peers/exchange/member-outbox.js",
-    find: "if (!this.#pushesNew)",
-    replace: "if (false)",
+    find: "return this.#newEntriesAt === 0 || ",
+    replace: "return true || ",
     test: "test/daemon/cluster/peers/exchange/entry-spreading.test.js",
   },
   {
