@@ -200,6 +200,7 @@ export const mutants: readonly Mutant[] = [
     file: "daemon/timeline/watermark.js",
     find: "this.#isWriting = true;",
     replace: "this.#isWriting = true; this.published = value;",
+    from: 12,
   },
   {
     name: "only the listener checks permissions",
@@ -277,6 +278,7 @@ export const mutants: readonly Mutant[] = [
     file: "daemon/timeline/entry-store.js",
     find: "storage.put(values,",
     replace: "this.#parts.handlers.flushed(entries.map(flushedEntry), from); storage.put(values,",
+    from: 15,
   },
   {
     name: "the stable point does not require a comparison",
