@@ -116,16 +116,25 @@ test("an order that is built while documents change matches the final documents"
   const random = new SeededRandom(seedOfRun());
   const { collection, index } = filled();
   let next = 2 * DOCUMENTS;
+  /** The number of documents at the end without a removed one between them: `pop` removes only these. */
+  let last = next;
   do {
     for (let i = 0; i < 20; i++) {
       const numbers = [...collection.numbered()].map(([number]) => number);
-      const number = numbers[random.below(numbers.length)] as number;
+      const at = random.below(numbers.length);
+      const number = numbers[at] as number;
       const kind = random.below(5);
-      if (kind === 0) collection.push(bytesOf(next++, random.below(100)));
-      else if (kind === 1) collection.pop(1);
-      else if (kind === 2) collection.set({ numbers: [number], documents: [bytesOf(next++, 5)] });
-      else if (kind === 3) collection.remove([number]);
-      else collection.restore(collection.remove([number]));
+      if (kind === 0) {
+        collection.push(bytesOf(next++, random.below(100)));
+        last++;
+      } else if (kind === 1 && last > 0) {
+        collection.pop(1);
+        last--;
+      } else if (kind === 2) collection.set({ numbers: [number], documents: [bytesOf(next++, 5)] });
+      else if (kind === 3) {
+        collection.remove([number]);
+        last = Math.min(last, numbers.length - 1 - at);
+      } else collection.restore(collection.remove([number]));
     }
   } while (collection.orderSome(index));
   const entries = [...index.ordered.between([], [])].map(([key, number]) => JSON.stringify([key, number]));
