@@ -24,5 +24,6 @@ export const json: UserFace = {
     },
   },
   listener: "json",
+  loadsData: ({ jsonReplicas }) => jsonReplicas.length > 0,
   load: async () => (await import("./json-listener.js")).JsonListener,
 };

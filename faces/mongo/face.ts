@@ -38,6 +38,7 @@ export const mongo: UserFace = {
     },
   },
   listener: "mongo",
+  usesSecrets: true,
   load: async () => (await import("./mongo-listener.js")).MongoListener,
 };
 

@@ -28,34 +28,39 @@ import type { Users } from "./users.js";
 /** Reads the users and creates the listeners, without starting them. @throws StartError */
 export async function openUserListeners(core: Core, faces: readonly Face[]): Promise<UserListeners> {
   const { settings, channels, log, pipeline } = core;
-  const users = readUsers(settings, await secretsOf(core));
+  const userFaces = userFacesOf(faces);
+  const users = readUsers(settings, await secretsOf(core, userFaces));
   warnOfReaders(settings.aclFile, log);
   const path = await pathOf(core);
   const listeners: UserListeners = new UserListeners(core, users);
-  const loadingPath = loadingPathOf(core, listeners);
+  const loadingPath = loadingPathOf(core, listeners, userFaces);
   const { allowUnsigned } = settings;
   users.whenChanged = () => {
     channels.review();
     pipeline.acceptsUnsigned = allowUnsigned || users.areOpen;
   };
   pipeline.acceptsUnsigned = allowUnsigned || users.areOpen;
-  const userFaces = userFacesOf(faces);
   for (const name of USER_LISTENER_NAMES) {
     const listenAddress = settings[name];
     if (listenAddress === null) continue;
     const face = userFaces.get(name);
     if (face === undefined) throw missingFace(`--${name}`);
     const Listener = await face.load();
-    // Until documents are loaded, the JSON listener itself refuses clients, in its own protocol.
-    const own = { limits: settings.limits, users, path: name === "json" ? path : (loadingPath ?? path) };
+    const own = {
+      limits: settings.limits,
+      users,
+      path: face.loadsData === undefined ? (loadingPath ?? path) : path,
+    };
     const daemon = daemonInterfaceOf(core, name, listeners);
     listeners.add(name, new Listener({ ...core, ...listenAddress, ...own, daemon }));
   }
   return listeners;
 }
 
+type UserFaces = ReturnType<typeof userFacesOf>;
+
 export class UserListeners implements OpenedFace {
-  readonly listeners = new Map<UserListenerName, DaemonListener>();
+  readonly listeners = new Map<string, DaemonListener>();
   readonly figures: Partial<Figures> = {
     jsonReplicas: () => this.jsonReplicas,
     documentsPending: () => this.loading,
@@ -90,7 +95,7 @@ export class UserListeners implements OpenedFace {
   logAddresses(): void {
     for (const [name, listener] of this.listeners) {
       const { address, port } = listener.address;
-      this.#log.info({ address, port }, `serving ${OPTIONS[name].clients} clients`);
+      this.#log.info({ address, port }, `serving ${OPTIONS[name as UserListenerName].clients} clients`);
       if (this.#users.withoutPassword !== null && isLoopback(address) !== true)
         this.#log.warn(`--${name} ${OPEN}`);
     }
@@ -106,9 +111,10 @@ export class UserListeners implements OpenedFace {
   }
 }
 
-/** Returns the secrets derived from passwords, which only MongoDB clients need, or null without --mongo. */
-async function secretsOf({ settings, environment }: Core): Promise<PasswordSecrets | null> {
-  if (settings.mongo === null) return null;
+/** Returns the secrets derived from passwords, or null if the clients of no listener need them. */
+async function secretsOf({ settings, environment }: Core, faces: UserFaces): Promise<PasswordSecrets | null> {
+  const needs = [...faces].some(([name, { usesSecrets }]) => usesSecrets && settings[name] !== null);
+  if (!needs) return null;
   const { PasswordSecrets } = await import("./password-secrets.js");
   return new PasswordSecrets(environment);
 }
@@ -177,9 +183,14 @@ async function pathOf({ settings, backends, path, replica, pipeline }: Core): Pr
 }
 
 /** Returns the path of commands for all but JSON clients, or null if no documents are loaded at the start. */
-function loadingPathOf({ settings, backends, pipeline }: Core, listeners: UserListeners): LoadingPath | null {
+function loadingPathOf(
+  { settings, backends, pipeline }: Core,
+  listeners: UserListeners,
+  faces: UserFaces,
+): LoadingPath | null {
   const [backend] = backends;
-  if (settings.jsonReplicas.length === 0 || !(backend instanceof MemoryBackend)) return null;
+  const isLoading = [...faces.values()].some(({ loadsData }) => loadsData?.(settings));
+  if (!isLoading || !(backend instanceof MemoryBackend)) return null;
   backend.loading = () => listeners.loading;
   return new LoadingPath(backend, pipeline.recording.localUnits);
 }

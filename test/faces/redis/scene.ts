@@ -26,6 +26,8 @@ import { keepLog } from "../../support/log-lines.js";
 import { RawClient } from "../../support/raw-client.js";
 import { UNBOUNDED } from "../../support/unbounded-memory.js";
 
+/** Settings of other faces, which a build without them does not have. */
+const OF_OTHER_FACES = { jsonReplicas: [], sqlLanguage: null };
 const NOWHERE = Object.fromEntries(USER_LISTENER_NAMES.map((name) => [name, null])) as Record<
   UserListenerName,
   null
@@ -74,9 +76,8 @@ export async function startResp({
       aclFile: null,
       data: null,
       fsync: "always",
-      jsonReplicas: [],
       peers: [],
-      sqlLanguage: null,
+      ...OF_OTHER_FACES,
       ...NOWHERE,
       allowAnonymous: false,
       enableDebugCommand,
