@@ -1,6 +1,8 @@
 /**
  * Clients that put elements into queues and take them, through daemons that sign for them. An element that a client
  * received must be gone in the end, and an element that no daemon has taken must be there. Source: docs/decisions/0066.
+ * A byzantine daemon may withhold the entry that permits it to sign, so that its own later puts are denied: these
+ * elements were never put.
  */
 import type { GatewayAnswer } from "../../daemon/cluster/replica/waiting-group.js";
 import type { Database } from "../../daemon/store/database.js";
@@ -9,8 +11,12 @@ import { MemberSet } from "../../daemon/store/values/member-set.js";
 import { SortedSet } from "../../daemon/store/values/sorted-set.js";
 import type { Entry } from "../../daemon/timeline/entries/entry.js";
 import type { ByteString } from "../../protocol/byte-string.js";
+import { unitId } from "../../protocol/version-2/envelope.js";
 import { SeededRandom } from "../support/seeded-random.js";
 import { Client, KeyChest } from "./clients.js";
+import type { Ledger } from "./ledger.js";
+import type { NaiveState } from "./naive-fold.js";
+import type { Settings } from "./settings.js";
 import type { World } from "./world.js";
 
 type Argv = readonly ByteString[];
@@ -65,12 +71,14 @@ export function sowClaims(world: World, seed: number): void {
     // Several daemons may take the same element at the same time.
     const chosen = random.shuffled(hosts).slice(0, isPut ? 1 : random.between(1, 2));
     scheduler.after(random.below(settings.workMs), null, () => {
-      for (const host of chosen)
+      for (const host of chosen) {
+        if (isPut && host.isByzantine) ledger.putAtByzantine.add(argv.at(-1) as ByteString);
         host.write(argv, (answer) => {
           if (argv[0] !== MOVE[0] && !host.isByzantine)
             for (const given of elementsIn(answer))
               ledger.given.set(given, { key: argv[1] as string, host: host.name });
         });
+      }
     });
   }
 }
@@ -83,9 +91,9 @@ function elementsIn(reply: GatewayAnswer): ByteString[] {
 
 /** Returns how the final state differs from what clients were told. @param entries  the final entries */
 export function wrongClaims(
-  { ledger, settings }: World,
+  { ledger, settings }: { readonly ledger: Ledger; readonly settings: Pick<Settings, "claims"> },
   entries: readonly Entry[],
-  database: Database,
+  { database, units }: Pick<NaiveState, "database" | "units">,
 ): string[] {
   const calls = entries.flatMap(({ envelope }) => envelope.commands);
   const isCleared = calls.some(([name = ""]) => CLEARS.includes(name.toUpperCase()));
@@ -102,10 +110,13 @@ export function wrongClaims(
       problems.push(`${host} returned ${element} to a client, but it is still there`);
     if (!taken.has(element)) problems.push(`${host} returned ${element} to a client without recording it`);
   }
-  for (const argv of calls)
-    for (const element of argv.filter((argument) => ELEMENT.test(argument)))
-      if (!left.has(element) && !taken.has(element))
-        problems.push(`no daemon took ${element}, but it is gone`);
+  for (const { id, envelope } of entries)
+    for (const [index, argv] of envelope.commands.entries())
+      for (const element of argv.filter((argument) => ELEMENT.test(argument))) {
+        const isDenied = ledger.putAtByzantine.has(element) && units.get(unitId(id, index))?.isVoid === true;
+        if (!left.has(element) && !taken.has(element) && !isDenied)
+          problems.push(`no daemon took ${element}, but it is gone`);
+      }
   return problems;
 }
 

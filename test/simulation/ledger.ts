@@ -73,6 +73,8 @@ export class Ledger {
   readonly arrivals = new Arrivals();
   /** The elements that clients received from queues, with the queues and the daemons that returned them last. */
   readonly given = new Map<ByteString, { readonly key: ByteString; readonly host: string }>();
+  /** The elements that clients put into queues at the byzantine daemon. */
+  readonly putAtByzantine = new Set<ByteString>();
   /** The violations found so far. */
   readonly violations: string[] = [];
 

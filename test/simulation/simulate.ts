@@ -295,7 +295,7 @@ async function untilEqual(world: World, problems: string[], contention: Contenti
       difference = stateDifference(world, oracle);
       if (difference === null) {
         problems.push(...brokenPromises(world, entries, oracle));
-        problems.push(...wrongClaims(world, entries, oracle.database));
+        problems.push(...wrongClaims(world, entries, oracle));
         if (contention !== null) problems.push(...contention.wrong(entries, oracle.database));
         return entries.length;
       }
